@@ -1,0 +1,319 @@
+/**
+ * What a driver promises. Three families: graph (storage), network, exec. A driver works on resolved data only: it never
+ * sees a manifest, a name to look up or another driver.
+ *
+ * Rules for every driver, proved by one contract suite per family that runs on each of them:
+ * the same key with the same hash is a no-op; another hash is a conflict; removing the absent succeeds;
+ * `list()` names everything that is ours on this host, known or orphaned; `fingerprint()` says what this host allows
+ * and, where it does not, why and what would mend it. Failures are thrown as TsdError with the step that failed.
+ * Teardown collects errors and goes on.
+ */
+import type { Readable, Writable } from 'node:stream';
+
+/** What a driver found out about this host. `problems` is empty when it works. */
+export interface Fingerprint {
+  readonly works: boolean;
+  readonly problems: readonly { readonly what: string; readonly fix: string }[];
+  /** Facts for `tsdocker info` and `doctor`: `kernel`, `cgroup`, `backing filesystem`. */
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+export interface Driver {
+  /** As users type it: `overlay`, `bridge`, `native`. */
+  readonly name: string;
+  fingerprint(): Fingerprint;
+}
+
+/** Which supervisor this is; owner mark of every kernel object we make (DESIGN §13.2). */
+export interface Instance {
+  /** Six hex digits, minted once into `<root>/instance`. */
+  readonly id: string;
+  readonly root: string;
+  readonly runDir: string;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- graph
+
+/** A root filesystem as plain data; exec turns it into a mount. Paths are absolute. */
+export type RootMount =
+  | { readonly type: 'overlay'; readonly lowers: readonly string[]; readonly upper: string; readonly work: string }
+  | { readonly type: 'bind'; readonly source: string };
+
+/** Where an unpacker puts the files of one layer. `path` is empty and private until the layer is committed. */
+export interface LayerTarget {
+  readonly path: string;
+  /** How deletions of lower files are written here: as overlay whiteouts, or by deleting from a full copy. */
+  readonly whiteouts: 'overlay' | 'delete';
+}
+
+export interface GraphDriver extends Driver {
+  /**
+   * Makes the read-only layer `id` on top of `parent` (null: a base layer). `fill` writes the content; the layer exists
+   * only after `fill` resolved and the result is durable. An existing layer is left as it is and `fill` is not called.
+   */
+  createLayer(id: string, parent: string | null, fill: (target: LayerTarget) => Promise<void>): Promise<void>;
+  /** Makes the writable snapshot `id` of a container on top of layer `parent`. Idempotent; another parent is a conflict. */
+  createSnapshot(id: string, parent: string | null): void;
+  /** The mount of a snapshot, lowers nearest first. */
+  rootMount(id: string): RootMount;
+  /** Removes a layer or snapshot. A layer that others build on is refused with TSD_LAYER_CONFLICT. */
+  remove(id: string): Promise<void>;
+  exists(id: string): boolean;
+  list(): readonly { readonly id: string; readonly parent: string | null; readonly type: 'layer' | 'snapshot' }[];
+  /** Bytes on disk of this layer or snapshot alone, hard links counted once. */
+  size(id: string): Promise<number>;
+}
+
+// -------------------------------------------------------------------------------------------------------------- network
+
+/** A bridge network. `subnet` and `gateway` are resolved; allocation is not the driver's job. */
+export interface NetworkConfig {
+  /** Key of the network: `network/app/name`, or `network//bridge` for the default bridge. */
+  readonly key: string;
+  /** Interface name, at most 15 bytes. */
+  readonly bridge: string;
+  /** True when the bridge belongs to somebody else (`-b`): it is used, never created, changed or removed. */
+  readonly foreign: boolean;
+  /** CIDR of the network, e.g. 10.80.0.0/24. */
+  readonly subnet: string;
+  readonly gateway: string;
+  readonly mtu: number;
+  /** Containers of this network may talk to each other without a link. */
+  readonly icc: boolean;
+  /** Rewrite the source of what leaves the network. */
+  readonly masquerade: boolean;
+  /** No way out and no published ports. */
+  readonly internal: boolean;
+}
+
+export interface PublishedPort {
+  /** 0.0.0.0 or :: publish on every address of that family. */
+  readonly hostIp: string;
+  readonly hostPort: number;
+  readonly containerPort: number;
+  readonly protocol: 'tcp' | 'udp';
+}
+
+/** One container's attachment to one bridge network. */
+export interface EndpointConfig {
+  /** Container id, 64 hex. */
+  readonly containerId: string;
+  /** Key of the network it is attached to. */
+  readonly network: string;
+  /** IPv4 address with prefix length: 10.80.0.2/24. */
+  readonly address: string;
+  readonly mac: string;
+  readonly ports: readonly PublishedPort[];
+  /** Ports of other containers this one may reach although icc is off (its links). */
+  readonly reach: readonly { readonly address: string; readonly port: number; readonly protocol: 'tcp' | 'udp' }[];
+}
+
+/** A network namespace, held by fd so that it outlives nobody. `netnsFd` is close-on-exec and belongs to the driver. */
+export interface Sandbox {
+  readonly containerId: string;
+  readonly netnsFd: number;
+}
+
+/** What is seen in the kernel of one of our endpoints; a missing part is drift. */
+export interface ObservedEndpoint {
+  readonly containerId: string;
+  readonly hostInterface: string | null;
+  readonly bridge: string | null;
+  readonly up: boolean;
+  readonly ports: readonly PublishedPort[];
+}
+
+export interface ObservedNetworks {
+  /** Bridges that carry our alias, by interface name. */
+  readonly bridges: readonly {
+    readonly bridge: string;
+    readonly key: string;
+    readonly up: boolean;
+    readonly addresses: readonly string[];
+  }[];
+  readonly endpoints: ReadonlyMap<string, ObservedEndpoint>;
+  /** False when our nft table or one of its base chains is gone. */
+  readonly rules: boolean;
+}
+
+export interface NetworkDriver extends Driver {
+  /** Makes or mends bridge, address and rules. @throws TSD_SUBNET_CONFLICT, TSD_NETWORK. */
+  ensureNetwork(config: NetworkConfig): void;
+  removeNetwork(key: string): void;
+  /** A new empty network namespace with loopback up; the one already held for this container when there is one. */
+  createSandbox(containerId: string): Sandbox;
+  /** Takes back the namespace of a container that outlived a supervisor, from a process inside it. */
+  adoptSandbox(containerId: string, pid: number): Sandbox;
+  sandbox(containerId: string): Sandbox | null;
+  /** Connects the sandbox: veth, address, route, published ports. Mends what is missing, changes ports in place. */
+  attach(config: EndpointConfig): void;
+  /** Gives up ports, veth and namespace. Succeeds on what is already gone. */
+  detach(containerId: string): void;
+  /** Everything of ours in the kernel, in a fixed number of calls whatever the number of containers. */
+  observe(): ObservedNetworks;
+  /** @throws TSD_PORT_IN_USE naming the foreign listener, found by a real bind(2). */
+  checkPort(port: PublishedPort): void;
+  /** Subnets and addresses of the host that a new network must not overlap (routes, name servers). */
+  occupiedSubnets(): readonly string[];
+  /** Ends helpers of this process (forwarders, sockets). Kernel objects stay. */
+  close(): void;
+}
+
+// ----------------------------------------------------------------------------------------------------------------- exec
+
+export interface MountSpec {
+  readonly type: 'bind' | 'tmpfs';
+  /** Absolute host path; empty for tmpfs. */
+  readonly source: string;
+  /** Absolute path in the container; missing targets are created, symlinks resolve inside the root. */
+  readonly target: string;
+  readonly readOnly: boolean;
+  /** Fill an empty source with what the image has at the target, once, then take over its owner and mode. */
+  readonly copyUp: boolean;
+  readonly sizeBytes: number | null;
+}
+
+/** Limits; null leaves the kernel's default. */
+export interface ResourceLimits {
+  readonly memoryBytes: number | null;
+  /** memory + swap in bytes; -1 unlimited. */
+  readonly memorySwapBytes: number | null;
+  /** CPUs as a fraction: 0.5. */
+  readonly cpus: number | null;
+  readonly cpuShares: number | null;
+  readonly cpuset: string | null;
+  readonly pids: number | null;
+}
+
+export interface DeviceNode {
+  readonly hostPath: string;
+  readonly containerPath: string;
+  readonly permissions: string;
+}
+
+export interface LogSpec {
+  /** json-file log; rotated copies are `<path>.1` (newest) and up. */
+  readonly path: string;
+  readonly maxBytes: number;
+  readonly maxFiles: number;
+}
+
+/** One run of one container. */
+export interface TaskSpec {
+  readonly containerId: string;
+  /** Counts the runs of a container from 1. */
+  readonly run: number;
+  readonly root: RootMount;
+  readonly readOnlyRoot: boolean;
+  readonly argv: readonly string[];
+  /** `K=V` in order, last one wins. HOME is added from the image's passwd when absent. */
+  readonly env: readonly string[];
+  readonly cwd: string;
+  /** `user|uid[:group|gid]`, looked up in the image; empty is root. */
+  readonly user: string;
+  readonly hostname: string;
+  readonly domainname: string;
+  readonly mounts: readonly MountSpec[];
+  /** Fd of the network namespace to enter, or null for the host's. */
+  readonly netnsFd: number | null;
+  /** Names without CAP_, upper case. */
+  readonly capabilities: readonly string[];
+  readonly privileged: boolean;
+  readonly noNewPrivileges: boolean;
+  readonly devices: readonly DeviceNode[];
+  readonly ulimits: Readonly<Record<string, { readonly soft: number; readonly hard: number }>>;
+  readonly resources: ResourceLimits;
+  readonly tty: boolean;
+  /** Keep stdin open for attach; otherwise /dev/null. */
+  readonly stdin: boolean;
+  /** Run the payload under a minimal init that reaps and forwards signals. */
+  readonly init: boolean;
+  readonly log: LogSpec;
+}
+
+/** Enough to find the run again after a crash of the supervisor or a reboot; stored as execdriver/native/<id>/state.json. */
+export interface TaskHandle {
+  readonly containerId: string;
+  readonly run: number;
+  readonly bootId: string;
+  readonly shimPid: number;
+  /** Field 22 of /proc/<pid>/stat, as text: guards against a reused pid. */
+  readonly shimStartTime: string;
+  readonly pid: number;
+  readonly startTime: string;
+  readonly startedAtMs: number;
+}
+
+/** How a run ended. */
+export interface TaskExit {
+  readonly containerId: string;
+  readonly run: number;
+  /** 0–255, 128 + signal when killed, or null when nobody saw it (killed shim, lost host). */
+  readonly exitCode: number | null;
+  readonly signal: number | null;
+  readonly oomKilled: boolean;
+  readonly finishedAtMs: number;
+}
+
+export type AdoptResult =
+  | { readonly state: 'running'; readonly handle: TaskHandle }
+  | { readonly state: 'exited'; readonly exit: TaskExit };
+
+export interface ExecSpec {
+  readonly argv: readonly string[];
+  readonly env: readonly string[];
+  readonly cwd: string | null;
+  readonly user: string;
+  readonly tty: boolean;
+  readonly stdin: boolean;
+  readonly privileged: boolean;
+}
+
+/** A live connection to a payload's stdio. With a tty everything arrives on stdout. */
+export interface StdioSession {
+  readonly pid: number;
+  readonly stdin: Writable | null;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  resize(rows: number, columns: number): void;
+  signal(signal: number): void;
+  /** Resolves with the exit code (128 + signal when killed) after stdout and stderr ended. */
+  readonly exited: Promise<number>;
+  /** Lets go without ending the payload. */
+  close(): void;
+}
+
+export interface ExecDriver extends Driver {
+  /** What this driver can do; asked instead of its name. */
+  readonly capabilities: {
+    readonly exec: boolean;
+    readonly attach: boolean;
+    readonly pause: boolean;
+    readonly limits: boolean;
+  };
+  /**
+   * Starts a run and resolves when the payload's execve succeeded. On failure nothing is left behind and the error
+   * names the step (`mount /data`, `execve /bin/app`).
+   */
+  start(spec: TaskSpec): Promise<TaskHandle>;
+  /** Finds a run again. A run whose shim is gone without an exit record is `exited` with exitCode null. */
+  adopt(handle: Pick<TaskHandle, 'containerId' | 'run'> & Partial<TaskHandle>): Promise<AdoptResult>;
+  /** The run that is alive now, or null. */
+  running(containerId: string): TaskHandle | null;
+  /** Called once for each run started or adopted here, after its log and exit record are complete. */
+  onExit(listener: (exit: TaskExit) => void): void;
+  signal(containerId: string, signal: number): Promise<void>;
+  /** Kills everything in the container, also what ignores signals of its pid 1, and waits for the exit record. */
+  kill(containerId: string): Promise<void>;
+  pause(containerId: string): Promise<void>;
+  unpause(containerId: string): Promise<void>;
+  updateResources(containerId: string, resources: ResourceLimits): void;
+  exec(containerId: string, spec: ExecSpec): Promise<StdioSession>;
+  attach(containerId: string): Promise<StdioSession>;
+  /** Removes cgroups, sockets and run records of a container that is not running. */
+  remove(containerId: string): Promise<void>;
+  /** Ids that have a process, cgroup or run record of ours. */
+  list(): readonly string[];
+  /** Lets go of all runs; they go on. */
+  close(): void;
+}

@@ -1,0 +1,22 @@
+import type { SyscallProgram } from './program.ts';
+
+/**
+ * A container or exec session ready to be launched: the program and the descriptors it refers to. Inherited descriptors
+ * are passed to the shim under the numbers that the program uses; the shim's own descriptors lie below
+ * FIRST_INHERITED_FD, see launch.ts.
+ */
+export interface PreparedTask {
+  readonly program: SyscallProgram;
+  readonly encoded: Buffer;
+  /** Number in the shim → descriptor in this process. */
+  readonly inherited: ReadonlyMap<number, number>;
+  /** Groups the shim child is put into and what becomes of them: paths, for kill and removal. */
+  readonly cgroupPaths: Readonly<Record<string, string>>;
+  /** Closes this process's descriptors. Always called, after launch or failure. */
+  release(): void;
+  /** Undoes what exists outside this process (cgroups). Called when the launch failed. */
+  undo(): void;
+}
+
+/** Descriptors the program refers to start here in the shim. */
+export const FIRST_INHERITED_FD = 16;

@@ -1,0 +1,101 @@
+import { TsdError } from '../model/errors.ts';
+
+/** x86-64: arch/x86/entry/syscalls/syscall_64.tbl; arm64: include/uapi/asm-generic/unistd.h. */
+const TABLE = {
+  // name: [x86-64, arm64]
+  read: [0, 63],
+  write: [1, 64],
+  close: [3, 57],
+  ioctl: [16, 29],
+  dup3: [292, 24],
+  socket: [41, 198],
+  connect: [42, 203],
+  accept4: [288, 242],
+  sendto: [44, 206],
+  recvfrom: [45, 207],
+  sendmsg: [46, 211],
+  recvmsg: [47, 212],
+  bind: [49, 200],
+  listen: [50, 201],
+  getsockname: [51, 204],
+  socketpair: [53, 199],
+  setsockopt: [54, 208],
+  getsockopt: [55, 209],
+  fcntl: [72, 25],
+  flock: [73, 32],
+  fsync: [74, 82],
+  ftruncate: [77, 46],
+  fchdir: [81, 50],
+  chdir: [80, 49],
+  setresuid: [117, 147],
+  setresgid: [119, 149],
+  setgroups: [116, 159],
+  setsid: [112, 157],
+  capset: [126, 91],
+  rt_sigaction: [13, 134],
+  rt_sigprocmask: [14, 135],
+  pivot_root: [155, 41],
+  prctl: [157, 167],
+  mount: [165, 40],
+  umount2: [166, 39],
+  sethostname: [170, 161],
+  setdomainname: [171, 162],
+  getxattr: [191, 8],
+  setxattr: [188, 5],
+  lsetxattr: [189, 6],
+  fsetxattr: [190, 7],
+  lgetxattr: [192, 9],
+  llistxattr: [195, 12],
+  lremovexattr: [198, 15],
+  execve: [59, 221],
+  umask: [95, 166],
+  unshare: [272, 97],
+  setns: [308, 268],
+  openat: [257, 56],
+  mkdirat: [258, 34],
+  mknodat: [259, 33],
+  fchownat: [260, 54],
+  unlinkat: [263, 35],
+  renameat2: [316, 276],
+  linkat: [265, 37],
+  symlinkat: [266, 36],
+  readlinkat: [267, 78],
+  fchmodat: [268, 53],
+  utimensat: [280, 88],
+  prlimit64: [302, 261],
+  seccomp: [317, 277],
+  memfd_create: [319, 279],
+  pidfd_send_signal: [424, 424],
+  open_tree: [428, 428],
+  move_mount: [429, 429],
+  fsopen: [430, 430],
+  fsconfig: [431, 431],
+  fsmount: [432, 432],
+  pidfd_open: [434, 434],
+  close_range: [436, 436],
+  openat2: [437, 437],
+  pidfd_getfd: [438, 438],
+  mount_setattr: [442, 442],
+  kill: [62, 129],
+  waitid: [247, 95],
+  statfs: [137, 43],
+  sync_file_range: [277, 84],
+  syncfs: [306, 267],
+  getrandom: [318, 278],
+  clock_gettime: [228, 113],
+  keyctl: [250, 219],
+  personality: [135, 92],
+} as const satisfies Record<string, readonly [number, number]>;
+
+export type SyscallName = keyof typeof TABLE;
+
+function numbersForThisMachine(): Readonly<Record<SyscallName, number>> {
+  const column = process.arch === 'x64' ? 0 : process.arch === 'arm64' ? 1 : -1;
+  if (column < 0) {
+    throw new TsdError('TSD_UNSUPPORTED_HOST', `tsdocker runs on x86-64 and arm64, not on ${process.arch}`);
+  }
+  const entries = Object.entries(TABLE).map(([name, row]) => [name, column === 0 ? row[0] : row[1]] as const);
+  return Object.fromEntries(entries) as Record<SyscallName, number>;
+}
+
+export const SYSCALL_NUMBERS = numbersForThisMachine();

@@ -1,0 +1,198 @@
+import type { ErrorClass } from './errors.ts';
+
+/** A row of docs/errors.md: what the code means and what a person does about it. */
+export interface ErrorRow {
+  readonly class: ErrorClass;
+  readonly title: string;
+  readonly hint: string;
+}
+
+/** One row for each code, in alphabetical order within its area. docs/errors.md is generated from it. */
+export const ERROR_CATALOGUE = {
+  // Manifests
+  TSD_MANIFEST_SYNTAX: {
+    class: 'invalid',
+    title: 'The file is not valid YAML',
+    hint: 'Correct the YAML at the position shown.',
+  },
+  TSD_MANIFEST_SCHEMA: {
+    class: 'invalid',
+    title: 'A field is unknown or has a wrong value',
+    hint: 'See docs/manifest.md for the fields and their forms.',
+  },
+  TSD_MANIFEST_REFERENCE: {
+    class: 'invalid',
+    title: 'A name refers to nothing',
+    hint: 'Declare the resource or correct the name; `app/name` reaches into another app.',
+  },
+  TSD_MANIFEST_CONFLICT: {
+    class: 'invalid',
+    title: 'Two declarations claim the same thing',
+    hint: 'Change one of the two places named.',
+  },
+  TSD_MANIFEST_CYCLE: {
+    class: 'invalid',
+    title: 'Containers depend on each other in a circle',
+    hint: 'Remove one of the links of the path shown.',
+  },
+  TSD_MANIFEST_READ: {
+    class: 'invalid',
+    title: 'A file named by a manifest cannot be read',
+    hint: 'Check the path; it is relative to the manifest.',
+  },
+  TSD_NOT_IN_THIS_VERSION: {
+    class: 'invalid',
+    title: 'The field belongs to a later version',
+    hint: 'Remove the field or upgrade tsdocker.',
+  },
+  // Host and set-up
+  TSD_FLAG: { class: 'invalid', title: 'A flag or setting is wrong', hint: 'See `tsdocker daemon --help`.' },
+  TSD_NOT_ROOT: { class: 'denied', title: 'The supervisor needs root', hint: 'Run it as root, for example with sudo.' },
+  TSD_LOCKED: {
+    class: 'conflict',
+    title: 'Another supervisor owns this directory',
+    hint: 'Stop it, or give this one its own --root and --run-dir.',
+  },
+  TSD_UNSUPPORTED_HOST: {
+    class: 'unsupported',
+    title: 'The host lacks something tsdocker needs',
+    hint: 'Run `tsdocker doctor`.',
+  },
+  TSD_DRIVER_UNKNOWN: { class: 'invalid', title: 'No driver has this name', hint: 'Use one of the names listed.' },
+  TSD_DRIVER_UNAVAILABLE: {
+    class: 'unsupported',
+    title: 'A driver does not work on this host',
+    hint: 'Run `tsdocker doctor` for the reason and the fix.',
+  },
+  TSD_SYSCALL: {
+    class: 'unavailable',
+    title: 'A system call failed',
+    hint: 'The step and errno name the call; `tsdocker doctor` checks the host.',
+  },
+  TSD_STATE_CORRUPT: {
+    class: 'precondition',
+    title: 'A state file cannot be read',
+    hint: 'The file is left as it is; move it away or restore it from a backup.',
+  },
+  TSD_DISK_FULL: { class: 'exhausted', title: 'The disk is full', hint: 'Free space under the root directory.' },
+  // Images and storage
+  TSD_IMAGE_SOURCE: {
+    class: 'precondition',
+    title: 'The image source is missing or unreadable',
+    hint: 'Create the file or directory; it is tried again by itself.',
+  },
+  TSD_IMAGE_INVALID: {
+    class: 'invalid',
+    title: 'The image is malformed',
+    hint: 'Write the image again with a current tool.',
+  },
+  TSD_IMAGE_MISSING: {
+    class: 'precondition',
+    title: 'The image is not on this host',
+    hint: 'Load it or give it a source in the manifest.',
+  },
+  TSD_LAYER_CONFLICT: {
+    class: 'conflict',
+    title: 'A layer of this id exists with other content',
+    hint: 'Remove the layer that is in the way.',
+  },
+  TSD_LAYER_HOSTILE: {
+    class: 'invalid',
+    title: 'The archive tries to leave its place',
+    hint: 'Do not use this archive.',
+  },
+  TSD_VOLUME_IN_USE: {
+    class: 'conflict',
+    title: 'The volume is in use',
+    hint: 'Stop or remove the containers named first.',
+  },
+  TSD_DATA_LOSS: {
+    class: 'data-loss',
+    title: 'The operation would delete data',
+    hint: 'Run `tsdocker approve` if that is wanted.',
+  },
+  // Network
+  TSD_PORT_IN_USE: {
+    class: 'conflict',
+    title: 'A host port is in use',
+    hint: 'Stop the process named or publish another port.',
+  },
+  TSD_ADDRESS_POOL_FULL: {
+    class: 'exhausted',
+    title: 'The network has no free address',
+    hint: 'Remove containers or give the network a larger subnet.',
+  },
+  TSD_SUBNET_CONFLICT: {
+    class: 'conflict',
+    title: 'The subnet overlaps one of the host',
+    hint: 'Give the network another subnet.',
+  },
+  TSD_NETWORK: { class: 'unavailable', title: 'A network operation failed', hint: 'Run `tsdocker doctor`.' },
+  // Containers
+  TSD_CONTAINER_SETUP: {
+    class: 'precondition',
+    title: 'The container could not be set up',
+    hint: 'The step names what failed.',
+  },
+  TSD_COMMAND_NOT_FOUND: {
+    class: 'precondition',
+    title: 'The command is not in the image',
+    hint: 'Check command and entrypoint against the image.',
+  },
+  TSD_USER_NOT_FOUND: {
+    class: 'precondition',
+    title: 'The user is not in the image',
+    hint: 'Use a numeric id or a user of /etc/passwd in the image.',
+  },
+  TSD_BIND_SOURCE: {
+    class: 'precondition',
+    title: 'A bind mount source is missing',
+    hint: 'Create it; it is tried again by itself.',
+  },
+  TSD_CONTAINER_NOT_RUNNING: {
+    class: 'precondition',
+    title: 'The container is not running',
+    hint: '`tsdocker get containers` shows its phase.',
+  },
+  TSD_SHIM: {
+    class: 'unavailable',
+    title: 'The shim does not answer',
+    hint: 'The container is treated by its restart policy.',
+  },
+  // Talking to the supervisor
+  TSD_NO_SUPERVISOR: {
+    class: 'unavailable',
+    title: 'No supervisor answers on the socket',
+    hint: 'Start one: `tsdocker daemon`, or `systemctl start tsdocker`.',
+  },
+  TSD_VERSION_MISMATCH: {
+    class: 'unsupported',
+    title: 'Client and supervisor speak different versions',
+    hint: 'Upgrade the side named.',
+  },
+  TSD_NO_SUCH_RESOURCE: {
+    class: 'not-found',
+    title: 'No resource has this name',
+    hint: '`tsdocker get` lists what exists.',
+  },
+  TSD_AMBIGUOUS_NAME: { class: 'invalid', title: 'The name is not unique', hint: 'Use app/name.' },
+  TSD_OWNED_BY_MANIFEST: {
+    class: 'conflict',
+    title: 'A watched manifest declares the resource',
+    hint: 'Edit or remove the file named.',
+  },
+  TSD_BAD_REQUEST: { class: 'invalid', title: 'The request is malformed', hint: "See the command's --help." },
+  TSD_TIMEOUT: {
+    class: 'timeout',
+    title: 'It did not happen in time',
+    hint: '`tsdocker get` and `tsdocker describe` show what it waits for.',
+  },
+  TSD_ENGINE_SHUTDOWN: {
+    class: 'unavailable',
+    title: 'The supervisor is shutting down',
+    hint: 'Try again when it is back.',
+  },
+  TSD_BUG: { class: 'bug', title: 'A defect in tsdocker', hint: "Please report it with the supervisor's log." },
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERROR_CATALOGUE;

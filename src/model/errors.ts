@@ -1,0 +1,122 @@
+import type { ErrorCode } from './error-catalogue.ts';
+import { ERROR_CATALOGUE } from './error-catalogue.ts';
+import type { ResourceKey, SourcePosition } from './resource.ts';
+
+/**
+ * What the reconcile loop does about an error depends on its class alone (DESIGN §9):
+ * invalid and unsupported wait for a change; not-found and already-exists observe again at once;
+ * conflict, precondition, unavailable, exhausted and timeout back off; denied backs off slowly;
+ * data-loss waits for approval; bug parks its key and leaves the others alone.
+ */
+export const ERROR_CLASSES = [
+  'invalid',
+  'unsupported',
+  'not-found',
+  'already-exists',
+  'conflict',
+  'precondition',
+  'unavailable',
+  'exhausted',
+  'timeout',
+  'denied',
+  'data-loss',
+  'bug',
+] as const;
+export type ErrorClass = (typeof ERROR_CLASSES)[number];
+
+export interface TsdErrorDetails {
+  /** The resource the error is about, where there is one. */
+  readonly key?: ResourceKey | undefined;
+  /** The line of the manifest that asked for it. */
+  readonly source?: SourcePosition | undefined;
+  /** The step that failed, in words a person can search for: `mount proc`, `bind 0.0.0.0:80`. */
+  readonly step?: string | undefined;
+  /** The kernel's errno, positive, when a system call failed. */
+  readonly errno?: number | undefined;
+  /** What to do next; overrides the catalogue's hint. */
+  readonly hint?: string | undefined;
+  /** Overrides the class of the catalogue row, for codes whose class depends on errno. */
+  readonly class?: ErrorClass | undefined;
+  readonly cause?: unknown;
+}
+
+/** Plain JSON form of a {@link TsdError}, as sent to clients and stored in the journal. */
+export interface TsdErrorJson {
+  readonly code: ErrorCode;
+  readonly class: ErrorClass;
+  readonly message: string;
+  readonly hint: string;
+  readonly key?: ResourceKey;
+  readonly source?: SourcePosition;
+  readonly step?: string;
+  readonly errno?: number;
+}
+
+/** Every error a user may meet. `message` says what happened and where; `hint` says what to do. */
+export class TsdError extends Error {
+  override readonly name = 'TsdError';
+  readonly code: ErrorCode;
+  readonly class: ErrorClass;
+  readonly hint: string;
+  readonly key: ResourceKey | undefined;
+  readonly source: SourcePosition | undefined;
+  readonly step: string | undefined;
+  readonly errno: number | undefined;
+
+  constructor(code: ErrorCode, message: string, details: TsdErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.class = details.class ?? ERROR_CATALOGUE[code].class;
+    this.hint = details.hint ?? ERROR_CATALOGUE[code].hint;
+    this.key = details.key;
+    this.source = details.source;
+    this.step = details.step;
+    this.errno = details.errno;
+  }
+
+  toJSON(): TsdErrorJson {
+    return {
+      code: this.code,
+      class: this.class,
+      message: this.message,
+      hint: this.hint,
+      ...(this.key !== undefined && { key: this.key }),
+      ...(this.source !== undefined && { source: this.source }),
+      ...(this.step !== undefined && { step: this.step }),
+      ...(this.errno !== undefined && { errno: this.errno }),
+    };
+  }
+
+  /** The same error, told which resource and manifest line it belongs to unless it already knows. */
+  withContext(context: {
+    key?: ResourceKey | undefined;
+    source?: SourcePosition | undefined;
+    step?: string;
+  }): TsdError {
+    const copy = new TsdError(this.code, this.message, {
+      class: this.class,
+      hint: this.hint,
+      key: this.key ?? context.key,
+      source: this.source ?? context.source,
+      step: this.step ?? context.step,
+      errno: this.errno,
+      cause: this.cause,
+    });
+    if (this.stack !== undefined) copy.stack = this.stack;
+    return copy;
+  }
+}
+
+/** Any thrown value as a TsdError; what is not one already is a defect of ours and says so. */
+export function toTsdError(thrown: unknown): TsdError {
+  if (thrown instanceof TsdError) return thrown;
+  const text = thrown instanceof Error ? thrown.message : String(thrown);
+  return new TsdError('TSD_BUG', text === '' ? 'unknown failure' : text, { cause: thrown });
+}
+
+/** One line for a person: `file:line:col: message (step)`. */
+export function describeError(error: TsdError): string {
+  const where = error.source ? `${error.source.file}:${error.source.line}:${error.source.column}: ` : '';
+  const step = error.step ? ` (${error.step})` : '';
+  return `${where}${error.message}${step}`;
+}

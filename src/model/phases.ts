@@ -1,0 +1,22 @@
+/** What a container is doing, from the user's side (DESIGN §13.14). */
+export const PHASES = [
+  'Pending',
+  'Creating',
+  'Running',
+  'Paused',
+  'Stopping',
+  'Exited',
+  'BackingOff',
+  'Failed',
+] as const;
+export type Phase = (typeof PHASES)[number];
+
+/** A fact about a resource with the reason for it, after the Kubernetes convention. */
+export interface Condition {
+  readonly type: 'Ready' | 'Parked' | 'Held' | 'Drifted' | 'Stopped' | 'RemovalHeld';
+  readonly status: boolean;
+  /** CamelCase word for programs. */
+  readonly reason: string;
+  /** Sentence for people. */
+  readonly message: string;
+}

@@ -1,0 +1,30 @@
+/** The kinds of resource a manifest may declare, in the order they are brought up. */
+export const KINDS = ['image', 'volume', 'network', 'container'] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** `kind/app/name`: the identity of a resource (DESIGN §13.1). */
+export type ResourceKey = `${Kind}/${string}/${string}`;
+
+/** Where in a manifest something was written. Line and column count from 1. */
+export interface SourcePosition {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** App and resource names: DNS labels, so that they can stand in host names, interfaces and paths. */
+export const NAME_PATTERN = /^[a-z0-9][a-z0-9-]{0,62}$/;
+
+export function resourceKey(kind: Kind, app: string, name: string): ResourceKey {
+  return `${kind}/${app}/${name}`;
+}
+
+export function parseKey(key: ResourceKey): { kind: Kind; app: string; name: string } {
+  const [kind, app, name] = key.split('/') as [Kind, string, string];
+  return { kind, app, name };
+}
+
+/** `file:line:column`, the form editors and terminals make clickable. */
+export function formatPosition(position: SourcePosition): string {
+  return `${position.file}:${position.line}:${position.column}`;
+}

@@ -1,0 +1,25 @@
+import { defineConfig } from 'vitest/config';
+
+const level = (name: string, timeoutMs: number, parallel: boolean) => ({
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.ts`],
+    testTimeout: timeoutMs,
+    hookTimeout: timeoutMs,
+    fileParallelism: parallel,
+    pool: 'forks' as const,
+  },
+});
+
+/** One project per test level (CONTRIBUTING.md gives each its time budget). */
+export default defineConfig({
+  test: {
+    projects: [
+      level('unit', 5_000, true),
+      level('contract', 60_000, false),
+      level('integration', 120_000, false),
+      level('fault', 300_000, false),
+      level('e2e', 300_000, false),
+    ],
+  },
+});
