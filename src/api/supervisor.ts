@@ -1,0 +1,233 @@
+/**
+ * What the API serves: the running supervisor seen from outside. The composition root gives an implementation to the
+ * server; the client speaks the same shapes over HTTP.
+ */
+import type { StdioSession } from '../drivers/contract.ts';
+import type { TsdErrorJson } from '../model/errors.ts';
+import type { Condition, Phase } from '../model/phases.ts';
+import type { Kind, SourcePosition } from '../model/resource.ts';
+
+/** One problem of a manifest, at its place. */
+export interface IssueView {
+  readonly code: string;
+  readonly message: string;
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly hint?: string;
+}
+
+export interface ContainerView {
+  readonly name: string;
+  readonly app: string;
+  readonly engineName: string;
+  readonly id: string;
+  readonly phase: Phase;
+  readonly ready: boolean;
+  readonly pid: number | null;
+  readonly exitCode: number | null;
+  readonly restarts: number;
+  /** Image as written in the manifest. */
+  readonly image: string;
+  readonly imageId: string | null;
+  readonly address: string | null;
+  /** `0.0.0.0:8080->80/tcp`. */
+  readonly ports: readonly string[];
+  /** RFC 3339. */
+  readonly startedAt: string | null;
+  readonly finishedAt: string | null;
+  /** Why it is in this phase, for people. */
+  readonly message: string;
+  readonly source: SourcePosition | null;
+  readonly conditions: readonly Condition[];
+}
+
+export interface ImageView {
+  readonly name: string;
+  readonly app: string;
+  readonly id: string | null;
+  readonly tags: readonly string[];
+  readonly size: number | null;
+  readonly created: string | null;
+  readonly phase: 'Pending' | 'Ready' | 'Failed';
+  readonly message: string;
+  readonly source: SourcePosition | null;
+}
+
+export interface VolumeView {
+  readonly name: string;
+  readonly app: string;
+  readonly id: string;
+  readonly path: string;
+  readonly phase: 'Pending' | 'Ready' | 'Released' | 'Failed';
+  readonly usedBy: readonly string[];
+  readonly message: string;
+  readonly source: SourcePosition | null;
+}
+
+export interface NetworkView {
+  readonly name: string;
+  readonly app: string;
+  readonly bridge: string;
+  readonly subnet: string | null;
+  readonly gateway: string | null;
+  readonly phase: 'Pending' | 'Ready' | 'Failed';
+  readonly containers: number;
+  readonly message: string;
+  readonly source: SourcePosition | null;
+}
+
+export interface ManifestView {
+  readonly file: string;
+  readonly app: string | null;
+  readonly origin: 'watched' | 'applied' | 'api';
+  /** `Held`: the edit is not taken over until `tsdocker approve`. */
+  readonly state: 'Active' | 'Rejected' | 'Held';
+  readonly generation: number;
+  readonly issues: readonly IssueView[];
+}
+
+export interface ViewOfKind {
+  readonly containers: ContainerView;
+  readonly images: ImageView;
+  readonly volumes: VolumeView;
+  readonly networks: NetworkView;
+  readonly manifests: ManifestView;
+}
+export type ListName = keyof ViewOfKind;
+
+/** `plan -o json` (issue: ops with id, op, resource, cause, dependsOn). */
+export interface PlanView {
+  readonly generation: number;
+  readonly ops: readonly {
+    readonly id: string;
+    readonly op: string;
+    readonly resource: string;
+    readonly cause: string;
+    readonly dependsOn: readonly string[];
+    readonly source: SourcePosition | null;
+  }[];
+  readonly holds: readonly { readonly resource: string; readonly reason: string; readonly message: string }[];
+  readonly issues: readonly IssueView[];
+  /** Same plan as lines for people, one an op. */
+  readonly text: string;
+}
+
+/** One field that differs between what is applied and what a manifest says. */
+export interface DiffView {
+  readonly resource: string;
+  readonly change: 'added' | 'removed' | 'changed';
+  readonly fields: readonly { readonly path: string; readonly from: unknown; readonly to: unknown; readonly change: string }[];
+}
+
+export interface ManifestInput {
+  /** Absolute origin, or `-` for standard input (then baseDir is required when the text refers to files). */
+  readonly file: string;
+  readonly baseDir: string;
+  readonly text: string;
+}
+
+/** What `apply` streams: progress of ops, then one result. */
+export type ApplyEvent =
+  | { readonly type: 'accepted'; readonly generation: number; readonly plan: PlanView }
+  | { readonly type: 'rejected'; readonly issues: readonly IssueView[] }
+  | { readonly type: 'op'; readonly id: string; readonly resource: string; readonly status: 'started' | 'done' | 'failed' | 'skipped'; readonly ms: number; readonly error?: TsdErrorJson }
+  | { readonly type: 'progress'; readonly resource: string; readonly message: string; readonly current: number; readonly total: number | null }
+  | { readonly type: 'waiting'; readonly resource: string; readonly message: string }
+  | { readonly type: 'ready'; readonly generation: number }
+  | { readonly type: 'failed'; readonly error: TsdErrorJson };
+
+export interface InfoView {
+  readonly version: string;
+  readonly instance: string;
+  readonly root: string;
+  readonly runDir: string;
+  readonly manifests: string;
+  readonly socket: string;
+  readonly graphDriver: string;
+  readonly execDriver: string;
+  readonly networkDriver: string;
+  readonly defaultBridge: string;
+  readonly generation: number;
+  readonly containers: number;
+  readonly running: number;
+  readonly images: number;
+  readonly kernel: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly labels: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+export interface DescribeView {
+  readonly kind: Kind;
+  readonly name: string;
+  readonly app: string;
+  readonly view: ContainerView | ImageView | VolumeView | NetworkView;
+  /** Normalised spec; secrets shown as their reference. */
+  readonly spec: unknown;
+  readonly specHash: string;
+  readonly generation: number;
+  /** Latest ops on it, newest last. */
+  readonly ops: readonly { readonly at: string; readonly op: string; readonly cause: string; readonly status: string; readonly message: string }[];
+}
+
+export interface LogOptions {
+  readonly follow: boolean;
+  /** Number of entries from the end; null for all. */
+  readonly tail: number | null;
+  /** Unix time in ms. */
+  readonly sinceMs: number | null;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+}
+
+export interface LogEntry {
+  readonly log: string;
+  readonly stream: 'stdout' | 'stderr';
+  /** RFC 3339 with nanoseconds. */
+  readonly time: string;
+}
+
+export interface ExecRequest {
+  readonly argv: readonly string[];
+  readonly env: readonly string[];
+  readonly cwd: string | null;
+  readonly user: string;
+  readonly tty: boolean;
+  readonly stdin: boolean;
+}
+
+/** A check of `doctor`: what this host can and cannot do, with the fix. */
+export interface DoctorCheck {
+  readonly name: string;
+  readonly status: 'ok' | 'warning' | 'failed';
+  readonly message: string;
+  readonly fix: string | null;
+}
+
+export interface SupervisorApi {
+  info(): InfoView;
+  list<L extends ListName>(list: L): readonly ViewOfKind[L][];
+  describe(kind: Kind, name: string): DescribeView;
+  /** Takes over manifests and, with `wait`, streams until everything of them is ready or `timeoutMs` passed. */
+  apply(inputs: readonly ManifestInput[], options: { dryRun: boolean; waitMs: number | null }): AsyncIterable<ApplyEvent>;
+  /** What would be done now, or with these manifests applied. */
+  plan(inputs: readonly ManifestInput[]): Promise<PlanView>;
+  diff(inputs: readonly ManifestInput[]): Promise<readonly DiffView[]>;
+  /** Removes applied manifests by origin, resources by name, or all applied ones. */
+  remove(request: { files: readonly ManifestInput[]; resources: readonly { kind: Kind; name: string }[]; all: boolean; waitMs: number | null }): AsyncIterable<ApplyEvent>;
+  /** Approves held removals and data loss: of one resource or manifest, or all that are pending. Returns what it approved. */
+  approve(names: readonly string[]): Promise<readonly string[]>;
+  stop(name: string, timeoutMs: number | null): Promise<void>;
+  start(name: string): Promise<void>;
+  restart(name: string, timeoutMs: number | null): Promise<void>;
+  kill(name: string, signal: string): Promise<void>;
+  /** Resolves with the exit code of the current run, at once when it is not running. */
+  wait(name: string): Promise<number>;
+  logs(name: string, options: LogOptions): AsyncIterable<LogEntry>;
+  exec(name: string, request: ExecRequest): Promise<StdioSession>;
+  /** Loads an image archive that is on this host and tags it. */
+  load(path: string): AsyncIterable<ApplyEvent>;
+  doctor(): Promise<readonly DoctorCheck[]>;
+}

@@ -1,0 +1,54 @@
+import type { ContainerSpec } from './kinds/container.ts';
+import type { ImageSpec } from './kinds/image.ts';
+import type { NetworkSpec } from './kinds/network.ts';
+import type { VolumeSpec } from './kinds/volume.ts';
+import type { Kind, ResourceKey, SourcePosition } from './resource.ts';
+
+export interface SpecOfKind {
+  readonly image: ImageSpec;
+  readonly volume: VolumeSpec;
+  readonly network: NetworkSpec;
+  readonly container: ContainerSpec;
+}
+
+/** One declared resource: what was written, what it means, and where. */
+export interface Desired<K extends Kind = Kind> {
+  readonly key: ResourceKey;
+  readonly kind: K;
+  readonly app: string;
+  readonly name: string;
+  /** Name seen in linkgraph, `docker ps` and across apps: `<app>-<name>` unless the manifest says otherwise. */
+  readonly engineName: string;
+  /** Normalised, defaults filled in. References to other resources are resolved to keys in `references`. */
+  readonly spec: SpecOfKind[K];
+  /** As written, without defaults; what is stored (DESIGN §13.6). */
+  readonly written: unknown;
+  /** sha256 hex over the normalised spec without values equal to their default, and over referenced content. */
+  readonly specHash: string;
+  /** sha256 of files whose content is part of the spec (env files, secrets), by path as written. */
+  readonly contentHashes: Readonly<Record<string, string>>;
+  readonly references: References;
+  readonly source: SourcePosition;
+  /** Position of each written field, by dotted path: `ports.0`, `resources.memory`. */
+  readonly positions: Readonly<Record<string, SourcePosition>>;
+}
+
+/** Names of a container's spec, resolved. Empty for the other kinds. */
+export interface References {
+  readonly image: ResourceKey | null;
+  /** Volume key by mount target; anonymous volumes have none. */
+  readonly volumes: Readonly<Record<string, ResourceKey>>;
+  /** Null for the modes bridge, host and none. */
+  readonly network: ResourceKey | null;
+  /** For network mode container:NAME. */
+  readonly networkContainer: ResourceKey | null;
+  /** In the order of spec.links. */
+  readonly links: readonly ResourceKey[];
+  readonly volumesFrom: readonly ResourceKey[];
+}
+
+/** Everything people want, at one generation. Frozen. */
+export interface DesiredState {
+  readonly generation: number;
+  readonly resources: ReadonlyMap<ResourceKey, Desired>;
+}

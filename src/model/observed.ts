@@ -1,0 +1,114 @@
+/**
+ * What is: restored from disk and seen in the kernel, as one snapshot of plain data. The planner compares it with the
+ * desired state; nothing here can act.
+ */
+import type { ResourceKey } from './resource.ts';
+
+export interface ObservedImage {
+  readonly key: ResourceKey;
+  readonly specHash: string;
+  /** Config digest, hex; null while it is not loaded. */
+  readonly imageId: string | null;
+  /** False when the source changed since it was loaded. */
+  readonly current: boolean;
+}
+
+export interface ObservedVolume {
+  readonly key: ResourceKey;
+  readonly specHash: string;
+  readonly volumeId: string;
+  /** Kept data of a volume that no manifest declares any more (DESIGN §13.11). */
+  readonly released: boolean;
+}
+
+export interface ObservedNetwork {
+  readonly key: ResourceKey;
+  readonly specHash: string;
+  readonly bridge: string;
+  readonly subnet: string;
+  /** Bridge, address and rules are in the kernel as configured. */
+  readonly healthy: boolean;
+}
+
+/** How the last run ended. */
+export interface ObservedExit {
+  /** 0–255, 128 + signal; null when nobody saw it. */
+  readonly code: number | null;
+  readonly oomKilled: boolean;
+  readonly finishedAtWallMs: number;
+  /** On the boot clock of this boot; null when it ended in another boot. */
+  readonly finishedAtBootMs: number | null;
+  /** How long the run lasted. */
+  readonly ranForMs: number;
+}
+
+export interface ObservedContainer {
+  /** Null for a container that no manifest or API call of ours made (a Docker 1.4 root). */
+  readonly key: ResourceKey | null;
+  readonly id: string;
+  readonly engineName: string;
+  readonly specHash: string;
+  /** Normalised spec it was made from, for the field diff. */
+  readonly spec: unknown;
+  readonly contentHashes: Readonly<Record<string, string>>;
+  readonly imageId: string | null;
+  /** The graph or exec driver that made it is not the one in use. */
+  readonly available: boolean;
+  readonly run: number;
+  readonly running: boolean;
+  readonly paused: boolean;
+  readonly pid: number | null;
+  readonly startedAtWallMs: number | null;
+  readonly startedAtBootMs: number | null;
+  /** Null before the first run and while running. */
+  readonly exit: ObservedExit | null;
+  /** The start itself failed: text and class of the error; cleared by a start that works. */
+  readonly startError: { readonly class: string; readonly message: string } | null;
+  /** Network namespace and endpoint exist. */
+  readonly sandbox: boolean;
+  /** What differs from the configuration in the kernel: `veth missing`, `port 8080 missing`. */
+  readonly drift: readonly string[];
+  readonly restarts: RestartCounters;
+  /** A manual `stop` that holds until `start` or a changed spec (DESIGN §13.13). */
+  readonly stopOverride: boolean;
+  /** A restart, once, asked for by a person. */
+  readonly restartRequested: boolean;
+  /** Addresses of the containers it was started with, by alias, to notice when they change. */
+  readonly linkAddresses: Readonly<Record<string, string>>;
+  readonly address: string | null;
+}
+
+export interface RestartCounters {
+  /** Starts by policy since the container was made or changed. */
+  readonly restarts: number;
+  /** Quick failures in a row; decides the next delay. */
+  readonly consecutive: number;
+}
+
+/** A thing of ours in the kernel or on disk whose owner is gone. */
+export interface Orphan {
+  readonly type: 'snapshot' | 'sandbox' | 'cgroup' | 'process' | 'bridge' | 'lease' | 'state';
+  readonly id: string;
+}
+
+export interface ObservedState {
+  readonly images: ReadonlyMap<ResourceKey, ObservedImage>;
+  readonly volumes: ReadonlyMap<ResourceKey, ObservedVolume>;
+  readonly networks: ReadonlyMap<ResourceKey, ObservedNetwork>;
+  readonly containers: ReadonlyMap<ResourceKey, ObservedContainer>;
+  readonly orphans: readonly Orphan[];
+  /** Failures of earlier ops by key: when to try again, on the boot clock; null waits for a change. */
+  readonly failures: ReadonlyMap<ResourceKey, OpFailure>;
+  /** Deletions of data that a person approved, by key. */
+  readonly approvals: ReadonlySet<ResourceKey>;
+}
+
+export interface OpFailure {
+  readonly class: string;
+  readonly message: string;
+  /** The spec the failure happened with; a changed spec is tried at once. */
+  readonly specHash: string;
+  readonly attempts: number;
+  readonly retryAtBootMs: number | null;
+}
+

@@ -1,0 +1,84 @@
+/**
+ * Everything the supervisor can do to the world. One variant per operation, with just the data it needs; the planner
+ * emits them, `plan` prints them, and ops/<op>.ts carries each one out.
+ */
+import type { ResourceKey, SourcePosition } from '../model/resource.ts';
+
+/** Why an op is in the plan, from the user's side: `created in blog.yaml:12:3`, `exited with 1, retry 3`. */
+export interface Cause {
+  readonly reason:
+    | 'declared'
+    | 'spec-changed'
+    | 'removed'
+    | 'missing'
+    | 'exited'
+    | 'drift'
+    | 'requested'
+    | 'dependency'
+    | 'source-changed'
+    | 'orphan'
+    | 'approved';
+  readonly message: string;
+  readonly source?: SourcePosition;
+}
+
+interface Base<Type extends string> {
+  /** Unique within the plan and stable for the same input: `start container/blog/web`. */
+  readonly id: string;
+  readonly op: Type;
+  readonly key: ResourceKey;
+  readonly cause: Cause;
+  /** Ids of ops that must have succeeded before. */
+  readonly dependsOn: readonly string[];
+}
+
+export type Op =
+  | (Base<'image.load'> & { readonly specHash: string })
+  | Base<'image.release'>
+  | Base<'volume.create'>
+  | Base<'volume.adopt'>
+  /** Data stays; nothing declares it any more. */
+  | Base<'volume.release'>
+  | Base<'volume.remove'>
+  | Base<'network.ensure'>
+  | Base<'network.remove'>
+  /** Commits containers/<id>, snapshot, leases, names. */
+  | (Base<'container.create'> & { readonly containerId: string })
+  /** Namespace, veth, address, ports; mends drift and changes ports in place. */
+  | (Base<'container.connect'> & { readonly containerId: string })
+  | (Base<'container.start'> & { readonly containerId: string; readonly run: number; readonly consecutive: number })
+  | (Base<'container.stop'> & { readonly containerId: string; readonly timeoutMs: number; readonly signal: string })
+  /** Takes over fields of change class in-place; `fields` names them. */
+  | (Base<'container.update'> & { readonly containerId: string; readonly fields: readonly string[] })
+  /** Rewrites the hosts file after the address of a linked container changed. */
+  | (Base<'container.relink'> & { readonly containerId: string })
+  | (Base<'container.disconnect'> & { readonly containerId: string })
+  | (Base<'container.remove'> & { readonly containerId: string; readonly removeAnonymousVolumes: boolean })
+  | (Base<'orphan.remove'> & { readonly orphan: { readonly type: string; readonly id: string } });
+
+export type OpType = Op['op'];
+export type OpOf<T extends OpType> = Extract<Op, { op: T }>;
+
+/** A container that stays as it is for a reason people want to see. */
+export interface Hold {
+  readonly key: ResourceKey;
+  readonly reason:
+    | 'dependency-not-ready'
+    | 'backing-off'
+    | 'stopped-by-user'
+    | 'failed'
+    | 'needs-approval'
+    | 'unavailable'
+    | 'finished'
+    | 'busy';
+  readonly message: string;
+  /** Boot clock, when it will be looked at again; null waits for an event. */
+  readonly untilBootMs: number | null;
+}
+
+/** Ops in an order in which every op follows those it depends on, and what waits. Frozen; same input, same plan. */
+export interface Plan {
+  readonly generation: number;
+  readonly ops: readonly Op[];
+  readonly holds: readonly Hold[];
+}
