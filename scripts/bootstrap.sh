@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Makes a fresh Debian machine able to run one of: demo, test, test:all. Says what it installs before it does.
+# Usage: scripts/bootstrap.sh COMMAND [ARG ...]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+need_packages=(gcc make g++ python3 libc6-dev libnftables1)
+test_packages=(busybox-static nftables iproute2 iptables nginx-light redis-server skopeo umoci util-linux)
+
+say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
+fail() { printf 'error: %s\nhint: %s\n' "$1" "$2" >&2; exit 1; }
+
+check_host() {
+  [ "$(uname -s)" = Linux ] || fail "tsdocker runs on Linux only" "use a Linux machine or virtual machine"
+  [ "$(id -u)" = 0 ] || fail "this needs root: namespaces, mounts and network interfaces are made" "run it with sudo"
+  command -v node >/dev/null || fail "Node.js is missing" "apt-get install nodejs npm"
+  node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' ||
+    fail "Node.js $(node --version) is too old" "install 20.19 or newer (Debian 13 has it)"
+}
+
+# Services of the packages are not started: only their programs are wanted.
+install_packages() {
+  local missing=() package
+  for package in "$@"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  command -v apt-get >/dev/null || fail "missing: ${missing[*]}" "install these with your package manager"
+  say "installing Debian packages: ${missing[*]}"
+  local policy=/usr/sbin/policy-rc.d made_policy=no
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    made_policy=yes
+  fi
+  local status=0
+  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null; } || status=$?
+  [ "$made_policy" = yes ] && rm -f "$policy"
+  [ "$status" = 0 ] || fail "apt-get could not install: ${missing[*]}" "see its output above"
+}
+
+# better-sqlite3 is compiled here; Debian ships Node's headers as a package, so nothing is downloaded for it.
+install_modules() {
+  if [ -f /usr/include/node/node.h ]; then
+    export npm_config_nodedir=/usr
+  elif dpkg-query -S "$(readlink -f "$(command -v node)")" >/dev/null 2>&1; then
+    install_packages libnode-dev
+    export npm_config_nodedir=/usr
+  fi
+  local stamp=node_modules/.tsdocker-lock
+  if ! cmp -s package-lock.json "$stamp"; then
+    say "installing npm packages (compiles better-sqlite3: one to two minutes)"
+    npm ci --no-audit --no-fund
+    node -e 'import("better-sqlite3").then((m) => new m.default(":memory:"))' 2>/dev/null || npm rebuild better-sqlite3
+    cp package-lock.json "$stamp"
+  fi
+}
+
+check_host
+command=${1:-}
+shift || true
+case "$command" in
+  demo)
+    install_packages "${need_packages[@]}" iproute2 nftables
+    install_modules
+    say "building"
+    npm run --silent build
+    exec node scripts/demo.mjs "$@"
+    ;;
+  test | test:all)
+    install_packages "${need_packages[@]}" "${test_packages[@]}"
+    install_modules
+    say "building"
+    npm run --silent build
+    exec node scripts/run-tests.mjs "$command" "$@"
+    ;;
+  prepare)
+    install_packages "${need_packages[@]}"
+    install_modules
+    npm run --silent build
+    ;;
+  *) fail "unknown command: $command" "use demo, test, test:all or prepare" ;;
+esac

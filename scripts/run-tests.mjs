@@ -1,0 +1,91 @@
+/**
+ * Runs the checks and the test levels of `npm test` or `npm run test:all`, shows each as it runs, and ends with
+ * one line: `N passed, N failed, N skipped`. Exits non-zero when anything failed.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const mode = process.argv[2] ?? 'test';
+const checks = [
+  ['format and lint', ['biome', 'ci', '.']],
+  ['types', ['tsc', '--noEmit', '-p', 'tsconfig.json']],
+  ['import rules', ['depcruise', 'src', '--config', '.dependency-cruiser.cjs']],
+  ['dead code', ['knip']],
+];
+const levels =
+  mode === 'test:all'
+    ? ['unit', 'contract', 'integration', 'fault', 'e2e']
+    : ['unit', 'contract', 'integration', 'fault'];
+const totals = { passed: 0, failed: 0, skipped: 0 };
+const failures = [];
+
+function heading(text) {
+  console.log(`\n==> ${text}`);
+}
+
+function runCheck([name, [tool, ...args]]) {
+  heading(name);
+  const { status } = spawnSync('npx', ['--no-install', tool, ...args], { stdio: 'inherit' });
+  if (status === 0) totals.passed += 1;
+  else {
+    totals.failed += 1;
+    failures.push(name);
+  }
+}
+
+function runNodeCheck(name, args) {
+  heading(name);
+  const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
+  if (status === 0) totals.passed += 1;
+  else {
+    totals.failed += 1;
+    failures.push(name);
+  }
+}
+
+function runLevel(level) {
+  heading(`${level} tests`);
+  const directory = mkdtempSync(join(tmpdir(), 'tsd-results-'));
+  const output = join(directory, 'results.json');
+  const started = Date.now();
+  const { status } = spawnSync(
+    'npx',
+    [
+      '--no-install',
+      'vitest',
+      'run',
+      '--project',
+      level,
+      '--passWithNoTests',
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${output}`,
+    ],
+    { stdio: 'inherit', env: { ...process.env, TSD_TEST_LEVELS: mode } },
+  );
+  let results;
+  try {
+    results = JSON.parse(readFileSync(output, 'utf8'));
+  } catch {
+    results = { numPassedTests: 0, numFailedTests: 1, numPendingTests: 0 };
+  }
+  rmSync(directory, { recursive: true, force: true });
+  totals.passed += results.numPassedTests;
+  totals.failed += results.numFailedTests;
+  totals.skipped += results.numPendingTests;
+  if (status !== 0) {
+    failures.push(`${level} tests`);
+    if (results.numFailedTests === 0) totals.failed += 1;
+  }
+  console.log(`${level}: ${Math.round((Date.now() - started) / 1000)} s`);
+}
+
+for (const check of checks) runCheck(check);
+runNodeCheck('generated files are current', ['scripts/generate.mjs', '--check']);
+for (const level of levels) runLevel(level);
+
+if (failures.length > 0) console.log(`\nfailed: ${failures.join(', ')}`);
+console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
+process.exit(totals.failed === 0 ? 0 : 1);
