@@ -18,5 +18,12 @@ export interface PreparedTask {
   undo(): void;
 }
 
-/** Descriptors the program refers to start here in the shim. */
+/**
+ * The shim's own binary, open in the shim and its child. A container with `init` ends in
+ * `execveat(SHIM_BINARY_FD, "", ["tsdocker-init", path, "--", ...argv], envp, AT_EMPTY_PATH)`: the same binary, as init,
+ * runs `path` with argv as its child.
+ */
+export const SHIM_BINARY_FD = 9;
+
+/** Descriptors the program refers to start here in the shim. The shim marks all of its descriptors close-on-exec. */
 export const FIRST_INHERITED_FD = 16;

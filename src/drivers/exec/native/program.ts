@@ -11,7 +11,8 @@
  *     i32 setnsFd                     pidfd the shim enters before clone, -1 none
  *     u32 setnsFlags                  namespaces to enter through setnsFd
  *     u32 flags                       PROGRAM_FLAGS
- *     u64 reserved[2]
+ *     u32 fixupsOffset                where fixupCount stands
+ *     u32 reserved, u64 reserved
  *   ops (56 bytes each)
  *     u32 nr                          system call number
  *     u8  ignoreErrors                1: go on after a failure
@@ -137,7 +138,7 @@ export class SyscallProgram {
     );
     const total = fixupStart + 4 + fixups.length * 4;
     const out = Buffer.alloc(total);
-    this.#encodeHeader(out, header, total);
+    this.#encodeHeader(out, header, total, fixupStart);
     this.#ops.forEach((op, index) => {
       encodeOp(out, HEADER_BYTES + index * OP_BYTES, op, offsets);
     });
@@ -153,7 +154,7 @@ export class SyscallProgram {
     return out;
   }
 
-  #encodeHeader(out: Buffer, header: ProgramHeader, total: number): void {
+  #encodeHeader(out: Buffer, header: ProgramHeader, total: number, fixupsOffset: number): void {
     out.writeUInt32LE(PROGRAM_MAGIC, 0);
     out.writeUInt32LE(PROGRAM_VERSION, 4);
     out.writeUInt32LE(this.#ops.length, 8);
@@ -163,6 +164,7 @@ export class SyscallProgram {
     out.writeInt32LE(header.setnsFd ?? -1, 28);
     out.writeUInt32LE(header.setnsFlags ?? 0, 32);
     out.writeUInt32LE(header.flags ?? 0, 36);
+    out.writeUInt32LE(fixupsOffset, 40);
   }
 
   #push(step: string, name: SyscallName, args: readonly ProgramArgument[], ignoreErrors: boolean, slot: number): void {
