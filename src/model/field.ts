@@ -14,9 +14,11 @@ export interface FieldMeta {
   readonly change?: ChangeClass;
   /** A value as it may be written. */
   readonly example?: unknown;
+  /** Plain YAML scalars below this field are text as written: `1.10` stays `1.10`, `yes` and `true` stay words. */
+  readonly text?: boolean;
 }
 
-const metaOfField = new WeakMap<z.ZodType, Required<Omit<FieldMeta, 'example'>> & { example?: unknown }>();
+const metaOfField = new WeakMap<z.ZodType, FieldMeta & { readonly change: ChangeClass }>();
 
 /** Declares a manifest field. Diff, hash, JSON Schema, docs and plan text derive from this one line. */
 export function field<T extends z.ZodType>(schema: T, meta: FieldMeta): T {

@@ -1,12 +1,348 @@
 import { z } from 'zod';
 import { field } from '../field.ts';
 import { NAME_PATTERN } from '../resource.ts';
-import type {
-  DeviceSpec,
-  ExposedPort,
-  LinkSpec,
-  PortMapping,
-  UlimitSpec,
-  VolumeMount,
-  VolumesFromSpec,
-} from './short-forms.ts';
+import { isHostName, isIP, isIPv4, parseExpose, parseExtraHost, parsePort } from './port-forms.ts';
+import { parseCapability, parseLink, parseRestart, parseSignal, parseUlimit, ULIMIT_NAMES } from './runtime-forms.ts';
+import {
+  absolutePath,
+  booleanField,
+  commandLine,
+  hostPath,
+  kernelText,
+  labels,
+  listOf,
+  mapOf,
+  orNull,
+  shortForm,
+  textOrNumber,
+} from './schema-parts.ts';
+import { type ExtraHost, parseBytes, parseDuration, type RestartSpec, type VolumeMount } from './short-forms.ts';
+import {
+  isReference,
+  parseDevice,
+  parseMount,
+  parseMountSource,
+  parseTarget,
+  parseVolumesFrom,
+} from './storage-forms.ts';
+
+const mountObject = z.strictObject({
+  type: z.literal('tmpfs').optional(),
+  source: z.string().optional(),
+  target: shortForm(z.string(), parseTarget),
+  readOnly: z.boolean().default(false),
+  size: shortForm(textOrNumber(), parseBytes).optional(),
+});
+
+const mount = z.union(
+  [
+    shortForm(z.string(), parseMount),
+    mountObject.transform((written, context): VolumeMount => {
+      const { target, readOnly } = written;
+      const tmpfs = written.type === 'tmpfs';
+      const source = written.source === undefined ? null : parseMountSource(written.source);
+      const refuse = (message: string, member: string) => context.addIssue({ code: 'custom', message, path: [member] });
+      if (tmpfs && source) refuse('a tmpfs has no source', 'source');
+      else if (!tmpfs && written.size !== undefined) refuse('only a tmpfs has a size', 'size');
+      else if (source && !source.ok) refuse(source.message, 'source');
+      if (tmpfs) return { type: 'tmpfs', source: null, target, readOnly, sizeBytes: written.size ?? null };
+      const from = source?.ok ? source.value : { type: 'volume' as const, source: null };
+      return { ...from, target, readOnly, sizeBytes: null };
+    }),
+  ],
+  { error: 'expected source:target[:ro], or a mapping with target' },
+);
+
+const extraHosts = z
+  .union([z.array(shortForm(z.string(), parseExtraHost)), z.record(z.string(), z.string())], {
+    error: 'expected a list of name:address, or a mapping of names to addresses',
+  })
+  .transform((written, context): ExtraHost[] => {
+    if (Array.isArray(written)) return written;
+    return Object.entries(written).map(([name, address]) => {
+      const host = parseExtraHost(`${name}:${address}`);
+      if (host.ok) return host.value;
+      context.addIssue({ code: 'custom', message: host.message, path: [name] });
+      return { name, address };
+    });
+  });
+
+const restart = z.union(
+  [
+    shortForm(z.string(), parseRestart),
+    z
+      .strictObject({ policy: shortForm(z.string(), parseRestart), max: z.int().min(0).max(999_999).optional() })
+      .transform(({ policy: { policy, max: short }, max }, context): RestartSpec => {
+        if (max !== undefined && policy !== 'on-failure') {
+          context.addIssue({ code: 'custom', message: 'only on-failure takes a maximum', path: ['max'] });
+        }
+        return { policy, max: max ?? short };
+      }),
+  ],
+  { error: 'expected a restart policy, or policy and max' },
+);
+
+/** Docker refuses less: an address space that small cannot start a program (daemon/create.go of 1.4). */
+const MIN_MEMORY_BYTES = 4 * 1024 ** 2;
+
+const memory = shortForm(textOrNumber(), parseBytes).refine(
+  (bytes) => bytes >= MIN_MEMORY_BYTES,
+  'the minimum is 4MiB',
+);
+
+const memorySwap = z.union(
+  [z.literal([-1, '-1', 'unlimited']).transform(() => -1), shortForm(textOrNumber(), parseBytes)],
+  {
+    error: 'expected a size, or unlimited',
+  },
+);
+
+const ulimits = z
+  .partialRecord(z.enum(ULIMIT_NAMES), shortForm(textOrNumber(), parseUlimit))
+  .transform((written) => Object.fromEntries(Object.entries(written)))
+  .prefault({});
+
+/** Written names; {@link resources} gives them units. */
+export const resourceFields = z.strictObject({
+  memory: field(orNull(memory), {
+    doc: 'Most memory the container may use; at least 4MiB.',
+    change: 'in-place',
+    example: '256MiB',
+  }),
+  memorySwap: field(orNull(memorySwap), {
+    doc: 'Memory and swap together, or `unlimited`. Needs `memory`.',
+    change: 'in-place',
+    example: '512MiB',
+  }),
+  cpus: field(orNull(z.number().min(0.01).max(4096)), {
+    doc: 'CPU time per time, as a number of CPUs.',
+    change: 'in-place',
+    example: 0.5,
+  }),
+  cpuShares: field(orNull(z.int().min(2).max(262_144)), {
+    doc: 'Weight against other containers when the CPUs are busy; 1024 is usual.',
+    change: 'in-place',
+    example: 512,
+  }),
+  cpuset: field(
+    orNull(
+      z
+        .union([z.string(), z.int().min(0).transform(String)])
+        .pipe(z.string().regex(/^\d+(-\d+)?(,\d+(-\d+)?)*$/, 'expected CPU numbers, for example 0-1,3')),
+    ),
+    {
+      doc: 'CPUs the container may run on.',
+      change: 'in-place',
+      example: '0-1,3',
+    },
+  ),
+  pids: field(orNull(z.int().min(1).max(4_194_304)), {
+    doc: 'Most processes and threads.',
+    change: 'in-place',
+    example: 200,
+  }),
+  ulimits: field(ulimits, {
+    doc: 'Limits of each process, getrlimit(2) without RLIMIT_: a number, `soft:hard` or `unlimited`.',
+    change: 'in-place',
+    example: { nofile: '1024:4096' },
+  }),
+});
+
+const resources = resourceFields
+  .transform(({ memory, memorySwap, ...rest }, context) => {
+    const short = memorySwap !== null && memorySwap !== -1 && memory !== null && memorySwap < memory;
+    if (memorySwap !== null && (memory === null || short)) {
+      const message = short
+        ? 'memorySwap counts memory and swap together and cannot be less than memory'
+        : 'memorySwap needs memory';
+      context.addIssue({ code: 'custom', message, path: ['memorySwap'] });
+    }
+    return { memoryBytes: memory, memorySwapBytes: memorySwap, ...rest };
+  })
+  .prefault({});
+
+const capabilities = z
+  .strictObject({
+    add: listOf(shortForm(z.string(), parseCapability)),
+    drop: listOf(shortForm(z.string(), parseCapability)),
+  })
+  .prefault({});
+
+const NETWORK_FORM = 'expected bridge, host, none, container:NAME or the name of a network';
+const network = z
+  .string()
+  .refine((text) => isReference(text.replace(/^container:/, '')), NETWORK_FORM)
+  .default('bridge');
+
+const envValue = z.union([kernelText(), z.strictObject({ fromFile: hostPath() })], {
+  error: 'expected text, or fromFile and a path',
+});
+
+const oneOrMany = <T extends z.ZodType>(item: T) =>
+  z
+    .union([item, z.array(item)], { error: 'expected a text or a list of texts' })
+    .transform((written) => (Array.isArray(written) ? written : [written]))
+    .prefault([]);
+
+/** Every field a container may have, in the order of docs/manifest.md. */
+export const containerFields = z.strictObject({
+  image: field(z.string().min(1), {
+    doc: 'Name of an image of this app, `app/name` of another app, or a tag on this host (`nginx:1.27`).',
+    example: 'nginx',
+  }),
+  containerName: field(orNull(z.string().regex(NAME_PATTERN, 'a name has lower-case letters, digits and hyphens')), {
+    doc: 'Name in `docker ps` and across apps. Left out, `<app>-<name>`.',
+    example: 'blog-web',
+  }),
+  entrypoint: field(commandLine(), {
+    doc: "The program; replaces the image's. A text is run by `/bin/sh -c`. With it, the image's command does not apply.",
+    change: 'restart',
+    example: ['/usr/sbin/nginx'],
+    text: true,
+  }),
+  command: field(commandLine(), {
+    doc: "Arguments of the entrypoint, or the program; replaces the image's. A text is run by `/bin/sh -c`.",
+    change: 'restart',
+    example: ['nginx', '-g', 'daemon off;'],
+    text: true,
+  }),
+  args: field(listOf(kernelText()), {
+    doc: "More arguments, after the command of the manifest or the image's.",
+    change: 'restart',
+    example: ['--verbose'],
+    text: true,
+  }),
+  env: field(mapOf(envValue), {
+    doc: 'Environment variables. `fromFile` reads the value from a file and keeps it out of the state.',
+    change: 'restart',
+    example: { LANG: 'C.UTF-8', PASSWORD: { fromFile: './secret' } },
+    text: true,
+  }),
+  envFile: field(oneOrMany(hostPath()), {
+    doc: 'Files of `NAME=value` lines; later files win, and `env` wins over all.',
+    change: 'restart',
+    example: ['./web.env'],
+  }),
+  workingDir: field(orNull(absolutePath()), { doc: 'Directory to start in.', change: 'restart', example: '/app' }),
+  user: field(kernelText().default(''), {
+    doc: "`user[:group]`, as names or numbers. Left out, the image's, else root.",
+    change: 'restart',
+    example: '1000:1000',
+    text: true,
+  }),
+  hostname: field(orNull(z.string().max(64).refine(isHostName, 'expected a host name')), {
+    doc: 'Host name inside. Left out, the name of the container.',
+    change: 'restart',
+    example: 'web',
+  }),
+  domainname: field(
+    z.union([z.literal(''), z.string().max(64).refine(isHostName, 'expected a domain name')]).default(''),
+    {
+      doc: 'Domain name inside.',
+      change: 'restart',
+      example: 'example.com',
+    },
+  ),
+  labels: field(labels(), {
+    doc: 'Names and texts for people and tools.',
+    change: 'in-place',
+    example: { tier: 'front' },
+    text: true,
+  }),
+  volumes: field(listOf(mount), {
+    doc: 'Mounts: `volume:/target[:ro]`, `./file-or-dir:/target`, `/target` (anonymous), or a mapping with `type: tmpfs`, `source`, `target`, `readOnly`, `size`. An empty volume starts with what the image has at the target.',
+    example: ['pgdata:/var/lib/postgresql/data'],
+  }),
+  volumesFrom: field(listOf(shortForm(z.string(), parseVolumesFrom)), {
+    doc: 'Containers whose volumes and binds are mounted here as well.',
+    example: ['db:ro'],
+  }),
+  links: field(listOf(shortForm(z.string(), parseLink)), {
+    doc: 'Containers this one talks to, `name[:alias]`. They start first and stop last; their address is in the environment and in /etc/hosts.',
+    change: 'restart',
+    example: ['db', 'db:database'],
+  }),
+  ports: field(
+    listOf(shortForm(textOrNumber(), parsePort)).transform((lists) => lists.flat()),
+    {
+      doc: 'Ports published on the host: `[address:][host:]container[/tcp|/udp]`, each a port or a range. Without a host port a free one is chosen.',
+      change: 'in-place',
+      example: ['127.0.0.1:8080:80'],
+    },
+  ),
+  expose: field(
+    listOf(shortForm(textOrNumber(), parseExpose)).transform((lists) => lists.flat()),
+    { doc: 'Ports that links tell about, besides those of the image.', change: 'restart', example: ['53/udp'] },
+  ),
+  network: field(network, {
+    doc: "A network of the app, `app/name`, `bridge` (the default bridge), `host`, `none`, or `container:NAME` to share that one's.",
+    example: 'back',
+  }),
+  address: field(orNull(z.string().refine(isIPv4, 'expected an IPv4 address')), {
+    doc: 'Fixed IPv4 address; needs a network with a `subnet`.',
+    example: '10.80.0.5',
+  }),
+  dns: field(oneOrMany(z.string().refine(isIP, 'expected an IP address')), {
+    doc: "Name servers. Left out, the supervisor's `--dns`, else the host's.",
+    change: 'restart',
+    example: ['9.9.9.9'],
+  }),
+  dnsSearch: field(oneOrMany(z.string().refine((text) => text === '.' || isHostName(text), 'expected a domain')), {
+    doc: 'Domains tried for short names; `.` is none.',
+    change: 'restart',
+    example: ['example.com'],
+  }),
+  extraHosts: field(extraHosts.prefault([]), {
+    doc: 'More lines of /etc/hosts: a list of `name:address` or a mapping.',
+    change: 'restart',
+    example: ['gate:192.0.2.1'],
+  }),
+  restart: field(restart.prefault('no'), {
+    doc: '`no`, `always`, `unless-stopped`, `on-failure[:N]`, or `policy` and `max`. `max` 0 has no limit.',
+    change: 'in-place',
+    example: 'always',
+  }),
+  resources: field(resources, { doc: 'Limits.', change: 'in-place', example: { memory: '256MiB', cpus: 0.5 } }),
+  capabilities: field(capabilities, {
+    doc: 'Capabilities to `add` to or `drop` from the default set, with or without CAP_; `ALL` is all of them.',
+    example: { add: ['NET_ADMIN'], drop: ['ALL'] },
+  }),
+  privileged: field(booleanField(), {
+    doc: 'All capabilities, all devices and no masked paths: root inside is root outside.',
+    example: true,
+  }),
+  readOnly: field(booleanField(), { doc: 'Root filesystem without write access; volumes keep theirs.', example: true }),
+  noNewPrivileges: field(booleanField(), {
+    doc: 'Programs cannot gain privileges by set-uid or file capabilities.',
+    example: true,
+  }),
+  devices: field(listOf(shortForm(z.string(), parseDevice)), {
+    doc: 'Devices of the host: `/dev/host[:/dev/container[:rwm]]`.',
+    example: ['/dev/fuse'],
+  }),
+  tty: field(booleanField(), { doc: 'Give it a terminal.', change: 'restart', example: true }),
+  stdin: field(booleanField(), { doc: 'Keep standard input open for `attach`.', change: 'restart', example: true }),
+  stopSignal: field(shortForm(textOrNumber(), parseSignal).prefault('SIGTERM'), {
+    doc: 'Signal that asks it to end.',
+    change: 'in-place',
+    example: 'SIGQUIT',
+  }),
+  stopTimeout: field(shortForm(textOrNumber(), parseDuration).prefault('10s'), {
+    doc: 'How long it may take to end before it is killed; a plain number is seconds.',
+    change: 'in-place',
+    example: '30s',
+  }),
+  init: field(booleanField(), {
+    doc: 'Run it under a minimal init that reaps orphaned processes and forwards signals.',
+    change: 'restart',
+    example: true,
+  }),
+});
+
+/** A program of an image, run and kept running. */
+export const containerSchema = containerFields.transform(({ stopTimeout, ...rest }) => ({
+  ...rest,
+  stopTimeoutMs: stopTimeout,
+}));
+
+export type ContainerSpec = Readonly<z.output<typeof containerSchema>>;

@@ -1,8 +1,11 @@
 /**
- * The short forms people write (`"127.0.0.1:8080:80/tcp"`, `data:/var/lib:ro`, `256MiB`, `30s`) and the data they mean.
+ * Data that several short forms mean, and the two measures people write everywhere: sizes and durations.
  * Each parser returns the data or a sentence that says what is wrong.
  */
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly message: string };
+
+export const parsed = <T>(value: T): Parsed<T> => ({ ok: true, value });
+export const refused = (message: string): Parsed<never> => ({ ok: false, message });
 
 export type Protocol = 'tcp' | 'udp';
 
@@ -49,53 +52,60 @@ export interface VolumesFromSpec {
 }
 
 export interface UlimitSpec {
+  /** -1 is unlimited. */
   readonly soft: number;
   readonly hard: number;
 }
 
-const ok = <T>(value: T): Parsed<T> => ({ ok: true, value });
-const bad = (message: string): Parsed<never> => ({ ok: false, message });
+export interface ExtraHost {
+  readonly name: string;
+  readonly address: string;
+}
 
-const UNIT_BYTES: Readonly<Record<string, number>> = {
-  '': 1,
-  b: 1,
-  k: 1024,
-  kb: 1024,
-  ki: 1024,
-  kib: 1024,
-  m: 1024 ** 2,
-  mb: 1024 ** 2,
-  mi: 1024 ** 2,
-  mib: 1024 ** 2,
-  g: 1024 ** 3,
-  gb: 1024 ** 3,
-  gi: 1024 ** 3,
-  gib: 1024 ** 3,
-};
+export interface RestartSpec {
+  readonly policy: 'no' | 'always' | 'unless-stopped' | 'on-failure';
+  /** on-failure only: restarts before giving up; 0 is without limit. */
+  readonly max: number;
+}
+
+const UNIT_BYTES: ReadonlyMap<string, number> = new Map([
+  ['', 1],
+  ['b', 1],
+  ...['k', 'kb', 'ki', 'kib'].map((unit) => [unit, 1024] as const),
+  ...['m', 'mb', 'mi', 'mib'].map((unit) => [unit, 1024 ** 2] as const),
+  ...['g', 'gb', 'gi', 'gib'].map((unit) => [unit, 1024 ** 3] as const),
+  ...['t', 'tb', 'ti', 'tib'].map((unit) => [unit, 1024 ** 4] as const),
+]);
 
 /** `256MiB`, `64m`, `1.5g` or a number of bytes. All units are powers of 1024, as Docker reads them. */
 export function parseBytes(text: string | number): Parsed<number> {
   const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(String(text));
-  const unit = match ? UNIT_BYTES[(match[2] ?? '').toLowerCase()] : undefined;
-  if (!match || unit === undefined) return bad(`"${text}" is not a size; write for example 256MiB`);
+  const unit = match ? UNIT_BYTES.get((match[2] ?? '').toLowerCase()) : undefined;
+  if (!match || unit === undefined) return refused(`"${text}" is not a size; write for example 256MiB`);
   const bytes = Math.round(Number(match[1]) * unit);
-  return Number.isSafeInteger(bytes) ? ok(bytes) : bad(`"${text}" is too large`);
+  return Number.isSafeInteger(bytes) ? parsed(bytes) : refused(`"${text}" is too large`);
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const UNIT_MS: ReadonlyMap<string, number> = new Map([
+  ['ms', 1],
+  ['s', 1000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+]);
 
-/** `500ms`, `30s`, `1m30s`, or a number of seconds. Result in milliseconds. */
+/** The longest delay Node's timers can wait for (2^31 - 1 ms). */
+const MAX_DURATION_MS = 2 ** 31 - 1;
+
+/** `500ms`, `30s`, `1m30s`, or a number of seconds. Result in milliseconds, at most 24 days. */
 export function parseDuration(text: string | number): Parsed<number> {
-  if (typeof text === 'number') return text >= 0 ? ok(Math.round(text * 1000)) : bad('a duration cannot be negative');
-  if (/^\d+(\.\d+)?$/.test(text)) return ok(Math.round(Number(text) * 1000));
-  let rest = text.trim();
+  let rest = String(text).trim();
+  if (/^\d+(\.\d+)?$/.test(rest)) rest += 's';
   let total = 0;
-  if (rest === '') return bad('a duration is empty; write for example 30s');
-  while (rest !== '') {
+  do {
     const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)/.exec(rest);
-    if (!match) return bad(`"${text}" is not a duration; write for example 30s or 1m30s`);
-    total += Number(match[1]) * (UNIT_MS[match[2] as string] as number);
+    if (!match) return refused(`"${text}" is not a duration; write for example 30s or 1m30s`);
+    total += Number(match[1]) * (UNIT_MS.get(match[2] ?? '') ?? 0);
     rest = rest.slice(match[0].length);
-  }
-  return ok(Math.round(total));
+  } while (rest !== '');
+  return total <= MAX_DURATION_MS ? parsed(Math.round(total)) : refused(`"${text}" is longer than 24 days`);
 }

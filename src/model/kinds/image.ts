@@ -1,0 +1,125 @@
+import { z } from 'zod';
+import { field } from '../field.ts';
+import { parseExpose } from './port-forms.ts';
+import { parseSignal } from './runtime-forms.ts';
+import {
+  absolutePath,
+  commandLine,
+  hostPath,
+  kernelText,
+  labels,
+  listOf,
+  mapOf,
+  orNull,
+  scalarText,
+  shortForm,
+  textOrNumber,
+} from './schema-parts.ts';
+
+/** Where the content of an image comes from. Paths are absolute in a DesiredState. */
+export type ImageSource =
+  | {
+      readonly type: 'archive' | 'layout';
+      readonly path: string;
+      /** Which image, when there are several: a tag, name:tag or digest. */
+      readonly ref: string | null;
+    }
+  | { readonly type: 'rootfs'; readonly path: string }
+  | { readonly type: 'host'; readonly binaries: readonly string[]; readonly paths: readonly string[] };
+
+const packed = z
+  .union([hostPath(), z.strictObject({ path: hostPath(), ref: orNull(scalarText()) })], {
+    error: 'expected a path, or path and ref',
+  })
+  .transform((written) => (typeof written === 'string' ? { path: written, ref: null } : written));
+
+const hostSource = z
+  .union(
+    [
+      z.array(z.string().min(1)).min(1),
+      z.strictObject({ binaries: z.array(z.string().min(1)).min(1), paths: listOf(absolutePath()) }),
+    ],
+    { error: 'expected a list of programs, or binaries and paths' },
+  )
+  .transform((written) => (Array.isArray(written) ? { binaries: written, paths: [] } : written));
+
+/** What an image says about the containers made from it, where it has no configuration of its own. */
+export const imageConfigFields = z.strictObject({
+  env: field(mapOf(kernelText()), { doc: 'Environment.', example: { LANG: 'C.UTF-8' }, text: true }),
+  entrypoint: field(commandLine(), { doc: 'The program, before `command`.', example: ['/usr/bin/node'], text: true }),
+  command: field(commandLine(), { doc: 'Arguments, or the program.', example: ['server.js'], text: true }),
+  workingDir: field(orNull(absolutePath()), { doc: 'Directory to start in.', example: '/app' }),
+  user: field(orNull(scalarText()), { doc: '`user[:group]`, as names or numbers.', example: '1000:1000', text: true }),
+  expose: field(
+    listOf(shortForm(textOrNumber(), parseExpose)).transform((lists) => lists.flat()),
+    { doc: 'Ports the program listens on.', example: [80] },
+  ),
+  volumes: field(listOf(absolutePath()), { doc: 'Directories that become anonymous volumes.', example: ['/data'] }),
+  labels: field(labels(), { doc: 'Names and texts for people and tools.', example: { version: '1.2' }, text: true }),
+  stopSignal: field(orNull(shortForm(textOrNumber(), parseSignal)), {
+    doc: 'Signal that asks to end.',
+    example: 'SIGQUIT',
+  }),
+});
+
+export const imageFields = z.strictObject({
+  archive: field(packed.optional(), {
+    doc: 'A docker-archive or oci-archive tar file, compressed or not. `ref` chooses one of several images in it.',
+    example: './nginx.tar',
+  }),
+  layout: field(packed.optional(), {
+    doc: 'An OCI image layout directory. `ref` chooses one of several images in it.',
+    example: { path: './layout', ref: 'latest' },
+  }),
+  rootfs: field(hostPath().optional(), {
+    doc: 'A directory or tar file whose content becomes the one layer of the image.',
+    example: './rootfs',
+  }),
+  host: field(hostSource.optional(), {
+    doc: 'Programs of this host, with the libraries, CA files and user database they need. `paths` adds files and directories.',
+    example: ['node', 'sh'],
+  }),
+  config: field(imageConfigFields.optional(), {
+    doc: 'Configuration of a `rootfs` or `host` image; archives and layouts bring their own.',
+    example: { command: ['node'], workingDir: '/app' },
+  }),
+});
+
+type ImageFields = z.output<typeof imageFields>;
+const SOURCES = ['archive', 'layout', 'rootfs', 'host'] as const;
+
+function sourceOf(fields: ImageFields): ImageSource | undefined {
+  if (fields.archive) return { type: 'archive', ...fields.archive };
+  if (fields.layout) return { type: 'layout', ...fields.layout };
+  if (fields.rootfs !== undefined) return { type: 'rootfs', path: fields.rootfs };
+  return fields.host && { type: 'host', ...fields.host };
+}
+
+export type ImageConfig = Readonly<z.output<typeof imageConfigFields>>;
+
+export interface ImageSpec {
+  readonly source: ImageSource;
+  /** Null for archives and layouts. */
+  readonly config: ImageConfig | null;
+}
+
+/** An image and where it comes from: exactly one source. */
+export const imageSchema = imageFields.transform((fields, context): ImageSpec => {
+  const written = SOURCES.filter((name) => fields[name] !== undefined);
+  const source = sourceOf(fields);
+  if (!source || written.length > 1) {
+    const message = source ? `${written.join(' and ')} exclude each other` : `one of ${SOURCES.join(', ')} is needed`;
+    context.addIssue({ code: 'custom', message, path: source ? [written[1] ?? ''] : [] });
+    return z.NEVER;
+  }
+  const configurable = source.type === 'rootfs' || source.type === 'host';
+  if (fields.config && !configurable) {
+    context.addIssue({
+      code: 'custom',
+      message: `${source.type} images bring their own configuration`,
+      path: ['config'],
+    });
+    return z.NEVER;
+  }
+  return { source, config: configurable ? (fields.config ?? imageConfigFields.parse({})) : null };
+});

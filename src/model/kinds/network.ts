@@ -1,0 +1,67 @@
+import { z } from 'zod';
+import { field } from '../field.ts';
+import { ipv4ToNumber, isIPv4, parseSubnet } from './port-forms.ts';
+import { booleanField, labels, orNull, shortForm } from './schema-parts.ts';
+
+/** IFNAMSIZ - 1 (linux/if.h); `/` and white space are refused by the kernel (dev_valid_name). */
+const interfaceName = z
+  .string()
+  .regex(/^(?!\.{1,2}$)[^\s/:]{1,15}$/, 'an interface name has 1 to 15 characters, without "/", ":" or spaces');
+
+export const networkFields = z.strictObject({
+  subnet: field(orNull(shortForm(z.string(), parseSubnet)), {
+    doc: 'IPv4 network in CIDR form. Left out, a free one is chosen and kept.',
+    example: '10.80.0.0/24',
+  }),
+  gateway: field(orNull(z.string().refine(isIPv4, 'expected an IPv4 address')), {
+    doc: "The bridge's own address. Left out, the first address of the subnet.",
+    example: '10.80.0.1',
+  }),
+  mtu: field(orNull(z.int().min(576).max(65535)), {
+    doc: "Largest packet in bytes. Left out, the supervisor's `--mtu`.",
+    example: 1450,
+  }),
+  icc: field(booleanField(true), {
+    doc: 'Containers of the network may talk to each other without a link.',
+    change: 'in-place',
+    example: false,
+  }),
+  masquerade: field(booleanField(true), {
+    doc: 'What leaves the network carries the address of the host.',
+    change: 'in-place',
+    example: false,
+  }),
+  internal: field(booleanField(), {
+    doc: 'No way out of the network and no published ports.',
+    change: 'in-place',
+    example: true,
+  }),
+  bridgeName: field(orNull(interfaceName), {
+    doc: 'Name of the bridge interface. Left out, one is derived from the app and the name.',
+    example: 'br-back',
+  }),
+  labels: field(labels(), {
+    doc: 'Names and texts for people and tools.',
+    change: 'in-place',
+    example: { tier: 'back' },
+    text: true,
+  }),
+});
+
+/** True for an address that a host of the network can have: inside, and neither its first nor its last. */
+export function isHostAddress(address: string, subnet: string): boolean {
+  const [network = '', prefix = ''] = subnet.split('/');
+  const offset = ipv4ToNumber(address) - ipv4ToNumber(network);
+  return offset > 0 && offset < 2 ** (32 - Number(prefix)) - 1;
+}
+
+/** A bridge of its own, with addresses and rules. */
+export const networkSchema = networkFields.superRefine(({ subnet, gateway }, context) => {
+  if (gateway === null) return;
+  const message = subnet === null ? 'a gateway needs a subnet' : `${gateway} is not a host address of ${subnet}`;
+  if (subnet === null || !isHostAddress(gateway, subnet)) {
+    context.addIssue({ code: 'custom', path: ['gateway'], message });
+  }
+});
+
+export type NetworkSpec = Readonly<z.output<typeof networkSchema>>;

@@ -1,0 +1,162 @@
+import { closest } from '../suggest.ts';
+import { type LinkSpec, type Parsed, parsed, type RestartSpec, refused, type UlimitSpec } from './short-forms.ts';
+import { isReference } from './storage-forms.ts';
+
+/** `name`, `name:alias`, `app/name` or `app/name:alias`; the alias defaults to the name. */
+export function parseLink(text: string): Parsed<LinkSpec> {
+  const [target = '', alias = target.split('/').at(-1) ?? '', ...more] = text.split(':');
+  if (more.length > 0 || !isReference(target)) return refused(`"${text}" is not a link; write name or name:alias`);
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$/.test(alias)) return refused(`"${text}": "${alias}" cannot be a host name`);
+  return parsed({ target, alias });
+}
+
+const POLICIES: readonly RestartSpec['policy'][] = ['no', 'always', 'unless-stopped', 'on-failure'];
+
+/** `no`, `always`, `unless-stopped`, `on-failure` or `on-failure:5`. */
+export function parseRestart(text: string): Parsed<RestartSpec> {
+  const [name = '', count, ...more] = text.split(':');
+  const policy = POLICIES.find((known) => known === name);
+  if (!policy || more.length > 0) {
+    const hint = closest(name, POLICIES);
+    return refused(
+      `"${text}" is not a restart policy${hint ? `; did you mean ${hint}?` : `; write ${POLICIES.join(', ')}`}`,
+    );
+  }
+  if (count === undefined) return parsed({ policy, max: 0 });
+  if (policy !== 'on-failure') return refused(`"${text}": only on-failure takes a maximum`);
+  return /^\d{1,6}$/.test(count)
+    ? parsed({ policy, max: Number(count) })
+    : refused(`"${text}": "${count}" is not a count`);
+}
+
+/** getrlimit(2), without the RLIMIT_ prefix. */
+export const ULIMIT_NAMES = [
+  'as',
+  'core',
+  'cpu',
+  'data',
+  'fsize',
+  'locks',
+  'memlock',
+  'msgqueue',
+  'nice',
+  'nofile',
+  'nproc',
+  'rss',
+  'rtprio',
+  'rttime',
+  'sigpending',
+  'stack',
+] as const;
+
+function parseLimit(text: string): number | null {
+  if (text === 'unlimited' || text === '-1') return -1;
+  const value = Number(text);
+  return /^\d+$/.test(text) && Number.isSafeInteger(value) ? value : null;
+}
+
+/** A number for both limits, `soft:hard`, or `unlimited`. */
+export function parseUlimit(written: string | number): Parsed<UlimitSpec> {
+  const [softText = '', hardText = softText, ...more] = String(written).split(':');
+  const soft = parseLimit(softText);
+  const hard = parseLimit(hardText);
+  if (soft === null || hard === null || more.length > 0) {
+    return refused(`"${written}" is not a limit; write for example 1024 or 1024:4096`);
+  }
+  return hard !== -1 && (soft === -1 || soft > hard)
+    ? refused(`"${written}": soft is above hard`)
+    : parsed({ soft, hard });
+}
+
+/** include/uapi/linux/capability.h, without the CAP_ prefix, in the order of their numbers from 0. */
+export const CAPABILITY_NAMES = [
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'DAC_READ_SEARCH',
+  'FOWNER',
+  'FSETID',
+  'KILL',
+  'SETGID',
+  'SETUID',
+  'SETPCAP',
+  'LINUX_IMMUTABLE',
+  'NET_BIND_SERVICE',
+  'NET_BROADCAST',
+  'NET_ADMIN',
+  'NET_RAW',
+  'IPC_LOCK',
+  'IPC_OWNER',
+  'SYS_MODULE',
+  'SYS_RAWIO',
+  'SYS_CHROOT',
+  'SYS_PTRACE',
+  'SYS_PACCT',
+  'SYS_ADMIN',
+  'SYS_BOOT',
+  'SYS_NICE',
+  'SYS_RESOURCE',
+  'SYS_TIME',
+  'SYS_TTY_CONFIG',
+  'MKNOD',
+  'LEASE',
+  'AUDIT_WRITE',
+  'AUDIT_CONTROL',
+  'SETFCAP',
+  'MAC_OVERRIDE',
+  'MAC_ADMIN',
+  'SYSLOG',
+  'WAKE_ALARM',
+  'BLOCK_SUSPEND',
+  'AUDIT_READ',
+  'PERFMON',
+  'BPF',
+  'CHECKPOINT_RESTORE',
+] as const;
+
+/** `net_admin`, `CAP_NET_ADMIN` or `ALL`; result upper case without CAP_. */
+export function parseCapability(text: string): Parsed<string> {
+  const name = text.trim().toUpperCase().replace(/^CAP_/, '');
+  const known = ['ALL', ...CAPABILITY_NAMES];
+  if (known.includes(name)) return parsed(name);
+  const hint = closest(name, known);
+  return refused(`"${text}" is not a capability${hint ? `; did you mean ${hint}?` : ''}`);
+}
+
+/** signal(7): names by number on x86-64 and arm64, from 1. */
+const SIGNAL_NAMES = (
+  'HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT ' +
+  'CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS'
+)
+  .split(' ')
+  .map((name) => `SIG${name}`);
+
+/** The C library keeps 32 and 33 for itself (signal(7)). */
+const SIGRTMIN = 34;
+const SIGRTMAX = 64;
+
+function realtimeSignal(name: string): number | null {
+  const match = /^SIGRTM(?:IN(?:\+(\d+))?|AX(?:-(\d+))?)$/.exec(name);
+  if (!match) return null;
+  const number = name.startsWith('SIGRTMIN') ? SIGRTMIN + Number(match[1] ?? 0) : SIGRTMAX - Number(match[2] ?? 0);
+  return number >= SIGRTMIN && number <= SIGRTMAX ? number : null;
+}
+
+/** The number of a signal as {@link parseSignal} writes it. */
+export function signalNumber(signal: string): number {
+  const index = SIGNAL_NAMES.indexOf(signal);
+  return index < 0 ? Number(signal) : index + 1;
+}
+
+/** `SIGTERM`, `term`, `15`, `SIGRTMIN+3`. Result: the name with SIG, or the number as text for real-time signals. */
+export function parseSignal(written: string | number): Parsed<string> {
+  const text = String(written).trim().toUpperCase();
+  const name = text.startsWith('SIG') ? text : `SIG${text}`;
+  const number = /^\d{1,2}$/.test(text) ? Number(text) : realtimeSignal(name);
+  if (number !== null) {
+    if (number < 1 || number > SIGRTMAX) return refused(`"${written}" is not a signal`);
+    return parsed(SIGNAL_NAMES[number - 1] ?? String(number));
+  }
+  if (SIGNAL_NAMES.includes(name)) return parsed(name);
+  const hint = closest(name, SIGNAL_NAMES);
+  return refused(`"${written}" is not a signal${hint ? `; did you mean ${hint}?` : ''}`);
+}
