@@ -117,22 +117,49 @@ export interface PlanView {
 export interface DiffView {
   readonly resource: string;
   readonly change: 'added' | 'removed' | 'changed';
-  readonly fields: readonly { readonly path: string; readonly from: unknown; readonly to: unknown; readonly change: string }[];
+  readonly fields: readonly {
+    readonly path: string;
+    readonly from: unknown;
+    readonly to: unknown;
+    readonly change: string;
+  }[];
 }
 
 export interface ManifestInput {
-  /** Absolute origin, or `-` for standard input (then baseDir is required when the text refers to files). */
+  /** Absolute origin, or `-` for standard input. */
   readonly file: string;
+  /** Absolute directory that relative paths start from; empty for standard input when none was given. */
   readonly baseDir: string;
   readonly text: string;
+}
+
+/** What `delete` takes away. */
+export interface RemoveRequest {
+  readonly files: readonly ManifestInput[];
+  readonly resources: readonly { readonly kind: Kind; readonly name: string }[];
+  readonly all: boolean;
+  readonly waitMs: number | null;
 }
 
 /** What `apply` streams: progress of ops, then one result. */
 export type ApplyEvent =
   | { readonly type: 'accepted'; readonly generation: number; readonly plan: PlanView }
   | { readonly type: 'rejected'; readonly issues: readonly IssueView[] }
-  | { readonly type: 'op'; readonly id: string; readonly resource: string; readonly status: 'started' | 'done' | 'failed' | 'skipped'; readonly ms: number; readonly error?: TsdErrorJson }
-  | { readonly type: 'progress'; readonly resource: string; readonly message: string; readonly current: number; readonly total: number | null }
+  | {
+      readonly type: 'op';
+      readonly id: string;
+      readonly resource: string;
+      readonly status: 'started' | 'done' | 'failed' | 'skipped';
+      readonly ms: number;
+      readonly error?: TsdErrorJson;
+    }
+  | {
+      readonly type: 'progress';
+      readonly resource: string;
+      readonly message: string;
+      readonly current: number;
+      readonly total: number | null;
+    }
   | { readonly type: 'waiting'; readonly resource: string; readonly message: string }
   | { readonly type: 'ready'; readonly generation: number }
   | { readonly type: 'failed'; readonly error: TsdErrorJson };
@@ -169,7 +196,13 @@ export interface DescribeView {
   readonly specHash: string;
   readonly generation: number;
   /** Latest ops on it, newest last. */
-  readonly ops: readonly { readonly at: string; readonly op: string; readonly cause: string; readonly status: string; readonly message: string }[];
+  readonly ops: readonly {
+    readonly at: string;
+    readonly op: string;
+    readonly cause: string;
+    readonly status: string;
+    readonly message: string;
+  }[];
 }
 
 export interface LogOptions {
@@ -206,17 +239,22 @@ export interface DoctorCheck {
   readonly fix: string | null;
 }
 
+/** `signal` of a streaming call aborts when the one who asked is gone; the stream then ends without an error. */
 export interface SupervisorApi {
   info(): InfoView;
   list<L extends ListName>(list: L): readonly ViewOfKind[L][];
   describe(kind: Kind, name: string): DescribeView;
   /** Takes over manifests and, with `wait`, streams until everything of them is ready or `timeoutMs` passed. */
-  apply(inputs: readonly ManifestInput[], options: { dryRun: boolean; waitMs: number | null }): AsyncIterable<ApplyEvent>;
+  apply(
+    inputs: readonly ManifestInput[],
+    options: { readonly dryRun: boolean; readonly waitMs: number | null },
+    signal?: AbortSignal,
+  ): AsyncIterable<ApplyEvent>;
   /** What would be done now, or with these manifests applied. */
   plan(inputs: readonly ManifestInput[]): Promise<PlanView>;
   diff(inputs: readonly ManifestInput[]): Promise<readonly DiffView[]>;
   /** Removes applied manifests by origin, resources by name, or all applied ones. */
-  remove(request: { files: readonly ManifestInput[]; resources: readonly { kind: Kind; name: string }[]; all: boolean; waitMs: number | null }): AsyncIterable<ApplyEvent>;
+  remove(request: RemoveRequest, signal?: AbortSignal): AsyncIterable<ApplyEvent>;
   /** Approves held removals and data loss: of one resource or manifest, or all that are pending. Returns what it approved. */
   approve(names: readonly string[]): Promise<readonly string[]>;
   stop(name: string, timeoutMs: number | null): Promise<void>;
@@ -224,10 +262,10 @@ export interface SupervisorApi {
   restart(name: string, timeoutMs: number | null): Promise<void>;
   kill(name: string, signal: string): Promise<void>;
   /** Resolves with the exit code of the current run, at once when it is not running. */
-  wait(name: string): Promise<number>;
-  logs(name: string, options: LogOptions): AsyncIterable<LogEntry>;
+  wait(name: string, signal?: AbortSignal): Promise<number>;
+  logs(name: string, options: LogOptions, signal?: AbortSignal): AsyncIterable<LogEntry>;
   exec(name: string, request: ExecRequest): Promise<StdioSession>;
   /** Loads an image archive that is on this host and tags it. */
-  load(path: string): AsyncIterable<ApplyEvent>;
+  load(path: string, signal?: AbortSignal): AsyncIterable<ApplyEvent>;
   doctor(): Promise<readonly DoctorCheck[]>;
 }

@@ -165,6 +165,11 @@ export const ERROR_CATALOGUE = {
     title: 'No supervisor answers on the socket',
     hint: 'Start one: `tsdocker daemon`, or `systemctl start tsdocker`.',
   },
+  TSD_SOCKET_DENIED: {
+    class: 'denied',
+    title: 'The socket of the supervisor may not be used',
+    hint: 'Use sudo, or join the group that owns the socket.',
+  },
   TSD_VERSION_MISMATCH: {
     class: 'unsupported',
     title: 'Client and supervisor speak different versions',
