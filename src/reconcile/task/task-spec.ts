@@ -1,0 +1,140 @@
+/** One run of a container as the exec driver wants it, made from the specification and what was allocated for it. */
+import type { LogSpec, MountSpec, RootMount, TaskSpec } from '../../drivers/contract.ts';
+import { effectiveCapabilities } from '../../model/capabilities.ts';
+import { TsdError } from '../../model/errors.ts';
+import type { ContainerSpec } from '../../model/kinds/container.ts';
+import type { ResourceKey } from '../../model/resource.ts';
+import { containerEnv } from './container-env.ts';
+import { type LinkedContainer, linkEnv } from './link-env.ts';
+
+/** What an image says about running it; a manifest overrides each part. */
+export interface ImageDefaults {
+  readonly env: readonly string[];
+  readonly entrypoint: readonly string[] | null;
+  readonly command: readonly string[] | null;
+  readonly workingDir: string;
+  readonly user: string;
+  readonly stopSignal: string | null;
+}
+
+/** Where the container's data of one mount target lies on this host. */
+export interface ResolvedVolume {
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+  /** Volumes of ours take over image content while they are empty; bind mounts do not. */
+  readonly copyUp: boolean;
+}
+
+export interface TaskSpecInput {
+  readonly key: ResourceKey;
+  readonly containerId: string;
+  readonly run: number;
+  readonly spec: ContainerSpec;
+  readonly image: ImageDefaults;
+  readonly root: RootMount;
+  readonly hostname: string;
+  readonly netnsFd: number | null;
+  readonly volumes: readonly ResolvedVolume[];
+  /** Contents of env files, in order, as `K=V`. */
+  readonly envFileEntries: readonly string[];
+  /** Value of each `fromFile` variable. */
+  readonly secretEnv: Readonly<Record<string, string>>;
+  readonly links: readonly LinkedContainer[];
+  /** Host paths of the three files mounted into every container. */
+  readonly files: { readonly hosts: string; readonly hostname: string; readonly resolvConf: string };
+  readonly log: LogSpec;
+}
+
+/** Entrypoint, then command, then args. An entrypoint of the manifest drops the image's command, as in Docker. */
+export function commandLine(spec: ContainerSpec, image: ImageDefaults): readonly string[] {
+  const entrypoint = spec.entrypoint ?? image.entrypoint ?? [];
+  const command = spec.command ?? (spec.entrypoint === null ? image.command : null) ?? [];
+  return [...entrypoint, ...command, ...spec.args];
+}
+
+function specEnv(spec: ContainerSpec, secretEnv: Readonly<Record<string, string>>): string[] {
+  return Object.entries(spec.env).map(([name, value]) => {
+    if (typeof value === 'string') return `${name}=${value}`;
+    const secret = secretEnv[name];
+    if (secret === undefined) throw new TsdError('TSD_BUG', `the value of ${name} was not resolved`);
+    return `${name}=${secret}`;
+  });
+}
+
+function mounts(input: TaskSpecInput): MountSpec[] {
+  const { files, spec, volumes } = input;
+  const bind = (source: string, target: string): MountSpec => ({
+    type: 'bind',
+    source,
+    target,
+    readOnly: false,
+    copyUp: false,
+    sizeBytes: null,
+  });
+  const all: MountSpec[] = [
+    bind(files.resolvConf, '/etc/resolv.conf'),
+    bind(files.hostname, '/etc/hostname'),
+    bind(files.hosts, '/etc/hosts'),
+    ...volumes.map((volume) => ({ ...volume, type: 'bind' as const, sizeBytes: null })),
+    ...spec.volumes
+      .filter((volume) => volume.type === 'tmpfs')
+      .map(({ target, readOnly, sizeBytes }) => ({
+        type: 'tmpfs' as const,
+        source: '',
+        target,
+        readOnly,
+        copyUp: false,
+        sizeBytes,
+      })),
+  ];
+  // A volume declared on one of the three files replaces ours.
+  const byTarget = new Map(all.map((mount) => [mount.target, mount]));
+  return [...byTarget.values()].sort((a, b) => (a.target < b.target ? -1 : 1));
+}
+
+/** @throws TsdError TSD_COMMAND_NOT_FOUND when neither manifest nor image names a command. */
+export function buildTaskSpec(input: TaskSpecInput): TaskSpec {
+  const { spec, image } = input;
+  const argv = commandLine(spec, image);
+  if (argv.length === 0) {
+    throw new TsdError('TSD_COMMAND_NOT_FOUND', 'No command specified: neither the manifest nor the image names one', {
+      key: input.key,
+      hint: 'Set command in the manifest.',
+    });
+  }
+  const { ulimits, ...resources } = spec.resources;
+  return {
+    containerId: input.containerId,
+    run: input.run,
+    root: input.root,
+    readOnlyRoot: spec.readOnly,
+    argv,
+    env: containerEnv({
+      hostname: input.hostname,
+      domainname: spec.domainname,
+      tty: spec.tty,
+      layers: [input.links.flatMap(linkEnv), image.env, input.envFileEntries, specEnv(spec, input.secretEnv)],
+    }),
+    cwd: spec.workingDir ?? (image.workingDir === '' ? '/' : image.workingDir),
+    user: spec.user === '' ? image.user : spec.user,
+    hostname: input.hostname,
+    domainname: spec.domainname,
+    mounts: mounts(input),
+    netnsFd: input.netnsFd,
+    capabilities: effectiveCapabilities(spec.capabilities.add, spec.capabilities.drop, spec.privileged),
+    privileged: spec.privileged,
+    noNewPrivileges: spec.noNewPrivileges,
+    devices: spec.devices.map(({ host, container, permissions }) => ({
+      hostPath: host,
+      containerPath: container,
+      permissions,
+    })),
+    ulimits,
+    resources,
+    tty: spec.tty,
+    stdin: spec.stdin,
+    init: spec.init,
+    log: input.log,
+  };
+}

@@ -1,0 +1,97 @@
+/** What this host can and cannot do, as checks with the fix; works without a running supervisor. */
+import { existsSync, readFileSync, statfsSync } from 'node:fs';
+import { release } from 'node:os';
+import { dirname } from 'node:path';
+import type { DoctorCheck } from '../api/supervisor.ts';
+import type { Driver } from '../drivers/contract.ts';
+
+const LOW_SPACE_BYTES = 1024 ** 3;
+
+function check(name: string, works: boolean, message: string, fix: string): DoctorCheck {
+  return { name, status: works ? 'ok' : 'failed', message, fix: works ? null : fix };
+}
+
+function nearestExisting(path: string): string {
+  return existsSync(path) ? path : nearestExisting(dirname(path));
+}
+
+function kernelCheck(): DoctorCheck {
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  const works = major > 6 || (major === 6 && minor >= 8);
+  return check(
+    'kernel',
+    works,
+    `Linux ${release()}`,
+    'tsdocker needs Linux 6.8 or newer for the fd-based overlay mounts; Debian 13 has 6.12.',
+  );
+}
+
+function spaceCheck(root: string): DoctorCheck {
+  const { bavail, bsize, ffree } = statfsSync(nearestExisting(root));
+  const free = bavail * bsize;
+  const message = `${(free / 1024 ** 3).toFixed(1)} GiB and ${ffree} inodes free for ${root}`;
+  if (free >= LOW_SPACE_BYTES && ffree > 10_000) return check('disk space', true, message, '');
+  return { name: 'disk space', status: 'warning', message, fix: 'Free space, or move the root with --root.' };
+}
+
+function cgroupCheck(): DoctorCheck {
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
+  const types = new Set(mounts.map((line) => / - (cgroup2?) /.exec(line)?.[1]).filter((type) => type !== undefined));
+  if (types.has('cgroup'))
+    return check(
+      'cgroups',
+      true,
+      types.has('cgroup2') ? 'version 1 with the unified hierarchy beside' : 'version 1',
+      '',
+    );
+  return check(
+    'cgroups',
+    types.has('cgroup2'),
+    types.has('cgroup2') ? 'version 2' : 'none mounted',
+    'Mount the cgroup filesystem: mount -t cgroup2 none /sys/fs/cgroup',
+  );
+}
+
+function forwardingCheck(): DoctorCheck {
+  const on = readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim() === '1';
+  if (on) return check('forwarding', true, 'net.ipv4.ip_forward is on', '');
+  return {
+    name: 'forwarding',
+    status: 'warning',
+    message: 'net.ipv4.ip_forward is off; the supervisor turns it on',
+    fix: 'With --ip-forward=false: sysctl -w net.ipv4.ip_forward=1',
+  };
+}
+
+function driverChecks(drivers: readonly Driver[]): DoctorCheck[] {
+  return drivers.flatMap((driver) => {
+    const { works, problems, attributes } = driver.fingerprint();
+    const facts = Object.entries(attributes)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(', ');
+    const name = `driver ${driver.name}`;
+    if (problems.length === 0)
+      return [{ name, status: 'ok', message: facts === '' ? 'works' : facts, fix: null } satisfies DoctorCheck];
+    return problems.map(
+      ({ what, fix }) => ({ name, status: works ? 'warning' : 'failed', message: what, fix }) satisfies DoctorCheck,
+    );
+  });
+}
+
+/** @param drivers every driver of the registry, also those not in use. */
+export function runDoctor(root: string, drivers: readonly Driver[]): readonly DoctorCheck[] {
+  const isRoot = process.geteuid?.() === 0;
+  const host = [
+    check(
+      'root',
+      isRoot,
+      isRoot ? 'running as root' : `running as uid ${process.geteuid?.()}`,
+      'Run it as root, for example with sudo.',
+    ),
+    kernelCheck(),
+    cgroupCheck(),
+    forwardingCheck(),
+    spaceCheck(root),
+  ];
+  return isRoot ? [...host, ...driverChecks(drivers)] : host;
+}

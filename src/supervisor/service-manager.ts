@@ -1,0 +1,48 @@
+/** Tells systemd how the supervisor is (sd_notify(3)); does nothing where no service manager asked for it. */
+import { notifyServiceManager } from '../ffi/notify.ts';
+
+export class ServiceManager {
+  readonly #socket: string | null;
+  readonly #watchdogMs: number | null;
+  #timer: NodeJS.Timeout | null = null;
+  #status = '';
+
+  /**
+   * Takes NOTIFY_SOCKET and WATCHDOG_USEC out of the environment, so that no child inherits them.
+   * @param environment process.env
+   */
+  constructor(environment: NodeJS.ProcessEnv) {
+    this.#socket = environment.NOTIFY_SOCKET ?? null;
+    const usec = Number(environment.WATCHDOG_USEC ?? '');
+    const mine = environment.WATCHDOG_PID === undefined || environment.WATCHDOG_PID === String(process.pid);
+    this.#watchdogMs = usec > 0 && mine ? usec / 1000 : null;
+    delete environment.NOTIFY_SOCKET;
+    delete environment.WATCHDOG_USEC;
+    delete environment.WATCHDOG_PID;
+  }
+
+  /** Ready to serve; from now on the watchdog is fed at half its period while the event loop turns. */
+  ready(): void {
+    this.#send(`READY=1\nMAINPID=${process.pid}`);
+    if (this.#watchdogMs !== null && this.#timer === null) {
+      this.#timer = setInterval(() => this.#send('WATCHDOG=1'), this.#watchdogMs / 2);
+      this.#timer.unref();
+    }
+  }
+
+  /** One line for `systemctl status`; sent only when it changed. */
+  status(text: string): void {
+    if (text === this.#status) return;
+    this.#status = text;
+    this.#send(`STATUS=${text}`);
+  }
+
+  stopping(): void {
+    if (this.#timer) clearInterval(this.#timer);
+    this.#send('STOPPING=1');
+  }
+
+  #send(message: string): void {
+    if (this.#socket !== null) notifyServiceManager(this.#socket, message);
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * A real supervisor for a test: its own root, run directory, manifests, bridge and address range, driven through the
+ * command line as a user would.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join, resolve } from 'node:path';
+import { expect } from 'vitest';
+import type { ContainerView } from '../../src/api/supervisor.ts';
+import { type HostState, hostState } from './leaks.ts';
+import { until } from './wait.ts';
+
+const TSDOCKER = resolve(import.meta.dirname, '../../bin/tsdocker');
+
+export interface CliResult {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+let serial = 0;
+
+export class TestSupervisor {
+  readonly base = mkdtempSync('/tmp/tsd-test-');
+  readonly root = join(this.base, 'root');
+  readonly runDir = join(this.base, 'run');
+  readonly manifests = join(this.base, 'manifests');
+  readonly socket = `unix://${join(this.runDir, 'tsdocker.sock')}`;
+  readonly bridge = `tsdt${process.pid % 10_000}x${serial}`;
+  /** 10.232.0.0/16 is cut into one /24 for each supervisor of this process. */
+  readonly subnet = `10.232.${(process.pid + serial++) % 250}`;
+  readonly #extra: readonly string[];
+  #child: ChildProcess | null = null;
+
+  constructor(extraFlags: readonly string[] = []) {
+    this.#extra = extraFlags;
+    mkdirSync(this.manifests, { recursive: true });
+  }
+
+  get instance(): string {
+    const file = join(this.root, 'instance');
+    return existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
+  }
+
+  get log(): string {
+    return readFileSync(join(this.base, 'daemon.log'), 'utf8');
+  }
+
+  get pid(): number {
+    const pid = this.#child?.pid;
+    if (pid === undefined) throw new Error('the supervisor is not running');
+    return pid;
+  }
+
+  async start(): Promise<this> {
+    const log = openSync(join(this.base, 'daemon.log'), 'a');
+    const child = spawn(
+      TSDOCKER,
+      [
+        'daemon',
+        ...['--root', this.root, '--run-dir', this.runDir, '--manifests', this.manifests, '-H', this.socket],
+        ...['--pidfile', join(this.base, 'pid'), '--default-bridge', this.bridge, '--bip', `${this.subnet}.1/24`],
+        ...this.#extra,
+      ],
+      { stdio: ['ignore', log, log] },
+    );
+    closeSync(log);
+    this.#child = child;
+    let ended = false;
+    child.once('exit', () => {
+      ended = true;
+      if (this.#child === child) this.#child = null;
+    });
+    await until('the supervisor answering', async () => {
+      if (ended) throw new Error(`the supervisor ended:\n${this.log}`);
+      return (await this.cli('info', '-o', 'json')).status === 0;
+    });
+    return this;
+  }
+
+  /** kill -9, and waits until it is gone. */
+  async crash(): Promise<void> {
+    await this.#end('SIGKILL');
+  }
+
+  async stop(): Promise<void> {
+    await this.#end('SIGTERM');
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child;
+    if (!child) return;
+    const gone = new Promise((done) => child.once('exit', done));
+    child.kill(signal);
+    await gone;
+    this.#child = null;
+  }
+
+  cli(...args: string[]): Promise<CliResult> {
+    return this.cliWithInput('', ...args);
+  }
+
+  cliWithInput(input: string, ...args: string[]): Promise<CliResult> {
+    return new Promise((done) => {
+      const child = execFile(
+        TSDOCKER,
+        args,
+        { env: { ...process.env, TSDOCKER_HOST: this.socket, NO_COLOR: '1' }, maxBuffer: 64 * 1024 * 1024 },
+        (error, stdout, stderr) => {
+          const status = error ? (typeof error.code === 'number' ? error.code : 255) : 0;
+          done({ status, stdout, stderr });
+        },
+      );
+      child.stdin?.end(input);
+    });
+  }
+
+  /** As {@link cli}, and fails the test when the command does. */
+  async ok(...args: string[]): Promise<string> {
+    const { status, stdout, stderr } = await this.cli(...args);
+    if (status !== 0) throw new Error(`tsdocker ${args.join(' ')} exited ${status}:\n${stdout}${stderr}`);
+    return stdout;
+  }
+
+  /** Writes a manifest into the watched directory as an editor does: beside, then renamed. */
+  drop(name: string, text: string): string {
+    const file = join(this.manifests, name);
+    writeFileSync(`${file}.tmp`, text);
+    renameSync(`${file}.tmp`, file);
+    return file;
+  }
+
+  /** Writes a file outside the watched directory. */
+  file(name: string, content: string | Buffer): string {
+    const file = join(this.base, name);
+    mkdirSync(join(file, '..'), { recursive: true });
+    writeFileSync(file, content);
+    return file;
+  }
+
+  async containers(): Promise<readonly ContainerView[]> {
+    return JSON.parse(await this.ok('get', 'containers', '-o', 'json')) as ContainerView[];
+  }
+
+  async container(name: string): Promise<ContainerView | undefined> {
+    return (await this.containers()).find((container) => container.name === name);
+  }
+
+  /** Waits until a container fulfils a condition, and returns it. */
+  async waitFor(name: string, what: string, check: (view: ContainerView) => boolean): Promise<ContainerView> {
+    return await until(`${name}: ${what}`, async () => {
+      const view = await this.container(name);
+      return view && check(view) ? view : null;
+    });
+  }
+
+  hostState(): HostState {
+    return hostState(this);
+  }
+
+  /** Removes everything declared, stops, and checks that the kernel holds nothing of this supervisor any more. */
+  async destroy(): Promise<void> {
+    if (!existsSync(this.root)) {
+      rmSync(this.base, { recursive: true, force: true });
+      return;
+    }
+    if (!this.#child) await this.start();
+    rmSync(this.manifests, { recursive: true, force: true });
+    mkdirSync(this.manifests, { recursive: true });
+    await this.cli('delete', '--all');
+    await until('all containers removed', async () => {
+      if ((await this.containers()).length === 0) return true;
+      await this.cli('approve');
+      return false;
+    });
+    await this.stop();
+    const left = this.hostState();
+    rmSync(this.base, { recursive: true, force: true });
+    expect(left).toEqual({ mounts: [], links: [], tables: [], cgroups: [], processes: [] });
+  }
+}
