@@ -19,11 +19,15 @@ export interface ObservedVolume {
   readonly volumeId: string;
   /** Kept data of a volume that no manifest declares any more (DESIGN §13.11). */
   readonly released: boolean;
+  /** What its last declaration said. */
+  readonly onRemove: 'keep' | 'delete';
 }
 
 export interface ObservedNetwork {
   readonly key: ResourceKey;
   readonly specHash: string;
+  /** Normalised spec it was made from, for the field diff. */
+  readonly spec: unknown;
   readonly bridge: string;
   readonly subnet: string;
   /** Bridge, address and rules are in the kernel as configured. */
@@ -101,6 +105,11 @@ export interface ObservedState {
   readonly failures: ReadonlyMap<ResourceKey, OpFailure>;
   /** Deletions of data that a person approved, by key. */
   readonly approvals: ReadonlySet<ResourceKey>;
+  /**
+   * Why the host could not start a container with its desired spec just now, in a sentence: image not on this host,
+   * bind source missing, port owned by another program. Nothing that runs is stopped for such a container (DESIGN §13.5).
+   */
+  readonly obstacles: ReadonlyMap<ResourceKey, string>;
 }
 
 export interface OpFailure {
@@ -111,4 +120,3 @@ export interface OpFailure {
   readonly attempts: number;
   readonly retryAtBootMs: number | null;
 }
-

@@ -36,7 +36,8 @@ export type Op =
   | (Base<'image.load'> & { readonly specHash: string })
   | Base<'image.release'>
   | Base<'volume.create'>
-  | Base<'volume.adopt'>
+  /** Puts existing data under this declaration: released data, or its own after labels or onRemove changed. */
+  | (Base<'volume.adopt'> & { readonly volumeId: string })
   /** Data stays; nothing declares it any more. */
   | Base<'volume.release'>
   | Base<'volume.remove'>
@@ -46,9 +47,30 @@ export type Op =
   | (Base<'container.create'> & { readonly containerId: string })
   /** Namespace, veth, address, ports; mends drift and changes ports in place. */
   | (Base<'container.connect'> & { readonly containerId: string })
-  | (Base<'container.start'> & { readonly containerId: string; readonly run: number; readonly consecutive: number })
-  | (Base<'container.stop'> & { readonly containerId: string; readonly timeoutMs: number; readonly signal: string })
-  /** Takes over fields of change class in-place; `fields` names them. */
+  /**
+   * Starts run number `run` with the desired spec. Records that spec and the two counters, and forgets a requested
+   * restart and a manual stop.
+   */
+  | (Base<'container.start'> & {
+      readonly containerId: string;
+      readonly run: number;
+      readonly restarts: number;
+      readonly consecutive: number;
+    })
+  /**
+   * Ends the run. `restart` says that a start follows: the handler first records the restart as requested, so that a
+   * crash between the two ops does not leave the container down.
+   */
+  | (Base<'container.stop'> & {
+      readonly containerId: string;
+      readonly timeoutMs: number;
+      readonly signal: string;
+      readonly restart: boolean;
+    })
+  /**
+   * Takes over the desired spec where only fields of change class in-place differ; `fields` names them. Records the
+   * spec and forgets a manual stop and the restart counters, running or not.
+   */
   | (Base<'container.update'> & { readonly containerId: string; readonly fields: readonly string[] })
   /** Rewrites the hosts file after the address of a linked container changed. */
   | (Base<'container.relink'> & { readonly containerId: string })

@@ -1,0 +1,32 @@
+import type { Desired } from '../../model/desired.ts';
+import type { SourcePosition } from '../../model/resource.ts';
+import { formatPosition } from '../../model/resource.ts';
+import type { Cause } from '../op.ts';
+import type { FieldChange } from './diff.ts';
+
+export function declared({ source }: Desired): Cause {
+  return { reason: 'declared', message: `declared in ${formatPosition(source)}`, source };
+}
+
+/** Where a field stands: itself, its first part that was written, or the resource. */
+function positionOf(desired: Desired, path: string): SourcePosition {
+  const top = path.split('.', 1)[0] ?? path;
+  const within = Object.entries(desired.positions).find(([written]) => written.startsWith(`${top}.`))?.[1];
+  return desired.positions[path] ?? desired.positions[top] ?? within ?? desired.source;
+}
+
+/** `resources.memory, ports changed in blog.yaml:12:3; content of ./secret changed`. */
+export function specChanged(desired: Desired, changes: readonly FieldChange[], content: readonly string[] = []): Cause {
+  const [first] = changes;
+  const source = first ? positionOf(desired, first.path) : desired.source;
+  const paths = changes.map((change) => change.path);
+  const parts = [
+    paths.length > 0 && `${paths.join(', ')} changed in ${formatPosition(source)}`,
+    content.length > 0 && `content of ${content.join(', ')} changed`,
+  ].filter((part) => part !== false);
+  return { reason: 'spec-changed', message: parts.join('; '), source };
+}
+
+export function because(reason: Cause['reason'], message: string): Cause {
+  return { reason, message };
+}

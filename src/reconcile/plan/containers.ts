@@ -1,0 +1,215 @@
+/** Containers: each one's intent, held back or ordered by what it depends on. */
+import type { Desired } from '../../model/desired.ts';
+import type { ObservedContainer } from '../../model/observed.ts';
+import type { ResourceKey } from '../../model/resource.ts';
+import type { Cause } from '../op.ts';
+import { because } from './cause.ts';
+import type { Intent, Step, Surroundings } from './intent.ts';
+import { changeIntent, creationIntent, removalIntent } from './intent.ts';
+import { mintId } from './mint.ts';
+import { unmet } from './needs.ts';
+import type { OpDraft } from './op-graph.ts';
+import type { Pass, Standing } from './pass.ts';
+import { blocked, failureHold, hold, READY_NOW } from './pass.ts';
+import { isReady } from './readiness.ts';
+import { attachedNetwork, isContainer, specOf } from './references.ts';
+
+/** How soon the host is asked again about what kept a container from starting; it sends no event. */
+const OBSTACLE_RECHECK_MS = 2_000;
+
+type Container = Desired<'container'>;
+
+/** Desired containers, each after those it links to, shares a network with or takes volumes from. */
+export function inDependencyOrder(pass: Pass): Container[] {
+  const done = new Set<ResourceKey>();
+  const result: Container[] = [];
+  for (const root of pass.desired.resources.keys()) {
+    const stack = [root];
+    const open = new Set<ResourceKey>();
+    for (let key = stack.at(-1); key !== undefined; key = stack.at(-1)) {
+      open.add(key);
+      const next = done.has(key)
+        ? undefined
+        : pass.relations.needs(key).find((need) => !done.has(need) && !open.has(need));
+      if (next !== undefined) {
+        stack.push(next);
+        continue;
+      }
+      stack.pop();
+      const desired = pass.desired.resources.get(key);
+      if (desired && isContainer(desired) && !done.has(key)) result.push(desired);
+      done.add(key);
+    }
+  }
+  return result;
+}
+
+export function planContainer(pass: Pass, desired: Container, anew: ReadonlyMap<ResourceKey, Cause>): void {
+  const { key } = desired;
+  const container = pass.observed.containers.get(key);
+  if (container && !container.available) hold(pass, key, 'unavailable', 'made by a driver that is not in use');
+  const act = pass.inScope(key) && !pass.busy.has(key) && container?.available !== false;
+  if (act) {
+    const intent = permitted(pass, desired, wanted(pass, desired, container, anew));
+    if (intent.hold) pass.holds.set(key, Object.freeze(intent.hold));
+    for (const step of intent.steps) pass.graph.add(draftOf(pass, desired, container, intent, step));
+  }
+  pass.standings.set(key, containerStanding(pass, desired, container));
+}
+
+function wanted(
+  pass: Pass,
+  desired: Container,
+  container: ObservedContainer | undefined,
+  anew: ReadonlyMap<ResourceKey, Cause>,
+): Intent {
+  if (!container) return creationIntent(desired);
+  return changeIntent(desired, container, surroundings(pass, desired, anew));
+}
+
+function surroundings(pass: Pass, desired: Container, anew: ReadonlyMap<ResourceKey, Cause>): Surroundings {
+  const { references, spec, key } = desired;
+  const image = references.image === null ? undefined : pass.observed.images.get(references.image);
+  const settled = image !== undefined && !pass.graph.has(`load ${image.key}`);
+  return {
+    now: pass.now,
+    seed: pass.seed,
+    imageId: settled ? image.imageId : null,
+    moved: movedBy(pass, desired, anew),
+    linkAddresses: addressesByAlias(pass, desired),
+    dependencyUpAtBootMs: latestDependencyStart(pass, references.links),
+    shared: pass.relations.neededBy(key).some((user) => sharesNetwork(pass, user, key)),
+    ...(spec.links.length === 0 && { linkAddresses: NO_ADDRESSES }),
+  };
+}
+
+const NO_ADDRESSES: Readonly<Record<string, string>> = {};
+
+function movedBy(pass: Pass, { references, spec }: Container, anew: ReadonlyMap<ResourceKey, Cause>): Cause | null {
+  const network = attachedNetwork(references, spec);
+  const cause = network === null ? undefined : anew.get(network);
+  if (cause) return because('dependency', cause.message);
+  const host = references.networkContainer;
+  return host !== null && pass.graph.has(`remove ${host}`)
+    ? because('dependency', `${host}, whose network it shares, is made anew`)
+    : null;
+}
+
+function addressesByAlias(pass: Pass, { references, spec }: Container): Readonly<Record<string, string>> {
+  const entries = references.links.flatMap((target, index) => {
+    const address = pass.observed.containers.get(target)?.address ?? null;
+    const alias = spec.links[index]?.alias;
+    return address === null || alias === undefined ? [] : [[alias, address] as const];
+  });
+  return Object.fromEntries(entries);
+}
+
+function latestDependencyStart(pass: Pass, links: readonly ResourceKey[]): number | null {
+  const starts = links.map((key) => pass.observed.containers.get(key)?.startedAtBootMs ?? null);
+  return starts.reduce((latest, at) => (at !== null && (latest === null || at > latest) ? at : latest), null);
+}
+
+function sharesNetwork(pass: Pass, user: ResourceKey, host: ResourceKey): boolean {
+  const desired = pass.desired.resources.get(user);
+  if (!desired || !isContainer(desired) || desired.references.networkContainer !== host) return false;
+  return pass.observed.containers.get(user)?.running === true;
+}
+
+/** The part of an intent that may be carried out now; the rest becomes a hold. */
+function permitted(pass: Pass, desired: Container, intent: Intent): Intent {
+  if (intent.steps.length === 0) return intent;
+  const failed = failureHold(pass, desired.key, desired);
+  if (failed) return { ...intent, steps: [], hold: intent.hold ?? failed };
+  if (!intent.steps.some((step) => step.name === 'start')) return intent;
+
+  const obstacle = pass.observed.obstacles.get(desired.key);
+  const waiting =
+    obstacle === undefined
+      ? unmet(
+          pass,
+          desired,
+          intent.steps.some((step) => step.name === 'create'),
+        )
+      : null;
+  if (obstacle === undefined && waiting === null) return intent;
+  const { key } = desired;
+  return {
+    ...intent,
+    steps: intent.steps.filter((step) => step.name === 'update'),
+    hold: waiting
+      ? {
+          key,
+          reason: waiting.busy ? 'busy' : 'dependency-not-ready',
+          message: `waits for ${waiting.message}`,
+          untilBootMs: null,
+        }
+      : { key, reason: 'unavailable', message: obstacle ?? '', untilBootMs: pass.now.bootMs + OBSTACLE_RECHECK_MS },
+  };
+}
+
+function containerStanding(pass: Pass, desired: Container, container: ObservedContainer | undefined): Standing {
+  const { key } = desired;
+  if (pass.busy.has(key)) return blocked(`${key}, which is being changed`, true);
+  if (pass.graph.has(`start ${key}`)) return { state: 'ready', after: `start ${key}` };
+  if (container && isReady(container, desired.spec) && !pass.graph.has(`stop ${key}`)) return READY_NOW;
+  const reason = pass.holds.get(key);
+  return blocked(reason ? `${key}: ${reason.message}` : `${key}, which is not running`);
+}
+
+function draftOf(
+  pass: Pass,
+  desired: Container,
+  container: ObservedContainer | undefined,
+  intent: Intent,
+  step: Step,
+): OpDraft {
+  const { key } = desired;
+  const made = intent.steps.some(({ name }) => name === 'create');
+  const minted = () => mintId(pass.seed, key, String(pass.desired.generation), container?.id ?? '');
+  const containerId = container && (!made || TEARDOWN.has(step.name)) ? container.id : minted();
+  const base = { key, cause: step.cause, containerId };
+  switch (step.name) {
+    case 'stop':
+      return {
+        ...base,
+        op: 'container.stop',
+        ...stopTerms(container),
+        restart: intent.steps.some(({ name }) => name === 'start'),
+      };
+    case 'remove':
+      return { ...base, op: 'container.remove', removeAnonymousVolumes: false };
+    case 'start':
+      return { ...base, op: 'container.start', run: made ? 1 : (container?.run ?? 0) + 1, ...intent.counters };
+    case 'update':
+      return { ...base, op: 'container.update', fields: intent.fields };
+    case 'disconnect':
+    case 'create':
+    case 'connect':
+    case 'relink':
+      return { ...base, op: `container.${step.name}` };
+  }
+}
+
+const TEARDOWN: ReadonlySet<string> = new Set(['stop', 'disconnect', 'remove']);
+
+/** A run is ended under the terms it was started with. */
+function stopTerms(container: ObservedContainer | undefined): { timeoutMs: number; signal: string } {
+  const spec = container && specOf(container);
+  return { timeoutMs: spec?.stopTimeoutMs ?? 0, signal: spec?.stopSignal ?? 'SIGKILL' };
+}
+
+/** A container that is not declared any more. */
+export function planRemoval(pass: Pass, key: ResourceKey, container: ObservedContainer): void {
+  if (!container.available || !pass.inScope(key) || pass.busy.has(key)) return;
+  const failed = failureHold(pass, key, undefined);
+  if (failed) {
+    pass.holds.set(key, Object.freeze(failed));
+    return;
+  }
+  for (const { name, cause } of removalIntent(container).steps) {
+    const base = { key, cause, containerId: container.id };
+    if (name === 'stop') pass.graph.add({ ...base, op: 'container.stop', ...stopTerms(container), restart: false });
+    else if (name === 'disconnect') pass.graph.add({ ...base, op: 'container.disconnect' });
+    else pass.graph.add({ ...base, op: 'container.remove', removeAnonymousVolumes: true });
+  }
+}

@@ -1,0 +1,20 @@
+import type { Orphan } from '../../model/observed.ts';
+
+type OrphanType = Orphan['type'];
+
+/** Ids of ours that were found in the kernel and on disk, by what they are. */
+export type Found = Readonly<Partial<Record<OrphanType, Iterable<string>>>>;
+
+/** In the order they are safe to collect: processes before what they use. */
+const ORDER: readonly OrphanType[] = ['process', 'cgroup', 'sandbox', 'bridge', 'snapshot', 'lease', 'state'];
+
+/**
+ * Things of ours whose owner is gone: everything found whose id nobody claims.
+ * @param owners ids in use, by type; a container owns the things that carry its id
+ */
+export function findOrphans(found: Found, owners: (type: OrphanType, id: string) => boolean): Orphan[] {
+  return ORDER.flatMap((type) => {
+    const ids = [...new Set(found[type] ?? [])].filter((id) => !owners(type, id)).sort();
+    return ids.map((id) => ({ type, id }));
+  });
+}

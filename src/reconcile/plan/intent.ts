@@ -1,0 +1,241 @@
+/**
+ * What one container needs, looking at nothing but itself: the steps in order, or why it stays as it is. Whether the
+ * things it depends on allow it is decided afterwards (containers.ts).
+ */
+import type { Instant } from '../../model/clock.ts';
+import type { Desired } from '../../model/desired.ts';
+import type { ChangeClass } from '../../model/field.ts';
+import type { ObservedContainer, RestartCounters } from '../../model/observed.ts';
+import type { ResourceKey } from '../../model/resource.ts';
+import type { Cause, Hold } from '../op.ts';
+import { because, declared, specChanged } from './cause.ts';
+import type { FieldChange } from './diff.ts';
+import { changedContent, diffSpecs } from './diff.ts';
+import { ownsSandbox, specOf } from './references.ts';
+import { decideRestart } from './restart.ts';
+
+export type StepName = 'stop' | 'disconnect' | 'remove' | 'create' | 'update' | 'connect' | 'relink' | 'start';
+
+export interface Step {
+  readonly name: StepName;
+  readonly cause: Cause;
+}
+
+export interface Intent {
+  readonly steps: readonly Step[];
+  /** Counters of the run that a `start` among the steps begins. */
+  readonly counters: RestartCounters;
+  /** Fields that an `update` among the steps takes over. */
+  readonly fields: readonly string[];
+  readonly hold: Hold | null;
+}
+
+/** What the surroundings say about one container. */
+export interface Surroundings {
+  readonly now: Instant;
+  readonly seed: string;
+  /** Current id of its image; null while that is unknown or about to change. */
+  readonly imageId: string | null;
+  /** Its network or the container whose network it shares is made anew in this plan. */
+  readonly moved: Cause | null;
+  /** Addresses of linked containers by alias, as they are now. */
+  readonly linkAddresses: Readonly<Record<string, string>>;
+  /** When the latest of its dependencies came up, on the boot clock. */
+  readonly dependencyUpAtBootMs: number | null;
+  /** Another running container uses its network namespace. */
+  readonly shared: boolean;
+}
+
+const FRESH: RestartCounters = { restarts: 0, consecutive: 0 };
+const NOTHING: Intent = { steps: [], counters: FRESH, fields: [], hold: null };
+
+type StepPlan = readonly (StepName | false)[];
+
+function steps(names: StepPlan, cause: Cause): Step[] {
+  return names.filter((name) => name !== false).map((name) => ({ name, cause }));
+}
+
+function intend(names: StepPlan, cause: Cause, counters = FRESH): Intent {
+  return { ...NOTHING, steps: steps(names, cause), counters };
+}
+
+function held(key: ResourceKey, reason: Hold['reason'], message: string, untilBootMs: number | null = null): Hold {
+  return { key, reason, message, untilBootMs };
+}
+
+/** A container that no manifest declares any more. */
+export function removalIntent(container: ObservedContainer): Intent {
+  const cause = because('removed', 'no longer declared');
+  return intend([container.running && 'stop', ownsSandbox(specOf(container)) && 'disconnect', 'remove'], cause);
+}
+
+/** A container that is declared and does not exist. */
+export function creationIntent(desired: Desired<'container'>): Intent {
+  return intend(['create', ownsSandbox(desired.spec) && 'connect', 'start'], declared(desired));
+}
+
+interface Changes {
+  readonly fields: readonly FieldChange[];
+  readonly content: readonly string[];
+  /** The strongest class among them, or null without changes. */
+  readonly strongest: ChangeClass | null;
+}
+
+const UNCHANGED: Changes = { fields: [], content: [], strongest: null };
+
+function changesOf(desired: Desired<'container'>, container: ObservedContainer): Changes {
+  if (desired.specHash === container.specHash) return UNCHANGED;
+  const fields = diffSpecs('container', container.spec, desired.spec);
+  const content = changedContent(container.contentHashes, desired.contentHashes);
+  const classes = new Set<ChangeClass>(fields.map((field) => field.change));
+  if (content.length > 0) classes.add('restart');
+  const strongest = (['recreate', 'restart', 'in-place'] as const).find((change) => classes.has(change)) ?? null;
+  return { fields, content, strongest };
+}
+
+function recreate(desired: Desired<'container'>, container: ObservedContainer, cause: Cause): Intent {
+  const names: StepPlan = [
+    container.running && 'stop',
+    ownsSandbox(specOf(container)) && 'disconnect',
+    'remove',
+    'create',
+    ownsSandbox(desired.spec) && 'connect',
+    'start',
+  ];
+  return intend(names, cause);
+}
+
+/** A stop, where it runs, and a start in the same writable layer with the same address. */
+function restart(
+  { spec }: Desired<'container'>,
+  container: ObservedContainer,
+  cause: Cause,
+  endpoint: 'keep' | 'mend' | 'renew' = 'keep',
+): Intent {
+  const own = ownsSandbox(spec);
+  const connect = own && (endpoint !== 'keep' || !container.sandbox || container.drift.length > 0);
+  const disconnect = own && endpoint === 'renew' && container.sandbox;
+  return intend([container.running && 'stop', disconnect && 'disconnect', connect && 'connect', 'start'], cause);
+}
+
+/** What a running container with the desired spec lacks in the kernel. */
+function mend(desired: Desired<'container'>, container: ObservedContainer, { linkAddresses }: Surroundings): Intent {
+  const missing =
+    container.sandbox || !ownsSandbox(desired.spec) ? container.drift : ['network sandbox missing', ...container.drift];
+  if (missing.length > 0) {
+    const cause = because('drift', missing.join(', '));
+    return ownsSandbox(desired.spec) ? intend(['connect'], cause) : restart(desired, container, cause);
+  }
+  const moved = Object.keys(linkAddresses).filter(
+    (alias) => container.linkAddresses[alias] !== undefined && container.linkAddresses[alias] !== linkAddresses[alias],
+  );
+  if (moved.length === 0) return NOTHING;
+  return intend(['relink'], because('dependency', `address of ${moved.join(', ')} changed`));
+}
+
+/** A container at rest lets go of its namespace and host ports, unless another one lives in that namespace. */
+function rest(container: ObservedContainer, { shared }: Surroundings, hold: Hold): Intent {
+  const release = container.sandbox && !shared && ownsSandbox(specOf(container));
+  return { ...NOTHING, steps: steps([release && 'disconnect'], because('exited', hold.message)), hold };
+}
+
+/** A container with the desired spec that is not running and that nobody stopped. */
+function revive(desired: Desired<'container'>, container: ObservedContainer, around: Surroundings): Intent {
+  const { exit } = container;
+  const connect = ownsSandbox(desired.spec) && (!container.sandbox || container.drift.length > 0);
+  if (exit === null) {
+    const failed = container.startError;
+    const cause = failed ? because('exited', `start failed: ${failed.message}`) : declared(desired);
+    return intend([connect && 'connect', 'start'], cause, container.restarts);
+  }
+  const decision = decideRestart({
+    policy: desired.spec.restart,
+    exit,
+    counters: container.restarts,
+    containerId: container.id,
+    dependencyUpAtBootMs: around.dependencyUpAtBootMs,
+    now: around.now,
+    seed: around.seed,
+  });
+  switch (decision.next) {
+    case 'start':
+      return intend([connect && 'connect', 'start'], because('exited', decision.message), decision.counters);
+    case 'wait':
+      return { ...NOTHING, hold: held(desired.key, 'backing-off', decision.message, decision.untilBootMs) };
+    case 'finished':
+      return rest(container, around, held(desired.key, 'finished', decision.message));
+    case 'exhausted':
+      return rest(container, around, held(desired.key, 'failed', decision.message));
+  }
+}
+
+/** A container with the desired spec. */
+function upkeep(desired: Desired<'container'>, container: ObservedContainer, around: Surroundings): Intent {
+  if (container.stopOverride) {
+    if (container.running) {
+      const release = ownsSandbox(desired.spec) && !around.shared;
+      return intend(['stop', release && 'disconnect'], because('requested', 'stop requested'));
+    }
+    return rest(
+      container,
+      around,
+      held(desired.key, 'stopped-by-user', 'stopped until `tsdocker start` or a changed spec'),
+    );
+  }
+  if (container.restartRequested) {
+    return restart(
+      desired,
+      container,
+      because('requested', container.running ? 'restart requested' : 'start requested'),
+    );
+  }
+  return container.running ? mend(desired, container, around) : revive(desired, container, around);
+}
+
+/** As if the in-place change had been taken over: it clears a manual stop and the counters. */
+function afterUpdate(container: ObservedContainer): ObservedContainer {
+  return { ...container, stopOverride: false, restarts: FRESH };
+}
+
+/** A container that is declared and exists. */
+export function changeIntent(
+  desired: Desired<'container'>,
+  container: ObservedContainer,
+  around: Surroundings,
+): Intent {
+  const changes = changesOf(desired, container);
+  const cause = changes.strongest === null ? null : specChanged(desired, changes.fields, changes.content);
+  if (cause && changes.strongest === 'recreate') return recreate(desired, container, cause);
+  const stays = container.stopOverride && !cause;
+  if (!stays && around.imageId !== null && container.imageId !== null && around.imageId !== container.imageId) {
+    return recreate(desired, container, because('source-changed', 'its image was loaded again with other content'));
+  }
+  const portsChanged = changes.fields.some((field) => field.path === 'ports');
+  const endpoint = around.moved ? 'renew' : portsChanged ? 'mend' : 'keep';
+  if (cause && changes.strongest === 'restart') return restart(desired, container, cause, endpoint);
+
+  if (around.moved && container.running && !stays) {
+    const moved = restart(desired, container, around.moved, 'renew');
+    return cause ? withUpdate(moved, changes.fields, cause) : moved;
+  }
+  if (!cause) return leaveMoved(upkeep(desired, container, around), container, around);
+  const woken = container.stopOverride && !container.running;
+  const rest = woken
+    ? restart(desired, afterUpdate(container), cause)
+    : upkeep(desired, afterUpdate(container), around);
+  return withUpdate(leaveMoved(rest, container, around), changes.fields, cause);
+}
+
+function withUpdate(intent: Intent, fields: readonly FieldChange[], cause: Cause): Intent {
+  return { ...intent, fields: fields.map((field) => field.path), steps: [{ name: 'update', cause }, ...intent.steps] };
+}
+
+/** Takes a container at rest off a network that is made anew; a later connect puts it back. */
+function leaveMoved(intent: Intent, container: ObservedContainer, { moved }: Surroundings): Intent {
+  if (!moved || !container.sandbox || intent.steps.some((step) => step.name === 'disconnect')) return intent;
+  if (!ownsSandbox(specOf(container))) return intent;
+  const starts = intent.steps.some((step) => step.name === 'start');
+  const others = intent.steps.filter((step) => step.name !== 'connect' && step.name !== 'start');
+  const last = steps([starts && 'connect', starts && 'start'], intent.steps.at(-1)?.cause ?? moved);
+  return { ...intent, steps: [...others, { name: 'disconnect', cause: moved }, ...last] };
+}

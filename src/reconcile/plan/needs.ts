@@ -1,0 +1,69 @@
+/** What a container needs before it can be made or started, and how its ops wait for that. */
+import type { Desired } from '../../model/desired.ts';
+import type { ResourceKey } from '../../model/resource.ts';
+import { parseKey } from '../../model/resource.ts';
+import type { Pass, Standing } from './pass.ts';
+import { blocked, READY_NOW } from './pass.ts';
+import { attachedNetwork, startDependencies } from './references.ts';
+
+type Container = Desired<'container'>;
+
+function needsOf({ references, spec }: Container, creates: boolean): readonly ResourceKey[] {
+  const network = attachedNetwork(references, spec);
+  return [
+    ...(creates && references.image !== null ? [references.image] : []),
+    ...(creates ? references.volumesFrom : []),
+    ...Object.values(references.volumes),
+    ...(network === null ? [] : [network]),
+    ...startDependencies(references),
+  ];
+}
+
+function standingOf(pass: Pass, { references }: Container, need: ResourceKey): Standing {
+  if (references.volumesFrom.includes(need) && !startDependencies(references).includes(need))
+    return existence(pass, need);
+  return pass.standings.get(need) ?? blocked(`${need}, which is not declared`);
+}
+
+/** For volumesFrom: the container has to exist, not to run. */
+function existence(pass: Pass, key: ResourceKey): Standing {
+  const created = `create ${key}`;
+  if (pass.graph.has(created)) return { state: 'ready', after: created };
+  if (pass.busy.has(key)) return blocked(`${key}, which is being changed`, true);
+  return pass.observed.containers.has(key) ? READY_NOW : blocked(`${key}, which does not exist yet`);
+}
+
+/** The first thing that keeps the container from being started (and made, if `creates`), or null. */
+export function unmet(pass: Pass, desired: Container, creates: boolean): { busy: boolean; message: string } | null {
+  for (const need of needsOf(desired, creates)) {
+    const standing = standingOf(pass, desired, need);
+    if (standing.state === 'blocked') return standing;
+  }
+  return null;
+}
+
+/** The op of a container that uses what it needs. */
+function user({ graph }: Pass, { key, references }: Container, need: ResourceKey): string {
+  if (startDependencies(references).includes(need)) return `start ${key}`;
+  const verb = parseKey(need).kind === 'network' ? 'connect' : 'create';
+  return graph.has(`${verb} ${key}`) ? `${verb} ${key}` : `start ${key}`;
+}
+
+/**
+ * Orders a container's ops behind those that make what it needs. Where something runs or stands already the whole chain
+ * waits, so that nothing is stopped whose successor cannot be made (DESIGN §13.5); unless that would be a circle, since
+ * what is itself stopped or removed in this plan waits for its dependents to stop.
+ */
+export function orderNeeds(pass: Pass, desired: Container): void {
+  const { graph } = pass;
+  const [first] = graph.chain(desired.key);
+  if (first === undefined || !graph.has(`start ${desired.key}`)) return;
+  const creates = graph.has(`create ${desired.key}`);
+  const replaces = first !== `create ${desired.key}`;
+  for (const need of needsOf(desired, creates)) {
+    const standing = standingOf(pass, desired, need);
+    if (standing.state !== 'ready' || standing.after === null) continue;
+    const early = replaces && !graph.waitsFor(standing.after, first);
+    graph.order(standing.after, early ? first : user(pass, desired, need));
+  }
+}

@@ -1,0 +1,82 @@
+/** Orders between containers that no single container's needs express: stops, names and ports that change hands. */
+import type { Desired } from '../../model/desired.ts';
+import type { ContainerSpec } from '../../model/kinds/container.ts';
+import type { ObservedContainer } from '../../model/observed.ts';
+import type { ResourceKey } from '../../model/resource.ts';
+import type { Pass } from './pass.ts';
+import { isContainer, observedReferences, specOf, startDependencies } from './references.ts';
+
+function verb(id: string): string {
+  return id.slice(0, id.indexOf(' '));
+}
+
+const TEARDOWN: ReadonlySet<string> = new Set(['stop', 'disconnect', 'remove']);
+
+/** Dependents stop before what they depend on. */
+export function orderStops(pass: Pass): void {
+  for (const container of pass.observed.containers.values()) {
+    const stop = `stop ${container.key}`;
+    if (container.key === null || !pass.graph.has(stop)) continue;
+    for (const target of startDependencies(observedReferences(container))) {
+      const teardown = pass.graph.chain(target).find((id) => TEARDOWN.has(verb(id)));
+      if (teardown !== undefined) pass.graph.preferOrder(stop, teardown);
+    }
+  }
+}
+
+function hostPorts(spec: ContainerSpec): string[] {
+  return spec.ports.filter((port) => port.hostPort !== null).map((port) => `${port.hostPort}/${port.protocol}`);
+}
+
+/** What only one container can have at a time, with the op that takes or gives it up. */
+function takes({ key, engineName, spec }: Desired<'container'>): [thing: string, id: string][] {
+  const ports = hostPorts(spec).flatMap((port): [string, string][] => [
+    [`port ${port}`, `connect ${key}`],
+    [`port ${port}`, `update ${key}`],
+  ]);
+  const address: [string, string][] = spec.address === null ? [] : [[`address ${spec.address}`, `create ${key}`]];
+  return [[`name ${engineName}`, `create ${key}`], ...address, ...ports];
+}
+
+function gives(key: ResourceKey, container: ObservedContainer): [thing: string, id: string][] {
+  const ports = hostPorts(specOf(container)).flatMap((port): [string, string][] => [
+    [`port ${port}`, `disconnect ${key}`],
+    [`port ${port}`, `update ${key}`],
+  ]);
+  const { address, engineName } = container;
+  const leased: [string, string][] = address === null ? [] : [[`address ${address}`, `remove ${key}`]];
+  return [[`name ${engineName}`, `remove ${key}`], ...leased, ...ports];
+}
+
+/** A name, address or host port that changes hands is given up before it is taken. */
+export function orderHandovers(pass: Pass): void {
+  const givers = new Map<string, string[]>();
+  for (const container of pass.observed.containers.values()) {
+    if (container.key === null || pass.graph.chain(container.key).length === 0) continue;
+    for (const [thing, id] of gives(container.key, container)) {
+      if (!pass.graph.has(id)) continue;
+      givers.set(thing, [...(givers.get(thing) ?? []), id]);
+    }
+  }
+  if (givers.size === 0) return;
+  for (const desired of pass.desired.resources.values()) {
+    if (!isContainer(desired)) continue;
+    for (const [thing, id] of takes(desired)) {
+      if (!pass.graph.has(id)) continue;
+      for (const giver of givers.get(thing) ?? []) {
+        if (!pass.graph.chain(desired.key).includes(giver)) pass.graph.preferOrder(giver, id);
+      }
+    }
+  }
+}
+
+/** New networks wait for the removal of old ones, whose subnet they may take over. */
+export function orderNetworks(pass: Pass): void {
+  const drafts = pass.graph.drafts();
+  const removed = drafts.filter((draft) => draft.op === 'network.remove').map((draft) => `remove ${draft.key}`);
+  if (removed.length === 0) return;
+  for (const draft of drafts) {
+    if (draft.op !== 'network.ensure') continue;
+    for (const id of removed) pass.graph.preferOrder(id, `ensure ${draft.key}`);
+  }
+}

@@ -1,0 +1,85 @@
+import type { Instant } from '../../model/clock.ts';
+import type { Desired, DesiredState } from '../../model/desired.ts';
+import type { ObservedState } from '../../model/observed.ts';
+import type { ResourceKey } from '../../model/resource.ts';
+import type { Hold } from '../op.ts';
+import type { OpGraph } from './op-graph.ts';
+import type { Relations } from './scope.ts';
+
+export interface PlanInput {
+  readonly desired: DesiredState;
+  /** At least what `scope` names, everything these depend on, and everything that uses what of it is to be removed. */
+  readonly observed: ObservedState;
+  readonly now: Instant;
+  /** Random, and the same for the life of a supervisor: container ids and jitter come from it. */
+  readonly seed: string;
+  /** Keys to bring into agreement, with what they depend on; null for all. */
+  readonly scope: ReadonlySet<ResourceKey> | null;
+  /** Keys with ops in flight from another plan: left alone. */
+  readonly busy: ReadonlySet<ResourceKey>;
+}
+
+/** Whether something may be used by those that need it. */
+export type Standing =
+  | { readonly state: 'ready' /** Op that makes it so; null when it is so now. */; readonly after: string | null }
+  | { readonly state: 'blocked'; readonly busy: boolean; readonly message: string };
+
+export const READY_NOW: Standing = { state: 'ready', after: null };
+
+/** What one run of the planner gathers. */
+export interface Pass extends PlanInput {
+  readonly relations: Relations;
+  readonly inScope: (key: ResourceKey) => boolean;
+  readonly graph: OpGraph;
+  readonly holds: Map<ResourceKey, Hold>;
+  /** Images, volumes and networks to use; containers to depend on. */
+  readonly standings: Map<ResourceKey, Standing>;
+  /** Networks that must be made anew but cannot, because a container on them cannot move now. */
+  readonly pinned: ReadonlySet<ResourceKey>;
+}
+
+export function blocked(message: string, busy = false): Standing {
+  return { state: 'blocked', busy, message };
+}
+
+export function hold(
+  pass: Pass,
+  key: ResourceKey,
+  reason: Hold['reason'],
+  message: string,
+  untilBootMs: number | null = null,
+): void {
+  pass.holds.set(key, Object.freeze({ key, reason, message, untilBootMs }));
+}
+
+/** Spec hash under which the failure of an op on a resource that is not declared is recorded. */
+export const REMOVED = '';
+
+/**
+ * The hold that an earlier failure of this key's ops demands, or null when it may be tried: nothing failed, the spec
+ * is another one, or the time has come.
+ */
+export function failureHold(pass: Pass, key: ResourceKey, desired: Desired | undefined): Hold | null {
+  const failure = pass.observed.failures.get(key);
+  if (!failure || failure.specHash !== (desired?.specHash ?? REMOVED)) return null;
+  const { retryAtBootMs: untilBootMs, message } = failure;
+  if (untilBootMs !== null && untilBootMs <= pass.now.bootMs) return null;
+  if (untilBootMs !== null) return { key, reason: 'backing-off', message, untilBootMs };
+  if (failure.class === 'data-loss' && pass.observed.approvals.has(key)) return null;
+  return { key, reason: failure.class === 'data-loss' ? 'needs-approval' : 'failed', message, untilBootMs };
+}
+
+/** True when ops of this key may be planned; records the hold that says why not. */
+export function mayAct(pass: Pass, key: ResourceKey, desired: Desired | undefined): boolean {
+  if (!pass.inScope(key) || pass.busy.has(key)) return false;
+  const failed = failureHold(pass, key, desired);
+  if (failed) pass.holds.set(key, Object.freeze(failed));
+  return failed === null;
+}
+
+/** Standing of something that cannot be acted on now: usable when it already is there. */
+export function standingOfHeld(pass: Pass, key: ResourceKey): Standing {
+  if (pass.busy.has(key)) return blocked(`${key} is being changed`, true);
+  const reason = pass.holds.get(key);
+  return blocked(reason ? `${key}: ${reason.message}` : `${key} is not there`);
+}

@@ -1,0 +1,73 @@
+import type { ResourceKey } from '../../model/resource.ts';
+import type { Cause, Hold, Plan } from '../op.ts';
+import { inDependencyOrder, planContainer, planRemoval } from './containers.ts';
+import { orderNeeds } from './needs.ts';
+import { OpGraph } from './op-graph.ts';
+import { orderHandovers, orderNetworks, orderStops } from './ordering.ts';
+import type { Pass, PlanInput } from './pass.ts';
+import { planImages, planNetworks, planVolumes } from './prerequisites.ts';
+import { attachedTo, releaseImages, removeNetworks, removeOrphans, removeVolumes } from './removals.ts';
+import type { Relations } from './scope.ts';
+import { relationsOf, withDependencies } from './scope.ts';
+
+/**
+ * What has to be done so that the host agrees with the desired state, and what waits for what reason. Pure: the same
+ * input gives the same plan. Every op follows those it depends on.
+ * @param relations of `input.desired`, where the caller has them already
+ */
+export function plan(input: PlanInput, relations: Relations = relationsOf(input.desired)): Plan {
+  const scope = input.scope === null ? null : withDependencies(input.scope, relations);
+  const inScope = scope === null ? () => true : (key: ResourceKey) => scope.has(key);
+  const pinned = new Set<ResourceKey>();
+  for (;;) {
+    const pass: Pass = {
+      ...input,
+      relations,
+      inScope,
+      graph: new OpGraph(),
+      holds: new Map<ResourceKey, Hold>(),
+      standings: new Map(),
+      pinned,
+    };
+    const anew = decide(pass);
+    const stuck = [...anew.keys()].find((network) => !canMove(pass, network));
+    if (stuck === undefined) return finish(pass, anew);
+    // A network that cannot be made anew keeps its containers as they are: plan again without that change.
+    pinned.add(stuck);
+  }
+}
+
+/** All ops, not yet ordered between resources. Returns the networks to be made anew. */
+function decide(pass: Pass): ReadonlyMap<ResourceKey, Cause> {
+  removeOrphans(pass);
+  planImages(pass);
+  planVolumes(pass);
+  const anew = planNetworks(pass);
+  for (const [key, container] of pass.observed.containers) {
+    if (container.key !== null && !pass.desired.resources.has(key)) planRemoval(pass, key, container);
+  }
+  for (const desired of inDependencyOrder(pass)) planContainer(pass, desired, anew);
+  return anew;
+}
+
+function canMove(pass: Pass, network: ResourceKey): boolean {
+  return attachedTo(pass, network).every((container) => pass.graph.has(`disconnect ${container.key}`));
+}
+
+function finish(pass: Pass, anew: ReadonlyMap<ResourceKey, Cause>): Plan {
+  removeNetworks(pass);
+  removeVolumes(pass);
+  releaseImages(pass);
+  for (const network of anew.keys()) {
+    for (const { key } of attachedTo(pass, network)) pass.graph.order(`disconnect ${key}`, `remove ${network}`);
+  }
+  orderStops(pass);
+  orderNetworks(pass);
+  for (const desired of inDependencyOrder(pass)) orderNeeds(pass, desired);
+  orderHandovers(pass);
+  return Object.freeze({
+    generation: pass.desired.generation,
+    ops: pass.graph.sorted(),
+    holds: Object.freeze([...pass.holds.values()]),
+  });
+}

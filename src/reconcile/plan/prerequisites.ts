@@ -1,0 +1,133 @@
+/** Images, volumes and networks that are declared: what they need before containers can use them. */
+import type { Desired, SpecOfKind } from '../../model/desired.ts';
+import type { Kind, ResourceKey } from '../../model/resource.ts';
+import { parseKey } from '../../model/resource.ts';
+import type { Cause } from '../op.ts';
+import { because, declared, specChanged } from './cause.ts';
+import { diffSpecs } from './diff.ts';
+import type { OpDraft } from './op-graph.ts';
+import type { Pass } from './pass.ts';
+import { hold, mayAct, READY_NOW, standingOfHeld } from './pass.ts';
+import { DEFAULT_NETWORK } from './references.ts';
+
+function ofKind<K extends Kind>(pass: Pass, kind: K): Desired<K>[] {
+  return [...pass.desired.resources.values()].filter((desired): desired is Desired<K> => desired.kind === kind);
+}
+
+/**
+ * Adds the op when it may be done now, and says what that means for those that wait for the resource.
+ * @param usable it can be used as it is, should the op not be possible now
+ */
+function ensure(pass: Pass, desired: Desired, draft: OpDraft | null, usable: boolean): void {
+  const { key } = desired;
+  const canAct = draft === null || mayAct(pass, key, desired);
+  if (pass.busy.has(key) || (!canAct && !usable)) pass.standings.set(key, standingOfHeld(pass, key));
+  else pass.standings.set(key, draft && canAct ? { state: 'ready', after: pass.graph.add(draft) } : READY_NOW);
+}
+
+function imageCause(pass: Pass, desired: Desired<'image'>): Cause | null {
+  const observed = pass.observed.images.get(desired.key);
+  if (!observed) return declared(desired);
+  if (observed.specHash !== desired.specHash) return { ...declared(desired), reason: 'spec-changed' };
+  if (observed.imageId === null) return because('missing', 'the image is not loaded');
+  return observed.current ? null : because('source-changed', 'its source changed');
+}
+
+export function planImages(pass: Pass): void {
+  for (const desired of ofKind(pass, 'image')) {
+    const cause = imageCause(pass, desired);
+    ensure(pass, desired, cause && { op: 'image.load', key: desired.key, cause, specHash: desired.specHash }, false);
+  }
+}
+
+/** Released data of the same name in another app, for a volume that says `adopt: true`. */
+function adoptable(pass: Pass, desired: Desired<'volume'>) {
+  if (!desired.spec.adopt) return [];
+  return [...pass.observed.volumes.values()].filter(
+    (volume) => volume.released && parseKey(volume.key).name === desired.name,
+  );
+}
+
+function volumeDraft(pass: Pass, desired: Desired<'volume'>): OpDraft | null {
+  const { key } = desired;
+  const observed = pass.observed.volumes.get(key);
+  if (observed) {
+    if (!observed.released && observed.specHash === desired.specHash) return null;
+    const cause: Cause = observed.released ? declared(desired) : { ...declared(desired), reason: 'spec-changed' };
+    return { op: 'volume.adopt', key, cause, volumeId: observed.volumeId };
+  }
+  const [released] = adoptable(pass, desired);
+  return released
+    ? { op: 'volume.adopt', key, cause: declared(desired), volumeId: released.volumeId }
+    : { op: 'volume.create', key, cause: declared(desired) };
+}
+
+export function planVolumes(pass: Pass): void {
+  for (const desired of ofKind(pass, 'volume')) {
+    const candidates = pass.observed.volumes.has(desired.key) ? [] : adoptable(pass, desired);
+    if (candidates.length > 1 && pass.inScope(desired.key)) {
+      const owners = candidates.map((volume) => volume.key).join(' and ');
+      hold(pass, desired.key, 'failed', `${owners} could be adopted; remove all but one, or set adopt: false`);
+      pass.standings.set(desired.key, standingOfHeld(pass, desired.key));
+    } else
+      ensure(pass, desired, volumeDraft(pass, desired), pass.observed.volumes.get(desired.key)?.released === false);
+  }
+}
+
+interface NetworkNeed {
+  readonly cause: Cause;
+  /** The bridge cannot be changed in place: it is removed and made again. */
+  readonly anew: boolean;
+}
+
+function networkNeed(pass: Pass, desired: Desired<'network'>): NetworkNeed | null {
+  const observed = pass.observed.networks.get(desired.key);
+  if (!observed) return { cause: declared(desired), anew: false };
+  const spec: SpecOfKind['network'] = desired.spec;
+  const changes = observed.specHash === desired.specHash ? [] : diffSpecs('network', observed.spec, spec);
+  if (changes.length > 0) {
+    return { cause: specChanged(desired, changes), anew: changes.some((change) => change.change !== 'in-place') };
+  }
+  return observed.healthy ? null : { cause: because('drift', 'bridge or rules missing'), anew: false };
+}
+
+/**
+ * Networks that are to be made anew, with the cause. Their containers have to leave first, so the op that makes them
+ * is ordered once the containers are planned.
+ */
+export function planNetworks(pass: Pass): ReadonlyMap<ResourceKey, Cause> {
+  const anew = new Map<ResourceKey, Cause>();
+  for (const desired of ofKind(pass, 'network')) {
+    const { key } = desired;
+    const need = networkNeed(pass, desired);
+    if (need?.anew && pass.pinned.has(key)) {
+      hold(pass, key, 'dependency-not-ready', `${need.cause.message}; waits until its containers can move`);
+      pass.standings.set(key, READY_NOW);
+      continue;
+    }
+    if (need?.anew && mayAct(pass, key, desired)) {
+      pass.graph.add({ op: 'network.remove', key, cause: need.cause });
+      anew.set(key, need.cause);
+    }
+    const draft: OpDraft | null = need && { op: 'network.ensure', key, cause: need.cause };
+    ensure(pass, desired, draft, pass.observed.networks.get(key)?.healthy === true);
+  }
+  mendDefaultNetwork(pass);
+  return anew;
+}
+
+/** The default bridge is the supervisor's own: never declared, never removed, mended like the others. */
+function mendDefaultNetwork(pass: Pass): void {
+  const observed = pass.observed.networks.get(DEFAULT_NETWORK);
+  pass.standings.set(DEFAULT_NETWORK, READY_NOW);
+  if (!observed || observed.healthy) return;
+  if (!mayAct(pass, DEFAULT_NETWORK, undefined)) {
+    pass.standings.set(DEFAULT_NETWORK, standingOfHeld(pass, DEFAULT_NETWORK));
+    return;
+  }
+  const cause = because('drift', 'bridge or rules missing');
+  pass.standings.set(DEFAULT_NETWORK, {
+    state: 'ready',
+    after: pass.graph.add({ op: 'network.ensure', key: DEFAULT_NETWORK, cause }),
+  });
+}

@@ -1,0 +1,70 @@
+import type { Desired, References } from '../../model/desired.ts';
+import type { ContainerSpec } from '../../model/kinds/container.ts';
+import type { ObservedContainer } from '../../model/observed.ts';
+import type { Kind, ResourceKey } from '../../model/resource.ts';
+import { parseKey, resourceKey } from '../../model/resource.ts';
+
+/** The bridge that containers without a network of their own use; the supervisor's, declared by nobody. */
+export const DEFAULT_NETWORK: ResourceKey = 'network//bridge';
+
+export function isContainer(desired: Desired): desired is Desired<'container'> {
+  return desired.kind === 'container';
+}
+
+/** The normalised spec a container was made from; the state store keeps it in this form. */
+export function specOf(container: ObservedContainer): ContainerSpec {
+  return container.spec as ContainerSpec;
+}
+
+/** True when the container has a network namespace of its own: all modes but `host` and `container:NAME`. */
+export function ownsSandbox(spec: ContainerSpec): boolean {
+  return spec.network !== 'host' && !spec.network.startsWith('container:');
+}
+
+/** Names resolve in the own app, or as `app/name` (DESIGN §13.1). */
+function resolve(kind: Kind, app: string, name: string): ResourceKey {
+  const slash = name.indexOf('/');
+  return slash < 0 ? resourceKey(kind, app, name) : resourceKey(kind, name.slice(0, slash), name.slice(slash + 1));
+}
+
+const MODES: ReadonlySet<string> = new Set(['bridge', 'host', 'none']);
+
+function networkKey(app: string, spec: ContainerSpec): ResourceKey | null {
+  if (MODES.has(spec.network) || spec.network.startsWith('container:')) return null;
+  return resolve('network', app, spec.network);
+}
+
+/** What a container refers to, from the spec it was made from; needed once no manifest declares it any more. */
+export function observedReferences(container: ObservedContainer): References {
+  const { app } = parseKey(container.key ?? resourceKey('container', '', container.engineName));
+  const spec = specOf(container);
+  const named = spec.volumes.filter((mount) => mount.type === 'volume' && mount.source !== null);
+  return {
+    image: null,
+    volumes: Object.fromEntries(named.map((mount) => [mount.target, resolve('volume', app, mount.source ?? '')])),
+    network: networkKey(app, spec),
+    networkContainer: spec.network.startsWith('container:')
+      ? resolve('container', app, spec.network.slice('container:'.length))
+      : null,
+    links: spec.links.map((link) => resolve('container', app, link.target)),
+    volumesFrom: spec.volumesFrom.map((from) => resolve('container', app, from.container)),
+  };
+}
+
+/** Containers that must run before this one starts. */
+export function startDependencies(references: References): readonly ResourceKey[] {
+  return references.networkContainer === null ? references.links : [references.networkContainer, ...references.links];
+}
+
+/** The network it is attached to: its own, the default bridge, or none. */
+export function attachedNetwork(references: References, spec: ContainerSpec): ResourceKey | null {
+  return spec.network === 'bridge' ? DEFAULT_NETWORK : references.network;
+}
+
+/** Everything a resource needs, directly. */
+export function dependenciesOf(desired: Desired): readonly ResourceKey[] {
+  if (!isContainer(desired)) return [];
+  const { references, spec } = desired;
+  const single = [references.image, attachedNetwork(references, spec)].filter((key) => key !== null);
+  return [...single, ...Object.values(references.volumes), ...startDependencies(references), ...references.volumesFrom];
+}

@@ -1,0 +1,94 @@
+/** What no manifest declares any more, and orphans. Containers go first; what they used follows. */
+import type { ObservedContainer, Orphan } from '../../model/observed.ts';
+import type { ResourceKey } from '../../model/resource.ts';
+import { because } from './cause.ts';
+import type { Pass } from './pass.ts';
+import { hold, mayAct } from './pass.ts';
+import { attachedNetwork, DEFAULT_NETWORK, observedReferences, specOf } from './references.ts';
+
+const GONE = () => because('removed', 'no longer declared');
+
+function usersOf(pass: Pass, uses: (container: ObservedContainer) => boolean): ObservedContainer[] {
+  return [...pass.observed.containers.values()].filter((container) => container.key !== null && uses(container));
+}
+
+/** Containers with an interface on a network. */
+export function attachedTo(pass: Pass, network: ResourceKey): ObservedContainer[] {
+  return usersOf(pass, (container) => {
+    return container.sandbox && attachedNetwork(observedReferences(container), specOf(container)) === network;
+  });
+}
+
+/** The ops by which users let go, or null with a hold when one of them keeps hold. */
+function lettingGo(
+  pass: Pass,
+  key: ResourceKey,
+  users: readonly ObservedContainer[],
+  verb: 'disconnect' | 'remove',
+): readonly string[] | null {
+  const kept = users.find((user) => !pass.graph.has(`${verb} ${user.key}`));
+  if (kept) hold(pass, key, 'dependency-not-ready', `still used by ${kept.key}`);
+  return kept ? null : users.map((user) => `${verb} ${user.key}`);
+}
+
+function orderAfter(pass: Pass, earlier: readonly string[], id: string): void {
+  for (const op of earlier) pass.graph.order(op, id);
+}
+
+export function removeNetworks(pass: Pass): void {
+  for (const { key } of pass.observed.networks.values()) {
+    if (pass.desired.resources.has(key) || key === DEFAULT_NETWORK || !mayAct(pass, key, undefined)) continue;
+    const released = lettingGo(pass, key, attachedTo(pass, key), 'disconnect');
+    if (released) orderAfter(pass, released, pass.graph.add({ op: 'network.remove', key, cause: GONE() }));
+  }
+}
+
+function usesVolume(container: ObservedContainer, key: ResourceKey): boolean {
+  return Object.values(observedReferences(container).volumes).includes(key);
+}
+
+export function removeVolumes(pass: Pass): void {
+  for (const { key, released, onRemove } of pass.observed.volumes.values()) {
+    const approved = pass.observed.approvals.has(key);
+    if (pass.desired.resources.has(key) || (released && !approved) || !mayAct(pass, key, undefined)) continue;
+    if (onRemove === 'delete' && !approved) {
+      hold(
+        pass,
+        key,
+        'needs-approval',
+        'no longer declared and onRemove is delete; `tsdocker approve` deletes its data',
+      );
+      continue;
+    }
+    const users = usersOf(pass, (container) => usesVolume(container, key));
+    const free = lettingGo(pass, key, users, 'remove');
+    if (!free) continue;
+    const deletes = released || onRemove === 'delete';
+    const cause = deletes ? because('approved', 'deletion of its data was approved') : GONE();
+    orderAfter(pass, free, pass.graph.add({ op: deletes ? 'volume.remove' : 'volume.release', key, cause }));
+  }
+}
+
+export function releaseImages(pass: Pass): void {
+  for (const { key, imageId } of pass.observed.images.values()) {
+    if (pass.desired.resources.has(key) || !mayAct(pass, key, undefined)) continue;
+    const users = imageId === null ? [] : usersOf(pass, (container) => container.imageId === imageId);
+    const going = users.map((user) => `remove ${user.key}`).filter((id) => pass.graph.has(id));
+    orderAfter(pass, going, pass.graph.add({ op: 'image.release', key, cause: GONE() }));
+  }
+}
+
+/** Orphans have no resource; their ops get a key of nobody's, so that they are told apart. */
+function orphanKey({ type, id }: Orphan): ResourceKey {
+  return `${type === 'bridge' ? 'network' : 'container'}//${type}-${id}`;
+}
+
+/** Orphans are looked for, and collected, only when everything is looked at. */
+export function removeOrphans(pass: Pass): void {
+  if (pass.scope !== null) return;
+  for (const orphan of pass.observed.orphans) {
+    const key = orphanKey(orphan);
+    if (!mayAct(pass, key, undefined)) continue;
+    pass.graph.add({ op: 'orphan.remove', key, cause: because('orphan', 'its owner is gone'), orphan });
+  }
+}

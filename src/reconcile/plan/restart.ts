@@ -1,0 +1,82 @@
+import type { Instant } from '../../model/clock.ts';
+import type { ContainerSpec } from '../../model/kinds/container.ts';
+import type { ObservedExit, RestartCounters } from '../../model/observed.ts';
+import { RESTART_BACKOFF, restartDelay } from './backoff.ts';
+
+export type RestartPolicy = ContainerSpec['restart'];
+
+/** What becomes of a container that ended. */
+export type RestartDecision =
+  /** Start now; the counters are those of the new run. */
+  | { readonly next: 'start'; readonly counters: RestartCounters; readonly message: string }
+  | { readonly next: 'wait'; readonly untilBootMs: number; readonly message: string }
+  /** The policy is content with the end. */
+  | { readonly next: 'finished'; readonly message: string }
+  /** on-failure:N has no restart left. */
+  | { readonly next: 'exhausted'; readonly message: string };
+
+export interface RestartInput {
+  readonly policy: RestartPolicy;
+  readonly exit: ObservedExit;
+  readonly counters: RestartCounters;
+  readonly containerId: string;
+  /** When the latest of its dependencies came up, on the boot clock; null without dependencies. */
+  readonly dependencyUpAtBootMs: number | null;
+  readonly now: Instant;
+  readonly seed: string;
+}
+
+/** `exited with 1`, `was killed (out of memory)`, `ended unseen`. */
+export function describeExit(exit: ObservedExit): string {
+  if (exit.code === null) return 'ended unseen';
+  return exit.oomKilled ? `exited with ${exit.code} (out of memory)` : `exited with ${exit.code}`;
+}
+
+function formatDelay(ms: number): string {
+  return ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+/** True when this policy starts a container again after such an end. An end that nobody saw counts as a failure. */
+function wantsRestart(policy: RestartPolicy['policy'], exit: ObservedExit): boolean {
+  switch (policy) {
+    case 'no':
+      return false;
+    case 'on-failure':
+      return exit.code !== 0;
+    case 'always':
+    case 'unless-stopped':
+      return true;
+  }
+}
+
+/** Quick failures in a row before this end; a long run, another boot or a recovered dependency starts a new row. */
+function quickFailures({ exit, counters, dependencyUpAtBootMs }: RestartInput): number {
+  if (exit.ranForMs >= RESTART_BACKOFF.resetAfterMs || exit.finishedAtBootMs === null) return 0;
+  if (dependencyUpAtBootMs !== null && dependencyUpAtBootMs > exit.finishedAtBootMs) return 0;
+  return counters.consecutive;
+}
+
+/** Applies a restart policy to the end of a run. A manual stop is not its business: ask before. */
+export function decideRestart(input: RestartInput): RestartDecision {
+  const { policy, exit, counters } = input;
+  const ended = describeExit(exit);
+  if (!wantsRestart(policy.policy, exit))
+    return { next: 'finished', message: `${ended}, restart policy ${policy.policy}` };
+  if (policy.policy === 'on-failure' && policy.max > 0 && counters.restarts >= policy.max) {
+    return { next: 'exhausted', message: `${ended}, all ${policy.max} restarts used` };
+  }
+
+  const clean = exit.code === 0;
+  const failures = quickFailures(input);
+  const delay = clean ? RESTART_BACKOFF.cleanExitMs : restartDelay(failures, input.seed, input.containerId);
+  const restarts = counters.restarts + 1;
+  const dueAt = exit.finishedAtBootMs === null ? input.now.bootMs : exit.finishedAtBootMs + delay;
+  if (dueAt > input.now.bootMs) {
+    return { next: 'wait', untilBootMs: dueAt, message: `${ended}, restart ${restarts} after ${formatDelay(delay)}` };
+  }
+  return {
+    next: 'start',
+    counters: { restarts, consecutive: clean ? 0 : failures + 1 },
+    message: `${ended}, restart ${restarts}`,
+  };
+}
