@@ -79,10 +79,13 @@ const TABLE = {
   kill: [62, 129],
   waitid: [247, 95],
   statfs: [137, 43],
+  getdents64: [217, 61],
   sync_file_range: [277, 84],
   syncfs: [306, 267],
   getrandom: [318, 278],
   clock_gettime: [228, 113],
+  bpf: [321, 280],
+  execveat: [322, 281],
   keyctl: [250, 219],
   personality: [135, 92],
 } as const satisfies Record<string, readonly [number, number]>;

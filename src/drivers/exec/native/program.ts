@@ -12,7 +12,7 @@
  *     u32 setnsFlags                  namespaces to enter through setnsFd
  *     u32 flags                       PROGRAM_FLAGS
  *     u32 fixupsOffset                where fixupCount stands
- *     u32 reserved, u64 reserved
+ *     u32 unused, u64 reserved[2]
  *   ops (56 bytes each)
  *     u32 nr                          system call number
  *     u8  ignoreErrors                1: go on after a failure
@@ -74,6 +74,7 @@ export interface ProgramHeader {
 export class SyscallProgram {
   readonly #ops: Op[] = [];
   readonly #data: { bytes: Buffer; pointers: ReadonlyMap<number, DataRef> }[] = [];
+  readonly #freeSlots: number[] = [];
   #nextSlot = SLOT_STDERR + 1;
 
   /** @param step what the op is for, in words for the error when it fails: `mount proc`. */
@@ -88,10 +89,16 @@ export class SyscallProgram {
 
   /** As {@link op}; the result (a file descriptor, mostly) can be an argument of later ops. */
   opToSlot(step: string, name: SyscallName, ...args: ProgramArgument[]): SlotRef {
-    if (this.#nextSlot >= SLOTS) throw new RangeError('syscall program uses more than 32 slots');
-    const slot = this.#nextSlot++;
+    const slot = this.#freeSlots.pop() ?? this.#nextSlot++;
+    if (slot >= SLOTS) throw new RangeError('syscall program uses more than 32 slots at once');
     this.#push(step, name, args, false, slot);
     return { kind: 'slot', slot };
+  }
+
+  /** Closes the descriptor in a slot and lets a later op have the slot. */
+  closeSlot(step: string, ref: SlotRef): void {
+    this.op(step, 'close', ref);
+    this.#freeSlots.push(ref.slot);
   }
 
   data(bytes: Buffer): DataRef {

@@ -1,0 +1,80 @@
+/** Control group directories: making, filling, emptying and removing them. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { sysError } from '../../../../ffi/errno.ts';
+import { TsdError } from '../../../../model/errors.ts';
+
+function errnoOf(thrown: unknown): { code: string; errno: number } | null {
+  const { code, errno } = (thrown ?? {}) as NodeJS.ErrnoException;
+  return code === undefined || errno === undefined ? null : { code, errno: -errno };
+}
+
+/** Writes a control file. @throws TsdError with errno, naming the file and the value. */
+export function writeControl(path: string, value: string): void {
+  try {
+    // Control files exist or do not: one that is missing must not be created.
+    writeFileSync(path, value, { flag: 'r+' });
+  } catch (thrown) {
+    const error = errnoOf(thrown);
+    if (error === null) throw thrown;
+    throw sysError('write', error.errno, `write ${value.trim()} to ${path}`);
+  }
+}
+
+/** True when this call made it. */
+export function makeGroup(path: string): boolean {
+  try {
+    mkdirSync(path);
+    return true;
+  } catch (thrown) {
+    const error = errnoOf(thrown);
+    if (error?.code === 'EEXIST') return false;
+    if (error === null) throw thrown;
+    throw sysError('mkdir', error.errno, `create control group ${path}`);
+  }
+}
+
+/** Removes a group and those that its processes made in it. @returns false while a process is still in one of them. */
+export function tryRemoveGroup(path: string): boolean {
+  if (!existsSync(path)) return true;
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    if (entry.isDirectory() && !tryRemoveGroup(join(path, entry.name))) return false;
+  }
+  try {
+    rmdirSync(path);
+    return true;
+  } catch (thrown) {
+    const error = errnoOf(thrown);
+    if (error?.code === 'ENOENT') return true;
+    if (error?.code === 'EBUSY') return false;
+    if (error === null) throw thrown;
+    throw sysError('rmdir', error.errno, `remove control group ${path}`);
+  }
+}
+
+/** The value of `key` in a flat keyed file (`oom_kill 1`), 0 when the file or the key is missing. */
+export function keyedValue(path: string, key: string): number {
+  if (!existsSync(path)) return 0;
+  for (const line of readFileSync(path, 'utf8').split('\n')) {
+    const [name, value] = line.split(' ');
+    if (name === key) return Number(value);
+  }
+  return 0;
+}
+
+/** Pids in a group, as this process's pid namespace has them. */
+export function groupPids(path: string): readonly number[] {
+  return readFileSync(join(path, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number);
+}
+
+const POLL_MS = 2;
+const GIVE_UP_MS = 10_000;
+
+/** Waits for a state of the kernel that no descriptor announces. @throws TsdError TSD_TIMEOUT after ten seconds. */
+export async function waitForGroup(what: string, reached: () => boolean): Promise<void> {
+  const deadline = performance.now() + GIVE_UP_MS;
+  while (!reached()) {
+    if (performance.now() > deadline) throw new TsdError('TSD_TIMEOUT', `${what}: not within ${GIVE_UP_MS / 1000} s`);
+    await new Promise((wake) => setTimeout(wake, POLL_MS));
+  }
+}

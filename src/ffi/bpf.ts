@@ -1,0 +1,34 @@
+/** The part of bpf(2) that a device filter of a control group needs; include/uapi/linux/bpf.h. */
+import { addressOf, syscall } from './native.ts';
+
+const BPF_PROG_LOAD = 5;
+const BPF_PROG_ATTACH = 8;
+const BPF_PROG_TYPE_CGROUP_DEVICE = 15;
+const BPF_CGROUP_DEVICE = 6;
+const BPF_F_ALLOW_MULTI = 2;
+
+/** Large enough for the members used; the kernel takes any size whose unknown tail is zero. */
+const ATTR_BYTES = 64;
+const INSTRUCTION_BYTES = 8;
+/** No helper of the kernel is called, so its licence check does not apply. */
+const LICENSE = Buffer.from('Apache-2.0\0');
+
+/** Loads a program of type CGROUP_DEVICE. @returns its close-on-exec descriptor. @throws TsdError with errno. */
+export function loadDeviceProgram(instructions: Buffer): number {
+  const attributes = Buffer.alloc(ATTR_BYTES);
+  attributes.writeUInt32LE(BPF_PROG_TYPE_CGROUP_DEVICE, 0);
+  attributes.writeUInt32LE(instructions.length / INSTRUCTION_BYTES, 4);
+  attributes.writeBigUInt64LE(BigInt(addressOf(instructions)), 8);
+  attributes.writeBigUInt64LE(BigInt(addressOf(LICENSE)), 16);
+  return syscall('load device filter', 'bpf', BPF_PROG_LOAD, attributes, attributes.length);
+}
+
+/** The program filters device access in the group from now on, also after its descriptor is closed. */
+export function attachDeviceProgram(programFd: number, cgroupFd: number): void {
+  const attributes = Buffer.alloc(ATTR_BYTES);
+  attributes.writeUInt32LE(cgroupFd, 0);
+  attributes.writeUInt32LE(programFd, 4);
+  attributes.writeUInt32LE(BPF_CGROUP_DEVICE, 8);
+  attributes.writeUInt32LE(BPF_F_ALLOW_MULTI, 12);
+  syscall('attach device filter', 'bpf', BPF_PROG_ATTACH, attributes, attributes.length);
+}
