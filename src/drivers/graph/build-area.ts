@@ -1,0 +1,68 @@
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { fileError } from '../../ffi/layer-files.ts';
+import { TsdError } from '../../model/errors.ts';
+
+const run = promisify(execFile);
+
+/** Starts with a dot, so that it is no id. */
+const AREA = '.tmp';
+
+/**
+ * Where a driver builds what then appears by one rename, and where it moves what is to be deleted. What is left here
+ * after a crash belongs to nobody.
+ */
+export class BuildArea {
+  readonly #path: string;
+
+  /** @param home the driver's directory; layers are below it, on the same filesystem. */
+  constructor(home: string) {
+    this.#path = join(home, AREA);
+  }
+
+  /** Removes what a crash left. Only the owner of the root directory may call it. */
+  clear(): void {
+    rmSync(this.#path, { recursive: true, force: true });
+  }
+
+  /** A new empty directory. */
+  make(): string {
+    mkdirSync(this.#path, { recursive: true, mode: 0o700 });
+    return mkdtempSync(join(this.#path, 'b-'));
+  }
+
+  /** Deletes a directory of this area. */
+  discard(path: string): void {
+    rmSync(path, { recursive: true, force: true });
+  }
+
+  /** Takes a layer away in one step, then deletes it. Nothing happens when it is absent. */
+  async remove(path: string): Promise<void> {
+    if (!existsSync(path)) return;
+    const grave = join(this.make(), basename(path));
+    try {
+      renameSync(path, grave);
+    } catch (thrown) {
+      throw fileError(thrown, `remove ${path}`);
+    }
+    await rm(dirname(grave), { recursive: true, force: true });
+  }
+}
+
+/**
+ * Writes everything of the filesystem that holds `path` to the disk. syncfs(2) may take seconds, so it is neither called on
+ * the main thread nor on libuv's pool: sync(1) of coreutils makes the call in a process of its own.
+ */
+export async function syncFilesystem(path: string): Promise<void> {
+  try {
+    await run('sync', ['-f', path]);
+  } catch (cause) {
+    throw new TsdError('TSD_SYSCALL', `cannot sync the filesystem of ${path}: ${(cause as Error).message}`, {
+      step: 'syncfs',
+      cause,
+    });
+  }
+}

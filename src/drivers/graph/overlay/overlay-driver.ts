@@ -1,0 +1,190 @@
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { fileError } from '../../../ffi/layer-files.ts';
+import { TsdError } from '../../../model/errors.ts';
+import type { Fingerprint, GraphDriver, LayerTarget, RootMount } from '../../contract.ts';
+import { BuildArea, syncFilesystem } from '../build-area.ts';
+import { LayersInFlight } from '../in-flight.ts';
+import { checkLayerId, isLayerId, missingParent, parentConflict, stillUsed } from '../layer-id.ts';
+import { treeSize } from '../tree-size.ts';
+import { probeOverlay } from './probe.ts';
+
+type Listed = ReturnType<GraphDriver['list']>[number];
+
+/**
+ * Layers and snapshots as overlayfs directories below `<root>/overlay`:
+ *
+ *   <id>/diff, <id>/lower         a layer: what it changes, and the ids below it, nearest first, one a line
+ *   <id>/upper, work, lower-id    a snapshot: as Docker 1.4 has it, lower-id is the parent
+ *   <id>/root                     a layer of Docker 1.4: complete, read as the lowest directory and never written
+ */
+class OverlayDriver implements GraphDriver {
+  readonly name = 'overlay';
+  readonly #home: string;
+  readonly #area: BuildArea;
+  readonly #inFlight = new LayersInFlight();
+
+  constructor(root: string) {
+    this.#home = join(root, 'overlay');
+    this.#area = new BuildArea(this.#home);
+    this.#area.clear();
+  }
+
+  fingerprint(): Fingerprint {
+    return probeOverlay(this.#home);
+  }
+
+  async createLayer(id: string, parent: string | null, fill: (target: LayerTarget) => Promise<void>): Promise<void> {
+    checkLayerId(id);
+    const existing = this.#read(id);
+    if (existing !== null) {
+      if (existing.type !== 'layer' || existing.parent !== parent) throw parentConflict(id, existing.parent, parent);
+      return;
+    }
+    const lower = parent === null ? [] : this.#chain(id, parent);
+    await this.#inFlight.once(id, parent, () => this.#buildLayer(id, lower, fill));
+  }
+
+  createSnapshot(id: string, parent: string | null): void {
+    checkLayerId(id);
+    const existing = this.#read(id);
+    if (existing !== null) {
+      if (existing.type !== 'snapshot' || existing.parent !== parent) throw parentConflict(id, existing.parent, parent);
+      return;
+    }
+    const lower = parent === null ? [] : this.#chain(id, parent);
+    const build = this.#area.make();
+    try {
+      mkdirSync(join(build, 'work'));
+      this.#makeRootDirectory(join(build, 'upper'), lower);
+      writeFileSync(join(build, 'lower-id'), parent ?? '');
+      renameSync(build, join(this.#home, id));
+    } catch (thrown) {
+      this.#area.discard(build);
+      throw fileError(thrown, `create snapshot ${id}`);
+    }
+  }
+
+  rootMount(id: string): RootMount {
+    const snapshot = this.#read(id);
+    if (snapshot === null || snapshot.type !== 'snapshot') {
+      throw new TsdError('TSD_IMAGE_MISSING', `snapshot ${id} does not exist`, { step: 'root filesystem' });
+    }
+    const home = join(this.#home, id);
+    const upper = join(home, 'upper');
+    // overlayfs needs a lower directory; without one the upper directory is the whole filesystem.
+    if (snapshot.parent === null) return { type: 'bind', source: upper };
+    const lowers = this.#chain(id, snapshot.parent).map((layer) => this.#content(layer));
+    return { type: 'overlay', lowers, upper, work: join(home, 'work') };
+  }
+
+  async remove(id: string): Promise<void> {
+    checkLayerId(id);
+    this.#inFlight.refuseUse(id);
+    // Nothing builds on a snapshot, so the containers' own need no look at all the others.
+    if (this.#read(id)?.type === 'layer') {
+      const child = this.list().find(({ parent }) => parent === id);
+      if (child !== undefined) throw stillUsed(id, child.id);
+    }
+    await this.#area.remove(join(this.#home, id));
+  }
+
+  exists(id: string): boolean {
+    return isLayerId(id) && this.#read(id) !== null;
+  }
+
+  list(): readonly Listed[] {
+    if (!existsSync(this.#home)) return [];
+    return readdirSync(this.#home)
+      .filter(isLayerId)
+      .map((id) => this.#read(id) ?? { id, parent: null, type: 'layer' });
+  }
+
+  async size(id: string): Promise<number> {
+    const found = this.#read(id);
+    if (found === null) throw new TsdError('TSD_IMAGE_MISSING', `layer ${id} does not exist`, { step: 'size' });
+    return treeSize(found.type === 'snapshot' ? join(this.#home, id, 'upper') : this.#content(id));
+  }
+
+  async #buildLayer(id: string, lower: readonly string[], fill: (target: LayerTarget) => Promise<void>): Promise<void> {
+    const build = this.#area.make();
+    try {
+      const diff = join(build, 'diff');
+      this.#makeRootDirectory(diff, lower);
+      await fill({ path: diff, whiteouts: 'overlay' });
+      writeFileSync(join(build, 'lower'), lower.map((layer) => `${layer}\n`).join(''));
+      await syncFilesystem(build);
+      renameSync(build, join(this.#home, id));
+      await syncFilesystem(this.#home);
+    } catch (thrown) {
+      this.#area.discard(build);
+      throw fileError(thrown, `create layer ${id}`);
+    }
+  }
+
+  /** The root directory of a merged view is the topmost one, so a new one starts with the owner and mode of the one below. */
+  #makeRootDirectory(path: string, lower: readonly string[]): void {
+    mkdirSync(path, { mode: 0o755 });
+    const below = lower[0];
+    if (below === undefined) {
+      chmodSync(path, 0o755);
+      return;
+    }
+    const stat = statSync(this.#content(below));
+    chownSync(path, stat.uid, stat.gid);
+    chmodSync(path, stat.mode & 0o7777);
+  }
+
+  /** `layer` and all below it, nearest first. @throws TSD_IMAGE_MISSING. */
+  #chain(child: string, layer: string): string[] {
+    const found = this.#read(layer);
+    if (found === null || found.type !== 'layer') throw missingParent(child, layer);
+    return [layer, ...readLines(join(this.#home, layer, 'lower'))];
+  }
+
+  #content(id: string): string {
+    const diff = join(this.#home, id, 'diff');
+    return existsSync(diff) ? diff : join(this.#home, id, 'root');
+  }
+
+  /** What stands at `id`; null when nothing or nothing complete does. */
+  #read(id: string): Listed | null {
+    const home = join(this.#home, id);
+    const lowerId = readText(join(home, 'lower-id'));
+    if (lowerId !== null) {
+      return existsSync(join(home, 'upper')) ? { id, parent: lowerId === '' ? null : lowerId, type: 'snapshot' } : null;
+    }
+    const lower = readText(join(home, 'lower'));
+    if (lower !== null) return { id, parent: lower.split('\n', 1)[0] || null, type: 'layer' };
+    return existsSync(join(home, 'root')) ? { id, parent: null, type: 'layer' } : null;
+  }
+}
+
+function readText(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+    throw fileError(thrown, `read ${path}`);
+  }
+}
+
+function readLines(path: string): string[] {
+  return (readText(path) ?? '').split('\n').filter((line) => line !== '');
+}
+
+/** The overlay driver of a root directory. Removes what an interrupted predecessor left unfinished. */
+export function createOverlayDriver(root: string): GraphDriver {
+  return new OverlayDriver(root);
+}

@@ -1,0 +1,35 @@
+import { lstatSync, readdirSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { fileError } from '../../ffi/layer-files.ts';
+
+/** Files looked at in one turn of the event loop: about 2 ms. */
+const BATCH = 500;
+const BLOCK_BYTES = 512;
+
+/** Bytes that the tree takes on disk (st_blocks), each inode once. What vanishes meanwhile is not counted. */
+export async function treeSize(root: string): Promise<number> {
+  const seen = new Set<number>();
+  const pending: Buffer[] = [Buffer.from(root)];
+  let bytes = 0;
+  let looked = 0;
+  for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+    if (++looked % BATCH === 0) await nextTurn();
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (stat === undefined || (stat.nlink > 1 && !stat.isDirectory() && seen.has(stat.ino))) continue;
+    if (stat.nlink > 1) seen.add(stat.ino);
+    bytes += stat.blocks * BLOCK_BYTES;
+    if (stat.isDirectory()) pending.push(...childPaths(path));
+  }
+  return bytes;
+}
+
+function childPaths(directory: Buffer): Buffer[] {
+  try {
+    return readdirSync(directory, { encoding: 'buffer' }).map((name) =>
+      Buffer.concat([directory, Buffer.from('/'), name]),
+    );
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw fileError(thrown, `size of ${directory.toString()}`);
+  }
+}

@@ -1,0 +1,96 @@
+import {
+  type BigIntStats,
+  chmodSync,
+  chownSync,
+  constants,
+  copyFileSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  symlinkSync,
+} from 'node:fs';
+import { makeNode, readXattrs, setTimes, setXattr } from '../../../ffi/layer-files.ts';
+import { TsdError } from '../../../model/errors.ts';
+
+const SLASH = Buffer.from('/');
+const NANOSECONDS = 1_000_000_000n;
+
+interface Step {
+  readonly from: Buffer;
+  readonly to: Buffer;
+}
+
+/**
+ * Copies a directory tree with owners, modes, times, extended attributes, hard links, devices and symlinks; data blocks are
+ * shared where the filesystem can. The copy shares no inode with the original. Sockets are left out: they mean nothing
+ * without the process that listens.
+ *
+ * A generator, one file a step, so that the caller decides how long it keeps the event loop.
+ * @param to must not exist.
+ */
+export function* copyTree(from: string, to: string): Generator<void> {
+  const links = new Map<string, Buffer>();
+  const directories: { readonly path: Buffer; readonly stat: BigIntStats }[] = [];
+  const pending: Step[] = [{ from: Buffer.from(from), to: Buffer.from(to) }];
+  for (let step = pending.pop(); step !== undefined; step = pending.pop()) {
+    const { from: source, to: target } = step;
+    const stat = lstatSync(source, { bigint: true });
+    if (stat.isDirectory()) {
+      mkdirSync(target);
+      copyMetadata(step, stat);
+      directories.push({ path: target, stat });
+      for (const name of readdirSync(source, { encoding: 'buffer' })) {
+        pending.push({ from: Buffer.concat([source, SLASH, name]), to: Buffer.concat([target, SLASH, name]) });
+      }
+    } else {
+      copyLeaf(step, stat, links);
+    }
+    yield;
+  }
+  // Children first: writing into a directory changes its time.
+  for (const { path, stat } of directories.reverse()) copyTimes(path, stat);
+}
+
+function copyLeaf(step: Step, stat: BigIntStats, links: Map<string, Buffer>): void {
+  const inode = `${stat.dev}:${stat.ino}`;
+  const linked = stat.nlink > 1n ? links.get(inode) : undefined;
+  if (linked !== undefined) {
+    linkSync(linked, step.to);
+    return;
+  }
+  if (stat.isSocket()) return;
+  if (stat.isSymbolicLink()) symlinkSync(readlinkSync(step.from, { encoding: 'buffer' }), step.to);
+  else if (stat.isFile()) copyFileSync(step.from, step.to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  else if (stat.isFIFO() || stat.isCharacterDevice() || stat.isBlockDevice()) copyNode(step, stat);
+  else throw new TsdError('TSD_BUG', `unknown file type of ${step.from.toString()}`);
+  copyMetadata(step, stat);
+  copyTimes(step.to, stat);
+  if (stat.nlink > 1n) links.set(inode, step.to);
+}
+
+function copyNode(step: Step, stat: BigIntStats): void {
+  // Device numbers as glibc's gnu_dev_major(3) splits them.
+  const major = Number((stat.rdev >> 8n) & 0xfffn);
+  const minor = Number((stat.rdev & 0xffn) | ((stat.rdev >> 12n) & 0xfff00n));
+  makeNode(step.to, Number(stat.mode), major, minor);
+}
+
+function copyMetadata({ from, to }: Step, stat: BigIntStats): void {
+  const [uid, gid] = [Number(stat.uid), Number(stat.gid)];
+  if (stat.isSymbolicLink()) lchownSync(to, uid, gid);
+  else {
+    // chown clears setuid and file capabilities: owner first, then mode, then attributes.
+    chownSync(to, uid, gid);
+    chmodSync(to, Number(stat.mode & 0o7777n));
+  }
+  for (const [name, value] of readXattrs(from)) setXattr(to, name, value);
+}
+
+function copyTimes(path: Buffer, stat: BigIntStats): void {
+  // The remainder of a time before 1970 is negative and the kernel wants 0–999999999.
+  const nanos = ((stat.mtimeNs % NANOSECONDS) + NANOSECONDS) % NANOSECONDS;
+  setTimes(path, Number((stat.mtimeNs - nanos) / NANOSECONDS), Number(nanos));
+}

@@ -1,0 +1,100 @@
+/** What an image is made from and what comes out of loading it. */
+import type { GraphDriver } from '../drivers/contract.ts';
+
+/** How to run the image, as declared beside a source that has no configuration of its own. */
+export interface DeclaredImageConfig {
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  readonly entrypoint?: readonly string[] | undefined;
+  readonly command?: readonly string[] | undefined;
+  readonly workingDir?: string | undefined;
+  readonly user?: string | undefined;
+  /** `80` or `80/tcp`. */
+  readonly expose?: readonly string[] | undefined;
+  /** Absolute paths in the image. */
+  readonly volumes?: readonly string[] | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  readonly stopSignal?: string | undefined;
+}
+
+/** Paths are absolute paths of the host. */
+export type ImageSource =
+  /** A docker-archive or oci-archive tar, plain or gzipped. `ref` picks one of several images. */
+  | { readonly type: 'archive'; readonly path: string; readonly ref?: string | undefined }
+  /** An OCI image layout directory. */
+  | { readonly type: 'layout'; readonly path: string; readonly ref?: string | undefined }
+  /** A directory or a tarball that becomes the only layer. */
+  | { readonly type: 'rootfs'; readonly path: string; readonly config: DeclaredImageConfig }
+  /** Binaries of this host (names in PATH or absolute paths) with what they need to run, and further files. */
+  | {
+      readonly type: 'host';
+      readonly binaries: readonly string[];
+      readonly paths: readonly string[];
+      readonly config: DeclaredImageConfig;
+    };
+
+/** The `config` object of an OCI image configuration, with every absent part made explicit. */
+export interface ImageConfig {
+  /** `K=V`. */
+  readonly env: readonly string[];
+  readonly entrypoint: readonly string[] | null;
+  readonly cmd: readonly string[] | null;
+  /** Empty: `/`. */
+  readonly workingDir: string;
+  /** Empty: root. */
+  readonly user: string;
+  /** `80/tcp`. */
+  readonly exposedPorts: readonly string[];
+  readonly volumes: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly stopSignal: string | null;
+}
+
+export interface LoadedLayer {
+  /** OCI ChainID in hex: the graph driver's key. */
+  readonly chainId: string;
+  /** sha256 of the uncompressed tar, in hex. */
+  readonly diffId: string;
+  readonly parent: string | null;
+  /** Bytes on disk. */
+  readonly size: number;
+}
+
+export interface LoadedImage {
+  /** Digest of `configJson` in hex. */
+  readonly id: string;
+  readonly config: ImageConfig;
+  readonly architecture: string;
+  readonly os: string;
+  /** RFC 3339; the epoch where the image does not say. */
+  readonly created: string;
+  /** Names the source gives the image: `busybox:latest`. */
+  readonly references: readonly string[];
+  /** Bottom first. */
+  readonly layers: readonly LoadedLayer[];
+  readonly topLayer: string | null;
+  readonly configJson: string;
+}
+
+export type ImageProgress =
+  | { readonly type: 'reading'; readonly what: string }
+  | { readonly type: 'layer-exists'; readonly chainId: string }
+  /** Sent about once a mebibyte; `bytes` counts the uncompressed tar. */
+  | { readonly type: 'layer-progress'; readonly chainId: string; readonly bytes: number }
+  | { readonly type: 'layer-done'; readonly chainId: string; readonly bytes: number };
+
+/** Bounds on what one layer may hold, against archives made to fill the disk. */
+export interface LayerLimits {
+  readonly maxEntries: number;
+  /** Uncompressed size of the layer's tar. */
+  readonly maxBytes: number;
+}
+
+export const DEFAULT_LAYER_LIMITS: LayerLimits = { maxEntries: 2_000_000, maxBytes: 64 * 1024 ** 3 };
+
+export interface LoadContext {
+  readonly graph: GraphDriver;
+  /** Directory for files that live as long as the call; made when it is missing. */
+  readonly tmpDir: string;
+  readonly progress: (event: ImageProgress) => void;
+  readonly limits?: LayerLimits | undefined;
+}

@@ -1,0 +1,87 @@
+import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { fileError, readXattrs } from '../../ffi/layer-files.ts';
+import { fromBytes, type TarHeader, type TarType, toBytes } from '../tar/header.ts';
+import type { TreeEntry } from './tree-tar.ts';
+
+const NANOSECONDS = 1_000_000_000n;
+/** Files looked at in one turn of the event loop. */
+const BATCH = 200;
+/** Attributes that belong to a file's content; the others (overlay's, SELinux's, ACLs by host id) belong to the host. */
+const KEPT_XATTR = /^(user\.(?!overlay\.)|security\.capability$)/;
+
+export interface ScannedFile {
+  /** Byte string, relative to the scanned directory; empty for the directory itself. */
+  readonly path: string;
+  readonly hostPath: Buffer;
+  readonly stat: BigIntStats;
+}
+
+/**
+ * Everything below a directory, itself included, sorted by name in each directory, parents first. It stays on one
+ * filesystem: what is mounted below it appears as an empty directory.
+ */
+export async function* scanTree(root: string | Buffer): AsyncGenerator<ScannedFile> {
+  const base = Buffer.from(root);
+  const pending: string[] = [''];
+  let device: bigint | null = null;
+  let looked = 0;
+  for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+    if (++looked % BATCH === 0) await nextTurn();
+    const hostPath = path === '' ? base : Buffer.concat([base, Buffer.from('/'), toBytes(path)]);
+    const stat = lstatSync(hostPath, { bigint: true });
+    device ??= stat.dev;
+    yield { path, hostPath, stat };
+    if (!stat.isDirectory() || stat.dev !== device) continue;
+    const names = readdirSync(hostPath, { encoding: 'buffer' }).map(fromBytes).sort().reverse();
+    for (const name of names) pending.push(path === '' ? name : `${path}/${name}`);
+  }
+}
+
+function tarType(stat: BigIntStats): TarType | null {
+  if (stat.isDirectory()) return 'directory';
+  if (stat.isSymbolicLink()) return 'symlink';
+  if (stat.isFile()) return 'file';
+  if (stat.isFIFO()) return 'fifo';
+  if (stat.isCharacterDevice()) return 'character-device';
+  if (stat.isBlockDevice()) return 'block-device';
+  return null;
+}
+
+/**
+ * The entry of a file, with everything that its inode says.
+ * @param name byte string; the path in the layer.
+ * @returns null for a socket: it means nothing without the process that listens.
+ */
+export function entryOf(name: string, { hostPath, stat }: Omit<ScannedFile, 'path'>): TreeEntry | null {
+  const type = tarType(stat);
+  if (type === null) return null;
+  // The remainder of a time before 1970 is negative and tar wants 0–999999999.
+  const nanos = ((stat.mtimeNs % NANOSECONDS) + NANOSECONDS) % NANOSECONDS;
+  const device = type === 'character-device' || type === 'block-device' ? stat.rdev : 0n;
+  try {
+    const header: TarHeader = {
+      name: type === 'directory' ? `${name}/` : name,
+      type,
+      mode: type === 'symlink' ? 0o777 : Number(stat.mode & 0o7777n),
+      uid: Number(stat.uid),
+      gid: Number(stat.gid),
+      size: type === 'file' ? Number(stat.size) : 0,
+      mtimeSeconds: Number((stat.mtimeNs - nanos) / NANOSECONDS),
+      mtimeNanos: Number(nanos),
+      linkname: type === 'symlink' ? fromBytes(readlinkSync(hostPath, { encoding: 'buffer' })) : '',
+      // Device numbers as glibc's gnu_dev_major(3) splits them.
+      major: Number((device >> 8n) & 0xfffn),
+      minor: Number((device & 0xffn) | ((device >> 12n) & 0xfff00n)),
+      xattrs: new Map([...readXattrs(hostPath)].filter(([key]) => KEPT_XATTR.test(key))),
+    };
+    return { header, content: type === 'file' ? { hostPath } : null };
+  } catch (thrown) {
+    throw fileError(thrown, `read ${hostPath.toString()}`);
+  }
+}
+
+/** The same file under a second name. */
+export function linkEntry(entry: TreeEntry, target: string): TreeEntry {
+  return { header: { ...entry.header, type: 'link', linkname: target, size: 0, xattrs: new Map() }, content: null };
+}

@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto';
+import { constants, open } from 'node:fs/promises';
+import { fileError } from '../../ffi/layer-files.ts';
+import { TsdError } from '../../model/errors.ts';
+import { readable, type TarHeader } from '../tar/header.ts';
+import { END_OF_ARCHIVE, encodeHeader, paddingAfter } from '../tar/writer.ts';
+
+/** One file of a layer that is made here: its header, and where its bytes are. */
+export interface TreeEntry {
+  readonly header: TarHeader;
+  /** A path of this host, the bytes themselves, or null for what is no regular file. */
+  readonly content: Buffer | { readonly hostPath: string | Buffer } | null;
+}
+
+/** Small pieces are collected up to this size. */
+const PIECE_BYTES = 256 * 1024;
+
+/**
+ * The tar of the entries, in their order. The same entries with the same contents give the same bytes.
+ * @throws TSD_IMAGE_SOURCE when a file is not what its entry said.
+ */
+export async function* treeTar(entries: readonly TreeEntry[]): AsyncGenerator<Buffer> {
+  let collected: Buffer[] = [];
+  let length = 0;
+  for (const { header, content } of entries) {
+    for await (const piece of entryPieces(header, content)) {
+      collected.push(piece);
+      length += piece.length;
+      if (length < PIECE_BYTES) continue;
+      yield Buffer.concat(collected);
+      collected = [];
+      length = 0;
+    }
+  }
+  yield Buffer.concat([...collected, END_OF_ARCHIVE]);
+}
+
+async function* entryPieces(header: TarHeader, content: TreeEntry['content']): AsyncGenerator<Buffer> {
+  yield encodeHeader(header);
+  if (content === null) return;
+  if (Buffer.isBuffer(content)) yield content;
+  else yield* filePieces(content.hostPath, header);
+  yield paddingAfter(header.size);
+}
+
+async function* filePieces(path: string | Buffer, header: TarHeader): AsyncGenerator<Buffer> {
+  const changed = (): TsdError =>
+    new TsdError('TSD_IMAGE_SOURCE', `${readable(header.name)} changed while it was read`, { class: 'unavailable' });
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((thrown: unknown) => {
+    throw fileError(thrown, `read ${readable(header.name)}`);
+  });
+  try {
+    let left = header.size;
+    while (left > 0) {
+      const buffer = Buffer.allocUnsafe(Math.min(left, PIECE_BYTES));
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
+      if (bytesRead === 0) throw changed();
+      left -= bytesRead;
+      yield buffer.subarray(0, bytesRead);
+    }
+    if ((await file.stat()).size !== header.size) throw changed();
+  } finally {
+    await file.close();
+  }
+}
+
+/** sha256 of a stream in hex. */
+export async function sha256Of(pieces: AsyncIterable<Buffer>): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const piece of pieces) hash.update(piece);
+  return hash.digest('hex');
+}

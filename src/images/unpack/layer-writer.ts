@@ -1,0 +1,327 @@
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  futimesSync,
+  lchownSync,
+  linkSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { constants as os } from 'node:os';
+import type { LayerTarget } from '../../drivers/contract.ts';
+import { fileError, makeNode, setTimes, setXattr, trySetXattr } from '../../ffi/layer-files.ts';
+import { TsdError } from '../../model/errors.ts';
+import type { LayerLimits } from '../image.ts';
+import { fromBytes, invalidTar, readable, type TarHeader, toBytes } from '../tar/header.ts';
+import type { DataSink } from '../tar/reader.ts';
+import { hostile, join, type LayerNode, LayerTree, newNode, type Place, pathComponents } from './layer-tree.ts';
+
+const WHITEOUT_PREFIX = '.wh.';
+/** Bookkeeping of aufs (`.wh..wh.plnk`, `.wh..wh.orph`); has no place in a layer. */
+const WHITEOUT_META_PREFIX = '.wh..wh.';
+const OPAQUE_MARKER = '.wh..wh..opq';
+/** Documentation/filesystems/overlayfs.rst */
+const OVERLAY_OPAQUE = 'trusted.overlay.opaque';
+const OVERLAY_XATTR = /^(trusted|user)\.overlay\./;
+const MKNOD_TYPES = {
+  'character-device': constants.S_IFCHR,
+  'block-device': constants.S_IFBLK,
+  fifo: constants.S_IFIFO,
+};
+const MKDIR_MODE = 0o755;
+
+/** Writes tar entries below a layer target. Whatever the archive says, nothing outside the target is touched. */
+export class LayerWriter {
+  readonly #tree: LayerTree;
+  readonly #overlay: boolean;
+  readonly #limits: LayerLimits;
+  #entries = 0;
+  #openFd = -1;
+
+  constructor(target: LayerTarget, limits: LayerLimits) {
+    this.#overlay = target.whiteouts === 'overlay';
+    this.#tree = new LayerTree(target.path, !this.#overlay);
+    this.#limits = limits;
+  }
+
+  get entries(): number {
+    return this.#entries;
+  }
+
+  /**
+   * Applies one entry; the result takes a regular file's bytes.
+   * @throws TSD_LAYER_HOSTILE, TSD_IMAGE_INVALID, TSD_DISK_FULL, TSD_SYSCALL.
+   */
+  add(header: TarHeader): DataSink | null {
+    this.#entries += 1;
+    if (this.#entries > this.#limits.maxEntries) {
+      throw hostile(`the layer has more than ${this.#limits.maxEntries} entries`);
+    }
+    try {
+      return this.#add(header);
+    } catch (thrown) {
+      throw fileError(thrown, `unpack ${readable(header.name)}`);
+    }
+  }
+
+  /** Times of directories, last because writing into a directory changes its time. */
+  finish(): void {
+    this.#applyDirectoryTimes({ node: this.#tree.root, path: '' });
+  }
+
+  /** Gives up in the middle of a file. */
+  abort(): void {
+    if (this.#openFd >= 0) closeSync(this.#openFd);
+    this.#openFd = -1;
+  }
+
+  #add(header: TarHeader): DataSink | null {
+    const components = pathComponents(header.name);
+    const name = components.pop();
+    if (name === undefined) {
+      this.#setRoot(header);
+      return null;
+    }
+    if (name.startsWith(WHITEOUT_PREFIX)) {
+      this.#addWhiteout(components, name);
+      return null;
+    }
+    const parent = this.#resolveParent(components);
+    const linkSource = header.type === 'link' ? this.#linkSource(header) : null;
+    const replaced = this.#makeRoom(parent, name, header.type, linkSource?.node);
+    const place: Place = { node: replaced.node, path: join(parent.path, name) };
+    parent.node.children.set(name, place.node);
+    if (linkSource !== null) {
+      this.#addLink(linkSource, place);
+      return null;
+    }
+    return this.#create(header, place, replaced);
+  }
+
+  #create(header: TarHeader, place: Place, made: { exists: boolean; opaque: boolean }): DataSink | null {
+    const path = this.#tree.hostPath(place.path);
+    switch (header.type) {
+      case 'directory':
+        if (!made.exists) mkdirSync(path, { mode: MKDIR_MODE });
+        if (made.opaque) setXattr(path, OVERLAY_OPAQUE, Buffer.from('y'));
+        this.#setDirectory(header, place, path);
+        return null;
+      case 'symlink':
+        if (header.linkname === '') throw invalidTar(`symlink ${readable(header.name)} has no target`);
+        place.node.link = header.linkname;
+        symlinkSync(toBytes(header.linkname), path);
+        lchownSync(path, header.uid, header.gid);
+        this.#setXattrs(header, path);
+        setPathTimes(header, path);
+        return null;
+      case 'file':
+        return this.#openFile(header, path);
+      case 'link':
+        throw new TsdError('TSD_BUG', 'a hard link is not created from its header');
+      default:
+        makeNode(path, MKNOD_TYPES[header.type] | header.mode, header.major, header.minor);
+        chownSync(path, header.uid, header.gid);
+        chmodSync(path, header.mode);
+        this.#setXattrs(header, path);
+        setPathTimes(header, path);
+        return null;
+    }
+  }
+
+  #openFile(header: TarHeader, path: Buffer): DataSink {
+    const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
+    this.#openFd = fd;
+    const step = `unpack ${readable(header.name)}`;
+    return {
+      write: (bytes) => {
+        try {
+          for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+        } catch (thrown) {
+          throw fileError(thrown, step);
+        }
+      },
+      end: () => {
+        try {
+          // chown clears setuid and file capabilities: owner first, then mode, then attributes.
+          if (header.uid !== 0 || header.gid !== 0) fchownSync(fd, header.uid, header.gid);
+          fchmodSync(fd, header.mode);
+          this.#setXattrs(header, path);
+          if (header.mtimeNanos !== 0 || header.mtimeSeconds < 0) setPathTimes(header, path);
+          else futimesSync(fd, header.mtimeSeconds, header.mtimeSeconds);
+        } catch (thrown) {
+          throw fileError(thrown, step);
+        } finally {
+          this.abort();
+        }
+      },
+    };
+  }
+
+  #resolveParent(components: readonly string[]): Place {
+    const make = (parent: Place, name: string): LayerNode => this.#makeParent(parent, name);
+    return this.#tree.resolve(components, make) as Place;
+  }
+
+  /** A directory that the archive uses without an entry of its own. */
+  #makeParent(parent: Place, name: string): LayerNode {
+    const { node, opaque } = this.#makeRoom(parent, name, 'directory', undefined);
+    const path = this.#tree.hostPath(join(parent.path, name));
+    mkdirSync(path, { mode: MKDIR_MODE });
+    if (opaque) setXattr(path, OVERLAY_OPAQUE, Buffer.from('y'));
+    parent.node.children.set(name, node);
+    return node;
+  }
+
+  /**
+   * Removes what is in the way of a new entry: the later of two entries wins, and only a directory is merged into a
+   * directory.
+   */
+  #makeRoom(
+    parent: Place,
+    name: string,
+    type: TarHeader['type'],
+    linkSource: LayerNode | undefined,
+  ): { node: LayerNode; exists: boolean; opaque: boolean } {
+    const existing = this.#tree.child(parent, name);
+    if (existing === undefined) return { node: newNode(nodeKind(type), true), exists: false, opaque: false };
+    if (existing.kind === 'directory' && type === 'directory') {
+      existing.own = true;
+      return { node: existing, exists: true, opaque: false };
+    }
+    if (existing === linkSource) throw invalidTar(`${readable(join(parent.path, name))} is a hard link to itself`);
+    const opaque = this.#overlay && existing.kind === 'whiteout';
+    this.#remove(join(parent.path, name), existing);
+    parent.node.children.delete(name);
+    return { node: newNode(nodeKind(type), true), exists: false, opaque: opaque && type === 'directory' };
+  }
+
+  #remove(path: string, node: LayerNode): void {
+    if (node.kind === 'directory') rmSync(this.#tree.hostPath(path), { recursive: true });
+    else unlinkSync(this.#tree.hostPath(path));
+  }
+
+  #linkSource(header: TarHeader): Place {
+    const components = pathComponents(header.linkname);
+    const name = components.pop();
+    const parent = this.#tree.resolve(components, null);
+    const node = name === undefined || parent === null ? undefined : this.#tree.child(parent, name);
+    if (parent === null || name === undefined || node === undefined || node.kind === 'whiteout') {
+      throw invalidTar(`hard link ${readable(header.name)} to ${readable(header.linkname)}, which is not in the layer`);
+    }
+    if (node.kind === 'directory') throw invalidTar(`hard link ${readable(header.name)} to a directory`);
+    return { node, path: join(parent.path, name) };
+  }
+
+  #addLink(source: Place, place: Place): void {
+    place.node.kind = source.node.kind;
+    place.node.link = source.node.link;
+    linkSync(this.#tree.hostPath(source.path), this.#tree.hostPath(place.path));
+  }
+
+  #setRoot(header: TarHeader): void {
+    if (header.type !== 'directory') throw hostile('an entry would replace the root of the layer');
+    this.#setDirectory(header, { node: this.#tree.root, path: '' }, this.#tree.hostPath(''));
+  }
+
+  #setDirectory(header: TarHeader, place: Place, path: Buffer): void {
+    chownSync(path, header.uid, header.gid);
+    chmodSync(path, header.mode);
+    this.#setXattrs(header, path);
+    place.node.own = true;
+    place.node.mtime = { seconds: header.mtimeSeconds, nanos: header.mtimeNanos };
+  }
+
+  /**
+   * A filesystem without extended attributes is not an error, as in Docker, except for file capabilities: a program that
+   * silently lost its privileges is hard to understand.
+   */
+  #setXattrs(header: TarHeader, path: Buffer): void {
+    for (const [name, value] of header.xattrs) {
+      if (OVERLAY_XATTR.test(name)) throw hostile(`${readable(header.name)} sets ${name}`);
+      const error = trySetXattr(path, name, value);
+      if (error !== null && (error.errno !== os.errno.EOPNOTSUPP || name === 'security.capability')) throw error;
+    }
+  }
+
+  #addWhiteout(components: readonly string[], name: string): void {
+    if (name === OPAQUE_MARKER) {
+      this.#makeOpaque(this.#resolveParent(components));
+      return;
+    }
+    if (name.startsWith(WHITEOUT_META_PREFIX)) return;
+    const victim = name.slice(WHITEOUT_PREFIX.length);
+    if (victim === '' || victim === '.' || victim === '..') {
+      throw hostile(`whiteout ${readable(name)} names no file`);
+    }
+    const parent = this.#resolveParent(components);
+    const path = join(parent.path, victim);
+    const existing = this.#tree.child(parent, victim);
+    // What this layer itself puts there stays; a whiteout is about the layers below (OCI image-spec, layer.md).
+    if (this.#overlay) {
+      if (existing?.kind === 'directory') this.#makeOpaque({ node: existing, path });
+      if (existing !== undefined) return;
+      makeNode(this.#tree.hostPath(path), constants.S_IFCHR, 0, 0);
+      parent.node.children.set(victim, newNode('whiteout', true));
+    } else if (existing !== undefined && this.#dropInherited({ node: existing, path })) {
+      parent.node.children.delete(victim);
+    }
+  }
+
+  #makeOpaque(place: Place): void {
+    if (this.#overlay) setXattr(this.#tree.hostPath(place.path), OVERLAY_OPAQUE, Buffer.from('y'));
+    else this.#dropInheritedChildren(place);
+  }
+
+  /** Deletes what came from the parent layer. @returns whether the place itself is gone. */
+  #dropInherited(place: Place): boolean {
+    const { node, path } = place;
+    if (node.kind !== 'directory') {
+      if (!node.own) unlinkSync(this.#tree.hostPath(path));
+      return !node.own;
+    }
+    this.#dropInheritedChildren(place);
+    if (node.own || node.children.size > 0) return false;
+    rmdirSync(this.#tree.hostPath(path));
+    return true;
+  }
+
+  #dropInheritedChildren(place: Place): void {
+    if (!place.node.inherited) return;
+    for (const bytes of readdirSync(this.#tree.hostPath(place.path), { encoding: 'buffer' })) {
+      const name = fromBytes(bytes);
+      const node = this.#tree.child(place, name) as LayerNode;
+      if (this.#dropInherited({ node, path: join(place.path, name) })) place.node.children.delete(name);
+    }
+    place.node.inherited = false;
+  }
+
+  #applyDirectoryTimes(place: Place): void {
+    for (const [name, node] of place.node.children) {
+      if (node.kind === 'directory') this.#applyDirectoryTimes({ node, path: join(place.path, name) });
+    }
+    const { mtime } = place.node;
+    if (mtime !== null) setTimes(this.#tree.hostPath(place.path), mtime.seconds, mtime.nanos);
+  }
+}
+
+function nodeKind(type: TarHeader['type']): LayerNode['kind'] {
+  if (type === 'directory' || type === 'file' || type === 'symlink') return type;
+  return 'other';
+}
+
+/** node:fs takes times as doubles: exact for whole seconds from 1970 on, and then several times cheaper than FFI. */
+function setPathTimes(header: TarHeader, path: Buffer): void {
+  if (header.mtimeNanos === 0 && header.mtimeSeconds >= 0) lutimesSync(path, header.mtimeSeconds, header.mtimeSeconds);
+  else setTimes(path, header.mtimeSeconds, header.mtimeNanos);
+}

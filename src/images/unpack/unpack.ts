@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import type { LayerTarget } from '../../drivers/contract.ts';
+import { TsdError } from '../../model/errors.ts';
+import type { LayerLimits } from '../image.ts';
+import { TarReader } from '../tar/reader.ts';
+import { decompressed } from './decompress.ts';
+import { hostile } from './layer-tree.ts';
+import { LayerWriter } from './layer-writer.ts';
+
+export interface UnpackOptions {
+  /** sha256 of the uncompressed tar, in hex. */
+  readonly diffId: string;
+  /** sha256 of the bytes as stored, in hex, where it is known. */
+  readonly blobDigest: string | null;
+  readonly limits: LayerLimits;
+  /** Called about once a mebibyte of uncompressed tar. */
+  readonly progress: (bytes: number) => void;
+}
+
+const PROGRESS_STEP = 1024 * 1024;
+
+/**
+ * Unpacks one layer, streamed: plain or gzipped tar, told by its first bytes. Resolves only when everything is written
+ * and both digests are right; after a failure the target holds rubbish and must be dropped.
+ * @returns size of the uncompressed tar.
+ * @throws TSD_LAYER_HOSTILE, TSD_IMAGE_INVALID, TSD_NOT_IN_THIS_VERSION, TSD_DISK_FULL.
+ */
+export async function unpackLayer(blob: Readable, target: LayerTarget, options: UnpackOptions): Promise<number> {
+  const diffHash = createHash('sha256');
+  const blobHash = options.blobDigest === null ? null : createHash('sha256');
+  const writer = new LayerWriter(target, options.limits);
+  const reader = new TarReader((header) => writer.add(header));
+  let bytes = 0;
+  let reported = 0;
+  try {
+    for await (const piece of decompressed(blob, (raw) => blobHash?.update(raw))) {
+      bytes += piece.length;
+      if (bytes > options.limits.maxBytes) throw hostile(`the layer is larger than ${options.limits.maxBytes} bytes`);
+      diffHash.update(piece);
+      reader.push(piece);
+      if (bytes - reported >= PROGRESS_STEP) {
+        reported = bytes;
+        options.progress(bytes);
+      }
+    }
+    reader.finish();
+  } finally {
+    writer.abort();
+  }
+  if (blobHash !== null) expectDigest('blob', blobHash.digest('hex'), options.blobDigest as string);
+  expectDigest('layer', diffHash.digest('hex'), options.diffId);
+  writer.finish();
+  return bytes;
+}
+
+/** @throws TSD_IMAGE_INVALID naming both digests. */
+export function expectDigest(what: string, actual: string, expected: string): void {
+  if (actual === expected) return;
+  throw new TsdError('TSD_IMAGE_INVALID', `${what} has digest sha256:${actual}, not sha256:${expected}`, {
+    step: 'verify digest',
+  });
+}
