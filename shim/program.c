@@ -1,0 +1,126 @@
+#include "program.h"
+
+#include "syscalls.h"
+
+#define MAGIC 0x50445354u
+#define VERSION 1u
+#define NO_SLOT 255
+#define CHILD_STACK 8192
+
+struct op {
+    uint32_t nr;
+    uint8_t ignore_errors, relocate_mask, slot_mask, result_slot;
+    uint64_t args[6];
+};
+
+_Static_assert(sizeof(struct program_header) == 64, "header layout of program.ts");
+_Static_assert(sizeof(struct op) == 56, "op layout of program.ts");
+
+struct child {
+    const struct program *program;
+    const int *stdio;
+    struct failure *failure;
+};
+
+static int apply_fixups(uint8_t *base, size_t size, size_t at) {
+    uint32_t count;
+    if (at + 4 > size) return -EINVAL;
+    memcpy(&count, base + at, 4);
+    if (count > (size - at - 4) / 4) return -EINVAL;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t offset;
+        uint64_t target;
+        memcpy(&offset, base + at + 4 + i * 4, 4);
+        if (offset % 8 || offset > size - 8) return -EINVAL;
+        memcpy(&target, base + offset, 8);
+        if (target >= size) return -EINVAL;
+        target += (uint64_t)(uintptr_t)base;
+        memcpy(base + offset, &target, 8);
+    }
+    return 0;
+}
+
+static bool op_is_sound(const struct op *op, size_t size) {
+    if (op->result_slot != NO_SLOT && op->result_slot >= PROGRAM_SLOTS) return false;
+    for (int i = 0; i < 6; i++) {
+        if (op->relocate_mask >> i & 1 && op->args[i] >= size) return false;
+        if (op->slot_mask >> i & 1 && op->args[i] >= PROGRAM_SLOTS) return false;
+    }
+    return true;
+}
+
+int program_prepare(uint8_t *base, size_t size) {
+    const struct program_header *header = (const void *)base;
+    const struct op *ops = (const void *)(base + sizeof *header);
+    if (size < sizeof *header || header->magic != MAGIC || header->version != VERSION) return -ENOEXEC;
+    if (header->bytes < sizeof *header || header->bytes > size) return -EINVAL;
+    if (header->ops > (header->bytes - sizeof *header) / sizeof *ops) return -EINVAL;
+    if (header->fixups < sizeof *header + header->ops * sizeof *ops) return -EINVAL;
+    for (uint32_t i = 0; i < header->ops; i++)
+        if (!op_is_sound(ops + i, header->bytes)) return -EINVAL;
+    return apply_fixups(base, header->bytes, header->fixups);
+}
+
+int program_map(struct program *program, int fd) {
+    long size = sys(lseek, fd, 0, SEEK_END);
+    if (size <= 0) return size < 0 ? (int)size : -ENOEXEC;
+    long base = sys(mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    if (base < 0) return (int)base;
+    program->header = (struct program_header *)base;
+    program->mapped = (size_t)size;
+    return program_prepare((uint8_t *)base, (size_t)size);
+}
+
+void program_unmap(struct program *program) { sys(munmap, program->header, program->mapped); }
+
+static void run_child(void *argument) {
+    struct child *child = argument;
+    const struct program_header *header = child->program->header;
+    const struct op *ops = (const void *)(header + 1);
+    long slots[PROGRAM_SLOTS] = {child->stdio[0], child->stdio[1], child->stdio[2]};
+    sys(prctl, PR_SET_PDEATHSIG, SIGKILL);
+    for (uint32_t i = 0; i < header->ops; i++) {
+        const struct op *op = ops + i;
+        long a[6];
+        for (int k = 0; k < 6; k++) {
+            a[k] = (long)op->args[k];
+            if (op->relocate_mask >> k & 1) a[k] += (long)header;
+            else if (op->slot_mask >> k & 1) a[k] = slots[op->args[k]];
+        }
+        long result = sys6(op->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+        if (result < 0 && result > -4096 && !op->ignore_errors) {
+            *child->failure = (struct failure){i, (int)-result};
+            leave(127);
+        }
+        if (op->result_slot != NO_SLOT) slots[op->result_slot] = result;
+    }
+    /* A program that does not end in execve is a mistake of its author. */
+    *child->failure = (struct failure){header->ops, ENOEXEC};
+    leave(127);
+}
+
+int program_launch(const struct program *program, const int stdio[3], int *pidfd, struct failure *failure) {
+    static uint8_t stack[CHILD_STACK] __attribute__((aligned(16)));
+    const struct program_header *header = program->header;
+    struct child child = {program, stdio, failure};
+    struct clone_args args = {
+        /* The child borrows our memory until execve, so its failure is simply there when clone3 returns. */
+        .flags = header->clone_flags | CLONE_VM | CLONE_VFORK | CLONE_PIDFD,
+        .pidfd = (uint64_t)(uintptr_t)pidfd,
+        .exit_signal = SIGCHLD,
+        .stack = (uint64_t)(uintptr_t)stack,
+        .stack_size = sizeof stack,
+        .cgroup = header->cgroup_fd >= 0 ? (uint64_t)header->cgroup_fd : 0,
+    };
+    *failure = (struct failure){STEP_NONE, 0};
+    if (header->cgroup_fd >= 0) args.flags |= CLONE_INTO_CGROUP;
+    long pid = clone_onto_stack(&args, sizeof args, run_child, &child);
+    if (pid < 0) {
+        *failure = (struct failure){STEP_CLONE, (int)-pid};
+        return 0;
+    }
+    if (failure->step == STEP_NONE) return (int)pid;
+    sys(waitid, P_PIDFD, *pidfd, 0, WEXITED, 0);
+    sys(close, *pidfd);
+    return 0;
+}

@@ -1,0 +1,161 @@
+/**
+ * What stands on disk of a run: `<root>/execdriver/native/<id>/{state.json,container.json,exit.<run>}` in Docker 1.4's
+ * format with keys of ours added, and the shim's socket below the run directory.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { checkSocketPath } from '../../../ffi/sockets.ts';
+import { TsdError } from '../../../model/errors.ts';
+import type { Instance, TaskHandle, TaskSpec } from '../../contract.ts';
+
+/** `<first 12 of the id>.<run>.sock`: a socket path has 107 bytes. */
+const SOCKET_NAME = /^([0-9a-f]{12})\.(\d+)\.sock$/;
+const EXIT_NAME = /^exit\.(\d+)(\.tmp)?$/;
+const ID = /^[0-9a-f]{64}$/;
+
+export class RunFiles {
+  readonly #home: string;
+  readonly #sockets: string;
+
+  constructor(instance: Instance) {
+    this.#home = join(instance.root, 'execdriver', 'native');
+    this.#sockets = join(instance.runDir, 'shim');
+  }
+
+  /** Makes the directories of a run. @throws TSD_FLAG when the run directory is too long for a socket below it. */
+  create(containerId: string, run: number): void {
+    checkSocketPath(this.socket(containerId, run));
+    mkdirSync(this.directory(containerId), { recursive: true, mode: 0o700 });
+    mkdirSync(this.#sockets, { recursive: true, mode: 0o700 });
+  }
+
+  directory(containerId: string): string {
+    if (!ID.test(containerId)) throw new TsdError('TSD_BUG', `"${containerId}" is not a container id`);
+    return join(this.#home, containerId);
+  }
+
+  socket(containerId: string, run: number): string {
+    return join(this.#sockets, `${containerId.slice(0, 12)}.${run}.sock`);
+  }
+
+  exitRecord(containerId: string, run: number): string {
+    return join(this.directory(containerId), `exit.${run}`);
+  }
+
+  /** container.json; without the environment, which may hold secrets that belong on no disk. */
+  writeContainer(spec: TaskSpec, cgroups: Readonly<Record<string, string>>): void {
+    this.#write(spec.containerId, 'container.json', {
+      mount_config: {
+        readonly_fs: spec.readOnlyRoot,
+        mounts: spec.mounts.map((mount) => ({
+          type: mount.type,
+          source: mount.source,
+          destination: mount.target,
+          writable: !mount.readOnly,
+        })),
+      },
+      root_fs: spec.root.type === 'bind' ? spec.root.source : spec.root.upper,
+      hostname: spec.hostname,
+      user: spec.user,
+      working_dir: spec.cwd,
+      tty: spec.tty,
+      namespaces: { NEWIPC: true, NEWNET: spec.netnsFd !== null, NEWNS: true, NEWPID: true, NEWUTS: true },
+      capabilities: spec.capabilities,
+      cgroups: {
+        name: spec.containerId,
+        allow_all_devices: spec.privileged,
+        ...(spec.resources.memoryBytes !== null && { memory: spec.resources.memoryBytes }),
+        ...(spec.resources.cpuShares !== null && { cpu_shares: spec.resources.cpuShares }),
+        ...(spec.resources.cpuset !== null && { cpuset_cpus: spec.resources.cpuset }),
+      },
+      rlimits: Object.entries(spec.ulimits).map(([type, { soft, hard }]) => ({ type, soft, hard })),
+      run: spec.run,
+      cgroup_paths: cgroups,
+    });
+  }
+
+  /** state.json: present while the driver says "running". */
+  writeState(handle: TaskHandle, cgroups: Readonly<Record<string, string>>): void {
+    this.#write(handle.containerId, 'state.json', {
+      init_pid: handle.pid,
+      init_start_time: handle.startTime,
+      network_state: {},
+      cgroup_paths: cgroups,
+      run: handle.run,
+      boot_id: handle.bootId,
+      shim_pid: handle.shimPid,
+      shim_start_time: handle.shimStartTime,
+      started_at_ms: handle.startedAtMs,
+    });
+  }
+
+  /** The handle in state.json; null when there is none, or one that this driver did not write (Docker's). */
+  readState(containerId: string): TaskHandle | null {
+    let state: Record<string, unknown>;
+    try {
+      state = JSON.parse(readFileSync(join(this.directory(containerId), 'state.json'), 'utf8'));
+    } catch {
+      return null;
+    }
+    const handle = {
+      containerId,
+      run: state['run'],
+      bootId: state['boot_id'],
+      shimPid: state['shim_pid'],
+      shimStartTime: state['shim_start_time'],
+      pid: state['init_pid'],
+      startTime: state['init_start_time'],
+      startedAtMs: state['started_at_ms'],
+    };
+    return Object.values(handle).every((value) => value !== undefined) ? (handle as TaskHandle) : null;
+  }
+
+  /** The run has ended: nothing says "running" any more. The exit record stays. */
+  endRun(containerId: string, run: number): void {
+    rmSync(this.socket(containerId, run), { force: true });
+    rmSync(join(this.directory(containerId), 'state.json'), { force: true });
+    rmSync(join(this.directory(containerId), 'container.json'), { force: true });
+  }
+
+  /** Removes the records of runs before this one, and what a failed start left. */
+  forgetRunsBefore(containerId: string, run: number): void {
+    for (const name of listing(this.directory(containerId))) {
+      const match = EXIT_NAME.exec(name);
+      if (match && Number(match[1]) < run) rmSync(join(this.directory(containerId), name), { force: true });
+    }
+  }
+
+  /** Runs of which a socket is there. */
+  runsWithSocket(containerId: string): number[] {
+    return listing(this.#sockets).flatMap((name) => {
+      const match = SOCKET_NAME.exec(name);
+      return match?.[1] === containerId.slice(0, 12) ? [Number(match[2])] : [];
+    });
+  }
+
+  remove(containerId: string): void {
+    for (const run of this.runsWithSocket(containerId)) rmSync(this.socket(containerId, run), { force: true });
+    rmSync(this.directory(containerId), { recursive: true, force: true });
+  }
+
+  /** Ids of containers with a directory here. */
+  list(): string[] {
+    return listing(this.#home).filter((name) => ID.test(name));
+  }
+
+  /** Derivable after a crash of the host, so renamed into place but not synced. */
+  #write(containerId: string, name: string, value: unknown): void {
+    const path = join(this.directory(containerId), name);
+    writeFileSync(`${path}.tmp`, JSON.stringify(value), { mode: 0o600 });
+    renameSync(`${path}.tmp`, path);
+  }
+}
+
+function listing(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}

@@ -1,0 +1,70 @@
+import { Readable, Writable } from 'node:stream';
+import { TsdError } from '../../../model/errors.ts';
+import type { StdioSession } from '../../contract.ts';
+import type { ShimConnection } from './shim-connection.ts';
+import { encodeNumber, encodeSize, REQUEST } from './shim-protocol.ts';
+
+/** A contract session on a connection that delivers output: an exec session's own, or one that asked to be attached. */
+export function stdioSession(connection: ShimConnection, pid: number, withStdin: boolean): StdioSession {
+  const resume = (): void => connection.resume();
+  const streams = { stdout: new Readable({ read: resume }), stderr: new Readable({ read: resume }) };
+  const stdin = withStdin ? stdinOf(connection) : null;
+  let exitCode: number | null = null;
+  const exited = new Promise<number>((resolve, reject) => {
+    connection.listen({
+      output: (stream, bytes) => streams[stream].push(bytes),
+      exit: (code) => {
+        exitCode = code;
+      },
+      closed: () => {
+        if (exitCode === null) {
+          const error = new TsdError('TSD_SHIM', 'the session ended before the process did', { step: 'attach' });
+          for (const stream of Object.values(streams)) stream.destroy();
+          reject(error);
+          return;
+        }
+        const code = exitCode;
+        void Promise.all(Object.values(streams).map(ended)).then(() => resolve(code));
+      },
+    });
+  });
+  // Who lets go of a session early has no use for its end.
+  exited.catch(() => {});
+  return {
+    pid,
+    stdin,
+    ...streams,
+    exited,
+    // These have no answer in the contract: a payload that has just ended cannot be resized or signalled, and need not be.
+    resize: (rows, columns) => tell(connection, REQUEST.resize, encodeSize(rows, columns)),
+    signal: (signal) => tell(connection, REQUEST.kill, encodeNumber(signal)),
+    close: () => {
+      stdin?.destroy();
+      connection.close();
+    },
+  };
+}
+
+function tell(connection: ShimConnection, type: number, payload: Buffer): void {
+  connection.request(type, payload).catch(() => {});
+}
+
+/** Ends the stream; done when its reader has seen the end or let go. */
+function ended(stream: Readable): Promise<void> {
+  return new Promise((resolve) => {
+    stream.once('close', resolve);
+    if (stream.destroyed) resolve();
+    else stream.push(null);
+  });
+}
+
+function stdinOf(connection: ShimConnection): Writable {
+  return new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      connection.demand('write to stdin', REQUEST.input, chunk).then(() => done(), done);
+    },
+    final: (done) => {
+      connection.demand('close stdin', REQUEST.inputEnd).then(() => done(), done);
+    },
+  });
+}
