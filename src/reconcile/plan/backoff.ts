@@ -21,7 +21,7 @@ const DENIED_BACKOFF = { baseMs: 30_000, capMs: 600_000 } as const;
 
 function growing(curve: { baseMs: number; capMs: number }, steps: number, jitterParts: readonly string[]): number {
   const spread = 1 + RESTART_BACKOFF.jitter * (2 * fraction(...jitterParts) - 1);
-  return Math.round(Math.min(curve.capMs, curve.baseMs * RESTART_BACKOFF.factor ** steps) * spread);
+  return Math.min(curve.capMs, Math.round(curve.baseMs * RESTART_BACKOFF.factor ** steps * spread));
 }
 
 /**

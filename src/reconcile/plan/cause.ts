@@ -8,6 +8,11 @@ export function declared({ source }: Desired): Cause {
   return { reason: 'declared', message: `declared in ${formatPosition(source)}`, source };
 }
 
+/** A declaration that is another one as a whole; no field needs to be named. */
+export function redeclared({ source }: Desired, consequence = ''): Cause {
+  return { reason: 'spec-changed', message: `changed in ${formatPosition(source)}${consequence}`, source };
+}
+
 /** Where a field stands: itself, its first part that was written, or the resource. */
 function positionOf(desired: Desired, path: string): SourcePosition {
   const top = path.split('.', 1)[0] ?? path;

@@ -34,8 +34,8 @@ export interface Pass extends PlanInput {
   readonly holds: Map<ResourceKey, Hold>;
   /** Images, volumes and networks to use; containers to depend on. */
   readonly standings: Map<ResourceKey, Standing>;
-  /** Networks that must be made anew but cannot, because a container on them cannot move now. */
-  readonly pinned: ReadonlySet<ResourceKey>;
+  /** Networks that should be made anew but cannot, with the container on them that cannot move now. */
+  readonly pinned: ReadonlyMap<ResourceKey, ResourceKey>;
 }
 
 export function blocked(message: string, busy = false): Standing {

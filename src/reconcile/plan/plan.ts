@@ -18,7 +18,7 @@ import { relationsOf, withDependencies } from './scope.ts';
 export function plan(input: PlanInput, relations: Relations = relationsOf(input.desired)): Plan {
   const scope = input.scope === null ? null : withDependencies(input.scope, relations);
   const inScope = scope === null ? () => true : (key: ResourceKey) => scope.has(key);
-  const pinned = new Set<ResourceKey>();
+  const pinned = new Map<ResourceKey, ResourceKey>();
   for (;;) {
     const pass: Pass = {
       ...input,
@@ -30,10 +30,10 @@ export function plan(input: PlanInput, relations: Relations = relationsOf(input.
       pinned,
     };
     const anew = decide(pass);
-    const stuck = [...anew.keys()].find((network) => !canMove(pass, network));
-    if (stuck === undefined) return finish(pass, anew);
+    const stuck = firstStuck(pass, anew);
+    if (!stuck) return finish(pass, anew);
     // A network that cannot be made anew keeps its containers as they are: plan again without that change.
-    pinned.add(stuck);
+    pinned.set(...stuck);
   }
 }
 
@@ -50,8 +50,13 @@ function decide(pass: Pass): ReadonlyMap<ResourceKey, Cause> {
   return anew;
 }
 
-function canMove(pass: Pass, network: ResourceKey): boolean {
-  return attachedTo(pass, network).every((container) => pass.graph.has(`disconnect ${container.key}`));
+/** A network to be made anew with a container that stays on it. */
+function firstStuck(pass: Pass, anew: ReadonlyMap<ResourceKey, Cause>): [ResourceKey, ResourceKey] | null {
+  for (const network of anew.keys()) {
+    const stays = attachedTo(pass, network).find(({ key }) => !pass.graph.has(`disconnect ${key}`));
+    if (stays?.key) return [network, stays.key];
+  }
+  return null;
 }
 
 function finish(pass: Pass, anew: ReadonlyMap<ResourceKey, Cause>): Plan {

@@ -3,7 +3,7 @@ import type { Desired, SpecOfKind } from '../../model/desired.ts';
 import type { Kind, ResourceKey } from '../../model/resource.ts';
 import { parseKey } from '../../model/resource.ts';
 import type { Cause } from '../op.ts';
-import { because, declared, specChanged } from './cause.ts';
+import { because, declared, redeclared, specChanged } from './cause.ts';
 import { diffSpecs } from './diff.ts';
 import type { OpDraft } from './op-graph.ts';
 import type { Pass } from './pass.ts';
@@ -25,12 +25,15 @@ function ensure(pass: Pass, desired: Desired, draft: OpDraft | null, usable: boo
   else pass.standings.set(key, draft && canAct ? { state: 'ready', after: pass.graph.add(draft) } : READY_NOW);
 }
 
+/** A plan cannot know the id of an image before it is loaded; its containers are planned when it is. */
+const FOLLOW = '; its containers are made anew after it, if its content is another';
+
 function imageCause(pass: Pass, desired: Desired<'image'>): Cause | null {
   const observed = pass.observed.images.get(desired.key);
   if (!observed) return declared(desired);
-  if (observed.specHash !== desired.specHash) return { ...declared(desired), reason: 'spec-changed' };
+  if (observed.specHash !== desired.specHash) return redeclared(desired, FOLLOW);
   if (observed.imageId === null) return because('missing', 'the image is not loaded');
-  return observed.current ? null : because('source-changed', 'its source changed');
+  return observed.current ? null : because('source-changed', `its source changed${FOLLOW}`);
 }
 
 export function planImages(pass: Pass): void {
@@ -53,7 +56,7 @@ function volumeDraft(pass: Pass, desired: Desired<'volume'>): OpDraft | null {
   const observed = pass.observed.volumes.get(key);
   if (observed) {
     if (!observed.released && observed.specHash === desired.specHash) return null;
-    const cause: Cause = observed.released ? declared(desired) : { ...declared(desired), reason: 'spec-changed' };
+    const cause: Cause = observed.released ? declared(desired) : redeclared(desired);
     return { op: 'volume.adopt', key, cause, volumeId: observed.volumeId };
   }
   const [released] = adoptable(pass, desired);
@@ -100,8 +103,9 @@ export function planNetworks(pass: Pass): ReadonlyMap<ResourceKey, Cause> {
   for (const desired of ofKind(pass, 'network')) {
     const { key } = desired;
     const need = networkNeed(pass, desired);
-    if (need?.anew && pass.pinned.has(key)) {
-      hold(pass, key, 'dependency-not-ready', `${need.cause.message}; waits until its containers can move`);
+    const pinnedBy = pass.pinned.get(key);
+    if (need?.anew && pinnedBy !== undefined) {
+      hold(pass, key, 'dependency-not-ready', `${need.cause.message}; waits until ${pinnedBy} can move`);
       pass.standings.set(key, READY_NOW);
       continue;
     }

@@ -1,0 +1,89 @@
+import type { Desired, DesiredState, References } from '../../src/model/desired.ts';
+import { containerSchema } from '../../src/model/kinds/container.ts';
+import { networkSchema } from '../../src/model/kinds/network.ts';
+import { volumeSchema } from '../../src/model/kinds/volume.ts';
+import type { Kind, ResourceKey, SourcePosition } from '../../src/model/resource.ts';
+import { resourceKey } from '../../src/model/resource.ts';
+
+type Written = Readonly<Record<string, unknown>>;
+
+/** A manifest as data: what stands under `images:`, `volumes:`, `networks:` and `containers:`. */
+export interface App {
+  readonly images?: Readonly<Record<string, string>>;
+  readonly volumes?: Readonly<Record<string, Written>>;
+  readonly networks?: Readonly<Record<string, Written>>;
+  readonly containers?: Readonly<Record<string, Written>>;
+  /** sha256 by path, for every container. */
+  readonly contentHashes?: Readonly<Record<string, string>>;
+}
+
+const NO_REFERENCES: References = {
+  image: null,
+  volumes: {},
+  network: null,
+  networkContainer: null,
+  links: [],
+  volumesFrom: [],
+};
+
+const SPECS: Readonly<Record<Exclude<Kind, 'image'>, (written: Written) => unknown>> = {
+  volume: (written) => volumeSchema.parse(written),
+  network: (written) => networkSchema.parse(written),
+  container: (written) => containerSchema.parse({ image: 'app', ...written }),
+};
+
+function referencesOf(app: string, declared: App, spec: ReturnType<typeof containerSchema.parse>): References {
+  const own = (kind: Kind, name: string): ResourceKey => {
+    const [first = '', second] = name.split('/');
+    return second === undefined ? resourceKey(kind, app, first) : resourceKey(kind, first, second);
+  };
+  const named = spec.volumes.filter((mount) => mount.type === 'volume' && mount.source !== null);
+  const shared = spec.network.startsWith('container:') ? spec.network.slice('container:'.length) : null;
+  const mode = shared !== null || ['bridge', 'host', 'none'].includes(spec.network);
+  return {
+    image: declared.images?.[spec.image] === undefined ? null : own('image', spec.image),
+    volumes: Object.fromEntries(named.map((mount) => [mount.target, own('volume', mount.source ?? '')])),
+    network: mode ? null : own('network', spec.network),
+    networkContainer: shared === null ? null : own('container', shared),
+    links: spec.links.map((link) => own('container', link.target)),
+    volumesFrom: spec.volumesFrom.map((from) => own('container', from.container)),
+  };
+}
+
+/** A desired state from apps as data, each standing in `<app>.yaml`; the nth resource stands on line n. */
+export function declare(apps: Readonly<Record<string, App>>, generation = 1): DesiredState {
+  const resources = new Map<ResourceKey, Desired>();
+  for (const [app, declared] of Object.entries(apps)) {
+    let line = 0;
+    const add = (kind: Kind, name: string, spec: unknown, written: unknown, references = NO_REFERENCES) => {
+      const source: SourcePosition = { file: `${app}.yaml`, line: ++line, column: 3 };
+      const contentHashes = kind === 'container' ? (declared.contentHashes ?? {}) : {};
+      const key = resourceKey(kind, app, name);
+      resources.set(key, {
+        key,
+        kind,
+        app,
+        name,
+        engineName: `${app}-${name}`,
+        spec: spec as Desired['spec'],
+        written,
+        specHash: JSON.stringify([spec, contentHashes]),
+        contentHashes,
+        references,
+        source,
+        positions: {},
+      });
+    };
+    for (const [name, path] of Object.entries(declared.images ?? {})) {
+      add('image', name, { source: { type: 'archive', path, ref: null }, config: null }, path);
+    }
+    for (const kind of ['volume', 'network', 'container'] as const) {
+      for (const [name, written] of Object.entries(declared[`${kind}s`] ?? {})) {
+        const spec = SPECS[kind](written);
+        const references = kind === 'container' ? referencesOf(app, declared, spec as never) : NO_REFERENCES;
+        add(kind, name, spec, written, references);
+      }
+    }
+  }
+  return { generation, resources };
+}

@@ -1,0 +1,227 @@
+/** A host that exists only as data: it carries out ops and lets things happen, so that plans can be tried on it. */
+import type { Desired, DesiredState } from '../../src/model/desired.ts';
+import type {
+  ObservedContainer,
+  ObservedImage,
+  ObservedNetwork,
+  ObservedState,
+  ObservedVolume,
+  OpFailure,
+  Orphan,
+} from '../../src/model/observed.ts';
+import type { ResourceKey } from '../../src/model/resource.ts';
+import type { Op, OpOf } from '../../src/reconcile/op.ts';
+import { isContainer } from '../../src/reconcile/plan/references.ts';
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+export class PureHost {
+  readonly images = new Map<ResourceKey, ObservedImage>();
+  readonly volumes = new Map<ResourceKey, ObservedVolume>();
+  readonly networks = new Map<ResourceKey, ObservedNetwork>();
+  readonly containers = new Map<ResourceKey, ObservedContainer>();
+  readonly failures = new Map<ResourceKey, OpFailure>();
+  readonly obstacles = new Map<ResourceKey, string>();
+  readonly approvals = new Set<ResourceKey>();
+  orphans: Orphan[] = [];
+  bootMs = 1_000_000;
+  /** Addresses are kept for a key, also while its container is made anew. */
+  readonly #leases = new Map<ResourceKey, string>();
+
+  observe(): ObservedState {
+    return {
+      images: new Map(this.images),
+      volumes: new Map(this.volumes),
+      networks: new Map(this.networks),
+      containers: new Map(this.containers),
+      orphans: [...this.orphans],
+      failures: new Map(this.failures),
+      approvals: new Set(this.approvals),
+      obstacles: new Map(this.obstacles),
+    };
+  }
+
+  now() {
+    return { wallMs: 1_800_000_000_000 + this.bootMs, bootMs: this.bootMs };
+  }
+
+  container(key: ResourceKey): ObservedContainer {
+    const container = this.containers.get(key);
+    if (!container) throw new Error(`no ${key}`);
+    return container;
+  }
+
+  change(key: ResourceKey, change: Partial<Mutable<ObservedContainer>>): void {
+    this.containers.set(key, { ...this.container(key), ...change });
+  }
+
+  /** Ends the run now, after it lasted `ranForMs`. */
+  exit(key: ResourceKey, code: number | null, ranForMs = 0): void {
+    const exit = {
+      code,
+      oomKilled: false,
+      finishedAtWallMs: this.now().wallMs,
+      finishedAtBootMs: this.bootMs,
+      ranForMs,
+    };
+    this.change(key, { running: false, pid: null, startedAtBootMs: null, startedAtWallMs: null, exit });
+  }
+
+  /** Carries out ops in order; the desired state says with which specs. */
+  applyAll(ops: readonly Op[], desired: DesiredState): void {
+    for (const op of ops) this.apply(op, desired);
+  }
+
+  apply(op: Op, desired: DesiredState): void {
+    const declared = desired.resources.get(op.key);
+    switch (op.op) {
+      case 'image.load':
+        this.images.set(op.key, { key: op.key, specHash: op.specHash, imageId: `id-of-${op.specHash}`, current: true });
+        return;
+      case 'image.release':
+        this.images.delete(op.key);
+        return;
+      case 'volume.create':
+      case 'volume.adopt':
+        this.#volume(op, declared as Desired<'volume'>);
+        return;
+      case 'volume.release': {
+        const volume = this.volumes.get(op.key);
+        if (volume) this.volumes.set(op.key, { ...volume, released: true });
+        return;
+      }
+      case 'volume.remove':
+        this.volumes.delete(op.key);
+        return;
+      case 'network.ensure':
+        this.#network(op.key, declared as Desired<'network'> | undefined);
+        return;
+      case 'network.remove':
+        this.networks.delete(op.key);
+        return;
+      case 'orphan.remove':
+        this.orphans = this.orphans.filter((orphan) => orphan.id !== op.orphan.id || orphan.type !== op.orphan.type);
+        return;
+      default:
+        this.#container(op, declared as Desired<'container'> | undefined);
+    }
+  }
+
+  #volume(op: OpOf<'volume.create'> | OpOf<'volume.adopt'>, { specHash, spec }: Desired<'volume'>): void {
+    const volumeId = op.op === 'volume.adopt' ? op.volumeId : `data-of-${op.key}`;
+    for (const [key, volume] of this.volumes) if (volume.volumeId === volumeId) this.volumes.delete(key);
+    this.volumes.set(op.key, { key: op.key, specHash, volumeId, released: false, onRemove: spec.onRemove });
+  }
+
+  #network(key: ResourceKey, declared: Desired<'network'> | undefined): void {
+    const before = this.networks.get(key);
+    const specHash = declared?.specHash ?? before?.specHash ?? '';
+    const spec = declared?.spec ?? before?.spec;
+    const subnet = declared?.spec.subnet ?? before?.subnet ?? '10.99.0.0/24';
+    this.networks.set(key, { key, specHash, spec, bridge: 'br', subnet, healthy: true });
+  }
+
+  #container(op: Extract<Op, { containerId: string }>, declared: Desired<'container'> | undefined): void {
+    if (op.op === 'container.create') {
+      if (this.containers.has(op.key)) throw new Error(`${op.key} exists`);
+      if (declared) this.containers.set(op.key, this.#created(op.containerId, declared));
+      return;
+    }
+    if (this.container(op.key).id !== op.containerId) throw new Error(`${op.id} names another container`);
+    switch (op.op) {
+      case 'container.connect':
+        this.change(op.key, { sandbox: true, drift: [], address: this.#lease(op.key) });
+        return;
+      case 'container.start':
+        if (declared) this.#start(op, declared);
+        return;
+      case 'container.stop':
+        if (op.restart) this.change(op.key, { restartRequested: true });
+        this.exit(op.key, 143, 60_000);
+        return;
+      case 'container.update':
+        if (declared)
+          this.change(op.key, {
+            ...intentOf(declared),
+            stopOverride: false,
+            restarts: { restarts: 0, consecutive: 0 },
+          });
+        return;
+      case 'container.relink':
+        if (declared) this.change(op.key, { linkAddresses: this.#linkAddresses(declared) });
+        return;
+      case 'container.disconnect':
+        this.change(op.key, { sandbox: false });
+        return;
+      case 'container.remove':
+        this.containers.delete(op.key);
+    }
+  }
+
+  #lease(key: ResourceKey): string {
+    const address = this.#leases.get(key) ?? `10.0.0.${this.#leases.size + 2}`;
+    this.#leases.set(key, address);
+    return address;
+  }
+
+  #created(id: string, declared: Desired<'container'>): ObservedContainer {
+    const image = declared.references.image === null ? undefined : this.images.get(declared.references.image);
+    return {
+      key: declared.key,
+      id,
+      engineName: declared.engineName,
+      ...intentOf(declared),
+      imageId: image?.imageId ?? null,
+      available: true,
+      run: 0,
+      running: false,
+      paused: false,
+      pid: null,
+      startedAtWallMs: null,
+      startedAtBootMs: null,
+      exit: null,
+      startError: null,
+      sandbox: false,
+      drift: [],
+      restarts: { restarts: 0, consecutive: 0 },
+      stopOverride: false,
+      restartRequested: false,
+      linkAddresses: {},
+      address: null,
+    };
+  }
+
+  #start(op: OpOf<'container.start'>, declared: Desired<'container'>): void {
+    if (this.container(op.key).running) throw new Error(`${op.key} runs already`);
+    this.change(op.key, {
+      ...intentOf(declared),
+      run: op.run,
+      running: true,
+      pid: 1000 + op.run,
+      startedAtBootMs: this.bootMs,
+      startedAtWallMs: this.now().wallMs,
+      exit: null,
+      startError: null,
+      drift: [],
+      restarts: { restarts: op.restarts, consecutive: op.consecutive },
+      stopOverride: false,
+      restartRequested: false,
+      linkAddresses: this.#linkAddresses(declared),
+    });
+  }
+
+  #linkAddresses({ references, spec }: Desired<'container'>): Record<string, string> {
+    const entries = references.links.flatMap((target, index) => {
+      const address = this.containers.get(target)?.address;
+      const alias = spec.links[index]?.alias;
+      return address === undefined || address === null || alias === undefined ? [] : [[alias, address]];
+    });
+    return Object.fromEntries(entries);
+  }
+}
+
+/** What a container remembers of its declaration. */
+function intentOf(declared: Desired): Pick<ObservedContainer, 'specHash' | 'spec' | 'contentHashes'> {
+  if (!isContainer(declared)) throw new Error(`${declared.key} is no container`);
+  return { specHash: declared.specHash, spec: declared.spec, contentHashes: declared.contentHashes };
+}

@@ -1,0 +1,257 @@
+import { describe, expect, test } from 'vitest';
+import type { App } from '../../support/declare.ts';
+import { declare } from '../../support/declare.ts';
+import { hostWith, planOn, textOn } from '../../support/planning.ts';
+
+const web = (written: Record<string, unknown>, rest: Partial<App> = {}): { readonly blog: App } => ({
+  blog: { images: { app: './app.tar' }, ...rest, containers: { web: written } },
+});
+
+describe('the strongest change class decides', () => {
+  test('in place: the container runs on', () => {
+    const host = hostWith(web({ resources: { memory: '64MiB' }, ports: ['8080:80'] }));
+    const next = declare(web({ resources: { memory: '128MiB' }, ports: ['8081:80'] }), 2);
+    expect(textOn(host, next)).toMatchInlineSnapshot(
+      `"update container/blog/web — ports, resources.memory changed in blog.yaml:2:3"`,
+    );
+  });
+
+  test('restart: same container, same writable layer, same address', () => {
+    const host = hostWith(web({ env: { A: '1' }, labels: { x: '1' } }));
+    expect(textOn(host, declare(web({ env: { A: '2' }, labels: {} }), 2))).toMatchInlineSnapshot(`
+      "stop container/blog/web — env.A, labels.x changed in blog.yaml:2:3
+      start container/blog/web — env.A, labels.x changed in blog.yaml:2:3"
+    `);
+  });
+
+  test('restart with other ports mends the endpoint before the start', () => {
+    const host = hostWith(web({ env: { A: '1' }, ports: ['8080:80'] }));
+    expect(textOn(host, declare(web({ env: { A: '2' }, ports: ['8081:80'] }), 2))).toMatchInlineSnapshot(`
+      "stop container/blog/web — env.A, ports changed in blog.yaml:2:3
+      connect container/blog/web — env.A, ports changed in blog.yaml:2:3
+      start container/blog/web — env.A, ports changed in blog.yaml:2:3"
+    `);
+  });
+
+  test('recreate: another container, another id', () => {
+    const host = hostWith(web({ privileged: false }));
+    const next = declare(web({ privileged: true }), 2);
+    const before = host.container('container/blog/web').id;
+    expect(textOn(host, next)).toMatchInlineSnapshot(`
+      "stop container/blog/web — privileged changed in blog.yaml:2:3
+      disconnect container/blog/web — privileged changed in blog.yaml:2:3
+      remove container/blog/web — privileged changed in blog.yaml:2:3
+      create container/blog/web — privileged changed in blog.yaml:2:3
+      connect container/blog/web — privileged changed in blog.yaml:2:3
+      start container/blog/web — privileged changed in blog.yaml:2:3"
+    `);
+    host.applyAll(planOn(host, next).ops, next);
+    expect(host.container('container/blog/web').id).not.toBe(before);
+    expect(host.container('container/blog/web').id).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  test('content of a file that belongs to the spec restarts', () => {
+    const host = hostWith(web({}, { contentHashes: { './app.env': 'aa' } }));
+    expect(textOn(host, declare(web({}, { contentHashes: { './app.env': 'bb' } }), 2))).toMatchInlineSnapshot(`
+      "stop container/blog/web — content of ./app.env changed
+      start container/blog/web — content of ./app.env changed"
+    `);
+  });
+
+  test('another hash without another field is an upgrade and changes nothing', () => {
+    const host = hostWith(web({}));
+    host.change('container/blog/web', { specHash: 'of an earlier version' });
+    expect(textOn(host, declare(web({})))).toBe('nothing to do');
+  });
+});
+
+describe('images', () => {
+  test('a changed image is loaded first; its containers follow when the content is another', () => {
+    const host = hostWith(web({}));
+    const next = declare({ blog: { images: { app: './other.tar' }, containers: { web: {} } } }, 2);
+    expect(textOn(host, next)).toMatchInlineSnapshot(
+      `"load image/blog/app — changed in blog.yaml:1:3; its containers are made anew after it, if its content is another"`,
+    );
+    host.applyAll(planOn(host, next).ops, next);
+    expect(textOn(host, next)).toMatchInlineSnapshot(`
+      "stop container/blog/web — its image was loaded again with other content
+      disconnect container/blog/web — its image was loaded again with other content
+      remove container/blog/web — its image was loaded again with other content
+      create container/blog/web — its image was loaded again with other content
+      connect container/blog/web — its image was loaded again with other content
+      start container/blog/web — its image was loaded again with other content"
+    `);
+  });
+
+  test('an image that changed at its source is loaded again', () => {
+    const host = hostWith(web({}));
+    const image = host.images.get('image/blog/app');
+    if (image) host.images.set(image.key, { ...image, current: false });
+    expect(textOn(host, declare(web({})))).toMatchInlineSnapshot(
+      `"load image/blog/app — its source changed; its containers are made anew after it, if its content is another"`,
+    );
+  });
+
+  test('one image serves two containers and is loaded once', () => {
+    const host = hostWith({});
+    const next = declare({ blog: { images: { app: './app.tar' }, containers: { a: {}, b: {} } } });
+    expect(textOn(host, next)).toMatchInlineSnapshot(`
+      "load image/blog/app — declared in blog.yaml:1:3
+      create container/blog/a — declared in blog.yaml:2:3 (after load image/blog/app)
+      connect container/blog/a — declared in blog.yaml:2:3
+      start container/blog/a — declared in blog.yaml:2:3
+      create container/blog/b — declared in blog.yaml:3:3 (after load image/blog/app)
+      connect container/blog/b — declared in blog.yaml:3:3
+      start container/blog/b — declared in blog.yaml:3:3"
+    `);
+  });
+
+  test('a container that changes with its image is not stopped before the image is there', () => {
+    const host = hostWith(web({ privileged: false }));
+    const next = declare({ blog: { images: { app: './other.tar' }, containers: { web: { privileged: true } } } }, 2);
+    expect(textOn(host, next)).toMatchInlineSnapshot(`
+      "load image/blog/app — changed in blog.yaml:1:3; its containers are made anew after it, if its content is another
+      stop container/blog/web — privileged changed in blog.yaml:2:3 (after load image/blog/app)
+      disconnect container/blog/web — privileged changed in blog.yaml:2:3
+      remove container/blog/web — privileged changed in blog.yaml:2:3
+      create container/blog/web — privileged changed in blog.yaml:2:3
+      connect container/blog/web — privileged changed in blog.yaml:2:3
+      start container/blog/web — privileged changed in blog.yaml:2:3"
+    `);
+  });
+});
+
+describe('networks', () => {
+  const onBack = (subnet: string, extra: Record<string, unknown> = {}): { readonly blog: App } => ({
+    blog: {
+      images: { app: './app.tar' },
+      networks: { back: { subnet, ...extra } },
+      containers: { db: { network: 'back' }, web: { network: 'back', links: ['db'] } },
+    },
+  });
+
+  test('a rule is changed under running containers', () => {
+    const host = hostWith(onBack('10.80.0.0/24'));
+    expect(textOn(host, declare(onBack('10.80.0.0/24', { icc: false }), 2))).toMatchInlineSnapshot(
+      `"ensure network/blog/back — icc changed in blog.yaml:2:3"`,
+    );
+  });
+
+  test('another subnet takes the containers off and puts them back', () => {
+    const host = hostWith(onBack('10.80.0.0/24'));
+    expect(textOn(host, declare(onBack('10.81.0.0/24'), 2))).toMatchInlineSnapshot(`
+      "stop container/blog/web — subnet changed in blog.yaml:2:3
+      stop container/blog/db — subnet changed in blog.yaml:2:3 (after stop container/blog/web)
+      disconnect container/blog/db — subnet changed in blog.yaml:2:3
+      disconnect container/blog/web — subnet changed in blog.yaml:2:3
+      remove network/blog/back — subnet changed in blog.yaml:2:3 (after disconnect container/blog/db, disconnect container/blog/web)
+      ensure network/blog/back — subnet changed in blog.yaml:2:3
+      connect container/blog/db — subnet changed in blog.yaml:2:3 (after ensure network/blog/back)
+      start container/blog/db — subnet changed in blog.yaml:2:3
+      connect container/blog/web — subnet changed in blog.yaml:2:3 (after ensure network/blog/back)
+      start container/blog/web — subnet changed in blog.yaml:2:3 (after start container/blog/db)"
+    `);
+  });
+
+  test('a network whose container cannot move stays as it is, and so do its other containers', () => {
+    const host = hostWith(onBack('10.80.0.0/24'));
+    host.obstacles.set('container/blog/db', 'bind source /srv/db is missing');
+    expect(textOn(host, declare(onBack('10.81.0.0/24'), 2))).toMatchInlineSnapshot(
+      `"hold network/blog/back — dependency-not-ready: subnet changed in blog.yaml:2:3; waits until container/blog/db can move"`,
+    );
+  });
+
+  test('a missing bridge is mended', () => {
+    const host = hostWith(onBack('10.80.0.0/24'));
+    const network = host.networks.get('network/blog/back');
+    if (network) host.networks.set(network.key, { ...network, healthy: false });
+    expect(textOn(host, declare(onBack('10.80.0.0/24')))).toMatchInlineSnapshot(
+      `"ensure network/blog/back — bridge or rules missing"`,
+    );
+  });
+
+  test('who shares the network of a container that is made anew is restarted around it', () => {
+    const pod = (privileged: boolean): { readonly blog: App } => ({
+      blog: { containers: { proxy: { privileged }, web: { network: 'container:proxy' } } },
+    });
+    const host = hostWith(pod(false));
+    expect(textOn(host, declare(pod(true), 2))).toMatchInlineSnapshot(`
+      "stop container/blog/web — container/blog/proxy, whose network it shares, is made anew
+      stop container/blog/proxy — privileged changed in blog.yaml:1:3 (after stop container/blog/web)
+      disconnect container/blog/proxy — privileged changed in blog.yaml:1:3
+      remove container/blog/proxy — privileged changed in blog.yaml:1:3
+      create container/blog/proxy — privileged changed in blog.yaml:1:3
+      connect container/blog/proxy — privileged changed in blog.yaml:1:3
+      start container/blog/proxy — privileged changed in blog.yaml:1:3
+      start container/blog/web — container/blog/proxy, whose network it shares, is made anew (after start container/blog/proxy)"
+    `);
+  });
+
+  test('host mode has no endpoint', () => {
+    const host = hostWith({});
+    expect(textOn(host, declare({ blog: { containers: { web: { network: 'host' } } } }))).toMatchInlineSnapshot(`
+      "create container/blog/web — declared in blog.yaml:1:3
+      start container/blog/web — declared in blog.yaml:1:3"
+    `);
+  });
+});
+
+describe('what changes hands', () => {
+  test('a renamed container gets the host port after the old one gave it up', () => {
+    const host = hostWith({ blog: { containers: { old: { ports: ['8080:80'] } } } });
+    const next = declare({ blog: { containers: { new: { ports: ['8080:80'] } } } }, 2);
+    expect(textOn(host, next)).toMatchInlineSnapshot(`
+      "stop container/blog/old — no longer declared
+      disconnect container/blog/old — no longer declared
+      remove container/blog/old — no longer declared
+      create container/blog/new — declared in blog.yaml:1:3
+      connect container/blog/new — declared in blog.yaml:1:3 (after disconnect container/blog/old)
+      start container/blog/new — declared in blog.yaml:1:3"
+    `);
+  });
+
+  test('two containers that swap ports do not wait for each other in a circle', () => {
+    const swap = (a: string, b: string) => ({ blog: { containers: { a: { ports: [a] }, b: { ports: [b] } } } });
+    const host = hostWith(swap('8080:80', '8081:80'));
+    expect(textOn(host, declare(swap('8081:80', '8080:80'), 2))).toMatchInlineSnapshot(`
+      "update container/blog/b — ports changed in blog.yaml:2:3
+      update container/blog/a — ports changed in blog.yaml:1:3 (after update container/blog/b)"
+    `);
+  });
+
+  test('a link target that got another address is written into the hosts file', () => {
+    const apps = { blog: { containers: { db: {}, web: { links: ['db:database'] } } } };
+    const host = hostWith(apps);
+    host.change('container/blog/db', { address: '10.0.0.77' });
+    expect(textOn(host, declare(apps))).toMatchInlineSnapshot(
+      `"relink container/blog/web — address of database changed"`,
+    );
+  });
+});
+
+describe('drift', () => {
+  const apps = { blog: { containers: { web: { ports: ['8080:80'] }, side: { network: 'container:web' } } } };
+
+  test('what is missing in the kernel is mended under the running container', () => {
+    const host = hostWith(apps);
+    host.change('container/blog/web', { drift: ['port 8080 missing', 'veth missing'] });
+    expect(textOn(host, declare(apps))).toMatchInlineSnapshot(
+      `"connect container/blog/web — port 8080 missing, veth missing"`,
+    );
+  });
+
+  test('a lost namespace is connected again', () => {
+    const host = hostWith(apps);
+    host.change('container/blog/web', { sandbox: false });
+    expect(textOn(host, declare(apps))).toMatchInlineSnapshot(`"connect container/blog/web — network sandbox missing"`);
+  });
+
+  test('who lost the namespace it shared is started again in the present one', () => {
+    const host = hostWith(apps);
+    host.change('container/blog/side', { drift: ['network of container/blog/web was replaced'] });
+    expect(textOn(host, declare(apps))).toMatchInlineSnapshot(`
+      "stop container/blog/side — network of container/blog/web was replaced
+      start container/blog/side — network of container/blog/web was replaced"
+    `);
+  });
+});

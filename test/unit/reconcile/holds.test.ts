@@ -1,0 +1,218 @@
+import { describe, expect, test } from 'vitest';
+import type { ResourceKey } from '../../../src/model/resource.ts';
+import { declare } from '../../support/declare.ts';
+import { hostWith, planOn, textOn } from '../../support/planning.ts';
+import { PureHost } from '../../support/pure-host.ts';
+
+const WEB: ResourceKey = 'container/blog/web';
+const DB: ResourceKey = 'container/blog/db';
+
+const pair = (db: Record<string, unknown> = {}, web: Record<string, unknown> = {}) => ({
+  blog: { containers: { db: { restart: 'always', ...db }, web: { restart: 'always', links: ['db'], ...web } } },
+});
+
+describe('links', () => {
+  test('a dependent of a container that backs off is parked, not crash-looped', () => {
+    const host = hostWith(pair());
+    host.change(DB, { restarts: { restarts: 5, consecutive: 5 } });
+    host.exit(DB, 1);
+    host.exit(WEB, 1);
+    expect(textOn(host, declare(pair()))).toMatchInlineSnapshot(`
+      "hold container/blog/db — backing-off: exited with 1, restart 6 after 9.0 s
+      hold container/blog/web — dependency-not-ready: waits for container/blog/db: exited with 1, restart 6 after 9.0 s"
+    `);
+  });
+
+  test('it is started at once when the dependency came back, whatever its own backoff says', () => {
+    const host = hostWith(pair());
+    host.change(WEB, { restarts: { restarts: 5, consecutive: 5 } });
+    host.exit(WEB, 1);
+    host.change(DB, { startedAtBootMs: host.bootMs + 10 });
+    expect(textOn(host, declare(pair()))).toMatchInlineSnapshot(
+      `"start container/blog/web — exited with 1, restart 6"`,
+    );
+  });
+
+  test('a running dependent is left alone while its dependency is away', () => {
+    const host = hostWith(pair());
+    host.change(DB, { restarts: { restarts: 5, consecutive: 5 } });
+    host.exit(DB, 1);
+    expect(planOn(host, declare(pair())).ops).toEqual([]);
+  });
+
+  test('a one-shot lets its dependents start when it is done with 0', () => {
+    const job = (code: number) => {
+      const host = hostWith({ blog: { containers: { db: { network: 'host' } } } });
+      host.exit(DB, code);
+      return textOn(host, declare(pair({ restart: 'on-failure:0', network: 'host' }), 2));
+    };
+    const migration = { blog: { containers: { db: { network: 'none' }, web: { links: ['db'], network: 'none' } } } };
+    const host = hostWith({ blog: { containers: { db: { network: 'none' } } } });
+    host.exit(DB, 0);
+    host.change(DB, { sandbox: false });
+    expect(textOn(host, declare(migration, 2))).toMatchInlineSnapshot(`
+      "create container/blog/web — declared in blog.yaml:2:3
+      connect container/blog/web — declared in blog.yaml:2:3
+      start container/blog/web — declared in blog.yaml:2:3
+      hold container/blog/db — finished: exited with 0, restart policy no"
+    `);
+    host.exit(DB, 3);
+    expect(textOn(host, declare(migration, 2))).toMatchInlineSnapshot(`
+      "hold container/blog/db — finished: exited with 3, restart policy no
+      hold container/blog/web — dependency-not-ready: waits for container/blog/db: exited with 3, restart policy no"
+    `);
+    expect(job(0)).toContain('start container/blog/web');
+  });
+
+  test('a changed container is not stopped while what it links to is not ready', () => {
+    const host = hostWith(pair());
+    host.change(DB, { restarts: { restarts: 5, consecutive: 5 } });
+    host.exit(DB, 1);
+    expect(textOn(host, declare(pair({}, { privileged: true }), 2))).toMatchInlineSnapshot(`
+      "hold container/blog/db — backing-off: exited with 1, restart 6 after 9.0 s
+      hold container/blog/web — dependency-not-ready: waits for container/blog/db: exited with 1, restart 6 after 9.0 s"
+    `);
+  });
+
+  test('both change: the dependent stops first and starts last', () => {
+    const host = hostWith(pair());
+    expect(textOn(host, declare(pair({ env: { A: '1' } }, { env: { A: '1' } }), 2))).toMatchInlineSnapshot(`
+      "stop container/blog/web — env.A changed in blog.yaml:2:3
+      stop container/blog/db — env.A changed in blog.yaml:1:3 (after stop container/blog/web)
+      start container/blog/db — env.A changed in blog.yaml:1:3
+      start container/blog/web — env.A changed in blog.yaml:2:3 (after start container/blog/db)"
+    `);
+  });
+});
+
+describe('what a person asked for', () => {
+  test('a stop holds until start', () => {
+    const host = hostWith(pair());
+    host.change(DB, { stopOverride: true });
+    expect(textOn(host, declare(pair()))).toMatchInlineSnapshot(`
+      "stop container/blog/db — stop requested
+      disconnect container/blog/db — stop requested"
+    `);
+    host.applyAll(planOn(host, declare(pair())).ops, declare(pair()));
+    expect(textOn(host, declare(pair()))).toMatchInlineSnapshot(
+      `"hold container/blog/db — stopped-by-user: stopped until \`tsdocker start\` or a changed spec"`,
+    );
+    host.change(DB, { stopOverride: false, restartRequested: true });
+    expect(textOn(host, declare(pair()))).toMatchInlineSnapshot(`
+      "connect container/blog/db — start requested
+      start container/blog/db — start requested"
+    `);
+  });
+
+  test.each([
+    ['in place', { labels: { a: '1' } }],
+    ['restart', { env: { A: '1' } }],
+    ['recreate', { privileged: true }],
+  ])('a changed spec ends a stop (%s)', (_, change) => {
+    const host = hostWith(pair());
+    host.change(DB, { stopOverride: true });
+    host.applyAll(planOn(host, declare(pair())).ops, declare(pair()));
+    const next = declare(pair(change), 2);
+    host.applyAll(planOn(host, next).ops, next);
+    expect(host.container(DB)).toMatchObject({ running: true, stopOverride: false });
+  });
+
+  test('another image does not end a stop', () => {
+    const apps = { blog: { images: { app: './a.tar' }, containers: { db: {} } } };
+    const host = hostWith(apps);
+    host.change(DB, { stopOverride: true, running: false, sandbox: false, imageId: 'earlier' });
+    expect(planOn(host, declare(apps)).ops).toEqual([]);
+  });
+
+  test('a restart is done once', () => {
+    const host = hostWith(pair());
+    host.change(WEB, { restartRequested: true });
+    expect(textOn(host, declare(pair()))).toMatchInlineSnapshot(`
+      "stop container/blog/web — restart requested
+      start container/blog/web — restart requested"
+    `);
+    host.applyAll(planOn(host, declare(pair())).ops, declare(pair()));
+    expect(textOn(host, declare(pair()))).toBe('nothing to do');
+  });
+});
+
+describe('failures', () => {
+  const image = { blog: { images: { app: './app.tar' }, containers: { web: {} } } };
+  const desired = declare(image);
+  const failure = (key: ResourceKey, errorClass: string, retryAtBootMs: number | null) => ({
+    class: errorClass,
+    message: './app.tar: no such file',
+    specHash: desired.resources.get(key)?.specHash ?? '',
+    attempts: 1,
+    retryAtBootMs,
+  });
+
+  test('an image that cannot be loaded holds its containers and is tried again in time', () => {
+    const host = new PureHost();
+    host.failures.set('image/blog/app', failure('image/blog/app', 'precondition', host.bootMs + 500));
+    expect(textOn(host, desired)).toMatchInlineSnapshot(`
+      "hold image/blog/app — backing-off: ./app.tar: no such file
+      hold container/blog/web — dependency-not-ready: waits for image/blog/app: ./app.tar: no such file"
+    `);
+    host.bootMs += 500;
+    expect(textOn(host, desired)).toContain('load image/blog/app');
+  });
+
+  test('what is invalid waits for another spec', () => {
+    const host = new PureHost();
+    host.failures.set(WEB, failure(WEB, 'invalid', null));
+    expect(textOn(host, desired)).toMatchInlineSnapshot(`
+      "load image/blog/app — declared in blog.yaml:1:3
+      hold container/blog/web — failed: ./app.tar: no such file"
+    `);
+    const next = declare({ blog: { images: { app: './app.tar' }, containers: { web: { tty: true } } } }, 2);
+    expect(textOn(host, next)).toContain('create container/blog/web');
+  });
+
+  test('a healthy container is not held by a failure of the past', () => {
+    const host = hostWith(image);
+    host.failures.set(WEB, failure(WEB, 'invalid', null));
+    expect(textOn(host, desired)).toBe('nothing to do');
+  });
+
+  test('what the host lacks is asked for again, and nothing is stopped for it', () => {
+    const host = hostWith(pair());
+    host.obstacles.set(WEB, 'bind source /srv/web is missing');
+    expect(textOn(host, declare(pair({}, { privileged: true }), 2))).toMatchInlineSnapshot(
+      `"hold container/blog/web — unavailable: bind source /srv/web is missing"`,
+    );
+    const [hold] = planOn(host, declare(pair({}, { privileged: true }), 2)).holds;
+    expect(hold?.untilBootMs).toBe(host.bootMs + 2000);
+  });
+});
+
+describe('busy keys', () => {
+  test('have no ops; their dependents wait', () => {
+    const host = hostWith({ blog: { containers: { db: { restart: 'always' } } } });
+    const busy = new Set([DB]);
+    expect(textOn(host, declare(pair(), 2), { busy })).toMatchInlineSnapshot(
+      `"hold container/blog/web — busy: waits for container/blog/db, which is being changed"`,
+    );
+  });
+
+  test('a network in the making keeps its containers waiting', () => {
+    const apps = { blog: { networks: { back: {} }, containers: { web: { network: 'back' } } } };
+    const busy = new Set<ResourceKey>(['network/blog/back']);
+    expect(textOn(new PureHost(), declare(apps), { busy })).toMatchInlineSnapshot(
+      `"hold container/blog/web — busy: waits for network/blog/back is being changed"`,
+    );
+  });
+});
+
+test('only what is in scope is planned, with what it needs', () => {
+  const apps = { ...pair(), shop: { containers: { till: {} } } };
+  const scope = new Set([WEB]);
+  expect(textOn(new PureHost(), declare(apps), { scope })).toMatchInlineSnapshot(`
+    "create container/blog/db — declared in blog.yaml:1:3
+    connect container/blog/db — declared in blog.yaml:1:3
+    start container/blog/db — declared in blog.yaml:1:3
+    create container/blog/web — declared in blog.yaml:2:3
+    connect container/blog/web — declared in blog.yaml:2:3
+    start container/blog/web — declared in blog.yaml:2:3 (after start container/blog/db)"
+  `);
+});

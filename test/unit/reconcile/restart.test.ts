@@ -1,0 +1,210 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { ERROR_CLASSES } from '../../../src/model/errors.ts';
+import type { ObservedExit } from '../../../src/model/observed.ts';
+import { retryDelay } from '../../../src/reconcile/plan/backoff.ts';
+import type { RestartInput } from '../../../src/reconcile/plan/restart.ts';
+import { decideRestart } from '../../../src/reconcile/plan/restart.ts';
+import { declare } from '../../support/declare.ts';
+import { hostWith, planOn, textOn } from '../../support/planning.ts';
+
+const END = 1_000_000;
+
+function ended(exit: Partial<ObservedExit>, rest: Partial<RestartInput> = {}) {
+  return decideRestart({
+    policy: { policy: 'always', max: 0 },
+    exit: { code: 1, oomKilled: false, finishedAtWallMs: 0, finishedAtBootMs: END, ranForMs: 10, ...exit },
+    counters: { restarts: 0, consecutive: 0 },
+    containerId: 'c1',
+    dependencyUpAtBootMs: null,
+    now: { wallMs: 0, bootMs: END },
+    seed: 's',
+    ...rest,
+  });
+}
+
+const always = { policy: 'always', max: 0 } as const;
+const unlessStopped = { policy: 'unless-stopped', max: 0 } as const;
+const no = { policy: 'no', max: 0 } as const;
+const onFailure = (max: number) => ({ policy: 'on-failure', max }) as const;
+
+describe('which ends are followed by a start', () => {
+  test.each([
+    { policy: no, code: 1, next: 'finished' },
+    { policy: no, code: null, next: 'finished' },
+    { policy: always, code: 1, next: 'start' },
+    { policy: always, code: 0, next: 'wait' },
+    { policy: always, code: null, next: 'start' },
+    { policy: unlessStopped, code: 137, next: 'start' },
+    { policy: onFailure(0), code: 0, next: 'finished' },
+    { policy: onFailure(0), code: 1, next: 'start' },
+    { policy: onFailure(0), code: null, next: 'start' },
+  ])('$policy.policy after $code: $next', ({ policy, code, next }) => {
+    expect(ended({ code }, { policy }).next).toBe(next);
+  });
+
+  test('on-failure:3 restarts three times', () => {
+    const afterRun = (restarts: number) => ended({}, { policy: onFailure(3), counters: { restarts, consecutive: 0 } });
+    expect([0, 1, 2, 3].map((restarts) => afterRun(restarts).next)).toEqual(['start', 'start', 'start', 'exhausted']);
+    expect(afterRun(3)).toMatchObject({ message: 'exited with 1, all 3 restarts used' });
+  });
+
+  test('memory as the reason is said', () => {
+    expect(ended({ code: 137, oomKilled: true }).message).toBe('exited with 137 (out of memory), restart 1');
+  });
+});
+
+/** Wait in ms after the nth quick failure in a row. */
+function waitAfter(consecutive: number): number {
+  const decision = ended({}, { counters: { restarts: consecutive, consecutive } });
+  return decision.next === 'wait' ? decision.untilBootMs - END : 0;
+}
+
+describe('backoff', () => {
+  test('at once, then 500 ms doubled with ± 20 %, at most a minute', () => {
+    expect(waitAfter(0)).toBe(0);
+    const nominal = [500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000];
+    nominal.forEach((delay, index) => {
+      expect(waitAfter(index + 1)).toBeGreaterThanOrEqual(delay * 0.8);
+      expect(waitAfter(index + 1)).toBeLessThanOrEqual(Math.min(60_000, delay * 1.2));
+    });
+  });
+
+  test('the wait does not depend on when it is asked for', () => {
+    const counters = { restarts: 4, consecutive: 4 };
+    const waits = [0, 100, 2000].map((later) => ended({}, { counters, now: { wallMs: 0, bootMs: END + later } }));
+    expect(new Set(waits.map((wait) => (wait.next === 'wait' ? wait.untilBootMs : 'due'))).size).toBe(1);
+  });
+
+  test('containers that end together come back spread out', () => {
+    const counters = { restarts: 3, consecutive: 3 };
+    const waits = Array.from({ length: 50 }, (_, index) => {
+      const decision = ended({}, { counters, containerId: `c${index}` });
+      return decision.next === 'wait' ? decision.untilBootMs : 0;
+    });
+    expect(new Set(waits).size).toBeGreaterThan(40);
+  });
+
+  test('the new run carries the row of failures on', () => {
+    const now = { wallMs: 0, bootMs: END + 120_000 };
+    expect(ended({}, { now, counters: { restarts: 6, consecutive: 2 } })).toMatchObject({
+      next: 'start',
+      counters: { restarts: 7, consecutive: 3 },
+    });
+  });
+
+  test.each([
+    ['a run of ten seconds', ended({ ranForMs: 10_000 }, { counters: { restarts: 9, consecutive: 9 } })],
+    ['a reboot', ended({ finishedAtBootMs: null }, { counters: { restarts: 9, consecutive: 9 } })],
+    [
+      'a dependency that came back',
+      ended({}, { counters: { restarts: 9, consecutive: 9 }, dependencyUpAtBootMs: END + 1 }),
+    ],
+  ])('%s begins a new row', (_, decision) => {
+    expect(decision).toMatchObject({ next: 'start', counters: { restarts: 10, consecutive: 1 } });
+  });
+
+  test('exit 0 under always waits one second, however often', () => {
+    const decision = ended({ code: 0 }, { counters: { restarts: 50, consecutive: 7 } });
+    expect(decision).toMatchObject({ next: 'wait', untilBootMs: END + 1000 });
+  });
+});
+
+describe('ops that failed', () => {
+  test('the class decides the curve', () => {
+    const table = ERROR_CLASSES.map((name) => {
+      const delays = [1, 2, 3, 20].map((attempts) => retryDelay(name, attempts, 'k'));
+      return `${name}: ${delays.map((delay) => (delay === null ? 'never' : `~${delay}`)).join(' ')}`;
+    });
+    expect(table.join('\n')).toMatchInlineSnapshot(`
+      "invalid: never never never never
+      unsupported: never never never never
+      not-found: ~0 ~510 ~1147 ~60000
+      already-exists: ~0 ~510 ~1147 ~60000
+      conflict: ~447 ~1019 ~2293 ~60000
+      precondition: ~447 ~1019 ~2293 ~60000
+      unavailable: ~447 ~1019 ~2293 ~60000
+      exhausted: ~447 ~1019 ~2293 ~60000
+      timeout: ~447 ~1019 ~2293 ~60000
+      denied: ~26834 ~61165 ~137590 ~600000
+      data-loss: never never never never
+      bug: never never never never"
+    `);
+  });
+
+  test('no delay is negative or beyond the cap and its jitter', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...ERROR_CLASSES),
+        fc.integer({ min: 1, max: 2000 }),
+        fc.string(),
+        (name, attempts, seed) => {
+          const delay = retryDelay(name, attempts, seed);
+          expect(delay === null || (delay >= 0 && delay <= 600_000)).toBe(true);
+        },
+      ),
+    );
+  });
+});
+
+describe('in plans', () => {
+  const apps = {
+    blog: { containers: { web: { restart: 'always' }, side: { network: 'container:web', restart: 'always' } } },
+  };
+  const desired = declare(apps);
+
+  test('a killed process is started again at once, in its namespace and with its counters', () => {
+    const host = hostWith(apps);
+    host.exit('container/blog/web', 137, 60_000);
+    const plan = planOn(host, desired);
+    expect(textOn(host, desired)).toMatchInlineSnapshot(`"start container/blog/web — exited with 137, restart 1"`);
+    expect(plan.ops[0]).toMatchObject({ op: 'container.start', run: 2, restarts: 1, consecutive: 1 });
+  });
+
+  test('a fast crasher waits', () => {
+    const host = hostWith(apps);
+    host.exit('container/blog/web', 1);
+    host.applyAll(planOn(host, desired).ops, desired);
+    host.exit('container/blog/web', 1);
+    const { ops, holds } = planOn(host, desired);
+    expect(ops).toEqual([]);
+    expect(holds).toMatchObject([{ key: 'container/blog/web', reason: 'backing-off' }]);
+    host.bootMs = holds[0]?.untilBootMs ?? 0;
+    expect(planOn(host, desired).ops).toMatchObject([{ op: 'container.start', run: 3, restarts: 2, consecutive: 2 }]);
+  });
+
+  test('a finished container gives up its endpoint, unless another one lives in it', () => {
+    const once = { blog: { containers: { job: {}, pod: {}, side: { network: 'container:pod' } } } };
+    const host = hostWith(once);
+    host.exit('container/blog/job', 0);
+    host.exit('container/blog/pod', 0);
+    expect(textOn(host, declare(once))).toMatchInlineSnapshot(`
+      "disconnect container/blog/job — exited with 0, restart policy no
+      hold container/blog/job — finished: exited with 0, restart policy no
+      hold container/blog/pod — finished: exited with 0, restart policy no"
+    `);
+  });
+
+  test('a container that was made and never started is started', () => {
+    const host = hostWith(apps);
+    host.change('container/blog/side', { running: false, run: 0 });
+    expect(textOn(host, desired)).toMatchInlineSnapshot(`"start container/blog/side — declared in blog.yaml:2:3"`);
+  });
+
+  test('used-up restarts are a failure until the spec changes', () => {
+    const counted = (policy: string) => ({ blog: { containers: { web: { restart: policy, network: 'none' } } } });
+    const host = hostWith(counted('on-failure:1'));
+    host.exit('container/blog/web', 2);
+    host.applyAll(planOn(host, declare(counted('on-failure:1'))).ops, declare(counted('on-failure:1')));
+    host.exit('container/blog/web', 2);
+    host.change('container/blog/web', { sandbox: false });
+    expect(textOn(host, declare(counted('on-failure:1')))).toMatchInlineSnapshot(
+      `"hold container/blog/web — failed: exited with 2, all 1 restarts used"`,
+    );
+    expect(textOn(host, declare(counted('on-failure:2'), 2))).toMatchInlineSnapshot(`
+      "update container/blog/web — restart.max changed in blog.yaml:1:3
+      connect container/blog/web — exited with 2, restart 1
+      start container/blog/web — exited with 2, restart 1"
+    `);
+  });
+});
