@@ -82,6 +82,9 @@ const restart = z.union(
   { error: 'expected a restart policy, or policy and max' },
 );
 
+/** Each published port costs rules in the kernel. */
+const MAX_PORTS = 4096;
+
 /** Docker refuses less: an address space that small cannot start a program (daemon/create.go of 1.4). */
 const MIN_MEMORY_BYTES = 4 * 1024 ** 2;
 
@@ -263,7 +266,9 @@ export const containerFields = z.strictObject({
     example: ['db', 'db:database'],
   }),
   ports: field(
-    listOf(shortForm(textOrNumber(), parsePort)).transform((lists) => lists.flat()),
+    listOf(shortForm(textOrNumber(), parsePort))
+      .transform((lists) => lists.flat())
+      .refine((ports) => ports.length <= MAX_PORTS, `more than ${MAX_PORTS} ports`),
     {
       doc: 'Ports published on the host: `[address:][host:]container[/tcp|/udp]`, each a port or a range. Without a host port a free one is chosen.',
       change: 'in-place',

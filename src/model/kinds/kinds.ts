@@ -1,9 +1,9 @@
 import type { z } from 'zod';
 import type { SpecOfKind } from '../desired.ts';
-import { type ChangeClass, changeClasses } from '../field.ts';
+import { type ChangeClass, changeClasses, fieldMeta } from '../field.ts';
 import type { Kind } from '../resource.ts';
-import { containerFields, containerSchema } from './container.ts';
-import { imageFields, imageSchema } from './image.ts';
+import { containerFields, containerSchema, resourceFields } from './container.ts';
+import { imageConfigFields, imageFields, imageSchema } from './image.ts';
 import { networkFields, networkSchema } from './network.ts';
 import { volumeSchema } from './volume.ts';
 
@@ -12,6 +12,8 @@ interface KindSchema<K extends Kind> {
   readonly section: string;
   /** The fields as written; documentation and change classes hang on them. */
   readonly fields: z.ZodObject;
+  /** Fields that are themselves objects of documented fields, by field name. */
+  readonly nested: Readonly<Record<string, z.ZodObject>>;
   /** From what is written to the normalised spec. */
   readonly schema: z.ZodType<SpecOfKind[K]>;
   /** Members of the normalised spec whose name is not that of their field. */
@@ -23,14 +25,16 @@ export const KIND_SCHEMAS: { readonly [K in Kind]: KindSchema<K> } = {
   image: {
     section: 'images',
     fields: imageFields,
+    nested: { config: imageConfigFields },
     schema: imageSchema,
     renamed: { archive: 'source', layout: 'source', rootfs: 'source', host: 'source' },
   },
-  volume: { section: 'volumes', fields: volumeSchema, schema: volumeSchema, renamed: {} },
-  network: { section: 'networks', fields: networkFields, schema: networkSchema, renamed: {} },
+  volume: { section: 'volumes', fields: volumeSchema, nested: {}, schema: volumeSchema, renamed: {} },
+  network: { section: 'networks', fields: networkFields, nested: {}, schema: networkSchema, renamed: {} },
   container: {
     section: 'containers',
     fields: containerFields,
+    nested: { resources: resourceFields },
     schema: containerSchema,
     renamed: { stopTimeout: 'stopTimeoutMs' },
   },
@@ -42,4 +46,12 @@ export function specChangeClasses(kind: Kind): Readonly<Record<string, ChangeCla
   return Object.fromEntries(
     Object.entries(changeClasses(fields)).map(([name, change]) => [renamed[name] ?? name, change]),
   );
+}
+
+/** True where plain scalars are text as written (FieldMeta.text). @param path of a value within a resource, as written. */
+export function isTextField(kind: Kind, path: readonly (string | number)[]): boolean {
+  const { fields, nested } = KIND_SCHEMAS[kind];
+  const [first = '', second = ''] = path.map(String);
+  const schema = nested[first]?.shape[second] ?? fields.shape[first];
+  return schema !== undefined && fieldMeta(schema as z.ZodType)?.text === true;
 }

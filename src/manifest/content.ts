@@ -1,0 +1,141 @@
+/** Files whose content belongs to a spec: env files, secrets and regular files bound read-only (DESIGN §6). */
+import { createHash } from 'node:crypto';
+import type { ContainerSpec } from '../model/kinds/container.ts';
+import { parseEnvFile } from './env-file.ts';
+
+/** Larger files do not belong to a spec; a bind of one is mounted and not watched. */
+export const MAX_CONTENT_BYTES = 1024 ** 2;
+
+/** MAX_ARG_STRLEN (linux/binfmts.h): execve refuses a longer `NAME=value`. */
+const MAX_ENV_BYTES = 131_072;
+
+export type ReadResult =
+  | { readonly ok: true; readonly bytes: Buffer }
+  | {
+      readonly ok: false;
+      readonly reason: 'missing' | 'not-a-file' | 'too-large' | 'unreadable';
+      readonly message: string;
+    };
+
+/** Reads a regular file of at most {@link MAX_CONTENT_BYTES}. Never throws and never waits for a writer. */
+export type ReadFile = (path: string) => ReadResult;
+
+/** Something wrong with a file, by the field that names it: `envFile.0`, `env.PASSWORD`. */
+export interface ContentProblem {
+  readonly field: string;
+  readonly message: string;
+}
+
+export interface Environment {
+  /** By name; later files win over earlier ones and `env` over all files. */
+  readonly values: ReadonlyMap<string, string>;
+  readonly problems: readonly ContentProblem[];
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+function decode(bytes: Uint8Array): string | null {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
+/** The value of a secret file: its text without one trailing line break. */
+function secretValue(bytes: Buffer): { ok: true; value: string } | { ok: false; message: string } {
+  const text = decode(bytes);
+  if (text === null || text.includes('\0')) return { ok: false, message: 'is not text in UTF-8' };
+  if (bytes.length > MAX_ENV_BYTES - 256) return { ok: false, message: 'is too long for an environment variable' };
+  return { ok: true, value: text.replace(/\r?\n$/, '') };
+}
+
+/**
+ * The container's own environment, read from its files now. Without the image's variables and those of links.
+ * @param spec with absolute paths, from a DesiredState.
+ */
+export function loadEnvironment(spec: Pick<ContainerSpec, 'env' | 'envFile'>, readFile: ReadFile): Environment {
+  const values = new Map<string, string>();
+  const problems: ContentProblem[] = [];
+  for (const [index, path] of spec.envFile.entries()) {
+    const field = `envFile.${index}`;
+    const read = readFile(path);
+    const text = read.ok ? decode(read.bytes) : null;
+    if (!read.ok) problems.push({ field, message: read.message });
+    else if (text === null) problems.push({ field, message: `${path} is not text in UTF-8` });
+    else {
+      const file = parseEnvFile(text);
+      for (const { line, message } of file.problems) problems.push({ field, message: `${path}:${line}: ${message}` });
+      for (const [name, value] of file.values) values.set(name, value);
+    }
+  }
+  for (const [name, value] of Object.entries(spec.env)) {
+    if (typeof value === 'string') {
+      values.set(name, value);
+      continue;
+    }
+    const read = readFile(value.fromFile);
+    const secret = read.ok ? secretValue(read.bytes) : read;
+    if (secret.ok && 'value' in secret) values.set(name, secret.value);
+    else if (!read.ok) problems.push({ field: `env.${name}`, message: read.message });
+    else if (!secret.ok) problems.push({ field: `env.${name}`, message: `${value.fromFile} ${secret.message}` });
+  }
+  return { values, problems };
+}
+
+export interface ContentHasher {
+  readonly readFile: ReadFile;
+  /** Keyed hash, hex, for what may be secret: a plain hash of a short password can be guessed. */
+  readonly hashSecret: (bytes: Buffer) => string;
+}
+
+/** A path as written, beside the absolute one that is read. */
+export interface ContentPath {
+  readonly written: string;
+  readonly path: string;
+}
+
+export interface ContentPaths {
+  readonly secrets: readonly ContentPath[];
+  readonly binds: readonly ContentPath[];
+}
+
+/** Files of a spec whose content counts, paired with how they were written. Both specs have the same shape. */
+export function contentPaths(written: ContainerSpec, absolute: ContainerSpec): ContentPaths {
+  const secrets: ContentPath[] = absolute.envFile.map((path, index) => ({
+    written: written.envFile[index] ?? path,
+    path,
+  }));
+  for (const [name, value] of Object.entries(absolute.env)) {
+    const original = written.env[name];
+    if (typeof value === 'object' && typeof original === 'object') {
+      secrets.push({ written: original.fromFile, path: value.fromFile });
+    }
+  }
+  const binds: ContentPath[] = [];
+  for (const [index, mount] of absolute.volumes.entries()) {
+    if (mount.type !== 'bind' || !mount.readOnly || mount.source === null) continue;
+    binds.push({ written: written.volumes[index]?.source ?? mount.source, path: mount.source });
+  }
+  return { secrets, binds };
+}
+
+/** Hashes by path as written, and the absolute paths whose change would change them. */
+export function hashContent(
+  paths: ContentPaths,
+  hasher: ContentHasher,
+): { hashes: Record<string, string>; inputs: string[] } {
+  const hashes: Record<string, string> = {};
+  const inputs: string[] = [];
+  for (const { written, path } of paths.binds) {
+    const read = hasher.readFile(path);
+    if (read.ok) hashes[written] = createHash('sha256').update(read.bytes).digest('hex');
+    if (read.ok || read.reason === 'missing') inputs.push(path);
+  }
+  for (const { written, path } of paths.secrets) {
+    const read = hasher.readFile(path);
+    if (read.ok) hashes[written] = hasher.hashSecret(read.bytes);
+    inputs.push(path);
+  }
+  return { hashes, inputs };
+}

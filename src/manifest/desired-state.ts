@@ -1,0 +1,219 @@
+/**
+ * From the sources to one DesiredState. A static error freezes only its source at the last good revision (DESIGN §13.4);
+ * of two sources that claim the same thing, the one that changed gives way, and both when both changed.
+ */
+import type { DesiredState } from '../model/desired.ts';
+import type { ContentHasher, ReadFile, ReadResult } from './content.ts';
+import { compareIssues, type ManifestIssue } from './issue.ts';
+import { appNameOf, type ParsedManifest, parseManifest } from './parse.ts';
+import { type Build, buildAll } from './resolve/build.ts';
+import type { Candidate, Finding } from './resolve/universe.ts';
+
+/** A revision that was accepted, as the supervisor stored it. */
+export interface GoodRevision {
+  readonly text: string;
+  /** {@link SourceOutcome.contentHashes} of its acceptance. */
+  readonly contentHashes: Readonly<Record<string, string>>;
+}
+
+/** One manifest as it is now. */
+export interface SourceRevision {
+  /** Stable over edits: where the manifest lives. */
+  readonly sourceId: string;
+  /** As shown in positions; its stem names the app unless the text does. */
+  readonly file: string;
+  /** Relative paths start here. Absolute. */
+  readonly baseDir: string;
+  /** The text now, or why there is none. */
+  readonly content: { readonly ok: true; readonly text: string } | { readonly ok: false; readonly message: string };
+  readonly lastGood: GoodRevision | null;
+}
+
+export interface SourceOutcome {
+  /** `rejected`: the revision has issues and the state is without it. */
+  readonly status: 'ok' | 'rejected';
+  /**
+   * What the state holds of this source. `none` although there was a good revision means that it cannot be used any more
+   * (a newer schema): what runs of it must be left alone until the source is ok.
+   */
+  readonly using: 'current' | 'last-good' | 'none';
+  readonly app: string | null;
+  readonly issues: readonly ManifestIssue[];
+  /** To be stored with the text when `using` is current. By path as written. */
+  readonly contentHashes: Readonly<Record<string, string>>;
+  /** Files outside the manifest whose change should lead to a new look, absolute. */
+  readonly inputs: readonly string[];
+}
+
+export interface Resolution {
+  readonly state: DesiredState;
+  readonly sources: ReadonlyMap<string, SourceOutcome>;
+}
+
+export interface ResolveOptions extends ContentHasher {
+  readonly generation: number;
+  /** Where ports without an address are published: the supervisor's --ip. */
+  readonly defaultHostIp: string;
+}
+
+/** How one source stands while revisions are tried against each other. */
+interface Standing {
+  readonly source: SourceRevision;
+  using: 'current' | 'last-good' | 'none';
+  parsed: ParsedManifest | null;
+  readonly issues: ManifestIssue[];
+}
+
+interface KnownParse {
+  readonly file: string;
+  readonly text: string;
+  readonly parsed: ParsedManifest;
+}
+
+/** Remembers what unchanged texts mean, between calls of {@link desiredState}. */
+export class ParseCache {
+  #known = new Map<string, KnownParse[]>();
+  #used = new Map<string, KnownParse[]>();
+
+  parse({ sourceId, file }: SourceRevision, text: string): ParsedManifest {
+    const before = this.#known.get(sourceId)?.find((entry) => entry.text === text && entry.file === file);
+    const entry = before ?? { file, text, parsed: parseManifest({ text, file, appDefault: appNameOf(file) }) };
+    this.#used.set(sourceId, [...(this.#used.get(sourceId) ?? []), entry]);
+    return entry.parsed;
+  }
+
+  /** Forgets what was not asked for since the last turn. */
+  turn(): void {
+    this.#known = this.#used;
+    this.#used = new Map();
+  }
+}
+
+function unreadable(source: SourceRevision, message: string): ManifestIssue {
+  return { code: 'TSD_MANIFEST_READ', message, position: { file: source.file, line: 1, column: 1 } };
+}
+
+/** Falls back to the last good revision, or to nothing. */
+function freeze(standing: Standing, cache: ParseCache): void {
+  const { source } = standing;
+  const parsed = standing.using === 'current' && source.lastGood ? cache.parse(source, source.lastGood.text) : null;
+  const usable = parsed?.app != null && parsed.issues.length === 0;
+  standing.using = usable ? 'last-good' : 'none';
+  standing.parsed = usable ? parsed : null;
+}
+
+function firstStanding(source: SourceRevision, cache: ParseCache): Standing {
+  if (!source.content.ok) {
+    const standing: Standing = {
+      source,
+      using: 'current',
+      parsed: null,
+      issues: [unreadable(source, source.content.message)],
+    };
+    freeze(standing, cache);
+    return standing;
+  }
+  const parsed = cache.parse(source, source.content.text);
+  return { source, using: 'current', parsed, issues: [...parsed.issues] };
+}
+
+/** True when a clash with others may be laid at its door: it is not what was already accepted. */
+const isChange = ({ using, source }: Standing): boolean =>
+  using === 'current' && !(source.content.ok && source.content.text === source.lastGood?.text);
+
+/** Sources that have to give way for a finding. Where only its own source can, or nobody changed, it is that one. */
+function yielding(found: Finding, standings: ReadonlyMap<string, Standing>): Standing[] {
+  const own = standings.get(found.source);
+  if (!own) return [];
+  if (found.others.length === 0 || isChange(own)) return own.using === 'current' ? [own] : [];
+  // Both sides of a clash or circle have a finding of their own.
+  if (found.issue.code === 'TSD_MANIFEST_CONFLICT' || found.issue.code === 'TSD_MANIFEST_CYCLE') return [];
+  return found.others.flatMap((id) => standings.get(id) ?? []).filter(isChange);
+}
+
+/** Why a source gives way for a finding in another one. */
+function consequence(found: Finding, standing: Standing): ManifestIssue {
+  if (found.source === standing.source.sourceId) return found.issue;
+  const { file, line, column } = found.issue.position;
+  const position = standing.parsed?.app?.position ?? { file: standing.source.file, line: 1, column: 1 };
+  return {
+    ...found.issue,
+    message: `with this change, ${file}:${line}:${column} fails: ${found.issue.message}`,
+    position,
+  };
+}
+
+function candidateOf({ source, using, parsed }: Standing): Candidate[] {
+  if (!parsed?.app) return [];
+  const frozenHashes = using === 'last-good' ? (source.lastGood?.contentHashes ?? {}) : null;
+  return [{ sourceId: source.sourceId, baseDir: source.baseDir, app: parsed.app, frozenHashes }];
+}
+
+/** Tries all revisions together and takes back those in the way, until the rest agrees. Each round takes back at least one. */
+function settle(standings: ReadonlyMap<string, Standing>, options: ResolveOptions, cache: ParseCache): Build {
+  for (;;) {
+    const build = buildAll([...standings.values()].flatMap(candidateOf), {
+      hasher: options,
+      defaultHostIp: options.defaultHostIp,
+    });
+    const giveWay = new Set(
+      [...standings.values()].filter(({ using, issues }) => using === 'current' && issues.length > 0),
+    );
+    for (const found of build.findings) {
+      for (const standing of yielding(found, standings)) {
+        giveWay.add(standing);
+        standing.issues.push(consequence(found, standing));
+      }
+    }
+    if (giveWay.size === 0) {
+      for (const found of build.findings) standings.get(found.source)?.issues.push(found.issue);
+      return build;
+    }
+    for (const standing of giveWay) freeze(standing, cache);
+  }
+}
+
+/** Each file is read once for a whole resolution, so that hash and check see the same content. */
+function readOnce(readFile: ReadFile): ReadFile {
+  const known = new Map<string, ReadResult>();
+  return (path) => {
+    const before = known.get(path);
+    if (before) return before;
+    const result = readFile(path);
+    known.set(path, result);
+    return result;
+  };
+}
+
+function outcome({ source, using, parsed, issues }: Standing, build: Build): SourceOutcome {
+  const app = parsed?.app?.app ?? null;
+  const contentHashes: Record<string, string> = {};
+  for (const desired of build.resources.values()) {
+    if (using !== 'none' && desired.app === app) Object.assign(contentHashes, desired.contentHashes);
+  }
+  const unique = new Map(issues.map((issue) => [JSON.stringify(issue), issue]));
+  return {
+    status: issues.length === 0 ? 'ok' : 'rejected',
+    using,
+    app,
+    issues: [...unique.values()].sort(compareIssues),
+    contentHashes,
+    inputs: [...(build.inputs.get(source.sourceId) ?? [])].sort(),
+  };
+}
+
+/** The same sources, files and options give the same result, whatever the order of the sources. The result is frozen. */
+export function desiredState(
+  sources: readonly SourceRevision[],
+  options: ResolveOptions,
+  cache: ParseCache = new ParseCache(),
+): Resolution {
+  const ordered = [...sources].sort((a, b) => (a.sourceId < b.sourceId ? -1 : 1));
+  const standings = new Map(ordered.map((source) => [source.sourceId, firstStanding(source, cache)]));
+  const build = settle(standings, { ...options, readFile: readOnce(options.readFile) }, cache);
+  cache.turn();
+  return {
+    state: Object.freeze({ generation: options.generation, resources: build.resources }),
+    sources: new Map([...standings].map(([id, standing]) => [id, outcome(standing, build)])),
+  };
+}

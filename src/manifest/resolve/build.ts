@@ -1,0 +1,169 @@
+/** One consistent look at all candidates: every Desired that can be made of them, and everything that is wrong. */
+import type { Desired, References, SpecOfKind } from '../../model/desired.ts';
+import type { ContainerSpec } from '../../model/kinds/container.ts';
+import type { Kind, ResourceKey } from '../../model/resource.ts';
+import { type ContentHasher, contentPaths, hashContent, loadEnvironment } from '../content.ts';
+import type { ParsedResource } from '../parse.ts';
+import { canonicalJson, specHash } from '../spec-hash.ts';
+import { engineName, findCollisions } from './collisions.ts';
+import { findCycles } from './cycles.ts';
+import { withAbsolutePaths } from './paths.ts';
+import { NO_REFERENCES, resolveReferences } from './references.ts';
+import { checkContainer } from './rules.ts';
+import { type Candidate, type Declared, type Finding, finding, positionOf, Universe } from './universe.ts';
+
+export interface BuildOptions {
+  readonly hasher: ContentHasher;
+  /** Where ports without an address are published: the supervisor's --ip. */
+  readonly defaultHostIp: string;
+}
+
+export interface Build {
+  readonly resources: ReadonlyMap<ResourceKey, Desired>;
+  readonly findings: readonly Finding[];
+  /** Files whose content counts, absolute, by source. */
+  readonly inputs: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const member of Object.values(value)) deepFreeze(member);
+  }
+  return value;
+}
+
+interface Content {
+  readonly hashes: Readonly<Record<string, string>>;
+  readonly inputs: readonly string[];
+  readonly findings: readonly Finding[];
+}
+
+/** A frozen revision keeps the content it was accepted with; of a current one every file is read. */
+function readContent(
+  at: Declared<'container'>,
+  written: ContainerSpec,
+  absolute: ContainerSpec,
+  hasher: ContentHasher,
+): Content {
+  const paths = contentPaths(written, absolute);
+  const frozen = at.candidate.frozenHashes;
+  if (frozen) {
+    const names = [...paths.secrets, ...paths.binds]
+      .map((path) => path.written)
+      .filter((name) => Object.hasOwn(frozen, name));
+    return { hashes: Object.fromEntries(names.map((name) => [name, frozen[name] ?? ''])), inputs: [], findings: [] };
+  }
+  const { hashes, inputs } = hashContent(paths, hasher);
+  const { problems } = loadEnvironment(absolute, hasher.readFile);
+  const findings = problems.map(({ field, message }) =>
+    finding(
+      at,
+      'TSD_MANIFEST_READ',
+      message,
+      at.resource.positions[field] ?? positionOf(at, field.replace(/\..*/, '')),
+    ),
+  );
+  return { hashes, inputs, findings };
+}
+
+interface Known {
+  readonly baseDir: string;
+  readonly contentHashes: Readonly<Record<string, string>>;
+  readonly hash: string;
+}
+
+/** Hashes of resources that were parsed before and did not change since. */
+const knownHashes = new WeakMap<ParsedResource, Known>();
+
+function hashOf<K extends Kind>(
+  at: Declared<K>,
+  spec: SpecOfKind[K],
+  contentHashes: Readonly<Record<string, string>>,
+): string {
+  const { baseDir } = at.candidate;
+  const known = knownHashes.get(at.resource);
+  if (known?.baseDir === baseDir && canonicalJson(known.contentHashes) === canonicalJson(contentHashes))
+    return known.hash;
+  const hash = specHash(at.resource.kind, spec, contentHashes);
+  knownHashes.set(at.resource, { baseDir, contentHashes, hash });
+  return hash;
+}
+
+class Builder {
+  readonly #universe: Universe;
+  readonly #options: BuildOptions;
+  readonly #resources = new Map<ResourceKey, Desired>();
+  readonly #references = new Map<ResourceKey, References>();
+  readonly #findings: Finding[] = [];
+  readonly #inputs = new Map<string, Set<string>>();
+
+  constructor(universe: Universe, options: BuildOptions) {
+    this.#universe = universe;
+    this.#options = options;
+  }
+
+  build(): Build {
+    for (const at of this.#universe.all()) {
+      if (at.resource.kind === 'container') this.#container(at as Declared<'container'>);
+      else this.#plain(at);
+    }
+    this.#findings.push(
+      ...findCollisions(
+        this.#universe,
+        this.#options.defaultHostIp,
+        (key) => this.#references.get(key)?.network ?? null,
+      ),
+      ...findCycles(this.#references, this.#universe),
+    );
+    return { resources: this.#resources, findings: this.#findings, inputs: this.#inputs };
+  }
+
+  #plain(at: Declared): void {
+    const { kind, spec } = at.resource;
+    if (spec) this.#add(at, withAbsolutePaths(kind, spec, at.candidate.baseDir), NO_REFERENCES, {});
+  }
+
+  #container(at: Declared<'container'>): void {
+    const { spec } = at.resource;
+    if (!spec) return;
+    const absolute = withAbsolutePaths('container', spec, at.candidate.baseDir);
+    const { references, findings } = resolveReferences(at, spec, this.#universe);
+    const content = readContent(at, spec, absolute, this.#options.hasher);
+    this.#references.set(at.key, references);
+    this.#findings.push(...findings, ...checkContainer(at, spec, references, this.#universe), ...content.findings);
+    const inputs = this.#inputs.get(at.candidate.sourceId) ?? new Set();
+    this.#inputs.set(at.candidate.sourceId, inputs);
+    for (const path of content.inputs) inputs.add(path);
+    this.#add(at, absolute, references, content.hashes);
+  }
+
+  #add<K extends Kind>(
+    at: Declared<K>,
+    spec: SpecOfKind[K],
+    references: References,
+    contentHashes: Readonly<Record<string, string>>,
+  ): void {
+    const { kind, name, written, position, positions } = at.resource;
+    const desired: Desired<K> = {
+      key: at.key,
+      kind,
+      app: at.candidate.app.app,
+      name,
+      engineName: engineName(at),
+      spec,
+      written,
+      specHash: hashOf(at, spec, contentHashes),
+      contentHashes,
+      references,
+      source: position,
+      positions,
+    };
+    this.#resources.set(at.key, deepFreeze(desired));
+  }
+}
+
+/** Pure but for the files the hasher reads. */
+export function buildAll(candidates: readonly Candidate[], options: BuildOptions): Build {
+  return new Builder(new Universe(candidates), options).build();
+}

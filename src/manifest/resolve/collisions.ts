@@ -1,0 +1,171 @@
+/** Things that only one declaration can have: names, host ports, subnets, bridges, addresses. */
+import { ipv4ToNumber, isIPv4 } from '../../model/kinds/port-forms.ts';
+import type { PortMapping } from '../../model/kinds/short-forms.ts';
+import { formatPosition, type ResourceKey } from '../../model/resource.ts';
+import { type Declared, type Finding, finding, positionOf, type Universe } from './universe.ts';
+
+/** Name of a resource outside its app: in linkgraph, `docker ps` and DNS. */
+export function engineName({ candidate, resource }: Declared): string {
+  const own =
+    resource.kind === 'container' && resource.spec
+      ? (resource as Declared<'container'>['resource']).spec?.containerName
+      : null;
+  return own ?? `${candidate.app.app}-${resource.name}`;
+}
+
+/** A claim on something, and where it was written. */
+interface Claim {
+  readonly at: Declared;
+  readonly field: string;
+  readonly index?: number;
+}
+
+const place = ({ at, field, index }: Claim) => positionOf(at, field, index);
+
+/** Both sides of a clash: each is told about the other. Within one file the later one is enough. */
+function clash(what: string, first: Claim, second: Claim): Finding[] {
+  const side = (mine: Claim, other: Claim) =>
+    finding(
+      mine.at,
+      'TSD_MANIFEST_CONFLICT',
+      `${what} is also claimed by ${other.at.key} at ${formatPosition(place(other))}`,
+      place(mine),
+      [other.at.candidate],
+    );
+  if (first.at.candidate === second.at.candidate) return [side(second, first)];
+  return [side(first, second), side(second, first)];
+}
+
+/** Clashes of claims on the same word. */
+class Claims {
+  readonly findings: Finding[] = [];
+  readonly #first = new Map<string, Claim>();
+
+  add(id: string, what: string, claim: Claim): void {
+    const before = this.#first.get(id);
+    if (before) this.findings.push(...clash(what, before, claim));
+    else this.#first.set(id, claim);
+  }
+}
+
+/** One app in two sources. Nothing else is compared between them. */
+function duplicateApps(universe: Universe): Finding[] {
+  const found: Finding[] = [];
+  for (const app of universe.apps()) {
+    const sources = universe.sourcesOf(app);
+    for (const mine of sources) {
+      const other = sources.find((candidate) => candidate !== mine);
+      if (!other) continue;
+      const message = `the app ${app} is also declared at ${formatPosition(other.app.position)}`;
+      const issue = { code: 'TSD_MANIFEST_CONFLICT' as const, message, position: mine.app.position };
+      found.push({
+        source: mine.sourceId,
+        others: sources.filter((one) => one !== mine).map((one) => one.sourceId),
+        issue,
+      });
+    }
+  }
+  return found;
+}
+
+function names(universe: Universe): Finding[] {
+  const claims = new Claims();
+  for (const at of universe.all()) {
+    const name = engineName(at);
+    claims.add(`${at.resource.kind}/${name}`, `the name ${name}`, { at, field: 'containerName' });
+  }
+  return claims.findings;
+}
+
+interface PortClaim extends Claim {
+  readonly hostIp: string;
+}
+
+const family = (address: string): string => (isIPv4(address) ? '4' : '6');
+const isWildcard = (address: string): boolean => address === '0.0.0.0' || address === '::';
+
+function portText({ hostIp, hostPort, protocol }: PortMapping): string {
+  const address = hostIp?.includes(':') ? `[${hostIp}]` : hostIp;
+  return `host port ${address === null ? '' : `${address}:`}${hostPort}/${protocol}`;
+}
+
+/** A port on all addresses clashes with the same port on any of them. */
+function ports(universe: Universe, defaultHostIp: string): Finding[] {
+  const found: Finding[] = [];
+  const byPort = new Map<string, PortClaim[]>();
+  for (const at of universe.ofKind('container')) {
+    const spec = at.resource.spec;
+    const written = (at.resource.written as { ports?: unknown[] } | null)?.ports;
+    const expanded = spec?.ports.length !== written?.length;
+    for (const [index, port] of (spec?.ports ?? []).entries()) {
+      if (port.hostPort === null) continue;
+      const hostIp = port.hostIp ?? defaultHostIp;
+      const claim: PortClaim = { at, field: 'ports', hostIp, ...(!expanded && { index }) };
+      const slot = `${family(hostIp)} ${port.protocol} ${port.hostPort}`;
+      const claims = byPort.get(slot) ?? [];
+      const before = claims.find((other) => other.hostIp === hostIp || isWildcard(other.hostIp) || isWildcard(hostIp));
+      if (before) found.push(...clash(portText(port), before, claim));
+      byPort.set(slot, [...claims, claim]);
+    }
+  }
+  return found;
+}
+
+interface SubnetClaim extends Claim {
+  readonly subnet: string;
+  readonly first: number;
+  readonly last: number;
+}
+
+function networks(universe: Universe): Finding[] {
+  const bridges = new Claims();
+  const subnets: SubnetClaim[] = [];
+  for (const at of universe.ofKind('network')) {
+    const spec = at.resource.spec;
+    if (spec?.bridgeName) bridges.add(spec.bridgeName, `the bridge ${spec.bridgeName}`, { at, field: 'bridgeName' });
+    if (!spec?.subnet) continue;
+    const [base = '', prefix = ''] = spec.subnet.split('/');
+    const first = ipv4ToNumber(base);
+    subnets.push({ at, field: 'subnet', subnet: spec.subnet, first, last: first + 2 ** (32 - Number(prefix)) - 1 });
+  }
+  subnets.sort((a, b) => a.first - b.first || a.last - b.last);
+  const overlaps: Finding[] = [];
+  let widest: SubnetClaim | undefined;
+  for (const claim of subnets) {
+    if (widest && claim.first <= widest.last) {
+      const both = claim.subnet === widest.subnet ? claim.subnet : `${claim.subnet}, which overlaps ${widest.subnet},`;
+      overlaps.push(...clash(`the subnet ${both}`, widest, claim));
+    }
+    if (!widest || claim.last > widest.last) widest = claim;
+  }
+  return [...bridges.findings, ...overlaps];
+}
+
+/** Fixed addresses, by network. */
+function addresses(universe: Universe, networkOf: (key: ResourceKey) => ResourceKey | null): Finding[] {
+  const claims = new Claims();
+  for (const at of universe.ofKind('container')) {
+    const fixed = at.resource.spec?.address;
+    if (fixed) claims.add(`${networkOf(at.key)} ${fixed}`, `the address ${fixed}`, { at, field: 'address' });
+  }
+  return claims.findings;
+}
+
+/**
+ * All clashes, each told on both sides.
+ * @param defaultHostIp where ports without an address are published (the supervisor's --ip).
+ * @param networkOf the network a container is attached to.
+ */
+export function findCollisions(
+  universe: Universe,
+  defaultHostIp: string,
+  networkOf: (key: ResourceKey) => ResourceKey | null,
+): Finding[] {
+  return [
+    ...duplicateApps(universe),
+    ...names(universe),
+    ...ports(universe, defaultHostIp),
+    ...networks(universe),
+    ...addresses(universe, networkOf),
+  ];
+}

@@ -1,0 +1,32 @@
+import { resolve } from 'node:path';
+import type { SpecOfKind } from '../../model/desired.ts';
+import type { ContainerSpec } from '../../model/kinds/container.ts';
+import type { ImageSource, ImageSpec } from '../../model/kinds/image.ts';
+import type { Kind } from '../../model/resource.ts';
+
+function imagePaths(source: ImageSource, at: (path: string) => string): ImageSource {
+  if (source.type !== 'host') return { ...source, path: at(source.path) };
+  // A bare word is looked up in PATH; only what has a slash is a path.
+  return { ...source, binaries: source.binaries.map((name) => (name.includes('/') ? at(name) : name)) };
+}
+
+function containerPaths(spec: ContainerSpec, at: (path: string) => string): ContainerSpec {
+  const env = Object.entries(spec.env).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? value : { fromFile: at(value.fromFile) },
+  ]);
+  const volumes = spec.volumes.map((mount) =>
+    mount.type === 'bind' && mount.source !== null ? { ...mount, source: at(mount.source) } : mount,
+  );
+  return { ...spec, env: Object.fromEntries(env), envFile: spec.envFile.map(at), volumes };
+}
+
+/** The spec with every path of the host absolute. @param baseDir directory of the manifest, absolute. */
+export function withAbsolutePaths<K extends Kind>(kind: K, spec: SpecOfKind[K], baseDir: string): SpecOfKind[K] {
+  const at = (path: string) => resolve(baseDir, path);
+  if (kind === 'image') {
+    const image = spec as ImageSpec;
+    return { ...image, source: imagePaths(image.source, at) } as SpecOfKind[K];
+  }
+  return kind === 'container' ? (containerPaths(spec as ContainerSpec, at) as SpecOfKind[K]) : spec;
+}

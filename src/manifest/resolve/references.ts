@@ -1,0 +1,92 @@
+/** From the names in a container's spec to keys. */
+import type { References } from '../../model/desired.ts';
+import type { ContainerSpec } from '../../model/kinds/container.ts';
+import type { Kind, ResourceKey } from '../../model/resource.ts';
+import { closest } from '../../model/suggest.ts';
+import { type Declared, type Finding, finding, positionOf, type Universe } from './universe.ts';
+
+export const NO_REFERENCES: References = {
+  image: null,
+  volumes: {},
+  network: null,
+  networkContainer: null,
+  links: [],
+  volumesFrom: [],
+};
+
+const MODES: ReadonlySet<string> = new Set(['bridge', 'host', 'none']);
+const CONTAINER_MODE = 'container:';
+
+class ReferenceReader {
+  readonly findings: Finding[] = [];
+  readonly #at: Declared<'container'>;
+  readonly #universe: Universe;
+
+  constructor(at: Declared<'container'>, universe: Universe) {
+    this.#at = at;
+    this.#universe = universe;
+  }
+
+  read(spec: ContainerSpec): References {
+    const volumes: Record<string, ResourceKey> = {};
+    for (const [index, mount] of spec.volumes.entries()) {
+      if (mount.type !== 'volume' || mount.source === null) continue;
+      volumes[mount.target] = this.#find('volume', mount.source, 'volumes', index);
+    }
+    const shared = spec.network.startsWith(CONTAINER_MODE) ? spec.network.slice(CONTAINER_MODE.length) : null;
+    const named = shared === null && !MODES.has(spec.network);
+    return {
+      image: this.#image(spec.image),
+      volumes,
+      network: named ? this.#find('network', spec.network, 'network') : null,
+      networkContainer: shared === null ? null : this.#find('container', shared, 'network'),
+      links: spec.links.map((link, index) => this.#find('container', link.target, 'links', index)),
+      volumesFrom: spec.volumesFrom.map((from, index) => this.#find('container', from.container, 'volumesFrom', index)),
+    };
+  }
+
+  /** The key a reference stands for. A missing one is a finding; its key is then the one it would have. */
+  #find(kind: Kind, reference: string, field: string, index?: number): ResourceKey {
+    const own = this.#at.candidate.app.app;
+    const found = this.#universe.lookup(kind, reference, own);
+    if (found) return found;
+    const [first = '', second] = reference.split('/');
+    this.#missing(kind, reference, field, index);
+    return second === undefined ? `${kind}/${own}/${first}` : `${kind}/${first}/${second}`;
+  }
+
+  #missing(kind: Kind, reference: string, field: string, index?: number): void {
+    const own = this.#at.candidate.app.app;
+    const otherApp = reference.includes('/') ? (reference.split('/')[0] ?? '') : null;
+    const others = otherApp === null ? [] : this.#universe.sourcesOf(otherApp);
+    const message = this.#universe.describeMissing(kind, reference, own);
+    this.findings.push(
+      finding(this.#at, 'TSD_MANIFEST_REFERENCE', message, positionOf(this.#at, field, index), others),
+    );
+  }
+
+  /**
+   * An image of the manifests, or null for a tag on this host. A plain word close to a declared image is taken for a
+   * misspelling; `app/name` counts as a reference when the app exists.
+   */
+  #image(written: string): ResourceKey | null {
+    const own = this.#at.candidate.app.app;
+    const found = /^[^/]+(\/[^/]+)?$/.test(written) ? this.#universe.lookup('image', written, own) : null;
+    if (found) return found;
+    const [first = '', second, ...more] = written.split('/');
+    const inOtherApp = second !== undefined && more.length === 0 && this.#universe.sourcesOf(first).length > 0;
+    const misspelt = /^[a-z0-9-]+$/.test(written) && closest(written, this.#universe.namesIn('image', own));
+    if (inOtherApp || misspelt) this.#missing('image', written, 'image');
+    return null;
+  }
+}
+
+/** References of one container; names that stand for nothing are findings. */
+export function resolveReferences(
+  at: Declared<'container'>,
+  spec: ContainerSpec,
+  universe: Universe,
+): { references: References; findings: readonly Finding[] } {
+  const reader = new ReferenceReader(at, universe);
+  return { references: reader.read(spec), findings: reader.findings };
+}

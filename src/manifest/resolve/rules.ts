@@ -1,0 +1,186 @@
+/**
+ * Combinations of a container's fields that contradict each other. Docker 1.4 checks many of them in its client
+ * (runconfig/parse.go); here all of them are refused before anything is touched.
+ */
+import type { References } from '../../model/desired.ts';
+import type { ContainerSpec } from '../../model/kinds/container.ts';
+import { isHostAddress } from '../../model/kinds/network.ts';
+import { type Declared, type Finding, finding, positionOf, type Universe } from './universe.ts';
+
+interface Subject {
+  readonly at: Declared<'container'>;
+  readonly spec: ContainerSpec;
+  readonly references: References;
+  readonly universe: Universe;
+}
+
+type Rule = (subject: Subject) => Finding[];
+
+const refuse = ({ at }: Subject, field: string, message: string, index?: number): Finding =>
+  finding(at, 'TSD_MANIFEST_SCHEMA', message, positionOf(at, field, index));
+
+/** As {@link refuse}, for what also depends on another resource, perhaps of another source. */
+function refuseWith(
+  { at }: Subject,
+  other: Declared | undefined,
+  field: string,
+  message: string,
+  index?: number,
+): Finding {
+  return finding(at, 'TSD_MANIFEST_SCHEMA', message, positionOf(at, field, index), other ? [other.candidate] : []);
+}
+
+/** The container's way of being on the network, as one word. */
+function modeOf(spec: ContainerSpec): 'host' | 'none' | 'container' | 'bridge' {
+  if (spec.network === 'host' || spec.network === 'none') return spec.network;
+  return spec.network.startsWith('container:') ? 'container' : 'bridge';
+}
+
+/** Fields that mean nothing without a network namespace of the container's own, by mode. */
+const NOT_WITH: { readonly [Mode in 'host' | 'none' | 'container']: readonly (keyof ContainerSpec)[] } = {
+  host: ['ports', 'links', 'address', 'dns', 'dnsSearch', 'hostname', 'domainname'],
+  none: ['ports', 'links', 'address'],
+  container: ['ports', 'expose', 'links', 'address', 'dns', 'dnsSearch', 'extraHosts', 'hostname', 'domainname'],
+};
+
+const isGiven = (value: unknown): boolean => (Array.isArray(value) ? value.length > 0 : value !== null && value !== '');
+
+const networkMode: Rule = (subject) => {
+  const mode = modeOf(subject.spec);
+  if (mode === 'bridge') return [];
+  return NOT_WITH[mode]
+    .filter((field) => isGiven(subject.spec[field]))
+    .map((field) => refuse(subject, field, `${field} cannot be combined with network: ${subject.spec.network}`));
+};
+
+const sharedNetwork: Rule = (subject) => {
+  const { at, references, universe } = subject;
+  if (references.networkContainer === null) return [];
+  if (references.networkContainer === at.key)
+    return [refuse(subject, 'network', 'a container cannot share its own network')];
+  const target = universe.get<'container'>(references.networkContainer);
+  const network = target?.resource.spec?.network ?? 'bridge';
+  if (network !== 'host' && !network.startsWith('container:')) return [];
+  const message = `that container has no network of its own; write network: ${network}`;
+  return [refuseWith(subject, target, 'network', message)];
+};
+
+/** The network resource a container is attached to, when its spec is known. */
+function attachedNetwork({ references, universe }: Subject) {
+  const declared = references.network === null ? undefined : universe.get<'network'>(references.network);
+  return declared?.resource.spec ? { declared, network: declared.resource.spec } : null;
+}
+
+/** The bridge's address: as written, else the first of the subnet. */
+function gatewayOf(gateway: string | null, subnet: string): string {
+  return gateway ?? subnet.replace(/\d+\/\d+$/, (end) => String(Number.parseInt(end, 10) + 1));
+}
+
+const address: Rule = (subject) => {
+  const { spec, references } = subject;
+  const fixed = spec.address;
+  if (fixed === null || modeOf(spec) !== 'bridge') return [];
+  if (references.network === null)
+    return [refuse(subject, 'address', 'the default bridge has no fixed addresses; use a network')];
+  const attached = attachedNetwork(subject);
+  if (!attached) return [];
+  const { declared, network } = attached;
+  const say = (message: string) => [refuseWith(subject, declared, 'address', message)];
+  if (network.subnet === null) return say('a fixed address needs a network with a subnet');
+  if (!isHostAddress(fixed, network.subnet)) return say(`${fixed} is not a host address of ${network.subnet}`);
+  return fixed === gatewayOf(network.gateway, network.subnet) ? say(`${fixed} is the gateway of the network`) : [];
+};
+
+const internalPorts: Rule = (subject) => {
+  const attached = attachedNetwork(subject);
+  if (!attached?.network.internal || subject.spec.ports.length === 0) return [];
+  return [refuseWith(subject, attached.declared, 'ports', 'an internal network has no published ports')];
+};
+
+/** Why a link from one container to another cannot work, or null. */
+function linkProblem(
+  { spec, references, universe }: Subject,
+  target: Declared<'container'>,
+  name: string,
+): string | null {
+  const targetSpec = target.resource.spec;
+  if (!targetSpec || modeOf(spec) !== 'bridge') return null;
+  const mode = modeOf(targetSpec);
+  if (mode === 'container') return `${name} has no address of its own; link to the container it shares`;
+  if (mode !== 'bridge') return `${name} uses network: ${mode} and has no address to link to`;
+  const app = target.candidate.app.app;
+  const network = targetSpec.network === 'bridge' ? null : universe.lookup('network', targetSpec.network, app);
+  return network === references.network ? null : `${name} is on another network; links need a common one`;
+}
+
+const links: Rule = (subject) => {
+  const { at, spec, references, universe } = subject;
+  const aliases = new Set<string>();
+  return spec.links.flatMap((link, index) => {
+    const key = references.links[index];
+    if (key === at.key) return [refuse(subject, 'links', 'a container cannot link to itself', index)];
+    if (aliases.has(link.alias)) return [refuse(subject, 'links', `the alias ${link.alias} is used twice`, index)];
+    aliases.add(link.alias);
+    const target = key && universe.get<'container'>(key);
+    const problem = target ? linkProblem(subject, target, link.target) : null;
+    return target && problem ? [refuseWith(subject, target, 'links', problem, index)] : [];
+  });
+};
+
+const mounts: Rule = (subject) => {
+  const seen = new Set<string>();
+  return subject.spec.volumes.flatMap(({ target }, index) => {
+    if (seen.has(target)) return [refuse(subject, 'volumes', `${target} is mounted twice`, index)];
+    seen.add(target);
+    return [];
+  });
+};
+
+const volumesFrom: Rule = (subject) =>
+  subject.references.volumesFrom.flatMap((key, index) =>
+    key === subject.at.key
+      ? [refuse(subject, 'volumesFrom', 'a container cannot take volumes from itself', index)]
+      : [],
+  );
+
+const capabilities: Rule = (subject) => {
+  const { add, drop } = subject.spec.capabilities;
+  const both = add.filter((name) => drop.includes(name));
+  const found = both.map((name) => refuse(subject, 'capabilities', `capabilities: ${name} is both added and dropped`));
+  if (subject.spec.privileged && drop.length > 0) {
+    found.push(refuse(subject, 'capabilities.drop', 'a privileged container has all capabilities; drop has no effect'));
+  }
+  return found;
+};
+
+const devices: Rule = (subject) => {
+  const seen = new Set<string>();
+  return subject.spec.devices.flatMap(({ container }, index) => {
+    if (seen.has(container)) return [refuse(subject, 'devices', `the device ${container} is given twice`, index)];
+    seen.add(container);
+    return [];
+  });
+};
+
+const RULES: readonly Rule[] = [
+  networkMode,
+  sharedNetwork,
+  address,
+  internalPorts,
+  links,
+  mounts,
+  volumesFrom,
+  capabilities,
+  devices,
+];
+
+/** Everything that contradicts itself in one container. */
+export function checkContainer(
+  at: Declared<'container'>,
+  spec: ContainerSpec,
+  references: References,
+  universe: Universe,
+): Finding[] {
+  const subject: Subject = { at, spec, references, universe };
+  return RULES.flatMap((rule) => rule(subject));
+}

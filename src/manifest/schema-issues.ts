@@ -1,0 +1,116 @@
+/** From what zod found to issues with positions and plain words. */
+import type { z } from 'zod';
+import { KIND_SCHEMAS } from '../model/kinds/kinds.ts';
+import type { Kind } from '../model/resource.ts';
+import type { ManifestIssue } from './issue.ts';
+import type { Path, Places } from './plain.ts';
+import { unknownKey } from './unknown-keys.ts';
+
+interface Subject {
+  readonly kind: Kind;
+  readonly name: string;
+  /** The value that was checked, as written. */
+  readonly written: unknown;
+  /** Path of that value in its document. */
+  readonly at: Path;
+  readonly places: Places;
+}
+
+const TYPE_NAMES: Readonly<Record<string, string>> = {
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a mapping',
+  record: 'a mapping',
+};
+
+function typeName(value: unknown): string {
+  if (value === undefined || value === null) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  return TYPE_NAMES[typeof value] ?? typeof value;
+}
+
+function valueAt(value: unknown, path: Path): unknown {
+  let current = value;
+  for (const part of path) {
+    if (typeof current !== 'object' || current === null) return undefined;
+    current = (current as Record<string | number, unknown>)[part];
+  }
+  return current;
+}
+
+/** `ports[0]`, `resources.memory`; empty for the resource itself. */
+function label(path: Path): string {
+  return path.reduce<string>(
+    (text, part) => (typeof part === 'number' ? `${text}[${part}]` : text === '' ? part : `${text}.${part}`),
+    '',
+  );
+}
+
+type ZodIssue = z.core.$ZodIssue;
+
+/** The alternative of a union that the value was most likely meant for: the one that did not refuse its type as a whole. */
+function likelyBranch(issue: Extract<ZodIssue, { code: 'invalid_union' }>): readonly ZodIssue[] | undefined {
+  const refusesType = (inner: ZodIssue) =>
+    inner.path.length === 0 && (inner.code === 'invalid_type' || inner.code === 'invalid_union');
+  const likely = issue.errors.filter((branch) => !branch.some(refusesType));
+  return likely.length === 1 ? likely[0] : undefined;
+}
+
+function describe(issue: ZodIssue, found: unknown): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `expected ${TYPE_NAMES[issue.expected] ?? issue.expected}, found ${typeName(found)}`;
+    case 'invalid_value':
+      return `expected ${issue.values.map(String).join(' or ')}`;
+    case 'too_small':
+      if (issue.origin === 'string' || issue.origin === 'array') return 'cannot be empty';
+      return `expected at least ${issue.minimum}`;
+    case 'too_big':
+      return issue.origin === 'string'
+        ? `has more than ${issue.maximum} characters`
+        : `expected at most ${issue.maximum}`;
+    default:
+      return issue.message;
+  }
+}
+
+/** Keys that may stand in the mapping at a path, as far as the schema of the kind documents them. */
+function knownKeys(kind: Kind, path: Path): readonly string[] {
+  const { fields, nested } = KIND_SCHEMAS[kind];
+  if (path.length === 0) return Object.keys(fields.shape);
+  const inner = path.length === 1 ? nested[String(path[0])] : undefined;
+  return Object.keys(inner?.shape ?? {});
+}
+
+function translate(issue: ZodIssue, outer: Path, subject: Subject): ManifestIssue[] {
+  const path = [...outer, ...(issue.path as (string | number)[])];
+  const at = [...subject.at, ...path];
+  const name = label(path);
+  const where = name === '' ? `${subject.kind} ${subject.name}` : name;
+  if (issue.code === 'unrecognized_keys') {
+    const scope = path.length === 0 ? subject.kind : 'nested';
+    const known = knownKeys(subject.kind, path);
+    return issue.keys.map((key) => unknownKey(key, scope, known, where, subject.places.find([...at, key]).key));
+  }
+  if (issue.code === 'invalid_union') {
+    const branch = likelyBranch(issue);
+    if (branch) return branch.flatMap((inner) => translate(inner, path, subject));
+  }
+  const position = subject.places.find(at);
+  if (issue.code === 'invalid_key') {
+    const message = issue.issues.map((inner) => inner.message).join('; ');
+    return [{ code: 'TSD_MANIFEST_SCHEMA', message: `${where}: ${message}`, position: position.key }];
+  }
+  const found = valueAt(subject.written, path);
+  const missing = issue.code === 'invalid_type' && found === undefined;
+  const message = missing ? `${subject.kind} ${subject.name} has no ${name}` : `${where}: ${describe(issue, found)}`;
+  return [{ code: 'TSD_MANIFEST_SCHEMA', message, position: position.value }];
+}
+
+/** All issues of one resource. */
+export function schemaIssues(error: z.ZodError, subject: Subject): ManifestIssue[] {
+  return error.issues.flatMap((issue) => translate(issue, [], subject));
+}
