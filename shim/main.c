@@ -47,7 +47,7 @@ static int make_stdio(uint32_t flags, int stdio[3]) {
     int error;
     if (flags & PROGRAM_TTY) return make_terminal(stdio);
     if (flags & PROGRAM_STDIN) error = make_pipe(&shim.input, &stdio[0], true);
-    else error = stdio[0] = (int)sys(fcntl, 0, F_DUPFD_CLOEXEC, FD_FIRST_OF_PROGRAM);
+    else error = stdio[0] = (int)sys(fcntl, 0, F_DUPFD_CLOEXEC, FD_OWN_BINARY);
     if (error >= 0) error = make_pipe(&shim.streams[0].fd, &stdio[1], false);
     if (error >= 0) error = make_pipe(&shim.streams[1].fd, &stdio[2], false);
     return error < 0 ? error : 0;

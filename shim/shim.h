@@ -14,7 +14,8 @@ enum {
     FD_RECORD_DIRECTORY = 7,
     FD_TTY = 8,
     FD_OWN_BINARY = 9,
-    FD_FIRST_OF_PROGRAM = 16,
+    /* What the program refers to starts here; above everything that is open at launch, so that it can be closed as one range. */
+    FD_FIRST_OF_PROGRAM = 32,
 };
 
 #define CONNECTIONS 16

@@ -5,7 +5,7 @@
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TaskCompiler } from '../../../src/drivers/exec/native/native-driver.ts';
-import type { PreparedTask } from '../../../src/drivers/exec/native/prepared-task.ts';
+import { FIRST_INHERITED_FD, type PreparedTask } from '../../../src/drivers/exec/native/prepared-task.ts';
 import {
   PROGRAM_FLAGS,
   type ProgramHeader,
@@ -67,8 +67,8 @@ export const handMadeCompiler: TaskCompiler = {
     return {
       ...prepared(
         program,
-        { cloneFlags: 0, setnsFd: 16, setnsFlags: CLONE_NEWPID, flags: ioFlags(spec) },
-        new Map([[16, pidfd]]),
+        { cloneFlags: 0, setnsFd: FIRST_INHERITED_FD, setnsFlags: CLONE_NEWPID, flags: ioFlags(spec) },
+        new Map([[FIRST_INHERITED_FD, pidfd]]),
       ),
       release: () => closeSync(pidfd),
     };

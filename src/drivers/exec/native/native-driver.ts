@@ -21,6 +21,7 @@ import type {
   TaskSpec,
 } from '../../contract.ts';
 import { ActiveRun } from './active-run.ts';
+import type { CgroupManager } from './cgroups/manager.ts';
 import { type ExitRecord, readExitRecord } from './exit-record.ts';
 import { type LaunchedShim, type LaunchOptions, launchError, launchShim } from './launch.ts';
 import type { PreparedTask } from './prepared-task.ts';
@@ -31,15 +32,10 @@ import { encodeNumber, type Launched, REQUEST } from './shim-protocol.ts';
 import { stdioSession } from './stdio-session.ts';
 
 /** The part of the cgroup manager that a run needs after its start. */
-export interface RunCgroups {
-  kill(containerId: string): void;
-  remove(containerId: string): void | Promise<void>;
-  list(): readonly string[];
-  oomKilled(containerId: string): boolean;
-  pause(containerId: string): void | Promise<void>;
-  unpause(containerId: string): void | Promise<void>;
-  updateResources(containerId: string, limits: ResourceLimits): void;
-}
+export type RunCgroups = Pick<
+  CgroupManager,
+  'kill' | 'remove' | 'list' | 'oomKilled' | 'pause' | 'unpause' | 'updateResources'
+>;
 
 /** Turns specifications into programs. `terminal` is the host path of the payload's terminal, null without one. */
 export interface TaskCompiler {
@@ -208,7 +204,7 @@ class NativeDriver implements ExecDriver {
   /** Makes sure that nothing of a run whose shim was killed goes on; the kernel has been told to kill the payload with it. */
   async #bury(handle: Pick<TaskHandle, 'containerId' | 'pid' | 'startTime'>): Promise<void> {
     signalProcess(handle.pid, handle.startTime, SIGKILL);
-    this.#options.cgroups.kill(handle.containerId);
+    await this.#options.cgroups.kill(handle.containerId);
     const giveUp = this.#options.clock.now().bootMs + DEATH_TIMEOUT_MS;
     while (startTimeOf(handle.pid) === handle.startTime && this.#options.clock.now().bootMs < giveUp) await delay(1);
   }
@@ -306,7 +302,7 @@ class NativeDriver implements ExecDriver {
     if (run === null) return;
     // The payload may end by itself meanwhile, which is as good.
     await run.connection.request(REQUEST.kill, encodeNumber(SIGKILL)).catch(() => {});
-    this.#options.cgroups.kill(containerId);
+    await this.#options.cgroups.kill(containerId);
     await run.ended;
   }
 

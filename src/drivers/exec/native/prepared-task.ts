@@ -26,4 +26,4 @@ export interface PreparedTask {
 export const SHIM_BINARY_FD = 9;
 
 /** Descriptors the program refers to start here in the shim. The shim marks all of its descriptors close-on-exec. */
-export const FIRST_INHERITED_FD = 16;
+export const FIRST_INHERITED_FD = 32;

@@ -99,13 +99,13 @@ export class RunFiles {
     }
     const handle = {
       containerId,
-      run: state['run'],
-      bootId: state['boot_id'],
-      shimPid: state['shim_pid'],
-      shimStartTime: state['shim_start_time'],
-      pid: state['init_pid'],
-      startTime: state['init_start_time'],
-      startedAtMs: state['started_at_ms'],
+      run: state.run,
+      bootId: state.boot_id,
+      shimPid: state.shim_pid,
+      shimStartTime: state.shim_start_time,
+      pid: state.init_pid,
+      startTime: state.init_start_time,
+      startedAtMs: state.started_at_ms,
     };
     return Object.values(handle).every((value) => value !== undefined) ? (handle as TaskHandle) : null;
   }

@@ -1,0 +1,24 @@
+import type { ExecDriver, Instance } from '../../../src/drivers/contract.ts';
+import { createNativeDriver, type RunCgroups } from '../../../src/drivers/exec/native/native-driver.ts';
+import { handMadeCompiler, SHIM_BINARY } from './hand-made.ts';
+
+const noCgroups: RunCgroups = {
+  kill: async () => {},
+  remove: async () => {},
+  list: () => [],
+  oomKilled: () => false,
+  pause: async () => {},
+  unpause: async () => {},
+  updateResources: () => {},
+};
+
+/** The native driver without the parts that compile.ts and cgroups/ add. */
+export function handMadeDriver(instance: Instance): ExecDriver {
+  return createNativeDriver({
+    instance,
+    clock: { now: () => ({ wallMs: Date.now(), bootMs: performance.now() }) },
+    shimBinary: SHIM_BINARY,
+    cgroups: noCgroups,
+    compiler: handMadeCompiler,
+  });
+}

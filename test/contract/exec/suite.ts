@@ -1,0 +1,475 @@
+/** What every exec driver promises, run against each of them. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ExecDriver, ExecSpec, Instance } from '../../../src/drivers/contract.ts';
+import { TsdError } from '../../../src/model/errors.ts';
+import { until } from '../../support/wait.ts';
+import { BUSYBOX, Fixture, finish, isAlive, logText, newId, readLog, shell } from './fixture.ts';
+
+const SIGTERM = 15;
+const SIGUSR1 = 10;
+const SIGKILL = 9;
+
+export function describeExecDriver(name: string, makeDriver: (instance: Instance) => ExecDriver): void {
+  describe(`exec driver ${name}`, () => {
+    let fixture: Fixture;
+    let driver: ExecDriver;
+
+    beforeEach(() => {
+      fixture = new Fixture(makeDriver);
+      driver = fixture.driver;
+    });
+    afterEach(() => fixture.dispose());
+
+    const logged = (path: string, text: string) => until(`"${text}" in the log`, () => logText(path).includes(text));
+    const execSpec = (argv: readonly string[], changes: Partial<ExecSpec> = {}): ExecSpec => ({
+      argv,
+      env: [],
+      cwd: null,
+      user: '',
+      tty: false,
+      stdin: false,
+      privileged: false,
+      ...changes,
+    });
+
+    describe('a run', () => {
+      it('is alive after start and tells its end once', async () => {
+        const spec = fixture.spec(shell('echo up; read line; exit 7'), { stdin: true });
+        const handle = await driver.start(spec);
+        expect(isAlive(handle.pid)).toBe(true);
+        expect(driver.running(spec.containerId)).toEqual(handle);
+        const session = await driver.attach(spec.containerId);
+        session.stdin?.end('\n');
+        expect(await fixture.exited(spec.containerId)).toMatchObject({
+          run: 1,
+          exitCode: 7,
+          signal: null,
+          oomKilled: false,
+        });
+        expect(driver.running(spec.containerId)).toBeNull();
+        expect(isAlive(handle.pid)).toBe(false);
+        await finish(session);
+        expect(fixture.exits).toHaveLength(1);
+      });
+
+      it.each([0, 1, 126, 255])('ends with exit code %i', async (code) => {
+        expect((await fixture.runToEnd(fixture.spec(shell(`exit ${code}`)))).exitCode).toBe(code);
+      });
+
+      it('that is killed has 128 + signal as its code', async () => {
+        const spec = fixture.spec(shell('echo up; while :; do sleep 1000; done'));
+        await driver.start(spec);
+        await driver.signal(spec.containerId, SIGKILL);
+        expect(await fixture.exited(spec.containerId)).toMatchObject({ exitCode: 137, signal: SIGKILL });
+      });
+
+      it('gets signals it handles', async () => {
+        const script = 'trap "echo got it" USR1; trap "exit 3" TERM; echo up; while :; do sleep 0.01; done';
+        const spec = fixture.spec(shell(script));
+        await driver.start(spec);
+        await logged(spec.log.path, 'up');
+        await driver.signal(spec.containerId, SIGUSR1);
+        await logged(spec.log.path, 'got it');
+        await driver.signal(spec.containerId, SIGTERM);
+        expect((await fixture.exited(spec.containerId)).exitCode).toBe(3);
+      });
+
+      it('that ignores everything is killed with all of its processes', async () => {
+        const spec = fixture.spec(shell('trap "" TERM HUP INT; sleep 1000 & sleep 1000 & echo up; wait'));
+        const { pid } = await driver.start(spec);
+        await logged(spec.log.path, 'up');
+        await driver.signal(spec.containerId, SIGTERM);
+        expect(isAlive(pid)).toBe(true);
+        await driver.kill(spec.containerId);
+        expect(fixture.exits).toMatchObject([{ containerId: spec.containerId, exitCode: 137 }]);
+        expect(isAlive(pid)).toBe(false);
+      });
+
+      it('can be followed by another of the same container, in the same log', async () => {
+        const spec = fixture.spec(shell('echo again'));
+        await fixture.runToEnd(spec);
+        await driver.start({ ...spec, run: 2 });
+        await until('second exit', () => fixture.exits.length === 2);
+        expect(fixture.exits.map((exit) => exit.run)).toEqual([1, 2]);
+        expect(readLog(spec.log.path).map((entry) => entry.log)).toEqual(['again\n', 'again\n']);
+      });
+
+      it('started twice is one run; another run beside it is refused', async () => {
+        const spec = fixture.spec([BUSYBOX, 'sleep', '1000']);
+        const handle = await driver.start(spec);
+        expect(await driver.start(spec)).toEqual(handle);
+        await expect(driver.start({ ...spec, run: 2 })).rejects.toMatchObject({ class: 'conflict' });
+        expect(isAlive(handle.pid)).toBe(true);
+      });
+
+      it('that has ended is not started again', async () => {
+        const spec = fixture.spec(shell('true'));
+        await fixture.runToEnd(spec);
+        await expect(driver.start(spec)).rejects.toMatchObject({ class: 'conflict' });
+      });
+
+      it('starts beside thirty others', async () => {
+        const specs = Array.from({ length: 30 }, (_, index) => fixture.spec(shell(`echo ${index}; exit ${index}`)));
+        await Promise.all(specs.map((spec) => driver.start(spec)));
+        const codes = await Promise.all(specs.map(async (spec) => (await fixture.exited(spec.containerId)).exitCode));
+        expect(codes).toEqual(specs.map((_, index) => index));
+        expect(specs.map((spec) => logText(spec.log.path))).toEqual(specs.map((_, index) => `${index}\n`));
+      });
+    });
+
+    describe('a failed start', () => {
+      it('names the step and leaves nothing', async () => {
+        const spec = fixture.spec(['/missing/program']);
+        const error = await driver.start(spec).catch((thrown: unknown) => thrown);
+        expect(error).toBeInstanceOf(TsdError);
+        expect((error as TsdError).message).toContain('/missing/program');
+        expect(driver.running(spec.containerId)).toBeNull();
+        expect(fixture.exits).toEqual([]);
+        expect(existsSync(fixture.recordPath(spec.containerId))).toBe(false);
+        expect(existsSync(`${fixture.recordPath(spec.containerId)}.tmp`)).toBe(false);
+      });
+
+      it('can be tried again as the same run', async () => {
+        const spec = fixture.spec(['/missing/program']);
+        await expect(driver.start(spec)).rejects.toThrow();
+        expect((await fixture.runToEnd({ ...spec, argv: shell('exit 4') })).exitCode).toBe(4);
+      });
+    });
+
+    describe('the absent', () => {
+      it('is not running, is killed and removed without error, and cannot be asked for more', async () => {
+        const id = newId();
+        expect(driver.running(id)).toBeNull();
+        await driver.kill(id);
+        await driver.remove(id);
+        for (const asked of [
+          driver.signal(id, SIGTERM),
+          driver.attach(id),
+          driver.exec(id, execSpec(['/x'])),
+          driver.pause(id),
+        ]) {
+          await expect(asked).rejects.toMatchObject({ code: 'TSD_CONTAINER_NOT_RUNNING' });
+        }
+      });
+
+      it('was there until remove', async () => {
+        const spec = fixture.spec([BUSYBOX, 'sleep', '1000']);
+        await driver.start(spec);
+        expect(driver.list()).toContain(spec.containerId);
+        await expect(driver.remove(spec.containerId)).rejects.toMatchObject({ class: 'conflict' });
+        await driver.kill(spec.containerId);
+        expect(driver.list()).toContain(spec.containerId);
+        await driver.remove(spec.containerId);
+        expect(driver.list()).not.toContain(spec.containerId);
+      });
+    });
+
+    describe('attach', () => {
+      it('carries stdin, stdout and stderr', async () => {
+        const spec = fixture.spec(shell('cat; echo done >&2; exit 5'), { stdin: true });
+        await driver.start(spec);
+        const session = await driver.attach(spec.containerId);
+        session.stdin?.end('through\n');
+        expect(await finish(session)).toEqual({ stdout: 'through\n', stderr: 'done\n', exitCode: 5 });
+        expect(logText(spec.log.path)).toBe('through\ndone\n');
+      });
+
+      it('carries more than any buffer holds, both ways', async () => {
+        const spec = fixture.spec([BUSYBOX, 'cat'], { stdin: true });
+        await driver.start(spec);
+        const session = await driver.attach(spec.containerId);
+        const text = `${'0123456789'.repeat(100)}\n`.repeat(2000);
+        session.stdin?.end(text);
+        const { stdout, exitCode } = await finish(session);
+        expect(exitCode).toBe(0);
+        expect(stdout === text).toBe(true);
+        expect(logText(spec.log.path) === text).toBe(true);
+      });
+
+      it('may be several at once', async () => {
+        const spec = fixture.spec(shell('read line; echo "$line"'), { stdin: true });
+        await driver.start(spec);
+        const sessions = await Promise.all([1, 2, 3].map(() => driver.attach(spec.containerId)));
+        sessions[0]?.stdin?.write('hello\n');
+        const results = await Promise.all(sessions.map(finish));
+        expect(results.map((result) => result.stdout)).toEqual(['hello\n', 'hello\n', 'hello\n']);
+      });
+
+      it('that nobody reads does not hold the payload up', async () => {
+        const flood = 'head -c 16777216 /dev/zero | tr "\\0" "x"';
+        const spec = fixture.spec(shell(`read line; ${flood}; echo; echo end >&2; sleep 1000`), { stdin: true });
+        await driver.start({ ...spec, log: { ...spec.log, maxBytes: 1 << 20 } });
+        const session = await driver.attach(spec.containerId);
+        session.stdin?.write('go\n');
+        await until('the end of the output in the log', () =>
+          readLog(spec.log.path).some(({ log }) => log === 'end\n'),
+        );
+        session.close();
+      });
+
+      it('closed early leaves the payload alone', async () => {
+        const { containerId, log } = await startedWithStdin('while read line; do echo "got $line"; done; exit 2');
+        (await driver.attach(containerId)).close();
+        const session = await driver.attach(containerId);
+        session.stdin?.write('a\n');
+        await logged(log, 'got a');
+        session.stdin?.end();
+        expect((await finish(session)).exitCode).toBe(2);
+      });
+
+      it('tells a writer that nobody reads stdin', async () => {
+        const spec = fixture.spec(shell('exec <&-; echo closed; sleep 1000'), { stdin: true });
+        await driver.start(spec);
+        await logged(spec.log.path, 'closed');
+        const { stdin } = await driver.attach(spec.containerId);
+        const failed = new Promise((resolve) => stdin?.once('error', resolve));
+        stdin?.write('x');
+        expect(await failed).toMatchObject({ errno: 32 });
+      });
+
+      async function startedWithStdin(script: string) {
+        const spec = fixture.spec(shell(script), { stdin: true });
+        await driver.start(spec);
+        return { containerId: spec.containerId, log: spec.log.path };
+      }
+    });
+
+    describe('a terminal', () => {
+      it("is the payload's stdio, can be resized, and ends with ^D", async () => {
+        const spec = fixture.spec(shell('tty -s && echo "is a tty"; read x; stty size; cat'), {
+          tty: true,
+          stdin: true,
+        });
+        await driver.start(spec);
+        const session = await driver.attach(spec.containerId);
+        await logged(spec.log.path, 'is a tty');
+        session.resize(33, 99);
+        session.stdin?.write('\n');
+        await logged(spec.log.path, '33 99');
+        session.stdin?.end();
+        expect((await finish(session)).exitCode).toBe(0);
+        expect(readLog(spec.log.path).every((entry) => entry.stream === 'stdout')).toBe(true);
+      });
+
+      it('turns ^C into a signal', async () => {
+        const spec = fixture.spec(shell('trap "echo interrupted; exit 9" INT; echo up; while :; do sleep 0.01; done'), {
+          tty: true,
+          stdin: true,
+        });
+        await driver.start(spec);
+        await logged(spec.log.path, 'up');
+        const session = await driver.attach(spec.containerId);
+        session.stdin?.write('\x03');
+        expect((await finish(session)).exitCode).toBe(9);
+        expect(logText(spec.log.path)).toContain('interrupted');
+      });
+
+      it('logs what was written last', async () => {
+        const spec = fixture.spec(shell('i=0; while [ $i -lt 500 ]; do echo "line $i"; i=$((i+1)); done; printf end'), {
+          tty: true,
+        });
+        await fixture.runToEnd(spec);
+        expect(logText(spec.log.path).endsWith('line 499\r\nend')).toBe(true);
+      });
+    });
+
+    describe('the log', () => {
+      it('has one entry for each line, whole, with stream and time', async () => {
+        const spec = fixture.spec(shell('echo one; echo two >&2; printf "thr"; printf "ee\\n\\nno end"'));
+        const before = Date.now();
+        await fixture.runToEnd(spec);
+        const entries = readLog(spec.log.path);
+        const of = (stream: string) => entries.filter((entry) => entry.stream === stream).map((entry) => entry.log);
+        expect(of('stdout')).toEqual(['one\n', 'three\n', '\n', 'no end']);
+        expect(of('stderr')).toEqual(['two\n']);
+        for (const { time } of entries) {
+          expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,8}[1-9])?Z$/);
+          expect(Date.parse(time)).toBeGreaterThanOrEqual(before - 1);
+        }
+      });
+
+      it('escapes as Docker does and keeps bad bytes out', async () => {
+        const hostile = Buffer.concat([
+          Buffer.from('<a href="x">&\\ \t\r\x00\x1b\x7f é 日本 😀 \u2028\u2029|'),
+          Buffer.from([0xff, 0xc0, 0x80, 0xed, 0xa0, 0x80, 0xf4, 0x90, 0x80, 0x80, 0xe2, 0x28]),
+          Buffer.from('|\n'),
+        ]);
+        const spec = fixture.spec([BUSYBOX, 'cat'], { stdin: true });
+        await driver.start(spec);
+        const session = await driver.attach(spec.containerId);
+        session.stdin?.end(hostile);
+        await finish(session);
+        const raw = readFileSync(spec.log.path, 'utf8');
+        expect(raw).toContain(
+          '\\u003ca href=\\"x\\"\\u003e\\u0026\\\\ \\t\\r\\u0000\\u001b\x7f é 日本 😀 \\u2028\\u2029|',
+        );
+        expect(raw).toContain(`|${'\\ufffd'.repeat(11)}(|\\n`);
+        expect(readLog(spec.log.path)).toHaveLength(1);
+      });
+
+      it('splits lines over 16 KiB, never inside a character', async () => {
+        const spec = fixture.spec([BUSYBOX, 'cat'], { stdin: true });
+        await driver.start(spec);
+        const session = await driver.attach(spec.containerId);
+        const line = `${'x'.repeat(16383)}${'é'.repeat(20_000)}\n`;
+        session.stdin?.end(line);
+        await finish(session);
+        const entries = readLog(spec.log.path);
+        expect(entries.map((entry) => entry.log).join('')).toBe(line);
+        expect(entries.length).toBe(4);
+        expect(entries.map((entry) => entry.log.endsWith('\n'))).toEqual([false, false, false, true]);
+      });
+
+      it('is rotated by size without losing a line, and keeps as many files as asked', async () => {
+        const spec = fixture.spec(shell('i=0; while [ $i -lt 2000 ]; do echo "line $i"; i=$((i+1)); done'));
+        const log = { ...spec.log, maxBytes: 20_000, maxFiles: 100 };
+        await fixture.runToEnd({ ...spec, log });
+        const files = Array.from({ length: 100 }, (_, number) =>
+          number === 0 ? log.path : `${log.path}.${number}`,
+        ).filter(existsSync);
+        expect(files.length).toBeGreaterThan(5);
+        for (const file of files) expect(readFileSync(file).length).toBeLessThanOrEqual(20_000);
+        const lines = files.reverse().flatMap((file) => readLog(file).map((entry) => entry.log));
+        expect(lines).toEqual(Array.from({ length: 2000 }, (_, index) => `line ${index}\n`));
+      });
+
+      it('keeps no more files than asked', async () => {
+        const spec = fixture.spec(shell('i=0; while [ $i -lt 2000 ]; do echo "line $i"; i=$((i+1)); done'));
+        await fixture.runToEnd({ ...spec, log: { ...spec.log, maxBytes: 5000, maxFiles: 3 } });
+        expect(
+          [0, 1, 2, 3].map((number) => existsSync(number === 0 ? spec.log.path : `${spec.log.path}.${number}`)),
+        ).toEqual([true, true, true, false]);
+        expect(readLog(spec.log.path).at(-1)?.log).toBe('line 1999\n');
+      });
+
+      it('goes on after half an entry that a crash of the host left', async () => {
+        const spec = fixture.spec(shell('echo next'));
+        writeFileSync(spec.log.path, '{"log":"hal');
+        await fixture.runToEnd(spec);
+        expect(readFileSync(spec.log.path, 'utf8')).toMatch(
+          /^\{"log":"hal\n\{"log":"next\\n","stream":"stdout","time":"[^"]+"\}\n$/,
+        );
+      });
+    });
+
+    describe('exec', () => {
+      let containerId: string;
+
+      beforeEach(async () => {
+        const spec = fixture.spec([BUSYBOX, 'sleep', '1000']);
+        containerId = spec.containerId;
+        await driver.start(spec);
+      });
+
+      it('gives output and exit code, apart from the log of the container', async () => {
+        const session = await driver.exec(containerId, execSpec(shell('echo out; echo err >&2; exit 6')));
+        expect(await finish(session)).toEqual({ stdout: 'out\n', stderr: 'err\n', exitCode: 6 });
+        expect(driver.running(containerId)).not.toBeNull();
+      });
+
+      it('carries stdin and more output than any buffer holds', async () => {
+        const session = await driver.exec(containerId, execSpec([BUSYBOX, 'cat'], { stdin: true }));
+        const text = `${'0123456789'.repeat(100)}\n`.repeat(3000);
+        session.stdin?.end(text);
+        const { stdout, exitCode } = await finish(session);
+        expect(exitCode).toBe(0);
+        expect(stdout === text).toBe(true);
+      });
+
+      it('is killed by a signal', async () => {
+        const session = await driver.exec(containerId, execSpec([BUSYBOX, 'sleep', '1000']));
+        expect(isAlive(session.pid)).toBe(true);
+        session.signal(SIGKILL);
+        expect((await finish(session)).exitCode).toBe(137);
+      });
+
+      it('has a terminal of its own', async () => {
+        const session = await driver.exec(
+          containerId,
+          execSpec(shell('tty -s && echo yes; read x; stty size'), { tty: true, stdin: true }),
+        );
+        session.resize(11, 22);
+        session.stdin?.write('\n');
+        const { stdout, exitCode } = await finish(session);
+        expect(stdout).toMatch(/yes[\s\S]*11 22/);
+        expect(exitCode).toBe(0);
+      });
+
+      it('names what is missing', async () => {
+        await expect(driver.exec(containerId, execSpec(['/missing/program']))).rejects.toThrow('/missing/program');
+      });
+
+      it('ends with its container', async () => {
+        const session = await driver.exec(containerId, execSpec([BUSYBOX, 'sleep', '1000']));
+        await driver.kill(containerId);
+        expect((await finish(session)).exitCode).toBe(137);
+      });
+
+      it('let go of goes on', async () => {
+        const session = await driver.exec(containerId, execSpec([BUSYBOX, 'sleep', '1000']));
+        session.close();
+        await expect(session.exited).rejects.toMatchObject({ code: 'TSD_SHIM' });
+        expect(isAlive(session.pid)).toBe(true);
+      });
+    });
+
+    describe('adopt', () => {
+      it('takes a live run over: state, exit, attach and exec', async () => {
+        const spec = fixture.spec(shell('while read line; do echo "got $line"; done; exit 3'), { stdin: true });
+        const handle = await driver.start(spec);
+        driver.close();
+        const next = fixture.newDriver();
+        const exits: unknown[] = [];
+        next.onExit((exit) => exits.push(exit));
+        expect(await next.adopt(handle)).toEqual({ state: 'running', handle });
+        expect(next.running(spec.containerId)).toEqual(handle);
+        expect((await finish(await next.exec(spec.containerId, execSpec(shell('echo in'))))).stdout).toBe('in\n');
+        const session = await next.attach(spec.containerId);
+        session.stdin?.end('more\n');
+        expect(await finish(session)).toMatchObject({ stdout: 'got more\n', exitCode: 3 });
+        await until('exit', () => exits.length > 0);
+        expect(exits).toMatchObject([{ containerId: spec.containerId, run: 1, exitCode: 3 }]);
+        expect(fixture.exits).toEqual([]);
+      });
+
+      it('needs only container and run', async () => {
+        const handle = await driver.start(fixture.spec([BUSYBOX, 'sleep', '1000']));
+        driver.close();
+        const { containerId, run } = handle;
+        expect(await fixture.newDriver().adopt({ containerId, run })).toEqual({ state: 'running', handle });
+      });
+
+      it('learns of a run that ended meanwhile', async () => {
+        const spec = fixture.spec(shell('read line; echo last words; exit 12'), { stdin: true });
+        const handle = await driver.start(spec);
+        const session = await driver.attach(spec.containerId);
+        driver.close();
+        session.stdin?.end('\n');
+        await finish(session);
+        const next = fixture.newDriver();
+        expect(await next.adopt(handle)).toMatchObject({
+          state: 'exited',
+          exit: { exitCode: 12, signal: null, run: 1 },
+        });
+        expect(logText(spec.log.path)).toBe('last words\n');
+        expect(next.running(spec.containerId)).toBeNull();
+      });
+
+      it('does not know how a run of another boot ended, and touches no process of this one', async () => {
+        const bystander = await driver.start(fixture.spec([BUSYBOX, 'sleep', '1000']));
+        const lost = { ...bystander, containerId: newId(), bootId: '00000000-0000-0000-0000-000000000000' };
+        expect(await driver.adopt(lost)).toMatchObject({ state: 'exited', exit: { exitCode: null } });
+        expect(isAlive(bystander.pid)).toBe(true);
+      });
+
+      it('is not fooled by a pid that was used again', async () => {
+        const bystander = await driver.start(fixture.spec([BUSYBOX, 'sleep', '1000']));
+        const lost = { ...bystander, containerId: newId(), startTime: '1', shimStartTime: '1' };
+        expect(await driver.adopt(lost)).toMatchObject({ state: 'exited', exit: { exitCode: null } });
+        expect(isAlive(bystander.pid)).toBe(true);
+        expect(isAlive(bystander.shimPid)).toBe(true);
+      });
+    });
+  });
+}
