@@ -1,0 +1,189 @@
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TsdError } from '../model/errors.ts';
+import type { ResourceKey } from '../model/resource.ts';
+import { decodeContainer, encodeContainer } from './container-codec.ts';
+import { CONFIG_JSON } from './container-files.ts';
+import type { ContainerRecord } from './container-record.ts';
+import { type DurableBatch, rewriteInPlace, type StateFiles } from './durable.ts';
+import { GoDecodeError, goMarshal } from './go-json.ts';
+import { HOST_CONFIG } from './run-config.ts';
+import { toStateError } from './state-error.ts';
+import { corrupt, errnoCode, readGoFile, type StateIssue } from './state-file.ts';
+import { TruncIndex } from './trunc-index.ts';
+
+/** Files that are bind-mounted into the container; built by hosts.ts and resolv-conf.ts. */
+export const CONTAINER_TEXT_FILES = ['hostname', 'hosts', 'resolv.conf'] as const;
+export type ContainerTextFile = (typeof CONTAINER_TEXT_FILES)[number];
+
+const FILE_MODE = 0o600;
+const TEXT_FILE_MODE = 0o644;
+
+/** @throws TsdError TSD_STATE_CORRUPT. */
+function loadContainer(directory: string, id: string): ContainerRecord {
+  const path = join(directory, 'config.json');
+  const json = readGoFile(path, CONFIG_JSON);
+  if (json === null) throw corrupt(path, 'is missing');
+  if (json.ID !== id) throw corrupt(path, `Container ${json.ID} is stored at ${id}`);
+  const hostConfig = readGoFile(join(directory, 'hostconfig.json'), HOST_CONFIG) ?? HOST_CONFIG.zero();
+  try {
+    return decodeContainer(json, hostConfig);
+  } catch (error) {
+    throw error instanceof GoDecodeError ? corrupt(path, error.message, error) : error;
+  }
+}
+
+/**
+ * containers/: loaded once, then kept in memory with write-through. The rename of `containers/<id>` into place is the
+ * commit of a new container; whatever happens before leaves nothing, whatever happens after leaves all of it.
+ */
+export class ContainerStore {
+  readonly #directory: string;
+  readonly #files: StateFiles;
+  readonly #records = new Map<string, ContainerRecord>();
+  readonly #idsByKey = new Map<ResourceKey, string>();
+  readonly #damaged = new Map<string, TsdError>();
+  readonly #index = new TruncIndex();
+
+  /** @throws TsdError only when containers/ itself cannot be listed; a bad container becomes one of {@link issues}. */
+  constructor(root: string, files: StateFiles) {
+    this.#directory = join(root, 'containers');
+    this.#files = files;
+    for (const id of readdirSync(this.#directory)) {
+      try {
+        this.#remember(loadContainer(join(this.#directory, id), id));
+      } catch (error) {
+        this.#damaged.set(
+          id,
+          error instanceof TsdError ? error : corrupt(join(this.#directory, id), String(error), error),
+        );
+      }
+    }
+  }
+
+  /** Containers that could not be read. They stay on disk, and what carries their id is not an orphan. */
+  get issues(): readonly StateIssue[] {
+    return [...this.#damaged].map(([id, error]) => ({ path: this.path(id), error }));
+  }
+
+  /** Every id with a directory, readable or not: layers, networks and cgroups of others are orphans. */
+  ids(): ReadonlySet<string> {
+    return new Set([...this.#records.keys(), ...this.#damaged.keys()]);
+  }
+
+  all(): readonly ContainerRecord[] {
+    return [...this.#records.values()];
+  }
+
+  get(id: string): ContainerRecord | undefined {
+    return this.#records.get(id);
+  }
+
+  byKey(key: ResourceKey): ContainerRecord | undefined {
+    const id = this.#idsByKey.get(key);
+    return id === undefined ? undefined : this.#records.get(id);
+  }
+
+  /** @param prefix of an id. @throws TsdError TSD_NO_SUCH_RESOURCE unless exactly one id begins with it. */
+  lookup(prefix: string): ContainerRecord {
+    const id = this.#index.get(prefix);
+    const record = this.#records.get(id);
+    if (record === undefined) throw new TsdError('TSD_BUG', `index names ${id}, which is not loaded`);
+    return record;
+  }
+
+  /** Directory of a container. */
+  path(id: string): string {
+    return join(this.#directory, id);
+  }
+
+  /** Where one of the container's text files is, or will be. */
+  textPath(id: string, file: ContainerTextFile): string {
+    return join(this.#directory, id, file);
+  }
+
+  /** The json-file log; the shim writes it. */
+  logPath(id: string): string {
+    return join(this.#directory, id, `${id}-json.log`);
+  }
+
+  /**
+   * Builds a new container aside and stages its commit; it exists once `batch` has been committed.
+   * @throws TsdError TSD_STATE_CORRUPT when the id is taken, TSD_DISK_FULL, TSD_SYSCALL; then nothing is left.
+   */
+  create(record: ContainerRecord, texts: Readonly<Record<ContainerTextFile, string>>, batch: DurableBatch): void {
+    const final = this.path(record.id);
+    if (this.ids().has(record.id)) throw corrupt(final, 'exists already');
+    const temporary = this.#files.temporaryPath(`container-${record.id}`);
+    const durable = {
+      'config.json': goMarshal(CONFIG_JSON, encodeContainer(record)),
+      'hostconfig.json': goMarshal(HOST_CONFIG, record.hostConfig),
+    };
+    try {
+      mkdirSync(temporary, { mode: 0o700 });
+      for (const [name, text] of Object.entries(durable))
+        writeFileSync(join(temporary, name), text, { mode: FILE_MODE });
+      for (const name of CONTAINER_TEXT_FILES)
+        writeFileSync(join(temporary, name), texts[name], { mode: TEXT_FILE_MODE });
+    } catch (error) {
+      rmSync(temporary, { recursive: true, force: true });
+      throw toStateError(error, `create ${final}`);
+    }
+    const files = Object.keys(durable).map((name) => join(temporary, name));
+    batch.directory(temporary, final, files, () => this.#remember(record));
+  }
+
+  /**
+   * Replaces a record. Without a batch the write is derivable grade: it survives a killed supervisor, and after a power
+   * loss the file holds the old or the new record (ext4, btrfs; a filesystem that reorders data after a rename may tear
+   * it). Give a batch for what must not be forgotten: a changed spec, a manual stop.
+   */
+  update(record: ContainerRecord, batch?: DurableBatch): void {
+    const previous = this.#records.get(record.id);
+    if (previous === undefined) throw new TsdError('TSD_BUG', `container ${record.id} is not loaded`);
+    const config = goMarshal(CONFIG_JSON, encodeContainer(record));
+    const hostConfig = goMarshal(HOST_CONFIG, record.hostConfig);
+    const hostConfigChanged = hostConfig !== goMarshal(HOST_CONFIG, previous.hostConfig);
+    const write = (name: string, text: string): void => {
+      const path = join(this.path(record.id), name);
+      if (batch === undefined) this.#files.replace(path, text, FILE_MODE);
+      else batch.file(path, text, FILE_MODE);
+    };
+    if (hostConfigChanged) write('hostconfig.json', hostConfig);
+    write('config.json', config);
+    this.#remember(record);
+  }
+
+  /** Rewrites a text file so that a running container sees it: in place, because its inode is bind-mounted. */
+  writeText(id: string, file: ContainerTextFile, text: string): void {
+    rewriteInPlace(this.textPath(id, file), text, TEXT_FILE_MODE);
+  }
+
+  /** Removes a container with its log. It is gone when this returns; a removed or unknown id is a no-op. */
+  async remove(id: string): Promise<void> {
+    const aside = this.#files.temporaryPath(`removed-${id}`);
+    try {
+      renameSync(this.path(id), aside);
+    } catch (error) {
+      if (errnoCode(error) !== 'ENOENT') throw toStateError(error, `remove ${this.path(id)}`);
+    }
+    this.#forget(id);
+    await rm(aside, { recursive: true, force: true });
+  }
+
+  #remember(record: ContainerRecord): void {
+    this.#forget(record.id);
+    this.#records.set(record.id, record);
+    this.#index.add(record.id);
+    if (record.owner !== null) this.#idsByKey.set(record.owner.key, record.id);
+  }
+
+  #forget(id: string): void {
+    const key = this.#records.get(id)?.owner?.key;
+    if (key !== undefined && this.#idsByKey.get(key) === id) this.#idsByKey.delete(key);
+    this.#records.delete(id);
+    this.#damaged.delete(id);
+    this.#index.delete(id);
+  }
+}

@@ -1,0 +1,64 @@
+import { existsSync, renameSync } from 'node:fs';
+import Database from 'better-sqlite3';
+import { TsdError } from '../model/errors.ts';
+import { corrupt, type StateIssue } from './state-file.ts';
+
+/** SQLITE_CORRUPT and SQLITE_NOTADB: the content is wrong, as opposed to a disk or permission that is. */
+const CONTENT_ERRORS = ['SQLITE_CORRUPT', 'SQLITE_NOTADB'];
+
+const isContentError = (error: unknown): boolean =>
+  error instanceof Database.SqliteError && CONTENT_ERRORS.some((code) => error.code.startsWith(code));
+
+/** Files of one database: itself, rollback journal, write-ahead log and its index. */
+const SUFFIXES = ['', '-journal', '-wal', '-shm'];
+
+function freeName(path: string): string {
+  for (let n = 1; ; n++) if (!existsSync(`${path}.damaged-${n}`)) return `${path}.damaged-${n}`;
+}
+
+function setAside(path: string): string {
+  const target = freeName(path);
+  for (const suffix of SUFFIXES) if (existsSync(path + suffix)) renameSync(path + suffix, target + suffix);
+  return target;
+}
+
+function openWith(path: string, prepare: (database: Database.Database) => void): Database.Database {
+  const database = new Database(path);
+  try {
+    prepare(database);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** A SQLite failure as a TsdError; other errors pass unchanged. */
+function toDatabaseError(path: string, error: unknown): unknown {
+  if (!(error instanceof Database.SqliteError)) return error;
+  if (error.code === 'SQLITE_FULL') {
+    return new TsdError('TSD_DISK_FULL', `${path}: ${error.message}`, { step: `open ${path}`, cause: error });
+  }
+  return corrupt(path, `${error.message} (${error.code})`, error);
+}
+
+export interface OpenedDatabase {
+  readonly database: Database.Database;
+  readonly issues: readonly StateIssue[];
+}
+
+/**
+ * Opens a database or makes it. One that is damaged is renamed to `<path>.damaged-N` and a new one takes its place,
+ * because a supervisor that does not start helps nobody; the issue says so.
+ * @param prepare sets pragmas and creates or migrates tables. What it throws other than a damaged file goes through.
+ */
+export function openDatabase(path: string, prepare: (database: Database.Database) => void): OpenedDatabase {
+  try {
+    return { database: openWith(path, prepare), issues: [] };
+  } catch (error) {
+    if (!isContentError(error)) throw toDatabaseError(path, error);
+    const aside = setAside(path);
+    const issue = { path: aside, error: corrupt(path, `is damaged; kept as ${aside}, a new one was made`, error) };
+    return { database: openWith(path, prepare), issues: [issue] };
+  }
+}

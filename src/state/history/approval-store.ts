@@ -1,0 +1,25 @@
+import type { HistoryDatabase } from './history-database.ts';
+
+/** What a person allowed with `tsdocker approve`: the key of a volume, or the origin of a source. Durable. */
+export class ApprovalStore {
+  readonly #history: HistoryDatabase;
+
+  constructor(history: HistoryDatabase) {
+    this.#history = history;
+  }
+
+  all(): ReadonlySet<string> {
+    return new Set(this.#history.prepare<[], string>('SELECT subject FROM approvals').pluck().all());
+  }
+
+  grant(subject: string, nowMs: number): void {
+    this.#history.durable(() =>
+      this.#history.prepare('INSERT OR REPLACE INTO approvals VALUES (?, ?)').run(subject, Math.round(nowMs)),
+    );
+  }
+
+  /** Uses an approval up. An unknown one is a no-op. */
+  withdraw(subject: string): void {
+    this.#history.durable(() => this.#history.prepare('DELETE FROM approvals WHERE subject = ?').run(subject));
+  }
+}

@@ -1,0 +1,52 @@
+import { openDatabase } from '../database.ts';
+import type { StateIssue } from '../state-file.ts';
+import { ApprovalStore } from './approval-store.ts';
+import { FailureStore } from './failure-store.ts';
+import { GenerationStore } from './generation-store.ts';
+import { HistoryDatabase } from './history-database.ts';
+import { Journal } from './journal.ts';
+import { LeaseStore } from './lease-store.ts';
+import { migrate } from './migrations.ts';
+import { DEFAULT_RETENTION, pruneHistory, type Retention } from './prune.ts';
+import { ResourceStore } from './resource-store.ts';
+import { SourceStore } from './source-store.ts';
+
+/** history.db: what we remember beyond Docker's own files. */
+export interface History {
+  readonly sources: SourceStore;
+  readonly generations: GenerationStore;
+  readonly journal: Journal;
+  readonly failures: FailureStore;
+  readonly leases: LeaseStore;
+  readonly resources: ResourceStore;
+  readonly approvals: ApprovalStore;
+  readonly issues: readonly StateIssue[];
+  /** Makes the durable changes of several stores one transaction with one fsync. */
+  durable<T>(changes: () => T): T;
+  /** Bounds the file; call it now and then. */
+  prune(retention?: Retention): void;
+  close(): void;
+}
+
+/** @throws TsdError TSD_VERSION_MISMATCH for a newer schema. A damaged file is set aside: see issues. */
+export function openHistory(path: string): History {
+  const { database, issues } = openDatabase(path, (opened) => {
+    opened.pragma('journal_mode = WAL');
+    opened.pragma('foreign_keys = ON');
+    migrate(opened);
+  });
+  const history = new HistoryDatabase(database);
+  return {
+    sources: new SourceStore(history),
+    generations: new GenerationStore(history),
+    journal: new Journal(history),
+    failures: new FailureStore(history),
+    leases: new LeaseStore(history),
+    resources: new ResourceStore(history),
+    approvals: new ApprovalStore(history),
+    issues,
+    durable: (changes) => history.durable(changes),
+    prune: (retention = DEFAULT_RETENTION) => pruneHistory(history, retention),
+    close: () => history.close(),
+  };
+}

@@ -1,0 +1,117 @@
+import type { Database } from 'better-sqlite3';
+import { TsdError } from '../../model/errors.ts';
+
+/** Times are Unix milliseconds. A migration is never changed after a release: what it made is on people's disks. */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE texts (sha256 TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE source_revisions (
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('watched', 'applied', 'api')),
+    origin TEXT NOT NULL,
+    base_dir TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    sha256 TEXT NOT NULL REFERENCES texts (sha256),
+    recorded_at INTEGER NOT NULL,
+    UNIQUE (kind, origin, revision)
+  ) STRICT;
+
+  CREATE TABLE generations (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    created_at INTEGER NOT NULL,
+    cause TEXT NOT NULL,
+    pins TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE generation_sources (
+    n INTEGER NOT NULL REFERENCES generations (n) ON DELETE CASCADE,
+    source_revision INTEGER NOT NULL REFERENCES source_revisions (id),
+    PRIMARY KEY (n, source_revision)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX generation_sources_by_revision ON generation_sources (source_revision);
+
+  CREATE TABLE ops (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    reconcile_id TEXT NOT NULL,
+    op_id TEXT NOT NULL,
+    op TEXT NOT NULL,
+    key TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    status TEXT NOT NULL CHECK (status IN ('running', 'succeeded', 'failed', 'skipped', 'interrupted')),
+    error TEXT
+  ) STRICT;
+  CREATE INDEX ops_by_key ON ops (key, id);
+  CREATE INDEX ops_running ON ops (id) WHERE status = 'running';
+
+  CREATE TABLE failures (
+    key TEXT PRIMARY KEY,
+    class TEXT NOT NULL,
+    message TEXT NOT NULL,
+    spec_hash TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    retry_at_boot_ms REAL,
+    boot_id TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE address_leases (
+    network TEXT NOT NULL,
+    container TEXT NOT NULL,
+    address TEXT NOT NULL,
+    PRIMARY KEY (network, container),
+    UNIQUE (network, address)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX address_leases_by_container ON address_leases (container);
+  CREATE TABLE address_cursors (network TEXT PRIMARY KEY, last TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE port_leases (
+    container TEXT NOT NULL,
+    container_port INTEGER NOT NULL,
+    protocol TEXT NOT NULL CHECK (protocol IN ('tcp', 'udp')),
+    host_ip TEXT NOT NULL,
+    host_port INTEGER NOT NULL,
+    PRIMARY KEY (container, container_port, protocol, host_ip),
+    UNIQUE (protocol, host_ip, host_port)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE networks (
+    key TEXT PRIMARY KEY,
+    spec_hash TEXT NOT NULL,
+    written TEXT NOT NULL,
+    schema_version INTEGER NOT NULL,
+    bridge TEXT NOT NULL UNIQUE,
+    subnet TEXT NOT NULL,
+    gateway TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE images (
+    key TEXT PRIMARY KEY,
+    spec_hash TEXT NOT NULL,
+    image_id TEXT NOT NULL,
+    source_fingerprint TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE approvals (subject TEXT PRIMARY KEY, granted_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  `,
+];
+
+/**
+ * Brings a database to the newest schema, in one transaction a step.
+ * @throws TsdError TSD_VERSION_MISMATCH for one that a later tsdocker wrote; it is not touched.
+ */
+export function migrate(database: Database, migrations: readonly string[] = MIGRATIONS): void {
+  const version = database.pragma('user_version', { simple: true }) as number;
+  if (version > migrations.length) {
+    throw new TsdError(
+      'TSD_VERSION_MISMATCH',
+      `${database.name} has schema ${version}; this tsdocker knows up to ${migrations.length}`,
+      { hint: 'Install the tsdocker version that wrote it, or a later one.' },
+    );
+  }
+  for (const [index, sql] of migrations.entries()) {
+    if (index < version) continue;
+    const step = database.transaction(() => {
+      database.exec(sql);
+      database.pragma(`user_version = ${index + 1}`);
+    });
+    step.immediate();
+  }
+}

@@ -1,0 +1,73 @@
+import type { Statement } from 'better-sqlite3';
+import type { ResourceKey } from '../../model/resource.ts';
+import type { JsonValue } from '../go-json.ts';
+import type { HistoryDatabase } from './history-database.ts';
+
+/** A network as it was made. */
+export interface NetworkRecord {
+  readonly key: ResourceKey;
+  readonly specHash: string;
+  /** The spec without defaults and the schema version it was written for. */
+  readonly written: JsonValue;
+  readonly schemaVersion: number;
+  readonly bridge: string;
+  /** CIDR; stays the same when the manifest leaves the choice to us. */
+  readonly subnet: string;
+  readonly gateway: string;
+}
+
+/** Which image a declared image key means. */
+export interface ImageBinding {
+  readonly key: ResourceKey;
+  readonly specHash: string;
+  readonly imageId: string;
+  /** Tells whether the source changed since it was loaded. */
+  readonly sourceFingerprint: string;
+}
+
+/** Declared networks and images: what Docker's layout has no place for. All changes are durable. */
+export class ResourceStore {
+  readonly #history: HistoryDatabase;
+  readonly #networks: Statement<[], Omit<NetworkRecord, 'written'> & { written: string }>;
+  readonly #images: Statement<[], ImageBinding>;
+
+  constructor(history: HistoryDatabase) {
+    this.#history = history;
+    this.#networks = history.prepare(`SELECT key, spec_hash AS specHash, written, schema_version AS schemaVersion,
+      bridge, subnet, gateway FROM networks`);
+    this.#images = history.prepare(`SELECT key, spec_hash AS specHash, image_id AS imageId,
+      source_fingerprint AS sourceFingerprint FROM images`);
+  }
+
+  networks(): readonly NetworkRecord[] {
+    return this.#networks.all().map((row) => ({ ...row, written: JSON.parse(row.written) as JsonValue }));
+  }
+
+  setNetwork({ key, specHash, written, schemaVersion, bridge, subnet, gateway }: NetworkRecord): void {
+    this.#history.durable(() =>
+      this.#history
+        .prepare('INSERT OR REPLACE INTO networks VALUES (?, ?, ?, ?, ?, ?, ?)')
+        .run(key, specHash, JSON.stringify(written), schemaVersion, bridge, subnet, gateway),
+    );
+  }
+
+  removeNetwork(key: ResourceKey): void {
+    this.#history.durable(() => this.#history.prepare('DELETE FROM networks WHERE key = ?').run(key));
+  }
+
+  images(): readonly ImageBinding[] {
+    return this.#images.all();
+  }
+
+  setImage({ key, specHash, imageId, sourceFingerprint }: ImageBinding): void {
+    this.#history.durable(() =>
+      this.#history
+        .prepare('INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?)')
+        .run(key, specHash, imageId, sourceFingerprint),
+    );
+  }
+
+  removeImage(key: ResourceKey): void {
+    this.#history.durable(() => this.#history.prepare('DELETE FROM images WHERE key = ?').run(key));
+  }
+}

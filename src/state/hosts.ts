@@ -1,0 +1,51 @@
+import { TsdError } from '../model/errors.ts';
+
+export interface HostsContent {
+  /** The container's own address, or null when it has none: its line is left out. */
+  readonly address: string | null;
+  readonly hostname: string;
+  readonly domainname: string;
+  readonly links: readonly { readonly alias: string; readonly address: string }[];
+  /** `name:address`; the address may itself contain colons. */
+  readonly extraHosts: readonly string[];
+}
+
+/** pkg/networkfs/etchosts of Docker 1.4. */
+const DEFAULT_LINES = [
+  '127.0.0.1\tlocalhost',
+  '::1\tlocalhost ip6-localhost ip6-loopback',
+  'fe00::0\tip6-localnet',
+  'ff00::0\tip6-mcastprefix',
+  'ff02::1\tip6-allnodes',
+  'ff02::2\tip6-allrouters',
+];
+
+function line(address: string, names: string): string {
+  if (/[\r\n\t]/.test(address + names)) {
+    throw new TsdError('TSD_CONTAINER_SETUP', `"${names}" cannot stand in a hosts file`, { step: 'write hosts' });
+  }
+  return `${address}\t${names}`;
+}
+
+function extraHostLine(entry: string): string {
+  const colon = entry.indexOf(':');
+  return line(entry.slice(colon + 1), entry.slice(0, colon));
+}
+
+/** /etc/hosts of a container: itself, the loopback names, its links, then extra hosts. */
+export function buildHosts(content: HostsContent): string {
+  const { address, hostname, domainname } = content;
+  const names = domainname === '' ? hostname : `${hostname}.${domainname} ${hostname}`;
+  const lines = [
+    ...(address === null ? [] : [line(address, names)]),
+    ...DEFAULT_LINES,
+    ...content.links.map((link) => line(link.address, link.alias)),
+    ...content.extraHosts.map(extraHostLine),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** /etc/hostname of a container. */
+export function buildHostname(hostname: string, domainname: string): string {
+  return domainname === '' ? `${hostname}\n` : `${hostname}.${domainname}\n`;
+}

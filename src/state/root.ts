@@ -1,0 +1,154 @@
+import { randomBytes } from 'node:crypto';
+import { lstatSync, mkdirSync, readdirSync, realpathSync, statfsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type FileLock, tryLockFile } from '../ffi/locks.ts';
+import { TsdError } from '../model/errors.ts';
+import { StateFiles } from './durable.ts';
+import { claimPidfile, type Pidfile } from './pidfile.ts';
+import { toStateError } from './state-error.ts';
+import { corrupt, readStateFile, type StateIssue } from './state-file.ts';
+
+/** Directories of the root, all 0700 (DESIGN §5). */
+const ROOT_DIRECTORIES = ['containers', 'graph', 'volumes', 'vfs', 'vfs/dir', 'execdriver', 'execdriver/native', 'tmp'];
+
+/** include/uapi/linux/magic.h */
+const MEMORY_FILESYSTEMS: readonly number[] = [0x01021994 /* TMPFS_MAGIC */, 0x858458f6 /* RAMFS_MAGIC */];
+
+export interface RootOptions {
+  readonly root: string;
+  readonly runDir: string;
+  /** Null writes none. */
+  readonly pidfile: string | null;
+}
+
+/** A root that this process owns until {@link StateRoot.close}. Paths are canonical. */
+export interface StateRoot {
+  readonly root: string;
+  readonly runDir: string;
+  /** Six hex digits, minted once: owner mark of every kernel object of this root. */
+  readonly instanceId: string;
+  /** Writer for everything under the root. */
+  readonly files: StateFiles;
+  /** Writer for everything under the run directory. */
+  readonly runFiles: StateFiles;
+  readonly issues: readonly StateIssue[];
+  /** Gives up pid file and locks. What is on disk stays. */
+  close(): void;
+}
+
+/** Makes a directory that must be a real one: nothing below the root is reached through a symbolic link. */
+function ensureDirectory(path: string, mode: number): void {
+  try {
+    mkdirSync(path, { recursive: true, mode });
+    if (!lstatSync(path).isDirectory()) throw corrupt(path, 'is not a directory');
+  } catch (error) {
+    throw toStateError(error, `create ${path}`);
+  }
+}
+
+/** The canonical path of a directory that is made when it is absent; it may be reached through symbolic links. */
+function ensureBase(path: string, mode: number): string {
+  try {
+    mkdirSync(path, { recursive: true, mode });
+    return realpathSync(path);
+  } catch (error) {
+    throw toStateError(error, `create ${path}`);
+  }
+}
+
+function lockDirectory(directory: string): FileLock {
+  let result: ReturnType<typeof tryLockFile>;
+  try {
+    result = tryLockFile(join(directory, 'lock'));
+  } catch (error) {
+    throw toStateError(error, `lock ${directory}`);
+  }
+  if (result.locked) return result.lock;
+  const who = result.holderPid === null ? 'another supervisor' : `another supervisor (pid ${result.holderPid})`;
+  const stop = result.holderPid === null ? 'Stop it' : `Stop it (kill ${result.holderPid})`;
+  throw new TsdError('TSD_LOCKED', `${who} owns ${directory}`, {
+    step: `lock ${directory}`,
+    hint: `${stop}, or give this one its own --root and --run-dir.`,
+  });
+}
+
+/**
+ * Changing the id would orphan every kernel object of this root, so a damaged file is an error, not a reason to mint.
+ */
+async function readOrMintInstance(root: string, files: StateFiles): Promise<string> {
+  const path = join(root, 'instance');
+  const text = readStateFile(path);
+  if (text !== null) {
+    if (!/^[0-9a-f]{6}\n?$/.test(text)) throw corrupt(path, 'does not hold six hex digits');
+    return text.trim();
+  }
+  const id = randomBytes(3).toString('hex');
+  const batch = files.batch();
+  batch.file(path, `${id}\n`, 0o600);
+  await batch.commit();
+  return id;
+}
+
+/** Empties a directory of what a killed supervisor left half done. What cannot be removed is an issue. */
+async function emptyDirectory(directory: string): Promise<StateIssue[]> {
+  const paths = readdirSync(directory).map((name) => join(directory, name));
+  const results = await Promise.allSettled(paths.map((path) => rm(path, { recursive: true, force: true })));
+  return results.flatMap((result, index) => {
+    if (result.status === 'fulfilled') return [];
+    const path = paths[index] ?? directory;
+    const error = toStateError(result.reason, `remove ${path}`);
+    return [{ path, error: error instanceof TsdError ? error : corrupt(path, String(error), error) }];
+  });
+}
+
+function memoryIssue(runDir: string): StateIssue[] {
+  if (MEMORY_FILESYSTEMS.includes(statfsSync(runDir).type)) return [];
+  const error = new TsdError(
+    'TSD_UNSUPPORTED_HOST',
+    `${runDir} is not on a tmpfs: secrets would be written to a disk`,
+    {
+      class: 'precondition',
+      hint: 'Give --run-dir a directory on a tmpfs, such as one below /run.',
+    },
+  );
+  return [{ path: runDir, error }];
+}
+
+async function prepare(root: string, runDir: string): Promise<Omit<StateRoot, 'root' | 'runDir' | 'close'>> {
+  for (const name of ROOT_DIRECTORIES) ensureDirectory(join(root, name), 0o700);
+  const runTmp = join(runDir, 'tmp');
+  ensureDirectory(runTmp, 0o700);
+  const files = new StateFiles(join(root, 'tmp'));
+  const runFiles = new StateFiles(runTmp);
+  const issues = [
+    ...(await emptyDirectory(files.tmpDir)),
+    ...(await emptyDirectory(runFiles.tmpDir)),
+    ...memoryIssue(runDir),
+  ];
+  return { instanceId: await readOrMintInstance(root, files), files, runFiles, issues };
+}
+
+/**
+ * Takes ownership of a root and a run directory, making what is missing and removing leftovers of unfinished writes.
+ * @throws TsdError TSD_LOCKED naming the owner, TSD_STATE_CORRUPT, TSD_DISK_FULL, TSD_SYSCALL.
+ */
+export async function openRoot(options: RootOptions): Promise<StateRoot> {
+  const root = ensureBase(options.root, 0o700);
+  // Others must reach the socket in it; the secrets below it are 0700.
+  const runDir = ensureBase(options.runDir, 0o711);
+  const locks: FileLock[] = [];
+  let pidfile: Pidfile | null = null;
+  const close = (): void => {
+    pidfile?.release();
+    for (const lock of locks.splice(0).reverse()) lock.release();
+  };
+  try {
+    for (const directory of new Set([root, runDir])) locks.push(lockDirectory(directory));
+    if (options.pidfile !== null) pidfile = claimPidfile(options.pidfile);
+    return { root, runDir, close, ...(await prepare(root, runDir)) };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}

@@ -1,0 +1,87 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { StateFiles } from './durable.ts';
+import { toStateError } from './state-error.ts';
+import { corrupt, readStateFile } from './state-file.ts';
+
+const PREFIX = 'tsd-secret:';
+const REFERENCE = /^tsd-secret:([0-9a-f]{64})$/;
+
+/** What stands in state in place of a secret value. Equal values have equal references. */
+export type SecretReference = `${typeof PREFIX}${string}`;
+
+export function isSecretReference(text: string): text is SecretReference {
+  return REFERENCE.test(text);
+}
+
+const nameOf = (reference: string): string | null => REFERENCE.exec(reference)?.[1] ?? null;
+
+/** Another key would make every secret look changed, so a damaged file is an error, not a reason to make one. */
+async function readOrMakeKey(root: string, files: StateFiles): Promise<Buffer> {
+  const path = join(root, 'secret.key');
+  const text = readStateFile(path);
+  if (text !== null) {
+    if (!/^[0-9a-f]{64}\n?$/.test(text)) throw corrupt(path, 'does not hold 32 bytes in hex');
+    return Buffer.from(text.trim(), 'hex');
+  }
+  const key = randomBytes(32);
+  const batch = files.batch();
+  batch.file(path, `${key.toString('hex')}\n`, 0o600);
+  await batch.commit();
+  return key;
+}
+
+/**
+ * Values of secrets: only in the run directory, which is in memory; nothing under the root holds one. A reference is an
+ * HMAC with a key of this root, so that it can be part of a spec and its hash and cannot be guessed from outside.
+ */
+export class SecretStore {
+  readonly #directory: string;
+  readonly #files: StateFiles;
+  readonly #key: Buffer;
+
+  private constructor(directory: string, files: StateFiles, key: Buffer) {
+    this.#directory = directory;
+    this.#files = files;
+    this.#key = key;
+  }
+
+  /** @param files writes under the root. @param runFiles writes under the run directory. @throws TSD_STATE_CORRUPT. */
+  static async open(root: string, runDir: string, files: StateFiles, runFiles: StateFiles): Promise<SecretStore> {
+    const directory = join(runDir, 'secrets');
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw toStateError(error, `create ${directory}`);
+    }
+    return new SecretStore(directory, runFiles, await readOrMakeKey(root, files));
+  }
+
+  /** The reference a value has; nothing is stored. */
+  reference(value: string): SecretReference {
+    return `${PREFIX}${createHmac('sha256', this.#key).update(value).digest('hex')}`;
+  }
+
+  /** Keeps a value until the host goes down or {@link prune}. */
+  put(value: string): SecretReference {
+    const reference = this.reference(value);
+    if (this.get(reference) === null) {
+      this.#files.replace(join(this.#directory, reference.slice(PREFIX.length)), value, 0o600);
+    }
+    return reference;
+  }
+
+  /** The value, or null after a reboot: then its file is read again. @throws TSD_STATE_CORRUPT. */
+  get(reference: string): string | null {
+    const name = nameOf(reference);
+    return name === null ? null : readStateFile(join(this.#directory, name));
+  }
+
+  /** Forgets every value that no reference in `inUse` means. */
+  prune(inUse: ReadonlySet<string>): void {
+    for (const name of readdirSync(this.#directory)) {
+      if (!inUse.has(`${PREFIX}${name}`)) rmSync(join(this.#directory, name), { force: true, recursive: true });
+    }
+  }
+}
