@@ -46,6 +46,8 @@ export interface CgroupManager {
   tryRemove(containerId: string): void;
   /** Ids of all containers that have a group of this instance. */
   list(): readonly string[];
+  /** Directories of this instance in all hierarchies, which stay when they are empty. */
+  instanceGroups(): readonly string[];
   /** Whether the memory limit has killed a process of the present or last run. Without a memory limit always false. */
   oomKilled(containerId: string): boolean;
   pause(containerId: string): Promise<void>;
@@ -127,15 +129,18 @@ class Manager implements CgroupManager {
   }
 
   list(): readonly string[] {
-    const parents = [this.#hierarchies.unified, ...this.#hierarchies.v1.values()].map((path) =>
-      join(path, this.#instanceName),
-    );
-    const ids = parents.filter(existsSync).flatMap((parent) =>
+    const ids = this.instanceGroups().flatMap((parent) =>
       readdirSync(parent, { withFileTypes: true })
         .filter((entry) => entry.isDirectory())
         .map((entry) => entry.name),
     );
     return [...new Set(ids)];
+  }
+
+  instanceGroups(): readonly string[] {
+    return [this.#hierarchies.unified, ...this.#hierarchies.v1.values()]
+      .map((path) => join(path, this.#instanceName))
+      .filter((path) => existsSync(path));
   }
 
   oomKilled(containerId: string): boolean {

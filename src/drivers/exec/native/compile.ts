@@ -1,0 +1,211 @@
+/** Compiles a container into the syscall program that its shim executes. */
+import { closeSync } from 'node:fs';
+import { AT_FDCWD, OPEN_FLAGS, OPEN_HOW_BYTES, openHow, RESOLVE } from '../../../ffi/files.ts';
+import {
+  AT_EMPTY_PATH,
+  MOUNT_ATTR,
+  MOUNT_ATTR_BYTES,
+  MOVE_MOUNT,
+  MS,
+  mountAttributes,
+  UMOUNT_DETACH,
+} from '../../../ffi/mounts.ts';
+import type { DeviceNode, MountSpec, TaskSpec } from '../../contract.ts';
+import { allCapabilities, capabilityMask } from './capabilities.ts';
+import type { CgroupEntry, CgroupManager } from './cgroups/manager.ts';
+import { ContainerTree, containerPath } from './container-tree.ts';
+import { allHostDevices, type DeviceSpec, devicePolicy, hostDevice } from './devices.ts';
+import { processEnv, refuseNul } from './env.ts';
+import { findExecutable } from './executable.ts';
+import { addMaskedPaths } from './masked-paths.ts';
+import { FIRST_INHERITED_FD, type PreparedTask } from './prepared-task.ts';
+import { addCgroupEntries, addPayload, type PayloadProcess } from './process-ops.ts';
+import { PROGRAM_FLAGS, SyscallProgram } from './program.ts';
+import { openRoot } from './rootfs.ts';
+import { addSystemMounts } from './system-mounts.ts';
+import { addUlimits } from './ulimits.ts';
+import { lookUpUser } from './users.ts';
+import { addVolumeMounts } from './volume-mounts.ts';
+
+/** include/uapi/linux/sched.h */
+export const CLONE_NEW = {
+  mount: 0x20000,
+  cgroup: 0x2000000,
+  uts: 0x4000000,
+  ipc: 0x8000000,
+  pid: 0x20000000,
+  net: 0x40000000,
+} as const;
+
+/** Numbers in the shim. */
+const ROOT_FD = FIRST_INHERITED_FD;
+const CGROUP_FD = FIRST_INHERITED_FD + 1;
+const NETNS_FD = FIRST_INHERITED_FD + 2;
+
+export interface TaskContext {
+  readonly cgroups: CgroupManager;
+  /** Host path of the payload's terminal (`/dev/pts/3`); null without one. */
+  readonly terminal: string | null;
+}
+
+/** Mount points that only the container has; what is looked up in them before it runs does not exist. */
+const SYSTEM_MOUNT_POINTS = ['/proc', '/dev', '/sys'];
+
+interface Devices {
+  /** Nodes in the container's own /dev. */
+  readonly nodes: readonly DeviceSpec[];
+  /** Devices with a path elsewhere, as bind mounts. */
+  readonly mounts: readonly MountSpec[];
+}
+
+function devicesOf(spec: TaskSpec, specs: readonly DeviceSpec[]): Devices {
+  const isInDev = ({ containerPath: path }: DeviceNode): boolean => path.startsWith('/dev/');
+  const mounts = spec.devices
+    .filter((device) => !isInDev(device))
+    .map(({ hostPath, containerPath: target }) => ({
+      type: 'bind' as const,
+      source: hostPath,
+      target,
+      readOnly: false,
+      copyUp: false,
+      sizeBytes: null,
+    }));
+  const own = specs.filter(({ path }) => path.startsWith('/dev/'));
+  return { nodes: spec.privileged ? [...allHostDevices(), ...own] : own, mounts };
+}
+
+/** Up to here the process sees the host; afterwards only the container. */
+function addRoot(
+  program: SyscallProgram,
+  spec: TaskSpec,
+  tree: ContainerTree,
+  devices: Devices,
+  context: TaskContext,
+): void {
+  if (spec.netnsFd !== null) program.op('enter the network namespace', 'setns', NETNS_FD, CLONE_NEW.net);
+  program.op('make mounts private', 'mount', 0, '/', 0, MS.recursive | MS.private, 0);
+  program.op('attach root', 'move_mount', ROOT_FD, '', AT_FDCWD, '/', MOVE_MOUNT.fromEmptyPath);
+  program.op('enter root', 'fchdir', ROOT_FD);
+  program.op('clear umask', 'umask', 0);
+  addSystemMounts(program, {
+    privileged: spec.privileged,
+    devices: devices.nodes,
+    terminal: context.terminal,
+    cgroupView: context.cgroups.unifiedOnly,
+  });
+  if (!spec.privileged) addMaskedPaths(program);
+  for (const path of SYSTEM_MOUNT_POINTS) tree.addNewMount(path);
+  addVolumeMounts(program, ROOT_FD, tree, [...spec.mounts, ...devices.mounts]);
+}
+
+/** Opened while the host is still there, but inside the root and without the magic links of /proc. */
+function addPivot(program: SyscallProgram, spec: TaskSpec, cwd: string): void {
+  const how = openHow(
+    OPEN_FLAGS.path | OPEN_FLAGS.directory | OPEN_FLAGS.closeOnExec,
+    RESOLVE.inRoot | RESOLVE.noMagicLinks,
+  );
+  const directory = program.opToSlot(`open working directory ${cwd}`, 'openat2', ROOT_FD, cwd, how, OPEN_HOW_BYTES);
+  program.op('pivot root', 'pivot_root', '.', '.');
+  program.op('detach the host', 'umount2', '.', UMOUNT_DETACH);
+  if (spec.readOnlyRoot) {
+    const attributes = mountAttributes(MOUNT_ATTR.readOnly);
+    program.op('make root read-only', 'mount_setattr', ROOT_FD, '', AT_EMPTY_PATH, attributes, MOUNT_ATTR_BYTES);
+  }
+  program.op(`enter working directory ${cwd}`, 'fchdir', directory);
+  program.closeSlot('close working directory', directory);
+}
+
+function addNames(program: SyscallProgram, spec: TaskSpec): void {
+  const name = (text: string) => [text, Buffer.byteLength(text)] as const;
+  if (spec.hostname !== '') program.op('set hostname', 'sethostname', ...name(spec.hostname));
+  if (spec.domainname !== '') program.op('set domainname', 'setdomainname', ...name(spec.domainname));
+}
+
+function payloadOf(spec: TaskSpec, tree: ContainerTree, cwd: string): PayloadProcess {
+  const user = lookUpUser(tree, spec.user);
+  const env = processEnv(spec.env, user.home);
+  return {
+    argv: spec.argv,
+    env,
+    executable: findExecutable(tree, spec.argv[0] ?? '', env, cwd),
+    user,
+    capabilities: spec.privileged ? allCapabilities() : capabilityMask(spec.capabilities),
+    noNewPrivileges: spec.noNewPrivileges,
+    tty: spec.tty,
+    stdin: spec.stdin,
+    init: spec.init,
+  };
+}
+
+function compileTask(
+  spec: TaskSpec,
+  rootFd: number,
+  cgroup: CgroupEntry,
+  specs: readonly DeviceSpec[],
+  context: TaskContext,
+) {
+  const program = new SyscallProgram();
+  const tree = new ContainerTree(rootFd);
+  try {
+    addCgroupEntries(program, cgroup.procsFiles);
+    addRoot(program, spec, tree, devicesOf(spec, specs), context);
+    const cwd = containerPath(spec.cwd === '' ? '/' : spec.cwd, 'working directory');
+    if (cwd !== '/') tree.target(cwd, 'directory');
+    addPivot(program, spec, cwd);
+    addNames(program, spec);
+    addUlimits(program, spec.ulimits);
+    addPayload(program, payloadOf(spec, tree, cwd));
+  } finally {
+    tree.close();
+  }
+  const namespaces = CLONE_NEW.mount | CLONE_NEW.uts | CLONE_NEW.ipc | CLONE_NEW.pid;
+  const encoded = program.encode({
+    cloneFlags: context.cgroups.unifiedOnly ? namespaces | CLONE_NEW.cgroup : namespaces,
+    cgroupFd: CGROUP_FD,
+    flags: (spec.tty ? PROGRAM_FLAGS.tty : 0) | (spec.stdin ? PROGRAM_FLAGS.stdin : 0),
+  });
+  return { program, encoded };
+}
+
+/**
+ * Everything that can be found out and made before there is a process: groups, the root mount, users, working directory,
+ * mount points, the executable; and the program for the rest.
+ * @throws TsdError naming the step; then nothing is left behind.
+ */
+export function prepareTask(spec: TaskSpec, context: TaskContext): PreparedTask {
+  refuseNul('command', spec.argv);
+  refuseNul('environment', spec.env);
+  refuseNul('host name', [spec.hostname, spec.domainname]);
+  const { containerId, privileged, devices } = spec;
+  const specs = devices.map((device) =>
+    hostDevice({ ...device, containerPath: containerPath(device.containerPath, `device ${device.containerPath}`) }),
+  );
+  const rootFd = openRoot(spec.root);
+  let cgroup: CgroupEntry | undefined;
+  try {
+    cgroup = context.cgroups.create(containerId, spec.resources, devicePolicy(privileged, devices, specs));
+    const { program, encoded } = compileTask(spec, rootFd, cgroup, specs, context);
+    const inherited = new Map([
+      [ROOT_FD, rootFd],
+      [CGROUP_FD, cgroup.directoryFd],
+    ]);
+    if (spec.netnsFd !== null) inherited.set(NETNS_FD, spec.netnsFd);
+    const entry = cgroup;
+    return {
+      program,
+      encoded,
+      inherited,
+      cgroupPaths: cgroup.paths,
+      release: () => {
+        closeSync(rootFd);
+        entry.release();
+      },
+      undo: () => context.cgroups.tryRemove(containerId),
+    };
+  } catch (error) {
+    closeSync(rootFd);
+    cgroup?.release();
+    if (cgroup !== undefined) context.cgroups.tryRemove(containerId);
+    throw error;
+  }
+}

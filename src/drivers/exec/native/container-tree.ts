@@ -1,0 +1,285 @@
+/**
+ * A container's file tree as it will be seen from inside, looked at from outside before it exists: the root mount and what
+ * will be mounted in it. Content is not trusted; no lookup can leave the tree.
+ */
+import { closeSync, constants as fsConstants, fstatSync, openSync, readFileSync, readlinkSync } from 'node:fs';
+import { constants as os } from 'node:os';
+import { posix } from 'node:path';
+import { sysError } from '../../../ffi/errno.ts';
+import { AT_FDCWD, makeDirectoryAt, OPEN_FLAGS, OPEN_HOW_BYTES, openHow, tryOpenInRoot } from '../../../ffi/files.ts';
+import { syscall } from '../../../ffi/native.ts';
+import { TsdError } from '../../../model/errors.ts';
+
+/** A file tree in which the names of a container are looked up. */
+export interface FileTree {
+  /**
+   * Opens an absolute path with O_PATH, following links inside the tree.
+   * @returns a descriptor, or the negative errno.
+   */
+  tryOpen(path: string): number;
+}
+
+/** A tree that exists already, below one descriptor. */
+export function mountedTree(rootFd: number): FileTree {
+  return { tryOpen: (path) => tryOpenInRoot(rootFd, path, OPEN_FLAGS.path) };
+}
+
+/** What lies at a mount point: a tree of the host, or something that exists only once the container does. */
+type Mounted = { readonly type: 'host'; readonly source: string; fd: number | null } | { readonly type: 'new' };
+
+/** Where a mount goes. */
+export interface MountTarget {
+  /** Path in the container without links, also for what does not exist yet. */
+  readonly path: string;
+  /**
+   * Set when it lies in a filesystem that does not exist yet, mounted at `mountPoint`: `names` are to be created there,
+   * the last of them as the target itself.
+   */
+  readonly createdIn: { readonly mountPoint: string; readonly names: readonly string[] } | null;
+}
+
+/** The kernel's own bound on links in one path, include/linux/namei.h MAXSYMLINKS */
+const MAX_LINKS = 40;
+const TARGET_MODE = 0o755;
+
+function join(names: readonly string[]): string {
+  return `/${names.join('/')}`;
+}
+
+function split(path: string): string[] {
+  return path.split('/').filter((name) => name !== '' && name !== '.');
+}
+
+interface Location {
+  readonly names: readonly string[];
+  /** Close-on-exec O_PATH descriptor; null in what does not exist yet. */
+  readonly fd: number | null;
+}
+
+export class ContainerTree implements FileTree {
+  readonly #rootFd: number;
+  readonly #mounts = new Map<string, Mounted>();
+
+  /** @param rootFd stays the caller's. */
+  constructor(rootFd: number) {
+    this.#rootFd = rootFd;
+  }
+
+  /** From now on `source` of the host is found at `path` (as {@link target} gave it). */
+  addHostMount(path: string, source: string): void {
+    this.#forget(path);
+    this.#mounts.set(path, { type: 'host', source, fd: null });
+  }
+
+  /** From now on a filesystem that only the container will have is at `path`. */
+  addNewMount(path: string): void {
+    this.#forget(path);
+    this.#mounts.set(path, { type: 'new' });
+  }
+
+  tryOpen(path: string): number {
+    const fd = tryOpenInRoot(this.#rootFd, path, OPEN_FLAGS.path);
+    if (this.#mounts.size === 0) return fd;
+    if (fd >= 0) {
+      if (!this.#isCovered(this.#pathOf(fd))) return fd;
+      closeSync(fd);
+    }
+    const found = this.#walk(path, false);
+    if (typeof found === 'number') return found;
+    return found.fd ?? -os.errno.ENOENT;
+  }
+
+  /**
+   * Finds or makes a mount point; what is missing is created with mode 0755, directories on the way included.
+   * @throws TsdError when something other than `type` is in the way.
+   */
+  target(path: string, type: 'directory' | 'file'): MountTarget {
+    const step = `mount ${path}`;
+    const fd = tryOpenInRoot(this.#rootFd, path, OPEN_FLAGS.path);
+    if (fd >= 0) {
+      try {
+        const real = this.#pathOf(fd);
+        if (!this.#isCovered(real)) {
+          checkType(fd, type, path);
+          return { path: real, createdIn: null };
+        }
+      } finally {
+        closeSync(fd);
+      }
+    }
+    const found = this.#walk(path, true, type);
+    if (typeof found === 'number') throw sysError('openat2', -found, step);
+    if (found.fd === null) return this.#targetInNewMount(found.names);
+    try {
+      checkType(found.fd, type, path);
+    } finally {
+      closeSync(found.fd);
+    }
+    return { path: join(found.names), createdIn: null };
+  }
+
+  /** Closes what lookups opened. */
+  close(): void {
+    for (const path of [...this.#mounts.keys()]) this.#forget(path);
+  }
+
+  #forget(path: string): void {
+    const mounted = this.#mounts.get(path);
+    if (mounted?.type === 'host' && mounted.fd !== null) closeSync(mounted.fd);
+    this.#mounts.delete(path);
+  }
+
+  #targetInNewMount(names: readonly string[]): MountTarget {
+    const mountPoint = this.#mountPointOf(names);
+    if (mountPoint === null) throw new TsdError('TSD_BUG', `${join(names)} is in no mount`);
+    return { path: join(names), createdIn: { mountPoint, names: names.slice(split(mountPoint).length) } };
+  }
+
+  /** Path inside the root mount of an open file; valid because the mount is detached and its root has no name. */
+  #pathOf(fd: number): string {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  }
+
+  #isCovered(path: string): boolean {
+    return this.#mountPointOf(split(path)) !== null;
+  }
+
+  /** The innermost mount point at or above, or null for the root. */
+  #mountPointOf(names: readonly string[]): string | null {
+    for (let length = names.length; length > 0; length--) {
+      const path = join(names.slice(0, length));
+      if (this.#mounts.has(path)) return path;
+    }
+    return null;
+  }
+
+  /** Opens a place that has no links in its path. null: in what does not exist yet. */
+  #openPlain(names: readonly string[]): number | null {
+    const mountPoint = this.#mountPointOf(names);
+    const flags = OPEN_FLAGS.path | OPEN_FLAGS.noFollow;
+    if (mountPoint === null) return tryOpenInRoot(this.#rootFd, names.join('/'), flags);
+    const mounted = this.#mounts.get(mountPoint);
+    if (mounted?.type !== 'host') return null;
+    const how = openHow(OPEN_FLAGS.path | OPEN_FLAGS.closeOnExec, 0);
+    mounted.fd ??= syscall(`open ${mounted.source}`, 'openat2', AT_FDCWD, mounted.source, how, OPEN_HOW_BYTES);
+    const rest = names.slice(split(mountPoint).length);
+    if (rest.length > 0) return tryOpenInRoot(mounted.fd, rest.join('/'), flags);
+    return openSync(`/proc/self/fd/${mounted.fd}`, OPEN_FLAGS.path);
+  }
+
+  /** Name by name, crossing the mounts. @returns the negative errno when it does not exist and may not be created. */
+  #walk(path: string, create: boolean, type: 'directory' | 'file' = 'directory'): Location | number {
+    const pending = split(path).reverse();
+    let names: string[] = [];
+    let links = 0;
+    for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+      if (name === '..') {
+        names = names.slice(0, -1);
+        continue;
+      }
+      const child = [...names, name];
+      if (this.#mounts.has(join(child))) {
+        names = child;
+        continue;
+      }
+      const fd = this.#openOrCreate(child, create, pending.length === 0 ? type : 'directory');
+      if (fd === null) return { names: [...child, ...pending.reverse()], fd: null };
+      if (fd < 0) return fd;
+      try {
+        const stat = fstatSync(fd);
+        if (stat.isSymbolicLink()) {
+          if (++links > MAX_LINKS) return -os.errno.ELOOP;
+          const link = this.#readLink(names, name);
+          if (link.startsWith('/')) names = [];
+          pending.push(...split(link).reverse());
+        } else {
+          if (pending.length > 0 && !stat.isDirectory()) return -os.errno.ENOTDIR;
+          names = child;
+        }
+      } finally {
+        closeSync(fd);
+      }
+    }
+    const fd = this.#openPlain(names);
+    return fd !== null && fd < 0 ? fd : { names, fd };
+  }
+
+  #openOrCreate(names: readonly string[], create: boolean, type: 'directory' | 'file'): number | null {
+    const fd = this.#openPlain(names);
+    if (fd !== -os.errno.ENOENT || !create) return fd;
+    const parent = this.#openPlain(names.slice(0, -1));
+    if (parent === null || parent < 0) return parent;
+    try {
+      const name = names.at(-1) ?? '';
+      if (type === 'directory') makeDirectoryAt(parent, name, TARGET_MODE);
+      else createFileAt(parent, name);
+    } finally {
+      closeSync(parent);
+    }
+    return this.#openPlain(names);
+  }
+
+  #readLink(directory: readonly string[], name: string): string {
+    const fd = this.#openPlain(directory);
+    if (fd === null || fd < 0)
+      throw sysError('openat2', fd === null ? os.errno.ENOENT : -fd, `open ${join(directory)}`);
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}/${name}`);
+    } finally {
+      closeSync(fd);
+    }
+  }
+}
+
+/** With O_EXCL no link is followed; a file that came into being meanwhile is as good. */
+function createFileAt(directoryFd: number, name: string): void {
+  const flags = fsConstants.O_CREAT | fsConstants.O_EXCL | fsConstants.O_WRONLY;
+  try {
+    closeSync(openSync(`/proc/self/fd/${directoryFd}/${name}`, flags, TARGET_MODE));
+  } catch (thrown) {
+    const { code, errno } = thrown as NodeJS.ErrnoException;
+    if (code !== 'EEXIST') throw sysError('openat', -(errno ?? -os.errno.EIO), `create ${name}`);
+  }
+}
+
+function checkType(fd: number, type: 'directory' | 'file', path: string): void {
+  const isDirectory = fstatSync(fd).isDirectory();
+  if (isDirectory === (type === 'directory')) return;
+  throw new TsdError(
+    'TSD_CONTAINER_SETUP',
+    `cannot mount a ${type} at ${path}: the image has a ${isDirectory ? 'directory' : 'file'} there`,
+    { step: `mount ${path}` },
+  );
+}
+
+/** Absolute, without `.`, `..` and repeated slashes. @throws TsdError when it is relative, empty or has a NUL. */
+export function containerPath(path: string, step: string): string {
+  if (!path.startsWith('/') || path.includes('\0')) {
+    throw new TsdError('TSD_CONTAINER_SETUP', `${step}: ${JSON.stringify(path)} is not an absolute path`, { step });
+  }
+  const normal = posix.normalize(path);
+  return normal.length > 1 && normal.endsWith('/') ? normal.slice(0, -1) : normal;
+}
+
+/** Larger than any user database, small enough to be read at once. */
+const MAX_TEXT_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Reads a regular file of the tree. Nothing else is opened: a FIFO would block, a device may act when it is opened.
+ * @returns null when it does not exist. @throws TsdError TSD_CONTAINER_SETUP for what is no regular file or too large.
+ */
+export function readTextFile(tree: FileTree, path: string): string | null {
+  const fd = tree.tryOpen(path);
+  if (fd === -os.errno.ENOENT || fd === -os.errno.ENOTDIR) return null;
+  if (fd < 0) throw sysError('openat2', -fd, `read ${path}`);
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile() || stat.size > MAX_TEXT_BYTES) {
+      const what = stat.isFile() ? `larger than ${MAX_TEXT_BYTES} bytes` : 'not a regular file';
+      throw new TsdError('TSD_CONTAINER_SETUP', `${path} of the image is ${what}`, { step: `read ${path}` });
+    }
+    return readFileSync(`/proc/self/fd/${fd}`, 'utf8');
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,110 @@
+/** The end of every program: from a process in the right namespaces to the payload. */
+import { AT_FDCWD } from '../../../ffi/files.ts';
+import { AT_EMPTY_PATH } from '../../../ffi/mounts.ts';
+import { addBoundingSet, addCapabilities } from './capabilities.ts';
+import { SHIM_BINARY_FD } from './prepared-task.ts';
+import { SLOT_STDERR, SLOT_STDIN, SLOT_STDOUT, type SlotRef, type SyscallProgram } from './program.ts';
+import type { ProcessUser } from './users.ts';
+
+/** include/uapi/linux/prctl.h */
+const PR_SET_PDEATHSIG = 1;
+const PR_SET_DUMPABLE = 4;
+const PR_SET_NO_NEW_PRIVS = 38;
+/** include/uapi/linux/keyctl.h */
+const KEYCTL_JOIN_SESSION_KEYRING = 1;
+/** include/uapi/asm-generic/ioctls.h, include/uapi/asm-generic/signal-defs.h */
+const TIOCSCTTY = 0x540e;
+const SIG_SETMASK = 2;
+const SIGKILL = 9;
+const SIGNAL_SET_BYTES = 8;
+const LAST_FD = 0xffffffff;
+
+export interface PayloadProcess {
+  readonly argv: readonly string[];
+  readonly env: readonly string[];
+  /** Absolute path of the program in the container. */
+  readonly executable: string;
+  readonly user: ProcessUser;
+  /** Mask of the capabilities it may ever have. */
+  readonly capabilities: bigint;
+  readonly noNewPrivileges: boolean;
+  readonly tty: boolean;
+  readonly stdin: boolean;
+  /** Under the shim's binary as init, see SHIM_BINARY_FD. */
+  readonly init: boolean;
+}
+
+const stdio = [SLOT_STDIN, SLOT_STDOUT, SLOT_STDERR].map((slot): SlotRef => ({ kind: 'slot', slot }));
+
+function addStdio(program: SyscallProgram, process: PayloadProcess): void {
+  program.op('start a session', 'setsid');
+  stdio.forEach((slot, fd) => {
+    program.op(`set up descriptor ${fd}`, 'dup3', slot, fd, 0);
+  });
+  if (process.tty) program.op('take the terminal', 'ioctl', 0, TIOCSCTTY, 0);
+  if (process.user.uid === 0) return;
+  // So that the user can open /dev/stdout. Without stdin, descriptor 0 is the host's /dev/null and is left alone.
+  for (const fd of process.stdin || process.tty ? [0, 1, 2] : [1, 2]) {
+    program.op(`give descriptor ${fd} to the user`, 'fchownat', fd, '', process.user.uid, -1, AT_EMPTY_PATH);
+  }
+}
+
+function addCredentials(program: SyscallProgram, process: PayloadProcess): void {
+  const { uid, gid, groups } = process.user;
+  const list = Buffer.alloc(Math.max(4, groups.length * 4));
+  groups.forEach((group, index) => {
+    list.writeUInt32LE(group, index * 4);
+  });
+  // The host's session keyring must not be reachable from inside; kernels without keyrings have nothing to leave.
+  program.tryOp('leave the session keyring', 'keyctl', KEYCTL_JOIN_SESSION_KEYRING, 0);
+  addBoundingSet(program, process.capabilities);
+  program.op(`set groups ${groups.join(',')}`, 'setgroups', groups.length, list);
+  program.op(`set group ${gid}`, 'setresgid', gid, gid, gid);
+  program.op(`set user ${uid}`, 'setresuid', uid, uid, uid);
+  addCapabilities(program, process.capabilities, uid);
+  if (process.noNewPrivileges) program.op('set no_new_privs', 'prctl', PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  // Changing credentials clears it, so it comes last.
+  program.op('die with the shim', 'prctl', PR_SET_PDEATHSIG, SIGKILL);
+}
+
+/** A descriptor of the host that stays open could be reached through /proc/self/fd while execve looks up its path. */
+function addClosing(program: SyscallProgram, keep: number | null): void {
+  const step = 'close descriptors';
+  if (keep === null) {
+    program.op(step, 'close_range', 3, LAST_FD, 0);
+    return;
+  }
+  program.op(step, 'close_range', 3, keep - 1, 0);
+  program.op(step, 'close_range', keep + 1, LAST_FD, 0);
+}
+
+/** Ends in execve. Working directory and limits are set before. */
+export function addPayload(program: SyscallProgram, process: PayloadProcess): void {
+  // Until execve nobody in the container may look into this process, which still has descriptors of the host.
+  program.op('hide from the container', 'prctl', PR_SET_DUMPABLE, 0, 0, 0, 0);
+  addStdio(program, process);
+  program.op('set umask', 'umask', 0o022);
+  addCredentials(program, process);
+  program.op('unblock signals', 'rt_sigprocmask', SIG_SETMASK, Buffer.alloc(SIGNAL_SET_BYTES), 0, SIGNAL_SET_BYTES);
+  const environment = program.strings(process.env);
+  const step = `execve ${process.executable}`;
+  if (process.init) {
+    addClosing(program, SHIM_BINARY_FD);
+    const argv = program.strings(['tsdocker-init', process.executable, '--', ...process.argv]);
+    program.op(step, 'execveat', SHIM_BINARY_FD, '', argv, environment, AT_EMPTY_PATH);
+  } else {
+    addClosing(program, null);
+    program.op(step, 'execve', process.executable, program.strings(process.argv), environment);
+  }
+}
+
+/** Puts the process into further control groups. @param procsFiles `cgroup.procs` files by path on the host. */
+export function addCgroupEntries(program: SyscallProgram, procsFiles: readonly string[]): void {
+  const O_WRONLY = 1;
+  for (const path of procsFiles) {
+    const step = `enter ${path}`;
+    const file = program.opToSlot(step, 'openat', AT_FDCWD, path, O_WRONLY);
+    program.op(step, 'write', file, '0', 1);
+    program.closeSlot(step, file);
+  }
+}

@@ -1,0 +1,81 @@
+/** What every container finds mounted: /proc, /dev and what is in it, /sys. */
+import { AT_FDCWD, OPEN_FLAGS, OPEN_HOW_BYTES, openHow, RESOLVE } from '../../../ffi/files.ts';
+import { MS } from '../../../ffi/mounts.ts';
+import { DEFAULT_DEVICES, DEVICE_LINKS, type DeviceSpec, packDevice } from './devices.ts';
+import type { SyscallProgram } from './program.ts';
+
+const S_IFREG = 0o100000;
+const PRIVATE_FILESYSTEM = MS.noSuid | MS.noDev | MS.noExec;
+
+const plainDirectory = openHow(
+  OPEN_FLAGS.path | OPEN_FLAGS.directory | OPEN_FLAGS.closeOnExec,
+  RESOLVE.inRoot | RESOLVE.noSymlinks,
+);
+
+/** An image that has a link there could have us mount, and later mask, somewhere else. */
+function addMountPoint(program: SyscallProgram, name: string): void {
+  program.tryOp(`create /${name}`, 'mkdirat', AT_FDCWD, name, 0o755);
+  const step = `check that /${name} is a directory of the image`;
+  program.closeSlot(step, program.opToSlot(step, 'openat2', AT_FDCWD, name, plainDirectory, OPEN_HOW_BYTES));
+}
+
+function addDeviceNode(program: SyscallProgram, device: DeviceSpec): void {
+  const step = `device ${device.path}`;
+  const target = device.path.slice(1);
+  const parents = target.split('/').slice(1, -1);
+  parents.forEach((_, index) => {
+    program.tryOp(step, 'mkdirat', AT_FDCWD, ['dev', ...parents.slice(0, index + 1)].join('/'), 0o755);
+  });
+  // A device that is given twice, or that is one of the default ones, replaces the earlier one.
+  program.tryOp(step, 'unlinkat', AT_FDCWD, target, 0);
+  program.op(step, 'mknodat', AT_FDCWD, target, device.mode, packDevice(device));
+  if (device.uid !== 0 || device.gid !== 0) {
+    program.op(step, 'fchownat', AT_FDCWD, target, device.uid, device.gid, 0);
+  }
+}
+
+function addDev(program: SyscallProgram, devices: readonly DeviceSpec[], terminal: string | null): void {
+  addMountPoint(program, 'dev');
+  program.op('mount /dev', 'mount', 'tmpfs', 'dev', 'tmpfs', MS.noSuid | MS.strictAtime, 'mode=755,size=65536k');
+  for (const name of ['pts', 'shm', 'mqueue'])
+    program.op(`create /dev/${name}`, 'mkdirat', AT_FDCWD, `dev/${name}`, 0o755);
+  const ptsOptions = 'newinstance,ptmxmode=0666,mode=0620,gid=5';
+  program.op('mount /dev/pts', 'mount', 'devpts', 'dev/pts', 'devpts', MS.noSuid | MS.noExec, ptsOptions);
+  program.op('mount /dev/shm', 'mount', 'shm', 'dev/shm', 'tmpfs', PRIVATE_FILESYSTEM, 'mode=1777,size=65536k');
+  program.op('mount /dev/mqueue', 'mount', 'mqueue', 'dev/mqueue', 'mqueue', PRIVATE_FILESYSTEM, 0);
+  for (const device of DEFAULT_DEVICES) {
+    program.op(`device ${device.path}`, 'mknodat', AT_FDCWD, device.path.slice(1), device.mode, packDevice(device));
+  }
+  for (const device of devices) addDeviceNode(program, device);
+  for (const { name, target } of DEVICE_LINKS) {
+    program.op(`link /dev/${name}`, 'symlinkat', target, AT_FDCWD, `dev/${name}`);
+  }
+  if (terminal !== null) {
+    program.op('create /dev/console', 'mknodat', AT_FDCWD, 'dev/console', S_IFREG | 0o600, 0);
+    program.op('mount /dev/console', 'mount', terminal, 'dev/console', 0, MS.bind, 0);
+  }
+}
+
+export interface SystemMounts {
+  readonly privileged: boolean;
+  /** Besides the default ones. */
+  readonly devices: readonly DeviceSpec[];
+  /** Host path of the terminal that becomes /dev/console. */
+  readonly terminal: string | null;
+  /** Show the container its control group, read-only unless privileged. */
+  readonly cgroupView: boolean;
+}
+
+/** Working directory is the container's root, the host's files are still there, umask is 0. */
+export function addSystemMounts(program: SyscallProgram, mounts: SystemMounts): void {
+  addMountPoint(program, 'proc');
+  program.op('mount /proc', 'mount', 'proc', 'proc', 'proc', PRIVATE_FILESYSTEM, 0);
+  addDev(program, mounts.devices, mounts.terminal);
+  addMountPoint(program, 'sys');
+  const access = mounts.privileged ? 0 : MS.readOnly;
+  program.op('mount /sys', 'mount', 'sysfs', 'sys', 'sysfs', PRIVATE_FILESYSTEM | access, 0);
+  if (mounts.cgroupView) {
+    const flags = PRIVATE_FILESYSTEM | access;
+    program.op('mount /sys/fs/cgroup', 'mount', 'cgroup2', 'sys/fs/cgroup', 'cgroup2', flags, 0);
+  }
+}

@@ -1,0 +1,153 @@
+/** The mounts that a container's specification asks for. */
+import { realpathSync, statSync } from 'node:fs';
+import { AT_FDCWD, OPEN_FLAGS, OPEN_HOW_BYTES, openHow, RESOLVE } from '../../../ffi/files.ts';
+import {
+  AT_EMPTY_PATH,
+  AT_RECURSIVE,
+  MOUNT_ATTR,
+  MOUNT_ATTR_BYTES,
+  MOVE_MOUNT,
+  MS,
+  mountAttributes,
+  OPEN_TREE,
+} from '../../../ffi/mounts.ts';
+import { TsdError } from '../../../model/errors.ts';
+import type { MountSpec } from '../../contract.ts';
+import { type ContainerTree, containerPath, type MountTarget } from './container-tree.ts';
+import { DEVICE_LINKS } from './devices.ts';
+import type { SlotRef, SyscallProgram } from './program.ts';
+
+const S_IFREG = 0o100000;
+
+/** Files of /proc that show a container its own numbers (lxcfs); elsewhere in /proc a mount would fool its readers. */
+const PROC_TARGETS = ['cpuinfo', 'diskstats', 'loadavg', 'meminfo', 'stat', 'swaps', 'uptime'].map(
+  (name) => `/proc/${name}`,
+);
+
+type Kind = 'directory' | 'file';
+
+interface Source {
+  readonly path: string;
+  readonly kind: Kind;
+}
+
+function bindSource(mount: MountSpec): Source {
+  const step = `bind ${mount.source} to ${mount.target}`;
+  try {
+    const path = realpathSync(mount.source);
+    return { path, kind: statSync(path).isDirectory() ? 'directory' : 'file' };
+  } catch (thrown) {
+    const { code, errno } = thrown as NodeJS.ErrnoException;
+    if (errno === undefined) throw thrown;
+    const what = code === 'ENOENT' ? `${mount.source} does not exist` : `${mount.source}: ${code}`;
+    throw new TsdError('TSD_BIND_SOURCE', what, { step, errno: -errno });
+  }
+}
+
+/** @param path without links. */
+function refuseTarget(path: string, asWritten: string): void {
+  const isLink = DEVICE_LINKS.some(({ name }) => path === `/dev/${name}` || path.startsWith(`/dev/${name}/`));
+  const isInProc = path === '/proc' || (path.startsWith('/proc/') && !PROC_TARGETS.includes(path));
+  if (path !== '/' && !isLink && !isInProc) return;
+  throw new TsdError('TSD_CONTAINER_SETUP', `nothing can be mounted on ${asWritten} (${path} in the container)`, {
+    step: `mount ${asWritten}`,
+    class: 'invalid',
+    hint: 'Choose another target.',
+  });
+}
+
+const how = (kind: Kind, resolve: number): Buffer =>
+  openHow(
+    OPEN_FLAGS.path | OPEN_FLAGS.closeOnExec | (kind === 'directory' ? OPEN_FLAGS.directory : 0),
+    RESOLVE.inRoot | RESOLVE.noMagicLinks | resolve,
+  );
+/** The target was looked up already; a link that is there now was put there by somebody who shares the volume. */
+const PLAIN_DIRECTORY = how('directory', RESOLVE.noSymlinks);
+const PLAIN_FILE = how('file', RESOLVE.noSymlinks);
+
+function openPlain(program: SyscallProgram, step: string, rootFd: number, path: string, kind: Kind): SlotRef {
+  return program.opToSlot(
+    step,
+    'openat2',
+    rootFd,
+    path,
+    kind === 'directory' ? PLAIN_DIRECTORY : PLAIN_FILE,
+    OPEN_HOW_BYTES,
+  );
+}
+
+function addCreation(program: SyscallProgram, step: string, rootFd: number, target: MountTarget, kind: Kind): void {
+  if (target.createdIn === null) return;
+  const { mountPoint, names } = target.createdIn;
+  const parent = openPlain(program, step, rootFd, mountPoint, 'directory');
+  names.forEach((_, index) => {
+    const path = names.slice(0, index + 1).join('/');
+    const isFile = kind === 'file' && index === names.length - 1;
+    if (isFile) program.tryOp(step, 'mknodat', parent, path, S_IFREG | 0o755, 0);
+    else program.tryOp(step, 'mkdirat', parent, path, 0o755);
+  });
+  program.closeSlot(step, parent);
+}
+
+function addBind(program: SyscallProgram, rootFd: number, mount: MountSpec, target: MountTarget, source: Source): void {
+  const step = `bind ${mount.source} to ${mount.target}`;
+  addCreation(program, step, rootFd, target, source.kind);
+  const tree = program.opToSlot(
+    step,
+    'open_tree',
+    AT_FDCWD,
+    source.path,
+    OPEN_TREE.clone | OPEN_TREE.recursive | OPEN_TREE.closeOnExec,
+  );
+  const attributes = mountAttributes(mount.readOnly ? MOUNT_ATTR.readOnly : 0);
+  program.op(step, 'mount_setattr', tree, '', AT_EMPTY_PATH | AT_RECURSIVE, attributes, MOUNT_ATTR_BYTES);
+  const place = openPlain(program, step, rootFd, target.path, source.kind);
+  program.op(step, 'move_mount', tree, '', place, '', MOVE_MOUNT.fromEmptyPath | MOVE_MOUNT.toEmptyPath);
+  program.closeSlot(step, place);
+  program.closeSlot(step, tree);
+}
+
+/** Options as Docker's --tmpfs. */
+function addTmpfs(program: SyscallProgram, rootFd: number, mount: MountSpec, target: MountTarget): void {
+  const step = `mount tmpfs on ${mount.target}`;
+  addCreation(program, step, rootFd, target, 'directory');
+  const place = openPlain(program, step, rootFd, target.path, 'directory');
+  const size = mount.sizeBytes === null ? '' : `,size=${mount.sizeBytes}`;
+  const flags = MS.noSuid | MS.noDev | MS.noExec | (mount.readOnly ? MS.readOnly : 0);
+  program.op(step, 'fchdir', place);
+  program.op(step, 'mount', 'tmpfs', '.', 'tmpfs', flags, `mode=1777${size}`);
+  program.op(step, 'fchdir', rootFd);
+  program.closeSlot(step, place);
+}
+
+/**
+ * Mounts in the order of their targets, so that a mount below another one lands in it. Mount points that are missing are
+ * created now, in the root or the volume they lie in.
+ *
+ * @param programRootFd the root mount's number in the program, whose working directory it is.
+ * @throws TsdError TSD_BIND_SOURCE for a source that is missing.
+ */
+export function addVolumeMounts(
+  program: SyscallProgram,
+  programRootFd: number,
+  tree: ContainerTree,
+  mounts: readonly MountSpec[],
+): void {
+  const sorted = mounts
+    .map((mount) => ({ ...mount, target: containerPath(mount.target, `mount ${mount.target}`) }))
+    .sort((a, b) => (a.target < b.target ? -1 : 1));
+  for (const mount of sorted) {
+    if (mount.type === 'tmpfs') {
+      const target = tree.target(mount.target, 'directory');
+      refuseTarget(target.path, mount.target);
+      addTmpfs(program, programRootFd, mount, target);
+      tree.addNewMount(target.path);
+      continue;
+    }
+    const source = bindSource(mount);
+    const target = tree.target(mount.target, source.kind);
+    refuseTarget(target.path, mount.target);
+    addBind(program, programRootFd, mount, target, source);
+    tree.addHostMount(target.path, source.path);
+  }
+}
