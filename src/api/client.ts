@@ -1,0 +1,150 @@
+/** The supervisor's facade from another process: the same calls, over its socket. */
+import type { StdioSession } from '../drivers/contract.ts';
+import { TsdError } from '../model/errors.ts';
+import type { Kind } from '../model/resource.ts';
+import { parseHost } from './address.ts';
+import { readNdjson } from './ndjson.ts';
+import { openSession } from './session-client.ts';
+import type {
+  ApplyEvent,
+  DescribeView,
+  DiffView,
+  DoctorCheck,
+  ExecRequest,
+  InfoView,
+  ListName,
+  LogEntry,
+  LogOptions,
+  ManifestInput,
+  PlanView,
+  RemoveRequest,
+  SupervisorApi,
+  ViewOfKind,
+} from './supervisor.ts';
+import { type Call, exchange, exchangeJson, upgrade } from './transport.ts';
+
+export interface VersionView {
+  readonly version: string;
+  readonly api: number;
+  readonly node: string;
+}
+
+type StreamingOrAsync = Omit<SupervisorApi, 'info' | 'list' | 'describe'>;
+
+/**
+ * Every call throws TsdError: what the supervisor answered; TSD_NO_SUPERVISOR when none answers or the connection was lost;
+ * TSD_SOCKET_DENIED; TSD_VERSION_MISMATCH. Leaving a stream early ends it on the other side too.
+ */
+export class SupervisorClient implements StreamingOrAsync {
+  readonly #socketPath: string;
+
+  /** @param host `unix:///path`. @throws TsdError TSD_FLAG for what is no address of a client. */
+  constructor(host: string) {
+    const address = parseHost(host);
+    if (address.type !== 'unix')
+      throw new TsdError('TSD_FLAG', `${host} is for the daemon; a client needs unix:///path`);
+    this.#socketPath = address.path;
+  }
+
+  version(): Promise<VersionView> {
+    return this.#get('/version');
+  }
+
+  info(): Promise<InfoView> {
+    return this.#get('/info');
+  }
+
+  list<L extends ListName>(list: L): Promise<readonly ViewOfKind[L][]> {
+    return this.#get(`/${list}`);
+  }
+
+  describe(kind: Kind, name: string): Promise<DescribeView> {
+    return this.#get(`/resources/${kind}/${encodeURIComponent(name)}`);
+  }
+
+  doctor(): Promise<readonly DoctorCheck[]> {
+    return this.#get('/doctor');
+  }
+
+  apply(
+    manifests: readonly ManifestInput[],
+    options: { readonly dryRun: boolean; readonly waitMs: number | null },
+    signal?: AbortSignal,
+  ): AsyncIterable<ApplyEvent> {
+    return this.#stream({ method: 'POST', path: '/apply', body: { manifests, ...options }, signal });
+  }
+
+  plan(manifests: readonly ManifestInput[]): Promise<PlanView> {
+    return this.#post('/plan', { manifests });
+  }
+
+  diff(manifests: readonly ManifestInput[]): Promise<readonly DiffView[]> {
+    return this.#post('/diff', { manifests });
+  }
+
+  remove(request: RemoveRequest, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
+    return this.#stream({ method: 'POST', path: '/remove', body: request, signal });
+  }
+
+  approve(names: readonly string[]): Promise<readonly string[]> {
+    return this.#post('/approve', { names });
+  }
+
+  stop(name: string, timeoutMs: number | null): Promise<void> {
+    return this.#post(containerPath(name, 'stop'), { timeoutMs });
+  }
+
+  start(name: string): Promise<void> {
+    return this.#post(containerPath(name, 'start'), {});
+  }
+
+  restart(name: string, timeoutMs: number | null): Promise<void> {
+    return this.#post(containerPath(name, 'restart'), { timeoutMs });
+  }
+
+  kill(name: string, signal: string): Promise<void> {
+    return this.#post(containerPath(name, 'kill'), { signal });
+  }
+
+  async wait(name: string, signal?: AbortSignal): Promise<number> {
+    const path = containerPath(name, 'wait');
+    const answer = await exchangeJson<{ exitCode: number }>(this.#socketPath, {
+      method: 'POST',
+      path,
+      body: {},
+      signal,
+    });
+    return answer.exitCode;
+  }
+
+  logs(name: string, options: LogOptions, signal?: AbortSignal): AsyncIterable<LogEntry> {
+    const query = new URLSearchParams();
+    for (const [key, value] of Object.entries(options)) if (value !== null) query.set(key, String(value));
+    return this.#stream({ method: 'GET', path: `${containerPath(name, 'logs')}?${query}`, signal });
+  }
+
+  async exec(name: string, request: ExecRequest): Promise<StdioSession> {
+    const { socket, head } = await upgrade(this.#socketPath, containerPath(name, 'exec'));
+    return openSession(socket, head, request);
+  }
+
+  load(path: string, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
+    return this.#stream({ method: 'POST', path: '/images/load', body: { path }, signal });
+  }
+
+  #get<T>(path: string): Promise<T> {
+    return exchangeJson(this.#socketPath, { method: 'GET', path });
+  }
+
+  #post<T>(path: string, body: unknown): Promise<T> {
+    return exchangeJson(this.#socketPath, { method: 'POST', path, body });
+  }
+
+  async *#stream<T>(call: Call): AsyncGenerator<T, void, undefined> {
+    yield* readNdjson<T>(await exchange(this.#socketPath, call));
+  }
+}
+
+function containerPath(name: string, verb: string): string {
+  return `/containers/${encodeURIComponent(name)}/${verb}`;
+}

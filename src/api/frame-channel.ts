@@ -1,0 +1,104 @@
+import { once } from 'node:events';
+import type { Duplex } from 'node:stream';
+import { type Frame, FrameDecoder, frameHeader, MAX_PAYLOAD_BYTES } from './frames.ts';
+import { connectionLost } from './ndjson.ts';
+
+const EMPTY = Buffer.alloc(0);
+
+/** Frames in both directions over an upgraded connection, with backpressure in both. */
+export class FrameChannel {
+  /** Resolves when the connection is gone, whoever ended it; with the error that ended it, if one did. */
+  readonly closed: Promise<Error | null>;
+  readonly #socket: Duplex;
+  readonly #onFrame: (frame: Frame) => void;
+  readonly #decoder = new FrameDecoder();
+  readonly #waiting: Frame[] = [];
+  #paused = false;
+
+  /**
+   * @param head bytes that came with the headers.
+   * @param onFrame called for each frame; what it throws ends the connection.
+   */
+  constructor(socket: Duplex, head: Buffer, onFrame: (frame: Frame) => void) {
+    this.#socket = socket;
+    this.#onFrame = onFrame;
+    let failure: Error | null = null;
+    this.closed = new Promise((resolve) => {
+      socket.once('close', () => resolve(failure));
+    });
+    socket.on('error', (error) => {
+      failure = error;
+    });
+    // Before the listener, so that it is called from the event loop and not from within this constructor.
+    if (head.length > 0) socket.unshift(head);
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    socket.on('end', () => socket.destroy());
+  }
+
+  /** Resolves when the peer takes more. @throws TsdError TSD_NO_SUPERVISOR when the connection is gone. */
+  async send(type: number, payload: Buffer = EMPTY): Promise<void> {
+    for (let start = 0; start === 0 || start < payload.length; start += MAX_PAYLOAD_BYTES) {
+      const part = payload.subarray(start, start + MAX_PAYLOAD_BYTES);
+      if (this.#socket.destroyed || this.#socket.writableEnded) throw connectionLost();
+      let flowing = this.#socket.write(frameHeader(type, part.length));
+      if (part.length > 0) flowing = this.#socket.write(part);
+      if (!flowing) await this.#drained();
+    }
+  }
+
+  sendJson(type: number, value: unknown): Promise<void> {
+    return this.send(type, Buffer.from(JSON.stringify(value)));
+  }
+
+  /** Stops taking frames until {@link resume}. The peer's disconnect is not seen meanwhile. */
+  pause(): void {
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#deliver();
+    if (!this.#paused) this.#socket.resume();
+  }
+
+  /** Ends the connection after what was sent. */
+  end(): void {
+    this.#socket.end(() => this.#socket.destroy());
+  }
+
+  destroy(error?: Error): void {
+    this.#socket.destroy(error);
+  }
+
+  #receive(chunk: Buffer): void {
+    try {
+      this.#waiting.push(...this.#decoder.push(chunk));
+    } catch (thrown) {
+      this.#socket.destroy(thrown as Error);
+      return;
+    }
+    this.#deliver();
+  }
+
+  #deliver(): void {
+    while (!this.#paused && !this.#socket.destroyed) {
+      const frame = this.#waiting.shift();
+      if (frame === undefined) return;
+      try {
+        this.#onFrame(frame);
+      } catch (thrown) {
+        this.#socket.destroy(thrown as Error);
+      }
+    }
+  }
+
+  async #drained(): Promise<void> {
+    const stop = new AbortController();
+    const drained = once(this.#socket, 'drain', { signal: stop.signal }).catch(() => undefined);
+    await Promise.race([drained, this.closed]);
+    stop.abort();
+    if (this.#socket.destroyed) throw connectionLost();
+  }
+}

@@ -1,0 +1,47 @@
+/** Errors as they cross HTTP: a status by class, and TsdErrorJson as the body. */
+import type { ErrorClass, TsdErrorJson } from '../model/errors.ts';
+import { ERROR_CLASSES, TsdError } from '../model/errors.ts';
+
+const STATUS_OF_CLASS = {
+  invalid: 400,
+  denied: 403,
+  'not-found': 404,
+  'already-exists': 409,
+  conflict: 409,
+  precondition: 409,
+  'data-loss': 409,
+  bug: 500,
+  unsupported: 501,
+  unavailable: 503,
+  timeout: 504,
+  exhausted: 507,
+} as const satisfies Record<ErrorClass, number>;
+
+export function statusOf(error: TsdError): number {
+  return STATUS_OF_CLASS[error.class];
+}
+
+/** A request that fails before it reaches the supervisor, with a status more exact than its class has. */
+export class RequestError extends TsdError {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super('TSD_BAD_REQUEST', message);
+    this.status = status;
+  }
+}
+
+/** The error a peer sent, or null when the value is not one. */
+export function errorFromJson(value: unknown): TsdError | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const json = value as Partial<TsdErrorJson>;
+  if (typeof json.code !== 'string' || typeof json.message !== 'string') return null;
+  return new TsdError(json.code, json.message, {
+    class: ERROR_CLASSES.find((known) => known === json.class) ?? 'bug',
+    hint: typeof json.hint === 'string' ? json.hint : '',
+    key: json.key,
+    source: json.source,
+    step: json.step,
+    errno: json.errno,
+  });
+}

@@ -1,0 +1,73 @@
+/**
+ * Streams of JSON objects, one a line. The answer's status is held back until the first item is there, so that a call
+ * that fails at once is an HTTP error; a later failure is a last line `{"streamError": TsdErrorJson}`. A stream that ends
+ * without the end of its HTTP body was cut off.
+ */
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { TsdError, toTsdError } from '../model/errors.ts';
+import { errorFromJson } from './http-errors.ts';
+
+const HEADERS = { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' };
+
+/**
+ * Writes items as fast as the peer reads them. Ends quietly when `signal` aborts, also when the source does not.
+ * @throws what the source throws before its first item.
+ */
+export async function writeNdjson(
+  response: ServerResponse,
+  items: AsyncIterable<unknown>,
+  signal: AbortSignal,
+): Promise<void> {
+  const iterator = items[Symbol.asyncIterator]();
+  const aborted = signal.aborted ? Promise.resolve() : once(signal, 'abort');
+  const gone = aborted.then(() => ({ done: true as const, value: undefined }));
+  const nextItem = () => Promise.race([iterator.next(), gone]);
+  let next = await nextItem();
+  if (!signal.aborted) response.writeHead(200, HEADERS);
+  try {
+    while (next.done !== true) {
+      const flowing = response.write(`${JSON.stringify(next.value)}\n`);
+      if (!flowing) await Promise.race([once(response, 'drain', { signal }), gone]);
+      next = await nextItem();
+    }
+  } catch (thrown) {
+    if (!signal.aborted) response.write(`${JSON.stringify({ streamError: toTsdError(thrown) })}\n`);
+  } finally {
+    if (signal.aborted) void iterator.return?.().catch(() => undefined);
+    response.end();
+  }
+}
+
+/** @throws TsdError what the server said in the stream, or TSD_NO_SUPERVISOR when the stream was cut off. */
+export async function* readNdjson<T>(response: IncomingMessage): AsyncGenerator<T, void, undefined> {
+  response.setEncoding('utf8');
+  let rest = '';
+  try {
+    for await (const chunk of response as AsyncIterable<string>) {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) yield parseLine<T>(line);
+    }
+  } catch (thrown) {
+    if (thrown instanceof TsdError) throw thrown;
+    throw connectionLost(thrown);
+  } finally {
+    response.destroy();
+  }
+}
+
+function parseLine<T>(line: string): T {
+  const value = JSON.parse(line) as T | { streamError: unknown };
+  if (typeof value === 'object' && value !== null && 'streamError' in value) {
+    throw errorFromJson(value.streamError) ?? new TsdError('TSD_BUG', 'the supervisor sent a malformed error');
+  }
+  return value as T;
+}
+
+export function connectionLost(cause?: unknown): TsdError {
+  return new TsdError('TSD_NO_SUPERVISOR', 'the connection to the supervisor was lost', {
+    hint: 'What runs goes on; `tsdocker get` shows it when the supervisor is back.',
+    cause,
+  });
+}

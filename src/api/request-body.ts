@@ -1,0 +1,43 @@
+import type { IncomingMessage } from 'node:http';
+import type { z } from 'zod';
+import { TsdError } from '../model/errors.ts';
+import { RequestError } from './http-errors.ts';
+
+const MAX_BODY_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Reads a JSON body of at most 16 MiB; no body is the empty object. How long a body may take is the HTTP server's limit.
+ * @throws RequestError 413 for a larger one, 400 for what is not JSON or was cut off.
+ */
+export async function readJsonBody(request: IncomingMessage): Promise<unknown> {
+  const tooLarge = () => new RequestError(413, `the body is larger than ${MAX_BODY_BYTES} bytes`);
+  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLarge();
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > MAX_BODY_BYTES) throw tooLarge();
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (error instanceof RequestError) throw error;
+    throw new RequestError(400, 'the body ended before it was complete');
+  }
+  if (length === 0) return {};
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  } catch {
+    throw new RequestError(400, 'the body is not JSON');
+  }
+}
+
+/** @throws TsdError TSD_BAD_REQUEST that lists every wrong member. */
+export function validate<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const problems = result.error.issues
+    .slice(0, 20)
+    .map((issue) => `${[what, ...issue.path].join('.')}: ${issue.message}`);
+  throw new TsdError('TSD_BAD_REQUEST', problems.join('; '));
+}

@@ -1,0 +1,49 @@
+import { z } from 'zod';
+import { validate } from '../request-body.ts';
+import { DONE, get, json, param, post, type Route, stream } from './route.ts';
+import { waitMs } from './schemas.ts';
+
+const nothing = z.strictObject({});
+const timeoutBody = z.strictObject({ timeoutMs: waitMs });
+const killBody = z.strictObject({ signal: z.string().min(1) });
+
+const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
+const count = z
+  .string()
+  .regex(/^\d{1,15}$/, 'must be a whole number')
+  .transform(Number);
+
+const logQuery = z.strictObject({
+  follow: flag.default(false),
+  tail: count.nullable().default(null),
+  sinceMs: count.nullable().default(null),
+  stdout: flag.default(true),
+  stderr: flag.default(true),
+});
+
+/** One container at a time, by name. */
+export const containerRoutes: readonly Route[] = [
+  post('/containers/:name/stop', timeoutBody, async ({ timeoutMs }, request) => {
+    await request.api.stop(param(request, 'name'), timeoutMs);
+    return DONE;
+  }),
+  post('/containers/:name/start', nothing, async (_body, request) => {
+    await request.api.start(param(request, 'name'));
+    return DONE;
+  }),
+  post('/containers/:name/restart', timeoutBody, async ({ timeoutMs }, request) => {
+    await request.api.restart(param(request, 'name'), timeoutMs);
+    return DONE;
+  }),
+  post('/containers/:name/kill', killBody, async ({ signal }, request) => {
+    await request.api.kill(param(request, 'name'), signal);
+    return DONE;
+  }),
+  post('/containers/:name/wait', nothing, async (_body, request) =>
+    json({ exitCode: await request.api.wait(param(request, 'name'), request.signal) }),
+  ),
+  get('/containers/:name/logs', (request) => {
+    const options = validate(logQuery, { ...request.query }, 'query');
+    return stream(request.api.logs(param(request, 'name'), options, request.signal));
+  }),
+];

@@ -1,0 +1,24 @@
+import { z } from 'zod';
+import { json, post, type Route, stream } from './route.ts';
+import { kind, manifests, waitMs } from './schemas.ts';
+
+const applyBody = z.strictObject({ manifests, dryRun: z.boolean(), waitMs });
+const manifestsBody = z.strictObject({ manifests });
+const removeBody = z.strictObject({
+  files: manifests,
+  resources: z.array(z.strictObject({ kind, name: z.string() })),
+  all: z.boolean(),
+  waitMs,
+});
+const approveBody = z.strictObject({ names: z.array(z.string()) });
+
+/** What people want, and what it would take. */
+export const manifestRoutes: readonly Route[] = [
+  post('/apply', applyBody, ({ manifests, ...options }, { api, signal }) =>
+    stream(api.apply(manifests, options, signal)),
+  ),
+  post('/plan', manifestsBody, async (body, { api }) => json(await api.plan(body.manifests))),
+  post('/diff', manifestsBody, async (body, { api }) => json(await api.diff(body.manifests))),
+  post('/remove', removeBody, (body, { api, signal }) => stream(api.remove(body, signal))),
+  post('/approve', approveBody, async (body, { api }) => json(await api.approve(body.names))),
+];

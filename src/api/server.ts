@@ -1,0 +1,204 @@
+/** The HTTP server on the supervisor's sockets: routes in, TsdErrorJson out, and it outlives whatever it is sent. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import Router from 'find-my-way';
+import { type TsdError, toTsdError } from '../model/errors.ts';
+import { parseHost } from './address.ts';
+import { RequestError, statusOf } from './http-errors.ts';
+import { writeNdjson } from './ndjson.ts';
+import { readJsonBody } from './request-body.ts';
+import { containerRoutes } from './routes/containers.ts';
+import { imageRoutes } from './routes/images.ts';
+import { manifestRoutes } from './routes/manifests.ts';
+import { queryRoutes } from './routes/queries.ts';
+import type { Reply, Route } from './routes/route.ts';
+import { serveSession } from './session-server.ts';
+import { listen, listenTargets } from './sockets.ts';
+import type { SupervisorApi } from './supervisor.ts';
+import { API_PREFIX, checkClient, IDENTITY_HEADERS } from './version.ts';
+
+const ROUTES: readonly Route[] = [...queryRoutes, ...manifestRoutes, ...containerRoutes, ...imageRoutes];
+const EXEC_PATH = `${API_PREFIX}/containers/:name/exec`;
+const UPGRADES = ['tsdocker-stream', 'tcp'];
+/** How long headers, body and an upgraded client's first frame may take. */
+const DEFAULT_RECEIVE_TIMEOUT_MS = 30_000;
+
+export interface ApiServerOptions {
+  readonly api: SupervisorApi;
+  /** As given with -H: `unix:///path`, `fd://`. */
+  readonly hosts: readonly string[];
+  /** Group that owns the sockets; null leaves them with the process's. */
+  readonly group: string | null;
+  /** Told of defects (class bug) that a request met. */
+  readonly onBug: (error: TsdError) => void;
+  readonly receiveTimeoutMs?: number;
+}
+
+export interface ApiServer {
+  /** Ends connections, also those in the middle of a stream, and removes the sockets made by path. */
+  close(): Promise<void>;
+}
+
+/**
+ * Listens on all `hosts` or on none.
+ * @throws TsdError TSD_FLAG for an address that cannot be had, TSD_LOCKED when another process answers on it.
+ */
+export async function serveApi(options: ApiServerOptions): Promise<ApiServer> {
+  const dispatcher = new Dispatcher(options);
+  const servers: Server[] = [];
+  const close = async () => {
+    dispatcher.endSessions();
+    await Promise.all(servers.map(closeServer));
+  };
+  try {
+    for (const host of options.hosts) {
+      for (const target of listenTargets(parseHost(host), process.env, process.pid)) {
+        const server = makeServer(dispatcher, options.receiveTimeoutMs ?? DEFAULT_RECEIVE_TIMEOUT_MS);
+        await listen(server, target, options.group);
+        servers.push(server);
+      }
+    }
+  } catch (thrown) {
+    await close();
+    throw thrown;
+  }
+  return { close };
+}
+
+function makeServer(dispatcher: Dispatcher, receiveTimeoutMs: number): Server {
+  const server = createServer({
+    requestTimeout: receiveTimeoutMs,
+    headersTimeout: receiveTimeoutMs,
+    connectionsCheckingInterval: Math.min(receiveTimeoutMs, 5_000),
+  });
+  server.on('request', (request, response) => void dispatcher.answer(request, response));
+  server.on('upgrade', (request, socket, head) => void dispatcher.upgrade(request, socket, head));
+  return server;
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+class Dispatcher {
+  readonly #options: ApiServerOptions;
+  readonly #router = Router({ maxParamLength: 512 });
+  readonly #sessions = new Set<Duplex>();
+
+  constructor(options: ApiServerOptions) {
+    this.#options = options;
+    for (const route of ROUTES) this.#router.on(route.method, `${API_PREFIX}${route.path}`, unused, route);
+    this.#router.on('POST', EXEC_PATH, unused, null);
+  }
+
+  endSessions(): void {
+    for (const socket of this.#sessions) socket.destroy();
+  }
+
+  async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
+    response.on('error', () => gone.abort());
+    for (const [name, value] of Object.entries(IDENTITY_HEADERS)) response.setHeader(name, value);
+    try {
+      checkClient(request.headers);
+      const found = this.#find(request);
+      const route = found.store as Route | null;
+      if (route === null) throw new RequestError(426, `this route needs \`Upgrade: ${UPGRADES[0]}\``);
+      const reply = await route.answer({
+        api: this.#options.api,
+        params: found.params,
+        query: found.searchParams,
+        readBody: () => readJsonBody(request),
+        signal: gone.signal,
+      });
+      await sendReply(response, reply, gone.signal);
+    } catch (thrown) {
+      this.#refuse(response, thrown);
+    }
+  }
+
+  async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    socket.on('error', () => socket.destroy());
+    try {
+      checkClient(request.headers);
+      const protocol = request.headers.upgrade?.toLowerCase() ?? '';
+      const found = this.#find(request);
+      if (found.store !== null) throw new RequestError(400, 'this route has no upgrade');
+      if (!UPGRADES.includes(protocol)) throw new RequestError(400, `cannot upgrade to ${protocol}`);
+      socket.write(switchingProtocols(protocol));
+      this.#sessions.add(socket);
+      socket.once('close', () => this.#sessions.delete(socket));
+      const name = found.params.name ?? '';
+      await serveSession(socket, head, {
+        start: (exec) => this.#options.api.exec(name, exec),
+        openTimeoutMs: this.#options.receiveTimeoutMs ?? DEFAULT_RECEIVE_TIMEOUT_MS,
+      });
+    } catch (thrown) {
+      socket.end(plainResponse(this.#judge(thrown)));
+    }
+  }
+
+  #find(request: IncomingMessage): Router.FindResult<Router.HTTPVersion.V1> {
+    const found = this.#router.find(request.method as Router.HTTPMethod, request.url ?? '/');
+    if (found === null) throw new RequestError(404, `${request.method} ${request.url} is no route of this API`);
+    return found;
+  }
+
+  #judge(thrown: unknown): TsdError {
+    const error = toTsdError(thrown);
+    if (error.class === 'bug') this.#options.onBug(error);
+    return error;
+  }
+
+  /** The rest of a body that nobody reads would stand before the next request, so the connection ends here. */
+  #refuse(response: ServerResponse, thrown: unknown): void {
+    const error = this.#judge(thrown);
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    response.setHeader('connection', 'close');
+    sendJson(response, error instanceof RequestError ? error.status : statusOf(error), error);
+  }
+}
+
+/** Routes are looked up and answered here; find-my-way never calls a handler. */
+function unused(): void {}
+
+async function sendReply(response: ServerResponse, reply: Reply, signal: AbortSignal): Promise<void> {
+  if (reply.type === 'json') sendJson(response, 200, reply.value);
+  else if (reply.type === 'stream') await writeNdjson(response, reply.items, signal);
+  else response.writeHead(204).end();
+}
+
+function sendJson(response: ServerResponse, status: number, value: unknown): void {
+  const body = Buffer.from(`${JSON.stringify(value)}\n`);
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': body.length });
+  response.end(body);
+}
+
+function headerLines(headers: Readonly<Record<string, string | number>>): string {
+  return Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
+}
+
+function switchingProtocols(protocol: string): string {
+  const headers = { connection: 'Upgrade', upgrade: protocol, ...IDENTITY_HEADERS };
+  return `HTTP/1.1 101 Switching Protocols\r\n${headerLines(headers)}\r\n`;
+}
+
+function plainResponse(error: TsdError): string {
+  const body = `${JSON.stringify(error)}\n`;
+  const status = error instanceof RequestError ? error.status : statusOf(error);
+  const headers = {
+    connection: 'close',
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+  };
+  return `HTTP/1.1 ${status} Refused\r\n${headerLines({ ...headers, ...IDENTITY_HEADERS })}\r\n${body}`;
+}

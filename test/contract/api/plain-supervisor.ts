@@ -1,0 +1,377 @@
+import { PassThrough } from 'node:stream';
+import type {
+  ApplyEvent,
+  ContainerView,
+  DescribeView,
+  DiffView,
+  DoctorCheck,
+  ExecRequest,
+  ImageView,
+  InfoView,
+  LogEntry,
+  LogOptions,
+  ManifestInput,
+  ManifestView,
+  NetworkView,
+  PlanView,
+  RemoveRequest,
+  SupervisorApi,
+  ViewOfKind,
+  VolumeView,
+} from '../../../src/api/supervisor.ts';
+import type { StdioSession } from '../../../src/drivers/contract.ts';
+import { TsdError } from '../../../src/model/errors.ts';
+
+const source = { file: '/etc/tsdocker/manifests/blog.yaml', line: 12, column: 3 };
+
+export const WEB: ContainerView = {
+  name: 'web',
+  app: 'blog',
+  engineName: 'blog-web',
+  id: 'a1'.repeat(32),
+  phase: 'Running',
+  ready: true,
+  pid: 4242,
+  exitCode: null,
+  restarts: 2,
+  image: 'nginx',
+  imageId: 'b2'.repeat(32),
+  address: '10.80.0.3',
+  ports: ['127.0.0.1:8080->80/tcp'],
+  startedAt: '2026-01-02T03:00:00.000Z',
+  finishedAt: null,
+  message: '',
+  source,
+  conditions: [{ type: 'Ready', status: true, reason: 'Running', message: 'runs since 03:00' }],
+};
+
+const MIGRATE: ContainerView = {
+  ...WEB,
+  name: 'migrate',
+  engineName: 'blog-migrate',
+  id: 'c3'.repeat(32),
+  phase: 'BackingOff',
+  ready: false,
+  pid: null,
+  exitCode: 137,
+  restarts: 11,
+  address: null,
+  ports: [],
+  finishedAt: '2026-01-02T03:03:55.000Z',
+  message: 'exited with 137, \u001b[31mnext try\u001b[0m in 4 s',
+  conditions: [],
+};
+
+const IMAGE: ImageView = {
+  name: 'nginx',
+  app: 'blog',
+  id: 'b2'.repeat(32),
+  tags: ['nginx:1.27'],
+  size: 58_301_234,
+  created: '2025-12-30T03:04:05.000Z',
+  phase: 'Ready',
+  message: '',
+  source: { ...source, line: 3 },
+};
+
+const VOLUME: VolumeView = {
+  name: 'data',
+  app: 'blog',
+  id: 'd4'.repeat(32),
+  path: '/var/lib/tsdocker/vfs/dir/d4',
+  phase: 'Ready',
+  usedBy: ['blog/web', 'blog/migrate'],
+  message: '',
+  source: { ...source, line: 6 },
+};
+
+const NETWORK: NetworkView = {
+  name: 'back',
+  app: 'blog',
+  bridge: 'tsd5f00aa11',
+  subnet: '10.80.0.0/24',
+  gateway: '10.80.0.1',
+  phase: 'Ready',
+  containers: 2,
+  message: '',
+  source: { ...source, line: 9 },
+};
+
+const ISSUE = {
+  code: 'TSD_MANIFEST_SCHEMA',
+  message: 'unknown key "imgae"; did you mean "image"?',
+  file: '/etc/tsdocker/manifests/shop.yaml',
+  line: 4,
+  column: 5,
+  hint: 'See docs/manifest.md.',
+};
+
+const MANIFESTS: readonly ManifestView[] = [
+  { file: source.file, app: 'blog', origin: 'watched', state: 'Active', generation: 7, issues: [] },
+  { file: ISSUE.file, app: null, origin: 'applied', state: 'Rejected', generation: 5, issues: [ISSUE, ISSUE] },
+];
+
+const PLAN: PlanView = {
+  generation: 8,
+  ops: [
+    {
+      id: 'start container/blog/web',
+      op: 'container.start',
+      resource: 'container/blog/web',
+      cause: 'declared in blog.yaml:12:3',
+      dependsOn: ['create container/blog/web'],
+      source,
+    },
+  ],
+  holds: [{ resource: 'container/blog/job', reason: 'dependency-not-ready', message: 'waits for blog/db' }],
+  issues: [],
+  text: '+ start container/blog/web: declared in blog.yaml:12:3\n',
+};
+
+const INFO: InfoView = {
+  version: '0.1.0',
+  instance: '5f00aa',
+  root: '/var/lib/tsdocker',
+  runDir: '/run/tsdocker',
+  manifests: '/etc/tsdocker/manifests',
+  socket: '/run/tsdocker/tsdocker.sock',
+  graphDriver: 'overlay',
+  execDriver: 'native',
+  networkDriver: 'bridge',
+  defaultBridge: 'tsdocker0',
+  generation: 7,
+  containers: 2,
+  running: 1,
+  images: 1,
+  kernel: '6.12.0',
+  cpus: 2,
+  memoryBytes: 25_769_803_776,
+  labels: ['rack=3'],
+  warnings: ['swap limits are off'],
+};
+
+const CHECKS: readonly DoctorCheck[] = [
+  { name: 'kernel', status: 'ok', message: '6.12.0', fix: null },
+  { name: 'nftables', status: 'failed', message: 'libnftables.so.1 is missing', fix: 'apt-get install libnftables1' },
+  { name: 'cgroups', status: 'warning', message: 'version 1', fix: null },
+];
+
+/** What a test sends through the seam: a supervisor of plain data that remembers what it was asked. */
+export class PlainSupervisor implements SupervisorApi {
+  readonly asked: { readonly call: string; readonly with: unknown }[] = [];
+  /** Replaces the events of the next apply, remove or load. */
+  events: readonly ApplyEvent[] = [
+    { type: 'accepted', generation: 8, plan: PLAN },
+    { type: 'op', id: 'start container/blog/web', resource: 'container/blog/web', status: 'started', ms: 0 },
+    { type: 'op', id: 'start container/blog/web', resource: 'container/blog/web', status: 'done', ms: 12 },
+    { type: 'ready', generation: 8 },
+  ];
+  plans: PlanView = PLAN;
+  differences: readonly DiffView[] = [
+    {
+      resource: 'container/blog/web',
+      change: 'changed',
+      fields: [{ path: 'env.MODE', from: 'a', to: 'b', change: 'restart' }],
+    },
+    { resource: 'volume/blog/old', change: 'removed', fields: [] },
+  ];
+  entries: readonly LogEntry[] = [
+    { log: 'listening on 80\n', stream: 'stdout', time: '2026-01-02T03:04:05.000000001Z' },
+    { log: 'a long line, ', stream: 'stderr', time: '2026-01-02T03:04:05.000000002Z' },
+    { log: 'continued\n', stream: 'stderr', time: '2026-01-02T03:04:05.000000003Z' },
+    { log: '\u001b[32mgreen\u001b[0m\n', stream: 'stdout', time: '2026-01-02T03:04:05.000000004Z' },
+  ];
+  checks: readonly DoctorCheck[] = CHECKS;
+  openFollowers = 0;
+  sessions: PlainSession[] = [];
+
+  info(): InfoView {
+    return INFO;
+  }
+
+  list<L extends keyof ViewOfKind>(list: L): readonly ViewOfKind[L][] {
+    const lists: { readonly [K in keyof ViewOfKind]: readonly ViewOfKind[K][] } = {
+      containers: [WEB, MIGRATE],
+      images: [IMAGE],
+      volumes: [VOLUME],
+      networks: [NETWORK],
+      manifests: MANIFESTS,
+    };
+    return lists[list];
+  }
+
+  describe(kind: DescribeView['kind'], name: string): DescribeView {
+    this.#record('describe', { kind, name });
+    this.#known(name);
+    return {
+      kind,
+      name: 'web',
+      app: 'blog',
+      view: WEB,
+      spec: { image: 'nginx', env: { PASSWORD: 'tsd-secret:1f' }, ports: ['127.0.0.1:8080:80'] },
+      specHash: 'e5'.repeat(32),
+      generation: 7,
+      ops: [{ at: '2026-01-02T03:00:00.000Z', op: 'container.start', cause: 'declared', status: 'done', message: '' }],
+    };
+  }
+
+  async *apply(
+    inputs: readonly ManifestInput[],
+    options: { readonly dryRun: boolean; readonly waitMs: number | null },
+  ): AsyncIterable<ApplyEvent> {
+    this.#record('apply', { inputs, options });
+    yield* this.events;
+  }
+
+  async plan(inputs: readonly ManifestInput[]): Promise<PlanView> {
+    this.#record('plan', inputs);
+    return this.plans;
+  }
+
+  async diff(inputs: readonly ManifestInput[]): Promise<readonly DiffView[]> {
+    this.#record('diff', inputs);
+    return this.differences;
+  }
+
+  async *remove(request: RemoveRequest): AsyncIterable<ApplyEvent> {
+    this.#record('remove', request);
+    yield* this.events;
+  }
+
+  async approve(names: readonly string[]): Promise<readonly string[]> {
+    this.#record('approve', names);
+    return names.length === 0 ? ['volume/blog/data'] : names;
+  }
+
+  async stop(name: string, timeoutMs: number | null): Promise<void> {
+    this.#record('stop', { name, timeoutMs });
+    this.#known(name);
+  }
+
+  async start(name: string): Promise<void> {
+    this.#record('start', name);
+    this.#known(name);
+  }
+
+  async restart(name: string, timeoutMs: number | null): Promise<void> {
+    this.#record('restart', { name, timeoutMs });
+    this.#known(name);
+  }
+
+  async kill(name: string, signal: string): Promise<void> {
+    this.#record('kill', { name, signal });
+    this.#known(name);
+  }
+
+  async wait(name: string): Promise<number> {
+    this.#known(name);
+    return name === 'web' ? 0 : 137;
+  }
+
+  async *logs(name: string, options: LogOptions, signal?: AbortSignal): AsyncIterable<LogEntry> {
+    this.#record('logs', { name, options });
+    this.#known(name);
+    yield* this.entries;
+    if (!options.follow) return;
+    this.openFollowers += 1;
+    await new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve()));
+    this.openFollowers -= 1;
+  }
+
+  async exec(name: string, request: ExecRequest): Promise<StdioSession> {
+    this.#record('exec', { name, request });
+    this.#known(name);
+    if (request.argv[0] === 'missing') {
+      throw new TsdError('TSD_COMMAND_NOT_FOUND', 'missing: not found in the container', { step: 'execve missing' });
+    }
+    const session = new PlainSession(request);
+    this.sessions.push(session);
+    return session;
+  }
+
+  async *load(path: string): AsyncIterable<ApplyEvent> {
+    this.#record('load', path);
+    yield { type: 'progress', resource: 'image/app:1', message: 'layer 1', current: 1024, total: 2048 };
+    yield { type: 'ready', generation: 7 };
+  }
+
+  async doctor(): Promise<readonly DoctorCheck[]> {
+    return this.checks;
+  }
+
+  #record(call: string, value: unknown): void {
+    this.asked.push({ call, with: value });
+  }
+
+  #known(name: string): void {
+    if (!['web', 'blog/web', 'migrate'].includes(name)) {
+      throw new TsdError('TSD_NO_SUCH_RESOURCE', `no container is named ${name}`);
+    }
+  }
+}
+
+/**
+ * A session that behaves by its argv: `cat` echoes input until its end, `exit N` says so on stderr and ends,
+ * `size` prints each size it is told until input ends, `hold` runs until it is signalled, `flood N` writes N MiB.
+ */
+export class PlainSession implements StdioSession {
+  readonly pid = 4711;
+  readonly stdin: PassThrough | null;
+  readonly stdout = new PassThrough();
+  readonly stderr = new PassThrough();
+  readonly exited: Promise<number>;
+  readonly signals: number[] = [];
+  readonly sizes: string[] = [];
+  closed = false;
+  #exit: (exitCode: number) => void = () => undefined;
+
+  constructor({ argv, stdin, tty }: ExecRequest) {
+    this.stdin = stdin ? new PassThrough() : null;
+    this.exited = new Promise((resolve) => {
+      this.#exit = (exitCode) => {
+        this.stdout.end();
+        this.stderr.end();
+        resolve(exitCode);
+      };
+    });
+    const [program, argument = '0'] = argv;
+    if (program === 'cat' && this.stdin) {
+      this.stdin.on('end', () => this.#exit(0));
+      this.stdin.pipe(this.stdout, { end: false });
+    } else if (program === 'size') {
+      this.stdin?.on('data', (chunk: Buffer) => {
+        if (chunk.includes('q')) this.#exit(0);
+      });
+    } else if (program === 'exit') {
+      this.stderr.write(`leaving with ${argument}${tty ? '\r' : ''}\n`);
+      this.#exit(Number(argument));
+    } else if (program === 'flood') {
+      void this.#flood(Number(argument)).then(() => this.#exit(0));
+    }
+  }
+
+  resize(rows: number, columns: number): void {
+    this.sizes.push(`${rows}x${columns}`);
+    this.stdout.write(`${rows}x${columns}\r\n`);
+  }
+
+  signal(signal: number): void {
+    this.signals.push(signal);
+    this.#exit(128 + signal);
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  /** How much of the flood the connection took. */
+  floodedBytes = 0;
+
+  async #flood(mebibytes: number): Promise<void> {
+    const block = Buffer.alloc(64 * 1024, 'x');
+    for (let sent = 0; sent < mebibytes * 1024 * 1024 && !this.stdout.destroyed; sent += block.length) {
+      if (!this.stdout.write(block)) await new Promise((resolve) => this.stdout.once('drain', resolve));
+      this.floodedBytes = sent + block.length;
+    }
+  }
+}
