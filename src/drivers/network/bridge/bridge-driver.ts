@@ -1,0 +1,299 @@
+import { closeSync, existsSync } from 'node:fs';
+import { findLink, type Link, listLinks } from '../../../ffi/rtnetlink.ts';
+import { TsdError, toTsdError } from '../../../model/errors.ts';
+import type {
+  EndpointConfig,
+  Fingerprint,
+  Instance,
+  NetworkConfig,
+  NetworkDriver,
+  ObservedEndpoint,
+  ObservedNetworks,
+  PublishedPort,
+  Sandbox,
+} from '../../contract.ts';
+import { BridgeLinks } from './bridge-links.ts';
+import { EndpointLinks } from './endpoint-links.ts';
+import { fingerprintBridge } from './fingerprint.ts';
+import { Firewall } from './firewall.ts';
+import { openNeighbour } from './firewall-neighbours.ts';
+import { bindError, Forwarders } from './forwarders.ts';
+import { bindSocket } from './host-sockets.ts';
+import { Names } from './names.ts';
+import { addressOfElements, effectivePorts, portsOfElements } from './observe.ts';
+import { boundAddresses, type PublishOptions, publish } from './publication.ts';
+import { PublishedPorts } from './published-ports.ts';
+import { isComplete, networkElements, type Owner, type ReadTable, reachElements } from './ruleset.ts';
+import { Sandboxes } from './sandboxes.ts';
+import { readSetting, writeSetting } from './sysctl.ts';
+import { checkEndpoint, checkNetwork, checkPublishedPort } from './validate.ts';
+
+export interface BridgeOptions {
+  readonly instance: Instance;
+  /** False: no packet filter is touched (--iptables=false). Ports are then published by listeners of this process. */
+  readonly iptables: boolean;
+  /** Forwarding may be switched on where it is off (--ip-forward). */
+  readonly ipForward: boolean;
+}
+
+/** Bridges, veth pairs and nftables rules; see DESIGN §8 and the comments of ruleset.ts. */
+export function createBridgeDriver(options: BridgeOptions): NetworkDriver {
+  return new BridgeDriver(options);
+}
+
+interface Attached {
+  readonly config: EndpointConfig;
+  readonly foreign: boolean;
+}
+
+const networkOwner = (bridge: string): Owner => `network:${bridge}`;
+const endpointOwner = (containerId: string): Owner => `endpoint:${containerId}`;
+
+class BridgeDriver implements NetworkDriver {
+  readonly name = 'bridge';
+  readonly #options: BridgeOptions;
+  readonly #names: Names;
+  readonly #bridges: BridgeLinks;
+  readonly #endpoints: EndpointLinks;
+  readonly #sandboxes = new Sandboxes();
+  readonly #forwarders = new Forwarders();
+  readonly #ports = new PublishedPorts();
+  readonly #networks = new Map<string, NetworkConfig>();
+  readonly #attached = new Map<string, Attached>();
+  readonly #ipv6 = existsSync('/proc/net/if_inet6');
+  #opened: Firewall | null = null;
+
+  constructor(options: BridgeOptions) {
+    this.#options = options;
+    this.#names = new Names(options.instance.id);
+    this.#bridges = new BridgeLinks(this.#names);
+    this.#endpoints = new EndpointLinks(this.#names, this.#bridges.socket);
+  }
+
+  fingerprint(): Fingerprint {
+    return fingerprintBridge(this.#options, this.#names);
+  }
+
+  ensureNetwork(config: NetworkConfig): void {
+    checkNetwork(config);
+    const firewall = this.#firewall();
+    if (config.foreign) this.#bridges.checkForeign(config);
+    else this.#bridges.ensure(config);
+    this.#networks.set(config.key, config);
+    if (!config.internal) this.#forward();
+    if (firewall === null) return;
+    firewall.set(networkOwner(config.bridge), networkElements(config));
+    firewall.mend();
+    this.#syncNeighbour(firewall);
+  }
+
+  removeNetwork(key: string): void {
+    const config = this.#networks.get(key);
+    const links = this.#bridges.named(key);
+    const names = new Set([...links.map(({ name }) => name), ...(config === undefined ? [] : [config.bridge])]);
+    const firewall = this.#firewall();
+    collectErrors(`remove network ${key}`, [
+      ...[...names].map((bridge) => () => firewall?.set(networkOwner(bridge), [])),
+      ...links.map((link) => () => this.#bridges.remove(link)),
+      () => {
+        this.#networks.delete(key);
+        if (firewall !== null) this.#tidy(firewall);
+      },
+    ]);
+  }
+
+  createSandbox(containerId: string): Sandbox {
+    return this.#sandboxes.create(containerId);
+  }
+
+  adoptSandbox(containerId: string, pid: number): Sandbox {
+    return this.#sandboxes.adopt(containerId, pid);
+  }
+
+  sandbox(containerId: string): Sandbox | null {
+    return this.#sandboxes.get(containerId);
+  }
+
+  attach(config: EndpointConfig): void {
+    const { containerId } = config;
+    const network = this.#networks.get(config.network);
+    const sandbox = this.#sandboxes.get(containerId);
+    if (network === undefined || sandbox === null) {
+      const missing = network === undefined ? `network ${config.network}` : `sandbox of container ${containerId}`;
+      throw new TsdError('TSD_NETWORK', `${missing} does not exist`, { class: 'precondition', step: 'attach' });
+    }
+    checkEndpoint(config, network);
+    const firewall = this.#firewall();
+    for (const port of config.ports) this.#checkHolder(port, containerId);
+    const created = this.#endpoints.connect(config, network, sandbox);
+    try {
+      this.#publish(config, this.#publishOptions(network.foreign), firewall);
+    } catch (error) {
+      if (created) this.#endpoints.disconnect(containerId);
+      throw error;
+    }
+    this.#ports.set(containerId, config.ports);
+    this.#attached.set(containerId, { config, foreign: network.foreign });
+  }
+
+  detach(containerId: string): void {
+    const firewall = this.#firewall();
+    collectErrors(`detach container ${containerId}`, [
+      () => this.#forwarders.set(containerId, []),
+      () => firewall?.set(endpointOwner(containerId), []),
+      () => this.#sandboxes.release(containerId),
+      () => this.#endpoints.disconnect(containerId),
+    ]);
+    this.#ports.set(containerId, []);
+    this.#attached.delete(containerId);
+  }
+
+  observe(): ObservedNetworks {
+    const firewall = this.#firewall();
+    const links = listLinks(this.#bridges.socket);
+    const table = firewall?.read() ?? null;
+    return {
+      bridges: this.#bridges.observe(links),
+      endpoints: this.#observeEndpoints(links, table),
+      rules: firewall === null || firewall.wanted.size === 0 || isComplete(table, firewall.wanted),
+    };
+  }
+
+  checkPort(port: PublishedPort): void {
+    checkPublishedPort(port);
+    this.#firewall();
+    this.#checkHolder(port, null);
+    for (const address of boundAddresses(port.hostIp, this.#publishOptions(false))) {
+      const wanted = { address, port: port.hostPort, protocol: port.protocol };
+      const fd = bindSocket(wanted);
+      if (fd < 0) throw bindError(wanted, -fd);
+      closeSync(fd);
+    }
+  }
+
+  occupiedSubnets(): readonly string[] {
+    return this.#bridges.occupied();
+  }
+
+  close(): void {
+    this.#forwarders.close();
+    this.#sandboxes.releaseAll();
+    this.#bridges.close();
+    this.#opened?.close();
+    this.#opened = null;
+  }
+
+  /** Null when rules are switched off. The first call takes over what the kernel still has of an earlier supervisor. */
+  #firewall(): Firewall | null {
+    if (!this.#options.iptables) return null;
+    if (this.#opened === null) {
+      this.#opened = new Firewall(this.#names);
+      this.#ports.load(this.#opened.wanted);
+    }
+    return this.#opened;
+  }
+
+  #publishOptions(foreign: boolean): PublishOptions {
+    return { rules: this.#options.iptables, foreign, ipv6: this.#ipv6 };
+  }
+
+  /** Listeners first: they may find the port taken. When the rules fail, they are put back. */
+  #publish(config: EndpointConfig, options: PublishOptions, firewall: Firewall | null): void {
+    const { containerId } = config;
+    const { elements, listeners } = publish(config, options);
+    const before = this.#forwarders.listenersOf(containerId);
+    this.#forwarders.set(containerId, listeners);
+    try {
+      firewall?.set(endpointOwner(containerId), [...elements, ...reachElements(config)]);
+    } catch (error) {
+      this.#forwarders.set(containerId, before);
+      throw error;
+    }
+  }
+
+  #checkHolder(port: PublishedPort, containerId: string | null): void {
+    const holder = this.#ports.holder(port, containerId);
+    if (holder === null) return;
+    const where = `${port.hostIp}:${port.hostPort}/${port.protocol}`;
+    throw new TsdError('TSD_PORT_IN_USE', `host port ${where} is published by container ${holder.slice(0, 12)}`, {
+      step: `publish ${where}`,
+    });
+  }
+
+  #observeEndpoints(links: readonly Link[], table: ReadTable | null): Map<string, ObservedEndpoint> {
+    const names = new Map(links.map((link) => [link.index, link.name]));
+    const endpoints = new Map<string, ObservedEndpoint>();
+    for (const link of links) {
+      const containerId = link.dying ? null : this.#endpoints.containerOf(link);
+      if (containerId === null) continue;
+      endpoints.set(containerId, {
+        containerId,
+        hostInterface: link.name,
+        bridge: names.get(link.master) ?? null,
+        up: link.up,
+        ports: this.#effectivePorts(containerId, table),
+      });
+    }
+    for (const owner of table?.owned.keys() ?? []) {
+      const containerId = owner.startsWith('endpoint:') ? owner.slice('endpoint:'.length) : null;
+      if (containerId === null || endpoints.has(containerId)) continue;
+      const ports = this.#effectivePorts(containerId, table);
+      endpoints.set(containerId, { containerId, hostInterface: null, bridge: null, up: false, ports });
+    }
+    return endpoints;
+  }
+
+  #effectivePorts(containerId: string, table: ReadTable | null): PublishedPort[] {
+    const elements = table?.owned.get(endpointOwner(containerId)) ?? [];
+    const attached = this.#attached.get(containerId);
+    const ports = attached?.config.ports ?? portsOfElements(elements);
+    const address = attached?.config.address ?? addressOfElements(elements);
+    if (ports.length === 0 || address === null) return [];
+    const options = this.#publishOptions(attached?.foreign ?? false);
+    const listeners = this.#forwarders.listenersOf(containerId);
+    return effectivePorts(ports, (port) => publish({ address, ports: [port] }, options), { elements, listeners });
+  }
+
+  #forward(): void {
+    if (this.#options.ipForward) writeSetting('ipv4/ip_forward', '1');
+    if (readSetting('ipv4/ip_forward') === '1') return;
+    throw new TsdError('TSD_NETWORK', 'the host does not forward packets (net.ipv4.ip_forward is 0)', {
+      class: 'precondition',
+      hint: 'Set net.ipv4.ip_forward=1, or start the supervisor without --ip-forward=false.',
+    });
+  }
+
+  #syncNeighbour(firewall: Firewall): void {
+    const bridges = [...firewall.wanted.keys()].flatMap((owner) =>
+      owner.startsWith('network:') ? [owner.slice('network:'.length)] : [],
+    );
+    openNeighbour((step, commands) => firewall.run(step, commands), this.#names, bridges);
+  }
+
+  /** After a network went: rules of bridges that nobody has any more, the neighbour's chain, an empty table. */
+  #tidy(firewall: Firewall): void {
+    const known = new Set([...this.#networks.values()].map(({ bridge }) => networkOwner(bridge)));
+    for (const owner of [...firewall.wanted.keys()]) {
+      if (!owner.startsWith('network:') || known.has(owner)) continue;
+      if (findLink(this.#bridges.socket, owner.slice('network:'.length)) === null) firewall.set(owner, []);
+    }
+    this.#syncNeighbour(firewall);
+    if (firewall.wanted.size === 0) firewall.removeAll();
+  }
+}
+
+/** Takes every step whatever the earlier ones did. @throws TsdError of the first failure, with all of them as cause. */
+function collectErrors(step: string, actions: readonly (() => void)[]): void {
+  const failures: TsdError[] = [];
+  for (const action of actions) {
+    try {
+      action();
+    } catch (error) {
+      failures.push(toTsdError(error));
+    }
+  }
+  const [first] = failures;
+  if (first === undefined) return;
+  const cause = new AggregateError(failures, failures.map(({ message }) => message).join('; '));
+  throw new TsdError(first.code, cause.message, { class: first.class, errno: first.errno, step, cause });
+}

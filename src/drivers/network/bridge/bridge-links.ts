@@ -1,0 +1,155 @@
+import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/netlink.ts';
+import {
+  changeLink,
+  deleteAddress,
+  deleteLink,
+  findLink,
+  type Link,
+  listAddresses,
+  listLinks,
+  listRoutes,
+  newAddress,
+  newBridge,
+} from '../../../ffi/rtnetlink.ts';
+import { broadcastOf, macOfAddress, overlaps } from '../../../model/addresses.ts';
+import { TsdError } from '../../../model/errors.ts';
+import type { NetworkConfig, ObservedNetworks } from '../../contract.ts';
+import { nameServers } from './name-servers.ts';
+import type { Names } from './names.ts';
+import { readSetting, writeSetting } from './sysctl.ts';
+
+type ObservedBridge = ObservedNetworks['bridges'][number];
+
+/** Key of a bridge that was made but not yet marked when its maker died. No network has it, so it counts as an orphan. */
+const UNFINISHED = 'unfinished:';
+
+/** Bridges of our networks and the addresses on them. */
+export class BridgeLinks {
+  readonly #names: Names;
+  readonly #socket = new NetlinkSocket(NETLINK_ROUTE);
+
+  constructor(names: Names) {
+    this.#names = names;
+  }
+
+  get socket(): NetlinkSocket {
+    return this.#socket;
+  }
+
+  /** The network a link of ours belongs to; null when it is not a bridge of ours. */
+  keyOf(link: Link): string | null {
+    if (link.kind !== 'bridge' || link.group !== this.#names.group) return null;
+    return this.#names.idOf('network', link.alias) ?? `${UNFINISHED}${link.name}`;
+  }
+
+  /** Makes or mends a bridge of ours. */
+  ensure(config: NetworkConfig): void {
+    const found = findLink(this.#socket, config.bridge);
+    if (found !== null) this.#checkOurs(config, found);
+    else this.#create(config);
+    const link = found ?? findLink(this.#socket, config.bridge);
+    if (link === null) throw this.#gone(config.bridge);
+    const alias = this.#names.mark('network', config.key);
+    const settings = { alias, noLinkLocal: true, ...(link.mtu !== config.mtu && { mtu: config.mtu }) };
+    this.#socket.request([changeLink(link.index, settings)]);
+    this.#setAddress(link.index, `${config.gateway}/${config.subnet.split('/')[1]}`);
+    this.#socket.request([changeLink(link.index, { up: true })]);
+    this.#writeSettings(config.bridge);
+  }
+
+  /** Checks the bridge of somebody else: it must exist and have the gateway's address. */
+  checkForeign(config: NetworkConfig): void {
+    const link = findLink(this.#socket, config.bridge);
+    const step = `use bridge ${config.bridge}`;
+    if (link === null || link.kind !== 'bridge') {
+      throw new TsdError('TSD_NETWORK', `${config.bridge} is not a bridge of this host`, {
+        class: 'precondition',
+        step,
+        hint: 'Make the bridge first, or leave out -b to let tsdocker make one.',
+      });
+    }
+    const addresses = listAddresses(this.#socket).filter((address) => address.link === link.index);
+    if (addresses.some(({ address }) => address.split('/')[0] === config.gateway)) return;
+    throw new TsdError('TSD_NETWORK', `bridge ${config.bridge} does not have the address ${config.gateway}`, {
+      class: 'precondition',
+      step,
+      hint: `It has ${addresses.map(({ address }) => address).join(', ') || 'none'}; give the network that subnet.`,
+    });
+  }
+
+  /** Bridges with this key: one, or none. */
+  named(key: string): Link[] {
+    return listLinks(this.#socket).filter((link) => this.keyOf(link) === key);
+  }
+
+  remove(link: Link): void {
+    this.#socket.request([deleteLink(link.index, link.name)]);
+  }
+
+  observe(links: readonly Link[]): ObservedBridge[] {
+    const addresses = new Map<number, string[]>();
+    for (const { link, address } of listAddresses(this.#socket)) {
+      addresses.set(link, [...(addresses.get(link) ?? []), address]);
+    }
+    return links.flatMap((link) => {
+      const key = this.keyOf(link);
+      if (key === null) return [];
+      return [{ bridge: link.name, key, up: link.up, addresses: addresses.get(link.index) ?? [] }];
+    });
+  }
+
+  occupied(): string[] {
+    const routes = listRoutes(this.#socket).map(({ destination }) => destination);
+    return [...routes.filter((destination) => !destination.endsWith('/0')), ...nameServers().map((ip) => `${ip}/32`)];
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  #checkOurs(config: NetworkConfig, link: Link): void {
+    const key = this.keyOf(link);
+    if (key === config.key || key === `${UNFINISHED}${link.name}`) return;
+    const owner = key === null ? 'not to this supervisor' : `to ${key}`;
+    throw new TsdError('TSD_NETWORK', `interface ${link.name} exists and belongs ${owner}`, {
+      class: 'conflict',
+      step: `create bridge ${link.name}`,
+      hint: 'Give the network another bridge name, or remove the interface.',
+    });
+  }
+
+  #create(config: NetworkConfig): void {
+    const clash = this.occupied().find((occupied) => overlaps(occupied, config.subnet));
+    if (clash !== undefined) {
+      throw new TsdError('TSD_SUBNET_CONFLICT', `subnet ${config.subnet} overlaps ${clash}, which this host uses`, {
+        step: `create bridge ${config.bridge}`,
+      });
+    }
+    const { bridge: name, mtu } = config;
+    this.#socket.request([newBridge({ name, mtu, mac: macOfAddress(config.gateway), group: this.#names.group })]);
+  }
+
+  #setAddress(link: number, address: string): void {
+    const present = listAddresses(this.#socket).filter((entry) => entry.link === link);
+    const wrong = present.filter((entry) => entry.address !== address);
+    const missing = wrong.length === present.length;
+    this.#socket.request([
+      ...wrong.map(deleteAddress),
+      ...(missing ? [newAddress({ link, address }, { broadcast: broadcastOf(address), prefixRoute: true })] : []),
+    ]);
+  }
+
+  /**
+   * route_localnet lets ports published on 127.0.0.1 reach the bridge; the rules keep containers out of 127/8.
+   * Without IPv6 a container cannot make itself the host's router by advertisements.
+   */
+  #writeSettings(bridge: string): void {
+    writeSetting(`ipv4/conf/${bridge}/route_localnet`, '1');
+    const ipv6 = `ipv6/conf/${bridge}/disable_ipv6`;
+    if (readSetting(ipv6) !== null) writeSetting(ipv6, '1');
+  }
+
+  #gone(name: string): TsdError {
+    return new TsdError('TSD_NETWORK', `bridge ${name} vanished while it was made`, { class: 'unavailable' });
+  }
+}

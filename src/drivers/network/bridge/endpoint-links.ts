@@ -1,0 +1,151 @@
+import { constants } from 'node:os';
+import { inNetns } from '../../../ffi/namespaces.ts';
+import type { NetlinkMessage, NetlinkSocket } from '../../../ffi/netlink.ts';
+import {
+  changeLink,
+  deleteAddress,
+  deleteLink,
+  findLink,
+  type Link,
+  listAddresses,
+  newAddress,
+  newRoute,
+  newVeth,
+} from '../../../ffi/rtnetlink.ts';
+import { broadcastOf, networkOf } from '../../../model/addresses.ts';
+import { TsdError } from '../../../model/errors.ts';
+import type { EndpointConfig, NetworkConfig, Sandbox } from '../../contract.ts';
+import { CONTAINER_INTERFACE, type Names } from './names.ts';
+import { withRouteSocket } from './sandboxes.ts';
+
+/** veth pairs between bridges and sandboxes. */
+export class EndpointLinks {
+  readonly #names: Names;
+  readonly #socket: NetlinkSocket;
+
+  constructor(names: Names, socket: NetlinkSocket) {
+    this.#names = names;
+    this.#socket = socket;
+  }
+
+  /** Makes or mends the pair of a container. Returns true when it was made now. */
+  connect(config: EndpointConfig, network: NetworkConfig, sandbox: Sandbox): boolean {
+    const bridge = findLink(this.#socket, network.bridge);
+    if (bridge === null) {
+      throw new TsdError('TSD_NETWORK', `bridge ${network.bridge} does not exist`, { class: 'precondition' });
+    }
+    const created = this.#create(config, network, sandbox, bridge.index);
+    try {
+      this.#configure(config, network, sandbox, bridge.index, created);
+      return created;
+    } catch (error) {
+      if (created) this.disconnect(config.containerId);
+      throw error;
+    }
+  }
+
+  /** Deletes the pair of a container unless the kernel is doing it already, because its namespace ended. */
+  disconnect(containerId: string): void {
+    const link = this.#own(containerId);
+    if (link === null || link.dying) return;
+    try {
+      this.#socket.request([deleteLink(link.index, link.name)]);
+    } catch (error) {
+      if (!(error instanceof TsdError) || error.errno !== constants.errno.ENODEV) throw error;
+    }
+  }
+
+  /** Container of a link of ours; null when it is none. A half-made pair has no container yet and is found by its name. */
+  containerOf(link: Link): string | null {
+    return link.kind === 'veth' ? this.#names.idOf('endpoint', link.alias) : null;
+  }
+
+  /** Returns false when a pair between this bridge and this sandbox is already there. */
+  #create(config: EndpointConfig, network: NetworkConfig, sandbox: Sandbox, master: number): boolean {
+    const message = newVeth({
+      name: this.#names.veth(config.containerId),
+      mtu: network.mtu,
+      group: this.#names.group,
+      master,
+      peer: { name: CONTAINER_INTERFACE, mac: config.mac, netnsFd: sandbox.netnsFd },
+    });
+    try {
+      this.#socket.request([message]);
+      return true;
+    } catch (error) {
+      if (!(error instanceof TsdError) || error.errno !== constants.errno.EEXIST) throw error;
+    }
+    if (this.#connected(config.containerId, sandbox)) return false;
+    this.#removeRemains(config.containerId, sandbox);
+    this.#socket.request([message]);
+    return true;
+  }
+
+  #connected(containerId: string, sandbox: Sandbox): boolean {
+    const host = this.#own(containerId);
+    const inside = this.#inside(sandbox, (socket) => findLink(socket, CONTAINER_INTERFACE));
+    return host !== null && inside !== null && host.peer === inside.index && inside.peer === host.index;
+  }
+
+  /** A pair into a namespace that is not this sandbox, or an interface in the sandbox that is not ours. */
+  #removeRemains(containerId: string, sandbox: Sandbox): void {
+    const host = this.#own(containerId);
+    if (host !== null) this.#socket.request([deleteLink(host.index, host.name)]);
+    this.#inside(sandbox, (socket) => {
+      const inside = findLink(socket, CONTAINER_INTERFACE);
+      if (inside !== null) socket.request([deleteLink(inside.index, inside.name)]);
+    });
+  }
+
+  #configure(config: EndpointConfig, network: NetworkConfig, sandbox: Sandbox, master: number, created: boolean): void {
+    const host = findLink(this.#socket, this.#names.veth(config.containerId));
+    if (host === null) throw new TsdError('TSD_NETWORK', 'the veth pair vanished while it was made');
+    const alias = this.#names.mark('endpoint', config.containerId);
+    const again = created ? {} : { master, mtu: network.mtu };
+    const isolated = created && network.icc ? {} : { isolated: !network.icc };
+    this.#socket.request([changeLink(host.index, { ...again, ...isolated, alias, up: true })]);
+    this.#inside(sandbox, (socket) => {
+      socket.request(insideMessages(config, network, host.peer, created ? [] : listAddresses(socket)));
+    });
+  }
+
+  /** The host's end, when it is this container's. @throws TsdError when the name belongs to another container. */
+  #own(containerId: string): Link | null {
+    const link = findLink(this.#socket, this.#names.veth(containerId));
+    const owner = link === null ? null : this.containerOf(link);
+    if (owner === null || owner === containerId) return link;
+    throw new TsdError('TSD_NETWORK', `interface ${link?.name} belongs to container ${owner}`, { class: 'conflict' });
+  }
+
+  #inside<T>(sandbox: Sandbox, use: (socket: NetlinkSocket) => T): T {
+    return inNetns(sandbox.netnsFd, () => withRouteSocket(use));
+  }
+}
+
+/**
+ * Interface up, address, routes. In a network without inter-container communication ports are isolated, so that other
+ * containers cannot be reached on the link: there the only neighbour is the gateway, and what is allowed goes through it
+ * and through the rules.
+ */
+function insideMessages(
+  config: EndpointConfig,
+  network: NetworkConfig,
+  link: number,
+  present: ReturnType<typeof listAddresses>,
+): NetlinkMessage[] {
+  const { address } = config;
+  const wrong = present.filter(
+    (entry) => entry.link === link && (entry.address !== address || entry.prefixRoute !== network.icc),
+  );
+  const messages = [
+    changeLink(link, { up: true, mtu: network.mtu, noLinkLocal: true }),
+    ...wrong.map(deleteAddress),
+    newAddress({ link, address }, { broadcast: broadcastOf(address), prefixRoute: network.icc }),
+  ];
+  if (!network.icc) messages.push(newRoute({ destination: `${network.gateway}/32`, gateway: null, link }));
+  if (!network.internal) messages.push(newRoute({ destination: '0.0.0.0/0', gateway: network.gateway, link }));
+  else if (!network.icc) {
+    messages.push(newRoute({ destination: networkOf(network.subnet), gateway: network.gateway, link }));
+  }
+  return messages;
+}

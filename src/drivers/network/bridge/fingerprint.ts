@@ -1,0 +1,50 @@
+import { Nftables } from '../../../ffi/nftables.ts';
+import { describeError, toTsdError } from '../../../model/errors.ts';
+import type { Fingerprint } from '../../contract.ts';
+import { foreignDrops } from './firewall-neighbours.ts';
+import type { Names } from './names.ts';
+import { readSetting } from './sysctl.ts';
+
+type Problem = Fingerprint['problems'][number];
+
+/** What this host allows, without changing anything. */
+export function fingerprintBridge(
+  options: { readonly iptables: boolean; readonly ipForward: boolean },
+  names: Names,
+): Fingerprint {
+  const problems: Problem[] = [];
+  const attributes: Record<string, string> = {};
+  if (process.geteuid?.() !== 0) problems.push({ what: 'networks need root', fix: 'Run the supervisor as root.' });
+  attributes['packet filter'] = options.iptables ? 'nftables' : 'off';
+  if (options.iptables) problems.push(...packetFilter(names, attributes));
+  const forwarding = readSetting('ipv4/ip_forward') === '1';
+  attributes.forwarding = forwarding ? 'on' : 'off';
+  if (!forwarding && !options.ipForward) {
+    problems.push({
+      what: 'the host does not forward packets, and --ip-forward=false forbids switching it on',
+      fix: 'Set net.ipv4.ip_forward=1 or leave out --ip-forward=false.',
+    });
+  }
+  return { works: problems.length === 0, problems, attributes };
+}
+
+/** Tries libnftables and the kernel's nf_tables; notes what other firewalls may drop. */
+function packetFilter(names: Names, attributes: Record<string, string>): Problem[] {
+  try {
+    const nft = new Nftables();
+    try {
+      const drops = foreignDrops((step, commands) => nft.run(step, commands), names);
+      if (drops.length > 0) attributes['other firewalls'] = drops.join('; ');
+      return [];
+    } finally {
+      nft.close();
+    }
+  } catch (error) {
+    const problem = toTsdError(error);
+    const fix =
+      problem.code === 'TSD_UNSUPPORTED_HOST'
+        ? 'Install libnftables1, or start with --iptables=false.'
+        : 'Check that the kernel has nf_tables (modprobe nf_tables), or start with --iptables=false.';
+    return [{ what: describeError(problem), fix }];
+  }
+}

@@ -1,0 +1,105 @@
+import { constants } from 'node:os';
+import { Nftables } from '../../../ffi/nftables.ts';
+import { TsdError } from '../../../model/errors.ts';
+import type { Names } from './names.ts';
+import {
+  addElements,
+  deleteElements,
+  type Element,
+  identityOf,
+  isComplete,
+  type Owner,
+  parseTable,
+  type ReadTable,
+  wholeTable,
+} from './ruleset.ts';
+
+/** The kernel says that the table is not what we remember: an element or all of it is gone, or changed by hand. */
+const DRIFT: readonly (number | undefined)[] = [constants.errno.ENOENT, constants.errno.EEXIST];
+
+/**
+ * Our nftables table. What should be in it is held here, first read from the kernel, so that a supervisor that starts
+ * anew keeps the rules of containers that went on without it. Each change is one transaction.
+ */
+export class Firewall {
+  readonly #names: Names;
+  readonly #nft: Nftables;
+  #wanted: Map<Owner, readonly Element[]> | null = null;
+
+  /** @throws TsdError TSD_UNSUPPORTED_HOST without libnftables. */
+  constructor(names: Names) {
+    this.#names = names;
+    this.#nft = new Nftables();
+  }
+
+  /** The table as it is in the kernel; null when there is none. */
+  read(): ReadTable | null {
+    try {
+      return parseTable(this.#names, this.#nft.run('list our rules', `list table ip ${this.#names.table}`));
+    } catch (error) {
+      if (error instanceof TsdError && error.errno === constants.errno.ENOENT) return null;
+      throw error;
+    }
+  }
+
+  /** All elements that should be there, by owner. */
+  get wanted(): ReadonlyMap<Owner, readonly Element[]> {
+    return this.#state();
+  }
+
+  /** Gives an owner these elements and no others; those already there are left alone, missing ones come back. */
+  set(owner: Owner, elements: readonly Element[]): void {
+    const state = this.#state();
+    const before = state.get(owner) ?? [];
+    const keep = new Set(elements.map(identityOf));
+    const stale = before.filter((element) => !keep.has(identityOf(element)));
+    if (elements.length === 0 && stale.length === 0) return;
+    if (elements.length === 0) state.delete(owner);
+    else state.set(owner, elements);
+    try {
+      this.#change(owner, stale, elements);
+    } catch (error) {
+      if (before.length === 0) state.delete(owner);
+      else state.set(owner, before);
+      throw error;
+    }
+  }
+
+  /** Writes the table again when a chain, rule or element is missing or changed. */
+  mend(): void {
+    const state = this.#state();
+    if (isComplete(this.read(), state)) return;
+    this.#nft.run('write our rules', wholeTable(this.#names, state));
+  }
+
+  /** Removes the whole table. */
+  removeAll(): void {
+    this.#wanted = new Map();
+    const table = this.#names.table;
+    this.#nft.run('remove our rules', `add table ip ${table}\ndelete table ip ${table}`);
+  }
+
+  /** Runs commands on tables of others; see firewall-neighbours.ts. */
+  run(step: string, commands: string): string {
+    return this.#nft.run(step, commands);
+  }
+
+  close(): void {
+    this.#nft.close();
+  }
+
+  #state(): Map<Owner, readonly Element[]> {
+    this.#wanted ??= this.read()?.owned ?? new Map();
+    return this.#wanted;
+  }
+
+  #change(owner: Owner, stale: readonly Element[], elements: readonly Element[]): void {
+    const commands = [...deleteElements(this.#names, stale), ...addElements(this.#names, owner, elements)];
+    try {
+      this.#nft.run('change our rules', commands.join('\n'));
+    } catch (error) {
+      if (!(error instanceof TsdError) || !DRIFT.includes(error.errno)) throw error;
+      this.#nft.run('write our rules', wholeTable(this.#names, this.#state()));
+    }
+  }
+}

@@ -1,0 +1,13 @@
+import { parseAddress } from '../../../model/addresses.ts';
+import { readTextOrEmpty } from './text-files.ts';
+
+/** IPv4 name servers of /etc/resolv.conf other than the host itself. */
+export function nameServers(): string[] {
+  return readTextOrEmpty('/etc/resolv.conf')
+    .split('\n')
+    .flatMap((line) => {
+      const [keyword, address = ''] = line.trim().split(/\s+/);
+      const usable = keyword === 'nameserver' && parseAddress(address) !== null && !address.startsWith('127.');
+      return usable ? [address] : [];
+    });
+}

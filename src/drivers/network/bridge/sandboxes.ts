@@ -1,0 +1,107 @@
+import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs';
+import { createNetns, namespaceIdentity, openOwnNetns } from '../../../ffi/namespaces.ts';
+import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/netlink.ts';
+import { changeLink } from '../../../ffi/rtnetlink.ts';
+import { TsdError } from '../../../model/errors.ts';
+import type { Sandbox } from '../../contract.ts';
+import { checkContainerId } from './names.ts';
+
+/** A netlink socket of the namespace this thread is in, for the time of one call. */
+export function withRouteSocket<T>(use: (socket: NetlinkSocket) => T): T {
+  const socket = new NetlinkSocket(NETLINK_ROUTE);
+  try {
+    return use(socket);
+  } finally {
+    socket.close();
+  }
+}
+
+/** The network namespaces of our containers, each held by a descriptor. */
+export class Sandboxes {
+  readonly #held = new Map<string, Sandbox>();
+
+  get(containerId: string): Sandbox | null {
+    return this.#held.get(containerId) ?? null;
+  }
+
+  create(containerId: string): Sandbox {
+    checkContainerId(containerId);
+    const held = this.#held.get(containerId);
+    if (held !== undefined) return held;
+    return this.#hold(
+      containerId,
+      createNetns(() => withRouteSocket((socket) => socket.request([changeLink('lo', { up: true })]))),
+    );
+  }
+
+  /**
+   * `pid` is a process of the container, whose own namespace it is, or its shim, which is in the host's namespace and
+   * has the sandbox open.
+   */
+  adopt(containerId: string, pid: number): Sandbox {
+    checkContainerId(containerId);
+    return this.#held.get(containerId) ?? this.#hold(containerId, findNetns(pid));
+  }
+
+  release(containerId: string): void {
+    const held = this.#held.get(containerId);
+    if (held === undefined) return;
+    this.#held.delete(containerId);
+    closeSync(held.netnsFd);
+  }
+
+  releaseAll(): void {
+    for (const containerId of [...this.#held.keys()]) this.release(containerId);
+  }
+
+  #hold(containerId: string, netnsFd: number): Sandbox {
+    const sandbox = { containerId, netnsFd };
+    this.#held.set(containerId, sandbox);
+    return sandbox;
+  }
+}
+
+function hostIdentity(): string {
+  const own = openOwnNetns();
+  try {
+    return namespaceIdentity(own);
+  } finally {
+    closeSync(own);
+  }
+}
+
+/** Opens a namespace file; null when it is the host's namespace. */
+function openForeign(path: string, host: string): number | null {
+  const fd = openSync(path, 'r');
+  if (namespaceIdentity(fd) !== host) return fd;
+  closeSync(fd);
+  return null;
+}
+
+/** The sandbox a process is in, or the one it holds open. @throws TsdError TSD_NETWORK when it has neither. */
+function findNetns(pid: number): number {
+  const step = `find the network namespace of process ${pid}`;
+  try {
+    const host = hostIdentity();
+    const own = openForeign(`/proc/${pid}/ns/net`, host);
+    if (own !== null) return own;
+    for (const entry of readdirSync(`/proc/${pid}/fd`)) {
+      const path = `/proc/${pid}/fd/${entry}`;
+      if (!isNetnsFile(path)) continue;
+      const fd = openForeign(path, host);
+      if (fd !== null) return fd;
+    }
+  } catch (cause) {
+    throw new TsdError('TSD_NETWORK', `${step}: ${(cause as Error).message}`, { class: 'not-found', step, cause });
+  }
+  throw new TsdError('TSD_NETWORK', `${step}: it has none but the host's`, { class: 'not-found', step });
+}
+
+/** A descriptor may be closed between listing and looking: then it is not the one we want. */
+function isNetnsFile(path: string): boolean {
+  try {
+    return readlinkSync(path).startsWith('net:[');
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * Netlink: messages in Buffers and a socket that sends them. Layouts and constants: linux/netlink.h, netlink(7).
+ * All calls are synchronous: the kernel answers within sendto(2), so a read never waits.
+ */
+import { TsdError } from '../model/errors.ts';
+import { classOfErrno, errnoName, sysError } from './errno.ts';
+import { syscall, trySyscall } from './native.ts';
+
+const AF_NETLINK = 16;
+const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
+export const NETLINK_ROUTE = 0;
+export const NETLINK_NETFILTER = 12;
+
+const SOL_NETLINK = 270;
+const NETLINK_EXT_ACK = 11;
+
+const NLMSG_ERROR = 2;
+const NLMSG_DONE = 3;
+const NLMSGERR_ATTR_MSG = 1;
+const HEADER_BYTES = 16;
+
+export const NLM_F_REQUEST = 1;
+export const NLM_F_ACK = 4;
+export const NLM_F_REPLACE = 0x100;
+export const NLM_F_EXCL = 0x200;
+export const NLM_F_DUMP = 0x300;
+export const NLM_F_CREATE = 0x400;
+const NLM_F_CAPPED = 0x100;
+const NLM_F_ACK_TLVS = 0x200;
+const NLM_F_DUMP_INTR = 0x10;
+
+const NLA_F_NESTED = 0x8000;
+const NLA_TYPE_MASK = 0x3fff;
+
+/** The kernel builds dump replies of at most 32 KiB when the reader offers that much (netlink_recvmsg). */
+const RECEIVE_BYTES = 64 * 1024;
+const DUMP_ATTEMPTS = 5;
+
+/** A request; `step` says in words what it does, for the error. */
+export interface NetlinkMessage {
+  readonly step: string;
+  readonly type: number;
+  readonly flags: number;
+  /** Family header and attributes. */
+  readonly body: Buffer;
+}
+
+const align = (length: number): number => (length + 3) & ~3;
+
+/** One attribute, padded. A string is sent with its terminating NUL, a number as u32. */
+export function attribute(type: number, value: Buffer | string | number): Buffer {
+  const payload =
+    typeof value === 'string' ? Buffer.from(`${value}\0`) : typeof value === 'number' ? u32(value) : value;
+  const out = Buffer.alloc(align(4 + payload.length));
+  out.writeUInt16LE(4 + payload.length, 0);
+  out.writeUInt16LE(type, 2);
+  payload.copy(out, 4);
+  return out;
+}
+
+export function nested(type: number, ...attributes: readonly Buffer[]): Buffer {
+  return attribute(type | NLA_F_NESTED, Buffer.concat(attributes));
+}
+
+export function u32(value: number): Buffer {
+  const out = Buffer.alloc(4);
+  out.writeUInt32LE(value >>> 0);
+  return out;
+}
+
+/** The attributes between `start` and the end, by type; of a repeated type the last one. Buffers are views. */
+export function parseAttributes(bytes: Buffer, start: number): Map<number, Buffer> {
+  const found = new Map<number, Buffer>();
+  let at = start;
+  while (at + 4 <= bytes.length) {
+    const length = bytes.readUInt16LE(at);
+    if (length < 4 || at + length > bytes.length) break;
+    found.set(bytes.readUInt16LE(at + 2) & NLA_TYPE_MASK, bytes.subarray(at + 4, at + length));
+    at += align(length);
+  }
+  return found;
+}
+
+interface Received {
+  readonly type: number;
+  readonly flags: number;
+  readonly sequence: number;
+  readonly body: Buffer;
+}
+
+function* splitMessages(bytes: Buffer): Generator<Received> {
+  let at = 0;
+  while (at + HEADER_BYTES <= bytes.length) {
+    const length = bytes.readUInt32LE(at);
+    if (length < HEADER_BYTES || at + length > bytes.length) {
+      throw new TsdError('TSD_BUG', `netlink message of ${length} bytes in ${bytes.length - at}`);
+    }
+    yield {
+      type: bytes.readUInt16LE(at + 4),
+      flags: bytes.readUInt16LE(at + 6),
+      sequence: bytes.readUInt32LE(at + 8),
+      body: bytes.subarray(at + HEADER_BYTES, at + length),
+    };
+    at += align(length);
+  }
+}
+
+/** The kernel's sentence in an NLMSG_ERROR, where it gave one. */
+function errorText({ flags, body }: Received): string {
+  if ((flags & NLM_F_ACK_TLVS) === 0) return '';
+  const echoed = (flags & NLM_F_CAPPED) !== 0 ? HEADER_BYTES : align(body.readUInt32LE(4));
+  const text = parseAttributes(body, 4 + echoed).get(NLMSGERR_ATTR_MSG);
+  return text === undefined ? '' : `: ${text.toString('utf8').replace(/\0$/, '')}`;
+}
+
+function errorOf(message: Received, step: string): TsdError {
+  const errno = -message.body.readInt32LE(0);
+  return new TsdError('TSD_NETWORK', `${step}: ${errnoName(errno)}${errorText(message)}`, {
+    class: classOfErrno(errno),
+    errno,
+    step,
+  });
+}
+
+/** A netlink socket of the network namespace it was opened in, whatever namespace the thread is in later. */
+export class NetlinkSocket {
+  readonly #fd: number;
+  readonly #receive = Buffer.alloc(RECEIVE_BYTES);
+  #sequence = 0;
+
+  /** @param protocol NETLINK_ROUTE or NETLINK_NETFILTER. */
+  constructor(protocol: number) {
+    this.#fd = syscall('open netlink socket', 'socket', AF_NETLINK, SOCK_RAW_CLOEXEC, protocol);
+    const one = Buffer.alloc(64);
+    one.writeUInt32LE(1);
+    trySyscall('setsockopt', this.#fd, SOL_NETLINK, NETLINK_EXT_ACK, one, 4);
+  }
+
+  /**
+   * Sends requests in one call; the kernel carries them out in order and goes on after one that fails.
+   * @throws TsdError TSD_NETWORK for the first that failed, with errno and its step.
+   */
+  request(messages: readonly NetlinkMessage[]): void {
+    const last = messages.length - 1;
+    if (last < 0) return;
+    const steps = new Map<number, string>();
+    const packets = messages.map((message, index) => {
+      const sequence = ++this.#sequence;
+      steps.set(sequence, message.step);
+      return encode(message, message.flags | NLM_F_REQUEST | (index === last ? NLM_F_ACK : 0), sequence);
+    });
+    const final = this.#sequence;
+    this.#send(Buffer.concat(packets), messages[0]?.step ?? '');
+    let failure: TsdError | null = null;
+    for (;;) {
+      for (const reply of splitMessages(this.#read(messages[last]?.step ?? ''))) {
+        const step = steps.get(reply.sequence);
+        if (reply.type !== NLMSG_ERROR || step === undefined) continue;
+        if (reply.body.readInt32LE(0) !== 0) failure ??= errorOf(reply, step);
+        if (reply.sequence !== final) continue;
+        if (failure !== null) throw failure;
+        return;
+      }
+    }
+  }
+
+  /**
+   * Bodies of all answers to a dump, or of the single answer to a get. A dump that the kernel marks as torn by a change
+   * is read again. Buffers stay valid.
+   * @throws TsdError TSD_NETWORK
+   */
+  query(message: NetlinkMessage): Buffer[] {
+    for (let attempt = 1; ; attempt++) {
+      const { bodies, torn } = this.#queryOnce(message);
+      if (!torn || attempt === DUMP_ATTEMPTS) return bodies;
+    }
+  }
+
+  #queryOnce(message: NetlinkMessage): { bodies: Buffer[]; torn: boolean } {
+    const sequence = ++this.#sequence;
+    const isDump = (message.flags & NLM_F_DUMP) === NLM_F_DUMP;
+    this.#send(encode(message, message.flags | NLM_F_REQUEST, sequence), message.step);
+    const bodies: Buffer[] = [];
+    let torn = false;
+    for (;;) {
+      for (const reply of splitMessages(Buffer.from(this.#read(message.step)))) {
+        if (reply.sequence !== sequence) continue;
+        if ((reply.flags & NLM_F_DUMP_INTR) !== 0) torn = true;
+        if (reply.type === NLMSG_DONE) return { bodies, torn };
+        if (reply.type === NLMSG_ERROR) throw errorOf(reply, message.step);
+        bodies.push(reply.body);
+        if (!isDump) return { bodies, torn };
+      }
+    }
+  }
+
+  close(): void {
+    trySyscall('close', this.#fd);
+  }
+
+  #send(packet: Buffer, step: string): void {
+    syscall(step, 'sendto', this.#fd, packet, packet.length, 0, 0, 0);
+  }
+
+  #read(step: string): Buffer {
+    const length = trySyscall('recvfrom', this.#fd, this.#receive, RECEIVE_BYTES, 0, 0, 0);
+    if (length < 0) throw sysError('recvfrom', -length, step);
+    return this.#receive.subarray(0, length);
+  }
+}
+
+function encode(message: NetlinkMessage, flags: number, sequence: number): Buffer {
+  const length = HEADER_BYTES + message.body.length;
+  const out = Buffer.alloc(align(length));
+  out.writeUInt32LE(length, 0);
+  out.writeUInt16LE(message.type, 4);
+  out.writeUInt16LE(flags, 6);
+  out.writeUInt32LE(sequence, 8);
+  message.body.copy(out, HEADER_BYTES);
+  return out;
+}

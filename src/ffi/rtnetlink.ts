@@ -1,0 +1,352 @@
+/**
+ * Links, addresses and routes. Builders return messages for {@link NetlinkSocket.request}; list functions read dumps.
+ * Layouts and constants: linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h, linux/veth.h; rtnetlink(7).
+ */
+import { constants } from 'node:os';
+import { formatAddress, parseAddress, parseCidr } from '../model/addresses.ts';
+import { TsdError } from '../model/errors.ts';
+import {
+  attribute,
+  type NetlinkMessage,
+  type NetlinkSocket,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  NLM_F_EXCL,
+  NLM_F_REPLACE,
+  nested,
+  parseAttributes,
+  u32,
+} from './netlink.ts';
+
+const RTM_NEWLINK = 16;
+const RTM_DELLINK = 17;
+const RTM_GETLINK = 18;
+const RTM_NEWADDR = 20;
+const RTM_DELADDR = 21;
+const RTM_GETADDR = 22;
+const RTM_NEWROUTE = 24;
+const RTM_GETROUTE = 26;
+
+const AF_UNSPEC = 0;
+const AF_INET = 2;
+const AF_INET6 = 10;
+const IFF_UP = 1;
+
+const IFLA = {
+  ADDRESS: 1,
+  IFNAME: 3,
+  MTU: 4,
+  LINK: 5,
+  MASTER: 10,
+  LINKINFO: 18,
+  IFALIAS: 20,
+  AF_SPEC: 26,
+  GROUP: 27,
+  NET_NS_FD: 28,
+  EXT_MASK: 29,
+  LINK_NETNSID: 37,
+} as const;
+const IFLA_INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
+const RTEXT_FILTER_SKIP_STATS = 8;
+const NETNSA_NSID_NOT_ASSIGNED = -1; // linux/net_namespace.h
+const VETH_INFO_PEER = 1;
+const IFLA_BRPORT_ISOLATED = 33;
+const IFLA_INET6_ADDR_GEN_MODE = 8;
+const IN6_ADDR_GEN_MODE_NONE = 1;
+
+const IFA = { ADDRESS: 1, LOCAL: 2, BROADCAST: 4, FLAGS: 8 } as const;
+const IFA_F_NOPREFIXROUTE = 0x200;
+
+const RTA = { DST: 1, OIF: 4, GATEWAY: 5, TABLE: 15 } as const;
+const RT_TABLE_MAIN = 254;
+const RTPROT_STATIC = 4;
+const RT_SCOPE_UNIVERSE = 0;
+const RT_SCOPE_LINK = 253;
+const RTN_UNICAST = 1;
+
+export interface Link {
+  readonly index: number;
+  readonly name: string;
+  /** `bridge`, `veth`; null for hardware. */
+  readonly kind: string | null;
+  readonly alias: string | null;
+  readonly up: boolean;
+  /** Index of the bridge it is a port of; 0 none. */
+  readonly master: number;
+  /** Index of a veth's other end in its own namespace; 0 none. */
+  readonly peer: number;
+  readonly group: number;
+  readonly mtu: number;
+  /** The other end's namespace has no user left: the kernel is about to delete the pair. */
+  readonly dying: boolean;
+}
+
+export interface LinkChange {
+  readonly up?: boolean;
+  readonly alias?: string;
+  readonly master?: number;
+  readonly mtu?: number;
+  /** A bridge port that cannot exchange frames with other isolated ports. */
+  readonly isolated?: boolean;
+  /** Gives the link no IPv6 address by itself. */
+  readonly noLinkLocal?: boolean;
+}
+
+function ifinfomsg(index: number, flags: number, change: number): Buffer {
+  const out = Buffer.alloc(16);
+  out.writeUInt8(AF_UNSPEC, 0);
+  out.writeInt32LE(index, 4);
+  out.writeUInt32LE(flags, 8);
+  out.writeUInt32LE(change, 12);
+  return out;
+}
+
+function macBytes(mac: string): Buffer {
+  return Buffer.from(mac.replaceAll(':', ''), 'hex');
+}
+
+/** The four bytes of an address in network order. @throws TsdError TSD_NETWORK for text that is none. */
+export function addressBytes(address: string): Buffer {
+  const value = parseAddress(address);
+  if (value === null)
+    throw new TsdError('TSD_NETWORK', `${JSON.stringify(address)} is not an IPv4 address`, { class: 'invalid' });
+  const out = Buffer.alloc(4);
+  out.writeUInt32BE(value);
+  return out;
+}
+
+export interface NewBridge {
+  readonly name: string;
+  readonly mac: string;
+  readonly mtu: number;
+  readonly group: number;
+}
+
+/** A bridge that does not exist yet (EEXIST otherwise), down. */
+export function newBridge({ name, mac, mtu, group }: NewBridge): NetlinkMessage {
+  const body = Buffer.concat([
+    ifinfomsg(0, 0, 0),
+    attribute(IFLA.IFNAME, name),
+    attribute(IFLA.ADDRESS, macBytes(mac)),
+    attribute(IFLA.MTU, mtu),
+    attribute(IFLA.GROUP, group),
+    nested(IFLA.LINKINFO, attribute(IFLA_INFO.KIND, 'bridge')),
+  ]);
+  return { step: `create bridge ${name}`, type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, body };
+}
+
+export interface NewVeth {
+  readonly name: string;
+  readonly mtu: number;
+  readonly group: number;
+  /** Index of the bridge the host's end is put into. */
+  readonly master: number;
+  readonly peer: { readonly name: string; readonly mac: string; readonly netnsFd: number };
+}
+
+/** A veth pair, both ends down, the peer created in another network namespace. EEXIST when the name is taken. */
+export function newVeth({ name, mtu, group, master, peer }: NewVeth): NetlinkMessage {
+  const peerLink = Buffer.concat([
+    ifinfomsg(0, 0, 0),
+    attribute(IFLA.IFNAME, peer.name),
+    attribute(IFLA.ADDRESS, macBytes(peer.mac)),
+    attribute(IFLA.MTU, mtu),
+    attribute(IFLA.NET_NS_FD, peer.netnsFd),
+  ]);
+  const data = nested(IFLA_INFO.DATA, attribute(VETH_INFO_PEER, peerLink));
+  const body = Buffer.concat([
+    ifinfomsg(0, 0, 0),
+    attribute(IFLA.IFNAME, name),
+    attribute(IFLA.MTU, mtu),
+    attribute(IFLA.GROUP, group),
+    attribute(IFLA.MASTER, master),
+    nested(IFLA.LINKINFO, attribute(IFLA_INFO.KIND, 'veth'), data),
+  ]);
+  return { step: `create veth ${name}`, type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, body };
+}
+
+/** Changes an existing link, named or by index. */
+export function changeLink(link: number | string, change: LinkChange): NetlinkMessage {
+  const parts = [
+    ifinfomsg(typeof link === 'number' ? link : 0, change.up ? IFF_UP : 0, change.up === undefined ? 0 : IFF_UP),
+  ];
+  if (typeof link === 'string') parts.push(attribute(IFLA.IFNAME, link));
+  if (change.alias !== undefined) parts.push(attribute(IFLA.IFALIAS, change.alias));
+  if (change.mtu !== undefined) parts.push(attribute(IFLA.MTU, change.mtu));
+  if (change.master !== undefined) parts.push(attribute(IFLA.MASTER, change.master));
+  if (change.isolated !== undefined) {
+    const isolated = attribute(IFLA_BRPORT_ISOLATED, Buffer.from([change.isolated ? 1 : 0]));
+    parts.push(
+      nested(IFLA.LINKINFO, attribute(IFLA_INFO.SLAVE_KIND, 'bridge'), nested(IFLA_INFO.SLAVE_DATA, isolated)),
+    );
+  }
+  if (change.noLinkLocal === true) {
+    const mode = attribute(IFLA_INET6_ADDR_GEN_MODE, Buffer.from([IN6_ADDR_GEN_MODE_NONE]));
+    parts.push(nested(IFLA.AF_SPEC, nested(AF_INET6, mode)));
+  }
+  return { step: `change link ${link}`, type: RTM_NEWLINK, flags: 0, body: Buffer.concat(parts) };
+}
+
+export function deleteLink(index: number, name: string): NetlinkMessage {
+  return { step: `delete link ${name}`, type: RTM_DELLINK, flags: 0, body: ifinfomsg(index, 0, 0) };
+}
+
+function parseLink(body: Buffer): Link {
+  const attributes = parseAttributes(body, 16);
+  const info = attributes.get(IFLA.LINKINFO);
+  const kind = info === undefined ? undefined : parseAttributes(info, 0).get(IFLA_INFO.KIND);
+  return {
+    index: body.readInt32LE(4),
+    name: textOf(attributes.get(IFLA.IFNAME)) ?? '',
+    kind: textOf(kind),
+    alias: textOf(attributes.get(IFLA.IFALIAS)),
+    up: (body.readUInt32LE(8) & IFF_UP) !== 0,
+    master: attributes.get(IFLA.MASTER)?.readUInt32LE(0) ?? 0,
+    peer: attributes.get(IFLA.LINK)?.readUInt32LE(0) ?? 0,
+    group: attributes.get(IFLA.GROUP)?.readUInt32LE(0) ?? 0,
+    mtu: attributes.get(IFLA.MTU)?.readUInt32LE(0) ?? 0,
+    dying: attributes.get(IFLA.LINK_NETNSID)?.readInt32LE(0) === NETNSA_NSID_NOT_ASSIGNED,
+  };
+}
+
+function textOf(bytes: Buffer | undefined): string | null {
+  if (bytes === undefined) return null;
+  const end = bytes.indexOf(0);
+  return bytes.toString('utf8', 0, end < 0 ? bytes.length : end);
+}
+
+export function listLinks(socket: NetlinkSocket): Link[] {
+  const body = Buffer.concat([ifinfomsg(0, 0, 0), attribute(IFLA.EXT_MASK, RTEXT_FILTER_SKIP_STATS)]);
+  return socket.query({ step: 'list links', type: RTM_GETLINK, flags: NLM_F_DUMP, body }).map(parseLink);
+}
+
+/** The link of this name, or null. */
+export function findLink(socket: NetlinkSocket, name: string): Link | null {
+  const body = Buffer.concat([
+    ifinfomsg(0, 0, 0),
+    attribute(IFLA.IFNAME, name),
+    attribute(IFLA.EXT_MASK, RTEXT_FILTER_SKIP_STATS),
+  ]);
+  try {
+    const [answer] = socket.query({ step: `look up link ${name}`, type: RTM_GETLINK, flags: 0, body });
+    return answer === undefined ? null : parseLink(answer);
+  } catch (error) {
+    if (error instanceof TsdError && error.errno === constants.errno.ENODEV) return null;
+    throw error;
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------------ addresses
+
+export interface LinkAddress {
+  readonly link: number;
+  /** With prefix length: 10.80.0.1/24. */
+  readonly address: string;
+}
+
+export interface ListedAddress extends LinkAddress {
+  /** The kernel added a route to its subnet. */
+  readonly prefixRoute: boolean;
+}
+
+function addressBody({ link, address }: LinkAddress, extra: readonly Buffer[]): Buffer {
+  const [ip = '', length = '32'] = address.split('/');
+  const header = Buffer.alloc(8);
+  header.writeUInt8(AF_INET, 0);
+  header.writeUInt8(Number(length), 1);
+  header.writeUInt32LE(link, 4);
+  const bytes = addressBytes(ip);
+  return Buffer.concat([header, attribute(IFA.LOCAL, bytes), attribute(IFA.ADDRESS, bytes), ...extra]);
+}
+
+/** Adds an address or leaves it as it is. `broadcast` is dotted; `prefixRoute` false adds no route to the subnet. */
+export function newAddress(
+  target: LinkAddress,
+  options: { readonly broadcast: string; readonly prefixRoute: boolean },
+): NetlinkMessage {
+  const extra = [attribute(IFA.BROADCAST, addressBytes(options.broadcast))];
+  if (!options.prefixRoute) extra.push(attribute(IFA.FLAGS, IFA_F_NOPREFIXROUTE));
+  const body = addressBody(target, extra);
+  return { step: `add address ${target.address}`, type: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_REPLACE, body };
+}
+
+export function deleteAddress(target: LinkAddress): NetlinkMessage {
+  return { step: `delete address ${target.address}`, type: RTM_DELADDR, flags: 0, body: addressBody(target, []) };
+}
+
+/** All IPv4 addresses of the namespace. */
+export function listAddresses(socket: NetlinkSocket): ListedAddress[] {
+  const body = Buffer.alloc(8);
+  body.writeUInt8(AF_INET, 0);
+  return socket.query({ step: 'list addresses', type: RTM_GETADDR, flags: NLM_F_DUMP, body }).flatMap((answer) => {
+    const attributes = parseAttributes(answer, 8);
+    const local = attributes.get(IFA.LOCAL) ?? attributes.get(IFA.ADDRESS);
+    if (local === undefined) return [];
+    const flags = attributes.get(IFA.FLAGS)?.readUInt32LE(0) ?? 0;
+    return [
+      {
+        link: answer.readUInt32LE(4),
+        address: `${formatAddress(local.readUInt32BE(0))}/${answer.readUInt8(1)}`,
+        prefixRoute: (flags & IFA_F_NOPREFIXROUTE) === 0,
+      },
+    ];
+  });
+}
+
+// --------------------------------------------------------------------------------------------------------------- routes
+
+function rtmsg(prefixLength: number, scope: number): Buffer {
+  const out = Buffer.alloc(12);
+  out.writeUInt8(AF_INET, 0);
+  out.writeUInt8(prefixLength, 1);
+  out.writeUInt8(RT_TABLE_MAIN, 4);
+  out.writeUInt8(RTPROT_STATIC, 5);
+  out.writeUInt8(scope, 6);
+  out.writeUInt8(RTN_UNICAST, 7);
+  return out;
+}
+
+export interface NewRoute {
+  /** CIDR, `0.0.0.0/0` for the default route. */
+  readonly destination: string;
+  /** Null: the destination is on the link itself. */
+  readonly gateway: string | null;
+  readonly link: number;
+}
+
+/** Adds a route of the main table, in place of one to the same destination. */
+export function newRoute({ destination, gateway, link }: NewRoute): NetlinkMessage {
+  const cidr = parseCidr(destination);
+  if (cidr === null) throw new TsdError('TSD_NETWORK', `${destination} is not a network`, { class: 'invalid' });
+  const parts = [rtmsg(cidr.prefixLength, gateway === null ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE)];
+  if (cidr.prefixLength > 0) parts.push(attribute(RTA.DST, addressBytes(formatAddress(cidr.address))));
+  if (gateway !== null) parts.push(attribute(RTA.GATEWAY, addressBytes(gateway)));
+  parts.push(attribute(RTA.OIF, u32(link)));
+  const via = gateway === null ? '' : ` via ${gateway}`;
+  const flags = NLM_F_CREATE | NLM_F_REPLACE;
+  return { step: `add route ${destination}${via}`, type: RTM_NEWROUTE, flags, body: Buffer.concat(parts) };
+}
+
+export interface Route {
+  readonly destination: string;
+  /** Index of the outgoing link; 0 for a route without one (blackhole, multipath). */
+  readonly link: number;
+}
+
+/** IPv4 routes of the main table. */
+export function listRoutes(socket: NetlinkSocket): Route[] {
+  const body = rtmsg(0, RT_SCOPE_UNIVERSE);
+  const answers = socket.query({ step: 'list routes', type: RTM_GETROUTE, flags: NLM_F_DUMP, body });
+  return answers.flatMap((answer) => {
+    const attributes = parseAttributes(answer, 12);
+    const table = attributes.get(RTA.TABLE)?.readUInt32LE(0) ?? answer.readUInt8(4);
+    if (answer.readUInt8(0) !== AF_INET || table !== RT_TABLE_MAIN) return [];
+    const destination = attributes.get(RTA.DST)?.readUInt32BE(0) ?? 0;
+    return [
+      {
+        destination: `${formatAddress(destination)}/${answer.readUInt8(1)}`,
+        link: attributes.get(RTA.OIF)?.readUInt32LE(0) ?? 0,
+      },
+    ];
+  });
+}

@@ -1,0 +1,181 @@
+/**
+ * A host of its own for a test file: the process moves into a fresh network namespace, so the driver finds no other
+ * interface, rule or setting than what the test makes, and the real host sees none of it. `outside` is another machine
+ * on the same wire. Everything vanishes with the process, whatever happened.
+ */
+import { execFileSync } from 'node:child_process';
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { closeSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type Server, Socket } from 'node:net';
+import { createNetns, inNetns } from '../../../src/ffi/namespaces.ts';
+import { syscall, trySyscall } from '../../../src/ffi/native.ts';
+import { addressBytes } from '../../../src/ffi/rtnetlink.ts';
+import { type BridgeOptions, createBridgeDriver } from '../../../src/drivers/network/bridge/bridge-driver.ts';
+import { bindSocket } from '../../../src/drivers/network/bridge/host-sockets.ts';
+import type { EndpointConfig, NetworkConfig, NetworkDriver } from '../../../src/drivers/contract.ts';
+import { macOfAddress } from '../../../src/model/addresses.ts';
+
+const CLONE_NEWNET = 0x40000000;
+export const INSTANCE = 'abc123';
+export const HOST_ADDRESS = '198.51.100.1';
+export const OUTSIDE_ADDRESS = '198.51.100.2';
+/** Where a blocked connection is given up; an open one answers at once. */
+const GIVE_UP_MS = 250;
+
+export function shell(command: string): string {
+  return execFileSync('sh', ['-c', command], { encoding: 'utf8' });
+}
+
+/** Moves this process to its private host. Returns the descriptor of the machine outside. */
+export function enterPrivateHost(): number {
+  syscall('unshare', 'unshare', CLONE_NEWNET);
+  shell('ip link set lo up');
+  writeFileSync('/proc/sys/net/ipv4/ip_forward', '0');
+  const outside = createNetns(() => shell('ip link set lo up'));
+  shell(`ip link add uplink type veth peer name wire && ip link set wire netns /proc/${process.pid}/fd/${outside}`);
+  shell(`ip addr add ${HOST_ADDRESS}/24 dev uplink && ip link set uplink up`);
+  inNetns(outside, () => shell(`ip addr add ${OUTSIDE_ADDRESS}/24 dev wire && ip link set wire up`));
+  return outside;
+}
+
+export function newDriver(options: Partial<BridgeOptions> = {}): NetworkDriver {
+  const instance = { id: INSTANCE, root: '/nonexistent', runDir: '/nonexistent' };
+  return createBridgeDriver({ instance, iptables: true, ipForward: true, ...options });
+}
+
+/** Network number `n`: 10.231.n.0/24 on bridge `tsdt<n>`. */
+export function network(n: number, changes: Partial<NetworkConfig> = {}): NetworkConfig {
+  return {
+    key: `network/test/n${n}`,
+    bridge: `tsdt${n}`,
+    foreign: false,
+    subnet: `10.231.${n}.0/24`,
+    gateway: `10.231.${n}.1`,
+    mtu: 1500,
+    icc: true,
+    masquerade: true,
+    internal: false,
+    ...changes,
+  };
+}
+
+export const idOf = (name: string): string => Buffer.from(name).toString('hex').padEnd(64, '0');
+
+/** Endpoint of container `name` at 10.231.<net>.<host>. */
+export function endpoint(name: string, net: number, host: number, changes: Partial<EndpointConfig> = {}): EndpointConfig {
+  const address = `10.231.${net}.${host}`;
+  return {
+    containerId: idOf(name),
+    network: `network/test/n${net}`,
+    address: `${address}/24`,
+    mac: macOfAddress(address),
+    ports: [],
+    reach: [],
+    ...changes,
+  };
+}
+
+/** Sandbox and endpoint in one; returns the sandbox's descriptor. */
+export function start(driver: NetworkDriver, config: EndpointConfig): number {
+  const { netnsFd } = driver.createSandbox(config.containerId);
+  driver.attach(config);
+  return netnsFd;
+}
+
+const inPlace = <T>(netnsFd: number | null, what: () => T): T => (netnsFd === null ? what() : inNetns(netnsFd, what));
+
+const opened: (Server | UdpSocket)[] = [];
+
+/** A TCP server that tells each client its address as it sees it. `netnsFd` null: on the host. */
+export function serve(netnsFd: number | null, port: number, address = '0.0.0.0'): void {
+  const fd = inPlace(netnsFd, () => bindSocket({ address, port, protocol: 'tcp' }));
+  if (fd < 0) throw new Error(`cannot serve on ${port}: errno ${-fd}`);
+  const server = createServer((client) => {
+    client.on('error', () => undefined);
+    client.end(`${client.remoteAddress}`);
+  });
+  server.listen({ fd });
+  opened.push(server);
+}
+
+/** A UDP server that tells each client its address. */
+export function serveUdp(netnsFd: number, port: number): void {
+  const fd = inNetns(netnsFd, () => bindSocket({ address: '0.0.0.0', port, protocol: 'udp' }));
+  const server = createSocket('udp4');
+  server.on('message', (_, client) => server.send(client.address, client.port, client.address));
+  server.bind({ fd });
+  opened.push(server);
+}
+
+export function stopServers(): void {
+  for (const server of opened.splice(0)) server.close();
+}
+
+/** Connects from a namespace. Returns the connected descriptor, or the negative errno. */
+function dial(netnsFd: number | null, address: string, port: number): number {
+  const fd = inPlace(netnsFd, () => syscall('socket', 'socket', 2, 1, 0));
+  const timeout = Buffer.alloc(64);
+  timeout.writeBigInt64LE(BigInt(GIVE_UP_MS * 1000), 8);
+  syscall('SO_SNDTIMEO', 'setsockopt', fd, 1, 21, timeout, 16);
+  const target = Buffer.alloc(64);
+  target.writeUInt16LE(2, 0);
+  target.writeUInt16BE(port, 2);
+  addressBytes(address).copy(target, 4);
+  const result = trySyscall('connect', fd, target, 16);
+  if (result === 0) return fd;
+  closeSync(fd);
+  return result;
+}
+
+/** Whether a TCP connection from a namespace (null: the host) is accepted. */
+export function reaches(netnsFd: number | null, address: string, port: number): boolean {
+  const fd = dial(netnsFd, address, port);
+  if (fd >= 0) closeSync(fd);
+  return fd >= 0;
+}
+
+function readAll(socket: Socket): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    socket.setEncoding('utf8');
+    socket.on('data', (part) => {
+      text += part;
+    });
+    socket.on('end', () => resolve(text));
+    socket.on('error', reject);
+  });
+}
+
+/** The address under which a server sees us when we connect from a namespace. */
+export function sourceSeen(netnsFd: number | null, address: string, port: number): Promise<string> {
+  if (netnsFd === null) return readAll(connect({ host: address, port }));
+  const fd = dial(netnsFd, address, port);
+  if (fd < 0) return Promise.reject(new Error(`cannot connect to ${address}:${port}: errno ${-fd}`));
+  return readAll(new Socket({ fd }));
+}
+
+/** As {@link sourceSeen}, by UDP; asks again until an answer comes. */
+export async function sourceSeenUdp(netnsFd: number | null, address: string, port: number): Promise<string> {
+  const family = address.includes(':') ? 'udp6' : 'udp4';
+  const any = family === 'udp6' ? '::' : '0.0.0.0';
+  const fd = inPlace(netnsFd, () => bindSocket({ address: any, port: 0, protocol: 'udp' }));
+  const client = createSocket(family);
+  client.bind({ fd });
+  const retry = setInterval(() => client.send('?', port, address), 50);
+  try {
+    client.send('?', port, address);
+    return await new Promise((resolve) => client.once('message', (answer) => resolve(answer.toString())));
+  } finally {
+    clearInterval(retry);
+    client.close();
+  }
+}
+
+/** Interfaces of the private host that the test did not make itself. */
+export function strayLinks(): string[] {
+  return shell('ip -o link').split('\n').flatMap((line) => {
+    const name = /^\d+: ([^:@]+)/.exec(line)?.[1];
+    return name === undefined || name === 'lo' || name === 'uplink' ? [] : [name];
+  });
+}
+
