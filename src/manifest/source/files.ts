@@ -1,0 +1,104 @@
+/** Reading files that others write, on a disk that may hold anything: never waits, never reads without bound. */
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { writerOf } from '../../ffi/lease.ts';
+import { MAX_CONTENT_BYTES, type ReadResult } from '../content.ts';
+
+/** Changes with every write, replacement and rename of a file. */
+export type Signature = string;
+
+export function signatureOf(stats: BigIntStats): Signature {
+  return `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`;
+}
+
+function codeOf(thrown: unknown): string {
+  const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
+  if (typeof code !== 'string') throw thrown;
+  return code;
+}
+
+const MESSAGES: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file',
+  ENOTDIR: 'no such file',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  ELOOP: 'too many symbolic links',
+};
+
+function failure(path: string, thrown: unknown): ReadResult {
+  const code = codeOf(thrown);
+  const missing = code === 'ENOENT' || code === 'ENOTDIR';
+  const notFile = code === 'EISDIR' || code === 'ENXIO' || code === 'ENODEV';
+  const reason = missing ? 'missing' : notFile ? 'not-a-file' : 'unreadable';
+  return { ok: false, reason, message: `${path}: ${MESSAGES[code] ?? (notFile ? 'not a regular file' : code)}` };
+}
+
+/** All bytes of a regular file that is already known to be small. A file that grows meanwhile is cut at the limit. */
+function readBytes(fd: number, size: number): Buffer {
+  const buffer = Buffer.allocUnsafe(size + 1);
+  let length = 0;
+  while (length < buffer.length) {
+    const read = readSync(fd, buffer, length, buffer.length - length, length);
+    if (read === 0) break;
+    length += read;
+  }
+  return buffer.subarray(0, length);
+}
+
+function readOpen(fd: number, path: string): ReadResult {
+  const stats = fstatSync(fd);
+  if (!stats.isFile()) return { ok: false, reason: 'not-a-file', message: `${path}: not a regular file` };
+  if (stats.size > MAX_CONTENT_BYTES) return { ok: false, reason: 'too-large', message: `${path}: larger than 1 MiB` };
+  return { ok: true, bytes: readBytes(fd, stats.size) };
+}
+
+// O_NONBLOCK: opening a FIFO without a writer returns at once.
+const OPEN = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+
+function withOpen<T>(path: string, use: (fd: number) => T, failed: (thrown: unknown) => T): T {
+  let fd: number;
+  try {
+    fd = openSync(path, OPEN);
+  } catch (thrown) {
+    return failed(thrown);
+  }
+  try {
+    return use(fd);
+  } catch (thrown) {
+    return failed(thrown);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Reads a regular file of at most 1 MiB; symbolic links are followed. */
+export function readContentFile(path: string): ReadResult {
+  return withOpen(
+    path,
+    (fd) => readOpen(fd, path),
+    (thrown) => failure(path, thrown),
+  );
+}
+
+/** A file that may still be in the making. */
+export type FinishedRead =
+  /** Somebody has it open for writing, or it changed while it was read. */
+  | { readonly state: 'unfinished' }
+  /** No lease to be had: only a longer time without change says that it is finished. */
+  | { readonly state: 'unsure'; readonly result: ReadResult }
+  | { readonly state: 'finished'; readonly result: ReadResult };
+
+/** Reads a file if nobody is writing it. @param signature as the directory scan saw it. */
+export function readFinishedFile(path: string, signature: Signature): FinishedRead {
+  return withOpen<FinishedRead>(
+    path,
+    (fd) => {
+      if (!fstatSync(fd).isFile()) return { state: 'finished', result: readOpen(fd, path) };
+      const writer = writerOf(fd);
+      if (writer === 'present') return { state: 'unfinished' };
+      const result = readOpen(fd, path);
+      if (signatureOf(fstatSync(fd, { bigint: true })) !== signature) return { state: 'unfinished' };
+      return { state: writer === 'none' ? 'finished' : 'unsure', result };
+    },
+    (thrown) => ({ state: 'finished', result: failure(path, thrown) }),
+  );
+}

@@ -1,0 +1,55 @@
+import { type BigIntStats, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Signature, signatureOf } from './files.ts';
+
+/**
+ * Files of a source directory that are manifests. Left out are dotfiles and what editors and copy programs leave behind:
+ * `x.yaml~`, `.x.yaml.swp`, `#x.yaml#`, `x.yaml.tmp`, `4913`, `~$x.yaml`.
+ */
+export function isManifestName(name: string): boolean {
+  return /^[^.#~].*\.ya?ml$/s.test(name);
+}
+
+function statOf(path: string): BigIntStats | null {
+  return statSync(path, { bigint: true, throwIfNoEntry: false }) ?? null;
+}
+
+/** {@link signatureOf} the file at a path, symbolic links followed; null when there is none or it cannot be looked at. */
+export function signatureAt(path: string): Signature | null {
+  try {
+    const stats = statOf(path);
+    return stats && signatureOf(stats);
+  } catch {
+    // ENOTDIR, EACCES, ELOOP: reading it later says which.
+    return null;
+  }
+}
+
+export interface Scan {
+  /** dev:ino, to notice that another directory took its place; null when there is none. */
+  readonly directory: string | null;
+  /** Signatures by path. A symbolic link that leads nowhere is not there. */
+  readonly files: ReadonlyMap<string, Signature>;
+}
+
+/** What stands in a directory now. Subdirectories are not entered. */
+export function scanDirectory(directory: string): Scan {
+  let names: string[];
+  let stats: BigIntStats | null;
+  try {
+    stats = statOf(directory);
+    names = stats ? readdirSync(directory) : [];
+  } catch (thrown) {
+    const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw thrown;
+    return { directory: null, files: new Map() };
+  }
+  if (!stats) return { directory: null, files: new Map() };
+  const files = new Map<string, Signature>();
+  for (const name of names.filter(isManifestName).sort()) {
+    const path = join(directory, name);
+    const signature = signatureAt(path);
+    if (signature !== null) files.set(path, signature);
+  }
+  return { directory: `${stats.dev}:${stats.ino}`, files };
+}

@@ -1,0 +1,194 @@
+/**
+ * The watched directory as a source of manifests. Notifications only say when to look; what counts is what a look finds,
+ * so a lost or doubled notification does no harm.
+ */
+
+import { basename, resolve } from 'node:path';
+import { type FSWatcher, watch } from 'chokidar';
+import type { Clock } from '../../model/clock.ts';
+import { TsdError } from '../../model/errors.ts';
+import { isManifestName, type Scan, scanDirectory, signatureAt } from './scan.ts';
+import { DirectorySettler, InputSettler, type WatchedFile } from './settle.ts';
+
+/** The whole directory at one moment, every file finished. */
+export interface DirectorySnapshot {
+  /** All manifests, by path. */
+  readonly files: readonly WatchedFile[];
+  /**
+   * Why there are no files any more: the directory itself vanished, or several files, or those of another directory in
+   * its place, became none. It looks like an accident (an unmounted disk, a wrong `rm`); the caller holds the removal
+   * until a person approves it.
+   */
+  readonly loss: 'none' | 'vanished' | 'emptied';
+  /** The content of an input given to {@link ManifestWatcher.setInputs} changed. */
+  readonly inputsChanged: boolean;
+}
+
+export interface WatchOptions {
+  /** Called with every new state of the directory, first of all with the one found at the start. Never called twice at once. */
+  readonly onChange: (snapshot: DirectorySnapshot) => void;
+  /** Something hinders watching; the directory is still looked at every few seconds. */
+  readonly onProblem: (error: TsdError) => void;
+  readonly clock: Clock;
+  /** How many manifests of this directory are in force from before, so that finding none is noticed as a loss. */
+  readonly knownFiles: number;
+}
+
+export interface ManifestWatcher {
+  /** Files outside the directory whose change is reported as well: env files, secrets, bound files. Absolute paths. */
+  setInputs(paths: Iterable<string>): void;
+  /** After this no callback is called. */
+  close(): Promise<void>;
+}
+
+/** Notifications of one change come in bursts. */
+const GATHER_MS = 5;
+/** Finds what notifications do not tell: network filesystems, targets of links into other directories. */
+const LOOK_ANYWAY_MS = 5_000;
+/** How soon a directory that came back is found. */
+const ABSENT_MS = 250;
+
+const NO_FILES: readonly WatchedFile[] = [];
+
+class DirectoryWatcher implements ManifestWatcher {
+  readonly #directory: string;
+  readonly #options: WatchOptions;
+  readonly #settler = new DirectorySettler();
+  readonly #inputs = new InputSettler();
+  readonly #closing: Promise<void>[] = [];
+  #watcher: FSWatcher | null = null;
+  #inputWatcher: FSWatcher | null = null;
+  /** Identity of the directory that is watched. */
+  #watched: string | null = null;
+  /** How many files there were when there were any, and in which directory. */
+  #last: { readonly count: number; readonly directory: string | null };
+  #reported: DirectorySnapshot | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #dueAtBootMs = 0;
+  #closed = false;
+
+  constructor(directory: string, options: WatchOptions) {
+    this.#directory = directory;
+    this.#options = options;
+    this.#last = { count: options.knownFiles, directory: null };
+    this.#lookAfter(0);
+  }
+
+  setInputs(paths: Iterable<string>): void {
+    const before = new Set(this.#inputs.paths);
+    this.#inputs.set(paths, signatureAt, this.#options.clock.now());
+    if (this.#inputs.paths.some((path) => !before.has(path))) this.#watchInputs();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#stopWatching();
+    if (this.#inputWatcher) this.#closing.push(this.#inputWatcher.close());
+    this.#inputWatcher = null;
+    await Promise.all(this.#closing);
+  }
+
+  #lookAfter(ms: number): void {
+    if (this.#closed) return;
+    const due = this.#options.clock.now().bootMs + ms;
+    if (this.#timer && this.#dueAtBootMs <= due) return;
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#dueAtBootMs = due;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#look();
+    }, Math.ceil(ms));
+  }
+
+  #look(): void {
+    let scan: Scan;
+    try {
+      scan = scanDirectory(this.#directory);
+    } catch (cause) {
+      this.#problem(`cannot look into ${this.#directory}`, cause);
+      this.#lookAfter(LOOK_ANYWAY_MS);
+      return;
+    }
+    this.#follow(scan);
+    this.#lookAfter(scan.directory === null ? ABSENT_MS : LOOK_ANYWAY_MS);
+    const now = this.#options.clock.now();
+    const settled = this.#settler.look(scan, now);
+    const inputs = this.#inputs.look(signatureAt, now);
+    if (inputs.waitMs > 0) this.#lookAfter(inputs.waitMs);
+    if (settled.state === 'waiting') this.#lookAfter(settled.ms);
+    if (settled.state === 'changed' && settled.again) this.#lookAfter(GATHER_MS);
+    if (settled.state === 'waiting' && !inputs.changed) return;
+    const files = settled.state === 'changed' ? settled.files : (this.#reported?.files ?? NO_FILES);
+    this.#report({ files, loss: this.#loss(files, scan), inputsChanged: inputs.changed });
+  }
+
+  #loss(files: readonly WatchedFile[], scan: Scan): DirectorySnapshot['loss'] {
+    if (files.length > 0) {
+      this.#last = { count: files.length, directory: scan.directory ?? this.#last.directory };
+      return 'none';
+    }
+    const { count, directory } = this.#last;
+    if (count === 0) return 'none';
+    if (scan.directory === null) return 'vanished';
+    return count > 1 || (directory !== null && directory !== scan.directory) ? 'emptied' : 'none';
+  }
+
+  #report(snapshot: DirectorySnapshot): void {
+    const before = this.#reported;
+    const same = before?.files === snapshot.files && before.loss === snapshot.loss;
+    if (same && !snapshot.inputsChanged) return;
+    this.#reported = snapshot;
+    this.#options.onChange(snapshot);
+  }
+
+  /** Watches the directory that is there now; another one may have taken its place. */
+  #follow(scan: Scan): void {
+    if (scan.directory === this.#watched) return;
+    this.#stopWatching();
+    this.#watched = scan.directory;
+    if (scan.directory === null) return;
+    const watcher = watch(this.#directory, {
+      depth: 0,
+      ignoreInitial: true,
+      atomic: false,
+      ignorePermissionErrors: true,
+      ignored: (path) => path !== this.#directory && !isManifestName(basename(path)),
+    });
+    this.#watcher = this.#listen(watcher, this.#directory);
+  }
+
+  #watchInputs(): void {
+    if (this.#inputWatcher) this.#closing.push(this.#inputWatcher.close());
+    const paths = [...this.#inputs.paths];
+    this.#inputWatcher = this.#listen(watch(paths, { ignoreInitial: true, atomic: false, depth: 0 }), 'the inputs');
+  }
+
+  #listen(watcher: FSWatcher, what: string): FSWatcher {
+    const wake = () => this.#lookAfter(GATHER_MS);
+    watcher.on('all', wake);
+    // Comes before chokidar's own filters, so it also tells of the `..data` link of a Kubernetes volume.
+    watcher.on('raw', wake);
+    watcher.on('ready', wake);
+    watcher.on('error', (cause) => this.#problem(`cannot watch ${what}`, cause));
+    return watcher;
+  }
+
+  #stopWatching(): void {
+    if (this.#watcher) this.#closing.push(this.#watcher.close());
+    this.#watcher = null;
+  }
+
+  #problem(message: string, cause: unknown): void {
+    if (!this.#closed) this.#options.onProblem(new TsdError('TSD_MANIFEST_READ', message, { cause }));
+  }
+}
+
+/**
+ * Watches the manifests of a directory, not of its subdirectories. The directory need not exist yet, and may go and come
+ * back. Symbolic links are followed.
+ */
+export function watchManifests(directory: string, options: WatchOptions): ManifestWatcher {
+  return new DirectoryWatcher(resolve(directory), options);
+}

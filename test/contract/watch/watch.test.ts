@@ -1,0 +1,301 @@
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  appendFileSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { type DirectorySnapshot, type ManifestWatcher, watchManifests } from '../../../src/manifest/source/watch.ts';
+import type { TsdError } from '../../../src/model/errors.ts';
+
+/** Times the clock was asked: the watcher asks at each look. */
+let looks = 0;
+const clock = {
+  now: () => {
+    looks++;
+    return { wallMs: Date.now(), bootMs: performance.now() };
+  },
+};
+const severalLooks = () => {
+  const before = looks;
+  return vi.waitFor(() => expect(looks).toBeGreaterThan(before + 4), { timeout: 10_000, interval: 5 });
+};
+
+let root: string;
+let directory: string;
+let watcher: ManifestWatcher | null;
+let snapshots: DirectorySnapshot[];
+let problems: TsdError[];
+
+function start(knownFiles = 0): void {
+  watcher = watchManifests(directory, {
+    onChange: (snapshot) => snapshots.push(snapshot),
+    onProblem: (error) => problems.push(error),
+    clock,
+    knownFiles,
+  });
+}
+
+/** `name: text` of the newest snapshot. */
+function current(): Record<string, string> {
+  const files = snapshots.at(-1)?.files ?? [];
+  return Object.fromEntries(
+    files.map(({ path, content }) => [basename(path), content.ok ? content.text : `error: ${content.message}`]),
+  );
+}
+
+const put = (name: string, text: string): void => writeFileSync(join(directory, name), text);
+const becomes = (files: Record<string, string>) =>
+  vi.waitFor(() => expect(current()).toEqual(files), { timeout: 10_000, interval: 5 });
+const untilTold = (count: number) =>
+  vi.waitFor(() => expect(snapshots.length).toBeGreaterThanOrEqual(count), { timeout: 10_000, interval: 5 });
+
+beforeEach(() => {
+  root = mkdtempSync('/tmp/tsd-test-watch-');
+  directory = join(root, 'manifests');
+  mkdirSync(directory);
+  snapshots = [];
+  problems = [];
+  watcher = null;
+});
+
+afterEach(async () => {
+  await watcher?.close();
+  rmSync(root, { recursive: true, force: true });
+  expect(problems).toEqual([]);
+});
+
+describe('what is a manifest', () => {
+  test('editor, backup and hidden files never are', async () => {
+    for (const name of ['.a.yaml', 'a.yaml~', '.a.yaml.swp', '#a.yaml#', 'a.yaml.tmp', '4913', '~$a.yaml', 'a.json']) {
+      put(name, 'noise');
+    }
+    put('a.yaml', 'one');
+    put('b.yml', 'two');
+    mkdirSync(join(directory, 'sub'));
+    put('sub/c.yaml', 'below');
+    start();
+    await becomes({ 'a.yaml': 'one', 'b.yml': 'two' });
+  });
+
+  test('what cannot be read is told, not left out', async () => {
+    put('binary.yaml', '');
+    writeFileSync(join(directory, 'binary.yaml'), Buffer.from([0xff, 0xfe, 0x00]));
+    execFileSync('mkfifo', [join(directory, 'pipe.yaml')]);
+    mkdirSync(join(directory, 'folder.yaml'));
+    put('large.yaml', 'x'.repeat(1024 ** 2 + 1));
+    start();
+    await becomes({
+      'binary.yaml': 'error: the file is not text in UTF-8',
+      'folder.yaml': `error: ${directory}/folder.yaml: not a regular file`,
+      'large.yaml': `error: ${directory}/large.yaml: larger than 1 MiB`,
+      'pipe.yaml': `error: ${directory}/pipe.yaml: not a regular file`,
+    });
+  });
+});
+
+describe('changes', () => {
+  test('a dropped, changed, renamed and removed file', async () => {
+    start();
+    await untilTold(1);
+    expect(current()).toEqual({});
+    put('a.yaml', 'one');
+    await becomes({ 'a.yaml': 'one' });
+    put('a.yaml', 'two');
+    await becomes({ 'a.yaml': 'two' });
+    renameSync(join(directory, 'a.yaml'), join(directory, 'b.yaml'));
+    await becomes({ 'b.yaml': 'two' });
+    unlinkSync(join(directory, 'b.yaml'));
+    await becomes({});
+    expect(snapshots.at(-1)?.loss).toBe('none');
+  });
+
+  test('the way vim writes: the old file moved away, a new one made, the backup removed', async () => {
+    put('a.yaml', 'one');
+    put('b.yaml', 'other');
+    start();
+    await untilTold(1);
+    for (let round = 0; round < 5; round++) {
+      put('4913', '');
+      unlinkSync(join(directory, '4913'));
+      renameSync(join(directory, 'a.yaml'), join(directory, 'a.yaml~'));
+      put('a.yaml', `round ${round}`);
+      unlinkSync(join(directory, 'a.yaml~'));
+      await becomes({ 'a.yaml': `round ${round}`, 'b.yaml': 'other' });
+    }
+    // The file was never taken for removed in between.
+    expect(snapshots.every(({ files }) => files.length === 2)).toBe(true);
+  });
+
+  test('several files at once are one change', async () => {
+    start();
+    await untilTold(1);
+    for (let index = 0; index < 20; index++) put(`app-${index}.yaml`, `text ${index}`);
+    await untilTold(2);
+    expect(snapshots.map(({ files }) => files.length)).toEqual([0, 20]);
+  });
+
+  test('a file that is still being written is not read, and holds back the others', async () => {
+    start();
+    await untilTold(1);
+    const fd = openSync(join(directory, 'slow.yaml'), 'w');
+    try {
+      put('quick.yaml', 'quick');
+      for (let part = 0; part < 8; part++) {
+        writeSync(fd, `part ${part}\n`);
+        await severalLooks();
+        expect(snapshots).toHaveLength(1);
+      }
+    } finally {
+      closeSync(fd);
+    }
+    await untilTold(2);
+    expect(Object.keys(current())).toEqual(['quick.yaml', 'slow.yaml']);
+    expect(current()['slow.yaml']?.split('\n')).toHaveLength(9);
+  });
+
+  test('a file that stays open for writing does not hold back the others for ever', async () => {
+    put('stuck.yaml', 'before');
+    start();
+    await becomes({ 'stuck.yaml': 'before' });
+    const fd = openSync(join(directory, 'stuck.yaml'), 'a');
+    try {
+      writeSync(fd, ' and more');
+      put('quick.yaml', 'quick');
+      await becomes({ 'quick.yaml': 'quick', 'stuck.yaml': 'before' });
+    } finally {
+      closeSync(fd);
+    }
+    await becomes({ 'quick.yaml': 'quick', 'stuck.yaml': 'before and more' });
+  });
+
+  test('writers that come and go at every moment do no harm to this process', async () => {
+    put('busy.yaml', 'start\n');
+    start();
+    await untilTold(1);
+    const path = join(directory, 'busy.yaml');
+    const writer = spawn('sh', ['-c', 'i=0; while [ $i -lt 3000 ]; do echo "$i" >> "$0"; i=$((i+1)); done', path]);
+    const ended = new Promise((resolve) => writer.once('exit', resolve));
+    try {
+      await ended;
+    } finally {
+      writer.kill('SIGKILL');
+    }
+    await vi.waitFor(() => expect(current()['busy.yaml']?.endsWith('\n2999\n')).toBe(true), { timeout: 10_000 });
+  });
+});
+
+describe('links and directories that go', () => {
+  test('a Kubernetes volume: files are links through ..data, which is replaced in one step', async () => {
+    const version = (name: string, text: string) => {
+      mkdirSync(join(directory, name));
+      put(`${name}/a.yaml`, text);
+      symlinkSync(name, join(directory, '..data_tmp'));
+      renameSync(join(directory, '..data_tmp'), join(directory, '..data'));
+    };
+    version('..2026_1', 'one');
+    symlinkSync('..data/a.yaml', join(directory, 'a.yaml'));
+    start();
+    await becomes({ 'a.yaml': 'one' });
+    version('..2026_2', 'two');
+    await becomes({ 'a.yaml': 'two' });
+    expect(snapshots).toHaveLength(2);
+  });
+
+  test('a link into another directory, and the watched directory itself a link', async () => {
+    const elsewhere = join(root, 'elsewhere');
+    mkdirSync(elsewhere);
+    writeFileSync(join(elsewhere, 'real.yaml'), 'one');
+    symlinkSync(join(elsewhere, 'real.yaml'), join(directory, 'a.yaml'));
+    symlinkSync(join(elsewhere, 'nothing.yaml'), join(directory, 'dangling.yaml'));
+    const link = join(root, 'link');
+    symlinkSync(directory, link);
+    directory = link;
+    start();
+    await becomes({ 'a.yaml': 'one' });
+    appendFileSync(join(elsewhere, 'real.yaml'), ' and two');
+    await becomes({ 'a.yaml': 'one and two' });
+  });
+
+  test('a directory that vanishes is a loss; when it comes back its files are found', async () => {
+    put('a.yaml', 'one');
+    start();
+    await becomes({ 'a.yaml': 'one' });
+    rmSync(directory, { recursive: true });
+    await becomes({});
+    expect(snapshots.at(-1)?.loss).toBe('vanished');
+    mkdirSync(directory);
+    put('a.yaml', 'back');
+    await becomes({ 'a.yaml': 'back' });
+    expect(snapshots.at(-1)?.loss).toBe('none');
+    put('b.yaml', 'more');
+    await becomes({ 'a.yaml': 'back', 'b.yaml': 'more' });
+  });
+
+  test('several files that go at once are a loss, one after another are not', async () => {
+    put('a.yaml', 'one');
+    put('b.yaml', 'two');
+    start();
+    await untilTold(1);
+    unlinkSync(join(directory, 'a.yaml'));
+    unlinkSync(join(directory, 'b.yaml'));
+    await becomes({});
+    expect(snapshots.at(-1)?.loss).toBe('emptied');
+  });
+
+  test('an empty directory in the place of the watched one is a loss', async () => {
+    put('a.yaml', 'one');
+    start();
+    await becomes({ 'a.yaml': 'one' });
+    mkdirSync(join(root, 'new'));
+    renameSync(directory, join(root, 'old'));
+    renameSync(join(root, 'new'), directory);
+    await becomes({});
+    expect(snapshots.at(-1)?.loss).toBe('emptied');
+  });
+
+  test('a directory that is not there yet, with manifests in force from before', async () => {
+    rmSync(directory, { recursive: true });
+    start(1);
+    await untilTold(1);
+    expect(snapshots[0]).toEqual({ files: [], loss: 'vanished', inputsChanged: false });
+    mkdirSync(directory);
+    put('a.yaml', 'one');
+    await becomes({ 'a.yaml': 'one' });
+  });
+});
+
+describe('inputs', () => {
+  test('a changed, replaced, removed and new env file is told', async () => {
+    const input = join(root, 'web.env');
+    writeFileSync(input, 'A=1');
+    const old = new Date(Date.now() - 60_000);
+    execFileSync('touch', ['-d', old.toISOString(), input]);
+    start();
+    await untilTold(1);
+    watcher?.setInputs([input]);
+    const told = () => snapshots.filter(({ inputsChanged }) => inputsChanged).length;
+    const toldMore = async (change: () => void) => {
+      await vi.waitFor(() => expect(snapshots.length).toBeGreaterThan(0));
+      const before = told();
+      change();
+      await vi.waitFor(() => expect(told()).toBeGreaterThan(before), { timeout: 10_000, interval: 5 });
+    };
+    await toldMore(() => writeFileSync(input, 'A=2'));
+    await toldMore(() => {
+      writeFileSync(`${input}.new`, 'A=3');
+      renameSync(`${input}.new`, input);
+    });
+    await toldMore(() => unlinkSync(input));
+    await toldMore(() => writeFileSync(input, 'A=4'));
+  });
+});
