@@ -1,7 +1,7 @@
 /** Builders of image archives, layouts and layers, well-formed or hostile, for tests. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { GraphDriver } from '../../src/drivers/contract.ts';
@@ -138,7 +138,7 @@ export function busyboxRootfs(directory: string, busybox: string): void {
 /** A directory of the test's own; `remove` belongs into afterEach. */
 export function temporaryDirectory(): { readonly path: string; remove(): void } {
   const path = mkdtempSync('/tmp/tsd-test-');
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+  return { path, remove: () => void execFileSync('rm', ['-rf', path]) };
 }
 
 /** A context that keeps what was reported. */

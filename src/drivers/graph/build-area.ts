@@ -1,7 +1,6 @@
-import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { execFile, execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, renameSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { fileError } from '../../ffi/layer-files.ts';
 import { TsdError } from '../../model/errors.ts';
@@ -14,6 +13,9 @@ const AREA = '.tmp';
 /**
  * Where a driver builds what then appears by one rename, and where it moves what is to be deleted. What is left here
  * after a crash belongs to nobody.
+ *
+ * Trees are deleted by rm(1): what a container wrote may be nested deeper than PATH_MAX, which node:fs cannot delete,
+ * and a large tree would keep the event loop or libuv's pool busy.
  */
 export class BuildArea {
   readonly #path: string;
@@ -25,7 +27,7 @@ export class BuildArea {
 
   /** Removes what a crash left. Only the owner of the root directory may call it. */
   clear(): void {
-    rmSync(this.#path, { recursive: true, force: true });
+    if (existsSync(this.#path)) execFileSync('rm', ['-rf', '--', this.#path]);
   }
 
   /** A new empty directory. */
@@ -35,20 +37,27 @@ export class BuildArea {
   }
 
   /** Deletes a directory of this area. */
-  discard(path: string): void {
-    rmSync(path, { recursive: true, force: true });
+  async discard(path: string): Promise<void> {
+    try {
+      await run('rm', ['-rf', '--', path]);
+    } catch (cause) {
+      throw new TsdError('TSD_SYSCALL', `cannot delete ${path}: ${(cause as Error).message}`, {
+        step: 'delete tree',
+        cause,
+      });
+    }
   }
 
   /** Takes a layer away in one step, then deletes it. Nothing happens when it is absent. */
   async remove(path: string): Promise<void> {
     if (!existsSync(path)) return;
-    const grave = join(this.make(), basename(path));
+    const grave = this.make();
     try {
-      renameSync(path, grave);
+      renameSync(path, join(grave, basename(path)));
     } catch (thrown) {
       throw fileError(thrown, `remove ${path}`);
     }
-    await rm(dirname(grave), { recursive: true, force: true });
+    await this.discard(grave);
   }
 }
 

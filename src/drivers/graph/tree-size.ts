@@ -5,8 +5,13 @@ import { fileError } from '../../ffi/layer-files.ts';
 /** Files looked at in one turn of the event loop: about 2 ms. */
 const BATCH = 500;
 const BLOCK_BYTES = 512;
+/** include/uapi/linux/limits.h */
+const PATH_MAX = 4096;
 
-/** Bytes that the tree takes on disk (st_blocks), each inode once. What vanishes meanwhile is not counted. */
+/**
+ * Bytes that the tree takes on disk (st_blocks), each inode once. What vanishes meanwhile is not counted, nor what a
+ * container nested deeper than a path can say (PATH_MAX).
+ */
 export async function treeSize(root: string): Promise<number> {
   const seen = new Set<number>();
   const pending: Buffer[] = [Buffer.from(root)];
@@ -14,6 +19,7 @@ export async function treeSize(root: string): Promise<number> {
   let looked = 0;
   for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
     if (++looked % BATCH === 0) await nextTurn();
+    if (path.length >= PATH_MAX) continue;
     const stat = lstatSync(path, { throwIfNoEntry: false });
     if (stat === undefined || (stat.nlink > 1 && !stat.isDirectory() && seen.has(stat.ino))) continue;
     if (stat.nlink > 1) seen.add(stat.ino);

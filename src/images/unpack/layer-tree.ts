@@ -27,6 +27,8 @@ const MAX_SYMLINKS = 40;
 /** NAME_MAX and PATH_MAX of include/uapi/linux/limits.h */
 const NAME_MAX = 255;
 const PATH_MAX = 4096;
+/** Directories in each other: far more than real trees have, and few enough to walk recursively. */
+const MAX_DEPTH = 512;
 
 export function hostile(message: string): TsdError {
   return new TsdError('TSD_LAYER_HOSTILE', message, { step: 'unpack layer' });
@@ -114,6 +116,7 @@ export class LayerTree {
         if (node.link.startsWith('/')) stack.length = 1;
         pending.push(...linkComponents(node.link).reverse());
       } else if (node.kind === 'directory') {
+        if (stack.length > MAX_DEPTH) throw hostile(`directories nested more than ${MAX_DEPTH} deep`);
         stack.push({ node, path: join(here.path, name) });
       } else {
         throw hostile(`${readable(join(here.path, name))} is not a directory but something is to be put below it`);

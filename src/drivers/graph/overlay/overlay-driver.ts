@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -70,7 +71,7 @@ class OverlayDriver implements GraphDriver {
       writeFileSync(join(build, 'lower-id'), parent ?? '');
       renameSync(build, join(this.#home, id));
     } catch (thrown) {
-      this.#area.discard(build);
+      rmSync(build, { recursive: true, force: true });
       throw fileError(thrown, `create snapshot ${id}`);
     }
   }
@@ -127,7 +128,7 @@ class OverlayDriver implements GraphDriver {
       renameSync(build, join(this.#home, id));
       await syncFilesystem(this.#home);
     } catch (thrown) {
-      this.#area.discard(build);
+      await this.#area.discard(build);
       throw fileError(thrown, `create layer ${id}`);
     }
   }

@@ -67,7 +67,7 @@ class VfsDriver implements GraphDriver {
       } catch (thrown) {
         throw fileError(thrown, `create layer ${id}`);
       } finally {
-        this.#area.discard(build);
+        await this.#area.discard(build);
       }
     });
   }
@@ -83,7 +83,7 @@ class VfsDriver implements GraphDriver {
     } catch (thrown) {
       throw fileError(thrown, `create snapshot ${id}`);
     } finally {
-      this.#area.discard(build);
+      rmSync(build, { recursive: true, force: true });
     }
   }
 
@@ -98,7 +98,7 @@ class VfsDriver implements GraphDriver {
     checkLayerId(id);
     this.#inFlight.refuseUse(id);
     if (this.#record(id)?.type !== 'snapshot') {
-      const child = this.list().find(({ parent, type }) => parent === id && type === 'layer');
+      const child = this.list().find(({ parent }) => parent === id);
       if (child !== undefined) throw stillUsed(id, child.id);
     }
     await this.#area.remove(this.#files(id));
