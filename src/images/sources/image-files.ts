@@ -75,10 +75,15 @@ export class TarFiles implements ImageFiles {
   open(path: string): Readable {
     const found = this.#find(path);
     if (found === null) throw absent(path);
-    const range = { start: found.offset, end: found.offset + found.size - 1, highWaterMark: READ_BYTES };
-    // A range cannot be empty, so an empty file is read as the range of an empty device.
+    // A range cannot be empty, so an empty file is read as an empty device.
     if (found.size === 0) return createReadStream('/dev/null');
-    return createReadStream('', { ...range, fd: this.#fd, autoClose: false });
+    // A descriptor of its own, since a destroyed stream closes what it reads; by way of ours, since the path may be
+    // another file by now.
+    return createReadStream(`/proc/self/fd/${this.#fd}`, {
+      start: found.offset,
+      end: found.offset + found.size - 1,
+      highWaterMark: READ_BYTES,
+    });
   }
 
   close(): void {

@@ -5,7 +5,7 @@ import { loadOci } from './oci.ts';
 type LayoutSource = Extract<ImageSource, { type: 'layout' }>;
 
 /** Loads an image of an OCI image layout directory. */
-export function loadLayout({ path, ref }: LayoutSource, context: LoadContext): Promise<LoadedImage> {
+export async function loadLayout({ path, ref }: LayoutSource, context: LoadContext): Promise<LoadedImage> {
   context.progress({ type: 'reading', what: path });
   return loadOci(new DirectoryFiles(path), ref, context);
 }

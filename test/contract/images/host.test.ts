@@ -1,0 +1,117 @@
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { GraphDriver } from '../../../src/drivers/contract.ts';
+import { createOverlayDriver } from '../../../src/drivers/graph/overlay/overlay-driver.ts';
+import type { DeclaredImageConfig, LoadedImage } from '../../../src/images/image.ts';
+import { loadImage } from '../../../src/images/load-image.ts';
+import { loadContext, temporaryDirectory } from '../../support/images.ts';
+
+let temporary: ReturnType<typeof temporaryDirectory>;
+let graph: GraphDriver;
+beforeEach(() => {
+  temporary = temporaryDirectory();
+  graph = createOverlayDriver(join(temporary.path, 'root'));
+});
+afterEach(() => temporary.remove());
+
+const load = (binaries: string[], paths: string[] = [], config: DeclaredImageConfig = {}): Promise<LoadedImage> =>
+  loadImage({ type: 'host', binaries, paths, config }, loadContext(graph, temporary.path));
+const inImage = (image: LoadedImage, path = ''): string =>
+  join(temporary.path, 'root/overlay', image.topLayer ?? '', 'diff', path);
+
+/** Runs a program in the image's files, in a mount namespace of its own. */
+function run(image: LoadedImage, ...argv: string[]): { stdout: string; stderr: string; status: number | null } {
+  const { stdout, stderr, status } = spawnSync('unshare', ['-m', 'chroot', inImage(image), ...argv], {
+    encoding: 'utf8',
+  });
+  return { stdout, stderr, status };
+}
+
+describe('an image of host binaries', () => {
+  it('runs node with nothing else of the host', async () => {
+    const image = await load([process.execPath]);
+    const script =
+      'const os = require("os"); console.log(process.version, os.userInfo().username, new Intl.DateTimeFormat("de").format(0))';
+    expect(run(image, process.execPath, '-e', script)).toEqual({
+      stdout: `${process.version} root 1.1.1970\n`,
+      stderr: '',
+      status: 0,
+    });
+  });
+
+  it('finds names in PATH and has a shell only when it is named', async () => {
+    const without = await load(['cat']);
+    expect(run(without, '/usr/bin/cat', '/etc/nsswitch.conf').stdout).toMatch(/^hosts: files dns$/m);
+    expect(existsSync(inImage(without, 'usr/bin/sh'))).toBe(false);
+    const withShell = await load(['sh', 'cat']);
+    expect(run(withShell, '/bin/sh', '-c', 'echo $((6*7)) | cat').stdout).toBe('42\n');
+  });
+
+  it('gives the same image again', async () => {
+    const first = await load(['cat', 'ls']);
+    expect((await load(['ls', 'cat'])).id).toBe(first.id);
+    expect(first.created).toBe('1970-01-01T00:00:00Z');
+  });
+
+  it('keeps the links of a merged /usr', async () => {
+    const image = await load(['cat']);
+    for (const link of ['/bin', '/lib64'].filter((path) =>
+      lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink(),
+    )) {
+      expect(readlinkSync(inImage(image, link))).toBe(readlinkSync(link));
+    }
+  });
+
+  it('brings the interpreter of a script, also through env', async () => {
+    const direct = join(temporary.path, 'direct');
+    writeFileSync(direct, '#!/bin/sh\necho direct\n');
+    const throughEnv = join(temporary.path, 'through-env');
+    writeFileSync(throughEnv, '#!/usr/bin/env sh\necho env\n');
+    for (const path of [direct, throughEnv]) chmodSync(path, 0o755);
+    const image = await load([direct, throughEnv]);
+    expect(run(image, direct).stdout).toBe('direct\n');
+    expect(run(image, throughEnv).stdout).toBe('env\n');
+  });
+
+  it('takes further paths, directories and what links in them lead to', async () => {
+    const tree = join(temporary.path, 'site');
+    mkdirSync(join(tree, 'sub'), { recursive: true });
+    writeFileSync(join(tree, 'sub/page'), 'hello');
+    writeFileSync(join(temporary.path, 'elsewhere'), 'linked');
+    symlinkSync('../elsewhere', join(tree, 'link'));
+    symlinkSync('/nowhere', join(tree, 'dangling'));
+    const image = await load(['cat'], [tree]);
+    expect(run(image, '/bin/cat', join(tree, 'sub/page'), join(tree, 'link')).stdout).toBe('hellolinked');
+    expect(readlinkSync(inImage(image, join(tree, 'dangling')))).toBe('/nowhere');
+  });
+
+  it('has users that are static, named or own a file, and a writable /tmp', async () => {
+    const image = await load(['cat'], [], { user: 'nobody' });
+    const passwd = readFileSync(inImage(image, 'etc/passwd'), 'utf8');
+    expect(passwd).toMatch(/^root:x:0:0:/m);
+    expect(passwd).toMatch(/^nobody:x:65534:/m);
+    expect(readFileSync(inImage(image, 'etc/group'), 'utf8')).toMatch(/^root:x:0:$/m);
+    expect(lstatSync(inImage(image, 'tmp')).mode & 0o7777).toBe(0o1777);
+  });
+
+  it('names what is missing', async () => {
+    const missing = (message: RegExp) =>
+      expect.objectContaining({ code: 'TSD_IMAGE_SOURCE', message: expect.stringMatching(message) });
+    await expect(load(['no-such-program'])).rejects.toThrow(missing(/no program no-such-program/));
+    await expect(load(['relative/path'])).rejects.toThrow(missing(/no program relative\/path/));
+    await expect(load(['cat'], ['/no/such/path'])).rejects.toThrow(missing(/\/no\/such\/path/));
+    await expect(load(['cat'], ['/'])).rejects.toThrow(missing(/whole host/));
+    expect(graph.list()).toEqual([]);
+  });
+});
