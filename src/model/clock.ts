@@ -16,3 +16,18 @@ export interface Clock {
 export function formatTime(wallMs: number): string {
   return new Date(wallMs).toISOString();
 }
+
+/** The only source of delays for code with effects, so that tests need not wait. */
+export interface Timers {
+  /** Calls `task` once, `ms` from now or later. Returns how to call it off; calling that again does nothing. */
+  after(ms: number, task: () => void): () => void;
+}
+
+/** Resolves with `work`, or with `late` once `ms` passed; the timer does not outlive the result. */
+export async function within<T, L>(timers: Timers, ms: number, work: Promise<T>, late: L): Promise<T | L> {
+  let cancel = () => {};
+  const expired = new Promise<L>((resolve) => {
+    cancel = timers.after(ms, () => resolve(late));
+  });
+  return Promise.race([work, expired]).finally(cancel);
+}

@@ -117,7 +117,7 @@ function expectSound(ops: readonly Op[]): void {
 }
 
 test('every op stands after those it depends on, and no id occurs twice', () => {
-  fc.assert(
+  return fc.assert(
     fc.property(history, (h) => {
       expectSound(planOn(prepared(h), declare({ x: h.second }, 2)).ops);
     }),
@@ -125,7 +125,7 @@ test('every op stands after those it depends on, and no id occurs twice', () => 
 });
 
 test('what was carried out need not be planned again', () => {
-  fc.assert(
+  return fc.assert(
     fc.property(history, (h) => {
       const host = prepared(h);
       // An image that is loaded in the plan has an unknown id until then: its containers follow in a second plan.
@@ -135,7 +135,7 @@ test('what was carried out need not be planned again', () => {
 });
 
 test('a crash after any op still leads to the same end', () => {
-  fc.assert(
+  return fc.assert(
     fc.property(history, fc.nat(), (h, cut) => {
       const desired = declare({ x: h.second }, 2);
       const whole = prepared(h);
@@ -151,7 +151,7 @@ test('a crash after any op still leads to the same end', () => {
 });
 
 test('the same input gives the same plan', () => {
-  fc.assert(
+  return fc.assert(
     fc.property(history, (h) => {
       const host = prepared(h);
       const desired = declare({ x: h.second }, 2);
@@ -161,7 +161,7 @@ test('the same input gives the same plan', () => {
 });
 
 test('removing everything creates, connects and starts nothing, and leaves volumes alone', () => {
-  fc.assert(
+  return fc.assert(
     fc.property(history, (h) => {
       const host = prepared(h);
       const { ops } = planOn(host, declare({}, 2));
@@ -176,7 +176,7 @@ test('removing everything creates, connects and starts nothing, and leaves volum
 });
 
 test('nothing is planned for busy keys', () => {
-  fc.assert(
+  return fc.assert(
     fc.property(history, fc.subarray([...NAMES]), (h, names) => {
       const busy = new Set<ResourceKey>(names.map((name) => `container/x/${name}` as const));
       const plan = planOn(prepared(h), declare({ x: h.second }, 2), { busy });
@@ -186,7 +186,7 @@ test('nothing is planned for busy keys', () => {
 });
 
 test('nothing is planned outside the scope and what it needs', () => {
-  fc.assert(
+  return fc.assert(
     fc.property(history, (h) => {
       const desired = declare({ x: h.second }, 2);
       const scope = new Set<ResourceKey>(['container/x/a']);
@@ -197,7 +197,7 @@ test('nothing is planned outside the scope and what it needs', () => {
 });
 
 test('a stop of what stays declared is followed by a start, unless a person asked for it', () => {
-  fc.assert(
+  return fc.assert(
     fc.property(history, (h) => {
       const host = prepared(h);
       const desired = declare({ x: h.second }, 2);
@@ -213,7 +213,7 @@ test('a stop of what stays declared is followed by a start, unless a person aske
 });
 
 test('a container that is unchanged and healthy is left alone', () => {
-  fc.assert(
+  return fc.assert(
     fc.property(app, (declared) => {
       const desired = declare({ x: declared });
       const host = new PureHost();

@@ -133,7 +133,7 @@ describe('ops that failed', () => {
   });
 
   test('no delay is negative or beyond the cap and its jitter', () => {
-    fc.assert(
+    return fc.assert(
       fc.property(
         fc.constantFrom(...ERROR_CLASSES),
         fc.integer({ min: 1, max: 2000 }),

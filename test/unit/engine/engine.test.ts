@@ -1,0 +1,177 @@
+import { describe, expect, test } from 'vitest';
+import { Engine } from '../../../src/engine/engine.ts';
+import { TsdError } from '../../../src/model/errors.ts';
+import { ManualTime, settled } from '../../support/manual-time.ts';
+
+function engine(): { engine: Engine; log: string[]; time: ManualTime } {
+  const log: string[] = [];
+  const time = new ManualTime();
+  return { engine: new Engine({ timers: time, log: (line) => log.push(line) }), log, time };
+}
+
+describe('jobs', () => {
+  test('a job runs its handler and is logged with its status', async () => {
+    const { engine: e, log } = engine();
+    e.register('echo', (job) => {
+      job.stdout.write(`${job.args.join(' ')}\n`);
+    });
+    const job = e.job('echo', ['a', 'b']);
+    const seen: string[] = [];
+    job.stdout.add((text) => seen.push(text));
+    await job.run();
+    expect([job.status, seen, log]).toEqual([0, ['a b\n'], ['+job echo(a, b)', '-job echo(a, b) = OK (0)']]);
+  });
+
+  test('a status other than 0 rejects with the last line of stderr', async () => {
+    const { engine: e, log } = engine();
+    e.register('fail', (job) => {
+      job.error('first');
+      return job.error('the reason\n');
+    });
+    const job = e.job('fail');
+    await expect(job.run()).rejects.toThrow(/^the reason$/);
+    expect([job.status, log.at(-1)]).toEqual([1, '-job fail() = ERR (1)']);
+  });
+
+  test('a thrown error keeps its type and shows on stderr', async () => {
+    const { engine: e } = engine();
+    const failure = new TsdError('TSD_PORT_IN_USE', 'port 80 is in use by nginx (pid 7)', { step: 'bind 0.0.0.0:80' });
+    e.register('connect', async () => {
+      throw failure;
+    });
+    const job = e.job('connect');
+    await expect(job.run()).rejects.toBe(failure);
+    expect(job.failure).toBe(failure);
+    expect(job.stderr.lastLine).toBe('port 80 is in use by nginx (pid 7) (bind 0.0.0.0:80)');
+  });
+
+  test('an unknown name is status 127', async () => {
+    const { engine: e } = engine();
+    const job = e.job('nope');
+    await expect(job.run()).rejects.toThrow('nope: command not found');
+    expect(job.status).toBe(127);
+  });
+
+  test('the catchall takes any name but the empty one', async () => {
+    const { engine: e } = engine();
+    e.registerCatchall(() => 0);
+    e.register('own', () => 3);
+    await e.job('anything').run();
+    await expect(e.job('').run()).rejects.toThrow(': command not found');
+    const own = e.job('own');
+    await expect(own.run()).rejects.toThrow();
+    expect(own.status).toBe(3);
+  });
+
+  test('a job runs once', async () => {
+    const { engine: e } = engine();
+    e.register('once', () => 0);
+    const job = e.job('once');
+    await job.run();
+    await expect(job.run()).rejects.toThrow('once: job has already completed');
+  });
+
+  test('a name is registered once; `commands` lists all names sorted', async () => {
+    const { engine: e } = engine();
+    e.register('b', () => 0);
+    e.register('a', () => 0);
+    expect(() => e.register('a', () => 0)).toThrow("Can't overwrite handler for command a");
+    const job = e.job('commands');
+    let text = '';
+    job.stdout.add((part) => {
+      text += part;
+    });
+    await job.run();
+    expect(text).toBe('a\nb\ncommands\n');
+  });
+
+  test('one failing reader of an output does not keep the text from the others', async () => {
+    const { engine: e } = engine();
+    const job = e.job('x');
+    const seen: string[] = [];
+    job.stdout.add(() => {
+      throw new Error('gone');
+    });
+    job.stdout.add((text) => seen.push(text));
+    expect(() => job.stdout.write('hello')).toThrow('gone');
+    expect(seen).toEqual(['hello']);
+  });
+});
+
+describe('shutdown', () => {
+  test('new jobs are refused, unless they override it', async () => {
+    const { engine: e } = engine();
+    e.register('job', () => 0);
+    await e.shutdown();
+    await expect(e.job('job').run()).rejects.toMatchObject({
+      code: 'TSD_ENGINE_SHUTDOWN',
+      message: 'engine is shutdown',
+    });
+    const urgent = e.job('job');
+    urgent.env.setBool('overrideShutdown', true);
+    await urgent.run();
+    expect(e.isShutDown).toBe(true);
+  });
+
+  test('waits for a running job, then for its handlers, which run at the same time', async () => {
+    const { engine: e } = engine();
+    let finish = () => {};
+    e.register('slow', () => new Promise((resolve) => (finish = () => resolve(0))));
+    const events: string[] = [];
+    e.onShutdown(async () => {
+      events.push('a begins');
+      await settled();
+      events.push('a ends');
+    });
+    e.onShutdown(() => {
+      events.push('b');
+    });
+    const running = e.job('slow').run();
+    const shutdown = e.shutdown().then(() => events.push('down'));
+    await settled();
+    expect(events).toEqual([]);
+    finish();
+    await Promise.all([running, shutdown]);
+    expect(events).toEqual(['a begins', 'b', 'a ends', 'down']);
+  });
+
+  test('five seconds for jobs, ten for handlers, none for the API server', async () => {
+    const { engine: e, time, log } = engine();
+    const never = () => new Promise<undefined>(() => {});
+    e.register('stuck', never);
+    e.register('serveapi', never);
+    const events: string[] = [];
+    e.onShutdown(async () => {
+      events.push('handler');
+      await never();
+    });
+    void e.job('serveapi').run();
+    void e.job('stuck').run();
+    const down = e.shutdown().then(() => events.push('down'));
+    await time.advance(4_999);
+    expect(events).toEqual([]);
+    await time.advance(1);
+    expect(events).toEqual(['handler']);
+    await time.advance(10_000);
+    await down;
+    expect([events, log.at(-1), time.pending]).toEqual([
+      ['handler', 'down'],
+      'shutdown: handlers still run after 10 s',
+      0,
+    ]);
+  });
+
+  test('a handler that fails does not stop the others; the second call does nothing', async () => {
+    const { engine: e, log } = engine();
+    let calls = 0;
+    e.onShutdown(() => {
+      throw new Error('first');
+    });
+    e.onShutdown(() => {
+      calls++;
+    });
+    await e.shutdown();
+    await e.shutdown();
+    expect([calls, log]).toEqual([1, ['shutdown: Error: first']]);
+  });
+});

@@ -1,0 +1,116 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { Env } from '../../../src/engine/env.ts';
+import { EventRing } from '../../../src/engine/events.ts';
+import { trapSignals } from '../../../src/engine/signals.ts';
+import { settled } from '../../support/manual-time.ts';
+
+describe('env', () => {
+  const with_ = (value: string) => {
+    const env = new Env();
+    env.set('k', value);
+    return env;
+  };
+
+  test.each(['', '0', ' No ', 'FALSE', 'none'])('%j is false', (text) => expect(with_(text).getBool('k')).toBe(false));
+  test.each(['1', 'yes', 'off', 'x'])('%j is true', (text) => expect(with_(text).getBool('k')).toBe(true));
+  test.each([
+    ['42', 42],
+    [' -3 ', -3],
+    ['4x', 0],
+    ['', 0],
+  ])('%j is the number %d', (text, value) => expect(with_(text).getInt('k')).toBe(value));
+  test.each([
+    ['["a","b"]', ['a', 'b']],
+    ['a b', ['a b']],
+    ['[1]', ['[1]']],
+    ['', null],
+  ])('%j is the list %j', (text, value) => expect(with_(text).getList('k')).toEqual(value));
+
+  test('a JSON object goes in and comes out with sorted keys', () => {
+    const env = new Env();
+    env.decode('{"z":"text","n":4.7,"skip":null,"list":[1,"a"],"yes":true}');
+    expect(env.list()).toEqual(['z=text', 'n=4', 'list=[1,"a"]', 'yes=true']);
+    expect(env.encode()).toBe('{"list":[1,"a"],"n":4,"yes":true,"z":"text"}\n');
+    expect(() => env.decode('[]')).toThrow('JSON object');
+  });
+
+  test('whatever text is set, encode writes one JSON object', () => {
+    return fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.string()), (values) => {
+        const env = new Env();
+        for (const [key, value] of Object.entries(values)) env.set(key, value);
+        expect(typeof JSON.parse(env.encode())).toBe('object');
+      }),
+    );
+  });
+});
+
+describe('events', () => {
+  test('the latest 64 are kept', () => {
+    const ring = new EventRing<{ atWallMs: number }>();
+    for (let at = 1; at <= 100; at++) ring.log({ atWallMs: at });
+    expect(ring.between(0)).toHaveLength(64);
+    expect(ring.between(99).map((event) => event.atWallMs)).toEqual([99, 100]);
+    expect(ring.between(0, 38).map((event) => event.atWallMs)).toEqual([37, 38]);
+  });
+
+  test('subscribers get what comes until they leave', () => {
+    const ring = new EventRing<{ atWallMs: number }>();
+    const seen: number[] = [];
+    const leave = ring.subscribe((event) => seen.push(event.atWallMs));
+    ring.log({ atWallMs: 1 });
+    leave();
+    ring.log({ atWallMs: 2 });
+    expect([seen, ring.subscribers]).toEqual([[1], 0]);
+  });
+});
+
+describe('signals', () => {
+  function trapped(cleanup: () => Promise<void> = async () => {}, debug = false) {
+    const listeners = new Map<string, () => void>();
+    const exits: number[] = [];
+    let cleanups = 0;
+    trapSignals(
+      { on: (signal, listener) => listeners.set(signal, listener), exit: (code) => exits.push(code) },
+      () => {
+        cleanups++;
+        return cleanup();
+      },
+      debug,
+    );
+    return { send: (signal: string) => listeners.get(signal)?.(), exits, cleanups: () => cleanups };
+  }
+
+  test('the first request cleans up and exits 0', async () => {
+    const { send, exits, cleanups } = trapped();
+    send('SIGTERM');
+    await settled();
+    expect([exits, cleanups()]).toEqual([[0], 1]);
+  });
+
+  test('the second and third are ignored, the fourth exits at once', () => {
+    const { send, exits, cleanups } = trapped(() => new Promise(() => {}));
+    send('SIGINT');
+    send('SIGTERM');
+    send('SIGINT');
+    expect(exits).toEqual([]);
+    send('SIGINT');
+    expect([exits, cleanups()]).toEqual([[130], 1]);
+  });
+
+  test('a clean-up that fails is not a clean end', async () => {
+    const { send, exits } = trapped(() => Promise.reject(new Error('no')));
+    send('SIGTERM');
+    await settled();
+    expect(exits).toEqual([1]);
+  });
+
+  test('SIGQUIT exits 131 without clean-up, and is left alone when debugging', () => {
+    const { send, exits, cleanups } = trapped();
+    send('SIGQUIT');
+    const debugging = trapped(undefined, true);
+    debugging.send('SIGQUIT');
+    expect([exits, cleanups(), debugging.exits]).toEqual([[131], 0, []]);
+  });
+});
