@@ -1,0 +1,34 @@
+/**
+ * Writes what is derived from the code: the JSON Schema of manifests and the references under docs/. Needs dist/ (`npm run build`).
+ * With --check nothing is written and a file that is not current ends it with exit code 1.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { manifestJsonSchema } from '../dist/manifest/json-schema.js';
+import { ERROR_CATALOGUE } from '../dist/model/error-catalogue.js';
+import { errorReference } from './docs/error-reference.mjs';
+import { manifestReference } from './docs/manifest-reference.mjs';
+
+const schema = manifestJsonSchema();
+const files = {
+  'manifests/schema/v1.json': `${JSON.stringify(schema, null, 2)}\n`,
+  'docs/manifest.md': manifestReference(schema),
+  'docs/errors.md': errorReference(ERROR_CATALOGUE),
+};
+
+function readOrNull(path) {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
+  }
+}
+
+const stale = Object.entries(files).filter(([path, text]) => readOrNull(path) !== text);
+if (process.argv.includes('--check')) {
+  for (const [path] of stale) console.error(`${path} is not current; run npm run build && npm run generate`);
+  process.exit(stale.length === 0 ? 0 : 1);
+}
+for (const [path, text] of stale) {
+  writeFileSync(path, text);
+  console.log(`wrote ${path}`);
+}
