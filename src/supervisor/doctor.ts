@@ -64,17 +64,19 @@ function forwardingCheck(): DoctorCheck {
 }
 
 function driverChecks(drivers: readonly Driver[]): DoctorCheck[] {
-  return drivers.flatMap((driver) => {
+  return drivers.flatMap((driver): DoctorCheck[] => {
     const { works, problems, attributes } = driver.fingerprint();
     const facts = Object.entries(attributes)
       .map(([name, value]) => `${name} ${value}`)
       .join(', ');
     const name = `driver ${driver.name}`;
-    if (problems.length === 0)
-      return [{ name, status: 'ok', message: facts === '' ? 'works' : facts, fix: null } satisfies DoctorCheck];
-    return problems.map(
-      ({ what, fix }) => ({ name, status: works ? 'warning' : 'failed', message: what, fix }) satisfies DoctorCheck,
-    );
+    if (problems.length === 0) return [{ name, status: 'ok', message: facts === '' ? 'works' : facts, fix: null }];
+    return problems.map(({ what, fix }) => ({
+      name,
+      status: works ? ('warning' as const) : ('failed' as const),
+      message: what,
+      fix,
+    }));
   });
 }
 

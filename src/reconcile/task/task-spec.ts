@@ -36,10 +36,8 @@ export interface TaskSpecInput {
   readonly hostname: string;
   readonly netnsFd: number | null;
   readonly volumes: readonly ResolvedVolume[];
-  /** Contents of env files, in order, as `K=V`. */
-  readonly envFileEntries: readonly string[];
-  /** Value of each `fromFile` variable. */
-  readonly secretEnv: Readonly<Record<string, string>>;
+  /** The container's own variables, files read, by name. */
+  readonly environment: ReadonlyMap<string, string>;
   readonly links: readonly LinkedContainer[];
   /** Host paths of the three files mounted into every container. */
   readonly files: { readonly hosts: string; readonly hostname: string; readonly resolvConf: string };
@@ -51,15 +49,6 @@ export function commandLine(spec: ContainerSpec, image: ImageDefaults): readonly
   const entrypoint = spec.entrypoint ?? image.entrypoint ?? [];
   const command = spec.command ?? (spec.entrypoint === null ? image.command : null) ?? [];
   return [...entrypoint, ...command, ...spec.args];
-}
-
-function specEnv(spec: ContainerSpec, secretEnv: Readonly<Record<string, string>>): string[] {
-  return Object.entries(spec.env).map(([name, value]) => {
-    if (typeof value === 'string') return `${name}=${value}`;
-    const secret = secretEnv[name];
-    if (secret === undefined) throw new TsdError('TSD_BUG', `the value of ${name} was not resolved`);
-    return `${name}=${secret}`;
-  });
 }
 
 function mounts(input: TaskSpecInput): MountSpec[] {
@@ -114,7 +103,11 @@ export function buildTaskSpec(input: TaskSpecInput): TaskSpec {
       hostname: input.hostname,
       domainname: spec.domainname,
       tty: spec.tty,
-      layers: [input.links.flatMap(linkEnv), image.env, input.envFileEntries, specEnv(spec, input.secretEnv)],
+      layers: [
+        input.links.flatMap(linkEnv),
+        image.env,
+        [...input.environment].map(([name, value]) => `${name}=${value}`),
+      ],
     }),
     cwd: spec.workingDir ?? (image.workingDir === '' ? '/' : image.workingDir),
     user: spec.user === '' ? image.user : spec.user,

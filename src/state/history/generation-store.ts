@@ -8,6 +8,8 @@ export interface GenerationPins {
   readonly apps: Readonly<Record<string, { readonly generation: number; readonly reason: string }>>;
   /** Image ids resolved at apply, by image key. */
   readonly images: Readonly<Record<ResourceKey, string>>;
+  /** Hashes of the files that each source referred to when it was accepted, by source and path as written. */
+  readonly content: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
 export interface Generation {

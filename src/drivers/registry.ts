@@ -1,0 +1,33 @@
+/** The one list of drivers. A new driver is its folder and a line here. */
+import type { Clock } from '../model/clock.ts';
+import type { ExecDriver, GraphDriver, Instance, NetworkDriver } from './contract.ts';
+import { createNativeDriver } from './exec/native/native-driver.ts';
+import { createOverlayDriver } from './graph/overlay/overlay-driver.ts';
+import { createVfsDriver } from './graph/vfs/vfs-driver.ts';
+import { createBridgeDriver } from './network/bridge/bridge-driver.ts';
+
+/** Graph drivers by name, the preferred one first. */
+export const GRAPH_DRIVERS = {
+  overlay: createOverlayDriver,
+  vfs: createVfsDriver,
+} as const satisfies Record<string, (root: string) => GraphDriver>;
+
+export interface ExecDriverContext {
+  readonly instance: Instance;
+  readonly clock: Clock;
+  readonly shimBinary: string;
+}
+
+export const EXEC_DRIVERS = {
+  native: createNativeDriver,
+} as const satisfies Record<string, (context: ExecDriverContext) => ExecDriver>;
+
+export interface NetworkDriverContext {
+  readonly instance: Instance;
+  readonly iptables: boolean;
+  readonly ipForward: boolean;
+}
+
+export const NETWORK_DRIVERS = {
+  bridge: createBridgeDriver,
+} as const satisfies Record<string, (context: NetworkDriverContext) => NetworkDriver>;

@@ -1,0 +1,79 @@
+import type { TaskExit } from '../drivers/contract.ts';
+import type { Clock } from '../model/clock.ts';
+import { formatTime } from '../model/clock.ts';
+import type { ResourceKey } from '../model/resource.ts';
+import type { ContainerRecord } from '../state/container-record.ts';
+import type { ContainerStore } from '../state/containers.ts';
+
+export type ExitListener = (exit: TaskExit, key: ResourceKey | null) => void;
+
+const alive = (record: ContainerRecord | undefined): boolean =>
+  record?.state.status === 'running' || record?.state.status === 'paused';
+
+/** Writes the ends of runs into the container records and wakes who waits for them. */
+export class ExitRecorder {
+  readonly #containers: ContainerStore;
+  readonly #clock: Clock;
+  readonly #bootId: string;
+  readonly #listeners = new Set<ExitListener>();
+  /** Ends of runs whose start has not been recorded yet. */
+  readonly #early = new Map<string, TaskExit>();
+
+  constructor(containers: ContainerStore, clock: Clock, bootId: string) {
+    this.#containers = containers;
+    this.#clock = clock;
+    this.#bootId = bootId;
+  }
+
+  /** Takes the end of a run. One that comes before {@link started} waits for it. */
+  record(exit: TaskExit): void {
+    const record = this.#containers.get(exit.containerId);
+    if (record?.run !== exit.run) return;
+    if (!alive(record)) {
+      this.#early.set(exit.containerId, exit);
+      return;
+    }
+    const now = this.#clock.now();
+    // The boot clock of the end follows from how long ago it was, as long as it was in this boot.
+    const age = Math.max(0, now.wallMs - exit.finishedAtMs);
+    const sameBoot = record.state.bootId === this.#bootId && age <= now.bootMs;
+    this.#containers.update({
+      ...record,
+      state: {
+        ...record.state,
+        status: 'exited',
+        pid: 0,
+        exitCode: exit.exitCode,
+        oomKilled: exit.oomKilled,
+        finishedAt: formatTime(exit.finishedAtMs),
+        finishedAtBootMs: sameBoot ? now.bootMs - age : null,
+      },
+    });
+    for (const listener of [...this.#listeners]) listener(exit, record.owner?.key ?? null);
+  }
+
+  /** The start of a run has been recorded; an end that came before is taken now. */
+  started(containerId: string, run: number): void {
+    const exit = this.#early.get(containerId);
+    this.#early.delete(containerId);
+    if (exit?.run === run) this.record(exit);
+  }
+
+  /** @returns a function that ends the subscription. */
+  onExit(listener: ExitListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Resolves when the container's present run has ended, at once when it has none. */
+  ended(containerId: string): Promise<void> {
+    if (!alive(this.#containers.get(containerId))) return Promise.resolve();
+    return new Promise((resolve) => {
+      const stop = this.onExit((exit) => {
+        if (exit.containerId !== containerId) return;
+        stop();
+        resolve();
+      });
+    });
+  }
+}

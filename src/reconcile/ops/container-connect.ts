@@ -1,0 +1,52 @@
+import type { PublishedPort } from '../../drivers/contract.ts';
+import type { Desired } from '../../model/desired.ts';
+import { TsdError } from '../../model/errors.ts';
+import type { OpOf } from '../op.ts';
+import { endpointConfig, networkOf, recordedNetwork } from './endpoint.ts';
+import { desiredOf, recordOf, type World } from './world.ts';
+
+const samePort = (a: PublishedPort, b: PublishedPort): boolean =>
+  a.hostIp === b.hostIp && a.hostPort === b.hostPort && a.protocol === b.protocol;
+
+/** A port that some other program listens on; the error names the line that asked for it. */
+function checkPorts(
+  world: World,
+  desired: Desired<'container'>,
+  wanted: readonly PublishedPort[],
+  held: readonly PublishedPort[],
+): void {
+  wanted.forEach((port, index) => {
+    if (held.some((own) => samePort(own, port))) return;
+    try {
+      world.network.checkPort(port);
+    } catch (error) {
+      if (!(error instanceof TsdError)) throw error;
+      throw error.withContext({ key: desired.key, source: desired.positions[`ports.${index}`] ?? desired.source });
+    }
+  });
+}
+
+/** Brings namespace, veth, address and published ports into agreement with the declaration. */
+export function connect(world: World, desired: Desired<'container'>, containerId: string): void {
+  const record = recordOf(world, containerId);
+  const network = networkOf(world, desired);
+  world.network.createSandbox(containerId);
+  if (network === null) return;
+  const endpoint = endpointConfig(world, desired, containerId, network);
+  checkPorts(world, desired, endpoint.ports, record.network?.ports ?? []);
+  world.network.attach(endpoint);
+  world.containers.update({ ...record, network: recordedNetwork(world, desired, endpoint, network) });
+}
+
+export function connectContainer(world: World, op: OpOf<'container.connect'>): Promise<void> {
+  connect(world, desiredOf(world, 'container', op.key), op.containerId);
+  return Promise.resolve();
+}
+
+/** Gives up namespace, veth and ports; the address stays leased. */
+export function disconnectContainer(world: World, op: OpOf<'container.disconnect'>): Promise<void> {
+  world.network.detach(op.containerId);
+  const record = world.containers.get(op.containerId);
+  if (record) world.containers.update({ ...record, network: null });
+  return Promise.resolve();
+}

@@ -1,0 +1,105 @@
+import { randomBytes } from 'node:crypto';
+import { formatTime } from '../../model/clock.ts';
+import type { Desired } from '../../model/desired.ts';
+import { TsdError } from '../../model/errors.ts';
+import type { ContainerOwner, ContainerRecord } from '../../state/container-record.ts';
+import { NEVER_RUN } from '../../state/container-record.ts';
+import type { JsonValue } from '../../state/go-json.ts';
+import type { OpOf } from '../op.ts';
+import { dockerHostConfig, dockerRunConfig } from '../task/docker-config.ts';
+import { commandLine } from '../task/task-spec.ts';
+import { containerTexts, hostnameOf } from './container-texts.ts';
+import { recordedVolumes, resolvedVolumes, stageAnonymousVolumes } from './container-volumes.ts';
+import { type ContainerImage, imageOf } from './image-of.ts';
+import { desiredOf, type World } from './world.ts';
+
+/** Version of the normalised spec in a container's record. */
+export const SPEC_SCHEMA_VERSION = 1;
+
+/** The declaration as it is remembered: the normalised spec, with the defaults of the time it was made. */
+export function ownerOf(world: World, desired: Desired<'container'>): ContainerOwner {
+  return {
+    key: desired.key,
+    written: desired.spec as unknown as JsonValue,
+    schemaVersion: SPEC_SCHEMA_VERSION,
+    specHash: desired.specHash,
+    contentHashes: desired.contentHashes,
+    generation: world.desired().generation,
+  };
+}
+
+/** What of a record follows from the declaration; written at creation and again when a change is taken over. */
+export function declaredPart(
+  world: World,
+  desired: Desired<'container'>,
+  image: ContainerImage,
+  containerId: string,
+): Pick<ContainerRecord, 'owner' | 'engineName' | 'path' | 'args' | 'config' | 'hostConfig'> {
+  const [path = '', ...args] = commandLine(desired.spec, image.defaults);
+  return {
+    owner: ownerOf(world, desired),
+    engineName: desired.engineName,
+    path,
+    args,
+    config: dockerRunConfig({
+      spec: desired.spec,
+      image: image.defaults,
+      imagePorts: image.ports,
+      hostname: hostnameOf(desired, containerId),
+    }),
+    hostConfig: dockerHostConfig(desired.spec),
+  };
+}
+
+function newRecord(world: World, desired: Desired<'container'>, image: ContainerImage, id: string): ContainerRecord {
+  return {
+    id,
+    ...declaredPart(world, desired, image, id),
+    created: formatTime(world.clock.now().wallMs),
+    imageId: image.id,
+    topLayer: image.topLayer,
+    snapshotId: id,
+    graphDriver: world.graph.name,
+    execDriver: world.exec.name,
+    run: 0,
+    state: NEVER_RUN,
+    handle: null,
+    network: null,
+    volumes: {},
+    stopOverride: null,
+    restart: { restarts: 0, consecutive: 0, requested: false },
+    linkAddresses: {},
+    hostnamePath: world.containers.textPath(id, 'hostname'),
+    hostsPath: world.containers.textPath(id, 'hosts'),
+    resolvConfPath: world.containers.textPath(id, 'resolv.conf'),
+  };
+}
+
+/** Link graph entries: the container's own name, and its aliases for others. */
+function recordNames(world: World, desired: Desired<'container'>, id: string): void {
+  world.links.set(`/${desired.engineName}`, id);
+  desired.references.links.forEach((key, index) => {
+    const linked = world.containers.byKey(key);
+    const alias = desired.spec.links[index]?.alias;
+    if (linked && alias !== undefined) world.links.set(`/${desired.engineName}/${alias}`, linked.id);
+  });
+}
+
+/** Makes snapshot, volumes and record; the container exists once this resolved. */
+export async function createContainer(world: World, op: OpOf<'container.create'>): Promise<void> {
+  const desired = desiredOf(world, 'container', op.key);
+  const existing = world.containers.byKey(op.key);
+  if (existing?.id === op.containerId) return;
+  if (existing) throw new TsdError('TSD_BUG', `${op.key} exists as ${existing.id}`, { key: op.key });
+  const image = imageOf(world, desired);
+  await world.commits.commit((batch) => stageAnonymousVolumes(world, desired, image, batch, randomBytes));
+  world.graph.createSnapshot(op.containerId, image.topLayer);
+  const record = {
+    ...newRecord(world, desired, image, op.containerId),
+    volumes: recordedVolumes(resolvedVolumes(world, desired, image)),
+  };
+  await world.commits.commit((batch) => {
+    world.containers.create(record, containerTexts(world, desired, op.containerId), batch);
+  });
+  recordNames(world, desired, op.containerId);
+}

@@ -1,0 +1,24 @@
+import type { OpOf } from '../op.ts';
+import type { World } from './world.ts';
+
+/** Removes a container that is not running, with its log and writable layer. Every step may have happened before. */
+export async function removeContainer(world: World, op: OpOf<'container.remove'>): Promise<void> {
+  const { containerId, key } = op;
+  await world.exec.remove(containerId);
+  world.network.detach(containerId);
+  world.links.purge(containerId);
+  await world.containers.remove(containerId);
+  await world.graph.remove(containerId);
+  if (world.desired().resources.has(key)) return;
+  world.leases.release(key);
+  if (op.removeAnonymousVolumes) await releaseAnonymousVolumes(world, op);
+}
+
+/** The data stays until somebody approves its deletion; a container of the same name takes it over again. */
+async function releaseAnonymousVolumes(world: World, { key }: OpOf<'container.remove'>): Promise<void> {
+  const own = world.volumes.all().filter(({ owner }) => owner.type === 'anonymous' && owner.containerKey === key);
+  if (own.length === 0) return;
+  await world.commits.commit((batch) => {
+    for (const volume of own) world.volumes.update({ ...volume, released: true }, batch);
+  });
+}

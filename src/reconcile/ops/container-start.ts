@@ -1,0 +1,162 @@
+import { formatTime } from '../../model/clock.ts';
+import type { Desired } from '../../model/desired.ts';
+import { TsdError, toTsdError } from '../../model/errors.ts';
+import type { ContainerRecord } from '../../state/container-record.ts';
+import type { OpOf } from '../op.ts';
+import { exposedPorts } from '../task/docker-config.ts';
+import type { LinkedContainer } from '../task/link-env.ts';
+import { buildTaskSpec } from '../task/task-spec.ts';
+import { declaredPart } from './container-create.ts';
+import { containerTexts, hostnameOf, hostsText, linkAddresses } from './container-texts.ts';
+import { recordedVolumes, resolvedVolumes } from './container-volumes.ts';
+import { linkTargets } from './endpoint.ts';
+import { type ContainerImage, imageById } from './image-of.ts';
+import { desiredOf, recordOf, type World } from './world.ts';
+
+function linkedContainers(world: World, desired: Desired<'container'>): LinkedContainer[] {
+  return linkTargets(desired).map(({ key, alias }) => {
+    const record = world.containers.byKey(key);
+    const linked = world.desired().resources.get(key) as Desired<'container'> | undefined;
+    const address = record?.network?.address;
+    if (!record || !linked || address === undefined) {
+      throw new TsdError(
+        'TSD_CONTAINER_NOT_RUNNING',
+        `Cannot link to a non running container: /${key} AS /${desired.engineName}/${alias}`,
+        {
+          key: desired.key,
+        },
+      );
+    }
+    const image = imageById(world, record.imageId, linked);
+    return {
+      alias,
+      parentName: desired.engineName,
+      address,
+      ports: exposedPorts(linked.spec, image.ports),
+      env: [...(record.config.Env ?? [])],
+    };
+  });
+}
+
+/** The network namespace to enter: its own, the one of the container it shares with, or null for the host's. */
+function netnsOf(world: World, desired: Desired<'container'>, containerId: string): number | null {
+  const { references, spec } = desired;
+  if (spec.network === 'host') return null;
+  const owner =
+    references.networkContainer === null ? containerId : world.containers.byKey(references.networkContainer)?.id;
+  const sandbox = owner === undefined ? null : world.network.sandbox(owner);
+  if (sandbox) return sandbox.netnsFd;
+  throw new TsdError('TSD_NETWORK', `there is no network namespace to start ${desired.key} in`, { key: desired.key });
+}
+
+/** The three text files of this container, or of the one whose network it shares. */
+function textFiles(world: World, desired: Desired<'container'>, containerId: string) {
+  const { networkContainer } = desired.references;
+  const owner = (networkContainer === null ? undefined : world.containers.byKey(networkContainer)?.id) ?? containerId;
+  return {
+    hosts: world.containers.textPath(owner, 'hosts'),
+    resolvConf: world.containers.textPath(owner, 'resolv.conf'),
+    hostname: world.containers.textPath(containerId, 'hostname'),
+  };
+}
+
+function begin(
+  world: World,
+  desired: Desired<'container'>,
+  image: ContainerImage,
+  op: OpOf<'container.start'>,
+): ContainerRecord {
+  const record = recordOf(world, op.containerId);
+  const texts = containerTexts(world, desired, op.containerId);
+  world.containers.writeText(op.containerId, 'hostname', texts.hostname);
+  world.containers.writeText(op.containerId, 'resolv.conf', texts['resolv.conf']);
+  world.containers.writeText(
+    op.containerId,
+    'hosts',
+    hostsText(world, desired, op.containerId, record.network?.address ?? null),
+  );
+  const begun: ContainerRecord = {
+    ...record,
+    ...declaredPart(world, desired, image, op.containerId),
+    run: op.run,
+    stopOverride: null,
+    restart: { restarts: op.restarts, consecutive: op.consecutive, requested: false },
+    linkAddresses: linkAddresses(world, desired),
+    volumes: recordedVolumes(resolvedVolumes(world, desired, image)),
+  };
+  // Written before the start, so that a run whose supervisor died meanwhile is looked for.
+  world.containers.update(begun);
+  return begun;
+}
+
+function recordFailure(world: World, containerId: string, thrown: unknown): void {
+  const error = toTsdError(thrown);
+  const record = world.containers.get(containerId);
+  if (!record) return;
+  world.containers.update({
+    ...record,
+    handle: null,
+    state: {
+      ...record.state,
+      status: record.state.exitCode === null ? 'created' : 'exited',
+      pid: 0,
+      startError: { class: error.class, message: error.message },
+    },
+  });
+}
+
+async function launch(world: World, desired: Desired<'container'>, op: OpOf<'container.start'>): Promise<void> {
+  const { id } = recordOf(world, op.containerId);
+  const image = imageById(world, recordOf(world, id).imageId, desired);
+  begin(world, desired, image, op);
+  const task = buildTaskSpec({
+    key: op.key,
+    containerId: id,
+    run: op.run,
+    spec: desired.spec,
+    image: image.defaults,
+    root: world.graph.rootMount(id),
+    hostname: hostnameOf(desired, id),
+    netnsFd: netnsOf(world, desired, id),
+    volumes: resolvedVolumes(world, desired, image),
+    environment: world.environmentOf(desired.spec),
+    links: linkedContainers(world, desired),
+    files: textFiles(world, desired, id),
+    log: {
+      path: world.containers.logPath(id),
+      maxBytes: world.settings.logMaxBytes,
+      maxFiles: world.settings.logMaxFiles,
+    },
+  });
+  const handle = await world.exec.start(task);
+  const now = world.clock.now();
+  const record = recordOf(world, id);
+  world.containers.update({
+    ...record,
+    handle,
+    state: {
+      status: 'running',
+      pid: handle.pid,
+      exitCode: null,
+      oomKilled: false,
+      startError: null,
+      startedAt: formatTime(handle.startedAtMs),
+      finishedAt: record.state.finishedAt,
+      bootId: world.bootId,
+      startedAtBootMs: now.bootMs - Math.max(0, now.wallMs - handle.startedAtMs),
+      finishedAtBootMs: null,
+    },
+  });
+  world.exits.started(id, op.run);
+}
+
+/** Starts a run; resolves when the payload's program is executing. */
+export async function startContainer(world: World, op: OpOf<'container.start'>): Promise<void> {
+  const desired = desiredOf(world, 'container', op.key);
+  try {
+    await launch(world, desired, op);
+  } catch (error) {
+    recordFailure(world, op.containerId, error);
+    throw toTsdError(error).withContext({ key: op.key, source: desired.source });
+  }
+}

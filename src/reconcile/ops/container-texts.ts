@@ -1,0 +1,71 @@
+/** hosts, hostname and resolv.conf of a container. */
+import { readFileSync } from 'node:fs';
+import { hostname as hostName } from 'node:os';
+import type { Desired } from '../../model/desired.ts';
+import type { ContainerTextFile } from '../../state/containers.ts';
+import { buildHostname, buildHosts } from '../../state/hosts.ts';
+import { shortId } from '../../state/ids.ts';
+import { buildResolvConf } from '../../state/resolv-conf.ts';
+import { linkTargets } from './endpoint.ts';
+import type { World } from './world.ts';
+
+function hostText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+}
+
+export function hostnameOf(desired: Desired<'container'>, containerId: string): string {
+  if (desired.spec.network === 'host') return hostName();
+  return desired.spec.hostname ?? shortId(containerId);
+}
+
+/** Addresses of the linked containers as they are now, by alias. */
+export function linkAddresses(world: World, desired: Desired<'container'>): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    linkTargets(desired).flatMap(({ alias, key }) => {
+      const address = world.containers.byKey(key)?.network?.address;
+      return address === undefined ? [] : [[alias, address]];
+    }),
+  );
+}
+
+export function hostsText(
+  world: World,
+  desired: Desired<'container'>,
+  containerId: string,
+  address: string | null,
+): string {
+  if (desired.spec.network === 'host') return hostText('/etc/hosts');
+  return buildHosts({
+    address,
+    hostname: hostnameOf(desired, containerId),
+    domainname: desired.spec.domainname,
+    links: Object.entries(linkAddresses(world, desired)).map(([alias, linked]) => ({ alias, address: linked })),
+    extraHosts: desired.spec.extraHosts.map((host) => `${host.name}:${host.address}`),
+  });
+}
+
+export function containerTexts(
+  world: World,
+  desired: Desired<'container'>,
+  containerId: string,
+): Readonly<Record<ContainerTextFile, string>> {
+  const { spec } = desired;
+  const resolvConf = hostText('/etc/resolv.conf');
+  return {
+    hostname: buildHostname(hostnameOf(desired, containerId), spec.domainname),
+    hosts: hostsText(world, desired, containerId, null),
+    'resolv.conf':
+      spec.network === 'host'
+        ? resolvConf
+        : buildResolvConf(
+            { servers: spec.dns, search: spec.dnsSearch },
+            { servers: world.settings.dns, search: world.settings.dnsSearch },
+            resolvConf,
+          ),
+  };
+}

@@ -1,0 +1,82 @@
+/** Where the data of a container's mounts lies. */
+import type { Desired } from '../../model/desired.ts';
+import { TsdError } from '../../model/errors.ts';
+import type { ContainerRecord } from '../../state/container-record.ts';
+import type { DurableBatch } from '../../state/durable.ts';
+import { newId } from '../../state/ids.ts';
+import type { ResolvedVolume } from '../task/task-spec.ts';
+import type { ContainerImage } from './image-of.ts';
+import type { World } from './world.ts';
+
+/** Targets that need an anonymous volume: declared without a name, or by the image and not covered by the manifest. */
+function anonymousTargets(desired: Desired<'container'>, image: ContainerImage): string[] {
+  const covered = new Set(desired.spec.volumes.map(({ target }) => target));
+  const declared = desired.spec.volumes.filter(({ type, source }) => type === 'volume' && source === null);
+  return [...declared.map(({ target }) => target), ...image.volumes.filter((target) => !covered.has(target))];
+}
+
+/** Stages the anonymous volumes that do not exist yet; they belong to (container, target) and survive recreation. */
+export function stageAnonymousVolumes(
+  world: World,
+  desired: Desired<'container'>,
+  image: ContainerImage,
+  batch: DurableBatch,
+  random: (bytes: number) => Buffer,
+): void {
+  for (const target of anonymousTargets(desired, image)) {
+    if (world.volumes.anonymous(desired.key, target)) continue;
+    world.volumes.create(
+      {
+        id: newId(random),
+        writable: true,
+        owner: { type: 'anonymous', containerKey: desired.key, target },
+        specHash: '',
+        onRemove: 'delete',
+        released: false,
+      },
+      batch,
+    );
+  }
+}
+
+function ownVolumes(world: World, desired: Desired<'container'>, image: ContainerImage): ResolvedVolume[] {
+  const { key, references, spec } = desired;
+  const anonymous = anonymousTargets(desired, image).map((target): ResolvedVolume => {
+    const volume = world.volumes.anonymous(key, target);
+    if (!volume) throw new TsdError('TSD_BUG', `the anonymous volume of ${target} was not made`, { key });
+    return { source: volume.path, target, readOnly: false, copyUp: true };
+  });
+  const declared = spec.volumes.flatMap(({ type, source, target, readOnly }): ResolvedVolume[] => {
+    if (type === 'bind') return [{ source: source ?? '', target, readOnly, copyUp: false }];
+    const volumeKey = references.volumes[target];
+    if (type !== 'volume' || volumeKey === undefined) return [];
+    const volume = world.volumes.named(volumeKey);
+    if (!volume) throw new TsdError('TSD_BUG', `${volumeKey} was not made`, { key });
+    return [{ source: volume.path, target, readOnly, copyUp: true }];
+  });
+  return [...anonymous, ...declared];
+}
+
+/** Own mounts and those of volumesFrom; an own one wins over one taken over. */
+export function resolvedVolumes(
+  world: World,
+  desired: Desired<'container'>,
+  image: ContainerImage,
+): readonly ResolvedVolume[] {
+  const byTarget = new Map<string, ResolvedVolume>();
+  desired.references.volumesFrom.forEach((key, index) => {
+    const other = world.containers.byKey(key);
+    const readOnly = desired.spec.volumesFrom[index]?.readOnly ?? false;
+    for (const [target, volume] of Object.entries(other?.volumes ?? {})) {
+      byTarget.set(target, { source: volume.path, target, readOnly: readOnly || !volume.writable, copyUp: false });
+    }
+  });
+  for (const volume of ownVolumes(world, desired, image)) byTarget.set(volume.target, volume);
+  return [...byTarget.values()];
+}
+
+export function recordedVolumes(volumes: readonly ResolvedVolume[]): ContainerRecord['volumes'] {
+  return Object.fromEntries(
+    volumes.map(({ target, source, readOnly }) => [target, { path: source, writable: !readOnly }]),
+  );
+}

@@ -1,0 +1,128 @@
+/** Addresses, ports and reach of a container on its network, from declarations and leases. */
+import type { EndpointConfig, NetworkConfig, PublishedPort } from '../../drivers/contract.ts';
+import { macOfAddress } from '../../model/addresses.ts';
+import type { Desired } from '../../model/desired.ts';
+import { TsdError } from '../../model/errors.ts';
+import type { ResourceKey } from '../../model/resource.ts';
+import type { ContainerNetwork } from '../../state/container-record.ts';
+import { exposedPorts } from '../task/docker-config.ts';
+import { imageOf } from './image-of.ts';
+import { networkConfig, networkRecord } from './network-config.ts';
+import type { World } from './world.ts';
+
+/** The bridge network of a container, or null for the modes without one. @throws TsdError TSD_NETWORK. */
+export function networkOf(world: World, desired: Desired<'container'>): NetworkConfig | null {
+  const { references, spec } = desired;
+  if (references.network !== null) {
+    const record = networkRecord(world, references.network);
+    if (!record) throw new TsdError('TSD_NETWORK', `${references.network} is not set up`, { key: desired.key });
+    return networkConfig(world, record);
+  }
+  if (spec.network !== 'bridge') return null;
+  const config = world.defaultNetwork();
+  if (config) return config;
+  const problems = world.network.fingerprint().problems.map(({ what }) => what);
+  throw new TsdError('TSD_NETWORK', `there is no default bridge: ${problems.join('; ')}`, {
+    key: desired.key,
+    class: 'precondition',
+  });
+}
+
+function prefixLength(subnet: string): number {
+  return Number(subnet.slice(subnet.indexOf('/') + 1));
+}
+
+/** Leases an address, the same one as long as the container is declared. @throws TsdError TSD_ADDRESS_POOL_FULL. */
+export function leaseAddress(world: World, desired: Desired<'container'>, network: NetworkConfig): string {
+  const fixed = network.key === world.defaultNetwork()?.key ? world.settings.fixedCidr : null;
+  const address = world.leases.address({
+    network: network.key,
+    owner: desired.key,
+    subnet: network.subnet,
+    gateway: network.gateway,
+    fixedCidr: fixed,
+    requested: desired.spec.address,
+  });
+  if (address !== null) return address;
+  throw new TsdError(
+    'TSD_ADDRESS_POOL_FULL',
+    `no available ip addresses on network ${network.key} (${network.subnet})`,
+    {
+      key: desired.key,
+      source: desired.positions.network ?? desired.source,
+    },
+  );
+}
+
+/** Host ports as declared; those left to us are leased. @throws TsdError TSD_PORT_IN_USE when none is free. */
+export function publishedPorts(world: World, desired: Desired<'container'>): readonly PublishedPort[] {
+  return desired.spec.ports.map((port, index) => {
+    const { containerPort, protocol } = port;
+    const hostIp = port.hostIp ?? world.settings.defaultIp;
+    const hostPort = port.hostPort ?? world.leases.port({ owner: desired.key, hostIp, containerPort, protocol });
+    if (hostPort === null) {
+      throw new TsdError('TSD_PORT_IN_USE', 'all ports are allocated', {
+        key: desired.key,
+        source: desired.positions[`ports.${index}`] ?? desired.source,
+      });
+    }
+    return { hostIp, hostPort, containerPort, protocol };
+  });
+}
+
+/** Ports of linked containers, for networks whose containers do not talk to each other without a link. */
+function reach(world: World, desired: Desired<'container'>): EndpointConfig['reach'] {
+  return desired.references.links.flatMap((target) => {
+    const linked = world.desired().resources.get(target) as Desired<'container'> | undefined;
+    const address = world.containers.byKey(target)?.network?.address;
+    if (!linked || address === undefined) return [];
+    return exposedPorts(linked.spec, imageOf(world, linked).ports).map(({ port, protocol }) => ({
+      address,
+      port,
+      protocol,
+    }));
+  });
+}
+
+export function endpointConfig(
+  world: World,
+  desired: Desired<'container'>,
+  containerId: string,
+  network: NetworkConfig,
+): EndpointConfig {
+  const address = leaseAddress(world, desired, network);
+  return {
+    containerId,
+    network: network.key,
+    address: `${address}/${prefixLength(network.subnet)}`,
+    mac: macOfAddress(address),
+    ports: publishedPorts(world, desired),
+    reach: reach(world, desired),
+  };
+}
+
+export function recordedNetwork(
+  world: World,
+  desired: Desired<'container'>,
+  endpoint: EndpointConfig,
+  network: NetworkConfig,
+): ContainerNetwork {
+  const [address = ''] = endpoint.address.split('/');
+  const published = new Set(endpoint.ports.map(({ containerPort, protocol }) => `${containerPort}/${protocol}`));
+  return {
+    address,
+    prefixLength: prefixLength(network.subnet),
+    mac: endpoint.mac,
+    gateway: network.gateway,
+    bridge: network.bridge,
+    ports: endpoint.ports,
+    exposed: exposedPorts(desired.spec, imageOf(world, desired).ports).filter(
+      ({ port, protocol }) => !published.has(`${port}/${protocol}`),
+    ),
+  };
+}
+
+/** Keys of containers on this host whose addresses a hosts file names, with their alias. */
+export function linkTargets(desired: Desired<'container'>): readonly { alias: string; key: ResourceKey }[] {
+  return desired.references.links.map((key, index) => ({ key, alias: desired.spec.links[index]?.alias ?? '' }));
+}

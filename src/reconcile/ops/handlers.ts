@@ -1,0 +1,35 @@
+/** The one table of operations: what each op of a plan does. */
+import type { OpOf, OpType } from '../op.ts';
+import { connectContainer, disconnectContainer } from './container-connect.ts';
+import { createContainer } from './container-create.ts';
+import { removeContainer } from './container-remove.ts';
+import { startContainer } from './container-start.ts';
+import { stopContainer } from './container-stop.ts';
+import { relinkContainer, updateContainer } from './container-update.ts';
+import { loadDeclaredImage, type ProgressSink, releaseImage } from './image.ts';
+import { ensureNetwork, removeNetwork } from './network.ts';
+import { removeOrphan } from './orphan.ts';
+import { adoptVolume, createVolume, releaseVolume, removeVolume } from './volume.ts';
+import type { World } from './world.ts';
+
+type Handlers = { readonly [T in OpType]: (world: World, op: OpOf<T>, progress: ProgressSink) => Promise<void> };
+
+export const OPS = {
+  'image.load': loadDeclaredImage,
+  'image.release': releaseImage,
+  'volume.create': createVolume,
+  'volume.adopt': adoptVolume,
+  'volume.release': releaseVolume,
+  'volume.remove': removeVolume,
+  'network.ensure': ensureNetwork,
+  'network.remove': removeNetwork,
+  'container.create': createContainer,
+  'container.connect': connectContainer,
+  'container.start': startContainer,
+  'container.stop': stopContainer,
+  'container.update': updateContainer,
+  'container.relink': relinkContainer,
+  'container.disconnect': disconnectContainer,
+  'container.remove': removeContainer,
+  'orphan.remove': removeOrphan,
+} as const satisfies Handlers;

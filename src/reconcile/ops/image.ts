@@ -1,0 +1,157 @@
+import { join } from 'node:path';
+import type { ImageProgress, ImageSource, LoadedImage } from '../../images/image.ts';
+import { loadImage, sourceFingerprint } from '../../images/load-image.ts';
+import type { Desired } from '../../model/desired.ts';
+import { toTsdError } from '../../model/errors.ts';
+import type { ImageConfig, ImageSpec } from '../../model/kinds/image.ts';
+import type { ImageRecord } from '../../state/image-record.ts';
+import { RUN_CONFIG, type RunConfig } from '../../state/run-config.ts';
+import type { OpOf } from '../op.ts';
+import { desiredOf, type World } from './world.ts';
+
+type Declared = Extract<ImageSource, { type: 'host' }>['config'];
+
+function declaredConfig(config: ImageConfig | null): Declared {
+  if (config === null) return {};
+  return {
+    env: config.env,
+    entrypoint: config.entrypoint ?? undefined,
+    command: config.command ?? undefined,
+    workingDir: config.workingDir ?? undefined,
+    user: config.user ?? undefined,
+    expose: config.expose.map(({ port, protocol }) => `${port}/${protocol}`),
+    volumes: config.volumes,
+    labels: config.labels,
+    stopSignal: config.stopSignal ?? undefined,
+  };
+}
+
+/** An image of a manifest as the loader wants it. */
+export function imageSource({ source, config }: ImageSpec): ImageSource {
+  switch (source.type) {
+    case 'archive':
+    case 'layout':
+      return { type: source.type, path: source.path, ref: source.ref ?? undefined };
+    case 'rootfs':
+      return { ...source, config: declaredConfig(config) };
+    case 'host':
+      return { ...source, config: declaredConfig(config) };
+  }
+}
+
+function runConfig({ config }: LoadedImage): RunConfig {
+  return {
+    ...RUN_CONFIG.zero(),
+    User: config.user,
+    ExposedPorts: Object.fromEntries(config.exposedPorts.map((port) => [port, {}])),
+    Env: [...config.env],
+    Cmd: config.cmd ? [...config.cmd] : null,
+    Volumes: Object.fromEntries(config.volumes.map((path) => [path, {}])),
+    WorkingDir: config.workingDir,
+    Entrypoint: config.entrypoint ? [...config.entrypoint] : null,
+  };
+}
+
+/** graph/<id>/json of a loaded image: an empty diff on top of its last layer. */
+export function imageRecord(image: LoadedImage, version: string): ImageRecord {
+  const config = runConfig(image);
+  return {
+    id: image.id,
+    parent: image.topLayer ?? '',
+    comment: '',
+    created: image.created,
+    container: '',
+    container_config: RUN_CONFIG.zero(),
+    docker_version: version,
+    author: '',
+    config,
+    architecture: image.architecture,
+    os: image.os,
+    checksum: '',
+    Size: 0,
+    Tsdocker: {
+      Layers: image.layers.map(({ chainId, diffId, size }) => ({ ChainId: chainId, DiffId: diffId, Size: size })),
+      ConfigJson: image.configJson,
+      Labels: { ...image.config.labels },
+      StopSignal: image.config.stopSignal ?? '',
+    },
+  };
+}
+
+export type ProgressSink = (message: string, current: number, total: number | null) => void;
+
+function report(progress: ProgressSink, event: ImageProgress): void {
+  switch (event.type) {
+    case 'reading':
+      progress(`reading ${event.what}`, 0, null);
+      return;
+    case 'layer-exists':
+      progress(`layer ${event.chainId.slice(0, 12)} exists`, 0, null);
+      return;
+    case 'layer-progress':
+      progress(`layer ${event.chainId.slice(0, 12)}`, event.bytes, null);
+      return;
+    case 'layer-done':
+      progress(`layer ${event.chainId.slice(0, 12)} done`, event.bytes, event.bytes);
+      return;
+  }
+}
+
+/** Loads a source into the graph and records the image, without a name. */
+export async function storeImage(world: World, source: ImageSource, progress: ProgressSink): Promise<LoadedImage> {
+  const image = await loadImage(source, {
+    graph: world.graph,
+    tmpDir: join(world.instance.root, 'tmp', 'images'),
+    progress: (event) => report(progress, event),
+  });
+  await world.commits.commit((batch) => world.images.add(imageRecord(image, world.settings.version), batch));
+  return image;
+}
+
+/** The name under which an image of a manifest appears in `images` and repositories-<driver>. */
+export function imageName({ app, name }: Pick<Desired<'image'>, 'app' | 'name'>): { repository: string; tag: string } {
+  return { repository: `${app}/${name}`, tag: 'latest' };
+}
+
+export async function loadDeclaredImage(world: World, op: OpOf<'image.load'>, progress: ProgressSink): Promise<void> {
+  const desired = desiredOf(world, 'image', op.key);
+  try {
+    const source = imageSource(desired.spec);
+    const fingerprint = await sourceFingerprint(source);
+    const image = await storeImage(world, source, progress);
+    await world.repositories.set(imageName(desired), image.id, true);
+    world.resources.setImage({
+      key: op.key,
+      specHash: desired.specHash,
+      imageId: image.id,
+      sourceFingerprint: fingerprint,
+    });
+  } catch (error) {
+    throw toTsdError(error).withContext({ key: op.key, source: desired.source });
+  }
+}
+
+/** Gives up the name of an image that no manifest declares; an image that nothing else names or uses is removed. */
+export async function releaseImage(world: World, op: OpOf<'image.release'>): Promise<void> {
+  const [, app = '', name = ''] = op.key.split('/');
+  const imageId = world.resources.images().find(({ key }) => key === op.key)?.imageId ?? null;
+  await world.repositories.delete(imageName({ app, name }));
+  world.resources.removeImage(op.key);
+  if (imageId !== null) await removeUnusedImage(world, imageId);
+}
+
+async function removeUnusedImage(world: World, imageId: string): Promise<void> {
+  const used =
+    world.repositories.namesOf(imageId).length > 0 ||
+    world.resources.images().some((image) => image.imageId === imageId) ||
+    world.containers.all().some((container) => container.imageId === imageId);
+  const layers = world.images.get(imageId)?.Tsdocker?.Layers ?? [];
+  if (used) return;
+  await world.images.remove(imageId);
+  const needed = world.images.layersInUse();
+  const snapshots = new Set(world.containers.all().map(({ topLayer }) => topLayer));
+  for (const { ChainId } of [...layers].reverse()) {
+    if (needed.has(ChainId) || snapshots.has(ChainId)) return;
+    await world.graph.remove(ChainId);
+  }
+}

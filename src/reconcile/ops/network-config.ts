@@ -1,0 +1,25 @@
+import type { NetworkConfig } from '../../drivers/contract.ts';
+import type { NetworkSpec } from '../../model/kinds/network.ts';
+import type { ResourceKey } from '../../model/resource.ts';
+import type { NetworkRecord } from '../../state/history/resource-store.ts';
+import type { World } from './world.ts';
+
+/** A declared network as the driver wants it, from what was recorded when it was made. */
+export function networkConfig(world: Pick<World, 'settings'>, record: NetworkRecord): NetworkConfig {
+  const spec = record.written as unknown as NetworkSpec;
+  return {
+    key: record.key,
+    bridge: record.bridge,
+    foreign: false,
+    subnet: record.subnet,
+    gateway: record.gateway,
+    mtu: spec.mtu ?? world.settings.mtu,
+    icc: spec.icc,
+    masquerade: spec.masquerade,
+    internal: spec.internal,
+  };
+}
+
+export function networkRecord(world: World, key: ResourceKey): NetworkRecord | undefined {
+  return world.resources.networks().find((record) => record.key === key);
+}

@@ -1,0 +1,79 @@
+/** What operations act on: the stores, the drivers, and the settings of the supervisor. */
+import type { ExecDriver, GraphDriver, Instance, NetworkConfig, NetworkDriver } from '../../drivers/contract.ts';
+import type { Clock } from '../../model/clock.ts';
+import type { Desired, DesiredState, SpecOfKind } from '../../model/desired.ts';
+import { TsdError } from '../../model/errors.ts';
+import type { ContainerSpec } from '../../model/kinds/container.ts';
+import type { Kind, ResourceKey } from '../../model/resource.ts';
+import { parseKey } from '../../model/resource.ts';
+import type { ContainerRecord } from '../../state/container-record.ts';
+import type { ContainerStore } from '../../state/containers.ts';
+import type { GraphIndex } from '../../state/graph-index.ts';
+import type { ApprovalStore } from '../../state/history/approval-store.ts';
+import type { ResourceStore } from '../../state/history/resource-store.ts';
+import type { LinkGraph } from '../../state/link-graph.ts';
+import type { RepositoryStore } from '../../state/repositories.ts';
+import type { VolumeStore } from '../../state/volumes.ts';
+import type { ExitRecorder } from '../exits.ts';
+import type { GroupCommit } from '../group-commit.ts';
+import type { LeaseBook } from './lease-book.ts';
+
+export interface WorldSettings {
+  readonly dns: readonly string[];
+  readonly dnsSearch: readonly string[];
+  readonly logMaxBytes: number;
+  readonly logMaxFiles: number;
+  /** Host address of published ports that name none. */
+  readonly defaultIp: string;
+  readonly mtu: number;
+  /** Addresses of the default bridge are taken from this part of its subnet; null for all of it. */
+  readonly fixedCidr: string | null;
+  readonly icc: boolean;
+  readonly masquerade: boolean;
+  readonly version: string;
+}
+
+export interface World {
+  readonly instance: Instance;
+  readonly clock: Clock;
+  readonly bootId: string;
+  readonly settings: WorldSettings;
+  desired(): DesiredState;
+  readonly graph: GraphDriver;
+  readonly network: NetworkDriver;
+  readonly exec: ExecDriver;
+  readonly containers: ContainerStore;
+  readonly images: GraphIndex;
+  readonly repositories: RepositoryStore;
+  readonly volumes: VolumeStore;
+  readonly links: LinkGraph;
+  readonly leases: LeaseBook;
+  readonly approvals: ApprovalStore;
+  readonly resources: ResourceStore;
+  /** The container's own variables with files read. @throws TsdError TSD_MANIFEST_READ. */
+  environmentOf(spec: ContainerSpec): ReadonlyMap<string, string>;
+  readonly commits: GroupCommit;
+  readonly exits: ExitRecorder;
+  /** Null where the default bridge could not be set up; the reason is in the driver's fingerprint. */
+  defaultNetwork(): NetworkConfig | null;
+}
+
+/** The declaration an op carries out. @throws TsdError TSD_BUG when it is gone, which a plan cannot ask for. */
+export function desiredOf<K extends Kind>(
+  world: World,
+  kind: K,
+  key: ResourceKey,
+): Desired<K> & { spec: SpecOfKind[K] } {
+  const desired = world.desired().resources.get(key);
+  if (!desired || desired.kind !== kind || parseKey(key).kind !== kind) {
+    throw new TsdError('TSD_BUG', `${key} is not declared`, { key });
+  }
+  return desired as Desired<K>;
+}
+
+/** @throws TsdError TSD_BUG. */
+export function recordOf(world: World, containerId: string): ContainerRecord {
+  const record = world.containers.get(containerId);
+  if (!record) throw new TsdError('TSD_BUG', `container ${containerId} is not recorded`);
+  return record;
+}

@@ -1,0 +1,122 @@
+/** Takes over what an earlier supervisor left: runs that go on, runs that ended meanwhile, names. */
+import type { AdoptResult } from '../drivers/contract.ts';
+import { formatTime } from '../model/clock.ts';
+import { describeError, toTsdError } from '../model/errors.ts';
+import type { World } from '../reconcile/ops/world.ts';
+import type { ContainerRecord } from '../state/container-record.ts';
+import {
+  adoptionQuestions,
+  decideNames,
+  decideRestore,
+  type RestoreDecision,
+  type RestoreInput,
+} from '../state/restore.ts';
+
+export interface AdoptionReport {
+  readonly running: number;
+  readonly exited: number;
+  /** Containers that are shown and not touched, with the reason. */
+  readonly unavailable: ReadonlyMap<string, string>;
+  readonly problems: readonly string[];
+}
+
+function recordExit(
+  world: World,
+  record: ContainerRecord,
+  exit: Extract<RestoreDecision, { decision: 'exited' }>,
+): void {
+  const now = world.clock.now();
+  const finishedAtMs = exit.finishedAtMs ?? now.wallMs;
+  const age = Math.max(0, now.wallMs - finishedAtMs);
+  const sameBoot = record.state.bootId === world.bootId && age <= now.bootMs;
+  world.containers.update({
+    ...record,
+    handle: null,
+    network: sameBoot ? record.network : null,
+    state: {
+      ...record.state,
+      status: 'exited',
+      pid: 0,
+      exitCode: exit.exitCode,
+      oomKilled: exit.oomKilled,
+      finishedAt: formatTime(finishedAtMs),
+      finishedAtBootMs: sameBoot ? now.bootMs - age : null,
+    },
+  });
+}
+
+function takeOver(
+  world: World,
+  record: ContainerRecord,
+  decision: Extract<RestoreDecision, { decision: 'adopt' }>,
+): void {
+  const { handle } = decision;
+  const ownsNetns = record.hostConfig.NetworkMode !== 'host' && !record.hostConfig.NetworkMode.startsWith('container:');
+  if (ownsNetns) world.network.adoptSandbox(record.id, handle.pid);
+  const now = world.clock.now();
+  world.containers.update({
+    ...record,
+    handle,
+    state: {
+      ...record.state,
+      status: record.state.status === 'paused' ? 'paused' : 'running',
+      pid: handle.pid,
+      exitCode: null,
+      startError: null,
+      startedAt: formatTime(handle.startedAtMs),
+      bootId: handle.bootId,
+      startedAtBootMs: now.bootMs - Math.max(0, now.wallMs - handle.startedAtMs),
+    },
+  });
+  world.exits.started(record.id, handle.run);
+}
+
+function repairNames(world: World): void {
+  const { missing, stale } = decideNames(
+    world.containers.all(),
+    world.containers.ids(),
+    world.links.entities(),
+    (path) => world.links.get(path),
+  );
+  for (const id of stale) world.links.purge(id);
+  for (const { path, id } of missing) world.links.set(path, id);
+}
+
+/** Asks the exec driver about every run it may know and records what became of it. */
+export async function adoptContainers(world: World): Promise<AdoptionReport> {
+  const input: RestoreInput = {
+    containers: world.containers.all(),
+    graphDriver: world.graph.name,
+    execDriver: world.exec.name,
+    bootId: world.bootId,
+    execIds: new Set(world.exec.list()),
+  };
+  const problems: string[] = [];
+  const answers = new Map<string, AdoptResult>();
+  await Promise.all(
+    adoptionQuestions(input).map(async (question) => {
+      try {
+        answers.set(question.containerId, await world.exec.adopt(question));
+      } catch (error) {
+        problems.push(`${question.containerId.slice(0, 12)}: ${describeError(toTsdError(error))}`);
+      }
+    }),
+  );
+  const unavailable = new Map<string, string>();
+  const counts = { running: 0, exited: 0 };
+  for (const decision of decideRestore(input, answers)) {
+    const record = world.containers.get(decision.id);
+    if (!record) continue;
+    if (decision.decision === 'unavailable') unavailable.set(decision.id, decision.reason);
+    if (decision.decision === 'exited') {
+      recordExit(world, record, decision);
+      counts.exited += 1;
+    }
+    if (decision.decision === 'adopt') {
+      takeOver(world, record, decision);
+      counts.running += 1;
+    }
+  }
+  repairNames(world);
+  return { ...counts, unavailable, problems };
+}

@@ -1,0 +1,33 @@
+import { EventEmitter } from 'node:events';
+import type { ApplyEvent } from '../api/supervisor.ts';
+
+interface SupervisorEvents {
+  /** Progress of an op, for those who wait for it. */
+  op: [Extract<ApplyEvent, { type: 'op' | 'progress' }>];
+  /** The state of the world may have changed. */
+  change: [];
+}
+
+/** What happens inside, for those who watch. Carries no state: it only says when to look. */
+export class SupervisorEventBus extends EventEmitter<SupervisorEvents> {
+  constructor() {
+    super();
+    // One listener for each client that waits; a hundred of them are no leak.
+    this.setMaxListeners(0);
+  }
+
+  /** Resolves at the next change, or after `ms`, or when aborted. */
+  nextChange(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.off('change', done);
+        signal?.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      this.once('change', done);
+      signal?.addEventListener('abort', done, { once: true });
+    });
+  }
+}

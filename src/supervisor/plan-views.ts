@@ -1,0 +1,58 @@
+/** Plans and differences as clients see them. Pure. */
+import type { DiffView, IssueView, PlanView } from '../api/supervisor.ts';
+import type { Desired, DesiredState } from '../model/desired.ts';
+import type { ResourceKey } from '../model/resource.ts';
+import type { Plan } from '../reconcile/op.ts';
+import { changedContent, diffSpecs, sameData } from '../reconcile/plan/diff.ts';
+import { formatPlan } from '../reconcile/plan/format.ts';
+
+export function planView(plan: Plan, issues: readonly IssueView[]): PlanView {
+  return {
+    generation: plan.generation,
+    ops: plan.ops.map(({ id, op, key, cause, dependsOn }) => ({
+      id,
+      op,
+      resource: key,
+      cause: cause.message,
+      dependsOn,
+      source: cause.source ?? null,
+    })),
+    holds: plan.holds.map(({ key, reason, message }) => ({ resource: key, reason, message })),
+    issues,
+    text: formatPlan(plan),
+  };
+}
+
+/** The part of a plan that concerns some apps. */
+export function planOfApps(plan: Plan, apps: ReadonlySet<string>): Plan {
+  const concerns = (key: ResourceKey): boolean => apps.has(key.split('/')[1] ?? '');
+  return { ...plan, ops: plan.ops.filter(({ key }) => concerns(key)), holds: plan.holds.filter(({ key }) => concerns(key)) };
+}
+
+function members(from: Desired, to: Desired): DiffView['fields'] {
+  if (from.kind === 'container' || from.kind === 'network') return diffSpecs(from.kind, from.spec, to.spec);
+  const before = from.spec as unknown as Readonly<Record<string, unknown>>;
+  const after = to.spec as unknown as Readonly<Record<string, unknown>>;
+  return Object.keys({ ...before, ...after })
+    .filter((name) => !sameData(before[name], after[name]))
+    .map((path) => ({ path, from: before[path], to: after[path], change: from.kind === 'image' ? 'recreate' : 'in-place' }));
+}
+
+/** Field by field, what another desired state would change. */
+export function diffStates(from: DesiredState, to: DesiredState): readonly DiffView[] {
+  const keys = [...new Set([...from.resources.keys(), ...to.resources.keys()])].sort();
+  return keys.flatMap((key): DiffView[] => {
+    const before = from.resources.get(key);
+    const after = to.resources.get(key);
+    if (!before) return [{ resource: key, change: 'added', fields: [] }];
+    if (!after) return [{ resource: key, change: 'removed', fields: [] }];
+    if (before.specHash === after.specHash) return [];
+    const content = changedContent(before.contentHashes, after.contentHashes).map((path) => ({
+      path: `content of ${path}`,
+      from: before.contentHashes[path],
+      to: after.contentHashes[path],
+      change: 'restart',
+    }));
+    return [{ resource: key, change: 'changed', fields: [...members(before, after), ...content] }];
+  });
+}

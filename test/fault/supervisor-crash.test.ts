@@ -1,0 +1,104 @@
+import { readFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
+import { TestSupervisor } from '../support/supervisor.ts';
+import { until } from '../support/wait.ts';
+
+let supervisor: TestSupervisor;
+
+beforeEach(async () => {
+  supervisor = await new TestSupervisor().start();
+});
+
+afterEach(async () => {
+  await supervisor.destroy();
+});
+
+/** A small seeded generator (mulberry32), so that a failing round can be repeated. */
+function random(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let value = Math.imul(state ^ (state >>> 15), 1 | state);
+    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
+    return ((value ^ (value >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+const ROUNDS = process.env.TSD_TEST_LEVELS === 'test:all' ? 100 : 12;
+
+describe('kill -9 of the supervisor', () => {
+  test('at random moments while manifests change: the next start converges and nothing is left', async () => {
+    const seed = Number(process.env.TSD_SEED ?? Date.now() % 100_000);
+    const next = random(seed);
+    const names = ['a', 'b', 'c', 'd', 'e'];
+    const manifest = (round: number, wanted: readonly string[]) =>
+      `${BUSYBOX_IMAGE}networks: { back: {} }\nvolumes: { data: {} }\ncontainers:\n  keeper: { image: busybox, command: ${FOREVER} }\n${wanted
+        .map(
+          (name) =>
+            `  ${name}: { image: busybox, command: ${FOREVER}, network: back, volumes: ["data:/data"], env: { ROUND: "${round}" }, restart: always }\n`,
+        )
+        .join('')}`;
+    let wanted: string[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      wanted = names.filter(() => next() < 0.6);
+      supervisor.drop('app.yaml', manifest(round, wanted));
+      // A moment somewhere in the middle of the operations: it is the test's input, not something it waits for.
+      const moment = performance.now() + next() * 400;
+      await until('the moment of the crash', () => performance.now() >= moment);
+      await supervisor.crash();
+      await supervisor.start();
+    }
+    await until(`everything converged (TSD_SEED=${seed})`, async () => {
+      const views = (await supervisor.containers()).filter(({ name }) => name !== 'keeper');
+      const settled = views.every(
+        ({ ready, pid }) => ready && readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`ROUND=${ROUNDS - 1}`),
+      );
+      return (
+        settled &&
+        views
+          .map(({ name }) => name)
+          .sort()
+          .join() === wanted.join()
+      );
+    });
+    const { links, cgroups, processes } = supervisor.hostState();
+    expect(links.filter((name) => name.startsWith(`v${supervisor.instance}`))).toHaveLength(wanted.length + 1);
+    expect(processes).toHaveLength(wanted.length + 1);
+    expect(cgroups.length).toBeGreaterThanOrEqual(0);
+  });
+
+  test('loses no log line and no exit code', async () => {
+    const lines = 2000;
+    supervisor.drop(
+      'app.yaml',
+      `${BUSYBOX_IMAGE}containers:\n  writer: { image: busybox, command: ${shell(`i=0; while [ $i -lt ${lines} ]; do echo line $i; i=$((i+1)); [ $((i % 100)) = 0 ] && sleep 0.05; done; exit 6`)} }\n  keeper: { image: busybox, command: ${FOREVER} }\n`,
+    );
+    await supervisor.waitFor('writer', 'running', ({ pid }) => pid !== null);
+    for (let kills = 0; kills < 3; kills++) {
+      await supervisor.crash();
+      await supervisor.start();
+    }
+    expect(await supervisor.waitFor('writer', 'exited', ({ phase }) => phase === 'Exited')).toMatchObject({
+      exitCode: 6,
+    });
+    const log = await supervisor.ok('logs', 'writer');
+    expect(log).toBe(Array.from({ length: lines }, (_, index) => `line ${index}\n`).join(''));
+  });
+});
+
+describe('a killed shim', () => {
+  test('takes its payload with it, and the policy answers', async () => {
+    supervisor.drop(
+      'app.yaml',
+      `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER}, restart: always }\n`,
+    );
+    const first = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    const shim = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${first.pid}/status`, 'utf8'))?.[1]);
+    expect(readFileSync(`/proc/${shim}/comm`, 'utf8').trim()).toBe('tsdocker-shim');
+    process.kill(shim, 'SIGKILL');
+    const second = await supervisor.waitFor('web', 'restarted', ({ ready, pid }) => ready && pid !== first.pid);
+    expect(second.id).toBe(first.id);
+    expect(supervisor.hostState().processes).toHaveLength(1);
+  });
+});

@@ -1,0 +1,116 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
+import { TestSupervisor } from '../support/supervisor.ts';
+import { until } from '../support/wait.ts';
+
+let supervisor: TestSupervisor;
+
+beforeEach(async () => {
+  supervisor = await new TestSupervisor().start();
+});
+
+afterEach(async () => {
+  await supervisor.destroy();
+});
+
+const alive = (pid: number) => existsSync(`/proc/${pid}`);
+
+describe('a manifest in the watched directory', () => {
+  test('becomes a running container, and its removal removes it', async () => {
+    const file = supervisor.drop(
+      'app.yaml',
+      `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER} }\n`,
+    );
+    const web = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    expect(web).toMatchObject({ app: 'app', engineName: 'app-web', phase: 'Running', exitCode: null, restarts: 0 });
+    expect(web.source).toMatchObject({ file, line: 4 });
+    const pid = web.pid ?? 0;
+    expect(readFileSync(`/proc/${pid}/comm`, 'utf8').trim()).toBe('busybox');
+    supervisor.drop('other.yaml', `${BUSYBOX_IMAGE}containers:\n  other: { image: busybox, command: ${FOREVER} }\n`);
+    await supervisor.waitFor('other', 'ready', ({ ready }) => ready);
+    const { rmSync } = await import('node:fs');
+    rmSync(file);
+    await until('web removed', async () => !(await supervisor.container('web')));
+    expect(alive(pid)).toBe(false);
+    expect(await supervisor.container('other')).toMatchObject({ phase: 'Running' });
+    expect(supervisor.hostState().links.filter((name) => name.startsWith('v'))).toHaveLength(1);
+  });
+
+  test('a bad edit changes nothing and is named with its position', async () => {
+    const file = supervisor.drop(
+      'app.yaml',
+      `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER} }\n`,
+    );
+    const { pid } = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, comand: ${FOREVER} }\n`);
+    const manifest = await until('the manifest rejected', async () => {
+      const views = JSON.parse(await supervisor.ok('get', 'manifests', '-o', 'json'));
+      return views.find((view: { file: string; state: string }) => view.file === file && view.state === 'Rejected');
+    });
+    expect(manifest.issues[0]).toMatchObject({ line: 4, column: 27 });
+    expect(manifest.issues[0].message).toMatch(/comand.*command/);
+    expect(await supervisor.container('web')).toMatchObject({ phase: 'Running', pid });
+  });
+
+  test('an edit of one container leaves the other alone', async () => {
+    const manifest = (value: string) =>
+      `${BUSYBOX_IMAGE}containers:\n  a: { image: busybox, command: ${FOREVER}, env: { X: ${value} } }\n  b: { image: busybox, command: ${FOREVER} }\n`;
+    supervisor.drop('app.yaml', manifest('one'));
+    const a = await supervisor.waitFor('a', 'ready', ({ ready }) => ready);
+    const b = await supervisor.waitFor('b', 'ready', ({ ready }) => ready);
+    supervisor.drop('app.yaml', manifest('two'));
+    const changed = await supervisor.waitFor('a', 'restarted', ({ ready, pid }) => ready && pid !== a.pid);
+    expect(readFileSync(`/proc/${changed.pid}/environ`, 'utf8')).toContain('X=two');
+    expect(changed.address).toBe(a.address);
+    expect((await supervisor.container('b'))?.pid).toBe(b.pid);
+  });
+});
+
+describe('apply', () => {
+  test('--wait returns when a one-shot has ended with 0, and its log is complete', async () => {
+    const file = supervisor.file(
+      'job.yaml',
+      `${BUSYBOX_IMAGE}containers:\n  job: { image: busybox, command: ${shell('echo one; echo two >&2; echo -n three')} }\n`,
+    );
+    await supervisor.ok('apply', '--wait=30s', '-f', file);
+    expect(await supervisor.container('job')).toMatchObject({ phase: 'Exited', ready: true, exitCode: 0 });
+    const { stdout, stderr } = await supervisor.cli('logs', 'job');
+    expect(stdout).toBe('one\nthree');
+    expect(stderr).toBe('two\n');
+  });
+
+  test('plan shows what apply would do with exit code 2, and nothing afterwards with 0', async () => {
+    const file = supervisor.file(
+      'app.yaml',
+      `${BUSYBOX_IMAGE}volumes: { data: {} }\ncontainers:\n  web: { image: busybox, command: ${FOREVER}, volumes: ["data:/data"] }\n`,
+    );
+    const before = await supervisor.cli('plan', '-f', file);
+    expect(before.status).toBe(2);
+    expect(before.stdout).toContain('container/app/web');
+    await supervisor.ok('apply', '--wait=30s', '-f', file);
+    const after = await supervisor.cli('plan', '-f', file);
+    expect(after.stdout + after.stderr).not.toContain('container.create');
+    expect(after.status).toBe(0);
+    const json = JSON.parse((await supervisor.cli('plan', '-o', 'json')).stdout);
+    expect(json.ops).toEqual([]);
+  });
+
+  test('manifests applied from a file survive a restart of the supervisor', async () => {
+    const file = supervisor.file(
+      'app.yaml',
+      `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER} }\n`,
+    );
+    await supervisor.ok('apply', '--wait=30s', '-f', file);
+    const { pid } = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    await supervisor.stop();
+    expect(alive(pid ?? 0)).toBe(true);
+    await supervisor.start();
+    expect(await supervisor.waitFor('web', 'adopted', ({ ready }) => ready)).toMatchObject({ pid, restarts: 0 });
+    await supervisor.ok('delete', '-f', file);
+    await until('web removed', async () => !(await supervisor.container('web')));
+    expect(alive(pid ?? 0)).toBe(false);
+    expect(readdirSync(join(supervisor.root, 'containers'))).toEqual([]);
+  });
+});

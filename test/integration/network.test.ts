@@ -1,0 +1,133 @@
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
+import { TestSupervisor } from '../support/supervisor.ts';
+import { until } from '../support/wait.ts';
+
+let supervisor: TestSupervisor;
+
+beforeEach(async () => {
+  supervisor = await new TestSupervisor().start();
+});
+
+afterEach(async () => {
+  await supervisor.destroy();
+});
+
+/** Answers each HTTP request with the name given. */
+const httpServer = (name: string) =>
+  shell(`mkdir -p /www; echo ${name} > /www/index.html; exec busybox httpd -f -p 80 -h /www`);
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const address = server.address();
+  await new Promise((closed) => server.close(closed));
+  return typeof address === 'object' && address ? address.port : 0;
+}
+
+const get = async (port: number) => (await fetch(`http://127.0.0.1:${port}/`)).text();
+
+describe('published ports', () => {
+  test('answer on 127.0.0.1, and move without touching the container', async () => {
+    const [first, second] = [await freePort(), await freePort()];
+    const manifest = (port: number) =>
+      `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${httpServer('hello')}, ports: ["${port}:80"] }\n`;
+    supervisor.drop('app.yaml', manifest(first));
+    const before = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    expect(await until('an answer', () => get(first))).toBe('hello\n');
+    supervisor.drop('app.yaml', manifest(second));
+    expect(await until('an answer on the new port', () => get(second))).toBe('hello\n');
+    expect((await supervisor.container('web'))?.pid).toBe(before.pid);
+    await expect(get(first)).rejects.toThrow();
+  });
+
+  test('a foreign listener parks the container, names itself, and its end lets the container start', async () => {
+    const port = await freePort();
+    const foreign = createServer();
+    await new Promise<void>((listening) => foreign.listen(port, listening));
+    supervisor.drop(
+      'app.yaml',
+      `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${httpServer('mine')}, ports: ["${port}:80"] }\n  other: { image: busybox, command: ${FOREVER} }\n`,
+    );
+    await supervisor.waitFor('other', 'ready', ({ ready }) => ready);
+    const parked = await supervisor.waitFor('web', 'parked', ({ message }) => message.includes(String(port)));
+    expect(parked.phase).not.toBe('Running');
+    expect(parked.message).toContain(String(process.pid));
+    await new Promise((closed) => foreign.close(closed));
+    await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    expect(await until('an answer', () => get(port))).toBe('mine\n');
+  });
+});
+
+describe('links', () => {
+  test('inject environment and hosts entries, and order the start', async () => {
+    supervisor.drop(
+      'app.yaml',
+      `${BUSYBOX_IMAGE}networks: { back: {} }
+containers:
+  web:
+    image: busybox
+    command: ${shell('env | sort; cat /etc/hosts; wget -q -O - http://database/; sleep 3600')}
+    network: back
+    links: ["db:database"]
+  db: { image: busybox, command: ${httpServer('from db')}, network: back, expose: [80], env: { SECRET: x } }
+`,
+    );
+    const web = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    const db = await supervisor.container('db');
+    expect(Date.parse(db?.startedAt ?? '')).toBeLessThanOrEqual(Date.parse(web.startedAt ?? ''));
+    const log = await until('the answer in the log', async () => {
+      const { stdout } = await supervisor.cli('logs', 'web');
+      return stdout.includes('from db') ? stdout : null;
+    });
+    expect(log).toContain(`DATABASE_PORT=tcp://${db?.address}:80`);
+    expect(log).toContain('DATABASE_ENV_SECRET=x');
+    expect(log).toContain(`${db?.address}\tdatabase`);
+  });
+});
+
+describe('network modes', () => {
+  test('none has only loopback, host sees the bridge, container:NAME shares', async () => {
+    const interfaces = shell('ls /sys/class/net; sleep 3600');
+    supervisor.drop(
+      'app.yaml',
+      `${BUSYBOX_IMAGE}containers:
+  alone: { image: busybox, command: ${interfaces}, network: none }
+  open: { image: busybox, command: ${interfaces}, network: host }
+  base: { image: busybox, command: ${httpServer('base')} }
+  rider: { image: busybox, command: ${shell('until wget -q -O - http://127.0.0.1/; do sleep 0.05; done; sleep 3600')}, network: "container:base" }
+`,
+    );
+    for (const name of ['alone', 'open', 'base', 'rider'])
+      await supervisor.waitFor(name, 'ready', ({ ready }) => ready);
+    const log = (name: string, text: string) =>
+      until(`${text} in the log of ${name}`, async () => (await supervisor.ok('logs', name)).includes(text));
+    await log('alone', 'lo\n');
+    await log('open', `${supervisor.bridge}\n`);
+    await log('rider', 'base\n');
+    expect(await supervisor.ok('logs', 'alone')).toBe('lo\n');
+  });
+});
+
+describe('what is written to disk', () => {
+  test('follows Docker 1.4', async () => {
+    supervisor.drop(
+      'app.yaml',
+      `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER}, hostname: box }\n`,
+    );
+    const { id, address } = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    const directory = join(supervisor.root, 'containers', id);
+    const config = JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8'));
+    expect(config).toMatchObject({
+      ID: id,
+      Name: '/app-web',
+      State: { Running: true },
+      NetworkSettings: { IPAddress: address },
+    });
+    expect(readFileSync(join(directory, 'hostname'), 'utf8')).toBe('box\n');
+    expect(readFileSync(join(directory, 'hosts'), 'utf8')).toContain(`${address}\tbox\n`);
+  });
+});

@@ -1,0 +1,101 @@
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
+import { TestSupervisor } from '../support/supervisor.ts';
+import { until } from '../support/wait.ts';
+
+let supervisor: TestSupervisor;
+
+beforeEach(async () => {
+  supervisor = await new TestSupervisor().start();
+});
+
+afterEach(async () => {
+  await supervisor.destroy();
+});
+
+const KEEP_COUNT = shell('echo run >> /data/runs; wc -l < /data/runs; sleep 3600');
+
+describe('volumes', () => {
+  test('a named volume keeps its data over recreation, removal and return of the manifest', async () => {
+    const manifest = (user: string) =>
+      `${BUSYBOX_IMAGE}volumes: { data: {} }\ncontainers:\n  web: { image: busybox, command: ${KEEP_COUNT}, volumes: ["data:/data"], labels: { a: b }, readOnly: ${user} }\n`;
+    const keeper = `${BUSYBOX_IMAGE}containers:\n  keeper: { image: busybox, command: ${FOREVER} }\n`;
+    supervisor.drop('keeper.yaml', keeper);
+    const file = supervisor.drop('app.yaml', manifest('false'));
+    const first = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    supervisor.drop('app.yaml', manifest('true'));
+    const second = await supervisor.waitFor('web', 'recreated', ({ ready, id }) => ready && id !== first.id);
+    await until('two runs seen', async () => (await supervisor.ok('logs', 'web')).trim() === '2');
+    expect(second.address).toBe(first.address);
+    rmSync(file);
+    await until('web removed', async () => !(await supervisor.container('web')));
+    supervisor.drop('app.yaml', manifest('false'));
+    await supervisor.waitFor('web', 'back', ({ ready }) => ready);
+    await until('three runs seen', async () => (await supervisor.ok('logs', 'web')).trim() === '3');
+  });
+
+  test('a missing bind source parks the container and its appearance starts it', async () => {
+    const source = join(supervisor.base, 'late');
+    supervisor.drop(
+      'app.yaml',
+      `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${shell('cat /late; sleep 3600')}, volumes: ["${source}:/late:ro"] }\n`,
+    );
+    const parked = await supervisor.waitFor('web', 'parked', ({ message }) => message.includes(source));
+    expect(parked.phase).not.toBe('Running');
+    supervisor.file('late', 'here at last\n');
+    await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    await until('the content', async () => (await supervisor.ok('logs', 'web')) === 'here at last\n');
+  });
+
+  test('env files and secrets reach the payload and the secret stays out of the state', async () => {
+    supervisor.file('manifests/web.env', '# comment\nFROM_FILE=yes\n');
+    supervisor.file('manifests/secret', 'hunter2-very-secret\n');
+    supervisor.drop(
+      'app.yaml',
+      `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER}, envFile: ./web.env, env: { PASSWORD: { fromFile: ./secret } } }\n`,
+    );
+    const { pid, id } = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    const environ = readFileSync(`/proc/${pid}/environ`, 'utf8');
+    expect(environ).toContain('FROM_FILE=yes');
+    expect(environ).toContain('PASSWORD=hunter2-very-secret');
+    const { execFileSync } = await import('node:child_process');
+    const found = execFileSync('sh', ['-c', `grep -rl hunter2-very-secret ${supervisor.root} || true`], {
+      encoding: 'utf8',
+    });
+    expect(found).toBe('');
+    expect(await supervisor.ok('describe', 'container', 'web')).not.toContain('hunter2');
+    expect(existsSync(join(supervisor.root, 'containers', id))).toBe(true);
+  });
+});
+
+describe('exec', () => {
+  test('runs inside with exit code, stdin and both streams', async () => {
+    supervisor.drop(
+      'app.yaml',
+      `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER}, hostname: inside }\n`,
+    );
+    await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    const result = await supervisor.cliWithInput(
+      'typed\n',
+      'exec',
+      '-i',
+      'web',
+      '--',
+      'busybox',
+      'sh',
+      '-c',
+      'hostname; cat; echo bad >&2; exit 4',
+    );
+    expect(result).toEqual({ status: 4, stdout: 'inside\ntyped\n', stderr: 'bad\n' });
+  });
+
+  test('names a command that is not there', async () => {
+    supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER} }\n`);
+    await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    const { status, stderr } = await supervisor.cli('exec', 'web', '--', 'no-such-program');
+    expect(status).not.toBe(0);
+    expect(stderr).toContain('no-such-program');
+  });
+});

@@ -1,0 +1,12 @@
+/** Building blocks of test manifests. */
+
+/** An image of this host's static busybox, whose shell has all applets built in. */
+export const BUSYBOX_IMAGE = 'images:\n  busybox: { host: [busybox] }\n';
+
+/** A command that runs a busybox shell script. */
+export function shell(script: string): string {
+  return JSON.stringify(['busybox', 'sh', '-c', script]);
+}
+
+/** Runs until it is told to end, and ends at once then. */
+export const FOREVER = shell('trap "exit 0" TERM; while :; do sleep 3600 & wait; done');
