@@ -10,7 +10,7 @@ import { mintId } from './mint.ts';
 import { unmet } from './needs.ts';
 import type { OpDraft } from './op-graph.ts';
 import type { Pass, Standing } from './pass.ts';
-import { blocked, failureHold, hold, READY_NOW } from './pass.ts';
+import { blocked, failureHold, hold, READY_NOW, scoped } from './pass.ts';
 import { isReady } from './readiness.ts';
 import { attachedNetwork, isContainer, specOf } from './references.ts';
 
@@ -21,24 +21,22 @@ type Container = Desired<'container'>;
 
 /** Desired containers, each after those it links to, shares a network with or takes volumes from. */
 export function inDependencyOrder(pass: Pass): Container[] {
-  const done = new Set<ResourceKey>();
+  const entered = new Set<ResourceKey>();
+  const left = new Set<ResourceKey>();
   const result: Container[] = [];
-  for (const root of pass.desired.resources.keys()) {
-    const stack = [root];
-    const open = new Set<ResourceKey>();
+  for (const root of scoped(pass, pass.desired.resources)) {
+    const stack = [root.key];
     for (let key = stack.at(-1); key !== undefined; key = stack.at(-1)) {
-      open.add(key);
-      const next = done.has(key)
-        ? undefined
-        : pass.relations.needs(key).find((need) => !done.has(need) && !open.has(need));
-      if (next !== undefined) {
-        stack.push(next);
+      if (!entered.has(key)) {
+        entered.add(key);
+        for (const need of pass.relations.needs(key)) if (!entered.has(need)) stack.push(need);
         continue;
       }
       stack.pop();
+      if (left.has(key)) continue;
+      left.add(key);
       const desired = pass.desired.resources.get(key);
-      if (desired && isContainer(desired) && !done.has(key)) result.push(desired);
-      done.add(key);
+      if (desired && isContainer(desired)) result.push(desired);
     }
   }
   return result;
@@ -48,7 +46,7 @@ export function planContainer(pass: Pass, desired: Container, anew: ReadonlyMap<
   const { key } = desired;
   const container = pass.observed.containers.get(key);
   if (container && !container.available) hold(pass, key, 'unavailable', 'made by a driver that is not in use');
-  const act = pass.inScope(key) && !pass.busy.has(key) && container?.available !== false;
+  const act = !pass.busy.has(key) && container?.available !== false;
   if (act) {
     const intent = permitted(pass, desired, wanted(pass, desired, container, anew));
     if (intent.hold) pass.holds.set(key, Object.freeze(intent.hold));
@@ -68,22 +66,19 @@ function wanted(
 }
 
 function surroundings(pass: Pass, desired: Container, anew: ReadonlyMap<ResourceKey, Cause>): Surroundings {
-  const { references, spec, key } = desired;
+  const { references, key } = desired;
   const image = references.image === null ? undefined : pass.observed.images.get(references.image);
-  const settled = image !== undefined && !pass.graph.has(`load ${image.key}`);
+  const settled = image !== undefined && pass.graph.chain(image.key).length === 0;
   return {
     now: pass.now,
     seed: pass.seed,
     imageId: settled ? image.imageId : null,
     moved: movedBy(pass, desired, anew),
-    linkAddresses: addressesByAlias(pass, desired),
-    dependencyUpAtBootMs: latestDependencyStart(pass, references.links),
-    shared: pass.relations.neededBy(key).some((user) => sharesNetwork(pass, user, key)),
-    ...(spec.links.length === 0 && { linkAddresses: NO_ADDRESSES }),
+    linkAddresses: () => addressesByAlias(pass, desired),
+    dependencyUpAtBootMs: () => latestDependencyStart(pass, references.links),
+    shared: () => pass.relations.neededBy(key).some((user) => sharesNetwork(pass, user, key)),
   };
 }
-
-const NO_ADDRESSES: Readonly<Record<string, string>> = {};
 
 function movedBy(pass: Pass, { references, spec }: Container, anew: ReadonlyMap<ResourceKey, Cause>): Cause | null {
   const network = attachedNetwork(references, spec);
@@ -150,8 +145,10 @@ function permitted(pass: Pass, desired: Container, intent: Intent): Intent {
 function containerStanding(pass: Pass, desired: Container, container: ObservedContainer | undefined): Standing {
   const { key } = desired;
   if (pass.busy.has(key)) return blocked(`${key}, which is being changed`, true);
-  if (pass.graph.has(`start ${key}`)) return { state: 'ready', after: `start ${key}` };
-  if (container && isReady(container, desired.spec) && !pass.graph.has(`stop ${key}`)) return READY_NOW;
+  const planned = pass.graph.chain(key).length > 0;
+  if (planned && pass.graph.has(`start ${key}`)) return { state: 'ready', after: `start ${key}` };
+  const stays = !planned || !pass.graph.has(`stop ${key}`);
+  if (container && stays && isReady(container, desired.spec)) return READY_NOW;
   const reason = pass.holds.get(key);
   return blocked(reason ? `${key}: ${reason.message}` : `${key}, which is not running`);
 }
@@ -200,7 +197,7 @@ function stopTerms(container: ObservedContainer | undefined): { timeoutMs: numbe
 
 /** A container that is not declared any more. */
 export function planRemoval(pass: Pass, key: ResourceKey, container: ObservedContainer): void {
-  if (!container.available || !pass.inScope(key) || pass.busy.has(key)) return;
+  if (!container.available || pass.busy.has(key)) return;
   const failed = failureHold(pass, key, undefined);
   if (failed) {
     pass.holds.set(key, Object.freeze(failed));

@@ -39,11 +39,11 @@ export interface Surroundings {
   /** Its network or the container whose network it shares is made anew in this plan. */
   readonly moved: Cause | null;
   /** Addresses of linked containers by alias, as they are now. */
-  readonly linkAddresses: Readonly<Record<string, string>>;
+  readonly linkAddresses: () => Readonly<Record<string, string>>;
   /** When the latest of its dependencies came up, on the boot clock. */
-  readonly dependencyUpAtBootMs: number | null;
+  readonly dependencyUpAtBootMs: () => number | null;
   /** Another running container uses its network namespace. */
-  readonly shared: boolean;
+  readonly shared: () => boolean;
 }
 
 const FRESH: RestartCounters = { restarts: 0, consecutive: 0 };
@@ -119,23 +119,26 @@ function restart(
 }
 
 /** What a running container with the desired spec lacks in the kernel. */
-function mend(desired: Desired<'container'>, container: ObservedContainer, { linkAddresses }: Surroundings): Intent {
+function mend(desired: Desired<'container'>, container: ObservedContainer, around: Surroundings): Intent {
   const missing =
     container.sandbox || !ownsSandbox(desired.spec) ? container.drift : ['network sandbox missing', ...container.drift];
   if (missing.length > 0) {
     const cause = because('drift', missing.join(', '));
     return ownsSandbox(desired.spec) ? intend(['connect'], cause) : restart(desired, container, cause);
   }
-  const moved = Object.keys(linkAddresses).filter(
-    (alias) => container.linkAddresses[alias] !== undefined && container.linkAddresses[alias] !== linkAddresses[alias],
-  );
+  if (desired.spec.links.length === 0) return NOTHING;
+  const addresses = around.linkAddresses();
+  const moved = Object.keys(addresses).filter((alias) => {
+    const known = container.linkAddresses[alias];
+    return known !== undefined && known !== addresses[alias];
+  });
   if (moved.length === 0) return NOTHING;
   return intend(['relink'], because('dependency', `address of ${moved.join(', ')} changed`));
 }
 
 /** A container at rest lets go of its namespace and host ports, unless another one lives in that namespace. */
 function rest(container: ObservedContainer, { shared }: Surroundings, hold: Hold): Intent {
-  const release = container.sandbox && !shared && ownsSandbox(specOf(container));
+  const release = container.sandbox && !shared() && ownsSandbox(specOf(container));
   return { ...NOTHING, steps: steps([release && 'disconnect'], because('exited', hold.message)), hold };
 }
 
@@ -153,7 +156,7 @@ function revive(desired: Desired<'container'>, container: ObservedContainer, aro
     exit,
     counters: container.restarts,
     containerId: container.id,
-    dependencyUpAtBootMs: around.dependencyUpAtBootMs,
+    dependencyUpAtBootMs: around.dependencyUpAtBootMs(),
     now: around.now,
     seed: around.seed,
   });
@@ -173,7 +176,7 @@ function revive(desired: Desired<'container'>, container: ObservedContainer, aro
 function upkeep(desired: Desired<'container'>, container: ObservedContainer, around: Surroundings): Intent {
   if (container.stopOverride) {
     if (container.running) {
-      const release = ownsSandbox(desired.spec) && !around.shared;
+      const release = ownsSandbox(desired.spec) && !around.shared();
       return intend(['stop', release && 'disconnect'], because('requested', 'stop requested'));
     }
     return rest(

@@ -39,6 +39,11 @@ export class OpGraph {
     return this.#chains.get(key) ?? [];
   }
 
+  /** Keys with at least one op. */
+  keys(): ResourceKey[] {
+    return [...this.#chains.keys()];
+  }
+
   has(id: string): boolean {
     return this.#nodes.has(id);
   }

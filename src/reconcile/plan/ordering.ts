@@ -14,9 +14,10 @@ const TEARDOWN: ReadonlySet<string> = new Set(['stop', 'disconnect', 'remove']);
 
 /** Dependents stop before what they depend on. */
 export function orderStops(pass: Pass): void {
-  for (const container of pass.observed.containers.values()) {
-    const stop = `stop ${container.key}`;
-    if (container.key === null || !pass.graph.has(stop)) continue;
+  for (const key of pass.graph.keys()) {
+    const stop = `stop ${key}`;
+    const container = pass.observed.containers.get(key);
+    if (!container || !pass.graph.has(stop)) continue;
     for (const target of startDependencies(observedReferences(container))) {
       const teardown = pass.graph.chain(target).find((id) => TEARDOWN.has(verb(id)));
       if (teardown !== undefined) pass.graph.preferOrder(stop, teardown);
@@ -51,16 +52,18 @@ function gives(key: ResourceKey, container: ObservedContainer): [thing: string, 
 /** A name, address or host port that changes hands is given up before it is taken. */
 export function orderHandovers(pass: Pass): void {
   const givers = new Map<string, string[]>();
-  for (const container of pass.observed.containers.values()) {
-    if (container.key === null || pass.graph.chain(container.key).length === 0) continue;
-    for (const [thing, id] of gives(container.key, container)) {
+  for (const key of pass.graph.keys()) {
+    const container = pass.observed.containers.get(key);
+    if (!container) continue;
+    for (const [thing, id] of gives(key, container)) {
       if (!pass.graph.has(id)) continue;
       givers.set(thing, [...(givers.get(thing) ?? []), id]);
     }
   }
   if (givers.size === 0) return;
-  for (const desired of pass.desired.resources.values()) {
-    if (!isContainer(desired)) continue;
+  for (const key of pass.graph.keys()) {
+    const desired = pass.desired.resources.get(key);
+    if (!desired || !isContainer(desired)) continue;
     for (const [thing, id] of takes(desired)) {
       if (!pass.graph.has(id)) continue;
       for (const giver of givers.get(thing) ?? []) {

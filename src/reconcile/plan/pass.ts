@@ -29,13 +29,29 @@ export const READY_NOW: Standing = { state: 'ready', after: null };
 /** What one run of the planner gathers. */
 export interface Pass extends PlanInput {
   readonly relations: Relations;
-  readonly inScope: (key: ResourceKey) => boolean;
+  /** `scope` with what it depends on; null for everything. All loops go over it, so that a small scope costs little. */
+  readonly reach: ReadonlySet<ResourceKey> | null;
   readonly graph: OpGraph;
   readonly holds: Map<ResourceKey, Hold>;
   /** Images, volumes and networks to use; containers to depend on. */
   readonly standings: Map<ResourceKey, Standing>;
   /** Networks that should be made anew but cannot, with the container on them that cannot move now. */
   readonly pinned: ReadonlyMap<ResourceKey, ResourceKey>;
+}
+
+export function inScope(pass: Pass, key: ResourceKey): boolean {
+  return pass.reach === null || pass.reach.has(key);
+}
+
+/** Those of a map's values that are in scope. */
+export function* scoped<T>(pass: Pass, map: ReadonlyMap<ResourceKey, T>): Generator<T> {
+  if (pass.reach === null) yield* map.values();
+  else {
+    for (const key of pass.reach) {
+      const value = map.get(key);
+      if (value !== undefined) yield value;
+    }
+  }
 }
 
 export function blocked(message: string, busy = false): Standing {
@@ -71,7 +87,7 @@ export function failureHold(pass: Pass, key: ResourceKey, desired: Desired | und
 
 /** True when ops of this key may be planned; records the hold that says why not. */
 export function mayAct(pass: Pass, key: ResourceKey, desired: Desired | undefined): boolean {
-  if (!pass.inScope(key) || pass.busy.has(key)) return false;
+  if (!inScope(pass, key) || pass.busy.has(key)) return false;
   const failed = failureHold(pass, key, desired);
   if (failed) pass.holds.set(key, Object.freeze(failed));
   return failed === null;

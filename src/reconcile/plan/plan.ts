@@ -1,3 +1,4 @@
+import type { Desired } from '../../model/desired.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { Cause, Hold, Plan } from '../op.ts';
 import { inDependencyOrder, planContainer, planRemoval } from './containers.ts';
@@ -5,6 +6,7 @@ import { orderNeeds } from './needs.ts';
 import { OpGraph } from './op-graph.ts';
 import { orderHandovers, orderNetworks, orderStops } from './ordering.ts';
 import type { Pass, PlanInput } from './pass.ts';
+import { scoped } from './pass.ts';
 import { planImages, planNetworks, planVolumes } from './prerequisites.ts';
 import { attachedTo, releaseImages, removeNetworks, removeOrphans, removeVolumes } from './removals.ts';
 import type { Relations } from './scope.ts';
@@ -16,37 +18,38 @@ import { relationsOf, withDependencies } from './scope.ts';
  * @param relations of `input.desired`, where the caller has them already
  */
 export function plan(input: PlanInput, relations: Relations = relationsOf(input.desired)): Plan {
-  const scope = input.scope === null ? null : withDependencies(input.scope, relations);
-  const inScope = scope === null ? () => true : (key: ResourceKey) => scope.has(key);
+  const reach = input.scope === null ? null : withDependencies(input.scope, relations);
   const pinned = new Map<ResourceKey, ResourceKey>();
   for (;;) {
     const pass: Pass = {
       ...input,
       relations,
-      inScope,
+      reach,
       graph: new OpGraph(),
       holds: new Map<ResourceKey, Hold>(),
       standings: new Map(),
       pinned,
     };
-    const anew = decide(pass);
+    const containers = inDependencyOrder(pass);
+    const anew = decide(pass, containers);
     const stuck = firstStuck(pass, anew);
-    if (!stuck) return finish(pass, anew);
+    if (!stuck) return finish(pass, containers, anew);
     // A network that cannot be made anew keeps its containers as they are: plan again without that change.
     pinned.set(...stuck);
   }
 }
 
 /** All ops, not yet ordered between resources. Returns the networks to be made anew. */
-function decide(pass: Pass): ReadonlyMap<ResourceKey, Cause> {
+function decide(pass: Pass, containers: readonly Desired<'container'>[]): ReadonlyMap<ResourceKey, Cause> {
   removeOrphans(pass);
   planImages(pass);
   planVolumes(pass);
   const anew = planNetworks(pass);
-  for (const [key, container] of pass.observed.containers) {
-    if (container.key !== null && !pass.desired.resources.has(key)) planRemoval(pass, key, container);
+  for (const container of scoped(pass, pass.observed.containers)) {
+    if (container.key !== null && !pass.desired.resources.has(container.key))
+      planRemoval(pass, container.key, container);
   }
-  for (const desired of inDependencyOrder(pass)) planContainer(pass, desired, anew);
+  for (const desired of containers) planContainer(pass, desired, anew);
   return anew;
 }
 
@@ -59,7 +62,7 @@ function firstStuck(pass: Pass, anew: ReadonlyMap<ResourceKey, Cause>): [Resourc
   return null;
 }
 
-function finish(pass: Pass, anew: ReadonlyMap<ResourceKey, Cause>): Plan {
+function finish(pass: Pass, containers: readonly Desired<'container'>[], anew: ReadonlyMap<ResourceKey, Cause>): Plan {
   removeNetworks(pass);
   removeVolumes(pass);
   releaseImages(pass);
@@ -68,7 +71,7 @@ function finish(pass: Pass, anew: ReadonlyMap<ResourceKey, Cause>): Plan {
   }
   orderStops(pass);
   orderNetworks(pass);
-  for (const desired of inDependencyOrder(pass)) orderNeeds(pass, desired);
+  for (const desired of containers) orderNeeds(pass, desired);
   orderHandovers(pass);
   return Object.freeze({
     generation: pass.desired.generation,

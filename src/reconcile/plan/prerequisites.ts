@@ -7,11 +7,11 @@ import { because, declared, redeclared, specChanged } from './cause.ts';
 import { diffSpecs } from './diff.ts';
 import type { OpDraft } from './op-graph.ts';
 import type { Pass } from './pass.ts';
-import { hold, mayAct, READY_NOW, standingOfHeld } from './pass.ts';
+import { hold, mayAct, READY_NOW, scoped, standingOfHeld } from './pass.ts';
 import { DEFAULT_NETWORK } from './references.ts';
 
 function ofKind<K extends Kind>(pass: Pass, kind: K): Desired<K>[] {
-  return [...pass.desired.resources.values()].filter((desired): desired is Desired<K> => desired.kind === kind);
+  return [...scoped(pass, pass.desired.resources)].filter((desired): desired is Desired<K> => desired.kind === kind);
 }
 
 /**
@@ -68,7 +68,7 @@ function volumeDraft(pass: Pass, desired: Desired<'volume'>): OpDraft | null {
 export function planVolumes(pass: Pass): void {
   for (const desired of ofKind(pass, 'volume')) {
     const candidates = pass.observed.volumes.has(desired.key) ? [] : adoptable(pass, desired);
-    if (candidates.length > 1 && pass.inScope(desired.key)) {
+    if (candidates.length > 1) {
       const owners = candidates.map((volume) => volume.key).join(' and ');
       hold(pass, desired.key, 'failed', `${owners} could be adopted; remove all but one, or set adopt: false`);
       pass.standings.set(desired.key, standingOfHeld(pass, desired.key));
