@@ -146,9 +146,10 @@ static void prepare_poll(struct pollfd polls[POLLED]) {
     bool blocked = false;
     for (int i = 0; i < CONNECTIONS; i++) {
         struct connection *connection = &shim.connections[i];
-        short events = i == 0 && shim.held_up ? POLLIN | POLLOUT : POLLIN;
+        short events = connection->blocked ? 0 : POLLIN;
+        if (i == 0 && shim.held_up) events |= POLLOUT;
         blocked = blocked || connection->blocked;
-        want(&polls[POLL_CONNECTIONS + i], connection->fd >= 0 && !connection->blocked, connection->fd, events);
+        want(&polls[POLL_CONNECTIONS + i], connection->fd >= 0 && events, connection->fd, events);
     }
     want(&polls[POLL_PAYLOAD], !shim.ended, shim.pidfd, POLLIN);
     want(&polls[POLL_INPUT], blocked, shim.input, POLLOUT);

@@ -1,21 +1,56 @@
-/** Pseudo-terminals of the host's devpts, pts(4). */
-import { closeSync, constants, openSync } from 'node:fs';
+/** Pseudo-terminals, pts(4). A terminal disappears with the last descriptor of its master. */
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { TsdError } from '../model/errors.ts';
+import { OPEN_FLAGS, openDirectory, openInRoot, RESOLVE } from './files.ts';
 import { syscall } from './native.ts';
 
 // asm-generic/ioctls.h
 const TIOCGPTN = 0x80045430;
 const TIOCSPTLCK = 0x40045431;
 
+/** Device number of /dev/ptmx, character 5:2 (Documentation/admin-guide/devices.txt). */
+const PTMX_DEVICE = 0x502;
+
 export interface Terminal {
   /** Belongs to the caller; close-on-exec. */
   readonly master: number;
-  /** The other end, as the host names it: /dev/pts/3. */
+  /** The other end, as the devpts it is of names it: /dev/pts/3. */
   readonly path: string;
 }
 
-/** Opens a new terminal, unlocked. It disappears with the last descriptor of its master. */
+/** A new terminal of the host. */
 export function openTerminal(): Terminal {
-  const master = openSync('/dev/ptmx', constants.O_RDWR | constants.O_NOCTTY);
+  return unlocked(openSync('/dev/ptmx', constants.O_RDWR | constants.O_NOCTTY));
+}
+
+/**
+ * A new terminal of the container that process `pid` lives in, so that programs there find their terminal by name.
+ * @throws TSD_CONTAINER_SETUP when the container has put something else in the place of its /dev/pts/ptmx.
+ */
+export function openTerminalIn(pid: number): Terminal {
+  const step = 'open a terminal in the container';
+  const root = openDirectory(step, `/proc/${pid}/root`);
+  try {
+    // Looked at before it is really opened: opening a device or a pipe has effects.
+    const flags = OPEN_FLAGS.path | OPEN_FLAGS.closeOnExec;
+    const ptmx = openInRoot(step, root, '/dev/pts/ptmx', flags, RESOLVE.noSymlinks);
+    try {
+      const found = fstatSync(ptmx);
+      if (!found.isCharacterDevice() || found.rdev !== PTMX_DEVICE) {
+        throw new TsdError('TSD_CONTAINER_SETUP', '/dev/pts/ptmx of the container is not a terminal multiplexer', {
+          step,
+        });
+      }
+      return unlocked(openSync(`/proc/self/fd/${ptmx}`, constants.O_RDWR | constants.O_NOCTTY));
+    } finally {
+      closeSync(ptmx);
+    }
+  } finally {
+    closeSync(root);
+  }
+}
+
+function unlocked(master: number): Terminal {
   try {
     const number = Buffer.alloc(64);
     syscall('unlock terminal', 'ioctl', master, TIOCSPTLCK, number);

@@ -1,5 +1,5 @@
 import type { ExecDriver, Instance } from '../../../src/drivers/contract.ts';
-import { createNativeDriver, type RunCgroups } from '../../../src/drivers/exec/native/native-driver.ts';
+import { NativeDriver, type RunCgroups } from '../../../src/drivers/exec/native/native-driver.ts';
 import { handMadeCompiler, SHIM_BINARY } from './hand-made.ts';
 
 const noCgroups: RunCgroups = {
@@ -14,11 +14,6 @@ const noCgroups: RunCgroups = {
 
 /** The native driver without the parts that compile.ts and cgroups/ add. */
 export function handMadeDriver(instance: Instance): ExecDriver {
-  return createNativeDriver({
-    instance,
-    clock: { now: () => ({ wallMs: Date.now(), bootMs: performance.now() }) },
-    shimBinary: SHIM_BINARY,
-    cgroups: noCgroups,
-    compiler: handMadeCompiler,
-  });
+  const clock = { now: () => ({ wallMs: Date.now(), bootMs: performance.now() }) };
+  return new NativeDriver({ instance, clock, shimBinary: SHIM_BINARY }, noCgroups, handMadeCompiler);
 }

@@ -237,7 +237,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
 
     describe('a terminal', () => {
       it("is the payload's stdio, can be resized, and ends with ^D", async () => {
-        const spec = fixture.spec(shell('tty -s && echo "is a tty"; read x; stty size; cat'), {
+        const spec = fixture.spec(shell('[ -t 0 ] && echo "is a tty"; read x; stty size; cat'), {
           tty: true,
           stdin: true,
         });
@@ -387,12 +387,12 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
       it('has a terminal of its own', async () => {
         const session = await driver.exec(
           containerId,
-          execSpec(shell('tty -s && echo yes; read x; stty size'), { tty: true, stdin: true }),
+          execSpec(shell('[ -t 0 ] && echo yes; tty; read x; stty size'), { tty: true, stdin: true }),
         );
         session.resize(11, 22);
         session.stdin?.write('\n');
         const { stdout, exitCode } = await finish(session);
-        expect(stdout).toMatch(/yes[\s\S]*11 22/);
+        expect(stdout).toMatch(/^yes\r\n[\s\S]*\/dev\/pts\/\d+\r\n[\s\S]*11 22\r\n$/);
         expect(exitCode).toBe(0);
       });
 

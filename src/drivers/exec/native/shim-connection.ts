@@ -68,8 +68,9 @@ export class ShimConnection {
       });
       return new ShimConnection(socket);
     } catch (cause) {
+      socket.destroy();
       const code = (cause as NodeJS.ErrnoException).code;
-      if (code === 'ENOENT' || code === 'ECONNREFUSED') return null;
+      if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET') return null;
       throw new TsdError('TSD_SHIM', `cannot connect to ${path}: ${code}`, { step: `connect ${path}`, cause });
     }
   }
@@ -88,8 +89,13 @@ export class ShimConnection {
     });
   }
 
-  async status(): Promise<ShimStatus> {
-    return decodeStatus((await this.#ask(REQUEST.status)).payload);
+  /** Null when the shim left before it answered. */
+  async status(): Promise<ShimStatus | null> {
+    try {
+      return decodeStatus((await this.#ask(REQUEST.status)).payload);
+    } catch {
+      return null;
+    }
   }
 
   /** Asks for something that is answered by an errno: 0 when it was done. */

@@ -1,4 +1,5 @@
 import { Readable, Writable } from 'node:stream';
+import { sysError } from '../../../ffi/errno.ts';
 import { TsdError } from '../../../model/errors.ts';
 import type { StdioSession } from '../../contract.ts';
 import type { ShimConnection } from './shim-connection.ts';
@@ -59,12 +60,18 @@ function ended(stream: Readable): Promise<void> {
 }
 
 function stdinOf(connection: ShimConnection): Writable {
-  return new Writable({
-    write: (chunk: Buffer, _encoding, done) => {
-      connection.demand('write to stdin', REQUEST.input, chunk).then(() => done(), done);
-    },
-    final: (done) => {
-      connection.demand('close stdin', REQUEST.inputEnd).then(() => done(), done);
-    },
+  const send = (step: string, type: number, bytes: Buffer | undefined, done: (error?: Error) => void): void => {
+    // A shim that left unanswered is told by `exited`; only a payload that does not read is the writer's business.
+    connection.request(type, bytes).then(
+      (errno) => (errno === 0 ? done() : done(sysError('shim', errno, step))),
+      () => done(),
+    );
+  };
+  const stdin = new Writable({
+    write: (chunk: Buffer, _encoding, done) => send('write to stdin', REQUEST.input, chunk, done),
+    final: (done) => send('close stdin', REQUEST.inputEnd, undefined, done),
   });
+  // A payload may stop reading at any time: who wants to know listens, nobody has to.
+  stdin.on('error', () => {});
+  return stdin;
 }

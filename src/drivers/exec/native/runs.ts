@@ -1,0 +1,196 @@
+/** The runs that are alive as far as we know, from the moment their payload runs until their end has been told. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { bootId, SIGKILL, signalProcess, startTimeOf } from '../../../ffi/processes.ts';
+import type { Clock } from '../../../model/clock.ts';
+import { TsdError } from '../../../model/errors.ts';
+import type { AdoptResult, TaskExit, TaskHandle } from '../../contract.ts';
+import type { CgroupManager } from './cgroups/manager.ts';
+import { type ExitRecord, readExitRecord } from './exit-record.ts';
+import type { RunFiles } from './run-files.ts';
+import type { ShimChildren } from './shim-children.ts';
+import { ShimConnection } from './shim-connection.ts';
+import type { Launched } from './shim-protocol.ts';
+
+/** How long a killed payload may take to disappear before its run is over without it. */
+const DEATH_TIMEOUT_MS = 10_000;
+
+export interface Run {
+  readonly handle: TaskHandle;
+  readonly connection: ShimConnection;
+  /** Resolves when the listeners have been told. */
+  readonly ended: Promise<void>;
+}
+
+type RunKey = Pick<TaskHandle, 'containerId' | 'run'>;
+
+export interface RunsContext {
+  readonly files: RunFiles;
+  readonly children: ShimChildren;
+  readonly cgroups: Pick<CgroupManager, 'kill' | 'oomKilled'>;
+  readonly clock: Clock;
+}
+
+export class Runs {
+  readonly #context: RunsContext;
+  readonly #alive = new Map<string, Run>();
+  readonly #listeners: ((exit: TaskExit) => void)[] = [];
+  #closed = false;
+
+  constructor(context: RunsContext) {
+    this.#context = context;
+  }
+
+  get(containerId: string): Run | null {
+    return this.#alive.get(containerId) ?? null;
+  }
+
+  /** @throws TSD_CONTAINER_NOT_RUNNING */
+  need(containerId: string): Run {
+    const run = this.#alive.get(containerId);
+    if (run === undefined) throw new TsdError('TSD_CONTAINER_NOT_RUNNING', `${containerId} is not running`);
+    return run;
+  }
+
+  onExit(listener: (exit: TaskExit) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  record({ containerId, run }: RunKey): ExitRecord | null {
+    return readExitRecord(this.#context.files.exitRecord(containerId, run));
+  }
+
+  /** A run counts as alive until the connection ends: the shim leaves when the exit record is durable, or was killed. */
+  follow(handle: TaskHandle, connection: ShimConnection): Run {
+    const ended = new Promise<void>((resolve) => {
+      connection.listen({
+        closed: () => {
+          if (!this.#closed) void this.#settle(handle).then(resolve);
+        },
+      });
+    });
+    const run = { handle, connection, ended };
+    this.#alive.set(handle.containerId, run);
+    return run;
+  }
+
+  /** Follows the run whose shim listens on its socket; null when there is none. */
+  async connect(key: RunKey): Promise<Run | null> {
+    const { containerId, run } = key;
+    const path = this.#context.files.socket(containerId, run);
+    const connection = await ShimConnection.connect(path);
+    const status = (await connection?.status()) ?? null;
+    if (connection === null || status === null) return null;
+    // Somebody else may have asked for the same run meanwhile.
+    const known = this.#alive.get(containerId);
+    if (known === undefined && status.containerId === containerId && status.run === run) {
+      return this.follow(handleOf(key, status.launched), connection);
+    }
+    connection.close();
+    if (known !== undefined) return known;
+    throw new TsdError('TSD_SHIM', `another run answers on ${path}`, { step: 'adopt' });
+  }
+
+  async adopt(wanted: RunKey & Partial<TaskHandle>): Promise<AdoptResult> {
+    const active = this.get(wanted.containerId);
+    if (active?.handle.run === wanted.run) return { state: 'running', handle: active.handle };
+    const record = this.record(wanted);
+    if (record !== null) return this.#adoptEnded(wanted, record);
+    const found = await this.connect(wanted);
+    if (found !== null) return { state: 'running', handle: found.handle };
+    // The shim may have left between the two looks.
+    const late = this.record(wanted);
+    if (late !== null) return this.#adoptEnded(wanted, late);
+    await this.#buryLost({ ...this.#context.files.readState(wanted.containerId), ...wanted });
+    return this.#adoptEnded(wanted, null);
+  }
+
+  /** A run that an earlier supervisor left and nobody adopted. */
+  async unadopted(containerId: string): Promise<Run | null> {
+    for (const run of this.#context.files.runsWithSocket(containerId)) {
+      const found = await this.connect({ containerId, run });
+      if (found !== null) return found;
+    }
+    return null;
+  }
+
+  /** Lets go of all runs; their ends are not told any more. */
+  close(): void {
+    this.#closed = true;
+    for (const { connection } of this.#alive.values()) connection.close();
+    this.#alive.clear();
+  }
+
+  async #settle(handle: TaskHandle): Promise<void> {
+    const { files, children } = this.#context;
+    children.leaving(handle.shimPid);
+    const record = this.#recordOrUnknown(handle);
+    // What cannot be killed now is still in list(), and remove() says why it cannot be removed.
+    if (record === null) await this.#bury(handle).catch(() => {});
+    const exit = this.#exit(handle, record);
+    files.endRun(handle.containerId, handle.run);
+    this.#alive.delete(handle.containerId);
+    for (const listener of this.#listeners) listener(exit);
+  }
+
+  /** A record that cannot be read says as much as none. */
+  #recordOrUnknown(key: RunKey): ExitRecord | null {
+    try {
+      return this.record(key);
+    } catch {
+      return null;
+    }
+  }
+
+  #exit({ containerId, run }: RunKey, record: ExitRecord | null): TaskExit {
+    return {
+      containerId,
+      run,
+      exitCode: record?.exitCode ?? null,
+      signal: record?.signal ?? null,
+      oomKilled: this.#context.cgroups.oomKilled(containerId),
+      finishedAtMs: record?.finishedAtMs ?? this.#context.clock.now().wallMs,
+    };
+  }
+
+  #adoptEnded(key: RunKey, record: ExitRecord | null): AdoptResult {
+    const exit = this.#exit(key, record);
+    this.#context.files.endRun(key.containerId, key.run);
+    return { state: 'exited', exit };
+  }
+
+  /** A run without a record and without a shim that answers. Pids of another boot mean nothing. */
+  async #buryLost(handle: Pick<TaskHandle, 'containerId'> & Partial<TaskHandle>): Promise<void> {
+    if (handle.bootId !== bootId()) return;
+    const { containerId, pid, startTime, shimPid, shimStartTime } = handle;
+    if (shimPid !== undefined && shimStartTime !== undefined && startTimeOf(shimPid) === shimStartTime) {
+      throw new TsdError('TSD_SHIM', `shim ${shimPid} of ${containerId} runs but its socket is gone`, {
+        step: 'adopt',
+        hint: `Kill process ${shimPid}; the container ends with it and follows its restart policy.`,
+      });
+    }
+    if (pid !== undefined && startTime !== undefined) await this.#bury({ containerId, pid, startTime });
+  }
+
+  /** Makes sure that nothing of a run whose shim was killed goes on; the kernel was asked to kill the payload with it. */
+  async #bury({ containerId, pid, startTime }: Pick<TaskHandle, 'containerId' | 'pid' | 'startTime'>): Promise<void> {
+    const { cgroups, clock } = this.#context;
+    signalProcess(pid, startTime, SIGKILL);
+    await cgroups.kill(containerId);
+    const giveUp = clock.now().bootMs + DEATH_TIMEOUT_MS;
+    while (startTimeOf(pid) === startTime && clock.now().bootMs < giveUp) await delay(1);
+  }
+}
+
+export function handleOf({ containerId, run }: RunKey, launched: Launched): TaskHandle {
+  return {
+    containerId,
+    run,
+    bootId: bootId(),
+    shimPid: launched.shimPid,
+    // Null only when it has ended since; then no process has this start time.
+    shimStartTime: startTimeOf(launched.shimPid) ?? '0',
+    pid: launched.pid,
+    startTime: launched.startTime,
+    startedAtMs: launched.startedAtMs,
+  };
+}
