@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest';
+import { buildHostname, buildHosts } from '../../../src/state/hosts.ts';
+import { buildResolvConf } from '../../../src/state/resolv-conf.ts';
+
+const none = { servers: [], search: [] };
+
+describe('hosts', () => {
+  it('names the container, the loopback, its links and extra hosts, in this order', () => {
+    const text = buildHosts({
+      address: '10.80.0.2',
+      hostname: 'web',
+      domainname: 'example.org',
+      links: [
+        { alias: 'db', address: '10.80.0.3' },
+        { alias: 'database', address: '10.80.0.3' },
+      ],
+      extraHosts: ['printer:192.0.2.7', 'v6:2001:db8::1'],
+    });
+    expect(text).toBe(
+      [
+        '10.80.0.2\tweb.example.org web',
+        '127.0.0.1\tlocalhost',
+        '::1\tlocalhost ip6-localhost ip6-loopback',
+        'fe00::0\tip6-localnet',
+        'ff00::0\tip6-mcastprefix',
+        'ff02::1\tip6-allnodes',
+        'ff02::2\tip6-allrouters',
+        '10.80.0.3\tdb',
+        '10.80.0.3\tdatabase',
+        '192.0.2.7\tprinter',
+        '2001:db8::1\tv6',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('leaves out the own line without an address', () => {
+    const text = buildHosts({ address: null, hostname: 'web', domainname: '', links: [], extraHosts: [] });
+    expect(text.startsWith('127.0.0.1\tlocalhost\n')).toBe(true);
+  });
+
+  it('refuses a name that would add a line', () => {
+    const content = {
+      address: null,
+      hostname: 'web',
+      domainname: '',
+      links: [],
+      extraHosts: ['a\n1.2.3.4 bank:1.1.1.1'],
+    };
+    expect(() => buildHosts(content)).toThrow(expect.objectContaining({ code: 'TSD_CONTAINER_SETUP' }));
+  });
+
+  it('writes the host name with its domain', () => {
+    expect(buildHostname('web', '')).toBe('web\n');
+    expect(buildHostname('web', 'example.org')).toBe('web.example.org\n');
+  });
+});
+
+describe('resolv.conf', () => {
+  const host = 'search corp.example\nnameserver 127.0.0.53\nnameserver 10.0.2.3\noptions edns0\n';
+
+  it("is the host's without servers that a container cannot reach", () => {
+    expect(buildResolvConf(none, none, host)).toBe('search corp.example\nnameserver 10.0.2.3\noptions edns0\n');
+  });
+
+  it('falls back to public servers', () => {
+    expect(buildResolvConf(none, none, 'nameserver 127.0.0.1\n')).toBe('\nnameserver 8.8.8.8\nnameserver 8.8.4.4');
+    expect(buildResolvConf(none, none, 'nameserver ::1\n')).toBe('\nnameserver 8.8.8.8\nnameserver 8.8.4.4');
+  });
+
+  it('prefers the container, then the supervisor, then the host, for servers and search alike', () => {
+    const container = { servers: ['1.1.1.1'], search: [] };
+    const supervisor = { servers: ['2.2.2.2'], search: ['lan'] };
+    expect(buildResolvConf(container, supervisor, host)).toBe('nameserver 1.1.1.1\nsearch lan\n');
+    expect(buildResolvConf({ servers: [], search: ['a', 'b'] }, none, host)).toBe('nameserver 10.0.2.3\nsearch a b\n');
+    expect(buildResolvConf(container, none, host)).toBe('nameserver 1.1.1.1\nsearch corp.example\n');
+  });
+
+  it('writes no search list for a single dot', () => {
+    expect(buildResolvConf({ servers: ['1.1.1.1'], search: ['.'] }, none, host)).toBe('nameserver 1.1.1.1\n');
+  });
+});

@@ -1,0 +1,154 @@
+import { describe, expect, it } from 'vitest';
+import type { ContainerRecord, RunHandle, RunStatus } from '../../../src/state/container-record.ts';
+import { NEVER_RUN } from '../../../src/state/container-record.ts';
+import {
+  type AdoptionAnswer,
+  adoptionQuestions,
+  decideNames,
+  decideRestore,
+  type RestoreDecision,
+  type RestoreInput,
+} from '../../../src/state/restore.ts';
+import { containerRecord } from '../../support/container-record.ts';
+
+const BOOT = 'this-boot';
+
+const handle = (containerId: string, run: number, bootId = BOOT): RunHandle => ({
+  containerId,
+  run,
+  bootId,
+  shimPid: 10,
+  shimStartTime: '1',
+  pid: 11,
+  startTime: '2',
+  startedAtMs: 5,
+});
+
+function container(id: string, status: RunStatus, overrides: Partial<ContainerRecord> = {}): ContainerRecord {
+  const run = overrides.run ?? 2;
+  return containerRecord({ id, run, state: { ...NEVER_RUN, status }, handle: handle(id, run), ...overrides });
+}
+
+const input = (containers: ContainerRecord[], execIds: string[] = []): RestoreInput => ({
+  containers,
+  graphDriver: 'overlay',
+  execDriver: 'native',
+  bootId: BOOT,
+  execIds: new Set(execIds),
+});
+
+const exited = (exitCode: number | null): AdoptionAnswer => ({
+  state: 'exited',
+  exit: { exitCode, oomKilled: false, finishedAtMs: 99 },
+});
+
+function decideOne(record: ContainerRecord, answer?: AdoptionAnswer, execIds: string[] = []): RestoreDecision {
+  const answers = new Map(answer === undefined ? [] : [[record.id, answer] as const]);
+  const [decision] = decideRestore(input([record], execIds), answers);
+  return decision as RestoreDecision;
+}
+
+describe('who is asked about', () => {
+  it('runs recorded as live, with all that is known of them, and what the exec driver has something of', () => {
+    const containers = [
+      container('live', 'running'),
+      container('resting', 'exited'),
+      container('lost-start', 'created', { handle: null, run: 1 }),
+      container('other-driver', 'running', { graphDriver: 'aufs' }),
+      container('docker', 'running', { owner: null, run: 0, handle: null }),
+    ];
+    expect(adoptionQuestions(input(containers, ['lost-start']))).toEqual([
+      handle('live', 2),
+      { containerId: 'lost-start', run: 1 },
+    ]);
+  });
+
+  it('asks for the run, not for the handle of an earlier one', () => {
+    const record = container('c', 'exited', { run: 3, handle: handle('c', 2) });
+    expect(adoptionQuestions(input([record], ['c']))).toEqual([{ containerId: 'c', run: 3 }]);
+  });
+});
+
+describe('what becomes of a container', () => {
+  it('adopts one that runs', () => {
+    const answer: AdoptionAnswer = { state: 'running', handle: handle('c', 2) };
+    expect(decideOne(container('c', 'running'), answer)).toEqual({
+      id: 'c',
+      decision: 'adopt',
+      handle: handle('c', 2),
+    });
+  });
+
+  it('records an end that came while no supervisor ran', () => {
+    expect(decideOne(container('c', 'running'), exited(7))).toMatchObject({
+      decision: 'exited',
+      exitCode: 7,
+      finishedAtMs: 99,
+    });
+  });
+
+  it('does not know how a run ended that nobody saw', () => {
+    expect(decideOne(container('c', 'running'), exited(null))).toMatchObject({ decision: 'exited', exitCode: null });
+    expect(decideOne(container('c', 'running'))).toMatchObject({ decision: 'exited', exitCode: null });
+  });
+
+  it('believes no process of an earlier boot', () => {
+    const answer: AdoptionAnswer = { state: 'running', handle: handle('c', 2, 'earlier') };
+    expect(decideOne(container('c', 'running'), answer)).toMatchObject({
+      decision: 'exited',
+      exitCode: null,
+      reason: 'its processes belong to an earlier boot',
+    });
+  });
+
+  it('leaves one whose end was recorded', () => {
+    expect(decideOne(container('c', 'exited'), exited(7), ['c'])).toEqual({ id: 'c', decision: 'keep' });
+  });
+
+  it('takes the end of a run that was begun after the recorded one', () => {
+    const record = container('c', 'exited', { run: 3, handle: handle('c', 2) });
+    expect(decideOne(record, exited(9), ['c'])).toMatchObject({ decision: 'exited', exitCode: 9 });
+  });
+
+  it("marks Docker's running containers as exited without asking or signalling anyone", () => {
+    const record = container('c', 'running', { owner: null, run: 0, handle: null, execDriver: 'native-0.2' });
+    expect(adoptionQuestions(input([record]))).toEqual([]);
+    expect(decideOne(record)).toMatchObject({ decision: 'exited', exitCode: null });
+  });
+
+  it.each([
+    ['aufs', 'made with graph driver aufs; overlay is in use'],
+    ['', 'made with graph driver aufs; overlay is in use'],
+  ])('shows one of graph driver "%s" as unavailable, also when it is live', (graphDriver, reason) => {
+    expect(decideOne(container('c', 'running', { graphDriver }))).toEqual({ id: 'c', decision: 'unavailable', reason });
+  });
+
+  it('shows one of another exec driver as unavailable', () => {
+    expect(decideOne(container('c', 'exited', { execDriver: 'lxc' })).decision).toBe('unavailable');
+  });
+});
+
+describe('names', () => {
+  const first = container('1', 'exited', { engineName: 'web' });
+  const second = container('2', 'exited', { engineName: 'web' });
+
+  it('gives back what the link graph lost', () => {
+    const repairs = decideNames([first], new Set(['1']), [], () => null);
+    expect(repairs).toEqual({ missing: [{ path: '/web', id: '1' }], stale: [] });
+  });
+
+  it('takes a name from an entity without a container', () => {
+    const repairs = decideNames([first], new Set(['1']), ['gone', '1'], (path) => (path === '/web' ? 'gone' : null));
+    expect(repairs).toEqual({ missing: [{ path: '/web', id: '1' }], stale: ['gone'] });
+  });
+
+  it('never takes a name from a container, readable or not', () => {
+    expect(decideNames([first], new Set(['1', 'damaged']), ['damaged'], () => 'damaged')).toEqual({
+      missing: [],
+      stale: [],
+    });
+    expect(decideNames([first, second], new Set(['1', '2']), [], () => null).missing).toEqual([
+      { path: '/web', id: '1' },
+    ]);
+  });
+});
