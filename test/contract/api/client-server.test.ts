@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SupervisorClient } from '../../../src/api/client.ts';
 import { TsdError } from '../../../src/model/errors.ts';
+import { type Served, serve } from '../../support/api/served.ts';
 import { until } from '../../support/wait.ts';
-import { type Served, serve } from './served.ts';
 
 let served: Served;
 beforeEach(async () => {

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SupervisorClient } from '../../../src/api/client.ts';
-import { type Served, serve } from './served.ts';
+import { type Served, serve } from '../../support/api/served.ts';
 
 let served: Served;
 beforeEach(async () => {

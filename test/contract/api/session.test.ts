@@ -2,9 +2,9 @@ import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ExecRequest } from '../../../src/api/supervisor.ts';
 import type { StdioSession } from '../../../src/drivers/contract.ts';
+import type { PlainSession } from '../../support/api/plain-supervisor.ts';
+import { type Served, serve } from '../../support/api/served.ts';
 import { until } from '../../support/wait.ts';
-import type { PlainSession } from './plain-supervisor.ts';
-import { type Served, serve } from './served.ts';
 
 let served: Served;
 beforeEach(async () => {

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SupervisorClient } from '../../../src/api/client.ts';
 import { type ApiServer, serveApi } from '../../../src/api/server.ts';
+import { ensureBuilt } from '../../support/api/built.ts';
+import { PlainSupervisor } from '../../support/api/plain-supervisor.ts';
 import { until } from '../../support/wait.ts';
-import { ensureBuilt } from './built.ts';
-import { PlainSupervisor } from './plain-supervisor.ts';
 
 let directory: string;
 let servers: ApiServer[];

@@ -1,0 +1,49 @@
+# bash completion for tsdocker; written by: tsdocker completion bash
+_tsdocker() {
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command= flags= words= i
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case ${COMP_WORDS[i]} in
+      -H|--host) ((i++)) ;;
+      -*) ;;
+      *) command=${COMP_WORDS[i]}; break ;;
+    esac
+  done
+  if [[ $prev == -o || $prev == --output ]]; then
+    COMPREPLY=($(compgen -W "table wide json name" -- "$cur")); return
+  fi
+  if [[ $cur != -* ]]; then
+    case $prev in -f|--file|--base-dir|-H|--host|-o|--output|-n|--tail|--since|-e|--env|-w|--workdir|-u|--user|-t|--timeout|-s|--signal|-i|--input|--root|--run-dir|--manifests|-G|--group|-p|--pidfile|--default-bridge|-b|--bridge|--bip|--fixed-cidr|--mtu|--ip|--dns|--dns-search|--storage-driver|--storage-opt|--exec-driver|--label|-l|--log-level|--config) COMPREPLY=($(compgen -f -- "$cur")); return ;; esac
+  fi
+  case $command in
+    "") words="apply plan diff delete approve validate schema get describe images logs exec stop start restart kill wait load daemon info doctor version completion"; flags="-H --host -v --version -h --help" ;;
+    apply) flags="-f --file --base-dir --wait --dry-run -H --host"; words="" ;;
+    plan) flags="-f --file --base-dir -o --output -H --host"; words="" ;;
+    diff) flags="-f --file --base-dir -o --output -H --host"; words="" ;;
+    delete) flags="-f --file --base-dir --all --wait -H --host"; words="" ;;
+    approve) flags="-H --host"; words="" ;;
+    validate) flags="-f --file --base-dir"; words="" ;;
+    schema) flags=""; words="" ;;
+    get) flags="-o --output -H --host"; words="containers images volumes networks manifests" ;;
+    describe) flags="-o --output -H --host"; words="" ;;
+    images) flags="-o --output -H --host"; words="" ;;
+    logs) flags="-f --follow -n --tail --since -t --timestamps -H --host"; words=" $(tsdocker get containers -o name 2>/dev/null)" ;;
+    exec) flags="-i --interactive -t --tty -e --env -w --workdir -u --user -H --host"; words=" $(tsdocker get containers -o name 2>/dev/null)" ;;
+    stop) flags="-t --timeout -H --host"; words=" $(tsdocker get containers -o name 2>/dev/null)" ;;
+    start) flags="-H --host"; words=" $(tsdocker get containers -o name 2>/dev/null)" ;;
+    restart) flags="-t --timeout -H --host"; words=" $(tsdocker get containers -o name 2>/dev/null)" ;;
+    kill) flags="-s --signal -H --host"; words=" $(tsdocker get containers -o name 2>/dev/null)" ;;
+    wait) flags="-H --host"; words=" $(tsdocker get containers -o name 2>/dev/null)" ;;
+    load) flags="-i --input -H --host"; words="" ;;
+    daemon) flags="--root --run-dir --manifests -H --host -G --group -p --pidfile --default-bridge -b --bridge --bip --fixed-cidr --mtu --icc --ip-masq --iptables --ip-forward --ip --dns --dns-search -s --storage-driver --storage-opt -e --exec-driver --label -D --debug -l --log-level --stop-containers --config"; words="" ;;
+    info) flags="-o --output -H --host"; words="" ;;
+    doctor) flags="-o --output -H --host"; words="" ;;
+    version) flags="-o --output -H --host"; words="" ;;
+    completion) flags=""; words="bash zsh fish" ;;
+  esac
+  if [[ $cur == -* ]]; then
+    COMPREPLY=($(compgen -W "$flags -h --help" -- "$cur"))
+  else
+    COMPREPLY=($(compgen -W "$words" -- "$cur"))
+  fi
+}
+complete -o filenames -o bashdefault -F _tsdocker tsdocker

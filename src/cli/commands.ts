@@ -1,0 +1,115 @@
+/** Every command in the order of the help page. A command's file is loaded when it is the one that was asked for. */
+import type { Command } from 'commander';
+import type { CliContext } from './context.ts';
+
+export interface CommandModule {
+  readonly configure: (command: Command, context: CliContext) => void;
+}
+
+export interface CommandEntry {
+  readonly name: string;
+  readonly group: string;
+  readonly summary: string;
+  readonly load: () => Promise<CommandModule>;
+}
+
+const MANIFESTS = 'Manifests:';
+const STATE = 'What is:';
+const CONTAINERS = 'Containers:';
+const HOST = 'Supervisor and host:';
+
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'apply',
+    group: MANIFESTS,
+    summary: 'hand manifests to the supervisor',
+    load: () => import('./commands/apply.ts'),
+  },
+  {
+    name: 'plan',
+    group: MANIFESTS,
+    summary: 'show what would be done, and why',
+    load: () => import('./commands/plan.ts'),
+  },
+  { name: 'diff', group: MANIFESTS, summary: 'show which fields differ', load: () => import('./commands/diff.ts') },
+  {
+    name: 'delete',
+    group: MANIFESTS,
+    summary: 'take back what was applied',
+    load: () => import('./commands/delete.ts'),
+  },
+  {
+    name: 'approve',
+    group: MANIFESTS,
+    summary: 'let held removals through',
+    load: () => import('./commands/approve.ts'),
+  },
+  {
+    name: 'validate',
+    group: MANIFESTS,
+    summary: 'check manifests without a supervisor',
+    load: () => import('./commands/validate.ts'),
+  },
+  {
+    name: 'schema',
+    group: MANIFESTS,
+    summary: 'print the JSON Schema of manifests',
+    load: () => import('./commands/schema.ts'),
+  },
+  {
+    name: 'get',
+    group: STATE,
+    summary: 'list containers, images, volumes, networks, manifests',
+    load: () => import('./commands/get.ts'),
+  },
+  {
+    name: 'describe',
+    group: STATE,
+    summary: 'show everything about one resource',
+    load: () => import('./commands/describe.ts'),
+  },
+  { name: 'images', group: STATE, summary: 'list images', load: () => import('./commands/images.ts') },
+  {
+    name: 'logs',
+    group: CONTAINERS,
+    summary: 'print what a container wrote',
+    load: () => import('./commands/logs.ts'),
+  },
+  {
+    name: 'exec',
+    group: CONTAINERS,
+    summary: 'run a command in a container',
+    load: () => import('./commands/exec.ts'),
+  },
+  {
+    name: 'stop',
+    group: CONTAINERS,
+    summary: 'stop containers and keep them stopped',
+    load: () => import('./commands/stop.ts'),
+  },
+  { name: 'start', group: CONTAINERS, summary: 'start stopped containers', load: () => import('./commands/start.ts') },
+  {
+    name: 'restart',
+    group: CONTAINERS,
+    summary: 'stop and start containers',
+    load: () => import('./commands/restart.ts'),
+  },
+  { name: 'kill', group: CONTAINERS, summary: 'send a signal', load: () => import('./commands/kill.ts') },
+  {
+    name: 'wait',
+    group: CONTAINERS,
+    summary: 'wait for the end and print exit codes',
+    load: () => import('./commands/wait.ts'),
+  },
+  { name: 'load', group: HOST, summary: 'load an image archive', load: () => import('./commands/load.ts') },
+  { name: 'daemon', group: HOST, summary: 'run the supervisor', load: () => import('./commands/daemon.ts') },
+  { name: 'info', group: HOST, summary: 'show the supervisor and its host', load: () => import('./commands/info.ts') },
+  { name: 'doctor', group: HOST, summary: 'check what this host can do', load: () => import('./commands/doctor.ts') },
+  { name: 'version', group: HOST, summary: 'show versions of both sides', load: () => import('./commands/version.ts') },
+  {
+    name: 'completion',
+    group: HOST,
+    summary: 'print a completion script for a shell',
+    load: () => import('./commands/completion.ts'),
+  },
+];

@@ -1,0 +1,53 @@
+import type { Command } from 'commander';
+import type { CliContext } from '../context.ts';
+import { document } from '../documentation.ts';
+import { printIssues } from '../errors.ts';
+import { EXIT } from '../exit-codes.ts';
+import { follow } from '../follow.ts';
+import { type ManifestOptions, readManifests } from '../input.ts';
+import { manifestOptions, requireManifests, waitOption } from '../options.ts';
+import { formatPlan } from '../output/plan.ts';
+
+interface ApplyOptions extends ManifestOptions {
+  readonly wait?: number;
+  readonly dryRun?: boolean;
+}
+
+export function configure(command: Command, context: CliContext): void {
+  document(command, {
+    description:
+      'Hands manifests to the supervisor, which stores them and keeps what they declare running.\n\n' +
+      'A file replaces everything that its app had before: what it no longer declares is removed, volumes are kept. ' +
+      'Manifests with errors change nothing. Without --wait the command returns once the manifests are accepted.',
+    examples: [
+      ['tsdocker apply -f blog.yaml --wait', 'Apply a manifest and wait until everything of it is ready'],
+      ['tsdocker apply -f ./apps --dry-run', 'Show what a directory of manifests would change'],
+      ['generate | tsdocker apply -f - --base-dir .', 'Apply from standard input; paths in it start here'],
+    ],
+    exitCodes: [
+      ['0', 'accepted; with --wait: everything is ready, one-shot containers exited 0'],
+      ['1', 'rejected, failed, or not ready in time'],
+    ],
+  });
+  manifestOptions(command, 'manifests to apply');
+  command.addOption(waitOption('return when everything is ready'));
+  command.option('--dry-run', 'print the plan and change nothing');
+  command.action(context.action((options: ApplyOptions) => run(context, options)));
+}
+
+async function run(context: CliContext, options: ApplyOptions): Promise<number> {
+  const inputs = requireManifests(await readManifests(context, options));
+  const client = await context.client();
+  if (options.dryRun !== true) {
+    const waitMs = options.wait ?? null;
+    return follow(context, client.apply(inputs, { dryRun: false, waitMs }), { mustBeReady: waitMs !== null });
+  }
+  for await (const event of client.apply(inputs, { dryRun: true, waitMs: null })) {
+    if (event.type === 'rejected') {
+      printIssues(context, event.issues);
+      return EXIT.error;
+    }
+    if (event.type === 'accepted') context.print(formatPlan(event.plan));
+  }
+  return EXIT.ok;
+}

@@ -1,0 +1,36 @@
+import { Argument, type Command } from 'commander';
+import type { CliContext } from '../context.ts';
+import { document } from '../documentation.ts';
+import { EXIT } from '../exit-codes.ts';
+import { bashCompletion, fishCompletion, type ProgramShape, shapeOf, zshCompletion } from '../output/completion.ts';
+
+type Shell = 'bash' | 'zsh' | 'fish';
+
+const SCRIPTS: Readonly<Record<Shell, (shape: ProgramShape) => string>> = {
+  bash: bashCompletion,
+  zsh: zshCompletion,
+  fish: fishCompletion,
+};
+
+export function configure(command: Command, context: CliContext): void {
+  document(command, {
+    description:
+      'Prints a script that teaches a shell to complete commands, options, and the names of what the supervisor has. ' +
+      'The Debian package installs them already.',
+    examples: [
+      ['source <(tsdocker completion bash)', 'In this bash, or for good from ~/.bashrc'],
+      [
+        'tsdocker completion zsh > /usr/local/share/zsh/site-functions/_tsdocker',
+        'For zsh; start a new shell afterwards',
+      ],
+      ['tsdocker completion fish > ~/.config/fish/completions/tsdocker.fish', 'For fish'],
+    ],
+  });
+  command.addArgument(new Argument('<shell>', 'which shell').choices(Object.keys(SCRIPTS)));
+  command.action(
+    context.action(async (shell: Shell) => {
+      context.print(SCRIPTS[shell](shapeOf(await context.wholeProgram())));
+      return EXIT.ok;
+    }),
+  );
+}

@@ -1,0 +1,51 @@
+import { type Command, Option } from 'commander';
+import { SETTINGS, type SettingName } from '../../daemon-settings.ts';
+import type { CliContext } from '../context.ts';
+import { document } from '../documentation.ts';
+import { printErrors } from '../errors.ts';
+import { EXIT } from '../exit-codes.ts';
+import { collect } from '../options.ts';
+
+type DaemonOptions = Partial<Record<SettingName, unknown>> & { readonly config?: string };
+
+export function configure(command: Command, context: CliContext): void {
+  document(command, {
+    description:
+      'Runs the supervisor in the foreground, as root. It watches the manifests directory and answers on the socket until SIGTERM ' +
+      'or SIGINT. Containers go on without it, and the next start takes them over, unless --stop-containers is given.\n\n' +
+      'Each setting may also stand in the environment, as TSDOCKER_ and its name (TSDOCKER_RUN_DIR; lists separated by commas), or ' +
+      'in the config file under its camelCase name (runDir: /run/x). A flag wins over the environment, and that over the file.',
+    examples: [
+      ['tsdocker daemon', 'Run with the defaults; usually systemd does: systemctl enable --now tsdocker'],
+      [
+        'tsdocker daemon --root /tmp/t/root --run-dir /tmp/t/run --manifests ./apps --default-bridge tsdtest0',
+        'A second supervisor beside the first',
+      ],
+      ['tsdocker daemon --icc=false --dns 10.0.0.53', 'Containers talk through links only, and ask this name server'],
+    ],
+    exitCodes: [
+      ['0', 'stopped by a signal'],
+      ['1', 'a setting is wrong, or the supervisor cannot start'],
+    ],
+  });
+  for (const { flags, doc, ...setting } of Object.values(SETTINGS)) {
+    const option = new Option(flags, doc);
+    if (option.optional) option.preset('true');
+    if ('list' in setting) option.argParser(collect);
+    command.addOption(option);
+  }
+  command.option('--config <file>', 'config file (default: /etc/tsdocker/daemon.yaml, when it exists)');
+  command.action(context.action((options: DaemonOptions) => run(context, options)));
+}
+
+async function run(context: CliContext, { config: configFile, ...flags }: DaemonOptions): Promise<number> {
+  const { loadDaemonConfig } = await import('../../daemon-config.ts');
+  const { config, errors } = loadDaemonConfig({ flags, env: context.streams.env, configFile: configFile ?? null });
+  if (config === null) {
+    printErrors(context, errors);
+    return EXIT.error;
+  }
+  const { runDaemon } = await import('../../main.ts');
+  await runDaemon(config);
+  return EXIT.ok;
+}

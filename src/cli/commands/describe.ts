@@ -1,0 +1,83 @@
+import type { Command } from 'commander';
+import type { DescribeView } from '../../api/supervisor.ts';
+import type { Condition } from '../../model/phases.ts';
+import type { CliContext } from '../context.ts';
+import { document, type OutputFormat, outputOption } from '../documentation.ts';
+import { EXIT } from '../exit-codes.ts';
+import { resourceArgument } from '../options.ts';
+import { formatPairs, formatTable } from '../output/table.ts';
+import { paint, printable } from '../output/text.ts';
+
+export function configure(command: Command, context: CliContext): void {
+  document(command, {
+    description:
+      'Shows everything about one resource: its state and why it is so, its specification with defaults filled in ' +
+      '(secrets as references), and the latest operations on it.',
+    examples: [
+      ['tsdocker describe web', 'A container by its short name'],
+      ['tsdocker describe volume/blog/data', 'A volume of the app blog'],
+      ['tsdocker describe network back -o json', 'Everything as one JSON object'],
+    ],
+  });
+  command.argument('<resource...>', 'KIND/NAME, KIND/APP/NAME or KIND NAME; a NAME alone is a container');
+  command.addOption(outputOption('table', 'json'));
+  command.action(
+    context.action((words: string[], options: { output: OutputFormat }) => run(context, words, options.output)),
+  );
+}
+
+async function run(context: CliContext, words: readonly string[], output: OutputFormat): Promise<number> {
+  const { kind, name } = resourceArgument(words);
+  const client = await context.client();
+  const description = await client.describe(kind, name);
+  if (output === 'json') context.printJson(description);
+  else context.print(await formatDescription(context, description));
+  return EXIT.ok;
+}
+
+async function formatDescription(context: CliContext, { view, ...about }: DescribeView): Promise<string> {
+  const { stringify } = await import('yaml');
+  const heading = (text: string) => `\n${paint(context.streams, context.streams.stdout, 'bold', text)}\n`;
+  const { conditions, ...facts } = view as typeof view & { readonly conditions?: readonly Condition[] };
+  const sections = [
+    formatPairs([
+      ['kind', about.kind],
+      ...Object.entries(facts).map(([key, value]) => [key, shown(value)] as const),
+      ['generation', about.generation],
+      ['specHash', about.specHash.slice(0, 12)],
+    ]),
+  ];
+  if (conditions !== undefined && conditions.length > 0) {
+    sections.push(heading('Conditions'), formatTable(context, CONDITION_COLUMNS, conditions));
+  }
+  const spec = stringify(about.spec, { lineWidth: 0 }).trimEnd().split('\n');
+  sections.push(heading('Specification'), spec.map((line) => `  ${printable(line)}\n`).join(''));
+  if (about.ops.length > 0) sections.push(heading('Latest operations'), formatTable(context, OP_COLUMNS, about.ops));
+  return sections.join('');
+}
+
+const CONDITION_COLUMNS = [
+  { title: 'TYPE', value: (condition: Condition) => condition.type },
+  { title: 'STATUS', value: (condition: Condition) => (condition.status ? 'yes' : 'no') },
+  { title: 'REASON', value: (condition: Condition) => condition.reason },
+  { title: 'MESSAGE', value: (condition: Condition) => condition.message },
+];
+
+type OpRow = DescribeView['ops'][number];
+const OP_COLUMNS = [
+  { title: 'AT', value: (op: OpRow) => op.at },
+  { title: 'OP', value: (op: OpRow) => op.op },
+  { title: 'STATUS', value: (op: OpRow) => op.status },
+  { title: 'CAUSE', value: (op: OpRow) => op.cause },
+  { title: 'MESSAGE', value: (op: OpRow) => op.message },
+];
+
+/** A fact of a view on one line; null is left out. */
+function shown(value: unknown): string | null {
+  if (value === null || value === undefined) return null;
+  if (Array.isArray(value)) return value.length === 0 ? null : value.join(', ');
+  if (typeof value !== 'object') return String(value);
+  return 'line' in value && 'file' in value && 'column' in value
+    ? `${value.file}:${value.line}:${value.column}`
+    : JSON.stringify(value);
+}

@@ -1,0 +1,47 @@
+import type { Command } from 'commander';
+import type { CliContext } from '../context.ts';
+import { document, type OutputFormat, outputOption } from '../documentation.ts';
+import { EXIT } from '../exit-codes.ts';
+import { formatPairs } from '../output/table.ts';
+import { formatBytes, printable } from '../output/text.ts';
+
+export function configure(command: Command, context: CliContext): void {
+  document(command, {
+    description:
+      'Shows the supervisor: its directories, drivers, generation and counts, the host, and warnings about it.',
+    examples: [
+      ['tsdocker info', 'Everything at a glance'],
+      ['tsdocker info -o json | jq -r .root', 'Where the state is, for a script'],
+    ],
+  });
+  command.addOption(outputOption('table', 'json'));
+  command.action(context.action((options: { output: OutputFormat }) => run(context, options.output)));
+}
+
+async function run(context: CliContext, output: OutputFormat): Promise<number> {
+  const client = await context.client();
+  const info = await client.info();
+  if (output === 'json') {
+    context.printJson(info);
+    return EXIT.ok;
+  }
+  context.print(
+    formatPairs([
+      ['Version', info.version],
+      ['Generation', info.generation],
+      ['Containers', `${info.containers}, ${info.running} running`],
+      ['Images', info.images],
+      ['Root', info.root],
+      ['Run directory', info.runDir],
+      ['Manifests', info.manifests],
+      ['Socket', info.socket],
+      ['Instance', info.instance],
+      ['Drivers', `graph ${info.graphDriver}, network ${info.networkDriver}, exec ${info.execDriver}`],
+      ['Default bridge', info.defaultBridge],
+      ['Host', `Linux ${info.kernel}, ${info.cpus} CPUs, ${formatBytes(info.memoryBytes)}`],
+      ['Labels', info.labels.length > 0 ? info.labels.join(', ') : null],
+    ]),
+  );
+  for (const warning of info.warnings) context.warn(`warning: ${printable(warning)}`);
+  return EXIT.ok;
+}

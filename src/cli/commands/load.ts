@@ -1,0 +1,21 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { CliContext } from '../context.ts';
+import { document } from '../documentation.ts';
+import { follow } from '../follow.ts';
+
+export function configure(command: Command, context: CliContext): void {
+  document(command, {
+    description:
+      'Loads the images of an archive, as `docker save` or an OCI tool writes it, and sets the tags it names. The ' +
+      'supervisor reads the file, so it must be on its host.',
+    examples: [['tsdocker load -i app.tar', 'Load an archive made with docker save -o app.tar']],
+  });
+  command.requiredOption('-i, --input <file>', 'archive to load');
+  command.action(
+    context.action(async (options: { input: string }) => {
+      const client = await context.client();
+      return follow(context, client.load(resolve(context.streams.cwd, options.input)), { mustBeReady: false });
+    }),
+  );
+}

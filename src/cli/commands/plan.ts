@@ -1,0 +1,44 @@
+import type { Command } from 'commander';
+import type { CliContext } from '../context.ts';
+import { document, type OutputFormat, outputOption } from '../documentation.ts';
+import { printIssues } from '../errors.ts';
+import { EXIT } from '../exit-codes.ts';
+import { type ManifestOptions, readManifests } from '../input.ts';
+import { manifestOptions } from '../options.ts';
+import { formatPlan } from '../output/plan.ts';
+
+interface PlanOptions extends ManifestOptions {
+  readonly output: OutputFormat;
+}
+
+export function configure(command: Command, context: CliContext): void {
+  document(command, {
+    description:
+      'Prints every operation the supervisor would carry out, in order and with its cause, and changes nothing.\n\n' +
+      'Without -f it is the plan of this moment; with -f the plan after those manifests were applied. ' +
+      'It comes from the engine that acts, against the state of the host as it is.',
+    examples: [
+      ['tsdocker plan', 'What is left to do right now, if anything'],
+      ['tsdocker plan -f blog.yaml', 'What applying this manifest would do'],
+      ["tsdocker plan -f blog.yaml -o json | jq '.ops[].cause'", 'The causes alone, for a script'],
+    ],
+    exitCodes: [
+      ['0', 'nothing to do'],
+      ['1', 'error, or the manifests have errors'],
+      ['2', 'there are operations'],
+    ],
+  });
+  manifestOptions(command, 'plan as if these manifests were applied');
+  command.addOption(outputOption('table', 'json'));
+  command.action(context.action((options: PlanOptions) => run(context, options)));
+}
+
+async function run(context: CliContext, options: PlanOptions): Promise<number> {
+  const client = await context.client();
+  const plan = await client.plan(await readManifests(context, options));
+  if (options.output === 'json') context.printJson(plan);
+  else if (plan.issues.length === 0) context.print(formatPlan(plan));
+  printIssues(context, plan.issues);
+  if (plan.issues.length > 0) return EXIT.error;
+  return plan.ops.length > 0 ? EXIT.changes : EXIT.ok;
+}

@@ -1,0 +1,60 @@
+import type { Command } from 'commander';
+import type { ManifestInput } from '../../api/supervisor.ts';
+import type { CliContext } from '../context.ts';
+import { document } from '../documentation.ts';
+import { EXIT } from '../exit-codes.ts';
+import { type ManifestOptions, readManifests } from '../input.ts';
+import { manifestOptions, requireManifests } from '../options.ts';
+import { plural } from '../output/text.ts';
+
+export function configure(command: Command, context: CliContext): void {
+  document(command, {
+    description:
+      'Checks manifests without a supervisor: syntax, fields, references, conflicts and circles, also between the files named. ' +
+      'All problems are shown at once, each with its file, line and column.\n\n' +
+      'What depends on the host, like a port in use or a missing image, is not checked here: that is what ' +
+      '`tsdocker plan -f` is for.',
+    examples: [
+      ['tsdocker validate -f blog.yaml', 'Check one manifest'],
+      ['tsdocker validate -f /etc/tsdocker/manifests', 'Check a whole directory, as in a commit hook or CI'],
+    ],
+    exitCodes: [
+      ['0', 'everything is valid'],
+      ['1', 'there are problems, or a file cannot be read'],
+    ],
+  });
+  manifestOptions(command, 'manifests to check');
+  command.action(context.action((options: ManifestOptions) => run(context, options)));
+}
+
+async function run(context: CliContext, options: ManifestOptions): Promise<number> {
+  const inputs = requireManifests(await readManifests(context, options));
+  const issues = await issuesOf(context, inputs);
+  if (issues.length === 0) {
+    context.print(`${plural(inputs.length, 'manifest')}: valid`);
+    return EXIT.ok;
+  }
+  const { formatIssues } = await import('../../manifest/issue.ts');
+  context.warn(formatIssues(issues, new Map(inputs.map(({ file, text }) => [file, text]))).trimEnd());
+  return EXIT.error;
+}
+
+async function issuesOf(context: CliContext, inputs: readonly ManifestInput[]) {
+  const { desiredState } = await import('../../manifest/desired-state.ts');
+  const { readHostFile } = await import('../../supervisor/read-file.ts');
+  const sources = inputs.map(({ file, baseDir, text }) => ({
+    sourceId: file,
+    file,
+    baseDir: baseDir === '' ? context.streams.cwd : baseDir,
+    content: { ok: true as const, text },
+    lastGood: null,
+  }));
+  const resolution = desiredState(sources, {
+    generation: 0,
+    defaultHostIp: '0.0.0.0',
+    readFile: readHostFile,
+    // Hashes are not looked at: nothing is kept of them.
+    hashSecret: () => '',
+  });
+  return [...resolution.sources.values()].flatMap((outcome) => outcome.issues);
+}

@@ -1,0 +1,57 @@
+/** What a command sees of the world: streams, environment, and the supervisor it talks to. */
+import type { Readable, Writable } from 'node:stream';
+import type { Command } from 'commander';
+import type { SupervisorClient } from '../api/client.ts';
+
+/** An output stream, which may be a terminal. */
+export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number };
+export type Input = Readable & { readonly isTTY?: boolean; setRawMode?(raw: boolean): unknown };
+
+export interface Streams {
+  readonly stdin: Input;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Unix time in ms. */
+  readonly now: () => number;
+}
+
+/** One run of the program. */
+export class CliContext {
+  readonly streams: Streams;
+  /** From -H or TSDOCKER_HOST; set before a command's action runs. */
+  host = '';
+  exitCode = 0;
+  /** All commands, loaded; for completion scripts. */
+  wholeProgram: () => Promise<Command> = () => Promise.reject(new Error('no program is running'));
+
+  constructor(streams: Streams) {
+    this.streams = streams;
+  }
+
+  /** The supervisor's facade; no connection is made before the first call. */
+  async client(): Promise<SupervisorClient> {
+    const { SupervisorClient } = await import('../api/client.ts');
+    return new SupervisorClient(this.host);
+  }
+
+  /** A command's action from a function that returns the exit code. */
+  action<A extends readonly unknown[]>(run: (...args: A) => Promise<number>): (...args: A) => Promise<void> {
+    return async (...args) => {
+      this.exitCode = await run(...args);
+    };
+  }
+
+  print(text: string): void {
+    this.streams.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+  }
+
+  printJson(value: unknown): void {
+    this.print(JSON.stringify(value, null, 2));
+  }
+
+  warn(text: string): void {
+    this.streams.stderr.write(`${text}\n`);
+  }
+}

@@ -1,0 +1,33 @@
+/** What a person reads when something went wrong: `error: …`, `hint: …`. */
+import type { IssueView } from '../api/supervisor.ts';
+import { describeError, TsdError, toTsdError } from '../model/errors.ts';
+import type { CliContext } from './context.ts';
+import { paint, printable } from './output/text.ts';
+
+function errorLine(context: CliContext, text: string): string {
+  return `${paint(context.streams, context.streams.stderr, 'red', 'error:')} ${text}`;
+}
+
+/** Prints any thrown value. A defect of ours is shown with its stack. */
+export function printError(context: CliContext, thrown: unknown): void {
+  const error = toTsdError(thrown);
+  context.warn(errorLine(context, printable(describeError(error))));
+  if (error.hint !== '') context.warn(`hint: ${printable(error.hint)}`);
+  if (error.class === 'bug' && !(thrown instanceof TsdError) && thrown instanceof Error)
+    context.warn(thrown.stack ?? '');
+}
+
+/** Several errors at once; a hint that they share is printed once, after them. */
+export function printErrors(context: CliContext, errors: readonly TsdError[]): void {
+  for (const error of errors) context.warn(errorLine(context, printable(describeError(error))));
+  for (const hint of new Set(errors.map((error) => error.hint))) context.warn(`hint: ${printable(hint)}`);
+}
+
+/** Problems of manifests, each at its place. */
+export function printIssues(context: CliContext, issues: readonly IssueView[]): void {
+  for (const issue of issues) {
+    const place = issue.line > 0 ? `${issue.file}:${issue.line}:${issue.column}` : issue.file;
+    context.warn(errorLine(context, printable(`${place}: ${issue.message}`)));
+    if (issue.hint !== undefined && issue.hint !== '') context.warn(`hint: ${printable(issue.hint)}`);
+  }
+}

@@ -1,0 +1,46 @@
+import { errorFromJson } from '../api/http-errors.ts';
+import type { ApplyEvent } from '../api/supervisor.ts';
+import { TsdError } from '../model/errors.ts';
+import type { CliContext } from './context.ts';
+import { printError, printIssues } from './errors.ts';
+import { EXIT } from './exit-codes.ts';
+import { makeProgress } from './output/progress.ts';
+
+/**
+ * Shows a stream of events to its end and says how it went: rejected manifests, a failed event and, with `mustBeReady`,
+ * an end without `ready` are errors, and so are failed operations that nothing mended.
+ */
+export async function follow(
+  context: CliContext,
+  events: AsyncIterable<ApplyEvent>,
+  options: { readonly mustBeReady: boolean },
+): Promise<number> {
+  const progress = makeProgress(context);
+  const seen: ApplyEvent[] = [];
+  try {
+    for await (const event of events) {
+      progress.show(event);
+      if (event.type !== 'progress') seen.push(event);
+    }
+  } finally {
+    progress.end();
+  }
+  return verdict(context, seen, options.mustBeReady);
+}
+
+function verdict(context: CliContext, seen: readonly ApplyEvent[], mustBeReady: boolean): number {
+  if (seen.some((event) => event.type === 'ready')) return EXIT.ok;
+  let failed = false;
+  for (const event of seen) {
+    if (event.type === 'rejected') printIssues(context, event.issues);
+    else if (event.type === 'failed') printError(context, errorFromJson(event.error));
+    else if (event.type === 'op' && event.status === 'failed' && event.error)
+      printError(context, errorFromJson(event.error));
+    else continue;
+    failed = true;
+  }
+  if (failed) return EXIT.error;
+  if (!mustBeReady) return EXIT.ok;
+  printError(context, new TsdError('TSD_TIMEOUT', 'the supervisor stopped before everything was ready'));
+  return EXIT.error;
+}

@@ -1,0 +1,68 @@
+/** Parsers and forms that several commands share. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { ManifestInput } from '../api/supervisor.ts';
+import { TsdError } from '../model/errors.ts';
+import { parseDuration } from '../model/kinds/short-forms.ts';
+import { KINDS, type Kind } from '../model/resource.ts';
+
+/** Milliseconds from `30s`, `1m30s` or a number of seconds. */
+export function durationArgument(text: string): number {
+  const parsed = parseDuration(text);
+  if (!parsed.ok) throw new InvalidArgumentError(parsed.message);
+  return parsed.value;
+}
+
+export function collect(value: string, previous: readonly string[] | undefined): string[] {
+  return [...(previous ?? []), value];
+}
+
+/** `--wait[=30s]`; undefined when it is absent, milliseconds otherwise. */
+export function waitOption(what: string): Option {
+  return new Option('--wait [duration]', `${what}, for at most this long (alone: 30s)`)
+    .argParser(durationArgument)
+    .preset('30s');
+}
+
+export function timeoutOption(): Option {
+  return new Option(
+    '-t, --timeout <duration>',
+    'how long to wait after the stop signal before SIGKILL (default: stopTimeout of the manifest, 10s)',
+  ).argParser(durationArgument);
+}
+
+/** -f and --base-dir. */
+export function manifestOptions(command: Command, what: string): Command {
+  return command
+    .addOption(
+      new Option(
+        '-f, --file <path>',
+        `${what}: a file, a directory of *.yaml and *.yml, or - for standard input; repeatable`,
+      ).argParser(collect),
+    )
+    .option('--base-dir <dir>', 'where relative paths of a manifest from standard input start');
+}
+
+const KIND_ALIASES: Readonly<Record<string, Kind>> = Object.fromEntries(
+  KINDS.flatMap((kind) => [kind, `${kind}s`, kind.charAt(0)].map((alias) => [alias, kind])),
+);
+
+export interface NamedResource {
+  readonly kind: Kind;
+  readonly name: string;
+}
+
+/** `web`, `blog/web` (containers), `volume/data`, `volume/blog/data`; or the kind as a word of its own. */
+export function resourceArgument(words: readonly string[]): NamedResource {
+  const [first = '', ...rest] = words.flatMap((word) => word.split('/'));
+  const kind = rest.length > 0 ? KIND_ALIASES[first] : undefined;
+  if (kind !== undefined) return { kind, name: rest.join('/') };
+  return { kind: 'container', name: [first, ...rest].join('/') };
+}
+
+/** @throws TsdError TSD_BAD_REQUEST when no -f was given. */
+export function requireManifests(inputs: readonly ManifestInput[]): readonly ManifestInput[] {
+  if (inputs.length > 0) return inputs;
+  throw new TsdError('TSD_BAD_REQUEST', 'no manifest was named', {
+    hint: 'Name one with -f FILE, a directory, or -f -.',
+  });
+}

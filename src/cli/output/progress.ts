@@ -1,0 +1,127 @@
+/** Shows what `apply`, `delete` and `load` stream, while it happens. */
+import type { ApplyEvent } from '../../api/supervisor.ts';
+import type { CliContext } from '../context.ts';
+import { formatBytes, paint, plural, printable, type Style } from './text.ts';
+
+type OpEvent = Extract<ApplyEvent, { type: 'op' }>;
+
+const STATUS_STYLE = { started: 'dim', done: 'green', failed: 'red', skipped: 'yellow' } as const satisfies Record<
+  OpEvent['status'],
+  Style
+>;
+
+export interface Progress {
+  show(event: ApplyEvent): void;
+  /** Leaves the screen tidy, also when the stream broke. */
+  end(): void;
+}
+
+/** A live region that follows each operation on a terminal; a line for each event elsewhere. */
+export function makeProgress(context: CliContext): Progress {
+  const { stdout, env } = context.streams;
+  return stdout.isTTY === true && env.TERM !== 'dumb' ? new LiveProgress(context) : new LineProgress(context);
+}
+
+function opLine(context: CliContext, event: OpEvent): string {
+  const { streams } = context;
+  const status = paint(streams, streams.stdout, STATUS_STYLE[event.status], event.status.padEnd(7));
+  const time = event.status === 'done' || event.status === 'failed' ? ` (${event.ms} ms)` : '';
+  const reason = event.error === undefined ? '' : `: ${printable(event.error.message)}`;
+  return `${status} ${printable(event.id)}${time}${reason}`;
+}
+
+function progressText(event: Extract<ApplyEvent, { type: 'progress' }>): string {
+  const of = event.total === null ? '' : ` of ${formatBytes(event.total)}`;
+  return `${printable(event.resource)}: ${printable(event.message)} ${formatBytes(event.current)}${of}`;
+}
+
+/** The line an event leaves behind, or null when it leaves none. Errors are printed by the command at the end. */
+function lastingLine(context: CliContext, event: ApplyEvent): string | null {
+  if (event.type === 'accepted') return `generation ${event.generation}: ${plural(event.plan.ops.length, 'operation')}`;
+  if (event.type === 'ready') return `ready: generation ${event.generation}`;
+  if (event.type === 'op' && event.status !== 'started') return opLine(context, event);
+  return null;
+}
+
+class LineProgress implements Progress {
+  readonly #context: CliContext;
+  readonly #said = new Set<string>();
+
+  constructor(context: CliContext) {
+    this.#context = context;
+  }
+
+  show(event: ApplyEvent): void {
+    const line = lastingLine(this.#context, event) ?? this.#transient(event);
+    if (line !== null) this.#context.print(line);
+  }
+
+  end(): void {}
+
+  /** What a resource waits for and each stage of a transfer are said once, not for every step. */
+  #transient(event: ApplyEvent): string | null {
+    if (event.type !== 'waiting' && event.type !== 'progress') return null;
+    const line = `${event.type === 'waiting' ? 'waiting' : '       '} ${printable(event.resource)}: ${printable(event.message)}`;
+    if (this.#said.has(line)) return null;
+    this.#said.add(line);
+    return line;
+  }
+}
+
+const ERASE_BELOW = '\u001b[J';
+
+class LiveProgress implements Progress {
+  readonly #context: CliContext;
+  /** What is under way, by operation or resource, in order of its start. */
+  readonly #live = new Map<string, string>();
+  #drawn = 0;
+
+  constructor(context: CliContext) {
+    this.#context = context;
+  }
+
+  show(event: ApplyEvent): void {
+    this.#follow(event);
+    this.#redraw(lastingLine(this.#context, event));
+  }
+
+  end(): void {
+    this.#live.clear();
+    this.#redraw(null);
+  }
+
+  #follow(event: ApplyEvent): void {
+    if (event.type === 'op' && event.status === 'started') this.#live.set(event.id, opLine(this.#context, event));
+    else if (event.type === 'op') {
+      this.#live.delete(event.id);
+      this.#live.delete(event.resource);
+    } else if (event.type === 'progress') this.#live.set(event.resource, `        ${progressText(event)}`);
+    else if (event.type === 'waiting') {
+      this.#live.set(event.resource, `waiting ${printable(event.resource)}: ${printable(event.message)}`);
+    }
+  }
+
+  /** Writes `line` for good and the live region anew below it, each cut to the terminal so that counting lines holds. */
+  #redraw(line: string | null): void {
+    const { stdout } = this.#context.streams;
+    const columns = stdout.columns ?? 80;
+    const room = Math.max(1, (stdout.rows ?? 24) - 2);
+    const region = [...this.#live.values()].slice(0, room).map((text) => cut(text, columns - 1));
+    const up = this.#drawn > 0 ? `\u001b[${this.#drawn}A` : '';
+    const lasting = line === null ? '' : `${line}\n`;
+    stdout.write(`${up}\r${ERASE_BELOW}${lasting}${region.map((text) => `${text}\n`).join('')}`);
+    this.#drawn = region.length;
+  }
+}
+
+/** Cuts to a visible width; a cut line ends its colours. */
+function cut(text: string, columns: number): string {
+  let visible = 0;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape sequences that paint() makes
+  for (const { 0: token, index } of text.matchAll(/\u001b\[\d+m|./gu)) {
+    if (token.startsWith('\u001b')) continue;
+    visible += 1;
+    if (visible > columns) return `${text.slice(0, index)}\u001b[0m`;
+  }
+  return text;
+}

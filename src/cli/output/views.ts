@@ -1,0 +1,163 @@
+/** How the lists of `get` look: their names, aliases and columns. */
+import type {
+  ContainerView,
+  ImageView,
+  ListName,
+  ManifestView,
+  NetworkView,
+  ViewOfKind,
+  VolumeView,
+} from '../../api/supervisor.ts';
+import { TsdError } from '../../model/errors.ts';
+import type { Phase } from '../../model/phases.ts';
+import { formatPosition, type SourcePosition } from '../../model/resource.ts';
+import type { Column } from './table.ts';
+import { formatAge, formatBytes, type Style } from './text.ts';
+
+interface Look {
+  readonly wide: boolean;
+  readonly nowMs: number;
+}
+
+interface ListView<Row> {
+  /** Names that select a row; the first is the one to show. */
+  readonly names: (row: Row) => readonly string[];
+  readonly columns: (look: Look) => readonly Column<Row>[];
+}
+
+export const LIST_ALIASES: Readonly<Record<ListName, readonly string[]>> = {
+  containers: ['container', 'c'],
+  images: ['image', 'i'],
+  volumes: ['volume', 'v'],
+  networks: ['network', 'n'],
+  manifests: ['manifest', 'm'],
+};
+
+/** @throws TsdError TSD_BAD_REQUEST for a word that names no list. */
+export function listOf(word: string): ListName {
+  for (const [list, aliases] of Object.entries(LIST_ALIASES)) {
+    if (list === word || aliases.includes(word)) return list as ListName;
+  }
+  throw new TsdError('TSD_BAD_REQUEST', `there is no list named ${word}`, {
+    hint: `Lists: ${Object.keys(LIST_ALIASES).join(', ')}.`,
+  });
+}
+
+const PHASE_STYLE: Readonly<Record<Phase | ImageView['phase'] | VolumeView['phase'], Style | null>> = {
+  Pending: 'yellow',
+  Creating: 'yellow',
+  Running: 'green',
+  Ready: 'green',
+  Paused: 'yellow',
+  Stopping: 'yellow',
+  Exited: null,
+  Released: null,
+  BackingOff: 'red',
+  Failed: 'red',
+};
+const STATE_STYLE = { Active: 'green', Rejected: 'red', Held: 'yellow' } as const;
+
+const text = (value: string | number | null) => (value === null ? '-' : String(value));
+const position = (source: SourcePosition | null) => (source === null ? '-' : formatPosition(source));
+const shortId = (id: string | null) => (id === null ? '-' : id.slice(0, 12));
+const appNames = ({ app, name }: { readonly app: string; readonly name: string }) => [`${app}/${name}`, name];
+
+function containerColumns({ wide, nowMs }: Look): readonly Column<ContainerView>[] {
+  return [
+    { title: 'NAME', value: (c) => c.name },
+    { title: 'APP', value: (c) => c.app },
+    { title: 'PHASE', value: (c) => c.phase, style: (c) => PHASE_STYLE[c.phase] },
+    { title: 'READY', value: (c) => (c.ready ? 'yes' : 'no') },
+    { title: 'EXIT', value: (c) => text(c.exitCode) },
+    { title: 'RESTARTS', value: (c) => String(c.restarts) },
+    {
+      title: 'SINCE',
+      value: (c) => formatAge(c.phase === 'Running' ? c.startedAt : (c.finishedAt ?? c.startedAt), nowMs),
+    },
+    { title: 'ADDRESS', value: (c) => text(c.address) },
+    { title: 'PORTS', value: (c) => c.ports.join(', ') },
+    ...(wide ? wideContainerColumns : []),
+    { title: 'IMAGE', value: (c) => c.image },
+    { title: 'MESSAGE', value: (c) => c.message },
+  ];
+}
+
+const wideContainerColumns: readonly Column<ContainerView>[] = [
+  { title: 'ENGINE NAME', value: (c) => c.engineName },
+  { title: 'ID', value: (c) => shortId(c.id) },
+  { title: 'PID', value: (c) => text(c.pid) },
+  { title: 'SOURCE', value: (c) => position(c.source) },
+];
+
+function imageColumns({ wide, nowMs }: Look): readonly Column<ImageView>[] {
+  return [
+    { title: 'NAME', value: (i) => i.name },
+    { title: 'APP', value: (i) => i.app },
+    { title: 'PHASE', value: (i) => i.phase, style: (i) => PHASE_STYLE[i.phase] },
+    { title: 'TAGS', value: (i) => i.tags.join(', ') },
+    { title: 'ID', value: (i) => (wide ? text(i.id) : shortId(i.id)) },
+    { title: 'SIZE', value: (i) => (i.size === null ? '-' : formatBytes(i.size)) },
+    { title: 'CREATED', value: (i) => (i.created === null ? '-' : `${formatAge(i.created, nowMs)} ago`) },
+    ...(wide ? [{ title: 'SOURCE', value: (i: ImageView) => position(i.source) }] : []),
+    { title: 'MESSAGE', value: (i) => i.message },
+  ];
+}
+
+function volumeColumns({ wide }: Look): readonly Column<VolumeView>[] {
+  return [
+    { title: 'NAME', value: (v) => v.name },
+    { title: 'APP', value: (v) => v.app },
+    { title: 'PHASE', value: (v) => v.phase, style: (v) => PHASE_STYLE[v.phase] },
+    { title: 'ID', value: (v) => shortId(v.id) },
+    { title: 'USED BY', value: (v) => v.usedBy.join(', ') },
+    ...(wide
+      ? [
+          { title: 'PATH', value: (v: VolumeView) => v.path },
+          { title: 'SOURCE', value: (v: VolumeView) => position(v.source) },
+        ]
+      : []),
+    { title: 'MESSAGE', value: (v) => v.message },
+  ];
+}
+
+function networkColumns({ wide }: Look): readonly Column<NetworkView>[] {
+  return [
+    { title: 'NAME', value: (n) => n.name },
+    { title: 'APP', value: (n) => n.app },
+    { title: 'PHASE', value: (n) => n.phase, style: (n) => PHASE_STYLE[n.phase] },
+    { title: 'SUBNET', value: (n) => text(n.subnet) },
+    { title: 'GATEWAY', value: (n) => text(n.gateway) },
+    { title: 'BRIDGE', value: (n) => n.bridge },
+    { title: 'CONTAINERS', value: (n) => String(n.containers) },
+    ...(wide ? [{ title: 'SOURCE', value: (n: NetworkView) => position(n.source) }] : []),
+    { title: 'MESSAGE', value: (n) => n.message },
+  ];
+}
+
+/** `line:column: message`, with the file where it is another one. */
+function firstIssue({ file, issues }: ManifestView): string {
+  const [first] = issues;
+  if (first === undefined) return '';
+  const place = `${first.file === file ? '' : `${first.file}:`}${first.line}:${first.column}`;
+  const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : '';
+  return `${place}: ${first.message}${more}`;
+}
+
+function manifestColumns(): readonly Column<ManifestView>[] {
+  return [
+    { title: 'FILE', value: (m) => m.file },
+    { title: 'APP', value: (m) => text(m.app) },
+    { title: 'ORIGIN', value: (m) => m.origin },
+    { title: 'STATE', value: (m) => m.state, style: (m) => STATE_STYLE[m.state] },
+    { title: 'GENERATION', value: (m) => String(m.generation) },
+    { title: 'ERROR', value: firstIssue },
+  ];
+}
+
+export const VIEWS: { readonly [L in ListName]: ListView<ViewOfKind[L]> } = {
+  containers: { names: (c) => [...appNames(c), c.engineName], columns: containerColumns },
+  images: { names: (i) => [...appNames(i), ...i.tags], columns: imageColumns },
+  volumes: { names: appNames, columns: volumeColumns },
+  networks: { names: appNames, columns: networkColumns },
+  manifests: { names: (m) => (m.app === null ? [m.file] : [m.file, m.app]), columns: manifestColumns },
+};

@@ -1,0 +1,255 @@
+/**
+ * The daemon's settings: one schema, and three places a value may come from (flag > TSDOCKER_* > config file, DESIGN
+ * §13.18). Rules and conflicts are those of Docker 1.4's daemon with its texts; the drivers judge their own names and
+ * options.
+ */
+import { readFileSync } from 'node:fs';
+import { isIP, isIPv4 } from 'node:net';
+import { join } from 'node:path';
+import { LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import { DEFAULT_GROUP, parseHost } from './api/address.ts';
+import { LOG_LEVELS, SETTINGS, type SettingName } from './daemon-settings.ts';
+import { TsdError } from './model/errors.ts';
+
+const absolutePath = z.string().refine((path) => path.startsWith('/'), 'must be an absolute path');
+const boolean = z.union([z.boolean(), z.stringbool()], 'must be true or false');
+const textList = z.union([
+  z.array(z.string()),
+  z.string().transform((text) => text.split(',').map((item) => item.trim())),
+]);
+const listOf = (check: (item: string) => string | null) =>
+  textList.default([]).superRefine((items, context) => {
+    for (const item of items) {
+      const problem = check(item);
+      if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+    }
+  });
+
+/** IFNAMSIZ - 1 of linux/if.h; no slash, no white space (dev_valid_name). */
+const interfaceName = z.string().refine((name) => /^[^\s/:]{1,15}$/.test(name) && !/^\.\.?$/.test(name), {
+  error: (issue) => `${issue.input} is no interface name: at most 15 characters, without spaces, colons and slashes`,
+});
+
+interface Cidr {
+  readonly address: number;
+  readonly prefix: number;
+}
+
+function parseCidr(text: string): Cidr | null {
+  const [address = '', prefix = '', ...rest] = text.split('/');
+  if (rest.length > 0 || !isIPv4(address) || !/^\d{1,2}$/.test(prefix) || Number(prefix) > 32) return null;
+  const value = address.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0);
+  return { address: value, prefix: Number(prefix) };
+}
+
+function contains(outer: Cidr, inner: Cidr): boolean {
+  const size = 2 ** (32 - outer.prefix);
+  return inner.prefix >= outer.prefix && Math.floor(outer.address / size) === Math.floor(inner.address / size);
+}
+
+const cidr = z.string().refine((text) => parseCidr(text) !== null, {
+  error: (issue) => `invalid CIDR address: ${issue.input}`,
+});
+
+/** The gateway of the default bridge with its prefix: neither the network's own address nor its broadcast. */
+const bridgeAddress = cidr.refine((text) => {
+  const parsed = parseCidr(text);
+  if (parsed === null) return true;
+  const size = 2 ** (32 - parsed.prefix);
+  const host = parsed.address % size;
+  return parsed.prefix <= 30 && host !== 0 && host !== size - 1;
+}, 'must be an address of a host in its subnet, for example 10.90.0.1/16');
+
+/** validateDomain of opts/opts.go. */
+const DOMAIN = /^([a-z0-9]|[a-z0-9][a-z0-9-]*[a-z0-9])(\.([a-z0-9]|[a-z0-9][a-z0-9-]*[a-z0-9]))*\.?$/i;
+const isSearchDomain = (text: string) => text === '.' || (/[a-z]/i.test(text) && DOMAIN.test(text));
+
+const isHost = (text: string) => {
+  try {
+    parseHost(text);
+    return null;
+  } catch (thrown) {
+    return `${(thrown as TsdError).message}; ${(thrown as TsdError).hint}`;
+  }
+};
+
+const shape = {
+  root: absolutePath.default('/var/lib/tsdocker'),
+  runDir: absolutePath.default('/run/tsdocker'),
+  manifests: absolutePath.default('/etc/tsdocker/manifests'),
+  /** Empty: the default socket in the run directory. */
+  host: listOf(isHost),
+  group: z.string().default(DEFAULT_GROUP),
+  /** Empty: none. */
+  pidfile: z
+    .string()
+    .refine((path) => path === '' || path.startsWith('/'), 'must be an absolute path')
+    .optional(),
+  defaultBridge: interfaceName.default('tsdocker0'),
+  bridge: interfaceName.optional(),
+  bip: bridgeAddress.optional(),
+  fixedCidr: cidr.optional(),
+  /** 0 takes the MTU of the default route. */
+  mtu: z.coerce
+    .number('must be a number')
+    .int()
+    .refine((mtu) => mtu === 0 || (mtu >= 68 && mtu <= 65_535), 'must be 0 or between 68 and 65535')
+    .default(0),
+  icc: boolean.default(true),
+  ipMasq: boolean.default(true),
+  iptables: boolean.default(true),
+  ipForward: boolean.default(true),
+  ip: z
+    .string()
+    .refine((text) => isIP(text) !== 0, { error: (issue) => `${issue.input} is not an ip address` })
+    .default('0.0.0.0'),
+  dns: listOf((text) => (isIP(text) === 0 ? `${text} is not an ip address` : null)),
+  dnsSearch: listOf((text) => (isSearchDomain(text) ? null : `${text} is not a valid domain`)),
+  storageDriver: z.string().min(1).optional(),
+  storageOpt: listOf((text) => (text.includes('=') ? null : `bad option format: ${text}`)),
+  execDriver: z.string().min(1).default('native'),
+  label: listOf((text) => (text.split('=').length === 2 ? null : `bad attribute format: ${text}`)),
+  debug: boolean.default(false),
+  logLevel: z.enum(LOG_LEVELS, { error: (issue) => `Unable to parse logging level: ${issue.input}` }).default('info'),
+  stopContainers: boolean.default(false),
+} satisfies Record<SettingName, z.ZodType>;
+
+const schema = z.strictObject(shape).superRefine((settings, context) => {
+  const conflict = (path: SettingName, message: string) => context.addIssue({ code: 'custom', path: [path], message });
+  if (settings.bridge !== undefined && settings.bip !== undefined) {
+    conflict('bip', 'You specified -b & --bip, mutually exclusive options. Please specify only one.');
+  }
+  if (!settings.iptables && !settings.icc) {
+    conflict(
+      'icc',
+      'You specified --iptables=false with --icc=false. ICC uses iptables to function. Please set --icc or --iptables to true.',
+    );
+  }
+  const outer = parseCidr(settings.bip ?? '');
+  const inner = parseCidr(settings.fixedCidr ?? '');
+  if (outer !== null && inner !== null && !contains(outer, inner)) {
+    conflict('fixedCidr', `${settings.fixedCidr} does not lie within the bridge's subnet ${settings.bip}`);
+  }
+});
+
+type Settings = z.output<typeof schema>;
+
+/** Checked settings of one daemon. Paths are absolute; null means that nothing was asked for. */
+export interface DaemonConfig
+  extends Omit<Settings, 'host' | 'bridge' | 'bip' | 'fixedCidr' | 'storageDriver' | 'pidfile'> {
+  readonly hosts: readonly string[];
+  readonly pidfile: string | null;
+  /** An existing bridge to use instead of making `defaultBridge`. */
+  readonly bridge: string | null;
+  /** `-b none`: containers get no network unless they name one. */
+  readonly disableNetwork: boolean;
+  readonly bip: string | null;
+  readonly fixedCidr: string | null;
+  readonly storageDriver: string | null;
+}
+
+export interface ConfigSources {
+  /** What the command line gave, by setting. */
+  readonly flags: Readonly<Partial<Record<SettingName, unknown>>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Null reads the default file, which may be missing. */
+  readonly configFile: string | null;
+}
+
+const DEFAULT_CONFIG_FILE = '/etc/tsdocker/daemon.yaml';
+
+/** Merges and checks the settings. All problems come at once, each naming the flag, variable or file position. */
+export function loadDaemonConfig(
+  sources: ConfigSources,
+):
+  | { readonly config: DaemonConfig; readonly errors: null }
+  | { readonly config: null; readonly errors: readonly TsdError[] } {
+  const merged: Record<string, unknown> = {};
+  const origins = new Map<string, Origin>();
+  const file = readConfigFile(sources.configFile);
+  if (file.errors.length > 0) return { config: null, errors: file.errors };
+  for (const layer of [file.values, environment(sources.env), flags(sources.flags)]) {
+    for (const [name, { value, origin }] of layer) {
+      merged[name] = value;
+      origins.set(name, origin);
+    }
+  }
+  const result = schema.safeParse(merged);
+  if (result.success) return { config: finish(result.data), errors: null };
+  const errors = result.error.issues.flatMap((issue) => {
+    if (issue.code !== 'unrecognized_keys') return [problem(origins.get(String(issue.path[0])), issue.message)];
+    return issue.keys.map((key) => problem(origins.get(key), `there is no setting ${key}`));
+  });
+  return { config: null, errors };
+}
+
+function finish({ host, bridge, bip, fixedCidr, storageDriver, pidfile, ...settings }: Settings): DaemonConfig {
+  return {
+    ...settings,
+    // Docker's rule: what would be masqueraded is decided by rules that nobody may write then.
+    ipMasq: settings.ipMasq && settings.iptables,
+    logLevel: settings.debug ? 'debug' : settings.logLevel,
+    hosts: host.length > 0 ? host : [`unix://${join(settings.runDir, 'tsdocker.sock')}`],
+    pidfile: pidfile === undefined ? join(settings.runDir, 'tsdocker.pid') : pidfile === '' ? null : pidfile,
+    bridge: bridge === undefined || bridge === 'none' ? null : bridge,
+    disableNetwork: bridge === 'none',
+    bip: bip ?? null,
+    fixedCidr: fixedCidr ?? null,
+    storageDriver: storageDriver ?? null,
+  };
+}
+
+/** Where a value came from, as a person finds it: a flag or variable, or a position in the file. */
+type Origin = string | { readonly file: string; readonly line: number; readonly column: number };
+type Layer = readonly (readonly [name: string, entry: { readonly value: unknown; readonly origin: Origin }])[];
+
+function problem(origin: Origin | undefined, message: string): TsdError {
+  if (typeof origin === 'object') return new TsdError('TSD_FLAG', message, { source: origin });
+  return new TsdError('TSD_FLAG', origin === undefined ? message : `${origin}: ${message}`);
+}
+
+function flags(given: ConfigSources['flags']): Layer {
+  return Object.entries(given)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => [
+      name,
+      { value, origin: SETTINGS[name as SettingName].flags.split(' ')[0]?.replace(',', '') ?? name },
+    ]);
+}
+
+function environment(env: ConfigSources['env']): Layer {
+  return Object.entries(SETTINGS).flatMap(([name, { env: variable }]) => {
+    const value = env[variable];
+    return value === undefined || value === '' ? [] : [[name, { value, origin: variable }] as const];
+  });
+}
+
+function readConfigFile(given: string | null): { readonly values: Layer; readonly errors: readonly TsdError[] } {
+  const file = given ?? DEFAULT_CONFIG_FILE;
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (thrown) {
+    const { code, message } = thrown as NodeJS.ErrnoException;
+    if (code === 'ENOENT' && given === null) return { values: [], errors: [] };
+    return { values: [], errors: [new TsdError('TSD_FLAG', `cannot read ${file}: ${message}`)] };
+  }
+  const counter = new LineCounter();
+  const document = parseDocument(text, { lineCounter: counter, prettyErrors: false });
+  const at = (offset: number): Origin => {
+    const { line, col } = counter.linePos(offset);
+    return { file, line, column: col };
+  };
+  const errors = document.errors.map((error) => problem(at(error.pos[0]), error.message));
+  const root: unknown = errors.length > 0 ? null : document.toJS();
+  if (root === null || root === undefined) return { values: [], errors };
+  if (typeof root !== 'object' || Array.isArray(root)) {
+    return { values: [], errors: [problem(at(0), 'the file must be a mapping of settings to values')] };
+  }
+  const values = Object.entries(root).map(([name, value]) => {
+    const node = document.get(name, true) as { readonly range?: readonly [number, number, number] } | undefined;
+    return [name, { value, origin: at(node?.range?.[0] ?? 0) }] as const;
+  });
+  return { values, errors: [] };
+}

@@ -1,0 +1,143 @@
+/** The names of the daemon's settings: as flag, as TSDOCKER_ variable, and (the key itself) in the config file. */
+
+export const LOG_LEVELS = ['panic', 'fatal', 'error', 'warn', 'warning', 'info', 'debug'] as const;
+
+interface Setting {
+  /** In commander's syntax. */
+  readonly flags: string;
+  /** Takes several values: the flag again and again, the variable separated by commas. */
+  readonly list?: true;
+  readonly env: string;
+  readonly doc: string;
+}
+
+export const SETTINGS = {
+  root: {
+    flags: '--root <dir>',
+    env: 'TSDOCKER_ROOT',
+    doc: 'state that survives reboots (default: /var/lib/tsdocker)',
+  },
+  runDir: {
+    flags: '--run-dir <dir>',
+    env: 'TSDOCKER_RUN_DIR',
+    doc: 'sockets, pid and secrets of this boot (default: /run/tsdocker)',
+  },
+  manifests: {
+    flags: '--manifests <dir>',
+    env: 'TSDOCKER_MANIFESTS',
+    doc: 'watched directory (default: /etc/tsdocker/manifests)',
+  },
+  host: {
+    flags: '-H, --host <address>',
+    list: true,
+    env: 'TSDOCKER_HOST',
+    doc: 'listen on unix:///path, or fd:// for the sockets of a systemd unit; repeatable (default: tsdocker.sock in the run directory)',
+  },
+  group: {
+    flags: '-G, --group <group>',
+    env: 'TSDOCKER_GROUP',
+    doc: 'group that may use the socket, which makes its members root (default: tsdocker, where it exists)',
+  },
+  pidfile: {
+    flags: '-p, --pidfile <file>',
+    env: 'TSDOCKER_PIDFILE',
+    doc: 'where the pid is written, "" for nowhere (default: tsdocker.pid in the run directory)',
+  },
+  defaultBridge: {
+    flags: '--default-bridge <name>',
+    env: 'TSDOCKER_DEFAULT_BRIDGE',
+    doc: 'bridge that is made for containers without a network of their own (default: tsdocker0)',
+  },
+  bridge: {
+    flags: '-b, --bridge <name>',
+    env: 'TSDOCKER_BRIDGE',
+    doc: 'use this existing bridge instead, or none; it is never changed. Excludes --bip',
+  },
+  bip: {
+    flags: '--bip <cidr>',
+    env: 'TSDOCKER_BIP',
+    doc: 'address and subnet of the default bridge (default: a free one is chosen)',
+  },
+  fixedCidr: {
+    flags: '--fixed-cidr <cidr>',
+    env: 'TSDOCKER_FIXED_CIDR',
+    doc: "give out addresses of this part of the bridge's subnet only",
+  },
+  mtu: {
+    flags: '--mtu <bytes>',
+    env: 'TSDOCKER_MTU',
+    doc: "MTU of container interfaces (default: the default route's, else 1500)",
+  },
+  icc: {
+    flags: '--icc [boolean]',
+    env: 'TSDOCKER_ICC',
+    doc: 'containers reach each other without a link (default: true)',
+  },
+  ipMasq: {
+    flags: '--ip-masq [boolean]',
+    env: 'TSDOCKER_IP_MASQ',
+    doc: 'rewrite the source of what leaves the bridge (default: true)',
+  },
+  iptables: {
+    flags: '--iptables [boolean]',
+    env: 'TSDOCKER_IPTABLES',
+    doc: 'write firewall rules; false also switches off --ip-masq (default: true)',
+  },
+  ipForward: {
+    flags: '--ip-forward [boolean]',
+    env: 'TSDOCKER_IP_FORWARD',
+    doc: 'switch on net.ipv4.ip_forward (default: true)',
+  },
+  ip: {
+    flags: '--ip <address>',
+    env: 'TSDOCKER_IP',
+    doc: 'host address of published ports that name none (default: 0.0.0.0)',
+  },
+  dns: {
+    flags: '--dns <address>',
+    list: true,
+    env: 'TSDOCKER_DNS',
+    doc: "name server for containers; repeatable (default: the host's)",
+  },
+  dnsSearch: {
+    flags: '--dns-search <domain>',
+    list: true,
+    env: 'TSDOCKER_DNS_SEARCH',
+    doc: 'search domain for containers; repeatable',
+  },
+  storageDriver: {
+    flags: '-s, --storage-driver <name>',
+    env: 'TSDOCKER_STORAGE_DRIVER',
+    doc: 'overlay or vfs (default: that of the state on disk, else the best that works here)',
+  },
+  storageOpt: {
+    flags: '--storage-opt <key=value>',
+    list: true,
+    env: 'TSDOCKER_STORAGE_OPT',
+    doc: 'option of the storage driver; repeatable',
+  },
+  execDriver: {
+    flags: '-e, --exec-driver <name>',
+    env: 'TSDOCKER_EXEC_DRIVER',
+    doc: 'what runs containers (default: native)',
+  },
+  label: {
+    flags: '--label <key=value>',
+    list: true,
+    env: 'TSDOCKER_LABEL',
+    doc: 'label of this supervisor, shown by info; repeatable',
+  },
+  debug: { flags: '-D, --debug [boolean]', env: 'TSDOCKER_DEBUG', doc: 'log level debug (default: false)' },
+  logLevel: {
+    flags: '-l, --log-level <level>',
+    env: 'TSDOCKER_LOG_LEVEL',
+    doc: `one of ${LOG_LEVELS.join(', ')} (default: info)`,
+  },
+  stopContainers: {
+    flags: '--stop-containers [boolean]',
+    env: 'TSDOCKER_STOP_CONTAINERS',
+    doc: 'stop the containers when the daemon is stopped, instead of leaving them running (default: false)',
+  },
+} as const satisfies Record<string, Setting>;
+
+export type SettingName = keyof typeof SETTINGS;

@@ -1,0 +1,157 @@
+/** The built program as a process of its own: what only a process has. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { ensureBuilt, PROGRAM } from '../../support/api/built.ts';
+import { type Served, serve } from '../../support/api/served.ts';
+import { until } from '../../support/wait.ts';
+
+let served: Served;
+let children: Running[];
+beforeAll(ensureBuilt);
+beforeEach(async () => {
+  served = await serve();
+  children = [];
+});
+afterEach(async () => {
+  for (const { child } of children) child.kill('SIGKILL');
+  await served.end();
+});
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly stdout: () => string;
+  readonly stderr: () => string;
+  /** Exit code, or the signal that ended it. */
+  readonly ended: Promise<number | string | null>;
+}
+
+function start(command: string, argv: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
+  const child = spawn(command, argv, { env: { ...process.env, TSDOCKER_HOST: served.host, ...env } });
+  const collect = (stream: NodeJS.ReadableStream) => {
+    let text = '';
+    stream.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    return () => text;
+  };
+  const ended = new Promise<number | string | null>((resolve) => {
+    child.on('close', (code, signal) => resolve(code ?? signal));
+  });
+  const running = { child, stdout: collect(child.stdout), stderr: collect(child.stderr), ended };
+  children.push(running);
+  return running;
+}
+
+const tsdocker = (...argv: readonly string[]) => start(PROGRAM, argv);
+
+/** Runs a command line of the program on a pseudo-terminal of 132 columns and 40 rows. */
+const onTerminal = (line: string, before = '') =>
+  start('script', ['-qec', `stty rows 40 cols 132; ${before} ${PROGRAM} ${line}`, '/dev/null'], { TERM: 'xterm' });
+
+describe('exec', () => {
+  test('outputs stay apart and the exit code is passed on', async () => {
+    const run = tsdocker('exec', 'web', 'exit', '42');
+    expect(await run.ended).toBe(42);
+    expect([run.stdout(), run.stderr()]).toEqual(['', 'leaving with 42\n']);
+  });
+
+  test('standard input ends where ours ends', async () => {
+    const run = tsdocker('exec', '-i', 'web', 'cat');
+    run.child.stdin?.end('x'.repeat(1_000_000));
+    expect(await run.ended).toBe(0);
+    expect(run.stdout()).toHaveLength(1_000_000);
+  });
+
+  test('it ends with the command, also while our input is open', async () => {
+    const run = tsdocker('exec', '-i', 'web', 'exit', '3');
+    expect(await run.ended).toBe(3);
+  });
+
+  test('signals are passed on', async () => {
+    const run = tsdocker('exec', 'web', 'hold');
+    await until('the session', () => served.supervisor.sessions.length === 1);
+    await until('the signal', () => {
+      run.child.kill('SIGTERM');
+      return served.supervisor.sessions[0]?.signals.includes(15);
+    });
+    expect(await run.ended).toBe(143);
+  });
+});
+
+describe('exec -it on a terminal', () => {
+  test('the size goes along, keys arrive raw, and the terminal is put back', async () => {
+    const run = onTerminal('exec -it web size; stty -a | grep -o " -\\?icanon"');
+    await until('the size', () => run.stdout().includes('40x132'));
+    expect(served.supervisor.asked[0]?.with).toMatchObject({
+      request: { tty: true, stdin: true, env: ['TERM=xterm'] },
+    });
+    run.child.stdin?.write('\u0003');
+    run.child.stdin?.write('q');
+    expect(await run.ended).toBe(0);
+    expect(served.supervisor.sessions[0]?.signals, 'Ctrl-C is a key').toEqual([]);
+    expect(run.stdout()).toMatch(/ icanon/);
+  });
+
+  test('a new size is told', async () => {
+    const marker = join(served.directory, 'resize');
+    const run = onTerminal(
+      'exec -it web size',
+      `(until [ -e ${marker} ]; do sleep 0.01; done; stty rows 51 cols 91 </dev/tty) &`,
+    );
+    await until('the first size', () => run.stdout().includes('40x132'));
+    writeFileSync(marker, '');
+    await until('the new size', () => run.stdout().includes('51x91'));
+    run.child.stdin?.write('q');
+    expect(await run.ended).toBe(0);
+  });
+});
+
+test('colours and a live region on a terminal', async () => {
+  const run = onTerminal('get containers');
+  expect(await run.ended).toBe(0);
+  expect(run.stdout()).toContain('\u001b[32mRunning');
+});
+
+test('a reader that leaves ends a following command without a word', async () => {
+  served.supervisor.logs = async function* () {
+    for (;;) yield { log: 'again and again\n', stream: 'stdout', time: '' } as const;
+  };
+  const run = start('bash', ['-c', `set -o pipefail; ${PROGRAM} logs -f web | head -n 1`]);
+  expect(await run.ended).toBe(141);
+  expect([run.stdout(), run.stderr()]).toEqual(['again and again\n', '']);
+});
+
+test('output into a slow pipe is complete', async () => {
+  served.supervisor.entries = Array.from({ length: 5000 }, (_item, index) => ({
+    log: `${index} ${'x'.repeat(200)}\n`,
+    stream: 'stdout' as const,
+    time: '',
+  }));
+  const run = start('bash', ['-c', `${PROGRAM} logs web | (read first; sleep 0.2; wc -l)`]);
+  expect(await run.ended).toBe(0);
+  expect(run.stdout().trim()).toBe('4999');
+});
+
+test('a checkout that was not built says so', () => {
+  const copy = join(served.directory, 'bin/tsdocker.mjs');
+  mkdirSync(join(served.directory, 'bin'));
+  copyFileSync(PROGRAM, copy);
+  const { status, stderr } = spawnSync(process.execPath, [copy], { encoding: 'utf8' });
+  expect([status, stderr]).toEqual([1, 'error: tsdocker is not built\nhint: run `npm run build` in the checkout.\n']);
+});
+
+test('the bash completion completes commands, options and names', () => {
+  const complete = (...words: readonly string[]) => {
+    const script = `source packaging/completions/tsdocker.bash
+      COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tsdocker; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    return spawnSync('bash', ['-c', script, 'bash', 'tsdocker', ...words], {
+      encoding: 'utf8',
+      env: { ...process.env, PATH: `${dirname(PROGRAM)}:${process.env.PATH}`, TSDOCKER_HOST: served.host },
+    });
+  };
+  expect(complete('de').stdout.split('\n')).toEqual(['delete', 'describe', '']);
+  expect(complete('logs', '--fo').stdout).toBe('--follow\n');
+  expect(complete('get', 'vol').stdout).toBe('volumes\n');
+});

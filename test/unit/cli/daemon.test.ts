@@ -1,0 +1,208 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { loadDaemonConfig } from '../../../src/daemon-config.ts';
+import { SETTINGS } from '../../../src/daemon-settings.ts';
+import { describeError } from '../../../src/model/errors.ts';
+import { tsdocker } from '../../support/api/in-process.ts';
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync('/tmp/tsd-test-daemon-');
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+function configFile(text: string): string {
+  const path = join(directory, 'daemon.yaml');
+  writeFileSync(path, text);
+  return path;
+}
+
+/** What `tsdocker daemon` says to settings that it refuses; `--ip never` sees to it that none is ever started. */
+async function refused(...argv: readonly string[]): Promise<string> {
+  const { exitCode, stderr } = await tsdocker(['daemon', '--config', configFile(''), '--ip', 'never', ...argv]);
+  expect(exitCode).toBe(1);
+  return stderr
+    .split('\n')
+    .filter((line) => line.startsWith('error: ') && !line.includes('never is not'))
+    .join('\n');
+}
+
+function errorsOf(file: string): readonly string[] {
+  const { errors } = loadDaemonConfig({ flags: {}, env: {}, configFile: file });
+  return (errors ?? []).map((error) => describeError(error).replaceAll(directory, 'DIR'));
+}
+
+function load(flags: Readonly<Record<string, unknown>>, env: Readonly<Record<string, string>> = {}, file = '') {
+  const { config, errors } = loadDaemonConfig({ flags, env, configFile: configFile(file) });
+  if (config === null) throw new Error(errors.map((error) => error.message).join('\n'));
+  return config;
+}
+
+test('the defaults', () => {
+  expect(load({})).toMatchInlineSnapshot(`
+    {
+      "bip": null,
+      "bridge": null,
+      "debug": false,
+      "defaultBridge": "tsdocker0",
+      "disableNetwork": false,
+      "dns": [],
+      "dnsSearch": [],
+      "execDriver": "native",
+      "fixedCidr": null,
+      "group": "tsdocker",
+      "hosts": [
+        "unix:///run/tsdocker/tsdocker.sock",
+      ],
+      "icc": true,
+      "ip": "0.0.0.0",
+      "ipForward": true,
+      "ipMasq": true,
+      "iptables": true,
+      "label": [],
+      "logLevel": "info",
+      "manifests": "/etc/tsdocker/manifests",
+      "mtu": 0,
+      "pidfile": "/run/tsdocker/tsdocker.pid",
+      "root": "/var/lib/tsdocker",
+      "runDir": "/run/tsdocker",
+      "stopContainers": false,
+      "storageDriver": null,
+      "storageOpt": [],
+    }
+  `);
+});
+
+describe('where values come from', () => {
+  test('a flag wins over the environment, and that over the file', () => {
+    const file = 'root: /from-file\nmtu: 1400\ndns: [1.1.1.1]\nicc: false\n';
+    const config = load({ root: '/from-flag' }, { TSDOCKER_ROOT: '/from-env', TSDOCKER_MTU: '1300' }, file);
+    expect(config).toMatchObject({ root: '/from-flag', mtu: 1300, dns: ['1.1.1.1'], icc: false });
+  });
+
+  test('lists in the environment are separated by commas, empty variables count as unset', () => {
+    expect(load({}, { TSDOCKER_DNS: '1.1.1.1, 8.8.8.8', TSDOCKER_BIP: '' })).toMatchObject({
+      dns: ['1.1.1.1', '8.8.8.8'],
+      bip: null,
+    });
+  });
+
+  test('everything may stand in the environment, under the name of its flag', () => {
+    for (const { flags, env } of Object.values(SETTINGS)) {
+      const long = /--([a-z-]+)/.exec(flags)?.[1] ?? '';
+      expect(env).toBe(`TSDOCKER_${long.toUpperCase().replaceAll('-', '_')}`);
+    }
+  });
+
+  test('paths that depend on others follow them', () => {
+    expect(load({ runDir: '/run/b' })).toMatchObject({
+      hosts: ['unix:///run/b/tsdocker.sock'],
+      pidfile: '/run/b/tsdocker.pid',
+    });
+    expect(load({ pidfile: '' }).pidfile).toBeNull();
+  });
+});
+
+describe('rules of Docker 1.4', () => {
+  test('-b none switches the network off, and so does iptables=false with masquerading', () => {
+    expect(load({ bridge: 'none' })).toMatchObject({ bridge: null, disableNetwork: true });
+    expect(load({ iptables: 'false' })).toMatchObject({ iptables: false, ipMasq: false, icc: true });
+    expect(load({ debug: true, logLevel: 'error' }).logLevel).toBe('debug');
+  });
+
+  test.each([
+    [
+      ['-b', 'br0', '--bip', '10.9.0.1/16'],
+      '--bip: You specified -b & --bip, mutually exclusive options. Please specify only one.',
+    ],
+    [
+      ['--iptables=false', '--icc=false'],
+      '--icc: You specified --iptables=false with --icc=false. ICC uses iptables to function. Please set --icc or --iptables to true.',
+    ],
+    [['-l', 'loud'], '-l: Unable to parse logging level: loud'],
+    [['--dns', '8.8.8'], '--dns: 8.8.8 is not an ip address'],
+    [['--dns-search', '-a'], '--dns-search: -a is not a valid domain'],
+    [['--dns-search', '10.20'], '--dns-search: 10.20 is not a valid domain'],
+    [['--ip', 'any'], '--ip: any is not an ip address'],
+    [['--label', 'a=b=c'], '--label: bad attribute format: a=b=c'],
+    [['--bip', '10.9.0.1'], '--bip: invalid CIDR address: 10.9.0.1'],
+    [['--bip', '10.9.0.0/16'], '--bip: must be an address of a host in its subnet, for example 10.90.0.1/16'],
+    [['--fixed-cidr', '10.9.0.0/33'], '--fixed-cidr: invalid CIDR address: 10.9.0.0/33'],
+    [
+      ['--bip', '10.9.0.1/16', '--fixed-cidr', '10.10.0.0/24'],
+      "--fixed-cidr: 10.10.0.0/24 does not lie within the bridge's subnet 10.9.0.1/16",
+    ],
+    [['--mtu', '12'], '--mtu: must be 0 or between 68 and 65535'],
+    [['--mtu', 'big'], '--mtu: must be a number'],
+    [['--icc=perhaps'], '--icc: must be true or false'],
+    [
+      ['--default-bridge', 'a-name-that-is-too-long'],
+      '--default-bridge: a-name-that-is-too-long is no interface name: at most 15 characters, without spaces, colons and slashes',
+    ],
+    [['--root', 'var/lib'], '--root: must be an absolute path'],
+    [
+      ['-H', 'localhost'],
+      '-H: Invalid bind address format: localhost; Write unix:///path/to/socket, for example unix:///run/tsdocker/tsdocker.sock.',
+    ],
+  ])('%j', async (argv, message) => {
+    expect(await refused(...argv)).toBe(`error: ${message}`);
+  });
+
+  test.each([
+    ['--dns-search', '.'],
+    ['--dns-search', 'corp.example.'],
+    ['--bip', '192.168.5.1/24'],
+    ['--ip', '::1'],
+  ])('%s %s is right', (flag, value) => {
+    const name = flag === '--dns-search' ? 'dnsSearch' : flag.slice(2);
+    expect(() => load({ [name]: flag === '--dns-search' ? [value] : value })).not.toThrow();
+  });
+});
+
+test('all problems come at once, each with its origin', async () => {
+  const file = configFile('root: rel\nruntime: x\nmtu: -4\n');
+  const { exitCode, stderr } = await tsdocker(['daemon', '--config', file, '--dns', 'x', '--dns', 'y'], {
+    env: { TSDOCKER_IP: 'z' },
+  });
+  expect(exitCode).toBe(1);
+  expect(stderr.replaceAll(directory, 'DIR')).toMatchInlineSnapshot(`
+    "error: DIR/daemon.yaml:1:7: must be an absolute path
+    error: DIR/daemon.yaml:3:6: must be 0 or between 68 and 65535
+    error: TSDOCKER_IP: z is not an ip address
+    error: --dns: x is not an ip address
+    error: --dns: y is not an ip address
+    error: DIR/daemon.yaml:2:10: there is no setting runtime
+    hint: See \`tsdocker daemon --help\`.
+    "
+  `);
+});
+
+test('a config file that is none', () => {
+  expect(errorsOf(configFile('a: [1\nb: 2'))).toMatchInlineSnapshot(`
+    [
+      "DIR/daemon.yaml:2:1: Flow sequence in block collection must be sufficiently indented and end with a ]",
+    ]
+  `);
+  expect(errorsOf(configFile('- 1'))).toMatchInlineSnapshot(`
+    [
+      "DIR/daemon.yaml:1:1: the file must be a mapping of settings to values",
+    ]
+  `);
+  expect(errorsOf(join(directory, 'none.yaml'))).toMatchInlineSnapshot(`
+    [
+      "cannot read DIR/none.yaml: ENOENT: no such file or directory, open 'DIR/none.yaml'",
+    ]
+  `);
+});
+
+test('an argument that no flag takes is a usage error', async () => {
+  const { exitCode, stderr } = await tsdocker(['daemon', 'now']);
+  expect([exitCode, stderr]).toMatchInlineSnapshot(`
+    [
+      64,
+      "error: too many arguments for 'daemon'. Expected 0 arguments but got 1.
+    ",
+    ]
+  `);
+});

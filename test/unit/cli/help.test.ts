@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { COMMANDS } from '../../../src/cli/commands.ts';
+import { tsdocker } from '../../support/api/in-process.ts';
+
+const NAMES = (
+  'apply approve completion daemon delete describe diff doctor exec get images info kill load logs plan restart schema ' +
+  'start stop validate version wait'
+).split(' ');
+
+test('the commands that there are', () => {
+  expect(COMMANDS.map(({ name }) => name).sort()).toEqual(NAMES);
+});
+
+describe('every help page says what, gives an example, and lists exit codes', () => {
+  test.each(NAMES)('%s', async (name) => {
+    const { exitCode, stdout, stderr } = await tsdocker([name, '--help']);
+    expect([exitCode, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(new RegExp(`^Usage: tsdocker ${name} .*\n\n[A-Z]`));
+    expect(stdout).toMatch(/\nExamples:\n {2}# [A-Z].*\n {2}\S/);
+    expect(stdout).toContain(name === 'schema' ? 'tsdocker schema' : `tsdocker ${name}`);
+    expect(stdout).toMatch(/\nExit codes:\n {2}(0|N) +\S/);
+    expect(stdout.split('\n').filter((line) => line.length > 100 && !line.startsWith('  tsdocker'))).toEqual([]);
+    expect(await tsdocker(['help', name])).toEqual({ exitCode, stdout, stderr });
+  });
+});
+
+test('the program itself', async () => {
+  const { exitCode, stdout } = await tsdocker(['--help']);
+  expect(exitCode).toBe(0);
+  for (const { name, summary } of COMMANDS) expect(stdout).toMatch(new RegExp(`^ {2}${name} +${summary}$`, 'm'));
+  expect(await tsdocker([])).toMatchObject({ exitCode: 64, stdout: '' });
+  expect((await tsdocker(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
+test.each([
+  [['aply'], "error: unknown command 'aply'\nhint: did you mean apply?\n"],
+  [['frobnicate'], "error: unknown command 'frobnicate'\n"],
+  [['get', '--outptu', 'json'], "error: unknown option '--outptu'\nhint: did you mean --output?\n"],
+  [['describe'], "error: missing required argument 'resource'\n"],
+  [['load'], "error: required option '-i, --input <file>' not specified\n"],
+  [
+    ['completion', 'csh'],
+    "error: command-argument value 'csh' is invalid for argument 'shell'. Allowed choices are bash, zsh, fish.\n",
+  ],
+])('%j is a usage error', async (argv, stderr) => {
+  expect(await tsdocker(argv)).toEqual({ exitCode: 64, stdout: '', stderr });
+});
+
+test.each([
+  ['bash', 'tsdocker.bash'],
+  ['zsh', '_tsdocker'],
+  ['fish', 'tsdocker.fish'],
+])('the %s completion in packaging/completions is current', async (shell, file) => {
+  const { exitCode, stdout } = await tsdocker(['completion', shell]);
+  expect(exitCode).toBe(0);
+  expect(readFileSync(`packaging/completions/${file}`, 'utf8')).toBe(stdout);
+});
+
+test('schema prints a JSON Schema', async () => {
+  const { exitCode, stdout } = await tsdocker(['schema']);
+  expect(exitCode).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ $schema: 'https://json-schema.org/draft/2020-12/schema' });
+});

@@ -1,0 +1,216 @@
+import { describe, expect, test } from 'vitest';
+import { TsdError } from '../../../src/model/errors.ts';
+import { useTerminal } from '../../support/api/terminal.ts';
+
+const { served, run, screen, manifest } = useTerminal();
+
+describe('plan and diff', () => {
+  test('with operations', async () => {
+    expect(await screen(['plan'])).toMatchInlineSnapshot(`
+      "+ start container/blog/web: declared in blog.yaml:12:3
+      held  container/blog/job: waits for blog/db (dependency-not-ready)
+      1 operation.
+      --- exit 2"
+    `);
+    expect(await screen(['diff'])).toMatchInlineSnapshot(`
+      "~ container/blog/web
+          env.MODE: "a" -> "b"  (restart)
+      - volume/blog/old
+      --- exit 2"
+    `);
+  });
+
+  test('json has the ops with id, op, resource, cause and dependsOn', async () => {
+    const { stdout, exitCode } = await run(['plan', '-o', 'json']);
+    expect(exitCode).toBe(2);
+    expect(JSON.parse(stdout)).toEqual(served().supervisor.plans);
+  });
+
+  test('nothing to do', async () => {
+    served().supervisor.plans = { ...served().supervisor.plans, ops: [], holds: [], text: '' };
+    served().supervisor.differences = [];
+    expect(await screen(['plan'])).toMatchInlineSnapshot(`
+      "Nothing to do.
+      --- exit 0"
+    `);
+    expect(await screen(['diff'])).toMatchInlineSnapshot(`
+      "No differences.
+      --- exit 0"
+    `);
+  });
+
+  test('manifests with errors', async () => {
+    const [, rejected] = served().supervisor.list('manifests');
+    served().supervisor.plans = { ...served().supervisor.plans, ops: [], issues: rejected?.issues.slice(0, 1) ?? [] };
+    expect(await screen(['plan', '-f', manifest('a.yaml')])).toMatchInlineSnapshot(`
+      "--- stderr
+      error: /etc/tsdocker/manifests/shop.yaml:4:5: unknown key "imgae"; did you mean "image"?
+      hint: See docs/manifest.md.
+      --- exit 1"
+    `);
+  });
+});
+
+describe('apply', () => {
+  test('sends text with its absolute origin, also of a directory and of standard input', async () => {
+    const file = manifest('blog.yaml');
+    manifest('.hidden.yaml');
+    manifest('notes.txt');
+    await run(['apply', '-f', file, '-f', '.'], { cwd: served().directory });
+    await run(['apply', '-f', '-', '--base-dir', 'sub'], { cwd: '/srv', input: 'app: x\n' });
+    const sent = { file, baseDir: served().directory, text: 'containers: {}\n' };
+    expect(served().supervisor.asked.map((entry) => entry.with)).toEqual([
+      { inputs: [sent, sent], options: { dryRun: false, waitMs: null } },
+      { inputs: [{ file: '-', baseDir: '/srv/sub', text: 'app: x\n' }], options: { dryRun: false, waitMs: null } },
+    ]);
+  });
+
+  test('plain lines into a pipe', async () => {
+    expect(await screen(['apply', '-f', manifest('a.yaml'), '--wait'])).toMatchInlineSnapshot(`
+      "generation 8: 1 operation
+      done    start container/blog/web (12 ms)
+      ready: generation 8
+      --- exit 0"
+    `);
+    expect(served().supervisor.asked[0]?.with).toMatchObject({ options: { waitMs: 30_000 } });
+  });
+
+  test('a live region on a terminal', async () => {
+    const { stdout } = await run(['apply', '-f', manifest('a.yaml'), '--wait=1m'], { columns: 80 });
+    expect(JSON.stringify(stdout).replaceAll('\\u001b', 'ESC').split('\\n')).toMatchInlineSnapshot(`
+      [
+        ""\\rESC[Jgeneration 8: 1 operation",
+        "\\rESC[JESC[2mstartedESC[22m start container/blog/web",
+        "ESC[1A\\rESC[JESC[32mdone   ESC[39m start container/blog/web (12 ms)",
+        "\\rESC[Jready: generation 8",
+        "\\rESC[J"",
+      ]
+    `);
+    expect(served().supervisor.asked[0]?.with).toMatchObject({ options: { waitMs: 60_000 } });
+  });
+
+  test('--dry-run prints the plan', async () => {
+    expect(await screen(['apply', '-f', manifest('a.yaml'), '--dry-run'])).toMatchInlineSnapshot(`
+      "+ start container/blog/web: declared in blog.yaml:12:3
+      held  container/blog/job: waits for blog/db (dependency-not-ready)
+      1 operation.
+      --- exit 0"
+    `);
+    expect(served().supervisor.asked[0]?.with).toMatchObject({ options: { dryRun: true } });
+  });
+
+  test('rejected manifests, failed operations and an end that is not ready are errors', async () => {
+    const [, rejected] = served().supervisor.list('manifests');
+    const file = manifest('a.yaml');
+    served().supervisor.events = [{ type: 'rejected', issues: rejected?.issues ?? [] }];
+    expect(await screen(['apply', '-f', file])).toMatchInlineSnapshot(`
+      "--- stderr
+      error: /etc/tsdocker/manifests/shop.yaml:4:5: unknown key "imgae"; did you mean "image"?
+      hint: See docs/manifest.md.
+      error: /etc/tsdocker/manifests/shop.yaml:4:5: unknown key "imgae"; did you mean "image"?
+      hint: See docs/manifest.md.
+      --- exit 1"
+    `);
+    const error = new TsdError('TSD_PORT_IN_USE', 'port 80 is used by nginx (pid 7)', {
+      source: { file: 'a.yaml', line: 3, column: 5 },
+    }).toJSON();
+    served().supervisor.events = [
+      { type: 'op', id: 'connect container/a/b', resource: 'container/a/b', status: 'failed', ms: 3, error },
+      { type: 'waiting', resource: 'container/a/b', message: 'tries again in 4 s' },
+      { type: 'waiting', resource: 'container/a/b', message: 'tries again in 4 s' },
+    ];
+    expect(await screen(['apply', '-f', file, '--wait'])).toMatchInlineSnapshot(`
+      "failed  connect container/a/b (3 ms): port 80 is used by nginx (pid 7)
+      waiting container/a/b: tries again in 4 s
+      --- stderr
+      error: a.yaml:3:5: port 80 is used by nginx (pid 7)
+      hint: Stop the process named or publish another port.
+      --- exit 1"
+    `);
+    served().supervisor.events = [];
+    expect(await screen(['apply', '-f', file, '--wait'])).toMatchInlineSnapshot(`
+      "--- stderr
+      error: the supervisor stopped before everything was ready
+      hint: \`tsdocker get\` and \`tsdocker describe\` show what it waits for.
+      --- exit 1"
+    `);
+  });
+
+  test('what cannot be read, and nothing at all', async () => {
+    expect(await screen(['apply', '-f', 'nope.yaml'])).toMatchInlineSnapshot(`
+      "--- stderr
+      error: /nope.yaml: no such file or directory
+      hint: Check the path after -f.
+      --- exit 1"
+    `);
+    expect(await screen(['apply', '-f', served().directory])).toMatchInlineSnapshot(`
+      "--- stderr
+      error: DIR: no *.yaml or *.yml in this directory
+      hint: Check the path after -f; hidden files do not count.
+      --- exit 1"
+    `);
+    expect(await screen(['apply'])).toMatchInlineSnapshot(`
+      "--- stderr
+      error: no manifest was named
+      hint: Name one with -f FILE, a directory, or -f -.
+      --- exit 1"
+    `);
+  });
+});
+
+test('delete', async () => {
+  expect(await screen(['delete', 'container/blog/web', 'v/data', 'web', '--wait=5s'])).toMatchInlineSnapshot(`
+    "generation 8: 1 operation
+    done    start container/blog/web (12 ms)
+    ready: generation 8
+    --- exit 0"
+  `);
+  expect(served().supervisor.asked.at(-1)?.with).toEqual({
+    files: [],
+    resources: [
+      { kind: 'container', name: 'blog/web' },
+      { kind: 'volume', name: 'data' },
+      { kind: 'container', name: 'web' },
+    ],
+    all: false,
+    waitMs: 5000,
+  });
+  expect((await run(['delete', '--all'])).exitCode).toBe(0);
+  expect(served().supervisor.asked.at(-1)?.with).toMatchObject({ all: true, waitMs: null });
+  expect(await screen(['delete'])).toMatchInlineSnapshot(`
+    "--- stderr
+    error: nothing to delete was named
+    hint: Name KIND/NAME, -f FILE or --all.
+    --- exit 1"
+  `);
+});
+
+test('approve', async () => {
+  expect(await screen(['approve'])).toMatchInlineSnapshot(`
+    "approved volume/blog/data
+    --- exit 0"
+  `);
+  expect(await screen(['approve', 'volume/a/b'])).toMatchInlineSnapshot(`
+    "approved volume/a/b
+    --- exit 0"
+  `);
+});
+
+test('validate needs no supervisor and shows every problem with its line', async () => {
+  const good = manifest('good.yaml', 'containers:\n  a: { image: a }\nimages:\n  a: { rootfs: ./r }\n');
+  expect(await screen(['validate', '-f', good], { host: 'unix:///none.sock' })).toMatchInlineSnapshot(`
+    "1 manifest: valid
+    --- exit 0"
+  `);
+  const bad = manifest('bad.yaml', 'containers:\n  web:\n    imgae: nginx\n');
+  expect(await screen(['validate', '-f', bad, '-f', good])).toMatchInlineSnapshot(`
+    "--- stderr
+    DIR/bad.yaml:3:5: container web has no image
+      3 |     imgae: nginx
+        |     ^
+    DIR/bad.yaml:3:5: unknown field "imgae" in container web; did you mean image?
+      3 |     imgae: nginx
+        |     ^
+    --- exit 1"
+  `);
+});
