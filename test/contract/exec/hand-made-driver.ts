@@ -13,7 +13,7 @@ const noCgroups: RunCgroups = {
 };
 
 /** The native driver without the parts that compile.ts and cgroups/ add. */
-export function handMadeDriver(instance: Instance): ExecDriver {
+export function handMadeDriver(instance: Instance, shimBinary: string = SHIM_BINARY): ExecDriver {
   const clock = { now: () => ({ wallMs: Date.now(), bootMs: performance.now() }) };
-  return new NativeDriver({ instance, clock, shimBinary: SHIM_BINARY }, noCgroups, handMadeCompiler);
+  return new NativeDriver({ instance, clock, shimBinary }, noCgroups, handMadeCompiler);
 }

@@ -5,7 +5,11 @@
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TaskCompiler } from '../../../src/drivers/exec/native/native-driver.ts';
-import { FIRST_INHERITED_FD, type PreparedTask } from '../../../src/drivers/exec/native/prepared-task.ts';
+import {
+  FIRST_INHERITED_FD,
+  type PreparedTask,
+  SHIM_BINARY_FD,
+} from '../../../src/drivers/exec/native/prepared-task.ts';
 import {
   PROGRAM_FLAGS,
   type ProgramHeader,
@@ -23,6 +27,7 @@ const PR_SET_PDEATHSIG = 1;
 const SIG_SETMASK = 2;
 const TIOCSCTTY = 0x540e;
 const SIGKILL = 9;
+const AT_EMPTY_PATH = 0x1000;
 
 export const SHIM_BINARY = join(import.meta.dirname, '../../../build/tsdocker-shim');
 
@@ -45,14 +50,20 @@ function payload(
   if (spec.tty) program.op('take the terminal', 'ioctl', 0, TIOCSCTTY, 0);
   program.op('unblock signals', 'rt_sigprocmask', SIG_SETMASK, Buffer.alloc(8), 0, 8);
   program.op('die with the shim', 'prctl', PR_SET_PDEATHSIG, SIGKILL);
-  const [path = ''] = spec.argv;
-  program.op(`execve ${path}`, 'execve', path, program.strings(spec.argv), program.strings(spec.env));
+  const [path = '', ...rest] = spec.argv;
+  const environment = program.strings(spec.env);
+  if (path === '/init') {
+    const argv = program.strings(['tsdocker-init', ...rest]);
+    program.op('execve init', 'execveat', SHIM_BINARY_FD, '', argv, environment, AT_EMPTY_PATH);
+    return;
+  }
+  program.op(`execve ${path}`, 'execve', path, program.strings(spec.argv), environment);
 }
 
 const ioFlags = (spec: { tty: boolean; stdin: boolean }): number =>
   (spec.tty ? PROGRAM_FLAGS.tty : 0) | (spec.stdin ? PROGRAM_FLAGS.stdin : 0);
 
-/** A spec with `cwd: '/missing'` fails at the step `enter /missing`. */
+/** A command `/init …` runs under the shim's binary as init. A spec with `cwd: '/missing'` fails at the step `enter /missing`. */
 export const handMadeCompiler: TaskCompiler = {
   task(spec) {
     const program = new SyscallProgram();
