@@ -79,8 +79,9 @@ function objectForm({ properties, additionalProperties }) {
 
 /** One line of YAML. */
 function yamlLine(name, value) {
-  const body = stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim();
-  return `${name}: ${body}`;
+  const [outer, inner] = name.split('.');
+  const body = inner === undefined ? value : { [inner]: value };
+  return `${outer}: ${stringify(body, { collectionStyle: 'flow', lineWidth: 0 }).trim()}`;
 }
 
 function defaultText(schema, required) {

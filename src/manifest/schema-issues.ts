@@ -72,17 +72,44 @@ function describe(issue: ZodIssue, found: unknown): string {
       return issue.origin === 'string'
         ? `has more than ${issue.maximum} characters`
         : `expected at most ${issue.maximum}`;
+    case 'invalid_union':
+      return `${issue.message}, found ${typeName(found)}`;
     default:
       return issue.message;
   }
 }
 
-/** Keys that may stand in the mapping at a path, as far as the schema of the kind documents them. */
-function knownKeys(kind: Kind, path: Path): readonly string[] {
-  const { fields, nested } = KIND_SCHEMAS[kind];
-  if (path.length === 0) return Object.keys(fields.shape);
-  const inner = path.length === 1 ? nested[String(path[0])] : undefined;
-  return Object.keys(inner?.shape ?? {});
+/** The parts of zod's definitions that lead from a value to what is inside it. */
+interface Definition {
+  readonly type: string;
+  readonly in?: z.core.$ZodType;
+  readonly innerType?: z.core.$ZodType;
+  readonly options?: readonly z.core.$ZodType[];
+  readonly shape?: Readonly<Record<string, z.core.$ZodType>>;
+  readonly element?: z.core.$ZodType;
+  readonly keyType?: z.core.$ZodType;
+  readonly valueType?: z.core.$ZodType;
+  readonly entries?: Readonly<Record<string, string>>;
+}
+
+const definition = (schema: z.core.$ZodType): Definition => schema._zod.def as unknown as Definition;
+
+/** Definitions of the lists and mappings a schema accepts, without defaults, transformations and alternatives around them. */
+function collections(schema: z.core.$ZodType): Definition[] {
+  const def = definition(schema);
+  if (def.type === 'union') return (def.options ?? []).flatMap(collections);
+  const inner = def.in ?? def.innerType;
+  return inner ? collections(inner) : [def];
+}
+
+/** Keys that may stand in the mapping at a path. */
+function knownKeys(schema: z.core.$ZodType, path: Path): readonly string[] {
+  const [first, ...rest] = path;
+  return collections(schema).flatMap((def) => {
+    if (first === undefined) return Object.keys(def.shape ?? (def.keyType && definition(def.keyType).entries) ?? {});
+    const inner = def.shape?.[String(first)] ?? def.element ?? def.valueType;
+    return inner ? knownKeys(inner, rest) : [];
+  });
 }
 
 function translate(issue: ZodIssue, outer: Path, subject: Subject): ManifestIssue[] {
@@ -92,7 +119,7 @@ function translate(issue: ZodIssue, outer: Path, subject: Subject): ManifestIssu
   const where = name === '' ? `${subject.kind} ${subject.name}` : name;
   if (issue.code === 'unrecognized_keys') {
     const scope = path.length === 0 ? subject.kind : 'nested';
-    const known = knownKeys(subject.kind, path);
+    const known = knownKeys(KIND_SCHEMAS[subject.kind].fields, path);
     return issue.keys.map((key) => unknownKey(key, scope, known, where, subject.places.find([...at, key]).key));
   }
   if (issue.code === 'invalid_union') {
@@ -112,5 +139,9 @@ function translate(issue: ZodIssue, outer: Path, subject: Subject): ManifestIssu
 
 /** All issues of one resource. */
 export function schemaIssues(error: z.ZodError, subject: Subject): ManifestIssue[] {
-  return error.issues.flatMap((issue) => translate(issue, [], subject));
+  const issues = error.issues.flatMap((issue) => translate(issue, [], subject));
+  // A field of a later version may be the very one whose absence is told about the whole.
+  const later = issues.some(({ code }) => code === 'TSD_NOT_IN_THIS_VERSION');
+  const whole = subject.places.find(subject.at).value;
+  return later ? issues.filter(({ code, position }) => code !== 'TSD_MANIFEST_SCHEMA' || position !== whole) : issues;
 }

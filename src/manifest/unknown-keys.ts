@@ -12,6 +12,7 @@ const LATER: { readonly [S in Scope]: readonly string[] } = {
   volume: ['driver', 'size', 'backup'],
   network: ['driver', 'ipv6', 'policy'],
   container: [
+    'build',
     'health',
     'update',
     'onChange',

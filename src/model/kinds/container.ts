@@ -93,12 +93,9 @@ const memory = shortForm(textOrNumber(), parseBytes).refine(
   'the minimum is 4MiB',
 );
 
-const memorySwap = z.union(
-  [z.literal([-1, '-1', 'unlimited']).transform(() => -1), shortForm(textOrNumber(), parseBytes)],
-  {
-    error: 'expected a size, or unlimited',
-  },
-);
+const memorySwap = z.union([z.literal([-1, 'unlimited']).transform(() => -1), shortForm(textOrNumber(), parseBytes)], {
+  error: 'expected a size, or unlimited',
+});
 
 const ulimits = z
   .partialRecord(z.enum(ULIMIT_NAMES), shortForm(textOrNumber(), parseUlimit))

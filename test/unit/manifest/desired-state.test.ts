@@ -1,0 +1,436 @@
+import { createHash } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  desiredState,
+  type GoodRevision,
+  ParseCache,
+  type SourceRevision,
+} from '../../../src/manifest/desired-state.ts';
+import { formatPosition } from '../../../src/model/resource.ts';
+
+type Files = Record<string, string>;
+
+const options = (files: Files = {}) => ({
+  generation: 7,
+  defaultHostIp: '0.0.0.0',
+  readFile: (path: string) => {
+    const content = files[path];
+    if (content === undefined)
+      return { ok: false as const, reason: 'missing' as const, message: `${path}: no such file` };
+    return { ok: true as const, bytes: Buffer.from(content) };
+  },
+  hashSecret: (bytes: Buffer) => createHash('sha256').update('key').update(bytes).digest('hex'),
+});
+
+const good = (text: string, contentHashes = {}): GoodRevision => ({ text, contentHashes });
+
+function source(file: string, text: string, lastGood: GoodRevision | null = null): SourceRevision {
+  return { sourceId: file, file, baseDir: '/m', content: { ok: true, text }, lastGood };
+}
+
+/** Issues of each source as `file:line:column message`, and the keys of the state. */
+function resolve(sources: SourceRevision[], files: Files = {}) {
+  const { state, sources: outcomes } = desiredState(sources, options(files));
+  return {
+    keys: [...state.resources.keys()],
+    using: Object.fromEntries([...outcomes].map(([id, { using }]) => [id, using])),
+    issues: [...outcomes.values()].flatMap(({ issues }) =>
+      issues.map((one) => `${formatPosition(one.position)} ${one.message}`),
+    ),
+  };
+}
+
+/** Issues of one app `a`. */
+const issuesOf = (text: string, files: Files = {}) => resolve([source('a.yaml', text)], files).issues;
+
+describe('what a resource becomes', () => {
+  const text = `
+images: { app: { rootfs: ./root } }
+volumes: { data: }
+networks: { back: }
+containers:
+  db: { image: app, network: back, env: { P: { fromFile: ./secret } } }
+  web:
+    image: app
+    network: back
+    links: [ db ]
+    volumes: [ "data:/data", "./conf:/conf:ro", "../up:/up" ]
+    envFile: web.env
+`;
+  const files = { '/m/secret': 'hush', '/m/web.env': 'A=1', '/m/conf': 'text' };
+  const { state, sources } = desiredState([source('a.yaml', text)], options(files));
+  const web = state.resources.get('container/a/web');
+
+  test('paths are absolute, names are keys, files are hashes', () => {
+    expect(sources.get('a.yaml')?.issues).toEqual([]);
+    expect(web).toMatchObject({
+      engineName: 'a-web',
+      app: 'a',
+      references: {
+        image: 'image/a/app',
+        volumes: { '/data': 'volume/a/data' },
+        network: 'network/a/back',
+        networkContainer: null,
+        links: ['container/a/db'],
+        volumesFrom: [],
+      },
+      spec: { envFile: ['/m/web.env'], volumes: [{}, { source: '/m/conf' }, { source: '/up' }] },
+      contentHashes: {
+        'web.env': options().hashSecret(Buffer.from('A=1')),
+        './conf': createHash('sha256').update('text').digest('hex'),
+      },
+    });
+    expect(state.resources.get('image/a/app')?.spec).toMatchObject({ source: { type: 'rootfs', path: '/m/root' } });
+  });
+
+  test('a secret is a reference and a keyed hash, never a value', () => {
+    const db = state.resources.get('container/a/db');
+    expect(db?.spec).toMatchObject({ env: { P: { fromFile: '/m/secret' } } });
+    expect(JSON.stringify([...state.resources])).not.toContain('hush');
+  });
+
+  test('files whose change matters are told', () => {
+    expect(sources.get('a.yaml')?.inputs).toEqual(['/m/conf', '/m/secret', '/m/web.env']);
+  });
+
+  test('the result is frozen', () => {
+    expect(Object.isFrozen(state)).toBe(true);
+    expect(Object.isFrozen(web?.spec)).toBe(true);
+    expect(Object.isFrozen(web?.references.links)).toBe(true);
+  });
+
+  test('a changed file changes the hash', () => {
+    const other = desiredState([source('a.yaml', text)], options({ ...files, '/m/secret': 'other' })).state;
+    expect(other.resources.get('container/a/db')?.specHash).not.toBe(state.resources.get('container/a/db')?.specHash);
+    expect(other.resources.get('container/a/web')?.specHash).toBe(web?.specHash);
+  });
+});
+
+describe('references', () => {
+  test.each<[string, string, string]>([
+    [
+      'a misspelt link',
+      'containers: { db: { image: x:1 }, web: { image: x:1, links: [ bd ] } }',
+      '1:63 there is no container "bd"; did you mean db?',
+    ],
+    [
+      'an undeclared volume',
+      'containers: { web: { image: x:1, volumes: [ "data:/d" ] } }',
+      '1:45 there is no volume "data"',
+    ],
+    ['an undeclared network', 'containers: { web: { image: x:1, network: back } }', '1:34 there is no network "back"'],
+    [
+      'a misspelt image',
+      'images: { nginx: { host: [sh] } }\ncontainers: { web: { image: ngnix } }',
+      '2:22 there is no image "ngnix"; did you mean nginx? A tag on this host is written with its colon',
+    ],
+    [
+      'a missing container to share',
+      'containers: { web: { image: x:1, network: "container:db" } }',
+      '1:34 there is no container "db"; this app has web',
+    ],
+    [
+      'volumes from nobody',
+      'containers: { web: { image: x:1, volumesFrom: [ b/db ] } }',
+      '1:49 there is no container "b/db"; this app has web',
+    ],
+  ])('%s', (_, text, issue) => expect(issuesOf(text)).toEqual([`a.yaml:${issue}`]));
+
+  test('reach into other apps by app/name; an image that nobody declares is a tag of the host', () => {
+    const { issues, keys } = resolve([
+      source(
+        'a.yaml',
+        'containers: { web: { image: b/img, links: [ b/db ], volumes: [ "b/data:/d" ] }, t: { image: library/tag } }',
+      ),
+      source('b.yaml', 'images: { img: { host: [sh] } }\nvolumes: { data: }\ncontainers: { db: { image: img } }'),
+    ]);
+    expect(issues).toEqual([]);
+    expect(keys).toHaveLength(5);
+  });
+});
+
+describe('contradictions', () => {
+  const container = (fields: string, rest = '') => `containers:\n  web: { image: x:1, ${fields} }\n${rest}`;
+  test.each<[string, string, string[]]>([
+    [
+      'host network',
+      container('network: host, ports: [80], links: [db], dns: 1.1.1.1, hostname: h', '  db: { image: x:1 }'),
+      ['ports', 'links', 'dns', 'hostname'].map((field) => `${field} cannot be combined with network: host`),
+    ],
+    ['no network', container('network: none, ports: [80]'), ['ports cannot be combined with network: none']],
+    [
+      'a shared network',
+      container('network: "container:db", hostname: h, expose: [1]', '  db: { image: x:1 }'),
+      [
+        'hostname cannot be combined with network: container:db',
+        'expose cannot be combined with network: container:db',
+      ],
+    ],
+    [
+      'sharing a host network',
+      container('network: "container:db"', '  db: { image: x:1, network: host }'),
+      ['that container has no network of its own; write network: host'],
+    ],
+    [
+      'sharing a shared network',
+      container('network: "container:db"', '  db: { image: x:1, network: "container:c" }\n  c: { image: x:1 }'),
+      ['that container has no network of its own; write network: container:c'],
+    ],
+    [
+      'a link to the host network',
+      container('links: [db]', '  db: { image: x:1, network: host }'),
+      ['db uses network: host and has no address to link to'],
+    ],
+    [
+      'a link across networks',
+      container('links: [db]', '  db: { image: x:1, network: back }\nnetworks: { back: }'),
+      ['db is on another network; links need a common one'],
+    ],
+    ['a link to itself', container('links: [web]'), ['a container cannot link to itself']],
+    [
+      'an alias twice',
+      container('links: [db, "c:db"]', '  db: { image: x:1 }\n  c: { image: x:1 }'),
+      ['the alias db is used twice'],
+    ],
+    ['a target twice', container('volumes: ["/a", "/b/../a/"]'), ['/a is mounted twice']],
+    ['volumes from itself', container('volumesFrom: [web]'), ['a container cannot take volumes from itself']],
+    [
+      'privileged with drop',
+      container('privileged: true, capabilities: { drop: [ALL] }'),
+      ['a privileged container has all capabilities; drop has no effect'],
+    ],
+    [
+      'add and drop',
+      container('capabilities: { add: [KILL], drop: [CAP_KILL] }'),
+      ['capabilities: KILL is both added and dropped'],
+    ],
+    ['a device twice', container('devices: ["/dev/a:/dev/x", "/dev/b:/dev/x"]'), ['the device /dev/x is given twice']],
+    [
+      'an address on the default bridge',
+      container('address: 10.0.0.2'),
+      ['the default bridge has no fixed addresses; use a network'],
+    ],
+    [
+      'an address without a subnet',
+      container('network: n, address: 10.0.0.2', 'networks: { n: }'),
+      ['a fixed address needs a network with a subnet'],
+    ],
+    [
+      'an address outside',
+      container('network: n, address: 10.0.1.2', 'networks: { n: { subnet: 10.0.0.0/24 } }'),
+      ['10.0.1.2 is not a host address of 10.0.0.0/24'],
+    ],
+    [
+      "the gateway's address",
+      container('network: n, address: 10.0.0.1', 'networks: { n: { subnet: 10.0.0.0/24 } }'),
+      ['10.0.0.1 is the gateway of the network'],
+    ],
+    [
+      'ports of an internal network',
+      container('network: n, ports: [80]', 'networks: { n: { internal: true } }'),
+      ['an internal network has no published ports'],
+    ],
+    ['a missing env file', container('envFile: none.env'), ['/m/none.env: no such file']],
+    ['a missing secret', container('env: { P: { fromFile: /s } }'), ['/s: no such file']],
+  ])('%s', (_, text, expected) => {
+    expect(issuesOf(text).map((issue) => issue.replace(/^\S+ /, ''))).toEqual(expected);
+  });
+});
+
+describe('circles', () => {
+  test('are told with their path; what only leads into one is not blamed', () => {
+    const text = `containers:
+  a: { image: x:1, links: [ b ] }
+  b: { image: x:1, volumesFrom: [ c ] }
+  c: { image: x:1, network: container:a }
+  d: { image: x:1, volumesFrom: [ a ] }
+`;
+    expect(issuesOf(text)).toEqual(['a.yaml:2:20 these wait for each other: a/a -> a/b -> a/c -> a/a']);
+  });
+
+  test('across apps name both', () => {
+    const { issues } = resolve([
+      source('a.yaml', 'containers: { x: { image: i:1, links: [ b/y ] } }'),
+      source('b.yaml', 'containers: { y: { image: i:1, links: [ a/x ] } }'),
+    ]);
+    expect(issues).toEqual([
+      'a.yaml:1:32 these wait for each other: a/x -> b/y -> a/x',
+      'b.yaml:1:32 these wait for each other: a/x -> b/y -> a/x',
+    ]);
+  });
+});
+
+describe('clashes', () => {
+  const port = (text: string) => `containers: { web: { image: x:1, ports: [ ${text} ] } }`;
+
+  test('of two new files reject both and name both places', () => {
+    const { issues, using, keys } = resolve([
+      source('a.yaml', port('80:1')),
+      source('b.yaml', port('"127.0.0.1:80:2"')),
+    ]);
+    expect(issues).toEqual([
+      'a.yaml:1:43 host port 127.0.0.1:80/tcp is also claimed by container/b/web at b.yaml:1:43',
+      'b.yaml:1:43 host port 127.0.0.1:80/tcp is also claimed by container/a/web at a.yaml:1:43',
+    ]);
+    expect(using).toEqual({ 'a.yaml': 'none', 'b.yaml': 'none' });
+    expect(keys).toEqual([]);
+  });
+
+  test('with a file that is in force reject the newcomer alone', () => {
+    const { using, keys } = resolve([
+      source('a.yaml', port('80:1'), good(port('80:1'))),
+      source('b.yaml', port('80:2')),
+    ]);
+    expect(using).toEqual({ 'a.yaml': 'current', 'b.yaml': 'none' });
+    expect(keys).toEqual(['container/a/web']);
+  });
+
+  test('with the last good revision of a broken file reject the change that clashes with it', () => {
+    const { using } = resolve([
+      source('a.yaml', port('80:1'), good(port('81:1'))),
+      source('b.yaml', 'broken: [', good(port('80:1'))),
+      source('c.yaml', port('82:1')),
+    ]);
+    expect(using).toEqual({ 'a.yaml': 'last-good', 'b.yaml': 'last-good', 'c.yaml': 'current' });
+  });
+
+  test.each<[string, string, string]>([
+    ['the same app', 'app: same\nvolumes: { a: }', 'app: same\nvolumes: { b: }'],
+    [
+      'engine names',
+      'app: one-two\ncontainers: { three: { image: x:1 } }',
+      'app: one\ncontainers: { two-three: { image: x:1 } }',
+    ],
+    [
+      'container names',
+      'containers: { x: { image: x:1, containerName: n } }',
+      'containers: { y: { image: x:1, containerName: n } }',
+    ],
+    ['subnets', 'networks: { n: { subnet: 10.0.0.0/16 } }', 'networks: { n: { subnet: 10.0.3.0/24 } }'],
+    ['bridges', 'networks: { n: { bridgeName: br0 } }', 'networks: { n: { bridgeName: br0 } }'],
+    ['wildcard and address', port('"[::]:53:53/udp"'), port('"[::1]:53:53/udp"')],
+    [
+      'addresses',
+      'networks: { n: { subnet: 10.0.0.0/24 } }\ncontainers: { x: { image: x:1, network: n, address: 10.0.0.9 } }',
+      'containers: { y: { image: x:1, network: a/n, address: 10.0.0.9 } }',
+    ],
+  ])('are found for %s', (_, first, second) => {
+    const { using } = resolve([source('a.yaml', first, good(first)), source('b.yaml', second)]);
+    expect(using).toEqual({ 'a.yaml': 'current', 'b.yaml': 'none' });
+  });
+
+  test.each<[string, string, string]>([
+    ['protocols', port('53:53/tcp'), port('53:53/udp')],
+    ['addresses', port('"127.0.0.1:80:80"'), port('"127.0.0.2:80:80"')],
+    ['families', port('"0.0.0.0:80:80"'), port('"[::]:80:80"')],
+    ['ports left to the supervisor', port('80'), port('80')],
+    ['neighbouring subnets', 'networks: { n: { subnet: 10.0.0.0/24 } }', 'networks: { n: { subnet: 10.0.1.0/24 } }'],
+  ])('are not found for different %s', (_, first, second) => {
+    expect(resolve([source('a.yaml', first), source('b.yaml', second)]).issues).toEqual([]);
+  });
+});
+
+describe('a bad revision freezes its source at the last good one', () => {
+  const before = 'containers: { web: { image: x:1 }, db: { image: x:1 } }';
+
+  test('and leaves the others alone', () => {
+    const { keys, using } = resolve([
+      source('a.yaml', 'containers: { web: {', good(before)),
+      source('b.yaml', 'volumes: { v: }'),
+    ]);
+    expect(keys).toEqual(['container/a/web', 'container/a/db', 'volume/b/v']);
+    expect(using).toEqual({ 'a.yaml': 'last-good', 'b.yaml': 'current' });
+  });
+
+  test('also when the file cannot be read', () => {
+    const unreadable: SourceRevision = {
+      ...source('a.yaml', '', good(before)),
+      content: { ok: false, message: 'permission denied' },
+    };
+    expect(resolve([unreadable])).toMatchObject({
+      keys: ['container/a/web', 'container/a/db'],
+      issues: ['a.yaml:1:1 permission denied'],
+    });
+  });
+
+  test('with the content its files had then, not the content they have now', () => {
+    const text = 'containers: { web: { image: x:1, envFile: a.env } }';
+    const accepted = desiredState([source('a.yaml', text)], options({ '/m/a.env': 'A=1' }));
+    const hashes = accepted.sources.get('a.yaml')?.contentHashes ?? {};
+    const frozen = (current: string, files: Files) =>
+      desiredState([source('a.yaml', current, good(text, hashes))], options(files));
+    const hash = accepted.state.resources.get('container/a/web')?.specHash;
+    expect(frozen('broken: [', { '/m/a.env': 'A=2' }).state.resources.get('container/a/web')?.specHash).toBe(hash);
+    // The text is the same, but the env file is gone.
+    const gone = frozen(text, {});
+    expect(gone.sources.get('a.yaml')).toMatchObject({ status: 'rejected', using: 'last-good' });
+    expect(gone.state.resources.get('container/a/web')?.specHash).toBe(hash);
+  });
+
+  test('a change that takes away what another app in force needs is held back', () => {
+    const user = 'containers: { web: { image: x:1, links: [ b/db ] } }';
+    const { keys, issues } = resolve([
+      source('a.yaml', user, good(user)),
+      source('b.yaml', 'volumes: { v: }', good('containers: { db: { image: x:1 } }')),
+    ]);
+    expect(keys).toEqual(['container/a/web', 'container/b/db']);
+    expect(issues).toEqual([
+      'b.yaml:1:1 with this change, a.yaml:1:43 fails: there is no container "b/db"; this app has web',
+    ]);
+  });
+
+  test('an app whose partner is gone altogether stays, with an issue and a key that leads nowhere', () => {
+    const user = 'containers: { web: { image: x:1, links: [ b/db ] } }';
+    const { state, sources } = desiredState([source('a.yaml', user, good(user))], options());
+    expect(sources.get('a.yaml')?.status).toBe('rejected');
+    expect(state.resources.get('container/a/web')?.references.links).toEqual(['container/b/db']);
+  });
+});
+
+describe('any mix of sources', () => {
+  const text = fc.constantFrom(
+    'containers: { web: { image: x:1, ports: [ "80:80" ] } }',
+    'containers: { web: { image: x:1, links: [ b/db ] } }',
+    'containers: { db: { image: x:1, ports: [ "80:81" ] } }',
+    'containers: { db: { image: x:1, links: [ a/web ] } }',
+    'networks: { n: { subnet: 10.0.0.0/24 } }',
+    'app: same\nvolumes: { v: }',
+    'broken: [',
+  );
+  const anySource = (file: string) =>
+    fc
+      .record({ text, before: fc.option(text) })
+      .map(({ text: now, before }) => source(file, now, before === null ? null : good(before)));
+  const anySources = fc.tuple(anySource('a.yaml'), anySource('b.yaml'), anySource('c.yaml'));
+  const plain = (sources: SourceRevision[], cache?: ParseCache) => {
+    const { state, sources: outcomes } = desiredState(sources, options(), cache);
+    return JSON.stringify([[...state.resources], [...outcomes]]);
+  };
+
+  test('gives the same in any order, and with a cache', () => {
+    const cache = new ParseCache();
+    fc.assert(
+      fc.property(anySources, (sources) => {
+        const expected = plain(sources);
+        expect(plain([...sources].reverse())).toBe(expected);
+        expect(plain(sources, cache)).toBe(expected);
+      }),
+    );
+  });
+
+  test('what was accepted is accepted again and changes nothing', () => {
+    fc.assert(
+      fc.property(anySources, (sources) => {
+        const first = desiredState(sources, options());
+        const accepted = sources.map((one) => {
+          const using = first.sources.get(one.sourceId)?.using;
+          const now = using === 'current' && one.content.ok ? good(one.content.text) : one.lastGood;
+          return { ...one, lastGood: now };
+        });
+        const second = desiredState(accepted, options());
+        expect([...second.state.resources]).toEqual([...first.state.resources]);
+      }),
+    );
+  });
+});

@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest';
+import { formatIssues, type ManifestIssue } from '../../../src/manifest/issue.ts';
+
+const issue = (line: number, column: number, hint?: string): ManifestIssue => ({
+  code: 'TSD_MANIFEST_SCHEMA',
+  message: 'is wrong',
+  position: { file: 'a.yaml', line, column },
+  ...(hint !== undefined && { hint }),
+});
+
+test('issues stand in the order of the lines, with the line and a caret below it', () => {
+  const text = 'one\n  two: \u001b[31m3\n';
+  expect(formatIssues([issue(2, 3, 'Mend it.'), issue(1, 1)], new Map([['a.yaml', text]]))).toBe(
+    `a.yaml:1:1: is wrong
+  1 | one
+    | ^
+a.yaml:2:3: is wrong
+  2 |   two:  [31m3
+    |   ^
+  Mend it.
+`,
+  );
+});
+
+test('without the text only the place is shown; of a long line only the part around it', () => {
+  expect(formatIssues([issue(1, 1)])).toBe('a.yaml:1:1: is wrong\n');
+  const shown = formatIssues([issue(1, 5_000)], new Map([['a.yaml', 'x'.repeat(10_000)]]));
+  expect(shown.length).toBeLessThan(400);
+});

@@ -1,0 +1,61 @@
+import { describe, expect, test } from 'vitest';
+import type { z } from 'zod';
+import { fieldMeta } from '../../../src/model/field.ts';
+import { KIND_SCHEMAS, specChangeClasses } from '../../../src/model/kinds/kinds.ts';
+import { KINDS, type Kind } from '../../../src/model/resource.ts';
+
+const fieldsOf = (kind: Kind): [string, z.ZodType][] => {
+  const { fields, nested } = KIND_SCHEMAS[kind];
+  const inner = Object.entries(nested).flatMap(([outer, object]) =>
+    Object.entries(object.shape).map(
+      ([name, schema]) => [`${outer}.${name}`, schema as z.ZodType] as [string, z.ZodType],
+    ),
+  );
+  return [...(Object.entries(fields.shape) as [string, z.ZodType][]), ...inner];
+};
+
+describe.each(KINDS)('every field of a %s', (kind) => {
+  test.each(fieldsOf(kind))('%s is documented, with an example that may be written', (_, schema) => {
+    const meta = fieldMeta(schema);
+    expect(meta?.doc).toMatch(/^\S.*[.`]$/s);
+    expect(schema.safeParse(meta?.example).error?.issues).toBeUndefined();
+  });
+});
+
+test('members of the normalised container, and what a change of each means', () => {
+  const classes = specChangeClasses('container');
+  expect(Object.keys(classes).sort()).toEqual(Object.keys(KIND_SCHEMAS.container.schema.parse({ image: 'x' })).sort());
+  const names = (wanted: string) => Object.keys(classes).filter((name) => classes[name] === wanted);
+  expect(names('in-place')).toMatchInlineSnapshot(`
+    [
+      "labels",
+      "ports",
+      "restart",
+      "resources",
+      "stopSignal",
+      "stopTimeoutMs",
+    ]
+  `);
+  expect(names('recreate')).toMatchInlineSnapshot(`
+    [
+      "image",
+      "containerName",
+      "volumes",
+      "volumesFrom",
+      "network",
+      "address",
+      "capabilities",
+      "privileged",
+      "readOnly",
+      "noNewPrivileges",
+      "devices",
+    ]
+  `);
+});
+
+test.each(KINDS)('what is normalised of a %s has no member left out', (kind) => {
+  const minimal = { image: { rootfs: './r' }, volume: {}, network: {}, container: { image: 'x' } }[kind];
+  const spec = KIND_SCHEMAS[kind].schema.parse(minimal);
+  expect(JSON.parse(JSON.stringify(spec))).toEqual(spec);
+  expect(Object.keys(spec).sort()).toEqual(Object.keys(specChangeClasses(kind)).sort());
+});
