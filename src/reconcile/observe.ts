@@ -11,12 +11,10 @@ import type {
   ObservedNetwork,
   ObservedState,
   ObservedVolume,
-  OpFailure,
   Orphan,
 } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { ContainerRecord, RecordedPort } from '../state/container-record.ts';
-import type { FailureStore } from '../state/history/failure-store.ts';
 import { publishedPorts } from './ops/endpoint.ts';
 import { imageIdOf } from './ops/image-of.ts';
 import { networkConfig } from './ops/network-config.ts';
@@ -202,20 +200,10 @@ function obstacles(world: World, scope: ReadonlySet<ResourceKey> | null): Map<Re
   return found;
 }
 
-function observedFailures(failures: FailureStore, bootId: string): Map<ResourceKey, OpFailure> {
-  return new Map(
-    failures.all().map(({ key, retryAtBootMs, bootId: recordedIn, ...rest }) => [
-      key,
-      // A delay of an earlier boot is over.
-      { ...rest, retryAtBootMs: retryAtBootMs !== null && recordedIn !== bootId ? 0 : retryAtBootMs },
-    ]),
-  );
-}
-
 /**
  * Reads everything of ours. @param scope keys whose obstacles are looked for; null for all, and for orphans too.
  */
-export function observe(world: World, failures: FailureStore, scope: ReadonlySet<ResourceKey> | null): ObservedState {
+export function observe(world: World, scope: ReadonlySet<ResourceKey> | null): ObservedState {
   const kernel = world.network.observe();
   const containers = new Map<ResourceKey, ObservedContainer>();
   for (const record of world.containers.all()) {
@@ -227,7 +215,7 @@ export function observe(world: World, failures: FailureStore, scope: ReadonlySet
     networks: observedNetworks(world, kernel),
     containers,
     orphans: scope === null ? orphans(world, kernel) : [],
-    failures: observedFailures(failures, world.bootId),
+    failures: new Map(world.failures.all()),
     approvals: world.approvals.all() as ReadonlySet<ResourceKey>,
     obstacles: obstacles(world, scope),
   };

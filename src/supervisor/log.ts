@@ -17,7 +17,9 @@ const LEVELS: Readonly<Record<DaemonConfig['logLevel'], string>> = {
 
 function humanLine(json: string): string {
   const { time, level, msg, pid: _pid, hostname: _host, ...fields } = JSON.parse(json) as Record<string, unknown>;
-  const rest = Object.entries(fields).map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  const rest = Object.entries(fields).map(
+    ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  );
   const stamp = new Date(Number(time)).toISOString().slice(11, 23);
   return `${[stamp, pino.levels.labels[Number(level)]?.padEnd(5), msg, ...rest].join(' ')}\n`;
 }

@@ -26,7 +26,11 @@ export function planView(plan: Plan, issues: readonly IssueView[]): PlanView {
 /** The part of a plan that concerns some apps. */
 export function planOfApps(plan: Plan, apps: ReadonlySet<string>): Plan {
   const concerns = (key: ResourceKey): boolean => apps.has(key.split('/')[1] ?? '');
-  return { ...plan, ops: plan.ops.filter(({ key }) => concerns(key)), holds: plan.holds.filter(({ key }) => concerns(key)) };
+  return {
+    ...plan,
+    ops: plan.ops.filter(({ key }) => concerns(key)),
+    holds: plan.holds.filter(({ key }) => concerns(key)),
+  };
 }
 
 function members(from: Desired, to: Desired): DiffView['fields'] {
@@ -35,7 +39,12 @@ function members(from: Desired, to: Desired): DiffView['fields'] {
   const after = to.spec as unknown as Readonly<Record<string, unknown>>;
   return Object.keys({ ...before, ...after })
     .filter((name) => !sameData(before[name], after[name]))
-    .map((path) => ({ path, from: before[path], to: after[path], change: from.kind === 'image' ? 'recreate' : 'in-place' }));
+    .map((path) => ({
+      path,
+      from: before[path],
+      to: after[path],
+      change: from.kind === 'image' ? 'recreate' : 'in-place',
+    }));
 }
 
 /** Field by field, what another desired state would change. */

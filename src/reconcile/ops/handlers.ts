@@ -1,5 +1,6 @@
 /** The one table of operations: what each op of a plan does. */
-import type { OpOf, OpType } from '../op.ts';
+import type { OpContext, OpHandlers } from '../executor.ts';
+import type { Op, OpOf, OpType } from '../op.ts';
 import { connectContainer, disconnectContainer } from './container-connect.ts';
 import { createContainer } from './container-create.ts';
 import { removeContainer } from './container-remove.ts';
@@ -12,9 +13,11 @@ import { removeOrphan } from './orphan.ts';
 import { adoptVolume, createVolume, releaseVolume, removeVolume } from './volume.ts';
 import type { World } from './world.ts';
 
-type Handlers = { readonly [T in OpType]: (world: World, op: OpOf<T>, progress: ProgressSink) => Promise<void> };
+type WorldHandlers = {
+  readonly [T in OpType]: (world: World, op: OpOf<T>, progress: ProgressSink) => Promise<void>;
+};
 
-export const OPS = {
+const OPS = {
   'image.load': loadDeclaredImage,
   'image.release': releaseImage,
   'volume.create': createVolume,
@@ -32,4 +35,14 @@ export const OPS = {
   'container.disconnect': disconnectContainer,
   'container.remove': removeContainer,
   'orphan.remove': removeOrphan,
-} as const satisfies Handlers;
+} as const satisfies WorldHandlers;
+
+/** The table with a world to act on, as the executor takes it. */
+export function opHandlers(world: World): OpHandlers {
+  const bound = Object.entries(OPS).map(([type, handler]) => {
+    const carryOut = handler as (world: World, op: Op, progress: ProgressSink) => Promise<void>;
+    // Inside an async function, so that what a handler throws at once is a rejection too.
+    return [type, async (op: Op, { progress }: OpContext) => carryOut(world, op, progress)];
+  });
+  return Object.fromEntries(bound) as OpHandlers;
+}

@@ -15,6 +15,7 @@ import type { LinkGraph } from '../../state/link-graph.ts';
 import type { RepositoryStore } from '../../state/repositories.ts';
 import type { VolumeStore } from '../../state/volumes.ts';
 import type { ExitRecorder } from '../exits.ts';
+import type { FailureBook } from '../failure-book.ts';
 import type { GroupCommit } from '../group-commit.ts';
 import type { LeaseBook } from './lease-book.ts';
 
@@ -28,8 +29,6 @@ export interface WorldSettings {
   readonly mtu: number;
   /** Addresses of the default bridge are taken from this part of its subnet; null for all of it. */
   readonly fixedCidr: string | null;
-  readonly icc: boolean;
-  readonly masquerade: boolean;
   readonly version: string;
 }
 
@@ -49,6 +48,7 @@ export interface World {
   readonly links: LinkGraph;
   readonly leases: LeaseBook;
   readonly approvals: ApprovalStore;
+  readonly failures: FailureBook;
   readonly resources: ResourceStore;
   /** The container's own variables with files read. @throws TsdError TSD_MANIFEST_READ. */
   environmentOf(spec: ContainerSpec): ReadonlyMap<string, string>;

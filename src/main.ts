@@ -1,0 +1,362 @@
+/** Composition root: the only place that constructs clock, state, drivers and controller. */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { serveApi } from './api/server.ts';
+import type { DoctorCheck, InfoView } from './api/supervisor.ts';
+import { VERSION } from './api/version.ts';
+import type { DaemonConfig } from './daemon-config.ts';
+import type { Driver, GraphDriver, Instance, NetworkConfig, NetworkDriver } from './drivers/contract.ts';
+import { selectGraphDriver } from './drivers/graph/select.ts';
+import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from './drivers/registry.ts';
+import { Engine } from './engine/engine.ts';
+import { trapSignals } from './engine/signals.ts';
+import { systemTimers } from './engine/timers.ts';
+import { systemClock } from './ffi/boot-clock.ts';
+import { bootId } from './ffi/processes.ts';
+import { loadEnvironment } from './manifest/content.ts';
+import { watchManifests } from './manifest/source/watch.ts';
+import { describeError, TsdError, toTsdError } from './model/errors.ts';
+import type { ContainerSpec } from './model/kinds/container.ts';
+import type { ResourceKey } from './model/resource.ts';
+import { Controller } from './reconcile/controller.ts';
+import { Executor } from './reconcile/executor.ts';
+import { ExitRecorder } from './reconcile/exits.ts';
+import { FailureBook } from './reconcile/failure-book.ts';
+import { GroupCommit } from './reconcile/group-commit.ts';
+import { observe } from './reconcile/observe.ts';
+import { opHandlers } from './reconcile/ops/handlers.ts';
+import { LeaseBook } from './reconcile/ops/lease-book.ts';
+import type { World } from './reconcile/ops/world.ts';
+import { ContainerStore } from './state/containers.ts';
+import { GraphIndex } from './state/graph-index.ts';
+import { type History, openHistory } from './state/history/history.ts';
+import { LinkGraph } from './state/link-graph.ts';
+import { RepositoryStore } from './state/repositories.ts';
+import { openRoot, type StateRoot } from './state/root.ts';
+import { SecretStore } from './state/secrets.ts';
+import { VolumeStore } from './state/volumes.ts';
+import { adoptContainers } from './supervisor/adopt.ts';
+import { defaultMtu, defaultNetworkConfig } from './supervisor/default-network.ts';
+import { runDoctor } from './supervisor/doctor.ts';
+import { SupervisorEventBus } from './supervisor/events.ts';
+import { createLogger, type Logger } from './supervisor/log.ts';
+import { LoopStatus } from './supervisor/loop-status.ts';
+import { readHostFile } from './supervisor/read-file.ts';
+import { ServiceManager } from './supervisor/service-manager.ts';
+import { stopAll } from './supervisor/shutdown.ts';
+import { Sources } from './supervisor/sources.ts';
+import { Supervisor } from './supervisor/supervisor.ts';
+
+const SHIM_BINARY = fileURLToPath(new URL('../build/tsdocker-shim', import.meta.url));
+const LOG_LIMITS = { logMaxBytes: 10 * 1024 ** 2, logMaxFiles: 5 };
+/** Ops at the same time: enough that fsyncs of one overlap with the work of others. */
+const CONCURRENCY = 16;
+/** How often everything is looked at without being asked: bounds how long drift in the kernel goes unseen. */
+const RESYNC_MS = 10_000;
+
+function requireRoot(): void {
+  const uid = process.geteuid?.();
+  if (uid !== 0) throw new TsdError('TSD_NOT_ROOT', `The supervisor needs to be run as root, not as uid ${uid}`);
+}
+
+function chooseGraphDriver(config: DaemonConfig, root: string, images: GraphIndex): GraphDriver {
+  const drivers = Object.entries(GRAPH_DRIVERS).map(([name, create]) => ({ name, driver: create(root) }));
+  const chosen = selectGraphDriver({
+    requested: config.storageDriver,
+    candidates: drivers.map(({ name, driver }) => ({
+      name,
+      fingerprint: () => driver.fingerprint(),
+      ids: () => driver.list().map(({ id }) => id),
+    })),
+    graphIds: images.layersInUse(),
+  });
+  const found = drivers.find(({ name }) => name === chosen);
+  if (!found) throw new TsdError('TSD_BUG', `graph driver ${chosen} was chosen and is not registered`);
+  return found.driver;
+}
+
+function createExecDriver(config: DaemonConfig, instance: Instance) {
+  const create = Object.entries(EXEC_DRIVERS).find(([name]) => name === config.execDriver)?.[1];
+  if (create) return create({ instance, clock: systemClock, shimBinary: SHIM_BINARY });
+  const names = Object.keys(EXEC_DRIVERS).join(', ');
+  throw new TsdError('TSD_DRIVER_UNKNOWN', `unknown exec driver ${config.execDriver}; there are ${names}`);
+}
+
+function createNetworkDriver(config: DaemonConfig, instance: Instance): NetworkDriver {
+  return NETWORK_DRIVERS.bridge({ instance, iptables: config.iptables, ipForward: config.ipForward });
+}
+
+/** Null, with the reason in the log, where this host cannot have it: containers that need it are then held back. */
+function setUpDefaultNetwork(
+  config: DaemonConfig,
+  network: NetworkDriver,
+  history: History,
+  log: Logger,
+): NetworkConfig | null {
+  if (config.disableNetwork) return null;
+  const key: ResourceKey = 'network//bridge';
+  const recorded = history.resources.networks().find((record) => record.key === key);
+  const previous = recorded ? `${recorded.gateway}/${recorded.subnet.split('/')[1]}` : null;
+  try {
+    const wanted = defaultNetworkConfig({ ...config, previous }, network);
+    history.resources.setNetwork({
+      key,
+      specHash: '',
+      written: {},
+      schemaVersion: 1,
+      bridge: wanted.bridge,
+      subnet: wanted.subnet,
+      gateway: wanted.gateway,
+    });
+    network.ensureNetwork(wanted);
+    return wanted;
+  } catch (thrown) {
+    const error = toTsdError(thrown);
+    if (error.code === 'TSD_FLAG') throw error;
+    log.error({ code: error.code, hint: error.hint }, `no default bridge: ${describeError(error)}`);
+    return null;
+  }
+}
+
+function environmentOf(spec: ContainerSpec): ReadonlyMap<string, string> {
+  const { values, problems } = loadEnvironment(spec, readHostFile);
+  const [first] = problems;
+  if (first) throw new TsdError('TSD_MANIFEST_READ', first.message, { step: first.field, class: 'precondition' });
+  return values;
+}
+
+interface Stores {
+  readonly containers: ContainerStore;
+  readonly images: GraphIndex;
+  readonly volumes: VolumeStore;
+  readonly links: LinkGraph;
+  readonly history: History;
+  readonly secrets: SecretStore;
+}
+
+async function openStores({ root, runDir, files, runFiles, issues }: StateRoot, log: Logger): Promise<Stores> {
+  const stores: Stores = {
+    containers: new ContainerStore(root, files),
+    images: new GraphIndex(root, files),
+    volumes: new VolumeStore(root, files),
+    links: new LinkGraph(join(root, 'linkgraph.db')),
+    history: openHistory(join(root, 'history.db')),
+    secrets: await SecretStore.open(root, runDir, files, runFiles),
+  };
+  const found = [
+    issues,
+    stores.containers.issues,
+    stores.images.issues,
+    stores.volumes.issues,
+    stores.links.issues,
+    stores.history.issues,
+  ];
+  for (const { path, error } of found.flat()) log.warn({ path, code: error.code }, describeError(error));
+  return stores;
+}
+
+function createWorld(
+  config: DaemonConfig,
+  state: StateRoot,
+  stores: Stores,
+  log: Logger,
+  desired: World['desired'],
+): World {
+  const instance: Instance = { id: state.instanceId, root: state.root, runDir: state.runDir };
+  const graph = chooseGraphDriver(config, state.root, stores.images);
+  const network = createNetworkDriver(config, instance);
+  const exec = createExecDriver(config, instance);
+  const boot = bootId();
+  const { containers, images, volumes, links, history } = stores;
+  const bridge = setUpDefaultNetwork(config, network, history, log);
+  return {
+    instance,
+    clock: systemClock,
+    bootId: boot,
+    settings: {
+      dns: config.dns,
+      dnsSearch: config.dnsSearch,
+      ...LOG_LIMITS,
+      defaultIp: config.ip,
+      mtu: config.mtu === 0 ? defaultMtu() : config.mtu,
+      fixedCidr: config.fixedCidr,
+      version: VERSION,
+    },
+    desired,
+    graph,
+    network,
+    exec,
+    containers,
+    images,
+    repositories: new RepositoryStore(state.root, graph.name, state.files),
+    volumes,
+    links,
+    leases: new LeaseBook(history.leases),
+    approvals: history.approvals,
+    failures: new FailureBook(history.failures, boot),
+    resources: history.resources,
+    environmentOf,
+    commits: new GroupCommit(state.files),
+    exits: new ExitRecorder(containers, systemClock, boot),
+    defaultNetwork: () => bridge,
+  };
+}
+
+function facts(
+  config: DaemonConfig,
+): Pick<InfoView, 'version' | 'manifests' | 'socket' | 'defaultBridge' | 'labels' | 'warnings'> {
+  return {
+    version: VERSION,
+    manifests: config.manifests,
+    socket: config.hosts.join(', '),
+    defaultBridge: config.disableNetwork ? 'none' : (config.bridge ?? config.defaultBridge),
+    labels: config.label,
+    warnings: [],
+  };
+}
+
+/** Runs the supervisor until a signal ends it. @throws TsdError when it cannot start. */
+export async function runDaemon(config: DaemonConfig): Promise<void> {
+  requireRoot();
+  const log = createLogger(config.logLevel, process.stderr.isTTY === true);
+  const service = new ServiceManager(process.env);
+  const state = await openRoot(config);
+  const stores = await openStores(state, log);
+  const { history, secrets } = stores;
+  const events = new SupervisorEventBus();
+  const seed = randomBytes(16).toString('hex');
+
+  const sources = new Sources({
+    history,
+    clock: systemClock,
+    directory: config.manifests,
+    resolve: {
+      readFile: readHostFile,
+      hashSecret: (bytes) => secrets.reference(bytes.toString('latin1')),
+      defaultHostIp: config.ip,
+    },
+    onChange: (next, before) => {
+      log.info({ generation: next.generation }, 'desired state changed');
+      controller.enqueue(new Set([...next.resources.keys(), ...before.resources.keys()]));
+    },
+  });
+  const world = createWorld(config, state, stores, log, () => sources.state);
+  world.exec.onExit((exit) => world.exits.record(exit));
+  world.exits.onExit((_exit, key) => {
+    events.emit('change');
+    if (key) controller.enqueue([key]);
+  });
+
+  const engine = new Engine({ timers: systemTimers, log: (line) => log.debug(line) });
+  const loop = new LoopStatus({ world, history, events, log, clock: systemClock });
+  const executor = new Executor({
+    handlers: opHandlers(world),
+    engine,
+    journal: loop.journal,
+    clock: systemClock,
+    timers: systemTimers,
+    concurrency: CONCURRENCY,
+    onEvent: (event) => loop.onOpEvent(event),
+  });
+  const controller = new Controller({
+    desired: () => sources.state,
+    observe: (scope) => observe(world, scope),
+    executor,
+    failures: world.failures,
+    clock: systemClock,
+    timers: systemTimers,
+    seed: () => seed,
+    onPass: () => events.emit('change'),
+    onDefect: (error, keys) => log.error({ keys, stack: error.stack }, describeError(error)),
+    resyncMs: RESYNC_MS,
+  });
+  loop.attach(controller);
+
+  const adopted = await adoptContainers(world);
+  loop.setUnavailable(adopted.unavailable);
+  for (const problem of adopted.problems) log.error(problem);
+  log.info({ running: adopted.running, exited: adopted.exited }, 'took over what was there');
+
+  const watcher = watchManifests(config.manifests, {
+    clock: systemClock,
+    knownFiles: sources.views().filter(({ origin }) => origin === 'watched').length,
+    onChange: (snapshot) => {
+      sources.watch(snapshot);
+      if (sources.held) log.warn(sources.held.message);
+      for (const view of sources.views()) {
+        for (const issue of view.issues)
+          log.error({ code: issue.code }, `${issue.file}:${issue.line}:${issue.column}: ${issue.message}`);
+      }
+      watcher.setInputs(sources.inputs());
+      events.emit('change');
+    },
+    onProblem: (error) => log.error(describeError(error)),
+  });
+  const drivers: readonly Driver[] = [world.graph, world.network, world.exec];
+  const api = new Supervisor({
+    world,
+    history,
+    sources,
+    loop,
+    events,
+    seed,
+    facts: facts(config),
+    doctor: async () => runDoctor(config.root, drivers),
+  });
+  const server = await serveApi({
+    api,
+    hosts: config.hosts,
+    group: config.group,
+    onBug: (error) => log.error({ code: error.code, stack: error.stack }, describeError(error)),
+  });
+  controller.start();
+  service.ready();
+  service.status(`generation ${sources.generation}, ${adopted.running} containers running`);
+  log.info({ socket: config.hosts, manifests: config.manifests, graph: world.graph.name }, 'ready');
+
+  await new Promise<void>((stopped) => {
+    trapSignals(
+      { on: (signal, listener) => process.on(signal, listener), exit: (code) => process.exit(code) },
+      async () => {
+        service.stopping();
+        log.info('stopping');
+        await watcher.close();
+        await controller.stop();
+        if (config.stopContainers) await stopAll(world, sources.state);
+        await engine.shutdown();
+        await server.close();
+        leaveNothingUnused(world);
+        world.exec.close();
+        world.network.close();
+        stores.links.close();
+        history.close();
+        state.close();
+        stopped();
+      },
+    );
+  });
+}
+
+/** With no container left that needs them, bridge and rules go too; otherwise they stay for those that go on. */
+function leaveNothingUnused(world: World): void {
+  const network = world.defaultNetwork();
+  if (!network || world.containers.all().length > 0) return;
+  world.network.removeNetwork(network.key);
+}
+
+/** The checks of `tsdocker doctor` without a supervisor. */
+export async function localDoctor(): Promise<readonly DoctorCheck[]> {
+  const root = '/var/lib/tsdocker';
+  const instance: Instance = { id: '000000', root, runDir: '/run/tsdocker' };
+  const makers: (() => Driver)[] = [
+    ...Object.values(GRAPH_DRIVERS).map((create) => () => create(root)),
+    () => NETWORK_DRIVERS.bridge({ instance, iptables: true, ipForward: true }),
+    () => EXEC_DRIVERS.native({ instance, clock: systemClock, shimBinary: SHIM_BINARY }),
+  ];
+  if (process.geteuid?.() !== 0) return runDoctor(root, []);
+  return runDoctor(
+    root,
+    makers.map((make) => make()),
+  );
+}

@@ -1,0 +1,39 @@
+import type { ErrorClass } from '../model/errors.ts';
+import type { OpFailure } from '../model/observed.ts';
+import type { ResourceKey } from '../model/resource.ts';
+import type { FailureStore as StoredFailures } from '../state/history/failure-store.ts';
+import type { FailureStore } from './failure-log.ts';
+
+/** Failures of ops in memory, written through to history.db so that they survive the supervisor. */
+export class FailureBook implements FailureStore {
+  readonly #store: StoredFailures;
+  readonly #bootId: string;
+  readonly #failures = new Map<ResourceKey, OpFailure>();
+
+  constructor(store: StoredFailures, bootId: string) {
+    this.#store = store;
+    this.#bootId = bootId;
+    for (const { key, retryAtBootMs, bootId: recordedIn, ...rest } of store.all()) {
+      // A delay of an earlier boot is over.
+      const over = retryAtBootMs !== null && recordedIn !== bootId;
+      this.#failures.set(key, { ...rest, retryAtBootMs: over ? 0 : retryAtBootMs });
+    }
+  }
+
+  all(): ReadonlyMap<ResourceKey, OpFailure> {
+    return this.#failures;
+  }
+
+  get(key: ResourceKey): OpFailure | undefined {
+    return this.#failures.get(key);
+  }
+
+  record(key: ResourceKey, failure: OpFailure): void {
+    this.#failures.set(key, failure);
+    this.#store.set({ key, ...failure, class: failure.class as ErrorClass, bootId: this.#bootId });
+  }
+
+  clear(key: ResourceKey): void {
+    if (this.#failures.delete(key)) this.#store.clear(key);
+  }
+}

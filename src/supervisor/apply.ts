@@ -1,0 +1,260 @@
+/** apply, delete and load as streams of events. */
+import type { ApplyEvent, ManifestInput, RemoveRequest } from '../api/supervisor.ts';
+import type { DesiredState } from '../model/desired.ts';
+import { describeError, TsdError, toTsdError } from '../model/errors.ts';
+import { parseKey, type ResourceKey } from '../model/resource.ts';
+import type { Plan } from '../reconcile/op.ts';
+import { storeImage } from '../reconcile/ops/image.ts';
+import type { World } from '../reconcile/ops/world.ts';
+import { parseImageName } from '../state/image-names.ts';
+import type { SupervisorEventBus } from './events.ts';
+import { type Nameable, resolveName } from './names.ts';
+import { planOfApps, planView } from './plan-views.ts';
+import type { Sources } from './sources.ts';
+import { containerViews, type LoopState, type ViewInput } from './views.ts';
+
+export interface ApplyParts {
+  readonly world: World;
+  readonly sources: Sources;
+  readonly events: SupervisorEventBus;
+  readonly loop: LoopState;
+  planFor(desired: DesiredState): Plan;
+  viewInput(): ViewInput;
+}
+
+/** A waiting client looks again after this long even when nothing seems to change. */
+const RECHECK_MS = 1_000;
+
+const appOf = (key: string): string => key.split('/')[1] ?? '';
+
+/** Op events of some apps, gathered for a stream that is read slower than they come. */
+class OpFeed {
+  readonly #events: SupervisorEventBus;
+  readonly #queue: ApplyEvent[] = [];
+  readonly #listener: (event: Extract<ApplyEvent, { type: 'op' | 'progress' }>) => void;
+
+  constructor(events: SupervisorEventBus, apps: ReadonlySet<string>) {
+    this.#events = events;
+    this.#listener = (event) => {
+      if (apps.has(appOf(event.resource))) this.#queue.push(event);
+    };
+    events.on('op', this.#listener);
+  }
+
+  take(): ApplyEvent[] {
+    return this.#queue.splice(0);
+  }
+
+  close(): void {
+    this.#events.off('op', this.#listener);
+  }
+}
+
+type Readiness =
+  | { readonly state: 'ready' }
+  | { readonly state: 'waiting'; readonly resource: string; readonly message: string }
+  | { readonly state: 'failed'; readonly resource: string; readonly message: string };
+
+function prerequisite(parts: ApplyParts, input: ViewInput, key: ResourceKey): Readiness {
+  const { kind } = parseKey(key);
+  const present =
+    (kind === 'image' && input.observed.images.get(key)?.imageId != null) ||
+    (kind === 'volume' && input.observed.volumes.get(key)?.released === false) ||
+    (kind === 'network' && input.observed.networks.get(key)?.healthy === true);
+  if (present && !parts.loop.inFlight(key)) return { state: 'ready' };
+  const hold = parts.loop.hold(key);
+  return {
+    state: hold?.reason === 'failed' ? 'failed' : 'waiting',
+    resource: key,
+    message: hold?.message ?? 'not ready yet',
+  };
+}
+
+/** Whether everything of some apps is as declared: containers ready, everything else there, the removed gone. */
+function readiness(parts: ApplyParts, apps: ReadonlySet<string>): Readiness {
+  const input = parts.viewInput();
+  const waiting: Readiness[] = [];
+  for (const key of input.desired.resources.keys()) {
+    if (!apps.has(appOf(key)) || parseKey(key).kind === 'container') continue;
+    const state = prerequisite(parts, input, key);
+    if (state.state === 'failed') return state;
+    if (state.state === 'waiting') waiting.push(state);
+  }
+  for (const view of containerViews(input)) {
+    if (!apps.has(view.app)) continue;
+    const key: ResourceKey = `container/${view.app}/${view.name}`;
+    const declared = input.desired.resources.get(key);
+    const current = input.observed.containers.get(key)?.specHash === declared?.specHash;
+    const message = view.message === '' ? view.phase : view.message;
+    if (!declared || parts.loop.inFlight(key)) waiting.push({ state: 'waiting', resource: key, message });
+    else if (view.ready && current) continue;
+    else if (parts.loop.hold(key)?.reason === 'finished' && current) return { state: 'failed', resource: key, message };
+    else if (view.phase === 'Failed') return { state: 'failed', resource: key, message };
+    else waiting.push({ state: 'waiting', resource: key, message });
+  }
+  return waiting[0] ?? { state: 'ready' };
+}
+
+/** Streams progress until the apps are ready, one of them cannot become so, or the time is over. */
+export async function* waitUntilReady(
+  parts: ApplyParts,
+  apps: ReadonlySet<string>,
+  feed: OpFeed,
+  waitMs: number,
+  signal?: AbortSignal,
+): AsyncGenerator<ApplyEvent> {
+  const deadline = parts.world.clock.now().bootMs + waitMs;
+  let last = '';
+  while (!signal?.aborted) {
+    yield* feed.take();
+    const state = readiness(parts, apps);
+    if (state.state === 'ready') {
+      yield { type: 'ready', generation: parts.sources.generation };
+      return;
+    }
+    if (state.state === 'failed') {
+      const error = new TsdError('TSD_CONTAINER_SETUP', `${state.resource}: ${state.message}`, {
+        key: state.resource as ResourceKey,
+      });
+      yield { type: 'failed', error: error.toJSON() };
+      return;
+    }
+    const left = deadline - parts.world.clock.now().bootMs;
+    if (left <= 0) {
+      const message = `not ready after ${waitMs / 1000} s: ${state.resource}: ${state.message}`;
+      yield { type: 'failed', error: new TsdError('TSD_TIMEOUT', message).toJSON() };
+      return;
+    }
+    const line = `${state.resource}: ${state.message}`;
+    if (line !== last) yield { type: 'waiting', resource: state.resource, message: state.message };
+    last = line;
+    await parts.events.nextChange(Math.min(left, RECHECK_MS), signal);
+  }
+}
+
+export async function* apply(
+  parts: ApplyParts,
+  inputs: readonly ManifestInput[],
+  options: { readonly dryRun: boolean; readonly waitMs: number | null },
+  signal?: AbortSignal,
+): AsyncGenerator<ApplyEvent> {
+  const { sources } = parts;
+  const preview = sources.preview(inputs);
+  const issues = sources.inputIssues(inputs, preview);
+  if (issues.length > 0) {
+    yield { type: 'rejected', issues };
+    return;
+  }
+  const apps = sources.inputApps(inputs, preview);
+  const view = planView(planOfApps(parts.planFor(preview.state), apps), []);
+  if (options.dryRun) {
+    yield { type: 'accepted', generation: sources.generation, plan: view };
+    return;
+  }
+  const feed = new OpFeed(parts.events, apps);
+  try {
+    const rejected = sources.apply(inputs);
+    if (rejected.length > 0) {
+      yield { type: 'rejected', issues: rejected };
+      return;
+    }
+    yield { type: 'accepted', generation: sources.generation, plan: view };
+    if (options.waitMs !== null) yield* waitUntilReady(parts, apps, feed, options.waitMs, signal);
+  } finally {
+    feed.close();
+  }
+}
+
+function originsToRemove(parts: ApplyParts, request: RemoveRequest, nameables: readonly Nameable[]): readonly string[] {
+  const { sources } = parts;
+  if (request.all) return sources.appliedOrigins();
+  const applied = new Set(sources.appliedOrigins());
+  const origins = new Set<string>();
+  for (const { file } of request.files) {
+    if (!applied.has(file))
+      throw new TsdError('TSD_NO_SUCH_RESOURCE', `${file} was not applied`, {
+        hint: '`tsdocker get manifests` lists what was.',
+      });
+    origins.add(file);
+  }
+  for (const { kind, name } of request.resources) {
+    const key = resolveName(kind, name, nameables);
+    const owner = sources.sourceOfApp(parseKey(key).app);
+    const place = sources.state.resources.get(key)?.source;
+    const where = place ? `${place.file}:${place.line}:${place.column}` : (owner?.origin ?? 'nothing');
+    throw new TsdError('TSD_OWNED_BY_MANIFEST', `${key} is declared at ${where}`, {
+      key,
+      source: place,
+      hint:
+        owner?.kind === 'watched'
+          ? `Remove it from ${owner.origin}.`
+          : `Remove it from ${owner?.origin} and apply that again, or delete the whole: tsdocker delete -f ${owner?.origin}`,
+    });
+  }
+  return [...origins];
+}
+
+export async function* remove(
+  parts: ApplyParts,
+  request: RemoveRequest,
+  nameables: readonly Nameable[],
+  signal?: AbortSignal,
+): AsyncGenerator<ApplyEvent> {
+  const { sources } = parts;
+  const origins = originsToRemove(parts, request, nameables);
+  const gone = new Set(origins);
+  const apps = new Set(sources.views().flatMap(({ file, app }) => (gone.has(file) && app !== null ? [app] : [])));
+  const feed = new OpFeed(parts.events, apps);
+  try {
+    sources.remove(origins);
+    const plan = planView(planOfApps(parts.planFor(sources.state), apps), []);
+    yield { type: 'accepted', generation: sources.generation, plan };
+    if (request.waitMs !== null) yield* waitUntilReady(parts, apps, feed, request.waitMs, signal);
+  } finally {
+    feed.close();
+  }
+}
+
+/** Loads an archive of this host and gives its images the names they have in it. */
+export async function* loadArchive(world: World, path: string, signal?: AbortSignal): AsyncGenerator<ApplyEvent> {
+  const progress: ApplyEvent[] = [];
+  let wake = (): void => {};
+  const work = storeImage(world, { type: 'archive', path }, (message, current, total) => {
+    progress.push({ type: 'progress', resource: path, message, current, total });
+    wake();
+  });
+  let done = false;
+  void work.then(
+    () => {
+      done = true;
+      wake();
+    },
+    () => {
+      done = true;
+      wake();
+    },
+  );
+  while (!done && !signal?.aborted) {
+    yield* progress.splice(0);
+    await new Promise<void>((resolve) => {
+      wake = resolve;
+      if (done || progress.length > 0) resolve();
+    });
+  }
+  yield* progress.splice(0);
+  try {
+    const image = await work;
+    for (const reference of image.references) await world.repositories.set(parseImageName(reference), image.id, true);
+    yield {
+      type: 'progress',
+      resource: path,
+      message: `loaded ${image.references.join(', ') || image.id}`,
+      current: 1,
+      total: 1,
+    };
+    yield { type: 'ready', generation: 0 };
+  } catch (error) {
+    const failure = toTsdError(error);
+    yield { type: 'failed', error: { ...failure.toJSON(), message: describeError(failure) } };
+  }
+}

@@ -1,0 +1,156 @@
+/** stop, start, restart, kill, wait of one container: they change what is wanted and wait until it is so. */
+import { constants } from 'node:os';
+import { formatTime } from '../model/clock.ts';
+import { TsdError } from '../model/errors.ts';
+import type { World } from '../reconcile/ops/world.ts';
+import type { ContainerRecord } from '../state/container-record.ts';
+import type { SupervisorEventBus } from './events.ts';
+import type { SupervisorParts } from './supervisor.ts';
+
+/** Nothing changes for so long only when the loop itself is stuck. */
+const RECHECK_MS = 500;
+/** On top of the container's own time to stop. */
+const PATIENCE_MS = 60_000;
+
+function signalNumber(text: string): number {
+  const name = text.toUpperCase();
+  const number = /^\d+$/.test(text)
+    ? Number(text)
+    : constants.signals[(name.startsWith('SIG') ? name : `SIG${name}`) as NodeJS.Signals];
+  if (number === undefined || number < 1 || number > 64) {
+    throw new TsdError('TSD_BAD_REQUEST', `${text} is no signal`, { hint: 'For example TERM, HUP or 9.' });
+  }
+  return number;
+}
+
+function keyOf(record: ContainerRecord) {
+  if (record.owner) return record.owner.key;
+  throw new TsdError('TSD_BAD_REQUEST', `${record.engineName} was made by Docker and is left alone`, {
+    class: 'unsupported',
+    hint: 'Declare it in a manifest to run it here.',
+  });
+}
+
+export class ContainerCommands {
+  readonly #world: World;
+  readonly #loop: SupervisorParts['loop'];
+  readonly #events: SupervisorEventBus;
+
+  constructor({ world, loop, events }: Pick<SupervisorParts, 'world' | 'loop' | 'events'>) {
+    this.#world = world;
+    this.#loop = loop;
+    this.#events = events;
+  }
+
+  /** A manual stop, which holds until `start` or a changed spec. @param timeoutMs shortens or lengthens the time to end. */
+  async stop(record: ContainerRecord, timeoutMs: number | null): Promise<void> {
+    const key = keyOf(record);
+    const override = { at: formatTime(this.#world.clock.now().wallMs) };
+    await this.#change(record, (current) => ({
+      ...current,
+      stopOverride: override,
+      restart: { ...current.restart, requested: false },
+    }));
+    if (timeoutMs !== null) await this.#stopNow(record, timeoutMs);
+    this.#loop.enqueue([key]);
+    await this.#until(record, ({ id }) => this.#world.exec.running(id) === null && !this.#loop.inFlight(key));
+  }
+
+  async start(record: ContainerRecord): Promise<void> {
+    const key = keyOf(record);
+    if (this.#world.exec.running(record.id) && record.stopOverride === null) return;
+    this.#world.failures.clear(key);
+    await this.#change(record, (current) => ({
+      ...current,
+      stopOverride: null,
+      restart: { restarts: 0, consecutive: 0, requested: true },
+    }));
+    await this.#untilStarted(record);
+  }
+
+  async restart(record: ContainerRecord, timeoutMs: number | null): Promise<void> {
+    const key = keyOf(record);
+    this.#world.failures.clear(key);
+    await this.#change(record, (current) => ({
+      ...current,
+      stopOverride: null,
+      restart: { restarts: 0, consecutive: 0, requested: true },
+    }));
+    if (timeoutMs !== null) await this.#stopNow(record, timeoutMs);
+    await this.#untilStarted(record);
+  }
+
+  /** Sends a signal. The restart policy answers a death by it. */
+  async kill(record: ContainerRecord, signal: string): Promise<void> {
+    const number = signalNumber(signal);
+    if (!this.#world.exec.running(record.id)) {
+      throw new TsdError('TSD_CONTAINER_NOT_RUNNING', `container ${record.engineName} is not running`);
+    }
+    if (number === constants.signals.SIGKILL) await this.#world.exec.kill(record.id);
+    else await this.#world.exec.signal(record.id, number);
+  }
+
+  async wait(record: ContainerRecord, signal?: AbortSignal): Promise<number> {
+    const started = record.run > 0;
+    if (!started) await this.#until(record, ({ run }) => run > 0, signal);
+    await Promise.race([
+      this.#world.exits.ended(record.id),
+      new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true })),
+    ]);
+    const { exitCode } = this.#world.containers.get(record.id)?.state ?? { exitCode: null };
+    // 255 for an end that nobody saw, as shells have it for a lost process.
+    return exitCode ?? 255;
+  }
+
+  async #stopNow(record: ContainerRecord, timeoutMs: number): Promise<void> {
+    if (!this.#world.exec.running(record.id)) return;
+    const stopSignal = this.#world.desired().resources.get(keyOf(record))?.spec;
+    const name = stopSignal && 'stopSignal' in stopSignal ? stopSignal.stopSignal : 'SIGTERM';
+    await this.#world.exec.signal(record.id, signalNumber(name));
+    const timer = setTimeout(() => void this.#world.exec.kill(record.id), timeoutMs);
+    try {
+      await this.#world.exits.ended(record.id);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #change(record: ContainerRecord, change: (current: ContainerRecord) => ContainerRecord): Promise<void> {
+    await this.#world.commits.commit((batch) => {
+      this.#world.containers.update(change(this.#world.containers.get(record.id) ?? record), batch);
+    });
+    this.#loop.enqueue([keyOf(record)]);
+  }
+
+  async #untilStarted(record: ContainerRecord): Promise<void> {
+    const key = keyOf(record);
+    await this.#until(record, (current) => {
+      const hold = this.#loop.hold(key);
+      if (hold && hold.reason !== 'busy' && !this.#loop.inFlight(key) && !this.#world.exec.running(record.id)) {
+        throw new TsdError('TSD_CONTAINER_SETUP', `container ${record.engineName} was not started: ${hold.message}`, {
+          key,
+        });
+      }
+      return current.run > record.run && !current.restart.requested && !this.#loop.inFlight(key);
+    });
+  }
+
+  async #until(
+    record: ContainerRecord,
+    reached: (current: ContainerRecord) => boolean,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const deadline = this.#world.clock.now().bootMs + PATIENCE_MS;
+    for (;;) {
+      const current = this.#world.containers.get(record.id);
+      if (!current || signal?.aborted || reached(current)) return;
+      if (this.#world.clock.now().bootMs > deadline) {
+        throw new TsdError(
+          'TSD_TIMEOUT',
+          `container ${record.engineName} did not get there within ${PATIENCE_MS / 1000} s`,
+        );
+      }
+      await this.#events.nextChange(RECHECK_MS, signal);
+    }
+  }
+}

@@ -1,0 +1,111 @@
+/** What the loop last decided and is doing now, for views and waiting clients; journal and log of its ops. */
+import type { Clock } from '../model/clock.ts';
+import { describeError } from '../model/errors.ts';
+import type { ResourceKey } from '../model/resource.ts';
+import type { Controller } from '../reconcile/controller.ts';
+import type { OpEvent, Journal as OpJournal, OpResult } from '../reconcile/executor.ts';
+import type { Hold, Op } from '../reconcile/op.ts';
+import type { World } from '../reconcile/ops/world.ts';
+import type { History } from '../state/history/history.ts';
+import type { SupervisorEventBus } from './events.ts';
+import type { Logger } from './log.ts';
+import type { LoopState } from './views.ts';
+
+export interface LoopStatusOptions {
+  readonly world: World;
+  readonly history: History;
+  readonly events: SupervisorEventBus;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+const JOURNAL_STATUS = { done: 'succeeded', failed: 'failed', skipped: 'skipped' } as const;
+/** Entries between two prunings of history.db. */
+const PRUNE_EVERY = 5_000;
+
+export class LoopStatus implements LoopState {
+  readonly #options: LoopStatusOptions;
+  /** Journal entries of ops that have begun. */
+  readonly #entries = new Map<Op, number>();
+  #unavailable: ReadonlyMap<string, string> = new Map();
+  #controller: Controller | null = null;
+  #written = 0;
+
+  constructor(options: LoopStatusOptions) {
+    this.#options = options;
+    options.history.journal.interruptUnfinished(options.clock.now().wallMs);
+  }
+
+  attach(controller: Controller): void {
+    this.#controller = controller;
+  }
+
+  setUnavailable(containers: ReadonlyMap<string, string>): void {
+    this.#unavailable = containers;
+  }
+
+  enqueue(keys: Iterable<ResourceKey>): void {
+    this.#controller?.enqueue(keys);
+  }
+
+  hold(key: ResourceKey): Hold | undefined {
+    return this.#controller?.hold(key);
+  }
+
+  inFlight(key: ResourceKey): Op | undefined {
+    return this.#controller?.inFlight(key);
+  }
+
+  unavailable(id: string): string | undefined {
+    return this.#unavailable.get(id);
+  }
+
+  readonly journal: OpJournal = {
+    begin: (op, generation) => {
+      const { journal } = this.#options.history;
+      const entry = { reconcileId: String(generation), opId: op.id, op: op.op, key: op.key, cause: op.cause.message };
+      this.#entries.set(op, journal.begin(entry, this.#options.clock.now().wallMs));
+      this.#written += 1;
+      if (this.#written % PRUNE_EVERY === 0) this.#options.history.prune();
+    },
+    end: (result) => {
+      const entry = this.#entries.get(result.op);
+      if (entry === undefined) return;
+      this.#entries.delete(result.op);
+      const { journal } = this.#options.history;
+      journal.end(
+        entry,
+        JOURNAL_STATUS[result.status],
+        result.error?.toJSON() ?? null,
+        this.#options.clock.now().wallMs,
+      );
+    },
+  };
+
+  onOpEvent(event: OpEvent): void {
+    const { events } = this.#options;
+    switch (event.type) {
+      case 'started':
+        events.emit('op', { type: 'op', id: event.op.id, resource: event.op.key, status: 'started', ms: 0 });
+        break;
+      case 'progress': {
+        const { op, message, current, total } = event;
+        events.emit('op', { type: 'progress', resource: op.key, message, current, total });
+        return;
+      }
+      case 'ended':
+        this.#ended(event.result);
+        break;
+    }
+    events.emit('change');
+  }
+
+  #ended({ op, status, ms, error, skipped }: OpResult): void {
+    const { events, log } = this.#options;
+    const fields = { op: op.op, key: op.key, ms: Math.round(ms * 10) / 10, cause: op.cause.message };
+    if (error) log.error({ ...fields, code: error.code, hint: error.hint }, describeError(error));
+    else if (status === 'skipped') log.warn({ ...fields, because: skipped }, `skipped ${op.id}`);
+    else log.info(fields, op.id);
+    events.emit('op', { type: 'op', id: op.id, resource: op.key, status, ms: Math.round(ms * 10) / 10, ...(error && { error: error.toJSON() }) });
+  }
+}

@@ -1,0 +1,35 @@
+/** What people type for a resource: `name`, `app/name`, an engine name or the beginning of an id. */
+import { TsdError } from '../model/errors.ts';
+import { type Kind, parseKey, type ResourceKey } from '../model/resource.ts';
+
+/** A resource as it can be named. */
+export interface Nameable {
+  readonly key: ResourceKey;
+  readonly engineName?: string;
+  readonly id?: string;
+}
+
+/** Shortest beginning of an id that is taken for one. */
+const MIN_ID_PREFIX = 4;
+
+function matches(candidate: Nameable, text: string): boolean {
+  const { app, name } = parseKey(candidate.key);
+  return text === name || text === `${app}/${name}` || text === candidate.engineName || text === candidate.key;
+}
+
+/** @throws TsdError TSD_NO_SUCH_RESOURCE, or TSD_AMBIGUOUS_NAME naming the apps. */
+export function resolveName(kind: Kind, text: string, candidates: readonly Nameable[]): ResourceKey {
+  const ofKind = candidates.filter(({ key }) => parseKey(key).kind === kind);
+  const byName = ofKind.filter((candidate) => matches(candidate, text));
+  const byId = text.length < MIN_ID_PREFIX ? [] : ofKind.filter(({ id }) => id?.startsWith(text) === true);
+  const found = [...new Set((byName.length > 0 ? byName : byId).map(({ key }) => key))];
+  const [only, ...more] = found;
+  if (only === undefined) {
+    throw new TsdError('TSD_NO_SUCH_RESOURCE', `there is no ${kind} ${text}`, {
+      hint: `\`tsdocker get ${kind}s\` lists what exists.`,
+    });
+  }
+  if (more.length === 0) return only;
+  const names = found.map((key) => `${parseKey(key).app}/${parseKey(key).name}`).join(', ');
+  throw new TsdError('TSD_AMBIGUOUS_NAME', `${text} is not unique: ${names}`, { hint: 'Write app/name.' });
+}

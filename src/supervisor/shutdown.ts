@@ -1,0 +1,54 @@
+/** Stops every container for a host that goes down, or for `--stop-containers`; what is wanted stays as it is. */
+import { constants } from 'node:os';
+import type { DesiredState } from '../model/desired.ts';
+import type { ContainerSpec } from '../model/kinds/container.ts';
+import type { ResourceKey } from '../model/resource.ts';
+import type { World } from '../reconcile/ops/world.ts';
+import type { ContainerRecord } from '../state/container-record.ts';
+
+const DEFAULT_STOP_MS = 10_000;
+
+/** Those that link to a container, by its key. */
+function dependents(desired: DesiredState): ReadonlyMap<ResourceKey, readonly ResourceKey[]> {
+  const users = new Map<ResourceKey, ResourceKey[]>();
+  for (const { key, references } of desired.resources.values()) {
+    const needs =
+      references.networkContainer === null ? references.links : [...references.links, references.networkContainer];
+    for (const need of needs) users.set(need, [...(users.get(need) ?? []), key]);
+  }
+  return users;
+}
+
+async function stopOne(world: World, record: ContainerRecord): Promise<void> {
+  if (!world.exec.running(record.id)) return;
+  const spec = record.owner?.written as unknown as ContainerSpec | undefined;
+  const signal = constants.signals[(spec?.stopSignal ?? 'SIGTERM') as NodeJS.Signals] ?? constants.signals.SIGTERM;
+  const ended = world.exits.ended(record.id);
+  const timer = setTimeout(() => void world.exec.kill(record.id), spec?.stopTimeoutMs ?? DEFAULT_STOP_MS);
+  try {
+    await world.exec.signal(record.id, signal);
+    await ended;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Dependents first, independent containers at the same time. Failures of one do not keep the others running. */
+export async function stopAll(world: World, desired: DesiredState): Promise<void> {
+  const users = dependents(desired);
+  const stopped = new Map<string, Promise<void>>();
+  const stop = (record: ContainerRecord): Promise<void> => {
+    const known = stopped.get(record.id);
+    if (known !== undefined) return known;
+    const work = (async () => {
+      const key = record.owner?.key;
+      const waits = (key ? (users.get(key) ?? []) : []).flatMap((user) => world.containers.byKey(user) ?? []);
+      // Cycles are refused at validation, so this ends.
+      await Promise.allSettled(waits.map(stop));
+      await stopOne(world, record);
+    })();
+    stopped.set(record.id, work);
+    return work;
+  };
+  await Promise.allSettled(world.containers.all().map(stop));
+}

@@ -1,0 +1,259 @@
+/** The running supervisor as the API's facade: queries, and requests that become desired state. */
+import { cpus, release, totalmem } from 'node:os';
+import type {
+  ApplyEvent,
+  DescribeView,
+  DiffView,
+  DoctorCheck,
+  ExecRequest,
+  InfoView,
+  ListName,
+  LogEntry,
+  LogOptions,
+  ManifestInput,
+  PlanView,
+  RemoveRequest,
+  SupervisorApi,
+  ViewOfKind,
+} from '../api/supervisor.ts';
+import type { StdioSession } from '../drivers/contract.ts';
+import type { DesiredState } from '../model/desired.ts';
+import { TsdError } from '../model/errors.ts';
+import { type Kind, parseKey, type ResourceKey } from '../model/resource.ts';
+import { observe } from '../reconcile/observe.ts';
+import type { World } from '../reconcile/ops/world.ts';
+import { plan } from '../reconcile/plan/plan.ts';
+import type { ContainerRecord } from '../state/container-record.ts';
+import type { History } from '../state/history/history.ts';
+import { apply, loadArchive, remove, waitUntilReady } from './apply.ts';
+import { ContainerCommands } from './container-commands.ts';
+import type { SupervisorEventBus } from './events.ts';
+import { readLog } from './log-reader.ts';
+import { type Nameable, resolveName } from './names.ts';
+import { diffStates, planOfApps, planView } from './plan-views.ts';
+import { issueView, type Sources } from './sources.ts';
+import { containerViews, imageViews, type LoopState, networkViews, type ViewInput, volumeViews } from './views.ts';
+
+export interface SupervisorParts {
+  readonly world: World;
+  readonly history: History;
+  readonly sources: Sources;
+  readonly loop: LoopState & { enqueue(keys: Iterable<ResourceKey>): void };
+  readonly events: SupervisorEventBus;
+  readonly seed: string;
+  readonly facts: Pick<InfoView, 'version' | 'manifests' | 'socket' | 'defaultBridge' | 'labels' | 'warnings'>;
+  readonly doctor: () => Promise<readonly DoctorCheck[]>;
+}
+
+const LATEST_OPS = 20;
+
+export class Supervisor implements SupervisorApi {
+  readonly #parts: SupervisorParts;
+  readonly #commands: ContainerCommands;
+
+  constructor(parts: SupervisorParts) {
+    this.#parts = parts;
+    this.#commands = new ContainerCommands(parts);
+  }
+
+  info(): InfoView {
+    const { world, sources, facts } = this.#parts;
+    const containers = world.containers.all();
+    return {
+      ...facts,
+      instance: world.instance.id,
+      root: world.instance.root,
+      runDir: world.instance.runDir,
+      graphDriver: world.graph.name,
+      execDriver: world.exec.name,
+      networkDriver: world.network.name,
+      generation: sources.generation,
+      containers: containers.length,
+      running: containers.filter(({ id }) => world.exec.running(id) !== null).length,
+      images: world.images.all().length,
+      kernel: release(),
+      cpus: cpus().length,
+      memoryBytes: totalmem(),
+    };
+  }
+
+  list<L extends ListName>(list: L): readonly ViewOfKind[L][] {
+    const views: { readonly [K in ListName]: () => readonly ViewOfKind[K][] } = {
+      containers: () => containerViews(this.#viewInput()),
+      images: () => imageViews(this.#viewInput()),
+      volumes: () => volumeViews(this.#viewInput()),
+      networks: () => networkViews(this.#viewInput()),
+      manifests: () => this.#parts.sources.views(),
+    };
+    return views[list]();
+  }
+
+  describe(kind: Kind, name: string): DescribeView {
+    const { history, sources, world } = this.#parts;
+    const key = resolveName(kind, name, this.#nameables());
+    const { app, name: short } = parseKey(key);
+    const lists = { container: 'containers', image: 'images', volume: 'volumes', network: 'networks' } as const;
+    const view = this.list(lists[kind]).find((candidate) => candidate.app === app && candidate.name === short);
+    if (!view) throw new TsdError('TSD_NO_SUCH_RESOURCE', `there is no ${kind} ${name}`);
+    const declared = sources.state.resources.get(key);
+    const record = world.containers.byKey(key);
+    return {
+      kind,
+      name: short,
+      app,
+      view,
+      spec: declared?.spec ?? record?.owner?.written ?? null,
+      specHash: declared?.specHash ?? record?.owner?.specHash ?? '',
+      generation: sources.generation,
+      ops: [...history.journal.ofKey(key, LATEST_OPS)].reverse().map(({ startedAtMs, op, cause, status, error }) => ({
+        at: new Date(startedAtMs).toISOString(),
+        op,
+        cause,
+        status,
+        message: error?.message ?? '',
+      })),
+    };
+  }
+
+  apply(
+    inputs: readonly ManifestInput[],
+    options: { dryRun: boolean; waitMs: number | null },
+    signal?: AbortSignal,
+  ): AsyncIterable<ApplyEvent> {
+    return apply(this.#applyParts(), inputs, options, signal);
+  }
+
+  async plan(inputs: readonly ManifestInput[]): Promise<PlanView> {
+    const { sources } = this.#parts;
+    if (inputs.length === 0) return planView(this.#planFor(sources.state), []);
+    const resolution = sources.preview(inputs);
+    const issues = sources.inputIssues(inputs, resolution);
+    return planView(planOfApps(this.#planFor(resolution.state), sources.inputApps(inputs, resolution)), issues);
+  }
+
+  async diff(inputs: readonly ManifestInput[]): Promise<readonly DiffView[]> {
+    const { sources } = this.#parts;
+    const resolution = sources.preview(inputs);
+    const [issue] = sources.inputIssues(inputs, resolution);
+    if (issue) throw new TsdError('TSD_MANIFEST_SCHEMA', issue.message, { source: issue, hint: issue.hint });
+    return diffStates(sources.state, resolution.state);
+  }
+
+  remove(request: RemoveRequest, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
+    return remove(this.#applyParts(), request, this.#nameables(), signal);
+  }
+
+  async approve(names: readonly string[]): Promise<readonly string[]> {
+    const { sources, world, loop } = this.#parts;
+    const approved: string[] = [];
+    const wanted = (subject: string, ...aliases: string[]): boolean =>
+      names.length === 0 || [subject, ...aliases].some((alias) => names.includes(alias));
+    const { held } = sources;
+    if (held && wanted(held.directory)) {
+      sources.approveRemoval();
+      approved.push(held.directory);
+    }
+    const pending = world.volumes.all().flatMap(({ owner, onRemove, released }) => {
+      if (owner.type !== 'named' || sources.state.resources.has(owner.key)) return [];
+      // Released data is deleted only when somebody names it.
+      return onRemove === 'delete' || (released && names.length > 0) ? [owner.key] : [];
+    });
+    for (const key of pending) {
+      const { app, name } = parseKey(key);
+      if (!wanted(key, name, `${app}/${name}`)) continue;
+      world.approvals.grant(key, world.clock.now().wallMs);
+      approved.push(key);
+      loop.enqueue([key]);
+    }
+    return approved;
+  }
+
+  async stop(name: string, timeoutMs: number | null): Promise<void> {
+    await this.#commands.stop(this.#container(name), timeoutMs);
+  }
+
+  async start(name: string): Promise<void> {
+    await this.#commands.start(this.#container(name));
+  }
+
+  async restart(name: string, timeoutMs: number | null): Promise<void> {
+    await this.#commands.restart(this.#container(name), timeoutMs);
+  }
+
+  async kill(name: string, signal: string): Promise<void> {
+    await this.#commands.kill(this.#container(name), signal);
+  }
+
+  async wait(name: string, signal?: AbortSignal): Promise<number> {
+    return await this.#commands.wait(this.#container(name), signal);
+  }
+
+  logs(name: string, options: LogOptions, signal: AbortSignal = new AbortController().signal): AsyncIterable<LogEntry> {
+    const { id } = this.#container(name);
+    const { world } = this.#parts;
+    const finished = (): boolean => {
+      const record = world.containers.get(id);
+      if (!record) return true;
+      if (world.exec.running(id) || !record.owner) return false;
+      const hold = this.#parts.loop.hold(record.owner.key);
+      return hold?.reason === 'finished' || hold?.reason === 'stopped-by-user' || hold?.reason === 'failed';
+    };
+    return readLog(world.containers.logPath(id), options, finished, signal);
+  }
+
+  async exec(name: string, request: ExecRequest): Promise<StdioSession> {
+    const record = this.#container(name);
+    return await this.#parts.world.exec.exec(record.id, { ...request, privileged: false });
+  }
+
+  load(path: string, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
+    return loadArchive(this.#parts.world, path, signal);
+  }
+
+  async doctor(): Promise<readonly DoctorCheck[]> {
+    return await this.#parts.doctor();
+  }
+
+  #applyParts() {
+    return {
+      ...this.#parts,
+      planFor: (desired: DesiredState) => this.#planFor(desired),
+      viewInput: () => this.#viewInput(),
+      issueView,
+      waitUntilReady,
+    };
+  }
+
+  #viewInput(): ViewInput {
+    const { world, sources, loop } = this.#parts;
+    return { world, desired: sources.state, observed: observe(world, new Set()), loop };
+  }
+
+  #planFor(desired: DesiredState) {
+    const { world, seed } = this.#parts;
+    const observed = observe({ ...world, desired: () => desired }, null);
+    return plan({ desired, observed, now: world.clock.now(), seed, scope: null, busy: new Set() });
+  }
+
+  #nameables(): Nameable[] {
+    const { sources, world } = this.#parts;
+    const declared = [...sources.state.resources.values()].map(({ key, engineName }) => ({ key, engineName }));
+    const containers = world.containers
+      .all()
+      .flatMap(({ owner, engineName, id }) => (owner ? [{ key: owner.key, engineName, id }] : []));
+    const volumes = world.volumes
+      .all()
+      .flatMap(({ owner, id }) => (owner.type === 'named' ? [{ key: owner.key, id }] : []));
+    const images = world.resources.images().map(({ key, imageId }) => ({ key, id: imageId }));
+    return [...declared, ...containers, ...volumes, ...images];
+  }
+
+  #container(name: string): ContainerRecord {
+    const { world } = this.#parts;
+    const key = resolveName('container', name, this.#nameables());
+    const record = world.containers.byKey(key);
+    if (record) return record;
+    const reason = this.#parts.loop.hold(key)?.message ?? 'it is being created';
+    throw new TsdError('TSD_CONTAINER_NOT_RUNNING', `container ${name} does not exist yet: ${reason}`, { key });
+  }
+}

@@ -1,0 +1,215 @@
+/** Resources as clients see them, from one observation and what the loop last decided. */
+import type { ContainerView, ImageView, NetworkView, VolumeView } from '../api/supervisor.ts';
+import type { Desired, DesiredState } from '../model/desired.ts';
+import type { ObservedContainer, ObservedState } from '../model/observed.ts';
+import { type Kind, parseKey, type ResourceKey } from '../model/resource.ts';
+import type { Hold, Op } from '../reconcile/op.ts';
+import { networkRecord } from '../reconcile/ops/network-config.ts';
+import type { World } from '../reconcile/ops/world.ts';
+import { containerStatus } from '../reconcile/phase.ts';
+import type { ContainerRecord } from '../state/container-record.ts';
+
+/** What the loop knows beside the observation. */
+export interface LoopState {
+  hold(key: ResourceKey): Hold | undefined;
+  inFlight(key: ResourceKey): Op | undefined;
+  /** Containers of other drivers, with the reason. */
+  unavailable(id: string): string | undefined;
+}
+
+export interface ViewInput {
+  readonly world: World;
+  readonly desired: DesiredState;
+  readonly observed: ObservedState;
+  readonly loop: LoopState;
+}
+
+function desiredOfKind<K extends Kind>(desired: DesiredState, kind: K, key: ResourceKey): Desired<K> | undefined {
+  const found = desired.resources.get(key);
+  return found?.kind === kind ? (found as Desired<K>) : undefined;
+}
+
+function keysOf(kind: Kind, desired: DesiredState, observed: ReadonlyMap<ResourceKey, unknown>): ResourceKey[] {
+  const declared = [...desired.resources.values()].filter((resource) => resource.kind === kind).map(({ key }) => key);
+  return [...new Set([...declared, ...observed.keys()])].sort();
+}
+
+function publishedPorts(record: ContainerRecord | undefined): string[] {
+  return (record?.network?.ports ?? []).map(
+    ({ hostIp, hostPort, containerPort, protocol }) => `${hostIp}:${hostPort}->${containerPort}/${protocol}`,
+  );
+}
+
+const instant = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
+
+function containerView(input: ViewInput, key: ResourceKey): ContainerView {
+  const { world, desired, observed, loop } = input;
+  const declared = desiredOfKind(desired, 'container', key);
+  const container: ObservedContainer | undefined = observed.containers.get(key);
+  const record = container && world.containers.get(container.id);
+  const status = containerStatus({
+    desired: declared,
+    observed: container,
+    hold: loop.hold(key),
+    op: loop.inFlight(key),
+  });
+  const { app, name } = parseKey(key);
+  return {
+    name,
+    app,
+    engineName: container?.engineName ?? declared?.engineName ?? '',
+    id: container?.id ?? '',
+    phase: status.phase,
+    ready: status.ready,
+    pid: container?.pid ?? null,
+    exitCode: container?.running ? null : (container?.exit?.code ?? null),
+    restarts: container?.restarts.restarts ?? 0,
+    image: declared?.spec.image ?? record?.config.Image ?? '',
+    imageId: container?.imageId ?? null,
+    address: container?.address ?? null,
+    ports: publishedPorts(record),
+    startedAt: instant(container?.startedAtWallMs ?? null),
+    finishedAt: instant(container?.exit?.finishedAtWallMs ?? null),
+    message: status.message,
+    source: declared?.source ?? null,
+    conditions: status.conditions,
+  };
+}
+
+/** A container that Docker made, or another driver: shown and not touched. */
+function foreignView(record: ContainerRecord, reason: string | undefined): ContainerView {
+  const { state } = record;
+  return {
+    name: record.engineName,
+    app: '',
+    engineName: record.engineName,
+    id: record.id,
+    phase: state.status === 'created' ? 'Pending' : 'Exited',
+    ready: false,
+    pid: null,
+    exitCode: state.exitCode,
+    restarts: record.restart.restarts,
+    image: record.config.Image,
+    imageId: record.imageId === '' ? null : record.imageId,
+    address: null,
+    ports: [],
+    startedAt: state.startedAt,
+    finishedAt: state.finishedAt,
+    message: reason ?? 'not declared by a manifest; shown and left alone',
+    source: null,
+    conditions: [],
+  };
+}
+
+export function containerViews(input: ViewInput): ContainerView[] {
+  const managed = keysOf('container', input.desired, input.observed.containers).map((key) => containerView(input, key));
+  const foreign = input.world.containers
+    .all()
+    .filter(({ owner }) => owner === null)
+    .map((record) => foreignView(record, input.loop.unavailable(record.id)));
+  return [...managed, ...foreign];
+}
+
+function standing(
+  input: ViewInput,
+  key: ResourceKey,
+  present: boolean,
+): { phase: 'Pending' | 'Ready' | 'Failed'; message: string } {
+  const hold = input.loop.hold(key);
+  const op = input.loop.inFlight(key);
+  if (op) return { phase: 'Pending', message: `${op.op}: ${op.cause.message}` };
+  if (hold)
+    return { phase: hold.reason === 'failed' ? 'Failed' : present ? 'Ready' : 'Pending', message: hold.message };
+  return { phase: present ? 'Ready' : 'Pending', message: '' };
+}
+
+export function imageViews(input: ViewInput): ImageView[] {
+  const { world, desired, observed } = input;
+  const declared = keysOf('image', desired, observed.images).map((key): ImageView => {
+    const imageId = observed.images.get(key)?.imageId ?? null;
+    const record = imageId === null ? undefined : world.images.get(imageId);
+    return {
+      ...parseKey(key),
+      id: imageId,
+      tags:
+        imageId === null
+          ? []
+          : world.repositories.namesOf(imageId).map(({ repository, tag }) => `${repository}:${tag}`),
+      size: record ? (record.Tsdocker?.Layers ?? []).reduce((sum, layer) => sum + layer.Size, 0) : null,
+      created: record?.created ?? null,
+      ...standing(input, key, imageId !== null),
+      source: desired.resources.get(key)?.source ?? null,
+    };
+  });
+  const known = new Set(declared.map(({ id }) => id));
+  const loaded = world.images.all().filter(({ id }) => !known.has(id));
+  const others = loaded.map((record): ImageView => {
+    const tags = world.repositories.namesOf(record.id).map(({ repository, tag }) => `${repository}:${tag}`);
+    return {
+      name: tags[0] ?? record.id.slice(0, 12),
+      app: '',
+      id: record.id,
+      tags,
+      size: (record.Tsdocker?.Layers ?? []).reduce((sum, layer) => sum + layer.Size, 0),
+      created: record.created,
+      phase: 'Ready',
+      message: '',
+      source: null,
+    };
+  });
+  return [...declared, ...others].map(({ name, app, id, tags, size, created, phase, message, source }) => ({
+    name,
+    app,
+    id,
+    tags,
+    size,
+    created,
+    phase,
+    message,
+    source,
+  }));
+}
+
+export function volumeViews(input: ViewInput): VolumeView[] {
+  const { world, desired, observed } = input;
+  const users = (path: string): string[] =>
+    world.containers
+      .all()
+      .filter(({ volumes }) => Object.values(volumes).some((volume) => volume.path === path))
+      .map(({ engineName }) => engineName);
+  return keysOf('volume', desired, observed.volumes).map((key) => {
+    const volume = world.volumes.named(key);
+    const { phase, message } = standing(input, key, volume !== undefined);
+    const { app, name } = parseKey(key);
+    return {
+      name,
+      app,
+      id: volume?.id ?? '',
+      path: volume?.path ?? '',
+      phase: volume?.released ? 'Released' : phase,
+      usedBy: volume ? users(volume.path) : [],
+      message: volume?.released && message === '' ? 'kept; no manifest declares it' : message,
+      source: desired.resources.get(key)?.source ?? null,
+    };
+  });
+}
+
+export function networkViews(input: ViewInput): NetworkView[] {
+  const { world, desired, observed } = input;
+  return keysOf('network', desired, observed.networks).map((key) => {
+    const network = observed.networks.get(key);
+    const gateway = networkRecord(world, key)?.gateway ?? world.defaultNetwork()?.gateway ?? null;
+    const { app, name } = parseKey(key);
+    return {
+      name,
+      app,
+      bridge: network?.bridge ?? '',
+      subnet: network?.subnet ?? null,
+      gateway: network ? gateway : null,
+      ...standing(input, key, network?.healthy === true),
+      containers: world.containers.all().filter((record) => network && record.network?.bridge === network.bridge)
+        .length,
+      source: desired.resources.get(key)?.source ?? null,
+    };
+  });
+}
