@@ -5,12 +5,12 @@
 import { constants } from 'node:os';
 import type { TsdError } from '../model/errors.ts';
 import { sysError } from './errno.ts';
+import { AT_FDCWD } from './files.ts';
 import { syscall, trySyscall } from './native.ts';
 
 export type BytePath = string | Buffer;
 
 /** include/uapi/linux/fcntl.h */
-const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 /** include/uapi/linux/limits.h */
 const XATTR_SIZE_MAX = 65536;

@@ -38,7 +38,7 @@ const configSchema = z.object({
   rootfs: z.object({ type: z.literal('layers'), diff_ids: z.array(digestSchema).nullish() }),
 });
 
-export interface ParsedImageConfig {
+interface ParsedImageConfig {
   readonly config: ImageConfig;
   readonly architecture: string;
   readonly os: string;

@@ -8,7 +8,7 @@ export interface GraphDriverCandidate {
   readonly ids: () => readonly string[];
 }
 
-export interface GraphDriverQuestion {
+interface GraphDriverQuestion {
   /** Value of `-s` or TSDOCKER_DRIVER; null when neither is set. */
   readonly requested: string | null;
   /** All drivers, the preferred one first. */

@@ -8,7 +8,7 @@ import { ambiguousImage } from './docker-archive.ts';
 import type { ImageFiles } from './image-files.ts';
 
 export const OCI_INDEX = 'index.json';
-export const OCI_LAYOUT = 'oci-layout';
+const OCI_LAYOUT = 'oci-layout';
 
 /** Annotations that carry names: the OCI image-spec's, and what containerd and docker save write beside it. */
 const NAME_ANNOTATIONS = ['io.containerd.image.name', 'org.opencontainers.image.ref.name'];

@@ -62,7 +62,7 @@ const META_TYPES: ReadonlyMap<string, MetaType> = new Map([
   ['K', 'gnu-linkname'],
 ]);
 
-export type RawHeader =
+type RawHeader =
   | { readonly meta: MetaType; readonly size: number }
   /** `legacy`: a name that ends with a slash makes it a directory (v7). */
   | { readonly meta: null; readonly legacy: boolean; readonly header: TarHeader };

@@ -10,7 +10,7 @@ const BATCH = 200;
 /** Attributes that belong to a file's content; the others (overlay's, SELinux's, ACLs by host id) belong to the host. */
 const KEPT_XATTR = /^(user\.(?!overlay\.)|security\.capability$)/;
 
-export interface ScannedFile {
+interface ScannedFile {
   /** Byte string, relative to the scanned directory; empty for the directory itself. */
   readonly path: string;
   readonly hostPath: Buffer;

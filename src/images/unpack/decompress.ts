@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { TsdError } from '../../model/errors.ts';
 
-export type Compression = 'none' | 'gzip';
+type Compression = 'none' | 'gzip';
 
 /** RFC 1952, RFC 8878, and the formats people try: xz, bzip2. */
 const MAGIC: readonly { readonly bytes: Buffer; readonly format: string }[] = [

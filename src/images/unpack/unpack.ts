@@ -8,7 +8,7 @@ import { decompressed } from './decompress.ts';
 import { hostile } from './layer-tree.ts';
 import { LayerWriter } from './layer-writer.ts';
 
-export interface UnpackOptions {
+interface UnpackOptions {
   /** sha256 of the uncompressed tar, in hex. */
   readonly diffId: string;
   /** sha256 of the bytes as stored, in hex, where it is known. */

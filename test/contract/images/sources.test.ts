@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  closeSync,
   existsSync,
   linkSync,
   mkdirSync,
@@ -17,6 +18,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { GraphDriver } from '../../../src/drivers/contract.ts';
 import { createOverlayDriver } from '../../../src/drivers/graph/overlay/overlay-driver.ts';
 import { setXattr } from '../../../src/ffi/layer-files.ts';
+import { mountDetached } from '../../../src/ffi/mounts.ts';
 import type { ImageSource, LoadedImage } from '../../../src/images/image.ts';
 import { loadImage, sourceFingerprint } from '../../../src/images/load-image.ts';
 import {
@@ -245,6 +247,24 @@ function renamed(archive: Buffer): Buffer {
   const changed = Buffer.from(text, 'latin1');
   return withFlag(changed, '0');
 }
+
+describe('a full disk', () => {
+  it('is reported as one and leaves nothing behind', async () => {
+    const disk = mountDetached('small disk', 'tmpfs', [['size', '1m']]);
+    const root = `/proc/${process.pid}/fd/${disk}`;
+    try {
+      const small = createOverlayDriver(root);
+      const layer = tarOf({ path: 'large', content: Buffer.alloc(5_000_000, 'x') });
+      const path = file('image.tar', dockerArchive({ layers: [layer] }));
+      const attempt = loadImage({ type: 'archive', path }, loadContext(small, at('tmp')));
+      await refused(attempt, 'TSD_DISK_FULL', /ENOSPC/);
+      expect(small.list()).toEqual([]);
+      expect(readdirSync(join(root, 'overlay/.tmp'))).toEqual([]);
+    } finally {
+      closeSync(disk);
+    }
+  });
+});
 
 describe('an OCI layout', () => {
   const layout = (name: string, files = ociLayout(IMAGE)): ImageSource => ({

@@ -15,6 +15,7 @@ import {
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { LayerTarget } from '../../../src/drivers/contract.ts';
 import { makeNode, readXattrs, setTimes, setXattr } from '../../../src/ffi/layer-files.ts';
@@ -266,6 +267,18 @@ describe('whiteouts in a copy', () => {
   });
 });
 
+/** Layers of random entries over few names, made to hit each other and to climb out. */
+const hostileEntries = fc.array(
+  fc.record({
+    path: fc
+      .array(fc.constantFrom('a', 'b', 'c', '..', '.', '', '.wh.a', '.wh..wh..opq'), { minLength: 1, maxLength: 4 })
+      .map((parts) => parts.join('/')),
+    type: fc.constantFrom('file' as const, 'directory' as const, 'symlink' as const, 'link' as const, 'fifo' as const),
+    linkname: fc.constantFrom('a', 'b/c', '..', '../..', '../../outside', '/', '/a', 'OUTSIDE', 'OUTSIDE/victim'),
+  }),
+  { maxLength: 10 },
+);
+
 describe('a hostile layer', () => {
   let outside: string;
   let before: string[];
@@ -395,6 +408,28 @@ describe('a hostile layer', () => {
     await unpackFiles({ path: 'd/'.repeat(500) }, { path: 'd', content: 'file' });
     expect(read('d')).toBe('file');
   });
+
+  it.each(['overlay', 'delete'] as const)(
+    'of random entries changes nothing outside (whiteouts: %s)',
+    async (whiteouts) => {
+      const property = fc.asyncProperty(hostileEntries, async (entries) => {
+        execFileSync('find', [layer, '-mindepth', '1', '-delete']);
+        const fixtures = entries.map(({ linkname, ...fields }) => {
+          const isLink = fields.type === 'link' || fields.type === 'symlink';
+          return {
+            ...fields,
+            linkname: isLink ? linkname.replace('OUTSIDE', outside) : '',
+            ...(fields.type === 'file' && { content: 'pwned' }),
+          };
+        });
+        await unpack(tarOf(...fixtures), { whiteouts }).catch((error: unknown) => {
+          expect(error).toMatchObject({ code: expect.stringMatching(/^TSD_(LAYER_HOSTILE|IMAGE_INVALID)$/) });
+        });
+        expect(describeTree(outside)).toEqual(before);
+      });
+      await fc.assert(property, { numRuns: 150 });
+    },
+  );
 
   it('keeps its devices to itself', async () => {
     await unpackFiles({ path: 'disk', type: 'block-device', mode: 0o600, major: 8, minor: 0 });

@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { syncDirectory } from '../../../ffi/files.ts';
 import { fileError } from '../../../ffi/layer-files.ts';
 import { TsdError } from '../../../model/errors.ts';
 import type { Fingerprint, GraphDriver, LayerTarget, RootMount } from '../../contract.ts';
@@ -42,7 +43,7 @@ class OverlayDriver implements GraphDriver {
   }
 
   fingerprint(): Fingerprint {
-    return probeOverlay(this.#home);
+    return probeOverlay(this.#home, this.#area);
   }
 
   async createLayer(id: string, parent: string | null, fill: (target: LayerTarget) => Promise<void>): Promise<void> {
@@ -126,7 +127,7 @@ class OverlayDriver implements GraphDriver {
       writeFileSync(join(build, 'lower'), lower.map((layer) => `${layer}\n`).join(''));
       await syncFilesystem(build);
       renameSync(build, join(this.#home, id));
-      await syncFilesystem(this.#home);
+      syncDirectory(this.#home);
     } catch (thrown) {
       await this.#area.discard(build);
       throw fileError(thrown, `create layer ${id}`);

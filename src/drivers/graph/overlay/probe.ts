@@ -1,49 +1,25 @@
-import {
-  closeSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  rmSync,
-  statfsSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, lstatSync, mkdirSync, mkdtempSync, openSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { reportsEntryTypes, setXattr } from '../../../ffi/layer-files.ts';
 import { mountDetached } from '../../../ffi/mounts.ts';
 import { describeError, toTsdError } from '../../../model/errors.ts';
 import type { Fingerprint } from '../../contract.ts';
-
-/** include/uapi/linux/magic.h */
-const FILESYSTEMS: ReadonlyMap<number, string> = new Map([
-  [0xef53, 'ext4'],
-  [0x58465342, 'xfs'],
-  [0x9123683e, 'btrfs'],
-  [0x01021994, 'tmpfs'],
-  [0xf2f52010, 'f2fs'],
-  [0x2fc12fc1, 'zfs'],
-  [0x6969, 'nfs'],
-  [0x794c7630, 'overlay'],
-]);
-const OVERLAY_ON_OVERLAY = 'overlay';
+import { backingFilesystem } from '../backing-filesystem.ts';
+import type { BuildArea } from '../build-area.ts';
 
 /** Tries a real overlay where `home` is or would be. The mount is never attached anywhere and is gone on return. */
-export function probeOverlay(home: string): Fingerprint {
-  let place = home;
-  while (!existsSync(place)) place = dirname(place);
-  const magic = statfsSync(place).type;
-  const backing = FILESYSTEMS.get(magic) ?? `0x${magic.toString(16)}`;
+export function probeOverlay(home: string, area: BuildArea): Fingerprint {
+  const { place, name: backing } = backingFilesystem(home);
   const attributes = { kernel: release(), 'backing filesystem': backing };
   const problem = (what: string, fix: string): Fingerprint => ({ works: false, problems: [{ what, fix }], attributes });
   if (process.getuid?.() !== 0) return problem('mounting needs root', 'Run the supervisor as root.');
-  if (backing === OVERLAY_ON_OVERLAY) {
+  if (backing === 'overlay') {
     return problem(`${place} is itself on an overlay`, 'Put --root on a volume or disk of its own, or use -s vfs.');
   }
   try {
-    tryOverlay(place);
+    // Without a home there is no area yet, and asking must not make one.
+    tryOverlay(place === home ? area.make() : mkdtempSync(join(place, '.tsd-overlay-')));
   } catch (thrown) {
     return problem(
       `overlay does not work on ${backing} here: ${describeError(toTsdError(thrown))}`,
@@ -53,9 +29,8 @@ export function probeOverlay(home: string): Fingerprint {
   return { works: true, problems: [], attributes };
 }
 
-/** Mounts, changes and deletes a lower file, and looks for the whiteout. */
-function tryOverlay(place: string): void {
-  const probe = mkdtempSync(join(place, '.tsd-overlay-'));
+/** Mounts below `probe`, changes and deletes a lower file, looks for the whiteout, and removes `probe`. */
+function tryOverlay(probe: string): void {
   try {
     const [lower, upper, work] = ['lower', 'upper', 'work'].map((name) => join(probe, name)) as [
       string,

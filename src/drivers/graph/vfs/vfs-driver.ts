@@ -1,18 +1,11 @@
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statfsSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { syncDirectory } from '../../../ffi/files.ts';
 import { fileError } from '../../../ffi/layer-files.ts';
 import { TsdError } from '../../../model/errors.ts';
 import type { Fingerprint, GraphDriver, LayerTarget, RootMount } from '../../contract.ts';
+import { backingFilesystem } from '../backing-filesystem.ts';
 import { BuildArea, syncFilesystem } from '../build-area.ts';
 import { LayersInFlight } from '../in-flight.ts';
 import { checkLayerId, isLayerId, missingParent, parentConflict, stillUsed } from '../layer-id.ts';
@@ -44,9 +37,7 @@ class VfsDriver implements GraphDriver {
   }
 
   fingerprint(): Fingerprint {
-    let place = this.#home;
-    while (!existsSync(place)) place = dirname(place);
-    const attributes = { 'backing filesystem': `0x${statfsSync(place).type.toString(16)}` };
+    const attributes = { 'backing filesystem': backingFilesystem(this.#home).name };
     if (process.getuid?.() === 0) return { works: true, problems: [], attributes };
     const problem = { what: 'owners of files can only be kept by root', fix: 'Run the supervisor as root.' };
     return { works: false, problems: [problem], attributes };
@@ -63,7 +54,7 @@ class VfsDriver implements GraphDriver {
         await fill({ path, whiteouts: 'delete' });
         await syncFilesystem(build);
         this.#commit({ id, parent, type: 'layer' }, path);
-        await syncFilesystem(this.#home);
+        syncDirectory(join(this.#home, 'dir'));
       } catch (thrown) {
         throw fileError(thrown, `create layer ${id}`);
       } finally {
