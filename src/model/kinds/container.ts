@@ -186,7 +186,7 @@ const oneOrMany = <T extends z.ZodType>(item: T) =>
 
 /** Every field a container may have, in the order of docs/manifest.md. */
 export const containerFields = z.strictObject({
-  image: field(z.string().min(1), {
+  image: field(z.string().regex(/^[^\s\p{Cc}]{1,512}$/u, 'expected the name of an image'), {
     doc: 'Name of an image of this app, `app/name` of another app, or a tag on this host (`nginx:1.27`).',
     example: 'nginx',
   }),
@@ -231,7 +231,7 @@ export const containerFields = z.strictObject({
     text: true,
   }),
   hostname: field(orNull(z.string().max(64).refine(isHostName, 'expected a host name')), {
-    doc: 'Host name inside. Left out, the name of the container.',
+    doc: "Host name inside. Left out, the first 12 digits of the container's id.",
     change: 'restart',
     example: 'web',
   }),

@@ -36,8 +36,8 @@ const packed = z
 const hostSource = z
   .union(
     [
-      z.array(z.string().min(1)).min(1),
-      z.strictObject({ binaries: z.array(z.string().min(1)).min(1), paths: listOf(absolutePath()) }),
+      z.array(hostPath()).min(1),
+      z.strictObject({ binaries: z.array(hostPath()).min(1), paths: listOf(absolutePath()) }),
     ],
     { error: 'expected a list of programs, or binaries and paths' },
   )
