@@ -1,0 +1,330 @@
+import type { Clock, Timers } from '../model/clock.ts';
+import type { DesiredState } from '../model/desired.ts';
+import type { TsdError } from '../model/errors.ts';
+import { describeError, toTsdError } from '../model/errors.ts';
+import type { ObservedState } from '../model/observed.ts';
+import type { ResourceKey } from '../model/resource.ts';
+import type { Executor, OpResult } from './executor.ts';
+import type { FailureStore } from './failure-log.ts';
+import { FailureLog } from './failure-log.ts';
+import type { Hold, Op, Plan } from './op.ts';
+import { retryDelay } from './plan/backoff.ts';
+import { REMOVED } from './plan/pass.ts';
+import { plan } from './plan/plan.ts';
+import type { Relations } from './plan/scope.ts';
+import { relatedKeys, relationsOf } from './plan/scope.ts';
+import { WorkQueue } from './work-queue.ts';
+
+type Scope = ReadonlySet<ResourceKey> | null;
+
+/** One look at some keys, with what came of it. */
+export interface PassReport {
+  readonly pass: number;
+  /** Null for everything. */
+  readonly scope: Scope;
+  readonly plan: Plan;
+  readonly results: readonly OpResult[];
+}
+
+export interface ControllerPorts {
+  /** The present generation; the same object until there is another one. */
+  desired(): DesiredState;
+  /** What is now, of at least these keys (null: everything) and of what uses those of them that are to be removed. */
+  observe(scope: Scope): ObservedState | Promise<ObservedState>;
+  readonly executor: Executor;
+  readonly failures: FailureStore;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** Random and the same for the life of the process. */
+  seed(): string;
+  /** Called at the end of every pass, whatever came of it. */
+  onPass(report: PassReport): void;
+  /** A pass or a key could not be planned: a defect of ours. */
+  onDefect(error: TsdError, keys: readonly ResourceKey[]): void;
+  /** How often everything is looked at without being asked. */
+  readonly resyncMs: number;
+}
+
+/** A key whose ops are being carried out. */
+interface InFlight {
+  readonly ops: readonly Op[];
+  readonly specHash: string;
+  left: number;
+  current: Op | undefined;
+  error: TsdError | null;
+  skipped: boolean;
+}
+
+/**
+ * The level-triggered loop: takes keys, looks at them and at what belongs to them, plans, and has the plan carried out
+ * without waiting for it. Keys with ops in flight are left alone and looked at again when these have ended.
+ */
+export class Controller {
+  readonly #ports: ControllerPorts;
+  readonly #seed: string;
+  readonly #queue: WorkQueue;
+  readonly #failures: FailureLog;
+  readonly #inFlight = new Map<ResourceKey, InFlight>();
+  readonly #holds = new Map<ResourceKey, Hold>();
+  /** Keys that cannot be planned because of a defect, with the spec that cannot. */
+  readonly #parked = new Map<ResourceKey, string>();
+  readonly #executions = new Set<Promise<void>>();
+  readonly #calledOff = new AbortController();
+  #waiters: (() => void)[] = [];
+  #relations: { readonly of: DesiredState; readonly relations: Relations } | undefined;
+  #cancelResync = () => {};
+  #everything = false;
+  #pumping = false;
+  #stopped = false;
+  #passes = 0;
+  /** Looks in a row that failed. */
+  #blindLooks = 0;
+
+  constructor(ports: ControllerPorts) {
+    this.#ports = ports;
+    this.#seed = ports.seed();
+    this.#failures = new FailureLog(ports.failures);
+    this.#queue = new WorkQueue({ clock: ports.clock, timers: ports.timers, onDue: () => this.#pump() });
+  }
+
+  /** Looks at everything, now and then every `resyncMs`. */
+  start(): void {
+    this.#scheduleResync();
+    this.resync();
+  }
+
+  /** Looks at these keys soon; what happened to them does not matter. */
+  enqueue(keys: Iterable<ResourceKey>): void {
+    if (this.#stopped) return;
+    for (const key of keys) this.#queue.add(key);
+  }
+
+  /** Looks at everything soon. */
+  resync(): void {
+    if (this.#stopped) return;
+    this.#everything = true;
+    this.#pump();
+  }
+
+  /** Why a key stays as it is, as of its latest pass. */
+  hold(key: ResourceKey): Hold | undefined {
+    return this.#holds.get(key);
+  }
+
+  /** The op on a key that is being carried out. */
+  inFlight(key: ResourceKey): Op | undefined {
+    return this.#inFlight.get(key)?.current;
+  }
+
+  /** Keys with ops that have not ended. */
+  get busy(): ReadonlySet<ResourceKey> {
+    return new Set([...this.#inFlight.keys(), ...this.#parked.keys()]);
+  }
+
+  /** Resolves when no key is due and no op in flight. Keys that wait for a time do not count. */
+  settled(): Promise<void> {
+    if (this.#isSettled()) return Promise.resolve();
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  /** Begins no pass any more, calls off what has not started, and resolves when all ops in flight have ended. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelResync();
+    this.#queue.clear();
+    this.#calledOff.abort();
+    await Promise.all(this.#executions);
+  }
+
+  #scheduleResync(delayMs = this.#ports.resyncMs): void {
+    this.#cancelResync();
+    this.#cancelResync = this.#ports.timers.after(delayMs, () => {
+      this.#scheduleResync();
+      this.resync();
+    });
+  }
+
+  #isSettled(): boolean {
+    return !this.#pumping && this.#inFlight.size === 0;
+  }
+
+  #announceSettled(): void {
+    if (!this.#isSettled()) return;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter();
+  }
+
+  #pump(): void {
+    if (this.#pumping || this.#stopped) return;
+    this.#pumping = true;
+    void this.#drain();
+  }
+
+  async #drain(): Promise<void> {
+    // Keys that are enqueued one after the other belong to one pass.
+    await Promise.resolve();
+    while (!this.#stopped) {
+      const keys = this.#queue.takeDue();
+      const everything = this.#everything;
+      this.#everything = false;
+      if (!everything && keys.length === 0) break;
+      await this.#look(everything ? null : keys);
+    }
+    this.#pumping = false;
+    this.#announceSettled();
+  }
+
+  /** One pass over these keys; where it meets a defect, smaller ones, until the key with the defect stands alone. */
+  async #look(keys: readonly ResourceKey[] | null): Promise<void> {
+    try {
+      await this.#pass(keys === null ? null : relatedKeys(keys, this.#currentRelations()));
+      this.#blindLooks = 0;
+    } catch (thrown) {
+      const error = toTsdError(thrown);
+      const all = keys ?? [...this.#ports.desired().resources.keys()];
+      this.#ports.onDefect(error, all);
+      if (error.class === 'bug') await this.#isolate(all);
+      else this.#lookLater(keys, error);
+    }
+  }
+
+  /** The host could not be looked at; nothing is known about the keys, so all wait the same time. */
+  #lookLater(keys: readonly ResourceKey[] | null, error: TsdError): void {
+    const delay = retryDelay(error.class, ++this.#blindLooks, this.#seed) ?? this.#ports.resyncMs;
+    const at = this.#ports.clock.now().bootMs + delay;
+    if (keys === null) this.#scheduleResync(delay);
+    else for (const key of keys) this.#queue.add(key, at);
+  }
+
+  async #isolate(keys: readonly ResourceKey[]): Promise<void> {
+    const middle = Math.ceil(keys.length / 2);
+    if (keys.length === 1) await this.#lookAlone(keys);
+    else for (const half of [keys.slice(0, middle), keys.slice(middle)]) await this.#lookAlone(half);
+  }
+
+  /** A pass without those that need the keys, since the defect may be theirs. */
+  async #lookAlone(keys: readonly ResourceKey[]): Promise<void> {
+    if (keys.length === 0) return;
+    try {
+      await this.#pass(new Set(keys));
+    } catch (thrown) {
+      const [only] = keys;
+      if (keys.length === 1 && only !== undefined) this.#park(only, toTsdError(thrown));
+      else await this.#isolate(keys);
+    }
+  }
+
+  #park(key: ResourceKey, error: TsdError): void {
+    this.#parked.set(key, this.#specHash(key));
+    const message = `defect in tsdocker: ${describeError(error)}`;
+    this.#holds.set(key, { key, reason: 'failed', message, untilBootMs: null });
+    this.#ports.onDefect(error, [key]);
+  }
+
+  /** A parked key is tried again when its spec is another one. */
+  #unpark(): void {
+    for (const [key, specHash] of this.#parked) {
+      if (specHash === this.#specHash(key)) continue;
+      this.#parked.delete(key);
+      this.#holds.delete(key);
+    }
+  }
+
+  async #pass(scope: Scope): Promise<void> {
+    this.#unpark();
+    const ports = this.#ports;
+    const relations = this.#currentRelations();
+    const desired = ports.desired();
+    // Taken before the look: an op that ends during it may not be part of what was seen.
+    const busy = this.busy;
+    const observed = await ports.observe(scope);
+    const input = { desired, observed, now: ports.clock.now(), seed: this.#seed, scope, busy };
+    this.#carryOut(plan(input, relations), scope, desired, busy);
+  }
+
+  #carryOut(made: Plan, scope: Scope, desired: DesiredState, busy: ReadonlySet<ResourceKey>): void {
+    const byKey = new Map<ResourceKey, Op[]>();
+    for (const op of made.ops) byKey.set(op.key, [...(byKey.get(op.key) ?? []), op]);
+    this.#takeOverHolds(made, scope, desired, byKey, busy);
+    for (const [key, ops] of byKey) {
+      const specHash = desired.resources.get(key)?.specHash ?? REMOVED;
+      this.#inFlight.set(key, { ops, specHash, left: ops.length, current: undefined, error: null, skipped: false });
+    }
+    const pass = ++this.#passes;
+    if (made.ops.length === 0) {
+      this.#ports.onPass({ pass, scope, plan: made, results: [] });
+      return;
+    }
+    const execution = this.#ports.executor
+      .execute(made, this.#calledOff.signal, {
+        onStart: (op) => this.#opStarted(op),
+        onEnd: (result) => this.#opEnded(result),
+      })
+      .then((results) => {
+        this.#executions.delete(execution);
+        this.#ports.onPass({ pass, scope, plan: made, results });
+      });
+    this.#executions.add(execution);
+  }
+
+  #takeOverHolds(
+    made: Plan,
+    scope: Scope,
+    desired: DesiredState,
+    acted: ReadonlyMap<ResourceKey, readonly Op[]>,
+    busy: ReadonlySet<ResourceKey>,
+  ): void {
+    const held = new Map(made.holds.map((hold) => [hold.key, hold]));
+    for (const key of scope ?? new Set([...this.#holds.keys(), ...desired.resources.keys()])) {
+      if (this.#parked.has(key)) continue;
+      this.#holds.delete(key);
+      if (!acted.has(key) && !busy.has(key) && !held.has(key)) this.#failures.quiet(key);
+    }
+    for (const [key, hold] of held) {
+      this.#holds.set(key, hold);
+      if (hold.untilBootMs !== null) this.#queue.add(key, hold.untilBootMs);
+    }
+  }
+
+  #opStarted(op: Op): void {
+    const state = this.#inFlight.get(op.key);
+    if (state) state.current = op;
+  }
+
+  #opEnded({ op, status, error, skipped }: OpResult): void {
+    const state = this.#inFlight.get(op.key);
+    if (!state) return;
+    state.current = undefined;
+    state.error ??= error;
+    state.skipped ||= skipped !== null;
+    state.left--;
+    if (state.left > 0) return;
+    this.#inFlight.delete(op.key);
+    this.#remember(op.key, state, status);
+    this.enqueue([op.key, ...this.#currentRelations().neededBy(op.key)]);
+    this.#announceSettled();
+  }
+
+  #remember(key: ResourceKey, state: InFlight, last: OpResult['status']): void {
+    const now = this.#ports.clock.now();
+    if (state.error === null) {
+      if (last === 'done' && !state.skipped) this.#failures.succeeded(key, state.ops, state.specHash, now);
+      return;
+    }
+    if (state.error.code === 'TSD_ENGINE_SHUTDOWN' || this.#calledOff.signal.aborted) return;
+    const { error, specHash } = state;
+    const retryAt = this.#failures.failed(key, { class: error.class, message: describeError(error) }, specHash, now);
+    if (retryAt !== null) this.#queue.add(key, retryAt);
+  }
+
+  #specHash(key: ResourceKey): string {
+    return this.#ports.desired().resources.get(key)?.specHash ?? REMOVED;
+  }
+
+  #currentRelations(): Relations {
+    const desired = this.#ports.desired();
+    if (this.#relations?.of !== desired) this.#relations = { of: desired, relations: relationsOf(desired) };
+    return this.#relations.relations;
+  }
+}

@@ -1,0 +1,260 @@
+import PQueue from 'p-queue';
+import type { Engine } from '../engine/engine.ts';
+import type { Job } from '../engine/job.ts';
+import type { Clock, Timers } from '../model/clock.ts';
+import type { TsdError } from '../model/errors.ts';
+import { toTsdError } from '../model/errors.ts';
+import type { ResourceKey } from '../model/resource.ts';
+import type { Op, OpOf, OpType, Plan } from './op.ts';
+
+export interface OpContext {
+  /**
+   * Aborted when the pass is called off. Teardown ops are not called off with it: theirs is aborted only when the time
+   * they then still have is over.
+   */
+  readonly signal: AbortSignal;
+  /** Says how far it is; `total` is null where that is unknown. */
+  readonly progress: (message: string, current: number, total: number | null) => void;
+}
+
+/** Carries an op out. Idempotent: after a crash the same op may come again. Throws TsdError; never retries. */
+export type OpHandler<T extends OpType> = (op: OpOf<T>, context: OpContext) => Promise<void>;
+export type OpHandlers = { readonly [T in OpType]: OpHandler<T> };
+
+export interface OpResult {
+  readonly op: Op;
+  readonly status: 'done' | 'failed' | 'skipped';
+  readonly ms: number;
+  /** Why it failed; null otherwise. */
+  readonly error: TsdError | null;
+  /** Why it was skipped: `start container/blog/db failed`, `called off`; null otherwise. */
+  readonly skipped: string | null;
+}
+
+/** The durable record of ops; both calls return when it is written. */
+export interface Journal {
+  begin(op: Op, generation: number): void;
+  /** Called once for each begun op, and for skipped ones without a begin. */
+  end(result: OpResult, generation: number): void;
+}
+
+export type OpEvent =
+  | { readonly type: 'started'; readonly op: Op }
+  | {
+      readonly type: 'progress';
+      readonly op: Op;
+      readonly message: string;
+      readonly current: number;
+      readonly total: number | null;
+    }
+  | { readonly type: 'ended'; readonly result: OpResult };
+
+export interface ExecutorOptions {
+  readonly handlers: OpHandlers;
+  readonly engine: Engine;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** Ops at the same time, over all plans. */
+  readonly concurrency: number;
+  readonly onEvent?: (event: OpEvent) => void;
+}
+
+/** Follows one plan. */
+export interface PlanWatcher {
+  readonly onStart?: (op: Op) => void;
+  readonly onEnd?: (result: OpResult) => void;
+}
+
+interface Work {
+  readonly op: Op;
+  readonly context: OpContext;
+}
+
+const TEARDOWN: ReadonlySet<OpType> = new Set([
+  'container.stop',
+  'container.disconnect',
+  'container.remove',
+  'network.remove',
+  'volume.release',
+  'volume.remove',
+  'image.release',
+  'orphan.remove',
+]);
+
+/** What a teardown op still has once its pass was called off, beside a container's own time to stop. */
+const TEARDOWN_GRACE_MS = 30_000;
+
+/** Carries plans out; takes no decision of its own. Each op is a job of the engine, named after its type. */
+export class Executor {
+  readonly #options: ExecutorOptions;
+  readonly #queue: PQueue;
+  /** End of the latest op of a key, over all plans: one op in flight per key. */
+  readonly #tails = new Map<ResourceKey, Promise<void>>();
+
+  constructor(options: ExecutorOptions) {
+    this.#options = options;
+    this.#queue = new PQueue({ concurrency: options.concurrency });
+    for (const [type, handler] of Object.entries(options.handlers)) {
+      options.engine.register(type, (job: Job) => {
+        const { op, context } = job.payload as Work;
+        return (handler as (op: Op, context: OpContext) => Promise<void>)(op, context).then(() => undefined);
+      });
+    }
+  }
+
+  /**
+   * Carries out the ops of a plan, each after those it depends on; ops that depend on a failed one are skipped. Resolves
+   * with one result for each op, in the order they ended, and never rejects.
+   */
+  execute(plan: Plan, signal: AbortSignal, watcher: PlanWatcher = {}): Promise<readonly OpResult[]> {
+    return new Promise((resolve) => {
+      const run = new Run(plan, signal, this.#options, {
+        ...watcher,
+        launch: (op, task) => this.#launch(op.key, task),
+        onFinished: resolve,
+      });
+      run.begin();
+    });
+  }
+
+  /** Runs a task when the key's earlier op has ended and the queue has room. */
+  #launch(key: ResourceKey, task: () => Promise<void>): void {
+    const earlier = this.#tails.get(key) ?? Promise.resolve();
+    const tail = earlier.then(() => this.#queue.add(task));
+    this.#tails.set(key, tail);
+    void tail.then(() => {
+      if (this.#tails.get(key) === tail) this.#tails.delete(key);
+    });
+  }
+}
+
+interface RunHooks extends PlanWatcher {
+  readonly launch: (op: Op, task: () => Promise<void>) => void;
+  readonly onFinished: (results: readonly OpResult[]) => void;
+}
+
+/** One plan on its way. */
+class Run {
+  readonly #plan: Plan;
+  readonly #signal: AbortSignal;
+  readonly #options: ExecutorOptions;
+  readonly #hooks: RunHooks;
+  readonly #results: OpResult[] = [];
+  readonly #waitsFor = new Map<string, number>();
+  readonly #dependents = new Map<string, Op[]>();
+  /** Keys of which an op was carried out: a teardown that began on them is finished, called off or not. */
+  readonly #begun = new Set<ResourceKey>();
+
+  constructor(plan: Plan, signal: AbortSignal, options: ExecutorOptions, hooks: RunHooks) {
+    this.#plan = plan;
+    this.#signal = signal;
+    this.#options = options;
+    this.#hooks = hooks;
+  }
+
+  begin(): void {
+    if (this.#plan.ops.length === 0) this.#hooks.onFinished([]);
+    for (const op of this.#plan.ops) {
+      this.#waitsFor.set(op.id, op.dependsOn.length);
+      for (const id of op.dependsOn) {
+        const dependents = this.#dependents.get(id);
+        if (dependents) dependents.push(op);
+        else this.#dependents.set(id, [op]);
+      }
+    }
+    for (const op of this.#plan.ops) if (op.dependsOn.length === 0) this.#launch(op);
+  }
+
+  #launch(op: Op): void {
+    this.#hooks.launch(op, () => this.#perform(op));
+  }
+
+  async #perform(op: Op): Promise<void> {
+    const finishes = TEARDOWN.has(op.op) && this.#begun.has(op.key);
+    if (this.#signal.aborted && !finishes) {
+      this.#end(this.#skip(op, 'called off'));
+      return;
+    }
+    this.#begun.add(op.key);
+    const { clock } = this.#options;
+    const startedAt = clock.now().bootMs;
+    const error = await this.#carryOut(op);
+    const ms = clock.now().bootMs - startedAt;
+    this.#end({ op, status: error ? 'failed' : 'done', ms, error, skipped: null });
+  }
+
+  async #carryOut(op: Op): Promise<TsdError | null> {
+    const { engine, journal, onEvent } = this.#options;
+    const { signal, release } = this.#signalFor(op);
+    try {
+      journal.begin(op, this.#plan.generation);
+      this.#hooks.onStart?.(op);
+      onEvent?.({ type: 'started', op });
+      const progress: OpContext['progress'] = (message, current, total) =>
+        onEvent?.({ type: 'progress', op, message, current, total });
+      await engine.job(op.op, [op.key], { op, context: { signal, progress } } satisfies Work).run();
+      return null;
+    } catch (thrown) {
+      return toTsdError(thrown).withContext({ key: op.key, source: op.cause.source });
+    } finally {
+      release();
+    }
+  }
+
+  #signalFor(op: Op): { readonly signal: AbortSignal; readonly release: () => void } {
+    if (!TEARDOWN.has(op.op)) return { signal: this.#signal, release: () => {} };
+    const controller = new AbortController();
+    const graceMs = TEARDOWN_GRACE_MS + (op.op === 'container.stop' ? op.timeoutMs : 0);
+    let cancel = () => {};
+    const countDown = () => {
+      cancel = this.#options.timers.after(graceMs, () => controller.abort());
+    };
+    if (this.#signal.aborted) countDown();
+    else this.#signal.addEventListener('abort', countDown, { once: true });
+    return {
+      signal: controller.signal,
+      release: () => {
+        this.#signal.removeEventListener('abort', countDown);
+        cancel();
+      },
+    };
+  }
+
+  #skip(op: Op, skipped: string): OpResult {
+    return { op, status: 'skipped', ms: 0, error: null, skipped };
+  }
+
+  /** An op whose end cannot be written down counts as failed: it will be looked at again. */
+  #record(result: OpResult): OpResult {
+    try {
+      this.#options.journal.end(result, this.#plan.generation);
+      return result;
+    } catch (thrown) {
+      return { ...result, status: 'failed', error: result.error ?? toTsdError(thrown), skipped: null };
+    }
+  }
+
+  #end(ended: OpResult): void {
+    const { onEvent } = this.#options;
+    const result = this.#record(ended);
+    this.#results.push(result);
+    onEvent?.({ type: 'ended', result });
+    this.#hooks.onEnd?.(result);
+    for (const dependent of this.#dependents.get(result.op.id) ?? []) this.#proceed(dependent, result);
+    if (this.#results.length === this.#plan.ops.length) this.#hooks.onFinished(this.#results);
+  }
+
+  /** A dependent learns how one of its ops ended. */
+  #proceed(op: Op, { op: earlier, status, skipped }: OpResult): void {
+    const left = this.#waitsFor.get(op.id) ?? 0;
+    if (left < 0) return;
+    if (status === 'done') {
+      this.#waitsFor.set(op.id, left - 1);
+      if (left === 1) this.#launch(op);
+    } else {
+      this.#waitsFor.set(op.id, -1);
+      this.#end(this.#skip(op, skipped ?? `${earlier.id} failed`));
+    }
+  }
+}

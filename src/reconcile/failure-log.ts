@@ -1,0 +1,72 @@
+import type { Instant } from '../model/clock.ts';
+import type { ErrorClass } from '../model/errors.ts';
+import type { OpFailure } from '../model/observed.ts';
+import type { ResourceKey } from '../model/resource.ts';
+import type { Op } from './op.ts';
+import { retryDelay } from './plan/backoff.ts';
+
+/** Failures of ops by key; they survive the supervisor. `observe` reports what stands here. */
+export interface FailureStore {
+  get(key: ResourceKey): OpFailure | undefined;
+  record(key: ResourceKey, failure: OpFailure): void;
+  clear(key: ResourceKey): void;
+}
+
+/** What a key's ops were, to notice the same work being done over and over. */
+function signatureOf(ops: readonly Op[]): string {
+  return ops
+    .map((op) => ('run' in op ? `${op.id} ${op.run}` : 'containerId' in op ? `${op.id} ${op.containerId}` : op.id))
+    .join('\n');
+}
+
+/** Turns the ends of ops into failures with a time to try again, and forgets them when the ops succeed. */
+export class FailureLog {
+  readonly #store: FailureStore;
+  /** The work that was last done for a key without a failure, until nothing is left to do. */
+  readonly #done = new Map<ResourceKey, { readonly signature: string; readonly times: number }>();
+
+  constructor(store: FailureStore) {
+    this.#store = store;
+  }
+
+  /** An op of the key failed under this spec. Returns when to try again, on the boot clock; null: not by itself. */
+  failed(
+    key: ResourceKey,
+    error: { class: ErrorClass; message: string },
+    specHash: string,
+    now: Instant,
+  ): number | null {
+    const earlier = this.#store.get(key);
+    const attempts = (earlier?.specHash === specHash ? earlier.attempts : 0) + 1;
+    const delay = retryDelay(error.class, attempts, key);
+    const retryAtBootMs = delay === null ? null : now.bootMs + delay;
+    this.#store.record(key, { class: error.class, message: error.message, specHash, attempts, retryAtBootMs });
+    this.#done.delete(key);
+    return retryAtBootMs;
+  }
+
+  /**
+   * All planned ops of the key succeeded. The very same work once more, without a quiet look in between, had no effect:
+   * that is a failure too, so that it is not done in a circle.
+   */
+  succeeded(key: ResourceKey, ops: readonly Op[], specHash: string, now: Instant): void {
+    const signature = signatureOf(ops);
+    const before = this.#done.get(key);
+    const times = before?.signature === signature ? before.times + 1 : 1;
+    if (times === 1) this.#store.clear(key);
+    else
+      this.failed(
+        key,
+        { class: 'unavailable', message: `${signature.replaceAll('\n', ', ')}: no effect` },
+        specHash,
+        now,
+      );
+    this.#done.set(key, { signature, times });
+  }
+
+  /** The key was looked at and nothing had to be done: whatever failed is of the past. */
+  quiet(key: ResourceKey): void {
+    this.#done.delete(key);
+    if (this.#store.get(key)) this.#store.clear(key);
+  }
+}

@@ -1,0 +1,105 @@
+import type { Desired } from '../model/desired.ts';
+import type { ObservedContainer } from '../model/observed.ts';
+import type { Condition, Phase } from '../model/phases.ts';
+import type { Hold, Op } from './op.ts';
+import { isReady } from './plan/readiness.ts';
+import { ownsSandbox, specOf } from './plan/references.ts';
+import { describeExit } from './plan/restart.ts';
+
+export interface StatusInput {
+  readonly desired: Desired<'container'> | undefined;
+  readonly observed: ObservedContainer | undefined;
+  readonly hold: Hold | undefined;
+  /** The op on it that is being carried out. */
+  readonly op: Op | undefined;
+}
+
+export interface ContainerStatus {
+  readonly phase: Phase;
+  readonly ready: boolean;
+  /** Why it is in this phase, for people. */
+  readonly message: string;
+  readonly conditions: readonly Condition[];
+}
+
+interface Row {
+  readonly when: (input: StatusInput) => boolean;
+  readonly phase: Phase;
+  readonly message: (input: StatusInput) => string;
+}
+
+const STOPPING: ReadonlySet<string> = new Set(['container.stop', 'container.disconnect', 'container.remove']);
+const CREATING: ReadonlySet<string> = new Set(['container.create', 'container.connect', 'container.start']);
+
+const because = ({ hold, op }: StatusInput): string => hold?.message ?? op?.cause.message ?? '';
+const held = ({ hold }: StatusInput, ...reasons: Hold['reason'][]): boolean =>
+  hold !== undefined && reasons.includes(hold.reason);
+const ended = ({ observed }: StatusInput): boolean =>
+  observed !== undefined && observed.run > 0 && observed.exit !== null;
+
+function endMessage(input: StatusInput): string {
+  const exit = input.observed?.exit;
+  return input.hold?.message ?? (exit ? describeExit(exit) : 'ended');
+}
+
+/** The first row that applies decides. */
+const ROWS: readonly Row[] = [
+  // An op in flight says more than what was seen before it.
+  {
+    when: ({ op, observed }) =>
+      op?.op === 'container.stop' || (op !== undefined && STOPPING.has(op.op) && observed?.running === true),
+    phase: 'Stopping',
+    message: ({ op }) => op?.cause.message ?? '',
+  },
+  {
+    when: ({ op, observed }) => op !== undefined && CREATING.has(op.op) && !observed?.running,
+    phase: 'Creating',
+    message: ({ op }) => op?.cause.message ?? '',
+  },
+  { when: ({ observed }) => observed?.running === true && observed.paused, phase: 'Paused', message: () => 'paused' },
+  {
+    when: ({ observed }) => observed?.running === true,
+    phase: 'Running',
+    message: ({ hold }) => (hold ? `a change waits: ${hold.message}` : ''),
+  },
+  { when: (input) => held(input, 'failed', 'needs-approval'), phase: 'Failed', message: because },
+  { when: (input) => held(input, 'backing-off'), phase: 'BackingOff', message: because },
+  { when: (input) => held(input, 'finished', 'stopped-by-user') && ended(input), phase: 'Exited', message: endMessage },
+  { when: (input) => input.hold !== undefined, phase: 'Pending', message: because },
+  { when: ended, phase: 'Exited', message: endMessage },
+  { when: () => true, phase: 'Pending', message: ({ observed }) => observed?.startError?.message ?? '' },
+];
+
+const PARKING: ReadonlySet<Hold['reason']> = new Set(['dependency-not-ready', 'unavailable', 'busy']);
+
+/** `dependency-not-ready` as the word for programs: `DependencyNotReady`. */
+function word(reason: string): string {
+  return reason.replace(/(?:^|-)([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function conditionsOf(input: StatusInput, phase: Phase, ready: boolean, message: string): Condition[] {
+  const { hold, observed } = input;
+  const conditions: Condition[] = [{ type: 'Ready', status: ready, reason: phase, message }];
+  const add = (type: Condition['type'], reason: string, text: string) => {
+    conditions.push({ type, status: true, reason, message: text });
+  };
+  if (hold && phase === 'Pending' && PARKING.has(hold.reason)) add('Parked', word(hold.reason), hold.message);
+  if (hold && (phase === 'Running' || phase === 'Paused')) add('Held', word(hold.reason), hold.message);
+  if (observed?.stopOverride) add('Stopped', 'StoppedByUser', 'stopped until `tsdocker start` or a changed spec');
+  if (observed?.running) {
+    const lost = !observed.sandbox && ownsSandbox(specOf(observed));
+    const drift = lost ? ['network sandbox missing', ...observed.drift] : observed.drift;
+    if (drift.length > 0) add('Drifted', 'Drift', drift.join(', '));
+  }
+  return conditions;
+}
+
+/** What a container is doing, from the user's side (DESIGN §13.14). Pure. */
+export function containerStatus(input: StatusInput): ContainerStatus {
+  const { observed, desired } = input;
+  const row = ROWS.find(({ when }) => when(input));
+  const phase = row?.phase ?? 'Pending';
+  const ready = observed !== undefined && phase !== 'Stopping' && isReady(observed, desired?.spec ?? specOf(observed));
+  const message = row?.message(input) ?? '';
+  return { phase, ready, message, conditions: conditionsOf(input, phase, ready, message) };
+}

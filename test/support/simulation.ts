@@ -1,0 +1,117 @@
+/** The real controller, executor and engine on a host of data, under a clock that is moved by hand. */
+import { Engine } from '../../src/engine/engine.ts';
+import type { DesiredState } from '../../src/model/desired.ts';
+import type { TsdError } from '../../src/model/errors.ts';
+import type { ResourceKey } from '../../src/model/resource.ts';
+import type { PassReport } from '../../src/reconcile/controller.ts';
+import { Controller } from '../../src/reconcile/controller.ts';
+import type { OpContext, OpHandlers } from '../../src/reconcile/executor.ts';
+import { Executor } from '../../src/reconcile/executor.ts';
+import type { Op, OpType } from '../../src/reconcile/op.ts';
+import type { App } from './declare.ts';
+import { declare } from './declare.ts';
+import { ManualTime, settled } from './manual-time.ts';
+import { PureHost } from './pure-host.ts';
+
+const OP_TYPES: Readonly<Record<OpType, true>> = {
+  'image.load': true,
+  'image.release': true,
+  'volume.create': true,
+  'volume.adopt': true,
+  'volume.release': true,
+  'volume.remove': true,
+  'network.ensure': true,
+  'network.remove': true,
+  'container.create': true,
+  'container.connect': true,
+  'container.start': true,
+  'container.stop': true,
+  'container.update': true,
+  'container.relink': true,
+  'container.disconnect': true,
+  'container.remove': true,
+  'orphan.remove': true,
+};
+
+/** The same handler for every op. */
+export function everyOp(handler: (op: Op, context: OpContext) => Promise<void>): OpHandlers {
+  return Object.fromEntries(Object.keys(OP_TYPES).map((type) => [type, handler])) as unknown as OpHandlers;
+}
+
+export class Simulation {
+  readonly time = new ManualTime();
+  readonly host = new PureHost();
+  readonly controller: Controller;
+  readonly reports: PassReport[] = [];
+  readonly defects: { readonly error: TsdError; readonly keys: readonly ResourceKey[] }[] = [];
+  /** Ids of ops in the order they were carried out. */
+  readonly done: string[] = [];
+  /** Called before an op takes effect; may wait or throw. */
+  beforeOp: (op: Op) => Promise<void> | void = () => {};
+  beforeObserve: () => void = () => {};
+  desired: DesiredState = declare({});
+
+  constructor() {
+    const { time, host } = this;
+    const executor = new Executor({
+      handlers: everyOp((op) => this.#carryOut(op)),
+      engine: new Engine({ timers: time }),
+      journal: { begin: () => {}, end: () => {} },
+      clock: time,
+      timers: time,
+      concurrency: 4,
+    });
+    this.controller = new Controller({
+      desired: () => this.desired,
+      observe: () => {
+        this.beforeObserve();
+        host.bootMs = time.now().bootMs;
+        return host.observe();
+      },
+      executor,
+      failures: {
+        get: (key) => host.failures.get(key),
+        record: (key, failure) => host.failures.set(key, failure),
+        clear: (key) => host.failures.delete(key),
+      },
+      clock: time,
+      timers: time,
+      seed: () => 'seed',
+      onPass: (report) => this.reports.push(report),
+      onDefect: (error, keys) => this.defects.push({ error, keys }),
+      resyncMs: 60_000,
+    });
+  }
+
+  /** Declares and lets the loop work until it rests. */
+  async declare(apps: Readonly<Record<string, App>>): Promise<void> {
+    this.desired = declare(apps, this.desired.generation + 1);
+    this.controller.resync();
+    await this.controller.settled();
+  }
+
+  /** Lets time go by in small steps, with the loop at rest after each. */
+  async wait(ms: number): Promise<void> {
+    const stepMs = 50;
+    for (let passed = 0; passed < ms; passed += stepMs) {
+      await this.time.advance(Math.min(stepMs, ms - passed));
+      await this.controller.settled();
+    }
+  }
+
+  async exit(key: ResourceKey, code: number): Promise<void> {
+    this.host.bootMs = this.time.now().bootMs;
+    this.host.exit(key, code);
+    this.controller.enqueue([key]);
+    await this.controller.settled();
+  }
+
+  async #carryOut(op: Op): Promise<void> {
+    const { desired } = this;
+    await settled();
+    await this.beforeOp(op);
+    this.host.bootMs = this.time.now().bootMs;
+    this.done.push(op.id);
+    this.host.apply(op, desired);
+  }
+}

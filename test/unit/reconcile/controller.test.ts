@@ -1,0 +1,219 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { TsdError } from '../../../src/model/errors.ts';
+import type { ResourceKey } from '../../../src/model/resource.ts';
+import { WorkQueue } from '../../../src/reconcile/work-queue.ts';
+import { ManualTime, settled } from '../../support/manual-time.ts';
+import { Simulation } from '../../support/simulation.ts';
+
+const WEB: ResourceKey = 'container/blog/web';
+const DB: ResourceKey = 'container/blog/db';
+const PAIR = { blog: { containers: { db: { restart: 'always' }, web: { restart: 'always', links: ['db'] } } } };
+
+let sim: Simulation;
+beforeEach(() => {
+  sim = new Simulation();
+});
+afterEach(async () => {
+  await sim.controller.stop();
+  expect(sim.time.pending).toBe(0);
+});
+
+test('what is declared comes up and is looked at until nothing is left to do', async () => {
+  await sim.declare(PAIR);
+  expect([...sim.host.containers.values()].map(({ key, running }) => [key, running])).toEqual([
+    [DB, true],
+    [WEB, true],
+  ]);
+  expect(sim.reports.at(-1)?.plan.ops).toEqual([]);
+  expect(sim.controller.busy.size).toBe(0);
+});
+
+test('a crash is answered at once, the next one after a wait, and the hold says so', async () => {
+  await sim.declare(PAIR);
+  sim.done.length = 0;
+  await sim.exit(DB, 1);
+  expect(sim.done).toEqual([`start ${DB}`]);
+  await sim.exit(DB, 1);
+  expect(sim.done).toHaveLength(1);
+  const hold = sim.controller.hold(DB);
+  expect(hold?.reason).toBe('backing-off');
+  await sim.time.advance((hold?.untilBootMs ?? 0) - sim.time.now().bootMs - 1);
+  expect(sim.done).toHaveLength(1);
+  await sim.time.advance(1);
+  await sim.controller.settled();
+  expect(sim.done).toEqual([`start ${DB}`, `start ${DB}`]);
+  expect(sim.controller.hold(DB)).toBeUndefined();
+});
+
+test('a dependent that waits is started when its dependency came up', async () => {
+  let broken = true;
+  sim.beforeOp = (op) => {
+    if (broken && op.id === `start ${DB}`) throw new TsdError('TSD_BIND_SOURCE', '/srv/db is missing');
+  };
+  await sim.declare(PAIR);
+  expect(sim.host.failures.get(DB)).toMatchObject({ class: 'precondition', attempts: 1 });
+  expect([sim.controller.hold(DB)?.reason, sim.controller.hold(WEB)?.reason]).toEqual([
+    'backing-off',
+    'dependency-not-ready',
+  ]);
+  broken = false;
+  await sim.wait(600);
+  expect(sim.host.container(WEB).running).toBe(true);
+  expect(sim.host.failures.size).toBe(0);
+});
+
+test('a failure that repeats is tried less and less often, and at once when the spec changes', async () => {
+  sim.beforeOp = (op) => {
+    if (op.op === 'container.start') throw new TsdError('TSD_BIND_SOURCE', 'missing');
+  };
+  await sim.declare({ blog: { containers: { web: {} } } });
+  await sim.wait(30_000);
+  const attempts = sim.host.failures.get(WEB)?.attempts ?? 0;
+  expect(attempts).toBeGreaterThan(4);
+  expect(attempts).toBeLessThan(9);
+  sim.beforeOp = () => {};
+  await sim.declare({ blog: { containers: { web: { env: { A: '1' } } } } });
+  expect(sim.host.container(WEB).running).toBe(true);
+});
+
+test('other keys go on while an op is under way', async () => {
+  let release = () => {};
+  sim.beforeOp = (op) => (op.key === DB ? new Promise((resolve) => (release = resolve)) : undefined);
+  const apps = { blog: { containers: { db: {} } } };
+  const slow = sim.declare(apps);
+  await settled();
+  await settled();
+  expect(sim.controller.inFlight(DB)?.op).toBe('container.create');
+  const both = sim.declare({ ...apps, shop: { containers: { till: {} } } });
+  for (let turns = 0; turns < 20; turns++) await settled();
+  expect(sim.host.container('container/shop/till').running).toBe(true);
+  sim.beforeOp = () => {};
+  release();
+  await Promise.all([slow, both]);
+  expect(sim.host.container(DB).running).toBe(true);
+  expect(sim.controller.inFlight(DB)).toBeUndefined();
+});
+
+test('many keys at once are one pass', async () => {
+  await sim.declare(PAIR);
+  const before = sim.reports.length;
+  sim.controller.enqueue([DB]);
+  sim.controller.enqueue([WEB, DB]);
+  await sim.controller.settled();
+  expect(sim.reports.length).toBe(before + 1);
+});
+
+test('everything is looked at now and then: drift without an event is found', async () => {
+  sim.controller.start();
+  await sim.declare(PAIR);
+  sim.host.change(WEB, { drift: ['veth missing'] });
+  await sim.wait(60_000);
+  expect(sim.host.container(WEB).drift).toEqual([]);
+});
+
+test('work without effect is not done in a circle', async () => {
+  await sim.declare({ blog: { containers: { web: {} } } });
+  sim.done.length = 0;
+  sim.beforeOp = () => {
+    sim.beforeOp = () => {};
+  };
+  const apply = sim.host.change.bind(sim.host);
+  sim.host.change = (key, change) => apply(key, change.drift ? { ...change, drift: ['veth missing'] } : change);
+  apply(WEB, { drift: ['veth missing'] });
+  sim.controller.enqueue([WEB]);
+  await sim.controller.settled();
+  expect(sim.done).toEqual([`connect ${WEB}`, `connect ${WEB}`]);
+  expect(sim.controller.hold(WEB)).toMatchObject({
+    reason: 'backing-off',
+    message: `connect ${WEB} ${sim.host.container(WEB).id}: no effect`,
+  });
+});
+
+describe('defects', () => {
+  test('a key that cannot be planned is parked; the others go on; another spec frees it', async () => {
+    const apps = (labels: Record<string, string>) => ({
+      blog: { containers: { web: { labels } } },
+      shop: { containers: { till: {}, desk: {} } },
+    });
+    await sim.declare(apps({}));
+    sim.host.change(WEB, {
+      specHash: 'torn',
+      spec: new Proxy(
+        {},
+        {
+          ownKeys: () => {
+            throw new TypeError('torn spec');
+          },
+        },
+      ),
+    });
+    sim.host.exit('container/shop/till', 0);
+    sim.host.change('container/shop/desk', { drift: ['veth missing'] });
+    sim.controller.resync();
+    await sim.controller.settled();
+    expect(sim.controller.hold(WEB)).toMatchObject({ reason: 'failed', message: 'defect in tsdocker: torn spec' });
+    expect(sim.host.container('container/shop/desk').drift).toEqual([]);
+    expect(sim.defects.at(-1)?.keys).toEqual([WEB]);
+
+    const passes = sim.defects.length;
+    sim.controller.resync();
+    await sim.controller.settled();
+    expect(sim.defects.length).toBe(passes);
+    sim.host.containers.delete(WEB);
+    await sim.declare(apps({ a: '1' }));
+    expect(sim.host.container(WEB).running).toBe(true);
+  });
+
+  test('a host that cannot be looked at is looked at later, and nothing is parked', async () => {
+    let blind = true;
+    sim.beforeObserve = () => {
+      if (blind) throw new TsdError('TSD_SYSCALL', 'netlink: ENOBUFS');
+    };
+    await sim.declare(PAIR);
+    expect(sim.host.containers.size).toBe(0);
+    blind = false;
+    await sim.wait(700);
+    expect(sim.host.container(WEB).running).toBe(true);
+  });
+});
+
+test('stop lets the ops in flight end and begins nothing', async () => {
+  const held: (() => void)[] = [];
+  sim.beforeOp = () => new Promise((resolve) => held.push(resolve));
+  void sim.declare(PAIR);
+  while (held.length < 2) await settled();
+  const stopped = sim.controller.stop();
+  for (const release of held) release();
+  await stopped;
+  expect(sim.done).toEqual([`create ${DB}`, `create ${WEB}`]);
+  expect(sim.host.failures.size).toBe(0);
+});
+
+describe('work queue', () => {
+  test('a key waits once, for the earliest time asked for', async () => {
+    const time = new ManualTime();
+    let due = 0;
+    const queue = new WorkQueue({ clock: time, timers: time, onDue: () => due++ });
+    const at = (ms: number) => time.now().bootMs + ms;
+    queue.add(WEB, at(1000));
+    queue.add(WEB, at(2000));
+    queue.add(DB, at(500));
+    queue.add(WEB, at(700));
+    expect([queue.size, time.pending]).toEqual([2, 1]);
+    await time.advance(600);
+    expect([due, queue.takeDue()]).toEqual([1, [DB]]);
+    await time.advance(100);
+    expect([due, queue.takeDue(), queue.size, time.pending]).toEqual([2, [WEB], 0, 0]);
+  });
+
+  test('due keys are announced once until they are taken', () => {
+    const time = new ManualTime();
+    let due = 0;
+    const queue = new WorkQueue({ clock: time, timers: time, onDue: () => due++ });
+    queue.add(WEB);
+    queue.add(DB);
+    expect([due, queue.takeDue()]).toEqual([1, [WEB, DB]]);
+    queue.add(WEB);
+    expect(due).toBe(2);
+  });
+});

@@ -1,0 +1,202 @@
+import { describe, expect, test } from 'vitest';
+import { Engine } from '../../../src/engine/engine.ts';
+import { TsdError } from '../../../src/model/errors.ts';
+import type { ResourceKey } from '../../../src/model/resource.ts';
+import type { OpContext, OpHandlers, OpResult } from '../../../src/reconcile/executor.ts';
+import { Executor } from '../../../src/reconcile/executor.ts';
+import type { Op, OpType, Plan } from '../../../src/reconcile/op.ts';
+import { ManualTime, settled } from '../../support/manual-time.ts';
+import { everyOp } from '../../support/simulation.ts';
+
+type Handler = (op: Op, context: OpContext) => Promise<void>;
+
+function bench(handler: Handler, concurrency = 8) {
+  const time = new ManualTime();
+  const journal: string[] = [];
+  const executor = new Executor({
+    handlers: everyOp(handler) as OpHandlers,
+    engine: new Engine({ timers: time }),
+    journal: {
+      begin: (op) => journal.push(`begin ${op.id}`),
+      end: (result) => journal.push(`${result.status} ${result.op.id}`),
+    },
+    clock: time,
+    timers: time,
+    concurrency,
+  });
+  return { executor, journal, time };
+}
+
+const op = (type: OpType, name: string, ...dependsOn: string[]): Op =>
+  ({
+    id: `${type.split('.')[1]} container/x/${name}`,
+    op: type,
+    key: `container/x/${name}` as ResourceKey,
+    cause: { reason: 'declared', message: 'declared' },
+    dependsOn,
+    containerId: name,
+    timeoutMs: 10_000,
+  }) as Op;
+
+const planOf = (...ops: Op[]): Plan => ({ generation: 1, ops, holds: [] });
+const lines = (results: readonly OpResult[]) =>
+  results.map(({ op: { id }, status, skipped }) => `${status} ${id}${skipped === null ? '' : `: ${skipped}`}`);
+
+const forever = new AbortController().signal;
+
+test('ops run after those they depend on, at the same time otherwise, and are journalled before and after', async () => {
+  const running: string[] = [];
+  const { executor, journal } = bench(async ({ id }) => {
+    running.push(id);
+    await settled();
+  });
+  const ops = [
+    op('container.create', 'a'),
+    op('container.create', 'b'),
+    op('container.start', 'a', 'create container/x/a', 'create container/x/b'),
+  ];
+  await executor.execute(planOf(...ops), forever);
+  expect(running).toEqual(['create container/x/a', 'create container/x/b', 'start container/x/a']);
+  expect(journal).toEqual([
+    'begin create container/x/a',
+    'begin create container/x/b',
+    'done create container/x/a',
+    'done create container/x/b',
+    'begin start container/x/a',
+    'done start container/x/a',
+  ]);
+});
+
+test('what depends on a failed op is skipped with the reason, and is tried by nobody', async () => {
+  let calls = 0;
+  const { executor } = bench(async ({ id }) => {
+    calls++;
+    if (id === 'start container/x/db') throw new TsdError('TSD_COMMAND_NOT_FOUND', '/bin/db is not in the image');
+  });
+  const results = await executor.execute(
+    planOf(
+      op('container.start', 'db'),
+      op('container.start', 'web', 'start container/x/db'),
+      op('container.start', 'proxy', 'start container/x/web'),
+      op('container.start', 'other'),
+    ),
+    forever,
+  );
+  expect(lines(results).sort()).toEqual([
+    'done start container/x/other',
+    'failed start container/x/db',
+    'skipped start container/x/proxy: start container/x/db failed',
+    'skipped start container/x/web: start container/x/db failed',
+  ]);
+  expect(calls).toBe(2);
+  expect(results.find(({ status }) => status === 'failed')?.error).toMatchObject({
+    code: 'TSD_COMMAND_NOT_FOUND',
+    key: 'container/x/db',
+  });
+});
+
+test('whatever is thrown becomes a typed error', async () => {
+  const { executor } = bench(() => Promise.reject(new TypeError('x is undefined')));
+  const [result] = await executor.execute(planOf(op('container.start', 'a')), forever);
+  expect(result?.error).toMatchObject({ code: 'TSD_BUG', class: 'bug', message: 'x is undefined' });
+});
+
+test('one op in flight per key, over all plans', async () => {
+  let inFlight = 0;
+  let most = 0;
+  const { executor } = bench(async () => {
+    most = Math.max(most, ++inFlight);
+    await settled();
+    inFlight--;
+  });
+  const same = () => planOf(op('container.connect', 'a'));
+  await Promise.all([1, 2, 3].map(() => executor.execute(same(), forever)));
+  expect(most).toBe(1);
+});
+
+test('no more ops at a time than allowed', async () => {
+  let inFlight = 0;
+  let most = 0;
+  const { executor } = bench(async () => {
+    most = Math.max(most, ++inFlight);
+    await settled();
+    inFlight--;
+  }, 3);
+  const ops = Array.from({ length: 20 }, (_, index) => op('container.start', `c${index}`));
+  await executor.execute(planOf(...ops), forever);
+  expect(most).toBe(3);
+});
+
+test('an end that cannot be written down is a failure', async () => {
+  const time = new ManualTime();
+  const executor = new Executor({
+    handlers: everyOp(async () => {}) as OpHandlers,
+    engine: new Engine({ timers: time }),
+    journal: {
+      begin: () => {},
+      end: () => {
+        throw new TsdError('TSD_DISK_FULL', 'history.db: disk full');
+      },
+    },
+    clock: time,
+    timers: time,
+    concurrency: 1,
+  });
+  const results = await executor.execute(
+    planOf(op('container.start', 'a'), op('container.relink', 'a', 'start container/x/a')),
+    forever,
+  );
+  expect(results.map(({ status }) => status)).toEqual(['failed', 'failed']);
+});
+
+describe('called off', () => {
+  test('what has not begun is skipped; a removal that has begun is finished', async () => {
+    const pass = new AbortController();
+    const { executor } = bench(async ({ id }) => {
+      if (id === 'stop container/x/a') pass.abort();
+    }, 1);
+    const results = await executor.execute(
+      planOf(
+        op('container.stop', 'a'),
+        op('container.disconnect', 'a', 'stop container/x/a'),
+        op('container.remove', 'a', 'disconnect container/x/a'),
+        op('container.create', 'a', 'remove container/x/a'),
+        op('container.stop', 'b'),
+        op('container.remove', 'b', 'stop container/x/b'),
+      ),
+      pass.signal,
+    );
+    expect(lines(results)).toEqual([
+      'done stop container/x/a',
+      'skipped stop container/x/b: called off',
+      'skipped remove container/x/b: called off',
+      'done disconnect container/x/a',
+      'done remove container/x/a',
+      'skipped create container/x/a: called off',
+    ]);
+  });
+
+  test('an op that builds up is told at once, one that tears down has time left', async () => {
+    const pass = new AbortController();
+    const aborted: string[] = [];
+    const { executor, time } = bench(
+      ({ id }, { signal }) =>
+        new Promise((resolve) => {
+          signal.addEventListener('abort', () => {
+            aborted.push(id);
+            resolve();
+          });
+        }),
+    );
+    const done = executor.execute(planOf(op('container.start', 'a'), op('container.stop', 'b')), pass.signal);
+    await settled();
+    pass.abort();
+    await settled();
+    expect(aborted).toEqual(['start container/x/a']);
+    await time.advance(39_999);
+    expect(aborted).toEqual(['start container/x/a']);
+    await time.advance(1);
+    await done;
+    expect([aborted.length, time.pending]).toEqual([2, 0]);
+  });
+});
