@@ -1,6 +1,6 @@
 # bash completion for tsdocker; written by: tsdocker completion bash
 _tsdocker() {
-  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command= flags= words= i
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command= flags= words= containers= i
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       -H|--host) ((i++)) ;;
@@ -26,13 +26,13 @@ _tsdocker() {
     get) flags="-o --output -H --host"; words="containers images volumes networks manifests" ;;
     describe) flags="-o --output -H --host"; words="" ;;
     images) flags="-o --output -H --host"; words="" ;;
-    logs) flags="-f --follow -n --tail --since -t --timestamps -H --host"; words=" $(tsdocker get containers -o name 2>/dev/null)" ;;
-    exec) flags="-i --interactive -t --tty -e --env -w --workdir -u --user -H --host"; words=" $(tsdocker get containers -o name 2>/dev/null)" ;;
-    stop) flags="-t --timeout -H --host"; words=" $(tsdocker get containers -o name 2>/dev/null)" ;;
-    start) flags="-H --host"; words=" $(tsdocker get containers -o name 2>/dev/null)" ;;
-    restart) flags="-t --timeout -H --host"; words=" $(tsdocker get containers -o name 2>/dev/null)" ;;
-    kill) flags="-s --signal -H --host"; words=" $(tsdocker get containers -o name 2>/dev/null)" ;;
-    wait) flags="-H --host"; words=" $(tsdocker get containers -o name 2>/dev/null)" ;;
+    logs) flags="-f --follow -n --tail --since -t --timestamps -H --host"; words=""; containers=1 ;;
+    exec) flags="-i --interactive -t --tty -e --env -w --workdir -u --user -H --host"; words=""; containers=1 ;;
+    stop) flags="-t --timeout -H --host"; words=""; containers=1 ;;
+    start) flags="-H --host"; words=""; containers=1 ;;
+    restart) flags="-t --timeout -H --host"; words=""; containers=1 ;;
+    kill) flags="-s --signal -H --host"; words=""; containers=1 ;;
+    wait) flags="-H --host"; words=""; containers=1 ;;
     load) flags="-i --input -H --host"; words="" ;;
     daemon) flags="--root --run-dir --manifests -H --host -G --group -p --pidfile --default-bridge -b --bridge --bip --fixed-cidr --mtu --icc --ip-masq --iptables --ip-forward --ip --dns --dns-search -s --storage-driver --storage-opt -e --exec-driver --label -D --debug -l --log-level --stop-containers --config"; words="" ;;
     info) flags="-o --output -H --host"; words="" ;;
@@ -43,6 +43,7 @@ _tsdocker() {
   if [[ $cur == -* ]]; then
     COMPREPLY=($(compgen -W "$flags -h --help" -- "$cur"))
   else
+    [[ $containers ]] && words="$(tsdocker get containers -o name 2>/dev/null)"
     COMPREPLY=($(compgen -W "$words" -- "$cur"))
   fi
 }

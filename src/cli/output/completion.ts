@@ -50,12 +50,11 @@ export function bashCompletion(shape: ProgramShape): string {
   const valueFlags = [...new Set(shape.flatMap((c) => c.options.filter((o) => o.takesValue).flatMap((o) => o.flags)))];
   const cases = shape.map(({ name, options, words, containers }) => {
     const flags = options.flatMap((option) => option.flags).join(' ');
-    const names = containers ? ` $(${CONTAINER_NAMES})` : '';
-    return `    ${name}) flags="${flags}"; words="${words.join(' ')}${names}" ;;`;
+    return `    ${name}) flags="${flags}"; words="${words.join(' ')}"${containers ? '; containers=1' : ''} ;;`;
   });
   return `# bash completion for tsdocker; written by: tsdocker completion bash
 _tsdocker() {
-  local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} command= flags= words= i
+  local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} command= flags= words= containers= i
   for ((i = 1; i < COMP_CWORD; i++)); do
     case \${COMP_WORDS[i]} in
       -H|--host) ((i++)) ;;
@@ -76,6 +75,7 @@ ${cases.join('\n')}
   if [[ $cur == -* ]]; then
     COMPREPLY=($(compgen -W "$flags -h --help" -- "$cur"))
   else
+    [[ $containers ]] && words="$(${CONTAINER_NAMES})"
     COMPREPLY=($(compgen -W "$words" -- "$cur"))
   fi
 }

@@ -48,7 +48,10 @@ const tsdocker = (...argv: readonly string[]) => start(PROGRAM, argv);
 
 /** Runs a command line of the program on a pseudo-terminal of 132 columns and 40 rows. */
 const onTerminal = (line: string, before = '') =>
-  start('script', ['-qec', `stty rows 40 cols 132; ${before} ${PROGRAM} ${line}`, '/dev/null'], { TERM: 'xterm' });
+  start('script', ['-qec', `stty rows 40 cols 132; ${before} ${PROGRAM} ${line}`, '/dev/null'], {
+    TERM: 'xterm',
+    NO_COLOR: '',
+  });
 
 describe('exec', () => {
   test('outputs stay apart and the exit code is passed on', async () => {
@@ -142,16 +145,17 @@ test('a checkout that was not built says so', () => {
   expect([status, stderr]).toEqual([1, 'error: tsdocker is not built\nhint: run `npm run build` in the checkout.\n']);
 });
 
-test('the bash completion completes commands, options and names', () => {
-  const complete = (...words: readonly string[]) => {
-    const script = `source packaging/completions/tsdocker.bash
-      COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tsdocker; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    return spawnSync('bash', ['-c', script, 'bash', 'tsdocker', ...words], {
-      encoding: 'utf8',
-      env: { ...process.env, PATH: `${dirname(PROGRAM)}:${process.env.PATH}`, TSDOCKER_HOST: served.host },
-    });
+test('the bash completion completes commands, options and names', async () => {
+  const script = `source packaging/completions/tsdocker.bash
+    COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tsdocker; printf '%s\\n' "\${COMPREPLY[@]}"`;
+  const complete = async (...words: readonly string[]) => {
+    const path = `${dirname(PROGRAM)}:${process.env.PATH}`;
+    const run = start('bash', ['-c', script, 'bash', 'tsdocker', ...words], { PATH: path });
+    await run.ended;
+    return run.stdout().trim().split('\n');
   };
-  expect(complete('de').stdout.split('\n')).toEqual(['delete', 'describe', '']);
-  expect(complete('logs', '--fo').stdout).toBe('--follow\n');
-  expect(complete('get', 'vol').stdout).toBe('volumes\n');
+  expect(await complete('de')).toEqual(['delete', 'describe']);
+  expect(await complete('logs', '--fo')).toEqual(['--follow']);
+  expect(await complete('get', 'vol')).toEqual(['volumes']);
+  expect(await complete('logs', '')).toEqual(['blog/web', 'blog/migrate']);
 });
