@@ -73,13 +73,12 @@ describe('exec', () => {
   });
 
   test('signals are passed on', async () => {
-    const run = tsdocker('exec', 'web', 'hold');
-    await until('the session', () => served.supervisor.sessions.length === 1);
-    await until('the signal', () => {
-      run.child.kill('SIGTERM');
-      return served.supervisor.sessions[0]?.signals.includes(15);
-    });
+    const run = tsdocker('exec', '-i', 'web', 'cat');
+    run.child.stdin?.write('connected');
+    await until('the echo', () => run.stdout() === 'connected');
+    run.child.kill('SIGTERM');
     expect(await run.ended).toBe(143);
+    expect(served.supervisor.sessions[0]?.signals).toEqual([15]);
   });
 });
 
