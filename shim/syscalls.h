@@ -14,7 +14,6 @@
 #include <linux/fcntl.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
-#include <linux/time.h>
 #include <linux/time_types.h>
 #include <linux/uio.h>
 #include <linux/wait.h>
@@ -38,11 +37,14 @@ struct peer_credentials {
 #define CLD_EXITED 1
 #define CLD_DUMPED 3
 #define SIG_SETMASK 2
-#define NSEC_PER_SEC 1000000000ull
 #define SIGKILL 9
 #define SIGCHLD 17
 #define SIGTTIN 21
 #define SIGTTOU 22
+/* include/uapi/linux/time.h, which cannot be included beside libc's */
+#define CLOCK_REALTIME 0
+#define CLOCK_BOOTTIME 7
+#define NSEC_PER_SEC 1000000000ull
 /* include/uapi/linux/close_range.h, include/uapi/linux/fs.h */
 #define CLOSE_RANGE_CLOEXEC 4
 #define SEEK_END 2

@@ -97,17 +97,18 @@ export function spawn(options: SpawnOptions): number {
   const actions = Buffer.alloc(FILE_ACTIONS_BYTES);
   const pid = Buffer.alloc(64);
   const moved: number[] = [];
-  const above = Math.max(2, ...options.descriptors.keys()) + 1;
-  /** A descriptor that lies where the child gets another one is first moved out of the way. */
+  const { descriptors } = options;
+  const above = Math.max(2, ...descriptors.keys()) + 1;
+  /** A descriptor whose number stands for another one in the child is first moved out of the way. */
   const clearOfTargets = (fd: number): number => {
-    if (fd >= above) return fd;
+    if (fd > 2 && !descriptors.has(fd)) return fd;
     const copy = syscall('move a descriptor', 'fcntl', fd, F_DUPFD_CLOEXEC, above);
     moved.push(copy);
     return copy;
   };
   spawnCall('posix_spawn_file_actions_init', [actions]);
   try {
-    for (const [target, source] of options.descriptors) {
+    for (const [target, source] of descriptors) {
       spawnCall('posix_spawn_file_actions_adddup2', [actions, clearOfTargets(source), target]);
     }
     spawnCall('posix_spawn_file_actions_addopen', [actions, 0, '/dev/null', O_RDWR, 0]);

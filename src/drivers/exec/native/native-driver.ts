@@ -3,7 +3,6 @@
  * the payload and outlives us; what we hold of a run is a connection to it.
  */
 import { closeSync, readFileSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { SIGKILL, sealedMemoryFile, signalProcess, startTimeOf } from '../../../ffi/processes.ts';
 import { openTerminal, openTerminalIn, type Terminal } from '../../../ffi/pty.ts';
 import type { Clock } from '../../../model/clock.ts';
@@ -115,17 +114,16 @@ export class NativeDriver implements ExecDriver {
     const terminal = spec.tty ? openTerminal() : null;
     try {
       const task = this.#compiler.task(spec, terminal?.path ?? null);
-      const { launched, connection } = await this.#launch(task, terminal, {
-        containerId,
-        run: {
-          number: run,
-          log: spec.log,
-          socket: this.#files.socket(containerId, run),
-          recordDirectory: this.#files.directory(containerId),
-        },
-      });
+      const ofRun = {
+        number: run,
+        log: spec.log,
+        socket: this.#files.socket(containerId, run),
+        recordDirectory: this.#files.directory(containerId),
+      };
+      const { launched, connection } = await this.#launch(task, terminal, { containerId, run: ofRun }, () =>
+        this.#files.writeContainer(spec, task.cgroupPaths),
+      );
       const handle = handleOf(spec, launched);
-      this.#files.writeContainer(spec, task.cgroupPaths);
       this.#files.writeState(handle, task.cgroupPaths);
       this.#runs.follow(handle, connection);
       return handle;
@@ -137,11 +135,15 @@ export class NativeDriver implements ExecDriver {
     }
   }
 
-  /** Starts a shim and waits until its payload runs. On failure the shim is gone and the task is undone. */
+  /**
+   * Starts a shim and waits until its payload runs. On failure the shim is gone and the task is undone.
+   * @param meanwhile what there is to do while the shim works on another processor.
+   */
   async #launch(
     task: PreparedTask,
     terminal: Terminal | null,
     what: Pick<LaunchOptions, 'containerId' | 'run'>,
+    meanwhile: () => void = () => {},
   ): Promise<LaunchedShim & { launched: Launched }> {
     let shim: LaunchedShim | undefined;
     try {
@@ -151,6 +153,7 @@ export class NativeDriver implements ExecDriver {
         task.release();
       }
       this.#children.started(shim.shimPid);
+      meanwhile();
       const launched = await launchReport(shim.connection);
       if (launched.failure !== null) throw launchError(launched.failure, task);
       return { ...shim, launched };
@@ -280,16 +283,15 @@ export class NativeDriver implements ExecDriver {
 }
 
 async function launchReport(connection: ShimConnection): Promise<Launched> {
-  const reported = new AbortController();
-  const late = delay(LAUNCH_TIMEOUT_MS, undefined, { signal: reported.signal, ref: false }).then(() => {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
     const message = `the container was not set up within ${LAUNCH_TIMEOUT_MS / 1000} s`;
-    throw new TsdError('TSD_TIMEOUT', message, { step: 'launch' });
+    timer = setTimeout(() => reject(new TsdError('TSD_TIMEOUT', message, { step: 'launch' })), LAUNCH_TIMEOUT_MS);
   });
   try {
     return await Promise.race([connection.launched(), late]);
   } finally {
-    late.catch(() => {});
-    reported.abort();
+    clearTimeout(timer);
   }
 }
 
