@@ -39,7 +39,8 @@ export class StateFiles {
   /** On the same filesystem as every file written. */
   readonly tmpDir: string;
   #temporaries = 0;
-  readonly #staged = new Map<string, StagedFile>();
+  /** By final path, in the order staged. */
+  readonly #staged = new Map<string, readonly StagedFile[]>();
 
   constructor(tmpDir: string) {
     this.tmpDir = tmpDir;
@@ -65,35 +66,34 @@ export class StateFiles {
   /** Replaces a derivable file. @throws TsdError TSD_DISK_FULL, TSD_SYSCALL; then the old content stands. */
   replace(path: string, content: string | Buffer, mode: number): void {
     const temporary = this.writeTemporary(path, content, mode);
-    this.#supersede(path);
     rename(temporary, path);
+    for (const staged of this.#staged.get(path) ?? []) staged.superseded = true;
   }
 
   /** Notes content that waits for its batch, so that a later write of the same file is not undone by the commit. */
   stage(path: string, content: string | Buffer, mode: number): StagedFile {
     const staged = { path, temporary: this.writeTemporary(path, content, mode), superseded: false };
-    this.#supersede(path);
-    this.#staged.set(path, staged);
+    this.#staged.set(path, [...(this.#staged.get(path) ?? []), staged]);
     return staged;
   }
 
-  /** Publishes staged content unless a later write did. Returns false then. */
+  /** Publishes staged content unless a later write of the file was published before: returns false then. */
   publish(staged: StagedFile): boolean {
+    if (!staged.superseded) {
+      rename(staged.temporary, staged.path);
+      const waiting = this.#staged.get(staged.path) ?? [];
+      for (const older of waiting.slice(0, waiting.indexOf(staged))) older.superseded = true;
+    }
     this.unstage(staged);
-    if (staged.superseded) return false;
-    rename(staged.temporary, staged.path);
-    return true;
+    return !staged.superseded;
   }
 
   /** Forgets staged content. */
   unstage(staged: StagedFile): void {
-    if (this.#staged.get(staged.path) === staged) this.#staged.delete(staged.path);
-    if (staged.superseded) rmSync(staged.temporary, { force: true });
-  }
-
-  #supersede(path: string): void {
-    const older = this.#staged.get(path);
-    if (older !== undefined) older.superseded = true;
+    const waiting = (this.#staged.get(staged.path) ?? []).filter((other) => other !== staged);
+    if (waiting.length === 0) this.#staged.delete(staged.path);
+    else this.#staged.set(staged.path, waiting);
+    rmSync(staged.temporary, { force: true });
   }
 
   /** A group commit of durable changes. */
@@ -167,10 +167,7 @@ export class DurableBatch {
         published();
         return [];
       },
-      discard: () => {
-        this.#files.unstage(staged);
-        rmSync(staged.temporary, { force: true });
-      },
+      discard: () => this.#files.unstage(staged),
     });
   }
 

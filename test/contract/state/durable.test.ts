@@ -1,0 +1,98 @@
+import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { rewriteInPlace, StateFiles } from '../../../src/state/durable.ts';
+import { temporaryDirectories } from '../../support/temp-root.ts';
+
+const directory = temporaryDirectories('durable');
+let base = '';
+let files: StateFiles;
+beforeEach(() => {
+  base = directory();
+  mkdirSync(join(base, 'tmp'));
+  files = new StateFiles(join(base, 'tmp'));
+});
+
+const path = (name: string): string => join(base, name);
+const read = (name: string): string => readFileSync(path(name), 'utf8');
+const leftovers = (): string[] => readdirSync(join(base, 'tmp'));
+
+describe('replacing a file', () => {
+  it('gives it a new inode, its mode, and leaves nothing else', () => {
+    writeFileSync(path('a'), 'old');
+    linkSync(path('a'), path('old'));
+    files.replace(path('a'), 'new', 0o640);
+    expect([read('a'), read('old')]).toEqual(['new', 'old']);
+    expect(statSync(path('a')).mode & 0o777).toBe(0o640);
+    expect(leftovers()).toEqual([]);
+  });
+
+  it('keeps the old content when it fails', () => {
+    mkdirSync(path('a'));
+    expect(() => files.replace(path('a'), 'new', 0o600)).toThrow(
+      expect.objectContaining({ code: 'TSD_SYSCALL', step: `rename ${path('a')}` }),
+    );
+    expect(statSync(path('a')).isDirectory()).toBe(true);
+    expect(leftovers()).toEqual([]);
+  });
+});
+
+it('rewrites in place for readers that hold the inode', () => {
+  writeFileSync(path('hosts'), 'a long old text\n');
+  const { ino } = statSync(path('hosts'));
+  rewriteInPlace(path('hosts'), 'short\n', 0o644);
+  expect([read('hosts'), statSync(path('hosts')).ino]).toEqual(['short\n', ino]);
+});
+
+describe('a group commit', () => {
+  it('shows nothing before and everything after', async () => {
+    const batch = files.batch();
+    mkdirSync(path('tmp/d'));
+    writeFileSync(path('tmp/d/f'), '1');
+    const published: string[] = [];
+    batch.directory(path('tmp/d'), path('d'), [path('tmp/d/f')], () => published.push('d'));
+    batch.file(path('a'), 'A', 0o600, () => published.push('a'));
+    expect([existsSync(path('a')), existsSync(path('d')), published]).toEqual([false, false, []]);
+    await batch.commit();
+    expect([read('a'), read('d/f'), published]).toEqual(['A', '1', ['d', 'a']]);
+    expect(leftovers()).toEqual([]);
+    // Three contents (file, directory, its file) and the one directory that both were renamed into.
+    expect(batch.syncs).toBe(4);
+  });
+
+  it('does not undo a later write of the same file', async () => {
+    const batch = files.batch();
+    batch.file(path('a'), 'first', 0o600);
+    files.replace(path('a'), 'second', 0o600);
+    await batch.commit();
+    expect(read('a')).toBe('second');
+    expect(leftovers()).toEqual([]);
+  });
+
+  it('does not undo a write that comes while it waits for the disk', async () => {
+    const [batch, other] = [files.batch(), files.batch()];
+    batch.file(path('a'), 'first', 0o600);
+    const committed = batch.commit();
+    other.file(path('a'), 'second', 0o600);
+    await committed;
+    await other.commit();
+    expect(read('a')).toBe('second');
+    expect(leftovers()).toEqual([]);
+  });
+
+  it('keeps what was done before a failure and removes the rest', async () => {
+    const batch = files.batch();
+    mkdirSync(path('b'));
+    for (const name of ['a', 'b', 'c']) batch.file(path(name), name, 0o600);
+    await expect(batch.commit()).rejects.toMatchObject({ code: 'TSD_SYSCALL', step: `rename ${path('b')}` });
+    expect([existsSync(path('a')), existsSync(path('c'))]).toEqual([true, false]);
+    expect(leftovers()).toEqual([]);
+  });
+
+  it('leaves nothing when it is abandoned', () => {
+    const batch = files.batch();
+    batch.file(path('a'), 'A', 0o600);
+    batch.abandon();
+    expect([existsSync(path('a')), leftovers()]).toEqual([false, []]);
+  });
+});

@@ -1,0 +1,245 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type History, openHistory } from '../../../src/state/history/history.ts';
+import { MIGRATIONS, migrate } from '../../../src/state/history/migrations.ts';
+import { temporaryDirectories } from '../../support/temp-root.ts';
+
+const directory = temporaryDirectories('history');
+const opened: History[] = [];
+afterEach(() => {
+  for (const history of opened.splice(0)) history.close();
+});
+
+let path = '';
+let history: History;
+function open(): History {
+  const made = openHistory(path);
+  opened.push(made);
+  return made;
+}
+beforeEach(() => {
+  path = join(directory(), 'history.db');
+  history = open();
+});
+function reopen(): History {
+  opened.pop()?.close();
+  history = open();
+  return history;
+}
+
+const NO_PINS = { apps: {}, images: {}, content: {} };
+const source = (text: string, origin = '/m/blog.yaml') => ({ kind: 'watched', origin, baseDir: '/m', text }) as const;
+
+describe('sources and generations', () => {
+  it('keeps each text once and counts its revisions', () => {
+    const first = history.sources.record(source('a'), 1);
+    expect(history.sources.record(source('a'), 2)).toEqual(first);
+    expect(history.sources.record(source('b'), 3)).toMatchObject({ revision: 2, text: 'b', recordedAtMs: 3 });
+    expect(history.sources.record(source('a'), 4)).toMatchObject({ revision: 3, sha256: first.sha256 });
+    expect(history.sources.latest('applied', '/m/blog.yaml')).toBeNull();
+  });
+
+  it('finds the current generation and its texts again after a restart', () => {
+    const { id } = history.sources.record(source('a'), 1);
+    const pins = {
+      apps: { blog: { generation: 1, reason: 'web did not become ready' } },
+      images: { 'image/blog/app': 'x' },
+      content: {},
+    };
+    history.generations.append({ cause: 'first', createdAtMs: 5, pins: NO_PINS }, [id]);
+    const second = history.generations.append({ cause: 'edited blog.yaml', createdAtMs: 6, pins }, [
+      history.sources.record(source('b'), 6).id,
+    ]);
+    const again = reopen();
+    expect(again.generations.current()).toEqual(second);
+    expect(again.sources.ofGeneration(1).map(({ text }) => text)).toEqual(['a']);
+    expect(again.sources.ofGeneration(second.n).map(({ text }) => text)).toEqual(['b']);
+  });
+
+  it('saves nothing of a generation that fails', () => {
+    expect(() => history.generations.append({ cause: 'x', createdAtMs: 1, pins: NO_PINS }, [999])).toThrow();
+    expect(history.generations.current()).toBeNull();
+  });
+
+  it('forgets old ones, but not what the current one is pinned to', () => {
+    for (let n = 1; n <= 6; n++) {
+      const pins = { ...NO_PINS, apps: n === 6 ? { blog: { generation: 2, reason: 'held' } } : {} };
+      history.durable(() => {
+        const { id } = history.sources.record(source(`text ${n}`), n);
+        history.generations.append({ cause: 'edit', createdAtMs: n, pins }, [id]);
+      });
+    }
+    history.prune({ generations: 2, ops: 10 });
+    expect(history.generations.list(10).map(({ n }) => n)).toEqual([6, 5, 2]);
+    expect(history.sources.ofGeneration(2).map(({ text }) => text)).toEqual(['text 2']);
+    expect(history.sources.record(source('text 7'), 7).revision).toBe(7);
+    const database = new Database(path, { readonly: true });
+    const texts = database.prepare('SELECT text FROM texts ORDER BY text').pluck().all();
+    database.close();
+    expect(texts).toEqual(['text 2', 'text 5', 'text 6', 'text 7']);
+  });
+});
+
+describe('journal', () => {
+  const start = {
+    reconcileId: 'r1',
+    opId: 'start web',
+    op: 'container.start',
+    key: 'container/blog/web',
+    cause: 'declared',
+  } as const;
+  const error = { code: 'TSD_SYSCALL', class: 'unavailable', message: 'm', hint: 'h', errno: 5 } as const;
+
+  it('tells how ops ended, newest first', () => {
+    history.journal.end(history.journal.begin(start, 1), 'failed', error, 2);
+    const second = history.journal.begin({ ...start, key: 'container/blog/db' }, 3);
+    history.journal.end(second, 'succeeded', null, 4);
+    history.journal.end(second, 'failed', error, 5);
+    expect(history.journal.recent(10)).toMatchObject([
+      { key: 'container/blog/db', status: 'succeeded', startedAtMs: 3, endedAtMs: 4, error: null },
+      { ...start, status: 'failed', error },
+    ]);
+    expect(history.journal.ofKey('container/blog/web', 10)).toHaveLength(1);
+  });
+
+  it('names what a dead supervisor did not finish, once', () => {
+    history.journal.begin(start, 1);
+    const again = reopen();
+    expect(again.journal.interruptUnfinished(9)).toMatchObject([{ ...start, status: 'running' }]);
+    expect(again.journal.interruptUnfinished(9)).toEqual([]);
+    expect(again.journal.recent(1)).toMatchObject([{ status: 'interrupted', endedAtMs: 9 }]);
+  });
+
+  it('is bounded', () => {
+    for (let n = 0; n < 20; n++) history.journal.end(history.journal.begin(start, n), 'succeeded', null, n);
+    const running = history.journal.begin(start, 20);
+    for (let n = 0; n < 20; n++) history.journal.end(history.journal.begin(start, n), 'succeeded', null, n);
+    history.prune({ generations: 1, ops: 5 });
+    expect(history.journal.recent(100)).toHaveLength(6);
+    expect(history.journal.recent(100).map(({ id }) => id)).toContain(running);
+  });
+});
+
+describe('leases', () => {
+  const network = 'network/blog/back';
+  const web = 'container/blog/web';
+  const db = 'container/blog/db';
+
+  it('keep an address until they are released, and remember where allocation was', () => {
+    history.leases.leaseAddress({ network, container: web, address: '10.80.0.2' });
+    history.leases.leaseAddress({ network, container: web, address: '10.80.0.3' });
+    expect(reopen().leases.addresses()).toEqual([{ network, container: web, address: '10.80.0.3' }]);
+    history.leases.releaseContainer(web);
+    expect([history.leases.address(network, web), history.leases.lastAddress(network)]).toEqual([null, '10.80.0.3']);
+    history.leases.releaseNetwork(network);
+    expect(history.leases.lastAddress(network)).toBeNull();
+  });
+
+  it('give nothing to two', () => {
+    history.leases.leaseAddress({ network, container: web, address: '10.80.0.2' });
+    expect(() => history.leases.leaseAddress({ network, container: db, address: '10.80.0.2' })).toThrow(
+      expect.objectContaining({ class: 'conflict' }),
+    );
+    const port = { containerPort: 80, protocol: 'tcp', hostIp: '0.0.0.0', hostPort: 49153 } as const;
+    history.leases.leasePort({ container: web, ...port });
+    history.leases.leasePort({ container: web, ...port });
+    expect(() => history.leases.leasePort({ container: db, ...port })).toThrow('another container holds it');
+    expect(history.leases.ports()).toEqual([{ container: web, ...port }]);
+    expect(history.leases.address(network, db)).toBeNull();
+  });
+});
+
+describe('resources, failures, approvals', () => {
+  it('survive a restart', () => {
+    const networkRecord = {
+      key: 'network/blog/back',
+      specHash: 'h',
+      written: { internal: true },
+      schemaVersion: 1,
+      bridge: 'tsdbr1',
+      subnet: '10.80.0.0/24',
+      gateway: '10.80.0.1',
+    } as const;
+    const binding = { key: 'image/blog/app', specHash: 'h', imageId: 'i', sourceFingerprint: 'f' } as const;
+    const failure = {
+      key: 'image/blog/app',
+      class: 'precondition',
+      message: 'm',
+      specHash: 'h',
+      attempts: 3,
+      retryAtBootMs: 12.5,
+      bootId: 'b',
+    } as const;
+    history.resources.setNetwork(networkRecord);
+    history.resources.setImage(binding);
+    history.failures.set(failure);
+    history.approvals.grant('volume/blog/data', 1);
+    const again = reopen();
+    expect(again.resources.networks()).toEqual([networkRecord]);
+    expect(again.resources.images()).toEqual([binding]);
+    expect(again.failures.all()).toEqual([failure]);
+    expect(again.approvals.all()).toEqual(new Set(['volume/blog/data']));
+    again.resources.removeNetwork('network/blog/back');
+    again.resources.removeImage('image/blog/app');
+    again.failures.clear('image/blog/app');
+    again.approvals.withdraw('volume/blog/data');
+    expect([
+      again.resources.networks(),
+      again.resources.images(),
+      again.failures.all(),
+      again.approvals.all().size,
+    ]).toEqual([[], [], [], 0]);
+  });
+});
+
+describe('schema', () => {
+  it('1 makes every table in an empty database', () => {
+    const database = new Database(':memory:');
+    migrate(database, MIGRATIONS.slice(0, 1));
+    const tables = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").pluck().all();
+    database.close();
+    expect(tables.filter((name) => name !== 'sqlite_sequence')).toEqual([
+      'address_cursors',
+      'address_leases',
+      'approvals',
+      'failures',
+      'generation_sources',
+      'generations',
+      'images',
+      'networks',
+      'ops',
+      'port_leases',
+      'source_revisions',
+      'texts',
+    ]);
+  });
+
+  it('runs only the steps that are missing, each as a whole', () => {
+    const database = new Database(':memory:');
+    const first = 'CREATE TABLE one (x)';
+    migrate(database, [first]);
+    expect(() => migrate(database, [first, 'CREATE TABLE two (x); CREATE TABLE two (x)'])).toThrow('already exists');
+    expect(database.pragma('user_version', { simple: true })).toBe(1);
+    migrate(database, [first, 'CREATE TABLE two (x)']);
+    expect(database.pragma('user_version', { simple: true })).toBe(2);
+    database.close();
+  });
+
+  it('of a later tsdocker is refused and not touched', () => {
+    opened.pop()?.close();
+    const database = new Database(path);
+    database.pragma('user_version = 99');
+    database.close();
+    expect(() => openHistory(path)).toThrow(expect.objectContaining({ code: 'TSD_VERSION_MISMATCH' }));
+  });
+
+  it('in a damaged file is made anew, the file kept aside', () => {
+    opened.pop()?.close();
+    writeFileSync(path, 'garbage '.repeat(1000));
+    const again = open();
+    expect(again.generations.current()).toBeNull();
+    expect(again.issues).toMatchObject([{ path: `${path}.damaged-1` }]);
+  });
+});

@@ -1,0 +1,144 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { StateFiles } from '../../../src/state/durable.ts';
+import { GraphIndex } from '../../../src/state/graph-index.ts';
+import { IMAGE_JSON, type ImageRecord } from '../../../src/state/image-record.ts';
+import { RepositoryStore } from '../../../src/state/repositories.ts';
+import { temporaryDirectories } from '../../support/temp-root.ts';
+
+const directory = temporaryDirectories('images');
+const ID = '1a'.repeat(32);
+const TOP = '2b'.repeat(32);
+
+let root = '';
+let files: StateFiles;
+beforeEach(() => {
+  root = directory();
+  for (const name of ['tmp', 'graph']) mkdirSync(join(root, name));
+  files = new StateFiles(join(root, 'tmp'));
+});
+
+const image: ImageRecord = {
+  ...IMAGE_JSON.zero(),
+  id: ID,
+  parent: TOP,
+  created: '2026-01-02T03:04:05Z',
+  architecture: 'amd64',
+  os: 'linux',
+  checksum: `sha256:${ID}`,
+  Size: 7,
+  Tsdocker: {
+    Layers: [{ ChainId: TOP, DiffId: '3c'.repeat(32), Size: 7 }],
+    ConfigJson: '{"architecture":"amd64"}',
+    Labels: { a: 'b' },
+    StopSignal: 'SIGQUIT',
+  },
+};
+
+async function add(graph: GraphIndex, record = image): Promise<void> {
+  const batch = files.batch();
+  graph.add(record, batch);
+  await batch.commit();
+}
+
+describe('graph/', () => {
+  it("holds an image in Docker's form, ours in one key at the end", async () => {
+    await add(new GraphIndex(root, files));
+    const text = readFileSync(join(root, 'graph', ID, 'json'), 'utf8');
+    expect(Object.keys(JSON.parse(text) as object)).toEqual([
+      'id',
+      'parent',
+      'created',
+      'container_config',
+      'architecture',
+      'os',
+      'checksum',
+      'Size',
+      'Tsdocker',
+    ]);
+    expect(text.endsWith('}\n')).toBe(true);
+    expect(readFileSync(join(root, 'graph', ID, 'layersize'), 'utf8')).toBe('7');
+  });
+
+  it('is the same after a restart and names the layers in use', async () => {
+    await add(new GraphIndex(root, files));
+    const graph = new GraphIndex(root, files);
+    expect([graph.all(), graph.lookup('1a1'), graph.issues]).toEqual([[image], image, []]);
+    expect(graph.layersInUse()).toEqual(new Set([ID, TOP]));
+  });
+
+  it('leaves an image that exists alone and forgets one that is removed', async () => {
+    const graph = new GraphIndex(root, files);
+    await add(graph);
+    await add(graph, { ...image, Size: 99 });
+    expect(graph.get(ID)?.Size).toBe(7);
+    await graph.remove(ID);
+    await graph.remove(ID);
+    expect([graph.all(), readdirSync(join(root, 'graph')), readdirSync(join(root, 'tmp'))]).toEqual([[], [], []]);
+  });
+
+  it.each<[string, string, () => void]>([
+    ['a torn json', 'not complete JSON', () => writeFileSync(join(root, 'graph', ID, 'json'), '{"id"')],
+    ['a missing json', 'is missing', () => rmSync(join(root, 'graph', ID, 'json'))],
+    ['another id', `wrong id '${TOP}'`, () => writeFileSync(join(root, 'graph', ID, 'json'), `{"id":"${TOP}"}`)],
+    ['a size that is none', 'decimal', () => writeFileSync(join(root, 'graph', ID, 'layersize'), '1e9')],
+  ])('reports %s, keeps it on disk and spares its layer', async (_what, message, damage) => {
+    await add(new GraphIndex(root, files));
+    damage();
+    const graph = new GraphIndex(root, files);
+    expect(graph.issues[0]?.error.message).toContain(message);
+    expect([graph.all(), graph.layersInUse(), readdirSync(join(root, 'graph'))]).toEqual([[], new Set([ID]), [ID]]);
+  });
+
+  it('refuses an id that could be a path', () => {
+    const graph = new GraphIndex(root, files);
+    expect(() => graph.add({ ...image, id: '../../etc' }, files.batch())).toThrow("image ID '../../etc' is invalid");
+  });
+});
+
+describe('repositories-<driver>', () => {
+  const name = { repository: 'blog/web', tag: 'latest' };
+
+  it('is written as Docker writes it', async () => {
+    const store = new RepositoryStore(root, 'overlay', files);
+    await Promise.all([
+      store.set(name, ID, false),
+      store.set({ repository: 'busybox', tag: 'v2' }, TOP, false),
+      store.set({ repository: 'busybox', tag: 'v1' }, TOP, false),
+    ]);
+    expect(readFileSync(join(root, 'repositories-overlay'), 'utf8')).toBe(
+      `{"Repositories":{"blog/web":{"latest":"${ID}"},"busybox":{"v1":"${TOP}","v2":"${TOP}"}}}`,
+    );
+  });
+
+  it('moves a tag only by force and drops a repository with its last tag', async () => {
+    const store = new RepositoryStore(root, 'overlay', files);
+    await store.set(name, ID, false);
+    await store.set(name, ID, false);
+    await expect(store.set(name, TOP, false)).rejects.toMatchObject({ class: 'conflict' });
+    await store.set(name, TOP, true);
+    expect(store.get(name)).toBe(TOP);
+    await store.delete(name);
+    await store.delete(name);
+    expect(store.all()).toEqual({});
+  });
+
+  it('sees what others write to the file, and does not overwrite what it cannot read', async () => {
+    const store = new RepositoryStore(root, 'overlay', files);
+    writeFileSync(join(root, 'repositories-overlay'), `{"repositories":{"x":{"latest":"${ID}"}}}`);
+    expect(store.get({ repository: 'x', tag: 'latest' })).toBe(ID);
+    writeFileSync(join(root, 'repositories-overlay'), '{"Repositories":');
+    await expect(store.set(name, ID, false)).rejects.toMatchObject({ code: 'TSD_STATE_CORRUPT' });
+    expect(readFileSync(join(root, 'repositories-overlay'), 'utf8')).toBe('{"Repositories":');
+  });
+
+  it('finds a tag, an id within a repository, or what the graph knows', async () => {
+    const store = new RepositoryStore(root, 'overlay', files);
+    await store.set(name, ID, false);
+    expect(store.lookup('blog/web', () => 'graph')).toBe(ID);
+    expect(store.lookup('blog/web:1a1a', () => 'graph')).toBe(ID);
+    expect(store.lookup('constructor', () => 'graph')).toBe('graph');
+    expect(() => store.lookup('blog/web:zz', () => 'graph')).toThrow('no such id: blog/web:zz');
+  });
+});

@@ -1,0 +1,143 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { tryLockFile } from '../../../src/ffi/locks.ts';
+import { openRoot, type RootOptions, type StateRoot } from '../../../src/state/root.ts';
+import { temporaryDirectories } from '../../support/temp-root.ts';
+
+const directory = temporaryDirectories('root');
+const opened: StateRoot[] = [];
+afterEach(() => {
+  for (const root of opened.splice(0)) root.close();
+});
+
+let base = '';
+let options: RootOptions;
+beforeEach(() => {
+  base = directory();
+  options = { root: join(base, 'root'), runDir: join(base, 'run'), pidfile: join(base, 'tsdocker.pid') };
+});
+
+async function open(changes: Partial<RootOptions> = {}): Promise<StateRoot> {
+  const root = await openRoot({ ...options, ...changes });
+  opened.push(root);
+  return root;
+}
+
+const mode = (path: string): string => (statSync(path).mode & 0o777).toString(8);
+
+describe('a new root', () => {
+  it('has private directories, an instance and a pid file', async () => {
+    const root = await open();
+    for (const name of ['', 'containers', 'graph', 'volumes', 'vfs/dir', 'execdriver/native', 'tmp']) {
+      expect(mode(join(options.root, name))).toBe('700');
+    }
+    expect(root.instanceId).toMatch(/^[0-9a-f]{6}$/);
+    expect(readFileSync(join(options.root, 'instance'), 'utf8')).toBe(`${root.instanceId}\n`);
+    expect(readFileSync(join(base, 'tsdocker.pid'), 'utf8')).toBe(String(process.pid));
+  });
+
+  it('keeps its instance, and removes what a killed supervisor left half done', async () => {
+    const { instanceId } = await open();
+    opened.pop()?.close();
+    mkdirSync(join(options.root, 'tmp', 'container-x'));
+    writeFileSync(join(options.root, 'tmp', 'container-x', 'config.json'), '{');
+    writeFileSync(join(base, 'outside'), 'kept');
+    symlinkSync(base, join(options.root, 'tmp', 'link'));
+    expect((await open()).instanceId).toBe(instanceId);
+    expect(readdirSync(join(options.root, 'tmp'))).toEqual([]);
+    expect(readFileSync(join(base, 'outside'), 'utf8')).toBe('kept');
+  });
+
+  it('gives the pid file up when it is closed', async () => {
+    (await open()).close();
+    expect(existsSync(join(base, 'tsdocker.pid'))).toBe(false);
+  });
+});
+
+describe('a second supervisor', () => {
+  it.each([
+    ['root', { runDir: 'other-run', pidfile: null }],
+    ['run', { root: 'other-root', pidfile: null }],
+  ])('is refused the same %s directory, with the pid of the owner and a way out', async (name, change) => {
+    await open();
+    const paths = Object.entries(change).map(
+      ([key, value]) => [key, value === null ? null : join(base, value)] as const,
+    );
+    await expect(open(Object.fromEntries(paths))).rejects.toMatchObject({
+      code: 'TSD_LOCKED',
+      message: `another supervisor (pid ${process.pid}) owns ${join(base, name)}`,
+      hint: expect.stringContaining('--root and --run-dir'),
+    });
+  });
+
+  it('leaves no lock behind when it is refused', async () => {
+    const first = await open();
+    await expect(open({ root: join(base, 'other') })).rejects.toMatchObject({ code: 'TSD_LOCKED' });
+    first.close();
+    await open({ root: join(base, 'other') });
+  });
+
+  it('may take over when the owner is gone, whatever its children do', async () => {
+    const lockPath = join(base, 'lock');
+    const taken = tryLockFile(lockPath);
+    if (!taken.locked) throw new Error('not locked');
+    const child = spawn('sleep', ['60']);
+    try {
+      await once(child, 'spawn');
+      const held = readdirSync(`/proc/${child.pid}/fd`).map((fd) => readlinkSync(`/proc/${child.pid}/fd/${fd}`));
+      expect(held).not.toContain(lockPath);
+      taken.lock.release();
+      const again = tryLockFile(lockPath);
+      expect(again.locked).toBe(true);
+      if (again.locked) again.lock.release();
+    } finally {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+  });
+});
+
+describe('pid file', () => {
+  it('of a living process is an error, of a dead one or of nobody is replaced', async () => {
+    const pidfile = join(base, 'tsdocker.pid');
+    writeFileSync(pidfile, '1');
+    await expect(open()).rejects.toMatchObject({
+      code: 'TSD_LOCKED',
+      message: `pid file found, ensure tsdocker is not running or delete ${pidfile}`,
+    });
+    expect(readFileSync(pidfile, 'utf8')).toBe('1');
+    writeFileSync(pidfile, '4194305');
+    (await open()).close();
+    writeFileSync(pidfile, 'nonsense');
+    await open();
+    expect(readFileSync(pidfile, 'utf8')).toBe(String(process.pid));
+  });
+});
+
+describe('damage', () => {
+  it('of the instance file stops the start, because a new id would orphan everything in the kernel', async () => {
+    mkdirSync(options.root);
+    writeFileSync(join(options.root, 'instance'), 'xyz');
+    await expect(open()).rejects.toMatchObject({ code: 'TSD_STATE_CORRUPT' });
+    expect(readFileSync(join(options.root, 'instance'), 'utf8')).toBe('xyz');
+  });
+
+  it('of a directory that is a symbolic link stops the start', async () => {
+    mkdirSync(options.root);
+    symlinkSync(base, join(options.root, 'tmp'));
+    await expect(open()).rejects.toMatchObject({ code: 'TSD_STATE_CORRUPT', message: expect.stringContaining('tmp') });
+    expect(existsSync(base)).toBe(true);
+  });
+});
