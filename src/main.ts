@@ -1,5 +1,7 @@
 /** Composition root: the only place that constructs clock, state, drivers and controller. */
 import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { serveApi } from './api/server.ts';
@@ -347,16 +349,18 @@ function leaveNothingUnused(world: World): void {
 
 /** The checks of `tsdocker doctor` without a supervisor. */
 export async function localDoctor(): Promise<readonly DoctorCheck[]> {
-  const root = '/var/lib/tsdocker';
-  const instance: Instance = { id: '000000', root, runDir: '/run/tsdocker' };
+  // A root of its own: a driver that is constructed on a root in use would clear away what is being built there.
+  const root = mkdtempSync(join(tmpdir(), 'tsdocker-doctor-'));
+  const instance: Instance = { id: '000000', root, runDir: root };
   const makers: (() => Driver)[] = [
     ...Object.values(GRAPH_DRIVERS).map((create) => () => create(root)),
     () => NETWORK_DRIVERS.bridge({ instance, iptables: true, ipForward: true }),
     () => EXEC_DRIVERS.native({ instance, clock: systemClock, shimBinary: SHIM_BINARY }),
   ];
-  if (process.geteuid?.() !== 0) return runDoctor(root, []);
-  return runDoctor(
-    root,
-    makers.map((make) => make()),
-  );
+  try {
+    const drivers = process.geteuid?.() === 0 ? makers.map((make) => make()) : [];
+    return runDoctor(root, drivers);
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
 }

@@ -2,6 +2,7 @@
 import { constants } from 'node:os';
 import { formatTime } from '../model/clock.ts';
 import { TsdError } from '../model/errors.ts';
+import type { Hold } from '../reconcile/op.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { SupervisorEventBus } from './events.ts';
@@ -60,16 +61,18 @@ export class ContainerCommands {
     const key = keyOf(record);
     if (this.#world.exec.running(record.id) && record.stopOverride === null) return;
     this.#world.failures.clear(key);
+    const before = this.#loop.hold(key);
     await this.#change(record, (current) => ({
       ...current,
       stopOverride: null,
       restart: { restarts: 0, consecutive: 0, requested: true },
     }));
-    await this.#untilStarted(record);
+    await this.#untilStarted(record, before);
   }
 
   async restart(record: ContainerRecord, timeoutMs: number | null): Promise<void> {
     const key = keyOf(record);
+    const before = this.#loop.hold(key);
     this.#world.failures.clear(key);
     await this.#change(record, (current) => ({
       ...current,
@@ -77,7 +80,7 @@ export class ContainerCommands {
       restart: { restarts: 0, consecutive: 0, requested: true },
     }));
     if (timeoutMs !== null) await this.#stopNow(record, timeoutMs);
-    await this.#untilStarted(record);
+    await this.#untilStarted(record, before);
   }
 
   /** Sends a signal. The restart policy answers a death by it. */
@@ -122,11 +125,18 @@ export class ContainerCommands {
     this.#loop.enqueue([keyOf(record)]);
   }
 
-  async #untilStarted(record: ContainerRecord): Promise<void> {
+  /** @param before the hold of the time before the request: only a new one says why the start does not come. */
+  async #untilStarted(record: ContainerRecord, before: Hold | undefined): Promise<void> {
     const key = keyOf(record);
     await this.#until(record, (current) => {
       const hold = this.#loop.hold(key);
-      if (hold && hold.reason !== 'busy' && !this.#loop.inFlight(key) && !this.#world.exec.running(record.id)) {
+      if (
+        hold &&
+        hold !== before &&
+        hold.reason !== 'busy' &&
+        !this.#loop.inFlight(key) &&
+        !this.#world.exec.running(record.id)
+      ) {
         throw new TsdError('TSD_CONTAINER_SETUP', `container ${record.engineName} was not started: ${hold.message}`, {
           key,
         });

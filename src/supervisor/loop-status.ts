@@ -106,6 +106,13 @@ export class LoopStatus implements LoopState {
     if (error) log.error({ ...fields, code: error.code, hint: error.hint }, describeError(error));
     else if (status === 'skipped') log.warn({ ...fields, because: skipped }, `skipped ${op.id}`);
     else log.info(fields, op.id);
-    events.emit('op', { type: 'op', id: op.id, resource: op.key, status, ms: Math.round(ms * 10) / 10, ...(error && { error: error.toJSON() }) });
+    events.emit('op', {
+      type: 'op',
+      id: op.id,
+      resource: op.key,
+      status,
+      ms: Math.round(ms * 10) / 10,
+      ...(error && { error: error.toJSON() }),
+    });
   }
 }

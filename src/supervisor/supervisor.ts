@@ -46,6 +46,7 @@ export interface SupervisorParts {
 }
 
 const LATEST_OPS = 20;
+const WAIT_RECHECK_MS = 500;
 
 export class Supervisor implements SupervisorApi {
   readonly #parts: SupervisorParts;
@@ -185,7 +186,14 @@ export class Supervisor implements SupervisorApi {
   }
 
   async wait(name: string, signal?: AbortSignal): Promise<number> {
-    return await this.#commands.wait(this.#container(name), signal);
+    const key = resolveName('container', name, this.#nameables());
+    for (;;) {
+      const record = this.#parts.world.containers.byKey(key);
+      if (record) return await this.#commands.wait(record, signal);
+      if (signal?.aborted)
+        throw new TsdError('TSD_CONTAINER_NOT_RUNNING', `container ${name} does not exist yet`, { key });
+      await this.#parts.events.nextChange(WAIT_RECHECK_MS, signal);
+    }
   }
 
   logs(name: string, options: LogOptions, signal: AbortSignal = new AbortController().signal): AsyncIterable<LogEntry> {

@@ -49,7 +49,7 @@ describe('a manifest in the watched directory', () => {
       const views = JSON.parse(await supervisor.ok('get', 'manifests', '-o', 'json'));
       return views.find((view: { file: string; state: string }) => view.file === file && view.state === 'Rejected');
     });
-    expect(manifest.issues[0]).toMatchObject({ line: 4, column: 27 });
+    expect(manifest.issues[0]).toMatchObject({ line: 4, column: 26 });
     expect(manifest.issues[0].message).toMatch(/comand.*command/);
     expect(await supervisor.container('web')).toMatchObject({ phase: 'Running', pid });
   });

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
+import { BUSYBOX_IMAGE, FOREVER, IDLE, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
 
@@ -18,7 +18,7 @@ afterEach(async () => {
 
 /** Answers each HTTP request with the name given. */
 const httpServer = (name: string) =>
-  shell(`mkdir -p /www; echo ${name} > /www/index.html; exec busybox httpd -f -p 80 -h /www`);
+  shell(`mkdir -p /www; echo ${name} > /www/index.html; busybox httpd -p 80 -h /www; ${IDLE}`);
 
 async function freePort(): Promise<number> {
   const server = createServer();
@@ -70,7 +70,7 @@ describe('links', () => {
 containers:
   web:
     image: busybox
-    command: ${shell('env | sort; cat /etc/hosts; wget -q -O - http://database/; sleep 3600')}
+    command: ${shell(`env | sort; cat /etc/hosts; wget -q -O - http://database/; ${IDLE}`)}
     network: back
     links: ["db:database"]
   db: { image: busybox, command: ${httpServer('from db')}, network: back, expose: [80], env: { SECRET: x } }
@@ -91,14 +91,14 @@ containers:
 
 describe('network modes', () => {
   test('none has only loopback, host sees the bridge, container:NAME shares', async () => {
-    const interfaces = shell('ls /sys/class/net; sleep 3600');
+    const interfaces = shell(`ls /sys/class/net; ${IDLE}`);
     supervisor.drop(
       'app.yaml',
       `${BUSYBOX_IMAGE}containers:
   alone: { image: busybox, command: ${interfaces}, network: none }
   open: { image: busybox, command: ${interfaces}, network: host }
   base: { image: busybox, command: ${httpServer('base')} }
-  rider: { image: busybox, command: ${shell('until wget -q -O - http://127.0.0.1/; do sleep 0.05; done; sleep 3600')}, network: "container:base" }
+  rider: { image: busybox, command: ${shell(`until wget -q -O - http://127.0.0.1/; do sleep 0.05; done; ${IDLE}`)}, network: "container:base" }
 `,
     );
     for (const name of ['alone', 'open', 'base', 'rider'])

@@ -38,7 +38,7 @@ const COUNTER = `import { connect } from 'node:net';
 import { createServer } from 'node:http';
 const redis = (command) => new Promise((done, failed) => {
   const socket = connect(6379, process.env.REDIS_PORT_6379_TCP_ADDR, () => socket.write(command + '\\r\\n'));
-  socket.once('data', (data) => { socket.end(); done(data.toString().slice(1).trim()); });
+  socket.once('data', (data) => { socket.end(); done(data.toString().trim().split('\\r\\n').at(-1).replace(':', '')); });
   socket.once('error', failed);
 });
 createServer(async (request, response) => {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
+import { BUSYBOX_IMAGE, FOREVER, IDLE, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
 
@@ -15,7 +15,7 @@ afterEach(async () => {
   await supervisor.destroy();
 });
 
-const KEEP_COUNT = shell('echo run >> /data/runs; wc -l < /data/runs; sleep 3600');
+const KEEP_COUNT = shell(`echo run >> /data/runs; wc -l < /data/runs; ${IDLE}`);
 
 describe('volumes', () => {
   test('a named volume keeps its data over recreation, removal and return of the manifest', async () => {
@@ -40,7 +40,7 @@ describe('volumes', () => {
     const source = join(supervisor.base, 'late');
     supervisor.drop(
       'app.yaml',
-      `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${shell('cat /late; sleep 3600')}, volumes: ["${source}:/late:ro"] }\n`,
+      `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${shell(`cat /late; ${IDLE}`)}, volumes: ["${source}:/late:ro"] }\n`,
     );
     const parked = await supervisor.waitFor('web', 'parked', ({ message }) => message.includes(source));
     expect(parked.phase).not.toBe('Running');

@@ -3,6 +3,9 @@
 /** An image of this host's static busybox, whose shell has all applets built in. */
 export const BUSYBOX_IMAGE = 'images:\n  busybox: { host: [busybox] }\n';
 
+/** The end of a script that goes on until it is told to end. */
+export const IDLE = 'trap "exit 0" TERM; sleep 3600 & wait';
+
 /** A command that runs a busybox shell script. */
 export function shell(script: string): string {
   return JSON.stringify(['busybox', 'sh', '-c', script]);
