@@ -41,4 +41,3 @@ export const IMAGE_JSON = goStruct({
   Tsdocker: omitEmpty(goPointer(EXTENSION)),
 });
 export type ImageRecord = GoValue<typeof IMAGE_JSON>;
-export type ImageLayer = GoValue<typeof LAYER>;
