@@ -45,6 +45,15 @@ export interface ControllerPorts {
   readonly resyncMs: number;
 }
 
+/**
+ * After ops that succeeded a key is looked at once more, to see that nothing is left to do. Nobody waits for that, so
+ * keys that end one after the other share a look.
+ */
+const VERIFY_AFTER_MS = 20;
+
+/** Holds that may end when something else is done. */
+const WAITING: ReadonlySet<Hold['reason']> = new Set(['dependency-not-ready', 'busy']);
+
 /** A key whose ops are being carried out. */
 interface InFlight {
   readonly ops: readonly Op[];
@@ -53,6 +62,8 @@ interface InFlight {
   current: Op | undefined;
   error: TsdError | null;
   skipped: boolean;
+  /** Something happened to the key meanwhile. */
+  stirred: boolean;
 }
 
 /**
@@ -96,7 +107,11 @@ export class Controller {
   /** Looks at these keys soon; what happened to them does not matter. */
   enqueue(keys: Iterable<ResourceKey>): void {
     if (this.#stopped) return;
-    for (const key of keys) this.#queue.add(key);
+    for (const key of keys) {
+      const state = this.#inFlight.get(key);
+      if (state) state.stirred = true;
+      else this.#queue.add(key);
+    }
   }
 
   /** Looks at everything soon. */
@@ -249,7 +264,15 @@ export class Controller {
     this.#takeOverHolds(made, scope, desired, byKey, busy);
     for (const [key, ops] of byKey) {
       const specHash = desired.resources.get(key)?.specHash ?? REMOVED;
-      this.#inFlight.set(key, { ops, specHash, left: ops.length, current: undefined, error: null, skipped: false });
+      this.#inFlight.set(key, {
+        ops,
+        specHash,
+        left: ops.length,
+        current: undefined,
+        error: null,
+        skipped: false,
+        stirred: false,
+      });
     }
     const pass = ++this.#passes;
     if (made.ops.length === 0) {
@@ -302,8 +325,20 @@ export class Controller {
     if (state.left > 0) return;
     this.#inFlight.delete(op.key);
     this.#remember(op.key, state, status);
-    this.enqueue([op.key, ...this.#currentRelations().neededBy(op.key)]);
+    this.#lookAfter(op.key, state);
     this.#announceSettled();
+  }
+
+  #lookAfter(key: ResourceKey, { error, skipped, stirred }: InFlight): void {
+    if (this.#stopped) return;
+    const settled = error === null && !skipped && !stirred;
+    this.#queue.add(key, settled ? this.#ports.clock.now().bootMs + VERIFY_AFTER_MS : undefined);
+    const users = new Set(this.#currentRelations().neededBy(key));
+    for (const { key: held, reason } of this.#holds.values()) {
+      // Networks, volumes and images that are to go wait for containers that do not need them any more.
+      const concerned = users.has(held) || !held.startsWith('container/');
+      if (concerned && WAITING.has(reason)) this.enqueue([held]);
+    }
   }
 
   #remember(key: ResourceKey, state: InFlight, last: OpResult['status']): void {

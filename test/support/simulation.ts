@@ -93,6 +93,7 @@ export class Simulation {
   /** Lets time go by in small steps, with the loop at rest after each. */
   async wait(ms: number): Promise<void> {
     const stepMs = 50;
+    await this.controller.settled();
     for (let passed = 0; passed < ms; passed += stepMs) {
       await this.time.advance(Math.min(stepMs, ms - passed));
       await this.controller.settled();

@@ -20,6 +20,7 @@ afterEach(async () => {
 
 test('what is declared comes up and is looked at until nothing is left to do', async () => {
   await sim.declare(PAIR);
+  await sim.wait(50);
   expect([...sim.host.containers.values()].map(({ key, running }) => [key, running])).toEqual([
     [DB, true],
     [WEB, true],
@@ -103,6 +104,24 @@ test('many keys at once are one pass', async () => {
   expect(sim.reports.length).toBe(before + 1);
 });
 
+test('what happens to a key while an op is under way is looked at when that has ended', async () => {
+  await sim.declare({ blog: { containers: { db: { restart: 'always' } } } });
+  sim.done.length = 0;
+  let again = true;
+  const apply = sim.host.apply.bind(sim.host);
+  sim.host.apply = (op, desired) => {
+    apply(op, desired);
+    if (op.id !== `start ${DB}` || !again) return;
+    again = false;
+    sim.host.exit(DB, 1, 60_000);
+    sim.controller.enqueue([DB]);
+  };
+  await sim.exit(DB, 1);
+  await sim.controller.settled();
+  expect(sim.done).toEqual([`start ${DB}`, `start ${DB}`]);
+  expect(sim.host.container(DB)).toMatchObject({ running: true, run: 3 });
+});
+
 test('everything is looked at now and then: drift without an event is found', async () => {
   sim.controller.start();
   await sim.declare(PAIR);
@@ -121,7 +140,7 @@ test('work without effect is not done in a circle', async () => {
   sim.host.change = (key, change) => apply(key, change.drift ? { ...change, drift: ['veth missing'] } : change);
   apply(WEB, { drift: ['veth missing'] });
   sim.controller.enqueue([WEB]);
-  await sim.controller.settled();
+  await sim.wait(200);
   expect(sim.done).toEqual([`connect ${WEB}`, `connect ${WEB}`]);
   expect(sim.controller.hold(WEB)).toMatchObject({
     reason: 'backing-off',
