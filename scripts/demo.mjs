@@ -115,7 +115,7 @@ function startDaemon() {
     daemon.once('exit', (code, signal) =>
       failed(new Error(`the supervisor ended (${signal ?? code}):\n${readFileSync(paths.log, 'utf8')}`)),
     );
-    until('the supervisor answering', () => cli(['version'], { quiet: true })).then(ready, failed);
+    until('the supervisor answering', () => cli(['info'], { quiet: true })).then(ready, failed);
   });
 }
 

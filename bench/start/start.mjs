@@ -94,7 +94,7 @@ async function tsdockerTimes() {
   try {
     for (let tries = 0; ; tries++) {
       try {
-        cli('version');
+        cli('info');
         break;
       } catch (error) {
         if (tries > 100)
