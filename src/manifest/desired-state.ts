@@ -149,16 +149,32 @@ function candidateOf({ source, using, parsed }: Standing): Candidate[] {
   return [{ sourceId: source.sourceId, baseDir: source.baseDir, app: parsed.app, frozenHashes }];
 }
 
+function buildStanding(standings: ReadonlyMap<string, Standing>, options: ResolveOptions): Build {
+  const candidates = [...standings.values()].flatMap(candidateOf);
+  return buildAll(candidates, { hasher: options, defaultHostIp: options.defaultHostIp });
+}
+
+/**
+ * Takes back the revisions that are wrong in themselves, before others are measured against them. What else is wrong with
+ * their references and fields is told along, unless broken syntax hides a part of the file.
+ */
+function takeBackBroken(standings: ReadonlyMap<string, Standing>, options: ResolveOptions, cache: ParseCache): void {
+  const broken = new Map([...standings].filter(([, { using, issues }]) => using === 'current' && issues.length > 0));
+  if (broken.size === 0) return;
+  for (const found of buildStanding(standings, options).findings) {
+    const standing = broken.get(found.source);
+    const readable = standing?.parsed?.issues.every(({ code }) => code !== 'TSD_MANIFEST_SYNTAX');
+    if (readable && found.others.length === 0) standing?.issues.push(found.issue);
+  }
+  for (const standing of broken.values()) freeze(standing, cache);
+}
+
 /** Tries all revisions together and takes back those in the way, until the rest agrees. Each round takes back at least one. */
 function settle(standings: ReadonlyMap<string, Standing>, options: ResolveOptions, cache: ParseCache): Build {
+  takeBackBroken(standings, options, cache);
   for (;;) {
-    const build = buildAll([...standings.values()].flatMap(candidateOf), {
-      hasher: options,
-      defaultHostIp: options.defaultHostIp,
-    });
-    const giveWay = new Set(
-      [...standings.values()].filter(({ using, issues }) => using === 'current' && issues.length > 0),
-    );
+    const build = buildStanding(standings, options);
+    const giveWay = new Set<Standing>();
     for (const found of build.findings) {
       for (const standing of yielding(found, standings)) {
         giveWay.add(standing);

@@ -99,7 +99,7 @@ class ManifestReader {
   read(): ParsedManifest {
     const yaml = readYaml(this.#input.text, this.#input.file);
     this.#issues.push(...yaml.issues);
-    for (const document of yaml.documents) this.#document(document.contents, yaml);
+    for (const document of yaml.documents) this.#document(document, yaml);
     const start: SourcePosition = { file: this.#input.file, line: 1, column: 1 };
     if (this.#resources.size === 0 && this.#issues.length === 0) {
       const hint = 'Delete the file to remove its app.';
@@ -130,9 +130,11 @@ class ManifestReader {
     this.#issues.push({ code: 'TSD_MANIFEST_SCHEMA', message, position });
   }
 
-  #document(contents: YamlText['documents'][number]['contents'] | null, yaml: YamlText): void {
+  #document({ contents, errors }: YamlText['documents'][number], yaml: YamlText): void {
     const places = new Places(yaml.positionAt(contents?.range[0] ?? 0));
     const value = toPlain(contents, { places, issues: this.#issues, positionAt: yaml.positionAt, isText: isTextAt });
+    // What can be made out of broken syntax says nothing about what was meant.
+    if (errors.length > 0) return;
     const start = places.find([]).value;
     if (isMapping(value)) {
       if ('apiVersion' in value && 'kind' in value) {

@@ -343,6 +343,23 @@ describe('a bad revision freezes its source at the last good one', () => {
     expect(using).toEqual({ 'a.yaml': 'last-good', 'b.yaml': 'current' });
   });
 
+  test('and is no reason to reject a good change that relies on it', () => {
+    const user = 'containers: { web: { image: x:1, links: [ a/db ] } }';
+    const { issues, using } = resolve([
+      source('a.yaml', 'containers: { other: { imag: x:1 } }', good(before)),
+      source('b.yaml', user),
+    ]);
+    expect(using).toEqual({ 'a.yaml': 'last-good', 'b.yaml': 'current' });
+    expect(issues.every((issue) => issue.startsWith('a.yaml'))).toBe(true);
+  });
+
+  test('and tells everything that is wrong with it at once', () => {
+    expect(issuesOf('containers: { web: { image: x:1, links: [ gone ] }, other: { image: x:1, tty: 1 } }')).toEqual([
+      'a.yaml:1:43 there is no container "gone"; this app has web, other',
+      'a.yaml:1:79 tty: expected true or false, found a number',
+    ]);
+  });
+
   test('also when the file cannot be read', () => {
     const unreadable: SourceRevision = {
       ...source('a.yaml', '', good(before)),
