@@ -43,8 +43,7 @@ const portName = ({ hostIp, hostPort, protocol }: RecordedPort): string => `${ho
 
 /** What the kernel lacks of a container's endpoint. */
 function endpointDrift(record: ContainerRecord, endpoint: ObservedEndpoint | undefined): string[] {
-  if (record.network === null) return [];
-  if (!endpoint?.hostInterface) return ['veth missing'];
+  if (record.network === null || !endpoint?.hostInterface) return ['veth missing'];
   const drift: string[] = [];
   if (endpoint.bridge !== record.network.bridge) drift.push(`veth not on ${record.network.bridge}`);
   if (!endpoint.up) drift.push('veth down');
@@ -53,10 +52,16 @@ function endpointDrift(record: ContainerRecord, endpoint: ObservedEndpoint | und
   return drift;
 }
 
+function isBridged({ network }: ContainerSpec): boolean {
+  return network !== 'none' && network !== 'host' && !network.startsWith('container:');
+}
+
 function observedContainer(world: World, record: ContainerRecord, kernel: ObservedNetworks): ObservedContainer {
   const { owner, state, id } = record;
   const spec = owner?.written as unknown as ContainerSpec | undefined;
-  const sandbox = world.network.sandbox(id) !== null;
+  const bridged = spec !== undefined && isBridged(spec);
+  // A namespace without its endpoint is what an interrupted connect leaves: not a sandbox to start in.
+  const sandbox = world.network.sandbox(id) !== null && (!bridged || record.network !== null);
   const handle = world.exec.running(id);
   return {
     key: owner?.key ?? null,
@@ -76,7 +81,7 @@ function observedContainer(world: World, record: ContainerRecord, kernel: Observ
     exit: handle ? null : observedExit(record, world.bootId),
     startError: state.startError,
     sandbox,
-    drift: sandbox && spec?.network !== 'none' ? endpointDrift(record, kernel.endpoints.get(id)) : [],
+    drift: sandbox && bridged ? endpointDrift(record, kernel.endpoints.get(id)) : [],
     restarts: { restarts: record.restart.restarts, consecutive: record.restart.consecutive },
     stopOverride: record.stopOverride !== null,
     restartRequested: record.restart.requested,

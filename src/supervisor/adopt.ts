@@ -1,7 +1,10 @@
 /** Takes over what an earlier supervisor left: runs that go on, runs that ended meanwhile, names. */
 import type { AdoptResult } from '../drivers/contract.ts';
 import { formatTime } from '../model/clock.ts';
+import type { Desired } from '../model/desired.ts';
 import { describeError, toTsdError } from '../model/errors.ts';
+import { reachOf } from '../reconcile/ops/endpoint.ts';
+import { networkConfig } from '../reconcile/ops/network-config.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import {
@@ -71,6 +74,41 @@ function takeOver(
   world.exits.started(record.id, handle.run);
 }
 
+/** Tells the network driver what was there, so that it can mend and change it; what is missing is made again. */
+function restoreNetworks(world: World, problems: string[]): void {
+  const fallback = world.defaultNetwork();
+  const configs = world.resources
+    .networks()
+    .filter(({ key }) => key !== fallback?.key)
+    .map((record) => networkConfig(world, record));
+  const attempt = (what: string, work: () => void): void => {
+    try {
+      work();
+    } catch (error) {
+      problems.push(`${what}: ${describeError(toTsdError(error))}`);
+    }
+  };
+  for (const config of configs) attempt(config.key, () => world.network.ensureNetwork(config));
+  const byBridge = new Map([...configs, ...(fallback ? [fallback] : [])].map((config) => [config.bridge, config]));
+  for (const record of world.containers.all()) {
+    const network = byBridge.get(record.network?.bridge ?? '');
+    if (!network || !record.network || world.network.sandbox(record.id) === null) continue;
+    const { address, prefixLength, mac, ports } = record.network;
+    const desired = record.owner && world.desired().resources.get(record.owner.key);
+    const reach = desired?.kind === 'container' ? reachOf(world, desired as Desired<'container'>) : [];
+    attempt(record.engineName, () =>
+      world.network.attach({
+        containerId: record.id,
+        network: network.key,
+        address: `${address}/${prefixLength}`,
+        mac,
+        ports,
+        reach,
+      }),
+    );
+  }
+}
+
 function repairNames(world: World): void {
   const { missing, stale } = decideNames(
     world.containers.all(),
@@ -117,6 +155,7 @@ export async function adoptContainers(world: World): Promise<AdoptionReport> {
       counts.running += 1;
     }
   }
+  restoreNetworks(world, problems);
   repairNames(world);
   return { ...counts, unavailable, problems };
 }

@@ -71,7 +71,7 @@ export function publishedPorts(world: World, desired: Desired<'container'>): rea
 }
 
 /** Ports of linked containers, for networks whose containers do not talk to each other without a link. */
-function reach(world: World, desired: Desired<'container'>): EndpointConfig['reach'] {
+export function reachOf(world: World, desired: Desired<'container'>): EndpointConfig['reach'] {
   return desired.references.links.flatMap((target) => {
     const linked = world.desired().resources.get(target) as Desired<'container'> | undefined;
     const address = world.containers.byKey(target)?.network?.address;
@@ -97,7 +97,7 @@ export function endpointConfig(
     address: `${address}/${prefixLength(network.subnet)}`,
     mac: macOfAddress(address),
     ports: publishedPorts(world, desired),
-    reach: reach(world, desired),
+    reach: reachOf(world, desired),
   };
 }
 
