@@ -17,6 +17,7 @@ import { systemTimers } from './engine/timers.ts';
 import { systemClock } from './ffi/boot-clock.ts';
 import { bootId } from './ffi/processes.ts';
 import { loadEnvironment } from './manifest/content.ts';
+import { readContentFile } from './manifest/source/files.ts';
 import { watchManifests } from './manifest/source/watch.ts';
 import { describeError, TsdError, toTsdError } from './model/errors.ts';
 import type { ContainerSpec } from './model/kinds/container.ts';
@@ -44,7 +45,6 @@ import { runDoctor } from './supervisor/doctor.ts';
 import { SupervisorEventBus } from './supervisor/events.ts';
 import { createLogger, type Logger } from './supervisor/log.ts';
 import { LoopStatus } from './supervisor/loop-status.ts';
-import { readHostFile } from './supervisor/read-file.ts';
 import { ServiceManager } from './supervisor/service-manager.ts';
 import { stopAll } from './supervisor/shutdown.ts';
 import { Sources } from './supervisor/sources.ts';
@@ -122,7 +122,7 @@ function setUpDefaultNetwork(
 }
 
 function environmentOf(spec: ContainerSpec): ReadonlyMap<string, string> {
-  const { values, problems } = loadEnvironment(spec, readHostFile);
+  const { values, problems } = loadEnvironment(spec, readContentFile);
   const [first] = problems;
   if (first) throw new TsdError('TSD_MANIFEST_READ', first.message, { step: first.field, class: 'precondition' });
   return values;
@@ -234,7 +234,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
     clock: systemClock,
     directory: config.manifests,
     resolve: {
-      readFile: readHostFile,
+      readFile: readContentFile,
       hashSecret: (bytes) => secrets.reference(bytes.toString('latin1')),
       defaultHostIp: config.ip,
     },

@@ -6,9 +6,9 @@
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { SupervisorClient } from '../../dist/api/client.js';
 
 const { values } = parseArgs({
   options: { runs: { type: 'string', default: '20' }, output: { type: 'string', short: 'o', default: 'text' } },
@@ -35,32 +35,15 @@ function kernelCost() {
 const manifest = (app, count) =>
   `app: ${app}\nimages: { busybox: { host: [busybox] } }\ncontainers:\n${Array.from({ length: count }, (_, index) => `  c${index}: { image: busybox, command: [busybox, sleep, "1000000"] }\n`).join('')}`;
 
-/** Applies over the socket, as the command line does, and returns the milliseconds until everything is ready. */
-function apply(file, text) {
-  const body = JSON.stringify({ manifests: [{ file, baseDir: base, text }], dryRun: false, waitMs: 60_000 });
+/** Applies as the command line does, and returns the milliseconds until everything is ready. */
+async function apply(file, text) {
+  const client = new SupervisorClient(`unix://${socket}`);
   const started = performance.now();
-  return new Promise((done, failed) => {
-    const call = request(
-      {
-        socketPath: socket,
-        method: 'POST',
-        path: '/tsdocker/v1/apply',
-        headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
-      },
-      (response) => {
-        let output = '';
-        response.on('data', (chunk) => {
-          output += chunk;
-        });
-        response.on('end', () => {
-          if (response.statusCode === 200 && output.includes('"type":"ready"')) done(performance.now() - started);
-          else failed(new Error(`apply: HTTP ${response.statusCode}: ${output.slice(-500)}`));
-        });
-      },
-    );
-    call.on('error', failed);
-    call.end(body);
-  });
+  let last;
+  for await (const event of client.apply([{ file, baseDir: base, text }], { dryRun: false, waitMs: 60_000 }))
+    last = event;
+  if (last?.type !== 'ready') throw new Error(`apply: ${JSON.stringify(last)}`);
+  return performance.now() - started;
 }
 
 function cli(...args) {

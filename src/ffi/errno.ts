@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import type { ErrorClass } from '../model/errors.ts';
+import type { ErrorClass } from '../model/error-class.ts';
 import { TsdError } from '../model/errors.ts';
 
 const NAMES: ReadonlyMap<number, string> = new Map(

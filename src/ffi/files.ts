@@ -75,19 +75,6 @@ export function syncDirectory(path: string): void {
 const F_SETLEASE = 1024;
 const F_RDLCK = 0;
 
-/**
- * Asks for a read lease on an open regular file: granted only while nobody has it open for writing. It ends with
- * `closeSync(fd)`; close it soon, because a writer is held up and this process gets SIGIO while it lasts.
- * @returns `granted`, `busy` while a writer has it open, or `unsupported` where the filesystem has no leases.
- */
-export function tryReadLease(fd: number): 'granted' | 'busy' | 'unsupported' {
-  const result = trySyscall('fcntl', fd, F_SETLEASE, F_RDLCK);
-  if (result >= 0) return 'granted';
-  if (result === -os.errno.EAGAIN) return 'busy';
-  if (result === -os.errno.EINVAL || result === -os.errno.EACCES) return 'unsupported';
-  throw sysError('fcntl', -result, 'take read lease');
-}
-
 /** The directory `path` as a place for {@link tryOpenInRoot}. The path itself is trusted. */
 export function openDirectory(step: string, path: string): number {
   const how = openHow(OPEN_FLAGS.path | OPEN_FLAGS.directory | OPEN_FLAGS.closeOnExec, 0);

@@ -1,6 +1,7 @@
 /** libnftables(3): commands as text, answers as JSON. */
 import { constants } from 'node:os';
-import { type ErrorClass, TsdError } from '../model/errors.ts';
+import type { ErrorClass } from '../model/error-class.ts';
+import { TsdError } from '../model/errors.ts';
 import { callNumber, callString, openLibrary } from './native.ts';
 
 const LIBRARY = 'nftables';

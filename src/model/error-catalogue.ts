@@ -1,4 +1,4 @@
-import type { ErrorClass } from './errors.ts';
+import type { ErrorClass } from './error-class.ts';
 
 /** A row of docs/errors.md: what the code means and what a person does about it. */
 export interface ErrorRow {

@@ -1,28 +1,7 @@
 import type { ErrorCode } from './error-catalogue.ts';
 import { ERROR_CATALOGUE } from './error-catalogue.ts';
+import type { ErrorClass } from './error-class.ts';
 import type { ResourceKey, SourcePosition } from './resource.ts';
-
-/**
- * What the reconcile loop does about an error depends on its class alone (DESIGN §9):
- * invalid and unsupported wait for a change; not-found and already-exists observe again at once;
- * conflict, precondition, unavailable, exhausted and timeout back off; denied backs off slowly;
- * data-loss waits for approval; bug parks its key and leaves the others alone.
- */
-export const ERROR_CLASSES = [
-  'invalid',
-  'unsupported',
-  'not-found',
-  'already-exists',
-  'conflict',
-  'precondition',
-  'unavailable',
-  'exhausted',
-  'timeout',
-  'denied',
-  'data-loss',
-  'bug',
-] as const;
-export type ErrorClass = (typeof ERROR_CLASSES)[number];
 
 export interface TsdErrorDetails {
   /** The resource the error is about, where there is one. */

@@ -1,5 +1,5 @@
 import type { Instant } from '../model/clock.ts';
-import type { ErrorClass } from '../model/errors.ts';
+import type { ErrorClass } from '../model/error-class.ts';
 import type { OpFailure } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { Op } from './op.ts';

@@ -1,5 +1,5 @@
 /** Between a {@link ContainerRecord} and what stands in config.json and hostconfig.json. Pure. */
-import { ERROR_CLASSES, type ErrorClass } from '../model/errors.ts';
+import { ERROR_CLASSES, type ErrorClass } from '../model/error-class.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { ConfigJson, ContainerExtension, DockerState, NetworkSettings } from './container-files.ts';
 import { NETWORK_SETTINGS } from './container-files.ts';

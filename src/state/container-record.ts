@@ -1,4 +1,4 @@
-import type { ErrorClass } from '../model/errors.ts';
+import type { ErrorClass } from '../model/error-class.ts';
 import type { ExposedPort, Protocol } from '../model/kinds/short-forms.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { JsonValue } from './go-json.ts';

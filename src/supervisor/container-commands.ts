@@ -2,11 +2,12 @@
 import { constants } from 'node:os';
 import { formatTime } from '../model/clock.ts';
 import { TsdError } from '../model/errors.ts';
+import type { ResourceKey } from '../model/resource.ts';
 import type { Hold } from '../reconcile/op.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { SupervisorEventBus } from './events.ts';
-import type { SupervisorParts } from './supervisor.ts';
+import type { LoopState } from './views.ts';
 
 /** Nothing changes for so long only when the loop itself is stuck. */
 const RECHECK_MS = 500;
@@ -32,12 +33,18 @@ function keyOf(record: ContainerRecord) {
   });
 }
 
+export interface CommandParts {
+  readonly world: World;
+  readonly loop: LoopState & { enqueue(keys: Iterable<ResourceKey>): void };
+  readonly events: SupervisorEventBus;
+}
+
 export class ContainerCommands {
   readonly #world: World;
-  readonly #loop: SupervisorParts['loop'];
+  readonly #loop: CommandParts['loop'];
   readonly #events: SupervisorEventBus;
 
-  constructor({ world, loop, events }: Pick<SupervisorParts, 'world' | 'loop' | 'events'>) {
+  constructor({ world, loop, events }: CommandParts) {
     this.#world = world;
     this.#loop = loop;
     this.#events = events;

@@ -41,7 +41,7 @@ async function run(context: CliContext, options: ManifestOptions): Promise<numbe
 
 async function issuesOf(context: CliContext, inputs: readonly ManifestInput[]) {
   const { desiredState } = await import('../../manifest/desired-state.ts');
-  const { readHostFile } = await import('../../supervisor/read-file.ts');
+  const { readContentFile } = await import('../../manifest/source/files.ts');
   const sources = inputs.map(({ file, baseDir, text }) => ({
     sourceId: file,
     file,
@@ -52,7 +52,7 @@ async function issuesOf(context: CliContext, inputs: readonly ManifestInput[]) {
   const resolution = desiredState(sources, {
     generation: 0,
     defaultHostIp: '0.0.0.0',
-    readFile: readHostFile,
+    readFile: readContentFile,
     // Hashes are not looked at: nothing is kept of them.
     hashSecret: () => '',
   });

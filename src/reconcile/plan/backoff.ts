@@ -1,4 +1,4 @@
-import type { ErrorClass } from '../../model/errors.ts';
+import type { ErrorClass } from '../../model/error-class.ts';
 import { fraction } from './mint.ts';
 
 /** How long a container that ended waits before it is started again (DESIGN §7). */

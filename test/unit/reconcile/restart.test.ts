@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ERROR_CLASSES } from '../../../src/model/errors.ts';
+import { ERROR_CLASSES } from '../../../src/model/error-class.ts';
 import type { ObservedExit } from '../../../src/model/observed.ts';
 import { retryDelay } from '../../../src/reconcile/plan/backoff.ts';
 import type { RestartInput } from '../../../src/reconcile/plan/restart.ts';

@@ -1,0 +1,21 @@
+/**
+ * What the reconcile loop does about an error depends on its class alone (DESIGN §9):
+ * invalid and unsupported wait for a change; not-found and already-exists observe again at once;
+ * conflict, precondition, unavailable, exhausted and timeout back off; denied backs off slowly;
+ * data-loss waits for approval; bug parks its key and leaves the others alone.
+ */
+export const ERROR_CLASSES = [
+  'invalid',
+  'unsupported',
+  'not-found',
+  'already-exists',
+  'conflict',
+  'precondition',
+  'unavailable',
+  'exhausted',
+  'timeout',
+  'denied',
+  'data-loss',
+  'bug',
+] as const;
+export type ErrorClass = (typeof ERROR_CLASSES)[number];
