@@ -46,6 +46,15 @@ export interface LayerTarget {
   readonly whiteouts: 'overlay' | 'delete';
 }
 
+/** One difference of a layer or snapshot from what it stands on. */
+export interface LayerChange {
+  readonly kind: 'added' | 'modified' | 'deleted';
+  /** Relative to the root filesystem, without a leading slash; empty for the root directory itself. File names are bytes. */
+  readonly path: Buffer;
+  /** Where the file can be read now; null for what was deleted. */
+  readonly hostPath: Buffer | null;
+}
+
 export interface GraphDriver extends Driver {
   /**
    * Makes the read-only layer `id` on top of `parent` (null: a base layer). `fill` writes the content; the layer exists
@@ -56,11 +65,17 @@ export interface GraphDriver extends Driver {
   createSnapshot(id: string, parent: string | null): void;
   /** The mount of a snapshot, lowers nearest first. */
   rootMount(id: string): RootMount;
+  /**
+   * What a layer or snapshot changes of its parent, parents before their children; without a parent everything is added.
+   * A deleted directory is one change; a directory in which something changed is `modified`. A file that was written and
+   * has its old content may be reported as modified. What a running container does meanwhile may be missed.
+   */
+  changes(id: string): AsyncIterable<LayerChange>;
   /** Removes a layer or snapshot. A layer that others build on is refused with TSD_LAYER_CONFLICT. */
   remove(id: string): Promise<void>;
   exists(id: string): boolean;
   list(): readonly { readonly id: string; readonly parent: string | null; readonly type: 'layer' | 'snapshot' }[];
-  /** Bytes on disk of this layer or snapshot alone, hard links counted once. */
+  /** Bytes on disk of this layer or snapshot alone, hard links counted once; where copies share blocks, of what it changes. */
   size(id: string): Promise<number>;
 }
 

@@ -2,6 +2,7 @@
 import type { Clock } from '../model/clock.ts';
 import type { ExecDriver, GraphDriver, Instance, NetworkDriver } from './contract.ts';
 import { createNativeDriver } from './exec/native/native-driver.ts';
+import { createBtrfsDriver } from './graph/btrfs/btrfs-driver.ts';
 import { createOverlayDriver } from './graph/overlay/overlay-driver.ts';
 import { createVfsDriver } from './graph/vfs/vfs-driver.ts';
 import { createBridgeDriver } from './network/bridge/bridge-driver.ts';
@@ -9,6 +10,7 @@ import { createBridgeDriver } from './network/bridge/bridge-driver.ts';
 /** Graph drivers by name, the preferred one first. */
 export const GRAPH_DRIVERS = {
   overlay: createOverlayDriver,
+  btrfs: createBtrfsDriver,
   vfs: createVfsDriver,
 } as const satisfies Record<string, (root: string) => GraphDriver>;
 

@@ -48,12 +48,17 @@ export class BuildArea {
     }
   }
 
-  /** Takes a layer away in one step, then deletes it. Nothing happens when it is absent. */
-  async remove(path: string): Promise<void> {
+  /**
+   * Takes a layer away in one step, then deletes it. Nothing happens when it is absent.
+   * @param destroy a faster way to delete it where there is one; what it leaves is deleted as files.
+   */
+  async remove(path: string, destroy: (path: string) => void = () => {}): Promise<void> {
     if (!existsSync(path)) return;
     const grave = this.make();
+    const buried = join(grave, basename(path));
     try {
-      renameSync(path, join(grave, basename(path)));
+      renameSync(path, buried);
+      destroy(buried);
     } catch (thrown) {
       throw fileError(thrown, `remove ${path}`);
     }

@@ -15,6 +15,10 @@ export function parentConflict(id: string, has: string | null, wanted: string | 
   return new TsdError('TSD_LAYER_CONFLICT', `${id} exists with ${text(has)}, not ${text(wanted)}`);
 }
 
+export function missingLayer(id: string, step: string): TsdError {
+  return new TsdError('TSD_IMAGE_MISSING', `layer ${id} does not exist`, { step });
+}
+
 export function missingParent(id: string, parent: string): TsdError {
   return new TsdError('TSD_IMAGE_MISSING', `layer ${parent}, the parent of ${id}, does not exist`);
 }

@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fileError } from '../../ffi/layer-files.ts';
+import type { LayerChange } from '../contract.ts';
 
 /** Files looked at in one turn of the event loop: about 2 ms. */
 const BATCH = 500;
@@ -25,6 +26,20 @@ export async function treeSize(root: string): Promise<number> {
     if (stat.nlink > 1) seen.add(stat.ino);
     bytes += stat.blocks * BLOCK_BYTES;
     if (stat.isDirectory()) pending.push(...childPaths(path));
+  }
+  return bytes;
+}
+
+/** Bytes on disk of the files that were added or modified, each inode once. */
+export async function changesSize(changes: AsyncIterable<LayerChange>): Promise<number> {
+  const seen = new Set<number>();
+  let bytes = 0;
+  for await (const { hostPath } of changes) {
+    if (hostPath === null || hostPath.length >= PATH_MAX) continue;
+    const stat = lstatSync(hostPath, { throwIfNoEntry: false });
+    if (stat === undefined || seen.has(stat.ino)) continue;
+    if (stat.nlink > 1) seen.add(stat.ino);
+    bytes += stat.blocks * BLOCK_BYTES;
   }
   return bytes;
 }

@@ -1,10 +1,12 @@
+import { describe, it } from 'vitest';
+import { createBtrfsDriver } from '../../../src/drivers/graph/btrfs/btrfs-driver.ts';
 import { createOverlayDriver } from '../../../src/drivers/graph/overlay/overlay-driver.ts';
 import { createVfsDriver } from '../../../src/drivers/graph/vfs/vfs-driver.ts';
+import { canMountBtrfs, temporaryBtrfs } from '../../support/btrfs.ts';
 import { graphDriverSuite } from './suite.ts';
 
-for (const { name, create } of [
-  { name: 'overlay', create: createOverlayDriver },
-  { name: 'vfs', create: createVfsDriver },
-]) {
-  graphDriverSuite(name, create);
-}
+graphDriverSuite('overlay', createOverlayDriver);
+graphDriverSuite('vfs', createVfsDriver);
+if (canMountBtrfs()) graphDriverSuite('btrfs', createBtrfsDriver, temporaryBtrfs);
+else
+  describe('graph driver btrfs', () => it.skip('needs btrfs in the kernel, loop devices and mkfs.btrfs (btrfs-progs)'));

@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -20,12 +21,16 @@ import { withRoot } from './root-view.ts';
 const id = (name: string): string => name.padEnd(64, '0');
 
 /** Everything the contract of {@link GraphDriver} promises, whatever the driver. */
-export function graphDriverSuite(name: string, create: (root: string) => GraphDriver): void {
+export function graphDriverSuite(
+  name: string,
+  create: (root: string) => GraphDriver,
+  makeRoot: () => ReturnType<typeof temporaryDirectory> = temporaryDirectory,
+): void {
   describe(`graph driver ${name}`, () => {
     let temporary: ReturnType<typeof temporaryDirectory>;
     let graph: GraphDriver;
     beforeEach(() => {
-      temporary = temporaryDirectory();
+      temporary = makeRoot();
       graph = create(temporary.path);
     });
     afterEach(() => temporary.remove());
@@ -166,12 +171,102 @@ export function graphDriverSuite(name: string, create: (root: string) => GraphDr
     it('removes a snapshot whose container nested directories deeper than a path can say', async () => {
       graph.createSnapshot(id('c'), null);
       withRoot(graph.rootMount(id('c')), (root) => {
+        writeFileSync(join(root, 'file'), Buffer.alloc(8192, 'x'));
         const nest = `cd "$0" && i=0; while [ $i -lt 50 ]; do mkdir ${'n'.repeat(200)} && cd -P ${'n'.repeat(200)} || exit 1; i=$((i+1)); done`;
         execFileSync('bash', ['-c', nest, root]);
       });
       expect(await graph.size(id('c'))).toBeGreaterThan(0);
       await graph.remove(id('c'));
       expect(graph.list()).toEqual([]);
+    });
+
+    const changesOf = async (layer: string): Promise<string[]> => {
+      const found: string[] = [];
+      for await (const { kind, path, hostPath } of graph.changes(layer)) {
+        expect(hostPath !== null && existsSync(hostPath)).toBe(kind !== 'deleted');
+        found.push(`${kind} /${path.toString()}`);
+      }
+      return found.sort();
+    };
+
+    it('says what a layer of its own holds', async () => {
+      await graph.createLayer(id('base'), null, async ({ path }) => {
+        mkdirSync(join(path, 'dir'));
+        writeFileSync(join(path, 'dir', 'file'), '');
+      });
+      expect(await changesOf(id('base'))).toEqual(['added /', 'added /dir', 'added /dir/file']);
+      expect(() => graph.changes(id('none'))).toThrow(expect.objectContaining({ code: 'TSD_IMAGE_MISSING' }));
+    });
+
+    it('says what a snapshot changed, and nothing before that', async () => {
+      await graph.createLayer(id('base'), null, async ({ path }) => {
+        for (const directory of ['kept', 'emptied', 'gone', 'deep/er', 'was-dir', 'remade']) {
+          mkdirSync(join(path, directory), { recursive: true });
+        }
+        for (const file of [
+          'kept/a',
+          'emptied/a',
+          'gone/a',
+          'deep/er/a',
+          'was-dir/a',
+          'remade/a',
+          'remade/b',
+          'was-file',
+        ]) {
+          writeFileSync(join(path, file), file);
+        }
+        symlinkSync('a', join(path, 'kept', 'link'));
+      });
+      await graph.createLayer(id('top'), id('base'), writes(['file', '1']));
+      graph.createSnapshot(id('c'), id('top'));
+      expect(await changesOf(id('c'))).toEqual([]);
+      withRoot(graph.rootMount(id('c')), (root) => {
+        writeFileSync(join(root, 'new'), '');
+        writeFileSync(join(root, 'deep/er/a'), 'longer than before');
+        rmSync(join(root, 'emptied/a'));
+        for (const directory of ['gone', 'was-dir', 'remade']) rmSync(join(root, directory), { recursive: true });
+        writeFileSync(join(root, 'was-dir'), '');
+        rmSync(join(root, 'was-file'));
+        mkdirSync(join(root, 'was-file'));
+        mkdirSync(join(root, 'remade'));
+        writeFileSync(join(root, 'remade/b'), 'different');
+        chmodSync(join(root, 'file'), 0o600);
+      });
+      expect(await changesOf(id('c'))).toEqual([
+        'added /new',
+        'deleted /emptied/a',
+        'deleted /gone',
+        'deleted /remade/a',
+        'modified /deep',
+        'modified /deep/er',
+        'modified /deep/er/a',
+        'modified /emptied',
+        'modified /file',
+        'modified /remade',
+        'modified /remade/b',
+        'modified /was-dir',
+        'modified /was-file',
+      ]);
+    });
+
+    it('reports the root directory when its owner or mode changed', async () => {
+      await base();
+      graph.createSnapshot(id('c'), id('base'));
+      withRoot(graph.rootMount(id('c')), (root) => chmodSync(root, 0o700));
+      expect(await changesOf(id('c'))).toEqual(['modified /']);
+    });
+
+    it('follows no symlink when it looks for changes', async () => {
+      await graph.createLayer(id('base'), null, async ({ path }) => {
+        mkdirSync(join(path, 'dir'));
+        writeFileSync(join(path, 'dir', 'file'), '');
+      });
+      graph.createSnapshot(id('c'), id('base'));
+      withRoot(graph.rootMount(id('c')), (root) => {
+        rmSync(join(root, 'dir'), { recursive: true });
+        symlinkSync('/etc', join(root, 'dir'));
+      });
+      expect(await changesOf(id('c'))).toEqual(['modified /dir']);
     });
 
     it('finds everything again after a restart and drops what was half made', async () => {

@@ -14,11 +14,12 @@ import { join } from 'node:path';
 import { syncDirectory } from '../../../ffi/files.ts';
 import { fileError } from '../../../ffi/layer-files.ts';
 import { TsdError } from '../../../model/errors.ts';
-import type { Fingerprint, GraphDriver, LayerTarget, RootMount } from '../../contract.ts';
+import type { Fingerprint, GraphDriver, LayerChange, LayerTarget, RootMount } from '../../contract.ts';
 import { BuildArea, syncFilesystem } from '../build-area.ts';
 import { LayersInFlight } from '../in-flight.ts';
-import { checkLayerId, isLayerId, missingParent, parentConflict, stillUsed } from '../layer-id.ts';
+import { checkLayerId, isLayerId, missingLayer, missingParent, parentConflict, stillUsed } from '../layer-id.ts';
 import { treeSize } from '../tree-size.ts';
+import { overlayChanges } from './overlay-changes.ts';
 import { probeOverlay } from './probe.ts';
 
 type Listed = ReturnType<GraphDriver['list']>[number];
@@ -90,6 +91,13 @@ class OverlayDriver implements GraphDriver {
     return { type: 'overlay', lowers, upper, work: join(home, 'work') };
   }
 
+  changes(id: string): AsyncIterable<LayerChange> {
+    const found = this.#read(id);
+    if (found === null) throw missingLayer(id, 'changes');
+    const lowers = found.parent === null ? [] : this.#chain(id, found.parent).map((layer) => this.#content(layer));
+    return overlayChanges(this.#written(found), lowers);
+  }
+
   async remove(id: string): Promise<void> {
     checkLayerId(id);
     this.#inFlight.refuseUse(id);
@@ -114,8 +122,8 @@ class OverlayDriver implements GraphDriver {
 
   async size(id: string): Promise<number> {
     const found = this.#read(id);
-    if (found === null) throw new TsdError('TSD_IMAGE_MISSING', `layer ${id} does not exist`, { step: 'size' });
-    return treeSize(found.type === 'snapshot' ? join(this.#home, id, 'upper') : this.#content(id));
+    if (found === null) throw missingLayer(id, 'size');
+    return treeSize(this.#written(found));
   }
 
   async #buildLayer(id: string, lower: readonly string[], fill: (target: LayerTarget) => Promise<void>): Promise<void> {
@@ -152,6 +160,11 @@ class OverlayDriver implements GraphDriver {
     const found = this.#read(layer);
     if (found === null || found.type !== 'layer') throw missingParent(child, layer);
     return [layer, ...readLines(join(this.#home, layer, 'lower'))];
+  }
+
+  /** The directory with what a layer or snapshot itself holds. */
+  #written({ id, type }: Listed): string {
+    return type === 'snapshot' ? join(this.#home, id, 'upper') : this.#content(id);
   }
 
   #content(id: string): string {

@@ -1,0 +1,124 @@
+import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { fileError, readXattrs } from '../../ffi/layer-files.ts';
+import type { LayerChange } from '../contract.ts';
+
+/** Files looked at in one turn of the event loop. */
+const BATCH = 200;
+/** include/uapi/linux/limits.h */
+const PATH_MAX = 4096;
+/** Attributes of the content; the others belong to the host. */
+const COMPARED_XATTR = /^(user\.(?!overlay\.)|security\.capability$)/;
+const SLASH = Buffer.from('/');
+const EMPTY = Buffer.alloc(0);
+
+export function joinBytes(directory: Buffer, name: Buffer): Buffer {
+  return directory.length === 0 ? name : Buffer.concat([directory, SLASH, name]);
+}
+
+/** Names in a directory, sorted; none when it vanished, is none, or is nested deeper than a path can say. */
+export function namesIn(directory: Buffer): Buffer[] {
+  if (directory.length >= PATH_MAX) return [];
+  try {
+    return readdirSync(directory, { encoding: 'buffer' }).sort(Buffer.compare);
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
+    throw fileError(thrown, `list ${directory.toString()}`);
+  }
+}
+
+/** Null for what is not there, or deeper than a path can say. */
+export function statOf(path: Buffer): BigIntStats | null {
+  if (path.length >= PATH_MAX) return null;
+  return lstatSync(path, { bigint: true, throwIfNoEntry: false }) ?? null;
+}
+
+/** Runs a generator of results and of steps without one (null), giving the event loop its turn in between. */
+export async function* inTurns<T>(steps: Iterable<T | null>): AsyncGenerator<T> {
+  let looked = 0;
+  for (const step of steps) {
+    if (++looked % BATCH === 0) await nextTurn();
+    if (step !== null) yield step;
+  }
+}
+
+/** True when root directories differ in what people set; the time of a root changes with every use. */
+export function rootDiffers(upper: Buffer, lower: Buffer): boolean {
+  const [mine, theirs] = [statOf(upper), statOf(lower)];
+  return mine !== null && theirs !== null && !sameOwnerAndMode(mine, theirs);
+}
+
+/**
+ * What a tree changes of another one, by comparing status and attributes of all their files and not their contents.
+ * A directory that holds a change is itself reported, before its children.
+ * @param lower null: everything is added.
+ */
+export function treeChanges(upper: string, lower: string | null): AsyncIterable<LayerChange> {
+  return inTurns(compareRoots(Buffer.from(upper), lower === null ? null : Buffer.from(lower)));
+}
+
+function* compareRoots(upper: Buffer, lower: Buffer | null): Generator<LayerChange | null> {
+  if (lower === null) yield { kind: 'added', path: EMPTY, hostPath: upper };
+  else if (rootDiffers(upper, lower)) yield { kind: 'modified', path: EMPTY, hostPath: upper };
+  yield* compareDirectories({ path: EMPTY, upper, lower }, []);
+}
+
+interface Pair {
+  /** Relative to both roots. */
+  readonly path: Buffer;
+  readonly upper: Buffer;
+  /** Null where the lower tree has no directory at this place. */
+  readonly lower: Buffer | null;
+}
+
+/** @param silent unchanged directories on the way here; they are reported before the first change below them. */
+function* compareDirectories(pair: Pair, silent: LayerChange[]): Generator<LayerChange | null> {
+  const below = new Map(
+    (pair.lower === null ? [] : namesIn(pair.lower)).map((name) => [name.toString('latin1'), name]),
+  );
+  for (const name of namesIn(pair.upper)) {
+    below.delete(name.toString('latin1'));
+    yield* compareEntry(pair, name, silent);
+  }
+  for (const name of below.values()) {
+    yield* silent.splice(0);
+    yield { kind: 'deleted', path: joinBytes(pair.path, name), hostPath: null };
+  }
+}
+
+function* compareEntry(pair: Pair, name: Buffer, silent: LayerChange[]): Generator<LayerChange | null> {
+  yield null;
+  const upper = joinBytes(pair.upper, name);
+  const lower = pair.lower === null ? null : joinBytes(pair.lower, name);
+  const mine = statOf(upper);
+  if (mine === null) return;
+  const theirs = lower === null ? null : statOf(lower);
+  const path = joinBytes(pair.path, name);
+  const change: LayerChange = { kind: theirs === null ? 'added' : 'modified', path, hostPath: upper };
+  if (theirs === null || lower === null || !sameFile(upper, mine, lower, theirs)) {
+    yield* silent.splice(0);
+    yield change;
+  } else if (mine.isDirectory()) silent.push(change);
+  if (!mine.isDirectory()) return;
+  yield* compareDirectories({ path, upper, lower: theirs?.isDirectory() === true ? lower : null }, silent);
+  if (silent.at(-1) === change) silent.pop();
+}
+
+function sameOwnerAndMode(a: BigIntStats, b: BigIntStats): boolean {
+  return a.mode === b.mode && a.uid === b.uid && a.gid === b.gid;
+}
+
+function sameFile(upper: Buffer, mine: BigIntStats, lower: Buffer, theirs: BigIntStats): boolean {
+  if (!sameOwnerAndMode(mine, theirs) || mine.rdev !== theirs.rdev || mine.mtimeNs !== theirs.mtimeNs) return false;
+  if (!mine.isDirectory() && mine.size !== theirs.size) return false;
+  if (mine.isSymbolicLink() && readlinkSync(upper) !== readlinkSync(lower)) return false;
+  return comparedXattrs(upper) === comparedXattrs(lower);
+}
+
+function comparedXattrs(path: Buffer): string {
+  return [...readXattrs(path)]
+    .filter(([name]) => COMPARED_XATTR.test(name))
+    .map(([name, value]) => `${name}=${value.toString('hex')}`)
+    .join('\n');
+}
