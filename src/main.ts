@@ -52,8 +52,8 @@ import { Supervisor } from './supervisor/supervisor.ts';
 
 const SHIM_BINARY = fileURLToPath(new URL('../build/tsdocker-shim', import.meta.url));
 const LOG_LIMITS = { logMaxBytes: 10 * 1024 ** 2, logMaxFiles: 5 };
-/** Ops at the same time: enough that fsyncs of one overlap with the work of others. */
-const CONCURRENCY = 16;
+/** Ops at the same time. Most of an op is waiting, for a disk or for a payload to end; none may keep others from it. */
+const CONCURRENCY = 256;
 /** How often everything is looked at without being asked: bounds how long drift in the kernel goes unseen. */
 const RESYNC_MS = 10_000;
 

@@ -33,7 +33,7 @@ function kernelCost() {
 }
 
 const manifest = (app, count) =>
-  `app: ${app}\nimages: { busybox: { host: [busybox] } }\ncontainers:\n${Array.from({ length: count }, (_, index) => `  c${index}: { image: busybox, command: [busybox, sleep, "1000000"] }\n`).join('')}`;
+  `app: ${app}\nimages: { busybox: { host: [busybox] } }\ncontainers:\n${Array.from({ length: count }, (_, index) => `  c${index}: { image: busybox, command: [busybox, sleep, "1000000"], stopSignal: SIGKILL }\n`).join('')}`;
 
 /** Applies as the command line does, and returns the milliseconds until everything is ready. */
 async function apply(file, text) {
@@ -103,9 +103,9 @@ async function tsdockerTimes() {
       await apply(join(base, 'warm.yaml'), manifest('warm', 1));
     }
     const memory = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${daemon.pid}/status`, 'utf8'));
-    cli('delete', '--all', '--wait');
     return { one: median(one), fifty: median(fifty), rssMiB: Math.round(Number(memory?.[1]) / 1024) };
   } finally {
+    cli('delete', '--all', '--wait=60s');
     const gone = new Promise((done) => daemon.once('exit', done));
     daemon.kill('SIGTERM');
     await gone;

@@ -71,10 +71,6 @@ export function syncDirectory(path: string): void {
   }
 }
 
-/** include/uapi/linux/fcntl.h, include/uapi/asm-generic/fcntl.h */
-const F_SETLEASE = 1024;
-const F_RDLCK = 0;
-
 /** The directory `path` as a place for {@link tryOpenInRoot}. The path itself is trusted. */
 export function openDirectory(step: string, path: string): number {
   const how = openHow(OPEN_FLAGS.path | OPEN_FLAGS.directory | OPEN_FLAGS.closeOnExec, 0);

@@ -52,6 +52,17 @@ export function tryRemoveGroup(path: string): boolean {
   }
 }
 
+/** Removes a group that holds nothing; one with processes or groups stays. @returns true when it was removed now. */
+export function removeEmptyGroup(path: string): boolean {
+  try {
+    rmdirSync(path);
+    return true;
+  } catch (thrown) {
+    if (errnoOf(thrown) === null) throw thrown;
+    return false;
+  }
+}
+
 /** The value of `key` in a flat keyed file (`oom_kill 1`), 0 when the file or the key is missing. */
 export function keyedValue(path: string, key: string): number {
   if (!existsSync(path)) return 0;

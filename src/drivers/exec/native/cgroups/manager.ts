@@ -12,7 +12,15 @@ import { TsdError } from '../../../../model/errors.ts';
 import type { Instance, ResourceLimits } from '../../../contract.ts';
 import { DEFAULT_DEVICE_RULES } from '../devices.ts';
 import { DeviceFilters, type DevicePolicy } from './device-filter.ts';
-import { groupPids, keyedValue, makeGroup, tryRemoveGroup, waitForGroup, writeControl } from './group-files.ts';
+import {
+  groupPids,
+  keyedValue,
+  makeGroup,
+  removeEmptyGroup,
+  tryRemoveGroup,
+  waitForGroup,
+  writeControl,
+} from './group-files.ts';
 import { type CgroupSources, type Controller, findHierarchies, type Hierarchies, hostSources } from './hierarchies.ts';
 import { type LimitWrite, neededControllers, raisingMemory, v1Writes, v2Writes } from './limits.ts';
 
@@ -75,8 +83,8 @@ class Manager implements CgroupManager {
   create(containerId: string, limits: ResourceLimits, devices: DevicePolicy): CgroupEntry {
     const needed = neededControllers(limits);
     for (const controller of needed) this.#requireController(controller);
-    this.#prepareUnified(needed);
     this.tryRemove(containerId);
+    this.#prepareUnified(needed);
     const unified = this.#unifiedGroup(containerId);
     makeGroup(unified);
     try {
@@ -240,7 +248,17 @@ class Manager implements CgroupManager {
 
   #removeOnce(containerId: string): boolean {
     const groups = [this.#unifiedGroup(containerId), ...this.#v1Groups(containerId).map(([, path]) => path)];
-    return groups.map(tryRemoveGroup).every(Boolean);
+    const removed = groups.map(tryRemoveGroup).every(Boolean);
+    if (removed) this.#removeEmptyParents();
+    return removed;
+  }
+
+  /** The instance's own groups go with its last container; the next one makes them again. */
+  #removeEmptyParents(): void {
+    if (removeEmptyGroup(join(this.#hierarchies.unified, this.#instanceName))) {
+      for (const name of [...this.#prepared]) if (name !== 'self') this.#prepared.delete(name);
+    }
+    for (const controller of this.#hierarchies.v1.keys()) removeEmptyGroup(this.#v1Parent(controller));
   }
 
   /** The instance's directory, with the controllers passed on that limits need. */
