@@ -199,7 +199,7 @@ function createWorld(
     failures: new FailureBook(history.failures, boot),
     resources: history.resources,
     environmentOf,
-    commits: new GroupCommit(state.files),
+    commits: new GroupCommit({ files: state.files, links, history }),
     exits: new ExitRecorder(containers, systemClock, boot),
     defaultNetwork: () => bridge,
   };

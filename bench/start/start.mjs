@@ -33,7 +33,7 @@ function kernelCost() {
 }
 
 const manifest = (app, count) =>
-  `app: ${app}\nimages: { busybox: { host: [busybox] } }\ncontainers:\n${Array.from({ length: count }, (_, index) => `  c${index}: { image: busybox, command: [busybox, sleep, "1000000"], stopSignal: SIGKILL }\n`).join('')}`;
+  `app: ${app}\n${app === 'warm' ? 'images: { busybox: { host: [busybox] } }\n' : ''}containers:\n${Array.from({ length: count }, (_, index) => `  c${index}: { image: warm/busybox, command: [busybox, sleep, "1000000"], stopSignal: SIGKILL }\n`).join('')}`;
 
 /** Applies as the command line does, and returns the milliseconds until everything is ready. */
 async function apply(file, text) {
@@ -87,20 +87,21 @@ async function tsdockerTimes() {
       }
     }
     // The image is made once, outside the measurement.
-    const remove = async (file) => {
-      writeFileSync(file, manifest('gone', 0));
-      cli('delete', '--all', '--wait');
-    };
+    const gone = (file) => cli('delete', '-f', file, '--wait=60s');
     await apply(join(base, 'warm.yaml'), manifest('warm', 1));
     const one = [];
-    for (let run = 0; run < runs; run++) one.push(await apply(join(base, `one${run}.yaml`), manifest(`one${run}`, 1)));
-    await remove(join(base, 'x.yaml'));
-    await apply(join(base, 'warm.yaml'), manifest('warm', 1));
+    for (let run = 0; run < runs; run++) {
+      const file = join(base, 'one.yaml');
+      writeFileSync(file, manifest('one', 1));
+      one.push(await apply(file, manifest('one', 1)));
+      gone(file);
+    }
     const fifty = [];
+    const file = join(base, 'fifty.yaml');
+    writeFileSync(file, manifest('fifty', 50));
     for (let run = 0; run < 3; run++) {
-      fifty.push(await apply(join(base, 'fifty.yaml'), manifest('fifty', 50)));
-      await remove(join(base, 'x.yaml'));
-      await apply(join(base, 'warm.yaml'), manifest('warm', 1));
+      fifty.push(await apply(file, manifest('fifty', 50)));
+      if (run < 2) gone(file);
     }
     const memory = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${daemon.pid}/status`, 'utf8'));
     return { one: median(one), fifty: median(fifty), rssMiB: Math.round(Number(memory?.[1]) / 1024) };

@@ -37,7 +37,7 @@ export class ExitRecorder {
     // The boot clock of the end follows from how long ago it was, as long as it was in this boot.
     const age = Math.max(0, now.wallMs - exit.finishedAtMs);
     const sameBoot = record.state.bootId === this.#bootId && age <= now.bootMs;
-    this.#containers.update({
+    this.#containers.updateSoon({
       ...record,
       state: {
         ...record.state,

@@ -56,7 +56,7 @@ function isBridged({ network }: ContainerSpec): boolean {
   return network !== 'none' && network !== 'host' && !network.startsWith('container:');
 }
 
-function observedContainer(world: World, record: ContainerRecord, kernel: ObservedNetworks): ObservedContainer {
+function observedContainer(world: World, record: ContainerRecord, kernel: ObservedNetworks | null): ObservedContainer {
   const { owner, state, id } = record;
   const spec = owner?.written as unknown as ContainerSpec | undefined;
   const bridged = spec !== undefined && isBridged(spec);
@@ -81,7 +81,7 @@ function observedContainer(world: World, record: ContainerRecord, kernel: Observ
     exit: handle ? null : observedExit(record, world.bootId),
     startError: state.startError,
     sandbox,
-    drift: sandbox && bridged ? endpointDrift(record, kernel.endpoints.get(id)) : [],
+    drift: kernel && sandbox && bridged ? endpointDrift(record, kernel.endpoints.get(id)) : [],
     restarts: { restarts: record.restart.restarts, consecutive: record.restart.consecutive },
     stopOverride: record.stopOverride !== null,
     restartRequested: record.restart.requested,
@@ -109,14 +109,15 @@ function observedVolumes(world: World): Map<ResourceKey, ObservedVolume> {
   return volumes;
 }
 
-function isHealthy(config: NetworkConfig, kernel: ObservedNetworks): boolean {
+function isHealthy(config: NetworkConfig, kernel: ObservedNetworks | null): boolean {
+  if (kernel === null) return true;
   if (!kernel.rules) return false;
   if (config.foreign) return true;
   const bridge = kernel.bridges.find((candidate) => candidate.bridge === config.bridge);
   return bridge?.up === true && bridge.addresses.some((address) => address.startsWith(`${config.gateway}/`));
 }
 
-function observedNetworks(world: World, kernel: ObservedNetworks): Map<ResourceKey, ObservedNetwork> {
+function observedNetworks(world: World, kernel: ObservedNetworks | null): Map<ResourceKey, ObservedNetwork> {
   const networks = new Map<ResourceKey, ObservedNetwork>();
   const fallback = world.defaultNetwork();
   if (fallback) {
@@ -206,10 +207,12 @@ function obstacles(world: World, scope: ReadonlySet<ResourceKey> | null): Map<Re
 }
 
 /**
- * Reads everything of ours. @param scope keys whose obstacles are looked for; null for all, and for orphans too.
+ * Reads everything of ours.
+ * @param scope keys whose obstacles are looked for. Null looks at everything: obstacles of all, orphans, and what the
+ * kernel has of networks and endpoints, which is one dump whatever their number and too much for every small look.
  */
 export function observe(world: World, scope: ReadonlySet<ResourceKey> | null): ObservedState {
-  const kernel = world.network.observe();
+  const kernel = scope === null ? world.network.observe() : null;
   const containers = new Map<ResourceKey, ObservedContainer>();
   for (const record of world.containers.all()) {
     if (record.owner) containers.set(record.owner.key, observedContainer(world, record, kernel));
@@ -219,7 +222,7 @@ export function observe(world: World, scope: ReadonlySet<ResourceKey> | null): O
     volumes: observedVolumes(world),
     networks: observedNetworks(world, kernel),
     containers,
-    orphans: scope === null ? orphans(world, kernel) : [],
+    orphans: kernel === null ? [] : orphans(world, kernel),
     failures: new Map(world.failures.all()),
     approvals: world.approvals.all() as ReadonlySet<ResourceKey>,
     obstacles: obstacles(world, scope),

@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TsdError } from '../model/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
@@ -45,6 +45,10 @@ export class ContainerStore {
   readonly #idsByKey = new Map<ResourceKey, string>();
   readonly #damaged = new Map<string, TsdError>();
   readonly #index = new TruncIndex();
+  /** What the text files hold, for those written since the start. */
+  readonly #texts = new Map<string, Map<ContainerTextFile, string>>();
+  readonly #dirty = new Set<string>();
+  #flushing: Promise<void> | null = null;
 
   /** @throws TsdError only when containers/ itself cannot be listed; a bad container becomes one of {@link issues}. */
   constructor(root: string, files: StateFiles) {
@@ -131,7 +135,10 @@ export class ContainerStore {
       throw toStateError(error, `create ${final}`);
     }
     const files = Object.keys(durable).map((name) => join(temporary, name));
-    batch.directory(temporary, final, files, () => this.#remember(record));
+    batch.directory(temporary, final, files, () => {
+      this.#remember(record);
+      this.#texts.set(record.id, new Map(CONTAINER_TEXT_FILES.map((name) => [name, texts[name]])));
+    });
   }
 
   /**
@@ -152,12 +159,55 @@ export class ContainerStore {
     };
     if (hostConfigChanged) write('hostconfig.json', hostConfig);
     write('config.json', config);
+    this.#dirty.delete(record.id);
     this.#remember(record);
   }
 
-  /** Rewrites a text file so that a running container sees it: in place, because its inode is bind-mounted. */
+  /**
+   * Replaces a record in memory at once and on the disk a moment later, for what can be found out again after a crash:
+   * that a run goes on or has ended, and where it is attached. Only the last of several such updates is written.
+   */
+  updateSoon(record: ContainerRecord): void {
+    if (!this.#records.has(record.id)) throw new TsdError('TSD_BUG', `container ${record.id} is not loaded`);
+    this.#remember(record);
+    this.#dirty.add(record.id);
+    this.#flushing ??= new Promise<void>((next) => setImmediate(next)).then(() => this.#flush());
+  }
+
+  /** Resolves when everything updated so far is in its file. */
+  async flushed(): Promise<void> {
+    while (this.#flushing !== null) await this.#flushing;
+  }
+
+  async #flush(): Promise<void> {
+    while (this.#dirty.size > 0) {
+      const records = [...this.#dirty].flatMap((id) => this.#records.get(id) ?? []);
+      this.#dirty.clear();
+      // A failure is one of the disk; the next update of the container meets it again and reports it.
+      await Promise.allSettled(records.map((record) => this.#writeRecord(record)));
+    }
+    this.#flushing = null;
+  }
+
+  async #writeRecord(record: ContainerRecord): Promise<void> {
+    const temporary = this.#files.temporaryPath('config.json');
+    await writeFile(temporary, goMarshal(CONFIG_JSON, encodeContainer(record)), { mode: FILE_MODE, flag: 'wx' });
+    // A newer record has been written, or will be; nothing can come between this look and a synchronous rename.
+    const newest = this.#records.get(record.id) === record;
+    try {
+      if (newest) renameSync(temporary, join(this.path(record.id), 'config.json'));
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  }
+
+  /** Rewrites a text file so that a running container sees it: in place, because its inode is bind-mounted. The text it has is left as it is. */
   writeText(id: string, file: ContainerTextFile, text: string): void {
+    const known = this.#texts.get(id);
+    if (known?.get(file) === text) return;
     rewriteInPlace(this.textPath(id, file), text, TEXT_FILE_MODE);
+    if (known) known.set(file, text);
+    else this.#texts.set(id, new Map([[file, text]]));
   }
 
   /** Removes a container with its log. It is gone when this returns; a removed or unknown id is a no-op. */
@@ -169,6 +219,8 @@ export class ContainerStore {
       if (errnoCode(error) !== 'ENOENT') throw toStateError(error, `remove ${this.path(id)}`);
     }
     this.#forget(id);
+    this.#texts.delete(id);
+    this.#dirty.delete(id);
     await rm(aside, { recursive: true, force: true });
   }
 

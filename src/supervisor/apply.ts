@@ -1,4 +1,5 @@
 /** apply, delete and load as streams of events. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ApplyEvent, ManifestInput, RemoveRequest } from '../api/supervisor.ts';
 import type { DesiredState } from '../model/desired.ts';
 import { describeError, TsdError, toTsdError } from '../model/errors.ts';
@@ -24,6 +25,8 @@ export interface ApplyParts {
 
 /** A waiting client looks again after this long even when nothing seems to change. */
 const RECHECK_MS = 1_000;
+/** Least time between two looks at everything. */
+const LOOK_INTERVAL_MS = 10;
 
 const appOf = (key: string): string => key.split('/')[1] ?? '';
 
@@ -107,6 +110,7 @@ export async function* waitUntilReady(
   let last = '';
   while (!signal?.aborted) {
     yield* feed.take();
+    const lookedAt = parts.world.clock.now().bootMs;
     const state = readiness(parts, apps);
     if (state.state === 'ready') {
       yield { type: 'ready', generation: parts.sources.generation };
@@ -129,6 +133,8 @@ export async function* waitUntilReady(
     if (line !== last) yield { type: 'waiting', resource: state.resource, message: state.message };
     last = line;
     await parts.events.nextChange(Math.min(left, RECHECK_MS), signal);
+    // Many ops end in a burst; one look answers for all of them.
+    await delay(Math.max(0, lookedAt + LOOK_INTERVAL_MS - parts.world.clock.now().bootMs));
   }
 }
 

@@ -126,8 +126,8 @@ export class ContainerCommands {
   }
 
   async #change(record: ContainerRecord, change: (current: ContainerRecord) => ContainerRecord): Promise<void> {
-    await this.#world.commits.commit((batch) => {
-      this.#world.containers.update(change(this.#world.containers.get(record.id) ?? record), batch);
+    await this.#world.commits.commit({
+      files: (batch) => this.#world.containers.update(change(this.#world.containers.get(record.id) ?? record), batch),
     });
     this.#loop.enqueue([keyOf(record)]);
   }

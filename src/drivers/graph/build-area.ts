@@ -1,5 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, renameSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { fileError } from '../../ffi/layer-files.ts';
@@ -38,6 +39,12 @@ export class BuildArea {
 
   /** Deletes a directory of this area. */
   async discard(path: string): Promise<void> {
+    try {
+      await rm(path, { recursive: true, force: true });
+      return;
+    } catch {
+      // Deeper than PATH_MAX, which rm(1) can take away.
+    }
     try {
       await run('rm', ['-rf', '--', path]);
     } catch (cause) {

@@ -35,18 +35,18 @@ export function connect(world: World, desired: Desired<'container'>, containerId
   const endpoint = endpointConfig(world, desired, containerId, network);
   checkPorts(world, desired, endpoint.ports, record.network?.ports ?? []);
   world.network.attach(endpoint);
-  world.containers.update({ ...record, network: recordedNetwork(world, desired, endpoint, network) });
+  world.containers.updateSoon({ ...record, network: recordedNetwork(world, desired, endpoint, network) });
 }
 
-export function connectContainer(world: World, op: OpOf<'container.connect'>): Promise<void> {
+export async function connectContainer(world: World, op: OpOf<'container.connect'>): Promise<void> {
   connect(world, desiredOf(world, 'container', op.key), op.containerId);
-  return Promise.resolve();
+  await world.commits.commit({ history: () => world.leases.save() });
 }
 
 /** Gives up namespace, veth and ports; the address stays leased. */
 export function disconnectContainer(world: World, op: OpOf<'container.disconnect'>): Promise<void> {
   world.network.detach(op.containerId);
   const record = world.containers.get(op.containerId);
-  if (record) world.containers.update({ ...record, network: null });
+  if (record) world.containers.updateSoon({ ...record, network: null });
   return Promise.resolve();
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { formatTime } from '../../model/clock.ts';
 import type { Desired } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors.ts';
@@ -9,7 +8,12 @@ import type { OpOf } from '../op.ts';
 import { dockerHostConfig, dockerRunConfig } from '../task/docker-config.ts';
 import { commandLine } from '../task/task-spec.ts';
 import { containerTexts, hostnameOf } from './container-texts.ts';
-import { recordedVolumes, resolvedVolumes, stageAnonymousVolumes } from './container-volumes.ts';
+import {
+  createAnonymousVolumes,
+  missingAnonymousVolumes,
+  recordedVolumes,
+  resolvedVolumes,
+} from './container-volumes.ts';
 import { type ContainerImage, imageOf } from './image-of.ts';
 import { desiredOf, type World } from './world.ts';
 
@@ -92,14 +96,15 @@ export async function createContainer(world: World, op: OpOf<'container.create'>
   if (existing?.id === op.containerId) return;
   if (existing) throw new TsdError('TSD_BUG', `${op.key} exists as ${existing.id}`, { key: op.key });
   const image = imageOf(world, desired);
-  await world.commits.commit((batch) => stageAnonymousVolumes(world, desired, image, batch, randomBytes));
+  const missing = missingAnonymousVolumes(world, desired, image);
+  if (missing.length > 0) await createAnonymousVolumes(world, desired, missing);
   world.graph.createSnapshot(op.containerId, image.topLayer);
   const record = {
     ...newRecord(world, desired, image, op.containerId),
     volumes: recordedVolumes(resolvedVolumes(world, desired, image)),
   };
-  await world.commits.commit((batch) => {
-    world.containers.create(record, containerTexts(world, desired, op.containerId), batch);
+  await world.commits.commit({
+    files: (batch) => world.containers.create(record, containerTexts(world, desired, op.containerId), batch),
+    names: () => recordNames(world, desired, op.containerId),
   });
-  recordNames(world, desired, op.containerId);
 }

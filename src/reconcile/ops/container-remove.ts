@@ -5,12 +5,13 @@ import type { World } from './world.ts';
 export async function removeContainer(world: World, op: OpOf<'container.remove'>): Promise<void> {
   const { containerId, key } = op;
   await world.exec.remove(containerId);
-  world.network.detach(containerId);
-  world.links.purge(containerId);
+  if (world.network.sandbox(containerId)) world.network.detach(containerId);
+  await world.commits.commit({ names: () => world.links.purge(containerId) });
   await world.containers.remove(containerId);
   await world.graph.remove(containerId);
   if (world.desired().resources.has(key)) return;
   world.leases.release(key);
+  await world.commits.commit({ history: () => world.leases.save() });
   if (op.removeAnonymousVolumes) await releaseAnonymousVolumes(world, op);
 }
 
@@ -18,7 +19,9 @@ export async function removeContainer(world: World, op: OpOf<'container.remove'>
 async function releaseAnonymousVolumes(world: World, { key }: OpOf<'container.remove'>): Promise<void> {
   const own = world.volumes.all().filter(({ owner }) => owner.type === 'anonymous' && owner.containerKey === key);
   if (own.length === 0) return;
-  await world.commits.commit((batch) => {
-    for (const volume of own) world.volumes.update({ ...volume, released: true }, batch);
+  await world.commits.commit({
+    files: (batch) => {
+      for (const volume of own) world.volumes.update({ ...volume, released: true }, batch);
+    },
   });
 }

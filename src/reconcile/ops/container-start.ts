@@ -131,7 +131,8 @@ async function launch(world: World, desired: Desired<'container'>, op: OpOf<'con
   const handle = await world.exec.start(task);
   const now = world.clock.now();
   const record = recordOf(world, id);
-  world.containers.update({
+  // The exec driver has its own record of the run, so this one may reach the disk a moment later.
+  world.containers.updateSoon({
     ...record,
     handle,
     state: {

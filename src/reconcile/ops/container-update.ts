@@ -21,7 +21,7 @@ export async function updateContainer(world: World, op: OpOf<'container.update'>
     stopOverride: null,
     restart: { restarts: 0, consecutive: 0, requested: false },
   };
-  await world.commits.commit((batch) => world.containers.update(updated, batch));
+  await world.commits.commit({ files: (batch) => world.containers.update(updated, batch) });
 }
 
 /** Rewrites the hosts file with the present addresses of the linked containers. */

@@ -1,8 +1,8 @@
 /** Where the data of a container's mounts lies. */
+import { randomBytes } from 'node:crypto';
 import type { Desired } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
-import type { DurableBatch } from '../../state/durable.ts';
 import { newId } from '../../state/ids.ts';
 import type { ResolvedVolume } from '../task/task-spec.ts';
 import type { ContainerImage } from './image-of.ts';
@@ -15,28 +15,30 @@ function anonymousTargets(desired: Desired<'container'>, image: ContainerImage):
   return [...declared.map(({ target }) => target), ...image.volumes.filter((target) => !covered.has(target))];
 }
 
-/** Stages the anonymous volumes that do not exist yet; they belong to (container, target) and survive recreation. */
-export function stageAnonymousVolumes(
+/** Targets whose anonymous volume does not exist yet. */
+export function missingAnonymousVolumes(
   world: World,
   desired: Desired<'container'>,
   image: ContainerImage,
-  batch: DurableBatch,
-  random: (bytes: number) => Buffer,
-): void {
-  for (const target of anonymousTargets(desired, image)) {
-    if (world.volumes.anonymous(desired.key, target)) continue;
-    world.volumes.create(
-      {
-        id: newId(random),
-        writable: true,
-        owner: { type: 'anonymous', containerKey: desired.key, target },
-        specHash: '',
-        onRemove: 'delete',
-        released: false,
-      },
-      batch,
-    );
-  }
+): readonly string[] {
+  return anonymousTargets(desired, image).filter((target) => !world.volumes.anonymous(desired.key, target));
+}
+
+/** Anonymous volumes belong to (container, target) and survive recreation. */
+export async function createAnonymousVolumes(
+  world: World,
+  { key }: Desired<'container'>,
+  targets: readonly string[],
+): Promise<void> {
+  await world.commits.commit({
+    files: (batch) => {
+      for (const target of targets) {
+        const owner = { type: 'anonymous', containerKey: key, target } as const;
+        const volume = { id: newId(randomBytes), writable: true, owner, specHash: '', released: false };
+        world.volumes.create({ ...volume, onRemove: 'delete' }, batch);
+      }
+    },
+  });
 }
 
 function ownVolumes(world: World, desired: Desired<'container'>, image: ContainerImage): ResolvedVolume[] {

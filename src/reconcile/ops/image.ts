@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { ImageProgress, ImageSource, LoadedImage } from '../../images/image.ts';
 import { loadImage, sourceFingerprint } from '../../images/load-image.ts';
+import { removeRecipe } from '../../images/recipe/recipe-path.ts';
 import type { Desired } from '../../model/desired.ts';
 import { toTsdError } from '../../model/errors.ts';
 import type { ImageConfig, ImageSpec } from '../../model/kinds/image.ts';
@@ -97,14 +98,20 @@ function report(progress: ProgressSink, event: ImageProgress): void {
   }
 }
 
+/** Where the root directory keeps how to put the tars of its layers together again. */
+export function recipesOf(world: Pick<World, 'instance'>): string {
+  return join(world.instance.root, 'recipes');
+}
+
 /** Loads a source into the graph and records the image, without a name. */
 export async function storeImage(world: World, source: ImageSource, progress: ProgressSink): Promise<LoadedImage> {
   const image = await loadImage(source, {
     graph: world.graph,
     tmpDir: join(world.instance.root, 'tmp', 'images'),
+    recipes: recipesOf(world),
     progress: (event) => report(progress, event),
   });
-  await world.commits.commit((batch) => world.images.add(imageRecord(image, world.settings.version), batch));
+  await world.commits.commit({ files: (batch) => world.images.add(imageRecord(image, world.settings.version), batch) });
   return image;
 }
 
@@ -153,5 +160,6 @@ async function removeUnusedImage(world: World, imageId: string): Promise<void> {
   for (const { ChainId } of [...layers].reverse()) {
     if (needed.has(ChainId) || snapshots.has(ChainId)) return;
     await world.graph.remove(ChainId);
+    await removeRecipe(recipesOf(world), ChainId);
   }
 }

@@ -21,96 +21,126 @@ export interface PortRequest {
   readonly protocol: Protocol;
 }
 
-/** Chooses addresses and automatic host ports; what is taken is kept in memory beside the store. */
+/** Addresses of one network. */
+class NetworkLeases {
+  readonly taken = new Set<string>();
+  readonly byOwner = new Map<string, string>();
+  last: string | null;
+
+  constructor(last: string | null) {
+    this.last = last;
+  }
+
+  hold(owner: string, address: string): void {
+    this.release(owner);
+    this.taken.add(address);
+    this.byOwner.set(owner, address);
+    this.last = address;
+  }
+
+  release(owner: string): void {
+    const held = this.byOwner.get(owner);
+    if (held === undefined) return;
+    this.byOwner.delete(owner);
+    this.taken.delete(held);
+  }
+}
+
+const portKey = ({ owner, hostIp, containerPort, protocol }: PortRequest): string =>
+  `${owner} ${hostIp} ${containerPort}/${protocol}`;
+
+/**
+ * Chooses addresses and automatic host ports. Decided in memory at once; {@link save} writes what was decided since the
+ * last time, so that many leases become one commit.
+ */
 export class LeaseBook {
   readonly #store: LeaseStore;
-  /** Addresses by network, with their holder. */
-  readonly #taken = new Map<string, Map<string, string>>();
-  readonly #ports = new Map<Protocol, Set<number>>();
+  readonly #networks = new Map<string, NetworkLeases>();
+  readonly #ports = new Map<string, { readonly owner: string; readonly protocol: Protocol; readonly port: number }>();
   #lastPort: number | null = null;
+  #unsaved: (() => void)[] = [];
 
   constructor(store: LeaseStore) {
     this.#store = store;
-    for (const { network, address, container } of store.addresses()) this.#takenIn(network).set(address, container);
-    for (const { protocol, hostPort } of store.ports()) this.#portsOf(protocol).add(hostPort);
+    for (const { network, address, container } of store.addresses()) {
+      const leases = this.#leasesOf(network);
+      leases.taken.add(address);
+      leases.byOwner.set(container, address);
+    }
+    for (const { container, hostIp, containerPort, protocol, hostPort } of store.ports()) {
+      const key = portKey({ owner: container as ResourceKey, hostIp, containerPort, protocol });
+      this.#ports.set(key, { owner: container, protocol, port: hostPort });
+    }
   }
 
   /** The container's address in a network, the same for as long as it holds the lease; null when none is free. */
   address(request: AddressRequest): string | null {
     const { network, owner, subnet, requested } = request;
-    const taken = this.#takenIn(network);
-    const held = this.#store.address(network, owner);
-    if (held !== null && (requested === null ? containsNetwork(subnet, `${held}/32`) : held === requested)) return held;
-    if (held !== null) taken.delete(held);
-    const free = requested === null ? this.#allocate(request, taken) : taken.has(requested) ? null : requested;
+    const leases = this.#leasesOf(network);
+    const held = leases.byOwner.get(owner);
+    if (held !== undefined) {
+      const fits = requested === null ? containsNetwork(subnet, `${held}/32`) : held === requested;
+      if (fits) return held;
+      leases.release(owner);
+    }
+    const free = requested === null ? this.#allocate(request, leases) : leases.taken.has(requested) ? null : requested;
     if (free === null) return null;
-    this.#store.leaseAddress({ network, container: owner, address: free });
-    taken.set(free, owner);
+    leases.hold(owner, free);
+    this.#unsaved.push(() => this.#store.leaseAddress({ network, container: owner, address: free }));
     return free;
   }
 
   /** The host port picked for a container port, the same for as long as the lease is held; null when none is free. */
-  port({ owner, hostIp, containerPort, protocol }: PortRequest): number | null {
-    const held = this.#store
-      .ports()
-      .find(
-        (lease) =>
-          lease.container === owner &&
-          lease.containerPort === containerPort &&
-          lease.protocol === protocol &&
-          lease.hostIp === hostIp,
-      );
-    if (held) return held.hostPort;
-    const taken = this.#portsOf(protocol);
-    const free = allocatePort(taken, this.#lastPort);
+  port(request: PortRequest): number | null {
+    const key = portKey(request);
+    const held = this.#ports.get(key);
+    if (held) return held.port;
+    const { owner, hostIp, containerPort, protocol } = request;
+    const taken = [...this.#ports.values()].filter((lease) => lease.protocol === protocol).map(({ port }) => port);
+    const free = allocatePort(new Set(taken), this.#lastPort);
     if (free === null) return null;
-    this.#store.leasePort({ container: owner, containerPort, protocol, hostIp, hostPort: free });
+    this.#ports.set(key, { owner, protocol, port: free });
     this.#lastPort = free;
-    taken.add(free);
+    this.#unsaved.push(() =>
+      this.#store.leasePort({ container: owner, containerPort, protocol, hostIp, hostPort: free }),
+    );
     return free;
   }
 
-  /** Gives up everything a container holds. */
+  /** Writes the leases decided since the last call. */
+  save(): void {
+    const writes = this.#unsaved;
+    this.#unsaved = [];
+    for (const write of writes) write();
+  }
+
+  /** Gives up everything a container holds; written with the next {@link save}. */
   release(owner: string): void {
-    for (const addresses of this.#taken.values()) {
-      for (const [address, holder] of addresses) if (holder === owner) addresses.delete(address);
-    }
-    for (const lease of this.#store.ports())
-      if (lease.container === owner) this.#portsOf(lease.protocol).delete(lease.hostPort);
-    this.#store.releaseContainer(owner);
+    for (const leases of this.#networks.values()) leases.release(owner);
+    for (const [key, lease] of this.#ports) if (lease.owner === owner) this.#ports.delete(key);
+    this.#unsaved.push(() => this.#store.releaseContainer(owner));
   }
 
   releaseNetwork(network: string): void {
-    this.#taken.delete(network);
-    this.#store.releaseNetwork(network);
+    this.#networks.delete(network);
+    this.#unsaved.push(() => this.#store.releaseNetwork(network));
   }
 
   /** Keys of everything that holds a lease. */
   owners(): ReadonlySet<string> {
-    const holders = [...this.#taken.values()].flatMap((addresses) => [...addresses.values()]);
-    return new Set([...holders, ...this.#store.ports().map(({ container }) => container)]);
+    const holders = [...this.#networks.values()].flatMap(({ byOwner }) => [...byOwner.keys()]);
+    return new Set([...holders, ...[...this.#ports.values()].map(({ owner }) => owner)]);
   }
 
-  #allocate(
-    { subnet, gateway, fixedCidr, network }: AddressRequest,
-    taken: ReadonlyMap<string, string>,
-  ): string | null {
-    return allocateAddress({ subnet, gateway, fixedCidr }, new Set(taken.keys()), this.#store.lastAddress(network));
+  #allocate({ subnet, gateway, fixedCidr }: AddressRequest, leases: NetworkLeases): string | null {
+    return allocateAddress({ subnet, gateway, fixedCidr }, leases.taken, leases.last);
   }
 
-  #takenIn(network: string): Map<string, string> {
-    const known = this.#taken.get(network);
+  #leasesOf(network: string): NetworkLeases {
+    const known = this.#networks.get(network);
     if (known) return known;
-    const taken = new Map<string, string>();
-    this.#taken.set(network, taken);
-    return taken;
-  }
-
-  #portsOf(protocol: Protocol): Set<number> {
-    const known = this.#ports.get(protocol);
-    if (known) return known;
-    const ports = new Set<number>();
-    this.#ports.set(protocol, ports);
-    return ports;
+    const leases = new NetworkLeases(this.#store.lastAddress(network));
+    this.#networks.set(network, leases);
+    return leases;
   }
 }

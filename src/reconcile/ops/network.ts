@@ -90,5 +90,7 @@ export async function ensureNetwork(world: World, op: OpOf<'network.ensure'>): P
 export async function removeNetwork(world: World, op: OpOf<'network.remove'>): Promise<void> {
   world.network.removeNetwork(op.key);
   world.resources.removeNetwork(op.key);
-  if (!world.desired().resources.has(op.key)) world.leases.releaseNetwork(op.key);
+  if (world.desired().resources.has(op.key)) return;
+  world.leases.releaseNetwork(op.key);
+  await world.commits.commit({ history: () => world.leases.save() });
 }

@@ -20,9 +20,10 @@ export async function removeOrphan(world: World, { orphan }: OpOf<'orphan.remove
       return;
     case 'lease':
       world.leases.release(orphan.id);
+      await world.commits.commit({ history: () => world.leases.save() });
       return;
     case 'state':
-      world.links.purge(orphan.id);
+      await world.commits.commit({ names: () => world.links.purge(orphan.id) });
       return;
   }
 }

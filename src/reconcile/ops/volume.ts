@@ -18,8 +18,8 @@ function declared({
 export async function createVolume(world: World, op: OpOf<'volume.create'>): Promise<void> {
   const desired = desiredOf(world, 'volume', op.key);
   if (world.volumes.named(op.key)) return;
-  await world.commits.commit((batch) => {
-    world.volumes.create({ id: newId(randomBytes), writable: true, ...declared(desired) }, batch);
+  await world.commits.commit({
+    files: (batch) => world.volumes.create({ id: newId(randomBytes), writable: true, ...declared(desired) }, batch),
   });
 }
 
@@ -33,13 +33,13 @@ function existing(world: World, key: ResourceKey, id: string | null): VolumeReco
 export async function adoptVolume(world: World, op: OpOf<'volume.adopt'>): Promise<void> {
   const desired = desiredOf(world, 'volume', op.key);
   const volume = existing(world, op.key, op.volumeId);
-  await world.commits.commit((batch) => world.volumes.update({ ...volume, ...declared(desired) }, batch));
+  await world.commits.commit({ files: (batch) => world.volumes.update({ ...volume, ...declared(desired) }, batch) });
 }
 
 /** Keeps the data of a volume that nothing declares any more. */
 export async function releaseVolume(world: World, op: OpOf<'volume.release'>): Promise<void> {
   const volume = existing(world, op.key, null);
-  await world.commits.commit((batch) => world.volumes.update({ ...volume, released: true }, batch));
+  await world.commits.commit({ files: (batch) => world.volumes.update({ ...volume, released: true }, batch) });
 }
 
 /** Deletes the data. The planner asks for it only after approval. */
