@@ -2,17 +2,22 @@
  * Writes what is derived from the code: the JSON Schema of manifests and the references under docs/. Needs dist/ (`npm run build`).
  * With --check nothing is written and a file that is not current ends it with exit code 1.
  */
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { manifestJsonSchema } from '../dist/manifest/json-schema.js';
 import { ERROR_CATALOGUE } from '../dist/model/error-catalogue.js';
 import { errorReference } from './docs/error-reference.mjs';
 import { manifestReference } from './docs/manifest-reference.mjs';
 
+const completion = (shell) => execFileSync('bin/tsdocker', ['completion', shell], { encoding: 'utf8' });
 const schema = manifestJsonSchema();
 const files = {
   'manifests/schema/v1.json': `${JSON.stringify(schema, null, 2)}\n`,
   'docs/manifest.md': manifestReference(schema),
   'docs/errors.md': errorReference(ERROR_CATALOGUE),
+  'packaging/completions/tsdocker.bash': completion('bash'),
+  'packaging/completions/_tsdocker': completion('zsh'),
+  'packaging/completions/tsdocker.fish': completion('fish'),
 };
 
 function readOrNull(path) {

@@ -305,6 +305,10 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
     seed,
     facts: facts(config),
     doctor: async () => runDoctor(config.root, drivers),
+    stopEverything: async () => {
+      await controller.stop();
+      return stopAll(world, sources.state);
+    },
   });
   const server = await serveApi({
     api,

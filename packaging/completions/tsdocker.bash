@@ -15,7 +15,7 @@ _tsdocker() {
     case $prev in -f|--file|--base-dir|-H|--host|-o|--output|-n|--tail|--since|-e|--env|-w|--workdir|-u|--user|-t|--timeout|-s|--signal|-i|--input|--root|--run-dir|--manifests|-G|--group|-p|--pidfile|--default-bridge|-b|--bridge|--bip|--fixed-cidr|--mtu|--ip|--dns|--dns-search|--storage-driver|--storage-opt|--exec-driver|--label|-l|--log-level|--config) COMPREPLY=($(compgen -f -- "$cur")); return ;; esac
   fi
   case $command in
-    "") words="apply plan diff delete approve validate schema get describe images logs exec stop start restart kill wait load daemon info doctor version completion"; flags="-H --host -v --version -h --help" ;;
+    "") words="apply plan diff delete approve validate schema get describe images logs exec stop start restart kill wait load daemon info doctor version host-shutdown completion"; flags="-H --host -v --version -h --help" ;;
     apply) flags="-f --file --base-dir --wait --dry-run -H --host"; words="" ;;
     plan) flags="-f --file --base-dir -o --output -H --host"; words="" ;;
     diff) flags="-f --file --base-dir -o --output -H --host"; words="" ;;
@@ -38,6 +38,7 @@ _tsdocker() {
     info) flags="-o --output -H --host"; words="" ;;
     doctor) flags="-o --output -H --host"; words="" ;;
     version) flags="-o --output -H --host"; words="" ;;
+    host-shutdown) flags="--now -H --host"; words="" ;;
     completion) flags=""; words="bash zsh fish" ;;
   esac
   if [[ $cur == -* ]]; then

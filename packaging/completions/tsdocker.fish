@@ -109,5 +109,8 @@ complete -c tsdocker -n '__fish_seen_subcommand_from doctor' -s H -l host -r -d 
 complete -c tsdocker -n __fish_use_subcommand -f -a version -d 'show versions of both sides'
 complete -c tsdocker -n '__fish_seen_subcommand_from version' -s o -l output -x -a 'table json' -d 'form of the output'
 complete -c tsdocker -n '__fish_seen_subcommand_from version' -s H -l host -r -d 'socket of the supervisor (env: TSDOCKER_HOST, default: unix:///run/tsdocker/tsdocker.sock)'
+complete -c tsdocker -n __fish_use_subcommand -f -a host-shutdown -d 'stop containers when the host goes down'
+complete -c tsdocker -n '__fish_seen_subcommand_from host-shutdown' -l now -d 'do not ask systemd whether the host goes down'
+complete -c tsdocker -n '__fish_seen_subcommand_from host-shutdown' -s H -l host -r -d 'socket of the supervisor (env: TSDOCKER_HOST, default: unix:///run/tsdocker/tsdocker.sock)'
 complete -c tsdocker -n __fish_use_subcommand -f -a completion -d 'print a completion script for a shell'
 complete -c tsdocker -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'

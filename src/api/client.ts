@@ -86,6 +86,11 @@ export class SupervisorClient implements StreamingOrAsync {
     return this.#stream({ method: 'POST', path: '/remove', body: request, signal });
   }
 
+  async hostShutdown(): Promise<number> {
+    const { stopped } = await this.#post<{ stopped: number }>('/host-shutdown', {});
+    return stopped;
+  }
+
   approve(names: readonly string[]): Promise<readonly string[]> {
     return this.#post('/approve', { names });
   }

@@ -268,4 +268,9 @@ export interface SupervisorApi {
   /** Loads an image archive that is on this host and tags it. */
   load(path: string, signal?: AbortSignal): AsyncIterable<ApplyEvent>;
   doctor(): Promise<readonly DoctorCheck[]>;
+  /**
+   * The host goes down: ends the loop and stops every container, dependents first. What is wanted stays, so that the next
+   * boot starts them. Resolves with the number of containers that ran.
+   */
+  hostShutdown(): Promise<number>;
 }

@@ -107,6 +107,12 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'doctor', group: HOST, summary: 'check what this host can do', load: () => import('./commands/doctor.ts') },
   { name: 'version', group: HOST, summary: 'show versions of both sides', load: () => import('./commands/version.ts') },
   {
+    name: 'host-shutdown',
+    group: HOST,
+    summary: 'stop containers when the host goes down',
+    load: () => import('./commands/host-shutdown.ts'),
+  },
+  {
     name: 'completion',
     group: HOST,
     summary: 'print a completion script for a shell',

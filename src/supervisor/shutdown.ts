@@ -19,8 +19,10 @@ function dependents(desired: DesiredState): ReadonlyMap<ResourceKey, readonly Re
   return users;
 }
 
-async function stopOne(world: World, record: ContainerRecord): Promise<void> {
-  if (!world.exec.running(record.id)) return;
+async function stopOne(world: World, record: ContainerRecord): Promise<boolean> {
+  if (!world.exec.running(record.id)) return false;
+  // Whatever its policy says about the end that comes now, it ran and shall run again.
+  world.containers.update({ ...record, restart: { ...record.restart, requested: true } });
   const spec = record.owner?.written as unknown as ContainerSpec | undefined;
   const signal = constants.signals[(spec?.stopSignal ?? 'SIGTERM') as NodeJS.Signals] ?? constants.signals.SIGTERM;
   const ended = world.exits.ended(record.id);
@@ -31,13 +33,17 @@ async function stopOne(world: World, record: ContainerRecord): Promise<void> {
   } finally {
     clearTimeout(timer);
   }
+  return true;
 }
 
-/** Dependents first, independent containers at the same time. Failures of one do not keep the others running. */
-export async function stopAll(world: World, desired: DesiredState): Promise<void> {
+/**
+ * Dependents first, independent containers at the same time. Failures of one do not keep the others running.
+ * Returns how many were stopped.
+ */
+export async function stopAll(world: World, desired: DesiredState): Promise<number> {
   const users = dependents(desired);
-  const stopped = new Map<string, Promise<void>>();
-  const stop = (record: ContainerRecord): Promise<void> => {
+  const stopped = new Map<string, Promise<boolean>>();
+  const stop = (record: ContainerRecord): Promise<boolean> => {
     const known = stopped.get(record.id);
     if (known !== undefined) return known;
     const work = (async () => {
@@ -45,10 +51,11 @@ export async function stopAll(world: World, desired: DesiredState): Promise<void
       const waits = (key ? (users.get(key) ?? []) : []).flatMap((user) => world.containers.byKey(user) ?? []);
       // Cycles are refused at validation, so this ends.
       await Promise.allSettled(waits.map(stop));
-      await stopOne(world, record);
+      return stopOne(world, record);
     })();
     stopped.set(record.id, work);
     return work;
   };
-  await Promise.allSettled(world.containers.all().map(stop));
+  const results = await Promise.allSettled(world.containers.all().map(stop));
+  return results.filter((result) => result.status === 'fulfilled' && result.value).length;
 }

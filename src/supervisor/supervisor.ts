@@ -43,6 +43,8 @@ export interface SupervisorParts {
   readonly seed: string;
   readonly facts: Pick<InfoView, 'version' | 'manifests' | 'socket' | 'defaultBridge' | 'labels' | 'warnings'>;
   readonly doctor: () => Promise<readonly DoctorCheck[]>;
+  /** Ends the loop and stops all containers; resolves with how many ran. */
+  readonly stopEverything: () => Promise<number>;
 }
 
 const LATEST_OPS = 20;
@@ -220,6 +222,10 @@ export class Supervisor implements SupervisorApi {
 
   async doctor(): Promise<readonly DoctorCheck[]> {
     return await this.#parts.doctor();
+  }
+
+  async hostShutdown(): Promise<number> {
+    return await this.#parts.stopEverything();
   }
 
   #applyParts() {

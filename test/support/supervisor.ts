@@ -62,7 +62,8 @@ export class TestSupervisor {
     return pid;
   }
 
-  async start(): Promise<this> {
+  /** @param flags for this start only. */
+  async start(...flags: readonly string[]): Promise<this> {
     const log = openSync(join(this.base, 'daemon.log'), 'a');
     const child = spawn(
       TSDOCKER,
@@ -71,6 +72,7 @@ export class TestSupervisor {
         ...['--root', this.root, '--run-dir', this.runDir, '--manifests', this.manifests, '-H', this.socket],
         ...['--pidfile', join(this.base, 'pid'), '--default-bridge', this.bridge, '--bip', `${this.subnet}.1/24`],
         ...this.#extra,
+        ...flags,
       ],
       { stdio: ['ignore', log, log] },
     );

@@ -20,5 +20,6 @@ export const manifestRoutes: readonly Route[] = [
   post('/plan', manifestsBody, async (body, { api }) => json(await api.plan(body.manifests))),
   post('/diff', manifestsBody, async (body, { api }) => json(await api.diff(body.manifests))),
   post('/remove', removeBody, (body, { api, signal }) => stream(api.remove(body, signal))),
+  post('/host-shutdown', z.strictObject({}), async (_body, { api }) => json({ stopped: await api.hostShutdown() })),
   post('/approve', approveBody, async (body, { api }) => json(await api.approve(body.names))),
 ];

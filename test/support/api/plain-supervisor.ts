@@ -238,6 +238,11 @@ export class PlainSupervisor implements SupervisorApi {
     yield* this.events;
   }
 
+  async hostShutdown(): Promise<number> {
+    this.#record('hostShutdown', null);
+    return 2;
+  }
+
   async approve(names: readonly string[]): Promise<readonly string[]> {
     this.#record('approve', names);
     return names.length === 0 ? ['volume/blog/data'] : names;

@@ -4,7 +4,7 @@ import { COMMANDS } from '../../../src/cli/commands.ts';
 import { tsdocker } from '../../support/api/in-process.ts';
 
 const NAMES = (
-  'apply approve completion daemon delete describe diff doctor exec get images info kill load logs plan restart schema ' +
+  'apply approve completion daemon delete describe diff doctor exec get host-shutdown images info kill load logs plan restart schema ' +
   'start stop validate version wait'
 ).split(' ');
 

@@ -1,0 +1,103 @@
+/** The supervisor as a service: what it tells the service manager, and what a stop does to containers. */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { syscall, trySyscall } from '../../src/ffi/native.ts';
+import { addressOfPath } from '../../src/ffi/notify-address.ts';
+import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
+import { TestSupervisor } from '../support/supervisor.ts';
+import { until } from '../support/wait.ts';
+
+let supervisor: TestSupervisor;
+
+afterEach(async () => {
+  await supervisor.destroy();
+});
+
+const alive = (pid: number | null | undefined) => existsSync(`/proc/${pid}`);
+
+/** A datagram socket as systemd has it; include/linux/socket.h and net.h for the numbers. */
+function notifySocket(path: string) {
+  const [AF_UNIX, SOCK_DGRAM, SOCK_NONBLOCK, MSG_DONTWAIT] = [1, 2, 0o4000, 0x40];
+  const fd = syscall('socket', 'socket', AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+  const address = addressOfPath(path);
+  syscall('bind', 'bind', fd, address, address.length);
+  const messages: string[] = [];
+  return {
+    messages: () => {
+      const buffer = Buffer.alloc(4096);
+      for (let length = 1; length > 0; ) {
+        length = trySyscall('recvfrom', fd, buffer, buffer.length, MSG_DONTWAIT, 0, 0);
+        if (length > 0) messages.push(...buffer.toString('utf8', 0, length).split('\n'));
+      }
+      return messages;
+    },
+    close: () => trySyscall('close', fd),
+  };
+}
+
+test('says READY, STATUS, WATCHDOG and STOPPING to the service manager, and containers do not inherit its socket', async () => {
+  supervisor = new TestSupervisor();
+  const path = join(supervisor.base, 'notify');
+  const socket = notifySocket(path);
+  try {
+    process.env.NOTIFY_SOCKET = path;
+    process.env.WATCHDOG_USEC = '200000';
+    await supervisor.start();
+  } finally {
+    delete process.env.NOTIFY_SOCKET;
+    delete process.env.WATCHDOG_USEC;
+  }
+  await until('READY', () => socket.messages().includes('READY=1'));
+  expect(socket.messages()).toContain(`MAINPID=${supervisor.pid}`);
+  expect(socket.messages().some((line) => line.startsWith('STATUS=generation'))).toBe(true);
+  await until('two WATCHDOG messages', () => socket.messages().filter((line) => line === 'WATCHDOG=1').length >= 2);
+  supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER} }\n`);
+  await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+  const env = await supervisor.ok('exec', 'web', '--', 'busybox', 'env');
+  expect(env).not.toContain('NOTIFY_SOCKET');
+  await supervisor.stop();
+  expect(socket.messages()).toContain('STOPPING=1');
+  socket.close();
+});
+
+test('SIGTERM leaves containers running; --stop-containers does not', async () => {
+  supervisor = await new TestSupervisor().start();
+  supervisor.drop(
+    'app.yaml',
+    `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER}, restart: always }\n`,
+  );
+  const first = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+  await supervisor.stop();
+  expect(alive(first.pid)).toBe(true);
+  await supervisor.start('--stop-containers');
+  expect((await supervisor.waitFor('web', 'ready', ({ ready }) => ready)).pid).toBe(first.pid);
+  await supervisor.stop();
+  expect(alive(first.pid)).toBe(false);
+  await supervisor.start();
+  await supervisor.waitFor('web', 'started again', ({ ready, pid }) => ready && pid !== first.pid);
+});
+
+test('at host shutdown containers stop in reverse link order and are wanted at the next start', async () => {
+  supervisor = await new TestSupervisor().start();
+  const log = join(supervisor.base, 'shared');
+  spawnSync('mkdir', ['-p', log]);
+  const noisy = (name: string) =>
+    shell(`trap "echo ${name} >> /shared/order; exit 0" TERM; while :; do sleep 3600 & wait; done`);
+  supervisor.drop(
+    'app.yaml',
+    `${BUSYBOX_IMAGE}containers:
+  front: { image: busybox, command: ${noisy('front')}, links: [middle], volumes: ["${log}:/shared"] }
+  middle: { image: busybox, command: ${noisy('middle')}, links: [back], volumes: ["${log}:/shared"] }
+  back: { image: busybox, command: ${noisy('back')}, volumes: ["${log}:/shared"] }
+`,
+  );
+  for (const name of ['front', 'middle', 'back']) await supervisor.waitFor(name, 'ready', ({ ready }) => ready);
+  expect(await supervisor.ok('host-shutdown', '--now')).toBe('Stopped 3 containers.\n');
+  expect(spawnSync('cat', [join(log, 'order')], { encoding: 'utf8' }).stdout).toBe('front\nmiddle\nback\n');
+  await supervisor.stop();
+  await supervisor.start();
+  for (const name of ['front', 'middle', 'back'])
+    await supervisor.waitFor(name, 'running again', ({ phase }) => phase === 'Running');
+});
