@@ -63,6 +63,8 @@ export interface GraphDriver extends Driver {
   createLayer(id: string, parent: string | null, fill: (target: LayerTarget) => Promise<void>): Promise<void>;
   /** Makes the writable snapshot `id` of a container on top of layer `parent`. Idempotent; another parent is a conflict. */
   createSnapshot(id: string, parent: string | null): void;
+  /** Directory that holds the files of a layer, at least those that it brings itself. They are read, never written. */
+  layerPath(id: string): string;
   /** The mount of a snapshot, lowers nearest first. */
   rootMount(id: string): RootMount;
   /**

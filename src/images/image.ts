@@ -95,6 +95,8 @@ export interface LoadContext {
   readonly graph: GraphDriver;
   /** Directory for files that live as long as the call; made when it is missing. */
   readonly tmpDir: string;
+  /** Directory that keeps, for each layer, how its tar is put together again; made when it is missing. */
+  readonly recipes: string;
   readonly progress: (event: ImageProgress) => void;
   readonly limits?: LayerLimits | undefined;
 }

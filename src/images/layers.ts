@@ -1,6 +1,8 @@
 import type { Readable } from 'node:stream';
 import { DEFAULT_LAYER_LIMITS, type LoadContext, type LoadedImage, type LoadedLayer } from './image.ts';
 import { parseImageConfig, sha256Hex } from './image-config.ts';
+import { recipePath } from './recipe/recipe-path.ts';
+import { RecipeWriter } from './recipe/recipe-writer.ts';
 import { unpackLayer } from './unpack/unpack.ts';
 
 /** Where the bytes of a layer come from; opened only when the layer is not there yet. */
@@ -45,16 +47,22 @@ export async function loadLayers(
 async function ensureLayer(
   { chainId, parent, diffId }: Omit<LoadedLayer, 'size'>,
   blob: LayerBlob,
-  { graph, progress, limits }: LoadContext,
+  { graph, recipes, progress, limits }: LoadContext,
 ): Promise<void> {
   let unpacked: number | null = null;
   await graph.createLayer(chainId, parent, async (target) => {
-    unpacked = await unpackLayer(await blob.open(), target, {
-      diffId,
-      blobDigest: blob.digest,
-      limits: limits ?? DEFAULT_LAYER_LIMITS,
-      progress: (bytes) => progress({ type: 'layer-progress', chainId, bytes }),
-    });
+    const recipe = await RecipeWriter.create(recipePath(recipes, chainId));
+    try {
+      unpacked = await unpackLayer(await blob.open(), target, {
+        diffId,
+        blobDigest: blob.digest,
+        limits: limits ?? DEFAULT_LAYER_LIMITS,
+        recipe,
+        progress: (bytes) => progress({ type: 'layer-progress', chainId, bytes }),
+      });
+    } finally {
+      await recipe.discard();
+    }
   });
   progress(unpacked === null ? { type: 'layer-exists', chainId } : { type: 'layer-done', chainId, bytes: unpacked });
 }

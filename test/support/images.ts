@@ -144,5 +144,5 @@ export function temporaryDirectory(): { readonly path: string; remove(): void } 
 /** A context that keeps what was reported. */
 export function loadContext(graph: GraphDriver, tmpDir: string): LoadContext & { readonly events: ImageProgress[] } {
   const events: ImageProgress[] = [];
-  return { graph, tmpDir, events, progress: (event) => events.push(event) };
+  return { graph, tmpDir, recipes: `${tmpDir}-recipes`, events, progress: (event) => events.push(event) };
 }

@@ -99,6 +99,10 @@ export class FullCopyDriver implements GraphDriver {
     return { type: 'bind', source: this.#files(id) };
   }
 
+  layerPath(id: string): string {
+    return this.#existing(id, 'layer path');
+  }
+
   changes(id: string): AsyncIterable<LayerChange> {
     return treeChanges(this.#existing(id, 'changes'), this.#below(id));
   }

@@ -48,6 +48,8 @@ export class LayerWriter {
   readonly #limits: LayerLimits;
   #entries = 0;
   #openFd = -1;
+  #filePath = '';
+  #lostContent = false;
 
   constructor(target: LayerTarget, limits: LayerLimits) {
     this.#overlay = target.whiteouts === 'overlay';
@@ -57,6 +59,16 @@ export class LayerWriter {
 
   get entries(): number {
     return this.#entries;
+  }
+
+  /** Byte string: where the regular file of the last {@link add} stands in the layer. */
+  get filePath(): string {
+    return this.#filePath;
+  }
+
+  /** True when the archive held a file that a later entry of it replaced: the layer does not have that content. */
+  get lostContent(): boolean {
+    return this.#lostContent;
   }
 
   /**
@@ -126,6 +138,7 @@ export class LayerWriter {
         setPathTimes(header, path);
         return null;
       case 'file':
+        this.#filePath = place.path;
         return this.#openFile(header, path);
       case 'link':
         throw new TsdError('TSD_BUG', 'a hard link is not created from its header');
@@ -207,6 +220,7 @@ export class LayerWriter {
   }
 
   #remove(path: string, node: LayerNode): void {
+    if (node.own && node.kind !== 'whiteout') this.#lostContent = true;
     if (node.kind === 'directory') rmSync(this.#tree.hostPath(path), { recursive: true });
     else unlinkSync(this.#tree.hostPath(path));
   }

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import type { LayerTarget } from '../../drivers/contract.ts';
 import { TsdError } from '../../model/errors.ts';
 import type { LayerLimits } from '../image.ts';
+import type { RecipeWriter } from '../recipe/recipe-writer.ts';
 import { TarReader } from '../tar/reader.ts';
 import { decompressed } from './decompress.ts';
 import { hostile } from './layer-tree.ts';
@@ -14,6 +15,8 @@ interface UnpackOptions {
   /** sha256 of the bytes as stored, in hex, where it is known. */
   readonly blobDigest: string | null;
   readonly limits: LayerLimits;
+  /** Records how to put the tar together again; left uncommitted when that will not be possible. */
+  readonly recipe: RecipeWriter;
   /** Called about once a mebibyte of uncompressed tar. */
   readonly progress: (bytes: number) => void;
 }
@@ -30,7 +33,11 @@ export async function unpackLayer(blob: Readable, target: LayerTarget, options: 
   const diffHash = createHash('sha256');
   const blobHash = options.blobDigest === null ? null : createHash('sha256');
   const writer = new LayerWriter(target, options.limits);
-  const reader = new TarReader((header) => writer.add(header));
+  const { recipe } = options;
+  const reader = new TarReader((header) => {
+    const sink = writer.add(header);
+    return sink === null ? null : recipe.follow(sink, writer.filePath, header.size);
+  });
   let bytes = 0;
   let reported = 0;
   try {
@@ -38,7 +45,9 @@ export async function unpackLayer(blob: Readable, target: LayerTarget, options: 
       bytes += piece.length;
       if (bytes > options.limits.maxBytes) throw hostile(`the layer is larger than ${options.limits.maxBytes} bytes`);
       diffHash.update(piece);
+      recipe.begin(piece);
       reader.push(piece);
+      await recipe.end();
       if (bytes - reported >= PROGRESS_STEP) {
         reported = bytes;
         options.progress(bytes);
@@ -51,6 +60,7 @@ export async function unpackLayer(blob: Readable, target: LayerTarget, options: 
   if (blobHash !== null) expectDigest('blob', blobHash.digest('hex'), options.blobDigest as string);
   expectDigest('layer', diffHash.digest('hex'), options.diffId);
   writer.finish();
+  if (!writer.lostContent) await recipe.commit();
   return bytes;
 }
 

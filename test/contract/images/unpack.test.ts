@@ -20,6 +20,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { LayerTarget } from '../../../src/drivers/contract.ts';
 import { makeNode, readXattrs, setTimes, setXattr } from '../../../src/ffi/layer-files.ts';
 import { DEFAULT_LAYER_LIMITS, type LayerLimits } from '../../../src/images/image.ts';
+import { RecipeWriter } from '../../../src/images/recipe/recipe-writer.ts';
 import { unpackLayer } from '../../../src/images/unpack/unpack.ts';
 import { sha256, type TarFixture, tarOf, temporaryDirectory } from '../../support/images.ts';
 import { describeTree } from '../../support/tree.ts';
@@ -41,10 +42,21 @@ interface Options {
   readonly stored?: Buffer;
 }
 
-function unpack(tar: Buffer, options: Options = {}): Promise<number> {
+async function unpack(tar: Buffer, options: Options = {}): Promise<number> {
   const { whiteouts = 'overlay', limits = DEFAULT_LAYER_LIMITS, diffId = sha256(tar), blobDigest = null } = options;
   const blob = Readable.from([options.stored ?? tar], { objectMode: false });
-  return unpackLayer(blob, { path: layer, whiteouts }, { diffId, blobDigest, limits, progress: () => {} });
+  const aside = temporaryDirectory();
+  const recipe = await RecipeWriter.create(join(aside.path, 'recipe'));
+  try {
+    return await unpackLayer(
+      blob,
+      { path: layer, whiteouts },
+      { diffId, blobDigest, limits, recipe, progress: () => {} },
+    );
+  } finally {
+    await recipe.discard();
+    aside.remove();
+  }
 }
 
 const unpackFiles = (...files: readonly TarFixture[]): Promise<number> => unpack(tarOf(...files));

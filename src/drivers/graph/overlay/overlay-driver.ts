@@ -91,6 +91,11 @@ class OverlayDriver implements GraphDriver {
     return { type: 'overlay', lowers, upper, work: join(home, 'work') };
   }
 
+  layerPath(id: string): string {
+    if (this.#read(id)?.type !== 'layer') throw missingLayer(id, 'layer path');
+    return this.#content(id);
+  }
+
   changes(id: string): AsyncIterable<LayerChange> {
     const found = this.#read(id);
     if (found === null) throw missingLayer(id, 'changes');
