@@ -1,12 +1,10 @@
 /** Containers on an overlay root of their own, as the native driver makes them, and the removal of everything after it. */
 import { randomBytes } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecDriver, ExecSpec, Instance, TaskExit, TaskSpec } from '../../../src/drivers/contract.ts';
 import { type CgroupManager, createCgroupManager } from '../../../src/drivers/exec/native/cgroups/manager.ts';
-import { prepareTask } from '../../../src/drivers/exec/native/compile.ts';
-import { prepareExec } from '../../../src/drivers/exec/native/compile-exec.ts';
 import { createNativeDriver } from '../../../src/drivers/exec/native/native-driver.ts';
 import { DEFAULT_CAPABILITIES } from '../../../src/model/capabilities.ts';
 import { until } from '../../support/wait.ts';
@@ -71,11 +69,6 @@ export class Containers {
       instance: this.instance,
       clock: { now: () => ({ wallMs: Date.now(), bootMs: performance.now() }) },
       shimBinary: SHIM_BINARY,
-      cgroups: this.cgroups,
-      compiler: {
-        task: (spec, terminal) => prepareTask(spec, { cgroups: this.cgroups, terminal }),
-        exec: (spec, target, terminal) => prepareExec(spec, target, { cgroups: this.cgroups, terminal }),
-      },
     });
     this.driver.onExit((exit) => this.#exits.push(exit));
   }
@@ -183,7 +176,6 @@ export class Containers {
       await this.driver.remove(id);
     }
     this.driver.close();
-    for (const path of this.cgroups.instanceGroups()) rmdirSync(path);
     rmSync(this.instance.root, { recursive: true, force: true });
   }
 }

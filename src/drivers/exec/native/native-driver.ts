@@ -22,6 +22,7 @@ import type {
 import { type CgroupManager, createCgroupManager } from './cgroups/manager.ts';
 import { prepareTask } from './compile.ts';
 import { prepareExec } from './compile-exec.ts';
+import { fillVolumes } from './copy-up.ts';
 import { type LaunchedShim, type LaunchOptions, launchError, launchShim } from './launch.ts';
 import type { PreparedTask } from './prepared-task.ts';
 import { RunFiles } from './run-files.ts';
@@ -113,6 +114,7 @@ export class NativeDriver implements ExecDriver {
     this.#files.forgetRunsBefore(containerId, run);
     const terminal = spec.tty ? openTerminal() : null;
     try {
+      await fillVolumes(spec);
       const task = this.#compiler.task(spec, terminal?.path ?? null);
       const ofRun = {
         number: run,

@@ -34,7 +34,7 @@ interface Source {
 function bindSource(mount: MountSpec): Source {
   const step = `bind ${mount.source} to ${mount.target}`;
   try {
-    const path = realpathSync(mount.source);
+    const path = realpathSync.native(mount.source);
     return { path, kind: statSync(path).isDirectory() ? 'directory' : 'file' };
   } catch (thrown) {
     const { code, errno } = thrown as NodeJS.ErrnoException;

@@ -1,10 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { copyTree } from '../../../ffi/copy-tree.ts';
 import type { Fingerprint, GraphDriver } from '../../contract.ts';
 import { backingFilesystem } from '../backing-filesystem.ts';
 import { FullCopyDriver, type Trees } from '../full-copy-driver.ts';
 import { treeSize } from '../tree-size.ts';
-import { copyTree } from './copy-tree.ts';
 
 /** Files copied in one turn of the event loop. */
 const BATCH = 64;

@@ -12,8 +12,8 @@ import {
   readlinkSync,
   symlinkSync,
 } from 'node:fs';
-import { makeNode, readXattrs, setTimes, setXattr } from '../../../ffi/layer-files.ts';
-import { TsdError } from '../../../model/errors.ts';
+import { TsdError } from '../model/errors.ts';
+import { makeNode, readXattrs, setTimes, setXattr } from './layer-files.ts';
 
 const SLASH = Buffer.from('/');
 const NANOSECONDS = 1_000_000_000n;

@@ -1,0 +1,107 @@
+/** Filling an empty volume with what the image has at its mount point. */
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { copyTree } from '../../../ffi/copy-tree.ts';
+import { fileError, setTimes } from '../../../ffi/layer-files.ts';
+import type { MountSpec, RootMount, TaskSpec } from '../../contract.ts';
+import { ContainerTree } from './container-tree.ts';
+import { openRoot } from './rootfs.ts';
+
+/** How long a copy keeps the event loop at a time. */
+const TURN_MS = 5;
+
+/** Copies that are under way, by volume: two containers may start on one volume. */
+const underway = new Map<string, Promise<void>>();
+
+/** The complete copy, beside the volume so that it can be renamed into it; there only until that is done. */
+function stagePath(source: string): string {
+  return join(dirname(source), `.${basename(source)}.fill`);
+}
+
+function needsFilling({ type, copyUp, source }: MountSpec): boolean {
+  if (type !== 'bind' || !copyUp) return false;
+  const stat = statSync(source, { throwIfNoEntry: false });
+  if (!stat?.isDirectory()) return false;
+  return existsSync(stagePath(source)) || readdirSync(source).length === 0;
+}
+
+/** Whole entries are renamed into the volume, so that after a crash the rest can still be moved. */
+function moveIntoVolume(stage: string, source: string): void {
+  for (const name of readdirSync(stage, { encoding: 'buffer' })) {
+    const entry = (directory: string): Buffer => Buffer.concat([Buffer.from(`${directory}/`), name]);
+    renameSync(entry(stage), entry(source));
+  }
+  const { uid, gid, mode, mtimeMs } = statSync(stage);
+  chownSync(source, uid, gid);
+  chmodSync(source, mode & 0o7777);
+  setTimes(source, Math.floor(mtimeMs / 1000), 0);
+  rmdirSync(stage);
+}
+
+async function fill(root: RootMount, { source, target }: MountSpec): Promise<void> {
+  const stage = stagePath(source);
+  if (!existsSync(stage)) {
+    const unfinished = `${stage}.tmp`;
+    rmSync(unfinished, { recursive: true, force: true });
+    if (!(await copyFromImage(root, target, unfinished))) return;
+    renameSync(unfinished, stage);
+  }
+  moveIntoVolume(stage, source);
+}
+
+/** @returns false when the image has no directory at `target`. */
+async function copyFromImage(root: RootMount, target: string, to: string): Promise<boolean> {
+  const rootFd = openRoot(root, false);
+  let from = -1;
+  try {
+    from = new ContainerTree(rootFd).tryOpen(target);
+    if (from < 0 || !statSync(`/proc/self/fd/${from}`).isDirectory()) return false;
+    let turnEnds = performance.now() + TURN_MS;
+    for (const _ of copyTree(`/proc/self/fd/${from}/.`, to)) {
+      if (performance.now() < turnEnds) continue;
+      await nextTurn();
+      turnEnds = performance.now() + TURN_MS;
+    }
+    return true;
+  } catch (error) {
+    rmSync(to, { recursive: true, force: true });
+    throw error;
+  } finally {
+    if (from >= 0) closeSync(from);
+    closeSync(rootFd);
+  }
+}
+
+/**
+ * Fills the volumes of a task that are empty, in one piece: after a crash a volume is empty, or filled by the next start.
+ * The mount point's owner, mode and time become the volume's. To be awaited before the task is compiled.
+ * @throws TsdError with step `fill volume`.
+ */
+export async function fillVolumes(spec: TaskSpec): Promise<void> {
+  for (const mount of spec.mounts) {
+    while (underway.has(mount.source)) await underway.get(mount.source);
+    if (!needsFilling(mount)) continue;
+    const filling = fill(spec.root, mount).finally(() => underway.delete(mount.source));
+    // The one that waits looks again itself; the error is this caller's.
+    underway.set(
+      mount.source,
+      filling.catch(() => {}),
+    );
+    try {
+      await filling;
+    } catch (error) {
+      throw fileError(error, `fill volume at ${mount.target}`);
+    }
+  }
+}
