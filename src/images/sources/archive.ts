@@ -8,9 +8,10 @@ import { TsdError } from '../../model/errors.ts';
 import { DEFAULT_LAYER_LIMITS, type ImageSource, type LoadContext, type LoadedImage } from '../image.ts';
 import { decompressed, detectCompression, MAGIC_BYTES, readStart } from '../unpack/decompress.ts';
 import { hostile } from '../unpack/layer-tree.ts';
-import { DOCKER_MANIFEST, loadDockerArchive } from './docker-archive.ts';
+import { DOCKER_MANIFEST, loadDockerArchive, loadDockerImages } from './docker-archive.ts';
 import { type ImageFiles, sourceMissing, TarFiles } from './image-files.ts';
-import { loadOci, OCI_INDEX } from './oci.ts';
+import { loadOci, loadOciImages, OCI_INDEX } from './oci.ts';
+import { loadV1Archive, loadV1Images, V1_REPOSITORIES } from './v1-archive.ts';
 
 type ArchiveSource = Extract<ImageSource, { type: 'archive' }>;
 
@@ -19,34 +20,79 @@ type ArchiveSource = Extract<ImageSource, { type: 'archive' }>;
  * because its index may stand at the end.
  */
 export async function loadArchive({ path, ref }: ArchiveSource, context: LoadContext): Promise<LoadedImage> {
+  for await (const image of readArchive(path, context, (files) => oneImage(files, path, ref, context))) return image;
+  throw notAnArchive(path);
+}
+
+/**
+ * Loads all images of a docker-archive (also of the form before Docker 1.10) or oci-archive, one after the other.
+ * @throws TSD_IMAGE_INVALID when there is none.
+ */
+export function loadArchiveImages(path: string, context: LoadContext): AsyncGenerator<LoadedImage> {
+  return readArchive(path, context, (files) => allImages(files, path, context));
+}
+
+async function* readArchive(
+  path: string,
+  context: LoadContext,
+  load: (files: ImageFiles) => AsyncIterable<LoadedImage>,
+): AsyncGenerator<LoadedImage> {
   context.progress({ type: 'reading', what: path });
   const start = await readStart(path, MAGIC_BYTES).catch((thrown: unknown) => {
     throw sourceMissing(path, thrown);
   });
-  if (detectCompression(start) === 'none') return loadPlainArchive(path, ref, context);
+  if (detectCompression(start) === 'none') {
+    yield* withFiles(path, load);
+    return;
+  }
   await mkdir(context.tmpDir, { recursive: true });
   const directory = await mkdtemp(join(context.tmpDir, 'archive-'));
   try {
     const plain = join(directory, 'archive.tar');
     await gunzipTo(path, plain, (context.limits ?? DEFAULT_LAYER_LIMITS).maxBytes);
-    return await loadPlainArchive(plain, ref, context);
+    yield* withFiles(plain, load);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 }
 
-async function loadPlainArchive(path: string, ref: string | undefined, context: LoadContext): Promise<LoadedImage> {
-  const files: ImageFiles = new TarFiles(path);
+async function* withFiles(
+  path: string,
+  load: (files: ImageFiles) => AsyncIterable<LoadedImage>,
+): AsyncGenerator<LoadedImage> {
+  const files = new TarFiles(path);
   try {
-    // Docker from 25 on writes both; manifest.json has the tags.
-    if (files.has(DOCKER_MANIFEST)) return await loadDockerArchive(files, ref, context);
-    if (files.has(OCI_INDEX)) return await loadOci(files, ref, context);
+    yield* load(files);
   } finally {
     files.close();
   }
-  throw new TsdError('TSD_IMAGE_INVALID', `${path} is no image archive: it has no ${DOCKER_MANIFEST} or ${OCI_INDEX}`, {
+}
+
+async function* oneImage(
+  files: ImageFiles,
+  path: string,
+  ref: string | undefined,
+  context: LoadContext,
+): AsyncGenerator<LoadedImage> {
+  // Docker from 25 on writes both; manifest.json has the tags.
+  if (files.has(DOCKER_MANIFEST)) yield await loadDockerArchive(files, ref, context);
+  else if (files.has(OCI_INDEX)) yield await loadOci(files, ref, context);
+  else if (files.has(V1_REPOSITORIES)) yield await loadV1Archive(files, ref, context);
+  else throw notAnArchive(path);
+}
+
+function allImages(files: ImageFiles, path: string, context: LoadContext): AsyncGenerator<LoadedImage> {
+  if (files.has(DOCKER_MANIFEST)) return loadDockerImages(files, context);
+  if (files.has(OCI_INDEX)) return loadOciImages(files, context);
+  if (files.has(V1_REPOSITORIES)) return loadV1Images(files, context);
+  throw notAnArchive(path);
+}
+
+function notAnArchive(path: string): TsdError {
+  const message = `${path} is no image archive: it has no ${DOCKER_MANIFEST}, ${OCI_INDEX} or ${V1_REPOSITORIES}`;
+  return new TsdError('TSD_IMAGE_INVALID', message, {
     step: 'read image',
-    hint: 'For the tar of a root filesystem use the source `rootfs`.',
+    hint: 'For the tar of a root filesystem use the source `rootfs`, or `tsdocker import`.',
   });
 }
 

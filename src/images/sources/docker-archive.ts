@@ -24,8 +24,19 @@ export async function loadDockerArchive(
   ref: string | undefined,
   context: LoadContext,
 ): Promise<LoadedImage> {
-  const manifests = parseJson(manifestSchema, files.readText(DOCKER_MANIFEST), DOCKER_MANIFEST);
-  const manifest = pickManifest(manifests, ref);
+  return loadManifest(files, pickManifest(readManifests(files), ref), context);
+}
+
+/** Loads every image of a `docker save` archive. @throws TSD_IMAGE_INVALID. */
+export async function* loadDockerImages(files: ImageFiles, context: LoadContext): AsyncGenerator<LoadedImage> {
+  for (const manifest of readManifests(files)) yield await loadManifest(files, manifest, context);
+}
+
+function readManifests(files: ImageFiles): Manifest[] {
+  return parseJson(manifestSchema, files.readText(DOCKER_MANIFEST), DOCKER_MANIFEST);
+}
+
+function loadManifest(files: ImageFiles, manifest: Manifest, context: LoadContext): Promise<LoadedImage> {
   const configJson = files.readText(manifest.Config);
   const named = DIGEST_NAME.exec(manifest.Config)?.[1];
   if (named !== undefined) expectDigest('image configuration', sha256Hex(configJson), named);

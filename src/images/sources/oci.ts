@@ -33,10 +33,35 @@ const manifestSchema = z.object({ config: descriptorSchema, layers: z.array(desc
 
 /** Loads an image of an OCI layout (a directory or an archive of one). Every blob is verified. @throws TSD_IMAGE_INVALID. */
 export async function loadOci(files: ImageFiles, ref: string | undefined, context: LoadContext): Promise<LoadedImage> {
+  const manifests = readIndex(files);
+  return loadChosen(files, { chosen: pickByName(manifests, ref), ref, manifests }, context);
+}
+
+/** Loads every image of an OCI layout that is for this machine: those of one digest as one image with several names. */
+export async function* loadOciImages(files: ImageFiles, context: LoadContext): AsyncGenerator<LoadedImage> {
+  const manifests = readIndex(files);
+  const fitting = manifests.filter(
+    ({ platform }) => !platform || (platform.os === 'linux' && platform.architecture === goArchitecture()),
+  );
+  for (const digest of new Set((fitting.length === 0 ? manifests : fitting).map((manifest) => manifest.digest))) {
+    const chosen = manifests.filter((manifest) => manifest.digest === digest);
+    yield await loadChosen(files, { chosen, ref: `sha256:${digest}`, manifests }, context);
+  }
+}
+
+function readIndex(files: ImageFiles): readonly Descriptor[] {
   parseJson(layoutSchema, files.readText(OCI_LAYOUT), OCI_LAYOUT);
-  const { manifests } = parseJson(indexSchema, files.readText(OCI_INDEX), OCI_INDEX);
-  const chosen = pickByName(manifests, ref);
-  const manifestBlob = pickByPlatform(files, chosen, ref, manifests.flatMap(namesOf), 0);
+  return parseJson(indexSchema, files.readText(OCI_INDEX), OCI_INDEX).manifests;
+}
+
+interface Choice {
+  readonly chosen: readonly Descriptor[];
+  readonly ref: string | undefined;
+  readonly manifests: readonly Descriptor[];
+}
+
+function loadChosen(files: ImageFiles, { chosen, ref, manifests }: Choice, context: LoadContext): Promise<LoadedImage> {
+  const manifestBlob = pickByPlatform(files, oneOfEach(chosen), ref, manifests.flatMap(namesOf), 0);
   const { config, layers } = parseJson(manifestSchema, readBlob(files, manifestBlob), 'image manifest');
   const configJson = readBlob(files, config);
   const { diffIds } = parseImageConfig(configJson);
@@ -46,6 +71,11 @@ export async function loadOci(files: ImageFiles, ref: string | undefined, contex
   }
   const blobs = layers.map(({ digest }): LayerBlob => ({ open: () => files.open(blobPath(digest)), digest }));
   return loadLayers(configJson, chosen.flatMap(namesOf), blobs, context);
+}
+
+/** An image under several names is listed once for each. */
+function oneOfEach(descriptors: readonly Descriptor[]): readonly Descriptor[] {
+  return [...new Map(descriptors.map((descriptor) => [descriptor.digest, descriptor])).values()];
 }
 
 const blobPath = (digest: string): string => `blobs/sha256/${digest}`;

@@ -5,8 +5,8 @@ import type { ImageSource, LoadContext, LoadedImage } from '../image.ts';
 import { buildImageConfig } from '../image-config.ts';
 import { loadLayers } from '../layers.ts';
 import { loadMadeLayer } from '../made-layer.ts';
-import { entryOf, linkEntry, scanTree } from '../tree/scan.ts';
-import { sha256Of, type TreeEntry } from '../tree/tree-tar.ts';
+import { directoryEntries } from '../tree/directory-entries.ts';
+import { sha256Of } from '../tree/tree-tar.ts';
 import { decompressed } from '../unpack/decompress.ts';
 import { sourceMissing } from './image-files.ts';
 
@@ -25,20 +25,4 @@ export async function loadRootfs({ path, config }: RootfsSource, context: LoadCo
   const diffId = await sha256Of(decompressed(createReadStream(path), () => {}));
   const blob = { open: () => createReadStream(path), digest: null };
   return loadLayers(buildImageConfig(config, diffId), [], [blob], context);
-}
-
-/** Entries in name order, with owners, modes, times and hard links. The directory itself is the root of the image. */
-async function directoryEntries(path: string): Promise<TreeEntry[]> {
-  const entries: TreeEntry[] = [];
-  const firstNames = new Map<string, string>();
-  for await (const file of scanTree(path)) {
-    const entry = entryOf(file.path === '' ? '.' : file.path, file);
-    if (entry === null) continue;
-    const mayBeLinked = file.stat.nlink > 1n && !file.stat.isDirectory();
-    const inode = mayBeLinked ? `${file.stat.dev}:${file.stat.ino}` : '';
-    const first = firstNames.get(inode);
-    entries.push(first === undefined ? entry : linkEntry(entry, first));
-    if (mayBeLinked && first === undefined) firstNames.set(inode, entry.header.name);
-  }
-  return entries;
 }

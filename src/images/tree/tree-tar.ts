@@ -19,10 +19,10 @@ const PIECE_BYTES = 256 * 1024;
  * The tar of the entries, in their order. The same entries with the same contents give the same bytes.
  * @throws TSD_IMAGE_SOURCE when a file is not what its entry said.
  */
-export async function* treeTar(entries: readonly TreeEntry[]): AsyncGenerator<Buffer> {
+export async function* treeTar(entries: Iterable<TreeEntry> | AsyncIterable<TreeEntry>): AsyncGenerator<Buffer> {
   let collected: Buffer[] = [];
   let length = 0;
-  for (const { header, content } of entries) {
+  for await (const { header, content } of entries) {
     for await (const piece of entryPieces(header, content)) {
       collected.push(piece);
       length += piece.length;

@@ -1,0 +1,18 @@
+import { entryOf, linkEntry, scanTree } from './scan.ts';
+import type { TreeEntry } from './tree-tar.ts';
+
+/** Entries in name order, with owners, modes, times and hard links. The directory itself is the root of the image. */
+export async function directoryEntries(path: string): Promise<TreeEntry[]> {
+  const entries: TreeEntry[] = [];
+  const firstNames = new Map<string, string>();
+  for await (const file of scanTree(path)) {
+    const entry = entryOf(file.path === '' ? '.' : file.path, file);
+    if (entry === null) continue;
+    const mayBeLinked = file.stat.nlink > 1n && !file.stat.isDirectory();
+    const inode = mayBeLinked ? `${file.stat.dev}:${file.stat.ino}` : '';
+    const first = firstNames.get(inode);
+    entries.push(first === undefined ? entry : linkEntry(entry, first));
+    if (mayBeLinked && first === undefined) firstNames.set(inode, entry.header.name);
+  }
+  return entries;
+}
