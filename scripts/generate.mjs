@@ -9,7 +9,8 @@ import { ERROR_CATALOGUE } from '../dist/model/error-catalogue.js';
 import { errorReference } from './docs/error-reference.mjs';
 import { manifestReference } from './docs/manifest-reference.mjs';
 
-const completion = (shell) => execFileSync('bin/tsdocker', ['completion', shell], { encoding: 'utf8' });
+const completion = (shell) =>
+  execFileSync(process.execPath, ['bin/tsdocker', 'completion', shell], { encoding: 'utf8' });
 const schema = manifestJsonSchema();
 const files = {
   'manifests/schema/v1.json': `${JSON.stringify(schema, null, 2)}\n`,
