@@ -6,7 +6,7 @@ import type { DeviceNode } from '../../contract.ts';
 import type { DevicePolicy, DeviceRule } from './cgroups/device-filter.ts';
 
 /** include/uapi/linux/stat.h */
-export const S_IFMT = 0o170000;
+const S_IFMT = 0o170000;
 const S_IFCHR = 0o020000;
 const S_IFBLK = 0o060000;
 
@@ -73,7 +73,7 @@ export function packDevice({ major, minor }: DeviceSpec): number {
   return (minor & 0xff) + major * 0x100 + (minor & 0xfff00) * 0x1000;
 }
 
-export function isDeviceMode(mode: number): boolean {
+function isDeviceMode(mode: number): boolean {
   return (mode & S_IFMT) === S_IFCHR || (mode & S_IFMT) === S_IFBLK;
 }
 

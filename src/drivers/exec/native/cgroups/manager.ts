@@ -54,8 +54,6 @@ export interface CgroupManager {
   tryRemove(containerId: string): void;
   /** Ids of all containers that have a group of this instance. */
   list(): readonly string[];
-  /** Directories of this instance in all hierarchies, which stay when they are empty. */
-  instanceGroups(): readonly string[];
   /** Whether the memory limit has killed a process of the present or last run. Without a memory limit always false. */
   oomKilled(containerId: string): boolean;
   pause(containerId: string): Promise<void>;
@@ -137,18 +135,12 @@ class Manager implements CgroupManager {
   }
 
   list(): readonly string[] {
-    const ids = this.instanceGroups().flatMap((parent) =>
+    const ids = this.#instanceGroups().flatMap((parent) =>
       readdirSync(parent, { withFileTypes: true })
         .filter((entry) => entry.isDirectory())
         .map((entry) => entry.name),
     );
     return [...new Set(ids)];
-  }
-
-  instanceGroups(): readonly string[] {
-    return [this.#hierarchies.unified, ...this.#hierarchies.v1.values()]
-      .map((path) => join(path, this.#instanceName))
-      .filter((path) => existsSync(path));
   }
 
   oomKilled(containerId: string): boolean {
@@ -178,8 +170,7 @@ class Manager implements CgroupManager {
     const present = this.#v1Groups(containerId).map(([controller]) => controller);
     const added = needed.filter((controller) => this.#inV1(controller) && !present.includes(controller));
     for (const controller of added) this.#makeV1Group(controller, containerId);
-    const written = this.unifiedOnly ? [...this.#hierarchies.unifiedControllers] : [...present, ...needed];
-    this.#writeLimits(containerId, limits, written);
+    this.#writeLimits(containerId, limits, [...present, ...needed, ...this.#hierarchies.unifiedControllers]);
     for (const controller of added) this.#moveAll(unified, this.#v1Group(controller, containerId));
   }
 
@@ -209,6 +200,13 @@ class Manager implements CgroupManager {
         }
       }
     }
+  }
+
+  /** Directories of this instance in all hierarchies. */
+  #instanceGroups(): readonly string[] {
+    return [this.#hierarchies.unified, ...this.#hierarchies.v1.values()]
+      .map((path) => join(path, this.#instanceName))
+      .filter((path) => existsSync(path));
   }
 
   #unifiedGroup(containerId: string): string {
@@ -297,16 +295,17 @@ class Manager implements CgroupManager {
   }
 
   #writeLimits(containerId: string, limits: ResourceLimits, controllers: readonly Controller[]): void {
-    if (controllers.length === 0) return;
+    const needed = neededControllers(limits);
     const inV1 = controllers.filter((controller) => this.#inV1(controller));
     const unified = controllers.filter((controller) => !this.#inV1(controller));
     if (inV1.length > 0) {
       for (const write of this.#orderedV1Writes(containerId, limits, inV1)) {
-        if (inV1.includes(write.controller)) this.#writeLimit(this.#v1Group(write.controller, containerId), write);
+        if (inV1.includes(write.controller))
+          this.#writeLimit(this.#v1Group(write.controller, containerId), write, needed);
       }
     }
     for (const write of v2Writes(limits)) {
-      if (unified.includes(write.controller)) this.#writeLimit(this.#unifiedGroup(containerId), write);
+      if (unified.includes(write.controller)) this.#writeLimit(this.#unifiedGroup(containerId), write, needed);
     }
   }
 
@@ -320,10 +319,11 @@ class Manager implements CgroupManager {
     return existsSync(both) ? raisingMemory(writes, Number(readFileSync(both, 'utf8'))) : writes;
   }
 
-  #writeLimit(group: string, write: LimitWrite): void {
+  #writeLimit(group: string, write: LimitWrite, needed: readonly Controller[]): void {
     const path = join(group, write.file);
     if (!existsSync(path)) {
-      if (write.optional) return;
+      // A controller that was never passed on to the group has no limit to take away.
+      if (write.optional || !needed.includes(write.controller)) return;
       throw new TsdError('TSD_UNSUPPORTED_HOST', `a limit needs ${write.file}, which this host lacks`, {
         hint: 'Memory and swap limits need swap accounting (swapaccount=1 on the kernel command line).',
       });

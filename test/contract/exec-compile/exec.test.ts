@@ -1,0 +1,83 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { TaskSpec } from '../../../src/drivers/contract.ts';
+import { Containers, NO_LIMITS } from './fixture.ts';
+
+let containers: Containers;
+beforeEach(() => {
+  containers = new Containers();
+});
+afterEach(() => containers.dispose());
+
+async function running(changes: Partial<TaskSpec> = {}): Promise<string> {
+  const spec = containers.spec(['sleep', '1000'], changes);
+  await containers.driver.start(spec);
+  return spec.containerId;
+}
+
+describe('an exec session', () => {
+  it('is in the namespaces and groups of the container', async () => {
+    const id = await running({ resources: { ...NO_LIMITS, pids: 50 } });
+    const { code, out } = await containers.exec(
+      id,
+      'for n in mnt uts ipc pid net cgroup; do test "$(readlink /proc/1/ns/$n)" = "$(readlink /proc/self/ns/$n)" || echo $n; done; cat /proc/1/comm; hostname; cat /proc/1/cgroup > /tmp/one; cat /proc/self/cgroup > /tmp/self; busybox cmp /tmp/one /tmp/self && echo same; ls /proc/$$/fd; true',
+    );
+    expect(out.split('\n')).toEqual(['sleep', 'box', 'same', '0', '1', '2']);
+    expect(code).toBe(0);
+  });
+
+  it('has the privileges, limits and environment of the container and no more', async () => {
+    const id = await running({
+      env: ['PATH=/bin', 'FROM=spec', 'OVER=1'],
+      capabilities: ['CHOWN', 'KILL'],
+      noNewPrivileges: true,
+      ulimits: { nofile: { soft: 77, hard: 88 } },
+    });
+    const { out } = await containers.exec(
+      id,
+      'grep -E "CapBnd|CapEff|NoNewPrivs" /proc/self/status; ulimit -n; echo $FROM $OVER $HOME; pwd',
+      {
+        env: ['OVER=2'],
+        user: 'web',
+        cwd: '/tmp',
+      },
+    );
+    expect(out.split('\n')).toEqual([
+      'CapEff:\t0000000000000000',
+      'CapBnd:\t0000000000000021',
+      'NoNewPrivs:\t1',
+      '77',
+      'spec 2 /home/web',
+      '/tmp',
+    ]);
+  });
+
+  it('has all privileges when asked for', async () => {
+    const id = await running({ capabilities: [], noNewPrivileges: true });
+    const { out } = await containers.exec(id, 'mount -t tmpfs none /tmp && echo mounted', { privileged: true });
+    expect(out).toBe('mounted');
+  });
+
+  it('is under the device filter of the container', async () => {
+    const id = await running();
+    const { out } = await containers.exec(id, 'mknod /tmp/mem c 1 1 && head -c 1 /tmp/mem');
+    expect(out).toContain('Operation not permitted');
+  });
+
+  it('of a missing program or in a container that is gone is an error', async () => {
+    const id = await running();
+    await expect(
+      containers.driver.exec(id, {
+        argv: ['none'],
+        env: [],
+        cwd: null,
+        user: '',
+        tty: false,
+        stdin: false,
+        privileged: false,
+      }),
+    ).rejects.toMatchObject({ code: 'TSD_COMMAND_NOT_FOUND' });
+    await expect(containers.exec(id, 'true', { user: 'nobody' })).rejects.toMatchObject({ code: 'TSD_USER_NOT_FOUND' });
+    await containers.driver.kill(id);
+    await expect(containers.exec(id, 'true')).rejects.toMatchObject({ code: 'TSD_CONTAINER_NOT_RUNNING' });
+  });
+});

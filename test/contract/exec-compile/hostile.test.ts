@@ -1,0 +1,168 @@
+/** Images, volumes and users that try to make the supervisor touch the host. None of them may; most are refused. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { TaskSpec } from '../../../src/drivers/contract.ts';
+import { Containers, hostMounts } from './fixture.ts';
+
+let containers: Containers;
+let outside: string;
+let mountsBefore: string;
+beforeEach(() => {
+  containers = new Containers();
+  outside = containers.hostDirectory('outside');
+  mountsBefore = hostMounts();
+});
+afterEach(async () => {
+  const touched = readdirSync(outside).filter((name) => name !== 'secret');
+  const mountsAfter = hostMounts();
+  await containers.dispose();
+  expect(touched).toEqual([]);
+  expect(mountsAfter).toBe(mountsBefore);
+});
+
+/** A path that leads out of any directory to `path`. */
+const wayOut = (path: string): string => `${'../'.repeat(20)}${path}`;
+
+function image(path: string, target: string): void {
+  rmSync(join(containers.image, path), { recursive: true, force: true });
+  symlinkSync(target, join(containers.image, path));
+}
+
+async function refusal(changes: Partial<TaskSpec>, argv: string[] = ['true']): Promise<string> {
+  const spec = containers.spec(argv, changes);
+  try {
+    await containers.driver.start(spec);
+  } catch (error) {
+    expect(containers.cgroups.list()).not.toContain(spec.containerId);
+    return (error as Error).message;
+  }
+  throw new Error('it was started');
+}
+
+describe('the user database of an image', () => {
+  it('that is a link to that of the host is not read', async () => {
+    for (const target of ['/proc/self/root/etc/passwd', wayOut(`${outside}/secret`)]) {
+      writeFileSync(join(outside, 'secret'), 'admin:x:7:7::/:\n');
+      image('etc/passwd', target);
+      expect(await refusal({ user: 'admin' })).toBe('user "admin" is not in /etc/passwd of the image');
+    }
+  });
+
+  it('that would block or act when opened is refused', async () => {
+    rmSync(join(containers.image, 'etc/passwd'));
+    execFileSync('mkfifo', [join(containers.image, 'etc/passwd')]);
+    expect(await refusal({})).toBe('/etc/passwd of the image is not a regular file');
+    rmSync(join(containers.image, 'etc/passwd'));
+    image('etc/group', 'group');
+    expect(await refusal({})).toBe('read /etc/group: ELOOP (openat2)');
+  });
+
+  it('with garbage in it gives what can be read', async () => {
+    containers.file(
+      'etc/passwd',
+      '\0\0::::\nroot:x:-1:0\nroot:x:99999999999:0::/x:\nweb:x:5:6::no/home:\n\n:::\nlong:'.padEnd(70_000, 'y'),
+    );
+    containers.file('etc/group', 'web:x:abc:web\nweb:x:7:root,web\n:x:8:web');
+    const { stdout } = await containers.script('grep -E "^(Uid|Gid|Groups)" /proc/self/status; echo $HOME', {
+      user: 'web',
+    });
+    expect(
+      stdout
+        .replaceAll(/[ \t]+/g, ' ')
+        .split('\n')
+        .map((line) => line.trim()),
+    ).toEqual(['Uid: 5 5 5 5', 'Gid: 6 6 6 6', 'Groups: 6 7', '/']);
+  });
+});
+
+describe('mount points of an image', () => {
+  const bindHere = (target: string) => ({
+    mounts: [
+      {
+        type: 'bind' as const,
+        source: containers.hostDirectory('data'),
+        target,
+        readOnly: false,
+        copyUp: false,
+        sizeBytes: null,
+      },
+    ],
+  });
+
+  it('that are links stay inside the image', async () => {
+    image('data', wayOut(outside));
+    const { stdout } = await containers.script(
+      `ls -d ${outside}; grep -c " ${outside} " /proc/mounts`,
+      bindHere('/data'),
+    );
+    expect(stdout.split('\n')).toEqual([outside, '1']);
+    image('host', outside);
+    expect((await containers.script('echo ran', bindHere('/host/new/place'))).stdout).toBe('ran');
+    expect(existsSync(join(outside, 'new'))).toBe(false);
+  });
+
+  it('that are links into /proc are refused', async () => {
+    for (const target of ['/proc/self/cwd', '/proc/self/fd/5', '/proc/1/root/tmp']) {
+      image('data', target);
+      expect(await refusal(bindHere('/data'))).toContain('nothing can be mounted on /data');
+      expect(await refusal(bindHere('/data/new'))).toContain('nothing can be mounted on /data/new');
+    }
+  });
+
+  it('that are links in a circle or under a file are refused', async () => {
+    image('one', 'two');
+    image('two', 'one');
+    expect(await refusal(bindHere('/one'))).toContain('ELOOP');
+    expect(await refusal(bindHere('/bin/busybox/x'))).toContain('ENOTDIR');
+  });
+
+  it('/proc, /dev and /sys that are links are refused', async () => {
+    for (const name of ['proc', 'dev', 'sys']) {
+      mkdirSync(join(containers.image, 'elsewhere'), { recursive: true });
+      image(name, 'elsewhere');
+      expect(await refusal({})).toContain(`check that /${name} is a directory of the image`);
+      rmSync(join(containers.image, name));
+    }
+  });
+
+  it('in a volume that another container changes stay inside', async () => {
+    const volume = containers.hostDirectory('volume');
+    symlinkSync(outside, join(volume, 'in'));
+    const mounts = [
+      ...bindHere('/v/in/here').mounts,
+      { ...bindHere('/v').mounts[0], source: volume },
+    ] as TaskSpec['mounts'];
+    expect((await containers.script('echo ran', { mounts })).stdout).toBe('ran');
+  });
+});
+
+describe('a working directory', () => {
+  it('that is a link to the host stays inside', async () => {
+    image('work', wayOut(outside));
+    expect((await containers.script('pwd', { cwd: '/work' })).stdout).toBe(outside);
+    image('work', '/proc/self/fd/7');
+    await expect(containers.driver.start(containers.spec(['true'], { cwd: '/work' }))).rejects.toThrow('ELOOP');
+    expect(await refusal({ cwd: '/proc/self/fd/16' })).toContain('open working directory /proc/self/fd/16');
+  });
+
+  it('of an exec session cannot be one of its descriptors', async () => {
+    const spec = containers.spec(['sleep', '1000']);
+    await containers.driver.start(spec);
+    for (let fd = 3; fd < 20; fd++) {
+      await expect(containers.exec(spec.containerId, 'true', { cwd: `/proc/self/fd/${fd}` })).rejects.toThrow(
+        /open working directory/,
+      );
+    }
+  });
+});
+
+describe('a program of an image', () => {
+  it('that is a link to one of the host is not found', async () => {
+    image('app', wayOut('/usr/bin/env'));
+    expect(await refusal({}, ['/app'])).toBe('"/app" is not in the image');
+    image('app', '/proc/self/exe');
+    expect(await refusal({}, ['/app'])).toBe('"/app" is not in the image');
+  });
+});

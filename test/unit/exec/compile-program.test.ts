@@ -1,0 +1,160 @@
+import { describe, expect, it } from 'vitest';
+import { addCgroupEntries, addPayload, type PayloadProcess } from '../../../src/drivers/exec/native/process-ops.ts';
+import { SyscallProgram } from '../../../src/drivers/exec/native/program.ts';
+import { addSystemMounts } from '../../../src/drivers/exec/native/system-mounts.ts';
+import { addUlimits } from '../../../src/drivers/exec/native/ulimits.ts';
+import { programText } from '../../support/program-text.ts';
+
+function text(build: (program: SyscallProgram) => void): string {
+  const program = new SyscallProgram();
+  build(program);
+  return `\n${programText(program.encode({ cloneFlags: 0 })).join('\n')}\n`;
+}
+
+const payload: PayloadProcess = {
+  argv: ['app', '--now'],
+  env: ['A=1'],
+  executable: '/bin/app',
+  user: { uid: 0, gid: 0, groups: [0], home: '/' },
+  // All that there are: what is dropped depends on the machine that runs this test.
+  capabilities: 2n ** 64n - 1n,
+  noNewPrivileges: false,
+  tty: false,
+  stdin: false,
+  init: false,
+};
+
+describe('program of a container', () => {
+  it('mounts what every container has', () => {
+    const mounts = { privileged: false, devices: [], terminal: null, cgroupView: false };
+    expect(text((program) => addSystemMounts(program, mounts))).toMatchInlineSnapshot(`
+      "
+      try mkdirat(CWD, "proc", 0x1ed)
+      $3 = openat2(CWD, "proc", {24 bytes}, 0x18)
+      close($3)
+      mount("proc", "proc", "proc", 0xe)
+      try mkdirat(CWD, "dev", 0x1ed)
+      $3 = openat2(CWD, "dev", {24 bytes}, 0x18)
+      close($3)
+      mount("tmpfs", "dev", "tmpfs", 0x1000002, "mode=755,size=65536k")
+      mkdirat(CWD, "dev/pts", 0x1ed)
+      mkdirat(CWD, "dev/shm", 0x1ed)
+      mkdirat(CWD, "dev/mqueue", 0x1ed)
+      mount("devpts", "dev/pts", "devpts", 0xa, "newinstance,ptmxmode=0666,mode=0620,gid=5")
+      mount("shm", "dev/shm", "tmpfs", 0xe, "mode=1777,size=65536k")
+      mount("mqueue", "dev/mqueue", "mqueue", 0xe)
+      mknodat(CWD, "dev/null", 0x21b6, 0x103)
+      mknodat(CWD, "dev/zero", 0x21b6, 0x105)
+      mknodat(CWD, "dev/full", 0x21b6, 0x107)
+      mknodat(CWD, "dev/random", 0x21b6, 0x108)
+      mknodat(CWD, "dev/urandom", 0x21b6, 0x109)
+      mknodat(CWD, "dev/tty", 0x21b6, 0x500)
+      symlinkat("/proc/self/fd", CWD, "dev/fd")
+      symlinkat("/proc/self/fd/0", CWD, "dev/stdin")
+      symlinkat("/proc/self/fd/1", CWD, "dev/stdout")
+      symlinkat("/proc/self/fd/2", CWD, "dev/stderr")
+      symlinkat("pts/ptmx", CWD, "dev/ptmx")
+      try mkdirat(CWD, "sys", 0x1ed)
+      $3 = openat2(CWD, "sys", {24 bytes}, 0x18)
+      close($3)
+      mount("sysfs", "sys", "sysfs", 0xf)
+      "
+    `);
+  });
+
+  it('has a console, the control group and the devices asked for', () => {
+    const devices = [{ path: '/dev/bus/usb', mode: 0o20660, major: 189, minor: 1, uid: 0, gid: 7 }];
+    const both = (privileged: boolean) =>
+      text((program) => addSystemMounts(program, { privileged, devices, terminal: '/dev/pts/3', cgroupView: true }))
+        .split('\n')
+        .filter((line) => /console|cgroup|usb|bus|sysfs/.test(line));
+    expect(both(false)).toMatchInlineSnapshot(`
+      [
+        "try mkdirat(CWD, "dev/bus", 0x1ed)",
+        "try unlinkat(CWD, "dev/bus/usb")",
+        "mknodat(CWD, "dev/bus/usb", 0x21b0, 0xbd01)",
+        "fchownat(CWD, "dev/bus/usb", 0, 7)",
+        "mknodat(CWD, "dev/console", 0x8180)",
+        "mount("/dev/pts/3", "dev/console", 0, 0x1000)",
+        "mount("sysfs", "sys", "sysfs", 0xf)",
+        "mount("cgroup2", "sys/fs/cgroup", "cgroup2", 0xf)",
+      ]
+    `);
+    expect(both(true).filter((line) => /sysfs|cgroup/.test(line))).toMatchInlineSnapshot(`
+      [
+        "mount("sysfs", "sys", "sysfs", 0xe)",
+        "mount("cgroup2", "sys/fs/cgroup", "cgroup2", 0xe)",
+      ]
+    `);
+  });
+
+  it('becomes the payload', () => {
+    expect(text((program) => addPayload(program, payload))).toMatchInlineSnapshot(`
+      "
+      prctl(4)
+      setsid()
+      dup3($0)
+      dup3($1, 1)
+      dup3($2, 2)
+      umask(0x12)
+      try keyctl(1)
+      setgroups(1, "")
+      setresgid()
+      setresuid()
+      prctl(0x2f, 4)
+      capset({8 bytes}, {24 bytes})
+      prctl(1, 9)
+      rt_sigprocmask(2, {16 bytes}, 0, 8)
+      close_range(3, 0xffffffff)
+      execve("/bin/app", {24 bytes}, {32 bytes})
+      "
+    `);
+  });
+
+  it('becomes the payload of another user on a terminal under an init', () => {
+    const user = { uid: 7, gid: 8, groups: [8, 9], home: '/' };
+    const process = { ...payload, user, tty: true, init: true, noNewPrivileges: true };
+    expect(text((program) => addPayload(program, process))).toMatchInlineSnapshot(`
+      "
+      prctl(4)
+      setsid()
+      dup3($0)
+      dup3($1, 1)
+      dup3($2, 2)
+      ioctl(0, 0x540e)
+      fchownat(0, "", 7, -1, 0x1000)
+      fchownat(1, "", 7, -1, 0x1000)
+      fchownat(2, "", 7, -1, 0x1000)
+      umask(0x12)
+      try keyctl(1)
+      setgroups(2, {8 bytes})
+      setresgid(8, 8, 8)
+      setresuid(7, 7, 7)
+      prctl(0x2f, 4)
+      capset({8 bytes}, {24 bytes})
+      prctl(0x26, 1)
+      prctl(1, 9)
+      rt_sigprocmask(2, {16 bytes}, 0, 8)
+      close_range(3, 8)
+      close_range(0xa, 0xffffffff)
+      execveat(9, "", {48 bytes}, {72 bytes}, 0x1000)
+      "
+    `);
+  });
+
+  it('enters further groups and sets limits', () => {
+    const build = (program: SyscallProgram): void => {
+      addCgroupEntries(program, ['/sys/fs/cgroup/pids/x/cgroup.procs']);
+      addUlimits(program, { nofile: { soft: 5, hard: -1 } });
+    };
+    expect(text(build)).toMatchInlineSnapshot(`
+      "
+      $3 = openat(CWD, "/sys/fs/cgroup/pids/x/cgroup.procs", 1)
+      write($3, "0", 1)
+      close($3)
+      prlimit64(0, 7, {16 bytes})
+      "
+    `);
+    expect(() => text((program) => addUlimits(program, { none: { soft: 1, hard: 1 } }))).toThrow('none is no ulimit');
+  });
+});
