@@ -7,6 +7,7 @@ import type { Hold } from '../reconcile/op.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { SupervisorEventBus } from './events.ts';
+import type { Timeline } from './timeline.ts';
 import type { LoopState } from './views.ts';
 
 /** Nothing changes for so long only when the loop itself is stuck. */
@@ -37,23 +38,27 @@ export interface CommandParts {
   readonly world: World;
   readonly loop: LoopState & { enqueue(keys: Iterable<ResourceKey>): void };
   readonly events: SupervisorEventBus;
+  readonly timeline: Timeline;
 }
 
 export class ContainerCommands {
   readonly #world: World;
   readonly #loop: CommandParts['loop'];
   readonly #events: SupervisorEventBus;
+  readonly #timeline: Timeline;
 
-  constructor({ world, loop, events }: CommandParts) {
+  constructor({ world, loop, events, timeline }: CommandParts) {
     this.#world = world;
     this.#loop = loop;
     this.#events = events;
+    this.#timeline = timeline;
   }
 
   /** A manual stop, which holds until `start` or a changed spec. @param timeoutMs shortens or lengthens the time to end. */
   async stop(record: ContainerRecord, timeoutMs: number | null): Promise<void> {
     const key = keyOf(record);
     const override = { at: formatTime(this.#world.clock.now().wallMs) };
+    this.#timeline.override(key, 'stop', 'asked to stop; stays stopped until `tsdocker start` or a changed spec');
     await this.#change(record, (current) => ({
       ...current,
       stopOverride: override,
@@ -67,6 +72,7 @@ export class ContainerCommands {
   async start(record: ContainerRecord): Promise<void> {
     const key = keyOf(record);
     if (this.#world.exec.running(record.id) && record.stopOverride === null) return;
+    this.#timeline.override(key, 'start', 'asked to start');
     this.#world.failures.clear(key);
     const before = this.#loop.hold(key);
     await this.#change(record, (current) => ({
@@ -80,6 +86,7 @@ export class ContainerCommands {
   async restart(record: ContainerRecord, timeoutMs: number | null): Promise<void> {
     const key = keyOf(record);
     const before = this.#loop.hold(key);
+    this.#timeline.override(key, 'restart', 'asked to restart');
     this.#world.failures.clear(key);
     await this.#change(record, (current) => ({
       ...current,
@@ -96,13 +103,14 @@ export class ContainerCommands {
     if (!this.#world.exec.running(record.id)) {
       throw new TsdError('TSD_CONTAINER_NOT_RUNNING', `container ${record.engineName} is not running`);
     }
+    this.#timeline.override(keyOf(record), 'kill', `sent signal ${signal}`);
     if (number === constants.signals.SIGKILL) await this.#world.exec.kill(record.id);
     else await this.#world.exec.signal(record.id, number);
   }
 
   async wait(record: ContainerRecord, signal?: AbortSignal): Promise<number> {
-    const started = record.run > 0;
-    if (!started) await this.#until(record, ({ run }) => run > 0, signal);
+    // A run has a number before it has begun.
+    if (record.state.startedAt === null) await this.#until(record, ({ state }) => state.startedAt !== null, signal);
     await Promise.race([
       this.#world.exits.ended(record.id),
       new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true })),

@@ -392,7 +392,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
         session.resize(11, 22);
         session.stdin?.write('\n');
         const { stdout, exitCode } = await finish(session);
-        expect(stdout).toMatch(/^yes\r\n[\s\S]*\/dev\/pts\/\d+\r\n[\s\S]*11 22\r\n$/);
+        expect(stdout).toMatch(/^(?:\r\n)?yes\r\n[\s\S]*\/dev\/pts\/\d+\r\n[\s\S]*11 22\r\n$/);
         expect(exitCode).toBe(0);
       });
 
