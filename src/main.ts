@@ -29,6 +29,7 @@ import { FailureBook } from './reconcile/failure-book.ts';
 import { GroupCommit } from './reconcile/group-commit.ts';
 import { observe } from './reconcile/observe.ts';
 import { opHandlers } from './reconcile/ops/handlers.ts';
+import { ImageWork } from './reconcile/ops/image-work.ts';
 import { LeaseBook } from './reconcile/ops/lease-book.ts';
 import type { World } from './reconcile/ops/world.ts';
 import { ContainerStore } from './state/containers.ts';
@@ -191,6 +192,7 @@ function createWorld(
     exec,
     containers,
     images,
+    imageWork: new ImageWork(),
     repositories: new RepositoryStore(state.root, graph.name, state.files),
     volumes,
     links,

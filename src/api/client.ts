@@ -3,6 +3,7 @@ import type { StdioSession } from '../drivers/contract.ts';
 import { TsdError } from '../model/errors.ts';
 import type { Kind } from '../model/resource.ts';
 import { parseHost } from './address.ts';
+import { ImageFilesClient } from './image-files-client.ts';
 import { readNdjson } from './ndjson.ts';
 import { openSession } from './session-client.ts';
 import type {
@@ -36,6 +37,7 @@ type StreamingOrAsync = Omit<SupervisorApi, 'info' | 'list' | 'describe'>;
  * TSD_SOCKET_DENIED; TSD_VERSION_MISMATCH. Leaving a stream early ends it on the other side too.
  */
 export class SupervisorClient implements StreamingOrAsync {
+  readonly imageFiles: ImageFilesClient;
   readonly #socketPath: string;
 
   /** @param host `unix:///path`. @throws TsdError TSD_FLAG for what is no address of a client. */
@@ -44,6 +46,7 @@ export class SupervisorClient implements StreamingOrAsync {
     if (address.type !== 'unix')
       throw new TsdError('TSD_FLAG', `${host} is for the daemon; a client needs unix:///path`);
     this.#socketPath = address.path;
+    this.imageFiles = new ImageFilesClient(address.path);
   }
 
   version(): Promise<VersionView> {

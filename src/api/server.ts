@@ -8,6 +8,7 @@ import { RequestError, statusOf } from './http-errors.ts';
 import { writeNdjson } from './ndjson.ts';
 import { readJsonBody } from './request-body.ts';
 import { containerRoutes } from './routes/containers.ts';
+import { imageFileRoutes } from './routes/image-files.ts';
 import { imageRoutes } from './routes/images.ts';
 import { manifestRoutes } from './routes/manifests.ts';
 import { queryRoutes } from './routes/queries.ts';
@@ -17,7 +18,13 @@ import { listen, listenTargets } from './sockets.ts';
 import type { SupervisorApi } from './supervisor.ts';
 import { API_PREFIX, checkClient, IDENTITY_HEADERS } from './version.ts';
 
-const ROUTES: readonly Route[] = [...queryRoutes, ...manifestRoutes, ...containerRoutes, ...imageRoutes];
+const ROUTES: readonly Route[] = [
+  ...queryRoutes,
+  ...manifestRoutes,
+  ...containerRoutes,
+  ...imageRoutes,
+  ...imageFileRoutes,
+];
 const EXEC_PATH = `${API_PREFIX}/containers/:name/exec`;
 const UPGRADES = ['tsdocker-stream', 'tcp'];
 /** How long headers, body and an upgraded client's first frame may take. */

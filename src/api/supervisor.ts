@@ -6,6 +6,7 @@ import type { StdioSession } from '../drivers/contract.ts';
 import type { TsdErrorJson } from '../model/errors.ts';
 import type { Condition, Phase } from '../model/phases.ts';
 import type { Kind, SourcePosition } from '../model/resource.ts';
+import type { ImageFilesApi } from './image-files.ts';
 
 /** One problem of a manifest, at its place. */
 export interface IssueView {
@@ -267,6 +268,7 @@ export interface SupervisorApi {
   exec(name: string, request: ExecRequest): Promise<StdioSession>;
   /** Loads an image archive that is on this host and tags it. */
   load(path: string, signal?: AbortSignal): AsyncIterable<ApplyEvent>;
+  readonly imageFiles: ImageFilesApi;
   doctor(): Promise<readonly DoctorCheck[]>;
   /**
    * The host goes down: ends the loop and stops every container, dependents first. What is wanted stays, so that the next

@@ -2,12 +2,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ApplyEvent, ManifestInput, RemoveRequest } from '../api/supervisor.ts';
 import type { DesiredState } from '../model/desired.ts';
-import { describeError, TsdError, toTsdError } from '../model/errors.ts';
+import { TsdError } from '../model/errors.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
 import type { Plan } from '../reconcile/op.ts';
-import { storeImage } from '../reconcile/ops/image.ts';
 import type { World } from '../reconcile/ops/world.ts';
-import { parseImageName } from '../state/image-names.ts';
 import type { SupervisorEventBus } from './events.ts';
 import { type Nameable, resolveName } from './names.ts';
 import { planOfApps, planView } from './plan-views.ts';
@@ -218,49 +216,5 @@ export async function* remove(
     if (request.waitMs !== null) yield* waitUntilReady(parts, apps, feed, request.waitMs, signal);
   } finally {
     feed.close();
-  }
-}
-
-/** Loads an archive of this host and gives its images the names they have in it. */
-export async function* loadArchive(world: World, path: string, signal?: AbortSignal): AsyncGenerator<ApplyEvent> {
-  const progress: ApplyEvent[] = [];
-  let wake = (): void => {};
-  const work = storeImage(world, { type: 'archive', path }, (message, current, total) => {
-    progress.push({ type: 'progress', resource: path, message, current, total });
-    wake();
-  });
-  let done = false;
-  void work.then(
-    () => {
-      done = true;
-      wake();
-    },
-    () => {
-      done = true;
-      wake();
-    },
-  );
-  while (!done && !signal?.aborted) {
-    yield* progress.splice(0);
-    await new Promise<void>((resolve) => {
-      wake = resolve;
-      if (done || progress.length > 0) resolve();
-    });
-  }
-  yield* progress.splice(0);
-  try {
-    const image = await work;
-    for (const reference of image.references) await world.repositories.set(parseImageName(reference), image.id, true);
-    yield {
-      type: 'progress',
-      resource: path,
-      message: `loaded ${image.references.join(', ') || image.id}`,
-      current: 1,
-      total: 1,
-    };
-    yield { type: 'ready', generation: 0 };
-  } catch (error) {
-    const failure = toTsdError(error);
-    yield { type: 'failed', error: { ...failure.toJSON(), message: describeError(failure) } };
   }
 }

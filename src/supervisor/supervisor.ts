@@ -25,9 +25,10 @@ import type { World } from '../reconcile/ops/world.ts';
 import { plan } from '../reconcile/plan/plan.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { History } from '../state/history/history.ts';
-import { apply, loadArchive, remove, waitUntilReady } from './apply.ts';
+import { apply, remove, waitUntilReady } from './apply.ts';
 import { ContainerCommands } from './container-commands.ts';
 import type { SupervisorEventBus } from './events.ts';
+import { ImageFiles } from './images/image-files.ts';
 import { readLog } from './log-reader.ts';
 import { type Nameable, resolveName } from './names.ts';
 import { diffStates, planOfApps, planView } from './plan-views.ts';
@@ -52,11 +53,13 @@ const WAIT_RECHECK_MS = 500;
 
 export class Supervisor implements SupervisorApi {
   readonly #parts: SupervisorParts;
+  readonly imageFiles: ImageFiles;
   readonly #commands: ContainerCommands;
 
   constructor(parts: SupervisorParts) {
     this.#parts = parts;
     this.#commands = new ContainerCommands(parts);
+    this.imageFiles = new ImageFiles({ ...parts, container: (name) => this.#container(name) });
   }
 
   info(): InfoView {
@@ -217,7 +220,7 @@ export class Supervisor implements SupervisorApi {
   }
 
   load(path: string, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
-    return loadArchive(this.#parts.world, path, signal);
+    return this.imageFiles.load(path, signal);
   }
 
   async doctor(): Promise<readonly DoctorCheck[]> {

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
+import { EXIT } from '../exit-codes.ts';
+import { formatTree } from '../output/tree.ts';
 import { printList } from './get.ts';
 
 export function configure(command: Command, context: CliContext): void {
@@ -10,6 +12,7 @@ export function configure(command: Command, context: CliContext): void {
     examples: [
       ['tsdocker images', 'All images with their tags and sizes'],
       ['tsdocker images app -o json', 'One image with everything about it'],
+      ['tsdocker images --tree', 'Layers with the layers and images on top of them'],
     ],
     exitCodes: [
       ['0', 'done'],
@@ -17,10 +20,19 @@ export function configure(command: Command, context: CliContext): void {
     ],
   });
   command.argument('[names...]', 'only these');
+  command.option('--tree', 'show which layers the images share');
   command.addOption(outputOption('table', 'wide', 'json', 'name'));
   command.action(
-    context.action((names: string[], options: { output: OutputFormat }) =>
-      printList(context, 'images', names, options),
+    context.action((names: string[], options: { output: OutputFormat; tree?: boolean }) =>
+      options.tree === true ? printTree(context, options.output) : printList(context, 'images', names, options),
     ),
   );
+}
+
+async function printTree(context: CliContext, output: OutputFormat): Promise<number> {
+  const client = await context.client();
+  const tree = await client.imageFiles.tree();
+  if (output === 'json') context.printJson(tree);
+  else context.print(formatTree(tree));
+  return EXIT.ok;
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { ImageProgress, ImageSource, LoadedImage } from '../../images/image.ts';
+import type { ImageProgress, ImageSource, LoadContext, LoadedImage } from '../../images/image.ts';
 import { loadImage, sourceFingerprint } from '../../images/load-image.ts';
 import { removeRecipe } from '../../images/recipe/recipe-path.ts';
 import type { Desired } from '../../model/desired.ts';
@@ -103,16 +103,18 @@ export function recipesOf(world: Pick<World, 'instance'>): string {
   return join(world.instance.root, 'recipes');
 }
 
-/** Loads a source into the graph and records the image, without a name. */
-export async function storeImage(world: World, source: ImageSource, progress: ProgressSink): Promise<LoadedImage> {
-  const image = await loadImage(source, {
+export function loadContext(world: World, progress: ProgressSink): LoadContext {
+  return {
     graph: world.graph,
     tmpDir: join(world.instance.root, 'tmp', 'images'),
     recipes: recipesOf(world),
     progress: (event) => report(progress, event),
-  });
+  };
+}
+
+/** Records an image whose layers are in the graph, durably and without a name. */
+export async function recordImage(world: World, image: LoadedImage): Promise<void> {
   await world.commits.commit({ files: (batch) => world.images.add(imageRecord(image, world.settings.version), batch) });
-  return image;
 }
 
 /** The name under which an image of a manifest appears in `images` and repositories-<driver>. */
@@ -120,12 +122,17 @@ export function imageName({ app, name }: Pick<Desired<'image'>, 'app' | 'name'>)
   return { repository: `${app}/${name}`, tag: 'latest' };
 }
 
-export async function loadDeclaredImage(world: World, op: OpOf<'image.load'>, progress: ProgressSink): Promise<void> {
+export function loadDeclaredImage(world: World, op: OpOf<'image.load'>, progress: ProgressSink): Promise<void> {
+  return world.imageWork.making(() => loadAndName(world, op, progress));
+}
+
+async function loadAndName(world: World, op: OpOf<'image.load'>, progress: ProgressSink): Promise<void> {
   const desired = desiredOf(world, 'image', op.key);
   try {
     const source = imageSource(desired.spec);
     const fingerprint = await sourceFingerprint(source);
-    const image = await storeImage(world, source, progress);
+    const image = await loadImage(source, loadContext(world, progress));
+    await recordImage(world, image);
     await world.repositories.set(imageName(desired), image.id, true);
     world.resources.setImage({
       key: op.key,

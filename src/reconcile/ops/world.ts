@@ -17,6 +17,7 @@ import type { VolumeStore } from '../../state/volumes.ts';
 import type { ExitRecorder } from '../exits.ts';
 import type { FailureBook } from '../failure-book.ts';
 import type { GroupCommit } from '../group-commit.ts';
+import type { ImageWork } from './image-work.ts';
 import type { LeaseBook } from './lease-book.ts';
 
 export interface WorldSettings {
@@ -43,6 +44,7 @@ export interface World {
   readonly exec: ExecDriver;
   readonly containers: ContainerStore;
   readonly images: GraphIndex;
+  readonly imageWork: ImageWork;
   readonly repositories: RepositoryStore;
   readonly volumes: VolumeStore;
   readonly links: LinkGraph;

@@ -158,8 +158,8 @@ describe('an image archive', () => {
     tarOf({ path: 'c.json', content: config }, { path: 'manifest.json', content: '[{"Config":"c.json","Layers":[]}]' });
   it.each<[string, () => Buffer, string, RegExp]>([
     ['noise', () => Buffer.alloc(4096, 'noise'), 'TSD_IMAGE_INVALID', /tar/],
-    ['an empty file', () => Buffer.alloc(0), 'TSD_IMAGE_INVALID', /no manifest.json or index.json/],
-    ['the tar of a root filesystem', () => BASE, 'TSD_IMAGE_INVALID', /no manifest.json or index.json/],
+    ['an empty file', () => Buffer.alloc(0), 'TSD_IMAGE_INVALID', /no manifest.json, index.json or repositories/],
+    ['the tar of a root filesystem', () => BASE, 'TSD_IMAGE_INVALID', /no manifest.json, index.json or repositories/],
     ['one cut off', () => dockerArchive(IMAGE).subarray(0, 3000), 'TSD_IMAGE_INVALID', /cut off|no manifest/],
     ['one with a wrong layer', () => dockerArchiveWith(BASE, TOP), 'TSD_IMAGE_INVALID', /digest/],
     [

@@ -21,6 +21,7 @@ import type {
 } from '../../../src/api/supervisor.ts';
 import type { StdioSession } from '../../../src/drivers/contract.ts';
 import { TsdError } from '../../../src/model/errors.ts';
+import { PlainImageFiles } from './plain-image-files.ts';
 
 const source = { file: '/etc/tsdocker/manifests/blog.yaml', line: 12, column: 3 };
 
@@ -158,6 +159,7 @@ const CHECKS: readonly DoctorCheck[] = [
 
 /** What a test sends through the seam: a supervisor of plain data that remembers what it was asked. */
 export class PlainSupervisor implements SupervisorApi {
+  readonly imageFiles = new PlainImageFiles();
   readonly asked: { readonly call: string; readonly with: unknown }[] = [];
   /** Replaces the events of the next apply, remove or load. */
   events: readonly ApplyEvent[] = [

@@ -4,8 +4,8 @@ import { COMMANDS } from '../../../src/cli/commands.ts';
 import { tsdocker } from '../../support/api/in-process.ts';
 
 const NAMES = (
-  'apply approve completion daemon delete describe diff doctor exec get host-shutdown images info kill load logs plan restart schema ' +
-  'start stop validate version wait'
+  'apply approve changes commit completion daemon delete describe diff doctor exec export get host-shutdown ' +
+  'images import info kill load logs plan restart save schema start stop system validate version wait'
 ).split(' ');
 
 test('the commands that there are', () => {

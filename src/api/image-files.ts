@@ -1,0 +1,83 @@
+/** Images as files of the host, changes of containers, and what all that takes on disk. */
+import type { ApplyEvent } from './supervisor.ts';
+
+export interface SaveRequest {
+  /** `repository[:tag]`, an id or its beginning; a repository alone means all its tags. */
+  readonly images: readonly string[];
+  /** Absolute path of the archive to write. */
+  readonly path: string;
+  readonly format: 'docker' | 'oci';
+}
+
+export interface ImportRequest {
+  /** Absolute path of the tar of a root filesystem, plain or compressed. */
+  readonly path: string;
+  /** `repository[:tag]` of the new image; empty for none. */
+  readonly name: string;
+  /** Dockerfile instructions for its configuration. */
+  readonly changes: readonly string[];
+  readonly message: string;
+}
+
+export interface CommitRequest {
+  /** `repository[:tag]` of the new image; empty for none. */
+  readonly name: string;
+  readonly changes: readonly string[];
+  readonly message: string;
+  readonly author: string;
+}
+
+export interface ChangeView {
+  readonly kind: 'added' | 'modified' | 'deleted';
+  /** Absolute in the container. */
+  readonly path: string;
+}
+
+/** An image or layer with what builds on it. */
+export interface TreeNodeView {
+  readonly id: string;
+  readonly type: 'layer' | 'image';
+  readonly tags: readonly string[];
+  /** Bytes of this layer alone; 0 for an image. */
+  readonly size: number;
+  readonly children: readonly TreeNodeView[];
+}
+
+export interface DiskUsageView {
+  readonly rows: readonly {
+    readonly type: 'images' | 'containers' | 'volumes' | 'logs';
+    readonly count: number;
+    readonly active: number;
+    readonly bytes: number;
+    /** What `system prune` would free, or removing what is not in use; null where nothing of it is ours to remove. */
+    readonly reclaimable: number | null;
+  }[];
+  /** Of the filesystem that holds the root directory. */
+  readonly filesystem: { readonly bytes: number; readonly free: number };
+}
+
+export interface PruneRequest {
+  /** Also images that have a name, unless something needs them. */
+  readonly all: boolean;
+  readonly dryRun: boolean;
+}
+
+export interface PruneView {
+  readonly images: readonly { readonly id: string; readonly tags: readonly string[] }[];
+  readonly layers: readonly { readonly id: string; readonly bytes: number }[];
+  readonly bytes: number;
+}
+
+export interface ImageFilesApi {
+  save(request: SaveRequest, signal?: AbortSignal): AsyncIterable<ApplyEvent>;
+  import(request: ImportRequest, signal?: AbortSignal): AsyncIterable<ApplyEvent>;
+  /** Writes a container's root filesystem as a tar to an absolute path. */
+  export(container: string, path: string, signal?: AbortSignal): AsyncIterable<ApplyEvent>;
+  /** Makes an image of a container's changes on top of its image; the container is paused while they are read. */
+  commit(container: string, request: CommitRequest, signal?: AbortSignal): AsyncIterable<ApplyEvent>;
+  /** What a container changed of its image, without what is only a place to mount on. */
+  changes(container: string): Promise<readonly ChangeView[]>;
+  tree(): Promise<readonly TreeNodeView[]>;
+  diskUsage(): Promise<DiskUsageView>;
+  prune(request: PruneRequest): Promise<PruneView>;
+}

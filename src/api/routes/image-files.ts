@@ -1,0 +1,40 @@
+import { z } from 'zod';
+import { get, json, param, post, type Route, stream } from './route.ts';
+
+const absolutePath = z
+  .string()
+  .refine((path) => path.startsWith('/'), 'must be an absolute path on the host of the supervisor');
+const texts = z.array(z.string());
+
+const saveBody = z.strictObject({
+  images: texts.min(1),
+  path: absolutePath,
+  format: z.enum(['docker', 'oci']),
+});
+const importBody = z.strictObject({ path: absolutePath, name: z.string(), changes: texts, message: z.string() });
+const exportBody = z.strictObject({ path: absolutePath });
+const commitBody = z.strictObject({
+  name: z.string(),
+  changes: texts,
+  message: z.string(),
+  author: z.string(),
+});
+const pruneBody = z.strictObject({ all: z.boolean(), dryRun: z.boolean() });
+
+/** Images as files, changes of containers, the disk. */
+export const imageFileRoutes: readonly Route[] = [
+  post('/images/save', saveBody, (body, { api, signal }) => stream(api.imageFiles.save(body, signal))),
+  post('/images/import', importBody, (body, { api, signal }) => stream(api.imageFiles.import(body, signal))),
+  get('/images/tree', async ({ api }) => json(await api.imageFiles.tree())),
+  post('/containers/:name/export', exportBody, ({ path }, request) =>
+    stream(request.api.imageFiles.export(param(request, 'name'), path, request.signal)),
+  ),
+  post('/containers/:name/commit', commitBody, (body, request) =>
+    stream(request.api.imageFiles.commit(param(request, 'name'), body, request.signal)),
+  ),
+  get('/containers/:name/changes', async (request) =>
+    json(await request.api.imageFiles.changes(param(request, 'name'))),
+  ),
+  get('/system/df', async ({ api }) => json(await api.imageFiles.diskUsage())),
+  post('/system/prune', pruneBody, async (body, { api }) => json(await api.imageFiles.prune(body))),
+];

@@ -1,0 +1,104 @@
+import { createInterface } from 'node:readline/promises';
+import { Argument, type Command, Option } from 'commander';
+import type { DiskUsageView, PruneView } from '../../api/image-files.ts';
+import { TsdError } from '../../model/errors.ts';
+import type { CliContext } from '../context.ts';
+import { document } from '../documentation.ts';
+import { EXIT } from '../exit-codes.ts';
+import { type Column, formatTable } from '../output/table.ts';
+import { formatBytes, plural, printable } from '../output/text.ts';
+
+interface SystemOptions {
+  readonly all?: boolean;
+  readonly dryRun?: boolean;
+  readonly yes?: boolean;
+  readonly output: 'table' | 'json';
+}
+
+export function configure(command: Command, context: CliContext): void {
+  document(command, {
+    description:
+      'Shows what images, containers, volumes and logs take on disk (df), or removes images that nobody needs (prune).\n\n' +
+      'An image is needed by a container, by a manifest, or by one of the last generations. prune takes those without a ' +
+      'name, with -a also those with one, lists them and asks before it removes anything.',
+    examples: [
+      ['tsdocker system df', 'What is used, and what could be freed'],
+      ['tsdocker system prune --dry-run -a', 'What would go'],
+      ['tsdocker system prune -y', 'Remove images without a name, without a question'],
+    ],
+  });
+  command.addArgument(new Argument('<action>', 'what to do').choices(['df', 'prune']));
+  command.option('-a, --all', 'prune: also images that have a name');
+  command.option('--dry-run', 'prune: only list what would go');
+  command.option('-y, --yes', 'prune: do not ask');
+  command.addOption(
+    new Option('-o, --output <format>', 'form of the output').choices(['table', 'json']).default('table'),
+  );
+  command.action(
+    context.action((action: 'df' | 'prune', options: SystemOptions) =>
+      action === 'df' ? showUsage(context, options) : prune(context, options),
+    ),
+  );
+}
+
+type UsageRow = DiskUsageView['rows'][number];
+
+const COLUMNS: readonly Column<UsageRow>[] = [
+  { title: 'TYPE', value: ({ type }) => type },
+  { title: 'COUNT', value: ({ count }) => String(count) },
+  { title: 'ACTIVE', value: ({ active }) => String(active) },
+  { title: 'SIZE', value: ({ bytes }) => formatBytes(bytes) },
+  { title: 'RECLAIMABLE', value: ({ reclaimable }) => (reclaimable === null ? '-' : formatBytes(reclaimable)) },
+];
+
+async function showUsage(context: CliContext, { output }: SystemOptions): Promise<number> {
+  const client = await context.client();
+  const usage = await client.imageFiles.diskUsage();
+  if (output === 'json') context.printJson(usage);
+  else {
+    const { free, bytes } = usage.filesystem;
+    context.print(formatTable(context, COLUMNS, usage.rows));
+    context.print(`\n${formatBytes(free)} of ${formatBytes(bytes)} are free.`);
+  }
+  return EXIT.ok;
+}
+
+async function prune(
+  context: CliContext,
+  { all = false, dryRun = false, yes, output }: SystemOptions,
+): Promise<number> {
+  const client = await context.client();
+  if (output === 'json' && !dryRun && yes !== true) {
+    throw new TsdError('TSD_BAD_REQUEST', '-o json cannot ask', { hint: 'Add -y, or --dry-run.' });
+  }
+  const found = await client.imageFiles.prune({ all, dryRun: dryRun || yes !== true });
+  if (output === 'json') context.printJson(found);
+  else printGarbage(context, found, dryRun ? 'Would free' : yes === true ? 'Freed' : 'To be freed:');
+  if (dryRun || yes === true || found.images.length + found.layers.length === 0) return EXIT.ok;
+  if (!(await confirmed(context))) return EXIT.error;
+  const { bytes } = await client.imageFiles.prune({ all, dryRun: false });
+  context.print(`Freed ${formatBytes(bytes)}.`);
+  return EXIT.ok;
+}
+
+function printGarbage(context: CliContext, { images, layers, bytes }: PruneView, what: string): void {
+  const named = images.map(({ id, tags }) => `image ${id.slice(0, 12)} ${printable(tags.join(', '))}`.trimEnd());
+  const sized = layers.map((layer) => `layer ${layer.id.slice(0, 12)} ${formatBytes(layer.bytes)}`);
+  const total = `${what} ${formatBytes(bytes)}: ${plural(images.length, 'image')}, ${plural(layers.length, 'layer')}.`;
+  context.print([...named, ...sized, total].join('\n'));
+}
+
+async function confirmed(context: CliContext): Promise<boolean> {
+  const { stdin, stderr } = context.streams;
+  if (stdin.isTTY !== true) {
+    throw new TsdError('TSD_BAD_REQUEST', 'nobody can be asked: standard input is no terminal', {
+      hint: 'Add -y to remove what is listed.',
+    });
+  }
+  const questions = createInterface({ input: stdin, output: stderr });
+  try {
+    return /^y(es)?$/i.test((await questions.question('Remove them? [y/N] ')).trim());
+  } finally {
+    questions.close();
+  }
+}

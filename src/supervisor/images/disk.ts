@@ -1,0 +1,165 @@
+/** What images, containers, volumes and logs take on disk, and getting some of it back. */
+import { existsSync, readdirSync, statfsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { DiskUsageView, PruneRequest, PruneView, TreeNodeView } from '../../api/image-files.ts';
+import { treeSize } from '../../drivers/graph/tree-size.ts';
+import { findGarbage, type Garbage } from '../../images/gc.ts';
+import { removeRecipe } from '../../images/recipe/recipe-path.ts';
+import { recipesOf } from '../../reconcile/ops/image.ts';
+import type { World } from '../../reconcile/ops/world.ts';
+import type { History } from '../../state/history/history.ts';
+import { tagsOf } from './find-images.ts';
+
+/** A rollback to one of so many generations finds its images. */
+const KEPT_GENERATIONS = 10;
+
+type Disk = Pick<World, 'images' | 'graph' | 'containers'>;
+
+/** Images that a container, a declaration or one of the last generations needs. */
+function neededImages(world: World, history: History): ReadonlySet<string> {
+  return new Set([
+    ...world.containers.all().map(({ imageId }) => imageId),
+    ...world.resources.images().map(({ imageId }) => imageId),
+    ...history.generations.list(KEPT_GENERATIONS).flatMap(({ pins }) => Object.values(pins.images)),
+  ]);
+}
+
+function garbage(world: World, history: History, all: boolean): Garbage {
+  const images = world.images.all().map((image) => ({
+    id: image.id,
+    layers: [
+      ...(image.parent === '' ? [] : [image.parent]),
+      ...(image.Tsdocker?.Layers ?? []).map(({ ChainId }) => ChainId),
+    ],
+    names: tagsOf(world, image.id),
+  }));
+  const layersOfImages = new Set(images.flatMap(({ id, layers }) => [id, ...layers]));
+  return findGarbage({
+    images,
+    layers: world.graph.list(),
+    neededImages: neededImages(world, history),
+    // Images that cannot be read keep their layers: somebody may mend them.
+    neededLayers: new Set([...world.images.layersInUse()].filter((id) => !layersOfImages.has(id))),
+    includeNamed: all,
+  });
+}
+
+/** Removes images that nobody needs, with their layers; with `dryRun` only says which. */
+export function prune(world: World, history: History, { all, dryRun }: PruneRequest): Promise<PruneView> {
+  return world.imageWork.pruning(async () => {
+    const found = garbage(world, history, all);
+    const images = found.images.map((id) => ({ id, tags: tagsOf(world, id) }));
+    const layers: { id: string; bytes: number }[] = [];
+    for (const id of found.layers) layers.push({ id, bytes: await layerSize(world, id) });
+    if (!dryRun) await removeGarbage(world, found);
+    return { images, layers, bytes: layers.reduce((sum, { bytes }) => sum + bytes, 0) };
+  });
+}
+
+async function removeGarbage(world: World, { images, layers }: Garbage): Promise<void> {
+  for (const id of images) {
+    for (const name of world.repositories.namesOf(id)) await world.repositories.delete(name);
+    await world.images.remove(id);
+  }
+  for (const id of layers) {
+    await world.graph.remove(id);
+    await removeRecipe(recipesOf(world), id);
+  }
+}
+
+/** Sizes of layers are in the records of the images they came with; what no record names is measured. */
+async function layerSize(world: Disk, id: string): Promise<number> {
+  for (const { Tsdocker: stored } of world.images.all()) {
+    const layer = stored?.Layers?.find(({ ChainId }) => ChainId === id);
+    if (layer) return layer.Size;
+  }
+  return world.graph.exists(id) ? world.graph.size(id) : 0;
+}
+
+export async function diskUsage(world: World, history: History): Promise<DiskUsageView> {
+  const images = world.images.all();
+  const layers = world.graph.list().filter(({ type }) => type === 'layer');
+  const needed = neededImages(world, history);
+  const unused = new Set(garbage(world, history, true).layers);
+  const containers = world.containers.all().filter(({ graphDriver }) => graphDriver === world.graph.name);
+  const volumes = world.volumes.all();
+  const layerBytes = await Promise.all(layers.map(async ({ id }) => ({ id, bytes: await layerSize(world, id) })));
+  const isRunning = (id: string): boolean => world.exec.running(id) !== null;
+  const used = (path: string): boolean =>
+    world.containers.all().some((container) => Object.values(container.volumes).some((volume) => volume.path === path));
+  const stopped = containers.filter(({ id }) => !isRunning(id));
+  const snapshotBytes = async (records: typeof containers): Promise<number> =>
+    sum(await Promise.all(records.map(({ snapshotId }) => snapshotSize(world, snapshotId))));
+  const filesystem = statfsSync(world.instance.root);
+  return {
+    rows: [
+      {
+        type: 'images',
+        count: images.length,
+        active: images.filter(({ id }) => needed.has(id)).length,
+        bytes: sum(layerBytes.map(({ bytes }) => bytes)),
+        reclaimable: sum(layerBytes.filter(({ id }) => unused.has(id)).map(({ bytes }) => bytes)),
+      },
+      {
+        type: 'containers',
+        count: containers.length,
+        active: containers.length - stopped.length,
+        bytes: await snapshotBytes(containers),
+        reclaimable: null,
+      },
+      {
+        type: 'volumes',
+        count: volumes.length,
+        active: volumes.filter(({ path }) => used(path)).length,
+        bytes: sum(await Promise.all(volumes.map(({ path }) => treeSize(path)))),
+        reclaimable: null,
+      },
+      {
+        type: 'logs',
+        count: containers.length,
+        active: containers.length - stopped.length,
+        bytes: sum(containers.map(({ id }) => logBytes(world.containers.path(id), id))),
+        reclaimable: null,
+      },
+    ],
+    filesystem: { bytes: filesystem.blocks * filesystem.bsize, free: filesystem.bavail * filesystem.bsize },
+  };
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+
+async function snapshotSize(world: World, id: string): Promise<number> {
+  return world.graph.exists(id) ? world.graph.size(id) : 0;
+}
+
+/** The log and its rotated copies. */
+function logBytes(directory: string, id: string): number {
+  if (!existsSync(directory)) return 0;
+  const names = readdirSync(directory).filter((name) => name.startsWith(`${id}-json.log`));
+  return sum(names.map((name) => statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0));
+}
+
+/** Layers with the layers and images on top of them. */
+export async function imageTree(world: World): Promise<readonly TreeNodeView[]> {
+  const layers = world.graph.list().filter(({ type }) => type === 'layer');
+  const present = new Set(layers.map(({ id }) => id));
+  const images = world.images.all().filter(({ Tsdocker: stored }) => stored !== null && stored !== undefined);
+  const nodeOf = async (id: string): Promise<TreeNodeView> => ({
+    id,
+    type: 'layer',
+    tags: [],
+    size: await layerSize(world, id),
+    children: await childrenOf(id),
+  });
+  const childrenOf = async (parent: string | null): Promise<TreeNodeView[]> => [
+    ...images
+      .filter((image) => (image.parent === '' ? null : image.parent) === parent)
+      .map(({ id }): TreeNodeView => ({ id, type: 'image', tags: tagsOf(world, id), size: 0, children: [] })),
+    ...(await Promise.all(
+      layers
+        .filter((layer) => (layer.parent !== null && present.has(layer.parent) ? layer.parent : null) === parent)
+        .map(({ id }) => nodeOf(id)),
+    )),
+  ];
+  return childrenOf(null);
+}

@@ -1,0 +1,167 @@
+import { createReadStream } from 'node:fs';
+import type {
+  ChangeView,
+  CommitRequest,
+  DiskUsageView,
+  ImageFilesApi,
+  ImportRequest,
+  PruneRequest,
+  PruneView,
+  SaveRequest,
+  TreeNodeView,
+} from '../../api/image-files.ts';
+import type { ApplyEvent } from '../../api/supervisor.ts';
+import { changesTar } from '../../images/export/changes-tar.ts';
+import { dockerArchive } from '../../images/export/docker-archive.ts';
+import { ociArchive } from '../../images/export/oci-archive.ts';
+import { rootTar } from '../../images/export/root-tar.ts';
+import { writeWhole } from '../../images/export/write-file.ts';
+import type { LoadedImage } from '../../images/image.ts';
+import { addLayer, type NewLayer } from '../../images/make/add-layer.ts';
+import { loadArchiveImages } from '../../images/sources/archive.ts';
+import { decompressed } from '../../images/unpack/decompress.ts';
+import { formatTime } from '../../model/clock.ts';
+import { loadContext, type ProgressSink, recipesOf, recordImage } from '../../reconcile/ops/image.ts';
+import type { World } from '../../reconcile/ops/world.ts';
+import type { ContainerRecord } from '../../state/container-record.ts';
+import type { History } from '../../state/history/history.ts';
+import { checkImageName, parseImageName } from '../../state/image-names.ts';
+import { ownChanges, whilePaused } from './container-tree.ts';
+import { diskUsage, imageTree, prune } from './disk.ts';
+import { imagesToSave, storedImage } from './find-images.ts';
+import { streamed } from './streamed.ts';
+
+export interface ImageFilesParts {
+  readonly world: World;
+  readonly history: History;
+  /** The container that a person means. @throws TSD_NO_SUCH_RESOURCE. */
+  readonly container: (name: string) => ContainerRecord;
+}
+
+/** Images as files of this host, changes of containers, and the disk. */
+export class ImageFiles implements ImageFilesApi {
+  readonly #world: World;
+  readonly #history: History;
+  readonly #container: ImageFilesParts['container'];
+
+  constructor({ world, history, container }: ImageFilesParts) {
+    this.#world = world;
+    this.#history = history;
+    this.#container = container;
+  }
+
+  /** Loads all images of an archive and gives them the names they have in it. */
+  load(path: string, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
+    return this.#making(path, signal, async (report) => {
+      const loaded: string[] = [];
+      for await (const image of loadArchiveImages(path, loadContext(this.#world, report))) {
+        await recordImage(this.#world, image);
+        for (const name of image.references) await this.#tag(name, image);
+        loaded.push(image.references.join(', ') || image.id);
+      }
+      return `loaded ${loaded.join(', ')}`;
+    });
+  }
+
+  save({ images, path, format }: SaveRequest, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
+    return this.#making(path, signal, async (report) => {
+      const wanted = imagesToSave(this.#world, images);
+      const write = format === 'docker' ? dockerArchive : ociArchive;
+      const store = { graph: this.#world.graph, recipes: recipesOf(this.#world) };
+      const bytes = await writeWhole(path, write(store, wanted), written(path, report), signal);
+      return `saved ${wanted.length} images to ${path}, ${bytes} bytes`;
+    });
+  }
+
+  import(request: ImportRequest, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
+    return this.#making(request.path, signal, (report) =>
+      this.#make(request.name, report, {
+        ...this.#described(request),
+        baseConfigJson: null,
+        author: '',
+        tar: () => decompressed(createReadStream(request.path), () => {}),
+      }),
+    );
+  }
+
+  export(container: string, path: string, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
+    return streamed(
+      path,
+      async (report) => {
+        const record = this.#container(container);
+        const bytes = await whilePaused(this.#world, record, () =>
+          writeWhole(path, rootTar(this.#world.graph.rootMount(record.snapshotId)), written(path, report), signal),
+        );
+        return `exported ${record.engineName} to ${path}, ${bytes} bytes`;
+      },
+      signal,
+    );
+  }
+
+  commit(container: string, request: CommitRequest, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
+    return this.#making(container, signal, async (report) => {
+      const record = this.#container(container);
+      const base = this.#world.images.get(record.imageId);
+      return whilePaused(this.#world, record, () =>
+        this.#make(request.name, report, {
+          ...this.#described(request),
+          baseConfigJson: base === undefined ? null : storedImage(base, []).configJson,
+          author: request.author,
+          tar: () => changesTar(ownChanges(this.#world, record)),
+        }),
+      );
+    });
+  }
+
+  async changes(container: string): Promise<readonly ChangeView[]> {
+    const record = this.#container(container);
+    return whilePaused(this.#world, record, async () => {
+      const views: ChangeView[] = [];
+      for await (const { kind, path } of ownChanges(this.#world, record)) {
+        views.push({ kind, path: `/${path.toString()}` });
+      }
+      return views;
+    });
+  }
+
+  tree(): Promise<readonly TreeNodeView[]> {
+    return imageTree(this.#world);
+  }
+
+  diskUsage(): Promise<DiskUsageView> {
+    return diskUsage(this.#world, this.#history);
+  }
+
+  prune(request: PruneRequest): Promise<PruneView> {
+    return prune(this.#world, this.#history, request);
+  }
+
+  #making(
+    resource: string,
+    signal: AbortSignal | undefined,
+    work: (report: ProgressSink) => Promise<string>,
+  ): AsyncIterable<ApplyEvent> {
+    return streamed(resource, (report) => this.#world.imageWork.making(() => work(report)), signal);
+  }
+
+  /** @throws TSD_BAD_REQUEST for a bad name, before anything is made. */
+  async #make(name: string, report: ProgressSink, layer: NewLayer): Promise<string> {
+    if (name !== '') checkImageName(parseImageName(name));
+    const image = await addLayer(layer, loadContext(this.#world, report));
+    await recordImage(this.#world, image);
+    if (name !== '') await this.#tag(name, image);
+    return `made ${name === '' ? '' : `${name}, `}sha256:${image.id}`;
+  }
+
+  #described({ changes, message }: { readonly changes: readonly string[]; readonly message: string }) {
+    return { changes, comment: message, created: formatTime(this.#world.clock.now().wallMs) };
+  }
+
+  async #tag(name: string, image: LoadedImage): Promise<void> {
+    await this.#world.repositories.set(parseImageName(name), image.id, true);
+  }
+}
+
+function written(path: string, report: ProgressSink): (bytes: number) => void {
+  return (bytes) => report(`writing ${path}`, bytes, null);
+}
