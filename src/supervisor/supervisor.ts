@@ -216,7 +216,13 @@ export class Supervisor implements SupervisorApi {
 
   async exec(name: string, request: ExecRequest): Promise<StdioSession> {
     const record = this.#container(name);
-    return await this.#parts.world.exec.exec(record.id, { ...request, privileged: false });
+    const { User, WorkingDir } = record.config;
+    return await this.#parts.world.exec.exec(record.id, {
+      ...request,
+      user: request.user === '' ? User : request.user,
+      cwd: request.cwd ?? (WorkingDir === '' ? null : WorkingDir),
+      privileged: false,
+    });
   }
 
   load(path: string, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
