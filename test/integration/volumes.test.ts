@@ -91,6 +91,20 @@ describe('exec', () => {
     expect(result).toEqual({ status: 4, stdout: 'inside\ntyped\n', stderr: 'bad\n' });
   });
 
+  test('takes the user and the directory of the container', async () => {
+    supervisor.drop(
+      'app.yaml',
+      `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER}, user: "1234:5678", workingDir: /tmp }\n`,
+    );
+    await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    expect(await supervisor.ok('exec', 'web', '--', 'busybox', 'sh', '-c', 'id -u; id -g; pwd')).toBe(
+      '1234\n5678\n/tmp\n',
+    );
+    expect(await supervisor.ok('exec', '-u', '0', '-w', '/', 'web', '--', 'busybox', 'sh', '-c', 'id -u; pwd')).toBe(
+      '0\n/\n',
+    );
+  });
+
   test('names a command that is not there', async () => {
     supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER} }\n`);
     await supervisor.waitFor('web', 'ready', ({ ready }) => ready);

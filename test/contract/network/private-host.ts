@@ -3,16 +3,17 @@
  * interface, rule or setting than what the test makes, and the real host sees none of it. `outside` is another machine
  * on the same wire. Everything vanishes with the process, whatever happened.
  */
+
 import { execFileSync } from 'node:child_process';
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { closeSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, Socket } from 'node:net';
+import type { EndpointConfig, NetworkConfig, NetworkDriver } from '../../../src/drivers/contract.ts';
+import { type BridgeOptions, createBridgeDriver } from '../../../src/drivers/network/bridge/bridge-driver.ts';
+import { bindSocket } from '../../../src/drivers/network/bridge/host-sockets.ts';
 import { createNetns, inNetns } from '../../../src/ffi/namespaces.ts';
 import { syscall, trySyscall } from '../../../src/ffi/native.ts';
 import { addressBytes } from '../../../src/ffi/rtnetlink.ts';
-import { type BridgeOptions, createBridgeDriver } from '../../../src/drivers/network/bridge/bridge-driver.ts';
-import { bindSocket } from '../../../src/drivers/network/bridge/host-sockets.ts';
-import type { EndpointConfig, NetworkConfig, NetworkDriver } from '../../../src/drivers/contract.ts';
 import { macOfAddress } from '../../../src/model/addresses.ts';
 
 const CLONE_NEWNET = 0x40000000;
@@ -62,7 +63,12 @@ export function network(n: number, changes: Partial<NetworkConfig> = {}): Networ
 export const idOf = (name: string): string => Buffer.from(name).toString('hex').padEnd(64, '0');
 
 /** Endpoint of container `name` at 10.231.<net>.<host>. */
-export function endpoint(name: string, net: number, host: number, changes: Partial<EndpointConfig> = {}): EndpointConfig {
+export function endpoint(
+  name: string,
+  net: number,
+  host: number,
+  changes: Partial<EndpointConfig> = {},
+): EndpointConfig {
   const address = `10.231.${net}.${host}`;
   return {
     containerId: idOf(name),
@@ -147,10 +153,10 @@ function readAll(socket: Socket): Promise<string> {
 }
 
 /** The address under which a server sees us when we connect from a namespace. */
-export function sourceSeen(netnsFd: number | null, address: string, port: number): Promise<string> {
+export async function sourceSeen(netnsFd: number | null, address: string, port: number): Promise<string> {
   if (netnsFd === null) return readAll(connect({ host: address, port }));
   const fd = dial(netnsFd, address, port);
-  if (fd < 0) return Promise.reject(new Error(`cannot connect to ${address}:${port}: errno ${-fd}`));
+  if (fd < 0) throw new Error(`cannot connect to ${address}:${port}: errno ${-fd}`);
   return readAll(new Socket({ fd }));
 }
 
@@ -170,12 +176,3 @@ export async function sourceSeenUdp(netnsFd: number | null, address: string, por
     client.close();
   }
 }
-
-/** Interfaces of the private host that the test did not make itself. */
-export function strayLinks(): string[] {
-  return shell('ip -o link').split('\n').flatMap((line) => {
-    const name = /^\d+: ([^:@]+)/.exec(line)?.[1];
-    return name === undefined || name === 'lo' || name === 'uplink' ? [] : [name];
-  });
-}
-
