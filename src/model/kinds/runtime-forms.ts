@@ -1,3 +1,4 @@
+import { CAPABILITIES } from '../capabilities.ts';
 import { closest } from '../suggest.ts';
 import { type LinkSpec, type Parsed, parsed, type RestartSpec, refused, type UlimitSpec } from './short-forms.ts';
 import { isReference } from './storage-forms.ts';
@@ -68,55 +69,10 @@ export function parseUlimit(written: string | number): Parsed<UlimitSpec> {
     : parsed({ soft, hard });
 }
 
-/** include/uapi/linux/capability.h, without the CAP_ prefix, in the order of their numbers from 0. */
-export const CAPABILITY_NAMES = [
-  'CHOWN',
-  'DAC_OVERRIDE',
-  'DAC_READ_SEARCH',
-  'FOWNER',
-  'FSETID',
-  'KILL',
-  'SETGID',
-  'SETUID',
-  'SETPCAP',
-  'LINUX_IMMUTABLE',
-  'NET_BIND_SERVICE',
-  'NET_BROADCAST',
-  'NET_ADMIN',
-  'NET_RAW',
-  'IPC_LOCK',
-  'IPC_OWNER',
-  'SYS_MODULE',
-  'SYS_RAWIO',
-  'SYS_CHROOT',
-  'SYS_PTRACE',
-  'SYS_PACCT',
-  'SYS_ADMIN',
-  'SYS_BOOT',
-  'SYS_NICE',
-  'SYS_RESOURCE',
-  'SYS_TIME',
-  'SYS_TTY_CONFIG',
-  'MKNOD',
-  'LEASE',
-  'AUDIT_WRITE',
-  'AUDIT_CONTROL',
-  'SETFCAP',
-  'MAC_OVERRIDE',
-  'MAC_ADMIN',
-  'SYSLOG',
-  'WAKE_ALARM',
-  'BLOCK_SUSPEND',
-  'AUDIT_READ',
-  'PERFMON',
-  'BPF',
-  'CHECKPOINT_RESTORE',
-] as const;
-
 /** `net_admin`, `CAP_NET_ADMIN` or `ALL`; result upper case without CAP_. */
 export function parseCapability(text: string): Parsed<string> {
   const name = text.trim().toUpperCase().replace(/^CAP_/, '');
-  const known = ['ALL', ...CAPABILITY_NAMES];
+  const known = ['ALL', ...CAPABILITIES];
   if (known.includes(name)) return parsed(name);
   const hint = closest(name, known);
   return refused(`"${text}" is not a capability${hint ? `; did you mean ${hint}?` : ''}`);
