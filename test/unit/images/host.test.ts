@@ -52,7 +52,7 @@ describe('readElf', () => {
 
 /** An ld.so.cache with one entry for each name. */
 function ldCache(entries: readonly (readonly [name: string, path: string, hwcap: bigint])[]): Buffer {
-  const texts = entries.flatMap(([name, path]) => [name, path]);
+  const texts = entries.flatMap((entry) => entry.slice(0, 2).map(String));
   const start = 48 + entries.length * 24;
   const offsets = texts.map(
     (_, index) => start + texts.slice(0, index).reduce((sum, text) => sum + text.length + 1, 0),
