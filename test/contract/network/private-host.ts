@@ -176,3 +176,13 @@ export async function sourceSeenUdp(netnsFd: number | null, address: string, por
     client.close();
   }
 }
+
+/** Interfaces of the private host that the test did not make itself. */
+export function strayLinks(): string[] {
+  return shell('ip -o link')
+    .split('\n')
+    .flatMap((line) => {
+      const name = /^\d+: ([^:@]+)/.exec(line)?.[1];
+      return name === undefined || name === 'lo' || name === 'uplink' ? [] : [name];
+    });
+}
