@@ -50,6 +50,7 @@ import { ServiceManager } from './supervisor/service-manager.ts';
 import { stopAll } from './supervisor/shutdown.ts';
 import { Sources } from './supervisor/sources.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
+import { Timeline } from './supervisor/timeline.ts';
 
 const SHIM_BINARY = fileURLToPath(new URL('../build/tsdocker-shim', import.meta.url));
 const LOG_LIMITS = { logMaxBytes: 10 * 1024 ** 2, logMaxFiles: 5 };
@@ -247,13 +248,20 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
   });
   const world = createWorld(config, state, stores, log, () => sources.state);
   world.exec.onExit((exit) => world.exits.record(exit));
-  world.exits.onExit((_exit, key) => {
+  const timeline = new Timeline({
+    history,
+    containers: world.containers,
+    clock: systemClock,
+    generation: () => sources.generation,
+  });
+  world.exits.onExit((exit, key) => {
+    timeline.exit(exit, key);
     events.emit('change');
     if (key) controller.enqueue([key]);
   });
 
   const engine = new Engine({ timers: systemTimers, log: (line) => log.debug(line) });
-  const loop = new LoopStatus({ world, history, events, log, clock: systemClock });
+  const loop = new LoopStatus({ world, history, timeline, events, log, clock: systemClock });
   const executor = new Executor({
     handlers: opHandlers(world),
     engine,
@@ -271,7 +279,10 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
     clock: systemClock,
     timers: systemTimers,
     seed: () => seed,
-    onPass: () => events.emit('change'),
+    onPass: (report) => {
+      timeline.pass(report);
+      events.emit('change');
+    },
     onDefect: (error, keys) => log.error({ keys, stack: error.stack }, describeError(error)),
     resyncMs: RESYNC_MS,
   });
@@ -280,6 +291,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
   const adopted = await adoptContainers(world);
   loop.setUnavailable(adopted.unavailable);
   for (const problem of adopted.problems) log.error(problem);
+  for (const run of adopted.found) timeline.found(run);
   log.info({ running: adopted.running, exited: adopted.exited }, 'took over what was there');
 
   const watcher = watchManifests(config.manifests, {
@@ -303,6 +315,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
     history,
     sources,
     loop,
+    timeline,
     events,
     seed,
     facts: facts(config),

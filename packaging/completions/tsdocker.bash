@@ -12,20 +12,24 @@ _tsdocker() {
     COMPREPLY=($(compgen -W "table wide json name" -- "$cur")); return
   fi
   if [[ $cur != -* ]]; then
-    case $prev in -f|--file|--base-dir|-H|--host|-o|--output|-n|--tail|--since|-e|--env|-w|--workdir|-u|--user|-t|--timeout|-s|--signal|-i|--input|--root|--run-dir|--manifests|-G|--group|-p|--pidfile|--default-bridge|-b|--bridge|--bip|--fixed-cidr|--mtu|--ip|--dns|--dns-search|--storage-driver|--storage-opt|--exec-driver|--label|-l|--log-level|--config) COMPREPLY=($(compgen -f -- "$cur")); return ;; esac
+    case $prev in -f|--file|--base-dir|-H|--host|-o|--output|--diff|-n|--limit|--to|--since|--tail|-e|--env|-w|--workdir|-u|--user|-t|--timeout|-s|--signal|-c|--change|-m|--message|-a|--author|-i|--input|--format|--root|--run-dir|--manifests|-G|--group|-p|--pidfile|--default-bridge|-b|--bridge|--bip|--fixed-cidr|--mtu|--ip|--dns|--dns-search|--storage-driver|--storage-opt|--exec-driver|--label|-l|--log-level|--config) COMPREPLY=($(compgen -f -- "$cur")); return ;; esac
   fi
   case $command in
-    "") words="apply plan diff delete approve validate schema get describe images logs exec stop start restart kill wait load daemon info doctor version host-shutdown completion"; flags="-H --host -v --version -h --help" ;;
+    "") words="apply plan diff delete history rollback approve validate schema get describe why events images logs exec stop start restart kill wait changes commit export load save import system daemon info doctor version host-shutdown completion"; flags="-H --host -v --version -h --help" ;;
     apply) flags="-f --file --base-dir --wait --dry-run -H --host"; words="" ;;
     plan) flags="-f --file --base-dir -o --output -H --host"; words="" ;;
     diff) flags="-f --file --base-dir -o --output -H --host"; words="" ;;
     delete) flags="-f --file --base-dir --all --wait -H --host"; words="" ;;
+    history) flags="--diff -n --limit -o --output -H --host"; words="" ;;
+    rollback) flags="--to --hold --wait --dry-run -H --host"; words="" ;;
     approve) flags="-H --host"; words="" ;;
     validate) flags="-f --file --base-dir"; words="" ;;
     schema) flags=""; words="" ;;
-    get) flags="-o --output -H --host"; words="containers images volumes networks manifests" ;;
+    get) flags="-w --watch -o --output -H --host"; words="containers images volumes networks manifests" ;;
     describe) flags="-o --output -H --host"; words="" ;;
-    images) flags="-o --output -H --host"; words="" ;;
+    why) flags="-o --output -H --host"; words="" ;;
+    events) flags="-f --follow --since -o --output -H --host"; words="" ;;
+    images) flags="--tree -o --output -H --host"; words="" ;;
     logs) flags="-f --follow -n --tail --since -t --timestamps -H --host"; words=""; containers=1 ;;
     exec) flags="-i --interactive -t --tty -e --env -w --workdir -u --user -H --host"; words=""; containers=1 ;;
     stop) flags="-t --timeout -H --host"; words=""; containers=1 ;;
@@ -33,7 +37,13 @@ _tsdocker() {
     restart) flags="-t --timeout -H --host"; words=""; containers=1 ;;
     kill) flags="-s --signal -H --host"; words=""; containers=1 ;;
     wait) flags="-H --host"; words=""; containers=1 ;;
+    changes) flags="-o --output -H --host"; words=""; containers=1 ;;
+    commit) flags="-c --change -m --message -a --author -H --host"; words=""; containers=1 ;;
+    export) flags="-o --output -H --host"; words=""; containers=1 ;;
     load) flags="-i --input -H --host"; words="" ;;
+    save) flags="-o --output --format -H --host"; words="" ;;
+    import) flags="-c --change -m --message -H --host"; words="" ;;
+    system) flags="-a --all --dry-run -y --yes -o --output -H --host"; words="df prune" ;;
     daemon) flags="--root --run-dir --manifests -H --host -G --group -p --pidfile --default-bridge -b --bridge --bip --fixed-cidr --mtu --icc --ip-masq --iptables --ip-forward --ip --dns --dns-search -s --storage-driver --storage-opt -e --exec-driver --label -D --debug -l --log-level --stop-containers --config"; words="" ;;
     info) flags="-o --output -H --host"; words="" ;;
     doctor) flags="-o --output -H --host"; words="" ;;

@@ -3,6 +3,7 @@ import type { StdioSession } from '../drivers/contract.ts';
 import { TsdError } from '../model/errors.ts';
 import type { Kind } from '../model/resource.ts';
 import { parseHost } from './address.ts';
+import type { EventOptions, EventView, HistoryView, WhyView } from './explain-views.ts';
 import { ImageFilesClient } from './image-files-client.ts';
 import { readNdjson } from './ndjson.ts';
 import { openSession } from './session-client.ts';
@@ -19,6 +20,7 @@ import type {
   ManifestInput,
   PlanView,
   RemoveRequest,
+  RollbackOptions,
   SupervisorApi,
   ViewOfKind,
 } from './supervisor.ts';
@@ -30,7 +32,7 @@ export interface VersionView {
   readonly node: string;
 }
 
-type StreamingOrAsync = Omit<SupervisorApi, 'info' | 'list' | 'describe'>;
+type StreamingOrAsync = Omit<SupervisorApi, 'info' | 'list' | 'describe' | 'history' | 'historyDiff' | 'why'>;
 
 /**
  * Every call throws TsdError: what the supervisor answered; TSD_NO_SUPERVISOR when none answers or the connection was lost;
@@ -138,6 +140,31 @@ export class SupervisorClient implements StreamingOrAsync {
 
   load(path: string, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
     return this.#stream({ method: 'POST', path: '/images/load', body: { path }, signal });
+  }
+
+  history(limit: number): Promise<readonly HistoryView[]> {
+    return this.#get(`/history?limit=${limit}`);
+  }
+
+  historyDiff(generation: number): Promise<readonly DiffView[]> {
+    return this.#get(`/history/${generation}/diff`);
+  }
+
+  rollback(generation: number, options: RollbackOptions, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
+    return this.#stream({ method: 'POST', path: '/rollback', body: { generation, ...options }, signal });
+  }
+
+  why(kind: Kind, name: string): Promise<WhyView> {
+    return this.#get(`/why/${kind}/${encodeURIComponent(name)}`);
+  }
+
+  timeline({ follow, sinceMs }: EventOptions, signal?: AbortSignal): AsyncIterable<EventView> {
+    const since = sinceMs === null ? '' : `&sinceMs=${sinceMs}`;
+    return this.#stream({ method: 'GET', path: `/events?follow=${follow}${since}`, signal });
+  }
+
+  watch<L extends ListName>(list: L, signal?: AbortSignal): AsyncIterable<readonly ViewOfKind[L][]> {
+    return this.#stream({ method: 'GET', path: `/watch/${list}`, signal });
   }
 
   #get<T>(path: string): Promise<T> {

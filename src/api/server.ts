@@ -8,6 +8,7 @@ import { RequestError, statusOf } from './http-errors.ts';
 import { writeNdjson } from './ndjson.ts';
 import { readJsonBody } from './request-body.ts';
 import { containerRoutes } from './routes/containers.ts';
+import { explainRoutes } from './routes/explain.ts';
 import { imageFileRoutes } from './routes/image-files.ts';
 import { imageRoutes } from './routes/images.ts';
 import { manifestRoutes } from './routes/manifests.ts';
@@ -24,6 +25,7 @@ const ROUTES: readonly Route[] = [
   ...containerRoutes,
   ...imageRoutes,
   ...imageFileRoutes,
+  ...explainRoutes,
 ];
 const EXEC_PATH = `${API_PREFIX}/containers/:name/exec`;
 const UPGRADES = ['tsdocker-stream', 'tcp'];

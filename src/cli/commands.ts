@@ -39,9 +39,21 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/delete.ts'),
   },
   {
+    name: 'history',
+    group: MANIFESTS,
+    summary: 'list generations and what they changed',
+    load: () => import('./commands/history.ts'),
+  },
+  {
+    name: 'rollback',
+    group: MANIFESTS,
+    summary: 'go back to an earlier generation',
+    load: () => import('./commands/rollback.ts'),
+  },
+  {
     name: 'approve',
     group: MANIFESTS,
-    summary: 'let held removals through',
+    summary: 'let through what is held back',
     load: () => import('./commands/approve.ts'),
   },
   {
@@ -68,6 +80,8 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'show everything about one resource',
     load: () => import('./commands/describe.ts'),
   },
+  { name: 'why', group: STATE, summary: 'tell why something is as it is', load: () => import('./commands/why.ts') },
+  { name: 'events', group: STATE, summary: 'show what happened', load: () => import('./commands/events.ts') },
   { name: 'images', group: STATE, summary: 'list images', load: () => import('./commands/images.ts') },
   {
     name: 'logs',

@@ -4,6 +4,7 @@ import { TsdError } from '../model/errors.ts';
 import type { CliContext } from './context.ts';
 import { printError, printIssues } from './errors.ts';
 import { EXIT } from './exit-codes.ts';
+import { formatPlan } from './output/plan.ts';
 import { makeProgress } from './output/progress.ts';
 
 /**
@@ -26,6 +27,26 @@ export async function follow(
     progress.end();
   }
   return verdict(context, seen, options.mustBeReady);
+}
+
+/**
+ * Shows a change of what is declared to its end: with `dryRun` the plan alone, else as {@link follow} does, to readiness
+ * where somebody waits for it.
+ */
+export async function followChange(
+  context: CliContext,
+  events: AsyncIterable<ApplyEvent>,
+  { dryRun, waitMs }: { readonly dryRun: boolean; readonly waitMs: number | null },
+): Promise<number> {
+  if (!dryRun) return follow(context, events, { mustBeReady: waitMs !== null });
+  for await (const event of events) {
+    if (event.type === 'rejected') {
+      printIssues(context, event.issues);
+      return EXIT.error;
+    }
+    if (event.type === 'accepted') context.print(formatPlan(event.plan));
+  }
+  return EXIT.ok;
 }
 
 function verdict(context: CliContext, seen: readonly ApplyEvent[], mustBeReady: boolean): number {

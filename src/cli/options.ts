@@ -4,12 +4,39 @@ import type { ManifestInput } from '../api/supervisor.ts';
 import { TsdError } from '../model/errors.ts';
 import { parseDuration } from '../model/kinds/short-forms.ts';
 import { KINDS, type Kind } from '../model/resource.ts';
+import type { CliContext } from './context.ts';
 
 /** Milliseconds from `30s`, `1m30s` or a number of seconds. */
 export function durationArgument(text: string): number {
   const parsed = parseDuration(text);
   if (!parsed.ok) throw new InvalidArgumentError(parsed.message);
   return parsed.value;
+}
+
+/** A whole number from 1. */
+export function countArgument(text: string): number {
+  if (!/^[1-9]\d{0,14}$/.test(text)) throw new InvalidArgumentError('write a whole number from 1.');
+  return Number(text);
+}
+
+/** A moment, or a time before now. */
+export type SinceForm = { readonly atMs: number } | { readonly agoMs: number };
+
+/** A duration before now, an RFC 3339 time, or Unix seconds. */
+export function sinceArgument(text: string): SinceForm {
+  if (/^\d{9,}(\.\d+)?$/.test(text)) return { atMs: Math.floor(Number(text) * 1000) };
+  const duration = parseDuration(text);
+  if (duration.ok) return { agoMs: duration.value };
+  const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(time))
+    throw new InvalidArgumentError('write for example 10m, 2026-01-02T15:04:05Z or Unix seconds.');
+  return { atMs: time };
+}
+
+/** Unix ms of `--since`; null without it. */
+export function sinceMs(since: SinceForm | undefined, { streams }: CliContext): number | null {
+  if (since === undefined) return null;
+  return Math.max(0, 'atMs' in since ? since.atMs : streams.now() - since.agoMs);
 }
 
 export function collect(value: string, previous: readonly string[] | undefined): string[] {

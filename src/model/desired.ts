@@ -51,4 +51,6 @@ export interface References {
 export interface DesiredState {
   readonly generation: number;
   readonly resources: ReadonlyMap<ResourceKey, Desired>;
+  /** Apps whose manifests cannot be used now although they once could: what there is of them is left as it is. */
+  readonly untouched?: ReadonlySet<string>;
 }

@@ -14,6 +14,7 @@ import {
   type RestoreDecision,
   type RestoreInput,
 } from '../state/restore.ts';
+import type { FoundRun } from './timeline.ts';
 
 export interface AdoptionReport {
   readonly running: number;
@@ -21,6 +22,8 @@ export interface AdoptionReport {
   /** Containers that are shown and not touched, with the reason. */
   readonly unavailable: ReadonlyMap<string, string>;
   readonly problems: readonly string[];
+  /** What became of runs that an earlier supervisor began. */
+  readonly found: readonly FoundRun[];
 }
 
 function recordExit(
@@ -142,6 +145,7 @@ export async function adoptContainers(world: World): Promise<AdoptionReport> {
   );
   const unavailable = new Map<string, string>();
   const counts = { running: 0, exited: 0 };
+  const found: FoundRun[] = [];
   for (const decision of decideRestore(input, answers)) {
     const record = world.containers.get(decision.id);
     if (!record) continue;
@@ -149,13 +153,17 @@ export async function adoptContainers(world: World): Promise<AdoptionReport> {
     if (decision.decision === 'exited') {
       recordExit(world, record, decision);
       counts.exited += 1;
+      const finishedAtMs = decision.finishedAtMs ?? world.clock.now().wallMs;
+      found.push({ record, run: record.run, exit: { ...decision, finishedAtMs }, reason: decision.reason });
     }
     if (decision.decision === 'adopt') {
       takeOver(world, record, decision);
       counts.running += 1;
+      const adopted = world.containers.get(record.id) ?? record;
+      found.push({ record: adopted, run: record.run, exit: null, reason: 'found running' });
     }
   }
   restoreNetworks(world, problems);
   repairNames(world);
-  return { ...counts, unavailable, problems };
+  return { ...counts, unavailable, problems, found };
 }

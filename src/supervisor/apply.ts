@@ -1,6 +1,6 @@
 /** apply, delete and load as streams of events. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ApplyEvent, ManifestInput, RemoveRequest } from '../api/supervisor.ts';
+import type { ApplyEvent, IssueView, ManifestInput, RemoveRequest, RollbackOptions } from '../api/supervisor.ts';
 import type { DesiredState } from '../model/desired.ts';
 import { TsdError } from '../model/errors.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
@@ -8,7 +8,7 @@ import type { Plan } from '../reconcile/op.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { SupervisorEventBus } from './events.ts';
 import { type Nameable, resolveName } from './names.ts';
-import { planOfApps, planView } from './plan-views.ts';
+import { diffStates, planOfApps, planView } from './plan-views.ts';
 import type { Sources } from './sources.ts';
 import { containerViews, type LoopState, type ViewInput } from './views.ts';
 
@@ -136,28 +136,35 @@ export async function* waitUntilReady(
   }
 }
 
-export async function* apply(
+/** A change of what is wanted, before it is made. */
+interface Change {
+  readonly preview: DesiredState;
+  /** Problems that forbid it. */
+  readonly issues: readonly IssueView[];
+  readonly apps: ReadonlySet<string>;
+  /** Makes it, all or nothing. Returns problems that were not there before. */
+  readonly make: () => readonly IssueView[];
+}
+
+async function* takeOver(
   parts: ApplyParts,
-  inputs: readonly ManifestInput[],
+  { preview, issues, apps, make }: Change,
   options: { readonly dryRun: boolean; readonly waitMs: number | null },
   signal?: AbortSignal,
 ): AsyncGenerator<ApplyEvent> {
   const { sources } = parts;
-  const preview = sources.preview(inputs);
-  const issues = sources.inputIssues(inputs, preview);
   if (issues.length > 0) {
     yield { type: 'rejected', issues };
     return;
   }
-  const apps = sources.inputApps(inputs, preview);
-  const view = planView(planOfApps(parts.planFor(preview.state), apps), []);
+  const view = planView(planOfApps(parts.planFor(preview), apps), []);
   if (options.dryRun) {
     yield { type: 'accepted', generation: sources.generation, plan: view };
     return;
   }
   const feed = new OpFeed(parts.events, apps);
   try {
-    const rejected = sources.apply(inputs);
+    const rejected = make();
     if (rejected.length > 0) {
       yield { type: 'rejected', issues: rejected };
       return;
@@ -167,6 +174,41 @@ export async function* apply(
   } finally {
     feed.close();
   }
+}
+
+export function apply(
+  parts: ApplyParts,
+  inputs: readonly ManifestInput[],
+  options: { readonly dryRun: boolean; readonly waitMs: number | null },
+  signal?: AbortSignal,
+): AsyncGenerator<ApplyEvent> {
+  const { sources } = parts;
+  const preview = sources.preview(inputs);
+  const change: Change = {
+    preview: preview.state,
+    issues: sources.inputIssues(inputs, preview),
+    apps: sources.inputApps(inputs, preview),
+    make: () => sources.apply(inputs),
+  };
+  return takeOver(parts, change, options, signal);
+}
+
+/** @throws TsdError when the generation is not kept, or watched files differ from it and are not to be held back. */
+export function rollback(
+  parts: ApplyParts,
+  generation: number,
+  { hold, ...options }: RollbackOptions,
+  signal?: AbortSignal,
+): AsyncGenerator<ApplyEvent> {
+  const { sources } = parts;
+  const preview = sources.previewRollback(generation, hold);
+  const change: Change = {
+    preview: preview.state,
+    issues: sources.newIssues(preview),
+    apps: new Set(diffStates(sources.state, preview.state).map(({ resource }) => appOf(resource))),
+    make: () => sources.rollback(generation, hold),
+  };
+  return takeOver(parts, change, options, signal);
 }
 
 function originsToRemove(parts: ApplyParts, request: RemoveRequest, nameables: readonly Nameable[]): readonly string[] {

@@ -59,7 +59,8 @@ class LineBuffer {
   }
 }
 
-function parseEntry(line: string): LogEntry | null {
+/** One line of a json-file log; null for what is none. */
+export function parseEntry(line: string): LogEntry | null {
   try {
     const value: unknown = JSON.parse(line);
     if (typeof value !== 'object' || value === null) return null;

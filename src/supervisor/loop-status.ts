@@ -9,11 +9,13 @@ import type { World } from '../reconcile/ops/world.ts';
 import type { History } from '../state/history/history.ts';
 import type { SupervisorEventBus } from './events.ts';
 import type { Logger } from './log.ts';
+import type { Timeline } from './timeline.ts';
 import type { LoopState } from './views.ts';
 
 export interface LoopStatusOptions {
   readonly world: World;
   readonly history: History;
+  readonly timeline: Timeline;
   readonly events: SupervisorEventBus;
   readonly log: Logger;
   readonly clock: Clock;
@@ -68,7 +70,8 @@ export class LoopStatus implements LoopState {
       this.#written += 1;
       if (this.#written % PRUNE_EVERY === 0) this.#options.history.prune();
     },
-    end: (result) => {
+    end: (result, generation) => {
+      this.#options.timeline.op(result, generation);
       const entry = this.#entries.get(result.op);
       if (entry === undefined) return;
       this.#entries.delete(result.op);

@@ -10,20 +10,20 @@ import {
   type SourceRevision,
 } from '../manifest/desired-state.ts';
 import type { ManifestIssue } from '../manifest/issue.ts';
-import type { WatchedFile } from '../manifest/source/settle.ts';
+import { appNameOf } from '../manifest/parse.ts';
 import type { DirectorySnapshot } from '../manifest/source/watch.ts';
 import type { Clock } from '../model/clock.ts';
 import type { DesiredState } from '../model/desired.ts';
 import { ERROR_CATALOGUE } from '../model/error-catalogue.ts';
+import { TsdError } from '../model/errors.ts';
+import type { GenerationPins } from '../state/history/generation-store.ts';
 import type { History } from '../state/history/history.ts';
 import type { SourceKind, SourceText } from '../state/history/source-store.ts';
-
-interface Source {
-  readonly kind: SourceKind;
-  readonly origin: string;
-  readonly baseDir: string;
-  readonly content: WatchedFile['content'];
-}
+import { Rejections, saveGeneration, stateOfGeneration } from './generation-record.ts';
+import { type RolledBack, rollBack } from './rollback.ts';
+import { bySourceId, originOf, type Source, type SourceMap, sourceId, storedSource } from './source.ts';
+import { describeFiles, fileChanges, sameState } from './source-changes.ts';
+import { type AppPins, heldBackSources, pinReasons, pinsThatHold, withPins } from './source-pins.ts';
 
 /** A change that takes several manifests away at once and looks like an accident (DESIGN §13.10). */
 interface HeldRemoval {
@@ -40,23 +40,16 @@ export interface SourcesOptions {
   readonly onChange: (state: DesiredState, before: DesiredState) => void;
 }
 
-const sourceId = (kind: SourceKind, origin: string): string => `${kind} ${origin}`;
-
 const baseOf = (path: string): string => path.slice(0, Math.max(1, path.lastIndexOf('/')));
+
+/** For a source that never said which app it is. */
+function ownerByName(id: string): string {
+  const origin = originOf(id);
+  return appNameOf(origin) ?? origin;
+}
 
 export function issueView({ code, message, position, hint }: ManifestIssue): IssueView {
   return { code, message, ...position, hint: hint ?? ERROR_CATALOGUE[code].hint };
-}
-
-/** True when two resolutions hold the same resources with the same specifications. */
-function sameState(a: DesiredState, b: DesiredState): boolean {
-  if (a.resources.size !== b.resources.size) return false;
-  for (const [key, desired] of a.resources) {
-    const other = b.resources.get(key);
-    if (other?.specHash !== desired.specHash || other.engineName !== desired.engineName) return false;
-    if (JSON.stringify(other.contentHashes) !== JSON.stringify(desired.contentHashes)) return false;
-  }
-  return true;
 }
 
 export class Sources {
@@ -65,15 +58,20 @@ export class Sources {
   #applied = new Map<string, Source>();
   #watched = new Map<string, Source>();
   #good = new Map<string, GoodRevision>();
+  /** The app that a source declared when it was last good. */
+  readonly #owners = new Map<string, string>();
   /** Watched manifests of the last generation, until the directory has been looked at. */
   #remembered = new Map<string, Source>();
   #held: HeldRemoval | null = null;
+  #pins: AppPins = {};
+  readonly #rejections: Rejections;
   #resolution: Resolution;
 
   constructor(options: SourcesOptions) {
     this.#options = options;
+    this.#rejections = new Rejections(options.history);
     this.#restore();
-    this.#resolution = this.#resolve(this.#all(), this.generation);
+    this.#resolution = this.#resolve(this.#all(), this.#pins, this.generation);
   }
 
   get state(): DesiredState {
@@ -108,13 +106,10 @@ export class Sources {
     }
     this.#held = null;
     this.#remembered = new Map();
-    this.#watched = new Map(
-      files.map(({ path, content }) => {
-        const source: Source = { kind: 'watched', origin: path, baseDir: baseOf(path), content };
-        return [sourceId('watched', path), source];
-      }),
+    this.#watched = bySourceId(
+      files.map(({ path, content }) => ({ kind: 'watched', origin: path, baseDir: baseOf(path), content })),
     );
-    this.#adopt(inputsChanged ? 'a referenced file changed' : `${this.#options.directory} changed`);
+    this.#adopt(null, inputsChanged ? 'a referenced file changed' : `${this.#options.directory} changed`);
   }
 
   /** Lets a held removal happen. Returns its directory, or null when nothing is held. */
@@ -128,9 +123,68 @@ export class Sources {
     return held.directory;
   }
 
+  /**
+   * Lets pinned apps go, by app or file; all without names. Their manifests are taken over as they are now. Returns the
+   * apps.
+   */
+  approvePins(names: readonly string[]): readonly string[] {
+    const released = Object.entries(this.#pins)
+      .filter(
+        ([app, { sources }]) =>
+          names.length === 0 || [app, ...sources.map(({ origin }) => origin)].some((name) => names.includes(name)),
+      )
+      .map(([app]) => app);
+    if (released.length === 0) return [];
+    this.#pins = Object.fromEntries(Object.entries(this.#pins).filter(([app]) => !released.includes(app)));
+    this.#adopt(`${released.join(', ')} approved`);
+    return released;
+  }
+
+  /** Why an app stays as it was in an earlier generation; null when it does not. */
+  heldApp(app: string): { readonly generation: number; readonly reason: string } | null {
+    return this.#pins[app] ?? null;
+  }
+
   /** What the desired state would be with these manifests applied. */
   preview(inputs: readonly ManifestInput[]): Resolution {
-    return this.#resolve(this.#all(this.#withInputs(inputs)), this.generation + 1);
+    return this.#resolve(this.#all(this.#withInputs(inputs)), this.#pins, this.generation + 1);
+  }
+
+  /**
+   * What the desired state would be after {@link rollback}.
+   * @throws TsdError as that does.
+   */
+  previewRollback(n: number, hold: boolean): Resolution {
+    const { applied, pins } = this.#rolledBack(n, hold);
+    return this.#resolve(this.#all(applied), pins, this.generation + 1);
+  }
+
+  /**
+   * Goes back to the manifests of an earlier generation, as a new one; all or nothing. Files of the watched directory
+   * that differ from it stay as they are: with `hold` their apps are pinned to that generation until such a file changes.
+   * Returns the issues that manifests would have.
+   * @throws TsdError TSD_NO_SUCH_RESOURCE for an unknown generation, TSD_OWNED_BY_MANIFEST naming the files without `hold`.
+   */
+  rollback(n: number, hold: boolean): readonly IssueView[] {
+    const issues = this.newIssues(this.previewRollback(n, hold));
+    if (issues.length > 0) return issues;
+    const { applied, pins } = this.#rolledBack(n, hold);
+    this.#applied = applied;
+    this.#pins = pins;
+    this.#adopt(`rolled back to generation ${n}`);
+    return [];
+  }
+
+  /** Problems of manifests that have none now. */
+  newIssues(resolution: Resolution): readonly IssueView[] {
+    return [...resolution.sources].flatMap(([id, { status, issues }]) =>
+      status === 'rejected' && this.#resolution.sources.get(id)?.status !== 'rejected' ? issues.map(issueView) : [],
+    );
+  }
+
+  /** The desired state of a generation, from what is stored of it. Null when it is not kept. */
+  stateOf(n: number): DesiredState | null {
+    return stateOfGeneration(this.#options.history, this.#options.resolve, n);
   }
 
   /** Applies manifests; all or none. Returns their issues. */
@@ -161,7 +215,7 @@ export class Sources {
   sourceOfApp(app: string): { kind: SourceKind; origin: string } | null {
     for (const [id, outcome] of this.#resolution.sources) {
       if (outcome.app !== app || outcome.using === 'none') continue;
-      const source = this.#watched.get(id) ?? this.#applied.get(id) ?? this.#remembered.get(id);
+      const source = this.#effective(this.#all(), this.#pins).get(id);
       if (source) return { kind: source.kind, origin: source.origin };
     }
     return null;
@@ -175,39 +229,66 @@ export class Sources {
   }
 
   views(): readonly ManifestView[] {
-    return [...this.#all()].map(([id, source]) => {
+    const pinned = pinReasons(this.#pins);
+    const sources = new Map([...this.#effective(this.#all(), this.#pins), ...this.#all()]);
+    return [...sources].map(([id, source]) => {
       const outcome = this.#resolution.sources.get(id);
-      const held = this.#held !== null && source.kind === 'watched';
+      const held = pinned.get(id) ?? (source.kind === 'watched' ? this.#held?.message : undefined) ?? null;
       return {
         file: source.origin,
-        app: outcome?.app ?? null,
+        app: outcome?.app ?? this.#owners.get(id) ?? null,
         origin: source.kind,
-        state: held ? 'Held' : outcome?.status === 'rejected' ? 'Rejected' : 'Active',
+        state: held !== null ? 'Held' : outcome?.status === 'rejected' ? 'Rejected' : 'Active',
         generation: this.generation,
         issues: outcome?.issues.map(issueView) ?? [],
+        held,
       };
     });
   }
 
   #inputId(file: string): string {
-    const watched = sourceId('watched', file);
-    return this.#watched.has(watched) ? watched : sourceId('applied', file);
+    const watched = sourceId({ kind: 'watched', origin: file });
+    return this.#watched.has(watched) ? watched : sourceId({ kind: 'applied', origin: file });
   }
 
   #withInputs(inputs: readonly ManifestInput[]): Map<string, Source> {
     const applied = new Map(this.#applied);
     for (const { file, baseDir, text } of inputs) {
-      applied.set(sourceId('applied', file), { kind: 'applied', origin: file, baseDir, content: { ok: true, text } });
+      const source: Source = { kind: 'applied', origin: file, baseDir, content: { ok: true, text } };
+      applied.set(sourceId(source), source);
     }
     return applied;
   }
 
-  #all(applied: ReadonlyMap<string, Source> = this.#applied): Map<string, Source> {
+  /** The manifests as they are. */
+  #all(applied: SourceMap = this.#applied): SourceMap {
     return new Map([...this.#remembered, ...this.#watched, ...applied]);
   }
 
-  #resolve(sources: ReadonlyMap<string, Source>, generation: number): Resolution {
-    const revisions = [...sources].map(
+  /** The manifests that count. */
+  #effective(sources: SourceMap, pins: AppPins): SourceMap {
+    return withPins(sources, pinsThatHold(pins, sources), (n) => this.#ofGeneration(n));
+  }
+
+  #ofGeneration(n: number): SourceMap {
+    return bySourceId(this.#options.history.sources.ofGeneration(n).map(storedSource));
+  }
+
+  #rolledBack(n: number, hold: boolean): RolledBack {
+    const generation = this.#options.history.generations.get(n);
+    if (!generation) {
+      throw new TsdError('TSD_NO_SUCH_RESOURCE', `there is no generation ${n}`, {
+        hint: '`tsdocker history` lists those that are kept.',
+      });
+    }
+    const { owners = {} } = generation.pins;
+    const ownerOf = (id: string): string => this.#owners.get(id) ?? owners[id] ?? ownerByName(id);
+    return rollBack(n, { now: this.#all(), past: this.#ofGeneration(n), ownerOf }, hold);
+  }
+
+  #resolve(sources: SourceMap, pins: AppPins, generation: number): Resolution {
+    const effective = this.#effective(sources, pins);
+    const revisions = [...effective].map(
       ([id, { origin, baseDir, content }]): SourceRevision => ({
         sourceId: id,
         file: origin,
@@ -216,23 +297,60 @@ export class Sources {
         lastGood: this.#good.get(id) ?? null,
       }),
     );
-    return desiredState(revisions, { ...this.#options.resolve, generation }, this.#cache);
+    const resolution = desiredState(revisions, { ...this.#options.resolve, generation }, this.#cache);
+    const untouched = this.#untouched(effective, resolution);
+    return untouched.size === 0 ? resolution : { ...resolution, state: { ...resolution.state, untouched } };
   }
 
-  /** Makes the present sources the desired state; a new generation when it differs. */
-  #adopt(cause: string): void {
+  /** Apps that were accepted once and of which nothing can be used now: what runs of them is left alone. */
+  #untouched(effective: SourceMap, { sources }: Resolution): ReadonlySet<string> {
+    const apps = [...sources].flatMap(([id, { using }]) => {
+      if (using !== 'none' || !effective.has(id) || !this.#good.has(id)) return [];
+      return [this.#owners.get(id) ?? ownerByName(id)];
+    });
+    return new Set(apps.sort());
+  }
+
+  /**
+   * Makes the present sources the desired state; a new generation when it differs.
+   * @param cause in words; null names the files that changed, or says `otherwise`
+   */
+  #adopt(cause: string | null, otherwise = ''): void {
     const before = this.#resolution.state;
+    const good = this.#good;
     const sources = this.#all();
-    const next = this.#resolve(sources, this.generation + 1);
+    const pins = pinsThatHold(this.#pins, sources);
+    const next = this.#resolve(sources, pins, this.generation + 1);
+    const pinsChanged = JSON.stringify(pins) !== JSON.stringify(this.#pinsOfGeneration());
+    this.#pins = pins;
+    const effective = this.#effective(sources, pins);
     const changed = !sameState(before, next.state);
-    const accepted = this.#accept(sources, next.sources);
-    if (changed || accepted) this.#save(sources, next.sources, cause);
+    const accepted = this.#accept(effective, next.sources);
+    const { history, clock } = this.#options;
+    const atMs = clock.now().wallMs;
+    if (changed || accepted || pinsChanged) {
+      const files = fileChanges(good, this.#good, originOf);
+      const { texts, content } = this.#accepted(effective);
+      saveGeneration(history, atMs, {
+        texts,
+        cause: cause ?? (describeFiles(files) || otherwise),
+        pins: { apps: pins, images: {}, content, owners: Object.fromEntries(this.#owners) },
+        files,
+        before,
+        after: next.state,
+      });
+    }
+    this.#rejections.tell(effective, next.sources, { generation: this.generation, atMs });
     this.#resolution = { ...next, state: Object.freeze({ ...next.state, generation: this.generation }) };
     if (changed) this.#options.onChange(this.#resolution.state, before);
   }
 
+  #pinsOfGeneration(): AppPins {
+    return this.#options.history.generations.current()?.pins.apps ?? {};
+  }
+
   /** Remembers the revisions that are now in use. Returns whether any of them is new. */
-  #accept(sources: ReadonlyMap<string, Source>, outcomes: ReadonlyMap<string, SourceOutcome>): boolean {
+  #accept(sources: SourceMap, outcomes: ReadonlyMap<string, SourceOutcome>): boolean {
     const good = new Map<string, GoodRevision>();
     let changed = this.#good.size !== sources.size;
     for (const [id, outcome] of outcomes) {
@@ -243,39 +361,43 @@ export class Sources {
           ? { text: content.text, contentHashes: outcome.contentHashes }
           : previous;
       if (current) good.set(id, current);
+      if (current && outcome.app !== null) this.#owners.set(id, outcome.app);
       if (current?.text !== previous?.text) changed = true;
     }
     this.#good = good;
     return changed;
   }
 
-  #save(sources: ReadonlyMap<string, Source>, outcomes: ReadonlyMap<string, SourceOutcome>, cause: string): void {
-    const { history, clock } = this.#options;
-    const now = clock.now().wallMs;
-    history.durable(() => {
-      const content: Record<string, Readonly<Record<string, string>>> = {};
-      const revisions = [...outcomes.keys()].flatMap((id) => {
-        const source = sources.get(id);
-        const good = this.#good.get(id);
-        if (!source || !good) return [];
-        content[id] = good.contentHashes;
-        const text: SourceText = { kind: source.kind, origin: source.origin, baseDir: source.baseDir, text: good.text };
-        return [history.sources.record(text, now).id];
-      });
-      history.generations.append({ createdAtMs: now, cause, pins: { apps: {}, images: {}, content } }, revisions);
+  /** The accepted texts, with the hashes of what they referred to. */
+  #accepted(sources: SourceMap): { readonly texts: SourceText[]; readonly content: GenerationPins['content'] } {
+    const content: Record<string, Readonly<Record<string, string>>> = {};
+    const texts = [...sources].flatMap(([id, { kind, origin, baseDir }]) => {
+      const good = this.#good.get(id);
+      if (!good) return [];
+      content[id] = good.contentHashes;
+      return [{ kind, origin, baseDir, text: good.text }];
     });
+    return { texts, content };
   }
 
   #restore(): void {
     const { generations, sources } = this.#options.history;
     const current = generations.current();
     if (!current) return;
-    for (const { kind, origin, baseDir, text } of sources.ofGeneration(current.n)) {
-      const id = sourceId(kind, origin);
-      const source: Source = { kind, origin, baseDir, content: { ok: true, text } };
-      this.#good.set(id, { text, contentHashes: current.pins.content[id] ?? {} });
-      if (kind === 'watched') this.#remembered.set(id, source);
-      else this.#applied.set(id, source);
+    this.#pins = Object.fromEntries(
+      Object.entries(current.pins.apps).filter(([, pin]) => generations.get(pin.generation) !== null),
+    );
+    for (const [id, app] of Object.entries(current.pins.owners ?? {})) this.#owners.set(id, app);
+    const pinned = new Set(Object.values(this.#pins).flatMap((pin) => pin.sources.map(sourceId)));
+    const present = heldBackSources(this.#pins);
+    for (const text of sources.ofGeneration(current.n)) {
+      const id = sourceId(text);
+      this.#good.set(id, { text: text.text, contentHashes: current.pins.content[id] ?? {} });
+      if (!pinned.has(id)) present.push(storedSource(text));
+    }
+    for (const source of present) {
+      const known = source.kind === 'watched' ? this.#remembered : this.#applied;
+      known.set(sourceId(source), source);
     }
   }
 }

@@ -1,5 +1,6 @@
 /** The running supervisor as the API's facade: queries, and requests that become desired state. */
 import { cpus, release, totalmem } from 'node:os';
+import type { EventOptions, EventView, HistoryView, WhyView } from '../api/explain-views.ts';
 import type {
   ApplyEvent,
   DescribeView,
@@ -13,6 +14,7 @@ import type {
   ManifestInput,
   PlanView,
   RemoveRequest,
+  RollbackOptions,
   SupervisorApi,
   ViewOfKind,
 } from '../api/supervisor.ts';
@@ -25,14 +27,16 @@ import type { World } from '../reconcile/ops/world.ts';
 import { plan } from '../reconcile/plan/plan.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { History } from '../state/history/history.ts';
-import { apply, remove, waitUntilReady } from './apply.ts';
+import { apply, remove, rollback, waitUntilReady } from './apply.ts';
 import { ContainerCommands } from './container-commands.ts';
 import type { SupervisorEventBus } from './events.ts';
+import { eventViews, historyDiff, historyViews, watchList, why } from './explain.ts';
 import { ImageFiles } from './images/image-files.ts';
 import { readLog } from './log-reader.ts';
 import { type Nameable, resolveName } from './names.ts';
 import { diffStates, planOfApps, planView } from './plan-views.ts';
 import { issueView, type Sources } from './sources.ts';
+import type { Timeline } from './timeline.ts';
 import { containerViews, imageViews, type LoopState, networkViews, type ViewInput, volumeViews } from './views.ts';
 
 export interface SupervisorParts {
@@ -40,6 +44,7 @@ export interface SupervisorParts {
   readonly history: History;
   readonly sources: Sources;
   readonly loop: LoopState & { enqueue(keys: Iterable<ResourceKey>): void };
+  readonly timeline: Timeline;
   readonly events: SupervisorEventBus;
   readonly seed: string;
   readonly facts: Pick<InfoView, 'version' | 'manifests' | 'socket' | 'defaultBridge' | 'labels' | 'warnings'>;
@@ -145,12 +150,37 @@ export class Supervisor implements SupervisorApi {
     return diffStates(sources.state, resolution.state);
   }
 
+  rollback(generation: number, options: RollbackOptions, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
+    return rollback(this.#applyParts(), generation, options, signal);
+  }
+
+  history(limit: number): readonly HistoryView[] {
+    return historyViews(this.#parts.history, limit);
+  }
+
+  historyDiff(generation: number): readonly DiffView[] {
+    return historyDiff(this.#parts.sources, generation);
+  }
+
+  why(kind: Kind, name: string): WhyView {
+    const { app, name: short, view } = this.describe(kind, name);
+    return why(this.#parts, `${kind}/${app}/${short}`, view);
+  }
+
+  timeline(options: EventOptions, signal?: AbortSignal): AsyncIterable<EventView> {
+    return eventViews(this.#parts, options, signal);
+  }
+
+  watch<L extends ListName>(list: L, signal?: AbortSignal): AsyncIterable<readonly ViewOfKind[L][]> {
+    return watchList(() => this.list(list), this.#parts.events, signal);
+  }
+
   remove(request: RemoveRequest, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
     return remove(this.#applyParts(), request, this.#nameables(), signal);
   }
 
   async approve(names: readonly string[]): Promise<readonly string[]> {
-    const { sources, world, loop } = this.#parts;
+    const { sources, world, loop, timeline } = this.#parts;
     const approved: string[] = [];
     const wanted = (subject: string, ...aliases: string[]): boolean =>
       names.length === 0 || [subject, ...aliases].some((alias) => names.includes(alias));
@@ -159,6 +189,7 @@ export class Supervisor implements SupervisorApi {
       sources.approveRemoval();
       approved.push(held.directory);
     }
+    approved.push(...sources.approvePins(names));
     const pending = world.volumes.all().flatMap(({ owner, onRemove, released }) => {
       if (owner.type !== 'named' || sources.state.resources.has(owner.key)) return [];
       // Released data is deleted only when somebody names it.
@@ -167,6 +198,7 @@ export class Supervisor implements SupervisorApi {
     for (const key of pending) {
       const { app, name } = parseKey(key);
       if (!wanted(key, name, `${app}/${name}`)) continue;
+      timeline.override(key, 'approve', 'the deletion of its data was approved');
       world.approvals.grant(key, world.clock.now().wallMs);
       approved.push(key);
       loop.enqueue([key]);

@@ -1,17 +1,11 @@
 import { z } from 'zod';
 import { validate } from '../request-body.ts';
 import { DONE, get, json, param, post, type Route, stream } from './route.ts';
-import { waitMs } from './schemas.ts';
+import { count, flag, waitMs } from './schemas.ts';
 
 const nothing = z.strictObject({});
 const timeoutBody = z.strictObject({ timeoutMs: waitMs });
 const killBody = z.strictObject({ signal: z.string().min(1) });
-
-const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
-const count = z
-  .string()
-  .regex(/^\d{1,15}$/, 'must be a whole number')
-  .transform(Number);
 
 const logQuery = z.strictObject({
   follow: flag.default(false),

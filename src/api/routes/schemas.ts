@@ -5,6 +5,13 @@ import { KINDS } from '../../model/resource.ts';
 export const waitMs = z.number().int().min(0).nullable();
 export const kind = z.enum(KINDS);
 
+/** In queries and paths everything is text. */
+export const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
+export const count = z
+  .string()
+  .regex(/^\d{1,15}$/, 'must be a whole number')
+  .transform(Number);
+
 const manifest = z.strictObject({
   file: z.string().refine((file) => file === '-' || file.startsWith('/'), 'must be - or an absolute path'),
   baseDir: z.string().refine((dir) => dir === '' || dir.startsWith('/'), 'must be empty or an absolute path'),

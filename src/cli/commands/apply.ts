@@ -1,12 +1,9 @@
 import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
-import { printIssues } from '../errors.ts';
-import { EXIT } from '../exit-codes.ts';
-import { follow } from '../follow.ts';
+import { followChange } from '../follow.ts';
 import { type ManifestOptions, readManifests } from '../input.ts';
 import { manifestOptions, requireManifests, waitOption } from '../options.ts';
-import { formatPlan } from '../output/plan.ts';
 
 interface ApplyOptions extends ManifestOptions {
   readonly wait?: number;
@@ -38,16 +35,6 @@ export function configure(command: Command, context: CliContext): void {
 async function run(context: CliContext, options: ApplyOptions): Promise<number> {
   const inputs = requireManifests(await readManifests(context, options));
   const client = await context.client();
-  if (options.dryRun !== true) {
-    const waitMs = options.wait ?? null;
-    return follow(context, client.apply(inputs, { dryRun: false, waitMs }), { mustBeReady: waitMs !== null });
-  }
-  for await (const event of client.apply(inputs, { dryRun: true, waitMs: null })) {
-    if (event.type === 'rejected') {
-      printIssues(context, event.issues);
-      return EXIT.error;
-    }
-    if (event.type === 'accepted') context.print(formatPlan(event.plan));
-  }
-  return EXIT.ok;
+  const how = { dryRun: options.dryRun === true, waitMs: options.wait ?? null };
+  return followChange(context, client.apply(inputs, how), how);
 }

@@ -7,16 +7,17 @@ import { printable } from '../output/text.ts';
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Lets through what the supervisor holds back because data or many containers would go: the deletion of a volume, ' +
-      'or the removal of everything after the watched directory vanished.\n\n' +
+      'Lets through what the supervisor holds back: the deletion of a volume, the removal of everything after the watched ' +
+      'directory vanished, the manifests of an app that is held at an earlier generation.\n\n' +
       'Prints what was approved. Without names everything that is pending is approved; `tsdocker plan` shows it before.',
     examples: [
       ['tsdocker plan', 'See what is held, and why'],
       ['tsdocker approve volume/blog/data', 'Let one volume be deleted'],
+      ['tsdocker approve blog', 'Take over the manifest of an app that is held'],
       ['tsdocker approve', 'Approve everything that is pending'],
     ],
   });
-  command.argument('[names...]', 'resources (KIND/APP/NAME) or manifest files');
+  command.argument('[names...]', 'resources (KIND/APP/NAME), apps or manifest files');
   command.action(context.action((names: string[]) => run(context, names)));
 }
 

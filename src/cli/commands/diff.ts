@@ -1,11 +1,10 @@
 import type { Command } from 'commander';
-import type { DiffView } from '../../api/supervisor.ts';
 import type { CliContext } from '../context.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type ManifestOptions, readManifests } from '../input.ts';
 import { manifestOptions } from '../options.ts';
-import { paint, printable } from '../output/text.ts';
+import { formatDifferences } from '../output/diff.ts';
 
 interface DiffOptions extends ManifestOptions {
   readonly output: OutputFormat;
@@ -31,31 +30,10 @@ export function configure(command: Command, context: CliContext): void {
   command.action(context.action((options: DiffOptions) => run(context, options)));
 }
 
-const SIGN = { added: ['green', '+'], removed: ['red', '-'], changed: ['yellow', '~'] } as const;
-
 async function run(context: CliContext, options: DiffOptions): Promise<number> {
   const client = await context.client();
   const differences = await client.diff(await readManifests(context, options));
   if (options.output === 'json') context.printJson(differences);
-  else if (differences.length === 0) context.print('No differences.');
-  else context.print(differences.map((difference) => formatDifference(context, difference)).join('\n'));
+  else context.print(formatDifferences(context, differences));
   return differences.length > 0 ? EXIT.changes : EXIT.ok;
-}
-
-function formatDifference(context: CliContext, difference: DiffView): string {
-  const [style, sign] = SIGN[difference.change];
-  const title = paint(context.streams, context.streams.stdout, style, `${sign} ${printable(difference.resource)}`);
-  const fields = difference.fields.map(({ path, from, to, change }) => {
-    const values = difference.change === 'added' ? shown(to) : `${shown(from)} -> ${shown(to)}`;
-    return `    ${printable(path)}: ${difference.change === 'removed' ? shown(from) : values}${cost(change)}`;
-  });
-  return [title, ...fields].join('\n');
-}
-
-function cost(change: string): string {
-  return change === '' ? '' : `  (${change})`;
-}
-
-function shown(value: unknown): string {
-  return value === undefined || value === null ? 'unset' : JSON.stringify(value);
 }

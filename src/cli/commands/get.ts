@@ -10,6 +10,7 @@ import { LIST_ALIASES, listOf, VIEWS } from '../output/views.ts';
 
 interface GetOptions {
   readonly output: OutputFormat;
+  readonly watch?: boolean;
 }
 
 export function configure(command: Command, context: CliContext): void {
@@ -20,10 +21,13 @@ export function configure(command: Command, context: CliContext): void {
         .map(([list, aliases]) => [list, ...aliases].join('|'))
         .join(', ')}.\n\n` +
       'Names select: NAME, APP/NAME, or a container by its engine name; manifests are named by file or app. ' +
-      '-o wide adds columns, -o name prints APP/NAME alone, -o json everything, as an array.',
+      '-o wide adds columns, -o name prints APP/NAME alone, -o json everything, as an array.\n\n' +
+      '-w goes on: a terminal shows the list as it is, a pipe gets a line for each row that changed; with -o json an array ' +
+      'a line.',
     examples: [
       ['tsdocker get containers', 'All containers with their phase'],
       ['tsdocker get c web db -o wide', 'Two of them with addresses, pids and the manifest line'],
+      ['tsdocker get containers -w', 'Watch them until Ctrl-C'],
       ['tsdocker get manifests', 'Which manifests are active, rejected or held, with the position of the error'],
       ["tsdocker get containers -o json | jq '.[] | select(.ready | not)'", 'What is not ready, for a script'],
     ],
@@ -34,12 +38,25 @@ export function configure(command: Command, context: CliContext): void {
   });
   command.addArgument(new Argument('[list]', 'what to list').default('containers'));
   command.argument('[names...]', 'only these');
+  command.option('-w, --watch', 'go on and show what changes');
   command.addOption(outputOption('table', 'wide', 'json', 'name'));
   command.action(
     context.action((list: string, names: string[], options: GetOptions) =>
-      printList(context, listOf(list), names, options),
+      options.watch === true
+        ? watchList(context, listOf(list), names, options.output)
+        : printList(context, listOf(list), names, options),
     ),
   );
+}
+
+/** The rows that have one of the names; all without names. */
+function named<L extends ListName>(
+  list: L,
+  rows: readonly ViewOfKind[L][],
+  names: readonly string[],
+): readonly ViewOfKind[L][] {
+  if (names.length === 0) return rows;
+  return rows.filter((row) => VIEWS[list].names(row).some((name) => names.includes(name)));
 }
 
 /** Prints a list, or those of it that are named; a name that nothing has is an error after the rest was printed. */
@@ -52,16 +69,57 @@ export async function printList<L extends ListName>(
   const client = await context.client();
   const all = await client.list(list);
   const view = VIEWS[list];
-  const hasName = (row: ViewOfKind[L], name: string) => view.names(row).includes(name);
-  const rows = names.length === 0 ? all : all.filter((row) => names.some((name) => hasName(row, name)));
+  const rows = named(list, all, names);
   if (output === 'json') context.printJson(rows);
   else if (output === 'name') context.print(rows.map((row) => `${view.names(row)[0]}\n`).join(''));
   else if (rows.length === 0 && names.length === 0) context.warn(`No ${list}.`);
   else if (rows.length > 0) {
     context.print(formatTable(context, view.columns({ wide: output === 'wide', nowMs: context.streams.now() }), rows));
   }
-  const missing = names.filter((name) => !all.some((row) => hasName(row, name)));
+  const missing = names.filter((name) => named(list, all, [name]).length === 0);
   for (const name of missing)
     printError(context, new TsdError('TSD_NO_SUCH_RESOURCE', `none of the ${list} is named ${name}`));
   return missing.length > 0 ? EXIT.error : EXIT.ok;
+}
+
+/** Cursor to the upper left corner, and everything below it erased (ECMA-48 CUP and ED). */
+const CLEAR = '\u001b[H\u001b[2J';
+
+/** Shows a list whenever it changes, until the supervisor ends the stream. */
+async function watchList<L extends ListName>(
+  context: CliContext,
+  list: L,
+  names: readonly string[],
+  output: OutputFormat,
+): Promise<number> {
+  const client = await context.client();
+  let before: ReadonlySet<string> | null = null;
+  for await (const all of client.watch(list)) {
+    const rows = named(list, all, names);
+    const texts = rows.map((row) => JSON.stringify(row));
+    if (output === 'json') context.print(JSON.stringify(rows));
+    else if (context.streams.stdout.isTTY === true)
+      context.print(CLEAR + rendered(context, list, rows, output).join('\n'));
+    else {
+      const lines = rendered(context, list, rows, output);
+      const [head, ...body] = output === 'name' ? [null, ...lines] : lines;
+      const changed = body.filter((_, index) => before?.has(texts[index] ?? '') !== true);
+      const shown = before === null && head != null ? [head, ...changed] : changed;
+      if (shown.length > 0) context.print(shown.join('\n'));
+    }
+    before = new Set(texts);
+  }
+  return EXIT.ok;
+}
+
+/** A line for each row, under the titles where the form has them. */
+function rendered<L extends ListName>(
+  context: CliContext,
+  list: L,
+  rows: readonly ViewOfKind[L][],
+  output: OutputFormat,
+): string[] {
+  if (output === 'name') return rows.map((row) => VIEWS[list].names(row)[0] ?? '');
+  const columns = VIEWS[list].columns({ wide: output === 'wide', nowMs: context.streams.now() });
+  return formatTable(context, columns, rows).trimEnd().split('\n');
 }

@@ -1,9 +1,9 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { LogEntry } from '../../api/supervisor.ts';
-import { parseDuration } from '../../model/kinds/short-forms.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
+import { type SinceForm, sinceArgument, sinceMs } from '../options.ts';
 
 interface LogsOptions {
   readonly follow?: boolean;
@@ -11,9 +11,6 @@ interface LogsOptions {
   readonly since?: SinceForm;
   readonly timestamps?: boolean;
 }
-
-/** A moment, or a time before now. */
-type SinceForm = { readonly atMs: number } | { readonly agoMs: number };
 
 export function configure(command: Command, context: CliContext): void {
   document(command, {
@@ -44,24 +41,12 @@ function tailArgument(text: string): LogsOptions['tail'] {
   return Number(text);
 }
 
-function sinceArgument(text: string): SinceForm {
-  if (/^\d{9,}(\.\d+)?$/.test(text)) return { atMs: Math.floor(Number(text) * 1000) };
-  const duration = parseDuration(text);
-  if (duration.ok) return { agoMs: duration.value };
-  const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(time))
-    throw new InvalidArgumentError('write for example 10m, 2026-01-02T15:04:05Z or Unix seconds.');
-  return { atMs: time };
-}
-
 async function run(context: CliContext, name: string, options: LogsOptions): Promise<number> {
-  const { since } = options;
-  const sinceMs = since === undefined ? null : 'atMs' in since ? since.atMs : context.streams.now() - since.agoMs;
   const client = await context.client();
   const entries = client.logs(name, {
     follow: options.follow === true,
     tail: options.tail === 'all' ? null : options.tail,
-    sinceMs: sinceMs === null ? null : Math.max(0, sinceMs),
+    sinceMs: sinceMs(options.since, context),
     stdout: true,
     stderr: true,
   });

@@ -82,10 +82,19 @@ function containerColumns({ wide, nowMs }: Look): readonly Column<ContainerView>
   ];
 }
 
+/** `Parked: DependencyNotReady`; readiness has a column of its own. */
+function conditions({ conditions: all }: ContainerView): string {
+  return all
+    .filter(({ type, status }) => type !== 'Ready' && status)
+    .map(({ type, reason }) => `${type}: ${reason}`)
+    .join(', ');
+}
+
 const wideContainerColumns: readonly Column<ContainerView>[] = [
   { title: 'ENGINE NAME', value: (c) => c.engineName },
   { title: 'ID', value: (c) => shortId(c.id) },
   { title: 'PID', value: (c) => text(c.pid) },
+  { title: 'CONDITIONS', value: conditions },
   { title: 'SOURCE', value: (c) => position(c.source) },
 ];
 
@@ -135,8 +144,9 @@ function networkColumns({ wide }: Look): readonly Column<NetworkView>[] {
 }
 
 /** `line:column: message`, with the file where it is another one. */
-function firstIssue({ file, issues }: ManifestView): string {
+function firstIssue({ file, issues, held }: ManifestView): string {
   const [first] = issues;
+  if (held !== null) return held;
   if (first === undefined) return '';
   const place = `${first.file === file ? '' : `${first.file}:`}${first.line}:${first.column}`;
   const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : '';

@@ -14,7 +14,7 @@ export function redeclared({ source }: Desired, consequence = ''): Cause {
 }
 
 /** Where a field stands: itself, its first part that was written, or the resource. */
-function positionOf(desired: Desired, path: string): SourcePosition {
+export function positionOf(desired: Desired, path: string): SourcePosition {
   const top = path.split('.', 1)[0] ?? path;
   const within = Object.entries(desired.positions).find(([written]) => written.startsWith(`${top}.`))?.[1];
   return desired.positions[path] ?? desired.positions[top] ?? within ?? desired.source;

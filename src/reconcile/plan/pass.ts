@@ -1,7 +1,7 @@
 import type { Instant } from '../../model/clock.ts';
 import type { Desired, DesiredState } from '../../model/desired.ts';
 import type { ObservedState } from '../../model/observed.ts';
-import type { ResourceKey } from '../../model/resource.ts';
+import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import type { Hold } from '../op.ts';
 import type { OpGraph } from './op-graph.ts';
 import type { Relations } from './scope.ts';
@@ -52,6 +52,18 @@ export function* scoped<T>(pass: Pass, map: ReadonlyMap<ResourceKey, T>): Genera
       if (value !== undefined) yield value;
     }
   }
+}
+
+/**
+ * True for what exists and is not declared any more. That of an app whose manifest cannot be used is neither: it is left
+ * as it is, and containers say so.
+ */
+export function undeclared(pass: Pass, key: ResourceKey): boolean {
+  if (pass.desired.resources.has(key)) return false;
+  const { kind, app } = parseKey(key);
+  if (pass.desired.untouched?.has(app) !== true) return true;
+  if (kind === 'container') hold(pass, key, 'unavailable', 'its manifest cannot be used; left as it is');
+  return false;
 }
 
 export function blocked(message: string, busy = false): Standing {

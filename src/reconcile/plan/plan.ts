@@ -6,7 +6,7 @@ import { orderNeeds } from './needs.ts';
 import { OpGraph } from './op-graph.ts';
 import { orderHandovers, orderNetworks, orderStops } from './ordering.ts';
 import type { Pass, PlanInput } from './pass.ts';
-import { scoped } from './pass.ts';
+import { scoped, undeclared } from './pass.ts';
 import { planImages, planNetworks, planVolumes } from './prerequisites.ts';
 import { attachedTo, releaseImages, removeNetworks, removeOrphans, removeVolumes } from './removals.ts';
 import type { Relations } from './scope.ts';
@@ -46,8 +46,7 @@ function decide(pass: Pass, containers: readonly Desired<'container'>[]): Readon
   planVolumes(pass);
   const anew = planNetworks(pass);
   for (const container of scoped(pass, pass.observed.containers)) {
-    if (container.key !== null && !pass.desired.resources.has(container.key))
-      planRemoval(pass, container.key, container);
+    if (container.key !== null && undeclared(pass, container.key)) planRemoval(pass, container.key, container);
   }
   for (const desired of containers) planContainer(pass, desired, anew);
   return anew;

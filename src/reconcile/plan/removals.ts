@@ -3,7 +3,7 @@ import type { ObservedContainer, Orphan } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { because } from './cause.ts';
 import type { Pass } from './pass.ts';
-import { hold, mayAct, scoped } from './pass.ts';
+import { hold, mayAct, scoped, undeclared } from './pass.ts';
 import { attachedNetwork, DEFAULT_NETWORK, observedReferences, specOf } from './references.ts';
 
 const GONE = () => because('removed', 'no longer declared');
@@ -37,7 +37,7 @@ function orderAfter(pass: Pass, earlier: readonly string[], id: string): void {
 
 export function removeNetworks(pass: Pass): void {
   for (const { key } of scoped(pass, pass.observed.networks)) {
-    if (pass.desired.resources.has(key) || key === DEFAULT_NETWORK || !mayAct(pass, key, undefined)) continue;
+    if (!undeclared(pass, key) || key === DEFAULT_NETWORK || !mayAct(pass, key, undefined)) continue;
     const released = lettingGo(pass, key, attachedTo(pass, key), 'disconnect');
     if (released) orderAfter(pass, released, pass.graph.add({ op: 'network.remove', key, cause: GONE() }));
   }
@@ -50,7 +50,7 @@ function usesVolume(container: ObservedContainer, key: ResourceKey): boolean {
 export function removeVolumes(pass: Pass): void {
   for (const { key, released, onRemove } of scoped(pass, pass.observed.volumes)) {
     const approved = pass.observed.approvals.has(key);
-    if (pass.desired.resources.has(key) || (released && !approved) || !mayAct(pass, key, undefined)) continue;
+    if (!undeclared(pass, key) || (released && !approved) || !mayAct(pass, key, undefined)) continue;
     if (onRemove === 'delete' && !approved) {
       hold(
         pass,
@@ -71,7 +71,7 @@ export function removeVolumes(pass: Pass): void {
 
 export function releaseImages(pass: Pass): void {
   for (const { key, imageId } of scoped(pass, pass.observed.images)) {
-    if (pass.desired.resources.has(key) || !mayAct(pass, key, undefined)) continue;
+    if (!undeclared(pass, key) || !mayAct(pass, key, undefined)) continue;
     const users = imageId === null ? [] : usersOf(pass, (container) => container.imageId === imageId);
     const going = users.map((user) => `remove ${user.key}`).filter((id) => pass.graph.has(id));
     orderAfter(pass, going, pass.graph.add({ op: 'image.release', key, cause: GONE() }));

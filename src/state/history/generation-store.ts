@@ -1,15 +1,41 @@
 import type { Statement } from 'better-sqlite3';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { HistoryDatabase } from './history-database.ts';
+import type { SourceKind } from './source-store.ts';
+
+/** An app that stays as it was in an earlier generation until one of its manifests is another one. */
+export interface AppPin {
+  readonly generation: number;
+  readonly reason: string;
+  readonly sources: readonly {
+    readonly kind: SourceKind;
+    readonly origin: string;
+    readonly baseDir: string;
+    /** The text that is not taken over; null where there is no manifest now. */
+    readonly heldBack: string | null;
+  }[];
+}
 
 /** What a generation holds fixed whatever its sources say (DESIGN §13.4, §13.6). */
 export interface GenerationPins {
-  /** Apps held at the spec they had in an earlier generation, because their update failed. */
-  readonly apps: Readonly<Record<string, { readonly generation: number; readonly reason: string }>>;
+  /** Apps that a person rolled back, or whose update failed. */
+  readonly apps: Readonly<Record<string, AppPin>>;
   /** Image ids resolved at apply, by image key. */
   readonly images: Readonly<Record<ResourceKey, string>>;
   /** Hashes of the files that each source referred to when it was accepted, by source and path as written. */
   readonly content: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Which app each source declared; generations of the first versions do not say. */
+  readonly owners?: Readonly<Record<string, string>>;
+}
+
+/** What a generation changed, beside the one before it. */
+export interface GenerationChanges {
+  readonly files: readonly {
+    readonly file: string;
+    /** `content`: the manifest is the same, a file that it refers to is not. */
+    readonly change: 'added' | 'changed' | 'removed' | 'content';
+  }[];
+  readonly resources: readonly { readonly key: ResourceKey; readonly change: 'added' | 'changed' | 'removed' }[];
 }
 
 export interface Generation {
@@ -18,6 +44,7 @@ export interface Generation {
   /** In words: `edited blog.yaml`. */
   readonly cause: string;
   readonly pins: GenerationPins;
+  readonly changes: GenerationChanges;
 }
 
 interface Row {
@@ -25,11 +52,16 @@ interface Row {
   readonly createdAtMs: number;
   readonly cause: string;
   readonly pins: string;
+  readonly changes: string;
 }
 
-const SELECT = 'SELECT n, created_at AS createdAtMs, cause, pins FROM generations';
+const SELECT = 'SELECT n, created_at AS createdAtMs, cause, pins, changes FROM generations';
 
-const fromRow = (row: Row): Generation => ({ ...row, pins: JSON.parse(row.pins) as GenerationPins });
+const fromRow = (row: Row): Generation => ({
+  ...row,
+  pins: JSON.parse(row.pins) as GenerationPins,
+  changes: JSON.parse(row.changes) as GenerationChanges,
+});
 
 /** The desired states there have been. The newest is the current one: a rollback is a new generation with old sources. */
 export class GenerationStore {
@@ -43,16 +75,16 @@ export class GenerationStore {
 
   /** Saves a new current generation, durably. @param sources ids of source revisions. Numbers are never used twice. */
   append(generation: Omit<Generation, 'n'>, sources: readonly number[]): Generation {
-    const { cause, pins } = generation;
+    const { cause, pins, changes } = generation;
     const createdAtMs = Math.round(generation.createdAtMs);
     return this.#history.durable(() => {
       const { lastInsertRowid } = this.#history
-        .prepare('INSERT INTO generations (created_at, cause, pins) VALUES (?, ?, ?)')
-        .run(createdAtMs, cause, JSON.stringify(pins));
+        .prepare('INSERT INTO generations (created_at, cause, pins, changes) VALUES (?, ?, ?, ?)')
+        .run(createdAtMs, cause, JSON.stringify(pins), JSON.stringify(changes));
       const n = Number(lastInsertRowid);
       const link = this.#history.prepare('INSERT INTO generation_sources (n, source_revision) VALUES (?, ?)');
       for (const id of sources) link.run(n, id);
-      return { n, createdAtMs, cause, pins };
+      return { n, createdAtMs, cause, pins, changes };
     });
   }
 

@@ -10,12 +10,14 @@ import { migrate } from './migrations.ts';
 import { DEFAULT_RETENTION, pruneHistory, type Retention } from './prune.ts';
 import { ResourceStore } from './resource-store.ts';
 import { SourceStore } from './source-store.ts';
+import { TimelineStore } from './timeline-store.ts';
 
 /** history.db: what we remember beyond Docker's own files. */
 export interface History {
   readonly sources: SourceStore;
   readonly generations: GenerationStore;
   readonly journal: Journal;
+  readonly timeline: TimelineStore;
   readonly failures: FailureStore;
   readonly leases: LeaseStore;
   readonly resources: ResourceStore;
@@ -40,6 +42,7 @@ export function openHistory(path: string): History {
     sources: new SourceStore(history),
     generations: new GenerationStore(history),
     journal: new Journal(history),
+    timeline: new TimelineStore(history),
     failures: new FailureStore(history),
     leases: new LeaseStore(history),
     resources: new ResourceStore(history),

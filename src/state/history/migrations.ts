@@ -91,6 +91,26 @@ export const MIGRATIONS: readonly string[] = [
 
   CREATE TABLE approvals (subject TEXT PRIMARY KEY, granted_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  // What a generation changed is stored with it; that of earlier ones is not known.
+  `
+  ALTER TABLE generations ADD COLUMN changes TEXT NOT NULL DEFAULT '{"files":[],"resources":[]}';
+
+  CREATE TABLE timeline (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    key TEXT,
+    generation INTEGER NOT NULL,
+    what TEXT NOT NULL,
+    ok INTEGER NOT NULL CHECK (ok IN (0, 1)),
+    cause TEXT NOT NULL,
+    message TEXT NOT NULL,
+    source TEXT,
+    run INTEGER,
+    log TEXT
+  ) STRICT;
+  CREATE INDEX timeline_by_key ON timeline (key, id);
+  `,
 ];
 
 /**

@@ -4,13 +4,21 @@ import type { HistoryDatabase } from './history-database.ts';
 export interface Retention {
   readonly generations: number;
   readonly ops: number;
+  /** Entries of the timeline, of all resources and of one. */
+  readonly timeline: number;
+  readonly timelineOfOne: number;
 }
 
-/** About 20 MB of journal at most; generations share their texts. */
-export const DEFAULT_RETENTION: Retention = { generations: 100, ops: 50_000 };
+/** About 20 MB of journal and as much of timeline at most; generations share their texts. */
+export const DEFAULT_RETENTION: Retention = {
+  generations: 100,
+  ops: 50_000,
+  timeline: 20_000,
+  timelineOfOne: 300,
+};
 
 /**
- * Forgets the oldest generations and ops, and texts that no generation is made of. Generations that the current one pins
+ * Forgets the oldest generations, ops and events, and texts that no generation is made of. Generations that the current one pins
  * an app to are kept beyond the count. Not to be called between recording a text and saving its generation.
  */
 export function pruneHistory(history: HistoryDatabase, retention: Retention): void {
@@ -28,5 +36,17 @@ export function pruneHistory(history: HistoryDatabase, retention: Retention): vo
     history
       .prepare("DELETE FROM ops WHERE status != 'running' AND id <= (SELECT max(id) FROM ops) - ?")
       .run(retention.ops);
+    pruneTimeline(history, retention);
   });
+}
+
+/** A container that restarts in a circle must not push out what happened to the others. */
+function pruneTimeline(history: HistoryDatabase, { timeline, timelineOfOne }: Retention): void {
+  history
+    .prepare(
+      `DELETE FROM timeline WHERE id <= (SELECT max(id) FROM timeline) - ? OR id IN (
+        SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY key ORDER BY id DESC) AS place FROM timeline)
+        WHERE place > ?)`,
+    )
+    .run(timeline, timelineOfOne);
 }

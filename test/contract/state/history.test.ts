@@ -4,6 +4,7 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type History, openHistory } from '../../../src/state/history/history.ts';
 import { MIGRATIONS, migrate } from '../../../src/state/history/migrations.ts';
+import { DEFAULT_RETENTION } from '../../../src/state/history/prune.ts';
 import { temporaryDirectories } from '../../support/temp-root.ts';
 
 const directory = temporaryDirectories('history');
@@ -30,6 +31,7 @@ function reopen(): History {
 }
 
 const NO_PINS = { apps: {}, images: {}, content: {} };
+const NO_CHANGES = { files: [], resources: [] };
 const source = (text: string, origin = '/m/blog.yaml') => ({ kind: 'watched', origin, baseDir: '/m', text }) as const;
 
 describe('sources and generations', () => {
@@ -44,14 +46,15 @@ describe('sources and generations', () => {
   it('finds the current generation and its texts again after a restart', () => {
     const { id } = history.sources.record(source('a'), 1);
     const pins = {
-      apps: { blog: { generation: 1, reason: 'web did not become ready' } },
+      apps: { blog: { generation: 1, reason: 'web did not become ready', sources: [] } },
       images: { 'image/blog/app': 'x' },
       content: {},
     };
-    history.generations.append({ cause: 'first', createdAtMs: 5, pins: NO_PINS }, [id]);
-    const second = history.generations.append({ cause: 'edited blog.yaml', createdAtMs: 6, pins }, [
-      history.sources.record(source('b'), 6).id,
-    ]);
+    history.generations.append({ cause: 'first', createdAtMs: 5, pins: NO_PINS, changes: NO_CHANGES }, [id]);
+    const second = history.generations.append(
+      { cause: 'edited blog.yaml', createdAtMs: 6, pins, changes: NO_CHANGES },
+      [history.sources.record(source('b'), 6).id],
+    );
     const again = reopen();
     expect(again.generations.current()).toEqual(second);
     expect(again.sources.ofGeneration(1).map(({ text }) => text)).toEqual(['a']);
@@ -59,19 +62,21 @@ describe('sources and generations', () => {
   });
 
   it('saves nothing of a generation that fails', () => {
-    expect(() => history.generations.append({ cause: 'x', createdAtMs: 1, pins: NO_PINS }, [999])).toThrow();
+    expect(() =>
+      history.generations.append({ cause: 'x', createdAtMs: 1, pins: NO_PINS, changes: NO_CHANGES }, [999]),
+    ).toThrow();
     expect(history.generations.current()).toBeNull();
   });
 
   it('forgets old ones, but not what the current one is pinned to', () => {
     for (let n = 1; n <= 6; n++) {
-      const pins = { ...NO_PINS, apps: n === 6 ? { blog: { generation: 2, reason: 'held' } } : {} };
+      const pins = { ...NO_PINS, apps: n === 6 ? { blog: { generation: 2, reason: 'held', sources: [] } } : {} };
       history.durable(() => {
         const { id } = history.sources.record(source(`text ${n}`), n);
-        history.generations.append({ cause: 'edit', createdAtMs: n, pins }, [id]);
+        history.generations.append({ cause: 'edit', createdAtMs: n, pins, changes: NO_CHANGES }, [id]);
       });
     }
-    history.prune({ generations: 2, ops: 10 });
+    history.prune({ ...DEFAULT_RETENTION, generations: 2, ops: 10 });
     expect(history.generations.list(10).map(({ n }) => n)).toEqual([6, 5, 2]);
     expect(history.sources.ofGeneration(2).map(({ text }) => text)).toEqual(['text 2']);
     expect(history.sources.record(source('text 7'), 7).revision).toBe(7);
@@ -79,6 +84,54 @@ describe('sources and generations', () => {
     const texts = database.prepare('SELECT text FROM texts ORDER BY text').pluck().all();
     database.close();
     expect(texts).toEqual(['text 2', 'text 5', 'text 6', 'text 7']);
+  });
+});
+
+describe('timeline', () => {
+  const draft = {
+    atMs: 1,
+    kind: 'exit',
+    key: 'container/blog/web',
+    generation: 3,
+    what: 'exited',
+    ok: false,
+    cause: 'run 2',
+    message: 'exited with 3',
+    source: { file: '/m/blog.yaml', line: 4, column: 3 },
+    run: 2,
+    log: ['no database'],
+  } as const;
+
+  it('gives entries back as they came, by resource and by order', () => {
+    history.timeline.append(draft);
+    history.timeline.append({ ...draft, key: null, kind: 'edit', atMs: 5, source: null, run: null, log: [] });
+    const again = reopen();
+    expect(again.timeline.ofKey('container/blog/web', 10)).toEqual([{ ...draft, id: 1 }]);
+    expect(again.timeline.after(0, 0, 10).map(({ id, key, ok, log }) => [id, key, ok, log])).toEqual([
+      [1, 'container/blog/web', false, ['no database']],
+      [2, null, false, []],
+    ]);
+    expect(again.timeline.after(0, 2, 10)).toHaveLength(1);
+    expect(again.timeline.after(2, 0, 10)).toEqual([]);
+    expect(again.timeline.lastId()).toBe(2);
+    expect([2, 3].map((run) => again.timeline.hasExit('container/blog/web', run))).toEqual([true, false]);
+  });
+
+  it('cuts texts that are too long', () => {
+    history.timeline.append({ ...draft, message: 'x'.repeat(5000) });
+    expect(history.timeline.ofKey('container/blog/web', 1)[0]?.message).toHaveLength(1000);
+  });
+
+  it('is bounded, and one resource does not push out the others', () => {
+    history.timeline.append({ ...draft, key: 'container/blog/db' });
+    for (let n = 0; n < 50; n++) history.timeline.append(draft);
+    history.prune({ ...DEFAULT_RETENTION, timelineOfOne: 10 });
+    expect(history.timeline.ofKey('container/blog/web', 100).map(({ id }) => id)).toEqual(
+      Array.from({ length: 10 }, (_, index) => 51 - index),
+    );
+    expect(history.timeline.ofKey('container/blog/db', 100)).toHaveLength(1);
+    history.prune({ ...DEFAULT_RETENTION, timeline: 4 });
+    expect(history.timeline.after(0, 0, 100)).toHaveLength(4);
   });
 });
 
@@ -116,7 +169,7 @@ describe('journal', () => {
     for (let n = 0; n < 20; n++) history.journal.end(history.journal.begin(start, n), 'succeeded', null, n);
     const running = history.journal.begin(start, 20);
     for (let n = 0; n < 20; n++) history.journal.end(history.journal.begin(start, n), 'succeeded', null, n);
-    history.prune({ generations: 1, ops: 5 });
+    history.prune({ ...DEFAULT_RETENTION, ops: 5 });
     expect(history.journal.recent(100)).toHaveLength(6);
     expect(history.journal.recent(100).map(({ id }) => id)).toContain(running);
   });
@@ -214,6 +267,20 @@ describe('schema', () => {
       'source_revisions',
       'texts',
     ]);
+  });
+
+  it('2 keeps the generations that 1 wrote', () => {
+    const database = new Database(':memory:');
+    migrate(database, MIGRATIONS.slice(0, 1));
+    database.exec("INSERT INTO generations (created_at, cause, pins) VALUES (5, 'first', '{}')");
+    migrate(database, MIGRATIONS.slice(0, 2));
+    expect(database.prepare('SELECT n, created_at, cause, changes FROM generations').get()).toEqual({
+      n: 1,
+      created_at: 5,
+      cause: 'first',
+      changes: '{"files":[],"resources":[]}',
+    });
+    database.close();
   });
 
   it('runs only the steps that are missing, each as a whole', () => {

@@ -1,4 +1,5 @@
 import { PassThrough } from 'node:stream';
+import type { EventOptions, EventView, HistoryView, WhyView } from '../../../src/api/explain-views.ts';
 import type {
   ApplyEvent,
   ContainerView,
@@ -15,6 +16,7 @@ import type {
   NetworkView,
   PlanView,
   RemoveRequest,
+  RollbackOptions,
   SupervisorApi,
   ViewOfKind,
   VolumeView,
@@ -108,8 +110,16 @@ const ISSUE = {
 };
 
 const MANIFESTS: readonly ManifestView[] = [
-  { file: source.file, app: 'blog', origin: 'watched', state: 'Active', generation: 7, issues: [] },
-  { file: ISSUE.file, app: null, origin: 'applied', state: 'Rejected', generation: 5, issues: [ISSUE, ISSUE] },
+  { file: source.file, app: 'blog', origin: 'watched', state: 'Active', generation: 7, issues: [], held: null },
+  {
+    file: ISSUE.file,
+    app: null,
+    origin: 'applied',
+    state: 'Rejected',
+    generation: 5,
+    issues: [ISSUE, ISSUE],
+    held: null,
+  },
 ];
 
 const PLAN: PlanView = {
@@ -155,6 +165,93 @@ const CHECKS: readonly DoctorCheck[] = [
   { name: 'kernel', status: 'ok', message: '6.12.0', fix: null },
   { name: 'nftables', status: 'failed', message: 'libnftables.so.1 is missing', fix: 'apt-get install libnftables1' },
   { name: 'cgroups', status: 'warning', message: 'version 1', fix: null },
+];
+
+const HISTORY: readonly HistoryView[] = [
+  {
+    generation: 7,
+    at: '2026-01-02T03:00:00.000Z',
+    cause: 'edited blog.yaml',
+    current: true,
+    files: [{ file: source.file, change: 'changed' }],
+    resources: [
+      { resource: 'container/blog/web', change: 'changed' },
+      { resource: 'volume/blog/old', change: 'removed' },
+    ],
+    held: [{ app: 'shop', generation: 4, reason: 'rolled back to generation 4' }],
+  },
+  {
+    generation: 6,
+    at: '2026-01-01T03:00:00.000Z',
+    cause: 'applied /srv/blog.yaml',
+    current: false,
+    files: [],
+    resources: [],
+    held: [],
+  },
+];
+
+const WHY: WhyView = {
+  resource: 'container/blog/web',
+  phase: 'BackingOff',
+  message: 'exited with 3, restart 12 after 4.0 s',
+  source,
+  steps: [
+    {
+      at: '2026-01-02T03:00:00.000Z',
+      kind: 'edit',
+      ok: true,
+      text: 'env.MODE "a" -> "b"',
+      cause: 'edited blog.yaml',
+      generation: 7,
+      source,
+      log: [],
+      times: 1,
+    },
+    {
+      at: '2026-01-02T03:03:00.500Z',
+      kind: 'exit',
+      ok: false,
+      text: 'exited with 3 (run 14)',
+      cause: '',
+      generation: 7,
+      source: null,
+      log: ['connecting to db', '\u001b[31mno route\u001b[0m'],
+      times: 12,
+    },
+  ],
+  now: ['backing-off: exited with 3, restart 12 after 4.0 s'],
+};
+
+const EVENTS: readonly EventView[] = [
+  {
+    id: 41,
+    time: '2026-01-02T03:00:00.000Z',
+    kind: 'start',
+    resource: 'container/blog/web',
+    generation: 7,
+    what: 'container.start',
+    ok: true,
+    cause: 'env.MODE changed in blog.yaml:12:3',
+    message: '',
+    source,
+    run: 3,
+    log: [],
+  },
+  {
+    id: 42,
+    time: '2026-01-02T03:00:01.000Z',
+    kind: 'exit',
+    resource: 'container/blog/web',
+    generation: 7,
+    what: 'exited',
+    ok: false,
+    cause: '',
+    message: 'exited with 3',
+    source: null,
+    run: 3,
+    log: ['no route'],
+  },
 ];
 
 /** What a test sends through the seam: a supervisor of plain data that remembers what it was asked. */
@@ -300,6 +397,38 @@ export class PlainSupervisor implements SupervisorApi {
     this.#record('load', path);
     yield { type: 'progress', resource: 'image/app:1', message: 'layer 1', current: 1024, total: 2048 };
     yield { type: 'ready', generation: 7 };
+  }
+
+  history(limit: number): readonly HistoryView[] {
+    this.#record('history', limit);
+    return HISTORY;
+  }
+
+  historyDiff(generation: number): readonly DiffView[] {
+    this.#record('historyDiff', generation);
+    return this.differences;
+  }
+
+  async *rollback(generation: number, options: RollbackOptions): AsyncIterable<ApplyEvent> {
+    this.#record('rollback', { generation, options });
+    yield* this.events;
+  }
+
+  why(kind: DescribeView['kind'], name: string): WhyView {
+    this.#record('why', { kind, name });
+    this.#known(name);
+    return WHY;
+  }
+
+  async *timeline(options: EventOptions): AsyncIterable<EventView> {
+    this.#record('timeline', options);
+    yield* EVENTS;
+  }
+
+  async *watch<L extends keyof ViewOfKind>(list: L): AsyncIterable<readonly ViewOfKind[L][]> {
+    this.#record('watch', list);
+    yield this.list(list);
+    yield this.list(list).slice(0, 1);
   }
 
   async doctor(): Promise<readonly DoctorCheck[]> {

@@ -4,8 +4,9 @@ import { COMMANDS } from '../../../src/cli/commands.ts';
 import { tsdocker } from '../../support/api/in-process.ts';
 
 const NAMES = (
-  'apply approve changes commit completion daemon delete describe diff doctor exec export get host-shutdown ' +
-  'images import info kill load logs plan restart save schema start stop system validate version wait'
+  'apply approve changes commit completion daemon delete describe diff doctor events exec export get history ' +
+  'host-shutdown images import info kill load logs plan restart rollback save schema start stop system validate version ' +
+  'wait why'
 ).split(' ');
 
 test('the commands that there are', () => {

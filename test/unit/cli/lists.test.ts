@@ -15,8 +15,8 @@ describe('get', () => {
 
   test('wide', async () => {
     expect(await screen(['get', 'c', 'web', '-o', 'wide'])).toMatchInlineSnapshot(`
-      "NAME  APP   PHASE    READY  EXIT  RESTARTS  SINCE  ADDRESS    PORTS                   ENGINE NAME  ID            PID   SOURCE                                  IMAGE  MESSAGE
-      web   blog  Running  yes    -     2         4m     10.80.0.3  127.0.0.1:8080->80/tcp  blog-web     a1a1a1a1a1a1  4242  /etc/tsdocker/manifests/blog.yaml:12:3  nginx  -
+      "NAME  APP   PHASE    READY  EXIT  RESTARTS  SINCE  ADDRESS    PORTS                   ENGINE NAME  ID            PID   CONDITIONS  SOURCE                                  IMAGE  MESSAGE
+      web   blog  Running  yes    -     2         4m     10.80.0.3  127.0.0.1:8080->80/tcp  blog-web     a1a1a1a1a1a1  4242  -           /etc/tsdocker/manifests/blog.yaml:12:3  nginx  -
       --- exit 0"
     `);
   });

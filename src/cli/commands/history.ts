@@ -1,0 +1,68 @@
+import { type Command, Option } from 'commander';
+import type { HistoryView } from '../../api/explain-views.ts';
+import type { CliContext } from '../context.ts';
+import { document, type OutputFormat, outputOption } from '../documentation.ts';
+import { EXIT } from '../exit-codes.ts';
+import { countArgument } from '../options.ts';
+import { formatDifferences } from '../output/diff.ts';
+import { type Column, formatTable } from '../output/table.ts';
+import { formatAge, plural } from '../output/text.ts';
+
+interface HistoryOptions {
+  readonly output: OutputFormat;
+  readonly diff?: number;
+  readonly limit: number;
+}
+
+export function configure(command: Command, context: CliContext): void {
+  document(command, {
+    description:
+      'Lists the generations of what is declared, newest first: when each began, which file or request made it, and what ' +
+      'it changed. The latest hundred are kept.',
+    examples: [
+      ['tsdocker history', 'What changed lately, and by which file'],
+      ['tsdocker history --diff 7', 'Every field that generation 7 changed'],
+      ['tsdocker rollback --to 6', 'Back to what was before'],
+    ],
+  });
+  command.addOption(new Option('--diff <generation>', 'print what this generation changed').argParser(countArgument));
+  command.addOption(new Option('-n, --limit <count>', 'only the newest').argParser(countArgument).default(20));
+  command.addOption(outputOption('table', 'json'));
+  command.action(context.action((options: HistoryOptions) => run(context, options)));
+}
+
+async function run(context: CliContext, { diff, limit, output }: HistoryOptions): Promise<number> {
+  const client = await context.client();
+  if (diff !== undefined) {
+    const differences = await client.historyDiff(diff);
+    if (output === 'json') context.printJson(differences);
+    else context.print(formatDifferences(context, differences));
+    return EXIT.ok;
+  }
+  const generations = await client.history(limit);
+  if (output === 'json') context.printJson(generations);
+  else if (generations.length === 0) context.warn('Nothing has been declared yet.');
+  else context.print(formatTable(context, columns(context.streams.now()), generations));
+  return EXIT.ok;
+}
+
+/** `1 added, 2 changed`. */
+function summary({ resources, held }: HistoryView): string {
+  const count = (change: string) => resources.filter((resource) => resource.change === change).length;
+  const parts = ['added', 'changed', 'removed'].map((change) => [count(change), change] as const);
+  const changes = parts.filter(([number]) => number > 0).map(([number, change]) => `${number} ${change}`);
+  const [only] = resources;
+  const named = resources.length === 1 && only ? ` (${only.resource})` : '';
+  const holds =
+    held.length === 0 ? [] : [`${plural(held.length, 'app')} held: ${held.map(({ app }) => app).join(', ')}`];
+  return [`${changes.join(', ')}${named}`, ...holds].filter((text) => text !== '').join('; ');
+}
+
+function columns(nowMs: number): readonly Column<HistoryView>[] {
+  return [
+    { title: 'GENERATION', value: (h) => `${h.generation}${h.current ? ' *' : ''}` },
+    { title: 'AGE', value: (h) => formatAge(h.at, nowMs) },
+    { title: 'CAUSE', value: (h) => h.cause },
+    { title: 'CHANGES', value: summary },
+  ];
+}

@@ -1,0 +1,45 @@
+import { type Command, Option } from 'commander';
+import type { CliContext } from '../context.ts';
+import { document } from '../documentation.ts';
+import { followChange } from '../follow.ts';
+import { countArgument, waitOption } from '../options.ts';
+
+interface RollbackOptions {
+  readonly to: number;
+  readonly hold?: boolean;
+  readonly dryRun?: boolean;
+  readonly wait?: number;
+}
+
+export function configure(command: Command, context: CliContext): void {
+  document(command, {
+    description:
+      'Goes back to the manifests of an earlier generation, as a new generation: nothing is forgotten, and going forward ' +
+      'again is a rollback too. Volumes and their data stay.\n\n' +
+      'Applied manifests become what they were. Files of the watched directory are yours: where they differ the command ' +
+      'names them and stops. With --hold their apps stay as they were in that generation until such a file changes, or ' +
+      '`tsdocker approve APP` takes it over.',
+    examples: [
+      ['tsdocker history', 'Find the generation'],
+      ['tsdocker rollback --to 6 --dry-run', 'See what would be done'],
+      ['tsdocker rollback --to 6 --hold --wait', 'Go back, watched files too, and wait until everything is ready'],
+    ],
+    exitCodes: [
+      ['0', 'accepted; with --wait: everything is ready'],
+      ['1', 'refused, failed, or not ready in time'],
+    ],
+  });
+  command.addOption(
+    new Option('--to <generation>', 'a number of `tsdocker history`').argParser(countArgument).makeOptionMandatory(),
+  );
+  command.option('--hold', 'hold the apps of watched files that differ at that generation');
+  command.addOption(waitOption('return when everything is ready'));
+  command.option('--dry-run', 'print the plan and change nothing');
+  command.action(context.action((options: RollbackOptions) => run(context, options)));
+}
+
+async function run(context: CliContext, { to, hold, dryRun, wait }: RollbackOptions): Promise<number> {
+  const client = await context.client();
+  const options = { hold: hold === true, dryRun: dryRun === true, waitMs: wait ?? null };
+  return followChange(context, client.rollback(to, options), options);
+}

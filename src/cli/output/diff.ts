@@ -1,0 +1,29 @@
+/** Differences of fields as `diff` and `history --diff` print them. */
+import type { DiffView } from '../../api/supervisor.ts';
+import type { CliContext } from '../context.ts';
+import { paint, printable } from './text.ts';
+
+const SIGN = { added: ['green', '+'], removed: ['red', '-'], changed: ['yellow', '~'] } as const;
+
+export function formatDifferences(context: CliContext, differences: readonly DiffView[]): string {
+  if (differences.length === 0) return 'No differences.';
+  return differences.map((difference) => formatDifference(context, difference)).join('\n');
+}
+
+function formatDifference(context: CliContext, difference: DiffView): string {
+  const [style, sign] = SIGN[difference.change];
+  const title = paint(context.streams, context.streams.stdout, style, `${sign} ${printable(difference.resource)}`);
+  const fields = difference.fields.map(({ path, from, to, change }) => {
+    const values = difference.change === 'added' ? shown(to) : `${shown(from)} -> ${shown(to)}`;
+    return `    ${printable(path)}: ${difference.change === 'removed' ? shown(from) : values}${cost(change)}`;
+  });
+  return [title, ...fields].join('\n');
+}
+
+function cost(change: string): string {
+  return change === '' ? '' : `  (${change})`;
+}
+
+function shown(value: unknown): string {
+  return value === undefined || value === null ? 'unset' : JSON.stringify(value);
+}

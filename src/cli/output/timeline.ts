@@ -1,0 +1,77 @@
+/** How the past looks to a person: events, and the chain of `why`. */
+import type { EventView, WhyStep, WhyView } from '../../api/explain-views.ts';
+import { formatPosition } from '../../model/resource.ts';
+import type { TimelineKind } from '../../model/timeline.ts';
+import type { CliContext } from '../context.ts';
+import { paint, printable, type Style } from './text.ts';
+
+const LABELS: Readonly<Record<TimelineKind, string>> = {
+  edit: 'edit',
+  op: 'op',
+  exit: 'exit',
+  start: 'start',
+  hold: 'waits',
+  override: 'asked',
+  drift: 'mended',
+  adopt: 'adopted',
+};
+const LABEL_WIDTH = 7;
+
+const STYLES: Partial<Record<TimelineKind, Style>> = { edit: 'cyan', start: 'green', hold: 'yellow', override: 'cyan' };
+
+function label(context: CliContext, kind: TimelineKind, ok: boolean): string {
+  const text = LABELS[kind].padEnd(LABEL_WIDTH);
+  const style = ok ? STYLES[kind] : 'red';
+  return style === undefined ? text : paint(context.streams, context.streams.stdout, style, text);
+}
+
+/** `2026-01-02 03:04:05.678`, UTC as in everything we print. */
+function moment(time: string): string {
+  return time.replace('T', ' ').replace('Z', '');
+}
+
+function logLines(context: CliContext, log: readonly string[], indent: string): string[] {
+  return log.map((line) => paint(context.streams, context.streams.stdout, 'dim', `${indent}| ${printable(line)}`));
+}
+
+/** One line, and the end of the log where it belongs to it. */
+export function formatEvent(context: CliContext, event: EventView): string {
+  const { time, kind, ok, resource, what, message, cause, source, run } = event;
+  const subject = resource ?? (source === null ? '' : formatPosition(source));
+  const details = [message, cause].filter((text) => text !== '').join(' — ');
+  const word = run === null ? what : `${what} (run ${run})`;
+  const line = `${subject} ${word}${details === '' ? '' : `: ${details}`}`;
+  return [
+    `${moment(time)}  ${label(context, kind, ok)}  ${printable(line)}`,
+    ...logLines(context, event.log, '    '),
+  ].join('\n');
+}
+
+function stepLines(context: CliContext, step: WhyStep): string[] {
+  const { at, kind, ok, text, cause, source, generation, log, times } = step;
+  const place = source === null ? '' : ` (${formatPosition(source)})`;
+  const because = kind === 'edit' ? `${cause}, generation ${generation}${place}` : cause;
+  const often = times > 1 ? `, ${times} times by now` : '';
+  return [
+    `  ${moment(at)}  ${label(context, kind, ok)}  ${printable(`${text}${often}`)}`,
+    ...(because === '' ? [] : [`  ${' '.repeat(23)}  ${' '.repeat(LABEL_WIDTH)}  because: ${printable(because)}`]),
+    ...logLines(context, log, `  ${' '.repeat(23)}  ${' '.repeat(LABEL_WIDTH)}  `),
+  ];
+}
+
+/** What it is, how that came, and what decides it now. */
+export function formatWhy(context: CliContext, view: WhyView): string {
+  const bold = (text: string) => paint(context.streams, context.streams.stdout, 'bold', text);
+  const state = view.message === '' ? view.phase : `${view.phase}: ${view.message}`;
+  const place = view.source === null ? 'declared by no manifest' : `declared at ${formatPosition(view.source)}`;
+  const past =
+    view.steps.length === 0 ? ['  nothing is known of its past'] : view.steps.flatMap((s) => stepLines(context, s));
+  return [
+    bold(printable(`${view.resource} is ${state}`)),
+    `  ${printable(place)}`,
+    '',
+    bold('How it came'),
+    ...past,
+    ...(view.now.length === 0 ? [] : ['', bold('Now'), ...view.now.map((line) => `  ${printable(line)}`)]),
+  ].join('\n');
+}

@@ -1,0 +1,40 @@
+import type { ResourceKey, SourcePosition } from './resource.ts';
+
+/**
+ * What a line of the timeline tells of: a changed declaration, an op, the end of a run, the start of one, a resource that
+ * waits, a person's request, something in the kernel that differed, or a run taken over from an earlier supervisor.
+ */
+export const TIMELINE_KINDS = ['edit', 'op', 'exit', 'start', 'hold', 'override', 'drift', 'adopt'] as const;
+export type TimelineKind = (typeof TIMELINE_KINDS)[number];
+
+/** Something that happened, as it is kept for people who ask later. */
+export interface TimelineEntry {
+  /** Counts up in the order in which things were noticed. */
+  readonly id: number;
+  /** When it happened, Unix time in ms; an exit that is noticed later has an earlier time than its neighbours. */
+  readonly atMs: number;
+  readonly kind: TimelineKind;
+  /** Null when it concerns a manifest as a whole. */
+  readonly key: ResourceKey | null;
+  readonly generation: number;
+  /** The word for it: an op type (`container.create`), a hold's reason, `added`, `stop`. */
+  readonly what: string;
+  /** False for failures, and for edits that were not taken over. */
+  readonly ok: boolean;
+  /** Why it happened. */
+  readonly cause: string;
+  /** What came of it, for people. */
+  readonly message: string;
+  /** The line of the manifest that led to it. */
+  readonly source: SourcePosition | null;
+  /** Number of the run that began or ended. */
+  readonly run: number | null;
+  /** What the container wrote last, for ends and failures. */
+  readonly log: readonly string[];
+}
+
+/** An entry before it is kept. */
+export type TimelineDraft = Omit<TimelineEntry, 'id'>;
+
+/** How much of a log is kept with an entry. */
+export const LOG_EXCERPT = { lines: 10, bytes: 2048 } as const;

@@ -1,0 +1,81 @@
+import type { Statement } from 'better-sqlite3';
+import type { ResourceKey, SourcePosition } from '../../model/resource.ts';
+import type { TimelineDraft, TimelineEntry } from '../../model/timeline.ts';
+import type { HistoryDatabase } from './history-database.ts';
+
+type Row = Omit<TimelineEntry, 'ok' | 'source' | 'log'> & {
+  readonly ok: 0 | 1;
+  readonly source: string | null;
+  readonly log: string | null;
+};
+
+const SELECT = `SELECT id, at AS atMs, kind, key, generation, what, ok, cause, message, source, run, log FROM timeline`;
+
+const fromRow = (row: Row): TimelineEntry => ({
+  ...row,
+  ok: row.ok === 1,
+  source: row.source === null ? null : (JSON.parse(row.source) as SourcePosition),
+  log: row.log === null ? [] : (JSON.parse(row.log) as string[]),
+});
+
+/** Longest text of one entry; a message may quote a manifest or an error of any length. */
+const MAX_TEXT = 1000;
+
+const cut = (text: string): string => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT - 1)}…` : text);
+
+/** What happened, in order. Survives a killed supervisor; the last moments may be lost with the power. */
+export class TimelineStore {
+  readonly #append: Statement<(string | number | null)[], unknown>;
+  readonly #ofKey: Statement<[string, number], Row>;
+  readonly #after: Statement<[number, number, number], Row>;
+  readonly #last: Statement<[], number>;
+  readonly #ended: Statement<[string, number], number>;
+
+  constructor(history: HistoryDatabase) {
+    this.#append = history.prepare(`INSERT INTO timeline
+      (at, kind, key, generation, what, ok, cause, message, source, run, log) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+    this.#ofKey = history.prepare(`${SELECT} WHERE key = ? ORDER BY id DESC LIMIT ?`);
+    this.#after = history.prepare(`${SELECT} WHERE id > ? AND at >= ? ORDER BY id LIMIT ?`);
+    this.#last = history.prepare<[], number>('SELECT coalesce(max(id), 0) FROM timeline').pluck();
+    this.#ended = history
+      .prepare<[string, number], number>("SELECT 1 FROM timeline WHERE key = ? AND kind = 'exit' AND run = ? LIMIT 1")
+      .pluck();
+  }
+
+  /** Not durable by itself: no fsync. Inside a durable change of history.db it goes with that. */
+  append({ atMs, kind, key, generation, what, ok, cause, message, source, run, log }: TimelineDraft): void {
+    this.#append.run(
+      Math.round(atMs),
+      kind,
+      key,
+      generation,
+      what,
+      ok ? 1 : 0,
+      cut(cause),
+      cut(message),
+      source === null ? null : JSON.stringify(source),
+      run,
+      log.length === 0 ? null : JSON.stringify(log),
+    );
+  }
+
+  /** The latest of one resource, newest first. */
+  ofKey(key: ResourceKey, limit: number): readonly TimelineEntry[] {
+    return this.#ofKey.all(key, limit).map(fromRow);
+  }
+
+  /** Those that came after entry `id` and happened at `sinceMs` or later, oldest first. */
+  after(id: number, sinceMs: number, limit: number): readonly TimelineEntry[] {
+    return this.#after.all(id, sinceMs, limit).map(fromRow);
+  }
+
+  /** Id of the newest entry; 0 when there is none. */
+  lastId(): number {
+    return this.#last.get() ?? 0;
+  }
+
+  /** True when the end of this run of a container is told already. */
+  hasExit(key: ResourceKey, run: number): boolean {
+    return this.#ended.get(key, run) !== undefined;
+  }
+}

@@ -1,0 +1,144 @@
+/** Answers about the past: history, events, why. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { EventOptions, EventView, HistoryView, WhyView } from '../api/explain-views.ts';
+import type { DescribeView, DiffView } from '../api/supervisor.ts';
+import { formatTime } from '../model/clock.ts';
+import { TsdError } from '../model/errors.ts';
+import { parseKey, type ResourceKey } from '../model/resource.ts';
+import type { TimelineEntry } from '../model/timeline.ts';
+import { dependenciesOf, isContainer } from '../reconcile/plan/references.ts';
+import type { History } from '../state/history/history.ts';
+import type { SupervisorEventBus } from './events.ts';
+import { diffStates } from './plan-views.ts';
+import type { Sources } from './sources.ts';
+import type { LoopState } from './views.ts';
+import { whyChain } from './why.ts';
+
+export interface ExplainParts {
+  readonly history: History;
+  readonly sources: Sources;
+  readonly loop: LoopState;
+  readonly events: SupervisorEventBus;
+}
+
+/** Entries of one resource that an answer to `why` is made of. */
+const WHY_ENTRIES = 300;
+const PAGE = 500;
+/** A follower looks again after this long even when nothing seems to change. */
+const RECHECK_MS = 1_000;
+
+/** Newest first. */
+export function historyViews(history: History, limit: number): readonly HistoryView[] {
+  return history.generations.list(limit).map(({ n, createdAtMs, cause, pins, changes }, index) => ({
+    generation: n,
+    at: formatTime(createdAtMs),
+    cause,
+    current: index === 0,
+    files: changes.files,
+    resources: changes.resources.map(({ key, change }) => ({ resource: key, change })),
+    held: Object.entries(pins.apps).map(([app, { generation, reason }]) => ({ app, generation, reason })),
+  }));
+}
+
+/**
+ * Field by field, what a generation changed beside the one before it that is kept.
+ * @throws TsdError TSD_NO_SUCH_RESOURCE when it is not kept
+ */
+export function historyDiff(sources: Sources, n: number): readonly DiffView[] {
+  const state = sources.stateOf(n);
+  if (!state) {
+    throw new TsdError('TSD_NO_SUCH_RESOURCE', `there is no generation ${n}`, {
+      hint: '`tsdocker history` lists those that are kept.',
+    });
+  }
+  return diffStates(sources.stateOf(n - 1) ?? { generation: 0, resources: new Map() }, state);
+}
+
+function eventView({ key, atMs, ...entry }: TimelineEntry): EventView {
+  const { id, kind, ...rest } = entry;
+  return { id, time: formatTime(atMs), kind, resource: key, ...rest };
+}
+
+/** What happened and, with `follow`, what happens, until the signal aborts. */
+export async function* eventViews(
+  { history, events }: Pick<ExplainParts, 'history' | 'events'>,
+  { follow, sinceMs }: EventOptions,
+  signal?: AbortSignal,
+): AsyncGenerator<EventView> {
+  const { timeline } = history;
+  let last = follow && sinceMs === null ? timeline.lastId() : 0;
+  while (!signal?.aborted) {
+    const page = timeline.after(last, sinceMs ?? 0, PAGE);
+    for (const entry of page) {
+      yield eventView(entry);
+      last = entry.id;
+    }
+    if (page.length === PAGE) continue;
+    if (!follow) return;
+    await events.nextChange(RECHECK_MS, signal);
+  }
+}
+
+/** Least time between two looks for one watcher. */
+const WATCH_INTERVAL_MS = 100;
+
+/** A list now, and again whenever it is another one, until the signal aborts. */
+export async function* watchList<T>(
+  list: () => readonly T[],
+  events: SupervisorEventBus,
+  signal?: AbortSignal,
+): AsyncGenerator<readonly T[]> {
+  let shown: string | null = null;
+  while (!signal?.aborted) {
+    const rows = list();
+    const text = JSON.stringify(rows);
+    if (text !== shown) yield rows;
+    shown = text;
+    await events.nextChange(RECHECK_MS, signal);
+    // Many things change in a burst; one look answers for all of them.
+    await delay(WATCH_INTERVAL_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** What a manifest or app says about why its resources are as they are. */
+function standingOfApp(sources: Sources, app: string): string[] {
+  const lines = sources.views().flatMap((view) => {
+    if (view.app !== app) return [];
+    const [issue] = view.issues;
+    if (view.held !== null) return [`${view.file} is held: ${view.held}`];
+    if (view.state !== 'Rejected' || !issue) return [];
+    return [`the edit of ${issue.file}:${issue.line}:${issue.column} is not taken over: ${issue.message}`];
+  });
+  return [...new Set(lines)];
+}
+
+/** Resources that it needs and that wait themselves. */
+function needs({ sources, loop }: ExplainParts, key: ResourceKey): string[] {
+  const desired = sources.state.resources.get(key);
+  if (!desired || !isContainer(desired)) return [];
+  return [...new Set(dependenciesOf(desired))].flatMap((need) => {
+    const hold = loop.hold(need);
+    return hold ? [`needs ${need}, which waits: ${hold.message}`] : [];
+  });
+}
+
+/** Why a resource is as it is. @param view as `describe` has it */
+export function why(parts: ExplainParts, key: ResourceKey, view: DescribeView['view']): WhyView {
+  const { history, sources, loop } = parts;
+  const entries = [...history.timeline.ofKey(key, WHY_ENTRIES)].reverse();
+  const hold = loop.hold(key);
+  const op = loop.inFlight(key);
+  return {
+    resource: key,
+    phase: view.phase,
+    message: view.message,
+    source: view.source,
+    steps: whyChain(entries),
+    now: [
+      ...(op ? [`${op.op} is being carried out: ${op.cause.message}`] : []),
+      ...(hold ? [`${hold.reason}: ${hold.message}`] : []),
+      ...needs(parts, key),
+      ...standingOfApp(sources, parseKey(key).app),
+    ],
+  };
+}

@@ -1,0 +1,92 @@
+/** Generations in history.db: written with what they changed, and read back; edits that became none. */
+import { desiredState, type ResolveOptions, type SourceOutcome } from '../manifest/desired-state.ts';
+import type { DesiredState } from '../model/desired.ts';
+import type { GenerationChanges, GenerationPins } from '../state/history/generation-store.ts';
+import type { History } from '../state/history/history.ts';
+import type { SourceText } from '../state/history/source-store.ts';
+import { diffStates } from './plan-views.ts';
+import { type SourceMap, sourceId } from './source.ts';
+import { editEntries, resourceChanges } from './source-changes.ts';
+
+type Outcomes = ReadonlyMap<string, SourceOutcome>;
+
+export interface NewGeneration {
+  readonly texts: readonly SourceText[];
+  readonly cause: string;
+  readonly pins: GenerationPins;
+  readonly files: GenerationChanges['files'];
+  readonly before: DesiredState;
+  readonly after: DesiredState;
+}
+
+/** Saves a generation with what it changed, on the timeline too; durable when it returns. */
+export function saveGeneration(history: History, atMs: number, generation: NewGeneration): void {
+  const { texts, cause, pins, files, before, after } = generation;
+  const differences = diffStates(before, after);
+  history.durable(() => {
+    const revisions = texts.map((text) => history.sources.record(text, atMs).id);
+    const changes = { files, resources: resourceChanges(differences) };
+    const { n } = history.generations.append({ createdAtMs: atMs, cause, pins, changes }, revisions);
+    for (const entry of editEntries(differences, { before, after }, { generation: n, cause, atMs })) {
+      history.timeline.append(entry);
+    }
+  });
+}
+
+/** The desired state of a generation as it was, or null when it is not kept. */
+export function stateOfGeneration(
+  history: History,
+  options: Omit<ResolveOptions, 'generation'>,
+  n: number,
+): DesiredState | null {
+  const generation = history.generations.get(n);
+  if (!generation) return null;
+  const revisions = history.sources.ofGeneration(n).map((source) => {
+    const id = sourceId(source);
+    const contentHashes = generation.pins.content[id] ?? {};
+    return {
+      sourceId: id,
+      file: source.origin,
+      baseDir: source.baseDir,
+      // Files that it referred to may be others now: the hashes of that time go with the last good text.
+      content: { ok: false, message: 'a revision of the past' } as const,
+      lastGood: { text: source.text, contentHashes },
+    };
+  });
+  return desiredState(revisions, { ...options, generation: n }).state;
+}
+
+/** Puts revisions that were not taken over on the timeline, each once. */
+export class Rejections {
+  readonly #history: History;
+  readonly #said = new Map<string, string>();
+
+  constructor(history: History) {
+    this.#history = history;
+  }
+
+  tell(sources: SourceMap, outcomes: Outcomes, about: { readonly generation: number; readonly atMs: number }): void {
+    for (const [id, { status, issues }] of outcomes) {
+      const [first] = issues;
+      if (status === 'ok' || !first) {
+        this.#said.delete(id);
+        continue;
+      }
+      const text = JSON.stringify(issues);
+      if (this.#said.get(id) === text) continue;
+      this.#said.set(id, text);
+      this.#history.timeline.append({
+        ...about,
+        kind: 'edit',
+        key: null,
+        what: 'rejected',
+        ok: false,
+        cause: `edited ${sources.get(id)?.origin ?? first.position.file}`,
+        message: first.message,
+        source: first.position,
+        run: null,
+        log: [],
+      });
+    }
+  }
+}

@@ -1,0 +1,96 @@
+/** What a new generation changes, in words. Pure. */
+import { basename } from 'node:path';
+import type { DiffView } from '../api/supervisor.ts';
+import type { GoodRevision } from '../manifest/desired-state.ts';
+import type { Desired, DesiredState } from '../model/desired.ts';
+import type { ResourceKey, SourcePosition } from '../model/resource.ts';
+import type { TimelineDraft } from '../model/timeline.ts';
+import { positionOf } from '../reconcile/plan/cause.ts';
+import type { GenerationChanges } from '../state/history/generation-store.ts';
+
+type Revisions = ReadonlyMap<string, GoodRevision>;
+type FileChange = GenerationChanges['files'][number];
+
+/** True when two resolutions hold the same resources with the same specifications. */
+export function sameState(a: DesiredState, b: DesiredState): boolean {
+  if (a.resources.size !== b.resources.size) return false;
+  if ([...(a.untouched ?? [])].join() !== [...(b.untouched ?? [])].join()) return false;
+  for (const [key, desired] of a.resources) {
+    const other = b.resources.get(key);
+    if (other?.specHash !== desired.specHash || other.engineName !== desired.engineName) return false;
+    if (JSON.stringify(other.contentHashes) !== JSON.stringify(desired.contentHashes)) return false;
+  }
+  return true;
+}
+
+/** Manifests that are in use and were not, or are not what they were. @param originOf of a source's id */
+export function fileChanges(before: Revisions, after: Revisions, originOf: (id: string) => string): FileChange[] {
+  const changes: FileChange[] = [];
+  for (const [id, { text, contentHashes }] of after) {
+    const previous = before.get(id);
+    const sameContent = JSON.stringify(previous?.contentHashes) === JSON.stringify(contentHashes);
+    if (!previous) changes.push({ file: originOf(id), change: 'added' });
+    else if (previous.text !== text) changes.push({ file: originOf(id), change: 'changed' });
+    else if (!sameContent) changes.push({ file: originOf(id), change: 'content' });
+  }
+  for (const id of before.keys()) if (!after.has(id)) changes.push({ file: originOf(id), change: 'removed' });
+  return changes;
+}
+
+const VERBS = { added: 'added', changed: 'edited', removed: 'removed', content: 'content changed for' } as const;
+const NAMED_FILES = 3;
+
+/** `edited blog.yaml, added shop.yaml`. */
+export function describeFiles(changes: readonly FileChange[]): string {
+  const named = changes.slice(0, NAMED_FILES).map(({ file, change }) => `${VERBS[change]} ${basename(file)}`);
+  const more = changes.length - named.length;
+  return more > 0 ? `${named.join(', ')} and ${more} more` : named.join(', ');
+}
+
+const MAX_VALUE = 60;
+
+function shown(value: unknown): string {
+  if (value === undefined || value === null) return 'unset';
+  const text = JSON.stringify(value);
+  return text.length > MAX_VALUE ? `${text.slice(0, MAX_VALUE - 1)}…` : text;
+}
+
+/** `env.MODE "a" -> "b"; ports [] -> ["8080:80"]`. */
+export function describeFields({ fields }: Pick<DiffView, 'fields'>): string {
+  return fields.map(({ path, from, to }) => `${path} ${shown(from)} -> ${shown(to)}`).join('; ');
+}
+
+function placeOf(difference: DiffView, before: Desired | undefined, after: Desired | undefined): SourcePosition | null {
+  const [first] = difference.fields;
+  if (after && first) return positionOf(after, first.path);
+  return (after ?? before)?.source ?? null;
+}
+
+/** One entry of the timeline for each resource that a generation declares differently. */
+export function editEntries(
+  differences: readonly DiffView[],
+  { before, after }: { readonly before: DesiredState; readonly after: DesiredState },
+  { generation, cause, atMs }: { readonly generation: number; readonly cause: string; readonly atMs: number },
+): TimelineDraft[] {
+  return differences.map((difference) => {
+    const key = difference.resource as ResourceKey;
+    const fields = describeFields(difference);
+    return {
+      atMs,
+      kind: 'edit',
+      key,
+      generation,
+      what: difference.change,
+      ok: true,
+      cause,
+      message: fields === '' ? difference.change : fields,
+      source: placeOf(difference, before.resources.get(key), after.resources.get(key)),
+      run: null,
+      log: [],
+    };
+  });
+}
+
+export function resourceChanges(differences: readonly DiffView[]): GenerationChanges['resources'] {
+  return differences.map(({ resource, change }) => ({ key: resource as ResourceKey, change }));
+}

@@ -1,0 +1,33 @@
+/** A manifest as the supervisor has it. */
+import type { WatchedFile } from '../manifest/source/settle.ts';
+import type { SourceKind, SourceText } from '../state/history/source-store.ts';
+
+export interface Source {
+  readonly kind: SourceKind;
+  /** Absolute path of the file, or the name it was applied under. */
+  readonly origin: string;
+  /** Relative paths start here. */
+  readonly baseDir: string;
+  readonly content: WatchedFile['content'];
+}
+
+/** By {@link sourceId}. */
+export type SourceMap = ReadonlyMap<string, Source>;
+
+/** The same over edits. */
+export function sourceId({ kind, origin }: Pick<Source, 'kind' | 'origin'>): string {
+  return `${kind} ${origin}`;
+}
+
+export function originOf(id: string): string {
+  return id.slice(id.indexOf(' ') + 1);
+}
+
+/** A manifest as a generation stored it. */
+export function storedSource({ kind, origin, baseDir, text }: SourceText): Source {
+  return { kind, origin, baseDir, content: { ok: true, text } };
+}
+
+export function bySourceId(sources: Iterable<Source>): Map<string, Source> {
+  return new Map([...sources].map((source) => [sourceId(source), source]));
+}

@@ -1,0 +1,159 @@
+/** Writes what happens onto the timeline, one plain statement an entry: no fsync, and nothing is lost with the supervisor. */
+import type { TaskExit } from '../drivers/contract.ts';
+import type { Clock } from '../model/clock.ts';
+import { describeError } from '../model/errors.ts';
+import { parseKey, type ResourceKey } from '../model/resource.ts';
+import type { TimelineDraft, TimelineKind } from '../model/timeline.ts';
+import type { PassReport } from '../reconcile/controller.ts';
+import type { OpResult } from '../reconcile/executor.ts';
+import type { Hold, Op } from '../reconcile/op.ts';
+import type { ContainerRecord } from '../state/container-record.ts';
+import type { ContainerStore } from '../state/containers.ts';
+import type { History } from '../state/history/history.ts';
+import { logExcerpt } from './log-excerpt.ts';
+
+export interface TimelineOptions {
+  readonly history: History;
+  readonly containers: ContainerStore;
+  readonly clock: Clock;
+  /** The present one. */
+  readonly generation: () => number;
+}
+
+/** A run that an earlier supervisor began, as it was found. */
+export interface FoundRun {
+  readonly record: ContainerRecord;
+  readonly run: number;
+  /** Null when it still runs. */
+  readonly exit: Pick<TaskExit, 'exitCode' | 'oomKilled' | 'finishedAtMs'> | null;
+  readonly reason: string;
+}
+
+/** Holds that end with the next op; nobody asks about them. */
+const PASSING: ReadonlySet<Hold['reason']> = new Set(['busy']);
+
+/** Clocks of the shim and of the payload's first line may be read in either order. */
+const START_SLACK_MS = 20;
+
+function describeEnd({ exitCode, oomKilled }: Pick<TaskExit, 'exitCode' | 'oomKilled'>): string {
+  if (exitCode === null) return 'ended unseen';
+  return oomKilled ? `exited with ${exitCode} (out of memory)` : `exited with ${exitCode}`;
+}
+
+function kindOf(op: Op): TimelineKind {
+  if (op.op === 'container.start') return 'start';
+  return op.cause.reason === 'drift' ? 'drift' : 'op';
+}
+
+export class Timeline {
+  readonly #options: TimelineOptions;
+  /** What was last said of a resource that waits. */
+  readonly #holds = new Map<ResourceKey, string>();
+
+  constructor(options: TimelineOptions) {
+    this.#options = options;
+  }
+
+  /** An op has ended. One that was skipped because another failed is not told: that one is. */
+  op({ op, status, error, skipped }: OpResult, generation: number): void {
+    if (skipped !== null) return;
+    const failed = status === 'failed' && parseKey(op.key).kind === 'container' && 'containerId' in op;
+    this.#append({
+      kind: kindOf(op),
+      key: op.key,
+      generation,
+      what: op.op,
+      ok: status === 'done',
+      cause: op.cause.message,
+      message: error ? `${describeError(error)}${error.hint === '' ? '' : ` — ${error.hint}`}` : '',
+      source: op.cause.source ?? error?.source ?? null,
+      run: op.op === 'container.start' ? op.run : null,
+      log: failed ? this.#excerpt(this.#options.containers.get(op.containerId)) : [],
+    });
+  }
+
+  /** A run has ended. */
+  exit(exit: TaskExit, key: ResourceKey | null): void {
+    const record = this.#options.containers.get(exit.containerId);
+    if (key && record) this.#ended(key, record, exit, '');
+  }
+
+  /** What was found of an earlier supervisor's runs when this one started. */
+  found({ record, run, exit, reason }: FoundRun): void {
+    const key = record.owner?.key;
+    if (key === undefined) return;
+    if (exit) {
+      // The earlier supervisor may have told of it and died before it was recorded.
+      if (this.#options.history.timeline.hasExit(key, run)) return;
+      this.#ended(key, record, { ...exit, run }, reason);
+      return;
+    }
+    this.#append({
+      kind: 'adopt',
+      key,
+      what: 'adopted',
+      cause: reason,
+      message: `pid ${record.state.pid} goes on`,
+      run,
+    });
+  }
+
+  /** A pass has ended: what newly waits, and for what. */
+  pass({ scope, plan }: PassReport): void {
+    const held = new Map(plan.holds.map((hold) => [hold.key, hold]));
+    for (const key of scope ?? [...this.#holds.keys()]) if (!held.has(key)) this.#holds.delete(key);
+    for (const { key, reason, message } of held.values()) {
+      const text = `${reason} ${message}`;
+      if (PASSING.has(reason) || this.#holds.get(key) === text) continue;
+      this.#holds.set(key, text);
+      // Said before this supervisor started, and nothing happened since.
+      const [latest] = this.#options.history.timeline.ofKey(key, 1);
+      if (latest?.kind === 'hold' && latest.what === reason && latest.message === message) continue;
+      this.#append({ kind: 'hold', key, generation: plan.generation, what: reason, ok: reason !== 'failed', message });
+    }
+  }
+
+  /** A person asked for something. */
+  override(key: ResourceKey, what: string, message: string): void {
+    this.#append({ kind: 'override', key, what, cause: 'requested', message });
+  }
+
+  #ended(
+    key: ResourceKey,
+    record: ContainerRecord,
+    exit: Pick<TaskExit, 'run' | 'exitCode' | 'oomKilled' | 'finishedAtMs'>,
+    cause: string,
+  ): void {
+    this.#append({
+      atMs: exit.finishedAtMs,
+      kind: 'exit',
+      key,
+      what: exit.oomKilled ? 'oom-killed' : 'exited',
+      ok: exit.exitCode === 0,
+      cause,
+      message: describeEnd(exit),
+      run: exit.run,
+      log: this.#excerpt(record),
+    });
+  }
+
+  #excerpt(record: ContainerRecord | undefined): readonly string[] {
+    if (!record) return [];
+    const since = record.state.startedAt === null ? 0 : Date.parse(record.state.startedAt) - START_SLACK_MS;
+    return logExcerpt(this.#options.containers.logPath(record.id), since);
+  }
+
+  #append(entry: Pick<TimelineDraft, 'kind' | 'key' | 'what'> & Partial<TimelineDraft>): void {
+    this.#options.history.timeline.append({
+      atMs: this.#options.clock.now().wallMs,
+      generation: this.#options.generation(),
+      ok: true,
+      cause: '',
+      message: '',
+      source: null,
+      run: null,
+      log: [],
+      ...entry,
+    });
+  }
+}

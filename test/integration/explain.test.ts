@@ -1,0 +1,249 @@
+import { execFile } from 'node:child_process';
+import { resolve } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { EventView, HistoryView, WhyView } from '../../src/api/explain-views.ts';
+import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
+import { TestSupervisor } from '../support/supervisor.ts';
+import { until } from '../support/wait.ts';
+
+let supervisor: TestSupervisor;
+
+beforeEach(async () => {
+  supervisor = await new TestSupervisor().start();
+});
+
+afterEach(async () => {
+  await supervisor.destroy();
+});
+
+const app = (containers: string) => `${BUSYBOX_IMAGE}containers:\n${containers}`;
+const TALKATIVE = shell('echo ready to serve; trap "exit 0" TERM; while :; do sleep 3600 & wait; done');
+
+const why = async (name: string): Promise<WhyView> => JSON.parse(await supervisor.ok('why', name, '-o', 'json'));
+const history = async (): Promise<HistoryView[]> => JSON.parse(await supervisor.ok('history', '-o', 'json'));
+const events = async (...args: string[]): Promise<EventView[]> =>
+  (await supervisor.ok('events', '-o', 'json', ...args))
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
+const kinds = (view: WhyView) => view.steps.map(({ kind }) => kind);
+
+describe('why', () => {
+  test('leads from the edit over the restart and the death to the present, and survives kill -9 of the supervisor', async () => {
+    const manifest = (mode: string) =>
+      app(`  web: { image: busybox, command: ${TALKATIVE}, env: { MODE: ${mode} }, restart: always }\n`);
+    const file = supervisor.drop('app.yaml', manifest('one'));
+    const first = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    supervisor.drop('app.yaml', manifest('two'));
+    const second = await supervisor.waitFor('web', 'restarted', ({ ready, pid }) => ready && pid !== first.pid);
+    process.kill(second.pid ?? 0, 'SIGKILL');
+    await supervisor.waitFor('web', 'back', ({ ready, pid }) => ready && pid !== second.pid);
+
+    const view = await why('web');
+    expect(kinds(view)).toEqual(['edit', 'exit', 'start', 'exit', 'start']);
+    const [edit, stopped, restarted, died, back] = view.steps;
+    expect(edit).toMatchObject({
+      text: 'env.MODE "one" -> "two"',
+      cause: 'edited app.yaml',
+      generation: 2,
+      source: { file, line: 4 },
+    });
+    expect(stopped).toMatchObject({ text: 'exited with 0 (run 1)', ok: true, log: ['ready to serve'] });
+    expect(restarted?.cause).toContain(`env.MODE changed in ${file}:4:`);
+    expect(died).toMatchObject({ text: 'exited with 137 (run 2)', ok: false, log: ['ready to serve'] });
+    expect(back).toMatchObject({ text: 'started (run 3)', cause: 'exited with 137, restart 1' });
+
+    await supervisor.crash();
+    await supervisor.start();
+    const after = await why('web');
+    expect(after.steps.slice(0, 5)).toEqual(view.steps);
+    expect(after.steps.at(-1)).toMatchObject({ kind: 'adopt' });
+    expect((await supervisor.ok('why', 'web')).split('\n')).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^ +\| ready to serve$/),
+        expect.stringContaining('edited app.yaml'),
+      ]),
+    );
+  });
+
+  test('tells a crash loop once, and what it waits for', async () => {
+    supervisor.drop(
+      'app.yaml',
+      app(`  web: { image: busybox, command: ${shell('echo no luck >&2; exit 3')}, restart: always }\n`),
+    );
+    await supervisor.waitFor(
+      'web',
+      'restarted thrice',
+      ({ restarts, phase }) => restarts >= 3 && phase === 'BackingOff',
+    );
+    const view = await why('web');
+    expect(view.phase).toBe('BackingOff');
+    expect(view.steps.length).toBeLessThan(12);
+    expect(view.steps.find(({ kind, times }) => kind === 'exit' && times > 1)).toMatchObject({
+      ok: false,
+      log: ['no luck'],
+    });
+    expect(view.now[0]).toMatch(/^backing-off: exited with 3, restart \d after/);
+  });
+
+  test('names the dependency that a container waits for, and the edit that is not taken over', async () => {
+    const bad = shell('exit 1');
+    const file = supervisor.drop(
+      'app.yaml',
+      app(`  db: { image: busybox, command: ${bad} }\n  web: { image: busybox, command: ${FOREVER}, links: [db] }\n`),
+    );
+    await supervisor.waitFor('web', 'parked', ({ conditions }) =>
+      conditions.some(({ reason }) => reason === 'DependencyNotReady'),
+    );
+    supervisor.drop('app.yaml', app('  web: { imge: busybox }\n'));
+    const view = await until('the rejection told', async () => {
+      const seen = await why('web');
+      return seen.now.length >= 3 ? seen : null;
+    });
+    expect(view.now).toEqual([
+      expect.stringMatching(/^dependency-not-ready: waits for container\/app\/db/),
+      expect.stringMatching(/^needs container\/app\/db, which waits: exited with 1/),
+      expect.stringMatching(new RegExp(`^the edit of ${file}:4:\\d+ is not taken over: .*imge`)),
+    ]);
+    expect(await supervisor.ok('get', 'c', '-o', 'wide')).toContain('Parked: DependencyNotReady');
+  });
+
+  test('an exit while the supervisor was away has its true time and last lines', async () => {
+    supervisor.drop(
+      'app.yaml',
+      app(
+        `  job: { image: busybox, command: ${shell('echo first; read x < /dev/null; sleep 1; echo last; exit 5')} }\n`,
+      ),
+    );
+    await supervisor.waitFor('job', 'running', ({ pid }) => pid !== null);
+    await supervisor.crash();
+    await supervisor.start();
+    await supervisor.waitFor('job', 'exited', ({ phase }) => phase === 'Exited');
+    const exit = (await why('job')).steps.find(({ kind }) => kind === 'exit');
+    expect(exit).toMatchObject({ text: 'exited with 5 (run 1)', log: ['first', 'last'] });
+  });
+});
+
+describe('history and rollback', () => {
+  const manifest = (mode: string) => app(`  web: { image: busybox, command: ${FOREVER}, env: { MODE: ${mode} } }\n`);
+
+  test('an applied manifest goes back to what it was, as a new generation', async () => {
+    const file = supervisor.file('app.yaml', manifest('one'));
+    await supervisor.ok('apply', '--wait', '-f', file);
+    supervisor.file('app.yaml', manifest('two'));
+    await supervisor.ok('apply', '--wait', '-f', file);
+    const [newest, oldest] = await history();
+    expect(newest).toMatchObject({
+      generation: 2,
+      current: true,
+      cause: `applied ${file}`,
+      files: [{ file, change: 'changed' }],
+      resources: [{ resource: 'container/app/web', change: 'changed' }],
+    });
+    expect(oldest?.resources.map(({ change }) => change)).toEqual(['added', 'added']);
+    expect(await supervisor.ok('history', '--diff', '2')).toContain('env.MODE: "one" -> "two"');
+
+    expect(await supervisor.ok('rollback', '--to', '1', '--dry-run')).toContain('start container/app/web');
+    expect(await history()).toHaveLength(2);
+    await supervisor.ok('rollback', '--to', '1', '--wait');
+    expect((await history())[0]).toMatchObject({ generation: 3, cause: 'rolled back to generation 1' });
+    expect(await supervisor.ok('history', '--diff', '3')).toContain('env.MODE: "two" -> "one"');
+    expect(await supervisor.ok('describe', 'web')).toContain('MODE: one');
+    expect(await supervisor.cli('rollback', '--to', '77')).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('there is no generation 77'),
+    });
+  });
+
+  test('a watched file is named; with --hold its app stays as it was until the file changes', async () => {
+    const file = supervisor.drop('app.yaml', manifest('one'));
+    await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    supervisor.drop('app.yaml', manifest('two'));
+    const mode = async () => /MODE: (\w+)/.exec(await supervisor.ok('describe', 'web'))?.[1];
+    await until('the edit taken over', async () => (await mode()) === 'two');
+    expect(await supervisor.cli('rollback', '--to', '1')).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(new RegExp(`${file} differs from generation 1[^]*--hold`)),
+    });
+    await supervisor.ok('rollback', '--to', '1', '--hold', '--wait');
+    expect(await mode()).toBe('one');
+    const held = async () => JSON.parse(await supervisor.ok('get', 'manifests', '-o', 'json'))[0];
+    expect(await held()).toMatchObject({ file, state: 'Held', held: 'rolled back to generation 1' });
+    expect((await why('web')).now).toContain(`${file} is held: rolled back to generation 1`);
+
+    await supervisor.crash();
+    await supervisor.start();
+    expect(await held()).toMatchObject({ state: 'Held' });
+    expect(await mode()).toBe('one');
+    supervisor.drop('app.yaml', manifest('three'));
+    await until('the next edit taken over', async () => (await mode()) === 'three');
+    expect(await held()).toMatchObject({ state: 'Active', held: null });
+  });
+
+  test('approve takes over the manifest of a held app', async () => {
+    supervisor.drop('app.yaml', manifest('one'));
+    await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    supervisor.drop('app.yaml', manifest('two'));
+    await until('the edit taken over', async () => (await supervisor.ok('describe', 'web')).includes('MODE: two'));
+    await supervisor.ok('rollback', '--to', '1', '--hold');
+    expect(await supervisor.ok('approve', 'app')).toContain('approved app');
+    expect(await supervisor.ok('describe', 'web')).toContain('MODE: two');
+  });
+});
+
+describe('events', () => {
+  test('-f sees what happens, the list holds it afterwards', async () => {
+    supervisor.drop('app.yaml', app(`  web: { image: busybox, command: ${FOREVER} }\n`));
+    const { pid } = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    let seen = '';
+    const follower = execFile(resolve(import.meta.dirname, '../../bin/tsdocker'), ['events', '-f', '-o', 'json'], {
+      env: { ...process.env, TSDOCKER_HOST: supervisor.socket },
+    });
+    try {
+      follower.stdout?.on('data', (chunk: string) => {
+        seen += chunk;
+      });
+      await until('the follower sees a request', async () => {
+        await supervisor.cli('kill', '-s', 'URG', 'web');
+        return seen.includes('"what":"kill"');
+      });
+      await supervisor.ok('stop', 'web');
+      await until('the follower sees the end', () => seen.includes('"what":"exited"'));
+      const last = seen.split('\n').filter((line) => line.includes('"exit"'));
+      expect(JSON.parse(last[0] ?? '')).toMatchObject({
+        resource: 'container/app/web',
+        message: 'exited with 0',
+        run: 1,
+      });
+    } finally {
+      follower.kill();
+    }
+    const kept = await events();
+    expect(kept.map(({ id }) => id)).toEqual([...kept.map(({ id }) => id)].sort((a, b) => a - b));
+    const ofWeb = kept.filter(({ resource }) => resource === 'container/app/web');
+    expect(ofWeb.map(({ what }) => what)).toEqual(
+      expect.arrayContaining(['added', 'container.create', 'container.start', 'stop', 'exited', 'stopped-by-user']),
+    );
+    expect(pid).not.toBeNull();
+    expect(await events('--since', '1h')).toEqual(await events());
+    expect(await events('--since', '2100-01-01T00:00:00Z')).toEqual([]);
+  });
+
+  test('get -w shows a container come and go', async () => {
+    let seen = '';
+    const watcher = execFile(resolve(import.meta.dirname, '../../bin/tsdocker'), ['get', 'containers', '-w'], {
+      env: { ...process.env, TSDOCKER_HOST: supervisor.socket },
+    });
+    try {
+      watcher.stdout?.on('data', (chunk: string) => {
+        seen += chunk;
+      });
+      supervisor.drop('app.yaml', app(`  web: { image: busybox, command: ${FOREVER} }\n`));
+      await until('it runs', () => /^web .* Running/m.test(seen));
+      await supervisor.ok('stop', 'web');
+      await until('it is stopped', () => /^web .* Exited/m.test(seen));
+    } finally {
+      watcher.kill();
+    }
+  });
+});

@@ -1,0 +1,164 @@
+import { describe, expect, test } from 'vitest';
+import type { TimelineDraft, TimelineEntry } from '../../../src/model/timeline.ts';
+import { whyChain } from '../../../src/supervisor/why.ts';
+
+const source = { file: 'blog.yaml', line: 12, column: 3 };
+const BASE: TimelineDraft = {
+  atMs: 0,
+  kind: 'op',
+  key: 'container/blog/web',
+  generation: 7,
+  what: '',
+  ok: true,
+  cause: '',
+  message: '',
+  source: null,
+  run: null,
+  log: [],
+};
+
+/** Entries a second apart from 03:00:00 on. */
+function timeline(...drafts: readonly Partial<TimelineDraft>[]): TimelineEntry[] {
+  const start = Date.parse('2026-01-02T03:00:00Z');
+  return drafts.map((draft, index) => ({ ...BASE, atMs: start + index * 1000, ...draft, id: index + 1 }));
+}
+
+/** The chain as text, one line a step. */
+function chain(entries: readonly TimelineEntry[]): string {
+  return whyChain(entries)
+    .map(({ at, kind, ok, text, cause, log, times }) => {
+      const count = times > 1 ? ` [${times} times]` : '';
+      const lines = log.map((line) => `\n    | ${line}`).join('');
+      return `${at.slice(11, 19)} ${kind}${ok ? '' : '!'} ${text}${count}${cause === '' ? '' : ` <- ${cause}`}${lines}`;
+    })
+    .join('\n');
+}
+
+const edit = (message: string, generation = 7): Partial<TimelineDraft> => ({
+  kind: 'edit',
+  what: 'changed',
+  cause: 'edited blog.yaml',
+  message,
+  generation,
+  source,
+});
+const op = (what: string, cause: string, rest: Partial<TimelineDraft> = {}): Partial<TimelineDraft> => ({
+  what,
+  cause,
+  ...rest,
+});
+const start = (run: number, cause: string): Partial<TimelineDraft> => ({
+  kind: 'start',
+  what: 'container.start',
+  run,
+  cause,
+});
+const exit = (run: number, code: number, log: readonly string[] = []): Partial<TimelineDraft> => ({
+  kind: 'exit',
+  what: 'exited',
+  ok: code === 0,
+  run,
+  message: `exited with ${code}`,
+  log,
+});
+const hold = (what: string, message: string): Partial<TimelineDraft> => ({ kind: 'hold', what, message });
+
+describe('the chain', () => {
+  test('leads from the edit over ops and the end to the present hold', () => {
+    const entries = timeline(
+      edit('env.MODE "a" -> "b"'),
+      op('container.stop', 'env.MODE changed in blog.yaml:12:3'),
+      start(2, 'env.MODE changed in blog.yaml:12:3'),
+      exit(2, 3, ['connecting', 'no route']),
+      hold('backing-off', 'exited with 3, restart 1 after 500 ms'),
+    );
+    expect(chain(entries)).toMatchInlineSnapshot(`
+      "03:00:00 edit env.MODE "a" -> "b" <- edited blog.yaml
+      03:00:02 start stopped, started (run 2) <- env.MODE changed in blog.yaml:12:3
+      03:00:03 exit! exited with 3 (run 2)
+          | connecting
+          | no route
+      03:00:04 hold backing-off: exited with 3, restart 1 after 500 ms"
+    `);
+  });
+
+  test('begins with the latest edit', () => {
+    const entries = timeline(edit('added', 1), start(1, 'declared'), edit('ports [] -> ["80"]', 2), start(2, 'ports'));
+    expect(chain(entries)).toMatchInlineSnapshot(`
+      "03:00:02 edit ports [] -> ["80"] <- edited blog.yaml
+      03:00:03 start started (run 2) <- ports"
+    `);
+  });
+
+  test('begins with what is kept when the edit is forgotten', () => {
+    expect(chain(timeline(exit(8, 1), start(9, 'exited with 1, restart 8')))).toMatchInlineSnapshot(`
+      "03:00:00 exit! exited with 1 (run 8)
+      03:00:01 start started (run 9) <- exited with 1, restart 8"
+    `);
+  });
+
+  test('tells a crash loop once, with its latest lines and how often', () => {
+    const rounds = [1, 2, 3, 4].flatMap((run) => [
+      exit(run, 3, [`try ${run}`]),
+      hold('backing-off', `exited with 3, restart ${run} after ${run}.0 s`),
+      start(run + 1, `exited with 3, restart ${run}`),
+    ]);
+    const entries = timeline(edit('added'), start(1, 'declared in blog.yaml:12:3'), ...rounds, exit(5, 3, ['try 5']));
+    expect(chain(entries)).toMatchInlineSnapshot(`
+      "03:00:00 edit added <- edited blog.yaml
+      03:00:01 start started (run 1) <- declared in blog.yaml:12:3
+      03:00:11 exit! exited with 3 (run 4) [4 times]
+          | try 4
+      03:00:12 hold backing-off: exited with 3, restart 4 after 4.0 s [4 times]
+      03:00:13 start started (run 5) [4 times] <- exited with 3, restart 4
+      03:00:14 exit! exited with 3 (run 5)
+          | try 5"
+    `);
+  });
+
+  test('another exit code is another thing', () => {
+    const entries = timeline(
+      exit(1, 3),
+      start(2, 'exited with 3, restart 1'),
+      exit(2, 4),
+      start(3, 'exited with 4, restart 2'),
+    );
+    expect(chain(entries)).not.toContain('times');
+  });
+
+  test('a failed op stands alone, with what was wrong', () => {
+    const entries = timeline(
+      edit('added'),
+      op('container.create', 'declared in blog.yaml:12:3'),
+      op('container.connect', 'declared in blog.yaml:12:3', { ok: false, message: 'port 80 is taken — free it' }),
+      hold('failed', 'port 80 is taken'),
+    );
+    expect(chain(entries)).toMatchInlineSnapshot(`
+      "03:00:00 edit added <- edited blog.yaml
+      03:00:01 op created <- declared in blog.yaml:12:3
+      03:00:02 op! not connected: port 80 is taken — free it <- declared in blog.yaml:12:3
+      03:00:03 hold failed: port 80 is taken"
+    `);
+  });
+
+  test('requests of people, drift and a supervisor that started again have their place', () => {
+    const entries = timeline(
+      edit('added'),
+      { kind: 'adopt', what: 'adopted', message: 'pid 77 goes on', cause: 'the supervisor started again', run: 1 },
+      { kind: 'drift', what: 'container.connect', cause: 'veth missing' },
+      { kind: 'override', what: 'stop', message: 'asked to stop', cause: 'requested' },
+      hold('stopped-by-user', 'stopped until `tsdocker start`'),
+    );
+    expect(chain(entries)).toMatchInlineSnapshot(`
+      "03:00:00 edit added <- edited blog.yaml
+      03:00:01 adopt pid 77 goes on (run 1) <- the supervisor started again
+      03:00:02 drift connected <- veth missing
+      03:00:03 override asked to stop <- requested
+      03:00:04 hold stopped-by-user: stopped until \`tsdocker start\`"
+    `);
+  });
+
+  test('nothing known is an empty chain', () => {
+    expect(whyChain([])).toEqual([]);
+  });
+});
