@@ -14,7 +14,7 @@ import type { ApplyEvent } from './supervisor.ts';
 import { exchange, exchangeJson } from './transport.ts';
 
 /** The part of the client that is about images as files and about the disk. */
-export class ImageFilesClient implements ImageFilesApi {
+export class ImageFilesClient implements ImageFilesApi<ApplyEvent> {
   readonly #socketPath: string;
 
   constructor(socketPath: string) {

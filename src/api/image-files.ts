@@ -1,5 +1,4 @@
 /** Images as files of the host, changes of containers, and what all that takes on disk. */
-import type { ApplyEvent } from './supervisor.ts';
 
 export interface SaveRequest {
   /** `repository[:tag]`, an id or its beginning; a repository alone means all its tags. */
@@ -68,13 +67,14 @@ export interface PruneView {
   readonly bytes: number;
 }
 
-export interface ImageFilesApi {
-  save(request: SaveRequest, signal?: AbortSignal): AsyncIterable<ApplyEvent>;
-  import(request: ImportRequest, signal?: AbortSignal): AsyncIterable<ApplyEvent>;
+/** @typeParam Event what long calls stream. */
+export interface ImageFilesApi<Event> {
+  save(request: SaveRequest, signal?: AbortSignal): AsyncIterable<Event>;
+  import(request: ImportRequest, signal?: AbortSignal): AsyncIterable<Event>;
   /** Writes a container's root filesystem as a tar to an absolute path. */
-  export(container: string, path: string, signal?: AbortSignal): AsyncIterable<ApplyEvent>;
+  export(container: string, path: string, signal?: AbortSignal): AsyncIterable<Event>;
   /** Makes an image of a container's changes on top of its image; the container is paused while they are read. */
-  commit(container: string, request: CommitRequest, signal?: AbortSignal): AsyncIterable<ApplyEvent>;
+  commit(container: string, request: CommitRequest, signal?: AbortSignal): AsyncIterable<Event>;
   /** What a container changed of its image, without what is only a place to mount on. */
   changes(container: string): Promise<readonly ChangeView[]>;
   tree(): Promise<readonly TreeNodeView[]>;

@@ -39,7 +39,7 @@ export interface ImageFilesParts {
 }
 
 /** Images as files of this host, changes of containers, and the disk. */
-export class ImageFiles implements ImageFilesApi {
+export class ImageFiles implements ImageFilesApi<ApplyEvent> {
   readonly #world: World;
   readonly #history: History;
   readonly #container: ImageFilesParts['container'];

@@ -12,7 +12,7 @@ const ID = 'b2'.repeat(32);
 const LAYER = 'e5'.repeat(32);
 
 /** Answers about images as files with fixed values, and keeps what it was asked. */
-export class PlainImageFiles implements ImageFilesApi {
+export class PlainImageFiles implements ImageFilesApi<ApplyEvent> {
   readonly asked: unknown[] = [];
 
   save(request: unknown): AsyncIterable<ApplyEvent> {
