@@ -58,6 +58,8 @@ export interface ObservedContainer {
   readonly imageId: string | null;
   /** The graph or exec driver that made it is not the one in use. */
   readonly available: boolean;
+  /** Whether its last run goes on could not be found out: it is left alone until it can. Left out, false. */
+  readonly unknown?: boolean;
   readonly run: number;
   readonly running: boolean;
   readonly paused: boolean;

@@ -1,14 +1,24 @@
 import type { TaskExit } from '../drivers/contract.ts';
-import type { Clock } from '../model/clock.ts';
+import type { Clock, Instant } from '../model/clock.ts';
 import { formatTime } from '../model/clock.ts';
 import type { ResourceKey } from '../model/resource.ts';
-import type { ContainerRecord } from '../state/container-record.ts';
+import type { ContainerRecord, RunState } from '../state/container-record.ts';
 import type { ContainerStore } from '../state/containers.ts';
 
 export type ExitListener = (exit: TaskExit, key: ResourceKey | null) => void;
 
 const alive = (record: ContainerRecord | undefined): boolean =>
   record?.state.status === 'running' || record?.state.status === 'paused';
+
+/**
+ * The end of a run on the boot clock, null when the run was of another boot. It follows from how long ago the end was by
+ * the wall clock, which may have been set since: the run's own start and the present are its bounds.
+ */
+export function bootTimeOfEnd(state: RunState, finishedAtMs: number, now: Instant, bootId: string): number | null {
+  if (state.bootId !== bootId) return null;
+  const age = now.wallMs - finishedAtMs;
+  return Math.min(now.bootMs, Math.max(state.startedAtBootMs ?? 0, now.bootMs - age));
+}
 
 /** Writes the ends of runs into the container records and wakes who waits for them. */
 export class ExitRecorder {
@@ -33,10 +43,6 @@ export class ExitRecorder {
       this.#early.set(exit.containerId, exit);
       return;
     }
-    const now = this.#clock.now();
-    // The boot clock of the end follows from how long ago it was, as long as it was in this boot.
-    const age = Math.max(0, now.wallMs - exit.finishedAtMs);
-    const sameBoot = record.state.bootId === this.#bootId && age <= now.bootMs;
     this.#containers.updateSoon({
       ...record,
       state: {
@@ -46,7 +52,7 @@ export class ExitRecorder {
         exitCode: exit.exitCode,
         oomKilled: exit.oomKilled,
         finishedAt: formatTime(exit.finishedAtMs),
-        finishedAtBootMs: sameBoot ? now.bootMs - age : null,
+        finishedAtBootMs: bootTimeOfEnd(record.state, exit.finishedAtMs, this.#clock.now(), this.#bootId),
       },
     });
     for (const listener of [...this.#listeners]) listener(exit, record.owner?.key ?? null);

@@ -15,15 +15,18 @@ import type {
 } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { ContainerRecord, RecordedPort } from '../state/container-record.ts';
+import { isUnknown } from '../state/restore.ts';
 import { publishedPorts } from './ops/endpoint.ts';
 import { imageIdOf } from './ops/image-of.ts';
 import { networkConfig } from './ops/network-config.ts';
 import type { World } from './ops/world.ts';
 import { findOrphans } from './plan/gc.ts';
 
-function elapsed(record: ContainerRecord): number {
-  const { startedAt, finishedAt } = record.state;
+/** How long the last run lasted, by the boot clock where both ends were in one boot: the wall clock may be set. */
+function elapsed({ state }: ContainerRecord): number {
+  const { startedAt, finishedAt, startedAtBootMs, finishedAtBootMs } = state;
   if (startedAt === null || finishedAt === null) return 0;
+  if (startedAtBootMs !== null && finishedAtBootMs !== null) return Math.max(0, finishedAtBootMs - startedAtBootMs);
   return Math.max(0, Date.parse(finishedAt) - Date.parse(startedAt));
 }
 
@@ -72,6 +75,7 @@ function observedContainer(world: World, record: ContainerRecord, kernel: Observ
     contentHashes: owner?.contentHashes ?? {},
     imageId: record.imageId === '' ? null : record.imageId,
     available: record.graphDriver === world.graph.name && record.execDriver === world.exec.name && owner !== null,
+    unknown: isUnknown(record),
     run: record.run,
     running: handle !== null,
     paused: state.status === 'paused',

@@ -35,6 +35,8 @@ export type RestoreDecision = { readonly id: string } & (
   /** Made by a driver that is not in use: shown, never touched. */
   | { readonly decision: 'unavailable'; readonly reason: string }
   | { readonly decision: 'adopt'; readonly handle: RunHandle }
+  /** Nobody can say whether it still runs. Two runs would be worse than none: it is left alone until somebody can. */
+  | { readonly decision: 'unknown' }
   /** It ran when the last supervisor wrote and does not run now. Nothing is signalled. */
   | {
       readonly decision: 'exited';
@@ -46,6 +48,11 @@ export type RestoreDecision = { readonly id: string } & (
 );
 
 const LIVE: readonly RunState['status'][] = ['running', 'paused', 'restarting'];
+
+/** True for a run of ours whose fate is not known; a run that is followed has a handle. */
+export function isUnknown({ owner, state, handle }: ContainerRecord): boolean {
+  return owner !== null && LIVE.includes(state.status) && handle === null;
+}
 
 function unavailableReason(container: ContainerRecord, input: RestoreInput): string | null {
   // Docker wrote no driver before there was a choice, and aufs was the only one.
@@ -80,7 +87,7 @@ function decideOwnRun(container: ContainerRecord, answer: AdoptionAnswer | undef
     finishedAtMs: null,
     reason,
   });
-  if (answer === undefined) return lost('the exec driver could not say what became of it');
+  if (answer === undefined) return { id, decision: 'unknown' };
   if (answer.state === 'running') {
     if (answer.handle.bootId !== bootId) return lost('its processes belong to an earlier boot');
     return { id, decision: 'adopt', handle: answer.handle };

@@ -1,8 +1,9 @@
 /** Takes over what an earlier supervisor left: runs that go on, runs that ended meanwhile, names. */
-import type { AdoptResult } from '../drivers/contract.ts';
+import type { AdoptResult, NetworkConfig } from '../drivers/contract.ts';
 import { formatTime } from '../model/clock.ts';
 import type { Desired } from '../model/desired.ts';
 import { describeError, toTsdError } from '../model/errors.ts';
+import { bootTimeOfEnd } from '../reconcile/exits.ts';
 import { reachOf } from '../reconcile/ops/endpoint.ts';
 import { networkConfig } from '../reconcile/ops/network-config.ts';
 import type { World } from '../reconcile/ops/world.ts';
@@ -11,6 +12,7 @@ import {
   adoptionQuestions,
   decideNames,
   decideRestore,
+  isUnknown,
   type RestoreDecision,
   type RestoreInput,
 } from '../state/restore.ts';
@@ -33,22 +35,29 @@ function recordExit(
 ): void {
   const now = world.clock.now();
   const finishedAtMs = exit.finishedAtMs ?? now.wallMs;
-  const age = Math.max(0, now.wallMs - finishedAtMs);
-  const sameBoot = record.state.bootId === world.bootId && age <= now.bootMs;
+  // A start that nobody saw the end of left no time of its own; that of the run before says nothing about it.
+  const seenToStart = record.handle?.run === record.run;
+  const state = seenToStart ? record.state : { ...record.state, startedAt: null, startedAtBootMs: null };
+  const finishedAtBootMs = bootTimeOfEnd(state, finishedAtMs, now, world.bootId);
   world.containers.update({
     ...record,
-    handle: null,
-    network: sameBoot ? record.network : null,
+    handle: seenToStart ? record.handle : null,
+    network: finishedAtBootMs === null ? null : record.network,
     state: {
-      ...record.state,
+      ...state,
       status: 'exited',
       pid: 0,
       exitCode: exit.exitCode,
       oomKilled: exit.oomKilled,
       finishedAt: formatTime(finishedAtMs),
-      finishedAtBootMs: sameBoot ? now.bootMs - age : null,
+      finishedAtBootMs,
     },
   });
+}
+
+/** As a run that goes on and that nobody follows: {@link isUnknown}. */
+function recordUnknown(world: World, record: ContainerRecord): void {
+  world.containers.update({ ...record, handle: null, state: { ...record.state, status: 'running' } });
 }
 
 function takeOver(
@@ -77,31 +86,37 @@ function takeOver(
   world.exits.started(record.id, handle.run);
 }
 
-/** Tells the network driver what was there, so that it can mend and change it; what is missing is made again. */
-function restoreNetworks(world: World, problems: string[]): void {
-  const fallback = world.defaultNetwork();
-  const configs = world.resources
-    .networks()
-    .filter(({ key }) => key !== fallback?.key)
-    .map((record) => networkConfig(world, record));
-  const attempt = (what: string, work: () => void): void => {
+type Attempt = (what: string, work: () => void) => void;
+
+function collecting(problems: string[]): Attempt {
+  return (what, work) => {
     try {
       work();
     } catch (error) {
       problems.push(`${what}: ${describeError(toTsdError(error))}`);
     }
   };
-  for (const config of configs) attempt(config.key, () => world.network.ensureNetwork(config));
-  const byBridge = new Map([...configs, ...(fallback ? [fallback] : [])].map((config) => [config.bridge, config]));
-  for (const record of world.containers.all()) {
-    const network = byBridge.get(record.network?.bridge ?? '');
-    if (!network || !record.network || world.network.sandbox(record.id) === null) continue;
+}
+
+function networkConfigs(world: World): NetworkConfig[] {
+  const fallback = world.defaultNetwork();
+  const declared = world.resources.networks().filter(({ key }) => key !== fallback?.key);
+  return [...declared.map((record) => networkConfig(world, record)), ...(fallback ? [fallback] : [])];
+}
+
+/** Tells the network driver how these containers are attached, so that it can mend and change it. */
+function restoreEndpoints(world: World, containers: readonly ContainerRecord[], attempt: Attempt): void {
+  const byBridge = new Map(networkConfigs(world).map((config) => [config.bridge, config]));
+  for (const { id } of containers) {
+    const record = world.containers.get(id);
+    const network = byBridge.get(record?.network?.bridge ?? '');
+    if (!record?.network || !network || world.network.sandbox(id) === null) continue;
     const { address, prefixLength, mac, ports } = record.network;
     const desired = record.owner && world.desired().resources.get(record.owner.key);
     const reach = desired?.kind === 'container' ? reachOf(world, desired as Desired<'container'>) : [];
     attempt(record.engineName, () =>
       world.network.attach({
-        containerId: record.id,
+        containerId: id,
         network: network.key,
         address: `${address}/${prefixLength}`,
         mac,
@@ -110,6 +125,15 @@ function restoreNetworks(world: World, problems: string[]): void {
       }),
     );
   }
+}
+
+/** Tells the network driver what was there; what is missing is made again. */
+function restoreNetworks(world: World, attempt: Attempt): void {
+  const fallback = world.defaultNetwork();
+  for (const config of networkConfigs(world)) {
+    if (config.key !== fallback?.key) attempt(config.key, () => world.network.ensureNetwork(config));
+  }
+  restoreEndpoints(world, world.containers.all(), attempt);
 }
 
 function repairNames(world: World): void {
@@ -123,16 +147,19 @@ function repairNames(world: World): void {
   for (const { path, id } of missing) world.links.set(path, id);
 }
 
-/** Asks the exec driver about every run it may know and records what became of it. */
-export async function adoptContainers(world: World): Promise<AdoptionReport> {
+/** Asks the exec driver about the runs of these containers and records what became of them. */
+async function takeOverRuns(
+  world: World,
+  containers: readonly ContainerRecord[],
+  problems: string[],
+): Promise<Omit<AdoptionReport, 'problems'>> {
   const input: RestoreInput = {
-    containers: world.containers.all(),
+    containers,
     graphDriver: world.graph.name,
     execDriver: world.exec.name,
     bootId: world.bootId,
     execIds: new Set(world.exec.list()),
   };
-  const problems: string[] = [];
   const answers = new Map<string, AdoptResult>();
   await Promise.all(
     adoptionQuestions(input).map(async (question) => {
@@ -150,6 +177,7 @@ export async function adoptContainers(world: World): Promise<AdoptionReport> {
     const record = world.containers.get(decision.id);
     if (!record) continue;
     if (decision.decision === 'unavailable') unavailable.set(decision.id, decision.reason);
+    if (decision.decision === 'unknown') recordUnknown(world, record);
     if (decision.decision === 'exited') {
       recordExit(world, record, decision);
       counts.exited += 1;
@@ -163,7 +191,24 @@ export async function adoptContainers(world: World): Promise<AdoptionReport> {
       found.push({ record: adopted, run: record.run, exit: null, reason: 'found running' });
     }
   }
-  restoreNetworks(world, problems);
+  return { ...counts, unavailable, found };
+}
+
+/** Takes over every run that the exec driver may know, then networks and names. */
+export async function adoptContainers(world: World): Promise<AdoptionReport> {
+  const problems: string[] = [];
+  const runs = await takeOverRuns(world, world.containers.all(), problems);
+  restoreNetworks(world, collecting(problems));
   repairNames(world);
-  return { ...counts, unavailable, problems, found };
+  return { ...runs, problems };
+}
+
+/** Asks again about runs of which nobody could say whether they go on. Returns what stands in the way, for the log. */
+export async function adoptUnknown(world: World): Promise<readonly string[]> {
+  const unknown = world.containers.all().filter((record) => isUnknown(record));
+  if (unknown.length === 0) return [];
+  const problems: string[] = [];
+  await takeOverRuns(world, unknown, problems);
+  restoreEndpoints(world, unknown, collecting(problems));
+  return problems;
 }

@@ -45,14 +45,20 @@ export function inDependencyOrder(pass: Pass): Container[] {
 export function planContainer(pass: Pass, desired: Container, anew: ReadonlyMap<ResourceKey, Cause>): void {
   const { key } = desired;
   const container = pass.observed.containers.get(key);
-  if (container && !container.available) hold(pass, key, 'unavailable', 'made by a driver that is not in use');
-  const act = !pass.busy.has(key) && container?.available !== false;
+  const untouchable = container && whyUntouchable(container);
+  if (untouchable) hold(pass, key, 'unavailable', untouchable);
+  const act = !pass.busy.has(key) && !untouchable;
   if (act) {
     const intent = permitted(pass, desired, wanted(pass, desired, container, anew));
     if (intent.hold) pass.holds.set(key, Object.freeze(intent.hold));
     for (const step of intent.steps) pass.graph.add(draftOf(pass, desired, container, intent, step));
   }
   pass.standings.set(key, containerStanding(pass, desired, container));
+}
+
+function whyUntouchable({ available, unknown }: ObservedContainer): string | null {
+  if (!available) return 'made by a driver that is not in use';
+  return unknown ? 'it could not be found out whether it still runs' : null;
 }
 
 function wanted(
@@ -197,7 +203,7 @@ function stopTerms(container: ObservedContainer | undefined): { timeoutMs: numbe
 
 /** A container that is not declared any more. */
 export function planRemoval(pass: Pass, key: ResourceKey, container: ObservedContainer): void {
-  if (!container.available || pass.busy.has(key)) return;
+  if (whyUntouchable(container) !== null || pass.busy.has(key)) return;
   const failed = failureHold(pass, key, undefined);
   if (failed) {
     pass.holds.set(key, Object.freeze(failed));

@@ -6,6 +6,7 @@ import {
   adoptionQuestions,
   decideNames,
   decideRestore,
+  isUnknown,
   type RestoreDecision,
   type RestoreInput,
 } from '../../../src/state/restore.ts';
@@ -89,7 +90,12 @@ describe('what becomes of a container', () => {
 
   it('does not know how a run ended that nobody saw', () => {
     expect(decideOne(container('c', 'running'), exited(null))).toMatchObject({ decision: 'exited', exitCode: null });
-    expect(decideOne(container('c', 'running'))).toMatchObject({ decision: 'exited', exitCode: null });
+  });
+
+  it('leaves a run alone of which the exec driver cannot say whether it goes on', () => {
+    expect(decideOne(container('c', 'running'))).toEqual({ id: 'c', decision: 'unknown' });
+    expect(isUnknown(container('c', 'running', { handle: null }))).toBe(true);
+    expect(isUnknown(container('c', 'running'))).toBe(false);
   });
 
   it('believes no process of an earlier boot', () => {
