@@ -281,6 +281,7 @@ export class Controller {
     }
     const execution = this.#ports.executor
       .execute(made, this.#calledOff.signal, {
+        isStale: ({ key }) => this.#inFlight.get(key)?.specHash !== this.#specHash(key),
         onStart: (op) => this.#opStarted(op),
         onEnd: (result) => this.#opEnded(result),
       })
@@ -302,7 +303,7 @@ export class Controller {
     for (const key of scope ?? new Set([...this.#holds.keys(), ...desired.resources.keys()])) {
       if (this.#parked.has(key)) continue;
       this.#holds.delete(key);
-      if (!acted.has(key) && !busy.has(key) && !held.has(key)) this.#failures.quiet(key);
+      if (!acted.has(key) && !busy.has(key) && !held.has(key)) this.#book(key, () => this.#failures.quiet(key));
     }
     for (const [key, hold] of held) {
       this.#holds.set(key, hold);
@@ -344,13 +345,25 @@ export class Controller {
   #remember(key: ResourceKey, state: InFlight, last: OpResult['status']): void {
     const now = this.#ports.clock.now();
     if (state.error === null) {
-      if (last === 'done' && !state.skipped) this.#failures.succeeded(key, state.ops, state.specHash, now);
+      if (last === 'done' && !state.skipped)
+        this.#book(key, () => this.#failures.succeeded(key, state.ops, state.specHash, now));
       return;
     }
     if (state.error.code === 'TSD_ENGINE_SHUTDOWN' || this.#calledOff.signal.aborted) return;
     const { error, specHash } = state;
-    const retryAt = this.#failures.failed(key, { class: error.class, message: describeError(error) }, specHash, now);
+    const failure = { class: error.class, message: describeError(error) };
+    const retryAt = this.#book(key, () => this.#failures.failed(key, failure, specHash, now));
     if (retryAt !== null) this.#queue.add(key, retryAt);
+  }
+
+  /** What cannot be written down must not keep the loop from going on; it is forgotten with this supervisor only. */
+  #book<T>(key: ResourceKey, write: () => T): T | null {
+    try {
+      return write();
+    } catch (thrown) {
+      this.#ports.onDefect(toTsdError(thrown), [key]);
+      return null;
+    }
   }
 
   #specHash(key: ResourceKey): string {

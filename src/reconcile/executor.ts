@@ -62,6 +62,8 @@ export interface ExecutorOptions {
 
 /** Follows one plan. */
 export interface PlanWatcher {
+  /** True when what the op was planned for is not wanted any more; it is then skipped. Asked just before it begins. */
+  readonly isStale?: (op: Op) => boolean;
   readonly onStart?: (op: Op) => void;
   readonly onEnd?: (result: OpResult) => void;
 }
@@ -174,6 +176,10 @@ class Run {
     const finishes = TEARDOWN.has(op.op) && this.#begun.has(op.key);
     if (this.#signal.aborted && !finishes) {
       this.#end(this.#skip(op, 'called off'));
+      return;
+    }
+    if (this.#hooks.isStale?.(op)) {
+      this.#end(this.#skip(op, 'its declaration changed meanwhile'));
       return;
     }
     this.#begun.add(op.key);

@@ -5,7 +5,10 @@ import type { ResourceKey } from '../model/resource.ts';
 import type { Op } from './op.ts';
 import { retryDelay } from './plan/backoff.ts';
 
-/** Failures of ops by key; they survive the supervisor. `observe` reports what stands here. */
+/**
+ * Failures of ops by key; they survive the supervisor. `observe` reports what stands here. A change that could not be
+ * written down is thrown after it was taken over.
+ */
 export interface FailureStore {
   get(key: ResourceKey): OpFailure | undefined;
   record(key: ResourceKey, failure: OpFailure): void;

@@ -1,7 +1,7 @@
 /** The real controller, executor and engine on a host of data, under a clock that is moved by hand. */
 import { Engine } from '../../src/engine/engine.ts';
 import type { DesiredState } from '../../src/model/desired.ts';
-import type { TsdError } from '../../src/model/errors.ts';
+import { TsdError } from '../../src/model/errors.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
 import type { PassReport } from '../../src/reconcile/controller.ts';
 import { Controller } from '../../src/reconcile/controller.ts';
@@ -49,6 +49,8 @@ export class Simulation {
   /** Called before an op takes effect; may wait or throw. */
   beforeOp: (op: Op) => Promise<void> | void = () => {};
   beforeObserve: () => void = () => {};
+  /** The disk is full: failures are kept in memory only. */
+  failuresUnwritable = false;
   desired: DesiredState = declare({});
 
   constructor() {
@@ -71,7 +73,10 @@ export class Simulation {
       executor,
       failures: {
         get: (key) => host.failures.get(key),
-        record: (key, failure) => host.failures.set(key, failure),
+        record: (key, failure) => {
+          host.failures.set(key, failure);
+          if (this.failuresUnwritable) throw new TsdError('TSD_DISK_FULL', 'history.db: disk full');
+        },
         clear: (key) => host.failures.delete(key),
       },
       clock: time,

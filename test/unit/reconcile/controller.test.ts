@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { TsdError } from '../../../src/model/errors.ts';
 import type { ResourceKey } from '../../../src/model/resource.ts';
 import { WorkQueue } from '../../../src/reconcile/work-queue.ts';
+import { declare } from '../../support/declare.ts';
 import { ManualTime, settled } from '../../support/manual-time.ts';
 import { Simulation } from '../../support/simulation.ts';
 
@@ -235,4 +236,34 @@ describe('work queue', () => {
     queue.add(WEB);
     expect(due).toBe(2);
   });
+});
+
+test('an op whose declaration changed before it began is skipped, and the new one is carried out', async () => {
+  await sim.declare({ blog: { images: { app: './a.tar' }, containers: { db: {} } } });
+  let edit = () => {
+    edit = () => {};
+    sim.desired = declare({ blog: { images: { app: './b.tar' } } }, sim.desired.generation + 1);
+    sim.controller.enqueue([DB]);
+  };
+  sim.beforeOp = (op) => {
+    if (op.id === 'load image/blog/app') edit();
+  };
+  sim.done.length = 0;
+  await sim.declare({ blog: { images: { app: './b.tar' }, containers: { db: {}, web: {} } } });
+  await sim.wait(50);
+  expect(sim.done).not.toContain(`create ${WEB}`);
+  expect([...sim.host.containers.keys()]).toEqual([]);
+  expect(sim.host.failures.size).toBe(0);
+});
+
+test('a failure that cannot be written down does not stop the loop', async () => {
+  let attempts = 0;
+  sim.beforeOp = (op) => {
+    if (op.id === `start ${DB}` && attempts++ === 0) throw new TsdError('TSD_TIMEOUT', 'too slow');
+  };
+  sim.failuresUnwritable = true;
+  await sim.declare(PAIR);
+  await sim.wait(1_000);
+  expect(sim.host.container(WEB).running).toBe(true);
+  expect(sim.defects.map(({ error }) => error.code)).toContain('TSD_DISK_FULL');
 });
