@@ -14,10 +14,12 @@ import { type ContainerImage, imageById } from './image-of.ts';
 import { desiredOf, recordOf, type World } from './world.ts';
 
 function linkedContainers(world: World, desired: Desired<'container'>): LinkedContainer[] {
-  return linkTargets(desired).map(({ key, alias }) => {
+  return linkTargets(desired).flatMap(({ key, alias }) => {
     const record = world.containers.byKey(key);
     const linked = world.desired().resources.get(key) as Desired<'container'> | undefined;
     const address = record?.network?.address;
+    // A one-shot that did its work has given up its address, and nobody has to reach it.
+    if (record?.state.status === 'exited' && record.state.exitCode === 0 && address === undefined) return [];
     if (!record || !linked || address === undefined) {
       throw new TsdError(
         'TSD_CONTAINER_NOT_RUNNING',
@@ -28,13 +30,8 @@ function linkedContainers(world: World, desired: Desired<'container'>): LinkedCo
       );
     }
     const image = imageById(world, record.imageId, linked);
-    return {
-      alias,
-      parentName: desired.engineName,
-      address,
-      ports: exposedPorts(linked.spec, image.ports),
-      env: [...(record.config.Env ?? [])],
-    };
+    const ports = exposedPorts(linked.spec, image.ports);
+    return [{ alias, parentName: desired.engineName, address, ports, env: [...(record.config.Env ?? [])] }];
   });
 }
 
