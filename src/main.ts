@@ -40,7 +40,7 @@ import { RepositoryStore } from './state/repositories.ts';
 import { openRoot, type StateRoot } from './state/root.ts';
 import { SecretStore } from './state/secrets.ts';
 import { VolumeStore } from './state/volumes.ts';
-import { adoptContainers } from './supervisor/adopt.ts';
+import { adoptContainers, adoptUnknown } from './supervisor/adopt.ts';
 import { defaultMtu, defaultNetworkConfig } from './supervisor/default-network.ts';
 import { runDoctor } from './supervisor/doctor.ts';
 import { SupervisorEventBus } from './supervisor/events.ts';
@@ -273,7 +273,10 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
   });
   const controller = new Controller({
     desired: () => sources.state,
-    observe: (scope) => observe(world, scope),
+    observe: async (scope) => {
+      if (scope === null) for (const problem of await adoptUnknown(world)) log.error(problem);
+      return observe(world, scope);
+    },
     executor,
     failures: world.failures,
     clock: systemClock,
