@@ -6,6 +6,7 @@ import type { StdioSession } from '../drivers/contract.ts';
 import type { TsdErrorJson } from '../model/errors.ts';
 import type { Condition, Phase } from '../model/phases.ts';
 import type { Kind, SourcePosition } from '../model/resource.ts';
+import type { EventOptions, EventView, HistoryView, WhyView } from './explain-views.ts';
 import type { ImageFilesApi } from './image-files.ts';
 
 /** One problem of a manifest, at its place. */
@@ -86,6 +87,8 @@ export interface ManifestView {
   readonly state: 'Active' | 'Rejected' | 'Held';
   readonly generation: number;
   readonly issues: readonly IssueView[];
+  /** Why the manifest of now is not taken over; null when it is. */
+  readonly held: string | null;
 }
 
 export interface ViewOfKind {
@@ -132,6 +135,13 @@ export interface ManifestInput {
   /** Absolute directory that relative paths start from; empty for standard input when none was given. */
   readonly baseDir: string;
   readonly text: string;
+}
+
+export interface RollbackOptions {
+  /** Apps of watched files that differ are pinned to that generation until such a file changes. */
+  readonly hold: boolean;
+  readonly dryRun: boolean;
+  readonly waitMs: number | null;
 }
 
 /** What `delete` takes away. */
@@ -270,6 +280,16 @@ export interface SupervisorApi {
   load(path: string, signal?: AbortSignal): AsyncIterable<ApplyEvent>;
   readonly imageFiles: ImageFilesApi<ApplyEvent>;
   doctor(): Promise<readonly DoctorCheck[]>;
+  /** Generations, newest first. */
+  history(limit: number): readonly HistoryView[];
+  /** What a generation changed. */
+  historyDiff(generation: number): readonly DiffView[];
+  /** Goes back to an earlier generation, as a new one; streams like `apply`. */
+  rollback(generation: number, options: RollbackOptions, signal?: AbortSignal): AsyncIterable<ApplyEvent>;
+  why(kind: Kind, name: string): WhyView;
+  timeline(options: EventOptions, signal?: AbortSignal): AsyncIterable<EventView>;
+  /** A list now, and again whenever it is another one. */
+  watch<L extends ListName>(list: L, signal?: AbortSignal): AsyncIterable<readonly ViewOfKind[L][]>;
   /**
    * The host goes down: ends the loop and stops every container, dependents first. What is wanted stays, so that the next
    * boot starts them. Resolves with the number of containers that ran.
