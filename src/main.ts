@@ -312,7 +312,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
     },
     onProblem: (error) => log.error(describeError(error)),
   });
-  const drivers: readonly Driver[] = [world.graph, world.network, world.exec];
+  const drivers: readonly (readonly Driver[])[] = [[world.graph], [world.network], [world.exec]];
   const api = new Supervisor({
     world,
     history,
@@ -374,14 +374,13 @@ export async function localDoctor(): Promise<readonly DoctorCheck[]> {
   // A root of its own: a driver that is constructed on a root in use would clear away what is being built there.
   const root = mkdtempSync(join(tmpdir(), 'tsdocker-doctor-'));
   const instance: Instance = { id: '000000', root, runDir: root };
-  const makers: (() => Driver)[] = [
-    ...Object.values(GRAPH_DRIVERS).map((create) => () => create(root)),
-    () => NETWORK_DRIVERS.bridge({ instance, iptables: true, ipForward: true }),
-    () => EXEC_DRIVERS.native({ instance, clock: systemClock, shimBinary: SHIM_BINARY }),
+  const families = (): readonly (readonly Driver[])[] => [
+    Object.values(GRAPH_DRIVERS).map((create) => create(root)),
+    [NETWORK_DRIVERS.bridge({ instance, iptables: true, ipForward: true })],
+    [EXEC_DRIVERS.native({ instance, clock: systemClock, shimBinary: SHIM_BINARY })],
   ];
   try {
-    const drivers = process.geteuid?.() === 0 ? makers.map((make) => make()) : [];
-    return runDoctor(root, drivers);
+    return runDoctor(root, process.geteuid?.() === 0 ? families() : []);
   } finally {
     rmSync(root, { recursive: true, force: true });
   }

@@ -63,9 +63,12 @@ function forwardingCheck(): DoctorCheck {
   };
 }
 
-function driverChecks(drivers: readonly Driver[]): DoctorCheck[] {
-  return drivers.flatMap((driver): DoctorCheck[] => {
-    const { works, problems, attributes } = driver.fingerprint();
+/** @param family drivers of which one that works is enough. */
+function driverChecks(family: readonly Driver[]): DoctorCheck[] {
+  const found = family.map((driver) => ({ driver, fingerprint: driver.fingerprint() }));
+  const enough = found.some(({ fingerprint }) => fingerprint.works);
+  return found.flatMap(({ driver, fingerprint }): DoctorCheck[] => {
+    const { problems, attributes } = fingerprint;
     const facts = Object.entries(attributes)
       .map(([name, value]) => `${name} ${value}`)
       .join(', ');
@@ -73,15 +76,15 @@ function driverChecks(drivers: readonly Driver[]): DoctorCheck[] {
     if (problems.length === 0) return [{ name, status: 'ok', message: facts === '' ? 'works' : facts, fix: null }];
     return problems.map(({ what, fix }) => ({
       name,
-      status: works ? ('warning' as const) : ('failed' as const),
+      status: enough ? ('warning' as const) : ('failed' as const),
       message: what,
       fix,
     }));
   });
 }
 
-/** @param drivers every driver of the registry, also those not in use. */
-export function runDoctor(root: string, drivers: readonly Driver[]): readonly DoctorCheck[] {
+/** @param families drivers by what they are for; of each family one has to work. */
+export function runDoctor(root: string, families: readonly (readonly Driver[])[]): readonly DoctorCheck[] {
   const isRoot = process.geteuid?.() === 0;
   const host = [
     check(
@@ -95,5 +98,5 @@ export function runDoctor(root: string, drivers: readonly Driver[]): readonly Do
     forwardingCheck(),
     spaceCheck(root),
   ];
-  return isRoot ? [...host, ...driverChecks(drivers)] : host;
+  return isRoot ? [...host, ...families.flatMap(driverChecks)] : host;
 }
