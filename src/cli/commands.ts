@@ -63,6 +63,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/validate.ts'),
   },
   {
+    name: 'convert',
+    group: MANIFESTS,
+    summary: 'translate Compose, Kubernetes and Quadlet files',
+    load: () => import('./commands/convert.ts'),
+  },
+  {
     name: 'schema',
     group: MANIFESTS,
     summary: 'print the JSON Schema of manifests',

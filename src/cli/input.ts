@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
 import type { ManifestInput } from '../api/supervisor.ts';
+import { groupFiles, isDropIn, isDropInDirectory, isUnitFile, readBundle } from '../manifest/importers/bundle.ts';
 import { TsdError } from '../model/errors.ts';
 import type { CliContext } from './context.ts';
 
@@ -35,21 +36,43 @@ async function readStandardInput(context: CliContext, baseDir: string | undefine
 function readPath(path: string): readonly ManifestInput[] {
   try {
     if (!statSync(path).isDirectory()) return [readManifest(path)];
-    const names = readdirSync(path)
-      .filter((name) => /^[^.].*\.ya?ml$/.test(name))
-      .sort();
+    const names = manifestNames(path);
     if (names.length === 0) {
-      throw new TsdError('TSD_MANIFEST_READ', `${path}: no *.yaml or *.yml in this directory`, {
-        hint: 'Check the path after -f; hidden files do not count.',
+      throw new TsdError('TSD_MANIFEST_READ', `${path}: no manifests in this directory`, {
+        hint: 'Check the path after -f. Manifests are *.yaml, *.yml and Quadlet units; hidden files do not count.',
       });
     }
-    return names.map((name) => readManifest(join(path, name)));
+    const files = names.map((name) => join(path, name)).map((file) => ({ path: file, content: contentOf(file) }));
+    return groupFiles(files).flatMap(({ path: file, content }) =>
+      content.ok ? [{ file, baseDir: path, text: content.text }] : [],
+    );
   } catch (thrown) {
     if (thrown instanceof TsdError) throw thrown;
     const { code, message } = thrown as NodeJS.ErrnoException;
     const reason = code === 'ENOENT' ? 'no such file or directory' : message;
     throw new TsdError('TSD_MANIFEST_READ', `${path}: ${reason}`, { hint: 'Check the path after -f.', cause: thrown });
   }
+}
+
+/** Manifests of a directory, and the parts of Quadlet units in the directories beside them. */
+function manifestNames(directory: string): string[] {
+  const names = readdirSync(directory).filter((name) => !name.startsWith('.'));
+  const parts = names
+    .filter(isDropInDirectory)
+    .flatMap((name) => readdirSync(join(directory, name)).map((part) => `${name}/${part}`))
+    .filter(isDropIn);
+  return [...names.filter((name) => /\.ya?ml$/.test(name) || isUnitFile(name)), ...parts].sort();
+}
+
+const contentOf = (file: string) => ({ ok: true as const, text: readFileSync(file, 'utf8') });
+
+/** Text by file, as positions name them: the units of a group are files of their own. */
+export function textsOf(inputs: readonly ManifestInput[]): Map<string, string> {
+  const texts = new Map<string, string>();
+  for (const { file, text } of inputs) {
+    for (const part of readBundle(text) ?? [{ file, text }]) texts.set(part.file, part.text);
+  }
+  return texts;
 }
 
 function readManifest(path: string): ManifestInput {

@@ -61,10 +61,9 @@ export function timeoutOption(): Option {
 export function manifestOptions(command: Command, what: string): Command {
   return command
     .addOption(
-      new Option(
-        '-f, --file <path>',
-        `${what}: a file, a directory of *.yaml and *.yml, or - for standard input; repeatable`,
-      ).argParser(collect),
+      new Option('-f, --file <path>', `${what}: a file, a directory, or - for standard input; repeatable`).argParser(
+        collect,
+      ),
     )
     .option('--base-dir <dir>', 'where relative paths of a manifest from standard input start');
 }

@@ -81,7 +81,7 @@ async function configureCommand(program: Command, entry: CommandEntry, context: 
 }
 
 /** Commands that talk to no supervisor, and the one that is it. */
-const OFFLINE: readonly string[] = ['daemon', 'validate', 'schema', 'completion'];
+const OFFLINE: readonly string[] = ['daemon', 'validate', 'convert', 'schema', 'completion'];
 
 /** The first word that is neither an option nor the value of -H; after `help`, the one that follows. */
 function commandWord(argv: readonly string[]): string | undefined {

@@ -4,6 +4,7 @@
  */
 import type { DesiredState } from '../model/desired.ts';
 import type { ContentHasher, ReadFile, ReadResult } from './content.ts';
+import type { ImportWarning } from './importers/draft.ts';
 import { compareIssues, type ManifestIssue } from './issue.ts';
 import { appNameOf, type ParsedManifest, parseManifest } from './parse.ts';
 import { type Build, buildAll } from './resolve/build.ts';
@@ -39,6 +40,8 @@ export interface SourceOutcome {
   readonly using: 'current' | 'last-good' | 'none';
   readonly app: string | null;
   readonly issues: readonly ManifestIssue[];
+  /** What a file in a format of others says and the state does not. */
+  readonly warnings: readonly ImportWarning[];
   /** To be stored with the text when `using` is current. By path as written. */
   readonly contentHashes: Readonly<Record<string, string>>;
   /** Files outside the manifest whose change should lead to a new look, absolute. */
@@ -68,6 +71,23 @@ interface KnownParse {
   readonly file: string;
   readonly text: string;
   readonly parsed: ParsedManifest;
+  /** Content of the files that the text was read with, by path. */
+  readonly read: ReadonlyMap<string, ReadResult>;
+}
+
+function sameContent(a: ReadResult, b: ReadResult): boolean {
+  return a.ok && b.ok ? a.bytes.equals(b.bytes) : a.ok === b.ok;
+}
+
+function parseSource({ file, baseDir }: SourceRevision, text: string, readFile: ReadFile): KnownParse {
+  const read = new Map<string, ReadResult>();
+  const recording: ReadFile = (path) => {
+    const result = readFile(path);
+    read.set(path, result);
+    return result;
+  };
+  const parsed = parseManifest({ text, file, appDefault: appNameOf(file), reach: { baseDir, readFile: recording } });
+  return { file, text, parsed, read };
 }
 
 /** Remembers what unchanged texts mean, between calls of {@link desiredState}. */
@@ -75,9 +95,17 @@ export class ParseCache {
   #known = new Map<string, KnownParse[]>();
   #used = new Map<string, KnownParse[]>();
 
-  parse({ sourceId, file }: SourceRevision, text: string): ParsedManifest {
-    const before = this.#known.get(sourceId)?.find((entry) => entry.text === text && entry.file === file);
-    const entry = before ?? { file, text, parsed: parseManifest({ text, file, appDefault: appNameOf(file) }) };
+  parse(source: SourceRevision, text: string, readFile: ReadFile): ParsedManifest {
+    const { sourceId } = source;
+    const before = this.#known
+      .get(sourceId)
+      ?.find(
+        (entry) =>
+          entry.text === text &&
+          entry.file === source.file &&
+          [...entry.read].every(([path, result]) => sameContent(readFile(path), result)),
+      );
+    const entry = before ?? parseSource(source, text, readFile);
     this.#used.set(sourceId, [...(this.#used.get(sourceId) ?? []), entry]);
     return entry.parsed;
   }
@@ -93,16 +121,18 @@ function unreadable(source: SourceRevision, message: string): ManifestIssue {
   return { code: 'TSD_MANIFEST_READ', message, position: { file: source.file, line: 1, column: 1 } };
 }
 
+type Parse = (source: SourceRevision, text: string) => ParsedManifest;
+
 /** Falls back to the last good revision, or to nothing. */
-function freeze(standing: Standing, cache: ParseCache): void {
+function freeze(standing: Standing, parse: Parse): void {
   const { source } = standing;
-  const parsed = standing.using === 'current' && source.lastGood ? cache.parse(source, source.lastGood.text) : null;
+  const parsed = standing.using === 'current' && source.lastGood ? parse(source, source.lastGood.text) : null;
   const usable = parsed?.app != null && parsed.issues.length === 0;
   standing.using = usable ? 'last-good' : 'none';
   standing.parsed = usable ? parsed : null;
 }
 
-function firstStanding(source: SourceRevision, cache: ParseCache): Standing {
+function firstStanding(source: SourceRevision, parse: Parse): Standing {
   if (!source.content.ok) {
     const standing: Standing = {
       source,
@@ -110,10 +140,10 @@ function firstStanding(source: SourceRevision, cache: ParseCache): Standing {
       parsed: null,
       issues: [unreadable(source, source.content.message)],
     };
-    freeze(standing, cache);
+    freeze(standing, parse);
     return standing;
   }
-  const parsed = cache.parse(source, source.content.text);
+  const parsed = parse(source, source.content.text);
   return { source, using: 'current', parsed, issues: [...parsed.issues] };
 }
 
@@ -158,7 +188,7 @@ function buildStanding(standings: ReadonlyMap<string, Standing>, options: Resolv
  * Takes back the revisions that are wrong in themselves, before others are measured against them. What else is wrong with
  * their references and fields is told along, unless broken syntax hides a part of the file.
  */
-function takeBackBroken(standings: ReadonlyMap<string, Standing>, options: ResolveOptions, cache: ParseCache): void {
+function takeBackBroken(standings: ReadonlyMap<string, Standing>, options: ResolveOptions, parse: Parse): void {
   const broken = new Map([...standings].filter(([, { using, issues }]) => using === 'current' && issues.length > 0));
   if (broken.size === 0) return;
   for (const found of buildStanding(standings, options).findings) {
@@ -166,12 +196,12 @@ function takeBackBroken(standings: ReadonlyMap<string, Standing>, options: Resol
     const readable = standing?.parsed?.issues.every(({ code }) => code !== 'TSD_MANIFEST_SYNTAX');
     if (readable && found.others.length === 0) standing?.issues.push(found.issue);
   }
-  for (const standing of broken.values()) freeze(standing, cache);
+  for (const standing of broken.values()) freeze(standing, parse);
 }
 
 /** Tries all revisions together and takes back those in the way, until the rest agrees. Each round takes back at least one. */
-function settle(standings: ReadonlyMap<string, Standing>, options: ResolveOptions, cache: ParseCache): Build {
-  takeBackBroken(standings, options, cache);
+function settle(standings: ReadonlyMap<string, Standing>, options: ResolveOptions, parse: Parse): Build {
+  takeBackBroken(standings, options, parse);
   for (;;) {
     const build = buildStanding(standings, options);
     const giveWay = new Set<Standing>();
@@ -185,7 +215,7 @@ function settle(standings: ReadonlyMap<string, Standing>, options: ResolveOption
       for (const found of build.findings) standings.get(found.source)?.issues.push(found.issue);
       return build;
     }
-    for (const standing of giveWay) freeze(standing, cache);
+    for (const standing of giveWay) freeze(standing, parse);
   }
 }
 
@@ -214,7 +244,8 @@ function outcome({ source, using, parsed, issues }: Standing, build: Build): Sou
     app,
     issues: [...unique.values()].sort(compareIssues),
     contentHashes,
-    inputs: [...(build.inputs.get(source.sourceId) ?? [])].sort(),
+    warnings: parsed?.translation?.warnings ?? [],
+    inputs: [...new Set([...(build.inputs.get(source.sourceId) ?? []), ...(parsed?.translation?.inputs ?? [])])].sort(),
   };
 }
 
@@ -225,8 +256,10 @@ export function desiredState(
   cache: ParseCache = new ParseCache(),
 ): Resolution {
   const ordered = [...sources].sort((a, b) => (a.sourceId < b.sourceId ? -1 : 1));
-  const standings = new Map(ordered.map((source) => [source.sourceId, firstStanding(source, cache)]));
-  const build = settle(standings, { ...options, readFile: readOnce(options.readFile) }, cache);
+  const readFile = readOnce(options.readFile);
+  const parse: Parse = (source, text) => cache.parse(source, text, readFile);
+  const standings = new Map(ordered.map((source) => [source.sourceId, firstStanding(source, parse)]));
+  const build = settle(standings, { ...options, readFile }, parse);
   cache.turn();
   return {
     state: Object.freeze({ generation: options.generation, resources: build.resources }),

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import type { SpecOfKind } from '../model/desired.ts';
 import { isTextField, KIND_SCHEMAS } from '../model/kinds/kinds.ts';
 import { KINDS, type Kind, NAME_PATTERN, type SourcePosition } from '../model/resource.ts';
+import { importForeign, type Reach, type Translation } from './importers/import.ts';
 import { compareIssues, type ManifestIssue } from './issue.ts';
 import { type Path, Places, toPlain } from './plain.ts';
 import { schemaIssues } from './schema-issues.ts';
@@ -35,6 +36,8 @@ export interface ParsedManifest {
   readonly app: ManifestApp | null;
   /** In the order of the lines. Any issue rejects the file as a whole. */
   readonly issues: readonly ManifestIssue[];
+  /** For a file in a format of others: what it became, and what was left out of it. */
+  readonly translation: Translation | null;
 }
 
 export interface ManifestText {
@@ -43,6 +46,8 @@ export interface ManifestText {
   readonly file: string;
   /** Name of the app unless the file says otherwise; null when the file's name cannot serve. */
   readonly appDefault: string | null;
+  /** How files of other formats reach the files they name. Left out, there are none. */
+  readonly reach?: Reach;
 }
 
 /** The app a file stands for: its name without directory and .yaml or .yml, or null when that is no valid name. */
@@ -91,17 +96,18 @@ class ManifestReader {
   readonly #issues: ManifestIssue[] = [];
   readonly #resources = new Map<string, ParsedResource>();
   #app: { name: string; position: SourcePosition } | null = null;
+  #translation: Translation | null = null;
 
   constructor(input: ManifestText) {
     this.#input = input;
   }
 
   read(): ParsedManifest {
-    const yaml = readYaml(this.#input.text, this.#input.file);
-    this.#issues.push(...yaml.issues);
-    for (const document of yaml.documents) this.#document(document, yaml);
+    this.#translation = importForeign(this.#input, this.#issues);
+    if (this.#translation) this.#topLevel(this.#translation.manifest, this.#translation.places);
+    else this.#ownFormat();
     const start: SourcePosition = { file: this.#input.file, line: 1, column: 1 };
-    if (this.#resources.size === 0 && this.#issues.length === 0) {
+    if (this.#resources.size === 0 && this.#issues.length === 0 && !this.#translation) {
       const hint = 'Delete the file to remove its app.';
       this.#issues.push({ code: 'TSD_MANIFEST_SCHEMA', message: 'the file declares nothing', position: start, hint });
     }
@@ -114,7 +120,14 @@ class ManifestReader {
         resources: [...this.#resources.values()],
       },
       issues: this.#issues.sort(compareIssues).slice(0, MAX_ISSUES),
+      translation: this.#translation,
     };
+  }
+
+  #ownFormat(): void {
+    const yaml = readYaml(this.#input.text, this.#input.file);
+    this.#issues.push(...yaml.issues);
+    for (const document of yaml.documents) this.#document(document, yaml);
   }
 
   #appName(start: SourcePosition): { name: string; position: SourcePosition } | null {
@@ -136,11 +149,8 @@ class ManifestReader {
     // What can be made out of broken syntax says nothing about what was meant.
     if (errors.length > 0) return;
     const start = places.find([]).value;
-    if (isMapping(value)) {
-      if ('apiVersion' in value && 'kind' in value) {
-        this.#refuse('this is a Kubernetes object; a manifest has containers, volumes, networks and images', start);
-      } else this.#topLevel(value, places);
-    } else if (value !== null) {
+    if (isMapping(value)) this.#topLevel(value, places);
+    else if (value !== null) {
       this.#refuse('a manifest is a mapping with app, images, volumes, networks or containers', start);
     }
   }

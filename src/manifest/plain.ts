@@ -61,6 +61,8 @@ interface Context {
   readonly positionAt: (offset: number) => SourcePosition;
   /** True where plain scalars are taken as text. */
   readonly isText: (path: Path) => boolean;
+  /** Take `<<` as a merge, as YAML 1.1 had it and Compose files use it. */
+  readonly merge?: boolean;
 }
 
 /** Raised to end a conversion that a limit stopped; the issue is already listed. */
@@ -70,6 +72,7 @@ class Converter {
   readonly #context: Context;
   readonly #anchors = new Map<string, Node>();
   #parts = 0;
+  #merges = 0;
 
   constructor(context: Context) {
     this.#context = context;
@@ -92,7 +95,7 @@ class Converter {
   }
 
   #map(node: YAMLMap, path: Path): Record<string, unknown> {
-    const result: Record<string, unknown> = {};
+    const result = this.#context.merge ? this.#merged(node, path) : {};
     const first = new Map<string, SourcePosition>();
     for (const { key, value } of node.items as { key: Node | null; value: Node | null }[]) {
       // A key that is no scalar has been reported as a syntax error.
@@ -102,6 +105,7 @@ class Converter {
       const before = first.get(name);
       if (before) this.#refuse(key, `"${name}" is written twice; the first is on line ${before.line}`);
       else if (name === '__proto__') this.#refuse(key, '"__proto__" cannot be a name');
+      else if (name === '<<' && this.#context.merge) first.set(name, keyPosition);
       else if (name === '<<') this.#refuse(key, '"<<" merges are not part of YAML 1.2; write the fields out');
       else {
         first.set(name, keyPosition);
@@ -109,6 +113,23 @@ class Converter {
         this.#context.places.add(at, { key: keyPosition, value: this.#at(value ?? key) });
         result[name] = this.convert(value, at);
       }
+    }
+    return result;
+  }
+
+  /** What `<<` brings in; of several sources the earlier one wins, and the mapping's own keys over all. */
+  #merged(node: YAMLMap, path: Path): Record<string, unknown> {
+    const result: Record<string, unknown> = {};
+    for (const { key, value } of node.items as { key: Node | null; value: Node | null }[]) {
+      if (!isScalar(key) || key.value !== '<<') continue;
+      this.#merges++;
+      if (this.#merges > MAX_DEPTH) this.#stop(key, 'merges are nested too deeply');
+      for (const source of isSeq(value) ? [...(value.items as Node[])].reverse() : [value]) {
+        const plain = this.convert(source, path);
+        if (typeof plain === 'object' && plain !== null && !Array.isArray(plain)) Object.assign(result, plain);
+        else this.#refuse(key, '"<<" takes a mapping, or a list of mappings');
+      }
+      this.#merges--;
     }
     return result;
   }

@@ -40,6 +40,16 @@ export const ERROR_CATALOGUE = {
     title: 'A file named by a manifest cannot be read',
     hint: 'Check the path; it is relative to the manifest.',
   },
+  TSD_IMPORT_IGNORED: {
+    class: 'unsupported',
+    title: 'Something of a foreign file has no meaning here',
+    hint: 'It is only a warning; docs/importers.md says what is translated.',
+  },
+  TSD_IMPORT_IMPOSSIBLE: {
+    class: 'invalid',
+    title: 'Something of a foreign file cannot be translated',
+    hint: 'Change it, or write it as a manifest: `tsdocker convert` is a start.',
+  },
   TSD_NOT_IN_THIS_VERSION: {
     class: 'invalid',
     title: 'The field belongs to a later version',

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { followChange } from '../follow.ts';
+import { warnOfImports } from '../import-warnings.ts';
 import { type ManifestOptions, readManifests } from '../input.ts';
 import { manifestOptions, requireManifests, waitOption } from '../options.ts';
 
@@ -34,6 +35,7 @@ export function configure(command: Command, context: CliContext): void {
 
 async function run(context: CliContext, options: ApplyOptions): Promise<number> {
   const inputs = requireManifests(await readManifests(context, options));
+  await warnOfImports(context, inputs);
   const client = await context.client();
   const how = { dryRun: options.dryRun === true, waitMs: options.wait ?? null };
   return followChange(context, client.apply(inputs, how), how);

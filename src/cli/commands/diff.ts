@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
+import { warnOfImports } from '../import-warnings.ts';
 import { type ManifestOptions, readManifests } from '../input.ts';
 import { manifestOptions } from '../options.ts';
 import { formatDifferences } from '../output/diff.ts';
@@ -32,7 +33,9 @@ export function configure(command: Command, context: CliContext): void {
 
 async function run(context: CliContext, options: DiffOptions): Promise<number> {
   const client = await context.client();
-  const differences = await client.diff(await readManifests(context, options));
+  const inputs = await readManifests(context, options);
+  await warnOfImports(context, inputs);
+  const differences = await client.diff(inputs);
   if (options.output === 'json') context.printJson(differences);
   else context.print(formatDifferences(context, differences));
   return differences.length > 0 ? EXIT.changes : EXIT.ok;

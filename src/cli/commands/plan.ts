@@ -3,6 +3,7 @@ import type { CliContext } from '../context.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { printIssues } from '../errors.ts';
 import { EXIT } from '../exit-codes.ts';
+import { warnOfImports } from '../import-warnings.ts';
 import { type ManifestOptions, readManifests } from '../input.ts';
 import { manifestOptions } from '../options.ts';
 import { formatPlan } from '../output/plan.ts';
@@ -35,7 +36,9 @@ export function configure(command: Command, context: CliContext): void {
 
 async function run(context: CliContext, options: PlanOptions): Promise<number> {
   const client = await context.client();
-  const plan = await client.plan(await readManifests(context, options));
+  const inputs = await readManifests(context, options);
+  await warnOfImports(context, inputs);
+  const plan = await client.plan(inputs);
   if (options.output === 'json') context.printJson(plan);
   else if (plan.issues.length === 0) context.print(formatPlan(plan));
   printIssues(context, plan.issues);

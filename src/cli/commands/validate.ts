@@ -3,7 +3,8 @@ import type { ManifestInput } from '../../api/supervisor.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
-import { type ManifestOptions, readManifests } from '../input.ts';
+import { warnOfImports } from '../import-warnings.ts';
+import { type ManifestOptions, readManifests, textsOf } from '../input.ts';
 import { manifestOptions, requireManifests } from '../options.ts';
 import { plural } from '../output/text.ts';
 
@@ -30,12 +31,13 @@ export function configure(command: Command, context: CliContext): void {
 async function run(context: CliContext, options: ManifestOptions): Promise<number> {
   const inputs = requireManifests(await readManifests(context, options));
   const issues = await issuesOf(context, inputs);
+  await warnOfImports(context, inputs);
   if (issues.length === 0) {
     context.print(`${plural(inputs.length, 'manifest')}: valid`);
     return EXIT.ok;
   }
   const { formatIssues } = await import('../../manifest/issue.ts');
-  context.warn(formatIssues(issues, new Map(inputs.map(({ file, text }) => [file, text]))).trimEnd());
+  context.warn(formatIssues(issues, textsOf(inputs)).trimEnd());
   return EXIT.error;
 }
 

@@ -1,5 +1,6 @@
 import { type BigIntStats, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDropIn, isDropInDirectory, isUnitFile } from '../importers/bundle.ts';
 import { type Signature, signatureOf } from './files.ts';
 
 /**
@@ -7,7 +8,7 @@ import { type Signature, signatureOf } from './files.ts';
  * `x.yaml~`, `.x.yaml.swp`, `#x.yaml#`, `x.yaml.tmp`, `4913`, `~$x.yaml`.
  */
 export function isManifestName(name: string): boolean {
-  return /^[^.#~].*\.ya?ml$/s.test(name);
+  return /^[^.#~]/.test(name) && (/\.ya?ml$/.test(name) || isUnitFile(name));
 }
 
 function statOf(path: string): BigIntStats | null {
@@ -32,7 +33,20 @@ export interface Scan {
   readonly files: ReadonlyMap<string, Signature>;
 }
 
-/** What stands in a directory now. Subdirectories are not entered. */
+/** Paths of the parts of Quadlet units, `web.container.d/10-more.conf`. */
+function dropIns(directory: string, names: readonly string[]): string[] {
+  const paths: string[] = [];
+  for (const name of names.filter(isDropInDirectory)) {
+    try {
+      for (const part of readdirSync(join(directory, name))) paths.push(join(directory, name, part));
+    } catch {
+      // It went away, or is no directory: then it has no parts.
+    }
+  }
+  return paths.filter(isDropIn);
+}
+
+/** What stands in a directory now. Subdirectories other than those of Quadlet's drop-ins are not entered. */
 export function scanDirectory(directory: string): Scan {
   let names: string[];
   let stats: BigIntStats | null;
@@ -46,8 +60,8 @@ export function scanDirectory(directory: string): Scan {
   }
   if (!stats) return { directory: null, files: new Map() };
   const files = new Map<string, Signature>();
-  for (const name of names.filter(isManifestName).sort()) {
-    const path = join(directory, name);
+  const paths = [...names.filter(isManifestName).map((name) => join(directory, name)), ...dropIns(directory, names)];
+  for (const path of paths.sort()) {
     const signature = signatureAt(path);
     if (signature !== null) files.set(path, signature);
   }

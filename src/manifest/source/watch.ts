@@ -7,12 +7,13 @@ import { basename, resolve } from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
 import type { Clock } from '../../model/clock.ts';
 import { TsdError } from '../../model/errors.ts';
+import { groupFiles, isDropInDirectory } from '../importers/bundle.ts';
 import { isManifestName, type Scan, scanDirectory, signatureAt } from './scan.ts';
 import { DirectorySettler, InputSettler, type WatchedFile } from './settle.ts';
 
 /** The whole directory at one moment, every file finished. */
 export interface DirectorySnapshot {
-  /** All manifests, by path. */
+  /** All manifests, by path. Quadlet units are one, called `quadlet`. */
   readonly files: readonly WatchedFile[];
   /**
    * Why there are no files any more: the directory itself vanished, or several files, or those of another directory in
@@ -140,7 +141,7 @@ class DirectoryWatcher implements ManifestWatcher {
     const same = before?.files === snapshot.files && before.loss === snapshot.loss;
     if (same && !snapshot.inputsChanged) return;
     this.#reported = snapshot;
-    this.#options.onChange(snapshot);
+    this.#options.onChange({ ...snapshot, files: groupFiles(snapshot.files) });
   }
 
   /** Watches the directory that is there now; another one may have taken its place. */
@@ -154,7 +155,8 @@ class DirectoryWatcher implements ManifestWatcher {
       ignoreInitial: true,
       atomic: false,
       ignorePermissionErrors: true,
-      ignored: (path) => path !== this.#directory && !isManifestName(basename(path)),
+      ignored: (path) =>
+        path !== this.#directory && !isManifestName(basename(path)) && !isDropInDirectory(basename(path)),
     });
     this.#watcher = this.#listen(watcher, this.#directory);
   }

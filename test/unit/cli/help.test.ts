@@ -4,7 +4,7 @@ import { COMMANDS } from '../../../src/cli/commands.ts';
 import { tsdocker } from '../../support/api/in-process.ts';
 
 const NAMES = (
-  'apply approve changes commit completion daemon delete describe diff doctor events exec export get history ' +
+  'apply approve changes commit completion convert daemon delete describe diff doctor events exec export get history ' +
   'host-shutdown images import info kill load logs plan restart rollback save schema start stop system validate version ' +
   'wait why'
 ).split(' ');

@@ -145,8 +145,8 @@ describe('apply', () => {
     `);
     expect(await screen(['apply', '-f', served().directory])).toMatchInlineSnapshot(`
       "--- stderr
-      error: DIR: no *.yaml or *.yml in this directory
-      hint: Check the path after -f; hidden files do not count.
+      error: DIR: no manifests in this directory
+      hint: Check the path after -f. Manifests are *.yaml, *.yml and Quadlet units; hidden files do not count.
       --- exit 1"
     `);
     expect(await screen(['apply'])).toMatchInlineSnapshot(`

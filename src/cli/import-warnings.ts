@@ -1,0 +1,24 @@
+/** What files in formats of others say and their translation does not. */
+import type { ManifestInput } from '../api/supervisor.ts';
+import type { ManifestIssue } from '../manifest/issue.ts';
+import { formatPosition } from '../model/resource.ts';
+import type { CliContext } from './context.ts';
+import { paint, printable } from './output/text.ts';
+
+export function printWarnings(context: CliContext, warnings: readonly ManifestIssue[]): void {
+  const { streams } = context;
+  for (const { position, message } of warnings) {
+    const label = paint(streams, streams.stderr, 'yellow', 'warning:');
+    context.warn(`${label} ${printable(`${formatPosition(position)}: ${message}`)}`);
+  }
+}
+
+/** Tells what of these manifests will be left out. Manifests of our own format say it as errors, elsewhere. */
+export async function warnOfImports(context: CliContext, inputs: readonly ManifestInput[]): Promise<void> {
+  const { importForeign } = await import('../manifest/importers/import.ts');
+  const { readContentFile } = await import('../manifest/source/files.ts');
+  for (const { file, text, baseDir } of inputs) {
+    const reach = { baseDir: baseDir === '' ? context.streams.cwd : baseDir, readFile: readContentFile };
+    printWarnings(context, importForeign({ text, file, reach }, [])?.warnings ?? []);
+  }
+}

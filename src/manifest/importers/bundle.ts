@@ -1,0 +1,94 @@
+/**
+ * Quadlet units of one directory belong together: they name each other by file name. So they are one source, whose text
+ * holds all of them.
+ */
+import { basename, dirname, join, resolve } from 'node:path';
+
+export interface NamedText {
+  /** Absolute path. */
+  readonly file: string;
+  readonly text: string;
+}
+
+const UNIT = /\.(container|volume|network|image|build|pod|kube)$/;
+const DROP_IN = /\.(container|volume|network|image|build|pod|kube)\.d\/[^/]+\.conf$/;
+
+/** A Quadlet unit by its name. */
+export const isUnitFile = (file: string): boolean => UNIT.test(file);
+/** A part of a unit, `web.container.d/10-more.conf`. */
+export const isDropIn = (file: string): boolean => DROP_IN.test(file);
+/** A directory of such parts by its name. */
+export const isDropInDirectory = (name: string): boolean => /^[^.].*\.d$/.test(name) && UNIT.test(name.slice(0, -2));
+
+const MARK = 'tsdocker-units';
+
+function bundleText(parts: readonly NamedText[]): string {
+  return JSON.stringify({ [MARK]: 1, files: parts.map(({ file, text }) => ({ file, text })) });
+}
+
+const isNamedText = (value: unknown): value is NamedText => {
+  const { file, text } = (value ?? {}) as Partial<NamedText>;
+  return typeof file === 'string' && typeof text === 'string';
+};
+
+/** The files that {@link groupFiles} put into one text; null for any other text. */
+export function readBundle(text: string): readonly NamedText[] | null {
+  if (!text.startsWith(`{"${MARK}":1,`)) return null;
+  try {
+    const { files } = JSON.parse(text) as { files?: unknown };
+    return Array.isArray(files) && files.every(isNamedText) ? files : null;
+  } catch (thrown) {
+    if (thrown instanceof SyntaxError) return null;
+    throw thrown;
+  }
+}
+
+type Content = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly message: string };
+
+/** A file of a directory, or what a group of them became. */
+export interface SourceFile {
+  readonly path: string;
+  readonly content: Content;
+}
+
+/** YAML files that `.kube` units name: they are part of the group, not manifests of their own. */
+function namedByKube(units: readonly SourceFile[]): ReadonlySet<string> {
+  const named = new Set<string>();
+  for (const { path, content } of units) {
+    if (!path.endsWith('.kube') || !content.ok) continue;
+    for (const match of content.text.matchAll(/^[ \t]*Yaml[ \t]*=[ \t]*(.+?)[ \t\r]*$/gm)) {
+      named.add(resolve(dirname(path), match[1] ?? ''));
+    }
+  }
+  return named;
+}
+
+function group(directory: string, members: readonly SourceFile[]): SourceFile {
+  const path = join(directory, 'quadlet');
+  const parts: NamedText[] = [];
+  for (const member of members) {
+    if (!member.content.ok)
+      return { path, content: { ok: false, message: `${member.path}: ${member.content.message}` } };
+    parts.push({ file: member.path, text: member.content.text });
+  }
+  return { path, content: { ok: true, text: bundleText(parts) } };
+}
+
+/** The files with the Quadlet units of each directory as one, called `quadlet` in that directory. */
+export function groupFiles(files: readonly SourceFile[]): readonly SourceFile[] {
+  const units = files.filter(({ path }) => isUnitFile(path));
+  const named = namedByKube(units);
+  const groups = new Map<string, SourceFile[]>();
+  const rest: SourceFile[] = [];
+  for (const file of files) {
+    const directory = isDropIn(file.path) ? dirname(dirname(file.path)) : dirname(file.path);
+    const belongs = isUnitFile(file.path) || named.has(file.path) || isDropIn(file.path);
+    if (belongs) groups.set(directory, [...(groups.get(directory) ?? []), file]);
+    else rest.push(file);
+  }
+  return [...rest, ...[...groups].map(([directory, members]) => group(directory, members))];
+}
+
+/** The unit that a drop-in belongs to. */
+export const unitOfDropIn = (file: string): string =>
+  join(dirname(dirname(file)), basename(dirname(file)).replace(/\.d$/, ''));

@@ -1,0 +1,88 @@
+/** Compose files (the Compose specification) as manifests. */
+import { basename } from 'node:path';
+import type { Draft, ImportContext, ResourceDraft } from '../draft.ts';
+import { imageReference, safeName } from '../names.ts';
+import { respectMode } from '../network-mode.ts';
+import type { FieldTable, Part } from '../part.ts';
+import { interpolate } from './interpolate.ts';
+import { addLinks, type Placed, warnOfUnlinkedNames } from './links.ts';
+import { Networks } from './networks.ts';
+import { readProject, variables } from './project.ts';
+import { SERVICE } from './service.ts';
+import { Storage } from './storage.ts';
+
+const ROOT: FieldTable<Draft> = {
+  version: 'no meaning: Compose itself does not look at it any more',
+  name: (part, draft) => {
+    const name = safeName(part.text());
+    if (name === null) draft.refuse(part.at, `${JSON.stringify(part.text())} cannot be the name of an app`);
+    else draft.nameApp(name, part.at);
+  },
+  include: (part, draft) => draft.refuse(part.keyAt, 'include is not in this version; put the files into one'),
+  services: () => {},
+  networks: () => {},
+  volumes: () => {},
+  secrets: () => {},
+  configs: () => {},
+  models: 'later',
+};
+
+/** Names of files that say nothing about what is in them; Compose then takes the directory's name. */
+export function composeAppName({ file, baseDir }: ImportContext): string | null {
+  const stem = basename(file).replace(/\.ya?ml$/, '');
+  const generic = /^(docker-)?compose([.-].*)?$/.test(stem);
+  return safeName(generic ? basename(baseDir) : stem.replace(/\.(docker-)?compose$/, ''));
+}
+
+class Importer {
+  readonly #root: Part;
+  readonly #context: ImportContext;
+  readonly #draft: Draft;
+
+  constructor(root: Part, context: ImportContext, draft: Draft) {
+    this.#root = root;
+    this.#context = context;
+    this.#draft = draft;
+  }
+
+  run(): void {
+    this.#root.each(ROOT, this.#draft, this.#draft);
+    const { services, known } = readProject(this.#root, this.#context, this.#draft);
+    const networks = new Networks(this.#root, services, this.#draft);
+    const storage = new Storage(this.#root, this.#draft);
+    const placed = new Map<string, Placed>();
+    for (const [name, service] of services) {
+      const container = this.#container(name, service, storage);
+      if (!container) continue;
+      const attachment = networks.attach(service, container);
+      container.set('network', attachment.network, attachment.position);
+      respectMode(container);
+      placed.set(name, { service, container, attachment });
+    }
+    for (const one of placed.values()) addLinks(one, placed, known);
+    for (const one of placed.values()) warnOfUnlinkedNames(one, placed);
+    storage.declareAll();
+  }
+
+  #container(name: string, service: Part, storage: Storage): ResourceDraft | null {
+    const own = safeName(name);
+    if (own === null) {
+      this.#draft.refuse(service.keyAt, `${JSON.stringify(name)} cannot be the name of a container`);
+      return null;
+    }
+    const container = this.#draft.newResource('containers', own, service.keyAt);
+    const app = String(this.#draft.value.app ?? composeAppName(this.#context) ?? 'app');
+    const image = service.textOf('image');
+    const builtImage = image === undefined ? `localhost/${app}-${own}:latest` : imageReference(image);
+    const values = variables(this.#context);
+    service.each(SERVICE, { container, storage, context: this.#context, variables: values, builtImage }, container);
+    return container;
+  }
+}
+
+/** @param root the document, all scalars as text. */
+export function importCompose(root: Part, context: ImportContext, draft: Draft): void {
+  const name = composeAppName(context);
+  if (name !== null) draft.nameApp(name, draft.start);
+  new Importer(interpolate(root, variables(context), draft), context, draft).run();
+}

@@ -1,0 +1,98 @@
+/** What services of a Compose file need of each other: `depends_on` and `links` as our links. */
+import type { SourcePosition } from '../../../model/resource.ts';
+import type { ResourceDraft } from '../draft.ts';
+import { isMode } from '../network-mode.ts';
+import type { Part } from '../part.ts';
+import type { Attachment } from './networks.ts';
+
+export interface Placed {
+  readonly service: Part;
+  readonly container: ResourceDraft;
+  readonly attachment: Attachment;
+}
+
+interface Need {
+  readonly target: string;
+  readonly alias: string;
+  readonly position: SourcePosition;
+}
+
+/** Why no link can lead from one to the other, or null. */
+function obstacle(from: Attachment, to: Attachment): string | null {
+  if (isMode(from.network)) return `its own network is ${from.network}`;
+  if (isMode(to.network)) return `that one's network is ${to.network}`;
+  return from.network === to.network ? null : 'they have no network in common';
+}
+
+function dependencies(service: Part, container: ResourceDraft): Need[] {
+  const part = service.get('depends_on');
+  if (!part || part.isNothing) return [];
+  if (part.content.type === 'list') {
+    return part.items().map((item) => ({ target: item.text(), alias: item.text(), position: item.at }));
+  }
+  return part.entries().map(([name, options]) => {
+    if (options.textOf('condition') === 'service_healthy') {
+      container.later(options.keyAt, `waiting until ${name} is healthy, and not only runs,`);
+    }
+    if (options.get('restart')?.text() === 'true') container.later(options.keyAt, `restarting with ${name}`);
+    return { target: name, alias: name, position: options.keyAt };
+  });
+}
+
+function links(service: Part): Need[] {
+  const part = service.get('links');
+  if (!part || part.isNothing) return [];
+  return part.items().map((item) => {
+    const [target = '', alias = target] = item.text().split(':');
+    return { target, alias, position: item.at };
+  });
+}
+
+/** Adds the links of one service. */
+export function addLinks(
+  { service, container, attachment }: Placed,
+  services: ReadonlyMap<string, Placed>,
+  known: ReadonlySet<string>,
+): void {
+  const aliases = new Set<string>();
+  for (const { target, alias, position } of [...dependencies(service, container), ...links(service)]) {
+    const other = services.get(target);
+    if (!other) {
+      if (known.has(target)) container.warn(position, `${target} is left out, so it is not waited for`);
+      else container.refuse(position, `there is no service ${JSON.stringify(target)}`);
+      continue;
+    }
+    const reason = obstacle(attachment, other.attachment);
+    if (reason !== null) {
+      container.warn(position, `${target} is not waited for: ${reason}`);
+      continue;
+    }
+    for (const name of new Set([alias, ...other.attachment.aliases])) {
+      if (aliases.has(name)) continue;
+      aliases.add(name);
+      const own = other.container.name;
+      container.append('links', name === own ? own : `${own}:${name}`, position);
+    }
+  }
+}
+
+/** Parts of an environment and command line that may hold host names. */
+function texts(container: ResourceDraft): string[] {
+  const env = Object.values((container.get('env') ?? {}) as Record<string, unknown>);
+  const command = (container.get('command') ?? []) as readonly unknown[];
+  return [...env, ...command].filter((value) => typeof value === 'string');
+}
+
+/** Says where a service names another one that it has no link to: without a link the name does not resolve. */
+export function warnOfUnlinkedNames({ container, attachment }: Placed, services: ReadonlyMap<string, Placed>): void {
+  if (isMode(attachment.network)) return;
+  const linked = ((container.get('links') ?? []) as readonly string[]).map((link) => link.split(':')[0]);
+  const values = texts(container);
+  for (const [name, other] of services) {
+    if (other.container === container || linked.includes(other.container.name)) continue;
+    const place = new RegExp(`(^|[/@=,])${name.replace(/[^\w-]/g, '\\$&')}(:\\d+|$)`);
+    if (values.some((value) => place.test(value))) {
+      container.warn(container.position, `${name} resolves only for those that have it under depends_on or links`);
+    }
+  }
+}

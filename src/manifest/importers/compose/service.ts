@@ -1,0 +1,326 @@
+/** A Compose service as a container: one line for each field of the Compose specification, "Services". */
+import type { SourcePosition } from '../../../model/resource.ts';
+import { parseEnvFile } from '../../env-file.ts';
+import type { ImportContext, ResourceDraft } from '../draft.ts';
+import { imageReference, safeName } from '../names.ts';
+import type { FieldTable, Part } from '../part.ts';
+import { shellWords } from '../words.ts';
+import { parseDotEnv } from './dot-env.ts';
+import { pairs } from './networks.ts';
+import { addPort } from './ports.ts';
+import { textOf } from './project.ts';
+import type { Storage } from './storage.ts';
+
+export interface Service {
+  readonly container: ResourceDraft;
+  readonly storage: Storage;
+  readonly context: ImportContext;
+  /** Variables of `.env`. */
+  readonly variables: ReadonlyMap<string, string>;
+  /** Name of the image that `build` would make. */
+  readonly builtImage: string;
+}
+
+type Rule = (part: Part, service: Service) => void;
+
+const text =
+  (field: string): Rule =>
+  (part, { container }) =>
+    container.set(field, part.text(), part.at);
+const flag =
+  (field: string): Rule =>
+  (part, { container }) =>
+    container.set(field, part.boolean(), part.at);
+const list =
+  (field: string): Rule =>
+  (part, { container }) => {
+    for (const item of part.oneOrMany()) container.append(field, item.text(), item.at);
+  };
+const limit =
+  (name: string): Rule =>
+  (part, { container }) =>
+    container.put('resources', name, part.text(), part.at);
+const numericLimit =
+  (name: string): Rule =>
+  (part, { container }) =>
+    container.put('resources', name, part.number(), part.at);
+
+/** A text is split into words; no shell sees it. */
+const words =
+  (field: string): Rule =>
+  (part, { container }) => {
+    if (part.content.type === 'list') {
+      container.set(
+        field,
+        part.items().map((item) => item.text()),
+        part.at,
+      );
+      return;
+    }
+    const split = shellWords(part.text());
+    if (split.ok) container.set(field, split.value, part.at);
+    else container.refuse(part.at, `${field}: ${split.message}`);
+  };
+
+const environment: Rule = (part, { container, variables }) => {
+  const add = (name: string, value: string | undefined, at: SourcePosition) => {
+    const known = value ?? variables.get(name);
+    if (known === undefined)
+      container.warn(at, `${name} would be taken from a shell; it has no value in .env and is left out`);
+    else container.put('env', name, known, at);
+  };
+  if (part.content.type === 'mapping') {
+    for (const [name, value] of part.entries()) add(name, value.isNothing ? undefined : value.text(), value.keyAt);
+    return;
+  }
+  for (const item of part.items()) {
+    const [name = '', ...rest] = item.text().split('=');
+    add(name, rest.length === 0 ? undefined : rest.join('='), item.at);
+  }
+};
+
+/** Compose reads quotes and comments in env files; ours are taken as they are. */
+function warnOfSyntax(content: string, item: Part, container: ResourceDraft): void {
+  const plain = parseEnvFile(content);
+  const shell = parseDotEnv(content);
+  const differing = [...shell].find(([name, value]) => plain.values.get(name) !== value);
+  if (differing) {
+    container.warn(item.at, `${item.text()}: quotes and comments of ${differing[0]} are taken as part of its value`);
+  }
+}
+
+const envFile: Rule = (part, { container, context }) => {
+  for (const item of part.oneOrMany()) {
+    const path = item.content.type === 'mapping' ? item.get('path') : item;
+    if (!path) continue;
+    const content = textOf(context, path.text());
+    if (content === null && item.get('required')?.boolean() === false) {
+      container.warn(path.at, `${path.text()} is not there and not required; it is left out`);
+      continue;
+    }
+    if (content !== null && item.textOf('format') !== 'raw') warnOfSyntax(content, path, container);
+    container.append('envFile', path.text(), path.at);
+  }
+};
+
+const labels: Rule = (part, { container }) => {
+  for (const [name, value, at] of pairs(part)) container.put('labels', name, value, at);
+};
+
+const containerName: Rule = (part, { container }) => {
+  const name = safeName(part.text());
+  if (name === null) return container.refuse(part.at, `${JSON.stringify(part.text())} cannot be a name`);
+  if (name !== part.text()) container.warn(part.at, `the name ${part.text()} becomes ${name}`);
+  container.set('containerName', name, part.at);
+};
+
+/** Both `host:address` and `host=address`. */
+const extraHosts: Rule = (part, { container }) => {
+  const hosts =
+    part.content.type === 'mapping'
+      ? part
+          .entries()
+          .flatMap(([name, value]) => value.oneOrMany().map((item) => [name, item.text(), item.at] as const))
+      : part.items().map((item) => {
+          const [, name = '', address = ''] = /^([^:=]*)[:=](.*)$/.exec(item.text()) ?? [];
+          return [name, address, item.at] as const;
+        });
+  for (const [name, address, at] of hosts) {
+    if (address === 'host-gateway') container.later(at, `host-gateway (for ${name})`);
+    else container.append('extraHosts', `${name}:${address.replace(/^\[(.*)\]$/, '$1')}`, at);
+  }
+};
+
+const securityOptions: Rule = (part, { container }) => {
+  for (const item of part.items()) {
+    const option = item.text();
+    if (/^no-new-privileges([:=]true)?$/.test(option)) container.set('noNewPrivileges', true, item.at);
+    else if (!/^no-new-privileges[:=]false$/.test(option)) container.later(item.at, `security_opt ${option}`);
+  }
+};
+
+const ulimits: Rule = (part, { container }) => {
+  const limits: Record<string, string> = {};
+  for (const [name, value] of part.entries()) {
+    limits[name] =
+      value.content.type === 'mapping' ? `${value.textOf('soft') ?? ''}:${value.textOf('hard') ?? ''}` : value.text();
+  }
+  container.put('resources', 'ulimits', limits, part.at);
+};
+
+const LIMITS: FieldTable<Service> = {
+  cpus: numericLimit('cpus'),
+  memory: limit('memory'),
+  pids: numericLimit('pids'),
+};
+
+const RESTART_POLICY: FieldTable<Service> = {
+  condition: (part, { container }) => {
+    const policy = { none: 'no', any: 'always', 'on-failure': 'on-failure' }[part.text()];
+    if (policy === undefined) container.refuse(part.at, `restart_policy ${part.text()} cannot be translated`);
+    else if (container.get('restart') === undefined) container.set('restart', policy, part.at);
+  },
+  max_attempts: (part, { container }) => {
+    if (container.get('restart') === 'on-failure') container.set('restart', `on-failure:${part.text()}`, part.at);
+  },
+  delay: 'no meaning: the delay grows from 500 ms to 60 s',
+  window: 'no meaning: the delay starts anew after 10 s of running',
+};
+
+const copies: Rule = (part, { container }) => {
+  if (part.text() !== '1') container.warn(part.keyAt, `${part.text()} copies were asked for; one runs in this version`);
+};
+
+const DEPLOY: FieldTable<Service> = {
+  replicas: copies,
+  resources: (part, service) =>
+    part.each(
+      { limits: (limits, to) => limits.each(LIMITS, to, to.container), reservations: 'later' },
+      service,
+      service.container,
+    ),
+  restart_policy: (part, service) => part.each(RESTART_POLICY, service, service.container),
+  mode: 'no meaning: there is one host',
+  placement: 'no meaning: there is one host',
+  endpoint_mode: 'no meaning: there is one host',
+  labels: 'no meaning: they are for a cluster',
+  update_config: 'later',
+  rollback_config: 'later',
+};
+
+export const SERVICE: FieldTable<Service> = {
+  image: (part, { container }) => container.set('image', imageReference(part.text()), part.at),
+  build: (part, { container, builtImage }) => {
+    container.warn(part.keyAt, `build is not in this version; build the image elsewhere and load it as ${builtImage}`);
+    if (container.get('image') === undefined) container.set('image', builtImage, part.keyAt);
+  },
+  container_name: containerName,
+  command: words('command'),
+  entrypoint: words('entrypoint'),
+  environment,
+  env_file: envFile,
+  working_dir: text('workingDir'),
+  user: text('user'),
+  hostname: text('hostname'),
+  domainname: text('domainname'),
+  labels,
+  volumes: (part, { container, storage }) => {
+    for (const item of part.items()) {
+      if (item.content.type === 'mapping') storage.long(item, container);
+      else storage.short(item, container);
+    }
+  },
+  tmpfs: (part, { container }) => {
+    for (const item of part.oneOrMany()) {
+      const [target = '', options] = item.text().split(':');
+      const size = /(?:^|,)size=([^,]+)/.exec(options ?? '')?.[1];
+      if (options !== undefined && options !== `size=${size}`)
+        container.warn(item.at, `options ${options}: only size is kept`);
+      container.append('volumes', { type: 'tmpfs', target, ...(size !== undefined && { size }) }, item.at);
+    }
+  },
+  secrets: (part, { container, storage }) => {
+    for (const item of part.items()) storage.file('secrets', item, container);
+  },
+  configs: (part, { container, storage }) => {
+    for (const item of part.items()) storage.file('configs', item, container);
+  },
+  volumes_from: (part, { container }) => {
+    for (const item of part.items()) {
+      const [name = '', mode] = item
+        .text()
+        .replace(/^container:/, '')
+        .split(':');
+      container.append('volumesFrom', `${safeName(name) ?? name}${mode === undefined ? '' : `:${mode}`}`, item.at);
+    }
+  },
+  ports: (part, { container }) => {
+    for (const item of part.items()) addPort(item, container);
+  },
+  expose: list('expose'),
+  dns: list('dns'),
+  dns_search: list('dnsSearch'),
+  extra_hosts: extraHosts,
+  restart: text('restart'),
+  mem_limit: limit('memory'),
+  memswap_limit: (part, { container }) =>
+    container.put('resources', 'memorySwap', part.text() === '-1' ? 'unlimited' : part.text(), part.at),
+  cpus: numericLimit('cpus'),
+  cpu_shares: numericLimit('cpuShares'),
+  cpuset: limit('cpuset'),
+  pids_limit: (part, service) => {
+    if (part.text() !== '-1') numericLimit('pids')(part, service);
+  },
+  ulimits,
+  cap_add: (part, { container }) => capabilities('add', part, container),
+  cap_drop: (part, { container }) => capabilities('drop', part, container),
+  privileged: flag('privileged'),
+  read_only: flag('readOnly'),
+  security_opt: securityOptions,
+  devices: (part, { container }) => {
+    for (const item of part.items()) {
+      if (item.content.type === 'mapping') container.later(item.at, 'the long form of a device');
+      else container.append('devices', item.text(), item.at);
+    }
+  },
+  tty: flag('tty'),
+  stdin_open: flag('stdin'),
+  stop_signal: text('stopSignal'),
+  stop_grace_period: text('stopTimeout'),
+  init: flag('init'),
+  deploy: (part, service) => part.each(DEPLOY, service, service.container),
+  scale: copies,
+  // Read elsewhere: networks.ts, links.ts, project.ts.
+  networks: () => {},
+  network_mode: () => {},
+  depends_on: () => {},
+  links: () => {},
+  profiles: () => {},
+  annotations: 'no meaning: use labels',
+  attach: 'no meaning: logs are always kept',
+  develop: 'no meaning: it is for a developer at work',
+  pull_policy: 'later',
+  healthcheck: 'later',
+  logging: 'later',
+  platform: 'later',
+  external_links: 'later',
+  shm_size: 'later',
+  sysctls: 'later',
+  ipc: 'later',
+  pid: 'later',
+  uts: 'later',
+  userns_mode: 'later',
+  cgroup: 'later',
+  cgroup_parent: 'later',
+  group_add: 'later',
+  runtime: 'later',
+  gpus: 'later',
+  models: 'later',
+  provider: 'later',
+  credential_spec: 'no meaning: it is for Windows',
+  isolation: 'no meaning: it is for Windows',
+  mac_address: 'later',
+  dns_opt: 'later',
+  device_cgroup_rules: 'later',
+  blkio_config: 'later',
+  storage_opt: 'later',
+  oom_score_adj: 'later',
+  oom_kill_disable: 'later',
+  mem_reservation: 'later',
+  mem_swappiness: 'later',
+  cpu_count: 'later',
+  cpu_percent: 'later',
+  cpu_period: 'later',
+  cpu_quota: 'later',
+  cpu_rt_period: 'later',
+  cpu_rt_runtime: 'later',
+  post_start: 'later',
+  pre_stop: 'later',
+  label_file: 'later',
+  use_api_socket: 'later',
+};
+
+function capabilities(which: 'add' | 'drop', part: Part, container: ResourceDraft): void {
+  const names = part.items().map((item) => item.text());
+  if (names.length > 0) container.put('capabilities', which, names, part.at);
+}

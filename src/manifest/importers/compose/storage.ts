@@ -1,0 +1,185 @@
+/** Volumes, secrets and configs of a Compose file as mounts. */
+import type { SourcePosition } from '../../../model/resource.ts';
+import type { Draft, ResourceDraft } from '../draft.ts';
+import { type Mount, mountText } from '../mount.ts';
+import { safeName } from '../names.ts';
+import type { FieldTable, Part } from '../part.ts';
+import { pairs } from './networks.ts';
+
+const HOME = '/root';
+
+/** A path of the host as ours are written. `~` is the home of root: the supervisor runs as nobody else. */
+function hostPath(path: string): string {
+  if (path === '~' || path.startsWith('~/')) return HOME + path.slice(1);
+  return /^(\/|\.{1,2}(\/|$))/.test(path) ? path : `./${path}`;
+}
+
+const isPath = (text: string): boolean => /^[./~]/.test(text);
+
+function addMount(container: ResourceDraft, mount: Mount, position: SourcePosition): void {
+  container.append('volumes', mountText(mount), position);
+}
+
+const VOLUME: FieldTable<ResourceDraft> = {
+  driver: (part, volume) => {
+    if (part.text() !== 'local') volume.refuse(part.at, `the volume driver ${part.text()} is not in this version`);
+  },
+  driver_opts: (part, volume) => {
+    const type = part.textOf('type') ?? '';
+    if (type !== '') volume.refuse(part.at, `volumes of type ${type} are not in this version; mount it on the host`);
+    else volume.warn(part.keyAt, 'driver_opts: volumes are directories of the supervisor');
+  },
+  external: (part, volume) => {
+    if (part.content.type !== 'mapping' && part.boolean() !== true) return;
+    volume.warn(
+      part.keyAt,
+      'external: released data of the same name is taken over; otherwise the volume starts empty',
+    );
+    volume.set('adopt', true, part.at);
+  },
+  labels: (part, volume) => {
+    for (const [name, value, at] of pairs(part)) volume.put('labels', name, value, at);
+  },
+  name: 'no meaning: the name is the key, within its app',
+};
+
+/** Directory that a volume with `driver_opts: {o: bind, device: DIR}` stands for. */
+function boundDirectory(volume: Part | undefined): string | null {
+  const options = volume?.get('driver_opts');
+  const bound = /\bbind\b/.test(options?.textOf('o') ?? '');
+  return bound ? (options?.textOf('device') ?? null) : null;
+}
+
+const SHORT_OPTIONS: Readonly<Record<string, string>> = {
+  z: 'SELinux labels are not in this version',
+  Z: 'SELinux labels are not in this version',
+  nocopy: 'an empty volume starts with what the image has there',
+  cached: 'it is for other systems than Linux',
+  delegated: 'it is for other systems than Linux',
+  consistent: 'it is for other systems than Linux',
+};
+
+const TMPFS_OPTIONS: FieldTable<{ container: ResourceDraft; mount: Record<string, unknown> }> = {
+  size: (part, { mount }) => {
+    mount.size = part.text();
+  },
+  mode: 'later',
+};
+
+const ONLY_BIND: FieldTable<ResourceDraft> = {
+  create_host_path: 'no meaning: a missing directory is waited for and not made',
+  propagation: 'later',
+  selinux: 'later',
+};
+
+const ONLY_VOLUME: FieldTable<ResourceDraft> = {
+  nocopy: 'no meaning: an empty volume starts with what the image has there',
+  subpath: (part, container) => container.refuse(part.at, 'a part of a volume cannot be mounted in this version'),
+  labels: 'no meaning: labels stand with the volume',
+};
+
+/** Mounts of one file's services. */
+export class Storage {
+  readonly #root: Part;
+  readonly #draft: Draft;
+
+  constructor(root: Part, draft: Draft) {
+    this.#root = root;
+    this.#draft = draft;
+  }
+
+  /** `source:/target[:options]`. */
+  short(part: Part, container: ResourceDraft): void {
+    const [first = '', second, options = '', ...more] = part.text().split(':');
+    if (more.length > 0 || /^[A-Za-z]$/.test(first)) {
+      container.refuse(part.at, `${JSON.stringify(part.text())} is not source:/target[:ro]`);
+      return;
+    }
+    if (second === undefined) {
+      addMount(container, { source: null, target: first, readOnly: false }, part.at);
+      return;
+    }
+    const words = options.split(',').filter((word) => word !== '' && word !== 'rw' && word !== 'ro');
+    for (const word of words) container.warn(part.at, `mount option ${word}: ${SHORT_OPTIONS[word] ?? 'is left out'}`);
+    const readOnly = options.split(',').includes('ro');
+    if (first === '') {
+      container.refuse(part.at, 'the source is empty; has a variable in it no value?');
+      return;
+    }
+    const source = isPath(first) ? this.#path(first, part, container) : this.#volume(first, part.at);
+    addMount(container, { source, target: second, readOnly }, part.at);
+  }
+
+  /** A mapping with type, source, target. */
+  long(part: Part, container: ResourceDraft): void {
+    const type = part.textOf('type') ?? 'volume';
+    const target = part.textOf('target') ?? '';
+    const source = part.textOf('source');
+    const readOnly = part.get('read_only')?.boolean() ?? false;
+    const known = new Set(['type', 'source', 'target', 'read_only', type]);
+    for (const [key, member] of part.entries()) {
+      if (!known.has(key))
+        container.warn(member.keyAt, `unknown field ${JSON.stringify(key.slice(0, 80))} is left out`);
+    }
+    if (type === 'tmpfs') {
+      const mount: Record<string, unknown> = { type: 'tmpfs', target };
+      part.get('tmpfs')?.each(TMPFS_OPTIONS, { container, mount }, container);
+      container.append('volumes', mount, part.at);
+    } else if (type === 'bind' && source !== undefined) {
+      part.get('bind')?.each(ONLY_BIND, container, container);
+      addMount(container, { source: this.#path(source, part, container), target, readOnly }, part.at);
+    } else if (type === 'volume') {
+      part.get('volume')?.each(ONLY_VOLUME, container, container);
+      const volume = source === undefined ? null : this.#volume(source, part.at);
+      addMount(container, { source: volume, target, readOnly }, part.at);
+    } else container.refuse(part.at, `a mount of type ${type} cannot be translated`);
+  }
+
+  /** A secret or config as a read-only file. */
+  file(kind: 'secrets' | 'configs', part: Part, container: ResourceDraft): void {
+    const short = part.content.type === 'text';
+    const name = short ? part.text() : (part.textOf('source') ?? '');
+    const target = short ? undefined : part.textOf('target');
+    const declared = this.#root.get(kind)?.get(name);
+    const path = declared?.textOf('file');
+    for (const option of short ? [] : ['uid', 'gid', 'mode']) {
+      const written = part.get(option);
+      if (written) container.warn(written.keyAt, `${option}: the file keeps the owner and mode it has on the host`);
+    }
+    if (path === undefined) {
+      const reason = declared ? 'only those with `file` can be translated' : 'it is not declared';
+      container.refuse(part.at, `${kind} ${JSON.stringify(name)}: ${reason}`);
+      return;
+    }
+    const place = target ?? (kind === 'secrets' ? name : `/${name}`);
+    const absolute = place.startsWith('/') ? place : `/run/secrets/${place}`;
+    addMount(container, { source: hostPath(path), target: absolute, readOnly: true }, part.at);
+  }
+
+  /** Volumes that no service mounts are declared all the same. */
+  declareAll(): void {
+    for (const [name, volume] of this.#root.get('volumes')?.entries() ?? []) {
+      if (boundDirectory(volume) === null) this.#volume(name, volume.keyAt);
+    }
+  }
+
+  #path(path: string, part: Part, container: ResourceDraft): string {
+    if (path.startsWith('~')) container.warn(part.at, `~ becomes ${HOME}`);
+    return hostPath(path);
+  }
+
+  #volume(name: string, position: SourcePosition): string {
+    const declared = this.#root.get('volumes')?.get(name);
+    const directory = boundDirectory(declared);
+    if (directory !== null) return hostPath(directory);
+    const own = safeName(name);
+    if (own === null || !declared) {
+      this.#draft.refuse(position, `there is no volume ${JSON.stringify(name)}`);
+      return own ?? 'volume';
+    }
+    if (this.#draft.find('volumes', own)) return own;
+    const volume = this.#draft.resource('volumes', own, declared?.keyAt ?? position);
+    if (declared && !declared.isNothing) declared.each(VOLUME, volume, volume);
+    return own;
+  }
+}

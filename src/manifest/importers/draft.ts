@@ -1,0 +1,163 @@
+/** What an importer makes: our manifest as data, each part with the place in the foreign file that it comes from. */
+import type { SourcePosition } from '../../model/resource.ts';
+import type { ReadFile } from '../content.ts';
+import type { ManifestIssue } from '../issue.ts';
+import { Places } from '../plain.ts';
+
+/** Where a foreign file stands, and how it reaches the files it names. */
+export interface ImportContext {
+  readonly file: string;
+  /** Relative paths start here. Absolute. */
+  readonly baseDir: string;
+  readonly readFile: ReadFile;
+}
+
+export type Section = 'images' | 'volumes' | 'networks' | 'containers';
+
+type Written = Record<string, unknown>;
+
+/** A part of a foreign file that has no counterpart, and the resource it was written for. */
+export interface ImportWarning extends ManifestIssue {
+  readonly resource: { readonly section: Section; readonly name: string } | null;
+}
+
+/** One resource in the making. */
+export class ResourceDraft {
+  readonly section: Section;
+  readonly name: string;
+  readonly position: SourcePosition;
+  readonly #draft: Draft;
+  readonly #written: Written;
+
+  constructor(draft: Draft, section: Section, name: string, position: SourcePosition, written: Written) {
+    this.#draft = draft;
+    this.section = section;
+    this.name = name;
+    this.position = position;
+    this.#written = written;
+  }
+
+  get(field: string): unknown {
+    return this.#written[field];
+  }
+
+  set(field: string, value: unknown, position: SourcePosition): void {
+    this.#written[field] = value;
+    this.#place([field], position);
+  }
+
+  /** Adds to a list. */
+  append(field: string, value: unknown, position: SourcePosition): void {
+    const list = this.#written[field];
+    const items = Array.isArray(list) ? list : [];
+    if (!Array.isArray(list)) this.set(field, items, position);
+    items.push(value);
+    this.#place([field, items.length - 1], position);
+  }
+
+  /** Sets a member of a mapping. */
+  put(field: string, key: string, value: unknown, position: SourcePosition): void {
+    if (key === '__proto__') {
+      this.#draft.refuse(position, '"__proto__" cannot be a name');
+      return;
+    }
+    const before = this.#written[field] as Written | undefined;
+    const members = before ?? {};
+    if (!before) this.set(field, members, position);
+    members[key] = value;
+    this.#place([field, key], position);
+  }
+
+  /** Where a field was written. */
+  placeOf(field: string): SourcePosition {
+    return this.#draft.places.find([this.section, this.name, field]).key;
+  }
+
+  remove(field: string): void {
+    delete this.#written[field];
+  }
+
+  warn(position: SourcePosition, message: string): void {
+    this.#draft.warn(position, message, this);
+  }
+
+  /** Says that something of the foreign file is known and planned, but not in this version. */
+  later(position: SourcePosition, what: string): void {
+    this.#draft.later(position, what, this);
+  }
+
+  refuse(position: SourcePosition, message: string): void {
+    this.#draft.refuse(position, message);
+  }
+
+  #place(path: readonly (string | number)[], position: SourcePosition): void {
+    this.#draft.places.add([this.section, this.name, ...path], { key: position, value: position });
+  }
+}
+
+/** One app in the making. */
+export class Draft {
+  /** As a manifest would be written. */
+  readonly value: Written = {};
+  readonly places: Places;
+  readonly issues: ManifestIssue[] = [];
+  readonly warnings: ImportWarning[] = [];
+  readonly start: SourcePosition;
+  readonly #resources = new Map<string, ResourceDraft>();
+
+  constructor(file: string) {
+    this.start = { file, line: 1, column: 1 };
+    this.places = new Places(this.start);
+  }
+
+  nameApp(name: string, position: SourcePosition): void {
+    this.value.app = name;
+    this.places.add(['app'], { key: position, value: position });
+  }
+
+  /** The resource of a name, made when there is none. */
+  resource(section: Section, name: string, position: SourcePosition): ResourceDraft {
+    const before = this.find(section, name);
+    if (before) return before;
+    const written: Written = {};
+    const resources = (this.value[section] ?? {}) as Written;
+    this.value[section] = resources;
+    resources[name] = written;
+    const made = new ResourceDraft(this, section, name, position, written);
+    this.#resources.set(`${section}/${name}`, made);
+    this.places.add([section, name], { key: position, value: position });
+    return made;
+  }
+
+  find(section: Section, name: string): ResourceDraft | undefined {
+    return this.#resources.get(`${section}/${name}`);
+  }
+
+  /** A resource that must be new: two foreign names may become one of ours. */
+  newResource(section: Section, name: string, position: SourcePosition): ResourceDraft {
+    const before = this.find(section, name);
+    if (before) this.refuse(position, `"${name}" is also the name made for line ${before.position.line}; rename one`);
+    return this.resource(section, name, position);
+  }
+
+  /** Something was left out or changed, and the rest still makes sense. */
+  warn(position: SourcePosition, message: string, resource: ResourceDraft | null = null): void {
+    this.#warn('TSD_IMPORT_IGNORED', position, message, resource);
+  }
+
+  later(position: SourcePosition, what: string, resource: ResourceDraft | null = null): void {
+    this.#warn('TSD_NOT_IN_THIS_VERSION', position, `${what} is not in this version`, resource);
+  }
+
+  /** Without it the rest would not be what was meant. */
+  refuse(position: SourcePosition, message: string): void {
+    this.issues.push({ code: 'TSD_IMPORT_IMPOSSIBLE', message, position });
+  }
+
+  #warn(code: ManifestIssue['code'], position: SourcePosition, message: string, resource: ResourceDraft | null): void {
+    const known = this.warnings.some((warning) => warning.message === message && warning.position === position);
+    if (known) return;
+    const about = resource && { section: resource.section, name: resource.name };
+    this.warnings.push({ code, message, position, resource: about });
+  }
+}

@@ -1,0 +1,23 @@
+/** Ways of being on the network that leave a container nothing of its own to configure. */
+import type { ResourceDraft } from './draft.ts';
+
+/** True for a network that is none of the container's own, where links and ports mean nothing. */
+export const isMode = (network: unknown): boolean => /^(host|none|container:.*)$/.test(String(network ?? ''));
+
+/** Fields that have no place there, and those that have one all the same, by mode. */
+const ONLY_OWN_NETWORK = ['ports', 'expose', 'address', 'dns', 'dnsSearch', 'extraHosts', 'hostname', 'domainname'];
+const KEPT: Readonly<Record<string, readonly string[]>> = {
+  host: ['expose', 'extraHosts'],
+  none: ['expose', 'dns', 'dnsSearch', 'extraHosts', 'hostname', 'domainname'],
+};
+
+/** Takes away what contradicts the way the container is on the network. */
+export function respectMode(container: ResourceDraft): void {
+  const network = String(container.get('network'));
+  if (!isMode(network)) return;
+  for (const field of ONLY_OWN_NETWORK) {
+    if (container.get(field) === undefined || KEPT[network]?.includes(field)) continue;
+    container.warn(container.placeOf(field), `${field} has no meaning with the network ${network}`);
+    container.remove(field);
+  }
+}

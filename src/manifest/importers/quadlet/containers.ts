@@ -1,0 +1,245 @@
+/** .container and .pod units: containers, the networks they are on, and what they need of each other. */
+import type { SourcePosition } from '../../../model/resource.ts';
+import { isUnitFile } from '../bundle.ts';
+import type { ResourceDraft } from '../draft.ts';
+import { safeName } from '../names.ts';
+import { isMode, respectMode } from '../network-mode.ts';
+import { addPorts, CONTAINER, type ContainerTarget, SERVICE } from './container.ts';
+import { addVolume } from './mounts.ts';
+import { applyKeys, type KeyTable } from './rules.ts';
+import { SYSTEMD_ONLY } from './systemd.ts';
+import type { Entry, Unit } from './unit-file.ts';
+import type { Units } from './units.ts';
+
+/** A unit and its container. */
+interface Made {
+  readonly unit: Unit;
+  readonly container: ResourceDraft;
+}
+
+interface PodTarget extends ContainerTarget {
+  readonly members: readonly Made[];
+}
+
+/** What the containers of a pod share belongs to the first one; the others use its network. */
+const POD: KeyTable<PodTarget> = {
+  PublishPort: (entry, { container }) => addPorts(entry, container),
+  Volume: (entry, { units, members }) => {
+    for (const { container } of members) addVolume(entry, container, units);
+  },
+  Network: () => {},
+  NetworkAlias: () => {},
+  AddHost: list('extraHosts'),
+  DNS: list('dns'),
+  DNSSearch: list('dnsSearch'),
+  HostName: (entry, { container }) => container.set('hostname', entry.text(), entry.at),
+  IP: (entry, { container }) => container.set('address', entry.text(), entry.at),
+  StopTimeout: (entry, { members }) => {
+    for (const { container } of members) container.set('stopTimeout', entry.text(), entry.at);
+  },
+  Label: (entry, { members }) => {
+    for (const { container } of members) {
+      for (const [name, value] of entry.assignments()) container.put('labels', name, value ?? '', entry.at);
+    }
+  },
+  PodName: 'no meaning: a pod is the containers in it',
+  ServiceName: 'no meaning: there is no systemd service',
+  ExitPolicy: 'no meaning: each container has its own restart policy',
+  PodmanArgs: 'no meaning: arguments of Podman are not looked at; see what they do here',
+  GlobalArgs: 'no meaning: it is for Podman itself',
+  ContainersConfModule: 'no meaning: it configures Podman',
+  DNSOption: 'later',
+  GIDMap: 'later',
+  UIDMap: 'later',
+  SubGIDMap: 'later',
+  SubUIDMap: 'later',
+  RemapGid: 'later',
+  RemapUid: 'later',
+  RemapUidSize: 'later',
+  RemapUsers: 'later',
+  UserNS: 'later',
+  IP6: 'later',
+  ShmSize: 'later',
+};
+
+function list(field: string) {
+  return (entry: Entry, { container }: ContainerTarget): void => {
+    for (const word of entry.words()) container.append(field, word, entry.at);
+  };
+}
+
+const NEEDS = ['Requires', 'Wants', 'BindsTo', 'After', 'Requisite'];
+
+/** `private` is the default bridge; the user-mode networks of Podman have the same use. */
+const DEFAULT_MODES = ['bridge', 'private', 'slirp4netns', 'pasta', ''];
+
+export class ContainerUnits {
+  readonly #units: Units;
+  readonly #made = new Map<string, Made>();
+
+  constructor(units: Units) {
+    this.#units = units;
+  }
+
+  add(): void {
+    for (const unit of this.#units.ofType('container')) this.#container(unit);
+    for (const made of this.#made.values()) {
+      if (!made.unit.last('Container', 'Pod')) this.#network(made.unit.all('Container', 'Network'), made.container);
+    }
+    for (const pod of this.#units.ofType('pod')) this.#pod(pod);
+    for (const made of this.#made.values()) this.#join(made);
+    for (const made of this.#made.values()) {
+      respectMode(made.container);
+      this.#links(made);
+    }
+  }
+
+  #container(unit: Unit): void {
+    const container = this.#units.draft.newResource('containers', this.#units.nameOf(unit), unit.start);
+    const target = { container, units: this.#units };
+    applyKeys(unit, 'Container', CONTAINER, target, container);
+    applyKeys(unit, 'Service', { ...SYSTEMD_ONLY, ...SERVICE } as KeyTable<ContainerTarget>, target, container);
+    applyKeys(unit, 'Install', SYSTEMD_ONLY, container, container);
+    this.#user(unit, container);
+    this.#exclusions(unit, container);
+    this.#made.set(unit.name.file, { unit, container });
+  }
+
+  #user(unit: Unit, container: ResourceDraft): void {
+    const user = unit.last('Container', 'User');
+    const group = unit.last('Container', 'Group');
+    if (group && !user) container.refuse(group.at, 'Group needs User');
+    if (user) container.set('user', group ? `${user.text()}:${group.text()}` : user.text(), user.at);
+  }
+
+  /** What Quadlet itself refuses. */
+  #exclusions(unit: Unit, container: ResourceDraft): void {
+    const has = (...keys: string[]) =>
+      keys.map((key) => unit.last('Container', key)).find((entry) => entry !== undefined);
+    const signal = has('ReloadSignal');
+    if (signal && has('ReloadCmd')) container.refuse(signal.at, 'ReloadCmd and ReloadSignal exclude each other');
+    const remap = has('RemapUsers', 'RemapUid', 'RemapGid', 'RemapUidSize');
+    const mapping = has('UserNS', 'UIDMap', 'GIDMap', 'SubUIDMap', 'SubGIDMap');
+    if (remap && mapping) container.refuse(remap.at, `${remap.key} and ${mapping.key} exclude each other`);
+  }
+
+  /** Puts a container on the first of the networks it names. */
+  #network(entries: readonly Entry[], container: ResourceDraft): void {
+    const [first, ...more] = entries;
+    for (const entry of more)
+      container.warn(entry.at, `a container has one network in this version; ${entry.text()} is left out`);
+    if (!first) return;
+    const [written = '', options = ''] = splitOptions(first.text());
+    const network = this.#networkOf(written, first, container);
+    if (network !== null) container.set('network', network, first.at);
+    for (const option of options.split(',')) {
+      const [name, value = ''] = option.split('=');
+      if (name === 'ip') container.set('address', value, first.at);
+      else if (name !== '') container.warn(first.at, `network option ${option.slice(0, 60)} is left out`);
+    }
+  }
+
+  #networkOf(written: string, entry: Entry, container: ResourceDraft): string | null {
+    if (written === 'host' || written === 'none') return written;
+    if (DEFAULT_MODES.includes(written)) return null;
+    const shared = written.endsWith('.container') ? written : null;
+    if (shared !== null || written.startsWith('container:')) {
+      if (shared !== null && !this.#units.find(shared, entry)) return null;
+      const name =
+        shared === null ? safeName(written.slice('container:'.length)) : this.#made.get(shared)?.container.name;
+      return `container:${name ?? 'missing'}`;
+    }
+    if (written.endsWith('.network')) {
+      const unit = this.#units.find(written, entry);
+      return unit && this.#units.networkName(unit);
+    }
+    const name = /^(ns:|\/)/.test(written) ? null : safeName(written);
+    if (name === null) {
+      container.refuse(entry.at, `the network ${JSON.stringify(written)} cannot be translated`);
+      return null;
+    }
+    container.warn(entry.at, `the network ${name} is made for this app; one of another app is \`app/name\``);
+    this.#units.draft.resource('networks', name, entry.at);
+    return name;
+  }
+
+  #members(pod: string): Made[] {
+    return [...this.#made.values()].filter(({ unit }) => unit.last('Container', 'Pod')?.text() === pod);
+  }
+
+  #pod(pod: Unit): void {
+    const members = this.#members(pod.name.file);
+    const [first] = members;
+    const draft = this.#units.draft;
+    if (!first) {
+      draft.warn(pod.start, `${pod.name.file} has no containers, so nothing is made of it`);
+      return;
+    }
+    this.#network(pod.all('Pod', 'Network'), first.container);
+    const target = { container: first.container, units: this.#units, members };
+    applyKeys(pod, 'Pod', POD, target, draft);
+    for (const section of ['Unit', 'Install', 'Service']) applyKeys(pod, section, SYSTEMD_ONLY, draft, draft);
+  }
+
+  /** Gives the members of a pod the network of the first one, and that one their ports. */
+  #join({ unit, container }: Made): void {
+    const entry = unit.last('Container', 'Pod');
+    if (!entry) return;
+    if (!entry.text().endsWith('.pod')) {
+      container.refuse(entry.at, `the pod ${entry.text()} is not one of a .pod unit`);
+      return;
+    }
+    if (!this.#units.find(entry.text(), entry)) return;
+    const first = this.#members(entry.text())[0]?.container;
+    if (!first || first === container) return;
+    for (const field of ['ports', 'expose'] as const) {
+      for (const item of (container.get(field) ?? []) as readonly string[])
+        first.append(field, item, container.placeOf(field));
+      container.remove(field);
+    }
+    const mode = first.get('network');
+    container.set('network', isMode(mode) ? mode : `container:${first.name}`, entry.at);
+  }
+
+  #links({ unit, container }: Made): void {
+    const linked = new Set<string>();
+    for (const entry of unit.entries.filter(({ section }) => section === 'Unit')) {
+      if (!NEEDS.includes(entry.key)) {
+        container.warn(entry.at, `${entry.key}: it is for systemd`);
+        continue;
+      }
+      for (const word of entry.words()) {
+        const file = isUnitFile(word) ? word : word.replace(/\.service$/, '.container');
+        const other = this.#made.get(file);
+        if (!other && isUnitFile(word)) this.#units.find(word, entry);
+        if (!other && /\.(service|target|socket|mount)$/.test(word))
+          container.warn(entry.at, `${entry.key}: ${word} is for systemd`);
+        if (other && !linked.has(file)) {
+          linked.add(file);
+          this.#link(container, other, entry.at);
+        }
+      }
+    }
+  }
+
+  #link(container: ResourceDraft, { unit, container: target }: Made, position: SourcePosition): void {
+    const own = container.get('network') ?? 'bridge';
+    if (isMode(own) || own !== (target.get('network') ?? 'bridge')) {
+      container.warn(position, `${target.name} is not waited for: links need a network in common`);
+      return;
+    }
+    // Podman resolves a container's own name and its aliases.
+    const podman = unit.last('Container', 'ContainerName')?.text() ?? `systemd-${unit.name.stem}`;
+    const aliases = unit.all('Container', 'NetworkAlias').map((entry) => entry.text());
+    for (const alias of new Set([target.name, podman, ...aliases])) {
+      container.append('links', alias === target.name ? alias : `${target.name}:${alias}`, position);
+    }
+  }
+}
+
+/** `name:options`, where `container:NAME` is a name. */
+function splitOptions(text: string): string[] {
+  if (/^(container|ns):/.test(text)) return [text];
+  const colon = text.indexOf(':');
+  return colon < 0 ? [text] : [text.slice(0, colon), text.slice(colon + 1)];
+}

@@ -1,0 +1,189 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of Compose files are what is tested
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { groupFiles } from '../../../src/manifest/importers/bundle.ts';
+import { parseDotEnv } from '../../../src/manifest/importers/compose/dot-env.ts';
+import { parseQuantity } from '../../../src/manifest/importers/kube/quantity.ts';
+import { imageReference, safeName } from '../../../src/manifest/importers/names.ts';
+import { unitWords } from '../../../src/manifest/importers/quadlet/unit-file.ts';
+import { shellWords } from '../../../src/manifest/importers/words.ts';
+import { parseManifest } from '../../../src/manifest/parse.ts';
+import { NAME_PATTERN } from '../../../src/model/resource.ts';
+
+test.each([
+  ['nginx', 'docker.io/library/nginx:latest'],
+  ['me/app:2', 'docker.io/me/app:2'],
+  ['localhost/app', 'localhost/app:latest'],
+  ['registry.example:5000/app', 'registry.example:5000/app:latest'],
+  ['quay.io/a/b@sha256:12', 'quay.io/a/b@sha256:12'],
+])('the image %s is %s', (written, full) => expect(imageReference(written)).toBe(full));
+
+test.each([
+  ['my_db', 'my-db'],
+  ['--Web.1--', 'web-1'],
+  ['___', null],
+])('%s is named %s', (written, name) => expect(safeName(written)).toBe(name));
+
+test('a safe name is a name', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      const name = safeName(text);
+      return name === null || NAME_PATTERN.test(name);
+    }),
+  );
+});
+
+describe('words', () => {
+  test.each([
+    [`a "b c" 'd e' f\\ g`, ['a', 'b c', 'd e', 'f g']],
+    [`--x="y z"`, ['--x=y z']],
+    [`"" ''`, ['', '']],
+  ])('of a shell: %s', (text, words) => expect(shellWords(text)).toEqual({ ok: true, value: words }));
+
+  test.each([
+    [`/some/path "an arg" "a;b\\nc\\td'e" a;b\\nc 'a"b'`, ['/some/path', 'an arg', "a;b\nc\td'e", 'a;b\nc', 'a"b']],
+    [`'\\110ello \\127orld' \\x41`, ['Hello World', 'A']],
+    [`'test\\.com'`, ['test\\.com']],
+  ])('of a unit: %s', (text, words) => expect(unitWords(text)).toEqual({ ok: true, value: words }));
+
+  test('an open quote is refused', () => {
+    expect(shellWords('a "b').ok).toBe(false);
+    expect(unitWords('a "b').ok).toBe(false);
+  });
+});
+
+test('a .env file', () => {
+  const text = `# c\nA=1 # comment\nexport B='x # y'\nC="a\\n\\"b"\nD=\nE=a#b\nnot an assignment`;
+  expect(Object.fromEntries(parseDotEnv(text))).toEqual({ A: '1', B: 'x # y', C: 'a\n"b', D: '', E: 'a#b' });
+});
+
+test.each([
+  ['250m', 0.25],
+  ['128Mi', 134_217_728],
+  ['1G', 1e9],
+  ['1e3', 1000],
+  ['.5', 0.5],
+  ['lots', null],
+  ['1MB', null],
+])('the quantity %s is %s', (text, value) => expect(parseQuantity(text)).toBe(value));
+
+/** The translation of a Compose file beside which an .env file stands. */
+function compose(value: string, dotEnv: string) {
+  const text = `services:\n  a:\n    image: x\n    user: ${JSON.stringify(value)}\n`;
+  const readFile = (path: string) =>
+    path === '/app/.env'
+      ? { ok: true as const, bytes: Buffer.from(dotEnv) }
+      : { ok: false as const, reason: 'missing' as const, message: path };
+  return parseManifest({ text, file: 'a.yaml', appDefault: 'a', reach: { baseDir: '/app', readFile } });
+}
+
+test.each([
+  ['$A-${A}', '1-1'],
+  ['${NONE:-two}', 'two'],
+  ['${EMPTY:-two}', 'two'],
+  ['${EMPTY-two}', ''],
+  ['${NONE:-${A}}', '1'],
+  ['${A:+set}${NONE:+set}', 'set'],
+  ['$$A', '$A'],
+  ['a$', 'a$'],
+])('with variables, %s is %s', (value, expected) => {
+  const { translation, issues } = compose(value, 'A=1\nEMPTY=');
+  expect(issues).toEqual([]);
+  expect(translation?.manifest).toMatchObject({ containers: { a: { user: expected } } });
+  expect(translation?.inputs).toEqual(['/app/.env']);
+});
+
+describe('never throws', () => {
+  const yamlish = fc.oneof(
+    fc.string({ unit: 'grapheme' }),
+    fc
+      .array(
+        fc.constantFrom('services:', ' a:', '  image: ', 'x', '\n', '- ', '${A', '{', '<<: *x', '&x', ': ', "'", '8'),
+      )
+      .map((parts) => `services:\n${parts.join('')}`),
+    fc
+      .array(
+        fc.constantFrom('spec:', ' containers:', '\n', '  - ', 'name: a', 'image: b', 'env:', '[', '{}', 'kind: Pod'),
+      )
+      .map((parts) => `apiVersion: v1\nkind: Pod\n${parts.join('')}`),
+  );
+
+  /** Values of any form where fields are expected. */
+  const json = fc.jsonValue({ maxDepth: 4 });
+  const service = fc.dictionary(
+    fc.constantFrom(
+      'image',
+      'command',
+      'ports',
+      'volumes',
+      'networks',
+      'depends_on',
+      'deploy',
+      'secrets',
+      'extends',
+      'environment',
+      'ulimits',
+      'network_mode',
+      'env_file',
+      'scale',
+    ),
+    json,
+  );
+  const pod = fc.dictionary(
+    fc.constantFrom('containers', 'initContainers', 'volumes', 'restartPolicy', 'hostNetwork', 'securityContext'),
+    json,
+  );
+  const parse = (text: string, file = 'a.yaml') => parseManifest({ text, file, appDefault: null });
+
+  test('for text', () => {
+    fc.assert(fc.property(yamlish, (text) => parse(text) !== null));
+  });
+
+  test('for services of any form', () => {
+    fc.assert(
+      fc.property(
+        fc.dictionary(fc.string(), service),
+        fc.dictionary(fc.string(), json),
+        (services, volumes) => parse(JSON.stringify({ services, volumes, networks: volumes })) !== null,
+      ),
+    );
+  });
+
+  test('for pods of any form', () => {
+    fc.assert(
+      fc.property(
+        pod,
+        json,
+        (spec, metadata) => parse(JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata, spec })) !== null,
+      ),
+    );
+  });
+
+  test('for units', () => {
+    const line = fc.tuple(
+      fc.constantFrom(
+        '[Container]',
+        'Image',
+        'Volume',
+        'Mount',
+        'Network',
+        'Pod',
+        'Exec',
+        'Environment',
+        'User',
+        '',
+        '#',
+      ),
+      fc.constantFrom('=', '', ' = '),
+      fc.oneof(fc.string(), fc.constantFrom('a.volume', 'type=tmpfs,dst=/x', '%', '%i', '"', '\\', 'a.pod', 'host')),
+    );
+    const type = fc.constantFrom('container', 'volume', 'network', 'image', 'build', 'pod', 'kube');
+    fc.assert(
+      fc.property(fc.array(line), type, (lines, extension) => {
+        const text = `[Container]\n${lines.map((parts) => parts.join('')).join('\n')}`;
+        const [group] = groupFiles([{ path: `/d/a@.${extension}`, content: { ok: true, text } }]);
+        return group?.content.ok && parse(group.content.text) !== null && parse(text, `/d/a.${extension}`) !== null;
+      }),
+    );
+  });
+});
