@@ -40,6 +40,15 @@ describe('removal', () => {
     expect(text).not.toContain('shop');
   });
 
+  test('an app whose manifest cannot be used is left as it is, and says so', () => {
+    const host = hostWith({ blog: BLOG });
+    const desired = { ...declare({}, 2), untouched: new Set(['blog']) };
+    expect(textOn(host, desired)).toMatchInlineSnapshot(`
+      "hold container/blog/db — unavailable: its manifest cannot be used; left as it is
+      hold container/blog/web — unavailable: its manifest cannot be used; left as it is"
+    `);
+  });
+
   test('containers that nobody declared here, or that another driver made, are never touched', () => {
     const host = hostWith({ blog: { containers: { a: {}, b: {} } } });
     host.change('container/blog/a', { key: null });

@@ -1,0 +1,94 @@
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { DesiredState } from '../../../src/model/desired.ts';
+import { type History, openHistory } from '../../../src/state/history/history.ts';
+import { Sources } from '../../../src/supervisor/sources.ts';
+import { temporaryDirectories } from '../../support/temp-root.ts';
+
+const directory = temporaryDirectories('sources');
+const opened: History[] = [];
+afterEach(() => {
+  for (const history of opened.splice(0)) history.close();
+});
+
+function open(path = join(directory(), 'history.db')): History {
+  const history = openHistory(path);
+  opened.push(history);
+  return history;
+}
+
+function sourcesOn(history: History, changes: DesiredState[] = []): Sources {
+  return new Sources({
+    history,
+    clock: { now: () => ({ wallMs: 1000, bootMs: 1000 }) },
+    directory: '/m',
+    resolve: {
+      readFile: (path) => ({ ok: false, reason: 'missing', message: `${path}: no such file` }),
+      hashSecret: (bytes) => bytes.toString('hex'),
+      defaultHostIp: '0.0.0.0',
+    },
+    onChange: (state) => changes.push(state),
+  });
+}
+
+const file = (path: string, text: string) => ({ path, content: { ok: true as const, text } });
+const look = (...files: ReturnType<typeof file>[]) => ({ files, loss: 'none' as const, inputsChanged: false });
+
+describe('a manifest that was accepted by another version and cannot be used by this one', () => {
+  test('leaves what runs of its app alone, until it is put right', () => {
+    const history = open();
+    const { id } = history.sources.record(
+      { kind: 'watched', origin: '/m/blog.yaml', baseDir: '/m', text: 'volumes: { data: { fromTheFuture: 1 } }\n' },
+      1,
+    );
+    const pins = { apps: {}, images: {}, content: {} };
+    history.generations.append({ createdAtMs: 1, cause: 'x', pins, changes: { files: [], resources: [] } }, [id]);
+    const changes: DesiredState[] = [];
+    const sources = sourcesOn(history, changes);
+    expect([...sources.state.resources]).toEqual([]);
+    expect([...(sources.state.untouched ?? [])]).toEqual(['blog']);
+    sources.watch(look(file('/m/blog.yaml', 'volumes: { data: { fromTheFuture: 2 } }\n')));
+    expect([...(sources.state.untouched ?? [])]).toEqual(['blog']);
+    sources.watch(look(file('/m/blog.yaml', 'volumes: { data: {} }\n')));
+    expect([...(sources.state.untouched ?? [])]).toEqual([]);
+    expect([...sources.state.resources.keys()]).toEqual(['volume/blog/data']);
+    expect(changes).toHaveLength(1);
+  });
+
+  test('an app that never was accepted is not protected', () => {
+    const sources = sourcesOn(open());
+    sources.watch(look(file('/m/blog.yaml', 'volumes: { data: { x: 1 } }\n')));
+    expect(sources.state.untouched?.size ?? 0).toBe(0);
+  });
+});
+
+describe('rollback with hold', () => {
+  const text = (driver: string) => `volumes: { ${driver}: {} }\n`;
+  const keys = (sources: Sources) => [...sources.state.resources.keys()];
+
+  test('brings back what a removed file declared and takes out what a new one does, over a restart', () => {
+    const history = open();
+    const sources = sourcesOn(history);
+    sources.watch(look(file('/m/a.yaml', text('one')), file('/m/b.yaml', text('two'))));
+    sources.watch(look(file('/m/a.yaml', text('one')), file('/m/c.yaml', text('three'))));
+    expect(keys(sources)).toEqual(['volume/a/one', 'volume/c/three']);
+    expect(() => sources.rollback(1, false)).toThrow('/m/b.yaml, /m/c.yaml differ from generation 1');
+    expect(sources.rollback(1, true)).toEqual([]);
+    expect(keys(sources)).toEqual(['volume/a/one', 'volume/b/two']);
+
+    const again = sourcesOn(history);
+    again.watch(look(file('/m/a.yaml', text('one')), file('/m/c.yaml', text('three'))));
+    expect(keys(again)).toEqual(['volume/a/one', 'volume/b/two']);
+    expect(again.views().map(({ file: path, state }) => [path, state])).toEqual(
+      expect.arrayContaining([
+        ['/m/a.yaml', 'Active'],
+        ['/m/b.yaml', 'Held'],
+        ['/m/c.yaml', 'Held'],
+      ]),
+    );
+    expect(again.approvePins(['c'])).toEqual(['c']);
+    expect(keys(again)).toEqual(['volume/a/one', 'volume/b/two', 'volume/c/three']);
+    again.watch(look(file('/m/a.yaml', text('one')), file('/m/b.yaml', text('new')), file('/m/c.yaml', text('three'))));
+    expect(keys(again)).toEqual(['volume/a/one', 'volume/b/new', 'volume/c/three']);
+  });
+});
