@@ -64,10 +64,12 @@ function takeOver(
   world: World,
   record: ContainerRecord,
   decision: Extract<RestoreDecision, { decision: 'adopt' }>,
+  attempt: Attempt,
 ): void {
   const { handle } = decision;
   const ownsNetns = record.hostConfig.NetworkMode !== 'host' && !record.hostConfig.NetworkMode.startsWith('container:');
-  if (ownsNetns) world.network.adoptSandbox(record.id, handle.pid);
+  // The run may end at any moment; its end is told like that of any other.
+  if (ownsNetns) attempt(record.engineName, () => world.network.adoptSandbox(record.id, handle.pid));
   const now = world.clock.now();
   world.containers.update({
     ...record,
@@ -185,7 +187,7 @@ async function takeOverRuns(
       found.push({ record, run: record.run, exit: { ...decision, finishedAtMs }, reason: decision.reason });
     }
     if (decision.decision === 'adopt') {
-      takeOver(world, record, decision);
+      takeOver(world, record, decision, collecting(problems));
       counts.running += 1;
       const adopted = world.containers.get(record.id) ?? record;
       found.push({ record: adopted, run: record.run, exit: null, reason: 'found running' });
