@@ -157,7 +157,11 @@ describe('when the supervisor is killed', () => {
   async function killedSupervisor(spec: TaskSpec): Promise<TaskHandle> {
     const child = spawn(
       process.execPath,
-      ['--import', join(import.meta.dirname, 'run-typescript.mjs'), join(import.meta.dirname, 'supervisor.child.ts')],
+      [
+        '--import',
+        join(import.meta.dirname, '../../support/run-typescript.mjs'),
+        join(import.meta.dirname, 'supervisor.child.ts'),
+      ],
       { stdio: ['pipe', 'pipe', 'inherit'] },
     );
     const gone = new Promise((resolve) => child.once('close', resolve));

@@ -1,0 +1,339 @@
+/** One script carried out on a fresh host: chaos, then rest, then everything has to be right. */
+import type { DesiredState } from '../../src/model/desired.ts';
+import { type TsdError, toTsdError } from '../../src/model/errors.ts';
+import type { ResourceKey } from '../../src/model/resource.ts';
+import type { App } from '../support/declare.ts';
+import { Disk } from './disk.ts';
+import { Kernel, type Payload } from './kernel.ts';
+import { resolveApps } from './manifests.ts';
+import { convergenceViolations, restViolations } from './rest.ts';
+import type { Action, Script } from './script.ts';
+import { SimSupervisor, type Surroundings } from './supervisor.ts';
+import { Broken, INJECTED, Killed, survive, Universe } from './universe.ts';
+import { Watch } from './watch.ts';
+
+export interface Outcome {
+  /** The invariant that broke, or null. */
+  readonly broken: string | null;
+  readonly ops: number;
+  readonly steps: number;
+  readonly log: readonly string[];
+}
+
+/** Longer than the longest delay of a retry (denied: 10 min) with its jitter. */
+const REST_MS = 15 * 60_000;
+/** After the last obstacle is gone. */
+const SETTLE_MS = 5 * 60_000;
+
+class Episode {
+  readonly universe: Universe;
+  readonly disk = new Disk();
+  readonly kernel: Kernel;
+  readonly watch: Watch;
+  readonly log: string[] = [];
+  readonly #sources = new Map([
+    ['/one.tar', 0],
+    ['/two.tar', 0],
+    ['/anonymous.tar', 0],
+  ]);
+  readonly #around: Surroundings;
+  #apps: Readonly<Record<string, App>> = {};
+  #desired: DesiredState = { generation: 1, resources: new Map() };
+  #supervisor: SimSupervisor | null = null;
+  #lost = 0;
+  /** How long the supervisor stays away after its next crash. */
+  #downMs = 0;
+
+  constructor(seed: string) {
+    this.universe = new Universe(seed);
+    this.kernel = new Kernel(this.universe, this.disk);
+    const { universe, disk, kernel } = this;
+    this.watch = new Watch(universe, disk, kernel, () => this.#desired);
+    this.#around = {
+      universe,
+      disk,
+      kernel,
+      sources: this.#sources,
+      desired: () => this.#desired,
+      loses: () => this.#lost-- > 0,
+      planned: (made) => this.watch.planned(made),
+      began: (op) => {
+        this.#note(`begin ${op.id}: ${op.cause.message}`);
+        this.watch.began(op);
+      },
+      ended: (result) => {
+        const why = result.error ? `: ${result.error.message} [${result.error.class}]` : (result.skipped ?? '');
+        this.#note(`${result.status} ${result.op.id}${why}`);
+        this.watch.ended(result);
+      },
+      defect: (text) => universe.breaks(`defect: ${text}`),
+    };
+  }
+
+  #note(text: string): void {
+    this.log.push(`${this.universe.elapsedMs.toFixed(1).padStart(10)}  ${text}`);
+  }
+
+  async run(actions: readonly Action[]): Promise<void> {
+    this.#startSupervisor();
+    for (const action of actions) {
+      await this.universe.advance(action.afterMs);
+      this.#note(`** ${JSON.stringify(action).slice(0, 400)}`);
+      survive(() => this.#perform(action));
+      this.#checkVolumes();
+    }
+    await this.universe.advance(3_000);
+    await this.#rest();
+  }
+
+  #startSupervisor(): void {
+    const supervisor = new SimSupervisor(this.#around);
+    this.#note('supervisor starts');
+    this.#supervisor = supervisor;
+    const onEnd = this.kernel.onEnd;
+    this.kernel.onEnd = (payload) => {
+      this.#payloadEnded(payload);
+      onEnd(payload);
+    };
+    this.watch.believesRunning = (id) => supervisor.world.exec.running(id) !== null;
+    supervisor.world.exec.onExit(({ containerId }) => this.watch.toldEnd(containerId));
+    supervisor.life.onDeath = () => this.#supervisorDied(supervisor);
+    void supervisor.start().catch((error) => this.#notStarted(supervisor, toTsdError(error)));
+  }
+
+  /** A supervisor that cannot start ends, and the service manager starts another one. */
+  #notStarted(supervisor: SimSupervisor, error: TsdError): void {
+    if (!error.step?.startsWith(INJECTED)) this.universe.breaks(`the start failed: ${error.stack}`);
+    this.#downMs = 100;
+    supervisor.life.die();
+  }
+
+  #payloadEnded(payload: Payload): void {
+    const record = this.disk.exits.get(`${payload.containerId} ${payload.run}`);
+    this.#note(`run ${payload.run} of ${payload.containerId.slice(0, 8)} ends with ${record?.exitCode}`);
+    this.watch.payloadEnded(payload, record?.exitCode !== 0);
+  }
+
+  #supervisorDied(supervisor: SimSupervisor): void {
+    this.#note('supervisor is gone');
+    if (this.#supervisor === supervisor) this.#supervisor = null;
+    this.kernel.held = new Set();
+    this.kernel.onEnd = (payload) => this.#payloadEnded(payload);
+    this.kernel.collect();
+    this.watch.supervisorGone();
+    this.universe.at(this.#downMs, () => this.#supervisor ?? this.#startSupervisor());
+  }
+
+  #perform(action: Action): void {
+    const { universe, kernel } = this;
+    switch (action.do) {
+      case 'edit':
+        this.#edit(action.app, action.declared);
+        return;
+      case 'crash':
+        universe.crashIn = action.steps;
+        this.#downMs = action.downMs;
+        return;
+      case 'restart-supervisor':
+        this.#downMs = action.downMs;
+        void this.#supervisor?.stop();
+        return;
+      case 'reboot':
+        this.#reboot(action.downMs);
+        return;
+      case 'fail':
+        universe.faults.push({ what: action.what, class: action.class, ms: 0, left: action.times });
+        return;
+      case 'slow':
+        universe.faults.push({ what: action.what, class: null, ms: action.ms, left: action.times });
+        return;
+      case 'jump':
+        universe.jumpWall(action.ms);
+        return;
+      case 'lose-events':
+        this.#lost = action.times;
+        return;
+      case 'foreign-port':
+        if (action.open) kernel.foreign.add(action.port);
+        else kernel.foreign.delete(action.port);
+        return;
+      case 'source':
+        if (action.version === null) this.#sources.delete(action.path);
+        else this.#sources.set(action.path, action.version);
+        return;
+      case 'wait':
+        return;
+      default:
+        this.#touch(action);
+    }
+  }
+
+  #touch(action: Extract<Action, { key: ResourceKey }>): void {
+    const payload = [...this.kernel.payloads.values()].find(({ containerId }) => {
+      return this.disk.containers.get(containerId)?.owner?.key === action.key;
+    });
+    const alive = this.#supervisor?.ready ? this.#supervisor : null;
+    switch (action.do) {
+      case 'exit':
+        if (payload) this.kernel.end(payload, action.code, { oom: action.oom });
+        return;
+      case 'kill-shim':
+        if (payload) this.kernel.end(payload, 137, { recorded: false });
+        return;
+      case 'drift':
+        this.#drift(action.what, payload?.containerId);
+        return;
+      case 'stop':
+      case 'start':
+        this.watch.excuse((key) => key === action.key);
+        if (action.do === 'stop') alive?.stopContainer(action.key);
+        else alive?.startContainer(action.key);
+        return;
+      case 'approve':
+        this.#approve(action.key);
+        return;
+      case 'poke':
+        alive?.controller.enqueue([action.key]);
+    }
+  }
+
+  /** As the supervisor's own approve: only what waits for it can be approved. */
+  #approve(key: ResourceKey): void {
+    const waits = [...this.disk.volumes.values()].some(({ owner, onRemove }) => {
+      return owner.type === 'named' && owner.key === key && onRemove === 'delete' && !this.#desired.resources.has(key);
+    });
+    if (!waits || !this.#supervisor?.ready) return;
+    this.disk.history.approvals.grant(key, 0);
+    this.watch.approved.add(key);
+    this.#supervisor.controller.enqueue([key]);
+  }
+
+  /** Somebody who is not us changes the kernel. */
+  #drift(what: 'veth' | 'bridge' | 'rules' | 'ports', containerId: string | undefined): void {
+    const { kernel } = this;
+    if (what === 'rules') {
+      kernel.rules = false;
+      kernel.ports.clear();
+    }
+    if (containerId === undefined) return;
+    const bridge = kernel.veths.get(containerId)?.bridge;
+    if (what === 'veth') kernel.veths.delete(containerId);
+    if (what === 'ports') kernel.ports.delete(containerId);
+    if (what === 'bridge' && bridge !== undefined) kernel.bridges.delete(bridge);
+  }
+
+  #edit(app: string, declared: App | null): void {
+    const { [app]: _old, ...others } = this.#apps;
+    const apps = declared === null ? others : { ...others, [app]: declared };
+    const next = resolveApps(apps, this.#desired.generation + 1);
+    if (!next) {
+      this.#note('not valid, nothing changes');
+      return;
+    }
+    const before = this.#desired;
+    this.#apps = apps;
+    this.#desired = next;
+    this.watch.excuse((key) => before.resources.get(key)?.specHash !== next.resources.get(key)?.specHash);
+    const keys = new Set([...next.resources.keys(), ...before.resources.keys()]);
+    if (this.#supervisor?.ready) this.#supervisor.controller.enqueue(keys);
+  }
+
+  #reboot(downMs: number): void {
+    this.#downMs = downMs;
+    this.#supervisor?.life.die();
+    this.universe.reboot();
+    this.watch.excuse(() => true);
+    this.kernel.reboot();
+  }
+
+  readonly #knownVolumes = new Map<string, ResourceKey>();
+
+  /** Data never goes by itself. */
+  #checkVolumes(): void {
+    for (const [id, key] of this.#knownVolumes) {
+      if (this.disk.volumeData.has(id)) continue;
+      this.#knownVolumes.delete(id);
+      this.watch.volumeGone(key);
+    }
+    for (const { id, owner } of this.disk.volumes.values()) {
+      if (owner.type === 'named') this.#knownVolumes.set(id, owner.key);
+      if (owner.type === 'anonymous') this.#knownVolumes.set(id, owner.containerKey);
+    }
+  }
+
+  /** Faults stop; then whatever waits for a person is helped; then all has to be as desired. */
+  async #rest(): Promise<void> {
+    const { universe } = this;
+    universe.calm = true;
+    universe.crashIn = null;
+    universe.faults = [];
+    this.#lost = 0;
+    this.#note('== faults stop');
+    await universe.advance(REST_MS);
+    this.#checkVolumes();
+    this.#expect(restViolations);
+    this.kernel.foreign.clear();
+    for (const path of ['/one.tar', '/two.tar', '/anonymous.tar']) {
+      if (!this.#sources.has(path)) this.#sources.set(path, 0);
+    }
+    // As a changed spec or `tsdocker start` does it for what failed for good.
+    const { world, controller } = this.#present();
+    for (const [key] of world.failures.all()) world.failures.clear(key);
+    controller.resync();
+    this.#note('== nothing stands in the way');
+    await universe.advance(SETTLE_MS);
+    this.#checkVolumes();
+    this.#expect(convergenceViolations);
+  }
+
+  #present(): SimSupervisor {
+    if (this.#supervisor?.ready) return this.#supervisor;
+    throw new Broken('no supervisor runs although nothing kills it');
+  }
+
+  #expect(violations: typeof restViolations): void {
+    const { disk, kernel } = this;
+    const found = violations({ supervisor: this.#present(), disk, kernel, desired: this.#desired });
+    const [first] = found;
+    if (first !== undefined) throw new Broken(found.join('\n  '));
+  }
+
+  /** What nobody catches ends a real supervisor. */
+  unhandled(reason: unknown): void {
+    if (reason instanceof Killed) return;
+    this.universe.breaks(`unhandled: ${reason instanceof Error ? reason.stack : String(reason)}`);
+  }
+
+  /** Timers of Node, as operations use them, go by the simulated clock. */
+  timers(): Pick<typeof globalThis, 'setTimeout' | 'clearTimeout' | 'setImmediate'> {
+    const after = (ms: number, task: () => void) => this.#supervisor?.life.after(ms, task) ?? (() => {});
+    return {
+      setTimeout: ((task: () => void, ms = 0) => after(ms, task)) as unknown as typeof setTimeout,
+      clearTimeout: ((cancel?: () => void) => cancel?.()) as unknown as typeof clearTimeout,
+      setImmediate: ((task: () => void) => after(0, task)) as unknown as typeof setImmediate,
+    };
+  }
+}
+
+/** Carries a script out; the same script always ends the same. */
+export async function runEpisode({ seed, actions }: Script): Promise<Outcome> {
+  const episode = new Episode(seed);
+  const { setTimeout, clearTimeout, setImmediate } = globalThis;
+  Object.assign(globalThis, episode.timers());
+  const listeners = process.listeners('unhandledRejection');
+  process.removeAllListeners('unhandledRejection');
+  process.on('unhandledRejection', (reason) => episode.unhandled(reason));
+  let broken: string | null = null;
+  try {
+    await episode.run(actions);
+  } catch (thrown) {
+    if (!(thrown instanceof Broken)) throw thrown;
+    broken = thrown.message;
+  } finally {
+    Object.assign(globalThis, { setTimeout, clearTimeout, setImmediate });
+    process.removeAllListeners('unhandledRejection');
+    for (const listener of listeners) process.on('unhandledRejection', listener);
+    episode.disk.close();
+  }
+  return { broken, ops: episode.watch.ops, steps: episode.universe.steps, log: episode.log };
+}

@@ -1,0 +1,48 @@
+/** The op image.load without archives: a source is a path whose content has a version. Steps as in ops/image.ts. */
+import { TsdError } from '../../src/model/errors.ts';
+import type { OpOf } from '../../src/reconcile/op.ts';
+import { imageName, imageRecord } from '../../src/reconcile/ops/image.ts';
+import { desiredOf, type World } from '../../src/reconcile/ops/world.ts';
+import { mintId } from '../../src/reconcile/plan/mint.ts';
+
+/** Version of the content by path; a path without one is not there. */
+export type Sources = ReadonlyMap<string, number>;
+
+const CONFIG = {
+  env: [],
+  entrypoint: null,
+  cmd: ['run'],
+  workingDir: '',
+  user: '',
+  exposedPorts: ['80/tcp'],
+  labels: {},
+  stopSignal: null,
+};
+
+export async function loadSimImage(world: World, op: OpOf<'image.load'>, sources: Sources): Promise<void> {
+  const desired = desiredOf(world, 'image', op.key);
+  const { source } = desired.spec;
+  const path = 'path' in source ? source.path : '';
+  const version = sources.get(path);
+  if (version === undefined)
+    throw new TsdError('TSD_IMAGE_MISSING', `${path} does not exist`, { class: 'precondition' });
+  const base = { chainId: mintId('base'), diffId: mintId('base'), parent: null, size: 1 };
+  const top = mintId(path, String(version));
+  const layers = [base, { chainId: top, diffId: top, parent: base.chainId, size: 1 }];
+  for (const { chainId, parent } of layers) await world.graph.createLayer(chainId, parent, () => Promise.resolve());
+  const image = {
+    id: mintId('image', path, String(version)),
+    config: { ...CONFIG, volumes: path.includes('anonymous') ? ['/anonymous'] : [] },
+    architecture: 'amd64',
+    os: 'linux',
+    created: '1970-01-01T00:00:00Z',
+    references: [],
+    layers,
+    topLayer: top,
+    configJson: '{}',
+  };
+  await world.commits.commit({ files: (batch) => world.images.add(imageRecord(image, '0'), batch) });
+  await world.repositories.set(imageName(desired), image.id, true);
+  const binding = { key: op.key, specHash: desired.specHash, imageId: image.id, sourceFingerprint: String(version) };
+  world.resources.setImage(binding);
+}

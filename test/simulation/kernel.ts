@@ -1,0 +1,131 @@
+/** What a kernel has of containers: processes with their shims, namespaces, links, rules. Lost in a reboot. */
+import type { PublishedPort } from '../../src/drivers/contract.ts';
+import type { Disk } from './disk.ts';
+import type { Universe } from './universe.ts';
+
+/** What a payload does, from its command line. */
+export interface Behaviour {
+  /** Ends by itself with this code, this long after its start; null runs on. */
+  readonly ends: { readonly code: number; readonly afterMs: number } | null;
+  /** Ignores what asks it to end. */
+  readonly stubborn: boolean;
+}
+
+/** `run`, `stubborn`, or `exit CODE MS`. */
+export function behaviourOf(argv: readonly string[]): Behaviour {
+  const [verb, code = '0', ms = '0'] = argv;
+  return {
+    ends: verb === 'exit' ? { code: Number(code), afterMs: Number(ms) } : null,
+    stubborn: verb === 'stubborn',
+  };
+}
+
+export interface Payload {
+  readonly containerId: string;
+  readonly run: number;
+  readonly pid: number;
+  readonly startTime: string;
+  readonly startedAtMs: number;
+  readonly netns: number | null;
+  readonly behaviour: Behaviour;
+}
+
+export interface Bridge {
+  readonly key: string;
+  readonly bridge: string;
+  readonly gateway: string;
+}
+
+export interface Veth {
+  readonly bridge: string;
+  readonly netns: number;
+}
+
+export class Kernel {
+  readonly #universe: Universe;
+  readonly #disk: Disk;
+  readonly payloads = new Map<string, Payload>();
+  readonly bridges = new Map<string, Bridge>();
+  readonly veths = new Map<string, Veth>();
+  /** Published ports in the rules, by container id. */
+  ports = new Map<string, readonly PublishedPort[]>();
+  /** Our table is there. */
+  rules = true;
+  /** Host ports that other programs listen on. */
+  readonly foreign = new Set<number>();
+  /** Namespaces that a supervisor holds. */
+  held: ReadonlySet<number> = new Set();
+  onStart: (payload: Payload) => void = () => {};
+  onEnd: (payload: Payload) => void = () => {};
+  #pids = 1000;
+  #namespaces = 0;
+
+  constructor(universe: Universe, disk: Disk) {
+    this.#universe = universe;
+    this.#disk = disk;
+  }
+
+  newNamespace(): number {
+    return ++this.#namespaces;
+  }
+
+  /** A shim with its payload. */
+  launch(containerId: string, run: number, argv: readonly string[], netns: number | null): Payload {
+    const pid = ++this.#pids;
+    const { wallMs } = this.#universe.now();
+    const behaviour = behaviourOf(argv);
+    const payload = { containerId, run, pid, startTime: String(pid), startedAtMs: wallMs, netns, behaviour };
+    if (this.payloads.has(containerId)) this.#universe.breaks(`two payloads of container ${containerId.slice(0, 12)}`);
+    this.payloads.set(containerId, payload);
+    this.onStart(payload);
+    const { ends } = behaviour;
+    if (ends) this.#universe.at(ends.afterMs, () => this.#endsItself(payload, ends.code));
+    return payload;
+  }
+
+  /** In the end a program that failed has been mended. */
+  #endsItself(payload: Payload, code: number): void {
+    if (this.#universe.calm && (code !== 0 || this.#policyOf(payload) === 'always')) return;
+    this.end(payload, code);
+  }
+
+  #policyOf({ containerId }: Payload): string {
+    const written = this.#disk.containers.get(containerId)?.owner?.written as
+      | { restart?: { policy: string } }
+      | undefined;
+    const policy = written?.restart?.policy ?? 'no';
+    return policy === 'unless-stopped' ? 'always' : policy;
+  }
+
+  /** @param recorded false for a killed shim: nobody writes down how it ended. */
+  end(payload: Payload, code: number, { oom = false, recorded = true } = {}): void {
+    const { containerId, run } = payload;
+    if (this.payloads.get(containerId) !== payload) return;
+    this.payloads.delete(containerId);
+    if (recorded) {
+      const finishedAtMs = this.#universe.now().wallMs;
+      this.#disk.exits.set(`${containerId} ${run}`, { exitCode: code, oomKilled: oom, finishedAtMs });
+    }
+    this.collect();
+    this.onEnd(payload);
+  }
+
+  /** A namespace without user takes its links with it. */
+  collect(): void {
+    const used = new Set(this.held);
+    for (const { netns } of this.payloads.values()) if (netns !== null) used.add(netns);
+    for (const [id, { netns }] of this.veths) if (!used.has(netns)) this.veths.delete(id);
+  }
+
+  reboot(): void {
+    const payloads = [...this.payloads.values()];
+    this.payloads.clear();
+    this.bridges.clear();
+    this.veths.clear();
+    this.ports.clear();
+    this.foreign.clear();
+    this.rules = false;
+    this.held = new Set();
+    for (const payload of payloads) this.onEnd(payload);
+  }
+}

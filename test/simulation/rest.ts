@@ -1,0 +1,122 @@
+/** What has to hold once faults have stopped and time has passed. */
+import type { Desired, DesiredState } from '../../src/model/desired.ts';
+import type { ResourceKey } from '../../src/model/resource.ts';
+import { observe } from '../../src/reconcile/observe.ts';
+import { isReady } from '../../src/reconcile/plan/readiness.ts';
+import { isContainer, specOf } from '../../src/reconcile/plan/references.ts';
+import type { Disk } from './disk.ts';
+import type { Kernel } from './kernel.ts';
+import { DEFAULT_BRIDGE, type SimSupervisor } from './supervisor.ts';
+
+export interface Rested {
+  readonly supervisor: SimSupervisor;
+  readonly disk: Disk;
+  readonly kernel: Kernel;
+  readonly desired: DesiredState;
+}
+
+/** Everything in the kernel and on the disk that belongs to nobody. */
+function leaks({ disk, kernel, desired }: Rested): string[] {
+  const found: string[] = [];
+  const none = (what: string, id: string, owned: boolean): void => {
+    if (!owned) found.push(`${what} ${id.slice(0, 60)} has no owner`);
+  };
+  const networks = disk.history.resources.networks();
+  for (const id of kernel.payloads.keys()) none('process', id, disk.containers.has(id));
+  for (const id of kernel.veths.keys()) none('link', id, disk.containers.has(id));
+  for (const id of kernel.ports.keys()) none('rule', id, disk.containers.has(id));
+  for (const { key, bridge } of kernel.bridges.values())
+    none(
+      'bridge',
+      bridge,
+      networks.some((n) => n.key === key),
+    );
+  for (const { key } of networks) none('network', key, key === DEFAULT_BRIDGE.key || desired.resources.has(key));
+  for (const id of disk.runs) none('run directory', id, disk.containers.has(id));
+  for (const id of disk.links.entities()) none('name', id, disk.containers.has(id));
+  for (const { id, owner } of disk.containers.values())
+    none('container', id, owner !== null && desired.resources.has(owner.key));
+  for (const { container } of disk.history.leases.addresses())
+    none('lease', container, desired.resources.has(container as ResourceKey));
+  for (const { container } of disk.history.leases.ports())
+    none('port lease', container, desired.resources.has(container as ResourceKey));
+  for (const [id, { type }] of disk.layers) {
+    if (type === 'snapshot') none('snapshot', id, disk.containers.has(id));
+  }
+  for (const { key } of disk.history.resources.images()) none('image binding', key, desired.resources.has(key));
+  return found;
+}
+
+/** Containers that are not as desired and for which nothing says why. */
+function unexplained({ supervisor, desired }: Rested): string[] {
+  const observed = observe(supervisor.world, null);
+  const found: string[] = [];
+  for (const resource of desired.resources.values()) {
+    if (!isContainer(resource)) continue;
+    const container = observed.containers.get(resource.key);
+    const asDesired =
+      container !== undefined && container.specHash === resource.specHash && isReady(container, resource.spec);
+    if (asDesired || supervisor.controller.hold(resource.key)) continue;
+    found.push(
+      `${resource.key} is ${container?.running ? 'outdated' : container ? 'down' : 'absent'} and nothing says why`,
+    );
+  }
+  return found;
+}
+
+/** Runs that nobody wants, or not like this. */
+function unwanted({ supervisor, disk, kernel, desired }: Rested): string[] {
+  const found: string[] = [];
+  for (const id of kernel.payloads.keys()) {
+    const record = disk.containers.get(id);
+    const key = record?.owner?.key;
+    const resource = key && desired.resources.get(key);
+    if (!resource) found.push(`${key ?? id} runs and is not declared`);
+    else if (record.stopOverride) found.push(`${key} runs although it was stopped`);
+    else if (record.owner?.specHash !== resource.specHash && !supervisor.controller.hold(key)) {
+      found.push(`${key} runs with an old declaration`);
+    }
+  }
+  return found;
+}
+
+/** Violations at any rest, whatever failed before. */
+export function restViolations(rested: Rested): string[] {
+  return [...unexplained(rested), ...unwanted(rested)];
+}
+
+type Container = Desired<'container'>;
+
+/** Whether a container has to run or be done, if everything that it needs can be had. */
+function mustBeReady(rested: Rested, container: Container): boolean {
+  const { supervisor, desired } = rested;
+  const observed = observe(supervisor.world, null).containers.get(container.key);
+  if (observed?.stopOverride || supervisor.world.defaultNetwork() === null) return false;
+  const needs = [container.references.networkContainer, ...container.references.links];
+  for (const key of needs) {
+    const need = key === null ? undefined : desired.resources.get(key);
+    if (need && isContainer(need) && !mustBeReady(rested, need)) return false;
+  }
+  if (!observed?.exit || observed.running) return true;
+  const { policy, max } = specOf(observed).restart;
+  if (policy === 'no') return observed.exit.code === 0;
+  return policy !== 'on-failure' || observed.exit.code === 0 || max === 0 || observed.restarts.restarts < max;
+}
+
+/** Violations when nothing stands in the way any more: all is as desired, nothing is left to do, nothing is left over. */
+export function convergenceViolations(rested: Rested): string[] {
+  const { supervisor, desired } = rested;
+  const found = [...restViolations(rested), ...leaks(rested)];
+  const observed = observe(supervisor.world, null);
+  for (const resource of desired.resources.values()) {
+    if (!isContainer(resource) || !mustBeReady(rested, resource)) continue;
+    const container = observed.containers.get(resource.key);
+    if (container && container.specHash === resource.specHash && isReady(container, resource.spec)) continue;
+    const hold = supervisor.controller.hold(resource.key);
+    found.push(`${resource.key} did not get ready: ${hold ? `${hold.reason}: ${hold.message}` : 'no reason given'}`);
+  }
+  const { ops } = supervisor.look();
+  if (ops.length > 0) found.push(`left to do: ${ops.map(({ id }) => id).join(', ')}`);
+  if (supervisor.controller.busy.size > 0) found.push(`busy: ${[...supervisor.controller.busy].join(', ')}`);
+  return found;
+}

@@ -1,0 +1,244 @@
+/** What happens to a simulated host, as data: made from a seed, written to a file, replayed, shrunk. */
+import { ERROR_CLASSES, type ErrorClass } from '../../src/model/error-class.ts';
+import type { ResourceKey } from '../../src/model/resource.ts';
+import type { App } from '../support/declare.ts';
+import { Chance } from './universe.ts';
+
+export type Deed =
+  /** Replaces an app, or removes it. An edit that is not valid changes nothing. */
+  | { readonly do: 'edit'; readonly app: string; readonly declared: App | null }
+  /** Kills the supervisor before its nth next step. */
+  | { readonly do: 'crash'; readonly steps: number; readonly downMs: number }
+  | { readonly do: 'restart-supervisor'; readonly downMs: number }
+  | { readonly do: 'reboot'; readonly downMs: number }
+  | { readonly do: 'fail'; readonly what: string; readonly class: ErrorClass; readonly times: number }
+  | { readonly do: 'slow'; readonly what: string; readonly ms: number; readonly times: number }
+  | { readonly do: 'exit'; readonly key: ResourceKey; readonly code: number; readonly oom: boolean }
+  | { readonly do: 'kill-shim'; readonly key: ResourceKey }
+  | { readonly do: 'drift'; readonly what: 'veth' | 'bridge' | 'rules' | 'ports'; readonly key: ResourceKey }
+  | { readonly do: 'jump'; readonly ms: number }
+  | { readonly do: 'stop' | 'start'; readonly key: ResourceKey }
+  | { readonly do: 'approve'; readonly key: ResourceKey }
+  | { readonly do: 'foreign-port'; readonly port: number; readonly open: boolean }
+  /** Null: the file is gone. */
+  | { readonly do: 'source'; readonly path: string; readonly version: number | null }
+  | { readonly do: 'lose-events'; readonly times: number }
+  | { readonly do: 'poke'; readonly key: ResourceKey }
+  | { readonly do: 'wait' };
+
+/** A deed, and how long after the one before it. */
+export type Action = Deed & { readonly afterMs: number };
+
+export interface Script {
+  readonly seed: string;
+  readonly actions: readonly Action[];
+}
+
+const APPS = ['blog', 'mail', 'shop'];
+const CONTAINERS = ['api', 'db', 'job', 'web'];
+const VOLUMES = ['data', 'logs'];
+const NETWORKS = ['back', 'front'];
+const PATHS = ['/one.tar', '/two.tar', '/anonymous.tar'];
+const PORTS = [8001, 8002, 8003];
+const POLICIES = ['no', 'always', 'always', 'unless-stopped', 'on-failure', 'on-failure:3'];
+const STEPS = [
+  '',
+  'disk',
+  'disk.container',
+  'history',
+  'links',
+  'graph',
+  'network',
+  'exec',
+  'exec.launch',
+  'exec.adopt',
+];
+
+class Author {
+  readonly #chance: Chance;
+
+  constructor(seed: string) {
+    this.#chance = new Chance(`${seed} script`);
+  }
+
+  maybe(purpose: string, share: number): boolean {
+    return this.#chance.draw(purpose) < share;
+  }
+
+  pick<T>(purpose: string, list: readonly T[]): T {
+    return this.#chance.pick(purpose, list);
+  }
+
+  below(purpose: string, limit: number): number {
+    return this.#chance.below(purpose, limit);
+  }
+
+  key(): ResourceKey {
+    return `container/${this.pick('app', APPS)}/${this.pick('container', CONTAINERS)}`;
+  }
+
+  #command(): string[] {
+    const luck = this.below('command', 10);
+    if (luck < 6) return ['run'];
+    if (luck === 6) return ['stubborn'];
+    return [
+      'exit',
+      String(this.pick('code', [0, 0, 1, 2, 137])),
+      String(this.pick('lasts', [0, 3, 200, 4_000, 15_000])),
+    ];
+  }
+
+  #networkOf(name: string, earlier: readonly string[], networks: readonly string[]): string {
+    const luck = this.below('network', 12);
+    if (luck === 0) return 'host';
+    if (luck === 1) return 'none';
+    if (luck === 2 && earlier.length > 0 && name !== 'api') return `container:${this.pick('shared', earlier)}`;
+    return luck < 7 && networks.length > 0 ? this.pick('which network', networks) : 'bridge';
+  }
+
+  #container(app: string, name: string, earlier: readonly string[], volumes: string[], networks: string[]) {
+    const network = this.#networkOf(name, earlier, networks);
+    const bridged = !['host', 'none'].includes(network) && !network.startsWith('container:');
+    const links = bridged ? earlier.filter(() => this.maybe('link', 0.4)) : [];
+    if (bridged && app !== 'blog' && this.maybe('link across', 0.1)) links.push('blog/db');
+    const mounts = volumes.filter(() => this.maybe('mount', 0.4)).map((volume) => `${volume}:/mnt/${volume}`);
+    if (this.maybe('anonymous', 0.15)) mounts.push('/cache');
+    return {
+      image: 'app',
+      command: this.#command(),
+      restart: this.pick('policy', POLICIES),
+      network,
+      links,
+      volumes: mounts,
+      ...(bridged && this.maybe('port', 0.3) && { ports: [`${this.pick('port', PORTS)}:80`] }),
+      ...(bridged && this.maybe('any port', 0.1) && { ports: ['81'] }),
+      ...(this.maybe('limit', 0.3) && { resources: { memory: `${16 + this.below('memory', 4)}MiB` } }),
+      ...(this.maybe('label', 0.3) && { labels: { tier: String(this.below('tier', 3)) } }),
+      ...(this.maybe('env', 0.3) && { env: { WORD: String(this.below('word', 3)) } }),
+      ...(this.maybe('read only', 0.1) && { readOnly: true }),
+      stopTimeout: this.pick('stop timeout', ['1s', '10s']),
+    };
+  }
+
+  app(app: string): App {
+    const volumes = VOLUMES.filter(() => this.maybe('volume', 0.5));
+    const networks = NETWORKS.filter(() => this.maybe('declare network', 0.5));
+    const names = CONTAINERS.filter(() => this.maybe('declare', 0.6));
+    const containers = names.map((name, index) => {
+      return [name, this.#container(app, name, names.slice(0, index), volumes, networks)] as const;
+    });
+    return {
+      images: { app: this.pick('path', PATHS) },
+      volumes: Object.fromEntries(volumes.map((name) => [name, this.#volume()])),
+      networks: Object.fromEntries(networks.map((name) => [name, this.maybe('icc', 0.3) ? { icc: false } : {}])),
+      containers: Object.fromEntries(containers),
+    };
+  }
+
+  #volume() {
+    return {
+      onRemove: this.maybe('delete', 0.4) ? 'delete' : 'keep',
+      ...(this.maybe('adopt', 0.2) && { adopt: true }),
+    };
+  }
+
+  /** A deed and its share among all. */
+  #deeds(): readonly (readonly [number, () => Deed])[] {
+    const app = () => this.pick('app', APPS);
+    const downMs = () => this.pick('down', [0, 100, 2_000, 70_000]);
+    return [
+      [22, () => this.#edit(app())],
+      [3, () => ({ do: 'edit', app: app(), declared: null })],
+      [12, () => ({ do: 'crash', steps: this.below('steps', this.pick('far', [3, 30, 200])), downMs: downMs() })],
+      [2, () => ({ do: 'restart-supervisor', downMs: downMs() })],
+      [2, () => ({ do: 'reboot', downMs: downMs() })],
+      [
+        10,
+        () => ({
+          do: 'fail',
+          what: this.pick('what', STEPS),
+          class: this.pick('class', ERROR_CLASSES),
+          times: 1 + this.below('times', 4),
+        }),
+      ],
+      [
+        5,
+        () => ({
+          do: 'slow',
+          what: this.pick('what', STEPS),
+          ms: this.pick('slow', [500, 5_000, 60_000]),
+          times: 1 + this.below('times', 3),
+        }),
+      ],
+      [
+        12,
+        () => ({ do: 'exit', key: this.key(), code: this.pick('code', [0, 1, 2, 139]), oom: this.maybe('oom', 0.1) }),
+      ],
+      [3, () => ({ do: 'kill-shim', key: this.key() })],
+      [6, () => ({ do: 'drift', what: this.pick('drift', ['veth', 'bridge', 'rules', 'ports']), key: this.key() })],
+      [2, () => ({ do: 'jump', ms: this.pick('jump', [-86_400_000, -60_000, 5_000, 86_400_000]) })],
+      [4, () => ({ do: 'stop', key: this.key() })],
+      [5, () => ({ do: 'start', key: this.key() })],
+      [3, () => ({ do: 'approve', key: `volume/${app()}/${this.pick('volume', VOLUMES)}` })],
+      [2, () => ({ do: 'foreign-port', port: this.pick('port', PORTS), open: this.maybe('open', 0.5) })],
+      [
+        3,
+        () => ({
+          do: 'source',
+          path: this.pick('path', PATHS),
+          version: this.maybe('gone', 0.3) ? null : this.below('version', 3),
+        }),
+      ],
+      [2, () => ({ do: 'lose-events', times: 1 + this.below('times', 3) })],
+      [2, () => ({ do: 'poke', key: this.key() })],
+      [4, () => ({ do: 'wait' })],
+    ];
+  }
+
+  readonly #written = new Map<string, App>();
+
+  /** Often the app of before with another container here and there. */
+  #edit(app: string): Deed {
+    const fresh = this.app(app);
+    const before = this.#written.get(app);
+    const declared = before && this.maybe('small edit', 0.7) ? this.#mixed(before, fresh) : fresh;
+    this.#written.set(app, declared);
+    return { do: 'edit', app, declared };
+  }
+
+  #mixed(before: App, fresh: App): App {
+    const name = this.pick('edited', CONTAINERS);
+    const { [name]: _old, ...others } = before.containers ?? {};
+    const anew = fresh.containers?.[name];
+    return {
+      ...before,
+      volumes: { ...fresh.volumes, ...before.volumes },
+      networks: { ...fresh.networks, ...before.networks },
+      containers: { ...others, ...(anew && { [name]: anew }) },
+    };
+  }
+
+  deed(): Deed {
+    const deeds = this.#deeds();
+    let left = this.below(
+      'deed',
+      deeds.reduce((sum, [share]) => sum + share, 0),
+    );
+    for (const [share, make] of deeds) {
+      left -= share;
+      if (left < 0) return make();
+    }
+    return { do: 'wait' };
+  }
+
+  afterMs(): number {
+    return this.pick('pace', [0, 0, 2, 10, 50, 500, 3_000, 20_000]);
+  }
+}
+
+export function writeScript(seed: string, length: number): Script {
+  const author = new Author(seed);
+  const first = APPS.map((app): Action => ({ do: 'edit', app, declared: author.app(app), afterMs: 0 }));
+  const rest = Array.from({ length }, (): Action => ({ ...author.deed(), afterMs: author.afterMs() }));
+  return { seed, actions: [...first, ...rest] };
+}

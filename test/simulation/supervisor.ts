@@ -1,0 +1,244 @@
+/** One life of the supervisor, put together as main.ts does it: the real loop and operations on simulated drivers. */
+import type { NetworkConfig } from '../../src/drivers/contract.ts';
+import { Engine } from '../../src/engine/engine.ts';
+import { formatTime } from '../../src/model/clock.ts';
+import type { DesiredState } from '../../src/model/desired.ts';
+import type { ResourceKey } from '../../src/model/resource.ts';
+import { Controller } from '../../src/reconcile/controller.ts';
+import { Executor, type OpResult } from '../../src/reconcile/executor.ts';
+import { ExitRecorder } from '../../src/reconcile/exits.ts';
+import { FailureBook } from '../../src/reconcile/failure-book.ts';
+import { GroupCommit } from '../../src/reconcile/group-commit.ts';
+import { observe } from '../../src/reconcile/observe.ts';
+import type { Op, Plan } from '../../src/reconcile/op.ts';
+import { opHandlers } from '../../src/reconcile/ops/handlers.ts';
+import { ImageWork } from '../../src/reconcile/ops/image-work.ts';
+import { LeaseBook } from '../../src/reconcile/ops/lease-book.ts';
+import type { World } from '../../src/reconcile/ops/world.ts';
+import { plan } from '../../src/reconcile/plan/plan.ts';
+import type { ContainerRecord } from '../../src/state/container-record.ts';
+import { adoptContainers, adoptUnknown } from '../../src/supervisor/adopt.ts';
+import type { Disk } from './disk.ts';
+import { SimExec } from './exec.ts';
+import { SimGraph } from './graph.ts';
+import { loadSimImage, type Sources } from './image-load.ts';
+import type { Kernel } from './kernel.ts';
+import { SimNetwork } from './network.ts';
+import { guarded, openSimStores, simFiles, transaction } from './stores.ts';
+import { INJECTED, Killed, Life, type Universe } from './universe.ts';
+
+export const DEFAULT_BRIDGE: NetworkConfig = {
+  key: 'network//bridge',
+  bridge: 'tsdocker0',
+  foreign: false,
+  subnet: '172.17.0.0/16',
+  gateway: '172.17.0.1',
+  mtu: 1500,
+  icc: true,
+  masquerade: true,
+  internal: false,
+};
+
+const SETTINGS = {
+  dns: [],
+  dnsSearch: [],
+  logMaxBytes: 1,
+  logMaxFiles: 1,
+  defaultIp: '0.0.0.0',
+  mtu: 1500,
+  fixedCidr: null,
+  version: '0',
+};
+
+/** As main.ts has them. */
+const CONCURRENCY = 256;
+const RESYNC_MS = 10_000;
+
+/** What outlives supervisors, and who watches them. */
+export interface Surroundings {
+  readonly universe: Universe;
+  readonly disk: Disk;
+  readonly kernel: Kernel;
+  readonly sources: Sources;
+  desired(): DesiredState;
+  /** True when the loop does not hear of this event. */
+  loses(event: string): boolean;
+  planned(made: Plan): void;
+  began(op: Op): void;
+  ended(result: OpResult): void;
+  defect(text: string): void;
+}
+
+function openWorld(life: Life, around: Surroundings): World {
+  const { universe, disk, kernel } = around;
+  const files = simFiles(life);
+  const { history, links } = disk;
+  const stores = openSimStores(life, disk);
+  const resources = guarded(life, 'history.resources', history.resources, ['networks', 'images']);
+  const names = guarded(life, 'links', links, ['get', 'list', 'paths', 'entities']);
+  return {
+    instance: { id: 'abcdef', root: '/sim', runDir: '/sim' },
+    clock: universe,
+    bootId: universe.bootId,
+    settings: SETTINGS,
+    desired: () => around.desired(),
+    graph: new SimGraph(life, disk),
+    network: new SimNetwork(life, kernel),
+    exec: new SimExec(life, disk, kernel),
+    ...stores,
+    imageWork: new ImageWork(),
+    registry: { pull: () => Promise.reject(new Error('no registry is simulated')) },
+    links: names,
+    leases: new LeaseBook(guarded(life, 'history.leases', history.leases, ['addresses', 'ports', 'lastAddress'])),
+    approvals: guarded(life, 'history.approvals', history.approvals, ['all']),
+    failures: new FailureBook(guarded(life, 'history.failures', history.failures, ['all']), universe.bootId),
+    resources,
+    environmentOf: () => new Map(),
+    commits: new GroupCommit({
+      files,
+      links: { batch: (changes) => transaction(life, 'links.batch', () => links.batch(changes)) },
+      history: { durable: (changes) => transaction(life, 'history.durable', () => history.durable(changes)) },
+    }),
+    exits: new ExitRecorder(stores.containers, universe, universe.bootId),
+    defaultNetwork: () => DEFAULT_BRIDGE,
+  };
+}
+
+/** The executor, telling which plan an op is of. */
+class WatchedExecutor extends Executor {
+  readonly #planned: (made: Plan) => void;
+
+  constructor(options: ConstructorParameters<typeof Executor>[0], planned: (made: Plan) => void) {
+    super(options);
+    this.#planned = planned;
+  }
+
+  override execute(...args: Parameters<Executor['execute']>): ReturnType<Executor['execute']> {
+    this.#planned(args[0]);
+    return super.execute(...args);
+  }
+}
+
+export class SimSupervisor {
+  readonly life: Life;
+  readonly world: World;
+  readonly controller: Controller;
+  readonly #engine: Engine;
+  readonly #around: Surroundings;
+  /** The loop runs. */
+  ready = false;
+
+  constructor(around: Surroundings) {
+    const { universe } = around;
+    this.#around = around;
+    this.life = new Life(universe);
+    this.world = openWorld(this.life, around);
+    const { world, life } = this;
+    this.#engine = new Engine({ timers: life });
+    const handlers = {
+      ...opHandlers(world),
+      'image.load': (op: Extract<Op, { op: 'image.load' }>) => loadSimImage(world, op, around.sources),
+    };
+    const journal = {
+      begin: (op: Op) => life.alive && around.began(op),
+      end: (result: OpResult) => life.alive && around.ended(result),
+    };
+    const executor = new WatchedExecutor(
+      { handlers, engine: this.#engine, journal, clock: universe, timers: life, concurrency: CONCURRENCY },
+      (made) => life.alive && around.planned(made),
+    );
+    this.controller = new Controller({
+      desired: () => around.desired(),
+      observe: async (scope) => {
+        if (scope === null) await adoptUnknown(world);
+        return observe(world, scope);
+      },
+      executor,
+      failures: world.failures,
+      clock: universe,
+      timers: life,
+      seed: () => `seed of boot ${universe.steps}`,
+      onPass: () => {},
+      onDefect: (error, keys) => {
+        if (life.alive && error.class === 'bug' && !error.step?.startsWith(INJECTED))
+          around.defect(`${error.message} (${error.step}) for ${keys.join(', ')}`);
+      },
+      resyncMs: RESYNC_MS,
+    });
+  }
+
+  /** Takes over what is there and begins to work. A crash on the way is nobody's error. */
+  async start(): Promise<void> {
+    const { world, life } = this;
+    try {
+      life.sheltered = true;
+      const { key, bridge, subnet, gateway } = DEFAULT_BRIDGE;
+      const record = { specHash: '', written: {}, schemaVersion: 1, bridge, subnet, gateway };
+      world.resources.setNetwork({ key: key as ResourceKey, ...record });
+      world.network.ensureNetwork(DEFAULT_BRIDGE);
+      life.sheltered = false;
+      world.exec.onExit((exit) => world.exits.record(exit));
+      world.exits.onExit((_exit, key) => {
+        if (key && !this.#around.loses('exit')) this.controller.enqueue([key]);
+      });
+      await adoptContainers(world);
+      this.controller.start();
+      this.ready = true;
+    } catch (thrown) {
+      if (!(thrown instanceof Killed) && life.alive) throw thrown;
+    }
+  }
+
+  /** The end that a service manager asks for. */
+  async stop(): Promise<void> {
+    await this.controller.stop();
+    await this.#engine.shutdown();
+    this.world.exec.close();
+    this.world.network.close();
+    this.life.die();
+  }
+
+  /** What a pass over everything would do now. */
+  look(): Plan {
+    return plan({
+      desired: this.#around.desired(),
+      observed: observe(this.world, null),
+      now: this.#around.universe.now(),
+      seed: 'look',
+      scope: null,
+      busy: this.controller.busy,
+    });
+  }
+
+  stopContainer(key: ResourceKey): void {
+    const at = formatTime(this.#around.universe.now().wallMs);
+    this.#change(key, (record) => ({
+      ...record,
+      stopOverride: { at },
+      restart: { ...record.restart, requested: false },
+    }));
+  }
+
+  /** `start` and `restart` record the same. */
+  startContainer(key: ResourceKey): void {
+    this.world.failures.clear(key);
+    this.#change(key, (record) => ({
+      ...record,
+      stopOverride: null,
+      restart: { restarts: 0, consecutive: 0, requested: true },
+    }));
+  }
+
+  /** As ContainerCommands does it, without waiting for the loop. */
+  #change(key: ResourceKey, change: (record: ContainerRecord) => ContainerRecord): void {
+    const { containers, commits } = this.world;
+    const record = containers.byKey(key);
+    if (!record) return;
+    const files: Parameters<typeof commits.commit>[0]['files'] = (batch) =>
+      containers.update(change(containers.get(record.id) ?? record), batch);
+    void commits.commit({ files }).then(
+      () => this.controller.enqueue([key]),
+      () => {},
+    );
+  }
+}
