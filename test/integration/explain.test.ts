@@ -87,23 +87,24 @@ describe('why', () => {
   });
 
   test('names the dependency that a container waits for, and the edit that is not taken over', async () => {
-    const bad = shell('exit 1');
     const file = supervisor.drop(
       'app.yaml',
-      app(`  db: { image: busybox, command: ${bad} }\n  web: { image: busybox, command: ${FOREVER}, links: [db] }\n`),
+      app(
+        `  db: { image: busybox, command: [no-such-program] }\n  web: { image: busybox, command: ${FOREVER}, links: [db] }\n`,
+      ),
     );
     await supervisor.waitFor('web', 'parked', ({ conditions }) =>
       conditions.some(({ reason }) => reason === 'DependencyNotReady'),
     );
-    supervisor.drop('app.yaml', app('  web: { imge: busybox }\n'));
+    supervisor.drop('app.yaml', app('  web: { image: busybox, comand: x }\n'));
     const view = await until('the rejection told', async () => {
       const seen = await why('web');
       return seen.now.length >= 3 ? seen : null;
     });
     expect(view.now).toEqual([
       expect.stringMatching(/^dependency-not-ready: waits for container\/app\/db/),
-      expect.stringMatching(/^needs container\/app\/db, which waits: exited with 1/),
-      expect.stringMatching(new RegExp(`^the edit of ${file}:4:\\d+ is not taken over: .*imge`)),
+      expect.stringMatching(/^needs container\/app\/db, which waits: .*no-such-program/),
+      expect.stringMatching(new RegExp(`^the edit of ${file}:4:\\d+ is not taken over: .*comand`)),
     ]);
     expect(await supervisor.ok('get', 'c', '-o', 'wide')).toContain('Parked: DependencyNotReady');
   });
