@@ -30,6 +30,8 @@ export class Watch {
   readonly #unreadySince = new Map<ResourceKey, number>();
   readonly #plannedAt = new Map<string, number>();
   readonly #inFlight = new Set<ResourceKey>();
+  /** Ends that the plan asks for are no failures. */
+  readonly #stopping = new Set<ResourceKey>();
   /** Volumes whose removal a person allowed. */
   readonly approved = new Set<ResourceKey>();
   ops = 0;
@@ -52,11 +54,13 @@ export class Watch {
     this.ops += 1;
     if (this.#inFlight.has(op.key)) this.#universe.breaks(`two ops in flight for ${op.key}`);
     this.#inFlight.add(op.key);
+    if (op.op === 'container.stop') this.#stopping.add(op.key);
   }
 
   ended({ op, error, status }: OpResult): void {
     if (status === 'skipped') return;
     this.#inFlight.delete(op.key);
+    if (op.op === 'container.stop') this.#stopping.delete(op.key);
     if (error?.code === 'TSD_BUG' && !error.step?.startsWith(INJECTED)) {
       this.#universe.breaks(`${op.id} met a defect: ${error.message}`);
     }
@@ -65,6 +69,7 @@ export class Watch {
   /** The supervisor is gone with all that it was doing. */
   supervisorGone(): void {
     this.#inFlight.clear();
+    this.#stopping.clear();
     this.#plannedAt.clear();
   }
 
@@ -83,7 +88,8 @@ export class Watch {
     if (key) this.#unreadySince.set(key, now);
     if (!runs) return;
     runs.endedAt = now;
-    const quick = failed && now - runs.startedAt < RESTART_BACKOFF.resetAfterMs - 100;
+    const stopped = key !== undefined && this.#stopping.has(key);
+    const quick = failed && !stopped && now - runs.startedAt < RESTART_BACKOFF.resetAfterMs - 100;
     runs.quick = quick ? runs.quick + 1 : 0;
   }
 
