@@ -65,6 +65,23 @@ const bridgeAddress = cidr.refine((text) => {
 const DOMAIN = /^([a-z0-9]|[a-z0-9][a-z0-9-]*[a-z0-9])(\.([a-z0-9]|[a-z0-9][a-z0-9-]*[a-z0-9]))*\.?$/i;
 const isSearchDomain = (text: string) => text === '.' || (/[a-z]/i.test(text) && DOMAIN.test(text));
 
+/** ValidateMirror of opts/opts.go: no path, user, query or fragment. */
+const isMirror = (text: string) => {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  return (
+    url !== null &&
+    /^https?:$/.test(url.protocol) &&
+    url.pathname === '/' &&
+    url.username + url.search + url.hash === ''
+  );
+};
+const isRegistryOrCidr = (text: string) => {
+  const [address = '', prefix, ...rest] = text.split('/');
+  if (prefix === undefined) return /^(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:\d{1,5})?$/i.test(text);
+  const bits = isIP(address) === 6 ? 128 : 32;
+  return rest.length === 0 && isIP(address) !== 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits;
+};
+
 const isHost = (text: string) => {
   try {
     parseHost(text);
@@ -108,6 +125,8 @@ const shape = {
   dnsSearch: listOf((text) => (isSearchDomain(text) ? null : `${text} is not a valid domain`)),
   storageDriver: z.string().min(1).optional(),
   storageOpt: listOf((text) => (text.includes('=') ? null : `bad option format: ${text}`)),
+  registryMirror: listOf((text) => (isMirror(text) ? null : `${text} is not the http(s) address of a registry`)),
+  insecureRegistry: listOf((text) => (isRegistryOrCidr(text) ? null : `${text} is not a host, host:port or CIDR`)),
   execDriver: z.string().min(1).default('native'),
   label: listOf((text) => (text.split('=').length === 2 ? null : `bad attribute format: ${text}`)),
   debug: boolean.default(false),

@@ -116,6 +116,18 @@ export const SETTINGS = {
     env: 'TSDOCKER_STORAGE_OPT',
     doc: 'option of the storage driver; repeatable',
   },
+  registryMirror: {
+    flags: '--registry-mirror <url>',
+    list: true,
+    env: 'TSDOCKER_REGISTRY_MIRROR',
+    doc: 'ask this registry before Docker Hub; repeatable',
+  },
+  insecureRegistry: {
+    flags: '--insecure-registry <host or cidr>',
+    list: true,
+    env: 'TSDOCKER_INSECURE_REGISTRY',
+    doc: 'take any certificate of this registry, and no TLS at all; repeatable (always: 127.0.0.0/8)',
+  },
   execDriver: {
     flags: '-e, --exec-driver <name>',
     env: 'TSDOCKER_EXEC_DRIVER',

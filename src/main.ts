@@ -1,7 +1,7 @@
 /** Composition root: the only place that constructs clock, state, drivers and controller. */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { serveApi } from './api/server.ts';
@@ -16,6 +16,9 @@ import { trapSignals } from './engine/signals.ts';
 import { systemTimers } from './engine/timers.ts';
 import { systemClock } from './ffi/boot-clock.ts';
 import { bootId } from './ffi/processes.ts';
+import { AuthFile, authFilePath } from './images/registry/auth-file.ts';
+import { INSECURE_BY_DEFAULT } from './images/registry/endpoints.ts';
+import { Registry } from './images/registry/registry.ts';
 import { loadEnvironment } from './manifest/content.ts';
 import { readContentFile } from './manifest/source/files.ts';
 import { watchManifests } from './manifest/source/watch.ts';
@@ -54,6 +57,8 @@ import { Timeline } from './supervisor/timeline.ts';
 
 const SHIM_BINARY = fileURLToPath(new URL('../build/tsdocker-shim', import.meta.url));
 const LOG_LIMITS = { logMaxBytes: 10 * 1024 ** 2, logMaxFiles: 5 };
+/** Shared with Docker first, then our own. */
+const CERTIFICATE_DIRECTORIES = ['/etc/docker/certs.d', '/etc/tsdocker/certs.d'];
 /** Ops at the same time. Most of an op is waiting, for a disk or for a payload to end; none may keep others from it. */
 const CONCURRENCY = 256;
 /** How often everything is looked at without being asked: bounds how long drift in the kernel goes unseen. */
@@ -85,6 +90,20 @@ function createExecDriver(config: DaemonConfig, instance: Instance) {
   if (create) return create({ instance, clock: systemClock, shimBinary: SHIM_BINARY });
   const names = Object.keys(EXEC_DRIVERS).join(', ');
   throw new TsdError('TSD_DRIVER_UNKNOWN', `unknown exec driver ${config.execDriver}; there are ${names}`);
+}
+
+function createRegistry(config: DaemonConfig, root: string): Registry {
+  return new Registry({
+    settings: {
+      mirrors: config.registryMirror,
+      insecure: [...INSECURE_BY_DEFAULT, ...config.insecureRegistry],
+      certificates: CERTIFICATE_DIRECTORIES,
+    },
+    downloads: join(root, 'downloads'),
+    records: join(root, 'distribution'),
+    logins: new AuthFile(authFilePath(process.env, homedir())),
+    clock: systemClock,
+  });
 }
 
 function createNetworkDriver(config: DaemonConfig, instance: Instance): NetworkDriver {
@@ -166,6 +185,7 @@ function createWorld(
   stores: Stores,
   log: Logger,
   desired: World['desired'],
+  registry: Registry,
 ): World {
   const instance: Instance = { id: state.instanceId, root: state.root, runDir: state.runDir };
   const graph = chooseGraphDriver(config, state.root, stores.images);
@@ -194,6 +214,7 @@ function createWorld(
     containers,
     images,
     imageWork: new ImageWork(),
+    registry,
     repositories: new RepositoryStore(state.root, graph.name, state.files),
     volumes,
     links,
@@ -246,7 +267,8 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
       controller.enqueue(new Set([...next.resources.keys(), ...before.resources.keys()]));
     },
   });
-  const world = createWorld(config, state, stores, log, () => sources.state);
+  const registry = createRegistry(config, state.root);
+  const world = createWorld(config, state, stores, log, () => sources.state, registry);
   world.exec.onExit((exit) => world.exits.record(exit));
   const timeline = new Timeline({
     history,
@@ -316,6 +338,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
   const api = new Supervisor({
     world,
     history,
+    registry,
     sources,
     loop,
     timeline,
@@ -328,11 +351,24 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
       return stopAll(world, sources.state);
     },
   });
+  const release = (): void => {
+    leaveNothingUnused(world);
+    world.exec.close();
+    world.network.close();
+    stores.links.close();
+    history.close();
+    state.close();
+  };
   const server = await serveApi({
     api,
     hosts: config.hosts,
     group: config.group,
     onBug: (error) => log.error({ code: error.code, stack: error.stack }, describeError(error)),
+  }).catch(async (error: unknown) => {
+    // What stays open would keep the process from ending.
+    await watcher.close();
+    release();
+    throw error;
   });
   controller.start();
   service.ready();
@@ -350,12 +386,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
         if (config.stopContainers) await stopAll(world, sources.state);
         await engine.shutdown();
         await server.close();
-        leaveNothingUnused(world);
-        world.exec.close();
-        world.network.close();
-        stores.links.close();
-        history.close();
-        state.close();
+        release();
         stopped();
       },
     );

@@ -12,10 +12,10 @@ _tsdocker() {
     COMPREPLY=($(compgen -W "table wide json name" -- "$cur")); return
   fi
   if [[ $cur != -* ]]; then
-    case $prev in -f|--file|--base-dir|-H|--host|-o|--output|--diff|-n|--limit|--to|--since|--tail|-e|--env|-w|--workdir|-u|--user|-t|--timeout|-s|--signal|-c|--change|-m|--message|-a|--author|-i|--input|--format|--root|--run-dir|--manifests|-G|--group|-p|--pidfile|--default-bridge|-b|--bridge|--bip|--fixed-cidr|--mtu|--ip|--dns|--dns-search|--storage-driver|--storage-opt|--exec-driver|--label|-l|--log-level|--config) COMPREPLY=($(compgen -f -- "$cur")); return ;; esac
+    case $prev in -f|--file|--base-dir|-H|--host|-o|--output|--diff|-n|--limit|--to|--since|--tail|-e|--env|-w|--workdir|-u|--user|-t|--timeout|-s|--signal|-c|--change|-m|--message|-a|--author|--platform|--username|-i|--input|--format|--root|--run-dir|--manifests|-G|--group|-p|--pidfile|--default-bridge|-b|--bridge|--bip|--fixed-cidr|--mtu|--ip|--dns|--dns-search|--storage-driver|--storage-opt|--registry-mirror|--insecure-registry|--exec-driver|--label|-l|--log-level|--config) COMPREPLY=($(compgen -f -- "$cur")); return ;; esac
   fi
   case $command in
-    "") words="apply plan diff delete history rollback approve validate schema get describe why events images logs exec stop start restart kill wait changes commit export load save import system daemon info doctor version host-shutdown completion"; flags="-H --host -v --version -h --help" ;;
+    "") words="apply plan diff delete history rollback approve validate convert schema get describe why events images logs exec stop start restart kill wait changes commit export pull push tag rmi image tags search login logout load save import system daemon info doctor version host-shutdown completion"; flags="-H --host -v --version -h --help" ;;
     apply) flags="-f --file --base-dir --wait --dry-run -H --host"; words="" ;;
     plan) flags="-f --file --base-dir -o --output -H --host"; words="" ;;
     diff) flags="-f --file --base-dir -o --output -H --host"; words="" ;;
@@ -24,6 +24,7 @@ _tsdocker() {
     rollback) flags="--to --hold --wait --dry-run -H --host"; words="" ;;
     approve) flags="-H --host"; words="" ;;
     validate) flags="-f --file --base-dir"; words="" ;;
+    convert) flags="-f --file --base-dir -o --output"; words="" ;;
     schema) flags=""; words="" ;;
     get) flags="-w --watch -o --output -H --host"; words="containers images volumes networks manifests" ;;
     describe) flags="-o --output -H --host"; words="" ;;
@@ -40,11 +41,20 @@ _tsdocker() {
     changes) flags="-o --output -H --host"; words=""; containers=1 ;;
     commit) flags="-c --change -m --message -a --author -H --host"; words=""; containers=1 ;;
     export) flags="-o --output -H --host"; words=""; containers=1 ;;
+    pull) flags="--platform -H --host"; words="" ;;
+    push) flags="-H --host"; words="" ;;
+    tag) flags="-f --force -H --host"; words="" ;;
+    rmi) flags="-f --force -H --host"; words="" ;;
+    image) flags="-o --output -H --host"; words="history" ;;
+    tags) flags="-o --output -H --host"; words="" ;;
+    search) flags="-o --output -H --host"; words="" ;;
+    login) flags="-u --username --password-stdin -H --host"; words="" ;;
+    logout) flags="-H --host"; words="" ;;
     load) flags="-i --input -H --host"; words="" ;;
     save) flags="-o --output --format -H --host"; words="" ;;
     import) flags="-c --change -m --message -H --host"; words="" ;;
     system) flags="-a --all --dry-run -y --yes -o --output -H --host"; words="df prune" ;;
-    daemon) flags="--root --run-dir --manifests -H --host -G --group -p --pidfile --default-bridge -b --bridge --bip --fixed-cidr --mtu --icc --ip-masq --iptables --ip-forward --ip --dns --dns-search -s --storage-driver --storage-opt -e --exec-driver --label -D --debug -l --log-level --stop-containers --config"; words="" ;;
+    daemon) flags="--root --run-dir --manifests -H --host -G --group -p --pidfile --default-bridge -b --bridge --bip --fixed-cidr --mtu --icc --ip-masq --iptables --ip-forward --ip --dns --dns-search -s --storage-driver --storage-opt --registry-mirror --insecure-registry -e --exec-driver --label -D --debug -l --log-level --stop-containers --config"; words="" ;;
     info) flags="-o --output -H --host"; words="" ;;
     doctor) flags="-o --output -H --host"; words="" ;;
     version) flags="-o --output -H --host"; words="" ;;

@@ -6,6 +6,7 @@ import { parseHost } from './address.ts';
 import type { EventOptions, EventView, HistoryView, WhyView } from './explain-views.ts';
 import { ImageFilesClient } from './image-files-client.ts';
 import { readNdjson } from './ndjson.ts';
+import { RegistryApiClient } from './registry-client.ts';
 import { openSession } from './session-client.ts';
 import type {
   ApplyEvent,
@@ -40,6 +41,7 @@ type StreamingOrAsync = Omit<SupervisorApi, 'info' | 'list' | 'describe' | 'hist
  */
 export class SupervisorClient implements StreamingOrAsync {
   readonly imageFiles: ImageFilesClient;
+  readonly registry: RegistryApiClient;
   readonly #socketPath: string;
 
   /** @param host `unix:///path`. @throws TsdError TSD_FLAG for what is no address of a client. */
@@ -49,6 +51,7 @@ export class SupervisorClient implements StreamingOrAsync {
       throw new TsdError('TSD_FLAG', `${host} is for the daemon; a client needs unix:///path`);
     this.#socketPath = address.path;
     this.imageFiles = new ImageFilesClient(address.path);
+    this.registry = new RegistryApiClient(address.path);
   }
 
   version(): Promise<VersionView> {

@@ -10,30 +10,30 @@ import type {
   TreeNodeView,
 } from './image-files.ts';
 import { readNdjson } from './ndjson.ts';
-import type { ApplyEvent } from './supervisor.ts';
+import type { TransferEvent } from './transfer-event.ts';
 import { exchange, exchangeJson } from './transport.ts';
 
 /** The part of the client that is about images as files and about the disk. */
-export class ImageFilesClient implements ImageFilesApi<ApplyEvent> {
+export class ImageFilesClient implements ImageFilesApi {
   readonly #socketPath: string;
 
   constructor(socketPath: string) {
     this.#socketPath = socketPath;
   }
 
-  save(request: SaveRequest, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
+  save(request: SaveRequest, signal?: AbortSignal): AsyncIterable<TransferEvent> {
     return this.#stream('/images/save', request, signal);
   }
 
-  import(request: ImportRequest, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
+  import(request: ImportRequest, signal?: AbortSignal): AsyncIterable<TransferEvent> {
     return this.#stream('/images/import', request, signal);
   }
 
-  export(container: string, path: string, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
+  export(container: string, path: string, signal?: AbortSignal): AsyncIterable<TransferEvent> {
     return this.#stream(`/containers/${encodeURIComponent(container)}/export`, { path }, signal);
   }
 
-  commit(container: string, request: CommitRequest, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
+  commit(container: string, request: CommitRequest, signal?: AbortSignal): AsyncIterable<TransferEvent> {
     return this.#stream(`/containers/${encodeURIComponent(container)}/commit`, request, signal);
   }
 
@@ -57,7 +57,7 @@ export class ImageFilesClient implements ImageFilesApi<ApplyEvent> {
     return exchangeJson(this.#socketPath, { method: 'GET', path });
   }
 
-  async *#stream(path: string, body: unknown, signal?: AbortSignal): AsyncGenerator<ApplyEvent, void, undefined> {
-    yield* readNdjson<ApplyEvent>(await exchange(this.#socketPath, { method: 'POST', path, body, signal }));
+  async *#stream(path: string, body: unknown, signal?: AbortSignal): AsyncGenerator<TransferEvent, void, undefined> {
+    yield* readNdjson<TransferEvent>(await exchange(this.#socketPath, { method: 'POST', path, body, signal }));
   }
 }

@@ -1,4 +1,5 @@
 /** Images as files of the host, changes of containers, and what all that takes on disk. */
+import type { TransferEvent } from './transfer-event.ts';
 
 export interface SaveRequest {
   /** `repository[:tag]`, an id or its beginning; a repository alone means all its tags. */
@@ -68,13 +69,13 @@ export interface PruneView {
 }
 
 /** @typeParam Event what long calls stream. */
-export interface ImageFilesApi<Event> {
-  save(request: SaveRequest, signal?: AbortSignal): AsyncIterable<Event>;
-  import(request: ImportRequest, signal?: AbortSignal): AsyncIterable<Event>;
+export interface ImageFilesApi {
+  save(request: SaveRequest, signal?: AbortSignal): AsyncIterable<TransferEvent>;
+  import(request: ImportRequest, signal?: AbortSignal): AsyncIterable<TransferEvent>;
   /** Writes a container's root filesystem as a tar to an absolute path. */
-  export(container: string, path: string, signal?: AbortSignal): AsyncIterable<Event>;
+  export(container: string, path: string, signal?: AbortSignal): AsyncIterable<TransferEvent>;
   /** Makes an image of a container's changes on top of its image; the container is paused while they are read. */
-  commit(container: string, request: CommitRequest, signal?: AbortSignal): AsyncIterable<Event>;
+  commit(container: string, request: CommitRequest, signal?: AbortSignal): AsyncIterable<TransferEvent>;
   /** What a container changed of its image, without what is only a place to mount on. */
   changes(container: string): Promise<readonly ChangeView[]>;
   tree(): Promise<readonly TreeNodeView[]>;

@@ -13,6 +13,7 @@ import { imageFileRoutes } from './routes/image-files.ts';
 import { imageRoutes } from './routes/images.ts';
 import { manifestRoutes } from './routes/manifests.ts';
 import { queryRoutes } from './routes/queries.ts';
+import { registryRoutes } from './routes/registry.ts';
 import type { Reply, Route } from './routes/route.ts';
 import { serveSession } from './session-server.ts';
 import { listen, listenTargets } from './sockets.ts';
@@ -25,6 +26,7 @@ const ROUTES: readonly Route[] = [
   ...containerRoutes,
   ...imageRoutes,
   ...imageFileRoutes,
+  ...registryRoutes,
   ...explainRoutes,
 ];
 const EXEC_PATH = `${API_PREFIX}/containers/:name/exec`;

@@ -8,6 +8,8 @@ import type { Condition, Phase } from '../model/phases.ts';
 import type { Kind, SourcePosition } from '../model/resource.ts';
 import type { EventOptions, EventView, HistoryView, WhyView } from './explain-views.ts';
 import type { ImageFilesApi } from './image-files.ts';
+import type { RegistryApi } from './registry-views.ts';
+import type { TransferEvent } from './transfer-event.ts';
 
 /** One problem of a manifest, at its place. */
 export interface IssueView {
@@ -164,16 +166,8 @@ export type ApplyEvent =
       readonly ms: number;
       readonly error?: TsdErrorJson;
     }
-  | {
-      readonly type: 'progress';
-      readonly resource: string;
-      readonly message: string;
-      readonly current: number;
-      readonly total: number | null;
-    }
   | { readonly type: 'waiting'; readonly resource: string; readonly message: string }
-  | { readonly type: 'ready'; readonly generation: number }
-  | { readonly type: 'failed'; readonly error: TsdErrorJson };
+  | TransferEvent;
 
 export interface InfoView {
   readonly version: string;
@@ -278,7 +272,8 @@ export interface SupervisorApi {
   exec(name: string, request: ExecRequest): Promise<StdioSession>;
   /** Loads an image archive that is on this host and tags it. */
   load(path: string, signal?: AbortSignal): AsyncIterable<ApplyEvent>;
-  readonly imageFiles: ImageFilesApi<ApplyEvent>;
+  readonly imageFiles: ImageFilesApi;
+  readonly registry: RegistryApi;
   doctor(): Promise<readonly DoctorCheck[]>;
   /** Generations, newest first. */
   history(limit: number): readonly HistoryView[];

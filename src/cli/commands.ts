@@ -16,6 +16,7 @@ export interface CommandEntry {
 const MANIFESTS = 'Manifests:';
 const STATE = 'What is:';
 const CONTAINERS = 'Containers:';
+const IMAGES = 'Images and registries:';
 const HOST = 'Supervisor and host:';
 
 export const COMMANDS: readonly CommandEntry[] = [
@@ -138,6 +139,60 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: CONTAINERS,
     summary: "write a container's files as a tar",
     load: () => import('./commands/export.ts'),
+  },
+  {
+    name: 'pull',
+    group: IMAGES,
+    summary: 'bring images of registries here',
+    load: () => import('./commands/pull.ts'),
+  },
+  {
+    name: 'push',
+    group: IMAGES,
+    summary: 'send an image to its registry',
+    load: () => import('./commands/push.ts'),
+  },
+  {
+    name: 'tag',
+    group: IMAGES,
+    summary: 'give an image another name',
+    load: () => import('./commands/tag.ts'),
+  },
+  {
+    name: 'rmi',
+    group: IMAGES,
+    summary: 'take away names of images, or images',
+    load: () => import('./commands/rmi.ts'),
+  },
+  {
+    name: 'image',
+    group: IMAGES,
+    summary: 'show how an image was made',
+    load: () => import('./commands/image.ts'),
+  },
+  {
+    name: 'tags',
+    group: IMAGES,
+    summary: 'list the tags an image has on its registry',
+    load: () => import('./commands/tags.ts'),
+  },
+  {
+    name: 'search',
+    group: IMAGES,
+    summary: 'look for images on a registry',
+    load: () => import('./commands/search.ts'),
+  },
+  {
+    name: 'login',
+    group: IMAGES,
+    summary: 'log in to a registry',
+    load: () => import('./commands/login.ts'),
+  },
+  {
+    name: 'logout',
+    group: IMAGES,
+    summary: 'forget a login',
+    load: () => import('./commands/logout.ts'),
   },
   { name: 'load', group: HOST, summary: 'load an image archive', load: () => import('./commands/load.ts') },
   { name: 'save', group: HOST, summary: 'write images into an archive', load: () => import('./commands/save.ts') },

@@ -77,6 +77,8 @@ export interface LoadedImage {
 
 export type ImageProgress =
   | { readonly type: 'reading'; readonly what: string }
+  /** Sent about once a mebibyte; `digest` is that of the blob, in hex. */
+  | { readonly type: 'download'; readonly digest: string; readonly bytes: number; readonly total: number }
   | { readonly type: 'layer-exists'; readonly chainId: string }
   /** Sent about once a mebibyte; `bytes` counts the uncompressed tar. */
   | { readonly type: 'layer-progress'; readonly chainId: string; readonly bytes: number }

@@ -42,7 +42,7 @@ export function manifestJsonSchema(): Record<string, unknown> {
         jsonSchema['x-change'] = meta.change;
       }
       if ((zodSchema as unknown) === imageFields) {
-        jsonSchema.oneOf = ['archive', 'layout', 'rootfs', 'host'].map((source) => ({ required: [source] }));
+        jsonSchema.oneOf = ['pull', 'archive', 'layout', 'rootfs', 'host'].map((source) => ({ required: [source] }));
       }
     },
   });

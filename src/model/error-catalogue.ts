@@ -101,6 +101,26 @@ export const ERROR_CATALOGUE = {
     title: 'The image is not on this host',
     hint: 'Load it or give it a source in the manifest.',
   },
+  TSD_REGISTRY: {
+    class: 'unavailable',
+    title: 'A registry cannot be reached or fails',
+    hint: 'Check the name, the network and that the registry runs; it is tried again by itself.',
+  },
+  TSD_REGISTRY_DENIED: {
+    class: 'denied',
+    title: 'A registry refuses access',
+    hint: 'Check the name and log in: `tsdocker login REGISTRY`.',
+  },
+  TSD_REGISTRY_INVALID: {
+    class: 'unavailable',
+    title: 'A registry answers what it must not',
+    hint: 'Nothing of the answer was used. Check that the name means the registry you trust.',
+  },
+  TSD_REGISTRY_NOT_FOUND: {
+    class: 'precondition',
+    title: 'The registry does not have the image',
+    hint: 'Check name and tag: `tsdocker tags NAME` lists what there is.',
+  },
   TSD_LAYER_CONFLICT: {
     class: 'conflict',
     title: 'A layer of this id exists with other content',

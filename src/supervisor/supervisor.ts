@@ -19,6 +19,7 @@ import type {
   ViewOfKind,
 } from '../api/supervisor.ts';
 import type { StdioSession } from '../drivers/contract.ts';
+import type { Registry } from '../images/registry/registry.ts';
 import type { DesiredState } from '../model/desired.ts';
 import { TsdError } from '../model/errors.ts';
 import { type Kind, parseKey, type ResourceKey } from '../model/resource.ts';
@@ -32,6 +33,7 @@ import { ContainerCommands } from './container-commands.ts';
 import type { SupervisorEventBus } from './events.ts';
 import { eventViews, historyDiff, historyViews, watchList, why } from './explain.ts';
 import { ImageFiles } from './images/image-files.ts';
+import { RegistryCommands } from './images/registry-commands.ts';
 import { readLog } from './log-reader.ts';
 import { type Nameable, resolveName } from './names.ts';
 import { diffStates, planOfApps, planView } from './plan-views.ts';
@@ -42,6 +44,7 @@ import { containerViews, imageViews, type LoopState, networkViews, type ViewInpu
 export interface SupervisorParts {
   readonly world: World;
   readonly history: History;
+  readonly registry: Registry;
   readonly sources: Sources;
   readonly loop: LoopState & { enqueue(keys: Iterable<ResourceKey>): void };
   readonly timeline: Timeline;
@@ -59,12 +62,14 @@ const WAIT_RECHECK_MS = 500;
 export class Supervisor implements SupervisorApi {
   readonly #parts: SupervisorParts;
   readonly imageFiles: ImageFiles;
+  readonly registry: RegistryCommands;
   readonly #commands: ContainerCommands;
 
   constructor(parts: SupervisorParts) {
     this.#parts = parts;
     this.#commands = new ContainerCommands(parts);
     this.imageFiles = new ImageFiles({ ...parts, container: (name) => this.#container(name) });
+    this.registry = new RegistryCommands({ ...parts, enqueue: (keys) => parts.loop.enqueue(keys) });
   }
 
   info(): InfoView {

@@ -1,12 +1,13 @@
 import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
+import { ZstdDecompressor } from '../../ffi/zstd.ts';
 import { TsdError } from '../../model/errors.ts';
 
-type Compression = 'none' | 'gzip';
+type Compression = 'none' | 'gzip' | 'zstd';
 
 /** RFC 1952, RFC 8878, and the formats people try: xz, bzip2. */
-const MAGIC: readonly { readonly bytes: Buffer; readonly format: string }[] = [
+const MAGIC: readonly { readonly bytes: Buffer; readonly format: 'gzip' | 'zstd' | 'xz' | 'bzip2' }[] = [
   { bytes: Buffer.from([0x1f, 0x8b]), format: 'gzip' },
   { bytes: Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), format: 'zstd' },
   { bytes: Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]), format: 'xz' },
@@ -18,10 +19,10 @@ export const MAGIC_BYTES = 6;
 export function detectCompression(start: Buffer): Compression {
   const found = MAGIC.find(({ bytes }) => start.subarray(0, bytes.length).equals(bytes));
   if (found === undefined) return 'none';
-  if (found.format === 'gzip') return 'gzip';
+  if (found.format === 'gzip' || found.format === 'zstd') return found.format;
   throw new TsdError('TSD_NOT_IN_THIS_VERSION', `${found.format}-compressed archives cannot be read yet`, {
     step: 'read archive',
-    hint: 'Write the image with gzip compression.',
+    hint: 'Write the image with gzip or zstd compression.',
   });
 }
 
@@ -39,7 +40,7 @@ export async function readStart(path: string, length: number): Promise<Buffer> {
 /** Output comes in pieces of this size: one turn of the event loop each. */
 const OUTPUT_BYTES = 256 * 1024;
 
-/** The uncompressed bytes. @param raw sees each compressed piece. @throws TSD_IMAGE_INVALID for broken gzip data. */
+/** The uncompressed bytes. @param raw sees each compressed piece. @throws TSD_IMAGE_INVALID for broken data. */
 export async function* decompressed(source: Readable, raw: (piece: Buffer) => void): AsyncGenerator<Buffer> {
   const pieces = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   let start: Buffer = Buffer.alloc(0);
@@ -60,8 +61,7 @@ export async function* decompressed(source: Readable, raw: (piece: Buffer) => vo
     }
   }
   try {
-    if (detectCompression(start) === 'none') yield* input();
-    else yield* gunzip(input());
+    yield* DECOMPRESS[detectCompression(start)](input());
   } finally {
     source.destroy();
   }
@@ -86,3 +86,15 @@ async function* gunzip(input: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
     gunzipped.destroy();
   }
 }
+
+async function* unzstd(input: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+  const zstd = new ZstdDecompressor();
+  try {
+    for await (const piece of input) yield* zstd.push(piece);
+    zstd.finish();
+  } finally {
+    zstd.close();
+  }
+}
+
+const DECOMPRESS = { none: (input: AsyncGenerator<Buffer>) => input, gzip: gunzip, zstd: unzstd } as const;

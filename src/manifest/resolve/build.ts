@@ -1,7 +1,7 @@
 /** One consistent look at all candidates: every Desired that can be made of them, and everything that is wrong. */
 import type { Desired, References, SpecOfKind } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
-import type { Kind, ResourceKey } from '../../model/resource.ts';
+import { type Kind, type ResourceKey, resourceKey } from '../../model/resource.ts';
 import { type ContentHasher, contentPaths, hashContent, loadEnvironment } from '../content.ts';
 import type { ParsedResource } from '../parse.ts';
 import { canonicalJson, specHash } from '../spec-hash.ts';
@@ -10,6 +10,7 @@ import { findCycles } from './cycles.ts';
 import { withAbsolutePaths } from './paths.ts';
 import { NO_REFERENCES, resolveReferences } from './references.ts';
 import { checkContainer } from './rules.ts';
+import { undeclaredImage } from './undeclared-image.ts';
 import { type Candidate, type Declared, type Finding, finding, positionOf, Universe } from './universe.ts';
 
 export interface BuildOptions {
@@ -128,7 +129,8 @@ class Builder {
     const { spec } = at.resource;
     if (!spec) return;
     const absolute = withAbsolutePaths('container', spec, at.candidate.baseDir);
-    const { references, findings } = resolveReferences(at, spec, this.#universe);
+    const { references: named, findings } = resolveReferences(at, spec, this.#universe);
+    const references = { ...named, image: named.image ?? this.#undeclaredImage(at, spec) };
     const content = readContent(at, spec, absolute, this.#options.hasher);
     this.#references.set(at.key, references);
     this.#findings.push(...findings, ...checkContainer(at, spec, references, this.#universe), ...content.findings);
@@ -136,6 +138,32 @@ class Builder {
     this.#inputs.set(at.candidate.sourceId, inputs);
     for (const path of content.inputs) inputs.add(path);
     this.#add(at, absolute, references, content.hashes);
+  }
+
+  /** A container may name an image of a registry without declaring it: it is declared in its place. */
+  #undeclaredImage(at: Declared<'container'>, { image }: ContainerSpec): ResourceKey | null {
+    const undeclared = undeclaredImage(image);
+    if (undeclared === null) return null;
+    const { app } = at.candidate.app;
+    const { name, spec, written } = undeclared;
+    const key = resourceKey('image', app, name);
+    if (this.#resources.has(key)) return key;
+    const desired: Desired<'image'> = {
+      key,
+      kind: 'image',
+      app,
+      name,
+      engineName: `${app}-${name}`,
+      spec,
+      written,
+      specHash: specHash('image', spec),
+      contentHashes: {},
+      references: NO_REFERENCES,
+      source: positionOf(at, 'image'),
+      positions: {},
+    };
+    this.#resources.set(key, deepFreeze(desired));
+    return key;
   }
 
   #add<K extends Kind>(

@@ -5,6 +5,7 @@ import type { ImageSource, ImageSpec } from '../../model/kinds/image.ts';
 import type { Kind } from '../../model/resource.ts';
 
 function imagePaths(source: ImageSource, at: (path: string) => string): ImageSource {
+  if (source.type === 'pull') return source;
   if (source.type !== 'host') return { ...source, path: at(source.path) };
   // A bare word is looked up in PATH; only what has a slash is a path.
   return { ...source, binaries: source.binaries.map((name) => (name.includes('/') ? at(name) : name)) };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { field } from '../field.ts';
+import { formatReference, parseImageReference } from '../image-reference.ts';
 import { parseExpose } from './port-forms.ts';
 import { parseSignal } from './runtime-forms.ts';
 import {
@@ -15,6 +16,7 @@ import {
   shortForm,
   textOrNumber,
 } from './schema-parts.ts';
+import { parsed } from './short-forms.ts';
 
 /** Where the content of an image comes from. Paths are absolute in a DesiredState. */
 export type ImageSource =
@@ -24,8 +26,26 @@ export type ImageSource =
       /** Which image, when there are several: a tag, name:tag or digest. */
       readonly ref: string | null;
     }
+  | {
+      readonly type: 'pull';
+      /** In the form of {@link formatReference}. */
+      readonly reference: string;
+      /** When the registry is asked: `always` whenever the declaration is new or edited, `missing` if no image of this name is there. */
+      readonly policy: PullPolicy;
+      /** `os/architecture[/variant]`; null for this machine's. */
+      readonly platform: string | null;
+    }
   | { readonly type: 'rootfs'; readonly path: string }
   | { readonly type: 'host'; readonly binaries: readonly string[]; readonly paths: readonly string[] };
+
+const PULL_POLICIES = ['missing', 'always', 'never'] as const;
+export type PullPolicy = (typeof PULL_POLICIES)[number];
+
+const imageReference = () =>
+  shortForm(z.string(), (written) => {
+    const reference = parseImageReference(written);
+    return reference.ok ? parsed(formatReference(reference.value)) : reference;
+  });
 
 const packed = z
   .union([hostPath(), z.strictObject({ path: hostPath(), ref: orNull(scalarText()) })], {
@@ -63,6 +83,21 @@ export const imageConfigFields = z.strictObject({
 });
 
 export const imageFields = z.strictObject({
+  pull: field(imageReference().optional(), {
+    doc: 'An image of a registry, by tag or, pinned, by digest. Without a registry it is of Docker Hub.',
+    example: 'docker.io/library/nginx:1.27',
+  }),
+  policy: field(z.enum(PULL_POLICIES).optional(), {
+    doc: 'When `pull` asks the registry: `missing` (the default) if no image of the name is on this host, `always` when the declaration is new or edited, `never`. What was found stays until an edit or `tsdocker pull`.',
+    example: 'always',
+  }),
+  platform: field(
+    z
+      .string()
+      .regex(/^[a-z0-9_]+\/[a-z0-9_]+(\/[a-z0-9_]+)?$/, 'expected os/architecture, for example linux/arm64')
+      .optional(),
+    { doc: "Which image of several `pull` takes; left out, this machine's.", example: 'linux/arm64' },
+  ),
   archive: field(packed.optional(), {
     doc: 'A docker-archive or oci-archive tar file, compressed or not. `ref` chooses one of several images in it.',
     example: './nginx.tar',
@@ -86,9 +121,17 @@ export const imageFields = z.strictObject({
 });
 
 type ImageFields = z.output<typeof imageFields>;
-const SOURCES = ['archive', 'layout', 'rootfs', 'host'] as const;
+const SOURCES = ['pull', 'archive', 'layout', 'rootfs', 'host'] as const;
 
 function sourceOf(fields: ImageFields): ImageSource | undefined {
+  if (fields.pull !== undefined) {
+    return {
+      type: 'pull',
+      reference: fields.pull,
+      policy: fields.policy ?? 'missing',
+      platform: fields.platform ?? null,
+    };
+  }
   if (fields.archive) return { type: 'archive', ...fields.archive };
   if (fields.layout) return { type: 'layout', ...fields.layout };
   if (fields.rootfs !== undefined) return { type: 'rootfs', path: fields.rootfs };
@@ -99,27 +142,28 @@ export type ImageConfig = Readonly<z.output<typeof imageConfigFields>>;
 
 export interface ImageSpec {
   readonly source: ImageSource;
-  /** Null for archives and layouts. */
+  /** Null where the source brings its own. */
   readonly config: ImageConfig | null;
 }
 
 /** An image and where it comes from: exactly one source. */
 export const imageSchema = imageFields.transform((fields, context): ImageSpec => {
+  const refuse = (message: string, path: string[]) => {
+    context.addIssue({ code: 'custom', message, path });
+    return z.NEVER;
+  };
   const written = SOURCES.filter((name) => fields[name] !== undefined);
   const source = sourceOf(fields);
   if (!source || written.length > 1) {
     const message = source ? `${written.join(' and ')} exclude each other` : `one of ${SOURCES.join(', ')} is needed`;
-    context.addIssue({ code: 'custom', message, path: source ? [written[1] ?? ''] : [] });
-    return z.NEVER;
+    return refuse(message, source ? [written[1] ?? ''] : []);
   }
   const configurable = source.type === 'rootfs' || source.type === 'host';
   if (fields.config && !configurable) {
-    context.addIssue({
-      code: 'custom',
-      message: `${source.type} images bring their own configuration`,
-      path: ['config'],
-    });
-    return z.NEVER;
+    return refuse(`${source.type} images bring their own configuration`, ['config']);
+  }
+  for (const name of ['policy', 'platform'] as const) {
+    if (fields[name] !== undefined && source.type !== 'pull') return refuse(`${name} goes with pull`, [name]);
   }
   return { source, config: configurable ? (fields.config ?? imageConfigFields.parse({})) : null };
 });

@@ -27,7 +27,9 @@ export const KIND_SCHEMAS: { readonly [K in Kind]: KindSchema<K> } = {
     fields: imageFields,
     nested: { config: imageConfigFields },
     schema: imageSchema,
-    renamed: { archive: 'source', layout: 'source', rootfs: 'source', host: 'source' },
+    renamed: Object.fromEntries(
+      ['pull', 'policy', 'platform', 'archive', 'layout', 'rootfs', 'host'].map((name) => [name, 'source']),
+    ),
   },
   volume: { section: 'volumes', fields: volumeSchema, nested: {}, schema: volumeSchema, renamed: {} },
   network: { section: 'networks', fields: networkFields, nested: {}, schema: networkSchema, renamed: {} },

@@ -1,44 +1,11 @@
 import { join } from 'node:path';
-import type { ImageProgress, ImageSource, LoadContext, LoadedImage } from '../../images/image.ts';
-import { loadImage, sourceFingerprint } from '../../images/load-image.ts';
+import type { ImageProgress, LoadContext, LoadedImage } from '../../images/image.ts';
 import { removeRecipe } from '../../images/recipe/recipe-path.ts';
 import type { Desired } from '../../model/desired.ts';
-import { toTsdError } from '../../model/errors.ts';
-import type { ImageConfig, ImageSpec } from '../../model/kinds/image.ts';
 import type { ImageRecord } from '../../state/image-record.ts';
 import { RUN_CONFIG, type RunConfig } from '../../state/run-config.ts';
 import type { OpOf } from '../op.ts';
-import { desiredOf, type World } from './world.ts';
-
-type Declared = Extract<ImageSource, { type: 'host' }>['config'];
-
-function declaredConfig(config: ImageConfig | null): Declared {
-  if (config === null) return {};
-  return {
-    env: config.env,
-    entrypoint: config.entrypoint ?? undefined,
-    command: config.command ?? undefined,
-    workingDir: config.workingDir ?? undefined,
-    user: config.user ?? undefined,
-    expose: config.expose.map(({ port, protocol }) => `${port}/${protocol}`),
-    volumes: config.volumes,
-    labels: config.labels,
-    stopSignal: config.stopSignal ?? undefined,
-  };
-}
-
-/** An image of a manifest as the loader wants it. */
-export function imageSource({ source, config }: ImageSpec): ImageSource {
-  switch (source.type) {
-    case 'archive':
-    case 'layout':
-      return { type: source.type, path: source.path, ref: source.ref ?? undefined };
-    case 'rootfs':
-      return { ...source, config: declaredConfig(config) };
-    case 'host':
-      return { ...source, config: declaredConfig(config) };
-  }
-}
+import type { World } from './world.ts';
 
 function runConfig({ config }: LoadedImage): RunConfig {
   return {
@@ -86,6 +53,9 @@ function report(progress: ProgressSink, event: ImageProgress): void {
     case 'reading':
       progress(`reading ${event.what}`, 0, null);
       return;
+    case 'download':
+      progress(`downloading ${event.digest.slice(0, 12)}`, event.bytes, event.total);
+      return;
     case 'layer-exists':
       progress(`layer ${event.chainId.slice(0, 12)} exists`, 0, null);
       return;
@@ -122,29 +92,6 @@ export function imageName({ app, name }: Pick<Desired<'image'>, 'app' | 'name'>)
   return { repository: `${app}/${name}`, tag: 'latest' };
 }
 
-export function loadDeclaredImage(world: World, op: OpOf<'image.load'>, progress: ProgressSink): Promise<void> {
-  return world.imageWork.making(() => loadAndName(world, op, progress));
-}
-
-async function loadAndName(world: World, op: OpOf<'image.load'>, progress: ProgressSink): Promise<void> {
-  const desired = desiredOf(world, 'image', op.key);
-  try {
-    const source = imageSource(desired.spec);
-    const fingerprint = await sourceFingerprint(source);
-    const image = await loadImage(source, loadContext(world, progress));
-    await recordImage(world, image);
-    await world.repositories.set(imageName(desired), image.id, true);
-    world.resources.setImage({
-      key: op.key,
-      specHash: desired.specHash,
-      imageId: image.id,
-      sourceFingerprint: fingerprint,
-    });
-  } catch (error) {
-    throw toTsdError(error).withContext({ key: op.key, source: desired.source });
-  }
-}
-
 /** Gives up the name of an image that no manifest declares; an image that nothing else names or uses is removed. */
 export async function releaseImage(world: World, op: OpOf<'image.release'>): Promise<void> {
   const [, app = '', name = ''] = op.key.split('/');
@@ -154,7 +101,8 @@ export async function releaseImage(world: World, op: OpOf<'image.release'>): Pro
   if (imageId !== null) await removeUnusedImage(world, imageId);
 }
 
-async function removeUnusedImage(world: World, imageId: string): Promise<void> {
+/** Removes an image that nothing names, declares or uses, with the layers that are only its own. */
+export async function removeUnusedImage(world: World, imageId: string): Promise<void> {
   const used =
     world.repositories.namesOf(imageId).length > 0 ||
     world.resources.images().some((image) => image.imageId === imageId) ||

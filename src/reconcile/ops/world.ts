@@ -1,5 +1,6 @@
 /** What operations act on: the stores, the drivers, and the settings of the supervisor. */
 import type { ExecDriver, GraphDriver, Instance, NetworkConfig, NetworkDriver } from '../../drivers/contract.ts';
+import type { Registry } from '../../images/registry/registry.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { Desired, DesiredState, SpecOfKind } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors.ts';
@@ -45,6 +46,7 @@ export interface World {
   readonly containers: ContainerStore;
   readonly images: GraphIndex;
   readonly imageWork: ImageWork;
+  readonly registry: Pick<Registry, 'pull'>;
   readonly repositories: RepositoryStore;
   readonly volumes: VolumeStore;
   readonly links: LinkGraph;

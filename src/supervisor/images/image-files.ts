@@ -10,7 +10,7 @@ import type {
   SaveRequest,
   TreeNodeView,
 } from '../../api/image-files.ts';
-import type { ApplyEvent } from '../../api/supervisor.ts';
+import type { TransferEvent } from '../../api/transfer-event.ts';
 import { changesTar } from '../../images/export/changes-tar.ts';
 import { dockerArchive } from '../../images/export/docker-archive.ts';
 import { ociArchive } from '../../images/export/oci-archive.ts';
@@ -39,7 +39,7 @@ export interface ImageFilesParts {
 }
 
 /** Images as files of this host, changes of containers, and the disk. */
-export class ImageFiles implements ImageFilesApi<ApplyEvent> {
+export class ImageFiles implements ImageFilesApi {
   readonly #world: World;
   readonly #history: History;
   readonly #container: ImageFilesParts['container'];
@@ -51,7 +51,7 @@ export class ImageFiles implements ImageFilesApi<ApplyEvent> {
   }
 
   /** Loads all images of an archive and gives them the names they have in it. */
-  load(path: string, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
+  load(path: string, signal?: AbortSignal): AsyncIterable<TransferEvent> {
     return this.#making(path, signal, async (report) => {
       const loaded: string[] = [];
       for await (const image of loadArchiveImages(path, loadContext(this.#world, report))) {
@@ -63,7 +63,7 @@ export class ImageFiles implements ImageFilesApi<ApplyEvent> {
     });
   }
 
-  save({ images, path, format }: SaveRequest, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
+  save({ images, path, format }: SaveRequest, signal?: AbortSignal): AsyncIterable<TransferEvent> {
     return this.#making(path, signal, async (report) => {
       const wanted = imagesToSave(this.#world, images);
       const write = format === 'docker' ? dockerArchive : ociArchive;
@@ -73,7 +73,7 @@ export class ImageFiles implements ImageFilesApi<ApplyEvent> {
     });
   }
 
-  import(request: ImportRequest, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
+  import(request: ImportRequest, signal?: AbortSignal): AsyncIterable<TransferEvent> {
     return this.#making(request.path, signal, (report) =>
       this.#make(request.name, report, {
         ...this.#described(request),
@@ -84,7 +84,7 @@ export class ImageFiles implements ImageFilesApi<ApplyEvent> {
     );
   }
 
-  export(container: string, path: string, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
+  export(container: string, path: string, signal?: AbortSignal): AsyncIterable<TransferEvent> {
     return streamed(
       path,
       async (report) => {
@@ -98,7 +98,7 @@ export class ImageFiles implements ImageFilesApi<ApplyEvent> {
     );
   }
 
-  commit(container: string, request: CommitRequest, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
+  commit(container: string, request: CommitRequest, signal?: AbortSignal): AsyncIterable<TransferEvent> {
     return this.#making(container, signal, async (report) => {
       const record = this.#container(container);
       const base = this.#world.images.get(record.imageId);
@@ -140,7 +140,7 @@ export class ImageFiles implements ImageFilesApi<ApplyEvent> {
     resource: string,
     signal: AbortSignal | undefined,
     work: (report: ProgressSink) => Promise<string>,
-  ): AsyncIterable<ApplyEvent> {
+  ): AsyncIterable<TransferEvent> {
     return streamed(resource, (report) => this.#world.imageWork.making(() => work(report)), signal);
   }
 

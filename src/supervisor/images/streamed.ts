@@ -1,4 +1,4 @@
-import type { ApplyEvent } from '../../api/supervisor.ts';
+import type { TransferEvent } from '../../api/transfer-event.ts';
 import { describeError, toTsdError } from '../../model/errors.ts';
 import type { ProgressSink } from '../../reconcile/ops/image.ts';
 
@@ -10,8 +10,8 @@ export async function* streamed(
   resource: string,
   work: (report: ProgressSink) => Promise<string>,
   signal?: AbortSignal,
-): AsyncGenerator<ApplyEvent> {
-  const queue: ApplyEvent[] = [];
+): AsyncGenerator<TransferEvent> {
+  const queue: TransferEvent[] = [];
   let wake = (): void => {};
   let done = false;
   const report: ProgressSink = (message, current, total) => {

@@ -6,28 +6,28 @@ import type {
   PruneView,
   TreeNodeView,
 } from '../../../src/api/image-files.ts';
-import type { ApplyEvent } from '../../../src/api/supervisor.ts';
+import type { TransferEvent } from '../../../src/api/transfer-event.ts';
 
 const ID = 'b2'.repeat(32);
 const LAYER = 'e5'.repeat(32);
 
 /** Answers about images as files with fixed values, and keeps what it was asked. */
-export class PlainImageFiles implements ImageFilesApi<ApplyEvent> {
+export class PlainImageFiles implements ImageFilesApi {
   readonly asked: unknown[] = [];
 
-  save(request: unknown): AsyncIterable<ApplyEvent> {
+  save(request: unknown): AsyncIterable<TransferEvent> {
     return this.#done('save', request);
   }
 
-  import(request: unknown): AsyncIterable<ApplyEvent> {
+  import(request: unknown): AsyncIterable<TransferEvent> {
     return this.#done('import', request);
   }
 
-  export(container: string, path: string): AsyncIterable<ApplyEvent> {
+  export(container: string, path: string): AsyncIterable<TransferEvent> {
     return this.#done('export', { container, path });
   }
 
-  commit(container: string, request: unknown): AsyncIterable<ApplyEvent> {
+  commit(container: string, request: unknown): AsyncIterable<TransferEvent> {
     return this.#done('commit', { container, request });
   }
 
@@ -62,7 +62,7 @@ export class PlainImageFiles implements ImageFilesApi<ApplyEvent> {
     return { images: [{ id: ID, tags: [] }], layers: [{ id: LAYER, bytes: 1_000_000 }], bytes: 1_000_000 };
   }
 
-  async *#done(call: string, request: unknown): AsyncGenerator<ApplyEvent> {
+  async *#done(call: string, request: unknown): AsyncGenerator<TransferEvent> {
     this.asked.push({ [call]: request });
     yield { type: 'ready', generation: 0 };
   }

@@ -24,6 +24,7 @@ import type {
 import type { StdioSession } from '../../../src/drivers/contract.ts';
 import { TsdError } from '../../../src/model/errors.ts';
 import { PlainImageFiles } from './plain-image-files.ts';
+import { PlainRegistry } from './plain-registry.ts';
 
 const source = { file: '/etc/tsdocker/manifests/blog.yaml', line: 12, column: 3 };
 
@@ -257,6 +258,7 @@ const EVENTS: readonly EventView[] = [
 /** What a test sends through the seam: a supervisor of plain data that remembers what it was asked. */
 export class PlainSupervisor implements SupervisorApi {
   readonly imageFiles = new PlainImageFiles();
+  readonly registry = new PlainRegistry();
   readonly asked: { readonly call: string; readonly with: unknown }[] = [];
   /** Replaces the events of the next apply, remove or load. */
   events: readonly ApplyEvent[] = [

@@ -4,9 +4,9 @@ import { COMMANDS } from '../../../src/cli/commands.ts';
 import { tsdocker } from '../../support/api/in-process.ts';
 
 const NAMES = (
-  'apply approve changes commit completion convert daemon delete describe diff doctor events exec export get history ' +
-  'host-shutdown images import info kill load logs plan restart rollback save schema start stop system validate version ' +
-  'wait why'
+  'apply approve changes commit completion convert daemon delete describe diff doctor events exec export get ' +
+  'history host-shutdown image images import info kill load login logout logs plan pull push restart rmi ' +
+  'rollback save schema search start stop system tag tags validate version wait why'
 ).split(' ');
 
 test('the commands that there are', () => {

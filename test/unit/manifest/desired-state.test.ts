@@ -29,11 +29,14 @@ function source(file: string, text: string, lastGood: GoodRevision | null = null
   return { sourceId: file, file, baseDir: '/m', content: { ok: true, text }, lastGood };
 }
 
+/** Images that containers name in full, which stand for themselves. */
+const UNDECLARED = /^image\/.*-[0-9a-f]{8}$/;
+
 /** Issues of each source as `file:line:column message`, and the keys of the state. */
 function resolve(sources: SourceRevision[], files: Files = {}) {
   const { state, sources: outcomes } = desiredState(sources, options(files));
   return {
-    keys: [...state.resources.keys()],
+    keys: [...state.resources.keys()].filter((key) => !UNDECLARED.test(key)),
     using: Object.fromEntries([...outcomes].map(([id, { using }]) => [id, using])),
     issues: [...outcomes.values()].flatMap(({ issues }) =>
       issues.map((one) => `${formatPosition(one.position)} ${one.message}`),
@@ -137,16 +140,67 @@ describe('references', () => {
     ],
   ])('%s', (_, text, issue) => expect(issuesOf(text)).toEqual([`a.yaml:${issue}`]));
 
-  test('reach into other apps by app/name; an image that nobody declares is a tag of the host', () => {
+  test('reach into other apps by app/name', () => {
     const { issues, keys } = resolve([
-      source(
-        'a.yaml',
-        'containers: { web: { image: b/img, links: [ b/db ], volumes: [ "b/data:/d" ] }, t: { image: library/tag } }',
-      ),
+      source('a.yaml', 'containers: { web: { image: b/img, links: [ b/db ], volumes: [ "b/data:/d" ] } }'),
       source('b.yaml', 'images: { img: { host: [sh] } }\nvolumes: { data: }\ncontainers: { db: { image: img } }'),
     ]);
     expect(issues).toEqual([]);
-    expect(keys).toHaveLength(5);
+    expect(keys).toHaveLength(4);
+  });
+
+  test('an image named in full is pulled where it is missing, once for all that name it; a word or an id is of the host', () => {
+    const { state } = desiredState(
+      [
+        source(
+          'a.yaml',
+          `containers:
+  a: { image: nginx:1.27 }
+  b: { image: docker.io/library/nginx:1.27 }
+  c: { image: nginx }
+  d: { image: "sha256:${'ab'.repeat(32)}" }
+  e: { image: "registry.example:5000/team/app@sha256:${'cd'.repeat(32)}" }
+`,
+        ),
+      ],
+      options({}),
+    );
+    const images = [...state.resources.values()].filter(({ kind }) => kind === 'image');
+    expect(images.map(({ key, spec }) => [key, spec])).toMatchInlineSnapshot(`
+      [
+        [
+          "image/a/nginx-1-27-cd4495bb",
+          {
+            "config": null,
+            "source": {
+              "platform": null,
+              "policy": "missing",
+              "reference": "nginx:1.27",
+              "type": "pull",
+            },
+          },
+        ],
+        [
+          "image/a/app-da141eff",
+          {
+            "config": null,
+            "source": {
+              "platform": null,
+              "policy": "missing",
+              "reference": "registry.example:5000/team/app@sha256:cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd",
+              "type": "pull",
+            },
+          },
+        ],
+      ]
+    `);
+    const [first] = images;
+    expect(first?.source).toEqual({ file: 'a.yaml', line: 2, column: 8 });
+    const imageOf = (name: string) => state.resources.get(`container/a/${name}`)?.references.image;
+    expect(imageOf('a')).toBe(first?.key);
+    expect(imageOf('b')).toBe(first?.key);
+    expect(imageOf('c')).toBe(null);
+    expect(imageOf('d')).toBe(null);
   });
 });
 

@@ -1,0 +1,13 @@
+import type { TsdErrorJson } from '../model/errors.ts';
+
+/** What a long job on one thing streams: progress, then one result. */
+export type TransferEvent =
+  | {
+      readonly type: 'progress';
+      readonly resource: string;
+      readonly message: string;
+      readonly current: number;
+      readonly total: number | null;
+    }
+  | { readonly type: 'ready'; readonly generation: number }
+  | { readonly type: 'failed'; readonly error: TsdErrorJson };

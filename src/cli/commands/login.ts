@@ -1,0 +1,70 @@
+import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
+import { text as readAll } from 'node:stream/consumers';
+import type { Command } from 'commander';
+import { TsdError } from '../../model/errors.ts';
+import { DOCKER_HUB, registryName } from '../../model/image-reference.ts';
+import type { CliContext } from '../context.ts';
+import { document } from '../documentation.ts';
+import { EXIT } from '../exit-codes.ts';
+import { loginsOf } from '../logins.ts';
+
+interface LoginOptions {
+  readonly username?: string;
+  readonly passwordStdin?: boolean;
+}
+
+export function configure(command: Command, context: CliContext): void {
+  document(command, {
+    description:
+      'Logs in to a registry: the supervisor tries the login, then it is kept in ~/.docker/config.json, where Docker and ' +
+      'others find it too, or with the credential helper that is named there. For images that manifests pull, log in as ' +
+      'the user of the supervisor (root).',
+    examples: [
+      ['tsdocker login registry.example:5000', 'Asks for name and password'],
+      ['tsdocker login -u me --password-stdin < token', 'Docker Hub, from a script'],
+    ],
+  });
+  command.argument('[registry]', 'HOST[:PORT]', DOCKER_HUB);
+  command.option('-u, --username <name>', 'who logs in');
+  command.option('--password-stdin', 'read the password from standard input');
+  command.action(
+    context.action(async (registry: string, options: LoginOptions) => {
+      const username = options.username ?? (await ask(context, 'Username: ', false));
+      const password =
+        options.passwordStdin === true
+          ? (await readAll(context.streams.stdin)).replace(/\r?\n$/, '')
+          : await ask(context, 'Password: ', true);
+      const host = registryName(registry.replace(/^https?:\/\//, '').replace(/\/.*$/, ''));
+      const credentials = { type: 'password', username, password } as const;
+      const client = await context.client();
+      await client.registry.checkLogin({ registry: host, credentials });
+      await loginsOf(context).set(host, credentials);
+      context.print('Login Succeeded');
+      return EXIT.ok;
+    }),
+  );
+}
+
+/** Asks on the terminal. @throws TSD_BAD_REQUEST where there is none. */
+async function ask({ streams }: CliContext, question: string, secret: boolean): Promise<string> {
+  if (streams.stdin.isTTY !== true) {
+    throw new TsdError('TSD_BAD_REQUEST', 'there is no terminal to ask on', { hint: 'Use -u NAME --password-stdin.' });
+  }
+  let silent = false;
+  const output = new Writable({
+    write(piece: Buffer, _encoding, done) {
+      if (!silent) streams.stderr.write(piece);
+      done();
+    },
+  });
+  const prompt = createInterface({ input: streams.stdin, output, terminal: true });
+  try {
+    const answer = prompt.question(question);
+    silent = secret;
+    return await answer;
+  } finally {
+    prompt.close();
+    if (secret) streams.stderr.write('\n');
+  }
+}

@@ -1,0 +1,68 @@
+/** Work that several may wait for: it is done once and called off only when nobody waits any more. */
+import { TsdError } from '../../model/errors.ts';
+
+interface Task<T, E> {
+  readonly result: Promise<T>;
+  readonly controller: AbortController;
+  readonly listeners: Set<(event: E) => void>;
+}
+
+export class SharedTasks<T, E> {
+  readonly #running = new Map<string, Task<T, E>>();
+
+  has(key: string): boolean {
+    return this.#running.has(key);
+  }
+
+  /** Resolves when the work under `key` has ended, however; at once when there is none. */
+  async ended(key: string): Promise<void> {
+    await this.#running.get(key)?.result.catch(() => {});
+  }
+
+  /**
+   * Joins the work under `key`, or starts it.
+   * @param listener told what is reported from now on.
+   * @param signal leaves: the work goes on while others wait for it.
+   */
+  async join(
+    key: string,
+    start: (signal: AbortSignal, report: (event: E) => void) => Promise<T>,
+    listener: (event: E) => void,
+    signal: AbortSignal,
+  ): Promise<T> {
+    const task = this.#running.get(key) ?? this.#start(key, start);
+    // A function of its own, because the same listener may have joined before.
+    const own = (event: E) => listener(event);
+    task.listeners.add(own);
+    let leave: () => void = () => {};
+    const left = new Promise<never>((_resolve, reject) => {
+      leave = () => reject(new TsdError('TSD_REGISTRY', 'it was called off', { step: key }));
+      if (signal.aborted) leave();
+      signal.addEventListener('abort', leave, { once: true });
+    });
+    try {
+      return await Promise.race([task.result, left]);
+    } finally {
+      signal.removeEventListener('abort', leave);
+      task.listeners.delete(own);
+      if (task.listeners.size === 0 && this.#running.get(key) === task) {
+        task.controller.abort();
+        // Whoever comes next waits until this one has left nothing behind.
+        if (signal.aborted) await task.result.catch(() => {});
+      }
+    }
+  }
+
+  #start(key: string, start: (signal: AbortSignal, report: (event: E) => void) => Promise<T>): Task<T, E> {
+    const controller = new AbortController();
+    const listeners = new Set<(event: E) => void>();
+    const report = (event: E): void => {
+      for (const listener of listeners) listener(event);
+    };
+    const result = start(controller.signal, report).finally(() => this.#running.delete(key));
+    const task: Task<T, E> = { result, controller, listeners };
+    result.catch(() => {});
+    this.#running.set(key, task);
+    return task;
+  }
+}

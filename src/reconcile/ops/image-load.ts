@@ -1,0 +1,68 @@
+import type { ImageSource } from '../../images/image.ts';
+import { loadImage, sourceFingerprint } from '../../images/load-image.ts';
+import { toTsdError } from '../../model/errors.ts';
+import type { ImageConfig, ImageSpec } from '../../model/kinds/image.ts';
+import type { ImageName } from '../../state/image-names.ts';
+import type { OpOf } from '../op.ts';
+import { imageName, loadContext, type ProgressSink, recordImage } from './image.ts';
+import { resolvePull } from './image-pull.ts';
+import { desiredOf, type World } from './world.ts';
+
+/** Where an image comes from that is made of files of this host. */
+type FileSource = Exclude<ImageSpec['source'], { type: 'pull' }>;
+type Declared = Extract<ImageSource, { type: 'host' }>['config'];
+
+function declaredConfig(config: ImageConfig | null): Declared {
+  if (config === null) return {};
+  return {
+    env: config.env,
+    entrypoint: config.entrypoint ?? undefined,
+    command: config.command ?? undefined,
+    workingDir: config.workingDir ?? undefined,
+    user: config.user ?? undefined,
+    expose: config.expose.map(({ port, protocol }) => `${port}/${protocol}`),
+    volumes: config.volumes,
+    labels: config.labels,
+    stopSignal: config.stopSignal ?? undefined,
+  };
+}
+
+/** An image of a manifest as the loader wants it. */
+function imageSource(source: FileSource, config: ImageConfig | null): ImageSource {
+  switch (source.type) {
+    case 'archive':
+    case 'layout':
+      return { type: source.type, path: source.path, ref: source.ref ?? undefined };
+    case 'rootfs':
+      return { ...source, config: declaredConfig(config) };
+    case 'host':
+      return { ...source, config: declaredConfig(config) };
+  }
+}
+
+/** Loads or pulls the image of a declaration, and remembers which one it is. */
+export function loadDeclaredImage(world: World, op: OpOf<'image.load'>, progress: ProgressSink): Promise<void> {
+  return world.imageWork.making(() => loadAndName(world, op, progress));
+}
+
+async function loadAndName(world: World, op: OpOf<'image.load'>, progress: ProgressSink): Promise<void> {
+  const desired = desiredOf(world, 'image', op.key);
+  try {
+    const { source, config } = desired.spec;
+    const found =
+      source.type === 'pull'
+        ? { imageId: await resolvePull(world, source, progress), sourceFingerprint: '' }
+        : await loadFiles(world, imageName(desired), imageSource(source, config), progress);
+    world.resources.setImage({ key: op.key, specHash: desired.specHash, ...found });
+  } catch (error) {
+    throw toTsdError(error).withContext({ key: op.key, source: desired.source });
+  }
+}
+
+async function loadFiles(world: World, name: ImageName, source: ImageSource, progress: ProgressSink) {
+  const fingerprint = await sourceFingerprint(source);
+  const image = await loadImage(source, loadContext(world, progress));
+  await recordImage(world, image);
+  await world.repositories.set(name, image.id, true);
+  return { imageId: image.id, sourceFingerprint: fingerprint };
+}

@@ -1,0 +1,133 @@
+import type {
+  CredentialsView,
+  ImageHistoryView,
+  LoginRequest,
+  PullRequest,
+  PushRequest,
+  RegistryApi,
+  RemovedView,
+  RemoveImageRequest,
+  SearchRequest,
+  SearchView,
+} from '../../api/registry-views.ts';
+import type { TransferEvent } from '../../api/transfer-event.ts';
+import { layerTar } from '../../images/export/layer-tar.ts';
+import type { PushedImage, PushProgress } from '../../images/registry/push.ts';
+import type { Registry } from '../../images/registry/registry.ts';
+import { TsdError } from '../../model/errors.ts';
+import { familiarRepository, formatReference, type ImageReference, registryName } from '../../model/image-reference.ts';
+import type { ImageSpec } from '../../model/kinds/image.ts';
+import type { ResourceKey } from '../../model/resource.ts';
+import { type ProgressSink, recipesOf } from '../../reconcile/ops/image.ts';
+import { imageReference, pullAndName } from '../../reconcile/ops/image-pull.ts';
+import type { World } from '../../reconcile/ops/world.ts';
+import { parseImageName } from '../../state/image-names.ts';
+import type { ImageRecord } from '../../state/image-record.ts';
+import { findImage, storedImage } from './find-images.ts';
+import { imageHistory } from './image-history.ts';
+import { removeImage } from './remove-image.ts';
+import { streamed } from './streamed.ts';
+
+export interface RegistryCommandsParts {
+  readonly world: World;
+  readonly registry: Registry;
+  /** Has these looked at by the loop. */
+  readonly enqueue: (keys: Iterable<ResourceKey>) => void;
+}
+
+const STAGE_TEXT = {
+  exists: 'exists already',
+  mounted: 'taken from another repository',
+  sending: 'sending',
+  sent: 'sent',
+} as const satisfies Record<PushProgress['stage'], string>;
+
+/** Registries, and the names of images. */
+export class RegistryCommands implements RegistryApi {
+  readonly #world: World;
+  readonly #registry: Registry;
+  readonly #enqueue: RegistryCommandsParts['enqueue'];
+
+  constructor({ world, registry, enqueue }: RegistryCommandsParts) {
+    this.#world = world;
+    this.#registry = registry;
+    this.#enqueue = enqueue;
+  }
+
+  /** Pulls an image. Declarations of this name mean the new image from now on. */
+  pull({ reference: text, platform, credentials }: PullRequest, signal?: AbortSignal): AsyncIterable<TransferEvent> {
+    const work = async (report: ProgressSink): Promise<string> => {
+      const reference = imageReference(text);
+      const asked = { platform, credentials, signal: signal ?? new AbortController().signal };
+      const id = await this.#world.imageWork.making(() => pullAndName(this.#world, reference, asked, report));
+      this.#rebind(reference, platform, id);
+      return `pulled ${formatReference(reference)}, sha256:${id}`;
+    };
+    return streamed(text, work, signal);
+  }
+
+  push({ reference: text, credentials }: PushRequest, signal?: AbortSignal): AsyncIterable<TransferEvent> {
+    const work = async (report: ProgressSink): Promise<string> => {
+      const reference = imageReference(text);
+      if (reference.digest !== null) throw new TsdError('TSD_BAD_REQUEST', 'cannot push a digest; name a tag');
+      const image = this.#pushed(this.#find(text, reference));
+      const asked = { credentials, signal: signal ?? new AbortController().signal };
+      const digest = await this.#registry.push(image, reference, asked, ({ diffId, stage, bytes }) =>
+        report(`layer ${diffId.slice(0, 12)} ${STAGE_TEXT[stage]}`, bytes, null),
+      );
+      return `pushed ${formatReference(reference)}, ${digest}`;
+    };
+    return streamed(text, work, signal);
+  }
+
+  checkLogin({ registry, credentials }: LoginRequest, signal?: AbortSignal): Promise<void> {
+    return this.#registry.checkLogin(registryName(registry), credentials, signal ?? new AbortController().signal);
+  }
+
+  tags(text: string, credentials: CredentialsView, signal?: AbortSignal): Promise<readonly string[]> {
+    return this.#registry.tags(imageReference(text), { credentials, signal: signal ?? new AbortController().signal });
+  }
+
+  search({ registry, term, credentials }: SearchRequest, signal?: AbortSignal): Promise<readonly SearchView[]> {
+    const asked = { credentials, signal: signal ?? new AbortController().signal };
+    return this.#registry.search(registry === null ? null : registryName(registry), term, asked);
+  }
+
+  async tag(image: string, name: string, force: boolean): Promise<void> {
+    const { id } = findImage(this.#world, image);
+    await this.#world.repositories.set(parseImageName(name), id, force);
+  }
+
+  removeImage({ image, force }: RemoveImageRequest): Promise<readonly RemovedView[]> {
+    return this.#world.imageWork.pruning(() => removeImage(this.#world, image, force));
+  }
+
+  async imageHistory(image: string): Promise<readonly ImageHistoryView[]> {
+    return imageHistory(findImage(this.#world, image));
+  }
+
+  /** By the name as written, or by the one it has here: `docker.io/library/nginx` is kept as `nginx`. */
+  #find(text: string, reference: ImageReference): ImageRecord {
+    const { repositories } = this.#world;
+    const familiar = { repository: familiarRepository(reference), tag: reference.tag ?? 'latest' };
+    return findImage(this.#world, repositories.get(familiar) === null ? text : formatReference(reference));
+  }
+
+  #pushed(record: ImageRecord): PushedImage {
+    const { configJson, layers } = storedImage(record, []);
+    const store = { graph: this.#world.graph, recipes: recipesOf(this.#world) };
+    return { configJson, layers: layers.map((layer) => ({ diffId: layer.diffId, tar: () => layerTar(store, layer) })) };
+  }
+
+  #rebind(reference: ImageReference, platform: string | null, imageId: string): void {
+    const { resources } = this.#world;
+    const declared = this.#world.desired().resources;
+    const moved = resources.images().filter((binding) => {
+      const source = (declared.get(binding.key)?.spec as ImageSpec | undefined)?.source;
+      const same = source?.type === 'pull' && source.reference === formatReference(reference);
+      return same && source.platform === platform && source.policy !== 'never' && binding.imageId !== imageId;
+    });
+    for (const binding of moved) resources.setImage({ ...binding, imageId });
+    this.#enqueue(moved.map(({ key }) => key));
+  }
+}

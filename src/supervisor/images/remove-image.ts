@@ -1,0 +1,54 @@
+import type { RemovedView } from '../../api/registry-views.ts';
+import { TsdError } from '../../model/errors.ts';
+import { removeUnusedImage } from '../../reconcile/ops/image.ts';
+import type { World } from '../../reconcile/ops/world.ts';
+import { parseImageName } from '../../state/image-names.ts';
+import { findImage } from './find-images.ts';
+
+const conflict = (message: string, hint: string): TsdError =>
+  new TsdError('TSD_BAD_REQUEST', `Conflict, ${message}`, { class: 'conflict', hint });
+
+/**
+ * Takes away a name, or an image by its id with all its names. The image itself goes with its last name.
+ * @throws TSD_NO_SUCH_RESOURCE, or class conflict while a container, a declaration or other names need it.
+ */
+export async function removeImage(world: World, text: string, force: boolean): Promise<readonly RemovedView[]> {
+  const name = parseImageName(text);
+  const image = findImage(world, text);
+  const names = world.repositories.namesOf(image.id);
+  const byName = names.find(({ repository, tag }) => repository === name.repository && tag === name.tag);
+  const leaving = byName === undefined ? names : [byName];
+  const removed: RemovedView[] = [];
+  const repositories = new Set(leaving.map(({ repository }) => repository));
+  if (byName === undefined && repositories.size > 1 && !force) {
+    const message = `unable to delete ${image.id.slice(0, 12)}, it is tagged in several repositories: use --force`;
+    throw conflict(message, 'Name the one to take away, or use --force for all.');
+  }
+  if (leaving.length === names.length) refuseUsed(world, image.id, force);
+  for (const leavingName of leaving) {
+    await world.repositories.delete(leavingName);
+    removed.push({ Untagged: `${leavingName.repository}:${leavingName.tag}` });
+  }
+  await removeUnusedImage(world, image.id);
+  if (world.images.get(image.id) === undefined) removed.push({ Deleted: image.id });
+  return removed;
+}
+
+function refuseUsed(world: World, id: string, force: boolean): void {
+  const short = id.slice(0, 12);
+  const declared = world.resources.images().find(({ imageId }) => imageId === id);
+  if (declared !== undefined && world.desired().resources.has(declared.key)) {
+    throw conflict(`cannot delete ${short}: ${declared.key} is it`, 'Remove it from its manifest first.');
+  }
+  const users = world.containers.all().filter(({ imageId }) => imageId === id);
+  const running = users.find((container) => world.exec.running(container.id) !== null);
+  const user = running ?? (force ? undefined : users[0]);
+  if (user === undefined) return;
+  const what = running === undefined ? 'the container' : 'the running container';
+  throw conflict(
+    `cannot delete ${short} because ${what} ${user.engineName} is using it`,
+    running === undefined
+      ? 'Remove the container, or use --force to take the names away.'
+      : 'Stop and remove it first.',
+  );
+}

@@ -1,0 +1,57 @@
+import type { ImageHistoryView, RegistryApi, RemovedView, SearchView } from '../../../src/api/registry-views.ts';
+import type { TransferEvent } from '../../../src/api/transfer-event.ts';
+
+/** Registries as plain data: every call is kept in `asked` and answered with what stands here. */
+export class PlainRegistry implements RegistryApi {
+  readonly asked: { readonly call: string; readonly with: unknown }[] = [];
+  events: readonly TransferEvent[] = [{ type: 'ready', generation: 0 }];
+  found: readonly SearchView[] = [];
+  steps: readonly ImageHistoryView[] = [];
+  removed: readonly RemovedView[] = [];
+  tagNames: readonly string[] = [];
+
+  pull(request: unknown): AsyncIterable<TransferEvent> {
+    return this.#stream('pull', request);
+  }
+
+  push(request: unknown): AsyncIterable<TransferEvent> {
+    return this.#stream('push', request);
+  }
+
+  async checkLogin(request: unknown): Promise<void> {
+    this.#note('checkLogin', request);
+  }
+
+  async tags(reference: string, credentials: unknown): Promise<readonly string[]> {
+    this.#note('tags', { reference, credentials });
+    return this.tagNames;
+  }
+
+  async search(request: unknown): Promise<readonly SearchView[]> {
+    this.#note('search', request);
+    return this.found;
+  }
+
+  async tag(image: string, name: string, force: boolean): Promise<void> {
+    this.#note('tag', { image, name, force });
+  }
+
+  async removeImage(request: unknown): Promise<readonly RemovedView[]> {
+    this.#note('removeImage', request);
+    return this.removed;
+  }
+
+  async imageHistory(image: string): Promise<readonly ImageHistoryView[]> {
+    this.#note('imageHistory', image);
+    return this.steps;
+  }
+
+  #note(call: string, request: unknown): void {
+    this.asked.push({ call, with: request });
+  }
+
+  async *#stream(call: string, request: unknown): AsyncGenerator<TransferEvent> {
+    this.#note(call, request);
+    yield* this.events;
+  }
+}
