@@ -93,9 +93,9 @@ export function toTsdError(thrown: unknown): TsdError {
   return new TsdError('TSD_BUG', text === '' ? 'unknown failure' : text, { cause: thrown });
 }
 
-/** One line for a person: `file:line:col: message (step)`. */
+/** One line for a person: `file:line:col: message (step)`; without the step where the message has it. */
 export function describeError(error: TsdError): string {
   const where = error.source ? `${error.source.file}:${error.source.line}:${error.source.column}: ` : '';
-  const step = error.step ? ` (${error.step})` : '';
+  const step = error.step && !error.message.includes(error.step) ? ` (${error.step})` : '';
   return `${where}${error.message}${step}`;
 }

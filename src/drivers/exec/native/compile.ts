@@ -10,6 +10,7 @@ import {
   mountAttributes,
   UMOUNT_DETACH,
 } from '../../../ffi/mounts.ts';
+import { TsdError, toTsdError } from '../../../model/errors.ts';
 import type { DeviceNode, MountSpec, TaskSpec } from '../../contract.ts';
 import { allCapabilities, capabilityMask } from './capabilities.ts';
 import type { CgroupEntry, CgroupManager } from './cgroups/manager.ts';
@@ -137,6 +138,18 @@ function payloadOf(spec: TaskSpec, tree: ContainerTree, cwd: string): PayloadPro
   };
 }
 
+/** Where it is missing it is made, as Docker does. */
+function makeWorkingDirectory(tree: ContainerTree, cwd: string): void {
+  try {
+    tree.target(cwd, 'directory');
+  } catch (thrown) {
+    const error = toTsdError(thrown);
+    const step = `working directory ${cwd}`;
+    const { class: errorClass, errno } = error;
+    throw new TsdError(error.code, `${step}: ${error.message}`, { step, class: errorClass, errno, cause: error });
+  }
+}
+
 function compileTask(
   spec: TaskSpec,
   rootFd: number,
@@ -150,7 +163,7 @@ function compileTask(
     addCgroupEntries(program, cgroup.procsFiles);
     addRoot(program, spec, tree, devicesOf(spec, specs), context);
     const cwd = containerPath(spec.cwd === '' ? '/' : spec.cwd, 'working directory');
-    if (cwd !== '/') tree.target(cwd, 'directory');
+    if (cwd !== '/') makeWorkingDirectory(tree, cwd);
     addPivot(program, spec, cwd);
     addNames(program, spec);
     addUlimits(program, spec.ulimits);

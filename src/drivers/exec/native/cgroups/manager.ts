@@ -7,6 +7,7 @@
  * made only for the limits that are declared.
  */
 import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { constants as os } from 'node:os';
 import { join } from 'node:path';
 import { TsdError } from '../../../../model/errors.ts';
 import type { Instance, ResourceLimits } from '../../../contract.ts';
@@ -328,8 +329,30 @@ class Manager implements CgroupManager {
         hint: 'Memory and swap limits need swap accounting (swapaccount=1 on the kernel command line).',
       });
     }
-    writeControl(path, write.value);
+    try {
+      writeControl(path, write.value);
+    } catch (error) {
+      throw explainLimit(write, group, error);
+    }
   }
+}
+
+const REFUSED_VALUES: readonly (number | undefined)[] = [os.errno.EINVAL, os.errno.ERANGE];
+
+/** The kernel says no more than an errno to CPUs that do not exist. */
+function explainLimit({ controller, value }: LimitWrite, group: string, error: unknown): unknown {
+  if (controller !== 'cpuset' || !(error instanceof TsdError) || !REFUSED_VALUES.includes(error.errno)) return error;
+  const parent = join(group, '..');
+  const available = ['cpuset.cpus.effective', 'cpuset.effective_cpus', 'cpuset.cpus']
+    .map((file) => join(parent, file))
+    .find((path) => existsSync(path));
+  const cpus = available === undefined ? 'other ones' : readFileSync(available, 'utf8').trim();
+  return new TsdError('TSD_CONTAINER_SETUP', `cpuset: this host has no CPUs ${value} to give; it has ${cpus}`, {
+    errno: error.errno,
+    step: 'write cpuset.cpus',
+    hint: 'Correct resources.cpuset.',
+    cause: error,
+  });
 }
 
 /** @throws TsdError TSD_UNSUPPORTED_HOST without a mounted unified hierarchy. */
