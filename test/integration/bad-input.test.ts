@@ -1,0 +1,268 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ManifestView } from '../../src/api/supervisor.ts';
+import { BUSYBOX_IMAGE, FOREVER } from '../support/manifests.ts';
+import { type CliResult, TestSupervisor } from '../support/supervisor.ts';
+import { until } from '../support/wait.ts';
+
+const TSDOCKER = resolve(import.meta.dirname, '../../bin/tsdocker');
+
+const supervisor = new TestSupervisor();
+let keeperPid: number | null;
+
+beforeAll(async () => {
+  await supervisor.start();
+  supervisor.drop(
+    'keeper.yaml',
+    `${BUSYBOX_IMAGE}containers:\n  keeper: { image: busybox, command: ${FOREVER}, restart: always }\n`,
+  );
+  keeperPid = (await supervisor.waitFor('keeper', 'ready', ({ ready }) => ready)).pid;
+});
+
+afterAll(async () => {
+  await supervisor.destroy();
+});
+
+const keeperIsUntouched = async () =>
+  expect(await supervisor.container('keeper')).toMatchObject({ phase: 'Running', pid: keeperPid, restarts: 0 });
+
+async function manifest(file: string, state: ManifestView['state']): Promise<ManifestView> {
+  return await until(`${file}: ${state}`, async () => {
+    const views = JSON.parse(await supervisor.ok('get', 'manifests', '-o', 'json')) as ManifestView[];
+    return views.find((view) => view.file === file && view.state === state);
+  });
+}
+
+/** Where the issues stand, and what they say. */
+const issuesOf = ({ issues }: ManifestView) =>
+  issues.map(({ line, column, message }) => `${line}:${column} ${message}`);
+
+describe('a manifest that is wrong in itself', () => {
+  test('is rejected with every position, and the rest goes on', async () => {
+    const syntax = supervisor.drop('syntax.yaml', 'containers:\n  a: { image: busybox\n  b: [\n');
+    const fields = supervisor.drop(
+      'fields.yaml',
+      'imges: {}\ncontainers:\n  a: { image: x, prts: ["80:80"], resources: { memory: 3 } }\n',
+    );
+    const addresses = supervisor.drop(
+      'addresses.yaml',
+      `${BUSYBOX_IMAGE}networks: { fixed: { subnet: 10.231.101.0/24 } }
+containers:
+  first: { image: busybox, network: fixed, address: 10.231.101.5 }
+  twice: { image: busybox, network: fixed, address: 10.231.101.5 }
+  outside: { image: busybox, network: fixed, address: 10.231.103.5 }
+  gateway: { image: busybox, network: fixed, address: 10.231.101.1 }
+`,
+    );
+    expect(issuesOf(await manifest(syntax, 'Rejected'))).toEqual([
+      expect.stringMatching(/^3:3 .*end with a }/),
+      expect.stringMatching(/^4:1 .*end with a ]/),
+    ]);
+    expect(issuesOf(await manifest(fields, 'Rejected'))).toEqual([
+      expect.stringMatching(/^1:1 unknown field "imges".*did you mean images\?/),
+      expect.stringMatching(/^3:18 unknown field "prts".*did you mean ports\?/),
+      expect.stringMatching(/^3:56 .*4MiB/),
+    ]);
+    expect(issuesOf(await manifest(addresses, 'Rejected'))).toEqual([
+      expect.stringMatching(/^6:44 the address 10.231.101.5 is also claimed .*addresses.yaml:5:44/),
+      expect.stringMatching(/^7:46 10.231.103.5 is not a host address/),
+      expect.stringMatching(/^8:46 10.231.101.1 is the gateway/),
+    ]);
+    await keeperIsUntouched();
+    for (const file of [syntax, fields, addresses]) rmSync(file);
+  });
+
+  test('is refused by apply and validate, which say file:line:column', async () => {
+    const file = supervisor.file('refused.yaml', 'containers:\n  a: { image: x, imag: x }\n');
+    for (const command of ['apply', 'validate', 'plan', 'diff']) {
+      const { status, stdout, stderr } = await supervisor.cli(command, '-f', file);
+      expect([command, status]).toEqual([command, 1]);
+      expect([command, stdout + stderr]).toEqual([
+        command,
+        expect.stringContaining(`${file}:2:18: unknown field "imag"`),
+      ]);
+    }
+    expect((await supervisor.containers()).map(({ name }) => name)).toEqual(['keeper']);
+  });
+});
+
+/** Parked or tried again, not running, with a message. */
+async function expectHeld(name: string, message: RegExp): Promise<void> {
+  const held = await supervisor.waitFor(name, `held with ${message}`, (view) => message.test(view.message));
+  expect(['Pending', 'BackingOff', 'Failed']).toContain(held.phase);
+  expect(held).toMatchObject({ ready: false, pid: null });
+}
+
+describe('a manifest that this host cannot fulfil now', () => {
+  test('an image that is not there parks its container', async () => {
+    const file = supervisor.drop(
+      'image.yaml',
+      `images: { late: { archive: ./late.tar } }\ncontainers:\n  eager: { image: late }\n`,
+    );
+    await expectHeld('eager', /image\.yaml:1:\d+: .*late\.tar/);
+    await keeperIsUntouched();
+    rmSync(file);
+  });
+
+  test('programs, users and devices that are not there are named with step and line', async () => {
+    const lines = [
+      'missing: { image: busybox, command: [no-such-program] }',
+      'text: { image: busybox, command: [/etc/passwd] }',
+      'directory: { image: busybox, command: [/etc] }',
+      `stranger: { image: busybox, command: ${FOREVER}, user: stranger }`,
+      `elsewhere: { image: busybox, command: ${FOREVER}, workingDir: /etc/passwd }`,
+      `device: { image: busybox, command: ${FOREVER}, devices: [/dev/no-such-device] }`,
+      `cpus: { image: busybox, command: ${FOREVER}, resources: { cpuset: "1000" } }`,
+      `mount: { image: busybox, command: ${FOREVER}, volumes: ["/etc/hostname:/etc"] }`,
+    ];
+    const file = supervisor.drop(
+      'start.yaml',
+      `${BUSYBOX_IMAGE}containers:\n${lines.map((line) => `  ${line}\n`).join('')}  fine: { image: busybox, command: ${FOREVER} }\n`,
+    );
+    await supervisor.waitFor('fine', 'ready', ({ ready }) => ready);
+    await expectHeld('missing', /start\.yaml:4:3: "no-such-program" is not in the image in PATH .*execve/);
+    await expectHeld('text', /start\.yaml:5:3: \/etc\/passwd is not an executable file .*execve/);
+    await expectHeld('directory', /start\.yaml:6:3: \/etc is not an executable file .*execve/);
+    await expectHeld('stranger', /start\.yaml:7:3: user "stranger" is not in \/etc\/passwd .*look up user/);
+    await expectHeld('elsewhere', /start\.yaml:8:3: .*working directory \/etc\/passwd/);
+    await expectHeld('device', /start\.yaml:9:3: device \/dev\/no-such-device does not exist/);
+    await expectHeld('cpus', /start\.yaml:10:3: .*cpuset.* 1000/);
+    await expectHeld('mount', /start\.yaml:11:3: cannot mount a file at \/etc/);
+    await keeperIsUntouched();
+    rmSync(file);
+    await until('only keeper left', async () => (await supervisor.containers()).length === 1);
+  });
+
+  test('a full network parks who comes last, and a place that gets free starts it', async () => {
+    const pool = (names: readonly string[]) =>
+      `${BUSYBOX_IMAGE}networks: { tiny: { subnet: 10.231.100.0/30 } }\ncontainers:\n${names
+        .map((name) => `  ${name}: { image: busybox, command: ${FOREVER}, network: tiny }\n`)
+        .join('')}`;
+    supervisor.drop('pool.yaml', pool(['early']));
+    const early = await supervisor.waitFor('early', 'ready', ({ ready }) => ready);
+    const file = supervisor.drop('pool.yaml', pool(['early', 'late']));
+    await expectHeld('late', /pool\.yaml:6:\d+: no available ip addresses on network network\/pool\/tiny/);
+    expect(await supervisor.container('early')).toMatchObject({ phase: 'Running', pid: early.pid });
+    supervisor.drop('pool.yaml', pool(['late']));
+    const late = await supervisor.waitFor('late', 'ready', ({ ready }) => ready);
+    expect(late.address).toBe(early.address);
+    rmSync(file);
+  });
+
+  test('a subnet of the host is not taken over', async () => {
+    const own = `tsdt${process.pid % 10_000}own`;
+    execFileSync('ip', ['link', 'add', own, 'type', 'bridge']);
+    try {
+      execFileSync('ip', ['addr', 'add', '10.231.7.1/24', 'dev', own]);
+      execFileSync('ip', ['link', 'set', own, 'up']);
+      const file = supervisor.drop(
+        'overlap.yaml',
+        `${BUSYBOX_IMAGE}networks: { taken: { subnet: 10.231.7.0/25 } }\ncontainers:\n  guest: { image: busybox, command: ${FOREVER}, network: taken }\n`,
+      );
+      await expectHeld('guest', /overlap\.yaml:3:\d+: subnet 10\.231\.7\.0\/25 overlaps 10\.231\.7\.0\/24/);
+      await keeperIsUntouched();
+      rmSync(file);
+      await until('guest removed', async () => !(await supervisor.container('guest')));
+    } finally {
+      execFileSync('ip', ['link', 'delete', own]);
+    }
+  });
+});
+
+const AS_NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+
+/** A command that is expected to end by itself. */
+function run(command: readonly string[]): Promise<CliResult> {
+  const [program = '', ...args] = command;
+  return new Promise((done) => {
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 30_000 });
+    const output = { stdout: '', stderr: '' };
+    child.stdout.on('data', (text) => {
+      output.stdout += text;
+    });
+    child.stderr.on('data', (text) => {
+      output.stderr += text;
+    });
+    child.once('close', (code) => done({ status: code ?? 255, ...output }));
+  });
+}
+
+describe('a supervisor that cannot start', () => {
+  const daemon = (flags: readonly string[]) => run([TSDOCKER, 'daemon', ...flags]);
+  const other = (name: string) => join(supervisor.base, 'other', name);
+  const flags = (options: { root?: string; runDir?: string; socket?: string } = {}) => [
+    ...['--root', options.root ?? other('root'), '--run-dir', options.runDir ?? other('run')],
+    ...['--manifests', other('manifests'), '-H', `unix://${options.socket ?? other('s')}`],
+    ...['--default-bridge', `${supervisor.bridge}b`, '--bip', '10.231.99.1/24', '--pidfile', other('pid')],
+  ];
+
+  test('names the owner of a root, a run directory and a socket that are taken', async () => {
+    const root = await daemon(flags({ root: supervisor.root }));
+    expect(root).toMatchObject({ status: 1, stdout: '' });
+    expect(root.stderr).toContain(`another supervisor (pid ${supervisor.pid}) owns ${supervisor.root}`);
+    expect(root.stderr).toContain('--root and --run-dir');
+    const runDir = await daemon(flags({ runDir: supervisor.runDir }));
+    expect(runDir.stderr).toContain(`another supervisor (pid ${supervisor.pid}) owns ${supervisor.runDir}`);
+    const socket = await daemon(flags({ socket: join(supervisor.runDir, 'tsdocker.sock') }));
+    expect(socket.stderr).toContain('tsdocker.sock');
+    expect(socket.status).toBe(1);
+    await keeperIsUntouched();
+    expect(existsSync(`/sys/class/net/${supervisor.bridge}b`)).toBe(false);
+  });
+
+  test('says so without root', async () => {
+    mkdirSync(join(supervisor.base, 'other'), { recursive: true });
+    chmodSync(supervisor.base, 0o711);
+    const result = await run([...AS_NOBODY, TSDOCKER, 'daemon', ...flags()]);
+    expect(result.status).toBe(1);
+    expect(result.stderr).toMatch(/needs to be run as root, not as uid 65534/);
+    expect(result.stderr).toContain('sudo');
+  });
+
+  test('says so for a socket path that is too long and a bad flag', async () => {
+    const long = await daemon(flags({ socket: other('x'.repeat(120)) }));
+    expect(long.status).toBe(1);
+    expect(long.stderr).toMatch(/path.*long/i);
+    const flag = await daemon([...flags(), '--mtu', 'wide']);
+    expect(flag.status).toBe(1);
+    expect(flag.stderr).toContain('--mtu');
+  });
+
+  test('clients say how to start one, and whose socket it is', async () => {
+    const nobody = await run([TSDOCKER, '-H', `unix://${other('none')}`, 'get', 'containers']);
+    expect(nobody.status).toBe(1);
+    expect(nobody.stderr).toContain('tsdocker daemon');
+    chmodSync(supervisor.base, 0o711);
+    const denied = await run([...AS_NOBODY, TSDOCKER, '-H', supervisor.socket, 'get', 'containers']);
+    expect(denied.status).toBe(1);
+    expect(denied.stderr).toMatch(/no permission to use .*\n.*sudo/);
+  });
+});
+
+describe('damaged state', () => {
+  test('is reported and kept, and everything else goes on', async () => {
+    const file = supervisor.drop(
+      'damaged.yaml',
+      `${BUSYBOX_IMAGE}containers:\n  other: { image: busybox, command: ${FOREVER} }\n`,
+    );
+    const { id } = await supervisor.waitFor('other', 'ready', ({ ready }) => ready);
+    rmSync(file);
+    await until('other removed', async () => !(await supervisor.container('other')));
+    await supervisor.stop();
+    const alien = join(supervisor.root, 'containers', id);
+    mkdirSync(alien);
+    writeFileSync(join(alien, 'config.json'), '{"State":{"Running":tr');
+    const image = join(supervisor.root, 'graph', 'ab'.repeat(32));
+    mkdirSync(image);
+    writeFileSync(join(image, 'json'), 'garbage');
+    await supervisor.start();
+    await keeperIsUntouched();
+    expect(supervisor.log).toContain(`"path":"${alien}"`);
+    expect(supervisor.log).toContain('TSD_STATE_CORRUPT');
+    expect(readFileSync(join(alien, 'config.json'), 'utf8')).toBe('{"State":{"Running":tr');
+    expect(readFileSync(join(image, 'json'), 'utf8')).toBe('garbage');
+    for (const path of [alien, image]) rmSync(path, { recursive: true });
+  });
+});
