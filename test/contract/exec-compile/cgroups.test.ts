@@ -74,7 +74,7 @@ describe('limits', () => {
 
   it('that the kernel refuses are an error, and nothing is left', async () => {
     const spec = containers.spec(['true'], { resources: { ...NO_LIMITS, cpuset: '4000' } });
-    await expect(containers.driver.start(spec)).rejects.toThrow(/write 4000 to .*cpuset.cpus/);
+    await expect(containers.driver.start(spec)).rejects.toThrow(/no CPUs 4000/);
     expect(containers.cgroups.list()).toEqual([]);
   });
 });
