@@ -9,7 +9,6 @@ import { syscall, trySyscall } from './native.ts';
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
 export const NETLINK_ROUTE = 0;
-export const NETLINK_NETFILTER = 12;
 
 const SOL_NETLINK = 270;
 const NETLINK_EXT_ACK = 11;
@@ -68,14 +67,18 @@ export function u32(value: number): Buffer {
   return out;
 }
 
-/** The attributes between `start` and the end, by type; of a repeated type the last one. Buffers are views. */
-export function parseAttributes(bytes: Buffer, start: number): Map<number, Buffer> {
+/**
+ * The attributes between `start` and the end, by type; of a repeated type the last one. Buffers are views.
+ * @param wanted the types to look at, for long messages; all when left out.
+ */
+export function parseAttributes(bytes: Buffer, start: number, wanted?: ReadonlySet<number>): Map<number, Buffer> {
   const found = new Map<number, Buffer>();
   let at = start;
   while (at + 4 <= bytes.length) {
     const length = bytes.readUInt16LE(at);
     if (length < 4 || at + length > bytes.length) break;
-    found.set(bytes.readUInt16LE(at + 2) & NLA_TYPE_MASK, bytes.subarray(at + 4, at + length));
+    const type = bytes.readUInt16LE(at + 2) & NLA_TYPE_MASK;
+    if (wanted?.has(type) !== false) found.set(type, bytes.subarray(at + 4, at + length));
     at += align(length);
   }
   return found;
@@ -128,7 +131,7 @@ export class NetlinkSocket {
   readonly #receive = Buffer.alloc(RECEIVE_BYTES);
   #sequence = 0;
 
-  /** @param protocol NETLINK_ROUTE or NETLINK_NETFILTER. */
+  /** @param protocol NETLINK_ROUTE */
   constructor(protocol: number) {
     this.#fd = syscall('open netlink socket', 'socket', AF_NETLINK, SOCK_RAW_CLOEXEC, protocol);
     const one = Buffer.alloc(64);

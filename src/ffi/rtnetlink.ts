@@ -44,13 +44,11 @@ const IFLA = {
   GROUP: 27,
   NET_NS_FD: 28,
   EXT_MASK: 29,
-  LINK_NETNSID: 37,
 } as const;
 const IFLA_INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
 const RTEXT_FILTER_SKIP_STATS = 8;
-const NETNSA_NSID_NOT_ASSIGNED = -1; // linux/net_namespace.h
 const VETH_INFO_PEER = 1;
-const IFLA_BRPORT_ISOLATED = 33;
+const IFLA_BRPORT = { MODE: 4, ISOLATED: 33 } as const;
 const IFLA_INET6_ADDR_GEN_MODE = 8;
 const IN6_ADDR_GEN_MODE_NONE = 1;
 
@@ -77,8 +75,14 @@ export interface Link {
   readonly peer: number;
   readonly group: number;
   readonly mtu: number;
-  /** The other end's namespace has no user left: the kernel is about to delete the pair. */
-  readonly dying: boolean;
+}
+
+/** Settings of a bridge port. */
+export interface BridgePort {
+  /** It cannot exchange frames with other isolated ports. */
+  readonly isolated: boolean;
+  /** Frames may leave by the port they came in on. */
+  readonly hairpin: boolean;
 }
 
 export interface LinkChange {
@@ -86,8 +90,7 @@ export interface LinkChange {
   readonly alias?: string;
   readonly master?: number;
   readonly mtu?: number;
-  /** A bridge port that cannot exchange frames with other isolated ports. */
-  readonly isolated?: boolean;
+  readonly port?: BridgePort;
   /** Gives the link no IPv6 address by itself. */
   readonly noLinkLocal?: boolean;
 }
@@ -174,11 +177,13 @@ export function changeLink(link: number | string, change: LinkChange): NetlinkMe
   if (change.alias !== undefined) parts.push(attribute(IFLA.IFALIAS, change.alias));
   if (change.mtu !== undefined) parts.push(attribute(IFLA.MTU, change.mtu));
   if (change.master !== undefined) parts.push(attribute(IFLA.MASTER, change.master));
-  if (change.isolated !== undefined) {
-    const isolated = attribute(IFLA_BRPORT_ISOLATED, Buffer.from([change.isolated ? 1 : 0]));
-    parts.push(
-      nested(IFLA.LINKINFO, attribute(IFLA_INFO.SLAVE_KIND, 'bridge'), nested(IFLA_INFO.SLAVE_DATA, isolated)),
+  if (change.port !== undefined) {
+    const settings = nested(
+      IFLA_INFO.SLAVE_DATA,
+      attribute(IFLA_BRPORT.MODE, Buffer.from([change.port.hairpin ? 1 : 0])),
+      attribute(IFLA_BRPORT.ISOLATED, Buffer.from([change.port.isolated ? 1 : 0])),
     );
+    parts.push(nested(IFLA.LINKINFO, attribute(IFLA_INFO.SLAVE_KIND, 'bridge'), settings));
   }
   if (change.noLinkLocal === true) {
     const mode = attribute(IFLA_INET6_ADDR_GEN_MODE, Buffer.from([IN6_ADDR_GEN_MODE_NONE]));
@@ -191,8 +196,18 @@ export function deleteLink(index: number, name: string): NetlinkMessage {
   return { step: `delete link ${name}`, type: RTM_DELLINK, flags: 0, body: ifinfomsg(index, 0, 0) };
 }
 
+const LINK_ATTRIBUTES: ReadonlySet<number> = new Set([
+  IFLA.IFNAME,
+  IFLA.MTU,
+  IFLA.LINK,
+  IFLA.MASTER,
+  IFLA.LINKINFO,
+  IFLA.IFALIAS,
+  IFLA.GROUP,
+]);
+
 function parseLink(body: Buffer): Link {
-  const attributes = parseAttributes(body, 16);
+  const attributes = parseAttributes(body, 16, LINK_ATTRIBUTES);
   const info = attributes.get(IFLA.LINKINFO);
   const kind = info === undefined ? undefined : parseAttributes(info, 0).get(IFLA_INFO.KIND);
   return {
@@ -205,7 +220,6 @@ function parseLink(body: Buffer): Link {
     peer: attributes.get(IFLA.LINK)?.readUInt32LE(0) ?? 0,
     group: attributes.get(IFLA.GROUP)?.readUInt32LE(0) ?? 0,
     mtu: attributes.get(IFLA.MTU)?.readUInt32LE(0) ?? 0,
-    dying: attributes.get(IFLA.LINK_NETNSID)?.readInt32LE(0) === NETNSA_NSID_NOT_ASSIGNED,
   };
 }
 

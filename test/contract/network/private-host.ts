@@ -20,8 +20,9 @@ const CLONE_NEWNET = 0x40000000;
 export const INSTANCE = 'abc123';
 export const HOST_ADDRESS = '198.51.100.1';
 export const OUTSIDE_ADDRESS = '198.51.100.2';
-/** Where a blocked connection is given up; an open one answers at once. */
-const GIVE_UP_MS = 250;
+/** An open connection answers at once; only where a blocked one is expected is it given up soon. */
+const OPEN_WITHIN_MS = 5_000;
+const BLOCKED_AFTER_MS = 250;
 
 export function shell(command: string): string {
   return execFileSync('sh', ['-c', command], { encoding: 'utf8' });
@@ -92,13 +93,13 @@ const inPlace = <T>(netnsFd: number | null, what: () => T): T => (netnsFd === nu
 
 const opened: (Server | UdpSocket)[] = [];
 
-/** A TCP server that tells each client its address as it sees it. `netnsFd` null: on the host. */
-export function serve(netnsFd: number | null, port: number, address = '0.0.0.0'): void {
+/** A TCP server that tells each client its address as it sees it, or `answer`. `netnsFd` null: on the host. */
+export function serve(netnsFd: number | null, port: number, address = '0.0.0.0', answer?: Buffer): void {
   const fd = inPlace(netnsFd, () => bindSocket({ address, port, protocol: 'tcp' }));
   if (fd < 0) throw new Error(`cannot serve on ${port}: errno ${-fd}`);
   const server = createServer((client) => {
     client.on('error', () => undefined);
-    client.end(`${client.remoteAddress}`);
+    client.end(answer ?? `${client.remoteAddress}`);
   });
   server.listen({ fd });
   opened.push(server);
@@ -118,10 +119,11 @@ export function stopServers(): void {
 }
 
 /** Connects from a namespace. Returns the connected descriptor, or the negative errno. */
-function dial(netnsFd: number | null, address: string, port: number): number {
+function dial(netnsFd: number | null, address: string, port: number, withinMs = OPEN_WITHIN_MS): number {
   const fd = inPlace(netnsFd, () => syscall('socket', 'socket', 2, 1, 0));
   const timeout = Buffer.alloc(64);
-  timeout.writeBigInt64LE(BigInt(GIVE_UP_MS * 1000), 8);
+  timeout.writeBigInt64LE(BigInt(Math.floor(withinMs / 1000)), 0);
+  timeout.writeBigInt64LE(BigInt(withinMs % 1000) * 1000n, 8);
   syscall('SO_SNDTIMEO', 'setsockopt', fd, 1, 21, timeout, 16);
   const target = Buffer.alloc(64);
   target.writeUInt16LE(2, 0);
@@ -138,6 +140,13 @@ export function reaches(netnsFd: number | null, address: string, port: number): 
   const fd = dial(netnsFd, address, port);
   if (fd >= 0) closeSync(fd);
   return fd >= 0;
+}
+
+/** Whether a TCP connection from a namespace (null: the host) gets no answer or is refused. */
+export function blocked(netnsFd: number | null, address: string, port: number): boolean {
+  const fd = dial(netnsFd, address, port, BLOCKED_AFTER_MS);
+  if (fd >= 0) closeSync(fd);
+  return fd < 0;
 }
 
 function readAll(socket: Socket): Promise<string> {

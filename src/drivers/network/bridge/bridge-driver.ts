@@ -60,6 +60,8 @@ class BridgeDriver implements NetworkDriver {
   readonly #ports = new PublishedPorts();
   readonly #networks = new Map<string, NetworkConfig>();
   readonly #attached = new Map<string, Attached>();
+  /** Detached; the kernel may still be deleting the pair. Seen a second time, somebody else keeps the namespace. */
+  readonly #leaving = new Set<string>();
   readonly #ipv6 = existsSync('/proc/net/if_inet6');
   #opened: Firewall | null = null;
 
@@ -132,6 +134,7 @@ class BridgeDriver implements NetworkDriver {
       if (created) this.#endpoints.disconnect(containerId);
       throw error;
     }
+    this.#leaving.delete(containerId);
     this.#ports.set(containerId, config.ports);
     this.#attached.set(containerId, { config, foreign: network.foreign });
   }
@@ -145,7 +148,7 @@ class BridgeDriver implements NetworkDriver {
       () => this.#sandboxes.release(containerId),
       // A namespace takes its interfaces with it when its last user lets go, without the tens of milliseconds that
       // RTM_DELLINK waits for; only a pair without a namespace of ours has to be deleted.
-      () => held || this.#endpoints.disconnect(containerId),
+      () => (held ? this.#leaving.add(containerId) : this.#endpoints.disconnect(containerId)),
     ]);
     this.#ports.set(containerId, []);
     this.#attached.delete(containerId);
@@ -227,8 +230,8 @@ class BridgeDriver implements NetworkDriver {
     const names = new Map(links.map((link) => [link.index, link.name]));
     const endpoints = new Map<string, ObservedEndpoint>();
     for (const link of links) {
-      const containerId = link.dying ? null : this.#endpoints.containerOf(link);
-      if (containerId === null) continue;
+      const containerId = this.#endpoints.containerOf(link);
+      if (containerId === null || this.#leaving.has(containerId)) continue;
       endpoints.set(containerId, {
         containerId,
         hostInterface: link.name,
@@ -237,6 +240,7 @@ class BridgeDriver implements NetworkDriver {
         ports: this.#effectivePorts(containerId, table),
       });
     }
+    this.#leaving.clear();
     for (const owner of table?.owned.keys() ?? []) {
       const containerId = owner.startsWith('endpoint:') ? owner.slice('endpoint:'.length) : null;
       if (containerId === null || endpoints.has(containerId)) continue;
@@ -270,7 +274,8 @@ class BridgeDriver implements NetworkDriver {
     const bridges = [...firewall.wanted.keys()].flatMap((owner) =>
       owner.startsWith('network:') ? [owner.slice('network:'.length)] : [],
     );
-    openNeighbour((step, commands) => firewall.run(step, commands), this.#names, bridges);
+    const passage = { bridges, outward: bridges.length === 0 ? [] : this.#bridges.outward() };
+    openNeighbour((step, commands) => firewall.run(step, commands), this.#names, passage);
   }
 
   /** After a network went: rules of bridges that nobody has any more, the neighbour's chain, an empty table. */

@@ -98,6 +98,17 @@ export class BridgeLinks {
     });
   }
 
+  /** Interfaces that lead out of the host: those of default routes, and what is neither a bridge nor a port of one. */
+  outward(): string[] {
+    const defaults = new Set(
+      listRoutes(this.#socket).flatMap(({ destination, link }) => (destination.endsWith('/0') ? [link] : [])),
+    );
+    return listLinks(this.#socket).flatMap(({ index, name, kind, master }) => {
+      const plain = kind !== 'bridge' && master === 0 && name !== 'lo';
+      return plain || defaults.has(index) ? [name] : [];
+    });
+  }
+
   occupied(): string[] {
     const routes = listRoutes(this.#socket).map(({ destination }) => destination);
     return [...routes.filter((destination) => !destination.endsWith('/0')), ...nameServers().map((ip) => `${ip}/32`)];

@@ -44,10 +44,10 @@ export class EndpointLinks {
     }
   }
 
-  /** Deletes the pair of a container unless the kernel is doing it already, because its namespace ended. */
+  /** Deletes the pair of a container. Takes the kernel some 20 ms, during which this thread waits. */
   disconnect(containerId: string): void {
     const link = this.#own(containerId);
-    if (link === null || link.dying) return;
+    if (link === null) return;
     try {
       this.#socket.request([deleteLink(link.index, link.name)]);
     } catch (error) {
@@ -55,7 +55,7 @@ export class EndpointLinks {
     }
   }
 
-  /** Container of a link of ours; null when it is none. A half-made pair has no container yet and is found by its name. */
+  /** Container of a link of ours; null when it is none. */
   containerOf(link: Link): string | null {
     return link.kind === 'veth' ? this.#names.idOf('endpoint', link.alias) : null;
   }
@@ -101,12 +101,17 @@ export class EndpointLinks {
     const host = findLink(this.#socket, this.#names.veth(config.containerId));
     if (host === null) throw new TsdError('TSD_NETWORK', 'the veth pair vanished while it was made');
     const alias = this.#names.mark('endpoint', config.containerId);
-    const again = created ? {} : { master, mtu: network.mtu };
-    const isolated = created && network.icc ? {} : { isolated: !network.icc };
-    this.#socket.request([changeLink(host.index, { ...again, ...isolated, alias, up: true })]);
+    const port = { isolated: !network.icc, hairpin: true };
+    this.#socket.request([
+      // By itself and first: settings of a port are refused on a link that is not one yet.
+      ...(created ? [] : [changeLink(host.index, { master, mtu: network.mtu })]),
+      changeLink(host.index, { alias, port, up: true }),
+    ]);
     this.#inside(sandbox, (socket) => {
       socket.request(insideMessages(config, network, host.peer, created ? [] : listAddresses(socket)));
+      settle(socket, [CONTAINER_INTERFACE]);
     });
+    settle(this.#socket, [host.name, network.bridge]);
   }
 
   /** The host's end, when it is this container's. @throws TsdError when the name belongs to another container. */
@@ -120,6 +125,14 @@ export class EndpointLinks {
   #inside<T>(sandbox: Sandbox, use: (socket: NetlinkSocket) => T): T {
     return inNetns(sandbox.netnsFd, () => withRouteSocket(use));
   }
+}
+
+/**
+ * The kernel notices a new carrier a little later, and until then the port drops packets: an ARP request lost there
+ * delays the first connection by a second. Looking a link up makes it notice at once (rtnl_getlink, Linux 6.7).
+ */
+function settle(socket: NetlinkSocket, names: readonly string[]): void {
+  for (const name of names) findLink(socket, name);
 }
 
 /**

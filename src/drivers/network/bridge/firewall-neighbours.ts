@@ -41,8 +41,15 @@ function placeForJump(chains: readonly Chain[]): string | null {
   return forward.policy === 'drop' ? 'FORWARD' : null;
 }
 
+export interface Passage {
+  /** Our bridges. */
+  readonly bridges: readonly string[];
+  /** Interfaces through which their containers leave the host. */
+  readonly outward: readonly string[];
+}
+
 /** Makes the neighbour pass these bridges, and takes our chain away when there is none left or it is not needed. */
-export function openNeighbour(run: RunNft, names: Names, bridges: readonly string[]): void {
+export function openNeighbour(run: RunNft, names: Names, { bridges, outward }: Passage): void {
   const chains = chainsOf(run);
   const ours = chains.some(({ family, table, name }) => family === 'ip' && table === 'filter' && name === names.table);
   const place = bridges.length === 0 ? null : placeForJump(chains);
@@ -54,7 +61,7 @@ export function openNeighbour(run: RunNft, names: Names, bridges: readonly strin
   if (place === null) {
     commands.push(`flush chain ip filter ${names.table}`, `delete chain ip filter ${names.table}`);
   } else {
-    commands.push(...chainCommands(names, bridges));
+    commands.push(...chainCommands(names, { bridges, outward }));
     if (!jumps.some(({ chain }) => chain === place)) {
       const comment = names.mark('firewall', 'forward');
       commands.push(`insert rule ip filter ${place} jump ${names.table} comment "${comment}"`);
@@ -63,12 +70,15 @@ export function openNeighbour(run: RunNft, names: Names, bridges: readonly strin
   run('change the jump in ip filter', commands.join('\n'));
 }
 
-/** Into our bridges everything passes to our own rules; out of them what does not lead to a bridge of somebody else. */
-function chainCommands(names: Names, bridges: readonly string[]): string[] {
+/**
+ * Into our bridges everything passes to our own rules; out of them what leaves the host. What leads to a bridge of
+ * somebody else is left to the neighbour. Only matches that iptables can print: another would break iptables-save.
+ */
+function chainCommands(names: Names, { bridges, outward }: Passage): string[] {
   const chain = `ip filter ${names.table}`;
   const rules = bridges.flatMap((bridge) => [
     `add rule ${chain} oifname "${bridge}" accept`,
-    `add rule ${chain} iifname "${bridge}" oifkind != "bridge" accept`,
+    ...outward.map((name) => `add rule ${chain} iifname "${bridge}" oifname "${name}" accept`),
   ]);
   return [`add chain ${chain}`, `flush chain ${chain}`, ...rules];
 }

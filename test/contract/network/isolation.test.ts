@@ -1,0 +1,171 @@
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { NetworkDriver } from '../../../src/drivers/contract.ts';
+import { inNetns } from '../../../src/ffi/namespaces.ts';
+import {
+  blocked,
+  endpoint,
+  enterPrivateHost,
+  HOST_ADDRESS,
+  idOf,
+  network,
+  newDriver,
+  OUTSIDE_ADDRESS,
+  reaches,
+  serve,
+  shell,
+  start,
+  stopServers,
+} from './private-host.ts';
+
+const PUBLISHED = { hostIp: '0.0.0.0', hostPort: 8080, containerPort: 80, protocol: 'tcp' } as const;
+
+let outside: number;
+let driver: NetworkDriver;
+
+beforeAll(() => {
+  outside = enterPrivateHost();
+});
+
+beforeEach(() => {
+  driver = newDriver();
+});
+
+afterEach(() => {
+  stopServers();
+  for (const name of ['a', 'b', 'c']) driver.detach(idOf(name));
+  for (const n of [1, 2]) driver.removeNetwork(`network/test/n${n}`);
+  driver.close();
+});
+
+test('containers of an open network reach each other; of different networks they do not', () => {
+  driver.ensureNetwork(network(1));
+  driver.ensureNetwork(network(2));
+  const a = start(driver, endpoint('a', 1, 2));
+  const b = start(driver, endpoint('b', 1, 3));
+  const c = start(driver, endpoint('c', 2, 2));
+  serve(b, 80);
+  serve(c, 80);
+  expect(reaches(a, '10.231.1.3', 80)).toBe(true);
+  expect(blocked(a, '10.231.2.2', 80)).toBe(true);
+  expect(blocked(c, '10.231.1.3', 80)).toBe(true);
+});
+
+test('another machine reaches published ports only, even with a route to the network', () => {
+  driver.ensureNetwork(network(1));
+  const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+  serve(a, 80);
+  serve(a, 81);
+  inNetns(outside, () => shell(`ip route add 10.231.1.0/24 via ${HOST_ADDRESS}`));
+  try {
+    expect(reaches(outside, HOST_ADDRESS, 8080)).toBe(true);
+    expect(blocked(outside, '10.231.1.2', 81)).toBe(true);
+    expect(blocked(outside, '10.231.1.2', 80)).toBe(true);
+  } finally {
+    inNetns(outside, () => shell('ip route del 10.231.1.0/24'));
+  }
+});
+
+test('a port published on 127.0.0.1 is closed to a neighbour that sends 127.0.0.1 over the wire', () => {
+  driver.ensureNetwork(network(1));
+  const a = start(driver, endpoint('a', 1, 2, { ports: [{ ...PUBLISHED, hostIp: '127.0.0.1' }] }));
+  serve(a, 80);
+  inNetns(outside, () => {
+    shell('ip addr del 127.0.0.1/8 dev lo; echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet');
+    shell(`ip route add 127.0.0.1/32 via ${HOST_ADDRESS} src ${OUTSIDE_ADDRESS}`);
+  });
+  try {
+    expect(reaches(null, '127.0.0.1', 8080)).toBe(true);
+    expect(blocked(outside, '127.0.0.1', 8080)).toBe(true);
+  } finally {
+    inNetns(outside, () => shell('ip route del 127.0.0.1/32; ip addr add 127.0.0.1/8 dev lo'));
+  }
+});
+
+test("a container does not reach the host's loopback through the gateway", () => {
+  driver.ensureNetwork(network(1));
+  const a = start(driver, endpoint('a', 1, 2));
+  serve(null, 70, '127.0.0.1');
+  inNetns(a, () => {
+    shell('ip addr del 127.0.0.1/8 dev lo; echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet');
+    shell('ip route add 127.0.0.1/32 via 10.231.1.1 src 10.231.1.2');
+  });
+  expect(reaches(null, '127.0.0.1', 70)).toBe(true);
+  expect(blocked(a, '127.0.0.1', 70)).toBe(true);
+});
+
+describe('without inter-container communication', () => {
+  beforeEach(() => driver.ensureNetwork(network(1, { icc: false })));
+
+  test('only links pass, in their direction and to their port', () => {
+    const a = start(driver, endpoint('a', 1, 2));
+    const b = start(driver, endpoint('b', 1, 3));
+    for (const port of [80, 81]) serve(b, port);
+    serve(a, 80);
+    expect(blocked(a, '10.231.1.3', 80)).toBe(true);
+    driver.attach(endpoint('a', 1, 2, { reach: [{ address: '10.231.1.3', port: 80, protocol: 'tcp' }] }));
+    expect(reaches(a, '10.231.1.3', 80)).toBe(true);
+    expect(blocked(a, '10.231.1.3', 81)).toBe(true);
+    expect(blocked(b, '10.231.1.2', 80)).toBe(true);
+    driver.attach(endpoint('a', 1, 2));
+    expect(blocked(a, '10.231.1.3', 80)).toBe(true);
+  });
+
+  test('a container that gives itself a route to its neighbours still does not reach them', () => {
+    const a = start(driver, endpoint('a', 1, 2));
+    const b = start(driver, endpoint('b', 1, 3));
+    serve(b, 80);
+    inNetns(a, () => shell('ip route add 10.231.1.0/24 dev eth0'));
+    expect(blocked(a, '10.231.1.3', 80)).toBe(true);
+  });
+
+  test('the way out and published ports are open', () => {
+    const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    serve(a, 80);
+    serve(outside, 82);
+    expect(reaches(a, OUTSIDE_ADDRESS, 82)).toBe(true);
+    expect(reaches(outside, HOST_ADDRESS, 8080)).toBe(true);
+  });
+
+  test('is switched on and off for running containers', () => {
+    const a = start(driver, endpoint('a', 1, 2));
+    const b = start(driver, endpoint('b', 1, 3));
+    serve(b, 80);
+    for (const icc of [true, false, true]) {
+      driver.ensureNetwork(network(1, { icc }));
+      driver.attach(endpoint('a', 1, 2));
+      driver.attach(endpoint('b', 1, 3));
+      expect((icc ? reaches : blocked)(a, '10.231.1.3', 80)).toBe(true);
+    }
+  });
+});
+
+describe('an internal network', () => {
+  beforeEach(() => driver.ensureNetwork(network(1, { internal: true })));
+
+  test('has no way out, not even with a route made inside', () => {
+    const a = start(driver, endpoint('a', 1, 2));
+    const b = start(driver, endpoint('b', 1, 3));
+    serve(b, 80);
+    serve(outside, 83);
+    expect(reaches(a, '10.231.1.3', 80)).toBe(true);
+    expect(blocked(a, OUTSIDE_ADDRESS, 83)).toBe(true);
+    inNetns(a, () => shell('ip route add default via 10.231.1.1'));
+    expect(blocked(a, OUTSIDE_ADDRESS, 83)).toBe(true);
+  });
+
+  test('does not reach ports published by other networks', () => {
+    driver.ensureNetwork(network(2));
+    const c = start(driver, endpoint('c', 2, 2, { ports: [PUBLISHED] }));
+    serve(c, 80);
+    const a = start(driver, endpoint('a', 1, 2));
+    inNetns(a, () => shell('ip route add default via 10.231.1.1'));
+    expect(reaches(outside, HOST_ADDRESS, 8080)).toBe(true);
+    expect(blocked(a, HOST_ADDRESS, 8080)).toBe(true);
+  });
+
+  test('publishes nothing', () => {
+    driver.createSandbox(idOf('a'));
+    expect(() => driver.attach(endpoint('a', 1, 2, { ports: [PUBLISHED] }))).toThrow(/internal/);
+    expect(driver.observe().endpoints.size).toBe(0);
+  });
+});

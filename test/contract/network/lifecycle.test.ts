@@ -1,0 +1,317 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readlinkSync } from 'node:fs';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { NetworkDriver } from '../../../src/drivers/contract.ts';
+import { inNetns, namespaceIdentity } from '../../../src/ffi/namespaces.ts';
+import { until } from '../../support/wait.ts';
+import {
+  blocked,
+  endpoint,
+  enterPrivateHost,
+  HOST_ADDRESS,
+  INSTANCE,
+  idOf,
+  network,
+  newDriver,
+  reaches,
+  serve,
+  shell,
+  start,
+  stopServers,
+  strayLinks,
+} from './private-host.ts';
+
+const PUBLISHED = { hostIp: '0.0.0.0', hostPort: 8080, containerPort: 80, protocol: 'tcp' } as const;
+const VETH = `v${INSTANCE}${idOf('a').slice(0, 8)}`;
+const TABLE = `tsd-${INSTANCE}`;
+
+let driver: NetworkDriver;
+let children: ChildProcess[] = [];
+
+beforeAll(() => {
+  enterPrivateHost();
+});
+
+beforeEach(() => {
+  driver = newDriver();
+});
+
+afterEach(async () => {
+  stopServers();
+  for (const child of children) child.kill('SIGKILL');
+  children = [];
+  for (const name of ['a', 'b']) driver.detach(idOf(name));
+  for (const { key } of driver.observe().bridges) driver.removeNetwork(key);
+  driver.removeNetwork('network/test/n1');
+  driver.close();
+  await until('no interface is left', () => strayLinks().length === 0);
+  expect(shell('nft list ruleset')).toBe('');
+});
+
+/** A process in a namespace of ours, like a payload. */
+function payload(netnsFd: number): number {
+  const child = spawn('nsenter', [`--net=/proc/${process.pid}/fd/${netnsFd}`, 'sleep', '1000'], { stdio: 'ignore' });
+  children.push(child);
+  return child.pid as number;
+}
+
+describe('observe', () => {
+  test('an untouched host has nothing of ours and lacks nothing', () => {
+    expect(driver.observe()).toEqual({ bridges: [], endpoints: new Map(), rules: true });
+  });
+
+  test('bridges, endpoints and ports as attached', () => {
+    driver.ensureNetwork(network(1));
+    start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    const seen = driver.observe();
+    expect(seen.bridges).toEqual([{ bridge: 'tsdt1', key: 'network/test/n1', up: true, addresses: ['10.231.1.1/24'] }]);
+    expect([...seen.endpoints.values()]).toEqual([
+      { containerId: idOf('a'), hostInterface: VETH, bridge: 'tsdt1', up: true, ports: [PUBLISHED] },
+    ]);
+    expect(seen.rules).toBe(true);
+  });
+
+  test('a detached endpoint is gone at once', () => {
+    driver.ensureNetwork(network(1));
+    start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    driver.detach(idOf('a'));
+    expect(driver.observe().endpoints.size).toBe(0);
+  });
+
+  test('an endpoint whose namespace somebody keeps comes back as an orphan and can be detached again', async () => {
+    driver.ensureNetwork(network(1));
+    const pid = payload(start(driver, endpoint('a', 1, 2)));
+    await until(
+      'the process is inside',
+      () => readlinkSync(`/proc/${pid}/ns/net`) !== readlinkSync('/proc/self/ns/net'),
+    );
+    driver.detach(idOf('a'));
+    driver.observe();
+    expect([...driver.observe().endpoints.keys()]).toEqual([idOf('a')]);
+    driver.detach(idOf('a'));
+    expect(strayLinks()).toEqual(['tsdt1']);
+  });
+});
+
+describe('doing it again', () => {
+  test('changes nothing that is as it should be', () => {
+    driver.ensureNetwork(network(1));
+    const netns = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    const inside = (): string => inNetns(netns, () => shell('ip -o -d link; ip -o addr; ip route'));
+    const state = (): string =>
+      `${shell('ip -o -d link; ip -o addr; nft list ruleset')}${inside()}`.replace(
+        /_timer +[\d.]+|fdb_n_learned \d+|tentative/g,
+        '',
+      );
+    const before = state();
+    driver.ensureNetwork(network(1));
+    driver.createSandbox(idOf('a'));
+    driver.attach(endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    expect(state()).toBe(before);
+  });
+
+  test('changes address, ports and MTU in place', () => {
+    driver.ensureNetwork(network(1));
+    const netns = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    serve(netns, 80);
+    driver.ensureNetwork(network(1, { mtu: 1400 }));
+    driver.attach(endpoint('a', 1, 9, { ports: [{ ...PUBLISHED, hostPort: 8081 }] }));
+    expect(blocked(null, HOST_ADDRESS, 8080)).toBe(true);
+    expect(reaches(null, HOST_ADDRESS, 8081)).toBe(true);
+    expect(inNetns(netns, () => shell('ip -o -4 addr show eth0'))).toMatch(/inet 10\.231\.1\.9\/24[^\n]*\n$/);
+    expect(inNetns(netns, () => shell('ip link show eth0'))).toContain('mtu 1400');
+  });
+
+  test('removing the absent succeeds', () => {
+    driver.removeNetwork('network/test/n1');
+    driver.detach(idOf('a'));
+  });
+});
+
+describe('drift is mended', () => {
+  let netns: number;
+  const config = endpoint('a', 1, 2, { ports: [PUBLISHED] });
+
+  beforeEach(() => {
+    driver.ensureNetwork(network(1));
+    netns = start(driver, config);
+    serve(netns, 80);
+  });
+
+  function mend(): void {
+    driver.ensureNetwork(network(1));
+    driver.attach(config);
+    expect(driver.observe()).toMatchObject({ rules: true });
+    expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ bridge: 'tsdt1', up: true, ports: [PUBLISHED] });
+    expect(reaches(null, HOST_ADDRESS, 8080)).toBe(true);
+  }
+
+  test('a deleted veth pair', () => {
+    shell(`ip link del ${VETH}`);
+    expect(driver.observe().endpoints.get(idOf('a'))?.hostInterface ?? null).toBeNull();
+    mend();
+  });
+
+  test('a veth pair that is down and out of its bridge', () => {
+    shell(`ip link set ${VETH} nomaster down`);
+    expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ bridge: null, up: false });
+    mend();
+  });
+
+  test('an interface that lost address and routes', () => {
+    inNetns(netns, () => shell('ip addr flush dev eth0; ip link set eth0 down'));
+    mend();
+  });
+
+  test('a flushed chain', () => {
+    shell(`nft flush chain ip ${TABLE} forward`);
+    expect(driver.observe().rules).toBe(false);
+    mend();
+  });
+
+  test('a removed table', () => {
+    shell(`nft delete table ip ${TABLE}`);
+    expect(driver.observe()).toMatchObject({ rules: false });
+    expect(driver.observe().endpoints.get(idOf('a'))?.ports).toEqual([]);
+    mend();
+  });
+
+  test('a removed port, by attach alone', () => {
+    shell(`nft delete element ip ${TABLE} ports_any '{ tcp . 8080 }'`);
+    expect(driver.observe().endpoints.get(idOf('a'))?.ports).toEqual([]);
+    driver.attach(config);
+    expect(reaches(null, HOST_ADDRESS, 8080)).toBe(true);
+  });
+
+  test('a removed bridge', () => {
+    shell('ip link del tsdt1');
+    expect(driver.observe().bridges).toEqual([]);
+    mend();
+  });
+
+  test("a bridge that is down, with somebody's address instead of its own", () => {
+    shell('ip addr flush dev tsdt1; ip addr add 10.231.77.1/24 dev tsdt1; ip link set tsdt1 down');
+    expect(driver.observe().bridges).toMatchObject([{ up: false, addresses: ['10.231.77.1/24'] }]);
+    mend();
+    expect(driver.observe().bridges).toMatchObject([{ up: true, addresses: ['10.231.1.1/24'] }]);
+  });
+});
+
+describe('a new supervisor', () => {
+  async function adoptFrom(find: (netns: number) => Promise<number>): Promise<void> {
+    driver.ensureNetwork(network(1));
+    const first = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    const identity = namespaceIdentity(first);
+    const pid = await find(first);
+    serve(first, 80);
+    driver.close();
+    driver = newDriver();
+    expect(reaches(null, HOST_ADDRESS, 8080)).toBe(true);
+    const adopted = driver.adoptSandbox(idOf('a'), pid);
+    expect(namespaceIdentity(adopted.netnsFd)).toBe(identity);
+    // The listener on [::1] ended with the first supervisor, so the port counts as drift until it is attached again.
+    expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ bridge: 'tsdt1', up: true, ports: [] });
+    driver.ensureNetwork(network(1));
+    driver.attach(endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    expect(driver.observe().endpoints.get(idOf('a'))?.ports).toEqual([PUBLISHED]);
+  }
+
+  test('finds the namespace by a process in it', () =>
+    adoptFrom(async (netns) => {
+      const pid = payload(netns);
+      await until('it is inside', () => readlinkSync(`/proc/${pid}/ns/net`) !== readlinkSync('/proc/self/ns/net'));
+      return pid;
+    }));
+
+  test('finds the namespace by a shim that has it open', () =>
+    adoptFrom((netns) => {
+      const child = spawn('sleep', ['1000'], { stdio: ['ignore', 'ignore', 'ignore', netns] });
+      children.push(child);
+      return Promise.resolve(child.pid as number);
+    }));
+
+  test('says so when the process has none', () => {
+    const child = spawn('sleep', ['1000'], { stdio: 'ignore' });
+    children.push(child);
+    expect(() => driver.adoptSandbox(idOf('a'), child.pid as number)).toThrow(/none but the host's/);
+  });
+
+  test('keeps the ports of containers it has not been told about from others', () => {
+    driver.ensureNetwork(network(1));
+    start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    const second = newDriver();
+    try {
+      expect(() => second.checkPort(PUBLISHED)).toThrow(/published by container/);
+    } finally {
+      second.close();
+    }
+  });
+
+  test('removes what the first one left, by the keys it observes', () => {
+    driver.ensureNetwork(network(1));
+    start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    driver.close();
+    driver = newDriver();
+    for (const containerId of driver.observe().endpoints.keys()) driver.detach(containerId);
+    for (const { key } of driver.observe().bridges) driver.removeNetwork(key);
+  });
+});
+
+describe('somebody else', () => {
+  test("'s interface of the same name is a conflict and stays", () => {
+    shell('ip link add tsdt1 type bridge');
+    try {
+      expect(() => driver.ensureNetwork(network(1))).toThrow(/belongs not to this supervisor/);
+    } finally {
+      shell('ip link del tsdt1');
+    }
+  });
+
+  test("'s subnet is a conflict", () => {
+    expect(driver.occupiedSubnets()).toContain('198.51.100.0/24');
+    const overlapping = { subnet: '198.51.100.128/25', gateway: '198.51.100.129' };
+    expect(() => driver.ensureNetwork(network(1, overlapping))).toThrow(
+      expect.objectContaining({ code: 'TSD_SUBNET_CONFLICT' }),
+    );
+    expect(strayLinks()).toEqual([]);
+  });
+
+  test("'s tables are left as they are", () => {
+    shell('nft "add table ip mine; add chain ip mine x; add rule ip mine x counter accept; add table inet firewalld"');
+    const before = shell('nft list ruleset');
+    try {
+      driver.ensureNetwork(network(1));
+      start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+      driver.detach(idOf('a'));
+      driver.removeNetwork('network/test/n1');
+      expect(shell('nft list ruleset')).toBe(before);
+    } finally {
+      shell('nft "delete table ip mine; delete table inet firewalld"');
+    }
+  });
+});
+
+test('names and numbers that could carry commands are refused', () => {
+  for (const changes of [
+    { bridge: 'a" accept; #' },
+    { bridge: 'sixteen-bytes-xx' },
+    { subnet: '10.231.1.0/24; flush ruleset' },
+    { gateway: '10.231.2.1' },
+    { mtu: Number.NaN },
+  ]) {
+    expect(() => driver.ensureNetwork(network(1, changes))).toThrow();
+  }
+  driver.ensureNetwork(network(1));
+  driver.createSandbox(idOf('a'));
+  for (const changes of [
+    { address: '10.231.1.2 } ; flush ruleset' },
+    { mac: 'no' },
+    { ports: [{ ...PUBLISHED, hostIp: '0.0.0.0 . tcp' }] },
+    { ports: [{ ...PUBLISHED, hostPort: 70000 }] },
+    { reach: [{ address: 'x', port: 80, protocol: 'tcp' as const }] },
+  ]) {
+    expect(() => driver.attach(endpoint('a', 1, 2, changes))).toThrow();
+  }
+  expect(() => driver.createSandbox('../a')).toThrow();
+  expect(driver.observe().endpoints.size).toBe(0);
+});

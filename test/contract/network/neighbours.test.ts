@@ -1,0 +1,161 @@
+import { closeSync } from 'node:fs';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { NetworkDriver } from '../../../src/drivers/contract.ts';
+import { createNetns, inNetns } from '../../../src/ffi/namespaces.ts';
+import {
+  blocked,
+  endpoint,
+  enterPrivateHost,
+  HOST_ADDRESS,
+  INSTANCE,
+  idOf,
+  network,
+  newDriver,
+  OUTSIDE_ADDRESS,
+  reaches,
+  serve,
+  shell,
+  sourceSeen,
+  start,
+  stopServers,
+} from './private-host.ts';
+
+const PUBLISHED = { hostIp: '0.0.0.0', hostPort: 8080, containerPort: 80, protocol: 'tcp' } as const;
+
+let outside: number;
+let driver: NetworkDriver;
+
+beforeAll(() => {
+  outside = enterPrivateHost();
+});
+
+beforeEach(() => {
+  driver = newDriver();
+});
+
+afterEach(() => {
+  stopServers();
+  driver.detach(idOf('a'));
+  driver.removeNetwork('network/test/n1');
+  driver.close();
+  shell('nft flush ruleset');
+});
+
+describe('a filter table of iptables-nft', () => {
+  const FORWARD = 'table ip filter { chain FORWARD { type filter hook forward priority 0; policy drop; }; }';
+  const DOCKER = FORWARD.replace('chain', 'chain DOCKER-USER { counter return; }; chain').replace(
+    'drop;',
+    'drop; jump DOCKER-USER;',
+  );
+
+  test.each([
+    ['that drops', FORWARD, 'FORWARD'],
+    ['of dockerd', DOCKER, 'DOCKER-USER'],
+  ])('%s passes our bridges and is given back as it was', (_, ruleset, place) => {
+    shell(`nft '${ruleset}'`);
+    const before = shell('nft -s list ruleset');
+    for (let pass = 0; pass < 2; pass++) driver.ensureNetwork(network(1));
+    expect(shell('nft list ruleset').match(/jump tsd-/g)).toHaveLength(1);
+    expect(shell(`nft list chain ip filter ${place}`)).toContain(`jump tsd-${INSTANCE} comment "tsd:${INSTANCE}:`);
+    const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    serve(a, 80);
+    serve(outside, 84);
+    expect(reaches(outside, HOST_ADDRESS, 8080)).toBe(true);
+    expect(reaches(a, OUTSIDE_ADDRESS, 84)).toBe(true);
+    driver.detach(idOf('a'));
+    driver.removeNetwork('network/test/n1');
+    expect(shell('nft -s list ruleset')).toBe(before);
+  });
+
+  test('does not let our containers onto a bridge of somebody else', () => {
+    shell(`nft '${FORWARD}'`);
+    shell('ip link add docker9 type bridge && ip addr add 10.231.99.1/24 dev docker9 && ip link set docker9 up');
+    const theirs = createNetns(() => shell('ip link set lo up'));
+    try {
+      shell(
+        `ip link add t9 master docker9 type veth peer name e9 && ip link set e9 netns /proc/${process.pid}/fd/${theirs}`,
+      );
+      shell('ip link set t9 up');
+      inNetns(theirs, () =>
+        shell('ip addr add 10.231.99.2/24 dev e9 && ip link set e9 up && ip route add default via 10.231.99.1'),
+      );
+      serve(theirs, 85);
+      driver.ensureNetwork(network(1));
+      const a = start(driver, endpoint('a', 1, 2));
+      expect(reaches(null, '10.231.99.2', 85)).toBe(true);
+      expect(blocked(a, '10.231.99.2', 85)).toBe(true);
+    } finally {
+      closeSync(theirs);
+      shell('ip link del docker9');
+    }
+  });
+
+  test('that accepts is not touched', () => {
+    shell(`nft '${FORWARD.replace('drop', 'accept')}'`);
+    driver.ensureNetwork(network(1));
+    expect(shell('nft list table ip filter')).not.toContain('tsd-');
+  });
+
+  test('our jump comes back when somebody removed it', () => {
+    shell(`nft '${FORWARD}'`);
+    driver.ensureNetwork(network(1));
+    shell('nft flush chain ip filter FORWARD');
+    driver.ensureNetwork(network(1));
+    expect(shell('nft list chain ip filter FORWARD')).toContain('jump tsd-');
+  });
+});
+
+test('a drop that cannot be opened is named', () => {
+  shell("nft 'table inet strict { chain through { type filter hook forward priority 0; policy drop; }; }'");
+  expect(driver.fingerprint()).toMatchObject({
+    works: true,
+    attributes: { 'other firewalls': expect.stringContaining('chain through of table inet strict') },
+  });
+});
+
+describe('a bridge of somebody else', () => {
+  const foreign = network(1, { bridge: 'theirs', foreign: true });
+
+  beforeEach(() =>
+    shell(
+      'ip link add theirs address 02:00:00:00:00:01 type bridge && ip link set theirs addrgenmode none && ip addr add 10.231.1.1/24 dev theirs && ip link set theirs up',
+    ),
+  );
+
+  afterEach(() => {
+    driver.detach(idOf('a'));
+    driver.removeNetwork(foreign.key);
+    shell('ip link del theirs');
+  });
+
+  test('is used, with ports also on 127.0.0.1, and left as it was', async () => {
+    const state = (): string =>
+      shell('ip -o link show theirs; ip -o addr show theirs; cat /proc/sys/net/ipv4/conf/theirs/*').replace(
+        /<[^>]*>|state \w+/g,
+        '',
+      );
+    const before = state();
+    driver.ensureNetwork(foreign);
+    const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    serve(a, 80);
+    expect(await sourceSeen(outside, HOST_ADDRESS, 8080)).toBe(OUTSIDE_ADDRESS);
+    expect(await sourceSeen(null, '127.0.0.1', 8080)).toBe('10.231.1.1');
+    expect(await sourceSeen(null, '::1', 8080)).toBe('10.231.1.1');
+    expect(driver.observe().bridges).toEqual([]);
+    expect(driver.observe().endpoints.get(idOf('a'))?.ports).toEqual([PUBLISHED]);
+    driver.detach(idOf('a'));
+    driver.removeNetwork(foreign.key);
+    expect(state()).toBe(before);
+  });
+
+  test('without the address of the network is refused with the ones it has', () => {
+    const other = { ...foreign, subnet: '10.231.9.0/24', gateway: '10.231.9.1' };
+    expect(() => driver.ensureNetwork(other)).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining('10.231.1.1/24') }),
+    );
+  });
+
+  test('that does not exist is refused', () => {
+    expect(() => driver.ensureNetwork({ ...foreign, bridge: 'nowhere' })).toThrow(/is not a bridge of this host/);
+  });
+});

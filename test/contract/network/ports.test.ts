@@ -1,0 +1,199 @@
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { NetworkDriver, PublishedPort } from '../../../src/drivers/contract.ts';
+import {
+  blocked,
+  endpoint,
+  enterPrivateHost,
+  HOST_ADDRESS,
+  idOf,
+  network,
+  newDriver,
+  reaches,
+  serve,
+  serveUdp,
+  shell,
+  sourceSeen,
+  sourceSeenUdp,
+  start,
+  stopServers,
+} from './private-host.ts';
+
+const PUBLISHED: PublishedPort = { hostIp: '0.0.0.0', hostPort: 8080, containerPort: 80, protocol: 'tcp' };
+const inUse = expect.objectContaining({ code: 'TSD_PORT_IN_USE' });
+
+let outside: number;
+let driver: NetworkDriver;
+
+beforeAll(() => {
+  outside = enterPrivateHost();
+});
+
+beforeEach(() => {
+  driver = newDriver();
+  driver.ensureNetwork(network(1));
+});
+
+afterEach(() => {
+  stopServers();
+  for (const name of ['a', 'b']) driver.detach(idOf(name));
+  driver.removeNetwork('network/test/n1');
+  driver.close();
+});
+
+describe('checkPort', () => {
+  test('a free port passes, again and again', () => {
+    for (const hostIp of ['0.0.0.0', '127.0.0.1', HOST_ADDRESS, '::', '::1']) {
+      for (const protocol of ['tcp', 'udp'] as const) driver.checkPort({ ...PUBLISHED, hostIp, protocol });
+    }
+  });
+
+  test('names the program that listens', () => {
+    serve(null, 8080, '127.0.0.1');
+    const self = `${shell(`cat /proc/${process.pid}/comm`).trim()} (pid ${process.pid})`;
+    expect(() => driver.checkPort(PUBLISHED)).toThrow(inUse);
+    expect(() => driver.checkPort(PUBLISHED)).toThrow(`host port 0.0.0.0:8080/tcp is in use by ${self}`);
+    driver.checkPort({ ...PUBLISHED, protocol: 'udp' });
+    driver.checkPort({ ...PUBLISHED, hostIp: HOST_ADDRESS });
+  });
+
+  test('a listener on IPv6 alone is in the way of a port on every address', () => {
+    serve(null, 8080, '::1');
+    expect(() => driver.checkPort(PUBLISHED)).toThrow(/\[::\]:8080\/tcp is in use/);
+    driver.checkPort({ ...PUBLISHED, hostIp: '127.0.0.1' });
+  });
+
+  test('connections that wind down are not in the way', async () => {
+    serve(null, 8080);
+    await sourceSeen(null, '127.0.0.1', 8080);
+    stopServers();
+    expect(shell('cat /proc/net/tcp')).toMatch(/0100007F:1F90/);
+    driver.checkPort(PUBLISHED);
+  });
+
+  test('an address that the host does not have is said to be so', () => {
+    expect(() => driver.checkPort({ ...PUBLISHED, hostIp: '203.0.113.7' })).toThrow(
+      'no interface of this host has the address 203.0.113.7',
+    );
+  });
+
+  test('a port of another container is in use', () => {
+    start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    expect(() => driver.checkPort(PUBLISHED)).toThrow(/published by container 61000000000/);
+    expect(() => driver.checkPort({ ...PUBLISHED, hostIp: '127.0.0.1' })).toThrow(inUse);
+    driver.detach(idOf('a'));
+    driver.checkPort(PUBLISHED);
+  });
+});
+
+describe('attach', () => {
+  test('refuses the port of another container and leaves nothing of the attempt', () => {
+    const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    serve(a, 80);
+    driver.createSandbox(idOf('b'));
+    const clash = endpoint('b', 1, 3, { ports: [{ ...PUBLISHED, hostPort: 9090 }, PUBLISHED] });
+    expect(() => driver.attach(clash)).toThrow(inUse);
+    expect([...driver.observe().endpoints.keys()]).toEqual([idOf('a')]);
+    expect(reaches(null, HOST_ADDRESS, 8080)).toBe(true);
+    driver.checkPort({ ...PUBLISHED, hostPort: 9090 });
+  });
+
+  test('a port taken on [::] by another program undoes all of it', () => {
+    serve(null, 8080, '::');
+    driver.createSandbox(idOf('a'));
+    const config = endpoint('a', 1, 2, { ports: [{ ...PUBLISHED, hostPort: 9090 }, PUBLISHED] });
+    expect(() => driver.attach(config)).toThrow(inUse);
+    expect(driver.observe().endpoints.size).toBe(0);
+    driver.checkPort({ ...PUBLISHED, hostPort: 9090 });
+  });
+
+  test('a port moves from one running container to another', async () => {
+    const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    const b = start(driver, endpoint('b', 1, 3));
+    serve(a, 80);
+    driver.attach(endpoint('a', 1, 2));
+    driver.attach(endpoint('b', 1, 3, { ports: [PUBLISHED] }));
+    expect(blocked(outside, HOST_ADDRESS, 8080)).toBe(true);
+    serve(b, 80);
+    expect(await sourceSeen(outside, HOST_ADDRESS, 8080)).toBe('198.51.100.2');
+    expect(await sourceSeen(null, '::1', 8080)).toBe('10.231.1.1');
+  });
+
+  test('the forwarder follows a changed container port', async () => {
+    const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    driver.attach(endpoint('a', 1, 2, { ports: [{ ...PUBLISHED, containerPort: 81 }] }));
+    serve(a, 81);
+    expect(await sourceSeen(null, '::1', 8080)).toBe('10.231.1.1');
+    expect(await sourceSeen(null, '127.0.0.1', 8080)).toBe('10.231.1.1');
+  });
+
+  test('the same port for tcp and udp and on two addresses', async () => {
+    const ports: PublishedPort[] = [
+      { ...PUBLISHED, hostIp: '127.0.0.1' },
+      { ...PUBLISHED, hostIp: HOST_ADDRESS, containerPort: 81 },
+      { ...PUBLISHED, protocol: 'udp' },
+    ];
+    const a = start(driver, endpoint('a', 1, 2, { ports }));
+    serve(a, 80);
+    serve(a, 81);
+    serveUdp(a, 80);
+    expect(driver.observe().endpoints.get(idOf('a'))?.ports).toEqual(ports);
+    expect(await sourceSeen(null, '127.0.0.1', 8080)).toBe('10.231.1.1');
+    expect(await sourceSeen(null, HOST_ADDRESS, 8080)).toBe(HOST_ADDRESS);
+    expect(await sourceSeenUdp(null, HOST_ADDRESS, 8080)).toBe(HOST_ADDRESS);
+  });
+});
+
+test('a large answer passes the forwarder whole', async () => {
+  const size = 8 * 1024 * 1024;
+  const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+  expect(a).toBeGreaterThan(0);
+  serve(a, 80, '0.0.0.0', Buffer.alloc(size, 'x'));
+  expect((await sourceSeen(null, '::1', 8080)).length).toBe(size);
+});
+
+describe('without rules', () => {
+  beforeEach(() => {
+    driver.removeNetwork('network/test/n1');
+    driver.close();
+    driver = newDriver({ iptables: false });
+    driver.ensureNetwork(network(1));
+  });
+
+  test('listeners publish the ports and no table is made', async () => {
+    const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    serve(a, 80);
+    expect(await sourceSeen(outside, HOST_ADDRESS, 8080)).toBe('10.231.1.1');
+    expect(await sourceSeen(null, '127.0.0.1', 8080)).toBe('10.231.1.1');
+    expect(await sourceSeen(null, '::1', 8080)).toBe('10.231.1.1');
+    expect(shell('nft list ruleset')).toBe('');
+    expect(driver.observe().endpoints.get(idOf('a'))?.ports).toEqual([PUBLISHED]);
+    driver.detach(idOf('a'));
+    expect(blocked(outside, HOST_ADDRESS, 8080)).toBe(true);
+  });
+});
+
+test('forwarding is switched on only where that is allowed', () => {
+  const forwarding = '/proc/sys/net/ipv4/ip_forward';
+  const strict = newDriver({ ipForward: false });
+  try {
+    expect(strict.fingerprint().problems).toEqual([]);
+    shell(`echo 0 > ${forwarding}`);
+    expect(strict.fingerprint().problems).toEqual([
+      expect.objectContaining({ what: expect.stringContaining('does not forward packets') }),
+    ]);
+    expect(() => strict.ensureNetwork(network(1))).toThrow(/does not forward/);
+    expect(shell(`cat ${forwarding}`)).toBe('0\n');
+    driver.ensureNetwork(network(1));
+    expect(shell(`cat ${forwarding}`)).toBe('1\n');
+  } finally {
+    strict.close();
+  }
+});
+
+test('a client that breaks off does not take the forwarder with it', async () => {
+  const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+  // Nothing listens in the container: the connection is accepted here and then ended.
+  await expect(sourceSeen(null, '::1', 8080)).resolves.toBe('');
+  serve(a, 80);
+  expect(await sourceSeen(null, '::1', 8080)).toBe('10.231.1.1');
+});
