@@ -33,6 +33,8 @@ const NLA_TYPE_MASK = 0x3fff;
 
 /** The kernel builds dump replies of at most 32 KiB when the reader offers that much (netlink_recvmsg). */
 const RECEIVE_BYTES = 64 * 1024;
+/** One for all sockets: what is read is used up or copied before the next read. */
+const receiveBuffer = Buffer.alloc(RECEIVE_BYTES);
 const DUMP_ATTEMPTS = 5;
 
 /** A request; `step` says in words what it does, for the error. */
@@ -128,7 +130,6 @@ function errorOf(message: Received, step: string): TsdError {
 /** A netlink socket of the network namespace it was opened in, whatever namespace the thread is in later. */
 export class NetlinkSocket {
   readonly #fd: number;
-  readonly #receive = Buffer.alloc(RECEIVE_BYTES);
   #sequence = 0;
 
   /** @param protocol NETLINK_ROUTE */
@@ -206,9 +207,9 @@ export class NetlinkSocket {
   }
 
   #read(step: string): Buffer {
-    const length = trySyscall('recvfrom', this.#fd, this.#receive, RECEIVE_BYTES, 0, 0, 0);
+    const length = trySyscall('recvfrom', this.#fd, receiveBuffer, RECEIVE_BYTES, 0, 0, 0);
     if (length < 0) throw sysError('recvfrom', -length, step);
-    return this.#receive.subarray(0, length);
+    return receiveBuffer.subarray(0, length);
   }
 }
 
