@@ -8,7 +8,7 @@ type Scope = Kind | 'document' | 'nested';
 const LATER: { readonly [S in Scope]: readonly string[] } = {
   document: ['secrets', 'defaults', 'policies'],
   nested: [],
-  image: ['pull', 'build', 'policy', 'platform', 'verify'],
+  image: ['build', 'verify'],
   volume: ['driver', 'size', 'backup'],
   network: ['driver', 'ipv6', 'policy'],
   container: [

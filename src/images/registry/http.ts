@@ -76,13 +76,15 @@ export class HttpConnections {
       if (socket.connecting) socket.once(secure ? 'secureConnect' : 'connect', connected);
       else connected();
     });
-    request.setTimeout(this.#timeouts.stallMs, () => request.destroy(timedOut(url, 'stalled')));
+    let answer: IncomingMessage | null = null;
+    // Whoever reads the answer would hear of a destroyed request only that the connection ended.
+    request.setTimeout(this.#timeouts.stallMs, () => (answer ?? request).destroy(timedOut(url, 'stalled')));
     try {
       if (body === undefined) request.end();
       else if (Buffer.isBuffer(body)) request.end(body);
       // The answer may come, and the connection end, before everything was sent.
       else pipeline(body, request).catch((error: Error) => request.destroy(error));
-      const answer = await response;
+      answer = await response;
       answer.once('error', () => {});
       return { url, status: answer.statusCode ?? 0, headers: answer.headers, body: answer };
     } catch (thrown) {

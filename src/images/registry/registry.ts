@@ -147,7 +147,6 @@ export class Registry {
     const { settings, logins, timeouts = TIMEOUTS } = this.#options;
     const endpoints = await endpointsOf(registry, settings, forPull);
     const own = credentials ?? (await logins.get(registry));
-    let first: TsdError | null = null;
     for (const [index, endpoint] of endpoints.entries()) {
       // A mirror is another party: it never sees the login of the registry it stands for.
       const login = endpoint.mirror ? await logins.get(endpoint.base.host) : own;
@@ -156,19 +155,20 @@ export class Registry {
         return await work(client);
       } catch (thrown) {
         const error = toTsdError(thrown);
-        const useful = endpoint.mirror ? isOfRegistry(error) : error.code === 'TSD_REGISTRY';
         const last = index === endpoints.length - 1;
-        if (signal.aborted || !(useful || last)) throw error;
-        // Without TLS a registry that has it answers nothing of use: then the failure with TLS is the reason.
-        if (last) throw first !== null && /^TSD_REGISTRY(_INVALID)?$/.test(error.code) ? first : error;
+        if (last || signal.aborted || !(endpoint.mirror ? isOfRegistry(error) : speaksNoTls(error))) throw error;
         onFailure(error);
-        if (!endpoint.mirror) first ??= error;
       } finally {
         await client.close();
       }
     }
     throw new TsdError('TSD_BUG', `${registry} has no endpoint`);
   }
+}
+
+/** A registry that answers with TLS and is not trusted, or refuses us, is never asked without it. */
+function speaksNoTls({ code, class: kind }: TsdError): boolean {
+  return code === 'TSD_REGISTRY' && kind !== 'denied';
 }
 
 /** Not of this host: a full disk stays full with the next registry. */
