@@ -1,0 +1,92 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { BUSYBOX_IMAGE, FOREVER, IDLE, shell } from '../support/manifests.ts';
+import { TestSupervisor } from '../support/supervisor.ts';
+import { until } from '../support/wait.ts';
+
+const supervisor = new TestSupervisor();
+
+beforeAll(async () => {
+  await supervisor.start();
+});
+
+afterAll(async () => {
+  await supervisor.destroy();
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const address = server.address();
+  await new Promise((closed) => server.close(closed));
+  return typeof address === 'object' && address ? address.port : 0;
+}
+
+const tables = () =>
+  JSON.parse(execFileSync('nft', ['-j', 'list', 'tables'], { encoding: 'utf8' })).nftables.flatMap(
+    ({ table }: { table?: { family: string; name: string } }) =>
+      table?.name.startsWith(`tsd-${supervisor.instance}`) ? [table] : [],
+  ) as { family: string; name: string }[];
+
+test('what is taken away by hand comes back without a restart', async () => {
+  const port = await freePort();
+  const web = shell(`mkdir -p /www; echo up > /www/index.html; busybox httpd -p 80 -h /www; ${IDLE}`);
+  supervisor.drop(
+    'app.yaml',
+    `${BUSYBOX_IMAGE}networks: { back: {} }
+containers:
+  web: { image: busybox, command: ${web}, ports: ["${port}:80"] }
+  inner: { image: busybox, command: ${FOREVER}, network: back }
+`,
+  );
+  const before = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+  const inner = await supervisor.waitFor('inner', 'ready', ({ ready }) => ready);
+  const answer = async () => {
+    const response = await fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(1000) });
+    return (await response.text()) === 'up\n';
+  };
+  await until('an answer', answer);
+  const veth = () => readdirSync('/sys/class/net').filter((name) => name.startsWith(`v${supervisor.instance}`));
+
+  for (const name of veth()) execFileSync('ip', ['link', 'delete', name]);
+  for (const { family, name } of tables()) execFileSync('nft', ['delete', 'table', family, name]);
+  await until('veths and rules back', () => veth().length === 2 && tables().length > 0, 40_000);
+  await until('an answer again', answer, 40_000);
+
+  execFileSync('ip', ['link', 'delete', supervisor.bridge]);
+  await until('an answer after the bridge was deleted', answer, 40_000);
+
+  expect(await supervisor.container('web')).toMatchObject({ pid: before.pid, restarts: 0, address: before.address });
+  expect(await supervisor.container('inner')).toMatchObject({ pid: inner.pid, restarts: 0, address: inner.address });
+});
+
+test('a removed manifest takes its containers, networks and rules with it and nothing else', async () => {
+  const port = await freePort();
+  const before = supervisor.hostState();
+  const pids = (await supervisor.containers()).map(({ name, pid }) => `${name} ${pid}`);
+  const rules = execFileSync('nft', ['list', 'ruleset'], { encoding: 'utf8' });
+  const file = supervisor.drop(
+    'more.yaml',
+    `${BUSYBOX_IMAGE}networks: { extra: {} }
+volumes: { data: {} }
+containers:
+  one: { image: busybox, command: ${FOREVER}, network: extra, ports: ["${port}:80"], volumes: ["data:/data"] }
+  two: { image: busybox, command: ${FOREVER}, network: extra, links: [one] }
+`,
+  );
+  for (const name of ['one', 'two']) await supervisor.waitFor(name, 'ready', ({ ready }) => ready);
+  const volume = JSON.parse(await supervisor.ok('get', 'volumes', '-o', 'json')).find(
+    ({ name }: { name: string }) => name === 'data',
+  );
+  rmSync(file);
+  await until('containers removed', async () => (await supervisor.containers()).length === pids.length);
+  await until('network removed', async () => !(await supervisor.ok('get', 'networks')).includes('extra'));
+  expect((await supervisor.containers()).map(({ name, pid }) => `${name} ${pid}`)).toEqual(pids);
+  expect(supervisor.hostState()).toEqual(before);
+  expect(execFileSync('nft', ['list', 'ruleset'], { encoding: 'utf8' })).toBe(rules);
+  expect(existsSync(volume.path)).toBe(true);
+  expect(readdirSync(join(supervisor.root, 'containers'))).toHaveLength(pids.length);
+});
