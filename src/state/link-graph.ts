@@ -97,6 +97,12 @@ export class LinkGraph {
     });
   }
 
+  /** @throws TsdError class conflict when the name at `path` is another's than `id`'s. */
+  requireFree(path: string, id: string): void {
+    const holder = this.get(path);
+    if (holder !== null && holder !== id) throw this.#nameTaken(path);
+  }
+
   /** Id at a path, or null. */
   get(path: string): string | null {
     let id: string | null = ROOT_ID;
@@ -193,13 +199,18 @@ export class LinkGraph {
     return id;
   }
 
-  #nameTaken(path: string, cause: unknown): TsdError {
+  #nameTaken(path: string, cause?: unknown): TsdError {
     const name = path.replace(/^\//, '');
     const owner = (this.get(path) ?? '').slice(0, 12);
     return new TsdError(
       'TSD_BAD_REQUEST',
       `Conflict, The name ${name} is already assigned to ${owner}. You have to delete (or rename) that container to be able to assign ${name} to a container again.`,
-      { class: 'conflict', step: 'link graph', cause },
+      {
+        class: 'conflict',
+        step: 'link graph',
+        hint: 'Remove what has the name, or choose another containerName.',
+        cause,
+      },
     );
   }
 

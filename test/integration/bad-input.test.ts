@@ -265,4 +265,30 @@ describe('damaged state', () => {
     expect(readFileSync(join(image, 'json'), 'utf8')).toBe('garbage');
     for (const path of [alien, image]) rmSync(path, { recursive: true });
   });
+
+  test('of a running container neither stops it nor starts it twice, and mending it is enough', async () => {
+    const file = supervisor.drop(
+      'torn.yaml',
+      `${BUSYBOX_IMAGE}containers:\n  torn: { image: busybox, command: ${FOREVER}, restart: always }\n`,
+    );
+    const { id, pid } = await supervisor.waitFor('torn', 'ready', ({ ready }) => ready);
+    const config = join(supervisor.root, 'containers', id, 'config.json');
+    await supervisor.crash();
+    const whole = readFileSync(config);
+    writeFileSync(config, whole.subarray(0, whole.length / 2));
+    await supervisor.start();
+    await expectHeld('torn', new RegExp(`The name torn-torn is already assigned to ${id.slice(0, 12)}`));
+    expect(existsSync(`/proc/${pid}`)).toBe(true);
+    expect(supervisor.hostState().processes).toHaveLength(2);
+    await supervisor.crash();
+    writeFileSync(config, whole);
+    await supervisor.start();
+    expect(await supervisor.waitFor('torn', 'taken over', ({ ready }) => ready)).toMatchObject({
+      id,
+      pid,
+      restarts: 0,
+    });
+    rmSync(file);
+    await until('torn removed', async () => !(await supervisor.container('torn')));
+  });
 });

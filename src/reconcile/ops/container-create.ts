@@ -95,6 +95,8 @@ export async function createContainer(world: World, op: OpOf<'container.create'>
   const existing = world.containers.byKey(op.key);
   if (existing?.id === op.containerId) return;
   if (existing) throw new TsdError('TSD_BUG', `${op.key} exists as ${existing.id}`, { key: op.key });
+  // Before anything is made: a container that exists would be started, with or without its name.
+  world.links.requireFree(`/${desired.engineName}`, op.containerId);
   const image = imageOf(world, desired);
   const missing = missingAnonymousVolumes(world, desired, image);
   if (missing.length > 0) await createAnonymousVolumes(world, desired, missing);
