@@ -80,6 +80,13 @@ function chooseGraphDriver(config: DaemonConfig, root: string, images: GraphInde
     })),
     graphIds: images.layersInUse(),
   });
+  const [option] = config.storageOpt;
+  if (option !== undefined) {
+    throw new TsdError('TSD_FLAG', `Unknown option ${option}: graph driver ${chosen} has no options`, {
+      step: '--storage-opt',
+      hint: 'Leave --storage-opt out.',
+    });
+  }
   const found = drivers.find(({ name }) => name === chosen);
   if (!found) throw new TsdError('TSD_BUG', `graph driver ${chosen} was chosen and is not registered`);
   return found.driver;

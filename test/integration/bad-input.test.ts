@@ -225,6 +225,9 @@ describe('a supervisor that cannot start', () => {
     const long = await daemon(flags({ socket: other('x'.repeat(120)) }));
     expect(long.status).toBe(1);
     expect(long.stderr).toMatch(/path.*long/i);
+    const option = await daemon([...flags(), '--storage-opt', 'dm.basesize=1']);
+    expect(option.status).toBe(1);
+    expect(option.stderr).toContain('Unknown option dm.basesize=1');
     const flag = await daemon([...flags(), '--mtu', 'wide']);
     expect(flag.status).toBe(1);
     expect(flag.stderr).toContain('--mtu');

@@ -138,7 +138,7 @@ export function busyboxRootfs(directory: string, busybox: string): void {
 /** A directory of the test's own; `remove` belongs into afterEach. */
 export function temporaryDirectory(): { readonly path: string; remove(): void } {
   const path = mkdtempSync('/tmp/tsd-test-');
-  return { path, remove: () => void execFileSync('rm', ['-rf', path]) };
+  return { path, remove: () => void execFileSync('rm', ['-rf', path, `${path}-recipes`]) };
 }
 
 /** A context that keeps what was reported. */
