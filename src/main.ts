@@ -303,7 +303,11 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
   const controller = new Controller({
     desired: () => sources.state,
     observe: async (scope) => {
-      if (scope === null) for (const problem of await adoptUnknown(world)) log.error(problem);
+      if (scope === null) {
+        const { found, problems } = await adoptUnknown(world);
+        for (const run of found) timeline.found(run);
+        for (const problem of problems) log.error(problem);
+      }
       return observe(world, scope);
     },
     executor,

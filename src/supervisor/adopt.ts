@@ -205,12 +205,12 @@ export async function adoptContainers(world: World): Promise<AdoptionReport> {
   return { ...runs, problems };
 }
 
-/** Asks again about runs of which nobody could say whether they go on. Returns what stands in the way, for the log. */
-export async function adoptUnknown(world: World): Promise<readonly string[]> {
+/** Asks again about runs of which nobody could say whether they go on. Returns what was found and what stands in the way. */
+export async function adoptUnknown(world: World): Promise<Pick<AdoptionReport, 'found' | 'problems'>> {
   const unknown = world.containers.all().filter((record) => isUnknown(record));
-  if (unknown.length === 0) return [];
   const problems: string[] = [];
-  await takeOverRuns(world, unknown, problems);
+  if (unknown.length === 0) return { found: [], problems };
+  const { found } = await takeOverRuns(world, unknown, problems);
   restoreEndpoints(world, unknown, collecting(problems));
-  return problems;
+  return { found, problems };
 }

@@ -140,11 +140,6 @@ export class Sources {
     return released;
   }
 
-  /** Why an app stays as it was in an earlier generation; null when it does not. */
-  heldApp(app: string): { readonly generation: number; readonly reason: string } | null {
-    return this.#pins[app] ?? null;
-  }
-
   /** What the desired state would be with these manifests applied. */
   preview(inputs: readonly ManifestInput[]): Resolution {
     return this.#resolve(this.#all(this.#withInputs(inputs)), this.#pins, this.generation + 1);
