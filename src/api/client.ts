@@ -10,6 +10,7 @@ import { RegistryApiClient } from './registry-client.ts';
 import { openSession } from './session-client.ts';
 import type {
   ApplyEvent,
+  ApplyOptions,
   DescribeView,
   DiffView,
   DoctorCheck,
@@ -74,11 +75,7 @@ export class SupervisorClient implements StreamingOrAsync {
     return this.#get('/doctor');
   }
 
-  apply(
-    manifests: readonly ManifestInput[],
-    options: { readonly dryRun: boolean; readonly waitMs: number | null },
-    signal?: AbortSignal,
-  ): AsyncIterable<ApplyEvent> {
+  apply(manifests: readonly ManifestInput[], options: ApplyOptions, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
     return this.#stream({ method: 'POST', path: '/apply', body: { manifests, ...options }, signal });
   }
 

@@ -147,6 +147,14 @@ export interface RollbackOptions {
 }
 
 /** What `delete` takes away. */
+export interface ApplyOptions {
+  readonly dryRun: boolean;
+  /** Null does not wait. */
+  readonly waitMs: number | null;
+  /** Also asks anew which images the manifests mean, as if they were edited. */
+  readonly refresh?: boolean | undefined;
+}
+
 export interface RemoveRequest {
   readonly files: readonly ManifestInput[];
   readonly resources: readonly { readonly kind: Kind; readonly name: string }[];
@@ -250,11 +258,7 @@ export interface SupervisorApi {
   list<L extends ListName>(list: L): readonly ViewOfKind[L][];
   describe(kind: Kind, name: string): DescribeView;
   /** Takes over manifests and, with `wait`, streams until everything of them is ready or `timeoutMs` passed. */
-  apply(
-    inputs: readonly ManifestInput[],
-    options: { readonly dryRun: boolean; readonly waitMs: number | null },
-    signal?: AbortSignal,
-  ): AsyncIterable<ApplyEvent>;
+  apply(inputs: readonly ManifestInput[], options: ApplyOptions, signal?: AbortSignal): AsyncIterable<ApplyEvent>;
   /** What would be done now, or with these manifests applied. */
   plan(inputs: readonly ManifestInput[]): Promise<PlanView>;
   diff(inputs: readonly ManifestInput[]): Promise<readonly DiffView[]>;

@@ -9,7 +9,7 @@ export interface ObservedImage {
   readonly specHash: string;
   /** Config digest, hex; null while it is not loaded. */
   readonly imageId: string | null;
-  /** False when the source changed since it was loaded. */
+  /** False when somebody asked for it to be resolved anew. */
   readonly current: boolean;
 }
 

@@ -15,6 +15,7 @@ import type {
 } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { ContainerRecord, RecordedPort } from '../state/container-record.ts';
+import { ASKED_ANEW } from '../state/history/resource-store.ts';
 import { isUnknown } from '../state/restore.ts';
 import { publishedPorts } from './ops/endpoint.ts';
 import { imageIdOf } from './ops/image-of.ts';
@@ -96,11 +97,12 @@ function observedContainer(world: World, record: ContainerRecord, kernel: Observ
 
 function observedImages(world: World): Map<ResourceKey, ObservedImage> {
   return new Map(
-    world.resources.images().map(({ key, specHash, imageId }) => {
+    world.resources.images().map(({ key, specHash, imageId, sourceFingerprint }) => {
       const image = world.images.get(imageId);
       const complete = image !== undefined && (image.parent === '' || world.graph.exists(image.parent));
-      // A manifest pins the image it was applied with: a changed source counts at the next edit (DESIGN §13.6).
-      return [key, { key, specHash, imageId: complete ? imageId : null, current: true }];
+      // A manifest pins the image it was applied with: a changed source counts at the next edit or refresh (DESIGN §13.6).
+      const current = sourceFingerprint !== ASKED_ANEW;
+      return [key, { key, specHash, imageId: complete ? imageId : null, current }];
     }),
   );
 }

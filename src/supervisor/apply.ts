@@ -1,6 +1,13 @@
 /** apply, delete and load as streams of events. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ApplyEvent, IssueView, ManifestInput, RemoveRequest, RollbackOptions } from '../api/supervisor.ts';
+import type {
+  ApplyEvent,
+  ApplyOptions,
+  IssueView,
+  ManifestInput,
+  RemoveRequest,
+  RollbackOptions,
+} from '../api/supervisor.ts';
 import type { DesiredState } from '../model/desired.ts';
 import { TsdError } from '../model/errors.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
@@ -16,8 +23,9 @@ export interface ApplyParts {
   readonly world: World;
   readonly sources: Sources;
   readonly events: SupervisorEventBus;
-  readonly loop: LoopState;
-  planFor(desired: DesiredState): Plan;
+  readonly loop: LoopState & { enqueue(keys: Iterable<ResourceKey>): void };
+  /** @param anew images that are looked at as if they were asked for anew. */
+  planFor(desired: DesiredState, anew?: readonly ResourceKey[]): Plan;
   viewInput(): ViewInput;
 }
 
@@ -56,10 +64,15 @@ type Readiness =
   | { readonly state: 'waiting'; readonly resource: string; readonly message: string }
   | { readonly state: 'failed'; readonly resource: string; readonly message: string };
 
+function hasImage({ observed }: ViewInput, key: ResourceKey): boolean {
+  const image = observed.images.get(key);
+  return image?.current === true && image.imageId !== null;
+}
+
 function prerequisite(parts: ApplyParts, input: ViewInput, key: ResourceKey): Readiness {
   const { kind } = parseKey(key);
   const present =
-    (kind === 'image' && input.observed.images.get(key)?.imageId != null) ||
+    (kind === 'image' && hasImage(input, key)) ||
     (kind === 'volume' && input.observed.volumes.get(key)?.released === false) ||
     (kind === 'network' && input.observed.networks.get(key)?.healthy === true);
   if (present && !parts.loop.inFlight(key)) return { state: 'ready' };
@@ -69,6 +82,13 @@ function prerequisite(parts: ApplyParts, input: ViewInput, key: ResourceKey): Re
     resource: key,
     message: hold?.message ?? 'not ready yet',
   };
+}
+
+/** False while a container runs the image that its declaration meant before. */
+function isOfItsImage({ desired, observed }: ViewInput, key: ResourceKey): boolean {
+  const image = desired.resources.get(key)?.references.image ?? null;
+  const wanted = image === null ? null : (observed.images.get(image)?.imageId ?? null);
+  return wanted === null || observed.containers.get(key)?.imageId === wanted;
 }
 
 /** Whether everything of some apps is as declared: containers ready, everything else there, the removed gone. */
@@ -85,7 +105,7 @@ function readiness(parts: ApplyParts, apps: ReadonlySet<string>): Readiness {
     if (!apps.has(view.app)) continue;
     const key: ResourceKey = `container/${view.app}/${view.name}`;
     const declared = input.desired.resources.get(key);
-    const current = input.observed.containers.get(key)?.specHash === declared?.specHash;
+    const current = input.observed.containers.get(key)?.specHash === declared?.specHash && isOfItsImage(input, key);
     const message = view.message === '' ? view.phase : view.message;
     if (!declared || parts.loop.inFlight(key)) waiting.push({ state: 'waiting', resource: key, message });
     else if (view.ready && current) continue;
@@ -142,13 +162,15 @@ interface Change {
   /** Problems that forbid it. */
   readonly issues: readonly IssueView[];
   readonly apps: ReadonlySet<string>;
+  /** Images to be resolved anew. */
+  readonly anew: readonly ResourceKey[];
   /** Makes it, all or nothing. Returns problems that were not there before. */
   readonly make: () => readonly IssueView[];
 }
 
 async function* takeOver(
   parts: ApplyParts,
-  { preview, issues, apps, make }: Change,
+  { preview, issues, apps, anew, make }: Change,
   options: { readonly dryRun: boolean; readonly waitMs: number | null },
   signal?: AbortSignal,
 ): AsyncGenerator<ApplyEvent> {
@@ -157,7 +179,7 @@ async function* takeOver(
     yield { type: 'rejected', issues };
     return;
   }
-  const view = planView(planOfApps(parts.planFor(preview), apps), []);
+  const view = planView(planOfApps(parts.planFor(preview, anew), apps), []);
   if (options.dryRun) {
     yield { type: 'accepted', generation: sources.generation, plan: view };
     return;
@@ -169,6 +191,8 @@ async function* takeOver(
       yield { type: 'rejected', issues: rejected };
       return;
     }
+    parts.world.resources.askAnew(anew);
+    parts.loop.enqueue(anew);
     yield { type: 'accepted', generation: sources.generation, plan: view };
     if (options.waitMs !== null) yield* waitUntilReady(parts, apps, feed, options.waitMs, signal);
   } finally {
@@ -179,15 +203,18 @@ async function* takeOver(
 export function apply(
   parts: ApplyParts,
   inputs: readonly ManifestInput[],
-  options: { readonly dryRun: boolean; readonly waitMs: number | null },
+  { refresh = false, ...options }: ApplyOptions,
   signal?: AbortSignal,
 ): AsyncGenerator<ApplyEvent> {
   const { sources } = parts;
   const preview = sources.preview(inputs);
+  const apps = sources.inputApps(inputs, preview);
+  const images = [...preview.state.resources.values()].filter(({ kind, app }) => kind === 'image' && apps.has(app));
   const change: Change = {
     preview: preview.state,
     issues: sources.inputIssues(inputs, preview),
-    apps: sources.inputApps(inputs, preview),
+    apps,
+    anew: refresh ? images.map(({ key }) => key) : [],
     make: () => sources.apply(inputs),
   };
   return takeOver(parts, change, options, signal);
@@ -206,6 +233,7 @@ export function rollback(
     preview: preview.state,
     issues: sources.newIssues(preview),
     apps: new Set(diffStates(sources.state, preview.state).map(({ resource }) => appOf(resource))),
+    anew: [],
     make: () => sources.rollback(generation, hold),
   };
   return takeOver(parts, change, options, signal);

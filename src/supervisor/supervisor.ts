@@ -3,6 +3,7 @@ import { cpus, release, totalmem } from 'node:os';
 import type { EventOptions, EventView, HistoryView, WhyView } from '../api/explain-views.ts';
 import type {
   ApplyEvent,
+  ApplyOptions,
   DescribeView,
   DiffView,
   DoctorCheck,
@@ -131,11 +132,7 @@ export class Supervisor implements SupervisorApi {
     };
   }
 
-  apply(
-    inputs: readonly ManifestInput[],
-    options: { dryRun: boolean; waitMs: number | null },
-    signal?: AbortSignal,
-  ): AsyncIterable<ApplyEvent> {
+  apply(inputs: readonly ManifestInput[], options: ApplyOptions, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
     return apply(this.#applyParts(), inputs, options, signal);
   }
 
@@ -277,7 +274,7 @@ export class Supervisor implements SupervisorApi {
   #applyParts() {
     return {
       ...this.#parts,
-      planFor: (desired: DesiredState) => this.#planFor(desired),
+      planFor: (desired: DesiredState, anew?: readonly ResourceKey[]) => this.#planFor(desired, anew),
       viewInput: () => this.#viewInput(),
       issueView,
       waitUntilReady,
@@ -289,9 +286,15 @@ export class Supervisor implements SupervisorApi {
     return { world, desired: sources.state, observed: observe(world, new Set()), loop };
   }
 
-  #planFor(desired: DesiredState) {
+  #planFor(desired: DesiredState, anew: readonly ResourceKey[] = []) {
     const { world, seed } = this.#parts;
-    const observed = observe({ ...world, desired: () => desired }, null);
+    const now = observe({ ...world, desired: () => desired }, null);
+    const images = new Map(now.images);
+    for (const key of anew) {
+      const image = images.get(key);
+      if (image) images.set(key, { ...image, current: false });
+    }
+    const observed = { ...now, images };
     return plan({ desired, observed, now: world.clock.now(), seed, scope: null, busy: new Set() });
   }
 

@@ -90,6 +90,23 @@ describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED || busybox === null)(
       );
     });
 
+    test('apply --refresh takes the image that the tag means now, which an apply alone does not', async () => {
+      await server.start();
+      await server.fill('app:1', image('one'));
+      await supervisor.start();
+      const file = supervisor.file(
+        'app.yaml',
+        `containers:\n  web: { image: "${server.host}/app:1", command: ${FOREVER} }\n`,
+      );
+      await supervisor.ok('apply', '--wait=60s', '-f', file);
+      await server.fill('app:1', image('two'));
+      await supervisor.ok('apply', '--wait=60s', '-f', file);
+      expect(await supervisor.ok('exec', 'web', 'cat', '/marker')).toBe('one');
+      expect(await supervisor.ok('apply', '--dry-run', '--refresh', '-f', file)).toMatch(/load image.*asked for anew/);
+      await supervisor.ok('apply', '--wait=60s', '--refresh', '-f', file);
+      expect(await supervisor.ok('exec', 'web', 'cat', '/marker')).toBe('two');
+    });
+
     test('a pinned digest, a missing image and an unreachable registry say what is the matter', async () => {
       await server.start();
       await server.fill('app:1', image('one'));

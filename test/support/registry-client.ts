@@ -6,7 +6,7 @@ import { layerTar } from '../../src/images/export/layer-tar.ts';
 import type { ImageProgress, LoadedImage } from '../../src/images/image.ts';
 import { AuthFile, type Credentials } from '../../src/images/registry/auth-file.ts';
 import { type EndpointSettings, INSECURE_BY_DEFAULT } from '../../src/images/registry/endpoints.ts';
-import type { PushedImage } from '../../src/images/registry/push.ts';
+import type { PushedImage, PushProgress } from '../../src/images/registry/push.ts';
 import { Registry } from '../../src/images/registry/registry.ts';
 import { type ImageReference, parseImageReference } from '../../src/model/image-reference.ts';
 import { loadContext, temporaryDirectory } from './images.ts';
@@ -59,9 +59,15 @@ export class TestHost {
     return this.registry.pull(reference(name), { credentials, platform, signal }, this.context);
   }
 
-  push(image: LoadedImage, name: string, credentials: Credentials | null = null): Promise<string> {
+  /** @param events what is reported is added to it. */
+  push(
+    image: LoadedImage,
+    name: string,
+    credentials: Credentials | null = null,
+    events: PushProgress[] = [],
+  ): Promise<string> {
     const asked = { credentials, signal: new AbortController().signal };
-    return this.registry.push(this.pushed(image), reference(name), asked, () => {});
+    return this.registry.push(this.pushed(image), reference(name), asked, (event) => events.push(event));
   }
 
   pushed({ configJson, layers }: LoadedImage): PushedImage {

@@ -45,7 +45,7 @@ export interface RegistryConfig {
     readonly realm: string;
     readonly service: string;
     readonly issuer: string;
-    readonly rootcert: string;
+    readonly rootcertbundle: string;
   };
   /** Of 127.0.0.0/8. */
   readonly address?: string;

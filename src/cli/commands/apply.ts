@@ -9,6 +9,7 @@ import { manifestOptions, requireManifests, waitOption } from '../options.ts';
 interface ApplyOptions extends ManifestOptions {
   readonly wait?: number;
   readonly dryRun?: boolean;
+  readonly refresh?: boolean;
 }
 
 export function configure(command: Command, context: CliContext): void {
@@ -20,6 +21,7 @@ export function configure(command: Command, context: CliContext): void {
     examples: [
       ['tsdocker apply -f blog.yaml --wait', 'Apply a manifest and wait until everything of it is ready'],
       ['tsdocker apply -f ./apps --dry-run', 'Show what a directory of manifests would change'],
+      ['tsdocker apply -f blog.yaml --refresh --wait', 'Take the images that the tags mean today'],
       ['generate | tsdocker apply -f - --base-dir .', 'Apply from standard input; paths in it start here'],
     ],
     exitCodes: [
@@ -30,6 +32,7 @@ export function configure(command: Command, context: CliContext): void {
   manifestOptions(command, 'manifests to apply');
   command.addOption(waitOption('return when everything is ready'));
   command.option('--dry-run', 'print the plan and change nothing');
+  command.option('--refresh', 'ask registries and files anew which images are meant, also where nothing was edited');
   command.action(context.action((options: ApplyOptions) => run(context, options)));
 }
 
@@ -38,5 +41,6 @@ async function run(context: CliContext, options: ApplyOptions): Promise<number> 
   await warnOfImports(context, inputs);
   const client = await context.client();
   const how = { dryRun: options.dryRun === true, waitMs: options.wait ?? null };
-  return followChange(context, client.apply(inputs, how), how);
+  const refresh = options.refresh === true && { refresh: true };
+  return followChange(context, client.apply(inputs, { ...how, ...refresh }), how);
 }

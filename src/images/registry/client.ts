@@ -1,10 +1,18 @@
 /** Requests to one endpoint of a registry: authentication and redirects. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { TsdError } from '../../model/errors.ts';
 import { answerError, lying } from './answers.ts';
 import { basicAuthorization, type Credentials } from './auth-file.ts';
 import { parseChallenges } from './challenge.ts';
 import { type Endpoint, type EndpointSettings, tlsSettings } from './endpoints.ts';
-import { HttpConnections, type HttpRequest, type HttpResponse, type HttpTimeouts, readAnswer } from './http.ts';
+import {
+  connectionError,
+  HttpConnections,
+  type HttpRequest,
+  type HttpResponse,
+  type HttpTimeouts,
+  readAnswer,
+} from './http.ts';
 import { fetchToken } from './token.ts';
 
 export interface ClientOptions {
@@ -12,6 +20,8 @@ export interface ClientOptions {
   readonly settings: EndpointSettings;
   readonly timeouts: HttpTimeouts;
   readonly credentials: Credentials | null;
+  /** Wait before a small document is asked for again; it doubles with each further try. */
+  readonly retryDelayMs: number;
   /** Calls off all requests. */
   readonly signal: AbortSignal;
 }
@@ -31,6 +41,10 @@ const MAX_REDIRECTS = 5;
 const REDIRECTS = [301, 302, 303, 307, 308];
 /** Once with what is known, once with what the challenge asks for, once more when a token has just run out. */
 const MAX_ATTEMPTS = 3;
+/** Answers of a server that is busy or being restarted; what it says about a document may be another thing in a moment. */
+const MOMENTARY = [408, 429, 500, 502, 503, 504];
+/** The longest a server may ask us to wait. */
+const MAX_RETRY_AFTER_MS = 30_000;
 
 export class RegistryClient {
   readonly endpoint: Endpoint;
@@ -69,13 +83,27 @@ export class RegistryClient {
     throw await answerError(response, request.what, this.signal);
   }
 
-  /** A small answer as a whole. */
+  /** A small answer as a whole. A server that fails for the moment is asked again. */
   async read(
     max: number,
     request: ApiRequest,
   ): Promise<{ readonly bytes: Buffer; readonly headers: HttpResponse['headers'] }> {
-    const response = await this.expect([200], request);
-    return { bytes: await readAnswer(response, max, this.signal), headers: response.headers };
+    const { retryDelayMs } = this.#options;
+    for (let attempt = 1; ; attempt++) {
+      const response = await this.send(request);
+      // There is another endpoint after a mirror.
+      const last = attempt === MAX_ATTEMPTS || this.endpoint.mirror;
+      if (response.status === 200) {
+        return { bytes: await readAnswer(response, max, this.signal), headers: response.headers };
+      }
+      if (last || !MOMENTARY.includes(response.status)) throw await answerError(response, request.what, this.signal);
+      response.body.destroy();
+      const asked = Number(response.headers['retry-after'] ?? 0) * 1000 || 0;
+      const wait = Math.min(MAX_RETRY_AFTER_MS, Math.max(asked, retryDelayMs * 2 ** (attempt - 1)));
+      await delay(wait, undefined, { signal: this.signal }).catch((thrown: unknown) => {
+        throw connectionError(response.url, thrown, this.signal);
+      });
+    }
   }
 
   /** Asks whether a registry of this protocol is there at all, and logs in where it wants that. */

@@ -70,6 +70,7 @@ async function fetchLayers(
     const download = queue.add(() => blobs.fetch(blob.digest, () => downloadBlob(client, repository, blob, options)), {
       signal: client.signal,
     });
+    blobs.hold(blob.digest);
     // A failure is looked at where the layer is unpacked.
     download.catch(() => {});
     downloads.set(blob.digest, download);

@@ -144,13 +144,13 @@ export class Registry {
     work: (client: RegistryClient) => Promise<T>,
     onFailure: (error: TsdError) => void = () => {},
   ): Promise<T> {
-    const { settings, logins, timeouts = TIMEOUTS } = this.#options;
+    const { settings, logins, timeouts = TIMEOUTS, retryDelayMs = RETRY_DELAY_MS } = this.#options;
     const endpoints = await endpointsOf(registry, settings, forPull);
     const own = credentials ?? (await logins.get(registry));
     for (const [index, endpoint] of endpoints.entries()) {
       // A mirror is another party: it never sees the login of the registry it stands for.
       const login = endpoint.mirror ? await logins.get(endpoint.base.host) : own;
-      const client = new RegistryClient({ endpoint, settings, timeouts, credentials: login, signal });
+      const client = new RegistryClient({ endpoint, settings, timeouts, retryDelayMs, credentials: login, signal });
       try {
         return await work(client);
       } catch (thrown) {

@@ -2,10 +2,12 @@ import type { ImageSource } from '../../images/image.ts';
 import { loadImage, sourceFingerprint } from '../../images/load-image.ts';
 import { toTsdError } from '../../model/errors.ts';
 import type { ImageConfig, ImageSpec } from '../../model/kinds/image.ts';
+import type { ResourceKey } from '../../model/resource.ts';
+import { ASKED_ANEW } from '../../state/history/resource-store.ts';
 import type { ImageName } from '../../state/image-names.ts';
 import type { OpOf } from '../op.ts';
 import { imageName, loadContext, type ProgressSink, recordImage } from './image.ts';
-import { resolvePull } from './image-pull.ts';
+import { type PullSource, resolvePull } from './image-pull.ts';
 import { desiredOf, type World } from './world.ts';
 
 /** Where an image comes from that is made of files of this host. */
@@ -51,12 +53,19 @@ async function loadAndName(world: World, op: OpOf<'image.load'>, progress: Progr
     const { source, config } = desired.spec;
     const found =
       source.type === 'pull'
-        ? { imageId: await resolvePull(world, source, progress), sourceFingerprint: '' }
+        ? { imageId: await resolvePull(world, currentSource(world, op.key, source), progress), sourceFingerprint: '' }
         : await loadFiles(world, imageName(desired), imageSource(source, config), progress);
     world.resources.setImage({ key: op.key, specHash: desired.specHash, ...found });
   } catch (error) {
     throw toTsdError(error).withContext({ key: op.key, source: desired.source });
   }
+}
+
+/** One that was asked for anew is looked for at its registry, except where the manifest forbids that. */
+function currentSource(world: World, key: ResourceKey, source: PullSource): PullSource {
+  const binding = world.resources.images().find((image) => image.key === key);
+  const anew = binding?.sourceFingerprint === ASKED_ANEW && source.policy !== 'never';
+  return anew ? { ...source, policy: 'always' } : source;
 }
 
 async function loadFiles(world: World, name: ImageName, source: ImageSource, progress: ProgressSink) {

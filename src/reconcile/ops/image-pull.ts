@@ -7,7 +7,7 @@ import type { ImageRecord } from '../../state/image-record.ts';
 import { loadContext, type ProgressSink, recordImage } from './image.ts';
 import type { World } from './world.ts';
 
-type PullSource = Extract<ImageSource, { type: 'pull' }>;
+export type PullSource = Extract<ImageSource, { type: 'pull' }>;
 
 /** @throws TSD_BAD_REQUEST with what is wrong with the name. */
 export function imageReference(text: string): ImageReference {

@@ -33,7 +33,7 @@ function imageCause(pass: Pass, desired: Desired<'image'>): Cause | null {
   if (!observed) return declared(desired);
   if (observed.specHash !== desired.specHash) return redeclared(desired, FOLLOW);
   if (observed.imageId === null) return because('missing', 'the image is not loaded');
-  return observed.current ? null : because('source-changed', `its source changed${FOLLOW}`);
+  return observed.current ? null : because('requested', `asked for anew${FOLLOW}`);
 }
 
 export function planImages(pass: Pass): void {

@@ -25,6 +25,9 @@ export interface ImageBinding {
   readonly sourceFingerprint: string;
 }
 
+/** Source fingerprint of a binding that is to be resolved anew, whatever its policy says. */
+export const ASKED_ANEW = 'asked-anew';
+
 /** Declared networks and images: what Docker's layout has no place for. All changes are durable. */
 export class ResourceStore {
   readonly #history: HistoryDatabase;
@@ -65,6 +68,14 @@ export class ResourceStore {
         .prepare('INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?)')
         .run(key, specHash, imageId, sourceFingerprint),
     );
+  }
+
+  /** Has declared images resolved anew; those that were never resolved are so anyway. */
+  askAnew(keys: readonly ResourceKey[]): void {
+    this.#history.durable(() => {
+      const update = this.#history.prepare('UPDATE images SET source_fingerprint = ? WHERE key = ?');
+      for (const key of keys) update.run(ASKED_ANEW, key);
+    });
   }
 
   removeImage(key: ResourceKey): void {

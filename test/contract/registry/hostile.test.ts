@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeRegistry } from '../../support/fake-registry.ts';
 import { sha256, tarOf } from '../../support/images.ts';
 import { TestHost } from '../../support/registry-client.ts';
+import { until } from '../../support/wait.ts';
 
 const layer = tarOf({ path: 'file', content: randomBytes(400_000) });
 const LOGIN = { type: 'password', username: 'me', password: 'secret' } as const;
@@ -213,6 +214,43 @@ describe('a download that breaks off', () => {
     }
   });
 
+  it('is shared by two images, and goes with the last that needs it', async () => {
+    const other = tarOf({ path: 'other', content: randomBytes(400_000) });
+    const late = server.add('late:1', { layers: [other, layer] });
+    let go = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    server.intercept = ({ url }, response) => {
+      const path = `/v2/late/blobs/${late}`;
+      if (url !== path) return false;
+      void held.then(() => response.end(server.documents.get(path)?.body));
+      return true;
+    };
+    const waiting = host.pull(`${server.host}/late:1`);
+    const digest = blob.slice('sha256:'.length);
+    await until('the shared layer', async () =>
+      host.events.some((event) => event.type === 'download' && event.digest === digest && event.bytes === event.total),
+    );
+    await pull();
+    go();
+    expect((await waiting).layers).toHaveLength(2);
+    expect(parts()).toEqual([]);
+  });
+
+  it('begins after a registry that was busy for a moment', async () => {
+    let busy = 2;
+    server.intercept = ({ url = '' }, response) => {
+      if (!url.includes('/manifests/') || busy-- <= 0) return false;
+      response.writeHead(503, { 'retry-after': '0' }).end();
+      return true;
+    };
+    expect((await pull()).layers).toHaveLength(1);
+    busy = 99;
+    await expect(pull()).rejects.toThrow(/answers 503/);
+    expect(busy).toBe(96);
+  });
+
   it('can be called off; others who wait for it get it', async () => {
     let go = (): void => {};
     const held = new Promise<void>((resolve) => {
@@ -298,6 +336,44 @@ describe('logins', () => {
     } finally {
       process.env.PATH = PATH;
     }
+  });
+});
+
+describe('a push', () => {
+  it('is refused while another one of the same name is under way, and a pull waits for it', async () => {
+    const image = await pull();
+    let go = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    let asked = (): void => {};
+    const reached = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    server.intercept = ({ method, url }, response) => {
+      if (method === 'HEAD') response.writeHead(200).end();
+      else if (method !== 'PUT' || url !== '/v2/app/manifests/1') return false;
+      else {
+        asked();
+        void held.then(() => response.writeHead(201).end());
+      }
+      return true;
+    };
+    const name = `${server.host}/app:1`;
+    const first = host.push(image, name);
+    await reached;
+    await expect(host.push(image, name)).rejects.toMatchObject({
+      class: 'conflict',
+      message: `push ${name} is already in progress`,
+    });
+    const second = pull();
+    expect(host.events.at(-1)).toEqual({
+      type: 'reading',
+      what: `Repository ${name} already being pushed by another client. Waiting.`,
+    });
+    go();
+    await first;
+    expect((await second).id).toBe(image.id);
   });
 });
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { PushProgress } from '../../../src/images/registry/push.ts';
 import { ociLayout, sha256, tarOf, writeFiles } from '../../support/images.ts';
 import {
   makeCertificates,
@@ -11,6 +12,7 @@ import {
   skopeo,
 } from '../../support/registry.ts';
 import { reference, TestHost } from '../../support/registry-client.ts';
+import { TokenServer } from '../../support/token-server.ts';
 
 const layers = [
   tarOf({ path: 'bin', type: 'directory' }, { path: 'bin/app', content: randomBytes(300_000) }),
@@ -201,6 +203,58 @@ describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED)('docker-registry (need
       expect(await host.push(image, `${second.host}/far/app:1`)).toMatch(/^sha256:/);
     } finally {
       await second.stop();
+    }
+  });
+
+  it('asks its token server for what is needed: nothing to pull what is public, a login to push', async () => {
+    const made = makeCertificates(join(server.directory, 'certs'));
+    const tokens = await new TokenServer({ ...made, ...LOGIN }).start();
+    const login = { type: 'password', ...LOGIN } as const;
+    try {
+      await server.start({ token: tokens.config });
+      await server.fill('public/app:1', { layers }, `--dest-creds=${LOGIN.username}:${LOGIN.password}`);
+      const image = await host.pull(`${server.host}/public/app:1`);
+      await expect(host.push(image, `${server.host}/own/app:1`)).rejects.toMatchObject({ code: 'TSD_REGISTRY_DENIED' });
+      const wrong = { ...login, password: 'x' };
+      await expect(host.push(image, `${server.host}/own/app:1`, wrong)).rejects.toMatchObject({ class: 'denied' });
+      const events: PushProgress[] = [];
+      const digest = await host.push(image, `${server.host}/own/app:1`, login, events);
+      expect(events.map(({ stage }) => stage)).toEqual(['mounted', 'mounted']);
+      expect(tokens.asked).toContainEqual(['repository:own/app:pull,push', 'repository:public/app:pull']);
+      await expect(host.pull(`${server.host}/own/app@${digest}`)).rejects.toMatchObject({ class: 'denied' });
+      expect((await host.pull(`${server.host}/own/app:1@${digest}`, { credentials: login })).id).toBe(image.id);
+      const asked = { credentials: login, signal: new AbortController().signal };
+      expect(await host.registry.search(server.host, 'own', asked)).toMatchObject([{ name: 'own/app' }]);
+    } finally {
+      await tokens.stop();
+    }
+  });
+
+  it('gets a layer from another of its repositories without a transfer', async () => {
+    await server.start();
+    await server.fill('app:1', { layers });
+    const image = await host.pull(`${server.host}/app:1`);
+    const stages = async (name: string): Promise<string[]> => {
+      const events: PushProgress[] = [];
+      await host.push(image, `${server.host}/${name}`, null, events);
+      return events.map(({ stage }) => stage);
+    };
+    expect(await stages('other/app:1')).toEqual(['mounted', 'mounted']);
+    expect(await stages('other/app:2')).toEqual(['exists', 'exists']);
+  });
+
+  it('is trusted without a certificate where an address range says so, and nowhere else', async () => {
+    const made = makeCertificates(join(server.directory, 'certs'));
+    await server.start({ tls: { cert: made.cert, key: made.key }, address: '127.0.0.2' });
+    await server.fill('app:1', { layers });
+    const strict = new TestHost({ insecure: ['127.0.0.3/32', '10.0.0.0/8'] });
+    const lax = new TestHost({ insecure: ['127.0.0.2/31'] });
+    const named = new TestHost({ insecure: [server.host] });
+    try {
+      await expect(strict.pull(`${server.host}/app:1`)).rejects.toMatchObject({ class: 'denied' });
+      for (const trusting of [lax, named]) expect((await trusting.pull(`${server.host}/app:1`)).layers).toHaveLength(2);
+    } finally {
+      for (const used of [strict, lax, named]) used.remove();
     }
   });
 });

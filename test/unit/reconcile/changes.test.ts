@@ -88,7 +88,7 @@ describe('images', () => {
     const image = host.images.get('image/blog/app');
     if (image) host.images.set(image.key, { ...image, current: false });
     expect(textOn(host, declare(web({})))).toMatchInlineSnapshot(
-      `"load image/blog/app — its source changed; its containers are made anew after it, if its content is another"`,
+      `"load image/blog/app — asked for anew; its containers are made anew after it, if its content is another"`,
     );
   });
 
