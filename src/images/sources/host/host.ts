@@ -15,6 +15,7 @@ import type { ImageSource, LoadContext, LoadedImage } from '../../image.ts';
 import { sha256Hex } from '../../image-config.ts';
 import { loadMadeLayer } from '../../made-layer.ts';
 import { readElf } from './elf.ts';
+import { externalModules } from './external-modules.ts';
 import { HostTree } from './host-tree.ts';
 import { LibraryFinder, type LoadedObject, loaderDirectoryOf, rpathOf } from './libraries.ts';
 import { accountsNamed, selectAccounts, withoutMembers } from './user-database.ts';
@@ -93,7 +94,7 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** Adds loaders, libraries and script interpreters until nothing new is needed. */
+/** Adds loaders, libraries, script interpreters and Node's own modules until nothing new is needed. */
 function addDependencies(tree: HostTree): void {
   const finder = new LibraryFinder();
   const inherited = new Map<string, readonly string[]>();
@@ -103,6 +104,7 @@ function addDependencies(tree: HostTree): void {
       for (const interpreter of scriptInterpreters(path)) tree.add(interpreter);
       const elf = mayBeElf(path) ? readElf(path) : null;
       if (elf === null) continue;
+      for (const module of externalModules(path)) tree.add(module);
       if (elf.interpreter !== null) {
         tree.add(elf.interpreter);
         loaderDirectory = loaderDirectoryOf(elf.interpreter);
