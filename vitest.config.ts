@@ -15,7 +15,7 @@ const level = (name: string, timeoutMs: number, parallel: boolean) => ({
 export default defineConfig({
   test: {
     projects: [
-      level('unit', 5_000, true),
+      level('unit', 30_000, true),
       level('simulation', 600_000, false),
       level('contract', 60_000, false),
       level('integration', 120_000, false),
