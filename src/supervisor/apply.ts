@@ -1,20 +1,12 @@
-/** apply, delete and load as streams of events. */
+/** Changes of what is wanted, as streams of events. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type {
-  ApplyEvent,
-  ApplyOptions,
-  IssueView,
-  ManifestInput,
-  RemoveRequest,
-  RollbackOptions,
-} from '../api/supervisor.ts';
+import type { ApplyEvent, ApplyOptions, IssueView, ManifestInput, RollbackOptions } from '../api/supervisor.ts';
 import type { DesiredState } from '../model/desired.ts';
 import { TsdError } from '../model/errors.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
 import type { Plan } from '../reconcile/op.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { SupervisorEventBus } from './events.ts';
-import { type Nameable, resolveName } from './names.ts';
 import { diffStates, planOfApps, planView } from './plan-views.ts';
 import type { Sources } from './sources.ts';
 import { containerViews, type LoopState, type ViewInput } from './views.ts';
@@ -117,7 +109,7 @@ function readiness(parts: ApplyParts, apps: ReadonlySet<string>): Readiness {
 }
 
 /** Streams progress until the apps are ready, one of them cannot become so, or the time is over. */
-export async function* waitUntilReady(
+async function* waitUntilReady(
   parts: ApplyParts,
   apps: ReadonlySet<string>,
   feed: OpFeed,
@@ -168,7 +160,8 @@ interface Change {
   readonly make: () => readonly IssueView[];
 }
 
-async function* takeOver(
+/** Makes a change unless issues forbid it, tells its plan, and waits for it where that is asked for. */
+export async function* takeOver(
   parts: ApplyParts,
   { preview, issues, apps, anew, make }: Change,
   options: { readonly dryRun: boolean; readonly waitMs: number | null },
@@ -237,54 +230,4 @@ export function rollback(
     make: () => sources.rollback(generation, hold),
   };
   return takeOver(parts, change, options, signal);
-}
-
-function originsToRemove(parts: ApplyParts, request: RemoveRequest, nameables: readonly Nameable[]): readonly string[] {
-  const { sources } = parts;
-  if (request.all) return sources.appliedOrigins();
-  const applied = new Set(sources.appliedOrigins());
-  const origins = new Set<string>();
-  for (const { file } of request.files) {
-    if (!applied.has(file))
-      throw new TsdError('TSD_NO_SUCH_RESOURCE', `${file} was not applied`, {
-        hint: '`tsdocker get manifests` lists what was.',
-      });
-    origins.add(file);
-  }
-  for (const { kind, name } of request.resources) {
-    const key = resolveName(kind, name, nameables);
-    const owner = sources.sourceOfApp(parseKey(key).app);
-    const place = sources.state.resources.get(key)?.source;
-    const where = place ? `${place.file}:${place.line}:${place.column}` : (owner?.origin ?? 'nothing');
-    throw new TsdError('TSD_OWNED_BY_MANIFEST', `${key} is declared at ${where}`, {
-      key,
-      source: place,
-      hint:
-        owner?.kind === 'watched'
-          ? `Remove it from ${owner.origin}.`
-          : `Remove it from ${owner?.origin} and apply that again, or delete the whole: tsdocker delete -f ${owner?.origin}`,
-    });
-  }
-  return [...origins];
-}
-
-export async function* remove(
-  parts: ApplyParts,
-  request: RemoveRequest,
-  nameables: readonly Nameable[],
-  signal?: AbortSignal,
-): AsyncGenerator<ApplyEvent> {
-  const { sources } = parts;
-  const origins = originsToRemove(parts, request, nameables);
-  const gone = new Set(origins);
-  const apps = new Set(sources.views().flatMap(({ file, app }) => (gone.has(file) && app !== null ? [app] : [])));
-  const feed = new OpFeed(parts.events, apps);
-  try {
-    sources.remove(origins);
-    const plan = planView(planOfApps(parts.planFor(sources.state), apps), []);
-    yield { type: 'accepted', generation: sources.generation, plan };
-    if (request.waitMs !== null) yield* waitUntilReady(parts, apps, feed, request.waitMs, signal);
-  } finally {
-    feed.close();
-  }
 }

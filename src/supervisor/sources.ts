@@ -140,9 +140,9 @@ export class Sources {
     return released;
   }
 
-  /** What the desired state would be with these manifests applied. */
-  preview(inputs: readonly ManifestInput[]): Resolution {
-    return this.#resolve(this.#all(this.#withInputs(inputs)), this.#pins, this.generation + 1);
+  /** What the desired state would be with these manifests applied, and those of some origins taken back. */
+  preview(inputs: readonly ManifestInput[], gone: readonly string[] = []): Resolution {
+    return this.#resolve(this.#all(this.#withInputs(inputs, gone)), this.#pins, this.generation + 1);
   }
 
   /**
@@ -202,8 +202,13 @@ export class Sources {
     return new Set(apps.filter((app) => app !== null));
   }
 
-  appliedOrigins(): readonly string[] {
-    return [...this.#applied.values()].map(({ origin }) => origin);
+  /** The applied manifests, by origin. */
+  applied(): ReadonlyMap<string, Source> {
+    return new Map([...this.#applied.values()].map((source) => [source.origin, source]));
+  }
+
+  isWatched(origin: string): boolean {
+    return this.#all().has(sourceId({ kind: 'watched', origin }));
   }
 
   /** Origin and kind of the manifest that declares an app. */
@@ -216,11 +221,10 @@ export class Sources {
     return null;
   }
 
-  /** Takes applied manifests away. */
-  remove(origins: readonly string[]): void {
-    const gone = new Set(origins);
-    this.#applied = new Map([...this.#applied].filter(([, { origin }]) => !gone.has(origin)));
-    this.#adopt(`deleted ${origins.join(', ')}`);
+  /** Takes applied manifests away, and puts others in the place of those from which only a part goes. */
+  remove(origins: readonly string[], inputs: readonly ManifestInput[], cause: string): void {
+    this.#applied = this.#withInputs(inputs, origins);
+    this.#adopt(cause);
   }
 
   views(): readonly ManifestView[] {
@@ -246,8 +250,8 @@ export class Sources {
     return this.#watched.has(watched) ? watched : sourceId({ kind: 'applied', origin: file });
   }
 
-  #withInputs(inputs: readonly ManifestInput[]): Map<string, Source> {
-    const applied = new Map(this.#applied);
+  #withInputs(inputs: readonly ManifestInput[], gone: readonly string[] = []): Map<string, Source> {
+    const applied = new Map([...this.#applied].filter(([, { origin }]) => !gone.includes(origin)));
     for (const { file, baseDir, text } of inputs) {
       const source: Source = { kind: 'applied', origin: file, baseDir, content: { ok: true, text } };
       applied.set(sourceId(source), source);

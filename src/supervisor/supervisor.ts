@@ -29,7 +29,7 @@ import type { World } from '../reconcile/ops/world.ts';
 import { plan } from '../reconcile/plan/plan.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { History } from '../state/history/history.ts';
-import { apply, remove, rollback, waitUntilReady } from './apply.ts';
+import { apply, rollback } from './apply.ts';
 import { ContainerCommands } from './container-commands.ts';
 import type { SupervisorEventBus } from './events.ts';
 import { eventViews, historyDiff, historyViews, watchList, why } from './explain.ts';
@@ -38,7 +38,8 @@ import { RegistryCommands } from './images/registry-commands.ts';
 import { readLog } from './log-reader.ts';
 import { type Nameable, resolveName } from './names.ts';
 import { diffStates, planOfApps, planView } from './plan-views.ts';
-import { issueView, type Sources } from './sources.ts';
+import { remove } from './remove.ts';
+import type { Sources } from './sources.ts';
 import type { Timeline } from './timeline.ts';
 import { containerViews, imageViews, type LoopState, networkViews, type ViewInput, volumeViews } from './views.ts';
 
@@ -276,8 +277,6 @@ export class Supervisor implements SupervisorApi {
       ...this.#parts,
       planFor: (desired: DesiredState, anew?: readonly ResourceKey[]) => this.#planFor(desired, anew),
       viewInput: () => this.#viewInput(),
-      issueView,
-      waitUntilReady,
     };
   }
 

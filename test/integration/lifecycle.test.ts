@@ -114,3 +114,42 @@ describe('apply', () => {
     expect(readdirSync(join(supervisor.root, 'containers'))).toEqual([]);
   });
 });
+
+const QUICK = `command: ${FOREVER}, stopTimeout: 1s`;
+
+describe('delete', () => {
+  test('of one resource leaves the rest of its manifest as it is, over a restart too', async () => {
+    const text = `${BUSYBOX_IMAGE}containers:\n  gone: { image: busybox, ${QUICK} }\n  stays: { image: busybox, ${QUICK} }\n  user: { image: busybox, ${QUICK}, links: [stays] }\n`;
+    const file = supervisor.file('app.yaml', text);
+    await supervisor.ok('apply', '--wait=30s', '-f', file);
+    const stays = await supervisor.container('stays');
+    await supervisor.ok('delete', '--wait=30s', 'container/app/gone');
+    expect((await supervisor.containers()).map(({ name }) => name)).toEqual(['stays', 'user']);
+    await supervisor.crash();
+    await supervisor.start();
+    expect(await supervisor.container('gone')).toBeUndefined();
+    expect(await supervisor.waitFor('stays', 'adopted', ({ ready }) => ready)).toMatchObject({
+      pid: stays?.pid,
+      source: stays?.source,
+    });
+    const linked = await supervisor.cli('delete', 'stays');
+    expect(linked.status).toBe(1);
+    expect(linked.stderr).toContain(`${file}:6:`);
+    expect((await supervisor.container('stays'))?.pid).toBe(stays?.pid);
+  });
+
+  test('of what the watched directory declares names the file', async () => {
+    const file = supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, ${QUICK} }\n`);
+    await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    for (const [args, hint] of [
+      [['web'], `Remove it from ${file}.`],
+      [['-f', file], `rm ${file}`],
+    ] as const) {
+      const { status, stderr } = await supervisor.cli('delete', ...args);
+      expect(status).toBe(1);
+      expect(stderr).toContain(file);
+      expect(stderr).toContain(hint);
+    }
+    expect(await supervisor.container('web')).toMatchObject({ phase: 'Running' });
+  });
+});

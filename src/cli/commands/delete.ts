@@ -16,6 +16,7 @@ export function configure(command: Command, context: CliContext): void {
     description:
       'Takes back applied manifests, or single resources by name, and removes their containers and networks.\n\n' +
       'Volumes are kept unless their manifest says `onRemove: delete`; even then data waits for `tsdocker approve`. ' +
+      'A single resource goes out of the manifest as it was applied; applying the file again brings it back. ' +
       'What a file of the watched directory declares cannot be deleted here: edit or remove that file.',
     examples: [
       ['tsdocker delete -f blog.yaml', 'Take back what was applied from this file'],
