@@ -17,7 +17,7 @@ import type { ResourceKey } from '../model/resource.ts';
 import type { ContainerRecord, RecordedPort } from '../state/container-record.ts';
 import { ASKED_ANEW } from '../state/history/resource-store.ts';
 import { isUnknown } from '../state/restore.ts';
-import { publishedPorts } from './ops/endpoint.ts';
+import { declaredPorts } from './ops/endpoint.ts';
 import { imageIdOf } from './ops/image-of.ts';
 import { networkConfig } from './ops/network-config.ts';
 import type { World } from './ops/world.ts';
@@ -187,7 +187,7 @@ function obstacle(world: World, desired: Desired<'container'>, record: Container
     );
   }
   const held = new Set(record?.network?.ports.map(portName));
-  for (const [index, port] of publishedPorts(world, desired).entries()) {
+  for (const [index, port] of declaredPorts(world, desired)) {
     if (held.has(portName(port))) continue;
     try {
       world.network.checkPort(port);

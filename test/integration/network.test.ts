@@ -62,6 +62,40 @@ describe('published ports', () => {
   });
 });
 
+describe('what the supervisor picks', () => {
+  /** The first of the range that ports are picked from; somebody else's listener does as well. */
+  const FIRST_AUTO_PORT = 49153;
+
+  test('is a port that nobody has, and a plan picks none', async () => {
+    const foreign = createServer();
+    await new Promise<void>((done) => foreign.once('error', () => done()).listen(FIRST_AUTO_PORT, done));
+    const text = `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${httpServer('mine')}, ports: ["80"], stopTimeout: 1s }\n`;
+    const file = supervisor.file('app.yaml', text);
+    await supervisor.ok('apply', '--dry-run', '-f', file);
+    expect(await supervisor.ok('plan', '-o', 'json')).toContain('"ops": []');
+    await supervisor.ok('apply', '--wait=30s', '-f', file);
+    const [published = ''] = (await supervisor.container('web'))?.ports ?? [];
+    const [, port] = /^0\.0\.0\.0:(\d+)->80\/tcp$/.exec(published) ?? [];
+    expect(Number(port)).toBeGreaterThan(FIRST_AUTO_PORT);
+    expect(await until('an answer', () => get(Number(port)))).toBe('mine\n');
+    await new Promise((closed) => foreign.close(closed));
+  });
+
+  test('is an address that no manifest asks for', async () => {
+    supervisor.drop(
+      'app.yaml',
+      `${BUSYBOX_IMAGE}networks: { n: { subnet: ${supervisor.subnet.replace('232', '233')}.0/29 } }
+containers:
+  any: { image: busybox, command: ${FOREVER}, network: n, stopTimeout: 1s }
+  fixed: { image: busybox, command: ${FOREVER}, network: n, address: ${supervisor.subnet.replace('232', '233')}.2, links: [any], stopTimeout: 1s }
+`,
+    );
+    const fixed = await supervisor.waitFor('fixed', 'ready', ({ ready }) => ready);
+    expect(fixed.address).toMatch(/\.2$/);
+    expect((await supervisor.container('any'))?.address).toMatch(/\.3$/);
+  });
+});
+
 describe('links', () => {
   test('inject environment and hosts entries, and order the start', async () => {
     supervisor.drop(

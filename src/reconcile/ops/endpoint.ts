@@ -32,6 +32,21 @@ function prefixLength(subnet: string): number {
   return Number(subnet.slice(subnet.indexOf('/') + 1));
 }
 
+function declaredContainers(world: World): Desired<'container'>[] {
+  return [...world.desired().resources.values()].filter(
+    (desired) => desired.kind === 'container',
+  ) as Desired<'container'>[];
+}
+
+/** Fixed addresses of a network, of all containers but one. */
+function fixedAddresses(world: World, network: string, except: ResourceKey): Set<string> {
+  return new Set(
+    declaredContainers(world).flatMap(({ key, references, spec }) =>
+      spec.address !== null && references.network === network && key !== except ? [spec.address] : [],
+    ),
+  );
+}
+
 /** Leases an address, the same one as long as the container is declared. @throws TsdError TSD_ADDRESS_POOL_FULL. */
 export function leaseAddress(world: World, desired: Desired<'container'>, network: NetworkConfig): string {
   const fixed = network.key === world.defaultNetwork()?.key ? world.settings.fixedCidr : null;
@@ -42,32 +57,81 @@ export function leaseAddress(world: World, desired: Desired<'container'>, networ
     gateway: network.gateway,
     fixedCidr: fixed,
     requested: desired.spec.address,
+    reserved: () => fixedAddresses(world, network.key, desired.key),
   });
   if (address !== null) return address;
-  throw new TsdError(
-    'TSD_ADDRESS_POOL_FULL',
-    `no available ip addresses on network ${network.key} (${network.subnet})`,
-    {
-      key: desired.key,
-      source: desired.positions.network ?? desired.source,
-    },
+  const { address: fixedAddress } = desired.spec;
+  const message =
+    fixedAddress === null
+      ? `no available ip addresses on network ${network.key} (${network.subnet})`
+      : `ip already allocated: another container has ${fixedAddress} on network ${network.key}`;
+  throw new TsdError('TSD_ADDRESS_POOL_FULL', message, {
+    key: desired.key,
+    source: (fixedAddress === null ? desired.positions.network : desired.positions.address) ?? desired.source,
+  });
+}
+
+function isPortFree(world: World, port: PublishedPort): boolean {
+  try {
+    world.network.checkPort(port);
+    return true;
+  } catch (error) {
+    if (error instanceof TsdError && error.code === 'TSD_PORT_IN_USE') return false;
+    throw error;
+  }
+}
+
+function declaredHostPorts(world: World): Set<string> {
+  return new Set(
+    declaredContainers(world).flatMap(({ spec }) =>
+      spec.ports.map(({ hostPort, protocol }) => `${hostPort}/${protocol}`),
+    ),
   );
 }
 
+/** Whether a port may be picked: the container's already, or nobody's on this host and asked for by no manifest. */
+function pickable(world: World, desired: Desired<'container'>): (port: PublishedPort) => boolean {
+  const own = world.containers.byKey(desired.key)?.network?.ports ?? [];
+  let declared: Set<string> | null = null;
+  return (port) => {
+    const { hostIp, hostPort, protocol } = port;
+    if (own.some((held) => held.hostIp === hostIp && held.hostPort === hostPort && held.protocol === protocol)) {
+      return true;
+    }
+    declared ??= declaredHostPorts(world);
+    return !declared.has(`${hostPort}/${protocol}`) && isPortFree(world, port);
+  };
+}
+
 /** Host ports as declared; those left to us are leased. @throws TsdError TSD_PORT_IN_USE when none is free. */
-export function publishedPorts(world: World, desired: Desired<'container'>): readonly PublishedPort[] {
+function publishedPorts(world: World, desired: Desired<'container'>): readonly PublishedPort[] {
+  const mayPick = pickable(world, desired);
   return desired.spec.ports.map((port, index) => {
     const { containerPort, protocol } = port;
     const hostIp = port.hostIp ?? world.settings.defaultIp;
-    const hostPort = port.hostPort ?? world.leases.port({ owner: desired.key, hostIp, containerPort, protocol });
+    const request = { owner: desired.key, hostIp, containerPort, protocol };
+    const published = (hostPort: number): PublishedPort => ({ hostIp, hostPort, containerPort, protocol });
+    const hostPort = port.hostPort ?? world.leases.port(request, (candidate) => mayPick(published(candidate)));
     if (hostPort === null) {
       throw new TsdError('TSD_PORT_IN_USE', 'all ports are allocated', {
         key: desired.key,
         source: desired.positions[`ports.${index}`] ?? desired.source,
       });
     }
-    return { hostIp, hostPort, containerPort, protocol };
+    return published(hostPort);
   });
+}
+
+/** Host ports that a manifest names, with the index of its field. Those left to us are picked when they are needed. */
+export function declaredPorts(
+  world: World,
+  desired: Desired<'container'>,
+): readonly (readonly [number, PublishedPort])[] {
+  return desired.spec.ports.flatMap(({ hostIp, hostPort, containerPort, protocol }, index) =>
+    hostPort === null
+      ? []
+      : [[index, { hostIp: hostIp ?? world.settings.defaultIp, hostPort, containerPort, protocol }] as const],
+  );
 }
 
 /** Ports of linked containers, for networks whose containers do not talk to each other without a link. */

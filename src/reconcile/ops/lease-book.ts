@@ -12,6 +12,8 @@ export interface AddressRequest {
   readonly fixedCidr: string | null;
   /** Address the manifest asks for, or null for any. */
   readonly requested: string | null;
+  /** Addresses that other manifests ask for, whether they are up or not: none of them is picked. */
+  readonly reserved: () => ReadonlySet<string>;
 }
 
 export interface PortRequest {
@@ -20,6 +22,9 @@ export interface PortRequest {
   readonly containerPort: number;
   readonly protocol: Protocol;
 }
+
+/** Docker 1.4's number of attempts for a port that it picks itself (docker-1.4.md §5). */
+const PORT_ATTEMPTS = 10;
 
 /** Addresses of one network. */
 class NetworkLeases {
@@ -90,21 +95,30 @@ export class LeaseBook {
     return free;
   }
 
-  /** The host port picked for a container port, the same for as long as the lease is held; null when none is free. */
-  port(request: PortRequest): number | null {
+  /**
+   * The host port picked for a container port, the same for as long as the lease is held and the port is usable; null
+   * when none was found.
+   */
+  port(request: PortRequest, usable: (hostPort: number) => boolean): number | null {
     const key = portKey(request);
     const held = this.#ports.get(key);
-    if (held) return held.port;
+    if (held && usable(held.port)) return held.port;
     const { owner, hostIp, containerPort, protocol } = request;
-    const taken = [...this.#ports.values()].filter((lease) => lease.protocol === protocol).map(({ port }) => port);
-    const free = allocatePort(new Set(taken), this.#lastPort);
-    if (free === null) return null;
-    this.#ports.set(key, { owner, protocol, port: free });
-    this.#lastPort = free;
-    this.#unsaved.push(() =>
-      this.#store.leasePort({ container: owner, containerPort, protocol, hostIp, hostPort: free }),
-    );
-    return free;
+    const leases = [...this.#ports.values()].filter((lease) => lease.protocol === protocol);
+    const taken = new Set(leases.map(({ port }) => port));
+    for (let attempt = 0; attempt < PORT_ATTEMPTS; attempt++) {
+      const free = allocatePort(taken, this.#lastPort);
+      if (free === null) return null;
+      this.#lastPort = free;
+      taken.add(free);
+      if (!usable(free)) continue;
+      this.#ports.set(key, { owner, protocol, port: free });
+      this.#unsaved.push(() =>
+        this.#store.leasePort({ container: owner, containerPort, protocol, hostIp, hostPort: free }),
+      );
+      return free;
+    }
+    return null;
   }
 
   /** Writes the leases decided since the last call. */
@@ -132,8 +146,8 @@ export class LeaseBook {
     return new Set([...holders, ...[...this.#ports.values()].map(({ owner }) => owner)]);
   }
 
-  #allocate({ subnet, gateway, fixedCidr }: AddressRequest, leases: NetworkLeases): string | null {
-    return allocateAddress({ subnet, gateway, fixedCidr }, leases.taken, leases.last);
+  #allocate({ subnet, gateway, fixedCidr, reserved }: AddressRequest, leases: NetworkLeases): string | null {
+    return allocateAddress({ subnet, gateway, fixedCidr }, new Set([...leases.taken, ...reserved()]), leases.last);
   }
 
   #leasesOf(network: string): NetworkLeases {
