@@ -56,7 +56,6 @@ import { Supervisor } from './supervisor/supervisor.ts';
 import { Timeline } from './supervisor/timeline.ts';
 
 const SHIM_BINARY = fileURLToPath(new URL('../build/tsdocker-shim', import.meta.url));
-const LOG_LIMITS = { logMaxBytes: 10 * 1024 ** 2, logMaxFiles: 5 };
 /** Shared with Docker first, then our own. */
 const CERTIFICATE_DIRECTORIES = ['/etc/docker/certs.d', '/etc/tsdocker/certs.d'];
 /** Ops at the same time. Most of an op is waiting, for a disk or for a payload to end; none may keep others from it. */
@@ -208,7 +207,6 @@ function createWorld(
     settings: {
       dns: config.dns,
       dnsSearch: config.dnsSearch,
-      ...LOG_LIMITS,
       defaultIp: config.ip,
       mtu: config.mtu === 0 ? defaultMtu() : config.mtu,
       fixedCidr: config.fixedCidr,

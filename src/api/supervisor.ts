@@ -224,6 +224,8 @@ export interface LogOptions {
   readonly tail: number | null;
   /** Unix time in ms. */
   readonly sinceMs: number | null;
+  /** Unix time in ms: entries before it, and with `follow` the time to end at. */
+  readonly untilMs: number | null;
   readonly stdout: boolean;
   readonly stderr: boolean;
 }

@@ -33,7 +33,7 @@ export function sinceArgument(text: string): SinceForm {
   return { atMs: time };
 }
 
-/** Unix ms of `--since`; null without it. */
+/** Unix ms of `--since` or `--until`; null without it. */
 export function sinceMs(since: SinceForm | undefined, { streams }: CliContext): number | null {
   if (since === undefined) return null;
   return Math.max(0, 'atMs' in since ? since.atMs : streams.now() - since.agoMs);

@@ -35,7 +35,7 @@ import type { SupervisorEventBus } from './events.ts';
 import { eventViews, historyDiff, historyViews, watchList, why } from './explain.ts';
 import { ImageFiles } from './images/image-files.ts';
 import { RegistryCommands } from './images/registry-commands.ts';
-import { readLog } from './log-reader.ts';
+import { containerLogs } from './logs/container-logs.ts';
 import { type Nameable, resolveName } from './names.ts';
 import { diffStates, planOfApps, planView } from './plan-views.ts';
 import { remove } from './remove.ts';
@@ -237,16 +237,7 @@ export class Supervisor implements SupervisorApi {
   }
 
   logs(name: string, options: LogOptions, signal: AbortSignal = new AbortController().signal): AsyncIterable<LogEntry> {
-    const { id } = this.#container(name);
-    const { world } = this.#parts;
-    const finished = (): boolean => {
-      const record = world.containers.get(id);
-      if (!record) return true;
-      if (world.exec.running(id) || !record.owner) return false;
-      const hold = this.#parts.loop.hold(record.owner.key);
-      return hold?.reason === 'finished' || hold?.reason === 'stopped-by-user' || hold?.reason === 'failed';
-    };
-    return readLog(world.containers.logPath(id), options, finished, signal);
+    return containerLogs(this.#parts, this.#container(name), options, signal);
   }
 
   async exec(name: string, request: ExecRequest): Promise<StdioSession> {

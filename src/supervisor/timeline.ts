@@ -10,7 +10,7 @@ import type { Hold, Op } from '../reconcile/op.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { ContainerStore } from '../state/containers.ts';
 import type { History } from '../state/history/history.ts';
-import { logExcerpt } from './log-excerpt.ts';
+import { logExcerpt } from './logs/log-excerpt.ts';
 
 export interface TimelineOptions {
   readonly history: History;

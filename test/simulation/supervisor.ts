@@ -42,8 +42,6 @@ export const DEFAULT_BRIDGE: NetworkConfig = {
 const SETTINGS = {
   dns: [],
   dnsSearch: [],
-  logMaxBytes: 1,
-  logMaxFiles: 1,
   defaultIp: '0.0.0.0',
   mtu: 1500,
   fixedCidr: null,

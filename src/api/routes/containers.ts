@@ -11,6 +11,7 @@ const logQuery = z.strictObject({
   follow: flag.default(false),
   tail: count.nullable().default(null),
   sinceMs: count.nullable().default(null),
+  untilMs: count.nullable().default(null),
   stdout: flag.default(true),
   stderr: flag.default(true),
 });

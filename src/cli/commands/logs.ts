@@ -1,38 +1,48 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import type { LogEntry } from '../../api/supervisor.ts';
-import type { CliContext } from '../context.ts';
+import type { LogEntry, LogOptions } from '../../api/supervisor.ts';
+import { TsdError } from '../../model/errors.ts';
+import type { CliContext, Output } from '../context.ts';
 import { document } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
+import { logStream } from '../log-stream.ts';
+import { inOrderOfTime, together } from '../merge-streams.ts';
 import { type SinceForm, sinceArgument, sinceMs } from '../options.ts';
+import { terminalText } from '../output/terminal-text.ts';
 
 interface LogsOptions {
   readonly follow?: boolean;
   readonly tail: number | 'all';
   readonly since?: SinceForm;
+  readonly until?: SinceForm;
   readonly timestamps?: boolean;
+  readonly raw?: boolean;
 }
 
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
       "Prints a container's log: what it wrote to standard output to our standard output, and standard error to ours, " +
-      'byte for byte.\n\nLogs are kept while the supervisor is away and over restarts of the container, up to their cap.',
+      'byte for byte. On a terminal only colours are let through; other control characters are shown (--raw sends them).\n\n' +
+      'Several containers, or all of an app (APP/), are printed together with their name in front of each line.\n\n' +
+      'Logs are kept while the supervisor is away and over restarts of the container, up to their cap. -f goes on over ' +
+      'restarts of the container and of the supervisor, and when the container is made anew.',
     examples: [
       ['tsdocker logs -f web', 'Follow a log until the container ends or Ctrl-C'],
       ['tsdocker logs --tail 100 -t blog/web', 'The last 100 entries with their times'],
       ['tsdocker logs --since 10m web 2>/dev/null', 'Standard output of the last ten minutes'],
+      ['tsdocker logs --since 2h --until 1h web', 'The hour before the last one'],
+      ['tsdocker logs -f blog/', 'Follow all containers of the app blog'],
     ],
   });
-  command.argument('<container>', 'NAME or APP/NAME');
+  command.argument('<container...>', 'NAME or APP/NAME; APP/ is every container of an app');
   command.option('-f, --follow', 'go on with what comes');
-  command.option('-n, --tail <entries>', 'only the last entries, or all', tailArgument, 'all');
-  command.option(
-    '--since <time>',
-    'entries from then on: a duration (10m), an RFC 3339 time, or Unix seconds',
-    sinceArgument,
-  );
+  command.option('-n, --tail <entries>', 'only the last entries of each, or all', tailArgument, 'all');
+  const timeForms = 'a duration (10m) before now, an RFC 3339 time, or Unix seconds';
+  command.option('--since <time>', `entries from then on: ${timeForms}`, sinceArgument);
+  command.option('--until <time>', `entries before then: ${timeForms}`, sinceArgument);
   command.option('-t, --timestamps', 'put the time in front of each line');
-  command.action(context.action((name: string, options: LogsOptions) => run(context, name, options)));
+  command.option('--raw', 'send control characters to a terminal as they are');
+  command.action(context.action((names: string[], options: LogsOptions) => run(context, names, options)));
 }
 
 function tailArgument(text: string): LogsOptions['tail'] {
@@ -41,25 +51,82 @@ function tailArgument(text: string): LogsOptions['tail'] {
   return Number(text);
 }
 
-async function run(context: CliContext, name: string, options: LogsOptions): Promise<number> {
+async function run(context: CliContext, words: readonly string[], options: LogsOptions): Promise<number> {
   const client = await context.client();
-  const entries = client.logs(name, {
+  const names = await containersOf(context, words);
+  const wanted: LogOptions = {
     follow: options.follow === true,
     tail: options.tail === 'all' ? null : options.tail,
     sinceMs: sinceMs(options.since, context),
+    untilMs: sinceMs(options.until, context),
     stdout: true,
     stderr: true,
-  });
-  const midLine = { stdout: false, stderr: false };
-  for await (const entry of entries) {
-    const stamp = options.timestamps === true && !midLine[entry.stream] ? `${entry.time} ` : '';
-    midLine[entry.stream] = !entry.log.endsWith('\n');
-    await write(context, entry, stamp);
+  };
+  let connected = true;
+  const onConnection = (state: 'lost' | 'restored'): void => {
+    if (connected === (state === 'restored')) return;
+    connected = state === 'restored';
+    context.warn(connected ? 'The supervisor is back; going on.' : 'The supervisor went away; waiting for it.');
+  };
+  const streams = names.map((name) => named(name, logStream({ client, name, options: wanted, onConnection })));
+  const [only] = streams;
+  if (only && streams.length === 1) await print(context, only, null, options);
+  else {
+    const width = Math.max(...names.map((name) => name.length));
+    const merged = wanted.follow ? together(streams) : inOrderOfTime(streams, ({ entry }) => entry.time);
+    await print(context, merged, width, options);
   }
   return EXIT.ok;
 }
 
-async function write(context: CliContext, entry: LogEntry, stamp: string): Promise<void> {
-  const output = entry.stream === 'stdout' ? context.streams.stdout : context.streams.stderr;
-  if (!output.write(stamp + entry.log)) await new Promise<void>((resolve) => output.once('drain', resolve));
+/** Names of containers, those of an app for `APP/`. */
+async function containersOf(context: CliContext, words: readonly string[]): Promise<readonly string[]> {
+  if (words.every((word) => !word.endsWith('/'))) return [...new Set(words)];
+  const all = await (await context.client()).list('containers');
+  const names = words.flatMap((word) => {
+    if (!word.endsWith('/')) return [word];
+    const members = all.filter(({ app, id }) => app === word.slice(0, -1) && id !== '');
+    if (members.length > 0) return members.map(({ app, name }) => `${app}/${name}`);
+    throw new TsdError('TSD_NO_SUCH_RESOURCE', `no app ${word.slice(0, -1)} has containers`);
+  });
+  return [...new Set(names)];
+}
+
+interface NamedEntry {
+  readonly name: string;
+  readonly entry: LogEntry;
+}
+
+async function* named(name: string, entries: AsyncIterable<LogEntry>): AsyncGenerator<NamedEntry> {
+  for await (const entry of entries) yield { name, entry };
+}
+
+/** @param width of the names in front of lines; null for none */
+async function print(
+  context: CliContext,
+  entries: AsyncIterable<NamedEntry>,
+  width: number | null,
+  { timestamps, raw }: LogsOptions,
+): Promise<void> {
+  /** Streams whose latest entry did not end its line. */
+  const midLine = new Set<string>();
+  for await (const { name, entry } of entries) {
+    const stream = `${entry.stream} ${name}`;
+    const front = width === null ? '' : `${name.padEnd(width)} | `;
+    const stamp = timestamps === true ? `${entry.time} ` : '';
+    const begins = !midLine.has(stream);
+    if (entry.log.endsWith('\n')) midLine.delete(stream);
+    else midLine.add(stream);
+    const output = entry.stream === 'stdout' ? context.streams.stdout : context.streams.stderr;
+    await write(output, (begins ? front + stamp : '') + shown(context, output, entry.log, raw === true));
+  }
+}
+
+function shown({ streams }: CliContext, output: Output, text: string, raw: boolean): string {
+  if (raw || output.isTTY !== true) return text;
+  return terminalText(text, (streams.env.NO_COLOR ?? '') === '' && streams.env.TERM !== 'dumb');
+}
+
+async function write(output: Output, text: string): Promise<void> {
+  if (!output.write(text)) await new Promise<void>((resolve) => output.once('drain', resolve));
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { field } from '../field.ts';
 import { NAME_PATTERN } from '../resource.ts';
+import { log } from './log-forms.ts';
 import { isHostName, isIP, isIPv4, parseExpose, parseExtraHost, parsePort } from './port-forms.ts';
 import { parseCapability, parseLink, parseRestart, parseSignal, parseUlimit, ULIMIT_NAMES } from './runtime-forms.ts';
 import {
@@ -333,6 +334,11 @@ export const containerFields = z.strictObject({
     doc: 'How long it may take to end before it is killed; a plain number is seconds.',
     change: 'in-place',
     example: '30s',
+  }),
+  log: field(log, {
+    doc: 'What its log may take: a file of `maxSize` at a time, and `maxFiles` of them; the oldest goes first.',
+    change: 'restart',
+    example: { maxSize: '10MiB', maxFiles: 5 },
   }),
   init: field(booleanField(), {
     doc: 'Run it under a minimal init that reaps orphaned processes and forwards signals.',

@@ -121,8 +121,8 @@ async function launch(world: World, desired: Desired<'container'>, op: OpOf<'con
     files: textFiles(world, desired, id),
     log: {
       path: world.containers.logPath(id),
-      maxBytes: world.settings.logMaxBytes,
-      maxFiles: world.settings.logMaxFiles,
+      maxBytes: desired.spec.log.maxBytes,
+      maxFiles: desired.spec.log.maxFiles,
     },
   });
   const handle = await world.exec.start(task);

@@ -24,8 +24,6 @@ import type { LeaseBook } from './lease-book.ts';
 export interface WorldSettings {
   readonly dns: readonly string[];
   readonly dnsSearch: readonly string[];
-  readonly logMaxBytes: number;
-  readonly logMaxFiles: number;
   /** Host address of published ports that name none. */
   readonly defaultIp: string;
   readonly mtu: number;

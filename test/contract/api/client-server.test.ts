@@ -61,7 +61,7 @@ describe('every call of the facade arrives as it was made and answers as it was 
     await client.kill('web', 'SIGHUP');
     expect(await client.wait('migrate')).toBe(137);
     expect(await all(client.load('/tmp/app.tar'))).toHaveLength(2);
-    const options = { follow: false, tail: 5, sinceMs: 12, stdout: true, stderr: false };
+    const options = { follow: false, tail: 5, sinceMs: 12, untilMs: null, stdout: true, stderr: false };
     expect(await all(client.logs('web', options))).toEqual(supervisor.entries);
     expect(supervisor.asked).toEqual([
       { call: 'stop', with: { name: 'web', timeoutMs: 1500 } },
@@ -84,7 +84,7 @@ describe('errors keep their code, class and hint', () => {
 
   test('of a call, and of a stream before its first item', async () => {
     await expect(served.client.start('x')).rejects.toMatchObject(missing);
-    const options = { follow: true, tail: null, sinceMs: null, stdout: true, stderr: true };
+    const options = { follow: true, tail: null, sinceMs: null, untilMs: null, stdout: true, stderr: true };
     await expect(all(served.client.logs('x', options))).rejects.toMatchObject(missing);
   });
 
@@ -112,7 +112,7 @@ describe('errors keep their code, class and hint', () => {
 });
 
 describe('a side that goes away', () => {
-  const follow = { follow: true, tail: null, sinceMs: null, stdout: true, stderr: true };
+  const follow = { follow: true, tail: null, sinceMs: null, untilMs: null, stdout: true, stderr: true };
 
   test('a follower that leaves early ends the stream in the supervisor', async () => {
     const { client, supervisor } = served;

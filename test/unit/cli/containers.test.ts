@@ -30,7 +30,7 @@ describe('logs', () => {
     expect((await run(['logs', ...flags, 'web'])).exitCode).toBe(0);
     expect(served().supervisor.asked[0]?.with).toEqual({
       name: 'web',
-      options: { follow: false, tail: null, sinceMs: null, stdout: true, stderr: true, ...options },
+      options: { follow: false, tail: null, sinceMs: null, untilMs: null, stdout: true, stderr: true, ...options },
     });
   });
 

@@ -1,7 +1,7 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { logExcerpt } from '../../../src/supervisor/log-excerpt.ts';
+import { logExcerpt } from '../../../src/supervisor/logs/log-excerpt.ts';
 import { temporaryDirectories } from '../../support/temp-root.ts';
 
 const directory = temporaryDirectories('log-excerpt');

@@ -1,0 +1,61 @@
+/** The log of a container by its key: `follow` goes on when the container is made anew under another id. */
+import type { LogEntry, LogOptions } from '../../api/supervisor.ts';
+import type { ResourceKey } from '../../model/resource.ts';
+import type { World } from '../../reconcile/ops/world.ts';
+import type { ContainerRecord } from '../../state/container-record.ts';
+import type { SupervisorEventBus } from '../events.ts';
+import type { LoopState } from '../views.ts';
+import { readLog } from './read-log.ts';
+
+export interface ContainerLogParts {
+  readonly world: World;
+  readonly loop: LoopState;
+  readonly events: SupervisorEventBus;
+}
+
+const RECHECK_MS = 1_000;
+
+/** True when a container writes no more unless somebody changes what is wanted. */
+function isOver({ world, loop }: ContainerLogParts, id: string): boolean {
+  const record = world.containers.get(id);
+  if (!record) return true;
+  if (world.exec.running(id) || !record.owner) return false;
+  const hold = loop.hold(record.owner.key);
+  return hold?.reason === 'finished' || hold?.reason === 'stopped-by-user' || hold?.reason === 'failed';
+}
+
+/** The container that took the place of `id`; null when none will. */
+async function successor(
+  { world, events }: ContainerLogParts,
+  key: ResourceKey,
+  id: string,
+  signal: AbortSignal,
+): Promise<ContainerRecord | null> {
+  while (!signal.aborted) {
+    const record = world.containers.byKey(key);
+    if (record && record.id !== id) return record;
+    if (record || !world.desired().resources.has(key)) return null;
+    await events.nextChange(RECHECK_MS, signal);
+  }
+  return null;
+}
+
+/** Entries in order, as {@link readLog} gives them, from the container of now and those that take its place. */
+export async function* containerLogs(
+  parts: ContainerLogParts,
+  first: ContainerRecord,
+  options: LogOptions,
+  signal: AbortSignal,
+): AsyncGenerator<LogEntry> {
+  const path = (id: string): string => parts.world.containers.logPath(id);
+  let id = first.id;
+  yield* readLog(path(id), options, () => isOver(parts, id), signal);
+  const key = first.owner?.key;
+  if (!options.follow || key === undefined) return;
+  for (;;) {
+    const next = await successor(parts, key, id, signal);
+    if (!next) return;
+    id = next.id;
+    yield* readLog(path(id), { ...options, tail: null, sinceMs: null }, () => isOver(parts, id), signal);
+  }
+}
