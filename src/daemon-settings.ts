@@ -107,8 +107,8 @@ export const SETTINGS = {
   },
   storageDriver: {
     flags: '-s, --storage-driver <name>',
-    env: 'TSDOCKER_STORAGE_DRIVER',
-    doc: 'overlay or vfs (default: that of the state on disk, else the best that works here)',
+    env: 'TSDOCKER_DRIVER',
+    doc: 'overlay, btrfs, aufs, vfs or devicemapper (default: that of the state on disk, else the best that works here)',
   },
   storageOpt: {
     flags: '--storage-opt <key=value>',

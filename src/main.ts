@@ -8,8 +8,8 @@ import { serveApi } from './api/server.ts';
 import type { DoctorCheck, InfoView } from './api/supervisor.ts';
 import { VERSION } from './api/version.ts';
 import type { DaemonConfig } from './daemon-config.ts';
-import type { Driver, GraphDriver, Instance, NetworkConfig, NetworkDriver } from './drivers/contract.ts';
-import { selectGraphDriver } from './drivers/graph/select.ts';
+import type { Driver, Instance, NetworkConfig, NetworkDriver } from './drivers/contract.ts';
+import { openGraphDriver } from './drivers/graph/open.ts';
 import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from './drivers/registry.ts';
 import { Engine } from './engine/engine.ts';
 import { trapSignals } from './engine/signals.ts';
@@ -66,29 +66,6 @@ const RESYNC_MS = 10_000;
 function requireRoot(): void {
   const uid = process.geteuid?.();
   if (uid !== 0) throw new TsdError('TSD_NOT_ROOT', `The supervisor needs to be run as root, not as uid ${uid}`);
-}
-
-function chooseGraphDriver(config: DaemonConfig, root: string, images: GraphIndex): GraphDriver {
-  const drivers = Object.entries(GRAPH_DRIVERS).map(([name, create]) => ({ name, driver: create(root) }));
-  const chosen = selectGraphDriver({
-    requested: config.storageDriver,
-    candidates: drivers.map(({ name, driver }) => ({
-      name,
-      fingerprint: () => driver.fingerprint(),
-      ids: () => driver.list().map(({ id }) => id),
-    })),
-    graphIds: images.layersInUse(),
-  });
-  const [option] = config.storageOpt;
-  if (option !== undefined) {
-    throw new TsdError('TSD_FLAG', `Unknown option ${option}: graph driver ${chosen} has no options`, {
-      step: '--storage-opt',
-      hint: 'Leave --storage-opt out.',
-    });
-  }
-  const found = drivers.find(({ name }) => name === chosen);
-  if (!found) throw new TsdError('TSD_BUG', `graph driver ${chosen} was chosen and is not registered`);
-  return found.driver;
 }
 
 function createExecDriver(config: DaemonConfig, instance: Instance) {
@@ -194,7 +171,13 @@ function createWorld(
   registry: Registry,
 ): World {
   const instance: Instance = { id: state.instanceId, root: state.root, runDir: state.runDir };
-  const graph = chooseGraphDriver(config, state.root, stores.images);
+  const graph = openGraphDriver({
+    drivers: GRAPH_DRIVERS,
+    root: state.root,
+    requested: config.storageDriver,
+    options: config.storageOpt,
+    graphIds: stores.images.layersInUse(),
+  });
   const network = createNetworkDriver(config, instance);
   const exec = createExecDriver(config, instance);
   const boot = bootId();
@@ -415,7 +398,7 @@ export async function localDoctor(): Promise<readonly DoctorCheck[]> {
   const root = mkdtempSync(join(tmpdir(), 'tsdocker-doctor-'));
   const instance: Instance = { id: '000000', root, runDir: root };
   const families = (): readonly (readonly Driver[])[] => [
-    Object.values(GRAPH_DRIVERS).map((create) => create(root)),
+    Object.values(GRAPH_DRIVERS).map(({ create }) => create(root, new Map())),
     [NETWORK_DRIVERS.bridge({ instance, iptables: true, ipForward: true })],
     [EXEC_DRIVERS.native({ instance, clock: systemClock, shimBinary: SHIM_BINARY })],
   ];

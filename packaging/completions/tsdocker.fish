@@ -176,7 +176,7 @@ complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -l ip-forward -d 's
 complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -l ip -r -d 'host address of published ports that name none (default: 0.0.0.0)'
 complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -l dns -r -d 'name server for containers; repeatable (default: the host’s)'
 complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -l dns-search -r -d 'search domain for containers; repeatable'
-complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -s s -l storage-driver -r -d 'overlay or vfs (default: that of the state on disk, else the best that works here)'
+complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -s s -l storage-driver -r -d 'overlay, btrfs, aufs, vfs or devicemapper (default: that of the state on disk, else the best that works here)'
 complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -l storage-opt -r -d 'option of the storage driver; repeatable'
 complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -l registry-mirror -r -d 'ask this registry before Docker Hub; repeatable'
 complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -l insecure-registry -r -d 'take any certificate of this registry, and no TLS at all; repeatable (always: 127.0.0.0/8)'

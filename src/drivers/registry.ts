@@ -1,18 +1,19 @@
 /** The one list of drivers. A new driver is its folder and a line here. */
 import type { Clock } from '../model/clock.ts';
-import type { ExecDriver, GraphDriver, Instance, NetworkDriver } from './contract.ts';
+import type { ExecDriver, Instance, NetworkDriver } from './contract.ts';
 import { createNativeDriver } from './exec/native/native-driver.ts';
 import { createBtrfsDriver } from './graph/btrfs/btrfs-driver.ts';
+import type { GraphDriverEntry } from './graph/open.ts';
 import { createOverlayDriver } from './graph/overlay/overlay-driver.ts';
 import { createVfsDriver } from './graph/vfs/vfs-driver.ts';
 import { createBridgeDriver } from './network/bridge/bridge-driver.ts';
 
 /** Graph drivers by name, the preferred one first. */
-export const GRAPH_DRIVERS = {
-  overlay: createOverlayDriver,
-  btrfs: createBtrfsDriver,
-  vfs: createVfsDriver,
-} as const satisfies Record<string, (root: string) => GraphDriver>;
+export const GRAPH_DRIVERS: Readonly<Record<string, GraphDriverEntry>> = {
+  overlay: { options: [], create: createOverlayDriver },
+  btrfs: { options: [], create: createBtrfsDriver },
+  vfs: { options: [], create: createVfsDriver },
+};
 
 export interface ExecDriverContext {
   readonly instance: Instance;

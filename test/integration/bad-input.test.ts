@@ -227,7 +227,7 @@ describe('a supervisor that cannot start', () => {
     expect(long.stderr).toMatch(/path.*long/i);
     const option = await daemon([...flags(), '--storage-opt', 'dm.basesize=1']);
     expect(option.status).toBe(1);
-    expect(option.stderr).toContain('Unknown option dm.basesize=1');
+    expect(option.stderr).toMatch(/Unknown option dm\.basesize: graph driver \w+ has no options/);
     const flag = await daemon([...flags(), '--mtu', 'wide']);
     expect(flag.status).toBe(1);
     expect(flag.stderr).toContain('--mtu');

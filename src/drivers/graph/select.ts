@@ -4,25 +4,29 @@ import type { Fingerprint } from '../contract.ts';
 export interface GraphDriverCandidate {
   readonly name: string;
   readonly fingerprint: () => Fingerprint;
-  /** Ids found in the driver's home, of layers or of anything else that looks like one. */
-  readonly ids: () => readonly string[];
+  /** Whether the driver's home has a layer of this id. */
+  readonly holds: (id: string) => boolean;
 }
 
-interface GraphDriverQuestion {
+interface GraphDriverQuestion<Candidate extends GraphDriverCandidate> {
   /** Value of `-s` or TSDOCKER_DRIVER; null when neither is set. */
   readonly requested: string | null;
   /** All drivers, the preferred one first. */
-  readonly candidates: readonly GraphDriverCandidate[];
-  /** Names of the directories of graph/: what images exist. */
+  readonly candidates: readonly Candidate[];
+  /** The layers that graph/ names: what images need. */
   readonly graphIds: ReadonlySet<string>;
 }
 
 /**
  * Which graph driver a root directory uses: the one asked for; else the one that holds its images; else the first that
- * works. A home counts as prior state only when it holds an id that graph/ names: `vfs` alone may hold volumes.
+ * works. A home counts as prior state only when it holds an id that graph/ names: a `vfs` directory alone may be volumes.
  * @throws TSD_DRIVER_UNKNOWN, TSD_DRIVER_UNAVAILABLE, TSD_FLAG when two homes hold images.
  */
-export function selectGraphDriver({ requested, candidates, graphIds }: GraphDriverQuestion): string {
+export function selectGraphDriver<Candidate extends GraphDriverCandidate>({
+  requested,
+  candidates,
+  graphIds,
+}: GraphDriverQuestion<Candidate>): Candidate {
   if (requested !== null) {
     const chosen = candidates.find(({ name }) => name === requested);
     if (chosen === undefined) {
@@ -31,20 +35,20 @@ export function selectGraphDriver({ requested, candidates, graphIds }: GraphDriv
         step: 'select graph driver',
       });
     }
-    return mustWork(chosen, 'was asked for');
+    return workingDriver(chosen, 'was asked for');
   }
-  const prior = graphIds.size === 0 ? [] : candidates.filter(({ ids }) => ids().some((id) => graphIds.has(id)));
+  const prior = candidates.filter(({ holds }) => [...graphIds].some(holds));
   if (prior.length > 1) {
     throw new TsdError('TSD_FLAG', `images of several graph drivers: ${prior.map(({ name }) => name).join(', ')}`, {
       step: 'select graph driver',
       hint: 'Choose one with -s.',
     });
   }
-  if (prior[0] !== undefined) return mustWork(prior[0], 'holds the images of this root directory');
+  if (prior[0] !== undefined) return workingDriver(prior[0], 'holds the images of this root directory');
   const tried: string[] = [];
   for (const candidate of candidates) {
     const { works, problems } = candidate.fingerprint();
-    if (works) return candidate.name;
+    if (works) return candidate;
     tried.push(`${candidate.name}: ${problems.map(({ what }) => what).join(', ')}`);
   }
   throw new TsdError('TSD_DRIVER_UNAVAILABLE', `no graph driver works here (${tried.join('; ')})`, {
@@ -52,9 +56,10 @@ export function selectGraphDriver({ requested, candidates, graphIds }: GraphDriv
   });
 }
 
-function mustWork(candidate: GraphDriverCandidate, why: string): string {
+/** @param why completes "graph driver X ... and does not work". @throws TSD_DRIVER_UNAVAILABLE with what its fingerprint says. */
+export function workingDriver<Candidate extends GraphDriverCandidate>(candidate: Candidate, why: string): Candidate {
   const { works, problems } = candidate.fingerprint();
-  if (works) return candidate.name;
+  if (works) return candidate;
   throw new TsdError(
     'TSD_DRIVER_UNAVAILABLE',
     `graph driver ${candidate.name} ${why} and does not work: ${problems.map(({ what }) => what).join(', ')}`,

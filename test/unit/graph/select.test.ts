@@ -3,7 +3,7 @@ import { type GraphDriverCandidate, selectGraphDriver } from '../../../src/drive
 
 const driver = (name: string, works: boolean, ids: readonly string[] = []): GraphDriverCandidate => ({
   name,
-  ids: () => ids,
+  holds: (id) => ids.includes(id),
   fingerprint: () => ({
     works,
     problems: works ? [] : [{ what: `no ${name} here`, fix: `Install ${name}.` }],
@@ -15,7 +15,7 @@ const select = (
   candidates: readonly GraphDriverCandidate[],
   requested: string | null = null,
   graphIds: readonly string[] = [],
-): string => selectGraphDriver({ requested, candidates, graphIds: new Set(graphIds) });
+): string => selectGraphDriver({ requested, candidates, graphIds: new Set(graphIds) }).name;
 
 describe('selectGraphDriver', () => {
   it('takes the one asked for, whatever is on disk', () => {
