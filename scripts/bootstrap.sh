@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 
 need_packages=(gcc make g++ python3 libc6-dev libnftables1 libzstd1)
 test_packages=(apache2-utils busybox-static docker-registry btrfs-progs nftables iproute2 iptables nginx-light redis-server skopeo umoci util-linux)
+e2e_packages=(mmdebstrap qemu-system-x86 qemu-utils zstd e2fsprogs debian-archive-keyring)
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
 fail() { printf 'error: %s\nhint: %s\n' "$1" "$2" >&2; exit 1; }
@@ -69,6 +70,7 @@ case "$command" in
     ;;
   test | test:all)
     install_packages "${need_packages[@]}" "${test_packages[@]}"
+    if [ "$command" = test:all ]; then install_packages "${e2e_packages[@]}"; fi
     install_modules
     say "building"
     npm run --silent build

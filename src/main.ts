@@ -347,6 +347,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
     leaveNothingUnused(world);
     world.exec.close();
     world.network.close();
+    world.graph.close();
     stores.links.close();
     history.close();
     state.close();
@@ -398,7 +399,7 @@ export async function localDoctor(): Promise<readonly DoctorCheck[]> {
   const root = mkdtempSync(join(tmpdir(), 'tsdocker-doctor-'));
   const instance: Instance = { id: '000000', root, runDir: root };
   const families = (): readonly (readonly Driver[])[] => [
-    Object.values(GRAPH_DRIVERS).map(({ create }) => create(root, new Map())),
+    Object.values(GRAPH_DRIVERS).map(({ create }) => create(root, [])),
     [NETWORK_DRIVERS.bridge({ instance, iptables: true, ipForward: true })],
     [EXEC_DRIVERS.native({ instance, clock: systemClock, shimBinary: SHIM_BINARY })],
   ];

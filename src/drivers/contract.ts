@@ -9,6 +9,7 @@
  * Teardown collects errors and goes on.
  */
 import type { Readable, Writable } from 'node:stream';
+import type { MountCall } from '../ffi/mounts.ts';
 
 /** What a driver found out about this host. `problems` is empty when it works. */
 export interface Fingerprint {
@@ -37,7 +38,14 @@ export interface Instance {
 /** A root filesystem as plain data; exec turns it into a mount. Paths are absolute. */
 export type RootMount =
   | { readonly type: 'overlay'; readonly lowers: readonly string[]; readonly upper: string; readonly work: string }
-  | { readonly type: 'bind'; readonly source: string };
+  | { readonly type: 'bind'; readonly source: string }
+  /** What only mount(2) can make: the calls in order at `place`, and of the result the subdirectory ('': the whole). */
+  | {
+      readonly type: 'calls';
+      readonly place: string;
+      readonly calls: readonly MountCall[];
+      readonly subdirectory: string;
+    };
 
 /** Where an unpacker puts the files of one layer. `path` is empty and private until the layer is committed. */
 export interface LayerTarget {
@@ -55,6 +63,12 @@ export interface LayerChange {
   readonly hostPath: Buffer | null;
 }
 
+/** The files of a layer, at least those that it brings itself, for reading. `path` is valid in any process until closed. */
+export interface LayerFiles {
+  readonly path: string;
+  close(): void;
+}
+
 export interface GraphDriver extends Driver {
   /**
    * Makes the read-only layer `id` on top of `parent` (null: a base layer). `fill` writes the content; the layer exists
@@ -63,8 +77,8 @@ export interface GraphDriver extends Driver {
   createLayer(id: string, parent: string | null, fill: (target: LayerTarget) => Promise<void>): Promise<void>;
   /** Makes the writable snapshot `id` of a container on top of layer `parent`. Idempotent; another parent is a conflict. */
   createSnapshot(id: string, parent: string | null): void;
-  /** Directory that holds the files of a layer, at least those that it brings itself. They are read, never written. */
-  layerPath(id: string): string;
+  /** @throws TSD_IMAGE_MISSING. */
+  openLayer(id: string): LayerFiles;
   /** The mount of a snapshot, lowers nearest first. */
   rootMount(id: string): RootMount;
   /**
@@ -79,6 +93,8 @@ export interface GraphDriver extends Driver {
   list(): readonly { readonly id: string; readonly parent: string | null; readonly type: 'layer' | 'snapshot' }[];
   /** Bytes on disk of this layer or snapshot alone, hard links counted once; where copies share blocks, of what it changes. */
   size(id: string): Promise<number>;
+  /** Lets go of what the driver keeps in the kernel for itself; what containers use stays. It can be used again after. */
+  close(): void;
 }
 
 // -------------------------------------------------------------------------------------------------------------- network

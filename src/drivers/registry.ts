@@ -3,6 +3,8 @@ import type { Clock } from '../model/clock.ts';
 import type { ExecDriver, Instance, NetworkDriver } from './contract.ts';
 import { createNativeDriver } from './exec/native/native-driver.ts';
 import { createBtrfsDriver } from './graph/btrfs/btrfs-driver.ts';
+import { createDeviceMapperDriver } from './graph/devicemapper/devicemapper-driver.ts';
+import { DEVICE_MAPPER_OPTIONS } from './graph/devicemapper/options.ts';
 import type { GraphDriverEntry } from './graph/open.ts';
 import { createOverlayDriver } from './graph/overlay/overlay-driver.ts';
 import { createVfsDriver } from './graph/vfs/vfs-driver.ts';
@@ -13,6 +15,7 @@ export const GRAPH_DRIVERS: Readonly<Record<string, GraphDriverEntry>> = {
   overlay: { options: [], create: createOverlayDriver },
   btrfs: { options: [], create: createBtrfsDriver },
   vfs: { options: [], create: createVfsDriver },
+  devicemapper: { options: DEVICE_MAPPER_OPTIONS, create: createDeviceMapperDriver },
 };
 
 export interface ExecDriverContext {

@@ -3,7 +3,7 @@
  * Mounts made here are detached: nobody sees them until their descriptor is attached somewhere, and they are gone with
  * the last descriptor.
  */
-import { closeSync } from 'node:fs';
+import { closeSync, mkdirSync } from 'node:fs';
 import { TsdError } from '../model/errors.ts';
 import { sysError } from './errno.ts';
 import { AT_FDCWD } from './files.ts';
@@ -16,9 +16,12 @@ export const MS = {
   noDev: 0x4,
   noExec: 0x8,
   remount: 0x20,
+  noAtime: 0x400,
+  noDirAtime: 0x800,
   bind: 0x1000,
   recursive: 0x4000,
   private: 0x40000,
+  relAtime: 0x200000,
   strictAtime: 0x1000000,
 } as const;
 
@@ -98,4 +101,34 @@ export function mountDetached(
 /** A detached copy of what is mounted at `path`, without the mounts below it. */
 export function cloneMount(step: string, path: string): number {
   return syscall(step, 'open_tree', AT_FDCWD, path, OPEN_TREE.clone | OPEN_TREE.closeOnExec);
+}
+
+/** One call of mount(2). */
+export interface MountCall {
+  readonly source: string;
+  readonly filesystem: string;
+  /** {@link MS} */
+  readonly flags: number;
+  readonly data: string;
+}
+
+/**
+ * What the descriptor-based calls cannot make, as a detached mount: options that are added to a mounted filesystem, or a
+ * part of one (a part of a detached mount can be cloned from Linux 6.15 on). It is mounted at `place`, cloned and taken
+ * away again before anything else in this process runs.
+ * @param place a directory for nothing else; it is made.
+ * @param subdirectory of what is mounted; empty for the whole.
+ */
+export function mountInPassing(step: string, place: string, calls: readonly MountCall[], subdirectory: string): number {
+  mkdirSync(place, { recursive: true, mode: 0o700 });
+  // What a predecessor left that was killed in the middle.
+  while (trySyscall('umount2', place, UMOUNT_DETACH) === 0);
+  try {
+    for (const { source, filesystem, flags, data } of calls) {
+      syscall(step, 'mount', source, place, filesystem, flags, data);
+    }
+    return cloneMount(step, subdirectory === '' ? place : `${place}/${subdirectory}`);
+  } finally {
+    trySyscall('umount2', place, UMOUNT_DETACH);
+  }
 }

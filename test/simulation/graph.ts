@@ -1,4 +1,4 @@
-import type { GraphDriver, LayerChange, LayerTarget, RootMount } from '../../src/drivers/contract.ts';
+import type { GraphDriver, LayerChange, LayerFiles, LayerTarget, RootMount } from '../../src/drivers/contract.ts';
 import { TsdError } from '../../src/model/errors.ts';
 import type { Disk, LayerOnDisk } from './disk.ts';
 import type { Life } from './universe.ts';
@@ -56,13 +56,15 @@ export class SimGraph implements GraphDriver {
     return [...this.#disk.layers].map(([id, layer]) => ({ id, ...layer }));
   }
 
-  layerPath(id: string): string {
-    return `/sim/layers/${id}`;
+  openLayer(id: string): LayerFiles {
+    return { path: `/sim/layers/${id}`, close: () => {} };
   }
 
   rootMount(id: string): RootMount {
-    return { type: 'bind', source: this.layerPath(id) };
+    return { type: 'bind', source: `/sim/layers/${id}` };
   }
+
+  close(): void {}
 
   async *changes(): AsyncIterable<LayerChange> {}
 

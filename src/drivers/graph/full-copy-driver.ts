@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { syncDirectory } from '../../ffi/files.ts';
 import { fileError } from '../../ffi/layer-files.ts';
 import { TsdError } from '../../model/errors.ts';
-import type { Fingerprint, GraphDriver, LayerChange, LayerTarget, RootMount } from '../contract.ts';
+import type { Fingerprint, GraphDriver, LayerChange, LayerFiles, LayerTarget, RootMount } from '../contract.ts';
 import { BuildArea, syncFilesystem } from './build-area.ts';
 import { LayersInFlight } from './in-flight.ts';
 import { checkLayerId, isLayerId, missingLayer, missingParent, parentConflict, stillUsed } from './layer-id.ts';
@@ -99,8 +99,8 @@ export class FullCopyDriver implements GraphDriver {
     return { type: 'bind', source: this.#files(id) };
   }
 
-  layerPath(id: string): string {
-    return this.#existing(id, 'layer path');
+  openLayer(id: string): LayerFiles {
+    return { path: this.#existing(id, 'open layer'), close: () => {} };
   }
 
   changes(id: string): AsyncIterable<LayerChange> {
@@ -133,6 +133,8 @@ export class FullCopyDriver implements GraphDriver {
   async size(id: string): Promise<number> {
     return this.#trees.size(this.#existing(id, 'size'), this.#below(id));
   }
+
+  close(): void {}
 
   /** Path of the files of what must exist. @throws TSD_IMAGE_MISSING. */
   #existing(id: string, step: string): string {

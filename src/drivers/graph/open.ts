@@ -27,7 +27,7 @@ export function openGraphDriver({ drivers, root, requested, options, graphIds }:
   const known = Object.fromEntries(names.map((name) => [name, drivers[name]?.options ?? []]));
   const candidates = Object.entries(drivers).map(([name, { create }]) => {
     // Options may make a driver work, so the one that they are for is judged with them.
-    const given = name === requested ? storageOptions(name, options, known) : new Map<string, string>();
+    const given = name === requested ? storageOptions(name, options, known) : [];
     const driver = create(root, given);
     return { name, driver, fingerprint: () => driver.fingerprint(), holds: (id: string) => driver.exists(id) };
   });

@@ -1,12 +1,13 @@
 import { TsdError } from '../../model/errors.ts';
 
-/** `key=value` of --storage-opt, the keys in lower case as Docker's; the last of two with the same key counts. */
-export type StorageOptions = ReadonlyMap<string, string>;
+/** Key and value of each --storage-opt, in order; the keys in lower case as Docker's. */
+export type StorageOptions = readonly (readonly [key: string, value: string])[];
 
 const STEP = '--storage-opt';
 
 /**
  * What `--storage-opt` says to the driver that was chosen.
+ * @param texts `key=value` each.
  * @param known names of the options that each driver has.
  * @throws TSD_FLAG for an option that this driver does not have.
  */
@@ -16,13 +17,12 @@ export function storageOptions(
   known: Readonly<Record<string, readonly string[]>>,
 ): StorageOptions {
   const names = known[driver] ?? [];
-  const options = texts.map((text): [string, string] => {
+  return texts.map((text): [string, string] => {
     const equals = text.indexOf('=');
     const [key, value] = [text.slice(0, equals).trim().toLowerCase(), text.slice(equals + 1).trim()];
     if (!names.includes(key)) throw unknownOption(driver, key, known);
     return [key, value];
   });
-  return new Map(options);
 }
 
 function unknownOption(driver: string, key: string, known: Readonly<Record<string, readonly string[]>>): TsdError {
@@ -32,4 +32,12 @@ function unknownOption(driver: string, key: string, known: Readonly<Record<strin
   const hint =
     owner === undefined ? 'Leave it out, or correct its name.' : `Leave it out, or choose its driver with -s ${owner}.`;
   return new TsdError('TSD_FLAG', `Unknown option ${key}: graph driver ${driver} ${has}`, { step: STEP, hint });
+}
+
+/** An option's value that makes no sense. @param expected completes "must be". */
+export function badOption(key: string, value: string, expected: string): TsdError {
+  return new TsdError('TSD_FLAG', `option ${key} must be ${expected}, not '${value}'`, {
+    step: STEP,
+    hint: 'See docs/graph-drivers.md.',
+  });
 }

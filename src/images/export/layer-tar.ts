@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { constants, open } from 'node:fs/promises';
+import type { GraphDriver } from '../../drivers/contract.ts';
 import { fileError } from '../../ffi/layer-files.ts';
 import { TsdError } from '../../model/errors.ts';
 import { recipePath } from '../recipe/recipe-path.ts';
@@ -8,7 +9,7 @@ import { expectDigest } from '../unpack/unpack.ts';
 
 /** Where layers and what is known of their tars are. */
 export interface LayerStore {
-  readonly graph: { layerPath(id: string): string };
+  readonly graph: Pick<GraphDriver, 'openLayer'>;
   /** Directory of the recipes. */
   readonly recipes: string;
 }
@@ -47,10 +48,19 @@ export async function* layerTar(store: LayerStore, layer: StoredLayer): AsyncGen
 }
 
 async function* tarPieces({ graph, recipes }: LayerStore, { chainId }: StoredLayer): AsyncGenerator<Buffer> {
-  const base = Buffer.from(graph.layerPath(chainId));
+  const files = graph.openLayer(chainId);
+  try {
+    yield* piecesOf(Buffer.from(files.path), recipePath(recipes, chainId));
+  } finally {
+    files.close();
+  }
+}
+
+/** @param base path of the layer's files. */
+async function* piecesOf(base: Buffer, recipe: string): AsyncGenerator<Buffer> {
   const small: Buffer[] = [];
   let collected = 0;
-  for await (const part of readRecipe(recipePath(recipes, chainId))) {
+  for await (const part of readRecipe(recipe)) {
     const pieces = part.type === 'raw' ? [part.bytes] : filePieces(Buffer.concat([base, SLASH, part.path]), part.size);
     for await (const piece of pieces) {
       small.push(piece);

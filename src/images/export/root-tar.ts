@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import type { RootMount } from '../../drivers/contract.ts';
-import { mountDetached } from '../../ffi/mounts.ts';
+import { mountDetached, mountInPassing } from '../../ffi/mounts.ts';
 import { directoryEntries } from '../tree/directory-entries.ts';
 import { treeTar } from '../tree/tree-tar.ts';
 
@@ -10,12 +10,18 @@ export async function* rootTar(root: RootMount): AsyncGenerator<Buffer> {
     yield* treeTar(await directoryEntries(root.source));
     return;
   }
-  const layers = [root.upper, ...root.lowers].map((path) => ['lowerdir+', path] as const);
-  const mount = mountDetached('mount root to read', 'overlay', layers);
+  const mount = mountToRead(root);
   try {
     // The dot makes it the mount and not the magic link to it.
     yield* treeTar(await directoryEntries(`/proc/self/fd/${mount}/.`));
   } finally {
     closeSync(mount);
   }
+}
+
+function mountToRead(root: Exclude<RootMount, { type: 'bind' }>): number {
+  const step = 'mount root to read';
+  if (root.type === 'calls') return mountInPassing(step, root.place, root.calls, root.subdirectory);
+  const layers = [root.upper, ...root.lowers].map((path) => ['lowerdir+', path] as const);
+  return mountDetached(step, 'overlay', layers);
 }

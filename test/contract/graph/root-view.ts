@@ -1,17 +1,22 @@
 import { closeSync } from 'node:fs';
 import type { RootMount } from '../../../src/drivers/contract.ts';
-import { mountDetached } from '../../../src/ffi/mounts.ts';
+import { mountDetached, mountInPassing } from '../../../src/ffi/mounts.ts';
 
-/** Runs `use` with a path into the mounted root filesystem; the mount is detached and gone afterwards. */
+function mount(root: Exclude<RootMount, { type: 'bind' }>): number {
+  if (root.type === 'calls') return mountInPassing('test root', root.place, root.calls, root.subdirectory);
+  const lowers = root.lowers.map((lower) => ['lowerdir+', lower] as const);
+  return mountDetached('test root', 'overlay', [...lowers, ['upperdir', root.upper], ['workdir', root.work]]);
+}
+
+/** Runs `use` with a path into the mounted root filesystem, for any process; the mount is detached and gone afterwards. */
 export function withRoot(root: RootMount, use: (path: string) => void): void {
   if (root.type === 'bind') {
     use(root.source);
     return;
   }
-  const lowers = root.lowers.map((lower) => ['lowerdir+', lower] as const);
-  const fd = mountDetached('test root', 'overlay', [...lowers, ['upperdir', root.upper], ['workdir', root.work]]);
+  const fd = mount(root);
   try {
-    use(`/proc/self/fd/${fd}`);
+    use(`/proc/${process.pid}/fd/${fd}`);
   } finally {
     closeSync(fd);
   }

@@ -33,7 +33,10 @@ export function graphDriverSuite(
       temporary = makeRoot();
       graph = create(temporary.path);
     });
-    afterEach(() => temporary.remove());
+    afterEach(() => {
+      graph.close();
+      temporary.remove();
+    });
 
     const writes =
       (...files: readonly (readonly [path: string, text: string])[]) =>

@@ -68,9 +68,9 @@ for (const { name, create } of [
 
     it('are refused when a file of the layer was changed behind our back', async () => {
       const [layer] = (await load(FIRST)) as [LoadedLayer];
-      writeFileSync(join(graph.layerPath(layer.chainId), 'dir/caps'), 'X');
+      writeFileSync(join(graph.openLayer(layer.chainId).path, 'dir/caps'), 'X');
       await expect(bytesOf(layer)).rejects.toThrow(expect.objectContaining({ code: 'TSD_IMAGE_INVALID' }));
-      writeFileSync(join(graph.layerPath(layer.chainId), 'dir/caps'), '');
+      writeFileSync(join(graph.openLayer(layer.chainId).path, 'dir/caps'), '');
       await expect(bytesOf(layer)).rejects.toThrow(/became shorter/);
     });
 

@@ -32,7 +32,7 @@ afterEach(async () => {
 
 const LOGIN = { username: 'me', password: 'se:cret' };
 const parts = () => (existsSync(host.downloads) ? readdirSync(host.downloads) : []);
-const layerFile = (id: string, path: string): string => readFileSync(join(host.graph.layerPath(id), path), 'utf8');
+const layerFile = (id: string, path: string): string => readFileSync(join(host.graph.openLayer(id).path, path), 'utf8');
 
 describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED)('docker-registry (needs docker-registry and skopeo)', () => {
   it('gives an image by tag, then by digest, and nothing is left of the download', async () => {

@@ -1,6 +1,6 @@
 /** The root filesystem of a container as a detached mount: nothing of it is visible on the host (DESIGN §13.7). */
 import { existsSync, readFileSync } from 'node:fs';
-import { cloneMount, mountDetached } from '../../../ffi/mounts.ts';
+import { cloneMount, mountDetached, mountInPassing } from '../../../ffi/mounts.ts';
 import type { RootMount } from '../../contract.ts';
 
 type MountOption = readonly [name: string, value: string];
@@ -26,6 +26,7 @@ function featuresOff(): readonly MountOption[] {
  */
 export function openRoot(root: RootMount, writable = true): number {
   if (root.type === 'bind') return cloneMount('mount root', root.source);
+  if (root.type === 'calls') return mountInPassing('mount root', root.place, root.calls, root.subdirectory);
   const lowers = writable ? root.lowers : [root.upper, ...root.lowers];
   const options: MountOption[] = lowers.map((path) => ['lowerdir+', path]);
   if (writable) options.push(['upperdir', root.upper], ['workdir', root.work], ...featuresOff());

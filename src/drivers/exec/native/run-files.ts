@@ -6,7 +6,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { checkSocketPath } from '../../../ffi/sockets.ts';
 import { TsdError } from '../../../model/errors.ts';
-import type { Instance, TaskHandle, TaskSpec } from '../../contract.ts';
+import type { Instance, RootMount, TaskHandle, TaskSpec } from '../../contract.ts';
 
 /** `<first 12 of the id>.<run>.sock`: a socket path has 107 bytes. */
 const SOCKET_NAME = /^([0-9a-f]{12})\.(\d+)\.sock$/;
@@ -54,7 +54,7 @@ export class RunFiles {
           writable: !mount.readOnly,
         })),
       },
-      root_fs: spec.root.type === 'bind' ? spec.root.source : spec.root.upper,
+      root_fs: rootPath(spec.root),
       hostname: spec.hostname,
       user: spec.user,
       working_dir: spec.cwd,
@@ -157,5 +157,17 @@ function listing(directory: string): string[] {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;
+  }
+}
+
+/** Where the files are that the container writes, or, on a device of their own, where it was mounted. */
+function rootPath(root: RootMount): string {
+  switch (root.type) {
+    case 'bind':
+      return root.source;
+    case 'overlay':
+      return root.upper;
+    case 'calls':
+      return root.place;
   }
 }

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { syncDirectory } from '../../../ffi/files.ts';
 import { fileError } from '../../../ffi/layer-files.ts';
 import { TsdError } from '../../../model/errors.ts';
-import type { Fingerprint, GraphDriver, LayerChange, LayerTarget, RootMount } from '../../contract.ts';
+import type { Fingerprint, GraphDriver, LayerChange, LayerFiles, LayerTarget, RootMount } from '../../contract.ts';
 import { BuildArea, syncFilesystem } from '../build-area.ts';
 import { LayersInFlight } from '../in-flight.ts';
 import { checkLayerId, isLayerId, missingLayer, missingParent, parentConflict, stillUsed } from '../layer-id.ts';
@@ -91,9 +91,9 @@ class OverlayDriver implements GraphDriver {
     return { type: 'overlay', lowers, upper, work: join(home, 'work') };
   }
 
-  layerPath(id: string): string {
-    if (this.#read(id)?.type !== 'layer') throw missingLayer(id, 'layer path');
-    return this.#content(id);
+  openLayer(id: string): LayerFiles {
+    if (this.#read(id)?.type !== 'layer') throw missingLayer(id, 'open layer');
+    return { path: this.#content(id), close: () => {} };
   }
 
   changes(id: string): AsyncIterable<LayerChange> {
@@ -130,6 +130,8 @@ class OverlayDriver implements GraphDriver {
     if (found === null) throw missingLayer(id, 'size');
     return treeSize(this.#written(found));
   }
+
+  close(): void {}
 
   async #buildLayer(id: string, lower: readonly string[], fill: (target: LayerTarget) => Promise<void>): Promise<void> {
     const build = this.#area.make();

@@ -1,0 +1,159 @@
+/** The packaged units under a real systemd with cgroup v2: what a service manager and a reboot do to containers. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ContainerView } from '../../src/api/supervisor.ts';
+import { Guest, guestProblem } from '../support/guest/machine.ts';
+import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
+
+const MINUTES = 60_000;
+const problem = guestProblem();
+
+/** Says when it is told to end, and then ends. */
+const noisy = (name: string): string =>
+  shell(`trap "echo ${name} >>/shared/order; exit 0" TERM; while :; do sleep 3600 & wait; done`);
+
+const LINKED = `${BUSYBOX_IMAGE}containers:
+  front: { image: busybox, command: ${noisy('front')}, links: [middle], volumes: ["/var/shared:/shared"], restart: always }
+  middle: { image: busybox, command: ${noisy('middle')}, links: [back], volumes: ["/var/shared:/shared"], restart: always }
+  back: { image: busybox, command: ${noisy('back')}, volumes: ["/var/shared:/shared"], restart: always }
+`;
+const LIMITED = `${BUSYBOX_IMAGE}containers:
+  limited: { image: busybox, command: ${FOREVER}, resources: { memory: 64MiB, cpus: 0.5, pids: 50 } }
+  greedy: { image: busybox, command: [busybox, tail, /dev/zero], resources: { memory: 32MiB, memorySwap: 32MiB } }
+  bomb: { image: busybox, command: ${shell('(while :; do sleep 3600 & done) 2>/dev/null; exec tail -f /dev/null')}, resources: { pids: 20 } }
+`;
+
+if (problem !== null) describe('systemd', () => it.skip(`needs a guest: ${problem}`));
+else {
+  describe('systemd', () => {
+    let guest: Guest;
+    beforeAll(async () => {
+      guest = await Guest.boot();
+      await guest.ok(`
+        ln -s /opt/tsdocker/bin/tsdocker /usr/bin/tsdocker
+        cp /opt/tsdocker/packaging/systemd/* /etc/systemd/system/
+        mkdir -p /etc/tsdocker/manifests /var/shared
+        systemctl daemon-reload
+        systemctl enable -q tsdocker.socket tsdocker.service`);
+    }, 20 * MINUTES);
+    afterAll(() => guest?.destroy());
+
+    const drop = async (name: string, text: string): Promise<void> => {
+      const encoded = Buffer.from(text).toString('base64');
+      const file = `/etc/tsdocker/manifests/${name}`;
+      await guest.ok(
+        `echo ${encoded} | base64 -d >/run/manifest && cp /run/manifest ${file}.tmp && mv ${file}.tmp ${file}`,
+      );
+    };
+    const container = async (name: string): Promise<ContainerView | undefined> => {
+      const views = JSON.parse(await guest.ok('tsdocker get containers -o json')) as ContainerView[];
+      return views.find((view) => view.name === name);
+    };
+    /** Every look costs a start of Node, which takes seconds there. */
+    const waitFor = async (
+      name: string,
+      what: string,
+      fits: (view: ContainerView) => boolean,
+    ): Promise<ContainerView> => {
+      const deadline = Date.now() + 10 * MINUTES;
+      for (;;) {
+        const view = await container(name);
+        if (view !== undefined && fits(view)) return view;
+        if (Date.now() < deadline) continue;
+        const journal = await guest.run('journalctl -u tsdocker -n 60 --no-pager');
+        throw new Error(`${name} never ${what}: ${JSON.stringify(view)}\n${journal.stdout}`);
+      }
+    };
+    const isRunning = ({ phase, pid }: ContainerView): boolean => phase === 'Running' && pid !== null;
+    const property = async (name: string): Promise<string> =>
+      (await guest.ok(`systemctl show -P ${name} tsdocker.service`)).trim();
+    const startTime = async (pid: number | null): Promise<string> =>
+      (await guest.ok(`cut -d' ' -f22 /proc/${pid}/stat`)).trim();
+    const cgroupFile = (pid: number | null, name: string): Promise<string> =>
+      guest.ok(`cat "/sys/fs/cgroup$(cut -d: -f3 /proc/${pid}/cgroup)/${name}"`).then((text) => text.trim());
+
+    it(
+      'starts as Type=notify and says what it does',
+      async () => {
+        await drop('linked.yaml', LINKED);
+        // Returns when READY=1 came, not before.
+        await guest.ok('systemctl start tsdocker.service');
+        expect(await property('ActiveState')).toBe('active');
+        expect(await property('StatusText')).toMatch(/^generation \d+, \d+ containers running$/);
+        expect(await property('Type')).toBe('notify');
+        for (const name of ['front', 'middle', 'back']) await waitFor(name, 'runs', isRunning);
+      },
+      20 * MINUTES,
+    );
+
+    it(
+      'limits containers by cgroup v2 below its own unit',
+      async () => {
+        await drop('limits.yaml', LIMITED);
+        const { pid } = await waitFor('limited', 'runs', isRunning);
+        expect(await guest.ok(`cat /proc/${pid}/cgroup`)).toMatch(/^0::\/system\.slice\/tsdocker\.service\//);
+        expect(await cgroupFile(pid, 'memory.max')).toBe(String(64 * 1024 ** 2));
+        expect(await cgroupFile(pid, 'cpu.max')).toBe('50000 100000');
+        expect(await cgroupFile(pid, 'pids.max')).toBe('50');
+        const greedy = await waitFor('greedy', 'is killed', ({ phase }) => phase === 'Exited');
+        expect(greedy).toMatchObject({ exitCode: 137, message: expect.stringContaining('out of memory') });
+        const bomb = await waitFor('bomb', 'runs', isRunning);
+        await guest.until(
+          'the bomb at its limit',
+          `
+          cd "/sys/fs/cgroup$(cut -d: -f3 /proc/${bomb.pid}/cgroup)"
+          grep -q '^max [1-9]' pids.events && [ "$(cat pids.current)" -le 20 ]`,
+        );
+        await guest.ok('rm /etc/tsdocker/manifests/limits.yaml');
+      },
+      20 * MINUTES,
+    );
+
+    it(
+      'leaves containers running when it is restarted, killed or stopped',
+      async () => {
+        const before = await waitFor('back', 'runs', isRunning);
+        const started = await startTime(before.pid);
+        await guest.ok('systemctl restart tsdocker.service');
+        expect(await startTime(before.pid)).toBe(started);
+
+        const main = await property('MainPID');
+        await guest.ok(`kill -9 ${main}`);
+        await guest.until(
+          'a new supervisor',
+          `
+          [ "$(systemctl show -P MainPID tsdocker.service)" != ${main} ] && systemctl is-active -q tsdocker.service`,
+        );
+        expect(await property('NRestarts')).toBe('1');
+        expect(await startTime(before.pid)).toBe(started);
+        expect(await waitFor('back', 'runs', isRunning)).toMatchObject({ id: before.id, pid: before.pid, restarts: 0 });
+
+        await guest.ok('systemctl stop tsdocker.service tsdocker.socket');
+        expect(await startTime(before.pid)).toBe(started);
+        // The socket alone starts it again.
+        await guest.ok('systemctl start tsdocker.socket');
+        expect(await waitFor('back', 'runs', isRunning)).toMatchObject({ pid: before.pid, restarts: 0 });
+        expect(await property('ActiveState')).toBe('active');
+      },
+      30 * MINUTES,
+    );
+
+    it(
+      'stops them in reverse link order when the host goes down, and starts them in link order at the next boot',
+      async () => {
+        const before = await waitFor('front', 'runs', isRunning);
+        const boot = await guest.ok('cat /proc/sys/kernel/random/boot_id');
+        await guest.reboot();
+        expect(await guest.ok('cat /proc/sys/kernel/random/boot_id')).not.toBe(boot);
+        expect(await guest.ok('cat /var/shared/order')).toBe('front\nmiddle\nback\n');
+        await guest.until('the service', 'systemctl is-active -q tsdocker.service');
+        const views = [];
+        for (const name of ['back', 'middle', 'front']) views.push(await waitFor(name, 'runs again', isRunning));
+        const times = views.map(({ startedAt }) => Date.parse(startedAt ?? ''));
+        expect(times).toEqual([...times].sort((a, b) => a - b));
+        expect(views[2]).toMatchObject({ id: before.id });
+        expect(Date.parse(views[2]?.startedAt ?? '')).toBeGreaterThan(Date.parse(before.startedAt ?? ''));
+      },
+      30 * MINUTES,
+    );
+  });
+}
