@@ -30,6 +30,7 @@ import { Executor } from './reconcile/executor.ts';
 import { ExitRecorder } from './reconcile/exits.ts';
 import { FailureBook } from './reconcile/failure-book.ts';
 import { GroupCommit } from './reconcile/group-commit.ts';
+import { HealthBook } from './reconcile/health/health-book.ts';
 import { observe } from './reconcile/observe.ts';
 import { opHandlers } from './reconcile/ops/handlers.ts';
 import { ImageWork } from './reconcile/ops/image-work.ts';
@@ -209,6 +210,7 @@ function createWorld(
     leases: new LeaseBook(history.leases),
     approvals: history.approvals,
     failures: new FailureBook(history.failures, boot),
+    health: new HealthBook(history.health, containers.ids()),
     resources: history.resources,
     environmentOf,
     commits: new GroupCommit({ files: state.files, links, history }),

@@ -4,6 +4,7 @@
  */
 import type { StdioSession } from '../drivers/contract.ts';
 import type { TsdErrorJson } from '../model/errors.ts';
+import type { HealthState, ProbeName } from '../model/health.ts';
 import type { Condition, Phase } from '../model/phases.ts';
 import type { Kind, SourcePosition } from '../model/resource.ts';
 import type { EventOptions, EventView, HistoryView, WhyView } from './explain-views.ts';
@@ -19,6 +20,21 @@ export interface IssueView {
   readonly line: number;
   readonly column: number;
   readonly hint?: string;
+}
+
+/** What the probes of a container found in its present or last run. */
+export interface HealthView {
+  readonly state: HealthState;
+  /** Why it is not healthy; empty when it is. */
+  readonly message: string;
+  /** The latest, oldest first. */
+  readonly results: readonly {
+    readonly at: string;
+    readonly probe: ProbeName;
+    readonly ok: boolean;
+    readonly ms: number;
+    readonly output: string;
+  }[];
 }
 
 export interface ContainerView {
@@ -44,6 +60,8 @@ export interface ContainerView {
   readonly message: string;
   readonly source: SourcePosition | null;
   readonly conditions: readonly Condition[];
+  /** Null without probes. */
+  readonly health: HealthView | null;
 }
 
 export interface ImageView {

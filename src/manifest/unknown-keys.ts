@@ -13,7 +13,6 @@ const LATER: { readonly [S in Scope]: readonly string[] } = {
   network: ['driver', 'ipv6', 'policy'],
   container: [
     'build',
-    'health',
     'update',
     'onChange',
     'policy',

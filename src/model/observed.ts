@@ -2,6 +2,7 @@
  * What is: restored from disk and seen in the kernel, as one snapshot of plain data. The planner compares it with the
  * desired state; nothing here can act.
  */
+import type { ObservedHealth } from './health.ts';
 import type { ResourceKey } from './resource.ts';
 
 export interface ObservedImage {
@@ -82,6 +83,8 @@ export interface ObservedContainer {
   /** Addresses of the containers it was started with, by alias, to notice when they change. */
   readonly linkAddresses: Readonly<Record<string, string>>;
   readonly address: string | null;
+  /** Of its present or last run; null without probes. Left out, null. */
+  readonly health?: ObservedHealth | null;
 }
 
 export interface RestartCounters {

@@ -17,6 +17,8 @@ import type { ResourceKey } from '../model/resource.ts';
 import type { ContainerRecord, RecordedPort } from '../state/container-record.ts';
 import { ASKED_ANEW } from '../state/history/resource-store.ts';
 import { isUnknown } from '../state/restore.ts';
+import { probesOf } from './health/probes-of.ts';
+import { healthOf } from './health/verdict.ts';
 import { declaredPorts } from './ops/endpoint.ts';
 import { imageIdOf } from './ops/image-of.ts';
 import { networkConfig } from './ops/network-config.ts';
@@ -67,6 +69,7 @@ function observedContainer(world: World, record: ContainerRecord, kernel: Observ
   // A namespace without its endpoint is what an interrupted connect leaves: not a sandbox to start in.
   const sandbox = world.network.sandbox(id) !== null && (!bridged || record.network !== null);
   const handle = world.exec.running(id);
+  const probes = probesOf(world, record);
   return {
     key: owner?.key ?? null,
     id,
@@ -92,6 +95,7 @@ function observedContainer(world: World, record: ContainerRecord, kernel: Observ
     restartRequested: record.restart.requested,
     linkAddresses: record.linkAddresses,
     address: record.network?.address ?? null,
+    health: probes && healthOf(world.health.get(id), probes, record.run),
   };
 }
 

@@ -60,7 +60,11 @@ const ROWS: readonly Row[] = [
   {
     when: ({ observed }) => observed?.running === true,
     phase: 'Running',
-    message: ({ hold }) => (hold ? `a change waits: ${hold.message}` : ''),
+    message: ({ hold, observed }) => {
+      if (hold) return `a change waits: ${hold.message}`;
+      const health = observed?.health;
+      return health && !health.ready ? `${health.state}: ${health.message}` : '';
+    },
   },
   { when: (input) => held(input, 'failed', 'needs-approval'), phase: 'Failed', message: because },
   { when: (input) => held(input, 'backing-off'), phase: 'BackingOff', message: because },
@@ -83,6 +87,10 @@ function conditionsOf(input: StatusInput, phase: Phase, ready: boolean, message:
   const add = (type: Condition['type'], reason: string, text: string) => {
     conditions.push({ type, status: true, reason, message: text });
   };
+  const health = observed?.running ? observed.health : null;
+  if (health) {
+    conditions.push({ type: 'Healthy', status: health.ready, reason: word(health.state), message: health.message });
+  }
   if (hold && phase === 'Pending' && PARKING.has(hold.reason)) add('Parked', word(hold.reason), hold.message);
   if (hold && (phase === 'Running' || phase === 'Paused')) add('Held', word(hold.reason), hold.message);
   if (observed?.stopOverride) add('Stopped', 'StoppedByUser', 'stopped until `tsdocker start` or a changed spec');

@@ -1,6 +1,8 @@
 /** Resources as clients see them, from one observation and what the loop last decided. */
-import type { ContainerView, ImageView, NetworkView, VolumeView } from '../api/supervisor.ts';
+import type { ContainerView, HealthView, ImageView, NetworkView, VolumeView } from '../api/supervisor.ts';
+import { formatTime } from '../model/clock.ts';
 import type { Desired, DesiredState } from '../model/desired.ts';
+import type { ObservedHealth } from '../model/health.ts';
 import type { ObservedContainer, ObservedState } from '../model/observed.ts';
 import { type Kind, parseKey, type ResourceKey } from '../model/resource.ts';
 import type { Hold, Op } from '../reconcile/op.ts';
@@ -42,6 +44,18 @@ function publishedPorts(record: ContainerRecord | undefined): string[] {
 
 const instant = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
 
+function healthView(health: ObservedHealth | null | undefined): HealthView | null {
+  if (!health) return null;
+  const results = health.results.map(({ atWallMs, probe, ok, ms, output }) => ({
+    at: formatTime(atWallMs),
+    probe,
+    ok,
+    ms,
+    output,
+  }));
+  return { state: health.state, message: health.message, results };
+}
+
 function containerView(input: ViewInput, key: ResourceKey): ContainerView {
   const { world, desired, observed, loop } = input;
   const declared = desiredOfKind(desired, 'container', key);
@@ -73,6 +87,7 @@ function containerView(input: ViewInput, key: ResourceKey): ContainerView {
     message: status.message,
     source: declared?.source ?? null,
     conditions: status.conditions,
+    health: healthView(container?.health),
   };
 }
 
@@ -98,6 +113,7 @@ function foreignView(record: ContainerRecord, reason: string | undefined): Conta
     message: reason ?? 'not declared by a manifest; shown and left alone',
     source: null,
     conditions: [],
+    health: null,
   };
 }
 

@@ -9,6 +9,7 @@ import { Executor, type OpResult } from '../../src/reconcile/executor.ts';
 import { ExitRecorder } from '../../src/reconcile/exits.ts';
 import { FailureBook } from '../../src/reconcile/failure-book.ts';
 import { GroupCommit } from '../../src/reconcile/group-commit.ts';
+import { HealthBook } from '../../src/reconcile/health/health-book.ts';
 import { observe } from '../../src/reconcile/observe.ts';
 import type { Op, Plan } from '../../src/reconcile/op.ts';
 import { opHandlers } from '../../src/reconcile/ops/handlers.ts';
@@ -90,6 +91,7 @@ function openWorld(life: Life, around: Surroundings): World {
     leases: new LeaseBook(guarded(life, 'history.leases', history.leases, ['addresses', 'ports', 'lastAddress'])),
     approvals: guarded(life, 'history.approvals', history.approvals, ['all']),
     failures: new FailureBook(guarded(life, 'history.failures', history.failures, ['all']), universe.bootId),
+    health: new HealthBook(guarded(life, 'history.health', history.health, ['all']), stores.containers.ids()),
     resources,
     environmentOf: () => new Map(),
     commits: new GroupCommit({

@@ -1,5 +1,7 @@
 /** A host that exists only as data: it carries out ops and lets things happen, so that plans can be tried on it. */
 import type { Desired, DesiredState } from '../../src/model/desired.ts';
+import { effectiveProbes, type HealthRecord, type ProbeName, type ProbeSet } from '../../src/model/health.ts';
+import type { ContainerSpec } from '../../src/model/kinds/container.ts';
 import type {
   ObservedContainer,
   ObservedImage,
@@ -10,6 +12,7 @@ import type {
   Orphan,
 } from '../../src/model/observed.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
+import { healthOf, recordOfRun, withResult } from '../../src/reconcile/health/verdict.ts';
 import type { Op, OpOf } from '../../src/reconcile/op.ts';
 import { isContainer } from '../../src/reconcile/plan/references.ts';
 
@@ -25,6 +28,9 @@ export class PureHost {
   readonly approvals = new Set<ResourceKey>();
   orphans: Orphan[] = [];
   bootMs = 1_000_000;
+  /** HEALTHCHECK of the image of a container, by its key. */
+  readonly healthchecks = new Map<ResourceKey, ProbeSet>();
+  readonly #health = new Map<ResourceKey, HealthRecord>();
   /** Addresses are kept for a key, also while its container is made anew. */
   readonly #leases = new Map<ResourceKey, string>();
 
@@ -65,6 +71,23 @@ export class PureHost {
       ranForMs,
     };
     this.change(key, { running: false, pid: null, startedAtBootMs: null, startedAtWallMs: null, exit });
+  }
+
+  /** A probe of the present run was tried. */
+  probe(key: ResourceKey, probe: ProbeName, ok: boolean, output = ok ? 'fine' : 'refused'): void {
+    const { run, startedAtBootMs } = this.container(key);
+    const probes = this.#probes(key);
+    if (!probes) throw new Error(`${key} has no probes`);
+    const result = { probe, atWallMs: this.now().wallMs, ok, ms: 1, output };
+    const before = recordOfRun(this.#health.get(key), probes, run);
+    const after = withResult(before, probes, result, this.bootMs - (startedAtBootMs ?? 0), this.bootMs);
+    this.#health.set(key, after);
+    this.change(key, { health: healthOf(after, probes, run) });
+  }
+
+  #probes(key: ResourceKey): ProbeSet | null {
+    const { health } = this.container(key).spec as ContainerSpec;
+    return effectiveProbes(health, this.healthchecks.get(key) ?? null);
   }
 
   /** Carries out ops in order; the desired state says with which specs. */
@@ -193,8 +216,10 @@ export class PureHost {
 
   #start(op: OpOf<'container.start'>, declared: Desired<'container'>): void {
     if (this.container(op.key).running) throw new Error(`${op.key} runs already`);
+    this.change(op.key, intentOf(declared));
+    const probes = this.#probes(op.key);
     this.change(op.key, {
-      ...intentOf(declared),
+      health: probes && healthOf(undefined, probes, op.run),
       run: op.run,
       running: true,
       pid: 1000 + op.run,

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { DescribeView } from '../../api/supervisor.ts';
+import type { DescribeView, HealthView } from '../../api/supervisor.ts';
 import type { Condition } from '../../model/phases.ts';
 import type { CliContext } from '../context.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
@@ -38,17 +38,24 @@ async function run(context: CliContext, words: readonly string[], output: Output
 async function formatDescription(context: CliContext, { view, ...about }: DescribeView): Promise<string> {
   const { stringify } = await import('yaml');
   const heading = (text: string) => `\n${paint(context.streams, context.streams.stdout, 'bold', text)}\n`;
-  const { conditions, ...facts } = view as typeof view & { readonly conditions?: readonly Condition[] };
+  const { conditions, health, ...facts } = view as typeof view & {
+    readonly conditions?: readonly Condition[];
+    readonly health?: HealthView | null;
+  };
   const sections = [
     formatPairs([
       ['kind', about.kind],
       ...Object.entries(facts).map(([key, value]) => [key, shown(value)] as const),
+      ['health', health?.state ?? null],
       ['generation', about.generation],
       ['specHash', about.specHash.slice(0, 12)],
     ]),
   ];
   if (conditions !== undefined && conditions.length > 0) {
     sections.push(heading('Conditions'), formatTable(context, CONDITION_COLUMNS, conditions));
+  }
+  if (health && health.results.length > 0) {
+    sections.push(heading('Latest probes'), formatTable(context, PROBE_COLUMNS, health.results));
   }
   const spec = stringify(about.spec, { lineWidth: 0 }).trimEnd().split('\n');
   sections.push(heading('Specification'), spec.map((line) => `  ${printable(line)}\n`).join(''));
@@ -61,6 +68,15 @@ const CONDITION_COLUMNS = [
   { title: 'STATUS', value: (condition: Condition) => (condition.status ? 'yes' : 'no') },
   { title: 'REASON', value: (condition: Condition) => condition.reason },
   { title: 'MESSAGE', value: (condition: Condition) => condition.message },
+];
+
+type ProbeRow = HealthView['results'][number];
+const PROBE_COLUMNS = [
+  { title: 'AT', value: (result: ProbeRow) => result.at },
+  { title: 'PROBE', value: (result: ProbeRow) => result.probe },
+  { title: 'RESULT', value: (result: ProbeRow) => (result.ok ? 'ok' : 'failed') },
+  { title: 'MS', value: (result: ProbeRow) => String(result.ms) },
+  { title: 'OUTPUT', value: (result: ProbeRow) => result.output.trim().split('\n').join(' | ') },
 ];
 
 type OpRow = DescribeView['ops'][number];

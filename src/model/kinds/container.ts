@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { field } from '../field.ts';
 import { NAME_PATTERN } from '../resource.ts';
 import { log } from './log-forms.ts';
+import { health } from './health-forms.ts';
 import { isHostName, isIP, isIPv4, parseExpose, parseExtraHost, parsePort } from './port-forms.ts';
 import { parseCapability, parseLink, parseRestart, parseSignal, parseUlimit, ULIMIT_NAMES } from './runtime-forms.ts';
 import {
@@ -304,6 +305,12 @@ export const containerFields = z.strictObject({
     doc: '`no`, `always`, `unless-stopped`, `on-failure[:N]`, or `policy` and `max`. `max` 0 has no limit.',
     change: 'in-place',
     example: 'always',
+  }),
+  health: field(health, {
+    doc: "How to find out whether it works: one check for readiness and liveness, or probes under `startup`, `readiness` and `liveness`. Left out, the image's HEALTHCHECK; `none` is none.",
+    change: 'in-place',
+    example: { exec: ['pg_isready'], interval: '5s' },
+    text: true,
   }),
   resources: field(resources, { doc: 'Limits.', change: 'in-place', example: { memory: '256MiB', cpus: 0.5 } }),
   capabilities: field(capabilities, {

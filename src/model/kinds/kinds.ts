@@ -3,6 +3,7 @@ import type { SpecOfKind } from '../desired.ts';
 import { type ChangeClass, changeClasses, fieldMeta } from '../field.ts';
 import type { Kind } from '../resource.ts';
 import { containerFields, containerSchema, resourceFields } from './container.ts';
+import { healthFields } from './health-forms.ts';
 import { imageConfigFields, imageFields, imageSchema } from './image.ts';
 import { networkFields, networkSchema } from './network.ts';
 import { volumeSchema } from './volume.ts';
@@ -36,7 +37,7 @@ export const KIND_SCHEMAS: { readonly [K in Kind]: KindSchema<K> } = {
   container: {
     section: 'containers',
     fields: containerFields,
-    nested: { resources: resourceFields },
+    nested: { resources: resourceFields, health: healthFields },
     schema: containerSchema,
     renamed: { stopTimeout: 'stopTimeoutMs' },
   },
@@ -54,6 +55,6 @@ export function specChangeClasses(kind: Kind): Readonly<Record<string, ChangeCla
 export function isTextField(kind: Kind, path: readonly (string | number)[]): boolean {
   const { fields, nested } = KIND_SCHEMAS[kind];
   const [first = '', second = ''] = path.map(String);
-  const schema = nested[first]?.shape[second] ?? fields.shape[first];
-  return schema !== undefined && fieldMeta(schema as z.ZodType)?.text === true;
+  const schemas = [nested[first]?.shape[second], fields.shape[first]];
+  return schemas.some((schema) => schema !== undefined && fieldMeta(schema as z.ZodType)?.text === true);
 }

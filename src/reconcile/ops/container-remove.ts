@@ -8,6 +8,7 @@ export async function removeContainer(world: World, op: OpOf<'container.remove'>
   if (world.network.sandbox(containerId)) world.network.detach(containerId);
   await world.commits.commit({ names: () => world.links.purge(containerId) });
   await world.containers.remove(containerId);
+  world.health.forget(containerId);
   await world.graph.remove(containerId);
   if (world.desired().resources.has(key)) return;
   world.leases.release(key);

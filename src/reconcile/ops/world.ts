@@ -18,6 +18,7 @@ import type { VolumeStore } from '../../state/volumes.ts';
 import type { ExitRecorder } from '../exits.ts';
 import type { FailureBook } from '../failure-book.ts';
 import type { GroupCommit } from '../group-commit.ts';
+import type { HealthBook } from '../health/health-book.ts';
 import type { ImageWork } from './image-work.ts';
 import type { LeaseBook } from './lease-book.ts';
 
@@ -51,6 +52,7 @@ export interface World {
   readonly leases: LeaseBook;
   readonly approvals: ApprovalStore;
   readonly failures: FailureBook;
+  readonly health: HealthBook;
   readonly resources: ResourceStore;
   /** The container's own variables with files read. @throws TsdError TSD_MANIFEST_READ. */
   environmentOf(spec: ContainerSpec): ReadonlyMap<string, string>;

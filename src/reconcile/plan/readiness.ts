@@ -11,7 +11,8 @@ export function isDone(observed: ObservedContainer, spec: ContainerSpec): boolea
   return !observed.running && observed.exit?.code === 0 && isOneShot(spec);
 }
 
-/** Ready for its dependents and for people: it runs, or it is a one-shot that is done. */
+/** Ready for its dependents and for people: it runs and its probes say so, or it is a one-shot that is done. */
 export function isReady(observed: ObservedContainer, spec: ContainerSpec): boolean {
-  return (observed.running && !observed.paused) || isDone(observed, spec);
+  if (isDone(observed, spec)) return true;
+  return observed.running && !observed.paused && observed.health?.ready !== false;
 }

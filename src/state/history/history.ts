@@ -3,6 +3,7 @@ import type { StateIssue } from '../state-file.ts';
 import { ApprovalStore } from './approval-store.ts';
 import { FailureStore } from './failure-store.ts';
 import { GenerationStore } from './generation-store.ts';
+import { HealthStore } from './health-store.ts';
 import { HistoryDatabase } from './history-database.ts';
 import { Journal } from './journal.ts';
 import { LeaseStore } from './lease-store.ts';
@@ -19,6 +20,7 @@ export interface History {
   readonly journal: Journal;
   readonly timeline: TimelineStore;
   readonly failures: FailureStore;
+  readonly health: HealthStore;
   readonly leases: LeaseStore;
   readonly resources: ResourceStore;
   readonly approvals: ApprovalStore;
@@ -44,6 +46,7 @@ export function openHistory(path: string): History {
     journal: new Journal(history),
     timeline: new TimelineStore(history),
     failures: new FailureStore(history),
+    health: new HealthStore(history),
     leases: new LeaseStore(history),
     resources: new ResourceStore(history),
     approvals: new ApprovalStore(history),

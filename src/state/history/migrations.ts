@@ -111,6 +111,9 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX timeline_by_key ON timeline (key, id);
   `,
+  `
+  CREATE TABLE health (container_id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /**

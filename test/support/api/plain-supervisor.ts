@@ -47,6 +47,7 @@ export const WEB: ContainerView = {
   message: '',
   source,
   conditions: [{ type: 'Ready', status: true, reason: 'Running', message: 'runs since 03:00' }],
+  health: null,
 };
 
 const MIGRATE: ContainerView = {

@@ -31,6 +31,7 @@ test('members of the normalised container, and what a change of each means', () 
       "labels",
       "ports",
       "restart",
+      "health",
       "resources",
       "stopSignal",
       "stopTimeoutMs",
