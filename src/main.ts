@@ -30,7 +30,9 @@ import { Executor } from './reconcile/executor.ts';
 import { ExitRecorder } from './reconcile/exits.ts';
 import { FailureBook } from './reconcile/failure-book.ts';
 import { GroupCommit } from './reconcile/group-commit.ts';
+import { realChecks } from './reconcile/health/checks.ts';
 import { HealthBook } from './reconcile/health/health-book.ts';
+import { Prober } from './reconcile/health/prober.ts';
 import { observe } from './reconcile/observe.ts';
 import { opHandlers } from './reconcile/ops/handlers.ts';
 import { ImageWork } from './reconcile/ops/image-work.ts';
@@ -270,6 +272,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
     timeline.exit(exit, key);
     events.emit('change');
     if (key) controller.enqueue([key]);
+    if (key) prober.review([key]);
   });
 
   const engine = new Engine({ timers: systemTimers, log: (line) => log.debug(line) });
@@ -281,7 +284,10 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
     clock: systemClock,
     timers: systemTimers,
     concurrency: CONCURRENCY,
-    onEvent: (event) => loop.onOpEvent(event),
+    onEvent: (event) => {
+      loop.onOpEvent(event);
+      if (event.type === 'ended') prober.review([event.result.op.key]);
+    },
   });
   const controller = new Controller({
     desired: () => sources.state,
@@ -301,11 +307,24 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
     onPass: (report) => {
       timeline.pass(report);
       events.emit('change');
+      prober.review(report.scope);
     },
     onDefect: (error, keys) => log.error({ keys, stack: error.stack }, describeError(error)),
     resyncMs: RESYNC_MS,
   });
   loop.attach(controller);
+  const prober = new Prober({
+    world,
+    clock: systemClock,
+    timers: systemTimers,
+    seed,
+    check: realChecks(world, systemTimers),
+    onChange: (change) => {
+      timeline.health(change, sources.state.resources.get(change.key));
+      events.emit('change');
+      controller.enqueue([change.key]);
+    },
+  });
 
   const adopted = await adoptContainers(world);
   loop.setUnavailable(adopted.unavailable);
@@ -341,6 +360,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
     facts: facts(config),
     doctor: async () => runDoctor(config.root, drivers),
     stopEverything: async () => {
+      prober.stop();
       await controller.stop();
       return stopAll(world, sources.state);
     },
@@ -377,6 +397,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
         service.stopping();
         log.info('stopping');
         await watcher.close();
+        prober.stop();
         await controller.stop();
         if (config.stopContainers) await stopAll(world, sources.state);
         await engine.shutdown();

@@ -178,6 +178,11 @@ export interface NetworkDriver extends Driver {
   /** Takes back the namespace of a container that outlived a supervisor, from a process inside it. */
   adoptSandbox(containerId: string, pid: number): Sandbox;
   sandbox(containerId: string): Sandbox | null;
+  /**
+   * A TCP socket inside the sandbox, not connected; non-blocking, close-on-exec, the caller closes it.
+   * @throws TSD_NETWORK when there is no sandbox.
+   */
+  openSocket(containerId: string, family: 'ipv4' | 'ipv6'): number;
   /** Connects the sandbox: veth, address, route, published ports. Mends what is missing, changes ports in place. */
   attach(config: EndpointConfig): void;
   /** Gives up ports, veth and namespace. Succeeds on what is already gone. */

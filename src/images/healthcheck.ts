@@ -55,16 +55,18 @@ function parse(configJson: string): ProbeSet | null {
   if (!config?.Healthcheck || argv === null) return null;
   const { Interval, Timeout, StartPeriod, StartInterval, Retries } = config.Healthcheck;
   const d = DOCKER_DEFAULTS;
+  const intervalMs = milliseconds(Interval, d.intervalMs);
   return {
     ...NO_PROBES,
     check: {
       check: { type: 'exec', argv },
-      intervalMs: milliseconds(Interval, d.intervalMs),
+      intervalMs,
       timeoutMs: milliseconds(Timeout, d.timeoutMs),
       retries: Retries && Retries > 0 ? Retries : d.retries,
       successes: 1,
       initialDelayMs: 0,
-      startPeriodMs: milliseconds(StartPeriod, d.startPeriodMs),
+      // Docker tries first after one interval: what fails before does not count.
+      startPeriodMs: Math.max(intervalMs, milliseconds(StartPeriod, d.startPeriodMs)),
       startIntervalMs: milliseconds(StartInterval, d.startIntervalMs),
     },
   };

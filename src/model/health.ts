@@ -50,11 +50,12 @@ export interface ProbeResult {
   readonly atWallMs: number;
   readonly ok: boolean;
   readonly ms: number;
-  /** What the program wrote, the HTTP status, or what went wrong; at most 4096 bytes. */
+  /** What the program wrote, the HTTP status, or what went wrong; at most {@link PROBE_OUTPUT_BYTES}. */
   readonly output: string;
 }
 
-/** As many as Docker keeps (daemon/health.go). */
+/** Docker's numbers (daemon/health.go). */
+export const PROBE_OUTPUT_BYTES = 4096;
 export const KEPT_RESULTS = 5;
 
 /**

@@ -2,9 +2,10 @@ import type { ResourceKey, SourcePosition } from './resource.ts';
 
 /**
  * What a line of the timeline tells of: a changed declaration, an op, the end of a run, the start of one, a resource that
- * waits, a person's request, something in the kernel that differed, or a run taken over from an earlier supervisor.
+ * waits, a person's request, something in the kernel that differed, a run taken over from an earlier supervisor, or probes
+ * that came to another result.
  */
-export const TIMELINE_KINDS = ['edit', 'op', 'exit', 'start', 'hold', 'override', 'drift', 'adopt'] as const;
+export const TIMELINE_KINDS = ['edit', 'op', 'exit', 'start', 'hold', 'override', 'drift', 'adopt', 'probe'] as const;
 export type TimelineKind = (typeof TIMELINE_KINDS)[number];
 
 /** Something that happened, as it is kept for people who ask later. */

@@ -12,6 +12,7 @@ export interface Cause {
     | 'removed'
     | 'missing'
     | 'exited'
+    | 'unhealthy'
     | 'drift'
     | 'requested'
     | 'dependency'

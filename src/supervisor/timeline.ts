@@ -1,11 +1,13 @@
 /** Writes what happens onto the timeline, one plain statement an entry: no fsync, and nothing is lost with the supervisor. */
 import type { TaskExit } from '../drivers/contract.ts';
 import type { Clock } from '../model/clock.ts';
+import type { Desired } from '../model/desired.ts';
 import { describeError } from '../model/errors.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
 import type { TimelineDraft, TimelineKind } from '../model/timeline.ts';
 import type { PassReport } from '../reconcile/controller.ts';
 import type { OpResult } from '../reconcile/executor.ts';
+import type { HealthChange } from '../reconcile/health/prober.ts';
 import type { Hold, Op } from '../reconcile/op.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { ContainerStore } from '../state/containers.ts';
@@ -111,6 +113,22 @@ export class Timeline {
       if (latest?.kind === 'hold' && latest.what === reason && latest.message === message) continue;
       this.#append({ kind: 'hold', key, generation: plan.generation, what: reason, ok: reason !== 'failed', message });
     }
+  }
+
+  /** Probes came to another result about a run. */
+  health({ key, containerId, run, before, after }: HealthChange, declared: Desired | undefined): void {
+    const { ready, state, message } = after;
+    const again = before.firstReadyAtBootMs === null ? '' : ' again';
+    this.#append({
+      kind: 'probe',
+      key,
+      what: state,
+      ok: ready,
+      message: ready ? `ready${again}` : `${state}: ${message}`,
+      source: declared ? (declared.positions.health ?? declared.source) : null,
+      run,
+      log: ready ? [] : this.#excerpt(this.#options.containers.get(containerId)),
+    });
   }
 
   /** A person asked for something. */

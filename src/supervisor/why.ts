@@ -50,6 +50,7 @@ function textOf(entry: TimelineEntry): string {
     case 'hold':
       return `${what}: ${message}`;
     case 'override':
+    case 'probe':
       return message;
   }
 }

@@ -71,6 +71,10 @@ export class SimNetwork implements NetworkDriver {
     return netnsFd === undefined ? null : { containerId, netnsFd };
   }
 
+  openSocket(): number {
+    throw new TsdError('TSD_BUG', 'not simulated');
+  }
+
   attach(config: EndpointConfig): void {
     const { containerId, ports } = config;
     const network = this.#networks.get(config.network);

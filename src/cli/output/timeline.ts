@@ -14,6 +14,7 @@ const LABELS: Readonly<Record<TimelineKind, string>> = {
   override: 'asked',
   drift: 'mended',
   adopt: 'adopted',
+  probe: 'probe',
 };
 const LABEL_WIDTH = 7;
 

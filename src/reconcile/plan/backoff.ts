@@ -9,8 +9,10 @@ export const RESTART_BACKOFF = {
   capMs: 60_000,
   /** Delays are spread by ± this share, so that many containers do not come back in step. */
   jitter: 0.2,
-  /** A run of at least this length ends a row of quick failures. */
+  /** A run of at least this length, where there are no probes, ends a row of quick failures. */
   resetAfterMs: 10_000,
+  /** With probes, this long after it was ready first. */
+  resetAfterReadyMs: 60_000,
   /** Under `always` an exit with 0 waits this, however often. */
   cleanExitMs: 1_000,
 } as const;

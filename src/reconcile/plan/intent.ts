@@ -8,11 +8,11 @@ import type { ChangeClass } from '../../model/field.ts';
 import type { ObservedContainer, RestartCounters } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { Cause, Hold } from '../op.ts';
-import { because, declared, specChanged } from './cause.ts';
+import { because, declared, positionOf, specChanged } from './cause.ts';
 import type { FieldChange } from './diff.ts';
 import { changedContent, diffSpecs } from './diff.ts';
 import { ownsSandbox, specOf } from './references.ts';
-import { decideRestart } from './restart.ts';
+import { decideRestart, mayRestartUnhealthy } from './restart.ts';
 
 export type StepName = 'stop' | 'disconnect' | 'remove' | 'create' | 'update' | 'connect' | 'relink' | 'start';
 
@@ -156,6 +156,7 @@ function revive(desired: Desired<'container'>, container: ObservedContainer, aro
     exit,
     counters: container.restarts,
     containerId: container.id,
+    health: container.health ?? null,
     dependencyUpAtBootMs: around.dependencyUpAtBootMs(),
     now: around.now,
     seed: around.seed,
@@ -192,7 +193,16 @@ function upkeep(desired: Desired<'container'>, container: ObservedContainer, aro
       because('requested', container.running ? 'restart requested' : 'start requested'),
     );
   }
-  return container.running ? mend(desired, container, around) : revive(desired, container, around);
+  if (!container.running) return revive(desired, container, around);
+  return unhealthyStop(desired, container) ?? mend(desired, container, around);
+}
+
+/** The end of a run that only a restart helps; when the next one begins is decided like after any other failure. */
+function unhealthyStop(desired: Desired<'container'>, container: ObservedContainer): Intent | null {
+  const { health, paused, restarts } = container;
+  if (health?.state !== 'unhealthy' || paused || !mayRestartUnhealthy(desired.spec.restart, restarts)) return null;
+  const source = positionOf(desired, 'health');
+  return intend(['stop'], { reason: 'unhealthy', message: `unhealthy: ${health.message}`, source });
 }
 
 /** As if the in-place change had been taken over: it clears a manual stop and the counters. */

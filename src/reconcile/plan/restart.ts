@@ -1,4 +1,5 @@
 import type { Instant } from '../../model/clock.ts';
+import type { ObservedHealth } from '../../model/health.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { ObservedExit, RestartCounters } from '../../model/observed.ts';
 import { RESTART_BACKOFF, restartDelay } from './backoff.ts';
@@ -20,6 +21,8 @@ export interface RestartInput {
   readonly exit: ObservedExit;
   readonly counters: RestartCounters;
   readonly containerId: string;
+  /** Of the run that ended; null without probes. */
+  readonly health: ObservedHealth | null;
   /** When the latest of its dependencies came up, on the boot clock; null without dependencies. */
   readonly dependencyUpAtBootMs: number | null;
   readonly now: Instant;
@@ -37,36 +40,45 @@ function formatDelay(ms: number): string {
 }
 
 /** True when this policy starts a container again after such an end. An end that nobody saw counts as a failure. */
-function wantsRestart(policy: RestartPolicy['policy'], exit: ObservedExit): boolean {
+function wantsRestart(policy: RestartPolicy['policy'], failed: boolean): boolean {
   switch (policy) {
     case 'no':
       return false;
     case 'on-failure':
-      return exit.code !== 0;
+      return failed;
     case 'always':
     case 'unless-stopped':
       return true;
   }
 }
 
+/** A run without probes has shown by its length that it works; one with probes by how long after it was ready. */
+function workedLong({ exit, health }: RestartInput): boolean {
+  if (health === null) return exit.ranForMs >= RESTART_BACKOFF.resetAfterMs;
+  if (health.firstReadyAtBootMs === null || exit.finishedAtBootMs === null) return false;
+  return exit.finishedAtBootMs - health.firstReadyAtBootMs >= RESTART_BACKOFF.resetAfterReadyMs;
+}
+
 /** Quick failures in a row before this end; a long run, another boot or a recovered dependency starts a new row. */
-function quickFailures({ exit, counters, dependencyUpAtBootMs }: RestartInput): number {
-  if (exit.ranForMs >= RESTART_BACKOFF.resetAfterMs || exit.finishedAtBootMs === null) return 0;
+function quickFailures(input: RestartInput): number {
+  const { exit, counters, dependencyUpAtBootMs } = input;
+  if (workedLong(input) || exit.finishedAtBootMs === null) return 0;
   if (dependencyUpAtBootMs !== null && dependencyUpAtBootMs > exit.finishedAtBootMs) return 0;
   return counters.consecutive;
 }
 
 /** Applies a restart policy to the end of a run. A manual stop is not its business: ask before. */
 export function decideRestart(input: RestartInput): RestartDecision {
-  const { policy, exit, counters } = input;
-  const ended = describeExit(exit);
-  if (!wantsRestart(policy.policy, exit))
+  const { policy, exit, counters, health } = input;
+  const unhealthy = policy.policy !== 'no' && health?.state === 'unhealthy';
+  const ended = unhealthy ? `unhealthy: ${health.message}` : describeExit(exit);
+  if (!wantsRestart(policy.policy, unhealthy || exit.code !== 0))
     return { next: 'finished', message: `${ended}, restart policy ${policy.policy}` };
   if (policy.policy === 'on-failure' && policy.max > 0 && counters.restarts >= policy.max) {
     return { next: 'exhausted', message: `${ended}, all ${policy.max} restarts used` };
   }
 
-  const clean = exit.code === 0;
+  const clean = exit.code === 0 && !unhealthy;
   const failures = quickFailures(input);
   const delay = clean ? RESTART_BACKOFF.cleanExitMs : restartDelay(failures, input.seed, input.containerId);
   const restarts = counters.restarts + 1;
@@ -79,4 +91,9 @@ export function decideRestart(input: RestartInput): RestartDecision {
     counters: { restarts, consecutive: clean ? 0 : failures + 1 },
     message: `${ended}, restart ${restarts}`,
   };
+}
+
+/** True when this policy has a restart left for a container that runs and is unhealthy. */
+export function mayRestartUnhealthy({ policy, max }: RestartPolicy, { restarts }: RestartCounters): boolean {
+  return wantsRestart(policy, true) && !(policy === 'on-failure' && max > 0 && restarts >= max);
 }

@@ -27,7 +27,7 @@ test('durations are nanoseconds, 0 and absence stand for what Docker takes', () 
   expect(read({ Healthcheck: { Test } })?.check).toMatchObject({
     intervalMs: 30_000,
     timeoutMs: 30_000,
-    startPeriodMs: 0,
+    startPeriodMs: 30_000,
     startIntervalMs: 5_000,
     retries: 3,
   });

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ERROR_CLASSES } from '../../../src/model/error-class.ts';
+import type { HealthState, ObservedHealth } from '../../../src/model/health.ts';
 import type { ObservedExit } from '../../../src/model/observed.ts';
 import { retryDelay } from '../../../src/reconcile/plan/backoff.ts';
 import type { RestartInput } from '../../../src/reconcile/plan/restart.ts';
@@ -16,6 +17,7 @@ function ended(exit: Partial<ObservedExit>, rest: Partial<RestartInput> = {}) {
     exit: { code: 1, oomKilled: false, finishedAtWallMs: 0, finishedAtBootMs: END, ranForMs: 10, ...exit },
     counters: { restarts: 0, consecutive: 0 },
     containerId: 'c1',
+    health: null,
     dependencyUpAtBootMs: null,
     now: { wallMs: 0, bootMs: END },
     seed: 's',
@@ -59,6 +61,43 @@ function waitAfter(consecutive: number): number {
   const decision = ended({}, { counters: { restarts: consecutive, consecutive } });
   return decision.next === 'wait' ? decision.untilBootMs - END : 0;
 }
+
+const health = (state: HealthState, firstReadyAtBootMs: number | null): ObservedHealth => ({
+  state,
+  ready: state === 'healthy',
+  message: 'liveness probe failed 3 times: HTTP 503',
+  firstReadyAtBootMs,
+  readySinceBootMs: null,
+  results: [],
+});
+
+describe('with probes', () => {
+  test.each([
+    [always, 0, 'start'],
+    [onFailure(0), 0, 'start'],
+    [onFailure(0), 143, 'start'],
+    [no, 143, 'finished'],
+  ] as const)('an unhealthy run is a failure, however it ended: %o with %i', (policy, code, next) => {
+    expect(ended({ code }, { policy, health: health('unhealthy', null) }).next).toBe(next);
+  });
+
+  test('the reason is said instead of the exit code, which is ours', () => {
+    expect(ended({ code: 143 }, { health: health('unhealthy', 1) })).toMatchObject({
+      message: 'unhealthy: liveness probe failed 3 times: HTTP 503, restart 1',
+    });
+  });
+
+  test.each([
+    ['never ready, however long it ran', null, 6],
+    ['ready for less than a minute', END - 59_999, 6],
+    ['ready a minute before', END - 60_000, 1],
+  ])('%s: failures in a row become %i', (_, firstReadyAtBootMs, consecutive) => {
+    const now = { wallMs: 0, bootMs: END + 600_000 };
+    const counters = { restarts: 9, consecutive: 5 };
+    const decision = ended({ ranForMs: 900_000 }, { now, counters, health: health('unready', firstReadyAtBootMs) });
+    expect(decision).toMatchObject({ next: 'start', counters: { consecutive } });
+  });
+});
 
 describe('backoff', () => {
   test('at once, then 500 ms doubled with ± 20 %, at most a minute', () => {

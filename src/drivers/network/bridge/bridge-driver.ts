@@ -112,6 +112,10 @@ class BridgeDriver implements NetworkDriver {
     return this.#sandboxes.adopt(containerId, pid);
   }
 
+  openSocket(containerId: string, family: 'ipv4' | 'ipv6'): number {
+    return this.#sandboxes.openSocket(containerId, family);
+  }
+
   sandbox(containerId: string): Sandbox | null {
     return this.#sandboxes.get(containerId);
   }

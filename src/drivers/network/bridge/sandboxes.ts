@@ -1,9 +1,10 @@
 import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs';
-import { createNetns, namespaceIdentity, openOwnNetns } from '../../../ffi/namespaces.ts';
+import { createNetns, inNetns, namespaceIdentity, openOwnNetns } from '../../../ffi/namespaces.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/netlink.ts';
 import { changeLink } from '../../../ffi/rtnetlink.ts';
 import { TsdError } from '../../../model/errors.ts';
 import type { Sandbox } from '../../contract.ts';
+import { streamSocket } from './host-sockets.ts';
 import { checkContainerId } from './names.ts';
 
 /** A netlink socket of the namespace this thread is in, for the time of one call. */
@@ -41,6 +42,15 @@ export class Sandboxes {
   adopt(containerId: string, pid: number): Sandbox {
     checkContainerId(containerId);
     return this.#held.get(containerId) ?? this.#hold(containerId, findNetns(pid));
+  }
+
+  openSocket(containerId: string, family: 'ipv4' | 'ipv6'): number {
+    const held = this.#held.get(containerId);
+    if (held !== undefined) return inNetns(held.netnsFd, () => streamSocket(family));
+    throw new TsdError('TSD_NETWORK', `container ${containerId.slice(0, 12)} has no network namespace`, {
+      class: 'not-found',
+      step: 'open a socket',
+    });
   }
 
   release(containerId: string): void {

@@ -1,0 +1,218 @@
+import PQueue from 'p-queue';
+import type { Clock, Timers } from '../../model/clock.ts';
+import {
+  type ObservedHealth,
+  PROBE_NAMES,
+  type ProbeName,
+  type ProbeSet,
+  type ProbeSpec,
+  type ProbeStanding,
+} from '../../model/health.ts';
+import type { ResourceKey } from '../../model/resource.ts';
+import type { ContainerRecord } from '../../state/container-record.ts';
+import type { World } from '../ops/world.ts';
+import { fraction } from '../plan/mint.ts';
+import { WorkQueue } from '../work-queue.ts';
+import { probesOf } from './probes-of.ts';
+import { healthOf, isActive, isStarting, recordOfRun, standingOf, withResult } from './verdict.ts';
+
+/** What one try found. */
+export interface CheckResult {
+  readonly ok: boolean;
+  readonly output: string;
+}
+
+/**
+ * Tries a probe once, in at most its timeout. Never rejects: whatever keeps it from an answer is a failure. An aborted
+ * one ends soon; nobody looks at its result.
+ */
+export type Check = (record: ContainerRecord, probe: ProbeSpec, signal: AbortSignal) => Promise<CheckResult>;
+
+/** The health of a run became another one. */
+export interface HealthChange {
+  readonly key: ResourceKey;
+  readonly containerId: string;
+  readonly run: number;
+  readonly before: ObservedHealth;
+  readonly after: ObservedHealth;
+}
+
+export interface ProberOptions {
+  readonly world: Pick<World, 'containers' | 'images' | 'exec' | 'health'>;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly seed: string;
+  readonly check: Check;
+  readonly onChange: (change: HealthChange) => void;
+}
+
+/** The first tries of a run follow each other fast: a server that is up is used at once. */
+const FIRST_RETRY_MS = 50;
+/** Tries are spread by ± this share of the interval, so that many containers do not stay in step. */
+const JITTER = 0.1;
+/** Runs that an earlier supervisor probed are tried again within this time, not all at once. */
+const TAKEOVER_SPREAD_MS = 5_000;
+/** Programs cost a process each; connections next to nothing. */
+const PROGRAMS_AT_ONCE = 32;
+const CONNECTIONS_AT_ONCE = 256;
+
+interface Watched {
+  readonly id: string;
+  readonly run: number;
+  readonly probes: ProbeSet;
+  readonly startedAtBootMs: number;
+  readonly calledOff: AbortController;
+  /** Boot clock; Infinity while a try goes on. */
+  readonly due: Map<ProbeName, number>;
+}
+
+/**
+ * Tries the probes of all containers that run. It never acts on a container: results go into the health book, and who
+ * has to look at the container is told that its health became another one.
+ */
+export class Prober {
+  readonly #options: ProberOptions;
+  readonly #queue: WorkQueue;
+  readonly #watched = new Map<ResourceKey, Watched>();
+  readonly #programs = new PQueue({ concurrency: PROGRAMS_AT_ONCE });
+  readonly #connections = new PQueue({ concurrency: CONNECTIONS_AT_ONCE });
+  #stopped = false;
+
+  constructor(options: ProberOptions) {
+    this.#options = options;
+    this.#queue = new WorkQueue({ clock: options.clock, timers: options.timers, onDue: () => this.#tryDue() });
+  }
+
+  /** Something may have happened to these containers (null: to all): begins with new runs, lets go of ended ones. */
+  review(keys: Iterable<ResourceKey> | null): void {
+    if (this.#stopped) return;
+    for (const key of keys ?? this.#everyKey()) {
+      if (key.startsWith('container/')) this.#reviewOne(key);
+    }
+  }
+
+  /** Calls off all tries. */
+  stop(): void {
+    this.#stopped = true;
+    for (const key of [...this.#watched.keys()]) this.#letGo(key);
+    this.#queue.clear();
+  }
+
+  #everyKey(): Set<ResourceKey> {
+    const owned = this.#options.world.containers.all().flatMap(({ owner }) => (owner ? [owner.key] : []));
+    return new Set([...owned, ...this.#watched.keys()]);
+  }
+
+  #reviewOne(key: ResourceKey): void {
+    const { world } = this.#options;
+    const record = world.containers.byKey(key);
+    const runs = record !== undefined && record.state.status === 'running' && world.exec.running(record.id) !== null;
+    const probes = runs ? probesOf(world, record) : null;
+    const known = this.#watched.get(key);
+    if (!runs || probes === null) this.#letGo(key);
+    else if (known?.id !== record.id || known.run !== record.run || !sameProbes(known.probes, probes)) {
+      this.#letGo(key);
+      this.#watch(key, record, probes);
+    }
+  }
+
+  #letGo(key: ResourceKey): void {
+    this.#watched.get(key)?.calledOff.abort();
+    this.#watched.delete(key);
+  }
+
+  #watch(key: ResourceKey, record: ContainerRecord, probes: ProbeSet): void {
+    const { clock, world, seed } = this.#options;
+    const now = clock.now().bootMs;
+    const before = world.health.get(record.id);
+    const startedAtBootMs = record.state.startedAtBootMs ?? now;
+    const known = recordOfRun(before, probes, record.run);
+    if (known !== before) world.health.set(record.id, known);
+    const watched: Watched = {
+      id: record.id,
+      run: record.run,
+      probes,
+      startedAtBootMs,
+      calledOff: new AbortController(),
+      due: new Map(),
+    };
+    for (const name of PROBE_NAMES) {
+      const probe = probes[name];
+      if (probe === null) continue;
+      const first = startedAtBootMs + probe.initialDelayMs;
+      const spread = Math.min(probe.intervalMs, TAKEOVER_SPREAD_MS) * fraction(seed, record.id, name);
+      const waits = standingOf(known, name).verdict === 'passing';
+      watched.due.set(name, waits ? Math.max(first, now + spread) : first);
+    }
+    this.#watched.set(key, watched);
+    this.#schedule(key, watched);
+  }
+
+  #active(watched: Watched): ProbeName[] {
+    const record = recordOfRun(this.#options.world.health.get(watched.id), watched.probes, watched.run);
+    return PROBE_NAMES.filter((name) => isActive(record, watched.probes, name));
+  }
+
+  #schedule(key: ResourceKey, watched: Watched): void {
+    const next = Math.min(...this.#active(watched).map((name) => watched.due.get(name) ?? Number.POSITIVE_INFINITY));
+    if (Number.isFinite(next)) this.#queue.add(key, next);
+  }
+
+  #tryDue(): void {
+    const due = this.#queue.takeDue();
+    const now = this.#options.clock.now().bootMs;
+    for (const key of due) {
+      const watched = this.#watched.get(key);
+      if (!watched) continue;
+      for (const name of this.#active(watched)) {
+        const probe = watched.probes[name];
+        if (probe === null || (watched.due.get(name) ?? 0) > now) continue;
+        watched.due.set(name, Number.POSITIVE_INFINITY);
+        void this.#try(key, watched, name, probe);
+      }
+      this.#schedule(key, watched);
+    }
+  }
+
+  async #try(key: ResourceKey, watched: Watched, name: ProbeName, probe: ProbeSpec): Promise<void> {
+    const { clock, check, world } = this.#options;
+    const { signal } = watched.calledOff;
+    const queue = probe.check.type === 'exec' ? this.#programs : this.#connections;
+    const tried = await queue.add(async () => {
+      const record = world.containers.get(watched.id);
+      if (signal.aborted || !record) return null;
+      const from = clock.now().bootMs;
+      return { ...(await check(record, probe, signal)), ms: Math.round(clock.now().bootMs - from) };
+    });
+    // The run has ended, or is watched anew: what was found is about something else.
+    if (!tried || signal.aborted || this.#watched.get(key) !== watched) return;
+    const standing = this.#take(key, watched, { probe: name, atWallMs: clock.now().wallMs, ...tried });
+    const now = clock.now().bootMs;
+    watched.due.set(name, now + this.#wait(watched, name, probe, standing, now - watched.startedAtBootMs));
+    this.#schedule(key, watched);
+  }
+
+  #take(key: ResourceKey, watched: Watched, result: Parameters<typeof withResult>[2]): ProbeStanding {
+    const { clock, world, onChange } = this.#options;
+    const { id, run, probes, startedAtBootMs } = watched;
+    const now = clock.now().bootMs;
+    const known = recordOfRun(world.health.get(id), probes, run);
+    const next = withResult(known, probes, result, now - startedAtBootMs, now);
+    world.health.set(id, next);
+    const [before, after] = [healthOf(known, probes, run), healthOf(next, probes, run)];
+    if (before.state !== after.state) onChange({ key, containerId: id, run, before, after });
+    return standingOf(next, result.probe);
+  }
+
+  #wait(watched: Watched, name: ProbeName, probe: ProbeSpec, standing: ProbeStanding, ranForMs: number): number {
+    if (isStarting(standing, probe, ranForMs)) {
+      return Math.min(probe.startIntervalMs, FIRST_RETRY_MS * 2 ** Math.min(standing.tries, 20));
+    }
+    const spread = 2 * fraction(this.#options.seed, watched.id, name, String(standing.tries)) - 1;
+    return probe.intervalMs * (1 + JITTER * spread);
+  }
+}
+
+function sameProbes(a: ProbeSet, b: ProbeSet): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
+}
