@@ -206,7 +206,7 @@ export class Prober {
 
   #wait(watched: Watched, name: ProbeName, probe: ProbeSpec, standing: ProbeStanding, ranForMs: number): number {
     if (isStarting(standing, probe, ranForMs)) {
-      return Math.min(probe.startIntervalMs, FIRST_RETRY_MS * 2 ** Math.min(standing.tries, 20));
+      return Math.min(probe.startIntervalMs, FIRST_RETRY_MS * 2 ** Math.min(standing.tries - 1, 20));
     }
     const spread = 2 * fraction(this.#options.seed, watched.id, name, String(standing.tries)) - 1;
     return probe.intervalMs * (1 + JITTER * spread);
