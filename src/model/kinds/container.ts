@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { field } from '../field.ts';
 import { NAME_PATTERN } from '../resource.ts';
-import { log } from './log-forms.ts';
 import { health } from './health-forms.ts';
+import { log } from './log-forms.ts';
 import { isHostName, isIP, isIPv4, parseExpose, parseExtraHost, parsePort } from './port-forms.ts';
 import { parseCapability, parseLink, parseRestart, parseSignal, parseUlimit, ULIMIT_NAMES } from './runtime-forms.ts';
 import {
