@@ -26,6 +26,7 @@ import { describeError, TsdError, toTsdError } from './model/errors.ts';
 import type { ContainerSpec } from './model/kinds/container.ts';
 import type { ResourceKey } from './model/resource.ts';
 import { Controller } from './reconcile/controller.ts';
+import { DriftMemory } from './reconcile/drift-memory.ts';
 import { Executor } from './reconcile/executor.ts';
 import { ExitRecorder } from './reconcile/exits.ts';
 import { FailureBook } from './reconcile/failure-book.ts';
@@ -33,6 +34,7 @@ import { GroupCommit } from './reconcile/group-commit.ts';
 import { realChecks } from './reconcile/health/checks.ts';
 import { HealthBook } from './reconcile/health/health-book.ts';
 import { Prober } from './reconcile/health/prober.ts';
+import { readHostFacts } from './reconcile/host-facts.ts';
 import { observe } from './reconcile/observe.ts';
 import { opHandlers } from './reconcile/ops/handlers.ts';
 import { ImageWork } from './reconcile/ops/image-work.ts';
@@ -213,10 +215,12 @@ function createWorld(
     approvals: history.approvals,
     failures: new FailureBook(history.failures, boot),
     health: new HealthBook(history.health, containers.ids()),
+    drifts: new DriftMemory(),
     resources: history.resources,
     environmentOf,
     commits: new GroupCommit({ files: state.files, links, history }),
     exits: new ExitRecorder(containers, systemClock, boot),
+    hostFacts: () => readHostFacts(state.root),
     defaultNetwork: () => bridge,
   };
 }
@@ -256,6 +260,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
     },
     onChange: (next, before) => {
       log.info({ generation: next.generation }, 'desired state changed');
+      watcher.setInputs(sources.inputs());
       controller.enqueue(new Set([...next.resources.keys(), ...before.resources.keys()]));
     },
   });

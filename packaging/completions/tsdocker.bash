@@ -12,7 +12,7 @@ _tsdocker() {
     COMPREPLY=($(compgen -W "table wide json name" -- "$cur")); return
   fi
   if [[ $cur != -* ]]; then
-    case $prev in -f|--file|--base-dir|-H|--host|-o|--output|--diff|-n|--limit|--to|--since|--tail|--until|-e|--env|-w|--workdir|-u|--user|-t|--timeout|-s|--signal|-c|--change|-m|--message|-a|--author|--platform|--username|-i|--input|--format|--root|--run-dir|--manifests|-G|--group|-p|--pidfile|--default-bridge|-b|--bridge|--bip|--fixed-cidr|--mtu|--ip|--dns|--dns-search|--storage-driver|--storage-opt|--registry-mirror|--insecure-registry|--exec-driver|--label|-l|--log-level|--config) COMPREPLY=($(compgen -f -- "$cur")); return ;; esac
+    case $prev in -f|--file|--base-dir|-H|--host|-o|--output|--diff|-n|--limit|--to|--since|--tail|--until|-e|--env|-w|--workdir|-u|--user|-t|--timeout|--for|-s|--signal|-c|--change|-m|--message|-a|--author|--platform|--username|-i|--input|--format|--root|--run-dir|--manifests|-G|--group|-p|--pidfile|--default-bridge|-b|--bridge|--bip|--fixed-cidr|--mtu|--ip|--dns|--dns-search|--storage-driver|--storage-opt|--registry-mirror|--insecure-registry|--exec-driver|--label|-l|--log-level|--config) COMPREPLY=($(compgen -f -- "$cur")); return ;; esac
   fi
   case $command in
     "") words="apply plan diff delete history rollback approve validate convert schema get describe why events images logs exec stop start restart kill wait changes commit export pull push tag rmi image tags search login logout load save import system daemon info doctor version host-shutdown completion"; flags="-H --host -v --version -h --help" ;;
@@ -33,7 +33,7 @@ _tsdocker() {
     images) flags="--tree -o --output -H --host"; words="" ;;
     logs) flags="-f --follow -n --tail --since --until -t --timestamps --raw -H --host"; words=""; containers=1 ;;
     exec) flags="-i --interactive -t --tty -e --env -w --workdir -u --user -H --host"; words=""; containers=1 ;;
-    stop) flags="-t --timeout -H --host"; words=""; containers=1 ;;
+    stop) flags="-t --timeout --for -H --host"; words=""; containers=1 ;;
     start) flags="-H --host"; words=""; containers=1 ;;
     restart) flags="-t --timeout -H --host"; words=""; containers=1 ;;
     kill) flags="-s --signal -H --host"; words=""; containers=1 ;;

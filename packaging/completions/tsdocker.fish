@@ -82,6 +82,7 @@ complete -c tsdocker -n '__fish_seen_subcommand_from exec' -s H -l host -r -d 's
 complete -c tsdocker -n '__fish_seen_subcommand_from exec' -f -a '(tsdocker get containers -o name 2>/dev/null)'
 complete -c tsdocker -n __fish_use_subcommand -f -a stop -d 'stop containers and keep them stopped'
 complete -c tsdocker -n '__fish_seen_subcommand_from stop' -s t -l timeout -r -d 'how long to wait after the stop signal before SIGKILL (default: stopTimeout of the manifest, 10s)'
+complete -c tsdocker -n '__fish_seen_subcommand_from stop' -l for -r -d 'after this long it is started again; also over a restart or reboot'
 complete -c tsdocker -n '__fish_seen_subcommand_from stop' -s H -l host -r -d 'socket of the supervisor (env: TSDOCKER_HOST, default: unix:///run/tsdocker/tsdocker.sock)'
 complete -c tsdocker -n '__fish_seen_subcommand_from stop' -f -a '(tsdocker get containers -o name 2>/dev/null)'
 complete -c tsdocker -n __fish_use_subcommand -f -a start -d 'start stopped containers'

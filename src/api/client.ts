@@ -100,8 +100,8 @@ export class SupervisorClient implements StreamingOrAsync {
     return this.#post('/approve', { names });
   }
 
-  stop(name: string, timeoutMs: number | null): Promise<void> {
-    return this.#post(containerPath(name, 'stop'), { timeoutMs });
+  stop(name: string, timeoutMs: number | null, forMs: number | null): Promise<void> {
+    return this.#post(containerPath(name, 'stop'), { timeoutMs, forMs });
   }
 
   start(name: string): Promise<void> {

@@ -286,7 +286,8 @@ export interface SupervisorApi {
   remove(request: RemoveRequest, signal?: AbortSignal): AsyncIterable<ApplyEvent>;
   /** Approves held removals and data loss: of one resource or manifest, or all that are pending. Returns what it approved. */
   approve(names: readonly string[]): Promise<readonly string[]>;
-  stop(name: string, timeoutMs: number | null): Promise<void>;
+  /** @param forMs how long the stop holds; null until `start` or a changed spec */
+  stop(name: string, timeoutMs: number | null, forMs: number | null): Promise<void>;
   start(name: string): Promise<void>;
   restart(name: string, timeoutMs: number | null): Promise<void>;
   kill(name: string, signal: string): Promise<void>;

@@ -165,7 +165,7 @@ export interface ObservedNetworks {
     readonly addresses: readonly string[];
   }[];
   readonly endpoints: ReadonlyMap<string, ObservedEndpoint>;
-  /** False when our nft table or one of its base chains is gone. */
+  /** False when our nft table, one of its base chains or something of a network or link is gone; ports are told apart. */
   readonly rules: boolean;
 }
 

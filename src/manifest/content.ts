@@ -1,10 +1,13 @@
 /** Files whose content belongs to a spec: env files, secrets and regular files bound read-only (DESIGN §6). */
 import { createHash } from 'node:crypto';
 import type { ContainerSpec } from '../model/kinds/container.ts';
+import type { ContentReaction } from '../model/kinds/short-forms.ts';
 import { parseEnvFile } from './env-file.ts';
 
-/** Larger files do not belong to a spec; a bind of one is mounted and not watched. */
+/** Larger files do not belong to a spec unless it says so; a bind of one is mounted and not watched. */
 export const MAX_CONTENT_BYTES = 1024 ** 2;
+/** Files with `watch: true` are read as a whole, so they have a limit too. */
+export const MAX_WATCHED_BYTES = 64 * 1024 ** 2;
 
 /** MAX_ARG_STRLEN (linux/binfmts.h): execve refuses a longer `NAME=value`. */
 const MAX_ENV_BYTES = 131_072;
@@ -17,8 +20,11 @@ export type ReadResult =
       readonly message: string;
     };
 
-/** Reads a regular file of at most {@link MAX_CONTENT_BYTES}. Never throws and never waits for a writer. */
-export type ReadFile = (path: string) => ReadResult;
+/**
+ * Reads a regular file. Never throws and never waits for a writer.
+ * @param maxBytes larger ones are refused; {@link MAX_CONTENT_BYTES} when left out
+ */
+export type ReadFile = (path: string, maxBytes?: number) => ReadResult;
 
 /** Something wrong with a file, by the field that names it: `envFile.0`, `env.PASSWORD`. */
 export interface ContentProblem {
@@ -93,6 +99,10 @@ export interface ContentHasher {
 export interface ContentPath {
   readonly written: string;
   readonly path: string;
+  /** Field that names it: `volumes.0`. */
+  readonly field: string;
+  readonly reaction: ContentReaction;
+  readonly maxBytes: number;
 }
 
 export interface ContentPaths {
@@ -102,40 +112,81 @@ export interface ContentPaths {
 
 /** Files of a spec whose content counts, paired with how they were written. Both specs have the same shape. */
 export function contentPaths(written: ContainerSpec, absolute: ContainerSpec): ContentPaths {
-  const secrets: ContentPath[] = absolute.envFile.map((path, index) => ({
-    written: written.envFile[index] ?? path,
+  const { onChange } = absolute;
+  const secret = (path: string, as: string, field: string): ContentPath => ({
+    written: as,
     path,
-  }));
+    field,
+    reaction: onChange,
+    maxBytes: MAX_CONTENT_BYTES,
+  });
+  const secrets = absolute.envFile.map((path, index) =>
+    secret(path, written.envFile[index] ?? path, `envFile.${index}`),
+  );
   for (const [name, value] of Object.entries(absolute.env)) {
     const original = written.env[name];
     if (typeof value === 'object' && typeof original === 'object') {
-      secrets.push({ written: original.fromFile, path: value.fromFile });
+      secrets.push(secret(value.fromFile, original.fromFile, `env.${name}`));
     }
   }
   const binds: ContentPath[] = [];
   for (const [index, mount] of absolute.volumes.entries()) {
-    if (mount.type !== 'bind' || !mount.readOnly || mount.source === null) continue;
-    binds.push({ written: written.volumes[index]?.source ?? mount.source, path: mount.source });
+    if (mount.type !== 'bind' || !mount.readOnly || mount.source === null || mount.watch === false) continue;
+    binds.push({
+      written: written.volumes[index]?.source ?? mount.source,
+      path: mount.source,
+      field: `volumes.${index}`,
+      reaction: mount.onChange ?? onChange,
+      maxBytes: mount.watch ? MAX_WATCHED_BYTES : MAX_CONTENT_BYTES,
+    });
   }
   return { secrets, binds };
 }
 
-/** Hashes by path as written, and the absolute paths whose change would change them. */
-export function hashContent(
-  paths: ContentPaths,
-  hasher: ContentHasher,
-): { hashes: Record<string, string>; inputs: string[] } {
+/** What the files of a spec hold. */
+export interface Content {
+  /** By path as written; files whose change is ignored are left out. */
+  readonly hashes: Readonly<Record<string, string>>;
+  /** What a change of a file leads to, by path as written, for those of {@link hashes}. */
+  readonly reactions: Readonly<Record<string, ContentReaction>>;
+  /** Absolute paths whose change should lead to a new look. */
+  readonly inputs: readonly string[];
+  readonly problems: readonly ContentProblem[];
+}
+
+const STRENGTH: readonly string[] = ['recreate', 'restart'];
+
+/** Of two reactions to one file, the one that does more. */
+function stronger(a: ContentReaction | undefined, b: ContentReaction): ContentReaction {
+  if (a === undefined) return b;
+  return STRENGTH.find((reaction) => reaction === a || reaction === b) === b ? b : a;
+}
+
+/** What the files would lead to when they changed, by path as written. */
+export function contentReactions({ secrets, binds }: ContentPaths): Record<string, ContentReaction> {
+  const reactions: Record<string, ContentReaction> = {};
+  for (const { written, reaction } of [...binds, ...secrets]) {
+    if (reaction !== 'ignore') reactions[written] = stronger(reactions[written], reaction);
+  }
+  return reactions;
+}
+
+/** Reads and hashes the files that count. */
+export function hashContent(paths: ContentPaths, hasher: ContentHasher): Content {
   const hashes: Record<string, string> = {};
   const inputs: string[] = [];
-  for (const { written, path } of paths.binds) {
-    const read = hasher.readFile(path);
+  const problems: ContentProblem[] = [];
+  for (const { written, path, field, reaction, maxBytes } of paths.binds) {
+    if (reaction === 'ignore') continue;
+    const read = hasher.readFile(path, maxBytes);
     if (read.ok) hashes[written] = createHash('sha256').update(read.bytes).digest('hex');
+    else if (maxBytes > MAX_CONTENT_BYTES && read.reason !== 'missing') problems.push({ field, message: read.message });
     if (read.ok || read.reason === 'missing') inputs.push(path);
   }
-  for (const { written, path } of paths.secrets) {
+  for (const { written, path, reaction } of paths.secrets) {
     const read = hasher.readFile(path);
-    if (read.ok) hashes[written] = hasher.hashSecret(read.bytes);
+    if (read.ok && reaction !== 'ignore') hashes[written] = hasher.hashSecret(read.bytes);
     inputs.push(path);
   }
-  return { hashes, inputs };
+  return { hashes, reactions: contentReactions(paths), inputs, problems };
 }

@@ -222,11 +222,12 @@ function settle(standings: ReadonlyMap<string, Standing>, options: ResolveOption
 /** Each file is read once for a whole resolution, so that hash and check see the same content. */
 function readOnce(readFile: ReadFile): ReadFile {
   const known = new Map<string, ReadResult>();
-  return (path) => {
-    const before = known.get(path);
+  return (path, maxBytes) => {
+    const key = `${maxBytes ?? ''} ${path}`;
+    const before = known.get(key);
     if (before) return before;
-    const result = readFile(path);
-    known.set(path, result);
+    const result = readFile(path, maxBytes);
+    known.set(key, result);
     return result;
   };
 }

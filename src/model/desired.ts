@@ -1,6 +1,7 @@
 import type { ContainerSpec } from './kinds/container.ts';
 import type { ImageSpec } from './kinds/image.ts';
 import type { NetworkSpec } from './kinds/network.ts';
+import type { ContentReaction } from './kinds/short-forms.ts';
 import type { VolumeSpec } from './kinds/volume.ts';
 import type { Kind, ResourceKey, SourcePosition } from './resource.ts';
 
@@ -27,6 +28,8 @@ export interface Desired<K extends Kind = Kind> {
   readonly specHash: string;
   /** sha256 of files whose content is part of the spec (env files, secrets), by path as written. */
   readonly contentHashes: Readonly<Record<string, string>>;
+  /** What another content of these files leads to, by path as written. Left out, a restart. */
+  readonly reactions?: Readonly<Record<string, ContentReaction>>;
   readonly references: References;
   readonly source: SourcePosition;
   /** Position of each written field, by dotted path: `ports.0`, `resources.memory`. */

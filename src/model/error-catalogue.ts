@@ -101,6 +101,11 @@ export const ERROR_CATALOGUE = {
     title: 'The image is not on this host',
     hint: 'Load it or give it a source in the manifest.',
   },
+  TSD_IMAGE_PLATFORM: {
+    class: 'precondition',
+    title: 'The image is for another platform',
+    hint: 'Use an image for this architecture, or install qemu-user-static and binfmt support.',
+  },
   TSD_REGISTRY: {
     class: 'unavailable',
     title: 'A registry cannot be reached or fails',
@@ -178,6 +183,16 @@ export const ERROR_CATALOGUE = {
     class: 'precondition',
     title: 'A bind mount source is missing',
     hint: 'Create it; it is tried again by itself.',
+  },
+  TSD_LIMIT_IMPOSSIBLE: {
+    class: 'precondition',
+    title: 'A limit asks for more than the host has',
+    hint: 'Lower the limit in the manifest.',
+  },
+  TSD_MEMORY_FULL: {
+    class: 'exhausted',
+    title: 'There is not enough memory to start a container',
+    hint: 'Stop something, or add memory; it is tried again by itself.',
   },
   TSD_CONTAINER_NOT_RUNNING: {
     class: 'precondition',

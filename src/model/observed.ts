@@ -2,6 +2,8 @@
  * What is: restored from disk and seen in the kernel, as one snapshot of plain data. The planner compares it with the
  * desired state; nothing here can act.
  */
+
+import type { Instant } from './clock.ts';
 import type { ObservedHealth } from './health.ts';
 import type { ResourceKey } from './resource.ts';
 
@@ -76,8 +78,12 @@ export interface ObservedContainer {
   /** What differs from the configuration in the kernel: `veth missing`, `port 8080 missing`. */
   readonly drift: readonly string[];
   readonly restarts: RestartCounters;
-  /** A manual `stop` that holds until `start` or a changed spec (DESIGN §13.13). */
+  /** A manual `stop` that holds until `start`, a changed spec or its own end (DESIGN §13.13). */
   readonly stopOverride: boolean;
+  /** When that stop is over. Left out, it has no end of its own. */
+  readonly stopUntil?: Instant | null;
+  /** A manual stop ended this run and is over; nothing has been started since. Left out, false. */
+  readonly stopExpired?: boolean;
   /** A restart, once, asked for by a person. */
   readonly restartRequested: boolean;
   /** Addresses of the containers it was started with, by alias, to notice when they change. */

@@ -1,8 +1,6 @@
 /** What is, as one snapshot: container records, stores and what the drivers see in the kernel. */
-import { statSync } from 'node:fs';
 import type { NetworkConfig, ObservedEndpoint, ObservedNetworks } from '../drivers/contract.ts';
-import type { Desired } from '../model/desired.ts';
-import { describeError, TsdError } from '../model/errors.ts';
+import type { Instant } from '../model/clock.ts';
 import type { ContainerSpec } from '../model/kinds/container.ts';
 import type {
   ObservedContainer,
@@ -14,16 +12,16 @@ import type {
   Orphan,
 } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
-import type { ContainerRecord, RecordedPort } from '../state/container-record.ts';
+import type { ContainerRecord } from '../state/container-record.ts';
 import { ASKED_ANEW } from '../state/history/resource-store.ts';
 import { isUnknown } from '../state/restore.ts';
 import { probesOf } from './health/probes-of.ts';
 import { healthOf } from './health/verdict.ts';
-import { declaredPorts } from './ops/endpoint.ts';
-import { imageIdOf } from './ops/image-of.ts';
+import { portName } from './observed-port.ts';
 import { networkConfig } from './ops/network-config.ts';
 import type { World } from './ops/world.ts';
 import { findOrphans } from './plan/gc.ts';
+import { obstacles } from './preflight.ts';
 
 /** How long the last run lasted, by the boot clock where both ends were in one boot: the wall clock may be set. */
 function elapsed({ state }: ContainerRecord): number {
@@ -45,8 +43,6 @@ function observedExit(record: ContainerRecord, bootId: string): ObservedExit | n
   };
 }
 
-const portName = ({ hostIp, hostPort, protocol }: RecordedPort): string => `${hostIp}:${hostPort}/${protocol}`;
-
 /** What the kernel lacks of a container's endpoint. */
 function endpointDrift(record: ContainerRecord, endpoint: ObservedEndpoint | undefined): string[] {
   if (record.network === null || !endpoint?.hostInterface) return ['veth missing'];
@@ -58,8 +54,44 @@ function endpointDrift(record: ContainerRecord, endpoint: ObservedEndpoint | und
   return drift;
 }
 
+/** What is missing now, or was at the last look at the kernel where that is only reported. */
+function remembered(
+  world: World,
+  key: ResourceKey,
+  kernel: unknown,
+  missing: () => readonly string[],
+): readonly string[] {
+  const desired = world.desired().resources.get(key);
+  const reports = desired !== undefined && 'drift' in desired.spec && desired.spec.drift === 'report';
+  if (kernel === null) return reports ? world.drifts.of(key) : [];
+  const found = missing();
+  world.drifts.record(key, reports ? found : []);
+  return found;
+}
+
 function isBridged({ network }: ContainerSpec): boolean {
   return network !== 'none' && network !== 'host' && !network.startsWith('container:');
+}
+
+/** When a manual stop is over, on both clocks; null without an end. */
+function stopEnd({ stopOverride }: ContainerRecord, now: Instant, bootId: string): Instant | null {
+  const until = stopOverride?.until ?? null;
+  if (until === null) return null;
+  const wallMs = Date.parse(until.at);
+  return { wallMs, bootMs: until.bootId === bootId ? until.atBootMs : now.bootMs + wallMs - now.wallMs };
+}
+
+function observedStop(
+  record: ContainerRecord,
+  exit: ObservedExit | null,
+  now: Instant,
+  bootId: string,
+): Pick<ObservedContainer, 'stopOverride' | 'stopUntil' | 'stopExpired'> {
+  const until = stopEnd(record, now, bootId);
+  const over = until !== null && until.bootMs <= now.bootMs;
+  // A run that had ended before is none that the stop took away.
+  const ended = exit !== null && exit.finishedAtWallMs >= Date.parse(record.stopOverride?.at ?? '');
+  return { stopOverride: record.stopOverride !== null && !over, stopUntil: until, stopExpired: over && ended };
 }
 
 function observedContainer(world: World, record: ContainerRecord, kernel: ObservedNetworks | null): ObservedContainer {
@@ -70,6 +102,7 @@ function observedContainer(world: World, record: ContainerRecord, kernel: Observ
   const sandbox = world.network.sandbox(id) !== null && (!bridged || record.network !== null);
   const handle = world.exec.running(id);
   const probes = probesOf(world, record);
+  const exit = handle ? null : observedExit(record, world.bootId);
   return {
     key: owner?.key ?? null,
     id,
@@ -86,12 +119,15 @@ function observedContainer(world: World, record: ContainerRecord, kernel: Observ
     pid: handle?.pid ?? null,
     startedAtWallMs: state.startedAt === null ? null : Date.parse(state.startedAt),
     startedAtBootMs: state.bootId === world.bootId ? state.startedAtBootMs : null,
-    exit: handle ? null : observedExit(record, world.bootId),
+    exit,
     startError: state.startError,
     sandbox,
-    drift: kernel && sandbox && bridged ? endpointDrift(record, kernel.endpoints.get(id)) : [],
+    drift:
+      sandbox && bridged && owner
+        ? remembered(world, owner.key, kernel, () => endpointDrift(record, kernel?.endpoints.get(id)))
+        : [],
     restarts: { restarts: record.restart.restarts, consecutive: record.restart.consecutive },
-    stopOverride: record.stopOverride !== null,
+    ...observedStop(record, exit, world.clock.now(), world.bootId),
     restartRequested: record.restart.requested,
     linkAddresses: record.linkAddresses,
     address: record.network?.address ?? null,
@@ -143,7 +179,10 @@ function observedNetworks(world: World, kernel: ObservedNetworks | null): Map<Re
   }
   for (const record of world.resources.networks()) {
     const { key, specHash, written, bridge, subnet } = record;
-    const healthy = isHealthy(networkConfig(world, record), kernel);
+    const missing = remembered(world, key, kernel, () =>
+      isHealthy(networkConfig(world, record), kernel) ? [] : ['bridge or rules'],
+    );
+    const healthy = missing.length === 0;
     networks.set(key, { key, specHash, spec: written, bridge, subnet, healthy });
   }
   return networks;
@@ -173,47 +212,6 @@ function orphans(world: World, kernel: ObservedNetworks): Orphan[] {
       return containers.has(id);
     },
   );
-}
-
-/** Why a container could not be started just now; asked only of those that do not run. */
-function obstacle(world: World, desired: Desired<'container'>, record: ContainerRecord | undefined): string | null {
-  for (const [index, mount] of desired.spec.volumes.entries()) {
-    if (mount.type !== 'bind' || mount.source === null) continue;
-    if (statSync(mount.source, { throwIfNoEntry: false })) continue;
-    const source = desired.positions[`volumes.${index}`] ?? desired.source;
-    return describeError(new TsdError('TSD_BIND_SOURCE', `bind source ${mount.source} does not exist`, { source }));
-  }
-  if (desired.references.image === null && imageIdOf(world, desired) === null) {
-    return describeError(
-      new TsdError('TSD_IMAGE_MISSING', `image ${desired.spec.image} is not on this host`, {
-        source: desired.positions.image ?? desired.source,
-      }),
-    );
-  }
-  const held = new Set(record?.network?.ports.map(portName));
-  for (const [index, port] of declaredPorts(world, desired)) {
-    if (held.has(portName(port))) continue;
-    try {
-      world.network.checkPort(port);
-    } catch (error) {
-      if (!(error instanceof TsdError)) throw error;
-      return describeError(error.withContext({ source: desired.positions[`ports.${index}`] ?? desired.source }));
-    }
-  }
-  return null;
-}
-
-function obstacles(world: World, scope: ReadonlySet<ResourceKey> | null): Map<ResourceKey, string> {
-  const found = new Map<ResourceKey, string>();
-  for (const desired of world.desired().resources.values()) {
-    if (desired.kind !== 'container' || (scope !== null && !scope.has(desired.key))) continue;
-    const container = desired as Desired<'container'>;
-    const record = world.containers.byKey(desired.key);
-    if (record && world.exec.running(record.id) && record.owner?.specHash === desired.specHash) continue;
-    const reason = obstacle(world, container, record);
-    if (reason !== null) found.set(desired.key, reason);
-  }
-  return found;
 }
 
 /**

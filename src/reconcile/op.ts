@@ -73,6 +73,8 @@ export type Op =
    * spec and forgets a manual stop and the restart counters, running or not.
    */
   | (Base<'container.update'> & { readonly containerId: string; readonly fields: readonly string[] })
+  /** Tells the payload that files it was started with have other content; an update records them afterwards. */
+  | (Base<'container.signal'> & { readonly containerId: string; readonly signals: readonly string[] })
   /** Rewrites the hosts file after the address of a linked container changed. */
   | (Base<'container.relink'> & { readonly containerId: string })
   | (Base<'container.disconnect'> & { readonly containerId: string })
@@ -93,6 +95,7 @@ export interface Hold {
     | 'needs-approval'
     | 'unavailable'
     | 'finished'
+    | 'drifted'
     | 'busy';
   readonly message: string;
   /** Boot clock, when it will be looked at again; null waits for an event. */

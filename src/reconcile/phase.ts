@@ -4,7 +4,7 @@ import type { Condition, Phase } from '../model/phases.ts';
 import type { Hold, Op } from './op.ts';
 import { isReady } from './plan/readiness.ts';
 import { ownsSandbox, specOf } from './plan/references.ts';
-import { describeExit } from './plan/restart.ts';
+import { describeExit, describeStop } from './plan/restart.ts';
 
 export interface StatusInput {
   readonly desired: Desired<'container'> | undefined;
@@ -42,6 +42,9 @@ function endMessage(input: StatusInput): string {
   return input.hold?.message ?? (exit ? describeExit(exit) : 'ended');
 }
 
+/** What stands before a hold's message where the container runs and no change waits. */
+const WAITS: Partial<Readonly<Record<Hold['reason'], string>>> = { drifted: 'drifted: ' };
+
 /** The first row that applies decides. */
 const ROWS: readonly Row[] = [
   // An op in flight says more than what was seen before it.
@@ -61,7 +64,7 @@ const ROWS: readonly Row[] = [
     when: ({ observed }) => observed?.running === true,
     phase: 'Running',
     message: ({ hold, observed }) => {
-      if (hold) return `a change waits: ${hold.message}`;
+      if (hold) return (WAITS[hold.reason] ?? 'a change waits: ') + hold.message;
       const health = observed?.health;
       return health && !health.ready ? `${health.state}: ${health.message}` : '';
     },
@@ -92,12 +95,14 @@ function conditionsOf(input: StatusInput, phase: Phase, ready: boolean, message:
     conditions.push({ type: 'Healthy', status: health.ready, reason: word(health.state), message: health.message });
   }
   if (hold && phase === 'Pending' && PARKING.has(hold.reason)) add('Parked', word(hold.reason), hold.message);
-  if (hold && (phase === 'Running' || phase === 'Paused')) add('Held', word(hold.reason), hold.message);
-  if (observed?.stopOverride) add('Stopped', 'StoppedByUser', 'stopped until `tsdocker start` or a changed spec');
+  if (hold && hold.reason !== 'drifted' && (phase === 'Running' || phase === 'Paused'))
+    add('Held', word(hold.reason), hold.message);
+  if (observed?.stopOverride) add('Stopped', 'StoppedByUser', describeStop(observed));
   if (observed?.running) {
     const lost = !observed.sandbox && ownsSandbox(specOf(observed));
     const drift = lost ? ['network sandbox missing', ...observed.drift] : observed.drift;
-    if (drift.length > 0) add('Drifted', 'Drift', drift.join(', '));
+    if (hold?.reason === 'drifted') add('Drifted', 'Reported', hold.message);
+    else if (drift.length > 0) add('Drifted', 'Drift', drift.join(', '));
   }
   return conditions;
 }

@@ -11,6 +11,7 @@ import type {
   RunHandle,
   RunState,
   RunStatus,
+  StopEnd,
 } from './container-record.ts';
 import { GoDecodeError, mapValue } from './go-json.ts';
 import { ZERO_TIME } from './go-time.ts';
@@ -173,6 +174,14 @@ function decodeHandle(containerId: string, handle: ContainerExtension['Handle'])
   };
 }
 
+function encodeStopEnd(end: StopEnd | null): ContainerExtension['StoppedUntil'] {
+  return end && { At: end.at, BootId: end.bootId, AtBootMs: end.atBootMs };
+}
+
+function decodeStopEnd(end: ContainerExtension['StoppedUntil']): StopEnd | null {
+  return end && { at: end.At, bootId: end.BootId, atBootMs: end.AtBootMs };
+}
+
 /** Null for a record that is as Docker 1.4 left it, so that it keeps its form. */
 function encodeExtension(record: ContainerRecord): ContainerExtension | null {
   if (record.owner === null && record.run === 0) return null;
@@ -188,6 +197,7 @@ function encodeExtension(record: ContainerRecord): ContainerExtension | null {
     FinishedAtBootMs: record.state.finishedAtBootMs,
     Handle: encodeHandle(record.handle),
     StoppedByUserAt: record.stopOverride?.at ?? null,
+    StoppedUntil: encodeStopEnd(record.stopOverride?.until ?? null),
     ConsecutiveFailures: record.restart.consecutive,
     RestartRequested: record.restart.requested,
     LinkAddresses: record.linkAddresses,
@@ -248,7 +258,10 @@ export function decodeContainer(json: ConfigJson, hostConfig: HostConfig): Conta
         { path, writable: mapValue(json.VolumesRW, target) ?? false },
       ]),
     ),
-    stopOverride: extension?.StoppedByUserAt == null ? null : { at: extension.StoppedByUserAt },
+    stopOverride:
+      extension?.StoppedByUserAt == null
+        ? null
+        : { at: extension.StoppedByUserAt, until: decodeStopEnd(extension.StoppedUntil ?? null) },
     restart: {
       restarts: json.RestartCount,
       consecutive: extension?.ConsecutiveFailures ?? 0,

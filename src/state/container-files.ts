@@ -62,6 +62,8 @@ const HANDLE = goStruct({
   StartedAtMs: goFloat,
 });
 
+const STOP_END = goStruct({ At: goTimeText, BootId: goString, AtBootMs: goFloat });
+
 /** What Docker has no field for. */
 const EXTENSION = goStruct({
   Owner: goPointer(OWNER),
@@ -76,6 +78,7 @@ const EXTENSION = goStruct({
   FinishedAtBootMs: goPointer(goFloat),
   Handle: goPointer(HANDLE),
   StoppedByUserAt: goPointer(goTimeText),
+  StoppedUntil: omitEmpty(goPointer(STOP_END)),
   ConsecutiveFailures: goInt,
   RestartRequested: goBool,
   LinkAddresses: goMap(goString),

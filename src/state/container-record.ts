@@ -79,6 +79,20 @@ export interface RestartRecord {
   readonly requested: boolean;
 }
 
+export interface StopOverride {
+  /** When it was given. */
+  readonly at: string;
+  /** When it is over; null without an end. */
+  readonly until: StopEnd | null;
+}
+
+/** Within boot `bootId` the boot clock counts, since the wall clock may be set; after a reboot the wall clock has to do. */
+export interface StopEnd {
+  readonly at: string;
+  readonly bootId: string;
+  readonly atBootMs: number;
+}
+
 /** Which declaration the container was made from. */
 export interface ContainerOwner {
   readonly key: ResourceKey;
@@ -119,8 +133,8 @@ export interface ContainerRecord {
   readonly network: ContainerNetwork | null;
   /** Host path by mount target. */
   readonly volumes: Readonly<Record<string, { readonly path: string; readonly writable: boolean }>>;
-  /** A manual stop that holds until `start` or a changed spec: when it was given. */
-  readonly stopOverride: { readonly at: string } | null;
+  /** A manual stop that holds until `start`, a changed spec or its own end. */
+  readonly stopOverride: StopOverride | null;
   readonly restart: RestartRecord;
   /** Addresses of linked containers at the last start, by alias. */
   readonly linkAddresses: Readonly<Record<string, string>>;

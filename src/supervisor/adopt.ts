@@ -1,5 +1,5 @@
 /** Takes over what an earlier supervisor left: runs that go on, runs that ended meanwhile, names. */
-import type { AdoptResult, NetworkConfig } from '../drivers/contract.ts';
+import type { AdoptResult, NetworkConfig, ObservedNetworks } from '../drivers/contract.ts';
 import { formatTime } from '../model/clock.ts';
 import type { Desired } from '../model/desired.ts';
 import { describeError, toTsdError } from '../model/errors.ts';
@@ -108,6 +108,11 @@ function networkConfigs(world: World): NetworkConfig[] {
 
 /** Tells the network driver how these containers are attached, so that it can mend and change it. */
 function restoreEndpoints(world: World, containers: readonly ContainerRecord[], attempt: Attempt): void {
+  let known: ObservedNetworks['endpoints'] | undefined;
+  const seen = () => {
+    known ??= world.network.observe().endpoints;
+    return known;
+  };
   const byBridge = new Map(networkConfigs(world).map((config) => [config.bridge, config]));
   for (const { id } of containers) {
     const record = world.containers.get(id);
@@ -115,7 +120,10 @@ function restoreEndpoints(world: World, containers: readonly ContainerRecord[], 
     if (!record?.network || !network || world.network.sandbox(id) === null) continue;
     const { address, prefixLength, mac, ports } = record.network;
     const desired = record.owner && world.desired().resources.get(record.owner.key);
-    const reach = desired?.kind === 'container' ? reachOf(world, desired as Desired<'container'>) : [];
+    const container = desired?.kind === 'container' ? (desired as Desired<'container'>) : null;
+    const reach = container ? reachOf(world, container) : [];
+    // Taking it over would put back what somebody took away and the manifest wants left alone.
+    if (container && container.spec.drift !== 'heal' && seen().get(id)?.hostInterface === undefined) continue;
     attempt(record.engineName, () =>
       world.network.attach({
         containerId: id,

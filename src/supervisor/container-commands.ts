@@ -5,6 +5,7 @@ import { TsdError } from '../model/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { Hold } from '../reconcile/op.ts';
 import type { World } from '../reconcile/ops/world.ts';
+import { describeStop } from '../reconcile/plan/restart.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { SupervisorEventBus } from './events.ts';
 import type { Timeline } from './timeline.ts';
@@ -54,11 +55,22 @@ export class ContainerCommands {
     this.#timeline = timeline;
   }
 
-  /** A manual stop, which holds until `start` or a changed spec. @param timeoutMs shortens or lengthens the time to end. */
-  async stop(record: ContainerRecord, timeoutMs: number | null): Promise<void> {
+  /**
+   * A manual stop, which holds until `start` or a changed spec.
+   * @param timeoutMs shortens or lengthens the time to end
+   * @param forMs the stop is over after this long; null for no such end
+   */
+  async stop(record: ContainerRecord, timeoutMs: number | null, forMs: number | null): Promise<void> {
     const key = keyOf(record);
-    const override = { at: formatTime(this.#world.clock.now().wallMs) };
-    this.#timeline.override(key, 'stop', 'asked to stop; stays stopped until `tsdocker start` or a changed spec');
+    const world = this.#world;
+    const now = world.clock.now();
+    const until =
+      forMs === null
+        ? null
+        : { at: formatTime(now.wallMs + forMs), bootId: world.bootId, atBootMs: now.bootMs + forMs };
+    const override = { at: formatTime(now.wallMs), until };
+    const how = describeStop({ stopUntil: forMs === null ? null : { wallMs: now.wallMs + forMs, bootMs: 0 } });
+    this.#timeline.override(key, 'stop', `asked to stop; ${how}`);
     await this.#change(record, (current) => ({
       ...current,
       stopOverride: override,

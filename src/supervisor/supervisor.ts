@@ -209,8 +209,8 @@ export class Supervisor implements SupervisorApi {
     return approved;
   }
 
-  async stop(name: string, timeoutMs: number | null): Promise<void> {
-    await this.#commands.stop(this.#container(name), timeoutMs);
+  async stop(name: string, timeoutMs: number | null, forMs: number | null): Promise<void> {
+    await this.#commands.stop(this.#container(name), timeoutMs, forMs);
   }
 
   async start(name: string): Promise<void> {

@@ -110,8 +110,9 @@ export class Timeline {
       this.#holds.set(key, text);
       // Said before this supervisor started, and nothing happened since.
       const [latest] = this.#options.history.timeline.ofKey(key, 1);
-      if (latest?.kind === 'hold' && latest.what === reason && latest.message === message) continue;
-      this.#append({ kind: 'hold', key, generation: plan.generation, what: reason, ok: reason !== 'failed', message });
+      const kind = reason === 'drifted' ? 'drift' : 'hold';
+      if (latest?.kind === kind && latest.what === reason && latest.message === message) continue;
+      this.#append({ kind, key, generation: plan.generation, what: reason, ok: reason !== 'failed', message });
     }
   }
 

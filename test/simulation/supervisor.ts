@@ -5,11 +5,13 @@ import { formatTime } from '../../src/model/clock.ts';
 import type { DesiredState } from '../../src/model/desired.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
 import { Controller } from '../../src/reconcile/controller.ts';
+import { DriftMemory } from '../../src/reconcile/drift-memory.ts';
 import { Executor, type OpResult } from '../../src/reconcile/executor.ts';
 import { ExitRecorder } from '../../src/reconcile/exits.ts';
 import { FailureBook } from '../../src/reconcile/failure-book.ts';
 import { GroupCommit } from '../../src/reconcile/group-commit.ts';
 import { HealthBook } from '../../src/reconcile/health/health-book.ts';
+import type { HostFacts } from '../../src/reconcile/host-facts.ts';
 import { observe } from '../../src/reconcile/observe.ts';
 import type { Op, Plan } from '../../src/reconcile/op.ts';
 import { opHandlers } from '../../src/reconcile/ops/handlers.ts';
@@ -47,6 +49,16 @@ const SETTINGS = {
   mtu: 1500,
   fixedCidr: null,
   version: '0',
+};
+
+const HOST: HostFacts = {
+  memoryBytes: 2 ** 40,
+  availableBytes: 2 ** 40,
+  cpus: new Set([0, 1]),
+  pids: 2 ** 22,
+  diskFreeBytes: 2 ** 40,
+  architecture: 'amd64',
+  runs: () => true,
 };
 
 /** As main.ts has them. */
@@ -92,6 +104,7 @@ function openWorld(life: Life, around: Surroundings): World {
     approvals: guarded(life, 'history.approvals', history.approvals, ['all']),
     failures: new FailureBook(guarded(life, 'history.failures', history.failures, ['all']), universe.bootId),
     health: new HealthBook(guarded(life, 'history.health', history.health, ['all']), stores.containers.ids()),
+    drifts: new DriftMemory(),
     resources,
     environmentOf: () => new Map(),
     commits: new GroupCommit({
@@ -100,6 +113,7 @@ function openWorld(life: Life, around: Surroundings): World {
       history: { durable: (changes) => transaction(life, 'history.durable', () => history.durable(changes)) },
     }),
     exits: new ExitRecorder(stores.containers, universe, universe.bootId),
+    hostFacts: () => HOST,
     defaultNetwork: () => DEFAULT_BRIDGE,
   };
 }
@@ -214,7 +228,7 @@ export class SimSupervisor {
     const at = formatTime(this.#around.universe.now().wallMs);
     this.#change(key, (record) => ({
       ...record,
-      stopOverride: { at },
+      stopOverride: { at, until: null },
       restart: { ...record.restart, requested: false },
     }));
   }

@@ -27,6 +27,8 @@ export class PureHost {
   readonly obstacles = new Map<ResourceKey, string>();
   readonly approvals = new Set<ResourceKey>();
   orphans: Orphan[] = [];
+  /** Signals sent because of changed files: `container/blog/web SIGHUP`. */
+  readonly signals: string[] = [];
   bootMs = 1_000_000;
   /** HEALTHCHECK of the image of a container, by its key. */
   readonly healthchecks = new Map<ResourceKey, ProbeSet>();
@@ -169,6 +171,9 @@ export class PureHost {
             stopOverride: false,
             restarts: { restarts: 0, consecutive: 0 },
           });
+        return;
+      case 'container.signal':
+        this.signals.push(...op.signals.map((signal) => `${op.key} ${signal}`));
         return;
       case 'container.relink':
         if (declared) this.change(op.key, { linkAddresses: this.#linkAddresses(declared) });

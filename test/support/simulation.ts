@@ -26,6 +26,7 @@ const OP_TYPES: Readonly<Record<OpType, true>> = {
   'container.connect': true,
   'container.start': true,
   'container.stop': true,
+  'container.signal': true,
   'container.update': true,
   'container.relink': true,
   'container.disconnect': true,

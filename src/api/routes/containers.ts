@@ -5,6 +5,7 @@ import { count, flag, waitMs } from './schemas.ts';
 
 const nothing = z.strictObject({});
 const timeoutBody = z.strictObject({ timeoutMs: waitMs });
+const stopBody = z.strictObject({ timeoutMs: waitMs, forMs: waitMs.default(null) });
 const killBody = z.strictObject({ signal: z.string().min(1) });
 
 const logQuery = z.strictObject({
@@ -18,8 +19,8 @@ const logQuery = z.strictObject({
 
 /** One container at a time, by name. */
 export const containerRoutes: readonly Route[] = [
-  post('/containers/:name/stop', timeoutBody, async ({ timeoutMs }, request) => {
-    await request.api.stop(param(request, 'name'), timeoutMs);
+  post('/containers/:name/stop', stopBody, async ({ timeoutMs, forMs }, request) => {
+    await request.api.stop(param(request, 'name'), timeoutMs, forMs);
     return DONE;
   }),
   post('/containers/:name/start', nothing, async (_body, request) => {

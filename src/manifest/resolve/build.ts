@@ -2,7 +2,14 @@
 import type { Desired, References, SpecOfKind } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import { type Kind, type ResourceKey, resourceKey } from '../../model/resource.ts';
-import { type ContentHasher, contentPaths, hashContent, loadEnvironment } from '../content.ts';
+import {
+  type Content,
+  type ContentHasher,
+  contentPaths,
+  contentReactions,
+  hashContent,
+  loadEnvironment,
+} from '../content.ts';
 import type { ParsedResource } from '../parse.ts';
 import { canonicalJson, specHash } from '../spec-hash.ts';
 import { engineName, findCollisions } from './collisions.ts';
@@ -34,11 +41,7 @@ function deepFreeze<T>(value: T): T {
   return value;
 }
 
-interface Content {
-  readonly hashes: Readonly<Record<string, string>>;
-  readonly inputs: readonly string[];
-  readonly findings: readonly Finding[];
-}
+type ReadContent = Pick<Content, 'hashes' | 'reactions' | 'inputs'> & { readonly findings: readonly Finding[] };
 
 /** A frozen revision keeps the content it was accepted with; of a current one every file is read. */
 function readContent(
@@ -46,18 +49,19 @@ function readContent(
   written: ContainerSpec,
   absolute: ContainerSpec,
   hasher: ContentHasher,
-): Content {
+): ReadContent {
   const paths = contentPaths(written, absolute);
   const frozen = at.candidate.frozenHashes;
   if (frozen) {
     const names = [...paths.secrets, ...paths.binds]
       .map((path) => path.written)
       .filter((name) => Object.hasOwn(frozen, name));
-    return { hashes: Object.fromEntries(names.map((name) => [name, frozen[name] ?? ''])), inputs: [], findings: [] };
+    const hashes = Object.fromEntries(names.map((name) => [name, frozen[name] ?? '']));
+    return { hashes, reactions: contentReactions(paths), inputs: [], findings: [] };
   }
-  const { hashes, inputs } = hashContent(paths, hasher);
+  const content = hashContent(paths, hasher);
   const { problems } = loadEnvironment(absolute, hasher.readFile);
-  const findings = problems.map(({ field, message }) =>
+  const findings = [...content.problems, ...problems].map(({ field, message }) =>
     finding(
       at,
       'TSD_MANIFEST_READ',
@@ -65,7 +69,7 @@ function readContent(
       at.resource.positions[field] ?? positionOf(at, field.replace(/\..*/, '')),
     ),
   );
-  return { hashes, inputs, findings };
+  return { ...content, findings };
 }
 
 interface Known {
@@ -137,7 +141,7 @@ class Builder {
     const inputs = this.#inputs.get(at.candidate.sourceId) ?? new Set();
     this.#inputs.set(at.candidate.sourceId, inputs);
     for (const path of content.inputs) inputs.add(path);
-    this.#add(at, absolute, references, content.hashes);
+    this.#add(at, absolute, references, content.hashes, content.reactions);
   }
 
   /** A container may name an image of a registry without declaring it: it is declared in its place. */
@@ -171,6 +175,7 @@ class Builder {
     spec: SpecOfKind[K],
     references: References,
     contentHashes: Readonly<Record<string, string>>,
+    reactions: Content['reactions'] = {},
   ): void {
     const { kind, name, written, position, positions } = at.resource;
     const desired: Desired<K> = {
@@ -183,6 +188,7 @@ class Builder {
       written,
       specHash: hashOf(at, spec, contentHashes),
       contentHashes,
+      reactions,
       references,
       source: position,
       positions,

@@ -44,10 +44,12 @@ function readBytes(fd: number, size: number): Buffer {
   return buffer.subarray(0, length);
 }
 
-function readOpen(fd: number, path: string): ReadResult {
+function readOpen(fd: number, path: string, maxBytes = MAX_CONTENT_BYTES): ReadResult {
   const stats = fstatSync(fd);
   if (!stats.isFile()) return { ok: false, reason: 'not-a-file', message: `${path}: not a regular file` };
-  if (stats.size > MAX_CONTENT_BYTES) return { ok: false, reason: 'too-large', message: `${path}: larger than 1 MiB` };
+  if (stats.size > maxBytes) {
+    return { ok: false, reason: 'too-large', message: `${path}: larger than ${maxBytes / 1024 ** 2} MiB` };
+  }
   return { ok: true, bytes: readBytes(fd, stats.size) };
 }
 
@@ -70,11 +72,11 @@ function withOpen<T>(path: string, use: (fd: number) => T, failed: (thrown: unkn
   }
 }
 
-/** Reads a regular file of at most 1 MiB; symbolic links are followed. */
-export function readContentFile(path: string): ReadResult {
+/** Reads a regular file, of at most 1 MiB unless told otherwise; symbolic links are followed. */
+export function readContentFile(path: string, maxBytes?: number): ReadResult {
   return withOpen(
     path,
-    (fd) => readOpen(fd, path),
+    (fd) => readOpen(fd, path, maxBytes),
     (thrown) => failure(path, thrown),
   );
 }

@@ -4,7 +4,15 @@ import { NAME_PATTERN } from '../resource.ts';
 import { health } from './health-forms.ts';
 import { log } from './log-forms.ts';
 import { isHostName, isIP, isIPv4, parseExpose, parseExtraHost, parsePort } from './port-forms.ts';
-import { parseCapability, parseLink, parseRestart, parseSignal, parseUlimit, ULIMIT_NAMES } from './runtime-forms.ts';
+import {
+  parseCapability,
+  parseLink,
+  parseReaction,
+  parseRestart,
+  parseSignal,
+  parseUlimit,
+  ULIMIT_NAMES,
+} from './runtime-forms.ts';
 import {
   absolutePath,
   booleanField,
@@ -18,7 +26,14 @@ import {
   shortForm,
   textOrNumber,
 } from './schema-parts.ts';
-import { type ExtraHost, parseBytes, parseDuration, type RestartSpec, type VolumeMount } from './short-forms.ts';
+import {
+  DRIFT_POLICIES,
+  type ExtraHost,
+  parseBytes,
+  parseDuration,
+  type RestartSpec,
+  type VolumeMount,
+} from './short-forms.ts';
 import {
   isReference,
   parseDevice,
@@ -28,12 +43,16 @@ import {
   parseVolumesFrom,
 } from './storage-forms.ts';
 
+const reaction = () => shortForm(z.string(), parseReaction);
+
 const mountObject = z.strictObject({
   type: z.literal('tmpfs').optional(),
   source: z.string().optional(),
   target: shortForm(z.string(), parseTarget),
   readOnly: z.boolean().default(false),
   size: shortForm(textOrNumber(), parseBytes).optional(),
+  onChange: reaction().optional(),
+  watch: z.boolean().optional(),
 });
 
 const mount = z.union(
@@ -47,9 +66,16 @@ const mount = z.union(
       if (tmpfs && source) refuse('a tmpfs has no source', 'source');
       else if (!tmpfs && written.size !== undefined) refuse('only a tmpfs has a size', 'size');
       else if (source && !source.ok) refuse(source.message, 'source');
+      const { onChange, watch } = written;
+      const bindsReadOnly = !tmpfs && source?.ok === true && source.value.type === 'bind' && readOnly;
+      for (const member of ['onChange', 'watch'] as const) {
+        if (written[member] !== undefined && !bindsReadOnly)
+          refuse('only a file bound with readOnly is watched', member);
+      }
       if (tmpfs) return { type: 'tmpfs', source: null, target, readOnly, sizeBytes: written.size ?? null };
       const from = source?.ok ? source.value : { type: 'volume' as const, source: null };
-      return { ...from, target, readOnly, sizeBytes: null };
+      const content = { ...(onChange !== undefined && { onChange }), ...(watch !== undefined && { watch }) };
+      return { ...from, target, readOnly, sizeBytes: null, ...content };
     }),
   ],
   { error: 'expected source:target[:ro], or a mapping with target' },
@@ -252,7 +278,7 @@ export const containerFields = z.strictObject({
     text: true,
   }),
   volumes: field(listOf(mount), {
-    doc: 'Mounts: `volume:/target[:ro]`, `./file-or-dir:/target`, `/target` (anonymous), or a mapping with `type: tmpfs`, `source`, `target`, `readOnly`, `size`. An empty volume starts with what the image has at the target.',
+    doc: 'Mounts: `volume:/target[:ro]`, `./file-or-dir:/target`, `/target` (anonymous), or a mapping with `type: tmpfs`, `source`, `target`, `readOnly`, `size`. The content of a file bound read-only counts, up to 1 MiB or with `watch: true`; `onChange` says what its change leads to. An empty volume starts with what the image has at the target.',
     example: ['pgdata:/var/lib/postgresql/data'],
   }),
   volumesFrom: field(listOf(shortForm(z.string(), parseVolumesFrom)), {
@@ -346,6 +372,16 @@ export const containerFields = z.strictObject({
     doc: 'What its log may take: a file of `maxSize` at a time, and `maxFiles` of them; the oldest goes first.',
     change: 'restart',
     example: { maxSize: '10MiB', maxFiles: 5 },
+  }),
+  onChange: field(reaction().prefault('restart'), {
+    doc: 'What follows when an env file, a secret or a file bound read-only has other content: `restart`, `recreate`, `signal:HUP` (any signal) or `ignore`. A mount may say otherwise.',
+    change: 'in-place',
+    example: 'signal:HUP',
+  }),
+  drift: field(z.enum(DRIFT_POLICIES).default('heal'), {
+    doc: 'What follows when somebody took away an interface, an address or a published port: `heal` puts it back, `report` says so and leaves it, `ignore` leaves it.',
+    change: 'in-place',
+    example: 'report',
   }),
   init: field(booleanField(), {
     doc: 'Run it under a minimal init that reaps orphaned processes and forwards signals.',

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { field } from '../field.ts';
 import { ipv4ToNumber, isIPv4, parseSubnet } from './port-forms.ts';
 import { booleanField, labels, orNull, shortForm } from './schema-parts.ts';
+import { DRIFT_POLICIES } from './short-forms.ts';
 
 /** IFNAMSIZ - 1 (linux/if.h); `/` and white space are refused by the kernel (dev_valid_name). */
 const interfaceName = z
@@ -39,6 +40,11 @@ export const networkFields = z.strictObject({
   bridgeName: field(orNull(interfaceName), {
     doc: 'Name of the bridge interface. Left out, one is derived from the app and the name.',
     example: 'br-back',
+  }),
+  drift: field(z.enum(DRIFT_POLICIES).default('heal'), {
+    doc: 'What follows when somebody took away the bridge, its address or its rules: `heal` puts it back, `report` says so and leaves it, `ignore` leaves it.',
+    change: 'in-place',
+    example: 'report',
   }),
   labels: field(labels(), {
     doc: 'Names and texts for people and tools.',

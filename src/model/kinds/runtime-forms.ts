@@ -1,6 +1,14 @@
 import { CAPABILITIES } from '../capabilities.ts';
 import { closest } from '../suggest.ts';
-import { type LinkSpec, type Parsed, parsed, type RestartSpec, refused, type UlimitSpec } from './short-forms.ts';
+import {
+  type ContentReaction,
+  type LinkSpec,
+  type Parsed,
+  parsed,
+  type RestartSpec,
+  refused,
+  type UlimitSpec,
+} from './short-forms.ts';
 import { isReference } from './storage-forms.ts';
 
 /** `name`, `name:alias`, `app/name` or `app/name:alias`; the alias defaults to the name. */
@@ -28,6 +36,15 @@ export function parseRestart(text: string): Parsed<RestartSpec> {
   return /^\d{1,6}$/.test(count)
     ? parsed({ policy, max: Number(count) })
     : refused(`"${text}": "${count}" is not a count`);
+}
+
+/** `restart`, `recreate`, `ignore` or `signal:HUP`. */
+export function parseReaction(text: string): Parsed<ContentReaction> {
+  if (text === 'restart' || text === 'recreate' || text === 'ignore') return parsed(text);
+  const name = /^signal:(.+)$/.exec(text)?.[1];
+  if (name === undefined) return refused(`"${text}" is not a reaction; write restart, recreate, signal:HUP or ignore`);
+  const signal = parseSignal(name);
+  return signal.ok ? parsed<ContentReaction>(`signal:${signal.value}`) : signal;
 }
 
 /** getrlimit(2), without the RLIMIT_ prefix. */

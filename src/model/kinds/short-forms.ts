@@ -18,6 +18,12 @@ export interface PortMapping {
   readonly protocol: Protocol;
 }
 
+/** What a changed file that a spec refers to leads to. */
+export type ContentReaction = 'restart' | 'recreate' | 'ignore' | `signal:${string}`;
+
+/** What becomes of something in the kernel that is not as configured. */
+export const DRIFT_POLICIES = ['heal', 'report', 'ignore'] as const;
+
 export interface ExposedPort {
   readonly port: number;
   readonly protocol: Protocol;
@@ -31,6 +37,10 @@ export interface VolumeMount {
   readonly readOnly: boolean;
   /** tmpfs only: size limit in bytes, or null for the kernel's default of half the memory. */
   readonly sizeBytes: number | null;
+  /** A file bound read-only: what a change of its content leads to. Left out, what the container says. */
+  readonly onChange?: ContentReaction;
+  /** A file bound read-only: whether its content counts. Left out, up to 1 MiB it does. */
+  readonly watch?: boolean;
 }
 
 export interface LinkSpec {

@@ -4,6 +4,7 @@ import type { Op, OpOf, OpType } from '../op.ts';
 import { connectContainer, disconnectContainer } from './container-connect.ts';
 import { createContainer } from './container-create.ts';
 import { removeContainer } from './container-remove.ts';
+import { signalContainer } from './container-signal.ts';
 import { startContainer } from './container-start.ts';
 import { stopContainer } from './container-stop.ts';
 import { relinkContainer, updateContainer } from './container-update.ts';
@@ -31,6 +32,7 @@ const OPS = {
   'container.connect': connectContainer,
   'container.start': startContainer,
   'container.stop': stopContainer,
+  'container.signal': signalContainer,
   'container.update': updateContainer,
   'container.relink': relinkContainer,
   'container.disconnect': disconnectContainer,

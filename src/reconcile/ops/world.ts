@@ -15,10 +15,12 @@ import type { ResourceStore } from '../../state/history/resource-store.ts';
 import type { LinkGraph } from '../../state/link-graph.ts';
 import type { RepositoryStore } from '../../state/repositories.ts';
 import type { VolumeStore } from '../../state/volumes.ts';
+import type { DriftMemory } from '../drift-memory.ts';
 import type { ExitRecorder } from '../exits.ts';
 import type { FailureBook } from '../failure-book.ts';
 import type { GroupCommit } from '../group-commit.ts';
 import type { HealthBook } from '../health/health-book.ts';
+import type { HostFacts } from '../host-facts.ts';
 import type { ImageWork } from './image-work.ts';
 import type { LeaseBook } from './lease-book.ts';
 
@@ -53,11 +55,14 @@ export interface World {
   readonly approvals: ApprovalStore;
   readonly failures: FailureBook;
   readonly health: HealthBook;
+  readonly drifts: DriftMemory;
   readonly resources: ResourceStore;
   /** The container's own variables with files read. @throws TsdError TSD_MANIFEST_READ. */
   environmentOf(spec: ContainerSpec): ReadonlyMap<string, string>;
   readonly commits: GroupCommit;
   readonly exits: ExitRecorder;
+  /** What the host has to give, as it is now. */
+  hostFacts(): HostFacts;
   /** Null where the default bridge could not be set up; the reason is in the driver's fingerprint. */
   defaultNetwork(): NetworkConfig | null;
 }

@@ -1,4 +1,5 @@
 import type { Desired } from '../../model/desired.ts';
+import type { ContentReaction } from '../../model/kinds/short-forms.ts';
 import type { SourcePosition } from '../../model/resource.ts';
 import { formatPosition } from '../../model/resource.ts';
 import type { Cause } from '../op.ts';
@@ -20,14 +21,25 @@ export function positionOf(desired: Desired, path: string): SourcePosition {
   return desired.positions[path] ?? desired.positions[top] ?? within ?? desired.source;
 }
 
-/** `resources.memory, ports changed in blog.yaml:12:3; content of ./secret changed`. */
-export function specChanged(desired: Desired, changes: readonly FieldChange[], content: readonly string[] = []): Cause {
+/** A file with other content, and what the manifest says to that. */
+export interface ContentChange {
+  /** As written. */
+  readonly path: string;
+  readonly reaction: ContentReaction;
+}
+
+/** `resources.memory, ports changed in blog.yaml:12:3; content of ./secret changed (restart)`. */
+export function specChanged(
+  desired: Desired,
+  changes: readonly FieldChange[],
+  content: readonly ContentChange[] = [],
+): Cause {
   const [first] = changes;
   const source = first ? positionOf(desired, first.path) : desired.source;
   const paths = changes.map((change) => change.path);
   const parts = [
     paths.length > 0 && `${paths.join(', ')} changed in ${formatPosition(source)}`,
-    content.length > 0 && `content of ${content.join(', ')} changed`,
+    ...content.map(({ path, reaction }) => `content of ${path} changed (${reaction})`),
   ].filter((part) => part !== false);
   return { reason: 'spec-changed', message: parts.join('; '), source };
 }

@@ -136,7 +136,7 @@ function permitted(pass: Pass, desired: Container, intent: Intent): Intent {
   const { key } = desired;
   return {
     ...intent,
-    steps: intent.steps.filter((step) => step.name === 'update'),
+    steps: intent.steps.filter((step) => step.name === 'update' || step.name === 'signal'),
     hold: waiting
       ? {
           key,
@@ -183,6 +183,8 @@ function draftOf(
       return { ...base, op: 'container.remove', removeAnonymousVolumes: false };
     case 'start':
       return { ...base, op: 'container.start', run: made ? 1 : (container?.run ?? 0) + 1, ...intent.counters };
+    case 'signal':
+      return { ...base, op: 'container.signal', signals: intent.signals };
     case 'update':
       return { ...base, op: 'container.update', fields: intent.fields };
     case 'disconnect':

@@ -45,6 +45,12 @@ function membersOf(from: unknown, to: unknown): string[] {
   return [...new Set([from, to].flatMap((value) => (isRecord(value) ? Object.keys(value) : [])))];
 }
 
+/** Mounts without what they say about changed content, which concerns nothing that is mounted. */
+function mountsOnly(volumes: unknown): unknown {
+  if (!Array.isArray(volumes)) return volumes;
+  return volumes.map((mount) => (isRecord(mount) ? { ...mount, onChange: null, watch: null } : mount));
+}
+
 /** Members of a field that is a mapping on both sides are named one by one; any other field as a whole. */
 function fieldChanges(name: string, from: unknown, to: unknown, change: ChangeClass): FieldChange[] {
   if (sameData(from, to)) return [];
@@ -59,8 +65,10 @@ export function diffSpecs(kind: 'container' | 'network', from: unknown, to: unkn
   const classes = CLASSES[kind];
   return membersOf(from, to).flatMap((member) => {
     const name = writtenName(member);
-    const change = classes[member] ?? classes[name] ?? 'recreate';
-    return fieldChanges(name, isRecord(from) ? from[member] : undefined, isRecord(to) ? to[member] : undefined, change);
+    const [before, after] = [isRecord(from) ? from[member] : undefined, isRecord(to) ? to[member] : undefined];
+    const harmless = member === 'volumes' && sameData(mountsOnly(before), mountsOnly(after));
+    const change = harmless ? 'in-place' : (classes[member] ?? classes[name] ?? 'recreate');
+    return fieldChanges(name, before, after, change);
   });
 }
 

@@ -8,13 +8,23 @@ import type { ChangeClass } from '../../model/field.ts';
 import type { ObservedContainer, RestartCounters } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { Cause, Hold } from '../op.ts';
+import type { ContentChange } from './cause.ts';
 import { because, declared, positionOf, specChanged } from './cause.ts';
 import type { FieldChange } from './diff.ts';
 import { changedContent, diffSpecs } from './diff.ts';
 import { ownsSandbox, specOf } from './references.ts';
-import { decideRestart, mayRestartUnhealthy } from './restart.ts';
+import { decideRestart, describeStop, mayRestartUnhealthy } from './restart.ts';
 
-export type StepName = 'stop' | 'disconnect' | 'remove' | 'create' | 'update' | 'connect' | 'relink' | 'start';
+export type StepName =
+  | 'stop'
+  | 'disconnect'
+  | 'remove'
+  | 'create'
+  | 'signal'
+  | 'update'
+  | 'connect'
+  | 'relink'
+  | 'start';
 
 export interface Step {
   readonly name: StepName;
@@ -27,6 +37,8 @@ export interface Intent {
   readonly counters: RestartCounters;
   /** Fields that an `update` among the steps takes over. */
   readonly fields: readonly string[];
+  /** What a `signal` among the steps sends. */
+  readonly signals: readonly string[];
   readonly hold: Hold | null;
 }
 
@@ -47,7 +59,7 @@ export interface Surroundings {
 }
 
 const FRESH: RestartCounters = { restarts: 0, consecutive: 0 };
-const NOTHING: Intent = { steps: [], counters: FRESH, fields: [], hold: null };
+const NOTHING: Intent = { steps: [], counters: FRESH, fields: [], signals: [], hold: null };
 
 type StepPlan = readonly (StepName | false)[];
 
@@ -76,19 +88,25 @@ export function creationIntent(desired: Desired<'container'>): Intent {
 
 interface Changes {
   readonly fields: readonly FieldChange[];
-  readonly content: readonly string[];
+  readonly content: readonly ContentChange[];
   /** The strongest class among them, or null without changes. */
   readonly strongest: ChangeClass | null;
 }
 
 const UNCHANGED: Changes = { fields: [], content: [], strongest: null };
 
+function contentChanges({ reactions }: Desired, paths: readonly string[]): ContentChange[] {
+  return paths.map((path) => ({ path, reaction: reactions?.[path] ?? 'restart' }));
+}
+
 function changesOf(desired: Desired<'container'>, container: ObservedContainer): Changes {
   if (desired.specHash === container.specHash) return UNCHANGED;
   const fields = diffSpecs('container', container.spec, desired.spec);
-  const content = changedContent(container.contentHashes, desired.contentHashes);
+  const content = contentChanges(desired, changedContent(container.contentHashes, desired.contentHashes));
   const classes = new Set<ChangeClass>(fields.map((field) => field.change));
-  if (content.length > 0) classes.add('restart');
+  for (const { reaction } of content) {
+    classes.add(reaction === 'restart' || reaction === 'recreate' ? reaction : 'in-place');
+  }
   const strongest = (['recreate', 'restart', 'in-place'] as const).find((change) => classes.has(change)) ?? null;
   return { fields, content, strongest };
 }
@@ -122,10 +140,20 @@ function restart(
 function mend(desired: Desired<'container'>, container: ObservedContainer, around: Surroundings): Intent {
   const missing =
     container.sandbox || !ownsSandbox(desired.spec) ? container.drift : ['network sandbox missing', ...container.drift];
+  if (missing.length > 0 && desired.spec.drift !== 'heal') {
+    if (desired.spec.drift === 'ignore') return relinked(desired, container, around);
+    const message = `${missing.join(', ')}; left as it is (drift: report)`;
+    return { ...relinked(desired, container, around), hold: held(desired.key, 'drifted', message) };
+  }
   if (missing.length > 0) {
     const cause = because('drift', missing.join(', '));
     return ownsSandbox(desired.spec) ? intend(['connect'], cause) : restart(desired, container, cause);
   }
+  return relinked(desired, container, around);
+}
+
+/** A running container whose links have other addresses than when it was told. */
+function relinked(desired: Desired<'container'>, container: ObservedContainer, around: Surroundings): Intent {
   if (desired.spec.links.length === 0) return NOTHING;
   const addresses = around.linkAddresses();
   const moved = Object.keys(addresses).filter((alias) => {
@@ -183,8 +211,11 @@ function upkeep(desired: Desired<'container'>, container: ObservedContainer, aro
     return rest(
       container,
       around,
-      held(desired.key, 'stopped-by-user', 'stopped until `tsdocker start` or a changed spec'),
+      held(desired.key, 'stopped-by-user', describeStop(container), container.stopUntil?.bootMs ?? null),
     );
+  }
+  if (container.stopExpired && !container.running) {
+    return restart(desired, container, because('requested', 'the time it was stopped for is over'));
   }
   if (container.restartRequested) {
     return restart(
@@ -207,7 +238,7 @@ function unhealthyStop(desired: Desired<'container'>, container: ObservedContain
 
 /** As if the in-place change had been taken over: it clears a manual stop and the counters. */
 function afterUpdate(container: ObservedContainer): ObservedContainer {
-  return { ...container, stopOverride: false, restarts: FRESH };
+  return { ...container, stopOverride: false, stopExpired: false, restarts: FRESH };
 }
 
 /** A container that is declared and exists. */
@@ -229,18 +260,28 @@ export function changeIntent(
 
   if (around.moved && container.running && !stays) {
     const moved = restart(desired, container, around.moved, 'renew');
-    return cause ? withUpdate(moved, changes.fields, cause) : moved;
+    return cause ? withUpdate(moved, container, changes, cause) : moved;
   }
   if (!cause) return leaveMoved(upkeep(desired, container, around), container, around);
-  const woken = container.stopOverride && !container.running;
+  const woken = (container.stopOverride || container.stopExpired === true) && !container.running;
   const rest = woken
     ? restart(desired, afterUpdate(container), cause)
     : upkeep(desired, afterUpdate(container), around);
-  return withUpdate(leaveMoved(rest, container, around), changes.fields, cause);
+  return withUpdate(leaveMoved(rest, container, around), container, changes, cause);
 }
 
-function withUpdate(intent: Intent, fields: readonly FieldChange[], cause: Cause): Intent {
-  return { ...intent, fields: fields.map((field) => field.path), steps: [{ name: 'update', cause }, ...intent.steps] };
+/** Takes over changes that need neither a stop nor a start of their own; a payload that goes on is told of its files. */
+function withUpdate(intent: Intent, container: ObservedContainer, changes: Changes, cause: Cause): Intent {
+  const goesOn = container.running && !intent.steps.some(({ name }) => name === 'stop');
+  const signals = goesOn
+    ? [...new Set(changes.content.flatMap(({ reaction }) => /^signal:(.*)$/.exec(reaction)?.[1] ?? []))]
+    : [];
+  return {
+    ...intent,
+    fields: changes.fields.map((field) => field.path),
+    signals,
+    steps: [...steps([signals.length > 0 && 'signal', 'update'], cause), ...intent.steps],
+  };
 }
 
 /** Takes a container at rest off a network that is made anew; a later connect puts it back. */

@@ -91,7 +91,12 @@ function networkNeed(pass: Pass, desired: Desired<'network'>): NetworkNeed | nul
   if (changes.length > 0) {
     return { cause: specChanged(desired, changes), anew: changes.some((change) => change.change !== 'in-place') };
   }
-  return observed.healthy ? null : { cause: because('drift', 'bridge or rules missing'), anew: false };
+  if (observed.healthy) return null;
+  if (spec.drift === 'heal') return { cause: because('drift', 'bridge or rules missing'), anew: false };
+  if (spec.drift === 'report') {
+    hold(pass, desired.key, 'drifted', 'bridge or rules missing; left as it is (drift: report)');
+  }
+  return null;
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Instant } from '../../model/clock.ts';
 import type { ObservedHealth } from '../../model/health.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
-import type { ObservedExit, RestartCounters } from '../../model/observed.ts';
+import type { ObservedContainer, ObservedExit, RestartCounters } from '../../model/observed.ts';
 import { RESTART_BACKOFF, restartDelay } from './backoff.ts';
 
 export type RestartPolicy = ContainerSpec['restart'];
@@ -33,6 +33,12 @@ export interface RestartInput {
 export function describeExit(exit: ObservedExit): string {
   if (exit.code === null) return 'ended unseen';
   return exit.oomKilled ? `exited with ${exit.code} (out of memory)` : `exited with ${exit.code}`;
+}
+
+/** `stopped until 2026-01-02T03:04:05Z, ...`, for a manual stop that holds. */
+export function describeStop({ stopUntil }: Pick<ObservedContainer, 'stopUntil'>): string {
+  const end = stopUntil ? `${new Date(stopUntil.wallMs).toISOString().replace(/\.\d+/, '')}, ` : '';
+  return `stopped until ${end}\`tsdocker start\` or a changed spec`;
 }
 
 function formatDelay(ms: number): string {

@@ -55,7 +55,7 @@ describe('every call of the facade arrives as it was made and answers as it was 
 
   test('containers and images', async () => {
     const { client, supervisor } = served;
-    await client.stop('web', 1500);
+    await client.stop('web', 1500, 60_000);
     await client.start('blog/web');
     await client.restart('web', null);
     await client.kill('web', 'SIGHUP');
@@ -64,7 +64,7 @@ describe('every call of the facade arrives as it was made and answers as it was 
     const options = { follow: false, tail: 5, sinceMs: 12, untilMs: null, stdout: true, stderr: false };
     expect(await all(client.logs('web', options))).toEqual(supervisor.entries);
     expect(supervisor.asked).toEqual([
-      { call: 'stop', with: { name: 'web', timeoutMs: 1500 } },
+      { call: 'stop', with: { name: 'web', timeoutMs: 1500, forMs: 60_000 } },
       { call: 'start', with: 'blog/web' },
       { call: 'restart', with: { name: 'web', timeoutMs: null } },
       { call: 'kill', with: { name: 'web', signal: 'SIGHUP' } },

@@ -350,8 +350,8 @@ export class PlainSupervisor implements SupervisorApi {
     return names.length === 0 ? ['volume/blog/data'] : names;
   }
 
-  async stop(name: string, timeoutMs: number | null): Promise<void> {
-    this.#record('stop', { name, timeoutMs });
+  async stop(name: string, timeoutMs: number | null, forMs: number | null): Promise<void> {
+    this.#record('stop', { name, timeoutMs, forMs });
     this.#known(name);
   }
 

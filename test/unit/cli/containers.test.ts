@@ -63,7 +63,7 @@ describe('single containers', () => {
       hint: \`tsdocker get\` lists what exists.
       --- exit 1"
     `);
-    expect(served().supervisor.asked[0]).toEqual({ call: 'stop', with: { name: 'web', timeoutMs: 1500 } });
+    expect(served().supervisor.asked[0]).toEqual({ call: 'stop', with: { name: 'web', timeoutMs: 1500, forMs: null } });
     expect(await screen(['start', 'web'])).toMatchInlineSnapshot(`
       "web
       --- exit 0"

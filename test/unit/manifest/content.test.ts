@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { loadEnvironment, type ReadFile } from '../../../src/manifest/content.ts';
+import {
+  contentPaths,
+  hashContent,
+  loadEnvironment,
+  MAX_CONTENT_BYTES,
+  type ReadFile,
+} from '../../../src/manifest/content.ts';
 import { parseEnvFile } from '../../../src/manifest/env-file.ts';
+import { containerFields, containerSchema } from '../../../src/model/kinds/container.ts';
 
 const filesystem =
   (files: Record<string, string | Buffer>): ReadFile =>
@@ -64,5 +71,62 @@ describe("a container's environment", () => {
       { field: 'env.P', message: '/binary is not text in UTF-8' },
       { field: 'env.Q', message: '/long is too long for an environment variable' },
     ]);
+  });
+});
+
+describe('what a changed file leads to', () => {
+  const files = filesystem({ '/a.conf': 'a', '/b.conf': 'b', '/s': 's', '/big': 'x'.repeat(2 ** 21) });
+  const readFile: ReadFile = (path, maxBytes = MAX_CONTENT_BYTES) => {
+    const read = files(path);
+    if (!read.ok || read.bytes.length <= maxBytes) return read;
+    return { ok: false, reason: 'too-large', message: `${path}: larger than ${maxBytes / 2 ** 20} MiB` };
+  };
+  const content = (written: object) => {
+    const spec = containerSchema.parse({ image: 'app', ...written });
+    return hashContent(contentPaths(spec, spec), { readFile, hashSecret: () => 'keyed' });
+  };
+  const bind = (source: string, more: object = {}) => ({ source, target: source, readOnly: true, ...more });
+
+  test('the container says it for all its files, a mount for its own; what is ignored is not looked at', () => {
+    const { hashes, reactions, inputs } = content({
+      onChange: 'signal:hup',
+      env: { P: { fromFile: '/s' } },
+      volumes: [bind('/a.conf', { onChange: 'recreate' }), bind('/b.conf', { onChange: 'ignore' })],
+    });
+    expect(Object.keys(hashes)).toEqual(['/a.conf', '/s']);
+    expect(reactions).toEqual({ '/a.conf': 'recreate', '/s': 'signal:SIGHUP' });
+    expect(inputs).toEqual(['/a.conf', '/s']);
+  });
+
+  test('of two reactions to one file the stronger one counts', () => {
+    const { reactions } = content({
+      env: { P: { fromFile: '/a.conf' } },
+      volumes: [bind('/a.conf', { onChange: 'signal:1' })],
+    });
+    expect(reactions).toEqual({ '/a.conf': 'restart' });
+  });
+
+  test('a large file counts when the manifest says so, a small one does not when it says so', () => {
+    expect(content({ volumes: [bind('/big')] })).toMatchObject({ hashes: {}, inputs: [], problems: [] });
+    expect(Object.keys(content({ volumes: [bind('/big', { watch: true })] }).hashes)).toEqual(['/big']);
+    expect(content({ volumes: [bind('/a.conf', { watch: false })] })).toMatchObject({ hashes: {}, inputs: [] });
+  });
+
+  test.each([
+    [{ source: '/a', target: '/a', watch: true }, 'only a file bound with readOnly is watched'],
+    [
+      { source: 'data', target: '/a', readOnly: true, onChange: 'restart' },
+      'only a file bound with readOnly is watched',
+    ],
+    [bind('/a', { onChange: 'signal:HUB' }), '"HUB" is not a signal; did you mean SIGHUP?'],
+    [bind('/a', { onChange: 'reload' }), '"reload" is not a reaction; write restart, recreate, signal:HUP or ignore'],
+  ])('%j is refused', (mount, message) => {
+    const { error } = containerFields.shape.volumes.safeParse([mount]);
+    const messages = (error?.issues ?? []).flatMap((issue) =>
+      'errors' in issue
+        ? (issue.errors as { message: string }[][]).flat().map((inner) => inner.message)
+        : issue.message,
+    );
+    expect(messages).toContain(message);
   });
 });

@@ -35,6 +35,8 @@ test('members of the normalised container, and what a change of each means', () 
       "resources",
       "stopSignal",
       "stopTimeoutMs",
+      "onChange",
+      "drift",
     ]
   `);
   expect(names('recreate')).toMatchInlineSnapshot(`

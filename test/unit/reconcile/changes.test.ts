@@ -53,8 +53,8 @@ describe('the strongest change class decides', () => {
   test('content of a file that belongs to the spec restarts', () => {
     const host = hostWith(web({}, { contentHashes: { './app.env': 'aa' } }));
     expect(textOn(host, declare(web({}, { contentHashes: { './app.env': 'bb' } }), 2))).toMatchInlineSnapshot(`
-      "stop container/blog/web — content of ./app.env changed
-      start container/blog/web — content of ./app.env changed"
+      "stop container/blog/web — content of ./app.env changed (restart)
+      start container/blog/web — content of ./app.env changed (restart)"
     `);
   });
 
@@ -253,5 +253,132 @@ describe('drift', () => {
       "stop container/blog/side — network of container/blog/web was replaced
       start container/blog/side — network of container/blog/web was replaced"
     `);
+  });
+});
+
+describe('files with other content', () => {
+  const file = (hash: string, reaction: string, running = {}) => {
+    const desired = declare(web(running, { contentHashes: { './app.conf': hash } }), 2);
+    const key = 'container/blog/web';
+    const web1 = desired.resources.get(key);
+    if (web1)
+      (desired.resources as Map<string, typeof web1>).set(key, {
+        ...web1,
+        reactions: { './app.conf': reaction as never },
+      });
+    return desired;
+  };
+
+  test('a signal is sent and the content recorded; nothing is stopped', () => {
+    const host = hostWith(web({}, { contentHashes: { './app.conf': 'aa' } }));
+    const next = file('bb', 'signal:SIGHUP');
+    expect(textOn(host, next)).toMatchInlineSnapshot(`
+      "signal container/blog/web — content of ./app.conf changed (signal:SIGHUP)
+      update container/blog/web — content of ./app.conf changed (signal:SIGHUP)"
+    `);
+    host.applyAll(planOn(host, next).ops, next);
+    expect(host.signals).toEqual(['container/blog/web SIGHUP']);
+    expect(textOn(host, next)).toBe('nothing to do');
+  });
+
+  test('a container that is down is not signalled', () => {
+    const host = hostWith(web({ restart: 'no' }, { contentHashes: { './app.conf': 'aa' } }));
+    host.exit('container/blog/web', 0);
+    expect(textOn(host, file('bb', 'signal:SIGHUP', { restart: 'no' }))).toContain('update container/blog/web');
+    expect(textOn(host, file('bb', 'signal:SIGHUP', { restart: 'no' }))).not.toContain('signal container/blog/web');
+  });
+
+  test('a container may want to be made anew', () => {
+    const host = hostWith(web({}, { contentHashes: { './app.conf': 'aa' } }));
+    expect(textOn(host, file('bb', 'recreate'))).toMatchInlineSnapshot(`
+      "stop container/blog/web — content of ./app.conf changed (recreate)
+      disconnect container/blog/web — content of ./app.conf changed (recreate)
+      remove container/blog/web — content of ./app.conf changed (recreate)
+      create container/blog/web — content of ./app.conf changed (recreate)
+      connect container/blog/web — content of ./app.conf changed (recreate)
+      start container/blog/web — content of ./app.conf changed (recreate)"
+    `);
+  });
+
+  test('with a change that restarts, the signal is left out', () => {
+    const host = hostWith(web({ env: { A: '1' } }, { contentHashes: { './app.conf': 'aa' } }));
+    expect(textOn(host, file('bb', 'signal:SIGHUP', { env: { A: '2' } }))).toMatchInlineSnapshot(`
+      "stop container/blog/web — env.A changed in blog.yaml:2:3; content of ./app.conf changed (signal:SIGHUP)
+      start container/blog/web — env.A changed in blog.yaml:2:3; content of ./app.conf changed (signal:SIGHUP)"
+    `);
+  });
+
+  test('another reaction of a mount is no change of the mount', () => {
+    const mount = (more: object) => web({ volumes: [{ source: '/a.conf', target: '/a', readOnly: true, ...more }] });
+    const host = hostWith(mount({}));
+    expect(textOn(host, declare(mount({ onChange: 'signal:hup', watch: true }), 2))).toMatchInlineSnapshot(
+      `"update container/blog/web — volumes changed in blog.yaml:2:3"`,
+    );
+  });
+});
+
+describe('drift by policy', () => {
+  const drifted = (policy: string) => {
+    const host = hostWith(web({ drift: policy }));
+    host.change('container/blog/web', { drift: ['veth missing'] });
+    return textOn(host, declare(web({ drift: policy })));
+  };
+
+  test('is mended, reported or ignored', () => {
+    expect(drifted('heal')).toMatchInlineSnapshot(`"connect container/blog/web — veth missing"`);
+    expect(drifted('report')).toMatchInlineSnapshot(
+      `"hold container/blog/web — drifted: veth missing; left as it is (drift: report)"`,
+    );
+    expect(drifted('ignore')).toBe('nothing to do');
+  });
+
+  test('of a network too', () => {
+    const text = (policy: string) => {
+      const host = hostWith({ blog: { networks: { back: { drift: policy } } } });
+      const network = host.networks.get('network/blog/back');
+      if (network) host.networks.set(network.key, { ...network, healthy: false });
+      return textOn(host, declare({ blog: { networks: { back: { drift: policy } } } }));
+    };
+    expect(text('heal')).toMatchInlineSnapshot(`"ensure network/blog/back — bridge or rules missing"`);
+    expect(text('report')).toMatchInlineSnapshot(
+      `"hold network/blog/back — drifted: bridge or rules missing; left as it is (drift: report)"`,
+    );
+    expect(text('ignore')).toBe('nothing to do');
+  });
+});
+
+describe('a stop for a time', () => {
+  const KEY = 'container/blog/web';
+  const stopped = (policy: string) => {
+    const host = hostWith(web({ restart: policy }));
+    host.exit(KEY, 143);
+    host.change(KEY, {
+      stopOverride: true,
+      sandbox: false,
+      stopUntil: { bootMs: host.bootMs + 60_000, wallMs: 1_800_000_060_000 },
+    });
+    return host;
+  };
+
+  test('holds, says until when, and is looked at then', () => {
+    const host = stopped('always');
+    const plan = planOn(host, declare(web({ restart: 'always' })));
+    expect(plan.ops).toEqual([]);
+    expect(plan.holds).toEqual([
+      {
+        key: KEY,
+        reason: 'stopped-by-user',
+        message: 'stopped until 2027-01-15T08:01:00Z, `tsdocker start` or a changed spec',
+        untilBootMs: host.bootMs + 60_000,
+      },
+    ]);
+  });
+
+  test.each(['always', 'no'])('is over: it is started again (%s)', (policy) => {
+    const host = stopped(policy);
+    host.change(KEY, { stopOverride: false, stopExpired: true });
+    expect(textOn(host, declare(web({ restart: policy })))).toContain(
+      'start container/blog/web — the time it was stopped for is over',
+    );
   });
 });

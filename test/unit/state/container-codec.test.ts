@@ -170,7 +170,12 @@ it('reads back every record it wrote', () => {
     written: fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as JsonValue),
     linkAddresses: fc.dictionary(word, fc.ipV4()),
     topLayer: fc.option(word.filter((text) => text !== '')),
-    stopOverride: fc.option(fc.record({ at: time })),
+    stopOverride: fc.option(
+      fc.record({
+        at: time,
+        until: fc.option(fc.record({ at: time, bootId: fc.uuid(), atBootMs: fc.nat() })),
+      }),
+    ),
   });
   fc.assert(
     fc.property(records, ({ written, ...overrides }) => {

@@ -23,7 +23,7 @@ import { Names } from './names.ts';
 import { addressOfElements, effectivePorts, portsOfElements } from './observe.ts';
 import { boundAddresses, type PublishOptions, publish } from './publication.ts';
 import { PublishedPorts } from './published-ports.ts';
-import { isComplete, networkElements, type Owner, type ReadTable, reachElements } from './ruleset.ts';
+import { isComplete, networkElements, type Owner, type ReadTable, reachElements, withoutPorts } from './ruleset.ts';
 import { Sandboxes } from './sandboxes.ts';
 import { readSetting, writeSetting } from './sysctl.ts';
 import { checkEndpoint, checkNetwork, checkPublishedPort } from './validate.ts';
@@ -165,7 +165,7 @@ class BridgeDriver implements NetworkDriver {
     return {
       bridges: this.#bridges.observe(links),
       endpoints: this.#observeEndpoints(links, table),
-      rules: firewall === null || firewall.wanted.size === 0 || isComplete(table, firewall.wanted),
+      rules: firewall === null || firewall.wanted.size === 0 || isComplete(table, withoutPorts(firewall.wanted)),
     };
   }
 

@@ -12,6 +12,7 @@ import {
   parseTable,
   type ReadTable,
   wholeTable,
+  withoutPorts,
 } from './ruleset.ts';
 
 /** The kernel says that the table is not what we remember: an element or all of it is gone, or changed by hand. */
@@ -65,10 +66,10 @@ export class Firewall {
     }
   }
 
-  /** Writes the table again when a chain, rule or element is missing or changed. */
+  /** Writes the table again when a chain, rule or element is missing or changed; a missing port is its endpoint's affair. */
   mend(): void {
     const state = this.#state();
-    if (isComplete(this.read(), state)) return;
+    if (isComplete(this.read(), withoutPorts(state))) return;
     this.#nft.run('write our rules', wholeTable(this.#names, state));
   }
 

@@ -233,6 +233,11 @@ export function parseTable(names: Names, text: string): ReadTable {
   return { intact: version && complete, owned };
 }
 
+/** The elements without those that publish ports: each endpoint is asked for its own. */
+export function withoutPorts(wanted: ReadonlyMap<Owner, readonly Element[]>): Map<Owner, readonly Element[]> {
+  return new Map([...wanted].map(([owner, all]) => [owner, all.filter(({ set }) => !/^ports/.test(set))]));
+}
+
 /** True when chains and rules are whole and every element that should be there is. */
 export function isComplete(table: ReadTable | null, wanted: ReadonlyMap<Owner, readonly Element[]>): boolean {
   if (table?.intact !== true) return false;

@@ -1,0 +1,95 @@
+/**
+ * What keeps containers from being started or changed just now, found before anything is stopped: images, files, ports
+ * and limits of the whole plan are looked at first (DESIGN §13.5).
+ */
+import { statSync } from 'node:fs';
+import type { Desired } from '../model/desired.ts';
+import { describeError, TsdError } from '../model/errors.ts';
+import type { ResourceKey } from '../model/resource.ts';
+import type { ContainerRecord } from '../state/container-record.ts';
+import type { HostFacts } from './host-facts.ts';
+import { type Impossible, impossibleLimit, missingHeadroom } from './limits.ts';
+import { portName } from './observed-port.ts';
+import { declaredPorts } from './ops/endpoint.ts';
+import { imageIdOf } from './ops/image-of.ts';
+import type { World } from './ops/world.ts';
+
+type Container = Desired<'container'>;
+
+/** Facts are read at most once for a look, and only when a container needs them. */
+type Facts = () => HostFacts;
+
+function missingBind({ spec, positions, source }: Container): TsdError | null {
+  for (const [index, mount] of spec.volumes.entries()) {
+    if (mount.type !== 'bind' || mount.source === null) continue;
+    if (statSync(mount.source, { throwIfNoEntry: false })) continue;
+    const place = positions[`volumes.${index}`] ?? source;
+    return new TsdError('TSD_BIND_SOURCE', `bind source ${mount.source} does not exist`, { source: place });
+  }
+  return null;
+}
+
+function unusableImage(world: World, desired: Container, facts: Facts): TsdError | null {
+  const source = desired.positions.image ?? desired.source;
+  const id = imageIdOf(world, desired);
+  if (id === null) {
+    // One that is declared is loaded by the plan itself, before anything is stopped.
+    if (desired.references.image !== null) return null;
+    return new TsdError('TSD_IMAGE_MISSING', `image ${desired.spec.image} is not on this host`, { source });
+  }
+  const { os, architecture } = world.images.get(id) ?? { os: '', architecture: '' };
+  const foreign = (os !== '' && os !== 'linux') || (architecture !== '' && !facts().runs(architecture));
+  if (!foreign) return null;
+  const message = `image ${desired.spec.image} is for ${os || 'linux'}/${architecture}, this host is linux/${facts().architecture}`;
+  return new TsdError('TSD_IMAGE_PLATFORM', message, { source });
+}
+
+function takenPort(world: World, desired: Container, record: ContainerRecord | undefined): TsdError | null {
+  const held = new Set(record?.network?.ports.map(portName));
+  for (const [index, port] of declaredPorts(world, desired)) {
+    if (held.has(portName(port))) continue;
+    try {
+      world.network.checkPort(port);
+    } catch (error) {
+      if (!(error instanceof TsdError)) throw error;
+      return error.withContext({ source: desired.positions[`ports.${index}`] ?? desired.source });
+    }
+  }
+  return null;
+}
+
+function asError({ positions, source }: Container, found: Impossible | null): TsdError | null {
+  if (!found) return null;
+  const place = positions[found.field] ?? positions[found.field.split('.')[0] ?? ''] ?? source;
+  return new TsdError(found.code, found.message, { source: place });
+}
+
+/** The first thing in the way of one container, or null. */
+function obstacle(world: World, desired: Container, record: ContainerRecord | undefined, facts: Facts): string | null {
+  const changes = record?.owner?.specHash !== desired.specHash;
+  const error =
+    missingBind(desired) ??
+    unusableImage(world, desired, facts) ??
+    takenPort(world, desired, record) ??
+    // One that was started with these limits and only comes back is not kept down for them.
+    (changes ? asError(desired, impossibleLimit(desired.spec, facts()) ?? missingHeadroom(facts())) : null);
+  return error && describeError(error);
+}
+
+/** Why containers could not be started with their declarations, for those that do not run so already. */
+export function obstacles(world: World, scope: ReadonlySet<ResourceKey> | null): Map<ResourceKey, string> {
+  const found = new Map<ResourceKey, string>();
+  let known: HostFacts | undefined;
+  const facts: Facts = () => {
+    known ??= world.hostFacts();
+    return known;
+  };
+  for (const desired of world.desired().resources.values()) {
+    if (desired.kind !== 'container' || (scope !== null && !scope.has(desired.key))) continue;
+    const record = world.containers.byKey(desired.key);
+    if (record && world.exec.running(record.id) && record.owner?.specHash === desired.specHash) continue;
+    const reason = obstacle(world, desired as Container, record, facts);
+    if (reason !== null) found.set(desired.key, reason);
+  }
+  return found;
+}

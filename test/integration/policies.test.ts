@@ -1,0 +1,95 @@
+/** What a manifest says about changed files, drift and preflight, and a stop with an end, with real containers. */
+import { execFileSync } from 'node:child_process';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
+import { TestSupervisor } from '../support/supervisor.ts';
+import { until } from '../support/wait.ts';
+
+const supervisor = new TestSupervisor();
+
+beforeAll(async () => {
+  await supervisor.start();
+});
+
+afterAll(async () => {
+  await supervisor.destroy();
+});
+
+test('a changed file sends the signal of its mount; nothing is stopped', async () => {
+  const conf = supervisor.file('app.conf', 'one\n');
+  const program = shell(
+    `trap 'echo reloaded: $(cat /app.conf)' HUP; echo first: $(cat /app.conf); trap 'exit 0' TERM; while :; do sleep 3600 & wait; done`,
+  );
+  supervisor.drop(
+    'reload.yaml',
+    `${BUSYBOX_IMAGE}containers:
+  reload:
+    image: busybox
+    command: ${program}
+    volumes: [{ source: ${conf}, target: /app.conf, readOnly: true, onChange: 'signal:HUP' }]
+`,
+  );
+  const before = await supervisor.waitFor('reload', 'ready', ({ ready }) => ready);
+  await until('the first line', async () => (await supervisor.ok('logs', 'reload')).includes('first: one'));
+  writeFileSync(conf, 'two\n');
+  await until('the new content', async () => (await supervisor.ok('logs', 'reload')).includes('reloaded: two'));
+  const after = await supervisor.waitFor('reload', 'settled', ({ ready }) => ready);
+  expect(after).toMatchObject({ id: before.id, pid: before.pid });
+  expect(await supervisor.ok('why', 'reload')).toContain(`content of ${conf} changed (signal:SIGHUP)`);
+});
+
+test('reported drift is shown, kept in the timeline, and left alone', async () => {
+  supervisor.drop(
+    'drift.yaml',
+    `${BUSYBOX_IMAGE}containers: { lost: { image: busybox, command: ${FOREVER}, drift: report } }\n`,
+  );
+  const links = () => readdirSync('/sys/class/net').filter((name) => name.startsWith(`v${supervisor.instance}`));
+  const before = new Set(links());
+  const { pid } = await supervisor.waitFor('lost', 'ready', ({ ready }) => ready);
+  const [own = ''] = links().filter((name) => !before.has(name));
+  execFileSync('ip', ['link', 'delete', own]);
+  const view = await supervisor.waitFor('lost', 'drift reported', ({ conditions }) =>
+    conditions.some(({ type }) => type === 'Drifted'),
+  );
+  expect(view).toMatchObject({
+    phase: 'Running',
+    pid,
+    message: 'drifted: veth missing; left as it is (drift: report)',
+  });
+  expect(await supervisor.ok('why', 'lost')).toContain('veth missing; left as it is (drift: report)');
+  expect(links()).not.toContain(own);
+});
+
+test('a stop for a time is shown, outlives the supervisor, and is over by itself', async () => {
+  supervisor.drop('nap.yaml', `${BUSYBOX_IMAGE}containers: { nap: { image: busybox, command: ${FOREVER} } }\n`);
+  const before = await supervisor.waitFor('nap', 'ready', ({ ready }) => ready);
+  await supervisor.ok('stop', '--for', '6s', 'nap');
+  expect(await supervisor.container('nap')).toMatchObject({ phase: 'Exited' });
+  expect((await supervisor.container('nap'))?.message).toMatch(/^stopped until \d{4}-.*Z, `tsdocker start`/);
+  await supervisor.crash();
+  await supervisor.start();
+  const after = await supervisor.waitFor('nap', 'back', ({ phase }) => phase === 'Running');
+  expect(after.id).toBe(before.id);
+  expect(after.conditions.map(({ type }) => type)).not.toContain('Stopped');
+  expect(await supervisor.ok('why', 'nap')).toContain('the time it was stopped for is over');
+});
+
+test('what the host cannot give is said with its line before anything is stopped', async () => {
+  const manifest = (resources: string, mode: string) => `${BUSYBOX_IMAGE}containers:
+  fit:
+    image: busybox
+    command: ${FOREVER}
+    env: { MODE: ${mode} }
+    resources: ${resources}
+`;
+  const file = supervisor.drop('fit.yaml', manifest('{}', 'one'));
+  const before = await supervisor.waitFor('fit', 'ready', ({ ready }) => ready);
+  supervisor.drop('fit.yaml', manifest('{ cpuset: "0-4095" }', 'two'));
+  const held = await supervisor.waitFor('fit', 'held', ({ message }) => message.includes('cpuset'));
+  expect(held).toMatchObject({ phase: 'Running', pid: before.pid });
+  expect(held.message).toContain(`${file}:`);
+  expect(held.message).toContain('this host has no CPU');
+  supervisor.drop('fit.yaml', manifest('{}', 'two'));
+  await supervisor.waitFor('fit', 'the change', ({ pid, ready }) => ready && pid !== before.pid);
+});
