@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BUSYBOX_IMAGE, FOREVER, IDLE, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
@@ -97,19 +98,19 @@ containers:
 });
 
 describe('links', () => {
-  test('inject environment and hosts entries, and order the start', async () => {
-    supervisor.drop(
-      'app.yaml',
-      `${BUSYBOX_IMAGE}networks: { back: {} }
+  const manifest = (links: string, volume: string) => `${BUSYBOX_IMAGE}networks: { back: {} }
 containers:
   web:
     image: busybox
     command: ${shell(`env | sort; cat /etc/hosts; wget -q -O - http://database/; ${IDLE}`)}
     network: back
-    links: ["db:database"]
-  db: { image: busybox, command: ${httpServer('from db')}, network: back, expose: [80], env: { SECRET: x } }
-`,
-    );
+    links: ${links}
+    stopTimeout: 1s
+  db: { image: busybox, command: ${httpServer('from db')}, network: back, expose: [80], env: { SECRET: x }, volumes: [/${volume}], stopTimeout: 1s }
+`;
+
+  test('inject environment and hosts entries, order the start, and are in the link graph', async () => {
+    supervisor.drop('app.yaml', manifest('["db:database"]', 'x'));
     const web = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
     const db = await supervisor.container('db');
     expect(Date.parse(db?.startedAt ?? '')).toBeLessThanOrEqual(Date.parse(web.startedAt ?? ''));
@@ -120,6 +121,18 @@ containers:
     expect(log).toContain(`DATABASE_PORT=tcp://${db?.address}:80`);
     expect(log).toContain('DATABASE_ENV_SECRET=x');
     expect(log).toContain(`${db?.address}\tdatabase`);
+    const aliases = () => {
+      const file = new Database(join(supervisor.root, 'linkgraph.db'), { readonly: true });
+      const edges = file.prepare("SELECT entity_id, parent_id, name FROM edge WHERE parent_id != '0'").all();
+      file.close();
+      return edges;
+    };
+    expect(aliases()).toEqual([{ entity_id: db?.id, parent_id: web.id, name: 'database' }]);
+    supervisor.drop('app.yaml', manifest('["db:store"]', 'y'));
+    await supervisor.waitFor('web', 'restarted', ({ ready, pid }) => ready && pid !== web.pid);
+    expect(aliases()).toEqual([
+      { entity_id: (await supervisor.container('db'))?.id, parent_id: web.id, name: 'store' },
+    ]);
   });
 });
 

@@ -15,6 +15,7 @@ import {
   resolvedVolumes,
 } from './container-volumes.ts';
 import { type ContainerImage, imageOf } from './image-of.ts';
+import { recordNames } from './link-names.ts';
 import { desiredOf, type World } from './world.ts';
 
 /** Version of the normalised spec in a container's record. */
@@ -77,16 +78,6 @@ function newRecord(world: World, desired: Desired<'container'>, image: Container
     hostsPath: world.containers.textPath(id, 'hosts'),
     resolvConfPath: world.containers.textPath(id, 'resolv.conf'),
   };
-}
-
-/** Link graph entries: the container's own name, and its aliases for others. */
-function recordNames(world: World, desired: Desired<'container'>, id: string): void {
-  world.links.set(`/${desired.engineName}`, id);
-  desired.references.links.forEach((key, index) => {
-    const linked = world.containers.byKey(key);
-    const alias = desired.spec.links[index]?.alias;
-    if (linked && alias !== undefined) world.links.set(`/${desired.engineName}/${alias}`, linked.id);
-  });
 }
 
 /** Makes snapshot, volumes and record; the container exists once this resolved. */

@@ -11,6 +11,7 @@ import { containerTexts, hostnameOf, hostsText, linkAddresses } from './containe
 import { recordedVolumes, resolvedVolumes } from './container-volumes.ts';
 import { linkTargets } from './endpoint.ts';
 import { type ContainerImage, imageById } from './image-of.ts';
+import { updateAliases } from './link-names.ts';
 import { desiredOf, recordOf, type World } from './world.ts';
 
 function linkedContainers(world: World, desired: Desired<'container'>): LinkedContainer[] {
@@ -105,6 +106,7 @@ function recordFailure(world: World, containerId: string, thrown: unknown): void
 async function launch(world: World, desired: Desired<'container'>, op: OpOf<'container.start'>): Promise<void> {
   const { id } = recordOf(world, op.containerId);
   const image = imageById(world, recordOf(world, id).imageId, desired);
+  await updateAliases(world, desired);
   begin(world, desired, image, op);
   const task = buildTaskSpec({
     key: op.key,

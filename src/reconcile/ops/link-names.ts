@@ -1,0 +1,48 @@
+/** Names in the link graph: a container's own, and its aliases for the containers that it links to (docker-1.4.md §3.9). */
+import type { Desired } from '../../model/desired.ts';
+import { linkTargets } from './endpoint.ts';
+import type { World } from './world.ts';
+
+/** Ids by alias, of those linked containers that exist. */
+function aliasesOf(world: World, desired: Desired<'container'>): Map<string, string> {
+  return new Map(
+    linkTargets(desired).flatMap(({ key, alias }) => {
+      const linked = world.containers.byKey(key);
+      return linked ? [[alias, linked.id] as const] : [];
+    }),
+  );
+}
+
+function setAliases(world: World, desired: Desired<'container'>): void {
+  const own = `/${desired.engineName}`;
+  const wanted = aliasesOf(world, desired);
+  for (const { path, name, id } of world.links.list(own, 1)) {
+    if (wanted.get(name) === id) wanted.delete(name);
+    else world.links.delete(path);
+  }
+  for (const [alias, id] of wanted) world.links.set(`${own}/${alias}`, id);
+}
+
+function linkingTo(world: World, key: string): Desired<'container'>[] {
+  return [...world.desired().resources.values()].filter(
+    (desired) =>
+      desired.kind === 'container' && (desired as Desired<'container'>).references.links.includes(key as never),
+  ) as Desired<'container'>[];
+}
+
+/** Of a new container: its name, its aliases, and the aliases that others have for it. To be called in a transaction. */
+export function recordNames(world: World, desired: Desired<'container'>, id: string): void {
+  world.links.set(`/${desired.engineName}`, id);
+  setAliases(world, desired);
+  for (const other of linkingTo(world, desired.key)) {
+    if (other.key !== desired.key && world.links.get(`/${other.engineName}`) !== null) setAliases(world, other);
+  }
+}
+
+/** Aliases as the links are now. Nothing is written when they are so already. */
+export async function updateAliases(world: World, desired: Desired<'container'>): Promise<void> {
+  const wanted = aliasesOf(world, desired);
+  const present = world.links.list(`/${desired.engineName}`, 1);
+  if (present.length === wanted.size && present.every(({ name, id }) => wanted.get(name) === id)) return;
+  await world.commits.commit({ names: () => setAliases(world, desired) });
+}
