@@ -1,6 +1,6 @@
 /** Composition root: the only place that constructs clock, state, drivers and controller. */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -98,6 +98,14 @@ function createNetworkDriver(config: DaemonConfig, instance: Instance): NetworkD
   return NETWORK_DRIVERS.bridge({ instance, iptables: config.iptables, ipForward: config.ipForward });
 }
 
+function requireDirectory(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== false) return;
+  throw new TsdError('TSD_FLAG', `${path} is not a directory`, {
+    step: '--manifests',
+    hint: 'Name the directory that holds the manifests; a single one is handed over with `tsdocker apply -f`.',
+  });
+}
+
 /** Null, with the reason in the log, where this host cannot have it: containers that need it are then held back. */
 function setUpDefaultNetwork(
   config: DaemonConfig,
@@ -111,6 +119,8 @@ function setUpDefaultNetwork(
   const previous = recorded ? `${recorded.gateway}/${recorded.subnet.split('/')[1]}` : null;
   try {
     const wanted = defaultNetworkConfig({ ...config, previous }, network);
+    network.ensureNetwork(wanted);
+    // Only what worked is remembered: a mistyped name would hand the subnet of a foreign interface to the next start.
     history.resources.setNetwork({
       key,
       specHash: '',
@@ -120,7 +130,6 @@ function setUpDefaultNetwork(
       subnet: wanted.subnet,
       gateway: wanted.gateway,
     });
-    network.ensureNetwork(wanted);
     return wanted;
   } catch (thrown) {
     const error = toTsdError(thrown);
@@ -242,6 +251,7 @@ function facts(
 export async function runDaemon(config: DaemonConfig): Promise<void> {
   requireRoot();
   const log = createLogger(config.logLevel, process.stderr.isTTY === true);
+  requireDirectory(config.manifests);
   const service = new ServiceManager(process.env);
   const state = await openRoot(config);
   const stores = await openStores(state, log);

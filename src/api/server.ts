@@ -65,8 +65,9 @@ export async function serveApi(options: ApiServerOptions): Promise<ApiServer> {
     for (const host of options.hosts) {
       for (const target of listenTargets(parseHost(host), process.env, process.pid)) {
         const server = makeServer(dispatcher, options.receiveTimeoutMs ?? DEFAULT_RECEIVE_TIMEOUT_MS);
-        await listen(server, target, options.group);
+        // Before it listens: what fails after that must end too, or the process stays.
         servers.push(server);
+        await listen(server, target, options.group);
       }
     }
   } catch (thrown) {

@@ -1,7 +1,8 @@
 /** Makes the sockets a supervisor listens on: its own by path, or those systemd hands over. */
-import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, readFileSync, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { dirname } from 'node:path';
+import { makePath } from '../ffi/make-path.ts';
 import { trySyscall } from '../ffi/native.ts';
 import { TsdError } from '../model/errors.ts';
 import { DEFAULT_GROUP, type HostAddress } from './address.ts';
@@ -106,7 +107,7 @@ export async function listen(server: Server, target: ListenTarget, group: string
 
 function makeParent(path: string): void {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    makePath(dirname(path), 0o755);
   } catch (cause) {
     throw new TsdError('TSD_FLAG', `cannot make ${dirname(path)}: ${(cause as Error).message}`, { cause });
   }

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { lstatSync, mkdirSync, readdirSync, realpathSync, statfsSync } from 'node:fs';
+import { lstatSync, readdirSync, realpathSync, statfsSync, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type FileLock, tryLockFile } from '../ffi/locks.ts';
+import { makePath } from '../ffi/make-path.ts';
 import { TsdError } from '../model/errors.ts';
 import { StateFiles } from './durable.ts';
 import { claimPidfile, type Pidfile } from './pidfile.ts';
@@ -40,7 +41,7 @@ export interface StateRoot {
 /** Makes a directory that must be a real one: nothing below the root is reached through a symbolic link. */
 function ensureDirectory(path: string, mode: number): void {
   try {
-    mkdirSync(path, { recursive: true, mode });
+    makePath(path, mode);
     if (!lstatSync(path).isDirectory()) throw corrupt(path, 'is not a directory');
   } catch (error) {
     throw toStateError(error, `create ${path}`);
@@ -50,8 +51,10 @@ function ensureDirectory(path: string, mode: number): void {
 /** The canonical path of a directory that is made when it is absent; it may be reached through symbolic links. */
 function ensureBase(path: string, mode: number): string {
   try {
-    mkdirSync(path, { recursive: true, mode });
-    return realpathSync(path);
+    makePath(path, mode);
+    const canonical = realpathSync(path);
+    if (statSync(canonical).isDirectory()) return canonical;
+    throw new TsdError('TSD_FLAG', `${path} is not a directory`);
   } catch (error) {
     throw toStateError(error, `create ${path}`);
   }

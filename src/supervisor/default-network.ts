@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import type { NetworkConfig, NetworkDriver } from '../drivers/contract.ts';
-import { chooseBridgeAddress, networkOf } from '../model/addresses.ts';
+import { chooseBridgeAddress, containsNetwork, networkOf } from '../model/addresses.ts';
 import { TsdError } from '../model/errors.ts';
 
 /** Ethernet's; used where there is no default route to take it from. */
@@ -17,6 +17,8 @@ export interface DefaultNetworkOptions {
   readonly bip: string | null;
   /** Address of the last start, so that it stays the same without a bridge to read it from. */
   readonly previous: string | null;
+  /** The part of its subnet that containers get addresses from, or null for all of it. */
+  readonly fixedCidr: string | null;
   readonly mtu: number;
   readonly icc: boolean;
   readonly ipMasq: boolean;
@@ -69,6 +71,13 @@ function ownAddress(options: DefaultNetworkOptions, occupied: readonly string[])
 export function defaultNetworkConfig(options: DefaultNetworkOptions, driver: NetworkDriver): NetworkConfig {
   const address =
     options.bridge === null ? ownAddress(options, driver.occupiedSubnets()) : foreignAddress(options.bridge);
+  const { fixedCidr } = options;
+  if (fixedCidr !== null && !containsNetwork(networkOf(address), networkOf(fixedCidr))) {
+    throw new TsdError('TSD_FLAG', `network does not contain specified subnet: ${fixedCidr} is not within ${address}`, {
+      step: '--fixed-cidr',
+      hint: "Choose a part of the bridge's subnet, or another subnet with --bip.",
+    });
+  }
   return {
     key: 'network//bridge',
     bridge: options.bridge ?? options.defaultBridge,

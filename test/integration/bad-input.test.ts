@@ -1,6 +1,7 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ManifestView } from '../../src/api/supervisor.ts';
 import { BUSYBOX_IMAGE, FOREVER } from '../support/manifests.ts';
@@ -241,6 +242,37 @@ describe('a supervisor that cannot start', () => {
     const denied = await run([...AS_NOBODY, TSDOCKER, '-H', supervisor.socket, 'get', 'containers']);
     expect(denied.status).toBe(1);
     expect(denied.stderr).toMatch(/no permission to use .*\n.*sudo/);
+  });
+});
+
+describe('directories and networks of the daemon', () => {
+  /** Of a supervisor that refuses to start. */
+  const daemon = (...flags: readonly string[]) =>
+    new Promise<string>((done) => {
+      execFile(
+        TSDOCKER,
+        ['daemon', '--root', 'root', '--run-dir', 'run', '--manifests', 'manifests', ...flags],
+        { cwd: supervisor.base, timeout: 60_000 },
+        (error, _, stderr) => done(error ? stderr : 'it started'),
+      );
+    });
+
+  test('that cannot serve are named', async () => {
+    const file = supervisor.file('file', '');
+    expect(await daemon('--root', '/proc/nothing/here')).toContain('create /proc/nothing/here: ENOENT');
+    expect(await daemon('--manifests', 'file')).toContain(`${file} is not a directory (--manifests)`);
+    expect(await daemon('--run-dir', 'file')).toContain(`${file} is not a directory`);
+    const outside = await daemon(...['--root', 'other', '--run-dir', 'other/run'], '--fixed-cidr', '198.51.100.0/24');
+    expect(outside).toContain('network does not contain specified subnet: 198.51.100.0/24 is not within');
+    expect(outside).toContain('hint: ');
+  });
+
+  test('a bridge name that is taken hands no subnet to the next start', async () => {
+    const flags = ['--root', 'second', '--run-dir', 'second/run', '--default-bridge', 'lo', '-G', 'nosuchgroup'];
+    expect(await daemon(...flags)).toContain('interface lo exists');
+    const database = new Database(join(supervisor.base, 'second/history.db'), { readonly: true });
+    expect(database.prepare('SELECT bridge, subnet FROM networks').all()).toEqual([]);
+    database.close();
   });
 });
 

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { SETTINGS, type SettingName } from '../../daemon-settings.ts';
 import type { CliContext } from '../context.ts';
@@ -38,9 +39,22 @@ export function configure(command: Command, context: CliContext): void {
   command.action(context.action((options: DaemonOptions) => run(context, options)));
 }
 
-async function run(context: CliContext, { config: configFile, ...flags }: DaemonOptions): Promise<number> {
+/** On the command line a path means what it means to every other program there. */
+const PATHS: readonly SettingName[] = ['root', 'runDir', 'manifests', 'pidfile'];
+
+function absolute(flags: Omit<DaemonOptions, 'config'>, cwd: string): Omit<DaemonOptions, 'config'> {
+  const given = PATHS.flatMap((name) => {
+    const path = flags[name];
+    return typeof path === 'string' && path !== '' ? [[name, resolve(cwd, path)] as const] : [];
+  });
+  return { ...flags, ...Object.fromEntries(given) };
+}
+
+async function run(context: CliContext, { config: configFile, ...given }: DaemonOptions): Promise<number> {
   const { loadDaemonConfig } = await import('../../daemon-config.ts');
-  const { config, errors } = loadDaemonConfig({ flags, env: context.streams.env, configFile: configFile ?? null });
+  const { env, cwd } = context.streams;
+  const flags = absolute(given, cwd);
+  const { config, errors } = loadDaemonConfig({ flags, env, configFile: configFile ?? null });
   if (config === null) {
     printErrors(context, errors);
     return EXIT.error;

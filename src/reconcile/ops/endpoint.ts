@@ -22,9 +22,11 @@ export function networkOf(world: World, desired: Desired<'container'>): NetworkC
   const config = world.defaultNetwork();
   if (config) return config;
   const problems = world.network.fingerprint().problems.map(({ what }) => what);
-  throw new TsdError('TSD_NETWORK', `there is no default bridge: ${problems.join('; ')}`, {
+  const reason = problems.length > 0 ? problems.join('; ') : 'it could not be made when the supervisor started';
+  throw new TsdError('TSD_NETWORK', `there is no default bridge: ${reason}`, {
     key: desired.key,
     class: 'precondition',
+    hint: "The supervisor's log says why; mend that and start it again, or give the container a network of its own.",
   });
 }
 

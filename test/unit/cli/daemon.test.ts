@@ -144,7 +144,6 @@ describe('rules of Docker 1.4', () => {
       ['--default-bridge', 'a-name-that-is-too-long'],
       '--default-bridge: a-name-that-is-too-long is no interface name: at most 15 characters, without spaces, colons and slashes',
     ],
-    [['--root', 'var/lib'], '--root: must be an absolute path'],
     [
       ['-H', 'localhost'],
       '-H: Invalid bind address format: localhost; Write unix:///path/to/socket, for example unix:///run/tsdocker/tsdocker.sock.',
