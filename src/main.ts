@@ -36,6 +36,7 @@ import { HealthBook } from './reconcile/health/health-book.ts';
 import { Prober } from './reconcile/health/prober.ts';
 import { readHostFacts } from './reconcile/host-facts.ts';
 import { observe } from './reconcile/observe.ts';
+import { BuildWork } from './reconcile/ops/build/build-work.ts';
 import { opHandlers } from './reconcile/ops/handlers.ts';
 import { ImageWork } from './reconcile/ops/image-work.ts';
 import { LeaseBook } from './reconcile/ops/lease-book.ts';
@@ -216,6 +217,7 @@ function createWorld(
     containers,
     images,
     imageWork: new ImageWork(),
+    builds: new BuildWork(),
     registry,
     repositories: new RepositoryStore(state.root, graph.name, state.files),
     volumes,
@@ -276,7 +278,10 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
   });
   const registry = createRegistry(config, state.root);
   const world = createWorld(config, state, stores, log, () => sources.state, registry);
-  world.exec.onExit((exit) => world.exits.record(exit));
+  world.exec.onExit((exit) => {
+    world.exits.record(exit);
+    world.builds.exited(exit);
+  });
   const timeline = new Timeline({
     history,
     containers: world.containers,

@@ -3,6 +3,7 @@ import type { StdioSession } from '../drivers/contract.ts';
 import { TsdError } from '../model/errors.ts';
 import type { Kind } from '../model/resource.ts';
 import { parseHost } from './address.ts';
+import { BuildClient } from './build-client.ts';
 import type { EventOptions, EventView, HistoryView, WhyView } from './explain-views.ts';
 import { ImageFilesClient } from './image-files-client.ts';
 import { readNdjson } from './ndjson.ts';
@@ -41,6 +42,7 @@ type StreamingOrAsync = Omit<SupervisorApi, 'info' | 'list' | 'describe' | 'hist
  * TSD_SOCKET_DENIED; TSD_VERSION_MISMATCH. Leaving a stream early ends it on the other side too.
  */
 export class SupervisorClient implements StreamingOrAsync {
+  readonly builds: BuildClient;
   readonly imageFiles: ImageFilesClient;
   readonly registry: RegistryApiClient;
   readonly #socketPath: string;
@@ -51,6 +53,7 @@ export class SupervisorClient implements StreamingOrAsync {
     if (address.type !== 'unix')
       throw new TsdError('TSD_FLAG', `${host} is for the daemon; a client needs unix:///path`);
     this.#socketPath = address.path;
+    this.builds = new BuildClient(address.path);
     this.imageFiles = new ImageFilesClient(address.path);
     this.registry = new RegistryApiClient(address.path);
   }

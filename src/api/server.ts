@@ -7,6 +7,7 @@ import { parseHost } from './address.ts';
 import { RequestError, statusOf } from './http-errors.ts';
 import { writeNdjson } from './ndjson.ts';
 import { readJsonBody } from './request-body.ts';
+import { buildRoutes } from './routes/build.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { explainRoutes } from './routes/explain.ts';
 import { imageFileRoutes } from './routes/image-files.ts';
@@ -26,6 +27,7 @@ const ROUTES: readonly Route[] = [
   ...containerRoutes,
   ...imageRoutes,
   ...imageFileRoutes,
+  ...buildRoutes,
   ...registryRoutes,
   ...explainRoutes,
 ];

@@ -2,11 +2,13 @@
  * What the API serves: the running supervisor seen from outside. The composition root gives an implementation to the
  * server; the client speaks the same shapes over HTTP.
  */
+
 import type { StdioSession } from '../drivers/contract.ts';
 import type { TsdErrorJson } from '../model/errors.ts';
 import type { HealthState, ProbeName } from '../model/health.ts';
 import type { Condition, Phase } from '../model/phases.ts';
 import type { Kind, SourcePosition } from '../model/resource.ts';
+import type { BuildApi } from './build.ts';
 import type { EventOptions, EventView, HistoryView, WhyView } from './explain-views.ts';
 import type { ImageFilesApi } from './image-files.ts';
 import type { RegistryApi } from './registry-views.ts';
@@ -297,6 +299,7 @@ export interface SupervisorApi {
   exec(name: string, request: ExecRequest): Promise<StdioSession>;
   /** Loads an image archive that is on this host and tags it. */
   load(path: string, signal?: AbortSignal): AsyncIterable<ApplyEvent>;
+  readonly builds: BuildApi;
   readonly imageFiles: ImageFilesApi;
   readonly registry: RegistryApi;
   doctor(): Promise<readonly DoctorCheck[]>;

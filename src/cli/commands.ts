@@ -141,6 +141,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/export.ts'),
   },
   {
+    name: 'build',
+    group: IMAGES,
+    summary: 'make an image from a Dockerfile',
+    load: () => import('./commands/build.ts'),
+  },
+  {
     name: 'pull',
     group: IMAGES,
     summary: 'bring images of registries here',

@@ -44,7 +44,8 @@ export async function loadLayers(
   return { id: sha256Hex(configJson), ...described, references, layers, topLayer: chain.at(-1) ?? null, configJson };
 }
 
-async function ensureLayer(
+/** Puts one layer into the graph, unless it is there. */
+export async function ensureLayer(
   { chainId, parent, diffId }: Omit<LoadedLayer, 'size'>,
   blob: LayerBlob,
   { graph, recipes, progress, limits }: LoadContext,

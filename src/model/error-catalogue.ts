@@ -136,6 +136,21 @@ export const ERROR_CATALOGUE = {
     title: 'The archive tries to leave its place',
     hint: 'Do not use this archive.',
   },
+  TSD_DOCKERFILE: {
+    class: 'invalid',
+    title: 'A Dockerfile cannot be built as it is written',
+    hint: 'Mend the line shown; docs/build.md has what is understood.',
+  },
+  TSD_BUILD_CONTEXT: {
+    class: 'invalid',
+    title: 'A build context cannot be used',
+    hint: 'Check the path. What the build does not need belongs into .dockerignore.',
+  },
+  TSD_BUILD_RUN: {
+    class: 'unavailable',
+    title: 'A command of a build failed',
+    hint: 'The last lines it wrote are above; edit the Dockerfile or the files it uses. A declared image is tried again by itself.',
+  },
   TSD_VOLUME_IN_USE: {
     class: 'conflict',
     title: 'The volume is in use',

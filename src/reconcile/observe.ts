@@ -196,7 +196,7 @@ function orphans(world: World, kernel: ObservedNetworks): Orphan[] {
   const held = new Set([...world.containers.all().map(({ owner }) => owner?.key), ...world.desired().resources.keys()]);
   const snapshots = world.graph
     .list()
-    .filter(({ id, type }) => type === 'snapshot' && !layers.has(id) && !volumes.has(id));
+    .filter(({ id, type }) => type === 'snapshot' && !layers.has(id) && !volumes.has(id) && !world.builds.holds(id));
   return findOrphans(
     {
       process: world.exec.list(),
@@ -207,6 +207,7 @@ function orphans(world: World, kernel: ObservedNetworks): Orphan[] {
       state: world.links.entities(),
     },
     (type, id) => {
+      if (world.builds.holds(id)) return true;
       if (type === 'bridge') return bridges.has(id as ResourceKey);
       if (type === 'lease') return held.has(id as ResourceKey);
       return containers.has(id);

@@ -33,6 +33,7 @@ import { apply, rollback } from './apply.ts';
 import { ContainerCommands } from './container-commands.ts';
 import type { SupervisorEventBus } from './events.ts';
 import { eventViews, historyDiff, historyViews, watchList, why } from './explain.ts';
+import { Builds } from './images/builds.ts';
 import { ImageFiles } from './images/image-files.ts';
 import { RegistryCommands } from './images/registry-commands.ts';
 import { containerLogs } from './logs/container-logs.ts';
@@ -63,6 +64,7 @@ const WAIT_RECHECK_MS = 500;
 
 export class Supervisor implements SupervisorApi {
   readonly #parts: SupervisorParts;
+  readonly builds: Builds;
   readonly imageFiles: ImageFiles;
   readonly registry: RegistryCommands;
   readonly #commands: ContainerCommands;
@@ -70,6 +72,7 @@ export class Supervisor implements SupervisorApi {
   constructor(parts: SupervisorParts) {
     this.#parts = parts;
     this.#commands = new ContainerCommands(parts);
+    this.builds = new Builds(parts);
     this.imageFiles = new ImageFiles({ ...parts, container: (name) => this.#container(name) });
     this.registry = new RegistryCommands({ ...parts, enqueue: (keys) => parts.loop.enqueue(keys) });
   }

@@ -14,6 +14,7 @@ import { HealthBook } from '../../src/reconcile/health/health-book.ts';
 import type { HostFacts } from '../../src/reconcile/host-facts.ts';
 import { observe } from '../../src/reconcile/observe.ts';
 import type { Op, Plan } from '../../src/reconcile/op.ts';
+import { BuildWork } from '../../src/reconcile/ops/build/build-work.ts';
 import { opHandlers } from '../../src/reconcile/ops/handlers.ts';
 import { ImageWork } from '../../src/reconcile/ops/image-work.ts';
 import { LeaseBook } from '../../src/reconcile/ops/lease-book.ts';
@@ -98,6 +99,7 @@ function openWorld(life: Life, around: Surroundings): World {
     exec: new SimExec(life, disk, kernel),
     ...stores,
     imageWork: new ImageWork(),
+    builds: new BuildWork(),
     registry: { pull: () => Promise.reject(new Error('no registry is simulated')) },
     links: names,
     leases: new LeaseBook(guarded(life, 'history.leases', history.leases, ['addresses', 'ports', 'lastAddress'])),

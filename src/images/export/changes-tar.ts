@@ -13,7 +13,8 @@ export function changesTar(changes: AsyncIterable<LayerChange>): AsyncGenerator<
   return treeTar(changeEntries(changes));
 }
 
-async function* changeEntries(changes: AsyncIterable<LayerChange>): AsyncGenerator<TreeEntry> {
+/** The entries of {@link changesTar}. */
+export async function* changeEntries(changes: AsyncIterable<LayerChange>): AsyncGenerator<TreeEntry> {
   const firstNames = new Map<string, string>();
   for await (const { path, hostPath } of changes) {
     const name = path.length === 0 ? '.' : fromBytes(path);

@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { RootMount } from '../../drivers/contract.ts';
-import { mountDetached, mountInPassing } from '../../ffi/mounts.ts';
 import { directoryEntries } from '../tree/directory-entries.ts';
+import { mountToRead } from '../tree/root-view.ts';
 import { treeTar } from '../tree/tree-tar.ts';
 
 /** A container's root filesystem as a tar, streamed; what is mounted in it appears as empty directories. */
@@ -17,11 +17,4 @@ export async function* rootTar(root: RootMount): AsyncGenerator<Buffer> {
   } finally {
     closeSync(mount);
   }
-}
-
-function mountToRead(root: Exclude<RootMount, { type: 'bind' }>): number {
-  const step = 'mount root to read';
-  if (root.type === 'calls') return mountInPassing(step, root.place, root.calls, root.subdirectory);
-  const layers = [root.upper, ...root.lowers].map((path) => ['lowerdir+', path] as const);
-  return mountDetached(step, 'overlay', layers);
 }

@@ -1,10 +1,11 @@
 import { Readable } from 'node:stream';
 import { TsdError } from '../../model/errors.ts';
+import type { RawConfig } from '../build/config.ts';
 import type { LoadContext, LoadedImage } from '../image.ts';
 import { goArchitecture } from '../image-config.ts';
 import { type LayerBlob, loadLayers } from '../layers.ts';
 import { sha256Of } from '../tree/tree-tar.ts';
-import { changeConfig, type RawConfig } from './config-changes.ts';
+import { changeConfig } from './config-changes.ts';
 
 export interface NewLayer {
   /** Configuration of the image it goes on top of; null makes a first layer. */

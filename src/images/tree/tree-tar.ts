@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { constants, open } from 'node:fs/promises';
+import { closeSync } from 'node:fs';
+import { constants, type FileHandle, open } from 'node:fs/promises';
 import { fileError } from '../../ffi/layer-files.ts';
 import { TsdError } from '../../model/errors.ts';
 import { readable, type TarHeader } from '../tar/header.ts';
@@ -8,9 +9,14 @@ import { END_OF_ARCHIVE, encodeHeader, paddingAfter } from '../tar/writer.ts';
 /** One file of a layer that is made here: its header, and where its bytes are. */
 export interface TreeEntry {
   readonly header: TarHeader;
-  /** A path of this host, the bytes themselves, or null for what is no regular file. */
-  readonly content: Buffer | { readonly hostPath: string | Buffer } | null;
+  /**
+   * A path of this host, a way to open it (the descriptor is the taker's), the bytes themselves, or null for what is no
+   * regular file.
+   */
+  readonly content: Buffer | FileContent | null;
 }
+
+type FileContent = { readonly hostPath: string | Buffer } | { readonly openFile: () => number };
 
 /** Small pieces are collected up to this size. */
 const PIECE_BYTES = 256 * 1024;
@@ -39,14 +45,15 @@ async function* entryPieces(header: TarHeader, content: TreeEntry['content']): A
   yield encodeHeader(header);
   if (content === null) return;
   if (Buffer.isBuffer(content)) yield content;
-  else yield* filePieces(content.hostPath, header);
+  else yield* filePieces(content, header);
   yield paddingAfter(header.size);
 }
 
-async function* filePieces(path: string | Buffer, header: TarHeader): AsyncGenerator<Buffer> {
+/** The bytes of a file of a layer that is made here. @throws TSD_IMAGE_SOURCE when it is not what its header says. */
+export async function* filePieces(content: FileContent, header: TarHeader): AsyncGenerator<Buffer> {
   const changed = (): TsdError =>
     new TsdError('TSD_IMAGE_SOURCE', `${readable(header.name)} changed while it was read`, { class: 'unavailable' });
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((thrown: unknown) => {
+  const file = await openContent(content).catch((thrown: unknown) => {
     throw fileError(thrown, `read ${readable(header.name)}`);
   });
   try {
@@ -61,6 +68,16 @@ async function* filePieces(path: string | Buffer, header: TarHeader): AsyncGener
     if ((await file.stat()).size !== header.size) throw changed();
   } finally {
     await file.close();
+  }
+}
+
+async function openContent(content: FileContent): Promise<FileHandle> {
+  if ('hostPath' in content) return open(content.hostPath, constants.O_RDONLY | constants.O_NOFOLLOW);
+  const fd = content.openFile();
+  try {
+    return await open(`/proc/self/fd/${fd}`, constants.O_RDONLY);
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -21,6 +21,7 @@ import type { FailureBook } from '../failure-book.ts';
 import type { GroupCommit } from '../group-commit.ts';
 import type { HealthBook } from '../health/health-book.ts';
 import type { HostFacts } from '../host-facts.ts';
+import type { BuildWork } from './build/build-work.ts';
 import type { ImageWork } from './image-work.ts';
 import type { LeaseBook } from './lease-book.ts';
 
@@ -47,6 +48,7 @@ export interface World {
   readonly containers: ContainerStore;
   readonly images: GraphIndex;
   readonly imageWork: ImageWork;
+  readonly builds: BuildWork;
   readonly registry: Pick<Registry, 'pull'>;
   readonly repositories: RepositoryStore;
   readonly volumes: VolumeStore;

@@ -1,24 +1,23 @@
 import type { TransferEvent } from '../../api/transfer-event.ts';
-import { describeError, toTsdError } from '../../model/errors.ts';
+import { describeError, type TsdErrorJson, toTsdError } from '../../model/errors.ts';
 import type { ProgressSink } from '../../reconcile/ops/image.ts';
 
 /**
- * Runs work and streams its progress, then `ready` after its last message, or `failed`. The work goes on to its end when
- * nobody listens any more, unless it obeys the signal itself.
+ * Runs work and streams what it sends, then `failed` when it fails. The work goes on to its end when nobody listens any
+ * more, unless it obeys the signal itself.
  */
-export async function* streamed(
-  resource: string,
-  work: (report: ProgressSink) => Promise<string>,
+export async function* streamedEvents<Event>(
+  work: (send: (event: Event) => void) => Promise<void>,
+  failed: (error: TsdErrorJson) => Event,
   signal?: AbortSignal,
-): AsyncGenerator<TransferEvent> {
-  const queue: TransferEvent[] = [];
+): AsyncGenerator<Event> {
+  const queue: Event[] = [];
   let wake = (): void => {};
   let done = false;
-  const report: ProgressSink = (message, current, total) => {
-    queue.push({ type: 'progress', resource, message, current, total });
+  const running = work((event) => {
+    queue.push(event);
     wake();
-  };
-  const running = work(report).finally(() => {
+  }).finally(() => {
     done = true;
     wake();
   });
@@ -33,11 +32,29 @@ export async function* streamed(
   }
   yield* queue.splice(0);
   try {
-    const message = await running;
-    yield { type: 'progress', resource, message, current: 1, total: 1 };
-    yield { type: 'ready', generation: 0 };
+    await running;
+    yield* queue.splice(0);
   } catch (thrown) {
     const failure = toTsdError(thrown);
-    yield { type: 'failed', error: { ...failure.toJSON(), message: describeError(failure) } };
+    yield failed({ ...failure.toJSON(), message: describeError(failure) });
   }
+}
+
+/** Runs work and streams its progress, then `ready` after its last message, or `failed`: see {@link streamedEvents}. */
+export function streamed(
+  resource: string,
+  work: (report: ProgressSink) => Promise<string>,
+  signal?: AbortSignal,
+): AsyncGenerator<TransferEvent> {
+  return streamedEvents<TransferEvent>(
+    async (send) => {
+      const message = await work((text, current, total) => {
+        send({ type: 'progress', resource, message: text, current, total });
+      });
+      send({ type: 'progress', resource, message, current: 1, total: 1 });
+      send({ type: 'ready', generation: 0 });
+    },
+    (error) => ({ type: 'failed', error }),
+    signal,
+  );
 }

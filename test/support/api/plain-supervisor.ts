@@ -23,6 +23,7 @@ import type {
 } from '../../../src/api/supervisor.ts';
 import type { StdioSession } from '../../../src/drivers/contract.ts';
 import { TsdError } from '../../../src/model/errors.ts';
+import { PlainBuilds } from './plain-builds.ts';
 import { PlainImageFiles } from './plain-image-files.ts';
 import { PlainRegistry } from './plain-registry.ts';
 
@@ -258,6 +259,7 @@ const EVENTS: readonly EventView[] = [
 
 /** What a test sends through the seam: a supervisor of plain data that remembers what it was asked. */
 export class PlainSupervisor implements SupervisorApi {
+  readonly builds = new PlainBuilds();
   readonly imageFiles = new PlainImageFiles();
   readonly registry = new PlainRegistry();
   readonly asked: { readonly call: string; readonly with: unknown }[] = [];

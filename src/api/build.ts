@@ -1,0 +1,35 @@
+/** Building images from Dockerfiles. */
+import type { TransferEvent } from './transfer-event.ts';
+
+export const NETWORK_MODES = ['default', 'none', 'host'] as const;
+
+export interface BuildRequest {
+  /** A directory or an archive on the host of the supervisor, absolute; null for none. */
+  readonly context: { readonly type: 'directory' | 'archive'; readonly path: string } | null;
+  /** Absolute, or relative to the context; ignored where the text is given. */
+  readonly dockerfile: string;
+  readonly dockerfileText: string | null;
+  /** Absolute paths or `docker-image://name` by name. */
+  readonly contexts: Readonly<Record<string, string>>;
+  /** `repository[:tag]`. */
+  readonly tags: readonly string[];
+  readonly args: Readonly<Record<string, string>>;
+  readonly target: string | null;
+  readonly platform: string | null;
+  readonly network: (typeof NETWORK_MODES)[number];
+  readonly noCache: boolean;
+  /** Absolute paths of files by id. */
+  readonly secrets: Readonly<Record<string, string>>;
+}
+
+export type BuildEvent =
+  | TransferEvent
+  | { readonly type: 'step'; readonly resource: string; readonly message: string; readonly cached: boolean }
+  | { readonly type: 'output'; readonly resource: string; readonly text: string }
+  | { readonly type: 'warning'; readonly message: string }
+  | { readonly type: 'built'; readonly id: string; readonly tags: readonly string[] };
+
+export interface BuildApi {
+  /** Builds an image; it is called off when the signal aborts. Ends with `ready` or `failed`. */
+  build(request: BuildRequest, signal?: AbortSignal): AsyncIterable<BuildEvent>;
+}

@@ -1,0 +1,34 @@
+import { z } from 'zod';
+import { NETWORK_MODES } from '../build.ts';
+import { post, type Route, stream } from './route.ts';
+
+const absolutePath = z
+  .string()
+  .refine(
+    (path) => path.startsWith('/') && !path.includes('\0'),
+    'must be an absolute path on the host of the supervisor',
+  );
+const texts = z.record(z.string(), z.string());
+
+const buildBody = z.strictObject({
+  context: z.strictObject({ type: z.enum(['directory', 'archive']), path: absolutePath }).nullable(),
+  dockerfile: z.string().min(1),
+  dockerfileText: z.string().nullable(),
+  contexts: z.record(
+    z.string(),
+    z
+      .string()
+      .refine((where) => /^(\/|docker-image:\/\/)/.test(where), 'must be an absolute path or docker-image://NAME'),
+  ),
+  tags: z.array(z.string()),
+  args: texts,
+  target: z.string().nullable(),
+  platform: z.string().nullable(),
+  network: z.enum(NETWORK_MODES),
+  noCache: z.boolean(),
+  secrets: z.record(z.string(), absolutePath),
+});
+
+export const buildRoutes: readonly Route[] = [
+  post('/build', buildBody, (body, { api, signal }) => stream(api.builds.build(body, signal))),
+];

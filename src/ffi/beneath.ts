@@ -1,0 +1,191 @@
+/**
+ * A directory that somebody else fills, read so that nothing outside of it is ever reached: every lookup is openat2(2)
+ * below one descriptor, whatever links, `..` and renames are tried meanwhile. Names are byte strings (latin1 text, one
+ * character a byte), because file names are bytes.
+ */
+import { type BigIntStats, closeSync, fstatSync, lstatSync, readdirSync, readlinkSync, readSync } from 'node:fs';
+import { constants as os } from 'node:os';
+import { sysError } from './errno.ts';
+import { OPEN_FLAGS, OPEN_HOW_BYTES, openDirectory, openHow, RESOLVE } from './files.ts';
+import { trySyscall } from './native.ts';
+
+export interface FoundFile {
+  /** Relative to the root, without links in it; empty for the root itself. */
+  readonly path: string;
+  /** Names the file until the walk goes on; the directory it is in cannot be exchanged. */
+  readonly hostPath: Buffer;
+  readonly stat: BigIntStats;
+}
+
+const bytesOf = (path: string): Buffer => Buffer.from(path, 'latin1');
+const cString = (path: string): Buffer => Buffer.concat([bytesOf(path === '' ? '.' : path), Buffer.alloc(1)]);
+
+export class Beneath {
+  readonly #fd: number;
+
+  /** @param fd an O_PATH descriptor of the root, closed by {@link close}. */
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /** @param path trusted; links in it are followed. @throws TsdError with errno. */
+  static open(path: string): Beneath {
+    return new Beneath(openDirectory(`open ${path}`, path));
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  /**
+   * The path without links that a path leads to, as a process sees it whose root this is.
+   * @param path byte string; links and `..` stay inside. @returns null when nothing is there.
+   */
+  resolve(path: string): string | null {
+    const how = openHow(OPEN_FLAGS.path | OPEN_FLAGS.closeOnExec, RESOLVE.inRoot | RESOLVE.noMagicLinks);
+    const fd = path.includes('\0')
+      ? -os.errno.ENOENT
+      : trySyscall('openat2', this.#fd, cString(path), how, OPEN_HOW_BYTES);
+    if (fd === -os.errno.ENOENT || fd === -os.errno.ENOTDIR || fd === -os.errno.ELOOP) return null;
+    if (fd < 0) throw sysError('openat2', -fd, `look up ${bytesOf(path).toString()}`);
+    try {
+      const root = readlinkSync(`/proc/self/fd/${this.#fd}`, { encoding: 'buffer' }).toString('latin1');
+      const found = readlinkSync(`/proc/self/fd/${fd}`, { encoding: 'buffer' }).toString('latin1');
+      return found.slice(root === '/' ? 0 : root.length).replace(/^\//, '');
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** What stands at a path without links; undefined when nothing does, or a link is on the way. */
+  stat(path: string): BigIntStats | undefined {
+    const fd = this.#open(path, OPEN_FLAGS.path | OPEN_FLAGS.noFollow);
+    if (fd < 0) return undefined;
+    try {
+      return fstatSync(fd, { bigint: true });
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Opens a regular file to read it; nothing else is opened. @throws TsdError with errno. */
+  openFile(path: string): number {
+    const fd = this.#open(path, OPEN_FLAGS.noFollow | OPEN_FLAGS.nonBlock);
+    if (fd < 0) throw sysError('openat2', -fd, `read ${bytesOf(path).toString()}`);
+    return fd;
+  }
+
+  /** Text of a small regular file; null when there is none or it is larger. */
+  readText(path: string, maxBytes: number): string | null {
+    const stat = this.stat(path);
+    if (stat === undefined || !stat.isFile() || stat.size > BigInt(maxBytes)) return null;
+    const fd = this.openFile(path);
+    try {
+      const buffer = Buffer.alloc(Number(stat.size));
+      return buffer.toString('utf8', 0, readSync(fd, buffer, 0, buffer.length, 0));
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Names in a directory, sorted by their bytes. @throws TsdError with errno. */
+  names(path: string): string[] {
+    const fd = this.#openDirectory(path);
+    try {
+      return readdirSync(`/proc/self/fd/${fd}`, { encoding: 'buffer' })
+        .map((name) => name.toString('latin1'))
+        .sort();
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Looks at one file by a path without links. @throws TsdError with errno when nothing is there. */
+  look<T>(path: string, use: (found: FoundFile) => T): T {
+    const walk = this.walk(path);
+    try {
+      const { value } = walk.next();
+      if (value === undefined) throw sysError('lstat', os.errno.ENOENT, `look at ${path}`);
+      return use(value);
+    } finally {
+      walk.return(undefined);
+    }
+  }
+
+  /**
+   * A file and, for a directory, everything below it: parents first, sorted by name. Links are found and not followed.
+   * @param enter asked for each directory below the first; false passes over what is in it.
+   */
+  *walk(start: string, enter: (path: string) => boolean = () => true): Generator<FoundFile, undefined> {
+    const slash = start.lastIndexOf('/');
+    const name = start.slice(slash + 1);
+    if (start !== '') {
+      const parent = this.#openDirectory(start.slice(0, Math.max(0, slash)));
+      let isDirectory = false;
+      try {
+        const found = fileIn(parent, name, start);
+        isDirectory = found.stat.isDirectory();
+        yield found;
+      } finally {
+        closeSync(parent);
+      }
+      if (isDirectory) yield* this.#walkDirectory(start, enter);
+      return;
+    }
+    yield {
+      path: '',
+      hostPath: Buffer.from(`/proc/self/fd/${this.#fd}/.`),
+      stat: fstatSync(this.#fd, { bigint: true }),
+    };
+    yield* this.#walkDirectory('', enter);
+  }
+
+  *#walkDirectory(path: string, enter: (path: string) => boolean): Generator<FoundFile, undefined> {
+    const fd = this.#openDirectory(path);
+    try {
+      const names = readdirSync(`/proc/self/fd/${fd}`, { encoding: 'buffer' });
+      for (const name of names.map((bytes) => bytes.toString('latin1')).sort()) {
+        const child = path === '' ? name : `${path}/${name}`;
+        const stat = statIn(fd, name);
+        // It went away between the two calls.
+        if (stat === undefined) continue;
+        yield { path: child, hostPath: pathIn(fd, name), stat };
+        if (stat.isDirectory() && enter(child)) yield* this.#walkDirectory(child, enter);
+      }
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #openDirectory(path: string): number {
+    const fd = this.#open(path, OPEN_FLAGS.directory | OPEN_FLAGS.noFollow);
+    if (fd < 0) throw sysError('openat2', -fd, `read directory ${bytesOf(path).toString()}`);
+    return fd;
+  }
+
+  /** @returns a close-on-exec descriptor, or the negative errno. */
+  #open(path: string, flags: number): number {
+    const resolve = RESOLVE.beneath | RESOLVE.noSymlinks | RESOLVE.noMagicLinks;
+    return trySyscall(
+      'openat2',
+      this.#fd,
+      cString(path),
+      openHow(flags | OPEN_FLAGS.closeOnExec, resolve),
+      OPEN_HOW_BYTES,
+    );
+  }
+}
+
+function pathIn(fd: number, name: string): Buffer {
+  return Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), bytesOf(name)]);
+}
+
+function statIn(fd: number, name: string): BigIntStats | undefined {
+  return lstatSync(pathIn(fd, name), { bigint: true, throwIfNoEntry: false });
+}
+
+function fileIn(fd: number, name: string, path: string): FoundFile {
+  const stat = statIn(fd, name);
+  if (stat === undefined) throw sysError('lstat', os.errno.ENOENT, `look at ${bytesOf(path).toString()}`);
+  return { path, hostPath: pathIn(fd, name), stat };
+}

@@ -1,0 +1,93 @@
+/** Where COPY and ADD take files from: a build context, or the files of an image or stage. */
+import type { BigIntStats } from 'node:fs';
+import type { Beneath } from '../../../ffi/beneath.ts';
+import { globExpression, type IgnoreMatcher } from '../../../model/ignore-file.ts';
+import { fromBytes, readable } from '../../tar/header.ts';
+import { type DockerfilePlace, dockerfileError } from '../dockerfile/place.ts';
+
+export interface SourceTree {
+  readonly files: Beneath;
+  readonly ignore: IgnoreMatcher;
+  /** In messages: `the build context`, `stage builder`. */
+  readonly name: string;
+  /** Device nodes may be copied: it is the file tree of an image, which root made. */
+  readonly devices: boolean;
+  /** Files keep their owners unless --chown says otherwise; those of a build context become root's. */
+  readonly keepsOwners: boolean;
+}
+
+/** A file or directory that a pattern means. Paths are byte strings. */
+export interface SourceMatch {
+  /** Relative to the tree, without links. */
+  readonly path: string;
+  /** As the pattern has it; its last part names the copy. */
+  readonly asked: string;
+  readonly stat: BigIntStats;
+}
+
+const toText = readable;
+const toByteString = (text: string): string => fromBytes(Buffer.from(text));
+
+/**
+ * What a source of COPY or ADD means. Links lead to where they would with the tree as the root directory.
+ * @throws TSD_DOCKERFILE when nothing is there.
+ */
+export function findSources(tree: SourceTree, pattern: string, place: DockerfilePlace): SourceMatch[] {
+  const parts = partsOf(pattern, tree, place);
+  const paths = parts.some(isGlob) ? expand(tree, parts, place) : [parts.map(unescaped).join('/')];
+  const found = paths.flatMap((asked) => {
+    const path = tree.files.resolve(asked);
+    const stat = path === null ? undefined : tree.files.stat(path);
+    if (path === null || stat === undefined || isIgnored(tree, asked, stat) || isIgnored(tree, path, stat)) return [];
+    return [{ path, asked, stat }];
+  });
+  if (found.length > 0) return found;
+  const ignored = paths.some((path) => path !== '' && tree.ignore.ignores(toText(path)));
+  const why = ignored ? `is left out of ${tree.name} by .dockerignore` : `is not in ${tree.name}`;
+  throw dockerfileError(place, `${pattern} ${why}`);
+}
+
+/** An ignored directory counts when something in it may be wanted. */
+function isIgnored({ ignore }: SourceTree, path: string, stat: BigIntStats): boolean {
+  if (path === '' || !ignore.ignores(toText(path))) return false;
+  return !(stat.isDirectory() && ignore.mayHoldWanted(toText(path)));
+}
+
+function partsOf(pattern: string, { name }: SourceTree, place: DockerfilePlace): string[] {
+  const parts: string[] = [];
+  if (pattern.includes('\0')) throw dockerfileError(place, 'a source has a NUL byte');
+  for (const part of toByteString(pattern).split('/')) {
+    if (part === '' || part === '.') continue;
+    if (part !== '..') parts.push(part);
+    else if (parts.pop() === undefined) throw dockerfileError(place, `${pattern} leads out of ${name}`);
+  }
+  return parts;
+}
+
+const isGlob = (part: string): boolean => /(?<!\\)[*?[]/.test(part);
+const unescaped = (part: string): string => part.replace(/\\(.)/gs, '$1');
+
+function expand(tree: SourceTree, parts: readonly string[], place: DockerfilePlace): string[] {
+  let found: string[] = [''];
+  for (const part of parts) {
+    if (!isGlob(part)) {
+      found = found.map((directory) => join(directory, unescaped(part)));
+      continue;
+    }
+    const expression = globExpression(toText(part));
+    if (expression === null) throw dockerfileError(place, `${toText(part)} is no pattern`);
+    found = found.flatMap((directory) =>
+      namesIn(tree, directory)
+        .filter((name) => expression.test(toText(name)))
+        .map((name) => join(directory, name)),
+    );
+  }
+  return found;
+}
+
+function namesIn({ files }: SourceTree, asked: string): string[] {
+  const path = files.resolve(asked);
+  return path !== null && files.stat(path)?.isDirectory() ? files.names(path) : [];
+}
+
+export const join = (directory: string, name: string): string => (directory === '' ? name : `${directory}/${name}`);

@@ -1,0 +1,90 @@
+/** What a build is told and what it needs of those who run containers and know images. */
+import type { MountSpec, RootMount, TaskExit } from '../../drivers/contract.ts';
+import type { LoadContext } from '../image.ts';
+import type { BuildCache } from './cache.ts';
+import type { SourceTree } from './files/source-tree.ts';
+
+export interface BuiltLayer {
+  readonly chainId: string;
+  readonly diffId: string;
+}
+
+/** An image whose layers are in the graph. */
+export interface BaseImage {
+  readonly id: string;
+  readonly configJson: string;
+  /** Bottom first. */
+  readonly layers: readonly BuiltLayer[];
+}
+
+export const NETWORK_MODES = ['default', 'none', 'host'] as const;
+export type BuildNetwork = (typeof NETWORK_MODES)[number];
+
+export interface RunRequest {
+  /** Snapshot whose files are the root; also the container's id. */
+  readonly id: string;
+  readonly root: RootMount;
+  readonly argv: readonly string[];
+  /** `K=V`. */
+  readonly env: readonly string[];
+  readonly cwd: string;
+  readonly user: string;
+  readonly network: BuildNetwork;
+  readonly mounts: readonly MountSpec[];
+  /** Called with what the command writes, while it writes it. */
+  readonly output: (text: string) => void;
+}
+
+export interface BuildHost {
+  readonly load: LoadContext;
+  readonly cache: BuildCache;
+  /** Wall clock, Unix ms. */
+  readonly now: () => number;
+  /** The image that FROM or --from names: of this host, or of its registry. */
+  readonly baseImage: (name: string, platform: string | null, signal: AbortSignal) => Promise<BaseImage>;
+  /** Lends a writable tree on top of a layer; it is gone when `work` ends. */
+  readonly withSnapshot: <T>(parent: string | null, work: (id: string, root: RootMount) => Promise<T>) => Promise<T>;
+  /** Runs a command to its end. When the signal aborts it is killed and the call rejects; nothing of it stays. */
+  readonly run: (request: RunRequest, signal: AbortSignal) => Promise<TaskExit>;
+  /** Lends a directory that lives as long as `work`, for files of the build. */
+  readonly withDirectory: <T>(work: (path: string) => Promise<T>) => Promise<T>;
+  /** Lends the directory of a cache mount, which stays from build to build. */
+  readonly withCacheMount: <T>(
+    mount: {
+      readonly id: string;
+      readonly locked: boolean;
+      readonly mode: number;
+      readonly uid: number;
+      readonly gid: number;
+    },
+    work: (path: string) => Promise<T>,
+  ) => Promise<T>;
+}
+
+/** A further source of files and images, by the name that FROM and --from use. */
+export type NamedContext =
+  | { readonly type: 'files'; readonly tree: SourceTree }
+  | { readonly type: 'image'; readonly name: string };
+
+export interface BuildReporter {
+  /** An instruction begins, or is known from before. */
+  readonly step: (label: string, text: string, cached: boolean) => void;
+  readonly output: (label: string, text: string) => void;
+  readonly warning: (text: string) => void;
+}
+
+export interface BuildRequest {
+  readonly dockerfile: { readonly text: string /** As shown in messages. */; readonly name: string };
+  readonly context: SourceTree;
+  readonly contexts: ReadonlyMap<string, NamedContext>;
+  readonly args: Readonly<Record<string, string>>;
+  readonly target: string | null;
+  /** `os/architecture[/variant]` to build for; null for this machine's. */
+  readonly platform: string | null;
+  readonly network: BuildNetwork;
+  readonly noCache: boolean;
+  /** Unix seconds: files and configuration carry no later time. */
+  readonly sourceDateEpoch: number | null;
+  /** Values of --mount=type=secret by id. */
+  readonly secrets: ReadonlyMap<string, Buffer>;
+}

@@ -1,0 +1,89 @@
+/** Arguments and variables of a stage. */
+import { envOf, type RawConfig } from './config.ts';
+import { Expander } from './dockerfile/expand.ts';
+import type { Instruction } from './dockerfile/instruction.ts';
+import { type Dockerfile, readArgs } from './dockerfile/stages.ts';
+
+/** Arguments that need no ARG and change no cache key, from the Dockerfile reference. */
+const PROXIES = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY'];
+const UNDECLARED: ReadonlySet<string> = new Set([...PROXIES, ...PROXIES.map((name) => name.toLowerCase())]);
+
+/** The arguments that are always there, for `os/architecture[/variant]`. */
+export function platformArgs(target: string, build: string): Readonly<Record<string, string>> {
+  const of = (prefix: string, platform: string): [string, string][] => {
+    const [os = '', architecture = '', variant = ''] = platform.split('/');
+    return [
+      [`${prefix}PLATFORM`, platform],
+      [`${prefix}OS`, os],
+      [`${prefix}ARCH`, architecture],
+      [`${prefix}VARIANT`, variant],
+    ];
+  };
+  return Object.fromEntries([...of('TARGET', target), ...of('BUILD', build)]);
+}
+
+export class StageScope {
+  readonly #dockerfile: Dockerfile;
+  readonly #given: Readonly<Record<string, string>>;
+  readonly #platform: Readonly<Record<string, string>>;
+  readonly #args = new Map<string, string>();
+
+  constructor(
+    dockerfile: Dockerfile,
+    given: Readonly<Record<string, string>>,
+    platform: Readonly<Record<string, string>>,
+  ) {
+    this.#dockerfile = dockerfile;
+    this.#given = given;
+    this.#platform = platform;
+  }
+
+  /** ARG: from here on the argument has its value. */
+  declare(instruction: Instruction, config: RawConfig): void {
+    for (const { name, value } of readArgs(instruction, this.expander(config))) {
+      const own =
+        this.#given[name] ?? value ?? this.#dockerfile.globalArgs.get(name) ?? this.#platform[name] ?? undefined;
+      if (own !== undefined) this.#args.set(name, own);
+    }
+  }
+
+  /** A variable of ENV hides an argument of its name. */
+  expander(config: RawConfig): Expander {
+    const env = variables(config);
+    return new Expander(this.#dockerfile.escapeCharacter, (name) => env.get(name) ?? this.#args.get(name));
+  }
+
+  /** Arguments that a command sees as variables, and that its outcome may depend on; sorted. */
+  visible(config: RawConfig): [name: string, value: string][] {
+    const env = variables(config);
+    return [...this.#args].filter(([name]) => !env.has(name)).sort(([a], [b]) => (a < b ? -1 : 1));
+  }
+
+  /** Variables of a command: those of the image, arguments, proxies. */
+  environment(config: RawConfig): string[] {
+    const proxies = Object.entries(this.#given).filter(([name]) => UNDECLARED.has(name) && !this.#args.has(name));
+    return [...[...proxies, ...this.visible(config)].map(([name, value]) => `${name}=${value}`), ...envOf(config)];
+  }
+}
+
+function variables(config: RawConfig): Map<string, string> {
+  return new Map(
+    envOf(config).map((variable) => {
+      const equals = variable.indexOf('=');
+      return [variable.slice(0, equals), variable.slice(equals + 1)];
+    }),
+  );
+}
+
+/** Given arguments that nothing declares. */
+export function unusedArgs(
+  { stages, globalArgs, escapeCharacter }: Dockerfile,
+  given: Readonly<Record<string, string>>,
+): string[] {
+  const declared = new Set([...globalArgs.keys(), ...UNDECLARED, 'SOURCE_DATE_EPOCH']);
+  const expander = new Expander(escapeCharacter, () => '');
+  for (const instruction of stages.flatMap(({ instructions }) => instructions)) {
+    if (instruction.keyword === 'ARG') for (const { name } of readArgs(instruction, expander)) declared.add(name);
+  }
+  return Object.keys(given).filter((name) => !declared.has(name));
+}

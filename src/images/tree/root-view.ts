@@ -1,0 +1,18 @@
+import type { RootMount } from '../../drivers/contract.ts';
+import { Beneath } from '../../ffi/beneath.ts';
+import { openDirectory } from '../../ffi/files.ts';
+import { mountDetached, mountInPassing } from '../../ffi/mounts.ts';
+
+/** A root filesystem to read, seen by nobody else; whoever asked for it closes it. */
+export function openRootView(root: RootMount): Beneath {
+  if (root.type === 'bind') return new Beneath(openDirectory(`open ${root.source}`, root.source));
+  return new Beneath(mountToRead(root));
+}
+
+/** A mount of its own that shows what a container's root has now. @returns a descriptor, which the caller closes. */
+export function mountToRead(root: Exclude<RootMount, { type: 'bind' }>): number {
+  const step = 'mount root to read';
+  if (root.type === 'calls') return mountInPassing(step, root.place, root.calls, root.subdirectory);
+  const layers = [root.upper, ...root.lowers].map((path) => ['lowerdir+', path] as const);
+  return mountDetached(step, 'overlay', layers);
+}

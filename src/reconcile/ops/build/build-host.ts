@@ -1,0 +1,119 @@
+/** What a build needs of the world: images, snapshots, commands, directories. */
+import { createHash, randomBytes } from 'node:crypto';
+import { chmod, chown, mkdir, mkdtemp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BuildCache } from '../../../images/build/cache.ts';
+import type { BaseImage, BuildHost } from '../../../images/build/host.ts';
+import { removeTree } from '../../../images/build/remove-tree.ts';
+import { TsdError } from '../../../model/errors.ts';
+import { familiarRepository, parseImageReference } from '../../../model/image-reference.ts';
+import { resourceKey } from '../../../model/resource.ts';
+import type { ImageRecord } from '../../../state/image-record.ts';
+import { loadContext, type ProgressSink } from '../image.ts';
+import { imageReference, pullAndName } from '../image-pull.ts';
+import type { World } from '../world.ts';
+import { runCommand } from './build-run.ts';
+
+/** Below the root directory: what builds keep. */
+const CACHE = 'build-cache';
+
+/** @param app whose declared images FROM may name by their short names; null for none. */
+export function buildHost(world: World, app: string | null, progress: ProgressSink): BuildHost {
+  const { root } = world.instance;
+  const withDirectory = async <T>(work: (path: string) => Promise<T>): Promise<T> => {
+    await mkdir(join(root, 'tmp'), { recursive: true });
+    const path = await mkdtemp(join(root, 'tmp', 'build-'));
+    try {
+      return await work(path);
+    } finally {
+      await removeTree(path);
+    }
+  };
+  return {
+    load: loadContext(world, progress),
+    cache: new BuildCache(join(root, CACHE, 'steps'), (chainId) => world.graph.exists(chainId)),
+    now: () => world.clock.now().wallMs,
+    withDirectory,
+    baseImage: async (name, platform, signal) =>
+      baseImage(declaredImage(world, app, name) ?? (await namedImage(world, name, platform, signal, progress))),
+    withSnapshot: (parent, work) => {
+      const id = randomBytes(32).toString('hex');
+      return world.builds.using(id, async () => {
+        world.graph.createSnapshot(id, parent);
+        try {
+          return await work(id, world.graph.rootMount(id));
+        } finally {
+          await world.graph.remove(id);
+        }
+      });
+    },
+    run: (request, signal) => withDirectory((directory) => runCommand(world, request, directory, signal)),
+    withCacheMount: async ({ id, locked, mode, uid, gid }, work) => {
+      const path = join(root, CACHE, 'mounts', createHash('sha256').update(id).digest('hex'));
+      const made = await mkdir(path, { recursive: true, mode: 0o700 });
+      if (made !== undefined) {
+        await chown(path, uid, gid);
+        await chmod(path, mode);
+      }
+      return locked ? world.builds.alone(`cache ${id}`, () => work(path)) : work(path);
+    },
+  };
+}
+
+/** An image that the same app declares. @throws TSD_IMAGE_MISSING while it is not here. */
+function declaredImage(world: World, app: string | null, name: string): ImageRecord | null {
+  if (app === null || !/^[a-z0-9][a-z0-9-]*$/.test(name)) return null;
+  const key = resourceKey('image', app, name);
+  if (!world.desired().resources.has(key)) return null;
+  const bound = world.resources.images().find((binding) => binding.key === key);
+  const image = bound === undefined ? undefined : world.images.get(bound.imageId);
+  if (image !== undefined) return image;
+  throw new TsdError('TSD_IMAGE_MISSING', `image ${name} of this app is not made yet`, {
+    class: 'unavailable',
+    hint: 'It is tried again by itself.',
+  });
+}
+
+/** By its name or id on this host, else from its registry. */
+async function namedImage(
+  world: World,
+  name: string,
+  platform: string | null,
+  signal: AbortSignal,
+  progress: ProgressSink,
+): Promise<ImageRecord> {
+  const local = localImage(world, name);
+  const [os, architecture] = platform?.split('/') ?? [local?.os, local?.architecture];
+  if (local !== undefined && local.os === os && local.architecture === architecture) return local;
+  const id = await pullAndName(world, imageReference(name), { platform, credentials: null, signal }, progress);
+  const pulled = world.images.get(id);
+  if (pulled === undefined) throw new TsdError('TSD_IMAGE_MISSING', `image ${name} was removed meanwhile`);
+  return pulled;
+}
+
+function localImage(world: World, name: string): ImageRecord | undefined {
+  const reference = parseImageReference(name);
+  const familiar =
+    reference.ok && reference.value.tag !== null && reference.value.digest === null
+      ? world.repositories.get({ repository: familiarRepository(reference.value), tag: reference.value.tag })
+      : null;
+  if (familiar !== null) return world.images.get(familiar);
+  try {
+    return world.images.get(world.repositories.lookup(name, (prefix) => world.images.lookup(prefix).id));
+  } catch (error) {
+    if (error instanceof TsdError && error.class === 'not-found') return undefined;
+    throw error;
+  }
+}
+
+function baseImage(image: ImageRecord): BaseImage {
+  const { Tsdocker: stored } = image;
+  if (!stored) {
+    throw new TsdError('TSD_IMAGE_MISSING', `image ${image.id.slice(0, 12)} was made by Docker 1.4`, {
+      class: 'unsupported',
+      hint: 'Save it with that Docker and load the archive here.',
+    });
+  }
+  const layers = (stored.Layers ?? []).map(({ ChainId, DiffId }) => ({ chainId: ChainId, diffId: DiffId }));
+  return { id: image.id, configJson: stored.ConfigJson, layers };
+}

@@ -1,0 +1,199 @@
+/** Commands of a build: containers that no manifest declares, and that are gone when the command is. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { hostname as hostName } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { MountSpec, TaskExit, TaskSpec } from '../../../drivers/contract.ts';
+import type { RunRequest } from '../../../images/build/host.ts';
+import { macOfAddress } from '../../../model/addresses.ts';
+import { effectiveCapabilities } from '../../../model/capabilities.ts';
+import { TsdError } from '../../../model/errors.ts';
+import { buildHosts } from '../../../state/hosts.ts';
+import { shortId } from '../../../state/ids.ts';
+import { buildResolvConf } from '../../../state/resolv-conf.ts';
+import type { World } from '../world.ts';
+import { BuildOutput } from './build-output.ts';
+import { buildLeaseKey } from './build-work.ts';
+
+const RUN = 1;
+/** A command that writes more than this loses the beginning of what is shown, never of what it does. */
+const LOG_MAX_BYTES = 64 * 1024 ** 2;
+
+const logPath = (directory: string): string => join(directory, 'log', 'output.log');
+
+/**
+ * Runs a command in a tree of the graph with the isolation of a container and waits for its end. When the signal aborts the
+ * command is killed. Nothing of it stays.
+ * @param directory empty, for the files that are mounted into it.
+ * @throws the reason of the signal, and what starting a container throws.
+ */
+export async function runCommand(
+  world: World,
+  request: RunRequest,
+  directory: string,
+  signal: AbortSignal,
+): Promise<TaskExit> {
+  const { id } = request;
+  mkdirSync(dirname(logPath(directory)), { recursive: true, mode: 0o700 });
+  const output = new BuildOutput(logPath(directory), request.output);
+  const cleanUp: (() => Promise<void> | void)[] = [() => output.finish()];
+  try {
+    signal.throwIfAborted();
+    cleanUp.push(
+      () => world.network.detach(id),
+      () => releaseLease(world, id),
+      () => world.exec.remove(id),
+    );
+    const place = connect(world, request);
+    const ended = exitOf(world, id);
+    cleanUp.push(async () => {
+      if (world.exec.running(id) !== null) await world.exec.kill(id);
+    });
+    await world.exec.start(taskSpec(world, request, directory, place));
+    const kill = (): void => void world.exec.kill(id).catch(() => {});
+    signal.addEventListener('abort', kill, { once: true });
+    try {
+      if (signal.aborted) kill();
+      const exit = await ended;
+      signal.throwIfAborted();
+      return exit;
+    } finally {
+      signal.removeEventListener('abort', kill);
+    }
+  } finally {
+    await inReverse(cleanUp);
+  }
+}
+
+/** Teardown goes on after a failure and then throws the first. */
+async function inReverse(work: readonly (() => Promise<void> | void)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const step of work.toReversed()) {
+    try {
+      await step();
+    } catch (thrown) {
+      failures.push(thrown);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
+/** Asked for before the start, so that an end at once is not missed. */
+function exitOf(world: World, id: string): Promise<TaskExit> {
+  return new Promise((resolve) => world.builds.onExit(id, resolve));
+}
+
+async function releaseLease(world: World, id: string): Promise<void> {
+  const key = buildLeaseKey(id);
+  if (!world.leases.owners().has(key)) return;
+  world.leases.release(key);
+  await world.commits.commit({ history: () => world.leases.save() });
+}
+
+interface NetworkPlace {
+  /** Null for the host's namespace. */
+  readonly netnsFd: number | null;
+  readonly address: string | null;
+}
+
+function connect(world: World, { id, network }: RunRequest): NetworkPlace {
+  if (network === 'host') return { netnsFd: null, address: null };
+  const { netnsFd } = world.network.createSandbox(id);
+  if (network === 'none') return { netnsFd, address: null };
+  const config = world.defaultNetwork();
+  if (config === null) {
+    const problems = world.network.fingerprint().problems.map(({ what }) => what);
+    throw new TsdError('TSD_NETWORK', `there is no default bridge: ${problems.join('; ') || 'it is switched off'}`, {
+      class: 'precondition',
+      hint: 'Build without a network: RUN --network=none, or tsdocker build --network none.',
+    });
+  }
+  world.network.ensureNetwork(config);
+  const address = world.leases.address({
+    network: config.key,
+    owner: buildLeaseKey(id),
+    subnet: config.subnet,
+    gateway: config.gateway,
+    fixedCidr: world.settings.fixedCidr,
+    requested: null,
+    // Nobody can ask for an address of the default bridge.
+    reserved: () => new Set(),
+  });
+  if (address === null) {
+    throw new TsdError(
+      'TSD_ADDRESS_POOL_FULL',
+      `no available ip addresses on network ${config.key} (${config.subnet})`,
+    );
+  }
+  world.network.attach({
+    containerId: id,
+    network: config.key,
+    address: `${address}/${config.subnet.split('/')[1]}`,
+    mac: macOfAddress(address),
+    ports: [],
+    reach: [],
+  });
+  return { netnsFd, address };
+}
+
+function taskSpec(world: World, request: RunRequest, directory: string, place: NetworkPlace): TaskSpec {
+  const { id, network } = request;
+  const hostname = network === 'host' ? hostName() : shortId(id);
+  return {
+    containerId: id,
+    run: RUN,
+    root: request.root,
+    readOnlyRoot: false,
+    argv: request.argv,
+    env: request.env,
+    cwd: request.cwd,
+    user: request.user,
+    hostname,
+    domainname: '',
+    mounts: [...textMounts(world, request, directory, hostname, place), ...request.mounts],
+    netnsFd: place.netnsFd,
+    capabilities: effectiveCapabilities([], [], false),
+    privileged: false,
+    noNewPrivileges: false,
+    devices: [],
+    ulimits: {},
+    resources: { memoryBytes: null, memorySwapBytes: null, cpus: null, cpuShares: null, cpuset: null, pids: null },
+    tty: false,
+    stdin: false,
+    init: false,
+    log: { path: logPath(directory), maxBytes: LOG_MAX_BYTES, maxFiles: 2 },
+  };
+}
+
+function textMounts(
+  world: World,
+  { network }: RunRequest,
+  directory: string,
+  hostname: string,
+  { address }: NetworkPlace,
+): MountSpec[] {
+  const resolvConf = hostFile('/etc/resolv.conf');
+  const none = { servers: [], search: [] };
+  const settings = { servers: world.settings.dns, search: world.settings.dnsSearch };
+  const texts = {
+    hosts:
+      network === 'host'
+        ? hostFile('/etc/hosts')
+        : buildHosts({ address, hostname, domainname: '', links: [], extraHosts: [] }),
+    hostname: `${hostname}\n`,
+    'resolv.conf': network === 'host' ? resolvConf : buildResolvConf(none, settings, resolvConf),
+  };
+  return Object.entries(texts).map(([name, text]) => {
+    const source = join(directory, name);
+    writeFileSync(source, text, { mode: 0o644 });
+    return { type: 'bind', source, target: `/etc/${name}`, readOnly: false, copyUp: false, sizeBytes: null };
+  });
+}
+
+function hostFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+}

@@ -1,0 +1,50 @@
+import type { BuildApi, BuildEvent, BuildRequest } from '../../api/build.ts';
+import { carryOut } from '../../reconcile/ops/build/build-order.ts';
+import type { World } from '../../reconcile/ops/world.ts';
+import { checkImageName, parseImageName } from '../../state/image-names.ts';
+import { streamedEvents } from './streamed.ts';
+
+/** Builds that a person asks for. */
+export class Builds implements BuildApi {
+  readonly #world: World;
+
+  constructor({ world }: { readonly world: World }) {
+    this.#world = world;
+  }
+
+  build(request: BuildRequest, signal: AbortSignal = new AbortController().signal): AsyncIterable<BuildEvent> {
+    const { tags, context, dockerfile, dockerfileText, ...order } = request;
+    const resource = tags[0] ?? 'build';
+    return streamedEvents<BuildEvent>(
+      async (send) => {
+        const names = tags.map(parseImageName);
+        for (const name of names) checkImageName(name);
+        const report = {
+          step: (label: string, message: string, cached: boolean) =>
+            send({ type: 'step', resource: label, message, cached }),
+          output: (label: string, text: string) => send({ type: 'output', resource: label, text }),
+          warning: (message: string) => send({ type: 'warning', message }),
+        };
+        const progress = (message: string, current: number, total: number | null): void =>
+          send({ type: 'progress', resource, message, current, total });
+        const wanted = {
+          ...order,
+          context: context ?? { type: 'none' as const },
+          dockerfile:
+            dockerfileText === null
+              ? { type: 'path' as const, path: dockerfile }
+              : { type: 'text' as const, text: dockerfileText },
+          app: null,
+        };
+        await this.#world.imageWork.making(async () => {
+          const image = await carryOut(this.#world, wanted, report, progress, signal);
+          for (const name of names) await this.#world.repositories.set(name, image.id, true);
+          send({ type: 'built', id: image.id, tags });
+        });
+        send({ type: 'ready', generation: 0 });
+      },
+      (error) => ({ type: 'failed', error }),
+      signal,
+    );
+  }
+}
