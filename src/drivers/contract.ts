@@ -189,8 +189,11 @@ export interface NetworkDriver extends Driver {
   detach(containerId: string): void;
   /** Everything of ours in the kernel, in a fixed number of calls whatever the number of containers. */
   observe(): ObservedNetworks;
-  /** @throws TSD_PORT_IN_USE naming the foreign listener, found by a real bind(2). */
-  checkPort(port: PublishedPort): void;
+  /**
+   * Whether a container could publish a port that it does not hold yet; null for a container that does not exist.
+   * @throws TSD_PORT_IN_USE naming the other container, or the foreign listener, found by a real bind(2).
+   */
+  checkPort(port: PublishedPort, containerId: string | null): void;
   /** Subnets and addresses of the host that a new network must not overlap (routes, name servers). */
   occupiedSubnets(): readonly string[];
   /** Ends helpers of this process (forwarders, sockets). Kernel objects stay. */
@@ -295,7 +298,9 @@ export interface TaskExit {
 
 export type AdoptResult =
   | { readonly state: 'running'; readonly handle: TaskHandle }
-  | { readonly state: 'exited'; readonly exit: TaskExit };
+  | { readonly state: 'exited'; readonly exit: TaskExit }
+  /** Its payload was never begun: the start was interrupted, or failed. */
+  | { readonly state: 'unstarted' };
 
 export interface ExecSpec {
   readonly argv: readonly string[];
@@ -334,7 +339,10 @@ export interface ExecDriver extends Driver {
    * names the step (`mount /data`, `execve /bin/app`).
    */
   start(spec: TaskSpec): Promise<TaskHandle>;
-  /** Finds a run again. A run whose shim is gone without an exit record is `exited` with exitCode null. */
+  /**
+   * Finds a run again. A run whose shim is gone without an exit record is `exited` with exitCode null; asked with nothing
+   * but its number, it may turn out never to have begun.
+   */
   adopt(handle: Pick<TaskHandle, 'containerId' | 'run'> & Partial<TaskHandle>): Promise<AdoptResult>;
   /** The run that is alive now, or null. */
   running(containerId: string): TaskHandle | null;

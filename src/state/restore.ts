@@ -17,7 +17,8 @@ export type AdoptionAnswer =
         readonly oomKilled: boolean;
         readonly finishedAtMs: number;
       };
-    };
+    }
+  | { readonly state: 'unstarted' };
 
 export interface RestoreInput {
   readonly containers: readonly ContainerRecord[];
@@ -37,6 +38,8 @@ export type RestoreDecision = { readonly id: string } & (
   | { readonly decision: 'adopt'; readonly handle: RunHandle }
   /** Nobody can say whether it still runs. Two runs would be worse than none: it is left alone until somebody can. */
   | { readonly decision: 'unknown' }
+  /** Its start was begun and came to nothing: it is still due. */
+  | { readonly decision: 'unstarted' }
   /** It ran when the last supervisor wrote and does not run now. Nothing is signalled. */
   | {
       readonly decision: 'exited';
@@ -92,6 +95,7 @@ function decideOwnRun(container: ContainerRecord, answer: AdoptionAnswer | undef
     if (answer.handle.bootId !== bootId) return lost('its processes belong to an earlier boot');
     return { id, decision: 'adopt', handle: answer.handle };
   }
+  if (answer.state === 'unstarted') return { id, decision: 'unstarted' };
   const { exitCode, oomKilled, finishedAtMs } = answer.exit;
   const recorded = container.state.status === 'exited' && container.handle?.run === container.run;
   if (recorded) return { id, decision: 'keep' };

@@ -60,6 +60,22 @@ function recordUnknown(world: World, record: ContainerRecord): void {
   world.containers.update({ ...record, handle: null, state: { ...record.state, status: 'running' } });
 }
 
+/** The start that was interrupted is still due; a start that failed keeps its own reason. */
+function recordUnstarted(world: World, record: ContainerRecord): void {
+  const { state } = record;
+  const interrupted = { class: 'unavailable', message: 'the supervisor ended meanwhile' } as const;
+  world.containers.update({
+    ...record,
+    handle: null,
+    state: {
+      ...state,
+      status: state.finishedAt === null ? 'created' : 'exited',
+      pid: 0,
+      startError: state.startError ?? interrupted,
+    },
+  });
+}
+
 function takeOver(
   world: World,
   record: ContainerRecord,
@@ -137,8 +153,22 @@ function restoreEndpoints(world: World, containers: readonly ContainerRecord[], 
   }
 }
 
+/**
+ * A namespace ends with its last holder. Of a container whose namespace is gone the rules may have stayed, and would
+ * keep its host ports from others.
+ */
+function dropEndpoints(world: World, attempt: Attempt): void {
+  for (const record of world.containers.all()) {
+    const touchable = record.owner !== null && record.execDriver === world.exec.name && !isUnknown(record);
+    if (!touchable || world.exec.running(record.id) || world.network.sandbox(record.id) !== null) continue;
+    attempt(record.engineName, () => world.network.detach(record.id));
+    if (record.network !== null) world.containers.updateSoon({ ...record, network: null });
+  }
+}
+
 /** Tells the network driver what was there; what is missing is made again. */
 function restoreNetworks(world: World, attempt: Attempt): void {
+  dropEndpoints(world, attempt);
   const fallback = world.defaultNetwork();
   for (const config of networkConfigs(world)) {
     if (config.key !== fallback?.key) attempt(config.key, () => world.network.ensureNetwork(config));
@@ -188,6 +218,7 @@ async function takeOverRuns(
     if (!record) continue;
     if (decision.decision === 'unavailable') unavailable.set(decision.id, decision.reason);
     if (decision.decision === 'unknown') recordUnknown(world, record);
+    if (decision.decision === 'unstarted') recordUnstarted(world, record);
     if (decision.decision === 'exited') {
       recordExit(world, record, decision);
       counts.exited += 1;

@@ -27,6 +27,8 @@ export class Disk {
   readonly layers = new Map<string, LayerOnDisk>();
   /** Directories of the exec driver, one a container. */
   readonly runs = new Set<string>();
+  /** `<container id> <run>` of every run whose payload began: the shim reserves the record's room before. */
+  readonly begun = new Set<string>();
   /** Exit records by `<container id> <run>`. */
   readonly exits = new Map<string, ExitOnDisk>();
   /** The real stores: SQLite in memory. A killed process leaves whole transactions. */

@@ -67,13 +67,14 @@ export class SimExec implements ExecDriver {
     }
   }
 
-  async adopt(wanted: RunKey): Promise<AdoptResult> {
+  async adopt(wanted: RunKey & Partial<TaskHandle>): Promise<AdoptResult> {
     await this.#life.pause('exec.adopt');
     this.#life.step('exec.adopt');
     const { containerId, run } = wanted;
     const payload = this.#kernel.payloads.get(containerId);
     if (payload?.run === run) return { state: 'running', handle: this.#follow(payload) };
-    return { state: 'exited', exit: this.#exitOf(wanted) };
+    const began = wanted.pid !== undefined || this.#disk.begun.has(`${containerId} ${run}`);
+    return began ? { state: 'exited', exit: this.#exitOf(wanted) } : { state: 'unstarted' };
   }
 
   running(containerId: string): TaskHandle | null {
@@ -127,7 +128,9 @@ export class SimExec implements ExecDriver {
     }
     this.#life.step('exec.remove');
     this.#disk.runs.delete(containerId);
-    for (const key of this.#disk.exits.keys()) if (key.startsWith(containerId)) this.#disk.exits.delete(key);
+    const { begun, exits } = this.#disk;
+    for (const key of exits.keys()) if (key.startsWith(containerId)) exits.delete(key);
+    for (const key of begun) if (key.startsWith(containerId)) begun.delete(key);
   }
 
   list(): readonly string[] {

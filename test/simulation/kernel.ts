@@ -77,6 +77,7 @@ export class Kernel {
     const payload = { containerId, run, pid, startTime: String(pid), startedAtMs: wallMs, netns, behaviour };
     if (this.payloads.has(containerId)) this.#universe.breaks(`two payloads of container ${containerId.slice(0, 12)}`);
     this.payloads.set(containerId, payload);
+    this.#disk.begun.add(`${containerId} ${run}`);
     this.onStart(payload);
     const { ends } = behaviour;
     if (ends) this.#universe.at(ends.afterMs, () => this.#endsItself(payload, ends.code));

@@ -141,8 +141,8 @@ export class SimNetwork implements NetworkDriver {
     return { bridges: seen, endpoints, rules };
   }
 
-  checkPort(port: PublishedPort): void {
-    this.#checkHolder(port, null);
+  checkPort(port: PublishedPort, containerId: string | null): void {
+    this.#checkHolder(port, containerId);
     if (!this.#kernel.foreign.has(port.hostPort)) return;
     throw new TsdError('TSD_PORT_IN_USE', `host port ${port.hostPort} is used by another program`);
   }

@@ -98,6 +98,8 @@ function mustBeReady(rested: Rested, container: Container): boolean {
     if (need && isContainer(need) && !mustBeReady(rested, need)) return false;
   }
   if (!observed?.exit || observed.running) return true;
+  // What never ran cannot be done, whatever the policy.
+  if (!rested.disk.begun.has(`${observed.id} ${observed.run}`)) return true;
   const { policy, max } = specOf(observed).restart;
   if (policy === 'no') return observed.exit.code === 0;
   return policy !== 'on-failure' || observed.exit.code === 0 || max === 0 || observed.restarts.restarts < max;

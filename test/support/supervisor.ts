@@ -123,6 +123,8 @@ export class TestSupervisor {
           done({ status, stdout, stderr });
         },
       );
+      // A command may end without having read its input.
+      child.stdin?.on('error', () => {});
       child.stdin?.end(input);
     });
   }

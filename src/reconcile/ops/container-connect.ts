@@ -1,6 +1,7 @@
 import type { PublishedPort } from '../../drivers/contract.ts';
 import type { Desired } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors.ts';
+import type { ContainerRecord } from '../../state/container-record.ts';
 import type { OpOf } from '../op.ts';
 import { endpointConfig, networkOf, recordedNetwork } from './endpoint.ts';
 import { desiredOf, recordOf, type World } from './world.ts';
@@ -12,13 +13,14 @@ const samePort = (a: PublishedPort, b: PublishedPort): boolean =>
 function checkPorts(
   world: World,
   desired: Desired<'container'>,
+  { id, network }: ContainerRecord,
   wanted: readonly PublishedPort[],
-  held: readonly PublishedPort[],
 ): void {
+  const held = network?.ports ?? [];
   wanted.forEach((port, index) => {
     if (held.some((own) => samePort(own, port))) return;
     try {
-      world.network.checkPort(port);
+      world.network.checkPort(port, id);
     } catch (error) {
       if (!(error instanceof TsdError)) throw error;
       throw error.withContext({ key: desired.key, source: desired.positions[`ports.${index}`] ?? desired.source });
@@ -33,7 +35,7 @@ export function connect(world: World, desired: Desired<'container'>, containerId
   world.network.createSandbox(containerId);
   if (network === null) return;
   const endpoint = endpointConfig(world, desired, containerId, network);
-  checkPorts(world, desired, endpoint.ports, record.network?.ports ?? []);
+  checkPorts(world, desired, record, endpoint.ports);
   world.network.attach(endpoint);
   world.containers.updateSoon({ ...record, network: recordedNetwork(world, desired, endpoint, network) });
 }

@@ -87,12 +87,15 @@ function begin(
   return begun;
 }
 
-function recordFailure(world: World, containerId: string, thrown: unknown): void {
+/** The run counts although it came to nothing: its number is used up, and the start that is still due is the same one. */
+function recordFailure(world: World, op: OpOf<'container.start'>, thrown: unknown): void {
   const error = toTsdError(thrown);
-  const record = world.containers.get(containerId);
+  const record = world.containers.get(op.containerId);
   if (!record) return;
   world.containers.update({
     ...record,
+    run: op.run,
+    restart: { restarts: op.restarts, consecutive: op.consecutive, requested: false },
     handle: null,
     state: {
       ...record.state,
@@ -156,7 +159,7 @@ export async function startContainer(world: World, op: OpOf<'container.start'>):
   try {
     await launch(world, desired, op);
   } catch (error) {
-    recordFailure(world, op.containerId, error);
+    recordFailure(world, op, error);
     throw toTsdError(error).withContext({ key: op.key, source: desired.source });
   }
 }

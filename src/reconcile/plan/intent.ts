@@ -174,8 +174,9 @@ function rest(container: ObservedContainer, { shared }: Surroundings, hold: Hold
 function revive(desired: Desired<'container'>, container: ObservedContainer, around: Surroundings): Intent {
   const { exit } = container;
   const connect = ownsSandbox(desired.spec) && (!container.sandbox || container.drift.length > 0);
-  if (exit === null) {
-    const failed = container.startError;
+  const failed = container.startError;
+  // A start that was due and came to nothing stays due, whatever the policy says of the run before.
+  if (exit === null || failed !== null) {
     const cause = failed ? because('exited', `start failed: ${failed.message}`) : declared(desired);
     return intend([connect && 'connect', 'start'], cause, container.restarts);
   }

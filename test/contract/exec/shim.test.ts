@@ -78,6 +78,22 @@ describe('the shim', () => {
     expect(await fixture.newDriver().adopt(handle)).toMatchObject({ state: 'exited', exit: { exitCode: null } });
   });
 
+  it('is told from a run that never began, by the number of the run', async () => {
+    const failed = fixture.spec(['/missing']);
+    await expect(fixture.driver.start(failed)).rejects.toThrow();
+    expect(await fixture.newDriver().adopt({ containerId: failed.containerId, run: 1 })).toEqual({
+      state: 'unstarted',
+    });
+    const handle = await fixture.driver.start(sleeper());
+    fixture.driver.close();
+    process.kill(handle.shimPid, 'SIGKILL');
+    await until('the payload to die', () => !isAlive(handle.pid));
+    expect(await fixture.newDriver().adopt({ containerId: handle.containerId, run: 1 })).toMatchObject({
+      state: 'exited',
+      exit: { exitCode: null },
+    });
+  });
+
   it('is reaped and leaves no process and no socket', async () => {
     const spec = fixture.spec(shell('true'));
     const { shimPid } = await fixture.driver.start(spec);

@@ -95,7 +95,7 @@ describe('doing it again', () => {
     const inside = (): string => inNetns(netns, () => shell('ip -o -d link; ip -o addr; ip route'));
     const state = (): string =>
       `${shell('ip -o -d link; ip -o addr; nft list ruleset')}${inside()}`.replace(
-        /_timer +[\d.]+|fdb_n_learned \d+|tentative/g,
+        /_timer +[\d.]+|fdb_n_learned \d+| tentative/g,
         '',
       );
     const before = state();
@@ -226,12 +226,15 @@ describe('a new supervisor', () => {
     expect(() => driver.adoptSandbox(idOf('a'), child.pid as number)).toThrow(/none but the host's/);
   });
 
-  test('keeps the ports of containers it has not been told about from others', () => {
+  test('keeps the ports of containers it has not been told about from others, not from themselves', () => {
     driver.ensureNetwork(network(1));
-    start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    const port = { ...PUBLISHED, hostIp: '127.0.0.1' };
+    start(driver, endpoint('a', 1, 2, { ports: [port] }));
     const second = newDriver();
     try {
-      expect(() => second.checkPort(PUBLISHED)).toThrow(/published by container/);
+      expect(() => second.checkPort(port, null)).toThrow(/published by container/);
+      expect(() => second.checkPort(port, idOf('b'))).toThrow(/published by container/);
+      second.checkPort(port, idOf('a'));
     } finally {
       second.close();
     }

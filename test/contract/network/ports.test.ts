@@ -43,23 +43,23 @@ afterEach(() => {
 describe('checkPort', () => {
   test('a free port passes, again and again', () => {
     for (const hostIp of ['0.0.0.0', '127.0.0.1', HOST_ADDRESS, '::', '::1']) {
-      for (const protocol of ['tcp', 'udp'] as const) driver.checkPort({ ...PUBLISHED, hostIp, protocol });
+      for (const protocol of ['tcp', 'udp'] as const) driver.checkPort({ ...PUBLISHED, hostIp, protocol }, null);
     }
   });
 
   test('names the program that listens', () => {
     serve(null, 8080, '127.0.0.1');
     const self = `${shell(`cat /proc/${process.pid}/comm`).trim()} (pid ${process.pid})`;
-    expect(() => driver.checkPort(PUBLISHED)).toThrow(inUse);
-    expect(() => driver.checkPort(PUBLISHED)).toThrow(`host port 0.0.0.0:8080/tcp is in use by ${self}`);
-    driver.checkPort({ ...PUBLISHED, protocol: 'udp' });
-    driver.checkPort({ ...PUBLISHED, hostIp: HOST_ADDRESS });
+    expect(() => driver.checkPort(PUBLISHED, null)).toThrow(inUse);
+    expect(() => driver.checkPort(PUBLISHED, null)).toThrow(`host port 0.0.0.0:8080/tcp is in use by ${self}`);
+    driver.checkPort({ ...PUBLISHED, protocol: 'udp' }, null);
+    driver.checkPort({ ...PUBLISHED, hostIp: HOST_ADDRESS }, null);
   });
 
   test('a listener on IPv6 alone is in the way of a port on every address', () => {
     serve(null, 8080, '::1');
-    expect(() => driver.checkPort(PUBLISHED)).toThrow(/\[::\]:8080\/tcp is in use/);
-    driver.checkPort({ ...PUBLISHED, hostIp: '127.0.0.1' });
+    expect(() => driver.checkPort(PUBLISHED, null)).toThrow(/\[::\]:8080\/tcp is in use/);
+    driver.checkPort({ ...PUBLISHED, hostIp: '127.0.0.1' }, null);
   });
 
   test('connections that wind down are not in the way', async () => {
@@ -67,21 +67,21 @@ describe('checkPort', () => {
     await sourceSeen(null, '127.0.0.1', 8080);
     stopServers();
     expect(shell('cat /proc/net/tcp')).toMatch(/0100007F:1F90/);
-    driver.checkPort(PUBLISHED);
+    driver.checkPort(PUBLISHED, null);
   });
 
   test('an address that the host does not have is said to be so', () => {
-    expect(() => driver.checkPort({ ...PUBLISHED, hostIp: '203.0.113.7' })).toThrow(
+    expect(() => driver.checkPort({ ...PUBLISHED, hostIp: '203.0.113.7' }, null)).toThrow(
       'no interface of this host has the address 203.0.113.7',
     );
   });
 
   test('a port of another container is in use', () => {
     start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
-    expect(() => driver.checkPort(PUBLISHED)).toThrow(/published by container 61000000000/);
-    expect(() => driver.checkPort({ ...PUBLISHED, hostIp: '127.0.0.1' })).toThrow(inUse);
+    expect(() => driver.checkPort(PUBLISHED, null)).toThrow(/published by container 61000000000/);
+    expect(() => driver.checkPort({ ...PUBLISHED, hostIp: '127.0.0.1' }, null)).toThrow(inUse);
     driver.detach(idOf('a'));
-    driver.checkPort(PUBLISHED);
+    driver.checkPort(PUBLISHED, null);
   });
 });
 
@@ -94,7 +94,7 @@ describe('attach', () => {
     expect(() => driver.attach(clash)).toThrow(inUse);
     expect([...driver.observe().endpoints.keys()]).toEqual([idOf('a')]);
     expect(reaches(null, HOST_ADDRESS, 8080)).toBe(true);
-    driver.checkPort({ ...PUBLISHED, hostPort: 9090 });
+    driver.checkPort({ ...PUBLISHED, hostPort: 9090 }, null);
   });
 
   test('a port taken on [::] by another program undoes all of it', () => {
@@ -103,7 +103,7 @@ describe('attach', () => {
     const config = endpoint('a', 1, 2, { ports: [{ ...PUBLISHED, hostPort: 9090 }, PUBLISHED] });
     expect(() => driver.attach(config)).toThrow(inUse);
     expect(driver.observe().endpoints.size).toBe(0);
-    driver.checkPort({ ...PUBLISHED, hostPort: 9090 });
+    driver.checkPort({ ...PUBLISHED, hostPort: 9090 }, null);
   });
 
   test('a port moves from one running container to another', async () => {

@@ -230,6 +230,16 @@ describe('in plans', () => {
     expect(textOn(host, desired)).toMatchInlineSnapshot(`"start container/blog/side — declared in blog.yaml:2:3"`);
   });
 
+  test('a start that came to nothing is still due, whatever the policy says of the run before', () => {
+    const once = { blog: { containers: { job: { network: 'none' } } } };
+    const host = hostWith(once);
+    host.exit('container/blog/job', 0);
+    const startError = { class: 'unavailable', message: 'the supervisor ended meanwhile' };
+    host.change('container/blog/job', { startError, run: 2, restarts: { restarts: 1, consecutive: 1 } });
+    expect(textOn(host, declare(once))).toBe('start container/blog/job — start failed: the supervisor ended meanwhile');
+    expect(planOn(host, declare(once)).ops).toMatchObject([{ run: 3, restarts: 1, consecutive: 1 }]);
+  });
+
   test('used-up restarts are a failure until the spec changes', () => {
     const counted = (policy: string) => ({ blog: { containers: { web: { restart: policy, network: 'none' } } } });
     const host = hostWith(counted('on-failure:1'));

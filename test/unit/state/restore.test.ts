@@ -92,6 +92,11 @@ describe('what becomes of a container', () => {
     expect(decideOne(container('c', 'running'), exited(null))).toMatchObject({ decision: 'exited', exitCode: null });
   });
 
+  it('knows that a start came to nothing: it is still due', () => {
+    const record = container('c', 'exited', { run: 3, handle: handle('c', 2) });
+    expect(decideOne(record, { state: 'unstarted' }, ['c'])).toEqual({ id: 'c', decision: 'unstarted' });
+  });
+
   it('leaves a run alone of which the exec driver cannot say whether it goes on', () => {
     expect(decideOne(container('c', 'running'))).toEqual({ id: 'c', decision: 'unknown' });
     expect(isUnknown(container('c', 'running', { handle: null }))).toBe(true);

@@ -2,7 +2,7 @@
  * What stands on disk of a run: `<root>/execdriver/native/<id>/{state.json,container.json,exit.<run>}` in Docker 1.4's
  * format with keys of ours added, and the shim's socket below the run directory.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkSocketPath } from '../../../ffi/sockets.ts';
 import { TsdError } from '../../../model/errors.ts';
@@ -40,6 +40,11 @@ export class RunFiles {
 
   exitRecord(containerId: string, run: number): string {
     return join(this.directory(containerId), `exit.${run}`);
+  }
+
+  /** True from before the payload begins until the run has a record; the shim reserves the record's room first. */
+  wasBegun(containerId: string, run: number): boolean {
+    return existsSync(`${this.exitRecord(containerId, run)}.tmp`);
   }
 
   /** container.json; without the environment, which may hold secrets that belong on no disk. */

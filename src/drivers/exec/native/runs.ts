@@ -100,6 +100,10 @@ export class Runs {
     // The shim may have left between the two looks.
     const late = this.record(wanted);
     if (late !== null) return this.#adoptEnded(wanted, late);
+    if (wanted.pid === undefined && !this.#context.files.wasBegun(wanted.containerId, wanted.run)) {
+      this.#context.files.endRun(wanted.containerId, wanted.run);
+      return { state: 'unstarted' };
+    }
     await this.#buryLost({ ...this.#context.files.readState(wanted.containerId), ...wanted });
     return this.#adoptEnded(wanted, null);
   }

@@ -169,10 +169,10 @@ class BridgeDriver implements NetworkDriver {
     };
   }
 
-  checkPort(port: PublishedPort): void {
+  checkPort(port: PublishedPort, containerId: string | null): void {
     checkPublishedPort(port);
     this.#firewall();
-    this.#checkHolder(port, null);
+    this.#checkHolder(port, containerId);
     for (const address of boundAddresses(port.hostIp, this.#publishOptions(false))) {
       const wanted = { address, port: port.hostPort, protocol: port.protocol };
       const fd = bindSocket(wanted);
