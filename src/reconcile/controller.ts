@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock, Timers } from '../model/clock.ts';
 import type { DesiredState } from '../model/desired.ts';
 import type { TsdError } from '../model/errors.ts';
@@ -94,6 +95,8 @@ export class Controller {
   constructor(ports: ControllerPorts) {
     this.#ports = ports;
     this.#seed = ports.seed();
+    // Every teardown in flight listens.
+    setMaxListeners(0, this.#calledOff.signal);
     this.#failures = new FailureLog(ports.failures);
     this.#queue = new WorkQueue({ clock: ports.clock, timers: ports.timers, onDue: () => this.#pump() });
   }

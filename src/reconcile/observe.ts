@@ -157,7 +157,7 @@ function observedVolumes(world: World): Map<ResourceKey, ObservedVolume> {
 
 function isHealthy(config: NetworkConfig, kernel: ObservedNetworks | null): boolean {
   if (kernel === null) return true;
-  if (!kernel.rules) return false;
+  if (!kernel.rules || !kernel.known.has(config.key)) return false;
   if (config.foreign) return true;
   const bridge = kernel.bridges.find((candidate) => candidate.bridge === config.bridge);
   return bridge?.up === true && bridge.addresses.some((address) => address.startsWith(`${config.gateway}/`));

@@ -49,7 +49,7 @@ function takenPort(world: World, desired: Container, record: ContainerRecord | u
   for (const [index, port] of declaredPorts(world, desired)) {
     if (held.has(portName(port))) continue;
     try {
-      world.network.checkPort(port);
+      world.network.checkPort(port, record?.id ?? null);
     } catch (error) {
       if (!(error instanceof TsdError)) throw error;
       return error.withContext({ source: desired.positions[`ports.${index}`] ?? desired.source });

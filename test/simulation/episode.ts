@@ -1,6 +1,6 @@
 /** One script carried out on a fresh host: chaos, then rest, then everything has to be right. */
 import type { DesiredState } from '../../src/model/desired.ts';
-import { type TsdError, toTsdError } from '../../src/model/errors.ts';
+import { TsdError, toTsdError } from '../../src/model/errors.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
 import type { App } from '../support/declare.ts';
 import { Disk } from './disk.ts';
@@ -79,7 +79,7 @@ class Episode {
     for (const action of actions) {
       await this.universe.advance(action.afterMs);
       this.#note(`** ${JSON.stringify(action).slice(0, 400)}`);
-      survive(() => this.#perform(action));
+      survive(() => this.#attempt(action));
       this.#checkVolumes();
     }
     await this.universe.advance(3_000);
@@ -122,6 +122,16 @@ class Episode {
     this.kernel.collect();
     this.watch.supervisorGone();
     this.universe.at(this.#downMs, () => this.#supervisor ?? this.#startSupervisor());
+  }
+
+  /** A person whose command meets a fault is told so, and has changed nothing. */
+  #attempt(action: Action): void {
+    try {
+      this.#perform(action);
+    } catch (thrown) {
+      if (!(thrown instanceof TsdError) || !thrown.step?.startsWith(INJECTED)) throw thrown;
+      this.#note(`refused: ${thrown.message}`);
+    }
   }
 
   #perform(action: Action): void {

@@ -138,7 +138,7 @@ export class SimNetwork implements NetworkDriver {
     const seen = [...bridges.values()].map(({ key, bridge, gateway }) => {
       return { key, bridge, up: true, addresses: [`${gateway}/16`] };
     });
-    return { bridges: seen, endpoints, rules };
+    return { bridges: seen, endpoints, rules, known: new Set(this.#networks.keys()) };
   }
 
   checkPort(port: PublishedPort, containerId: string | null): void {

@@ -3,7 +3,7 @@ import type { Desired, DesiredState } from '../../src/model/desired.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
 import { observe } from '../../src/reconcile/observe.ts';
 import { isReady } from '../../src/reconcile/plan/readiness.ts';
-import { isContainer, specOf } from '../../src/reconcile/plan/references.ts';
+import { isContainer, specOf, startDependencies } from '../../src/reconcile/plan/references.ts';
 import type { Disk } from './disk.ts';
 import type { Kernel } from './kernel.ts';
 import { DEFAULT_BRIDGE, type SimSupervisor } from './supervisor.ts';
@@ -71,6 +71,7 @@ function unwanted({ supervisor, disk, kernel, desired }: Rested): string[] {
     const record = disk.containers.get(id);
     const key = record?.owner?.key;
     const resource = key && desired.resources.get(key);
+    if (key !== undefined && supervisor.controller.hold(key)) continue;
     if (!resource) found.push(`${key ?? id} runs and is not declared`);
     else if (record.stopOverride) found.push(`${key} runs although it was stopped`);
     else if (record.owner?.specHash !== resource.specHash && !supervisor.controller.hold(key)) {
@@ -80,6 +81,20 @@ function unwanted({ supervisor, disk, kernel, desired }: Rested): string[] {
   return found;
 }
 
+/** Running containers that their network does not reach. */
+function detached({ disk, kernel }: Rested): string[] {
+  return [...kernel.payloads.values()].flatMap(({ containerId, netns }) => {
+    const record = disk.containers.get(containerId);
+    if (netns === null || !record?.network) return [];
+    const veth = kernel.veths.get(containerId);
+    const lost = record.network.ports.some(({ hostPort }) => {
+      return !kernel.ports.get(containerId)?.some((port) => port.hostPort === hostPort);
+    });
+    if (veth?.netns === netns && kernel.bridges.has(veth.bridge) && !lost) return [];
+    return [`${record.owner?.key} runs without its ${lost ? 'ports' : 'link'}`];
+  });
+}
+
 /** Violations at any rest, whatever failed before. */
 export function restViolations(rested: Rested): string[] {
   return [...unexplained(rested), ...unwanted(rested)];
@@ -87,11 +102,32 @@ export function restViolations(rested: Rested): string[] {
 
 type Container = Desired<'container'>;
 
+/** The container whose namespace it would live in is done, and took it along. */
+function lendsNothing({ supervisor }: Rested, { references: { networkContainer } }: Container): boolean {
+  const host = networkContainer === null ? undefined : observe(supervisor.world, null).containers.get(networkContainer);
+  return host !== undefined && !host.running && !host.sandbox && host.exit?.code === 0;
+}
+
+/** A host port it wants is held by a container that is to be made anew and waits for this one. */
+function waitsForItself({ kernel, disk, desired }: Rested, { key, spec }: Container): boolean {
+  const reaches = (from: ResourceKey): boolean => {
+    const resource = desired.resources.get(from);
+    if (!resource || !isContainer(resource)) return false;
+    return startDependencies(resource.references).some((need) => need === key || reaches(need));
+  };
+  return [...kernel.ports].some(([id, ports]) => {
+    const holder = disk.containers.get(id)?.owner?.key;
+    const wanted = ports.some(({ hostPort }) => spec.ports.some((port) => port.hostPort === hostPort));
+    return wanted && holder !== undefined && holder !== key && reaches(holder);
+  });
+}
+
 /** Whether a container has to run or be done, if everything that it needs can be had. */
 function mustBeReady(rested: Rested, container: Container): boolean {
   const { supervisor, desired } = rested;
   const observed = observe(supervisor.world, null).containers.get(container.key);
   if (observed?.stopOverride || supervisor.world.defaultNetwork() === null) return false;
+  if (lendsNothing(rested, container) || waitsForItself(rested, container)) return false;
   const needs = [container.references.networkContainer, ...container.references.links];
   for (const key of needs) {
     const need = key === null ? undefined : desired.resources.get(key);
@@ -108,7 +144,7 @@ function mustBeReady(rested: Rested, container: Container): boolean {
 /** Violations when nothing stands in the way any more: all is as desired, nothing is left to do, nothing is left over. */
 export function convergenceViolations(rested: Rested): string[] {
   const { supervisor, desired } = rested;
-  const found = [...restViolations(rested), ...leaks(rested)];
+  const found = [...restViolations(rested), ...leaks(rested), ...detached(rested)];
   const observed = observe(supervisor.world, null);
   for (const resource of desired.resources.values()) {
     if (!isContainer(resource) || !mustBeReady(rested, resource)) continue;

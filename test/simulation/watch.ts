@@ -30,6 +30,8 @@ export class Watch {
   readonly #unreadySince = new Map<ResourceKey, number>();
   readonly #plannedAt = new Map<string, number>();
   readonly #inFlight = new Set<ResourceKey>();
+  /** What those that are being started depended on when that began. */
+  readonly #startNeeds = new Map<ResourceKey, readonly ResourceKey[]>();
   /** Ends that the plan asks for are no failures. */
   readonly #stopping = new Set<ResourceKey>();
   /** Volumes whose removal a person allowed. */
@@ -55,6 +57,7 @@ export class Watch {
     if (this.#inFlight.has(op.key)) this.#universe.breaks(`two ops in flight for ${op.key}`);
     this.#inFlight.add(op.key);
     if (op.op === 'container.stop') this.#stopping.add(op.key);
+    if (op.op === 'container.start') this.#startNeeds.set(op.key, this.#dependencies(op.key));
   }
 
   ended({ op, error, status }: OpResult): void {
@@ -151,7 +154,7 @@ export class Watch {
   /** Ready now, or it was when the start was planned: its end since then is something the plan could not know. */
   #checkDependencies(key: ResourceKey): void {
     const plannedAt = this.#plannedAt.get(`start ${key}`) ?? 0;
-    for (const dependency of this.#dependencies(key)) {
+    for (const dependency of this.#startNeeds.get(key) ?? []) {
       const records = [...this.#disk.containers.values()].filter(({ owner }) => owner?.key === dependency);
       const runs = records.some(({ id }) => this.#kernel.payloads.has(id) || this.believesRunning(id));
       const done = records.some(({ id, run }) => this.#disk.exits.get(`${id} ${run}`)?.exitCode === 0);

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** The recipe of a layer. @param recipes directory of the recipes. */
@@ -7,6 +7,6 @@ export function recipePath(recipes: string, chainId: string): string {
 }
 
 /** Forgets the recipe of a layer that is gone. */
-export async function removeRecipe(recipes: string, chainId: string): Promise<void> {
-  await rm(recipePath(recipes, chainId), { force: true });
+export function removeRecipe(recipes: string, chainId: string): void {
+  rmSync(recipePath(recipes, chainId), { force: true });
 }

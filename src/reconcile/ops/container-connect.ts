@@ -32,7 +32,9 @@ function checkPorts(
 export function connect(world: World, desired: Desired<'container'>, containerId: string): void {
   const record = recordOf(world, containerId);
   const network = networkOf(world, desired);
-  world.network.createSandbox(containerId);
+  const running = world.exec.running(containerId);
+  if (running && world.network.sandbox(containerId) === null) world.network.adoptSandbox(containerId, running.pid);
+  else world.network.createSandbox(containerId);
   if (network === null) return;
   const endpoint = endpointConfig(world, desired, containerId, network);
   checkPorts(world, desired, record, endpoint.ports);

@@ -73,9 +73,9 @@ export function leaseAddress(world: World, desired: Desired<'container'>, networ
   });
 }
 
-function isPortFree(world: World, port: PublishedPort): boolean {
+function isPortFree(world: World, port: PublishedPort, containerId: string | null): boolean {
   try {
-    world.network.checkPort(port);
+    world.network.checkPort(port, containerId);
     return true;
   } catch (error) {
     if (error instanceof TsdError && error.code === 'TSD_PORT_IN_USE') return false;
@@ -93,7 +93,8 @@ function declaredHostPorts(world: World): Set<string> {
 
 /** Whether a port may be picked: the container's already, or nobody's on this host and asked for by no manifest. */
 function pickable(world: World, desired: Desired<'container'>): (port: PublishedPort) => boolean {
-  const own = world.containers.byKey(desired.key)?.network?.ports ?? [];
+  const record = world.containers.byKey(desired.key);
+  const own = record?.network?.ports ?? [];
   let declared: Set<string> | null = null;
   return (port) => {
     const { hostIp, hostPort, protocol } = port;
@@ -101,7 +102,7 @@ function pickable(world: World, desired: Desired<'container'>): (port: Published
       return true;
     }
     declared ??= declaredHostPorts(world);
-    return !declared.has(`${hostPort}/${protocol}`) && isPortFree(world, port);
+    return !declared.has(`${hostPort}/${protocol}`) && isPortFree(world, port, record?.id ?? null);
   };
 }
 

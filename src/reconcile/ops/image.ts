@@ -115,6 +115,6 @@ export async function removeUnusedImage(world: World, imageId: string): Promise<
   for (const { ChainId } of [...layers].reverse()) {
     if (needed.has(ChainId) || snapshots.has(ChainId)) return;
     await world.graph.remove(ChainId);
-    await removeRecipe(recipesOf(world), ChainId);
+    removeRecipe(recipesOf(world), ChainId);
   }
 }

@@ -33,6 +33,12 @@ function existing(world: World, key: ResourceKey, id: string | null): VolumeReco
 export async function adoptVolume(world: World, op: OpOf<'volume.adopt'>): Promise<void> {
   const desired = desiredOf(world, 'volume', op.key);
   const volume = existing(world, op.key, op.volumeId);
+  const { owner, released } = volume;
+  // Another one may have adopted it since this was planned.
+  const holder = owner.type === 'named' ? owner.key : 'another';
+  if (!released && holder !== op.key) {
+    throw new TsdError('TSD_VOLUME_IN_USE', `the data of ${op.key} belongs to ${holder} now`, { key: op.key });
+  }
   await world.commits.commit({ files: (batch) => world.volumes.update({ ...volume, ...declared(desired) }, batch) });
 }
 

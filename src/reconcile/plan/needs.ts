@@ -22,7 +22,12 @@ function needsOf({ references, spec }: Container, creates: boolean): readonly Re
 function standingOf(pass: Pass, { references }: Container, need: ResourceKey): Standing {
   if (references.volumesFrom.includes(need) && !startDependencies(references).includes(need))
     return existence(pass, need);
-  return pass.standings.get(need) ?? blocked(`${need}, which is not declared`);
+  const standing = pass.standings.get(need) ?? blocked(`${need}, which is not declared`);
+  const usedNow = standing.state === 'ready' && standing.after === null;
+  if (usedNow && need === references.networkContainer && pass.observed.containers.get(need)?.sandbox === false) {
+    return blocked(`${need}, whose network namespace went when it ended`);
+  }
+  return standing;
 }
 
 /** For volumesFrom: the container has to exist, not to run. */

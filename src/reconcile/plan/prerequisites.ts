@@ -43,15 +43,23 @@ export function planImages(pass: Pass): void {
   }
 }
 
-/** Released data of the same name in another app, for a volume that says `adopt: true`. */
-function adoptable(pass: Pass, desired: Desired<'volume'>) {
-  if (!desired.spec.adopt) return [];
+/**
+ * Released data of the same name in another app, for a volume that says `adopt: true`. An app that declares its own
+ * again comes first, and of several adopters the first.
+ */
+function adoptable(pass: Pass, desired: Desired<'volume'>, taken: ReadonlySet<string>) {
+  if (!desired.spec.adopt || pass.observed.volumes.has(desired.key)) return [];
   return [...pass.observed.volumes.values()].filter(
-    (volume) => volume.released && parseKey(volume.key).name === desired.name,
+    ({ released, key, volumeId }) =>
+      released && parseKey(key).name === desired.name && !pass.desired.resources.has(key) && !taken.has(volumeId),
   );
 }
 
-function volumeDraft(pass: Pass, desired: Desired<'volume'>): OpDraft | null {
+function volumeDraft(
+  pass: Pass,
+  desired: Desired<'volume'>,
+  released: { readonly volumeId: string } | undefined,
+): OpDraft | null {
   const { key } = desired;
   const observed = pass.observed.volumes.get(key);
   if (observed) {
@@ -59,21 +67,25 @@ function volumeDraft(pass: Pass, desired: Desired<'volume'>): OpDraft | null {
     const cause: Cause = observed.released ? declared(desired) : redeclared(desired);
     return { op: 'volume.adopt', key, cause, volumeId: observed.volumeId };
   }
-  const [released] = adoptable(pass, desired);
   return released
     ? { op: 'volume.adopt', key, cause: declared(desired), volumeId: released.volumeId }
     : { op: 'volume.create', key, cause: declared(desired) };
 }
 
 export function planVolumes(pass: Pass): void {
+  const taken = new Set<string>();
   for (const desired of ofKind(pass, 'volume')) {
-    const candidates = pass.observed.volumes.has(desired.key) ? [] : adoptable(pass, desired);
+    const candidates = adoptable(pass, desired, taken);
+    const [released] = candidates;
     if (candidates.length > 1) {
       const owners = candidates.map((volume) => volume.key).join(' and ');
       hold(pass, desired.key, 'failed', `${owners} could be adopted; remove all but one, or set adopt: false`);
       pass.standings.set(desired.key, standingOfHeld(pass, desired.key));
-    } else
-      ensure(pass, desired, volumeDraft(pass, desired), pass.observed.volumes.get(desired.key)?.released === false);
+      continue;
+    }
+    if (released) taken.add(released.volumeId);
+    const usable = pass.observed.volumes.get(desired.key)?.released === false;
+    ensure(pass, desired, volumeDraft(pass, desired, released), usable);
   }
 }
 

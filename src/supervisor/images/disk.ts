@@ -63,7 +63,7 @@ async function removeGarbage(world: World, { images, layers }: Garbage): Promise
   }
   for (const id of layers) {
     await world.graph.remove(id);
-    await removeRecipe(recipesOf(world), id);
+    removeRecipe(recipesOf(world), id);
   }
 }
 

@@ -40,6 +40,18 @@ describe('links', () => {
     expect(planOn(host, declare(pair())).ops).toEqual([]);
   });
 
+  test('a container that shares a namespace is parked when that went with the end of its owner', () => {
+    const shared = { blog: { containers: { db: {}, web: { network: 'container:db', restart: 'always' } } } };
+    const host = hostWith(shared);
+    host.exit(DB, 0);
+    host.change(DB, { sandbox: false });
+    host.exit(WEB, 1);
+    expect(textOn(host, declare(shared))).toMatchInlineSnapshot(`
+      "hold container/blog/db — finished: exited with 0, restart policy no
+      hold container/blog/web — dependency-not-ready: waits for container/blog/db, whose network namespace went when it ended"
+    `);
+  });
+
   test('a one-shot lets its dependents start when it is done with 0', () => {
     const job = (code: number) => {
       const host = hostWith({ blog: { containers: { db: { network: 'host' } } } });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { App } from '../../support/declare.ts';
 import { declare } from '../../support/declare.ts';
-import { hostWith, textOn } from '../../support/planning.ts';
+import { hostWith, planOn, textOn } from '../../support/planning.ts';
 
 const BLOG: App = {
   images: { app: './app.tar' },
@@ -113,6 +113,23 @@ describe('volumes', () => {
     expect(textOn(host, declare({ shop: { volumes: { data: { adopt: true } } } }, 2))).toMatchInlineSnapshot(
       `"adopt volume/shop/data — declared in shop.yaml:1:3"`,
     );
+  });
+
+  test('data is adopted once: by the app that had it, else by the first that asks', () => {
+    const host = hostWith({ blog: { volumes: { data: {} } } });
+    host.applyAll(planOn(host, declare({}, 2)).ops, declare({}, 2));
+    const adopt = { volumes: { data: { adopt: true } } };
+    expect(
+      textOn(host, declare({ shop: adopt, news: adopt, blog: { volumes: { data: {} } } }, 3)),
+    ).toMatchInlineSnapshot(`
+        "create volume/shop/data — declared in shop.yaml:1:3
+        create volume/news/data — declared in news.yaml:1:3
+        adopt volume/blog/data — declared in blog.yaml:1:3"
+      `);
+    expect(textOn(host, declare({ shop: adopt, news: adopt }, 3))).toMatchInlineSnapshot(`
+      "adopt volume/shop/data — declared in shop.yaml:1:3
+      create volume/news/data — declared in news.yaml:1:3"
+    `);
   });
 
   test('two released volumes of the name are not guessed between', () => {

@@ -166,6 +166,7 @@ class BridgeDriver implements NetworkDriver {
       bridges: this.#bridges.observe(links),
       endpoints: this.#observeEndpoints(links, table),
       rules: firewall === null || firewall.wanted.size === 0 || isComplete(table, withoutPorts(firewall.wanted)),
+      known: new Set(this.#networks.keys()),
     };
   }
 
