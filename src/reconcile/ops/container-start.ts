@@ -3,6 +3,7 @@ import type { Desired } from '../../model/desired.ts';
 import { TsdError, toTsdError } from '../../model/errors.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
 import type { OpOf } from '../op.ts';
+import { namespaceOwner } from '../plan/references.ts';
 import { exposedPorts } from '../task/docker-config.ts';
 import type { LinkedContainer } from '../task/link-env.ts';
 import { buildTaskSpec } from '../task/task-spec.ts';
@@ -37,20 +38,19 @@ function linkedContainers(world: World, desired: Desired<'container'>): LinkedCo
 }
 
 /** The network namespace to enter: its own, the one of the container it shares with, or null for the host's. */
-function netnsOf(world: World, desired: Desired<'container'>, containerId: string): number | null {
-  const { references, spec } = desired;
-  if (spec.network === 'host') return null;
-  const owner =
-    references.networkContainer === null ? containerId : world.containers.byKey(references.networkContainer)?.id;
-  const sandbox = owner === undefined ? null : world.network.sandbox(owner);
+function netnsOf(world: World, desired: Desired<'container'>): number | null {
+  const owner = namespaceOwner(desired, world.desired().resources);
+  if (owner?.spec.network === 'host') return null;
+  const record = owner && world.containers.byKey(owner.key);
+  const sandbox = record ? world.network.sandbox(record.id) : null;
   if (sandbox) return sandbox.netnsFd;
   throw new TsdError('TSD_NETWORK', `there is no network namespace to start ${desired.key} in`, { key: desired.key });
 }
 
 /** The three text files of this container, or of the one whose network it shares. */
 function textFiles(world: World, desired: Desired<'container'>, containerId: string) {
-  const { networkContainer } = desired.references;
-  const owner = (networkContainer === null ? undefined : world.containers.byKey(networkContainer)?.id) ?? containerId;
+  const sharedWith = namespaceOwner(desired, world.desired().resources);
+  const owner = (sharedWith && world.containers.byKey(sharedWith.key)?.id) ?? containerId;
   return {
     hosts: world.containers.textPath(owner, 'hosts'),
     resolvConf: world.containers.textPath(owner, 'resolv.conf'),
@@ -119,7 +119,7 @@ async function launch(world: World, desired: Desired<'container'>, op: OpOf<'con
     image: image.defaults,
     root: world.graph.rootMount(id),
     hostname: hostnameOf(desired, id),
-    netnsFd: netnsOf(world, desired, id),
+    netnsFd: netnsOf(world, desired),
     volumes: resolvedVolumes(world, desired, image),
     environment: world.environmentOf(desired.spec),
     links: linkedContainers(world, desired),

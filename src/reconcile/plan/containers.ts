@@ -113,7 +113,8 @@ function latestDependencyStart(pass: Pass, links: readonly ResourceKey[]): numbe
 function sharesNetwork(pass: Pass, user: ResourceKey, host: ResourceKey): boolean {
   const desired = pass.desired.resources.get(user);
   if (!desired || !isContainer(desired) || desired.references.networkContainer !== host) return false;
-  return pass.observed.containers.get(user)?.running === true;
+  if (pass.observed.containers.get(user)?.running === true) return true;
+  return pass.relations.neededBy(user).some((next) => sharesNetwork(pass, next, user));
 }
 
 /** The part of an intent that may be carried out now; the rest becomes a hold. */

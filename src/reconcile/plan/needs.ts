@@ -4,7 +4,7 @@ import type { ResourceKey } from '../../model/resource.ts';
 import { parseKey } from '../../model/resource.ts';
 import type { Pass, Standing } from './pass.ts';
 import { blocked, READY_NOW } from './pass.ts';
-import { attachedNetwork, startDependencies } from './references.ts';
+import { attachedNetwork, namespaceOwner, ownsSandbox, startDependencies } from './references.ts';
 
 type Container = Desired<'container'>;
 
@@ -19,15 +19,21 @@ function needsOf({ references, spec }: Container, creates: boolean): readonly Re
   ];
 }
 
-function standingOf(pass: Pass, { references }: Container, need: ResourceKey): Standing {
+function standingOf(pass: Pass, desired: Container, need: ResourceKey): Standing {
+  const { references } = desired;
   if (references.volumesFrom.includes(need) && !startDependencies(references).includes(need))
     return existence(pass, need);
   const standing = pass.standings.get(need) ?? blocked(`${need}, which is not declared`);
-  const usedNow = standing.state === 'ready' && standing.after === null;
-  if (usedNow && need === references.networkContainer && pass.observed.containers.get(need)?.sandbox === false) {
-    return blocked(`${need}, whose network namespace went when it ended`);
-  }
-  return standing;
+  const shared = need === references.networkContainer && standing.state === 'ready' && standing.after === null;
+  return shared ? (lostNamespace(pass, desired) ?? standing) : standing;
+}
+
+/** For `container:NAME`: the namespace may have gone with the end of its owner, although that one counts as ready. */
+function lostNamespace(pass: Pass, desired: Container): Standing | null {
+  const owner = namespaceOwner(desired, pass.desired.resources);
+  if (!owner || !ownsSandbox(owner.spec) || pass.graph.has(`connect ${owner.key}`)) return null;
+  if (pass.observed.containers.get(owner.key)?.sandbox !== false) return null;
+  return blocked(`${owner.key}, whose network namespace went when it ended`);
 }
 
 /** For volumesFrom: the container has to exist, not to run. */

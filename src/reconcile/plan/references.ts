@@ -56,6 +56,23 @@ export function startDependencies(references: References): readonly ResourceKey[
   return references.networkContainer === null ? references.links : [references.networkContainer, ...references.links];
 }
 
+/**
+ * The container whose network namespace this one lives in: itself, or the end of a chain of `container:NAME`, which is
+ * no circle in a valid manifest. Undefined when that is not declared.
+ */
+export function namespaceOwner(
+  desired: Desired<'container'>,
+  resources: ReadonlyMap<ResourceKey, Desired>,
+): Desired<'container'> | undefined {
+  let owner = desired;
+  for (let next = owner.references.networkContainer; next !== null; next = owner.references.networkContainer) {
+    const resource = resources.get(next);
+    if (!resource || !isContainer(resource)) return undefined;
+    owner = resource;
+  }
+  return owner;
+}
+
 /** The network it is attached to: its own, the default bridge, or none. */
 export function attachedNetwork(references: References, spec: ContainerSpec): ResourceKey | null {
   return spec.network === 'bridge' ? DEFAULT_NETWORK : references.network;
