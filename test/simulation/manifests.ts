@@ -24,9 +24,6 @@ function isValid(desired: DesiredState): boolean {
     if (missing(desired, resource) || isCircular(desired, resource.key)) return false;
     if (!isContainer(resource)) continue;
     if (!isLinkable(desired, resource)) return false;
-    const shared = resource.references.networkContainer;
-    const host = shared === null ? undefined : desired.resources.get(shared);
-    if (host && isContainer(host) && !ownsSandbox(host.spec)) return false;
     for (const port of hostPorts(resource)) {
       if (ports.has(port)) return false;
       ports.add(port);

@@ -3,7 +3,13 @@ import type { Desired, DesiredState } from '../../src/model/desired.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
 import { observe } from '../../src/reconcile/observe.ts';
 import { isReady } from '../../src/reconcile/plan/readiness.ts';
-import { isContainer, specOf, startDependencies } from '../../src/reconcile/plan/references.ts';
+import {
+  isContainer,
+  namespaceOwner,
+  ownsSandbox,
+  specOf,
+  startDependencies,
+} from '../../src/reconcile/plan/references.ts';
 import type { Disk } from './disk.ts';
 import type { Kernel } from './kernel.ts';
 import { DEFAULT_BRIDGE, type SimSupervisor } from './supervisor.ts';
@@ -103,8 +109,10 @@ export function restViolations(rested: Rested): string[] {
 type Container = Desired<'container'>;
 
 /** The container whose namespace it would live in is done, and took it along. */
-function lendsNothing({ supervisor }: Rested, { references: { networkContainer } }: Container): boolean {
-  const host = networkContainer === null ? undefined : observe(supervisor.world, null).containers.get(networkContainer);
+function lendsNothing({ supervisor, desired }: Rested, container: Container): boolean {
+  const owner = namespaceOwner(container, desired.resources);
+  if (!owner || owner.key === container.key || !ownsSandbox(owner.spec)) return false;
+  const host = observe(supervisor.world, null).containers.get(owner.key);
   return host !== undefined && !host.running && !host.sandbox && host.exit?.code === 0;
 }
 
