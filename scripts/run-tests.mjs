@@ -16,8 +16,8 @@ const checks = [
 ];
 const levels =
   mode === 'test:all'
-    ? ['unit', 'contract', 'integration', 'fault', 'e2e']
-    : ['unit', 'contract', 'integration', 'fault'];
+    ? ['unit', 'simulation', 'contract', 'integration', 'fault', 'e2e']
+    : ['unit', 'simulation', 'contract', 'integration', 'fault'];
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const failures = [];
 

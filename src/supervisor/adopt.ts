@@ -49,6 +49,7 @@ function recordExit(
       pid: 0,
       exitCode: exit.exitCode,
       oomKilled: exit.oomKilled,
+      startError: null,
       finishedAt: formatTime(finishedAtMs),
       finishedAtBootMs,
     },

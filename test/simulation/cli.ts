@@ -1,7 +1,9 @@
-/** `npm run simulate -- --ops N [--seed S] [--replay FILE]` */
+/** `npm run simulate -- --ops N [--seed S] [--jobs J] [--replay FILE]` */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { type Outcome, runEpisode } from './episode.ts';
+import { runJobs } from './jobs.ts';
 import type { Script } from './script.ts';
 import { simulate } from './simulate.ts';
 
@@ -9,6 +11,7 @@ const { values } = parseArgs({
   options: {
     ops: { type: 'string', default: '20000' },
     seed: { type: 'string', default: String(Date.now()) },
+    jobs: { type: 'string', default: String(availableParallelism()) },
     replay: { type: 'string' },
     trace: { type: 'string', default: 'simulation-trace.json' },
   },
@@ -42,4 +45,17 @@ async function search(): Promise<number> {
   return 1;
 }
 
-process.exitCode = values.replay === undefined ? await search() : await replay(values.replay);
+async function searchSideBySide(): Promise<number> {
+  const { seed, trace } = values;
+  console.log(`seed ${seed}`);
+  const results = await runJobs({ seed, ops: Number(values.ops), jobs: Number(values.jobs), trace });
+  for (const { output } of results) console.log(output.trimEnd());
+  return results.every(({ status }) => status === 0) ? 0 : 1;
+}
+
+async function main(): Promise<number> {
+  if (values.replay !== undefined) return await replay(values.replay);
+  return Number(values.jobs) > 1 ? await searchSideBySide() : await search();
+}
+
+process.exitCode = await main();

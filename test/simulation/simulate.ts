@@ -4,7 +4,7 @@ import { type Script, writeScript } from './script.ts';
 import { shrink } from './shrink.ts';
 
 /** Actions of one script: long enough for troubles to meet, short enough to be read after it was shrunk. */
-const SCRIPT_LENGTH = 60;
+const SCRIPT_LENGTH = 100;
 
 export interface Tally {
   readonly ops: number;

@@ -33,6 +33,8 @@ export class ResourceStore {
   readonly #history: HistoryDatabase;
   readonly #networks: Statement<[], Omit<NetworkRecord, 'written'> & { written: string }>;
   readonly #images: Statement<[], ImageBinding>;
+  /** What the tables hold, until the next change: every look at the host asks. */
+  #known: { networks?: readonly NetworkRecord[]; images?: readonly ImageBinding[] } = {};
 
   constructor(history: HistoryDatabase) {
     this.#history = history;
@@ -43,11 +45,14 @@ export class ResourceStore {
   }
 
   networks(): readonly NetworkRecord[] {
-    return this.#networks.all().map((row) => ({ ...row, written: JSON.parse(row.written) as JsonValue }));
+    this.#known.networks ??= this.#networks
+      .all()
+      .map((row) => ({ ...row, written: JSON.parse(row.written) as JsonValue }));
+    return this.#known.networks;
   }
 
   setNetwork({ key, specHash, written, schemaVersion, bridge, subnet, gateway }: NetworkRecord): void {
-    this.#history.durable(() =>
+    this.#change(() =>
       this.#history
         .prepare('INSERT OR REPLACE INTO networks VALUES (?, ?, ?, ?, ?, ?, ?)')
         .run(key, specHash, JSON.stringify(written), schemaVersion, bridge, subnet, gateway),
@@ -55,15 +60,16 @@ export class ResourceStore {
   }
 
   removeNetwork(key: ResourceKey): void {
-    this.#history.durable(() => this.#history.prepare('DELETE FROM networks WHERE key = ?').run(key));
+    this.#change(() => this.#history.prepare('DELETE FROM networks WHERE key = ?').run(key));
   }
 
   images(): readonly ImageBinding[] {
-    return this.#images.all();
+    this.#known.images ??= this.#images.all();
+    return this.#known.images;
   }
 
   setImage({ key, specHash, imageId, sourceFingerprint }: ImageBinding): void {
-    this.#history.durable(() =>
+    this.#change(() =>
       this.#history
         .prepare('INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?)')
         .run(key, specHash, imageId, sourceFingerprint),
@@ -72,13 +78,22 @@ export class ResourceStore {
 
   /** Has declared images resolved anew; those that were never resolved are so anyway. */
   askAnew(keys: readonly ResourceKey[]): void {
-    this.#history.durable(() => {
+    this.#change(() => {
       const update = this.#history.prepare('UPDATE images SET source_fingerprint = ? WHERE key = ?');
       for (const key of keys) update.run(ASKED_ANEW, key);
     });
   }
 
   removeImage(key: ResourceKey): void {
-    this.#history.durable(() => this.#history.prepare('DELETE FROM images WHERE key = ?').run(key));
+    this.#change(() => this.#history.prepare('DELETE FROM images WHERE key = ?').run(key));
+  }
+
+  /** Forgets what was known also when the change fails: it may have been made. */
+  #change(change: () => unknown): void {
+    try {
+      this.#history.durable(change);
+    } finally {
+      this.#known = {};
+    }
   }
 }

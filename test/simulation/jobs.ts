@@ -1,0 +1,37 @@
+/** The search for trouble on several processors: one process each, with seeds of their own. */
+import { spawn } from 'node:child_process';
+import { resolve } from 'node:path';
+
+const LOADER = resolve(import.meta.dirname, '../support/run-typescript.mjs');
+const CLI = resolve(import.meta.dirname, 'cli.ts');
+
+export interface JobsOptions {
+  readonly seed: string;
+  /** Of all together. */
+  readonly ops: number;
+  readonly jobs: number;
+  /** Where a job that found something writes its shrunk script; the job's number is added. */
+  readonly trace: string;
+}
+
+export interface JobResult {
+  readonly status: number;
+  readonly output: string;
+}
+
+function runJob({ seed, ops, jobs, trace }: JobsOptions, job: number): Promise<JobResult> {
+  const share = Math.ceil(ops / jobs);
+  const args = ['--ops', String(share), '--seed', `${seed}-${job}`, '--jobs', '1', '--trace', `${trace}.${job}`];
+  return new Promise((done, failed) => {
+    const child = spawn(process.execPath, ['--import', LOADER, CLI, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const chunks: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+    child.once('error', failed);
+    child.once('close', (code) => done({ status: code ?? 1, output: Buffer.concat(chunks).toString() }));
+  });
+}
+
+/** Runs the jobs side by side, and resolves with what each said when all have ended. */
+export function runJobs(options: JobsOptions): Promise<readonly JobResult[]> {
+  return Promise.all(Array.from({ length: options.jobs }, (_, job) => runJob(options, job)));
+}
