@@ -1,6 +1,6 @@
 /** Builds dist/ (TypeScript) and build/tsdocker-shim (C). What is there stays usable until the new one is complete. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, renameSync, rmSync } from 'node:fs';
 
 function run(command, args) {
   const { status, error } = spawnSync(command, args, { stdio: 'inherit' });
@@ -18,6 +18,8 @@ const fresh = `build/dist-${process.pid}`;
 const previous = `build/previous-${process.pid}`;
 run(process.execPath, ['scripts/build-shim.mjs']);
 run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', fresh]);
+// The browser takes these as they are.
+cpSync('src/supervisor/web/page', `${fresh}/supervisor/web/page`, { recursive: true });
 if (existsSync('dist')) renameSync('dist', previous);
 renameSync(fresh, 'dist');
 rmSync(previous, { recursive: true, force: true });

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { DEFAULT_GROUP, parseHost } from './api/address.ts';
+import { type HttpAddress, parseHttpAddress } from './api/http-address.ts';
 import { LOG_LEVELS, SETTINGS, type SettingName } from './daemon-settings.ts';
 import { TsdError } from './model/errors.ts';
 
@@ -91,6 +92,15 @@ const isHost = (text: string) => {
   }
 };
 
+const httpAddress = z.string().transform((text, context): HttpAddress => {
+  try {
+    return parseHttpAddress(text);
+  } catch (thrown) {
+    context.addIssue({ code: 'custom', message: `${(thrown as TsdError).message}; ${(thrown as TsdError).hint}` });
+    return z.NEVER;
+  }
+});
+
 const shape = {
   root: absolutePath.default('/var/lib/tsdocker'),
   runDir: absolutePath.default('/run/tsdocker'),
@@ -131,6 +141,9 @@ const shape = {
   label: listOf((text) => (text.split('=').length === 2 ? null : `bad attribute format: ${text}`)),
   debug: boolean.default(false),
   logLevel: z.enum(LOG_LEVELS, { error: (issue) => `Unable to parse logging level: ${issue.input}` }).default('info'),
+  metrics: httpAddress.optional(),
+  web: httpAddress.optional(),
+  remoteHttp: boolean.default(false),
   stopContainers: boolean.default(false),
 } satisfies Record<SettingName, z.ZodType>;
 
@@ -145,6 +158,14 @@ const schema = z.strictObject(shape).superRefine((settings, context) => {
       'You specified --iptables=false with --icc=false. ICC uses iptables to function. Please set --icc or --iptables to true.',
     );
   }
+  for (const name of ['metrics', 'web'] as const) {
+    const address = settings[name];
+    if (address?.type !== 'tcp' || address.loopback || settings.remoteHttp) continue;
+    conflict(
+      name,
+      `others reach ${address.host}, and nothing here is encrypted or asks for a login. Use 127.0.0.1, or --remote-http.`,
+    );
+  }
   const outer = parseCidr(settings.bip ?? '');
   const inner = parseCidr(settings.fixedCidr ?? '');
   if (outer !== null && inner !== null && !contains(outer, inner)) {
@@ -156,7 +177,7 @@ type Settings = z.output<typeof schema>;
 
 /** Checked settings of one daemon. Paths are absolute; null means that nothing was asked for. */
 export interface DaemonConfig
-  extends Omit<Settings, 'host' | 'bridge' | 'bip' | 'fixedCidr' | 'storageDriver' | 'pidfile'> {
+  extends Omit<Settings, 'host' | 'bridge' | 'bip' | 'fixedCidr' | 'storageDriver' | 'pidfile' | 'metrics' | 'web'> {
   readonly hosts: readonly string[];
   readonly pidfile: string | null;
   /** An existing bridge to use instead of making `defaultBridge`. */
@@ -166,6 +187,8 @@ export interface DaemonConfig
   readonly bip: string | null;
   readonly fixedCidr: string | null;
   readonly storageDriver: string | null;
+  readonly metrics: HttpAddress | null;
+  readonly web: HttpAddress | null;
 }
 
 export interface ConfigSources {
@@ -203,7 +226,17 @@ export function loadDaemonConfig(
   return { config: null, errors };
 }
 
-function finish({ host, bridge, bip, fixedCidr, storageDriver, pidfile, ...settings }: Settings): DaemonConfig {
+function finish({
+  host,
+  bridge,
+  bip,
+  fixedCidr,
+  storageDriver,
+  pidfile,
+  metrics,
+  web,
+  ...settings
+}: Settings): DaemonConfig {
   return {
     ...settings,
     // Docker's rule: what would be masqueraded is decided by rules that nobody may write then.
@@ -216,6 +249,8 @@ function finish({ host, bridge, bip, fixedCidr, storageDriver, pidfile, ...setti
     bip: bip ?? null,
     fixedCidr: fixedCidr ?? null,
     storageDriver: storageDriver ?? null,
+    metrics: metrics ?? null,
+    web: web ?? null,
   };
 }
 

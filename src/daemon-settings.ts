@@ -145,6 +145,21 @@ export const SETTINGS = {
     env: 'TSDOCKER_LOG_LEVEL',
     doc: `one of ${LOG_LEVELS.join(', ')} (default: info)`,
   },
+  metrics: {
+    flags: '--metrics <address>',
+    env: 'TSDOCKER_METRICS',
+    doc: 'serve metrics for Prometheus at /metrics on 127.0.0.1:PORT, [::1]:PORT or unix:///path (default: nowhere)',
+  },
+  web: {
+    flags: '--web <address>',
+    env: 'TSDOCKER_WEB',
+    doc: 'serve a read-only page about this host on 127.0.0.1:PORT, [::1]:PORT or unix:///path (default: nowhere)',
+  },
+  remoteHttp: {
+    flags: '--remote-http [boolean]',
+    env: 'TSDOCKER_REMOTE_HTTP',
+    doc: 'let --metrics and --web listen on addresses that others reach, without encryption or login (default: false)',
+  },
   stopContainers: {
     flags: '--stop-containers [boolean]',
     env: 'TSDOCKER_STOP_CONTAINERS',

@@ -54,10 +54,13 @@ import { defaultMtu, defaultNetworkConfig } from './supervisor/default-network.t
 import { runDoctor } from './supervisor/doctor.ts';
 import { SupervisorEventBus } from './supervisor/events.ts';
 import { createLogger, type Logger } from './supervisor/log.ts';
+import { logTimelineEntry } from './supervisor/log-timeline.ts';
 import { LoopStatus } from './supervisor/loop-status.ts';
+import { Observers } from './supervisor/observers.ts';
 import { ServiceManager } from './supervisor/service-manager.ts';
 import { stopAll } from './supervisor/shutdown.ts';
 import { Sources } from './supervisor/sources.ts';
+import { keepStatus } from './supervisor/status-line.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import { Timeline } from './supervisor/timeline.ts';
 
@@ -287,6 +290,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
     containers: world.containers,
     clock: systemClock,
     generation: () => sources.generation,
+    onEntry: (entry) => logTimelineEntry(log, entry),
   });
   world.exits.onExit((exit, key) => {
     timeline.exit(exit, key);
@@ -295,8 +299,18 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
     if (key) prober.review([key]);
   });
 
+  const onBug = (error: TsdError): void => log.error({ code: error.code, stack: error.stack }, describeError(error));
+  const observers = new Observers({ ...config, version: VERSION, onBug });
   const engine = new Engine({ timers: systemTimers, log: (line) => log.debug(line) });
-  const loop = new LoopStatus({ world, history, timeline, events, log, clock: systemClock });
+  const loop = new LoopStatus({
+    world,
+    history,
+    timeline,
+    events,
+    log,
+    clock: systemClock,
+    onOp: (result) => observers.op(result),
+  });
   const executor = new Executor({
     handlers: opHandlers(world),
     engine,
@@ -326,10 +340,14 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
     seed: () => seed,
     onPass: (report) => {
       timeline.pass(report);
+      observers.pass(report, systemClock.now().wallMs);
       events.emit('change');
       prober.review(report.scope);
     },
-    onDefect: (error, keys) => log.error({ keys, stack: error.stack }, describeError(error)),
+    onDefect: (error, keys) => {
+      observers.defect();
+      log.error({ keys, stack: error.stack }, describeError(error));
+    },
     resyncMs: RESYNC_MS,
   });
   loop.attach(controller);
@@ -394,26 +412,31 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
     history.close();
     state.close();
   };
-  const server = await serveApi({
-    api,
-    hosts: config.hosts,
-    group: config.group,
-    onBug: (error) => log.error({ code: error.code, stack: error.stack }, describeError(error)),
-  }).catch(async (error: unknown) => {
+  const giveUp = async (error: unknown): Promise<never> => {
     // What stays open would keep the process from ending.
     await watcher.close();
+    await observers.close();
     release();
     throw error;
-  });
+  };
+  const served = await observers.serve({ world, controller, events, api }).catch(giveUp);
+  const server = await serveApi({ api, hosts: config.hosts, group: config.group, onBug }).catch(giveUp);
   controller.start();
   service.ready();
-  service.status(`generation ${sources.generation}, ${adopted.running} containers running`);
-  log.info({ socket: config.hosts, manifests: config.manifests, graph: world.graph.name }, 'ready');
+  const holds = () =>
+    [...sources.state.resources.keys()].flatMap((key) => {
+      const hold = loop.hold(key);
+      return hold ? [[key, hold] as const] : [];
+    });
+  const statusFacts = () => ({ ...api.info(), holds: holds() });
+  const endStatus = keepStatus(events, statusFacts, (line) => service.status(line));
+  log.info({ socket: config.hosts, manifests: config.manifests, graph: world.graph.name, ...served }, 'ready');
 
   await new Promise<void>((stopped) => {
     trapSignals(
       { on: (signal, listener) => process.on(signal, listener), exit: (code) => process.exit(code) },
       async () => {
+        endStatus();
         service.stopping();
         log.info('stopping');
         await watcher.close();
@@ -422,6 +445,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
         if (config.stopContainers) await stopAll(world, sources.state);
         await engine.shutdown();
         await server.close();
+        await observers.close();
         release();
         stopped();
       },

@@ -287,6 +287,15 @@ export interface TaskHandle {
   readonly startedAtMs: number;
 }
 
+/** What the processes of a container use now; null where this host does not count it. */
+export interface ResourceUsage {
+  /** CPU time of the present run. */
+  readonly cpuSeconds: number | null;
+  readonly memoryBytes: number | null;
+  /** Processes and threads. */
+  readonly pids: number | null;
+}
+
 /** How a run ended. */
 export interface TaskExit {
   readonly containerId: string;
@@ -356,6 +365,8 @@ export interface ExecDriver extends Driver {
   pause(containerId: string): Promise<void>;
   unpause(containerId: string): Promise<void>;
   updateResources(containerId: string, resources: ResourceLimits): void;
+  /** Null for a container that is not running. */
+  usage(containerId: string): ResourceUsage | null;
   exec(containerId: string, spec: ExecSpec): Promise<StdioSession>;
   attach(containerId: string): Promise<StdioSession>;
   /** Removes cgroups, sockets and run records of a container that is not running. */

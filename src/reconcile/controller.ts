@@ -24,6 +24,8 @@ export interface PassReport {
   /** Null for everything. */
   readonly scope: Scope;
   readonly plan: Plan;
+  /** How long looking and planning took; the ops do not count. */
+  readonly ms: number;
   readonly results: readonly OpResult[];
 }
 
@@ -137,6 +139,16 @@ export class Controller {
   /** Keys with ops that have not ended. */
   get busy(): ReadonlySet<ResourceKey> {
     return new Set([...this.#inFlight.keys(), ...this.#parked.keys()]);
+  }
+
+  /** Keys that wait to be looked at, due or not. */
+  get queued(): number {
+    return this.#queue.size;
+  }
+
+  /** Keys with ops that have not ended. */
+  get working(): number {
+    return this.#inFlight.size;
   }
 
   /** Resolves when no key is due and no op in flight. Keys that wait for a time do not count. */
@@ -256,12 +268,14 @@ export class Controller {
     const desired = ports.desired();
     // Taken before the look: an op that ends during it may not be part of what was seen.
     const busy = this.busy;
+    const startedAt = ports.clock.now().bootMs;
     const observed = await ports.observe(scope);
     const input = { desired, observed, now: ports.clock.now(), seed: this.#seed, scope, busy };
-    this.#carryOut(plan(input, relations), scope, desired, busy);
+    const made = plan(input, relations);
+    this.#carryOut(made, scope, desired, busy, ports.clock.now().bootMs - startedAt);
   }
 
-  #carryOut(made: Plan, scope: Scope, desired: DesiredState, busy: ReadonlySet<ResourceKey>): void {
+  #carryOut(made: Plan, scope: Scope, desired: DesiredState, busy: ReadonlySet<ResourceKey>, ms: number): void {
     const byKey = new Map<ResourceKey, Op[]>();
     for (const op of made.ops) byKey.set(op.key, [...(byKey.get(op.key) ?? []), op]);
     this.#takeOverHolds(made, scope, desired, byKey, busy);
@@ -279,18 +293,19 @@ export class Controller {
     }
     const pass = ++this.#passes;
     if (made.ops.length === 0) {
-      this.#ports.onPass({ pass, scope, plan: made, results: [] });
+      this.#ports.onPass({ pass, scope, plan: made, ms, results: [] });
       return;
     }
     const execution = this.#ports.executor
       .execute(made, this.#calledOff.signal, {
+        reconcileId: `${made.generation}.${pass}`,
         isStale: ({ key }) => this.#inFlight.get(key)?.specHash !== this.#specHash(key),
         onStart: (op) => this.#opStarted(op),
         onEnd: (result) => this.#opEnded(result),
       })
       .then((results) => {
         this.#executions.delete(execution);
-        this.#ports.onPass({ pass, scope, plan: made, results });
+        this.#ports.onPass({ pass, scope, plan: made, ms, results });
       });
     this.#executions.add(execution);
   }

@@ -33,7 +33,7 @@ export interface OpResult {
 
 /** The durable record of ops; both calls return when it is written. */
 export interface Journal {
-  begin(op: Op, generation: number): void;
+  begin(op: Op, generation: number, reconcileId: string): void;
   /** Called once for each begun op, and for skipped ones without a begin. */
   end(result: OpResult, generation: number): void;
 }
@@ -47,7 +47,7 @@ export type OpEvent =
       readonly current: number;
       readonly total: number | null;
     }
-  | { readonly type: 'ended'; readonly result: OpResult };
+  | { readonly type: 'ended'; readonly result: OpResult; readonly reconcileId: string };
 
 export interface ExecutorOptions {
   readonly handlers: OpHandlers;
@@ -62,6 +62,8 @@ export interface ExecutorOptions {
 
 /** Follows one plan. */
 export interface PlanWatcher {
+  /** The pass that made the plan, for journal and log; left out, its generation. */
+  readonly reconcileId?: string;
   /** True when what the op was planned for is not wanted any more; it is then skipped. Asked just before it begins. */
   readonly isStale?: (op: Op) => boolean;
   readonly onStart?: (op: Op) => void;
@@ -168,6 +170,10 @@ class Run {
     for (const op of this.#plan.ops) if (op.dependsOn.length === 0) this.#launch(op);
   }
 
+  get #reconcileId(): string {
+    return this.#hooks.reconcileId ?? String(this.#plan.generation);
+  }
+
   #launch(op: Op): void {
     this.#hooks.launch(op, () => this.#perform(op));
   }
@@ -194,7 +200,7 @@ class Run {
     const { engine, journal, onEvent } = this.#options;
     const { signal, release } = this.#signalFor(op);
     try {
-      journal.begin(op, this.#plan.generation);
+      journal.begin(op, this.#plan.generation, this.#reconcileId);
       this.#hooks.onStart?.(op);
       onEvent?.({ type: 'started', op });
       const progress: OpContext['progress'] = (message, current, total) =>
@@ -245,7 +251,7 @@ class Run {
     const { onEvent } = this.#options;
     const result = this.#record(ended);
     this.#results.push(result);
-    onEvent?.({ type: 'ended', result });
+    onEvent?.({ type: 'ended', result, reconcileId: this.#reconcileId });
     this.#hooks.onEnd?.(result);
     for (const dependent of this.#dependents.get(result.op.id) ?? []) this.#proceed(dependent, result);
     if (this.#results.length === this.#plan.ops.length) this.#hooks.onFinished(this.#results);

@@ -19,6 +19,7 @@ export interface LoopStatusOptions {
   readonly events: SupervisorEventBus;
   readonly log: Logger;
   readonly clock: Clock;
+  readonly onOp?: (result: OpResult) => void;
 }
 
 const JOURNAL_STATUS = { done: 'succeeded', failed: 'failed', skipped: 'skipped' } as const;
@@ -63,9 +64,9 @@ export class LoopStatus implements LoopState {
   }
 
   readonly journal: OpJournal = {
-    begin: (op, generation) => {
+    begin: (op, _generation, reconcileId) => {
       const { journal } = this.#options.history;
-      const entry = { reconcileId: String(generation), opId: op.id, op: op.op, key: op.key, cause: op.cause.message };
+      const entry = { reconcileId, opId: op.id, op: op.op, key: op.key, cause: op.cause.message };
       this.#entries.set(op, journal.begin(entry, this.#options.clock.now().wallMs));
       this.#written += 1;
       if (this.#written % PRUNE_EVERY === 0) this.#options.history.prune();
@@ -97,15 +98,17 @@ export class LoopStatus implements LoopState {
         return;
       }
       case 'ended':
-        this.#ended(event.result);
+        this.#options.onOp?.(event.result);
+        this.#ended(event.result, event.reconcileId);
         break;
     }
     events.emit('change');
   }
 
-  #ended({ op, status, ms, error, skipped }: OpResult): void {
+  #ended({ op, status, ms, error, skipped }: OpResult, reconcile: string): void {
     const { events, log } = this.#options;
-    const fields = { op: op.op, key: op.key, ms: Math.round(ms * 10) / 10, cause: op.cause.message };
+    const cause = op.cause.message;
+    const fields = { reconcile, key: op.key, op: op.op, opId: op.id, ms: Math.round(ms * 10) / 10, cause };
     if (error) log.error({ ...fields, code: error.code, hint: error.hint }, describeError(error));
     else if (status === 'skipped') log.warn({ ...fields, because: skipped }, `skipped ${op.id}`);
     else log.info(fields, op.id);

@@ -20,6 +20,8 @@ export interface TimelineOptions {
   readonly clock: Clock;
   /** The present one. */
   readonly generation: () => number;
+  /** Told of every entry. */
+  readonly onEntry?: (entry: TimelineDraft) => void;
 }
 
 /** A run that an earlier supervisor began, as it was found. */
@@ -163,7 +165,7 @@ export class Timeline {
   }
 
   #append(entry: Pick<TimelineDraft, 'kind' | 'key' | 'what'> & Partial<TimelineDraft>): void {
-    this.#options.history.timeline.append({
+    const whole: TimelineDraft = {
       atMs: this.#options.clock.now().wallMs,
       generation: this.#options.generation(),
       ok: true,
@@ -173,6 +175,8 @@ export class Timeline {
       run: null,
       log: [],
       ...entry,
-    });
+    };
+    this.#options.history.timeline.append(whole);
+    this.#options.onEntry?.(whole);
   }
 }

@@ -121,6 +121,10 @@ export class SimExec implements ExecDriver {
     if (!this.#alive.has(containerId)) throw new TsdError('TSD_CONTAINER_NOT_RUNNING', `${containerId} is not running`);
   }
 
+  usage(): null {
+    return null;
+  }
+
   async remove(containerId: string): Promise<void> {
     await this.#life.pause('exec.remove');
     if (this.#alive.has(containerId) || this.#kernel.payloads.has(containerId)) {

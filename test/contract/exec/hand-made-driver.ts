@@ -10,6 +10,7 @@ const noCgroups: RunCgroups = {
   pause: async () => {},
   unpause: async () => {},
   updateResources: () => {},
+  usage: () => ({ cpuSeconds: null, memoryBytes: null, pids: null }),
 };
 
 /** The native driver without the parts that compile.ts and cgroups/ add. */

@@ -14,6 +14,7 @@ import type {
   Fingerprint,
   Instance,
   ResourceLimits,
+  ResourceUsage,
   StdioSession,
   TaskExit,
   TaskHandle,
@@ -42,7 +43,7 @@ export interface NativeDriverOptions {
 /** The part of the cgroup manager that a run needs after its start. */
 export type RunCgroups = Pick<
   CgroupManager,
-  'kill' | 'remove' | 'list' | 'oomKilled' | 'pause' | 'unpause' | 'updateResources'
+  'kill' | 'remove' | 'list' | 'oomKilled' | 'pause' | 'unpause' | 'updateResources' | 'usage'
 >;
 
 /** Turns specifications into programs. `terminal` is the host path of the payload's terminal, null without one. */
@@ -219,6 +220,10 @@ export class NativeDriver implements ExecDriver {
   updateResources(containerId: string, resources: ResourceLimits): void {
     this.#runs.need(containerId);
     this.#cgroups.updateResources(containerId, resources);
+  }
+
+  usage(containerId: string): ResourceUsage | null {
+    return this.#runs.get(containerId) === null ? null : this.#cgroups.usage(containerId);
   }
 
   async exec(containerId: string, spec: ExecSpec): Promise<StdioSession> {

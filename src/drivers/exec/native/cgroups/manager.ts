@@ -10,7 +10,7 @@ import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync }
 import { constants as os } from 'node:os';
 import { join } from 'node:path';
 import { TsdError } from '../../../../model/errors.ts';
-import type { Instance, ResourceLimits } from '../../../contract.ts';
+import type { Instance, ResourceLimits, ResourceUsage } from '../../../contract.ts';
 import { DEFAULT_DEVICE_RULES } from '../devices.ts';
 import { DeviceFilters, type DevicePolicy } from './device-filter.ts';
 import {
@@ -24,6 +24,7 @@ import {
 } from './group-files.ts';
 import { type CgroupSources, type Controller, findHierarchies, type Hierarchies, hostSources } from './hierarchies.ts';
 import { type LimitWrite, neededControllers, raisingMemory, v1Writes, v2Writes } from './limits.ts';
+import { readUsage } from './usage.ts';
 
 /** How a new process gets into a container's groups. */
 export interface CgroupEntry {
@@ -61,6 +62,8 @@ export interface CgroupManager {
   unpause(containerId: string): Promise<void>;
   /** Brings a running container to other limits; null takes a limit away. */
   updateResources(containerId: string, limits: ResourceLimits): void;
+  /** What the container uses now; nulls when it has no groups. */
+  usage(containerId: string): ResourceUsage;
 }
 
 class Manager implements CgroupManager {
@@ -173,6 +176,10 @@ class Manager implements CgroupManager {
     for (const controller of added) this.#makeV1Group(controller, containerId);
     this.#writeLimits(containerId, limits, [...present, ...needed, ...this.#hierarchies.unifiedControllers]);
     for (const controller of added) this.#moveAll(unified, this.#v1Group(controller, containerId));
+  }
+
+  usage(containerId: string): ResourceUsage {
+    return readUsage({ unified: this.#unifiedGroup(containerId), v1: new Map(this.#v1Groups(containerId)) });
   }
 
   async #freeze(containerId: string, frozen: 0 | 1): Promise<void> {

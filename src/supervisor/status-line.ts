@@ -1,0 +1,57 @@
+/** Keeps the line that `systemctl status` shows current (sd_notify(3), STATUS=). */
+import type { ResourceKey } from '../model/resource.ts';
+import type { Hold } from '../reconcile/op.ts';
+import type { SupervisorEventBus } from './events.ts';
+
+export interface StatusFacts {
+  readonly generation: number;
+  readonly running: number;
+  readonly containers: number;
+  /** Holds of all declared resources. */
+  readonly holds: readonly (readonly [ResourceKey, Hold])[];
+}
+
+const FAILING: ReadonlySet<Hold['reason']> = new Set(['failed', 'backing-off', 'unavailable']);
+const QUIET: ReadonlySet<Hold['reason']> = new Set(['finished', 'stopped-by-user', 'busy']);
+/** Least time between two lines. */
+const INTERVAL_MS = 1_000;
+
+/** `generation 4, 11 of 12 containers running; failing: blog/web (exited with 1)`. Pure. */
+export function statusLine({ generation, running, containers, holds }: StatusFacts): string {
+  const failing = holds.filter(([, { reason }]) => FAILING.has(reason));
+  const waiting = holds.filter(([, { reason }]) => !FAILING.has(reason) && !QUIET.has(reason)).length;
+  const parts = [`generation ${generation}, ${running} of ${containers} containers running`];
+  if (waiting > 0) parts.push(`${waiting} waiting`);
+  const [first] = failing;
+  if (first) {
+    const [key, { message }] = first;
+    const others = failing.length > 1 ? ` and ${failing.length - 1} more` : '';
+    parts.push(`failing: ${key.split('/').slice(1).join('/')} (${message})${others}`);
+  }
+  return parts
+    .join('; ')
+    .replace(/\p{Cc}+/gu, ' ')
+    .slice(0, 500);
+}
+
+/** Sends the line at once and after changes, at most once a second. Returns what ends that. */
+export function keepStatus(
+  events: SupervisorEventBus,
+  facts: () => StatusFacts,
+  send: (line: string) => void,
+): () => void {
+  let timer: NodeJS.Timeout | null = null;
+  const tell = (): void => send(statusLine(facts()));
+  const onChange = (): void => {
+    timer ??= setTimeout(() => {
+      timer = null;
+      tell();
+    }, INTERVAL_MS).unref();
+  };
+  events.on('change', onChange);
+  tell();
+  return () => {
+    events.off('change', onChange);
+    if (timer) clearTimeout(timer);
+  };
+}
