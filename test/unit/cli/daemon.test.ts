@@ -64,14 +64,17 @@ test('the defaults', () => {
       "label": [],
       "logLevel": "info",
       "manifests": "/etc/tsdocker/manifests",
+      "metrics": null,
       "mtu": 0,
       "pidfile": "/run/tsdocker/tsdocker.pid",
       "registryMirror": [],
+      "remoteHttp": false,
       "root": "/var/lib/tsdocker",
       "runDir": "/run/tsdocker",
       "stopContainers": false,
       "storageDriver": null,
       "storageOpt": [],
+      "web": null,
     }
   `);
 });
