@@ -3,10 +3,12 @@
  * With --check nothing is written and a file that is not current ends it with exit code 1.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { VERSION } from '../dist/api/version.js';
 import { manifestJsonSchema } from '../dist/manifest/json-schema.js';
 import { ERROR_CATALOGUE } from '../dist/model/error-catalogue.js';
 import { errorReference } from './docs/error-reference.mjs';
+import { manPages } from './docs/man-pages.mjs';
 import { manifestReference } from './docs/manifest-reference.mjs';
 
 const completion = (shell) =>
@@ -19,6 +21,7 @@ const files = {
   'packaging/completions/tsdocker.bash': completion('bash'),
   'packaging/completions/_tsdocker': completion('zsh'),
   'packaging/completions/tsdocker.fish': completion('fish'),
+  ...Object.fromEntries(Object.entries(await manPages(VERSION)).map(([name, text]) => [`packaging/man/${name}`, text])),
 };
 
 function readOrNull(path) {
@@ -29,12 +32,22 @@ function readOrNull(path) {
   }
 }
 
+mkdirSync('packaging/man', { recursive: true });
+/** Pages of commands that there are no more. */
+const left = readdirSync('packaging/man')
+  .map((name) => `packaging/man/${name}`)
+  .filter((path) => files[path] === undefined);
 const stale = Object.entries(files).filter(([path, text]) => readOrNull(path) !== text);
 if (process.argv.includes('--check')) {
   for (const [path] of stale) console.error(`${path} is not current; run npm run build && npm run generate`);
-  process.exit(stale.length === 0 ? 0 : 1);
+  for (const path of left) console.error(`${path} belongs to no command; run npm run build && npm run generate`);
+  process.exit(stale.length + left.length === 0 ? 0 : 1);
 }
 for (const [path, text] of stale) {
   writeFileSync(path, text);
   console.log(`wrote ${path}`);
+}
+for (const path of left) {
+  rmSync(path);
+  console.log(`removed ${path}`);
 }
