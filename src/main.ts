@@ -221,6 +221,7 @@ function createWorld(
     images,
     imageWork: new ImageWork(),
     builds: new BuildWork(),
+    making: new Set(),
     registry,
     repositories: new RepositoryStore(state.root, graph.name, state.files),
     volumes,

@@ -19,6 +19,7 @@ import { probesOf } from './health/probes-of.ts';
 import { healthOf } from './health/verdict.ts';
 import { portName } from './observed-port.ts';
 import { networkConfig } from './ops/network-config.ts';
+import { ownersOf } from './ops/owners.ts';
 import type { World } from './ops/world.ts';
 import { findOrphans } from './plan/gc.ts';
 import { obstacles } from './preflight.ts';
@@ -189,14 +190,12 @@ function observedNetworks(world: World, kernel: ObservedNetworks | null): Map<Re
 }
 
 function orphans(world: World, kernel: ObservedNetworks): Orphan[] {
-  const containers = world.containers.ids();
-  const bridges = new Set([world.defaultNetwork()?.key, ...world.resources.networks().map(({ key }) => key)]);
   const layers = world.images.layersInUse();
   const volumes = world.volumes.ids();
-  const held = new Set([...world.containers.all().map(({ owner }) => owner?.key), ...world.desired().resources.keys()]);
+  const owned = ownersOf(world);
   const snapshots = world.graph
     .list()
-    .filter(({ id, type }) => type === 'snapshot' && !layers.has(id) && !volumes.has(id) && !world.builds.holds(id));
+    .filter(({ id, type }) => type === 'snapshot' && !layers.has(id) && !volumes.has(id));
   return findOrphans(
     {
       process: world.exec.list(),
@@ -206,12 +205,7 @@ function orphans(world: World, kernel: ObservedNetworks): Orphan[] {
       lease: world.leases.owners(),
       state: world.links.entities(),
     },
-    (type, id) => {
-      if (world.builds.holds(id)) return true;
-      if (type === 'bridge') return bridges.has(id as ResourceKey);
-      if (type === 'lease') return held.has(id as ResourceKey);
-      return containers.has(id);
-    },
+    (type, id) => owned({ type, id }),
   );
 }
 

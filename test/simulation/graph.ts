@@ -61,6 +61,7 @@ export class SimGraph implements GraphDriver {
   }
 
   rootMount(id: string): RootMount {
+    if (!this.#disk.layers.has(id)) throw new TsdError('TSD_IMAGE_MISSING', `snapshot ${id} does not exist`);
     return { type: 'bind', source: `/sim/layers/${id}` };
   }
 

@@ -100,6 +100,7 @@ function openWorld(life: Life, around: Surroundings): World {
     ...stores,
     imageWork: new ImageWork(),
     builds: new BuildWork(),
+    making: new Set(),
     registry: { pull: () => Promise.reject(new Error('no registry is simulated')) },
     links: names,
     leases: new LeaseBook(guarded(life, 'history.leases', history.leases, ['addresses', 'ports', 'lastAddress'])),

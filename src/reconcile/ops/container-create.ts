@@ -82,6 +82,15 @@ function newRecord(world: World, desired: Desired<'container'>, image: Container
 
 /** Makes snapshot, volumes and record; the container exists once this resolved. */
 export async function createContainer(world: World, op: OpOf<'container.create'>): Promise<void> {
+  world.making.add(op.containerId);
+  try {
+    await make(world, op);
+  } finally {
+    world.making.delete(op.containerId);
+  }
+}
+
+async function make(world: World, op: OpOf<'container.create'>): Promise<void> {
   const desired = desiredOf(world, 'container', op.key);
   const existing = world.containers.byKey(op.key);
   if (existing?.id === op.containerId) return;

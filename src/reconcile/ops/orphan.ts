@@ -1,8 +1,10 @@
 import type { OpOf } from '../op.ts';
+import { ownersOf } from './owners.ts';
 import type { World } from './world.ts';
 
-/** Removes something of ours that has no owner any more. */
+/** Removes something of ours that has no owner any more, unless it found one since that was seen. */
 export async function removeOrphan(world: World, { orphan }: OpOf<'orphan.remove'>): Promise<void> {
+  if (ownersOf(world)(orphan)) return;
   switch (orphan.type) {
     case 'process':
     case 'cgroup':

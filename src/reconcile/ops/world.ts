@@ -49,6 +49,8 @@ export interface World {
   readonly images: GraphIndex;
   readonly imageWork: ImageWork;
   readonly builds: BuildWork;
+  /** Ids of containers that are being made: what carries one has an owner to come. */
+  readonly making: Set<string>;
   readonly registry: Pick<Registry, 'pull'>;
   readonly repositories: RepositoryStore;
   readonly volumes: VolumeStore;
