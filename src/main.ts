@@ -55,6 +55,7 @@ import { runDoctor } from './supervisor/doctor.ts';
 import { SupervisorEventBus } from './supervisor/events.ts';
 import { createLogger, type Logger } from './supervisor/log.ts';
 import { logTimelineEntry } from './supervisor/log-timeline.ts';
+import { LogForwarding } from './supervisor/logs/forwarding/log-forwarding.ts';
 import { LoopStatus } from './supervisor/loop-status.ts';
 import { Observers } from './supervisor/observers.ts';
 import { ServiceManager } from './supervisor/service-manager.ts';
@@ -429,6 +430,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
       const hold = loop.hold(key);
       return hold ? [[key, hold] as const] : [];
     });
+  const forwarding = new LogForwarding({ world, events, log });
   const statusFacts = () => ({ ...api.info(), holds: holds() });
   const endStatus = keepStatus(events, statusFacts, (line) => service.status(line));
   log.info({ socket: config.hosts, manifests: config.manifests, graph: world.graph.name, ...served }, 'ready');
@@ -438,6 +440,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
       { on: (signal, listener) => process.on(signal, listener), exit: (code) => process.exit(code) },
       async () => {
         endStatus();
+        await forwarding.end();
         service.stopping();
         log.info('stopping');
         await watcher.close();

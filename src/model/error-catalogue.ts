@@ -126,6 +126,11 @@ export const ERROR_CATALOGUE = {
     title: 'The registry does not have the image',
     hint: 'Check name and tag: `tsdocker tags NAME` lists what there is.',
   },
+  TSD_LOG_RECEIVER: {
+    class: 'unavailable',
+    title: 'A receiver of logs cannot be reached',
+    hint: 'Nothing is lost while the log file has room; it is sent when the receiver is there. Check `log.address`.',
+  },
   TSD_LAYER_CONFLICT: {
     class: 'conflict',
     title: 'A layer of this id exists with other content',

@@ -369,9 +369,9 @@ export const containerFields = z.strictObject({
     example: '30s',
   }),
   log: field(log, {
-    doc: 'What its log may take: a file of `maxSize` at a time, and `maxFiles` of them; the oldest goes first.',
+    doc: 'What its log may take: a file of `maxSize` at a time, and `maxFiles` of them; the oldest goes first. `driver: journald` or `syslog` sends it on as well: to the journal (`address`: the socket of another journal namespace), or to `address` (`udp://host:514`, `tcp://host:601`, `unix:///dev/log`) in `format` rfc5424 or rfc3164 with `facility`; `tag` is the name it has there.',
     change: 'restart',
-    example: { maxSize: '10MiB', maxFiles: 5 },
+    example: { maxSize: '10MiB', maxFiles: 5, driver: 'journald' },
   }),
   onChange: field(reaction().prefault('restart'), {
     doc: 'What follows when an env file, a secret or a file bound read-only has other content: `restart`, `recreate`, `signal:HUP` (any signal) or `ignore`. A mount may say otherwise.',

@@ -1,0 +1,99 @@
+/** Forwards one container's log from its file, entry by entry, behind a cursor that survives the supervisor. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { LogEntry } from '../../../api/supervisor.ts';
+import { describeError, TsdError, toTsdError } from '../../../model/errors.ts';
+import { LogTail } from '../log-tail.ts';
+import { ChangeSignal } from '../read-log.ts';
+import { CursorFile } from './cursor-file.ts';
+import type { LogOrigin, LogSink } from './sink.ts';
+
+export interface ForwarderOptions {
+  readonly logPath: string;
+  readonly cursorPath: string;
+  readonly origin: LogOrigin;
+  readonly sink: LogSink;
+  /** Told once an outage, and null when entries flow again. */
+  readonly onProblem: (message: string | null) => void;
+}
+
+const FIRST_RETRY_MS = 250;
+const LONGEST_RETRY_MS = 10_000;
+const LOST = '[tsdocker: output was rotated away before it could be forwarded]\n';
+
+export class LogForwarder {
+  readonly #options: ForwarderOptions;
+  readonly #stop = new AbortController();
+  readonly #done: Promise<void>;
+  #troubled = false;
+
+  constructor(options: ForwarderOptions) {
+    this.#options = options;
+    this.#done = this.#run().catch((thrown: unknown) => {
+      options.onProblem(describeError(toTsdError(thrown)));
+    });
+  }
+
+  /** Ends after the entry that is being sent; the next one goes on behind it. */
+  async end(): Promise<void> {
+    this.#stop.abort();
+    await this.#done;
+  }
+
+  async #run(): Promise<void> {
+    const { logPath, cursorPath, sink } = this.#options;
+    const { signal } = this.#stop;
+    const cursor = new CursorFile(cursorPath);
+    const changes = new ChangeSignal(logPath, signal);
+    const tail = new LogTail(logPath);
+    try {
+      if (cursor.position) await tail.fromPosition(cursor.position);
+      else await tail.fromOldest();
+      while (!signal.aborted) {
+        if (!(await this.#forward(tail, cursor))) await changes.next();
+      }
+    } finally {
+      changes.close();
+      cursor.close();
+      sink.close();
+      await tail.close();
+    }
+  }
+
+  #gaps = 0;
+
+  /** Sends what there is of one read; false when there was nothing. */
+  async #forward(tail: LogTail, cursor: CursorFile): Promise<boolean> {
+    const entries = await tail.next();
+    if (entries === null) return false;
+    const [first] = entries;
+    if (tail.gaps > this.#gaps && first) {
+      this.#gaps = tail.gaps;
+      await this.#send({ log: LOST, stream: 'stderr', time: first.time });
+    }
+    for (const entry of entries) {
+      if (!(await this.#send(entry))) return true;
+      cursor.write({ inode: tail.inode, offset: entry.end, mark: entry.mark });
+    }
+    return true;
+  }
+
+  /** Tries until the receiver has it; false when ended before. */
+  async #send(entry: LogEntry): Promise<boolean> {
+    const { sink, origin, onProblem } = this.#options;
+    const { signal } = this.#stop;
+    for (let wait = FIRST_RETRY_MS; !signal.aborted; wait = Math.min(2 * wait, LONGEST_RETRY_MS)) {
+      try {
+        await sink.send(entry, origin);
+        if (this.#troubled) onProblem(null);
+        this.#troubled = false;
+        return true;
+      } catch (thrown) {
+        if (!(thrown instanceof TsdError)) throw thrown;
+        if (!this.#troubled) onProblem(describeError(thrown));
+        this.#troubled = true;
+        await delay(wait, undefined, { signal }).catch(() => undefined);
+      }
+    }
+    return false;
+  }
+}

@@ -1,0 +1,111 @@
+/** Keeps a forwarder for every container whose manifest names a receiver for its log. */
+import { join } from 'node:path';
+import type { ContainerSpec } from '../../../model/kinds/container.ts';
+import type { LogSettings } from '../../../model/kinds/log-forms.ts';
+import type { ResourceKey } from '../../../model/resource.ts';
+import type { World } from '../../../reconcile/ops/world.ts';
+import type { ContainerRecord } from '../../../state/container-record.ts';
+import type { SupervisorEventBus } from '../../events.ts';
+import type { Logger } from '../../log.ts';
+import { LogForwarder } from './forwarder.ts';
+import { sinkFor } from './sinks.ts';
+
+export interface LogForwardingOptions {
+  readonly world: World;
+  readonly events: SupervisorEventBus;
+  readonly log: Logger;
+}
+
+interface Active {
+  readonly settings: string;
+  readonly forwarder: LogForwarder;
+}
+
+/** Least time between two looks at all containers. */
+const INTERVAL_MS = 100;
+
+export class LogForwarding {
+  readonly #options: LogForwardingOptions;
+  readonly #active = new Map<string, Active>();
+  #timer: NodeJS.Timeout | null = null;
+  #ended = false;
+
+  constructor(options: LogForwardingOptions) {
+    this.#options = options;
+    options.events.on('change', this.#onChange);
+    this.#look();
+  }
+
+  async end(): Promise<void> {
+    this.#ended = true;
+    this.#options.events.off('change', this.#onChange);
+    if (this.#timer) clearTimeout(this.#timer);
+    await Promise.all([...this.#active.values()].map(({ forwarder }) => forwarder.end()));
+    this.#active.clear();
+  }
+
+  readonly #onChange = (): void => {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      this.#look();
+    }, INTERVAL_MS).unref();
+  };
+
+  #look(): void {
+    const { world } = this.#options;
+    const wanted = new Set<string>();
+    for (const record of world.containers.all()) {
+      const key = record.owner?.key;
+      const settings = key === undefined ? null : this.#settingsOf(key, record);
+      if (key === undefined || settings === null || settings.driver === 'json-file') continue;
+      wanted.add(record.id);
+      this.#keep(key, record, settings);
+    }
+    for (const [id, { forwarder }] of this.#active) {
+      if (wanted.has(id)) continue;
+      this.#active.delete(id);
+      void forwarder.end();
+    }
+  }
+
+  #settingsOf(key: ResourceKey, record: ContainerRecord): LogSettings | null {
+    const declared = this.#options.world.desired().resources.get(key);
+    const spec = declared?.kind === 'container' ? declared.spec : record.owner?.written;
+    return (spec as Partial<ContainerSpec> | undefined)?.log ?? null;
+  }
+
+  #keep(key: ResourceKey, { id, engineName, config }: ContainerRecord, settings: LogSettings): void {
+    const text = JSON.stringify(settings);
+    const running = this.#active.get(id);
+    if (running?.settings === text || this.#ended) return;
+    const before = running?.forwarder.end() ?? Promise.resolve();
+    const { world, log } = this.#options;
+    const logPath = world.containers.logPath(id);
+    const start = (): LogForwarder | null => {
+      const sink = sinkFor(settings);
+      if (!sink) return null;
+      return new LogForwarder({
+        logPath,
+        cursorPath: join(logPath, '../log-cursor.json'),
+        origin: { containerId: id, engineName, image: config.Image, tag: settings.tag ?? engineName },
+        sink,
+        onProblem: (message) => {
+          if (message === null) log.info({ key, driver: settings.driver }, 'its log is forwarded again');
+          else
+            log.error(
+              { key, driver: settings.driver },
+              `its log is not forwarded: ${message}; it is kept and sent later`,
+            );
+        },
+      });
+    };
+    if (!running) {
+      const forwarder = start();
+      if (forwarder) this.#active.set(id, { settings: text, forwarder });
+      return;
+    }
+    // The cursor belongs to one forwarder at a time.
+    this.#active.delete(id);
+    void before.then(() => this.#onChange());
+  }
+}
