@@ -6,7 +6,7 @@ const KINDS = [
   [
     'images',
     'Images',
-    'An image and where it comes from: exactly one of `archive`, `layout`, `rootfs` and `host`.',
+    'An image and where it comes from: exactly one of `pull`, `build`, `archive`, `layout`, `rootfs` and `host`.',
     true,
   ],
   ['volumes', 'Volumes', 'Data that outlives the containers that use it. `pgdata:` or `pgdata: {}` is enough.', false],

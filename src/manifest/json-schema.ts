@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { fieldMeta } from '../model/field.ts';
-import { imageFields } from '../model/kinds/image.ts';
+import { imageFields, SOURCES } from '../model/kinds/image.ts';
 import { KIND_SCHEMAS } from '../model/kinds/kinds.ts';
 import { NAME_PATTERN } from '../model/resource.ts';
 
@@ -42,7 +42,7 @@ export function manifestJsonSchema(): Record<string, unknown> {
         jsonSchema['x-change'] = meta.change;
       }
       if ((zodSchema as unknown) === imageFields) {
-        jsonSchema.oneOf = ['pull', 'archive', 'layout', 'rootfs', 'host'].map((source) => ({ required: [source] }));
+        jsonSchema.oneOf = SOURCES.map((source) => ({ required: [source] }));
       }
     },
   });

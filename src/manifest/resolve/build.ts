@@ -2,6 +2,7 @@
 import type { Desired, References, SpecOfKind } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import { type Kind, type ResourceKey, resourceKey } from '../../model/resource.ts';
+import { readBuildContext } from '../build-context.ts';
 import {
   type Content,
   type ContentHasher,
@@ -111,6 +112,7 @@ class Builder {
   build(): Build {
     for (const at of this.#universe.all()) {
       if (at.resource.kind === 'container') this.#container(at as Declared<'container'>);
+      else if (at.resource.kind === 'image') this.#image(at as Declared<'image'>);
       else this.#plain(at);
     }
     this.#findings.push(
@@ -129,6 +131,34 @@ class Builder {
     if (spec) this.#add(at, withAbsolutePaths(kind, spec, at.candidate.baseDir), NO_REFERENCES, {});
   }
 
+  /** The context of a build belongs to its declaration. */
+  #image(at: Declared<'image'>): void {
+    const { spec, positions } = at.resource;
+    if (spec?.source.type !== 'build') {
+      this.#plain(at);
+      return;
+    }
+    const absolute = withAbsolutePaths('image', spec, at.candidate.baseDir);
+    const written = spec.source.context;
+    const frozen = at.candidate.frozenHashes?.[written];
+    if (frozen !== undefined || absolute.source.type !== 'build') {
+      this.#add(at, absolute, NO_REFERENCES, frozen === undefined ? {} : { [written]: frozen });
+      return;
+    }
+    const { hash, inputs, problem } = readBuildContext(absolute.source);
+    if (problem !== null) {
+      this.#findings.push(finding(at, 'TSD_MANIFEST_READ', problem, positions.build ?? positionOf(at, 'build')));
+    }
+    this.#watch(at.candidate.sourceId, inputs);
+    this.#add(at, absolute, NO_REFERENCES, hash === null ? {} : { [written]: hash });
+  }
+
+  #watch(sourceId: string, paths: readonly string[]): void {
+    const inputs = this.#inputs.get(sourceId) ?? new Set();
+    this.#inputs.set(sourceId, inputs);
+    for (const path of paths) inputs.add(path);
+  }
+
   #container(at: Declared<'container'>): void {
     const { spec } = at.resource;
     if (!spec) return;
@@ -138,9 +168,7 @@ class Builder {
     const content = readContent(at, spec, absolute, this.#options.hasher);
     this.#references.set(at.key, references);
     this.#findings.push(...findings, ...checkContainer(at, spec, references, this.#universe), ...content.findings);
-    const inputs = this.#inputs.get(at.candidate.sourceId) ?? new Set();
-    this.#inputs.set(at.candidate.sourceId, inputs);
-    for (const path of content.inputs) inputs.add(path);
+    this.#watch(at.candidate.sourceId, content.inputs);
     this.#add(at, absolute, references, content.hashes, content.reactions);
   }
 

@@ -6,6 +6,13 @@ import type { Kind } from '../../model/resource.ts';
 
 function imagePaths(source: ImageSource, at: (path: string) => string): ImageSource {
   if (source.type === 'pull') return source;
+  if (source.type === 'build') {
+    const contexts = Object.entries(source.contexts).map(([name, where]) => [
+      name,
+      where.startsWith('docker-image://') ? where : at(where),
+    ]);
+    return { ...source, context: at(source.context), contexts: Object.fromEntries(contexts) };
+  }
   if (source.type !== 'host') return { ...source, path: at(source.path) };
   // A bare word is looked up in PATH; only what has a slash is a path.
   return { ...source, binaries: source.binaries.map((name) => (name.includes('/') ? at(name) : name)) };

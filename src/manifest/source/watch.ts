@@ -3,7 +3,7 @@
  * so a lost or doubled notification does no harm.
  */
 
-import { basename, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
 import type { Clock } from '../../model/clock.ts';
 import { TsdError } from '../../model/errors.ts';
@@ -163,8 +163,19 @@ class DirectoryWatcher implements ManifestWatcher {
 
   #watchInputs(): void {
     if (this.#inputWatcher) this.#closing.push(this.#inputWatcher.close());
-    const paths = [...this.#inputs.paths];
-    this.#inputWatcher = this.#listen(watch(paths, { ignoreInitial: true, atomic: false, depth: 0 }), 'the inputs');
+    const directories = new Set(this.#inputs.paths.filter((path) => path.endsWith('/')).map((path) => resolve(path)));
+    // Whoever watches a directory is told of its files.
+    const paths = this.#inputs.paths
+      .map((path) => resolve(path))
+      .filter((path) => !directories.has(dirname(path)) || directories.has(path));
+    const given = new Set(paths);
+    const watcher = watch(paths, {
+      ignoreInitial: true,
+      atomic: false,
+      depth: 0,
+      ignored: (path) => directories.has(dirname(path)) && !given.has(path),
+    });
+    this.#inputWatcher = this.#listen(watcher, 'the inputs');
   }
 
   #listen(watcher: FSWatcher, what: string): FSWatcher {

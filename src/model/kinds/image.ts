@@ -35,8 +35,24 @@ export type ImageSource =
       /** `os/architecture[/variant]`; null for this machine's. */
       readonly platform: string | null;
     }
+  | {
+      readonly type: 'build';
+      /** Directory of the files that the build sees. */
+      readonly context: string;
+      /** Relative to the context, or absolute. */
+      readonly dockerfile: string;
+      /** Stage to build; null for the last. */
+      readonly target: string | null;
+      readonly args: Readonly<Record<string, string>>;
+      /** Further directories, and images as `docker-image://name`, by the name that FROM and --from use. */
+      readonly contexts: Readonly<Record<string, string>>;
+      readonly network: (typeof BUILD_NETWORKS)[number];
+    }
   | { readonly type: 'rootfs'; readonly path: string }
   | { readonly type: 'host'; readonly binaries: readonly string[]; readonly paths: readonly string[] };
+
+/** Network of the commands of a build. */
+export const BUILD_NETWORKS = ['default', 'none', 'host'] as const;
 
 const PULL_POLICIES = ['missing', 'always', 'never'] as const;
 export type PullPolicy = (typeof PULL_POLICIES)[number];
@@ -52,6 +68,34 @@ const packed = z
     error: 'expected a path, or path and ref',
   })
   .transform((written) => (typeof written === 'string' ? { path: written, ref: null } : written));
+
+const buildSource = z
+  .union(
+    [
+      hostPath(),
+      z.strictObject({
+        context: hostPath(),
+        dockerfile: hostPath().default('Dockerfile'),
+        target: orNull(scalarText()),
+        args: mapOf(kernelText()),
+        contexts: mapOf(hostPath()),
+        network: z.enum(BUILD_NETWORKS).default('default'),
+      }),
+    ],
+    { error: 'expected the directory to build, or context, dockerfile, target, args, contexts and network' },
+  )
+  .transform((written) =>
+    typeof written === 'string'
+      ? {
+          context: written,
+          dockerfile: 'Dockerfile',
+          target: null,
+          args: {},
+          contexts: {},
+          network: 'default' as const,
+        }
+      : written,
+  );
 
 const hostSource = z
   .union(
@@ -106,6 +150,11 @@ export const imageFields = z.strictObject({
     doc: 'An OCI image layout directory. `ref` chooses one of several images in it.',
     example: { path: './layout', ref: 'latest' },
   }),
+  build: field(buildSource.optional(), {
+    doc: 'A directory with a Dockerfile; or `context` with `dockerfile` (from the context), `target`, `args`, `contexts` (directories or `docker-image://name` for `FROM` and `--from`) and `network` (`default`, `none`, `host`). `FROM` may name images of the same app. Editing a file of the context builds again; `.dockerignore` is obeyed.',
+    example: { context: './app', target: 'web', args: { VERSION: '1.2' } },
+    text: true,
+  }),
   rootfs: field(hostPath().optional(), {
     doc: 'A directory or tar file whose content becomes the one layer of the image.',
     example: './rootfs',
@@ -121,7 +170,7 @@ export const imageFields = z.strictObject({
 });
 
 type ImageFields = z.output<typeof imageFields>;
-const SOURCES = ['pull', 'archive', 'layout', 'rootfs', 'host'] as const;
+export const SOURCES = ['pull', 'build', 'archive', 'layout', 'rootfs', 'host'] as const;
 
 function sourceOf(fields: ImageFields): ImageSource | undefined {
   if (fields.pull !== undefined) {
@@ -132,6 +181,7 @@ function sourceOf(fields: ImageFields): ImageSource | undefined {
       platform: fields.platform ?? null,
     };
   }
+  if (fields.build) return { type: 'build', ...fields.build };
   if (fields.archive) return { type: 'archive', ...fields.archive };
   if (fields.layout) return { type: 'layout', ...fields.layout };
   if (fields.rootfs !== undefined) return { type: 'rootfs', path: fields.rootfs };

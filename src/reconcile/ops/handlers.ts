@@ -16,7 +16,7 @@ import { adoptVolume, createVolume, releaseVolume, removeVolume } from './volume
 import type { World } from './world.ts';
 
 type WorldHandlers = {
-  readonly [T in OpType]: (world: World, op: OpOf<T>, progress: ProgressSink) => Promise<void>;
+  readonly [T in OpType]: (world: World, op: OpOf<T>, progress: ProgressSink, signal: AbortSignal) => Promise<void>;
 };
 
 const OPS = {
@@ -43,9 +43,9 @@ const OPS = {
 /** The table with a world to act on, as the executor takes it. */
 export function opHandlers(world: World): OpHandlers {
   const bound = Object.entries(OPS).map(([type, handler]) => {
-    const carryOut = handler as (world: World, op: Op, progress: ProgressSink) => Promise<void>;
+    const carryOut = handler as (world: World, op: Op, progress: ProgressSink, signal: AbortSignal) => Promise<void>;
     // Inside an async function, so that what a handler throws at once is a rejection too.
-    return [type, async (op: Op, { progress }: OpContext) => carryOut(world, op, progress)];
+    return [type, async (op: Op, { progress, signal }: OpContext) => carryOut(world, op, progress, signal)];
   });
   return Object.fromEntries(bound) as OpHandlers;
 }

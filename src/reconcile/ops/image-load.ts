@@ -1,17 +1,19 @@
 import type { ImageSource } from '../../images/image.ts';
 import { loadImage, sourceFingerprint } from '../../images/load-image.ts';
+import type { Desired } from '../../model/desired.ts';
 import { toTsdError } from '../../model/errors.ts';
 import type { ImageConfig, ImageSpec } from '../../model/kinds/image.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { ASKED_ANEW } from '../../state/history/resource-store.ts';
 import type { ImageName } from '../../state/image-names.ts';
 import type { OpOf } from '../op.ts';
+import { type BuildOrder, carryOut } from './build/build-order.ts';
 import { imageName, loadContext, type ProgressSink, recordImage } from './image.ts';
 import { type PullSource, resolvePull } from './image-pull.ts';
 import { desiredOf, type World } from './world.ts';
 
 /** Where an image comes from that is made of files of this host. */
-type FileSource = Exclude<ImageSpec['source'], { type: 'pull' }>;
+type FileSource = Exclude<ImageSpec['source'], { type: 'pull' | 'build' }>;
 type Declared = Extract<ImageSource, { type: 'host' }>['config'];
 
 function declaredConfig(config: ImageConfig | null): Declared {
@@ -43,18 +45,30 @@ function imageSource(source: FileSource, config: ImageConfig | null): ImageSourc
 }
 
 /** Loads or pulls the image of a declaration, and remembers which one it is. */
-export function loadDeclaredImage(world: World, op: OpOf<'image.load'>, progress: ProgressSink): Promise<void> {
-  return world.imageWork.making(() => loadAndName(world, op, progress));
+export function loadDeclaredImage(
+  world: World,
+  op: OpOf<'image.load'>,
+  progress: ProgressSink,
+  signal: AbortSignal,
+): Promise<void> {
+  return world.imageWork.making(() => loadAndName(world, op, progress, signal));
 }
 
-async function loadAndName(world: World, op: OpOf<'image.load'>, progress: ProgressSink): Promise<void> {
+async function loadAndName(
+  world: World,
+  op: OpOf<'image.load'>,
+  progress: ProgressSink,
+  signal: AbortSignal,
+): Promise<void> {
   const desired = desiredOf(world, 'image', op.key);
   try {
     const { source, config } = desired.spec;
     const found =
-      source.type === 'pull'
-        ? { imageId: await resolvePull(world, currentSource(world, op.key, source), progress), sourceFingerprint: '' }
-        : await loadFiles(world, imageName(desired), imageSource(source, config), progress);
+      source.type === 'build'
+        ? await buildDeclared(world, desired, source, progress, signal)
+        : source.type === 'pull'
+          ? { imageId: await resolvePull(world, currentSource(world, op.key, source), progress), sourceFingerprint: '' }
+          : await loadFiles(world, imageName(desired), imageSource(source, config), progress);
     world.resources.setImage({ key: op.key, specHash: desired.specHash, ...found });
   } catch (error) {
     throw toTsdError(error).withContext({ key: op.key, source: desired.source });
@@ -66,6 +80,33 @@ function currentSource(world: World, key: ResourceKey, source: PullSource): Pull
   const binding = world.resources.images().find((image) => image.key === key);
   const anew = binding?.sourceFingerprint === ASKED_ANEW && source.policy !== 'never';
   return anew ? { ...source, policy: 'always' } : source;
+}
+
+async function buildDeclared(
+  world: World,
+  desired: Desired<'image'>,
+  source: Extract<ImageSpec['source'], { type: 'build' }>,
+  progress: ProgressSink,
+  signal: AbortSignal,
+) {
+  const order: BuildOrder = {
+    ...source,
+    context: { type: 'directory', path: source.context },
+    dockerfile: { type: 'path', path: source.dockerfile },
+    platform: null,
+    noCache: false,
+    secrets: {},
+    app: desired.app,
+  };
+  const report = {
+    step: (label: string, text: string, cached: boolean) =>
+      progress(`${label} ${text}${cached ? ' (cached)' : ''}`, 0, null),
+    output: (label: string, text: string) => progress(`${label} ${text.trimEnd().split('\n').at(-1)}`, 0, null),
+    warning: (text: string) => progress(`warning: ${text}`, 0, null),
+  };
+  const image = await carryOut(world, order, report, progress, signal);
+  await world.repositories.set(imageName(desired), image.id, true);
+  return { imageId: image.id, sourceFingerprint: '' };
 }
 
 async function loadFiles(world: World, name: ImageName, source: ImageSource, progress: ProgressSink) {
