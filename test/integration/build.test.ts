@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { imageContent } from '../support/image-tree.ts';
 import { busyboxRootfs, findBusybox, tarOf, temporaryDirectory } from '../support/images.ts';
 import { type CliResult, TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
@@ -46,30 +47,11 @@ async function built(directory: string, ...flags: string[]): Promise<string> {
   return stdout.trim();
 }
 
-/** The file tree of an image by path: type, mode, owner and the content's hash or the link. */
-function treeOf(archive: string): Record<string, string> {
-  const script = [
-    'import tarfile,sys,json,hashlib,io,re',
-    't=tarfile.open(sys.argv[1]); m=json.load(t.extractfile("manifest.json"))[0]; r={}',
-    'for l in m["Layers"]:',
-    '  lt=tarfile.open(fileobj=io.BytesIO(t.extractfile(l).read()))',
-    '  for e in lt:',
-    '    p=re.sub("^[.]?/+","",e.name).rstrip("/"); p="" if p=="." else p; b=p.rsplit("/",1)[-1]',
-    '    if b.startswith(".wh."):',
-    '      v=(p[:-len(b)]+b[4:]); [r.pop(k) for k in list(r) if k==v or k.startswith(v+"/")]; continue',
-    '    d=hashlib.sha256(lt.extractfile(e).read()).hexdigest()[:8] if e.isfile() else e.linkname',
-    '    r[p]=("d" if e.isdir() else "l" if e.issym() else "f")+" %o %d:%d %s"%(e.mode,e.uid,e.gid,d)',
-    'print(json.dumps(r))',
-  ].join('\n');
-  const out = execFileSync('python3', ['-c', script, archive], { encoding: 'utf8', maxBuffer: 64 * 1024 ** 2 });
-  return JSON.parse(out);
-}
-
-async function tree(image: string): Promise<Record<string, string>> {
+async function tree(image: string): Promise<Readonly<Record<string, string>>> {
   const archive = join(work, 'saved.tar');
   rmSync(archive, { force: true });
   await supervisor.ok('save', '-o', archive, image);
-  return treeOf(archive);
+  return imageContent(archive).tree;
 }
 
 const hash8 = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 8);

@@ -29,7 +29,7 @@ export const KIND_SCHEMAS: { readonly [K in Kind]: KindSchema<K> } = {
     nested: { config: imageConfigFields },
     schema: imageSchema,
     renamed: Object.fromEntries(
-      ['pull', 'policy', 'platform', 'archive', 'layout', 'rootfs', 'host'].map((name) => [name, 'source']),
+      ['pull', 'build', 'policy', 'platform', 'archive', 'layout', 'rootfs', 'host'].map((name) => [name, 'source']),
     ),
   },
   volume: { section: 'volumes', fields: volumeSchema, nested: {}, schema: volumeSchema, renamed: {} },

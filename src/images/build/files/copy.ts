@@ -108,10 +108,8 @@ class Copier {
       !isExcluded(found) && (!tree.ignore.ignores(readable(found)) || tree.ignore.mayHoldWanted(readable(found)));
     for (const found of tree.files.walk(path, enter)) {
       if (found.path === path) {
-        if (target !== '' && !this.#entries.isDirectory(target)) {
-          this.#parent(target);
-          this.#put(target, this.#entry(tree, found.path, target, found), tree.keepsOwners);
-        } else this.#entries.directory(target, owner ?? ROOT, nowSeconds);
+        // Only what is in the directory is copied; the place for it is made like any other.
+        this.#entries.directory(target, owner ?? ROOT, nowSeconds);
         continue;
       }
       if (tree.ignore.ignores(readable(found.path)) || isExcluded(found.path)) continue;
