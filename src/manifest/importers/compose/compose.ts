@@ -1,7 +1,7 @@
 /** Compose files (the Compose specification) as manifests. */
 import { basename } from 'node:path';
 import type { Draft, ImportContext, ResourceDraft } from '../draft.ts';
-import { imageReference, safeName } from '../names.ts';
+import { safeName } from '../names.ts';
 import { respectMode } from '../network-mode.ts';
 import type { FieldTable, Part } from '../part.ts';
 import { interpolate } from './interpolate.ts';
@@ -71,11 +71,10 @@ class Importer {
       return null;
     }
     const container = this.#draft.newResource('containers', own, service.keyAt);
-    const app = String(this.#draft.value.app ?? composeAppName(this.#context) ?? 'app');
-    const image = service.textOf('image');
-    const builtImage = image === undefined ? `localhost/${app}-${own}:latest` : imageReference(image);
+    const build = service.get('build');
+    const built = build === undefined || build.isNothing ? null : this.#draft.newResource('images', own, build.keyAt);
     const values = variables(this.#context);
-    service.each(SERVICE, { container, storage, context: this.#context, variables: values, builtImage }, container);
+    service.each(SERVICE, { container, storage, context: this.#context, variables: values, built }, container);
     return container;
   }
 }

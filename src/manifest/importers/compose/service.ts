@@ -5,6 +5,7 @@ import type { ImportContext, ResourceDraft } from '../draft.ts';
 import { imageReference, safeName } from '../names.ts';
 import type { FieldTable, Part } from '../part.ts';
 import { shellWords } from '../words.ts';
+import { readBuild } from './build.ts';
 import { parseDotEnv } from './dot-env.ts';
 import { pairs } from './networks.ts';
 import { addPort } from './ports.ts';
@@ -17,8 +18,8 @@ export interface Service {
   readonly context: ImportContext;
   /** Variables of `.env`. */
   readonly variables: ReadonlyMap<string, string>;
-  /** Name of the image that `build` would make. */
-  readonly builtImage: string;
+  /** The image that `build` makes; null without. */
+  readonly built: ResourceDraft | null;
 }
 
 type Rule = (part: Part, service: Service) => void;
@@ -189,10 +190,14 @@ const DEPLOY: FieldTable<Service> = {
 };
 
 export const SERVICE: FieldTable<Service> = {
-  image: (part, { container }) => container.set('image', imageReference(part.text()), part.at),
-  build: (part, { container, builtImage }) => {
-    container.warn(part.keyAt, `build is not in this version; build the image elsewhere and load it as ${builtImage}`);
-    if (container.get('image') === undefined) container.set('image', builtImage, part.keyAt);
+  image: (part, { container, built }) => {
+    if (built === null) container.set('image', imageReference(part.text()), part.at);
+    else container.warn(part.keyAt, `image: what build makes is called ${built.name}`);
+  },
+  build: (part, { container, built }) => {
+    if (built === null) return;
+    readBuild(part, built);
+    container.set('image', built.name, part.keyAt);
   },
   container_name: containerName,
   command: words('command'),

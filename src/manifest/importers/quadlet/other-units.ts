@@ -132,6 +132,6 @@ function checkBuild(unit: Unit, draft: Draft): void {
   }
   draft.warn(
     unit.start,
-    `build is not in this version; build the image elsewhere and load it as ${imageOf(unit) ?? 'its name'}`,
+    `builds of units are not in this version; make the image with \`tsdocker build -t ${imageOf(unit) ?? 'NAME'}\``,
   );
 }
