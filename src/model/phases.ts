@@ -13,10 +13,12 @@ export type Phase = (typeof PHASES)[number];
 
 /** A fact about a resource with the reason for it, after the Kubernetes convention. */
 export interface Condition {
-  readonly type: 'Ready' | 'Healthy' | 'Parked' | 'Held' | 'Drifted' | 'Stopped' | 'RemovalHeld';
+  readonly type: 'Ready' | 'Healthy' | 'Progressing' | 'Parked' | 'Held' | 'Drifted' | 'Stopped' | 'RemovalHeld';
   readonly status: boolean;
   /** CamelCase word for programs. */
   readonly reason: string;
   /** Sentence for people. */
   readonly message: string;
+  /** RFC 3339, since when it is so; left out where that is not known. */
+  readonly since?: string;
 }

@@ -60,6 +60,8 @@ export interface SupervisorParts {
 }
 
 const LATEST_OPS = 20;
+/** Entries of one resource among which its present wait was told. */
+const RECENT_ENTRIES = 10;
 const WAIT_RECHECK_MS = 500;
 
 export class Supervisor implements SupervisorApi {
@@ -275,8 +277,13 @@ export class Supervisor implements SupervisorApi {
   }
 
   #viewInput(): ViewInput {
-    const { world, sources, loop } = this.#parts;
-    return { world, desired: sources.state, observed: observe(world, new Set()), loop };
+    const { world, sources, loop, history } = this.#parts;
+    const past = {
+      heldSince: (key: ResourceKey) =>
+        history.timeline.ofKey(key, RECENT_ENTRIES).find(({ kind }) => kind === 'hold')?.atMs ?? null,
+      opSince: (key: ResourceKey) => history.journal.ofKey(key, 1)[0]?.startedAtMs ?? null,
+    };
+    return { world, desired: sources.state, observed: observe(world, new Set()), loop, past };
   }
 
   #planFor(desired: DesiredState, anew: readonly ResourceKey[] = []) {

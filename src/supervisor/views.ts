@@ -10,6 +10,7 @@ import { networkRecord } from '../reconcile/ops/network-config.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import { containerStatus } from '../reconcile/phase.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
+import { datedConditions } from './condition-times.ts';
 
 /** What the loop knows beside the observation. */
 export interface LoopState {
@@ -24,6 +25,13 @@ export interface ViewInput {
   readonly desired: DesiredState;
   readonly observed: ObservedState;
   readonly loop: LoopState;
+  readonly past: Past;
+}
+
+/** When something began, Unix time in ms; null where it is not known. */
+export interface Past {
+  heldSince(key: ResourceKey): number | null;
+  opSince(key: ResourceKey): number | null;
 }
 
 function desiredOfKind<K extends Kind>(desired: DesiredState, kind: K, key: ResourceKey): Desired<K> | undefined {
@@ -61,11 +69,14 @@ function containerView(input: ViewInput, key: ResourceKey): ContainerView {
   const declared = desiredOfKind(desired, 'container', key);
   const container: ObservedContainer | undefined = observed.containers.get(key);
   const record = container && world.containers.get(container.id);
-  const status = containerStatus({
-    desired: declared,
+  const hold = loop.hold(key);
+  const op = loop.inFlight(key);
+  const status = containerStatus({ desired: declared, observed: container, hold, op });
+  const conditions = datedConditions(status.conditions, {
     observed: container,
-    hold: loop.hold(key),
-    op: loop.inFlight(key),
+    op: op ? { op, sinceMs: input.past.opSince(key) } : null,
+    heldSinceMs: hold || container?.drift.length ? input.past.heldSince(key) : null,
+    stoppedAtMs: record?.stopOverride ? Date.parse(record.stopOverride.at) : null,
   });
   const { app, name } = parseKey(key);
   return {
@@ -86,7 +97,7 @@ function containerView(input: ViewInput, key: ResourceKey): ContainerView {
     finishedAt: instant(container?.exit?.finishedAtWallMs ?? null),
     message: status.message,
     source: declared?.source ?? null,
-    conditions: status.conditions,
+    conditions,
     health: healthView(container?.health),
   };
 }

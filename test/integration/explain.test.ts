@@ -93,9 +93,11 @@ describe('why', () => {
         `  db: { image: busybox, command: [no-such-program] }\n  web: { image: busybox, command: ${FOREVER}, links: [db] }\n`,
       ),
     );
-    await supervisor.waitFor('web', 'parked', ({ conditions }) =>
-      conditions.some(({ reason }) => reason === 'DependencyNotReady'),
+    const { conditions } = await supervisor.waitFor('web', 'parked since some time', (parked) =>
+      parked.conditions.some(({ reason, since }) => reason === 'DependencyNotReady' && since !== undefined),
     );
+    const since = Date.parse(conditions.find(({ type }) => type === 'Parked')?.since ?? '');
+    expect(since).toBeLessThanOrEqual(Date.now());
     supervisor.drop('app.yaml', app('  web: { image: busybox, comand: x }\n'));
     const view = await until('the rejection told', async () => {
       const seen = await why('web');

@@ -66,6 +66,7 @@ async function formatDescription(context: CliContext, { view, ...about }: Descri
 const CONDITION_COLUMNS = [
   { title: 'TYPE', value: (condition: Condition) => condition.type },
   { title: 'STATUS', value: (condition: Condition) => (condition.status ? 'yes' : 'no') },
+  { title: 'SINCE', value: (condition: Condition) => condition.since ?? '-' },
   { title: 'REASON', value: (condition: Condition) => condition.reason },
   { title: 'MESSAGE', value: (condition: Condition) => condition.message },
 ];

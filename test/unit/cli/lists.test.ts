@@ -116,8 +116,8 @@ test('describe', async () => {
     specHash:    e5e5e5e5e5e5
 
     Conditions
-    TYPE   STATUS  REASON   MESSAGE
-    Ready  yes     Running  runs since 03:00
+    TYPE   STATUS  SINCE  REASON   MESSAGE
+    Ready  yes     -      Running  runs since 03:00
 
     Specification
       image: nginx
