@@ -23,11 +23,12 @@ export function printErrors(context: CliContext, errors: readonly TsdError[]): v
   for (const hint of new Set(errors.map((error) => error.hint))) context.warn(`hint: ${printable(hint)}`);
 }
 
-/** Problems of manifests, each at its place. */
+/** Problems of manifests, each at its place; a hint that follows several of them is printed once, after the last. */
 export function printIssues(context: CliContext, issues: readonly IssueView[]): void {
-  for (const issue of issues) {
+  for (const [index, issue] of issues.entries()) {
     const place = issue.line > 0 ? `${issue.file}:${issue.line}:${issue.column}` : issue.file;
     context.warn(errorLine(context, printable(`${place}: ${issue.message}`)));
-    if (issue.hint !== undefined && issue.hint !== '') context.warn(`hint: ${printable(issue.hint)}`);
+    const { hint } = issue;
+    if (hint !== undefined && hint !== '' && hint !== issues[index + 1]?.hint) context.warn(`hint: ${printable(hint)}`);
   }
 }

@@ -248,6 +248,11 @@ export class Supervisor implements SupervisorApi {
   async exec(name: string, request: ExecRequest): Promise<StdioSession> {
     const record = this.#container(name);
     const { User, WorkingDir } = record.config;
+    if (this.#parts.world.exec.running(record.id) === null) {
+      throw new TsdError('TSD_CONTAINER_NOT_RUNNING', `container ${record.engineName} is not running`, {
+        key: record.owner?.key,
+      });
+    }
     return await this.#parts.world.exec.exec(record.id, {
       ...request,
       user: request.user === '' ? User : request.user,

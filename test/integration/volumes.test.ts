@@ -105,6 +105,13 @@ describe('exec', () => {
     );
   });
 
+  test('names the container that has ended', async () => {
+    supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n  job: { image: busybox, command: [busybox, "true"] }\n`);
+    await supervisor.waitFor('job', 'ended', ({ phase }) => phase === 'Exited');
+    const { status, stderr } = await supervisor.cli('exec', 'job', '--', 'true');
+    expect([status, stderr.split('\n')[0]]).toEqual([125, 'error: container app-job is not running']);
+  });
+
   test('names a command that is not there', async () => {
     supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER} }\n`);
     await supervisor.waitFor('web', 'ready', ({ ready }) => ready);

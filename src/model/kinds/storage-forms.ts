@@ -29,12 +29,14 @@ export function normalPath(path: string): string {
   return `/${parts.join('/')}`;
 }
 
-/** A mount target as the container sees it: absolute, without `.`, `..` or a trailing slash; the root is refused. */
+/** A mount target as the container sees it: absolute, without `.`, `..` or a trailing slash; the root and /proc are refused. */
 export function parseTarget(text: string): Parsed<string> {
   if (text.includes('\0')) return refused('a path cannot contain a NUL byte');
   if (!text.startsWith('/')) return refused(`"${text}": the path in the container must be absolute`);
   const normal = normalPath(text);
-  return normal === '/' ? refused(`"${text}": the root of the container cannot be a mount target`) : parsed(normal);
+  if (normal === '/') return refused(`"${text}": the root of the container cannot be a mount target`);
+  if (/^\/proc(\/|$)/.test(normal)) return refused(`"${text}": nothing can be mounted over the container's /proc`);
+  return parsed(normal);
 }
 
 /** What stands left of the first colon: a volume's name or a path on the host. */

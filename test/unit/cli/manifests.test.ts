@@ -106,7 +106,6 @@ describe('apply', () => {
     expect(await screen(['apply', '-f', file])).toMatchInlineSnapshot(`
       "--- stderr
       error: /etc/tsdocker/manifests/shop.yaml:4:5: unknown key "imgae"; did you mean "image"?
-      hint: See docs/manifest.md.
       error: /etc/tsdocker/manifests/shop.yaml:4:5: unknown key "imgae"; did you mean "image"?
       hint: See docs/manifest.md.
       --- exit 1"
