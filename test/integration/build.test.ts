@@ -352,8 +352,13 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
       output += bytes.toString();
     });
     await until('the command running', async () => output.includes('] begun'));
+    let complaint = '';
+    child.stderr.on('data', (bytes: Buffer) => {
+      complaint += bytes.toString();
+    });
     child.kill('SIGINT');
-    await new Promise((done) => child.once('exit', done));
+    expect(await new Promise((done) => child.once('close', done))).toBe(1);
+    expect(complaint).toBe('the build was called off\n');
     await expect.poll(() => supervisor.hostState(), { timeout: 30_000 }).toEqual(before);
     await expect
       .poll(() => readdirSync(join(supervisor.root, 'tmp')).filter((name) => name.startsWith('build-')))

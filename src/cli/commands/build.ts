@@ -10,6 +10,7 @@ import { TsdError } from '../../model/errors.ts';
 import { parsePairs } from '../build-options.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
+import { EXIT } from '../exit-codes.ts';
 import { collect } from '../options.ts';
 import { followBuild } from '../output/build.ts';
 
@@ -83,6 +84,10 @@ export function configure(command: Command, context: CliContext): void {
         const request = await buildRequest(context, where, options, scratch);
         const form = options.output === 'json' ? 'json' : options.quiet === true ? 'quiet' : 'plain';
         return await followBuild(context, client.builds.build(request, stop.signal), form);
+      } catch (thrown) {
+        if (!stop.signal.aborted) throw thrown;
+        context.warn('the build was called off');
+        return EXIT.error;
       } finally {
         process.off('SIGINT', interrupt);
         if (scratch !== null) rmSync(scratch, { recursive: true, force: true });
