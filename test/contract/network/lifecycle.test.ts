@@ -105,6 +105,20 @@ describe('doing it again', () => {
     expect(state()).toBe(before);
   });
 
+  test('a bridge without a free port is said to be full, and nothing of the attempt stays', () => {
+    driver.ensureNetwork(network(1));
+    const { bridge } = network(1);
+    const plug = `link add fill$i master ${bridge} group 77 type veth peer name peer$i`;
+    shell(`i=0; while [ $i -lt 1023 ]; do echo "${plug}"; i=$((i+1)); done | ip -batch -`);
+    driver.createSandbox(idOf('a'));
+    expect(() => driver.attach(endpoint('a', 1, 2))).toThrow(/is full: the kernel takes 1023 ports/);
+    expect(driver.observe().endpoints.size).toBe(0);
+    // All at once: one by one takes the kernel a minute.
+    shell('ip link del group 77');
+    driver.attach(endpoint('a', 1, 2));
+    expect(driver.observe().endpoints.size).toBe(1);
+  });
+
   test('changes address, ports and MTU in place', () => {
     driver.ensureNetwork(network(1));
     const netns = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));

@@ -18,6 +18,11 @@ import type { EndpointConfig, NetworkConfig, Sandbox } from '../../contract.ts';
 import { CONTAINER_INTERFACE, type Names } from './names.ts';
 import { withRouteSocket } from './sandboxes.ts';
 
+/** Answered by a bridge without a free port (net/bridge/br_if.c); libuv has no name for it. */
+const EXFULL = 54;
+/** BR_MAX_PORTS of net/bridge/br_private.h less port 0. */
+const BRIDGE_PORTS = 1023;
+
 /** veth pairs between bridges and sandboxes. */
 export class EndpointLinks {
   readonly #names: Names;
@@ -70,15 +75,35 @@ export class EndpointLinks {
       peer: { name: CONTAINER_INTERFACE, mac: config.mac, netnsFd: sandbox.netnsFd },
     });
     try {
-      this.#socket.request([message]);
+      this.#plug(message, network.bridge);
       return true;
     } catch (error) {
       if (!(error instanceof TsdError) || error.errno !== constants.errno.EEXIST) throw error;
     }
     if (this.#connected(config.containerId, sandbox)) return false;
     this.#removeRemains(config.containerId, sandbox);
-    this.#socket.request([message]);
+    this.#plug(message, network.bridge);
     return true;
+  }
+
+  /** Makes a pair with one end in the bridge. @throws TsdError TSD_NETWORK, class exhausted, when that has no port left. */
+  #plug(message: NetlinkMessage, bridge: string): void {
+    try {
+      this.#socket.request([message]);
+    } catch (cause) {
+      if (!(cause instanceof TsdError) || cause.errno !== EXFULL) throw cause;
+      throw new TsdError(
+        'TSD_NETWORK',
+        `bridge ${bridge} is full: the kernel takes ${BRIDGE_PORTS} ports on a bridge`,
+        {
+          class: 'exhausted',
+          errno: EXFULL,
+          step: `connect to ${bridge}`,
+          hint: 'Put further containers on another network.',
+          cause,
+        },
+      );
+    }
   }
 
   #connected(containerId: string, sandbox: Sandbox): boolean {
