@@ -6,7 +6,7 @@ import { runJobs } from './jobs.ts';
 
 /** The same scripts each time; `npm run simulate` looks for trouble with others. */
 const SEED = process.env.TSD_SEED ?? '5';
-const OPS = Number(process.env.TSD_SIMULATE_OPS ?? 200_000);
+const OPS = Number(process.env.TSD_SIMULATE_OPS ?? 16_000);
 
 test(`${OPS} operations among crashes, faults and edits keep every invariant (TSD_SEED=${SEED})`, async () => {
   const directory = mkdtempSync(join(tmpdir(), 'tsd-simulation-'));
