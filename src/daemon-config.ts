@@ -12,6 +12,7 @@ import { DEFAULT_GROUP, parseHost } from './api/address.ts';
 import { type HttpAddress, parseHttpAddress } from './api/http-address.ts';
 import { LOG_LEVELS, SETTINGS, type SettingName } from './daemon-settings.ts';
 import { TsdError } from './model/errors.ts';
+import { type Parsed, parseBytes, parseDuration } from './model/kinds/short-forms.ts';
 
 const absolutePath = z.string().refine((path) => path.startsWith('/'), 'must be an absolute path');
 const boolean = z.union([z.boolean(), z.stringbool()], 'must be true or false');
@@ -100,6 +101,17 @@ const httpAddress = z.string().transform((text, context): HttpAddress => {
     return z.NEVER;
   }
 });
+/** A text in one of the short forms of manifests. */
+const shortForm = (parse: (text: string | number) => Parsed<number>) =>
+  z.union([z.string(), z.number()]).transform((text, context) => {
+    const value = parse(text);
+    if (value.ok) return value.value;
+    context.addIssue({ code: 'custom', message: value.message });
+    return z.NEVER;
+  });
+const duration = shortForm(parseDuration);
+const size = shortForm(parseBytes);
+const percent = z.coerce.number('must be a number').min(1, 'must be 1 to 100').max(100, 'must be 1 to 100');
 
 const shape = {
   root: absolutePath.default('/var/lib/tsdocker'),
@@ -137,6 +149,20 @@ const shape = {
   storageOpt: listOf((text) => (text.includes('=') ? null : `bad option format: ${text}`)),
   registryMirror: listOf((text) => (isMirror(text) ? null : `${text} is not the http(s) address of a registry`)),
   insecureRegistry: listOf((text) => (isRegistryOrCidr(text) ? null : `${text} is not a host, host:port or CIDR`)),
+  /** Unset: the default file, which may be missing. */
+  trustPolicy: absolutePath.optional(),
+  gcInterval: duration.default(300_000),
+  gcHigh: percent.default(85),
+  gcLow: percent.default(80),
+  gcMinAge: duration.default(120_000),
+  imageBudget: size.optional(),
+  logBudget: size.optional(),
+  keepGenerations: z.coerce
+    .number('must be a number')
+    .int()
+    .min(1, 'must be at least 1')
+    .max(100, 'at most 100 generations are kept')
+    .default(10),
   execDriver: z.string().min(1).default('native'),
   label: listOf((text) => (text.split('=').length === 2 ? null : `bad attribute format: ${text}`)),
   debug: boolean.default(false),
@@ -166,6 +192,7 @@ const schema = z.strictObject(shape).superRefine((settings, context) => {
       `others reach ${address.host}, and nothing here is encrypted or asks for a login. Use 127.0.0.1, or --remote-http.`,
     );
   }
+  if (settings.gcLow > settings.gcHigh) conflict('gcLow', 'must not be above --gc-high');
   const outer = parseCidr(settings.bip ?? '');
   const inner = parseCidr(settings.fixedCidr ?? '');
   if (outer !== null && inner !== null && !contains(outer, inner)) {
@@ -177,7 +204,20 @@ type Settings = z.output<typeof schema>;
 
 /** Checked settings of one daemon. Paths are absolute; null means that nothing was asked for. */
 export interface DaemonConfig
-  extends Omit<Settings, 'host' | 'bridge' | 'bip' | 'fixedCidr' | 'storageDriver' | 'pidfile' | 'metrics' | 'web'> {
+  extends Omit<
+    Settings,
+    | 'host'
+    | 'bridge'
+    | 'bip'
+    | 'fixedCidr'
+    | 'storageDriver'
+    | 'pidfile'
+    | 'trustPolicy'
+    | 'imageBudget'
+    | 'logBudget'
+    | 'metrics'
+    | 'web'
+  > {
   readonly hosts: readonly string[];
   readonly pidfile: string | null;
   /** An existing bridge to use instead of making `defaultBridge`. */
@@ -189,6 +229,10 @@ export interface DaemonConfig
   readonly storageDriver: string | null;
   readonly metrics: HttpAddress | null;
   readonly web: HttpAddress | null;
+  readonly trustPolicy: string | null;
+  /** Bytes. */
+  readonly imageBudget: number | null;
+  readonly logBudget: number | null;
 }
 
 export interface ConfigSources {
@@ -226,17 +270,21 @@ export function loadDaemonConfig(
   return { config: null, errors };
 }
 
-function finish({
-  host,
-  bridge,
-  bip,
-  fixedCidr,
-  storageDriver,
-  pidfile,
-  metrics,
-  web,
-  ...settings
-}: Settings): DaemonConfig {
+function finish(given: Settings): DaemonConfig {
+  const {
+    host,
+    bridge,
+    bip,
+    fixedCidr,
+    storageDriver,
+    pidfile,
+    trustPolicy,
+    imageBudget,
+    logBudget,
+    metrics,
+    web,
+    ...settings
+  } = given;
   return {
     ...settings,
     // Docker's rule: what would be masqueraded is decided by rules that nobody may write then.
@@ -251,6 +299,9 @@ function finish({
     storageDriver: storageDriver ?? null,
     metrics: metrics ?? null,
     web: web ?? null,
+    trustPolicy: trustPolicy ?? null,
+    imageBudget: imageBudget ?? null,
+    logBudget: logBudget ?? null,
   };
 }
 

@@ -128,6 +128,46 @@ export const SETTINGS = {
     env: 'TSDOCKER_INSECURE_REGISTRY',
     doc: 'take any certificate of this registry, and no TLS at all; repeatable (always: 127.0.0.0/8)',
   },
+  trustPolicy: {
+    flags: '--trust-policy <file>',
+    env: 'TSDOCKER_TRUST_POLICY',
+    doc: 'which images may come in, and whose signature they need (default: /etc/tsdocker/trust-policy.yaml, when it exists)',
+  },
+  gcInterval: {
+    flags: '--gc-interval <duration>',
+    env: 'TSDOCKER_GC_INTERVAL',
+    doc: 'how often unused images and old logs are looked at, 0 for never (default: 5m)',
+  },
+  gcHigh: {
+    flags: '--gc-high <percent>',
+    env: 'TSDOCKER_GC_HIGH',
+    doc: 'disk use from which on unused images go, least recently used first (default: 85)',
+  },
+  gcLow: {
+    flags: '--gc-low <percent>',
+    env: 'TSDOCKER_GC_LOW',
+    doc: 'disk use down to which they go (default: 80)',
+  },
+  gcMinAge: {
+    flags: '--gc-min-age <duration>',
+    env: 'TSDOCKER_GC_MIN_AGE',
+    doc: 'an image stays this long after it was last needed (default: 2m)',
+  },
+  imageBudget: {
+    flags: '--image-budget <size>',
+    env: 'TSDOCKER_IMAGE_BUDGET',
+    doc: 'unused images go when all layers together take more than this (default: no limit)',
+  },
+  logBudget: {
+    flags: '--log-budget <size>',
+    env: 'TSDOCKER_LOG_BUDGET',
+    doc: 'rotated logs go, oldest first, when all logs together take more than this (default: no limit)',
+  },
+  keepGenerations: {
+    flags: '--keep-generations <count>',
+    env: 'TSDOCKER_KEEP_GENERATIONS',
+    doc: 'the images of so many generations stay for a rollback (default: 10)',
+  },
   execDriver: {
     flags: '-e, --exec-driver <name>',
     env: 'TSDOCKER_EXEC_DRIVER',

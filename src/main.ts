@@ -19,6 +19,9 @@ import { bootId } from './ffi/processes.ts';
 import { AuthFile, authFilePath } from './images/registry/auth-file.ts';
 import { INSECURE_BY_DEFAULT } from './images/registry/endpoints.ts';
 import { Registry } from './images/registry/registry.ts';
+import { keyId, openDaemonKey } from './images/trust/daemon-key.ts';
+import { TrustPolicyFile } from './images/trust/policy.ts';
+import { readTrustDirectory } from './images/trust/trust-store.ts';
 import { loadEnvironment } from './manifest/content.ts';
 import { readContentFile } from './manifest/source/files.ts';
 import { watchManifests } from './manifest/source/watch.ts';
@@ -53,6 +56,7 @@ import { adoptContainers, adoptUnknown } from './supervisor/adopt.ts';
 import { defaultMtu, defaultNetworkConfig } from './supervisor/default-network.ts';
 import { runDoctor } from './supervisor/doctor.ts';
 import { SupervisorEventBus } from './supervisor/events.ts';
+import { Collector } from './supervisor/images/collector.ts';
 import { createLogger, type Logger } from './supervisor/log.ts';
 import { logTimelineEntry } from './supervisor/log-timeline.ts';
 import { LogForwarding } from './supervisor/logs/forwarding/log-forwarding.ts';
@@ -64,10 +68,12 @@ import { Sources } from './supervisor/sources.ts';
 import { keepStatus } from './supervisor/status-line.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import { Timeline } from './supervisor/timeline.ts';
+import { registerTrustJobs } from './supervisor/trust-jobs.ts';
 
 const SHIM_BINARY = fileURLToPath(new URL('../build/tsdocker-shim', import.meta.url));
 /** Shared with Docker first, then our own. */
 const CERTIFICATE_DIRECTORIES = ['/etc/docker/certs.d', '/etc/tsdocker/certs.d'];
+const DEFAULT_TRUST_POLICY = '/etc/tsdocker/trust-policy.yaml';
 /** Ops at the same time. Most of an op is waiting, for a disk or for a payload to end; none may keep others from it. */
 const CONCURRENCY = 256;
 /** How often everything is looked at without being asked: bounds how long drift in the kernel goes unseen. */
@@ -85,7 +91,14 @@ function createExecDriver(config: DaemonConfig, instance: Instance) {
   throw new TsdError('TSD_DRIVER_UNKNOWN', `unknown exec driver ${config.execDriver}; there are ${names}`);
 }
 
-function createRegistry(config: DaemonConfig, root: string): Registry {
+/** @throws TSD_TRUST_POLICY when it cannot be used: better no start than one that lets everything in. */
+function openTrustPolicy({ trustPolicy }: DaemonConfig): TrustPolicyFile {
+  const policy = new TrustPolicyFile(trustPolicy ?? DEFAULT_TRUST_POLICY, trustPolicy === null);
+  policy.read();
+  return policy;
+}
+
+function createRegistry(config: DaemonConfig, root: string, policy: TrustPolicyFile): Registry {
   return new Registry({
     settings: {
       mirrors: config.registryMirror,
@@ -95,6 +108,7 @@ function createRegistry(config: DaemonConfig, root: string): Registry {
     downloads: join(root, 'downloads'),
     records: join(root, 'distribution'),
     logins: new AuthFile(authFilePath(process.env, homedir())),
+    policy,
     clock: systemClock,
   });
 }
@@ -188,6 +202,7 @@ function createWorld(
   log: Logger,
   desired: World['desired'],
   registry: Registry,
+  trustPolicy: TrustPolicyFile,
 ): World {
   const instance: Instance = { id: state.instanceId, root: state.root, runDir: state.runDir };
   const graph = openGraphDriver({
@@ -213,6 +228,7 @@ function createWorld(
       mtu: config.mtu === 0 ? defaultMtu() : config.mtu,
       fixedCidr: config.fixedCidr,
       version: VERSION,
+      keptGenerations: config.keepGenerations,
     },
     desired,
     graph,
@@ -224,6 +240,7 @@ function createWorld(
     builds: new BuildWork(),
     making: new Set(),
     registry,
+    trustPolicy,
     repositories: new RepositoryStore(state.root, graph.name, state.files),
     volumes,
     links,
@@ -233,6 +250,7 @@ function createWorld(
     health: new HealthBook(history.health, containers.ids()),
     drifts: new DriftMemory(),
     resources: history.resources,
+    imagesOfPast: history.images,
     environmentOf,
     commits: new GroupCommit({ files: state.files, links, history }),
     exits: new ExitRecorder(containers, systemClock, boot),
@@ -243,8 +261,10 @@ function createWorld(
 
 function facts(
   config: DaemonConfig,
-): Pick<InfoView, 'version' | 'manifests' | 'socket' | 'defaultBridge' | 'labels' | 'warnings'> {
+  id: string,
+): Pick<InfoView, 'id' | 'version' | 'manifests' | 'socket' | 'defaultBridge' | 'labels' | 'warnings'> {
   return {
+    id,
     version: VERSION,
     manifests: config.manifests,
     socket: config.hosts.join(', '),
@@ -259,6 +279,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
   requireRoot();
   const log = createLogger(config.logLevel, process.stderr.isTTY === true);
   requireDirectory(config.manifests);
+  const trustPolicy = openTrustPolicy(config);
   const service = new ServiceManager(process.env);
   const state = await openRoot(config);
   const stores = await openStores(state, log);
@@ -281,8 +302,8 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
       controller.enqueue(new Set([...next.resources.keys(), ...before.resources.keys()]));
     },
   });
-  const registry = createRegistry(config, state.root);
-  const world = createWorld(config, state, stores, log, () => sources.state, registry);
+  const registry = createRegistry(config, state.root, trustPolicy);
+  const world = createWorld(config, state, stores, log, () => sources.state, registry, trustPolicy);
   world.exec.onExit((exit) => {
     world.exits.record(exit);
     world.builds.exited(exit);
@@ -303,6 +324,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
 
   const onBug = (error: TsdError): void => log.error({ code: error.code, stack: error.stack }, describeError(error));
   const observers = new Observers({ ...config, version: VERSION, onBug });
+  const id = keyId(openDaemonKey(join(state.root, 'key.json')));
   const engine = new Engine({ timers: systemTimers, log: (line) => log.debug(line) });
   const loop = new LoopStatus({
     world,
@@ -353,6 +375,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
     resyncMs: RESYNC_MS,
   });
   loop.attach(controller);
+  registerTrustJobs(engine, systemClock, readTrustDirectory(join(state.root, 'trust')));
   const prober = new Prober({
     world,
     clock: systemClock,
@@ -364,6 +387,16 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
       events.emit('change');
       controller.enqueue([change.key]);
     },
+  });
+  const collector = new Collector({
+    world,
+    history,
+    engine,
+    timers: systemTimers,
+    log,
+    marks: { high: config.gcHigh, low: config.gcLow, budget: config.imageBudget, minAgeMs: config.gcMinAge },
+    logBudget: config.logBudget,
+    intervalMs: config.gcInterval,
   });
 
   const adopted = await adoptContainers(world);
@@ -397,7 +430,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
     timeline,
     events,
     seed,
-    facts: facts(config),
+    facts: facts(config, id),
     doctor: async () => runDoctor(config.root, drivers),
     stopEverything: async () => {
       prober.stop();
@@ -424,6 +457,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
   const served = await observers.serve({ world, controller, events, api }).catch(giveUp);
   const server = await serveApi({ api, hosts: config.hosts, group: config.group, onBug }).catch(giveUp);
   controller.start();
+  collector.start();
   service.ready();
   const holds = () =>
     [...sources.state.resources.keys()].flatMap((key) => {
@@ -445,6 +479,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
         log.info('stopping');
         await watcher.close();
         prober.stop();
+        await collector.stop();
         await controller.stop();
         if (config.stopContainers) await stopAll(world, sources.state);
         await engine.shutdown();

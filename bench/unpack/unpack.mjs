@@ -1,95 +1,176 @@
 /**
- * Loading an image into the graph, and writing it out again, beside skopeo copy + umoci unpack on the same image: a
- * Debian-like one of about 200 MB made of this host's /usr/bin and /usr/lib. Prints ratios and this process's memory.
+ * Bringing a Debian image in: from a registry on this machine and from an archive, beside `docker pull` and `docker load`,
+ * and `skopeo copy` + `umoci unpack`. Prints seconds, ratios (above 1: tsdocker is faster) and the memory of tsdocker's part.
  *
- *   node bench/unpack/unpack.mjs            the image above
- *   node bench/unpack/unpack.mjs --large    one layer of 1 GiB, for the memory bound
+ *   node bench/unpack/unpack.mjs [--rounds N]
+ *   node bench/unpack/unpack.mjs --large      one layer of 1 GiB: memory only
+ *
+ * Needs root and Debian's mmdebstrap, docker-registry, skopeo, umoci; docker.io for the comparison with docker. Everything
+ * runs in a network namespace of its own; the image is kept in /var/tmp/tsdocker-bench.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { createWriteStream, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { createOverlayDriver } from '../../dist/drivers/graph/overlay/overlay-driver.js';
-import { dockerArchive } from '../../dist/images/export/docker-archive.js';
-import { loadImage } from '../../dist/images/load-image.js';
-import { loadArchive } from '../../dist/images/sources/archive.js';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { CACHE, debianLayout, layoutOf } from './fixture.mjs';
 
-const LAYER_BYTES = 200 * 1024 ** 2;
-const LARGE_BYTES = 1024 ** 3;
-const work = mkdtempSync('/tmp/tsd-bench-');
-const at = (name) => join(work, name);
-const run = (program, ...args) => execFileSync(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+const REGISTRY = '127.0.0.1:5999';
+const NAME = `${REGISTRY}/bench:1`;
+const LARGE_MIB = 1024;
+const installed = (program) => spawnSync('which', [program]).status === 0;
+const quiet = { stdio: ['ignore', 'ignore', 'pipe'] };
+const run = (program, ...args) => execFileSync(program, args, quiet);
+const argument = (name, otherwise) => {
+  const at = process.argv.indexOf(name);
+  return at < 0 ? otherwise : process.argv[at + 1];
+};
 
-async function timed(action) {
+/** Node's own clock, with what was written brought to the disk: layers of tsdocker are durable when it says so. */
+function timed(action) {
+  run('sync');
   const start = performance.now();
-  const result = await action();
-  return { seconds: (performance.now() - start) / 1000, result };
+  action();
+  run('sync', '-f', work);
+  return (performance.now() - start) / 1000;
 }
 
-const context = (name) => ({
-  graph: createOverlayDriver(at(name)),
-  tmpDir: at(`${name}-tmp`),
-  recipes: at(`${name}-recipes`),
-  progress: () => {},
-});
-
-function makeRootfs(bytes) {
-  if (process.argv.includes('--large')) {
-    run('sh', '-c', `mkdir ${at('rootfs')} && head -c ${bytes} /dev/urandom > ${at('rootfs')}/big`);
-  } else {
-    const pick = `cd / && find usr/bin usr/lib -xdev -type f -size -20M -print0 | sort -z | head -z -n 12000`;
-    run(
-      'sh',
-      '-c',
-      `${pick} | tar -cf - --null -T - 2>/dev/null | head -c ${bytes} > ${at('part.tar')}; mkdir ${at('rootfs')}`,
-    );
-    spawnSync('tar', ['-xf', at('part.tar'), '-C', at('rootfs')], { stdio: 'ignore' });
-  }
-  run('tar', '-cf', at('rootfs.tar'), '-C', at('rootfs'), '.');
+function ours(verb, what, root) {
+  // What others left to be written is not our work.
+  run('sync');
+  const script = fileURLToPath(new URL('ours.mjs', import.meta.url));
+  return JSON.parse(execFileSync(process.execPath, [script, verb, what, root], { encoding: 'utf8' }));
 }
 
-const save = (from, image, file) =>
-  pipeline(
-    Readable.from(dockerArchive(from, [{ ...image, names: ['bench:1'] }]), { objectMode: false }),
-    createWriteStream(at(file)),
-  );
-
-try {
-  makeRootfs(process.argv.includes('--large') ? LARGE_BYTES : LAYER_BYTES);
-  const first = context('first');
-  const image = await loadImage({ type: 'rootfs', path: at('rootfs.tar'), config: {} }, first);
-  const written = await timed(() => save(first, image, 'image.tar'));
-  run('skopeo', '--insecure-policy', 'copy', `docker-archive:${at('image.tar')}`, `oci-archive:${at('oci.tar')}:bench`);
-  const rows = [];
-  for (const [what, file] of [
-    ['docker-archive', 'image.tar'],
-    ['oci-archive, gzip', 'oci.tar'],
-  ]) {
-    const ours = await timed(() => loadArchive({ type: 'archive', path: at(file) }, context(`ours-${file}`)));
-    const kind = file === 'oci.tar' ? 'oci-archive' : 'docker-archive';
-    const theirs = await timed(() => {
-      run('skopeo', '--insecure-policy', 'copy', `${kind}:${at(file)}`, `oci:${at(`layout-${file}`)}:bench`);
-      run('umoci', 'unpack', '--image', `${at(`layout-${file}`)}:bench`, at(`bundle-${file}`));
-    });
-    const tar = await timed(() =>
-      run(
-        'sh',
-        '-c',
-        `mkdir ${at(`tar-${file}`)} && tar -xf ${at('rootfs.tar')} -C ${at(`tar-${file}`)} && sync -f ${work}`,
-      ),
-    );
-    rows.push({ what, ours: ours.seconds, theirs: theirs.seconds, tar: tar.seconds });
+async function until(check) {
+  for (let tries = 0; !(await check()); tries++) {
+    if (tries > 300) throw new Error('a server did not come up');
+    await delay(100);
   }
-  console.log(
-    `layer ${(statSync(at('rootfs.tar')).size / 1e6).toFixed(0)} MB; saved in ${written.seconds.toFixed(2)} s`,
+}
+
+async function startRegistry() {
+  const config = join(work, 'registry.yml');
+  const storage = { filesystem: { rootdirectory: join(work, 'registry') } };
+  writeFileSync(config, JSON.stringify({ version: '0.1', log: { level: 'error' }, storage, http: { addr: REGISTRY } }));
+  const child = spawn('docker-registry', ['serve', config], { stdio: 'ignore' });
+  await until(() =>
+    fetch(`http://${REGISTRY}/v2/`).then(
+      () => true,
+      () => false,
+    ),
   );
-  for (const { what, ours, theirs, tar } of rows) {
+  return child;
+}
+
+/** A dockerd that shares nothing with one of this host. */
+async function startDocker() {
+  const at = (name) => join(work, 'docker', name);
+  mkdirSync(at('.'), { recursive: true });
+  const socket = `unix://${at('socket')}`;
+  const flags = ['--data-root', at('data'), '--exec-root', at('exec'), '-H', socket, '--pidfile', at('pid')];
+  const child = spawn('dockerd', [...flags, '--bridge=none', '--iptables=false', '--ip6tables=false'], {
+    stdio: 'ignore',
+  });
+  const docker = (...args) => run('docker', '-H', socket, ...args);
+  await until(() => spawnSync('docker', ['-H', socket, 'info']).status === 0);
+  const driver = execFileSync('docker', ['-H', socket, 'info', '-f', '{{.Driver}}'], { encoding: 'utf8' }).trim();
+  return { child, docker, driver };
+}
+
+const end = async (child) => {
+  if (!child || child.exitCode !== null) return;
+  const gone = new Promise((done) => child.once('exit', done));
+  child.kill('SIGTERM');
+  await gone;
+};
+
+const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
+
+async function compare() {
+  const layout = await debianLayout();
+  const registry = await startRegistry();
+  let daemon = null;
+  try {
+    run('skopeo', '--insecure-policy', 'copy', '--dest-tls-verify=false', `oci:${layout}:bench`, `docker://${NAME}`);
+    const archive = join(work, 'bench.tar');
+    run('skopeo', '--insecure-policy', 'copy', `oci:${layout}:bench`, `docker-archive:${archive}:bench:1`);
+    daemon = installed('dockerd') ? await startDocker() : null;
+    const rows = { 'pull from a registry': [], 'load an archive': [] };
+    for (let round = 0; round < Number(argument('--rounds', '3')); round++) {
+      for (const [what, from] of [
+        ['pull', NAME],
+        ['load', archive],
+      ]) {
+        const at = (name) => join(work, `${what}-${round}-${name}`);
+        const row = ours(what, from, at('ours'));
+        rmSync(at('ours'), { recursive: true });
+        const source = what === 'pull' ? `docker://${NAME}` : `docker-archive:${from}`;
+        const umoci = timed(() => {
+          run('skopeo', '--insecure-policy', 'copy', '--src-tls-verify=false', source, `oci:${at('oci')}:bench`);
+          run('umoci', 'unpack', '--image', `${at('oci')}:bench`, at('bundle'));
+        });
+        rmSync(at('oci'), { recursive: true });
+        rmSync(at('bundle'), { recursive: true });
+        let docker = null;
+        if (daemon !== null) {
+          docker = timed(() =>
+            what === 'pull' ? daemon.docker('pull', '-q', NAME) : daemon.docker('load', '-q', '-i', from),
+          );
+          daemon.docker('rmi', what === 'pull' ? NAME : 'bench:1');
+        }
+        rows[what === 'pull' ? 'pull from a registry' : 'load an archive'].push({ ...row, umoci, docker });
+      }
+    }
+    for (const [what, measured] of Object.entries(rows)) print(what, measured, daemon?.driver);
+  } finally {
+    await end(daemon?.child);
+    await end(registry);
+  }
+}
+
+function print(what, rows, driver) {
+  const of = (field) => median(rows.map((row) => row[field]));
+  const own = of('seconds');
+  const beside = (name, seconds) => `${name} ${seconds.toFixed(2)} s (${(seconds / own).toFixed(2)} x)`;
+  const others = [beside('skopeo + umoci', of('umoci'))];
+  if (rows[0].docker !== null) others.push(beside(`docker with ${driver}`, of('docker')));
+  console.log(`${what}: tsdocker ${own.toFixed(2)} s, ${of('peakMiB').toFixed(0)} MiB at most; ${others.join(', ')}`);
+}
+
+/** One layer of random bytes, which gzip cannot make smaller. */
+async function large() {
+  const rootfs = join(work, 'rootfs');
+  mkdirSync(rootfs);
+  run('sh', '-c', `head -c ${LARGE_MIB}M /dev/urandom > ${rootfs}/big`);
+  const layout = await layoutOf(rootfs, [['.']], join(work, 'layout'));
+  rmSync(rootfs, { recursive: true });
+  const registry = await startRegistry();
+  try {
+    run('skopeo', '--insecure-policy', 'copy', '--dest-tls-verify=false', `oci:${layout}:bench`, `docker://${NAME}`);
+    const { seconds, peakMiB } = ours('pull', NAME, join(work, 'ours'));
     console.log(
-      `${what}: tsdocker ${ours.toFixed(2)} s, skopeo+umoci ${theirs.toFixed(2)} s (${(theirs / ours).toFixed(1)} x), tar -x of the plain tar ${tar.toFixed(2)} s`,
+      `layer of ${LARGE_MIB} MiB: pulled in ${seconds.toFixed(2)} s with ${peakMiB.toFixed(0)} MiB of memory at most`,
     );
+  } finally {
+    await end(registry);
   }
-  console.log(`peak memory of tsdocker's part ${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MiB`);
+}
+
+if (process.env.TSD_BENCH_INSIDE !== '1') {
+  const again = ['-c', 'ip link set lo up && exec "$0" "$@"', process.execPath, ...process.argv.slice(1)];
+  const { status } = spawnSync('unshare', ['-n', '-m', '--propagation', 'private', 'sh', ...again], {
+    stdio: 'inherit',
+    env: { ...process.env, TSD_BENCH_INSIDE: '1' },
+  });
+  process.exit(status ?? 1);
+}
+mkdirSync(CACHE, { recursive: true });
+const work = mkdtempSync(join(CACHE, 'work-'));
+try {
+  await (process.argv.includes('--large') ? large() : compare());
 } finally {
-  rmSync(work, { recursive: true, force: true });
+  // dockerd binds its data directory onto itself.
+  spawnSync('umount', ['-R', join(work, 'docker', 'data')], { stdio: 'ignore' });
+  spawnSync('rm', ['-rf', work], { stdio: 'inherit' });
 }

@@ -12,7 +12,7 @@ _tsdocker() {
     COMPREPLY=($(compgen -W "table wide json name" -- "$cur")); return
   fi
   if [[ $cur != -* ]]; then
-    case $prev in -f|--file|--base-dir|-H|--host|-o|--output|--diff|-n|--limit|--to|--since|--tail|--until|-e|--env|-w|--workdir|-u|--user|-t|--timeout|--for|-s|--signal|-c|--change|-m|--message|-a|--author|--tag|--target|--build-arg|--build-context|--secret|--platform|--network|--username|-i|--input|--format|--root|--run-dir|--manifests|-G|--group|-p|--pidfile|--default-bridge|-b|--bridge|--bip|--fixed-cidr|--mtu|--ip|--dns|--dns-search|--storage-driver|--storage-opt|--registry-mirror|--insecure-registry|--exec-driver|--label|-l|--log-level|--metrics|--web|--config) COMPREPLY=($(compgen -f -- "$cur")); return ;; esac
+    case $prev in -f|--file|--base-dir|-H|--host|-o|--output|--diff|-n|--limit|--to|--since|--tail|--until|-e|--env|-w|--workdir|-u|--user|-t|--timeout|--for|-s|--signal|-c|--change|-m|--message|-a|--author|--tag|--target|--build-arg|--build-context|--secret|--platform|--network|--username|-i|--input|--format|--root|--run-dir|--manifests|-G|--group|-p|--pidfile|--default-bridge|-b|--bridge|--bip|--fixed-cidr|--mtu|--ip|--dns|--dns-search|--storage-driver|--storage-opt|--registry-mirror|--insecure-registry|--trust-policy|--gc-interval|--gc-high|--gc-low|--gc-min-age|--image-budget|--log-budget|--keep-generations|--exec-driver|--label|-l|--log-level|--metrics|--web|--config) COMPREPLY=($(compgen -f -- "$cur")); return ;; esac
   fi
   case $command in
     "") words="apply plan diff delete history rollback approve validate convert schema get describe why events images logs exec stop start restart kill wait changes commit export build pull push tag rmi image tags search login logout load save import system daemon info doctor version host-shutdown completion"; flags="-H --host -v --version -h --help" ;;
@@ -54,8 +54,8 @@ _tsdocker() {
     load) flags="-i --input -H --host"; words="" ;;
     save) flags="-o --output --format -H --host"; words="" ;;
     import) flags="-c --change -m --message -H --host"; words="" ;;
-    system) flags="-a --all --dry-run -y --yes -o --output -H --host"; words="df prune" ;;
-    daemon) flags="--root --run-dir --manifests -H --host -G --group -p --pidfile --default-bridge -b --bridge --bip --fixed-cidr --mtu --icc --ip-masq --iptables --ip-forward --ip --dns --dns-search -s --storage-driver --storage-opt --registry-mirror --insecure-registry -e --exec-driver --label -D --debug -l --log-level --metrics --web --remote-http --stop-containers --config"; words="" ;;
+    system) flags="-a --all --dry-run -y --yes -f --force -o --output -H --host"; words="df prune" ;;
+    daemon) flags="--root --run-dir --manifests -H --host -G --group -p --pidfile --default-bridge -b --bridge --bip --fixed-cidr --mtu --icc --ip-masq --iptables --ip-forward --ip --dns --dns-search -s --storage-driver --storage-opt --registry-mirror --insecure-registry --trust-policy --gc-interval --gc-high --gc-low --gc-min-age --image-budget --log-budget --keep-generations -e --exec-driver --label -D --debug -l --log-level --metrics --web --remote-http --stop-containers --config"; words="" ;;
     info) flags="-o --output -H --host"; words="" ;;
     doctor) flags="-o --output -H --host"; words="" ;;
     version) flags="-o --output -H --host"; words="" ;;

@@ -200,6 +200,8 @@ export type ApplyEvent =
 export interface InfoView {
   readonly version: string;
   readonly instance: string;
+  /** Of the key in key.json, as libtrust writes it: `ABCD:EFGH:…`. */
+  readonly id: string;
   readonly root: string;
   readonly runDir: string;
   readonly manifests: string;

@@ -1,4 +1,5 @@
 /** What may be thrown away. Pure: it names, others remove. */
+import type { Instant } from '../model/clock.ts';
 
 export interface GcImage {
   readonly id: string;
@@ -55,4 +56,66 @@ export function findGarbage({ images, layers, neededImages, neededLayers, includ
     images: images.filter(({ id }) => !keptIds.has(id)).map(({ id }) => id),
     layers: unused.sort((a, b) => depth(b) - depth(a) || (a < b ? -1 : 1)),
   };
+}
+
+/** When images go by themselves. */
+export interface GcMarks {
+  /** Percent of the filesystem in use from which on images go, and down to which. */
+  readonly high: number;
+  readonly low: number;
+  /** Bytes that all layers together may take; null for no limit. */
+  readonly budget: number | null;
+  /** An image stays this long after it was last needed. */
+  readonly minAgeMs: number;
+}
+
+export interface DiskState {
+  readonly bytes: number;
+  readonly free: number;
+  /** Of all layers. */
+  readonly layers: number;
+}
+
+/** How much has to go; 0 below the marks. */
+export function bytesToFree({ bytes, free, layers }: DiskState, { high, low, budget }: GcMarks): number {
+  const used = bytes - free;
+  const overMark = used >= (bytes * high) / 100 ? used - (bytes * low) / 100 : 0;
+  const overBudget = budget === null ? 0 : layers - budget;
+  return Math.max(0, Math.ceil(Math.max(overMark, overBudget)));
+}
+
+export interface EvictionInput extends Omit<GcInput, 'includeNamed'> {
+  /** Bytes of each layer on disk. */
+  readonly layerBytes: ReadonlyMap<string, number>;
+  /** Unix ms when each image was last needed; one that is not in it counts as needed just now. */
+  readonly lastUsed: ReadonlyMap<string, number>;
+  readonly now: Instant;
+  readonly toFree: number;
+}
+
+export interface Eviction extends Garbage {
+  readonly bytes: number;
+}
+
+/** The images to remove so that enough becomes free, or all that may go: least recently used first, those without a name before others. */
+export function chooseEvictions(input: EvictionInput, { minAgeMs }: Pick<GcMarks, 'minAgeMs'>): Eviction {
+  const { images, neededImages, lastUsed, now, layerBytes, toFree } = input;
+  const age = ({ id }: GcImage): number => now.wallMs - (lastUsed.get(id) ?? now.wallMs);
+  const candidates = images
+    .filter((image) => !neededImages.has(image.id) && age(image) >= minAgeMs)
+    .sort(
+      (a, b) => Math.min(a.names.length, 1) - Math.min(b.names.length, 1) || age(b) - age(a) || (a.id < b.id ? -1 : 1),
+    );
+  const staying = new Set(images.map(({ id }) => id));
+  const garbage = (): Eviction => {
+    const found = findGarbage({ ...input, neededImages: staying, includeNamed: true });
+    return { ...found, bytes: found.layers.reduce((sum, id) => sum + (layerBytes.get(id) ?? 0), 0) };
+  };
+  let chosen = garbage();
+  for (const { id } of candidates) {
+    if (chosen.bytes >= toFree) break;
+    staying.delete(id);
+    chosen = garbage();
+  }
+  return chosen;
 }

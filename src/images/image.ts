@@ -101,4 +101,6 @@ export interface LoadContext {
   readonly recipes: string;
   readonly progress: (event: ImageProgress) => void;
   readonly limits?: LayerLimits | undefined;
+  /** Asked before an image of an archive is unpacked, with the names it is to have; throws to refuse it. */
+  readonly admit?: ((references: readonly string[]) => void) | undefined;
 }

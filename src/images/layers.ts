@@ -32,6 +32,7 @@ export async function loadLayers(
   blobs: readonly LayerBlob[],
   context: LoadContext,
 ): Promise<LoadedImage> {
+  context.admit?.(references);
   const { diffIds, ...described } = parseImageConfig(configJson);
   const chain = chainIds(diffIds);
   const layers: LoadedLayer[] = [];

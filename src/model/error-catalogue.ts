@@ -131,6 +131,21 @@ export const ERROR_CATALOGUE = {
     title: 'A receiver of logs cannot be reached',
     hint: 'Nothing is lost while the log file has room; it is sent when the receiver is there. Check `log.address`.',
   },
+  TSD_IMAGE_UNTRUSTED: {
+    class: 'denied',
+    title: 'The trust policy does not let the image in',
+    hint: 'Nothing of it was unpacked. Sign it with a key of the rule, or change the policy: docs/images.md.',
+  },
+  TSD_TRUST_POLICY: {
+    class: 'precondition',
+    title: 'The trust policy cannot be used',
+    hint: 'No image comes in until it is mended: docs/images.md shows its form.',
+  },
+  TSD_TRUST_STORE: {
+    class: 'precondition',
+    title: 'A file of the trust directory, or the key, cannot be used',
+    hint: 'Mend it or move it away; it is never overwritten.',
+  },
   TSD_LAYER_CONFLICT: {
     class: 'conflict',
     title: 'A layer of this id exists with other content',

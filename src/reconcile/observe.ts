@@ -13,7 +13,7 @@ import type {
 } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
-import { ASKED_ANEW } from '../state/history/resource-store.ts';
+import { ASKED_ANEW, PINNED_ANEW } from '../state/history/resource-store.ts';
 import { isUnknown } from '../state/restore.ts';
 import { probesOf } from './health/probes-of.ts';
 import { healthOf } from './health/verdict.ts';
@@ -142,7 +142,7 @@ function observedImages(world: World): Map<ResourceKey, ObservedImage> {
       const image = world.images.get(imageId);
       const complete = image !== undefined && (image.parent === '' || world.graph.exists(image.parent));
       // A manifest pins the image it was applied with: a changed source counts at the next edit or refresh (DESIGN §13.6).
-      const current = sourceFingerprint !== ASKED_ANEW;
+      const current = sourceFingerprint !== ASKED_ANEW && sourceFingerprint !== PINNED_ANEW;
       return [key, { key, specHash, imageId: complete ? imageId : null, current }];
     }),
   );

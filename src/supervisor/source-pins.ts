@@ -1,4 +1,5 @@
 /** Apps that stay as they were in an earlier generation, whatever their manifests say now (DESIGN §13.4). */
+import { parseKey, type ResourceKey } from '../model/resource.ts';
 import type { AppPin, GenerationPins } from '../state/history/generation-store.ts';
 import { type Source, type SourceMap, sourceId } from './source.ts';
 
@@ -62,6 +63,24 @@ export function pinsTo(
     pins[app] = { generation, reason, sources: [...others, { kind, origin, baseDir, heldBack }] };
   }
   return pins;
+}
+
+/**
+ * The images that declarations are to mean again: those of apps that are pinned from now on, or after a rollback all.
+ * @param before pins of the generation before
+ * @param imagesAsOf those of a generation
+ */
+export function newlyPinnedImages(
+  pins: AppPins,
+  before: AppPins,
+  rolledBackTo: number | null,
+  imagesAsOf: (generation: number) => ReadonlyMap<ResourceKey, string>,
+): GenerationPins['images'] {
+  const all = rolledBackTo === null ? [] : [...imagesAsOf(rolledBackTo)];
+  const held = Object.entries(pins)
+    .filter(([app, { generation }]) => before[app]?.generation !== generation)
+    .flatMap(([app, { generation }]) => [...imagesAsOf(generation)].filter(([key]) => parseKey(key).app === app));
+  return Object.fromEntries([...all, ...held]);
 }
 
 /** The manifests that pins hold back, as they are now. */

@@ -23,7 +23,7 @@ import { Rejections, saveGeneration, stateOfGeneration } from './generation-reco
 import { type RolledBack, rollBack } from './rollback.ts';
 import { bySourceId, originOf, type Source, type SourceMap, sourceId, storedSource } from './source.ts';
 import { describeFiles, fileChanges, sameState } from './source-changes.ts';
-import { type AppPins, heldBackSources, pinReasons, pinsThatHold, withPins } from './source-pins.ts';
+import { type AppPins, heldBackSources, newlyPinnedImages, pinReasons, pinsThatHold, withPins } from './source-pins.ts';
 
 /** A change that takes several manifests away at once and looks like an accident (DESIGN §13.10). */
 interface HeldRemoval {
@@ -166,7 +166,7 @@ export class Sources {
     const { applied, pins } = this.#rolledBack(n, hold);
     this.#applied = applied;
     this.#pins = pins;
-    this.#adopt(`rolled back to generation ${n}`);
+    this.#adopt(`rolled back to generation ${n}`, '', n);
     return [];
   }
 
@@ -313,8 +313,9 @@ export class Sources {
   /**
    * Makes the present sources the desired state; a new generation when it differs.
    * @param cause in words; null names the files that changed, or says `otherwise`
+   * @param imagesOf a generation whose images declarations are to mean again; null where they are resolved as usual
    */
-  #adopt(cause: string | null, otherwise = ''): void {
+  #adopt(cause: string | null, otherwise = '', imagesOf: number | null = null): void {
     const before = this.#resolution.state;
     const good = this.#good;
     const sources = this.#all();
@@ -330,14 +331,16 @@ export class Sources {
     if (changed || accepted || pinsChanged) {
       const files = fileChanges(good, this.#good, originOf);
       const { texts, content } = this.#accepted(effective);
+      const images = newlyPinnedImages(pins, this.#pinsOfGeneration(), imagesOf, (n) => history.images.asOf(n));
       saveGeneration(history, atMs, {
         texts,
         cause: cause ?? (describeFiles(files) || otherwise),
-        pins: { apps: pins, images: {}, content, owners: Object.fromEntries(this.#owners) },
+        pins: { apps: pins, images, content, owners: Object.fromEntries(this.#owners) },
         files,
         before,
         after: next.state,
       });
+      history.resources.pin(images);
     }
     this.#rejections.tell(effective, next.sources, { generation: this.generation, atMs });
     this.#resolution = { ...next, state: Object.freeze({ ...next.state, generation: this.generation }) };

@@ -53,7 +53,7 @@ export interface SupervisorParts {
   readonly timeline: Timeline;
   readonly events: SupervisorEventBus;
   readonly seed: string;
-  readonly facts: Pick<InfoView, 'version' | 'manifests' | 'socket' | 'defaultBridge' | 'labels' | 'warnings'>;
+  readonly facts: Pick<InfoView, 'id' | 'version' | 'manifests' | 'socket' | 'defaultBridge' | 'labels' | 'warnings'>;
   readonly doctor: () => Promise<readonly DoctorCheck[]>;
   /** Ends the loop and stops all containers; resolves with how many ran. */
   readonly stopEverything: () => Promise<number>;

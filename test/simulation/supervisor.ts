@@ -1,6 +1,8 @@
 /** One life of the supervisor, put together as main.ts does it: the real loop and operations on simulated drivers. */
+
 import type { NetworkConfig } from '../../src/drivers/contract.ts';
 import { Engine } from '../../src/engine/engine.ts';
+import { TrustPolicyFile } from '../../src/images/trust/policy.ts';
 import { formatTime } from '../../src/model/clock.ts';
 import type { DesiredState } from '../../src/model/desired.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
@@ -50,6 +52,7 @@ const SETTINGS = {
   mtu: 1500,
   fixedCidr: null,
   version: '0',
+  keptGenerations: 10,
 };
 
 const HOST: HostFacts = {
@@ -102,6 +105,7 @@ function openWorld(life: Life, around: Surroundings): World {
     builds: new BuildWork(),
     making: new Set(),
     registry: { pull: () => Promise.reject(new Error('no registry is simulated')) },
+    trustPolicy: new TrustPolicyFile(null, true),
     links: names,
     leases: new LeaseBook(guarded(life, 'history.leases', history.leases, ['addresses', 'ports', 'lastAddress'])),
     approvals: guarded(life, 'history.approvals', history.approvals, ['all']),
@@ -109,6 +113,7 @@ function openWorld(life: Life, around: Surroundings): World {
     health: new HealthBook(guarded(life, 'history.health', history.health, ['all']), stores.containers.ids()),
     drifts: new DriftMemory(),
     resources,
+    imagesOfPast: history.images,
     environmentOf: () => new Map(),
     commits: new GroupCommit({
       files,

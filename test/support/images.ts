@@ -41,14 +41,16 @@ export interface ImageFixture {
   readonly config?: Readonly<Record<string, unknown>>;
   readonly names?: readonly string[];
   readonly architecture?: string;
+  readonly history?: readonly object[];
 }
 
-export function configJson({ layers, config, architecture }: ImageFixture): string {
+export function configJson({ layers, config, architecture, history }: ImageFixture): string {
   return JSON.stringify({
     architecture: architecture ?? (process.arch === 'x64' ? 'amd64' : process.arch),
     os: 'linux',
     created: '2024-05-06T07:08:09.123456789Z',
     config: config ?? {},
+    ...(history && { history }),
     rootfs: { type: 'layers', diff_ids: layers.map((layer) => `sha256:${sha256(layer)}`) },
   });
 }

@@ -8,6 +8,7 @@ import { AuthFile, type Credentials } from '../../src/images/registry/auth-file.
 import { type EndpointSettings, INSECURE_BY_DEFAULT } from '../../src/images/registry/endpoints.ts';
 import type { PushedImage, PushProgress } from '../../src/images/registry/push.ts';
 import { Registry } from '../../src/images/registry/registry.ts';
+import { TrustPolicyFile } from '../../src/images/trust/policy.ts';
 import { type ImageReference, parseImageReference } from '../../src/model/image-reference.ts';
 import { loadContext, temporaryDirectory } from './images.ts';
 
@@ -38,9 +39,15 @@ export class TestHost {
       downloads: this.downloads,
       records: join(this.path, 'records'),
       logins: this.logins,
+      policy: new TrustPolicyFile(this.policy, true),
       clock: { now: () => ({ bootMs: 0, wallMs: Date.now() }) },
       ...HASTE,
     });
+  }
+
+  /** Where the trust policy is read from, once a test wrote one. */
+  get policy(): string {
+    return join(this.path, 'policy.yaml');
   }
 
   get downloads(): string {

@@ -47,6 +47,8 @@ export interface RegistryConfig {
     readonly issuer: string;
     readonly rootcertbundle: string;
   };
+  /** Also serves manifests in the signed form of the first protocol. */
+  readonly schema1?: boolean;
   /** Of 127.0.0.0/8. */
   readonly address?: string;
 }
@@ -57,7 +59,7 @@ export class RegistryServer {
   host = '';
   #child: ChildProcess | null = null;
 
-  async start({ tls, basic, token, address = '127.0.0.1' }: RegistryConfig = {}): Promise<this> {
+  async start({ tls, basic, token, schema1, address = '127.0.0.1' }: RegistryConfig = {}): Promise<this> {
     this.host = `${address}:${await freePort()}`;
     const auth = (basic && this.#htpasswd(basic)) ?? (token && { token });
     const config = {
@@ -76,6 +78,7 @@ export class RegistryServer {
         }),
       },
       ...(auth && { auth }),
+      ...(schema1 && { compatibility: { schema1: { enabled: true } } }),
     };
     const file = join(this.directory, 'config.yml');
     // YAML has JSON in it.

@@ -36,6 +36,7 @@ async function run(context: CliContext, output: OutputFormat): Promise<number> {
       ['Manifests', info.manifests],
       ['Socket', info.socket],
       ['Instance', info.instance],
+      ['ID', info.id],
       ['Drivers', `graph ${info.graphDriver}, network ${info.networkDriver}, exec ${info.execDriver}`],
       ['Default bridge', info.defaultBridge],
       ['Host', `Linux ${info.kernel}, ${info.cpus} CPUs, ${formatBytes(info.memoryBytes)}`],

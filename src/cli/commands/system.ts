@@ -12,6 +12,7 @@ interface SystemOptions {
   readonly all?: boolean;
   readonly dryRun?: boolean;
   readonly yes?: boolean;
+  readonly force?: boolean;
   readonly output: 'table' | 'json';
 }
 
@@ -31,6 +32,7 @@ export function configure(command: Command, context: CliContext): void {
   command.option('-a, --all', 'prune: also images that have a name');
   command.option('--dry-run', 'prune: only list what would go');
   command.option('-y, --yes', 'prune: do not ask');
+  command.option('-f, --force', 'prune: the same, in the words of Docker');
   command.addOption(
     new Option('-o, --output <format>', 'form of the output').choices(['table', 'json']).default('table'),
   );
@@ -65,16 +67,17 @@ async function showUsage(context: CliContext, { output }: SystemOptions): Promis
 
 async function prune(
   context: CliContext,
-  { all = false, dryRun = false, yes, output }: SystemOptions,
+  { all = false, dryRun = false, output, ...given }: SystemOptions,
 ): Promise<number> {
+  const yes = given.yes === true || (given.force === true) === true;
   const client = await context.client();
-  if (output === 'json' && !dryRun && yes !== true) {
+  if (output === 'json' && !dryRun && !yes) {
     throw new TsdError('TSD_BAD_REQUEST', '-o json cannot ask', { hint: 'Add -y, or --dry-run.' });
   }
-  const found = await client.imageFiles.prune({ all, dryRun: dryRun || yes !== true });
+  const found = await client.imageFiles.prune({ all, dryRun: dryRun || !yes });
   if (output === 'json') context.printJson(found);
-  else printGarbage(context, found, dryRun ? 'Would free' : yes === true ? 'Freed' : 'To be freed:');
-  if (dryRun || yes === true || found.images.length + found.layers.length === 0) return EXIT.ok;
+  else printGarbage(context, found, dryRun ? 'Would free' : yes ? 'Freed' : 'To be freed:');
+  if (dryRun || yes || found.images.length + found.layers.length === 0) return EXIT.ok;
   if (!(await confirmed(context))) return EXIT.error;
   const { bytes } = await client.imageFiles.prune({ all, dryRun: false });
   context.print(`Freed ${formatBytes(bytes)}.`);

@@ -111,11 +111,13 @@ export async function fetchImage(
       },
     );
   }
-  const configJson = await fetchConfig(client, repository, config);
+  const what = `configuration of ${repository}`;
+  const configJson = (await fetchBlob(client, repository, config, MAX_DOCUMENT_BYTES, what)).toString('utf8');
   return { digest: top.digest, config, configJson, layers };
 }
 
-async function fetchManifest(
+/** A manifest or index, verified. @param size what its descriptor says, where there is one. */
+export async function fetchManifest(
   client: RegistryClient,
   repository: string,
   reference: string,
@@ -181,10 +183,16 @@ function choosePlatform(manifests: readonly Descriptor[], wanted: Platform): Des
   );
 }
 
-async function fetchConfig(client: RegistryClient, repository: string, { digest, size }: Descriptor): Promise<string> {
-  const what = `configuration of ${repository}`;
-  if (size > MAX_DOCUMENT_BYTES) throw lying(`${what} is said to have ${size} bytes`);
-  const { bytes } = await client.read(MAX_DOCUMENT_BYTES, {
+/** A small blob as a whole, verified. */
+export async function fetchBlob(
+  client: RegistryClient,
+  repository: string,
+  { digest, size }: Pick<Descriptor, 'digest' | 'size'>,
+  max: number,
+  what: string,
+): Promise<Buffer> {
+  if (size > max) throw lying(`${what} is said to have ${size} bytes`);
+  const { bytes } = await client.read(max, {
     method: 'GET',
     path: `/v2/${repository}/blobs/sha256:${digest}`,
     scope: pullScope(repository),
@@ -192,5 +200,5 @@ async function fetchConfig(client: RegistryClient, repository: string, { digest,
   });
   if (bytes.length !== size) throw lying(`${what} has ${bytes.length} bytes, not ${size}`);
   if (sha256Hex(bytes) !== digest) throw lying(`${what} has digest sha256:${sha256Hex(bytes)}, not sha256:${digest}`);
-  return bytes.toString('utf8');
+  return bytes;
 }

@@ -5,6 +5,8 @@ import { formatReference, type ImageReference } from '../../model/image-referenc
 import type { LoadContext, LoadedImage } from '../image.ts';
 import { parseImageConfig } from '../image-config.ts';
 import { chainIds, type LayerBlob, loadLayers } from '../layers.ts';
+import type { TrustDecision } from '../trust/policy.ts';
+import { requireSignature } from '../trust/signatures.ts';
 import { downloadBlob } from './blob-download.ts';
 import type { BlobFiles } from './blob-files.ts';
 import type { BlobRecords } from './blob-records.ts';
@@ -18,6 +20,8 @@ export interface PullParts {
   /** Bounds the downloads that run at the same time. */
   readonly queue: PQueue;
   readonly retryDelayMs: number;
+  /** The policy's word on the image, which is not rejection. */
+  readonly trust: TrustDecision;
 }
 
 /** Brings an image into the graph. Layers that are there are not downloaded; the others are unpacked as they arrive. */
@@ -28,6 +32,9 @@ export async function pullImage(
   context: LoadContext,
 ): Promise<LoadedImage> {
   const image = await fetchImage(parts.client, reference, platform);
+  const { trust, client } = parts;
+  const { rule } = trust;
+  if (rule.type === 'signed-by') await requireSignature(client, reference, image.digest, { ...trust, rule });
   const { diffIds, os, architecture } = parseImageConfig(image.configJson);
   if (diffIds.length !== image.layers.length) {
     const message = `the manifest lists ${image.layers.length} layers, the configuration ${diffIds.length}`;

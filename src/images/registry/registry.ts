@@ -4,6 +4,7 @@ import type { Clock } from '../../model/clock.ts';
 import { TsdError, toTsdError } from '../../model/errors.ts';
 import { DOCKER_HUB, formatReference, type ImageReference } from '../../model/image-reference.ts';
 import type { ImageProgress, LoadContext, LoadedImage } from '../image.ts';
+import { rejected, type TrustPolicyFile } from '../trust/policy.ts';
 import type { AuthFile, Credentials } from './auth-file.ts';
 import { BlobFiles } from './blob-files.ts';
 import { BlobRecords } from './blob-records.ts';
@@ -25,6 +26,7 @@ export interface RegistryOptions {
   readonly records: string;
   /** Logins that are used when the one who asks brings none. */
   readonly logins: AuthFile;
+  readonly policy: TrustPolicyFile;
   readonly clock: Clock;
   readonly timeouts?: HttpTimeouts;
   readonly retryDelayMs?: number;
@@ -124,9 +126,11 @@ export class Registry {
   }
 
   async #pull(reference: ImageReference, platform: Platform, asked: Asked, context: LoadContext): Promise<LoadedImage> {
-    const { clock, retryDelayMs = RETRY_DELAY_MS } = this.#options;
+    const { clock, policy, retryDelayMs = RETRY_DELAY_MS } = this.#options;
+    const trust = policy.decide(reference);
+    if (trust.rule.type === 'reject') throw rejected(reference, trust);
     await this.#blobs.prune(clock.now().wallMs);
-    const parts = { blobs: this.#blobs, records: this.#records, queue: this.#queue, retryDelayMs };
+    const parts = { blobs: this.#blobs, records: this.#records, queue: this.#queue, retryDelayMs, trust };
     const work = (client: RegistryClient) => {
       context.progress({ type: 'reading', what: `${formatReference(reference)} from ${client.endpoint.base.host}` });
       return pullImage({ ...parts, client }, reference, platform, context);
@@ -173,5 +177,5 @@ function speaksNoTls({ code, class: kind }: TsdError): boolean {
 
 /** Not of this host: a full disk stays full with the next registry. */
 function isOfRegistry({ code }: TsdError): boolean {
-  return code.startsWith('TSD_REGISTRY') || code === 'TSD_IMAGE_INVALID';
+  return code.startsWith('TSD_REGISTRY') || code === 'TSD_IMAGE_INVALID' || code === 'TSD_IMAGE_UNTRUSTED';
 }

@@ -80,6 +80,9 @@ export class LayerWriter {
     if (this.#entries > this.#limits.maxEntries) {
       throw hostile(`the layer has more than ${this.#limits.maxEntries} entries`);
     }
+    if (header.size > this.#limits.maxBytes) {
+      throw hostile(`${readable(header.name)} of ${header.size} bytes is larger than ${this.#limits.maxBytes}`);
+    }
     try {
       return this.#add(header);
     } catch (thrown) {

@@ -8,7 +8,7 @@ import { ASKED_ANEW } from '../../state/history/resource-store.ts';
 import type { ImageName } from '../../state/image-names.ts';
 import type { OpOf } from '../op.ts';
 import { type BuildOrder, carryOut } from './build/build-order.ts';
-import { imageName, loadContext, type ProgressSink, recordImage } from './image.ts';
+import { archiveContext, imageName, type ProgressSink, recordImage } from './image.ts';
 import { type PullSource, resolvePull } from './image-pull.ts';
 import { desiredOf, type World } from './world.ts';
 
@@ -63,11 +63,19 @@ async function loadAndName(
   const desired = desiredOf(world, 'image', op.key);
   try {
     const { source, config } = desired.spec;
+    const binding = world.resources.images().find(({ key }) => key === op.key);
+    const anew = binding?.sourceFingerprint === ASKED_ANEW;
+    const past = anew ? null : imageOfPast(world, op.key);
+    if (past !== null) {
+      if (source.type !== 'pull') await world.repositories.set(imageName(desired), past, true);
+      world.resources.setImage({ key: op.key, specHash: desired.specHash, imageId: past, sourceFingerprint: '' });
+      return;
+    }
     const found =
       source.type === 'build'
         ? await buildDeclared(world, desired, source, progress, signal)
         : source.type === 'pull'
-          ? { imageId: await resolvePull(world, currentSource(world, op.key, source), progress), sourceFingerprint: '' }
+          ? { imageId: await resolvePull(world, currentSource(source, anew), progress), sourceFingerprint: '' }
           : await loadFiles(world, imageName(desired), imageSource(source, config), progress);
     world.resources.setImage({ key: op.key, specHash: desired.specHash, ...found });
   } catch (error) {
@@ -75,11 +83,17 @@ async function loadAndName(
   }
 }
 
+/** What an earlier generation that was brought back meant, while it is on this host. */
+function imageOfPast(world: World, key: ResourceKey): string | null {
+  const id = world.imagesOfPast.pinned(key);
+  const image = id === null ? undefined : world.images.get(id);
+  if (image === undefined) return null;
+  return image.parent === '' || world.graph.exists(image.parent) ? image.id : null;
+}
+
 /** One that was asked for anew is looked for at its registry, except where the manifest forbids that. */
-function currentSource(world: World, key: ResourceKey, source: PullSource): PullSource {
-  const binding = world.resources.images().find((image) => image.key === key);
-  const anew = binding?.sourceFingerprint === ASKED_ANEW && source.policy !== 'never';
-  return anew ? { ...source, policy: 'always' } : source;
+function currentSource(source: PullSource, anew: boolean): PullSource {
+  return anew && source.policy !== 'never' ? { ...source, policy: 'always' } : source;
 }
 
 async function buildDeclared(
@@ -111,7 +125,7 @@ async function buildDeclared(
 
 async function loadFiles(world: World, name: ImageName, source: ImageSource, progress: ProgressSink) {
   const fingerprint = await sourceFingerprint(source);
-  const image = await loadImage(source, loadContext(world, progress));
+  const image = await loadImage(source, archiveContext(world, progress));
   await recordImage(world, image);
   await world.repositories.set(name, image.id, true);
   return { imageId: image.id, sourceFingerprint: fingerprint };

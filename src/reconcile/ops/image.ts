@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { ImageProgress, LoadContext, LoadedImage } from '../../images/image.ts';
 import { removeRecipe } from '../../images/recipe/recipe-path.ts';
 import type { Desired } from '../../model/desired.ts';
+import { parseImageReference } from '../../model/image-reference.ts';
 import type { ImageRecord } from '../../state/image-record.ts';
 import { RUN_CONFIG, type RunConfig } from '../../state/run-config.ts';
 import type { OpOf } from '../op.ts';
@@ -80,6 +81,17 @@ export function loadContext(world: World, progress: ProgressSink): LoadContext {
     recipes: recipesOf(world),
     progress: (event) => report(progress, event),
   };
+}
+
+/** For images of files, which have no registry to ask for signatures: names that the policy wants signed are refused. */
+export function archiveContext(world: World, progress: ProgressSink): LoadContext {
+  const admit = (references: readonly string[]): void => {
+    for (const text of references) {
+      const reference = parseImageReference(text);
+      if (reference.ok) world.trustPolicy.admitFile(reference.value);
+    }
+  };
+  return { ...loadContext(world, progress), admit };
 }
 
 /** Records an image whose layers are in the graph, durably and without a name. */

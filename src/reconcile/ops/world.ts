@@ -1,6 +1,7 @@
 /** What operations act on: the stores, the drivers, and the settings of the supervisor. */
 import type { ExecDriver, GraphDriver, Instance, NetworkConfig, NetworkDriver } from '../../drivers/contract.ts';
 import type { Registry } from '../../images/registry/registry.ts';
+import type { TrustPolicyFile } from '../../images/trust/policy.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { Desired, DesiredState, SpecOfKind } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors.ts';
@@ -11,6 +12,7 @@ import type { ContainerRecord } from '../../state/container-record.ts';
 import type { ContainerStore } from '../../state/containers.ts';
 import type { GraphIndex } from '../../state/graph-index.ts';
 import type { ApprovalStore } from '../../state/history/approval-store.ts';
+import type { ImageStore } from '../../state/history/image-store.ts';
 import type { ResourceStore } from '../../state/history/resource-store.ts';
 import type { LinkGraph } from '../../state/link-graph.ts';
 import type { RepositoryStore } from '../../state/repositories.ts';
@@ -34,6 +36,8 @@ export interface WorldSettings {
   /** Addresses of the default bridge are taken from this part of its subnet; null for all of it. */
   readonly fixedCidr: string | null;
   readonly version: string;
+  /** A rollback to one of so many generations finds its images on this host. */
+  readonly keptGenerations: number;
 }
 
 export interface World {
@@ -52,6 +56,7 @@ export interface World {
   /** Ids of containers that are being made: what carries one has an owner to come. */
   readonly making: Set<string>;
   readonly registry: Pick<Registry, 'pull'>;
+  readonly trustPolicy: TrustPolicyFile;
   readonly repositories: RepositoryStore;
   readonly volumes: VolumeStore;
   readonly links: LinkGraph;
@@ -61,6 +66,7 @@ export interface World {
   readonly health: HealthBook;
   readonly drifts: DriftMemory;
   readonly resources: ResourceStore;
+  readonly imagesOfPast: Pick<ImageStore, 'pinned'>;
   /** The container's own variables with files read. @throws TsdError TSD_MANIFEST_READ. */
   environmentOf(spec: ContainerSpec): ReadonlyMap<string, string>;
   readonly commits: GroupCommit;

@@ -5,6 +5,7 @@ import { FailureStore } from './failure-store.ts';
 import { GenerationStore } from './generation-store.ts';
 import { HealthStore } from './health-store.ts';
 import { HistoryDatabase } from './history-database.ts';
+import { ImageStore } from './image-store.ts';
 import { Journal } from './journal.ts';
 import { LeaseStore } from './lease-store.ts';
 import { migrate } from './migrations.ts';
@@ -23,6 +24,7 @@ export interface History {
   readonly health: HealthStore;
   readonly leases: LeaseStore;
   readonly resources: ResourceStore;
+  readonly images: ImageStore;
   readonly approvals: ApprovalStore;
   readonly issues: readonly StateIssue[];
   /** Makes the durable changes of several stores one transaction with one fsync. */
@@ -49,6 +51,7 @@ export function openHistory(path: string): History {
     health: new HealthStore(history),
     leases: new LeaseStore(history),
     resources: new ResourceStore(history),
+    images: new ImageStore(history),
     approvals: new ApprovalStore(history),
     issues,
     durable: (changes) => history.durable(changes),

@@ -114,6 +114,17 @@ export const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE health (container_id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  // Which image a declaration came to mean in a generation, and when an image was last needed.
+  `
+  CREATE TABLE generation_images (
+    n INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    image_id TEXT NOT NULL,
+    PRIMARY KEY (key, n)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO generation_images SELECT coalesce((SELECT max(n) FROM generations), 0), key, image_id FROM images;
+  CREATE TABLE image_use (image_id TEXT PRIMARY KEY, used_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /**

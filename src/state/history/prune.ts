@@ -29,6 +29,14 @@ export function pruneHistory(history: HistoryDatabase, retention: Retention): vo
     history
       .prepare('DELETE FROM generations WHERE n NOT IN (SELECT value FROM json_each(?))')
       .run(JSON.stringify([...kept, ...pinned]));
+    // What a declaration meant when the oldest generation began was recorded before it.
+    const oldest = Math.min(...kept, ...pinned);
+    history
+      .prepare(
+        `DELETE FROM generation_images WHERE n < (
+          SELECT max(later.n) FROM generation_images AS later WHERE later.key = generation_images.key AND later.n <= ?)`,
+      )
+      .run(oldest);
     history
       .prepare('DELETE FROM source_revisions WHERE id NOT IN (SELECT source_revision FROM generation_sources)')
       .run();

@@ -27,6 +27,8 @@ export interface ImageBinding {
 
 /** Source fingerprint of a binding that is to be resolved anew, whatever its policy says. */
 export const ASKED_ANEW = 'asked-anew';
+/** That of a binding which is to become what the current generation pins it to. */
+export const PINNED_ANEW = 'pinned-anew';
 
 /** Declared networks and images: what Docker's layout has no place for. All changes are durable. */
 export class ResourceStore {
@@ -69,18 +71,31 @@ export class ResourceStore {
   }
 
   setImage({ key, specHash, imageId, sourceFingerprint }: ImageBinding): void {
-    this.#change(() =>
+    this.#change(() => {
       this.#history
         .prepare('INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?)')
-        .run(key, specHash, imageId, sourceFingerprint),
-    );
+        .run(key, specHash, imageId, sourceFingerprint);
+      this.#history
+        .prepare('INSERT OR REPLACE INTO generation_images SELECT coalesce(max(n), 0), ?, ? FROM generations')
+        .run(key, imageId);
+    });
   }
 
   /** Has declared images resolved anew; those that were never resolved are so anyway. */
   askAnew(keys: readonly ResourceKey[]): void {
+    if (keys.length === 0) return;
     this.#change(() => {
       const update = this.#history.prepare('UPDATE images SET source_fingerprint = ? WHERE key = ?');
       for (const key of keys) update.run(ASKED_ANEW, key);
+    });
+  }
+
+  /** Has declared images become those of an earlier generation. */
+  pin(images: Readonly<Record<ResourceKey, string>>): void {
+    if (Object.keys(images).length === 0) return;
+    this.#change(() => {
+      const update = this.#history.prepare('UPDATE images SET source_fingerprint = ? WHERE key = ? AND image_id != ?');
+      for (const [key, imageId] of Object.entries(images)) update.run(PINNED_ANEW, key, imageId);
     });
   }
 

@@ -1,30 +1,34 @@
 /** What images, containers, volumes and logs take on disk, and getting some of it back. */
-import { existsSync, readdirSync, statfsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { statfsSync } from 'node:fs';
 import type { DiskUsageView, PruneRequest, PruneView, TreeNodeView } from '../../api/image-files.ts';
 import { treeSize } from '../../drivers/graph/tree-size.ts';
-import { findGarbage, type Garbage } from '../../images/gc.ts';
+import { findGarbage, type Garbage, type GcInput } from '../../images/gc.ts';
 import { removeRecipe } from '../../images/recipe/recipe-path.ts';
+import type { Desired } from '../../model/desired.ts';
 import { recipesOf } from '../../reconcile/ops/image.ts';
+import { imageIdOf } from '../../reconcile/ops/image-of.ts';
 import type { World } from '../../reconcile/ops/world.ts';
 import type { History } from '../../state/history/history.ts';
 import { tagsOf } from './find-images.ts';
-
-/** A rollback to one of so many generations finds its images. */
-const KEPT_GENERATIONS = 10;
+import { logFiles } from './log-budget.ts';
 
 type Disk = Pick<World, 'images' | 'graph' | 'containers'>;
 
 /** Images that a container, a declaration or one of the last generations needs. */
-function neededImages(world: World, history: History): ReadonlySet<string> {
+export function neededImages(world: World, history: History): ReadonlySet<string> {
+  const declared = [...world.desired().resources.values()].flatMap((desired) =>
+    desired.kind === 'container' ? [imageIdOf(world, desired as Desired<'container'>)] : [],
+  );
   return new Set([
     ...world.containers.all().map(({ imageId }) => imageId),
     ...world.resources.images().map(({ imageId }) => imageId),
-    ...history.generations.list(KEPT_GENERATIONS).flatMap(({ pins }) => Object.values(pins.images)),
+    ...declared.filter((id) => id !== null),
+    ...history.images.neededBy(world.settings.keptGenerations),
   ]);
 }
 
-function garbage(world: World, history: History, all: boolean): Garbage {
+/** Images and layers there are, and which of them something needs. */
+export function gcInput(world: World, history: History): Omit<GcInput, 'includeNamed'> {
   const images = world.images.all().map((image) => ({
     id: image.id,
     layers: [
@@ -34,14 +38,17 @@ function garbage(world: World, history: History, all: boolean): Garbage {
     names: tagsOf(world, image.id),
   }));
   const layersOfImages = new Set(images.flatMap(({ id, layers }) => [id, ...layers]));
-  return findGarbage({
+  return {
     images,
     layers: world.graph.list(),
     neededImages: neededImages(world, history),
     // Images that cannot be read keep their layers: somebody may mend them.
     neededLayers: new Set([...world.images.layersInUse()].filter((id) => !layersOfImages.has(id))),
-    includeNamed: all,
-  });
+  };
+}
+
+function garbage(world: World, history: History, all: boolean): Garbage {
+  return findGarbage({ ...gcInput(world, history), includeNamed: all });
 }
 
 /** Removes images that nobody needs, with their layers; with `dryRun` only says which. */
@@ -56,7 +63,7 @@ export function prune(world: World, history: History, { all, dryRun }: PruneRequ
   });
 }
 
-async function removeGarbage(world: World, { images, layers }: Garbage): Promise<void> {
+export async function removeGarbage(world: World, { images, layers }: Garbage): Promise<void> {
   for (const id of images) {
     for (const name of world.repositories.namesOf(id)) await world.repositories.delete(name);
     await world.images.remove(id);
@@ -68,7 +75,7 @@ async function removeGarbage(world: World, { images, layers }: Garbage): Promise
 }
 
 /** Sizes of layers are in the records of the images they came with; what no record names is measured. */
-async function layerSize(world: Disk, id: string): Promise<number> {
+export async function layerSize(world: Disk, id: string): Promise<number> {
   for (const { Tsdocker: stored } of world.images.all()) {
     const layer = stored?.Layers?.find(({ ChainId }) => ChainId === id);
     if (layer) return layer.Size;
@@ -118,7 +125,7 @@ export async function diskUsage(world: World, history: History): Promise<DiskUsa
         type: 'logs',
         count: containers.length,
         active: containers.length - stopped.length,
-        bytes: sum(containers.map(({ id }) => logBytes(world.containers.path(id), id))),
+        bytes: sum(containers.flatMap(({ id }) => logFiles(world, id)).map(({ bytes }) => bytes)),
         reclaimable: null,
       },
     ],
@@ -130,13 +137,6 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((total, numbe
 
 async function snapshotSize(world: World, id: string): Promise<number> {
   return world.graph.exists(id) ? world.graph.size(id) : 0;
-}
-
-/** The log and its rotated copies. */
-function logBytes(directory: string, id: string): number {
-  if (!existsSync(directory)) return 0;
-  const names = readdirSync(directory).filter((name) => name.startsWith(`${id}-json.log`));
-  return sum(names.map((name) => statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0));
 }
 
 /** Layers with the layers and images on top of them. */

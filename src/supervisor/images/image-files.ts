@@ -21,7 +21,7 @@ import { addLayer, type NewLayer } from '../../images/make/add-layer.ts';
 import { loadArchiveImages } from '../../images/sources/archive.ts';
 import { decompressed } from '../../images/unpack/decompress.ts';
 import { formatTime } from '../../model/clock.ts';
-import { loadContext, type ProgressSink, recipesOf, recordImage } from '../../reconcile/ops/image.ts';
+import { archiveContext, loadContext, type ProgressSink, recipesOf, recordImage } from '../../reconcile/ops/image.ts';
 import type { World } from '../../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
 import type { History } from '../../state/history/history.ts';
@@ -54,7 +54,7 @@ export class ImageFiles implements ImageFilesApi {
   load(path: string, signal?: AbortSignal): AsyncIterable<TransferEvent> {
     return this.#making(path, signal, async (report) => {
       const loaded: string[] = [];
-      for await (const image of loadArchiveImages(path, loadContext(this.#world, report))) {
+      for await (const image of loadArchiveImages(path, archiveContext(this.#world, report))) {
         await recordImage(this.#world, image);
         for (const name of image.references) await this.#tag(name, image);
         loaded.push(image.references.join(', ') || image.id);

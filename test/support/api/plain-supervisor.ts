@@ -145,6 +145,7 @@ const PLAN: PlanView = {
 const INFO: InfoView = {
   version: '0.1.0',
   instance: '5f00aa',
+  id: 'ABCD:EFGH',
   root: '/var/lib/tsdocker',
   runDir: '/run/tsdocker',
   manifests: '/etc/tsdocker/manifests',

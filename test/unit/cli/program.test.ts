@@ -24,6 +24,7 @@ test('info', async () => {
     Manifests:       /etc/tsdocker/manifests
     Socket:          /run/tsdocker/tsdocker.sock
     Instance:        5f00aa
+    ID:              ABCD:EFGH
     Drivers:         graph overlay, network bridge, exec native
     Default bridge:  tsdocker0
     Host:            Linux 6.12.0, 2 CPUs, 24GiB

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findGarbage, type GcInput } from '../../../src/images/gc.ts';
+import { bytesToFree, chooseEvictions, type EvictionInput, findGarbage, type GcInput } from '../../../src/images/gc.ts';
 
 const layer = (id: string, parent: string | null) => ({ id, parent, type: 'layer' as const });
 const input = (changes: Partial<GcInput> = {}): GcInput => ({
@@ -68,5 +68,66 @@ describe('garbage', () => {
         },
       ),
     );
+  });
+});
+
+describe('the marks', () => {
+  const marks = { high: 80, low: 50, budget: null, minAgeMs: 0 };
+
+  it.each([
+    [{ bytes: 1000, free: 201, layers: 900 }, marks, 0],
+    [{ bytes: 1000, free: 200, layers: 900 }, marks, 300],
+    [{ bytes: 1000, free: 900, layers: 90 }, { ...marks, budget: 60 }, 30],
+    [{ bytes: 1000, free: 100, layers: 90 }, { ...marks, budget: 60 }, 400],
+    [{ bytes: 1000, free: 900, layers: 50 }, { ...marks, budget: 60 }, 0],
+  ])('of %o with %o ask for %i bytes', (disk, given, bytes) => {
+    expect(bytesToFree(disk, given)).toBe(bytes);
+  });
+});
+
+describe('eviction', () => {
+  const three = {
+    ...input(),
+    images: [
+      { id: 'young', layers: ['base', 'app'], names: ['app:2'] },
+      { id: 'aged', layers: ['base', 'previous'], names: ['app:1'] },
+      { id: 'bare', layers: ['other'], names: [] },
+    ],
+    layers: [layer('base', null), layer('app', 'base'), layer('previous', 'base'), layer('other', null)],
+    layerBytes: new Map([
+      ['base', 100],
+      ['app', 10],
+      ['previous', 10],
+      ['other', 10],
+    ]),
+    lastUsed: new Map([
+      ['young', 900],
+      ['aged', 100],
+      ['bare', 800],
+    ]),
+    now: { wallMs: 1000, bootMs: 0 },
+  };
+  const evicted = (toFree: number, changes: Partial<EvictionInput> = {}, minAgeMs = 0) =>
+    chooseEvictions({ ...three, toFree, ...changes }, { minAgeMs });
+
+  it('takes images without a name first, then those that were not needed for longest, and no more than it must', () => {
+    expect(evicted(5)).toEqual({ images: ['bare'], layers: ['other'], bytes: 10 });
+    expect(evicted(15)).toEqual({
+      images: ['aged', 'bare'],
+      layers: ['other', 'previous'].sort().reverse(),
+      bytes: 20,
+    });
+    expect(evicted(21).images).toEqual(['young', 'aged', 'bare']);
+  });
+
+  it('never takes what is needed, is new, or was not looked at before', () => {
+    expect(evicted(999, { neededImages: new Set(['aged']) }).images).toEqual(['young', 'bare']);
+    expect(evicted(999, {}, 150).images).toEqual(['aged', 'bare']);
+    expect(evicted(999, { lastUsed: new Map([['aged', 100]]) }, 1).images).toEqual(['aged']);
+    expect(evicted(999, { neededImages: new Set(['young', 'aged', 'bare']) })).toEqual({
+      images: [],
+      layers: [],
+      bytes: 0,
+    });
   });
 });

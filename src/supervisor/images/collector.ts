@@ -1,0 +1,100 @@
+/** Frees disk by itself, now and then: images that were not needed for long, and old logs. */
+import { statfsSync } from 'node:fs';
+import type { Engine } from '../../engine/engine.ts';
+import { bytesToFree, chooseEvictions, type GcMarks } from '../../images/gc.ts';
+import type { Timers } from '../../model/clock.ts';
+import { describeError, toTsdError } from '../../model/errors.ts';
+import type { World } from '../../reconcile/ops/world.ts';
+import type { History } from '../../state/history/history.ts';
+import type { Logger } from '../log.ts';
+import { gcInput, layerSize, removeGarbage } from './disk.ts';
+import { trimLogs } from './log-budget.ts';
+
+export interface CollectorOptions {
+  readonly world: World;
+  readonly history: History;
+  readonly engine: Engine;
+  readonly timers: Timers;
+  readonly log: Logger;
+  readonly marks: GcMarks;
+  /** Bytes that the logs of all containers together may take; null for no limit. */
+  readonly logBudget: number | null;
+  /** 0 never runs it. */
+  readonly intervalMs: number;
+}
+
+/** The engine's job that does it. */
+const JOB = 'collect';
+
+export class Collector {
+  readonly #options: CollectorOptions;
+  #cancel = (): void => {};
+  #running: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(options: CollectorOptions) {
+    this.#options = options;
+    options.engine.register(JOB, async () => {
+      await this.#collect();
+      return undefined;
+    });
+  }
+
+  start(): void {
+    const { timers, intervalMs } = this.#options;
+    if (intervalMs === 0 || this.#stopped) return;
+    this.#cancel = timers.after(intervalMs, () => {
+      this.#running = this.#run().finally(() => this.start());
+    });
+  }
+
+  /** Resolves when a collection that is under way has ended. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancel();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { engine, log } = this.#options;
+    try {
+      await engine.job(JOB).run();
+    } catch (thrown) {
+      const error = toTsdError(thrown);
+      log.error({ code: error.code }, `collection of unused images: ${describeError(error)}`);
+    }
+  }
+
+  async #collect(): Promise<void> {
+    const { world, log, logBudget } = this.#options;
+    const logBytes = logBudget === null ? 0 : trimLogs(world, logBudget);
+    if (logBytes > 0) log.info({ bytes: logBytes }, 'removed old logs beyond the budget');
+    await world.imageWork.pruning(() => this.#collectImages());
+  }
+
+  async #collectImages(): Promise<void> {
+    const { world, history, marks, log } = this.#options;
+    const now = world.clock.now();
+    const input = gcInput(world, history);
+    const known = history.images.lastUsed();
+    const present = input.images.map(({ id }) => id);
+    history.images.noteUse(
+      present.filter((id) => input.neededImages.has(id) || !known.has(id)),
+      present,
+      now.wallMs,
+    );
+    const layerBytes = new Map<string, number>();
+    for (const { id, type } of input.layers) if (type === 'layer') layerBytes.set(id, await layerSize(world, id));
+    const { blocks, bsize, bavail, bfree } = statfsSync(world.instance.root);
+    const layers = [...layerBytes.values()].reduce((sum, bytes) => sum + bytes, 0);
+    // What is reserved for root is neither used nor free to us.
+    const disk = { bytes: (blocks - bfree + bavail) * bsize, free: bavail * bsize, layers };
+    const toFree = bytesToFree(disk, marks);
+    if (toFree === 0) return;
+    const evicted = chooseEvictions({ ...input, layerBytes, lastUsed: known, now, toFree }, marks);
+    await removeGarbage(world, evicted);
+    const { bytes, images } = evicted;
+    if (images.length > 0) log.info({ images, bytes }, 'removed images that were not needed for long');
+    if (bytes < toFree) log.warn({ missing: toFree - bytes }, 'the disk stays too full: what is left is needed');
+  }
+}
