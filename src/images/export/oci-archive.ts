@@ -18,7 +18,7 @@ interface Descriptor {
 }
 
 /**
- * An OCI image layout of some images as a tar, streamed. Layers are stored uncompressed, each once; an image with
+ * An OCI image layout of some images as a tar, streamed, which `docker load` takes too. Layers are stored uncompressed, each once; an image with
  * several names has several entries in the index.
  * @throws TSD_IMAGE_INVALID when a layer's tar cannot be put together again.
  */
@@ -42,9 +42,17 @@ export async function* ociArchive(store: LayerStore, images: readonly StoredImag
     if (image.names.length === 0) entries.push(manifest);
     for (const name of image.names) entries.push({ ...manifest, annotations: { [REF_NAME]: name } });
   }
+  yield* textFile('manifest.json', JSON.stringify(images.map(dockerManifest)));
   yield* textFile('index.json', JSON.stringify({ schemaVersion: 2, mediaType: TYPES.index, manifests: entries }));
   yield END;
 }
+
+/** By this Docker finds the images, as in what it saves itself; it does not read the index of a layout. */
+const dockerManifest = ({ id, names, layers }: StoredImage): object => ({
+  Config: blobPath(id),
+  RepoTags: names.length === 0 ? null : names,
+  Layers: layers.map(({ diffId }) => blobPath(diffId)),
+});
 
 const blobPath = (digest: string): string => `blobs/sha256/${digest}`;
 
