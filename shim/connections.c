@@ -67,6 +67,8 @@ static int attach(struct connection *connection) {
 
 static int kill_payload(const struct shim *shim, uint32_t signal) {
     if (shim->ended) return ESRCH;
+    /* The first process of a session leads a group of its own: what it started ends with it. */
+    if (shim->session && signal == SIGKILL) return (int)-sys(kill, -(long)shim->launched.pid, SIGKILL);
     return (int)-sys(pidfd_send_signal, shim->pidfd, signal, 0, 0);
 }
 

@@ -44,6 +44,7 @@ import { opHandlers } from './reconcile/ops/handlers.ts';
 import { ImageWork } from './reconcile/ops/image-work.ts';
 import { LeaseBook } from './reconcile/ops/lease-book.ts';
 import type { World } from './reconcile/ops/world.ts';
+import { startGate } from './reconcile/start-gate.ts';
 import { ContainerStore } from './state/containers.ts';
 import { GraphIndex } from './state/graph-index.ts';
 import { type History, openHistory } from './state/history/history.ts';
@@ -358,6 +359,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
       return observe(world, scope);
     },
     executor,
+    tooEarly: startGate(world),
     failures: world.failures,
     clock: systemClock,
     timers: systemTimers,

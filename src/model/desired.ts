@@ -48,6 +48,8 @@ export interface References {
   /** In the order of spec.links. */
   readonly links: readonly ResourceKey[];
   readonly volumesFrom: readonly ResourceKey[];
+  /** In the order of spec.dependsOn. */
+  readonly dependsOn: readonly ResourceKey[];
 }
 
 /** Everything people want, at one generation. Frozen. */

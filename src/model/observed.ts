@@ -4,7 +4,7 @@
  */
 
 import type { Instant } from './clock.ts';
-import type { ObservedHealth } from './health.ts';
+import type { ObservedHealth, ProbeSet } from './health.ts';
 import type { ResourceKey } from './resource.ts';
 
 export interface ObservedImage {
@@ -89,8 +89,15 @@ export interface ObservedContainer {
   /** Addresses of the containers it was started with, by alias, to notice when they change. */
   readonly linkAddresses: Readonly<Record<string, string>>;
   readonly address: string | null;
+  /** {@link runName} of what it depends on, as it was when this run started. Left out, not known. */
+  readonly dependencyRuns?: Readonly<Record<string, string>>;
   /** Of its present or last run; null without probes. Left out, null. */
   readonly health?: ObservedHealth | null;
+}
+
+/** Tells one run of one container from all others. */
+export function runName({ id, run }: Pick<ObservedContainer, 'id' | 'run'>): string {
+  return `${id.slice(0, 12)}:${run}`;
 }
 
 export interface RestartCounters {
@@ -121,6 +128,8 @@ export interface ObservedState {
    * bind source missing, port owned by another program. Nothing that runs is stopped for such a container (DESIGN §13.5).
    */
   readonly obstacles: ReadonlyMap<ResourceKey, string>;
+  /** HEALTHCHECK of the image that a container is made from, by the container's key. Left out, none has one. */
+  readonly healthchecks?: ReadonlyMap<ResourceKey, ProbeSet>;
 }
 
 export interface OpFailure {

@@ -35,6 +35,8 @@ export interface ControllerPorts {
   /** What is now, of at least these keys (null: everything) and of what uses those of them that are to be removed. */
   observe(scope: Scope): ObservedState | Promise<ObservedState>;
   readonly executor: Executor;
+  /** What an op that is about to begin still waits for, where the plan could not know; it is planned again then. */
+  tooEarly?(op: Op): string | null;
   readonly failures: FailureStore;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -299,7 +301,10 @@ export class Controller {
     const execution = this.#ports.executor
       .execute(made, this.#calledOff.signal, {
         reconcileId: `${made.generation}.${pass}`,
-        isStale: ({ key }) => this.#inFlight.get(key)?.specHash !== this.#specHash(key),
+        obsolete: (op) =>
+          this.#inFlight.get(op.key)?.specHash === this.#specHash(op.key)
+            ? (this.#ports.tooEarly?.(op) ?? null)
+            : 'its declaration changed meanwhile',
         onStart: (op) => this.#opStarted(op),
         onEnd: (result) => this.#opEnded(result),
       })

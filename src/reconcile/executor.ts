@@ -64,8 +64,11 @@ export interface ExecutorOptions {
 export interface PlanWatcher {
   /** The pass that made the plan, for journal and log; left out, its generation. */
   readonly reconcileId?: string;
-  /** True when what the op was planned for is not wanted any more; it is then skipped. Asked just before it begins. */
-  readonly isStale?: (op: Op) => boolean;
+  /**
+   * Why the op should not be carried out after all: what it was planned for is not wanted any more, or is not there yet.
+   * Asked just before it begins; it is then skipped.
+   */
+  readonly obsolete?: (op: Op) => string | null;
   readonly onStart?: (op: Op) => void;
   readonly onEnd?: (result: OpResult) => void;
 }
@@ -184,8 +187,9 @@ class Run {
       this.#end(this.#skip(op, 'called off'));
       return;
     }
-    if (this.#hooks.isStale?.(op)) {
-      this.#end(this.#skip(op, 'its declaration changed meanwhile'));
+    const obsolete = this.#hooks.obsolete?.(op) ?? null;
+    if (obsolete !== null) {
+      this.#end(this.#skip(op, obsolete));
       return;
     }
     this.#begun.add(op.key);

@@ -15,7 +15,7 @@ import type { ResourceKey } from '../model/resource.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { ASKED_ANEW, PINNED_ANEW } from '../state/history/resource-store.ts';
 import { isUnknown } from '../state/restore.ts';
-import { probesOf } from './health/probes-of.ts';
+import { healthchecks, probesOf } from './health/probes-of.ts';
 import { healthOf } from './health/verdict.ts';
 import { portName } from './observed-port.ts';
 import { networkConfig } from './ops/network-config.ts';
@@ -95,7 +95,12 @@ function observedStop(
   return { stopOverride: record.stopOverride !== null && !over, stopUntil: until, stopExpired: over && ended };
 }
 
-function observedContainer(world: World, record: ContainerRecord, kernel: ObservedNetworks | null): ObservedContainer {
+/** @param kernel what the network driver sees; null leaves drift out */
+export function observedContainer(
+  world: World,
+  record: ContainerRecord,
+  kernel: ObservedNetworks | null,
+): ObservedContainer {
   const { owner, state, id } = record;
   const spec = owner?.written as unknown as ContainerSpec | undefined;
   const bridged = spec !== undefined && isBridged(spec);
@@ -131,6 +136,7 @@ function observedContainer(world: World, record: ContainerRecord, kernel: Observ
     ...observedStop(record, exit, world.clock.now(), world.bootId),
     restartRequested: record.restart.requested,
     linkAddresses: record.linkAddresses,
+    dependencyRuns: record.dependencyRuns,
     address: record.network?.address ?? null,
     health: probes && healthOf(world.health.get(id), probes, record.run),
   };
@@ -220,8 +226,9 @@ export function observe(world: World, scope: ReadonlySet<ResourceKey> | null): O
   for (const record of world.containers.all()) {
     if (record.owner) containers.set(record.owner.key, observedContainer(world, record, kernel));
   }
+  const images = observedImages(world);
   return {
-    images: observedImages(world),
+    images,
     volumes: observedVolumes(world),
     networks: observedNetworks(world, kernel),
     containers,
@@ -229,5 +236,6 @@ export function observe(world: World, scope: ReadonlySet<ResourceKey> | null): O
     failures: new Map(world.failures.all()),
     approvals: world.approvals.all() as ReadonlySet<ResourceKey>,
     obstacles: obstacles(world, scope),
+    healthchecks: healthchecks(world, images, scope),
   };
 }

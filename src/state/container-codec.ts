@@ -201,6 +201,7 @@ function encodeExtension(record: ContainerRecord): ContainerExtension | null {
     ConsecutiveFailures: record.restart.consecutive,
     RestartRequested: record.restart.requested,
     LinkAddresses: record.linkAddresses,
+    DependencyRuns: record.dependencyRuns,
   };
 }
 
@@ -268,6 +269,7 @@ export function decodeContainer(json: ConfigJson, hostConfig: HostConfig): Conta
       requested: extension?.RestartRequested ?? false,
     },
     linkAddresses: extension?.LinkAddresses ?? {},
+    dependencyRuns: extension?.DependencyRuns ?? {},
     hostnamePath: json.HostnamePath,
     hostsPath: json.HostsPath,
     resolvConfPath: json.ResolvConfPath,

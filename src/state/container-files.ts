@@ -82,6 +82,7 @@ const EXTENSION = goStruct({
   ConsecutiveFailures: goInt,
   RestartRequested: goBool,
   LinkAddresses: goMap(goString),
+  DependencyRuns: goMap(goString),
 });
 
 export const CONFIG_JSON = goStruct({

@@ -22,6 +22,7 @@ import { ImageWork } from '../../src/reconcile/ops/image-work.ts';
 import { LeaseBook } from '../../src/reconcile/ops/lease-book.ts';
 import type { World } from '../../src/reconcile/ops/world.ts';
 import { plan } from '../../src/reconcile/plan/plan.ts';
+import { startGate } from '../../src/reconcile/start-gate.ts';
 import type { ContainerRecord } from '../../src/state/container-record.ts';
 import { adoptContainers, adoptUnknown } from '../../src/supervisor/adopt.ts';
 import type { Disk } from './disk.ts';
@@ -176,6 +177,7 @@ export class SimSupervisor {
         return observe(world, scope);
       },
       executor,
+      tooEarly: startGate(world),
       failures: world.failures,
       clock: universe,
       timers: life,

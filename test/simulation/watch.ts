@@ -3,7 +3,7 @@ import type { DesiredState } from '../../src/model/desired.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
 import type { OpResult } from '../../src/reconcile/executor.ts';
 import type { Op, Plan } from '../../src/reconcile/op.ts';
-import { RESTART_BACKOFF } from '../../src/reconcile/plan/backoff.ts';
+import { backoffCurve } from '../../src/reconcile/plan/backoff.ts';
 import { isContainer, startDependencies } from '../../src/reconcile/plan/references.ts';
 import type { Disk } from './disk.ts';
 import type { Kernel, Payload } from './kernel.ts';
@@ -92,7 +92,7 @@ export class Watch {
     if (!runs) return;
     runs.endedAt = now;
     const stopped = key !== undefined && this.#stopping.has(key);
-    const quick = failed && !stopped && now - runs.startedAt < RESTART_BACKOFF.resetAfterMs - 100;
+    const quick = failed && !stopped && now - runs.startedAt < backoffCurve(null).resetAfterMs - 100;
     runs.quick = quick ? runs.quick + 1 : 0;
   }
 
@@ -132,8 +132,8 @@ export class Watch {
     if (!runs) return;
     if (this.#dependencyCameUp(key, runs.endedAt)) runs.quick = 0;
     if (runs.quick < 2) return;
-    const { baseMs, factor, capMs, jitter } = RESTART_BACKOFF;
-    const least = Math.min(capMs, baseMs * factor ** (runs.quick - 2) * (1 - jitter)) - ROUNDING_MS;
+    const { initialMs, factor, maxMs, jitter } = backoffCurve(null);
+    const least = Math.min(maxMs, initialMs * factor ** (runs.quick - 2) * (1 - jitter)) - ROUNDING_MS;
     const waited = this.#universe.elapsedMs - runs.endedAt;
     if (waited >= least) return;
     this.#universe.breaks(`${key} was started ${waited} ms after quick failure ${runs.quick}, before ${least} ms`);

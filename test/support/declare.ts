@@ -24,6 +24,7 @@ const NO_REFERENCES: References = {
   networkContainer: null,
   links: [],
   volumesFrom: [],
+  dependsOn: [],
 };
 
 const SPECS: Readonly<Record<Exclude<Kind, 'image'>, (written: Written) => unknown>> = {
@@ -47,6 +48,7 @@ function referencesOf(app: string, declared: App, spec: ReturnType<typeof contai
     networkContainer: shared === null ? null : own('container', shared),
     links: spec.links.map((link) => own('container', link.target)),
     volumesFrom: spec.volumesFrom.map((from) => own('container', from.container)),
+    dependsOn: spec.dependsOn.map((need) => own('container', need.container)),
   };
 }
 

@@ -2,19 +2,20 @@
 import type { Desired, DesiredState } from '../../src/model/desired.ts';
 import { effectiveProbes, type HealthRecord, type ProbeName, type ProbeSet } from '../../src/model/health.ts';
 import type { ContainerSpec } from '../../src/model/kinds/container.ts';
-import type {
-  ObservedContainer,
-  ObservedImage,
-  ObservedNetwork,
-  ObservedState,
-  ObservedVolume,
-  OpFailure,
-  Orphan,
+import {
+  type ObservedContainer,
+  type ObservedImage,
+  type ObservedNetwork,
+  type ObservedState,
+  type ObservedVolume,
+  type OpFailure,
+  type Orphan,
+  runName,
 } from '../../src/model/observed.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
 import { healthOf, recordOfRun, withResult } from '../../src/reconcile/health/verdict.ts';
 import type { Op, OpOf } from '../../src/reconcile/op.ts';
-import { isContainer } from '../../src/reconcile/plan/references.ts';
+import { isContainer, startDependencies } from '../../src/reconcile/plan/references.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -46,6 +47,7 @@ export class PureHost {
       failures: new Map(this.failures),
       approvals: new Set(this.approvals),
       obstacles: new Map(this.obstacles),
+      healthchecks: new Map(this.healthchecks),
     };
   }
 
@@ -237,7 +239,13 @@ export class PureHost {
       stopOverride: false,
       restartRequested: false,
       linkAddresses: this.#linkAddresses(declared),
+      dependencyRuns: this.#dependencyRuns(declared),
     });
+  }
+
+  #dependencyRuns({ references }: Desired<'container'>): Record<string, string> {
+    const up = startDependencies(references).flatMap((key) => this.containers.get(key) ?? []);
+    return Object.fromEntries(up.map((container) => [container.key ?? '', runName(container)]));
   }
 
   #linkAddresses({ references, spec }: Desired<'container'>): Record<string, string> {

@@ -6,6 +6,7 @@ import { type Finding, finding, positionOf, type Universe } from './universe.ts'
 const dependencies = (references: References): ResourceKey[] => [
   ...references.links,
   ...references.volumesFrom,
+  ...references.dependsOn,
   ...(references.networkContainer === null ? [] : [references.networkContainer]),
 ];
 
@@ -47,7 +48,7 @@ function walk(graph: ReadonlyMap<ResourceKey, readonly ResourceKey[]>, start: Re
   return [];
 }
 
-/** Circles of links, volumesFrom and network: container:…, each with its whole path. Self-references are not among them. */
+/** Circles of links, dependsOn, volumesFrom and network: container:…, each with its whole path. Self-references are not among them. */
 export function findCycles(references: ReadonlyMap<ResourceKey, References>, universe: Universe): Finding[] {
   const graph = new Map<ResourceKey, readonly ResourceKey[]>();
   for (const [key, own] of references)
@@ -66,7 +67,8 @@ export function findCycles(references: ReadonlyMap<ResourceKey, References>, uni
     for (const source of new Set(members.map((member) => member.candidate))) {
       const at = members.find((member) => member.candidate === source);
       if (!at) continue;
-      const field = ['links', 'volumesFrom', 'network'].find((name) => at.resource.positions[name]) ?? 'links';
+      const field =
+        ['links', 'dependsOn', 'volumesFrom', 'network'].find((name) => at.resource.positions[name]) ?? 'links';
       const others = members.map((member) => member.candidate);
       found.push(
         finding(at, 'TSD_MANIFEST_CYCLE', `these wait for each other: ${path}`, positionOf(at, field), others),

@@ -12,6 +12,7 @@ export const NO_REFERENCES: References = {
   networkContainer: null,
   links: [],
   volumesFrom: [],
+  dependsOn: [],
 };
 
 const MODES: ReadonlySet<string> = new Set(['bridge', 'host', 'none']);
@@ -42,6 +43,7 @@ class ReferenceReader {
       networkContainer: shared === null ? null : this.#find('container', shared, 'network'),
       links: spec.links.map((link, index) => this.#find('container', link.target, 'links', index)),
       volumesFrom: spec.volumesFrom.map((from, index) => this.#find('container', from.container, 'volumesFrom', index)),
+      dependsOn: spec.dependsOn.map((need, index) => this.#find('container', need.container, 'dependsOn', index)),
     };
   }
 

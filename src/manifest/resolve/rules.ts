@@ -143,6 +143,17 @@ const volumesFrom: Rule = (subject) =>
       : [],
   );
 
+const dependsOn: Rule = (subject) =>
+  subject.references.dependsOn.flatMap((key, index) => {
+    if (key === subject.at.key) return [refuse(subject, 'dependsOn', 'a container cannot wait for itself', index)];
+    if (subject.spec.dependsOn[index]?.condition !== 'completed') return [];
+    const target = subject.universe.get<'container'>(key);
+    const policy = target?.resource.spec?.restart.policy;
+    if (policy !== 'always' && policy !== 'unless-stopped') return [];
+    const message = `${target?.resource.name} never completes: its restart policy is ${policy}`;
+    return [refuseWith(subject, target, 'dependsOn', message, index)];
+  });
+
 const capabilities: Rule = (subject) => {
   const { add, drop } = subject.spec.capabilities;
   const both = add.filter((name) => drop.includes(name));
@@ -170,6 +181,7 @@ const RULES: readonly Rule[] = [
   links,
   mounts,
   volumesFrom,
+  dependsOn,
   capabilities,
   devices,
 ];

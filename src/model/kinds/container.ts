@@ -6,6 +6,7 @@ import { log } from './log-forms.ts';
 import { isHostName, isIP, isIPv4, parseExpose, parseExtraHost, parsePort } from './port-forms.ts';
 import {
   parseCapability,
+  parseDependency,
   parseLink,
   parseReaction,
   parseRestart,
@@ -27,6 +28,9 @@ import {
   textOrNumber,
 } from './schema-parts.ts';
 import {
+  BACKOFF_PRESETS,
+  type BackoffSpec,
+  DEPENDENCY_CONDITIONS,
   DRIFT_POLICIES,
   type ExtraHost,
   parseBytes,
@@ -95,19 +99,51 @@ const extraHosts = z
     });
   });
 
+const UNTUNED = { initialMs: null, factor: null, maxMs: null, resetAfterMs: null } as const;
+
+/** Longer than any system's longest delay: a container that waits longer is forgotten by its people. */
+const MAX_DELAY_MS = 3_600_000;
+
+const delay = shortForm(textOrNumber(), parseDuration).refine((ms) => ms <= MAX_DELAY_MS, 'expected at most 1h');
+
+const backoff = z.union(
+  [
+    z.enum(BACKOFF_PRESETS).transform((preset): BackoffSpec => ({ ...UNTUNED, preset })),
+    z
+      .strictObject({
+        preset: z.enum(BACKOFF_PRESETS).default('tsdocker'),
+        initial: orNull(delay),
+        factor: orNull(z.number().min(1).max(10)),
+        max: orNull(delay),
+        resetAfter: orNull(delay),
+      })
+      .transform(({ preset, initial, factor, max, resetAfter }, context): BackoffSpec => {
+        if (initial !== null && max !== null && initial > max) {
+          context.addIssue({ code: 'custom', message: 'initial is above max', path: ['initial'] });
+        }
+        return { preset, initialMs: initial, factor, maxMs: max, resetAfterMs: resetAfter };
+      }),
+  ],
+  { error: `expected ${BACKOFF_PRESETS.join(', ')}, or a mapping with preset, initial, factor, max and resetAfter` },
+);
+
 const restart = z.union(
   [
     shortForm(z.string(), parseRestart),
     z
-      .strictObject({ policy: shortForm(z.string(), parseRestart), max: z.int().min(0).max(999_999).optional() })
-      .transform(({ policy: { policy, max: short }, max }, context): RestartSpec => {
+      .strictObject({
+        policy: shortForm(z.string(), parseRestart),
+        max: z.int().min(0).max(999_999).optional(),
+        backoff: orNull(backoff),
+      })
+      .transform(({ policy: { policy, max: short }, max, backoff }, context): RestartSpec => {
         if (max !== undefined && policy !== 'on-failure') {
           context.addIssue({ code: 'custom', message: 'only on-failure takes a maximum', path: ['max'] });
         }
-        return { policy, max: max ?? short };
+        return { policy, max: max ?? short, backoff };
       }),
   ],
-  { error: 'expected a restart policy, or policy and max' },
+  { error: 'expected a restart policy, or policy, max and backoff' },
 );
 
 /** Each published port costs rules in the kernel. */
@@ -206,6 +242,21 @@ const envValue = z.union([kernelText(), z.strictObject({ fromFile: hostPath() })
   error: 'expected text, or fromFile and a path',
 });
 
+const dependency = z.union(
+  [
+    shortForm(z.string(), parseDependency),
+    z
+      .strictObject({ container: z.string(), condition: z.enum(DEPENDENCY_CONDITIONS).default('ready') })
+      .transform(({ container, condition }, context) => {
+        const form = parseDependency(`${container}:${condition}`);
+        if (form.ok) return form.value;
+        context.addIssue({ code: 'custom', message: form.message, path: ['container'] });
+        return z.NEVER;
+      }),
+  ],
+  { error: 'expected name:condition, or a mapping with container and condition' },
+);
+
 const oneOrMany = <T extends z.ZodType>(item: T) =>
   z
     .union([item, z.array(item)], { error: 'expected a text or a list of texts' })
@@ -290,6 +341,16 @@ export const containerFields = z.strictObject({
     change: 'restart',
     example: ['db', 'db:database'],
   }),
+  dependsOn: field(listOf(dependency), {
+    doc: 'Containers this one waits for without talking to them by link: `name` or `name:ready`, `name:started`, or `name:completed` for one that has to end with 0 first.',
+    change: 'in-place',
+    example: ['migrate:completed', 'cache'],
+  }),
+  onDependencyRestart: field(z.enum(['nothing', 'restart']).default('nothing'), {
+    doc: 'What a new run of one it links to or depends on means for it while it runs: `nothing`, or `restart` once that one is ready.',
+    change: 'in-place',
+    example: 'restart',
+  }),
   ports: field(
     listOf(shortForm(textOrNumber(), parsePort))
       .transform((lists) => lists.flat())
@@ -328,7 +389,7 @@ export const containerFields = z.strictObject({
     example: ['gate:192.0.2.1'],
   }),
   restart: field(restart.prefault('no'), {
-    doc: '`no`, `always`, `unless-stopped`, `on-failure[:N]`, or `policy` and `max`. `max` 0 has no limit.',
+    doc: '`no`, `always`, `unless-stopped`, `on-failure[:N]`, or `policy`, `max` (0 has no limit) and `backoff`: `tsdocker` (at once, then 500ms doubled up to 60s; anew after 10s of running, with probes 60s after ready), `docker` (100ms doubled up to 60s; anew after 10s), `kubelet` (at once, then 10s doubled up to 5m; anew after 10m), or `preset` with `initial`, `factor`, `max` and `resetAfter`.',
     change: 'in-place',
     example: 'always',
   }),

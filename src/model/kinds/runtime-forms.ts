@@ -2,6 +2,8 @@ import { CAPABILITIES } from '../capabilities.ts';
 import { closest } from '../suggest.ts';
 import {
   type ContentReaction,
+  DEPENDENCY_CONDITIONS,
+  type DependencySpec,
   type LinkSpec,
   type Parsed,
   parsed,
@@ -19,6 +21,19 @@ export function parseLink(text: string): Parsed<LinkSpec> {
   return parsed({ target, alias });
 }
 
+/** `name`, `app/name` or either with `:ready`, `:started` or `:completed`. */
+export function parseDependency(text: string): Parsed<DependencySpec> {
+  const [container = '', word = 'ready', ...more] = text.split(':');
+  if (more.length > 0 || !isReference(container)) {
+    return refused(`"${text}" is not a dependency; write name or name:condition`);
+  }
+  const condition = DEPENDENCY_CONDITIONS.find((known) => known === word);
+  if (condition) return parsed({ container, condition });
+  const hint = closest(word, DEPENDENCY_CONDITIONS);
+  const known = hint ? `did you mean ${hint}?` : `write ${DEPENDENCY_CONDITIONS.join(', ')}`;
+  return refused(`"${text}": "${word}" is not a condition; ${known}`);
+}
+
 const POLICIES: readonly RestartSpec['policy'][] = ['no', 'always', 'unless-stopped', 'on-failure'];
 
 /** `no`, `always`, `unless-stopped`, `on-failure` or `on-failure:5`. */
@@ -31,10 +46,10 @@ export function parseRestart(text: string): Parsed<RestartSpec> {
       `"${text}" is not a restart policy${hint ? `; did you mean ${hint}?` : `; write ${POLICIES.join(', ')}`}`,
     );
   }
-  if (count === undefined) return parsed({ policy, max: 0 });
+  if (count === undefined) return parsed({ policy, max: 0, backoff: null });
   if (policy !== 'on-failure') return refused(`"${text}": only on-failure takes a maximum`);
   return /^\d{1,6}$/.test(count)
-    ? parsed({ policy, max: Number(count) })
+    ? parsed({ policy, max: Number(count), backoff: null })
     : refused(`"${text}": "${count}" is not a count`);
 }
 

@@ -49,6 +49,16 @@ export interface LinkSpec {
   readonly alias: string;
 }
 
+/** What another container has to be before this one starts. */
+export const DEPENDENCY_CONDITIONS = ['ready', 'started', 'completed'] as const;
+
+export interface DependencySpec {
+  /** `name` in the own app or `app/name`. */
+  readonly container: string;
+  /** `ready`: runs and its probes say so, or a one-shot that is done. `completed`: ended with 0. */
+  readonly condition: (typeof DEPENDENCY_CONDITIONS)[number];
+}
+
 export interface DeviceSpec {
   readonly host: string;
   readonly container: string;
@@ -72,10 +82,23 @@ export interface ExtraHost {
   readonly address: string;
 }
 
+export const BACKOFF_PRESETS = ['tsdocker', 'docker', 'kubelet'] as const;
+
+/** How delays between restarts grow; null takes what the preset says. */
+export interface BackoffSpec {
+  readonly preset: (typeof BACKOFF_PRESETS)[number];
+  readonly initialMs: number | null;
+  readonly factor: number | null;
+  readonly maxMs: number | null;
+  readonly resetAfterMs: number | null;
+}
+
 export interface RestartSpec {
   readonly policy: 'no' | 'always' | 'unless-stopped' | 'on-failure';
   /** on-failure only: restarts before giving up; 0 is without limit. */
   readonly max: number;
+  /** Null is the preset tsdocker. */
+  readonly backoff: BackoffSpec | null;
 }
 
 const UNIT_BYTES: ReadonlyMap<string, number> = new Map([

@@ -1,11 +1,15 @@
 import { imageHealthcheck } from '../../images/healthcheck.ts';
+import type { Desired } from '../../model/desired.ts';
 import { effectiveProbes, type ProbeSet } from '../../model/health.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
+import type { ObservedImage } from '../../model/observed.ts';
+import type { ResourceKey } from '../../model/resource.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
+import { imageIdOf } from '../ops/image-of.ts';
 import type { World } from '../ops/world.ts';
 
 /** HEALTHCHECK of an image of this host; null without one. */
-export function healthcheckOf({ images }: Pick<World, 'images'>, imageId: string): ProbeSet | null {
+function healthcheckOf({ images }: Pick<World, 'images'>, imageId: string): ProbeSet | null {
   const image = images.get(imageId);
   return image ? imageHealthcheck(image, image.Tsdocker?.ConfigJson ?? '') : null;
 }
@@ -15,4 +19,23 @@ export function probesOf(world: Pick<World, 'images'>, record: ContainerRecord):
   if (record.owner === null) return null;
   const { health } = record.owner.written as unknown as ContainerSpec;
   return effectiveProbes(health, healthcheckOf(world, record.imageId));
+}
+
+/** HEALTHCHECKs of the images that declared containers are made from, where the manifest does not say otherwise. */
+export function healthchecks(
+  world: World,
+  images: ReadonlyMap<ResourceKey, ObservedImage>,
+  scope: ReadonlySet<ResourceKey> | null,
+): Map<ResourceKey, ProbeSet> {
+  const found = new Map<ResourceKey, ProbeSet>();
+  for (const desired of world.desired().resources.values()) {
+    if (desired.kind !== 'container' || (scope !== null && !scope.has(desired.key))) continue;
+    const container = desired as Desired<'container'>;
+    if (container.spec.health !== null) continue;
+    const { image } = container.references;
+    const imageId = image === null ? imageIdOf(world, container) : (images.get(image)?.imageId ?? null);
+    const probes = imageId === null ? null : healthcheckOf(world, imageId);
+    if (probes) found.set(desired.key, probes);
+  }
+  return found;
 }

@@ -1,9 +1,10 @@
 import { formatTime } from '../../model/clock.ts';
 import type { Desired } from '../../model/desired.ts';
 import { TsdError, toTsdError } from '../../model/errors.ts';
+import { runName } from '../../model/observed.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
 import type { OpOf } from '../op.ts';
-import { namespaceOwner } from '../plan/references.ts';
+import { namespaceOwner, startDependencies } from '../plan/references.ts';
 import { exposedPorts } from '../task/docker-config.ts';
 import type { LinkedContainer } from '../task/link-env.ts';
 import { buildTaskSpec } from '../task/task-spec.ts';
@@ -58,6 +59,14 @@ function textFiles(world: World, desired: Desired<'container'>, containerId: str
   };
 }
 
+function dependencyRuns(world: World, { references }: Desired<'container'>): Record<string, string> {
+  const records = startDependencies(references).flatMap((key) => {
+    const record = world.containers.byKey(key);
+    return record ? [[key, runName(record)] as const] : [];
+  });
+  return Object.fromEntries(records);
+}
+
 function begin(
   world: World,
   desired: Desired<'container'>,
@@ -80,6 +89,7 @@ function begin(
     stopOverride: null,
     restart: { restarts: op.restarts, consecutive: op.consecutive, requested: false },
     linkAddresses: linkAddresses(world, desired),
+    dependencyRuns: dependencyRuns(world, desired),
     volumes: recordedVolumes(resolvedVolumes(world, desired, image)),
   };
   // Written before the start, so that a run whose supervisor died meanwhile is looked for.

@@ -1,38 +1,96 @@
 import type { ErrorClass } from '../../model/error-class.ts';
+import type { BackoffSpec } from '../../model/kinds/short-forms.ts';
 import { fraction } from './mint.ts';
 
-/** How long a container that ended waits before it is started again (DESIGN §7). */
-export const RESTART_BACKOFF = {
-  /** The first retry comes at once, the second after this. */
-  baseMs: 500,
-  factor: 2,
-  capMs: 60_000,
+/** How delays between the restarts of a container grow. */
+export interface BackoffCurve {
+  /** The first retry comes at once, and `initialMs` is the delay of the second. */
+  readonly firstAtOnce: boolean;
+  readonly initialMs: number;
+  readonly factor: number;
+  readonly maxMs: number;
   /** Delays are spread by ± this share, so that many containers do not come back in step. */
-  jitter: 0.2,
-  /** A run of at least this length, where there are no probes, ends a row of quick failures. */
-  resetAfterMs: 10_000,
-  /** With probes, this long after it was ready first. */
-  resetAfterReadyMs: 60_000,
-  /** Under `always` an exit with 0 waits this, however often. */
-  cleanExitMs: 1_000,
-} as const;
+  readonly jitter: number;
+  /** A run of at least this length ends a row of quick failures. */
+  readonly resetAfterMs: number;
+  /** With probes: not the length of the run, but this long after it was ready first; null for the length all the same. */
+  readonly resetAfterReadyMs: number | null;
+  /** Under `always` an exit with 0 waits this, however often; null for the same as any other end. */
+  readonly cleanExitMs: number | null;
+}
 
-const OPERATION_BACKOFF = { baseMs: 500, capMs: 60_000 } as const;
+const JITTER = 0.2;
+
+const PRESETS: Readonly<Record<BackoffSpec['preset'], BackoffCurve>> = {
+  /** DESIGN §7. */
+  tsdocker: {
+    firstAtOnce: true,
+    initialMs: 500,
+    factor: 2,
+    maxMs: 60_000,
+    jitter: JITTER,
+    resetAfterMs: 10_000,
+    resetAfterReadyMs: 60_000,
+    cleanExitMs: 1_000,
+  },
+  /** moby, daemon/internal/restartmanager/restartmanager.go. */
+  docker: {
+    firstAtOnce: false,
+    initialMs: 100,
+    factor: 2,
+    maxMs: 60_000,
+    jitter: 0,
+    resetAfterMs: 10_000,
+    resetAfterReadyMs: null,
+    cleanExitMs: null,
+  },
+  /** kubernetes, pkg/kubelet/kubelet.go and client-go/util/flowcontrol/backoff.go: anew after twice the longest delay. */
+  kubelet: {
+    firstAtOnce: true,
+    initialMs: 10_000,
+    factor: 2,
+    maxMs: 300_000,
+    jitter: 0,
+    resetAfterMs: 600_000,
+    resetAfterReadyMs: null,
+    cleanExitMs: null,
+  },
+};
+
+/** The preset with what the manifest says otherwise. */
+export function backoffCurve(spec: BackoffSpec | null | undefined): BackoffCurve {
+  if (!spec) return PRESETS.tsdocker;
+  const preset = PRESETS[spec.preset];
+  const maxMs = spec.maxMs ?? Math.max(preset.maxMs, spec.initialMs ?? 0);
+  const twice = spec.preset === 'kubelet' ? 2 * maxMs : preset.resetAfterMs;
+  return {
+    ...preset,
+    initialMs: Math.min(maxMs, spec.initialMs ?? preset.initialMs),
+    factor: spec.factor ?? preset.factor,
+    maxMs,
+    resetAfterMs: spec.resetAfterMs ?? twice,
+    resetAfterReadyMs: preset.resetAfterReadyMs === null ? null : (spec.resetAfterMs ?? preset.resetAfterReadyMs),
+  };
+}
+
+const OPERATION_BACKOFF = { initialMs: 500, maxMs: 60_000, factor: 2, jitter: JITTER } as const;
 /** Missing rights rarely appear by themselves. */
-const DENIED_BACKOFF = { baseMs: 30_000, capMs: 600_000 } as const;
+const DENIED_BACKOFF = { initialMs: 30_000, maxMs: 600_000, factor: 2, jitter: JITTER } as const;
 
-function growing(curve: { baseMs: number; capMs: number }, steps: number, jitterParts: readonly string[]): number {
-  const spread = 1 + RESTART_BACKOFF.jitter * (2 * fraction(...jitterParts) - 1);
-  return Math.min(curve.capMs, Math.round(curve.baseMs * RESTART_BACKOFF.factor ** steps * spread));
+type Growth = Pick<BackoffCurve, 'initialMs' | 'maxMs' | 'factor' | 'jitter'>;
+
+function growing({ initialMs, maxMs, factor, jitter }: Growth, steps: number, jitterParts: readonly string[]): number {
+  const spread = 1 + jitter * (2 * fraction(...jitterParts) - 1);
+  return Math.min(maxMs, Math.round(initialMs * factor ** steps * spread));
 }
 
 /**
  * Delay in ms before a restart.
  * @param quickFailures quick failures in a row before the one that just happened
  */
-export function restartDelay(quickFailures: number, seed: string, containerId: string): number {
-  if (quickFailures === 0) return 0;
-  return growing(RESTART_BACKOFF, quickFailures - 1, [seed, containerId, String(quickFailures)]);
+export function restartDelay(curve: BackoffCurve, quickFailures: number, seed: string, containerId: string): number {
+  const steps = curve.firstAtOnce ? quickFailures - 1 : quickFailures;
+  return steps < 0 ? 0 : growing(curve, steps, [seed, containerId, String(quickFailures)]);
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Containers: each one's intent, held back or ordered by what it depends on. */
 import type { Desired } from '../../model/desired.ts';
-import type { ObservedContainer } from '../../model/observed.ts';
+import { type ObservedContainer, runName } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { Cause } from '../op.ts';
 import { because } from './cause.ts';
@@ -9,10 +9,9 @@ import { changeIntent, creationIntent, removalIntent } from './intent.ts';
 import { mintId } from './mint.ts';
 import { unmet } from './needs.ts';
 import type { OpDraft } from './op-graph.ts';
-import type { Pass, Standing } from './pass.ts';
-import { blocked, failureHold, hold, READY_NOW, scoped } from './pass.ts';
-import { isReady } from './readiness.ts';
-import { attachedNetwork, isContainer, specOf } from './references.ts';
+import type { Pass } from './pass.ts';
+import { failureHold, hold, scoped } from './pass.ts';
+import { attachedNetwork, isContainer, specOf, startDependencies } from './references.ts';
 
 /** How soon the host is asked again about what kept a container from starting; it sends no event. */
 const OBSTACLE_RECHECK_MS = 2_000;
@@ -53,7 +52,6 @@ export function planContainer(pass: Pass, desired: Container, anew: ReadonlyMap<
     if (intent.hold) pass.holds.set(key, Object.freeze(intent.hold));
     for (const step of intent.steps) pass.graph.add(draftOf(pass, desired, container, intent, step));
   }
-  pass.standings.set(key, containerStanding(pass, desired, container));
 }
 
 function whyUntouchable({ available, unknown }: ObservedContainer): string | null {
@@ -68,10 +66,15 @@ function wanted(
   anew: ReadonlyMap<ResourceKey, Cause>,
 ): Intent {
   if (!container) return creationIntent(desired);
-  return changeIntent(desired, container, surroundings(pass, desired, anew));
+  return changeIntent(desired, container, surroundings(pass, desired, container, anew));
 }
 
-function surroundings(pass: Pass, desired: Container, anew: ReadonlyMap<ResourceKey, Cause>): Surroundings {
+function surroundings(
+  pass: Pass,
+  desired: Container,
+  container: ObservedContainer,
+  anew: ReadonlyMap<ResourceKey, Cause>,
+): Surroundings {
   const { references, key } = desired;
   const image = references.image === null ? undefined : pass.observed.images.get(references.image);
   const settled = image !== undefined && pass.graph.chain(image.key).length === 0;
@@ -81,7 +84,8 @@ function surroundings(pass: Pass, desired: Container, anew: ReadonlyMap<Resource
     imageId: settled ? image.imageId : null,
     moved: movedBy(pass, desired, anew),
     linkAddresses: () => addressesByAlias(pass, desired),
-    dependencyUpAtBootMs: () => latestDependencyStart(pass, references.links),
+    dependencyUpAtBootMs: () => latestRecovery(pass, startDependencies(references)),
+    restartedDependencies: () => restartedSince(pass, desired, container),
     shared: () => pass.relations.neededBy(key).some((user) => sharesNetwork(pass, user, key)),
   };
 }
@@ -105,9 +109,22 @@ function addressesByAlias(pass: Pass, { references, spec }: Container): Readonly
   return Object.fromEntries(entries);
 }
 
-function latestDependencyStart(pass: Pass, links: readonly ResourceKey[]): number | null {
-  const starts = links.map((key) => pass.observed.containers.get(key)?.startedAtBootMs ?? null);
-  return starts.reduce((latest, at) => (at !== null && (latest === null || at > latest) ? at : latest), null);
+/** When the latest of these came up, by its probes where it has some. */
+function latestRecovery(pass: Pass, keys: readonly ResourceKey[]): number | null {
+  const times = keys.map((key) => {
+    const container = pass.observed.containers.get(key);
+    return container?.health ? container.health.readySinceBootMs : (container?.startedAtBootMs ?? null);
+  });
+  return times.reduce((latest, at) => (at !== null && (latest === null || at > latest) ? at : latest), null);
+}
+
+/** Dependencies that are in another run than when this one started. */
+function restartedSince(pass: Pass, { references }: Container, container: ObservedContainer): ResourceKey[] {
+  return startDependencies(references).filter((key) => {
+    const known = container.dependencyRuns?.[key];
+    const now = pass.observed.containers.get(key);
+    return known !== undefined && now !== undefined && known !== runName(now);
+  });
 }
 
 function sharesNetwork(pass: Pass, user: ResourceKey, host: ResourceKey): boolean {
@@ -147,17 +164,6 @@ function permitted(pass: Pass, desired: Container, intent: Intent): Intent {
         }
       : { key, reason: 'unavailable', message: obstacle ?? '', untilBootMs: pass.now.bootMs + OBSTACLE_RECHECK_MS },
   };
-}
-
-function containerStanding(pass: Pass, desired: Container, container: ObservedContainer | undefined): Standing {
-  const { key } = desired;
-  if (pass.busy.has(key)) return blocked(`${key}, which is being changed`, true);
-  const planned = pass.graph.chain(key).length > 0;
-  if (planned && pass.graph.has(`start ${key}`)) return { state: 'ready', after: `start ${key}` };
-  const stays = !planned || !pass.graph.has(`stop ${key}`);
-  if (container && stays && isReady(container, desired.spec)) return READY_NOW;
-  const reason = pass.holds.get(key);
-  return blocked(reason ? `${key}: ${reason.message}` : `${key}, which is not running`);
 }
 
 function draftOf(

@@ -30,7 +30,8 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 
 /** Deep equality of plain data; the order of keys does not matter. */
 export function sameData(a: unknown, b: unknown): boolean {
-  if (Object.is(a, b)) return true;
+  // A member that was not there when the spec was stored says the same as one that says nothing.
+  if (Object.is(a ?? null, b ?? null)) return true;
   if (Array.isArray(a) && Array.isArray(b)) {
     return a.length === b.length && a.every((item, index) => sameData(item, b[index]));
   }

@@ -54,6 +54,8 @@ export interface Surroundings {
   readonly linkAddresses: () => Readonly<Record<string, string>>;
   /** When the latest of its dependencies came up, on the boot clock. */
   readonly dependencyUpAtBootMs: () => number | null;
+  /** Dependencies that are in another run than when it started. */
+  readonly restartedDependencies: () => readonly ResourceKey[];
   /** Another running container uses its network namespace. */
   readonly shared: () => boolean;
 }
@@ -148,6 +150,12 @@ function mend(desired: Desired<'container'>, container: ObservedContainer, aroun
   if (missing.length > 0) {
     const cause = because('drift', missing.join(', '));
     return ownsSandbox(desired.spec) ? intend(['connect'], cause) : restart(desired, container, cause);
+  }
+  if (desired.spec.onDependencyRestart === 'restart') {
+    const restarted = around.restartedDependencies();
+    if (restarted.length > 0) {
+      return restart(desired, container, because('dependency', `${restarted.join(', ')} restarted`));
+    }
   }
   return relinked(desired, container, around);
 }

@@ -4,7 +4,8 @@ import type { ResourceKey } from '../../model/resource.ts';
 import { parseKey } from '../../model/resource.ts';
 import type { Pass, Standing } from './pass.ts';
 import { blocked, READY_NOW } from './pass.ts';
-import { attachedNetwork, namespaceOwner, ownsSandbox, startDependencies } from './references.ts';
+import { attachedNetwork, namespaceOwner, ownsSandbox, startConditions, startDependencies } from './references.ts';
+import { containerStanding } from './standing.ts';
 
 type Container = Desired<'container'>;
 
@@ -20,11 +21,9 @@ function needsOf({ references, spec }: Container, creates: boolean): readonly Re
 }
 
 function standingOf(pass: Pass, desired: Container, need: ResourceKey): Standing {
-  const { references } = desired;
-  if (references.volumesFrom.includes(need) && !startDependencies(references).includes(need))
-    return existence(pass, need);
-  const standing = pass.standings.get(need) ?? blocked(`${need}, which is not declared`);
-  const shared = need === references.networkContainer && standing.state === 'ready' && standing.after === null;
+  if (parseKey(need).kind !== 'container') return pass.standings.get(need) ?? blocked(`${need}, which is not declared`);
+  const standing = containerNeed(pass, desired, need);
+  const shared = need === desired.references.networkContainer && standing.state === 'ready' && standing.after === null;
   return shared ? (lostNamespace(pass, desired) ?? standing) : standing;
 }
 
@@ -34,6 +33,13 @@ function lostNamespace(pass: Pass, desired: Container): Standing | null {
   if (!owner || !ownsSandbox(owner.spec) || pass.graph.has(`connect ${owner.key}`)) return null;
   if (pass.observed.containers.get(owner.key)?.sandbox !== false) return null;
   return blocked(`${owner.key}, whose network namespace went when it ended`);
+}
+
+function containerNeed(pass: Pass, { references, spec }: Container, need: ResourceKey): Standing {
+  const conditions = startConditions(references, spec).filter(({ key }) => key === need);
+  if (conditions.length === 0) return existence(pass, need);
+  const standings = conditions.map(({ condition }) => containerStanding(pass, need, condition));
+  return standings.find(({ state }) => state === 'blocked') ?? standings[0] ?? READY_NOW;
 }
 
 /** For volumesFrom: the container has to exist, not to run. */

@@ -1,5 +1,6 @@
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
+import type { DependencyCondition } from './references.ts';
 
 /** A container whose policy lets it end well: a migration, a set-up job. */
 function isOneShot(spec: ContainerSpec): boolean {
@@ -9,6 +10,18 @@ function isOneShot(spec: ContainerSpec): boolean {
 /** True when a one-shot did its work: it ended with 0 and is not meant to come back. */
 export function isDone(observed: ObservedContainer, spec: ContainerSpec): boolean {
   return !observed.running && observed.exit?.code === 0 && isOneShot(spec);
+}
+
+/** Whether a container is what another one waits for. */
+export function satisfies(observed: ObservedContainer, spec: ContainerSpec, condition: DependencyCondition): boolean {
+  switch (condition) {
+    case 'ready':
+      return isReady(observed, spec);
+    case 'started':
+      return (observed.running && !observed.paused) || isDone(observed, spec);
+    case 'completed':
+      return !observed.running && observed.run > 0 && observed.exit?.code === 0;
+  }
 }
 
 /** Ready for its dependents and for people: it runs and its probes say so, or it is a one-shot that is done. */

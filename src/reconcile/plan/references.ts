@@ -1,5 +1,6 @@
 import type { Desired, References } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
+import type { DependencySpec } from '../../model/kinds/short-forms.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 import type { Kind, ResourceKey } from '../../model/resource.ts';
 import { parseKey, resourceKey } from '../../model/resource.ts';
@@ -48,12 +49,31 @@ export function observedReferences(container: ObservedContainer): References {
       : null,
     links: spec.links.map((link) => resolve('container', app, link.target)),
     volumesFrom: spec.volumesFrom.map((from) => resolve('container', app, from.container)),
+    // Left out in records of containers that were made before the field existed.
+    dependsOn: (spec.dependsOn ?? []).map((need) => resolve('container', app, need.container)),
   };
 }
 
-/** Containers that must run before this one starts. */
-export function startDependencies(references: References): readonly ResourceKey[] {
-  return references.networkContainer === null ? references.links : [references.networkContainer, ...references.links];
+/** Containers that must be up before this one starts. */
+export function startDependencies({ networkContainer, links, dependsOn }: References): readonly ResourceKey[] {
+  return [...(networkContainer === null ? [] : [networkContainer]), ...links, ...dependsOn];
+}
+
+export type DependencyCondition = DependencySpec['condition'];
+
+/**
+ * What each of them has to be. One whose network is shared only has to run: a helper in it may be what makes it ready.
+ */
+export function startConditions(
+  references: References,
+  spec: ContainerSpec,
+): readonly { readonly key: ResourceKey; readonly condition: DependencyCondition }[] {
+  const { networkContainer, links, dependsOn } = references;
+  return [
+    ...(networkContainer === null ? [] : [{ key: networkContainer, condition: 'started' as const }]),
+    ...links.map((key) => ({ key, condition: 'ready' as const })),
+    ...dependsOn.map((key, index) => ({ key, condition: spec.dependsOn[index]?.condition ?? 'ready' })),
+  ];
 }
 
 /**

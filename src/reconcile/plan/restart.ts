@@ -2,7 +2,7 @@ import type { Instant } from '../../model/clock.ts';
 import type { ObservedHealth } from '../../model/health.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { ObservedContainer, ObservedExit, RestartCounters } from '../../model/observed.ts';
-import { RESTART_BACKOFF, restartDelay } from './backoff.ts';
+import { type BackoffCurve, backoffCurve, restartDelay } from './backoff.ts';
 
 export type RestartPolicy = ContainerSpec['restart'];
 
@@ -59,16 +59,16 @@ function wantsRestart(policy: RestartPolicy['policy'], failed: boolean): boolean
 }
 
 /** A run without probes has shown by its length that it works; one with probes by how long after it was ready. */
-function workedLong({ exit, health }: RestartInput): boolean {
-  if (health === null) return exit.ranForMs >= RESTART_BACKOFF.resetAfterMs;
+function workedLong({ exit, health }: RestartInput, { resetAfterMs, resetAfterReadyMs }: BackoffCurve): boolean {
+  if (health === null || resetAfterReadyMs === null) return exit.ranForMs >= resetAfterMs;
   if (health.firstReadyAtBootMs === null || exit.finishedAtBootMs === null) return false;
-  return exit.finishedAtBootMs - health.firstReadyAtBootMs >= RESTART_BACKOFF.resetAfterReadyMs;
+  return exit.finishedAtBootMs - health.firstReadyAtBootMs >= resetAfterReadyMs;
 }
 
 /** Quick failures in a row before this end; a long run, another boot or a recovered dependency starts a new row. */
-function quickFailures(input: RestartInput): number {
+function quickFailures(input: RestartInput, curve: BackoffCurve): number {
   const { exit, counters, dependencyUpAtBootMs } = input;
-  if (workedLong(input) || exit.finishedAtBootMs === null) return 0;
+  if (workedLong(input, curve) || exit.finishedAtBootMs === null) return 0;
   if (dependencyUpAtBootMs !== null && dependencyUpAtBootMs > exit.finishedAtBootMs) return 0;
   return counters.consecutive;
 }
@@ -85,8 +85,10 @@ export function decideRestart(input: RestartInput): RestartDecision {
   }
 
   const clean = exit.code === 0 && !unhealthy;
-  const failures = quickFailures(input);
-  const delay = clean ? RESTART_BACKOFF.cleanExitMs : restartDelay(failures, input.seed, input.containerId);
+  const curve = backoffCurve(policy.backoff);
+  const failures = quickFailures(input, curve);
+  const flat = clean ? curve.cleanExitMs : null;
+  const delay = flat ?? restartDelay(curve, failures, input.seed, input.containerId);
   const restarts = counters.restarts + 1;
   const dueAt = exit.finishedAtBootMs === null ? input.now.bootMs : exit.finishedAtBootMs + delay;
   if (dueAt > input.now.bootMs) {
@@ -94,7 +96,7 @@ export function decideRestart(input: RestartInput): RestartDecision {
   }
   return {
     next: 'start',
-    counters: { restarts, consecutive: clean ? 0 : failures + 1 },
+    counters: { restarts, consecutive: flat === null ? failures + 1 : 0 },
     message: `${ended}, restart ${restarts}`,
   };
 }

@@ -8,6 +8,7 @@ import { imageReference, safeName } from '../../../src/manifest/importers/names.
 import { unitWords } from '../../../src/manifest/importers/quadlet/unit-file.ts';
 import { shellWords } from '../../../src/manifest/importers/words.ts';
 import { parseManifest } from '../../../src/manifest/parse.ts';
+import type { ContainerSpec } from '../../../src/model/kinds/container.ts';
 import { NAME_PATTERN } from '../../../src/model/resource.ts';
 
 test.each([
@@ -185,5 +186,86 @@ describe('never throws', () => {
         return group?.content.ok && parse(group.content.text) !== null && parse(text, `/d/a.${extension}`) !== null;
       }),
     );
+  });
+});
+
+describe('health', () => {
+  const specs = (file: string, text: string) => {
+    const parsed = parseManifest({
+      text,
+      file,
+      appDefault: 'a',
+      reach: { baseDir: '/m', readFile: () => ({ ok: false, message: '' }) as never },
+    });
+    const warnings = (parsed.translation?.warnings ?? []).map(({ message }) => message);
+    const found = (parsed.app?.resources ?? []).flatMap(({ kind, name, spec }) =>
+      kind === 'container' && spec ? [[name, spec as ContainerSpec] as const] : [],
+    );
+    return { of: Object.fromEntries(found), warnings, issues: parsed.issues.map(({ message }) => message) };
+  };
+
+  test('of Compose, with its conditions', () => {
+    const { of, warnings, issues } = specs(
+      'compose.yaml',
+      `services:
+  db: { image: x, healthcheck: { test: pg_isready, interval: 5s, start_period: 1m } }
+  off: { image: x, healthcheck: { disable: true } }
+  none: { image: x, healthcheck: { test: [NONE] } }
+  job: { image: x, network_mode: none }
+  web:
+    image: x
+    healthcheck: { test: [CMD, a, b], retries: 7 }
+    depends_on: { db: { condition: service_healthy, restart: true }, job: { condition: service_completed_successfully } }
+`,
+    );
+    expect({ warnings, issues }).toEqual({ warnings: [], issues: [] });
+    expect(of.db?.health).toMatchObject({
+      check: {
+        check: { argv: ['/bin/sh', '-c', 'pg_isready'] },
+        intervalMs: 5000,
+        timeoutMs: 30_000,
+        retries: 3,
+        startPeriodMs: 60_000,
+      },
+    });
+    expect([of.off?.health, of.none?.health]).toEqual(['none', 'none']);
+    expect(of.web).toMatchObject({
+      health: { check: { check: { argv: ['a', 'b'] }, retries: 7, startPeriodMs: 30_000 } },
+      links: [{ target: 'db' }],
+      dependsOn: [{ container: 'job', condition: 'completed' }],
+      onDependencyRestart: 'restart',
+    });
+  });
+
+  test('of Kubernetes, with named ports and init containers', () => {
+    const { of, warnings } = specs(
+      'pod.yaml',
+      `apiVersion: v1
+kind: Pod
+metadata: { name: p }
+spec:
+  initContainers: [ { name: init, image: x } ]
+  containers:
+  - name: web
+    image: x
+    livenessProbe: { httpGet: { path: /live, port: http, scheme: HTTPS, httpHeaders: [ { name: X-A, value: b } ] }, failureThreshold: 5 }
+    readinessProbe: { tcpSocket: { port: 81 }, initialDelaySeconds: 3, successThreshold: 2 }
+    startupProbe: { grpc: { port: 9 } }
+    ports: [ { name: http, containerPort: 80 } ]
+`,
+    );
+    expect(Object.keys(of)).toEqual(['p', 'p-init']);
+    expect(of.p?.health).toMatchObject({
+      startup: null,
+      liveness: {
+        check: { type: 'http', port: 80, path: '/live', scheme: 'https', headers: { 'X-A': 'b' } },
+        timeoutMs: 1000,
+        retries: 5,
+        startPeriodMs: 0,
+      },
+      readiness: { check: { type: 'tcp', port: 81 }, initialDelayMs: 3000, successes: 2 },
+    });
+    expect(warnings).toContain('startupProbe has no check that can be made and is left out');
+    expect(of.p?.dependsOn).toEqual([{ container: 'p-init', condition: 'completed' }]);
   });
 });

@@ -285,6 +285,22 @@ describe('contradictions', () => {
       container('network: n, ports: [80]', 'networks: { n: { internal: true } }'),
       ['an internal network has no published ports'],
     ],
+    ['a wait for itself', container('dependsOn: [web]'), ['a container cannot wait for itself']],
+    [
+      'a dependency that is not there',
+      container('dependsOn: [webb]'),
+      ['there is no container "webb"; did you mean web?'],
+    ],
+    [
+      'a wait for what never completes',
+      'containers:\n  web: { image: x:1, dependsOn: [ db:completed ] }\n  db: { image: x:1, restart: always }\n',
+      ['db never completes: its restart policy is always'],
+    ],
+    [
+      'an unknown condition',
+      container('dependsOn: [db:redy]'),
+      ['dependsOn[0]: "db:redy": "redy" is not a condition; did you mean ready?'],
+    ],
     ['a missing env file', container('envFile: none.env'), ['/m/none.env: no such file']],
     ['a missing secret', container('env: { P: { fromFile: /s } }'), ['/s: no such file']],
   ])('%s', (_, text, expected) => {
@@ -301,6 +317,14 @@ describe('circles', () => {
   d: { image: x:1, volumesFrom: [ a ] }
 `;
     expect(issuesOf(text)).toEqual(['a.yaml:2:20 these wait for each other: a/a -> a/b -> a/c -> a/a']);
+  });
+
+  test('of dependsOn too, also over a shared network', () => {
+    const text = `containers:
+  a: { image: x:1, dependsOn: [ b:started ] }
+  b: { image: x:1, network: container:a }
+`;
+    expect(issuesOf(text)).toEqual(['a.yaml:2:20 these wait for each other: a/a -> a/b -> a/a']);
   });
 
   test('across apps name both', () => {

@@ -29,6 +29,8 @@ test('members of the normalised container, and what a change of each means', () 
   expect(names('in-place')).toMatchInlineSnapshot(`
     [
       "labels",
+      "dependsOn",
+      "onDependencyRestart",
       "ports",
       "restart",
       "health",

@@ -150,9 +150,9 @@ describe('mounts', () => {
 
 describe('how it runs', () => {
   test.each<[string, unknown]>([
-    ['no', { policy: 'no', max: 0 }],
-    ['always', { policy: 'always', max: 0 }],
-    ['on-failure:5', { policy: 'on-failure', max: 5 }],
+    ['no', { policy: 'no', max: 0, backoff: null }],
+    ['always', { policy: 'always', max: 0, backoff: null }],
+    ['on-failure:5', { policy: 'on-failure', max: 5, backoff: null }],
     ['always:5', '"always:5": only on-failure takes a maximum'],
     ['unless-stoped', '"unless-stoped" is not a restart policy; did you mean unless-stopped?'],
     ['on-failure:x', '"on-failure:x": "x" is not a count'],

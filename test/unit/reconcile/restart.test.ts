@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ERROR_CLASSES } from '../../../src/model/error-class.ts';
 import type { HealthState, ObservedHealth } from '../../../src/model/health.ts';
+import { containerSchema } from '../../../src/model/kinds/container.ts';
 import type { ObservedExit } from '../../../src/model/observed.ts';
 import { retryDelay } from '../../../src/reconcile/plan/backoff.ts';
 import type { RestartInput } from '../../../src/reconcile/plan/restart.ts';
@@ -13,7 +14,7 @@ const END = 1_000_000;
 
 function ended(exit: Partial<ObservedExit>, rest: Partial<RestartInput> = {}) {
   return decideRestart({
-    policy: { policy: 'always', max: 0 },
+    policy: { policy: 'always', max: 0, backoff: null },
     exit: { code: 1, oomKilled: false, finishedAtWallMs: 0, finishedAtBootMs: END, ranForMs: 10, ...exit },
     counters: { restarts: 0, consecutive: 0 },
     containerId: 'c1',
@@ -25,10 +26,10 @@ function ended(exit: Partial<ObservedExit>, rest: Partial<RestartInput> = {}) {
   });
 }
 
-const always = { policy: 'always', max: 0 } as const;
-const unlessStopped = { policy: 'unless-stopped', max: 0 } as const;
-const no = { policy: 'no', max: 0 } as const;
-const onFailure = (max: number) => ({ policy: 'on-failure', max }) as const;
+const always = { policy: 'always', max: 0, backoff: null } as const;
+const unlessStopped = { policy: 'unless-stopped', max: 0, backoff: null } as const;
+const no = { policy: 'no', max: 0, backoff: null } as const;
+const onFailure = (max: number) => ({ policy: 'on-failure', max, backoff: null }) as const;
 
 describe('which ends are followed by a start', () => {
   test.each([
@@ -147,6 +148,60 @@ describe('backoff', () => {
     const decision = ended({ code: 0 }, { counters: { restarts: 50, consecutive: 7 } });
     expect(decision).toMatchObject({ next: 'wait', untilBootMs: END + 1000 });
   });
+});
+
+describe('presets', () => {
+  const spec = (written: unknown) =>
+    containerSchema.parse({ image: 'x', restart: { policy: 'always', backoff: written } }).restart;
+  const waits = (written: unknown, code = 1) =>
+    Array.from({ length: 8 }, (_, consecutive) => {
+      const decision = ended({ code }, { policy: spec(written), counters: { restarts: 9, consecutive } });
+      return decision.next === 'wait' ? decision.untilBootMs - END : 0;
+    });
+
+  test.each([
+    ['docker', 1, [100, 200, 400, 800, 1600, 3200, 6400, 12_800]],
+    ['docker', 0, [100, 200, 400, 800, 1600, 3200, 6400, 12_800]],
+    ['kubelet', 1, [0, 10_000, 20_000, 40_000, 80_000, 160_000, 300_000, 300_000]],
+    [{ preset: 'kubelet', initial: '1s', max: '1m' }, 1, [0, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000]],
+    [
+      { preset: 'docker', initial: '1s', factor: 3, max: '10s' },
+      1,
+      [1000, 3000, 9000, 10_000, 10_000, 10_000, 10_000, 10_000],
+    ],
+    [{ preset: 'docker', initial: '5m' }, 1, Array.from({ length: 8 }, () => 300_000)],
+  ])('%o after %i', (written, code, expected) => expect(waits(written, code)).toEqual(expected));
+
+  test.each([
+    ['docker', 9_999, 6],
+    ['docker', 10_000, 1],
+    ['kubelet', 599_999, 6],
+    ['kubelet', 600_000, 1],
+    [{ preset: 'kubelet', max: '1m' }, 120_000, 1],
+    [{ resetAfter: '3s' }, 3_000, 1],
+    [{ resetAfter: '3s' }, 2_999, 6],
+  ])('%o: a run of %i ms makes failures in a row %i', (written, ranForMs, consecutive) => {
+    const now = { wallMs: 0, bootMs: END + 3_600_000 };
+    const decision = ended({ ranForMs }, { policy: spec(written), now, counters: { restarts: 9, consecutive: 5 } });
+    expect(decision).toMatchObject({ counters: { consecutive } });
+  });
+
+  test('a preset of others counts the length of the run, with probes too', () => {
+    const now = { wallMs: 0, bootMs: END + 3_600_000 };
+    const counters = { restarts: 9, consecutive: 5 };
+    const decision = ended(
+      { ranForMs: 10_000 },
+      { policy: spec('docker'), now, counters, health: health('unready', null) },
+    );
+    expect(decision).toMatchObject({ counters: { consecutive: 1 } });
+  });
+
+  test.each([
+    ['dockerd', /expected tsdocker, docker, kubelet/],
+    [{ initial: '2m', max: '1m' }, /initial is above max/],
+    [{ factor: 0.5 }, />=1/],
+    [{ max: '2h' }, /at most 1h/],
+  ])('%o is refused', (written, message) => expect(() => spec(written)).toThrow(message));
 });
 
 describe('ops that failed', () => {

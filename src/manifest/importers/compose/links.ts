@@ -15,27 +15,30 @@ interface Need {
   readonly target: string;
   readonly alias: string;
   readonly position: SourcePosition;
+  /** That it has ended with 0, not that it can be talked to. */
+  readonly completed: boolean;
 }
 
-/** Why no link can lead from one to the other, or null. */
-function obstacle(from: Attachment, to: Attachment): string | null {
-  if (isMode(from.network)) return `its own network is ${from.network}`;
-  if (isMode(to.network)) return `that one's network is ${to.network}`;
-  return from.network === to.network ? null : 'they have no network in common';
+/** Without a network in common one can still wait for the other. */
+function canLink(from: Attachment, to: Attachment): boolean {
+  return !isMode(from.network) && !isMode(to.network) && from.network === to.network;
 }
 
 function dependencies(service: Part, container: ResourceDraft): Need[] {
   const part = service.get('depends_on');
   if (!part || part.isNothing) return [];
   if (part.content.type === 'list') {
-    return part.items().map((item) => ({ target: item.text(), alias: item.text(), position: item.at }));
+    return part.items().map((item) => ({
+      target: item.text(),
+      alias: item.text(),
+      position: item.at,
+      completed: false,
+    }));
   }
   return part.entries().map(([name, options]) => {
-    if (options.textOf('condition') === 'service_healthy') {
-      container.later(options.keyAt, `waiting until ${name} is healthy, and not only runs,`);
-    }
-    if (options.get('restart')?.text() === 'true') container.later(options.keyAt, `restarting with ${name}`);
-    return { target: name, alias: name, position: options.keyAt };
+    if (options.get('restart')?.boolean() === true) container.set('onDependencyRestart', 'restart', options.keyAt);
+    const completed = options.textOf('condition') === 'service_completed_successfully';
+    return { target: name, alias: name, position: options.keyAt, completed };
   });
 }
 
@@ -44,7 +47,7 @@ function links(service: Part): Need[] {
   if (!part || part.isNothing) return [];
   return part.items().map((item) => {
     const [target = '', alias = target] = item.text().split(':');
-    return { target, alias, position: item.at };
+    return { target, alias, position: item.at, completed: false };
   });
 }
 
@@ -55,16 +58,15 @@ export function addLinks(
   known: ReadonlySet<string>,
 ): void {
   const aliases = new Set<string>();
-  for (const { target, alias, position } of [...dependencies(service, container), ...links(service)]) {
+  for (const { target, alias, position, completed } of [...dependencies(service, container), ...links(service)]) {
     const other = services.get(target);
     if (!other) {
       if (known.has(target)) container.warn(position, `${target} is left out, so it is not waited for`);
       else container.refuse(position, `there is no service ${JSON.stringify(target)}`);
       continue;
     }
-    const reason = obstacle(attachment, other.attachment);
-    if (reason !== null) {
-      container.warn(position, `${target} is not waited for: ${reason}`);
+    if (completed || !canLink(attachment, other.attachment)) {
+      container.append('dependsOn', completed ? `${other.container.name}:completed` : other.container.name, position);
       continue;
     }
     for (const name of new Set([alias, ...other.attachment.aliases])) {

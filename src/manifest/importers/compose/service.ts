@@ -7,6 +7,7 @@ import type { FieldTable, Part } from '../part.ts';
 import { shellWords } from '../words.ts';
 import { readBuild } from './build.ts';
 import { parseDotEnv } from './dot-env.ts';
+import { healthcheck } from './healthcheck.ts';
 import { pairs } from './networks.ts';
 import { addPort } from './ports.ts';
 import { textOf } from './project.ts';
@@ -273,6 +274,7 @@ export const SERVICE: FieldTable<Service> = {
   stop_signal: text('stopSignal'),
   stop_grace_period: text('stopTimeout'),
   init: flag('init'),
+  healthcheck,
   deploy: (part, service) => part.each(DEPLOY, service, service.container),
   scale: copies,
   // Read elsewhere: networks.ts, links.ts, project.ts.
@@ -285,7 +287,6 @@ export const SERVICE: FieldTable<Service> = {
   attach: 'no meaning: logs are always kept',
   develop: 'no meaning: it is for a developer at work',
   pull_policy: 'later',
-  healthcheck: 'later',
   logging: 'later',
   platform: 'later',
   external_links: 'later',

@@ -141,9 +141,10 @@ export const CONTAINER: FieldTable<KubeContainer> = {
   stdin: flag('stdin'),
   stdinOnce: 'later',
   imagePullPolicy: 'later',
-  livenessProbe: 'later',
-  readinessProbe: 'later',
-  startupProbe: 'later',
+  // Read when all ports of the pod are known: probes.ts.
+  livenessProbe: () => {},
+  readinessProbe: () => {},
+  startupProbe: () => {},
   lifecycle: 'later',
   volumeDevices: (part, { container }) =>
     container.refuse(part.keyAt, 'block devices as volumes are not in this version'),

@@ -6,6 +6,7 @@ import { respectMode } from '../network-mode.ts';
 import type { FieldTable, Part } from '../part.ts';
 import { type Config, Environment } from './config.ts';
 import { CONTAINER, SECURITY, setUser } from './container.ts';
+import { addProbes } from './probes.ts';
 import type { Pod } from './service.ts';
 import { PodVolumes } from './volumes.ts';
 
@@ -139,6 +140,7 @@ export class PodImporter {
       { container, owner, environment, volumes: this.#volumes, portNames: this.#portNames },
       container,
     );
+    addProbes(part, container, this.#portNames);
     setUser(container, part.get('securityContext'), spec?.get('securityContext'));
     const policy = spec?.get('restartPolicy');
     const restart = RESTART[policy?.text() ?? defaultRestart];
@@ -149,7 +151,7 @@ export class PodImporter {
     container.set('stopTimeout', `${grace?.text() ?? '30'}s`, grace?.at ?? part.at);
   }
 
-  /** One after the other, and all before the first container: by links to what has ended well. */
+  /** One after the other, and all before the first container. */
   #initContainers(spec: Part, owner: ResourceDraft): void {
     let before: string | null = null;
     for (const part of spec.get('initContainers')?.items() ?? []) {
@@ -157,12 +159,9 @@ export class PodImporter {
       this.#container(part, container, container);
       container.set('restart', 'on-failure', part.at);
       container.warn(part.at, 'an init container has a network of its own here, not that of the pod');
-      if (before !== null) container.append('links', before, part.at);
+      if (before !== null) container.append('dependsOn', `${before}:completed`, part.at);
       before = container.name;
     }
-    if (before === null) return;
-    if (owner.get('network') === 'host')
-      owner.refuse(owner.position, 'with hostNetwork the init containers are not waited for');
-    else owner.append('links', before, owner.position);
+    if (before !== null) owner.append('dependsOn', `${before}:completed`, owner.position);
   }
 }

@@ -5,6 +5,7 @@ import type { ResourceDraft } from '../draft.ts';
 import { safeName } from '../names.ts';
 import { isMode, respectMode } from '../network-mode.ts';
 import { addPorts, CONTAINER, type ContainerTarget, SERVICE } from './container.ts';
+import { addHealth } from './health.ts';
 import { addVolume } from './mounts.ts';
 import { applyKeys, type KeyTable } from './rules.ts';
 import { SYSTEMD_ONLY } from './systemd.ts';
@@ -98,6 +99,7 @@ export class ContainerUnits {
     const container = this.#units.draft.newResource('containers', this.#units.nameOf(unit), unit.start);
     const target = { container, units: this.#units };
     applyKeys(unit, 'Container', CONTAINER, target, container);
+    addHealth(unit, container);
     applyKeys(unit, 'Service', { ...SYSTEMD_ONLY, ...SERVICE } as KeyTable<ContainerTarget>, target, container);
     applyKeys(unit, 'Install', SYSTEMD_ONLY, container, container);
     this.#user(unit, container);
@@ -225,7 +227,8 @@ export class ContainerUnits {
   #link(container: ResourceDraft, { unit, container: target }: Made, position: SourcePosition): void {
     const own = container.get('network') ?? 'bridge';
     if (isMode(own) || own !== (target.get('network') ?? 'bridge')) {
-      container.warn(position, `${target.name} is not waited for: links need a network in common`);
+      // A link needs a network in common; waiting does not. Who shares a network waits for its owner already.
+      if (own !== `container:${target.name}`) container.append('dependsOn', target.name, position);
       return;
     }
     // Podman resolves a container's own name and its aliases.

@@ -1,0 +1,58 @@
+/** The Health keys of a container unit (podman-systemd.unit(5)). */
+import { dockerProbe } from '../docker-health.ts';
+import type { ResourceDraft } from '../draft.ts';
+import type { Unit } from './unit-file.ts';
+
+function commandOf(written: string): readonly string[] | string {
+  if (!written.startsWith('[')) return written;
+  try {
+    const words: unknown = JSON.parse(written);
+    if (Array.isArray(words)) return words.map(String);
+  } catch {
+    // A shell's test command begins like a list too.
+  }
+  return written;
+}
+
+/** Podman restarts what is unhealthy only when it is told to; otherwise health is shown and waited for. */
+export function addHealth(unit: Unit, container: ResourceDraft): void {
+  const text = (key: string) => unit.last('Container', key)?.text();
+  const command = unit.last('Container', 'HealthCmd');
+  if (!command) return;
+  if (command.text() === 'none') {
+    container.set('health', 'none', command.at);
+    return;
+  }
+  const interval = text('HealthInterval');
+  if (interval === 'disable') container.warn(command.at, 'HealthInterval=disable: it is tried every 30s');
+  const probe = dockerProbe({
+    exec: commandOf(command.text()),
+    interval: interval === 'disable' ? undefined : interval,
+    timeout: text('HealthTimeout'),
+    retries: text('HealthRetries'),
+    startPeriod: text('HealthStartPeriod'),
+    startInterval: undefined,
+  });
+  const onFailure = unit.last('Container', 'HealthOnFailure');
+  const restarts = onFailure !== undefined && ['kill', 'restart'].includes(onFailure.text());
+  if (onFailure?.text() === 'stop') container.warn(onFailure.at, 'HealthOnFailure=stop: it is shown and not stopped');
+  container.put('health', 'readiness', probe, command.at);
+  if (restarts) container.put('health', 'liveness', probe, command.at);
+  addStartup(unit, container);
+}
+
+function addStartup(unit: Unit, container: ResourceDraft): void {
+  const text = (key: string) => unit.last('Container', key)?.text();
+  const startup = unit.last('Container', 'HealthStartupCmd');
+  if (!startup) return;
+  const probe = dockerProbe({
+    exec: commandOf(startup.text()),
+    interval: text('HealthStartupInterval'),
+    timeout: text('HealthStartupTimeout'),
+    retries: text('HealthStartupRetries'),
+    startPeriod: undefined,
+    startInterval: undefined,
+  });
+  const successes = text('HealthStartupSuccess');
+  container.put('health', 'startup', { ...probe, ...(successes && { successes: Number(successes) }) }, startup.at);
+}

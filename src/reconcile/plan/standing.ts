@@ -1,0 +1,44 @@
+/** Whether a container is, or becomes in this plan, what another one waits for. */
+import type { Desired } from '../../model/desired.ts';
+import { effectiveProbes } from '../../model/health.ts';
+import type { ResourceKey } from '../../model/resource.ts';
+import type { Pass, Standing } from './pass.ts';
+import { blocked, READY_NOW } from './pass.ts';
+import { satisfies } from './readiness.ts';
+import { type DependencyCondition, isContainer } from './references.ts';
+
+/** True when a start alone does not make it ready: its probes have to say so. What its image brings may not be known. */
+function waitsForProbes(pass: Pass, { key, spec }: Desired<'container'>): boolean {
+  const probes = effectiveProbes(spec.health, pass.observed.healthchecks?.get(key) ?? null);
+  return probes !== null && (probes.check ?? probes.startup ?? probes.readiness) !== null;
+}
+
+function afterStart(pass: Pass, desired: Desired<'container'>, condition: DependencyCondition): Standing {
+  const { key } = desired;
+  if (condition === 'completed') return blocked(`${key}, which has not completed`);
+  if (condition === 'ready' && waitsForProbes(pass, desired)) return blocked(`${key}, which is not ready yet`);
+  return { state: 'ready', after: `start ${key}` };
+}
+
+function reasonOf(pass: Pass, key: ResourceKey, condition: DependencyCondition): string {
+  const hold = pass.holds.get(key);
+  if (hold) return `${key}: ${hold.message}`;
+  const observed = pass.observed.containers.get(key);
+  if (condition === 'completed') return `${key}, which has not completed`;
+  return observed?.running && observed.health
+    ? `${key}, which is ${observed.health.state}: ${observed.health.message}`
+    : `${key}, which is not running`;
+}
+
+/** The ops of the container have to be planned already. */
+export function containerStanding(pass: Pass, key: ResourceKey, condition: DependencyCondition): Standing {
+  const desired = pass.desired.resources.get(key);
+  if (!desired || !isContainer(desired)) return blocked(`${key}, which is not declared`);
+  if (pass.busy.has(key)) return blocked(`${key}, which is being changed`, true);
+  const planned = pass.graph.chain(key).length > 0;
+  if (planned && pass.graph.has(`start ${key}`)) return afterStart(pass, desired, condition);
+  const stays = !planned || !pass.graph.has(`stop ${key}`);
+  const container = pass.observed.containers.get(key);
+  if (container && stays && satisfies(container, desired.spec, condition)) return READY_NOW;
+  return blocked(reasonOf(pass, key, condition));
+}

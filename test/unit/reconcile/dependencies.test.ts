@@ -1,0 +1,163 @@
+import { describe, expect, test } from 'vitest';
+import { NO_PROBES } from '../../../src/model/health.ts';
+import { PROBE_DEFAULTS } from '../../../src/model/kinds/health-forms.ts';
+import type { ResourceKey } from '../../../src/model/resource.ts';
+import { declare } from '../../support/declare.ts';
+import { hostWith, planOn, textOn } from '../../support/planning.ts';
+import { PureHost } from '../../support/pure-host.ts';
+
+const DB: ResourceKey = 'container/a/db';
+const WEB: ResourceKey = 'container/a/web';
+type Written = Record<string, unknown>;
+const apps = (db: Written, web: Written) => ({
+  a: { containers: { db: { network: 'none', ...db }, web: { network: 'none', ...web } } },
+});
+
+/** A host and what is declared, of a database and one that needs it. */
+function scene(db: Written, web: Written) {
+  const declared = apps(db, web);
+  const desired = declare(declared);
+  const host = new PureHost();
+  return {
+    host,
+    text: () => textOn(host, desired),
+    apply: () => host.applyAll(planOn(host, desired).ops, desired),
+  };
+}
+
+describe('what has to be before a container starts', () => {
+  test('without probes: the start of the other, in one plan', () => {
+    expect(scene({}, { dependsOn: ['db'] }).text()).toMatchInlineSnapshot(`
+      "create container/a/db — declared in a.yaml:1:3
+      connect container/a/db — declared in a.yaml:1:3
+      start container/a/db — declared in a.yaml:1:3
+      create container/a/web — declared in a.yaml:2:3
+      connect container/a/web — declared in a.yaml:2:3
+      start container/a/web — declared in a.yaml:2:3 (after start container/a/db)"
+    `);
+  });
+
+  test('with probes: that these pass; it is parked until then and started at once', () => {
+    const { host, text, apply } = scene({ health: { tcp: 1, startPeriod: '0s' } }, { dependsOn: ['db'] });
+    expect(text()).toMatchInlineSnapshot(`
+      "create container/a/db — declared in a.yaml:1:3
+      connect container/a/db — declared in a.yaml:1:3
+      start container/a/db — declared in a.yaml:1:3
+      hold container/a/web — dependency-not-ready: waits for container/a/db, which is not ready yet"
+    `);
+    apply();
+    host.probe(DB, 'check', false);
+    expect(text()).toMatchInlineSnapshot(
+      `"hold container/a/web — dependency-not-ready: waits for container/a/db, which is starting: health check failed once: refused"`,
+    );
+    host.probe(DB, 'check', true);
+    expect(text()).toMatchInlineSnapshot(`
+      "create container/a/web — declared in a.yaml:2:3
+      connect container/a/web — declared in a.yaml:2:3
+      start container/a/web — declared in a.yaml:2:3"
+    `);
+  });
+
+  test('the HEALTHCHECK of an image counts like probes of the manifest', () => {
+    const { host, text } = scene({}, { dependsOn: ['db'] });
+    const check = { check: { type: 'exec', argv: ['x'] }, ...PROBE_DEFAULTS } as const;
+    host.healthchecks.set(DB, { ...NO_PROBES, check });
+    expect(text()).toContain(
+      'hold container/a/web — dependency-not-ready: waits for container/a/db, which is not ready yet',
+    );
+  });
+
+  test('a liveness probe alone keeps nobody waiting', () => {
+    expect(scene({ health: { liveness: { tcp: 1 } } }, { dependsOn: ['db'] }).text()).toContain(
+      'start container/a/web',
+    );
+  });
+
+  test('started: that it runs, ready or not', () => {
+    const { text } = scene({ health: { tcp: 1 } }, { dependsOn: ['db:started'] });
+    expect(text()).toContain('start container/a/web — declared in a.yaml:2:3 (after start container/a/db)');
+  });
+
+  test('one that shares a network waits only until that runs', () => {
+    const { text } = scene({ health: { tcp: 1 } }, { network: 'container:db' });
+    expect(text()).toContain('start container/a/web');
+  });
+
+  test('completed: that it has ended with 0', () => {
+    const { host, text, apply } = scene({}, { dependsOn: ['db:completed'] });
+    apply();
+    expect(text()).toMatchInlineSnapshot(
+      `"hold container/a/web — dependency-not-ready: waits for container/a/db, which has not completed"`,
+    );
+    host.exit(DB, 1);
+    expect(text()).toContain('hold container/a/web — dependency-not-ready');
+    host.exit(DB, 0);
+    expect(text()).toContain('start container/a/web');
+  });
+});
+
+test('a crashed container is parked while what it needs is not ready, and started at once when it is', () => {
+  const { host, text, apply } = scene(
+    { health: { tcp: 1, retries: 1, startPeriod: '0s' } },
+    { dependsOn: ['db'], restart: 'always' },
+  );
+  apply();
+  host.probe(DB, 'check', true);
+  apply();
+  host.probe(DB, 'check', false);
+  host.change(WEB, { restarts: { restarts: 5, consecutive: 5 } });
+  host.exit(WEB, 1);
+  expect(text()).toMatch(/hold container\/a\/web — backing-off/);
+  host.bootMs += 60_000;
+  expect(text()).toMatchInlineSnapshot(
+    `"hold container/a/web — dependency-not-ready: waits for container/a/db, which is unhealthy: health check failed once: refused"`,
+  );
+  host.exit(WEB, 1);
+  host.bootMs += 1;
+  host.probe(DB, 'check', true);
+  expect(text()).toMatchInlineSnapshot(`"start container/a/web — exited with 1, restart 6"`);
+});
+
+describe('a new run of a dependency', () => {
+  const started = (onDependencyRestart: string) => {
+    const made = scene(
+      { restart: 'always', health: { tcp: 1, startPeriod: '0s' } },
+      { dependsOn: ['db'], onDependencyRestart },
+    );
+    made.apply();
+    made.host.probe(DB, 'check', true);
+    made.apply();
+    expect(made.text()).toBe('nothing to do');
+    made.host.exit(DB, 1);
+    made.apply();
+    return made;
+  };
+
+  test('means nothing by itself', () => expect(started('nothing').text()).toBe('nothing to do'));
+
+  test('can mean a restart, once it is ready', () => {
+    const { host, text, apply } = started('restart');
+    expect(text()).toMatchInlineSnapshot(
+      `"hold container/a/web — dependency-not-ready: waits for container/a/db, which is starting: health check has not passed yet"`,
+    );
+    host.probe(DB, 'check', true);
+    expect(text()).toMatchInlineSnapshot(`
+      "stop container/a/web — container/a/db restarted
+      start container/a/web — container/a/db restarted"
+    `);
+    apply();
+    expect(text()).toBe('nothing to do');
+  });
+});
+
+test('dependents stop first', () => {
+  const host = hostWith(apps({}, { dependsOn: ['db'] }));
+  expect(textOn(host, declare({}, 2))).toMatchInlineSnapshot(`
+    "stop container/a/web — no longer declared
+    stop container/a/db — no longer declared (after stop container/a/web)
+    disconnect container/a/db — no longer declared
+    remove container/a/db — no longer declared
+    disconnect container/a/web — no longer declared
+    remove container/a/web — no longer declared"
+  `);
+});
