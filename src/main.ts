@@ -28,6 +28,7 @@ import { watchManifests } from './manifest/source/watch.ts';
 import { describeError, TsdError, toTsdError } from './model/errors.ts';
 import type { ContainerSpec } from './model/kinds/container.ts';
 import type { ResourceKey } from './model/resource.ts';
+import { nextKey, oldKey } from './model/update.ts';
 import { Controller } from './reconcile/controller.ts';
 import { DriftMemory } from './reconcile/drift-memory.ts';
 import { Executor } from './reconcile/executor.ts';
@@ -45,6 +46,7 @@ import { ImageWork } from './reconcile/ops/image-work.ts';
 import { LeaseBook } from './reconcile/ops/lease-book.ts';
 import type { World } from './reconcile/ops/world.ts';
 import { startGate } from './reconcile/start-gate.ts';
+import { UpdateBook } from './reconcile/update-book.ts';
 import { ContainerStore } from './state/containers.ts';
 import { GraphIndex } from './state/graph-index.ts';
 import { type History, openHistory } from './state/history/history.ts';
@@ -201,7 +203,7 @@ function createWorld(
   state: StateRoot,
   stores: Stores,
   log: Logger,
-  desired: World['desired'],
+  desired: Pick<World, 'desired' | 'rollBack'>,
   registry: Registry,
   trustPolicy: TrustPolicyFile,
 ): World {
@@ -231,7 +233,7 @@ function createWorld(
       version: VERSION,
       keptGenerations: config.keepGenerations,
     },
-    desired,
+    ...desired,
     graph,
     network,
     exec,
@@ -250,6 +252,7 @@ function createWorld(
     failures: new FailureBook(history.failures, boot),
     health: new HealthBook(history.health, containers.ids()),
     drifts: new DriftMemory(),
+    updates: new UpdateBook(history.updates, systemClock, boot),
     resources: history.resources,
     imagesOfPast: history.images,
     environmentOf,
@@ -304,7 +307,15 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
     },
   });
   const registry = createRegistry(config, state.root, trustPolicy);
-  const world = createWorld(config, state, stores, log, () => sources.state, registry, trustPolicy);
+  const world = createWorld(
+    config,
+    state,
+    stores,
+    log,
+    { desired: () => sources.state, rollBack: (failed) => sources.rollBackUpdate(failed) },
+    registry,
+    trustPolicy,
+  );
   world.exec.onExit((exit) => {
     world.exits.record(exit);
     world.builds.exited(exit);
@@ -345,7 +356,9 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
     concurrency: CONCURRENCY,
     onEvent: (event) => {
       loop.onOpEvent(event);
-      if (event.type === 'ended') prober.review([event.result.op.key]);
+      if (event.type !== 'ended') return;
+      const { key, op } = event.result.op;
+      prober.review(op === 'container.cutover' ? [key, nextKey(key), oldKey(key)] : [key]);
     },
   });
   const controller = new Controller({

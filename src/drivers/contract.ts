@@ -187,6 +187,11 @@ export interface NetworkDriver extends Driver {
   openSocket(containerId: string, family: 'ipv4' | 'ipv6'): number;
   /** Connects the sandbox: veth, address, route, published ports. Mends what is missing, changes ports in place. */
   attach(config: EndpointConfig): void;
+  /**
+   * Attaches an endpoint with ports that container `from` has until then, if any: from one packet to the next they lead
+   * to the new endpoint, and connections that are open stay with `from`.
+   */
+  handOver(from: string, to: EndpointConfig): void;
   /** Gives up ports, veth and namespace. Succeeds on what is already gone. */
   detach(containerId: string): void;
   /** Everything of ours in the kernel, in a fixed number of calls whatever the number of containers. */

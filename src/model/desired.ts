@@ -58,4 +58,12 @@ export interface DesiredState {
   readonly resources: ReadonlyMap<ResourceKey, Desired>;
   /** Apps whose manifests cannot be used now although they once could: what there is of them is left as it is. */
   readonly untouched?: ReadonlySet<string>;
+  /** Apps that are held back at an earlier generation. */
+  readonly heldBack?: ReadonlyMap<string, HeldBack>;
+}
+
+export interface HeldBack {
+  readonly reason: string;
+  /** An update failed; otherwise a person wanted it. */
+  readonly failed: boolean;
 }

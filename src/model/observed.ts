@@ -6,6 +6,7 @@
 import type { Instant } from './clock.ts';
 import type { ObservedHealth, ProbeSet } from './health.ts';
 import type { ResourceKey } from './resource.ts';
+import type { ObservedUpdate } from './update.ts';
 
 export interface ObservedImage {
   readonly key: ResourceKey;
@@ -130,6 +131,8 @@ export interface ObservedState {
   readonly obstacles: ReadonlyMap<ResourceKey, string>;
   /** HEALTHCHECK of the image that a container is made from, by the container's key. Left out, none has one. */
   readonly healthchecks?: ReadonlyMap<ResourceKey, ProbeSet>;
+  /** Updates that go on or have failed, by their container. Left out, none. */
+  readonly updates?: ReadonlyMap<ResourceKey, ObservedUpdate>;
 }
 
 export interface OpFailure {

@@ -13,7 +13,16 @@ export type Phase = (typeof PHASES)[number];
 
 /** A fact about a resource with the reason for it, after the Kubernetes convention. */
 export interface Condition {
-  readonly type: 'Ready' | 'Healthy' | 'Progressing' | 'Parked' | 'Held' | 'Drifted' | 'Stopped' | 'RemovalHeld';
+  readonly type:
+    | 'Ready'
+    | 'Healthy'
+    | 'Progressing'
+    | 'Updating'
+    | 'Parked'
+    | 'Held'
+    | 'Drifted'
+    | 'Stopped'
+    | 'RemovalHeld';
   readonly status: boolean;
   /** CamelCase word for programs. */
   readonly reason: string;

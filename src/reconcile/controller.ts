@@ -5,6 +5,7 @@ import type { TsdError } from '../model/errors.ts';
 import { describeError, toTsdError } from '../model/errors.ts';
 import type { ObservedState } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
+import { baseKey, isNext } from '../model/update.ts';
 import type { Executor, OpResult } from './executor.ts';
 import type { FailureStore } from './failure-log.ts';
 import { FailureLog } from './failure-log.ts';
@@ -55,6 +56,11 @@ export interface ControllerPorts {
  * keys that end one after the other share a look.
  */
 const VERIFY_AFTER_MS = 20;
+
+/** The spec that ops of a key are carried out for; a successor's is its container's. */
+function specHashIn({ resources }: DesiredState, key: ResourceKey): string {
+  return resources.get(isNext(key) ? baseKey(key) : key)?.specHash ?? REMOVED;
+}
 
 /** Holds that may end when something else is done. */
 const WAITING: ReadonlySet<Hold['reason']> = new Set(['dependency-not-ready', 'busy']);
@@ -115,9 +121,11 @@ export class Controller {
   enqueue(keys: Iterable<ResourceKey>): void {
     if (this.#stopped) return;
     for (const key of keys) {
-      const state = this.#inFlight.get(key);
+      // A successor is planned with its container.
+      const owner = baseKey(key);
+      const state = this.#inFlight.get(key) ?? this.#inFlight.get(owner);
       if (state) state.stirred = true;
-      else this.#queue.add(key);
+      else this.#queue.add(owner);
     }
   }
 
@@ -282,7 +290,7 @@ export class Controller {
     for (const op of made.ops) byKey.set(op.key, [...(byKey.get(op.key) ?? []), op]);
     this.#takeOverHolds(made, scope, desired, byKey, busy);
     for (const [key, ops] of byKey) {
-      const specHash = desired.resources.get(key)?.specHash ?? REMOVED;
+      const specHash = specHashIn(desired, key);
       this.#inFlight.set(key, {
         ops,
         specHash,
@@ -356,7 +364,7 @@ export class Controller {
   #lookAfter(key: ResourceKey, { error, skipped, stirred }: InFlight): void {
     if (this.#stopped) return;
     const settled = error === null && !skipped && !stirred;
-    this.#queue.add(key, settled ? this.#ports.clock.now().bootMs + VERIFY_AFTER_MS : undefined);
+    this.#queue.add(baseKey(key), settled ? this.#ports.clock.now().bootMs + VERIFY_AFTER_MS : undefined);
     const users = new Set(this.#currentRelations().neededBy(key));
     for (const { key: held, reason } of this.#holds.values()) {
       // Networks, volumes and images that are to go wait for containers that do not need them any more.
@@ -376,7 +384,7 @@ export class Controller {
     const { error, specHash } = state;
     const failure = { class: error.class, message: describeError(error) };
     const retryAt = this.#book(key, () => this.#failures.failed(key, failure, specHash, now));
-    if (retryAt !== null) this.#queue.add(key, retryAt);
+    if (retryAt !== null) this.#queue.add(baseKey(key), retryAt);
   }
 
   /** What cannot be written down must not keep the loop from going on; it is forgotten with this supervisor only. */
@@ -390,7 +398,7 @@ export class Controller {
   }
 
   #specHash(key: ResourceKey): string {
-    return this.#ports.desired().resources.get(key)?.specHash ?? REMOVED;
+    return specHashIn(this.#ports.desired(), key);
   }
 
   #currentRelations(): Relations {

@@ -234,6 +234,7 @@ export function observe(world: World, scope: ReadonlySet<ResourceKey> | null): O
     containers,
     orphans: kernel === null ? [] : orphans(world, kernel),
     failures: new Map(world.failures.all()),
+    updates: world.updates.all(),
     approvals: world.approvals.all() as ReadonlySet<ResourceKey>,
     obstacles: obstacles(world, scope),
     healthchecks: healthchecks(world, images, scope),

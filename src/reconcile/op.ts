@@ -3,6 +3,7 @@
  * emits them, `plan` prints them, and ops/<op>.ts carries each one out.
  */
 import type { ResourceKey, SourcePosition } from '../model/resource.ts';
+import type { UpdateTerms, Version } from '../model/update.ts';
 
 /** Why an op is in the plan, from the user's side: `created in blog.yaml:12:3`, `exited with 1, retry 3`. */
 export interface Cause {
@@ -31,6 +32,8 @@ interface Base<Type extends string> {
   readonly cause: Cause;
   /** Ids of ops that must have succeeded before. */
   readonly dependsOn: readonly string[];
+  /** The op belongs to this update, which is recorded before anything is done. */
+  readonly update?: UpdateTerms;
 }
 
 export type Op =
@@ -77,6 +80,24 @@ export type Op =
   | (Base<'container.signal'> & { readonly containerId: string; readonly signals: readonly string[] })
   /** Rewrites the hosts file after the address of a linked container changed. */
   | (Base<'container.relink'> & { readonly containerId: string })
+  /**
+   * Gives the successor the name and the published ports of container `containerId` (empty: it is gone), which is called
+   * `.old` from then on. With a failure it is the way back, and the one that gives way is `.next` again.
+   */
+  | (Base<'container.cutover'> & {
+      readonly containerId: string;
+      readonly successorId: string;
+      readonly failure: string | null;
+    })
+  /** The update is over. */
+  | Base<'container.settle-update'>
+  /** The update has failed: remembers why, and brings the app back to when `from` ran. */
+  | (Base<'container.fail-update'> & {
+      readonly candidateId: string | null;
+      readonly reason: string;
+      readonly rollback: boolean;
+      readonly from: Version;
+    })
   | (Base<'container.disconnect'> & { readonly containerId: string })
   | (Base<'container.remove'> & { readonly containerId: string; readonly removeAnonymousVolumes: boolean })
   | (Base<'orphan.remove'> & { readonly orphan: { readonly type: string; readonly id: string } });
@@ -96,6 +117,7 @@ export interface Hold {
     | 'unavailable'
     | 'finished'
     | 'drifted'
+    | 'updating'
     | 'busy';
   readonly message: string;
   /** Boot clock, when it will be looked at again; null waits for an event. */

@@ -1,6 +1,7 @@
 import type { Desired } from '../model/desired.ts';
 import type { ObservedContainer } from '../model/observed.ts';
 import type { Condition, Phase } from '../model/phases.ts';
+import type { ObservedUpdate } from '../model/update.ts';
 import type { Hold, Op } from './op.ts';
 import { isReady } from './plan/readiness.ts';
 import { ownsSandbox, specOf } from './plan/references.ts';
@@ -12,6 +13,9 @@ export interface StatusInput {
   readonly hold: Hold | undefined;
   /** The op on it that is being carried out. */
   readonly op: Op | undefined;
+  readonly update?: ObservedUpdate | undefined;
+  /** Why its app is held back at an earlier generation. */
+  readonly heldBack?: string | undefined;
 }
 
 export interface ContainerStatus {
@@ -43,7 +47,7 @@ function endMessage(input: StatusInput): string {
 }
 
 /** What stands before a hold's message where the container runs and no change waits. */
-const WAITS: Partial<Readonly<Record<Hold['reason'], string>>> = { drifted: 'drifted: ' };
+const WAITS: Partial<Readonly<Record<Hold['reason'], string>>> = { drifted: 'drifted: ', updating: 'update: ' };
 
 /** The first row that applies decides. */
 const ROWS: readonly Row[] = [
@@ -95,8 +99,12 @@ function conditionsOf(input: StatusInput, phase: Phase, ready: boolean, message:
     conditions.push({ type: 'Healthy', status: health.ready, reason: word(health.state), message: health.message });
   }
   if (hold && phase === 'Pending' && PARKING.has(hold.reason)) add('Parked', word(hold.reason), hold.message);
-  if (hold && hold.reason !== 'drifted' && (phase === 'Running' || phase === 'Paused'))
+  if (hold && WAITS[hold.reason] === undefined && (phase === 'Running' || phase === 'Paused'))
     add('Held', word(hold.reason), hold.message);
+  if (input.update?.failure != null) add('Held', 'UpdateFailed', `update failed: ${input.update.failure}`);
+  else if (input.update)
+    add('Updating', 'Updating', hold?.reason === 'updating' ? hold.message : 'the change has to prove itself');
+  if (input.heldBack !== undefined) add('Held', 'HeldBack', input.heldBack);
   if (observed?.stopOverride) add('Stopped', 'StoppedByUser', describeStop(observed));
   if (observed?.running) {
     const lost = !observed.sandbox && ownsSandbox(specOf(observed));

@@ -44,6 +44,21 @@ function unusableImage(world: World, desired: Container, facts: Facts): TsdError
   return new TsdError('TSD_IMAGE_PLATFORM', message, { source });
 }
 
+/** Volumes that the image itself asks for are known only now; a successor beside the container would write to them too. */
+function sharedImageVolume(world: World, desired: Container, record: ContainerRecord | undefined): TsdError | null {
+  const { order, sharedVolumes } = desired.spec.update;
+  if (order === 'stop-first' || sharedVolumes || !record || !world.exec.running(record.id)) return null;
+  const id = imageIdOf(world, desired);
+  const covered = new Set(desired.spec.volumes.map(({ target }) => target));
+  const target = Object.keys(world.images.get(id ?? '')?.config?.Volumes ?? {}).find((path) => !covered.has(path));
+  if (target === undefined) return null;
+  const message = `its image keeps data in ${target}, which two containers would write at once with order: start-first`;
+  return new TsdError('TSD_CONTAINER_SETUP', message, {
+    source: desired.positions['update.order'] ?? desired.source,
+    hint: 'Set update.sharedVolumes: true, mount a tmpfs there, or use stop-first.',
+  });
+}
+
 function takenPort(world: World, desired: Container, record: ContainerRecord | undefined): TsdError | null {
   const held = new Set(record?.network?.ports.map(portName));
   for (const [index, port] of declaredPorts(world, desired)) {
@@ -71,6 +86,7 @@ function obstacle(world: World, desired: Container, record: ContainerRecord | un
     missingBind(desired) ??
     unusableImage(world, desired, facts) ??
     takenPort(world, desired, record) ??
+    sharedImageVolume(world, desired, record) ??
     // One that was started with these limits and only comes back is not kept down for them.
     (changes ? asError(desired, impossibleLimit(desired.spec, facts()) ?? missingHeadroom(facts())) : null);
   return error && describeError(error);

@@ -94,12 +94,18 @@ function readiness(parts: ApplyParts, apps: ReadonlySet<string>): Readiness {
     if (state.state === 'waiting') waiting.push(state);
   }
   for (const view of containerViews(input)) {
-    if (!apps.has(view.app)) continue;
+    // A predecessor that drains keeps nobody waiting.
+    if (!apps.has(view.app) || view.name.endsWith('.old')) continue;
     const key: ResourceKey = `container/${view.app}/${view.name}`;
     const declared = input.desired.resources.get(key);
     const current = input.observed.containers.get(key)?.specHash === declared?.specHash && isOfItsImage(input, key);
     const message = view.message === '' ? view.phase : view.message;
-    if (!declared || parts.loop.inFlight(key)) waiting.push({ state: 'waiting', resource: key, message });
+    const update = input.observed.updates?.get(key);
+    const held = input.desired.heldBack?.get(view.app);
+    const failure = update?.failure ?? (held?.failed ? held.reason : null);
+    if (failure !== null) return { state: 'failed', resource: key, message: failure };
+    if (update && update.cutOverAtBootMs === null) waiting.push({ state: 'waiting', resource: key, message });
+    else if (!declared || parts.loop.inFlight(key)) waiting.push({ state: 'waiting', resource: key, message });
     else if (view.ready && current) continue;
     else if (parts.loop.hold(key)?.reason === 'finished' && current) return { state: 'failed', resource: key, message };
     else if (view.phase === 'Failed') return { state: 'failed', resource: key, message };

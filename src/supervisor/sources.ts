@@ -16,14 +16,25 @@ import type { Clock } from '../model/clock.ts';
 import type { DesiredState } from '../model/desired.ts';
 import { ERROR_CATALOGUE } from '../model/error-catalogue.ts';
 import { TsdError } from '../model/errors.ts';
+import { parseKey } from '../model/resource.ts';
+import type { FailedUpdate } from '../reconcile/ops/world.ts';
 import type { GenerationPins } from '../state/history/generation-store.ts';
 import type { History } from '../state/history/history.ts';
 import type { SourceKind, SourceText } from '../state/history/source-store.ts';
 import { Rejections, saveGeneration, stateOfGeneration } from './generation-record.ts';
+import { lastGenerationWith } from './last-good.ts';
 import { type RolledBack, rollBack } from './rollback.ts';
 import { bySourceId, originOf, type Source, type SourceMap, sourceId, storedSource } from './source.ts';
 import { describeFiles, fileChanges, sameState } from './source-changes.ts';
-import { type AppPins, heldBackSources, newlyPinnedImages, pinReasons, pinsThatHold, withPins } from './source-pins.ts';
+import {
+  type AppPins,
+  heldBackSources,
+  newlyPinnedImages,
+  pinReasons,
+  pinsThatHold,
+  pinsTo,
+  withPins,
+} from './source-pins.ts';
 
 /** A change that takes several manifests away at once and looks like an accident (DESIGN §13.10). */
 interface HeldRemoval {
@@ -170,6 +181,29 @@ export class Sources {
     return [];
   }
 
+  /**
+   * Brings the app of a container whose update failed back to the last generation in which the container was made from
+   * `from`, and holds it there until one of its manifests is another one. Returns that generation, or null where there is
+   * none, the manifests are the same, or they do not go with those of other apps any more.
+   */
+  rollBackUpdate({ key, from, reason }: FailedUpdate): number | null {
+    const { app } = parseKey(key);
+    const n = lastGenerationWith(key, from, this.state, (past) => this.stateOf(past));
+    if (n === null) return null;
+    const [now, then] = [this.#all(), this.#ofGeneration(n)];
+    const owners = this.#options.history.generations.get(n)?.pins.owners ?? {};
+    const ownerOf = (id: string): string => this.#owners.get(id) ?? owners[id] ?? ownerByName(id);
+    const own = [...new Map([...then, ...now]).keys()].filter((id) => ownerOf(id) === app);
+    const text = `update of ${app}/${parseKey(key).name} failed: ${reason}; held at generation ${n}`;
+    const pin = pinsTo(n, text, own, now, then, ownerOf)[app];
+    if (!pin) return null;
+    const pins = { ...this.#pins, [app]: { ...pin, failed: true } };
+    if (this.newIssues(this.#resolve(now, pins, this.generation + 1)).length > 0) return null;
+    this.#pins = pins;
+    this.#adopt(`update of ${app}/${parseKey(key).name} failed, ${app} is back at generation ${n}`);
+    return n;
+  }
+
   /** Problems of manifests that have none now. */
   newIssues(resolution: Resolution): readonly IssueView[] {
     return [...resolution.sources].flatMap(([id, { status, issues }]) =>
@@ -298,7 +332,15 @@ export class Sources {
     );
     const resolution = desiredState(revisions, { ...this.#options.resolve, generation }, this.#cache);
     const untouched = this.#untouched(effective, resolution);
-    return untouched.size === 0 ? resolution : { ...resolution, state: { ...resolution.state, untouched } };
+    const held = Object.entries(pinsThatHold(pins, sources)).map(
+      ([app, { reason, failed = false }]) => [app, { reason, failed }] as const,
+    );
+    const state = {
+      ...resolution.state,
+      ...(untouched.size > 0 && { untouched }),
+      ...(held.length > 0 && { heldBack: new Map(held) }),
+    };
+    return { ...resolution, state };
   }
 
   /** Apps that were accepted once and of which nothing can be used now: what runs of them is left alone. */

@@ -67,12 +67,18 @@ export class Timeline {
       key: op.key,
       generation,
       what: op.op,
-      ok: status === 'done',
+      ok: status === 'done' && op.op !== 'container.fail-update',
       cause: op.cause.message,
       message: error ? `${describeError(error)}${error.hint === '' ? '' : ` — ${error.hint}`}` : '',
       source: op.cause.source ?? error?.source ?? null,
       run: op.op === 'container.start' ? op.run : null,
-      log: failed ? this.#excerpt(this.#options.containers.get(op.containerId)) : [],
+      log: this.#excerpt(
+        failed
+          ? this.#options.containers.get(op.containerId)
+          : op.op === 'container.fail-update'
+            ? this.#options.containers.get(op.candidateId ?? '')
+            : undefined,
+      ),
     });
   }
 

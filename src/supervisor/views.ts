@@ -71,7 +71,14 @@ function containerView(input: ViewInput, key: ResourceKey): ContainerView {
   const record = container && world.containers.get(container.id);
   const hold = loop.hold(key);
   const op = loop.inFlight(key);
-  const status = containerStatus({ desired: declared, observed: container, hold, op });
+  const status = containerStatus({
+    desired: declared,
+    observed: container,
+    hold,
+    op,
+    update: observed.updates?.get(key),
+    heldBack: desired.heldBack?.get(parseKey(key).app)?.reason,
+  });
   const conditions = datedConditions(status.conditions, {
     observed: container,
     op: op ? { op, sinceMs: input.past.opSince(key) } : null,

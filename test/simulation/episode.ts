@@ -1,7 +1,8 @@
 /** One script carried out on a fresh host: chaos, then rest, then everything has to be right. */
 import type { DesiredState } from '../../src/model/desired.ts';
 import { TsdError, toTsdError } from '../../src/model/errors.ts';
-import type { ResourceKey } from '../../src/model/resource.ts';
+import { parseKey, type ResourceKey } from '../../src/model/resource.ts';
+import type { FailedUpdate } from '../../src/reconcile/ops/world.ts';
 import type { App } from '../support/declare.ts';
 import { Disk } from './disk.ts';
 import { Kernel, type Payload } from './kernel.ts';
@@ -39,6 +40,7 @@ class Episode {
   readonly #around: Surroundings;
   #apps: Readonly<Record<string, App>> = {};
   #desired: DesiredState = { generation: 1, resources: new Map() };
+  readonly #past: { readonly apps: Readonly<Record<string, App>>; readonly desired: DesiredState }[] = [];
   #supervisor: SimSupervisor | null = null;
   #lost = 0;
   /** How long the supervisor stays away after its next crash. */
@@ -55,6 +57,7 @@ class Episode {
       kernel,
       sources: this.#sources,
       desired: () => this.#desired,
+      rollBack: (failed) => this.#rollBack(failed),
       loses: () => this.#lost-- > 0,
       planned: (made) => this.watch.planned(made),
       began: (op) => {
@@ -243,11 +246,28 @@ class Episode {
       return;
     }
     const before = this.#desired;
+    this.#past.push({ apps: this.#apps, desired: before });
+    const heldBack = new Map(before.heldBack);
+    heldBack.delete(app);
     this.#apps = apps;
-    this.#desired = next;
+    this.#desired = { ...next, heldBack };
     this.watch.excuse((key) => before.resources.get(key)?.specHash !== next.resources.get(key)?.specHash);
     const keys = new Set([...next.resources.keys(), ...before.resources.keys()]);
     if (this.#supervisor?.ready) this.#supervisor.controller.enqueue(keys);
+  }
+
+  /** As the sources do it: the app is what it was, and held there until it is edited. */
+  #rollBack({ key, from, reason }: FailedUpdate): number | null {
+    const { app } = parseKey(key);
+    const then = this.#past.findLast(({ desired }) => desired.resources.get(key)?.specHash === from.specHash);
+    const declared = then?.apps[app];
+    if (!declared || declared === this.#apps[app]) return null;
+    const before = this.#desired;
+    this.#edit(app, declared);
+    if (this.#desired === before) return null;
+    this.#note(`${app} goes back: ${reason}`);
+    this.#desired = { ...this.#desired, heldBack: new Map(this.#desired.heldBack).set(app, { reason, failed: true }) };
+    return this.#desired.generation;
   }
 
   #reboot(downMs: number): void {

@@ -76,6 +76,14 @@ export class SimNetwork implements NetworkDriver {
   }
 
   attach(config: EndpointConfig): void {
+    this.#attach(config, null);
+  }
+
+  handOver(from: string, to: EndpointConfig): void {
+    this.#attach(to, from);
+  }
+
+  #attach(config: EndpointConfig, from: string | null): void {
     const { containerId, ports } = config;
     const network = this.#networks.get(config.network);
     const netns = this.#held.get(containerId);
@@ -84,13 +92,14 @@ export class SimNetwork implements NetworkDriver {
         class: 'precondition',
       });
     }
-    for (const port of ports) this.#checkHolder(port, containerId);
+    for (const port of ports) this.#checkHolder(port, containerId, from);
     if (!this.#kernel.bridges.has(network.bridge)) {
       throw new TsdError('TSD_NETWORK', `bridge ${network.bridge} does not exist`, { class: 'precondition' });
     }
     this.#life.step('network.link');
     this.#kernel.veths.set(containerId, { bridge: network.bridge, netns });
     this.#life.step('network.publish');
+    if (from !== null) this.#setPorts(from, []);
     this.#setPorts(containerId, ports);
   }
 
@@ -156,9 +165,9 @@ export class SimNetwork implements NetworkDriver {
     this.#publishHeld();
   }
 
-  #checkHolder(port: PublishedPort, containerId: string | null): void {
+  #checkHolder(port: PublishedPort, containerId: string | null, from: string | null = null): void {
     for (const [holder, held] of this.#wanted) {
-      if (holder === containerId || !held.some((other) => clash(other, port))) continue;
+      if (holder === containerId || holder === from || !held.some((other) => clash(other, port))) continue;
       throw new TsdError('TSD_PORT_IN_USE', `host port ${port.hostPort} is published by ${holder.slice(0, 12)}`);
     }
   }

@@ -20,9 +20,10 @@ import { BuildWork } from '../../src/reconcile/ops/build/build-work.ts';
 import { opHandlers } from '../../src/reconcile/ops/handlers.ts';
 import { ImageWork } from '../../src/reconcile/ops/image-work.ts';
 import { LeaseBook } from '../../src/reconcile/ops/lease-book.ts';
-import type { World } from '../../src/reconcile/ops/world.ts';
+import type { FailedUpdate, World } from '../../src/reconcile/ops/world.ts';
 import { plan } from '../../src/reconcile/plan/plan.ts';
 import { startGate } from '../../src/reconcile/start-gate.ts';
+import { UpdateBook } from '../../src/reconcile/update-book.ts';
 import type { ContainerRecord } from '../../src/state/container-record.ts';
 import { adoptContainers, adoptUnknown } from '../../src/supervisor/adopt.ts';
 import type { Disk } from './disk.ts';
@@ -77,6 +78,8 @@ export interface Surroundings {
   readonly kernel: Kernel;
   readonly sources: Sources;
   desired(): DesiredState;
+  /** Takes an app back to what it was when the container was made from that; null where it never was. */
+  rollBack(failed: FailedUpdate): number | null;
   /** True when the loop does not hear of this event. */
   loses(event: string): boolean;
   planned(made: Plan): void;
@@ -113,6 +116,8 @@ function openWorld(life: Life, around: Surroundings): World {
     failures: new FailureBook(guarded(life, 'history.failures', history.failures, ['all']), universe.bootId),
     health: new HealthBook(guarded(life, 'history.health', history.health, ['all']), stores.containers.ids()),
     drifts: new DriftMemory(),
+    updates: new UpdateBook(guarded(life, 'history.updates', history.updates, ['all']), universe, universe.bootId),
+    rollBack: (failed) => around.rollBack(failed),
     resources,
     imagesOfPast: history.images,
     environmentOf: () => new Map(),

@@ -13,6 +13,16 @@ import {
   runName,
 } from '../../src/model/observed.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
+import {
+  baseKey,
+  isNext,
+  nextKey,
+  type ObservedUpdate,
+  oldKey,
+  sameVersion,
+  successorOf,
+  type UpdateTerms,
+} from '../../src/model/update.ts';
 import { healthOf, recordOfRun, withResult } from '../../src/reconcile/health/verdict.ts';
 import type { Op, OpOf } from '../../src/reconcile/op.ts';
 import { isContainer, startDependencies } from '../../src/reconcile/plan/references.ts';
@@ -27,6 +37,9 @@ export class PureHost {
   readonly failures = new Map<ResourceKey, OpFailure>();
   readonly obstacles = new Map<ResourceKey, string>();
   readonly approvals = new Set<ResourceKey>();
+  readonly updates = new Map<ResourceKey, ObservedUpdate>();
+  /** Updates that failed, for which the manifests would be taken back: `container/blog/web exited with 1`. */
+  readonly rolledBack: string[] = [];
   orphans: Orphan[] = [];
   /** Signals sent because of changed files: `container/blog/web SIGHUP`. */
   readonly signals: string[] = [];
@@ -48,6 +61,7 @@ export class PureHost {
       approvals: new Set(this.approvals),
       obstacles: new Map(this.obstacles),
       healthchecks: new Map(this.healthchecks),
+      updates: new Map(this.updates),
     };
   }
 
@@ -100,7 +114,9 @@ export class PureHost {
   }
 
   apply(op: Op, desired: DesiredState): void {
-    const declared = desired.resources.get(op.key);
+    const base = desired.resources.get(baseKey(op.key));
+    const declared = isNext(op.key) && base ? successorOf(base as Desired<'container'>) : desired.resources.get(op.key);
+    if (op.update) this.#begin(op.update);
     switch (op.op) {
       case 'image.load':
         this.images.set(op.key, { key: op.key, specHash: op.specHash, imageId: `id-of-${op.specHash}`, current: true });
@@ -129,9 +145,54 @@ export class PureHost {
       case 'orphan.remove':
         this.orphans = this.orphans.filter((orphan) => orphan.id !== op.orphan.id || orphan.type !== op.orphan.type);
         return;
+      case 'container.settle-update':
+        this.updates.delete(op.key);
+        return;
+      case 'container.fail-update': {
+        const update = this.updates.get(op.key);
+        if (update) this.updates.set(op.key, { ...update, failure: op.reason, final: !op.rollback });
+        if (op.rollback) this.rolledBack.push(`${op.key} ${op.reason}`);
+        return;
+      }
+      case 'container.cutover':
+        this.#cutOver(op, declared as Desired<'container'>);
+        return;
       default:
         this.#container(op, declared as Desired<'container'> | undefined);
     }
+  }
+
+  #begin(terms: UpdateTerms): void {
+    const before = this.updates.get(terms.key);
+    if (before?.failure === null && before.order === terms.order && sameVersion(before.to, terms.to)) return;
+    this.updates.set(terms.key, {
+      ...terms,
+      startedAtBootMs: this.bootMs,
+      cutOverAtBootMs: null,
+      failure: null,
+      final: false,
+    });
+  }
+
+  #cutOver(
+    { key, containerId, successorId, failure }: OpOf<'container.cutover'>,
+    declared: Desired<'container'>,
+  ): void {
+    const all = [...this.containers.values()];
+    const successor = all.find(({ id }) => id === successorId);
+    const retiring = all.find(({ id }) => id === containerId);
+    if (!successor?.key) throw new Error(`${key} has no successor`);
+    this.containers.delete(successor.key);
+    if (retiring?.key) {
+      const away = failure === null ? oldKey(key) : nextKey(key);
+      this.containers.delete(retiring.key);
+      this.containers.set(away, { ...retiring, key: away });
+    }
+    const intent = failure === null ? intentOf(declared) : {};
+    this.containers.set(key, { ...successor, ...intent, key });
+    const update = this.updates.get(key);
+    const cutOverAtBootMs = failure === null ? this.bootMs : null;
+    if (update) this.updates.set(key, { ...update, cutOverAtBootMs, failure });
   }
 
   #volume(op: OpOf<'volume.create'> | OpOf<'volume.adopt'>, { specHash, spec }: Desired<'volume'>): void {

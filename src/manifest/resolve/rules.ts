@@ -173,6 +173,51 @@ const devices: Rule = (subject) => {
   });
 };
 
+/** Mounts that two containers would write at the same time. */
+function writableMounts(subject: Subject): Finding[] {
+  const { spec, universe, references } = subject;
+  const why =
+    'two containers would write it at once with order: start-first; set update.sharedVolumes: true if they may';
+  const own = spec.volumes.flatMap(({ type, readOnly, source, target }, index) =>
+    type === 'tmpfs' || readOnly ? [] : [refuse(subject, 'volumes', `${source ?? target}: ${why}`, index)],
+  );
+  const taken = spec.volumesFrom.flatMap(({ container, readOnly }, index) => {
+    const other = references.volumesFrom[index];
+    return readOnly || other === undefined
+      ? []
+      : [refuseWith(subject, universe.get(other), 'volumesFrom', `${container}: ${why}`, index)];
+  });
+  return [...own, ...taken];
+}
+
+/** With start-first two containers live side by side for a while (DESIGN §13.15). */
+const startFirst: Rule = (subject) => {
+  const { at, spec, universe } = subject;
+  if (spec.update.order === 'stop-first') return [];
+  const say = (message: string, field = 'update') => refuse(subject, field, message);
+  const found = spec.update.sharedVolumes ? [] : writableMounts(subject);
+  const mode = modeOf(spec);
+  if (mode === 'host' || mode === 'container') {
+    found.push(say(`order: start-first needs a network of its own, not network: ${spec.network}`));
+  }
+  if (spec.address !== null) found.push(say('order: start-first cannot keep a fixed address for two', 'address'));
+  for (const other of universe.ofKind('container')) {
+    const network = other.resource.spec?.network ?? '';
+    if (!network.startsWith('container:')) continue;
+    const shared = universe.lookup('container', network.slice('container:'.length), other.candidate.app.app);
+    if (shared === at.key)
+      found.push(
+        refuseWith(
+          subject,
+          other,
+          'update',
+          `${other.resource.name} shares its network, which order: start-first would replace`,
+        ),
+      );
+  }
+  return found;
+};
+
 const RULES: readonly Rule[] = [
   networkMode,
   sharedNetwork,
@@ -184,6 +229,7 @@ const RULES: readonly Rule[] = [
   dependsOn,
   capabilities,
   devices,
+  startFirst,
 ];
 
 /** Everything that contradicts itself in one container. */

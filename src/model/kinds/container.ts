@@ -225,6 +225,39 @@ const resources = resourceFields
   })
   .prefault({});
 
+/** Written names; {@link update} gives them units. */
+export const updateFields = z.strictObject({
+  order: field(z.enum(['stop-first', 'start-first']).default('stop-first'), {
+    doc: '`stop-first` replaces the container. `start-first` starts its successor beside it as `NAME.next`, moves name and ports when that is ready, and stops the old one when its connections have ended.',
+    change: 'in-place',
+    example: 'start-first',
+  }),
+  timeout: field(shortForm(textOrNumber(), parseDuration).prefault('60s'), {
+    doc: 'How long the changed container may take to be ready; after that the update has failed.',
+    change: 'in-place',
+    example: '2m',
+  }),
+  drain: field(shortForm(textOrNumber(), parseDuration).prefault('10s'), {
+    doc: 'With `start-first`, how long open connections of the old container may go on.',
+    change: 'in-place',
+    example: '30s',
+  }),
+  onFailure: field(z.enum(['rollback', 'hold']).default('rollback'), {
+    doc: 'What follows when the changed container ends or is not ready in time: `rollback` brings its app back to what it was, `hold` leaves what there is. The spec is not tried again until it changes.',
+    change: 'in-place',
+    example: 'hold',
+  }),
+  sharedVolumes: field(booleanField(), {
+    doc: 'With `start-first`, both containers may write to the same volumes and binds for a while.',
+    change: 'in-place',
+    example: true,
+  }),
+});
+
+const update = updateFields
+  .transform(({ timeout, drain, ...rest }) => ({ ...rest, timeoutMs: timeout, drainMs: drain }))
+  .prefault({});
+
 const capabilities = z
   .strictObject({
     add: listOf(shortForm(z.string(), parseCapability)),
@@ -433,6 +466,11 @@ export const containerFields = z.strictObject({
     doc: 'What its log may take: a file of `maxSize` at a time, and `maxFiles` of them; the oldest goes first. `driver: journald` or `syslog` sends it on as well: to the journal (`address`: the socket of another journal namespace), or to `address` (`udp://host:514`, `tcp://host:601`, `unix:///dev/log`) in `format` rfc5424 or rfc3164 with `facility`; `tag` is the name it has there.',
     change: 'restart',
     example: { maxSize: '10MiB', maxFiles: 5, driver: 'journald' },
+  }),
+  update: field(update, {
+    doc: 'How a change of a running container is made, and what follows when it fails.',
+    change: 'in-place',
+    example: { order: 'start-first', timeout: '60s' },
   }),
   onChange: field(reaction().prefault('restart'), {
     doc: 'What follows when an env file, a secret or a file bound read-only has other content: `restart`, `recreate`, `signal:HUP` (any signal) or `ignore`. A mount may say otherwise.',

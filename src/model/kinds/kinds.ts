@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { SpecOfKind } from '../desired.ts';
 import { type ChangeClass, changeClasses, fieldMeta } from '../field.ts';
 import type { Kind } from '../resource.ts';
-import { containerFields, containerSchema, resourceFields } from './container.ts';
+import { containerFields, containerSchema, resourceFields, updateFields } from './container.ts';
 import { healthFields } from './health-forms.ts';
 import { imageConfigFields, imageFields, imageSchema } from './image.ts';
 import { networkFields, networkSchema } from './network.ts';
@@ -37,7 +37,7 @@ export const KIND_SCHEMAS: { readonly [K in Kind]: KindSchema<K> } = {
   container: {
     section: 'containers',
     fields: containerFields,
-    nested: { resources: resourceFields, health: healthFields },
+    nested: { resources: resourceFields, update: updateFields, health: healthFields },
     schema: containerSchema,
     renamed: { stopTimeout: 'stopTimeoutMs' },
   },

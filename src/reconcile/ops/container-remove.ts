@@ -11,6 +11,7 @@ export async function removeContainer(world: World, op: OpOf<'container.remove'>
   world.health.forget(containerId);
   await world.graph.remove(containerId);
   if (world.desired().resources.has(key)) return;
+  world.updates.forget(key);
   world.leases.release(key);
   await world.commits.commit({ history: () => world.leases.save() });
   if (op.removeAnonymousVolumes) await releaseAnonymousVolumes(world, op);

@@ -1,3 +1,5 @@
+import type { Desired } from '../../model/desired.ts';
+import type { ContainerRecord } from '../../state/container-record.ts';
 import type { OpOf } from '../op.ts';
 import { connect } from './container-connect.ts';
 import { declaredPart } from './container-create.ts';
@@ -24,15 +26,15 @@ export async function updateContainer(world: World, op: OpOf<'container.update'>
   await world.commits.commit({ files: (batch) => world.containers.update(updated, batch) });
 }
 
-/** Rewrites the hosts file with the present addresses of the linked containers. */
+/** Tells a running container the present addresses of those it links to, and lets it reach them. */
+export function relink(world: World, desired: Desired<'container'>, { id, network }: ContainerRecord): void {
+  world.containers.writeText(id, 'hosts', hostsText(world, desired, id, network?.address ?? null));
+  // On a network whose containers reach each other only by links, rules name the addresses.
+  if (network !== null) connect(world, desired, id);
+  world.containers.update({ ...recordOf(world, id), linkAddresses: linkAddresses(world, desired) });
+}
+
 export function relinkContainer(world: World, op: OpOf<'container.relink'>): Promise<void> {
-  const desired = desiredOf(world, 'container', op.key);
-  const record = recordOf(world, op.containerId);
-  world.containers.writeText(
-    op.containerId,
-    'hosts',
-    hostsText(world, desired, op.containerId, record.network?.address ?? null),
-  );
-  world.containers.update({ ...record, linkAddresses: linkAddresses(world, desired) });
+  relink(world, desiredOf(world, 'container', op.key), recordOf(world, op.containerId));
   return Promise.resolve();
 }

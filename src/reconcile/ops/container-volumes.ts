@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Desired } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors.ts';
+import { baseKey } from '../../model/update.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
 import { newId } from '../../state/ids.ts';
 import type { ResolvedVolume } from '../task/task-spec.ts';
@@ -21,7 +22,7 @@ export function missingAnonymousVolumes(
   desired: Desired<'container'>,
   image: ContainerImage,
 ): readonly string[] {
-  return anonymousTargets(desired, image).filter((target) => !world.volumes.anonymous(desired.key, target));
+  return anonymousTargets(desired, image).filter((target) => !world.volumes.anonymous(baseKey(desired.key), target));
 }
 
 /** Anonymous volumes belong to (container, target) and survive recreation. */
@@ -33,7 +34,7 @@ export async function createAnonymousVolumes(
   await world.commits.commit({
     files: (batch) => {
       for (const target of targets) {
-        const owner = { type: 'anonymous', containerKey: key, target } as const;
+        const owner = { type: 'anonymous', containerKey: baseKey(key), target } as const;
         const volume = { id: newId(randomBytes), writable: true, owner, specHash: '', released: false };
         world.volumes.create({ ...volume, onRemove: 'delete' }, batch);
       }
@@ -44,7 +45,7 @@ export async function createAnonymousVolumes(
 function ownVolumes(world: World, desired: Desired<'container'>, image: ContainerImage): ResolvedVolume[] {
   const { key, references, spec } = desired;
   const anonymous = anonymousTargets(desired, image).map((target): ResolvedVolume => {
-    const volume = world.volumes.anonymous(key, target);
+    const volume = world.volumes.anonymous(baseKey(key), target);
     if (!volume) throw new TsdError('TSD_BUG', `the anonymous volume of ${target} was not made`, { key });
     return { source: volume.path, target, readOnly: false, copyUp: true };
   });

@@ -3,6 +3,7 @@ import type { OpContext, OpHandlers } from '../executor.ts';
 import type { Op, OpOf, OpType } from '../op.ts';
 import { connectContainer, disconnectContainer } from './container-connect.ts';
 import { createContainer } from './container-create.ts';
+import { cutOver } from './container-cutover.ts';
 import { removeContainer } from './container-remove.ts';
 import { signalContainer } from './container-signal.ts';
 import { startContainer } from './container-start.ts';
@@ -12,6 +13,7 @@ import { type ProgressSink, releaseImage } from './image.ts';
 import { loadDeclaredImage } from './image-load.ts';
 import { ensureNetwork, removeNetwork } from './network.ts';
 import { removeOrphan } from './orphan.ts';
+import { failUpdate, settleUpdate } from './update-outcome.ts';
 import { adoptVolume, createVolume, releaseVolume, removeVolume } from './volume.ts';
 import type { World } from './world.ts';
 
@@ -35,6 +37,9 @@ const OPS = {
   'container.signal': signalContainer,
   'container.update': updateContainer,
   'container.relink': relinkContainer,
+  'container.cutover': cutOver,
+  'container.settle-update': settleUpdate,
+  'container.fail-update': failUpdate,
   'container.disconnect': disconnectContainer,
   'container.remove': removeContainer,
   'orphan.remove': removeOrphan,
@@ -45,7 +50,11 @@ export function opHandlers(world: World): OpHandlers {
   const bound = Object.entries(OPS).map(([type, handler]) => {
     const carryOut = handler as (world: World, op: Op, progress: ProgressSink, signal: AbortSignal) => Promise<void>;
     // Inside an async function, so that what a handler throws at once is a rejection too.
-    return [type, async (op: Op, { progress, signal }: OpContext) => carryOut(world, op, progress, signal)];
+    const run = async (op: Op, { progress, signal }: OpContext) => {
+      if (op.update) world.updates.begin(op.update);
+      await carryOut(world, op, progress, signal);
+    };
+    return [type, run];
   });
   return Object.fromEntries(bound) as OpHandlers;
 }

@@ -128,6 +128,17 @@ export class LeaseBook {
     for (const write of writes) write();
   }
 
+  /** Lets these owners have just these addresses of a network, which were theirs in another order; see {@link save}. */
+  reassign(network: string, holders: readonly (readonly [owner: ResourceKey, address: string])[]): void {
+    const leases = this.#leasesOf(network);
+    const { last } = leases;
+    const moved = new Set(holders.map(([, address]) => address));
+    for (const [owner, address] of [...leases.byOwner]) if (moved.has(address)) leases.release(owner);
+    for (const [owner, address] of holders) leases.hold(owner, address);
+    leases.last = last;
+    this.#unsaved.push(() => this.#store.reassign(network, holders));
+  }
+
   /** Gives up everything a container holds; written with the next {@link save}. */
   release(owner: string): void {
     for (const leases of this.#networks.values()) leases.release(owner);

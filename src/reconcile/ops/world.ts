@@ -8,6 +8,7 @@ import { TsdError } from '../../model/errors.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { Kind, ResourceKey } from '../../model/resource.ts';
 import { parseKey } from '../../model/resource.ts';
+import { baseKey, isNext, successorOf, type Version } from '../../model/update.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
 import type { ContainerStore } from '../../state/containers.ts';
 import type { GraphIndex } from '../../state/graph-index.ts';
@@ -23,6 +24,7 @@ import type { FailureBook } from '../failure-book.ts';
 import type { GroupCommit } from '../group-commit.ts';
 import type { HealthBook } from '../health/health-book.ts';
 import type { HostFacts } from '../host-facts.ts';
+import type { UpdateBook } from '../update-book.ts';
 import type { BuildWork } from './build/build-work.ts';
 import type { ImageWork } from './image-work.ts';
 import type { LeaseBook } from './lease-book.ts';
@@ -38,6 +40,13 @@ export interface WorldSettings {
   readonly version: string;
   /** A rollback to one of so many generations finds its images on this host. */
   readonly keptGenerations: number;
+}
+
+/** A container whose changed spec did not do, and what it was made from before. */
+export interface FailedUpdate {
+  readonly key: ResourceKey;
+  readonly from: Version;
+  readonly reason: string;
 }
 
 export interface World {
@@ -65,6 +74,12 @@ export interface World {
   readonly failures: FailureBook;
   readonly health: HealthBook;
   readonly drifts: DriftMemory;
+  readonly updates: UpdateBook;
+  /**
+   * Brings the app of a container whose update failed back to the last generation in which it was made from `from`, as a
+   * new generation. Returns that one's number, or null where there is nothing to go back to.
+   */
+  rollBack(failed: FailedUpdate): number | null;
   readonly resources: ResourceStore;
   readonly imagesOfPast: Pick<ImageStore, 'pinned'>;
   /** The container's own variables with files read. @throws TsdError TSD_MANIFEST_READ. */
@@ -77,13 +92,20 @@ export interface World {
   defaultNetwork(): NetworkConfig | null;
 }
 
+/** The declaration under a key; that of a successor is derived from its container's. */
+function declarationOf({ resources }: DesiredState, key: ResourceKey): Desired | undefined {
+  if (!isNext(key)) return resources.get(key);
+  const base = resources.get(baseKey(key));
+  return base?.kind === 'container' ? successorOf(base as Desired<'container'>) : undefined;
+}
+
 /** The declaration an op carries out. @throws TsdError TSD_BUG when it is gone, which a plan cannot ask for. */
 export function desiredOf<K extends Kind>(
   world: World,
   kind: K,
   key: ResourceKey,
 ): Desired<K> & { spec: SpecOfKind[K] } {
-  const desired = world.desired().resources.get(key);
+  const desired = declarationOf(world.desired(), key);
   if (!desired || desired.kind !== kind || parseKey(key).kind !== kind) {
     throw new TsdError('TSD_BUG', `${key} is not declared`, { key });
   }

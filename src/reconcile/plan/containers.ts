@@ -2,7 +2,8 @@
 import type { Desired } from '../../model/desired.ts';
 import { type ObservedContainer, runName } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
-import type { Cause } from '../op.ts';
+import { baseKey, nextKey, type ObservedUpdate, oldKey, successorOf, type UpdateTerms } from '../../model/update.ts';
+import type { Cause, Hold } from '../op.ts';
 import { because } from './cause.ts';
 import type { Intent, Step, Surroundings } from './intent.ts';
 import { changeIntent, creationIntent, removalIntent } from './intent.ts';
@@ -12,6 +13,7 @@ import type { OpDraft } from './op-graph.ts';
 import type { Pass } from './pass.ts';
 import { failureHold, hold, scoped } from './pass.ts';
 import { attachedNetwork, isContainer, specOf, startDependencies } from './references.ts';
+import { planUpdate, type UpdatePlan } from './update.ts';
 
 /** How soon the host is asked again about what kept a container from starting; it sends no event. */
 const OBSTACLE_RECHECK_MS = 2_000;
@@ -46,12 +48,7 @@ export function planContainer(pass: Pass, desired: Container, anew: ReadonlyMap<
   const container = pass.observed.containers.get(key);
   const untouchable = container && whyUntouchable(container);
   if (untouchable) hold(pass, key, 'unavailable', untouchable);
-  const act = !pass.busy.has(key) && !untouchable;
-  if (act) {
-    const intent = permitted(pass, desired, wanted(pass, desired, container, anew));
-    if (intent.hold) pass.holds.set(key, Object.freeze(intent.hold));
-    for (const step of intent.steps) pass.graph.add(draftOf(pass, desired, container, intent, step));
-  }
+  if (!pass.busy.has(key) && !untouchable) act(pass, desired, container, anew);
 }
 
 function whyUntouchable({ available, unknown }: ObservedContainer): string | null {
@@ -59,20 +56,99 @@ function whyUntouchable({ available, unknown }: ObservedContainer): string | nul
   return unknown ? 'it could not be found out whether it still runs' : null;
 }
 
-function wanted(
+/** Plans a container that may be touched, and those beside it that an update made. */
+function act(
   pass: Pass,
   desired: Container,
   container: ObservedContainer | undefined,
   anew: ReadonlyMap<ResourceKey, Cause>,
-): Intent {
-  if (!container) return creationIntent(desired);
-  return changeIntent(desired, container, surroundings(pass, desired, container, anew));
+): void {
+  const { key, app } = desired;
+  const { containers, updates, failures } = pass.observed;
+  const [next, old] = [containers.get(nextKey(key)), containers.get(oldKey(key))];
+  const around = surroundings(pass, desired, container, anew);
+  const update = planUpdate({
+    desired,
+    container,
+    next,
+    old,
+    update: updates?.get(key),
+    heldBack: pass.desired.heldBack?.has(app) === true,
+    busy: pass.busy.has(nextKey(key)) || pass.busy.has(oldKey(key)),
+    around,
+    failureOf: (of) => {
+      const failure = failures.get(of);
+      return failure?.specHash === desired.specHash ? failure : undefined;
+    },
+  });
+  const failed = update.ops.length > 0 ? opsHold(pass, desired, update, updates?.get(key)) : null;
+  if (!failed) for (const op of update.ops) pass.graph.add(op);
+  const intent =
+    update.ops.length > 0
+      ? { ...update.intent, steps: [], hold: failed ?? update.intent.hold }
+      : permitted(pass, desired, update.intent);
+  if (intent.hold) pass.holds.set(key, Object.freeze(intent.hold));
+  const ownTerms = update.next === 'want' ? null : update.terms;
+  addSteps(pass, desired, container, intent, ownTerms);
+  if (update.next === 'want') planSuccessor(pass, desired, next, around, update);
+  if (update.next === 'drop' && next)
+    planRemoval(pass, next.key ?? key, next, because('removed', 'its update is over'), desired);
+  if (update.old === 'drop' && old)
+    planRemoval(pass, old.key ?? key, old, because('removed', 'its successor took over'));
+}
+
+/** What keeps the ops of an update back: an earlier failure of theirs, not the one that they are about. */
+function opsHold(pass: Pass, desired: Container, { ops }: UpdatePlan, record: ObservedUpdate | undefined): Hold | null {
+  const failed = failureHold(pass, desired.key, desired);
+  const fails = ops.some(({ op }) => op === 'container.fail-update');
+  const isItsReason = fails && record?.failure === null && failed?.untilBootMs === null;
+  return isItsReason ? null : failed;
+}
+
+function addSteps(
+  pass: Pass,
+  desired: Container,
+  container: ObservedContainer | undefined,
+  intent: Intent,
+  terms: UpdateTerms | null,
+): void {
+  intent.steps.forEach((step, index) => {
+    const draft = draftOf(pass, desired, container, intent, step);
+    pass.graph.add(terms && index === 0 ? { ...draft, update: terms } : draft);
+  });
+}
+
+/** The container that is made beside the one it will replace. What it waits for is told of the latter. */
+function planSuccessor(
+  pass: Pass,
+  desired: Container,
+  next: ObservedContainer | undefined,
+  around: Surroundings,
+  { terms, cause }: UpdatePlan,
+): void {
+  const successor = successorOf(desired);
+  const aroundIt = { ...around, shared: () => false, restartedDependencies: () => restartedSince(pass, desired, next) };
+  const wanted = next ? changeIntent(successor, next, aroundIt) : creationIntent(successor, cause ?? undefined);
+  const intent = permitted(pass, successor, wanted);
+  if (intent.hold) pass.holds.set(desired.key, Object.freeze({ ...intent.hold, key: desired.key }));
+  addSteps(pass, successor, next, intent, terms);
+  pass.successors.push(successor);
+}
+
+function movedBy(pass: Pass, { references, spec }: Container, anew: ReadonlyMap<ResourceKey, Cause>): Cause | null {
+  const network = attachedNetwork(references, spec);
+  const cause = network === null ? undefined : anew.get(network);
+  if (cause) return because('dependency', cause.message);
+  const host = references.networkContainer;
+  return host !== null && pass.graph.has(`remove ${host}`)
+    ? because('dependency', `${host}, whose network it shares, is made anew`)
+    : null;
 }
 
 function surroundings(
   pass: Pass,
   desired: Container,
-  container: ObservedContainer,
+  container: ObservedContainer | undefined,
   anew: ReadonlyMap<ResourceKey, Cause>,
 ): Surroundings {
   const { references, key } = desired;
@@ -88,16 +164,6 @@ function surroundings(
     restartedDependencies: () => restartedSince(pass, desired, container),
     shared: () => pass.relations.neededBy(key).some((user) => sharesNetwork(pass, user, key)),
   };
-}
-
-function movedBy(pass: Pass, { references, spec }: Container, anew: ReadonlyMap<ResourceKey, Cause>): Cause | null {
-  const network = attachedNetwork(references, spec);
-  const cause = network === null ? undefined : anew.get(network);
-  if (cause) return because('dependency', cause.message);
-  const host = references.networkContainer;
-  return host !== null && pass.graph.has(`remove ${host}`)
-    ? because('dependency', `${host}, whose network it shares, is made anew`)
-    : null;
 }
 
 function addressesByAlias(pass: Pass, { references, spec }: Container): Readonly<Record<string, string>> {
@@ -119,9 +185,13 @@ function latestRecovery(pass: Pass, keys: readonly ResourceKey[]): number | null
 }
 
 /** Dependencies that are in another run than when this one started. */
-function restartedSince(pass: Pass, { references }: Container, container: ObservedContainer): ResourceKey[] {
+function restartedSince(
+  pass: Pass,
+  { references }: Container,
+  container: ObservedContainer | undefined,
+): ResourceKey[] {
   return startDependencies(references).filter((key) => {
-    const known = container.dependencyRuns?.[key];
+    const known = container?.dependencyRuns?.[key];
     const now = pass.observed.containers.get(key);
     return known !== undefined && now !== undefined && known !== runName(now);
   });
@@ -141,7 +211,7 @@ function permitted(pass: Pass, desired: Container, intent: Intent): Intent {
   if (failed) return { ...intent, steps: [], hold: intent.hold ?? failed };
   if (!intent.steps.some((step) => step.name === 'start')) return intent;
 
-  const obstacle = pass.observed.obstacles.get(desired.key);
+  const obstacle = pass.observed.obstacles.get(baseKey(desired.key));
   const waiting =
     obstacle === undefined
       ? unmet(
@@ -211,14 +281,20 @@ function stopTerms(container: ObservedContainer | undefined): { timeoutMs: numbe
 }
 
 /** A container that is not declared any more. */
-export function planRemoval(pass: Pass, key: ResourceKey, container: ObservedContainer): void {
+export function planRemoval(
+  pass: Pass,
+  key: ResourceKey,
+  container: ObservedContainer,
+  cause = because('removed', 'no longer declared'),
+  declaration?: Container,
+): void {
   if (whyUntouchable(container) !== null || pass.busy.has(key)) return;
-  const failed = failureHold(pass, key, undefined);
+  const failed = failureHold(pass, key, declaration);
   if (failed) {
     pass.holds.set(key, Object.freeze(failed));
     return;
   }
-  for (const { name, cause } of removalIntent(container).steps) {
+  for (const { name } of removalIntent(container, cause).steps) {
     const base = { key, cause, containerId: container.id };
     if (name === 'stop') pass.graph.add({ ...base, op: 'container.stop', ...stopTerms(container), restart: false });
     else if (name === 'disconnect') pass.graph.add({ ...base, op: 'container.disconnect' });

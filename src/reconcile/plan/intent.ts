@@ -78,14 +78,13 @@ function held(key: ResourceKey, reason: Hold['reason'], message: string, untilBo
 }
 
 /** A container that no manifest declares any more. */
-export function removalIntent(container: ObservedContainer): Intent {
-  const cause = because('removed', 'no longer declared');
+export function removalIntent(container: ObservedContainer, cause: Cause): Intent {
   return intend([container.running && 'stop', ownsSandbox(specOf(container)) && 'disconnect', 'remove'], cause);
 }
 
 /** A container that is declared and does not exist. */
-export function creationIntent(desired: Desired<'container'>): Intent {
-  return intend(['create', ownsSandbox(desired.spec) && 'connect', 'start'], declared(desired));
+export function creationIntent(desired: Desired<'container'>, cause = declared(desired)): Intent {
+  return intend(['create', ownsSandbox(desired.spec) && 'connect', 'start'], cause);
 }
 
 interface Changes {

@@ -2,6 +2,7 @@ import type { Instant } from '../../model/clock.ts';
 import type { Desired, DesiredState } from '../../model/desired.ts';
 import type { ObservedState } from '../../model/observed.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
+import { baseKey } from '../../model/update.ts';
 import type { Hold } from '../op.ts';
 import type { OpGraph } from './op-graph.ts';
 import type { Relations } from './scope.ts';
@@ -37,6 +38,8 @@ export interface Pass extends PlanInput {
   readonly standings: Map<ResourceKey, Standing>;
   /** Networks that should be made anew but cannot, with the container on them that cannot move now. */
   readonly pinned: ReadonlyMap<ResourceKey, ResourceKey>;
+  /** Declarations of containers that are made beside those they will replace. */
+  readonly successors: Desired<'container'>[];
 }
 
 export function inScope(pass: Pass, key: ResourceKey): boolean {
@@ -59,7 +62,8 @@ export function* scoped<T>(pass: Pass, map: ReadonlyMap<ResourceKey, T>): Genera
  * as it is, and containers say so.
  */
 export function undeclared(pass: Pass, key: ResourceKey): boolean {
-  if (pass.desired.resources.has(key)) return false;
+  // Successors and predecessors are planned with their container.
+  if (pass.desired.resources.has(baseKey(key))) return false;
   const { kind, app } = parseKey(key);
   if (pass.desired.untouched?.has(app) !== true) return true;
   if (kind === 'container') hold(pass, key, 'unavailable', 'its manifest cannot be used; left as it is');

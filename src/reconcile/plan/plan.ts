@@ -29,6 +29,7 @@ export function plan(input: PlanInput, relations: Relations = relationsOf(input.
       holds: new Map<ResourceKey, Hold>(),
       standings: new Map(),
       pinned,
+      successors: [],
     };
     const containers = inDependencyOrder(pass);
     const anew = decide(pass, containers);
@@ -70,7 +71,7 @@ function finish(pass: Pass, containers: readonly Desired<'container'>[], anew: R
   }
   orderStops(pass);
   orderNetworks(pass);
-  for (const desired of containers) orderNeeds(pass, desired);
+  for (const desired of [...containers, ...pass.successors]) orderNeeds(pass, desired);
   orderHandovers(pass);
   return Object.freeze({
     generation: pass.desired.generation,

@@ -7,6 +7,8 @@ import type { SourceKind } from './source-store.ts';
 export interface AppPin {
   readonly generation: number;
   readonly reason: string;
+  /** An update failed; otherwise a person wanted it. */
+  readonly failed?: boolean;
   readonly sources: readonly {
     readonly kind: SourceKind;
     readonly origin: string;

@@ -13,6 +13,7 @@ import { DEFAULT_RETENTION, pruneHistory, type Retention } from './prune.ts';
 import { ResourceStore } from './resource-store.ts';
 import { SourceStore } from './source-store.ts';
 import { TimelineStore } from './timeline-store.ts';
+import { UpdateStore } from './update-store.ts';
 
 /** history.db: what we remember beyond Docker's own files. */
 export interface History {
@@ -22,6 +23,7 @@ export interface History {
   readonly timeline: TimelineStore;
   readonly failures: FailureStore;
   readonly health: HealthStore;
+  readonly updates: UpdateStore;
   readonly leases: LeaseStore;
   readonly resources: ResourceStore;
   readonly images: ImageStore;
@@ -49,6 +51,7 @@ export function openHistory(path: string): History {
     timeline: new TimelineStore(history),
     failures: new FailureStore(history),
     health: new HealthStore(history),
+    updates: new UpdateStore(history),
     leases: new LeaseStore(history),
     resources: new ResourceStore(history),
     images: new ImageStore(history),

@@ -70,6 +70,18 @@ export class LeaseStore {
     });
   }
 
+  /** Lets these containers have just these addresses of a network, whoever of them had them before. */
+  reassign(network: string, holders: readonly (readonly [container: string, address: string])[]): void {
+    this.#change('move addresses', () => {
+      const drop = this.#history.prepare(
+        'DELETE FROM address_leases WHERE network = ? AND (container = ? OR address = ?)',
+      );
+      for (const [container, address] of holders) drop.run(network, container, address);
+      const hold = this.#history.prepare('INSERT INTO address_leases (network, container, address) VALUES (?, ?, ?)');
+      for (const [container, address] of holders) hold.run(network, container, address);
+    });
+  }
+
   /** Holds a host port. The same lease again is a no-op. @throws TsdError when another holds it. */
   leasePort({ container, containerPort, protocol, hostIp, hostPort }: PortLease): void {
     this.#change(`lease port ${hostPort}`, () => {

@@ -125,6 +125,7 @@ export const MIGRATIONS: readonly string[] = [
   INSERT INTO generation_images SELECT coalesce((SELECT max(n) FROM generations), 0), key, image_id FROM images;
   CREATE TABLE image_use (image_id TEXT PRIMARY KEY, used_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  'CREATE TABLE updates (key TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT, WITHOUT ROWID;',
 ];
 
 /**

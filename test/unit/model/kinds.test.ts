@@ -37,6 +37,7 @@ test('members of the normalised container, and what a change of each means', () 
       "resources",
       "stopSignal",
       "stopTimeoutMs",
+      "update",
       "onChange",
       "drift",
     ]

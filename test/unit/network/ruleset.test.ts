@@ -100,15 +100,15 @@ test('ports of two containers collide on one address or on all', () => {
     protocol,
   });
   ports.set('a', [port('127.0.0.1')]);
-  expect(ports.holder(port('127.0.0.1'), 'b')).toBe('a');
-  expect(ports.holder(port('0.0.0.0'), 'b')).toBe('a');
-  expect(ports.holder(port('10.0.0.1'), 'b')).toBeNull();
-  expect(ports.holder(port('127.0.0.1', 'udp'), 'b')).toBeNull();
-  expect(ports.holder(port('127.0.0.1'), 'a')).toBeNull();
+  expect(ports.holder(port('127.0.0.1'), ['b'])).toBe('a');
+  expect(ports.holder(port('0.0.0.0'), ['b'])).toBe('a');
+  expect(ports.holder(port('10.0.0.1'), ['b'])).toBeNull();
+  expect(ports.holder(port('127.0.0.1', 'udp'), ['b'])).toBeNull();
+  expect(ports.holder(port('127.0.0.1'), ['a'])).toBeNull();
   ports.set('c', [port('::')]);
-  expect(ports.holder(port('::1'), 'b')).toBe('c');
+  expect(ports.holder(port('::1'), ['b'])).toBe('c');
   ports.set('a', []);
-  expect(ports.holder(port('127.0.0.1'), 'b')).toBeNull();
+  expect(ports.holder(port('127.0.0.1'), ['b'])).toBeNull();
 });
 
 test('names of others are not ours, and bad ones are refused', () => {

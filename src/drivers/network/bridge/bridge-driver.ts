@@ -23,7 +23,15 @@ import { Names } from './names.ts';
 import { addressOfElements, effectivePorts, portsOfElements } from './observe.ts';
 import { boundAddresses, type PublishOptions, publish } from './publication.ts';
 import { PublishedPorts } from './published-ports.ts';
-import { isComplete, networkElements, type Owner, type ReadTable, reachElements, withoutPorts } from './ruleset.ts';
+import {
+  type Element,
+  isComplete,
+  networkElements,
+  type Owner,
+  type ReadTable,
+  reachElements,
+  withoutPorts,
+} from './ruleset.ts';
 import { Sandboxes } from './sandboxes.ts';
 import { readSetting, writeSetting } from './sysctl.ts';
 import { checkEndpoint, checkNetwork, checkPublishedPort } from './validate.ts';
@@ -121,6 +129,18 @@ class BridgeDriver implements NetworkDriver {
   }
 
   attach(config: EndpointConfig): void {
+    this.#attach(config, null);
+  }
+
+  handOver(from: string, to: EndpointConfig): void {
+    this.#attach(to, from);
+    this.#ports.set(from, []);
+    const before = this.#attached.get(from);
+    if (before) this.#attached.set(from, { ...before, config: { ...before.config, ports: [] } });
+  }
+
+  /** @param from the container that has the ports until then; null for none */
+  #attach(config: EndpointConfig, from: string | null): void {
     const { containerId } = config;
     const network = this.#networks.get(config.network);
     const sandbox = this.#sandboxes.get(containerId);
@@ -130,10 +150,10 @@ class BridgeDriver implements NetworkDriver {
     }
     checkEndpoint(config, network);
     const firewall = this.#firewall();
-    for (const port of config.ports) this.#checkHolder(port, containerId);
+    for (const port of config.ports) this.#checkHolder(port, [containerId, from]);
     const created = this.#endpoints.connect(config, network, sandbox);
     try {
-      this.#publish(config, this.#publishOptions(network.foreign), firewall);
+      this.#publish(config, this.#publishOptions(network.foreign), firewall, from);
     } catch (error) {
       if (created) this.#endpoints.disconnect(containerId);
       throw error;
@@ -173,7 +193,7 @@ class BridgeDriver implements NetworkDriver {
   checkPort(port: PublishedPort, containerId: string | null): void {
     checkPublishedPort(port);
     this.#firewall();
-    this.#checkHolder(port, containerId);
+    this.#checkHolder(port, [containerId]);
     for (const address of boundAddresses(port.hostIp, this.#publishOptions(false))) {
       const wanted = { address, port: port.hostPort, protocol: port.protocol };
       const fd = bindSocket(wanted);
@@ -209,21 +229,31 @@ class BridgeDriver implements NetworkDriver {
   }
 
   /** Listeners first: they may find the port taken. When the rules fail, they are put back. */
-  #publish(config: EndpointConfig, options: PublishOptions, firewall: Firewall | null): void {
+  #publish(config: EndpointConfig, options: PublishOptions, firewall: Firewall | null, from: string | null): void {
     const { containerId } = config;
     const { elements, listeners } = publish(config, options);
+    const changes = new Map([[endpointOwner(containerId), [...elements, ...reachElements(config)]]]);
+    if (from !== null) changes.set(endpointOwner(from), this.#reachOf(from, firewall));
     const before = this.#forwarders.listenersOf(containerId);
-    this.#forwarders.set(containerId, listeners);
+    const held = from === null ? [] : this.#forwarders.listenersOf(from);
+    if (from === null) this.#forwarders.set(containerId, listeners);
+    else this.#forwarders.handOver(from, containerId, listeners);
     try {
-      firewall?.set(endpointOwner(containerId), [...elements, ...reachElements(config)]);
+      firewall?.setAll(changes);
     } catch (error) {
-      this.#forwarders.set(containerId, before);
+      if (from === null) this.#forwarders.set(containerId, before);
+      else this.#forwarders.handOver(containerId, from, held);
       throw error;
     }
   }
 
-  #checkHolder(port: PublishedPort, containerId: string | null): void {
-    const holder = this.#ports.holder(port, containerId);
+  /** What an endpoint keeps when its ports go: the ways to its links. */
+  #reachOf(containerId: string, firewall: Firewall | null): Element[] {
+    return [...(firewall?.wanted.get(endpointOwner(containerId)) ?? [])].filter(({ set }) => set === 'reach');
+  }
+
+  #checkHolder(port: PublishedPort, own: readonly (string | null)[]): void {
+    const holder = this.#ports.holder(port, own);
     if (holder === null) return;
     const where = `${port.hostIp}:${port.hostPort}/${port.protocol}`;
     throw new TsdError('TSD_PORT_IN_USE', `host port ${where} is published by container ${holder.slice(0, 12)}`, {

@@ -50,18 +50,32 @@ export class Firewall {
 
   /** Gives an owner these elements and no others; those already there are left alone, missing ones come back. */
   set(owner: Owner, elements: readonly Element[]): void {
+    this.setAll(new Map([[owner, elements]]));
+  }
+
+  /** As {@link set} for several owners, in one transaction: what one gives up another may take. */
+  setAll(changes: ReadonlyMap<Owner, readonly Element[]>): void {
     const state = this.#state();
-    const before = state.get(owner) ?? [];
-    const keep = new Set(elements.map(identityOf));
-    const stale = before.filter((element) => !keep.has(identityOf(element)));
-    if (elements.length === 0 && stale.length === 0) return;
-    if (elements.length === 0) state.delete(owner);
-    else state.set(owner, elements);
+    const before = new Map([...changes.keys()].map((owner) => [owner, state.get(owner) ?? []] as const));
+    const commands: string[] = [];
+    for (const [owner, elements] of changes) {
+      const keep = new Set(elements.map(identityOf));
+      const stale = (before.get(owner) ?? []).filter((element) => !keep.has(identityOf(element)));
+      commands.unshift(...deleteElements(this.#names, stale));
+      commands.push(...addElements(this.#names, owner, elements));
+    }
+    if (commands.length === 0) return;
+    const remember = (all: ReadonlyMap<Owner, readonly Element[]>): void => {
+      for (const [owner, elements] of all) {
+        if (elements.length === 0) state.delete(owner);
+        else state.set(owner, elements);
+      }
+    };
+    remember(changes);
     try {
-      this.#change(owner, stale, elements);
+      this.#change(commands);
     } catch (error) {
-      if (before.length === 0) state.delete(owner);
-      else state.set(owner, before);
+      remember(before);
       throw error;
     }
   }
@@ -94,8 +108,7 @@ export class Firewall {
     return this.#wanted;
   }
 
-  #change(owner: Owner, stale: readonly Element[], elements: readonly Element[]): void {
-    const commands = [...deleteElements(this.#names, stale), ...addElements(this.#names, owner, elements)];
+  #change(commands: readonly string[]): void {
     try {
       this.#nft.run('change our rules', commands.join('\n'));
     } catch (error) {

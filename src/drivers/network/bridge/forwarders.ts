@@ -12,8 +12,14 @@ const UDP_FLOW_MS = 90_000;
 /** Clients remembered for each UDP port; the one longest silent makes room. */
 const UDP_FLOWS = 1024;
 
+/** Where new connections and clients are passed on to; it may change while the listener is open. */
+interface Route {
+  target: Listener['target'];
+}
+
 interface Running {
   readonly listener: Listener;
+  readonly route: Route;
   close(): void;
 }
 
@@ -54,6 +60,26 @@ export class Forwarders {
     else this.#running.set(owner, after);
   }
 
+  /**
+   * As {@link set} for `to`, which takes over the listeners of `from` that it wants without closing them: connections that
+   * are open go on to where they went, new ones go to the new target. Other listeners of `from` end.
+   */
+  handOver(from: string, to: string, listeners: readonly Listener[]): void {
+    const given = this.#running.get(from) ?? new Map<string, Running>();
+    const taken = this.#running.get(to) ?? new Map<string, Running>();
+    for (const listener of listeners) {
+      const key = listenerKey(listener);
+      const running = given.get(key);
+      if (running === undefined) continue;
+      running.route.target = listener.target;
+      given.delete(key);
+      taken.set(key, { ...running, listener });
+    }
+    if (taken.size > 0) this.#running.set(to, taken);
+    this.set(from, []);
+    this.set(to, listeners);
+  }
+
   listenersOf(owner: string): Listener[] {
     return [...(this.#running.get(owner)?.values() ?? [])].map(({ listener }) => listener);
   }
@@ -87,14 +113,16 @@ export function bindError(listener: Pick<Listener, 'address' | 'port' | 'protoco
 function start(listener: Listener): Running {
   const fd = bindSocket(listener);
   if (fd < 0) throw bindError(listener, -fd);
-  const close = listener.protocol === 'tcp' ? forwardTcp(fd, listener) : forwardUdp(fd, listener);
-  return { listener, close };
+  const route: Route = { target: listener.target };
+  const close = listener.protocol === 'tcp' ? forwardTcp(fd, route) : forwardUdp(fd, listener, route);
+  return { listener, route, close };
 }
 
 /** Returns what ends it. */
-function forwardTcp(fd: number, { target }: Listener): () => void {
+function forwardTcp(fd: number, route: Route): () => void {
   const open = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (client) => {
+    const { target } = route;
     const upstream = connect({ host: target.address, port: target.port, allowHalfOpen: true });
     join(client, upstream, open);
     join(upstream, client, open);
@@ -120,11 +148,12 @@ function join(from: Socket, to: Socket, open: Set<Socket>): void {
 
 interface Flow {
   readonly socket: UdpSocket;
+  readonly target: Listener['target'];
   timer: NodeJS.Timeout;
 }
 
 /** Each client gets a socket of its own towards the container, so that answers find their way back. */
-function forwardUdp(fd: number, { address, target }: Listener): () => void {
+function forwardUdp(fd: number, { address }: Listener, route: Route): () => void {
   const flows = new Map<string, Flow>();
   const server = createSocket(address.includes(':') ? 'udp6' : 'udp4');
   const end = (key: string): void => {
@@ -138,11 +167,12 @@ function forwardUdp(fd: number, { address, target }: Listener): () => void {
     const oldest = flows.size >= UDP_FLOWS ? flows.keys().next().value : undefined;
     if (oldest !== undefined) end(oldest);
     const socket = createSocket('udp4');
+    const { target } = route;
     socket.on('message', (answer, { port, address: from }) => {
       if (port === target.port && from === target.address) server.send(answer, client.port, client.address);
     });
     socket.on('error', () => end(key));
-    return { socket, timer: setTimeout(() => end(key), UDP_FLOW_MS).unref() };
+    return { socket, target, timer: setTimeout(() => end(key), UDP_FLOW_MS).unref() };
   };
   server.on('message', (datagram, client) => {
     const key = `${client.address} ${client.port}`;
@@ -150,7 +180,7 @@ function forwardUdp(fd: number, { address, target }: Listener): () => void {
     flows.delete(key);
     flows.set(key, flow);
     flow.timer.refresh();
-    flow.socket.send(datagram, target.port, target.address, () => undefined);
+    flow.socket.send(datagram, flow.target.port, flow.target.address, () => undefined);
   });
   server.on('error', () => undefined);
   server.bind({ fd });

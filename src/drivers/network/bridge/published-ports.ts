@@ -31,9 +31,11 @@ export class PublishedPorts {
     for (const port of ports) this.#holders.set(slot(port), [...this.#at(port), { containerId, port }]);
   }
 
-  /** The container, other than `containerId`, whose port collides with this one. */
-  holder(port: PublishedPort, containerId: string | null): string | null {
-    const other = this.#at(port).find((holder) => holder.containerId !== containerId && collide(holder.port, port));
+  /** The container, other than `own` ones, whose port collides with this one. */
+  holder(port: PublishedPort, own: readonly (string | null)[]): string | null {
+    const other = this.#at(port).find(
+      ({ containerId, port: held }) => !own.includes(containerId) && collide(held, port),
+    );
     return other?.containerId ?? null;
   }
 

@@ -1,0 +1,69 @@
+/** Updates of containers: one spec takes the place of another that ran well (DESIGN §7, §13.4, §13.15). Pure. */
+import type { Desired } from './desired.ts';
+import type { ResourceKey } from './resource.ts';
+
+/** What a container is made from, as far as an update tells one from the other. */
+export interface Version {
+  readonly specHash: string;
+  /** Null where it is not known yet. */
+  readonly imageId: string | null;
+}
+
+/** Which update ops belong to. */
+export interface UpdateTerms {
+  readonly key: ResourceKey;
+  readonly from: Version;
+  readonly to: Version;
+  readonly order: 'stop-first' | 'start-first';
+}
+
+/** An update that has not proved itself yet, or one that failed and whose spec is not tried again. */
+export interface ObservedUpdate extends UpdateTerms {
+  /** On the boot clock of this boot; 0 when it began in another one. */
+  readonly startedAtBootMs: number;
+  /** When name and ports moved to the successor; null before. */
+  readonly cutOverAtBootMs: number | null;
+  /** Why it failed; null while it goes on. */
+  readonly failure: string | null;
+  /** It failed and stays as it is: there is nothing to go back to, or the manifest wants it so. */
+  readonly final: boolean;
+}
+
+/** Names with a dot cannot be declared, so these two are never anybody else's. */
+const NEXT = '.next';
+const OLD = '.old';
+
+/** The successor of a container until it takes over. */
+export function nextKey(key: ResourceKey): ResourceKey {
+  return `${key}${NEXT}`;
+}
+
+/** The predecessor of a container while its connections drain. */
+export function oldKey(key: ResourceKey): ResourceKey {
+  return `${key}${OLD}`;
+}
+
+/** The container that a successor or predecessor belongs to; any other key is its own. */
+export function baseKey(key: ResourceKey): ResourceKey {
+  return key.startsWith('container/') ? (key.replace(/\.(?:next|old)$/, '') as ResourceKey) : key;
+}
+
+export function isNext(key: ResourceKey): boolean {
+  return key.startsWith('container/') && key.endsWith(NEXT);
+}
+
+/** A successor's declaration: that of its container under another name, without the ports it does not have yet. */
+export function successorOf(desired: Desired<'container'>): Desired<'container'> {
+  return {
+    ...desired,
+    key: nextKey(desired.key),
+    name: `${desired.name}${NEXT}`,
+    engineName: `${desired.engineName}${NEXT}`,
+    spec: { ...desired.spec, ports: [] },
+  };
+}
+
+/** True when nothing that is known tells them apart. */
+export function sameVersion(a: Version, b: Version): boolean {
+  return a.specHash === b.specHash && (a.imageId === null || b.imageId === null || a.imageId === b.imageId);
+}

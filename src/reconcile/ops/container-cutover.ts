@@ -1,0 +1,112 @@
+/** Name, addresses of dependents and published ports move from one container to another in one step. */
+import type { Desired } from '../../model/desired.ts';
+import type { ContainerSpec } from '../../model/kinds/container.ts';
+import type { ResourceKey } from '../../model/resource.ts';
+import { nextKey, oldKey } from '../../model/update.ts';
+import type { ContainerRecord } from '../../state/container-record.ts';
+import type { OpOf } from '../op.ts';
+import { declaredPart } from './container-create.ts';
+import { relink } from './container-update.ts';
+import { endpointConfig, networkOf, recordedNetwork } from './endpoint.ts';
+import { imageById } from './image-of.ts';
+import { desiredOf, recordOf, type World } from './world.ts';
+
+/** Containers that link to this one. */
+function dependents(world: World, { key }: Desired<'container'>): Desired<'container'>[] {
+  return [...world.desired().resources.values()].filter(
+    (resource): resource is Desired<'container'> =>
+      resource.kind === 'container' && resource.references.links.includes(key),
+  );
+}
+
+/** The record of the one that gives way: out of the way by name, and without ports. */
+function retired(record: ContainerRecord, desired: Desired<'container'>, suffix: 'next' | 'old'): ContainerRecord {
+  const key = suffix === 'next' ? nextKey(desired.key) : oldKey(desired.key);
+  return {
+    ...record,
+    owner: record.owner && { ...record.owner, key },
+    engineName: `${desired.engineName}.${suffix}`,
+    network: record.network && { ...record.network, ports: [] },
+  };
+}
+
+function moveNames(world: World, desired: Desired<'container'>, from: ContainerRecord, toId: string): void {
+  const name = (path: string, id: string): void => {
+    world.links.delete(path);
+    world.links.set(path, id);
+  };
+  world.links.delete(`/${desired.engineName}.next`);
+  world.links.delete(`/${desired.engineName}.old`);
+  name(`/${desired.engineName}`, toId);
+  name(`/${from.engineName}`, from.id);
+  for (const dependent of dependents(world, desired)) {
+    if (world.links.get(`/${dependent.engineName}`) === null) continue;
+    dependent.references.links.forEach((key, index) => {
+      const alias = dependent.spec.links[index]?.alias;
+      if (key === desired.key && alias !== undefined) name(`/${dependent.engineName}/${alias}`, toId);
+    });
+  }
+}
+
+/** Each keeps the address it has, under the key it has from now on. */
+function moveAddresses(
+  world: World,
+  { key }: Desired<'container'>,
+  from: ContainerRecord | undefined,
+  successor: ContainerRecord,
+): void {
+  const network = successor.owner && networkKeyOf(world, successor);
+  if (!network || !successor.network) return;
+  const holders: [ResourceKey, string][] = [[key, successor.network.address]];
+  if (from?.owner && from.network) holders.push([from.owner.key, from.network.address]);
+  world.leases.reassign(network, holders);
+}
+
+/** Key of the network that a container's endpoint is on. */
+function networkKeyOf(world: World, { network }: ContainerRecord): string | null {
+  const fallback = world.defaultNetwork();
+  if (network?.bridge === fallback?.bridge) return fallback?.key ?? null;
+  return world.resources.networks().find(({ bridge }) => bridge === network?.bridge)?.key ?? null;
+}
+
+/**
+ * Connections that are open stay with the container that has them; new ones reach the successor from one packet to the
+ * next. With a failure it is the way back. Every step may have happened before.
+ */
+export async function cutOver(world: World, op: OpOf<'container.cutover'>): Promise<void> {
+  const successor = recordOf(world, op.successorId);
+  const retiring = world.containers.get(op.containerId);
+  const declared = desiredOf(world, 'container', op.key);
+  // A predecessor that comes back is what it was, whatever is declared by now.
+  const desired =
+    op.failure === null ? declared : { ...declared, spec: successor.owner?.written as unknown as ContainerSpec };
+  const from = retiring && retired(retiring, desired, op.failure === null ? 'old' : 'next');
+  moveAddresses(world, desired, from, successor);
+  const network = networkOf(world, desired);
+  const endpoint = network && endpointConfig(world, desired, op.successorId, network);
+  if (endpoint) world.network.handOver(op.containerId, endpoint);
+
+  const identity =
+    op.failure === null
+      ? declaredPart(world, desired, imageById(world, successor.imageId, desired), op.successorId)
+      : { owner: successor.owner && { ...successor.owner, key: desired.key }, engineName: desired.engineName };
+  const taken: ContainerRecord = {
+    ...successor,
+    ...identity,
+    network: network && endpoint ? recordedNetwork(world, desired, endpoint, network) : successor.network,
+  };
+  await world.commits.commit({
+    files: (batch) => {
+      // First the one that gives way: at no time two containers have the name.
+      if (from) world.containers.update(from, batch);
+      world.containers.update(taken, batch);
+    },
+    names: () => from && moveNames(world, desired, from, taken.id),
+    history: () => world.leases.save(),
+  });
+  world.updates.cutOver(desired.key, op.failure);
+  for (const dependent of dependents(world, desired)) {
+    const record = world.containers.byKey(dependent.key);
+    if (record && world.exec.running(record.id)) relink(world, dependent, record);
+  }
+}

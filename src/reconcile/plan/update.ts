@@ -1,0 +1,210 @@
+/**
+ * Updates: what a change of a running container's spec means until it has proved itself. Stop-first replaces the
+ * container and watches it; start-first makes a successor beside it, moves name and ports when that is ready, and lets
+ * the predecessor drain. What fails goes back to what ran well (DESIGN §7, §13.4, §13.15).
+ */
+import type { Desired } from '../../model/desired.ts';
+import type { ObservedContainer, OpFailure } from '../../model/observed.ts';
+import { nextKey, type ObservedUpdate, sameVersion, type UpdateTerms, type Version } from '../../model/update.ts';
+import type { Cause, Hold } from '../op.ts';
+import { because } from './cause.ts';
+import type { Intent, Surroundings } from './intent.ts';
+import { changeIntent, creationIntent } from './intent.ts';
+import type { OpDraft } from './op-graph.ts';
+import { isAt, judge, type Verdict } from './verdict.ts';
+
+type Container = Desired<'container'>;
+
+export interface UpdateInput {
+  readonly desired: Container;
+  readonly container: ObservedContainer | undefined;
+  readonly next: ObservedContainer | undefined;
+  readonly old: ObservedContainer | undefined;
+  readonly update: ObservedUpdate | undefined;
+  /** Its app was brought back to an earlier generation: what runs then is not put to the test. */
+  readonly heldBack: boolean;
+  /** Successor or predecessor has ops in flight. */
+  readonly busy: boolean;
+  readonly around: Surroundings;
+  readonly failureOf: (key: Container['key']) => OpFailure | undefined;
+}
+
+export interface UpdatePlan {
+  /** What the container itself needs. */
+  readonly intent: Intent;
+  /** Ops of the update, in place of the intent's steps. */
+  readonly ops: readonly OpDraft[];
+  /** To be recorded with the first op that carries the update on. */
+  readonly terms: UpdateTerms | null;
+  /** Why a successor is made. */
+  readonly cause: Cause | null;
+  /** `want`: to be made and kept as declared; `keep`: not to be touched now; `drop`: to be removed. */
+  readonly next: 'want' | 'keep' | 'drop';
+  readonly old: 'keep' | 'drop';
+}
+
+const NOTHING: Intent = {
+  steps: [],
+  counters: { restarts: 0, consecutive: 0 },
+  fields: [],
+  signals: [],
+  hold: null,
+};
+
+function usually(intent: Intent, terms: UpdateTerms | null = null): UpdatePlan {
+  return { intent, ops: [], terms, cause: null, next: 'drop', old: 'drop' };
+}
+
+function waiting({ desired }: UpdateInput, message: string, untilBootMs: number | null): Intent {
+  const hold: Hold = { key: desired.key, reason: 'updating', message, untilBootMs };
+  return { ...NOTHING, hold };
+}
+
+function versionOf({ specHash, imageId }: Version): Version {
+  return { specHash, imageId };
+}
+
+/** The cause of a change that replaces a container that runs, or null. */
+function replacement({ steps }: Intent): Cause | null {
+  const stop = steps.find(({ name }) => name === 'stop');
+  const starts = steps.some(({ name }) => name === 'start');
+  const { reason } = stop?.cause ?? {};
+  return stop && starts && (reason === 'spec-changed' || reason === 'source-changed') ? stop.cause : null;
+}
+
+function settle({ desired }: UpdateInput, message: string): OpDraft {
+  return { op: 'container.settle-update', key: desired.key, cause: because('requested', message) };
+}
+
+function fail(input: UpdateInput, update: ObservedUpdate, reason: string): OpDraft {
+  const { desired, container, next } = input;
+  const candidate = update.order === 'start-first' && update.cutOverAtBootMs === null ? next : container;
+  const rollback = desired.spec.update.onFailure === 'rollback' && !update.final;
+  const cause = because('exited', `update failed: ${reason}`);
+  const { from } = update;
+  return {
+    op: 'container.fail-update',
+    key: desired.key,
+    cause: { ...cause, source: desired.source },
+    candidateId: candidate?.id ?? null,
+    reason,
+    rollback,
+    from,
+  };
+}
+
+function cutOver(
+  { desired, container, old }: UpdateInput,
+  successor: ObservedContainer,
+  failure: string | null,
+): OpDraft {
+  const message = failure === null ? 'its successor is ready' : `its successor failed: ${failure}`;
+  return {
+    op: 'container.cutover',
+    key: desired.key,
+    cause: because(failure === null ? 'spec-changed' : 'exited', message),
+    containerId: container?.id ?? old?.id ?? '',
+    successorId: successor.id,
+    failure,
+  };
+}
+
+/** Before name and ports have moved. */
+function preparing(input: UpdateInput, update: ObservedUpdate): UpdatePlan {
+  const { desired, container, next, old, busy } = input;
+  const base = { ...usually(NOTHING, termsOf(update)), old: 'keep' } as const;
+  const name = `${desired.engineName}.next`;
+  if (busy) return { ...base, intent: waiting(input, `${name} is being made ready`, null), next: 'keep' };
+  const verdict = judgeOf(input, update, next, nextKey(desired.key));
+  if (verdict.is === 'failed') return { ...base, ops: [fail(input, update, verdict.message)], next: 'keep' };
+  if (verdict.is === 'ready' && next && (container || old)) {
+    return { ...base, ops: [cutOver(input, next, null)], next: 'keep' };
+  }
+  const until = verdict.is === 'waiting' ? verdict.untilBootMs : null;
+  return { ...base, intent: waiting(input, `${name} takes over when it is ready`, until), next: 'want' };
+}
+
+/** The successor has name and ports; the predecessor still serves who was connected. */
+function draining(input: UpdateInput, update: ObservedUpdate, usual: Intent): UpdatePlan {
+  const { desired, container, old, busy, around } = input;
+  const base = { ...usually(usual), old: 'keep' } as const;
+  if (busy) return base;
+  const verdict = judgeOf(input, update, container, desired.key);
+  if (verdict.is === 'failed') {
+    const back = old?.running === true;
+    return { ...base, ops: [back ? cutOver(input, old, verdict.message) : fail(input, update, verdict.message)] };
+  }
+  const drained = (update.cutOverAtBootMs ?? 0) + desired.spec.update.drainMs;
+  if (old?.running !== true || around.now.bootMs >= drained) {
+    return { ...base, ops: [settle(input, 'update done')], next: 'drop' };
+  }
+  if (usual.steps.length > 0 || usual.hold) return base;
+  return { ...base, intent: waiting(input, 'connections of its predecessor end', drained) };
+}
+
+/** The container itself is the one under test. */
+function trying(input: UpdateInput, update: ObservedUpdate, usual: Intent): UpdatePlan {
+  const { desired, container } = input;
+  const verdict = judgeOf(input, update, container, desired.key);
+  if (verdict.is === 'failed') return { ...usually(usual), ops: [fail(input, update, verdict.message)] };
+  if (!isAt(container, update)) return usually(usual, termsOf(update));
+  if (verdict.is === 'ready') return { ...usually(usual), ops: [settle(input, `update done: ${verdict.message}`)] };
+  if (usual.steps.length > 0 || usual.hold) return usually(usual);
+  const until = verdict.untilBootMs;
+  return usually(waiting(input, 'it was changed and has to prove itself', until));
+}
+
+/** It failed and is not tried again until it is another one. */
+function afterFailure(input: UpdateInput, update: ObservedUpdate, usual: Intent): UpdatePlan {
+  const { desired, container } = input;
+  const reason = update.failure ?? '';
+  if (desired.spec.update.onFailure === 'rollback' && !update.final) {
+    return { ...usually(usual), ops: [fail(input, update, reason)], next: 'keep', old: 'keep' };
+  }
+  if (container?.running !== true || isAt(container, update)) return usually(usual);
+  const message = `update failed: ${reason}; waits for another spec`;
+  return usually({ ...NOTHING, hold: { key: desired.key, reason: 'failed', message, untilBootMs: null } });
+}
+
+function judgeOf(
+  { desired, around, failureOf }: UpdateInput,
+  update: ObservedUpdate,
+  candidate: ObservedContainer | undefined,
+  key: Container['key'],
+): Verdict {
+  return judge({ candidate, update, spec: desired.spec, failure: failureOf(key), now: around.now });
+}
+
+function termsOf({ key, from, to, order }: ObservedUpdate): UpdateTerms {
+  return { key, from, to, order };
+}
+
+/** An update that is no longer wanted, or none: the record goes when nothing else is left to do. */
+function without(input: UpdateInput, usual: Intent): UpdatePlan {
+  const over = input.update !== undefined && usual.steps.length === 0 && !input.busy;
+  const back = input.busy ? ({ next: 'keep', old: 'keep' } as const) : {};
+  return over ? { ...usually(usual), ops: [settle(input, 'update given up')] } : { ...usually(usual), ...back };
+}
+
+/** What one declared container needs in this pass, its updates included. */
+export function planUpdate(input: UpdateInput): UpdatePlan {
+  const { desired, container, update, heldBack, around, old } = input;
+  const usual = container ? changeIntent(desired, container, around) : creationIntent(desired);
+  const target: Version = { specHash: desired.specHash, imageId: around.imageId };
+  const current = update && sameVersion(update.to, target) ? update : undefined;
+  if (container?.stopOverride) return without(input, usual);
+  if (current) {
+    if (current.failure !== null) return afterFailure(input, current, usual);
+    if (current.order === 'stop-first') return trying(input, current, usual);
+    return current.cutOverAtBootMs === null ? preparing(input, current) : draining(input, current, usual);
+  }
+  // A cut-over that was interrupted left the predecessor without a successor under its name.
+  const cause = replacement(usual);
+  if (!container || cause === null || heldBack || old) return without(input, usual);
+  const from = update?.from ?? versionOf(container);
+  const order = around.moved ? 'stop-first' : desired.spec.update.order;
+  const terms: UpdateTerms = { key: desired.key, from, to: target, order };
+  if (order === 'stop-first') return usually(usual, terms);
+  const hold = waiting(input, `${desired.engineName}.next takes over when it is ready`, null);
+  return { intent: hold, ops: [], terms, cause, next: input.busy ? 'keep' : 'want', old: 'keep' };
+}

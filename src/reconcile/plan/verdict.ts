@@ -1,0 +1,73 @@
+/** Whether the container that an update started has proved itself. Pure. */
+import type { Instant } from '../../model/clock.ts';
+import type { ContainerSpec } from '../../model/kinds/container.ts';
+import type { ObservedContainer, OpFailure } from '../../model/observed.ts';
+import { type ObservedUpdate, sameVersion } from '../../model/update.ts';
+import { isReady } from './readiness.ts';
+import { describeExit } from './restart.ts';
+
+/** A container without a probe counts as ready when it ran this long. */
+export const SETTLE_MS = 2_000;
+
+/** Starts that fail for such a reason fail again. */
+const HOPELESS: ReadonlySet<string> = new Set(['invalid', 'unsupported', 'precondition', 'not-found', 'denied']);
+
+export type Verdict =
+  | { readonly is: 'ready'; readonly message: string }
+  | { readonly is: 'failed'; readonly message: string }
+  /** Boot clock, when to look again; null waits for an event. */
+  | { readonly is: 'waiting'; readonly untilBootMs: number | null };
+
+export interface VerdictInput {
+  /** The container under test; undefined while it is not made. */
+  readonly candidate: ObservedContainer | undefined;
+  readonly update: ObservedUpdate;
+  readonly spec: ContainerSpec;
+  readonly failure: OpFailure | undefined;
+  readonly now: Instant;
+}
+
+export function isAt(candidate: ObservedContainer | undefined, { to }: Pick<ObservedUpdate, 'to'>): boolean {
+  return candidate !== undefined && sameVersion(candidate, to);
+}
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+
+/** An end of this update's run; one that nobody saw says nothing. */
+function judgeExit(candidate: ObservedContainer, { startedAtBootMs }: ObservedUpdate): Verdict | null {
+  const { exit, running, startError, restartRequested } = candidate;
+  if (running || exit === null || startError !== null || restartRequested || exit.code === null) return null;
+  if (exit.finishedAtBootMs === null || exit.finishedAtBootMs < startedAtBootMs) return null;
+  if (exit.code === 0) return { is: 'ready', message: 'it ended with 0' };
+  return { is: 'failed', message: `${describeExit(exit)} after ${seconds(exit.ranForMs)}` };
+}
+
+function judgeRun({ candidate, update, spec, now }: VerdictInput): Verdict | null {
+  if (!candidate || !isAt(candidate, update)) return null;
+  const { startError } = candidate;
+  if (startError !== null && HOPELESS.has(startError.class)) return { is: 'failed', message: startError.message };
+  const ended = judgeExit(candidate, update);
+  if (ended || !candidate.running || candidate.startedAtBootMs === null) return ended;
+  const { health } = candidate;
+  if (health?.state === 'unhealthy') return { is: 'failed', message: `unhealthy: ${health.message}` };
+  if (!isReady(candidate, spec)) return null;
+  if (health) return { is: 'ready', message: 'its probe passes' };
+  const readyAt = candidate.startedAtBootMs + SETTLE_MS;
+  if (now.bootMs >= readyAt) return { is: 'ready', message: `it has been running for ${seconds(SETTLE_MS)}` };
+  return { is: 'waiting', untilBootMs: readyAt };
+}
+
+export function judge(input: VerdictInput): Verdict {
+  const { update, spec, failure, now } = input;
+  const verdict = judgeRun(input);
+  if (verdict && verdict.is !== 'waiting') return verdict;
+  // After the cut-over it has been ready once: only an end takes that back.
+  if (update.cutOverAtBootMs !== null) return { is: 'waiting', untilBootMs: null };
+  if (failure?.retryAtBootMs === null) return { is: 'failed', message: failure.message };
+  const deadline = update.startedAtBootMs + spec.update.timeoutMs;
+  if (now.bootMs >= deadline) {
+    const why = failure ? `: ${failure.message}` : '';
+    return { is: 'failed', message: `not ready within ${seconds(spec.update.timeoutMs)}${why}` };
+  }
+  return { is: 'waiting', untilBootMs: Math.min(deadline, verdict?.untilBootMs ?? deadline) };
+}

@@ -1,0 +1,177 @@
+/** Updates of real containers: without a failed request, and taken back when they fail. */
+
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
+import { connect } from 'node:net';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
+import { freePort } from '../support/registry.ts';
+import { TestSupervisor } from '../support/supervisor.ts';
+import { until } from '../support/wait.ts';
+
+const supervisor = new TestSupervisor();
+
+beforeAll(async () => {
+  await supervisor.start();
+});
+
+afterAll(async () => {
+  await supervisor.destroy();
+});
+
+/** A web server that answers with a word. */
+const server = (word: string) =>
+  shell(`mkdir -p /www; echo ${word} > /www/index.html; exec busybox httpd -f -p 80 -h /www`);
+
+const manifest = (name: string, port: number, command: string, update: string) => `${BUSYBOX_IMAGE}containers:
+  ${name}:
+    image: busybox
+    command: ${command}
+    restart: always
+    ports: ["127.0.0.1:${port}:80"]
+    health: { http: { port: 80 }, interval: 1s }
+    update: ${update}
+`;
+
+const LINKED = `  client: { image: busybox, command: ${FOREVER}, links: [web] }\n`;
+
+/** One request on a connection of its own. */
+function ask(port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = get({ host: '127.0.0.1', port, agent: false, timeout: 10_000 }, (response) => {
+      let text = '';
+      response.on('data', (chunk) => {
+        text += chunk;
+      });
+      response.on('end', () => resolve(text));
+      response.on('error', reject);
+    });
+    request.on('timeout', () => request.destroy(new Error('no answer within 10 s')));
+    request.on('error', reject);
+  });
+}
+
+/** A connection on which nothing has been asked yet. */
+async function open(port: number): Promise<{ ask(): Promise<string> }> {
+  const socket = connect({ host: '127.0.0.1', port });
+  await once(socket, 'connect');
+  let text = '';
+  socket.on('data', (chunk) => {
+    text += chunk;
+  });
+  return {
+    ask: async () => {
+      socket.write('GET / HTTP/1.0\r\n\r\n');
+      await once(socket, 'end');
+      return text;
+    },
+  };
+}
+
+/** Asks without a pause until it is told to end; returns what was answered, in order, without repetitions. */
+function askAllTheTime(port: number) {
+  const answers: string[] = [];
+  const failures: string[] = [];
+  let going = true;
+  let asked = 0;
+  const loop = (async () => {
+    while (going) {
+      asked++;
+      const answer = await ask(port).catch((error: Error) => failures.push(error.message));
+      if (typeof answer === 'string' && answers.at(-1) !== answer.trim()) answers.push(answer.trim());
+    }
+  })();
+  return {
+    answers,
+    end: async () => {
+      going = false;
+      await loop;
+      return { answers, failures, asked };
+    },
+  };
+}
+
+test('start-first: no request on the fixed port fails, open connections end in peace, names follow', async () => {
+  const port = await freePort();
+  const update = '{ order: start-first, timeout: 30s, drain: 5s }';
+  const file = 'zero.yaml';
+  supervisor.drop(file, manifest('web', port, server('one'), update) + LINKED);
+  const before = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+  await supervisor.waitFor('client', 'ready', ({ ready }) => ready);
+  const client = askAllTheTime(port);
+  await until('an answer', () => client.answers.includes('one'));
+  const early = await open(port);
+
+  supervisor.drop(file, manifest('web', port, server('two'), update) + LINKED);
+  await until('the other answer', () => client.answers.includes('two'));
+  const after = await supervisor.waitFor('web', 'the successor', ({ id }) => id !== before.id);
+  expect(await early.ask()).toContain('one');
+  const old = await supervisor.container('web.old');
+  expect(old === undefined || old.pid === before.pid).toBe(true);
+  await until('the old one gone', async () => (await supervisor.container('web.old')) === undefined);
+  const { answers, failures, asked } = await client.end();
+  expect(failures).toEqual([]);
+  expect(answers).toEqual(['one', 'two']);
+  expect(asked).toBeGreaterThan(20);
+
+  expect(after).toMatchObject({ engineName: 'zero-web', ready: true, ports: before.ports });
+  expect(after.address).not.toBe(before.address);
+  expect(await supervisor.ok('why', 'web')).toContain('its successor is ready');
+  const hosts = await supervisor.ok('exec', 'client', 'busybox', 'cat', '/etc/hosts');
+  expect(hosts).toContain(`${after.address}\tweb`);
+  expect(hosts).not.toContain(before.address ?? 'none');
+});
+
+test('a successor that fails leaves the old one serving; the reason is kept and the spec is not tried again', async () => {
+  const port = await freePort();
+  const update = '{ order: start-first, timeout: 30s, drain: 1s }';
+  const failing = shell('echo cannot find the database; exit 3');
+  supervisor.drop('bad.yaml', manifest('shop', port, server('one'), update));
+  const before = await supervisor.waitFor('shop', 'ready', ({ ready }) => ready);
+  const client = askAllTheTime(port);
+  supervisor.drop('bad.yaml', manifest('shop', port, failing, update));
+  const held = await supervisor.waitFor('shop', 'held back', ({ conditions }) =>
+    conditions.some(({ reason }) => reason === 'HeldBack'),
+  );
+  await until('the successor gone', async () => (await supervisor.container('shop.next')) === undefined);
+  const { answers, failures } = await client.end();
+  expect(failures).toEqual([]);
+  expect(answers).toEqual(['one']);
+  expect(held).toMatchObject({ id: before.id, pid: before.pid, phase: 'Running' });
+  const why = await supervisor.ok('why', 'shop');
+  expect(why).toMatch(/update failed: exited with 3 after \d+\.\d s/);
+  expect(why).toContain('cannot find the database');
+  expect(await supervisor.ok('get', 'manifests')).toMatch(/bad\.yaml.*Held/);
+
+  // Neither a restart of the supervisor nor the same text again makes it try.
+  await supervisor.crash();
+  await supervisor.start();
+  supervisor.drop('bad.yaml', `${manifest('shop', port, failing, update)}`);
+  expect(await supervisor.container('shop')).toMatchObject({ id: before.id, pid: before.pid });
+  supervisor.drop('bad.yaml', manifest('shop', port, server('three'), update));
+  await until('the mended spec', async () => (await ask(port).catch(() => '')).trim() === 'three');
+  const after = await supervisor.waitFor('shop', 'free again', ({ conditions, ready }) => {
+    return ready && !conditions.some(({ reason }) => reason === 'HeldBack');
+  });
+  expect(after.id).not.toBe(before.id);
+});
+
+test('stop-first: what ends after a change goes back with its app; apply --wait says why, and other apps stay', async () => {
+  const port = await freePort();
+  const other = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+  const file = supervisor.file(
+    'apply/plain.yaml',
+    `${BUSYBOX_IMAGE}containers:\n  plain: { image: busybox, command: ${server('one')}, restart: always, ports: ["127.0.0.1:${port}:80"] }\n`,
+  );
+  await supervisor.ok('apply', '--wait', '-f', file);
+  const text = readFileSync(file, 'utf8');
+  writeFileSync(file, text.replace(server('one'), shell('echo no such table; exit 4')));
+  const failed = await supervisor.cli('apply', '--wait', '-f', file);
+  expect(failed.status).not.toBe(0);
+  expect(failed.stderr + failed.stdout).toMatch(/exited with 4 after/);
+  await until('the old spec back', async () => (await ask(port).catch(() => '')).trim() === 'one');
+  await supervisor.waitFor('plain', 'ready', ({ ready, restarts }) => ready && restarts === 0);
+  expect(await supervisor.ok('why', 'plain')).toContain('no such table');
+  expect(await supervisor.container('web')).toMatchObject({ id: other.id, pid: other.pid, restarts: 0 });
+});

@@ -1,0 +1,294 @@
+import { describe, expect, test } from 'vitest';
+import type { DesiredState } from '../../../src/model/desired.ts';
+import { formatPlan } from '../../../src/reconcile/plan/format.ts';
+import { SETTLE_MS } from '../../../src/reconcile/plan/verdict.ts';
+import { declare } from '../../support/declare.ts';
+import { hostWith, planOn, textOn } from '../../support/planning.ts';
+import type { PureHost } from '../../support/pure-host.ts';
+
+const WEB = 'container/blog/web';
+const NEXT = 'container/blog/web.next';
+const OLD = 'container/blog/web.old';
+
+const app = (mode: string, update: object, more: object = {}, image = './app.tar') => ({
+  blog: {
+    images: { app: image },
+    containers: { web: { env: { MODE: mode }, ports: ['8080:80'], restart: 'always', update, ...more } },
+  },
+});
+
+const stopFirst = (mode: string, more: object = {}) => declare(app(mode, { timeout: '30s' }, more), 2);
+const START_FIRST = { order: 'start-first', timeout: '30s', drain: '5s' };
+const startFirst = (mode: string, more: object = {}) => declare(app(mode, { ...START_FIRST, ...more }), 2);
+
+/** Carries out what is planned, once. */
+function step(host: PureHost, desired: DesiredState): string {
+  const plan = planOn(host, desired);
+  host.applyAll(plan.ops, desired);
+  return formatPlan(plan);
+}
+
+describe('stop-first', () => {
+  const changed = () => {
+    const host = hostWith(app('one', { timeout: '30s' }));
+    step(host, stopFirst('two'));
+    return host;
+  };
+
+  test('a changed container has to run for a while; then the update is over', () => {
+    const host = changed();
+    expect(textOn(host, stopFirst('two'))).toMatchInlineSnapshot(
+      `"hold container/blog/web — updating: it was changed and has to prove itself"`,
+    );
+    host.bootMs += SETTLE_MS;
+    expect(step(host, stopFirst('two'))).toMatchInlineSnapshot(
+      `"settle-update container/blog/web — update done: it has been running for 2.0 s"`,
+    );
+    expect(textOn(host, stopFirst('two'))).toBe('nothing to do');
+    expect(host.updates.size).toBe(0);
+  });
+
+  test('one that ends before that has failed: its app goes back, once', () => {
+    const host = changed();
+    host.bootMs += 300;
+    host.exit(WEB, 1, 300);
+    expect(step(host, stopFirst('two'))).toMatchInlineSnapshot(
+      `"fail-update container/blog/web — update failed: exited with 1 after 0.3 s"`,
+    );
+    expect(host.rolledBack).toEqual([`${WEB} exited with 1 after 0.3 s`]);
+    const back: DesiredState = {
+      ...declare(app('one', { timeout: '30s' }), 3),
+      heldBack: new Map([['blog', { reason: 'update of blog/web failed', failed: true }]]),
+    };
+    expect(step(host, back)).toMatchInlineSnapshot(`"start container/blog/web — env.MODE changed in blog.yaml:2:3"`);
+    expect(step(host, back)).toMatchInlineSnapshot(`"settle-update container/blog/web — update given up"`);
+    expect(textOn(host, back)).toBe('nothing to do');
+  });
+
+  test('one that ended well is done', () => {
+    const host = changed();
+    host.exit(WEB, 0, 300);
+    expect(step(host, stopFirst('two'))).toContain('settle-update container/blog/web — update done: it ended with 0');
+  });
+
+  test('an end that nobody saw says nothing; without readiness the time runs out', () => {
+    const host = changed();
+    host.exit(WEB, null, 300);
+    expect(textOn(host, stopFirst('two'))).toContain('start container/blog/web');
+    host.bootMs += 30_000;
+    expect(textOn(host, stopFirst('two'))).toContain(
+      'fail-update container/blog/web — update failed: not ready within 30.0 s',
+    );
+  });
+
+  test('the error that keeps it from being made counts, at once where it is hopeless', () => {
+    const host = hostWith(app('one', { timeout: '30s' }));
+    const next = stopFirst('two');
+    const [stop] = planOn(host, next).ops;
+    if (stop) host.apply(stop, next);
+    const specHash = next.resources.get(WEB)?.specHash ?? '';
+    const failure = { message: 'no such program', specHash, attempts: 1 };
+    host.failures.set(WEB, { ...failure, class: 'unavailable', retryAtBootMs: host.bootMs + 500 });
+    expect(textOn(host, next)).toContain('backing-off');
+    host.failures.set(WEB, { ...failure, class: 'invalid', retryAtBootMs: null });
+    expect(textOn(host, next)).toContain('fail-update container/blog/web — update failed: no such program');
+  });
+
+  test('hold: nothing goes back, and the policy goes on', () => {
+    const hold = (mode: string) => declare(app(mode, { onFailure: 'hold' }), 2);
+    const host = hostWith(app('one', { onFailure: 'hold' }));
+    step(host, hold('two'));
+    host.exit(WEB, 1, 300);
+    step(host, hold('two'));
+    expect(host.rolledBack).toEqual([]);
+    expect(host.updates.get(WEB)).toMatchObject({ failure: 'exited with 1 after 0.3 s', final: true });
+    expect(textOn(host, hold('two'))).toContain('start container/blog/web — exited with 1, restart 1');
+  });
+
+  test('a manual stop ends the test, not the container that it replaced', () => {
+    const host = changed();
+    host.change(WEB, { stopOverride: true });
+    expect(step(host, stopFirst('two'))).toContain('stop container/blog/web — stop requested');
+    const texts = [step(host, stopFirst('two')), step(host, stopFirst('two'))].join('\n');
+    expect(texts).toContain('settle-update container/blog/web — update given up');
+    expect(texts).not.toContain('fail-update');
+  });
+
+  test('a third spec during the test keeps the first one as the good one', () => {
+    const host = changed();
+    const good = host.updates.get(WEB)?.from;
+    step(host, stopFirst('three'));
+    expect(host.updates.get(WEB)).toMatchObject({ from: good });
+  });
+
+  test('a container that did not run is not put to the test', () => {
+    const host = hostWith(app('one', {}));
+    host.exit(WEB, 1);
+    step(host, stopFirst('two'));
+    expect(host.updates.size).toBe(0);
+  });
+});
+
+describe('start-first', () => {
+  /** Until the successor runs. */
+  const begun = (more: object = {}) => {
+    const host = hostWith(app('one', { ...START_FIRST, ...more }));
+    step(host, startFirst('two', more));
+    return host;
+  };
+  const cutOver = () => {
+    const host = begun();
+    host.bootMs += SETTLE_MS;
+    step(host, startFirst('two'));
+    return host;
+  };
+
+  test('the successor is started beside, takes over when it is ready, and the old one drains', () => {
+    const host = hostWith(app('one', START_FIRST));
+    const before = host.container(WEB);
+    expect(step(host, startFirst('two'))).toMatchInlineSnapshot(`
+      "create container/blog/web.next — env.MODE changed in blog.yaml:2:3
+      connect container/blog/web.next — env.MODE changed in blog.yaml:2:3
+      start container/blog/web.next — env.MODE changed in blog.yaml:2:3
+      hold container/blog/web — updating: blog-web.next takes over when it is ready"
+    `);
+    expect(host.container(WEB)).toEqual(before);
+    expect(step(host, startFirst('two'))).toMatchInlineSnapshot(
+      `"hold container/blog/web — updating: blog-web.next takes over when it is ready"`,
+    );
+    const successor = host.container(NEXT);
+    host.bootMs += SETTLE_MS;
+    expect(step(host, startFirst('two'))).toMatchInlineSnapshot(
+      `"cutover container/blog/web — its successor is ready"`,
+    );
+    expect(host.container(WEB)).toMatchObject({ id: successor.id, running: true });
+    expect(host.container(OLD)).toMatchObject({ id: before.id, running: true });
+    expect(step(host, startFirst('two'))).toMatchInlineSnapshot(
+      `"hold container/blog/web — updating: connections of its predecessor end"`,
+    );
+    host.bootMs += 5_000;
+    expect(step(host, startFirst('two'))).toMatchInlineSnapshot(`"settle-update container/blog/web — update done"`);
+    expect(step(host, startFirst('two'))).toMatchInlineSnapshot(`
+      "stop container/blog/web.old — its successor took over
+      disconnect container/blog/web.old — its successor took over
+      remove container/blog/web.old — its successor took over"
+    `);
+    expect(textOn(host, startFirst('two'))).toBe('nothing to do');
+    expect([...host.containers.keys()]).toEqual([WEB]);
+  });
+
+  test('a successor that ends before it is ready is removed; the old one never stopped', () => {
+    const host = begun();
+    const before = host.container(WEB);
+    host.exit(NEXT, 1, 100);
+    expect(step(host, startFirst('two'))).toMatchInlineSnapshot(
+      `"fail-update container/blog/web — update failed: exited with 1 after 0.1 s"`,
+    );
+    expect(host.rolledBack).toEqual([`${WEB} exited with 1 after 0.1 s`]);
+    const back: DesiredState = {
+      ...startFirst('one'),
+      generation: 3,
+      heldBack: new Map([['blog', { reason: 'failed', failed: true }]]),
+    };
+    expect(step(host, back)).toMatchInlineSnapshot(`
+      "settle-update container/blog/web — update given up
+      disconnect container/blog/web.next — its update is over
+      remove container/blog/web.next — its update is over"
+    `);
+    step(host, back);
+    expect(textOn(host, back)).toBe('nothing to do');
+    expect(host.container(WEB)).toEqual(before);
+  });
+
+  test('hold: the old one goes on and the spec is not tried again', () => {
+    const host = begun({ onFailure: 'hold' });
+    host.exit(NEXT, 1, 100);
+    step(host, startFirst('two', { onFailure: 'hold' }));
+    step(host, startFirst('two', { onFailure: 'hold' }));
+    expect(textOn(host, startFirst('two', { onFailure: 'hold' }))).toMatchInlineSnapshot(
+      `"hold container/blog/web — failed: update failed: exited with 1 after 0.1 s; waits for another spec"`,
+    );
+    expect([...host.containers.keys()]).toEqual([WEB]);
+    expect(step(host, startFirst('three', { onFailure: 'hold' }))).toContain('start container/blog/web.next');
+  });
+
+  test('one that fails while the old one drains gives everything back', () => {
+    const host = cutOver();
+    const [failed, old] = [host.container(WEB), host.container(OLD)];
+    host.exit(WEB, 1, 2_500);
+    expect(step(host, startFirst('two'))).toMatchInlineSnapshot(
+      `"cutover container/blog/web — its successor failed: exited with 1 after 2.5 s"`,
+    );
+    expect(host.container(WEB).id).toBe(old.id);
+    expect(host.container(NEXT).id).toBe(failed.id);
+    expect(step(host, startFirst('two'))).toContain('fail-update container/blog/web');
+    expect(host.rolledBack).toEqual([`${WEB} exited with 1 after 2.5 s`]);
+  });
+
+  test('an edit that takes the change back removes the successor and touches nothing else', () => {
+    const host = begun();
+    const before = host.container(WEB);
+    expect(step(host, startFirst('one'))).toMatchInlineSnapshot(`
+      "settle-update container/blog/web — update given up
+      stop container/blog/web.next — its update is over
+      disconnect container/blog/web.next — its update is over
+      remove container/blog/web.next — its update is over"
+    `);
+    step(host, startFirst('one'));
+    expect(textOn(host, startFirst('one'))).toBe('nothing to do');
+    expect(host.container(WEB)).toEqual(before);
+  });
+
+  test('a third spec changes the successor only', () => {
+    const host = begun();
+    expect(step(host, startFirst('three'))).toMatchInlineSnapshot(`
+      "stop container/blog/web.next — env.MODE changed in blog.yaml:2:3
+      start container/blog/web.next — env.MODE changed in blog.yaml:2:3
+      hold container/blog/web — updating: blog-web.next takes over when it is ready"
+    `);
+    expect(host.updates.get(WEB)?.to.specHash).toBe(startFirst('three').resources.get(WEB)?.specHash);
+    host.bootMs += SETTLE_MS;
+    expect(step(host, startFirst('three'))).toContain('cutover container/blog/web');
+  });
+
+  test('a removed manifest removes both', () => {
+    const host = begun();
+    const text = step(host, declare({ blog: {} }, 3));
+    expect(text).toContain('stop container/blog/web — no longer declared');
+    expect(text).toContain('stop container/blog/web.next — no longer declared');
+    expect(host.containers.size).toBe(0);
+  });
+
+  test('a cut-over that was interrupted between the two records is finished', () => {
+    const host = begun();
+    const old = host.container(WEB);
+    host.containers.delete(WEB);
+    host.containers.set(OLD, { ...old, key: OLD });
+    host.bootMs += SETTLE_MS;
+    expect(step(host, startFirst('two'))).toContain('cutover container/blog/web — its successor is ready');
+    expect(host.container(WEB)).toMatchObject({ running: true });
+  });
+
+  test('another image is a change like any other', () => {
+    const host = hostWith(app('one', START_FIRST));
+    const next = declare(app('one', START_FIRST, {}, './other.tar'), 2);
+    step(host, next);
+    expect(step(host, next)).toContain(
+      'create container/blog/web.next — its image was loaded again with other content',
+    );
+  });
+
+  test('what the host cannot start is told of the container, and nothing begins', () => {
+    const host = hostWith(app('one', START_FIRST));
+    host.obstacles.set(WEB, 'bind source /x does not exist');
+    expect(textOn(host, startFirst('two'))).toMatchInlineSnapshot(
+      `"hold container/blog/web — unavailable: bind source /x does not exist"`,
+    );
+  });
+
+  test('a container that is down is changed in place', () => {
+    const host = hostWith(app('one', START_FIRST));
+    host.exit(WEB, 1);
+    expect(textOn(host, startFirst('two'))).not.toContain('.next');
+  });
+});
