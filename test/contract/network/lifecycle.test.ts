@@ -56,7 +56,12 @@ function payload(netnsFd: number): number {
 
 describe('observe', () => {
   test('an untouched host has nothing of ours and lacks nothing', () => {
-    expect(driver.observe()).toEqual({ bridges: [], endpoints: new Map(), rules: true });
+    expect(driver.observe()).toEqual({
+      bridges: [],
+      endpoints: new Map(),
+      known: new Set(),
+      rules: true,
+    });
   });
 
   test('bridges, endpoints and ports as attached', () => {
