@@ -129,7 +129,7 @@ describe('a manifest that this host cannot fulfil now', () => {
     await expectHeld('stranger', /start\.yaml:7:3: user "stranger" is not in \/etc\/passwd .*look up user/);
     await expectHeld('elsewhere', /start\.yaml:8:3: .*working directory \/etc\/passwd/);
     await expectHeld('device', /start\.yaml:9:3: device \/dev\/no-such-device does not exist/);
-    await expectHeld('cpus', /start\.yaml:10:3: .*cpuset.* 1000/);
+    await expectHeld('cpus', /start\.yaml:10:\d+: cpuset 1000: this host has no CPU 1000/);
     await expectHeld('mount', /start\.yaml:11:3: cannot mount a file at \/etc/);
     await keeperIsUntouched();
     rmSync(file);
