@@ -115,6 +115,10 @@ function preparing(input: UpdateInput, update: ObservedUpdate): UpdatePlan {
   const base = { ...usually(NOTHING, termsOf(update)), old: 'keep' } as const;
   const name = `${desired.engineName}.next`;
   if (busy) return { ...base, intent: waiting(input, `${name} is being made ready`, null), next: 'keep' };
+  // Names and ports had moved when it was interrupted, and only that was not written down.
+  if (container && old && !next && isAt(container, update)) {
+    return { ...base, ops: [cutOver({ ...input, container: old }, container, null)], next: 'keep' };
+  }
   const verdict = judgeOf(input, update, next, nextKey(desired.key));
   if (verdict.is === 'failed') return { ...base, ops: [fail(input, update, verdict.message)], next: 'keep' };
   if (verdict.is === 'ready' && next && (container || old)) {
@@ -124,11 +128,23 @@ function preparing(input: UpdateInput, update: ObservedUpdate): UpdatePlan {
   return { ...base, intent: waiting(input, `${name} takes over when it is ready`, until), next: 'want' };
 }
 
+/** A way back that was interrupted: between its two records, or before it was written down that it was taken. */
+function restOfWayBack(input: UpdateInput, update: ObservedUpdate): OpDraft | null {
+  const { desired, container, next, old } = input;
+  const predecessor = container ?? old;
+  if (!next || !predecessor || isAt(container, update)) return null;
+  const verdict = judgeOf(input, update, next, nextKey(desired.key));
+  const failure = verdict.is === 'failed' ? verdict.message : 'it ended while its predecessor drained';
+  return cutOver({ ...input, container: next }, predecessor, failure);
+}
+
 /** The successor has name and ports; the predecessor still serves who was connected. */
 function draining(input: UpdateInput, update: ObservedUpdate, usual: Intent): UpdatePlan {
   const { desired, container, old, busy, around } = input;
   const base = { ...usually(usual), old: 'keep' } as const;
-  if (busy) return base;
+  if (busy) return { ...base, next: 'keep' };
+  const rest = restOfWayBack(input, update);
+  if (rest) return { ...base, ops: [rest], next: 'keep' };
   const verdict = judgeOf(input, update, container, desired.key);
   if (verdict.is === 'failed') {
     const back = old?.running === true;

@@ -269,6 +269,33 @@ describe('start-first', () => {
     expect(host.container(WEB)).toMatchObject({ running: true });
   });
 
+  test('a cut-over of which only the record is missing is written down, and no third one is made', () => {
+    const host = cutOver();
+    const successor = host.container(WEB);
+    const update = host.updates.get(WEB);
+    if (update) host.updates.set(WEB, { ...update, cutOverAtBootMs: null });
+    expect(step(host, startFirst('two'))).toBe('cutover container/blog/web — its successor is ready');
+    expect(host.container(WEB).id).toBe(successor.id);
+    expect(host.updates.get(WEB)?.cutOverAtBootMs).toBe(host.bootMs);
+    expect([...host.containers.keys()].sort()).toEqual([WEB, OLD]);
+  });
+
+  test.each([WEB, OLD] as const)('a way back that was interrupted with the predecessor as %s is finished', (as) => {
+    const host = cutOver();
+    const old = host.container(OLD);
+    host.exit(WEB, 1, 2_500);
+    const failed = host.container(WEB);
+    host.containers.clear();
+    host.containers.set(NEXT, { ...failed, key: NEXT });
+    host.containers.set(as, { ...old, key: as });
+    expect(step(host, startFirst('two'))).toBe(
+      'cutover container/blog/web — its successor failed: exited with 1 after 2.5 s',
+    );
+    expect(host.container(WEB)).toMatchObject({ id: old.id, running: true });
+    expect(step(host, startFirst('two'))).toContain('fail-update container/blog/web');
+    expect(host.rolledBack).toEqual([`${WEB} exited with 1 after 2.5 s`]);
+  });
+
   test('another image is a change like any other', () => {
     const host = hostWith(app('one', START_FIRST));
     const next = declare(app('one', START_FIRST, {}, './other.tar'), 2);
