@@ -37,7 +37,9 @@ containers:
 async function crashAfter(op: string, change: () => void): Promise<void> {
   const seen = supervisor.log.length;
   change();
-  await until(`${op} ended`, () => new RegExp(`"op":"${op}","key":"[a-z]+/${app}/`).test(supervisor.log.slice(seen)));
+  await until(`${op} ended`, () =>
+    new RegExp(`"key":"[a-z]+/${app}/[^"]*","op":"${op}"`).test(supervisor.log.slice(seen)),
+  );
   await supervisor.crash();
   await supervisor.start();
 }

@@ -28,6 +28,9 @@ export interface CliResult {
   readonly stderr: string;
 }
 
+/** How much of a supervisor's log a failing wait shows. */
+const LOG_LINES = 15;
+
 let serial = 0;
 
 export class TestSupervisor {
@@ -162,10 +165,18 @@ export class TestSupervisor {
 
   /** Waits until a container fulfils a condition, and returns it. */
   async waitFor(name: string, what: string, check: (view: ContainerView) => boolean): Promise<ContainerView> {
-    return await until(`${name}: ${what}`, async () => {
-      const view = await this.container(name);
-      return view && check(view) ? view : null;
-    });
+    let last: ContainerView | undefined;
+    try {
+      return await until(`${name}: ${what}`, async () => {
+        last = await this.container(name);
+        return last && check(last) ? last : null;
+      });
+    } catch (error) {
+      const log = this.log.split('\n').slice(-LOG_LINES).join('\n');
+      throw new Error(`${String(error)}\nlast seen: ${JSON.stringify(last)}\nthe supervisor's log:\n${log}`, {
+        cause: error,
+      });
+    }
   }
 
   hostState(): HostState {
