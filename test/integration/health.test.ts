@@ -169,4 +169,25 @@ describe('probes', () => {
     await supervisor.waitFor('web', 'healthy', ({ health }) => health?.state === 'healthy');
     await supervisor.waitFor('user', 'ready', ({ ready }) => ready);
   });
+
+  test('a new run of a dependency restarts its dependent once it is ready', async () => {
+    supervisor.drop(
+      'app.yaml',
+      app(
+        `web: { image: busybox, command: ${server('true')}, restart: always, health: { http: 80, interval: 100ms } }`,
+        `user: { image: busybox, command: ${FOREVER}, dependsOn: [web], onDependencyRestart: restart }`,
+        `calm: { image: busybox, command: ${FOREVER}, dependsOn: [web] }`,
+      ),
+    );
+    const names = ['web', 'user', 'calm'] as const;
+    for (const name of names) await supervisor.waitFor(name, 'ready', ({ ready }) => ready);
+    const [web, user, calm] = await Promise.all(names.map((name) => supervisor.container(name)));
+    process.kill(web?.pid ?? 0, 'SIGKILL');
+    await supervisor.waitFor('user', 'restarted', ({ ready, pid }) => ready && pid !== user?.pid);
+    expect((await supervisor.container('calm'))?.pid).toBe(calm?.pid);
+    const ready = (await eventsOf('web')).filter(({ kind, ok }) => kind === 'probe' && ok).at(-1);
+    const started = (await eventsOf('user')).filter(({ kind }) => kind === 'start').at(-1);
+    expect(started?.cause).toBe('container/app/web restarted');
+    expect(Date.parse(started?.time ?? '')).toBeGreaterThanOrEqual(Date.parse(ready?.time ?? ''));
+  });
 });
