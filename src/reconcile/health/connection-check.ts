@@ -133,8 +133,14 @@ export async function checkConnection(
     socket.on('error', () => {});
     const late = new Promise<CheckResult>((resolve) => {
       const output = `no answer from ${place(route as Route)} within ${timeoutMs / 1000} s`;
-      cancel = timers.after(timeoutMs, () => resolve({ ok: false, output }));
-      signal.addEventListener('abort', () => resolve({ ok: false, output: 'called off' }), { once: true });
+      const cancelTimer = timers.after(timeoutMs, () => resolve({ ok: false, output }));
+      const calledOff = () => resolve({ ok: false, output: 'called off' });
+      signal.addEventListener('abort', calledOff, { once: true });
+      // The signal is the run's and outlives this try.
+      cancel = () => {
+        cancelTimer();
+        signal.removeEventListener('abort', calledOff);
+      };
     });
     const answer = check.type === 'tcp' ? accepted(socket, route) : ask(socket, check, route);
     answer.catch(() => {});

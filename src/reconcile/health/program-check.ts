@@ -54,8 +54,14 @@ export async function checkProgram(
   const timedOut = `timed out after ${timeoutMs / 1000} s`;
   let cancel = () => {};
   const late = new Promise<'late' | 'aborted'>((resolve) => {
-    cancel = timers.after(timeoutMs, () => resolve('late'));
-    signal.addEventListener('abort', () => resolve('aborted'), { once: true });
+    const cancelTimer = timers.after(timeoutMs, () => resolve('late'));
+    const calledOff = () => resolve('aborted');
+    signal.addEventListener('abort', calledOff, { once: true });
+    // The signal is the run's and outlives this try.
+    cancel = () => {
+      cancelTimer();
+      signal.removeEventListener('abort', calledOff);
+    };
   });
   try {
     const starting = world.exec.exec(record.id, {

@@ -1,0 +1,33 @@
+import { getEventListeners } from 'node:events';
+import { createServer } from 'node:net';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { systemTimers } from '../../../src/engine/timers.ts';
+import { checkConnection } from '../../../src/reconcile/health/connection-check.ts';
+import { checkProgram } from '../../../src/reconcile/health/program-check.ts';
+import type { World } from '../../../src/reconcile/ops/world.ts';
+import type { ContainerRecord } from '../../../src/state/container-record.ts';
+
+const server = createServer((socket) => socket.end());
+let port = 0;
+beforeEach(async () => {
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  port = (server.address() as { port: number }).port;
+});
+afterEach(() => {
+  server.close();
+});
+
+const record = {
+  id: 'a',
+  config: { User: '', WorkingDir: '' },
+  owner: { written: { network: 'host' } },
+} as unknown as ContainerRecord;
+
+test('tries leave nothing on the signal of their run', async () => {
+  const { signal } = new AbortController();
+  const check = { type: 'tcp', host: null, port } as const;
+  expect(await checkConnection({} as World, systemTimers, record, check, 1000, signal)).toMatchObject({ ok: true });
+  const exec = { exec: () => Promise.reject(new Error('the container is gone')) } as unknown as World['exec'];
+  expect(await checkProgram({ exec }, systemTimers, record, ['true'], 1000, signal)).toMatchObject({ ok: false });
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
+});
