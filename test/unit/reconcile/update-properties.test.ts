@@ -39,8 +39,8 @@ class Story {
   readonly order: Order;
   desired: DesiredState;
   #good = 'one';
-  mode = 'one';
-  generation = 1;
+  #mode = 'one';
+  #generation = 1;
 
   constructor(order: Order) {
     this.order = order;
@@ -51,13 +51,13 @@ class Story {
   #declare(mode: string, heldBack = false): DesiredState {
     const update = { order: this.order, timeout: '30s', drain: '5s' };
     const web = { env: { MODE: mode }, ports: ['8080:80'], restart: 'always', update };
-    const state = declare({ blog: { images: { app: './app.tar' }, containers: { web } } }, this.generation);
+    const state = declare({ blog: { images: { app: './app.tar' }, containers: { web } } }, this.#generation);
     return heldBack ? { ...state, heldBack: new Map([['blog', { reason: 'update failed', failed: true }]]) } : state;
   }
 
   edit(mode: string, heldBack = false): void {
-    this.generation++;
-    this.mode = mode;
+    this.#generation++;
+    this.#mode = mode;
     this.desired = this.#declare(mode, heldBack);
   }
 
@@ -77,7 +77,7 @@ class Story {
       const update = this.host.updates.get(WEB);
       // A spec that is the good one itself has nothing to go back to. Else the rest of the plan was made for
       // manifests that hold no more.
-      if (this.#good === this.mode && update) this.host.updates.set(WEB, { ...update, final: true });
+      if (this.#good === this.#mode && update) this.host.updates.set(WEB, { ...update, final: true });
       else this.edit(this.#good, true);
       break;
     }
