@@ -90,7 +90,7 @@ export class Sources {
   }
 
   get generation(): number {
-    return this.#options.history.generations.current()?.n ?? 0;
+    return this.#options.history.generations.currentNumber();
   }
 
   get held(): HeldRemoval | null {

@@ -69,10 +69,12 @@ const fromRow = (row: Row): Generation => ({
 export class GenerationStore {
   readonly #history: HistoryDatabase;
   readonly #newest: Statement<[number], Row>;
+  readonly #number: Statement<[], Pick<Row, 'n'>>;
 
   constructor(history: HistoryDatabase) {
     this.#history = history;
     this.#newest = history.prepare(`${SELECT} ORDER BY n DESC LIMIT ?`);
+    this.#number = history.prepare('SELECT n FROM generations ORDER BY n DESC LIMIT 1');
   }
 
   /** Saves a new current generation, durably. @param sources ids of source revisions. Numbers are never used twice. */
@@ -93,6 +95,11 @@ export class GenerationStore {
   /** Null before the first. */
   current(): Generation | null {
     return this.list(1)[0] ?? null;
+  }
+
+  /** 0 before the first. Every entry of the timeline asks for it, so the pins and changes are left unread. */
+  currentNumber(): number {
+    return this.#number.get()?.n ?? 0;
   }
 
   get(n: number): Generation | null {

@@ -57,6 +57,7 @@ describe('sources and generations', () => {
     );
     const again = reopen();
     expect(again.generations.current()).toEqual(second);
+    expect(again.generations.currentNumber()).toBe(second.n);
     expect(again.sources.ofGeneration(1).map(({ text }) => text)).toEqual(['a']);
     expect(again.sources.ofGeneration(second.n).map(({ text }) => text)).toEqual(['b']);
   });
@@ -66,6 +67,7 @@ describe('sources and generations', () => {
       history.generations.append({ cause: 'x', createdAtMs: 1, pins: NO_PINS, changes: NO_CHANGES }, [999]),
     ).toThrow();
     expect(history.generations.current()).toBeNull();
+    expect(history.generations.currentNumber()).toBe(0);
   });
 
   it('forgets old ones, but not what the current one is pinned to', () => {
