@@ -36,7 +36,9 @@ function startDaemon() {
   const directories = ['--root', join(base, 'root'), '--run-dir', join(base, 'run'), '--manifests', manifests];
   const network = ['--default-bridge', `tsds${process.pid % 10_000}`, '--bip', '10.234.0.1/21'];
   const args = ['daemon', ...directories, ...network, '-H', address, '--pidfile', ''];
-  return spawn(tsdocker, args, { stdio: ['ignore', log, log] });
+  // As packaging/systemd/tsdocker.service has it.
+  const env = { ...process.env, NODE_OPTIONS: '--max-semi-space-size=2' };
+  return spawn(tsdocker, args, { stdio: ['ignore', log, log], env });
 }
 
 /** Resolves with the milliseconds until the condition holds. */
