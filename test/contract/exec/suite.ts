@@ -1,7 +1,7 @@
 /** What every exec driver promises, run against each of them. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ExecDriver, ExecSpec, Instance } from '../../../src/drivers/contract.ts';
+import type { ExecDriver, ExecSpec, Instance, TaskHandle } from '../../../src/drivers/contract.ts';
 import { TsdError } from '../../../src/model/errors.ts';
 import { until } from '../../support/wait.ts';
 import { BUSYBOX, Fixture, finish, isAlive, logText, newId, readLog, shell } from './fixture.ts';
@@ -84,6 +84,18 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
         await driver.kill(spec.containerId);
         expect(fixture.exits).toMatchObject([{ containerId: spec.containerId, exitCode: 137 }]);
         expect(isAlive(pid)).toBe(false);
+      });
+
+      it('is killed without waiting for the next one that begins at once', async () => {
+        const spec = fixture.spec([BUSYBOX, 'sleep', '1000']);
+        await driver.start(spec);
+        const next = new Promise<TaskHandle>((resolve) => {
+          driver.onExit(({ run }) => {
+            if (run === 1) resolve(driver.start({ ...spec, run: 2 }));
+          });
+        });
+        await driver.kill(spec.containerId);
+        expect(isAlive((await next).pid)).toBe(true);
       });
 
       it('can be followed by another of the same container, in the same log', async () => {

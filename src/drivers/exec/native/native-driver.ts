@@ -203,7 +203,8 @@ export class NativeDriver implements ExecDriver {
     if (run === null) return;
     // The payload may end by itself meanwhile, which is as good.
     await run.connection.request(REQUEST.kill, encodeNumber(SIGKILL)).catch(() => {});
-    await this.#cgroups.kill(containerId);
+    // From the end of the run on, what is in its group is the next one.
+    await this.#cgroups.kill(containerId, () => this.#runs.get(containerId) !== run);
     await run.ended;
   }
 

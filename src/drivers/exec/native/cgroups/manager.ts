@@ -48,8 +48,11 @@ export interface CgroupManager {
   create(containerId: string, limits: ResourceLimits, devices: DevicePolicy): CgroupEntry;
   /** For another process in a container that has groups. @throws TsdError TSD_CONTAINER_NOT_RUNNING when it has none. */
   enter(containerId: string): CgroupEntry;
-  /** Sends SIGKILL to everything in the container and resolves when nothing is left. The absent is no error. */
-  kill(containerId: string): Promise<void>;
+  /**
+   * Sends SIGKILL to everything in the container and resolves when nothing is left, or when `ended` says that what is
+   * meant has gone and the group may be somebody else's. The absent is no error.
+   */
+  kill(containerId: string, ended?: () => boolean): Promise<void>;
   /** Removes the groups; waits for processes that are just ending. The absent is no error. */
   remove(containerId: string): Promise<void>;
   /** As {@link remove} without waiting; what still has processes stays. */
@@ -123,11 +126,11 @@ class Manager implements CgroupManager {
     };
   }
 
-  async kill(containerId: string): Promise<void> {
+  async kill(containerId: string, ended = (): boolean => false): Promise<void> {
     const group = this.#unifiedGroup(containerId);
-    if (!existsSync(group)) return;
+    if (ended() || !existsSync(group)) return;
     writeControl(join(group, 'cgroup.kill'), '1');
-    await waitForGroup(`kill container ${containerId.slice(0, 12)}`, () => !this.#isPopulated(group));
+    await waitForGroup(`kill container ${containerId.slice(0, 12)}`, () => ended() || !this.#isPopulated(group));
   }
 
   async remove(containerId: string): Promise<void> {
