@@ -216,8 +216,14 @@ export function planUpdate(input: UpdateInput): UpdatePlan {
   }
   // A cut-over that was interrupted left the predecessor without a successor under its name.
   const cause = replacement(usual);
-  if (!container || cause === null || heldBack || old) return without(input, usual);
-  const from = update?.from ?? versionOf(container);
+  if (!container || cause === null || heldBack) return without(input, usual);
+  if (old) {
+    // Names for one successor and one predecessor: the next update begins when the last one's predecessor is gone.
+    const hold = waiting(input, 'its predecessor is removed before the next update', null);
+    return { ...usually(hold), next: 'keep', old: input.busy ? 'keep' : 'drop' };
+  }
+  const proved = update === undefined || (update.cutOverAtBootMs !== null && update.failure === null);
+  const from = proved ? versionOf(container) : update.from;
   const order = around.moved ? 'stop-first' : desired.spec.update.order;
   const terms: UpdateTerms = { key: desired.key, from, to: target, order };
   if (order === 'stop-first') return usually(usual, terms);

@@ -251,6 +251,19 @@ describe('start-first', () => {
     expect(step(host, startFirst('three'))).toContain('cutover container/blog/web');
   });
 
+  test('an edit while the old one drains starts first too, from the one that took over', () => {
+    const host = cutOver();
+    const serving = host.container(WEB);
+    expect(step(host, startFirst('three'))).toContain('remove container/blog/web.old');
+    expect(host.container(WEB)).toEqual(serving);
+    expect(step(host, startFirst('three'))).toContain('start container/blog/web.next');
+    expect(host.container(WEB)).toEqual(serving);
+    expect(host.updates.get(WEB)?.from.specHash).toBe(serving.specHash);
+    host.exit(NEXT, 1, 100);
+    expect(step(host, startFirst('three'))).toContain('fail-update container/blog/web');
+    expect(host.container(WEB)).toEqual(serving);
+  });
+
   test('a removed manifest removes both', () => {
     const host = begun();
     const text = step(host, declare({ blog: {} }, 3));
