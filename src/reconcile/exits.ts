@@ -2,7 +2,7 @@ import type { TaskExit } from '../drivers/contract.ts';
 import type { Clock, Instant } from '../model/clock.ts';
 import { formatTime } from '../model/clock.ts';
 import type { ResourceKey } from '../model/resource.ts';
-import type { ContainerRecord, RunState } from '../state/container-record.ts';
+import type { ContainerRecord, RunHandle, RunState } from '../state/container-record.ts';
 import type { ContainerStore } from '../state/containers.ts';
 
 export type ExitListener = (exit: TaskExit, key: ResourceKey | null) => void;
@@ -18,6 +18,19 @@ export function bootTimeOfEnd(state: RunState, finishedAtMs: number, now: Instan
   if (state.bootId !== bootId) return null;
   const age = now.wallMs - finishedAtMs;
   return Math.min(now.bootMs, Math.max(state.startedAtBootMs ?? 0, now.bootMs - age));
+}
+
+/**
+ * The start of a run that goes on, on the boot clock. What was recorded when it began holds; only for a start that was not
+ * recorded does it follow from how long ago it was by the wall clock, which may have been set since.
+ */
+export function bootTimeOfStart(
+  { handle: known, state }: Pick<ContainerRecord, 'handle' | 'state'>,
+  handle: Pick<RunHandle, 'run' | 'bootId' | 'startedAtMs'>,
+  now: Instant,
+): number {
+  const recorded = known?.run === handle.run && state.bootId === handle.bootId ? state.startedAtBootMs : null;
+  return recorded ?? now.bootMs - Math.max(0, now.wallMs - handle.startedAtMs);
 }
 
 /** Writes the ends of runs into the container records and wakes who waits for them. */

@@ -3,7 +3,7 @@ import type { AdoptResult, NetworkConfig, ObservedNetworks } from '../drivers/co
 import { formatTime } from '../model/clock.ts';
 import type { Desired } from '../model/desired.ts';
 import { describeError, toTsdError } from '../model/errors.ts';
-import { bootTimeOfEnd } from '../reconcile/exits.ts';
+import { bootTimeOfEnd, bootTimeOfStart } from '../reconcile/exits.ts';
 import { reachOf } from '../reconcile/ops/endpoint.ts';
 import { networkConfig } from '../reconcile/ops/network-config.ts';
 import type { World } from '../reconcile/ops/world.ts';
@@ -99,7 +99,7 @@ function takeOver(
       startError: null,
       startedAt: formatTime(handle.startedAtMs),
       bootId: handle.bootId,
-      startedAtBootMs: now.bootMs - Math.max(0, now.wallMs - handle.startedAtMs),
+      startedAtBootMs: bootTimeOfStart(record, handle, now),
     },
   });
   world.exits.started(record.id, handle.run);

@@ -57,6 +57,8 @@ export class Kernel {
   held: ReadonlySet<number> = new Set();
   onStart: (payload: Payload) => void = () => {};
   onEnd: (payload: Payload) => void = () => {};
+  /** `<container id> <run>` of every payload that ever began, whatever has been removed since. */
+  readonly launched = new Set<string>();
   #pids = 1000;
   #namespaces = 0;
 
@@ -78,6 +80,7 @@ export class Kernel {
     if (this.payloads.has(containerId)) this.#universe.breaks(`two payloads of container ${containerId.slice(0, 12)}`);
     this.payloads.set(containerId, payload);
     this.#disk.begun.add(`${containerId} ${run}`);
+    this.launched.add(`${containerId} ${run}`);
     this.onStart(payload);
     const { ends } = behaviour;
     if (ends) this.#universe.at(ends.afterMs, () => this.#endsItself(payload, ends.code));

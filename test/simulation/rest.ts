@@ -143,7 +143,7 @@ function mustBeReady(rested: Rested, container: Container): boolean {
   }
   if (!observed?.exit || observed.running) return true;
   // What never ran cannot be done, whatever the policy.
-  if (!rested.disk.begun.has(`${observed.id} ${observed.run}`)) return true;
+  if (!rested.kernel.launched.has(`${observed.id} ${observed.run}`)) return true;
   const { policy, max } = specOf(observed).restart;
   if (policy === 'no') return observed.exit.code === 0;
   return policy !== 'on-failure' || observed.exit.code === 0 || max === 0 || observed.restarts.restarts < max;

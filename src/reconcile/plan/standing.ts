@@ -1,6 +1,7 @@
 /** Whether a container is, or becomes in this plan, what another one waits for. */
 import type { Desired } from '../../model/desired.ts';
 import { effectiveProbes } from '../../model/health.ts';
+import type { ObservedContainer } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { Pass, Standing } from './pass.ts';
 import { blocked, READY_NOW } from './pass.ts';
@@ -30,6 +31,11 @@ function reasonOf(pass: Pass, key: ResourceKey, condition: DependencyCondition):
     : `${key}, which is not running`;
 }
 
+/** What a one-shot did as it was declared before is not the work that its declaration asks for now. */
+function counts(pass: Pass, desired: Desired<'container'>, container: ObservedContainer): boolean {
+  return container.running || container.specHash === desired.specHash || pass.graph.has(`update ${desired.key}`);
+}
+
 /** The ops of the container have to be planned already. */
 export function containerStanding(pass: Pass, key: ResourceKey, condition: DependencyCondition): Standing {
   const desired = pass.desired.resources.get(key);
@@ -39,6 +45,8 @@ export function containerStanding(pass: Pass, key: ResourceKey, condition: Depen
   if (planned && pass.graph.has(`start ${key}`)) return afterStart(pass, desired, condition);
   const stays = !planned || !pass.graph.has(`stop ${key}`);
   const container = pass.observed.containers.get(key);
-  if (container && stays && satisfies(container, desired.spec, condition)) return READY_NOW;
+  const satisfied = container !== undefined && stays && satisfies(container, desired.spec, condition);
+  if (satisfied && counts(pass, desired, container)) return READY_NOW;
+  if (satisfied && !pass.holds.has(key)) return blocked(`${key}, which ended before its declaration changed`);
   return blocked(reasonOf(pass, key, condition));
 }

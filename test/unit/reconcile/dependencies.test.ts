@@ -161,3 +161,15 @@ test('dependents stop first', () => {
     remove container/a/web — no longer declared"
   `);
 });
+
+test('a one-shot that ended as it was declared before is waited for until it has done the new work', () => {
+  const web = { dependsOn: ['db:completed'] };
+  const host = hostWith(apps({}, web));
+  host.exit(DB, 0);
+  const changed = declare(apps({ env: { SCHEMA: '2' } }, web));
+  const { specHash } = changed.resources.get(DB) ?? { specHash: '' };
+  host.failures.set(DB, { class: 'unavailable', message: 'no room', attempts: 1, specHash, retryAtBootMs: 1e9 });
+  expect(textOn(host, changed)).toContain(
+    'hold container/a/web — dependency-not-ready: waits for container/a/db: no room',
+  );
+});
