@@ -201,6 +201,7 @@ async function takeOverRuns(
     bootId: world.bootId,
     execIds: new Set(world.exec.list()),
   };
+  const asked = new Map(containers.map((record) => [record.id, record]));
   const answers = new Map<string, AdoptResult>();
   await Promise.all(
     adoptionQuestions(input).map(async (question) => {
@@ -227,6 +228,8 @@ async function takeOverRuns(
       found.push({ record, run: record.run, exit: { ...decision, finishedAtMs }, reason: decision.reason });
     }
     if (decision.decision === 'adopt') {
+      // While others were asked about, its end may have been told and recorded already.
+      if (record.state.status === 'exited' && asked.get(record.id)?.state.status !== 'exited') continue;
       takeOver(world, record, decision, collecting(problems));
       counts.running += 1;
       const adopted = world.containers.get(record.id) ?? record;

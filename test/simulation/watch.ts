@@ -57,6 +57,8 @@ export class Watch {
     if (this.#inFlight.has(op.key)) this.#universe.breaks(`two ops in flight for ${op.key}`);
     this.#inFlight.add(op.key);
     if (op.op === 'container.stop') this.#stopping.add(op.key);
+    // What a person asks for may be due long after it was asked for.
+    if (op.cause.reason === 'requested') this.excuse((key) => key === op.key);
     if (op.op === 'container.start') this.#startNeeds.set(op.key, this.#dependencies(op.key));
   }
 
