@@ -36,12 +36,14 @@ describe('why', () => {
     const first = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
     supervisor.drop('app.yaml', manifest('two'));
     const second = await supervisor.waitFor('web', 'restarted', ({ ready, pid }) => ready && pid !== first.pid);
+    // An end before that would be the update's failure, and be answered by going back.
+    await until('the update proved itself', () => supervisor.log.includes('"opId":"settle-update container/app/web"'));
     process.kill(second.pid ?? 0, 'SIGKILL');
     await supervisor.waitFor('web', 'back', ({ ready, pid }) => ready && pid !== second.pid);
 
     const view = await why('web');
-    expect(kinds(view)).toEqual(['edit', 'exit', 'start', 'exit', 'start']);
-    const [edit, stopped, restarted, died, back] = view.steps;
+    expect(kinds(view)).toEqual(['edit', 'exit', 'start', 'hold', 'op', 'exit', 'start']);
+    const [edit, stopped, restarted, proving, proved, died, back] = view.steps;
     expect(edit).toMatchObject({
       text: 'env.MODE "one" -> "two"',
       cause: 'edited app.yaml',
@@ -50,13 +52,15 @@ describe('why', () => {
     });
     expect(stopped).toMatchObject({ text: 'exited with 0 (run 1)', ok: true, log: ['ready to serve'] });
     expect(restarted?.cause).toContain(`env.MODE changed in ${file}:4:`);
+    expect(proving?.text).toContain('updating');
+    expect(proved?.cause).toMatch(/^update done/);
     expect(died).toMatchObject({ text: 'exited with 137 (run 2)', ok: false, log: ['ready to serve'] });
     expect(back).toMatchObject({ text: 'started (run 3)', cause: 'exited with 137, restart 1' });
 
     await supervisor.crash();
     await supervisor.start();
     const after = await why('web');
-    expect(after.steps.slice(0, 5)).toEqual(view.steps);
+    expect(after.steps.slice(0, view.steps.length)).toEqual(view.steps);
     expect(after.steps.at(-1)).toMatchObject({ kind: 'adopt' });
     expect((await supervisor.ok('why', 'web')).split('\n')).toEqual(
       expect.arrayContaining([

@@ -91,6 +91,8 @@ test('rsyslog takes datagrams of both kinds', async () => {
   const socket = file('log.sock');
   rsyslog(`input(type="imudp" port="${port}" address="127.0.0.1")\ninput(type="imuxsock" socket="${socket}")`);
   await until('the socket', () => existsSync(socket));
+  const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  await until('the port', () => readFileSync('/proc/net/udp', 'utf8').includes(local));
   const script = shell(`echo to standard output; echo to standard error >&2; ${IDLE}`);
   supervisor.drop(
     'app.yaml',
