@@ -33,6 +33,16 @@ const LOG_LINES = 15;
 
 let serial = 0;
 
+/** One /24 of 10.232.0.0/16 that no route of this host leads to; other test runs may have some of them. */
+function freeSubnet(first: number): string {
+  // Destinations are hexadecimal, the last byte of the address first.
+  const routes = readFileSync('/proc/net/route', 'utf8');
+  const isFree = (third: number) => !routes.includes(`\t00${third.toString(16).toUpperCase().padStart(2, '0')}E80A\t`);
+  const third = Array.from({ length: 250 }, (_, index) => (first + index) % 250).find(isFree);
+  if (third === undefined) throw new Error('all of 10.232.0.0/16 is in use: remove bridges that earlier tests left');
+  return `10.232.${third}`;
+}
+
 export class TestSupervisor {
   readonly base = mkdtempSync('/tmp/tsd-test-');
   readonly root = join(this.base, 'root');
@@ -40,8 +50,8 @@ export class TestSupervisor {
   readonly manifests = join(this.base, 'manifests');
   readonly socket = `unix://${join(this.runDir, 'tsdocker.sock')}`;
   readonly bridge = `tsdt${process.pid % 10_000}x${serial}`;
-  /** 10.232.0.0/16 is cut into one /24 for each supervisor of this process. */
-  readonly subnet = `10.232.${(process.pid + serial++) % 250}`;
+  /** The first three bytes of its /24. */
+  readonly subnet = freeSubnet(process.pid + serial++);
   readonly #extra: readonly string[];
   #child: ChildProcess | null = null;
 
