@@ -2,18 +2,12 @@ import { z } from 'zod';
 import { field } from '../field.ts';
 import { NAME_PATTERN } from '../resource.ts';
 import { health } from './health-forms.ts';
+import { resources } from './limit-forms.ts';
 import { log } from './log-forms.ts';
+import { mount, reaction } from './mount-forms.ts';
 import { isHostName, isIP, isIPv4, parseExpose, parseExtraHost, parsePort } from './port-forms.ts';
-import {
-  parseCapability,
-  parseDependency,
-  parseLink,
-  parseReaction,
-  parseRestart,
-  parseSignal,
-  parseUlimit,
-  ULIMIT_NAMES,
-} from './runtime-forms.ts';
+import { restart } from './restart-forms.ts';
+import { parseCapability, parseDependency, parseLink, parseSignal } from './runtime-forms.ts';
 import {
   absolutePath,
   booleanField,
@@ -27,63 +21,9 @@ import {
   shortForm,
   textOrNumber,
 } from './schema-parts.ts';
-import {
-  BACKOFF_PRESETS,
-  type BackoffSpec,
-  DEPENDENCY_CONDITIONS,
-  DRIFT_POLICIES,
-  type ExtraHost,
-  parseBytes,
-  parseDuration,
-  type RestartSpec,
-  type VolumeMount,
-} from './short-forms.ts';
-import {
-  isReference,
-  parseDevice,
-  parseMount,
-  parseMountSource,
-  parseTarget,
-  parseVolumesFrom,
-} from './storage-forms.ts';
-
-const reaction = () => shortForm(z.string(), parseReaction);
-
-const mountObject = z.strictObject({
-  type: z.literal('tmpfs').optional(),
-  source: z.string().optional(),
-  target: shortForm(z.string(), parseTarget),
-  readOnly: z.boolean().default(false),
-  size: shortForm(textOrNumber(), parseBytes).optional(),
-  onChange: reaction().optional(),
-  watch: z.boolean().optional(),
-});
-
-const mount = z.union(
-  [
-    shortForm(z.string(), parseMount),
-    mountObject.transform((written, context): VolumeMount => {
-      const { target, readOnly } = written;
-      const tmpfs = written.type === 'tmpfs';
-      const source = written.source === undefined ? null : parseMountSource(written.source);
-      const refuse = (message: string, member: string) => context.addIssue({ code: 'custom', message, path: [member] });
-      if (tmpfs && source) refuse('a tmpfs has no source', 'source');
-      else if (!tmpfs && written.size !== undefined) refuse('only a tmpfs has a size', 'size');
-      else if (source && !source.ok) refuse(source.message, 'source');
-      const { onChange, watch } = written;
-      const bindsReadOnly = !tmpfs && source?.ok === true && source.value.type === 'bind' && readOnly;
-      for (const member of ['onChange', 'watch'] as const) {
-        if (written[member] !== undefined && !bindsReadOnly)
-          refuse('only a file bound with readOnly is watched', member);
-      }
-      if (tmpfs) return { type: 'tmpfs', source: null, target, readOnly, sizeBytes: written.size ?? null };
-      const from = source?.ok ? source.value : { type: 'volume' as const, source: null };
-      const content = { ...(onChange !== undefined && { onChange }), ...(watch !== undefined && { watch }) };
-      return { ...from, target, readOnly, sizeBytes: null, ...content };
-    }),
-  ],
-  { error: 'expected source:target[:ro], or a mapping with target' },
-);
+import { DEPENDENCY_CONDITIONS, DRIFT_POLICIES, type ExtraHost, parseDuration } from './short-forms.ts';
+import { isReference, parseDevice, parseVolumesFrom } from './storage-forms.ts';
+import { update } from './update-forms.ts';
 
 const extraHosts = z
   .union([z.array(shortForm(z.string(), parseExtraHost)), z.record(z.string(), z.string())], {
@@ -99,164 +39,8 @@ const extraHosts = z
     });
   });
 
-const UNTUNED = { initialMs: null, factor: null, maxMs: null, resetAfterMs: null } as const;
-
-/** Longer than any system's longest delay: a container that waits longer is forgotten by its people. */
-const MAX_DELAY_MS = 3_600_000;
-
-const delay = shortForm(textOrNumber(), parseDuration).refine((ms) => ms <= MAX_DELAY_MS, 'expected at most 1h');
-
-const backoff = z.union(
-  [
-    z.enum(BACKOFF_PRESETS).transform((preset): BackoffSpec => ({ ...UNTUNED, preset })),
-    z
-      .strictObject({
-        preset: z.enum(BACKOFF_PRESETS).default('tsdocker'),
-        initial: orNull(delay),
-        factor: orNull(z.number().min(1).max(10)),
-        max: orNull(delay),
-        resetAfter: orNull(delay),
-      })
-      .transform(({ preset, initial, factor, max, resetAfter }, context): BackoffSpec => {
-        if (initial !== null && max !== null && initial > max) {
-          context.addIssue({ code: 'custom', message: 'initial is above max', path: ['initial'] });
-        }
-        return { preset, initialMs: initial, factor, maxMs: max, resetAfterMs: resetAfter };
-      }),
-  ],
-  { error: `expected ${BACKOFF_PRESETS.join(', ')}, or a mapping with preset, initial, factor, max and resetAfter` },
-);
-
-const restart = z.union(
-  [
-    shortForm(z.string(), parseRestart),
-    z
-      .strictObject({
-        policy: shortForm(z.string(), parseRestart),
-        max: z.int().min(0).max(999_999).optional(),
-        backoff: orNull(backoff),
-      })
-      .transform(({ policy: { policy, max: short }, max, backoff }, context): RestartSpec => {
-        if (max !== undefined && policy !== 'on-failure') {
-          context.addIssue({ code: 'custom', message: 'only on-failure takes a maximum', path: ['max'] });
-        }
-        return { policy, max: max ?? short, backoff };
-      }),
-  ],
-  { error: 'expected a restart policy, or policy, max and backoff' },
-);
-
 /** Each published port costs rules in the kernel. */
 const MAX_PORTS = 4096;
-
-/** Docker refuses less: an address space that small cannot start a program (daemon/create.go of 1.4). */
-const MIN_MEMORY_BYTES = 4 * 1024 ** 2;
-
-const memory = shortForm(textOrNumber(), parseBytes).refine(
-  (bytes) => bytes >= MIN_MEMORY_BYTES,
-  'the minimum is 4MiB',
-);
-
-const memorySwap = z.union([z.literal([-1, 'unlimited']).transform(() => -1), shortForm(textOrNumber(), parseBytes)], {
-  error: 'expected a size, or unlimited',
-});
-
-const ulimits = z
-  .partialRecord(z.enum(ULIMIT_NAMES), shortForm(textOrNumber(), parseUlimit))
-  .transform((written) => Object.fromEntries(Object.entries(written)))
-  .prefault({});
-
-/** Written names; {@link resources} gives them units. */
-export const resourceFields = z.strictObject({
-  memory: field(orNull(memory), {
-    doc: 'Most memory the container may use; at least 4MiB.',
-    change: 'in-place',
-    example: '256MiB',
-  }),
-  memorySwap: field(orNull(memorySwap), {
-    doc: 'Memory and swap together, or `unlimited`. Needs `memory`.',
-    change: 'in-place',
-    example: '512MiB',
-  }),
-  cpus: field(orNull(z.number().min(0.01).max(4096)), {
-    doc: 'CPU time per time, as a number of CPUs.',
-    change: 'in-place',
-    example: 0.5,
-  }),
-  cpuShares: field(orNull(z.int().min(2).max(262_144)), {
-    doc: 'Weight against other containers when the CPUs are busy; 1024 is usual.',
-    change: 'in-place',
-    example: 512,
-  }),
-  cpuset: field(
-    orNull(
-      z
-        .union([z.string(), z.int().min(0).transform(String)])
-        .pipe(z.string().regex(/^\d+(-\d+)?(,\d+(-\d+)?)*$/, 'expected CPU numbers, for example 0-1,3')),
-    ),
-    {
-      doc: 'CPUs the container may run on.',
-      change: 'in-place',
-      example: '0-1,3',
-    },
-  ),
-  pids: field(orNull(z.int().min(1).max(4_194_304)), {
-    doc: 'Most processes and threads.',
-    change: 'in-place',
-    example: 200,
-  }),
-  ulimits: field(ulimits, {
-    doc: 'Limits of each process, getrlimit(2) without RLIMIT_: a number, `soft:hard` or `unlimited`.',
-    change: 'in-place',
-    example: { nofile: '1024:4096' },
-  }),
-});
-
-const resources = resourceFields
-  .transform(({ memory, memorySwap, ...rest }, context) => {
-    const short = memorySwap !== null && memorySwap !== -1 && memory !== null && memorySwap < memory;
-    if (memorySwap !== null && (memory === null || short)) {
-      const message = short
-        ? 'memorySwap counts memory and swap together and cannot be less than memory'
-        : 'memorySwap needs memory';
-      context.addIssue({ code: 'custom', message, path: ['memorySwap'] });
-    }
-    return { memoryBytes: memory, memorySwapBytes: memorySwap, ...rest };
-  })
-  .prefault({});
-
-/** Written names; {@link update} gives them units. */
-export const updateFields = z.strictObject({
-  order: field(z.enum(['stop-first', 'start-first']).default('stop-first'), {
-    doc: '`stop-first` replaces the container. `start-first` starts its successor beside it as `NAME.next`, moves name and ports when that is ready, and stops the old one when its connections have ended.',
-    change: 'in-place',
-    example: 'start-first',
-  }),
-  timeout: field(shortForm(textOrNumber(), parseDuration).prefault('60s'), {
-    doc: 'How long the changed container may take to be ready; after that the update has failed.',
-    change: 'in-place',
-    example: '2m',
-  }),
-  drain: field(shortForm(textOrNumber(), parseDuration).prefault('10s'), {
-    doc: 'With `start-first`, how long open connections of the old container may go on.',
-    change: 'in-place',
-    example: '30s',
-  }),
-  onFailure: field(z.enum(['rollback', 'hold']).default('rollback'), {
-    doc: 'What follows when the changed container ends or is not ready in time: `rollback` brings its app back to what it was, `hold` leaves what there is. The spec is not tried again until it changes.',
-    change: 'in-place',
-    example: 'hold',
-  }),
-  sharedVolumes: field(booleanField(), {
-    doc: 'With `start-first`, both containers may write to the same volumes and binds for a while.',
-    change: 'in-place',
-    example: true,
-  }),
-});
-
-const update = updateFields
-  .transform(({ timeout, drain, ...rest }) => ({ ...rest, timeoutMs: timeout, drainMs: drain }))
-  .prefault({});
 
 const capabilities = z
   .strictObject({

@@ -2,10 +2,12 @@ import type { z } from 'zod';
 import type { SpecOfKind } from '../desired.ts';
 import { type ChangeClass, changeClasses, fieldMeta } from '../field.ts';
 import type { Kind } from '../resource.ts';
-import { containerFields, containerSchema, resourceFields, updateFields } from './container.ts';
+import { containerFields, containerSchema } from './container.ts';
 import { healthFields } from './health-forms.ts';
 import { imageConfigFields, imageFields, imageSchema } from './image.ts';
+import { resourceFields } from './limit-forms.ts';
 import { networkFields, networkSchema } from './network.ts';
+import { updateFields } from './update-forms.ts';
 import { volumeSchema } from './volume.ts';
 
 interface KindSchema<K extends Kind> {

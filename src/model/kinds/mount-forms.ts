@@ -1,0 +1,45 @@
+/** How a mount of a container is written. */
+import { z } from 'zod';
+import { parseReaction } from './runtime-forms.ts';
+import { shortForm, textOrNumber } from './schema-parts.ts';
+import { parseBytes, type VolumeMount } from './short-forms.ts';
+import { parseMount, parseMountSource, parseTarget } from './storage-forms.ts';
+
+export const reaction = () => shortForm(z.string(), parseReaction);
+
+const mountObject = z.strictObject({
+  type: z.literal('tmpfs').optional(),
+  source: z.string().optional(),
+  target: shortForm(z.string(), parseTarget),
+  readOnly: z.boolean().default(false),
+  size: shortForm(textOrNumber(), parseBytes).optional(),
+  onChange: reaction().optional(),
+  watch: z.boolean().optional(),
+});
+
+/** `source:target[:ro]` or a mapping. */
+export const mount = z.union(
+  [
+    shortForm(z.string(), parseMount),
+    mountObject.transform((written, context): VolumeMount => {
+      const { target, readOnly } = written;
+      const tmpfs = written.type === 'tmpfs';
+      const source = written.source === undefined ? null : parseMountSource(written.source);
+      const refuse = (message: string, member: string) => context.addIssue({ code: 'custom', message, path: [member] });
+      if (tmpfs && source) refuse('a tmpfs has no source', 'source');
+      else if (!tmpfs && written.size !== undefined) refuse('only a tmpfs has a size', 'size');
+      else if (source && !source.ok) refuse(source.message, 'source');
+      const { onChange, watch } = written;
+      const bindsReadOnly = !tmpfs && source?.ok === true && source.value.type === 'bind' && readOnly;
+      for (const member of ['onChange', 'watch'] as const) {
+        if (written[member] !== undefined && !bindsReadOnly)
+          refuse('only a file bound with readOnly is watched', member);
+      }
+      if (tmpfs) return { type: 'tmpfs', source: null, target, readOnly, sizeBytes: written.size ?? null };
+      const from = source?.ok ? source.value : { type: 'volume' as const, source: null };
+      const content = { ...(onChange !== undefined && { onChange }), ...(watch !== undefined && { watch }) };
+      return { ...from, target, readOnly, sizeBytes: null, ...content };
+    }),
+  ],
+  { error: 'expected source:target[:ro], or a mapping with target' },
+);
