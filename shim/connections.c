@@ -45,6 +45,15 @@ void connection_send(struct connection *connection, enum answer type, const void
     if (sys(writev, connection->fd, parts, 2) != (long)(sizeof header + n)) connection_close(connection);
 }
 
+/* A socket closed with requests unread in it resets the peer's, which then loses what it has not read: none is left. */
+void connection_leave(struct connection *connection, const struct exited *exited) {
+    connection_send(connection, EVENT_EXIT, exited, sizeof *exited);
+    if (connection->fd < 0) return;
+    sys(shutdown, connection->fd, SHUT_RD);
+    while (sys(recvfrom, connection->fd, scratch, sizeof scratch, 0, 0, 0) > 0) continue;
+    connection_close(connection);
+}
+
 bool connection_has_room(const struct connection *connection) {
     struct pollfd poll = {connection->fd, POLLOUT, 0};
     struct __kernel_timespec none = {0, 0};

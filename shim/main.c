@@ -132,7 +132,7 @@ static bool finish(void) {
         if (error < 0 && error != -ENOENT) return false;
     }
     for (int i = 0; i < CONNECTIONS; i++)
-        if (shim.connections[i].fd >= 0) connection_send(&shim.connections[i], EVENT_EXIT, &shim.exited, sizeof shim.exited);
+        if (shim.connections[i].fd >= 0) connection_leave(&shim.connections[i], &shim.exited);
     return true;
 }
 

@@ -66,6 +66,8 @@ void connection_accept(struct shim *shim);
 bool connection_free(const struct shim *shim);
 void connection_readable(struct shim *shim, struct connection *connection);
 void connection_send(struct connection *connection, enum answer type, const void *payload, size_t n);
+/* Tells the end, and hangs up. */
+void connection_leave(struct connection *connection, const struct exited *exited);
 /* Room for at least one whole output frame. */
 bool connection_has_room(const struct connection *connection);
 

@@ -22,6 +22,7 @@
 
 /* include/linux/socket.h */
 #define MSG_PEEK 2
+#define SHUT_RD 0
 #define SOCK_NONBLOCK O_NONBLOCK
 #define SOCK_CLOEXEC O_CLOEXEC
 struct peer_credentials {

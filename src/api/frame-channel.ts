@@ -10,7 +10,7 @@ export class FrameChannel {
   /** Resolves when the connection is gone, whoever ended it; with the error that ended it, if one did. */
   readonly closed: Promise<Error | null>;
   readonly #socket: Duplex;
-  readonly #onFrame: (frame: Frame) => void;
+  #onFrame: (frame: Frame) => void;
   readonly #decoder = new FrameDecoder();
   readonly #waiting: Frame[] = [];
   #paused = false;
@@ -63,9 +63,19 @@ export class FrameChannel {
     if (!this.#paused) this.#socket.resume();
   }
 
-  /** Ends the connection after what was sent. */
+  /** Ends the connection after what was sent; for who has read all there is. */
   end(): void {
     this.#socket.end(() => this.#socket.destroy());
+  }
+
+  /**
+   * Ends the connection after what was sent, and the peer closes it when it has read that; what it still sends is
+   * dropped. Closed from here, its next write would fail and take what it has not read with it.
+   */
+  endForPeer(): void {
+    this.#onFrame = () => undefined;
+    this.#socket.end();
+    this.resume();
   }
 
   destroy(error?: Error): void {

@@ -58,7 +58,7 @@ export async function serveSession(socket: Duplex, head: Buffer, options: Sessio
   } finally {
     over = true;
     session?.close();
-    channel.end();
+    channel.endForPeer();
   }
 }
 

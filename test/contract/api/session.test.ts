@@ -74,6 +74,16 @@ test('a reader that stops holds back the payload', async () => {
   expect(await session.exited).toBe(0);
 });
 
+test('input that comes after the end does not cost what is still to read', async () => {
+  const [session, plain] = await open(['flood', '0.125'], { stdin: true });
+  await until('the server to be done', () => plain.closed);
+  await new Promise<void>((resolve) => session.stdin?.end('too late', resolve));
+  let read = 0;
+  for await (const chunk of session.stdout) read += (chunk as Buffer).length;
+  expect(read).toBe(128 * 1024);
+  expect(await session.exited).toBe(0);
+});
+
 test('a command that cannot start is an error of the call', async () => {
   await expect(open(['missing'])).rejects.toMatchObject({ code: 'TSD_COMMAND_NOT_FOUND', step: 'execve missing' });
   await expect(served.client.exec('none', request(['sh']))).rejects.toMatchObject({ code: 'TSD_NO_SUCH_RESOURCE' });

@@ -56,7 +56,7 @@ describe('the shim', () => {
     const { shimPid, containerId } = await fixture.driver.start(sleeper());
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGPIPE', 'SIGUSR1', 'SIGALRM'] as const)
       process.kill(shimPid, signal);
-    const connection = await ShimConnection.connect(socketOf({ containerId, run: 1 }));
+    const connection = ShimConnection.connect(socketOf({ containerId, run: 1 }), ShimConnection.ofRun);
     expect(await connection?.status()).toMatchObject({ containerId, run: 1, ended: false });
     connection?.close();
   });
@@ -289,7 +289,7 @@ describe('a full disk', () => {
 describe('the control socket', () => {
   it('answers what it does not know, and skips what later versions append', async () => {
     const { containerId } = await fixture.driver.start(sleeper());
-    const connection = await ShimConnection.connect(socketOf({ containerId, run: 1 }));
+    const connection = ShimConnection.connect(socketOf({ containerId, run: 1 }), ShimConnection.ofRun);
     expect(await connection?.request(999, Buffer.alloc(5000))).toBe(38); // ENOSYS
     expect(await connection?.request(REQUEST.kill, Buffer.concat([encodeNumber(0), Buffer.alloc(100, 1)]))).toBe(0);
     expect(await connection?.request(REQUEST.kill, encodeNumber(12345))).toBe(22); // EINVAL
@@ -307,7 +307,7 @@ describe('the control socket', () => {
       socket.resume();
       await closed;
     }
-    const connection = await ShimConnection.connect(socketOf({ containerId, run: 1 }));
+    const connection = ShimConnection.connect(socketOf({ containerId, run: 1 }), ShimConnection.ofRun);
     expect(await connection?.status()).toMatchObject({ containerId });
     connection?.close();
   });

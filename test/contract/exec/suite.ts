@@ -457,7 +457,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
         const handle = await driver.start(spec);
         const session = await driver.attach(spec.containerId);
         driver.close();
-        session.stdin?.write('\n');
+        session.stdin?.end('\n');
         await finish(session);
         const next = fixture.newDriver();
         expect(await next.adopt(handle)).toMatchObject({

@@ -62,7 +62,7 @@ export function launchShim(options: LaunchOptions): LaunchedShim {
     if (options.terminal !== null) descriptors.set(SHIM_FD.tty, options.terminal);
     descriptors.set(SHIM_BINARY_FD, options.binary);
     const shimPid = spawn({ executable: options.binary, argv, descriptors });
-    return { shimPid, connection: ShimConnection.fromDescriptor(control) };
+    return { shimPid, connection: run === null ? ShimConnection.ofSession(control) : ShimConnection.ofRun(control) };
   } catch (error) {
     if (control !== undefined) closeSync(control);
     throw error;

@@ -244,7 +244,8 @@ export class NativeDriver implements ExecDriver {
 
   async attach(containerId: string): Promise<StdioSession> {
     const { handle } = this.#runs.need(containerId);
-    const connection = await ShimConnection.connect(this.#files.socket(containerId, handle.run));
+    const socket = this.#files.socket(containerId, handle.run);
+    const connection = ShimConnection.connect(socket, ShimConnection.ofSession);
     const status = (await connection?.status()) ?? null;
     if (connection === null || status === null) {
       throw new TsdError('TSD_CONTAINER_NOT_RUNNING', `${containerId} has just ended`);

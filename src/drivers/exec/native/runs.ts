@@ -77,7 +77,7 @@ export class Runs {
   async connect(key: RunKey): Promise<Run | null> {
     const { containerId, run } = key;
     const path = this.#context.files.socket(containerId, run);
-    const connection = await ShimConnection.connect(path);
+    const connection = ShimConnection.connect(path, ShimConnection.ofRun);
     const status = (await connection?.status()) ?? null;
     if (connection === null || status === null) return null;
     // Somebody else may have asked for the same run meanwhile.

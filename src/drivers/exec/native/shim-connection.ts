@@ -1,5 +1,7 @@
-import { createConnection, Socket } from 'node:net';
+import { Socket } from 'node:net';
+import { constants } from 'node:os';
 import { sysError } from '../../../ffi/errno.ts';
+import { connectTo, duplicateSocket } from '../../../ffi/sockets.ts';
 import { TsdError } from '../../../model/errors.ts';
 import {
   ANSWER,
@@ -14,6 +16,10 @@ import {
   REQUEST,
   type ShimStatus,
 } from './shim-protocol.ts';
+
+const { ENOENT, ECONNREFUSED, ECONNRESET } = constants.errno;
+/** What connecting says when nobody is there. */
+const GONE: ReadonlySet<number | undefined> = new Set([ENOENT, ECONNREFUSED, ECONNRESET]);
 
 interface Waiting {
   resolve(answer: Frame): void;
@@ -34,7 +40,8 @@ export interface ShimEvents {
  * listens.
  */
 export class ShimConnection {
-  readonly #socket: Socket;
+  readonly #reader: Socket;
+  readonly #writer: Socket;
   readonly #decoder = new FrameDecoder();
   readonly #waiting: Waiting[] = [];
   readonly #unheard: Frame[] = [];
@@ -42,37 +49,46 @@ export class ShimConnection {
   #awaitingLaunch: { resolve(launched: Launched): void; reject(error: TsdError): void } | null = null;
   #open = true;
 
-  /** @param socket connected, on one end of a pair or on the shim's path. */
-  constructor(socket: Socket) {
-    this.#socket = socket;
-    socket.on('data', (chunk: Buffer) => {
+  private constructor(reader: Socket, writer: Socket) {
+    this.#reader = reader;
+    this.#writer = writer;
+    reader.on('data', (chunk: Buffer) => {
       for (const frame of this.#decoder.push(chunk)) this.#receive(frame);
     });
-    // 'close' follows every error, and says all there is to say: the shim is gone.
-    socket.on('error', () => {});
-    socket.on('close', () => this.#closed());
+    // The reader's 'close' says all there is to say: the shim is gone.
+    for (const socket of new Set([reader, writer])) socket.on('error', () => {});
+    reader.on('close', () => this.#closed());
   }
 
   /** Takes over a connected descriptor; it belongs to the connection from now on. */
-  static fromDescriptor(fd: number): ShimConnection {
-    return new ShimConnection(new Socket({ fd, readable: true, writable: true }));
+  static ofRun(fd: number): ShimConnection {
+    const socket = new Socket({ fd, readable: true, writable: true });
+    return new ShimConnection(socket, socket);
   }
 
-  /** Null when nothing listens at the path: the shim is gone. Other failures are thrown. */
-  static async connect(path: string): Promise<ShimConnection | null> {
-    const socket = createConnection(path);
+  /**
+   * As {@link ofRun}, for a session, whose output and exit code stand nowhere else: Node throws away what it has not read
+   * of a socket that it cannot write to any more, so requests go out through a second descriptor.
+   */
+  static ofSession(fd: number): ShimConnection {
+    const writer = new Socket({ fd: duplicateSocket(fd), readable: false, writable: true });
+    return new ShimConnection(new Socket({ fd, readable: true, writable: false }), writer);
+  }
+
+  /**
+   * Null when nothing listens at the path: the shim is gone. Other failures are thrown.
+   * @param take {@link ofRun} or {@link ofSession}
+   */
+  static connect(path: string, take: (fd: number) => ShimConnection): ShimConnection | null {
+    let fd: number;
     try {
-      await new Promise<void>((resolve, reject) => {
-        socket.once('connect', resolve);
-        socket.once('error', reject);
-      });
-      return new ShimConnection(socket);
-    } catch (cause) {
-      socket.destroy();
-      const code = (cause as NodeJS.ErrnoException).code;
-      if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET') return null;
-      throw new TsdError('TSD_SHIM', `cannot connect to ${path}: ${code}`, { step: `connect ${path}`, cause });
+      fd = connectTo(path);
+    } catch (error) {
+      if (error instanceof TsdError && GONE.has(error.errno)) return null;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new TsdError('TSD_SHIM', `no connection to the shim: ${reason}`, { step: `connect ${path}`, cause: error });
     }
+    return take(fd);
   }
 
   /** Delivers events to this listener, those first that have already arrived. */
@@ -111,23 +127,19 @@ export class ShimConnection {
 
   /** Delivers output again after {@link ShimEvents.output} returned false. */
   resume(): void {
-    this.#socket.resume();
-  }
-
-  /** Does not keep the process alive by itself. */
-  unref(): void {
-    this.#socket.unref();
+    this.#reader.resume();
   }
 
   close(): void {
-    this.#socket.destroy();
+    this.#reader.destroy();
+    this.#writer.destroy();
   }
 
   #ask(type: number, payload?: Uint8Array): Promise<Frame> {
     if (!this.#open) return Promise.reject(gone());
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
-      this.#socket.write(encodeFrame(type, payload));
+      this.#writer.write(encodeFrame(type, payload));
     });
   }
 
@@ -153,11 +165,12 @@ export class ShimConnection {
   }
 
   #output(events: ShimEvents, stream: 'stdout' | 'stderr', bytes: Buffer): void {
-    if (events.output?.(stream, bytes) === false) this.#socket.pause();
+    if (events.output?.(stream, bytes) === false) this.#reader.pause();
   }
 
   #closed(): void {
     this.#open = false;
+    this.#writer.destroy();
     for (const waiting of this.#waiting.splice(0)) waiting.reject(gone());
     this.#awaitingLaunch?.reject(gone());
     this.#events?.closed?.();
