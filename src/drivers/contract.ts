@@ -50,8 +50,8 @@ export type RootMount =
 /** Where an unpacker puts the files of one layer. `path` is empty and private until the layer is committed. */
 export interface LayerTarget {
   readonly path: string;
-  /** How deletions of lower files are written here: as overlay whiteouts, or by deleting from a full copy. */
-  readonly whiteouts: 'overlay' | 'delete';
+  /** How deletions of lower files are written here: as whiteouts of that filesystem, or by deleting from a full copy. */
+  readonly whiteouts: 'overlay' | 'aufs' | 'delete';
 }
 
 /** One difference of a layer or snapshot from what it stands on. */

@@ -3,7 +3,7 @@
  * Mounts made here are detached: nobody sees them until their descriptor is attached somewhere, and they are gone with
  * the last descriptor.
  */
-import { closeSync, mkdirSync } from 'node:fs';
+import { closeSync, mkdirSync, readFileSync } from 'node:fs';
 import { TsdError } from '../model/errors.ts';
 import { sysError } from './errno.ts';
 import { AT_FDCWD } from './files.ts';
@@ -63,6 +63,18 @@ function contextLog(contextFd: number): string {
     if (length <= 0) return lines.join('; ');
     lines.push(buffer.toString('utf8', 0, length).trim());
   }
+}
+
+/** Whether /proc/filesystems has a filesystem, as proc_filesystems(5) says: a name a line, `nodev` and a tab before it. */
+export const listsFilesystem = (table: string, name: string): boolean =>
+  table.split('\n').some((line) => line.split('\t')[1] === name);
+
+/** Whether the kernel has a filesystem, as a module that it can load too. */
+export function hasFilesystem(name: string): boolean {
+  // Asking for it is what makes the kernel load a module.
+  const context = trySyscall('fsopen', name, FSOPEN_CLOEXEC);
+  if (context >= 0) closeSync(context);
+  return listsFilesystem(readFileSync('/proc/filesystems', 'utf8'), name);
 }
 
 /**

@@ -11,6 +11,8 @@ const FILESYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x2fc12fc1, 'zfs'],
   [0x6969, 'nfs'],
   [0x794c7630, 'overlay'],
+  // include/uapi/linux/aufs_type.h
+  [0x61756673, 'aufs'],
 ]);
 
 /** The filesystem that holds a directory or, as long as it does not exist, the nearest one above it. */

@@ -20,19 +20,19 @@ import {
 } from 'node:fs';
 import { constants as os } from 'node:os';
 import type { LayerTarget } from '../../drivers/contract.ts';
-import { fileError, makeNode, setTimes, setXattr, trySetXattr } from '../../ffi/layer-files.ts';
+import { fileError, makeNode, setTimes, trySetXattr } from '../../ffi/layer-files.ts';
 import { TsdError } from '../../model/errors.ts';
 import type { LayerLimits } from '../image.ts';
 import { fromBytes, invalidTar, readable, type TarHeader, toBytes } from '../tar/header.ts';
 import type { DataSink } from '../tar/reader.ts';
 import { hostile, join, type LayerNode, LayerTree, newNode, type Place, pathComponents } from './layer-tree.ts';
+import { WHITEOUTS, type Whiteouts } from './whiteouts.ts';
 
 const WHITEOUT_PREFIX = '.wh.';
 /** Bookkeeping of aufs (`.wh..wh.plnk`, `.wh..wh.orph`); has no place in a layer. */
 const WHITEOUT_META_PREFIX = '.wh..wh.';
 const OPAQUE_MARKER = '.wh..wh..opq';
 /** Documentation/filesystems/overlayfs.rst */
-const OVERLAY_OPAQUE = 'trusted.overlay.opaque';
 const OVERLAY_XATTR = /^(trusted|user)\.overlay\./;
 const MKNOD_TYPES = {
   'character-device': constants.S_IFCHR,
@@ -44,7 +44,8 @@ const MKDIR_MODE = 0o755;
 /** Writes tar entries below a layer target. Whatever the archive says, nothing outside the target is touched. */
 export class LayerWriter {
   readonly #tree: LayerTree;
-  readonly #overlay: boolean;
+  /** Null for a full copy. */
+  readonly #whiteouts: Whiteouts | null;
   readonly #limits: LayerLimits;
   #entries = 0;
   #openFd = -1;
@@ -52,8 +53,8 @@ export class LayerWriter {
   #lostContent = false;
 
   constructor(target: LayerTarget, limits: LayerLimits) {
-    this.#overlay = target.whiteouts === 'overlay';
-    this.#tree = new LayerTree(target.path, !this.#overlay);
+    this.#whiteouts = WHITEOUTS[target.whiteouts];
+    this.#tree = new LayerTree(target.path, this.#whiteouts === null);
     this.#limits = limits;
   }
 
@@ -129,7 +130,7 @@ export class LayerWriter {
     switch (header.type) {
       case 'directory':
         if (!made.exists) mkdirSync(path, { mode: MKDIR_MODE });
-        if (made.opaque) setXattr(path, OVERLAY_OPAQUE, Buffer.from('y'));
+        if (made.opaque) this.#markOpaque(place.path);
         this.#setDirectory(header, place, path);
         return null;
       case 'symlink':
@@ -192,9 +193,10 @@ export class LayerWriter {
   /** A directory that the archive uses without an entry of its own. */
   #makeParent(parent: Place, name: string): LayerNode {
     const { node, opaque } = this.#makeRoom(parent, name, 'directory', undefined);
-    const path = this.#tree.hostPath(join(parent.path, name));
-    mkdirSync(path, { mode: MKDIR_MODE });
-    if (opaque) setXattr(path, OVERLAY_OPAQUE, Buffer.from('y'));
+    if (this.#whiteouts?.isReserved(name)) throw hostile(`a directory named ${readable(name)}`);
+    const path = join(parent.path, name);
+    mkdirSync(this.#tree.hostPath(path), { mode: MKDIR_MODE });
+    if (opaque) this.#markOpaque(path);
     parent.node.children.set(name, node);
     return node;
   }
@@ -216,16 +218,21 @@ export class LayerWriter {
       return { node: existing, exists: true, opaque: false };
     }
     if (existing === linkSource) throw invalidTar(`${readable(join(parent.path, name))} is a hard link to itself`);
-    const opaque = this.#overlay && existing.kind === 'whiteout';
-    this.#remove(join(parent.path, name), existing);
+    const hidden = existing.kind === 'whiteout';
+    this.#remove(parent.path, name, existing);
     parent.node.children.delete(name);
-    return { node: newNode(nodeKind(type), true), exists: false, opaque: opaque && type === 'directory' };
+    return { node: newNode(nodeKind(type), true), exists: false, opaque: hidden && type === 'directory' };
   }
 
-  #remove(path: string, node: LayerNode): void {
-    if (node.own && node.kind !== 'whiteout') this.#lostContent = true;
-    if (node.kind === 'directory') rmSync(this.#tree.hostPath(path), { recursive: true });
-    else unlinkSync(this.#tree.hostPath(path));
+  #remove(directory: string, name: string, node: LayerNode): void {
+    if (node.kind === 'whiteout') {
+      unlinkSync(this.#tree.hostPath(join(directory, this.#whiteouts?.nameOf(name) ?? name)));
+      return;
+    }
+    if (node.own) this.#lostContent = true;
+    const path = this.#tree.hostPath(join(directory, name));
+    if (node.kind === 'directory') rmSync(path, { recursive: true });
+    else unlinkSync(path);
   }
 
   #linkSource(header: TarHeader): Place {
@@ -285,10 +292,10 @@ export class LayerWriter {
     const path = join(parent.path, victim);
     const existing = this.#tree.child(parent, victim);
     // What this layer itself puts there stays; a whiteout is about the layers below (OCI image-spec, layer.md).
-    if (this.#overlay) {
+    if (this.#whiteouts !== null) {
       if (existing?.kind === 'directory') this.#makeOpaque({ node: existing, path });
       if (existing !== undefined) return;
-      makeNode(this.#tree.hostPath(path), constants.S_IFCHR, 0, 0);
+      this.#whiteouts.make(this.#tree.hostPath(join(parent.path, this.#whiteouts.nameOf(victim))));
       parent.node.children.set(victim, newNode('whiteout', true));
     } else if (existing !== undefined && this.#dropInherited({ node: existing, path })) {
       parent.node.children.delete(victim);
@@ -296,8 +303,14 @@ export class LayerWriter {
   }
 
   #makeOpaque(place: Place): void {
-    if (this.#overlay) setXattr(this.#tree.hostPath(place.path), OVERLAY_OPAQUE, Buffer.from('y'));
+    if (this.#whiteouts !== null) this.#markOpaque(place.path);
     else this.#dropInheritedChildren(place);
+  }
+
+  #markOpaque(directory: string): void {
+    if (this.#whiteouts === null) return;
+    const { opaqueMark, makeOpaque } = this.#whiteouts;
+    makeOpaque(this.#tree.hostPath(opaqueMark === null ? directory : join(directory, opaqueMark)));
   }
 
   /** Deletes what came from the parent layer. @returns whether the place itself is gone. */

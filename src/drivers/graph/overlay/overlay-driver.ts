@@ -19,7 +19,8 @@ import { BuildArea, syncFilesystem } from '../build-area.ts';
 import { LayersInFlight } from '../in-flight.ts';
 import { checkLayerId, isLayerId, missingLayer, missingParent, parentConflict, stillUsed } from '../layer-id.ts';
 import { treeSize } from '../tree-size.ts';
-import { overlayChanges } from './overlay-changes.ts';
+import { unionChanges } from '../union-changes.ts';
+import { OVERLAY_FORMAT } from './format.ts';
 import { probeOverlay } from './probe.ts';
 
 type Listed = ReturnType<GraphDriver['list']>[number];
@@ -100,7 +101,7 @@ class OverlayDriver implements GraphDriver {
     const found = this.#read(id);
     if (found === null) throw missingLayer(id, 'changes');
     const lowers = found.parent === null ? [] : this.#chain(id, found.parent).map((layer) => this.#content(layer));
-    return overlayChanges(this.#written(found), lowers);
+    return unionChanges(OVERLAY_FORMAT, this.#written(found), lowers);
   }
 
   async remove(id: string): Promise<void> {

@@ -1,0 +1,16 @@
+import { readXattrs } from '../../../ffi/layer-files.ts';
+import { joinBytes, namesIn, statOf } from '../tree-changes.ts';
+import type { UnionFormat } from '../union-changes.ts';
+
+/** Documentation/filesystems/overlayfs.rst */
+const OPAQUE = 'trusted.overlay.opaque';
+
+/** A whiteout is a character device 0/0 of the hidden name; an opaque directory has an attribute. */
+export const OVERLAY_FORMAT: UnionFormat = {
+  names: namesIn,
+  find: (directory, name) => {
+    const stat = statOf(joinBytes(directory, name));
+    return stat?.isCharacterDevice() && stat.rdev === 0n ? 'whiteout' : stat;
+  },
+  isOpaque: (directory) => readXattrs(directory).get(OPAQUE)?.toString() === 'y',
+};
