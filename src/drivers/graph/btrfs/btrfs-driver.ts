@@ -20,7 +20,10 @@ function fingerprint(home: string): Fingerprint {
     return problem(`${place} is on ${backing}, not on btrfs`, 'Put --root on a btrfs filesystem, or use -s overlay.');
   }
   if (existsSync(SELINUX)) {
-    return problem('a snapshot keeps the SELinux labels of its source', 'Use -s overlay on hosts with SELinux.');
+    return problem(
+      'SELinux is on, and a snapshot keeps the labels of its source',
+      'Use -s overlay where SELinux is on.',
+    );
   }
   return { works: true, problems: [], attributes };
 }
