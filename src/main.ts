@@ -423,8 +423,8 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
   const watcher = watchManifests(config.manifests, {
     clock: systemClock,
     knownFiles: sources.views().filter(({ origin }) => origin === 'watched').length,
-    onChange: (snapshot) => {
-      sources.watch(snapshot);
+    onChange: async (snapshot) => {
+      if (!(await sources.watch(snapshot))) return;
       if (sources.held) log.warn(sources.held.message);
       for (const view of sources.views()) {
         for (const issue of view.issues)
@@ -465,6 +465,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
   const giveUp = async (error: unknown): Promise<never> => {
     // What stays open would keep the process from ending.
     await watcher.close();
+    await sources.close();
     await observers.close();
     release();
     throw error;
@@ -493,6 +494,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
         service.stopping();
         log.info('stopping');
         await watcher.close();
+        await sources.close();
         prober.stop();
         await collector.stop();
         await controller.stop();

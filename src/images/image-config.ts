@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { TsdError } from '../model/errors.ts';
+import { goArchitecture } from '../model/platform.ts';
 import type { DeclaredImageConfig, ImageConfig } from './image.ts';
 
 export const sha256Hex = (bytes: string | Buffer): string => createHash('sha256').update(bytes).digest('hex');
@@ -83,11 +84,6 @@ export function parseImageConfig(json: string): ParsedImageConfig {
   };
 }
 
-/** Architecture of this machine in Go's words, as images have it. */
-export function goArchitecture(): string {
-  return process.arch === 'x64' ? 'amd64' : process.arch;
-}
-
 const asSet = (names: readonly string[]): Record<string, object> =>
   Object.fromEntries(names.toSorted().map((name) => [name, {}]));
 
@@ -108,7 +104,7 @@ export function buildImageConfig(declared: DeclaredImageConfig, diffId: string):
   };
   return JSON.stringify({
     created: EPOCH,
-    architecture: goArchitecture(),
+    architecture: goArchitecture(process.arch),
     os: 'linux',
     config,
     rootfs: { type: 'layers', diff_ids: [`sha256:${diffId}`] },

@@ -3,23 +3,42 @@ import { createHash } from 'node:crypto';
 import { type BigIntStats, closeSync, readlinkSync, readSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { Beneath, type FoundFile } from '../ffi/beneath.ts';
+import { readDockerfile } from '../model/dockerfile/stages.ts';
+import { usedImages } from '../model/dockerfile/used-images.ts';
+import { TsdError } from '../model/errors.ts';
 import { IGNORE_NOTHING, type IgnoreMatcher, ignoreFileNames, parseIgnoreFile } from '../model/ignore-file.ts';
 import type { ImageSource } from '../model/kinds/image.ts';
+import { goArchitecture, platformArgs } from '../model/platform.ts';
 
-type BuildSource = Extract<ImageSource, { type: 'build' }>;
+export type BuildSource = Extract<ImageSource, { type: 'build' }>;
 
 /** A declared context is read whole whenever a file of it may have changed; larger ones belong to `tsdocker build`. */
 export const MAX_CONTEXT_FILES = 20_000;
 export const MAX_CONTEXT_BYTES = 512 * 1024 ** 2;
 const MAX_TEXT_BYTES = 1024 ** 2;
-const CHUNK_BYTES = 1024 ** 2;
+/** Read between two steps. */
+const CHUNK_BYTES = 256 * 1024;
+/** A file that changed this shortly before it was read may change again without another time of change. */
+const RACY_NS = 100_000_000n;
 
 export interface ContextContent {
   /** Null when there is a problem. */
   readonly hash: string | null;
   /** Absolute paths whose change leads to a new look; those of directories end with a slash. */
   readonly inputs: readonly string[];
+  /** Names of the images that the Dockerfile uses; none where it cannot be read. */
+  readonly images: readonly string[];
   readonly problem: string | null;
+}
+
+/** Work that can pause after each step, so that whoever drives it can let others go on. */
+export type Steps<T> = Generator<void, T>;
+
+export function finish<T>(steps: Steps<T>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
 }
 
 interface KnownFile {
@@ -35,24 +54,25 @@ const knownFiles = new Map<string, Map<string, KnownFile>>();
  * Dockerfile, and further directories. Times and owners do not count.
  * @param source with absolute paths.
  */
-export function readBuildContext(source: BuildSource): ContextContent {
+export function* readBuildContext(source: BuildSource): Steps<ContextContent> {
   const inputs: string[] = [];
   try {
     const hash = createHash('sha256');
     const directories = [source.context, ...Object.values(source.contexts).filter((where) => where.startsWith('/'))];
     for (const [index, path] of directories.entries()) {
-      hash.update(`${hashTree(path, index === 0 ? source.dockerfile : null, inputs)}\n`);
+      hash.update(`${yield* hashTree(path, index === 0 ? source.dockerfile : null, inputs)}\n`);
     }
-    hash.update(hashDockerfile(source, inputs));
-    return { hash: hash.digest('hex'), inputs, problem: null };
+    const dockerfile = dockerfileText(source, inputs);
+    hash.update(createHash('sha256').update(dockerfile).digest('hex'));
+    return { hash: hash.digest('hex'), inputs, images: imagesOf(dockerfile, source), problem: null };
   } catch (thrown) {
     if (!(thrown instanceof Error)) throw thrown;
-    return { hash: null, inputs: [`${source.context}/`, ...inputs], problem: thrown.message };
+    return { hash: null, inputs: [`${source.context}/`, ...inputs], images: [], problem: thrown.message };
   }
 }
 
 /** The Dockerfile may stand outside of the context, or be left out of it. */
-function hashDockerfile({ context, dockerfile }: BuildSource, inputs: string[]): string {
+function dockerfileText({ context, dockerfile }: BuildSource, inputs: string[]): string {
   const path = isAbsolute(dockerfile) ? dockerfile : resolve(context, dockerfile);
   inputs.push(path);
   const directory = openDirectory(dirname(path), 'Dockerfile');
@@ -60,9 +80,20 @@ function hashDockerfile({ context, dockerfile }: BuildSource, inputs: string[]):
     const found = directory.resolve(Buffer.from(basename(path)).toString('latin1'));
     const text = found === null ? null : directory.readText(found, MAX_TEXT_BYTES);
     if (text === null) throw new Error(`Dockerfile ${path}: no such file, or larger than 1 MiB`);
-    return createHash('sha256').update(text).digest('hex');
+    return text;
   } finally {
     directory.close();
+  }
+}
+
+/** What is wrong with a Dockerfile is told when it is built. */
+function imagesOf(text: string, { dockerfile, args, target, contexts }: BuildSource): readonly string[] {
+  const here = `linux/${goArchitecture(process.arch)}`;
+  try {
+    return usedImages(readDockerfile(text, dockerfile, args, platformArgs(here, here)), target, contexts);
+  } catch (thrown) {
+    if (thrown instanceof TsdError) return [];
+    throw thrown;
   }
 }
 
@@ -74,7 +105,7 @@ function openDirectory(path: string, what: string): Beneath {
   }
 }
 
-function hashTree(path: string, dockerfile: string | null, inputs: string[]): string {
+function* hashTree(path: string, dockerfile: string | null, inputs: string[]): Steps<string> {
   const files = openDirectory(path, 'build context');
   const before = knownFiles.get(path) ?? new Map<string, KnownFile>();
   const now = new Map<string, KnownFile>();
@@ -89,7 +120,8 @@ function hashTree(path: string, dockerfile: string | null, inputs: string[]): st
       spend(budget, found.stat, path);
       const absolute = join(path, text(found.path));
       inputs.push(found.stat.isDirectory() ? `${absolute.replace(/\/$/, '')}/` : absolute);
-      if (!isIgnored) hash.update(`${JSON.stringify(describe(files, found, before, now))}\n`);
+      if (!isIgnored) hash.update(`${JSON.stringify(yield* describe(files, found, before, now))}\n`);
+      yield;
     }
     knownFiles.set(path, now);
     return hash.digest('hex');
@@ -126,29 +158,33 @@ function spend(budget: { files: number; bytes: bigint }, stat: BigIntStats, path
   }
 }
 
-function describe(
+function* describe(
   files: Beneath,
   { path, stat, hostPath }: FoundFile,
   before: ReadonlyMap<string, KnownFile>,
   now: Map<string, KnownFile>,
-): readonly (string | number)[] {
+): Steps<readonly (string | number)[]> {
   const kind = Number(stat.mode);
   if (stat.isSymbolicLink()) return [path, kind, readlinkSync(hostPath, { encoding: 'latin1' })];
   if (!stat.isFile()) return [path, kind];
   const signature = [stat.dev, stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join(':');
   const known = before.get(path);
-  const hash = known?.signature === signature ? known.hash : hashFile(files, path);
-  now.set(path, { signature, hash });
+  const hash = known?.signature === signature ? known.hash : yield* hashFile(files, path);
+  const isRacy = BigInt(Date.now()) * 1_000_000n - stat.ctimeNs < RACY_NS;
+  if (known?.signature === signature || !isRacy) now.set(path, { signature, hash });
   return [path, kind, hash];
 }
 
-const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
-
-function hashFile(files: Beneath, path: string): string {
+function* hashFile(files: Beneath, path: string): Steps<string> {
   const fd = files.openFile(path);
+  // Its own: another context may be read between two steps.
+  const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
   try {
     const hash = createHash('sha256');
-    for (let read = readSync(fd, chunk); read > 0; read = readSync(fd, chunk)) hash.update(chunk.subarray(0, read));
+    for (let read = readSync(fd, chunk); read > 0; read = readSync(fd, chunk)) {
+      hash.update(chunk.subarray(0, read));
+      yield;
+    }
     return hash.digest('hex');
   } finally {
     closeSync(fd);

@@ -3,11 +3,15 @@
  * of two sources that claim the same thing, the one that changed gives way, and both when both changed.
  */
 import type { DesiredState } from '../model/desired.ts';
+import type { ImageSpec } from '../model/kinds/image.ts';
+import type { BuildSource } from './build-context.ts';
+import { BuildContexts } from './build-contexts.ts';
 import type { ContentHasher, ReadFile, ReadResult } from './content.ts';
 import type { ImportWarning } from './importers/draft.ts';
 import { compareIssues, type ManifestIssue } from './issue.ts';
 import { appNameOf, type ParsedManifest, parseManifest } from './parse.ts';
 import { type Build, buildAll } from './resolve/build.ts';
+import { withAbsolutePaths } from './resolve/paths.ts';
 import type { Candidate, Finding } from './resolve/universe.ts';
 
 /** A revision that was accepted, as the supervisor stored it. */
@@ -57,6 +61,8 @@ export interface ResolveOptions extends ContentHasher {
   readonly generation: number;
   /** Where ports without an address are published: the supervisor's --ip. */
   readonly defaultHostIp: string;
+  /** What is known of build contexts; left out, they are read at once. */
+  readonly contexts?: BuildContexts;
 }
 
 /** How one source stands while revisions are tried against each other. */
@@ -173,15 +179,19 @@ function consequence(found: Finding, standing: Standing): ManifestIssue {
   };
 }
 
-function candidateOf({ source, using, parsed }: Standing): Candidate[] {
+function candidateOf({ source, using, parsed }: Standing, { contexts }: ResolveOptions): Candidate[] {
   if (!parsed?.app) return [];
-  const frozenHashes = using === 'last-good' ? (source.lastGood?.contentHashes ?? {}) : null;
-  return [{ sourceId: source.sourceId, baseDir: source.baseDir, app: parsed.app, frozenHashes }];
+  const { sourceId, baseDir, content, lastGood } = source;
+  const frozenHashes = using === 'last-good' ? (lastGood?.contentHashes ?? {}) : null;
+  const unchanged = contexts !== undefined && content.ok && content.text === lastGood?.text;
+  const earlierHashes = unchanged ? lastGood.contentHashes : {};
+  return [{ sourceId, baseDir, app: parsed.app, frozenHashes, earlierHashes }];
 }
 
 function buildStanding(standings: ReadonlyMap<string, Standing>, options: ResolveOptions): Build {
-  const candidates = [...standings.values()].flatMap(candidateOf);
-  return buildAll(candidates, { hasher: options, defaultHostIp: options.defaultHostIp });
+  const candidates = [...standings.values()].flatMap((standing) => candidateOf(standing, options));
+  const { defaultHostIp, contexts = new BuildContexts() } = options;
+  return buildAll(candidates, { hasher: options, defaultHostIp, contexts });
 }
 
 /**
@@ -266,4 +276,21 @@ export function desiredState(
     state: Object.freeze({ generation: options.generation, resources: build.resources }),
     sources: new Map([...standings].map(([id, standing]) => [id, outcome(standing, build)])),
   };
+}
+
+/** The builds that revisions declare as they are written now, with absolute paths. */
+export function declaredBuilds(
+  sources: readonly SourceRevision[],
+  { readFile }: Pick<ResolveOptions, 'readFile'>,
+  cache: ParseCache,
+): BuildSource[] {
+  return sources.flatMap((source) => {
+    if (!source.content.ok) return [];
+    const { app } = cache.parse(source, source.content.text, readFile);
+    return (app?.resources ?? []).flatMap(({ kind, spec }) => {
+      if (kind !== 'image' || spec === null) return [];
+      const image = withAbsolutePaths('image', spec as ImageSpec, source.baseDir);
+      return image.source.type === 'build' ? [image.source] : [];
+    });
+  });
 }

@@ -36,7 +36,7 @@ export interface Desired<K extends Kind = Kind> {
   readonly positions: Readonly<Record<string, SourcePosition>>;
 }
 
-/** Names of a container's spec, resolved. Empty for the other kinds. */
+/** Names of a container's spec, resolved, and of a build's Dockerfile. Empty for the other kinds. */
 export interface References {
   readonly image: ResourceKey | null;
   /** Volume key by mount target; anonymous volumes have none. */
@@ -50,6 +50,8 @@ export interface References {
   readonly volumesFrom: readonly ResourceKey[];
   /** In the order of spec.dependsOn. */
   readonly dependsOn: readonly ResourceKey[];
+  /** Images of the same app that the Dockerfile of a build uses. */
+  readonly bases: readonly ResourceKey[];
 }
 
 /** Everything people want, at one generation. Frozen. */

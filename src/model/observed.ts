@@ -15,6 +15,8 @@ export interface ObservedImage {
   readonly imageId: string | null;
   /** False when somebody asked for it to be resolved anew. */
   readonly current: boolean;
+  /** Of a build: which image each of the same app that it uses was when it was built. Left out, not known. */
+  readonly bases?: Readonly<Record<ResourceKey, string>> | null;
 }
 
 export interface ObservedVolume {

@@ -1,7 +1,7 @@
 /** What this host has to give, as preflight measures plans against it. */
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { totalmem } from 'node:os';
-import { goArchitecture } from '../images/image-config.ts';
+import { goArchitecture } from '../model/platform.ts';
 
 export interface HostFacts {
   readonly memoryBytes: number;
@@ -42,7 +42,7 @@ function runs(architecture: string, own: string): boolean {
 export function readHostFacts(root: string): HostFacts {
   const { bavail, bsize } = statfsSync(root);
   const available = /^MemAvailable:\s*(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1];
-  const own = goArchitecture();
+  const own = goArchitecture(process.arch);
   return {
     memoryBytes: totalmem(),
     availableBytes: available === undefined ? totalmem() : Number(available) * 1024,

@@ -144,12 +144,12 @@ export function observedContainer(
 
 function observedImages(world: World): Map<ResourceKey, ObservedImage> {
   return new Map(
-    world.resources.images().map(({ key, specHash, imageId, sourceFingerprint }) => {
+    world.resources.images().map(({ key, specHash, imageId, sourceFingerprint, bases }) => {
       const image = world.images.get(imageId);
       const complete = image !== undefined && (image.parent === '' || world.graph.exists(image.parent));
       // A manifest pins the image it was applied with: a changed source counts at the next edit or refresh (DESIGN §13.6).
       const current = sourceFingerprint !== ASKED_ANEW && sourceFingerprint !== PINNED_ANEW;
-      return [key, { key, specHash, imageId: complete ? imageId : null, current }];
+      return [key, { key, specHash, imageId: complete ? imageId : null, current, bases }];
     }),
   );
 }

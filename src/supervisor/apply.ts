@@ -6,6 +6,7 @@ import { TsdError } from '../model/errors.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
 import type { Plan } from '../reconcile/op.ts';
 import type { World } from '../reconcile/ops/world.ts';
+import { changedBase } from '../reconcile/plan/bases.ts';
 import type { SupervisorEventBus } from './events.ts';
 import { diffStates, planOfApps, planView } from './plan-views.ts';
 import type { Sources } from './sources.ts';
@@ -56,8 +57,11 @@ type Readiness =
   | { readonly state: 'waiting'; readonly resource: string; readonly message: string }
   | { readonly state: 'failed'; readonly resource: string; readonly message: string };
 
-function hasImage({ observed }: ViewInput, key: ResourceKey): boolean {
+function hasImage({ desired, observed }: ViewInput, key: ResourceKey): boolean {
   const image = observed.images.get(key);
+  const declared = desired.resources.get(key);
+  if (declared && (image?.specHash !== declared.specHash || changedBase(declared, observed.images) !== null))
+    return false;
   return image?.current === true && image.imageId !== null;
 }
 
@@ -199,13 +203,14 @@ export async function* takeOver(
   }
 }
 
-export function apply(
+export async function* apply(
   parts: ApplyParts,
   inputs: readonly ManifestInput[],
   { refresh = false, ...options }: ApplyOptions,
   signal?: AbortSignal,
 ): AsyncGenerator<ApplyEvent> {
   const { sources } = parts;
+  await sources.look(inputs);
   const preview = sources.preview(inputs);
   const apps = sources.inputApps(inputs, preview);
   const images = [...preview.state.resources.values()].filter(({ kind, app }) => kind === 'image' && apps.has(app));
@@ -216,17 +221,18 @@ export function apply(
     anew: refresh ? images.map(({ key }) => key) : [],
     make: () => sources.apply(inputs),
   };
-  return takeOver(parts, change, options, signal);
+  yield* takeOver(parts, change, options, signal);
 }
 
 /** @throws TsdError when the generation is not kept, or watched files differ from it and are not to be held back. */
-export function rollback(
+export async function* rollback(
   parts: ApplyParts,
   generation: number,
   { hold, ...options }: RollbackOptions,
   signal?: AbortSignal,
 ): AsyncGenerator<ApplyEvent> {
   const { sources } = parts;
+  await sources.lookBack(generation, hold);
   const preview = sources.previewRollback(generation, hold);
   const change: Change = {
     preview: preview.state,
@@ -235,5 +241,5 @@ export function rollback(
     anew: [],
     make: () => sources.rollback(generation, hold),
   };
-  return takeOver(parts, change, options, signal);
+  yield* takeOver(parts, change, options, signal);
 }

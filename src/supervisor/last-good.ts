@@ -1,13 +1,21 @@
-import type { Desired, DesiredState } from '../model/desired.ts';
+import type { DesiredState } from '../model/desired.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { Version } from '../model/update.ts';
 
 /** How far back a generation is looked for; what is older than that is no place to go back to without being asked. */
 const LOOK_BACK = 100;
 
+/** What the image of a container is declared as, and those it is built from. */
 function imageHash({ resources }: DesiredState, key: ResourceKey): string {
-  const image = (resources.get(key) as Desired<'container'> | undefined)?.references.image ?? null;
-  return (image && resources.get(image)?.specHash) ?? '';
+  const hashes = new Map<ResourceKey, string>();
+  const open = [resources.get(key)?.references.image ?? null];
+  for (let image = open.pop(); image !== undefined; image = open.pop()) {
+    const desired = image === null || hashes.has(image) ? undefined : resources.get(image);
+    if (!desired) continue;
+    hashes.set(desired.key, desired.specHash);
+    open.push(...desired.references.bases);
+  }
+  return [...hashes].sort().join();
 }
 
 /**

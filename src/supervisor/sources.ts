@@ -1,6 +1,8 @@
 /** Where the desired state comes from: the watched directory and applied manifests, as generations. */
 import type { IssueView, ManifestInput, ManifestView } from '../api/supervisor.ts';
+import { BuildContexts } from '../manifest/build-contexts.ts';
 import {
+  declaredBuilds,
   desiredState,
   type GoodRevision,
   ParseCache,
@@ -46,7 +48,7 @@ export interface SourcesOptions {
   readonly history: History;
   readonly clock: Clock;
   readonly directory: string;
-  readonly resolve: Omit<ResolveOptions, 'generation'>;
+  readonly resolve: Omit<ResolveOptions, 'generation' | 'contexts'>;
   /** Called after every change of the desired state. */
   readonly onChange: (state: DesiredState, before: DesiredState) => void;
 }
@@ -66,6 +68,9 @@ export function issueView({ code, message, position, hint }: ManifestIssue): Iss
 export class Sources {
   readonly #options: SourcesOptions;
   readonly #cache = new ParseCache();
+  readonly #contexts = new BuildContexts();
+  /** The latest look at the watched directory. */
+  #watching: Promise<void> = Promise.resolve();
   #applied = new Map<string, Source>();
   #watched = new Map<string, Source>();
   #good = new Map<string, GoodRevision>();
@@ -74,6 +79,7 @@ export class Sources {
   /** Watched manifests of the last generation, until the directory has been looked at. */
   #remembered = new Map<string, Source>();
   #held: HeldRemoval | null = null;
+  #closed = false;
   #pins: AppPins = {};
   readonly #rejections: Rejections;
   #resolution: Resolution;
@@ -102,8 +108,43 @@ export class Sources {
     return [...this.#resolution.sources.values()].flatMap(({ inputs }) => inputs);
   }
 
-  /** Takes over what the watched directory holds now. */
-  watch({ files, loss, inputsChanged }: DirectorySnapshot): void {
+  /**
+   * Takes over what the watched directory holds now, once its build contexts have been read; one look after the other.
+   * Returns whether it did: a look that {@link close} cut short took over nothing.
+   */
+  watch(snapshot: DirectorySnapshot): Promise<boolean> {
+    const watching = this.#watching.then(async () => {
+      const watched = snapshot.files.map(({ path, content }): Source => {
+        return { kind: 'watched', origin: path, baseDir: baseOf(path), content };
+      });
+      await this.#lookAt(new Map([...this.#all(), ...bySourceId(watched)]), this.#pins);
+      if (this.#closed) return false;
+      this.#takeOver(snapshot, bySourceId(watched));
+      return true;
+    });
+    this.#watching = watching.then(() => {});
+    return watching;
+  }
+
+  /** Reads the build contexts of the manifests with these applied, in small steps. What is resolved next is as of now. */
+  look(inputs: readonly ManifestInput[] = []): Promise<void> {
+    return this.#lookAt(this.#all(this.#withInputs(inputs)), this.#pins);
+  }
+
+  /** Like {@link look}, for a rollback. @throws TsdError as that does. */
+  async lookBack(n: number, hold: boolean): Promise<void> {
+    const { applied, pins } = this.#rolledBack(n, hold);
+    await this.#lookAt(this.#all(applied), pins);
+  }
+
+  /** Takes over nothing more, and resolves when the look that goes on has ended. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#contexts.close();
+    await this.#watching;
+  }
+
+  #takeOver({ files, loss, inputsChanged }: DirectorySnapshot, watched: Map<string, Source>): void {
     const before = this.#watched.size > 0 ? this.#watched : this.#remembered;
     const emptied = files.length === 0 && before.size > 1;
     if ((loss !== 'none' && before.size > 0) || emptied) {
@@ -117,9 +158,7 @@ export class Sources {
     }
     this.#held = null;
     this.#remembered = new Map();
-    this.#watched = bySourceId(
-      files.map(({ path, content }) => ({ kind: 'watched', origin: path, baseDir: baseOf(path), content })),
-    );
+    this.#watched = watched;
     this.#adopt(null, inputsChanged ? 'a referenced file changed' : `${this.#options.directory} changed`);
   }
 
@@ -213,7 +252,7 @@ export class Sources {
 
   /** The desired state of a generation, from what is stored of it. Null when it is not kept. */
   stateOf(n: number): DesiredState | null {
-    return stateOfGeneration(this.#options.history, this.#options.resolve, n);
+    return stateOfGeneration(this.#options.history, { ...this.#options.resolve, contexts: this.#contexts }, n);
   }
 
   /** Applies manifests; all or none. Returns their issues. */
@@ -319,18 +358,25 @@ export class Sources {
     return rollBack(n, { now: this.#all(), past: this.#ofGeneration(n), ownerOf }, hold);
   }
 
+  #revisions(effective: SourceMap): SourceRevision[] {
+    return [...effective].map(([id, { origin, baseDir, content }]) => ({
+      sourceId: id,
+      file: origin,
+      baseDir,
+      content,
+      lastGood: this.#good.get(id) ?? null,
+    }));
+  }
+
+  async #lookAt(sources: SourceMap, pins: AppPins): Promise<void> {
+    const revisions = this.#revisions(this.#effective(sources, pins));
+    await this.#contexts.look(declaredBuilds(revisions, this.#options.resolve, this.#cache));
+  }
+
   #resolve(sources: SourceMap, pins: AppPins, generation: number): Resolution {
     const effective = this.#effective(sources, pins);
-    const revisions = [...effective].map(
-      ([id, { origin, baseDir, content }]): SourceRevision => ({
-        sourceId: id,
-        file: origin,
-        baseDir,
-        content,
-        lastGood: this.#good.get(id) ?? null,
-      }),
-    );
-    const resolution = desiredState(revisions, { ...this.#options.resolve, generation }, this.#cache);
+    const options = { ...this.#options.resolve, contexts: this.#contexts, generation };
+    const resolution = desiredState(this.#revisions(effective), options, this.#cache);
     const untouched = this.#untouched(effective, resolution);
     const held = Object.entries(pinsThatHold(pins, sources)).map(
       ([app, { reason, failed = false }]) => [app, { reason, failed }] as const,

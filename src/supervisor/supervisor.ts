@@ -145,6 +145,7 @@ export class Supervisor implements SupervisorApi {
   async plan(inputs: readonly ManifestInput[]): Promise<PlanView> {
     const { sources } = this.#parts;
     if (inputs.length === 0) return planView(this.#planFor(sources.state), []);
+    await sources.look(inputs);
     const resolution = sources.preview(inputs);
     const issues = sources.inputIssues(inputs, resolution);
     return planView(planOfApps(this.#planFor(resolution.state), sources.inputApps(inputs, resolution)), issues);
@@ -152,6 +153,7 @@ export class Supervisor implements SupervisorApi {
 
   async diff(inputs: readonly ManifestInput[]): Promise<readonly DiffView[]> {
     const { sources } = this.#parts;
+    await sources.look(inputs);
     const resolution = sources.preview(inputs);
     const [issue] = sources.inputIssues(inputs, resolution);
     if (issue) throw new TsdError('TSD_MANIFEST_SCHEMA', issue.message, { source: issue, hint: issue.hint });

@@ -389,6 +389,34 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
     expect(await built(context({ Dockerfile: 'FROM busybox:1\nRUN true\n' }))).toMatch(/^sha256:/);
   });
 
+  test('a base of the same app that changes has those built again that are made from it, and their containers follow', async () => {
+    const base = context({ Dockerfile: 'FROM busybox:1\nCOPY message /message\n', message: 'first\n' });
+    const middle = context({ Dockerfile: 'ARG FROM=base\nFROM $FROM\nLABEL middle=1\n' });
+    const chain = context({
+      Dockerfile:
+        'FROM busybox:1\nCOPY --from=middle /message /copied\nCMD ["/bin/sh", "-c", "cat /copied; exec sleep 100000"]\n',
+    });
+    supervisor.drop(
+      'chain.yaml',
+      `containers:\n  chain: { image: chain, stopTimeout: 1s }\nimages:\n  chain: { build: ${chain} }\n  middle: { build: ${middle} }\n  base: { build: ${base} }\n`,
+    );
+    const logs = (): Promise<string> => supervisor.ok('logs', 'chain');
+    const { id } = await supervisor.waitFor('chain', 'running', ({ phase }) => phase === 'Running');
+    await expect.poll(logs, { timeout: 20_000 }).toBe('first\n');
+    // Nothing was tried before what it is built from was there.
+    expect(await supervisor.ok('events', '--since', '1h')).not.toContain('not made yet');
+    writeFileSync(join(base, 'message.new'), 'second\n');
+    renameSync(join(base, 'message.new'), join(base, 'message'));
+    await supervisor.waitFor('chain', 'made anew', (view) => view.phase === 'Running' && view.id !== id);
+    await expect.poll(logs, { timeout: 20_000 }).toBe('second\n');
+    expect(await supervisor.ok('why', 'image/chain')).toContain(
+      'image/chain/middle, which it is built from, is another image now',
+    );
+    expect((await supervisor.ok('plan')).trim()).toMatch(/nothing to do/i);
+    rmSync(join(supervisor.manifests, 'chain.yaml'));
+    await expect.poll(() => supervisor.container('chain'), { timeout: 20_000 }).toBeUndefined();
+  });
+
   test('a declared build: FROM an image of the same app, and an edit of the context builds again', async () => {
     const directory = context({
       Dockerfile: 'FROM base\nCOPY message /message\nCMD ["/bin/sh", "-c", "cat /message; exec sleep 100000"]\n',

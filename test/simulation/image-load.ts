@@ -43,6 +43,7 @@ export async function loadSimImage(world: World, op: OpOf<'image.load'>, sources
   };
   await world.commits.commit({ files: (batch) => world.images.add(imageRecord(image, '0'), batch) });
   await world.repositories.set(imageName(desired), image.id, true);
-  const binding = { key: op.key, specHash: desired.specHash, imageId: image.id, sourceFingerprint: String(version) };
-  world.resources.setImage(binding);
+  const { specHash } = desired;
+  const sourceFingerprint = String(version);
+  world.resources.setImage({ key: op.key, specHash, imageId: image.id, sourceFingerprint, bases: null });
 }

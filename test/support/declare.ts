@@ -10,6 +10,8 @@ type Written = Readonly<Record<string, unknown>>;
 /** A manifest as data: what stands under `images:`, `volumes:`, `networks:` and `containers:`. */
 export interface App {
   readonly images?: Readonly<Record<string, string>>;
+  /** Images that one of them is built from. */
+  readonly bases?: Readonly<Record<string, readonly string[]>>;
   readonly volumes?: Readonly<Record<string, Written>>;
   readonly networks?: Readonly<Record<string, Written>>;
   readonly containers?: Readonly<Record<string, Written>>;
@@ -25,6 +27,7 @@ const NO_REFERENCES: References = {
   links: [],
   volumesFrom: [],
   dependsOn: [],
+  bases: [],
 };
 
 const SPECS: Readonly<Record<Exclude<Kind, 'image'>, (written: Written) => unknown>> = {
@@ -49,6 +52,7 @@ function referencesOf(app: string, declared: App, spec: ReturnType<typeof contai
     links: spec.links.map((link) => own('container', link.target)),
     volumesFrom: spec.volumesFrom.map((from) => own('container', from.container)),
     dependsOn: spec.dependsOn.map((need) => own('container', need.container)),
+    bases: [],
   };
 }
 
@@ -77,7 +81,9 @@ export function declare(apps: Readonly<Record<string, App>>, generation = 1): De
       });
     };
     for (const [name, path] of Object.entries(declared.images ?? {})) {
-      add('image', name, { source: { type: 'archive', path, ref: null }, config: null }, path);
+      const bases = (declared.bases?.[name] ?? []).map((base) => resourceKey('image', app, base));
+      const spec = { source: { type: 'archive', path, ref: null }, config: null };
+      add('image', name, spec, path, { ...NO_REFERENCES, bases });
     }
     for (const kind of ['volume', 'network', 'container'] as const) {
       for (const [name, written] of Object.entries(declared[`${kind}s`] ?? {})) {

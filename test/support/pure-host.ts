@@ -108,6 +108,12 @@ export class PureHost {
     return effectiveProbes(health, this.healthchecks.get(key) ?? null);
   }
 
+  #load(key: ResourceKey, specHash: string, uses: readonly ResourceKey[]): void {
+    const bases = Object.fromEntries(uses.map((base) => [base, this.images.get(base)?.imageId ?? '']));
+    const imageId = `id-of-${[specHash, ...Object.values(bases)].join()}`;
+    this.images.set(key, { key, specHash, imageId, current: true, bases });
+  }
+
   /** Carries out ops in order; the desired state says with which specs. */
   applyAll(ops: readonly Op[], desired: DesiredState): void {
     for (const op of ops) this.apply(op, desired);
@@ -119,7 +125,7 @@ export class PureHost {
     if (op.update) this.#begin(op.update);
     switch (op.op) {
       case 'image.load':
-        this.images.set(op.key, { key: op.key, specHash: op.specHash, imageId: `id-of-${op.specHash}`, current: true });
+        this.#load(op.key, op.specHash, declared?.references.bases ?? []);
         return;
       case 'image.release':
         this.images.delete(op.key);

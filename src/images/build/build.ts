@@ -1,15 +1,15 @@
 /** Builds an image from a Dockerfile: the stages that are needed, side by side where they do not need each other. */
 import PQueue from 'p-queue';
+import { type DockerfilePlace, dockerfileError } from '../../model/dockerfile/place.ts';
+import { type Dockerfile, findStage, readDockerfile, type Stage, targetStage } from '../../model/dockerfile/stages.ts';
 import { TsdError } from '../../model/errors.ts';
+import { goArchitecture, platformArgs } from '../../model/platform.ts';
 import type { LoadedImage } from '../image.ts';
-import { goArchitecture } from '../image-config.ts';
 import { type LayerBlob, loadLayers } from '../layers.ts';
 import { openRootView } from '../tree/root-view.ts';
-import { type DockerfilePlace, dockerfileError } from './dockerfile/place.ts';
-import { type Dockerfile, findStage, readDockerfile, type Stage, targetStage } from './dockerfile/stages.ts';
 import type { SourceTree } from './files/source-tree.ts';
 import type { BaseImage, BuildHost, BuildReporter, BuildRequest, NamedContext } from './host.ts';
-import { platformArgs, StageScope, unusedArgs } from './scope.ts';
+import { StageScope, unusedArgs } from './scope.ts';
 import { StageBuilder, stageTree } from './stage-builder.ts';
 import { configJsonOf, type StageState, scratchState, stateOfImage } from './stage-state.ts';
 
@@ -27,7 +27,7 @@ export async function buildImage(
   report: BuildReporter,
   signal: AbortSignal,
 ): Promise<LoadedImage> {
-  const here = `linux/${goArchitecture()}`;
+  const here = `linux/${goArchitecture(process.arch)}`;
   const platform = platformArgs(request.platform ?? here, here);
   const { dockerfile: file, args } = request;
   const dockerfile = readDockerfile(file.text, file.name, args, platform);

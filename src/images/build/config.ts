@@ -1,10 +1,10 @@
 /** What instructions do to an image's configuration. Pure. */
 import { posix } from 'node:path';
+import type { Expander } from '../../model/dockerfile/expand.ts';
+import type { Instruction, Keyword } from '../../model/dockerfile/instruction.ts';
+import { dockerfileError } from '../../model/dockerfile/place.ts';
 import { parseSignal } from '../../model/kinds/runtime-forms.ts';
 import { type Parsed, parseDuration } from '../../model/kinds/short-forms.ts';
-import type { Expander } from './dockerfile/expand.ts';
-import type { Instruction, Keyword } from './dockerfile/instruction.ts';
-import { dockerfileError } from './dockerfile/place.ts';
 
 /** The `config` object of an OCI image configuration, in its own keys. */
 export type RawConfig = Readonly<Record<string, unknown>>;

@@ -1,8 +1,8 @@
 /** --mount of RUN. Pure. */
 import { posix } from 'node:path';
-import type { Expander } from './dockerfile/expand.ts';
-import type { Instruction } from './dockerfile/instruction.ts';
-import { dockerfileError } from './dockerfile/place.ts';
+import type { Expander } from '../../model/dockerfile/expand.ts';
+import type { Instruction } from '../../model/dockerfile/instruction.ts';
+import { dockerfileError } from '../../model/dockerfile/place.ts';
 
 export type RunMount =
   | {

@@ -1,26 +1,13 @@
 /** Arguments and variables of a stage. */
+
+import { Expander } from '../../model/dockerfile/expand.ts';
+import type { Instruction } from '../../model/dockerfile/instruction.ts';
+import { type Dockerfile, readArgs } from '../../model/dockerfile/stages.ts';
 import { envOf, type RawConfig } from './config.ts';
-import { Expander } from './dockerfile/expand.ts';
-import type { Instruction } from './dockerfile/instruction.ts';
-import { type Dockerfile, readArgs } from './dockerfile/stages.ts';
 
 /** Arguments that need no ARG and change no cache key, from the Dockerfile reference. */
 const PROXIES = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY'];
 const UNDECLARED: ReadonlySet<string> = new Set([...PROXIES, ...PROXIES.map((name) => name.toLowerCase())]);
-
-/** The arguments that are always there, for `os/architecture[/variant]`. */
-export function platformArgs(target: string, build: string): Readonly<Record<string, string>> {
-  const of = (prefix: string, platform: string): [string, string][] => {
-    const [os = '', architecture = '', variant = ''] = platform.split('/');
-    return [
-      [`${prefix}PLATFORM`, platform],
-      [`${prefix}OS`, os],
-      [`${prefix}ARCH`, architecture],
-      [`${prefix}VARIANT`, variant],
-    ];
-  };
-  return Object.fromEntries([...of('TARGET', target), ...of('BUILD', build)]);
-}
 
 export class StageScope {
   readonly #dockerfile: Dockerfile;

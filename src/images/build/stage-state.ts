@@ -1,6 +1,7 @@
 /** How far a stage is, and the image it would be. */
 import { z } from 'zod';
-import { goArchitecture, parseJson } from '../image-config.ts';
+import { goArchitecture } from '../../model/platform.ts';
+import { parseJson } from '../image-config.ts';
 import type { RawConfig, StageConfig } from './config.ts';
 import type { BaseImage, BuiltLayer } from './host.ts';
 
@@ -33,7 +34,7 @@ const imageSchema = z.looseObject({
 /** The empty beginning: FROM scratch. */
 export function scratchState(): StageState {
   return {
-    platform: { architecture: goArchitecture(), os: 'linux' },
+    platform: { architecture: goArchitecture(process.arch), os: 'linux' },
     config: {},
     author: '',
     ownCommand: false,

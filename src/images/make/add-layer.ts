@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
 import { TsdError } from '../../model/errors.ts';
+import { goArchitecture } from '../../model/platform.ts';
 import type { RawConfig } from '../build/config.ts';
 import type { LoadContext, LoadedImage } from '../image.ts';
-import { goArchitecture } from '../image-config.ts';
 import { type LayerBlob, loadLayers } from '../layers.ts';
 import { sha256Of } from '../tree/tree-tar.ts';
 import { changeConfig } from './config-changes.ts';
@@ -44,7 +44,7 @@ export async function addLayer(layer: NewLayer, context: LoadContext): Promise<L
     ...(layer.comment !== '' && { comment: layer.comment }),
   };
   const configJson = JSON.stringify({
-    architecture: goArchitecture(),
+    architecture: goArchitecture(process.arch),
     os: 'linux',
     ...base,
     ...entry,

@@ -1,9 +1,10 @@
 /** Changes to an image's configuration as a Dockerfile would make them: what `commit` and `import` take as --change. */
+
+import { Expander } from '../../model/dockerfile/expand.ts';
+import { readInstruction } from '../../model/dockerfile/instruction.ts';
+import { parseOne } from '../../model/dockerfile/syntax.ts';
 import { TsdError } from '../../model/errors.ts';
 import { CONFIG_KEYWORDS, changedConfig, envOf, type RawConfig } from '../build/config.ts';
-import { Expander } from '../build/dockerfile/expand.ts';
-import { readInstruction } from '../build/dockerfile/instruction.ts';
-import { parseOne } from '../build/dockerfile/syntax.ts';
 
 /** Applies Dockerfile instructions in order. @throws TSD_BAD_REQUEST naming the one that cannot be read. */
 export function changeConfig(config: RawConfig, changes: readonly string[]): RawConfig {

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { TsdError } from '../../model/errors.ts';
 import type { ImageReference } from '../../model/image-reference.ts';
-import { digestSchema, goArchitecture, parseJson, sha256Hex } from '../image-config.ts';
+import { goArchitecture } from '../../model/platform.ts';
+import { digestSchema, parseJson, sha256Hex } from '../image-config.ts';
 import { lying } from './answers.ts';
 import type { RegistryClient } from './client.ts';
 
@@ -53,7 +54,11 @@ export function parsePlatform(text: string): Platform {
   return { os, architecture, variant: variant ?? null };
 }
 
-export const hostPlatform = (): Platform => ({ os: 'linux', architecture: goArchitecture(), variant: null });
+export const hostPlatform = (): Platform => ({
+  os: 'linux',
+  architecture: goArchitecture(process.arch),
+  variant: null,
+});
 
 const describePlatform = ({
   os,

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { TsdError } from '../../model/errors.ts';
+import { goArchitecture } from '../../model/platform.ts';
 import type { LoadContext, LoadedImage } from '../image.ts';
-import { digestSchema, goArchitecture, parseImageConfig, parseJson, sha256Hex } from '../image-config.ts';
+import { digestSchema, parseImageConfig, parseJson, sha256Hex } from '../image-config.ts';
 import { type LayerBlob, loadLayers } from '../layers.ts';
 import { expectDigest } from '../unpack/unpack.ts';
 import { ambiguousImage } from './docker-archive.ts';
@@ -41,7 +42,7 @@ export async function loadOci(files: ImageFiles, ref: string | undefined, contex
 export async function* loadOciImages(files: ImageFiles, context: LoadContext): AsyncGenerator<LoadedImage> {
   const manifests = readIndex(files);
   const fitting = manifests.filter(
-    ({ platform }) => !platform || (platform.os === 'linux' && platform.architecture === goArchitecture()),
+    ({ platform }) => !platform || (platform.os === 'linux' && platform.architecture === goArchitecture(process.arch)),
   );
   for (const digest of new Set((fitting.length === 0 ? manifests : fitting).map((manifest) => manifest.digest))) {
     const chosen = manifests.filter((manifest) => manifest.digest === digest);
@@ -109,11 +110,11 @@ function pickByPlatform(
   depth: number,
 ): Descriptor {
   const fitting = descriptors.filter(
-    ({ platform }) => !platform || (platform.os === 'linux' && platform.architecture === goArchitecture()),
+    ({ platform }) => !platform || (platform.os === 'linux' && platform.architecture === goArchitecture(process.arch)),
   );
   if (descriptors.length > 0 && fitting.length === 0) {
     const has = descriptors.map(({ platform }) => `${platform?.os}/${platform?.architecture}`).join(', ');
-    throw new TsdError('TSD_IMAGE_INVALID', `the image is for ${has}, not for linux/${goArchitecture()}`, {
+    throw new TsdError('TSD_IMAGE_INVALID', `the image is for ${has}, not for linux/${goArchitecture(process.arch)}`, {
       step: 'choose image',
     });
   }

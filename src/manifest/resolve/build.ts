@@ -2,7 +2,7 @@
 import type { Desired, References, SpecOfKind } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import { type Kind, type ResourceKey, resourceKey } from '../../model/resource.ts';
-import { readBuildContext } from '../build-context.ts';
+import type { BuildContexts } from '../build-contexts.ts';
 import {
   type Content,
   type ContentHasher,
@@ -25,6 +25,7 @@ export interface BuildOptions {
   readonly hasher: ContentHasher;
   /** Where ports without an address are published: the supervisor's --ip. */
   readonly defaultHostIp: string;
+  readonly contexts: BuildContexts;
 }
 
 export interface Build {
@@ -139,18 +140,30 @@ class Builder {
       return;
     }
     const absolute = withAbsolutePaths('image', spec, at.candidate.baseDir);
+    if (absolute.source.type !== 'build') return;
+    const { contexts } = this.#options;
+    const { sourceId, frozenHashes, earlierHashes } = at.candidate;
     const written = spec.source.context;
-    const frozen = at.candidate.frozenHashes?.[written];
-    if (frozen !== undefined || absolute.source.type !== 'build') {
-      this.#add(at, absolute, NO_REFERENCES, frozen === undefined ? {} : { [written]: frozen });
-      return;
+    const known = contexts.known(absolute.source);
+    const earlier = frozenHashes?.[written] ?? (known ? undefined : earlierHashes[written]);
+    const content = earlier === undefined ? contexts.read(absolute.source) : null;
+    const references = { ...NO_REFERENCES, bases: this.#bases(at, (known ?? content)?.images ?? []) };
+    this.#references.set(at.key, references);
+    if (content && content.problem !== null) {
+      this.#findings.push(
+        finding(at, 'TSD_MANIFEST_READ', content.problem, positions.build ?? positionOf(at, 'build')),
+      );
     }
-    const { hash, inputs, problem } = readBuildContext(absolute.source);
-    if (problem !== null) {
-      this.#findings.push(finding(at, 'TSD_MANIFEST_READ', problem, positions.build ?? positionOf(at, 'build')));
-    }
-    this.#watch(at.candidate.sourceId, inputs);
-    this.#add(at, absolute, NO_REFERENCES, hash === null ? {} : { [written]: hash });
+    this.#watch(sourceId, content?.inputs ?? []);
+    const hash = earlier ?? content?.hash ?? null;
+    this.#add(at, absolute, references, hash === null ? {} : { [written]: hash });
+  }
+
+  /** An image of its own name is one of elsewhere: an image cannot be made from itself. */
+  #bases(at: Declared<'image'>, names: readonly string[]): readonly ResourceKey[] {
+    const plain = names.filter((name) => !name.includes('/'));
+    const keys = plain.map((name) => this.#universe.lookup('image', name, at.candidate.app.app));
+    return keys.filter((key) => key !== null && key !== at.key) as ResourceKey[];
   }
 
   #watch(sourceId: string, paths: readonly string[]): void {

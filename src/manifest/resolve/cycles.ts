@@ -2,11 +2,12 @@ import type { References } from '../../model/desired.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { type Finding, finding, positionOf, type Universe } from './universe.ts';
 
-/** Everything that must be there before a container can start. */
+/** Everything that must be there before a container can start, or an image be built. */
 const dependencies = (references: References): ResourceKey[] => [
   ...references.links,
   ...references.volumesFrom,
   ...references.dependsOn,
+  ...references.bases,
   ...(references.networkContainer === null ? [] : [references.networkContainer]),
 ];
 
@@ -48,7 +49,7 @@ function walk(graph: ReadonlyMap<ResourceKey, readonly ResourceKey[]>, start: Re
   return [];
 }
 
-/** Circles of links, dependsOn, volumesFrom and network: container:…, each with its whole path. Self-references are not among them. */
+/** Circles of links, dependsOn, volumesFrom, network: container:… and builds FROM each other, each with its whole path. Self-references are not among them. */
 export function findCycles(references: ReadonlyMap<ResourceKey, References>, universe: Universe): Finding[] {
   const graph = new Map<ResourceKey, readonly ResourceKey[]>();
   for (const [key, own] of references)
@@ -62,13 +63,14 @@ export function findCycles(references: ReadonlyMap<ResourceKey, References>, uni
     const start = [...graph.keys()].sort()[0];
     if (start === undefined) return found;
     const cycle = walk(graph, start);
-    const members = cycle.map((key) => universe.get<'container'>(key)).filter((member) => member !== undefined);
+    const members = cycle.map((key) => universe.get(key)).filter((member) => member !== undefined);
     const path = [...cycle, cycle[0] ?? start].map((key) => key.replace(/^container\//, '')).join(' -> ');
     for (const source of new Set(members.map((member) => member.candidate))) {
       const at = members.find((member) => member.candidate === source);
       if (!at) continue;
       const field =
-        ['links', 'dependsOn', 'volumesFrom', 'network'].find((name) => at.resource.positions[name]) ?? 'links';
+        ['links', 'dependsOn', 'volumesFrom', 'network', 'build'].find((name) => at.resource.positions[name]) ??
+        'links';
       const others = members.map((member) => member.candidate);
       found.push(
         finding(at, 'TSD_MANIFEST_CYCLE', `these wait for each other: ${path}`, positionOf(at, field), others),

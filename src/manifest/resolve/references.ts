@@ -13,6 +13,7 @@ export const NO_REFERENCES: References = {
   links: [],
   volumesFrom: [],
   dependsOn: [],
+  bases: [],
 };
 
 const MODES: ReadonlySet<string> = new Set(['bridge', 'host', 'none']);
@@ -44,6 +45,7 @@ class ReferenceReader {
       links: spec.links.map((link, index) => this.#find('container', link.target, 'links', index)),
       volumesFrom: spec.volumesFrom.map((from, index) => this.#find('container', from.container, 'volumesFrom', index)),
       dependsOn: spec.dependsOn.map((need, index) => this.#find('container', need.container, 'dependsOn', index)),
+      bases: [],
     };
   }
 

@@ -15,6 +15,8 @@ export interface Candidate {
    * whose files are read now.
    */
   readonly frozenHashes: Readonly<Record<string, string>> | null;
+  /** Those of an earlier look, for what was not looked at since. */
+  readonly earlierHashes: Readonly<Record<string, string>>;
 }
 
 export interface Declared<K extends Kind = Kind> {

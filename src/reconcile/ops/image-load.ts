@@ -66,9 +66,17 @@ async function loadAndName(
     const binding = world.resources.images().find(({ key }) => key === op.key);
     const anew = binding?.sourceFingerprint === ASKED_ANEW;
     const past = anew ? null : imageOfPast(world, op.key);
+    // Before it is built: a base that changes meanwhile has it built again.
+    const bases = source.type === 'build' ? basesNow(world, desired) : null;
     if (past !== null) {
       if (source.type !== 'pull') await world.repositories.set(imageName(desired), past, true);
-      world.resources.setImage({ key: op.key, specHash: desired.specHash, imageId: past, sourceFingerprint: '' });
+      world.resources.setImage({
+        key: op.key,
+        specHash: desired.specHash,
+        imageId: past,
+        sourceFingerprint: '',
+        bases,
+      });
       return;
     }
     const found =
@@ -77,10 +85,16 @@ async function loadAndName(
         : source.type === 'pull'
           ? { imageId: await resolvePull(world, currentSource(source, anew), progress), sourceFingerprint: '' }
           : await loadFiles(world, imageName(desired), imageSource(source, config), progress);
-    world.resources.setImage({ key: op.key, specHash: desired.specHash, ...found });
+    world.resources.setImage({ key: op.key, specHash: desired.specHash, ...found, bases });
   } catch (error) {
     throw toTsdError(error).withContext({ key: op.key, source: desired.source });
   }
+}
+
+/** The images that a build uses, as they are now. */
+function basesNow(world: World, { references }: Desired<'image'>): Readonly<Record<ResourceKey, string>> {
+  const bound = world.resources.images().filter(({ key }) => references.bases.includes(key));
+  return Object.fromEntries(bound.map(({ key, imageId }) => [key, imageId]));
 }
 
 /** What an earlier generation that was brought back meant, while it is on this host. */
@@ -110,7 +124,7 @@ async function buildDeclared(
     platform: null,
     noCache: false,
     secrets: {},
-    app: desired.app,
+    declared: desired.key,
   };
   const report = {
     step: (label: string, text: string, cached: boolean) =>

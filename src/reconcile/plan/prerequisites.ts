@@ -3,11 +3,12 @@ import type { Desired, SpecOfKind } from '../../model/desired.ts';
 import type { Kind, ResourceKey } from '../../model/resource.ts';
 import { parseKey } from '../../model/resource.ts';
 import type { Cause } from '../op.ts';
+import { changedBase } from './bases.ts';
 import { because, declared, redeclared, specChanged } from './cause.ts';
 import { diffSpecs } from './diff.ts';
 import type { OpDraft } from './op-graph.ts';
 import type { Pass } from './pass.ts';
-import { hold, mayAct, READY_NOW, scoped, standingOfHeld } from './pass.ts';
+import { blocked, hold, mayAct, READY_NOW, scoped, standingOfHeld } from './pass.ts';
 import { DEFAULT_NETWORK } from './references.ts';
 
 function ofKind<K extends Kind>(pass: Pass, kind: K): Desired<K>[] {
@@ -26,20 +27,46 @@ function ensure(pass: Pass, desired: Desired, draft: OpDraft | null, usable: boo
 }
 
 /** A plan cannot know the id of an image before it is loaded; its containers are planned when it is. */
-const FOLLOW = '; its containers are made anew after it, if its content is another';
+const FOLLOW = '; what is made from it follows, if its content is another';
 
 function imageCause(pass: Pass, desired: Desired<'image'>): Cause | null {
   const observed = pass.observed.images.get(desired.key);
   if (!observed) return declared(desired);
   if (observed.specHash !== desired.specHash) return redeclared(desired, FOLLOW);
   if (observed.imageId === null) return because('missing', 'the image is not loaded');
-  return observed.current ? null : because('requested', `asked for anew${FOLLOW}`);
+  if (!observed.current) return because('requested', `asked for anew${FOLLOW}`);
+  const base = changedBase(desired, pass.observed.images);
+  return base && because('source-changed', `${base}, which it is built from, is another image now${FOLLOW}`);
+}
+
+/** Each after those it is built from. */
+function inBuildOrder(pass: Pass): Iterable<Desired<'image'>> {
+  const ordered = new Set<Desired<'image'>>();
+  const visit = (desired: Desired<'image'>, above: ReadonlySet<ResourceKey>): void => {
+    if (ordered.has(desired)) return;
+    for (const key of desired.references.bases) {
+      const base = pass.desired.resources.get(key);
+      if (base && !above.has(key)) visit(base as Desired<'image'>, new Set([...above, key]));
+    }
+    ordered.add(desired);
+  };
+  for (const desired of ofKind(pass, 'image')) visit(desired, new Set([desired.key]));
+  return ordered;
 }
 
 export function planImages(pass: Pass): void {
-  for (const desired of ofKind(pass, 'image')) {
+  for (const desired of inBuildOrder(pass)) {
+    const { key, references } = desired;
     const cause = imageCause(pass, desired);
-    ensure(pass, desired, cause && { op: 'image.load', key: desired.key, cause, specHash: desired.specHash }, false);
+    const bases = references.bases.map((base) => pass.standings.get(base) ?? blocked(`${base}, which is not declared`));
+    const missing = cause && bases.find((standing) => standing.state === 'blocked');
+    if (missing) {
+      hold(pass, key, missing.busy ? 'busy' : 'dependency-not-ready', `waits for ${missing.message}`);
+      pass.standings.set(key, standingOfHeld(pass, key));
+      continue;
+    }
+    ensure(pass, desired, cause && { op: 'image.load', key, cause, specHash: desired.specHash }, false);
+    for (const base of bases) if (base.state === 'ready' && base.after) pass.graph.order(base.after, `load ${key}`);
   }
 }
 

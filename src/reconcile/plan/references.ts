@@ -51,6 +51,7 @@ export function observedReferences(container: ObservedContainer): References {
     volumesFrom: spec.volumesFrom.map((from) => resolve('container', app, from.container)),
     // Left out in records of containers that were made before the field existed.
     dependsOn: (spec.dependsOn ?? []).map((need) => resolve('container', app, need.container)),
+    bases: [],
   };
 }
 
@@ -100,7 +101,7 @@ export function attachedNetwork(references: References, spec: ContainerSpec): Re
 
 /** Everything a resource needs, directly. */
 export function dependenciesOf(desired: Desired): readonly ResourceKey[] {
-  if (!isContainer(desired)) return [];
+  if (!isContainer(desired)) return desired.references.bases;
   const { references, spec } = desired;
   const single = [references.image, attachedNetwork(references, spec)].filter((key) => key !== null);
   return [...single, ...Object.values(references.volumes), ...startDependencies(references), ...references.volumesFrom];

@@ -1,6 +1,6 @@
 import type { DesiredState } from '../../model/desired.ts';
 import type { ResourceKey } from '../../model/resource.ts';
-import { dependenciesOf, isContainer } from './references.ts';
+import { dependenciesOf } from './references.ts';
 
 /** Who needs whom in one generation of the desired state. */
 export interface Relations {
@@ -12,8 +12,8 @@ export function relationsOf(desired: DesiredState): Relations {
   const needs = new Map<ResourceKey, readonly ResourceKey[]>();
   const neededBy = new Map<ResourceKey, ResourceKey[]>();
   for (const [key, resource] of desired.resources) {
-    if (!isContainer(resource)) continue;
     const targets = [...new Set(dependenciesOf(resource))];
+    if (targets.length === 0) continue;
     needs.set(key, targets);
     for (const target of targets) {
       const users = neededBy.get(target);

@@ -126,6 +126,8 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE image_use (image_id TEXT PRIMARY KEY, used_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   `,
   'CREATE TABLE updates (key TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT, WITHOUT ROWID;',
+  // Of earlier builds it is not known what they were made from.
+  'ALTER TABLE images ADD COLUMN bases TEXT;',
 ];
 
 /**

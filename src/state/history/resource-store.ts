@@ -23,6 +23,8 @@ export interface ImageBinding {
   readonly imageId: string;
   /** Tells whether the source changed since it was loaded. */
   readonly sourceFingerprint: string;
+  /** Of a build: which image each declared one that it uses was then. Null: not known, or no build. */
+  readonly bases: Readonly<Record<ResourceKey, string>> | null;
 }
 
 /** Source fingerprint of a binding that is to be resolved anew, whatever its policy says. */
@@ -34,7 +36,7 @@ export const PINNED_ANEW = 'pinned-anew';
 export class ResourceStore {
   readonly #history: HistoryDatabase;
   readonly #networks: Statement<[], Omit<NetworkRecord, 'written'> & { written: string }>;
-  readonly #images: Statement<[], ImageBinding>;
+  readonly #images: Statement<[], Omit<ImageBinding, 'bases'> & { bases: string | null }>;
   /** What the tables hold, until the next change: every look at the host asks. */
   #known: { networks?: readonly NetworkRecord[]; images?: readonly ImageBinding[] } = {};
 
@@ -43,7 +45,7 @@ export class ResourceStore {
     this.#networks = history.prepare(`SELECT key, spec_hash AS specHash, written, schema_version AS schemaVersion,
       bridge, subnet, gateway FROM networks`);
     this.#images = history.prepare(`SELECT key, spec_hash AS specHash, image_id AS imageId,
-      source_fingerprint AS sourceFingerprint FROM images`);
+      source_fingerprint AS sourceFingerprint, bases FROM images`);
   }
 
   networks(): readonly NetworkRecord[] {
@@ -66,15 +68,18 @@ export class ResourceStore {
   }
 
   images(): readonly ImageBinding[] {
-    this.#known.images ??= this.#images.all();
+    this.#known.images ??= this.#images.all().map((row) => ({
+      ...row,
+      bases: row.bases === null ? null : (JSON.parse(row.bases) as Record<ResourceKey, string>),
+    }));
     return this.#known.images;
   }
 
-  setImage({ key, specHash, imageId, sourceFingerprint }: ImageBinding): void {
+  setImage({ key, specHash, imageId, sourceFingerprint, bases }: ImageBinding): void {
     this.#change(() => {
       this.#history
-        .prepare('INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?)')
-        .run(key, specHash, imageId, sourceFingerprint);
+        .prepare('INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?)')
+        .run(key, specHash, imageId, sourceFingerprint, bases && JSON.stringify(bases));
       this.#history
         .prepare('INSERT OR REPLACE INTO generation_images SELECT coalesce(max(n), 0), ?, ? FROM generations')
         .run(key, imageId);

@@ -34,7 +34,7 @@ export class Builds implements BuildApi {
             dockerfileText === null
               ? { type: 'path' as const, path: dockerfile }
               : { type: 'text' as const, text: dockerfileText },
-          app: null,
+          declared: null,
         };
         await this.#world.imageWork.making(async () => {
           const image = await carryOut(this.#world, wanted, report, progress, signal);

@@ -217,7 +217,13 @@ describe('resources, failures, approvals', () => {
       subnet: '10.80.0.0/24',
       gateway: '10.80.0.1',
     } as const;
-    const binding = { key: 'image/blog/app', specHash: 'h', imageId: 'i', sourceFingerprint: 'f' } as const;
+    const binding = {
+      key: 'image/blog/app',
+      specHash: 'h',
+      imageId: 'i',
+      sourceFingerprint: 'f',
+      bases: { 'image/blog/base': 'b' },
+    } as const;
     const failure = {
       key: 'image/blog/app',
       class: 'precondition',

@@ -35,7 +35,7 @@ const file = (path: string, text: string) => ({ path, content: { ok: true as con
 const look = (...files: ReturnType<typeof file>[]) => ({ files, loss: 'none' as const, inputsChanged: false });
 
 describe('a manifest that was accepted by another version and cannot be used by this one', () => {
-  test('leaves what runs of its app alone, until it is put right', () => {
+  test('leaves what runs of its app alone, until it is put right', async () => {
     const history = open();
     const { id } = history.sources.record(
       { kind: 'watched', origin: '/m/blog.yaml', baseDir: '/m', text: 'volumes: { data: { fromTheFuture: 1 } }\n' },
@@ -47,17 +47,17 @@ describe('a manifest that was accepted by another version and cannot be used by 
     const sources = sourcesOn(history, changes);
     expect([...sources.state.resources]).toEqual([]);
     expect([...(sources.state.untouched ?? [])]).toEqual(['blog']);
-    sources.watch(look(file('/m/blog.yaml', 'volumes: { data: { fromTheFuture: 2 } }\n')));
+    await sources.watch(look(file('/m/blog.yaml', 'volumes: { data: { fromTheFuture: 2 } }\n')));
     expect([...(sources.state.untouched ?? [])]).toEqual(['blog']);
-    sources.watch(look(file('/m/blog.yaml', 'volumes: { data: {} }\n')));
+    await sources.watch(look(file('/m/blog.yaml', 'volumes: { data: {} }\n')));
     expect([...(sources.state.untouched ?? [])]).toEqual([]);
     expect([...sources.state.resources.keys()]).toEqual(['volume/blog/data']);
     expect(changes).toHaveLength(1);
   });
 
-  test('an app that never was accepted is not protected', () => {
+  test('an app that never was accepted is not protected', async () => {
     const sources = sourcesOn(open());
-    sources.watch(look(file('/m/blog.yaml', 'volumes: { data: { x: 1 } }\n')));
+    await sources.watch(look(file('/m/blog.yaml', 'volumes: { data: { x: 1 } }\n')));
     expect(sources.state.untouched?.size ?? 0).toBe(0);
   });
 });
@@ -66,18 +66,18 @@ describe('rollback with hold', () => {
   const text = (driver: string) => `volumes: { ${driver}: {} }\n`;
   const keys = (sources: Sources) => [...sources.state.resources.keys()];
 
-  test('brings back what a removed file declared and takes out what a new one does, over a restart', () => {
+  test('brings back what a removed file declared and takes out what a new one does, over a restart', async () => {
     const history = open();
     const sources = sourcesOn(history);
-    sources.watch(look(file('/m/a.yaml', text('one')), file('/m/b.yaml', text('two'))));
-    sources.watch(look(file('/m/a.yaml', text('one')), file('/m/c.yaml', text('three'))));
+    await sources.watch(look(file('/m/a.yaml', text('one')), file('/m/b.yaml', text('two'))));
+    await sources.watch(look(file('/m/a.yaml', text('one')), file('/m/c.yaml', text('three'))));
     expect(keys(sources)).toEqual(['volume/a/one', 'volume/c/three']);
     expect(() => sources.rollback(1, false)).toThrow('/m/b.yaml, /m/c.yaml differ from generation 1');
     expect(sources.rollback(1, true)).toEqual([]);
     expect(keys(sources)).toEqual(['volume/a/one', 'volume/b/two']);
 
     const again = sourcesOn(history);
-    again.watch(look(file('/m/a.yaml', text('one')), file('/m/c.yaml', text('three'))));
+    await again.watch(look(file('/m/a.yaml', text('one')), file('/m/c.yaml', text('three'))));
     expect(keys(again)).toEqual(['volume/a/one', 'volume/b/two']);
     expect(again.views().map(({ file: path, state }) => [path, state])).toEqual(
       expect.arrayContaining([
@@ -88,7 +88,9 @@ describe('rollback with hold', () => {
     );
     expect(again.approvePins(['c'])).toEqual(['c']);
     expect(keys(again)).toEqual(['volume/a/one', 'volume/b/two', 'volume/c/three']);
-    again.watch(look(file('/m/a.yaml', text('one')), file('/m/b.yaml', text('new')), file('/m/c.yaml', text('three'))));
+    await again.watch(
+      look(file('/m/a.yaml', text('one')), file('/m/b.yaml', text('new')), file('/m/c.yaml', text('three'))),
+    );
     expect(keys(again)).toEqual(['volume/a/one', 'volume/b/new', 'volume/c/three']);
   });
 });

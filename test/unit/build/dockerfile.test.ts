@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { changedConfig, type RawConfig } from '../../../src/images/build/config.ts';
-import { Expander } from '../../../src/images/build/dockerfile/expand.ts';
-import { readInstruction } from '../../../src/images/build/dockerfile/instruction.ts';
-import { findStage, readDockerfile, targetStage } from '../../../src/images/build/dockerfile/stages.ts';
-import { parseOne, parseSyntax } from '../../../src/images/build/dockerfile/syntax.ts';
 import { readMounts } from '../../../src/images/build/mounts.ts';
-import { platformArgs, StageScope, unusedArgs } from '../../../src/images/build/scope.ts';
+import { StageScope, unusedArgs } from '../../../src/images/build/scope.ts';
+import { Expander } from '../../../src/model/dockerfile/expand.ts';
+import { readInstruction } from '../../../src/model/dockerfile/instruction.ts';
+import { findStage, readDockerfile, targetStage } from '../../../src/model/dockerfile/stages.ts';
+import { parseOne, parseSyntax } from '../../../src/model/dockerfile/syntax.ts';
+import { platformArgs } from '../../../src/model/platform.ts';
 
 const place = { file: 'Dockerfile', line: 1, source: '' };
 const PLATFORM = platformArgs('linux/arm64/v8', 'linux/amd64');

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { substituteWord, substituteWords, WordError } from '../../../src/images/build/dockerfile/substitute.ts';
+import { substituteWord, substituteWords, WordError } from '../../../src/model/dockerfile/substitute.ts';
 
 const VALUES: Readonly<Record<string, string>> = { A: 'one', B: 'two words', EMPTY: '', P: 'lib/a.tar.gz' };
 const options = { escapeCharacter: '\\', lookup: (name: string) => VALUES[name] } as const;

@@ -1,7 +1,19 @@
-import { mkdirSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { MAX_CONTEXT_BYTES, readBuildContext } from '../../../src/manifest/build-context.ts';
+import { finish, MAX_CONTEXT_BYTES, readBuildContext } from '../../../src/manifest/build-context.ts';
+import { BuildContexts } from '../../../src/manifest/build-contexts.ts';
+import { desiredState } from '../../../src/manifest/desired-state.ts';
 import { temporaryDirectory } from '../../support/images.ts';
 
 let area: ReturnType<typeof temporaryDirectory>;
@@ -16,7 +28,7 @@ const source = () =>
     network: 'default',
   }) as const;
 const write = (path: string, text: string): void => writeFileSync(join(area.path, path), text);
-const read = () => readBuildContext(source());
+const read = () => finish(readBuildContext(source()));
 
 beforeEach(() => {
   area = temporaryDirectory();
@@ -83,7 +95,113 @@ it('what is too much, missing or no pattern is told', () => {
   expect(read().problem).toBeNull();
   rmSync(join(area.path, 'Dockerfile'));
   expect(read().problem).toMatch(/Dockerfile: no such file/);
-  expect(readBuildContext({ ...source(), context: '/no/such/place' }).problem).toBe(
+  expect(finish(readBuildContext({ ...source(), context: '/no/such/place' })).problem).toBe(
     'build context /no/such/place: no such directory',
   );
+});
+
+it('names the images that the stages it needs use, with arguments put in', () => {
+  const images = (args = {}, target: string | null = null, contexts = {}) =>
+    finish(readBuildContext({ ...source(), args, target, contexts })).images;
+  write(
+    'Dockerfile',
+    `ARG BASE=base
+FROM $BASE AS first
+RUN --mount=type=bind,from=tools,target=/t true
+FROM first
+COPY --from=first /a /a
+COPY --from=assets /b /b
+COPY --from=0 /c /c
+COPY --from=docker.io/library/x:1 /d /d
+FROM scratch AS unused
+COPY --from=other / /
+FROM scratch AS last
+COPY --from=1 /a /a
+`,
+  );
+  const all = ['assets', 'base', 'docker.io/library/x:1', 'tools'];
+  expect(images()).toEqual(all);
+  expect(images({ BASE: 'mine' })).toEqual(['assets', 'docker.io/library/x:1', 'mine', 'tools']);
+  expect(images({}, 'first')).toEqual(['base', 'tools']);
+  expect(images({}, null, { assets: area.path, tools: 'docker-image://named' })).toEqual([
+    'base',
+    'docker.io/library/x:1',
+    'named',
+  ]);
+  write('Dockerfile', 'FROM\n');
+  expect(images()).toEqual([]);
+});
+
+it('images of one app that are built from each other are a circle; one may have the name of what it is built from', () => {
+  const issues = (text: string) => {
+    const options = {
+      generation: 1,
+      defaultHostIp: '0.0.0.0',
+      readFile: () => ({ ok: false as const, reason: 'missing' as const, message: 'missing' }),
+      hashSecret: () => '',
+    };
+    const content = { ok: true as const, text };
+    const sources = [{ sourceId: 'a.yaml', file: 'a.yaml', baseDir: area.path, content, lastGood: null }];
+    const { state, sources: outcomes } = desiredState(sources, options);
+    const bases = [...state.resources.values()].map(({ key, references }) => [key, references.bases]);
+    return [
+      ...(outcomes.get('a.yaml')?.issues.map(({ message, position }) => [position.line, message]) ?? []),
+      ...bases,
+    ];
+  };
+  mkdirSync(join(area.path, 'one'));
+  mkdirSync(join(area.path, 'two'));
+  write('one/Dockerfile', 'FROM two\n');
+  write('two/Dockerfile', 'FROM two\nCOPY --from=one / /\n');
+  expect(issues('images:\n  one: { build: one }\n  two: { build: two }\n')).toEqual([
+    [2, 'these wait for each other: image/a/one -> image/a/two -> image/a/one'],
+  ]);
+  write('two/Dockerfile', 'FROM two\n');
+  expect(issues('images:\n  one: { build: one }\n  two: { build: two }\n')).toEqual([
+    ['image/a/one', ['image/a/two']],
+    ['image/a/two', []],
+  ]);
+});
+
+it('a file is read again when anything about it says that it may be another, and not otherwise', () => {
+  const old = new Date(Date.now() - 3_600_000);
+  const path = join(area.path, 'sub/file');
+  const { hash } = read();
+  // Same size, same time of modification, same inode: the time of change tells.
+  writeFileSync(path, 'two');
+  utimesSync(path, old, old);
+  const changed = read().hash;
+  expect(changed).not.toBe(hash);
+  renameSync(path, `${path}.old`);
+  writeFileSync(path, 'one');
+  utimesSync(path, old, old);
+  unlinkSync(`${path}.old`);
+  expect(read().hash).toBe(hash);
+});
+
+it('others go on while a large context is read, and a look that is ended leaves nothing open', async () => {
+  writeFileSync(join(area.path, 'large'), Buffer.alloc(64 * 1024 ** 2, 'x'));
+  const contexts = new BuildContexts();
+  let turns = 0;
+  const count = (): void => {
+    turns += 1;
+    turn = setImmediate(count);
+  };
+  let turn = setImmediate(count);
+  await contexts.look([source()]);
+  clearImmediate(turn);
+  expect(turns).toBeGreaterThan(3);
+  expect(contexts.known(source())?.hash).toBe(read().hash);
+
+  const open = () => readdirSync('/proc/self/fd').length;
+  const before = open();
+  const closed = new BuildContexts();
+  write('large', 'another one, not read before');
+  writeFileSync(join(area.path, 'larger'), Buffer.alloc(64 * 1024 ** 2, 'y'));
+  const looking = closed.look([source()]);
+  await new Promise((done) => setImmediate(done));
+  closed.close();
+  await looking;
+  expect(closed.known(source())).toBeUndefined();
+  expect(open()).toBe(before);
 });

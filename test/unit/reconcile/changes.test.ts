@@ -70,7 +70,7 @@ describe('images', () => {
     const host = hostWith(web({}));
     const next = declare({ blog: { images: { app: './other.tar' }, containers: { web: {} } } }, 2);
     expect(textOn(host, next)).toMatchInlineSnapshot(
-      `"load image/blog/app — changed in blog.yaml:1:3; its containers are made anew after it, if its content is another"`,
+      `"load image/blog/app — changed in blog.yaml:1:3; what is made from it follows, if its content is another"`,
     );
     host.applyAll(planOn(host, next).ops, next);
     expect(textOn(host, next)).toMatchInlineSnapshot(`
@@ -88,7 +88,7 @@ describe('images', () => {
     const image = host.images.get('image/blog/app');
     if (image) host.images.set(image.key, { ...image, current: false });
     expect(textOn(host, declare(web({})))).toMatchInlineSnapshot(
-      `"load image/blog/app — asked for anew; its containers are made anew after it, if its content is another"`,
+      `"load image/blog/app — asked for anew; what is made from it follows, if its content is another"`,
     );
   });
 
@@ -110,7 +110,7 @@ describe('images', () => {
     const host = hostWith(web({ privileged: false }));
     const next = declare({ blog: { images: { app: './other.tar' }, containers: { web: { privileged: true } } } }, 2);
     expect(textOn(host, next)).toMatchInlineSnapshot(`
-      "load image/blog/app — changed in blog.yaml:1:3; its containers are made anew after it, if its content is another
+      "load image/blog/app — changed in blog.yaml:1:3; what is made from it follows, if its content is another
       stop container/blog/web — privileged changed in blog.yaml:2:3 (after load image/blog/app)
       disconnect container/blog/web — privileged changed in blog.yaml:2:3
       remove container/blog/web — privileged changed in blog.yaml:2:3

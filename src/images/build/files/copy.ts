@@ -1,10 +1,10 @@
 /** COPY and ADD as entries of a layer. */
 import type { Beneath } from '../../../ffi/beneath.ts';
+import { type DockerfilePlace, dockerfileError } from '../../../model/dockerfile/place.ts';
 import { fromBytes, readable, type TarHeader } from '../../tar/header.ts';
 import { tarHeader } from '../../tar/writer.ts';
 import { entryOf } from '../../tree/scan.ts';
 import type { TreeEntry } from '../../tree/tree-tar.ts';
-import { type DockerfilePlace, dockerfileError } from '../dockerfile/place.ts';
 import { LayerEntries } from './image-paths.ts';
 import type { Owner } from './owners.ts';
 import { findSources, join, type SourceMatch, type SourceTree } from './source-tree.ts';

@@ -1,10 +1,10 @@
 /** Places in the file tree of a stage, as entries of a layer on top of it. */
 import type { Beneath } from '../../../ffi/beneath.ts';
+import { type DockerfilePlace, dockerfileError } from '../../../model/dockerfile/place.ts';
 import { readable } from '../../tar/header.ts';
 import { tarHeader } from '../../tar/writer.ts';
 import { entryOf } from '../../tree/scan.ts';
 import type { TreeEntry } from '../../tree/tree-tar.ts';
-import { type DockerfilePlace, dockerfileError } from '../dockerfile/place.ts';
 import type { Owner } from './owners.ts';
 import { join } from './source-tree.ts';
 

@@ -1,6 +1,6 @@
 /** --chown and --chmod. */
 import type { Beneath } from '../../../ffi/beneath.ts';
-import { type DockerfilePlace, dockerfileError } from '../dockerfile/place.ts';
+import { type DockerfilePlace, dockerfileError } from '../../../model/dockerfile/place.ts';
 
 export interface Owner {
   readonly uid: number;

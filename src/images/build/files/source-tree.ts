@@ -1,9 +1,9 @@
 /** Where COPY and ADD take files from: a build context, or the files of an image or stage. */
 import type { BigIntStats } from 'node:fs';
 import type { Beneath } from '../../../ffi/beneath.ts';
+import { type DockerfilePlace, dockerfileError } from '../../../model/dockerfile/place.ts';
 import { globExpression, type IgnoreMatcher } from '../../../model/ignore-file.ts';
 import { fromBytes, readable } from '../../tar/header.ts';
-import { type DockerfilePlace, dockerfileError } from '../dockerfile/place.ts';
 
 export interface SourceTree {
   readonly files: Beneath;

@@ -1,10 +1,10 @@
 /** COPY and ADD. */
 import { posix } from 'node:path';
+import type { Expander } from '../../../model/dockerfile/expand.ts';
+import type { Instruction } from '../../../model/dockerfile/instruction.ts';
+import { dockerfileError } from '../../../model/dockerfile/place.ts';
 import { globExpression, IGNORE_NOTHING } from '../../../model/ignore-file.ts';
 import type { BuildStage, LayerStep } from '../build-stage.ts';
-import type { Expander } from '../dockerfile/expand.ts';
-import type { Instruction } from '../dockerfile/instruction.ts';
-import { dockerfileError } from '../dockerfile/place.ts';
 import { type CopyRequest, type CopySource, copyEntries } from '../files/copy.ts';
 import { openArchive } from '../files/local-archive.ts';
 import { parseMode, parseOwner } from '../files/owners.ts';

@@ -1,6 +1,6 @@
+import type { Instruction } from '../../../model/dockerfile/instruction.ts';
 import { fromBytes } from '../../tar/header.ts';
 import type { BuildStage, LayerStep } from '../build-stage.ts';
-import type { Instruction } from '../dockerfile/instruction.ts';
 import { LayerEntries } from '../files/image-paths.ts';
 import { makeLayer } from '../layer-writer.ts';
 

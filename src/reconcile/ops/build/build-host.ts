@@ -7,7 +7,7 @@ import type { BaseImage, BuildHost } from '../../../images/build/host.ts';
 import { removeTree } from '../../../images/build/remove-tree.ts';
 import { TsdError } from '../../../model/errors.ts';
 import { familiarRepository, parseImageReference } from '../../../model/image-reference.ts';
-import { resourceKey } from '../../../model/resource.ts';
+import { parseKey, type ResourceKey, resourceKey } from '../../../model/resource.ts';
 import type { ImageRecord } from '../../../state/image-record.ts';
 import { loadContext, type ProgressSink } from '../image.ts';
 import { imageReference, pullAndName } from '../image-pull.ts';
@@ -17,8 +17,8 @@ import { runCommand } from './build-run.ts';
 /** Below the root directory: what builds keep. */
 const CACHE = 'build-cache';
 
-/** @param app whose declared images FROM may name by their short names; null for none. */
-export function buildHost(world: World, app: string | null, progress: ProgressSink): BuildHost {
+/** @param own declared image: FROM may name the others of its app by their short names; null for none. */
+export function buildHost(world: World, own: ResourceKey | null, progress: ProgressSink): BuildHost {
   const { root } = world.instance;
   const withDirectory = async <T>(work: (path: string) => Promise<T>): Promise<T> => {
     await mkdir(join(root, 'tmp'), { recursive: true });
@@ -35,7 +35,7 @@ export function buildHost(world: World, app: string | null, progress: ProgressSi
     now: () => world.clock.now().wallMs,
     withDirectory,
     baseImage: async (name, platform, signal) =>
-      baseImage(declaredImage(world, app, name) ?? (await namedImage(world, name, platform, signal, progress))),
+      baseImage(declaredImage(world, own, name) ?? (await namedImage(world, name, platform, signal, progress))),
     withSnapshot: (parent, work) => {
       const id = randomBytes(32).toString('hex');
       return world.builds.using(id, async () => {
@@ -60,11 +60,11 @@ export function buildHost(world: World, app: string | null, progress: ProgressSi
   };
 }
 
-/** An image that the same app declares. @throws TSD_IMAGE_MISSING while it is not here. */
-function declaredImage(world: World, app: string | null, name: string): ImageRecord | null {
-  if (app === null || !/^[a-z0-9][a-z0-9-]*$/.test(name)) return null;
-  const key = resourceKey('image', app, name);
-  if (!world.desired().resources.has(key)) return null;
+/** Another image that the same app declares. @throws TSD_IMAGE_MISSING while it is not here. */
+function declaredImage(world: World, own: ResourceKey | null, name: string): ImageRecord | null {
+  if (own === null || !/^[a-z0-9][a-z0-9-]*$/.test(name)) return null;
+  const key = resourceKey('image', parseKey(own).app, name);
+  if (key === own || !world.desired().resources.has(key)) return null;
   const bound = world.resources.images().find((binding) => binding.key === key);
   const image = bound === undefined ? undefined : world.images.get(bound.imageId);
   if (image !== undefined) return image;

@@ -10,6 +10,7 @@ import type { BuildNetwork, BuildReporter, NamedContext } from '../../../images/
 import type { LoadedImage } from '../../../images/image.ts';
 import { TsdError, toTsdError } from '../../../model/errors.ts';
 import { IGNORE_NOTHING, ignoreFileNames, parseIgnoreFile } from '../../../model/ignore-file.ts';
+import type { ResourceKey } from '../../../model/resource.ts';
 import { type ProgressSink, recordImage } from '../image.ts';
 import type { World } from '../world.ts';
 import { buildHost } from './build-host.ts';
@@ -30,8 +31,8 @@ export interface BuildOrder {
   readonly noCache: boolean;
   /** Absolute paths of files by the id of the secret. */
   readonly secrets: Readonly<Record<string, string>>;
-  /** App whose images FROM may name. */
-  readonly app: string | null;
+  /** The declared image that is built: FROM may name the others of its app. Null for a build that nobody declared. */
+  readonly declared: ResourceKey | null;
 }
 
 const MAX_DOCKERFILE_BYTES = 1024 ** 2;
@@ -49,7 +50,7 @@ export async function carryOut(
   progress: ProgressSink,
   signal: AbortSignal,
 ): Promise<LoadedImage> {
-  const host = buildHost(world, order.app, progress);
+  const host = buildHost(world, order.declared, progress);
   const sourceDateEpoch = epochOf(order.args);
   return host.withDirectory(async (scratch) => {
     const opened: Beneath[] = [];

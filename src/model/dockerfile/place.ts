@@ -1,4 +1,4 @@
-import { TsdError, type TsdErrorDetails } from '../../../model/errors.ts';
+import { TsdError, type TsdErrorDetails } from '../errors.ts';
 
 /** Where an instruction stands. */
 export interface DockerfilePlace {
