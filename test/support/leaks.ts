@@ -36,16 +36,25 @@ function tables(instance: string): string[] {
     .filter((line) => line.includes(`tsd-${instance}`));
 }
 
+/** Names of the directories in one; a cgroup may go while others are looked at. */
+function directoriesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true }).flatMap((entry) =>
+      entry.isDirectory() ? [entry.name] : [],
+    );
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
 function cgroups(instance: string): string[] {
   const found: string[] = [];
   const visit = (directory: string, depth: number): void => {
-    for (const entry of readdirSync(directory, { withFileTypes: true })) {
-      if (!entry.isDirectory()) continue;
-      const path = join(directory, entry.name);
-      if (entry.name === `tsdocker-${instance}`) {
-        for (const child of readdirSync(path, { withFileTypes: true }))
-          if (child.isDirectory()) found.push(join(path, child.name));
-      } else if (depth > 0) visit(path, depth - 1);
+    for (const name of directoriesIn(directory)) {
+      const path = join(directory, name);
+      if (name === `tsdocker-${instance}`) found.push(...directoriesIn(path).map((child) => join(path, child)));
+      else if (depth > 0) visit(path, depth - 1);
     }
   };
   visit('/sys/fs/cgroup', 3);
