@@ -141,9 +141,11 @@ export class Controller {
     return this.#holds.get(key);
   }
 
-  /** The op on a key that is being carried out. */
+  /** The op on a key that is being carried out, or the next one of those that have begun on it. */
   inFlight(key: ResourceKey): Op | undefined {
-    return this.#inFlight.get(key)?.current;
+    const state = this.#inFlight.get(key);
+    if (!state || state.current) return state?.current;
+    return state.left < state.ops.length ? state.ops[state.ops.length - state.left] : undefined;
   }
 
   /** Keys with ops that have not ended. */

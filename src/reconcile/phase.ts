@@ -117,10 +117,12 @@ function conditionsOf(input: StatusInput, phase: Phase, ready: boolean, message:
 
 /** What a container is doing, from the user's side (DESIGN §13.14). Pure. */
 export function containerStatus(input: StatusInput): ContainerStatus {
-  const { observed, desired } = input;
+  const { observed, desired, op } = input;
   const row = ROWS.find(({ when }) => when(input));
   const phase = row?.phase ?? 'Pending';
-  const ready = observed !== undefined && phase !== 'Stopping' && isReady(observed, desired?.spec ?? specOf(observed));
+  // A one-shot that was ended for a change did not do its work.
+  const changing = phase === 'Stopping' || (op !== undefined && observed?.running === false);
+  const ready = observed !== undefined && !changing && isReady(observed, desired?.spec ?? specOf(observed));
   const message = row?.message(input) ?? '';
   return { phase, ready, message, conditions: conditionsOf(input, phase, ready, message) };
 }

@@ -96,6 +96,27 @@ test('other keys go on while an op is under way', async () => {
   expect(sim.controller.inFlight(DB)).toBeUndefined();
 });
 
+test('between two ops of a container the next one is told', async () => {
+  await sim.declare(PAIR);
+  let release = () => {};
+  sim.beforeOp = ({ id }) => (id === `create ${DB}` ? new Promise((resolve) => (release = resolve)) : undefined);
+  const changed = sim.declare({
+    blog: {
+      containers: {
+        db: { restart: 'always', privileged: true },
+        web: { ...PAIR.blog.containers.web, env: { A: '1' } },
+      },
+    },
+  });
+  for (let turns = 0; turns < 50; turns++) await settled();
+  expect(sim.controller.inFlight(DB)?.op).toBe('container.create');
+  expect(sim.controller.inFlight(WEB)?.op).toBe('container.start');
+  sim.beforeOp = () => {};
+  release();
+  await changed;
+  expect(sim.controller.inFlight(WEB)).toBeUndefined();
+});
+
 test('many keys at once are one pass', async () => {
   await sim.declare(PAIR);
   const before = sim.reports.length;

@@ -47,6 +47,11 @@ test('phases are those of DESIGN §13.14', () => {
       host.exit(KEY, 0);
       host.change(KEY, { sandbox: false });
     }),
+    'one-shot ended for a change': statusAfter((host) => {
+      host.exit(KEY, 0);
+      const spec = { ...(host.container(KEY).spec as object), env: { A: '1' } };
+      host.change(KEY, { specHash: 'other', spec: spec as never });
+    }, {}),
     'ended badly': statusAfter((host) => {
       host.exit(KEY, 3);
       host.change(KEY, { sandbox: false });
@@ -82,6 +87,7 @@ test('phases are those of DESIGN §13.14', () => {
     stop asked for: Stopping Stopped:StoppedByUser — stop requested
     stopped: Exited Stopped:StoppedByUser — stopped until \`tsdocker start\` or a changed spec
     one-shot done: Exited ready — exited with 0, restart policy no
+    one-shot ended for a change: Creating — env.A changed in x.yaml:1:3
     ended badly: Exited — exited with 3, restart policy no
     crashing: BackingOff — exited with 1, restart 4 after 1.7 s
     restarts used up: Failed — exited with 1, all 2 restarts used
