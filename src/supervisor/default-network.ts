@@ -3,7 +3,10 @@ import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import type { NetworkConfig, NetworkDriver } from '../drivers/contract.ts';
 import { chooseBridgeAddress, containsNetwork, networkOf } from '../model/addresses.ts';
-import { TsdError } from '../model/errors.ts';
+import { describeError, TsdError, toTsdError } from '../model/errors.ts';
+import type { ResourceKey } from '../model/resource.ts';
+import type { ResourceStore } from '../state/history/resource-store.ts';
+import type { Logger } from './log.ts';
 
 /** Ethernet's; used where there is no default route to take it from. */
 const DEFAULT_MTU = 1500;
@@ -67,8 +70,10 @@ function ownAddress(options: DefaultNetworkOptions, occupied: readonly string[])
   );
 }
 
+const KEY: ResourceKey = 'network//bridge';
+
 /** @throws TsdError when an address is missing, taken or does not fit. */
-export function defaultNetworkConfig(options: DefaultNetworkOptions, driver: NetworkDriver): NetworkConfig {
+function defaultNetworkConfig(options: DefaultNetworkOptions, driver: NetworkDriver): NetworkConfig {
   const address =
     options.bridge === null ? ownAddress(options, driver.occupiedSubnets()) : foreignAddress(options.bridge);
   const { fixedCidr } = options;
@@ -79,7 +84,7 @@ export function defaultNetworkConfig(options: DefaultNetworkOptions, driver: Net
     });
   }
   return {
-    key: 'network//bridge',
+    key: KEY,
     bridge: options.bridge ?? options.defaultBridge,
     foreign: options.bridge !== null,
     subnet: networkOf(address),
@@ -89,4 +94,70 @@ export function defaultNetworkConfig(options: DefaultNetworkOptions, driver: Net
     masquerade: options.ipMasq,
     internal: false,
   };
+}
+
+export interface DefaultNetworkParts extends Omit<DefaultNetworkOptions, 'previous'> {
+  /** No default bridge is wanted (`--bridge=none`). */
+  readonly disableNetwork: boolean;
+  readonly driver: NetworkDriver;
+  readonly records: Pick<ResourceStore, 'networks' | 'setNetwork'>;
+  readonly log: Logger;
+}
+
+/**
+ * The default bridge from its first attempt on. A host that cannot have it yet (an address that is taken, a library that is
+ * missing) is asked again at every look at everything; containers that need it are held back meanwhile.
+ */
+export class DefaultNetwork {
+  readonly #parts: DefaultNetworkParts;
+  #config: NetworkConfig | null = null;
+  #problem: string | null = null;
+
+  /** @throws TsdError TSD_FLAG for settings that contradict each other or the host. */
+  constructor(parts: DefaultNetworkParts) {
+    this.#parts = parts;
+    if (parts.disableNetwork) return;
+    this.#attempt((error) => {
+      if (error.code === 'TSD_FLAG') throw error;
+    });
+  }
+
+  /** Null where there is none. */
+  get config(): NetworkConfig | null {
+    return this.#config;
+  }
+
+  /** Why there is none although it is wanted. */
+  get problem(): string | null {
+    return this.#problem;
+  }
+
+  /** Tries to make what could not be made before. */
+  review(): void {
+    if (this.#config === null && !this.#parts.disableNetwork) this.#attempt(() => {});
+  }
+
+  #attempt(onError: (error: TsdError) => void): void {
+    const { driver, records, log } = this.#parts;
+    const recorded = records.networks().find((record) => record.key === KEY);
+    const previous = recorded ? `${recorded.gateway}/${recorded.subnet.split('/')[1]}` : null;
+    try {
+      const config = defaultNetworkConfig({ ...this.#parts, previous }, driver);
+      driver.ensureNetwork(config);
+      const { bridge, subnet, gateway } = config;
+      // Only what worked is remembered: a mistyped name would hand the subnet of a foreign interface to the next start.
+      records.setNetwork({ key: KEY, specHash: '', written: {}, schemaVersion: 1, bridge, subnet, gateway });
+      if (this.#problem !== null) log.info({ bridge, subnet }, 'the default bridge could be made now');
+      this.#config = config;
+      this.#problem = null;
+    } catch (thrown) {
+      const error = toTsdError(thrown);
+      onError(error);
+      const problem = describeError(error);
+      // Said again only when it is another one.
+      if (problem !== this.#problem)
+        log.error({ code: error.code, hint: error.hint }, `no default bridge, it is tried again: ${problem}`);
+      this.#problem = problem;
+    }
+  }
 }

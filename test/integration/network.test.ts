@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -159,6 +160,54 @@ describe('network modes', () => {
   });
 });
 
+describe('the default bridge', () => {
+  test('is made as soon as the host allows it, without another start', async () => {
+    await supervisor.stop();
+    const { bridge } = supervisor;
+    execFileSync('ip', ['link', 'add', bridge, 'type', 'veth', 'peer', 'name', `${bridge}p`]);
+    try {
+      await supervisor.start();
+      supervisor.drop(
+        'app.yaml',
+        `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER} }\n  alone: { image: busybox, network: none, command: ${FOREVER} }\n`,
+      );
+      await supervisor.waitFor('alone', 'ready', ({ ready }) => ready);
+      const parked = await supervisor.waitFor('web', 'held back', ({ message }) => message.includes('default bridge'));
+      expect(parked.message).toContain(bridge);
+      expect(parked.phase).not.toBe('Running');
+    } finally {
+      execFileSync('ip', ['link', 'del', bridge]);
+    }
+    await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    expect(supervisor.log).toContain('the default bridge could be made now');
+  });
+});
+
+describe('a host without libnftables', () => {
+  /** Hides the library in a mount namespace of the supervisor's own. */
+  const HIDDEN =
+    'for library in $(ldconfig -p | sed -n "s/.*=> //p" | grep libnftables); do mount --bind /dev/null "$library"; done; exec "$@"';
+
+  test('says so where a network is asked for, and runs and removes the rest', async () => {
+    const bare = await new TestSupervisor([], ['unshare', '--mount', 'sh', '-c', HIDDEN, 'sh']).start();
+    try {
+      const file = bare.file(
+        'app.yaml',
+        `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER} }\n  alone: { image: busybox, network: none, command: ${FOREVER} }\n`,
+      );
+      await bare.cli('apply', '-f', file);
+      await bare.waitFor('alone', 'ready', ({ ready }) => ready);
+      const parked = await bare.waitFor('web', 'held back', ({ message }) => message.includes('libnftables'));
+      expect(parked.phase).not.toBe('Running');
+      expect((await bare.cli('doctor')).stdout).toContain('Install libnftables1');
+      await bare.ok('delete', '-f', file, '--wait=30s');
+      expect(bare.log).not.toContain('TsdError');
+    } finally {
+      await bare.destroy();
+    }
+  });
+});
+
 describe('what is written to disk', () => {
   test('follows Docker 1.4', async () => {
     supervisor.drop(
@@ -167,13 +216,12 @@ describe('what is written to disk', () => {
     );
     const { id, address } = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
     const directory = join(supervisor.root, 'containers', id);
-    const config = JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8'));
-    expect(config).toMatchObject({
-      ID: id,
-      Name: '/app-web',
-      State: { Running: true },
-      NetworkSettings: { IPAddress: address },
+    // What a start leaves there reaches the disk a moment after it is told.
+    const config = await until('the running state on disk', () => {
+      const read = JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8'));
+      return read.State.Running ? read : null;
     });
+    expect(config).toMatchObject({ ID: id, Name: '/app-web', NetworkSettings: { IPAddress: address } });
     expect(readFileSync(join(directory, 'hostname'), 'utf8')).toBe('box\n');
     expect(readFileSync(join(directory, 'hosts'), 'utf8')).toContain(`${address}\tbox\n`);
   });

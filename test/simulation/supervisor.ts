@@ -129,6 +129,7 @@ function openWorld(life: Life, around: Surroundings): World {
     exits: new ExitRecorder(stores.containers, universe, universe.bootId),
     hostFacts: () => HOST,
     defaultNetwork: () => DEFAULT_BRIDGE,
+    defaultNetworkProblem: () => null,
   };
 }
 

@@ -53,10 +53,13 @@ export class TestSupervisor {
   /** The first three bytes of its /24. */
   readonly subnet = freeSubnet(process.pid + serial++);
   readonly #extra: readonly string[];
+  /** A command that starts the supervisor in its own place. */
+  readonly #launcher: readonly string[];
   #child: ChildProcess | null = null;
 
-  constructor(extraFlags: readonly string[] = []) {
+  constructor(extraFlags: readonly string[] = [], launcher: readonly string[] = []) {
     this.#extra = extraFlags;
+    this.#launcher = launcher;
     mkdirSync(this.manifests, { recursive: true });
   }
 
@@ -78,9 +81,11 @@ export class TestSupervisor {
   /** @param flags for this start only. */
   async start(...flags: readonly string[]): Promise<this> {
     const log = openSync(join(this.base, 'daemon.log'), 'a');
+    const [program = TSDOCKER, ...args] = [...this.#launcher, TSDOCKER];
     const child = spawn(
-      TSDOCKER,
+      program,
       [
+        ...args,
         'daemon',
         ...['--root', this.root, '--run-dir', this.runDir, '--manifests', this.manifests, '-H', this.socket],
         ...['--pidfile', join(this.base, 'pid'), '--default-bridge', this.bridge, '--bip', `${this.subnet}.1/24`],

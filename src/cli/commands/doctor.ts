@@ -39,7 +39,7 @@ async function allChecks(context: CliContext): Promise<readonly DoctorCheck[]> {
     return await client.doctor();
   } catch (thrown) {
     if (!(thrown instanceof TsdError) || thrown.code !== 'TSD_NO_SUPERVISOR') throw thrown;
-    const { localDoctor } = await import('../../main.ts');
+    const { localDoctor } = await import('../../composition/local-doctor.ts');
     const here: DoctorCheck = { name: 'supervisor', status: 'warning', message: thrown.message, fix: thrown.hint };
     return [here, ...(await localDoctor())];
   }

@@ -7,7 +7,7 @@ import type { ResourceKey } from '../../model/resource.ts';
 import type { ContainerNetwork } from '../../state/container-record.ts';
 import { exposedPorts } from '../task/docker-config.ts';
 import { imageOf } from './image-of.ts';
-import { networkConfig, networkRecord } from './network-config.ts';
+import { networkConfig, networkRecord, noDefaultBridge } from './network-config.ts';
 import type { World } from './world.ts';
 
 /** The bridge network of a container, or null for the modes without one. @throws TsdError TSD_NETWORK. */
@@ -21,12 +21,9 @@ export function networkOf(world: World, desired: Desired<'container'>): NetworkC
   if (spec.network !== 'bridge') return null;
   const config = world.defaultNetwork();
   if (config) return config;
-  const problems = world.network.fingerprint().problems.map(({ what }) => what);
-  const reason = problems.length > 0 ? problems.join('; ') : 'it could not be made when the supervisor started';
-  throw new TsdError('TSD_NETWORK', `there is no default bridge: ${reason}`, {
+  throw noDefaultBridge(world, {
     key: desired.key,
-    class: 'precondition',
-    hint: "The supervisor's log says why; mend that and start it again, or give the container a network of its own.",
+    hint: 'Mend what the message names; or give the container a network of its own, or `network: none`.',
   });
 }
 

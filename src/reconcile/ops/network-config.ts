@@ -1,4 +1,5 @@
 import type { NetworkConfig } from '../../drivers/contract.ts';
+import { TsdError } from '../../model/errors.ts';
 import type { NetworkSpec } from '../../model/kinds/network.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { NetworkRecord } from '../../state/history/resource-store.ts';
@@ -22,4 +23,13 @@ export function networkConfig(world: Pick<World, 'settings'>, record: NetworkRec
 
 export function networkRecord(world: World, key: ResourceKey): NetworkRecord | undefined {
   return world.resources.networks().find((record) => record.key === key);
+}
+
+/** For what needs the default bridge where there is none; it is tried again with every look at everything. */
+export function noDefaultBridge(
+  world: Pick<World, 'defaultNetworkProblem'>,
+  details: { readonly key?: ResourceKey; readonly hint: string },
+): TsdError {
+  const problem = world.defaultNetworkProblem() ?? 'it is switched off (--bridge=none)';
+  return new TsdError('TSD_NETWORK', `there is no default bridge: ${problem}`, { ...details, class: 'precondition' });
 }

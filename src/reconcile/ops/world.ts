@@ -88,8 +88,10 @@ export interface World {
   readonly exits: ExitRecorder;
   /** What the host has to give, as it is now. */
   hostFacts(): HostFacts;
-  /** Null where the default bridge could not be set up; the reason is in the driver's fingerprint. */
+  /** Null where the default bridge is switched off or could not be set up so far. */
   defaultNetwork(): NetworkConfig | null;
+  /** Why it could not be set up, in words. */
+  defaultNetworkProblem(): string | null;
 }
 
 /** The declaration under a key; that of a successor is derived from its container's. */

@@ -101,7 +101,7 @@ class BridgeDriver implements NetworkDriver {
     const config = this.#networks.get(key);
     const links = this.#bridges.named(key);
     const names = new Set([...links.map(({ name }) => name), ...(config === undefined ? [] : [config.bridge])]);
-    const firewall = this.#firewall();
+    const firewall = this.#firewallFor(names.size > 0);
     collectErrors(`remove network ${key}`, [
       ...[...names].map((bridge) => () => firewall?.set(networkOwner(bridge), [])),
       ...links.map((link) => () => this.#bridges.remove(link)),
@@ -164,7 +164,7 @@ class BridgeDriver implements NetworkDriver {
   }
 
   detach(containerId: string): void {
-    const firewall = this.#firewall();
+    const firewall = this.#firewallFor(this.#endpoints.exists(containerId));
     const held = this.#sandboxes.get(containerId) !== null;
     collectErrors(`detach container ${containerId}`, [
       () => this.#forwarders.set(containerId, []),
@@ -179,13 +179,13 @@ class BridgeDriver implements NetworkDriver {
   }
 
   observe(): ObservedNetworks {
-    const firewall = this.#firewall();
+    const firewall = this.#firewallFor(false);
     const links = listLinks(this.#bridges.socket);
     const table = firewall?.read() ?? null;
     return {
       bridges: this.#bridges.observe(links),
       endpoints: this.#observeEndpoints(links, table),
-      rules: firewall === null || firewall.wanted.size === 0 || isComplete(table, withoutPorts(firewall.wanted)),
+      rules: this.#rulesComplete(firewall, table),
       known: new Set(this.#networks.keys()),
     };
   }
@@ -222,6 +222,24 @@ class BridgeDriver implements NetworkDriver {
       this.#ports.load(this.#opened.wanted);
     }
     return this.#opened;
+  }
+
+  /**
+   * For looking and for taking away.
+   * @param needed whether there may be rules of ours for it. Without, a host without libnftables has nothing to do: null.
+   */
+  #firewallFor(needed: boolean): Firewall | null {
+    try {
+      return this.#firewall();
+    } catch (error) {
+      if (!needed && error instanceof TsdError && error.code === 'TSD_UNSUPPORTED_HOST') return null;
+      throw error;
+    }
+  }
+
+  #rulesComplete(firewall: Firewall | null, table: ReadTable | null): boolean {
+    if (firewall === null) return !this.#options.iptables || this.#networks.size === 0;
+    return firewall.wanted.size === 0 || isComplete(table, withoutPorts(firewall.wanted));
   }
 
   #publishOptions(foreign: boolean): PublishOptions {

@@ -49,6 +49,10 @@ export class EndpointLinks {
     }
   }
 
+  exists(containerId: string): boolean {
+    return this.#own(containerId) !== null;
+  }
+
   /** Deletes the pair of a container. Takes the kernel some 20 ms, during which this thread waits. */
   disconnect(containerId: string): void {
     const link = this.#own(containerId);

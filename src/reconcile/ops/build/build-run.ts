@@ -10,6 +10,7 @@ import { TsdError } from '../../../model/errors.ts';
 import { buildHosts } from '../../../state/hosts.ts';
 import { shortId } from '../../../state/ids.ts';
 import { buildResolvConf } from '../../../state/resolv-conf.ts';
+import { noDefaultBridge } from '../network-config.ts';
 import type { World } from '../world.ts';
 import { BuildOutput } from './build-output.ts';
 import { buildLeaseKey } from './build-work.ts';
@@ -101,9 +102,7 @@ function connect(world: World, { id, network }: RunRequest): NetworkPlace {
   if (network === 'none') return { netnsFd, address: null };
   const config = world.defaultNetwork();
   if (config === null) {
-    const problems = world.network.fingerprint().problems.map(({ what }) => what);
-    throw new TsdError('TSD_NETWORK', `there is no default bridge: ${problems.join('; ') || 'it is switched off'}`, {
-      class: 'precondition',
+    throw noDefaultBridge(world, {
       hint: 'Build without a network: RUN --network=none, or tsdocker build --network none.',
     });
   }

@@ -1,0 +1,26 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DoctorCheck } from '../api/supervisor.ts';
+import type { Driver, Instance } from '../drivers/contract.ts';
+import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../drivers/registry.ts';
+import { systemClock } from '../ffi/boot-clock.ts';
+import { runDoctor } from '../supervisor/doctor.ts';
+import { SHIM_BINARY } from './world.ts';
+
+/** The checks of `tsdocker doctor` without a supervisor. */
+export async function localDoctor(): Promise<readonly DoctorCheck[]> {
+  // A root of its own: a driver that is constructed on a root in use would clear away what is being built there.
+  const root = mkdtempSync(join(tmpdir(), 'tsdocker-doctor-'));
+  const instance: Instance = { id: '000000', root, runDir: root };
+  const families = (): readonly (readonly Driver[])[] => [
+    Object.values(GRAPH_DRIVERS).map(({ create }) => create(root, [])),
+    [NETWORK_DRIVERS.bridge({ instance, iptables: true, ipForward: true })],
+    [EXEC_DRIVERS.native({ instance, clock: systemClock, shimBinary: SHIM_BINARY })],
+  ];
+  try {
+    return runDoctor(root, process.geteuid?.() === 0 ? families() : []);
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
+}

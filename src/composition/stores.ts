@@ -1,0 +1,42 @@
+/** Opens what is on disk. */
+import { join } from 'node:path';
+import { describeError } from '../model/errors.ts';
+import { ContainerStore } from '../state/containers.ts';
+import { GraphIndex } from '../state/graph-index.ts';
+import { type History, openHistory } from '../state/history/history.ts';
+import { LinkGraph } from '../state/link-graph.ts';
+import type { StateRoot } from '../state/root.ts';
+import { SecretStore } from '../state/secrets.ts';
+import { VolumeStore } from '../state/volumes.ts';
+import type { Logger } from '../supervisor/log.ts';
+
+export interface Stores {
+  readonly containers: ContainerStore;
+  readonly images: GraphIndex;
+  readonly volumes: VolumeStore;
+  readonly links: LinkGraph;
+  readonly history: History;
+  readonly secrets: SecretStore;
+}
+
+/** What cannot be read is logged and left where it is. */
+export async function openStores({ root, runDir, files, runFiles, issues }: StateRoot, log: Logger): Promise<Stores> {
+  const stores: Stores = {
+    containers: new ContainerStore(root, files),
+    images: new GraphIndex(root, files),
+    volumes: new VolumeStore(root, files),
+    links: new LinkGraph(join(root, 'linkgraph.db')),
+    history: openHistory(join(root, 'history.db')),
+    secrets: await SecretStore.open(root, runDir, files, runFiles),
+  };
+  const found = [
+    issues,
+    stores.containers.issues,
+    stores.images.issues,
+    stores.volumes.issues,
+    stores.links.issues,
+    stores.history.issues,
+  ];
+  for (const { path, error } of found.flat()) log.warn({ path, code: error.code }, describeError(error));
+  return stores;
+}

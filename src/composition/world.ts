@@ -1,0 +1,123 @@
+/** Puts together what the operations work on: drivers, stores and settings. */
+import { fileURLToPath } from 'node:url';
+import { VERSION } from '../api/version.ts';
+import type { DaemonConfig } from '../daemon-config.ts';
+import type { Instance, NetworkDriver } from '../drivers/contract.ts';
+import { openGraphDriver } from '../drivers/graph/open.ts';
+import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../drivers/registry.ts';
+import { systemClock } from '../ffi/boot-clock.ts';
+import { bootId } from '../ffi/processes.ts';
+import type { Registry } from '../images/registry/registry.ts';
+import type { TrustPolicyFile } from '../images/trust/policy.ts';
+import { loadEnvironment } from '../manifest/content.ts';
+import { readContentFile } from '../manifest/source/files.ts';
+import { TsdError } from '../model/errors.ts';
+import type { ContainerSpec } from '../model/kinds/container.ts';
+import { DriftMemory } from '../reconcile/drift-memory.ts';
+import { ExitRecorder } from '../reconcile/exits.ts';
+import { FailureBook } from '../reconcile/failure-book.ts';
+import { GroupCommit } from '../reconcile/group-commit.ts';
+import { HealthBook } from '../reconcile/health/health-book.ts';
+import { readHostFacts } from '../reconcile/host-facts.ts';
+import { BuildWork } from '../reconcile/ops/build/build-work.ts';
+import { ImageWork } from '../reconcile/ops/image-work.ts';
+import { LeaseBook } from '../reconcile/ops/lease-book.ts';
+import type { World } from '../reconcile/ops/world.ts';
+import { UpdateBook } from '../reconcile/update-book.ts';
+import { RepositoryStore } from '../state/repositories.ts';
+import type { StateRoot } from '../state/root.ts';
+import { DefaultNetwork, defaultMtu } from '../supervisor/default-network.ts';
+import type { Logger } from '../supervisor/log.ts';
+import type { Stores } from './stores.ts';
+
+/** The program that `npm run build` puts beside the sources. */
+export const SHIM_BINARY = fileURLToPath(new URL('../../build/tsdocker-shim', import.meta.url));
+
+function createExecDriver(config: DaemonConfig, instance: Instance) {
+  const create = Object.entries(EXEC_DRIVERS).find(([name]) => name === config.execDriver)?.[1];
+  if (create) return create({ instance, clock: systemClock, shimBinary: SHIM_BINARY });
+  const names = Object.keys(EXEC_DRIVERS).join(', ');
+  throw new TsdError('TSD_DRIVER_UNKNOWN', `unknown exec driver ${config.execDriver}; there are ${names}`);
+}
+
+function createNetworkDriver(config: DaemonConfig, instance: Instance): NetworkDriver {
+  return NETWORK_DRIVERS.bridge({ instance, iptables: config.iptables, ipForward: config.ipForward });
+}
+
+function environmentOf(spec: ContainerSpec): ReadonlyMap<string, string> {
+  const { values, problems } = loadEnvironment(spec, readContentFile);
+  const [first] = problems;
+  if (first) throw new TsdError('TSD_MANIFEST_READ', first.message, { step: first.field, class: 'precondition' });
+  return values;
+}
+
+export interface WorldParts {
+  readonly config: DaemonConfig;
+  readonly state: StateRoot;
+  readonly stores: Stores;
+  readonly registry: Registry;
+  readonly trustPolicy: TrustPolicyFile;
+  readonly desired: Pick<World, 'desired' | 'rollBack'>;
+  readonly log: Logger;
+}
+
+/** The default bridge is tried once here, and again by its `review`. */
+export function createWorld(parts: WorldParts): { readonly world: World; readonly defaultNetwork: DefaultNetwork } {
+  const { config, state, stores, registry, trustPolicy, desired, log } = parts;
+  const instance: Instance = { id: state.instanceId, root: state.root, runDir: state.runDir };
+  const graph = openGraphDriver({
+    drivers: GRAPH_DRIVERS,
+    root: state.root,
+    requested: config.storageDriver,
+    options: config.storageOpt,
+    graphIds: stores.images.layersInUse(),
+  });
+  const network = createNetworkDriver(config, instance);
+  const exec = createExecDriver(config, instance);
+  const boot = bootId();
+  const { containers, images, volumes, links, history } = stores;
+  const defaultNetwork = new DefaultNetwork({ ...config, driver: network, records: history.resources, log });
+  const world: World = {
+    instance,
+    clock: systemClock,
+    bootId: boot,
+    settings: {
+      dns: config.dns,
+      dnsSearch: config.dnsSearch,
+      defaultIp: config.ip,
+      mtu: config.mtu === 0 ? defaultMtu() : config.mtu,
+      fixedCidr: config.fixedCidr,
+      version: VERSION,
+      keptGenerations: config.keepGenerations,
+    },
+    ...desired,
+    graph,
+    network,
+    exec,
+    containers,
+    images,
+    imageWork: new ImageWork(),
+    builds: new BuildWork(),
+    making: new Set(),
+    registry,
+    trustPolicy,
+    repositories: new RepositoryStore(state.root, graph.name, state.files),
+    volumes,
+    links,
+    leases: new LeaseBook(history.leases),
+    approvals: history.approvals,
+    failures: new FailureBook(history.failures, boot),
+    health: new HealthBook(history.health, containers.ids()),
+    drifts: new DriftMemory(),
+    updates: new UpdateBook(history.updates, systemClock, boot),
+    resources: history.resources,
+    imagesOfPast: history.images,
+    environmentOf,
+    commits: new GroupCommit({ files: state.files, links, history }),
+    exits: new ExitRecorder(containers, systemClock, boot),
+    hostFacts: () => readHostFacts(state.root),
+    defaultNetwork: () => defaultNetwork.config,
+    defaultNetworkProblem: () => defaultNetwork.problem,
+  };
+  return { world, defaultNetwork };
+}
