@@ -21,6 +21,8 @@ export interface UpdateTerms {
 export interface ObservedUpdate extends UpdateTerms {
   /** On the boot clock of this boot; 0 when it began in another one. */
   readonly startedAtBootMs: number;
+  /** From when its time runs: it began, or this supervisor took it over; before that nobody could carry it on. */
+  readonly timeFromBootMs: number;
   /** When name and ports moved to the successor; null before. */
   readonly cutOverAtBootMs: number | null;
   /** Why it failed; null while it goes on. */

@@ -97,6 +97,7 @@ export class Controller {
   #cancelResync = () => {};
   #everything = false;
   #pumping = false;
+  #started = false;
   #stopped = false;
   #passes = 0;
   /** Looks in a row that failed. */
@@ -111,8 +112,12 @@ export class Controller {
     this.#queue = new WorkQueue({ clock: ports.clock, timers: ports.timers, onDue: () => this.#pump() });
   }
 
-  /** Looks at everything, now and then every `resyncMs`. */
+  /**
+   * Looks at everything, and again every `resyncMs`. Before, nothing is looked at, whatever is enqueued: what an earlier
+   * supervisor left may not be known yet.
+   */
   start(): void {
+    this.#started = true;
     this.#scheduleResync();
     this.resync();
   }
@@ -198,7 +203,7 @@ export class Controller {
   }
 
   #pump(): void {
-    if (this.#pumping || this.#stopped) return;
+    if (this.#pumping || !this.#started || this.#stopped) return;
     this.#pumping = true;
     void this.#drain();
   }

@@ -8,12 +8,14 @@ export class UpdateBook {
   readonly #store: UpdateStore;
   readonly #clock: Clock;
   readonly #bootId: string;
+  readonly #openedAtBootMs: number;
   readonly #records = new Map<ResourceKey, UpdateRecord>();
 
   constructor(store: UpdateStore, clock: Clock, bootId: string) {
     this.#store = store;
     this.#clock = clock;
     this.#bootId = bootId;
+    this.#openedAtBootMs = clock.now().bootMs;
     for (const record of store.all()) this.#records.set(record.key, record);
   }
 
@@ -71,6 +73,7 @@ export class UpdateBook {
     return {
       ...rest,
       startedAtBootMs: same ? startedAtBootMs : 0,
+      timeFromBootMs: Math.max(this.#openedAtBootMs, same ? startedAtBootMs : 0),
       cutOverAtBootMs: cutOverAtBootMs === null || same ? cutOverAtBootMs : 0,
     };
   }

@@ -3,6 +3,7 @@ import type { DesiredState } from '../../src/model/desired.ts';
 import { TsdError, toTsdError } from '../../src/model/errors.ts';
 import { parseKey, type ResourceKey } from '../../src/model/resource.ts';
 import type { FailedUpdate } from '../../src/reconcile/ops/world.ts';
+import { lastGenerationWith } from '../../src/supervisor/last-good.ts';
 import type { App } from '../support/declare.ts';
 import { Disk } from './disk.ts';
 import { Kernel, type Payload } from './kernel.ts';
@@ -259,9 +260,10 @@ class Episode {
   /** As the sources do it: the app is what it was, and held there until it is edited. */
   #rollBack({ key, from, reason }: FailedUpdate): number | null {
     const { app } = parseKey(key);
-    const then = this.#past.findLast(({ desired }) => desired.resources.get(key)?.specHash === from.specHash);
-    const declared = then?.apps[app];
-    if (!declared || declared === this.#apps[app]) return null;
+    const stateOf = (n: number) => this.#past.find(({ desired }) => desired.generation === n) ?? null;
+    const n = lastGenerationWith(key, from, this.#desired, (past) => stateOf(past)?.desired ?? null);
+    const declared = n === null ? undefined : stateOf(n)?.apps[app];
+    if (!declared) return null;
     const before = this.#desired;
     this.#edit(app, declared);
     if (this.#desired === before) return null;

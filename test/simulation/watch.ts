@@ -57,8 +57,9 @@ export class Watch {
     if (this.#inFlight.has(op.key)) this.#universe.breaks(`two ops in flight for ${op.key}`);
     this.#inFlight.add(op.key);
     if (op.op === 'container.stop') this.#stopping.add(op.key);
-    // What a person asks for may be due long after it was asked for.
-    if (op.cause.reason === 'requested') this.excuse((key) => key === op.key);
+    // What a person asks for, be it by another spec, may be due long after it was asked for.
+    const asked = op.cause.reason === 'requested' || op.cause.reason === 'spec-changed';
+    if (asked) this.excuse((key) => key === op.key);
     if (op.op === 'container.start') this.#startNeeds.set(op.key, this.#dependencies(op.key));
   }
 
@@ -66,6 +67,7 @@ export class Watch {
     if (status === 'skipped') return;
     this.#inFlight.delete(op.key);
     if (op.op === 'container.stop') this.#stopping.delete(op.key);
+    if (status === 'done' && (op.op === 'volume.create' || op.op === 'volume.adopt')) this.approved.delete(op.key);
     if (error?.code === 'TSD_BUG' && !error.step?.startsWith(INJECTED)) {
       this.#universe.breaks(`${op.id} met a defect: ${error.message}`);
     }
@@ -159,7 +161,10 @@ export class Watch {
     for (const dependency of this.#startNeeds.get(key) ?? []) {
       const records = [...this.#disk.containers.values()].filter(({ owner }) => owner?.key === dependency);
       const runs = records.some(({ id }) => this.#kernel.payloads.has(id) || this.believesRunning(id));
-      const done = records.some(({ id, run }) => this.#disk.exits.get(`${id} ${run}`)?.exitCode === 0);
+      const done = records.some(({ id, run, state }) => {
+        // Of one that was half removed only the record is left.
+        return (this.#disk.exits.get(`${id} ${run}`)?.exitCode ?? state.exitCode) === 0;
+      });
       const since = this.#unreadySince.get(dependency);
       if (runs || done || (since !== undefined && since >= plannedAt)) continue;
       this.#universe.breaks(`${key} was started before ${dependency} was ready`);

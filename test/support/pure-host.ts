@@ -174,6 +174,7 @@ export class PureHost {
     this.updates.set(terms.key, {
       ...terms,
       startedAtBootMs: this.bootMs,
+      timeFromBootMs: this.bootMs,
       cutOverAtBootMs: null,
       failure: null,
       final: false,

@@ -57,7 +57,7 @@ export class Simulation {
   failuresUnwritable = false;
   desired: DesiredState = declare({});
 
-  constructor() {
+  constructor({ started = true } = {}) {
     const { time, host } = this;
     const executor = new Executor({
       handlers: everyOp((op) => this.#carryOut(op)),
@@ -90,6 +90,7 @@ export class Simulation {
       onDefect: (error, keys) => this.defects.push({ error, keys }),
       resyncMs: 60_000,
     });
+    if (started) this.controller.start();
   }
 
   /** Declares and lets the loop work until it rests. */

@@ -44,7 +44,7 @@ export function connect(world: World, desired: Desired<'container'>, containerId
 
 export async function connectContainer(world: World, op: OpOf<'container.connect'>): Promise<void> {
   connect(world, desiredOf(world, 'container', op.key), op.containerId);
-  await world.commits.commit({ history: () => world.leases.save() });
+  await world.leases.save(world.commits);
 }
 
 /** Gives up namespace, veth and ports; the address stays leased. */

@@ -95,14 +95,13 @@ export async function cutOver(world: World, op: OpOf<'container.cutover'>): Prom
     ...identity,
     network: network && endpoint ? recordedNetwork(world, desired, endpoint, network) : successor.network,
   };
-  await world.commits.commit({
+  await world.leases.save(world.commits, {
     files: (batch) => {
       // First the one that gives way: at no time two containers have the name.
       if (from) world.containers.update(from, batch);
       world.containers.update(taken, batch);
     },
     names: () => from && moveNames(world, desired, from, taken.id),
-    history: () => world.leases.save(),
   });
   world.updates.cutOver(desired.key, op.failure);
   for (const dependent of dependents(world, desired)) {

@@ -13,7 +13,7 @@ export async function removeContainer(world: World, op: OpOf<'container.remove'>
   if (world.desired().resources.has(key)) return;
   world.updates.forget(key);
   world.leases.release(key);
-  await world.commits.commit({ history: () => world.leases.save() });
+  await world.leases.save(world.commits);
   if (op.removeAnonymousVolumes) await releaseAnonymousVolumes(world, op);
 }
 

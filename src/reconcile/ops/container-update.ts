@@ -16,14 +16,14 @@ export async function updateContainer(world: World, op: OpOf<'container.update'>
     const { ulimits: _perProcess, ...limits } = desired.spec.resources;
     world.exec.updateResources(op.containerId, limits);
   }
-  if (running && op.fields.includes('ports')) connect(world, desired, op.containerId);
+  if ((running || record.network !== null) && op.fields.includes('ports')) connect(world, desired, op.containerId);
   const updated = {
     ...recordOf(world, op.containerId),
     ...declaredPart(world, desired, imageById(world, record.imageId, desired), op.containerId),
     stopOverride: null,
     restart: { restarts: 0, consecutive: 0, requested: false },
   };
-  await world.commits.commit({ files: (batch) => world.containers.update(updated, batch) });
+  await world.leases.save(world.commits, { files: (batch) => world.containers.update(updated, batch) });
 }
 
 /** Tells a running container the present addresses of those it links to, and lets it reach them. */

@@ -1,7 +1,8 @@
 import { allocateAddress, allocatePort, containsNetwork } from '../../model/addresses.ts';
 import type { Protocol } from '../../model/kinds/short-forms.ts';
 import type { ResourceKey } from '../../model/resource.ts';
-import type { LeaseStore } from '../../state/history/lease-store.ts';
+import type { AddressLease, LeaseStore, PortLease } from '../../state/history/lease-store.ts';
+import type { Changes, GroupCommit } from '../group-commit.ts';
 
 export interface AddressRequest {
   readonly network: string;
@@ -54,16 +55,24 @@ class NetworkLeases {
 const portKey = ({ owner, hostIp, containerPort, protocol }: PortRequest): string =>
   `${owner} ${hostIp} ${containerPort}/${protocol}`;
 
+/** Containers and removed networks whose leases on disk may be others than those in memory. */
+interface Unsaved {
+  readonly owners: Set<string>;
+  readonly goneNetworks: Set<string>;
+}
+
+const nothingUnsaved = (): Unsaved => ({ owners: new Set(), goneNetworks: new Set() });
+
 /**
  * Chooses addresses and automatic host ports. Decided in memory at once; {@link save} writes what was decided since the
- * last time, so that many leases become one commit.
+ * last time, so that many leases become one commit. What could not be written goes with the next save.
  */
 export class LeaseBook {
   readonly #store: LeaseStore;
   readonly #networks = new Map<string, NetworkLeases>();
-  readonly #ports = new Map<string, { readonly owner: string; readonly protocol: Protocol; readonly port: number }>();
+  readonly #ports = new Map<string, PortLease>();
   #lastPort: number | null = null;
-  #unsaved: (() => void)[] = [];
+  #unsaved = nothingUnsaved();
 
   constructor(store: LeaseStore) {
     this.#store = store;
@@ -72,9 +81,8 @@ export class LeaseBook {
       leases.taken.add(address);
       leases.byOwner.set(container, address);
     }
-    for (const { container, hostIp, containerPort, protocol, hostPort } of store.ports()) {
-      const key = portKey({ owner: container as ResourceKey, hostIp, containerPort, protocol });
-      this.#ports.set(key, { owner: container, protocol, port: hostPort });
+    for (const lease of store.ports()) {
+      this.#ports.set(portKey({ ...lease, owner: lease.container as ResourceKey }), lease);
     }
   }
 
@@ -87,11 +95,12 @@ export class LeaseBook {
       const fits = requested === null ? containsNetwork(subnet, `${held}/32`) : held === requested;
       if (fits) return held;
       leases.release(owner);
+      this.#unsaved.owners.add(owner);
     }
     const free = requested === null ? this.#allocate(request, leases) : leases.taken.has(requested) ? null : requested;
     if (free === null) return null;
     leases.hold(owner, free);
-    this.#unsaved.push(() => this.#store.leaseAddress({ network, container: owner, address: free }));
+    this.#unsaved.owners.add(owner);
     return free;
   }
 
@@ -102,30 +111,34 @@ export class LeaseBook {
   port(request: PortRequest, usable: (hostPort: number) => boolean): number | null {
     const key = portKey(request);
     const held = this.#ports.get(key);
-    if (held && usable(held.port)) return held.port;
+    if (held && usable(held.hostPort)) return held.hostPort;
     const { owner, hostIp, containerPort, protocol } = request;
     const leases = [...this.#ports.values()].filter((lease) => lease.protocol === protocol);
-    const taken = new Set(leases.map(({ port }) => port));
+    const taken = new Set(leases.map(({ hostPort }) => hostPort));
     for (let attempt = 0; attempt < PORT_ATTEMPTS; attempt++) {
       const free = allocatePort(taken, this.#lastPort);
       if (free === null) return null;
       this.#lastPort = free;
       taken.add(free);
       if (!usable(free)) continue;
-      this.#ports.set(key, { owner, protocol, port: free });
-      this.#unsaved.push(() =>
-        this.#store.leasePort({ container: owner, containerPort, protocol, hostIp, hostPort: free }),
-      );
+      this.#ports.set(key, { container: owner, containerPort, protocol, hostIp, hostPort: free });
+      this.#unsaved.owners.add(owner);
       return free;
     }
     return null;
   }
 
-  /** Writes the leases decided since the last call. */
-  save(): void {
-    const writes = this.#unsaved;
-    this.#unsaved = [];
-    for (const write of writes) write();
+  /** Makes what was decided since the last call durable, in one commit with these changes. */
+  async save(commits: GroupCommit, others: Omit<Changes, 'history'> = {}): Promise<void> {
+    const unsaved = this.#unsaved;
+    this.#unsaved = nothingUnsaved();
+    try {
+      await commits.commit({ ...others, history: () => this.#write(unsaved) });
+    } catch (error) {
+      for (const owner of unsaved.owners) this.#unsaved.owners.add(owner);
+      for (const network of unsaved.goneNetworks) this.#unsaved.goneNetworks.add(network);
+      throw error;
+    }
   }
 
   /** Lets these owners have just these addresses of a network, which were theirs in another order; see {@link save}. */
@@ -133,28 +146,55 @@ export class LeaseBook {
     const leases = this.#leasesOf(network);
     const { last } = leases;
     const moved = new Set(holders.map(([, address]) => address));
-    for (const [owner, address] of [...leases.byOwner]) if (moved.has(address)) leases.release(owner);
-    for (const [owner, address] of holders) leases.hold(owner, address);
+    for (const [owner, address] of [...leases.byOwner]) {
+      if (!moved.has(address)) continue;
+      leases.release(owner);
+      this.#unsaved.owners.add(owner);
+    }
+    for (const [owner, address] of holders) {
+      leases.hold(owner, address);
+      this.#unsaved.owners.add(owner);
+    }
     leases.last = last;
-    this.#unsaved.push(() => this.#store.reassign(network, holders));
   }
 
   /** Gives up everything a container holds; written with the next {@link save}. */
   release(owner: string): void {
     for (const leases of this.#networks.values()) leases.release(owner);
-    for (const [key, lease] of this.#ports) if (lease.owner === owner) this.#ports.delete(key);
-    this.#unsaved.push(() => this.#store.releaseContainer(owner));
+    for (const [key, lease] of this.#ports) if (lease.container === owner) this.#ports.delete(key);
+    this.#unsaved.owners.add(owner);
   }
 
   releaseNetwork(network: string): void {
     this.#networks.delete(network);
-    this.#unsaved.push(() => this.#store.releaseNetwork(network));
+    this.#unsaved.goneNetworks.add(network);
   }
 
-  /** Keys of everything that holds a lease. */
+  /** Keys of everything that holds a lease, be it only because its release could not be written. */
   owners(): ReadonlySet<string> {
     const holders = [...this.#networks.values()].flatMap(({ byOwner }) => [...byOwner.keys()]);
-    return new Set([...holders, ...[...this.#ports.values()].map(({ owner }) => owner)]);
+    const ofPorts = [...this.#ports.values()].map(({ container }) => container);
+    return new Set([...holders, ...ofPorts, ...this.#unsaved.owners]);
+  }
+
+  /** As it is now: what was decided after the save began is right too. */
+  #write({ owners, goneNetworks }: Unsaved): void {
+    const addresses: AddressLease[] = [];
+    const last = new Map<string, string>();
+    for (const [network, leases] of this.#networks) {
+      for (const container of owners) {
+        const address = leases.byOwner.get(container);
+        if (address !== undefined) addresses.push({ network, container, address });
+      }
+      if (leases.last !== null) last.set(network, leases.last);
+    }
+    this.#store.write({
+      containers: owners,
+      addresses,
+      ports: [...this.#ports.values()].filter(({ container }) => owners.has(container)),
+      last,
+      goneNetworks: [...goneNetworks].filter((network) => !this.#networks.has(network)),
+    });
   }
 
   #allocate({ subnet, gateway, fixedCidr, reserved }: AddressRequest, leases: NetworkLeases): string | null {

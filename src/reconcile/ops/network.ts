@@ -92,5 +92,5 @@ export async function removeNetwork(world: World, op: OpOf<'network.remove'>): P
   world.resources.removeNetwork(op.key);
   if (world.desired().resources.has(op.key)) return;
   world.leases.releaseNetwork(op.key);
-  await world.commits.commit({ history: () => world.leases.save() });
+  await world.leases.save(world.commits);
 }

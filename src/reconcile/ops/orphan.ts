@@ -22,7 +22,7 @@ export async function removeOrphan(world: World, { orphan }: OpOf<'orphan.remove
       return;
     case 'lease':
       world.leases.release(orphan.id);
-      await world.commits.commit({ history: () => world.leases.save() });
+      await world.leases.save(world.commits);
       return;
     case 'state':
       await world.commits.commit({ names: () => world.links.purge(orphan.id) });

@@ -90,8 +90,10 @@ function volumeDraft(
   const { key } = desired;
   const observed = pass.observed.volumes.get(key);
   if (observed) {
-    if (!observed.released && observed.specHash === desired.specHash) return null;
-    const cause: Cause = observed.released ? declared(desired) : redeclared(desired);
+    const approved = pass.observed.approvals.has(key);
+    if (!observed.released && observed.specHash === desired.specHash && !approved) return null;
+    const again = observed.released || observed.specHash === desired.specHash;
+    const cause: Cause = again ? declared(desired) : redeclared(desired);
     return { op: 'volume.adopt', key, cause, volumeId: observed.volumeId };
   }
   return released

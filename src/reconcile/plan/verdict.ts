@@ -64,7 +64,7 @@ export function judge(input: VerdictInput): Verdict {
   // After the cut-over it has been ready once: only an end takes that back.
   if (update.cutOverAtBootMs !== null) return { is: 'waiting', untilBootMs: null };
   if (failure?.retryAtBootMs === null) return { is: 'failed', message: failure.message };
-  const deadline = update.startedAtBootMs + spec.update.timeoutMs;
+  const deadline = update.timeFromBootMs + spec.update.timeoutMs;
   if (now.bootMs >= deadline) {
     const why = failure ? `: ${failure.message}` : '';
     return { is: 'failed', message: `not ready within ${seconds(spec.update.timeoutMs)}${why}` };

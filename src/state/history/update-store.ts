@@ -4,7 +4,7 @@ import type { ObservedUpdate } from '../../model/update.ts';
 import type { HistoryDatabase } from './history-database.ts';
 
 /** An update as it is kept; its times are those of boot `bootId`. */
-export interface UpdateRecord extends ObservedUpdate {
+export interface UpdateRecord extends Omit<ObservedUpdate, 'timeFromBootMs'> {
   readonly bootId: string;
 }
 

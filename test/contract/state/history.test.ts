@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type History, openHistory } from '../../../src/state/history/history.ts';
+import type { LeaseChange } from '../../../src/state/history/lease-store.ts';
 import { MIGRATIONS, migrate } from '../../../src/state/history/migrations.ts';
 import { DEFAULT_RETENTION } from '../../../src/state/history/prune.ts';
 import { temporaryDirectories } from '../../support/temp-root.ts';
@@ -182,27 +183,31 @@ describe('leases', () => {
   const web = 'container/blog/web';
   const db = 'container/blog/db';
 
+  const write = (change: Partial<LeaseChange>): void => {
+    const nothing = { containers: [], addresses: [], ports: [], last: new Map<string, string>(), goneNetworks: [] };
+    history.leases.write({ ...nothing, ...change });
+  };
+
   it('keep an address until they are released, and remember where allocation was', () => {
-    history.leases.leaseAddress({ network, container: web, address: '10.80.0.2' });
-    history.leases.leaseAddress({ network, container: web, address: '10.80.0.3' });
-    expect(reopen().leases.addresses()).toEqual([{ network, container: web, address: '10.80.0.3' }]);
-    history.leases.releaseContainer(web);
-    expect([history.leases.address(network, web), history.leases.lastAddress(network)]).toEqual([null, '10.80.0.3']);
-    history.leases.releaseNetwork(network);
-    expect(history.leases.lastAddress(network)).toBeNull();
+    const lease = (address: string) => ({ network, container: web, address });
+    write({ containers: [web], addresses: [lease('10.80.0.2')], last: new Map([[network, '10.80.0.2']]) });
+    write({ containers: [web], addresses: [lease('10.80.0.3')], last: new Map([[network, '10.80.0.3']]) });
+    expect(reopen().leases.addresses()).toEqual([lease('10.80.0.3')]);
+    write({ containers: [web] });
+    expect([history.leases.addresses(), history.leases.lastAddress(network)]).toEqual([[], '10.80.0.3']);
+    write({ containers: [web], addresses: [lease('10.80.0.4')] });
+    write({ goneNetworks: [network] });
+    expect([history.leases.addresses(), history.leases.lastAddress(network)]).toEqual([[], null]);
   });
 
-  it('give nothing to two', () => {
-    history.leases.leaseAddress({ network, container: web, address: '10.80.0.2' });
-    expect(() => history.leases.leaseAddress({ network, container: db, address: '10.80.0.2' })).toThrow(
-      expect.objectContaining({ class: 'conflict' }),
-    );
+  it('give nothing to two: the last who was given it has it', () => {
     const port = { containerPort: 80, protocol: 'tcp', hostIp: '0.0.0.0', hostPort: 49153 } as const;
-    history.leases.leasePort({ container: web, ...port });
-    history.leases.leasePort({ container: web, ...port });
-    expect(() => history.leases.leasePort({ container: db, ...port })).toThrow('another container holds it');
-    expect(history.leases.ports()).toEqual([{ container: web, ...port }]);
-    expect(history.leases.address(network, db)).toBeNull();
+    for (const container of [web, db]) {
+      const addresses = [{ network, container, address: '10.80.0.2' }];
+      write({ containers: [container], addresses, ports: [{ container, ...port }] });
+    }
+    expect(history.leases.ports()).toEqual([{ container: db, ...port }]);
+    expect(history.leases.addresses()).toEqual([{ network, container: db, address: '10.80.0.2' }]);
   });
 });
 

@@ -117,6 +117,18 @@ test('between two ops of a container the next one is told', async () => {
   expect(sim.controller.inFlight(WEB)).toBeUndefined();
 });
 
+test('nothing is looked at before the start, whatever happens meanwhile', async () => {
+  const early = new Simulation({ started: false });
+  await early.declare(PAIR);
+  early.controller.enqueue([DB]);
+  await early.controller.settled();
+  expect(early.reports).toEqual([]);
+  early.controller.start();
+  await early.wait(50);
+  expect(early.host.container(WEB).running).toBe(true);
+  await early.controller.stop();
+});
+
 test('many keys at once are one pass', async () => {
   await sim.declare(PAIR);
   const before = sim.reports.length;

@@ -87,7 +87,7 @@ async function releaseLease(world: World, id: string): Promise<void> {
   const key = buildLeaseKey(id);
   if (!world.leases.owners().has(key)) return;
   world.leases.release(key);
-  await world.commits.commit({ history: () => world.leases.save() });
+  await world.leases.save(world.commits);
 }
 
 interface NetworkPlace {

@@ -1,0 +1,85 @@
+/** Scripts that broke an invariant once, as short as they can be said. */
+import { expect, test } from 'vitest';
+import type { App } from '../support/declare.ts';
+import { runEpisode } from './episode.ts';
+import type { Action, Deed } from './script.ts';
+
+const RUN = { image: 'app', command: ['run'], restart: 'always' };
+const IMAGES = { app: '/one.tar' };
+
+const after = (afterMs: number, deed: Deed): Action => ({ ...deed, afterMs });
+const edit = (afterMs: number, declared: App): Action => after(afterMs, { do: 'edit', app: 'blog', declared });
+
+interface Found {
+  readonly title: string;
+  readonly actions: readonly Action[];
+  /** What the log must not hold. */
+  readonly never?: string;
+}
+
+const FOUND: readonly Found[] = [
+  {
+    title: 'a lease whose release could not be written is given up later',
+    actions: [
+      edit(0, { images: IMAGES, containers: { web: RUN } }),
+      after(3_000, { do: 'fail', what: 'history.durable', class: 'unsupported', times: 1 }),
+      edit(0, { images: IMAGES }),
+    ],
+  },
+  {
+    title: 'an approval is for the data of before, and none for a volume of the same name that is made later',
+    actions: [
+      edit(0, { images: IMAGES, volumes: { data: { onRemove: 'delete' } } }),
+      edit(3_000, { images: IMAGES }),
+      after(3_000, { do: 'fail', what: 'history.approvals', class: 'data-loss', times: 1 }),
+      after(0, { do: 'approve', key: 'volume/blog/data' }),
+      edit(3_000, { images: IMAGES, volumes: { data: { onRemove: 'delete' } } }),
+      edit(3_000, { images: IMAGES }),
+    ],
+  },
+  {
+    title: 'an approval that came to nothing is void once the volume is declared again',
+    actions: [
+      edit(0, { images: IMAGES, volumes: { data: { onRemove: 'delete' } } }),
+      edit(3_000, { images: IMAGES }),
+      after(3_000, { do: 'fail', what: 'disk.volume.remove', class: 'unavailable', times: 1 }),
+      after(0, { do: 'approve', key: 'volume/blog/data' }),
+      edit(100, { images: IMAGES, volumes: { data: { onRemove: 'delete' } } }),
+      edit(3_000, { images: IMAGES }),
+    ],
+    never: 'done remove volume',
+  },
+  {
+    title: 'a container that did not start gives up the ports that it is not declared with any more',
+    actions: [
+      after(0, { do: 'fail', what: 'exec.launch', class: 'unsupported', times: 1 }),
+      edit(0, { images: IMAGES, containers: { web: { ...RUN, ports: ['8001:80'] } } }),
+      edit(3_000, { images: IMAGES, containers: { web: RUN, db: { ...RUN, ports: ['8001:80'] } } }),
+    ],
+  },
+  {
+    title: 'an update has its time also when the host was down meanwhile',
+    actions: [
+      edit(0, { images: IMAGES, containers: { web: RUN } }),
+      edit(3_000, { images: IMAGES, containers: { web: { ...RUN, env: { WORD: '1' } } } }),
+      after(50, { do: 'reboot', downMs: 70_000 }),
+    ],
+    never: 'goes back',
+  },
+  {
+    title: 'nothing is done before all that was there is taken over',
+    actions: [
+      edit(0, { images: IMAGES, containers: { web: RUN } }),
+      edit(3_000, { images: IMAGES, containers: { web: { ...RUN, links: ['db'] }, db: RUN } }),
+      after(3_000, { do: 'slow', what: 'exec.adopt', ms: 60_000, times: 1 }),
+      after(0, { do: 'restart-supervisor', downMs: 100 }),
+      after(500, { do: 'exit', key: 'container/blog/db', code: 1, oom: false }),
+    ],
+  },
+];
+
+test.each(FOUND)('$title', async ({ title, actions, never = 'two payloads' }) => {
+  const { broken, log } = await runEpisode({ seed: title, actions });
+  expect(broken).toBeNull();
+  expect(log.filter((line) => line.includes(never))).toEqual([]);
+});
