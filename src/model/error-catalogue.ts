@@ -171,6 +171,11 @@ export const ERROR_CATALOGUE = {
     title: 'A command of a build failed',
     hint: 'The last lines it wrote are above; edit the Dockerfile or the files it uses. A declared image is tried again by itself.',
   },
+  TSD_DOWNLOAD: {
+    class: 'unavailable',
+    title: 'A file that ADD names cannot be fetched',
+    hint: 'Check the URL and the network of this host. A declared image is tried again by itself.',
+  },
   TSD_VOLUME_IN_USE: {
     class: 'conflict',
     title: 'The volume is in use',

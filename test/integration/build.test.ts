@@ -308,7 +308,11 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
       ['COPY d /x', 'a name that begins with .wh. deletes a file'],
       ['ADD evil.tar /x', 'path leaves the layer'],
       ['ADD node.tar /x', 'is a character-device'],
-      ['ADD https://example.org/x /x', 'not fetched from the network'],
+      ['ADD https://example.org/x.git /x', 'only files are fetched'],
+      ['ADD --checksum=sha256:abc f /x', '--checksum goes with URLs'],
+      ['ADD --checksum=md5:abc http://127.0.0.1:1/x /x', 'sha256: and 64 hexadecimal digits'],
+      ['ADD http://127.0.0.1:1/ /x/', 'ends without a name'],
+      ['ADD http://127.0.0.1:1/ /x', '127.0.0.1:1 cannot be reached'],
       ['COPY --from=nobody/nothing:none /x /x', 'nobody/nothing:none'],
       ['COPY --chown=ghost f /x', 'user "ghost" is not in /etc/passwd'],
     ])('%s is refused', async (line, words) => {

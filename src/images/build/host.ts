@@ -2,6 +2,7 @@
 import type { MountSpec, RootMount, TaskExit } from '../../drivers/contract.ts';
 import type { LoadContext } from '../image.ts';
 import type { BuildCache } from './cache.ts';
+import type { Downloaded, DownloadRequest } from './downloads.ts';
 import type { SourceTree } from './files/source-tree.ts';
 
 export interface BuiltLayer {
@@ -48,6 +49,8 @@ export interface BuildHost {
   readonly run: (request: RunRequest, signal: AbortSignal) => Promise<TaskExit>;
   /** Lends a directory that lives as long as `work`, for files of the build. */
   readonly withDirectory: <T>(work: (path: string) => Promise<T>) => Promise<T>;
+  /** Brings the file of a URL to a path in a directory that was lent. @throws TSD_DOWNLOAD, TSD_DISK_FULL. */
+  readonly download: (request: DownloadRequest, signal: AbortSignal) => Promise<Downloaded>;
   /** Lends the directory of a cache mount, which stays from build to build. */
   readonly withCacheMount: <T>(
     mount: {

@@ -2,7 +2,7 @@
 import type { BigIntStats } from 'node:fs';
 import type { Beneath } from '../../../ffi/beneath.ts';
 import { type DockerfilePlace, dockerfileError } from '../../../model/dockerfile/place.ts';
-import { globExpression, type IgnoreMatcher } from '../../../model/ignore-file.ts';
+import { globExpression, IGNORE_NOTHING, type IgnoreMatcher } from '../../../model/ignore-file.ts';
 import { fromBytes, readable } from '../../tar/header.ts';
 
 export interface SourceTree {
@@ -14,6 +14,11 @@ export interface SourceTree {
   readonly devices: boolean;
   /** Files keep their owners unless --chown says otherwise; those of a build context become root's. */
   readonly keepsOwners: boolean;
+}
+
+/** What an archive was unpacked to. */
+export function archiveTree(files: Beneath, name: string): SourceTree {
+  return { files, ignore: IGNORE_NOTHING, name, devices: false, keepsOwners: true };
 }
 
 /** A file or directory that a pattern means. Paths are byte strings. */

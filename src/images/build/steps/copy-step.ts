@@ -2,14 +2,15 @@
 import { posix } from 'node:path';
 import type { Expander } from '../../../model/dockerfile/expand.ts';
 import type { Instruction } from '../../../model/dockerfile/instruction.ts';
-import { dockerfileError } from '../../../model/dockerfile/place.ts';
-import { globExpression, IGNORE_NOTHING } from '../../../model/ignore-file.ts';
+import { type DockerfilePlace, dockerfileError } from '../../../model/dockerfile/place.ts';
+import { globExpression } from '../../../model/ignore-file.ts';
 import type { BuildStage, LayerStep } from '../build-stage.ts';
 import { type CopyRequest, type CopySource, copyEntries } from '../files/copy.ts';
 import { openArchive } from '../files/local-archive.ts';
 import { parseMode, parseOwner } from '../files/owners.ts';
-import { findSources, type SourceTree } from '../files/source-tree.ts';
+import { archiveTree, findSources, type SourceTree } from '../files/source-tree.ts';
 import { clampedTimes, contentDigest, makeLayer } from '../layer-writer.ts';
+import { fetchSource, remoteUrl } from './remote-source.ts';
 
 const INLINE_MODE = 0o644;
 
@@ -90,9 +91,10 @@ interface SourceParts {
 async function withSources<T>(
   instruction: Instruction,
   paths: readonly string[],
-  { tree, expander, scratch, stage }: SourceParts,
+  parts: SourceParts,
   work: (sources: readonly CopySource[]) => Promise<T>,
 ): Promise<T> {
+  const { tree, expander, scratch, stage } = parts;
   const { keyword, place, heredocs } = instruction;
   const mtimeSeconds = Math.floor(Date.parse(stage.created()) / 1000);
   const sources: CopySource[] = heredocs.map(({ name, content, expand }) => ({
@@ -107,12 +109,11 @@ async function withSources<T>(
   const opened: SourceTree[] = [];
   try {
     for (const [index, pattern] of paths.entries()) {
-      if (keyword === 'ADD') refuseRemote(pattern, instruction);
-      const archives =
-        keyword === 'ADD' ? await unpacked(tree, pattern, posix.join(scratch, String(index)), instruction) : [];
+      const own = posix.join(scratch, String(index));
+      const { found, archives } =
+        keyword === 'ADD' ? await addSources(instruction, pattern, own, parts) : copySources(tree, pattern);
       opened.push(...archives);
-      if (archives.length === 0) sources.push({ type: 'tree', tree, pattern });
-      else sources.push(...archives.map((archive): CopySource => ({ type: 'archive', tree: archive })));
+      sources.push(...found, ...archives.map((archive): CopySource => ({ type: 'archive', tree: archive })));
     }
     return await work(sources);
   } finally {
@@ -120,12 +121,42 @@ async function withSources<T>(
   }
 }
 
-function refuseRemote(pattern: string, { place }: Instruction): void {
-  if (!/^(https?|ftp|git|ssh):\/\/|^git@|\.git(#|$)/i.test(pattern)) return;
-  throw dockerfileError(place, `ADD of ${pattern}: files are not fetched from the network by ADD`, {
-    class: 'unsupported',
-    hint: 'Put the file into the build context, or fetch it with RUN, where its checksum can be compared.',
-  });
+interface Sources {
+  readonly found: readonly CopySource[];
+  /** Unpacked; open. */
+  readonly archives: readonly SourceTree[];
+}
+
+const copySources = (tree: SourceTree, pattern: string): Sources => ({
+  found: [{ type: 'tree', tree, pattern }],
+  archives: [],
+});
+
+/** @param scratch a path of which names may begin. */
+async function addSources(
+  instruction: Instruction,
+  pattern: string,
+  scratch: string,
+  { tree, expander, stage }: SourceParts,
+): Promise<Sources> {
+  const { flags, place } = instruction;
+  const remote = remoteUrl(pattern, instruction);
+  if (flags.has('keep-git-dir')) throw dockerfileError(place, '--keep-git-dir goes with git repositories');
+  const [unpack] = flags.get('unpack') ?? [];
+  const wanted = unpack === undefined ? remote === null : readSwitch(expander.word(unpack, place), place);
+  if (remote !== null) {
+    return fetchSource({ url: remote, path: `${scratch}-file`, unpack: wanted }, instruction, expander, stage);
+  }
+  if (flags.has('checksum'))
+    throw dockerfileError(place, `${pattern} is a file of the context; --checksum goes with URLs`);
+  const archives = wanted ? await unpacked(tree, pattern, scratch, instruction) : [];
+  return archives.length > 0 ? { found: [], archives } : copySources(tree, pattern);
+}
+
+function readSwitch(value: string, place: DockerfilePlace): boolean {
+  if (value === 'true' || value === '1') return true;
+  if (value === 'false' || value === '0') return false;
+  throw dockerfileError(place, `--unpack=${value}: there are true and false`);
 }
 
 /** The archives that a source of ADD means, unpacked; none when it means other files. */
@@ -146,5 +177,5 @@ async function unpacked(
     for (const files of archives) files.close();
     throw dockerfileError(place, `${pattern} means archives and other files; name them one by one`);
   }
-  return archives.map((files) => ({ files, ignore: IGNORE_NOTHING, name: pattern, devices: false, keepsOwners: true }));
+  return archives.map((files) => archiveTree(files, pattern));
 }

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { chmod, chown, mkdir, mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BuildCache } from '../../../images/build/cache.ts';
+import { Downloads } from '../../../images/build/downloads.ts';
 import type { BaseImage, BuildHost } from '../../../images/build/host.ts';
 import { removeTree } from '../../../images/build/remove-tree.ts';
 import { TsdError } from '../../../model/errors.ts';
@@ -29,6 +30,7 @@ export function buildHost(world: World, own: ResourceKey | null, progress: Progr
       await removeTree(path);
     }
   };
+  const downloads = new Downloads(join(root, CACHE, 'downloads'));
   return {
     load: loadContext(world, progress),
     cache: new BuildCache(join(root, CACHE, 'steps'), (chainId) => world.graph.exists(chainId)),
@@ -47,6 +49,7 @@ export function buildHost(world: World, own: ResourceKey | null, progress: Progr
         }
       });
     },
+    download: (request, signal) => downloads.fetch(request, signal),
     run: (request, signal) => withDirectory((directory) => runCommand(world, request, directory, signal)),
     withCacheMount: async ({ id, locked, mode, uid, gid }, work) => {
       const path = join(root, CACHE, 'mounts', createHash('sha256').update(id).digest('hex'));
