@@ -1,6 +1,6 @@
 /*
  * The control protocol: frames {u16 version, u16 type, u32 length} + payload, little-endian. Later versions only add
- * types and append fields. Every request is answered, in order; events come in between. src/drivers/exec/native/
+ * types and append fields; if that is ever not enough, the high byte of the version changes. Every request is answered, in order; events come in between. src/drivers/exec/native/
  * shim-protocol.ts is the other side.
  */
 #ifndef TSD_PROTOCOL_H

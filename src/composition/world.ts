@@ -99,6 +99,7 @@ export function createWorld(parts: WorldParts): { readonly world: World; readonl
     imageWork: new ImageWork(),
     builds: new BuildWork(),
     making: new Set(),
+    unanswered: new Map(),
     registry,
     trustPolicy,
     repositories: new RepositoryStore(state.root, graph.name, state.files),

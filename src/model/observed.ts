@@ -64,8 +64,8 @@ export interface ObservedContainer {
   readonly imageId: string | null;
   /** The graph or exec driver that made it is not the one in use. */
   readonly available: boolean;
-  /** Whether its last run goes on could not be found out: it is left alone until it can. Left out, false. */
-  readonly unknown?: boolean;
+  /** Why it could not be found out whether its last run goes on: it is left alone until it can. */
+  readonly unknown?: string | null;
   readonly run: number;
   readonly running: boolean;
   readonly paused: boolean;

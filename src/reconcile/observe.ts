@@ -118,7 +118,7 @@ export function observedContainer(
     contentHashes: owner?.contentHashes ?? {},
     imageId: record.imageId === '' ? null : record.imageId,
     available: record.graphDriver === world.graph.name && record.execDriver === world.exec.name && owner !== null,
-    unknown: isUnknown(record),
+    unknown: isUnknown(record) ? (world.unanswered.get(id) ?? 'nobody has asked yet whether it still runs') : null,
     run: record.run,
     running: handle !== null,
     paused: state.status === 'paused',

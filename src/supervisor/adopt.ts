@@ -205,10 +205,15 @@ async function takeOverRuns(
   const answers = new Map<string, AdoptResult>();
   await Promise.all(
     adoptionQuestions(input).map(async (question) => {
+      const { containerId } = question;
       try {
-        answers.set(question.containerId, await world.exec.adopt(question));
+        answers.set(containerId, await world.exec.adopt(question));
+        world.unanswered.delete(containerId);
       } catch (error) {
-        problems.push(`${question.containerId.slice(0, 12)}: ${describeError(toTsdError(error))}`);
+        const reason = describeError(toTsdError(error));
+        // Asked again and again, it says the same.
+        if (world.unanswered.get(containerId) !== reason) problems.push(`${containerId.slice(0, 12)}: ${reason}`);
+        world.unanswered.set(containerId, reason);
       }
     }),
   );

@@ -29,6 +29,7 @@ import type { World } from '../reconcile/ops/world.ts';
 import { plan } from '../reconcile/plan/plan.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { History } from '../state/history/history.ts';
+import { isUnknown } from '../state/restore.ts';
 import { apply, rollback } from './apply.ts';
 import { ContainerCommands } from './container-commands.ts';
 import type { SupervisorEventBus } from './events.ts';
@@ -217,19 +218,19 @@ export class Supervisor implements SupervisorApi {
   }
 
   async stop(name: string, timeoutMs: number | null, forMs: number | null): Promise<void> {
-    await this.#commands.stop(this.#container(name), timeoutMs, forMs);
+    await this.#commands.stop(this.#reachable(name), timeoutMs, forMs);
   }
 
   async start(name: string): Promise<void> {
-    await this.#commands.start(this.#container(name));
+    await this.#commands.start(this.#reachable(name));
   }
 
   async restart(name: string, timeoutMs: number | null): Promise<void> {
-    await this.#commands.restart(this.#container(name), timeoutMs);
+    await this.#commands.restart(this.#reachable(name), timeoutMs);
   }
 
   async kill(name: string, signal: string): Promise<void> {
-    await this.#commands.kill(this.#container(name), signal);
+    await this.#commands.kill(this.#reachable(name), signal);
   }
 
   async wait(name: string, signal?: AbortSignal): Promise<number> {
@@ -248,7 +249,7 @@ export class Supervisor implements SupervisorApi {
   }
 
   async exec(name: string, request: ExecRequest): Promise<StdioSession> {
-    const record = this.#container(name);
+    const record = this.#reachable(name);
     const { User, WorkingDir } = record.config;
     if (this.#parts.world.exec.running(record.id) === null) {
       throw new TsdError('TSD_CONTAINER_NOT_RUNNING', `container ${record.engineName} is not running`, {
@@ -316,6 +317,17 @@ export class Supervisor implements SupervisorApi {
       .flatMap(({ owner, id }) => (owner.type === 'named' ? [{ key: owner.key, id }] : []));
     const images = world.resources.images().map(({ key, imageId }) => ({ key, id: imageId }));
     return [...declared, ...containers, ...volumes, ...images];
+  }
+
+  /** A container of whose run it is known whether it goes on. @throws TSD_SHIM with the reason why not. */
+  #reachable(name: string): ContainerRecord {
+    const record = this.#container(name);
+    const reason = isUnknown(record) ? this.#parts.world.unanswered.get(record.id) : undefined;
+    if (reason === undefined) return record;
+    throw new TsdError('TSD_SHIM', `container ${record.engineName} cannot be reached: ${reason}`, {
+      key: record.owner?.key,
+      hint: 'Nothing was changed.',
+    });
   }
 
   #container(name: string): ContainerRecord {

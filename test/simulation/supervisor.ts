@@ -108,6 +108,7 @@ function openWorld(life: Life, around: Surroundings): World {
     imageWork: new ImageWork(),
     builds: new BuildWork(),
     making: new Set(),
+    unanswered: new Map(),
     registry: { pull: () => Promise.reject(new Error('no registry is simulated')) },
     trustPolicy: new TrustPolicyFile(null, true),
     links: names,

@@ -52,6 +52,8 @@ export class TestSupervisor {
   readonly bridge = `tsdt${process.pid % 10_000}x${serial}`;
   /** The first three bytes of its /24. */
   readonly subnet = freeSubnet(process.pid + serial++);
+  /** Of the supervisor that starts next. */
+  program = TSDOCKER;
   readonly #extra: readonly string[];
   /** A command that starts the supervisor in its own place. */
   readonly #launcher: readonly string[];
@@ -81,7 +83,7 @@ export class TestSupervisor {
   /** @param flags for this start only. */
   async start(...flags: readonly string[]): Promise<this> {
     const log = openSync(join(this.base, 'daemon.log'), 'a');
-    const [program = TSDOCKER, ...args] = [...this.#launcher, TSDOCKER];
+    const [program = '', ...args] = [...this.#launcher, this.program];
     const child = spawn(
       program,
       [

@@ -64,6 +64,8 @@ export interface World {
   readonly builds: BuildWork;
   /** Ids of containers that are being made: what carries one has an owner to come. */
   readonly making: Set<string>;
+  /** Why it could not be found out whether a container still runs, by its id. */
+  readonly unanswered: Map<string, string>;
   readonly registry: Pick<Registry, 'pull'>;
   readonly trustPolicy: TrustPolicyFile;
   readonly repositories: RepositoryStore;

@@ -53,7 +53,7 @@ export function planContainer(pass: Pass, desired: Container, anew: ReadonlyMap<
 
 function whyUntouchable({ available, unknown }: ObservedContainer): string | null {
   if (!available) return 'made by a driver that is not in use';
-  return unknown ? 'it could not be found out whether it still runs' : null;
+  return unknown ?? null;
 }
 
 /** Plans a container that may be touched, and those beside it that an update made. */

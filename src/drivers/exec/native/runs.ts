@@ -9,7 +9,7 @@ import { type ExitRecord, readExitRecord } from './exit-record.ts';
 import type { RunFiles } from './run-files.ts';
 import type { ShimChildren } from './shim-children.ts';
 import { ShimConnection } from './shim-connection.ts';
-import type { Launched } from './shim-protocol.ts';
+import { type Launched, PROTOCOL_VERSION, type ShimStatus } from './shim-protocol.ts';
 
 /** How long a killed payload may take to disappear before its run is over without it. */
 const DEATH_TIMEOUT_MS = 10_000;
@@ -78,7 +78,7 @@ export class Runs {
     const { containerId, run } = key;
     const path = this.#context.files.socket(containerId, run);
     const connection = ShimConnection.connect(path, ShimConnection.ofRun);
-    const status = (await connection?.status()) ?? null;
+    const status = connection && (await this.#statusOf(connection, containerId));
     if (connection === null || status === null) return null;
     // Somebody else may have asked for the same run meanwhile.
     const known = this.#alive.get(containerId);
@@ -134,6 +134,21 @@ export class Runs {
     files.endRun(handle.containerId, handle.run);
     this.#alive.delete(handle.containerId);
     for (const listener of this.#listeners) listener(exit);
+  }
+
+  /** Null when the shim left. @throws TSD_SHIM when it is one that we cannot talk to. */
+  async #statusOf(connection: ShimConnection, containerId: string): Promise<ShimStatus | null> {
+    const status = await connection.status();
+    const { foreignVersion } = connection;
+    if (foreignVersion === null) return status;
+    const { shimPid } = this.#context.files.readState(containerId) ?? {};
+    const message =
+      `it runs on untouched: its shim speaks version ${foreignVersion} of the shim protocol and this tsdocker version ` +
+      `${PROTOCOL_VERSION}; go back to the tsdocker that started it, or end it by \`kill -9 ${shimPid}\``;
+    throw new TsdError('TSD_SHIM', message, {
+      step: 'adopt',
+      hint: 'Start the tsdocker that started it, or a later one.',
+    });
   }
 
   /** A record that cannot be read says as much as none. */

@@ -54,6 +54,7 @@ export class ShimConnection {
     this.#writer = writer;
     reader.on('data', (chunk: Buffer) => {
       for (const frame of this.#decoder.push(chunk)) this.#receive(frame);
+      if (this.#decoder.foreignVersion !== null) this.close();
     });
     // The reader's 'close' says all there is to say: the shim is gone.
     for (const socket of new Set([reader, writer])) socket.on('error', () => {});
@@ -91,6 +92,11 @@ export class ShimConnection {
     return take(fd);
   }
 
+  /** Version of the protocol that the shim speaks, when it is one that we do not understand; the connection is closed then. */
+  get foreignVersion(): number | null {
+    return this.#decoder.foreignVersion;
+  }
+
   /** Delivers events to this listener, those first that have already arrived. */
   listen(events: ShimEvents): void {
     this.#events = events;
@@ -105,7 +111,7 @@ export class ShimConnection {
     });
   }
 
-  /** Null when the shim left before it answered. */
+  /** Null when the shim left before it answered, or see {@link foreignVersion}. */
   async status(): Promise<ShimStatus | null> {
     try {
       return decodeStatus((await this.#ask(REQUEST.status)).payload);

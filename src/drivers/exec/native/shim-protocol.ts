@@ -1,10 +1,11 @@
 /**
  * The frames between supervisor and shim: {version u16, type u16, length u32} + payload, little-endian. shim/protocol.h is
- * the other side. Unknown types are skipped on both sides; later versions add types and append fields.
+ * the other side. The header never changes. Versions of one high byte understand each other: later ones add types, which
+ * the other side skips or refuses with ENOSYS, and append fields. Another high byte is another language.
  */
 import { PROGRAM_FLAGS } from './program.ts';
 
-const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 1;
 const FRAME_HEADER_BYTES = 8;
 
 export const REQUEST = {
@@ -86,12 +87,19 @@ export function encodeSize(rows: number, columns: number): Buffer {
 
 /** Cuts a byte stream into frames; pieces may end anywhere. */
 export class FrameDecoder {
+  /** Version of the first frame that we cannot understand; nothing is read from there on. */
+  foreignVersion: number | null = null;
   #pending: Buffer = Buffer.alloc(0);
 
   push(chunk: Buffer): Frame[] {
     const frames: Frame[] = [];
     let rest = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
-    while (rest.length >= FRAME_HEADER_BYTES) {
+    while (rest.length >= FRAME_HEADER_BYTES && this.foreignVersion === null) {
+      const version = rest.readUInt16LE(0);
+      if (version >> 8 !== PROTOCOL_VERSION >> 8) {
+        this.foreignVersion = version;
+        break;
+      }
       const end = FRAME_HEADER_BYTES + rest.readUInt32LE(4);
       if (rest.length < end) break;
       frames.push({ type: rest.readUInt16LE(2), payload: rest.subarray(FRAME_HEADER_BYTES, end) });
@@ -124,9 +132,11 @@ const STATUS_RUN = 32;
 const STATUS_ENDED = 36;
 const STATUS_ID = 40;
 const STATUS_FLAGS = 104;
+const STATUS_BYTES = 112;
 
-/** struct status of shim/protocol.h */
-export function decodeStatus(payload: Buffer): ShimStatus {
+/** struct status of shim/protocol.h; fields that an older shim does not send read as 0. */
+export function decodeStatus(sent: Buffer): ShimStatus {
+  const payload = Buffer.concat([sent], Math.max(sent.length, STATUS_BYTES));
   const id = payload.subarray(STATUS_ID, STATUS_FLAGS).toString('latin1');
   return {
     launched: decodeLaunched(payload),
