@@ -1,6 +1,7 @@
 /** libzstd(3): streaming decompression. Node's own comes with a later major than the oldest one supported. */
 import { TsdError } from '../model/errors.ts';
 import { addressOf, callNumber, callString, openLibrary } from './native.ts';
+import type { StreamDecompressor } from './stream-decompressor.ts';
 
 const LIBRARY = 'zstd';
 /** ZSTD_d_windowLogMax of zstd.h, and the largest window that is decompressed: 128 MiB, zstd's own default. */
@@ -12,8 +13,8 @@ const STRUCT_BYTES = 24;
 const SIZE_AT = 8;
 const POSITION_AT = 16;
 
-/** One decompression; frames may follow each other. {@link close} gives its memory back. */
-export class ZstdDecompressor {
+/** One decompression; frames may follow each other. */
+export class ZstdDecompressor implements StreamDecompressor {
   readonly #context: number;
   readonly #output = Buffer.allocUnsafeSlow(OUTPUT_BYTES);
   readonly #in = Buffer.alloc(STRUCT_BYTES);
@@ -30,7 +31,6 @@ export class ZstdDecompressor {
     callNumber(LIBRARY, 'ZSTD_DCtx_setParameter', [this.#context, ZSTD_D_WINDOW_LOG_MAX, WINDOW_LOG_MAX]);
   }
 
-  /** The bytes that `piece` stands for, in pieces of their own. @throws TsdError TSD_IMAGE_INVALID. */
   *push(piece: Buffer): Generator<Buffer> {
     if (piece.length === 0) return;
     this.#in.writeBigInt64LE(BigInt(addressOf(piece)), 0);
@@ -52,9 +52,9 @@ export class ZstdDecompressor {
     }
   }
 
-  /** There is no more input. @throws TsdError TSD_IMAGE_INVALID when a frame is cut off. */
-  finish(): void {
+  finish(): Buffer[] {
     if (this.#expected !== 0) throw brokenZstd('it is cut off');
+    return [];
   }
 
   close(): void {

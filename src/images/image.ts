@@ -18,7 +18,7 @@ export interface DeclaredImageConfig {
 
 /** Paths are absolute paths of the host. */
 export type ImageSource =
-  /** A docker-archive or oci-archive tar, plain or gzipped. `ref` picks one of several images. */
+  /** A docker-archive or oci-archive tar, plain or compressed. `ref` picks one of several images. */
   | { readonly type: 'archive'; readonly path: string; readonly ref?: string | undefined }
   /** An OCI image layout directory. */
   | { readonly type: 'layout'; readonly path: string; readonly ref?: string | undefined }

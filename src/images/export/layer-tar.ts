@@ -4,7 +4,7 @@ import type { GraphDriver } from '../../drivers/contract.ts';
 import { fileError } from '../../ffi/layer-files.ts';
 import { TsdError } from '../../model/errors.ts';
 import { recipePath } from '../recipe/recipe-path.ts';
-import { readRecipe } from '../recipe/recipe-reader.ts';
+import { type RecipePart, readRecipe } from '../recipe/recipe-reader.ts';
 import { expectDigest } from '../unpack/unpack.ts';
 
 /** Where layers and what is known of their tars are. */
@@ -18,6 +18,8 @@ export interface StoredLayer {
   readonly chainId: string;
   readonly diffId: string;
 }
+
+type FilePart = Extract<RecipePart, { type: 'file' }>;
 
 const READ_BYTES = 256 * 1024;
 const SLASH = Buffer.from('/');
@@ -61,7 +63,7 @@ async function* piecesOf(base: Buffer, recipe: string): AsyncGenerator<Buffer> {
   const small: Buffer[] = [];
   let collected = 0;
   for await (const part of readRecipe(recipe)) {
-    const pieces = part.type === 'raw' ? [part.bytes] : filePieces(Buffer.concat([base, SLASH, part.path]), part.size);
+    const pieces = part.type === 'raw' ? [part.bytes] : filePieces(Buffer.concat([base, SLASH, part.path]), part);
     for await (const piece of pieces) {
       small.push(piece);
       collected += piece.length;
@@ -73,7 +75,7 @@ async function* piecesOf(base: Buffer, recipe: string): AsyncGenerator<Buffer> {
   if (collected > 0) yield Buffer.concat(small);
 }
 
-async function* filePieces(path: Buffer, size: number): AsyncGenerator<Buffer> {
+async function* filePieces(path: Buffer, { offset, size }: FilePart): AsyncGenerator<Buffer> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((thrown: unknown) => {
     throw fileError(thrown, `read ${path.toString()}`);
   });
@@ -81,7 +83,7 @@ async function* filePieces(path: Buffer, size: number): AsyncGenerator<Buffer> {
     let left = size;
     while (left > 0) {
       const buffer = Buffer.allocUnsafe(Math.min(left, READ_BYTES));
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, offset + size - left);
       if (bytesRead === 0) throw new TsdError('TSD_IMAGE_INVALID', `${path.toString()} became shorter`);
       left -= bytesRead;
       yield buffer.subarray(0, bytesRead);

@@ -2,12 +2,20 @@ import { createReadStream } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import { TsdError } from '../../model/errors.ts';
-import { FILE_FRAME, FILE_HEAD_BYTES, MAGIC, RAW_FRAME, RAW_HEAD_BYTES } from './frames.ts';
+import {
+  FILE_FRAME,
+  FILE_HEAD_BYTES,
+  MAGIC,
+  PART_FRAME,
+  PART_HEAD_BYTES,
+  RAW_FRAME,
+  RAW_HEAD_BYTES,
+} from './frames.ts';
 
-/** A stretch of a layer's tar: its bytes, or the file whose content stands there. */
+/** A stretch of a layer's tar: its bytes, or the file whose content stands there from `offset` on. */
 export type RecipePart =
   | { readonly type: 'raw'; readonly bytes: Buffer }
-  | { readonly type: 'file'; readonly path: Buffer; readonly size: number };
+  | { readonly type: 'file'; readonly path: Buffer; readonly size: number; readonly offset: number };
 
 /** @throws TSD_IMAGE_INVALID for a damaged recipe, and when there is none. */
 export async function* readRecipe(path: string): AsyncGenerator<RecipePart> {
@@ -36,10 +44,15 @@ async function readPart(bytes: ByteQueue, type: number, path: string): Promise<R
     const head = await bytes.take(RAW_HEAD_BYTES - 1);
     return { type: 'raw', bytes: await bytes.take(head.readUInt32LE(0)) };
   }
+  if (type === PART_FRAME) {
+    const head = await bytes.take(PART_HEAD_BYTES - 1);
+    const [size, offset] = [Number(head.readBigUInt64LE(0)), Number(head.readBigUInt64LE(8))];
+    return { type: 'file', size, offset, path: await bytes.take(head.readUInt16LE(16)) };
+  }
   if (type !== FILE_FRAME) throw damaged(path);
   const head = await bytes.take(FILE_HEAD_BYTES - 1);
   const size = Number(head.readBigUInt64LE(0));
-  return { type: 'file', size, path: await bytes.take(head.readUInt16LE(8)) };
+  return { type: 'file', size, offset: 0, path: await bytes.take(head.readUInt16LE(8)) };
 }
 
 function damaged(path: string, cause?: unknown): TsdError {

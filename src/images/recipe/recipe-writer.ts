@@ -5,8 +5,8 @@ import { pipeline } from 'node:stream/promises';
 import { constants, createGzip, type Gzip } from 'node:zlib';
 import { fileError } from '../../ffi/layer-files.ts';
 import { toBytes } from '../tar/header.ts';
-import type { DataSink } from '../tar/reader.ts';
-import { fileFrame, MAGIC, rawFrame } from './frames.ts';
+import type { DataSink } from '../tar/sparse.ts';
+import { fileFrame, MAGIC, partFrame, rawFrame } from './frames.ts';
 
 /**
  * Records everything of a layer's tar that is not file content: headers, padding, order. With the files that the layer
@@ -44,17 +44,22 @@ export class RecipeWriter {
     this.#taken = 0;
   }
 
-  /** @param path byte string; where the layer holds what goes into `sink`. */
-  follow(sink: DataSink, path: string, size: number): DataSink {
-    let announced = false;
+  /** @param path byte string; where the layer holds what goes into `sink`. @param sparse the tar has only parts of it. */
+  follow(sink: DataSink, path: string, size: number, sparse: boolean): DataSink {
+    let position = 0;
     return {
       write: (bytes) => {
         const at = bytes.byteOffset - this.#piece.byteOffset;
         this.#takeRaw(at);
-        if (!announced) this.#frames.push(fileFrame(toBytes(path), size));
-        announced = true;
+        if (sparse) this.#frames.push(partFrame(toBytes(path), bytes.length, position));
+        else if (position === 0) this.#frames.push(fileFrame(toBytes(path), size));
+        position += bytes.length;
         this.#taken = at + bytes.length;
         sink.write(bytes);
+      },
+      skip: (bytes) => {
+        position += bytes;
+        sink.skip(bytes);
       },
       end: () => sink.end(),
     };

@@ -16,7 +16,7 @@ import { loadV1Archive, loadV1Images, V1_REPOSITORIES } from './v1-archive.ts';
 type ArchiveSource = Extract<ImageSource, { type: 'archive' }>;
 
 /**
- * Loads a docker-archive or oci-archive. A plain archive is read in place; a gzipped one is unpacked into tmpDir first,
+ * Loads a docker-archive or oci-archive. A plain archive is read in place; a compressed one is unpacked into tmpDir first,
  * because its index may stand at the end.
  */
 export async function loadArchive({ path, ref }: ArchiveSource, context: LoadContext): Promise<LoadedImage> {
@@ -49,7 +49,7 @@ async function* readArchive(
   const directory = await mkdtemp(join(context.tmpDir, 'archive-'));
   try {
     const plain = join(directory, 'archive.tar');
-    await gunzipTo(path, plain, (context.limits ?? DEFAULT_LAYER_LIMITS).maxBytes);
+    await decompressTo(path, plain, (context.limits ?? DEFAULT_LAYER_LIMITS).maxBytes);
     yield* withFiles(plain, load);
   } finally {
     await rm(directory, { recursive: true, force: true });
@@ -96,7 +96,7 @@ function notAnArchive(path: string): TsdError {
   });
 }
 
-async function gunzipTo(from: string, to: string, maxBytes: number): Promise<void> {
+async function decompressTo(from: string, to: string, maxBytes: number): Promise<void> {
   let bytes = 0;
   const limited = new Transform({
     transform(piece: Buffer, _encoding, done) {

@@ -34,6 +34,14 @@ export function sourceMissing(path: string, cause: unknown): TsdError {
   return new TsdError('TSD_IMAGE_SOURCE', `cannot read ${path}: ${reason}`, { step: 'open image source', cause });
 }
 
+/** Files are read in place, where a sparse one is not in one piece. Layers themselves may hold sparse files. */
+function sparse(name: string): TsdError {
+  return new TsdError('TSD_NOT_IN_THIS_VERSION', `${name} is stored as a sparse file in the archive of the image`, {
+    step: 'read image',
+    hint: 'Write the archive without sparse files (tar without -S).',
+  });
+}
+
 interface Stored {
   readonly offset: number;
   readonly size: number;
@@ -127,6 +135,7 @@ export class TarFiles implements ImageFiles {
     const name = posix.normalize(readable(header.name));
     this.#files.delete(name);
     this.#links.delete(name);
+    if (header.sparse) throw sparse(name);
     if (header.type === 'file') this.#files.set(name, { offset, size: header.size });
     else if (header.type === 'symlink') {
       this.#links.set(name, posix.join(posix.dirname(name), readable(header.linkname)));

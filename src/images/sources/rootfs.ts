@@ -12,7 +12,7 @@ import { sourceMissing } from './image-files.ts';
 
 type RootfsSource = Extract<ImageSource, { type: 'rootfs' }>;
 
-/** Loads a directory or a tarball (plain or gzipped) as an image of one layer. */
+/** Loads a directory or a tarball (plain or compressed) as an image of one layer. */
 export async function loadRootfs({ path, config }: RootfsSource, context: LoadContext): Promise<LoadedImage> {
   context.progress({ type: 'reading', what: path });
   const found: Stats = await stat(path).catch((thrown: unknown) => {

@@ -27,6 +27,8 @@ export interface TarHeader {
   readonly major: number;
   readonly minor: number;
   readonly xattrs: ReadonlyMap<string, Buffer>;
+  /** The archive has only parts of it: its bytes are not in one piece there. */
+  readonly sparse?: true;
 }
 
 /** Pax records by keyword; values are raw bytes. */
@@ -41,10 +43,14 @@ export function invalidTar(message: string): TsdError {
   return new TsdError('TSD_IMAGE_INVALID', `bad tar: ${message}`, { step: 'read tar' });
 }
 
+/** An old GNU sparse file, whose size is that of what is stored. */
+export const OLD_GNU_SPARSE = 'S';
+
 const TYPES: ReadonlyMap<string, TarType> = new Map([
   ['\0', 'file'],
   ['0', 'file'],
   ['7', 'file'],
+  [OLD_GNU_SPARSE, 'file'],
   ['1', 'link'],
   ['2', 'symlink'],
   ['3', 'character-device'],
@@ -64,8 +70,8 @@ const META_TYPES: ReadonlyMap<string, MetaType> = new Map([
 
 type RawHeader =
   | { readonly meta: MetaType; readonly size: number }
-  /** `legacy`: a name that ends with a slash makes it a directory (v7). */
-  | { readonly meta: null; readonly legacy: boolean; readonly header: TarHeader };
+  /** `flag`: with NUL, a name that ends with a slash makes it a directory (v7). */
+  | { readonly meta: null; readonly flag: string; readonly header: TarHeader };
 
 function field(block: Buffer, start: number, length: number): string {
   const end = block.indexOf(0, start);
@@ -73,7 +79,7 @@ function field(block: Buffer, start: number, length: number): string {
 }
 
 /** A number in octal text or GNU base-256. */
-function number(block: Buffer, start: number, length: number, what: string): number {
+export function numberField(block: Buffer, start: number, length: number, what: string): number {
   const first = block.readUInt8(start);
   if (first >= 0x80) {
     let value = BigInt.asIntN(7, BigInt(first & 0x7f));
@@ -96,49 +102,47 @@ export function checksum(block: Buffer): number {
   return sum;
 }
 
-/** @returns null for a block of zeros. @throws TSD_IMAGE_INVALID, TSD_NOT_IN_THIS_VERSION for sparse files. */
+/** @returns null for a block of zeros. @throws TSD_IMAGE_INVALID. */
 export function decodeHeader(block: Buffer): RawHeader | null {
   const sum = checksum(block);
   if (sum === 8 * 32 && block.every((byte) => byte === 0)) return null;
-  if (sum !== number(block, 148, 8, 'checksum')) throw invalidTar('wrong header checksum');
+  if (sum !== numberField(block, 148, 8, 'checksum')) throw invalidTar('wrong header checksum');
   const flag = String.fromCharCode(block.readUInt8(156));
-  const size = number(block, 124, 12, 'size');
+  const size = numberField(block, 124, 12, 'size');
   if (size < 0) throw invalidTar('negative size');
   const meta = META_TYPES.get(flag);
   if (meta !== undefined) return { meta, size };
   let name = field(block, 0, 100);
   if (block.toString('latin1', 257, 263) === 'ustar\0' && block[345] !== 0) name = `${field(block, 345, 155)}/${name}`;
   const type = TYPES.get(flag);
-  if (flag === 'S') throw sparse(name);
   if (type === undefined) throw invalidTar(`unknown entry type ${JSON.stringify(flag)} of ${readable(name)}`);
   const device = type === 'character-device' || type === 'block-device';
   const header: TarHeader = {
     name,
     type,
-    mode: number(block, 100, 8, 'mode') & 0o7777,
-    uid: number(block, 108, 8, 'uid'),
-    gid: number(block, 116, 8, 'gid'),
+    mode: numberField(block, 100, 8, 'mode') & 0o7777,
+    uid: numberField(block, 108, 8, 'uid'),
+    gid: numberField(block, 116, 8, 'gid'),
     size: type === 'file' ? size : 0,
-    mtimeSeconds: number(block, 136, 12, 'mtime'),
+    mtimeSeconds: numberField(block, 136, 12, 'mtime'),
     mtimeNanos: 0,
     linkname: field(block, 157, 100),
-    major: device ? number(block, 329, 8, 'device major') : 0,
-    minor: device ? number(block, 337, 8, 'device minor') : 0,
+    major: device ? numberField(block, 329, 8, 'device major') : 0,
+    minor: device ? numberField(block, 337, 8, 'device minor') : 0,
     xattrs: new Map(),
   };
-  return { meta: null, legacy: flag === '\0', header };
-}
-
-function sparse(name: string): TsdError {
-  return new TsdError('TSD_NOT_IN_THIS_VERSION', `sparse tar entries are not supported: ${readable(name)}`, {
-    step: 'read tar',
-    hint: 'Write the archive without sparse files (tar without -S).',
-  });
+  return { meta: null, flag, header };
 }
 
 /** Decodes `length keyword=value\n` records. */
 export function decodePax(bytes: Buffer): Map<string, Buffer> {
   const records = new Map<string, Buffer>();
+  for (const [keyword, value] of paxRecords(bytes)) records.set(keyword, value);
+  return records;
+}
+
+/** The same as they stand there, one keyword perhaps several times. */
+export function* paxRecords(bytes: Buffer): Generator<readonly [keyword: string, value: Buffer]> {
   let at = 0;
   while (at < bytes.length) {
     const space = bytes.indexOf(0x20, at);
@@ -149,15 +153,14 @@ export function decodePax(bytes: Buffer): Map<string, Buffer> {
     if (length === 0 || end > bytes.length || bytes[end - 1] !== 0x0a || equals < 0 || equals >= end) {
       throw invalidTar('malformed pax record');
     }
-    records.set(bytes.toString('utf8', space + 1, equals), bytes.subarray(equals + 1, end - 1));
+    yield [bytes.toString('utf8', space + 1, equals), bytes.subarray(equals + 1, end - 1)];
     at = end;
   }
-  return records;
 }
 
 const XATTR_PREFIX = 'SCHILY.xattr.';
 
-function decimal(value: Buffer, what: string): number {
+export function decimalValue(value: Buffer, what: string): number {
   const text = fromBytes(value);
   const result = /^-?\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (!Number.isSafeInteger(result)) throw invalidTar(`pax ${what} is not a number`);
@@ -182,12 +185,11 @@ export function applyPax(header: TarHeader, records: PaxRecords): TarHeader {
   for (const [keyword, value] of records) {
     if (keyword === 'path') changed.name = fromBytes(value);
     else if (keyword === 'linkpath') changed.linkname = fromBytes(value);
-    else if (keyword === 'size') changed.size = header.type === 'file' ? decimal(value, 'size') : 0;
-    else if (keyword === 'uid') changed.uid = decimal(value, 'uid');
-    else if (keyword === 'gid') changed.gid = decimal(value, 'gid');
+    else if (keyword === 'size') changed.size = header.type === 'file' ? decimalValue(value, 'size') : 0;
+    else if (keyword === 'uid') changed.uid = decimalValue(value, 'uid');
+    else if (keyword === 'gid') changed.gid = decimalValue(value, 'gid');
     else if (keyword === 'mtime') Object.assign(changed, paxTime(value));
     else if (keyword.startsWith(XATTR_PREFIX)) xattrs.set(keyword.slice(XATTR_PREFIX.length), Buffer.from(value));
-    else if (keyword.startsWith('GNU.sparse.')) throw sparse(header.name);
   }
   const merged = { ...header, ...changed, ...(xattrs.size > 0 && { xattrs }) };
   if (merged.size < 0) throw invalidTar('negative size');

@@ -1,11 +1,16 @@
 import type { MetaType, PaxRecords, TarHeader } from './header.ts';
-import { applyPax, BLOCK, decodeHeader, decodePax, fromBytes, invalidTar } from './header.ts';
-
-/** Takes the bytes of one file. `end` comes once, after the last byte, also for an empty file. */
-export interface DataSink {
-  write(bytes: Buffer): void;
-  end(): void;
-}
+import {
+  applyPax,
+  BLOCK,
+  decodeHeader,
+  decodePax,
+  fromBytes,
+  invalidTar,
+  OLD_GNU_SPARSE,
+  paxRecords,
+  readable,
+} from './header.ts';
+import { type DataSink, OldGnuSparse, paxSparse, RepeatedParts, type SparseFile, sparseSink } from './sparse.ts';
 
 /** Long names and pax records of one entry may not be larger than this. */
 const MAX_META_BYTES = 1024 * 1024;
@@ -26,6 +31,8 @@ export class TarReader {
   #pax: PaxRecords | null = null;
   #gnuName: string | null = null;
   #gnuLinkname: string | null = null;
+  /** A sparse file whose map goes on in the next block. */
+  #sparse: { readonly header: TarHeader; readonly map: OldGnuSparse } | null = null;
 
   /** @param onEntry null skips the entry's bytes. */
   constructor(onEntry: (header: TarHeader) => DataSink | null) {
@@ -63,7 +70,7 @@ export class TarReader {
 
   /** The archive has no more bytes. @throws TSD_IMAGE_INVALID when it breaks off inside an entry. */
   finish(): void {
-    const insideEntry = this.#dataLeft > 0 || this.#partial.length > 0;
+    const insideEntry = this.#dataLeft > 0 || this.#partial.length > 0 || this.#sparse !== null;
     const awaitsEntry = this.#pax !== null || this.#gnuName !== null || this.#gnuLinkname !== null;
     if (insideEntry || (awaitsEntry && !this.#ended)) throw invalidTar('it is cut off');
   }
@@ -99,6 +106,11 @@ export class TarReader {
   }
 
   #startEntry(block: Buffer): void {
+    if (this.#sparse !== null) {
+      this.#sparse.map.addBlock(block);
+      this.#continueSparse();
+      return;
+    }
     const raw = decodeHeader(block);
     if (raw === null) {
       this.#ended = true;
@@ -110,10 +122,38 @@ export class TarReader {
       this.#startData(raw.size);
       return;
     }
+    const pax = this.#pax;
     const named = this.#complete(raw.header);
-    const header: TarHeader = raw.legacy && named.name.endsWith('/') ? { ...named, type: 'directory', size: 0 } : named;
+    if (raw.flag === OLD_GNU_SPARSE) {
+      this.#sparse = { header: named, map: new OldGnuSparse(named.name, block) };
+      this.#continueSparse();
+      return;
+    }
+    const sparse = pax === null ? null : paxSparse(pax, named.name);
+    if (sparse !== null) {
+      this.#startSparse(named, sparse);
+      return;
+    }
+    const legacyDirectory = raw.flag === '\0' && named.name.endsWith('/');
+    const header: TarHeader = legacyDirectory ? { ...named, type: 'directory', size: 0 } : named;
     this.#sink = this.#onEntry(header);
     this.#startData(header.size);
+  }
+
+  #continueSparse(): void {
+    if (this.#sparse === null || this.#sparse.map.continues) return;
+    const { header, map } = this.#sparse;
+    this.#sparse = null;
+    this.#startSparse(header, map.file);
+  }
+
+  /** @param named its size is that of what is stored. */
+  #startSparse(named: TarHeader, file: SparseFile): void {
+    const name = file.name ?? named.name;
+    if (named.type !== 'file') throw invalidTar(`${readable(name)} is sparse and no file`);
+    const sink = this.#onEntry({ ...named, name, size: file.realSize, sparse: true });
+    this.#sink = sink === null ? null : sparseSink(sink, file, named.size, name);
+    this.#startData(named.size);
   }
 
   #startData(size: number): void {
@@ -136,9 +176,25 @@ export class TarReader {
 
   #applyMeta(type: MetaType, bytes: Buffer): void {
     const untilNul = (): string => fromBytes(bytes).split('\0', 1)[0] ?? '';
-    if (type === 'pax') this.#pax = decodePax(bytes);
-    else if (type === 'pax-global') this.#global = new Map([...this.#global, ...decodePax(bytes)]);
+    if (type === 'pax') this.#pax = entryRecords(bytes);
+    else if (type === 'pax-global') this.#global = new Map([...this.#global, ...globalRecords(bytes)]);
     else if (type === 'gnu-name') this.#gnuName = untilNul();
     else this.#gnuLinkname = untilNul();
   }
+}
+
+function entryRecords(bytes: Buffer): PaxRecords {
+  const records = new Map<string, Buffer>();
+  const parts = new RepeatedParts();
+  for (const [keyword, value] of paxRecords(bytes)) if (!parts.take(keyword, value)) records.set(keyword, value);
+  if (parts.map !== null) records.set('GNU.sparse.map', parts.map);
+  return records;
+}
+
+function globalRecords(bytes: Buffer): PaxRecords {
+  const records = decodePax(bytes);
+  if ([...records.keys()].some((keyword) => keyword.startsWith('GNU.sparse.'))) {
+    throw invalidTar('a sparse map for all files');
+  }
+  return records;
 }

@@ -1,29 +1,27 @@
 import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
+import { Bzip2Decompressor } from '../../ffi/bzip2.ts';
+import { XzDecompressor } from '../../ffi/lzma.ts';
+import type { StreamDecompressor } from '../../ffi/stream-decompressor.ts';
 import { ZstdDecompressor } from '../../ffi/zstd.ts';
 import { TsdError } from '../../model/errors.ts';
 
-type Compression = 'none' | 'gzip' | 'zstd';
+type Compression = 'none' | 'gzip' | 'zstd' | 'xz' | 'bzip2';
 
-/** RFC 1952, RFC 8878, and the formats people try: xz, bzip2. */
-const MAGIC: readonly { readonly bytes: Buffer; readonly format: 'gzip' | 'zstd' | 'xz' | 'bzip2' }[] = [
-  { bytes: Buffer.from([0x1f, 0x8b]), format: 'gzip' },
-  { bytes: Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), format: 'zstd' },
-  { bytes: Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]), format: 'xz' },
-  { bytes: Buffer.from('BZh'), format: 'bzip2' },
+/** RFC 1952, RFC 8878, the .xz file format, and bzip2 with the mark of its first block, in hexadecimal. */
+const MAGIC: readonly (readonly [Compression, RegExp])[] = [
+  ['gzip', /^1f8b/],
+  ['zstd', /^28b52ffd/],
+  ['xz', /^fd377a585a00/],
+  ['bzip2', /^425a683[1-9](3141|1772)/],
 ];
 export const MAGIC_BYTES = 6;
 
-/** @throws TSD_NOT_IN_THIS_VERSION for a compression that is recognised and cannot be read. */
+/** @param start at least {@link MAGIC_BYTES}, or all there is. */
 export function detectCompression(start: Buffer): Compression {
-  const found = MAGIC.find(({ bytes }) => start.subarray(0, bytes.length).equals(bytes));
-  if (found === undefined) return 'none';
-  if (found.format === 'gzip' || found.format === 'zstd') return found.format;
-  throw new TsdError('TSD_NOT_IN_THIS_VERSION', `${found.format}-compressed archives cannot be read yet`, {
-    step: 'read archive',
-    hint: 'Write the image with gzip or zstd compression.',
-  });
+  const text = start.toString('hex', 0, MAGIC_BYTES);
+  return MAGIC.find(([, magic]) => magic.test(text))?.[0] ?? 'none';
 }
 
 /** The first bytes of a file, at most `length`. */
@@ -87,14 +85,22 @@ async function* gunzip(input: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
   }
 }
 
-async function* unzstd(input: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
-  const zstd = new ZstdDecompressor();
-  try {
-    for await (const piece of input) yield* zstd.push(piece);
-    zstd.finish();
-  } finally {
-    zstd.close();
-  }
-}
+/** Libraries that are called: what they decompress in one turn of the event loop is a piece of input at most. */
+const withLibrary = (make: () => StreamDecompressor) =>
+  async function* (input: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+    const decompressor = make();
+    try {
+      for await (const piece of input) yield* decompressor.push(piece);
+      yield* decompressor.finish();
+    } finally {
+      decompressor.close();
+    }
+  };
 
-const DECOMPRESS = { none: (input: AsyncGenerator<Buffer>) => input, gzip: gunzip, zstd: unzstd } as const;
+const DECOMPRESS: Readonly<Record<Compression, (input: AsyncGenerator<Buffer>) => AsyncIterable<Buffer>>> = {
+  none: (input) => input,
+  gzip: gunzip,
+  zstd: withLibrary(() => new ZstdDecompressor()),
+  xz: withLibrary(() => new XzDecompressor()),
+  bzip2: withLibrary(() => new Bzip2Decompressor()),
+};

@@ -5,6 +5,7 @@ import {
   constants,
   fchmodSync,
   fchownSync,
+  ftruncateSync,
   futimesSync,
   lchownSync,
   linkSync,
@@ -24,7 +25,7 @@ import { fileError, makeNode, setTimes, trySetXattr } from '../../ffi/layer-file
 import { TsdError } from '../../model/errors.ts';
 import type { LayerLimits } from '../image.ts';
 import { fromBytes, invalidTar, readable, type TarHeader, toBytes } from '../tar/header.ts';
-import type { DataSink } from '../tar/reader.ts';
+import type { DataSink } from '../tar/sparse.ts';
 import { hostile, join, type LayerNode, LayerTree, newNode, type Place, pathComponents } from './layer-tree.ts';
 import { WHITEOUTS, type Whiteouts } from './whiteouts.ts';
 
@@ -48,6 +49,7 @@ export class LayerWriter {
   readonly #whiteouts: Whiteouts | null;
   readonly #limits: LayerLimits;
   #entries = 0;
+  #sparseBytes = 0;
   #openFd = -1;
   #filePath = '';
   #lostContent = false;
@@ -83,6 +85,11 @@ export class LayerWriter {
     }
     if (header.size > this.#limits.maxBytes) {
       throw hostile(`${readable(header.name)} of ${header.size} bytes is larger than ${this.#limits.maxBytes}`);
+    }
+    if (header.sparse) this.#sparseBytes += header.size;
+    // The others are counted where they are read.
+    if (this.#sparseBytes > this.#limits.maxBytes) {
+      throw hostile(`the sparse files of the layer are larger than ${this.#limits.maxBytes} bytes together`);
     }
     try {
       return this.#add(header);
@@ -160,16 +167,23 @@ export class LayerWriter {
     const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
     this.#openFd = fd;
     const step = `unpack ${readable(header.name)}`;
+    let position = 0;
     return {
       write: (bytes) => {
         try {
-          for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+          for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, position + at);
+          position += bytes.length;
         } catch (thrown) {
           throw fileError(thrown, step);
         }
       },
+      skip: (bytes) => {
+        position += bytes;
+      },
       end: () => {
         try {
+          // A hole at the end.
+          if (header.sparse) ftruncateSync(fd, position);
           // chown clears setuid and file capabilities: owner first, then mode, then attributes.
           if (header.uid !== 0 || header.gid !== 0) fchownSync(fd, header.uid, header.gid);
           fchmodSync(fd, header.mode);

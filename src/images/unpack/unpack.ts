@@ -24,10 +24,10 @@ interface UnpackOptions {
 const PROGRESS_STEP = 1024 * 1024;
 
 /**
- * Unpacks one layer, streamed: plain or gzipped tar, told by its first bytes. Resolves only when everything is written
+ * Unpacks one layer, streamed: a tar, plain or compressed, told by its first bytes. Resolves only when everything is written
  * and both digests are right; after a failure the target holds rubbish and must be dropped.
  * @returns size of the uncompressed tar.
- * @throws TSD_LAYER_HOSTILE, TSD_IMAGE_INVALID, TSD_NOT_IN_THIS_VERSION, TSD_DISK_FULL.
+ * @throws TSD_LAYER_HOSTILE, TSD_IMAGE_INVALID, TSD_DISK_FULL.
  */
 export async function unpackLayer(blob: Readable, target: LayerTarget, options: UnpackOptions): Promise<number> {
   const diffHash = createHash('sha256');
@@ -36,7 +36,7 @@ export async function unpackLayer(blob: Readable, target: LayerTarget, options: 
   const { recipe } = options;
   const reader = new TarReader((header) => {
     const sink = writer.add(header);
-    return sink === null ? null : recipe.follow(sink, writer.filePath, header.size);
+    return sink === null ? null : recipe.follow(sink, writer.filePath, header.size, header.sparse === true);
   });
   let bytes = 0;
   let reported = 0;

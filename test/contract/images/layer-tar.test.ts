@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -56,7 +57,28 @@ for (const { name, create } of [
       }));
       return (await loadLayers(configJson({ layers }), [], blobs, context)).layers;
     };
+    /** Of one file with two holes. */
+    const sparseTar = (...options: string[]): Buffer => {
+      const source = join(temporary.path, 'source');
+      mkdirSync(source);
+      writeFileSync(join(source, 'file'), randomBytes(700_000));
+      execFileSync('dd', ['if=/dev/urandom', `of=${join(source, 'file')}`, 'bs=1M', 'seek=3', 'count=1'], {
+        stdio: 'ignore',
+      });
+      truncateSync(join(source, 'file'), 9_000_000);
+      return execFileSync('tar', ['--sparse', ...options, '-C', source, '-cf', '-', '.'], { maxBuffer: 2 ** 26 });
+    };
     const bytesOf = (layer: LoadedLayer): Promise<Buffer> => buffer(layerTar(context, layer));
+
+    it.each([['--format=gnu'], ['--format=pax']])(
+      'are those that came with sparse files in them (%s)',
+      async (form) => {
+        const tar = sparseTar(form);
+        expect(tar.length).toBeLessThan(5_000_000);
+        const [layer] = await load(tar);
+        expect((await bytesOf(layer as LoadedLayer)).equals(tar)).toBe(true);
+      },
+    );
 
     it('are given back byte for byte', async () => {
       const [first, second] = (await load(FIRST, SECOND)) as [LoadedLayer, LoadedLayer];

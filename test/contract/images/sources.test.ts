@@ -212,8 +212,13 @@ describe('an image archive', () => {
       'TSD_IMAGE_INVALID',
       /no manifest.json/,
     ],
-    ['a sparse one', () => withFlag(tarOf({ path: 'manifest.json' }), 'S'), 'TSD_NOT_IN_THIS_VERSION', /sparse/],
-    ['one compressed with xz', () => Buffer.from('fd377a585a00', 'hex'), 'TSD_NOT_IN_THIS_VERSION', /xz/],
+    ['a sparse one', () => sparse(tarOf({ path: 'manifest.json' })), 'TSD_NOT_IN_THIS_VERSION', /sparse/],
+    [
+      'one with broken xz data',
+      () => Buffer.from('fd377a585a00', 'hex'),
+      'TSD_IMAGE_INVALID',
+      /broken xz data: it is cut off/,
+    ],
   ])('is refused when it is %s', async (_what, make, code, message) => {
     await refused(loadArchive(make()), code, message);
     expect(graph.list().filter(({ parent }) => parent !== null)).toEqual([]);
@@ -230,6 +235,12 @@ describe('an image archive', () => {
     expect(readdirSync(at('tmp'))).toEqual([]);
   });
 });
+
+/** The first file as the old GNU form of a sparse one. */
+function sparse(tar: Buffer): Buffer {
+  tar.write('ustar  \0', 257, 'latin1');
+  return withFlag(tar, 'S');
+}
 
 /** An archive that says it has `promised` and has `given`. */
 function dockerArchiveWith(promised: Buffer, given: Buffer): Buffer {

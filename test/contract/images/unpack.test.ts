@@ -1,20 +1,25 @@
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   chownSync,
+  closeSync,
   existsSync,
+  ftruncateSync,
   linkSync,
   lstatSync,
   lutimesSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   symlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { gzipSync } from 'node:zlib';
+import { crc32, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { LayerTarget } from '../../../src/drivers/contract.ts';
@@ -124,6 +129,62 @@ describe('a layer written by GNU tar', () => {
   });
 });
 
+describe('a layer with sparse files, written by GNU tar', () => {
+  const MIB = 1024 ** 2;
+
+  function makeSparseTree(root: string): void {
+    const sparse = (name: string, size: number, ...parts: readonly (readonly [at: number, text: string])[]): void => {
+      const fd = openSync(join(root, name), 'w');
+      for (const [at, text] of parts) writeSync(fd, text, at);
+      ftruncateSync(fd, size);
+      closeSync(fd);
+    };
+    sparse('begins-with-a-hole', 3 * MIB, [2 * MIB, 'data']);
+    sparse('ends-with-a-hole', 3 * MIB + 17, [0, 'data']);
+    sparse('hole', 5 * MIB);
+    sparse('n'.repeat(180), 2 * MIB, [MIB, 'data']);
+    sparse(
+      'many',
+      40 * MIB,
+      ...Array.from({ length: 300 }, (_, index) => [index * 128 * 1024, `part ${index}`] as const),
+    );
+    sparse('whole', 5, [0, 'whole']);
+    chownSync(join(root, 'many'), 12, 34);
+    setTimes(join(root, 'many'), 1_700_000_000, 5);
+  }
+
+  it.each([['--format=gnu'], ['--sparse-version=0.0'], ['--sparse-version=0.1'], ['--sparse-version=1.0']])(
+    'is unpacked as it was, holes and all (%s)',
+    async (form) => {
+      const source = join(temporary.path, 'source');
+      mkdirSync(source);
+      makeSparseTree(source);
+      const archive = join(temporary.path, 'layer.tar');
+      const format = form.startsWith('--format') ? [form] : ['--format=pax', form];
+      execFileSync('tar', ['--sparse', ...format, '--numeric-owner', '-C', source, '-cf', archive, '.']);
+      const tar = readFileSync(archive);
+      expect(tar.length).toBeLessThan(4 * MIB);
+      await unpack(tar);
+      const times = form !== '--format=gnu';
+      expect(describeTree(layer, { times })).toEqual(describeTree(source, { times }));
+      for (const name of readdirSync(source)) {
+        expect(lstatSync(inLayer(name)).blocks).toBeLessThanOrEqual(lstatSync(join(source, name)).blocks);
+      }
+    },
+  );
+
+  it('stops at the limit of all their sizes', async () => {
+    const source = join(temporary.path, 'source');
+    mkdirSync(source);
+    makeSparseTree(source);
+    const tar = execFileSync('tar', ['--sparse', '-C', source, '-cf', '-', '.'], { maxBuffer: 2 ** 26 });
+    await expect(unpack(tar, { limits: { maxEntries: 100, maxBytes: 45 * MIB } })).rejects.toMatchObject({
+      code: 'TSD_LAYER_HOSTILE',
+      message: expect.stringContaining('sparse files'),
+    });
+  });
+});
+
 describe('integrity', () => {
   const tar = tarOf({ path: 'a', content: 'x' });
   const zipped = gzipSync(tar);
@@ -149,13 +210,51 @@ describe('integrity', () => {
     await expect(unpack(tar, options)).rejects.toThrow(invalid);
   });
 
-  it('names a compression that it cannot read', async () => {
-    const xz = Buffer.from('fd377a585a00', 'hex');
-    const expected = expect.objectContaining({
-      code: 'TSD_NOT_IN_THIS_VERSION',
-      message: expect.stringContaining('xz'),
+  const compressed = (program: string, bytes: Buffer): Buffer =>
+    execFileSync(program, ['-c', ...(program === 'xz' ? ['-T1'] : [])], { input: bytes, maxBuffer: 2 ** 26 });
+
+  describe.each(['xz', 'bzip2'])('of a layer compressed by %s', (program) => {
+    const large = tarOf(
+      { path: 'zeros', content: Buffer.alloc(3_000_000) },
+      { path: 'b', content: randomBytes(700_000) },
+    );
+    const whole = compressed(program, large);
+    const parts = [0, 700_000, 2_000_000].map((at, index, cuts) => large.subarray(at, cuts[index + 1]));
+
+    it.each([
+      ['in one stream', whole],
+      ['in several streams', Buffer.concat(parts.map((part) => compressed(program, part)))],
+    ])('is checked, %s', async (_what, stored) => {
+      await unpack(large, { stored, blobDigest: sha256(stored) });
+      expect(readdirSync(layer).sort()).toEqual(['b', 'zeros']);
     });
-    await expect(unpack(tar, { stored: xz })).rejects.toThrow(expected);
+
+    it.each([
+      ['cut off', whole.subarray(0, -40)],
+      ['damaged', Buffer.concat([whole.subarray(0, 5000), Buffer.alloc(100, 0xaa), whole.subarray(5100)])],
+      ['followed by something else', Buffer.concat([whole, Buffer.from('something else')])],
+      ['nothing but its mark', whole.subarray(0, 6)],
+    ])('refuses what is %s', async (_what, stored) => {
+      await expect(unpack(large, { stored })).rejects.toMatchObject({
+        code: 'TSD_IMAGE_INVALID',
+        message: expect.stringMatching(new RegExp(`^broken ${program} data: `)),
+      });
+    });
+  });
+
+  it('gives an xz stream no more memory than a layer may take', async () => {
+    const stored = compressed('xz', tar);
+    // The block's header: its size, flags, LZMA2 with one byte of properties, which is the size of the dictionary.
+    expect(stored.subarray(13, 16).toString('hex')).toBe('002101');
+    const headerEnd = 12 + (stored.readUInt8(12) + 1) * 4;
+    stored[16] = 40;
+    stored.writeUInt32LE(crc32(stored.subarray(12, headerEnd - 4)), headerEnd - 4);
+    await expect(unpack(tar, { stored })).rejects.toThrow(/needs more than 96 MiB of memory/);
+  });
+
+  it('takes a tar whose first name begins like bzip2 for a tar', async () => {
+    await unpackFiles({ path: 'BZhello', content: 'x' });
+    expect(read('BZhello')).toBe('x');
   });
 
   it('stops at the limits', async () => {

@@ -6,19 +6,16 @@ import { TsdError } from '../../../model/errors.ts';
 import type { LayerLimits } from '../../image.ts';
 import { BLOCK, decodeHeader, readable } from '../../tar/header.ts';
 import { TarReader } from '../../tar/reader.ts';
-import { decompressed } from '../../unpack/decompress.ts';
+import { decompressed, detectCompression } from '../../unpack/decompress.ts';
 import { LayerWriter } from '../../unpack/layer-writer.ts';
 
 /** Bounds against archives made to fill the disk. */
 const LIMITS: LayerLimits = { maxEntries: 500_000, maxBytes: 16 * 1024 ** 3 };
 const WHITEOUT = '.wh.';
-/** RFC 1952, RFC 8878, xz, bzip2. */
-const COMPRESSED = ['1f8b', '28b52ffd', 'fd377a585a00', '425a68'];
 
 /** Tells a tar, plain or compressed, by its first bytes. */
 export function looksLikeArchive(start: Buffer): boolean {
-  if (COMPRESSED.some((magic) => start.subarray(0, magic.length / 2).toString('hex') === magic)) return true;
-  return isTarHeader(start);
+  return detectCompression(start) !== 'none' || isTarHeader(start);
 }
 
 function isTarHeader(start: Buffer): boolean {
@@ -32,7 +29,7 @@ function isTarHeader(start: Buffer): boolean {
 
 /**
  * Unpacks an archive into a new directory. Nothing in it can reach outside of that.
- * @throws TSD_IMAGE_INVALID, TSD_LAYER_HOSTILE, TSD_NOT_IN_THIS_VERSION, TSD_DISK_FULL.
+ * @throws TSD_IMAGE_INVALID, TSD_LAYER_HOSTILE, TSD_DISK_FULL.
  */
 export async function unpackArchive(source: Readable, directory: string): Promise<void> {
   mkdirSync(directory, { recursive: true, mode: 0o755 });
