@@ -12,7 +12,7 @@ _tsdocker() {
     COMPREPLY=($(compgen -W "table wide json name" -- "$cur")); return
   fi
   if [[ $cur != -* ]]; then
-    case $prev in -f|--file|--base-dir|-H|--host|-o|--output|--diff|-n|--limit|--to|--since|--tail|--until|-e|--env|-w|--workdir|-u|--user|-t|--timeout|--for|-s|--signal|-c|--change|-m|--message|-a|--author|--tag|--target|--build-arg|--build-context|--secret|--platform|--network|--username|-i|--input|--format|--root|--run-dir|--manifests|-G|--group|-p|--pidfile|--default-bridge|-b|--bridge|--bip|--fixed-cidr|--mtu|--ip|--dns|--dns-search|--storage-driver|--storage-opt|--registry-mirror|--insecure-registry|--trust-policy|--gc-interval|--gc-high|--gc-low|--gc-min-age|--image-budget|--log-budget|--keep-generations|--exec-driver|--label|-l|--log-level|--metrics|--web|--config) COMPREPLY=($(compgen -f -- "$cur")); return ;; esac
+    case $prev in -f|--file|--base-dir|-H|--host|-o|--output|--diff|-n|--limit|--to|--since|--tail|--until|-e|--env|-w|--workdir|-u|--user|-t|--timeout|--for|-s|--signal|-c|--change|-m|--message|-a|--author|--tag|--target|--build-arg|--build-context|--label|--secret|--platform|--network|--username|-i|--input|--format|--root|--run-dir|--manifests|-G|--group|-p|--pidfile|--default-bridge|-b|--bridge|--bip|--fixed-cidr|--mtu|--ip|--dns|--dns-search|--storage-driver|--storage-opt|--registry-mirror|--insecure-registry|--trust-policy|--gc-interval|--gc-high|--gc-low|--gc-min-age|--image-budget|--log-budget|--keep-generations|--exec-driver|-l|--log-level|--metrics|--web|--config) COMPREPLY=($(compgen -f -- "$cur")); return ;; esac
   fi
   case $command in
     "") words="apply plan diff delete history rollback approve validate convert schema get describe why events images logs exec stop start restart kill wait changes commit export build pull push tag rmi image tags search login logout load save import system daemon info doctor version host-shutdown completion"; flags="-H --host -v --version -h --help" ;;
@@ -41,7 +41,7 @@ _tsdocker() {
     changes) flags="-o --output -H --host"; words=""; containers=1 ;;
     commit) flags="-c --change -m --message -a --author -H --host"; words=""; containers=1 ;;
     export) flags="-o --output -H --host"; words=""; containers=1 ;;
-    build) flags="-t --tag -f --file --target --build-arg --build-context --secret --platform --network --no-cache -q --quiet -o --output -H --host"; words="" ;;
+    build) flags="-t --tag -f --file --target --build-arg --build-context --label --secret --platform --network --no-cache -q --quiet -o --output -H --host"; words="" ;;
     pull) flags="--platform -H --host"; words="" ;;
     push) flags="-H --host"; words="" ;;
     tag) flags="-f --force -H --host"; words="" ;;

@@ -14,6 +14,8 @@ export interface BuildRequest {
   /** `repository[:tag]`. */
   readonly tags: readonly string[];
   readonly args: Readonly<Record<string, string>>;
+  /** Added to what the Dockerfile says. */
+  readonly labels: Readonly<Record<string, string>>;
   readonly target: string | null;
   readonly platform: string | null;
   readonly network: (typeof NETWORK_MODES)[number];

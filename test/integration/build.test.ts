@@ -421,6 +421,22 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
     await expect.poll(() => supervisor.container('chain'), { timeout: 20_000 }).toBeUndefined();
   });
 
+  test('a .build unit of Quadlet is built, with labels and variables, and its containers run', async () => {
+    const directory = context({ Containerfile: 'FROM busybox:1\nENV A=image B=image\nLABEL one=1\n' });
+    supervisor.drop(
+      'unit.build',
+      `[Build]\nImageTag=localhost/unit\nSetWorkingDirectory=${directory}\nEnvironment=B=unit\nLabel=two=2\n`,
+    );
+    supervisor.drop('unit.container', '[Container]\nImage=unit.build\nExec=sh -c "echo $$A $$B; exec sleep 100000"\n');
+    await supervisor.waitFor('unit', 'running', ({ phase }) => phase === 'Running');
+    await expect.poll(() => supervisor.ok('logs', 'unit'), { timeout: 20_000 }).toBe('image unit\n');
+    const archive = join(work, 'unit.tar');
+    await supervisor.ok('save', '-o', archive, 'manifests/unit');
+    expect((await imageContent(archive)).config.config).toMatchObject({ Labels: { one: '1', two: '2' } });
+    for (const name of ['unit.build', 'unit.container']) rmSync(join(supervisor.manifests, name));
+    await expect.poll(() => supervisor.container('unit'), { timeout: 20_000 }).toBeUndefined();
+  });
+
   test('a declared build: FROM an image of the same app, and an edit of the context builds again', async () => {
     const directory = context({
       Dockerfile: 'FROM base\nCOPY message /message\nCMD ["/bin/sh", "-c", "cat /message; exec sleep 100000"]\n',

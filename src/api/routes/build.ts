@@ -22,6 +22,7 @@ const buildBody = z.strictObject({
   ),
   tags: z.array(z.string()),
   args: texts,
+  labels: texts,
   target: z.string().nullable(),
   platform: z.string().nullable(),
   network: z.enum(NETWORK_MODES),

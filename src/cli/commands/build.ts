@@ -20,6 +20,7 @@ interface BuildOptions {
   readonly target?: string;
   readonly buildArg?: readonly string[];
   readonly buildContext?: readonly string[];
+  readonly label?: readonly string[];
   readonly secret?: readonly string[];
   readonly platform?: string;
   readonly network: (typeof NETWORK_MODES)[number];
@@ -60,6 +61,7 @@ export function configure(command: Command, context: CliContext): void {
     'directory or docker-image://NAME for FROM and --from; repeatable',
     collect,
   );
+  command.option('--label <name=value>', 'label of the image, beside those of the Dockerfile; repeatable', collect);
   command.option('--secret <id=name,src=file>', 'file for RUN --mount=type=secret; repeatable', collect);
   command.addOption(
     new Option('--platform <os/arch>', "platform of base images (default: this machine's)").argParser(
@@ -122,6 +124,7 @@ async function buildRequest(
       ...(epoch !== undefined && epoch !== '' && { SOURCE_DATE_EPOCH: epoch }),
       ...buildArgs(options.buildArg ?? [], env),
     },
+    labels: parsePairs(options.label ?? [], '--label', (value) => value),
     target: options.target ?? null,
     platform: options.platform ?? null,
     network: options.network,

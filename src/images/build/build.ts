@@ -7,6 +7,7 @@ import { goArchitecture, platformArgs } from '../../model/platform.ts';
 import type { LoadedImage } from '../image.ts';
 import { type LayerBlob, loadLayers } from '../layers.ts';
 import { openRootView } from '../tree/root-view.ts';
+import { withAdded } from './config.ts';
 import type { SourceTree } from './files/source-tree.ts';
 import type { BaseImage, BuildHost, BuildReporter, BuildRequest, NamedContext } from './host.ts';
 import { StageScope, unusedArgs } from './scope.ts';
@@ -39,7 +40,8 @@ export async function buildImage(
   if (signal.aborted) stop();
   const build = new Build(dockerfile, platform, request, host, report, abort);
   try {
-    const state = await build.result(target);
+    const built = await build.result(target);
+    const state = { ...built, config: withAdded(built.config, request) };
     const below: LayerBlob[] = state.layers.map(({ diffId }) => ({ open: () => gone(diffId), digest: null }));
     return await loadLayers(configJsonOf(state), [], below, host.load);
   } catch (thrown) {

@@ -5,6 +5,7 @@ import type { Instruction, Keyword } from '../../model/dockerfile/instruction.ts
 import { dockerfileError } from '../../model/dockerfile/place.ts';
 import { parseSignal } from '../../model/kinds/runtime-forms.ts';
 import { type Parsed, parseDuration } from '../../model/kinds/short-forms.ts';
+import type { BuildRequest } from './host.ts';
 
 /** The `config` object of an OCI image configuration, in its own keys. */
 export type RawConfig = Readonly<Record<string, unknown>>;
@@ -15,6 +16,15 @@ export interface StageConfig {
   readonly author: string;
   /** CMD came in this stage: an ENTRYPOINT after it leaves it. */
   readonly ownCommand: boolean;
+}
+
+/** A configuration with labels and variables that come from outside of the Dockerfile. */
+export function withAdded(config: RawConfig, { labels, env }: Pick<BuildRequest, 'labels' | 'env'>): RawConfig {
+  return {
+    ...config,
+    ...(Object.keys(labels).length > 0 && { Labels: { ...(config.Labels as object | null), ...labels } }),
+    ...(Object.keys(env).length > 0 && { Env: withVariables(envOf(config), Object.entries(env)) }),
+  };
 }
 
 type Change = (before: StageConfig, instruction: Instruction, expander: Expander) => StageConfig;

@@ -81,6 +81,9 @@ export interface BuildRequest {
   readonly context: SourceTree;
   readonly contexts: ReadonlyMap<string, NamedContext>;
   readonly args: Readonly<Record<string, string>>;
+  /** Added to what the Dockerfile says. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, string>>;
   readonly target: string | null;
   /** `os/architecture[/variant]` to build for; null for this machine's. */
   readonly platform: string | null;

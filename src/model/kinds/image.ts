@@ -47,6 +47,9 @@ export type ImageSource =
       /** Further directories, and images as `docker-image://name`, by the name that FROM and --from use. */
       readonly contexts: Readonly<Record<string, string>>;
       readonly network: (typeof BUILD_NETWORKS)[number];
+      /** Added to those of the Dockerfile. */
+      readonly labels: Readonly<Record<string, string>>;
+      readonly env: Readonly<Record<string, string>>;
     }
   | { readonly type: 'rootfs'; readonly path: string }
   | { readonly type: 'host'; readonly binaries: readonly string[]; readonly paths: readonly string[] };
@@ -80,9 +83,13 @@ const buildSource = z
         args: mapOf(kernelText()),
         contexts: mapOf(hostPath()),
         network: z.enum(BUILD_NETWORKS).default('default'),
+        labels: labels(),
+        env: mapOf(kernelText()),
       }),
     ],
-    { error: 'expected the directory to build, or context, dockerfile, target, args, contexts and network' },
+    {
+      error: 'expected the directory to build, or context, dockerfile, target, args, contexts, network, labels and env',
+    },
   )
   .transform((written) =>
     typeof written === 'string'
@@ -93,6 +100,8 @@ const buildSource = z
           args: {},
           contexts: {},
           network: 'default' as const,
+          labels: {},
+          env: {},
         }
       : written,
   );
@@ -151,7 +160,7 @@ export const imageFields = z.strictObject({
     example: { path: './layout', ref: 'latest' },
   }),
   build: field(buildSource.optional(), {
-    doc: 'A directory with a Dockerfile; or `context` with `dockerfile` (from the context), `target`, `args`, `contexts` (directories or `docker-image://name` for `FROM` and `--from`) and `network` (`default`, `none`, `host`). `FROM` may name images of the same app. Editing a file of the context builds again; `.dockerignore` is obeyed.',
+    doc: 'A directory with a Dockerfile; or `context` with `dockerfile` (from the context), `target`, `args`, `contexts` (directories or `docker-image://name` for `FROM` and `--from`) `network` (`default`, `none`, `host`), `labels` and `env` (added to what the Dockerfile says). `FROM` may name images of the same app. Editing a file of the context builds again; `.dockerignore` is obeyed.',
     example: { context: './app', target: 'web', args: { VERSION: '1.2' } },
     text: true,
   }),

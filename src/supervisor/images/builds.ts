@@ -34,6 +34,7 @@ export class Builds implements BuildApi {
             dockerfileText === null
               ? { type: 'path' as const, path: dockerfile }
               : { type: 'text' as const, text: dockerfileText },
+          env: {},
           declared: null,
         };
         await this.#world.imageWork.making(async () => {

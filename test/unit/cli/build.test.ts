@@ -18,7 +18,20 @@ afterEach(() => area.remove());
 
 describe('build', () => {
   test('flags become a request with absolute paths', async () => {
-    const flags = ['-t', 'a:1', '-t', 'b', '-f', 'ctx/App.dockerfile', '--target', 'x', '--build-arg', 'A=1=2'];
+    const flags = [
+      '-t',
+      'a:1',
+      '-t',
+      'b',
+      '-f',
+      'ctx/App.dockerfile',
+      '--target',
+      'x',
+      '--build-arg',
+      'A=1=2',
+      '--label',
+      'l=1',
+    ];
     const more = ['--build-context', 'c=other', '--build-context', 'd=docker-image://d:1', '--secret', 'id=k,src=key'];
     const rest = ['--platform', 'linux/arm64', '--network', 'none', '--no-cache', 'ctx'];
     expect((await run(['build', ...flags, ...more, ...rest], { cwd: area.path })).exitCode).toBe(0);
@@ -30,6 +43,7 @@ describe('build', () => {
         contexts: { c: join(area.path, 'other'), d: 'docker-image://d:1' },
         tags: ['a:1', 'b'],
         args: { A: '1=2' },
+        labels: { l: '1' },
         target: 'x',
         platform: 'linux/arm64',
         network: 'none',

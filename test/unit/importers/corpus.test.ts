@@ -17,7 +17,7 @@ function parse(folder: string, file: string, text: string) {
 /** Files of a directory and of one level below, as the watched directory would give them. */
 function filesBelow(directory: string) {
   return readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
+    .filter((entry) => entry.isFile() && !/^(Docker|Container)file$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
     .sort()
     .map((path) => ({ path, content: { ok: true as const, text: readFileSync(path, 'utf8') } }));
@@ -54,9 +54,9 @@ describe('what stands beside it is the translation, with what was left out as co
     await expectTranslation(folder, file, text, join(root, folder, `${file}.expected`));
   });
 
-  test('a directory of Quadlet units', async () => {
-    const { file, text } = groupOf('quadlet/site');
-    await expectTranslation('quadlet/site', file, text, join(root, 'quadlet/site.expected'));
+  test.each(['site', 'built'])('a directory of Quadlet units: %s', async (name) => {
+    const { file, text } = groupOf(`quadlet/${name}`);
+    await expectTranslation(`quadlet/${name}`, file, text, join(root, `quadlet/${name}.expected`));
   });
 });
 

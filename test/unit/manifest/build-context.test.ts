@@ -26,6 +26,8 @@ const source = () =>
     args: {},
     contexts: {},
     network: 'default',
+    labels: {},
+    env: {},
   }) as const;
 const write = (path: string, text: string): void => writeFileSync(join(area.path, path), text);
 const read = () => finish(readBuildContext(source()));

@@ -22,6 +22,7 @@ const BUILD: FieldTable<ResourceDraft> = {
   network: text('network'),
   args: mapping('args'),
   additional_contexts: mapping('contexts'),
+  labels: mapping('labels'),
   tags: 'no meaning: the image has the name of its declaration',
   pull: 'no meaning: base images of this host are used as they are',
   no_cache: 'no meaning: `tsdocker build --no-cache` is there for it',

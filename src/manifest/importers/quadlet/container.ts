@@ -61,6 +61,20 @@ const devices: Rule = (entry, { container }) => {
   }
 };
 
+/** systemd.service(5), "Command lines": `$$` is one dollar sign, and variables are those of the service. */
+function commandWords(entry: Entry, container: ResourceDraft): string[] {
+  return entry.words().map((word) => {
+    const [variable] = word.replaceAll('$$', '').match(/\$\{\w+\}|^\$[A-Za-z_]\w*$/) ?? [];
+    if (variable !== undefined) {
+      container.warn(
+        entry.at,
+        `systemd would put in the value of ${variable}; it is left as written (a $ of the program is $$)`,
+      );
+    }
+    return word.replaceAll('$$', '$');
+  });
+}
+
 /** A list in JSON, or one program without arguments. */
 const entrypoint: Rule = (entry, { container }) => {
   const written = entry.text();
@@ -105,7 +119,7 @@ export const CONTAINER: KeyTable<ContainerTarget> = {
   },
   Rootfs: (entry, { container, units }) => units.rootfs(entry, container),
   ContainerName: containerName,
-  Exec: (entry, { container }) => container.set('command', entry.words(), entry.at),
+  Exec: (entry, { container }) => container.set('command', commandWords(entry, container), entry.at),
   Entrypoint: entrypoint,
   Environment: environment,
   EnvironmentFile: (entry, { container, units }) => container.append('envFile', units.path(entry.text()), entry.at),

@@ -1,4 +1,4 @@
-/** .volume, .network, .image and .build units. */
+/** .volume, .network and .image units. */
 import type { Draft, ResourceDraft } from '../draft.ts';
 import { applyKeys, type KeyTable } from './rules.ts';
 import { SYSTEMD_ONLY } from './systemd.ts';
@@ -108,30 +108,11 @@ export function addNetwork(unit: Unit, units: Units): void {
   checkSubnets(unit, network);
 }
 
-/** What is wrong with an .image or .build unit, and what is left out of it. */
+/** What is wrong with an .image unit, and what is left out of it. */
 export function reportImage(unit: Unit, draft: Draft): void {
   for (const entry of unit.entries) {
-    if (entry.section !== 'Image' && entry.section !== 'Build') continue;
-    if (['Image', 'ImageTag', 'SetWorkingDirectory', 'File'].includes(entry.key)) continue;
-    draft.later(entry.at, `${entry.key} of [${entry.section}]`);
+    if (entry.section === 'Image' && entry.key !== 'Image') draft.later(entry.at, `${entry.key} of [Image]`);
   }
   for (const section of ['Unit', 'Service', 'Install']) applyKeys(unit, section, SYSTEMD_ONLY, draft, draft);
-  if (imageOf(unit) === null) {
-    draft.refuse(unit.start, `${unit.name.file} has no ${unit.name.type === 'build' ? 'ImageTag' : 'Image'}`);
-  }
-  if (unit.name.type === 'build') checkBuild(unit, draft);
-}
-
-function checkBuild(unit: Unit, draft: Draft): void {
-  const directory = unit.last('Build', 'SetWorkingDirectory');
-  const file = unit.last('Build', 'File')?.text();
-  if (!directory && file === undefined) {
-    draft.refuse(unit.start, `${unit.name.file} has neither SetWorkingDirectory nor File`);
-  } else if (!directory && file !== undefined && !/^(\/|https?:)/.test(file)) {
-    draft.refuse(unit.last('Build', 'File')?.at ?? unit.start, 'a relative File needs SetWorkingDirectory');
-  }
-  draft.warn(
-    unit.start,
-    `builds of units are not in this version; make the image with \`tsdocker build -t ${imageOf(unit) ?? 'NAME'}\``,
-  );
+  if (imageOf(unit) === null) draft.refuse(unit.start, `${unit.name.file} has no Image`);
 }

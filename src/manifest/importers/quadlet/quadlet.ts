@@ -3,6 +3,7 @@ import { basename, resolve } from 'node:path';
 import { isUnitFile, type NamedText } from '../bundle.ts';
 import type { Draft, ImportContext } from '../draft.ts';
 import { safeName } from '../names.ts';
+import { addBuild } from './build-unit.ts';
 import { ContainerUnits } from './containers.ts';
 import { addKube } from './kube-unit.ts';
 import { addNetwork, addVolume, reportImage } from './other-units.ts';
@@ -22,7 +23,8 @@ export function importQuadlet(files: readonly NamedText[], context: ImportContex
   }
   for (const unit of units.ofType('volume')) addVolume(unit, units);
   for (const unit of units.ofType('network')) addNetwork(unit, units);
-  for (const type of ['image', 'build']) for (const unit of units.ofType(type)) reportImage(unit, draft);
+  for (const unit of units.ofType('image')) reportImage(unit, draft);
+  for (const unit of units.ofType('build')) addBuild(unit, units);
   new ContainerUnits(units).add();
   for (const unit of units.ofType('kube')) addKube(unit, units);
 }

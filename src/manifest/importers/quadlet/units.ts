@@ -18,6 +18,9 @@ export function imageOf(unit: Unit): string | null {
   return tag ? imageReference(tag.text()) : null;
 }
 
+const tagsOf = (unit: Unit): readonly string[] =>
+  unit.all('Build', 'ImageTag').map((tag) => imageReference(tag.text()));
+
 /** A template has no instance of its own; `DefaultInstance` names the one that is started. */
 function withInstance(unit: Unit, parts: readonly NamedText[], draft: Draft): Unit | null {
   if (unit.name.instance !== '') return unit;
@@ -105,12 +108,16 @@ export class Units {
     return name;
   }
 
-  /** An image's full name; null after an issue. */
+  /** An image's full name, or that of one that is built here; null after an issue. */
   image(entry: Entry): string | null {
     const text = entry.text();
-    if (!/\.(image|build)$/.test(text)) return imageReference(text);
+    if (!/\.(image|build)$/.test(text)) {
+      const reference = imageReference(text);
+      const built = this.ofType('build').find((unit) => tagsOf(unit).includes(reference));
+      return built ? this.nameOf(built) : reference;
+    }
     const unit = this.find(text, entry);
-    return unit && imageOf(unit);
+    return unit && (unit.name.type === 'build' ? this.nameOf(unit) : imageOf(unit));
   }
 
   rootfs(entry: Entry, container: ResourceDraft): void {

@@ -25,6 +25,9 @@ export interface BuildOrder {
   /** Directories (absolute paths) and images (`docker-image://name`) by the name that FROM and --from use. */
   readonly contexts: Readonly<Record<string, string>>;
   readonly args: Readonly<Record<string, string>>;
+  /** Added to what the Dockerfile says. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, string>>;
   readonly target: string | null;
   readonly platform: string | null;
   readonly network: BuildNetwork;
