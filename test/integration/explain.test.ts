@@ -119,15 +119,21 @@ describe('why', () => {
     supervisor.drop(
       'app.yaml',
       app(
-        `  job: { image: busybox, command: ${shell('echo first; read x < /dev/null; sleep 1; echo last; exit 5')} }\n`,
+        `  job: { image: busybox, command: ${shell("trap 'echo last; exit 5' TERM; echo first; sleep 3600 & wait")} }\n`,
       ),
     );
-    await supervisor.waitFor('job', 'running', ({ pid }) => pid !== null);
+    const { id, pid } = await supervisor.waitFor('job', 'running', (view) => view.pid !== null);
+    await until('the first line', async () => (await supervisor.ok('logs', 'job')) === 'first\n');
     await supervisor.crash();
+    process.kill(pid ?? 0, 'SIGTERM');
+    const { finishedAtMs } = await supervisor.exitRecord(id);
     await supervisor.start();
     await supervisor.waitFor('job', 'exited', ({ phase }) => phase === 'Exited');
-    const exit = (await why('job')).steps.find(({ kind }) => kind === 'exit');
-    expect(exit).toMatchObject({ text: 'exited with 5 (run 1)', log: ['first', 'last'] });
+    expect((await why('job')).steps.find(({ kind }) => kind === 'exit')).toMatchObject({
+      at: new Date(finishedAtMs).toISOString(),
+      text: 'exited with 5 (run 1)',
+      log: ['first', 'last'],
+    });
   });
 });
 

@@ -54,21 +54,47 @@ describe('restart policies', () => {
     await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
   });
 
-  test('exits while the supervisor was away are answered by the policy with the true code', async () => {
+  test('exits while the supervisor was away are answered by the policy with the true code and time', async () => {
+    const onTerm = (answer: string) => shell(`trap '${answer}' TERM; echo armed; while :; do sleep 3600 & wait; done`);
     supervisor.drop(
       'app.yaml',
       app(
-        `  once: { image: busybox, command: ${shell('sleep 1; exit 5')} }\n  always: { image: busybox, command: ${FOREVER}, restart: always }\n`,
+        [
+          `  once: { image: busybox, command: ${onTerm('exit 5')} }`,
+          `  always: { image: busybox, command: ${onTerm('exit 0')}, restart: always }`,
+          `  greedy: { image: busybox, command: ${onTerm('exec busybox tail /dev/zero')}, resources: { memory: 16MiB, memorySwap: 16MiB } }`,
+        ].join('\n'),
       ),
     );
-    const before = await supervisor.waitFor('always', 'ready', ({ ready }) => ready);
-    await supervisor.waitFor('once', 'running', ({ pid }) => pid !== null);
+    const names = ['once', 'always', 'greedy'] as const;
+    const before = await Promise.all(
+      names.map((name) => supervisor.waitFor(name, 'running', ({ pid }) => pid !== null)),
+    );
+    for (const name of names) {
+      await until(`${name} listens`, async () => (await supervisor.cli('logs', name)).stdout === 'armed\n');
+    }
     await supervisor.crash();
-    process.kill(before.pid ?? 0, 'SIGKILL');
+    const earliest = Date.now();
+    for (const { pid } of before) process.kill(pid ?? 0, 'SIGTERM');
+    const records = await Promise.all(before.map(({ id }) => supervisor.exitRecord(id)));
+    const latest = Date.now();
+    for (const { finishedAtMs } of records) {
+      expect(finishedAtMs).toBeGreaterThanOrEqual(earliest);
+      expect(finishedAtMs).toBeLessThanOrEqual(latest);
+    }
     await supervisor.start();
-    await supervisor.waitFor('always', 'restarted', ({ ready, pid }) => ready && pid !== before.pid);
-    expect(await supervisor.waitFor('once', 'exited', ({ phase }) => phase === 'Exited')).toMatchObject({
-      exitCode: 5,
+    await supervisor.waitFor('always', 'restarted', ({ ready, pid }) => ready && pid !== before[1]?.pid);
+    const [once, , greedy] = await Promise.all(names.map((name) => supervisor.container(name)));
+    const at = records.map(({ finishedAtMs }) => new Date(finishedAtMs).toISOString());
+    expect(once).toMatchObject({ phase: 'Exited', exitCode: 5, finishedAt: at[0], restarts: 0 });
+    expect(greedy).toMatchObject({ phase: 'Exited', exitCode: 137, finishedAt: at[2], restarts: 0 });
+    expect(greedy?.message).toContain('out of memory');
+    const events = (await supervisor.ok('events', '-o', 'json')).trim().split('\n');
+    const ends = events.map((line) => JSON.parse(line)).filter(({ kind }) => kind === 'exit');
+    expect(Object.fromEntries(ends.map(({ resource, time, what, run }) => [resource, { time, what, run }]))).toEqual({
+      'container/app/once': { time: at[0], what: 'exited', run: 1 },
+      'container/app/always': { time: at[1], what: 'exited', run: 1 },
+      'container/app/greedy': { time: at[2], what: 'oom-killed', run: 1 },
     });
   });
 

@@ -17,6 +17,7 @@ import {
 import { join, resolve } from 'node:path';
 import { expect } from 'vitest';
 import type { ContainerView } from '../../src/api/supervisor.ts';
+import { type ExitRecord, readExitRecord } from '../../src/drivers/exec/native/exit-record.ts';
 import { type HostState, hostState } from './leaks.ts';
 import { until } from './wait.ts';
 
@@ -194,6 +195,12 @@ export class TestSupervisor {
         cause: error,
       });
     }
+  }
+
+  /** How a run ended, by its shim's own record: waits for it, also while no supervisor is there. */
+  exitRecord(id: string, run = 1): Promise<ExitRecord> {
+    const path = join(this.root, 'execdriver', 'native', id, `exit.${run}`);
+    return until(`the record of ${id.slice(0, 12)}'s end`, () => readExitRecord(path));
   }
 
   hostState(): HostState {
