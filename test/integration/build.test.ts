@@ -433,8 +433,6 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
     const archive = join(work, 'unit.tar');
     await supervisor.ok('save', '-o', archive, 'manifests/unit');
     expect((await imageContent(archive)).config.config).toMatchObject({ Labels: { one: '1', two: '2' } });
-    for (const name of ['unit.build', 'unit.container']) rmSync(join(supervisor.manifests, name));
-    await expect.poll(() => supervisor.container('unit'), { timeout: 20_000 }).toBeUndefined();
   });
 
   test('a declared build: FROM an image of the same app, and an edit of the context builds again', async () => {
