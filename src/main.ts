@@ -38,6 +38,7 @@ import { logTimelineEntry } from './supervisor/log-timeline.ts';
 import { LogForwarding } from './supervisor/logs/forwarding/log-forwarding.ts';
 import { LoopStatus } from './supervisor/loop-status.ts';
 import { Observers } from './supervisor/observers.ts';
+import { Pauses } from './supervisor/pauses.ts';
 import { ServiceManager } from './supervisor/service-manager.ts';
 import { stopAll } from './supervisor/shutdown.ts';
 import { Sources } from './supervisor/sources.ts';
@@ -205,6 +206,15 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
       controller.enqueue([change.key]);
     },
   });
+  const pauses = new Pauses({
+    world,
+    onChange: (key) => {
+      events.emit('change');
+      if (key === null) return;
+      prober.review([key]);
+      controller.enqueue([key]);
+    },
+  });
   const collector = new Collector({
     world,
     history,
@@ -246,6 +256,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
     loop,
     timeline,
     events,
+    pauses,
     seed,
     facts: facts(config, id),
     doctor: async () => runDoctor(config.root, drivers),

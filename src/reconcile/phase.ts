@@ -63,7 +63,11 @@ const ROWS: readonly Row[] = [
     phase: 'Creating',
     message: ({ op }) => op?.cause.message ?? '',
   },
-  { when: ({ observed }) => observed?.running === true && observed.paused, phase: 'Paused', message: () => 'paused' },
+  {
+    when: ({ observed }) => observed?.running === true && observed.paused,
+    phase: 'Paused',
+    message: () => 'paused while its files are read',
+  },
   {
     when: ({ observed }) => observed?.running === true,
     phase: 'Running',

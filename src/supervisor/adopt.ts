@@ -16,6 +16,7 @@ import {
   type RestoreDecision,
   type RestoreInput,
 } from '../state/restore.ts';
+import { resumeFound } from './pauses.ts';
 import type { FoundRun } from './timeline.ts';
 
 export interface AdoptionReport {
@@ -236,6 +237,9 @@ async function takeOverRuns(
       // While others were asked about, its end may have been told and recorded already.
       if (record.state.status === 'exited' && asked.get(record.id)?.state.status !== 'exited') continue;
       takeOver(world, record, decision, collecting(problems));
+      await resumeFound(world, record.id).catch((error) => {
+        problems.push(`${record.engineName}: ${describeError(toTsdError(error))}`);
+      });
       counts.running += 1;
       const adopted = world.containers.get(record.id) ?? record;
       found.push({ record: adopted, run: record.run, exit: null, reason: 'found running' });

@@ -39,6 +39,7 @@ import { ImageFiles } from './images/image-files.ts';
 import { RegistryCommands } from './images/registry-commands.ts';
 import { containerLogs } from './logs/container-logs.ts';
 import { type Nameable, resolveName } from './names.ts';
+import type { Pauses } from './pauses.ts';
 import { diffStates, planOfApps, planView } from './plan-views.ts';
 import { remove } from './remove.ts';
 import type { Sources } from './sources.ts';
@@ -53,6 +54,7 @@ export interface SupervisorParts {
   readonly loop: LoopState & { enqueue(keys: Iterable<ResourceKey>): void };
   readonly timeline: Timeline;
   readonly events: SupervisorEventBus;
+  readonly pauses: Pauses;
   readonly seed: string;
   readonly facts: Pick<InfoView, 'id' | 'version' | 'manifests' | 'socket' | 'defaultBridge' | 'labels' | 'warnings'>;
   readonly doctor: () => Promise<readonly DoctorCheck[]>;

@@ -93,6 +93,31 @@ describe('kill -9 of the supervisor', () => {
   });
 });
 
+describe('a container whose files are read', () => {
+  const TICKS = shell('truncate -s 500M /large; i=0; while true; do i=$((i+1)); echo tick $i; sleep 0.05; done');
+  const MANIFEST = `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${TICKS}, restart: always, health: { exec: [busybox, "true"], interval: 100ms, timeout: 100ms, retries: 1 } }\n`;
+  const lastTick = async () =>
+    Number(/tick (\d+)\n$/.exec((await supervisor.cli('logs', '--tail', '1', 'web')).stdout)?.[1]);
+
+  test('stands still and is not called unhealthy, and goes on when the reader or the supervisor is gone', async () => {
+    supervisor.drop('app.yaml', MANIFEST);
+    const { pid } = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    const reading = supervisor.cli('export', 'web', '-o', supervisor.file('web.tar', ''));
+    await supervisor.waitFor('web', 'paused', ({ phase }) => phase === 'Paused');
+    expect(await reading).toMatchObject({ status: 0 });
+    expect(await supervisor.waitFor('web', 'ready again', ({ ready }) => ready)).toMatchObject({ pid, restarts: 0 });
+
+    const interrupted = supervisor.cli('export', 'web', '-o', supervisor.file('again.tar', ''));
+    await supervisor.waitFor('web', 'paused', ({ phase }) => phase === 'Paused');
+    await supervisor.crash();
+    expect((await interrupted).status).not.toBe(0);
+    await supervisor.start();
+    expect(await supervisor.waitFor('web', 'running', ({ ready }) => ready)).toMatchObject({ pid, restarts: 0 });
+    const before = await lastTick();
+    await until('the payload going on', async () => (await lastTick()) > before + 2);
+  });
+});
+
 describe('a killed shim', () => {
   test('takes its payload with it, and the policy answers', async () => {
     supervisor.drop(

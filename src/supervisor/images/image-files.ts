@@ -26,7 +26,8 @@ import type { World } from '../../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
 import type { History } from '../../state/history/history.ts';
 import { checkImageName, parseImageName } from '../../state/image-names.ts';
-import { ownChanges, whilePaused } from './container-tree.ts';
+import type { Pauses } from '../pauses.ts';
+import { ownChanges } from './container-tree.ts';
 import { diskUsage, imageTree, prune } from './disk.ts';
 import { imagesToSave, storedImage } from './find-images.ts';
 import { streamed } from './streamed.ts';
@@ -34,6 +35,7 @@ import { streamed } from './streamed.ts';
 export interface ImageFilesParts {
   readonly world: World;
   readonly history: History;
+  readonly pauses: Pauses;
   /** The container that a person means. @throws TSD_NO_SUCH_RESOURCE. */
   readonly container: (name: string) => ContainerRecord;
 }
@@ -41,12 +43,14 @@ export interface ImageFilesParts {
 /** Images as files of this host, changes of containers, and the disk. */
 export class ImageFiles implements ImageFilesApi {
   readonly #world: World;
+  readonly #pauses: Pauses;
   readonly #history: History;
   readonly #container: ImageFilesParts['container'];
 
-  constructor({ world, history, container }: ImageFilesParts) {
+  constructor({ world, history, pauses, container }: ImageFilesParts) {
     this.#world = world;
     this.#history = history;
+    this.#pauses = pauses;
     this.#container = container;
   }
 
@@ -89,7 +93,7 @@ export class ImageFiles implements ImageFilesApi {
       path,
       async (report) => {
         const record = this.#container(container);
-        const bytes = await whilePaused(this.#world, record, () =>
+        const bytes = await this.#pauses.during(record, () =>
           writeWhole(path, rootTar(this.#world.graph.rootMount(record.snapshotId)), written(path, report), signal),
         );
         return `exported ${record.engineName} to ${path}, ${bytes} bytes`;
@@ -102,7 +106,7 @@ export class ImageFiles implements ImageFilesApi {
     return this.#making(container, signal, async (report) => {
       const record = this.#container(container);
       const base = this.#world.images.get(record.imageId);
-      return whilePaused(this.#world, record, () =>
+      return this.#pauses.during(record, () =>
         this.#make(request.name, report, {
           ...this.#described(request),
           baseConfigJson: base === undefined ? null : storedImage(base, []).configJson,
@@ -115,7 +119,7 @@ export class ImageFiles implements ImageFilesApi {
 
   async changes(container: string): Promise<readonly ChangeView[]> {
     const record = this.#container(container);
-    return whilePaused(this.#world, record, async () => {
+    return this.#pauses.during(record, async () => {
       const views: ChangeView[] = [];
       for await (const { kind, path } of ownChanges(this.#world, record)) {
         views.push({ kind, path: `/${path.toString()}` });

@@ -82,7 +82,7 @@ test('phases are those of DESIGN §13.14', () => {
   expect(lines.join('\n')).toMatchInlineSnapshot(`
     "new: Creating — declared in x.yaml:1:3
     running: Running ready
-    paused: Paused — paused
+    paused: Paused — paused while its files are read
     drifted: Running ready Drifted:Drift
     stop asked for: Stopping Stopped:StoppedByUser — stop requested
     stopped: Exited Stopped:StoppedByUser — stopped until \`tsdocker start\` or a changed spec

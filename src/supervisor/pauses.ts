@@ -1,0 +1,95 @@
+/** Containers whose processes stand still while their files are read. */
+import type { ResourceKey } from '../model/resource.ts';
+import type { World } from '../reconcile/ops/world.ts';
+import type { ContainerRecord, RunStatus } from '../state/container-record.ts';
+
+export interface PausesParts {
+  readonly world: World;
+  /** Called when a container stands still, and when it goes on. */
+  readonly onChange: (key: ResourceKey | null) => void;
+}
+
+interface Pause {
+  readonly begun: Promise<void>;
+  /** How many read its files. */
+  readers: number;
+}
+
+function setStatus(world: World, id: string, from: RunStatus, to: RunStatus): void {
+  const record = world.containers.get(id);
+  if (record?.state.status === from) world.containers.update({ ...record, state: { ...record.state, status: to } });
+}
+
+/** Lets a container go on that an earlier supervisor had paused. */
+export async function resumeFound(world: World, id: string): Promise<void> {
+  if (world.containers.get(id)?.state.status !== 'paused') return;
+  await world.exec.unpause(id);
+  setStatus(world, id, 'paused', 'running');
+}
+
+/**
+ * A pause is written down before it begins, so that a supervisor that follows lets the container go on, and everybody sees
+ * why it does not answer. The last reader of several ends it.
+ */
+export class Pauses {
+  readonly #parts: PausesParts;
+  readonly #pauses = new Map<string, Pause>();
+  /** Pauses that are being ended; the next one waits for that. */
+  readonly #ending = new Map<string, Promise<void>>();
+
+  constructor(parts: PausesParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Stops the container's processes meanwhile: what is written while its files are read would be torn, and a directory that
+   * is exchanged for a symlink at the right moment would lead the reader out of the container.
+   */
+  async during<T>({ id }: ContainerRecord, work: () => Promise<T>): Promise<T> {
+    const { exec } = this.#parts.world;
+    if (!exec.capabilities.pause || exec.running(id) === null) return work();
+    const pause = this.#pauses.get(id) ?? this.#pause(id);
+    pause.readers++;
+    try {
+      await pause.begun;
+      return await work();
+    } finally {
+      if (--pause.readers === 0) await this.#resume(id);
+    }
+  }
+
+  #pause(id: string): Pause {
+    const begun = (this.#ending.get(id) ?? Promise.resolve()).then(() => this.#begin(id));
+    const pause = { begun, readers: 0 };
+    this.#pauses.set(id, pause);
+    return pause;
+  }
+
+  async #begin(id: string): Promise<void> {
+    const { world } = this.#parts;
+    if (world.exec.running(id) === null) return;
+    setStatus(world, id, 'running', 'paused');
+    this.#tell(id);
+    await world.exec.pause(id);
+  }
+
+  #resume(id: string): Promise<void> {
+    this.#pauses.delete(id);
+    const ended = this.#end(id);
+    const settled = ended.catch(() => {}).then(() => void this.#ending.delete(id));
+    this.#ending.set(id, settled);
+    return ended;
+  }
+
+  async #end(id: string): Promise<void> {
+    const { world } = this.#parts;
+    if (world.exec.running(id) === null) return;
+    await world.exec.unpause(id);
+    setStatus(world, id, 'paused', 'running');
+    this.#tell(id);
+  }
+
+  #tell(id: string): void {
+    this.#parts.onChange(this.#parts.world.containers.get(id)?.owner?.key ?? null);
+  }
+}
