@@ -59,6 +59,19 @@ describe.skipIf(busybox === null)('images and generations (needs busybox)', () =
     await supervisor.ok('rollback', '--to', '4', '--wait=60s');
     expect(await marker()).toBe('two');
   });
+
+  test('a rollback brings back what was deleted with the image it had', async () => {
+    await supervisor.start();
+    await applied('one');
+    const { imageId } = (await supervisor.container('web')) ?? {};
+    await supervisor.ok('delete', '-f', join(supervisor.base, 'app.yaml'), '--wait=30s');
+    archive('two');
+    const refused = await supervisor.cli('rmi', imageId ?? '');
+    expect(refused.status).not.toBe(0);
+    expect(refused.stderr).toContain('a rollback to a kept generation needs it');
+    await supervisor.ok('rollback', '--to', '1', '--wait=60s');
+    expect(await marker()).toBe('one');
+  });
 });
 
 describe.skipIf(busybox === null)('a disk that fills (needs busybox)', () => {

@@ -104,13 +104,18 @@ export function imageName({ app, name }: Pick<Desired<'image'>, 'app' | 'name'>)
   return { repository: `${app}/${name}`, tag: 'latest' };
 }
 
-/** Gives up the name of an image that no manifest declares; an image that nothing else names or uses is removed. */
+/** Gives up the name of an image that no manifest declares; an image that nothing else names, uses or may go back to is removed. */
 export async function releaseImage(world: World, op: OpOf<'image.release'>): Promise<void> {
   const [, app = '', name = ''] = op.key.split('/');
   const imageId = world.resources.images().find(({ key }) => key === op.key)?.imageId ?? null;
   await world.repositories.delete(imageName({ app, name }));
   world.resources.removeImage(op.key);
-  if (imageId !== null) await removeUnusedImage(world, imageId);
+  if (imageId !== null && !isOfKeptGeneration(world, imageId)) await removeUnusedImage(world, imageId);
+}
+
+/** Whether a rollback to one of the generations that are kept needs the image. */
+export function isOfKeptGeneration(world: World, imageId: string): boolean {
+  return world.imagesOfPast.neededBy(world.settings.keptGenerations).has(imageId);
 }
 
 /** Removes an image that nothing names, declares or uses, with the layers that are only its own. */

@@ -83,7 +83,7 @@ export interface World {
    */
   rollBack(failed: FailedUpdate): number | null;
   readonly resources: ResourceStore;
-  readonly imagesOfPast: Pick<ImageStore, 'pinned'>;
+  readonly imagesOfPast: Pick<ImageStore, 'pinned' | 'neededBy'>;
   /** The container's own variables with files read. @throws TsdError TSD_MANIFEST_READ. */
   environmentOf(spec: ContainerSpec): ReadonlyMap<string, string>;
   readonly commits: GroupCommit;

@@ -1,6 +1,6 @@
 import type { RemovedView } from '../../api/registry-views.ts';
 import { TsdError } from '../../model/errors.ts';
-import { removeUnusedImage } from '../../reconcile/ops/image.ts';
+import { isOfKeptGeneration, removeUnusedImage } from '../../reconcile/ops/image.ts';
 import type { World } from '../../reconcile/ops/world.ts';
 import { parseImageName } from '../../state/image-names.ts';
 import { findImage } from './find-images.ts';
@@ -10,7 +10,7 @@ const conflict = (message: string, hint: string): TsdError =>
 
 /**
  * Takes away a name, or an image by its id with all its names. The image itself goes with its last name.
- * @throws TSD_NO_SUCH_RESOURCE, or class conflict while a container, a declaration or other names need it.
+ * @throws TSD_NO_SUCH_RESOURCE, or class conflict while a container, a declaration, a kept generation or other names need it.
  */
 export async function removeImage(world: World, text: string, force: boolean): Promise<readonly RemovedView[]> {
   const name = parseImageName(text);
@@ -43,7 +43,13 @@ function refuseUsed(world: World, id: string, force: boolean): void {
   const users = world.containers.all().filter(({ imageId }) => imageId === id);
   const running = users.find((container) => world.exec.running(container.id) !== null);
   const user = running ?? (force ? undefined : users[0]);
-  if (user === undefined) return;
+  if (user === undefined) {
+    if (force || !isOfKeptGeneration(world, id)) return;
+    throw conflict(
+      `cannot delete ${short}: a rollback to a kept generation needs it`,
+      'Use --force to delete it all the same; `tsdocker history` lists the generations.',
+    );
+  }
   const what = running === undefined ? 'the container' : 'the running container';
   throw conflict(
     `cannot delete ${short} because ${what} ${user.engineName} is using it`,
