@@ -145,6 +145,19 @@ export function startTimeOf(pid: number): string | null {
   return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null);
 }
 
+/** `process 12 (tail), state D in request_wait_answer`, for people; only its number when it is gone. */
+export function describeProcess(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const end = stat.lastIndexOf(')');
+    const name = stat.slice(stat.indexOf('(') + 1, end);
+    const waitsIn = readFileSync(`/proc/${pid}/wchan`, 'latin1');
+    return `process ${pid} (${name}), state ${stat[end + 2]}${waitsIn === '0' || waitsIn === '' ? '' : ` in ${waitsIn}`}`;
+  } catch {
+    return `process ${pid}`;
+  }
+}
+
 /** Sends a signal to the process that `pid` names, if it is still the one that started at `startTime`. */
 export function signalProcess(pid: number, startTime: string, signal: number): boolean {
   const fd = trySyscall('pidfd_open', pid, 0);

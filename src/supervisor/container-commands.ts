@@ -16,6 +16,9 @@ const RECHECK_MS = 500;
 /** On top of the container's own time to stop. */
 const PATIENCE_MS = 60_000;
 
+/** Holds after an op that failed. */
+const FAILED: ReadonlySet<Hold['reason']> = new Set(['failed', 'backing-off']);
+
 function signalNumber(text: string): number {
   const name = text.toUpperCase();
   const number = /^\d+$/.test(text)
@@ -76,9 +79,20 @@ export class ContainerCommands {
       stopOverride: override,
       restart: { ...current.restart, requested: false },
     }));
+    const before = this.#loop.hold(key);
     if (timeoutMs !== null) await this.#stopNow(record, timeoutMs);
     this.#loop.enqueue([key]);
-    await this.#until(record, ({ id }) => this.#world.exec.running(id) === null && !this.#loop.inFlight(key));
+    await this.#until(record, ({ id }) => {
+      const running = this.#world.exec.running(id) !== null;
+      const hold = this.#loop.hold(key);
+      if (running && hold && hold !== before && FAILED.has(hold.reason)) {
+        throw new TsdError('TSD_CONTAINER_SETUP', `container ${record.engineName} was not stopped: ${hold.message}`, {
+          key,
+          hint: 'It is tried again until it is down; nothing else waits for it.',
+        });
+      }
+      return !running && !this.#loop.inFlight(key);
+    });
   }
 
   async start(record: ContainerRecord): Promise<void> {
@@ -136,13 +150,16 @@ export class ContainerCommands {
     if (!this.#world.exec.running(record.id)) return;
     const stopSignal = this.#world.desired().resources.get(keyOf(record))?.spec;
     const name = stopSignal && 'stopSignal' in stopSignal ? stopSignal.stopSignal : 'SIGTERM';
+    const ended = this.#world.exits.ended(record.id).then(() => true as const);
     await this.#world.exec.signal(record.id, signalNumber(name));
-    const timer = setTimeout(() => void this.#world.exec.kill(record.id), timeoutMs);
-    try {
-      await this.#world.exits.ended(record.id);
-    } finally {
-      clearTimeout(timer);
-    }
+    let timer: NodeJS.Timeout | undefined;
+    const timeIsOver = new Promise<false>((resolve) => {
+      timer = setTimeout(() => resolve(false), timeoutMs);
+    });
+    const inTime = await Promise.race([ended, timeIsOver]);
+    clearTimeout(timer);
+    if (!inTime) await this.#world.exec.kill(record.id);
+    await ended;
   }
 
   async #change(record: ContainerRecord, change: (current: ContainerRecord) => ContainerRecord): Promise<void> {

@@ -194,8 +194,7 @@ export class NativeDriver implements ExecDriver {
   }
 
   async signal(containerId: string, signal: number): Promise<void> {
-    const { connection } = this.#runs.need(containerId);
-    await connection.demand(`signal ${signal}`, REQUEST.kill, encodeNumber(signal));
+    await this.#runs.demand(this.#runs.need(containerId), `signal ${signal}`, REQUEST.kill, encodeNumber(signal));
   }
 
   async kill(containerId: string): Promise<void> {
@@ -205,7 +204,7 @@ export class NativeDriver implements ExecDriver {
     await run.connection.request(REQUEST.kill, encodeNumber(SIGKILL)).catch(() => {});
     // From the end of the run on, what is in its group is the next one.
     await this.#cgroups.kill(containerId, () => this.#runs.get(containerId) !== run);
-    await run.ended;
+    await this.#runs.buried(run);
   }
 
   async pause(containerId: string): Promise<void> {

@@ -9,7 +9,8 @@ import { type ExitRecord, readExitRecord } from './exit-record.ts';
 import type { RunFiles } from './run-files.ts';
 import type { ShimChildren } from './shim-children.ts';
 import { ShimConnection } from './shim-connection.ts';
-import { type Launched, PROTOCOL_VERSION, type ShimStatus } from './shim-protocol.ts';
+import type { Launched, ShimStatus } from './shim-protocol.ts';
+import { foreignShim, silentShim } from './shim-trouble.ts';
 
 /** How long a killed payload may take to disappear before its run is over without it. */
 const DEATH_TIMEOUT_MS = 10_000;
@@ -51,6 +52,29 @@ export class Runs {
     return run;
   }
 
+  /** As {@link ShimConnection.demand}. @throws TSD_SHIM naming the shim when it does not answer. */
+  async demand({ connection, handle }: Run, step: string, type: number, payload: Uint8Array): Promise<void> {
+    try {
+      await connection.demand(step, type, payload);
+    } catch (error) {
+      if (error instanceof TsdError && error.code === 'TSD_TIMEOUT') throw silentShim(handle.shimPid, step, error);
+      throw error;
+    }
+  }
+
+  /** Waits for the end of a run that was killed. @throws TSD_SHIM when its shim stands still. */
+  async buried({ ended, handle }: Run): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(silentShim(handle.shimPid, 'kill', null)), DEATH_TIMEOUT_MS);
+    });
+    try {
+      await Promise.race([ended, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   onExit(listener: (exit: TaskExit) => void): void {
     this.#listeners.push(listener);
   }
@@ -77,9 +101,9 @@ export class Runs {
   async connect(key: RunKey): Promise<Run | null> {
     const { containerId, run } = key;
     const path = this.#context.files.socket(containerId, run);
-    const connection = ShimConnection.connect(path, ShimConnection.ofRun);
-    const status = connection && (await this.#statusOf(connection, containerId));
-    if (connection === null || status === null) return null;
+    const answer = await this.#reach(path, containerId);
+    if (answer === null) return null;
+    const { connection, status } = answer;
     // Somebody else may have asked for the same run meanwhile.
     const known = this.#alive.get(containerId);
     if (known === undefined && status.containerId === containerId && status.run === run) {
@@ -136,19 +160,22 @@ export class Runs {
     for (const listener of this.#listeners) listener(exit);
   }
 
-  /** Null when the shim left. @throws TSD_SHIM when it is one that we cannot talk to. */
-  async #statusOf(connection: ShimConnection, containerId: string): Promise<ShimStatus | null> {
-    const status = await connection.status();
-    const { foreignVersion } = connection;
-    if (foreignVersion === null) return status;
-    const { shimPid } = this.#context.files.readState(containerId) ?? {};
-    const message =
-      `it runs on untouched: its shim speaks version ${foreignVersion} of the shim protocol and this tsdocker version ` +
-      `${PROTOCOL_VERSION}; go back to the tsdocker that started it, or end it by \`kill -9 ${shimPid}\``;
-    throw new TsdError('TSD_SHIM', message, {
-      step: 'adopt',
-      hint: 'Start the tsdocker that started it, or a later one.',
-    });
+  /** Null when there is no shim. @throws TSD_SHIM when it is one that we cannot talk to. */
+  async #reach(path: string, containerId: string): Promise<{ connection: ShimConnection; status: ShimStatus } | null> {
+    const shimPid = () => this.#context.files.readState(containerId)?.shimPid;
+    let connection: ShimConnection | null = null;
+    try {
+      connection = ShimConnection.connect(path, ShimConnection.ofRun);
+      const status = (await connection?.status()) ?? null;
+      if (connection !== null && status !== null) return { connection, status };
+    } catch (error) {
+      connection?.close();
+      throw silentShim(shimPid(), 'adopt', error);
+    }
+    if (connection !== null && connection.foreignVersion !== null) {
+      throw foreignShim(shimPid(), connection.foreignVersion);
+    }
+    return null;
   }
 
   /** A record that cannot be read says as much as none. */

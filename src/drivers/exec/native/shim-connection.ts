@@ -21,6 +21,12 @@ const { ENOENT, ECONNREFUSED, ECONNRESET } = constants.errno;
 /** What connecting says when nobody is there. */
 const GONE: ReadonlySet<number | undefined> = new Set([ENOENT, ECONNREFUSED, ECONNRESET]);
 
+/** A shim answers within a millisecond; one that takes so long stands still. */
+const ANSWER_TIMEOUT_MS = 5_000;
+
+/** Requests that are answered when the payload has read. */
+const WAITS_FOR_PAYLOAD: ReadonlySet<number> = new Set([REQUEST.input, REQUEST.inputEnd]);
+
 interface Waiting {
   resolve(answer: Frame): void;
   reject(error: TsdError): void;
@@ -111,16 +117,17 @@ export class ShimConnection {
     });
   }
 
-  /** Null when the shim left before it answered, or see {@link foreignVersion}. */
+  /** Null when the shim left before it answered, or see {@link foreignVersion}. @throws TSD_TIMEOUT */
   async status(): Promise<ShimStatus | null> {
     try {
       return decodeStatus((await this.#ask(REQUEST.status)).payload);
-    } catch {
+    } catch (error) {
+      if (error instanceof TsdError && error.code === 'TSD_TIMEOUT') throw error;
       return null;
     }
   }
 
-  /** Asks for something that is answered by an errno: 0 when it was done. */
+  /** Asks for something that is answered by an errno: 0 when it was done. @throws TSD_SHIM when it left, TSD_TIMEOUT */
   async request(type: number, payload?: Uint8Array): Promise<number> {
     return decodeResult((await this.#ask(type, payload)).payload).errno;
   }
@@ -144,7 +151,21 @@ export class ShimConnection {
   #ask(type: number, payload?: Uint8Array): Promise<Frame> {
     if (!this.#open) return Promise.reject(gone());
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
+      // An answer that comes later still has its place in the order.
+      const late = () => reject(new TsdError('TSD_TIMEOUT', 'the shim does not answer', { step: 'ask the shim' }));
+      // Input waits for as long as the payload does not read.
+      const timer = WAITS_FOR_PAYLOAD.has(type) ? undefined : setTimeout(late, ANSWER_TIMEOUT_MS).unref();
+      const settled = () => clearTimeout(timer);
+      this.#waiting.push({
+        resolve: (answer) => {
+          settled();
+          resolve(answer);
+        },
+        reject: (error) => {
+          settled();
+          reject(error);
+        },
+      });
       this.#writer.write(encodeFrame(type, payload));
     });
   }

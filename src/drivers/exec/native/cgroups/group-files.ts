@@ -82,10 +82,13 @@ const POLL_MS = 2;
 const GIVE_UP_MS = 10_000;
 
 /** Waits for a state of the kernel that no descriptor announces. @throws TsdError TSD_TIMEOUT after ten seconds. */
-export async function waitForGroup(what: string, reached: () => boolean): Promise<void> {
+export async function waitForGroup(what: string | (() => string), reached: () => boolean): Promise<void> {
   const deadline = performance.now() + GIVE_UP_MS;
   while (!reached()) {
-    if (performance.now() > deadline) throw new TsdError('TSD_TIMEOUT', `${what}: not within ${GIVE_UP_MS / 1000} s`);
+    if (performance.now() > deadline) {
+      const words = typeof what === 'string' ? what : what();
+      throw new TsdError('TSD_TIMEOUT', `${words}: not within ${GIVE_UP_MS / 1000} s`);
+    }
     await new Promise((wake) => setTimeout(wake, POLL_MS));
   }
 }

@@ -9,6 +9,7 @@
 import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { join } from 'node:path';
+import { describeProcess } from '../../../../ffi/processes.ts';
 import { TsdError } from '../../../../model/errors.ts';
 import type { Instance, ResourceLimits, ResourceUsage } from '../../../contract.ts';
 import { DEFAULT_DEVICE_RULES } from '../devices.ts';
@@ -130,7 +131,9 @@ class Manager implements CgroupManager {
     const group = this.#unifiedGroup(containerId);
     if (ended() || !existsSync(group)) return;
     writeControl(join(group, 'cgroup.kill'), '1');
-    await waitForGroup(`kill container ${containerId.slice(0, 12)}`, () => ended() || !this.#isPopulated(group));
+    const survivors = () => groupPids(group).map(describeProcess).join(', ');
+    const step = () => `kill container ${containerId.slice(0, 12)}: the kernel does not end ${survivors()}`;
+    await waitForGroup(step, () => ended() || !this.#isPopulated(group));
   }
 
   async remove(containerId: string): Promise<void> {

@@ -1,0 +1,144 @@
+/** Payloads and shims that do not do what they are told. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
+import { StuckMount } from '../support/stuck-mount.ts';
+import { TestSupervisor } from '../support/supervisor.ts';
+import { until } from '../support/wait.ts';
+
+const cleanups: (() => Promise<void> | void)[] = [];
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function startSupervisor(): Promise<TestSupervisor> {
+  const supervisor = new TestSupervisor();
+  cleanups.push(() => supervisor.destroy());
+  return await supervisor.start();
+}
+
+const shimOf = (pid: number | null): number =>
+  Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+const CALM = `  calm: { image: busybox, command: ${FOREVER}, restart: always }\n`;
+
+test('a payload that ignores all signals, and what it started, is killed when its time is over', async () => {
+  const supervisor = await startSupervisor();
+  const deaf = shell(
+    'trap "" TERM INT HUP QUIT USR1; (setsid sh -c "trap \\"\\" TERM; while :; do sleep 3600; done" &); while :; do sleep 3600; done',
+  );
+  supervisor.drop(
+    'app.yaml',
+    `${BUSYBOX_IMAGE}containers:\n  deaf: { image: busybox, command: ${deaf}, stopTimeout: 300ms, restart: always }\n`,
+  );
+  const { pid } = await supervisor.waitFor('deaf', 'ready', ({ ready }) => ready);
+  const inside = () => readFileSync(cgroupOf(pid), 'utf8').trim().split('\n').length;
+  await until('its processes', () => inside() >= 4);
+  await supervisor.ok('stop', 'deaf');
+  expect(await supervisor.container('deaf')).toMatchObject({ phase: 'Exited', exitCode: 137, pid: null });
+  expect(supervisor.hostState().processes).toEqual([]);
+});
+
+function cgroupOf(pid: number | null): string {
+  const unified = /^0::(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, 'utf8'))?.[1];
+  const mount = existsSync('/sys/fs/cgroup/unified') ? '/sys/fs/cgroup/unified' : '/sys/fs/cgroup';
+  return join(mount, unified ?? '', 'cgroup.procs');
+}
+
+test('a payload that the kernel cannot kill is named, holds nobody up, and ends when it can', async () => {
+  const supervisor = await startSupervisor();
+  const mount = new StuckMount(join(supervisor.base, 'mount'));
+  cleanups.push(() => mount.release());
+  supervisor.drop(
+    'app.yaml',
+    `${BUSYBOX_IMAGE}containers:\n  stuck: { image: busybox, command: ${shell('busybox cat /mnt/file; exit 4')}, volumes: ["${mount.path}:/mnt"], stopTimeout: 200ms }\n${CALM}`,
+  );
+  await supervisor.waitFor('stuck', 'runs', ({ pid }) => pid !== null);
+  await until('the payload to be stuck', () => mount.stuck > 0);
+  const stop = await supervisor.cli('stop', 'stuck');
+  expect(stop.status).not.toBe(0);
+  expect(stop.stderr).toMatch(/does not end process \d+ \(busybox\), state D in \w+/);
+  await supervisor.ok('restart', 'calm');
+  await supervisor.waitFor('calm', 'ready', ({ ready }) => ready);
+
+  await supervisor.crash();
+  await supervisor.start();
+  await supervisor.waitFor('calm', 'ready', ({ ready }) => ready);
+  mount.release();
+  await supervisor.waitFor('stuck', 'is down', ({ phase, pid }) => phase === 'Exited' && pid === null);
+});
+
+test('a fork bomb stays below its limit, harms nobody, and can be stopped', async () => {
+  const supervisor = await startSupervisor();
+  // What forks ends when it cannot any more; what it forked stays.
+  const bomb = shell(
+    '(while :; do (while :; do sleep 3600 & done) & done) 2>/dev/null & exec busybox tail -f /dev/null',
+  );
+  supervisor.drop(
+    'app.yaml',
+    `${BUSYBOX_IMAGE}containers:\n  bomb: { image: busybox, command: ${bomb}, resources: { pids: 40 }, stopTimeout: 200ms, restart: always }\n${CALM}`,
+  );
+  const calm = await supervisor.waitFor('calm', 'ready', ({ ready }) => ready);
+  const { pid } = await supervisor.waitFor('bomb', 'runs', (view) => view.pid !== null);
+  const procs = cgroupOf(pid);
+  await until('many processes', () => readFileSync(procs, 'utf8').split('\n').length > 20);
+  expect(await supervisor.ok('exec', 'calm', 'busybox', 'echo', 'fine')).toBe('fine\n');
+  expect(readFileSync(procs, 'utf8').trim().split('\n').length).toBeLessThanOrEqual(40);
+  await supervisor.ok('stop', 'bomb');
+  expect(await supervisor.container('bomb')).toMatchObject({ phase: 'Exited', pid: null });
+  expect(await supervisor.container('calm')).toMatchObject({ pid: calm.pid, restarts: 0 });
+  expect(supervisor.hostState().processes).toHaveLength(1);
+});
+
+describe('a shim that', () => {
+  test('was killed while no supervisor was there took its payload along, and the policy answers', async () => {
+    const supervisor = await startSupervisor();
+    supervisor.drop(
+      'app.yaml',
+      `${BUSYBOX_IMAGE}containers:\n${CALM}  once: { image: busybox, command: ${FOREVER} }\n`,
+    );
+    const calm = await supervisor.waitFor('calm', 'ready', ({ ready }) => ready);
+    const once = await supervisor.waitFor('once', 'ready', ({ ready }) => ready);
+    await supervisor.crash();
+    for (const { pid } of [calm, once]) process.kill(shimOf(pid), 'SIGKILL');
+    await until('the payloads gone', () => [calm, once].every(({ pid }) => !existsSync(`/proc/${pid}`)));
+    await supervisor.start();
+    const next = await supervisor.waitFor('calm', 'restarted', ({ ready, pid }) => ready && pid !== calm.pid);
+    expect(next.id).toBe(calm.id);
+    expect(await supervisor.container('once')).toMatchObject({ phase: 'Exited', exitCode: null, pid: null });
+    expect(await supervisor.ok('why', 'once')).toContain('nobody saw it end');
+  });
+
+  test('stands still neither holds up a start nor other containers, and is taken over when it goes on', async () => {
+    const supervisor = await startSupervisor();
+    supervisor.drop(
+      'app.yaml',
+      `${BUSYBOX_IMAGE}containers:\n  still: { image: busybox, command: ${FOREVER}, restart: always, stopTimeout: 200ms }\n${CALM}`,
+    );
+    const still = await supervisor.waitFor('still', 'ready', ({ ready }) => ready);
+    const calm = await supervisor.waitFor('calm', 'ready', ({ ready }) => ready);
+    const shim = shimOf(still.pid);
+    process.kill(shim, 'SIGSTOP');
+    cleanups.push(() => {
+      if (existsSync(`/proc/${shim}`)) process.kill(shim, 'SIGCONT');
+    });
+    const stop = await supervisor.cli('stop', 'still');
+    expect(stop.status).not.toBe(0);
+    expect(stop.stderr).toMatch(
+      new RegExp(`shim \\(process ${shim} .*state T.*\\) does not answer; .kill -CONT ${shim}`),
+    );
+
+    await supervisor.crash();
+    await supervisor.start();
+    expect(await supervisor.container('calm')).toMatchObject({ pid: calm.pid, phase: 'Running' });
+    await supervisor.waitFor('still', 'left alone', ({ message }) =>
+      /runs on untouched: .* does not answer/.test(message),
+    );
+    await supervisor.ok('restart', 'calm');
+    process.kill(shim, 'SIGCONT');
+    await supervisor.waitFor('still', 'stopped as it was told to', ({ phase }) => phase === 'Exited');
+    await supervisor.ok('start', 'still');
+    expect(await supervisor.container('still')).toMatchObject({ id: still.id, phase: 'Running' });
+  });
+});

@@ -1,0 +1,90 @@
+/** A real filesystem (FUSE) that stops answering: who looks up a file on it is stuck in the kernel and cannot be killed. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { closeSync, constants, mkdirSync, openSync, readSync, rmdirSync, writeSync } from 'node:fs';
+
+// include/uapi/linux/fuse.h
+const FUSE_LOOKUP = 1;
+const FUSE_GETATTR = 3;
+const FUSE_INIT = 26;
+const FUSE_FORGET = 2;
+const FUSE_INTERRUPT = 36;
+const FUSE_BATCH_FORGET = 42;
+const ANSWERED_BY_NOBODY: ReadonlySet<number> = new Set([FUSE_FORGET, FUSE_INTERRUPT, FUSE_BATCH_FORGET, FUSE_LOOKUP]);
+const OUT_HEADER_BYTES = 16;
+const ENOSYS = 38;
+const S_IFDIR = 0o040000;
+const LOOK_EVERY_MS = 2;
+
+export class StuckMount {
+  readonly path: string;
+  /** How many wait for an answer that never comes. */
+  stuck = 0;
+  readonly #device: number;
+  readonly #timer: NodeJS.Timeout;
+  #mounted = true;
+
+  constructor(path: string) {
+    this.path = path;
+    mkdirSync(path);
+    this.#device = openSync('/dev/fuse', constants.O_RDWR | constants.O_NONBLOCK);
+    const options = 'fd=3,rootmode=40755,user_id=0,group_id=0,allow_other';
+    const mounted = spawnSync('mount', ['-i', '-t', 'fuse', '-o', options, 'tsd-test', path], {
+      stdio: ['ignore', 'ignore', 'inherit', this.#device],
+    });
+    if (mounted.status !== 0) throw new Error('cannot mount a FUSE filesystem');
+    this.#timer = setInterval(() => this.#serve(), LOOK_EVERY_MS);
+  }
+
+  /** The filesystem is gone for good: everybody stuck in it gets an error. */
+  release(): void {
+    if (!this.#mounted) return;
+    this.#mounted = false;
+    clearInterval(this.#timer);
+    closeSync(this.#device);
+    execFileSync('umount', ['-l', this.path]);
+    rmdirSync(this.path);
+  }
+
+  #serve(): void {
+    const request = Buffer.alloc(128 * 1024);
+    for (;;) {
+      try {
+        if (readSync(this.#device, request) === 0) return;
+      } catch {
+        // Nothing is asked.
+        return;
+      }
+      this.#answer(request.readUInt32LE(4), request.readBigUInt64LE(8));
+    }
+  }
+
+  #answer(operation: number, unique: bigint): void {
+    if (operation === FUSE_LOOKUP) this.stuck++;
+    if (ANSWERED_BY_NOBODY.has(operation)) return;
+    const body = operation === FUSE_INIT ? init() : operation === FUSE_GETATTR ? attributesOfRoot() : null;
+    const header = Buffer.alloc(OUT_HEADER_BYTES);
+    header.writeUInt32LE(OUT_HEADER_BYTES + (body?.length ?? 0), 0);
+    header.writeInt32LE(body === null ? -ENOSYS : 0, 4);
+    header.writeBigUInt64LE(unique, 8);
+    writeSync(this.#device, Buffer.concat([header, body ?? Buffer.alloc(0)]));
+  }
+}
+
+/** struct fuse_init_out: version 7.31, small requests, nothing optional. */
+function init(): Buffer {
+  const out = Buffer.alloc(64);
+  out.writeUInt32LE(7, 0);
+  out.writeUInt32LE(31, 4);
+  out.writeUInt32LE(4096, 20);
+  return out;
+}
+
+/** struct fuse_attr_out of a directory that may be remembered for long. */
+function attributesOfRoot(): Buffer {
+  const out = Buffer.alloc(104);
+  out.writeBigUInt64LE(3600n, 0);
+  out.writeBigUInt64LE(1n, 16);
+  out.writeUInt32LE(S_IFDIR | 0o755, 76);
+  out.writeUInt32LE(2, 80);
+  return out;
+}
