@@ -69,6 +69,8 @@ const WAITING: ReadonlySet<Hold['reason']> = new Set(['dependency-not-ready', 'b
 interface InFlight {
   readonly ops: readonly Op[];
   readonly specHash: string;
+  /** The spec that a failure counts for. */
+  readonly triedHash: string;
   left: number;
   current: Op | undefined;
   error: TsdError | null;
@@ -301,6 +303,8 @@ export class Controller {
       this.#inFlight.set(key, {
         ops,
         specHash,
+        triedHash:
+          ops.map((op) => ('asMade' in op ? op.asMade : undefined)).find((hash) => hash !== undefined) ?? specHash,
         left: ops.length,
         current: undefined,
         error: null,
@@ -384,13 +388,13 @@ export class Controller {
     const now = this.#ports.clock.now();
     if (state.error === null) {
       if (last === 'done' && !state.skipped)
-        this.#book(key, () => this.#failures.succeeded(key, state.ops, state.specHash, now));
+        this.#book(key, () => this.#failures.succeeded(key, state.ops, state.triedHash, now));
       return;
     }
     if (state.error.code === 'TSD_ENGINE_SHUTDOWN' || this.#calledOff.signal.aborted) return;
-    const { error, specHash } = state;
+    const { error, triedHash } = state;
     const failure = { class: error.class, message: describeError(error) };
-    const retryAt = this.#book(key, () => this.#failures.failed(key, failure, specHash, now));
+    const retryAt = this.#book(key, () => this.#failures.failed(key, failure, triedHash, now));
     if (retryAt !== null) this.#queue.add(baseKey(key), retryAt);
   }
 

@@ -36,6 +36,12 @@ interface Base<Type extends string> {
   readonly update?: UpdateTerms;
 }
 
+/** Of a container that is to be replaced and goes on until then: it stays what it was made from, whatever is declared by now. */
+interface AsMade {
+  /** Its spec hash. Left out, the present declaration counts. */
+  readonly asMade?: string;
+}
+
 export type Op =
   | (Base<'image.load'> & { readonly specHash: string })
   | Base<'image.release'>
@@ -53,7 +59,7 @@ export type Op =
   /** Commits containers/<id>, snapshot, leases, names. */
   | (Base<'container.create'> & { readonly containerId: string })
   /** Namespace, veth, address, ports; mends drift and changes ports in place. */
-  | (Base<'container.connect'> & { readonly containerId: string })
+  | (Base<'container.connect'> & { readonly containerId: string } & AsMade)
   /**
    * Starts run number `run` with the desired spec. Records that spec and the two counters, and forgets a requested
    * restart and a manual stop.
@@ -63,7 +69,7 @@ export type Op =
       readonly run: number;
       readonly restarts: number;
       readonly consecutive: number;
-    })
+    } & AsMade)
   /**
    * Ends the run. `restart` says that a start follows: the handler first records the restart as requested, so that a
    * crash between the two ops does not leave the container down.

@@ -1,7 +1,7 @@
 /** Updates of real containers: without a failed request, and taken back when they fail. */
 
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -174,4 +174,24 @@ test('stop-first: what ends after a change goes back with its app; apply --wait 
   await supervisor.waitFor('plain', 'ready', ({ ready, restarts }) => ready && restarts === 0);
   expect(await supervisor.ok('why', 'plain')).toContain('no such table');
   expect(await supervisor.container('web')).toMatchObject({ id: other.id, pid: other.pid, restarts: 0 });
+});
+
+test('while a successor is made ready, an old one that ends is started again as it was', async () => {
+  const port = await freePort();
+  const gate = supervisor.file('gate/wait', '');
+  const volumes = `["${gate.slice(0, -'/wait'.length)}:/gate:ro"]`;
+  const update = `{ order: start-first, drain: 1s, timeout: 2m }\n    volumes: ${volumes}`;
+  const waiting = server('two').replace('mkdir', 'while [ -e /gate/wait ]; do sleep 0.1; done; mkdir');
+  supervisor.drop('tended.yaml', manifest('tended', port, server('one'), update));
+  const before = await supervisor.waitFor('tended', 'ready', ({ ready }) => ready);
+  supervisor.drop('tended.yaml', manifest('tended', port, waiting, update));
+  await supervisor.waitFor('tended.next', 'running', ({ phase }) => phase === 'Running');
+  process.kill(before.pid ?? 0, 'SIGKILL');
+  const again = await supervisor.waitFor('tended', 'started again', ({ pid, ready }) => ready && pid !== before.pid);
+  expect(again).toMatchObject({ id: before.id, restarts: 1 });
+  expect((await ask(port)).trim()).toBe('one');
+  expect(await supervisor.container('tended.next')).toMatchObject({ phase: 'Running', ready: false });
+  rmSync(gate);
+  await until('the new spec', async () => (await ask(port).catch(() => '')).trim() === 'two');
+  expect((await supervisor.container('tended'))?.id).not.toBe(before.id);
 });

@@ -291,7 +291,8 @@ export class PureHost {
 
   #start(op: OpOf<'container.start'>, declared: Desired<'container'>): void {
     if (this.container(op.key).running) throw new Error(`${op.key} runs already`);
-    this.change(op.key, intentOf(declared));
+    if (op.asMade === undefined) this.change(op.key, intentOf(declared));
+    else if (op.asMade !== this.container(op.key).specHash) throw new Error(`${op.key} was not made from ${op.asMade}`);
     const probes = this.#probes(op.key);
     this.change(op.key, {
       health: probes && healthOf(undefined, probes, op.run),

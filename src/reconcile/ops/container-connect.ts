@@ -4,7 +4,7 @@ import { TsdError } from '../../model/errors.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
 import type { OpOf } from '../op.ts';
 import { endpointConfig, networkOf, recordedNetwork } from './endpoint.ts';
-import { desiredOf, recordOf, type World } from './world.ts';
+import { declarationFor, recordOf, type World } from './world.ts';
 
 const samePort = (a: PublishedPort, b: PublishedPort): boolean =>
   a.hostIp === b.hostIp && a.hostPort === b.hostPort && a.protocol === b.protocol;
@@ -43,7 +43,7 @@ export function connect(world: World, desired: Desired<'container'>, containerId
 }
 
 export async function connectContainer(world: World, op: OpOf<'container.connect'>): Promise<void> {
-  connect(world, desiredOf(world, 'container', op.key), op.containerId);
+  connect(world, declarationFor(world, op), op.containerId);
   await world.leases.save(world.commits);
 }
 

@@ -14,7 +14,7 @@ import { recordedVolumes, resolvedVolumes } from './container-volumes.ts';
 import { linkTargets } from './endpoint.ts';
 import { type ContainerImage, imageById } from './image-of.ts';
 import { updateAliases } from './link-names.ts';
-import { desiredOf, recordOf, type World } from './world.ts';
+import { declarationFor, recordOf, type World } from './world.ts';
 
 function linkedContainers(world: World, desired: Desired<'container'>): LinkedContainer[] {
   return linkTargets(desired).flatMap(({ key, alias }) => {
@@ -165,7 +165,7 @@ async function launch(world: World, desired: Desired<'container'>, op: OpOf<'con
 
 /** Starts a run; resolves when the payload's program is executing. */
 export async function startContainer(world: World, op: OpOf<'container.start'>): Promise<void> {
-  const desired = desiredOf(world, 'container', op.key);
+  const desired = declarationFor(world, op);
   try {
     await launch(world, desired, op);
   } catch (error) {

@@ -24,6 +24,7 @@ import type { FailureBook } from '../failure-book.ts';
 import type { GroupCommit } from '../group-commit.ts';
 import type { HealthBook } from '../health/health-book.ts';
 import type { HostFacts } from '../host-facts.ts';
+import { observedReferences } from '../plan/references.ts';
 import type { UpdateBook } from '../update-book.ts';
 import type { BuildWork } from './build/build-work.ts';
 import type { ImageWork } from './image-work.ts';
@@ -114,6 +115,19 @@ export function desiredOf<K extends Kind>(
     throw new TsdError('TSD_BUG', `${key} is not declared`, { key });
   }
   return desired as Desired<K>;
+}
+
+/** What a container is started or connected as: its declaration, or what it was made from while that is to be replaced. */
+export function declarationFor(
+  world: World,
+  { key, containerId, asMade }: { readonly key: ResourceKey; readonly containerId: string; readonly asMade?: string },
+): Desired<'container'> {
+  const desired = desiredOf(world, 'container', key);
+  const { owner, engineName } = recordOf(world, containerId);
+  if (asMade === undefined || owner === null) return desired;
+  const { written: spec, specHash, contentHashes } = owner;
+  const references = { ...observedReferences({ key, engineName, spec }), image: desired.references.image };
+  return { ...desired, spec: spec as unknown as ContainerSpec, specHash, contentHashes, references };
 }
 
 /** @throws TsdError TSD_BUG. */

@@ -86,10 +86,10 @@ function act(
   const intent =
     update.ops.length > 0
       ? { ...update.intent, steps: [], hold: failed ?? update.intent.hold }
-      : permitted(pass, desired, update.intent);
+      : permitted(pass, update.as, update.intent);
   if (intent.hold) pass.holds.set(key, Object.freeze(intent.hold));
   const ownTerms = update.next === 'want' ? null : update.terms;
-  addSteps(pass, desired, container, intent, ownTerms);
+  addSteps(pass, update.as, container, intent, ownTerms);
   if (update.next === 'want') planSuccessor(pass, desired, next, around, update);
   if (update.next === 'drop' && next)
     planRemoval(pass, next.key ?? key, next, because('removed', 'its update is over'), desired);
@@ -204,6 +204,11 @@ function sharesNetwork(pass: Pass, user: ResourceKey, host: ResourceKey): boolea
   return pass.relations.neededBy(user).some((next) => sharesNetwork(pass, next, user));
 }
 
+/** What a container was made from, and not what is declared by now. */
+function isReplaced(pass: Pass, { key, specHash }: Container): boolean {
+  return pass.desired.resources.get(baseKey(key))?.specHash !== specHash;
+}
+
 /** The part of an intent that may be carried out now; the rest becomes a hold. */
 function permitted(pass: Pass, desired: Container, intent: Intent): Intent {
   if (intent.steps.length === 0) return intent;
@@ -211,7 +216,8 @@ function permitted(pass: Pass, desired: Container, intent: Intent): Intent {
   if (failed) return { ...intent, steps: [], hold: intent.hold ?? failed };
   if (!intent.steps.some((step) => step.name === 'start')) return intent;
 
-  const obstacle = pass.observed.obstacles.get(baseKey(desired.key));
+  // They are those of the present declaration.
+  const obstacle = isReplaced(pass, desired) ? undefined : pass.observed.obstacles.get(baseKey(desired.key));
   const waiting =
     obstacle === undefined
       ? unmet(
@@ -248,6 +254,7 @@ function draftOf(
   const minted = () => mintId(pass.seed, key, String(pass.desired.generation), container?.id ?? '');
   const containerId = container && (!made || TEARDOWN.has(step.name)) ? container.id : minted();
   const base = { key, cause: step.cause, containerId };
+  const asMade = isReplaced(pass, desired) ? { asMade: desired.specHash } : {};
   switch (step.name) {
     case 'stop':
       return {
@@ -259,14 +266,21 @@ function draftOf(
     case 'remove':
       return { ...base, op: 'container.remove', removeAnonymousVolumes: false };
     case 'start':
-      return { ...base, op: 'container.start', run: made ? 1 : (container?.run ?? 0) + 1, ...intent.counters };
+      return {
+        ...base,
+        ...asMade,
+        op: 'container.start',
+        run: made ? 1 : (container?.run ?? 0) + 1,
+        ...intent.counters,
+      };
     case 'signal':
       return { ...base, op: 'container.signal', signals: intent.signals };
     case 'update':
       return { ...base, op: 'container.update', fields: intent.fields };
+    case 'connect':
+      return { ...base, ...asMade, op: 'container.connect' };
     case 'disconnect':
     case 'create':
-    case 'connect':
     case 'relink':
       return { ...base, op: `container.${step.name}` };
   }

@@ -13,7 +13,7 @@ export function isContainer(desired: Desired): desired is Desired<'container'> {
 }
 
 /** The normalised spec a container was made from; the state store keeps it in this form. */
-export function specOf(container: ObservedContainer): ContainerSpec {
+export function specOf(container: Pick<ObservedContainer, 'spec'>): ContainerSpec {
   return container.spec as ContainerSpec;
 }
 
@@ -36,7 +36,7 @@ function networkKey(app: string, spec: ContainerSpec): ResourceKey | null {
 }
 
 /** What a container refers to, from the spec it was made from; needed once no manifest declares it any more. */
-export function observedReferences(container: ObservedContainer): References {
+export function observedReferences(container: Pick<ObservedContainer, 'key' | 'engineName' | 'spec'>): References {
   const { app } = parseKey(container.key ?? resourceKey('container', '', container.engineName));
   const spec = specOf(container);
   const named = spec.volumes.filter((mount) => mount.type === 'volume' && mount.source !== null);

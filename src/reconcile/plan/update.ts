@@ -11,6 +11,7 @@ import { because } from './cause.ts';
 import type { Intent, Surroundings } from './intent.ts';
 import { changeIntent, creationIntent } from './intent.ts';
 import type { OpDraft } from './op-graph.ts';
+import { observedReferences, specOf } from './references.ts';
 import { isAt, judge, type Verdict } from './verdict.ts';
 
 type Container = Desired<'container'>;
@@ -30,8 +31,9 @@ export interface UpdateInput {
 }
 
 export interface UpdatePlan {
-  /** What the container itself needs. */
+  /** What the container itself needs, and as what: while its successor is made ready it is what it was made from. */
   readonly intent: Intent;
+  readonly as: Container;
   /** Ops of the update, in place of the intent's steps. */
   readonly ops: readonly OpDraft[];
   /** To be recorded with the first op that carries the update on. */
@@ -51,8 +53,8 @@ const NOTHING: Intent = {
   hold: null,
 };
 
-function usually(intent: Intent, terms: UpdateTerms | null = null): UpdatePlan {
-  return { intent, ops: [], terms, cause: null, next: 'drop', old: 'drop' };
+function usually({ desired: as }: UpdateInput, intent: Intent, terms: UpdateTerms | null = null): UpdatePlan {
+  return { intent, as, ops: [], terms, cause: null, next: 'drop', old: 'drop' };
 }
 
 function waiting({ desired }: UpdateInput, message: string, untilBootMs: number | null): Intent {
@@ -109,12 +111,36 @@ function cutOver(
   };
 }
 
+/** A container as it was made, where another declaration waits to take its place. */
+function asMade({ desired, container }: UpdateInput): Container {
+  if (!container || container.specHash === desired.specHash) return desired;
+  const { specHash, contentHashes } = container;
+  const references = { ...observedReferences(container), image: desired.references.image };
+  return { ...desired, spec: specOf(container), specHash, contentHashes, references };
+}
+
+/** What a predecessor needs that is not running as it should. Nothing else of it is changed any more. */
+function supervised(input: UpdateInput, hold: Hold | null): Pick<UpdatePlan, 'intent' | 'as'> {
+  const { container, around } = input;
+  const as = asMade(input);
+  const waits = { ...NOTHING, hold };
+  if (!container) return { as, intent: waits };
+  // Its image may be another one by now, and its network be made anew once it is gone.
+  const kept = changeIntent(as, container, { ...around, imageId: null, moved: null });
+  const ends = kept.steps.some(({ name }) => name === 'stop');
+  if (container.running && !ends) return { as, intent: waits };
+  if (kept.steps.length > 0 || !kept.hold) return { as, intent: { ...kept, hold: kept.hold ?? hold } };
+  const times = [kept.hold.untilBootMs, hold?.untilBootMs ?? null].filter((time) => time !== null);
+  return { as, intent: { ...kept, hold: { ...kept.hold, untilBootMs: times.length > 0 ? Math.min(...times) : null } } };
+}
+
 /** Before name and ports have moved. */
 function preparing(input: UpdateInput, update: ObservedUpdate): UpdatePlan {
   const { desired, container, next, old, busy } = input;
-  const base = { ...usually(NOTHING, termsOf(update)), old: 'keep' } as const;
+  const base = { ...usually(input, NOTHING, termsOf(update)), old: 'keep' } as const;
   const name = `${desired.engineName}.next`;
-  if (busy) return { ...base, intent: waiting(input, `${name} is being made ready`, null), next: 'keep' };
+  const supervise = (message: string, until: number | null) => supervised(input, waiting(input, message, until).hold);
+  if (busy) return { ...base, ...supervise(`${name} is being made ready`, null), next: 'keep' };
   // Names and ports had moved when it was interrupted, and only that was not written down.
   if (container && old && !next && isAt(container, update)) {
     return { ...base, ops: [cutOver({ ...input, container: old }, container, null)], next: 'keep' };
@@ -125,7 +151,7 @@ function preparing(input: UpdateInput, update: ObservedUpdate): UpdatePlan {
     return { ...base, ops: [cutOver(input, next, null)], next: 'keep' };
   }
   const until = verdict.is === 'waiting' ? verdict.untilBootMs : null;
-  return { ...base, intent: waiting(input, `${name} takes over when it is ready`, until), next: 'want' };
+  return { ...base, ...supervise(`${name} takes over when it is ready`, until), next: 'want' };
 }
 
 /** A way back that was interrupted: between its two records, or before it was written down that it was taken. */
@@ -141,7 +167,7 @@ function restOfWayBack(input: UpdateInput, update: ObservedUpdate): OpDraft | nu
 /** The successor has name and ports; the predecessor still serves who was connected. */
 function draining(input: UpdateInput, update: ObservedUpdate, usual: Intent): UpdatePlan {
   const { desired, container, old, busy, around } = input;
-  const base = { ...usually(usual), old: 'keep' } as const;
+  const base = { ...usually(input, usual), old: 'keep' } as const;
   if (busy) return { ...base, next: 'keep' };
   const rest = restOfWayBack(input, update);
   if (rest) return { ...base, ops: [rest], next: 'keep' };
@@ -162,12 +188,13 @@ function draining(input: UpdateInput, update: ObservedUpdate, usual: Intent): Up
 function trying(input: UpdateInput, update: ObservedUpdate, usual: Intent): UpdatePlan {
   const { desired, container } = input;
   const verdict = judgeOf(input, update, container, desired.key);
-  if (verdict.is === 'failed') return { ...usually(usual), ops: [fail(input, update, verdict.message)] };
-  if (!isAt(container, update)) return usually(usual, termsOf(update));
-  if (verdict.is === 'ready') return { ...usually(usual), ops: [settle(input, `update done: ${verdict.message}`)] };
-  if (usual.steps.length > 0 || usual.hold) return usually(usual);
+  if (verdict.is === 'failed') return { ...usually(input, usual), ops: [fail(input, update, verdict.message)] };
+  if (!isAt(container, update)) return usually(input, usual, termsOf(update));
+  if (verdict.is === 'ready')
+    return { ...usually(input, usual), ops: [settle(input, `update done: ${verdict.message}`)] };
+  if (usual.steps.length > 0 || usual.hold) return usually(input, usual);
   const until = verdict.untilBootMs;
-  return usually(waiting(input, 'it was changed and has to prove itself', until));
+  return usually(input, waiting(input, 'it was changed and has to prove itself', until));
 }
 
 /** It failed and is not tried again until it is another one. */
@@ -175,11 +202,12 @@ function afterFailure(input: UpdateInput, update: ObservedUpdate, usual: Intent)
   const { desired, container } = input;
   const reason = update.failure ?? '';
   if (desired.spec.update.onFailure === 'rollback' && !update.final) {
-    return { ...usually(usual), ops: [fail(input, update, reason)], next: 'keep', old: 'keep' };
+    return { ...usually(input, usual), ops: [fail(input, update, reason)], next: 'keep', old: 'keep' };
   }
-  if (container?.running !== true || isAt(container, update)) return usually(usual);
+  if (!container || isAt(container, update)) return usually(input, usual);
   const message = `update failed: ${reason}; waits for another spec`;
-  return usually({ ...NOTHING, hold: { key: desired.key, reason: 'failed', message, untilBootMs: null } });
+  const hold: Hold = { key: desired.key, reason: 'failed', message, untilBootMs: null };
+  return { ...usually(input, NOTHING), ...supervised(input, hold) };
 }
 
 function judgeOf(
@@ -199,7 +227,9 @@ function termsOf({ key, from, to, order }: ObservedUpdate): UpdateTerms {
 function without(input: UpdateInput, usual: Intent): UpdatePlan {
   const over = input.update !== undefined && usual.steps.length === 0 && !input.busy;
   const back = input.busy ? ({ next: 'keep', old: 'keep' } as const) : {};
-  return over ? { ...usually(usual), ops: [settle(input, 'update given up')] } : { ...usually(usual), ...back };
+  return over
+    ? { ...usually(input, usual), ops: [settle(input, 'update given up')] }
+    : { ...usually(input, usual), ...back };
 }
 
 /** What one declared container needs in this pass, its updates included. */
@@ -220,13 +250,13 @@ export function planUpdate(input: UpdateInput): UpdatePlan {
   if (old) {
     // Names for one successor and one predecessor: the next update begins when the last one's predecessor is gone.
     const hold = waiting(input, 'its predecessor is removed before the next update', null);
-    return { ...usually(hold), next: 'keep', old: input.busy ? 'keep' : 'drop' };
+    return { ...usually(input, hold), next: 'keep', old: input.busy ? 'keep' : 'drop' };
   }
   const proved = update === undefined || (update.cutOverAtBootMs !== null && update.failure === null);
   const from = proved ? versionOf(container) : update.from;
   const order = around.moved ? 'stop-first' : desired.spec.update.order;
   const terms: UpdateTerms = { key: desired.key, from, to: target, order };
-  if (order === 'stop-first') return usually(usual, terms);
+  if (order === 'stop-first') return usually(input, usual, terms);
   const hold = waiting(input, `${desired.engineName}.next takes over when it is ready`, null);
-  return { intent: hold, ops: [], terms, cause, next: input.busy ? 'keep' : 'want', old: 'keep' };
+  return { ...usually(input, hold, terms), cause, next: input.busy ? 'keep' : 'want', old: 'keep' };
 }

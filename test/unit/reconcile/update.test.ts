@@ -200,6 +200,62 @@ describe('start-first', () => {
     expect(host.container(WEB)).toEqual(before);
   });
 
+  test('an old one that ends meanwhile is started again, as it was made', () => {
+    const host = begun();
+    const before = host.container(WEB);
+    host.exit(WEB, 1, 60_000);
+    const wanted = startFirst('two');
+    const plan = planOn(host, wanted);
+    expect(formatPlan(plan)).toMatchInlineSnapshot(`
+      "start container/blog/web — exited with 1, restart 1
+      hold container/blog/web — updating: blog-web.next takes over when it is ready"
+    `);
+    expect(plan.ops).toMatchObject([{ op: 'container.start', asMade: before.specHash, run: 2 }]);
+    host.applyAll(plan.ops, wanted);
+    expect(host.container(WEB)).toMatchObject({ id: before.id, running: true, specHash: before.specHash });
+    // Quick ends are waited for as its policy says, and the update goes on beside.
+    host.exit(WEB, 1, 10);
+    step(host, wanted);
+    host.exit(WEB, 1, 10);
+    const { ops, holds } = planOn(host, wanted);
+    expect(ops).toEqual([]);
+    expect(holds).toMatchObject([{ key: WEB, reason: 'backing-off' }]);
+    expect(holds[0]?.untilBootMs).toBeLessThanOrEqual(host.bootMs + SETTLE_MS);
+    host.bootMs += SETTLE_MS;
+    expect(step(host, wanted)).toContain('cutover container/blog/web');
+  });
+
+  test('one whose successor is still being made, and one that a person wants restarted, are so too', () => {
+    const host = begun();
+    host.exit(WEB, 1, 60_000);
+    const busy = new Set([NEXT] as const);
+    expect(textOn(host, startFirst('two'), { busy })).toMatchInlineSnapshot(`
+      "start container/blog/web — exited with 1, restart 1
+      hold container/blog/web — updating: blog-web.next is being made ready"
+    `);
+    host.applyAll(planOn(host, startFirst('two'), { busy }).ops, startFirst('two'));
+    host.change(WEB, { restartRequested: true });
+    expect(textOn(host, startFirst('two'))).toMatchInlineSnapshot(`
+      "stop container/blog/web — restart requested
+      start container/blog/web — restart requested
+      hold container/blog/web — updating: blog-web.next takes over when it is ready"
+    `);
+  });
+
+  test('hold: the old one is started again as it was made when it ends', () => {
+    const host = begun({ onFailure: 'hold' });
+    const wanted = startFirst('two', { onFailure: 'hold' });
+    host.exit(NEXT, 1, 100);
+    step(host, wanted);
+    step(host, wanted);
+    const before = host.container(WEB);
+    host.exit(WEB, 1, 60_000);
+    expect(planOn(host, wanted).ops).toMatchObject([{ op: 'container.start', asMade: before.specHash }]);
+    step(host, wanted);
+    expect(host.container(WEB)).toMatchObject({ id: before.id, running: true, specHash: before.specHash });
+    expect(textOn(host, wanted)).toContain('waits for another spec');
+  });
+
   test('hold: the old one goes on and the spec is not tried again', () => {
     const host = begun({ onFailure: 'hold' });
     host.exit(NEXT, 1, 100);
