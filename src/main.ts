@@ -226,7 +226,20 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
     intervalMs: config.gcInterval,
   });
 
-  const adopted = await adoptContainers(world);
+  const release = (): void => {
+    leaveNothingUnused(world);
+    world.exec.close();
+    world.network.close();
+    world.graph.close();
+    stores.links.close();
+    history.close();
+    state.close();
+  };
+  // What stays open would keep the process from ending.
+  const adopted = await adoptContainers(world).catch((error: unknown) => {
+    release();
+    throw error;
+  });
   loop.setUnavailable(adopted.unavailable);
   for (const problem of adopted.problems) log.error(problem);
   for (const run of adopted.found) timeline.found(run);
@@ -266,17 +279,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
       return stopAll(world, sources.state);
     },
   });
-  const release = (): void => {
-    leaveNothingUnused(world);
-    world.exec.close();
-    world.network.close();
-    world.graph.close();
-    stores.links.close();
-    history.close();
-    state.close();
-  };
   const giveUp = async (error: unknown): Promise<never> => {
-    // What stays open would keep the process from ending.
     await watcher.close();
     await sources.close();
     await observers.close();

@@ -6,6 +6,9 @@ import { corrupt, type StateIssue } from './state-file.ts';
 /** SQLITE_CORRUPT and SQLITE_NOTADB: the content is wrong, as opposed to a disk or permission that is. */
 const CONTENT_ERRORS = ['SQLITE_CORRUPT', 'SQLITE_NOTADB'];
 
+/** The second: of the index of the write-ahead log, which grows by itself. */
+const NO_ROOM = ['SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE'];
+
 const isContentError = (error: unknown): boolean =>
   error instanceof Database.SqliteError && CONTENT_ERRORS.some((code) => error.code.startsWith(code));
 
@@ -33,12 +36,16 @@ function openWith(path: string, prepare: (database: Database.Database) => void):
   }
 }
 
+/** What SQLite says of a disk without room as a TsdError; other errors pass unchanged. */
+export function toWriteError(path: string, error: unknown): unknown {
+  if (!(error instanceof Database.SqliteError) || !NO_ROOM.includes(error.code)) return error;
+  return new TsdError('TSD_DISK_FULL', `the disk is full: nothing can be written to ${path}`, { cause: error });
+}
+
 /** A SQLite failure as a TsdError; other errors pass unchanged. */
-function toDatabaseError(path: string, error: unknown): unknown {
+function toDatabaseError(path: string, thrown: unknown): unknown {
+  const error = toWriteError(path, thrown);
   if (!(error instanceof Database.SqliteError)) return error;
-  if (error.code === 'SQLITE_FULL') {
-    return new TsdError('TSD_DISK_FULL', `${path}: ${error.message}`, { step: `open ${path}`, cause: error });
-  }
   return corrupt(path, `${error.message} (${error.code})`, error);
 }
 

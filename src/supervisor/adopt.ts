@@ -29,6 +29,8 @@ export interface AdoptionReport {
   readonly found: readonly FoundRun[];
 }
 
+// What is written here can be found out again, so a disk without room does not keep the supervisor from starting.
+
 function recordExit(
   world: World,
   record: ContainerRecord,
@@ -40,7 +42,7 @@ function recordExit(
   const seenToStart = record.handle?.run === record.run;
   const state = seenToStart ? record.state : { ...record.state, startedAt: null, startedAtBootMs: null };
   const finishedAtBootMs = bootTimeOfEnd(state, finishedAtMs, now, world.bootId);
-  world.containers.update({
+  world.containers.updateSoon({
     ...record,
     handle: seenToStart ? record.handle : null,
     network: finishedAtBootMs === null ? null : record.network,
@@ -59,14 +61,14 @@ function recordExit(
 
 /** As a run that goes on and that nobody follows: {@link isUnknown}. */
 function recordUnknown(world: World, record: ContainerRecord): void {
-  world.containers.update({ ...record, handle: null, state: { ...record.state, status: 'running' } });
+  world.containers.updateSoon({ ...record, handle: null, state: { ...record.state, status: 'running' } });
 }
 
 /** The start that was interrupted is still due; a start that failed keeps its own reason. */
 function recordUnstarted(world: World, record: ContainerRecord): void {
   const { state } = record;
   const interrupted = { class: 'unavailable', message: 'the supervisor ended meanwhile' } as const;
-  world.containers.update({
+  world.containers.updateSoon({
     ...record,
     handle: null,
     state: {
@@ -89,7 +91,7 @@ function takeOver(
   // The run may end at any moment; its end is told like that of any other.
   if (ownsNetns) attempt(record.engineName, () => world.network.adoptSandbox(record.id, handle.pid));
   const now = world.clock.now();
-  world.containers.update({
+  world.containers.updateSoon({
     ...record,
     handle,
     state: {

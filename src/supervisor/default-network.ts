@@ -146,7 +146,9 @@ export class DefaultNetwork {
       driver.ensureNetwork(config);
       const { bridge, subnet, gateway } = config;
       // Only what worked is remembered: a mistyped name would hand the subnet of a foreign interface to the next start.
-      records.setNetwork({ key: KEY, specHash: '', written: {}, schemaVersion: 1, bridge, subnet, gateway });
+      if (recorded?.bridge !== bridge || recorded.subnet !== subnet || recorded.gateway !== gateway) {
+        records.setNetwork({ key: KEY, specHash: '', written: {}, schemaVersion: 1, bridge, subnet, gateway });
+      }
       if (this.#problem !== null) log.info({ bridge, subnet }, 'the default bridge could be made now');
       this.#config = config;
       this.#problem = null;

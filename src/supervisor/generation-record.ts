@@ -75,7 +75,7 @@ export class Rejections {
       const text = JSON.stringify(issues);
       if (this.#said.get(id) === text) continue;
       this.#said.set(id, text);
-      this.#history.timeline.append({
+      this.#history.timeline.note({
         ...about,
         kind: 'edit',
         key: null,

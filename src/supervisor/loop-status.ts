@@ -1,6 +1,6 @@
 /** What the loop last decided and is doing now, for views and waiting clients; journal and log of its ops. */
 import type { Clock } from '../model/clock.ts';
-import { describeError } from '../model/errors.ts';
+import { describeError, toTsdError } from '../model/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { Controller } from '../reconcile/controller.ts';
 import type { OpEvent, Journal as OpJournal, OpResult } from '../reconcile/executor.ts';
@@ -36,7 +36,13 @@ export class LoopStatus implements LoopState {
 
   constructor(options: LoopStatusOptions) {
     this.#options = options;
-    options.history.journal.interruptUnfinished(options.clock.now().wallMs);
+    try {
+      options.history.journal.interruptUnfinished(options.clock.now().wallMs);
+    } catch (thrown) {
+      const error = toTsdError(thrown);
+      if (error.code !== 'TSD_DISK_FULL') throw error;
+      options.log.warn({ code: error.code }, `ops that were under way stay open in the journal: ${error.message}`);
+    }
   }
 
   attach(controller: Controller): void {

@@ -17,7 +17,7 @@ import type { DirectorySnapshot } from '../manifest/source/watch.ts';
 import type { Clock } from '../model/clock.ts';
 import type { DesiredState } from '../model/desired.ts';
 import { ERROR_CATALOGUE } from '../model/error-catalogue.ts';
-import { TsdError } from '../model/errors.ts';
+import { describeError, TsdError, toTsdError } from '../model/errors.ts';
 import { parseKey } from '../model/resource.ts';
 import type { FailedUpdate } from '../reconcile/ops/world.ts';
 import type { GenerationPins } from '../state/history/generation-store.ts';
@@ -41,6 +41,12 @@ import {
 /** A change that takes several manifests away at once and looks like an accident (DESIGN §13.10). */
 interface HeldRemoval {
   readonly directory: string;
+  readonly message: string;
+}
+
+/** The watched manifests as they are now, which could not be taken over. */
+interface Unsaved {
+  readonly watched: SourceMap;
   readonly message: string;
 }
 
@@ -75,10 +81,11 @@ export class Sources {
   #watched = new Map<string, Source>();
   #good = new Map<string, GoodRevision>();
   /** The app that a source declared when it was last good. */
-  readonly #owners = new Map<string, string>();
+  #owners = new Map<string, string>();
   /** Watched manifests of the last generation, until the directory has been looked at. */
   #remembered = new Map<string, Source>();
   #held: HeldRemoval | null = null;
+  #unsaved: Unsaved | null = null;
   #closed = false;
   #pins: AppPins = {};
   readonly #rejections: Rejections;
@@ -111,6 +118,7 @@ export class Sources {
   /**
    * Takes over what the watched directory holds now, once its build contexts have been read; one look after the other.
    * Returns whether it did: a look that {@link close} cut short took over nothing.
+   * @throws TSD_DISK_FULL; then nothing was taken over, and the manifests that wait are shown as held.
    */
   watch(snapshot: DirectorySnapshot): Promise<boolean> {
     const watching = this.#watching.then(async () => {
@@ -122,7 +130,10 @@ export class Sources {
       this.#takeOver(snapshot, bySourceId(watched));
       return true;
     });
-    this.#watching = watching.then(() => {});
+    this.#watching = watching.then(
+      () => {},
+      () => {},
+    );
     return watching;
   }
 
@@ -156,20 +167,43 @@ export class Sources {
       };
       return;
     }
-    this.#held = null;
-    this.#remembered = new Map();
-    this.#watched = watched;
-    this.#adopt(null, inputsChanged ? 'a referenced file changed' : `${this.#options.directory} changed`);
+    try {
+      this.#change(() => {
+        this.#held = null;
+        this.#remembered = new Map();
+        this.#watched = watched;
+        this.#adopt(null, inputsChanged ? 'a referenced file changed' : `${this.#options.directory} changed`);
+      });
+      this.#unsaved = null;
+    } catch (error) {
+      this.#unsaved = { watched, message: `it waits to be taken over: ${describeError(toTsdError(error))}` };
+      throw error;
+    }
+  }
+
+  /** All or nothing: what could not be written down has not happened. */
+  #change(change: () => void): void {
+    const [applied, watched, remembered, held] = [this.#applied, this.#watched, this.#remembered, this.#held];
+    const [good, owners, pins] = [this.#good, new Map(this.#owners), this.#pins];
+    try {
+      change();
+    } catch (error) {
+      [this.#applied, this.#watched, this.#remembered, this.#held] = [applied, watched, remembered, held];
+      [this.#good, this.#owners, this.#pins] = [good, owners, pins];
+      throw error;
+    }
   }
 
   /** Lets a held removal happen. Returns its directory, or null when nothing is held. */
   approveRemoval(): string | null {
     const held = this.#held;
     if (!held) return null;
-    this.#held = null;
-    this.#watched = new Map();
-    this.#remembered = new Map();
-    this.#adopt(`removal of ${held.directory} approved`);
+    this.#change(() => {
+      this.#held = null;
+      this.#watched = new Map();
+      this.#remembered = new Map();
+      this.#adopt(`removal of ${held.directory} approved`);
+    });
     return held.directory;
   }
 
@@ -185,8 +219,10 @@ export class Sources {
       )
       .map(([app]) => app);
     if (released.length === 0) return [];
-    this.#pins = Object.fromEntries(Object.entries(this.#pins).filter(([app]) => !released.includes(app)));
-    this.#adopt(`${released.join(', ')} approved`);
+    this.#change(() => {
+      this.#pins = Object.fromEntries(Object.entries(this.#pins).filter(([app]) => !released.includes(app)));
+      this.#adopt(`${released.join(', ')} approved`);
+    });
     return released;
   }
 
@@ -214,9 +250,11 @@ export class Sources {
     const issues = this.newIssues(this.previewRollback(n, hold));
     if (issues.length > 0) return issues;
     const { applied, pins } = this.#rolledBack(n, hold);
-    this.#applied = applied;
-    this.#pins = pins;
-    this.#adopt(`rolled back to generation ${n}`, '', n);
+    this.#change(() => {
+      this.#applied = applied;
+      this.#pins = pins;
+      this.#adopt(`rolled back to generation ${n}`, '', n);
+    });
     return [];
   }
 
@@ -238,8 +276,10 @@ export class Sources {
     if (!pin) return null;
     const pins = { ...this.#pins, [app]: { ...pin, failed: true } };
     if (this.newIssues(this.#resolve(now, pins, this.generation + 1)).length > 0) return null;
-    this.#pins = pins;
-    this.#adopt(`update of ${app}/${parseKey(key).name} failed, ${app} is back at generation ${n}`);
+    this.#change(() => {
+      this.#pins = pins;
+      this.#adopt(`update of ${app}/${parseKey(key).name} failed, ${app} is back at generation ${n}`);
+    });
     return n;
   }
 
@@ -259,8 +299,10 @@ export class Sources {
   apply(inputs: readonly ManifestInput[]): readonly IssueView[] {
     const issues = this.inputIssues(inputs, this.preview(inputs));
     if (issues.length > 0) return issues;
-    this.#applied = this.#withInputs(inputs);
-    this.#adopt(`applied ${inputs.map(({ file }) => file).join(', ')}`);
+    this.#change(() => {
+      this.#applied = this.#withInputs(inputs);
+      this.#adopt(`applied ${inputs.map(({ file }) => file).join(', ')}`);
+    });
     return [];
   }
 
@@ -296,16 +338,20 @@ export class Sources {
 
   /** Takes applied manifests away, and puts others in the place of those from which only a part goes. */
   remove(origins: readonly string[], inputs: readonly ManifestInput[], cause: string): void {
-    this.#applied = this.#withInputs(inputs, origins);
-    this.#adopt(cause);
+    this.#change(() => {
+      this.#applied = this.#withInputs(inputs, origins);
+      this.#adopt(cause);
+    });
   }
 
   views(): readonly ManifestView[] {
     const pinned = pinReasons(this.#pins);
-    const sources = new Map([...this.#effective(this.#all(), this.#pins), ...this.#all()]);
+    const waiting = this.#unsavedSources();
+    const sources = new Map([...this.#effective(this.#all(), this.#pins), ...this.#all(), ...waiting]);
     return [...sources].map(([id, source]) => {
       const outcome = this.#resolution.sources.get(id);
-      const held = pinned.get(id) ?? (source.kind === 'watched' ? this.#held?.message : undefined) ?? null;
+      const unsaved = waiting.has(id) ? this.#unsaved?.message : undefined;
+      const held = unsaved ?? pinned.get(id) ?? (source.kind === 'watched' ? this.#held?.message : undefined) ?? null;
       return {
         file: source.origin,
         app: outcome?.app ?? this.#owners.get(id) ?? null,
@@ -316,6 +362,14 @@ export class Sources {
         held,
       };
     });
+  }
+
+  /** Watched manifests that differ from those in force because they could not be taken over. */
+  #unsavedSources(): SourceMap {
+    const inForce = this.#all();
+    const differs = ([id, { content }]: readonly [string, Source]) =>
+      JSON.stringify(content) !== JSON.stringify(inForce.get(id)?.content);
+    return new Map([...(this.#unsaved?.watched ?? [])].filter(differs));
   }
 
   #inputId(file: string): string {

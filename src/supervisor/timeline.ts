@@ -182,7 +182,7 @@ export class Timeline {
       log: [],
       ...entry,
     };
-    this.#options.history.timeline.append(whole);
+    this.#options.history.timeline.note(whole);
     this.#options.onEntry?.(whole);
   }
 }

@@ -2,8 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import type { ManifestView } from '../../src/api/supervisor.ts';
 import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
+import { until } from '../support/wait.ts';
 
 const MIB = 1024 ** 2;
 const cleanups: (() => Promise<void> | void)[] = [];
@@ -56,27 +58,56 @@ test('a full disk holds what needs room, says so, and goes on when there is some
     execFileSync('umount', [disk]);
     rmdirSync(disk);
   });
+  const manifest = (name: string) =>
+    `${BUSYBOX_IMAGE}containers:\n  ${name}: { image: busybox, command: ${FOREVER}, restart: always }\n`;
   const supervisor = await startSupervisor(({ root }) => symlinkSync(disk, root));
-  supervisor.drop('first.yaml', `${BUSYBOX_IMAGE}containers:\n  first: { image: busybox, command: ${FOREVER} }\n`);
+  supervisor.drop(
+    'first.yaml',
+    `${manifest('first')}  mortal: { image: busybox, command: ${FOREVER}, restart: always }\n`,
+  );
   const first = await supervisor.waitFor('first', 'ready', ({ ready }) => ready);
+  const mortal = await supervisor.waitFor('mortal', 'ready', ({ ready }) => ready);
 
   const ballast = join(disk, 'ballast');
-  try {
+  const fill = () => {
     for (const size of [MIB, 4096]) {
-      for (;;) writeFileSync(ballast, Buffer.alloc(size), { flag: 'a' });
+      try {
+        for (;;) writeFileSync(ballast, Buffer.alloc(size), { flag: 'a' });
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'ENOSPC' });
+      }
     }
-  } catch (error) {
-    expect(error).toMatchObject({ code: 'ENOSPC' });
-  }
-  const file = supervisor.file(
-    'second.yaml',
-    `${BUSYBOX_IMAGE}containers:\n  second: { image: busybox, command: ${FOREVER} }\n`,
-  );
-  const applied = await supervisor.cli('apply', '-f', file);
-  if (applied.status !== 0) expect(applied.stderr).toMatch(/full|ENOSPC/i);
+  };
+  fill();
+  // All of it or nothing: what could not be written down was not applied.
+  const file = supervisor.file('second.yaml', manifest('second'));
+  expect(await supervisor.cli('apply', '-f', file)).toMatchObject({
+    status: 1,
+    stderr: expect.stringMatching(
+      /^error: the disk is full: nothing can be written to .*history\.db\nhint: Free space/,
+    ),
+  });
+  const third = supervisor.drop('third.yaml', manifest('third'));
+  const held = async () => {
+    const views = JSON.parse(await supervisor.ok('get', 'manifests', '-o', 'json')) as ManifestView[];
+    return views.find((view) => view.file === third)?.held ?? null;
+  };
+  expect(await until('the manifest is held', held)).toContain('it waits to be taken over: the disk is full');
+  process.kill(mortal.pid ?? 0, 'SIGKILL');
+  await supervisor.waitFor('mortal', 'waiting', ({ message }) => message.includes('the disk is full'));
+  await supervisor.crash();
+  fill();
+  await supervisor.start();
   expect(await supervisor.container('first')).toMatchObject({ phase: 'Running', pid: first.pid });
+  expect(await until('the manifest is held again', held)).toContain('the disk is full');
+  const names = (await supervisor.containers()).map(({ name }) => name);
+  expect(names).toEqual(['first', 'mortal']);
 
   rmSync(ballast);
+  await supervisor.waitFor('third', 'taken over', ({ ready }) => ready);
+  await supervisor.waitFor('mortal', 'back', ({ ready }) => ready);
+  expect(await supervisor.ok('why', 'mortal')).toMatch(/exited with 137 \(run 1\)[\s\S]*started \(run 2\)/);
+  expect(await held()).toBeNull();
   await supervisor.ok('apply', '--wait=60s', '-f', file);
   expect(await supervisor.container('second')).toMatchObject({ phase: 'Running' });
   expect(await supervisor.container('first')).toMatchObject({ phase: 'Running', pid: first.pid, restarts: 0 });

@@ -6,7 +6,7 @@
 import { basename, dirname, resolve } from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
 import type { Clock } from '../../model/clock.ts';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError, toTsdError } from '../../model/errors.ts';
 import { groupFiles, isDropInDirectory } from '../importers/bundle.ts';
 import { isManifestName, type Scan, scanDirectory, signatureAt } from './scan.ts';
 import { DirectorySettler, InputSettler, type WatchedFile } from './settle.ts';
@@ -26,8 +26,11 @@ export interface DirectorySnapshot {
 }
 
 export interface WatchOptions {
-  /** Called with every new state of the directory, first of all with the one found at the start. Never called twice at once. */
-  readonly onChange: (snapshot: DirectorySnapshot) => void;
+  /**
+   * Called with every new state of the directory, first of all with the one found at the start. Never called twice at
+   * once. One that rejects is told of by `onProblem` and called again at the next look.
+   */
+  readonly onChange: (snapshot: DirectorySnapshot) => Promise<void> | void;
   /** Something hinders watching; the directory is still looked at every few seconds. */
   readonly onProblem: (error: TsdError) => void;
   readonly clock: Clock;
@@ -64,6 +67,10 @@ class DirectoryWatcher implements ManifestWatcher {
   /** How many files there were when there were any, and in which directory. */
   #last: { readonly count: number; readonly directory: string | null };
   #reported: DirectorySnapshot | null = null;
+  /** What was not taken over. */
+  #owed: DirectorySnapshot | null = null;
+  /** Why; said once. */
+  #refusal: string | null = null;
   #timer: NodeJS.Timeout | null = null;
   #dueAtBootMs = 0;
   #closed = false;
@@ -139,9 +146,23 @@ class DirectoryWatcher implements ManifestWatcher {
   #report(snapshot: DirectorySnapshot): void {
     const before = this.#reported;
     const same = before?.files === snapshot.files && before.loss === snapshot.loss;
-    if (same && !snapshot.inputsChanged) return;
+    const owed = this.#owed;
+    if (same && !snapshot.inputsChanged && owed === null) return;
+    this.#owed = null;
     this.#reported = snapshot;
-    this.#options.onChange({ ...snapshot, files: groupFiles(snapshot.files) });
+    void this.#tell({ ...snapshot, inputsChanged: snapshot.inputsChanged || owed?.inputsChanged === true });
+  }
+
+  async #tell(snapshot: DirectorySnapshot): Promise<void> {
+    try {
+      await this.#options.onChange({ ...snapshot, files: groupFiles(snapshot.files) });
+      this.#refusal = null;
+    } catch (thrown) {
+      this.#owed = snapshot;
+      const error = toTsdError(thrown);
+      if (!this.#closed && error.message !== this.#refusal) this.#options.onProblem(error);
+      this.#refusal = error.message;
+    }
   }
 
   /** Watches the directory that is there now; another one may have taken its place. */

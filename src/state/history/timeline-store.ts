@@ -1,4 +1,5 @@
 import type { Statement } from 'better-sqlite3';
+import { TsdError } from '../../model/errors.ts';
 import type { ResourceKey, SourcePosition } from '../../model/resource.ts';
 import type { TimelineDraft, TimelineEntry } from '../../model/timeline.ts';
 import type { HistoryDatabase } from './history-database.ts';
@@ -21,6 +22,9 @@ const fromRow = (row: Row): TimelineEntry => ({
 /** Longest text of one entry; a message may quote a manifest or an error of any length. */
 const MAX_TEXT = 1000;
 
+/** Entries that wait for room on the disk; beyond, the oldest are given up. */
+const MAX_WAITING = 1000;
+
 const cut = (text: string): string => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT - 1)}…` : text);
 
 /** What happened, in order. Survives a killed supervisor; the last moments may be lost with the power. */
@@ -30,6 +34,8 @@ export class TimelineStore {
   readonly #after: Statement<[number, number, number], Row>;
   readonly #last: Statement<[], number>;
   readonly #ended: Statement<[string, number], number>;
+  /** What could not be written, oldest first. */
+  readonly #waiting: TimelineDraft[] = [];
 
   constructor(history: HistoryDatabase) {
     this.#append = history.prepare(`INSERT INTO timeline
@@ -42,7 +48,24 @@ export class TimelineStore {
       .pluck();
   }
 
-  /** Not durable by itself: no fsync. Inside a durable change of history.db it goes with that. */
+  /**
+   * Notes what happened. Where the disk is full it is written with what comes when there is room again, and lost when the
+   * supervisor ends before: an entry less is better than nobody who acts on what it tells.
+   */
+  note(entry: TimelineDraft): void {
+    this.#waiting.push(entry);
+    if (this.#waiting.length > MAX_WAITING) this.#waiting.shift();
+    try {
+      for (let [next] = this.#waiting; next !== undefined; [next] = this.#waiting) {
+        this.append(next);
+        this.#waiting.shift();
+      }
+    } catch (error) {
+      if (!(error instanceof TsdError) || error.code !== 'TSD_DISK_FULL') throw error;
+    }
+  }
+
+  /** Not durable by itself: no fsync. Inside a durable change of history.db it goes with that. @throws TSD_DISK_FULL. */
   append({ atMs, kind, key, generation, what, ok, cause, message, source, run, log }: TimelineDraft): void {
     this.#append.run(
       Math.round(atMs),

@@ -38,7 +38,7 @@ let problems: TsdError[];
 
 function start(knownFiles = 0): void {
   watcher = watchManifests(directory, {
-    onChange: (snapshot) => snapshots.push(snapshot),
+    onChange: (snapshot) => void snapshots.push(snapshot),
     onProblem: (error) => problems.push(error),
     clock,
     knownFiles,

@@ -21,12 +21,20 @@ export function probeOverlay(home: string, area: BuildArea): Fingerprint {
     // Without a home there is no area yet, and asking must not make one.
     tryOverlay(place === home ? area.make() : mkdtempSync(join(place, '.tsd-overlay-')));
   } catch (thrown) {
+    // It says nothing of overlay, and whoever has no room needs the containers all the same.
+    if (isWithoutRoom(thrown))
+      return { works: true, problems: [], attributes: { ...attributes, tried: 'no: disk full' } };
     return problem(
       `overlay does not work on ${backing} here: ${describeError(toTsdError(thrown))}`,
       'Use a kernel from 6.5 on with overlayfs and a filesystem with d_type and extended attributes, or use -s vfs.',
     );
   }
   return { works: true, problems: [], attributes };
+}
+
+function isWithoutRoom(thrown: unknown): boolean {
+  const { code } = thrown as { readonly code?: unknown };
+  return code === 'ENOSPC' || code === 'EDQUOT' || code === 'TSD_DISK_FULL';
 }
 
 /** Mounts below `probe`, changes and deletes a lower file, looks for the whiteout, and removes `probe`. */
