@@ -92,6 +92,10 @@ export function importForeign(input: ForeignText, issues: ManifestIssue[]): Tran
     format = found;
     importYaml(found, yaml, context, draft);
   }
+  const made = Object.keys(draft.value).some((section) => section !== 'app');
+  if (!made && draft.issues.length + draft.warnings.length === 0) {
+    draft.warn(draft.start, 'nothing is made of it alone: images and bound directories become part of what uses them');
+  }
   issues.push(...draft.issues);
   const warnings = draft.warnings.sort(compareIssues);
   return { format, manifest: draft.value, places: draft.places, warnings, inputs: [...paths].sort() };

@@ -77,3 +77,9 @@ test('a group of units keeps the text and the place of each file', () => {
   const places = translation?.warnings.map(({ position }) => position.file) ?? [];
   expect(places.every((place) => parts.some(({ file }) => file === place))).toBe(true);
 });
+
+test('a unit of which nothing is made alone says so', () => {
+  const { issues, translation } = parse('quadlet', 'base.image', '[Image]\nImage=example.com/base:1\n');
+  expect(issues).toEqual([]);
+  expect(translation?.warnings).toMatchObject([{ code: 'TSD_IMPORT_IGNORED', position: { line: 1 } }]);
+});
