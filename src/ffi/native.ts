@@ -3,6 +3,7 @@
  * no copy, kernel writes are seen). ffi-rs pointers are never created or freed here: freeing one of the wrong kind
  * aborts the whole process.
  */
+import './short-report.ts';
 import { DataType, load, open } from 'ffi-rs';
 import { TsdError } from '../model/errors.ts';
 import { sysError } from './errno.ts';
