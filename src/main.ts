@@ -165,14 +165,14 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
   });
   const controller = new Controller({
     desired: () => sources.state,
-    observe: async (scope) => {
-      if (scope === null) {
-        defaultNetwork.review();
-        const { found, problems } = await adoptUnknown(world);
+    observe: (scope) => {
+      if (scope !== null) return observe(world, scope);
+      defaultNetwork.review();
+      return adoptUnknown(world).then(({ found, problems }) => {
         for (const run of found) timeline.found(run);
         for (const problem of problems) log.error(problem);
-      }
-      return observe(world, scope);
+        return observe(world, null);
+      });
     },
     executor,
     tooEarly: startGate(world),

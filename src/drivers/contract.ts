@@ -90,6 +90,8 @@ export interface GraphDriver extends Driver {
   /** Removes a layer or snapshot. A layer that others build on is refused with TSD_LAYER_CONFLICT. */
   remove(id: string): Promise<void>;
   exists(id: string): boolean;
+  /** Ids of all layers and snapshots; costs one look at a directory. */
+  ids(): readonly string[];
   list(): readonly { readonly id: string; readonly parent: string | null; readonly type: 'layer' | 'snapshot' }[];
   /** Bytes on disk of this layer or snapshot alone, hard links counted once; where copies share blocks, of what it changes. */
   size(id: string): Promise<number>;
@@ -187,6 +189,11 @@ export interface NetworkDriver extends Driver {
   openSocket(containerId: string, family: 'ipv4' | 'ipv6'): number;
   /** Connects the sandbox: veth, address, route, published ports. Mends what is missing, changes ports in place. */
   attach(config: EndpointConfig): void;
+  /**
+   * Takes over an endpoint that an earlier supervisor attached: only what left with that one (listeners) is made again.
+   * {@link observe} shows what else is missing. Without its pair it is attached anew.
+   */
+  resume(config: EndpointConfig): void;
   /**
    * Attaches an endpoint with ports that container `from` has until then, if any: from one packet to the next they lead
    * to the new endpoint, and connections that are open stay with `from`.

@@ -28,6 +28,7 @@ const RTM_NEWROUTE = 24;
 const RTM_GETROUTE = 26;
 
 const AF_UNSPEC = 0;
+const AF_BRIDGE = 7;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const IFF_UP = 1;
@@ -47,6 +48,8 @@ const IFLA = {
 } as const;
 const IFLA_INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
 const RTEXT_FILTER_SKIP_STATS = 8;
+/** As a filter of a dump: links without a master (Linux 5.16). */
+const NO_MASTER = 0xffffffff;
 const VETH_INFO_PEER = 1;
 const IFLA_BRPORT = { MODE: 4, ISOLATED: 33 } as const;
 const IFLA_INET6_ADDR_GEN_MODE = 8;
@@ -95,9 +98,9 @@ export interface LinkChange {
   readonly noLinkLocal?: boolean;
 }
 
-function ifinfomsg(index: number, flags: number, change: number): Buffer {
+function ifinfomsg(index: number, flags: number, change: number, family = AF_UNSPEC): Buffer {
   const out = Buffer.alloc(16);
-  out.writeUInt8(AF_UNSPEC, 0);
+  out.writeUInt8(family, 0);
   out.writeInt32LE(index, 4);
   out.writeUInt32LE(flags, 8);
   out.writeUInt32LE(change, 12);
@@ -232,6 +235,38 @@ function textOf(bytes: Buffer | undefined): string | null {
 export function listLinks(socket: NetlinkSocket): Link[] {
   const body = Buffer.concat([ifinfomsg(0, 0, 0), attribute(IFLA.EXT_MASK, RTEXT_FILTER_SKIP_STATS)]);
   return socket.query({ step: 'list links', type: RTM_GETLINK, flags: NLM_F_DUMP, body }).map(parseLink);
+}
+
+/**
+ * Links that are in no other one: bridges, hardware, what was unplugged. A list of all is dear where containers are many:
+ * for each veth the kernel searches the namespace of its other end among all (peernet2id_alloc).
+ */
+export function listTopLinks(socket: NetlinkSocket): Link[] {
+  const filter = [attribute(IFLA.EXT_MASK, RTEXT_FILTER_SKIP_STATS), attribute(IFLA.MASTER, NO_MASTER)];
+  const body = Buffer.concat([ifinfomsg(0, 0, 0), ...filter]);
+  const links = socket.query({ step: 'list links', type: RTM_GETLINK, flags: NLM_F_DUMP, body }).map(parseLink);
+  // A kernel before 5.16 finds no link with such a master, not even lo.
+  return links.length > 0 ? links : listLinks(socket).filter(({ master }) => master === 0);
+}
+
+/** A port of a bridge, as the bridge tells it. */
+export type PluggedLink = Pick<Link, 'index' | 'name' | 'up' | 'master'>;
+
+const PLUGGED_ATTRIBUTES: ReadonlySet<number> = new Set([IFLA.IFNAME, IFLA.MASTER]);
+
+/** The ports of all bridges of the namespace. */
+export function listPluggedLinks(socket: NetlinkSocket): PluggedLink[] {
+  const body = ifinfomsg(0, 0, 0, AF_BRIDGE);
+  const answers = socket.query({ step: 'list bridge ports', type: RTM_GETLINK, flags: NLM_F_DUMP, body });
+  return answers.map((answer) => {
+    const attributes = parseAttributes(answer, 16, PLUGGED_ATTRIBUTES);
+    return {
+      index: answer.readInt32LE(4),
+      name: textOf(attributes.get(IFLA.IFNAME)) ?? '',
+      up: (answer.readUInt32LE(8) & IFF_UP) !== 0,
+      master: attributes.get(IFLA.MASTER)?.readUInt32LE(0) ?? 0,
+    };
+  });
 }
 
 /** The link of this name, or null. */

@@ -4,7 +4,7 @@ import type { DesiredState } from '../model/desired.ts';
 import type { TsdError } from '../model/errors.ts';
 import { describeError, toTsdError } from '../model/errors.ts';
 import type { ObservedState } from '../model/observed.ts';
-import type { ResourceKey } from '../model/resource.ts';
+import { parseKey, type ResourceKey } from '../model/resource.ts';
 import { baseKey, isNext } from '../model/update.ts';
 import type { Executor, OpResult } from './executor.ts';
 import type { FailureStore } from './failure-log.ts';
@@ -155,6 +155,12 @@ export class Controller {
     return state.left < state.ops.length ? state.ops[state.ops.length - state.left] : undefined;
   }
 
+  /** True while ops on anything of these apps have not ended. */
+  isWorkingOn(apps: ReadonlySet<string>): boolean {
+    for (const key of this.#inFlight.keys()) if (apps.has(parseKey(key).app)) return true;
+    return false;
+  }
+
   /** Keys with ops that have not ended. */
   get busy(): ReadonlySet<ResourceKey> {
     return new Set([...this.#inFlight.keys(), ...this.#parked.keys()]);
@@ -288,7 +294,9 @@ export class Controller {
     // Taken before the look: an op that ends during it may not be part of what was seen.
     const busy = this.busy;
     const startedAt = ports.clock.now().bootMs;
-    const observed = await ports.observe(scope);
+    const looked = ports.observe(scope);
+    // Without a pause where there is none: the plan is then of the very moment of the look.
+    const observed = looked instanceof Promise ? await looked : looked;
     const input = { desired, observed, now: ports.clock.now(), seed: this.#seed, scope, busy };
     const made = plan(input, relations);
     this.#carryOut(made, scope, desired, busy, ports.clock.now().bootMs - startedAt);

@@ -23,6 +23,7 @@ import { ownersOf } from './ops/owners.ts';
 import type { World } from './ops/world.ts';
 import { findOrphans } from './plan/gc.ts';
 import { obstacles } from './preflight.ts';
+import { SeenContainers } from './seen-containers.ts';
 
 /** How long the last run lasted, by the boot clock where both ends were in one boot: the wall clock may be set. */
 function elapsed({ state }: ContainerRecord): number {
@@ -100,6 +101,7 @@ export function observedContainer(
   world: World,
   record: ContainerRecord,
   kernel: ObservedNetworks | null,
+  now: Instant = world.clock.now(),
 ): ObservedContainer {
   const { owner, state, id } = record;
   const spec = owner?.written as unknown as ContainerSpec | undefined;
@@ -133,7 +135,7 @@ export function observedContainer(
         ? remembered(world, owner.key, kernel, () => endpointDrift(record, kernel?.endpoints.get(id)))
         : [],
     restarts: { restarts: record.restart.restarts, consecutive: record.restart.consecutive },
-    ...observedStop(record, exit, world.clock.now(), world.bootId),
+    ...observedStop(record, exit, now, world.bootId),
     restartRequested: record.restart.requested,
     linkAddresses: record.linkAddresses,
     dependencyRuns: record.dependencyRuns,
@@ -199,9 +201,12 @@ function orphans(world: World, kernel: ObservedNetworks): Orphan[] {
   const layers = world.images.layersInUse();
   const volumes = world.volumes.ids();
   const owned = ownersOf(world);
-  const snapshots = world.graph
-    .list()
-    .filter(({ id, type }) => type === 'snapshot' && !layers.has(id) && !volumes.has(id));
+  const unowned = new Set(
+    world.graph.ids().filter((id) => !layers.has(id) && !volumes.has(id) && !owned({ type: 'snapshot', id })),
+  );
+  // Which of them are snapshots takes a look at each.
+  const snapshots =
+    unowned.size === 0 ? [] : world.graph.list().filter(({ id, type }) => type === 'snapshot' && unowned.has(id));
   return findOrphans(
     {
       process: world.exec.list(),
@@ -216,22 +221,21 @@ function orphans(world: World, kernel: ObservedNetworks): Orphan[] {
 }
 
 /**
- * Reads everything of ours.
+ * Reads everything of ours, to be used at once; see {@link SeenContainers}.
  * @param scope keys whose obstacles are looked for. Null looks at everything: obstacles of all, orphans, and what the
- * kernel has of networks and endpoints, which is one dump whatever their number and too much for every small look.
+ * kernel has of networks and endpoints, which is one dump whatever their number and too much for every small look. That
+ * may be used later.
  */
 export function observe(world: World, scope: ReadonlySet<ResourceKey> | null): ObservedState {
   const kernel = scope === null ? world.network.observe() : null;
-  const containers = new Map<ResourceKey, ObservedContainer>();
-  for (const record of world.containers.all()) {
-    if (record.owner) containers.set(record.owner.key, observedContainer(world, record, kernel));
-  }
+  const now = world.clock.now();
+  const seen = new SeenContainers(world.containers, (record) => observedContainer(world, record, kernel, now));
   const images = observedImages(world);
   return {
     images,
     volumes: observedVolumes(world),
     networks: observedNetworks(world, kernel),
-    containers,
+    containers: kernel === null ? seen : new Map(seen),
     orphans: kernel === null ? [] : orphans(world, kernel),
     failures: new Map(world.failures.all()),
     updates: world.updates.all(),

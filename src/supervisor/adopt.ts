@@ -1,4 +1,5 @@
 /** Takes over what an earlier supervisor left: runs that go on, runs that ended meanwhile, names. */
+import { isDeepStrictEqual } from 'node:util';
 import type { AdoptResult, NetworkConfig, ObservedNetworks } from '../drivers/contract.ts';
 import { formatTime } from '../model/clock.ts';
 import type { Desired } from '../model/desired.ts';
@@ -90,21 +91,19 @@ function takeOver(
   const ownsNetns = record.hostConfig.NetworkMode !== 'host' && !record.hostConfig.NetworkMode.startsWith('container:');
   // The run may end at any moment; its end is told like that of any other.
   if (ownsNetns) attempt(record.engineName, () => world.network.adoptSandbox(record.id, handle.pid));
-  const now = world.clock.now();
-  world.containers.updateSoon({
-    ...record,
-    handle,
-    state: {
-      ...record.state,
-      status: record.state.status === 'paused' ? 'paused' : 'running',
-      pid: handle.pid,
-      exitCode: null,
-      startError: null,
-      startedAt: formatTime(handle.startedAtMs),
-      bootId: handle.bootId,
-      startedAtBootMs: bootTimeOfStart(record, handle, now),
-    },
-  });
+  const state: ContainerRecord['state'] = {
+    ...record.state,
+    status: record.state.status === 'paused' ? 'paused' : 'running',
+    pid: handle.pid,
+    exitCode: null,
+    startError: null,
+    startedAt: formatTime(handle.startedAtMs),
+    bootId: handle.bootId,
+    startedAtBootMs: bootTimeOfStart(record, handle, world.clock.now()),
+  };
+  // Usually all of it was written down when the run began.
+  const written = isDeepStrictEqual({ handle, state }, { handle: record.handle, state: record.state });
+  if (!written) world.containers.updateSoon({ ...record, handle, state });
   world.exits.started(record.id, handle.run);
 }
 
@@ -126,7 +125,7 @@ function networkConfigs(world: World): NetworkConfig[] {
   return [...declared.map((record) => networkConfig(world, record)), ...(fallback ? [fallback] : [])];
 }
 
-/** Tells the network driver how these containers are attached, so that it can mend and change it. */
+/** Tells the network driver how these containers are attached, so that it can watch and change it. */
 function restoreEndpoints(world: World, containers: readonly ContainerRecord[], attempt: Attempt): void {
   let known: ObservedNetworks['endpoints'] | undefined;
   const seen = () => {
@@ -145,7 +144,7 @@ function restoreEndpoints(world: World, containers: readonly ContainerRecord[], 
     // Taking it over would put back what somebody took away and the manifest wants left alone.
     if (container && container.spec.drift !== 'heal' && seen().get(id)?.hostInterface === undefined) continue;
     attempt(record.engineName, () =>
-      world.network.attach({
+      world.network.resume({
         containerId: id,
         network: network.key,
         address: `${address}/${prefixLength}`,

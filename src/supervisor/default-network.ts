@@ -1,7 +1,8 @@
 /** The bridge that containers without a network of their own use (docker-1.4.md §5). */
 import { readFileSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import type { NetworkConfig, NetworkDriver } from '../drivers/contract.ts';
+import { NETLINK_ROUTE, NetlinkSocket } from '../ffi/netlink.ts';
+import { findLink, listAddresses } from '../ffi/rtnetlink.ts';
 import { chooseBridgeAddress, containsNetwork, networkOf } from '../model/addresses.ts';
 import { describeError, TsdError, toTsdError } from '../model/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
@@ -36,8 +37,13 @@ export function defaultMtu(): number {
 }
 
 function presentAddress(name: string): string | null {
-  const address = networkInterfaces()[name]?.find(({ family }) => family === 'IPv4');
-  return address?.cidr ?? null;
+  const socket = new NetlinkSocket(NETLINK_ROUTE);
+  try {
+    const link = findLink(socket, name);
+    return (link && listAddresses(socket).find((address) => address.link === link.index)?.address) ?? null;
+  } finally {
+    socket.close();
+  }
 }
 
 function foreignAddress(bridge: string): string {

@@ -52,6 +52,10 @@ export class SimGraph implements GraphDriver {
     return this.#disk.layers.has(id);
   }
 
+  ids() {
+    return [...this.#disk.layers.keys()];
+  }
+
   list() {
     return [...this.#disk.layers].map(([id, layer]) => ({ id, ...layer }));
   }

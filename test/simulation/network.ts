@@ -79,6 +79,11 @@ export class SimNetwork implements NetworkDriver {
     this.#attach(config, null);
   }
 
+  resume(config: EndpointConfig): void {
+    if (!this.#kernel.veths.has(config.containerId)) this.attach(config);
+    else this.#setPorts(config.containerId, config.ports);
+  }
+
   handOver(from: string, to: EndpointConfig): void {
     this.#attach(to, from);
   }

@@ -179,10 +179,8 @@ export class SimSupervisor {
     );
     this.controller = new Controller({
       desired: () => around.desired(),
-      observe: async (scope) => {
-        if (scope === null) await adoptUnknown(world);
-        return observe(world, scope);
-      },
+      observe: (scope) =>
+        scope === null ? adoptUnknown(world).then(() => observe(world, null)) : observe(world, scope),
       executor,
       tooEarly: startGate(world),
       failures: world.failures,

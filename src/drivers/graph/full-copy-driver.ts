@@ -122,12 +122,13 @@ export class FullCopyDriver implements GraphDriver {
     return isLayerId(id) && existsSync(this.#files(id));
   }
 
-  list(): readonly Listed[] {
+  ids(): readonly string[] {
     const records = join(this.#home, 'records');
-    if (!existsSync(records)) return [];
-    return readdirSync(records)
-      .filter(isLayerId)
-      .map((id) => this.#record(id) ?? { id, parent: null, type: 'layer' });
+    return existsSync(records) ? readdirSync(records).filter(isLayerId) : [];
+  }
+
+  list(): readonly Listed[] {
+    return this.ids().map((id) => this.#record(id) ?? { id, parent: null, type: 'layer' });
   }
 
   async size(id: string): Promise<number> {
@@ -175,7 +176,7 @@ export class FullCopyDriver implements GraphDriver {
   }
 
   #dropRecordsWithoutFiles(): void {
-    for (const { id } of this.list()) if (!this.exists(id)) rmSync(this.#recordPath(id), { force: true });
+    for (const id of this.ids()) if (!this.exists(id)) rmSync(this.#recordPath(id), { force: true });
   }
 
   #files(id: string): string {

@@ -226,8 +226,9 @@ describe('a new supervisor', () => {
     // The listener on [::1] ended with the first supervisor, so the port counts as drift until it is attached again.
     expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ bridge: 'tsdt1', up: true, ports: [] });
     driver.ensureNetwork(network(1));
-    driver.attach(endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    driver.resume(endpoint('a', 1, 2, { ports: [PUBLISHED] }));
     expect(driver.observe().endpoints.get(idOf('a'))?.ports).toEqual([PUBLISHED]);
+    expect(reaches(null, HOST_ADDRESS, 8080)).toBe(true);
   }
 
   test('finds the namespace by a process in it', () => adoptFrom((netns) => payload(netns)));
@@ -238,6 +239,38 @@ describe('a new supervisor', () => {
       children.push(child);
       return child.pid as number;
     }));
+
+  test('goes on with a pair that is there, shows what else is missing, and makes a pair that is gone', () => {
+    driver.ensureNetwork(network(1));
+    const first = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    const pid = payload(first);
+    const index = () => shell(`ip -o link show ${VETH}`).split(':')[0];
+    const before = index();
+    shell(`ip link set ${VETH} down`);
+    driver.close();
+    driver = newDriver();
+    driver.adoptSandbox(idOf('a'), pid);
+    driver.ensureNetwork(network(1));
+    driver.resume(endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    expect(index()).toBe(before);
+    expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ bridge: 'tsdt1', up: false, ports: [PUBLISHED] });
+    shell(`ip link del ${VETH}`);
+    driver.resume(endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    expect(index()).not.toBe(before);
+    expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ bridge: 'tsdt1', up: true, ports: [PUBLISHED] });
+  });
+
+  test('knows an endpoint of ours that nobody has told it about, plugged in or not', () => {
+    driver.ensureNetwork(network(1));
+    const pid = payload(start(driver, endpoint('a', 1, 2)));
+    driver.close();
+    driver = newDriver();
+    driver.adoptSandbox(idOf('a'), pid);
+    const seen = { containerId: idOf('a'), hostInterface: VETH, up: true };
+    expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ ...seen, bridge: 'tsdt1' });
+    shell(`ip link set ${VETH} nomaster`);
+    expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ ...seen, bridge: null });
+  });
 
   test('says so when the process has none', () => {
     const child = spawn('sleep', ['1000'], { stdio: 'ignore' });

@@ -133,8 +133,12 @@ class DeviceMapperDriver implements GraphDriver {
     return isLayerId(id) && this.#records.read(id) !== null;
   }
 
+  ids(): readonly string[] {
+    return this.#records.ids();
+  }
+
   list(): readonly Listed[] {
-    return this.#records.ids().map((id) => {
+    return this.ids().map((id) => {
       const record = this.#records.read(id);
       return { id, parent: record?.parent ?? null, type: record?.type ?? 'layer' };
     });

@@ -119,11 +119,12 @@ class OverlayDriver implements GraphDriver {
     return isLayerId(id) && this.#read(id) !== null;
   }
 
+  ids(): readonly string[] {
+    return existsSync(this.#home) ? readdirSync(this.#home).filter(isLayerId) : [];
+  }
+
   list(): readonly Listed[] {
-    if (!existsSync(this.#home)) return [];
-    return readdirSync(this.#home)
-      .filter(isLayerId)
-      .map((id) => this.#read(id) ?? { id, parent: null, type: 'layer' });
+    return this.ids().map((id) => this.#read(id) ?? { id, parent: null, type: 'layer' });
   }
 
   async size(id: string): Promise<number> {

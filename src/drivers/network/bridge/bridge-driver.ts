@@ -1,5 +1,5 @@
 import { closeSync, existsSync } from 'node:fs';
-import { findLink, type Link, listLinks } from '../../../ffi/rtnetlink.ts';
+import { findLink, type Link, listPluggedLinks, listTopLinks, type PluggedLink } from '../../../ffi/rtnetlink.ts';
 import { TsdError, toTsdError } from '../../../model/errors.ts';
 import type {
   EndpointConfig,
@@ -52,6 +52,8 @@ export function createBridgeDriver(options: BridgeOptions): NetworkDriver {
 interface Attached {
   readonly config: EndpointConfig;
   readonly foreign: boolean;
+  /** Index of the host's end of its pair. */
+  readonly link: number;
 }
 
 const networkOwner = (bridge: string): Owner => `network:${bridge}`;
@@ -139,32 +141,59 @@ class BridgeDriver implements NetworkDriver {
     if (before) this.#attached.set(from, { ...before, config: { ...before.config, ports: [] } });
   }
 
+  resume(config: EndpointConfig): void {
+    const { containerId } = config;
+    const link = this.#endpoints.indexOf(containerId);
+    if (link === null) {
+      this.attach(config);
+      return;
+    }
+    const { network } = this.#place(config);
+    const { elements, listeners } = publish(config, this.#publishOptions(network.foreign));
+    const wanted = [...elements, ...reachElements(config)];
+    this.#forwarders.set(containerId, listeners);
+    const firewall = this.#firewall();
+    if (firewall?.holds(endpointOwner(containerId), wanted) === false) firewall.set(endpointOwner(containerId), wanted);
+    this.#remember(config, network, link);
+  }
+
   /** @param from the container that has the ports until then; null for none */
   #attach(config: EndpointConfig, from: string | null): void {
     const { containerId } = config;
-    const network = this.#networks.get(config.network);
-    const sandbox = this.#sandboxes.get(containerId);
-    if (network === undefined || sandbox === null) {
-      const missing = network === undefined ? `network ${config.network}` : `sandbox of container ${containerId}`;
-      throw new TsdError('TSD_NETWORK', `${missing} does not exist`, { class: 'precondition', step: 'attach' });
-    }
-    checkEndpoint(config, network);
+    const { network, sandbox } = this.#place(config);
     const firewall = this.#firewall();
     for (const port of config.ports) this.#checkHolder(port, [containerId, from]);
-    const created = this.#endpoints.connect(config, network, sandbox);
+    const { created, index } = this.#endpoints.connect(config, network, sandbox);
     try {
       this.#publish(config, this.#publishOptions(network.foreign), firewall, from);
     } catch (error) {
       if (created) this.#endpoints.disconnect(containerId);
       throw error;
     }
-    this.#leaving.delete(containerId);
-    this.#ports.set(containerId, config.ports);
-    this.#attached.set(containerId, { config, foreign: network.foreign });
+    this.#remember(config, network, index);
+  }
+
+  /** Between what an endpoint is. @throws TsdError TSD_NETWORK, precondition, when either is not there. */
+  #place(config: EndpointConfig): { readonly network: NetworkConfig; readonly sandbox: Sandbox } {
+    const network = this.#networks.get(config.network);
+    const sandbox = this.#sandboxes.get(config.containerId);
+    if (network === undefined || sandbox === null) {
+      const missing =
+        network === undefined ? `network ${config.network}` : `sandbox of container ${config.containerId}`;
+      throw new TsdError('TSD_NETWORK', `${missing} does not exist`, { class: 'precondition', step: 'attach' });
+    }
+    checkEndpoint(config, network);
+    return { network, sandbox };
+  }
+
+  #remember(config: EndpointConfig, { foreign }: NetworkConfig, link: number): void {
+    this.#leaving.delete(config.containerId);
+    this.#ports.set(config.containerId, config.ports);
+    this.#attached.set(config.containerId, { config, foreign, link });
   }
 
   detach(containerId: string): void {
-    const firewall = this.#firewallFor(this.#endpoints.exists(containerId));
+    const firewall = this.#firewallFor(this.#endpoints.indexOf(containerId) !== null);
     const held = this.#sandboxes.get(containerId) !== null;
     collectErrors(`detach container ${containerId}`, [
       () => this.#forwarders.set(containerId, []),
@@ -180,7 +209,7 @@ class BridgeDriver implements NetworkDriver {
 
   observe(): ObservedNetworks {
     const firewall = this.#firewallFor(false);
-    const links = listLinks(this.#bridges.socket);
+    const links = this.#topLinks();
     const table = firewall?.read() ?? null;
     return {
       bridges: this.#bridges.observe(links),
@@ -279,12 +308,19 @@ class BridgeDriver implements NetworkDriver {
     });
   }
 
+  /** Links without a master, and our bridges even where somebody put them into something else. */
+  #topLinks(): Link[] {
+    const links = listTopLinks(this.#bridges.socket);
+    const names = new Set(links.map(({ name }) => name));
+    const missing = [...this.#networks.values()].filter(({ bridge }) => !names.has(bridge));
+    return [...links, ...missing.flatMap(({ bridge }) => findLink(this.#bridges.socket, bridge) ?? [])];
+  }
+
   #observeEndpoints(links: readonly Link[], table: ReadTable | null): Map<string, ObservedEndpoint> {
     const names = new Map(links.map((link) => [link.index, link.name]));
     const endpoints = new Map<string, ObservedEndpoint>();
-    for (const link of links) {
-      const containerId = this.#endpoints.containerOf(link);
-      if (containerId === null || this.#leaving.has(containerId)) continue;
+    const add = (link: PluggedLink, containerId: string | null): void => {
+      if (containerId === null || this.#leaving.has(containerId)) return;
       endpoints.set(containerId, {
         containerId,
         hostInterface: link.name,
@@ -292,6 +328,12 @@ class BridgeDriver implements NetworkDriver {
         up: link.up,
         ports: this.#effectivePorts(containerId, table),
       });
+    };
+    // An index is never used twice: the link is the one that was made for the container.
+    const known = new Map([...this.#attached].map(([containerId, { link }]) => [link, containerId]));
+    for (const link of links) add(link, this.#endpoints.containerOf(link));
+    for (const link of listPluggedLinks(this.#bridges.socket)) {
+      add(link, known.get(link.index) ?? this.#endpoints.containerOfNamed(link.name));
     }
     this.#leaving.clear();
     for (const owner of table?.owned.keys() ?? []) {

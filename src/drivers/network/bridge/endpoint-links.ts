@@ -33,24 +33,24 @@ export class EndpointLinks {
     this.#socket = socket;
   }
 
-  /** Makes or mends the pair of a container. Returns true when it was made now. */
-  connect(config: EndpointConfig, network: NetworkConfig, sandbox: Sandbox): boolean {
+  /** Makes or mends the pair of a container. Returns whether it was made now, and the index of the host's end. */
+  connect(config: EndpointConfig, network: NetworkConfig, sandbox: Sandbox): { created: boolean; index: number } {
     const bridge = findLink(this.#socket, network.bridge);
     if (bridge === null) {
       throw new TsdError('TSD_NETWORK', `bridge ${network.bridge} does not exist`, { class: 'precondition' });
     }
     const created = this.#create(config, network, sandbox, bridge.index);
     try {
-      this.#configure(config, network, sandbox, bridge.index, created);
-      return created;
+      return { created, index: this.#configure(config, network, sandbox, bridge.index, created) };
     } catch (error) {
       if (created) this.disconnect(config.containerId);
       throw error;
     }
   }
 
-  exists(containerId: string): boolean {
-    return this.#own(containerId) !== null;
+  /** Index of the host's end of a container's pair; null when there is none. */
+  indexOf(containerId: string): number | null {
+    return this.#own(containerId)?.index ?? null;
   }
 
   /** Deletes the pair of a container. Takes the kernel some 20 ms, during which this thread waits. */
@@ -62,6 +62,13 @@ export class EndpointLinks {
     } catch (error) {
       if (!(error instanceof TsdError) || error.errno !== constants.errno.ENODEV) throw error;
     }
+  }
+
+  /** Container of a link with a name like ours; null when it is none of ours, or gone. */
+  containerOfNamed(name: string): string | null {
+    if (!this.#names.isVeth(name)) return null;
+    const link = findLink(this.#socket, name);
+    return link && this.containerOf(link);
   }
 
   /** Container of a link of ours; null when it is none. */
@@ -126,7 +133,13 @@ export class EndpointLinks {
     });
   }
 
-  #configure(config: EndpointConfig, network: NetworkConfig, sandbox: Sandbox, master: number, created: boolean): void {
+  #configure(
+    config: EndpointConfig,
+    network: NetworkConfig,
+    sandbox: Sandbox,
+    master: number,
+    created: boolean,
+  ): number {
     const host = findLink(this.#socket, this.#names.veth(config.containerId));
     if (host === null) throw new TsdError('TSD_NETWORK', 'the veth pair vanished while it was made');
     const alias = this.#names.mark('endpoint', config.containerId);
@@ -141,6 +154,7 @@ export class EndpointLinks {
       settle(socket, [CONTAINER_INTERFACE]);
     });
     settle(this.#socket, [host.name, network.bridge]);
+    return host.index;
   }
 
   /** The host's end, when it is this container's. @throws TsdError when the name belongs to another container. */

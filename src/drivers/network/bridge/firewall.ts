@@ -48,6 +48,12 @@ export class Firewall {
     return this.#state();
   }
 
+  /** True when an owner should have just these elements already. */
+  holds(owner: Owner, elements: readonly Element[]): boolean {
+    const held = new Set((this.#state().get(owner) ?? []).map(identityOf));
+    return held.size === elements.length && elements.every((element) => held.has(identityOf(element)));
+  }
+
   /** Gives an owner these elements and no others; those already there are left alone, missing ones come back. */
   set(owner: Owner, elements: readonly Element[]): void {
     this.setAll(new Map([[owner, elements]]));

@@ -53,6 +53,10 @@ export class Names {
     return `v${this.#instance}${containerId.slice(0, 8)}`;
   }
 
+  isVeth(name: string): boolean {
+    return name.startsWith(`v${this.#instance}`);
+  }
+
   /** Interface alias or nft comment. */
   mark(kind: MarkKind, id: string): string {
     return `tsd:${this.#instance}:${kind}:${id}`;
