@@ -1,4 +1,4 @@
-import type { Database, Statement } from 'better-sqlite3';
+import type { Database, Statement, Transaction } from 'better-sqlite3';
 import { toWriteError } from '../database.ts';
 
 /**
@@ -8,18 +8,22 @@ import { toWriteError } from '../database.ts';
  */
 export class HistoryDatabase {
   readonly #database: Database;
+  /** By text; all texts are constants of the stores. */
+  readonly #statements = new Map<string, Statement>();
+  readonly #transaction: Transaction<(changes: () => unknown) => unknown>;
 
   constructor(database: Database) {
     this.#database = database;
+    this.#transaction = database.transaction((changes) => changes());
     // With a write-ahead log NORMAL syncs at checkpoints only.
     database.pragma('synchronous = NORMAL');
   }
 
+  /** Compiles a statement the first time it is asked for. */
   prepare<Parameters extends unknown[], Row>(sql: string): Statement<Parameters, Row> {
-    const statement = this.#database.prepare<Parameters, Row>(sql);
-    const run = statement.run.bind(statement);
-    statement.run = (...parameters) => this.#writing(() => run(...parameters));
-    return statement;
+    const known = this.#statements.get(sql) ?? this.#compile(sql);
+    this.#statements.set(sql, known);
+    return known as unknown as Statement<Parameters, Row>;
   }
 
   /** One transaction and one fsync, all or nothing; calls inside it join it. */
@@ -27,10 +31,17 @@ export class HistoryDatabase {
     if (this.#database.inTransaction) return changes();
     this.#database.pragma('synchronous = FULL');
     try {
-      return this.#writing(() => this.#database.transaction(changes).immediate());
+      return this.#writing(() => this.#transaction.immediate(changes) as T);
     } finally {
       this.#database.pragma('synchronous = NORMAL');
     }
+  }
+
+  #compile(sql: string): Statement {
+    const statement = this.#database.prepare(sql);
+    const run = statement.run.bind(statement);
+    statement.run = (...parameters) => this.#writing(() => run(...parameters));
+    return statement;
   }
 
   #writing<T>(write: () => T): T {
