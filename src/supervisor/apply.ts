@@ -1,14 +1,14 @@
 /** Changes of what is wanted, as streams of events. */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ApplyEvent, ApplyOptions, IssueView, ManifestInput, RollbackOptions } from '../api/supervisor.ts';
 import type { DesiredState } from '../model/desired.ts';
 import { TsdError } from '../model/errors.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
-import type { Plan } from '../reconcile/op.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import { changedBase } from '../reconcile/plan/bases.ts';
 import type { SupervisorEventBus } from './events.ts';
+import type { LoopStatus } from './loop-status.ts';
 import { diffStates, planOfApps, planView } from './plan-views.ts';
+import type { Planner } from './planner.ts';
 import type { Sources } from './sources.ts';
 import { containerViews, type LoopState, type ViewInput } from './views.ts';
 
@@ -16,15 +16,14 @@ export interface ApplyParts {
   readonly world: World;
   readonly sources: Sources;
   readonly events: SupervisorEventBus;
-  readonly loop: LoopState & { enqueue(keys: Iterable<ResourceKey>): void };
-  /** @param anew images that are looked at as if they were asked for anew. */
-  planFor(desired: DesiredState, anew?: readonly ResourceKey[]): Plan;
+  readonly loop: LoopState & Pick<LoopStatus, 'enqueue' | 'isWorkingOn'>;
+  readonly planner: Planner;
   viewInput(): ViewInput;
 }
 
 /** A waiting client looks again after this long even when nothing seems to change. */
 const RECHECK_MS = 1_000;
-/** Least time between two looks at everything. */
+/** Least time between two looks while ops go on. */
 const LOOK_INTERVAL_MS = 10;
 
 const appOf = (key: string): string => key.split('/')[1] ?? '';
@@ -153,8 +152,21 @@ async function* waitUntilReady(
     if (line !== last) yield { type: 'waiting', resource: state.resource, message: state.message };
     last = line;
     await parts.events.nextChange(Math.min(left, RECHECK_MS), signal);
-    // Many ops end in a burst; one look answers for all of them.
-    await delay(Math.max(0, lookedAt + LOOK_INTERVAL_MS - parts.world.clock.now().bootMs));
+    await whileWorking(parts, apps, lookedAt + LOOK_INTERVAL_MS, signal);
+  }
+}
+
+/** Many ops end in a burst, and one look answers for all of them; at the end of the last one nobody waits any longer. */
+async function whileWorking(
+  { world, loop, events }: ApplyParts,
+  apps: ReadonlySet<string>,
+  untilBootMs: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  while (!signal?.aborted && loop.isWorkingOn(apps)) {
+    const left = untilBootMs - world.clock.now().bootMs;
+    if (left <= 0) return;
+    await events.nextChange(left, signal);
   }
 }
 
@@ -182,7 +194,9 @@ export async function* takeOver(
     yield { type: 'rejected', issues };
     return;
   }
-  const view = planView(planOfApps(parts.planFor(preview, anew), apps), []);
+  const { planner } = parts;
+  const plan = options.dryRun ? planner.everything(preview, anew) : planner.ofApps(preview, apps, anew);
+  const view = planView(planOfApps(plan, apps), []);
   if (options.dryRun) {
     yield { type: 'accepted', generation: sources.generation, plan: view };
     return;

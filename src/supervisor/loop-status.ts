@@ -65,6 +65,10 @@ export class LoopStatus implements LoopState {
     return this.#controller?.inFlight(key);
   }
 
+  isWorkingOn(apps: ReadonlySet<string>): boolean {
+    return this.#controller?.isWorkingOn(apps) ?? false;
+  }
+
   unavailable(id: string): string | undefined {
     return this.#unavailable.get(id);
   }

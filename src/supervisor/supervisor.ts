@@ -21,12 +21,10 @@ import type {
 } from '../api/supervisor.ts';
 import type { StdioSession } from '../drivers/contract.ts';
 import type { Registry } from '../images/registry/registry.ts';
-import type { DesiredState } from '../model/desired.ts';
 import { TsdError } from '../model/errors.ts';
 import { type Kind, parseKey, type ResourceKey } from '../model/resource.ts';
 import { observe } from '../reconcile/observe.ts';
 import type { World } from '../reconcile/ops/world.ts';
-import { plan } from '../reconcile/plan/plan.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { History } from '../state/history/history.ts';
 import { isUnknown } from '../state/restore.ts';
@@ -38,9 +36,11 @@ import { Builds } from './images/builds.ts';
 import { ImageFiles } from './images/image-files.ts';
 import { RegistryCommands } from './images/registry-commands.ts';
 import { containerLogs } from './logs/container-logs.ts';
+import type { LoopStatus } from './loop-status.ts';
 import { type Nameable, resolveName } from './names.ts';
 import type { Pauses } from './pauses.ts';
 import { diffStates, planOfApps, planView } from './plan-views.ts';
+import { Planner } from './planner.ts';
 import { remove } from './remove.ts';
 import type { Sources } from './sources.ts';
 import type { Timeline } from './timeline.ts';
@@ -51,7 +51,7 @@ export interface SupervisorParts {
   readonly history: History;
   readonly registry: Registry;
   readonly sources: Sources;
-  readonly loop: LoopState & { enqueue(keys: Iterable<ResourceKey>): void };
+  readonly loop: LoopState & Pick<LoopStatus, 'enqueue' | 'isWorkingOn'>;
   readonly timeline: Timeline;
   readonly events: SupervisorEventBus;
   readonly pauses: Pauses;
@@ -73,9 +73,11 @@ export class Supervisor implements SupervisorApi {
   readonly imageFiles: ImageFiles;
   readonly registry: RegistryCommands;
   readonly #commands: ContainerCommands;
+  readonly #planner: Planner;
 
   constructor(parts: SupervisorParts) {
     this.#parts = parts;
+    this.#planner = new Planner(parts.world, parts.seed);
     this.#commands = new ContainerCommands(parts);
     this.builds = new Builds(parts);
     this.imageFiles = new ImageFiles({ ...parts, container: (name) => this.#container(name) });
@@ -147,11 +149,12 @@ export class Supervisor implements SupervisorApi {
 
   async plan(inputs: readonly ManifestInput[]): Promise<PlanView> {
     const { sources } = this.#parts;
-    if (inputs.length === 0) return planView(this.#planFor(sources.state), []);
+    if (inputs.length === 0) return planView(this.#planner.everything(sources.state), []);
     await sources.look(inputs);
     const resolution = sources.preview(inputs);
     const issues = sources.inputIssues(inputs, resolution);
-    return planView(planOfApps(this.#planFor(resolution.state), sources.inputApps(inputs, resolution)), issues);
+    const whole = this.#planner.everything(resolution.state);
+    return planView(planOfApps(whole, sources.inputApps(inputs, resolution)), issues);
   }
 
   async diff(inputs: readonly ManifestInput[]): Promise<readonly DiffView[]> {
@@ -281,7 +284,7 @@ export class Supervisor implements SupervisorApi {
   #applyParts() {
     return {
       ...this.#parts,
-      planFor: (desired: DesiredState, anew?: readonly ResourceKey[]) => this.#planFor(desired, anew),
+      planner: this.#planner,
       viewInput: () => this.#viewInput(),
     };
   }
@@ -294,18 +297,6 @@ export class Supervisor implements SupervisorApi {
       opSince: (key: ResourceKey) => history.journal.ofKey(key, 1)[0]?.startedAtMs ?? null,
     };
     return { world, desired: sources.state, observed: observe(world, new Set()), loop, past };
-  }
-
-  #planFor(desired: DesiredState, anew: readonly ResourceKey[] = []) {
-    const { world, seed } = this.#parts;
-    const now = observe({ ...world, desired: () => desired }, null);
-    const images = new Map(now.images);
-    for (const key of anew) {
-      const image = images.get(key);
-      if (image) images.set(key, { ...image, current: false });
-    }
-    const observed = { ...now, images };
-    return plan({ desired, observed, now: world.clock.now(), seed, scope: null, busy: new Set() });
   }
 
   #nameables(): Nameable[] {

@@ -1,0 +1,59 @@
+/** Plans that are shown before something is done, and while nothing is done. */
+import type { DesiredState } from '../model/desired.ts';
+import type { ObservedState } from '../model/observed.ts';
+import { parseKey, type ResourceKey } from '../model/resource.ts';
+import { observe } from '../reconcile/observe.ts';
+import type { Plan } from '../reconcile/op.ts';
+import type { World } from '../reconcile/ops/world.ts';
+import { plan } from '../reconcile/plan/plan.ts';
+import { relatedKeys, relationsOf } from '../reconcile/plan/scope.ts';
+
+type Scope = ReadonlySet<ResourceKey> | null;
+
+export class Planner {
+  readonly #world: World;
+  readonly #seed: string;
+
+  constructor(world: World, seed: string) {
+    this.#world = world;
+    this.#seed = seed;
+  }
+
+  /**
+   * All that would be done, what the kernel lacks included.
+   * @param anew images that are looked at as if they were asked for anew
+   */
+  everything(desired: DesiredState, anew: readonly ResourceKey[] = []): Plan {
+    return this.#plan(desired, null, anew);
+  }
+
+  /** What the loop will do at once when this becomes the desired state and only these apps differ from the present one. */
+  ofApps(desired: DesiredState, apps: ReadonlySet<string>, anew: readonly ResourceKey[] = []): Plan {
+    const { containers, volumes, resources } = this.#world;
+    const known = [
+      ...desired.resources.keys(),
+      ...containers.all().flatMap(({ owner }) => (owner ? [owner.key] : [])),
+      ...volumes.all().flatMap(({ owner }) => (owner.type === 'named' ? [owner.key] : [])),
+      ...resources.networks().map(({ key }) => key),
+      ...resources.images().map(({ key }) => key),
+    ];
+    const own = known.filter((key) => apps.has(parseKey(key).app));
+    return this.#plan(desired, relatedKeys(own, relationsOf(desired)), anew);
+  }
+
+  #plan(desired: DesiredState, scope: Scope, anew: readonly ResourceKey[]): Plan {
+    const world: World = { ...this.#world, desired: () => desired };
+    const observed = withImagesAnew(observe(world, scope), anew);
+    return plan({ desired, observed, now: world.clock.now(), seed: this.#seed, scope, busy: new Set() });
+  }
+}
+
+function withImagesAnew(observed: ObservedState, anew: readonly ResourceKey[]): ObservedState {
+  if (anew.length === 0) return observed;
+  const images = new Map(observed.images);
+  for (const key of anew) {
+    const image = images.get(key);
+    if (image) images.set(key, { ...image, current: false });
+  }
+  return { ...observed, images };
+}
