@@ -128,9 +128,13 @@ class AufsDriver implements GraphDriver {
     return isLayerId(id) && this.#read(id) !== null;
   }
 
-  list(): readonly Listed[] {
+  ids(): readonly string[] {
     const names = new Set(['diff', 'layers'].flatMap((kind) => namesOf(join(this.#home, kind))));
-    return [...names].filter(isLayerId).map((id) => this.#read(id) ?? { id, parent: null, type: 'layer' });
+    return [...names].filter(isLayerId);
+  }
+
+  list(): readonly Listed[] {
+    return this.ids().map((id) => this.#read(id) ?? { id, parent: null, type: 'layer' });
   }
 
   async size(id: string): Promise<number> {
