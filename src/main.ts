@@ -33,6 +33,7 @@ import { adoptContainers, adoptUnknown } from './supervisor/adopt.ts';
 import { runDoctor } from './supervisor/doctor.ts';
 import { SupervisorEventBus } from './supervisor/events.ts';
 import { Collector } from './supervisor/images/collector.ts';
+import { ImageJobs } from './supervisor/images/image-jobs.ts';
 import { createLogger } from './supervisor/log.ts';
 import { logTimelineEntry } from './supervisor/log-timeline.ts';
 import { LogForwarding } from './supervisor/logs/forwarding/log-forwarding.ts';
@@ -264,6 +265,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
   const api = new Supervisor({
     world,
     history,
+    jobs: new ImageJobs(engine),
     registry,
     sources,
     loop,
@@ -315,8 +317,10 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
         await collector.stop();
         await controller.stop();
         if (config.stopContainers) await stopAll(world, sources.state);
+        // First, because it ends what only those who asked for it wait for: builds, pulls.
+        const closed = server.close();
         await engine.shutdown();
-        await server.close();
+        await closed;
         await observers.close();
         release();
         stopped();

@@ -45,7 +45,7 @@ export interface TreeNodeView {
 
 export interface DiskUsageView {
   readonly rows: readonly {
-    readonly type: 'images' | 'containers' | 'volumes' | 'logs';
+    readonly type: 'images' | 'containers' | 'volumes' | 'logs' | 'build cache';
     readonly count: number;
     readonly active: number;
     readonly bytes: number;
@@ -57,7 +57,7 @@ export interface DiskUsageView {
 }
 
 export interface PruneRequest {
-  /** Also images that have a name, unless something needs them. */
+  /** Also images that have a name, unless something needs them, and what builds keep for later ones. */
   readonly all: boolean;
   readonly dryRun: boolean;
 }
@@ -65,6 +65,9 @@ export interface PruneRequest {
 export interface PruneView {
   readonly images: readonly { readonly id: string; readonly tags: readonly string[] }[];
   readonly layers: readonly { readonly id: string; readonly bytes: number }[];
+  /** Of what builds keep beside layers. */
+  readonly buildCacheBytes: number;
+  /** Of all together. */
   readonly bytes: number;
 }
 

@@ -34,6 +34,7 @@ import type { SupervisorEventBus } from './events.ts';
 import { eventViews, historyDiff, historyViews, watchList, why } from './explain.ts';
 import { Builds } from './images/builds.ts';
 import { ImageFiles } from './images/image-files.ts';
+import type { ImageJobs } from './images/image-jobs.ts';
 import { RegistryCommands } from './images/registry-commands.ts';
 import { containerLogs } from './logs/container-logs.ts';
 import type { LoopStatus } from './loop-status.ts';
@@ -49,6 +50,8 @@ import { containerViews, imageViews, type LoopState, networkViews, type ViewInpu
 export interface SupervisorParts {
   readonly world: World;
   readonly history: History;
+  /** Runs what is asked of images. */
+  readonly jobs: ImageJobs;
   readonly registry: Registry;
   readonly sources: Sources;
   readonly loop: LoopState & Pick<LoopStatus, 'enqueue' | 'isWorkingOn'>;

@@ -19,9 +19,11 @@ interface SystemOptions {
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Shows what images, containers, volumes and logs take on disk (df), or removes images that nobody needs (prune).\n\n' +
+      'Shows what images, containers, volumes, logs and the build cache take on disk (df), or removes images that nobody ' +
+      'needs (prune).\n\n' +
       'An image is needed by a container, by a manifest, or by one of the last generations. prune takes those without a ' +
-      'name, with -a also those with one, lists them and asks before it removes anything.',
+      'name and results of build steps that are in no image, with -a also images with a name and what builds keep for ' +
+      'later ones, lists them and asks before it removes anything. It waits for builds and pulls to end.',
     examples: [
       ['tsdocker system df', 'What is used, and what could be freed'],
       ['tsdocker system prune --dry-run -a', 'What would go'],
@@ -29,7 +31,7 @@ export function configure(command: Command, context: CliContext): void {
     ],
   });
   command.addArgument(new Argument('<action>', 'what to do').choices(['df', 'prune']));
-  command.option('-a, --all', 'prune: also images that have a name');
+  command.option('-a, --all', 'prune: also images that have a name, and the build cache');
   command.option('--dry-run', 'prune: only list what would go');
   command.option('-y, --yes', 'prune: do not ask');
   command.option('-f, --force', 'prune: the same, in the words of Docker');
@@ -77,18 +79,19 @@ async function prune(
   const found = await client.imageFiles.prune({ all, dryRun: dryRun || !yes });
   if (output === 'json') context.printJson(found);
   else printGarbage(context, found, dryRun ? 'Would free' : yes ? 'Freed' : 'To be freed:');
-  if (dryRun || yes || found.images.length + found.layers.length === 0) return EXIT.ok;
+  if (dryRun || yes || found.images.length + found.layers.length + found.buildCacheBytes === 0) return EXIT.ok;
   if (!(await confirmed(context))) return EXIT.error;
   const { bytes } = await client.imageFiles.prune({ all, dryRun: false });
   context.print(`Freed ${formatBytes(bytes)}.`);
   return EXIT.ok;
 }
 
-function printGarbage(context: CliContext, { images, layers, bytes }: PruneView, what: string): void {
+function printGarbage(context: CliContext, { images, layers, buildCacheBytes, bytes }: PruneView, what: string): void {
   const named = images.map(({ id, tags }) => `image ${id.slice(0, 12)} ${printable(tags.join(', '))}`.trimEnd());
   const sized = layers.map((layer) => `layer ${layer.id.slice(0, 12)} ${formatBytes(layer.bytes)}`);
+  const kept = buildCacheBytes > 0 ? [`build cache ${formatBytes(buildCacheBytes)}`] : [];
   const total = `${what} ${formatBytes(bytes)}: ${plural(images.length, 'image')}, ${plural(layers.length, 'layer')}.`;
-  context.print([...named, ...sized, total].join('\n'));
+  context.print([...named, ...sized, ...kept, total].join('\n'));
 }
 
 async function confirmed(context: CliContext): Promise<boolean> {

@@ -4,14 +4,11 @@
  */
 export class ImageWork {
   readonly #making = new Set<Promise<unknown>>();
-  #pruning: Promise<unknown> = Promise.resolve();
+  #pruning: Promise<unknown> | null = null;
 
-  /** Runs beside others that make images, and never while one prunes. */
+  /** Runs beside others that make images, and never while one prunes. One that only waits to prune does not hold it up. */
   async making<T>(work: () => Promise<T>): Promise<T> {
-    for (let seen: unknown = null; seen !== this.#pruning; ) {
-      seen = this.#pruning;
-      await this.#pruning;
-    }
+    while (this.#pruning !== null) await this.#pruning;
     const running = work();
     this.#making.add(running);
     try {
@@ -21,10 +18,42 @@ export class ImageWork {
     }
   }
 
-  /** Runs alone: after all that is going on, and before all that comes later. */
-  pruning<T>(work: () => Promise<T>): Promise<T> {
-    const running = Promise.allSettled([this.#pruning, ...this.#making]).then(work);
-    this.#pruning = running.catch(() => {});
-    return running;
+  /**
+   * Runs alone, as soon as nobody else is at work: a build may take hours, and what an app needs must not wait for both.
+   * @throws the reason of the signal when it aborts before that.
+   */
+  async pruning<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    while (!this.#isIdle) {
+      const idle = Promise.allSettled([this.#pruning, ...this.#making]);
+      await (signal === undefined ? idle : Promise.race([idle, once(signal)]));
+      signal?.throwIfAborted();
+    }
+    return this.#alone(work);
   }
+
+  /** Runs alone now, or not at all. @returns whether it ran. */
+  async pruningIfIdle(work: () => Promise<void>): Promise<boolean> {
+    if (!this.#isIdle) return false;
+    await this.#alone(work);
+    return true;
+  }
+
+  get #isIdle(): boolean {
+    return this.#pruning === null && this.#making.size === 0;
+  }
+
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    const running = work();
+    this.#pruning = running.catch(() => {});
+    try {
+      return await running;
+    } finally {
+      this.#pruning = null;
+    }
+  }
+}
+
+function once(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -104,13 +104,17 @@ export function imageName({ app, name }: Pick<Desired<'image'>, 'app' | 'name'>)
   return { repository: `${app}/${name}`, tag: 'latest' };
 }
 
-/** Gives up the name of an image that no manifest declares; an image that nothing else names, uses or may go back to is removed. */
+/**
+ * Gives up the name of an image that no manifest declares. An image that nothing else names or uses is removed, unless a
+ * rollback needs it, or images are being made just now, whose layers may be its own: then collection finds it later.
+ */
 export async function releaseImage(world: World, op: OpOf<'image.release'>): Promise<void> {
   const [, app = '', name = ''] = op.key.split('/');
   const imageId = world.resources.images().find(({ key }) => key === op.key)?.imageId ?? null;
   await world.repositories.delete(imageName({ app, name }));
   world.resources.removeImage(op.key);
-  if (imageId !== null && !isOfKeptGeneration(world, imageId)) await removeUnusedImage(world, imageId);
+  if (imageId === null || isOfKeptGeneration(world, imageId)) return;
+  await world.imageWork.pruningIfIdle(() => removeUnusedImage(world, imageId));
 }
 
 /** Whether a rollback to one of the generations that are kept needs the image. */
@@ -131,6 +135,8 @@ export async function removeUnusedImage(world: World, imageId: string): Promise<
   const snapshots = new Set(world.containers.all().map(({ topLayer }) => topLayer));
   for (const { ChainId } of [...layers].reverse()) {
     if (needed.has(ChainId) || snapshots.has(ChainId)) return;
+    // Steps of a build that are in no image: collection knows about them.
+    if (world.graph.list().some(({ parent }) => parent === ChainId)) return;
     await world.graph.remove(ChainId);
     removeRecipe(recipesOf(world), ChainId);
   }

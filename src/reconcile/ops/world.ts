@@ -84,7 +84,7 @@ export interface World {
    */
   rollBack(failed: FailedUpdate): number | null;
   readonly resources: ResourceStore;
-  readonly imagesOfPast: Pick<ImageStore, 'pinned' | 'neededBy'>;
+  readonly imagesOfPast: Pick<ImageStore, 'pinned' | 'neededBy' | 'noteMoment'>;
   /** The container's own variables with files read. @throws TsdError TSD_MANIFEST_READ. */
   environmentOf(spec: ContainerSpec): ReadonlyMap<string, string>;
   readonly commits: GroupCommit;

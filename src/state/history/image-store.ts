@@ -47,6 +47,13 @@ export class ImageStore {
     return new Map(rows.map(({ imageId, at }) => [imageId, at]));
   }
 
+  /** An image was needed for a moment, as by a build. */
+  noteMoment(imageId: string, atMs: number): void {
+    this.#history.durable(() => {
+      this.#history.prepare('INSERT OR REPLACE INTO image_use VALUES (?, ?)').run(imageId, Math.round(atMs));
+    });
+  }
+
   /** @param present images there are; the others are forgotten. */
   noteUse(used: Iterable<string>, present: Iterable<string>, atMs: number): void {
     this.#history.durable(() => {

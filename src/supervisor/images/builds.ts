@@ -2,14 +2,17 @@ import type { BuildApi, BuildEvent, BuildRequest } from '../../api/build.ts';
 import { carryOut } from '../../reconcile/ops/build/build-order.ts';
 import type { World } from '../../reconcile/ops/world.ts';
 import { checkImageName, parseImageName } from '../../state/image-names.ts';
+import type { ImageJobs } from './image-jobs.ts';
 import { streamedEvents } from './streamed.ts';
 
 /** Builds that a person asks for. */
 export class Builds implements BuildApi {
   readonly #world: World;
+  readonly #jobs: ImageJobs;
 
-  constructor({ world }: { readonly world: World }) {
+  constructor({ world, jobs }: { readonly world: World; readonly jobs: ImageJobs }) {
     this.#world = world;
+    this.#jobs = jobs;
   }
 
   build(request: BuildRequest, signal: AbortSignal = new AbortController().signal): AsyncIterable<BuildEvent> {
@@ -37,11 +40,12 @@ export class Builds implements BuildApi {
           env: {},
           declared: null,
         };
-        await this.#world.imageWork.making(async () => {
+        const build = async (): Promise<void> => {
           const image = await carryOut(this.#world, wanted, report, progress, signal);
           for (const name of names) await this.#world.repositories.set(name, image.id, true);
           send({ type: 'built', id: image.id, tags });
-        });
+        };
+        await this.#jobs.run('build', [resource], () => this.#world.imageWork.making(build));
         send({ type: 'ready', generation: 0 });
       },
       (error) => ({ type: 'failed', error }),

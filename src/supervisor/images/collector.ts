@@ -30,7 +30,7 @@ export class Collector {
   readonly #options: CollectorOptions;
   #cancel = (): void => {};
   #running: Promise<void> = Promise.resolve();
-  #stopped = false;
+  readonly #stopped = new AbortController();
 
   constructor(options: CollectorOptions) {
     this.#options = options;
@@ -42,15 +42,15 @@ export class Collector {
 
   start(): void {
     const { timers, intervalMs } = this.#options;
-    if (intervalMs === 0 || this.#stopped) return;
+    if (intervalMs === 0 || this.#stopped.signal.aborted) return;
     this.#cancel = timers.after(intervalMs, () => {
       this.#running = this.#run().finally(() => this.start());
     });
   }
 
-  /** Resolves when a collection that is under way has ended. */
+  /** Resolves when a collection that is under way has ended; one that waits for its turn gives up. */
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#stopped.abort();
     this.#cancel();
     await this.#running;
   }
@@ -60,6 +60,7 @@ export class Collector {
     try {
       await engine.job(JOB).run();
     } catch (thrown) {
+      if (this.#stopped.signal.aborted) return;
       const error = toTsdError(thrown);
       log.error({ code: error.code }, `collection of unused images: ${describeError(error)}`);
     }
@@ -69,11 +70,14 @@ export class Collector {
     const { world, log, logBudget } = this.#options;
     const logBytes = logBudget === null ? 0 : trimLogs(world, logBudget);
     if (logBytes > 0) log.info({ bytes: logBytes }, 'removed old logs beyond the budget');
-    await world.imageWork.pruning(() => this.#collectImages());
+    // Most of the time nothing has to go, and then nobody is kept waiting for those who make images just now.
+    const { toFree } = await this.#look();
+    if (toFree > 0) await world.imageWork.pruning(() => this.#collectImages(), this.#stopped.signal);
   }
 
-  async #collectImages(): Promise<void> {
-    const { world, history, marks, log } = this.#options;
+  /** Notes which images are needed, and says how much has to go. */
+  async #look() {
+    const { world, history, marks } = this.#options;
     const now = world.clock.now();
     const input = gcInput(world, history);
     const known = history.images.lastUsed();
@@ -89,9 +93,16 @@ export class Collector {
     const layers = [...layerBytes.values()].reduce((sum, bytes) => sum + bytes, 0);
     // What is reserved for root is neither used nor free to us.
     const disk = { bytes: (blocks - bfree + bavail) * bsize, free: bavail * bsize, layers };
-    const toFree = bytesToFree(disk, marks);
+    return { ...input, layerBytes, lastUsed: known, now, toFree: bytesToFree(disk, marks) };
+  }
+
+  async #collectImages(): Promise<void> {
+    const { world, marks, log } = this.#options;
+    // Again, because it may have been a while.
+    const found = await this.#look();
+    const { toFree } = found;
     if (toFree === 0) return;
-    const evicted = chooseEvictions({ ...input, layerBytes, lastUsed: known, now, toFree }, marks);
+    const evicted = chooseEvictions(found, marks);
     await removeGarbage(world, evicted);
     const { bytes, images } = evicted;
     if (images.length > 0) log.info({ images, bytes }, 'removed images that were not needed for long');

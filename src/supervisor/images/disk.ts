@@ -1,10 +1,13 @@
 /** What images, containers, volumes and logs take on disk, and getting some of it back. */
-import { statfsSync } from 'node:fs';
+import { existsSync, readdirSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { DiskUsageView, PruneRequest, PruneView, TreeNodeView } from '../../api/image-files.ts';
 import { treeSize } from '../../drivers/graph/tree-size.ts';
+import { removeTree } from '../../images/build/remove-tree.ts';
 import { findGarbage, type Garbage, type GcInput } from '../../images/gc.ts';
 import { removeRecipe } from '../../images/recipe/recipe-path.ts';
 import type { Desired } from '../../model/desired.ts';
+import { buildCacheOf } from '../../reconcile/ops/build/build-host.ts';
 import { recipesOf } from '../../reconcile/ops/image.ts';
 import { imageIdOf } from '../../reconcile/ops/image-of.ts';
 import type { World } from '../../reconcile/ops/world.ts';
@@ -51,15 +54,21 @@ function garbage(world: World, history: History, all: boolean): Garbage {
   return findGarbage({ ...gcInput(world, history), includeNamed: all });
 }
 
-/** Removes images that nobody needs, with their layers; with `dryRun` only says which. */
+/**
+ * Removes images that nobody needs, with their layers, and layers of no image, as builds leave them; with `all` also what
+ * builds keep beside layers. No build runs meanwhile. With `dryRun` only says what would go.
+ */
 export function prune(world: World, history: History, { all, dryRun }: PruneRequest): Promise<PruneView> {
   return world.imageWork.pruning(async () => {
     const found = garbage(world, history, all);
     const images = found.images.map((id) => ({ id, tags: tagsOf(world, id) }));
     const layers: { id: string; bytes: number }[] = [];
     for (const id of found.layers) layers.push({ id, bytes: await layerSize(world, id) });
+    const buildCache = buildCacheOf(world);
+    const buildCacheBytes = all && existsSync(buildCache) ? await treeSize(buildCache) : 0;
     if (!dryRun) await removeGarbage(world, found);
-    return { images, layers, bytes: layers.reduce((sum, { bytes }) => sum + bytes, 0) };
+    if (!dryRun && all) await removeTree(buildCache);
+    return { images, layers, buildCacheBytes, bytes: buildCacheBytes + sum(layers.map(({ bytes }) => bytes)) };
   });
 }
 
@@ -128,9 +137,18 @@ export async function diskUsage(world: World, history: History): Promise<DiskUsa
         bytes: sum(containers.flatMap(({ id }) => logFiles(world, id)).map(({ bytes }) => bytes)),
         reclaimable: null,
       },
+      await buildCacheUsage(world),
     ],
     filesystem: { bytes: filesystem.blocks * filesystem.bsize, free: filesystem.bavail * filesystem.bsize },
   };
+}
+
+async function buildCacheUsage(world: World): Promise<DiskUsageView['rows'][number]> {
+  const directory = buildCacheOf(world);
+  const kinds = existsSync(directory) ? readdirSync(directory) : [];
+  const count = sum(kinds.map((kind) => readdirSync(join(directory, kind)).length));
+  const bytes = kinds.length === 0 ? 0 : await treeSize(directory);
+  return { type: 'build cache', count, active: 0, bytes, reclaimable: bytes };
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);

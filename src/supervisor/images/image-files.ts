@@ -30,12 +30,14 @@ import type { Pauses } from '../pauses.ts';
 import { ownChanges } from './container-tree.ts';
 import { diskUsage, imageTree, prune } from './disk.ts';
 import { imagesToSave, storedImage } from './find-images.ts';
+import type { ImageJobs } from './image-jobs.ts';
 import { streamed } from './streamed.ts';
 
 export interface ImageFilesParts {
   readonly world: World;
   readonly history: History;
   readonly pauses: Pauses;
+  readonly jobs: ImageJobs;
   /** The container that a person means. @throws TSD_NO_SUCH_RESOURCE. */
   readonly container: (name: string) => ContainerRecord;
 }
@@ -45,18 +47,20 @@ export class ImageFiles implements ImageFilesApi {
   readonly #world: World;
   readonly #pauses: Pauses;
   readonly #history: History;
+  readonly #jobs: ImageJobs;
   readonly #container: ImageFilesParts['container'];
 
-  constructor({ world, history, pauses, container }: ImageFilesParts) {
+  constructor({ world, history, pauses, jobs, container }: ImageFilesParts) {
     this.#world = world;
     this.#history = history;
     this.#pauses = pauses;
+    this.#jobs = jobs;
     this.#container = container;
   }
 
   /** Loads all images of an archive and gives them the names they have in it. */
   load(path: string, signal?: AbortSignal): AsyncIterable<TransferEvent> {
-    return this.#making(path, signal, async (report) => {
+    return this.#making('load', path, signal, async (report) => {
       const loaded: string[] = [];
       for await (const image of loadArchiveImages(path, archiveContext(this.#world, report))) {
         await recordImage(this.#world, image);
@@ -68,7 +72,7 @@ export class ImageFiles implements ImageFilesApi {
   }
 
   save({ images, path, format }: SaveRequest, signal?: AbortSignal): AsyncIterable<TransferEvent> {
-    return this.#making(path, signal, async (report) => {
+    return this.#making('image_export', path, signal, async (report) => {
       const wanted = imagesToSave(this.#world, images);
       const write = format === 'docker' ? dockerArchive : ociArchive;
       const store = { graph: this.#world.graph, recipes: recipesOf(this.#world) };
@@ -78,7 +82,7 @@ export class ImageFiles implements ImageFilesApi {
   }
 
   import(request: ImportRequest, signal?: AbortSignal): AsyncIterable<TransferEvent> {
-    return this.#making(request.path, signal, (report) =>
+    return this.#making('import', request.path, signal, (report) =>
       this.#make(request.name, report, {
         ...this.#described(request),
         baseConfigJson: null,
@@ -91,19 +95,20 @@ export class ImageFiles implements ImageFilesApi {
   export(container: string, path: string, signal?: AbortSignal): AsyncIterable<TransferEvent> {
     return streamed(
       path,
-      async (report) => {
-        const record = this.#container(container);
-        const bytes = await this.#pauses.during(record, () =>
-          writeWhole(path, rootTar(this.#world.graph.rootMount(record.snapshotId)), written(path, report), signal),
-        );
-        return `exported ${record.engineName} to ${path}, ${bytes} bytes`;
-      },
+      (report) =>
+        this.#jobs.run('export', [container, path], async () => {
+          const record = this.#container(container);
+          const bytes = await this.#pauses.during(record, () =>
+            writeWhole(path, rootTar(this.#world.graph.rootMount(record.snapshotId)), written(path, report), signal),
+          );
+          return `exported ${record.engineName} to ${path}, ${bytes} bytes`;
+        }),
       signal,
     );
   }
 
   commit(container: string, request: CommitRequest, signal?: AbortSignal): AsyncIterable<TransferEvent> {
-    return this.#making(container, signal, async (report) => {
+    return this.#making('commit', container, signal, async (report) => {
       const record = this.#container(container);
       const base = this.#world.images.get(record.imageId);
       return this.#pauses.during(record, () =>
@@ -137,15 +142,22 @@ export class ImageFiles implements ImageFilesApi {
   }
 
   prune(request: PruneRequest): Promise<PruneView> {
-    return prune(this.#world, this.#history, request);
+    if (request.dryRun) return prune(this.#world, this.#history, request);
+    const args = request.all ? ['all'] : [];
+    return this.#jobs.run('prune', args, () => prune(this.#world, this.#history, request));
   }
 
   #making(
+    job: 'load' | 'image_export' | 'import' | 'commit',
     resource: string,
     signal: AbortSignal | undefined,
     work: (report: ProgressSink) => Promise<string>,
   ): AsyncIterable<TransferEvent> {
-    return streamed(resource, (report) => this.#world.imageWork.making(() => work(report)), signal);
+    return streamed(
+      resource,
+      (report) => this.#jobs.run(job, [resource], () => this.#world.imageWork.making(() => work(report))),
+      signal,
+    );
   }
 
   /** @throws TSD_BAD_REQUEST for a bad name, before anything is made. */

@@ -25,12 +25,14 @@ import { parseImageName } from '../../state/image-names.ts';
 import type { ImageRecord } from '../../state/image-record.ts';
 import { findImage, storedImage } from './find-images.ts';
 import { imageHistory } from './image-history.ts';
+import type { ImageJobs } from './image-jobs.ts';
 import { removeImage } from './remove-image.ts';
 import { streamed } from './streamed.ts';
 
 export interface RegistryCommandsParts {
   readonly world: World;
   readonly registry: Registry;
+  readonly jobs: ImageJobs;
   /** Has these looked at by the loop. */
   readonly enqueue: (keys: Iterable<ResourceKey>) => void;
 }
@@ -46,11 +48,13 @@ const STAGE_TEXT = {
 export class RegistryCommands implements RegistryApi {
   readonly #world: World;
   readonly #registry: Registry;
+  readonly #jobs: ImageJobs;
   readonly #enqueue: RegistryCommandsParts['enqueue'];
 
-  constructor({ world, registry, enqueue }: RegistryCommandsParts) {
+  constructor({ world, registry, jobs, enqueue }: RegistryCommandsParts) {
     this.#world = world;
     this.#registry = registry;
+    this.#jobs = jobs;
     this.#enqueue = enqueue;
   }
 
@@ -63,7 +67,7 @@ export class RegistryCommands implements RegistryApi {
       this.#rebind(reference, platform, id);
       return `pulled ${formatReference(reference)}, sha256:${id}`;
     };
-    return streamed(text, work, signal);
+    return streamed(text, (report) => this.#jobs.run('pull', [text], () => work(report)), signal);
   }
 
   push({ reference: text, credentials }: PushRequest, signal?: AbortSignal): AsyncIterable<TransferEvent> {
@@ -77,7 +81,7 @@ export class RegistryCommands implements RegistryApi {
       );
       return `pushed ${formatReference(reference)}, ${digest}`;
     };
-    return streamed(text, work, signal);
+    return streamed(text, (report) => this.#jobs.run('push', [text], () => work(report)), signal);
   }
 
   checkLogin({ registry, credentials }: LoginRequest, signal?: AbortSignal): Promise<void> {
@@ -93,13 +97,16 @@ export class RegistryCommands implements RegistryApi {
     return this.#registry.search(registry === null ? null : registryName(registry), term, asked);
   }
 
-  async tag(image: string, name: string, force: boolean): Promise<void> {
-    const { id } = findImage(this.#world, image);
-    await this.#world.repositories.set(parseImageName(name), id, force);
+  tag(image: string, name: string, force: boolean): Promise<void> {
+    return this.#jobs.run('tag', [image, name], async () => {
+      const { id } = findImage(this.#world, image);
+      await this.#world.repositories.set(parseImageName(name), id, force);
+    });
   }
 
   removeImage({ image, force }: RemoveImageRequest): Promise<readonly RemovedView[]> {
-    return this.#world.imageWork.pruning(() => removeImage(this.#world, image, force));
+    const remove = () => this.#world.imageWork.pruning(() => removeImage(this.#world, image, force));
+    return this.#jobs.run('image_delete', [image], remove);
   }
 
   async imageHistory(image: string): Promise<readonly ImageHistoryView[]> {

@@ -59,7 +59,12 @@ export class PlainImageFiles implements ImageFilesApi {
 
   async prune(request: PruneRequest): Promise<PruneView> {
     this.asked.push({ prune: request });
-    return { images: [{ id: ID, tags: [] }], layers: [{ id: LAYER, bytes: 1_000_000 }], bytes: 1_000_000 };
+    return {
+      images: [{ id: ID, tags: [] }],
+      layers: [{ id: LAYER, bytes: 1_000_000 }],
+      buildCacheBytes: 0,
+      bytes: 1_000_000,
+    };
   }
 
   async *#done(call: string, request: unknown): AsyncGenerator<TransferEvent> {

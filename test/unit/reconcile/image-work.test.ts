@@ -1,4 +1,5 @@
-import { expect, it } from 'vitest';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { ImageWork } from '../../../src/reconcile/ops/image-work.ts';
 
 function step(): { readonly done: Promise<void>; finish(): void } {
@@ -9,34 +10,70 @@ function step(): { readonly done: Promise<void>; finish(): void } {
   return { done, finish };
 }
 
-it('pruning waits for images in the making, and later ones wait for pruning', async () => {
-  const work = new ImageWork();
-  const log: string[] = [];
-  const [first, prune] = [step(), step()];
-  const doing = (name: string, until: Promise<void>) => async () => {
+describe('work on images', () => {
+  let work: ImageWork;
+  let log: string[];
+  beforeEach(() => {
+    work = new ImageWork();
+    log = [];
+  });
+
+  const doing = (name: string, until: Promise<void>) => async (): Promise<void> => {
     log.push(`${name} begins`);
     await until;
     log.push(`${name} ends`);
   };
-  const all = [
-    work.making(doing('first', first.done)),
-    work.making(doing('beside', Promise.resolve())),
-    new Promise((resolve) => setImmediate(resolve)).then(() => work.pruning(doing('prune', prune.done))),
-  ];
-  await expect.poll(() => log).toContain('beside ends');
-  all.push(new Promise((resolve) => setImmediate(resolve)).then(() => work.making(doing('later', Promise.resolve()))));
-  first.finish();
-  await expect.poll(() => log).toContain('prune begins');
-  expect(log).not.toContain('later begins');
-  prune.finish();
-  await Promise.all(all);
-  expect(log.indexOf('first ends')).toBeLessThan(log.indexOf('prune begins'));
-  expect(log.indexOf('prune ends')).toBeLessThan(log.indexOf('later begins'));
-});
+  const at = (name: string): number => log.indexOf(name);
 
-it('a failure holds nobody up', async () => {
-  const work = new ImageWork();
-  await expect(work.making(() => Promise.reject(new Error('a')))).rejects.toThrow('a');
-  await expect(work.pruning(() => Promise.reject(new Error('b')))).rejects.toThrow('b');
-  expect(await work.making(async () => 'made')).toBe('made');
+  it('pruning waits for images in the making, and holds up who comes later only while it runs', async () => {
+    const [first, second, prune] = [step(), step(), step()];
+    const all = [work.making(doing('first', first.done)), work.pruning(doing('prune', prune.done))];
+    await nextTurn();
+    all.push(work.making(doing('second', second.done)));
+    await nextTurn();
+    expect(log).toEqual(['first begins', 'second begins']);
+    first.finish();
+    await nextTurn();
+    expect(log).not.toContain('prune begins');
+    second.finish();
+    await nextTurn();
+    expect(log).toContain('prune begins');
+    all.push(work.making(doing('later', Promise.resolve())), work.pruning(doing('again', Promise.resolve())));
+    await nextTurn();
+    expect(log.at(-1)).toBe('prune begins');
+    prune.finish();
+    await Promise.all(all);
+    expect(at('prune ends')).toBeLessThan(Math.min(at('later begins'), at('again begins')));
+  });
+
+  it('pruning gives up waiting when it is told to', async () => {
+    const first = step();
+    const making = work.making(doing('first', first.done));
+    const asked = new AbortController();
+    const pruning = work.pruning(doing('prune', Promise.resolve()), asked.signal);
+    asked.abort(new Error('enough'));
+    await expect(pruning).rejects.toThrow('enough');
+    first.finish();
+    await making;
+    expect(log).toEqual(['first begins', 'first ends']);
+  });
+
+  it('pruning at once does not happen beside others', async () => {
+    const [first, prune] = [step(), step()];
+    const making = work.making(doing('first', first.done));
+    expect(await work.pruningIfIdle(doing('no', Promise.resolve()))).toBe(false);
+    first.finish();
+    await making;
+    const pruning = work.pruningIfIdle(doing('prune', prune.done));
+    expect(await work.pruningIfIdle(doing('no', Promise.resolve()))).toBe(false);
+    prune.finish();
+    expect(await pruning).toBe(true);
+    expect(log).not.toContain('no begins');
+  });
+
+  it('a failure holds nobody up', async () => {
+    await expect(work.making(() => Promise.reject(new Error('a')))).rejects.toThrow('a');
+    await expect(work.pruning(() => Promise.reject(new Error('b')))).rejects.toThrow('b');
+    expect(await work.making(async () => 'made')).toBe('made');
+  });
 });

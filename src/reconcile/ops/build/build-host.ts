@@ -15,12 +15,13 @@ import { imageReference, pullAndName } from '../image-pull.ts';
 import type { World } from '../world.ts';
 import { runCommand } from './build-run.ts';
 
-/** Below the root directory: what builds keep. */
-const CACHE = 'build-cache';
+/** What builds keep for later ones beside layers: which step led to which, downloads, directories of cache mounts. */
+export const buildCacheOf = ({ instance }: Pick<World, 'instance'>): string => join(instance.root, 'build-cache');
 
 /** @param own declared image: FROM may name the others of its app by their short names; null for none. */
 export function buildHost(world: World, own: ResourceKey | null, progress: ProgressSink): BuildHost {
   const { root } = world.instance;
+  const kept = buildCacheOf(world);
   const withDirectory = async <T>(work: (path: string) => Promise<T>): Promise<T> => {
     await mkdir(join(root, 'tmp'), { recursive: true });
     const path = await mkdtemp(join(root, 'tmp', 'build-'));
@@ -30,14 +31,14 @@ export function buildHost(world: World, own: ResourceKey | null, progress: Progr
       await removeTree(path);
     }
   };
-  const downloads = new Downloads(join(root, CACHE, 'downloads'));
+  const downloads = new Downloads(join(kept, 'downloads'));
   return {
     load: loadContext(world, progress),
-    cache: new BuildCache(join(root, CACHE, 'steps'), (chainId) => world.graph.exists(chainId)),
+    cache: new BuildCache(join(kept, 'steps'), (chainId) => world.graph.exists(chainId)),
     now: () => world.clock.now().wallMs,
     withDirectory,
     baseImage: async (name, platform, signal) =>
-      baseImage(declaredImage(world, own, name) ?? (await namedImage(world, name, platform, signal, progress))),
+      baseImage(world, declaredImage(world, own, name) ?? (await namedImage(world, name, platform, signal, progress))),
     withSnapshot: (parent, work) => {
       const id = randomBytes(32).toString('hex');
       return world.builds.using(id, async () => {
@@ -52,7 +53,7 @@ export function buildHost(world: World, own: ResourceKey | null, progress: Progr
     download: (request, signal) => downloads.fetch(request, signal),
     run: (request, signal) => withDirectory((directory) => runCommand(world, request, directory, signal)),
     withCacheMount: async ({ id, locked, mode, uid, gid }, work) => {
-      const path = join(root, CACHE, 'mounts', createHash('sha256').update(id).digest('hex'));
+      const path = join(kept, 'mounts', createHash('sha256').update(id).digest('hex'));
       const made = await mkdir(path, { recursive: true, mode: 0o700 });
       if (made !== undefined) {
         await chown(path, uid, gid);
@@ -109,7 +110,7 @@ function localImage(world: World, name: string): ImageRecord | undefined {
   }
 }
 
-function baseImage(image: ImageRecord): BaseImage {
+function baseImage(world: World, image: ImageRecord): BaseImage {
   const { Tsdocker: stored } = image;
   if (!stored) {
     throw new TsdError('TSD_IMAGE_MISSING', `image ${image.id.slice(0, 12)} was made by Docker 1.4`, {
@@ -117,6 +118,8 @@ function baseImage(image: ImageRecord): BaseImage {
       hint: 'Save it with that Docker and load the archive here.',
     });
   }
+  // No container needs it, and yet it is not what was needed least of late.
+  world.imagesOfPast.noteMoment(image.id, world.clock.now().wallMs);
   const layers = (stored.Layers ?? []).map(({ ChainId, DiffId }) => ({ chainId: ChainId, diffId: DiffId }));
   return { id: image.id, configJson: stored.ConfigJson, layers };
 }

@@ -1,0 +1,140 @@
+/** What is thrown away, and what never is: beside builds, generations and a disk that is too full. */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { DiskUsageView, PruneView } from '../../src/api/image-files.ts';
+import type { ImageView } from '../../src/api/supervisor.ts';
+import { busyboxRootfs, dockerArchive, findBusybox, tarOf } from '../support/images.ts';
+import { FOREVER } from '../support/manifests.ts';
+import { TestSupervisor } from '../support/supervisor.ts';
+import { until } from '../support/wait.ts';
+
+const busybox = findBusybox();
+/** The disk is always too full, and looked at all the time. */
+const GREEDY = ['--gc-high=1', '--gc-low=1', '--gc-min-age=0s', '--gc-interval=100ms'];
+let supervisor: TestSupervisor;
+let base: Buffer;
+
+beforeEach(() => {
+  supervisor = new TestSupervisor();
+  const rootfs = join(supervisor.base, 'rootfs');
+  mkdirSync(rootfs);
+  busyboxRootfs(rootfs, busybox ?? '');
+  base = execFileSync('tar', ['-C', rootfs, '-cf', '-', '.'], { maxBuffer: 2 ** 28 });
+});
+afterEach(() => supervisor.destroy());
+
+const tags = async (): Promise<string[]> =>
+  (JSON.parse(await supervisor.ok('images', '-o', 'json')) as ImageView[]).flatMap((image) => image.tags).sort();
+const archive = (name: string, content = name): string =>
+  supervisor.file(`${name}.tar`, dockerArchive({ layers: [tarOf({ path: name, content })], names: [`${name}:1`] }));
+const layers = (): string[] =>
+  readdirSync(join(supervisor.root, 'overlay')).filter((name) => /^[0-9a-f]{64}$/.test(name));
+
+function context(dockerfile: string): string {
+  supervisor.file('context/Dockerfile', dockerfile);
+  return join(supervisor.base, 'context');
+}
+
+/** Its first stage leaves layers that are in no image. */
+const stages = (from: string): string => `FROM ${from} AS tools
+RUN --network=none echo tool > /tool
+RUN --network=none --mount=type=cache,id=gate,target=/gate touch /gate/reached; while [ ! -e /gate/open ]; do sleep 0.05; done
+FROM scratch
+COPY --from=tools /tool /tool
+`;
+
+describe.skipIf(busybox === null)('collection (needs busybox)', () => {
+  const gate = (): string =>
+    join(supervisor.root, 'build-cache/mounts', createHash('sha256').update('gate').digest('hex'));
+  const openGate = (): void => {
+    mkdirSync(gate(), { recursive: true });
+    writeFileSync(join(gate(), 'open'), '');
+  };
+  const importBase = () =>
+    supervisor.ok('import', supervisor.file('busybox.tar', base), 'busybox:1', '-c', 'ENV PATH=/bin');
+
+  const app = async (marker: string): Promise<void> => {
+    const layersOfApp = [base, tarOf({ path: 'marker', content: marker })];
+    const path = supervisor.file('app.tar', dockerArchive({ layers: layersOfApp, names: ['app:1'] }));
+    const manifest = `images: { app: { archive: ${path} } }\ncontainers:\n  web: { image: app, command: ${FOREVER}, env: { V: ${marker} } }\n`;
+    await supervisor.ok('apply', '--refresh', '--wait=60s', '-f', supervisor.file('app.yaml', manifest));
+  };
+
+  test('takes nothing of a build that runs, and keeps nobody else waiting for it', async () => {
+    await supervisor.start(...GREEDY);
+    await app('one');
+    const kept = layers();
+    const build = supervisor.cli('build', '-t', 'built:1', context(stages('app/app')));
+    await until('the second step', () => existsSync(join(gate(), 'reached')));
+    const prune = supervisor.cli('system', 'prune', '-a', '-y', '-o', 'json');
+    await supervisor.ok('load', '-i', archive('other'));
+    openGate();
+    expect(await build).toMatchObject({ status: 0 });
+    expect(await prune).toMatchObject({ status: 0 });
+    await until('what nobody needs is gone', async () => (await tags()).length === 1);
+    expect(layers().sort()).toEqual(kept.sort());
+  });
+
+  test('ends with the supervisor when it only waits for its turn', async () => {
+    await supervisor.start(...GREEDY);
+    await app('one');
+    const build = supervisor.cli('build', context(stages('app/app')));
+    await until('the second step', () => existsSync(join(gate(), 'reached')));
+    await supervisor.stop();
+    expect((await build).status).not.toBe(0);
+  });
+
+  test('prune frees what builds leave, and lists it; an image under such a step can be removed before', async () => {
+    await supervisor.start('-D');
+    await importBase();
+    openGate();
+    await supervisor.ok('build', '-t', 'built:1', context(stages('busybox:1')));
+    const used = (JSON.parse(await supervisor.ok('system', 'df', '-o', 'json')) as DiskUsageView).rows;
+    expect(used.find(({ type }) => type === 'build cache')?.bytes).toBeGreaterThan(0);
+    await supervisor.ok('rmi', 'busybox:1');
+    expect(await tags()).toEqual(['built:1']);
+    const found = JSON.parse(await supervisor.ok('system', 'prune', '-y', '-o', 'json')) as PruneView;
+    expect(found).toMatchObject({ images: [], buildCacheBytes: 0 });
+    expect(found.layers).not.toEqual([]);
+    expect(layers()).toHaveLength(1);
+    const all = JSON.parse(await supervisor.ok('system', 'prune', '-a', '-y', '-o', 'json')) as PruneView;
+    expect(all.images.map((image) => image.tags)).toEqual([['built:1']]);
+    expect(all.buildCacheBytes).toBeGreaterThan(0);
+    expect(layers()).toEqual([]);
+    expect(existsSync(join(supervisor.root, 'build-cache'))).toBe(false);
+    expect(supervisor.log).toMatch(/\+job prune\(all\)/);
+  });
+
+  test('an image that a build uses counts as needed then', async () => {
+    await supervisor.start();
+    await importBase();
+    await supervisor.ok('load', '-i', archive('other'));
+    await supervisor.ok('build', context('FROM busybox:1\nRUN --network=none echo x > /x\n'));
+    const history = new Database(join(supervisor.root, 'history.db'), { readonly: true });
+    const noted = history.prepare('SELECT image_id FROM image_use').all() as { image_id: string }[];
+    history.close();
+    const images = JSON.parse(await supervisor.ok('images', '-o', 'json')) as ImageView[];
+    expect(noted.map((row) => row.image_id)).toEqual([images.find((image) => image.tags.includes('busybox:1'))?.id]);
+  });
+
+  test('what a rollback needs stays when the disk is too full, and when its app is deleted', async () => {
+    await supervisor.start(...GREEDY);
+    await app('one');
+    await app('two');
+    await supervisor.ok('load', '-i', archive('other'));
+    await until('other is gone', async () => !(await tags()).includes('other:1'));
+    await supervisor.ok('rollback', '--to', '1', '--wait=60s');
+    expect(await supervisor.ok('exec', 'web', 'cat', '/marker')).toBe('one');
+    await supervisor.ok('delete', '--all');
+    await until('no container', async () => (await supervisor.containers()).length === 0);
+    await until('no name', async () => (await tags()).length === 0);
+    await supervisor.ok('rollback', '--to', '2', '--wait=60s');
+    expect(await supervisor.ok('exec', 'web', 'cat', '/marker')).toBe('two');
+    await supervisor.ok('rollback', '--to', '1', '--wait=60s');
+    expect(await supervisor.ok('exec', 'web', 'cat', '/marker')).toBe('one');
+  });
+});
