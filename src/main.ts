@@ -81,8 +81,20 @@ function facts(
   };
 }
 
-/** Runs the supervisor until a signal ends it. @throws TsdError when it cannot start. */
+/** What was opened before a start failed would keep the process, and its service manager, waiting for ever. */
+const LAST_WORDS_MS = 100;
+
+/** Runs the supervisor until a signal ends it. @throws TsdError when it cannot start; the process ends soon after that. */
 export async function runDaemon(config: DaemonConfig): Promise<void> {
+  try {
+    await supervise(config);
+  } catch (error) {
+    setTimeout(() => process.exit(), LAST_WORDS_MS).unref();
+    throw error;
+  }
+}
+
+async function supervise(config: DaemonConfig): Promise<void> {
   requireRoot();
   const log = createLogger(config.logLevel, process.stderr.isTTY === true);
   requireDirectory(config.manifests);

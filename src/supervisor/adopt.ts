@@ -140,7 +140,6 @@ function restoreEndpoints(world: World, containers: readonly ContainerRecord[], 
     const { address, prefixLength, mac, ports } = record.network;
     const desired = record.owner && world.desired().resources.get(record.owner.key);
     const container = desired?.kind === 'container' ? (desired as Desired<'container'>) : null;
-    const reach = container ? reachOf(world, container) : [];
     // Taking it over would put back what somebody took away and the manifest wants left alone.
     if (container && container.spec.drift !== 'heal' && seen().get(id)?.hostInterface === undefined) continue;
     attempt(record.engineName, () =>
@@ -150,7 +149,7 @@ function restoreEndpoints(world: World, containers: readonly ContainerRecord[], 
         address: `${address}/${prefixLength}`,
         mac,
         ports,
-        reach,
+        reach: container ? reachOf(world, container) : [],
       }),
     );
   }

@@ -118,6 +118,24 @@ describe('a container whose files are read', () => {
   });
 });
 
+test('an edit whose image is not there does not keep the next supervisor from starting', async () => {
+  const manifest = (image: string) => `${BUSYBOX_IMAGE}  later: { archive: /nowhere/later.tar }
+containers:
+  back: { image: ${image}, command: ${FOREVER} }
+  front: { image: busybox, command: ${FOREVER}, links: [back] }
+`;
+  supervisor.drop('app.yaml', manifest('busybox'));
+  const back = await supervisor.waitFor('back', 'ready', ({ ready }) => ready);
+  const front = await supervisor.waitFor('front', 'ready', ({ ready }) => ready);
+  supervisor.drop('app.yaml', manifest('later'));
+  await supervisor.waitFor('back', 'waiting for its image', ({ message }) => /later/.test(message));
+  await supervisor.crash();
+  await supervisor.start();
+  for (const { name, id, pid } of [back, front]) {
+    expect(await supervisor.container(name)).toMatchObject({ id, pid, phase: 'Running', restarts: 0 });
+  }
+});
+
 describe('a killed shim', () => {
   test('takes its payload with it, and the policy answers', async () => {
     supervisor.drop(

@@ -6,7 +6,7 @@ import { TsdError } from '../../model/errors.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { ContainerNetwork } from '../../state/container-record.ts';
 import { exposedPorts } from '../task/docker-config.ts';
-import { imageOf } from './image-of.ts';
+import { imageById, imageOf } from './image-of.ts';
 import { networkConfig, networkRecord, noDefaultBridge } from './network-config.ts';
 import type { World } from './world.ts';
 
@@ -138,13 +138,17 @@ export function declaredPorts(
 export function reachOf(world: World, desired: Desired<'container'>): EndpointConfig['reach'] {
   return desired.references.links.flatMap((target) => {
     const linked = world.desired().resources.get(target) as Desired<'container'> | undefined;
-    const address = world.containers.byKey(target)?.network?.address;
+    const container = world.containers.byKey(target);
+    const address = container?.network?.address;
     if (!linked || address === undefined) return [];
-    return exposedPorts(linked.spec, imageOf(world, linked).ports).map(({ port, protocol }) => ({
-      address,
-      port,
-      protocol,
-    }));
+    // Its image as declared now may not be on this host yet.
+    return exposedPorts(linked.spec, imageById(world, container?.imageId ?? null, linked).ports).map(
+      ({ port, protocol }) => ({
+        address,
+        port,
+        protocol,
+      }),
+    );
   });
 }
 
