@@ -213,6 +213,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
     timers: systemTimers,
     seed,
     check: realChecks(world, systemTimers),
+    onProblem: (error, key) => log.error({ key }, `health: ${describeError(error)}`),
     onChange: (change) => {
       timeline.health(change, sources.state.resources.get(change.key));
       events.emit('change');

@@ -9,7 +9,7 @@ import { Disk } from './disk.ts';
 import { Kernel, type Payload } from './kernel.ts';
 import { resolveApps } from './manifests.ts';
 import { convergenceViolations, restViolations } from './rest.ts';
-import type { Action, Script } from './script.ts';
+import { type Action, PATHS, type Script } from './script.ts';
 import { SimSupervisor, type Surroundings } from './supervisor.ts';
 import { Broken, INJECTED, Killed, survive, Universe } from './universe.ts';
 import { Watch } from './watch.ts';
@@ -33,11 +33,7 @@ class Episode {
   readonly kernel: Kernel;
   readonly watch: Watch;
   readonly log: string[] = [];
-  readonly #sources = new Map([
-    ['/one.tar', 0],
-    ['/two.tar', 0],
-    ['/anonymous.tar', 0],
-  ]);
+  readonly #sources = new Map(PATHS.map((path) => [path, 0]));
   readonly #around: Surroundings;
   #apps: Readonly<Record<string, App>> = {};
   #desired: DesiredState = { generation: 1, resources: new Map() };
@@ -60,6 +56,7 @@ class Episode {
       desired: () => this.#desired,
       rollBack: (failed) => this.#rollBack(failed),
       loses: () => this.#lost-- > 0,
+      probed: (containerId, run, passed) => this.watch.probed(containerId, run, passed),
       planned: (made) => this.watch.planned(made),
       began: (op) => {
         this.#note(`begin ${op.id}: ${op.cause.message}`);
@@ -91,7 +88,8 @@ class Episode {
   }
 
   #startSupervisor(): void {
-    const supervisor = new SimSupervisor(this.#around);
+    const supervisor = this.#newSupervisor();
+    if (!supervisor) return;
     this.#note('supervisor starts');
     this.#supervisor = supervisor;
     const onEnd = this.kernel.onEnd;
@@ -103,6 +101,19 @@ class Episode {
     supervisor.world.exec.onExit(({ containerId }) => this.watch.toldEnd(containerId));
     supervisor.life.onDeath = () => this.#supervisorDied(supervisor);
     void supervisor.start().catch((error) => this.#notStarted(supervisor, toTsdError(error)));
+  }
+
+  /** Null when it was killed, or could not go on, before it was put together. */
+  #newSupervisor(): SimSupervisor | null {
+    try {
+      return new SimSupervisor(this.#around);
+    } catch (thrown) {
+      const injected = thrown instanceof TsdError && thrown.step?.startsWith(INJECTED) === true;
+      if (!injected && !(thrown instanceof Killed)) throw thrown;
+      this.#note('supervisor ends at once');
+      this.universe.at(100, () => this.#supervisor ?? this.#startSupervisor());
+      return null;
+    }
   }
 
   /** A supervisor that cannot start ends, and the service manager starts another one. */
@@ -193,6 +204,10 @@ class Episode {
       case 'exit':
         if (payload) this.kernel.end(payload, action.code, { oom: action.oom });
         return;
+      case 'health':
+        if (payload && action.well) this.kernel.sick.delete(payload.pid);
+        else if (payload) this.kernel.sick.add(payload.pid);
+        return;
       case 'kill-shim':
         if (payload) this.kernel.end(payload, 137, { recorded: false });
         return;
@@ -257,6 +272,16 @@ class Episode {
     if (this.#supervisor?.ready) this.#supervisor.controller.enqueue(keys);
   }
 
+  /** A person changes what did not do. */
+  #editFailed(key: ResourceKey): void {
+    const { app, name } = parseKey(key);
+    const before = this.#apps[app];
+    const container = before?.containers?.[name];
+    if (!container) return;
+    const env = { ...(container.env as object), FIXED: String(this.#desired.generation) };
+    this.#edit(app, { ...before, containers: { ...before.containers, [name]: { ...container, env } } });
+  }
+
   /** As the sources do it: the app is what it was, and held there until it is edited. */
   #rollBack({ key, from, reason }: FailedUpdate): number | null {
     const { app } = parseKey(key);
@@ -276,8 +301,8 @@ class Episode {
     this.#downMs = downMs;
     this.#supervisor?.life.die();
     this.universe.reboot();
-    this.watch.excuse(() => true);
     this.kernel.reboot();
+    this.watch.excuse(() => true);
   }
 
   readonly #knownVolumes = new Map<string, ResourceKey>();
@@ -307,12 +332,13 @@ class Episode {
     this.#checkVolumes();
     this.#expect(restViolations);
     this.kernel.foreign.clear();
-    for (const path of ['/one.tar', '/two.tar', '/anonymous.tar']) {
+    for (const path of PATHS) {
       if (!this.#sources.has(path)) this.#sources.set(path, 0);
     }
     // As a changed spec or `tsdocker start` does it for what failed for good.
     const { world, controller } = this.#present();
     for (const [key] of world.failures.all()) world.failures.clear(key);
+    for (const [key, { failure }] of world.updates.all()) if (failure !== null) this.#editFailed(key);
     controller.resync();
     this.#note('== nothing stands in the way');
     await universe.advance(SETTLE_MS);

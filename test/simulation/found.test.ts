@@ -58,6 +58,15 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
+    title: 'a container whose removal came to nothing has its name again',
+    actions: [
+      edit(0, { images: IMAGES, containers: { db: RUN, web: { ...RUN, links: ['db'] } } }),
+      after(3_000, { do: 'fail', what: 'disk.container.remove', class: 'unsupported', times: 1 }),
+      edit(0, { images: IMAGES, containers: { db: RUN } }),
+      edit(3_000, { images: IMAGES, containers: { db: RUN, web: { ...RUN, links: ['db'] } } }),
+    ],
+  },
+  {
     title: 'an update has its time also when the host was down meanwhile',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),

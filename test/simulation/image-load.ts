@@ -19,6 +19,8 @@ const CONFIG = {
   stopSignal: null,
 };
 
+const HEALTHCHECK = { Test: ['CMD', 'probe'], Interval: 5e9, Retries: 2, StartPeriod: 2e9 };
+
 export async function loadSimImage(world: World, op: OpOf<'image.load'>, sources: Sources): Promise<void> {
   const desired = desiredOf(world, 'image', op.key);
   const { source } = desired.spec;
@@ -39,7 +41,7 @@ export async function loadSimImage(world: World, op: OpOf<'image.load'>, sources
     references: [],
     layers,
     topLayer: top,
-    configJson: '{}',
+    configJson: path.includes('probed') ? JSON.stringify({ config: { Healthcheck: HEALTHCHECK } }) : '{}',
   };
   await world.commits.commit({ files: (batch) => world.images.add(imageRecord(image, '0'), batch) });
   await world.repositories.set(imageName(desired), image.id, true);

@@ -9,14 +9,21 @@ export interface Behaviour {
   readonly ends: { readonly code: number; readonly afterMs: number } | null;
   /** Ignores what asks it to end. */
   readonly stubborn: boolean;
+  /** Age from which its probes pass. */
+  readonly wellFromMs: number;
+  /** Age from which they fail. */
+  readonly sickFromMs: number;
 }
 
-/** `run`, `stubborn`, or `exit CODE MS`. */
+/** `run`, `stubborn`, `exit CODE MS`, or `well FROM-MS TO-MS`. */
 export function behaviourOf(argv: readonly string[]): Behaviour {
-  const [verb, code = '0', ms = '0'] = argv;
+  const [verb, first = '0', second = '0'] = argv;
+  const well = verb === 'well';
   return {
-    ends: verb === 'exit' ? { code: Number(code), afterMs: Number(ms) } : null,
+    ends: verb === 'exit' ? { code: Number(first), afterMs: Number(second) } : null,
     stubborn: verb === 'stubborn',
+    wellFromMs: well ? Number(first) : 0,
+    sickFromMs: well ? Number(second) : Number.POSITIVE_INFINITY,
   };
 }
 
@@ -26,6 +33,8 @@ export interface Payload {
   readonly pid: number;
   readonly startTime: string;
   readonly startedAtMs: number;
+  /** As the simulation counts time. */
+  readonly bornAt: number;
   readonly netns: number | null;
   readonly behaviour: Behaviour;
 }
@@ -55,6 +64,8 @@ export class Kernel {
   readonly foreign = new Set<number>();
   /** Namespaces that a supervisor holds. */
   held: ReadonlySet<number> = new Set();
+  /** Pids of payloads whose probes fail for some reason that a restart mends. */
+  readonly sick = new Set<number>();
   onStart: (payload: Payload) => void = () => {};
   onEnd: (payload: Payload) => void = () => {};
   /** `<container id> <run>` of every payload that ever began, whatever has been removed since. */
@@ -76,7 +87,8 @@ export class Kernel {
     const pid = ++this.#pids;
     const { wallMs } = this.#universe.now();
     const behaviour = behaviourOf(argv);
-    const payload = { containerId, run, pid, startTime: String(pid), startedAtMs: wallMs, netns, behaviour };
+    const born = { startTime: String(pid), startedAtMs: wallMs, bornAt: this.#universe.elapsedMs };
+    const payload = { containerId, run, pid, ...born, netns, behaviour };
     if (this.payloads.has(containerId)) this.#universe.breaks(`two payloads of container ${containerId.slice(0, 12)}`);
     this.payloads.set(containerId, payload);
     this.#disk.begun.add(`${containerId} ${run}`);
@@ -85,6 +97,13 @@ export class Kernel {
     const { ends } = behaviour;
     if (ends) this.#universe.at(ends.afterMs, () => this.#endsItself(payload, ends.code));
     return payload;
+  }
+
+  /** What a probe finds. In the end a program that was sick has been mended. */
+  isWell({ pid, bornAt, behaviour }: Payload): boolean {
+    if (this.#universe.calm) return true;
+    const age = this.#universe.elapsedMs - bornAt;
+    return !this.sick.has(pid) && age >= behaviour.wellFromMs && age < behaviour.sickFromMs;
   }
 
   /** In the end a program that failed has been mended. */

@@ -23,7 +23,7 @@ function isValid(desired: DesiredState): boolean {
   for (const resource of desired.resources.values()) {
     if (missing(desired, resource) || isCircular(desired, resource.key)) return false;
     if (!isContainer(resource)) continue;
-    if (!isLinkable(desired, resource)) return false;
+    if (!isLinkable(desired, resource) || !mayStartFirst(desired, resource)) return false;
     for (const port of hostPorts(resource)) {
       if (ports.has(port)) return false;
       ports.add(port);
@@ -39,6 +39,13 @@ function isLinkable(desired: DesiredState, { references, spec }: Desired<'contai
     if (!target || !isContainer(target) || !ownsSandbox(target.spec)) return false;
     return attachedNetwork(target.references, target.spec) === attachedNetwork(references, spec);
   });
+}
+
+/** Two live side by side for a while: with a namespace each, which nobody else uses. */
+function mayStartFirst(desired: DesiredState, { key, spec }: Desired<'container'>): boolean {
+  if (spec.update.order === 'stop-first') return true;
+  const shared = [...desired.resources.values()].some((other) => other.references.networkContainer === key);
+  return ownsSandbox(spec) && !shared;
 }
 
 /** The desired state of these apps, or null when they do not fit together. */

@@ -1,13 +1,15 @@
 /** What has to hold once faults have stopped and time has passed. */
 import type { Desired, DesiredState } from '../../src/model/desired.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
+import { baseKey } from '../../src/model/update.ts';
 import { observe } from '../../src/reconcile/observe.ts';
-import { isReady } from '../../src/reconcile/plan/readiness.ts';
+import { isReady, satisfies } from '../../src/reconcile/plan/readiness.ts';
 import {
   isContainer,
   namespaceOwner,
   ownsSandbox,
   specOf,
+  startConditions,
   startDependencies,
 } from '../../src/reconcile/plan/references.ts';
 import type { Disk } from './disk.ts';
@@ -77,7 +79,7 @@ function unwanted({ supervisor, disk, kernel, desired }: Rested): string[] {
     const record = disk.containers.get(id);
     const key = record?.owner?.key;
     const resource = key && desired.resources.get(key);
-    if (key !== undefined && supervisor.controller.hold(key)) continue;
+    if (key !== undefined && supervisor.controller.hold(baseKey(key))) continue;
     if (!resource) found.push(`${key ?? id} runs and is not declared`);
     else if (record.stopOverride) found.push(`${key} runs although it was stopped`);
     else if (record.owner?.specHash !== resource.specHash && !supervisor.controller.hold(key)) {
@@ -130,16 +132,24 @@ function waitsForItself({ kernel, disk, desired }: Rested, { key, spec }: Contai
   });
 }
 
+function isCompleted({ supervisor }: Rested, { key, spec, specHash }: Container): boolean {
+  const observed = observe(supervisor.world, null).containers.get(key);
+  return observed?.specHash === specHash && satisfies(observed, spec, 'completed');
+}
+
 /** Whether a container has to run or be done, if everything that it needs can be had. */
 function mustBeReady(rested: Rested, container: Container): boolean {
   const { supervisor, desired } = rested;
   const observed = observe(supervisor.world, null).containers.get(container.key);
   if (observed?.stopOverride || supervisor.world.defaultNetwork() === null) return false;
   if (lendsNothing(rested, container) || waitsForItself(rested, container)) return false;
-  const needs = [container.references.networkContainer, ...container.references.links];
-  for (const key of needs) {
-    const need = key === null ? undefined : desired.resources.get(key);
-    if (need && isContainer(need) && !mustBeReady(rested, need)) return false;
+  const choice = 'could be adopted';
+  const volumes = Object.values(container.references.volumes);
+  if (volumes.some((key) => supervisor.controller.hold(key)?.message.includes(choice))) return false;
+  for (const { key, condition } of startConditions(container.references, container.spec)) {
+    const need = desired.resources.get(key);
+    if (!need || !isContainer(need)) continue;
+    if (condition === 'completed' ? !isCompleted(rested, need) : !mustBeReady(rested, need)) return false;
   }
   if (!observed?.exit || observed.running) return true;
   // What never ran cannot be done, whatever the policy.

@@ -14,6 +14,8 @@ export type Deed =
   | { readonly do: 'fail'; readonly what: string; readonly class: ErrorClass; readonly times: number }
   | { readonly do: 'slow'; readonly what: string; readonly ms: number; readonly times: number }
   | { readonly do: 'exit'; readonly key: ResourceKey; readonly code: number; readonly oom: boolean }
+  /** Probes of its present run fail, or pass again. */
+  | { readonly do: 'health'; readonly key: ResourceKey; readonly well: boolean }
   | { readonly do: 'kill-shim'; readonly key: ResourceKey }
   | { readonly do: 'drift'; readonly what: 'veth' | 'bridge' | 'rules' | 'ports'; readonly key: ResourceKey }
   | { readonly do: 'jump'; readonly ms: number }
@@ -38,9 +40,20 @@ const APPS = ['blog', 'mail', 'shop'];
 const CONTAINERS = ['api', 'db', 'job', 'web'];
 const VOLUMES = ['data', 'logs'];
 const NETWORKS = ['back', 'front'];
-const PATHS = ['/one.tar', '/two.tar', '/anonymous.tar'];
+export const PATHS = ['/one.tar', '/two.tar', '/anonymous.tar', '/probed.tar'];
 const PORTS = [8001, 8002, 8003];
-const POLICIES = ['no', 'always', 'always', 'unless-stopped', 'on-failure', 'on-failure:3'];
+const POLICIES = [
+  'no',
+  'always',
+  'always',
+  'unless-stopped',
+  'on-failure',
+  'on-failure:3',
+  { policy: 'always', backoff: 'docker' },
+  { policy: 'always', backoff: { initial: '2s', max: '10s' } },
+];
+/** What comes beside a container while it is updated. */
+const BESIDE = ['', '', '', '', '', '.next', '.old'];
 const STEPS = [
   '',
   'disk',
@@ -52,6 +65,7 @@ const STEPS = [
   'exec',
   'exec.launch',
   'exec.adopt',
+  'probe',
 ];
 
 class Author {
@@ -77,15 +91,54 @@ class Author {
     return `container/${this.pick('app', APPS)}/${this.pick('container', CONTAINERS)}`;
   }
 
+  /** Of something that may run. */
+  #run(): ResourceKey {
+    return `${this.key()}${this.pick('beside', BESIDE)}` as ResourceKey;
+  }
+
   #command(): string[] {
-    const luck = this.below('command', 10);
+    const luck = this.below('command', 12);
     if (luck < 6) return ['run'];
     if (luck === 6) return ['stubborn'];
+    if (luck > 9) {
+      const from = this.pick('well from', [0, 300, 4_000, 40_000]);
+      return ['well', String(from), String(from + this.pick('well for', [0, 5_000, 90_000]))];
+    }
     return [
       'exit',
       String(this.pick('code', [0, 0, 1, 2, 137])),
       String(this.pick('lasts', [0, 3, 200, 4_000, 15_000])),
     ];
+  }
+
+  #health() {
+    const probe = {
+      exec: ['probe'],
+      interval: this.pick('interval', ['2s', '10s', '30s']),
+      retries: this.pick('retries', [1, 3]),
+      startPeriod: this.pick('start period', ['0s', '5s']),
+    };
+    const form = this.below('probes', 8);
+    if (form === 0) return 'none';
+    if (form < 5) return probe;
+    return { readiness: probe, ...(form > 5 && { liveness: probe }), ...(form === 7 && { startup: probe }) };
+  }
+
+  #update(bridged: boolean) {
+    return {
+      order: bridged && this.maybe('start first', 0.6) ? 'start-first' : 'stop-first',
+      timeout: this.pick('timeout', ['5s', '30s']),
+      drain: this.pick('drain', ['0s', '3s']),
+      onFailure: this.pick('on failure', ['rollback', 'rollback', 'hold']),
+      sharedVolumes: true,
+    };
+  }
+
+  #needs(earlier: readonly string[], app: string): string[] {
+    const names = app !== 'blog' && this.maybe('need across', 0.2) ? [...earlier, 'blog/job'] : earlier;
+    return names.flatMap((name) =>
+      this.maybe('need', 0.15) ? [`${name}:${this.pick('condition', ['ready', 'ready', 'started', 'completed'])}`] : [],
+    );
   }
 
   #networkOf(name: string, earlier: readonly string[], networks: readonly string[]): string {
@@ -116,6 +169,10 @@ class Author {
       ...(this.maybe('label', 0.3) && { labels: { tier: String(this.below('tier', 3)) } }),
       ...(this.maybe('env', 0.3) && { env: { WORD: String(this.below('word', 3)) } }),
       ...(this.maybe('read only', 0.1) && { readOnly: true }),
+      ...(this.maybe('health', 0.3) && { health: this.#health() }),
+      ...(this.maybe('update', 0.4) && { update: this.#update(bridged) }),
+      ...(this.maybe('with dependencies', 0.2) && { onDependencyRestart: 'restart' }),
+      dependsOn: this.#needs(earlier, app),
       stopTimeout: this.pick('stop timeout', ['1s', '10s']),
     };
   }
@@ -172,9 +229,10 @@ class Author {
       ],
       [
         12,
-        () => ({ do: 'exit', key: this.key(), code: this.pick('code', [0, 1, 2, 139]), oom: this.maybe('oom', 0.1) }),
+        () => ({ do: 'exit', key: this.#run(), code: this.pick('code', [0, 1, 2, 139]), oom: this.maybe('oom', 0.1) }),
       ],
-      [3, () => ({ do: 'kill-shim', key: this.key() })],
+      [4, () => ({ do: 'health', key: this.#run(), well: this.maybe('well', 0.3) })],
+      [3, () => ({ do: 'kill-shim', key: this.#run() })],
       [6, () => ({ do: 'drift', what: this.pick('drift', ['veth', 'bridge', 'rules', 'ports']), key: this.key() })],
       [2, () => ({ do: 'jump', ms: this.pick('jump', [-86_400_000, -60_000, 5_000, 86_400_000]) })],
       [4, () => ({ do: 'stop', key: this.key() })],

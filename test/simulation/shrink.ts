@@ -15,7 +15,11 @@ function kindOf(broken: string): string {
 /**
  * Delta debugging (Zeller, ddmin): leaves out ever smaller parts of a script as long as the same invariant breaks.
  */
-export async function shrink(script: Script, outcome: Outcome): Promise<{ script: Script; outcome: Outcome }> {
+export async function shrink(
+  script: Script,
+  outcome: Outcome,
+  mostTries = MOST_TRIES,
+): Promise<{ script: Script; outcome: Outcome }> {
   const kind = kindOf(outcome.broken ?? '');
   let best = { script, outcome };
   let tries = 0;
@@ -28,11 +32,11 @@ export async function shrink(script: Script, outcome: Outcome): Promise<{ script
     return true;
   };
   let parts = 2;
-  while (best.script.actions.length > 1 && tries < MOST_TRIES) {
+  while (best.script.actions.length > 1 && tries < mostTries) {
     const { actions } = best.script;
     const size = Math.ceil(actions.length / parts);
     let smaller = false;
-    for (let from = 0; from < actions.length && !smaller && tries < MOST_TRIES; from += size) {
+    for (let from = 0; from < actions.length && !smaller && tries < mostTries; from += size) {
       smaller = await breaks([...actions.slice(0, from), ...actions.slice(from + size)]);
     }
     if (smaller) parts = Math.max(parts - 1, 2);

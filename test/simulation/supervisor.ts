@@ -6,6 +6,7 @@ import { TrustPolicyFile } from '../../src/images/trust/policy.ts';
 import { formatTime } from '../../src/model/clock.ts';
 import type { DesiredState } from '../../src/model/desired.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
+import { nextKey, oldKey } from '../../src/model/update.ts';
 import { Controller } from '../../src/reconcile/controller.ts';
 import { DriftMemory } from '../../src/reconcile/drift-memory.ts';
 import { Executor, type OpResult } from '../../src/reconcile/executor.ts';
@@ -13,6 +14,7 @@ import { ExitRecorder } from '../../src/reconcile/exits.ts';
 import { FailureBook } from '../../src/reconcile/failure-book.ts';
 import { GroupCommit } from '../../src/reconcile/group-commit.ts';
 import { HealthBook } from '../../src/reconcile/health/health-book.ts';
+import { Prober } from '../../src/reconcile/health/prober.ts';
 import type { HostFacts } from '../../src/reconcile/host-facts.ts';
 import { observe } from '../../src/reconcile/observe.ts';
 import type { Op, Plan } from '../../src/reconcile/op.ts';
@@ -82,6 +84,8 @@ export interface Surroundings {
   rollBack(failed: FailedUpdate): number | null;
   /** True when the loop does not hear of this event. */
   loses(event: string): boolean;
+  /** A probe of a run was tried. */
+  probed(containerId: string, run: number, passed: boolean): void;
   planned(made: Plan): void;
   began(op: Op): void;
   ended(result: OpResult): void;
@@ -154,6 +158,7 @@ export class SimSupervisor {
   readonly world: World;
   readonly controller: Controller;
   readonly #engine: Engine;
+  readonly #prober: Prober;
   readonly #around: Surroundings;
   /** The loop runs. */
   ready = false;
@@ -174,7 +179,19 @@ export class SimSupervisor {
       end: (result: OpResult) => life.alive && around.ended(result),
     };
     const executor = new WatchedExecutor(
-      { handlers, engine: this.#engine, journal, clock: universe, timers: life, concurrency: CONCURRENCY },
+      {
+        handlers,
+        engine: this.#engine,
+        journal,
+        clock: universe,
+        timers: life,
+        concurrency: CONCURRENCY,
+        onEvent: (event) => {
+          if (event.type !== 'ended' || !life.alive) return;
+          const { key, op } = event.result.op;
+          this.#prober.review(op === 'container.cutover' ? [key, nextKey(key), oldKey(key)] : [key]);
+        },
+      },
       (made) => life.alive && around.planned(made),
     );
     this.controller = new Controller({
@@ -187,13 +204,42 @@ export class SimSupervisor {
       clock: universe,
       timers: life,
       seed: () => `seed of boot ${universe.steps}`,
-      onPass: () => {},
+      onPass: ({ scope }) => life.alive && this.#prober.review(scope),
       onDefect: (error, keys) => {
         if (life.alive && error.class === 'bug' && !error.step?.startsWith(INJECTED))
           around.defect(`${error.message} (${error.step}) for ${keys.join(', ')}`);
       },
       resyncMs: RESYNC_MS,
     });
+    this.#prober = this.#openProber();
+  }
+
+  #openProber(): Prober {
+    const { universe, kernel } = this.#around;
+    return new Prober({
+      world: this.world,
+      clock: universe,
+      timers: this.life,
+      seed: 'probes',
+      check: async ({ id, run }, { timeoutMs }) => {
+        const answered = await this.life.pauseAtMost('probe', timeoutMs);
+        const payload = kernel.payloads.get(id);
+        const ok = answered && payload?.run === run && kernel.isWell(payload);
+        if (this.life.alive) this.#around.probed(id, run, ok);
+        return { ok, output: ok ? 'well' : answered ? 'sick' : 'no answer in time' };
+      },
+      onChange: ({ key }) => this.#hear('health', key),
+      onProblem: () => {},
+    });
+  }
+
+  /** Events get lost, come late or twice. */
+  #hear(event: string, key: ResourceKey): void {
+    const { universe } = this.#around;
+    if (this.#around.loses(event)) return;
+    this.controller.enqueue([key]);
+    if (universe.calm || universe.chance.draw('echo') > 0.1) return;
+    this.life.after(universe.chance.below('echo after', 5_000), () => this.controller.enqueue([key]));
   }
 
   /** Takes over what is there and begins to work. A crash on the way is nobody's error. */
@@ -208,7 +254,9 @@ export class SimSupervisor {
       life.sheltered = false;
       world.exec.onExit((exit) => world.exits.record(exit));
       world.exits.onExit((_exit, key) => {
-        if (key && !this.#around.loses('exit')) this.controller.enqueue([key]);
+        if (!key) return;
+        this.#hear('exit', key);
+        this.#prober.review([key]);
       });
       await adoptContainers(world);
       this.controller.start();
@@ -220,6 +268,7 @@ export class SimSupervisor {
 
   /** The end that a service manager asks for. */
   async stop(): Promise<void> {
+    this.#prober.stop();
     await this.controller.stop();
     await this.#engine.shutdown();
     this.world.exec.close();

@@ -108,7 +108,7 @@ export class Universe implements Clock {
   #wallOffset = FIRST_WALL_MS;
   boot = 1;
   faults: Fault[] = [];
-  /** Steps until the supervisor is killed; null when it is left alone. */
+  /** Steps and waits until the supervisor is killed; null when it is left alone. */
   crashIn: number | null = null;
   /** No more chance: short latencies, no faults. */
   calm = false;
@@ -227,25 +227,44 @@ export class Life implements Timers {
     if (!this.#alive) throw new Killed(label);
     const { universe } = this;
     universe.steps += 1;
-    if (universe.crashIn !== null) {
-      universe.crashIn -= 1;
-      if (universe.crashIn < 0) {
-        universe.crashIn = null;
-        this.die();
-        throw new Killed(label);
-      }
-    }
+    if (this.#isKilled()) throw new Killed(label);
     if (this.sheltered) return;
     const fault = universe.takeFault(label, true);
     if (!fault?.class) return;
     throw new TsdError(CODES[fault.class], `${label} failed`, { class: fault.class, step: `${INJECTED} ${label}` });
   }
 
-  /** For what takes time. Never comes back in a supervisor that was killed meanwhile. */
+  /** For what takes time, and may be the end. Never comes back in a supervisor that was killed meanwhile. */
   pause(label: string): Promise<void> {
     return new Promise((resolve) => {
-      this.after(this.#latency(label), resolve);
+      const latency = this.#latency(label);
+      const dies = this.#alive && this.#isDue();
+      this.after(latency, () => (dies ? this.die() : resolve()));
     });
+  }
+
+  /** For what is given up after some time; resolves false then. */
+  pauseAtMost(label: string, ms: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const latency = this.#latency(label);
+      this.after(Math.min(latency, ms), () => resolve(latency <= ms));
+    });
+  }
+
+  /** Counts towards the crash that was asked for. */
+  #isDue(): boolean {
+    const { universe } = this;
+    if (universe.crashIn === null) return false;
+    universe.crashIn -= 1;
+    if (universe.crashIn >= 0) return false;
+    universe.crashIn = null;
+    return true;
+  }
+
+  #isKilled(): boolean {
+    const dies = this.#isDue();
+    if (dies) this.die();
+    return dies;
   }
 
   #latency(label: string): number {

@@ -1,10 +1,14 @@
 /** What has to hold at every moment, whatever happens. */
 import type { DesiredState } from '../../src/model/desired.ts';
+import type { ContainerSpec } from '../../src/model/kinds/container.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
+import { baseKey, isNext, oldKey } from '../../src/model/update.ts';
 import type { OpResult } from '../../src/reconcile/executor.ts';
-import type { Op, Plan } from '../../src/reconcile/op.ts';
-import { backoffCurve } from '../../src/reconcile/plan/backoff.ts';
-import { isContainer, startDependencies } from '../../src/reconcile/plan/references.ts';
+import { probesOf } from '../../src/reconcile/health/probes-of.ts';
+import type { Op, OpOf, Plan } from '../../src/reconcile/op.ts';
+import { type BackoffCurve, backoffCurve } from '../../src/reconcile/plan/backoff.ts';
+import { isContainer, startConditions } from '../../src/reconcile/plan/references.ts';
+import type { GraphIndex } from '../../src/state/graph-index.ts';
 import type { Disk } from './disk.ts';
 import type { Kernel, Payload } from './kernel.ts';
 import { INJECTED, type Universe } from './universe.ts';
@@ -30,10 +34,17 @@ export class Watch {
   readonly #unreadySince = new Map<ResourceKey, number>();
   readonly #plannedAt = new Map<string, number>();
   readonly #inFlight = new Set<ResourceKey>();
-  /** What those that are being started depended on when that began. */
-  readonly #startNeeds = new Map<ResourceKey, readonly ResourceKey[]>();
+  /** What those that are being started waited for when that began. */
+  readonly #startNeeds = new Map<ResourceKey, ReturnType<typeof startConditions>>();
+  /** `<container id> <run>` of runs of which a probe has passed, and of those whose last one did. */
+  readonly #passed = new Set<string>();
+  readonly #well = new Set<string>();
+  /** When it last got ready, by container id. */
+  readonly #cameUpAt = new Map<string, number>();
   /** Ends that the plan asks for are no failures. */
   readonly #stopping = new Set<ResourceKey>();
+  /** Volumes that are made or declared again although their removal was allowed before. */
+  readonly #voids = new Set<ResourceKey>();
   /** Volumes whose removal a person allowed. */
   readonly approved = new Set<ResourceKey>();
   ops = 0;
@@ -57,27 +68,38 @@ export class Watch {
     if (this.#inFlight.has(op.key)) this.#universe.breaks(`two ops in flight for ${op.key}`);
     this.#inFlight.add(op.key);
     if (op.op === 'container.stop') this.#stopping.add(op.key);
+    const declares = op.op === 'volume.create' || op.op === 'volume.adopt';
+    if (declares && this.approved.has(op.key)) this.#voids.add(op.key);
     // What a person asks for, be it by another spec, may be due long after it was asked for.
     const asked = op.cause.reason === 'requested' || op.cause.reason === 'spec-changed';
     if (asked) this.excuse((key) => key === op.key);
-    if (op.op === 'container.start') this.#startNeeds.set(op.key, this.#dependencies(op.key));
+    if (op.op === 'container.start') this.#startBegan(op);
   }
 
   ended({ op, error, status }: OpResult): void {
     if (status === 'skipped') return;
     this.#inFlight.delete(op.key);
     if (op.op === 'container.stop') this.#stopping.delete(op.key);
-    if (status === 'done' && (op.op === 'volume.create' || op.op === 'volume.adopt')) this.approved.delete(op.key);
+    if (status === 'done' && this.#voids.delete(op.key)) this.approved.delete(op.key);
     if (error?.code === 'TSD_BUG' && !error.step?.startsWith(INJECTED)) {
       this.#universe.breaks(`${op.id} met a defect: ${error.message}`);
     }
   }
 
+  /** What it waits for may be another thing, or gone, before its payload begins. */
+  #startBegan({ key, containerId }: OpOf<'container.start'>): void {
+    this.#startNeeds.set(key, this.#needs(key));
+    const runs = this.#runs.get(containerId);
+    if (runs && this.#dependencyCameUp(key, runs.endedAt)) runs.quick = 0;
+  }
+
   /** The supervisor is gone with all that it was doing. */
   supervisorGone(): void {
     this.#inFlight.clear();
+    this.#voids.clear();
     this.#stopping.clear();
     this.#plannedAt.clear();
+    this.#well.clear();
   }
 
   /** Something other than the restart policy may start these now. */
@@ -96,8 +118,20 @@ export class Watch {
     if (!runs) return;
     runs.endedAt = now;
     const stopped = key !== undefined && this.#stopping.has(key);
-    const quick = failed && !stopped && now - runs.startedAt < backoffCurve(null).resetAfterMs - 100;
+    const quick = failed && !stopped && now - runs.startedAt < this.#curve(containerId).resetAfterMs - 100;
     runs.quick = quick ? runs.quick + 1 : 0;
+  }
+
+  /** What a supervisor found out. */
+  probed(containerId: string, run: number, passed: boolean): void {
+    const id = `${containerId} ${run}`;
+    if (!passed) {
+      this.#well.delete(id);
+      return;
+    }
+    this.#passed.add(id);
+    if (!this.#well.has(id)) this.#cameUpAt.set(containerId, this.#universe.elapsedMs);
+    this.#well.add(id);
   }
 
   /** A supervisor learned of the end. */
@@ -121,13 +155,36 @@ export class Watch {
       this.#universe.breaks(`${containerId} was started without a record`);
       return;
     }
-    for (const other of this.#kernel.payloads.values()) {
-      if (other !== payload && this.#keyOf(other.containerId) === key) this.#universe.breaks(`two payloads of ${key}`);
-    }
+    this.#checkAlone(payload, key);
     this.#checkDelay(containerId, key);
     this.#checkDependencies(key);
     const quick = this.#runs.get(containerId)?.quick ?? 0;
     this.#runs.set(containerId, { quick, endedAt: 0, startedAt: this.#universe.elapsedMs });
+    if (!this.#isProbed(containerId)) this.#cameUpAt.set(containerId, this.#universe.elapsedMs);
+  }
+
+  /** One payload a container; while it is updated by starting first, one more. */
+  #checkAlone(payload: Payload, key: ResourceKey): void {
+    const others = [...this.#kernel.payloads.values()].flatMap((other) => {
+      const otherKey = other === payload ? undefined : this.#keyOf(other.containerId);
+      return otherKey !== undefined && baseKey(otherKey) === baseKey(key) ? [otherKey] : [];
+    });
+    const update = this.#disk.history.updates.all().find((record) => record.key === baseKey(key));
+    const beside = others.length <= 1 && others[0] !== key;
+    const alone = others.length === 0 || (beside && (others[0] !== baseKey(key) || isNext(key)));
+    if (!alone) this.#universe.breaks(`two payloads of ${key}: ${others.join(', ')}`);
+    if (key === oldKey(baseKey(key))) this.#universe.breaks(`${key} was started again`);
+    if (isNext(key) && update?.order !== 'start-first') this.#universe.breaks(`${key} was started without an update`);
+  }
+
+  #isProbed(containerId: string): boolean {
+    const record = this.#disk.containers.get(containerId);
+    return record !== undefined && probesOf({ images: this.#disk.images as unknown as GraphIndex }, record) !== null;
+  }
+
+  #curve(containerId: string): BackoffCurve {
+    const written = this.#disk.containers.get(containerId)?.owner?.written as ContainerSpec | undefined;
+    return backoffCurve(written?.restart.backoff);
   }
 
   /** The nth quick failure in a row waits at least its delay less the jitter. */
@@ -135,39 +192,43 @@ export class Watch {
     const runs = this.#runs.get(containerId);
     if (!runs) return;
     if (this.#dependencyCameUp(key, runs.endedAt)) runs.quick = 0;
-    if (runs.quick < 2) return;
-    const { initialMs, factor, maxMs, jitter } = backoffCurve(null);
-    const least = Math.min(maxMs, initialMs * factor ** (runs.quick - 2) * (1 - jitter)) - ROUNDING_MS;
+    const { initialMs, factor, maxMs, jitter, firstAtOnce } = this.#curve(containerId);
+    const steps = runs.quick - (firstAtOnce ? 2 : 1);
+    if (steps < 0) return;
+    const least = Math.min(maxMs, initialMs * factor ** steps * (1 - jitter)) - ROUNDING_MS;
     const waited = this.#universe.elapsedMs - runs.endedAt;
     if (waited >= least) return;
     this.#universe.breaks(`${key} was started ${waited} ms after quick failure ${runs.quick}, before ${least} ms`);
   }
 
   #dependencyCameUp(key: ResourceKey, since: number): boolean {
-    return this.#dependencies(key).some((dependency) => {
+    return this.#needs(key).some(({ key: dependency }) => {
       const id = [...this.#disk.containers.values()].find(({ owner }) => owner?.key === dependency)?.id ?? '';
-      return (this.#runs.get(id)?.startedAt ?? 0) >= since;
+      return (this.#cameUpAt.get(id) ?? 0) >= since;
     });
   }
 
-  #dependencies(key: ResourceKey): readonly ResourceKey[] {
-    const desired = this.#desired().resources.get(key);
-    return desired && isContainer(desired) ? startDependencies(desired.references) : [];
+  #needs(key: ResourceKey): ReturnType<typeof startConditions> {
+    const desired = this.#desired().resources.get(baseKey(key));
+    return desired && isContainer(desired) ? startConditions(desired.references, desired.spec) : [];
   }
 
   /** Ready now, or it was when the start was planned: its end since then is something the plan could not know. */
   #checkDependencies(key: ResourceKey): void {
     const plannedAt = this.#plannedAt.get(`start ${key}`) ?? 0;
-    for (const dependency of this.#startNeeds.get(key) ?? []) {
+    for (const { key: dependency, condition } of this.#startNeeds.get(key) ?? []) {
       const records = [...this.#disk.containers.values()].filter(({ owner }) => owner?.key === dependency);
-      const runs = records.some(({ id }) => this.#kernel.payloads.has(id) || this.believesRunning(id));
+      const runs = records.some(({ id, run }) => {
+        const unready = condition === 'ready' && this.#isProbed(id) && !this.#passed.has(`${id} ${run}`);
+        return condition !== 'completed' && !unready && (this.#kernel.payloads.has(id) || this.believesRunning(id));
+      });
       const done = records.some(({ id, run, state }) => {
         // Of one that was half removed only the record is left.
         return (this.#disk.exits.get(`${id} ${run}`)?.exitCode ?? state.exitCode) === 0;
       });
       const since = this.#unreadySince.get(dependency);
       if (runs || done || (since !== undefined && since >= plannedAt)) continue;
-      this.#universe.breaks(`${key} was started before ${dependency} was ready`);
+      this.#universe.breaks(`${key} was started before ${dependency} was ${condition}`);
     }
   }
 }

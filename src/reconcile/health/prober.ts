@@ -1,6 +1,8 @@
 import PQueue from 'p-queue';
 import type { Clock, Timers } from '../../model/clock.ts';
+import { type TsdError, toTsdError } from '../../model/errors.ts';
 import {
+  type HealthRecord,
   type ObservedHealth,
   PROBE_NAMES,
   type ProbeName,
@@ -44,6 +46,8 @@ export interface ProberOptions {
   readonly seed: string;
   readonly check: Check;
   readonly onChange: (change: HealthChange) => void;
+  /** What was found could not be written down: a later supervisor will not know it. */
+  readonly onProblem: (error: TsdError, key: ResourceKey) => void;
 }
 
 /** The first tries of a run follow each other fast: a server that is up is used at once. */
@@ -127,7 +131,7 @@ export class Prober {
     const before = world.health.get(record.id);
     const startedAtBootMs = record.state.startedAtBootMs ?? now;
     const known = recordOfRun(before, probes, record.run);
-    if (known !== before) world.health.set(record.id, known);
+    if (known !== before) this.#remember(key, record.id, known);
     const watched: Watched = {
       id: record.id,
       run: record.run,
@@ -198,10 +202,19 @@ export class Prober {
     const now = clock.now().bootMs;
     const known = recordOfRun(world.health.get(id), probes, run);
     const next = withResult(known, probes, result, now - startedAtBootMs, now);
-    world.health.set(id, next);
+    this.#remember(key, id, next);
     const [before, after] = [healthOf(known, probes, run), healthOf(next, probes, run)];
     if (before.state !== after.state) onChange({ key, containerId: id, run, before, after });
     return standingOf(next, result.probe);
+  }
+
+  /** In memory whatever becomes of the disk; probing goes on. */
+  #remember(key: ResourceKey, containerId: string, record: HealthRecord): void {
+    try {
+      this.#options.world.health.set(containerId, record);
+    } catch (thrown) {
+      this.#options.onProblem(toTsdError(thrown), key);
+    }
   }
 
   #wait(watched: Watched, name: ProbeName, probe: ProbeSpec, standing: ProbeStanding, ranForMs: number): number {

@@ -119,7 +119,7 @@ function recordFailure(world: World, op: OpOf<'container.start'>, thrown: unknow
 async function launch(world: World, desired: Desired<'container'>, op: OpOf<'container.start'>): Promise<void> {
   const { id } = recordOf(world, op.containerId);
   const image = imageById(world, recordOf(world, id).imageId, desired);
-  await updateAliases(world, desired);
+  await updateAliases(world, desired, id);
   begin(world, desired, image, op);
   const task = buildTaskSpec({
     key: op.key,

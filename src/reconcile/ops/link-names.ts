@@ -39,10 +39,17 @@ export function recordNames(world: World, desired: Desired<'container'>, id: str
   }
 }
 
-/** Aliases as the links are now. Nothing is written when they are so already. */
-export async function updateAliases(world: World, desired: Desired<'container'>): Promise<void> {
+/**
+ * Aliases as the links are now, and the container's own name, which it lost where its removal was begun and came to
+ * nothing. Nothing is written when they are so already.
+ */
+export async function updateAliases(world: World, desired: Desired<'container'>, containerId: string): Promise<void> {
+  const own = `/${desired.engineName}`;
+  const named = world.links.get(own) !== null;
   const wanted = aliasesOf(world, desired);
-  const present = world.links.list(`/${desired.engineName}`, 1);
-  if (present.length === wanted.size && present.every(({ name, id }) => wanted.get(name) === id)) return;
-  await world.commits.commit({ names: () => setAliases(world, desired) });
+  const present = world.links.list(own, 1);
+  if (named && present.length === wanted.size && present.every(({ name, id }) => wanted.get(name) === id)) return;
+  await world.commits.commit({
+    names: () => (named ? setAliases(world, desired) : recordNames(world, desired, containerId)),
+  });
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { TsdError } from '../../../src/model/errors.ts';
 import { NO_PROBES, type ProbeSet, type ProbeSpec } from '../../../src/model/health.ts';
 import { PROBE_DEFAULTS } from '../../../src/model/kinds/health-forms.ts';
 import { HealthBook } from '../../../src/reconcile/health/health-book.ts';
@@ -52,6 +53,7 @@ class Host {
       },
       onChange: ({ containerId, before, after }) =>
         this.changes.push(`${containerId}: ${before.state} -> ${after.state}`),
+      onProblem: (error, key) => this.changes.push(`${key}: ${error.message}`),
     });
   }
 
@@ -161,4 +163,22 @@ test('what is known of containers that are gone is forgotten', () => {
   host.history.health.set('old', { run: 1 } as never);
   new HealthBook(host.history.health, new Set(['other']));
   expect(host.history.health.all()).toEqual([]);
+});
+
+test('probing goes on when results cannot be written down', async () => {
+  const host = new Host();
+  const full = () => {
+    throw new TsdError('TSD_DISK_FULL', 'disk full');
+  };
+  host.health = new HealthBook({ all: () => [], set: full, delete: full }, new Set());
+  host.run('web', { check: tcp({ startPeriodMs: 3_000 }) });
+  let tries = 0;
+  host.answer = () => ({ ok: ++tries > 1, output: 'refused' });
+  const prober = host.prober();
+  prober.review(null);
+  await settled();
+  await host.time.advance(100);
+  expect(host.changes).toContain('web: starting -> healthy');
+  expect(host.changes).toContain('container/a/web: disk full');
+  prober.stop();
 });

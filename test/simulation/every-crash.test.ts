@@ -1,0 +1,52 @@
+/** The supervisor is killed at every step and at every wait of some changes, one after the other. */
+import { expect, test } from 'vitest';
+import type { App } from '../support/declare.ts';
+import { runEpisode } from './episode.ts';
+
+const RUN = { image: 'app', command: ['run'], restart: 'always' };
+const SHOWN = {
+  ...RUN,
+  ports: ['8001:80', '81'],
+  health: { exec: ['probe'], interval: '2s' },
+  volumes: ['data:/data'],
+};
+const START_FIRST = { order: 'start-first', timeout: '30s', drain: '1s', sharedVolumes: true };
+const AROUND = { images: { app: '/one.tar' }, volumes: { data: { onRemove: 'keep' } }, networks: { back: {} } };
+
+const app = (containers: App['containers']): App => ({ ...AROUND, ...(containers && { containers }) });
+const PAIR = { db: { ...RUN, network: 'back' }, web: { ...SHOWN, network: 'back', links: ['db'] } };
+
+/** What there is, and what is declared instead while the supervisor is killed. */
+const CHANGES: readonly (readonly [string, App | null, App | null])[] = [
+  ['making', null, app(PAIR)],
+  ['removing', app(PAIR), null],
+  ['recreating', app(PAIR), app({ ...PAIR, db: { ...PAIR.db, readOnly: true } })],
+  [
+    'starting first',
+    app({ ...PAIR, web: { ...PAIR.web, update: START_FIRST } }),
+    app({ ...PAIR, web: { ...PAIR.web, env: { WORD: '1' }, update: START_FIRST } }),
+  ],
+  [
+    'going back',
+    app({ web: { ...SHOWN, update: START_FIRST } }),
+    app({ web: { ...SHOWN, command: ['exit', '1', '500'], update: START_FIRST } }),
+  ],
+  ['moving a network', app(PAIR), { ...app(PAIR), networks: { back: { icc: false, subnet: '10.80.0.0/24' } } }],
+];
+
+test.each(CHANGES)('%s', async (_what, before, after) => {
+  let crashed = true;
+  for (let steps = 0; crashed; steps++) {
+    const { broken, log } = await runEpisode({
+      seed: 'every crash',
+      actions: [
+        { do: 'edit', app: 'blog', declared: before, afterMs: 0 },
+        { do: 'crash', steps, downMs: 100, afterMs: 8_000 },
+        { do: 'edit', app: 'blog', declared: after, afterMs: 0 },
+        { do: 'wait', afterMs: 4_000 },
+      ],
+    });
+    expect(broken, `killed at step ${steps}\n${broken === null ? '' : log.join('\n')}`).toBeNull();
+    crashed = log.some((line) => line.endsWith('supervisor is gone'));
+  }
+});
