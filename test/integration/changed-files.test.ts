@@ -1,0 +1,79 @@
+/** What follows when a file has other content, with real containers; signals are in policies.test.ts. */
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { BUSYBOX_IMAGE, IDLE, shell } from '../support/manifests.ts';
+import { TestSupervisor } from '../support/supervisor.ts';
+import { until } from '../support/wait.ts';
+
+const supervisor = new TestSupervisor();
+
+beforeAll(async () => {
+  await supervisor.start();
+});
+
+afterAll(async () => {
+  await supervisor.destroy();
+});
+
+test('restart, recreate and ignore for a file, restart for an env file and for a secret', async () => {
+  const conf = supervisor.file('files/app.conf', 'one\n');
+  const env = supervisor.file('files/app.env', 'MODE=one\n');
+  const secret = supervisor.file('files/password', 'first secret\n');
+  const mount = (onChange: string) =>
+    `volumes: [{ source: ${conf}, target: /app.conf, readOnly: true, onChange: ${onChange} }]`;
+  // What was written into the container's own files shows whether it is still the same one.
+  const tell = (what: string) => shell(`ls /made 2> /dev/null; echo "${what}"; touch /made; ${IDLE}`);
+  supervisor.drop(
+    'app.yaml',
+    `${BUSYBOX_IMAGE}containers:
+  restarts: { image: busybox, command: ${tell('$(cat /app.conf)')}, ${mount('restart')} }
+  recreates: { image: busybox, command: ${tell('$(cat /app.conf)')}, ${mount('recreate')} }
+  ignores: { image: busybox, command: ${tell('$(cat /app.conf)')}, ${mount('ignore')} }
+  env: { image: busybox, command: ${tell('$MODE')}, envFile: [${env}] }
+  secret: { image: busybox, command: ${tell(`\${#PASSWORD} letters`)}, env: { PASSWORD: { fromFile: ${secret} } } }
+  apart: { image: busybox, command: ${tell('apart')} }
+`,
+  );
+  const names = ['restarts', 'recreates', 'ignores', 'env', 'secret', 'apart'] as const;
+  const log = async (name: string) => (await supervisor.ok('logs', name)).split('\n').filter((line) => line !== '');
+  const before = await Promise.all(names.map((name) => supervisor.waitFor(name, 'ready', ({ ready }) => ready)));
+  for (const name of names) await until(`${name} has told`, async () => (await log(name)).length > 0);
+
+  writeFileSync(conf, 'two\n');
+  writeFileSync(env, 'MODE=two\n');
+  writeFileSync(secret, 'second secret\n');
+  const last = async (name: string, line: string) => (await log(name)).at(-1) === line;
+  for (const name of ['restarts', 'recreates', 'env']) {
+    await until(`${name} with the new content`, () => last(name, 'two'));
+  }
+  await until('the secret as it is now', () => last('secret', '13 letters'));
+  const after = await Promise.all(names.map((name) => supervisor.waitFor(name, 'ready', ({ ready }) => ready)));
+  const fate = names.map((name, index) => {
+    const [first, second] = [before[index], after[index]];
+    const kept = first?.pid === second?.pid ? 'untouched' : first?.id === second?.id ? 'restarted' : 'recreated';
+    return [name, kept];
+  });
+  expect(Object.fromEntries(fate)).toEqual({
+    restarts: 'restarted',
+    recreates: 'recreated',
+    ignores: 'untouched',
+    env: 'restarted',
+    secret: 'restarted',
+    apart: 'untouched',
+  });
+  expect(await log('restarts')).toEqual(['one', '/made', 'two']);
+  expect((await log('recreates')).includes('/made')).toBe(false);
+  // The file is the new one all the same; nobody was told.
+  expect(await supervisor.ok('exec', 'ignores', 'busybox', 'cat', '/app.conf')).toBe('two\n');
+  expect((await supervisor.cli('plan', '-o', 'json')).stdout).not.toContain('container/app/ignores');
+  expect(await supervisor.ok('why', 'restarts')).toContain(`content of ${conf} changed`);
+  expect(await supervisor.ok('why', 'env')).toContain(`content of ${env} changed`);
+  const told = await supervisor.ok('why', 'secret');
+  expect(told).toContain(secret);
+  for (const text of [told, await supervisor.ok('describe', 'secret'), await supervisor.ok('history', '--diff', '2')]) {
+    expect(text).not.toMatch(/(first|second) secret/);
+  }
+  const onDisk = spawnSync('grep', ['-rlE', '(first|second) secret', supervisor.root], { encoding: 'utf8' });
+  expect(onDisk.stdout).toBe('');
+});

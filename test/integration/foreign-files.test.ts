@@ -1,0 +1,143 @@
+/** Compose files, Kubernetes files and Quadlet units in the watched directory, and what `convert` makes of them. */
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { BUSYBOX_IMAGE, FOREVER, IDLE } from '../support/manifests.ts';
+import { freePort } from '../support/registry.ts';
+import { TestSupervisor } from '../support/supervisor.ts';
+import { until } from '../support/wait.ts';
+
+const supervisor = new TestSupervisor();
+/** As these files name images: in full. */
+const IMAGE = 'example.test/busybox:1';
+
+beforeAll(async () => {
+  await supervisor.start();
+  supervisor.drop('base.yaml', `${BUSYBOX_IMAGE}containers: { base: { image: busybox, command: ${FOREVER} } }\n`);
+  const { imageId } = await supervisor.waitFor('base', 'ready', ({ ready }) => ready);
+  await supervisor.ok('tag', imageId ?? '', IMAGE);
+});
+
+afterAll(async () => {
+  await supervisor.destroy();
+});
+
+/** Serves what GREETING says. */
+const SERVE = `mkdir -p /www; echo "$GREETING" > /www/index.html; busybox httpd -p 80 -h /www; ${IDLE}`;
+const get = async (port: number) => (await fetch(`http://127.0.0.1:${port}/`)).text();
+
+/** Puts the translation of a watched file in its place, and expects that nothing has to be done for it. */
+async function expectSame(file: string, names: readonly string[], warning: RegExp): Promise<void> {
+  const views = () => Promise.all(names.map((name) => supervisor.container(name)));
+  const before = await views();
+  const target = join(supervisor.base, 'converted.yaml');
+  const { status, stderr } = await supervisor.cli('convert', '-f', file, '-o', target);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringMatching(warning) });
+  const text = readFileSync(target, 'utf8');
+  rmSync(target);
+  const at = async () => JSON.parse(await supervisor.ok('info', '-o', 'json')).generation as number;
+  const generation = await at();
+  supervisor.drop(file.slice(supervisor.manifests.length + 1), text);
+  await until('the translation taken over', async () => (await at()) > generation);
+  expect((await supervisor.cli('plan', '-o', 'json')).stdout).not.toMatch(/"op": "container\.(start|stop|create)"/);
+  const after = await views();
+  expect(after.map((view) => view?.pid)).toEqual(before.map((view) => view?.pid));
+}
+
+test('a Compose file runs, and its translation says the same', async () => {
+  const port = await freePort();
+  const file = supervisor.drop(
+    'shop.yaml',
+    `services:
+  web:
+    image: ${IMAGE}
+    command: ["busybox", "sh", "-c", ${JSON.stringify(SERVE.replaceAll('$', '$$$$'))}]
+    environment: { GREETING: "hello from compose" }
+    ports: ["127.0.0.1:${port}:80"]
+    volumes: ["content:/www"]
+    healthcheck: { test: ["CMD", "busybox", "test", "-e", "/www/index.html"], interval: 1s }
+  client:
+    image: ${IMAGE}
+    command: ["busybox", "sh", "-c", ${JSON.stringify(`until busybox wget -q -O - http://web/; do sleep 0.1; done; ${IDLE}`)}]
+    depends_on: { web: { condition: service_healthy } }
+    cap_drop: [ALL]
+    mac_address: 02:42:ac:11:65:43
+volumes: { content: {} }
+`,
+  );
+  await supervisor.waitFor('client', 'ready', ({ ready }) => ready);
+  expect(await get(port)).toBe('hello from compose\n');
+  await until('the neighbour reached by its name', async () => {
+    return (await supervisor.ok('logs', 'client')).includes('hello from compose');
+  });
+  await expectSame(file, ['web', 'client'], /shop\.yaml:14:5: mac_address is not in this version/);
+});
+
+test('a Kubernetes file runs, and its translation says the same', async () => {
+  const port = await freePort();
+  const file = supervisor.drop(
+    'pod.yaml',
+    `apiVersion: v1
+kind: ConfigMap
+metadata: { name: words }
+data: { greeting: hello from a pod }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: site }
+spec:
+  initContainers:
+    - { name: prepare, image: "${IMAGE}", command: [busybox, touch, /shared/prepared], volumeMounts: [{ name: shared, mountPath: /shared }] }
+  containers:
+    - name: server
+      image: ${IMAGE}
+      command: [busybox, sh, -c, ${JSON.stringify(`test -e /shared/prepared || exit 9; ${SERVE}`)}]
+      env: [{ name: GREETING, valueFrom: { configMapKeyRef: { name: words, key: greeting } } }]
+      ports: [{ containerPort: 80, hostPort: ${port}, hostIP: 127.0.0.1 }]
+      readinessProbe: { httpGet: { port: 80, path: /index.html }, periodSeconds: 1 }
+      volumeMounts: [{ name: shared, mountPath: /shared }]
+    - { name: helper, image: "${IMAGE}", command: [busybox, sh, -c, ${JSON.stringify(`until busybox wget -q -O - http://127.0.0.1/; do sleep 0.1; done; ${IDLE}`)}] }
+  volumes: [{ name: shared, emptyDir: {} }]
+`,
+  );
+  await supervisor.waitFor('site-server', 'ready', ({ ready }) => ready);
+  expect(await get(port)).toBe('hello from a pod\n');
+  await until('the second container in the network of the first', async () => {
+    return (await supervisor.ok('logs', 'site-helper')).includes('hello from a pod');
+  });
+  await expectSame(file, ['site-server', 'site-helper'], /pod\.yaml:21:\d+: emptyDir becomes the volume/);
+});
+
+test('Quadlet units run, and their translation can be applied', async () => {
+  const units = {
+    'data.volume': '[Volume]\nLabel=kind=data\n',
+    'counter.container': `[Unit]
+Description=Counts its starts
+[Container]
+Image=${IMAGE}
+Volume=data.volume:/data
+Environment="GREETING=hello from a unit"
+Exec=busybox sh -c "echo $GREETING >> /data/starts; cat /data/starts; echo end; trap 'exit 0' TERM; sleep 3600 & wait"
+[Service]
+Restart=always
+[Install]
+WantedBy=multi-user.target
+`,
+  };
+  for (const [name, text] of Object.entries(units)) supervisor.drop(name, text);
+  await supervisor.waitFor('counter', 'ready', ({ ready }) => ready);
+  const told = (name: string, text: string) =>
+    until(`${name} has told`, async () => (await supervisor.ok('logs', name)) === text);
+  await told('counter', 'hello from a unit\nend\n');
+  await supervisor.ok('restart', 'counter');
+  // What the volume keeps shows that both runs had it.
+  await told('counter', 'hello from a unit\nend\nhello from a unit\nhello from a unit\nend\n');
+  expect(await supervisor.ok('get', 'volumes')).toMatch(/^data\s/m);
+
+  for (const [name, text] of Object.entries(units)) supervisor.file(`units/${name}`, text);
+  const translated = join(supervisor.base, 'translated.yaml');
+  const { status, stderr } = await supervisor.cli('convert', '-f', join(supervisor.base, 'units'), '-o', translated);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringMatching(/counter\.container:\d+:1: /) });
+  await supervisor.ok('apply', '--wait=30s', '-f', translated);
+  await told('units/counter', 'hello from a unit\nend\n');
+});
