@@ -12,10 +12,10 @@ _tsdocker() {
     COMPREPLY=($(compgen -W "table wide json name" -- "$cur")); return
   fi
   if [[ $cur != -* ]]; then
-    case $prev in -f|--file|--base-dir|-H|--host|-o|--output|--diff|-n|--limit|--to|--since|--tail|--until|-e|--env|-w|--workdir|-u|--user|-t|--timeout|--for|-s|--signal|-c|--change|-m|--message|-a|--author|--tag|--target|--build-arg|--build-context|--label|--secret|--platform|--network|--username|-i|--input|--format|--root|--run-dir|--manifests|-G|--group|-p|--pidfile|--default-bridge|-b|--bridge|--bip|--fixed-cidr|--mtu|--ip|--dns|--dns-search|--storage-driver|--storage-opt|--registry-mirror|--insecure-registry|--trust-policy|--gc-interval|--gc-high|--gc-low|--gc-min-age|--image-budget|--log-budget|--keep-generations|--exec-driver|-l|--log-level|--metrics|--web|--config) COMPREPLY=($(compgen -f -- "$cur")); return ;; esac
+    case $prev in -f|--file|--base-dir|-H|--host|-o|--output|--diff|-n|--limit|--to|--since|--tail|--until|-e|--env|-w|--workdir|-u|--user|--detach-keys|-t|--timeout|--for|-s|--signal|-c|--change|-m|--message|-a|--author|--tag|--target|--build-arg|--build-context|--label|--secret|--platform|--network|--username|-i|--input|--format|--root|--run-dir|--manifests|-G|--group|-p|--pidfile|--default-bridge|-b|--bridge|--bip|--fixed-cidr|--mtu|--ip|--dns|--dns-search|--storage-driver|--storage-opt|--registry-mirror|--insecure-registry|--trust-policy|--gc-interval|--gc-high|--gc-low|--gc-min-age|--image-budget|--log-budget|--keep-generations|--exec-driver|-l|--log-level|--metrics|--web|--config) COMPREPLY=($(compgen -f -- "$cur")); return ;; esac
   fi
   case $command in
-    "") words="apply plan diff delete history rollback approve validate convert schema get describe why events images logs exec stop start restart kill wait changes commit export build pull push tag rmi image tags search login logout load save import system daemon info doctor version host-shutdown completion"; flags="-H --host -v --version -h --help" ;;
+    "") words="apply plan diff delete history rollback approve validate convert schema get describe why events images logs exec attach stop start restart kill wait changes commit export build pull push tag rmi image tags search login logout load save import system daemon info doctor version host-shutdown completion"; flags="-H --host -v --version -h --help" ;;
     apply) flags="-f --file --base-dir --wait --dry-run --refresh -H --host"; words="" ;;
     plan) flags="-f --file --base-dir -o --output -H --host"; words="" ;;
     diff) flags="-f --file --base-dir -o --output -H --host"; words="" ;;
@@ -33,6 +33,7 @@ _tsdocker() {
     images) flags="--tree -o --output -H --host"; words="" ;;
     logs) flags="-f --follow -n --tail --since --until -t --timestamps --raw -H --host"; words=""; containers=1 ;;
     exec) flags="-i --interactive -t --tty -e --env -w --workdir -u --user -H --host"; words=""; containers=1 ;;
+    attach) flags="--no-stdin --no-sig-proxy --detach-keys -H --host"; words=""; containers=1 ;;
     stop) flags="-t --timeout --for -H --host"; words=""; containers=1 ;;
     start) flags="-H --host"; words=""; containers=1 ;;
     restart) flags="-t --timeout -H --host"; words=""; containers=1 ;;

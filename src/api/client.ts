@@ -1,5 +1,5 @@
 /** The supervisor's facade from another process: the same calls, over its socket. */
-import type { StdioSession } from '../drivers/contract.ts';
+import type { AttachedSession, StdioSession } from '../drivers/contract.ts';
 import { TsdError } from '../model/errors.ts';
 import type { Kind } from '../model/resource.ts';
 import { parseHost } from './address.ts';
@@ -12,6 +12,7 @@ import { openSession } from './session-client.ts';
 import type {
   ApplyEvent,
   ApplyOptions,
+  AttachRequest,
   DescribeView,
   DiffView,
   DoctorCheck,
@@ -35,7 +36,10 @@ export interface VersionView {
   readonly node: string;
 }
 
-type StreamingOrAsync = Omit<SupervisorApi, 'info' | 'list' | 'describe' | 'history' | 'historyDiff' | 'why'>;
+type StreamingOrAsync = Omit<
+  SupervisorApi,
+  'info' | 'list' | 'describe' | 'history' | 'historyDiff' | 'why' | 'attach'
+>;
 
 /**
  * Every call throws TsdError: what the supervisor answered; TSD_NO_SUPERVISOR when none answers or the connection was lost;
@@ -138,6 +142,11 @@ export class SupervisorClient implements StreamingOrAsync {
 
   async exec(name: string, request: ExecRequest): Promise<StdioSession> {
     const { socket, head } = await upgrade(this.#socketPath, containerPath(name, 'exec'));
+    return openSession(socket, head, request);
+  }
+
+  async attach(name: string, request: AttachRequest): Promise<AttachedSession> {
+    const { socket, head } = await upgrade(this.#socketPath, containerPath(name, 'attach'));
     return openSession(socket, head, request);
   }
 

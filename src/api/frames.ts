@@ -19,9 +19,9 @@ export const FRAME = {
   stderr: 2,
   /** Server: TsdErrorJson; the session is over. */
   error: 3,
-  /** Client: ExecRequest as JSON. */
+  /** Client: ExecRequest or AttachRequest as JSON, by the route. */
   open: 16,
-  /** Server: `{"pid": number}` as JSON, pid as seen on the host. */
+  /** Server: Started as JSON. */
   started: 17,
   /** Server: exit code as u32; all output came before. */
   exit: 18,
@@ -32,6 +32,15 @@ export const FRAME = {
   /** Client: signal number as u8. */
   signal: 21,
 } as const;
+
+/** What a session turned out to be. */
+export interface Started {
+  /** As seen on the host. */
+  readonly pid: number;
+  readonly tty: boolean;
+  /** Input is taken. */
+  readonly stdin: boolean;
+}
 
 export interface Frame {
   readonly type: number;

@@ -16,6 +16,7 @@ import { manifestRoutes } from './routes/manifests.ts';
 import { queryRoutes } from './routes/queries.ts';
 import { registryRoutes } from './routes/registry.ts';
 import type { Reply, Route } from './routes/route.ts';
+import { type SessionRoute, sessionRoutes } from './routes/sessions.ts';
 import { serveSession } from './session-server.ts';
 import { listen, listenTargets } from './sockets.ts';
 import type { SupervisorApi } from './supervisor.ts';
@@ -31,7 +32,6 @@ const ROUTES: readonly Route[] = [
   ...registryRoutes,
   ...explainRoutes,
 ];
-const EXEC_PATH = `${API_PREFIX}/containers/:name/exec`;
 const UPGRADES = ['tsdocker-stream', 'tcp'];
 /** How long headers, body and an upgraded client's first frame may take. */
 const DEFAULT_RECEIVE_TIMEOUT_MS = 30_000;
@@ -105,7 +105,7 @@ class Dispatcher {
   constructor(options: ApiServerOptions) {
     this.#options = options;
     for (const route of ROUTES) this.#router.on(route.method, `${API_PREFIX}${route.path}`, unused, route);
-    this.#router.on('POST', EXEC_PATH, unused, null);
+    for (const route of sessionRoutes) this.#router.on('POST', `${API_PREFIX}${route.path}`, unused, route);
   }
 
   endSessions(): void {
@@ -120,8 +120,8 @@ class Dispatcher {
     try {
       checkClient(request.headers);
       const found = this.#find(request);
-      const route = found.store as Route | null;
-      if (route === null) throw new RequestError(426, `this route needs \`Upgrade: ${UPGRADES[0]}\``);
+      const route = found.store as Route | SessionRoute;
+      if ('start' in route) throw new RequestError(426, `this route needs \`Upgrade: ${UPGRADES[0]}\``);
       const reply = await route.answer({
         api: this.#options.api,
         params: found.params,
@@ -141,14 +141,15 @@ class Dispatcher {
       checkClient(request.headers);
       const protocol = request.headers.upgrade?.toLowerCase() ?? '';
       const found = this.#find(request);
-      if (found.store !== null) throw new RequestError(400, 'this route has no upgrade');
+      const route = found.store as Route | SessionRoute;
+      if (!('start' in route)) throw new RequestError(400, 'this route has no upgrade');
       if (!UPGRADES.includes(protocol)) throw new RequestError(400, `cannot upgrade to ${protocol}`);
       socket.write(switchingProtocols(protocol));
       this.#sessions.add(socket);
       socket.once('close', () => this.#sessions.delete(socket));
       const name = found.params.name ?? '';
       await serveSession(socket, head, {
-        start: (exec) => this.#options.api.exec(name, exec),
+        start: (open) => route.start(this.#options.api, name, open),
         openTimeoutMs: this.#options.receiveTimeoutMs ?? DEFAULT_RECEIVE_TIMEOUT_MS,
       });
     } catch (thrown) {

@@ -1,41 +1,44 @@
 import { type Duplex, Readable, Writable } from 'node:stream';
-import type { StdioSession } from '../drivers/contract.ts';
+import type { AttachedSession } from '../drivers/contract.ts';
 import { TsdError } from '../model/errors.ts';
 import { FrameChannel } from './frame-channel.ts';
-import { FRAME, type Frame } from './frames.ts';
+import { FRAME, type Frame, type Started } from './frames.ts';
 import { errorFromJson } from './http-errors.ts';
 import { connectionLost } from './ndjson.ts';
-import type { ExecRequest } from './supervisor.ts';
+import type { AttachRequest, ExecRequest } from './supervisor.ts';
 
 /**
  * Opens a session over an upgraded connection. Both outputs come over the same connection: a reader that leaves one of
  * them unread stops the other too.
  * @throws TsdError what the supervisor answered, or TSD_NO_SUPERVISOR when the connection was lost.
  */
-export async function openSession(socket: Duplex, head: Buffer, request: ExecRequest): Promise<StdioSession> {
+export async function openSession(
+  socket: Duplex,
+  head: Buffer,
+  request: ExecRequest | AttachRequest,
+): Promise<AttachedSession> {
   const session = new ClientSession(socket, head, request);
   await session.started;
   return session;
 }
 
-class ClientSession implements StdioSession {
-  readonly stdin: Writable | null;
+class ClientSession implements AttachedSession {
   readonly stdout: Readable;
   readonly stderr: Readable;
   readonly exited: Promise<number>;
   readonly started: Promise<void>;
   readonly #channel: FrameChannel;
   readonly #full = new Set<Readable>();
-  #pid = 0;
+  #started: Started = { pid: 0, tty: false, stdin: false };
+  #stdin: Writable | null = null;
   #ended = false;
   #resolveStarted: () => void = () => undefined;
   #resolveExited: (exitCode: number) => void = () => undefined;
   #reject: (error: Error) => void = () => undefined;
 
-  constructor(socket: Duplex, head: Buffer, request: ExecRequest) {
+  constructor(socket: Duplex, head: Buffer, request: ExecRequest | AttachRequest) {
     this.stdout = this.#output();
     this.stderr = this.#output();
-    this.stdin = request.stdin ? this.#input() : null;
     const started = new Promise<void>((resolve, reject) => {
       this.#resolveStarted = resolve;
       this.#reject = reject;
@@ -57,7 +60,15 @@ class ClientSession implements StdioSession {
   }
 
   get pid(): number {
-    return this.#pid;
+    return this.#started.pid;
+  }
+
+  get tty(): boolean {
+    return this.#started.tty;
+  }
+
+  get stdin(): Writable | null {
+    return this.#stdin;
   }
 
   resize(rows: number, columns: number): void {
@@ -84,7 +95,8 @@ class ClientSession implements StdioSession {
     if (type === FRAME.stdout) this.#push(this.stdout, payload);
     else if (type === FRAME.stderr) this.#push(this.stderr, payload);
     else if (type === FRAME.started) {
-      this.#pid = (JSON.parse(payload.toString('utf8')) as { pid: number }).pid;
+      this.#started = JSON.parse(payload.toString('utf8')) as Started;
+      if (this.#started.stdin) this.#stdin = this.#input();
       this.#resolveStarted();
     } else if (type === FRAME.exit) {
       this.#resolveExited(payload.readUInt32BE(0));

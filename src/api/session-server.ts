@@ -1,36 +1,30 @@
 import type { Duplex, Readable } from 'node:stream';
-import { z } from 'zod';
 import type { StdioSession } from '../drivers/contract.ts';
 import { TsdError, toTsdError } from '../model/errors.ts';
 import { FrameChannel } from './frame-channel.ts';
-import { FRAME, type Frame } from './frames.ts';
-import { validate } from './request-body.ts';
-import type { ExecRequest } from './supervisor.ts';
+import { FRAME, type Frame, type Started } from './frames.ts';
 
 const MAX_SIGNAL = 64;
 const SIGHUP = 1;
 
-const noZeroByte = z.string().refine((text) => !text.includes('\0'), 'must not contain a zero byte');
-
-const execRequest = z.strictObject({
-  argv: z.array(noZeroByte).min(1),
-  env: z.array(noZeroByte),
-  cwd: noZeroByte.nullable(),
-  user: noZeroByte,
-  tty: z.boolean(),
-  stdin: z.boolean(),
-}) satisfies z.ZodType<ExecRequest>;
+/** A session that runs, and what its client may do with it. */
+export interface LiveSession {
+  readonly session: StdioSession;
+  readonly tty: boolean;
+  /** The client sends input. */
+  readonly stdin: boolean;
+  /** The payload is the client's alone: it is told (SIGHUP) when that is gone. */
+  readonly hangUp: boolean;
+}
 
 export interface SessionOptions {
-  readonly start: (request: ExecRequest) => Promise<StdioSession>;
+  /** @param open what the client asks for; not checked yet. */
+  readonly start: (open: unknown) => Promise<LiveSession>;
   /** How long the client may take to send its `open` frame. */
   readonly openTimeoutMs: number;
 }
 
-/**
- * Serves one upgraded connection until the payload ended or the client is gone. A vanished client is a hang-up for a
- * session with a terminal (SIGHUP); one without goes on unwatched, as under Docker.
- */
+/** Serves one upgraded connection until the payload ended or the client is gone. */
 export async function serveSession(socket: Duplex, head: Buffer, options: SessionOptions): Promise<void> {
   let handleFrame: (frame: Frame) => void = () => undefined;
   const channel = new FrameChannel(socket, head, (frame) => handleFrame(frame));
@@ -44,37 +38,35 @@ export async function serveSession(socket: Duplex, head: Buffer, options: Sessio
   const first = await Promise.race([opened, channel.closed]);
   clearTimeout(late);
   if (first === null || first instanceof Error) return;
-  let session: StdioSession | null = null;
+  let live: LiveSession | null = null;
   let over = false;
   try {
-    const request = readOpen(first);
-    session = await options.start(request);
-    const live = session;
-    handleFrame = (frame) => control(live, channel, frame);
-    void channel.closed.then(() => over || abandon(live, request.tty));
-    await run(live, channel);
+    live = await options.start(readOpen(first));
+    const started = live;
+    handleFrame = (frame) => control(started, channel, frame);
+    void channel.closed.then(() => over || abandon(started));
+    await run(started, channel);
   } catch (thrown) {
     await channel.sendJson(FRAME.error, toTsdError(thrown)).catch(() => undefined);
   } finally {
     over = true;
-    session?.close();
+    live?.session.close();
     channel.endForPeer();
   }
 }
 
-function readOpen(frame: Frame): ExecRequest {
+function readOpen(frame: Frame): unknown {
   if (frame.type !== FRAME.open) throw new TsdError('TSD_BAD_REQUEST', 'the first frame must be `open`');
-  let value: unknown;
   try {
-    value = JSON.parse(frame.payload.toString('utf8'));
+    return JSON.parse(frame.payload.toString('utf8'));
   } catch {
     throw new TsdError('TSD_BAD_REQUEST', 'the `open` frame is not JSON');
   }
-  return validate(execRequest, value, 'open');
 }
 
-async function run(session: StdioSession, channel: FrameChannel): Promise<void> {
-  await channel.sendJson(FRAME.started, { pid: session.pid });
+async function run({ session, tty, stdin }: LiveSession, channel: FrameChannel): Promise<void> {
+  const started: Started = { pid: session.pid, tty, stdin };
+  await channel.sendJson(FRAME.started, started);
   // A payload that closes its input takes no more: what still comes is dropped, not waited with.
   session.stdin?.on('error', () => channel.resume());
   session.stdin?.on('close', () => channel.resume());
@@ -89,14 +81,14 @@ async function pump(source: Readable, type: number, channel: FrameChannel): Prom
   for await (const chunk of source) await channel.send(type, chunk as Buffer);
 }
 
-function abandon(session: StdioSession, tty: boolean): void {
-  if (tty) session.signal(SIGHUP);
+function abandon({ session, hangUp }: LiveSession): void {
+  if (hangUp) session.signal(SIGHUP);
   session.stdout.destroy();
   session.stderr.destroy();
   session.close();
 }
 
-function control(session: StdioSession, channel: FrameChannel, frame: Frame): void {
+function control({ session }: LiveSession, channel: FrameChannel, frame: Frame): void {
   const { type, payload } = frame;
   const signal = payload.length === 1 ? (payload[0] as number) : 0;
   if (type === FRAME.stdin) feed(session, channel, payload);

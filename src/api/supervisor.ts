@@ -3,7 +3,7 @@
  * server; the client speaks the same shapes over HTTP.
  */
 
-import type { StdioSession } from '../drivers/contract.ts';
+import type { AttachedSession, StdioSession } from '../drivers/contract.ts';
 import type { TsdErrorJson } from '../model/errors.ts';
 import type { HealthState, ProbeName } from '../model/health.ts';
 import type { Condition, Phase } from '../model/phases.ts';
@@ -268,6 +268,11 @@ export interface ExecRequest {
   readonly stdin: boolean;
 }
 
+export interface AttachRequest {
+  /** Input is wanted; there is one only where the container takes some. */
+  readonly stdin: boolean;
+}
+
 /** A check of `doctor`: what this host can and cannot do, with the fix. */
 export interface DoctorCheck {
   readonly name: string;
@@ -299,6 +304,8 @@ export interface SupervisorApi {
   wait(name: string, signal?: AbortSignal): Promise<number>;
   logs(name: string, options: LogOptions, signal?: AbortSignal): AsyncIterable<LogEntry>;
   exec(name: string, request: ExecRequest): Promise<StdioSession>;
+  /** The container's own stdio, from now on. */
+  attach(name: string): Promise<AttachedSession>;
   /** Loads an image archive that is on this host and tags it. */
   load(path: string, signal?: AbortSignal): AsyncIterable<ApplyEvent>;
   readonly builds: BuildApi;

@@ -103,6 +103,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/exec.ts'),
   },
   {
+    name: 'attach',
+    group: CONTAINERS,
+    summary: 'connect to what a container reads and writes',
+    load: () => import('./commands/attach.ts'),
+  },
+  {
     name: 'stop',
     group: CONTAINERS,
     summary: 'stop containers and keep them stopped',

@@ -59,7 +59,7 @@ function makeProgram(context: CliContext): Command {
       ['0', 'done'],
       ['1', 'error: a line says where and what, a hint says what to do'],
       ['2', 'plan and diff: there is something to do'],
-      ['N', "exec: the command's own"],
+      ['N', "exec, attach: the command's own"],
     ],
   });
   program.version(VERSION, '-v, --version', 'print the version of this program').addOption(hostOption());

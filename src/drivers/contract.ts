@@ -349,6 +349,12 @@ export interface StdioSession {
   close(): void;
 }
 
+/** A session with the payload of a container itself. */
+export interface AttachedSession extends StdioSession {
+  /** The payload has a terminal: output is one stream, and sizes have a meaning. */
+  readonly tty: boolean;
+}
+
 export interface ExecDriver extends Driver {
   /** What this driver can do; asked instead of its name. */
   readonly capabilities: {
@@ -380,7 +386,11 @@ export interface ExecDriver extends Driver {
   /** Null for a container that is not running. */
   usage(containerId: string): ResourceUsage | null;
   exec(containerId: string, spec: ExecSpec): Promise<StdioSession>;
-  attach(containerId: string): Promise<StdioSession>;
+  /**
+   * Output from now on, beside the log. The payload never waits for it: a reader that falls too far behind is cut off.
+   * @throws TSD_CONTAINER_NOT_RUNNING
+   */
+  attach(containerId: string): Promise<AttachedSession>;
   /** Removes cgroups, sockets and run records of a container that is not running. */
   remove(containerId: string): Promise<void>;
   /** Ids that have a process, cgroup or run record of ours. */

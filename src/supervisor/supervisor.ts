@@ -19,7 +19,7 @@ import type {
   SupervisorApi,
   ViewOfKind,
 } from '../api/supervisor.ts';
-import type { StdioSession } from '../drivers/contract.ts';
+import type { AttachedSession, StdioSession } from '../drivers/contract.ts';
 import type { Registry } from '../images/registry/registry.ts';
 import { TsdError } from '../model/errors.ts';
 import { type Kind, parseKey, type ResourceKey } from '../model/resource.ts';
@@ -257,19 +257,18 @@ export class Supervisor implements SupervisorApi {
   }
 
   async exec(name: string, request: ExecRequest): Promise<StdioSession> {
-    const record = this.#reachable(name);
+    const record = this.#running(name);
     const { User, WorkingDir } = record.config;
-    if (this.#parts.world.exec.running(record.id) === null) {
-      throw new TsdError('TSD_CONTAINER_NOT_RUNNING', `container ${record.engineName} is not running`, {
-        key: record.owner?.key,
-      });
-    }
     return await this.#parts.world.exec.exec(record.id, {
       ...request,
       user: request.user === '' ? User : request.user,
       cwd: request.cwd ?? (WorkingDir === '' ? null : WorkingDir),
       privileged: false,
     });
+  }
+
+  async attach(name: string): Promise<AttachedSession> {
+    return await this.#parts.world.exec.attach(this.#running(name).id);
   }
 
   load(path: string, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
@@ -323,6 +322,14 @@ export class Supervisor implements SupervisorApi {
     throw new TsdError('TSD_SHIM', `container ${record.engineName} cannot be reached: ${reason}`, {
       key: record.owner?.key,
       hint: 'Nothing was changed.',
+    });
+  }
+
+  #running(name: string): ContainerRecord {
+    const record = this.#reachable(name);
+    if (this.#parts.world.exec.running(record.id) !== null) return record;
+    throw new TsdError('TSD_CONTAINER_NOT_RUNNING', `container ${record.engineName} is not running`, {
+      key: record.owner?.key,
     });
   }
 

@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import type {
   AdoptResult,
+  AttachedSession,
   ExecDriver,
   StdioSession,
   TaskExit,
@@ -145,7 +146,7 @@ export class SimExec implements ExecDriver {
     throw new TsdError('TSD_BUG', 'not simulated');
   }
 
-  attach(): Promise<StdioSession> {
+  attach(): Promise<AttachedSession> {
     throw new TsdError('TSD_BUG', 'not simulated');
   }
 

@@ -6,7 +6,8 @@ import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { printError } from '../errors.ts';
 import { collect } from '../options.ts';
-import { connectTerminal } from '../terminal.ts';
+import { copyOutput } from '../session.ts';
+import { ALL_SIGNALS, connectTerminal, requireTerminal } from '../terminal.ts';
 
 interface ExecOptions {
   readonly interactive?: boolean;
@@ -58,7 +59,9 @@ export function configure(command: Command, context: CliContext): void {
 
 async function run(context: CliContext, name: string, argv: readonly string[], options: ExecOptions): Promise<number> {
   try {
-    checkTerminal(context, options);
+    if (options.tty === true && options.interactive === true) {
+      requireTerminal(context.streams, 'Leave out -t when input is a pipe or a file.');
+    }
     const client = await context.client();
     const session = await client.exec(name, {
       argv,
@@ -83,13 +86,6 @@ function exitCodeOf(thrown: unknown): number {
   return SUPERVISOR_FAILED;
 }
 
-function checkTerminal(context: CliContext, options: ExecOptions): void {
-  if (options.tty !== true || options.interactive !== true || context.streams.stdin.isTTY === true) return;
-  throw new TsdError('TSD_BAD_REQUEST', 'the input device is not a TTY', {
-    hint: 'Leave out -t when input is a pipe or a file.',
-  });
-}
-
 /** `K` alone takes its value from here and is left out when it has none. TERM comes along with a terminal. */
 function environment(context: CliContext, options: ExecOptions): readonly string[] {
   const { env } = context.streams;
@@ -103,23 +99,11 @@ function environment(context: CliContext, options: ExecOptions): readonly string
 }
 
 async function attend(context: CliContext, session: StdioSession, options: ExecOptions): Promise<number> {
-  const disconnect = connectTerminal(context.streams, session, { tty: options.tty === true });
+  const disconnect = connectTerminal(context.streams, session, { tty: options.tty === true, signals: ALL_SIGNALS });
   try {
-    const outputs = Promise.all([
-      drain(session.stdout, context.streams.stdout),
-      drain(session.stderr, context.streams.stderr),
-    ]);
-    const exitCode = await session.exited;
-    await outputs;
-    return exitCode;
+    return await copyOutput(session, context.streams);
   } finally {
     disconnect();
     session.close();
-  }
-}
-
-async function drain(from: NodeJS.ReadableStream, to: NodeJS.WritableStream): Promise<void> {
-  for await (const chunk of from) {
-    if (!to.write(chunk)) await new Promise<void>((resolve) => to.once('drain', resolve));
   }
 }

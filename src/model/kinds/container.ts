@@ -234,8 +234,16 @@ export const containerFields = z.strictObject({
     doc: 'Devices of the host: `/dev/host[:/dev/container[:rwm]]`.',
     example: ['/dev/fuse'],
   }),
-  tty: field(booleanField(), { doc: 'Give it a terminal.', change: 'restart', example: true }),
-  stdin: field(booleanField(), { doc: 'Keep standard input open for `attach`.', change: 'restart', example: true }),
+  tty: field(booleanField(), {
+    doc: 'Give it a terminal, which `tsdocker attach` connects to yours.',
+    change: 'restart',
+    example: true,
+  }),
+  stdin: field(booleanField(), {
+    doc: 'Keep standard input open for `tsdocker attach`; without it the container reads from /dev/null.',
+    change: 'restart',
+    example: true,
+  }),
   stopSignal: field(shortForm(textOrNumber(), parseSignal).prefault('SIGTERM'), {
     doc: 'Signal that asks it to end.',
     change: 'in-place',

@@ -182,6 +182,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
         const spec = fixture.spec(shell('cat; echo done >&2; exit 5'), { stdin: true });
         await driver.start(spec);
         const session = await driver.attach(spec.containerId);
+        expect(session.tty).toBe(false);
         session.stdin?.end('through\n');
         expect(await finish(session)).toEqual({ stdout: 'through\n', stderr: 'done\n', exitCode: 5 });
         expect(logText(spec.log.path)).toBe('through\ndone\n');
@@ -220,6 +221,16 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
         session.close();
       });
 
+      it('has an end to how many there may be, and room again after one left', async () => {
+        const { containerId } = await startedWithStdin('while :; do sleep 1000; done');
+        const sessions = await Promise.all(Array.from({ length: 12 }, () => driver.attach(containerId)));
+        await expect(driver.attach(containerId)).rejects.toMatchObject({ class: 'exhausted' });
+        sessions[0]?.close();
+        await sessions[0]?.exited.catch(() => {});
+        sessions[0] = await driver.attach(containerId);
+        for (const session of sessions) session.close();
+      });
+
       it('closed early leaves the payload alone', async () => {
         const { containerId, log } = await startedWithStdin('while read line; do echo "got $line"; done; exit 2');
         (await driver.attach(containerId)).close();
@@ -255,6 +266,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
         });
         await driver.start(spec);
         const session = await driver.attach(spec.containerId);
+        expect(session.tty).toBe(true);
         await logged(spec.log.path, 'is a tty');
         session.resize(33, 99);
         session.stdin?.write('\n');

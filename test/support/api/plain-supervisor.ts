@@ -21,7 +21,7 @@ import type {
   ViewOfKind,
   VolumeView,
 } from '../../../src/api/supervisor.ts';
-import type { StdioSession } from '../../../src/drivers/contract.ts';
+import type { AttachedSession, StdioSession } from '../../../src/drivers/contract.ts';
 import { TsdError } from '../../../src/model/errors.ts';
 import { PlainBuilds } from './plain-builds.ts';
 import { PlainImageFiles } from './plain-image-files.ts';
@@ -289,6 +289,8 @@ export class PlainSupervisor implements SupervisorApi {
   checks: readonly DoctorCheck[] = CHECKS;
   openFollowers = 0;
   sessions: PlainSession[] = [];
+  /** What a client that attaches finds. */
+  payload: Pick<ExecRequest, 'argv' | 'tty' | 'stdin'> = { argv: ['hold'], tty: false, stdin: false };
 
   info(): InfoView {
     return INFO;
@@ -399,6 +401,14 @@ export class PlainSupervisor implements SupervisorApi {
     return session;
   }
 
+  async attach(name: string): Promise<AttachedSession> {
+    this.#record('attach', name);
+    this.#known(name);
+    const session = new PlainSession(this.payload);
+    this.sessions.push(session);
+    return session;
+  }
+
   async *load(path: string): AsyncIterable<ApplyEvent> {
     this.#record('load', path);
     yield { type: 'progress', resource: 'image/app:1', message: 'layer 1', current: 1024, total: 2048 };
@@ -456,8 +466,9 @@ export class PlainSupervisor implements SupervisorApi {
  * A session that behaves by its argv: `cat` echoes input until its end, `exit N` says so on stderr and ends,
  * `size` prints each size it is told until input ends, `hold` runs until it is signalled, `flood N` writes N MiB.
  */
-export class PlainSession implements StdioSession {
+export class PlainSession implements AttachedSession {
   readonly pid = 4711;
+  readonly tty: boolean;
   readonly stdin: PassThrough | null;
   readonly stdout = new PassThrough();
   readonly stderr = new PassThrough();
@@ -467,7 +478,8 @@ export class PlainSession implements StdioSession {
   closed = false;
   #exit: (exitCode: number) => void = () => undefined;
 
-  constructor({ argv, stdin, tty }: ExecRequest) {
+  constructor({ argv, stdin, tty }: Pick<ExecRequest, 'argv' | 'tty' | 'stdin'>) {
+    this.tty = tty;
     this.stdin = stdin ? new PassThrough() : null;
     this.exited = new Promise((resolve) => {
       this.#exit = (exitCode) => {

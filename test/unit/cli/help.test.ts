@@ -4,7 +4,7 @@ import { COMMANDS } from '../../../src/cli/commands.ts';
 import { tsdocker } from '../../support/api/in-process.ts';
 
 const NAMES = (
-  'apply approve build changes commit completion convert daemon delete describe diff doctor events exec export get ' +
+  'apply approve attach build changes commit completion convert daemon delete describe diff doctor events exec export get ' +
   'history host-shutdown image images import info kill load login logout logs plan pull push restart rmi ' +
   'rollback save schema search start stop system tag tags validate version wait why'
 ).split(' ');

@@ -9,6 +9,7 @@ import type { Clock } from '../../../model/clock.ts';
 import { TsdError } from '../../../model/errors.ts';
 import type {
   AdoptResult,
+  AttachedSession,
   ExecDriver,
   ExecSpec,
   Fingerprint,
@@ -20,6 +21,7 @@ import type {
   TaskHandle,
   TaskSpec,
 } from '../../contract.ts';
+import { AttachPlaces } from './attach-places.ts';
 import { type CgroupManager, createCgroupManager } from './cgroups/manager.ts';
 import { prepareTask } from './compile.ts';
 import { prepareExec } from './compile-exec.ts';
@@ -74,6 +76,7 @@ export class NativeDriver implements ExecDriver {
   readonly #children = new ShimChildren();
   readonly #runs: Runs;
   readonly #starting = new Set<string>();
+  readonly #places = new AttachPlaces();
   #binary: number | undefined;
 
   constructor(options: NativeDriverOptions, cgroups: RunCgroups, compiler: TaskCompiler) {
@@ -241,17 +244,22 @@ export class NativeDriver implements ExecDriver {
     }
   }
 
-  async attach(containerId: string): Promise<StdioSession> {
+  async attach(containerId: string): Promise<AttachedSession> {
     const { handle } = this.#runs.need(containerId);
-    const socket = this.#files.socket(containerId, handle.run);
-    const connection = ShimConnection.connect(socket, ShimConnection.ofSession);
-    const status = (await connection?.status()) ?? null;
-    if (connection === null || status === null) {
-      throw new TsdError('TSD_CONTAINER_NOT_RUNNING', `${containerId} has just ended`);
+    const leave = this.#places.take(containerId);
+    try {
+      const socket = this.#files.socket(containerId, handle.run);
+      const connection = ShimConnection.connect(socket, ShimConnection.ofSession);
+      const status = (await connection?.status()) ?? null;
+      if (connection === null || status === null) throw justEnded(containerId);
+      const session = stdioSession(connection, handle.pid, status.stdin);
+      await connection.request(REQUEST.attach).catch(() => Promise.reject(justEnded(containerId)));
+      session.exited.then(leave, leave);
+      return { ...session, tty: status.tty };
+    } catch (error) {
+      leave();
+      throw error;
     }
-    const session = stdioSession(connection, handle.pid, status.stdin);
-    await connection.demand('attach', REQUEST.attach);
-    return session;
   }
 
   async remove(containerId: string): Promise<void> {
@@ -301,6 +309,10 @@ async function launchReport(connection: ShimConnection): Promise<Launched> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+function justEnded(containerId: string): TsdError {
+  return new TsdError('TSD_CONTAINER_NOT_RUNNING', `${containerId} has just ended`);
 }
 
 function conflict(message: string): TsdError {

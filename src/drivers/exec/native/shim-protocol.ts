@@ -54,6 +54,7 @@ export interface ShimStatus {
   /** The payload has ended, its exit record is being written. */
   readonly ended: boolean;
   readonly containerId: string;
+  readonly tty: boolean;
   /** The payload reads from a terminal or from a pipe; otherwise from /dev/null. */
   readonly stdin: boolean;
 }
@@ -137,13 +138,15 @@ const STATUS_BYTES = 112;
 /** struct status of shim/protocol.h; fields that an older shim does not send read as 0. */
 export function decodeStatus(sent: Buffer): ShimStatus {
   const payload = Buffer.concat([sent], Math.max(sent.length, STATUS_BYTES));
+  const flags = payload.readUInt32LE(STATUS_FLAGS);
   const id = payload.subarray(STATUS_ID, STATUS_FLAGS).toString('latin1');
   return {
     launched: decodeLaunched(payload),
     run: payload.readUInt32LE(STATUS_RUN),
     ended: payload.readUInt32LE(STATUS_ENDED) !== 0,
     containerId: id.replace(/\0+$/, ''),
-    stdin: (payload.readUInt32LE(STATUS_FLAGS) & (PROGRAM_FLAGS.tty | PROGRAM_FLAGS.stdin)) !== 0,
+    tty: (flags & PROGRAM_FLAGS.tty) !== 0,
+    stdin: (flags & (PROGRAM_FLAGS.tty | PROGRAM_FLAGS.stdin)) !== 0,
   };
 }
 

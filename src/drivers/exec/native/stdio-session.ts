@@ -19,7 +19,10 @@ export function stdioSession(connection: ShimConnection, pid: number, withStdin:
       },
       closed: () => {
         if (exitCode === null) {
-          const error = new TsdError('TSD_SHIM', 'the session ended before the process did', { step: 'attach' });
+          const error = new TsdError('TSD_SHIM', 'the session ended before the process did', {
+            step: 'attach',
+            hint: 'What reads the output was too slow, or the shim was killed. `tsdocker logs` has all that a container wrote.',
+          });
           for (const stream of Object.values(streams)) stream.destroy();
           reject(error);
           return;

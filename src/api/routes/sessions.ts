@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import { validate } from '../request-body.ts';
+import type { LiveSession } from '../session-server.ts';
+import type { AttachRequest, ExecRequest, SupervisorApi } from '../supervisor.ts';
+
+/** A route that is upgraded to frames. */
+export interface SessionRoute {
+  /** Below the API's prefix, with `:name` for the container. */
+  readonly path: string;
+  /** @param open the client's `open` frame. */
+  readonly start: (api: SupervisorApi, name: string, open: unknown) => Promise<LiveSession>;
+}
+
+const noZeroByte = z.string().refine((text) => !text.includes('\0'), 'must not contain a zero byte');
+
+const execRequest = z.strictObject({
+  argv: z.array(noZeroByte).min(1),
+  env: z.array(noZeroByte),
+  cwd: noZeroByte.nullable(),
+  user: noZeroByte,
+  tty: z.boolean(),
+  stdin: z.boolean(),
+}) satisfies z.ZodType<ExecRequest>;
+
+const attachRequest = z.strictObject({ stdin: z.boolean() }) satisfies z.ZodType<AttachRequest>;
+
+/** A vanished client is a hang-up for a command with a terminal; one without goes on unwatched, as under Docker. */
+const exec: SessionRoute = {
+  path: '/containers/:name/exec',
+  start: async (api, name, open) => {
+    const request = validate(execRequest, open, 'open');
+    const session = await api.exec(name, request);
+    return { session, tty: request.tty, stdin: request.stdin, hangUp: request.tty };
+  },
+};
+
+/** The container was there before its client, and stays. */
+const attach: SessionRoute = {
+  path: '/containers/:name/attach',
+  start: async (api, name, open) => {
+    const request = validate(attachRequest, open, 'open');
+    const session = await api.attach(name);
+    return { session, tty: session.tty, stdin: request.stdin && session.stdin !== null, hangUp: false };
+  },
+};
+
+export const sessionRoutes: readonly SessionRoute[] = [exec, attach];
