@@ -40,7 +40,7 @@ export function configure(command: Command, context: CliContext): void {
 }
 
 /** On the command line a path means what it means to every other program there. */
-const PATHS: readonly SettingName[] = ['root', 'runDir', 'manifests', 'pidfile'];
+const PATHS = (Object.keys(SETTINGS) as SettingName[]).filter((name) => /<(dir|file)>$/.test(SETTINGS[name].flags));
 
 function absolute(flags: Omit<DaemonOptions, 'config'>, cwd: string): Omit<DaemonOptions, 'config'> {
   const given = PATHS.flatMap((name) => {
@@ -54,7 +54,11 @@ async function run(context: CliContext, { config: configFile, ...given }: Daemon
   const { loadDaemonConfig } = await import('../../daemon-config.ts');
   const { env, cwd } = context.streams;
   const flags = absolute(given, cwd);
-  const { config, errors } = loadDaemonConfig({ flags, env, configFile: configFile ?? null });
+  const { config, errors } = loadDaemonConfig({
+    flags,
+    env,
+    configFile: configFile === undefined ? null : resolve(cwd, configFile),
+  });
   if (config === null) {
     printErrors(context, errors);
     return EXIT.error;

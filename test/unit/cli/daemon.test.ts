@@ -220,3 +220,18 @@ test('an argument that no flag takes is a usage error', async () => {
     ]
   `);
 });
+
+describe('a path on the command line', () => {
+  test.each(['--root', '--run-dir', '--manifests', '--pidfile', '--trust-policy'])(
+    '%s may be relative',
+    async (flag) => {
+      expect(await refused(flag, './here')).toBe('');
+    },
+  );
+
+  test('starts where the command was given', async () => {
+    configFile('mtu: -4\n');
+    const { stderr } = await tsdocker(['daemon', '--config', 'daemon.yaml'], { cwd: directory });
+    expect(stderr).toContain(`${join(directory, 'daemon.yaml')}:1:6: must be 0 or`);
+  });
+});
