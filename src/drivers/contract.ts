@@ -228,6 +228,9 @@ export interface MountSpec {
   readonly sizeBytes: number | null;
 }
 
+/** A file of the host that is bound by itself. */
+export type BoundFile = Pick<MountSpec, 'source' | 'target' | 'readOnly'>;
+
 /** Limits; null leaves the kernel's default. */
 export interface ResourceLimits {
   readonly memoryBytes: number | null;
@@ -385,6 +388,11 @@ export interface ExecDriver extends Driver {
   updateResources(containerId: string, resources: ResourceLimits): void;
   /** Null for a container that is not running. */
   usage(containerId: string): ResourceUsage | null;
+  /**
+   * Lets the running container see the files that are at these sources now, where others have taken the place of those
+   * that were bound. Returns the targets that were bound anew.
+   */
+  renewFiles(containerId: string, files: readonly BoundFile[]): Promise<readonly string[]>;
   exec(containerId: string, spec: ExecSpec): Promise<StdioSession>;
   /**
    * Output from now on, beside the log. The payload never waits for it: a reader that falls too far behind is cut off.

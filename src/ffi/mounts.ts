@@ -30,10 +30,11 @@ export const MOUNT_ATTR = { readOnly: 0x1, noSuid: 0x2, noDev: 0x4, noExec: 0x8 
 
 /** include/uapi/linux/mount.h, include/uapi/linux/fcntl.h */
 export const OPEN_TREE = { clone: 0x1, closeOnExec: 0o2000000, recursive: 0x8000, emptyPath: 0x1000 } as const;
-export const MOVE_MOUNT = { fromEmptyPath: 0x4, toEmptyPath: 0x40 } as const;
+export const MOVE_MOUNT = { fromEmptyPath: 0x4, toEmptyPath: 0x40, beneath: 0x200 } as const;
 export const AT_EMPTY_PATH = 0x1000;
 export const AT_RECURSIVE = 0x8000;
 export const UMOUNT_DETACH = 2;
+export const UMOUNT_NOFOLLOW = 8;
 
 /** sizeof(struct mount_attr), version 0 */
 export const MOUNT_ATTR_BYTES = 32;

@@ -38,6 +38,7 @@ const TABLE = {
   prctl: [157, 167],
   mount: [165, 40],
   umount2: [166, 39],
+  exit_group: [231, 94],
   sethostname: [170, 161],
   setdomainname: [171, 162],
   getxattr: [191, 8],

@@ -1,6 +1,6 @@
 /** What a manifest says about changed files, drift and preflight, and a stop with an end, with real containers. */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
@@ -37,6 +37,49 @@ test('a changed file sends the signal of its mount; nothing is stopped', async (
   const after = await supervisor.waitFor('reload', 'settled', ({ ready }) => ready);
   expect(after).toMatchObject({ id: before.id, pid: before.pid });
   expect(await supervisor.ok('why', 'reload')).toContain(`content of ${conf} changed (signal:SIGHUP)`);
+});
+
+test('a file that was replaced is the one that the payload reads after the signal', async () => {
+  const [conf, linked] = [supervisor.file('swap/app.conf', 'one\n'), supervisor.file('swap/linked.conf', 'a\n')];
+  const program = shell(
+    `trap 'echo reloaded: $(cat /app.conf /etc/deep/er/linked.conf)' HUP; echo up; trap 'exit 0' TERM; while :; do sleep 3600 & wait; done`,
+  );
+  supervisor.drop(
+    'swap.yaml',
+    `${BUSYBOX_IMAGE}containers:
+  swap:
+    image: busybox
+    command: ${program}
+    onChange: 'signal:HUP'
+    volumes:
+      - { source: ${conf}, target: /app.conf, readOnly: true }
+      - { source: ${linked}, target: /etc/deep/er/linked.conf, readOnly: true }
+`,
+  );
+  const before = await supervisor.waitFor('swap', 'ready', ({ ready }) => ready);
+  await until('the trap', async () => (await supervisor.ok('logs', 'swap')).includes('up'));
+  const mounts = () => readFileSync(`/proc/${before.pid}/mountinfo`, 'utf8').split('\n').length;
+  const mounted = mounts();
+  const replace = (file: string, content: string) => {
+    writeFileSync(`${file}.new`, content);
+    renameSync(`${file}.new`, file);
+  };
+  for (const [round, expected] of [
+    ['two', 'reloaded: two a'],
+    ['three', 'reloaded: three a'],
+  ] as const) {
+    replace(conf, `${round}\n`);
+    await until(`${round} in the container`, async () => (await supervisor.ok('logs', 'swap')).includes(expected));
+  }
+  replace(linked, 'b\n');
+  await until('the other file', async () => (await supervisor.ok('logs', 'swap')).includes('reloaded: three b'));
+  writeFileSync(conf, 'four\n');
+  await until('the file written to', async () => (await supervisor.ok('logs', 'swap')).includes('reloaded: four b'));
+  const after = await supervisor.waitFor('swap', 'settled', ({ ready }) => ready);
+  expect(after).toMatchObject({ id: before.id, pid: before.pid });
+  expect(mounts(), 'old binds are gone').toBe(mounted);
+  const refused = await supervisor.cli('exec', 'swap', 'busybox', 'sh', '-c', 'echo x > /app.conf');
+  expect(refused.stderr).toContain('Read-only file system');
 });
 
 test('reported drift is shown, kept in the timeline, and left alone', async () => {

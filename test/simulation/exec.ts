@@ -142,6 +142,10 @@ export class SimExec implements ExecDriver {
     return [...new Set([...this.#disk.runs, ...this.#kernel.payloads.keys()])];
   }
 
+  renewFiles(): Promise<readonly string[]> {
+    return Promise.resolve([]);
+  }
+
   exec(): Promise<StdioSession> {
     throw new TsdError('TSD_BUG', 'not simulated');
   }

@@ -1,9 +1,24 @@
+import type { BoundFile } from '../../drivers/contract.ts';
+import type { ContainerSpec } from '../../model/kinds/container.ts';
 import { signalNumber } from '../../model/kinds/runtime-forms.ts';
 import type { OpOf } from '../op.ts';
-import type { World } from './world.ts';
+import { desiredOf, type World } from './world.ts';
 
-/** Sends the signals; a run that has ended meanwhile reads its files when it starts again. */
+/**
+ * Sends the signals, after the payload can see what they are about: of a file that was replaced, and not written to, it
+ * still has the old one. A run that has ended meanwhile reads its files when it starts again.
+ */
 export async function signalContainer(world: World, op: OpOf<'container.signal'>): Promise<void> {
   if (world.exec.running(op.containerId) === null) return;
+  await world.exec.renewFiles(op.containerId, filesOfSignals(desiredOf(world, 'container', op.key).spec));
   for (const signal of op.signals) await world.exec.signal(op.containerId, signalNumber(signal));
+}
+
+/** Files bound read-only whose change is told by a signal. */
+function filesOfSignals({ volumes, onChange }: ContainerSpec): BoundFile[] {
+  return volumes.flatMap((mount) => {
+    const told = (mount.onChange ?? onChange).startsWith('signal:') && mount.watch !== false;
+    const { type, source, target, readOnly } = mount;
+    return told && type === 'bind' && readOnly && source !== null ? [{ source, target, readOnly }] : [];
+  });
 }

@@ -31,7 +31,7 @@ function gone(target: ExecTarget): TsdError {
 }
 
 /** A pidfd of the container's first process, and of no other that has got its pid since. */
-function openProcess(target: ExecTarget): number {
+export function openProcess(target: ExecTarget): number {
   const fd = trySyscall('pidfd_open', target.pid, 0);
   if (fd === -os.errno.ESRCH) throw gone(target);
   if (fd < 0) throw sysError('pidfd_open', -fd, `open process ${target.pid}`);

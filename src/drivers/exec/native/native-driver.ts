@@ -10,6 +10,7 @@ import { TsdError } from '../../../model/errors.ts';
 import type {
   AdoptResult,
   AttachedSession,
+  BoundFile,
   ExecDriver,
   ExecSpec,
   Fingerprint,
@@ -22,6 +23,7 @@ import type {
   TaskSpec,
 } from '../../contract.ts';
 import { AttachPlaces } from './attach-places.ts';
+import { prepareRenewal, stalePlace } from './bind-renewal.ts';
 import { type CgroupManager, createCgroupManager } from './cgroups/manager.ts';
 import { prepareTask } from './compile.ts';
 import { prepareExec } from './compile-exec.ts';
@@ -229,6 +231,24 @@ export class NativeDriver implements ExecDriver {
     return this.#runs.get(containerId) === null ? null : this.#cgroups.usage(containerId);
   }
 
+  async renewFiles(containerId: string, files: readonly BoundFile[]): Promise<readonly string[]> {
+    const { handle } = this.#runs.need(containerId);
+    const renewed: string[] = [];
+    for (const file of files) {
+      const place = stalePlace(file, handle.pid);
+      if (place === null) continue;
+      const task = prepareRenewal(file, place, handle);
+      const { launched, connection, shimPid } = await this.#launch(task, null, { containerId, run: null });
+      const session = stdioSession(connection, launched.pid, false);
+      session.stdout.resume();
+      session.stderr.resume();
+      await session.exited.finally(() => this.#children.leaving(shimPid));
+      if (stalePlace(file, handle.pid) !== null) throw notRenewed(file);
+      renewed.push(file.target);
+    }
+    return renewed;
+  }
+
   async exec(containerId: string, spec: ExecSpec): Promise<StdioSession> {
     const { handle } = this.#runs.need(containerId);
     const terminal = spec.tty ? openTerminalIn(handle.pid) : null;
@@ -309,6 +329,13 @@ async function launchReport(connection: ShimConnection): Promise<Launched> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+function notRenewed({ source, target }: BoundFile): TsdError {
+  return new TsdError('TSD_CONTAINER_SETUP', `${target} is still not the file that is at ${source} now`, {
+    step: `bind ${source} to ${target} anew`,
+    hint: '`tsdocker restart` binds everything anew.',
+  });
 }
 
 function justEnded(containerId: string): TsdError {

@@ -1,0 +1,135 @@
+/**
+ * A file that is bound by itself stays the file it was when another one takes its name, which is how editors and
+ * configuration tools write. This puts the new one in its place in a running container.
+ */
+import { closeSync, fstatSync, readlinkSync, statSync } from 'node:fs';
+import { constants as os } from 'node:os';
+import { posix } from 'node:path';
+import { sysError } from '../../../ffi/errno.ts';
+import {
+  AT_FDCWD,
+  OPEN_FLAGS,
+  OPEN_HOW_BYTES,
+  openDirectory,
+  openHow,
+  RESOLVE,
+  tryOpenInRoot,
+} from '../../../ffi/files.ts';
+import {
+  AT_EMPTY_PATH,
+  cloneMount,
+  MOUNT_ATTR,
+  MOUNT_ATTR_BYTES,
+  MOVE_MOUNT,
+  mountAttributes,
+  UMOUNT_DETACH,
+  UMOUNT_NOFOLLOW,
+} from '../../../ffi/mounts.ts';
+import { syscall } from '../../../ffi/native.ts';
+import type { BoundFile } from '../../contract.ts';
+import { CLONE_NEW } from './compile.ts';
+import { type ExecTarget, openProcess } from './compile-exec.ts';
+import { FIRST_INHERITED_FD, type PreparedTask } from './prepared-task.ts';
+import { SyscallProgram } from './program.ts';
+
+/** Numbers in the shim. */
+const TARGET_FD = FIRST_INHERITED_FD;
+const TREE_FD = FIRST_INHERITED_FD + 1;
+
+/** A payload that puts a link in the place of a directory of its own must not get what covers these taken away. */
+const KERNEL_FILES = /^\/(proc|sys|dev)\//;
+
+const stepOf = ({ source, target }: BoundFile): string => `bind ${source} to ${target} anew`;
+
+type Identity = Readonly<Record<'dev' | 'ino', bigint>>;
+const same = (a: Identity, b: Identity): boolean => a.dev === b.dev && a.ino === b.ino;
+
+/**
+ * Where in the container a file is bound that is not at its source any more: a path without links. Null when it is the
+ * same file, and when there is none at the source now.
+ */
+export function stalePlace(file: BoundFile, pid: number): string | null {
+  const step = stepOf(file);
+  const source = statSync(file.source, { bigint: true, throwIfNoEntry: false });
+  if (source === undefined || !source.isFile()) return null;
+  const root = openDirectory(step, `/proc/${pid}/root`);
+  try {
+    const place = tryOpenInRoot(root, file.target, OPEN_FLAGS.path);
+    if (place < 0) throw sysError('openat2', -place, step);
+    try {
+      const bound = fstatSync(place, { bigint: true });
+      if (same(bound, source)) return null;
+      const path = pathOf(place, bound, root, step);
+      if (path !== file.target && KERNEL_FILES.test(path)) throw sysError('openat2', os.errno.EXDEV, step);
+      return path;
+    } finally {
+      closeSync(place);
+    }
+  } finally {
+    closeSync(root);
+  }
+}
+
+/** The kernel says of a mounted file that was removed at its source that it is deleted, behind its path. */
+function pathOf(place: number, bound: Identity, root: number, step: string): string {
+  const told = readlinkSync(`/proc/self/fd/${place}`);
+  for (const path of [told, told.replace(/ \(deleted\)$/, '')]) {
+    const fd = tryOpenInRoot(root, path, OPEN_FLAGS.path, RESOLVE.noSymlinks);
+    if (fd < 0) continue;
+    try {
+      if (same(fstatSync(fd, { bigint: true }), bound)) return path;
+    } finally {
+      closeSync(fd);
+    }
+  }
+  throw sysError('openat2', os.errno.ENOENT, step);
+}
+
+/**
+ * Enters the container's mount namespace, puts a new bind of the source at `place` and takes the old one away. The child
+ * leaves with 0; whether it is the new file that is seen has to be looked at afterwards.
+ */
+export function prepareRenewal(file: BoundFile, place: string, target: ExecTarget): PreparedTask {
+  const step = stepOf(file);
+  const opened: number[] = [];
+  const release = (): void => {
+    for (const fd of opened.splice(0)) closeSync(fd);
+  };
+  try {
+    const processFd = openProcess(target);
+    opened.push(processFd);
+    const tree = cloneMount(step, file.source);
+    opened.push(tree);
+    const attributes = mountAttributes(file.readOnly ? MOUNT_ATTR.readOnly : 0);
+    syscall(step, 'mount_setattr', tree, '', AT_EMPTY_PATH, attributes, MOUNT_ATTR_BYTES);
+    const program = renewal(step, place);
+    const encoded = program.encode({ cloneFlags: 0, setnsFd: TARGET_FD, setnsFlags: CLONE_NEW.mount });
+    const inherited = new Map([
+      [TARGET_FD, processFd],
+      [TREE_FD, tree],
+    ]);
+    return { program, encoded, inherited, cgroupPaths: {}, release, undo: () => {} };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+function renewal(step: string, place: string): SyscallProgram {
+  const program = new SyscallProgram();
+  const open = (path: string, flags: number) => {
+    const how = openHow(flags | OPEN_FLAGS.path | OPEN_FLAGS.closeOnExec, RESOLVE.noSymlinks | RESOLVE.noMagicLinks);
+    return program.opToSlot(step, 'openat2', AT_FDCWD, path, how, OPEN_HOW_BYTES);
+  };
+  const attach = (below: number): void => {
+    const flags = MOVE_MOUNT.fromEmptyPath | MOVE_MOUNT.toEmptyPath | below;
+    program.tryOp(step, 'move_mount', TREE_FD, '', open(place, 0), '', flags);
+  };
+  // Below the old one, so that there is never none; before Linux 6.5 this fails, and the new one comes after the old went.
+  attach(MOVE_MOUNT.beneath);
+  program.op(step, 'fchdir', open(posix.dirname(place), OPEN_FLAGS.directory));
+  program.op(step, 'umount2', posix.basename(place), UMOUNT_DETACH | UMOUNT_NOFOLLOW);
+  attach(0);
+  program.op(step, 'exit_group', 0);
+  return program;
+}
