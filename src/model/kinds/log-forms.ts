@@ -3,7 +3,7 @@ import { orNull, shortForm, textOrNumber } from './schema-parts.ts';
 import { type Parsed, parseBytes, parsed, refused } from './short-forms.ts';
 
 /** A file must hold the longest entry: 16 KiB of output, six times as much when every byte is escaped (shim/log.h). */
-const MIN_FILE_BYTES = 128 * 1024;
+export const MIN_FILE_BYTES = 128 * 1024;
 /** Each rotation renames every file. */
 const MAX_FILES = 1000;
 

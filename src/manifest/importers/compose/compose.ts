@@ -4,6 +4,7 @@ import type { Draft, ImportContext, ResourceDraft } from '../draft.ts';
 import { safeName } from '../names.ts';
 import { respectMode } from '../network-mode.ts';
 import type { FieldTable, Part } from '../part.ts';
+import { readImageOrigin } from './image-origin.ts';
 import { interpolate } from './interpolate.ts';
 import { addLinks, type Placed, warnOfUnlinkedNames } from './links.ts';
 import { Networks } from './networks.ts';
@@ -75,6 +76,7 @@ class Importer {
     const built = build === undefined || build.isNothing ? null : this.#draft.newResource('images', own, build.keyAt);
     const values = variables(this.#context);
     service.each(SERVICE, { container, storage, context: this.#context, variables: values, built }, container);
+    readImageOrigin(this.#draft, service, container, built);
     return container;
   }
 }

@@ -8,6 +8,7 @@ import { shellWords } from '../words.ts';
 import { readBuild } from './build.ts';
 import { parseDotEnv } from './dot-env.ts';
 import { healthcheck } from './healthcheck.ts';
+import { logging } from './logging.ts';
 import { pairs } from './networks.ts';
 import { addPort } from './ports.ts';
 import { textOf } from './project.ts';
@@ -165,8 +166,8 @@ const RESTART_POLICY: FieldTable<Service> = {
   max_attempts: (part, { container }) => {
     if (container.get('restart') === 'on-failure') container.set('restart', `on-failure:${part.text()}`, part.at);
   },
-  delay: 'no meaning: the delay grows from 500 ms to 60 s',
-  window: 'no meaning: the delay starts anew after 10 s of running',
+  delay: 'no meaning: the delay grows from 500 ms to 60 s; restart.backoff of a manifest changes that',
+  window: 'no meaning: the delay starts anew after 10 s of running; restart.backoff of a manifest changes that',
 };
 
 const copies: Rule = (part, { container }) => {
@@ -277,18 +278,18 @@ export const SERVICE: FieldTable<Service> = {
   healthcheck,
   deploy: (part, service) => part.each(DEPLOY, service, service.container),
   scale: copies,
-  // Read elsewhere: networks.ts, links.ts, project.ts.
+  // Read elsewhere: networks.ts, links.ts, project.ts, image-origin.ts.
   networks: () => {},
   network_mode: () => {},
   depends_on: () => {},
   links: () => {},
   profiles: () => {},
+  pull_policy: () => {},
+  platform: () => {},
   annotations: 'no meaning: use labels',
   attach: 'no meaning: logs are always kept',
   develop: 'no meaning: it is for a developer at work',
-  pull_policy: 'later',
-  logging: 'later',
-  platform: 'later',
+  logging,
   external_links: 'later',
   shm_size: 'later',
   sysctls: 'later',

@@ -140,7 +140,8 @@ export const CONTAINER: FieldTable<KubeContainer> = {
   tty: flag('tty'),
   stdin: flag('stdin'),
   stdinOnce: 'later',
-  imagePullPolicy: 'later',
+  // Read in pod.ts.
+  imagePullPolicy: () => {},
   // Read when all ports of the pod are known: probes.ts.
   livenessProbe: () => {},
   readinessProbe: () => {},

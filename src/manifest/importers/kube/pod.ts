@@ -4,6 +4,7 @@ import type { Draft, ResourceDraft } from '../draft.ts';
 import { safeName } from '../names.ts';
 import { respectMode } from '../network-mode.ts';
 import type { FieldTable, Part } from '../part.ts';
+import { declarePull } from '../pull.ts';
 import { type Config, Environment } from './config.ts';
 import { CONTAINER, SECURITY, setUser } from './container.ts';
 import { addProbes } from './probes.ts';
@@ -117,6 +118,13 @@ export class PodImporter {
     return { labels: metadata?.get('labels'), owner, portNames: this.#portNames };
   }
 
+  #pull(policy: Part | undefined, container: ResourceDraft): void {
+    if (policy === undefined || policy.isNothing || policy.text() === 'IfNotPresent') return;
+    const value = ({ Always: 'always', Never: 'never' } as const)[policy.text()];
+    if (value) declarePull(this.#draft, container, { policy: { value, at: policy.at } });
+    else container.refuse(policy.at, `imagePullPolicy ${JSON.stringify(policy.text())} is unknown`);
+  }
+
   #useHost(owner: ResourceDraft, host: Part): void {
     owner.set('network', 'host', host.at);
     // Ports are open on the host as they are.
@@ -141,6 +149,7 @@ export class PodImporter {
       container,
     );
     addProbes(part, container, this.#portNames);
+    this.#pull(part.get('imagePullPolicy'), container);
     setUser(container, part.get('securityContext'), spec?.get('securityContext'));
     const policy = spec?.get('restartPolicy');
     const restart = RESTART[policy?.text() ?? defaultRestart];

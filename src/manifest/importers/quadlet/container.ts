@@ -186,7 +186,7 @@ export const CONTAINER: KeyTable<ContainerTarget> = {
   RemapUsers: NEEDS_IDS,
   UserNS: NEEDS_IDS,
   GroupAdd: 'later',
-  // Read elsewhere: health.ts.
+  // Read elsewhere: health.ts, running.ts.
   HealthCmd: () => {},
   HealthInterval: () => {},
   HealthLogDestination: 'no meaning: the last five results are kept',
@@ -202,12 +202,12 @@ export const CONTAINER: KeyTable<ContainerTarget> = {
   HealthStartupTimeout: () => {},
   HealthTimeout: () => {},
   IP6: 'later',
-  LogDriver: 'later',
-  LogOpt: 'later',
+  LogDriver: () => {},
+  LogOpt: () => {},
   Mask: 'later',
   Unmask: 'later',
   Notify: 'later',
-  Pull: 'later',
+  Pull: () => {},
   ReloadCmd: 'later',
   ReloadSignal: 'later',
   SeccompProfile: 'later',
@@ -243,7 +243,7 @@ export const SERVICE: KeyTable<ContainerTarget> = {
     if (container.get('stopTimeout') === undefined) container.set('stopTimeout', entry.text(), entry.at);
   },
   Type: 'no meaning: whether it ends is known from the restart policy',
-  RestartSec: 'no meaning: the delay grows from 500 ms to 60 s',
+  RestartSec: () => {},
   TimeoutStartSec: 'no meaning: a start is waited for without limit',
   RemainAfterExit: 'no meaning: a container that ended is kept',
   Environment: 'no meaning: it is for the service that runs Podman; use Environment in [Container]',

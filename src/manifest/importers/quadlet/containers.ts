@@ -8,6 +8,7 @@ import { addPorts, CONTAINER, type ContainerTarget, SERVICE } from './container.
 import { addHealth } from './health.ts';
 import { addVolume } from './mounts.ts';
 import { applyKeys, type KeyTable } from './rules.ts';
+import { addLog, addPull, addRestartDelay } from './running.ts';
 import { SYSTEMD_ONLY } from './systemd.ts';
 import type { Entry, Unit } from './unit-file.ts';
 import type { Units } from './units.ts';
@@ -100,7 +101,10 @@ export class ContainerUnits {
     const target = { container, units: this.#units };
     applyKeys(unit, 'Container', CONTAINER, target, container);
     addHealth(unit, container);
+    addLog(unit, container);
+    addPull(unit, container, this.#units);
     applyKeys(unit, 'Service', { ...SYSTEMD_ONLY, ...SERVICE } as KeyTable<ContainerTarget>, target, container);
+    addRestartDelay(unit, container);
     applyKeys(unit, 'Install', SYSTEMD_ONLY, container, container);
     this.#user(unit, container);
     this.#exclusions(unit, container);
