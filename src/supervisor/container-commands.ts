@@ -4,6 +4,7 @@ import { formatTime } from '../model/clock.ts';
 import { TsdError } from '../model/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { Hold } from '../reconcile/op.ts';
+import { endRun } from '../reconcile/ops/container-stop.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import { describeStop } from '../reconcile/plan/restart.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
@@ -150,16 +151,7 @@ export class ContainerCommands {
     if (!this.#world.exec.running(record.id)) return;
     const stopSignal = this.#world.desired().resources.get(keyOf(record))?.spec;
     const name = stopSignal && 'stopSignal' in stopSignal ? stopSignal.stopSignal : 'SIGTERM';
-    const ended = this.#world.exits.ended(record.id).then(() => true as const);
-    await this.#world.exec.signal(record.id, signalNumber(name));
-    let timer: NodeJS.Timeout | undefined;
-    const timeIsOver = new Promise<false>((resolve) => {
-      timer = setTimeout(() => resolve(false), timeoutMs);
-    });
-    const inTime = await Promise.race([ended, timeIsOver]);
-    clearTimeout(timer);
-    if (!inTime) await this.#world.exec.kill(record.id);
-    await ended;
+    await endRun(this.#world, record, name, timeoutMs);
   }
 
   async #change(record: ContainerRecord, change: (current: ContainerRecord) => ContainerRecord): Promise<void> {

@@ -1,19 +1,19 @@
 /** Stops every container for a host that goes down, or for `--stop-containers`; what is wanted stays as it is. */
-import { constants } from 'node:os';
 import type { DesiredState } from '../model/desired.ts';
 import type { ContainerSpec } from '../model/kinds/container.ts';
 import type { ResourceKey } from '../model/resource.ts';
+import { endRun } from '../reconcile/ops/container-stop.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 
 const DEFAULT_STOP_MS = 10_000;
 
-/** Those that link to a container, by its key. */
+/** Those that need a container, by its key. */
 function dependents(desired: DesiredState): ReadonlyMap<ResourceKey, readonly ResourceKey[]> {
   const users = new Map<ResourceKey, ResourceKey[]>();
   for (const { key, references } of desired.resources.values()) {
-    const needs =
-      references.networkContainer === null ? references.links : [...references.links, references.networkContainer];
+    const { links, dependsOn, networkContainer } = references;
+    const needs = new Set([...links, ...dependsOn, ...(networkContainer === null ? [] : [networkContainer])]);
     for (const need of needs) users.set(need, [...(users.get(need) ?? []), key]);
   }
   return users;
@@ -24,14 +24,11 @@ async function stopOne(world: World, record: ContainerRecord): Promise<boolean> 
   // Whatever its policy says about the end that comes now, it ran and shall run again.
   world.containers.update({ ...record, restart: { ...record.restart, requested: true } });
   const spec = record.owner?.written as unknown as ContainerSpec | undefined;
-  const signal = constants.signals[(spec?.stopSignal ?? 'SIGTERM') as NodeJS.Signals] ?? constants.signals.SIGTERM;
-  const ended = world.exits.ended(record.id);
-  const timer = setTimeout(() => void world.exec.kill(record.id), spec?.stopTimeoutMs ?? DEFAULT_STOP_MS);
   try {
-    await world.exec.signal(record.id, signal);
-    await ended;
-  } finally {
-    clearTimeout(timer);
+    await endRun(world, record, spec?.stopSignal ?? 'SIGTERM', spec?.stopTimeoutMs ?? DEFAULT_STOP_MS);
+  } catch {
+    // A shim that does not answer passes no signal on; its payload can still be killed.
+    await world.exec.kill(record.id);
   }
   return true;
 }

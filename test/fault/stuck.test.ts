@@ -65,6 +65,9 @@ test('a payload that the kernel cannot kill is named, holds nobody up, and ends 
   await supervisor.crash();
   await supervisor.start();
   await supervisor.waitFor('calm', 'ready', ({ ready }) => ready);
+  expect(await supervisor.ok('host-shutdown', '--now')).toBe('Stopped 1 container.\n');
+  await supervisor.crash();
+  await supervisor.start();
   mount.release();
   await supervisor.waitFor('stuck', 'is down', ({ phase, pid }) => phase === 'Exited' && pid === null);
 });

@@ -83,14 +83,14 @@ test('at host shutdown containers stop in reverse link order and are wanted at t
   supervisor = await new TestSupervisor().start();
   const log = join(supervisor.base, 'shared');
   spawnSync('mkdir', ['-p', log]);
-  const noisy = (name: string) =>
-    shell(`trap "echo ${name} >> /shared/order; exit 0" TERM; while :; do sleep 3600 & wait; done`);
+  const noisy = (name: string, signal = 'TERM') =>
+    shell(`trap "echo ${name} >> /shared/order; exit 0" ${signal}; while :; do sleep 3600 & wait; done`);
   supervisor.drop(
     'app.yaml',
     `${BUSYBOX_IMAGE}containers:
   front: { image: busybox, command: ${noisy('front')}, links: [middle], volumes: ["${log}:/shared"] }
-  middle: { image: busybox, command: ${noisy('middle')}, links: [back], volumes: ["${log}:/shared"] }
-  back: { image: busybox, command: ${noisy('back')}, volumes: ["${log}:/shared"] }
+  middle: { image: busybox, command: ${noisy('middle')}, dependsOn: [back], volumes: ["${log}:/shared"] }
+  back: { image: busybox, command: ${noisy('back', '37')}, stopSignal: SIGRTMIN+3, volumes: ["${log}:/shared"] }
 `,
   );
   for (const name of ['front', 'middle', 'back']) await supervisor.waitFor(name, 'ready', ({ ready }) => ready);

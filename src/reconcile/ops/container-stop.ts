@@ -1,4 +1,5 @@
-import { constants } from 'node:os';
+import { signalNumber } from '../../model/kinds/runtime-forms.ts';
+import type { ContainerRecord } from '../../state/container-record.ts';
 import type { OpOf } from '../op.ts';
 import { recordOf, type World } from './world.ts';
 
@@ -15,19 +16,19 @@ async function endsWithin(world: World, containerId: string, timeoutMs: number):
   }
 }
 
-function signalNumber(name: string): number {
-  return constants.signals[name as NodeJS.Signals] ?? constants.signals.SIGTERM;
+/** Asks the payload to end, waits, then kills everything in the container. @param signal by name */
+export async function endRun(world: World, record: ContainerRecord, signal: string, timeoutMs: number): Promise<void> {
+  if (record.state.status === 'paused') await world.exec.unpause(record.id);
+  const ended = endsWithin(world, record.id, timeoutMs);
+  await world.exec.signal(record.id, signalNumber(signal));
+  if (await ended) return;
+  await world.exec.kill(record.id);
+  await world.exits.ended(record.id);
 }
 
-/** Asks the payload to end, waits, then kills everything in the container. */
 export async function stopContainer(world: World, op: OpOf<'container.stop'>): Promise<void> {
   const record = recordOf(world, op.containerId);
   if (op.restart) world.containers.update({ ...record, restart: { ...record.restart, requested: true } });
   if (world.exec.running(op.containerId) === null) return;
-  if (record.state.status === 'paused') await world.exec.unpause(op.containerId);
-  const ended = endsWithin(world, op.containerId, op.timeoutMs);
-  await world.exec.signal(op.containerId, signalNumber(op.signal));
-  if (await ended) return;
-  await world.exec.kill(op.containerId);
-  await world.exits.ended(op.containerId);
+  await endRun(world, record, op.signal, op.timeoutMs);
 }
