@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { ContainerView } from '../../src/api/supervisor.ts';
 import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
@@ -15,65 +14,7 @@ afterEach(async () => {
   await supervisor.destroy();
 });
 
-/** A small seeded generator (mulberry32), so that a failing round can be repeated. */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let value = Math.imul(state ^ (state >>> 15), 1 | state);
-    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
-    return ((value ^ (value >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
-const ROUNDS = process.env.TSD_TEST_LEVELS === 'test:all' ? 100 : 12;
-
 describe('kill -9 of the supervisor', () => {
-  test('at random moments while manifests change: the next start converges and nothing is left', async () => {
-    const seed = Number(process.env.TSD_SEED ?? Date.now() % 100_000);
-    const next = random(seed);
-    const names = ['a', 'b', 'c', 'd', 'e'];
-    const manifest = (round: number, wanted: readonly string[]) =>
-      `${BUSYBOX_IMAGE}networks: { back: {} }\nvolumes: { data: {} }\ncontainers:\n  keeper: { image: busybox, command: ${FOREVER} }\n${wanted
-        .map(
-          (name) =>
-            `  ${name}: { image: busybox, command: ${FOREVER}, network: back, volumes: ["data:/data"], env: { ROUND: "${round}" }, restart: always }\n`,
-        )
-        .join('')}`;
-    let wanted: string[] = [];
-    /** Nothing ever changes it: once it runs, it goes on. */
-    let keeper: number | null = null;
-    for (let round = 0; round < ROUNDS; round++) {
-      wanted = names.filter(() => next() < 0.6);
-      supervisor.drop('app.yaml', manifest(round, wanted));
-      // A moment somewhere in the middle of the operations: it is the test's input, not something it waits for.
-      const moment = performance.now() + next() * 400;
-      await until('the moment of the crash', () => performance.now() >= moment);
-      await supervisor.crash();
-      await supervisor.start();
-      const { pid = null } = (await supervisor.container('keeper')) ?? {};
-      expect(pid, `the keeper's process in round ${round} (TSD_SEED=${seed})`).toBe(keeper ?? pid);
-      keeper = pid;
-    }
-    const expected = [...wanted, 'keeper'];
-    await until(`everything converged (TSD_SEED=${seed})`, async () => {
-      const views = await supervisor.containers();
-      const current = ({ name, pid }: ContainerView) =>
-        name === 'keeper' || readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`ROUND=${ROUNDS - 1}`);
-      const names = views.map(({ name }) => name).sort();
-      return names.join() === expected.join() && views.every((view) => view.ready && current(view));
-    });
-    const { links, cgroups, processes } = supervisor.hostState();
-    expect(
-      {
-        links: links.filter((name) => name.startsWith(`v${supervisor.instance}`)).length,
-        processes: processes.length,
-        cgroups: new Set(cgroups.map((path) => path.split('/').at(-1))).size,
-      },
-      `TSD_SEED=${seed}`,
-    ).toEqual({ links: expected.length, processes: expected.length, cgroups: expected.length });
-  });
-
   test('loses no log line and no exit code', async () => {
     const lines = 2000;
     supervisor.drop(

@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect } from 'vitest';
+import { SupervisorClient } from '../../src/api/client.ts';
 import type { ContainerView } from '../../src/api/supervisor.ts';
 import { type ExitRecord, readExitRecord } from '../../src/drivers/exec/native/exit-record.ts';
 import { type HostState, hostState } from './leaks.ts';
@@ -104,9 +105,10 @@ export class TestSupervisor {
       ended = true;
       if (this.#child === child) this.#child = null;
     });
+    const client = new SupervisorClient(this.socket);
     await until('the supervisor answering', async () => {
       if (ended) throw new Error(`the supervisor ended:\n${this.log}`);
-      return (await this.cli('info', '-o', 'json')).status === 0;
+      return (await client.info()) !== null;
     });
     return this;
   }

@@ -1,5 +1,10 @@
 /** Waits for a state, never for a time. */
-export async function until<T>(what: string, check: () => T | Promise<T>, timeoutMs = 30_000): Promise<NonNullable<T>> {
+export async function until<T>(
+  what: string,
+  check: () => T | Promise<T>,
+  timeoutMs = 30_000,
+  pauseMs = 10,
+): Promise<NonNullable<T>> {
   const deadline = performance.now() + timeoutMs;
   let lastError: unknown;
   for (;;) {
@@ -15,6 +20,6 @@ export async function until<T>(what: string, check: () => T | Promise<T>, timeou
         cause: lastError,
       });
     }
-    await new Promise((wake) => setTimeout(wake, 10));
+    await new Promise((wake) => setTimeout(wake, pauseMs));
   }
 }
