@@ -37,6 +37,7 @@ import { ImageJobs } from './supervisor/images/image-jobs.ts';
 import { createLogger } from './supervisor/log.ts';
 import { logTimelineEntry } from './supervisor/log-timeline.ts';
 import { LogForwarding } from './supervisor/logs/forwarding/log-forwarding.ts';
+import { LogTroubles } from './supervisor/logs/forwarding/log-troubles.ts';
 import { LoopStatus } from './supervisor/loop-status.ts';
 import { Observers } from './supervisor/observers.ts';
 import { Pauses } from './supervisor/pauses.ts';
@@ -275,7 +276,9 @@ async function supervise(config: DaemonConfig): Promise<void> {
     onProblem: (error) => log.error(describeError(error)),
   });
   const drivers: readonly (readonly Driver[])[] = [[world.graph], [world.network], [world.exec]];
+  const logTroubles = new LogTroubles(systemClock);
   const api = new Supervisor({
+    logTroubles,
     world,
     history,
     jobs: new ImageJobs(engine),
@@ -311,7 +314,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
       const hold = loop.hold(key);
       return hold ? [[key, hold] as const] : [];
     });
-  const forwarding = new LogForwarding({ world, events, log });
+  const forwarding = new LogForwarding({ world, events, log, troubles: logTroubles });
   const statusFacts = () => ({ ...api.info(), holds: holds() });
   const endStatus = keepStatus(events, statusFacts, (line) => service.status(line));
   log.info({ socket: config.hosts, manifests: config.manifests, graph: world.graph.name, ...served }, 'ready');

@@ -76,6 +76,7 @@ export interface ImageView {
   readonly phase: 'Pending' | 'Ready' | 'Failed';
   readonly message: string;
   readonly source: SourcePosition | null;
+  readonly conditions: readonly Condition[];
 }
 
 export interface VolumeView {
@@ -87,6 +88,7 @@ export interface VolumeView {
   readonly usedBy: readonly string[];
   readonly message: string;
   readonly source: SourcePosition | null;
+  readonly conditions: readonly Condition[];
 }
 
 export interface NetworkView {
@@ -99,6 +101,7 @@ export interface NetworkView {
   readonly containers: number;
   readonly message: string;
   readonly source: SourcePosition | null;
+  readonly conditions: readonly Condition[];
 }
 
 export interface ManifestView {

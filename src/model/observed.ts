@@ -91,6 +91,8 @@ export interface ObservedContainer {
   readonly restartRequested: boolean;
   /** Addresses of the containers it was started with, by alias, to notice when they change. */
   readonly linkAddresses: Readonly<Record<string, string>>;
+  /** Those that the environment of its run names. Left out, none. */
+  readonly envAddresses?: Readonly<Record<string, string>>;
   readonly address: string | null;
   /** {@link runName} of what it depends on, as it was when this run started. Left out, not known. */
   readonly dependencyRuns?: Readonly<Record<string, string>>;

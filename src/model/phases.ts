@@ -22,6 +22,8 @@ export interface Condition {
     | 'Held'
     | 'Drifted'
     | 'Stopped'
+    | 'StaleLinks'
+    | 'LogDelayed'
     | 'RemovalHeld';
   readonly status: boolean;
   /** CamelCase word for programs. */

@@ -138,6 +138,7 @@ export function observedContainer(
     ...observedStop(record, exit, now, world.bootId),
     restartRequested: record.restart.requested,
     linkAddresses: record.linkAddresses,
+    envAddresses: record.envAddresses,
     dependencyRuns: record.dependencyRuns,
     address: record.network?.address ?? null,
     health: probes && healthOf(world.health.get(id), probes, record.run),

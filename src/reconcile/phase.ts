@@ -85,11 +85,21 @@ const ROWS: readonly Row[] = [
   { when: () => true, phase: 'Pending', message: ({ observed }) => observed?.startError?.message ?? '' },
 ];
 
-const PARKING: ReadonlySet<Hold['reason']> = new Set(['dependency-not-ready', 'unavailable', 'busy']);
+export const PARKING: ReadonlySet<Hold['reason']> = new Set(['dependency-not-ready', 'unavailable', 'busy']);
 
 /** `dependency-not-ready` as the word for programs: `DependencyNotReady`. */
-function word(reason: string): string {
+export function word(reason: string): string {
   return reason.replace(/(?:^|-)([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** Variables are what they were at the start of the run; the hosts file follows. */
+function staleLinks({ envAddresses = {}, linkAddresses }: ObservedContainer): string | null {
+  const moved = Object.entries(envAddresses).flatMap(([alias, then]) => {
+    const now = linkAddresses[alias];
+    return now === undefined || now === then ? [] : [`${then} for ${alias}, which is at ${now} now`];
+  });
+  if (moved.length === 0) return null;
+  return `its environment names ${moved.join('; ')}; /etc/hosts is right, and a restart renews the environment`;
 }
 
 function conditionsOf(input: StatusInput, phase: Phase, ready: boolean, message: string): Condition[] {
@@ -115,6 +125,8 @@ function conditionsOf(input: StatusInput, phase: Phase, ready: boolean, message:
     const drift = lost ? ['network sandbox missing', ...observed.drift] : observed.drift;
     if (hold?.reason === 'drifted') add('Drifted', 'Reported', hold.message);
     else if (drift.length > 0) add('Drifted', 'Drift', drift.join(', '));
+    const stale = staleLinks(observed);
+    if (stale !== null) add('StaleLinks', 'AddressChanged', stale);
   }
   return conditions;
 }

@@ -201,6 +201,7 @@ function encodeExtension(record: ContainerRecord): ContainerExtension | null {
     ConsecutiveFailures: record.restart.consecutive,
     RestartRequested: record.restart.requested,
     LinkAddresses: record.linkAddresses,
+    EnvAddresses: record.envAddresses,
     DependencyRuns: record.dependencyRuns,
   };
 }
@@ -269,6 +270,7 @@ export function decodeContainer(json: ConfigJson, hostConfig: HostConfig): Conta
       requested: extension?.RestartRequested ?? false,
     },
     linkAddresses: extension?.LinkAddresses ?? {},
+    envAddresses: extension?.EnvAddresses ?? {},
     dependencyRuns: extension?.DependencyRuns ?? {},
     hostnamePath: json.HostnamePath,
     hostsPath: json.HostsPath,

@@ -82,6 +82,7 @@ const EXTENSION = goStruct({
   ConsecutiveFailures: goInt,
   RestartRequested: goBool,
   LinkAddresses: goMap(goString),
+  EnvAddresses: goMap(goString),
   DependencyRuns: goMap(goString),
 });
 

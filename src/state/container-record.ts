@@ -138,6 +138,8 @@ export interface ContainerRecord {
   readonly restart: RestartRecord;
   /** Addresses of linked containers at the last start, by alias. */
   readonly linkAddresses: Readonly<Record<string, string>>;
+  /** Addresses that the environment of its latest run names, by alias: they stay what they were at the start. */
+  readonly envAddresses: Readonly<Record<string, string>>;
   /** Runs of what it depends on at the last start, by key. */
   readonly dependencyRuns: Readonly<Record<string, string>>;
   readonly hostnamePath: string;

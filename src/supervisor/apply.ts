@@ -10,7 +10,8 @@ import type { LoopStatus } from './loop-status.ts';
 import { diffStates, planOfApps, planView } from './plan-views.ts';
 import type { Planner } from './planner.ts';
 import type { Sources } from './sources.ts';
-import { containerViews, type LoopState, type ViewInput } from './views.ts';
+import type { LoopState, ViewInput } from './view-input.ts';
+import { containerViews } from './views.ts';
 
 export interface ApplyParts {
   readonly world: World;

@@ -43,6 +43,7 @@ function sinceMs({ type, status }: Condition, { observed, heldSinceMs, stoppedAt
 /** Each condition with its time where that is known, and `Progressing` while something is being done. */
 export function datedConditions(conditions: readonly Condition[], facts: ConditionFacts): readonly Condition[] {
   const dated = conditions.map((condition) => {
+    if (condition.since !== undefined) return condition;
     const at = sinceMs(condition, facts);
     return at === null ? condition : { ...condition, since: formatTime(at) };
   });

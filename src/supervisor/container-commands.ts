@@ -10,7 +10,7 @@ import { describeStop } from '../reconcile/plan/restart.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { SupervisorEventBus } from './events.ts';
 import type { Timeline } from './timeline.ts';
-import type { LoopState } from './views.ts';
+import type { LoopState } from './view-input.ts';
 
 /** Nothing changes for so long only when the loop itself is stuck. */
 const RECHECK_MS = 500;

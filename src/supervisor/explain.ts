@@ -11,7 +11,7 @@ import type { History } from '../state/history/history.ts';
 import type { SupervisorEventBus } from './events.ts';
 import { diffStates } from './plan-views.ts';
 import type { Sources } from './sources.ts';
-import type { LoopState } from './views.ts';
+import type { LoopState } from './view-input.ts';
 import { whyChain } from './why.ts';
 
 export interface ExplainParts {

@@ -10,7 +10,7 @@ import type { History } from '../state/history/history.ts';
 import type { SupervisorEventBus } from './events.ts';
 import type { Logger } from './log.ts';
 import type { Timeline } from './timeline.ts';
-import type { LoopState } from './views.ts';
+import type { LoopState } from './view-input.ts';
 
 export interface LoopStatusOptions {
   readonly world: World;

@@ -37,6 +37,7 @@ import { ImageFiles } from './images/image-files.ts';
 import type { ImageJobs } from './images/image-jobs.ts';
 import { RegistryCommands } from './images/registry-commands.ts';
 import { containerLogs } from './logs/container-logs.ts';
+import type { LogTroubles } from './logs/forwarding/log-troubles.ts';
 import type { LoopStatus } from './loop-status.ts';
 import { type Nameable, resolveName } from './names.ts';
 import type { Pauses } from './pauses.ts';
@@ -45,7 +46,8 @@ import { Planner } from './planner.ts';
 import { remove } from './remove.ts';
 import type { Sources } from './sources.ts';
 import type { Timeline } from './timeline.ts';
-import { containerViews, imageViews, type LoopState, networkViews, type ViewInput, volumeViews } from './views.ts';
+import type { LoopState, ViewInput } from './view-input.ts';
+import { containerViews, imageViews, networkViews, volumeViews } from './views.ts';
 
 export interface SupervisorParts {
   readonly world: World;
@@ -58,6 +60,7 @@ export interface SupervisorParts {
   readonly timeline: Timeline;
   readonly events: SupervisorEventBus;
   readonly pauses: Pauses;
+  readonly logTroubles: LogTroubles;
   readonly seed: string;
   readonly facts: Pick<InfoView, 'id' | 'version' | 'manifests' | 'socket' | 'defaultBridge' | 'labels' | 'warnings'>;
   readonly doctor: () => Promise<readonly DoctorCheck[]>;
@@ -292,13 +295,13 @@ export class Supervisor implements SupervisorApi {
   }
 
   #viewInput(): ViewInput {
-    const { world, sources, loop, history } = this.#parts;
+    const { world, sources, loop, history, logTroubles } = this.#parts;
     const past = {
       heldSince: (key: ResourceKey) =>
         history.timeline.ofKey(key, RECENT_ENTRIES).find(({ kind }) => kind === 'hold')?.atMs ?? null,
       opSince: (key: ResourceKey) => history.journal.ofKey(key, 1)[0]?.startedAtMs ?? null,
     };
-    return { world, desired: sources.state, observed: observe(world, new Set()), loop, past };
+    return { world, desired: sources.state, observed: observe(world, new Set()), loop, past, logTroubles };
   }
 
   #nameables(): Nameable[] {

@@ -3,36 +3,15 @@ import type { ContainerView, HealthView, ImageView, NetworkView, VolumeView } fr
 import { formatTime } from '../model/clock.ts';
 import type { Desired, DesiredState } from '../model/desired.ts';
 import type { ObservedHealth } from '../model/health.ts';
-import type { ObservedContainer, ObservedState } from '../model/observed.ts';
+import type { ObservedContainer } from '../model/observed.ts';
+import type { Condition } from '../model/phases.ts';
 import { type Kind, parseKey, type ResourceKey } from '../model/resource.ts';
-import type { Hold, Op } from '../reconcile/op.ts';
 import { networkRecord } from '../reconcile/ops/network-config.ts';
-import type { World } from '../reconcile/ops/world.ts';
 import { containerStatus } from '../reconcile/phase.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { datedConditions } from './condition-times.ts';
-
-/** What the loop knows beside the observation. */
-export interface LoopState {
-  hold(key: ResourceKey): Hold | undefined;
-  inFlight(key: ResourceKey): Op | undefined;
-  /** Containers of other drivers, with the reason. */
-  unavailable(id: string): string | undefined;
-}
-
-export interface ViewInput {
-  readonly world: World;
-  readonly desired: DesiredState;
-  readonly observed: ObservedState;
-  readonly loop: LoopState;
-  readonly past: Past;
-}
-
-/** When something began, Unix time in ms; null where it is not known. */
-export interface Past {
-  heldSince(key: ResourceKey): number | null;
-  opSince(key: ResourceKey): number | null;
-}
+import { standing } from './standing.ts';
+import type { ViewInput } from './view-input.ts';
 
 function desiredOfKind<K extends Kind>(desired: DesiredState, kind: K, key: ResourceKey): Desired<K> | undefined {
   const found = desired.resources.get(key);
@@ -79,7 +58,11 @@ function containerView(input: ViewInput, key: ResourceKey): ContainerView {
     update: observed.updates?.get(key),
     heldBack: desired.heldBack?.get(parseKey(key).app)?.reason,
   });
-  const conditions = datedConditions(status.conditions, {
+  const trouble = container && input.logTroubles.of(container.id);
+  const logDelayed: Condition[] = trouble
+    ? [{ type: 'LogDelayed', status: true, reason: 'ReceiverDown', ...trouble }]
+    : [];
+  const conditions = datedConditions([...status.conditions, ...logDelayed], {
     observed: container,
     op: op ? { op, sinceMs: input.past.opSince(key) } : null,
     heldSinceMs: hold || container?.drift.length ? input.past.heldSince(key) : null,
@@ -144,19 +127,6 @@ export function containerViews(input: ViewInput): ContainerView[] {
   return [...managed, ...foreign];
 }
 
-function standing(
-  input: ViewInput,
-  key: ResourceKey,
-  present: boolean,
-): { phase: 'Pending' | 'Ready' | 'Failed'; message: string } {
-  const hold = input.loop.hold(key);
-  const op = input.loop.inFlight(key);
-  if (op) return { phase: 'Pending', message: `${op.op}: ${op.cause.message}` };
-  if (hold)
-    return { phase: hold.reason === 'failed' ? 'Failed' : present ? 'Ready' : 'Pending', message: hold.message };
-  return { phase: present ? 'Ready' : 'Pending', message: '' };
-}
-
 export function imageViews(input: ViewInput): ImageView[] {
   const { world, desired, observed } = input;
   const declared = keysOf('image', desired, observed.images).map((key): ImageView => {
@@ -189,9 +159,10 @@ export function imageViews(input: ViewInput): ImageView[] {
       phase: 'Ready',
       message: '',
       source: null,
+      conditions: [],
     };
   });
-  return [...declared, ...others].map(({ name, app, id, tags, size, created, phase, message, source }) => ({
+  return [...declared, ...others].map(({ name, app, id, tags, size, created, phase, message, source, conditions }) => ({
     name,
     app,
     id,
@@ -201,6 +172,7 @@ export function imageViews(input: ViewInput): ImageView[] {
     phase,
     message,
     source,
+    conditions,
   }));
 }
 
@@ -213,7 +185,7 @@ export function volumeViews(input: ViewInput): VolumeView[] {
       .map(({ engineName }) => engineName);
   return keysOf('volume', desired, observed.volumes).map((key) => {
     const volume = world.volumes.named(key);
-    const { phase, message } = standing(input, key, volume !== undefined);
+    const { phase, message, conditions } = standing(input, key, volume !== undefined);
     const { app, name } = parseKey(key);
     return {
       name,
@@ -224,6 +196,7 @@ export function volumeViews(input: ViewInput): VolumeView[] {
       usedBy: volume ? users(volume.path) : [],
       message: volume?.released && message === '' ? 'kept; no manifest declares it' : message,
       source: desired.resources.get(key)?.source ?? null,
+      conditions,
     };
   });
 }

@@ -458,6 +458,10 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
     writeFileSync(join(directory, 'Dockerfile'), 'FROM base\nRUN exit 3\n');
     await expect.poll(() => supervisor.ok('get', 'images'), { timeout: 30_000 }).toMatch(/exit code 3/);
     expect((await supervisor.container('site'))?.phase).toBe('Running');
+    // The image that is there is used on, and what keeps the new one away is a condition.
+    await expect
+      .poll(() => supervisor.ok('describe', 'image/site/site'), { timeout: 20_000 })
+      .toMatch(/Held +yes +\S+Z +BackingOff +.*exit code 3/);
     expect(JSON.parse(await supervisor.ok('info', '-o', 'json')).generation).toBe(generation + 1);
     const { stderr } = await supervisor.cli(
       'validate',

@@ -70,8 +70,16 @@ test('rsyslog has every line once, over its own absence and kill -9 of the super
   );
   await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
   await until('the absence is told', () => supervisor.log.includes('its log is not forwarded'));
+  const delayed = async () => (await supervisor.container('web'))?.conditions.find(({ type }) => type === 'LogDelayed');
+  expect(await delayed()).toMatchObject({
+    status: true,
+    reason: 'ReceiverDown',
+    message: expect.stringContaining(`no log can be sent to tcp://127.0.0.1:${port}`),
+  });
+  expect(await supervisor.ok('describe', 'web')).toMatch(/LogDelayed +yes +\S+Z +ReceiverDown/);
   rsyslog(inputs);
   await until('lines arrive', () => ticksOf(text('received')).length > 20);
+  await until('the condition is gone', async () => (await delayed()) === undefined);
   await supervisor.crash();
   const before = ticksOf(text('received')).length;
   await supervisor.start();

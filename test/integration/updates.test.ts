@@ -34,7 +34,9 @@ const manifest = (name: string, port: number, command: string, update: string) =
     update: ${update}
 `;
 
-const LINKED = `  client: { image: busybox, command: ${FOREVER}, links: [web] }\n`;
+const LINKED = `  client: { image: busybox, command: ${FOREVER}, links: [web], stopTimeout: 0s }
+  tied: { image: busybox, command: ${FOREVER}, links: [web], stopTimeout: 0s, onDependencyRestart: restart }
+`;
 
 /** One request on a connection of its own. */
 function ask(port: number): Promise<string> {
@@ -121,6 +123,24 @@ test('start-first: no request on the fixed port fails, open connections end in p
   const hosts = await supervisor.ok('exec', 'client', 'busybox', 'cat', '/etc/hosts');
   expect(hosts).toContain(`${after.address}\tweb`);
   expect(hosts).not.toContain(before.address ?? 'none');
+
+  // The environment of a run is what it was at its start: that is told, and a restart renews it.
+  const address = async (name: string): Promise<string> =>
+    (await supervisor.ok('exec', name, 'busybox', 'sh', '-c', 'echo $WEB_PORT_80_TCP_ADDR')).trim();
+  expect(await address('client')).toBe(before.address);
+  const { conditions } = await supervisor.waitFor('client', 'stale', (view) =>
+    view.conditions.some(({ type }) => type === 'StaleLinks'),
+  );
+  expect(conditions.find(({ type }) => type === 'StaleLinks')?.message).toBe(
+    `its environment names ${before.address} for web, which is at ${after.address} now; /etc/hosts is right, and a restart renews the environment`,
+  );
+  const renewed = (view: { ready: boolean; conditions: readonly { type: string }[] }) =>
+    view.ready && !view.conditions.some(({ type }) => type === 'StaleLinks');
+  await supervisor.waitFor('tied', 'restarted with it', renewed);
+  expect(await address('tied')).toBe(after.address);
+  await supervisor.ok('restart', 'client');
+  await supervisor.waitFor('client', 'renewed', renewed);
+  expect(await address('client')).toBe(after.address);
 });
 
 test('a successor that fails leaves the old one serving; the reason is kept and the spec is not tried again', async () => {

@@ -33,6 +33,7 @@ export function containerRecord(overrides: Partial<ContainerRecord> = {}): Conta
     stopOverride: null,
     restart: { restarts: 0, consecutive: 0, requested: false },
     linkAddresses: {},
+    envAddresses: {},
     dependencyRuns: {},
     hostnamePath: '/r/hostname',
     hostsPath: '/r/hosts',

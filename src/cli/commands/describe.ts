@@ -7,19 +7,25 @@ import { EXIT } from '../exit-codes.ts';
 import { resourceArgument } from '../options.ts';
 import { formatPairs, formatTable } from '../output/table.ts';
 import { paint, printable } from '../output/text.ts';
+import { describeManifest, formatManifest, manifestArgument } from './describe-manifest.ts';
 
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
       'Shows everything about one resource: its state and why it is so, its specification with defaults filled in ' +
-      '(secrets as references), and the latest operations on it.',
+      '(secrets as references), and the latest operations on it. Of a manifest: its problems, what it declares, and the ' +
+      'generations that it changed.',
     examples: [
       ['tsdocker describe web', 'A container by its short name'],
       ['tsdocker describe volume/blog/data', 'A volume of the app blog'],
       ['tsdocker describe network back -o json', 'Everything as one JSON object'],
+      ['tsdocker describe manifest blog', 'A manifest, by file or app'],
     ],
   });
-  command.argument('<resource...>', 'KIND/NAME, KIND/APP/NAME or KIND NAME; a NAME alone is a container');
+  command.argument(
+    '<resource...>',
+    'KIND/NAME, KIND/APP/NAME or KIND NAME; a NAME alone is a container; manifest FILE|APP',
+  );
   command.addOption(outputOption('table', 'json'));
   command.action(
     context.action((words: string[], options: { output: OutputFormat }) => run(context, words, options.output)),
@@ -27,6 +33,13 @@ export function configure(command: Command, context: CliContext): void {
 }
 
 async function run(context: CliContext, words: readonly string[], output: OutputFormat): Promise<number> {
+  const manifest = manifestArgument(words);
+  if (manifest !== null) {
+    const description = await describeManifest(context, manifest);
+    if (output === 'json') context.printJson(description);
+    else context.print(formatManifest(context, description));
+    return EXIT.ok;
+  }
   const { kind, name } = resourceArgument(words);
   const client = await context.client();
   const description = await client.describe(kind, name);

@@ -82,6 +82,11 @@ export async function printList<L extends ListName>(
   return missing.length > 0 ? EXIT.error : EXIT.ok;
 }
 
+/** Each look of a probe is a new result; the list shows what they come to. */
+function withoutResults(name: string, value: unknown): unknown {
+  return name === 'results' ? undefined : value;
+}
+
 /** Cursor to the upper left corner, and everything below it erased (ECMA-48 CUP and ED). */
 const CLEAR = '\u001b[H\u001b[2J';
 
@@ -96,7 +101,7 @@ async function watchList<L extends ListName>(
   let before: ReadonlySet<string> | null = null;
   for await (const all of client.watch(list)) {
     const rows = named(list, all, names);
-    const texts = rows.map((row) => JSON.stringify(row));
+    const texts = rows.map((row) => JSON.stringify(row, withoutResults));
     if (output === 'json') context.print(JSON.stringify(rows));
     else if (context.streams.stdout.isTTY === true)
       context.print(CLEAR + rendered(context, list, rows, output).join('\n'));

@@ -36,7 +36,8 @@ export function formatAge(time: string | null, nowMs: number): string {
   if (seconds < 60) return `${seconds}s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)}m`;
   if (seconds < 86_400) return `${Math.floor(seconds / 3600)}h`;
-  return `${Math.floor(seconds / 86_400)}d`;
+  const days = Math.floor(seconds / 86_400);
+  return days < 2 * 365 ? `${days}d` : `${Math.floor(days / 365.25)}y`;
 }
 
 /** `1 operation`, `2 operations`. */

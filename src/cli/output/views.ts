@@ -83,20 +83,25 @@ function containerColumns({ wide, nowMs }: Look): readonly Column<ContainerView>
 }
 
 /** `Parked: DependencyNotReady`; readiness has a column of its own. */
-function conditions({ conditions: all }: ContainerView): string {
+function conditions({ conditions: all }: Pick<ContainerView, 'conditions'>): string {
   return all
     .filter(({ type, status }) => type !== 'Ready' && status)
     .map(({ type, reason }) => `${type}: ${reason}`)
     .join(', ');
 }
 
+const CONDITIONS = { title: 'CONDITIONS', value: conditions };
+
 const wideContainerColumns: readonly Column<ContainerView>[] = [
   { title: 'ENGINE NAME', value: (c) => c.engineName },
   { title: 'ID', value: (c) => shortId(c.id) },
   { title: 'PID', value: (c) => text(c.pid) },
-  { title: 'CONDITIONS', value: conditions },
+  CONDITIONS,
   { title: 'SOURCE', value: (c) => position(c.source) },
 ];
+
+/** Reproducible images are made at the epoch: their age says nothing. */
+const isDated = (created: string | null): boolean => created !== null && Date.parse(created) > 0;
 
 function imageColumns({ wide, nowMs }: Look): readonly Column<ImageView>[] {
   return [
@@ -106,8 +111,8 @@ function imageColumns({ wide, nowMs }: Look): readonly Column<ImageView>[] {
     { title: 'TAGS', value: (i) => i.tags.join(', ') },
     { title: 'ID', value: (i) => (wide ? text(i.id) : shortId(i.id)) },
     { title: 'SIZE', value: (i) => (i.size === null ? '-' : formatBytes(i.size)) },
-    { title: 'CREATED', value: (i) => (i.created === null ? '-' : `${formatAge(i.created, nowMs)} ago`) },
-    ...(wide ? [{ title: 'SOURCE', value: (i: ImageView) => position(i.source) }] : []),
+    { title: 'CREATED', value: (i) => (isDated(i.created) ? `${formatAge(i.created, nowMs)} ago` : '-') },
+    ...(wide ? [CONDITIONS, { title: 'SOURCE', value: (i: ImageView) => position(i.source) }] : []),
     { title: 'MESSAGE', value: (i) => i.message },
   ];
 }
@@ -122,6 +127,7 @@ function volumeColumns({ wide }: Look): readonly Column<VolumeView>[] {
     ...(wide
       ? [
           { title: 'PATH', value: (v: VolumeView) => v.path },
+          CONDITIONS,
           { title: 'SOURCE', value: (v: VolumeView) => position(v.source) },
         ]
       : []),
@@ -138,7 +144,7 @@ function networkColumns({ wide }: Look): readonly Column<NetworkView>[] {
     { title: 'GATEWAY', value: (n) => text(n.gateway) },
     { title: 'BRIDGE', value: (n) => n.bridge },
     { title: 'CONTAINERS', value: (n) => String(n.containers) },
-    ...(wide ? [{ title: 'SOURCE', value: (n: NetworkView) => position(n.source) }] : []),
+    ...(wide ? [CONDITIONS, { title: 'SOURCE', value: (n: NetworkView) => position(n.source) }] : []),
     { title: 'MESSAGE', value: (n) => n.message },
   ];
 }

@@ -154,7 +154,7 @@ export const containerFields = z.strictObject({
     example: ['db:ro'],
   }),
   links: field(listOf(shortForm(z.string(), parseLink)), {
-    doc: 'Containers this one talks to, `name[:alias]`. They start first and stop last; their address is in the environment and in /etc/hosts.',
+    doc: 'Containers this one talks to, `name[:alias]`. They start first and stop last; their address is in the environment and in /etc/hosts. The environment of a run stays as it was at its start: when an address changes meanwhile, as after a `start-first` update, /etc/hosts follows and the condition `StaleLinks` says so; use the name, or `onDependencyRestart: restart`.',
     change: 'restart',
     example: ['db', 'db:database'],
   }),

@@ -74,6 +74,7 @@ function newRecord(world: World, desired: Desired<'container'>, image: Container
     stopOverride: null,
     restart: { restarts: 0, consecutive: 0, requested: false },
     linkAddresses: {},
+    envAddresses: {},
     dependencyRuns: {},
     hostnamePath: world.containers.textPath(id, 'hostname'),
     hostsPath: world.containers.textPath(id, 'hosts'),

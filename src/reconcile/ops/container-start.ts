@@ -38,6 +38,15 @@ function linkedContainers(world: World, desired: Desired<'container'>): LinkedCo
   });
 }
 
+/** Addresses that the variables of links name: those of containers that have ports. */
+function envAddresses(world: World, desired: Desired<'container'>): Record<string, string> {
+  const addresses = linkTargets(desired).flatMap(({ key, alias }) => {
+    const network = world.containers.byKey(key)?.network;
+    return network && network.ports.length + network.exposed.length > 0 ? [[alias, network.address] as const] : [];
+  });
+  return Object.fromEntries(addresses);
+}
+
 /** The network namespace to enter: its own, the one of the container it shares with, or null for the host's. */
 function netnsOf(world: World, desired: Desired<'container'>): number | null {
   const owner = namespaceOwner(desired, world.desired().resources);
@@ -89,6 +98,7 @@ function begin(
     stopOverride: null,
     restart: { restarts: op.restarts, consecutive: op.consecutive, requested: false },
     linkAddresses: linkAddresses(world, desired),
+    envAddresses: envAddresses(world, desired),
     dependencyRuns: dependencyRuns(world, desired),
     volumes: recordedVolumes(resolvedVolumes(world, desired, image)),
   };

@@ -73,7 +73,7 @@ function act(
     next,
     old,
     update: updates?.get(key),
-    heldBack: pass.desired.heldBack?.has(app) === true,
+    heldBack: pass.desired.heldBack?.get(app)?.failed === true,
     busy: pass.busy.has(nextKey(key)) || pass.busy.has(oldKey(key)),
     around,
     failureOf: (of) => {

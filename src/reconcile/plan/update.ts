@@ -22,7 +22,7 @@ export interface UpdateInput {
   readonly next: ObservedContainer | undefined;
   readonly old: ObservedContainer | undefined;
   readonly update: ObservedUpdate | undefined;
-  /** Its app was brought back to an earlier generation: what runs then is not put to the test. */
+  /** An update of its app failed and brought it back to an earlier generation: what runs then is not put to the test. */
   readonly heldBack: boolean;
   /** Successor or predecessor has ops in flight. */
   readonly busy: boolean;

@@ -78,6 +78,7 @@ const IMAGE: ImageView = {
   phase: 'Ready',
   message: '',
   source: { ...source, line: 3 },
+  conditions: [],
 };
 
 const VOLUME: VolumeView = {
@@ -89,6 +90,7 @@ const VOLUME: VolumeView = {
   usedBy: ['blog/web', 'blog/migrate'],
   message: '',
   source: { ...source, line: 6 },
+  conditions: [],
 };
 
 const NETWORK: NetworkView = {
@@ -101,6 +103,7 @@ const NETWORK: NetworkView = {
   containers: 2,
   message: '',
   source: { ...source, line: 9 },
+  conditions: [],
 };
 
 const ISSUE = {

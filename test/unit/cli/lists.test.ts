@@ -134,3 +134,51 @@ test('describe', async () => {
   const { stdout } = await run(['describe', 'container/web', '-o', 'json']);
   expect(JSON.parse(stdout)).toEqual(served().supervisor.describe('container', 'web'));
 });
+
+test('describe manifest: its problems, what it declares, and what it changed; by file, by its end, or by app', async () => {
+  expect(await screen(['describe', 'manifest', 'blog'])).toMatchInlineSnapshot(`
+    "kind:        manifest
+    file:        /etc/tsdocker/manifests/blog.yaml
+    app:         blog
+    origin:      watched
+    state:       Active
+    generation:  7
+
+    Declares
+    RESOURCE           PHASE       SOURCE                                  MESSAGE
+    container/web      Running     /etc/tsdocker/manifests/blog.yaml:12:3  -
+    container/migrate  BackingOff  /etc/tsdocker/manifests/blog.yaml:12:3  exited with 137, next try in 4 s
+    image/nginx        Ready       /etc/tsdocker/manifests/blog.yaml:3:3   -
+    volume/data        Ready       /etc/tsdocker/manifests/blog.yaml:6:3   -
+    network/back       Ready       /etc/tsdocker/manifests/blog.yaml:9:3   -
+
+    Generations that it changed
+    GENERATION  AGE  CAUSE
+    7           4m   edited blog.yaml
+    --- exit 0"
+  `);
+  expect(await screen(['describe', 'manifest/shop.yaml'])).toMatchInlineSnapshot(`
+    "kind:        manifest
+    file:        /etc/tsdocker/manifests/shop.yaml
+    origin:      applied
+    state:       Rejected
+    generation:  5
+
+    Problems
+    AT                                     PROBLEM                                     HINT
+    /etc/tsdocker/manifests/shop.yaml:4:5  unknown key "imgae"; did you mean "image"?  See docs/manifest.md.
+    /etc/tsdocker/manifests/shop.yaml:4:5  unknown key "imgae"; did you mean "image"?  See docs/manifest.md.
+    --- exit 0"
+  `);
+  const { stdout } = await run(['describe', 'm', '/etc/tsdocker/manifests/blog.yaml', '-o', 'json']);
+  expect(Object.keys(JSON.parse(stdout) as object)).toEqual(['manifest', 'resources', 'history']);
+  expect((await run(['describe', 'manifest', 'nobody'])).stderr).toContain('there is no manifest nobody');
+});
+
+test('an image made at the epoch has no age, an old one has years', async () => {
+  const [image] = served().supervisor.list('images');
+  const made = (created: string) => ({ ...image, created });
+  served().supervisor.list = () => [made('1970-01-01T00:00:00Z'), made('1980-01-01T00:00:01Z')] as never;
+  const lines = (await screen(['images'])).split('\n').map((line) => line.split(/ {2,}/));
+  expect(lines.slice(1, 3).map((cells) => cells[6])).toEqual(['-', '46y ago']);
+});

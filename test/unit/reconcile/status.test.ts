@@ -114,3 +114,12 @@ test('orphans are what nobody claims, each once, processes first', () => {
     { type: 'snapshot', id: 'b' },
   ]);
 });
+
+test('an environment that names where a link was is told of, until a restart', () => {
+  const moved = (host: PureHost): void =>
+    host.change(KEY, { envAddresses: { db: '10.0.0.2', gone: '10.0.0.9' }, linkAddresses: { db: '10.0.0.3' } });
+  expect(statusAfter(moved)).toBe('Running ready StaleLinks:AddressChanged');
+  const same = (host: PureHost): void =>
+    host.change(KEY, { envAddresses: { db: '10.0.0.3' }, linkAddresses: { db: '10.0.0.3' } });
+  expect(statusAfter(same)).toBe('Running ready');
+});

@@ -242,6 +242,16 @@ describe('start-first', () => {
     `);
   });
 
+  test('a rollback that a person asked for is an update like others', () => {
+    const host = hostWith(app('one', START_FIRST));
+    const back = (failed: boolean): DesiredState => ({
+      ...startFirst('zero'),
+      heldBack: new Map([['blog', { reason: 'rolled back', failed }]]),
+    });
+    expect(textOn(host, back(false))).toContain('start container/blog/web.next');
+    expect(textOn(host, back(true))).toContain('stop container/blog/web');
+  });
+
   test('hold: the old one is started again as it was made when it ends', () => {
     const host = begun({ onFailure: 'hold' });
     const wanted = startFirst('two', { onFailure: 'hold' });

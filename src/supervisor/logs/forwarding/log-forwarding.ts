@@ -8,12 +8,14 @@ import type { ContainerRecord } from '../../../state/container-record.ts';
 import type { SupervisorEventBus } from '../../events.ts';
 import type { Logger } from '../../log.ts';
 import { LogForwarder } from './forwarder.ts';
+import type { LogTroubles } from './log-troubles.ts';
 import { sinkFor } from './sinks.ts';
 
 export interface LogForwardingOptions {
   readonly world: World;
   readonly events: SupervisorEventBus;
   readonly log: Logger;
+  readonly troubles: LogTroubles;
 }
 
 interface Active {
@@ -64,6 +66,7 @@ export class LogForwarding {
     for (const [id, { forwarder }] of this.#active) {
       if (wanted.has(id)) continue;
       this.#active.delete(id);
+      this.#options.troubles.end(id);
       void forwarder.end();
     }
   }
@@ -79,7 +82,7 @@ export class LogForwarding {
     const running = this.#active.get(id);
     if (running?.settings === text || this.#ended) return;
     const before = running?.forwarder.end() ?? Promise.resolve();
-    const { world, log } = this.#options;
+    const { world, log, troubles, events } = this.#options;
     const logPath = world.containers.logPath(id);
     const start = (): LogForwarder | null => {
       const sink = sinkFor(settings);
@@ -90,12 +93,16 @@ export class LogForwarding {
         origin: { containerId: id, engineName, image: config.Image, tag: settings.tag ?? engineName },
         sink,
         onProblem: (message) => {
-          if (message === null) log.info({ key, driver: settings.driver }, 'its log is forwarded again');
-          else
-            log.error(
-              { key, driver: settings.driver },
-              `its log is not forwarded: ${message}; it is kept and sent later`,
-            );
+          const about = { key, driver: settings.driver };
+          if (message === null) {
+            troubles.end(id);
+            log.info(about, 'its log is forwarded again');
+          } else {
+            const text = `its log is not forwarded: ${message}; it is kept and sent later`;
+            troubles.begin(id, text);
+            log.error(about, text);
+          }
+          events.emit('change');
         },
       });
     };
@@ -106,6 +113,7 @@ export class LogForwarding {
     }
     // The cursor belongs to one forwarder at a time.
     this.#active.delete(id);
+    troubles.end(id);
     void before.then(() => this.#onChange());
   }
 }

@@ -1,0 +1,56 @@
+/** How images, volumes and networks stand, and why. */
+import type { Condition } from '../model/phases.ts';
+import { parseKey, type ResourceKey } from '../model/resource.ts';
+import { PARKING, word } from '../reconcile/phase.ts';
+import { datedConditions } from './condition-times.ts';
+import type { ViewInput } from './view-input.ts';
+
+export interface Standing {
+  readonly phase: 'Pending' | 'Ready' | 'Failed';
+  readonly message: string;
+  readonly conditions: readonly Condition[];
+}
+
+type Plain = Omit<Standing, 'conditions'>;
+
+function plain({ loop }: ViewInput, key: ResourceKey, present: boolean): Plain {
+  const hold = loop.hold(key);
+  const op = loop.inFlight(key);
+  if (op) return { phase: 'Pending', message: `${op.op}: ${op.cause.message}` };
+  if (!hold) return { phase: present ? 'Ready' : 'Pending', message: '' };
+  return { phase: hold.reason === 'failed' ? 'Failed' : present ? 'Ready' : 'Pending', message: hold.message };
+}
+
+/** What of the loop's decision is more than the phase says. */
+function heldCondition({ loop }: ViewInput, key: ResourceKey, present: boolean): Condition | null {
+  const hold = loop.hold(key);
+  if (!hold) return null;
+  const { reason, message } = hold;
+  const because = { status: true, reason: word(reason), message } as const;
+  if (reason === 'drifted') return { ...because, type: 'Drifted' };
+  // What is there is used on, and something that was to be done to it waits.
+  if (present) return { ...because, type: 'Held' };
+  return PARKING.has(reason) || reason === 'backing-off' || reason === 'needs-approval'
+    ? { ...because, type: 'Parked' }
+    : null;
+}
+
+/** @param present it can be used. */
+export function standing(input: ViewInput, key: ResourceKey, present: boolean): Standing {
+  const { loop, past, desired } = input;
+  const { phase, message } = plain(input, key, present);
+  const hold = loop.hold(key);
+  const op = loop.inFlight(key);
+  const conditions: Condition[] = [{ type: 'Ready', status: phase === 'Ready', reason: phase, message }];
+  const held = heldCondition(input, key, present);
+  if (held) conditions.push(held);
+  const heldBack = desired.heldBack?.get(parseKey(key).app)?.reason;
+  if (heldBack !== undefined) conditions.push({ type: 'Held', status: true, reason: 'HeldBack', message: heldBack });
+  const facts = {
+    observed: undefined,
+    op: op ? { op, sinceMs: past.opSince(key) } : null,
+    heldSinceMs: hold ? past.heldSince(key) : null,
+    stoppedAtMs: null,
+  };
+  return { phase, message, conditions: datedConditions(conditions, facts) };
+}
