@@ -5,6 +5,7 @@ import { runEpisode } from './episode.ts';
 import type { Action, Deed } from './script.ts';
 
 const RUN = { image: 'app', command: ['run'], restart: 'always' };
+const START_FIRST = { order: 'start-first', sharedVolumes: true };
 const IMAGES = { app: '/one.tar' };
 
 const after = (afterMs: number, deed: Deed): Action => ({ ...deed, afterMs });
@@ -74,6 +75,17 @@ const FOUND: readonly Found[] = [
       after(50, { do: 'reboot', downMs: 70_000 }),
     ],
     never: 'goes back',
+  },
+  {
+    title: 'a successor that ended well takes over although its namespace went when no supervisor was there',
+    actions: [
+      edit(0, { images: IMAGES, containers: { web: RUN } }),
+      edit(3_000, {
+        images: IMAGES,
+        containers: { web: { ...RUN, command: ['exit', '0', '3000'], restart: 'no', update: START_FIRST } },
+      }),
+      after(1_500, { do: 'restart-supervisor', downMs: 20_000 }),
+    ],
   },
   {
     title: 'nothing is done before all that was there is taken over',

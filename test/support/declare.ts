@@ -36,6 +36,17 @@ const SPECS: Readonly<Record<Exclude<Kind, 'image'>, (written: Written) => unkno
   container: (written) => containerSchema.parse({ image: 'app', ...written }),
 };
 
+/** What was parsed before, by what was written: simulated edits change little, and nobody changes a specification. */
+const parsed = new WeakMap<Written, unknown>();
+
+function specOf(kind: Exclude<Kind, 'image'>, written: Written): unknown {
+  const known = parsed.get(written);
+  if (known !== undefined) return known;
+  const spec = SPECS[kind](written);
+  parsed.set(written, spec);
+  return spec;
+}
+
 function referencesOf(app: string, declared: App, spec: ReturnType<typeof containerSchema.parse>): References {
   const own = (kind: Kind, name: string): ResourceKey => {
     const [first = '', second] = name.split('/');
@@ -87,7 +98,7 @@ export function declare(apps: Readonly<Record<string, App>>, generation = 1): De
     }
     for (const kind of ['volume', 'network', 'container'] as const) {
       for (const [name, written] of Object.entries(declared[`${kind}s`] ?? {})) {
-        const spec = SPECS[kind](written);
+        const spec = specOf(kind, written);
         const references = kind === 'container' ? referencesOf(app, declared, spec as never) : NO_REFERENCES;
         add(kind, name, spec, written, references);
       }

@@ -69,6 +69,13 @@ function networkKeyOf(world: World, { network }: ContainerRecord): string | null
   return world.resources.networks().find(({ bridge }) => bridge === network?.bridge)?.key ?? null;
 }
 
+/** One that has done its work and ended let go of its namespace: there is nothing to give ports to. */
+function isAttached({ exec, network }: World, containerId: string): boolean {
+  const running = exec.running(containerId);
+  if (running && network.sandbox(containerId) === null) network.adoptSandbox(containerId, running.pid);
+  return network.sandbox(containerId) !== null;
+}
+
 /**
  * Connections that are open stay with the container that has them; new ones reach the successor from one packet to the
  * next. With a failure it is the way back. Every step may have happened before.
@@ -82,7 +89,7 @@ export async function cutOver(world: World, op: OpOf<'container.cutover'>): Prom
     op.failure === null ? declared : { ...declared, spec: successor.owner?.written as unknown as ContainerSpec };
   const from = retiring && retired(retiring, desired, op.failure === null ? 'old' : 'next');
   moveAddresses(world, desired, from, successor);
-  const network = networkOf(world, desired);
+  const network = isAttached(world, op.successorId) ? networkOf(world, desired) : null;
   const endpoint = network && endpointConfig(world, desired, op.successorId, network);
   if (endpoint) world.network.handOver(op.containerId, endpoint);
 
