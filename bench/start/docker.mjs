@@ -1,0 +1,99 @@
+/** `docker run` and Docker's API on a dockerd of its own, in a network and mount namespace of its own. */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const GROUPS = '/sys/fs/cgroup';
+const IMAGE = 'tsdocker-bench-busybox';
+const COMMAND = ['/bin/busybox', 'sleep', '1000000'];
+
+export const dockerInstalled = () => ['dockerd', 'docker'].every((name) => !spawnSync(name, ['--version']).error);
+
+export class PrivateDocker {
+  #directory = mkdtempSync('/tmp/tsd-bench-docker-');
+  #cgroup = `tsdocker-bench-${process.pid}`;
+  #socket = join(this.#directory, 'socket');
+  #child = null;
+
+  async start() {
+    const at = (name) => join(this.#directory, name);
+    const log = openSync(at('log'), 'a');
+    const paths = `--data-root ${at('data')} --exec-root ${at('exec')} --pidfile ${at('pid')} -H unix://${this.#socket}`;
+    // Its bridge and rules are made in its network namespace, where nobody else sees them.
+    const groups = `--cgroup-parent /${this.#cgroup} --exec-opt native.cgroupdriver=cgroupfs`;
+    const program = `ip link set lo up && exec dockerd ${paths} ${groups}`;
+    this.#child = spawn('unshare', ['-n', '-m', '--propagation', 'private', 'sh', '-c', program], {
+      stdio: ['ignore', log, log],
+    });
+    while (spawnSync('docker', ['-H', `unix://${this.#socket}`, 'info']).status !== 0) {
+      if (this.#child.exitCode !== null) throw new Error(`dockerd ended:\n${readFileSync(at('log'), 'utf8')}`);
+      await sleep(100);
+    }
+    const archive = spawnSync('tar', ['-C', '/', '-c', 'bin/busybox'], { maxBuffer: 2 ** 26 });
+    if (spawnSync('docker', ['-H', `unix://${this.#socket}`, 'import', '-', IMAGE], { input: archive.stdout }).status)
+      throw new Error('docker import failed');
+  }
+
+  /** Milliseconds of `docker run -d`. */
+  async runByCli() {
+    const started = performance.now();
+    const { stdout } = spawnSync('docker', ['-H', `unix://${this.#socket}`, 'run', '-d', IMAGE, ...COMMAND], {
+      encoding: 'utf8',
+    });
+    const ms = performance.now() - started;
+    await this.#remove(stdout.trim());
+    return ms;
+  }
+
+  /** Milliseconds until so many containers, asked for at the same time, have been created and started. */
+  async run(count) {
+    const started = performance.now();
+    const ids = await Promise.all(
+      Array.from({ length: count }, async () => {
+        const { Id } = JSON.parse(await this.#ask('POST', '/containers/create', { Image: IMAGE, Cmd: COMMAND }));
+        await this.#ask('POST', `/containers/${Id}/start`);
+        return Id;
+      }),
+    );
+    const ms = performance.now() - started;
+    await Promise.all(ids.map((id) => this.#remove(id)));
+    return ms;
+  }
+
+  async stop() {
+    if (this.#child?.exitCode === null) {
+      const gone = new Promise((done) => this.#child.once('exit', done));
+      this.#child.kill('SIGTERM');
+      await gone;
+    }
+    for (const hierarchy of ['.', ...readdirSync(GROUPS)]) {
+      const group = join(GROUPS, hierarchy, this.#cgroup);
+      if (existsSync(group)) rmdirSync(group);
+    }
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  #remove(id) {
+    return this.#ask('DELETE', `/containers/${id}?force=1`);
+  }
+
+  #ask(method, path, body) {
+    return new Promise((resolve, reject) => {
+      const headers = { 'content-type': 'application/json' };
+      const call = request({ socketPath: this.#socket, method, path, headers, agent: false }, (answer) => {
+        const chunks = [];
+        answer.on('data', (chunk) => chunks.push(chunk));
+        answer.on('error', reject);
+        answer.on('end', () => {
+          const text = Buffer.concat(chunks).toString();
+          if (answer.statusCode < 300) resolve(text);
+          else reject(new Error(`${method} ${path}: ${answer.statusCode} ${text}`));
+        });
+      });
+      call.on('error', reject);
+      call.end(body && JSON.stringify(body));
+    });
+  }
+}
