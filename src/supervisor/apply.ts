@@ -2,16 +2,15 @@
 import type { ApplyEvent, ApplyOptions, IssueView, ManifestInput, RollbackOptions } from '../api/supervisor.ts';
 import type { DesiredState } from '../model/desired.ts';
 import { TsdError } from '../model/errors.ts';
-import { parseKey, type ResourceKey } from '../model/resource.ts';
+import type { ResourceKey } from '../model/resource.ts';
 import type { World } from '../reconcile/ops/world.ts';
-import { changedBase } from '../reconcile/plan/bases.ts';
 import type { SupervisorEventBus } from './events.ts';
 import type { LoopStatus } from './loop-status.ts';
 import { diffStates, planOfApps, planView } from './plan-views.ts';
 import type { Planner } from './planner.ts';
+import { readiness } from './readiness.ts';
 import type { Sources } from './sources.ts';
 import type { LoopState, ViewInput } from './view-input.ts';
-import { containerViews } from './views.ts';
 
 export interface ApplyParts {
   readonly world: World;
@@ -26,6 +25,8 @@ export interface ApplyParts {
 const RECHECK_MS = 1_000;
 /** Least time between two looks while ops go on. */
 const LOOK_INTERVAL_MS = 10;
+/** And looks at many containers take one part in so many of the time: the ops need it more. */
+const LOOK_SHARE = 10;
 
 const appOf = (key: string): string => key.split('/')[1] ?? '';
 
@@ -52,72 +53,6 @@ class OpFeed {
   }
 }
 
-type Readiness =
-  | { readonly state: 'ready' }
-  | { readonly state: 'waiting'; readonly resource: string; readonly message: string }
-  | { readonly state: 'failed'; readonly resource: string; readonly message: string };
-
-function hasImage({ desired, observed }: ViewInput, key: ResourceKey): boolean {
-  const image = observed.images.get(key);
-  const declared = desired.resources.get(key);
-  if (declared && (image?.specHash !== declared.specHash || changedBase(declared, observed.images) !== null))
-    return false;
-  return image?.current === true && image.imageId !== null;
-}
-
-function prerequisite(parts: ApplyParts, input: ViewInput, key: ResourceKey): Readiness {
-  const { kind } = parseKey(key);
-  const present =
-    (kind === 'image' && hasImage(input, key)) ||
-    (kind === 'volume' && input.observed.volumes.get(key)?.released === false) ||
-    (kind === 'network' && input.observed.networks.get(key)?.healthy === true);
-  if (present && !parts.loop.inFlight(key)) return { state: 'ready' };
-  const hold = parts.loop.hold(key);
-  return {
-    state: hold?.reason === 'failed' ? 'failed' : 'waiting',
-    resource: key,
-    message: hold?.message ?? 'not ready yet',
-  };
-}
-
-/** False while a container runs the image that its declaration meant before. */
-function isOfItsImage({ desired, observed }: ViewInput, key: ResourceKey): boolean {
-  const image = desired.resources.get(key)?.references.image ?? null;
-  const wanted = image === null ? null : (observed.images.get(image)?.imageId ?? null);
-  return wanted === null || observed.containers.get(key)?.imageId === wanted;
-}
-
-/** Whether everything of some apps is as declared: containers ready, everything else there, the removed gone. */
-function readiness(parts: ApplyParts, apps: ReadonlySet<string>): Readiness {
-  const input = parts.viewInput();
-  const waiting: Readiness[] = [];
-  for (const key of input.desired.resources.keys()) {
-    if (!apps.has(appOf(key)) || parseKey(key).kind === 'container') continue;
-    const state = prerequisite(parts, input, key);
-    if (state.state === 'failed') return state;
-    if (state.state === 'waiting') waiting.push(state);
-  }
-  for (const view of containerViews(input)) {
-    // A predecessor that drains keeps nobody waiting.
-    if (!apps.has(view.app) || view.name.endsWith('.old')) continue;
-    const key: ResourceKey = `container/${view.app}/${view.name}`;
-    const declared = input.desired.resources.get(key);
-    const current = input.observed.containers.get(key)?.specHash === declared?.specHash && isOfItsImage(input, key);
-    const message = view.message === '' ? view.phase : view.message;
-    const update = input.observed.updates?.get(key);
-    const held = input.desired.heldBack?.get(view.app);
-    const failure = update?.failure ?? (held?.failed ? held.reason : null);
-    if (failure !== null) return { state: 'failed', resource: key, message: failure };
-    if (update && update.cutOverAtBootMs === null) waiting.push({ state: 'waiting', resource: key, message });
-    else if (!declared || parts.loop.inFlight(key)) waiting.push({ state: 'waiting', resource: key, message });
-    else if (view.ready && current) continue;
-    else if (parts.loop.hold(key)?.reason === 'finished' && current) return { state: 'failed', resource: key, message };
-    else if (view.phase === 'Failed') return { state: 'failed', resource: key, message };
-    else waiting.push({ state: 'waiting', resource: key, message });
-  }
-  return waiting[0] ?? { state: 'ready' };
-}
-
 /** Streams progress until the apps are ready, one of them cannot become so, or the time is over. */
 async function* waitUntilReady(
   parts: ApplyParts,
@@ -131,7 +66,8 @@ async function* waitUntilReady(
   while (!signal?.aborted) {
     yield* feed.take();
     const lookedAt = parts.world.clock.now().bootMs;
-    const state = readiness(parts, apps);
+    const state = readiness(parts.viewInput(), apps);
+    const tookMs = parts.world.clock.now().bootMs - lookedAt;
     if (state.state === 'ready') {
       yield { type: 'ready', generation: parts.sources.generation };
       return;
@@ -153,7 +89,7 @@ async function* waitUntilReady(
     if (line !== last) yield { type: 'waiting', resource: state.resource, message: state.message };
     last = line;
     await parts.events.nextChange(Math.min(left, RECHECK_MS), signal);
-    await whileWorking(parts, apps, lookedAt + LOOK_INTERVAL_MS, signal);
+    await whileWorking(parts, apps, lookedAt + Math.max(LOOK_INTERVAL_MS, tookMs * LOOK_SHARE), signal);
   }
 }
 

@@ -7,7 +7,7 @@ import type { ObservedContainer } from '../model/observed.ts';
 import type { Condition } from '../model/phases.ts';
 import { type Kind, parseKey, type ResourceKey } from '../model/resource.ts';
 import { networkRecord } from '../reconcile/ops/network-config.ts';
-import { containerStatus } from '../reconcile/phase.ts';
+import { type ContainerStatus, containerStatus } from '../reconcile/phase.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { datedConditions } from './condition-times.ts';
 import { standing } from './standing.ts';
@@ -43,6 +43,21 @@ function healthView(health: ObservedHealth | null | undefined): HealthView | nul
   return { state: health.state, message: health.message, results };
 }
 
+/** What a container is doing, without the times since when. */
+export function statusOf(
+  { desired, observed, loop }: Pick<ViewInput, 'desired' | 'observed' | 'loop'>,
+  key: ResourceKey,
+): ContainerStatus {
+  return containerStatus({
+    desired: desiredOfKind(desired, 'container', key),
+    observed: observed.containers.get(key),
+    hold: loop.hold(key),
+    op: loop.inFlight(key),
+    update: observed.updates?.get(key),
+    heldBack: desired.heldBack?.get(parseKey(key).app)?.reason,
+  });
+}
+
 function containerView(input: ViewInput, key: ResourceKey): ContainerView {
   const { world, desired, observed, loop } = input;
   const declared = desiredOfKind(desired, 'container', key);
@@ -50,14 +65,7 @@ function containerView(input: ViewInput, key: ResourceKey): ContainerView {
   const record = container && world.containers.get(container.id);
   const hold = loop.hold(key);
   const op = loop.inFlight(key);
-  const status = containerStatus({
-    desired: declared,
-    observed: container,
-    hold,
-    op,
-    update: observed.updates?.get(key),
-    heldBack: desired.heldBack?.get(parseKey(key).app)?.reason,
-  });
+  const status = statusOf(input, key);
   const trouble = container && input.logTroubles.of(container.id);
   const logDelayed: Condition[] = trouble
     ? [{ type: 'LogDelayed', status: true, reason: 'ReceiverDown', ...trouble }]
