@@ -30,7 +30,7 @@ const POD: KeyTable<PodTarget> = {
     for (const { container } of members) addVolume(entry, container, units);
   },
   Network: () => {},
-  NetworkAlias: () => {},
+  NetworkAlias: 'no meaning: names resolve along links only',
   AddHost: list('extraHosts'),
   DNS: list('dns'),
   DNSSearch: list('dnsSearch'),
@@ -78,6 +78,8 @@ const DEFAULT_MODES = ['bridge', 'private', 'slirp4netns', 'pasta', ''];
 export class ContainerUnits {
   readonly #units: Units;
   readonly #made = new Map<string, Made>();
+  /** Units that another one links to: their aliases are those of the links. */
+  readonly #linked = new Set<string>();
 
   constructor(units: Units) {
     this.#units = units;
@@ -94,6 +96,7 @@ export class ContainerUnits {
       respectMode(made.container);
       this.#links(made);
     }
+    for (const made of this.#made.values()) this.#unlinked(made);
   }
 
   #container(unit: Unit): void {
@@ -228,6 +231,14 @@ export class ContainerUnits {
     }
   }
 
+  /** Aliases that nobody is told of. */
+  #unlinked({ unit, container }: Made): void {
+    if (this.#linked.has(unit.name.file)) return;
+    for (const entry of unit.all('Container', 'NetworkAlias')) {
+      container.warn(entry.at, `${entry.text()} resolves only for those that have this unit under Requires or After`);
+    }
+  }
+
   #link(container: ResourceDraft, { unit, container: target }: Made, position: SourcePosition): void {
     const own = container.get('network') ?? 'bridge';
     if (isMode(own) || own !== (target.get('network') ?? 'bridge')) {
@@ -235,6 +246,7 @@ export class ContainerUnits {
       if (own !== `container:${target.name}`) container.append('dependsOn', target.name, position);
       return;
     }
+    this.#linked.add(unit.name.file);
     // Podman resolves a container's own name and its aliases.
     const podman = unit.last('Container', 'ContainerName')?.text() ?? `systemd-${unit.name.stem}`;
     const aliases = unit.all('Container', 'NetworkAlias').map((entry) => entry.text());

@@ -1,5 +1,5 @@
 /** .volume, .network and .image units. */
-import type { Draft, ResourceDraft } from '../draft.ts';
+import type { ResourceDraft } from '../draft.ts';
 import { applyKeys, type KeyTable } from './rules.ts';
 import { SYSTEMD_ONLY } from './systemd.ts';
 import type { Entry, Unit } from './unit-file.ts';
@@ -109,10 +109,13 @@ export function addNetwork(unit: Unit, units: Units): void {
 }
 
 /** What is wrong with an .image unit, and what is left out of it. */
-export function reportImage(unit: Unit, draft: Draft): void {
+export function reportImage(unit: Unit, units: Units): void {
+  const { draft } = units;
   for (const entry of unit.entries) {
     if (entry.section === 'Image' && entry.key !== 'Image') draft.later(entry.at, `${entry.key} of [Image]`);
   }
   for (const section of ['Unit', 'Service', 'Install']) applyKeys(unit, section, SYSTEMD_ONLY, draft, draft);
   if (imageOf(unit) === null) draft.refuse(unit.start, `${unit.name.file} has no Image`);
+  const isUsed = units.ofType('container').some((user) => user.last('Container', 'Image')?.text() === unit.name.file);
+  if (!isUsed) draft.warn(unit.start, `no container has Image=${unit.name.file}, so its image is not pulled`);
 }

@@ -23,7 +23,7 @@ export function importQuadlet(files: readonly NamedText[], context: ImportContex
   }
   for (const unit of units.ofType('volume')) addVolume(unit, units);
   for (const unit of units.ofType('network')) addNetwork(unit, units);
-  for (const unit of units.ofType('image')) reportImage(unit, draft);
+  for (const unit of units.ofType('image')) reportImage(unit, units);
   for (const unit of units.ofType('build')) addBuild(unit, units);
   new ContainerUnits(units).add();
   for (const unit of units.ofType('kube')) addKube(unit, units);
