@@ -1,7 +1,9 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
+import { readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { resolve } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { dockerArchive, findBusybox, tarOf } from '../support/images.ts';
 import { BUSYBOX_IMAGE, FOREVER, IDLE, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
@@ -104,6 +106,40 @@ describe('what a container sees of itself', () => {
       },
     });
     expect(found.taker).toBe('from giver\nrefused\n');
+  });
+});
+
+describe('the node of a disk in an image', () => {
+  test('is there and opens nothing, however it got there', async () => {
+    // A disk of the test's own: no harm is done where the container gets through.
+    const content = supervisor.file('disk', Buffer.alloc(1024 * 1024, 'x'));
+    const device = execFileSync('losetup', ['--find', '--show', content], { encoding: 'utf8' }).trim();
+    onTestFinished(() => void execFileSync('losetup', ['--detach', device]));
+    const { rdev } = statSync(device);
+    const [major, minor] = [rdev >> 8, rdev & 0xff];
+    const layer = tarOf(
+      { path: 'bin/busybox', mode: 0o755, content: readFileSync(findBusybox() ?? '') },
+      { path: 'evil/disk', type: 'block-device', mode: 0o666, major, minor },
+      { path: 'evil/mem', type: 'character-device', mode: 0o666, major: 1, minor: 1 },
+      { path: 'evil/null', type: 'character-device', mode: 0o666, major: 1, minor: 3 },
+    );
+    supervisor.file('evil.tar', dockerArchive({ layers: [layer] }));
+    // How many bytes each gives; the last one is made by the container itself, which Docker allows.
+    const read = `cd /evil; busybox mknod own b ${major} ${minor}; for node in disk mem own; do busybox head -c 1 $node | busybox wc -c; done; echo x > null && echo null; for node in disk mem own; do echo x >> $node || echo kept; done; true`;
+    const head = 'images: { evil: { archive: ./evil.tar } }\n';
+    const container = (name: string, fields = '') =>
+      `  ${name}: { image: evil, command: ${shell(read.replace(fields === '' ? '' : /; echo x > null.*/, ''))}${fields} }\n`;
+    const file = supervisor.file(
+      'evil.yaml',
+      `${head}containers:\n${container('plain')}${container('mighty', ', privileged: true')}`,
+    );
+    await supervisor.ok('apply', '--wait=60s', '-f', file);
+    const { stdout, stderr } = await supervisor.cli('logs', 'evil/plain');
+    expect(stderr.match(/Operation not permitted/g)).toHaveLength(6);
+    expect(stdout).toBe('0\n0\n0\nnull\nkept\nkept\nkept\n');
+    // The nodes are real ones: who may use all devices reads from the disk.
+    expect((await supervisor.cli('logs', 'evil/mighty')).stdout.split('\n')[0]).toBe('1');
+    expect(readFileSync(content, 'latin1')).toMatch(/^x+$/);
   });
 });
 

@@ -1,5 +1,6 @@
 /** A registry of a few lines that can be told to lie. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { configJson, type ImageFixture } from './images.ts';
@@ -16,13 +17,15 @@ export class FakeRegistry {
   intercept: (request: IncomingMessage, response: ServerResponse) => boolean = () => false;
   readonly #server: Server;
 
-  constructor() {
-    this.#server = createServer((request, response) => {
+  /** @param tls PEM texts, for one that talks TLS. */
+  constructor(tls: { readonly cert: Buffer; readonly key: Buffer } | null = null) {
+    const listener = (request: IncomingMessage, response: ServerResponse) => {
       this.asked.push(`${request.method} ${request.url}`);
       this.headers.push(request.headers);
       response.on('error', () => {});
       if (!this.intercept(request, response)) this.#answer(request, response);
-    });
+    };
+    this.#server = tls === null ? createServer(listener) : createSecureServer(tls, listener);
   }
 
   async start(address = '127.0.0.1'): Promise<this> {

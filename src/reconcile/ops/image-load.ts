@@ -83,7 +83,7 @@ async function loadAndName(
       source.type === 'build'
         ? await buildDeclared(world, desired, source, progress, signal)
         : source.type === 'pull'
-          ? { imageId: await resolvePull(world, currentSource(source, anew), progress), sourceFingerprint: '' }
+          ? { imageId: await resolvePull(world, currentSource(source, anew), progress, signal), sourceFingerprint: '' }
           : await loadFiles(world, imageName(desired), imageSource(source, config), progress);
     world.resources.setImage({ key: op.key, specHash: desired.specHash, ...found, bases });
   } catch (error) {

@@ -41,13 +41,17 @@ export async function pullAndName(
 }
 
 /** Id of the image that a declaration means: the one of this host, or that of the registry, as its policy says. */
-export async function resolvePull(world: World, source: PullSource, progress: ProgressSink): Promise<string> {
+export async function resolvePull(
+  world: World,
+  source: PullSource,
+  progress: ProgressSink,
+  signal: AbortSignal,
+): Promise<string> {
   const reference = imageReference(source.reference);
   const local = source.policy === 'always' ? null : localImage(world, reference, source.platform);
   if (local !== null) return local.id;
   if (source.policy === 'never') {
     throw new TsdError('TSD_IMAGE_MISSING', `image ${source.reference} is not on this host, and its policy is never`);
   }
-  const { signal } = new AbortController();
   return pullAndName(world, reference, { platform: source.platform, credentials: null, signal }, progress);
 }
