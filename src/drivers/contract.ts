@@ -155,6 +155,8 @@ export interface ObservedEndpoint {
   readonly hostInterface: string | null;
   readonly bridge: string | null;
   readonly up: boolean;
+  /** IPv4 addresses in the sandbox, with prefix length; null when that is not held. */
+  readonly addresses: readonly string[] | null;
   readonly ports: readonly PublishedPort[];
 }
 

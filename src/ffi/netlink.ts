@@ -12,6 +12,7 @@ export const NETLINK_ROUTE = 0;
 
 const SOL_NETLINK = 270;
 const NETLINK_EXT_ACK = 11;
+const NETLINK_GET_STRICT_CHK = 12;
 
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
@@ -132,12 +133,16 @@ export class NetlinkSocket {
   readonly #fd: number;
   #sequence = 0;
 
-  /** @param protocol NETLINK_ROUTE */
-  constructor(protocol: number) {
+  /**
+   * @param protocol NETLINK_ROUTE
+   * @param strict the kernel obeys all that a dump asks for, where it otherwise passes over what older ones did not know
+   */
+  constructor(protocol: number, strict = false) {
     this.#fd = syscall('open netlink socket', 'socket', AF_NETLINK, SOCK_RAW_CLOEXEC, protocol);
     const one = Buffer.alloc(64);
     one.writeUInt32LE(1);
     trySyscall('setsockopt', this.#fd, SOL_NETLINK, NETLINK_EXT_ACK, one, 4);
+    if (strict) syscall('ask for strict dumps', 'setsockopt', this.#fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, one, 4);
   }
 
   /**

@@ -55,7 +55,7 @@ const IFLA_BRPORT = { MODE: 4, ISOLATED: 33 } as const;
 const IFLA_INET6_ADDR_GEN_MODE = 8;
 const IN6_ADDR_GEN_MODE_NONE = 1;
 
-const IFA = { ADDRESS: 1, LOCAL: 2, BROADCAST: 4, FLAGS: 8 } as const;
+const IFA = { ADDRESS: 1, LOCAL: 2, BROADCAST: 4, FLAGS: 8, TARGET_NETNSID: 10 } as const;
 const IFA_F_NOPREFIXROUTE = 0x200;
 
 const RTA = { DST: 1, OIF: 4, GATEWAY: 5, TABLE: 15 } as const;
@@ -323,10 +323,15 @@ export function deleteAddress(target: LinkAddress): NetlinkMessage {
   return { step: `delete address ${target.address}`, type: RTM_DELADDR, flags: 0, body: addressBody(target, []) };
 }
 
-/** All IPv4 addresses of the namespace. */
-export function listAddresses(socket: NetlinkSocket): ListedAddress[] {
-  const body = Buffer.alloc(8);
-  body.writeUInt8(AF_INET, 0);
+/**
+ * All IPv4 addresses of the socket's namespace, or of another one.
+ * @param namespaceId needs a strict socket.
+ */
+export function listAddresses(socket: NetlinkSocket, namespaceId: number | null = null): ListedAddress[] {
+  const header = Buffer.alloc(8);
+  header.writeUInt8(AF_INET, 0);
+  const elsewhere = namespaceId === null ? [] : [attribute(IFA.TARGET_NETNSID, u32(namespaceId))];
+  const body = Buffer.concat([header, ...elsewhere]);
   return socket.query({ step: 'list addresses', type: RTM_GETADDR, flags: NLM_F_DUMP, body }).flatMap((answer) => {
     const attributes = parseAttributes(answer, 8);
     const local = attributes.get(IFA.LOCAL) ?? attributes.get(IFA.ADDRESS);

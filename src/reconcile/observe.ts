@@ -46,13 +46,18 @@ function observedExit(record: ContainerRecord, bootId: string): ObservedExit | n
 }
 
 /** What the kernel lacks of a container's endpoint. */
-function endpointDrift(record: ContainerRecord, endpoint: ObservedEndpoint | undefined): string[] {
-  if (record.network === null || !endpoint?.hostInterface) return ['veth missing'];
+function endpointDrift(
+  { network }: Pick<ContainerRecord, 'network'>,
+  endpoint: ObservedEndpoint | undefined,
+): string[] {
+  if (network === null || !endpoint?.hostInterface) return ['veth missing'];
   const drift: string[] = [];
-  if (endpoint.bridge !== record.network.bridge) drift.push(`veth not on ${record.network.bridge}`);
+  if (endpoint.bridge !== network.bridge) drift.push(`veth not on ${network.bridge}`);
   if (!endpoint.up) drift.push('veth down');
+  const address = `${network.address}/${network.prefixLength}`;
+  if (endpoint.addresses?.includes(address) === false) drift.push(`address ${address} missing`);
   const seen = new Set(endpoint.ports.map(portName));
-  for (const port of record.network.ports) if (!seen.has(portName(port))) drift.push(`port ${portName(port)} missing`);
+  for (const port of network.ports) if (!seen.has(portName(port))) drift.push(`port ${portName(port)} missing`);
   return drift;
 }
 

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ContainerView, NetworkView } from '../../src/api/supervisor.ts';
 import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
@@ -102,6 +103,49 @@ test('reported drift is shown, kept in the timeline, and left alone', async () =
   });
   expect(await supervisor.ok('why', 'lost')).toContain('veth missing; left as it is (drift: report)');
   expect(links()).not.toContain(own);
+});
+
+test('addresses of containers and networks that were taken away: healed, reported, ignored', async () => {
+  const policies = ['heal', 'report', 'ignore'] as const;
+  const networks = policies.map((drift) => `  ${drift}: { drift: ${drift} }\n`).join('');
+  const containers = policies.map((drift) => `  c${drift}: { image: busybox, command: ${FOREVER}, drift: ${drift} }\n`);
+  supervisor.drop('taken.yaml', `${BUSYBOX_IMAGE}networks:\n${networks}containers:\n${containers.join('')}`);
+  const views = new Map<string, ContainerView>();
+  for (const drift of policies) views.set(drift, await supervisor.waitFor(`c${drift}`, 'ready', ({ ready }) => ready));
+  const listed = async () => JSON.parse(await supervisor.ok('get', 'networks', '-o', 'json')) as NetworkView[];
+  await until('the networks', async () => (await listed()).filter(({ phase }) => phase === 'Ready').length >= 3);
+  const ip = (...args: string[]) => execFileSync('ip', args, { encoding: 'utf8' });
+  const inside = (drift: string, ...args: string[]) =>
+    execFileSync('nsenter', ['-t', `${views.get(drift)?.pid}`, '-n', 'ip', ...args], { encoding: 'utf8' });
+  const containerHas = (drift: string) => inside(drift, '-4', 'addr').includes(`${views.get(drift)?.address}/`);
+  const bridges = new Map((await listed()).map(({ name, bridge, gateway }) => [name, { bridge, gateway }]));
+  const networkHas = (drift: string) =>
+    ip('-4', 'addr', 'show', 'dev', bridges.get(drift)?.bridge ?? '').includes(`${bridges.get(drift)?.gateway}/`);
+
+  // What is healed last is taken away last: when it is back, everything has been looked at.
+  for (const drift of [...policies].reverse()) {
+    inside(drift, 'addr', 'flush', 'dev', 'eth0');
+    ip('addr', 'flush', 'dev', bridges.get(drift)?.bridge ?? '');
+  }
+  await until('the container healed', () => containerHas('heal'), 40_000);
+  await until('the network healed', () => networkHas('heal'), 40_000);
+  expect(inside('heal', 'route')).toContain('default via');
+  expect(await supervisor.container('cheal')).toMatchObject({ pid: views.get('heal')?.pid, restarts: 0 });
+  await supervisor.waitFor('creport', 'the drift', ({ message }) =>
+    /^drifted: address 10\..* missing; left/.test(message),
+  );
+  const reported = await until('the drift of the network', async () =>
+    (await listed()).find(({ name, message }) => name === 'report' && message.includes('drift: report')),
+  );
+  expect(reported.message).toContain('bridge or rules missing; left as it is');
+  expect((await supervisor.container('cignore'))?.message).not.toContain('drift');
+  expect((await listed()).find(({ name }) => name === 'ignore')?.message).not.toContain('drift');
+  expect(['report', 'ignore'].filter((drift) => containerHas(drift) || networkHas(drift))).toEqual([]);
+
+  await supervisor.crash();
+  await supervisor.start();
+  await supervisor.waitFor('creport', 'the drift again', ({ message }) => message.includes('left as it is'));
+  expect(['report', 'ignore'].filter((drift) => containerHas(drift))).toEqual([]);
 });
 
 test('a stop for a time is shown, outlives the supervisor, and is over by itself', async () => {

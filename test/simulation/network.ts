@@ -147,7 +147,14 @@ export class SimNetwork implements NetworkDriver {
       const bridge = veth && bridges.has(veth.bridge) ? veth.bridge : null;
       const published = ports.get(containerId) ?? [];
       const hostInterface = veth ? `v${containerId.slice(0, 8)}` : null;
-      endpoints.set(containerId, { containerId, hostInterface, bridge, up: veth !== undefined, ports: published });
+      endpoints.set(containerId, {
+        containerId,
+        hostInterface,
+        bridge,
+        up: veth !== undefined,
+        addresses: null,
+        ports: published,
+      });
     }
     const seen = [...bridges.values()].map(({ key, bridge, gateway }) => {
       return { key, bridge, up: true, addresses: [`${gateway}/16`] };

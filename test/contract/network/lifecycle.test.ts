@@ -70,7 +70,14 @@ describe('observe', () => {
     const seen = driver.observe();
     expect(seen.bridges).toEqual([{ bridge: 'tsdt1', key: 'network/test/n1', up: true, addresses: ['10.231.1.1/24'] }]);
     expect([...seen.endpoints.values()]).toEqual([
-      { containerId: idOf('a'), hostInterface: VETH, bridge: 'tsdt1', up: true, ports: [PUBLISHED] },
+      {
+        containerId: idOf('a'),
+        hostInterface: VETH,
+        bridge: 'tsdt1',
+        up: true,
+        addresses: ['127.0.0.1/8', '10.231.1.2/24'],
+        ports: [PUBLISHED],
+      },
     ]);
     expect(seen.rules).toBe(true);
   });

@@ -326,6 +326,7 @@ class BridgeDriver implements NetworkDriver {
         hostInterface: link.name,
         bridge: names.get(link.master) ?? null,
         up: link.up,
+        addresses: this.#sandboxes.addresses(containerId),
         ports: this.#effectivePorts(containerId, table),
       });
     };
@@ -340,7 +341,7 @@ class BridgeDriver implements NetworkDriver {
       const containerId = owner.startsWith('endpoint:') ? owner.slice('endpoint:'.length) : null;
       if (containerId === null || endpoints.has(containerId)) continue;
       const ports = this.#effectivePorts(containerId, table);
-      endpoints.set(containerId, { containerId, hostInterface: null, bridge: null, up: false, ports });
+      endpoints.set(containerId, { containerId, hostInterface: null, bridge: null, up: false, addresses: null, ports });
     }
     return endpoints;
   }

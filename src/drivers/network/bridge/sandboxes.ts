@@ -1,7 +1,8 @@
 import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs';
+import { namespaceId } from '../../../ffi/namespace-ids.ts';
 import { createNetns, inNetns, namespaceIdentity, openOwnNetns } from '../../../ffi/namespaces.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/netlink.ts';
-import { changeLink } from '../../../ffi/rtnetlink.ts';
+import { changeLink, listAddresses } from '../../../ffi/rtnetlink.ts';
 import { TsdError } from '../../../model/errors.ts';
 import type { Sandbox } from '../../contract.ts';
 import { streamSocket } from './host-sockets.ts';
@@ -20,6 +21,9 @@ export function withRouteSocket<T>(use: (socket: NetlinkSocket) => T): T {
 /** The network namespaces of our containers, each held by a descriptor. */
 export class Sandboxes {
   readonly #held = new Map<string, Sandbox>();
+  readonly #ids = new Map<string, number>();
+  /** In the host's namespace. */
+  #socket: NetlinkSocket | null = null;
 
   get(containerId: string): Sandbox | null {
     return this.#held.get(containerId) ?? null;
@@ -53,15 +57,31 @@ export class Sandboxes {
     });
   }
 
+  /**
+   * IPv4 addresses with prefix length in the namespace of a container, or null when it is not held. Asked for from
+   * outside, which takes the kernel a tenth of the time that going there does.
+   */
+  addresses(containerId: string): readonly string[] | null {
+    const held = this.#held.get(containerId);
+    if (held === undefined) return null;
+    this.#socket ??= new NetlinkSocket(NETLINK_ROUTE, true);
+    const id = this.#ids.get(containerId) ?? namespaceId(this.#socket, held.netnsFd);
+    this.#ids.set(containerId, id);
+    return listAddresses(this.#socket, id).map(({ address }) => address);
+  }
+
   release(containerId: string): void {
     const held = this.#held.get(containerId);
     if (held === undefined) return;
     this.#held.delete(containerId);
+    this.#ids.delete(containerId);
     closeSync(held.netnsFd);
   }
 
   releaseAll(): void {
     for (const containerId of [...this.#held.keys()]) this.release(containerId);
+    this.#socket?.close();
+    this.#socket = null;
   }
 
   #hold(containerId: string, netnsFd: number): Sandbox {
