@@ -4,9 +4,9 @@ import type { TransferEvent } from './transfer-event.ts';
 export interface SaveRequest {
   /** `repository[:tag]`, an id or its beginning; a repository alone means all its tags. */
   readonly images: readonly string[];
-  /** Absolute path of the archive to write. */
+  /** Absolute path of the archive to write, or of the directory: `oci-layout`. */
   readonly path: string;
-  readonly format: 'docker' | 'oci';
+  readonly format: 'docker' | 'oci' | 'oci-layout';
 }
 
 export interface ImportRequest {

@@ -309,7 +309,7 @@ export interface SupervisorApi {
   exec(name: string, request: ExecRequest): Promise<StdioSession>;
   /** The container's own stdio, from now on. */
   attach(name: string): Promise<AttachedSession>;
-  /** Loads an image archive that is on this host and tags it. */
+  /** Loads the images of an archive or OCI layout that is on this host and tags them. */
   load(path: string, signal?: AbortSignal): AsyncIterable<ApplyEvent>;
   readonly builds: BuildApi;
   readonly imageFiles: ImageFilesApi;

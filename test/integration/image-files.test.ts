@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ImageView } from '../../src/api/supervisor.ts';
@@ -104,6 +104,57 @@ describe('archives', () => {
       expect(existsSync(file('oci/index.json'))).toBe(true);
     },
   );
+});
+
+describe('an OCI layout directory', () => {
+  const tool = (program: string, ...args: string[]) => execFileSync(program, args, { encoding: 'utf8', stdio: 'pipe' });
+  const skopeo = (...args: string[]) => tool('skopeo', '--insecure-policy', ...args);
+
+  test('that is saved is read by skopeo and umoci', async () => {
+    await runWeb();
+    await supervisor.ok('commit', 'web', 'web:made');
+    const made = await tagged('web:made');
+    await supervisor.ok('save', '--format', 'oci-layout', '-o', `${file('layout')}/`, 'app/busybox', 'web:made');
+    const inspected = JSON.parse(skopeo('inspect', '--raw', `oci:${file('layout')}:web:made`));
+    expect(inspected.config.digest).toBe(`sha256:${made.id}`);
+    skopeo('copy', `oci:${file('layout')}:app/busybox:latest`, `docker-archive:${file('busybox.tar')}:b:1`);
+    tool('umoci', 'unpack', '--image', `${file('layout')}:web:made`, file('bundle'));
+    expect(readFileSync(file('bundle/rootfs/opt/made/file'), 'utf8')).toBe('mine\n');
+    expect(readdirSync(supervisor.base).filter((name) => name.includes('.part'))).toEqual([]);
+
+    const again = await supervisor.cli('save', '--format', 'oci-layout', '-o', file('layout'), 'web:made');
+    expect(again).toMatchObject({ status: 1, stderr: expect.stringContaining('is there already') });
+    expect(JSON.parse(skopeo('inspect', '--raw', `oci:${file('layout')}:web:made`))).toEqual(inspected);
+  });
+
+  test('of skopeo and umoci is loaded with all its images', async () => {
+    await runWeb();
+    await supervisor.ok('commit', 'web', 'web:made');
+    await supervisor.ok('save', '-o', file('web.tar'), 'web:made');
+    skopeo('copy', `docker-archive:${file('web.tar')}:web:made`, `oci:${file('others')}:their/web:1`);
+    tool(
+      'umoci',
+      'config',
+      '--image',
+      `${file('others')}:their/web:1`,
+      '--tag',
+      'their/changed:2',
+      '--config.env',
+      'NEW=1',
+    );
+    await supervisor.ok('load', '-i', file('others'));
+    const [theirs, changed] = [await tagged('their/web:1'), await tagged('their/changed:2')];
+    expect(theirs.id).not.toBe(changed.id);
+    supervisor.drop(
+      'theirs.yaml',
+      `containers:\n  theirs: { image: "their/changed:2", restart: "no", command: [/usr/bin/busybox, sh, -c, "echo $NEW; cat /opt/made/file"] }\n`,
+    );
+    await supervisor.waitFor('theirs', 'ended', ({ exitCode }) => exitCode === 0);
+    expect(await supervisor.ok('logs', 'theirs')).toBe('1\nmine\n');
+
+    const none = await supervisor.cli('load', '-i', supervisor.manifests);
+    expect(none).toMatchObject({ status: 1, stderr: expect.stringContaining('is no image archive') });
+  });
 });
 
 describe('the disk', () => {

@@ -9,7 +9,7 @@ const texts = z.array(z.string());
 const saveBody = z.strictObject({
   images: texts.min(1),
   path: absolutePath,
-  format: z.enum(['docker', 'oci']),
+  format: z.enum(['docker', 'oci', 'oci-layout']),
 });
 const importBody = z.strictObject({ path: absolutePath, name: z.string(), changes: texts, message: z.string() });
 const exportBody = z.strictObject({ path: absolutePath });

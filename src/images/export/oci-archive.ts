@@ -1,49 +1,18 @@
-import { sha256Hex } from '../image-config.ts';
-import { type LayerStore, layerTar, layerTarSize } from './layer-tar.ts';
+import type { LayerStore } from './layer-tar.ts';
+import { blobPath, ociLayout } from './oci-layout.ts';
 import type { StoredImage } from './stored-image.ts';
 import { END, streamedFile, textFile } from './tar-output.ts';
 
-const REF_NAME = 'org.opencontainers.image.ref.name';
-const TYPES = {
-  index: 'application/vnd.oci.image.index.v1+json',
-  manifest: 'application/vnd.oci.image.manifest.v1+json',
-  config: 'application/vnd.oci.image.config.v1+json',
-  layer: 'application/vnd.oci.image.layer.v1.tar',
-} as const;
-
-interface Descriptor {
-  readonly mediaType: string;
-  readonly digest: string;
-  readonly size: number;
-}
-
 /**
- * An OCI image layout of some images as a tar, streamed, which `docker load` takes too. Layers are stored uncompressed, each once; an image with
- * several names has several entries in the index.
+ * An OCI image layout of some images as a tar, streamed, which `docker load` takes too.
  * @throws TSD_IMAGE_INVALID when a layer's tar cannot be put together again.
  */
 export async function* ociArchive(store: LayerStore, images: readonly StoredImage[]): AsyncGenerator<Buffer> {
-  const written = new Map<string, number>();
-  const entries: object[] = [];
-  yield* textFile('oci-layout', JSON.stringify({ imageLayoutVersion: '1.0.0' }));
-  for (const image of images) {
-    const layers: Descriptor[] = [];
-    for (const layer of image.layers) {
-      const size = written.get(layer.diffId) ?? (await layerTarSize(store, layer));
-      if (!written.has(layer.diffId)) yield* streamedFile(blobPath(layer.diffId), size, layerTar(store, layer));
-      written.set(layer.diffId, size);
-      layers.push({ mediaType: TYPES.layer, digest: `sha256:${layer.diffId}`, size });
-    }
-    const config = descriptorOf(image.configJson, TYPES.config);
-    const manifestJson = JSON.stringify({ schemaVersion: 2, mediaType: TYPES.manifest, config, layers });
-    const manifest = descriptorOf(manifestJson, TYPES.manifest);
-    yield* smallBlob(image.configJson, written);
-    yield* smallBlob(manifestJson, written);
-    if (image.names.length === 0) entries.push(manifest);
-    for (const name of image.names) entries.push({ ...manifest, annotations: { [REF_NAME]: name } });
+  for await (const file of ociLayout(store, images)) {
+    if ('text' in file) yield* textFile(file.path, file.text);
+    else yield* streamedFile(file.path, file.size, file.pieces);
   }
   yield* textFile('manifest.json', JSON.stringify(images.map(dockerManifest)));
-  yield* textFile('index.json', JSON.stringify({ schemaVersion: 2, mediaType: TYPES.index, manifests: entries }));
   yield END;
 }
 
@@ -53,16 +22,3 @@ const dockerManifest = ({ id, names, layers }: StoredImage): object => ({
   RepoTags: names.length === 0 ? null : names,
   Layers: layers.map(({ diffId }) => blobPath(diffId)),
 });
-
-const blobPath = (digest: string): string => `blobs/sha256/${digest}`;
-
-function descriptorOf(text: string, mediaType: string): Descriptor {
-  return { mediaType, digest: `sha256:${sha256Hex(text)}`, size: Buffer.byteLength(text) };
-}
-
-function* smallBlob(text: string, written: Map<string, number>): Generator<Buffer> {
-  const digest = sha256Hex(text);
-  if (written.has(digest)) return;
-  written.set(digest, Buffer.byteLength(text));
-  yield* textFile(blobPath(digest), text);
-}

@@ -1,4 +1,4 @@
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream, statSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
@@ -9,7 +9,7 @@ import { DEFAULT_LAYER_LIMITS, type ImageSource, type LoadContext, type LoadedIm
 import { decompressed, detectCompression, MAGIC_BYTES, readStart } from '../unpack/decompress.ts';
 import { hostile } from '../unpack/layer-tree.ts';
 import { DOCKER_MANIFEST, loadDockerArchive, loadDockerImages } from './docker-archive.ts';
-import { type ImageFiles, sourceMissing, TarFiles } from './image-files.ts';
+import { DirectoryFiles, type ImageFiles, sourceMissing, TarFiles } from './image-files.ts';
 import { loadOci, loadOciImages, OCI_INDEX } from './oci.ts';
 import { loadV1Archive, loadV1Images, V1_REPOSITORIES } from './v1-archive.ts';
 
@@ -25,11 +25,18 @@ export async function loadArchive({ path, ref }: ArchiveSource, context: LoadCon
 }
 
 /**
- * Loads all images of a docker-archive (also of the form before Docker 1.10) or oci-archive, one after the other.
+ * Loads all images of a docker-archive (also of the form before Docker 1.10), of an oci-archive, or of a directory that is
+ * an OCI layout or one of these unpacked, one after the other.
  * @throws TSD_IMAGE_INVALID when there is none.
  */
-export function loadArchiveImages(path: string, context: LoadContext): AsyncGenerator<LoadedImage> {
-  return readArchive(path, context, (files) => allImages(files, path, context));
+export async function* loadArchiveImages(path: string, context: LoadContext): AsyncGenerator<LoadedImage> {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found?.isDirectory()) {
+    context.progress({ type: 'reading', what: path });
+    yield* allImages(new DirectoryFiles(path), path, context);
+  } else {
+    yield* readArchive(path, context, (files) => allImages(files, path, context));
+  }
 }
 
 async function* readArchive(

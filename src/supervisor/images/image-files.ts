@@ -14,8 +14,9 @@ import type { TransferEvent } from '../../api/transfer-event.ts';
 import { changesTar } from '../../images/export/changes-tar.ts';
 import { dockerArchive } from '../../images/export/docker-archive.ts';
 import { ociArchive } from '../../images/export/oci-archive.ts';
+import { ociLayout } from '../../images/export/oci-layout.ts';
 import { rootTar } from '../../images/export/root-tar.ts';
-import { writeWhole } from '../../images/export/write-file.ts';
+import { writeWhole, writeWholeDirectory } from '../../images/export/write-file.ts';
 import type { LoadedImage } from '../../images/image.ts';
 import { addLayer, type NewLayer } from '../../images/make/add-layer.ts';
 import { loadArchiveImages } from '../../images/sources/archive.ts';
@@ -32,6 +33,8 @@ import { diskUsage, imageTree, prune } from './disk.ts';
 import { imagesToSave, storedImage } from './find-images.ts';
 import type { ImageJobs } from './image-jobs.ts';
 import { streamed } from './streamed.ts';
+
+const ARCHIVES = { docker: dockerArchive, oci: ociArchive } as const;
 
 export interface ImageFilesParts {
   readonly world: World;
@@ -58,7 +61,7 @@ export class ImageFiles implements ImageFilesApi {
     this.#container = container;
   }
 
-  /** Loads all images of an archive and gives them the names they have in it. */
+  /** Loads all images of an archive or an OCI layout and gives them the names they have in it. */
   load(path: string, signal?: AbortSignal): AsyncIterable<TransferEvent> {
     return this.#making('load', path, signal, async (report) => {
       const loaded: string[] = [];
@@ -74,9 +77,12 @@ export class ImageFiles implements ImageFilesApi {
   save({ images, path, format }: SaveRequest, signal?: AbortSignal): AsyncIterable<TransferEvent> {
     return this.#making('image_export', path, signal, async (report) => {
       const wanted = imagesToSave(this.#world, images);
-      const write = format === 'docker' ? dockerArchive : ociArchive;
       const store = { graph: this.#world.graph, recipes: recipesOf(this.#world) };
-      const bytes = await writeWhole(path, write(store, wanted), written(path, report), signal);
+      const progress = written(path, report);
+      const bytes =
+        format === 'oci-layout'
+          ? await writeWholeDirectory(path, ociLayout(store, wanted), progress, signal)
+          : await writeWhole(path, ARCHIVES[format](store, wanted), progress, signal);
       return `saved ${wanted.length} images to ${path}, ${bytes} bytes`;
     });
   }

@@ -39,7 +39,7 @@ test.each([
   [['frobnicate'], "error: unknown command 'frobnicate'\n"],
   [['get', '--outptu', 'json'], "error: unknown option '--outptu'\nhint: did you mean --output?\n"],
   [['describe'], "error: missing required argument 'resource'\n"],
-  [['load'], "error: required option '-i, --input <file>' not specified\n"],
+  [['load'], "error: required option '-i, --input <path>' not specified\n"],
   [
     ['completion', 'csh'],
     "error: command-argument value 'csh' is invalid for argument 'shell'. Allowed choices are bash, zsh, fish.\n",
