@@ -16,7 +16,7 @@ export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
       'Prints a script that teaches a shell to complete commands, options, and the names of what the supervisor has. ' +
-      'The Debian package installs them already.',
+      'Nothing installs it for you: the examples say where it goes.',
     examples: [
       ['source <(tsdocker completion bash)', 'In this bash, or for good from ~/.bashrc'],
       [

@@ -260,13 +260,17 @@ class Push {
     );
   }
 
-  /** Where the upload goes on. It must be the registry's own, because the credentials and the layer go there. */
+  /**
+   * Where the upload goes on. It may be another host, a store of the registry's: the layer goes there as it does with Docker,
+   * and as along a redirect the credentials do not ({@link RegistryClient}).
+   */
   #uploadUrl({ headers, url }: HttpResponse, fallback?: URL): URL {
     const { location } = headers;
     if (location === undefined && fallback !== undefined) return fallback;
     if (location === undefined || !URL.canParse(location, url.href))
       throw lying(`${url.host} does not say where to upload to`);
     const upload = new URL(location, url);
+    if (!/^https?:$/.test(upload.protocol)) throw lying(`${url.host} wants uploads to go to what is no web address`);
     if (upload.protocol === 'http:' && url.protocol === 'https:') {
       // Registries behind a proxy that ends TLS take their own address for one without it.
       upload.protocol = 'https:';

@@ -377,6 +377,51 @@ describe('a push', () => {
   });
 });
 
+describe('an upload', () => {
+  const image = () => host.pull(`${server.host}/app:1`);
+  /** A registry with a login, which has uploads sent to this place. */
+  const uploadsTo = (location: string): void => {
+    server.intercept = ({ method, headers }, response) => {
+      if (headers.authorization === undefined) {
+        response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end();
+      } else if (method === 'POST') response.writeHead(202, { location }).end();
+      else response.writeHead(method === 'PUT' ? 201 : 404).end();
+      return true;
+    };
+  };
+
+  it('goes to the store that the registry names, and the login does not', async () => {
+    const pushed = await image();
+    const store = await new FakeRegistry().start();
+    let bytes = 0;
+    store.intercept = (request, response) => {
+      request.on('data', (piece: Buffer) => {
+        bytes += piece.length;
+      });
+      request.on('end', () => response.writeHead(request.method === 'PUT' ? 201 : 202, { location: '/up' }).end());
+      return true;
+    };
+    try {
+      uploadsTo(`http://${store.host}/up`);
+      expect(await host.push(pushed, `${server.host}/app:1`, LOGIN)).toMatch(/^sha256:/);
+      expect(store.asked.filter((line) => line.startsWith('PATCH /up'))).toHaveLength(1);
+      expect(bytes).toBeGreaterThan(layer.length - 10_000);
+      expect(store.headers.filter(({ authorization }) => authorization !== undefined)).toEqual([]);
+    } finally {
+      await store.stop();
+    }
+  });
+
+  it('goes to no place that is no web address', async () => {
+    const pushed = await image();
+    uploadsTo('ftp://elsewhere/up');
+    await expect(host.push(pushed, `${server.host}/app:1`, LOGIN)).rejects.toMatchObject({
+      code: 'TSD_REGISTRY_INVALID',
+      message: expect.stringContaining('no web address'),
+    });
+  });
+});
+
 describe('mirrors', () => {
   it('stand in for Docker Hub; one that fails is passed over', async () => {
     const broken = await new FakeRegistry().start();
