@@ -1,4 +1,5 @@
 import type { Desired } from '../model/desired.ts';
+import { baseKey } from '../model/update.ts';
 import { observedContainer } from './observe.ts';
 import type { Op } from './op.ts';
 import type { World } from './ops/world.ts';
@@ -11,7 +12,7 @@ import { startConditions } from './plan/references.ts';
  */
 export function startGate(world: World): (op: Op) => string | null {
   return (op) => {
-    const desired = op.op === 'container.start' ? world.desired().resources.get(op.key) : undefined;
+    const desired = op.op === 'container.start' ? world.desired().resources.get(baseKey(op.key)) : undefined;
     if (desired?.kind !== 'container') return null;
     const { references, spec } = desired as Desired<'container'>;
     const missing = startConditions(references, spec).find(({ key, condition }) => {

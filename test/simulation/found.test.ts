@@ -88,6 +88,19 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
+    title: 'a successor waits for probes of which the plan could not know',
+    actions: [
+      edit(0, { images: IMAGES, containers: { web: RUN } }),
+      edit(3_000, {
+        images: { app: '/probed.tar' },
+        containers: {
+          api: { ...RUN, command: ['well', '1000', '900000'] },
+          web: { ...RUN, links: ['api'], update: START_FIRST },
+        },
+      }),
+    ],
+  },
+  {
     title: 'nothing is done before all that was there is taken over',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),
