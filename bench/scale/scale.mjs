@@ -42,7 +42,7 @@ function startDaemon() {
   const network = ['--default-bridge', `tsds${process.pid % 10_000}`, '--bip', '10.234.0.1/21'];
   const args = ['daemon', ...directories, ...network, '-H', address, '--pidfile', '', '--metrics', `unix://${metrics}`];
   // As packaging/systemd/tsdocker.service has it.
-  const env = { ...process.env, NODE_OPTIONS: '--max-semi-space-size=2' };
+  const env = { ...process.env, NODE_OPTIONS: '--max-semi-space-size=1' };
   return spawn(tsdocker, args, { stdio: ['ignore', log, log], env });
 }
 
