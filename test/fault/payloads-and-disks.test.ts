@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmdirSync, rmSync, statfsSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import type { ManifestView } from '../../src/api/supervisor.ts';
@@ -19,6 +19,16 @@ async function startSupervisor(prepare: (supervisor: TestSupervisor) => void = (
   prepare(supervisor);
   cleanups.push(() => supervisor.destroy());
   return await supervisor.start();
+}
+
+function smallDisk(): string {
+  const disk = mkdtempSync('/tmp/tsd-test-disk-');
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m', 'tmpfs', disk]);
+  cleanups.push(() => {
+    execFileSync('umount', [disk]);
+    rmdirSync(disk);
+  });
+  return disk;
 }
 
 test('a stopped payload is killed when its time is over', async () => {
@@ -52,12 +62,7 @@ test('a flood of output is cut to the files it may have, and its end is there', 
 });
 
 test('a full disk holds what needs room, says so, and goes on when there is some', async () => {
-  const disk = mkdtempSync('/tmp/tsd-test-disk-');
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m', 'tmpfs', disk]);
-  cleanups.push(() => {
-    execFileSync('umount', [disk]);
-    rmdirSync(disk);
-  });
+  const disk = smallDisk();
   const manifest = (name: string) =>
     `${BUSYBOX_IMAGE}containers:\n  ${name}: { image: busybox, command: ${FOREVER}, restart: always }\n`;
   const supervisor = await startSupervisor(({ root }) => symlinkSync(disk, root));
@@ -111,4 +116,24 @@ test('a full disk holds what needs room, says so, and goes on when there is some
   await supervisor.ok('apply', '--wait=60s', '-f', file);
   expect(await supervisor.container('second')).toMatchObject({ phase: 'Running' });
   expect(await supervisor.container('first')).toMatchObject({ phase: 'Running', pid: first.pid, restarts: 0 });
+});
+
+test('with little room left a change is held back before anything is stopped', async () => {
+  const disk = smallDisk();
+  const supervisor = await startSupervisor(({ root }) => symlinkSync(disk, root));
+  const manifest = (mode: string) =>
+    `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER}, env: { MODE: ${mode} } }\n`;
+  const file = supervisor.drop('app.yaml', manifest('one'));
+  const before = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+  const { bavail, bsize } = statfsSync(disk);
+  const ballast = join(disk, 'ballast');
+  // Enough for what the supervisor itself writes down.
+  writeFileSync(ballast, Buffer.alloc(bavail * bsize - 4 * MIB));
+  supervisor.drop('app.yaml', manifest('two'));
+  const held = await supervisor.waitFor('web', 'held', ({ message }) => message.includes('free on the disk'));
+  expect(held).toMatchObject({ id: before.id, pid: before.pid, phase: 'Running', restarts: 0 });
+  expect(held.message).toMatch(/only [23]MiB are free on the disk/);
+  expect(held.message).toContain(`${file}:4:`);
+  rmSync(ballast);
+  await supervisor.waitFor('web', 'changed', ({ ready, pid }) => ready && pid !== before.pid);
 });

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ContainerView, NetworkView } from '../../src/api/supervisor.ts';
+import { dockerArchive, findBusybox, tarOf } from '../support/images.ts';
 import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
@@ -179,4 +180,21 @@ test('what the host cannot give is said with its line before anything is stopped
   expect(held.message).toContain('this host has no CPU');
   supervisor.drop('fit.yaml', manifest('{}', 'two'));
   await supervisor.waitFor('fit', 'the change', ({ pid, ready }) => ready && pid !== before.pid);
+});
+
+test('an image for another architecture is held back before anything is stopped', async () => {
+  const layer = tarOf({ path: 'bin/busybox', mode: 0o755, content: readFileSync(findBusybox() ?? '') });
+  const archive = supervisor.file('foreign.tar', dockerArchive({ layers: [layer], architecture: 's390x' }));
+  const manifest = (image: string) =>
+    `images: { own: { host: [busybox] }, foreign: { archive: ${archive} } }\ncontainers: { native: { image: ${image}, command: ${FOREVER} } }\n`;
+  const file = supervisor.drop('native.yaml', manifest('own'));
+  const before = await supervisor.waitFor('native', 'ready', ({ ready }) => ready);
+  supervisor.drop('native.yaml', manifest('foreign'));
+  const held = await supervisor.waitFor('native', 'held', ({ message }) => message.includes('s390x'));
+  expect(held).toMatchObject({ id: before.id, pid: before.pid, phase: 'Running', restarts: 0 });
+  expect(held.message).toContain(`${file}:2:`);
+  expect(held.message).toMatch(/image foreign is for linux\/s390x, this host is linux\/\w+/);
+  supervisor.drop('native.yaml', manifest('own'));
+  const after = await supervisor.waitFor('native', 'not held', ({ message }) => !message.includes('s390x'));
+  expect(after).toMatchObject({ id: before.id, pid: before.pid, ready: true });
 });

@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { busyboxRootfs, findBusybox, type ImageFixture, tarOf } from '../support/images.ts';
 import { FOREVER } from '../support/manifests.ts';
-import { digestOf, REGISTRY_INSTALLED, RegistryServer, SKOPEO_INSTALLED, skopeo } from '../support/registry.ts';
+import {
+  digestOf,
+  freePort,
+  makeCertificates,
+  REGISTRY_INSTALLED,
+  RegistryServer,
+  SKOPEO_INSTALLED,
+  skopeo,
+} from '../support/registry.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
 
@@ -124,6 +132,33 @@ describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED || busybox === null)(
       await supervisor.waitFor('absent', 'told', ({ message }) => /none:2: .* answers 404/.test(message));
       await supervisor.waitFor('far', 'told', ({ message }) => /127\.0\.0\.1:1 cannot be reached/.test(message));
       expect(await supervisor.container('pinned')).toMatchObject({ phase: 'Running' });
+    });
+
+    test('mirrors stand in for Docker Hub, one that is down is passed over; --insecure-registry names whom to trust', async () => {
+      const down = `http://127.0.0.1:${await freePort()}`;
+      await server.start();
+      await server.fill('library/app:1', image('from the mirror'));
+      await supervisor.start('--registry-mirror', down, '--registry-mirror', `http://${server.host}`);
+      await supervisor.ok('pull', 'app:1');
+      supervisor.drop('hub.yaml', `containers: { web: { image: "app:1", command: ${FOREVER} } }\n`);
+      await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+      expect(await supervisor.ok('exec', 'web', 'cat', '/marker')).toBe('from the mirror');
+
+      // Where a certificate is wanted by default: on the address of the bridge.
+      const made = makeCertificates(join(supervisor.base, 'certs'));
+      const secured = new RegistryServer();
+      try {
+        await secured.start({ tls: { cert: made.cert, key: made.key }, address: `${supervisor.subnet}.1` });
+        await secured.fill('app:1', image('without a known certificate'));
+        const refused = await supervisor.cli('pull', `${secured.host}/app:1`);
+        expect(refused.status).toBe(1);
+        expect(refused.stderr).toMatch(/the certificate of .* is not trusted[\s\S]*--insecure-registry/);
+        await supervisor.stop();
+        await supervisor.start('--insecure-registry', `${supervisor.subnet}.0/24`);
+        await supervisor.ok('pull', `${secured.host}/app:1`);
+      } finally {
+        await secured.stop();
+      }
     });
 
     test('login, push, tags, search, history, rmi and logout', async () => {

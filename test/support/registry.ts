@@ -49,7 +49,7 @@ export interface RegistryConfig {
   };
   /** Also serves manifests in the signed form of the first protocol. */
   readonly schema1?: boolean;
-  /** Of 127.0.0.0/8. */
+  /** Of this host; 127.0.0.1. */
   readonly address?: string;
 }
 
