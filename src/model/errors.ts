@@ -86,10 +86,20 @@ export class TsdError extends Error {
   }
 }
 
-/** Any thrown value as a TsdError; what is not one already is a defect of ours and says so. */
+/** Codes of Node and of SQLite that tell of a host in trouble, wherever they come from. */
+const TROUBLE: readonly (readonly [RegExp, ErrorCode])[] = [
+  [/^(ENOSPC|EDQUOT|SQLITE_FULL)$/, 'TSD_DISK_FULL'],
+  [/^(EIO|EROFS|ESTALE|EUCLEAN|EMFILE|ENFILE|ENOMEM|SQLITE_IOERR.*|SQLITE_READONLY.*)$/, 'TSD_SYSCALL'],
+];
+
+/** Any thrown value as a TsdError; what is not one and tells of no trouble of the host is a defect of ours and says so. */
 export function toTsdError(thrown: unknown): TsdError {
   if (thrown instanceof TsdError) return thrown;
   const text = thrown instanceof Error ? thrown.message : String(thrown);
+  const { code, errno } = (thrown ?? {}) as NodeJS.ErrnoException;
+  const [, trouble] = TROUBLE.find(([pattern]) => typeof code === 'string' && pattern.test(code)) ?? [];
+  if (trouble)
+    return new TsdError(trouble, text, { cause: thrown, ...(errno !== undefined && { errno: Math.abs(errno) }) });
   return new TsdError('TSD_BUG', text === '' ? 'unknown failure' : text, { cause: thrown });
 }
 

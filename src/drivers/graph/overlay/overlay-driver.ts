@@ -2,6 +2,7 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -28,7 +29,7 @@ type Listed = ReturnType<GraphDriver['list']>[number];
 /**
  * Layers and snapshots as overlayfs directories below `<root>/overlay`:
  *
- *   <id>/diff, <id>/lower         a layer: what it changes, and the ids below it, nearest first, one a line
+ *   <id>/diff, <id>/lower, id     a layer: what it changes, the ids below it, nearest first, one a line, and its own
  *   <id>/upper, work, lower-id    a snapshot: as Docker 1.4 has it, lower-id is the parent
  *   <id>/root                     a layer of Docker 1.4: complete, read as the lowest directory and never written
  */
@@ -71,7 +72,7 @@ class OverlayDriver implements GraphDriver {
     try {
       mkdirSync(join(build, 'work'));
       this.#makeRootDirectory(join(build, 'upper'), lower);
-      writeFileSync(join(build, 'lower-id'), parent ?? '');
+      this.#writeParent(join(build, 'lower-id'), parent);
       renameSync(build, join(this.#home, id));
     } catch (thrown) {
       rmSync(build, { recursive: true, force: true });
@@ -142,12 +143,30 @@ class OverlayDriver implements GraphDriver {
       this.#makeRootDirectory(diff, lower);
       await fill({ path: diff, whiteouts: 'overlay' });
       writeFileSync(join(build, 'lower'), lower.map((layer) => `${layer}\n`).join(''));
+      writeFileSync(join(build, 'id'), id);
       await syncFilesystem(build);
       renameSync(build, join(this.#home, id));
       syncDirectory(this.#home);
     } catch (thrown) {
       await this.#area.discard(build);
       throw fileError(thrown, `create layer ${id}`);
+    }
+  }
+
+  /**
+   * Names the parent so that a crash of the host cannot leave the file empty, which would mean none: a link to a file that
+   * was synced with its layer costs nothing.
+   */
+  #writeParent(path: string, parent: string | null): void {
+    if (parent === null) {
+      writeFileSync(path, '');
+      return;
+    }
+    try {
+      linkSync(join(this.#home, parent, 'id'), path);
+    } catch {
+      // A layer of Docker's, or one with as many links as the filesystem takes.
+      writeFileSync(path, parent, { flush: true });
     }
   }
 
