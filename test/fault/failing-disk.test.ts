@@ -1,6 +1,17 @@
 /** The disk under the root directory fails: every access is EIO, as when the device is gone. */
 import { execFileSync } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, rmdirSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { syscall } from '../../src/ffi/native.ts';
@@ -20,7 +31,8 @@ class Disk {
   readonly #image = `${this.path}.img`;
 
   constructor() {
-    execFileSync('truncate', ['-s', '256M', this.#image]);
+    writeFileSync(this.#image, '');
+    truncateSync(this.#image, 256 * 1024 ** 2);
     execFileSync('mke2fs', ['-q', '-t', 'ext4', this.#image]);
     this.mount();
     mkdirSync(join(this.path, 'root'));

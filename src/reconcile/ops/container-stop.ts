@@ -20,7 +20,12 @@ async function endsWithin(world: World, containerId: string, timeoutMs: number):
 export async function endRun(world: World, record: ContainerRecord, signal: string, timeoutMs: number): Promise<void> {
   if (record.state.status === 'paused') await world.exec.unpause(record.id);
   const ended = endsWithin(world, record.id, timeoutMs);
-  await world.exec.signal(record.id, signalNumber(signal));
+  try {
+    await world.exec.signal(record.id, signalNumber(signal));
+  } catch (error) {
+    // One that ends just now needs no signal.
+    if (world.exec.running(record.id) !== null) throw error;
+  }
   if (await ended) return;
   await world.exec.kill(record.id);
   await world.exits.ended(record.id);
