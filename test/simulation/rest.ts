@@ -24,7 +24,7 @@ export interface Rested {
 }
 
 /** Everything in the kernel and on the disk that belongs to nobody. */
-function leaks({ disk, kernel, desired }: Rested): string[] {
+function leaks({ supervisor, disk, kernel, desired }: Rested): string[] {
   const found: string[] = [];
   const none = (what: string, id: string, owned: boolean): void => {
     if (!owned) found.push(`${what} ${id.slice(0, 60)} has no owner`);
@@ -39,7 +39,11 @@ function leaks({ disk, kernel, desired }: Rested): string[] {
       bridge,
       networks.some((n) => n.key === key),
     );
-  for (const { key } of networks) none('network', key, key === DEFAULT_BRIDGE.key || desired.resources.has(key));
+  for (const { key } of networks) {
+    // A container whose next declaration cannot be started keeps what it has.
+    const kept = supervisor.controller.hold(key)?.message.startsWith('still used by') === true;
+    none('network', key, key === DEFAULT_BRIDGE.key || desired.resources.has(key) || kept);
+  }
   for (const id of disk.runs) none('run directory', id, disk.containers.has(id));
   for (const id of disk.links.entities()) none('name', id, disk.containers.has(id));
   for (const { id, owner } of disk.containers.values())
