@@ -101,6 +101,19 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
+    title: 'what probes found before a reboot is no recovery of a dependency after it',
+    actions: [
+      edit(0, {
+        images: IMAGES,
+        containers: {
+          job: { ...RUN, command: ['exit', '0', '4000'], restart: 'no', health: { exec: ['probe'], interval: '10s' } },
+          web: { ...RUN, command: ['exit', '1', '0'], links: ['job'] },
+        },
+      }),
+      after(20_000, { do: 'reboot', downMs: 100 }),
+    ],
+  },
+  {
     title: 'nothing is done before all that was there is taken over',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),

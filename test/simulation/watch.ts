@@ -70,9 +70,8 @@ export class Watch {
     if (op.op === 'container.stop') this.#stopping.add(op.key);
     const declares = op.op === 'volume.create' || op.op === 'volume.adopt';
     if (declares && this.approved.has(op.key)) this.#voids.add(op.key);
-    // What a person asks for, be it by another spec, may be due long after it was asked for.
-    const asked = op.cause.reason === 'requested' || op.cause.reason === 'spec-changed';
-    if (asked) this.excuse((key) => key === op.key);
+    // What is done for another reason than an end begins a new row: a person's wish, another spec, a dependency.
+    if (!['exited', 'unhealthy'].includes(op.cause.reason)) this.excuse((key) => key === op.key);
     if (op.op === 'container.start') this.#startBegan(op);
   }
 
@@ -100,6 +99,11 @@ export class Watch {
     this.#stopping.clear();
     this.#plannedAt.clear();
     this.#well.clear();
+    // The time of an end is not known where the start was not written down yet.
+    for (const [id, runs] of this.#runs) {
+      const record = this.#disk.containers.get(id);
+      if (record?.handle?.run !== record?.run) runs.quick = 0;
+    }
   }
 
   /** Something other than the restart policy may start these now. */

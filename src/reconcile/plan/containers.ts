@@ -179,7 +179,9 @@ function addressesByAlias(pass: Pass, { references, spec }: Container): Readonly
 function latestRecovery(pass: Pass, keys: readonly ResourceKey[]): number | null {
   const times = keys.map((key) => {
     const container = pass.observed.containers.get(key);
-    return container?.health ? container.health.readySinceBootMs : (container?.startedAtBootMs ?? null);
+    if (!container?.health) return container?.startedAtBootMs ?? null;
+    // What its probes found of a run that has ended may be of another boot, whose clock says nothing now.
+    return container.running ? container.health.readySinceBootMs : null;
   });
   return times.reduce((latest, at) => (at !== null && (latest === null || at > latest) ? at : latest), null);
 }
