@@ -380,9 +380,10 @@ export class Controller {
     this.#announceSettled();
   }
 
-  #lookAfter(key: ResourceKey, { error, skipped, stirred }: InFlight): void {
+  #lookAfter(key: ResourceKey, { error, stirred }: InFlight): void {
     if (this.#stopped) return;
-    const settled = error === null && !skipped && !stirred;
+    // Neither at once after ops that were skipped: what they wait for may be the same again, and time would stand still.
+    const settled = error === null && !stirred;
     this.#queue.add(baseKey(key), settled ? this.#ports.clock.now().bootMs + VERIFY_AFTER_MS : undefined);
     const users = new Set(this.#currentRelations().neededBy(key));
     for (const { key: held, reason } of this.#holds.values()) {

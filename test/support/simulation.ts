@@ -52,6 +52,8 @@ export class Simulation {
   readonly done: string[] = [];
   /** Called before an op takes effect; may wait or throw. */
   beforeOp: (op: Op) => Promise<void> | void = () => {};
+  /** What an op still waits for. */
+  tooEarly: (op: Op) => string | null = () => null;
   beforeObserve: () => void = () => {};
   /** The disk is full: failures are kept in memory only. */
   failuresUnwritable = false;
@@ -75,6 +77,7 @@ export class Simulation {
         return host.observe();
       },
       executor,
+      tooEarly: (op) => this.tooEarly(op),
       failures: {
         get: (key) => host.failures.get(key),
         record: (key, failure) => {

@@ -129,6 +129,16 @@ test('nothing is looked at before the start, whatever happens meanwhile', async 
   await early.controller.stop();
 });
 
+test('a start that is too early again and again leaves time for what it waits for', async () => {
+  sim.tooEarly = ({ op }) => (op === 'container.start' ? 'it waits' : null);
+  await sim.declare({ blog: { containers: { web: {} } } });
+  await sim.wait(200);
+  expect(sim.host.container(WEB).running).toBe(false);
+  sim.tooEarly = () => null;
+  await sim.wait(50);
+  expect(sim.host.container(WEB).running).toBe(true);
+});
+
 test('many keys at once are one pass', async () => {
   await sim.declare(PAIR);
   const before = sim.reports.length;
