@@ -1,13 +1,12 @@
 /** What is thrown away, and what never is: beside builds, generations and a disk that is too full. */
-import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { DiskUsageView, PruneView } from '../../src/api/image-files.ts';
 import type { ImageView } from '../../src/api/supervisor.ts';
-import { busyboxRootfs, dockerArchive, findBusybox, tarOf } from '../support/images.ts';
+import { busyboxLayer, dockerArchive, findBusybox, tarOf } from '../support/images.ts';
 import { FOREVER } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
@@ -18,12 +17,11 @@ const GREEDY = ['--gc-high=1', '--gc-low=1', '--gc-min-age=0s', '--gc-interval=1
 let supervisor: TestSupervisor;
 let base: Buffer;
 
+beforeAll(() => {
+  if (busybox !== null) base = busyboxLayer(busybox);
+});
 beforeEach(() => {
   supervisor = new TestSupervisor();
-  const rootfs = join(supervisor.base, 'rootfs');
-  mkdirSync(rootfs);
-  busyboxRootfs(rootfs, busybox ?? '');
-  base = execFileSync('tar', ['-C', rootfs, '-cf', '-', '.'], { maxBuffer: 2 ** 28 });
 });
 afterEach(() => supervisor.destroy());
 

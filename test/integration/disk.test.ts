@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ImageView } from '../../src/api/supervisor.ts';
-import { busyboxRootfs, dockerArchive, findBusybox, tarOf } from '../support/images.ts';
+import { busyboxLayer, dockerArchive, findBusybox, tarOf } from '../support/images.ts';
 import { FOREVER } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
@@ -14,12 +14,11 @@ const busybox = findBusybox();
 let supervisor: TestSupervisor;
 let base: Buffer;
 
+beforeAll(() => {
+  if (busybox !== null) base = busyboxLayer(busybox);
+});
 beforeEach(() => {
   supervisor = new TestSupervisor();
-  const rootfs = join(supervisor.base, 'rootfs');
-  mkdirSync(rootfs);
-  busyboxRootfs(rootfs, busybox ?? '');
-  base = execFileSync('tar', ['-C', rootfs, '-cf', '-', '.'], { maxBuffer: 2 ** 28 });
 });
 afterEach(() => supervisor.destroy());
 

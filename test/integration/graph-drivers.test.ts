@@ -1,9 +1,7 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ImageView } from '../../src/api/supervisor.ts';
-import { busyboxRootfs, dockerArchive, findBusybox, tarOf } from '../support/images.ts';
+import { busyboxLayer, dockerArchive, findBusybox, tarOf } from '../support/images.ts';
 import { FOREVER } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 
@@ -12,12 +10,11 @@ const LAYERS = 200;
 let supervisor: TestSupervisor;
 let base: Buffer;
 
+beforeAll(() => {
+  if (busybox !== null) base = busyboxLayer(busybox);
+});
 beforeEach(() => {
   supervisor = new TestSupervisor();
-  const rootfs = join(supervisor.base, 'rootfs');
-  mkdirSync(rootfs);
-  busyboxRootfs(rootfs, busybox ?? '');
-  base = execFileSync('tar', ['-C', rootfs, '-cf', '-', '.'], { maxBuffer: 2 ** 28 });
 });
 afterEach(() => supervisor.destroy());
 

@@ -1,7 +1,7 @@
 /** Builders of image archives, layouts and layers, well-formed or hostile, for tests. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { GraphDriver } from '../../src/drivers/contract.ts';
@@ -135,6 +135,18 @@ export function busyboxRootfs(directory: string, busybox: string): void {
   }
   writeFileSync(join(directory, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
   writeFileSync(join(directory, 'etc/group'), 'root:x:0:\n');
+}
+
+/** The same as a layer. */
+export function busyboxLayer(busybox: string): Buffer {
+  const rootfs = mkdtempSync('/tmp/tsd-test-rootfs-');
+  try {
+    busyboxRootfs(rootfs, busybox);
+    chmodSync(rootfs, 0o755);
+    return execFileSync('tar', ['-C', rootfs, '-cf', '-', '.'], { maxBuffer: 2 ** 28 });
+  } finally {
+    rmSync(rootfs, { recursive: true });
+  }
 }
 
 /** A directory of the test's own; `remove` belongs into afterEach. */
