@@ -18,7 +18,7 @@ export default defineConfig({
   test: {
     projects: [
       level('unit', 30_000, true),
-      level('simulation', 600_000, false),
+      level('simulation', 1_800_000, false),
       level('contract', 60_000, false),
       level('integration', 120_000, false),
       level('fault', 300_000, false),

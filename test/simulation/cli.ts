@@ -48,7 +48,8 @@ async function search(): Promise<number> {
 async function searchSideBySide(): Promise<number> {
   const { seed, trace } = values;
   console.log(`seed ${seed}`);
-  const results = await runJobs({ seed, ops: Number(values.ops), jobs: Number(values.jobs), trace });
+  const jobs = Number(values.jobs);
+  const results = await runJobs({ seed, ops: Number(values.ops), jobs, atOnce: jobs, trace });
   for (const { output } of results) console.log(output.trimEnd());
   return results.every(({ status }) => status === 0) ? 0 : 1;
 }

@@ -1,6 +1,7 @@
 /** The search for trouble on several processors: one process each, with seeds of their own. */
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
+import PQueue from 'p-queue';
 
 const LOADER = resolve(import.meta.dirname, '../support/run-typescript.mjs');
 const CLI = resolve(import.meta.dirname, 'cli.ts');
@@ -9,7 +10,10 @@ export interface JobsOptions {
   readonly seed: string;
   /** Of all together. */
   readonly ops: number;
+  /** Each has a seed of its own: with the same number the scripts are the same, however many run side by side. */
   readonly jobs: number;
+  /** At a time. */
+  readonly atOnce: number;
   /** Where a job that found something writes its shrunk script; the job's number is added. */
   readonly trace: string;
 }
@@ -31,7 +35,8 @@ function runJob({ seed, ops, jobs, trace }: JobsOptions, job: number): Promise<J
   });
 }
 
-/** Runs the jobs side by side, and resolves with what each said when all have ended. */
+/** Runs the jobs, and resolves with what each said when all have ended. */
 export function runJobs(options: JobsOptions): Promise<readonly JobResult[]> {
-  return Promise.all(Array.from({ length: options.jobs }, (_, job) => runJob(options, job)));
+  const queue = new PQueue({ concurrency: options.atOnce });
+  return Promise.all(Array.from({ length: options.jobs }, (_, job) => queue.add(() => runJob(options, job))));
 }

@@ -6,14 +6,16 @@ import { runJobs } from './jobs.ts';
 
 /** The same scripts each time; `npm run simulate` looks for trouble with others. */
 const SEED = process.env.TSD_SEED ?? '5';
-const OPS = Number(process.env.TSD_SIMULATE_OPS ?? 16_000);
+const OPS = Number(process.env.TSD_SIMULATE_OPS ?? 200_000);
+const JOBS = 8;
 
 test(`${OPS} operations among crashes, faults and edits keep every invariant (TSD_SEED=${SEED})`, async () => {
   const directory = mkdtempSync(join(tmpdir(), 'tsd-simulation-'));
   const results = await runJobs({
     seed: SEED,
     ops: OPS,
-    jobs: availableParallelism(),
+    jobs: JOBS,
+    atOnce: availableParallelism(),
     trace: join(directory, 'trace.json'),
   });
   // The trace of a failure stays, to be replayed.
