@@ -87,7 +87,12 @@ export class Watch {
 
   /** What it waits for may be another thing, or gone, before its payload begins. */
   #startBegan({ key, containerId }: OpOf<'container.start'>): void {
-    this.#startNeeds.set(key, this.#needs(key));
+    // What was completed then may run again by now: the start was right all the same.
+    const needs = this.#needs(key);
+    this.#startNeeds.set(
+      key,
+      needs.filter((need) => need.condition !== 'completed' || !this.#isDone(need.key)),
+    );
     const runs = this.#runs.get(containerId);
     if (runs && this.#dependencyCameUp(key, runs.endedAt)) runs.quick = 0;
   }
@@ -217,6 +222,14 @@ export class Watch {
     return desired && isContainer(desired) ? startConditions(desired.references, desired.spec) : [];
   }
 
+  #isDone(key: ResourceKey): boolean {
+    const records = [...this.#disk.containers.values()].filter(({ owner }) => owner?.key === key);
+    return records.some(({ id, run, state }) => {
+      // Of one that was half removed only the record is left.
+      return (this.#disk.exits.get(`${id} ${run}`)?.exitCode ?? state.exitCode) === 0;
+    });
+  }
+
   /** Ready now, or it was when the start was planned: its end since then is something the plan could not know. */
   #checkDependencies(key: ResourceKey): void {
     const plannedAt = this.#plannedAt.get(`start ${key}`) ?? 0;
@@ -226,12 +239,8 @@ export class Watch {
         const unready = condition === 'ready' && this.#isProbed(id) && !this.#passed.has(`${id} ${run}`);
         return condition !== 'completed' && !unready && (this.#kernel.payloads.has(id) || this.believesRunning(id));
       });
-      const done = records.some(({ id, run, state }) => {
-        // Of one that was half removed only the record is left.
-        return (this.#disk.exits.get(`${id} ${run}`)?.exitCode ?? state.exitCode) === 0;
-      });
       const since = this.#unreadySince.get(dependency);
-      if (runs || done || (since !== undefined && since >= plannedAt)) continue;
+      if (runs || this.#isDone(dependency) || (since !== undefined && since >= plannedAt)) continue;
       this.#universe.breaks(`${key} was started before ${dependency} was ${condition}`);
     }
   }
