@@ -13,8 +13,14 @@ const noisy = (name: string): string =>
 
 const LINKED = `${BUSYBOX_IMAGE}containers:
   front: { image: busybox, command: ${noisy('front')}, links: [middle], volumes: ["/var/shared:/shared"], restart: always }
-  middle: { image: busybox, command: ${noisy('middle')}, links: [back], volumes: ["/var/shared:/shared"], restart: always }
+  middle: { image: busybox, command: ${noisy('middle')}, dependsOn: [back], volumes: ["/var/shared:/shared"], restart: always }
   back: { image: busybox, command: ${noisy('back')}, volumes: ["/var/shared:/shared"], restart: always }
+`;
+/** A host shutdown has to kill the first, has nothing to do with the second, and finds the third at its end. */
+const OTHERS = `${BUSYBOX_IMAGE}containers:
+  deaf: { image: busybox, command: ${shell('trap "" TERM; echo begun; while :; do sleep 3600; done')}, restart: always, stopTimeout: 1s }
+  halted: { image: busybox, command: ${FOREVER}, restart: always }
+  once: { image: busybox, command: ${shell('echo done once; exit 3')} }
 `;
 const LIMITED = `${BUSYBOX_IMAGE}containers:
   limited: { image: busybox, command: ${FOREVER}, resources: { memory: 64MiB, cpus: 0.5, pids: 50 } }
@@ -78,7 +84,7 @@ else {
         // Returns when READY=1 came, not before.
         await guest.ok('systemctl start tsdocker.service');
         expect(await property('ActiveState')).toBe('active');
-        expect(await property('StatusText')).toMatch(/^generation \d+, \d+ containers running$/);
+        expect(await property('StatusText')).toMatch(/^generation \d+, \d+ of \d+ containers running$/);
         expect(await property('Type')).toBe('notify');
         for (const name of ['front', 'middle', 'back']) await waitFor(name, 'runs', isRunning);
       },
@@ -138,8 +144,13 @@ else {
     );
 
     it(
-      'stops them in reverse link order when the host goes down, and starts them in link order at the next boot',
+      'stops them in reverse order of links and dependencies when the host goes down, and starts them in order at the next boot',
       async () => {
+        await drop('others.yaml', OTHERS);
+        const deaf = await waitFor('deaf', 'runs', isRunning);
+        await waitFor('halted', 'runs', isRunning);
+        await guest.ok('tsdocker stop halted');
+        await waitFor('once', 'has ended', ({ phase }) => phase === 'Exited');
         const before = await waitFor('front', 'runs', isRunning);
         const boot = await guest.ok('cat /proc/sys/kernel/random/boot_id');
         await guest.reboot();
@@ -152,6 +163,11 @@ else {
         expect(times).toEqual([...times].sort((a, b) => a - b));
         expect(views[2]).toMatchObject({ id: before.id });
         expect(Date.parse(views[2]?.startedAt ?? '')).toBeGreaterThan(Date.parse(before.startedAt ?? ''));
+        expect(await waitFor('deaf', 'runs again', isRunning)).toMatchObject({ id: deaf.id });
+        expect(await guest.ok('tsdocker logs deaf')).toBe('begun\nbegun\n');
+        expect(await container('halted')).toMatchObject({ phase: 'Exited', exitCode: 0, pid: null });
+        expect(await container('once')).toMatchObject({ phase: 'Exited', exitCode: 3, restarts: 0 });
+        expect(await guest.ok('tsdocker logs once')).toBe('done once\n');
       },
       30 * MINUTES,
     );

@@ -111,12 +111,16 @@ export class Guest {
 
   /** Runs a bash script as root. @throws Error when it hangs. */
   async run(script: string, timeoutMs = COMMAND_MS): Promise<GuestResult> {
-    this.#port?.write(`${Buffer.from(script).toString('base64')}\n`);
+    this.#send(script);
     const line = await this.#expect(script, /^\d+ \S+ \S+$/, timeoutMs);
     const [status, stdout, stderr] = line.split(' ');
     // One `=` was added so that nothing is written as something.
     const text = (encoded = '='): string => Buffer.from(encoded.slice(0, -1), 'base64').toString();
     return { status: Number(status), stdout: text(stdout), stderr: text(stderr) };
+  }
+
+  #send(script: string): void {
+    this.#port?.write(`${Buffer.from(script).toString('base64')}\n`);
   }
 
   /** As {@link run}. @throws Error when the script exits other than 0. */
@@ -140,8 +144,8 @@ export class Guest {
 
   /** Restarts the guest as an administrator does, and waits until it takes commands again. */
   async reboot(): Promise<void> {
-    // Answered before the shutdown ends the agent.
-    await this.ok('systemctl reboot --no-block');
+    // Its answer is dropped with those of the boot that is over: the shutdown may end the agent before it comes.
+    this.#send('systemctl reboot --no-block');
     await this.#expect('reboot', /^ready /, BOOT_MS);
   }
 
