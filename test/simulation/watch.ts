@@ -87,12 +87,9 @@ export class Watch {
 
   /** What it waits for may be another thing, or gone, before its payload begins. */
   #startBegan({ key, containerId }: OpOf<'container.start'>): void {
-    // What was completed then may run again by now: the start was right all the same.
-    const needs = this.#needs(key);
-    this.#startNeeds.set(
-      key,
-      needs.filter((need) => need.condition !== 'completed' || !this.#isDone(need.key)),
-    );
+    // What had done its work then may run again by now, or be gone: the start was right all the same.
+    const needs = this.#needs(key).filter((need) => !this.#isDone(need.key));
+    this.#startNeeds.set(key, needs);
     const runs = this.#runs.get(containerId);
     if (runs && this.#dependencyCameUp(key, runs.endedAt)) runs.quick = 0;
   }
