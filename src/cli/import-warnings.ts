@@ -1,5 +1,6 @@
 /** What files in formats of others say and their translation does not. */
 import type { ManifestInput } from '../api/supervisor.ts';
+import { mayBeForeign } from '../manifest/importers/bundle.ts';
 import type { ManifestIssue } from '../manifest/issue.ts';
 import { formatPosition } from '../model/resource.ts';
 import type { CliContext } from './context.ts';
@@ -15,9 +16,12 @@ export function printWarnings(context: CliContext, warnings: readonly ManifestIs
 
 /** Tells what of these manifests will be left out. Manifests of our own format say it as errors, elsewhere. */
 export async function warnOfImports(context: CliContext, inputs: readonly ManifestInput[]): Promise<void> {
+  const foreign = inputs.filter(({ file, text }) => mayBeForeign(file, text));
+  if (foreign.length === 0) return;
+  // Only then is there a need for the importers, and for a YAML parser.
   const { importForeign } = await import('../manifest/importers/import.ts');
   const { readContentFile } = await import('../manifest/source/files.ts');
-  for (const { file, text, baseDir } of inputs) {
+  for (const { file, text, baseDir } of foreign) {
     const reach = { baseDir: baseDir === '' ? context.streams.cwd : baseDir, readFile: readContentFile };
     printWarnings(context, importForeign({ text, file, reach }, [])?.warnings ?? []);
   }

@@ -43,6 +43,10 @@ export function readBundle(text: string): readonly NamedText[] | null {
   }
 }
 
+/** Whether a look is worth it: a quick one, for which nothing is parsed, that says no to most manifests of our own. */
+export const mayBeForeign = (file: string, text: string): boolean =>
+  isUnitFile(file) || text.startsWith(`{"${MARK}":1,`) || /services|apiVersion/.test(text);
+
 type Content = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly message: string };
 
 /** A file of a directory, or what a group of them became. */

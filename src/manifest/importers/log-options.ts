@@ -1,7 +1,6 @@
 /** Log drivers and their options, as Docker and Podman call them, in our words. */
 
-import { MIN_FILE_BYTES } from '../../model/kinds/log-forms.ts';
-import { parseBytes } from '../../model/kinds/short-forms.ts';
+import { MIN_LOG_FILE_BYTES, parseBytes } from '../../model/kinds/short-forms.ts';
 import type { SourcePosition } from '../../model/resource.ts';
 import type { ResourceDraft } from './draft.ts';
 
@@ -28,7 +27,7 @@ function maxSize({ name, value, at }: LogOption, container: ResourceDraft): void
     container.warn(at, `${name}: ${bytes.message}; it is left out`);
     return;
   }
-  const small = bytes.value < MIN_FILE_BYTES;
+  const small = bytes.value < MIN_LOG_FILE_BYTES;
   if (small) container.warn(at, `${name} ${value}: a file has at least 128KiB`);
   container.put('log', 'maxSize', small ? '128KiB' : value, at);
 }

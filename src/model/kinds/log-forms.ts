@@ -1,9 +1,7 @@
 import { z } from 'zod';
 import { orNull, shortForm, textOrNumber } from './schema-parts.ts';
-import { type Parsed, parseBytes, parsed, refused } from './short-forms.ts';
+import { MIN_LOG_FILE_BYTES, type Parsed, parseBytes, parsed, refused } from './short-forms.ts';
 
-/** A file must hold the longest entry: 16 KiB of output, six times as much when every byte is escaped (shim/log.h). */
-export const MIN_FILE_BYTES = 128 * 1024;
 /** Each rotation renames every file. */
 const MAX_FILES = 1000;
 
@@ -55,7 +53,10 @@ export function parseSyslogAddress(text: string): Parsed<SyslogAddress> {
   return parsed({ type: type === 'tcp' ? 'tcp' : 'udp', host, port });
 }
 
-const size = shortForm(textOrNumber(), parseBytes).refine((bytes) => bytes >= MIN_FILE_BYTES, 'the minimum is 128KiB');
+const size = shortForm(textOrNumber(), parseBytes).refine(
+  (bytes) => bytes >= MIN_LOG_FILE_BYTES,
+  'the minimum is 128KiB',
+);
 
 /** One word of printable ASCII: the application name of RFC 5424. */
 const tag = z.string().regex(/^[!-~]{1,48}$/, 'expected up to 48 printable characters without spaces');

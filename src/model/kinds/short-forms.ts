@@ -142,3 +142,6 @@ export function parseDuration(text: string | number): Parsed<number> {
   } while (rest !== '');
   return total <= MAX_DURATION_MS ? parsed(Math.round(total)) : refused(`"${text}" is longer than 24 days`);
 }
+
+/** A log file must hold the longest entry: 16 KiB of output, six times as much when every byte is escaped (shim/log.h). */
+export const MIN_LOG_FILE_BYTES = 128 * 1024;
