@@ -2,7 +2,7 @@
  * Many small containers on one supervisor: apply, a look with nothing to do, a restart of the supervisor, a crash of one
  * container, memory and descriptors; each beside the budget of the design.
  *
- *   node bench/scale/scale.mjs [--count N] [-o json]
+ *   node bench/scale/scale.mjs [--count N] [--directory DIR] [-o json]
  */
 import { spawn } from 'node:child_process';
 import {
@@ -23,11 +23,15 @@ import { parseArgs } from 'node:util';
 import { SupervisorClient } from '../../dist/api/client.js';
 
 const { values } = parseArgs({
-  options: { count: { type: 'string', default: '500' }, output: { type: 'string', short: 'o', default: 'text' } },
+  options: {
+    count: { type: 'string', default: '500' },
+    directory: { type: 'string', default: '/tmp' },
+    output: { type: 'string', short: 'o', default: 'text' },
+  },
 });
 const count = Number(values.count);
 const tsdocker = resolve(import.meta.dirname, '../../bin/tsdocker');
-const base = mkdtempSync('/tmp/tsd-scale-');
+const base = mkdtempSync(join(values.directory, 'tsd-scale-'));
 const manifests = join(base, 'manifests');
 const address = `unix://${join(base, 'run', 'tsdocker.sock')}`;
 const metrics = join(base, 'metrics.sock');

@@ -12,10 +12,15 @@ const COMMAND = ['/bin/busybox', 'sleep', '1000000'];
 export const dockerInstalled = () => ['dockerd', 'docker'].every((name) => !spawnSync(name, ['--version']).error);
 
 export class PrivateDocker {
-  #directory = mkdtempSync('/tmp/tsd-bench-docker-');
+  #directory;
   #cgroup = `tsdocker-bench-${process.pid}`;
-  #socket = join(this.#directory, 'socket');
+  #socket;
   #child = null;
+
+  constructor(directory) {
+    this.#directory = mkdtempSync(join(directory, 'tsd-bench-docker-'));
+    this.#socket = join(this.#directory, 'socket');
+  }
 
   async start() {
     const at = (name) => join(this.#directory, name);

@@ -11,10 +11,16 @@ const manifest = (app, count) =>
   `app: ${app}\n${app === 'warm' ? 'images: { busybox: { host: [busybox] } }\n' : ''}containers:\n${Array.from({ length: count }, (_, index) => `  c${index}: { image: warm/busybox, command: [busybox, sleep, "1000000"], stopSignal: SIGKILL }\n`).join('')}`;
 
 export class PrivateSupervisor {
-  #base = mkdtempSync('/tmp/tsd-bench-');
-  #address = `unix://${join(this.#base, 'run', 'tsdocker.sock')}`;
-  #client = new SupervisorClient(this.#address);
+  #base;
+  #address;
+  #client;
   #daemon = null;
+
+  constructor(directory) {
+    this.#base = mkdtempSync(join(directory, 'tsd-bench-'));
+    this.#address = `unix://${join(this.#base, 'run', 'tsdocker.sock')}`;
+    this.#client = new SupervisorClient(this.#address);
+  }
 
   async start() {
     const at = (name) => join(this.#base, name);

@@ -2,7 +2,9 @@
  * From the request to running: one container and fifty, as ratios to the kernel's own cost of a container measured in the
  * same run, beside Docker where docker.io is installed (a dockerd of its own is started and stopped).
  *
- *   node bench/start/start.mjs [--runs N] [-o json]
+ *   node bench/start/start.mjs [--runs N] [--directory DIR] [-o json]
+ *
+ * DIR (/tmp) is where both keep their files: what making files costs there is part of what is measured.
  */
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
@@ -10,7 +12,11 @@ import { dockerInstalled, PrivateDocker } from './docker.mjs';
 import { PrivateSupervisor } from './ours.mjs';
 
 const { values } = parseArgs({
-  options: { runs: { type: 'string', default: '20' }, output: { type: 'string', short: 'o', default: 'text' } },
+  options: {
+    runs: { type: 'string', default: '20' },
+    directory: { type: 'string', default: '/tmp' },
+    output: { type: 'string', short: 'o', default: 'text' },
+  },
 });
 const runs = Number(values.runs);
 const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
@@ -34,7 +40,7 @@ async function kernelMs() {
 }
 
 async function ours() {
-  const supervisor = new PrivateSupervisor();
+  const supervisor = new PrivateSupervisor(values.directory);
   try {
     await supervisor.start();
     const one = await times(runs, () => supervisor.run('one', 1));
@@ -56,7 +62,7 @@ async function ours() {
 
 async function docker() {
   if (!dockerInstalled()) return null;
-  const daemon = new PrivateDocker();
+  const daemon = new PrivateDocker(values.directory);
   try {
     await daemon.start();
     await daemon.run(1);
