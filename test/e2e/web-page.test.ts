@@ -63,7 +63,7 @@ test('shows apps, links, problems and the last plan, live', async () => {
   expect(await page.locator('#plan tbody tr').count()).toBeGreaterThan(0);
   await supervisor.ok('stop', 'web');
   await page.locator('#apps tr', { hasText: 'web' }).locator('.badge', { hasText: 'Exited' }).waitFor();
-  await page.locator('#events li', { hasText: 'shop/web stop' }).waitFor();
+  await page.locator('#events li.override', { hasText: 'shop/web stop' }).waitFor();
   await supervisor.ok('start', 'web');
 });
 
