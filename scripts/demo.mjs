@@ -170,6 +170,8 @@ async function tour() {
   await until('the new title', async () => (await request(port)).startsWith('Visitors'));
   process.stdout.write(await request(port));
   console.log(`  store kept running as pid ${before}: ${container('store').pid === before ? 'yes' : 'no'}`);
+  // What ends right after an edit counts against the edit, which is then taken back.
+  await until('the edit proving itself', () => !container('web').conditions.some(({ type }) => type === 'Updating'));
 
   step('kill -9 of a payload: the restart policy answers');
   const victim = container('web').pid;

@@ -14,6 +14,7 @@ test('the demo walks through the guestbook and leaves nothing behind', () => {
   expect(stdout).toContain('Guestbook: 1 entries\n  Hello from the demo');
   expect(stdout).toContain('Visitors: 1 entries');
   expect(stdout).toMatch(/store kept running as pid \d+: yes/);
+  expect(stdout).toContain('without a supervisor: Visitors: 1 entries');
   expect(stdout).toContain('adopted with the same processes: yes');
   expect(stdout).toContain('nothing is left behind');
   expect(status).toBe(0);
