@@ -22,6 +22,9 @@ const LEAST_MEMORY_BYTES = 16 * MIB;
 
 const mib = (bytes: number): string => `${Math.floor(bytes / MIB)}MiB`;
 
+const tooLittle = (what: string, bytes: number, least: number): string =>
+  `only ${mib(bytes)} ${what}, and a start needs ${mib(least)}`;
+
 /** The first limit that this host cannot keep, or null. */
 export function impossibleLimit({ resources }: ContainerSpec, host: HostFacts): Impossible | null {
   const { memoryBytes, cpus, cpuset, pids } = resources;
@@ -46,9 +49,17 @@ export function impossibleLimit({ resources }: ContainerSpec, host: HostFacts): 
 /** Why there is no room for a container that is made or made anew, or null. */
 export function missingHeadroom(host: HostFacts): Impossible | null {
   if (host.diskFreeBytes < LEAST_DISK_BYTES) {
-    return { code: 'TSD_DISK_FULL', field: '', message: `only ${mib(host.diskFreeBytes)} are free on the disk` };
+    return {
+      code: 'TSD_DISK_FULL',
+      field: '',
+      message: tooLittle('are free on the disk', host.diskFreeBytes, LEAST_DISK_BYTES),
+    };
   }
   return host.availableBytes < LEAST_MEMORY_BYTES
-    ? { code: 'TSD_MEMORY_FULL', field: '', message: `only ${mib(host.availableBytes)} of memory are available` }
+    ? {
+        code: 'TSD_MEMORY_FULL',
+        field: '',
+        message: tooLittle('of memory are available', host.availableBytes, LEAST_MEMORY_BYTES),
+      }
     : null;
 }

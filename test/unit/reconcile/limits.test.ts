@@ -31,8 +31,12 @@ test.each([
 
 test('disk and memory have to leave room for a start', () => {
   expect(missingHeadroom(HOST)).toBeNull();
-  expect(missingHeadroom({ ...HOST, diskFreeBytes: 5 * 2 ** 20 })?.message).toBe('only 5MiB are free on the disk');
-  expect(missingHeadroom({ ...HOST, availableBytes: 2 ** 20 })?.message).toBe('only 1MiB of memory are available');
+  expect(missingHeadroom({ ...HOST, diskFreeBytes: 5 * 2 ** 20 })?.message).toBe(
+    'only 5MiB are free on the disk, and a start needs 8MiB',
+  );
+  expect(missingHeadroom({ ...HOST, availableBytes: 2 ** 20 })?.message).toBe(
+    'only 1MiB of memory are available, and a start needs 16MiB',
+  );
 });
 
 test('lists of CPUs as the kernel writes them', () => {
