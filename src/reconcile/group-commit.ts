@@ -15,9 +15,14 @@ export interface GroupCommitStores {
   readonly history: { durable<T>(changes: () => T): T };
 }
 
-interface Group {
+interface Member {
+  readonly changes: Changes;
   readonly batch: DurableBatch;
-  readonly members: { readonly changes: Changes; failure: unknown }[];
+  failure?: unknown;
+}
+
+interface Group {
+  readonly members: Member[];
   readonly done: Promise<void>;
 }
 
@@ -34,42 +39,64 @@ export class GroupCommit {
     this.#stores = stores;
   }
 
-  /** Resolves when the changes are durable. @throws what staging threw, or TsdError of the commit. */
+  /**
+   * Resolves when the changes are durable. A caller whose files cannot be staged or whose statements are refused takes
+   * nothing with it; when the disk fails in the middle, what was done before stays: history, then names, then files.
+   * @throws what staging or a statement threw, or TsdError of the commit.
+   */
   async commit(changes: Changes): Promise<void> {
+    const member: Member = { changes, batch: this.#stores.files.batch() };
+    try {
+      changes.files?.(member.batch);
+    } catch (error) {
+      member.batch.abandon();
+      throw error;
+    }
     const group = this.#open ?? this.#begin();
-    changes.files?.(group.batch);
-    const member = { changes, failure: undefined as unknown };
     group.members.push(member);
     await group.done;
     if (member.failure !== undefined) throw member.failure;
   }
 
   #begin(): Group {
-    const batch = this.#stores.files.batch();
-    const members: Group['members'] = [];
+    const members: Member[] = [];
     const done = this.#running
       .then(() => new Promise<void>((next) => setImmediate(next)))
       .then(() => {
         this.#open = null;
-        this.#runStatements(members);
-        return batch.commit();
+        return this.#commit(members);
       });
     this.#running = done.catch(() => {});
-    this.#open = { batch, members, done };
+    this.#open = { members, done };
     return this.#open;
   }
 
-  #runStatements(members: Group['members']): void {
-    const each = (part: 'names' | 'history'): void => {
+  async #commit(members: readonly Member[]): Promise<void> {
+    const all = this.#stores.files.batch();
+    try {
+      this.#runStatements(members);
+      for (const { batch, failure } of members) if (failure === undefined) all.join(batch);
+    } finally {
+      for (const { batch } of members) batch.abandon();
+    }
+    await all.commit();
+  }
+
+  #runStatements(members: readonly Member[]): void {
+    const { history, links } = this.#stores;
+    const each = (part: 'names' | 'history', apart: (statements: () => void) => void): void => {
       for (const member of members) {
+        const statements = member.changes[part];
+        if (!statements || member.failure !== undefined) continue;
         try {
-          member.changes[part]?.();
+          apart(statements);
         } catch (error) {
-          member.failure ??= error;
+          member.failure = error;
         }
       }
     };
-    if (members.some(({ changes }) => changes.history)) this.#stores.history.durable(() => each('history'));
-    if (members.some(({ changes }) => changes.names)) this.#stores.links.batch(() => each('names'));
+    const has = (part: 'names' | 'history'): boolean => members.some(({ changes }) => changes[part]);
+    if (has('history')) history.durable(() => each('history', (statements) => history.durable(statements)));
+    if (has('names')) links.batch(() => each('names', (statements) => links.batch(statements)));
   }
 }

@@ -20,13 +20,19 @@ export type ContainerTextFile = (typeof CONTAINER_TEXT_FILES)[number];
 const FILE_MODE = 0o600;
 const TEXT_FILE_MODE = 0o644;
 
+const CONFIG_FILE = 'config.json';
+const HOST_CONFIG_FILE = 'hostconfig.json';
+
+const encodeConfig = (record: ContainerRecord): string => goMarshal(CONFIG_JSON, encodeContainer(record));
+const encodeHostConfig = ({ hostConfig }: ContainerRecord): string => goMarshal(HOST_CONFIG, hostConfig);
+
 /** @throws TsdError TSD_STATE_CORRUPT. */
 function loadContainer(directory: string, id: string): ContainerRecord {
-  const path = join(directory, 'config.json');
+  const path = join(directory, CONFIG_FILE);
   const json = readGoFile(path, CONFIG_JSON);
   if (json === null) throw corrupt(path, 'is missing');
   if (json.ID !== id) throw corrupt(path, `Container ${json.ID} is stored at ${id}`);
-  const hostConfig = readGoFile(join(directory, 'hostconfig.json'), HOST_CONFIG) ?? HOST_CONFIG.zero();
+  const hostConfig = readGoFile(join(directory, HOST_CONFIG_FILE), HOST_CONFIG) ?? HOST_CONFIG.zero();
   try {
     return decodeContainer(json, hostConfig);
   } catch (error) {
@@ -121,8 +127,8 @@ export class ContainerStore {
     if (this.ids().has(record.id)) throw corrupt(final, 'exists already');
     const temporary = this.#files.temporaryPath(`container-${record.id}`);
     const durable = {
-      'config.json': goMarshal(CONFIG_JSON, encodeContainer(record)),
-      'hostconfig.json': goMarshal(HOST_CONFIG, record.hostConfig),
+      [CONFIG_FILE]: encodeConfig(record),
+      [HOST_CONFIG_FILE]: encodeHostConfig(record),
     };
     try {
       mkdirSync(temporary, { mode: 0o700 });
@@ -142,25 +148,53 @@ export class ContainerStore {
   }
 
   /**
-   * Replaces a record. Without a batch the write is derivable grade: it survives a killed supervisor, and after a power
-   * loss the file holds the old or the new record (ext4, btrfs; a filesystem that reorders data after a rename may tear
-   * it). Give a batch for what must not be forgotten: a changed spec, a manual stop.
+   * Replaces a record. The write is derivable grade: it survives a killed supervisor, and after a power loss the file
+   * holds the old or the new record (ext4, btrfs; a filesystem that reorders data after a rename may tear it).
+   * {@link change} is for what must not be forgotten.
    */
-  update(record: ContainerRecord, batch?: DurableBatch): void {
-    const previous = this.#records.get(record.id);
-    if (previous === undefined) throw new TsdError('TSD_BUG', `container ${record.id} is not loaded`);
-    const config = goMarshal(CONFIG_JSON, encodeContainer(record));
-    const hostConfig = goMarshal(HOST_CONFIG, record.hostConfig);
-    const hostConfigChanged = hostConfig !== goMarshal(HOST_CONFIG, previous.hostConfig);
-    const write = (name: string, text: string): void => {
-      const path = join(this.path(record.id), name);
-      if (batch === undefined) this.#files.replace(path, text, FILE_MODE);
-      else batch.file(path, text, FILE_MODE);
-    };
-    if (hostConfigChanged) write('hostconfig.json', hostConfig);
-    write('config.json', config);
+  update(record: ContainerRecord): void {
+    if (encodeHostConfig(record) !== encodeHostConfig(this.#known(record.id))) {
+      this.#replace(record.id, HOST_CONFIG_FILE, encodeHostConfig(record));
+    }
+    this.#replace(record.id, CONFIG_FILE, encodeConfig(record));
     this.#dirty.delete(record.id);
     this.#remember(record);
+  }
+
+  /**
+   * Changes a record durably: a changed spec, a manual stop. In memory as on the disk it is changed once `batch` has been
+   * committed, and not at all when that fails; what was written meanwhile stays. One that is removed meanwhile stays so.
+   * @param change pure; called again for a record that is another by the time of the commit.
+   */
+  change(id: string, change: (current: ContainerRecord) => ContainerRecord, batch: DurableBatch): void {
+    const before = this.#known(id);
+    let draft = { from: before, to: change(before) };
+    const latest = (): ContainerRecord | null => {
+      const current = this.#records.get(id);
+      if (current === undefined) return null;
+      if (current !== draft.from) draft = { from: current, to: change(current) };
+      return draft.to;
+    };
+    const stage = (name: string, encode: (record: ContainerRecord) => string, published: () => void): void => {
+      batch.file(join(this.path(id), name), {
+        content: encode(draft.to),
+        mode: FILE_MODE,
+        latest: () => {
+          const record = latest();
+          return record && encode(record);
+        },
+        published,
+      });
+    };
+    if (encodeHostConfig(draft.to) !== encodeHostConfig(before)) {
+      stage(HOST_CONFIG_FILE, encodeHostConfig, () => {
+        this.#remember({ ...this.#known(id), hostConfig: draft.to.hostConfig });
+      });
+    }
+    stage(CONFIG_FILE, encodeConfig, () => {
+      this.#dirty.delete(id);
+      this.#remember(draft.to);
+    });
   }
 
   /**
@@ -168,7 +202,7 @@ export class ContainerStore {
    * that a run goes on or has ended, and where it is attached. Only the last of several such updates is written.
    */
   updateSoon(record: ContainerRecord): void {
-    if (!this.#records.has(record.id)) throw new TsdError('TSD_BUG', `container ${record.id} is not loaded`);
+    this.#known(record.id);
     this.#remember(record);
     this.#dirty.add(record.id);
     this.#flushing ??= new Promise<void>((next) => setImmediate(next)).then(() => this.#flush());
@@ -190,12 +224,12 @@ export class ContainerStore {
   }
 
   async #writeRecord(record: ContainerRecord): Promise<void> {
-    const temporary = this.#files.temporaryPath('config.json');
-    await writeFile(temporary, goMarshal(CONFIG_JSON, encodeContainer(record)), { mode: FILE_MODE, flag: 'wx' });
+    const temporary = this.#files.temporaryPath(CONFIG_FILE);
+    await writeFile(temporary, encodeConfig(record), { mode: FILE_MODE, flag: 'wx' });
     // A newer record has been written, or will be; nothing can come between this look and a synchronous rename.
     const newest = this.#records.get(record.id) === record;
     try {
-      if (newest) renameSync(temporary, join(this.path(record.id), 'config.json'));
+      if (newest) renameSync(temporary, join(this.path(record.id), CONFIG_FILE));
     } finally {
       await rm(temporary, { force: true });
     }
@@ -222,6 +256,16 @@ export class ContainerStore {
     this.#texts.delete(id);
     this.#dirty.delete(id);
     await rm(aside, { recursive: true, force: true });
+  }
+
+  #known(id: string): ContainerRecord {
+    const record = this.#records.get(id);
+    if (record === undefined) throw new TsdError('TSD_BUG', `container ${id} is not loaded`);
+    return record;
+  }
+
+  #replace(id: string, name: string, text: string): void {
+    this.#files.replace(join(this.path(id), name), text, FILE_MODE);
   }
 
   #remember(record: ContainerRecord): void {

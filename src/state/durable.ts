@@ -7,6 +7,7 @@ import { closeSync, constants, ftruncateSync, openSync, renameSync, rmSync, writ
 import { open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { toStateError } from './state-error.ts';
+import { errnoCode } from './state-file.ts';
 
 function rename(from: string, to: string): void {
   try {
@@ -17,19 +18,24 @@ function rename(from: string, to: string): void {
   }
 }
 
-interface StagedFile {
-  readonly path: string;
-  readonly temporary: string;
-  superseded: boolean;
+/** Content of a file that waits for its batch. */
+export interface PendingFile {
+  readonly content: string | Buffer;
+  readonly mode: number;
+  /**
+   * Asked right before the content takes its place: what has to stand there by then, because other writes came between.
+   * Null when the file is not wanted any more.
+   */
+  readonly latest?: () => string | Buffer | null;
+  /** Called when it is in place. */
+  readonly published?: () => void;
 }
 
 /** One step of a group commit. */
 interface Change {
   /** What must be on the disk before. */
   readonly sync: readonly string[];
-  /** Where the rename happens. */
-  readonly directory: string;
-  /** Renames. Returns paths that must still be brought to the disk. */
+  /** Renames. Returns paths that must be brought to the disk after. */
   publish(): readonly string[];
   discard(): void;
 }
@@ -39,8 +45,6 @@ export class StateFiles {
   /** On the same filesystem as every file written. */
   readonly tmpDir: string;
   #temporaries = 0;
-  /** By final path, in the order staged. */
-  readonly #staged = new Map<string, readonly StagedFile[]>();
 
   constructor(tmpDir: string) {
     this.tmpDir = tmpDir;
@@ -67,33 +71,6 @@ export class StateFiles {
   replace(path: string, content: string | Buffer, mode: number): void {
     const temporary = this.writeTemporary(path, content, mode);
     rename(temporary, path);
-    for (const staged of this.#staged.get(path) ?? []) staged.superseded = true;
-  }
-
-  /** Notes content that waits for its batch, so that a later write of the same file is not undone by the commit. */
-  stage(path: string, content: string | Buffer, mode: number): StagedFile {
-    const staged = { path, temporary: this.writeTemporary(path, content, mode), superseded: false };
-    this.#staged.set(path, [...(this.#staged.get(path) ?? []), staged]);
-    return staged;
-  }
-
-  /** Publishes staged content unless a later write of the file was published before: returns false then. */
-  publish(staged: StagedFile): boolean {
-    if (!staged.superseded) {
-      rename(staged.temporary, staged.path);
-      const waiting = this.#staged.get(staged.path) ?? [];
-      for (const older of waiting.slice(0, waiting.indexOf(staged))) older.superseded = true;
-    }
-    this.unstage(staged);
-    return !staged.superseded;
-  }
-
-  /** Forgets staged content. */
-  unstage(staged: StagedFile): void {
-    const waiting = (this.#staged.get(staged.path) ?? []).filter((other) => other !== staged);
-    if (waiting.length === 0) this.#staged.delete(staged.path);
-    else this.#staged.set(staged.path, waiting);
-    rmSync(staged.temporary, { force: true });
   }
 
   /** A group commit of durable changes. */
@@ -155,19 +132,27 @@ export class DurableBatch {
     this.#files = files;
   }
 
-  /** Stages new content for a file; it is visible after commit. @param published called when it is in place. */
-  file(path: string, content: string | Buffer, mode: number, published: () => void = () => {}): void {
-    const staged = this.#files.stage(path, content, mode);
+  /** Stages new content for a file; it is visible after commit. */
+  file(path: string, { content, mode, latest = () => content, published = () => {} }: PendingFile): void {
+    const temporary = this.#files.writeTemporary(path, content, mode);
+    const discard = (): void => rmSync(temporary, { force: true });
     this.#changes.push({
-      sync: [staged.temporary],
-      directory: dirname(path),
+      sync: [temporary],
       publish: () => {
-        // The later write is in place but not yet on the disk.
-        if (!this.#files.publish(staged)) return [path];
+        const wanted = latest();
+        if (wanted === null) {
+          discard();
+          return [];
+        }
+        if (wanted === content) rename(temporary, path);
+        else {
+          discard();
+          this.#files.replace(path, wanted, mode);
+        }
         published();
-        return [];
+        return wanted === content ? [dirname(path)] : [path, dirname(path)];
       },
-      discard: () => this.#files.unstage(staged),
+      discard,
     });
   }
 
@@ -175,14 +160,19 @@ export class DurableBatch {
   directory(from: string, to: string, files: readonly string[], published: () => void = () => {}): void {
     this.#changes.push({
       sync: [...files, from],
-      directory: dirname(to),
       publish: () => {
         rename(from, to);
         published();
-        return [];
+        return [dirname(to)];
       },
       discard: () => rmSync(from, { recursive: true, force: true }),
     });
+  }
+
+  /** Takes over everything that another batch has staged; that one has ended. */
+  join(other: DurableBatch): void {
+    this.#changes.push(...other.#changes.splice(0));
+    other.#done = true;
   }
 
   /** @throws TsdError of the first failure; what was not yet renamed is removed and its `published` is not called. */
@@ -190,17 +180,17 @@ export class DurableBatch {
     if (this.#done) throw new Error('this batch has ended');
     this.#done = true;
     const rest = [...this.#changes];
-    const late: string[] = [];
+    const after = new Set<string>();
     try {
       await this.#sync(rest.flatMap(({ sync }) => sync));
       for (const change of this.#changes) {
-        late.push(...change.publish());
+        for (const path of change.publish()) after.add(path);
         rest.shift();
       }
     } finally {
       for (const { discard } of rest) discard();
     }
-    await this.#sync([...late, ...new Set(this.#changes.map(({ directory }) => directory))]);
+    await this.#sync([...after], { mayBeGone: true });
   }
 
   /** Removes everything staged. */
@@ -209,9 +199,13 @@ export class DurableBatch {
     for (const { discard } of this.#changes.splice(0)) discard();
   }
 
-  async #sync(paths: readonly string[]): Promise<void> {
+  /** @param mayBeGone what somebody has removed since needs no more. */
+  async #sync(paths: readonly string[], { mayBeGone = false } = {}): Promise<void> {
     this.syncs += paths.length;
     const results = await Promise.allSettled(paths.map(syncPath));
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    for (const result of results) {
+      if (result.status === 'rejected' && !(mayBeGone && errnoCode(result.reason?.cause) === 'ENOENT'))
+        throw result.reason;
+    }
   }
 }

@@ -71,9 +71,9 @@ export class LinkGraph {
     this.#childrenOf = database.prepare('SELECT entity_id, name FROM edge WHERE parent_id = ? ORDER BY name');
   }
 
-  /** Runs changes as one transaction: one group of fsyncs, all or nothing. */
+  /** Runs changes as one transaction: one group of fsyncs, all or nothing. One inside another joins it as a whole. */
   batch<T>(changes: () => T): T {
-    return this.#database.inTransaction ? changes() : this.#database.transaction(changes).exclusive();
+    return this.#database.transaction(changes).exclusive();
   }
 
   /**

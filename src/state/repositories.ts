@@ -98,7 +98,7 @@ export class RepositoryStore {
       const after = change(before);
       if (after === before) return;
       const batch = this.#files.batch();
-      batch.file(this.#path, goMarshal(FILE, { Repositories: after }), 0o600);
+      batch.file(this.#path, { content: goMarshal(FILE, { Repositories: after }), mode: 0o600 });
       await batch.commit();
     });
   }

@@ -88,7 +88,7 @@ async function readOrMintInstance(root: string, files: StateFiles): Promise<stri
   }
   const id = randomBytes(3).toString('hex');
   const batch = files.batch();
-  batch.file(path, `${id}\n`, 0o600);
+  batch.file(path, { content: `${id}\n`, mode: 0o600 });
   await batch.commit();
   return id;
 }

@@ -27,7 +27,7 @@ async function readOrMakeKey(root: string, files: StateFiles): Promise<Buffer> {
   }
   const key = randomBytes(32);
   const batch = files.batch();
-  batch.file(path, `${key.toString('hex')}\n`, 0o600);
+  batch.file(path, { content: `${key.toString('hex')}\n`, mode: 0o600 });
   await batch.commit();
   return key;
 }

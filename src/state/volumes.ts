@@ -152,11 +152,11 @@ export class VolumeStore {
     return record;
   }
 
-  /** Replaces what is recorded of a volume: its owner, release or adoption. Durable with `batch`. */
+  /** Replaces what is recorded of a volume, its owner, release or adoption, once `batch` has been committed. */
   update(volume: VolumeRecord, batch: DurableBatch): void {
     if (!this.#volumes.has(volume.id)) throw new TsdError('TSD_BUG', `volume ${volume.id} is not loaded`);
-    batch.file(this.#configPath(volume.id), goMarshal(VOLUME_JSON, encode(volume)), 0o600);
-    this.#remember(volume);
+    const content = goMarshal(VOLUME_JSON, encode(volume));
+    batch.file(this.#configPath(volume.id), { content, mode: 0o600, published: () => this.#remember(volume) });
   }
 
   /** Deletes a volume with its data, for good. The caller has asked for approval. An unknown id is a no-op. */

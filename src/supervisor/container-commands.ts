@@ -155,9 +155,7 @@ export class ContainerCommands {
   }
 
   async #change(record: ContainerRecord, change: (current: ContainerRecord) => ContainerRecord): Promise<void> {
-    await this.#world.commits.commit({
-      files: (batch) => this.#world.containers.update(change(this.#world.containers.get(record.id) ?? record), batch),
-    });
+    await this.#world.commits.commit({ files: (batch) => this.#world.containers.change(record.id, change, batch) });
     this.#loop.enqueue([keyOf(record)]);
   }
 

@@ -88,6 +88,16 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
+    title: 'a cut-over that could not be committed did not happen',
+    actions: [
+      edit(0, { images: IMAGES, containers: { web: RUN } }),
+      edit(3_000, { images: IMAGES, containers: { web: { ...RUN, env: { WORD: '1' }, update: START_FIRST } } }),
+      after(1_000, { do: 'fail', what: 'links', class: 'denied', times: 1 }),
+      edit(6_000, { images: IMAGES, containers: { web: { ...RUN, env: { WORD: '2' } } } }),
+    ],
+    never: 'its successor took over',
+  },
+  {
     title: 'a successor waits for probes of which the plan could not know',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),

@@ -13,7 +13,7 @@ import type { Disk } from './disk.ts';
 import type { Life } from './universe.ts';
 
 /** Several renames; a crash leaves a prefix of them. */
-class SimBatch implements Pick<DurableBatch, 'commit'> {
+class SimBatch implements Pick<DurableBatch, 'commit' | 'abandon'> {
   readonly #life: Life;
   readonly #changes: { readonly label: string; readonly publish: () => void }[] = [];
 
@@ -23,6 +23,14 @@ class SimBatch implements Pick<DurableBatch, 'commit'> {
 
   stage(label: string, publish: () => void): void {
     this.#changes.push({ label, publish });
+  }
+
+  join(other: SimBatch): void {
+    this.#changes.push(...other.#changes.splice(0));
+  }
+
+  abandon(): void {
+    this.#changes.length = 0;
   }
 
   async commit(): Promise<void> {
@@ -43,7 +51,18 @@ export function simFiles(life: Life): StateFiles {
 
 type ContainerPart = Pick<
   ContainerStore,
-  'ids' | 'all' | 'get' | 'byKey' | 'textPath' | 'logPath' | 'create' | 'update' | 'updateSoon' | 'writeText' | 'remove'
+  | 'ids'
+  | 'all'
+  | 'get'
+  | 'byKey'
+  | 'textPath'
+  | 'logPath'
+  | 'create'
+  | 'update'
+  | 'change'
+  | 'updateSoon'
+  | 'writeText'
+  | 'remove'
 >;
 
 class SimContainers implements ContainerPart {
@@ -51,8 +70,6 @@ class SimContainers implements ContainerPart {
   readonly #disk: Disk;
   readonly #records: Map<string, ContainerRecord>;
   readonly #dirty = new Set<string>();
-  /** Records staged and not committed, which a later write supersedes. */
-  readonly #staged = new Map<string, Set<{ superseded: boolean }>>();
   #flushing = false;
 
   constructor(life: Life, disk: Disk) {
@@ -94,16 +111,19 @@ class SimContainers implements ContainerPart {
     });
   }
 
-  update(record: ContainerRecord, batch?: DurableBatch): void {
+  update(record: ContainerRecord): void {
     this.#known(record.id);
     this.#life.step('disk.container.update');
-    if (batch) this.#stage(record, batch);
-    else {
-      this.#disk.containers.set(record.id, record);
-      for (const waiting of this.#staged.get(record.id) ?? []) waiting.superseded = true;
-    }
-    this.#dirty.delete(record.id);
-    this.#records.set(record.id, record);
+    this.#write(record);
+  }
+
+  change(id: string, change: (current: ContainerRecord) => ContainerRecord, batch: DurableBatch): void {
+    this.#known(id);
+    this.#life.step('disk.container.update');
+    staged(batch).stage('disk.container.commit', () => {
+      const current = this.#records.get(id);
+      if (current) this.#write(change(current));
+    });
   }
 
   updateSoon(record: ContainerRecord): void {
@@ -127,14 +147,10 @@ class SimContainers implements ContainerPart {
     await this.#life.pause('disk.container.remove');
   }
 
-  #stage(record: ContainerRecord, batch: DurableBatch): void {
-    const waiting = { superseded: false };
-    const all = this.#staged.get(record.id) ?? new Set();
-    this.#staged.set(record.id, all.add(waiting));
-    staged(batch).stage('disk.container.commit', () => {
-      all.delete(waiting);
-      if (!waiting.superseded && this.#disk.containers.has(record.id)) this.#disk.containers.set(record.id, record);
-    });
+  #write(record: ContainerRecord): void {
+    this.#disk.containers.set(record.id, record);
+    this.#dirty.delete(record.id);
+    this.#records.set(record.id, record);
   }
 
   async #flush(): Promise<void> {
@@ -204,9 +220,11 @@ class SimVolumes implements VolumePart {
 
   update(volume: VolumeRecord, batch: DurableBatch): void {
     if (!this.#volumes.has(volume.id)) throw new TsdError('TSD_BUG', `volume ${volume.id} is not loaded`);
-    staged(batch).stage('disk.volume.update', () => this.#disk.volumes.set(volume.id, volume));
-    this.#volumes.delete(volume.id);
-    this.#volumes.set(volume.id, volume);
+    staged(batch).stage('disk.volume.update', () => {
+      this.#disk.volumes.set(volume.id, volume);
+      this.#volumes.delete(volume.id);
+      this.#volumes.set(volume.id, volume);
+    });
   }
 
   async remove(id: string): Promise<void> {

@@ -312,8 +312,7 @@ export class SimSupervisor {
     const { containers, commits } = this.world;
     const record = containers.byKey(key);
     if (!record) return;
-    const files: Parameters<typeof commits.commit>[0]['files'] = (batch) =>
-      containers.update(change(containers.get(record.id) ?? record), batch);
+    const files: Parameters<typeof commits.commit>[0]['files'] = (batch) => containers.change(record.id, change, batch);
     void commits.commit({ files }).then(
       () => this.controller.enqueue([key]),
       () => {},

@@ -34,7 +34,8 @@ const CHANGES = {
   },
   async 'durable update'(root, files) {
     const batch = files.batch();
-    new ContainerStore(root, files).update(containerRecord({ run: 1 }), batch);
+    const store = new ContainerStore(root, files);
+    store.change(containerRecord().id, (current) => ({ ...current, run: 1 }), batch);
     await batch.commit();
   },
   async remove(root, files) {

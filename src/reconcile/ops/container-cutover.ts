@@ -87,7 +87,9 @@ export async function cutOver(world: World, op: OpOf<'container.cutover'>): Prom
   // A predecessor that comes back is what it was, whatever is declared by now.
   const desired =
     op.failure === null ? declared : { ...declared, spec: successor.owner?.written as unknown as ContainerSpec };
-  const from = retiring && retired(retiring, desired, op.failure === null ? 'old' : 'next');
+  const giveWay = (record: ContainerRecord): ContainerRecord =>
+    retired(record, desired, op.failure === null ? 'old' : 'next');
+  const from = retiring && giveWay(retiring);
   moveAddresses(world, desired, from, successor);
   const network = isAttached(world, op.successorId) ? networkOf(world, desired) : null;
   const endpoint = network && endpointConfig(world, desired, op.successorId, network);
@@ -97,18 +99,18 @@ export async function cutOver(world: World, op: OpOf<'container.cutover'>): Prom
     op.failure === null
       ? declaredPart(world, desired, imageById(world, successor.imageId, desired), op.successorId)
       : { owner: successor.owner && { ...successor.owner, key: desired.key }, engineName: desired.engineName };
-  const taken: ContainerRecord = {
-    ...successor,
+  const takeOver = (record: ContainerRecord): ContainerRecord => ({
+    ...record,
     ...identity,
-    network: network && endpoint ? recordedNetwork(world, desired, endpoint, network) : successor.network,
-  };
+    network: network && endpoint ? recordedNetwork(world, desired, endpoint, network) : record.network,
+  });
   await world.leases.save(world.commits, {
     files: (batch) => {
       // First the one that gives way: at no time two containers have the name.
-      if (from) world.containers.update(from, batch);
-      world.containers.update(taken, batch);
+      if (from) world.containers.change(from.id, giveWay, batch);
+      world.containers.change(successor.id, takeOver, batch);
     },
-    names: () => from && moveNames(world, desired, from, taken.id),
+    names: () => from && moveNames(world, desired, from, successor.id),
   });
   world.updates.cutOver(desired.key, op.failure);
   for (const dependent of dependents(world, desired)) {

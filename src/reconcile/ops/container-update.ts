@@ -17,13 +17,16 @@ export async function updateContainer(world: World, op: OpOf<'container.update'>
     world.exec.updateResources(op.containerId, limits);
   }
   if ((running || record.network !== null) && op.fields.includes('ports')) connect(world, desired, op.containerId);
-  const updated = {
-    ...recordOf(world, op.containerId),
-    ...declaredPart(world, desired, imageById(world, record.imageId, desired), op.containerId),
+  const declared = declaredPart(world, desired, imageById(world, record.imageId, desired), op.containerId);
+  const update = (current: ContainerRecord): ContainerRecord => ({
+    ...current,
+    ...declared,
     stopOverride: null,
     restart: { restarts: 0, consecutive: 0, requested: false },
-  };
-  await world.leases.save(world.commits, { files: (batch) => world.containers.update(updated, batch) });
+  });
+  await world.leases.save(world.commits, {
+    files: (batch) => world.containers.change(op.containerId, update, batch),
+  });
 }
 
 /** Tells a running container the present addresses of those it links to, and lets it reach them. */

@@ -26,9 +26,9 @@ export class HistoryDatabase {
     return known as unknown as Statement<Parameters, Row>;
   }
 
-  /** One transaction and one fsync, all or nothing; calls inside it join it. */
+  /** One transaction and one fsync, all or nothing; one inside another joins it as a whole. */
   durable<T>(changes: () => T): T {
-    if (this.#database.inTransaction) return changes();
+    if (this.#database.inTransaction) return this.#transaction(changes) as T;
     this.#database.pragma('synchronous = FULL');
     try {
       return this.#writing(() => this.#transaction.immediate(changes) as T);

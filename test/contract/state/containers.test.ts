@@ -85,10 +85,54 @@ describe('a container', () => {
     expect(open().get(ID)?.run).toBe(1);
     const batch = files.batch();
     const hostConfig = { ...containerRecord().hostConfig, Privileged: true };
-    store.update(containerRecord({ run: 2, hostConfig }), batch);
-    expect(open().get(ID)?.run).toBe(1);
+    store.change(ID, (current) => ({ ...current, run: 2, hostConfig }), batch);
+    expect([store.get(ID)?.run, open().get(ID)?.run]).toEqual([1, 1]);
     await batch.commit();
-    expect(open().get(ID)).toMatchObject({ run: 2, hostConfig: { Privileged: true } });
+    for (const each of [store, open()]) {
+      expect(each.get(ID)).toMatchObject({ run: 2, hostConfig: { Privileged: true } });
+    }
+  });
+
+  it('is changed on top of what was written while the change waited for the disk', async () => {
+    const store = open();
+    await create(store);
+    const [batch, other] = [files.batch(), files.batch()];
+    store.change(ID, (current) => ({ ...current, topLayer: 'changed' }), batch);
+    store.change(ID, (current) => ({ ...current, engineName: 'other' }), other);
+    store.update(containerRecord({ run: 1 }));
+    const committed = batch.commit();
+    store.updateSoon({ ...containerRecord({ run: 2 }) });
+    await Promise.all([committed, store.flushed()]);
+    await other.commit();
+    const expected = { topLayer: 'changed', engineName: 'other', run: 2 };
+    expect([store.get(ID), open().get(ID)]).toEqual([
+      expect.objectContaining(expected),
+      expect.objectContaining(expected),
+    ]);
+    expect(readdirSync(join(root, 'tmp'))).toEqual([]);
+  });
+
+  it('stays in memory as it is on the disk when a change cannot be committed', async () => {
+    const store = open();
+    await create(store);
+    const batch = files.batch();
+    mkdirSync(join(root, 'obstacle'));
+    batch.file(join(root, 'obstacle'), { content: '', mode: 0o600 });
+    const hostConfig = { ...containerRecord().hostConfig, Privileged: true };
+    store.change(ID, (current) => ({ ...current, run: 2, hostConfig }), batch);
+    await expect(batch.commit()).rejects.toThrow(/obstacle/);
+    expect([store.get(ID), open().get(ID)]).toEqual([containerRecord(), containerRecord()]);
+    expect(readdirSync(join(root, 'tmp'))).toEqual([]);
+  });
+
+  it('stays removed when a change of it waits for the disk', async () => {
+    const store = open();
+    await create(store);
+    const batch = files.batch();
+    store.change(ID, (current) => ({ ...current, run: 2 }), batch);
+    await store.remove(ID);
+    await batch.commit();
+    expect([store.all(), open().all(), readdirSync(join(root, 'tmp'))]).toEqual([[], [], []]);
   });
 
   it('keeps the inode of a text file that is bind-mounted', async () => {

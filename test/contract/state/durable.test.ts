@@ -51,7 +51,7 @@ describe('a group commit', () => {
     writeFileSync(path('tmp/d/f'), '1');
     const published: string[] = [];
     batch.directory(path('tmp/d'), path('d'), [path('tmp/d/f')], () => published.push('d'));
-    batch.file(path('a'), 'A', 0o600, () => published.push('a'));
+    batch.file(path('a'), { content: 'A', mode: 0o600, published: () => published.push('a') });
     expect([existsSync(path('a')), existsSync(path('d')), published]).toEqual([false, false, []]);
     await batch.commit();
     expect([read('a'), read('d/f'), published]).toEqual(['A', '1', ['d', 'a']]);
@@ -60,30 +60,27 @@ describe('a group commit', () => {
     expect(batch.syncs).toBe(4);
   });
 
-  it('does not undo a later write of the same file', async () => {
+  it('writes what has to stand there by then, and nothing where nothing has to', async () => {
     const batch = files.batch();
-    batch.file(path('a'), 'first', 0o600);
-    files.replace(path('a'), 'second', 0o600);
+    const published: string[] = [];
+    const file = (name: string, latest: string | null): void =>
+      batch.file(path(name), {
+        content: 'first',
+        mode: 0o600,
+        latest: () => latest,
+        published: () => published.push(name),
+      });
+    file('a', 'second');
+    file('b', null);
     await batch.commit();
-    expect(read('a')).toBe('second');
-    expect(leftovers()).toEqual([]);
-  });
-
-  it('does not undo a write that comes while it waits for the disk', async () => {
-    const [batch, other] = [files.batch(), files.batch()];
-    batch.file(path('a'), 'first', 0o600);
-    const committed = batch.commit();
-    other.file(path('a'), 'second', 0o600);
-    await committed;
-    await other.commit();
-    expect(read('a')).toBe('second');
+    expect([read('a'), existsSync(path('b')), published]).toEqual(['second', false, ['a']]);
     expect(leftovers()).toEqual([]);
   });
 
   it('keeps what was done before a failure and removes the rest', async () => {
     const batch = files.batch();
     mkdirSync(path('b'));
-    for (const name of ['a', 'b', 'c']) batch.file(path(name), name, 0o600);
+    for (const name of ['a', 'b', 'c']) batch.file(path(name), { content: name, mode: 0o600 });
     await expect(batch.commit()).rejects.toMatchObject({ code: 'TSD_SYSCALL', step: `rename ${path('b')}` });
     expect([existsSync(path('a')), existsSync(path('c'))]).toEqual([true, false]);
     expect(leftovers()).toEqual([]);
@@ -91,7 +88,7 @@ describe('a group commit', () => {
 
   it('leaves nothing when it is abandoned', () => {
     const batch = files.batch();
-    batch.file(path('a'), 'A', 0o600);
+    batch.file(path('a'), { content: 'A', mode: 0o600 });
     batch.abandon();
     expect([existsSync(path('a')), leftovers()]).toEqual([false, []]);
   });

@@ -1,0 +1,85 @@
+/** Durable changes of several callers in one commit: a failure takes only its own caller's with it. */
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { Changes } from '../../../src/reconcile/group-commit.ts';
+import { GroupCommit } from '../../../src/reconcile/group-commit.ts';
+import { StateFiles } from '../../../src/state/durable.ts';
+import { type History, openHistory } from '../../../src/state/history/history.ts';
+import { LinkGraph } from '../../../src/state/link-graph.ts';
+import { temporaryDirectories } from '../../support/temp-root.ts';
+
+const directory = temporaryDirectories('group-commit');
+const NETWORK = 'network/blog/front';
+
+let base = '';
+let links: LinkGraph;
+let history: History;
+let commits: GroupCommit;
+beforeEach(() => {
+  base = directory();
+  mkdirSync(join(base, 'tmp'));
+  links = new LinkGraph(join(base, 'linkgraph.db'));
+  history = openHistory(join(base, 'history.db'));
+  commits = new GroupCommit({ files: new StateFiles(join(base, 'tmp')), links, history });
+});
+afterEach(() => {
+  links.close();
+  history.close();
+});
+
+const lease = (container: string): (() => void) => {
+  const addresses = [{ network: NETWORK, container, address: `10.0.0.${container.length}` }];
+  return () =>
+    history.leases.write({ containers: new Set([container]), addresses, ports: [], last: new Map(), goneNetworks: [] });
+};
+
+/** Everything that one caller changes, with something that fails at the end of one part. */
+function changes(name: string, failing?: keyof Changes): Changes {
+  const fail = (part: keyof Changes): void => {
+    if (part === failing) throw new Error(`no ${part} for ${name}`);
+  };
+  return {
+    files: (batch) => {
+      batch.file(join(base, name), { content: name, mode: 0o600 });
+      fail('files');
+    },
+    names: () => {
+      links.set(`/${name}`, `id-of-${name}`);
+      fail('names');
+    },
+    history: () => {
+      lease(name)();
+      fail('history');
+    },
+  };
+}
+
+const kept = (name: string): readonly boolean[] => [
+  existsSync(join(base, name)),
+  links.get(`/${name}`) !== null,
+  history.leases.addresses().some(({ container }) => container === name),
+];
+
+it.each([
+  ['files', [false, false, false]],
+  // History is first: what a later part refuses leaves it, as a crash between the two would.
+  ['names', [false, false, true]],
+  ['history', [false, false, false]],
+] as const)('keeps nothing of %s that failed, and all of the others', async (failing, expected) => {
+  const results = await Promise.allSettled([
+    commits.commit(changes('a')),
+    commits.commit(changes('bad', failing)),
+    commits.commit(changes('ccccc')),
+  ]);
+  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  expect(results[1]).toMatchObject({ reason: { message: `no ${failing} for bad` } });
+  expect([kept('a'), kept('bad'), kept('ccccc')]).toEqual([[true, true, true], expected, [true, true, true]]);
+  expect(readdirSync(join(base, 'tmp'))).toEqual([]);
+});
+
+it('leaves no file when the names cannot be committed', async () => {
+  links.close();
+  await expect(commits.commit(changes('a'))).rejects.toThrow();
+  expect([existsSync(join(base, 'a')), readdirSync(join(base, 'tmp'))]).toEqual([false, []]);
+});
