@@ -103,12 +103,13 @@ async function supervise(config: DaemonConfig): Promise<void> {
   const service = new ServiceManager(process.env);
   const state = await openRoot(config);
   const stores = await openStores(state, log);
-  const { history, secrets } = stores;
+  const { history, secrets, reserve } = stores;
   const events = new SupervisorEventBus();
   const seed = randomBytes(16).toString('hex');
 
   const sources = new Sources({
     history,
+    reserve,
     clock: systemClock,
     directory: config.manifests,
     resolve: {
@@ -181,6 +182,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
     desired: () => sources.state,
     observe: (scope) => {
       if (scope !== null) return observe(world, scope);
+      reserve.refill();
       defaultNetwork.review();
       return adoptUnknown(world).then(({ found, problems }) => {
         for (const run of found) timeline.found(run);
@@ -281,6 +283,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
     logTroubles,
     world,
     history,
+    reserve,
     jobs: new ImageJobs(engine),
     registry,
     sources,

@@ -5,6 +5,7 @@ import { ContainerStore } from '../state/containers.ts';
 import { GraphIndex } from '../state/graph-index.ts';
 import { type History, openHistory } from '../state/history/history.ts';
 import { LinkGraph } from '../state/link-graph.ts';
+import { Reserve } from '../state/reserve.ts';
 import type { StateRoot } from '../state/root.ts';
 import { SecretStore } from '../state/secrets.ts';
 import { VolumeStore } from '../state/volumes.ts';
@@ -17,6 +18,7 @@ export interface Stores {
   readonly links: LinkGraph;
   readonly history: History;
   readonly secrets: SecretStore;
+  readonly reserve: Reserve;
 }
 
 /** What cannot be read is logged and left where it is. */
@@ -28,6 +30,7 @@ export async function openStores({ root, runDir, files, runFiles, issues }: Stat
     links: new LinkGraph(join(root, 'linkgraph.db')),
     history: openHistory(join(root, 'history.db')),
     secrets: await SecretStore.open(root, runDir, files, runFiles),
+    reserve: new Reserve(join(root, 'reserve')),
   };
   const found = [
     issues,

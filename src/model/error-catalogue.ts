@@ -84,7 +84,11 @@ export const ERROR_CATALOGUE = {
     title: 'A state file cannot be read',
     hint: 'The file is left as it is; move it away or restore it from a backup.',
   },
-  TSD_DISK_FULL: { class: 'exhausted', title: 'The disk is full', hint: 'Free space under the root directory.' },
+  TSD_DISK_FULL: {
+    class: 'exhausted',
+    title: 'The disk is full',
+    hint: 'Free space under the root directory; `tsdocker stop`, `delete` and `system prune` work without any.',
+  },
   // Images and storage
   TSD_IMAGE_SOURCE: {
     class: 'precondition',

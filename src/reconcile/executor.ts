@@ -89,6 +89,14 @@ const TEARDOWN: ReadonlySet<OpType> = new Set([
   'orphan.remove',
 ]);
 
+/**
+ * Ops that are carried out although a full disk does not let them be written down: they are what makes room. The stop
+ * before a start is none: the start would fail.
+ */
+function makesRoom(op: Op): boolean {
+  return TEARDOWN.has(op.op) && !(op.op === 'container.stop' && op.restart);
+}
+
 /** What a teardown op still has once its pass was called off, beside a container's own time to stop. */
 const TEARDOWN_GRACE_MS = 30_000;
 
@@ -204,7 +212,7 @@ class Run {
     const { engine, journal, onEvent } = this.#options;
     const { signal, release } = this.#signalFor(op);
     try {
-      journal.begin(op, this.#plan.generation, this.#reconcileId);
+      this.#writeDown(op, () => journal.begin(op, this.#plan.generation, this.#reconcileId));
       this.#hooks.onStart?.(op);
       onEvent?.({ type: 'started', op });
       const progress: OpContext['progress'] = (message, current, total) =>
@@ -241,10 +249,19 @@ class Run {
     return { op, status: 'skipped', ms: 0, error: null, skipped };
   }
 
+  /** @throws what kept an op from being written down, unless it {@link makesRoom} where there is none. */
+  #writeDown(op: Op, write: () => void): void {
+    try {
+      write();
+    } catch (thrown) {
+      if (!makesRoom(op) || toTsdError(thrown).code !== 'TSD_DISK_FULL') throw thrown;
+    }
+  }
+
   /** An op whose end cannot be written down counts as failed: it will be looked at again. */
   #record(result: OpResult): OpResult {
     try {
-      this.#options.journal.end(result, this.#plan.generation);
+      this.#writeDown(result.op, () => this.#options.journal.end(result, this.#plan.generation));
       return result;
     } catch (thrown) {
       return { ...result, status: 'failed', error: result.error ?? toTsdError(thrown), skipped: null };

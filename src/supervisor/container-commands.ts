@@ -1,13 +1,14 @@
 /** stop, start, restart, kill, wait of one container: they change what is wanted and wait until it is so. */
 import { constants } from 'node:os';
 import { formatTime } from '../model/clock.ts';
-import { TsdError } from '../model/errors.ts';
+import { TsdError, toTsdError } from '../model/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { Hold } from '../reconcile/op.ts';
 import { endRun } from '../reconcile/ops/container-stop.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import { describeStop } from '../reconcile/plan/restart.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
+import type { Reserve } from '../state/reserve.ts';
 import type { SupervisorEventBus } from './events.ts';
 import type { Timeline } from './timeline.ts';
 import type { LoopState } from './view-input.ts';
@@ -44,6 +45,7 @@ export interface CommandParts {
   readonly loop: LoopState & { enqueue(keys: Iterable<ResourceKey>): void };
   readonly events: SupervisorEventBus;
   readonly timeline: Timeline;
+  readonly reserve: Reserve;
 }
 
 export class ContainerCommands {
@@ -51,18 +53,21 @@ export class ContainerCommands {
   readonly #loop: CommandParts['loop'];
   readonly #events: SupervisorEventBus;
   readonly #timeline: Timeline;
+  readonly #reserve: Reserve;
 
-  constructor({ world, loop, events, timeline }: CommandParts) {
+  constructor({ world, loop, events, timeline, reserve }: CommandParts) {
     this.#world = world;
     this.#loop = loop;
     this.#events = events;
     this.#timeline = timeline;
+    this.#reserve = reserve;
   }
 
   /**
    * A manual stop, which holds until `start` or a changed spec.
    * @param timeoutMs shortens or lengthens the time to end
    * @param forMs the stop is over after this long; null for no such end
+   * @throws TSD_DISK_FULL when the container is down and that it shall stay so could not be written down
    */
   async stop(record: ContainerRecord, timeoutMs: number | null, forMs: number | null): Promise<void> {
     const key = keyOf(record);
@@ -75,7 +80,7 @@ export class ContainerCommands {
     const override = { at: formatTime(now.wallMs), until };
     const how = describeStop({ stopUntil: forMs === null ? null : { wallMs: now.wallMs + forMs, bootMs: 0 } });
     this.#timeline.override(key, 'stop', `asked to stop; ${how}`);
-    await this.#change(record, (current) => ({
+    const forgotten = await this.#changeWithoutRoom(record, (current) => ({
       ...current,
       stopOverride: override,
       restart: { ...current.restart, requested: false },
@@ -94,6 +99,7 @@ export class ContainerCommands {
       }
       return !running && !this.#loop.inFlight(key);
     });
+    if (forgotten) throw forgotten;
   }
 
   async start(record: ContainerRecord): Promise<void> {
@@ -157,6 +163,29 @@ export class ContainerCommands {
   async #change(record: ContainerRecord, change: (current: ContainerRecord) => ContainerRecord): Promise<void> {
     await this.#world.commits.commit({ files: (batch) => this.#world.containers.change(record.id, change, batch) });
     this.#loop.enqueue([keyOf(record)]);
+  }
+
+  /**
+   * As {@link #change}, with the reserve; where even that is not enough, for this supervisor only. Returns what to say of
+   * it then.
+   */
+  async #changeWithoutRoom(
+    record: ContainerRecord,
+    change: (current: ContainerRecord) => ContainerRecord,
+  ): Promise<TsdError | null> {
+    try {
+      await this.#reserve.spendOnAsync(() => this.#change(record, change));
+      return null;
+    } catch (thrown) {
+      const cause = toTsdError(thrown);
+      if (cause.code !== 'TSD_DISK_FULL') throw cause;
+      this.#world.containers.updateSoon(change(this.#world.containers.get(record.id) ?? record));
+      this.#loop.enqueue([keyOf(record)]);
+      const name = record.engineName;
+      const message = `container ${name} is stopped, but the disk is full: that it shall stay so could not be written down`;
+      const hint = `Free space and \`tsdocker stop ${name}\` again; until then the next start of the supervisor starts it.`;
+      return new TsdError('TSD_DISK_FULL', message, { key: keyOf(record), cause, hint });
+    }
   }
 
   /** @param before the hold of the time before the request: only a new one says why the start does not come. */

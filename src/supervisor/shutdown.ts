@@ -21,8 +21,12 @@ function dependents(desired: DesiredState): ReadonlyMap<ResourceKey, readonly Re
 
 async function stopOne(world: World, record: ContainerRecord): Promise<boolean> {
   if (!world.exec.running(record.id)) return false;
-  // Whatever its policy says about the end that comes now, it ran and shall run again.
-  world.containers.update({ ...record, restart: { ...record.restart, requested: true } });
+  try {
+    // Whatever its policy says about the end that comes now, it ran and shall run again.
+    world.containers.update({ ...record, restart: { ...record.restart, requested: true } });
+  } catch {
+    // A disk that takes nothing any more must not keep it from an end in peace.
+  }
   const spec = record.owner?.written as unknown as ContainerSpec | undefined;
   try {
     await endRun(world, record, spec?.stopSignal ?? 'SIGTERM', spec?.stopTimeoutMs ?? DEFAULT_STOP_MS);

@@ -23,6 +23,12 @@ export function sameState(a: DesiredState, b: DesiredState): boolean {
   return true;
 }
 
+/** True when the second holds less than the first, and nothing that the first does not. */
+export function onlyRemoves(before: DesiredState, after: DesiredState): boolean {
+  const kept = [...after.resources].every(([key, { specHash }]) => before.resources.get(key)?.specHash === specHash);
+  return kept && after.resources.size < before.resources.size;
+}
+
 /** Manifests that are in use and were not, or are not what they were. @param originOf of a source's id */
 export function fileChanges(before: Revisions, after: Revisions, originOf: (id: string) => string): FileChange[] {
   const changes: FileChange[] = [];

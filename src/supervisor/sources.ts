@@ -19,11 +19,12 @@ import { parseKey } from '../model/resource.ts';
 import type { FailedUpdate } from '../reconcile/ops/world.ts';
 import type { History } from '../state/history/history.ts';
 import type { SourceKind } from '../state/history/source-store.ts';
+import type { Reserve } from '../state/reserve.ts';
 import { Rejections, saveGeneration, stateOfGeneration } from './generation-record.ts';
 import { lastGenerationWith } from './last-good.ts';
 import { type RolledBack, rollBack } from './rollback.ts';
 import { bySourceId, originOf, type Source, type SourceMap, sourceId, storedSource } from './source.ts';
-import { describeFiles, fileChanges, sameState } from './source-changes.ts';
+import { describeFiles, fileChanges, onlyRemoves, sameState } from './source-changes.ts';
 import { type AppPins, newlyPinnedImages, pinReasons, pinsThatHold, pinsTo, withPins } from './source-pins.ts';
 import {
   accept,
@@ -44,6 +45,7 @@ interface Unsaved {
 
 export interface SourcesOptions {
   readonly history: History;
+  readonly reserve: Reserve;
   readonly clock: Clock;
   readonly directory: string;
   readonly resolve: Omit<ResolveOptions, 'generation' | 'contexts'>;
@@ -375,7 +377,7 @@ export class Sources {
    * @param imagesOf a generation whose images declarations are to mean again; null where they are resolved as usual
    */
   #adopt(change: Partial<StandingSources>, cause: string | null, otherwise = '', imagesOf: number | null = null): void {
-    const { history, clock } = this.#options;
+    const { history, reserve, clock } = this.#options;
     const before = this.#resolution.state;
     const wanted = { ...this.#standing, ...change };
     const pins = pinsThatHold(wanted.pins, allSources(wanted));
@@ -390,14 +392,17 @@ export class Sources {
       const files = fileChanges(wanted.good, good, originOf);
       const { texts, content } = textsInUse(accepted.standing, effective);
       const images = newlyPinnedImages(pins, pinsBefore, imagesOf, (n) => history.images.asOf(n));
-      saveGeneration(history, atMs, {
+      const generation = {
         texts,
         cause: cause ?? (describeFiles(files) || otherwise),
         pins: { apps: pins, images, content, owners: Object.fromEntries(owners) },
         files,
         before,
         after: next.state,
-      });
+      };
+      const save = () => saveGeneration(history, atMs, generation);
+      if (onlyRemoves(before, next.state)) reserve.spendOn(save);
+      else save();
       history.resources.pin(images);
     }
     this.#rejections.tell(effective, next.sources, { generation: this.generation, atMs });

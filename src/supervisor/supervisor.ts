@@ -27,6 +27,7 @@ import { observe } from '../reconcile/observe.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { History } from '../state/history/history.ts';
+import type { Reserve } from '../state/reserve.ts';
 import { isUnknown } from '../state/restore.ts';
 import { apply, rollback } from './apply.ts';
 import { ContainerCommands } from './container-commands.ts';
@@ -52,6 +53,7 @@ import { containerViews, imageViews, networkViews, volumeViews } from './views.t
 export interface SupervisorParts {
   readonly world: World;
   readonly history: History;
+  readonly reserve: Reserve;
   /** Runs what is asked of images. */
   readonly jobs: ImageJobs;
   readonly registry: Registry;
@@ -202,7 +204,7 @@ export class Supervisor implements SupervisorApi {
   }
 
   async approve(names: readonly string[]): Promise<readonly string[]> {
-    const { sources, world, loop, timeline } = this.#parts;
+    const { sources, world, loop, timeline, reserve } = this.#parts;
     const approved: string[] = [];
     const wanted = (subject: string, ...aliases: string[]): boolean =>
       names.length === 0 || [subject, ...aliases].some((alias) => names.includes(alias));
@@ -221,7 +223,7 @@ export class Supervisor implements SupervisorApi {
       const { app, name } = parseKey(key);
       if (!wanted(key, name, `${app}/${name}`)) continue;
       timeline.override(key, 'approve', 'the deletion of its data was approved');
-      world.approvals.grant(key, world.clock.now().wallMs);
+      reserve.spendOn(() => world.approvals.grant(key, world.clock.now().wallMs));
       approved.push(key);
       loop.enqueue([key]);
     }

@@ -1,15 +1,18 @@
 import type { OpOf } from '../op.ts';
 import type { World } from './world.ts';
 
-/** Removes a container that is not running, with its log and writable layer. Every step may have happened before. */
+/**
+ * Removes a container that is not running, with its log and writable layer. Every step may have happened before. What
+ * needs room on the disk comes after what makes room; where it fails all the same, name and leases are orphans.
+ */
 export async function removeContainer(world: World, op: OpOf<'container.remove'>): Promise<void> {
   const { containerId, key } = op;
   await world.exec.remove(containerId);
   if (world.network.sandbox(containerId)) world.network.detach(containerId);
-  await world.commits.commit({ names: () => world.links.purge(containerId) });
   await world.containers.remove(containerId);
-  world.health.forget(containerId);
   await world.graph.remove(containerId);
+  await world.commits.commit({ names: () => world.links.purge(containerId) });
+  world.health.forget(containerId);
   if (world.desired().resources.has(key)) return;
   world.updates.forget(key);
   world.leases.release(key);

@@ -23,6 +23,7 @@ import { imageReference, pullAndName } from '../../reconcile/ops/image-pull.ts';
 import type { World } from '../../reconcile/ops/world.ts';
 import { parseImageName } from '../../state/image-names.ts';
 import type { ImageRecord } from '../../state/image-record.ts';
+import type { Reserve } from '../../state/reserve.ts';
 import { findImage, storedImage } from './find-images.ts';
 import { imageHistory } from './image-history.ts';
 import type { ImageJobs } from './image-jobs.ts';
@@ -33,6 +34,7 @@ export interface RegistryCommandsParts {
   readonly world: World;
   readonly registry: Registry;
   readonly jobs: ImageJobs;
+  readonly reserve: Reserve;
   /** Has these looked at by the loop. */
   readonly enqueue: (keys: Iterable<ResourceKey>) => void;
 }
@@ -49,12 +51,14 @@ export class RegistryCommands implements RegistryApi {
   readonly #world: World;
   readonly #registry: Registry;
   readonly #jobs: ImageJobs;
+  readonly #reserve: Reserve;
   readonly #enqueue: RegistryCommandsParts['enqueue'];
 
-  constructor({ world, registry, jobs, enqueue }: RegistryCommandsParts) {
+  constructor({ world, registry, jobs, reserve, enqueue }: RegistryCommandsParts) {
     this.#world = world;
     this.#registry = registry;
     this.#jobs = jobs;
+    this.#reserve = reserve;
     this.#enqueue = enqueue;
   }
 
@@ -105,7 +109,7 @@ export class RegistryCommands implements RegistryApi {
   }
 
   removeImage({ image, force }: RemoveImageRequest): Promise<readonly RemovedView[]> {
-    const remove = () => this.#world.imageWork.pruning(() => removeImage(this.#world, image, force));
+    const remove = () => this.#world.imageWork.pruning(() => removeImage(this.#world, this.#reserve, image, force));
     return this.#jobs.run('image_delete', [image], remove);
   }
 

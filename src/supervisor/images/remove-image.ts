@@ -3,6 +3,7 @@ import { TsdError } from '../../model/errors.ts';
 import { isOfKeptGeneration, removeUnusedImage } from '../../reconcile/ops/image.ts';
 import type { World } from '../../reconcile/ops/world.ts';
 import { parseImageName } from '../../state/image-names.ts';
+import type { Reserve } from '../../state/reserve.ts';
 import { findImage } from './find-images.ts';
 
 const conflict = (message: string, hint: string): TsdError =>
@@ -12,7 +13,12 @@ const conflict = (message: string, hint: string): TsdError =>
  * Takes away a name, or an image by its id with all its names. The image itself goes with its last name.
  * @throws TSD_NO_SUCH_RESOURCE, or class conflict while a container, a declaration, a kept generation or other names need it.
  */
-export async function removeImage(world: World, text: string, force: boolean): Promise<readonly RemovedView[]> {
+export async function removeImage(
+  world: World,
+  reserve: Reserve,
+  text: string,
+  force: boolean,
+): Promise<readonly RemovedView[]> {
   const name = parseImageName(text);
   const image = findImage(world, text);
   const names = world.repositories.namesOf(image.id);
@@ -26,7 +32,7 @@ export async function removeImage(world: World, text: string, force: boolean): P
   }
   if (leaving.length === names.length) refuseUsed(world, image.id, force);
   for (const leavingName of leaving) {
-    await world.repositories.delete(leavingName);
+    await reserve.spendOnAsync(() => world.repositories.delete(leavingName));
     removed.push({ Untagged: `${leavingName.repository}:${leavingName.tag}` });
   }
   await removeUnusedImage(world, image.id);

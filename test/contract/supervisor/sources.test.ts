@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { DesiredState } from '../../../src/model/desired.ts';
 import { type History, openHistory } from '../../../src/state/history/history.ts';
+import { Reserve } from '../../../src/state/reserve.ts';
 import { Sources } from '../../../src/supervisor/sources.ts';
 import { temporaryDirectories } from '../../support/temp-root.ts';
 
@@ -20,6 +21,7 @@ function open(path = join(directory(), 'history.db')): History {
 function sourcesOn(history: History, changes: DesiredState[] = []): Sources {
   return new Sources({
     history,
+    reserve: new Reserve(join(directory(), 'reserve')),
     clock: { now: () => ({ wallMs: 1000, bootMs: 1000 }) },
     directory: '/m',
     resolve: {

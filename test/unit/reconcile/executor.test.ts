@@ -149,6 +149,36 @@ test('an end that cannot be written down is a failure', async () => {
   expect(results.map(({ status }) => status)).toEqual(['failed', 'failed']);
 });
 
+test('what makes room on a full disk is done unwritten; what needs room is not begun', async () => {
+  const time = new ManualTime();
+  const begun: string[] = [];
+  const full = (): never => {
+    throw new TsdError('TSD_DISK_FULL', 'history.db: disk full');
+  };
+  const executor = new Executor({
+    handlers: everyOp(async ({ id }) => void begun.push(id)) as OpHandlers,
+    engine: new Engine({ timers: time }),
+    journal: { begin: full, end: full },
+    clock: time,
+    timers: time,
+    concurrency: 1,
+  });
+  const plan = planOf(
+    { ...op('container.stop', 'a'), restart: false } as Op,
+    op('container.remove', 'a', 'stop container/x/a'),
+    { ...op('container.stop', 'b'), restart: true } as Op,
+    op('container.start', 'c'),
+  );
+  const results = await executor.execute(plan, forever);
+  expect(begun).toEqual(['stop container/x/a', 'remove container/x/a']);
+  expect(lines(results).sort()).toEqual([
+    'done remove container/x/a',
+    'done stop container/x/a',
+    'failed start container/x/c',
+    'failed stop container/x/b',
+  ]);
+});
+
 describe('called off', () => {
   test('what has not begun is skipped; a removal that has begun is finished', async () => {
     const pass = new AbortController();
