@@ -6,6 +6,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import {
   closeSync,
   existsSync,
+  fstatSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -85,6 +86,7 @@ export class TestSupervisor {
   /** @param flags for this start only. */
   async start(...flags: readonly string[]): Promise<this> {
     const log = openSync(join(this.base, 'daemon.log'), 'a');
+    const before = fstatSync(log).size;
     const [program = '', ...args] = [...this.#launcher, this.program];
     const child = spawn(
       program,
@@ -106,10 +108,8 @@ export class TestSupervisor {
       if (this.#child === child) this.#child = null;
     });
     const client = new SupervisorClient(this.socket);
-    await until('the supervisor answering', async () => {
-      if (ended) throw new Error(`the supervisor ended:\n${this.log}`);
-      return (await client.info()) !== null;
-    });
+    await until('the supervisor answering', async () => ended || (await client.info()) !== null);
+    if (ended) throw new Error(`the supervisor ended:\n${Buffer.from(this.log).subarray(before)}`);
     return this;
   }
 
