@@ -24,7 +24,8 @@ export interface Condition {
     | 'Stopped'
     | 'StaleLinks'
     | 'LogDelayed'
-    | 'RemovalHeld';
+    | 'RemovalHeld'
+    | 'DiskFailing';
   readonly status: boolean;
   /** CamelCase word for programs. */
   readonly reason: string;

@@ -150,11 +150,15 @@ export function observedContainer(
   };
 }
 
-function observedImages(world: World): Map<ResourceKey, ObservedImage> {
+/** Reads something that may have to come from the disk; `otherwise` is for who goes on where that fails. */
+export type Reading = <T>(read: () => T, otherwise: T) => T;
+
+function observedImages(world: World, reading: Reading): Map<ResourceKey, ObservedImage> {
   return new Map(
     world.resources.images().map(({ key, specHash, imageId, sourceFingerprint, bases }) => {
       const image = world.images.get(imageId);
-      const complete = image !== undefined && (image.parent === '' || world.graph.exists(image.parent));
+      const hasLayers = ({ parent }: { parent: string }) => parent === '' || world.graph.exists(parent);
+      const complete = image !== undefined && reading(() => hasLayers(image), true);
       // A manifest pins the image it was applied with: a changed source counts at the next edit or refresh (DESIGN §13.6).
       const current = sourceFingerprint !== ASKED_ANEW && sourceFingerprint !== PINNED_ANEW;
       return [key, { key, specHash, imageId: complete ? imageId : null, current, bases }];
@@ -231,12 +235,17 @@ function orphans(world: World, kernel: ObservedNetworks): Orphan[] {
  * @param scope keys whose obstacles are looked for. Null looks at everything: obstacles of all, orphans, and what the
  * kernel has of networks and endpoints, which is one dump whatever their number and too much for every small look. That
  * may be used later.
+ * @param reading without it, what cannot be read is thrown
  */
-export function observe(world: World, scope: ReadonlySet<ResourceKey> | null): ObservedState {
+export function observe(
+  world: World,
+  scope: ReadonlySet<ResourceKey> | null,
+  reading: Reading = (read) => read(),
+): ObservedState {
   const kernel = scope === null ? world.network.observe() : null;
   const now = world.clock.now();
   const seen = new SeenContainers(world.containers, (record) => observedContainer(world, record, kernel, now));
-  const images = observedImages(world);
+  const images = observedImages(world, reading);
   return {
     images,
     volumes: observedVolumes(world),
@@ -245,7 +254,7 @@ export function observe(world: World, scope: ReadonlySet<ResourceKey> | null): O
     orphans: kernel === null ? [] : orphans(world, kernel),
     failures: new Map(world.failures.all()),
     updates: world.updates.all(),
-    approvals: world.approvals.all() as ReadonlySet<ResourceKey>,
+    approvals: reading(() => world.approvals.all() as ReadonlySet<ResourceKey>, new Set()),
     obstacles: obstacles(world, scope),
     healthchecks: healthchecks(world, images, scope),
   };

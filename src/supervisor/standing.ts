@@ -46,6 +46,7 @@ export function standing(input: ViewInput, key: ResourceKey, present: boolean): 
   if (held) conditions.push(held);
   const heldBack = desired.heldBack?.get(parseKey(key).app)?.reason;
   if (heldBack !== undefined) conditions.push({ type: 'Held', status: true, reason: 'HeldBack', message: heldBack });
+  conditions.push(...input.unread.conditions());
   const facts = {
     observed: undefined,
     op: op ? { op, sinceMs: past.opSince(key) } : null,

@@ -23,7 +23,7 @@ import type { AttachedSession, StdioSession } from '../drivers/contract.ts';
 import type { Registry } from '../images/registry/registry.ts';
 import { TsdError } from '../model/errors.ts';
 import { type Kind, parseKey, type ResourceKey } from '../model/resource.ts';
-import { observe } from '../reconcile/observe.ts';
+import { observe, type Reading } from '../reconcile/observe.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { History } from '../state/history/history.ts';
@@ -47,6 +47,7 @@ import { Planner } from './planner.ts';
 import { remove } from './remove.ts';
 import type { Sources } from './sources.ts';
 import type { Timeline } from './timeline.ts';
+import { Unread } from './unread.ts';
 import type { LoopState, ViewInput } from './view-input.ts';
 import { containerViews, imageViews, networkViews, volumeViews } from './views.ts';
 
@@ -115,10 +116,10 @@ export class Supervisor implements SupervisorApi {
 
   list<L extends ListName>(list: L): readonly ViewOfKind[L][] {
     const views: { readonly [K in ListName]: () => readonly ViewOfKind[K][] } = {
-      containers: () => containerViews(this.#viewInput()),
-      images: () => imageViews(this.#viewInput()),
-      volumes: () => volumeViews(this.#viewInput()),
-      networks: () => networkViews(this.#viewInput()),
+      containers: () => containerViews(this.#viewInput(new Unread())),
+      images: () => imageViews(this.#viewInput(new Unread())),
+      volumes: () => volumeViews(this.#viewInput(new Unread())),
+      networks: () => networkViews(this.#viewInput(new Unread())),
       manifests: () => this.#parts.sources.views(),
     };
     return views[list]();
@@ -296,14 +297,27 @@ export class Supervisor implements SupervisorApi {
     };
   }
 
-  #viewInput(): ViewInput {
+  /** @param unread for who only looks, also while the disk fails; without it a failure is thrown */
+  #viewInput(unread: Unread | null = null): ViewInput {
     const { world, sources, loop, history, logTroubles } = this.#parts;
+    const reading: Reading = unread?.reading ?? ((read) => read());
+    const holds = (key: ResourceKey) =>
+      history.timeline.ofKey(key, RECENT_ENTRIES).filter(({ kind }) => kind === 'hold');
     const past = {
-      heldSince: (key: ResourceKey) =>
-        history.timeline.ofKey(key, RECENT_ENTRIES).find(({ kind }) => kind === 'hold')?.atMs ?? null,
-      opSince: (key: ResourceKey) => history.journal.ofKey(key, 1)[0]?.startedAtMs ?? null,
+      heldSince: (key: ResourceKey) => reading(() => holds(key)[0]?.atMs ?? null, null),
+      opSince: (key: ResourceKey) => reading(() => history.journal.ofKey(key, 1)[0]?.startedAtMs ?? null, null),
     };
-    return { world, desired: sources.state, observed: observe(world, new Set()), loop, past, logTroubles };
+    const observed = observe(world, new Set(), reading);
+    return {
+      world,
+      desired: sources.state,
+      observed,
+      loop,
+      past,
+      logTroubles,
+      reading,
+      unread: unread ?? new Unread(),
+    };
   }
 
   #nameables(): Nameable[] {

@@ -2,9 +2,11 @@
 import type { DesiredState } from '../model/desired.ts';
 import type { ObservedState } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
+import type { Reading } from '../reconcile/observe.ts';
 import type { Hold, Op } from '../reconcile/op.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { LogTroubles } from './logs/forwarding/log-troubles.ts';
+import type { Unread } from './unread.ts';
 
 /** What the loop knows beside the observation. */
 export interface LoopState {
@@ -21,6 +23,8 @@ export interface ViewInput {
   readonly loop: LoopState;
   readonly past: Past;
   readonly logTroubles: Pick<LogTroubles, 'of'>;
+  readonly reading: Reading;
+  readonly unread: Pick<Unread, 'conditions'>;
 }
 
 /** When something began, Unix time in ms; null where it is not known. */

@@ -70,7 +70,7 @@ function containerView(input: ViewInput, key: ResourceKey): ContainerView {
   const logDelayed: Condition[] = trouble
     ? [{ type: 'LogDelayed', status: true, reason: 'ReceiverDown', ...trouble }]
     : [];
-  const conditions = datedConditions([...status.conditions, ...logDelayed], {
+  const conditions = datedConditions([...status.conditions, ...logDelayed, ...input.unread.conditions()], {
     observed: container,
     op: op ? { op, sinceMs: input.past.opSince(key) } : null,
     heldSinceMs: hold || container?.drift.length ? input.past.heldSince(key) : null,
@@ -137,16 +137,15 @@ export function containerViews(input: ViewInput): ContainerView[] {
 
 export function imageViews(input: ViewInput): ImageView[] {
   const { world, desired, observed } = input;
+  const tagsOf = (id: string): string[] =>
+    input.reading(() => world.repositories.namesOf(id), []).map(({ repository, tag }) => `${repository}:${tag}`);
   const declared = keysOf('image', desired, observed.images).map((key): ImageView => {
     const imageId = observed.images.get(key)?.imageId ?? null;
     const record = imageId === null ? undefined : world.images.get(imageId);
     return {
       ...parseKey(key),
       id: imageId,
-      tags:
-        imageId === null
-          ? []
-          : world.repositories.namesOf(imageId).map(({ repository, tag }) => `${repository}:${tag}`),
+      tags: imageId === null ? [] : tagsOf(imageId),
       size: record ? (record.Tsdocker?.Layers ?? []).reduce((sum, layer) => sum + layer.Size, 0) : null,
       created: record?.created ?? null,
       ...standing(input, key, imageId !== null),
@@ -156,7 +155,7 @@ export function imageViews(input: ViewInput): ImageView[] {
   const known = new Set(declared.map(({ id }) => id));
   const loaded = world.images.all().filter(({ id }) => !known.has(id));
   const others = loaded.map((record): ImageView => {
-    const tags = world.repositories.namesOf(record.id).map(({ repository, tag }) => `${repository}:${tag}`);
+    const tags = tagsOf(record.id);
     return {
       name: tags[0] ?? record.id.slice(0, 12),
       app: '',

@@ -88,12 +88,24 @@ test('is named by what meets it, ends no container, and everything is there agai
   expect(applied.status).not.toBe(0);
   const named = new RegExp(`^error: .*${disk.path}/root/.*: EIO`);
   expect(applied.stderr).toMatch(named);
-  expect((await supervisor.cli('get', 'containers')).stderr).toMatch(named);
+  const remembered =
+    /^warning: the disk fails: read .*\/root\/.*: EIO.*; what is shown is what the supervisor remembers$/m;
+  for (const list of ['containers', 'images']) {
+    expect(await supervisor.cli('get', list)).toEqual({
+      status: 0,
+      stdout: expect.stringMatching(/first +(Running|Ready)/),
+      stderr: expect.stringMatching(remembered),
+    });
+  }
+  const [view] = await supervisor.containers();
+  expect(view).toMatchObject({ id: first.id, phase: 'Running', ready: true, pid: first.pid });
+  expect(view?.conditions.find(({ type }) => type === 'DiskFailing')).toMatchObject({ reason: 'StateUnreadable' });
+  expect((await supervisor.cli('plan')).stderr).toMatch(named);
   await supervisor.ok('info');
   expect(existsSync(`/proc/${first.pid}`)).toBe(true);
 
   await supervisor.crash();
-  await expect(supervisor.start()).rejects.toThrow(/EIO/);
+  await expect(supervisor.start()).rejects.toThrow(/^the supervisor ended:\nerror: .*EIO/);
   expect(existsSync(`/proc/${first.pid}`)).toBe(true);
   // A disk comes back with a reboot, which ends all processes.
   process.kill(

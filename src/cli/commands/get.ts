@@ -76,10 +76,17 @@ export async function printList<L extends ListName>(
   else if (rows.length > 0) {
     context.print(formatTable(context, view.columns({ wide: output === 'wide', nowMs: context.streams.now() }), rows));
   }
+  for (const warning of warnings(rows)) context.warn(`warning: ${warning}`);
   const missing = names.filter((name) => named(list, all, [name]).length === 0);
   for (const name of missing)
     printError(context, new TsdError('TSD_NO_SUCH_RESOURCE', `none of the ${list} is named ${name}`));
   return missing.length > 0 ? EXIT.error : EXIT.ok;
+}
+
+/** What is the matter with the list as a whole, once. */
+function warnings(rows: readonly ViewOfKind[ListName][]): ReadonlySet<string> {
+  const conditions = rows.flatMap((row) => ('conditions' in row ? row.conditions : []));
+  return new Set(conditions.filter(({ type }) => type === 'DiskFailing').map(({ message }) => message));
 }
 
 /** Each look of a probe is a new result; the list shows what they come to. */
