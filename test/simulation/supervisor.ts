@@ -7,7 +7,7 @@ import { formatTime } from '../../src/model/clock.ts';
 import type { DesiredState } from '../../src/model/desired.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
 import { nextKey, oldKey } from '../../src/model/update.ts';
-import { Controller } from '../../src/reconcile/controller.ts';
+import { Controller, type PassReport } from '../../src/reconcile/controller.ts';
 import { DriftMemory } from '../../src/reconcile/drift-memory.ts';
 import { Executor, type OpResult } from '../../src/reconcile/executor.ts';
 import { ExitRecorder } from '../../src/reconcile/exits.ts';
@@ -22,6 +22,7 @@ import { BuildWork } from '../../src/reconcile/ops/build/build-work.ts';
 import { opHandlers } from '../../src/reconcile/ops/handlers.ts';
 import { ImageWork } from '../../src/reconcile/ops/image-work.ts';
 import { LeaseBook } from '../../src/reconcile/ops/lease-book.ts';
+import { Turns } from '../../src/reconcile/ops/turns.ts';
 import type { FailedUpdate, World } from '../../src/reconcile/ops/world.ts';
 import { plan } from '../../src/reconcile/plan/plan.ts';
 import { startGate } from '../../src/reconcile/start-gate.ts';
@@ -85,8 +86,9 @@ export interface Surroundings {
   /** True when the loop does not hear of this event. */
   loses(event: string): boolean;
   /** A probe of a run was tried. */
-  probed(containerId: string, run: number, passed: boolean): void;
+  probed(containerId: string, run: number, probe: object, passed: boolean): void;
   planned(made: Plan): void;
+  looked(report: PassReport): void;
   began(op: Op): void;
   ended(result: OpResult): void;
   defect(text: string): void;
@@ -112,6 +114,7 @@ function openWorld(life: Life, around: Surroundings): World {
     imageWork: new ImageWork(),
     builds: new BuildWork(),
     making: new Set(),
+    turns: new Turns(),
     unanswered: new Map(),
     registry: { pull: () => Promise.reject(new Error('no registry is simulated')) },
     trustPolicy: new TrustPolicyFile(null, true),
@@ -204,7 +207,11 @@ export class SimSupervisor {
       clock: universe,
       timers: life,
       seed: () => `seed of boot ${universe.steps}`,
-      onPass: ({ scope }) => life.alive && this.#prober.review(scope),
+      onPass: (report) => {
+        if (!life.alive) return;
+        around.looked(report);
+        this.#prober.review(report.scope);
+      },
       onDefect: (error, keys) => {
         if (life.alive && error.class === 'bug' && !error.step?.startsWith(INJECTED))
           around.defect(`${error.message} (${error.step}) for ${keys.join(', ')}`);
@@ -221,11 +228,11 @@ export class SimSupervisor {
       clock: universe,
       timers: this.life,
       seed: 'probes',
-      check: async ({ id, run }, { timeoutMs }) => {
-        const answered = await this.life.pauseAtMost('probe', timeoutMs);
+      check: async ({ id, run }, probe) => {
+        const answered = await this.life.pauseAtMost('probe', probe.timeoutMs);
         const payload = kernel.payloads.get(id);
         const ok = answered && payload?.run === run && kernel.isWell(payload);
-        if (this.life.alive) this.#around.probed(id, run, ok);
+        if (this.life.alive) this.#around.probed(id, run, probe, ok);
         return { ok, output: ok ? 'well' : answered ? 'sick' : 'no answer in time' };
       },
       onChange: ({ key }) => this.#hear('health', key),

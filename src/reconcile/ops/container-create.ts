@@ -84,16 +84,16 @@ function newRecord(world: World, desired: Desired<'container'>, image: Container
 
 /** Makes snapshot, volumes and record; the container exists once this resolved. */
 export async function createContainer(world: World, op: OpOf<'container.create'>): Promise<void> {
+  const desired = desiredOf(world, 'container', op.key);
   world.making.add(op.containerId);
   try {
-    await make(world, op);
+    await world.turns.take(op.containerId, () => make(world, op, desired));
   } finally {
     world.making.delete(op.containerId);
   }
 }
 
-async function make(world: World, op: OpOf<'container.create'>): Promise<void> {
-  const desired = desiredOf(world, 'container', op.key);
+async function make(world: World, op: OpOf<'container.create'>, desired: Desired<'container'>): Promise<void> {
   const existing = world.containers.byKey(op.key);
   if (existing?.id === op.containerId) return;
   if (existing) throw new TsdError('TSD_BUG', `${op.key} exists as ${existing.id}`, { key: op.key });

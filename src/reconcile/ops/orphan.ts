@@ -2,8 +2,9 @@ import type { OpOf } from '../op.ts';
 import { ownersOf } from './owners.ts';
 import type { World } from './world.ts';
 
-/** Removes something of ours that has no owner any more, unless it found one since that was seen. */
-export async function removeOrphan(world: World, { orphan }: OpOf<'orphan.remove'>): Promise<void> {
+type Orphan = OpOf<'orphan.remove'>['orphan'];
+
+async function remove(world: World, orphan: Orphan): Promise<void> {
   if (ownersOf(world)(orphan)) return;
   switch (orphan.type) {
     case 'process':
@@ -28,4 +29,9 @@ export async function removeOrphan(world: World, { orphan }: OpOf<'orphan.remove
       await world.commits.commit({ names: () => world.links.purge(orphan.id) });
       return;
   }
+}
+
+/** Removes something of ours that has no owner any more, unless it found one since that was seen. */
+export async function removeOrphan(world: World, { orphan }: OpOf<'orphan.remove'>): Promise<void> {
+  await world.turns.take(orphan.id, () => remove(world, orphan));
 }
