@@ -56,8 +56,9 @@ class Episode {
       desired: () => this.#desired,
       rollBack: (failed) => this.#rollBack(failed),
       loses: () => this.#lost-- > 0,
-      probed: (containerId, run, passed) => this.watch.probed(containerId, run, passed),
+      probed: (...tried) => this.watch.probed(...tried),
       planned: (made) => this.watch.planned(made),
+      looked: (report) => this.watch.looked(report),
       began: (op) => {
         this.#note(`begin ${op.id}: ${op.cause.message}`);
         this.watch.began(op);
@@ -79,6 +80,7 @@ class Episode {
     this.#startSupervisor();
     for (const action of actions) {
       await this.universe.advance(action.afterMs);
+      this.watch.happened();
       this.#note(`** ${JSON.stringify(action).slice(0, 400)}`);
       survive(() => this.#attempt(action));
       this.#checkVolumes();

@@ -6,6 +6,13 @@ import type { Action, Deed } from './script.ts';
 
 const RUN = { image: 'app', command: ['run'], restart: 'always' };
 const START_FIRST = { order: 'start-first', sharedVolumes: true };
+const PROBE = { exec: ['probe'], interval: '2s', retries: 1 };
+const LATE = {
+  ...RUN,
+  command: ['well', '60000', '900000'],
+  health: PROBE,
+  update: { ...START_FIRST, timeout: '90s' },
+};
 const IMAGES = { app: '/one.tar' };
 
 const after = (afterMs: number, deed: Deed): Action => ({ ...deed, afterMs });
@@ -121,6 +128,45 @@ const FOUND: readonly Found[] = [
         },
       }),
       after(20_000, { do: 'reboot', downMs: 100 }),
+    ],
+  },
+  {
+    title: 'a predecessor that crashes waits for what it was made to need, and not for what its successor needs',
+    actions: [
+      edit(0, { images: IMAGES, containers: { db: { ...RUN, health: { readiness: PROBE } }, web: RUN } }),
+      edit(3_000, {
+        images: IMAGES,
+        containers: { db: { ...RUN, health: { readiness: PROBE } }, web: { ...LATE, dependsOn: ['db'] } },
+      }),
+      after(1_000, { do: 'health', key: 'container/blog/db', well: false }),
+      after(3_000, { do: 'exit', key: 'container/blog/web', code: 1, oom: false }),
+      after(20_000, { do: 'wait' }),
+    ],
+    never: 'skipped',
+  },
+  {
+    title: 'a predecessor is started after what it was made to wait for',
+    actions: [
+      edit(0, { images: IMAGES, containers: { db: RUN, web: { ...RUN, dependsOn: ['db'] } } }),
+      edit(3_000, {
+        images: IMAGES,
+        containers: {
+          db: RUN,
+          web: LATE,
+        },
+      }),
+      after(3_000, { do: 'slow', what: 'exec.launch', ms: 5_000, times: 1 }),
+      after(0, { do: 'reboot', downMs: 100 }),
+      after(20_000, { do: 'wait' }),
+    ],
+  },
+  {
+    title: 'what is left of an attempt to make a container is not removed while the next attempt takes it over',
+    actions: [
+      after(0, { do: 'fail', what: 'disk.container.build', class: 'unsupported', times: 1 }),
+      edit(0, { images: IMAGES, containers: { web: RUN } }),
+      after(3_000, { do: 'start', key: 'container/blog/web' }),
+      after(20_000, { do: 'wait' }),
     ],
   },
   {

@@ -1,5 +1,6 @@
 /** That the simulation can fail: each defect, put into one function for the length of a test, is found and shrunk. */
 import { expect, test, vi } from 'vitest';
+import type { Op } from '../../src/reconcile/op.ts';
 import type { Script } from './script.ts';
 
 type Module = Record<string, (...args: never[]) => unknown>;
@@ -54,6 +55,17 @@ const MUTATIONS: readonly Mutation[] = [
     patch: () => ({ orderNeeds: () => {} }),
     also: { '../../src/reconcile/start-gate.ts': () => ({ startGate: () => () => null }) },
     broken: /was started before/,
+  },
+  {
+    title: 'a start gate that does not agree with the plan',
+    path: '../../src/reconcile/start-gate.ts',
+    patch: () => ({
+      startGate:
+        () =>
+        ({ op }: Op) =>
+          op === 'container.start' ? 'it waits' : null,
+    }),
+    broken: /again and again/,
   },
   {
     title: 'updates that are never over',

@@ -3,11 +3,12 @@ import type { DesiredState } from '../../src/model/desired.ts';
 import type { ContainerSpec } from '../../src/model/kinds/container.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
 import { baseKey, isNext, oldKey } from '../../src/model/update.ts';
+import type { PassReport } from '../../src/reconcile/controller.ts';
 import type { OpResult } from '../../src/reconcile/executor.ts';
 import { probesOf } from '../../src/reconcile/health/probes-of.ts';
 import type { Op, OpOf, Plan } from '../../src/reconcile/op.ts';
 import { type BackoffCurve, backoffCurve } from '../../src/reconcile/plan/backoff.ts';
-import { isContainer, startConditions } from '../../src/reconcile/plan/references.ts';
+import { isContainer, observedReferences, startConditions } from '../../src/reconcile/plan/references.ts';
 import type { GraphIndex } from '../../src/state/graph-index.ts';
 import type { Disk } from './disk.ts';
 import type { Kernel, Payload } from './kernel.ts';
@@ -21,8 +22,13 @@ interface Runs {
   startedAt: number;
 }
 
+type Needs = ReturnType<typeof startConditions>;
+
 /** An exit record carries whole milliseconds of the wall clock. */
 const ROUNDING_MS = 1.5;
+
+/** As many looks within a second, in which nothing happened, are a loop that turns without an end. */
+const MOST_IDLE_LOOKS = 30;
 
 export class Watch {
   readonly #universe: Universe;
@@ -35,10 +41,10 @@ export class Watch {
   readonly #plannedAt = new Map<string, number>();
   readonly #inFlight = new Set<ResourceKey>();
   /** What those that are being started waited for when that began. */
-  readonly #startNeeds = new Map<ResourceKey, ReturnType<typeof startConditions>>();
-  /** `<container id> <run>` of runs of which a probe has passed, and of those whose last one did. */
+  readonly #startNeeds = new Map<ResourceKey, Needs>();
+  /** `<container id> <run>` of runs of which a probe has passed, and those of their probes whose last try did. */
   readonly #passed = new Set<string>();
-  readonly #well = new Set<string>();
+  readonly #well = new Map<string, Set<object>>();
   /** When it last got ready, by container id. */
   readonly #cameUpAt = new Map<string, number>();
   /** Ends that the plan asks for are no failures. */
@@ -48,6 +54,8 @@ export class Watch {
   /** Volumes whose removal a person allowed. */
   readonly approved = new Set<ResourceKey>();
   ops = 0;
+  /** When looks came to nothing since something happened last; the latest of them. */
+  #idleLooks: number[] = [];
   /** The supervisor has not been told of an end. */
   believesRunning: (containerId: string) => boolean = () => false;
 
@@ -63,8 +71,26 @@ export class Watch {
     for (const op of made.ops) this.#plannedAt.set(op.id, this.#universe.elapsedMs);
   }
 
+  /** Another look at the same finds the same. */
+  looked({ results, scope }: PassReport): void {
+    if (results.some(({ status }) => status !== 'skipped')) return;
+    const now = this.#universe.elapsedMs;
+    this.#idleLooks = [...this.#idleLooks, now].slice(-MOST_IDLE_LOOKS);
+    const [first = now] = this.#idleLooks;
+    if (this.#idleLooks.length < MOST_IDLE_LOOKS || now - first > 1_000) return;
+    const [skipped] = results.flatMap(({ op, skipped: why }) => (why === null ? [] : [`${op.id}: ${why}`]));
+    const what = skipped ?? [...(scope ?? ['everything'])].join(', ');
+    this.#universe.breaks(`nothing happened, and it was looked at again and again: ${what}`);
+  }
+
+  /** What makes another look worth while. */
+  happened(): void {
+    this.#idleLooks = [];
+  }
+
   began(op: Op): void {
     this.ops += 1;
+    this.happened();
     if (this.#inFlight.has(op.key)) this.#universe.breaks(`two ops in flight for ${op.key}`);
     this.#inFlight.add(op.key);
     if (op.op === 'container.stop') this.#stopping.add(op.key);
@@ -77,6 +103,7 @@ export class Watch {
 
   ended({ op, error, status }: OpResult): void {
     if (status === 'skipped') return;
+    this.happened();
     this.#inFlight.delete(op.key);
     if (op.op === 'container.stop') this.#stopping.delete(op.key);
     if (status === 'done' && this.#voids.delete(op.key)) this.approved.delete(op.key);
@@ -86,16 +113,20 @@ export class Watch {
   }
 
   /** What it waits for may be another thing, or gone, before its payload begins. */
-  #startBegan({ key, containerId }: OpOf<'container.start'>): void {
+  #startBegan({ key, containerId, asMade }: OpOf<'container.start'>): void {
+    const needs = asMade === undefined ? this.#needs(key) : this.#needsAsMade(containerId);
     // What had done its work then may run again by now, or be gone: the start was right all the same.
-    const needs = this.#needs(key).filter((need) => !this.#isDone(need.key));
-    this.#startNeeds.set(key, needs);
+    this.#startNeeds.set(
+      key,
+      needs.filter((need) => !this.#isDone(need.key)),
+    );
     const runs = this.#runs.get(containerId);
-    if (runs && this.#dependencyCameUp(key, runs.endedAt)) runs.quick = 0;
+    if (runs && this.#cameUp(needs, runs.endedAt)) runs.quick = 0;
   }
 
   /** The supervisor is gone with all that it was doing. */
   supervisorGone(): void {
+    this.happened();
     this.#inFlight.clear();
     this.#voids.clear();
     this.#stopping.clear();
@@ -117,6 +148,7 @@ export class Watch {
   }
 
   payloadEnded({ containerId }: Payload, failed: boolean): void {
+    this.happened();
     const now = this.#universe.elapsedMs;
     const runs = this.#runs.get(containerId);
     const key = this.#keyOf(containerId);
@@ -128,20 +160,24 @@ export class Watch {
     runs.quick = quick ? runs.quick + 1 : 0;
   }
 
-  /** What a supervisor found out. */
-  probed(containerId: string, run: number, passed: boolean): void {
+  /** What a supervisor found out. Which of its probes is the last one that a container needs to be ready is not judged. */
+  probed(containerId: string, run: number, probe: object, passed: boolean): void {
+    this.happened();
     const id = `${containerId} ${run}`;
+    const well = this.#well.get(id) ?? new Set();
+    this.#well.set(id, well);
     if (!passed) {
-      this.#well.delete(id);
+      well.delete(probe);
       return;
     }
     this.#passed.add(id);
-    if (!this.#well.has(id)) this.#cameUpAt.set(containerId, this.#universe.elapsedMs);
-    this.#well.add(id);
+    if (!well.has(probe)) this.#cameUpAt.set(containerId, this.#universe.elapsedMs);
+    well.add(probe);
   }
 
   /** A supervisor learned of the end. */
   toldEnd(containerId: string): void {
+    this.happened();
     const key = this.#keyOf(containerId);
     if (key) this.#unreadySince.set(key, this.#universe.elapsedMs);
   }
@@ -197,7 +233,8 @@ export class Watch {
   #checkDelay(containerId: string, key: ResourceKey): void {
     const runs = this.#runs.get(containerId);
     if (!runs) return;
-    if (this.#dependencyCameUp(key, runs.endedAt)) runs.quick = 0;
+    // The record says by now what it is started as.
+    if (this.#cameUp(this.#needsAsMade(containerId), runs.endedAt)) runs.quick = 0;
     const { initialMs, factor, maxMs, jitter, firstAtOnce } = this.#curve(containerId);
     const steps = runs.quick - (firstAtOnce ? 2 : 1);
     if (steps < 0) return;
@@ -207,16 +244,24 @@ export class Watch {
     this.#universe.breaks(`${key} was started ${waited} ms after quick failure ${runs.quick}, before ${least} ms`);
   }
 
-  #dependencyCameUp(key: ResourceKey, since: number): boolean {
-    return this.#needs(key).some(({ key: dependency }) => {
+  #cameUp(needs: Needs, since: number): boolean {
+    return needs.some(({ key: dependency }) => {
       const id = [...this.#disk.containers.values()].find(({ owner }) => owner?.key === dependency)?.id ?? '';
       return (this.#cameUpAt.get(id) ?? 0) >= since;
     });
   }
 
-  #needs(key: ResourceKey): ReturnType<typeof startConditions> {
+  #needs(key: ResourceKey): Needs {
     const desired = this.#desired().resources.get(baseKey(key));
     return desired && isContainer(desired) ? startConditions(desired.references, desired.spec) : [];
+  }
+
+  /** A predecessor needs what it was made to need. */
+  #needsAsMade(containerId: string): Needs {
+    const { owner, engineName } = this.#disk.containers.get(containerId) ?? {};
+    if (!owner) return [];
+    const { key, written } = owner;
+    return startConditions(observedReferences({ key, engineName: engineName ?? '', spec: written }), written as never);
   }
 
   #isDone(key: ResourceKey): boolean {

@@ -76,6 +76,7 @@ function act(
     heldBack: pass.desired.heldBack?.get(app)?.failed === true,
     busy: pass.busy.has(nextKey(key)) || pass.busy.has(oldKey(key)),
     around,
+    aroundAsMade: (made) => surroundings(pass, made, container, anew),
     failureOf: (of) => {
       const failure = failures.get(of);
       return failure?.specHash === desired.specHash ? failure : undefined;
@@ -88,6 +89,7 @@ function act(
       ? { ...update.intent, steps: [], hold: failed ?? update.intent.hold }
       : permitted(pass, update.as, update.intent);
   if (intent.hold) pass.holds.set(key, Object.freeze(intent.hold));
+  if (isReplaced(pass, update.as)) pass.predecessors.set(key, update.as);
   const ownTerms = update.next === 'want' ? null : update.terms;
   addSteps(pass, update.as, container, intent, ownTerms);
   if (update.next === 'want') planSuccessor(pass, desired, next, around, update);

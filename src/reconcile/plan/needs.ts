@@ -81,6 +81,8 @@ export function orderNeeds(pass: Pass, desired: Container): void {
     const standing = standingOf(pass, desired, need);
     if (standing.state !== 'ready' || standing.after === null) continue;
     const early = replaces && !graph.waitsFor(standing.after, first);
-    graph.order(standing.after, early ? first : user(pass, desired, need));
+    const id = early ? first : user(pass, desired, need);
+    if (pass.predecessors.has(desired.key)) graph.preferOrder(standing.after, id);
+    else graph.order(standing.after, id);
   }
 }

@@ -40,6 +40,8 @@ export interface Pass extends PlanInput {
   readonly pinned: ReadonlyMap<ResourceKey, ResourceKey>;
   /** Declarations of containers that are made beside those they will replace. */
   readonly successors: Desired<'container'>[];
+  /** What containers that are being replaced were made from: as that they are kept up. */
+  readonly predecessors: Map<ResourceKey, Desired<'container'>>;
 }
 
 export function inScope(pass: Pass, key: ResourceKey): boolean {

@@ -30,6 +30,7 @@ export function plan(input: PlanInput, relations: Relations = relationsOf(input.
       standings: new Map(),
       pinned,
       successors: [],
+      predecessors: new Map(),
     };
     const containers = inDependencyOrder(pass);
     const anew = decide(pass, containers);
@@ -71,7 +72,9 @@ function finish(pass: Pass, containers: readonly Desired<'container'>[], anew: R
   }
   orderStops(pass);
   orderNetworks(pass);
-  for (const desired of [...containers, ...pass.successors]) orderNeeds(pass, desired);
+  const present = containers.filter(({ key }) => !pass.predecessors.has(key));
+  // Predecessors come last: only they may need what is declared to need them.
+  for (const desired of [...present, ...pass.successors, ...pass.predecessors.values()]) orderNeeds(pass, desired);
   orderHandovers(pass);
   return Object.freeze({
     generation: pass.desired.generation,

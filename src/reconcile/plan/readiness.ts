@@ -1,3 +1,4 @@
+import type { Desired } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 import type { DependencyCondition } from './references.ts';
@@ -22,6 +23,20 @@ export function satisfies(observed: ObservedContainer, spec: ContainerSpec, cond
     case 'completed':
       return !observed.running && observed.run > 0 && observed.exit?.code === 0;
   }
+}
+
+/** What a one-shot did as it was declared before is not the work that its declaration asks for now. */
+export function isOfItsDeclaration(observed: ObservedContainer, { specHash }: Desired<'container'>): boolean {
+  return observed.running || observed.specHash === specHash;
+}
+
+/** Whether a container, as it is now, is what another one waits for. Plan and start gate ask the same. */
+export function meets(
+  observed: ObservedContainer,
+  desired: Desired<'container'>,
+  condition: DependencyCondition,
+): boolean {
+  return satisfies(observed, desired.spec, condition) && isOfItsDeclaration(observed, desired);
 }
 
 /** Ready for its dependents and for people: it runs and its probes say so, or it is a one-shot that is done. */

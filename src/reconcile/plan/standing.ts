@@ -1,11 +1,10 @@
 /** Whether a container is, or becomes in this plan, what another one waits for. */
 import type { Desired } from '../../model/desired.ts';
 import { effectiveProbes } from '../../model/health.ts';
-import type { ObservedContainer } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { Pass, Standing } from './pass.ts';
 import { blocked, READY_NOW } from './pass.ts';
-import { satisfies } from './readiness.ts';
+import { isOfItsDeclaration, satisfies } from './readiness.ts';
 import { type DependencyCondition, isContainer } from './references.ts';
 
 /** True when a start alone does not make it ready: its probes have to say so. What its image brings may not be known. */
@@ -31,11 +30,6 @@ function reasonOf(pass: Pass, key: ResourceKey, condition: DependencyCondition):
     : `${key}, which is not running`;
 }
 
-/** What a one-shot did as it was declared before is not the work that its declaration asks for now. */
-function counts(pass: Pass, desired: Desired<'container'>, container: ObservedContainer): boolean {
-  return container.running || container.specHash === desired.specHash || pass.graph.has(`update ${desired.key}`);
-}
-
 /** The ops of the container have to be planned already. */
 export function containerStanding(pass: Pass, key: ResourceKey, condition: DependencyCondition): Standing {
   const desired = pass.desired.resources.get(key);
@@ -45,8 +39,12 @@ export function containerStanding(pass: Pass, key: ResourceKey, condition: Depen
   if (planned && pass.graph.has(`start ${key}`)) return afterStart(pass, desired, condition);
   const stays = !planned || !pass.graph.has(`stop ${key}`);
   const container = pass.observed.containers.get(key);
-  const satisfied = container !== undefined && stays && satisfies(container, desired.spec, condition);
-  if (satisfied && counts(pass, desired, container)) return READY_NOW;
-  if (satisfied && !pass.holds.has(key)) return blocked(`${key}, which ended before its declaration changed`);
-  return blocked(reasonOf(pass, key, condition));
+  if (!container || !stays || !satisfies(container, desired.spec, condition))
+    return blocked(reasonOf(pass, key, condition));
+  if (isOfItsDeclaration(container, desired)) return READY_NOW;
+  // A change that is only taken over asks for no other work.
+  if (pass.graph.has(`update ${key}`)) return { state: 'ready', after: `update ${key}` };
+  return blocked(
+    pass.holds.has(key) ? reasonOf(pass, key, condition) : `${key}, which ended before its declaration changed`,
+  );
 }

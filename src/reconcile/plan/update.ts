@@ -27,6 +27,8 @@ export interface UpdateInput {
   /** Successor or predecessor has ops in flight. */
   readonly busy: boolean;
   readonly around: Surroundings;
+  /** Around the container as it was made, which may need others than it is declared to need. */
+  readonly aroundAsMade: (made: Container) => Surroundings;
   readonly failureOf: (key: Container['key']) => OpFailure | undefined;
 }
 
@@ -121,12 +123,12 @@ function asMade({ desired, container }: UpdateInput): Container {
 
 /** What a predecessor needs that is not running as it should. Nothing else of it is changed any more. */
 function supervised(input: UpdateInput, hold: Hold | null): Pick<UpdatePlan, 'intent' | 'as'> {
-  const { container, around } = input;
+  const { container } = input;
   const as = asMade(input);
   const waits = { ...NOTHING, hold };
   if (!container) return { as, intent: waits };
   // Its image may be another one by now, and its network be made anew once it is gone.
-  const kept = changeIntent(as, container, { ...around, imageId: null, moved: null });
+  const kept = changeIntent(as, container, { ...input.aroundAsMade(as), imageId: null, moved: null });
   const ends = kept.steps.some(({ name }) => name === 'stop');
   if (container.running && !ends) return { as, intent: waits };
   if (kept.steps.length > 0 || !kept.hold) return { as, intent: { ...kept, hold: kept.hold ?? hold } };
