@@ -141,7 +141,7 @@ function restoreEndpoints(world: World, containers: readonly ContainerRecord[], 
     const desired = record.owner && world.desired().resources.get(record.owner.key);
     const container = desired?.kind === 'container' ? (desired as Desired<'container'>) : null;
     // Taking it over would put back what somebody took away and the manifest wants left alone.
-    if (container && container.spec.drift !== 'heal' && seen().get(id)?.hostInterface === undefined) continue;
+    if (container && container.spec.drift !== 'heal' && !seen().get(id)?.hostInterface) continue;
     attempt(record.engineName, () =>
       world.network.resume({
         containerId: id,

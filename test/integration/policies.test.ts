@@ -87,7 +87,7 @@ test('a file that was replaced is the one that the payload reads after the signa
 test('reported drift is shown, kept in the timeline, and left alone', async () => {
   supervisor.drop(
     'drift.yaml',
-    `${BUSYBOX_IMAGE}containers: { lost: { image: busybox, command: ${FOREVER}, drift: report } }\n`,
+    `${BUSYBOX_IMAGE}containers: { lost: { image: busybox, command: ${FOREVER}, drift: report, ports: [80] } }\n`,
   );
   const links = () => readdirSync('/sys/class/net').filter((name) => name.startsWith(`v${supervisor.instance}`));
   const before = new Set(links());
@@ -103,6 +103,11 @@ test('reported drift is shown, kept in the timeline, and left alone', async () =
     message: 'drifted: veth missing; left as it is (drift: report)',
   });
   expect(await supervisor.ok('why', 'lost')).toContain('veth missing; left as it is (drift: report)');
+  expect(links()).not.toContain(own);
+
+  await supervisor.crash();
+  await supervisor.start();
+  await supervisor.waitFor('lost', 'drift reported again', ({ message }) => message.includes('left as it is'));
   expect(links()).not.toContain(own);
 });
 
