@@ -25,6 +25,7 @@ export interface Condition {
     | 'StaleLinks'
     | 'LogDelayed'
     | 'RemovalHeld'
+    | 'Unreachable'
     | 'DiskFailing';
   readonly status: boolean;
   /** CamelCase word for programs. */

@@ -41,6 +41,8 @@ const held = ({ hold }: StatusInput, ...reasons: Hold['reason'][]): boolean =>
 const ended = ({ observed }: StatusInput): boolean =>
   observed !== undefined && observed.run > 0 && observed.exit !== null;
 
+const isUnreachable = (observed: ObservedContainer | undefined): boolean => (observed?.unknown ?? null) !== null;
+
 function endMessage(input: StatusInput): string {
   const exit = input.observed?.exit;
   return input.hold?.message ?? (exit ? describeExit(exit) : 'ended');
@@ -62,6 +64,12 @@ const ROWS: readonly Row[] = [
     when: ({ op, observed }) => op !== undefined && CREATING.has(op.op) && !observed?.running,
     phase: 'Creating',
     message: ({ op }) => op?.cause.message ?? '',
+  },
+  // Its shim holds it and cannot be asked: no end is known, and nothing else can be.
+  {
+    when: ({ observed }) => isUnreachable(observed),
+    phase: 'Running',
+    message: ({ observed }) => observed?.unknown ?? '',
   },
   {
     when: ({ observed }) => observed?.running === true && observed.paused,
@@ -113,7 +121,8 @@ function conditionsOf(input: StatusInput, phase: Phase, ready: boolean, message:
     conditions.push({ type: 'Healthy', status: health.ready, reason: word(health.state), message: health.message });
   }
   if (hold && phase === 'Pending' && PARKING.has(hold.reason)) add('Parked', word(hold.reason), hold.message);
-  if (hold && WAITS[hold.reason] === undefined && (phase === 'Running' || phase === 'Paused'))
+  if (isUnreachable(observed)) add('Unreachable', 'ShimSilent', message);
+  else if (hold && WAITS[hold.reason] === undefined && (phase === 'Running' || phase === 'Paused'))
     add('Held', word(hold.reason), hold.message);
   if (input.update?.failure != null) add('Held', 'UpdateFailed', `update failed: ${input.update.failure}`);
   else if (input.update)

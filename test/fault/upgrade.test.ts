@@ -151,7 +151,11 @@ test('a container whose shim speaks another language runs on, and says why it is
   supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n${web}  new: { image: busybox, command: ${FOREVER} }\n`);
   await supervisor.waitFor('new', 'runs', running);
   const left = await supervisor.container('web');
-  expect(left).toMatchObject({ id, phase: 'Pending', ready: false });
+  expect(left).toMatchObject({ id, phase: 'Running', ready: false });
+  expect(left?.conditions.map(({ type, status }) => [type, status])).toEqual([
+    ['Ready', false],
+    ['Unreachable', true],
+  ]);
   expect(left?.message).toMatch(/runs on untouched: its shim speaks version 257 .* version 1; .*`kill -9 \d+`/);
   expect(existsSync(`/proc/${pid}`)).toBe(true);
   expect(supervisor.hostState().processes).toHaveLength(2);

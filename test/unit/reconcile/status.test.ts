@@ -38,6 +38,9 @@ test('phases are those of DESIGN §13.14', () => {
     running: statusAfter(() => {}),
     paused: statusAfter((host) => host.change(KEY, { paused: true })),
     drifted: statusAfter((host) => host.change(KEY, { drift: ['veth missing'] })),
+    'shim does not answer': statusAfter((host) =>
+      host.change(KEY, { running: false, unknown: 'it runs on untouched: its shim does not answer' }),
+    ),
     'stop asked for': statusAfter((host) => host.change(KEY, { stopOverride: true })),
     stopped: statusAfter((host) => {
       host.exit(KEY, 143);
@@ -84,6 +87,7 @@ test('phases are those of DESIGN §13.14', () => {
     running: Running ready
     paused: Paused — paused while its files are read
     drifted: Running ready Drifted:Drift
+    shim does not answer: Running Unreachable:ShimSilent — it runs on untouched: its shim does not answer
     stop asked for: Stopping Stopped:StoppedByUser — stop requested
     stopped: Exited Stopped:StoppedByUser — stopped until \`tsdocker start\` or a changed spec
     one-shot done: Exited ready — exited with 0, restart policy no
