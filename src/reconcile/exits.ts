@@ -21,16 +21,27 @@ export function bootTimeOfEnd(state: RunState, finishedAtMs: number, now: Instan
 }
 
 /**
+ * The state of a run that began unseen: its supervisor ended before it wrote down that the start had worked. What is
+ * known of its start is when it was begun; what `state` says is of the run before.
+ */
+export function stateOfUnseenStart({ state, begunAt }: Pick<ContainerRecord, 'state' | 'begunAt'>): RunState {
+  if (begunAt === null) return { ...state, startedAt: null, startedAtBootMs: null };
+  return { ...state, startedAt: begunAt.at, bootId: begunAt.bootId, startedAtBootMs: begunAt.atBootMs };
+}
+
+/**
  * The start of a run that goes on, on the boot clock. What was recorded when it began holds; only for a start that was not
- * recorded does it follow from how long ago it was by the wall clock, which may have been set since.
+ * recorded does it follow from how long ago it was by the wall clock, which may have been set since, and not before the
+ * run was begun.
  */
 export function bootTimeOfStart(
-  { handle: known, state }: Pick<ContainerRecord, 'handle' | 'state'>,
+  { handle: known, state, begunAt }: Pick<ContainerRecord, 'handle' | 'state' | 'begunAt'>,
   handle: Pick<RunHandle, 'run' | 'bootId' | 'startedAtMs'>,
   now: Instant,
 ): number {
   const recorded = known?.run === handle.run && state.bootId === handle.bootId ? state.startedAtBootMs : null;
-  return recorded ?? now.bootMs - Math.max(0, now.wallMs - handle.startedAtMs);
+  const earliest = begunAt?.bootId === handle.bootId ? begunAt.atBootMs : 0;
+  return recorded ?? Math.max(earliest, now.bootMs - Math.max(0, now.wallMs - handle.startedAtMs));
 }
 
 /** Writes the ends of runs into the container records and wakes who waits for them. */

@@ -7,11 +7,11 @@ import type {
   ContainerNetwork,
   ContainerOwner,
   ContainerRecord,
+  Moment,
   RecordedPort,
   RunHandle,
   RunState,
   RunStatus,
-  StopEnd,
 } from './container-record.ts';
 import { GoDecodeError, mapValue } from './go-json.ts';
 import { ZERO_TIME } from './go-time.ts';
@@ -174,12 +174,12 @@ function decodeHandle(containerId: string, handle: ContainerExtension['Handle'])
   };
 }
 
-function encodeStopEnd(end: StopEnd | null): ContainerExtension['StoppedUntil'] {
-  return end && { At: end.at, BootId: end.bootId, AtBootMs: end.atBootMs };
+function encodeMoment(moment: Moment | null): ContainerExtension['StoppedUntil'] {
+  return moment && { At: moment.at, BootId: moment.bootId, AtBootMs: moment.atBootMs };
 }
 
-function decodeStopEnd(end: ContainerExtension['StoppedUntil']): StopEnd | null {
-  return end && { at: end.At, bootId: end.BootId, atBootMs: end.AtBootMs };
+function decodeMoment(moment: ContainerExtension['StoppedUntil']): Moment | null {
+  return moment && { at: moment.At, bootId: moment.BootId, atBootMs: moment.AtBootMs };
 }
 
 /** Null for a record that is as Docker 1.4 left it, so that it keeps its form. */
@@ -190,6 +190,7 @@ function encodeExtension(record: ContainerRecord): ContainerExtension | null {
     TopLayer: record.topLayer,
     Snapshot: record.snapshotId,
     Run: record.run,
+    BegunAt: encodeMoment(record.begunAt),
     ExitUnknown: exitUnseen(record.state),
     StartErrorClass: record.state.startError?.class ?? '',
     BootId: record.state.bootId,
@@ -197,7 +198,7 @@ function encodeExtension(record: ContainerRecord): ContainerExtension | null {
     FinishedAtBootMs: record.state.finishedAtBootMs,
     Handle: encodeHandle(record.handle),
     StoppedByUserAt: record.stopOverride?.at ?? null,
-    StoppedUntil: encodeStopEnd(record.stopOverride?.until ?? null),
+    StoppedUntil: encodeMoment(record.stopOverride?.until ?? null),
     ConsecutiveFailures: record.restart.consecutive,
     RestartRequested: record.restart.requested,
     LinkAddresses: record.linkAddresses,
@@ -251,6 +252,7 @@ export function decodeContainer(json: ConfigJson, hostConfig: HostConfig): Conta
     config: json.Config ?? RUN_CONFIG.zero(),
     hostConfig,
     run: extension?.Run ?? 0,
+    begunAt: decodeMoment(extension?.BegunAt ?? null),
     state: decodeState(json.State, extension),
     handle: decodeHandle(json.ID, extension?.Handle ?? null),
     network: decodeNetwork(json.NetworkSettings),
@@ -263,7 +265,7 @@ export function decodeContainer(json: ConfigJson, hostConfig: HostConfig): Conta
     stopOverride:
       extension?.StoppedByUserAt == null
         ? null
-        : { at: extension.StoppedByUserAt, until: decodeStopEnd(extension.StoppedUntil ?? null) },
+        : { at: extension.StoppedByUserAt, until: decodeMoment(extension.StoppedUntil ?? null) },
     restart: {
       restarts: json.RestartCount,
       consecutive: extension?.ConsecutiveFailures ?? 0,

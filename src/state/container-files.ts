@@ -62,7 +62,7 @@ const HANDLE = goStruct({
   StartedAtMs: goFloat,
 });
 
-const STOP_END = goStruct({ At: goTimeText, BootId: goString, AtBootMs: goFloat });
+const MOMENT = goStruct({ At: goTimeText, BootId: goString, AtBootMs: goFloat });
 
 /** What Docker has no field for. */
 const EXTENSION = goStruct({
@@ -70,6 +70,7 @@ const EXTENSION = goStruct({
   TopLayer: goPointer(goString),
   Snapshot: goString,
   Run: goInt,
+  BegunAt: omitEmpty(goPointer(MOMENT)),
   /** The last run ended and nobody saw how. */
   ExitUnknown: goBool,
   StartErrorClass: goString,
@@ -78,7 +79,7 @@ const EXTENSION = goStruct({
   FinishedAtBootMs: goPointer(goFloat),
   Handle: goPointer(HANDLE),
   StoppedByUserAt: goPointer(goTimeText),
-  StoppedUntil: omitEmpty(goPointer(STOP_END)),
+  StoppedUntil: omitEmpty(goPointer(MOMENT)),
   ConsecutiveFailures: goInt,
   RestartRequested: goBool,
   LinkAddresses: goMap(goString),

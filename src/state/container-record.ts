@@ -83,11 +83,11 @@ export interface StopOverride {
   /** When it was given. */
   readonly at: string;
   /** When it is over; null without an end. */
-  readonly until: StopEnd | null;
+  readonly until: Moment | null;
 }
 
 /** Within boot `bootId` the boot clock counts, since the wall clock may be set; after a reboot the wall clock has to do. */
-export interface StopEnd {
+export interface Moment {
   readonly at: string;
   readonly bootId: string;
   readonly atBootMs: number;
@@ -127,6 +127,8 @@ export interface ContainerRecord {
   readonly hostConfig: HostConfig;
   /** Number of the last run begun, from 1; written before the run is started, so that a lost start is found again. */
   readonly run: number;
+  /** When that run was begun, in the same write; null in records of before there was this. */
+  readonly begunAt: Moment | null;
   readonly state: RunState;
   /** Of the last run whose start worked; kept after its end, to tell which run `state` is about. */
   readonly handle: RunHandle | null;

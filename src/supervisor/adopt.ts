@@ -4,7 +4,7 @@ import type { AdoptResult, NetworkConfig, ObservedNetworks } from '../drivers/co
 import { formatTime } from '../model/clock.ts';
 import type { Desired } from '../model/desired.ts';
 import { describeError, toTsdError } from '../model/errors.ts';
-import { bootTimeOfEnd, bootTimeOfStart } from '../reconcile/exits.ts';
+import { bootTimeOfEnd, bootTimeOfStart, stateOfUnseenStart } from '../reconcile/exits.ts';
 import { reachOf } from '../reconcile/ops/endpoint.ts';
 import { networkConfig } from '../reconcile/ops/network-config.ts';
 import type { World } from '../reconcile/ops/world.ts';
@@ -39,9 +39,8 @@ function recordExit(
 ): void {
   const now = world.clock.now();
   const finishedAtMs = exit.finishedAtMs ?? now.wallMs;
-  // A start that nobody saw the end of left no time of its own; that of the run before says nothing about it.
   const seenToStart = record.handle?.run === record.run;
-  const state = seenToStart ? record.state : { ...record.state, startedAt: null, startedAtBootMs: null };
+  const state = seenToStart ? record.state : stateOfUnseenStart(record);
   const finishedAtBootMs = bootTimeOfEnd(state, finishedAtMs, now, world.bootId);
   world.containers.updateSoon({
     ...record,

@@ -11,6 +11,7 @@ const SHOWN = {
   volumes: ['data:/data'],
 };
 const START_FIRST = { order: 'start-first', timeout: '30s', drain: '1s', sharedVolumes: true };
+const SLOW = { preset: 'docker', initial: '2s' };
 const AROUND = { images: { app: '/one.tar' }, volumes: { data: { onRemove: 'keep' } }, networks: { back: {} } };
 
 const app = (containers: App['containers']): App => ({ ...AROUND, ...(containers && { containers }) });
@@ -19,6 +20,11 @@ const PAIR = { db: { ...RUN, network: 'back' }, web: { ...SHOWN, network: 'back'
 /** What there is, and what is declared instead while the supervisor is killed. */
 const CHANGES: readonly (readonly [string, App | null, App | null])[] = [
   ['making', null, app(PAIR)],
+  [
+    'failing',
+    null,
+    app({ web: { ...RUN, command: ['exit', '1', '0'], restart: { policy: 'always', backoff: SLOW } } }),
+  ],
   ['removing', app(PAIR), null],
   ['recreating', app(PAIR), app({ ...PAIR, db: { ...PAIR.db, readOnly: true } })],
   [

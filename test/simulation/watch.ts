@@ -132,11 +132,6 @@ export class Watch {
     this.#stopping.clear();
     this.#plannedAt.clear();
     this.#well.clear();
-    // The time of an end is not known where the start was not written down yet.
-    for (const [id, runs] of this.#runs) {
-      const record = this.#disk.containers.get(id);
-      if (record?.handle?.run !== record?.run) runs.quick = 0;
-    }
   }
 
   /** Something other than the restart policy may start these now. */

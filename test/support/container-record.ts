@@ -26,6 +26,7 @@ export function containerRecord(overrides: Partial<ContainerRecord> = {}): Conta
     config: { ...RUN_CONFIG.zero(), Hostname: 'web', Env: ['A=1'], Image: 'nginx' },
     hostConfig: { ...HOST_CONFIG.zero(), NetworkMode: 'bridge' },
     run: 0,
+    begunAt: null,
     state: NEVER_RUN,
     handle: null,
     network: null,

@@ -67,6 +67,7 @@ function newRecord(world: World, desired: Desired<'container'>, image: Container
     graphDriver: world.graph.name,
     execDriver: world.exec.name,
     run: 0,
+    begunAt: null,
     state: NEVER_RUN,
     handle: null,
     network: null,

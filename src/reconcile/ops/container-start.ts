@@ -91,10 +91,12 @@ function begin(
     'hosts',
     hostsText(world, desired, op.containerId, record.network?.address ?? null),
   );
+  const { wallMs, bootMs } = world.clock.now();
   const begun: ContainerRecord = {
     ...record,
     ...declaredPart(world, desired, image, op.containerId),
     run: op.run,
+    begunAt: { at: formatTime(wallMs), bootId: world.bootId, atBootMs: bootMs },
     stopOverride: null,
     restart: { restarts: op.restarts, consecutive: op.consecutive, requested: false },
     linkAddresses: linkAddresses(world, desired),

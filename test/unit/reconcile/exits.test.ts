@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { bootTimeOfStart } from '../../../src/reconcile/exits.ts';
+import { bootTimeOfEnd, bootTimeOfStart, stateOfUnseenStart } from '../../../src/reconcile/exits.ts';
 import { NEVER_RUN, type RunHandle } from '../../../src/state/container-record.ts';
 
 const HANDLE: RunHandle = {
@@ -12,17 +12,44 @@ const HANDLE: RunHandle = {
   startTime: '2',
   startedAtMs: 1_000_000,
 };
+const BEGUN = { at: '2026-01-02T03:04:05Z', bootId: 'boot', atBootMs: 50_000 };
 const STATE = { ...NEVER_RUN, status: 'running', bootId: 'boot', startedAtBootMs: 40_000 } as const;
 
 describe('the start of a run that a new supervisor takes over', () => {
   test('is what was recorded, although the wall clock was set back since', () => {
     const now = { wallMs: HANDLE.startedAtMs - 86_400_000, bootMs: 60_000 };
-    expect(bootTimeOfStart({ handle: HANDLE, state: STATE }, HANDLE, now)).toBe(40_000);
+    expect(bootTimeOfStart({ handle: HANDLE, state: STATE, begunAt: null }, HANDLE, now)).toBe(40_000);
   });
 
   test('follows from the wall clock when only an earlier run was recorded', () => {
     const now = { wallMs: HANDLE.startedAtMs + 5_000, bootMs: 60_000 };
-    expect(bootTimeOfStart({ handle: { ...HANDLE, run: 2 }, state: STATE }, HANDLE, now)).toBe(55_000);
-    expect(bootTimeOfStart({ handle: null, state: STATE }, HANDLE, now)).toBe(55_000);
+    const unseen = { state: STATE, begunAt: null };
+    expect(bootTimeOfStart({ handle: { ...HANDLE, run: 2 }, ...unseen }, HANDLE, now)).toBe(55_000);
+    expect(bootTimeOfStart({ handle: null, ...unseen }, HANDLE, now)).toBe(55_000);
+  });
+
+  test('is not before the run was begun, although the wall clock was set forward since', () => {
+    const now = { wallMs: HANDLE.startedAtMs + 86_400_000, bootMs: 60_000 };
+    expect(bootTimeOfStart({ handle: null, state: STATE, begunAt: BEGUN }, HANDLE, now)).toBe(50_000);
+    const ofAnotherBoot = { ...BEGUN, bootId: 'earlier' };
+    expect(bootTimeOfStart({ handle: null, state: STATE, begunAt: ofAnotherBoot }, HANDLE, now)).toBe(0);
+  });
+});
+
+describe('a run whose start was not written down', () => {
+  test('has ended in this boot when it was begun in it, whatever the run before did', () => {
+    const state = stateOfUnseenStart({ state: { ...STATE, bootId: 'earlier' }, begunAt: BEGUN });
+    const now = { wallMs: 2_000_000, bootMs: 60_000 };
+    expect(bootTimeOfEnd(state, 1_993_000, now, 'boot')).toBe(53_000);
+    expect(bootTimeOfEnd(state, 1_000_000, now, 'boot')).toBe(50_000);
+    expect(bootTimeOfEnd(state, 1_993_000, now, 'later')).toBeNull();
+    expect(state.startedAt).toBe(BEGUN.at);
+  });
+
+  test('has no start where it was not written down when it was begun', () => {
+    expect(stateOfUnseenStart({ state: STATE, begunAt: null })).toMatchObject({
+      startedAt: null,
+      startedAtBootMs: null,
+    });
   });
 });

@@ -161,11 +161,14 @@ const sortPorts = (record: ContainerRecord): ContainerRecord => {
   return { ...record, network: { ...record.network, ports } };
 };
 
+const moment = fc.record({ at: time, bootId: fc.uuid(), atBootMs: fc.nat() });
+
 it('reads back every record it wrote', () => {
   const records = fc.record({
     state: anyState,
     network: fc.option(network),
     run: fc.integer({ min: 1, max: 1e6 }),
+    begunAt: fc.option(moment),
     args: fc.array(word),
     written: fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as JsonValue),
     linkAddresses: fc.dictionary(word, fc.ipV4()),
@@ -173,7 +176,7 @@ it('reads back every record it wrote', () => {
     stopOverride: fc.option(
       fc.record({
         at: time,
-        until: fc.option(fc.record({ at: time, bootId: fc.uuid(), atBootMs: fc.nat() })),
+        until: fc.option(moment),
       }),
     ),
   });
