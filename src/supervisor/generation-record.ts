@@ -27,6 +27,7 @@ export function saveGeneration(history: History, atMs: number, generation: NewGe
     const revisions = texts.map((text) => history.sources.record(text, atMs).id);
     const changes = { files, resources: resourceChanges(differences) };
     const { n } = history.generations.append({ createdAtMs: atMs, cause, pins, changes }, revisions);
+    history.approvals.withdrawDeclared(after.resources);
     for (const entry of editEntries(differences, { before, after }, { generation: n, cause, atMs })) {
       history.timeline.append(entry);
     }

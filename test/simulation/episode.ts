@@ -269,6 +269,10 @@ class Episode {
     heldBack.delete(app);
     this.#apps = apps;
     this.#desired = { ...next, heldBack };
+    // As a generation is saved.
+    this.disk.history.approvals.withdrawDeclared(next.resources);
+    this.#checkVolumes();
+    this.watch.declared(next.resources);
     this.watch.excuse((key) => before.resources.get(key)?.specHash !== next.resources.get(key)?.specHash);
     const keys = new Set([...next.resources.keys(), ...before.resources.keys()]);
     if (this.#supervisor?.ready) this.#supervisor.controller.enqueue(keys);
@@ -314,7 +318,7 @@ class Episode {
     for (const [id, key] of this.#knownVolumes) {
       if (this.disk.volumeData.has(id)) continue;
       this.#knownVolumes.delete(id);
-      this.watch.volumeGone(key);
+      this.watch.volumeGone(id, key);
     }
     for (const { id, owner } of this.disk.volumes.values()) {
       if (owner.type === 'named') this.#knownVolumes.set(id, owner.key);

@@ -58,6 +58,18 @@ const FOUND: readonly Found[] = [
     never: 'done remove volume',
   },
   {
+    title: 'an approval is void although the volume that was declared again is gone before anything was done for it',
+    actions: [
+      edit(0, { images: IMAGES, volumes: { data: { onRemove: 'delete' } } }),
+      edit(3_000, { images: IMAGES }),
+      after(3_000, { do: 'fail', what: 'disk.volume.remove', class: 'unavailable', times: 1 }),
+      after(0, { do: 'approve', key: 'volume/blog/data' }),
+      edit(100, { images: IMAGES, volumes: { data: { onRemove: 'delete' } } }),
+      edit(0, { images: IMAGES }),
+    ],
+    never: 'done remove volume',
+  },
+  {
     title: 'a container that did not start gives up the ports that it is not declared with any more',
     actions: [
       after(0, { do: 'fail', what: 'exec.launch', class: 'unsupported', times: 1 }),

@@ -49,9 +49,9 @@ export class Watch {
   readonly #cameUpAt = new Map<string, number>();
   /** Ends that the plan asks for are no failures. */
   readonly #stopping = new Set<ResourceKey>();
-  /** Volumes that are made or declared again although their removal was allowed before. */
-  readonly #voids = new Set<ResourceKey>();
-  /** Volumes whose removal a person allowed. */
+  /** Ids of volumes whose removal has begun while it was allowed. */
+  readonly #going = new Set<string>();
+  /** Volumes whose removal a person allowed, and that have not been declared since. */
   readonly approved = new Set<ResourceKey>();
   ops = 0;
   /** When looks came to nothing since something happened last; the latest of them. */
@@ -94,8 +94,8 @@ export class Watch {
     if (this.#inFlight.has(op.key)) this.#universe.breaks(`two ops in flight for ${op.key}`);
     this.#inFlight.add(op.key);
     if (op.op === 'container.stop') this.#stopping.add(op.key);
-    const declares = op.op === 'volume.create' || op.op === 'volume.adopt';
-    if (declares && this.approved.has(op.key)) this.#voids.add(op.key);
+    if (op.op === 'volume.remove' && this.approved.has(op.key))
+      for (const id of this.#volumesOf(op.key)) this.#going.add(id);
     // What is done for another reason than an end begins a new row: a person's wish, another spec, a dependency.
     if (!['exited', 'unhealthy'].includes(op.cause.reason)) this.excuse((key) => key === op.key);
     if (op.op === 'container.start') this.#startBegan(op);
@@ -106,7 +106,7 @@ export class Watch {
     this.happened();
     this.#inFlight.delete(op.key);
     if (op.op === 'container.stop') this.#stopping.delete(op.key);
-    if (status === 'done' && this.#voids.delete(op.key)) this.approved.delete(op.key);
+    if (op.op === 'volume.remove') this.#stay(this.#volumesOf(op.key));
     if (error?.code === 'TSD_BUG' && !error.step?.startsWith(INJECTED)) {
       this.#universe.breaks(`${op.id} met a defect: ${error.message}`);
     }
@@ -128,7 +128,7 @@ export class Watch {
   supervisorGone(): void {
     this.happened();
     this.#inFlight.clear();
-    this.#voids.clear();
+    this.#stay(this.#going);
     this.#stopping.clear();
     this.#plannedAt.clear();
     this.#well.clear();
@@ -177,8 +177,25 @@ export class Watch {
     if (key) this.#unreadySince.set(key, this.#universe.elapsedMs);
   }
 
-  volumeGone(key: ResourceKey): void {
-    if (!this.approved.delete(key)) this.#universe.breaks(`the data of ${key} was removed without approval`);
+  /** An approval is for data that nothing declares. */
+  declared(resources: DesiredState['resources']): void {
+    for (const key of this.approved) if (resources.has(key)) this.approved.delete(key);
+  }
+
+  volumeGone(id: string, key: ResourceKey): void {
+    const allowed = this.approved.delete(key);
+    if (!this.#going.delete(id) && !allowed) this.#universe.breaks(`the data of ${key} was removed without approval`);
+  }
+
+  #volumesOf(key: ResourceKey): string[] {
+    return [...this.#disk.volumes.values()].flatMap(({ id, owner }) => {
+      return owner.type === 'named' && owner.key === key ? [id] : [];
+    });
+  }
+
+  /** Their removal has ended; what is there still was not removed. */
+  #stay(ids: Iterable<string>): void {
+    for (const id of ids) if (this.#disk.volumeData.has(id)) this.#going.delete(id);
   }
 
   #keyOf(containerId: string): ResourceKey | undefined {

@@ -15,15 +15,9 @@ function declared({
   return { owner: { type: 'named', key }, specHash, onRemove: spec.onRemove, released: false };
 }
 
-/** What was approved was the deletion of data that nothing declared. */
-function withdrawApproval({ approvals }: World, key: ResourceKey): void {
-  if (approvals.all().has(key)) approvals.withdraw(key);
-}
-
 export async function createVolume(world: World, op: OpOf<'volume.create'>): Promise<void> {
   const desired = desiredOf(world, 'volume', op.key);
   if (world.volumes.named(op.key)) return;
-  withdrawApproval(world, op.key);
   await world.commits.commit({
     files: (batch) => world.volumes.create({ id: newId(randomBytes), writable: true, ...declared(desired) }, batch),
   });
@@ -45,7 +39,6 @@ export async function adoptVolume(world: World, op: OpOf<'volume.adopt'>): Promi
   if (!released && holder !== op.key) {
     throw new TsdError('TSD_VOLUME_IN_USE', `the data of ${op.key} belongs to ${holder} now`, { key: op.key });
   }
-  withdrawApproval(world, op.key);
   await world.commits.commit({ files: (batch) => world.volumes.update({ ...volume, ...declared(desired) }, batch) });
 }
 

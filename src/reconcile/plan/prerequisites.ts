@@ -90,10 +90,8 @@ function volumeDraft(
   const { key } = desired;
   const observed = pass.observed.volumes.get(key);
   if (observed) {
-    const approved = pass.observed.approvals.has(key);
-    if (!observed.released && observed.specHash === desired.specHash && !approved) return null;
-    const again = observed.released || observed.specHash === desired.specHash;
-    const cause: Cause = again ? declared(desired) : redeclared(desired);
+    if (!observed.released && observed.specHash === desired.specHash) return null;
+    const cause: Cause = observed.released ? declared(desired) : redeclared(desired);
     return { op: 'volume.adopt', key, cause, volumeId: observed.volumeId };
   }
   return released

@@ -18,6 +18,15 @@ export class ApprovalStore {
     );
   }
 
+  /** Voids what was approved of resources that are declared: it was the deletion of what nothing declared. */
+  withdrawDeclared(declared: { has(subject: string): boolean }): void {
+    const voided = [...this.all()].filter((subject) => declared.has(subject));
+    if (voided.length === 0) return;
+    this.#history.durable(() => {
+      for (const subject of voided) this.withdraw(subject);
+    });
+  }
+
   /** Uses an approval up. An unknown one is a no-op. */
   withdraw(subject: string): void {
     this.#history.durable(() => this.#history.prepare('DELETE FROM approvals WHERE subject = ?').run(subject));

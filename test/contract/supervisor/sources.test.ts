@@ -64,6 +64,16 @@ describe('a manifest that was accepted by another version and cannot be used by 
   });
 });
 
+test('a generation voids what was approved of the resources it declares, and nothing else', async () => {
+  const history = open();
+  const sources = sourcesOn(history);
+  history.approvals.grant('volume/a/one', 0);
+  history.approvals.grant('volume/a/two', 0);
+  await sources.watch(look(file('/m/a.yaml', 'volumes: { one: { onRemove: delete } }\n'), file('/m/b.yaml', '')));
+  await sources.watch(look(file('/m/b.yaml', 'volumes: { three: {} }\n')));
+  expect([...history.approvals.all()]).toEqual(['volume/a/two']);
+});
+
 describe('rollback with hold', () => {
   const text = (driver: string) => `volumes: { ${driver}: {} }\n`;
   const keys = (sources: Sources) => [...sources.state.resources.keys()];
