@@ -65,7 +65,8 @@ function describe(issue: ZodIssue, found: unknown): string {
     case 'invalid_type':
       return `expected ${TYPE_NAMES[issue.expected] ?? issue.expected}, found ${typeName(found)}`;
     case 'invalid_value':
-      return `expected ${issue.values.map(String).join(' or ')}`;
+      // A field may know better than zod what to write instead.
+      return issue.message.startsWith('Invalid ') ? `expected ${issue.values.map(String).join(' or ')}` : issue.message;
     case 'too_small':
       if (issue.origin === 'string' || issue.origin === 'array') return 'cannot be empty';
       return `expected at least ${issue.minimum}`;

@@ -8,7 +8,12 @@ import { parseMount, parseMountSource, parseTarget } from './storage-forms.ts';
 export const reaction = () => shortForm(z.string(), parseReaction);
 
 const mountObject = z.strictObject({
-  type: z.literal('tmpfs').optional(),
+  type: z
+    .literal('tmpfs', {
+      error:
+        'only tmpfs is a type to write; leave it out: a path as the source (/srv, ./conf) is a bind, a name a volume',
+    })
+    .optional(),
   source: z.string().optional(),
   target: shortForm(z.string(), parseTarget),
   readOnly: z.boolean().default(false),
