@@ -104,6 +104,7 @@ export class PodImporter {
     }
     const owner = this.#draft.newResource('containers', others.length === 0 ? name : this.#nameOf(first), first.at);
     this.#container(first, owner, owner);
+    if (!spec.get('hostNetwork')?.boolean()) this.#nameHost(owner);
     spec.each(POD, owner, owner);
     for (const [label, value] of metadata?.get('labels')?.entries() ?? [])
       owner.put('labels', label, value.text(), value.at);
@@ -130,6 +131,13 @@ export class PodImporter {
     // Ports are open on the host as they are.
     owner.remove('ports');
     respectMode(owner);
+  }
+
+  /** What processes call their host is the name of the pod unless that says otherwise. */
+  #nameHost(container: ResourceDraft): void {
+    const { name, position, spec } = this.#workload;
+    const said = spec?.get('hostname');
+    container.set('hostname', said?.text() ?? name, said?.at ?? position);
   }
 
   #nameOf(part: Part): string {
@@ -166,6 +174,7 @@ export class PodImporter {
     for (const part of spec.get('initContainers')?.items() ?? []) {
       const container = this.#draft.newResource('containers', this.#nameOf(part), part.at);
       this.#container(part, container, container);
+      this.#nameHost(container);
       container.set('restart', 'on-failure', part.at);
       container.warn(part.at, 'an init container has a network of its own here, not that of the pod');
       if (before !== null) container.append('dependsOn', `${before}:completed`, part.at);

@@ -1,9 +1,9 @@
-/** .volume, .network and .image units. */
+/** .volume and .network units. */
 import type { ResourceDraft } from '../draft.ts';
 import { applyKeys, type KeyTable } from './rules.ts';
 import { SYSTEMD_ONLY } from './systemd.ts';
 import type { Entry, Unit } from './unit-file.ts';
-import { boundDirectory, imageOf, type Units } from './units.ts';
+import { boundDirectory, type Units } from './units.ts';
 
 type Table = KeyTable<ResourceDraft>;
 
@@ -106,16 +106,4 @@ export function addNetwork(unit: Unit, units: Units): void {
   applyKeys(unit, 'Service', SYSTEMD_ONLY, network, network);
   applyKeys(unit, 'Install', SYSTEMD_ONLY, network, network);
   checkSubnets(unit, network);
-}
-
-/** What is wrong with an .image unit, and what is left out of it. */
-export function reportImage(unit: Unit, units: Units): void {
-  const { draft } = units;
-  for (const entry of unit.entries) {
-    if (entry.section === 'Image' && entry.key !== 'Image') draft.later(entry.at, `${entry.key} of [Image]`);
-  }
-  for (const section of ['Unit', 'Service', 'Install']) applyKeys(unit, section, SYSTEMD_ONLY, draft, draft);
-  if (imageOf(unit) === null) draft.refuse(unit.start, `${unit.name.file} has no Image`);
-  const isUsed = units.ofType('container').some((user) => user.last('Container', 'Image')?.text() === unit.name.file);
-  if (!isUsed) draft.warn(unit.start, `no container has Image=${unit.name.file}, so its image is not pulled`);
 }

@@ -5,8 +5,9 @@ import type { Draft, ImportContext } from '../draft.ts';
 import { safeName } from '../names.ts';
 import { addBuild } from './build-unit.ts';
 import { ContainerUnits } from './containers.ts';
+import { addImage } from './image-unit.ts';
 import { addKube } from './kube-unit.ts';
-import { addNetwork, addVolume, reportImage } from './other-units.ts';
+import { addNetwork, addVolume } from './other-units.ts';
 import { reportOtherSections } from './rules.ts';
 import { unitName } from './unit-file.ts';
 import { Units } from './units.ts';
@@ -23,7 +24,7 @@ export function importQuadlet(files: readonly NamedText[], context: ImportContex
   }
   for (const unit of units.ofType('volume')) addVolume(unit, units);
   for (const unit of units.ofType('network')) addNetwork(unit, units);
-  for (const unit of units.ofType('image')) reportImage(unit, units);
+  for (const unit of units.ofType('image')) addImage(unit, units);
   for (const unit of units.ofType('build')) addBuild(unit, units);
   new ContainerUnits(units).add();
   for (const unit of units.ofType('kube')) addKube(unit, units);

@@ -3,6 +3,7 @@ import { parseDuration } from '../../../model/kinds/short-forms.ts';
 import type { ResourceDraft } from '../draft.ts';
 import { setLog } from '../log-options.ts';
 import { declarePull } from '../pull.ts';
+import { pullPolicy } from './image-unit.ts';
 import type { Unit } from './unit-file.ts';
 import type { Units } from './units.ts';
 
@@ -22,12 +23,10 @@ export function addLog(unit: Unit, container: ResourceDraft): void {
 export function addPull(unit: Unit, container: ResourceDraft, units: Units): void {
   const entry = unit.last('Container', 'Pull');
   const image = unit.last('Container', 'Image');
-  if (!entry || !image || entry.text() === 'missing') return;
-  const value = ({ always: 'always', newer: 'always', never: 'never' } as const)[entry.text()];
-  if (value === undefined) container.refuse(entry.at, `Pull=${entry.text()} is not a policy of Podman`);
-  else if (/\.(image|build)$/.test(image.text()))
-    container.warn(entry.at, `Pull: ${image.text()} says where it comes from`);
-  else declarePull(units.draft, container, { policy: { value, at: entry.at } });
+  const policy = entry && image ? pullPolicy(entry, container) : null;
+  if (!entry || !image || policy === null) return;
+  if (/\.(image|build)$/.test(image.text())) container.warn(entry.at, `Pull: ${image.text()} says where it comes from`);
+  else declarePull(units.draft, container, { policy });
 }
 
 /** `1min 30s` of systemd.time(7) in our form. */

@@ -18,6 +18,11 @@ export function imageOf(unit: Unit): string | null {
   return tag ? imageReference(tag.text()) : null;
 }
 
+/** True for an .image unit that says more than which image: it becomes a declaration of its own. */
+export function isDeclared(unit: Unit): boolean {
+  return ['Policy', 'Arch', 'OS', 'Variant'].some((key) => unit.last('Image', key) !== undefined);
+}
+
 const tagsOf = (unit: Unit): readonly string[] =>
   unit.all('Build', 'ImageTag').map((tag) => imageReference(tag.text()));
 
@@ -117,7 +122,7 @@ export class Units {
       return built ? this.nameOf(built) : reference;
     }
     const unit = this.find(text, entry);
-    return unit && (unit.name.type === 'build' ? this.nameOf(unit) : imageOf(unit));
+    return unit && (unit.name.type === 'build' || isDeclared(unit) ? this.nameOf(unit) : imageOf(unit));
   }
 
   rootfs(entry: Entry, container: ResourceDraft): void {
