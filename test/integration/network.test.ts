@@ -157,6 +157,12 @@ describe('network modes', () => {
     await log('open', `${supervisor.bridge}\n`);
     await log('rider', 'base\n');
     expect(await supervisor.ok('logs', 'alone')).toBe('lo\n');
+    const inside = (name: string, ...command: string[]) => supervisor.ok('exec', name, 'busybox', ...command);
+    const host = await inside('base', 'hostname');
+    expect(await inside('rider', 'hostname')).toBe(host);
+    expect(await inside('rider', 'cat', '/etc/hostname')).toBe(host);
+    const address = (await supervisor.container('base'))?.address;
+    expect(await inside('rider', 'hostname', '-i')).toBe(`${address}\n`);
   });
 });
 

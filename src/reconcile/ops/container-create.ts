@@ -50,7 +50,7 @@ export function declaredPart(
       spec: desired.spec,
       image: image.defaults,
       imagePorts: image.ports,
-      hostname: hostnameOf(desired, containerId),
+      hostname: hostnameOf(world, desired, containerId),
     }),
     hostConfig: dockerHostConfig(desired.spec),
   };

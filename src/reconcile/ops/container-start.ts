@@ -140,7 +140,7 @@ async function launch(world: World, desired: Desired<'container'>, op: OpOf<'con
     spec: desired.spec,
     image: image.defaults,
     root: world.graph.rootMount(id),
-    hostname: hostnameOf(desired, id),
+    hostname: hostnameOf(world, desired, id),
     netnsFd: netnsOf(world, desired),
     volumes: resolvedVolumes(world, desired, image),
     environment: world.environmentOf(desired.spec),

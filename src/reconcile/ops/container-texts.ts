@@ -6,6 +6,7 @@ import type { ContainerTextFile } from '../../state/containers.ts';
 import { buildHostname, buildHosts } from '../../state/hosts.ts';
 import { shortId } from '../../state/ids.ts';
 import { buildResolvConf } from '../../state/resolv-conf.ts';
+import { namespaceOwner } from '../plan/references.ts';
 import { linkTargets } from './endpoint.ts';
 import type { World } from './world.ts';
 
@@ -18,9 +19,12 @@ function hostText(path: string): string {
   }
 }
 
-export function hostnameOf(desired: Desired<'container'>, containerId: string): string {
-  if (desired.spec.network === 'host') return hostName();
-  return desired.spec.hostname ?? shortId(containerId);
+/** Of the container whose network it shares, where it does: their one hosts file has that name. */
+export function hostnameOf(world: World, desired: Desired<'container'>, containerId: string): string {
+  const owner = namespaceOwner(desired, world.desired().resources) ?? desired;
+  if (owner.spec.network === 'host') return hostName();
+  const ownerId = owner === desired ? containerId : world.containers.byKey(owner.key)?.id;
+  return owner.spec.hostname ?? shortId(ownerId ?? containerId);
 }
 
 /** Addresses of the linked containers as they are now, by alias. */
@@ -42,7 +46,7 @@ export function hostsText(
   if (desired.spec.network === 'host') return hostText('/etc/hosts');
   return buildHosts({
     address,
-    hostname: hostnameOf(desired, containerId),
+    hostname: hostnameOf(world, desired, containerId),
     domainname: desired.spec.domainname,
     links: Object.entries(linkAddresses(world, desired)).map(([alias, linked]) => ({ alias, address: linked })),
     extraHosts: desired.spec.extraHosts.map((host) => `${host.name}:${host.address}`),
@@ -57,7 +61,7 @@ export function containerTexts(
   const { spec } = desired;
   const resolvConf = hostText('/etc/resolv.conf');
   return {
-    hostname: buildHostname(hostnameOf(desired, containerId), spec.domainname),
+    hostname: buildHostname(hostnameOf(world, desired, containerId), spec.domainname),
     hosts: hostsText(world, desired, containerId, null),
     'resolv.conf':
       spec.network === 'host'
