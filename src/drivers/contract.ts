@@ -75,8 +75,11 @@ export interface GraphDriver extends Driver {
    * only after `fill` resolved and the result is durable. An existing layer is left as it is and `fill` is not called.
    */
   createLayer(id: string, parent: string | null, fill: (target: LayerTarget) => Promise<void>): Promise<void>;
-  /** Makes the writable snapshot `id` of a container on top of layer `parent`. Idempotent; another parent is a conflict. */
-  createSnapshot(id: string, parent: string | null): void;
+  /**
+   * Makes the writable snapshot `id` of a container on top of layer `parent`. Idempotent; another parent is a conflict.
+   * A crash of the host does not take from it what it had when this resolved, once something later is on the disk.
+   */
+  createSnapshot(id: string, parent: string | null): Promise<void>;
   /** @throws TSD_IMAGE_MISSING. */
   openLayer(id: string): LayerFiles;
   /** The mount of a snapshot, lowers nearest first. */

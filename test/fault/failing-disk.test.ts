@@ -1,11 +1,9 @@
 /** The disk under the root directory fails: every access is EIO, as when the device is gone. */
 import { execFileSync } from 'node:child_process';
 import {
-  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
-  openSync,
   rmdirSync,
   rmSync,
   symlinkSync,
@@ -14,7 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { syscall } from '../../src/ffi/native.ts';
+import { failFilesystem } from '../support/failing-filesystem.ts';
 import { BUSYBOX_IMAGE, FOREVER } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
@@ -42,13 +40,8 @@ class Disk {
     execFileSync('mount', ['-o', 'loop', this.#image, this.path]);
   }
 
-  /** From now on nothing can be read or written, and what has not reached the journal is lost. */
   fail(): void {
-    const EXT4_IOC_SHUTDOWN = 0x8004587d; // include/uapi/linux/ext4.h
-    const withoutJournal = Buffer.from([2, 0, 0, 0]);
-    const directory = openSync(this.path, 'r');
-    syscall('shut down a filesystem', 'ioctl', directory, EXT4_IOC_SHUTDOWN, withoutJournal);
-    closeSync(directory);
+    failFilesystem(this.path);
   }
 
   /** Waits until nobody uses it any more. */

@@ -25,7 +25,7 @@ export class SimGraph implements GraphDriver {
     this.#add('graph.layer', id, { parent, type: 'layer' });
   }
 
-  createSnapshot(id: string, parent: string | null): void {
+  async createSnapshot(id: string, parent: string | null): Promise<void> {
     const known = this.#disk.layers.get(id);
     if (known?.type === 'snapshot' && known.parent === parent) return;
     if (known) throw new TsdError('TSD_LAYER_CONFLICT', `${id} exists with another parent`);

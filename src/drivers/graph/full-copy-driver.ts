@@ -19,10 +19,10 @@ export interface Trees {
   readonly directory: string;
   fingerprint(home: string): Fingerprint;
   makeEmpty(path: string): void;
-  /** A copy for a layer, which may take its time. */
-  copySlowly(from: string, to: string): Promise<void>;
-  /** A copy for a container that is about to start. */
-  copy(from: string, to: string): void;
+  /** Beside whatever else goes on. */
+  copy(from: string, to: string): Promise<void>;
+  /** True when the content of a copy is on the disk as the original is. */
+  readonly copiesAreDurable: boolean;
   /** Deletes a tree in the build area faster than file by file, as far as it can; the rest is deleted as files. */
   destroy(path: string): void;
   /** Bytes on disk of a tree; `below` is what it was copied from. */
@@ -56,40 +56,12 @@ export class FullCopyDriver implements GraphDriver {
   }
 
   async createLayer(id: string, parent: string | null, fill: (target: LayerTarget) => Promise<void>): Promise<void> {
-    if (!this.#isNew({ id, parent, type: 'layer' })) return;
-    await this.#inFlight.once(id, parent, async () => {
-      const build = this.#area.make();
-      const path = join(build, 'files');
-      try {
-        if (parent === null) this.#trees.makeEmpty(path);
-        else await this.#trees.copySlowly(this.#files(parent), path);
-        await fill({ path, whiteouts: 'delete' });
-        await syncFilesystem(build);
-        this.#commit({ id, parent, type: 'layer' }, path);
-        syncDirectory(join(this.#home, this.#trees.directory));
-      } catch (thrown) {
-        throw fileError(thrown, `create layer ${id}`);
-      } finally {
-        this.#trees.destroy(path);
-        await this.#area.discard(build);
-      }
-    });
+    await this.#make({ id, parent, type: 'layer' }, true, (path) => fill({ path, whiteouts: 'delete' }));
   }
 
-  createSnapshot(id: string, parent: string | null): void {
-    if (!this.#isNew({ id, parent, type: 'snapshot' })) return;
-    const build = this.#area.make();
-    const path = join(build, 'files');
-    try {
-      if (parent === null) this.#trees.makeEmpty(path);
-      else this.#trees.copy(this.#files(parent), path);
-      this.#commit({ id, parent, type: 'snapshot' }, path);
-    } catch (thrown) {
-      throw fileError(thrown, `create snapshot ${id}`);
-    } finally {
-      this.#trees.destroy(path);
-      rmSync(build, { recursive: true, force: true });
-    }
+  async createSnapshot(id: string, parent: string | null): Promise<void> {
+    const { copiesAreDurable } = this.#trees;
+    await this.#make({ id, parent, type: 'snapshot' }, !copiesAreDurable && parent !== null, async () => {});
   }
 
   rootMount(id: string): RootMount {
@@ -160,19 +132,41 @@ export class FullCopyDriver implements GraphDriver {
     return true;
   }
 
+  async #make(made: Listed, sync: boolean, fill: (path: string) => Promise<void>): Promise<void> {
+    if (!this.#isNew(made)) return;
+    const { id, parent, type } = made;
+    await this.#inFlight.once(id, parent, async () => {
+      const build = this.#area.make();
+      const path = join(build, 'files');
+      try {
+        if (parent === null) this.#trees.makeEmpty(path);
+        else await this.#trees.copy(this.#files(parent), path);
+        await fill(path);
+        if (sync) await syncFilesystem(build);
+        this.#commit(made, path);
+      } catch (thrown) {
+        throw fileError(thrown, `create ${type} ${id}`);
+      } finally {
+        this.#trees.destroy(path);
+        await this.#area.discard(build);
+      }
+    });
+  }
+
   /** The record comes first: files without a record would be taken for a volume and never be removed. */
   #commit(made: Listed, path: string): void {
     for (const name of ['records', this.#trees.directory]) {
       mkdirSync(join(this.#home, name), { recursive: true, mode: 0o700 });
     }
     const record = this.#recordPath(made.id);
-    writeFileSync(record, `${made.type} ${made.parent ?? ''}`, { flush: made.type === 'layer' });
+    writeFileSync(record, `${made.type} ${made.parent ?? ''}`, { flush: true });
     try {
       renameSync(path, this.#files(made.id));
     } catch (thrown) {
       rmSync(record, { force: true });
       throw thrown;
     }
+    syncDirectory(join(this.#home, this.#trees.directory));
   }
 
   #dropRecordsWithoutFiles(): void {

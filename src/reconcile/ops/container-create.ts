@@ -103,7 +103,7 @@ async function make(world: World, op: OpOf<'container.create'>, desired: Desired
   const image = imageOf(world, desired);
   const missing = missingAnonymousVolumes(world, desired, image);
   if (missing.length > 0) await createAnonymousVolumes(world, desired, missing);
-  world.graph.createSnapshot(op.containerId, image.topLayer);
+  await world.graph.createSnapshot(op.containerId, image.topLayer);
   const record = {
     ...newRecord(world, desired, image, op.containerId),
     volumes: recordedVolumes(resolvedVolumes(world, desired, image)),

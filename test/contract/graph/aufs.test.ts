@@ -47,7 +47,7 @@ describe('aufs on disk', () => {
     await graph.createLayer('base', null, async () => {});
     await graph.createLayer('middle', 'base', async () => {});
     await graph.createLayer('top', 'middle', async ({ path }) => writeFileSync(join(path, 'file'), ''));
-    graph.createSnapshot(CONTAINER, 'top');
+    await graph.createSnapshot(CONTAINER, 'top');
     expect(readFileSync(at('layers', 'base'), 'utf8')).toBe('');
     expect(readFileSync(at('layers', 'top'), 'utf8')).toBe('middle\nbase\n');
     expect(readFileSync(at('layers', CONTAINER), 'utf8')).toBe('top\nmiddle\nbase\n');

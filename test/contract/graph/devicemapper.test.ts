@@ -49,7 +49,7 @@ function deviceMapperTests(): void {
 
     it('is laid out as Docker 1.4 has it', async () => {
       await graph.createLayer('layer', null, async ({ path }) => writeFileSync(join(path, 'a'), 'x'));
-      graph.createSnapshot('c', 'layer');
+      await graph.createSnapshot('c', 'layer');
       expect(json('metadata', 'base')).toEqual({
         device_id: 0,
         size: 64 * MEGABYTE,
@@ -70,7 +70,7 @@ function deviceMapperTests(): void {
 
     it('leaves no device behind when it lets go, and finds everything again', async () => {
       await graph.createLayer('layer', null, async ({ path }) => writeFileSync(join(path, 'a'), 'x'));
-      graph.createSnapshot('c', 'layer');
+      await graph.createSnapshot('c', 'layer');
       withRoot(graph.rootMount('c'), (root) => writeFileSync(join(root, 'b'), 'y'));
       expect(devices()).not.toEqual([]);
       graph.close();
@@ -79,8 +79,8 @@ function deviceMapperTests(): void {
       withRoot(graph.rootMount('c'), (root) => expect(readdirSync(root).sort()).toEqual(['a', 'b']));
     });
 
-    it('keeps a device in use and takes it over again', () => {
-      graph.createSnapshot('c', null);
+    it('keeps a device in use and takes it over again', async () => {
+      await graph.createSnapshot('c', null);
       withRoot(graph.rootMount('c'), (root) => {
         writeFileSync(join(root, 'before'), '');
         graph.close();
@@ -94,7 +94,7 @@ function deviceMapperTests(): void {
     });
 
     it('undoes a device whose making was interrupted', async () => {
-      graph.createSnapshot('c', null);
+      await graph.createSnapshot('c', null);
       const pool = devices().find((name) => name.endsWith('-pool')) ?? '';
       // What a crash leaves between the pool's message and the record.
       execFileSync('dmsetup', ['message', pool, '0', 'create_thin 7']);
@@ -104,7 +104,7 @@ function deviceMapperTests(): void {
       );
       graph.close();
       graph = create(temporary.path);
-      graph.createSnapshot('d', null);
+      await graph.createSnapshot('d', null);
       execFileSync('dmsetup', ['message', pool, '0', 'create_thin 7']);
       expect(graph.list().map(({ id }) => id)).toEqual(['c', 'd']);
     });
@@ -123,7 +123,7 @@ function deviceMapperTests(): void {
 
     it('uses a pool that somebody else made', async () => {
       mkdirSync(at('devicemapper'), { recursive: true });
-      graph.createSnapshot('first', null);
+      await graph.createSnapshot('first', null);
       const pool = devices().find((name) => name.endsWith('-pool')) ?? '';
       const other = join(temporary.path, 'other');
       mkdirSync(other);
@@ -133,19 +133,19 @@ function deviceMapperTests(): void {
         works: false,
       });
       await named.createLayer('layer', null, async ({ path }) => writeFileSync(join(path, 'a'), 'x'));
-      named.createSnapshot('c', 'layer');
+      await named.createSnapshot('c', 'layer');
       withRoot(named.rootMount('c'), (root) => expect(readdirSync(root)).toEqual(['a']));
       expect(readdirSync(join(other, 'devicemapper'))).not.toContain('devicemapper');
       named.close();
       expect(devices()).toContain(pool);
     });
 
-    it('refuses sparse files that another pool uses', () => {
+    it('refuses sparse files that another pool uses', async () => {
       mkdirSync(at('devicemapper'), { recursive: true });
       writeFileSync(at('devicemapper', 'data'), Buffer.alloc(MEGABYTE));
       const loop = execFileSync('losetup', ['-f', '--show', at('devicemapper', 'data')], { encoding: 'utf8' }).trim();
       try {
-        expect(() => graph.createSnapshot('c', null)).toThrow(new RegExp(`data is in use by ${loop}`));
+        await expect(graph.createSnapshot('c', null)).rejects.toThrow(new RegExp(`data is in use by ${loop}`));
       } finally {
         execFileSync('losetup', ['-d', loop]);
       }

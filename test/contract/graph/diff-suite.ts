@@ -65,9 +65,9 @@ export function graphDiffSuite(name: string, tested: Tested): void {
       const blobs = layers.map((tar) => ({ open: () => Readable.from([tar], { objectMode: false }), digest: null }));
       return loadLayers(configJson({ layers }), [], blobs, context());
     };
-    const view = (layer: string, use: (root: string) => void): void => {
+    const view = async (layer: string, use: (root: string) => void): Promise<void> => {
       const snapshot = id('view');
-      on.graph.createSnapshot(snapshot, layer);
+      await on.graph.createSnapshot(snapshot, layer);
       withRoot(on.graph.rootMount(snapshot), use);
     };
     /** The dot, because the path to a root may be a symlink of /proc. */
@@ -75,7 +75,7 @@ export function graphDiffSuite(name: string, tested: Tested): void {
 
     it('are applied: whiteouts, opaque directories, other kinds of files in place of those below', async () => {
       const { topLayer } = await load(BASE, TOP);
-      view(topLayer as string, (root) => {
+      await view(topLayer as string, (root) => {
         const names = treeOf(root, { times: false }).map((line) => line.split(' ').slice(0, 3).join(' '));
         expect(names).toEqual([
           '. 40755 0:0',
@@ -97,7 +97,7 @@ export function graphDiffSuite(name: string, tested: Tested): void {
 
     it('give the same tree again when they are taken of a snapshot and applied to its parent', async () => {
       const below = await load(BASE);
-      on.graph.createSnapshot(id('c'), below.topLayer);
+      await on.graph.createSnapshot(id('c'), below.topLayer);
       let written: string[] = [];
       withRoot(on.graph.rootMount(id('c')), (root) => {
         changeEverything(root);
@@ -115,7 +115,7 @@ export function graphDiffSuite(name: string, tested: Tested): void {
         context(),
       );
       // The time of the root directory is that of its last use.
-      view(made.topLayer as string, (root) => expect(treeOf(root).slice(1)).toEqual(written.slice(1)));
+      await view(made.topLayer as string, (root) => expect(treeOf(root).slice(1)).toEqual(written.slice(1)));
     });
 
     it('are measured alone, whatever they stand on', async () => {

@@ -25,9 +25,9 @@ describe('overlay on disk', () => {
     expect(readFileSync(at('base', 'lower'), 'utf8')).toBe('');
   });
 
-  it('writes snapshots as Docker 1.4 does', () => {
+  it('writes snapshots as Docker 1.4 does', async () => {
     const graph = createOverlayDriver(temporary.path);
-    graph.createSnapshot(CONTAINER, null);
+    await graph.createSnapshot(CONTAINER, null);
     expect(readdirSync(at(CONTAINER)).sort()).toEqual(['lower-id', 'upper', 'work']);
   });
 
@@ -64,7 +64,7 @@ describe('overlay on disk', () => {
   it('says why it does not work on a filesystem that is itself an overlay', async () => {
     const graph = createOverlayDriver(temporary.path);
     await graph.createLayer('base', null, async () => {});
-    graph.createSnapshot('c', 'base');
+    await graph.createSnapshot('c', 'base');
     withRoot(graph.rootMount('c'), (root) => {
       const inside = createOverlayDriver(join(root, 'nested')).fingerprint();
       expect(inside).toMatchObject({ works: false, attributes: { 'backing filesystem': 'overlay' } });
@@ -83,7 +83,7 @@ describe('overlay on disk', () => {
       writeFileSync(at(layer, 'lower'), below);
       parent = layer;
     }
-    graph.createSnapshot(CONTAINER, parent);
+    await graph.createSnapshot(CONTAINER, parent);
     withRoot(graph.rootMount(CONTAINER), (root) => expect(readdirSync(root)).toHaveLength(200));
   });
 });

@@ -43,7 +43,7 @@ export function graphDriverSuite(name: string, create: Tested['create'], makeRoo
       expect(on.graph.exists(id('x'))).toBe(false);
       expect(on.graph.list()).toEqual([]);
       await on.graph.createLayer(id('x'), null, writes(['whole', '']));
-      on.graph.createSnapshot(id('c'), id('x'));
+      await on.graph.createSnapshot(id('c'), id('x'));
       withRoot(on.graph.rootMount(id('c')), (root) => expect(readdirSync(root)).toEqual(['whole']));
     });
 
@@ -51,7 +51,7 @@ export function graphDriverSuite(name: string, create: Tested['create'], makeRoo
       await on.base();
       await on.graph.createLayer(id('middle'), id('base'), writes(['a', 'changed'], ['c', '3']));
       await on.graph.createLayer(id('top'), id('middle'), writes(['c', '4']));
-      on.graph.createSnapshot(id('c'), id('top'));
+      await on.graph.createSnapshot(id('c'), id('top'));
       withRoot(on.graph.rootMount(id('c')), (root) => {
         const content = readdirSync(root).map((file) => `${file}=${readFileSync(join(root, file), 'utf8')}`);
         expect(content.sort()).toEqual(['a=changed', 'b=2', 'c=4']);
@@ -60,10 +60,10 @@ export function graphDriverSuite(name: string, create: Tested['create'], makeRoo
 
     it('keeps what one snapshot writes from the others and from the layer', async () => {
       await on.base();
-      for (const snapshot of ['c1', 'c2']) on.graph.createSnapshot(id(snapshot), id('base'));
+      for (const snapshot of ['c1', 'c2']) await on.graph.createSnapshot(id(snapshot), id('base'));
       withRoot(on.graph.rootMount(id('c1')), (root) => writeFileSync(join(root, 'a'), 'mine'));
       withRoot(on.graph.rootMount(id('c2')), (root) => expect(readFileSync(join(root, 'a'), 'utf8')).toBe('1'));
-      on.graph.createSnapshot(id('c1'), id('base'));
+      await on.graph.createSnapshot(id('c1'), id('base'));
       withRoot(on.graph.rootMount(id('c1')), (root) => expect(readFileSync(join(root, 'a'), 'utf8')).toBe('mine'));
     });
 
@@ -73,20 +73,20 @@ export function graphDriverSuite(name: string, create: Tested['create'], makeRoo
         chmodSync(path, 0o1750);
       });
       await on.graph.createLayer(id('top'), id('base'), writes());
-      on.graph.createSnapshot(id('c'), id('top'));
+      await on.graph.createSnapshot(id('c'), id('top'));
       withRoot(on.graph.rootMount(id('c')), (root) => {
         const { uid, gid, mode } = statSync(root);
         expect({ uid, gid, mode: mode & 0o7777 }).toEqual({ uid: 7, gid: 8, mode: 0o1750 });
       });
     });
 
-    it('makes a snapshot of nothing', () => {
-      on.graph.createSnapshot(id('c'), null);
+    it('makes a snapshot of nothing', async () => {
+      await on.graph.createSnapshot(id('c'), null);
       withRoot(on.graph.rootMount(id('c')), (root) => expect(readdirSync(root)).toEqual([]));
     });
 
     it('removes a snapshot whose container nested directories deeper than a path can say', async () => {
-      on.graph.createSnapshot(id('c'), null);
+      await on.graph.createSnapshot(id('c'), null);
       withRoot(on.graph.rootMount(id('c')), (root) => {
         writeFileSync(join(root, 'file'), Buffer.alloc(8192, 'x'));
         const nest = `cd "$0" && i=0; while [ $i -lt 50 ]; do mkdir ${'n'.repeat(200)} && cd -P ${'n'.repeat(200)} || exit 1; i=$((i+1)); done`;
@@ -117,7 +117,7 @@ export function graphDriverSuite(name: string, create: Tested['create'], makeRoo
         symlinkSync('a', join(path, 'kept', 'link'));
       });
       await on.graph.createLayer(id('top'), id('base'), writes(['file', '1']));
-      on.graph.createSnapshot(id('c'), id('top'));
+      await on.graph.createSnapshot(id('c'), id('top'));
       expect(await on.changesOf(id('c'))).toEqual([]);
       withRoot(on.graph.rootMount(id('c')), (root) => {
         writeFileSync(join(root, 'new'), '');
@@ -150,7 +150,7 @@ export function graphDriverSuite(name: string, create: Tested['create'], makeRoo
 
     it('reports the root directory when its owner or mode changed', async () => {
       await on.base();
-      on.graph.createSnapshot(id('c'), id('base'));
+      await on.graph.createSnapshot(id('c'), id('base'));
       withRoot(on.graph.rootMount(id('c')), (root) => chmodSync(root, 0o700));
       expect(await on.changesOf(id('c'))).toEqual(['modified /']);
     });
@@ -160,7 +160,7 @@ export function graphDriverSuite(name: string, create: Tested['create'], makeRoo
         mkdirSync(join(path, 'dir'));
         writeFileSync(join(path, 'dir', 'file'), '');
       });
-      on.graph.createSnapshot(id('c'), id('base'));
+      await on.graph.createSnapshot(id('c'), id('base'));
       withRoot(on.graph.rootMount(id('c')), (root) => {
         rmSync(join(root, 'dir'), { recursive: true });
         symlinkSync('/etc', join(root, 'dir'));

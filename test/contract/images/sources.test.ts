@@ -68,9 +68,9 @@ const refused = (attempt: Promise<unknown>, code: string, message: RegExp) =>
   ]);
 
 /** What a container of the image sees: `path=content` of its regular files. */
-function contents(image: LoadedImage): string[] {
+async function contents(image: LoadedImage): Promise<string[]> {
   const id = `view${graph.list().length}`;
-  graph.createSnapshot(id, image.topLayer);
+  await graph.createSnapshot(id, image.topLayer);
   let found: string[] = [];
   withRoot(graph.rootMount(id), (root) => {
     found = readdirSync(root, { recursive: true, withFileTypes: true })
@@ -94,7 +94,7 @@ const IMAGE: ImageFixture = {
   config: { Env: ['A=1'], Cmd: ['/bin/app'], ExposedPorts: { '80/tcp': {} }, User: 'app' },
 };
 
-function expectImage(image: LoadedImage): void {
+async function expectImage(image: LoadedImage): Promise<void> {
   expect(image.id).toBe(sha256(configJson(IMAGE)));
   expect(image.layers.map(({ diffId }) => diffId)).toEqual([sha256(BASE), sha256(TOP)]);
   expect(image.layers.map(({ parent }) => parent)).toEqual([null, sha256(BASE)]);
@@ -102,7 +102,7 @@ function expectImage(image: LoadedImage): void {
   expect(image.config).toMatchObject({ env: ['A=1'], cmd: ['/bin/app'], exposedPorts: ['80/tcp'], user: 'app' });
   expect(image.references).toEqual(IMAGE.names);
   expect(image.created).toBe('2024-05-06T07:08:09.123456789Z');
-  expect(contents(image)).toEqual(['etc/a=1', 'etc/c=3']);
+  expect(await contents(image)).toEqual(['etc/a=1', 'etc/c=3']);
 }
 
 describe('an image archive', () => {
@@ -116,7 +116,7 @@ describe('an image archive', () => {
       () => tarOf(...[...ociLayout(IMAGE)].map(([path, content]) => ({ path: `./${path}`, content }))),
     ],
   ])('in the form of a %s is loaded', async (_form, make) => {
-    expectImage(await loadArchive(make()));
+    await expectImage(await loadArchive(make()));
     expect(existsSync(at('tmp')) ? readdirSync(at('tmp')) : []).toEqual([]);
   });
 
@@ -150,7 +150,7 @@ describe('an image archive', () => {
     const archive = dockerArchive(IMAGE, other);
     await refused(loadArchive(archive), 'TSD_IMAGE_INVALID', /it has example.org\/app:1.0, other/);
     await refused(loadArchive(archive, 'third'), 'TSD_IMAGE_INVALID', /no image third/);
-    expectImage(await loadArchive(archive, 'example.org/app:1.0'));
+    await expectImage(await loadArchive(archive, 'example.org/app:1.0'));
     expect((await loadArchive(archive, `sha256:${sha256(configJson(other))}`)).layers).toHaveLength(1);
   });
 
@@ -381,7 +381,7 @@ describe('a root filesystem', () => {
     const plain = await load({ type: 'rootfs', path: file('root.tar', BASE), config });
     const zipped = await load({ type: 'rootfs', path: file('root.tar.gz', gzipSync(BASE)), config });
     expect(zipped.id).toBe(plain.id);
-    expect(contents(plain)).toEqual(['etc/a=1', 'etc/b=2']);
+    expect(await contents(plain)).toEqual(['etc/a=1', 'etc/b=2']);
   });
 
   it('stays on one filesystem', async () => {

@@ -85,7 +85,7 @@ describe.skipIf(!isInstalled('umoci') || busybox === null)('what umoci writes (n
     const image = await load({ type: 'layout', path: at('oci'), ref: 'v1' });
     expect(image.layers).toHaveLength(3);
     expect(image.config).toMatchObject({ cmd: ['/bin/sh'], user: 'root' });
-    graph.createSnapshot('c', image.topLayer);
+    await graph.createSnapshot('c', image.topLayer);
     withRoot(graph.rootMount('c'), (root) => {
       expect(readdirSync(join(root, 'data')).sort()).toEqual(['link', 'new']);
       expect(readdirSync(join(root, 'etc'))).toEqual(['passwd']);

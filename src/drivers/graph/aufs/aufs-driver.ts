@@ -72,7 +72,7 @@ class AufsDriver implements GraphDriver {
     });
   }
 
-  createSnapshot(id: string, parent: string | null): void {
+  async createSnapshot(id: string, parent: string | null): Promise<void> {
     if (!this.#isNew({ id, parent, type: 'snapshot' })) return;
     const below = parent === null ? [] : this.#chain(id, parent);
     const build = this.#area.make();

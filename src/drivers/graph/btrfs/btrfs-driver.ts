@@ -47,8 +47,8 @@ const SUBVOLUMES: Trees = {
     createSubvolume(path);
     chmodSync(path, 0o755);
   },
-  copySlowly: async (from, to) => snapshotSubvolume(from, to),
-  copy: snapshotSubvolume,
+  copiesAreDurable: true,
+  copy: async (from, to) => snapshotSubvolume(from, to),
   destroy,
   size: (tree, below) => changesSize(treeChanges(tree, below)),
 };

@@ -83,7 +83,7 @@ class DeviceMapperDriver implements GraphDriver {
     });
   }
 
-  createSnapshot(id: string, parent: string | null): void {
+  async createSnapshot(id: string, parent: string | null): Promise<void> {
     if (!this.#isNew({ id, parent, type: 'snapshot' })) return;
     this.#make(this.#ready(), id, join('metadata', id), { parent, type: 'snapshot' });
   }

@@ -60,7 +60,7 @@ class OverlayDriver implements GraphDriver {
     await this.#inFlight.once(id, parent, () => this.#buildLayer(id, lower, fill));
   }
 
-  createSnapshot(id: string, parent: string | null): void {
+  async createSnapshot(id: string, parent: string | null): Promise<void> {
     checkLayerId(id);
     const existing = this.#read(id);
     if (existing !== null) {

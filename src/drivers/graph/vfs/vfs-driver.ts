@@ -21,12 +21,10 @@ const COPIED_FILES: Trees = {
   directory: 'dir',
   fingerprint,
   makeEmpty: (path) => void mkdirSync(path, { mode: 0o755 }),
-  copySlowly: async (from, to) => {
+  copiesAreDurable: false,
+  copy: async (from, to) => {
     let copied = 0;
     for (const _file of copyTree(from, to)) if (++copied % BATCH === 0) await nextTurn();
-  },
-  copy: (from, to) => {
-    for (const _file of copyTree(from, to));
   },
   destroy: () => {},
   size: (tree) => treeSize(tree),

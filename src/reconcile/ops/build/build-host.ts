@@ -42,7 +42,7 @@ export function buildHost(world: World, own: ResourceKey | null, progress: Progr
     withSnapshot: (parent, work) => {
       const id = randomBytes(32).toString('hex');
       return world.builds.using(id, async () => {
-        world.graph.createSnapshot(id, parent);
+        await world.graph.createSnapshot(id, parent);
         try {
           return await work(id, world.graph.rootMount(id));
         } finally {
