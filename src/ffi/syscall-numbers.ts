@@ -15,6 +15,7 @@ const TABLE = {
   recvfrom: [45, 207],
   sendmsg: [46, 211],
   recvmsg: [47, 212],
+  recvmmsg: [299, 243],
   bind: [49, 200],
   listen: [50, 201],
   getsockname: [51, 204],

@@ -319,6 +319,7 @@ class BridgeDriver implements NetworkDriver {
   #observeEndpoints(links: readonly Link[], table: ReadTable | null): Map<string, ObservedEndpoint> {
     const names = new Map(links.map((link) => [link.index, link.name]));
     const endpoints = new Map<string, ObservedEndpoint>();
+    const addresses = this.#sandboxes.lookAtAddresses();
     const add = (link: PluggedLink, containerId: string | null): void => {
       if (containerId === null || this.#leaving.has(containerId)) return;
       endpoints.set(containerId, {
@@ -326,7 +327,7 @@ class BridgeDriver implements NetworkDriver {
         hostInterface: link.name,
         bridge: names.get(link.master) ?? null,
         up: link.up,
-        addresses: this.#sandboxes.addresses(containerId),
+        addresses: addresses(containerId),
         ports: this.#effectivePorts(containerId, table),
       });
     };

@@ -1,12 +1,12 @@
 import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs';
-import { namespaceId } from '../../../ffi/namespace-ids.ts';
 import { createNetns, inNetns, namespaceIdentity, openOwnNetns } from '../../../ffi/namespaces.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/netlink.ts';
-import { changeLink, listAddresses } from '../../../ffi/rtnetlink.ts';
+import { changeLink } from '../../../ffi/rtnetlink.ts';
 import { TsdError } from '../../../model/errors.ts';
 import type { Sandbox } from '../../contract.ts';
 import { streamSocket } from './host-sockets.ts';
 import { checkContainerId } from './names.ts';
+import { SandboxAddresses } from './sandbox-addresses.ts';
 
 /** A netlink socket of the namespace this thread is in, for the time of one call. */
 export function withRouteSocket<T>(use: (socket: NetlinkSocket) => T): T {
@@ -21,9 +21,7 @@ export function withRouteSocket<T>(use: (socket: NetlinkSocket) => T): T {
 /** The network namespaces of our containers, each held by a descriptor. */
 export class Sandboxes {
   readonly #held = new Map<string, Sandbox>();
-  readonly #ids = new Map<string, number>();
-  /** In the host's namespace. */
-  #socket: NetlinkSocket | null = null;
+  readonly #addresses = new SandboxAddresses();
 
   get(containerId: string): Sandbox | null {
     return this.#held.get(containerId) ?? null;
@@ -57,31 +55,26 @@ export class Sandboxes {
     });
   }
 
-  /**
-   * IPv4 addresses with prefix length in the namespace of a container, or null when it is not held. Asked for from
-   * outside, which takes the kernel a tenth of the time that going there does.
-   */
-  addresses(containerId: string): readonly string[] | null {
-    const held = this.#held.get(containerId);
-    if (held === undefined) return null;
-    this.#socket ??= new NetlinkSocket(NETLINK_ROUTE, true);
-    const id = this.#ids.get(containerId) ?? namespaceId(this.#socket, held.netnsFd);
-    this.#ids.set(containerId, id);
-    return listAddresses(this.#socket, id).map(({ address }) => address);
+  /** IPv4 addresses with prefix length in the namespaces of containers, null of one that is not held; for use at once. */
+  lookAtAddresses(): (containerId: string) => readonly string[] | null {
+    const addresses = this.#addresses.look();
+    return (containerId) => {
+      const held = this.#held.get(containerId);
+      return held === undefined ? null : addresses(containerId, held.netnsFd);
+    };
   }
 
   release(containerId: string): void {
     const held = this.#held.get(containerId);
     if (held === undefined) return;
     this.#held.delete(containerId);
-    this.#ids.delete(containerId);
+    this.#addresses.forget(containerId);
     closeSync(held.netnsFd);
   }
 
   releaseAll(): void {
     for (const containerId of [...this.#held.keys()]) this.release(containerId);
-    this.#socket?.close();
-    this.#socket = null;
+    this.#addresses.close();
   }
 
   #hold(containerId: string, netnsFd: number): Sandbox {
