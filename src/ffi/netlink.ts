@@ -87,6 +87,24 @@ export function parseAttributes(bytes: Buffer, start: number, wanted?: ReadonlyS
   return found;
 }
 
+/**
+ * Calls for each attribute between two places with its type and where its value stands: for long lists, in which
+ * {@link parseAttributes} would make more objects than there are values.
+ */
+export function eachAttribute(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  use: (type: number, from: number, to: number) => void,
+): void {
+  for (let at = start; at + 4 <= end; ) {
+    const length = bytes.readUInt16LE(at);
+    if (length < 4 || at + length > end) return;
+    use(bytes.readUInt16LE(at + 2) & NLA_TYPE_MASK, at + 4, at + length);
+    at += align(length);
+  }
+}
+
 interface Received {
   readonly type: number;
   readonly flags: number;
@@ -94,20 +112,26 @@ interface Received {
   readonly body: Buffer;
 }
 
+function endOfMessage(bytes: Buffer, at: number, available: number): number {
+  const length = bytes.readUInt32LE(at);
+  if (length >= HEADER_BYTES && at + length <= available) return at + length;
+  throw new TsdError('TSD_BUG', `netlink message of ${length} bytes in ${available - at}`);
+}
+
+function messageAt(bytes: Buffer, at: number, end: number): Received {
+  return {
+    type: bytes.readUInt16LE(at + 4),
+    flags: bytes.readUInt16LE(at + 6),
+    sequence: bytes.readUInt32LE(at + 8),
+    body: bytes.subarray(at + HEADER_BYTES, end),
+  };
+}
+
 function* splitMessages(bytes: Buffer): Generator<Received> {
-  let at = 0;
-  while (at + HEADER_BYTES <= bytes.length) {
-    const length = bytes.readUInt32LE(at);
-    if (length < HEADER_BYTES || at + length > bytes.length) {
-      throw new TsdError('TSD_BUG', `netlink message of ${length} bytes in ${bytes.length - at}`);
-    }
-    yield {
-      type: bytes.readUInt16LE(at + 4),
-      flags: bytes.readUInt16LE(at + 6),
-      sequence: bytes.readUInt32LE(at + 8),
-      body: bytes.subarray(at + HEADER_BYTES, at + length),
-    };
-    at += align(length);
+  for (let at = 0; at + HEADER_BYTES <= bytes.length; ) {
+    const end = endOfMessage(bytes, at, bytes.length);
+    yield messageAt(bytes, at, end);
+    at = align(end);
   }
 }
 
@@ -185,6 +209,41 @@ export class NetlinkSocket {
     }
   }
 
+  /**
+   * As {@link query} for dumps of many small answers. `read` is given the bytes in which a body stands between two
+   * places; they are for the time of the call.
+   */
+  dump<T>(message: NetlinkMessage, read: (bytes: Buffer, start: number, end: number) => T): T[] {
+    for (let attempt = 1; ; attempt++) {
+      const { found, torn } = this.#dumpOnce(message, read);
+      if (!torn || attempt === DUMP_ATTEMPTS) return found;
+    }
+  }
+
+  #dumpOnce<T>(
+    message: NetlinkMessage,
+    read: (bytes: Buffer, start: number, end: number) => T,
+  ): { found: T[]; torn: boolean } {
+    const sequence = ++this.#sequence;
+    this.#send(encode(message, message.flags | NLM_F_REQUEST, sequence), message.step);
+    const found: T[] = [];
+    let torn = false;
+    for (;;) {
+      const length = this.#receive(message.step);
+      for (let at = 0; at + HEADER_BYTES <= length; ) {
+        const end = endOfMessage(receiveBuffer, at, length);
+        const type = receiveBuffer.readUInt16LE(at + 4);
+        if (receiveBuffer.readUInt32LE(at + 8) === sequence) {
+          if ((receiveBuffer.readUInt16LE(at + 6) & NLM_F_DUMP_INTR) !== 0) torn = true;
+          if (type === NLMSG_DONE) return { found, torn };
+          if (type === NLMSG_ERROR) throw errorOf(messageAt(receiveBuffer, at, end), message.step);
+          found.push(read(receiveBuffer, at + HEADER_BYTES, end));
+        }
+        at = align(end);
+      }
+    }
+  }
+
   #queryOnce(message: NetlinkMessage): { bodies: Buffer[]; torn: boolean } {
     const sequence = ++this.#sequence;
     const isDump = (message.flags & NLM_F_DUMP) === NLM_F_DUMP;
@@ -212,9 +271,13 @@ export class NetlinkSocket {
   }
 
   #read(step: string): Buffer {
+    return receiveBuffer.subarray(0, this.#receive(step));
+  }
+
+  #receive(step: string): number {
     const length = trySyscall('recvfrom', this.#fd, receiveBuffer, RECEIVE_BYTES, 0, 0, 0);
     if (length < 0) throw sysError('recvfrom', -length, step);
-    return receiveBuffer.subarray(0, length);
+    return length;
   }
 }
 

@@ -7,6 +7,7 @@ import { formatAddress, parseAddress, parseCidr } from '../model/addresses.ts';
 import { TsdError } from '../model/errors.ts';
 import {
   attribute,
+  eachAttribute,
   type NetlinkMessage,
   type NetlinkSocket,
   NLM_F_CREATE,
@@ -252,20 +253,18 @@ export function listTopLinks(socket: NetlinkSocket): Link[] {
 /** A port of a bridge, as the bridge tells it. */
 export type PluggedLink = Pick<Link, 'index' | 'name' | 'up' | 'master'>;
 
-const PLUGGED_ATTRIBUTES: ReadonlySet<number> = new Set([IFLA.IFNAME, IFLA.MASTER]);
-
 /** The ports of all bridges of the namespace. */
 export function listPluggedLinks(socket: NetlinkSocket): PluggedLink[] {
   const body = ifinfomsg(0, 0, 0, AF_BRIDGE);
-  const answers = socket.query({ step: 'list bridge ports', type: RTM_GETLINK, flags: NLM_F_DUMP, body });
-  return answers.map((answer) => {
-    const attributes = parseAttributes(answer, 16, PLUGGED_ATTRIBUTES);
-    return {
-      index: answer.readInt32LE(4),
-      name: textOf(attributes.get(IFLA.IFNAME)) ?? '',
-      up: (answer.readUInt32LE(8) & IFF_UP) !== 0,
-      master: attributes.get(IFLA.MASTER)?.readUInt32LE(0) ?? 0,
-    };
+  return socket.dump({ step: 'list bridge ports', type: RTM_GETLINK, flags: NLM_F_DUMP, body }, (bytes, start, end) => {
+    let name = '';
+    let master = 0;
+    eachAttribute(bytes, start + 16, end, (type, from, to) => {
+      if (type === IFLA.IFNAME) name = bytes.toString('utf8', from, to - 1);
+      else if (type === IFLA.MASTER) master = bytes.readUInt32LE(from);
+    });
+    const up = (bytes.readUInt32LE(start + 8) & IFF_UP) !== 0;
+    return { index: bytes.readInt32LE(start + 4), name, up, master };
   });
 }
 
@@ -332,19 +331,26 @@ export function listAddresses(socket: NetlinkSocket, namespaceId: number | null 
   header.writeUInt8(AF_INET, 0);
   const elsewhere = namespaceId === null ? [] : [attribute(IFA.TARGET_NETNSID, u32(namespaceId))];
   const body = Buffer.concat([header, ...elsewhere]);
-  return socket.query({ step: 'list addresses', type: RTM_GETADDR, flags: NLM_F_DUMP, body }).flatMap((answer) => {
-    const attributes = parseAttributes(answer, 8);
-    const local = attributes.get(IFA.LOCAL) ?? attributes.get(IFA.ADDRESS);
-    if (local === undefined) return [];
-    const flags = attributes.get(IFA.FLAGS)?.readUInt32LE(0) ?? 0;
-    return [
-      {
-        link: answer.readUInt32LE(4),
-        address: `${formatAddress(local.readUInt32BE(0))}/${answer.readUInt8(1)}`,
-        prefixRoute: (flags & IFA_F_NOPREFIXROUTE) === 0,
-      },
-    ];
+  const message = { step: 'list addresses', type: RTM_GETADDR, flags: NLM_F_DUMP, body };
+  return socket.dump(message, readAddress).filter((found) => found !== null);
+}
+
+function readAddress(bytes: Buffer, start: number, end: number): ListedAddress | null {
+  let local: number | null = null;
+  let remote: number | null = null;
+  let flags = 0;
+  eachAttribute(bytes, start + 8, end, (type, from) => {
+    if (type === IFA.LOCAL) local = bytes.readUInt32BE(from);
+    else if (type === IFA.ADDRESS) remote = bytes.readUInt32BE(from);
+    else if (type === IFA.FLAGS) flags = bytes.readUInt32LE(from);
   });
+  const address = local ?? remote;
+  if (address === null) return null;
+  return {
+    link: bytes.readUInt32LE(start + 4),
+    address: `${formatAddress(address)}/${bytes.readUInt8(start + 1)}`,
+    prefixRoute: (flags & IFA_F_NOPREFIXROUTE) === 0,
+  };
 }
 
 // --------------------------------------------------------------------------------------------------------------- routes

@@ -350,10 +350,13 @@ export class Controller {
     busy: ReadonlySet<ResourceKey>,
   ): void {
     const held = new Map(made.holds.map((hold) => [hold.key, hold]));
-    for (const key of scope ?? new Set([...this.#holds.keys(), ...desired.resources.keys()])) {
-      if (this.#parked.has(key)) continue;
-      this.#holds.delete(key);
-      if (!acted.has(key) && !busy.has(key) && !held.has(key)) this.#book(key, () => this.#failures.quiet(key));
+    for (const keys of scope === null ? [this.#holds.keys(), desired.resources.keys()] : [scope]) {
+      for (const key of keys) {
+        if (this.#parked.has(key)) continue;
+        this.#holds.delete(key);
+        if (acted.has(key) || busy.has(key) || held.has(key) || !this.#failures.concerns(key)) continue;
+        this.#book(key, () => this.#failures.quiet(key));
+      }
     }
     for (const [key, hold] of held) {
       this.#holds.set(key, hold);

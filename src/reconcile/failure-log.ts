@@ -67,6 +67,11 @@ export class FailureLog {
     this.#done.set(key, { signature, times });
   }
 
+  /** Whether anything is remembered of the key that {@link quiet} would forget. */
+  concerns(key: ResourceKey): boolean {
+    return this.#done.has(key) || this.#store.get(key) !== undefined;
+  }
+
   /** The key was looked at and nothing had to be done: whatever failed is of the past. */
   quiet(key: ResourceKey): void {
     this.#done.delete(key);

@@ -1,6 +1,7 @@
 /** What is, as one snapshot: container records, stores and what the drivers see in the kernel. */
-import type { NetworkConfig, ObservedEndpoint, ObservedNetworks } from '../drivers/contract.ts';
+import type { NetworkConfig, ObservedEndpoint, ObservedNetworks, TaskHandle } from '../drivers/contract.ts';
 import type { Instant } from '../model/clock.ts';
+import type { HealthRecord, ProbeSet } from '../model/health.ts';
 import type { ContainerSpec } from '../model/kinds/container.ts';
 import type {
   ObservedContainer,
@@ -56,6 +57,7 @@ function endpointDrift(
   if (!endpoint.up) drift.push('veth down');
   const address = `${network.address}/${network.prefixLength}`;
   if (endpoint.addresses?.includes(address) === false) drift.push(`address ${address} missing`);
+  if (network.ports.length === 0) return drift;
   const seen = new Set(endpoint.ports.map(portName));
   for (const port of network.ports) if (!seen.has(portName(port))) drift.push(`port ${portName(port)} missing`);
   return drift;
@@ -101,6 +103,53 @@ function observedStop(
   return { stopOverride: record.stopOverride !== null && !over, stopUntil: until, stopExpired: over && ended };
 }
 
+/** What a container looks like beside its record; by this alone it may look otherwise while the record stays. */
+interface Facts {
+  readonly world: World;
+  readonly handle: TaskHandle | null;
+  readonly sandbox: boolean;
+  readonly drift: readonly string[];
+  readonly unanswered: string | undefined;
+  readonly probes: ProbeSet | null;
+  readonly health: HealthRecord | undefined;
+}
+
+function factsOf(world: World, record: ContainerRecord, kernel: ObservedNetworks | null): Facts {
+  const { owner, id } = record;
+  const spec = owner?.written as unknown as ContainerSpec | undefined;
+  const bridged = spec !== undefined && isBridged(spec);
+  // A namespace without its endpoint is what an interrupted connect leaves: not a sandbox to start in.
+  const sandbox = world.network.sandbox(id) !== null && (!bridged || record.network !== null);
+  return {
+    world,
+    handle: world.exec.running(id),
+    sandbox,
+    drift:
+      sandbox && bridged && owner
+        ? remembered(world, owner.key, kernel, () => endpointDrift(record, kernel?.endpoints.get(id)))
+        : [],
+    unanswered: world.unanswered.get(id),
+    probes: probesOf(world, record),
+    health: world.health.get(id),
+  };
+}
+
+function areSame(a: Facts, b: Facts): boolean {
+  return (
+    a.world === b.world &&
+    a.handle === b.handle &&
+    a.sandbox === b.sandbox &&
+    a.drift.length === b.drift.length &&
+    a.drift.every((text, index) => text === b.drift[index]) &&
+    a.unanswered === b.unanswered &&
+    a.probes === b.probes &&
+    a.health === b.health
+  );
+}
+
+/** As last seen. Records never change, and most containers look for days as they did before. */
+const lastSeen = new WeakMap<ContainerRecord, { readonly facts: Facts; readonly container: ObservedContainer }>();
+
 /** @param kernel what the network driver sees; null leaves drift out */
 export function observedContainer(
   world: World,
@@ -108,24 +157,29 @@ export function observedContainer(
   kernel: ObservedNetworks | null,
   now: Instant = world.clock.now(),
 ): ObservedContainer {
-  const { owner, state, id } = record;
-  const spec = owner?.written as unknown as ContainerSpec | undefined;
-  const bridged = spec !== undefined && isBridged(spec);
-  // A namespace without its endpoint is what an interrupted connect leaves: not a sandbox to start in.
-  const sandbox = world.network.sandbox(id) !== null && (!bridged || record.network !== null);
-  const handle = world.exec.running(id);
-  const probes = probesOf(world, record);
+  const facts = factsOf(world, record, kernel);
+  const last = lastSeen.get(record);
+  // A stop may be over by now.
+  if (last && record.stopOverride === null && areSame(last.facts, facts)) return last.container;
+  const container = seenNow(record, facts, now);
+  lastSeen.set(record, { facts, container });
+  return container;
+}
+
+function seenNow(record: ContainerRecord, facts: Facts, now: Instant): ObservedContainer {
+  const { world, handle, sandbox, drift, unanswered, probes, health } = facts;
+  const { owner, state } = record;
   const exit = handle ? null : observedExit(record, world.bootId);
   return {
     key: owner?.key ?? null,
-    id,
+    id: record.id,
     engineName: record.engineName,
     specHash: owner?.specHash ?? '',
-    spec,
+    spec: owner?.written as unknown as ContainerSpec | undefined,
     contentHashes: owner?.contentHashes ?? {},
     imageId: record.imageId === '' ? null : record.imageId,
     available: record.graphDriver === world.graph.name && record.execDriver === world.exec.name && owner !== null,
-    unknown: isUnknown(record) ? (world.unanswered.get(id) ?? 'nobody has asked yet whether it still runs') : null,
+    unknown: isUnknown(record) ? (unanswered ?? 'nobody has asked yet whether it still runs') : null,
     run: record.run,
     running: handle !== null,
     paused: state.status === 'paused',
@@ -135,10 +189,7 @@ export function observedContainer(
     exit,
     startError: state.startError,
     sandbox,
-    drift:
-      sandbox && bridged && owner
-        ? remembered(world, owner.key, kernel, () => endpointDrift(record, kernel?.endpoints.get(id)))
-        : [],
+    drift,
     restarts: { restarts: record.restart.restarts, consecutive: record.restart.consecutive },
     ...observedStop(record, exit, now, world.bootId),
     restartRequested: record.restart.requested,
@@ -146,7 +197,7 @@ export function observedContainer(
     envAddresses: record.envAddresses,
     dependencyRuns: record.dependencyRuns,
     address: record.network?.address ?? null,
-    health: probes && healthOf(world.health.get(id), probes, record.run),
+    health: probes && healthOf(health, probes, record.run),
   };
 }
 
@@ -250,7 +301,7 @@ export function observe(
     images,
     volumes: observedVolumes(world),
     networks: observedNetworks(world, kernel),
-    containers: kernel === null ? seen : new Map(seen),
+    containers: kernel === null ? seen : seen.all(),
     orphans: kernel === null ? [] : orphans(world, kernel),
     failures: new Map(world.failures.all()),
     updates: world.updates.all(),

@@ -17,6 +17,16 @@ export class SeenContainers implements ReadonlyMap<ResourceKey, ObservedContaine
     this.#look = look;
   }
 
+  /** All of them, each looked at now. */
+  all(): Map<ResourceKey, ObservedContainer> {
+    const all = new Map<ResourceKey, ObservedContainer>();
+    for (const record of this.#store.all()) {
+      const key = record.owner?.key;
+      if (key !== undefined && this.#store.byKey(key) === record) all.set(key, this.#look(record));
+    }
+    return all;
+  }
+
   get size(): number {
     return [...this.keys()].length;
   }

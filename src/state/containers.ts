@@ -82,6 +82,11 @@ export class ContainerStore {
     return new Set([...this.#records.keys(), ...this.#damaged.keys()]);
   }
 
+  /** Whether {@link ids} has it. */
+  exists(id: string): boolean {
+    return this.#records.has(id) || this.#damaged.has(id);
+  }
+
   all(): readonly ContainerRecord[] {
     return [...this.#records.values()];
   }
@@ -124,7 +129,7 @@ export class ContainerStore {
    */
   create(record: ContainerRecord, texts: Readonly<Record<ContainerTextFile, string>>, batch: DurableBatch): void {
     const final = this.path(record.id);
-    if (this.ids().has(record.id)) throw corrupt(final, 'exists already');
+    if (this.exists(record.id)) throw corrupt(final, 'exists already');
     const temporary = this.#files.temporaryPath(`container-${record.id}`);
     const durable = {
       [CONFIG_FILE]: encodeConfig(record),

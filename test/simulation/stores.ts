@@ -52,6 +52,7 @@ export function simFiles(life: Life): StateFiles {
 type ContainerPart = Pick<
   ContainerStore,
   | 'ids'
+  | 'exists'
   | 'all'
   | 'get'
   | 'byKey'
@@ -80,6 +81,10 @@ class SimContainers implements ContainerPart {
 
   ids(): ReadonlySet<string> {
     return new Set(this.#records.keys());
+  }
+
+  exists(id: string): boolean {
+    return this.#records.has(id);
   }
 
   all(): readonly ContainerRecord[] {

@@ -90,9 +90,8 @@ export class Prober {
   /** Something may have happened to these containers (null: to all): begins with new runs, lets go of ended ones. */
   review(keys: Iterable<ResourceKey> | null): void {
     if (this.#stopped) return;
-    for (const key of keys ?? this.#everyKey()) {
-      if (key.startsWith('container/')) this.#reviewOne(key);
-    }
+    if (keys === null) this.#reviewAll();
+    else for (const key of keys) if (key.startsWith('container/')) this.#reviewOne(key);
   }
 
   /** Calls off all tries. */
@@ -102,9 +101,9 @@ export class Prober {
     this.#queue.clear();
   }
 
-  #everyKey(): Set<ResourceKey> {
-    const owned = this.#options.world.containers.all().flatMap(({ owner }) => (owner ? [owner.key] : []));
-    return new Set([...owned, ...this.#watched.keys()]);
+  #reviewAll(): void {
+    for (const { owner } of this.#options.world.containers.all()) if (owner) this.#reviewOne(owner.key);
+    for (const key of [...this.#watched.keys()]) this.#reviewOne(key);
   }
 
   #reviewOne(key: ResourceKey): void {

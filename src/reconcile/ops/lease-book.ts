@@ -170,11 +170,11 @@ export class LeaseBook {
     this.#unsaved.goneNetworks.add(network);
   }
 
-  /** Keys of everything that holds a lease, be it only because its release could not be written. */
-  owners(): ReadonlySet<string> {
-    const holders = [...this.#networks.values()].flatMap(({ byOwner }) => [...byOwner.keys()]);
-    const ofPorts = [...this.#ports.values()].map(({ container }) => container);
-    return new Set([...holders, ...ofPorts, ...this.#unsaved.owners]);
+  /** Keys of everything that holds a lease, be it only because its release could not be written; some more than once. */
+  *owners(): Generator<string, undefined> {
+    for (const { byOwner } of this.#networks.values()) yield* byOwner.keys();
+    for (const { container } of this.#ports.values()) yield container;
+    yield* this.#unsaved.owners;
   }
 
   /** As it is now: what was decided after the save began is right too. */

@@ -11,8 +11,9 @@ import { mintId } from './mint.ts';
 import { unmet } from './needs.ts';
 import type { OpDraft } from './op-graph.ts';
 import type { Pass } from './pass.ts';
-import { failureHold, hold, scoped } from './pass.ts';
+import { failureHold, hold } from './pass.ts';
 import { attachedNetwork, isContainer, specOf, startDependencies } from './references.ts';
+import { isSettled } from './settled.ts';
 import { planUpdate, type UpdatePlan } from './update.ts';
 
 /** How soon the host is asked again about what kept a container from starting; it sends no event. */
@@ -20,35 +21,13 @@ const OBSTACLE_RECHECK_MS = 2_000;
 
 type Container = Desired<'container'>;
 
-/** Desired containers, each after those it links to, shares a network with or takes volumes from. */
-export function inDependencyOrder(pass: Pass): Container[] {
-  const entered = new Set<ResourceKey>();
-  const left = new Set<ResourceKey>();
-  const result: Container[] = [];
-  for (const root of scoped(pass, pass.desired.resources)) {
-    const stack = [root.key];
-    for (let key = stack.at(-1); key !== undefined; key = stack.at(-1)) {
-      if (!entered.has(key)) {
-        entered.add(key);
-        for (const need of pass.relations.needs(key)) if (!entered.has(need)) stack.push(need);
-        continue;
-      }
-      stack.pop();
-      if (left.has(key)) continue;
-      left.add(key);
-      const desired = pass.desired.resources.get(key);
-      if (desired && isContainer(desired)) result.push(desired);
-    }
-  }
-  return result;
-}
-
 export function planContainer(pass: Pass, desired: Container, anew: ReadonlyMap<ResourceKey, Cause>): void {
   const { key } = desired;
   const container = pass.observed.containers.get(key);
   const untouchable = container && whyUntouchable(container);
   if (untouchable) hold(pass, key, 'unavailable', untouchable);
-  if (!pass.busy.has(key) && !untouchable) act(pass, desired, container, anew);
+  if (pass.busy.has(key) || untouchable) return;
+  if (!container || !isSettled(pass, desired, container, anew)) act(pass, desired, container, anew);
 }
 
 function whyUntouchable({ available, unknown }: ObservedContainer): string | null {

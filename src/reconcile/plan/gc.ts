@@ -14,7 +14,8 @@ const ORDER: readonly OrphanType[] = ['process', 'cgroup', 'sandbox', 'bridge', 
  */
 export function findOrphans(found: Found, owners: (type: OrphanType, id: string) => boolean): Orphan[] {
   return ORDER.flatMap((type) => {
-    const ids = [...new Set(found[type] ?? [])].filter((id) => !owners(type, id)).sort();
-    return ids.map((id) => ({ type, id }));
+    const unowned = new Set<string>();
+    for (const id of found[type] ?? []) if (!owners(type, id)) unowned.add(id);
+    return [...unowned].sort().map((id) => ({ type, id }));
   });
 }

@@ -49,13 +49,14 @@ export function inScope(pass: Pass, key: ResourceKey): boolean {
 }
 
 /** Those of a map's values that are in scope. */
-export function* scoped<T>(pass: Pass, map: ReadonlyMap<ResourceKey, T>): Generator<T> {
-  if (pass.reach === null) yield* map.values();
-  else {
-    for (const key of pass.reach) {
-      const value = map.get(key);
-      if (value !== undefined) yield value;
-    }
+export function scoped<T>({ reach }: Pass, map: ReadonlyMap<ResourceKey, T>): Iterable<T> {
+  return reach === null ? map.values() : inReach(reach, map);
+}
+
+export function* inReach<T>(reach: ReadonlySet<ResourceKey>, map: ReadonlyMap<ResourceKey, T>): Generator<T> {
+  for (const key of reach) {
+    const value = map.get(key);
+    if (value !== undefined) yield value;
   }
 }
 
@@ -65,7 +66,7 @@ export function* scoped<T>(pass: Pass, map: ReadonlyMap<ResourceKey, T>): Genera
  */
 export function undeclared(pass: Pass, key: ResourceKey): boolean {
   // Successors and predecessors are planned with their container.
-  if (pass.desired.resources.has(baseKey(key))) return false;
+  if (pass.desired.resources.has(key) || pass.desired.resources.has(baseKey(key))) return false;
   const { kind, app } = parseKey(key);
   if (pass.desired.untouched?.has(app) !== true) return true;
   if (kind === 'container') hold(pass, key, 'unavailable', 'its manifest cannot be used; left as it is');

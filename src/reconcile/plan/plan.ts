@@ -1,16 +1,16 @@
 import type { Desired } from '../../model/desired.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { Cause, Hold, Plan } from '../op.ts';
-import { inDependencyOrder, planContainer, planRemoval } from './containers.ts';
+import { planContainer, planRemoval } from './containers.ts';
 import { orderNeeds } from './needs.ts';
 import { OpGraph } from './op-graph.ts';
 import { orderHandovers, orderNetworks, orderStops } from './ordering.ts';
 import type { Pass, PlanInput } from './pass.ts';
-import { scoped, undeclared } from './pass.ts';
+import { inReach, scoped, undeclared } from './pass.ts';
 import { planImages, planNetworks, planVolumes } from './prerequisites.ts';
 import { attachedTo, releaseImages, removeNetworks, removeOrphans, removeVolumes } from './removals.ts';
 import type { Relations } from './scope.ts';
-import { relationsOf, withDependencies } from './scope.ts';
+import { dependencyOrder, relationsOf, withDependencies } from './scope.ts';
 
 /**
  * What has to be done so that the host agrees with the desired state, and what waits for what reason. Pure: the same
@@ -19,6 +19,10 @@ import { relationsOf, withDependencies } from './scope.ts';
  */
 export function plan(input: PlanInput, relations: Relations = relationsOf(input.desired)): Plan {
   const reach = input.scope === null ? null : withDependencies(input.scope, relations);
+  const containers =
+    reach === null
+      ? relations.containers
+      : dependencyOrder(inReach(reach, input.desired.resources), input.desired, relations.needs);
   const pinned = new Map<ResourceKey, ResourceKey>();
   for (;;) {
     const pass: Pass = {
@@ -32,7 +36,6 @@ export function plan(input: PlanInput, relations: Relations = relationsOf(input.
       successors: [],
       predecessors: new Map(),
     };
-    const containers = inDependencyOrder(pass);
     const anew = decide(pass, containers);
     const stuck = firstStuck(pass, anew);
     if (!stuck) return finish(pass, containers, anew);

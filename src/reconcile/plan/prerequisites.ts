@@ -11,7 +11,8 @@ import type { Pass } from './pass.ts';
 import { blocked, hold, mayAct, READY_NOW, scoped, standingOfHeld } from './pass.ts';
 import { DEFAULT_NETWORK } from './references.ts';
 
-function ofKind<K extends Kind>(pass: Pass, kind: K): Desired<K>[] {
+function ofKind<K extends Kind>(pass: Pass, kind: K): readonly Desired<K>[] {
+  if (pass.reach === null) return pass.relations.ofKind(kind);
   return [...scoped(pass, pass.desired.resources)].filter((desired): desired is Desired<K> => desired.kind === kind);
 }
 

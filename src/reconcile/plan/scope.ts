@@ -1,17 +1,24 @@
-import type { DesiredState } from '../../model/desired.ts';
-import type { ResourceKey } from '../../model/resource.ts';
-import { dependenciesOf } from './references.ts';
+import type { Desired, DesiredState } from '../../model/desired.ts';
+import type { Kind, ResourceKey } from '../../model/resource.ts';
+import { dependenciesOf, isContainer } from './references.ts';
 
-/** Who needs whom in one generation of the desired state. */
+/** Who needs whom in one generation of the desired state, and what follows from it for looks at everything. */
 export interface Relations {
   readonly needs: (key: ResourceKey) => readonly ResourceKey[];
   readonly neededBy: (key: ResourceKey) => readonly ResourceKey[];
+  readonly ofKind: <K extends Kind>(kind: K) => readonly Desired<K>[];
+  /** All containers; see {@link dependencyOrder}. */
+  readonly containers: readonly Desired<'container'>[];
 }
 
 export function relationsOf(desired: DesiredState): Relations {
   const needs = new Map<ResourceKey, readonly ResourceKey[]>();
   const neededBy = new Map<ResourceKey, ResourceKey[]>();
+  const kinds = new Map<Kind, Desired[]>();
   for (const [key, resource] of desired.resources) {
+    const alike = kinds.get(resource.kind);
+    if (alike) alike.push(resource);
+    else kinds.set(resource.kind, [resource]);
     const targets = [...new Set(dependenciesOf(resource))];
     if (targets.length === 0) continue;
     needs.set(key, targets);
@@ -21,7 +28,40 @@ export function relationsOf(desired: DesiredState): Relations {
       else neededBy.set(target, [key]);
     }
   }
-  return { needs: (key) => needs.get(key) ?? [], neededBy: (key) => neededBy.get(key) ?? [] };
+  const needsOf = (key: ResourceKey): readonly ResourceKey[] => needs.get(key) ?? [];
+  return {
+    needs: needsOf,
+    neededBy: (key) => neededBy.get(key) ?? [],
+    ofKind: <K extends Kind>(kind: K) => (kinds.get(kind) ?? []) as Desired<K>[],
+    containers: dependencyOrder(desired.resources.values(), desired, needsOf),
+  };
+}
+
+/** The containers among these resources and what they need, each after those it links to, shares a network with or takes volumes from. */
+export function dependencyOrder(
+  roots: Iterable<Desired>,
+  { resources }: DesiredState,
+  needs: Relations['needs'],
+): Desired<'container'>[] {
+  const entered = new Set<ResourceKey>();
+  const left = new Set<ResourceKey>();
+  const result: Desired<'container'>[] = [];
+  for (const root of roots) {
+    const stack = [root.key];
+    for (let key = stack.at(-1); key !== undefined; key = stack.at(-1)) {
+      if (!entered.has(key)) {
+        entered.add(key);
+        for (const need of needs(key)) if (!entered.has(need)) stack.push(need);
+        continue;
+      }
+      stack.pop();
+      if (left.has(key)) continue;
+      left.add(key);
+      const desired = resources.get(key);
+      if (desired && isContainer(desired)) result.push(desired);
+    }
+  }
+  return result;
 }
 
 /** The keys and everything they need, however far away. */

@@ -13,6 +13,7 @@ import {
 } from '../../../src/drivers/exec/native/cgroups/limits.ts';
 import { createCgroupManager } from '../../../src/drivers/exec/native/cgroups/manager.ts';
 
+const ID = '1'.repeat(64);
 const NONE: ResourceLimits = {
   memoryBytes: null,
   memorySwapBytes: null,
@@ -215,16 +216,16 @@ describe('hierarchies', () => {
     writeFileSync(join(root, 'tsd.service/supervisor/cgroup.procs'), '');
     const group = join(root, 'tsd.service/tsdocker-abcdef');
     const files = ['memory.max', 'memory.swap.max', 'pids.max', 'cpu.max'];
-    mkdirSync(join(group, 'one'), { recursive: true });
+    mkdirSync(join(group, ID), { recursive: true });
     writeFileSync(join(group, 'cgroup.subtree_control'), '');
-    for (const file of files) writeFileSync(join(group, 'one', file), '');
+    for (const file of files) writeFileSync(join(group, ID, file), '');
     const cgroups = createCgroupManager({ id: 'abcdef', root, runDir: root }, sources);
     // Ordinary directories with files in them cannot be removed by rmdir, so an update stands for the creation here.
-    cgroups.updateResources('one', { ...NONE, memoryBytes: 4096, pids: 5 });
+    cgroups.updateResources(ID, { ...NONE, memoryBytes: 4096, pids: 5 });
     const read = (path: string): string => readFileSync(join(root, 'tsd.service', path), 'utf8').trim();
     expect(read('supervisor/cgroup.procs')).toBe('4711');
     expect(read('cgroup.subtree_control')).toContain('+pids');
-    expect(files.map((file) => read(`tsdocker-abcdef/one/${file}`))).toMatchInlineSnapshot(`
+    expect(files.map((file) => read(`tsdocker-abcdef/${ID}/${file}`))).toMatchInlineSnapshot(`
       [
         "4096",
         "4096",
@@ -232,8 +233,8 @@ describe('hierarchies', () => {
         "max 100000",
       ]
     `);
-    expect(cgroups.list()).toEqual(['one']);
-    expect(readdirSync(join(group, 'one')).sort()).toEqual([...files].sort());
+    expect(cgroups.list()).toEqual([ID]);
+    expect(readdirSync(join(group, ID)).sort()).toEqual([...files].sort());
   });
 
   it('without the controller of a limit refuse it', () => {

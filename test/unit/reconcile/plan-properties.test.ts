@@ -89,9 +89,12 @@ function happen(host: PureHost, event: Happening): void {
 
 const history = fc.record({ first: app, events: fc.array(happening, { maxLength: 6 }), second: app });
 
-function prepared({ first, events }: { first: App; events: readonly Happening[] }): PureHost {
+function prepared(
+  { first, events }: { first: App; events: readonly Happening[] },
+  others: Readonly<Record<string, App>> = {},
+): PureHost {
   const host = new PureHost();
-  const desired = declare({ x: first });
+  const desired = declare({ x: first, ...others });
   host.applyAll(planOn(host, desired).ops, desired);
   for (const event of events) happen(host, event);
   return host;
@@ -157,6 +160,23 @@ test('the same input gives the same plan', () => {
       const desired = declare({ x: h.second }, 2);
       expect(planOn(host, desired)).toEqual(planOn(host, desired));
     }),
+  );
+});
+
+test('what is plain at a glance is what planning at length comes to', () => {
+  return fc.assert(
+    fc.property(history, fc.boolean(), ({ first, events, second }, edited) => {
+      const elsewhere = (subnet: string): App => ({ networks: { other: { subnet } } });
+      const host = prepared({ first, events }, { y: elsewhere('10.90.0.0/24') });
+      // A network that is made anew has every container planned at length, on it or not.
+      const ofX = (subnet: string) => {
+        const { ops, holds } = planOn(host, declare({ x: edited ? second : first, y: elsewhere(subnet) }, 2));
+        const concerned = ops.filter(({ key }) => key.includes('/x/'));
+        return { ops: concerned.map(({ id, cause }) => [id, cause]).sort(), holds };
+      };
+      expect(ofX('10.90.0.0/24')).toEqual(ofX('10.91.0.0/24'));
+    }),
+    { numRuns: 400 },
   );
 });
 

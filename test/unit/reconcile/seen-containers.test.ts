@@ -31,6 +31,7 @@ test('only what is asked for is looked at, and once', () => {
 
 test('all of them are what a map of all would be', () => {
   const { containers, looks } = seen();
+  expect(containers.all()).toEqual(new Map(seen().containers));
   expect([...new Map(containers)]).toEqual(KEYS.map((key, index) => [key, { id: `${index}` }]));
   expect([...containers.values()]).toHaveLength(3);
   const visited: ResourceKey[] = [];
@@ -38,5 +39,6 @@ test('all of them are what a map of all would be', () => {
     visited.push(key);
   });
   expect(visited).toEqual(KEYS);
-  expect(looks).toEqual(['0', '1', '2']);
+  // Once for the map of all, once for all that followed.
+  expect(looks).toEqual(['0', '1', '2', '0', '1', '2']);
 });

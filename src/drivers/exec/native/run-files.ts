@@ -13,6 +13,10 @@ const SOCKET_NAME = /^([0-9a-f]{12})\.(\d+)\.sock$/;
 const EXIT_NAME = /^exit\.(\d+)(\.tmp)?$/;
 const ID = /^[0-9a-f]{64}$/;
 
+export function isContainerId(name: string): boolean {
+  return ID.test(name);
+}
+
 export class RunFiles {
   readonly #home: string;
   readonly #sockets: string;
@@ -30,7 +34,7 @@ export class RunFiles {
   }
 
   directory(containerId: string): string {
-    if (!ID.test(containerId)) throw new TsdError('TSD_BUG', `"${containerId}" is not a container id`);
+    if (!isContainerId(containerId)) throw new TsdError('TSD_BUG', `"${containerId}" is not a container id`);
     return join(this.#home, containerId);
   }
 
@@ -145,7 +149,7 @@ export class RunFiles {
 
   /** Ids of containers with a directory here. */
   list(): string[] {
-    return listing(this.#home).filter((name) => ID.test(name));
+    return listing(this.#home).filter(isContainerId);
   }
 
   /** Derivable after a crash of the host, so renamed into place but not synced. */

@@ -70,6 +70,8 @@ class BridgeDriver implements NetworkDriver {
   readonly #ports = new PublishedPorts();
   readonly #networks = new Map<string, NetworkConfig>();
   readonly #attached = new Map<string, Attached>();
+  /** Containers by the index of the host's end of their pair: it is never used twice. */
+  readonly #byLink = new Map<number, string>();
   /** Detached; the kernel may still be deleting the pair. Seen a second time, somebody else keeps the namespace. */
   readonly #leaving = new Set<string>();
   readonly #ipv6 = existsSync('/proc/net/if_inet6');
@@ -189,7 +191,15 @@ class BridgeDriver implements NetworkDriver {
   #remember(config: EndpointConfig, { foreign }: NetworkConfig, link: number): void {
     this.#leaving.delete(config.containerId);
     this.#ports.set(config.containerId, config.ports);
+    this.#forget(config.containerId);
     this.#attached.set(config.containerId, { config, foreign, link });
+    this.#byLink.set(link, config.containerId);
+  }
+
+  #forget(containerId: string): void {
+    const before = this.#attached.get(containerId);
+    if (before) this.#byLink.delete(before.link);
+    this.#attached.delete(containerId);
   }
 
   detach(containerId: string): void {
@@ -204,7 +214,7 @@ class BridgeDriver implements NetworkDriver {
       () => (held ? this.#leaving.add(containerId) : this.#endpoints.disconnect(containerId)),
     ]);
     this.#ports.set(containerId, []);
-    this.#attached.delete(containerId);
+    this.#forget(containerId);
   }
 
   observe(): ObservedNetworks {
@@ -331,11 +341,9 @@ class BridgeDriver implements NetworkDriver {
         ports: this.#effectivePorts(containerId, table),
       });
     };
-    // An index is never used twice: the link is the one that was made for the container.
-    const known = new Map([...this.#attached].map(([containerId, { link }]) => [link, containerId]));
     for (const link of links) add(link, this.#endpoints.containerOf(link));
     for (const link of listPluggedLinks(this.#bridges.socket)) {
-      add(link, known.get(link.index) ?? this.#endpoints.containerOfNamed(link.name));
+      add(link, this.#byLink.get(link.index) ?? this.#endpoints.containerOfNamed(link.name));
     }
     this.#leaving.clear();
     for (const owner of table?.owned.keys() ?? []) {
@@ -348,8 +356,9 @@ class BridgeDriver implements NetworkDriver {
   }
 
   #effectivePorts(containerId: string, table: ReadTable | null): PublishedPort[] {
-    const elements = table?.owned.get(endpointOwner(containerId)) ?? [];
     const attached = this.#attached.get(containerId);
+    if (attached?.config.ports.length === 0) return [];
+    const elements = table?.owned.get(endpointOwner(containerId)) ?? [];
     const ports = attached?.config.ports ?? portsOfElements(elements);
     const address = attached?.config.address ?? addressOfElements(elements);
     if (ports.length === 0 || address === null) return [];

@@ -85,7 +85,7 @@ function exitOf(world: World, id: string): Promise<TaskExit> {
 
 async function releaseLease(world: World, id: string): Promise<void> {
   const key = buildLeaseKey(id);
-  if (!world.leases.owners().has(key)) return;
+  if (![...world.leases.owners()].includes(key)) return;
   world.leases.release(key);
   await world.leases.save(world.commits);
 }

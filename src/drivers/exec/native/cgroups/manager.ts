@@ -13,6 +13,7 @@ import { describeProcess } from '../../../../ffi/processes.ts';
 import { TsdError } from '../../../../model/errors.ts';
 import type { Instance, ResourceLimits, ResourceUsage } from '../../../contract.ts';
 import { DEFAULT_DEVICE_RULES } from '../devices.ts';
+import { isContainerId } from '../run-files.ts';
 import { DeviceFilters, type DevicePolicy } from './device-filter.ts';
 import {
   groupPids,
@@ -145,12 +146,11 @@ class Manager implements CgroupManager {
   }
 
   list(): readonly string[] {
-    const ids = this.#instanceGroups().flatMap((parent) =>
-      readdirSync(parent, { withFileTypes: true })
-        .filter((entry) => entry.isDirectory())
-        .map((entry) => entry.name),
-    );
-    return [...new Set(ids)];
+    const ids = new Set<string>();
+    for (const parent of this.#instanceGroups()) {
+      for (const name of readdirSync(parent)) if (isContainerId(name)) ids.add(name);
+    }
+    return [...ids];
   }
 
   oomKilled(containerId: string): boolean {
