@@ -103,11 +103,37 @@ describe('mount points of an image', () => {
     expect(existsSync(join(outside, 'new'))).toBe(false);
   });
 
+  it('that are links through a filesystem of the container and out of it again stay inside the image', async () => {
+    const hosts = join(containers.hostDirectory('data'), 'hosts');
+    writeFileSync(hosts, '10.0.0.1 web\n');
+    image('evil', outside);
+    const script = `cat ${outside}/by/the/image; ls -d /dev/x 2>&1`;
+    for (const target of ['/dev/x/../../evil/by/the/image', '/dev/x/y/../../z/.././../evil/by/the/image']) {
+      image('etc/hosts', target);
+      const mounts = [{ ...bindHere('/etc/hosts').mounts[0], source: hosts }] as TaskSpec['mounts'];
+      const { stdout } = await containers.script(script, { mounts });
+      expect(stdout.split('\n')).toEqual(['10.0.0.1 web', 'ls: /dev/x: No such file or directory']);
+    }
+    image('data', '/dev/x/../../evil/by/a/directory');
+    const { stdout } = await containers.script(`grep -c " ${outside}/by/a/directory " /proc/mounts`, bindHere('/data'));
+    expect(stdout).toBe('1');
+  });
+
   it('that are links into /proc are refused', async () => {
-    for (const target of ['/proc/self/cwd', '/proc/self/fd/5', '/proc/1/root/tmp']) {
+    for (const target of [
+      '/proc/self/cwd',
+      '/proc/self/fd/5',
+      '/proc/1/root/tmp',
+      '/dev/x/../../proc/self',
+      '/dev/fd/5',
+    ]) {
       image('data', target);
       expect(await refusal(bindHere('/data'))).toContain('nothing can be mounted on /data');
       expect(await refusal(bindHere('/data/new'))).toContain('nothing can be mounted on /data/new');
+    }
+    for (const target of ['/dev/x/../../proc', '/dev/x/../stdin', '/sys/../..']) {
+      image('data', target);
+      expect(await refusal(bindHere('/data'))).toContain('nothing can be mounted on /data');
     }
   });
 

@@ -29,11 +29,11 @@ type Mounted = { readonly type: 'host'; readonly source: string; fd: number | nu
 
 /** Where a mount goes. */
 export interface MountTarget {
-  /** Path in the container without links, also for what does not exist yet. */
+  /** Path in the container without links and `..`, also for what does not exist yet. */
   readonly path: string;
   /**
    * Set when it lies in a filesystem that does not exist yet, mounted at `mountPoint`: `names` are to be created there,
-   * the last of them as the target itself.
+   * one in the other, the last of them as the target itself.
    */
   readonly createdIn: { readonly mountPoint: string; readonly names: readonly string[] } | null;
 }
@@ -183,7 +183,12 @@ export class ContainerTree implements FileTree {
         continue;
       }
       const fd = this.#openOrCreate(child, create, pending.length === 0 ? type : 'directory');
-      if (fd === null) return { names: [...child, ...pending.reverse()], fd: null };
+      if (fd === null) {
+        // Nothing is there yet, so no link either; a `..` that follows may lead back to where there are some.
+        if (!create) return -os.errno.ENOENT;
+        names = child;
+        continue;
+      }
       if (fd < 0) return fd;
       try {
         const stat = fstatSync(fd);

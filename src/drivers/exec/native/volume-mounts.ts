@@ -56,14 +56,15 @@ function refuseTarget(path: string, asWritten: string): void {
   });
 }
 
-const how = (kind: Kind, resolve: number): Buffer =>
+/** The target was looked up already; a link that is there now was put there by somebody who shares the volume. */
+const how = (kind: Kind, below: number): Buffer =>
   openHow(
     OPEN_FLAGS.path | OPEN_FLAGS.closeOnExec | (kind === 'directory' ? OPEN_FLAGS.directory : 0),
-    RESOLVE.inRoot | RESOLVE.noMagicLinks | resolve,
+    RESOLVE.noSymlinks | RESOLVE.noMagicLinks | below,
   );
-/** The target was looked up already; a link that is there now was put there by somebody who shares the volume. */
-const PLAIN_DIRECTORY = how('directory', RESOLVE.noSymlinks);
-const PLAIN_FILE = how('file', RESOLVE.noSymlinks);
+const PLAIN_DIRECTORY = how('directory', RESOLVE.inRoot);
+const PLAIN_FILE = how('file', RESOLVE.inRoot);
+const DIRECTORY_BELOW = how('directory', RESOLVE.beneath);
 
 function openPlain(program: SyscallProgram, step: string, rootFd: number, path: string, kind: Kind): SlotRef {
   return program.opToSlot(
@@ -76,15 +77,19 @@ function openPlain(program: SyscallProgram, step: string, rootFd: number, path: 
   );
 }
 
+/** One name at a time, each below the directory that was opened before it: no name and no link can lead anywhere else. */
 function addCreation(program: SyscallProgram, step: string, rootFd: number, target: MountTarget, kind: Kind): void {
   if (target.createdIn === null) return;
   const { mountPoint, names } = target.createdIn;
-  const parent = openPlain(program, step, rootFd, mountPoint, 'directory');
-  names.forEach((_, index) => {
-    const path = names.slice(0, index + 1).join('/');
-    const isFile = kind === 'file' && index === names.length - 1;
-    if (isFile) program.tryOp(step, 'mknodat', parent, path, S_IFREG | 0o755, 0);
-    else program.tryOp(step, 'mkdirat', parent, path, 0o755);
+  let parent = openPlain(program, step, rootFd, mountPoint, 'directory');
+  names.forEach((name, index) => {
+    const isLast = index === names.length - 1;
+    if (isLast && kind === 'file') program.tryOp(step, 'mknodat', parent, name, S_IFREG | 0o755, 0);
+    else program.tryOp(step, 'mkdirat', parent, name, 0o755);
+    if (isLast) return;
+    const made = program.opToSlot(step, 'openat2', parent, name, DIRECTORY_BELOW, OPEN_HOW_BYTES);
+    program.closeSlot(step, parent);
+    parent = made;
   });
   program.closeSlot(step, parent);
 }
