@@ -173,7 +173,7 @@ export const containerFields = z.strictObject({
       .transform((lists) => lists.flat())
       .refine((ports) => ports.length <= MAX_PORTS, `more than ${MAX_PORTS} ports`),
     {
-      doc: 'Ports published on the host: `[address:][host:]container[/tcp|/udp]`, each a port or a range. Without a host port a free one is chosen.',
+      doc: 'Ports published on the host: `[address:][host:]container[/tcp|/udp]`, each a port or a range. Without a host port a free one is chosen. On an IPv6 address, `[::]` among them (which goes with every port published without an address), the supervisor passes connections on itself: such an address does not answer while it is away.',
       change: 'in-place',
       example: ['127.0.0.1:8080:80'],
     },

@@ -177,6 +177,7 @@ test('forwarding is switched on only where that is allowed', () => {
   const strict = newDriver({ ipForward: false });
   try {
     expect(strict.fingerprint().problems).toEqual([]);
+    expect(strict.fingerprint().attributes['published ports']).toMatch(/IPv6 by the supervisor, only while it runs/);
     shell(`echo 0 > ${forwarding}`);
     expect(strict.fingerprint().problems).toEqual([
       expect.objectContaining({ what: expect.stringContaining('does not forward packets') }),

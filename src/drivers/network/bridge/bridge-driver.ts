@@ -298,8 +298,8 @@ class BridgeDriver implements NetworkDriver {
     try {
       firewall?.setAll(changes);
     } catch (error) {
-      if (from === null) this.#forwarders.set(containerId, before);
-      else this.#forwarders.handOver(containerId, from, held);
+      if (from !== null) this.#forwarders.handOver(containerId, from, held);
+      this.#forwarders.set(containerId, before);
       throw error;
     }
   }

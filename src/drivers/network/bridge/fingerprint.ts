@@ -17,6 +17,9 @@ export function fingerprintBridge(
   if (process.geteuid?.() !== 0) problems.push({ what: 'networks need root', fix: 'Run the supervisor as root.' });
   attributes['packet filter'] = options.iptables ? 'nftables' : 'off';
   if (options.iptables) problems.push(...packetFilter(names, attributes));
+  attributes['published ports'] = options.iptables
+    ? 'IPv4 by the kernel; IPv6 by the supervisor, only while it runs'
+    : 'by the supervisor, only while it runs';
   const forwarding = readSetting('ipv4/ip_forward') === '1';
   attributes.forwarding = forwarding ? 'on' : 'off';
   if (!forwarding && !options.ipForward) {

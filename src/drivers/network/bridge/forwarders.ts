@@ -1,21 +1,12 @@
-import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram';
-import { connect, createServer, type Socket } from 'node:net';
 import { constants } from 'node:os';
 import { sysError } from '../../../ffi/errno.ts';
 import { TsdError } from '../../../model/errors.ts';
+import { forwardTcp, type Route, TCP_WAITS, type TcpWaits } from './forward-tcp.ts';
+import { forwardUdp } from './forward-udp.ts';
 import { bindSocket } from './host-sockets.ts';
+import { descriptorBudget, OpenFlows } from './open-flows.ts';
 import { portHolder } from './port-holder.ts';
 import { type Listener, listenerKey } from './publication.ts';
-
-/** A UDP client that was silent this long is forgotten (Docker's userland proxy: 90 s). */
-const UDP_FLOW_MS = 90_000;
-/** Clients remembered for each UDP port; the one longest silent makes room. */
-const UDP_FLOWS = 1024;
-
-/** Where new connections and clients are passed on to; it may change while the listener is open. */
-interface Route {
-  target: Listener['target'];
-}
 
 interface Running {
   readonly listener: Listener;
@@ -26,6 +17,13 @@ interface Running {
 /** Listeners of this process that pass connections and datagrams on to containers. */
 export class Forwarders {
   readonly #running = new Map<string, Map<string, Running>>();
+  readonly #flows: OpenFlows;
+  readonly #waits: TcpWaits;
+
+  constructor({ budget = descriptorBudget(), waits = TCP_WAITS } = {}) {
+    this.#flows = new OpenFlows(budget);
+    this.#waits = waits;
+  }
 
   /**
    * Makes the listeners of an owner be these and no others. Listeners that stay keep their connections.
@@ -47,13 +45,13 @@ export class Forwarders {
       }
       for (const [key, listener] of wanted) {
         if (after.has(key)) continue;
-        const running = start(listener);
+        const running = this.#start(listener);
         started.push(running);
         after.set(key, running);
       }
     } catch (error) {
       for (const running of started) running.close();
-      for (const listener of ended) before.set(listenerKey(listener), start(listener));
+      for (const listener of ended) before.set(listenerKey(listener), this.#start(listener));
       throw error;
     }
     if (after.size === 0) this.#running.delete(owner);
@@ -63,8 +61,33 @@ export class Forwarders {
   /**
    * As {@link set} for `to`, which takes over the listeners of `from` that it wants without closing them: connections that
    * are open go on to where they went, new ones go to the new target. Other listeners of `from` end.
+   * @throws TsdError TSD_PORT_IN_USE; the listeners of both are then as before.
    */
   handOver(from: string, to: string, listeners: readonly Listener[]): void {
+    const [held, had] = [this.listenersOf(from), this.listenersOf(to)];
+    this.#give(from, to, listeners);
+    try {
+      this.set(from, []);
+      this.set(to, listeners);
+    } catch (error) {
+      this.#give(to, from, held);
+      this.set(to, had);
+      this.set(from, held);
+      throw error;
+    }
+  }
+
+  listenersOf(owner: string): Listener[] {
+    return [...(this.#running.get(owner)?.values() ?? [])].map(({ listener }) => listener);
+  }
+
+  close(): void {
+    for (const listeners of this.#running.values()) for (const running of listeners.values()) running.close();
+    this.#running.clear();
+  }
+
+  /** Moves the listeners that these describe, as they run, and points them to their new targets. */
+  #give(from: string, to: string, listeners: readonly Listener[]): void {
     const given = this.#running.get(from) ?? new Map<string, Running>();
     const taken = this.#running.get(to) ?? new Map<string, Running>();
     for (const listener of listeners) {
@@ -76,17 +99,27 @@ export class Forwarders {
       taken.set(key, { ...running, listener });
     }
     if (taken.size > 0) this.#running.set(to, taken);
-    this.set(from, []);
-    this.set(to, listeners);
   }
 
-  listenersOf(owner: string): Listener[] {
-    return [...(this.#running.get(owner)?.values() ?? [])].map(({ listener }) => listener);
+  #start(listener: Listener): Running {
+    const fd = bindSocket(listener);
+    if (fd < 0) throw bindError(listener, -fd);
+    const route: Route = { target: listener.target };
+    const options = { flows: this.#flows, waits: this.#waits, onEnd: () => this.#forget(route) };
+    const close =
+      listener.protocol === 'tcp' ? forwardTcp(fd, route, options) : forwardUdp(fd, listener, route, options);
+    return { listener, route, close };
   }
 
-  close(): void {
-    for (const listeners of this.#running.values()) for (const running of listeners.values()) running.close();
-    this.#running.clear();
+  /** A listener that ended by itself is nobody's any more, so that the next look finds it missing. */
+  #forget(route: Route): void {
+    for (const listeners of this.#running.values()) {
+      for (const [key, running] of listeners) {
+        if (running.route !== route) continue;
+        listeners.delete(key);
+        running.close();
+      }
+    }
   }
 }
 
@@ -108,84 +141,4 @@ export function bindError(listener: Pick<Listener, 'address' | 'port' | 'protoco
     return new TsdError('TSD_NETWORK', message, { step, errno, class: 'precondition' });
   }
   return sysError('bind', errno, step);
-}
-
-function start(listener: Listener): Running {
-  const fd = bindSocket(listener);
-  if (fd < 0) throw bindError(listener, -fd);
-  const route: Route = { target: listener.target };
-  const close = listener.protocol === 'tcp' ? forwardTcp(fd, route) : forwardUdp(fd, listener, route);
-  return { listener, route, close };
-}
-
-/** Returns what ends it. */
-function forwardTcp(fd: number, route: Route): () => void {
-  const open = new Set<Socket>();
-  const server = createServer({ allowHalfOpen: true }, (client) => {
-    const { target } = route;
-    const upstream = connect({ host: target.address, port: target.port, allowHalfOpen: true });
-    join(client, upstream, open);
-    join(upstream, client, open);
-  });
-  server.on('error', () => server.close());
-  server.listen({ fd });
-  return () => {
-    server.close();
-    for (const socket of open) socket.destroy();
-  };
-}
-
-/** Passes what `from` says to `to`; when one breaks, both do. */
-function join(from: Socket, to: Socket, open: Set<Socket>): void {
-  open.add(from);
-  from.on('error', () => to.destroy());
-  from.on('close', () => {
-    open.delete(from);
-    to.destroySoon();
-  });
-  from.pipe(to);
-}
-
-interface Flow {
-  readonly socket: UdpSocket;
-  readonly target: Listener['target'];
-  timer: NodeJS.Timeout;
-}
-
-/** Each client gets a socket of its own towards the container, so that answers find their way back. */
-function forwardUdp(fd: number, { address }: Listener, route: Route): () => void {
-  const flows = new Map<string, Flow>();
-  const server = createSocket(address.includes(':') ? 'udp6' : 'udp4');
-  const end = (key: string): void => {
-    const flow = flows.get(key);
-    if (flow === undefined) return;
-    flows.delete(key);
-    clearTimeout(flow.timer);
-    flow.socket.close();
-  };
-  const open = (key: string, client: RemoteInfo): Flow => {
-    const oldest = flows.size >= UDP_FLOWS ? flows.keys().next().value : undefined;
-    if (oldest !== undefined) end(oldest);
-    const socket = createSocket('udp4');
-    const { target } = route;
-    socket.on('message', (answer, { port, address: from }) => {
-      if (port === target.port && from === target.address) server.send(answer, client.port, client.address);
-    });
-    socket.on('error', () => end(key));
-    return { socket, target, timer: setTimeout(() => end(key), UDP_FLOW_MS).unref() };
-  };
-  server.on('message', (datagram, client) => {
-    const key = `${client.address} ${client.port}`;
-    const flow = flows.get(key) ?? open(key, client);
-    flows.delete(key);
-    flows.set(key, flow);
-    flow.timer.refresh();
-    flow.socket.send(datagram, flow.target.port, flow.target.address, () => undefined);
-  });
-  server.on('error', () => undefined);
-  server.bind({ fd });
-  return () => {
-    for (const key of [...flows.keys()]) end(key);
-    server.close();
-  };
 }
