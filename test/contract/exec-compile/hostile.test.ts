@@ -77,6 +77,17 @@ describe('the user database of an image', () => {
   });
 });
 
+describe('a user given as a number', () => {
+  it('is no user whom the image calls by that number', async () => {
+    containers.file('etc/passwd', '1000:x:0:0::/:/bin/sh\n');
+    containers.file('etc/group', '1000:x:0:\n');
+    const script = 'grep -E "^(Uid|Gid|CapEff)" /proc/self/status | cut -f2';
+    image('bin/cut', 'busybox');
+    const { stdout } = await containers.script(script, { user: '1000:1000' });
+    expect(stdout.split('\n')).toEqual(['1000', '1000', '0000000000000000']);
+  });
+});
+
 describe('mount points of an image', () => {
   const bindHere = (target: string) => ({
     mounts: [

@@ -26,8 +26,10 @@ function file(path: string, content: string, mode = 0o644): void {
 
 describe('a user', () => {
   beforeEach(() => {
-    file('etc/passwd', 'root:x:0:0::/root:/bin/sh\nweb:x:5:6::/home/web:\n42:x:7:7::/forty-two:\n');
-    file('etc/group', 'root:x:0:\nwheel:x:10:root,web\nweb:x:6:\nops:x:20:other\n');
+    const numbers = '42:x:0:0::/forty-two:\n9999999999:x:0:0::/:\n-1:x:0:0::/:\n';
+    file('etc/passwd', `root:x:0:0::/root:/bin/sh\nweb:x:5:6::/home/web:\n${numbers}`);
+    const groups = '77:x:0:\n9999999999:x:0:\n-1:x:0:\n';
+    file('etc/group', `root:x:0:\nwheel:x:10:root,web\nweb:x:6:\nops:x:20:other\n${groups}`);
   });
 
   it.each([
@@ -41,15 +43,19 @@ describe('a user', () => {
     ['1000', 'uid 1000 gid 0 groups 0 home /'],
     ['1000:ops', 'uid 1000 gid 20 groups 20 home /'],
     [':ops', 'uid 0 gid 20 groups 20 home /root'],
-    ['42', 'uid 7 gid 7 groups 7 home /forty-two'],
+    ['42', 'uid 42 gid 0 groups 0 home /'],
+    ['42:77', 'uid 42 gid 77 groups 77 home /'],
   ])('%j is %s', (wanted, expected) => {
     const { uid, gid, groups, home } = lookUpUser(tree, wanted);
     expect(`uid ${uid} gid ${gid} groups ${groups.join(',')} home ${home}`).toBe(expected);
   });
 
-  it.each(['nobody', '-1', '2147483648', 'web:nobody', 'web:-1', '0x5', '../etc'])('%j is not found', (wanted) => {
-    expect(() => lookUpUser(tree, wanted)).toThrow(expect.objectContaining({ code: 'TSD_USER_NOT_FOUND' }));
-  });
+  it.each(['nobody', '-1', '2147483648', '9999999999', 'web:nobody', 'web:-1', 'web:9999999999', '0x5', '../etc'])(
+    '%j is not found',
+    (wanted) => {
+      expect(() => lookUpUser(tree, wanted)).toThrow(expect.objectContaining({ code: 'TSD_USER_NOT_FOUND' }));
+    },
+  );
 
   it('needs no database when it is a number', () => {
     rmSync(join(root, 'etc'), { recursive: true });

@@ -59,6 +59,11 @@ function notFound(what: string, wanted: string, file: string): TsdError {
   });
 }
 
+/** What reads as a number is no name, also one too large: otherwise the image would choose whom it means. */
+function isNamed(name: string, wanted: string): boolean {
+  return name === wanted && !/^[-+]?\d+$/.test(wanted);
+}
+
 /**
  * @param wanted empty: root. A number need not be in the database; a name must.
  * @throws TsdError TSD_USER_NOT_FOUND.
@@ -66,8 +71,8 @@ function notFound(what: string, wanted: string, file: string): TsdError {
 export function lookUpUser(tree: FileTree, wanted: string): ProcessUser {
   const [userText = '', groupText = ''] = wanted.split(':');
   const wantedUid = userText === '' ? 0 : parseId(userText);
-  const entry = parsePasswd(readTextFile(tree, '/etc/passwd') ?? '').find(
-    ({ name, uid }) => (userText !== '' && name === userText) || uid === wantedUid,
+  const entry = parsePasswd(readTextFile(tree, '/etc/passwd') ?? '').find(({ name, uid }) =>
+    wantedUid === null ? isNamed(name, userText) : uid === wantedUid,
   );
   const uid = entry?.uid ?? wantedUid;
   if (uid === null) throw notFound('user', userText, '/etc/passwd');
@@ -75,7 +80,7 @@ export function lookUpUser(tree: FileTree, wanted: string): ProcessUser {
   const home = entry?.home ?? '/';
   if (groupText !== '') {
     const wantedGid = parseId(groupText);
-    const gid = groups.find((group) => group.name === groupText || group.gid === wantedGid)?.gid ?? wantedGid;
+    const gid = wantedGid ?? groups.find(({ name }) => isNamed(name, groupText))?.gid ?? null;
     if (gid === null) throw notFound('group', groupText, '/etc/group');
     return { uid, gid, groups: [gid], home };
   }
