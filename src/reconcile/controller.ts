@@ -385,9 +385,9 @@ export class Controller {
 
   #lookAfter(key: ResourceKey, { error, stirred }: InFlight): void {
     if (this.#stopped) return;
-    // Neither at once after ops that were skipped: what they wait for may be the same again, and time would stand still.
-    const settled = error === null && !stirred;
-    this.#queue.add(baseKey(key), settled ? this.#ports.clock.now().bootMs + VERIFY_AFTER_MS : undefined);
+    // At once only when something happened: after ops that failed or were skipped all may be the same again.
+    const atOnce = error === null && stirred;
+    this.#queue.add(baseKey(key), atOnce ? undefined : this.#ports.clock.now().bootMs + VERIFY_AFTER_MS);
     const users = new Set(this.#currentRelations().neededBy(key));
     for (const { key: held, reason } of this.#holds.values()) {
       // Networks, volumes and images that are to go wait for containers that do not need them any more.

@@ -36,9 +36,13 @@ interface Base<Type extends string> {
   readonly update?: UpdateTerms;
 }
 
-/** Of a container that is to be replaced and goes on until then: it stays what it was made from, whatever is declared by now. */
-interface AsMade {
-  /** Its spec hash. Left out, the present declaration counts. */
+/** A step of one container's way to what it shall be. */
+interface Step<Type extends string> extends Base<Type> {
+  readonly containerId: string;
+  /**
+   * Spec hash of a container that is to be replaced and goes on until then: it stays what it was made from, whatever is
+   * declared by now, and what fails failed for that. Left out, the present declaration counts.
+   */
   readonly asMade?: string;
 }
 
@@ -57,25 +61,23 @@ export type Op =
   | Base<'network.ensure'>
   | Base<'network.remove'>
   /** Commits containers/<id>, snapshot, leases, names. */
-  | (Base<'container.create'> & { readonly containerId: string })
+  | Step<'container.create'>
   /** Namespace, veth, address, ports; mends drift and changes ports in place. */
-  | (Base<'container.connect'> & { readonly containerId: string } & AsMade)
+  | Step<'container.connect'>
   /**
    * Starts run number `run` with the desired spec. Records that spec and the two counters, and forgets a requested
    * restart and a manual stop.
    */
-  | (Base<'container.start'> & {
-      readonly containerId: string;
+  | (Step<'container.start'> & {
       readonly run: number;
       readonly restarts: number;
       readonly consecutive: number;
-    } & AsMade)
+    })
   /**
    * Ends the run. `restart` says that a start follows: the handler first records the restart as requested, so that a
    * crash between the two ops does not leave the container down.
    */
-  | (Base<'container.stop'> & {
-      readonly containerId: string;
+  | (Step<'container.stop'> & {
       readonly timeoutMs: number;
       readonly signal: string;
       readonly restart: boolean;
@@ -84,11 +86,11 @@ export type Op =
    * Takes over the desired spec where only fields of change class in-place differ; `fields` names them. Records the
    * spec and forgets a manual stop and the restart counters, running or not.
    */
-  | (Base<'container.update'> & { readonly containerId: string; readonly fields: readonly string[] })
+  | (Step<'container.update'> & { readonly fields: readonly string[] })
   /** Tells the payload that files it was started with have other content; an update records them afterwards. */
-  | (Base<'container.signal'> & { readonly containerId: string; readonly signals: readonly string[] })
+  | (Step<'container.signal'> & { readonly signals: readonly string[] })
   /** Rewrites the hosts file after the address of a linked container changed. */
-  | (Base<'container.relink'> & { readonly containerId: string })
+  | Step<'container.relink'>
   /**
    * Gives the successor the name and the published ports of container `containerId` (empty: it is gone), which is called
    * `.old` from then on. With a failure it is the way back, and the one that gives way is `.next` again.
@@ -107,8 +109,8 @@ export type Op =
       readonly rollback: boolean;
       readonly from: Version;
     })
-  | (Base<'container.disconnect'> & { readonly containerId: string })
-  | (Base<'container.remove'> & { readonly containerId: string; readonly removeAnonymousVolumes: boolean })
+  | Step<'container.disconnect'>
+  | (Step<'container.remove'> & { readonly removeAnonymousVolumes: boolean })
   | (Base<'orphan.remove'> & { readonly orphan: { readonly type: string; readonly id: string } });
 
 export type OpType = Op['op'];

@@ -236,8 +236,8 @@ function draftOf(
   const made = intent.steps.some(({ name }) => name === 'create');
   const minted = () => mintId(pass.seed, key, String(pass.desired.generation), container?.id ?? '');
   const containerId = container && (!made || TEARDOWN.has(step.name)) ? container.id : minted();
-  const base = { key, cause: step.cause, containerId };
   const asMade = isReplaced(pass, desired) ? { asMade: desired.specHash } : {};
+  const base = { key, cause: step.cause, containerId, ...asMade };
   switch (step.name) {
     case 'stop':
       return {
@@ -251,7 +251,6 @@ function draftOf(
     case 'start':
       return {
         ...base,
-        ...asMade,
         op: 'container.start',
         run: made ? 1 : (container?.run ?? 0) + 1,
         ...intent.counters,
@@ -261,7 +260,7 @@ function draftOf(
     case 'update':
       return { ...base, op: 'container.update', fields: intent.fields };
     case 'connect':
-      return { ...base, ...asMade, op: 'container.connect' };
+      return { ...base, op: 'container.connect' };
     case 'disconnect':
     case 'create':
     case 'relink':

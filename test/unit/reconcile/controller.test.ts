@@ -54,6 +54,7 @@ test('a dependent that waits is started when its dependency came up', async () =
   };
   await sim.declare(PAIR);
   expect(sim.host.failures.get(DB)).toMatchObject({ class: 'precondition', attempts: 1 });
+  await sim.wait(20);
   expect([sim.controller.hold(DB)?.reason, sim.controller.hold(WEB)?.reason]).toEqual([
     'backing-off',
     'dependency-not-ready',

@@ -200,6 +200,17 @@ describe('start-first', () => {
     expect(host.container(WEB)).toEqual(before);
   });
 
+  test('an old one that becomes unhealthy meanwhile is stopped; what fails of that failed for what it was made from', () => {
+    const health = { health: { tcp: 80, startPeriod: '0s' } };
+    const host = hostWith(app('one', START_FIRST, health));
+    const before = host.container(WEB);
+    const wanted = declare(app('two', START_FIRST, health), 2);
+    step(host, wanted);
+    for (let n = 0; n < 3; n++) host.probe(WEB, 'check', false);
+    const { ops } = planOn(host, wanted);
+    expect(ops).toMatchObject([{ op: 'container.stop', key: WEB, asMade: before.specHash }]);
+  });
+
   test('an old one that ends meanwhile is started again, as it was made', () => {
     const host = begun();
     const before = host.container(WEB);
