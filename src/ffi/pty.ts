@@ -1,7 +1,7 @@
 /** Pseudo-terminals, pts(4). A terminal disappears with the last descriptor of its master. */
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { TsdError } from '../model/errors.ts';
-import { OPEN_FLAGS, openDirectory, openInRoot, RESOLVE } from './files.ts';
+import { OPEN_FLAGS, openInRoot, RESOLVE } from './files.ts';
 import { syscall } from './native.ts';
 
 // asm-generic/ioctls.h
@@ -24,29 +24,24 @@ export function openTerminal(): Terminal {
 }
 
 /**
- * A new terminal of the container that process `pid` lives in, so that programs there find their terminal by name.
+ * A new terminal of the container whose root directory this is, so that programs there find their terminal by name.
  * @throws TSD_CONTAINER_SETUP when the container has put something else in the place of its /dev/pts/ptmx.
  */
-export function openTerminalIn(pid: number): Terminal {
+export function openTerminalIn(root: number): Terminal {
   const step = 'open a terminal in the container';
-  const root = openDirectory(step, `/proc/${pid}/root`);
+  // Looked at before it is really opened: opening a device or a pipe has effects.
+  const flags = OPEN_FLAGS.path | OPEN_FLAGS.closeOnExec;
+  const ptmx = openInRoot(step, root, '/dev/pts/ptmx', flags, RESOLVE.noSymlinks);
   try {
-    // Looked at before it is really opened: opening a device or a pipe has effects.
-    const flags = OPEN_FLAGS.path | OPEN_FLAGS.closeOnExec;
-    const ptmx = openInRoot(step, root, '/dev/pts/ptmx', flags, RESOLVE.noSymlinks);
-    try {
-      const found = fstatSync(ptmx);
-      if (!found.isCharacterDevice() || found.rdev !== PTMX_DEVICE) {
-        throw new TsdError('TSD_CONTAINER_SETUP', '/dev/pts/ptmx of the container is not a terminal multiplexer', {
-          step,
-        });
-      }
-      return unlocked(openSync(`/proc/self/fd/${ptmx}`, constants.O_RDWR | constants.O_NOCTTY));
-    } finally {
-      closeSync(ptmx);
+    const found = fstatSync(ptmx);
+    if (!found.isCharacterDevice() || found.rdev !== PTMX_DEVICE) {
+      throw new TsdError('TSD_CONTAINER_SETUP', '/dev/pts/ptmx of the container is not a terminal multiplexer', {
+        step,
+      });
     }
+    return unlocked(openSync(`/proc/self/fd/${ptmx}`, constants.O_RDWR | constants.O_NOCTTY));
   } finally {
-    closeSync(root);
+    closeSync(ptmx);
   }
 }
 

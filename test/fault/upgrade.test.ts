@@ -14,9 +14,13 @@ const version = (to: number): Edit => ({
   to: `#define PROTOCOL_VERSION ${to}`,
 });
 
-/** Before a terminal could be resized, and before the status said whether there is one. */
+/**
+ * Before a terminal could be resized, before the status said whether there is one, and before shims held what a run was
+ * started with.
+ */
 const OLDER: readonly Edit[] = [
   version(0),
+  { file: 'dist/drivers/exec/native/compile.js', from: '[RUN_FACTS_FD, factsFd],', to: '' },
   { file: 'shim/connections.c', from: 'case REQUEST_RESIZE: error = resize(shim, decoder); break;', to: '' },
   { file: 'shim/connections.c', from: 'static int resize(', to: 'static __attribute__((unused)) int resize(' },
   { file: 'shim/connections.c', from: '&status, sizeof status);', to: '&status, sizeof status - 8);' },
@@ -79,6 +83,8 @@ containers:
     ports: ["127.0.0.1:${port}:80"]
     restart: always
     stopTimeout: 300ms
+    env: { SAYS: inside }
+    capabilities: { drop: [ALL], add: [NET_BIND_SERVICE] }
   job: { image: busybox, command: ${shell('until [ -e /data/go ]; do sleep 0.02; done; echo done; exit 7')}, volumes: ["data:/data"] }
   early: { image: busybox, command: ${shell('until [ -e /data/early ]; do sleep 0.02; done; exit 5')}, volumes: ["data:/data"] }
   terminal: { image: busybox, command: [busybox, cat], tty: true, stdin: true, restart: always }
@@ -127,7 +133,8 @@ describe('containers of another version are taken over', () => {
     const log = await lines();
     expect(log).toEqual(log.map((_line, index) => `line ${index + 1}`));
     expect(await accepts(port)).toBe(true);
-    expect(await supervisor.ok('exec', 'web', 'busybox', 'echo', 'inside')).toBe('inside\n');
+    const asked = ['busybox', 'sh', '-c', 'echo $SAYS; busybox grep CapBnd /proc/self/status'];
+    expect(await supervisor.ok('exec', 'web', ...asked)).toBe('inside\nCapBnd:\t0000000000000400\n');
     await supervisor.ok('exec', 'job', 'busybox', 'touch', '/data/go');
     expect(await supervisor.waitFor('job', 'ended', ({ phase }) => phase === 'Exited')).toMatchObject({ exitCode: 7 });
     await supervisor.ok('kill', '-s', 'KILL', 'terminal');

@@ -1,6 +1,6 @@
 /** Startup, readiness and liveness probes of real containers, and probes by HTTPS. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { BUSYBOX_IMAGE, FOREVER } from '../support/manifests.ts';
+import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
 import { makeCertificates } from '../support/registry.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 
@@ -63,6 +63,34 @@ test('the startup probe holds back the others, readiness only links, and livenes
   expect(again.pid).not.toBe(tried.pid);
   expect(await supervisor.ok('why', 'web')).toMatch(/unhealthy: liveness probe failed 3 times: exit 1/);
   await inside('rm /state/stuck');
+});
+
+test('a program is not run where the first process has gone to a user namespace with mounts of its own', async () => {
+  const leave =
+    'exec busybox unshare -U -r -m busybox sh -c "busybox mount --bind /state/fake /bin/busybox; exec sleep 86013"';
+  supervisor.drop(
+    'leaving.yaml',
+    `${BUSYBOX_IMAGE}containers:
+  leaver:
+    image: busybox
+    user: "1000"
+    capabilities: { drop: [ALL] }
+    noNewPrivileges: true
+    command: ${shell(`busybox cp /bin/busybox /state/fake; until test -e /state/go; do sleep 0.02; done; ${leave}`)}
+    volumes: [{ type: tmpfs, target: /state }]
+    health: { readiness: { exec: [busybox, sh, -c, 'test -w /state'], interval: 50ms, startPeriod: 0s, retries: 1 } }
+`,
+  );
+  await supervisor.waitFor('leaver', 'ready', ({ ready }) => ready);
+  await supervisor.ok('exec', 'leaver', 'busybox', 'touch', '/state/go');
+  const reason =
+    /nothing can be run in container [0-9a-f]{12}: its first process \(\d+\) has moved to a user namespace of its own/;
+  const left = await supervisor.waitFor('leaver', 'not ready any more', ({ ready }) => !ready);
+  expect(left.health?.results.at(-1)).toMatchObject({ ok: false, output: expect.stringMatching(reason) });
+  const refused = await supervisor.cli('exec', 'leaver', 'busybox', 'true');
+  expect(refused.status).not.toBe(0);
+  expect(refused.stderr).toMatch(reason);
+  expect(refused.stderr).toContain('tsdocker restart');
 });
 
 test('by HTTPS the certificate is not looked at, and the headers are sent', async () => {

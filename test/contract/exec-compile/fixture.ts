@@ -9,7 +9,7 @@ import { createNativeDriver } from '../../../src/drivers/exec/native/native-driv
 import { DEFAULT_CAPABILITIES } from '../../../src/model/capabilities.ts';
 import { until } from '../../support/wait.ts';
 
-const SHIM_BINARY = fileURLToPath(new URL('../../../build/tsdocker-shim', import.meta.url));
+export const SHIM_BINARY = fileURLToPath(new URL('../../../build/tsdocker-shim', import.meta.url));
 const TOOLS = [
   'sh',
   'cat',

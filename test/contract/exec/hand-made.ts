@@ -2,7 +2,6 @@
  * Programs written by hand, so that the process side of the native driver is tested alone: the payload is busybox of the
  * host in a pid namespace of its own, with the host's root filesystem.
  */
-import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TaskCompiler } from '../../../src/drivers/exec/native/native-driver.ts';
 import {
@@ -18,7 +17,6 @@ import {
   SLOT_STDOUT,
   SyscallProgram,
 } from '../../../src/drivers/exec/native/program.ts';
-import { syscall } from '../../../src/ffi/native.ts';
 
 // linux/sched.h, linux/prctl.h, asm-generic/ioctls.h
 const CLONE_NEWPID = 0x20000000;
@@ -71,17 +69,13 @@ export const handMadeCompiler: TaskCompiler = {
     payload(program, spec);
     return prepared(program, { cloneFlags: CLONE_NEWPID | CLONE_NEWNS, flags: ioFlags(spec) }, new Map());
   },
-  exec(spec, target) {
+  exec(spec, { entry }) {
     const program = new SyscallProgram();
     payload(program, spec);
-    const pidfd = syscall('pidfd', 'pidfd_open', target.pid, 0);
-    return {
-      ...prepared(
-        program,
-        { cloneFlags: 0, setnsFd: FIRST_INHERITED_FD, setnsFlags: CLONE_NEWPID, flags: ioFlags(spec) },
-        new Map([[FIRST_INHERITED_FD, pidfd]]),
-      ),
-      release: () => closeSync(pidfd),
-    };
+    return prepared(
+      program,
+      { cloneFlags: 0, setnsFd: FIRST_INHERITED_FD, setnsFlags: CLONE_NEWPID, flags: ioFlags(spec) },
+      new Map([[FIRST_INHERITED_FD, entry.namespaces.pid]]),
+    );
   },
 };

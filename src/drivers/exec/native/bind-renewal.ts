@@ -6,15 +6,7 @@ import { closeSync, fstatSync, readlinkSync, statSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { posix } from 'node:path';
 import { sysError } from '../../../ffi/errno.ts';
-import {
-  AT_FDCWD,
-  OPEN_FLAGS,
-  OPEN_HOW_BYTES,
-  openDirectory,
-  openHow,
-  RESOLVE,
-  tryOpenInRoot,
-} from '../../../ffi/files.ts';
+import { AT_FDCWD, OPEN_FLAGS, OPEN_HOW_BYTES, openHow, RESOLVE, tryOpenInRoot } from '../../../ffi/files.ts';
 import {
   AT_EMPTY_PATH,
   cloneMount,
@@ -28,12 +20,12 @@ import {
 import { syscall } from '../../../ffi/native.ts';
 import type { BoundFile } from '../../contract.ts';
 import { CLONE_NEW } from './compile.ts';
-import { type ExecTarget, openProcess } from './compile-exec.ts';
+import type { ContainerEntry } from './container-entry.ts';
 import { FIRST_INHERITED_FD, type PreparedTask } from './prepared-task.ts';
 import { SyscallProgram } from './program.ts';
 
 /** Numbers in the shim. */
-const TARGET_FD = FIRST_INHERITED_FD;
+const MOUNT_NAMESPACE_FD = FIRST_INHERITED_FD;
 const TREE_FD = FIRST_INHERITED_FD + 1;
 
 /** A payload that puts a link in the place of a directory of its own must not get what covers these taken away. */
@@ -47,26 +39,22 @@ const same = (a: Identity, b: Identity): boolean => a.dev === b.dev && a.ino ===
 /**
  * Where in the container a file is bound that is not at its source any more: a path without links. Null when it is the
  * same file, and when there is none at the source now.
+ * @param root of the container.
  */
-export function stalePlace(file: BoundFile, pid: number): string | null {
+export function stalePlace(file: BoundFile, root: number): string | null {
   const step = stepOf(file);
   const source = statSync(file.source, { bigint: true, throwIfNoEntry: false });
   if (source === undefined || !source.isFile()) return null;
-  const root = openDirectory(step, `/proc/${pid}/root`);
+  const place = tryOpenInRoot(root, file.target, OPEN_FLAGS.path);
+  if (place < 0) throw sysError('openat2', -place, step);
   try {
-    const place = tryOpenInRoot(root, file.target, OPEN_FLAGS.path);
-    if (place < 0) throw sysError('openat2', -place, step);
-    try {
-      const bound = fstatSync(place, { bigint: true });
-      if (same(bound, source)) return null;
-      const path = pathOf(place, bound, root, step);
-      if (path !== file.target && KERNEL_FILES.test(path)) throw sysError('openat2', os.errno.EXDEV, step);
-      return path;
-    } finally {
-      closeSync(place);
-    }
+    const bound = fstatSync(place, { bigint: true });
+    if (same(bound, source)) return null;
+    const path = pathOf(place, bound, root, step);
+    if (path !== file.target && KERNEL_FILES.test(path)) throw sysError('openat2', os.errno.EXDEV, step);
+    return path;
   } finally {
-    closeSync(root);
+    closeSync(place);
   }
 }
 
@@ -89,34 +77,28 @@ function pathOf(place: number, bound: Identity, root: number, step: string): str
  * Enters the container's mount namespace, puts a new bind of the source at `place` and takes the old one away. The child
  * leaves with 0; whether it is the new file that is seen has to be looked at afterwards.
  */
-export function prepareRenewal(file: BoundFile, place: string, target: ExecTarget): PreparedTask {
+export function prepareRenewal(file: BoundFile, place: string, { namespaces }: ContainerEntry): PreparedTask {
   const step = stepOf(file);
-  const opened: number[] = [];
-  const release = (): void => {
-    for (const fd of opened.splice(0)) closeSync(fd);
-  };
+  const tree = cloneMount(step, file.source);
   try {
-    const processFd = openProcess(target);
-    opened.push(processFd);
-    const tree = cloneMount(step, file.source);
-    opened.push(tree);
     const attributes = mountAttributes(file.readOnly ? MOUNT_ATTR.readOnly : 0);
     syscall(step, 'mount_setattr', tree, '', AT_EMPTY_PATH, attributes, MOUNT_ATTR_BYTES);
     const program = renewal(step, place);
-    const encoded = program.encode({ cloneFlags: 0, setnsFd: TARGET_FD, setnsFlags: CLONE_NEW.mount });
+    const encoded = program.encode({ cloneFlags: 0 });
     const inherited = new Map([
-      [TARGET_FD, processFd],
+      [MOUNT_NAMESPACE_FD, namespaces.mnt],
       [TREE_FD, tree],
     ]);
-    return { program, encoded, inherited, cgroupPaths: {}, release, undo: () => {} };
+    return { program, encoded, inherited, cgroupPaths: {}, release: () => closeSync(tree), undo: () => {} };
   } catch (error) {
-    release();
+    closeSync(tree);
     throw error;
   }
 }
 
 function renewal(step: string, place: string): SyscallProgram {
   const program = new SyscallProgram();
+  program.op(step, 'setns', MOUNT_NAMESPACE_FD, CLONE_NEW.mount);
   const open = (path: string, flags: number) => {
     const how = openHow(flags | OPEN_FLAGS.path | OPEN_FLAGS.closeOnExec, RESOLVE.noSymlinks | RESOLVE.noMagicLinks);
     return program.opToSlot(step, 'openat2', AT_FDCWD, path, how, OPEN_HOW_BYTES);

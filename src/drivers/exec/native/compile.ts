@@ -19,10 +19,11 @@ import { allHostDevices, type DeviceSpec, devicePolicy, hostDevice } from './dev
 import { processEnv, refuseNul } from './env.ts';
 import { findExecutable } from './executable.ts';
 import { addMaskedPaths } from './masked-paths.ts';
-import { FIRST_INHERITED_FD, type PreparedTask } from './prepared-task.ts';
+import { FIRST_INHERITED_FD, NETNS_FD, type PreparedTask, RUN_FACTS_FD } from './prepared-task.ts';
 import { addCgroupEntries, addPayload, type PayloadProcess } from './process-ops.ts';
 import { PROGRAM_FLAGS, SyscallProgram } from './program.ts';
 import { openRoot } from './rootfs.ts';
+import { factsFile, type RunFacts } from './run-facts.ts';
 import { addSystemMounts } from './system-mounts.ts';
 import { addUlimits } from './ulimits.ts';
 import { lookUpUser } from './users.ts';
@@ -41,7 +42,6 @@ export const CLONE_NEW = {
 /** Numbers in the shim. */
 const ROOT_FD = FIRST_INHERITED_FD;
 const CGROUP_FD = FIRST_INHERITED_FD + 1;
-const NETNS_FD = FIRST_INHERITED_FD + 2;
 
 export interface TaskContext {
   readonly cgroups: CgroupManager;
@@ -159,6 +159,7 @@ function compileTask(
 ) {
   const program = new SyscallProgram();
   const tree = new ContainerTree(rootFd);
+  let facts: RunFacts;
   try {
     addCgroupEntries(program, cgroup.procsFiles);
     addRoot(program, spec, tree, devicesOf(spec, specs), context);
@@ -167,7 +168,10 @@ function compileTask(
     addPivot(program, spec, cwd);
     addNames(program, spec);
     addUlimits(program, spec.ulimits);
-    addPayload(program, payloadOf(spec, tree, cwd));
+    const payload = payloadOf(spec, tree, cwd);
+    addPayload(program, payload);
+    const { capabilities, noNewPrivileges } = payload;
+    facts = { user: { wanted: spec.user, found: payload.user }, capabilities, noNewPrivileges, env: spec.env };
   } finally {
     tree.close();
   }
@@ -177,7 +181,7 @@ function compileTask(
     cgroupFd: CGROUP_FD,
     flags: (spec.tty ? PROGRAM_FLAGS.tty : 0) | (spec.stdin ? PROGRAM_FLAGS.stdin : 0),
   });
-  return { program, encoded };
+  return { program, encoded, facts };
 }
 
 /**
@@ -197,10 +201,12 @@ export function prepareTask(spec: TaskSpec, context: TaskContext): PreparedTask 
   let cgroup: CgroupEntry | undefined;
   try {
     cgroup = context.cgroups.create(containerId, spec.resources, devicePolicy(privileged, devices, specs));
-    const { program, encoded } = compileTask(spec, rootFd, cgroup, specs, context);
+    const { program, encoded, facts } = compileTask(spec, rootFd, cgroup, specs, context);
+    const factsFd = factsFile(facts);
     const inherited = new Map([
       [ROOT_FD, rootFd],
       [CGROUP_FD, cgroup.directoryFd],
+      [RUN_FACTS_FD, factsFd],
     ]);
     if (spec.netnsFd !== null) inherited.set(NETNS_FD, spec.netnsFd);
     const entry = cgroup;
@@ -211,6 +217,7 @@ export function prepareTask(spec: TaskSpec, context: TaskContext): PreparedTask 
       cgroupPaths: cgroup.paths,
       release: () => {
         closeSync(rootFd);
+        closeSync(factsFd);
         entry.release();
       },
       undo: () => context.cgroups.tryRemove(containerId),

@@ -26,10 +26,12 @@ import { AttachPlaces } from './attach-places.ts';
 import { prepareRenewal, stalePlace } from './bind-renewal.ts';
 import { type CgroupManager, createCgroupManager } from './cgroups/manager.ts';
 import { prepareTask } from './compile.ts';
-import { prepareExec } from './compile-exec.ts';
+import { type OpenContainer, prepareExec } from './compile-exec.ts';
+import { type ContainerEntry, openContainer } from './container-entry.ts';
 import { fillVolumes } from './copy-up.ts';
 import { type LaunchedShim, type LaunchOptions, launchError, launchShim } from './launch.ts';
 import type { PreparedTask } from './prepared-task.ts';
+import { factsOf } from './run-facts.ts';
 import { RunFiles } from './run-files.ts';
 import { handleOf, type Run, Runs } from './runs.ts';
 import { ShimChildren } from './shim-children.ts';
@@ -53,7 +55,7 @@ export type RunCgroups = Pick<
 /** Turns specifications into programs. `terminal` is the host path of the payload's terminal, null without one. */
 export interface TaskCompiler {
   task(spec: TaskSpec, terminal: string | null): PreparedTask;
-  exec(spec: ExecSpec, target: TaskHandle): PreparedTask;
+  exec(spec: ExecSpec, container: OpenContainer): PreparedTask;
 }
 
 /** @throws TSD_UNSUPPORTED_HOST where the unified cgroup hierarchy is not mounted. */
@@ -61,7 +63,7 @@ export function createNativeDriver(options: NativeDriverOptions): ExecDriver {
   const cgroups = createCgroupManager(options.instance);
   return new NativeDriver(options, cgroups, {
     task: (spec, terminal) => prepareTask(spec, { cgroups, terminal }),
-    exec: (spec, target) => prepareExec(spec, target, { cgroups, terminal: null }),
+    exec: (spec, container) => prepareExec(spec, container, { cgroups, terminal: null }),
   });
 }
 
@@ -233,27 +235,38 @@ export class NativeDriver implements ExecDriver {
 
   async renewFiles(containerId: string, files: readonly BoundFile[]): Promise<readonly string[]> {
     const { handle } = this.#runs.need(containerId);
-    const renewed: string[] = [];
-    for (const file of files) {
-      const place = stalePlace(file, handle.pid);
-      if (place === null) continue;
-      const task = prepareRenewal(file, place, handle);
-      const { launched, connection, shimPid } = await this.#launch(task, null, { containerId, run: null });
-      const session = stdioSession(connection, launched.pid, false);
-      session.stdout.resume();
-      session.stderr.resume();
-      await session.exited.finally(() => this.#children.leaving(shimPid));
-      if (stalePlace(file, handle.pid) !== null) throw notRenewed(file);
-      renewed.push(file.target);
+    if (files.length === 0) return [];
+    const entry = openContainer(handle);
+    try {
+      const renewed: string[] = [];
+      for (const file of files) if (await this.#renew(containerId, file, entry)) renewed.push(file.target);
+      return renewed;
+    } finally {
+      entry.close();
     }
-    return renewed;
+  }
+
+  async #renew(containerId: string, file: BoundFile, entry: ContainerEntry): Promise<boolean> {
+    const place = stalePlace(file, entry.root);
+    if (place === null) return false;
+    const task = prepareRenewal(file, place, entry);
+    const { launched, connection, shimPid } = await this.#launch(task, null, { containerId, run: null });
+    const session = stdioSession(connection, launched.pid, false);
+    session.stdout.resume();
+    session.stderr.resume();
+    await session.exited.finally(() => this.#children.leaving(shimPid));
+    if (stalePlace(file, entry.root) !== null) throw notRenewed(file);
+    return true;
   }
 
   async exec(containerId: string, spec: ExecSpec): Promise<StdioSession> {
     const { handle } = this.#runs.need(containerId);
-    const terminal = spec.tty ? openTerminalIn(handle.pid) : null;
+    const facts = factsOf(handle);
+    const entry = openContainer(handle);
+    let terminal: Terminal | null = null;
     try {
-      const task = this.#compiler.exec(spec, handle);
+      if (spec.tty) terminal = openTerminalIn(entry.root);
+      const task = this.#compiler.exec(spec, { containerId, facts, entry });
       const { launched, connection, shimPid } = await this.#launch(task, terminal, { containerId, run: null });
       const session = stdioSession(connection, launched.pid, spec.stdin || spec.tty);
       const reap = (): void => this.#children.leaving(shimPid);
@@ -261,6 +274,7 @@ export class NativeDriver implements ExecDriver {
       return session;
     } finally {
       if (terminal !== null) closeSync(terminal.master);
+      entry.close();
     }
   }
 

@@ -25,5 +25,9 @@ export interface PreparedTask {
  */
 export const SHIM_BINARY_FD = 9;
 
+/** What a run's shim holds until the run ends, for supervisors to come: its network namespace and its RunFacts. */
+export const NETNS_FD = 10;
+export const RUN_FACTS_FD = 11;
+
 /** Descriptors the program refers to start here in the shim. The shim marks all of its descriptors close-on-exec. */
 export const FIRST_INHERITED_FD = 32;

@@ -1,0 +1,86 @@
+/**
+ * What a run was started with, for what is started in it later: kept in memory that its shim holds, so that it is there as
+ * long as the run whatever becomes of us, and on no disk: the environment may hold secrets.
+ */
+import { closeSync, openSync, readFileSync, readlinkSync, readSync } from 'node:fs';
+import { sealedMemoryFile, startTimeOf } from '../../../ffi/processes.ts';
+import { statusMask } from './capabilities.ts';
+import { type ExecTarget, gone } from './container-entry.ts';
+import { RUN_FACTS_FD } from './prepared-task.ts';
+import type { ProcessUser } from './users.ts';
+
+export interface RunFacts {
+  /** As asked for in the specification, and whom that meant; null where only shims of before there was this know. */
+  readonly user: { readonly wanted: string; readonly found: ProcessUser } | null;
+  /** Mask of the capabilities that it may ever have. */
+  readonly capabilities: bigint;
+  readonly noNewPrivileges: boolean;
+  /** Without what was added to the specification's. */
+  readonly env: readonly string[];
+}
+
+/** What there is to know of a run for starting something in it. */
+export interface ExecFacts extends RunFacts {
+  /** Text of /proc/PID/limits of the first process: `prlimit` of the host may have changed them, the container only lowered. */
+  readonly limits: string;
+}
+
+const NAME = 'tsdocker-run';
+
+/** The caller closes it. */
+export function factsFile(facts: RunFacts): number {
+  const text = JSON.stringify({ ...facts, capabilities: facts.capabilities.toString(16) });
+  return sealedMemoryFile(NAME, Buffer.from(text));
+}
+
+const MAX_ENVIRONMENT_BYTES = 1024 * 1024;
+
+/** What is there of a run of before there was this: what its first process says of itself, as much as is safe to read. */
+function factsOfProcess({ pid }: ExecTarget): RunFacts {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const environment = readStart(`/proc/${pid}/environ`, MAX_ENVIRONMENT_BYTES).split('\0');
+  return {
+    user: null,
+    // Until it leaves the host's user namespace, a process can only lose of these.
+    capabilities: statusMask(status, 'CapBnd'),
+    noNewPrivileges: /^NoNewPrivs:\s*1$/m.test(status),
+    env: environment.filter((entry) => entry.includes('=') && !entry.startsWith('HOME=')),
+  };
+}
+
+function readStart(path: string, bytes: number): string {
+  const fd = openSync(path, 'r');
+  try {
+    const buffer = Buffer.alloc(bytes);
+    let length = 0;
+    for (let n = -1; n !== 0; length += n) n = readSync(fd, buffer, length, bytes - length, length);
+    return buffer.toString('utf8', 0, length);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function factsOfShim({ shimPid }: ExecTarget): RunFacts | null {
+  const path = `/proc/${shimPid}/fd/${RUN_FACTS_FD}`;
+  try {
+    // Under this number an older shim has anything or nothing; a pipe or device would act when it is opened.
+    if (!readlinkSync(path).startsWith(`/memfd:${NAME} `)) return null;
+  } catch {
+    return null;
+  }
+  const facts = JSON.parse(readFileSync(path, 'utf8')) as Omit<RunFacts, 'capabilities'> & { capabilities: string };
+  return { ...facts, capabilities: BigInt(`0x${facts.capabilities}`) };
+}
+
+/** Call it before {@link openContainer}, whose checks then hold for what was read here. @throws TSD_CONTAINER_NOT_RUNNING */
+export function factsOf(target: ExecTarget): ExecFacts {
+  let facts: ExecFacts;
+  try {
+    const limits = readFileSync(`/proc/${target.pid}/limits`, 'utf8');
+    facts = { ...(factsOfShim(target) ?? factsOfProcess(target)), limits };
+  } catch (error) {
+    throw startTimeOf(target.pid) === target.startTime ? error : gone(target);
+  }
+  if (startTimeOf(target.shimPid) !== target.shimStartTime) throw gone(target);
+  return facts;
+}

@@ -1,0 +1,116 @@
+/** What a container's first process makes of itself must not become what is started in the container later. */
+import { chmodSync, existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { BoundFile, ExecSpec, TaskSpec } from '../../../src/drivers/contract.ts';
+import { createNativeDriver } from '../../../src/drivers/exec/native/native-driver.ts';
+import { until } from '../../support/wait.ts';
+import { Containers, SHIM_BINARY } from './fixture.ts';
+
+let containers: Containers;
+beforeEach(() => {
+  containers = new Containers();
+  chmodSync(join(containers.image, 'tmp'), 0o777);
+  for (const tool of ['unshare', 'sed', 'cp', 'mv']) symlinkSync('busybox', join(containers.image, 'bin', tool));
+});
+afterEach(() => containers.dispose());
+
+const upper = (spec: TaskSpec, path: string): string => {
+  if (spec.root.type !== 'overlay') throw new Error('these containers are on an overlay');
+  return join(spec.root.upper, path);
+};
+
+/** Starts the script, which has to `touch /tmp/ready` when it has done its work. */
+async function started(script: string, changes: Partial<TaskSpec> = {}): Promise<TaskSpec> {
+  const spec = containers.spec(['sh', '-c', script], changes);
+  await containers.driver.start(spec);
+  await until('the container is ready', () => existsSync(upper(spec, 'tmp/ready')));
+  return spec;
+}
+
+const POWERLESS: Partial<TaskSpec> = { user: 'web', capabilities: [], noNewPrivileges: true };
+const LEAVES =
+  'exec unshare -U -r -m sh -c "echo web:x:0:0::/:/bin/sh > /tmp/p; mount --bind /tmp/p /etc/passwd; touch /tmp/ready; exec sleep 1000"';
+
+const touching: ExecSpec = {
+  argv: ['touch', '/tmp/touched'],
+  env: [],
+  cwd: null,
+  user: 'web',
+  tty: false,
+  stdin: false,
+  privileged: false,
+};
+
+describe('a container whose first process has gone to a user namespace with mounts of its own', () => {
+  const refusal = {
+    code: 'TSD_CONTAINER_SETUP',
+    message: expect.stringMatching(/first process \(\d+\) has moved to a user namespace of its own$/),
+    hint: expect.stringContaining('tsdocker restart'),
+  };
+
+  it('has nothing run in it, with a terminal or without', async () => {
+    const spec = await started(LEAVES, POWERLESS);
+    await expect(containers.driver.exec(spec.containerId, touching)).rejects.toMatchObject(refusal);
+    await expect(containers.driver.exec(spec.containerId, { ...touching, tty: true })).rejects.toMatchObject(refusal);
+    expect(existsSync(upper(spec, 'tmp/touched'))).toBe(false);
+  });
+
+  it('has no file bound anew', async () => {
+    const source = join(containers.hostDirectory('files'), 'conf');
+    writeFileSync(source, 'one');
+    const file: BoundFile = { source, target: '/etc/conf', readOnly: true };
+    const mount = { ...file, type: 'bind', copyUp: false, sizeBytes: null } as const;
+    const spec = await started(LEAVES, { ...POWERLESS, mounts: [mount] });
+    await expect(containers.driver.renewFiles(spec.containerId, [file])).rejects.toMatchObject(refusal);
+  });
+
+  it('has nothing run in it by the next supervisor', async () => {
+    const spec = await started(LEAVES, POWERLESS);
+    const clock = { now: () => ({ wallMs: Date.now(), bootMs: performance.now() }) };
+    const next = createNativeDriver({ instance: containers.instance, clock, shimBinary: SHIM_BINARY });
+    try {
+      expect(await next.adopt(spec)).toMatchObject({ state: 'running' });
+      await expect(next.exec(spec.containerId, touching)).rejects.toMatchObject(refusal);
+    } finally {
+      next.close();
+    }
+  });
+
+  it('has all of it with an init, which stays where it was started', async () => {
+    const spec = await started(LEAVES, { ...POWERLESS, init: true });
+    const { out } = await containers.exec(
+      spec.containerId,
+      'id -u; grep -E "CapBnd|NoNewPrivs" /proc/self/status; cat /etc/passwd',
+      { user: 'web' },
+    );
+    expect(out).toMatch(/^1000\nCapBnd:\t0{16}\nNoNewPrivs:\t1\nroot:/);
+  });
+});
+
+describe('what is started in a container', () => {
+  it('sees the mounts that its first process made with rights on the host', async () => {
+    const script = 'exec unshare -m sh -c "mount -t tmpfs none /empty; touch /empty/mine /tmp/ready; exec sleep 1000"';
+    const { containerId } = await started(script, { capabilities: ['SYS_ADMIN'] });
+    expect((await containers.exec(containerId, 'ls /empty')).out).toBe('mine');
+  });
+
+  it('has the environment of the specification, whatever the first process has made of its own', async () => {
+    const script = 'touch /tmp/ready; exec env PATH=/evil FROM=payload ADDED=1 /bin/sleep 1000';
+    const { containerId } = await started(script, { env: ['PATH=/bin', 'FROM=specification'] });
+    await until('the first process has its environment', () => {
+      const { pid } = containers.driver.running(containerId) ?? { pid: 0 };
+      return readFileSync(`/proc/${pid}/environ`, 'latin1').includes('FROM=payload');
+    });
+    const { out } = await containers.exec(containerId, 'echo $PATH $FROM $ADDED $HOME');
+    expect(out).toBe('/bin specification /root');
+  });
+
+  it('is the user that the name meant at the start', async () => {
+    chmodSync(join(containers.image, 'etc/passwd'), 0o666);
+    const script = 'echo web:x:0:0::/:/bin/sh > /etc/passwd; touch /tmp/ready; exec sleep 1000';
+    const { containerId } = await started(script, { user: 'web' });
+    const { out } = await containers.exec(containerId, 'id -u; cat /etc/passwd; echo $HOME', { user: 'web' });
+    expect(out.split('\n')).toEqual(['1000', 'web:x:0:0::/:/bin/sh', '/home/web']);
+  });
+});
