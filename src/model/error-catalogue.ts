@@ -225,8 +225,8 @@ export const ERROR_CATALOGUE = {
   },
   TSD_BIND_SOURCE: {
     class: 'precondition',
-    title: 'A bind mount source is missing',
-    hint: 'Create it; it is tried again by itself.',
+    title: 'A bind mount source is missing or cannot be looked at',
+    hint: 'Create it, or mend the filesystem that it is on; it is tried again by itself.',
   },
   TSD_LIMIT_IMPOSSIBLE: {
     class: 'precondition',

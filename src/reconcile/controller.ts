@@ -57,6 +57,9 @@ export interface ControllerPorts {
  */
 const VERIFY_AFTER_MS = 20;
 
+/** A key with a defect is tried again as rarely as the rarest of what fails: what it met may have gone. */
+const PARKED_MS = 600_000;
+
 /** The spec that ops of a key are carried out for; a successor's is its container's. */
 function specHashIn({ resources }: DesiredState, key: ResourceKey): string {
   return resources.get(isNext(key) ? baseKey(key) : key)?.specHash ?? REMOVED;
@@ -90,8 +93,8 @@ export class Controller {
   readonly #failures: FailureLog;
   readonly #inFlight = new Map<ResourceKey, InFlight>();
   readonly #holds = new Map<ResourceKey, Hold>();
-  /** Keys that cannot be planned because of a defect, with the spec that cannot. */
-  readonly #parked = new Map<ResourceKey, string>();
+  /** Keys that cannot be planned because of a defect, with the spec that cannot and until when. */
+  readonly #parked = new Map<ResourceKey, { readonly specHash: string; readonly untilBootMs: number }>();
   readonly #executions = new Set<Promise<void>>();
   readonly #calledOff = new AbortController();
   #waiters: (() => void)[] = [];
@@ -271,16 +274,19 @@ export class Controller {
   }
 
   #park(key: ResourceKey, error: TsdError): void {
-    this.#parked.set(key, this.#specHash(key));
+    const untilBootMs = this.#ports.clock.now().bootMs + PARKED_MS;
+    this.#parked.set(key, { specHash: this.#specHash(key), untilBootMs });
     const message = `defect in tsdocker: ${describeError(error)}`;
-    this.#holds.set(key, { key, reason: 'failed', message, untilBootMs: null });
+    this.#holds.set(key, { key, reason: 'failed', message, untilBootMs });
+    this.#queue.add(key, untilBootMs);
     this.#ports.onDefect(error, [key]);
   }
 
-  /** A parked key is tried again when its spec is another one. */
+  /** A parked key is tried again when its spec is another one, or its time is over. */
   #unpark(): void {
-    for (const [key, specHash] of this.#parked) {
-      if (specHash === this.#specHash(key)) continue;
+    const { bootMs } = this.#ports.clock.now();
+    for (const [key, { specHash, untilBootMs }] of this.#parked) {
+      if (specHash === this.#specHash(key) && bootMs < untilBootMs) continue;
       this.#parked.delete(key);
       this.#holds.delete(key);
     }

@@ -3,8 +3,9 @@
  * and limits of the whole plan are looked at first (DESIGN §13.5).
  */
 import { statSync } from 'node:fs';
+import { constants } from 'node:os';
 import type { Desired } from '../model/desired.ts';
-import { describeError, TsdError } from '../model/errors.ts';
+import { describeError, TsdError, toTsdError } from '../model/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { HostFacts } from './host-facts.ts';
@@ -19,12 +20,24 @@ type Container = Desired<'container'>;
 /** Facts are read at most once for a look, and only when a container needs them. */
 type Facts = () => HostFacts;
 
-function missingBind({ spec, positions, source }: Container): TsdError | null {
+/** Why a path cannot be mounted; a filesystem that is out of order says so in ways of its own. */
+function bindTrouble(path: string): string | null {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) ? null : 'does not exist';
+  } catch (thrown) {
+    const { errno = 0 } = thrown as NodeJS.ErrnoException;
+    const name = Object.entries(constants.errno).find(([, number]) => number === Math.abs(errno))?.[0];
+    return `cannot be looked at: ${name ?? toTsdError(thrown).message}`;
+  }
+}
+
+function unusableBind({ spec, positions, source }: Container): TsdError | null {
   for (const [index, mount] of spec.volumes.entries()) {
     if (mount.type !== 'bind' || mount.source === null) continue;
-    if (statSync(mount.source, { throwIfNoEntry: false })) continue;
+    const trouble = bindTrouble(mount.source);
+    if (trouble === null) continue;
     const place = positions[`volumes.${index}`] ?? source;
-    return new TsdError('TSD_BIND_SOURCE', `bind source ${mount.source} does not exist`, { source: place });
+    return new TsdError('TSD_BIND_SOURCE', `bind source ${mount.source} ${trouble}`, { source: place });
   }
   return null;
 }
@@ -83,13 +96,24 @@ function asError({ positions, source }: Container, found: Impossible | null): Ts
 function obstacle(world: World, desired: Container, record: ContainerRecord | undefined, facts: Facts): string | null {
   const changes = record?.owner?.specHash !== desired.specHash;
   const error =
-    missingBind(desired) ??
+    unusableBind(desired) ??
     unusableImage(world, desired, facts) ??
     takenPort(world, desired, record) ??
     sharedImageVolume(world, desired, record) ??
     // One that was started with these limits and only comes back is not kept down for them.
     (changes ? asError(desired, impossibleLimit(desired.spec, facts()) ?? missingHeadroom(facts())) : null);
   return error && describeError(error);
+}
+
+/** What cannot be found out for one container is in its way only. */
+function obstacleOf(...looked: Parameters<typeof obstacle>): string | null {
+  try {
+    return obstacle(...looked);
+  } catch (thrown) {
+    const error = toTsdError(thrown);
+    if (error.class === 'bug') throw error;
+    return describeError(error);
+  }
 }
 
 /** Why containers could not be started with their declarations, for those that do not run so already. */
@@ -104,7 +128,7 @@ export function obstacles(world: World, scope: ReadonlySet<ResourceKey> | null):
     if (desired.kind !== 'container' || (scope !== null && !scope.has(desired.key))) continue;
     const record = world.containers.byKey(desired.key);
     if (record && world.exec.running(record.id) && record.owner?.specHash === desired.specHash) continue;
-    const reason = obstacle(world, desired as Container, record, facts);
+    const reason = obstacleOf(world, desired as Container, record, facts);
     if (reason !== null) found.set(desired.key, reason);
   }
   return found;

@@ -46,6 +46,27 @@ function cgroupOf(pid: number | null): string {
   return join(mount, unified ?? '', 'cgroup.procs');
 }
 
+test.each([
+  ['EIO', 5],
+  ['ESTALE', 116],
+])('a bind source on a filesystem that answers %s keeps its own container down and no other', async (name, errno) => {
+  const supervisor = await startSupervisor();
+  const mount = new StuckMount(join(supervisor.base, 'mount'), errno);
+  cleanups.push(() => mount.release());
+  supervisor.drop('calm.yaml', `${BUSYBOX_IMAGE}containers:\n${CALM}`);
+  const calm = await supervisor.waitFor('calm', 'ready', ({ ready }) => ready);
+  const bad = `  bad: { image: busybox, command: ${FOREVER}, volumes: ["${mount.path}/data:/x"] }\n`;
+  supervisor.drop('bad.yaml', `${BUSYBOX_IMAGE}containers:\n${bad}`);
+  const why = `bind source ${mount.path}/data cannot be looked at: ${name}`;
+  await supervisor.waitFor('bad', 'parked', ({ phase, message }) => phase === 'Pending' && message.includes(why));
+  // As after a power cut: only a look at everything brings it up again.
+  await supervisor.crash();
+  process.kill(calm.pid ?? 0, 'SIGKILL');
+  await supervisor.start();
+  await supervisor.waitFor('calm', 'up again', ({ ready, pid }) => ready && pid !== calm.pid);
+  await supervisor.waitFor('bad', 'parked again', ({ phase, message }) => phase === 'Pending' && message.includes(why));
+});
+
 test('a payload that the kernel cannot kill is named, holds nobody up, and ends when it can', async () => {
   const supervisor = await startSupervisor();
   const mount = new StuckMount(join(supervisor.base, 'mount'));

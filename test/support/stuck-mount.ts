@@ -1,4 +1,7 @@
-/** A real filesystem (FUSE) that stops answering: who looks up a file on it is stuck in the kernel and cannot be killed. */
+/**
+ * A real filesystem (FUSE) that stops answering: who looks up a file on it is stuck in the kernel and cannot be killed. Or
+ * one that is out of order, and answers everything with the same error.
+ */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, constants, mkdirSync, openSync, readSync, rmdirSync, writeSync } from 'node:fs';
 
@@ -9,7 +12,7 @@ const FUSE_INIT = 26;
 const FUSE_FORGET = 2;
 const FUSE_INTERRUPT = 36;
 const FUSE_BATCH_FORGET = 42;
-const ANSWERED_BY_NOBODY: ReadonlySet<number> = new Set([FUSE_FORGET, FUSE_INTERRUPT, FUSE_BATCH_FORGET, FUSE_LOOKUP]);
+const ANSWERED_BY_NOBODY: ReadonlySet<number> = new Set([FUSE_FORGET, FUSE_INTERRUPT, FUSE_BATCH_FORGET]);
 const OUT_HEADER_BYTES = 16;
 const ENOSYS = 38;
 const S_IFDIR = 0o040000;
@@ -19,12 +22,15 @@ export class StuckMount {
   readonly path: string;
   /** How many wait for an answer that never comes. */
   stuck = 0;
+  readonly #errno: number | null;
   readonly #device: number;
   readonly #timer: NodeJS.Timeout;
   #mounted = true;
 
-  constructor(path: string) {
+  /** @param errno what a look-up is answered with; null for never */
+  constructor(path: string, errno: number | null = null) {
     this.path = path;
+    this.#errno = errno;
     mkdirSync(path);
     this.#device = openSync('/dev/fuse', constants.O_RDWR | constants.O_NONBLOCK);
     const options = 'fd=3,rootmode=40755,user_id=0,group_id=0,allow_other';
@@ -59,12 +65,12 @@ export class StuckMount {
   }
 
   #answer(operation: number, unique: bigint): void {
-    if (operation === FUSE_LOOKUP) this.stuck++;
-    if (ANSWERED_BY_NOBODY.has(operation)) return;
+    if (operation === FUSE_LOOKUP && this.#errno === null) this.stuck++;
+    if (ANSWERED_BY_NOBODY.has(operation) || (operation === FUSE_LOOKUP && this.#errno === null)) return;
     const body = operation === FUSE_INIT ? init() : operation === FUSE_GETATTR ? attributesOfRoot() : null;
     const header = Buffer.alloc(OUT_HEADER_BYTES);
     header.writeUInt32LE(OUT_HEADER_BYTES + (body?.length ?? 0), 0);
-    header.writeInt32LE(body === null ? -ENOSYS : 0, 4);
+    header.writeInt32LE(body === null ? -(operation === FUSE_LOOKUP ? (this.#errno ?? 0) : ENOSYS) : 0, 4);
     header.writeBigUInt64LE(unique, 8);
     writeSync(this.#device, Buffer.concat([header, body ?? Buffer.alloc(0)]));
   }

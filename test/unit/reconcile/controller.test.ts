@@ -228,6 +228,25 @@ describe('defects', () => {
     expect(sim.host.container(WEB).running).toBe(true);
   });
 
+  test('a key with a defect is tried again after a long time, since what it met may have gone', async () => {
+    await sim.declare({ blog: { containers: { web: {} } } });
+    let broken = true;
+    const trap = new Proxy(sim.host.container(WEB).spec as object, {
+      ownKeys: (target) => {
+        if (broken) throw new TypeError('torn spec');
+        return Reflect.ownKeys(target);
+      },
+    });
+    sim.host.change(WEB, { specHash: 'torn', spec: trap, drift: ['veth missing'] });
+    sim.controller.resync();
+    await sim.controller.settled();
+    expect(sim.controller.hold(WEB)?.message).toBe('defect in tsdocker: torn spec');
+    broken = false;
+    await sim.wait(600_000);
+    expect(sim.controller.hold(WEB)).toBeUndefined();
+    expect(sim.host.container(WEB).drift).toEqual([]);
+  });
+
   test('a host that cannot be looked at is looked at later, and nothing is parked', async () => {
     let blind = true;
     sim.beforeObserve = () => {
