@@ -203,7 +203,7 @@ async function cleanUp() {
     await until('the containers being removed', () => containers().length === 0, 30_000);
   } catch {
     // A directory that lost its last file at once is held until somebody approves it.
-    cli(['approve'], { quiet: true });
+    cli(['approve', '--yes'], { quiet: true });
     await until('the containers being removed', () => containers().length === 0, 30_000);
   }
   daemon.removeAllListeners('exit');

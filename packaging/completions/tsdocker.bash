@@ -22,7 +22,7 @@ _tsdocker() {
     delete) flags="-f --file --base-dir --all --wait -H --host"; words="" ;;
     history) flags="--diff -n --limit -o --output -H --host"; words="" ;;
     rollback) flags="--to --hold --wait --dry-run -H --host"; words="" ;;
-    approve) flags="-H --host"; words="" ;;
+    approve) flags="-y --yes -H --host"; words="" ;;
     validate) flags="-f --file --base-dir"; words="" ;;
     convert) flags="-f --file --base-dir -o --output"; words="" ;;
     schema) flags=""; words="" ;;

@@ -34,6 +34,7 @@ complete -c tsdocker -n '__fish_seen_subcommand_from rollback' -l wait -d 'retur
 complete -c tsdocker -n '__fish_seen_subcommand_from rollback' -l dry-run -d 'print the plan and change nothing'
 complete -c tsdocker -n '__fish_seen_subcommand_from rollback' -s H -l host -r -d 'socket of the supervisor (env: TSDOCKER_HOST, default: unix:///run/tsdocker/tsdocker.sock)'
 complete -c tsdocker -n __fish_use_subcommand -f -a approve -d 'let through what is held back'
+complete -c tsdocker -n '__fish_seen_subcommand_from approve' -s y -l yes -d 'do not ask, also where all containers of the watched directory go'
 complete -c tsdocker -n '__fish_seen_subcommand_from approve' -s H -l host -r -d 'socket of the supervisor (env: TSDOCKER_HOST, default: unix:///run/tsdocker/tsdocker.sock)'
 complete -c tsdocker -n __fish_use_subcommand -f -a validate -d 'check manifests without a supervisor'
 complete -c tsdocker -n '__fish_seen_subcommand_from validate' -s f -l file -r -d 'manifests to check: a file, a directory, or - for standard input; repeatable'

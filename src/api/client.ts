@@ -12,6 +12,7 @@ import { openSession } from './session-client.ts';
 import type {
   ApplyEvent,
   ApplyOptions,
+  ApprovalView,
   AttachRequest,
   DescribeView,
   DiffView,
@@ -38,7 +39,7 @@ export interface VersionView {
 
 type StreamingOrAsync = Omit<
   SupervisorApi,
-  'info' | 'list' | 'describe' | 'history' | 'historyDiff' | 'why' | 'attach'
+  'info' | 'list' | 'describe' | 'approvals' | 'history' | 'historyDiff' | 'why' | 'attach'
 >;
 
 /**
@@ -101,6 +102,10 @@ export class SupervisorClient implements StreamingOrAsync {
   async hostShutdown(): Promise<number> {
     const { stopped } = await this.#post<{ stopped: number }>('/host-shutdown', {});
     return stopped;
+  }
+
+  approvals(): Promise<readonly ApprovalView[]> {
+    return this.#get('/approvals');
   }
 
   approve(names: readonly string[]): Promise<readonly string[]> {

@@ -116,6 +116,17 @@ export interface ManifestView {
   readonly held: string | null;
 }
 
+/** What waits for `tsdocker approve`, and what that would lead to. */
+export interface ApprovalView {
+  /** As `approve` takes it: the watched directory, an app, `volume/APP/NAME`. */
+  readonly name: string;
+  readonly kind: 'directory' | 'app' | 'volume';
+  /** Why it waits. */
+  readonly message: string;
+  /** How declarations would change; `deleted` is the data of a volume. */
+  readonly changes: readonly { readonly resource: string; readonly change: DiffView['change'] | 'deleted' }[];
+}
+
 export interface ViewOfKind {
   readonly containers: ContainerView;
   readonly images: ImageView;
@@ -137,8 +148,13 @@ export interface PlanView {
     readonly source: SourcePosition | null;
   }[];
   readonly holds: readonly { readonly resource: string; readonly reason: string; readonly message: string }[];
+  /** Of the manifests that the plan was asked for with. */
   readonly issues: readonly IssueView[];
-  /** Same plan as lines for people, one an op. */
+  /** What waits for a person, in a plan of this moment. */
+  readonly approvals: readonly ApprovalView[];
+  /** Those that are not in force as they are written, in a plan of this moment. */
+  readonly manifests: readonly ManifestView[];
+  /** The ops as lines for people. */
   readonly text: string;
 }
 
@@ -293,6 +309,8 @@ export interface SupervisorApi {
   apply(inputs: readonly ManifestInput[], options: ApplyOptions, signal?: AbortSignal): AsyncIterable<ApplyEvent>;
   /** What would be done now, or with these manifests applied. */
   plan(inputs: readonly ManifestInput[]): Promise<PlanView>;
+  /** What waits for {@link SupervisorApi.approve}. */
+  approvals(): readonly ApprovalView[];
   diff(inputs: readonly ManifestInput[]): Promise<readonly DiffView[]>;
   /** Removes applied manifests by origin, resources by name, or all applied ones. */
   remove(request: RemoveRequest, signal?: AbortSignal): AsyncIterable<ApplyEvent>;

@@ -44,7 +44,7 @@ export async function followChange(
       printIssues(context, event.issues);
       return EXIT.error;
     }
-    if (event.type === 'accepted') context.print(formatPlan(event.plan));
+    if (event.type === 'accepted') context.print(formatPlan(context, event.plan));
   }
   return EXIT.ok;
 }

@@ -1,12 +1,19 @@
 /** Plans and differences as clients see them. Pure. */
-import type { DiffView, IssueView, PlanView } from '../api/supervisor.ts';
+import type { ApprovalView, DiffView, IssueView, ManifestView, PlanView } from '../api/supervisor.ts';
 import type { Desired, DesiredState } from '../model/desired.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { Plan } from '../reconcile/op.ts';
 import { changedContent, diffSpecs, sameData } from '../reconcile/plan/diff.ts';
-import { formatPlan } from '../reconcile/plan/format.ts';
+import { formatOp } from '../reconcile/plan/format.ts';
 
-export function planView(plan: Plan, issues: readonly IssueView[]): PlanView {
+/** What a plan is shown with. */
+interface Beside {
+  readonly issues?: readonly IssueView[];
+  readonly approvals?: readonly ApprovalView[];
+  readonly manifests?: readonly ManifestView[];
+}
+
+export function planView(plan: Plan, { issues = [], approvals = [], manifests = [] }: Beside = {}): PlanView {
   return {
     generation: plan.generation,
     ops: plan.ops.map(({ id, op, key, cause, dependsOn }) => ({
@@ -19,7 +26,9 @@ export function planView(plan: Plan, issues: readonly IssueView[]): PlanView {
     })),
     holds: plan.holds.map(({ key, reason, message }) => ({ resource: key, reason, message })),
     issues,
-    text: formatPlan(plan),
+    approvals,
+    manifests: manifests.filter(({ state }) => state !== 'Active'),
+    text: plan.ops.map(formatOp).join('\n'),
   };
 }
 

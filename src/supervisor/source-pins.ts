@@ -27,6 +27,10 @@ export function pinsThatHold(pins: AppPins, sources: SourceMap): AppPins {
   return Object.fromEntries(Object.entries(pins).filter(([, pin]) => holds(pin, sources)));
 }
 
+export function withoutPins(pins: AppPins, apps: readonly string[]): AppPins {
+  return Object.fromEntries(Object.entries(pins).filter(([app]) => !apps.includes(app)));
+}
+
 /** The sources with those of pinned apps replaced by what they were; what was not there then is left out. */
 export function withPins(sources: SourceMap, pins: AppPins, generation: SourcesOfGeneration): SourceMap {
   const result = new Map(sources);

@@ -9,11 +9,9 @@ import {
   type ResolveOptions,
   type SourceRevision,
 } from '../manifest/desired-state.ts';
-import type { ManifestIssue } from '../manifest/issue.ts';
 import type { DirectorySnapshot } from '../manifest/source/watch.ts';
 import type { Clock } from '../model/clock.ts';
 import type { DesiredState } from '../model/desired.ts';
-import { ERROR_CATALOGUE } from '../model/error-catalogue.ts';
 import { describeError, TsdError, toTsdError } from '../model/errors.ts';
 import { parseKey } from '../model/resource.ts';
 import type { FailedUpdate } from '../reconcile/ops/world.ts';
@@ -22,10 +20,11 @@ import type { SourceKind } from '../state/history/source-store.ts';
 import type { Reserve } from '../state/reserve.ts';
 import { Rejections, saveGeneration, stateOfGeneration } from './generation-record.ts';
 import { lastGenerationWith } from './last-good.ts';
+import { issueView, manifestViews, type Unsaved } from './manifest-views.ts';
 import { type RolledBack, rollBack } from './rollback.ts';
 import { bySourceId, originOf, type Source, type SourceMap, sourceId, storedSource } from './source.ts';
 import { describeFiles, fileChanges, onlyRemoves, sameState } from './source-changes.ts';
-import { type AppPins, newlyPinnedImages, pinReasons, pinsThatHold, pinsTo, withPins } from './source-pins.ts';
+import { type AppPins, newlyPinnedImages, pinsThatHold, pinsTo, withoutPins, withPins } from './source-pins.ts';
 import {
   accept,
   allSources,
@@ -37,12 +36,6 @@ import {
   withInputs,
 } from './standing-sources.ts';
 
-/** The watched manifests as they are now, which could not be taken over. */
-interface Unsaved {
-  readonly watched: SourceMap;
-  readonly message: string;
-}
-
 export interface SourcesOptions {
   readonly history: History;
   readonly reserve: Reserve;
@@ -53,11 +46,10 @@ export interface SourcesOptions {
   readonly onChange: (state: DesiredState, before: DesiredState) => void;
 }
 
-const baseOf = (path: string): string => path.slice(0, Math.max(1, path.lastIndexOf('/')));
+/** After the removal of the whole watched directory. */
+const WITHOUT_DIRECTORY: Partial<StandingSources> = { held: null, watched: new Map(), remembered: new Map() };
 
-export function issueView({ code, message, position, hint }: ManifestIssue): IssueView {
-  return { code, message, ...position, hint: hint ?? ERROR_CATALOGUE[code].hint };
-}
+const baseOf = (path: string): string => path.slice(0, Math.max(1, path.lastIndexOf('/')));
 
 export class Sources {
   readonly #options: SourcesOptions;
@@ -158,9 +150,13 @@ export class Sources {
   approveRemoval(): string | null {
     const { held } = this.#standing;
     if (!held) return null;
-    const change = { held: null, watched: new Map(), remembered: new Map() };
-    this.#adopt(change, `removal of ${held.directory} approved`);
+    this.#adopt(WITHOUT_DIRECTORY, `removal of ${held.directory} approved`);
     return held.directory;
+  }
+
+  /** What the desired state would be after {@link approveRemoval}. */
+  previewRemoval(): DesiredState {
+    return this.#resolve({ ...this.#standing, ...WITHOUT_DIRECTORY }, this.generation + 1).state;
   }
 
   /**
@@ -175,9 +171,17 @@ export class Sources {
       )
       .map(([app]) => app);
     if (released.length === 0) return [];
-    const pins = Object.fromEntries(Object.entries(this.#standing.pins).filter(([app]) => !released.includes(app)));
-    this.#adopt({ pins }, `${released.join(', ')} approved`);
+    this.#adopt({ pins: withoutPins(this.#standing.pins, released) }, `${released.join(', ')} approved`);
     return released;
+  }
+
+  /** Pinned apps, with why and what the desired state would be after {@link approvePins} of each. */
+  previewPins(): { readonly app: string; readonly reason: string; readonly state: DesiredState }[] {
+    const { pins } = this.#standing;
+    return Object.entries(pins).map(([app, { reason }]) => {
+      const standing = { ...this.#standing, pins: withoutPins(pins, [app]) };
+      return { app, reason, state: this.#resolve(standing, this.generation + 1).state };
+    });
   }
 
   /** What the desired state would be with these manifests applied, and those of some origins taken back. */
@@ -285,32 +289,16 @@ export class Sources {
   }
 
   views(): readonly ManifestView[] {
-    const { pins, held: removal, owners } = this.#standing;
-    const pinned = pinReasons(pins);
-    const waiting = this.#unsavedSources();
-    const sources = new Map([...this.#effective(this.#standing), ...allSources(this.#standing), ...waiting]);
-    return [...sources].map(([id, source]) => {
-      const outcome = this.#resolution.sources.get(id);
-      const unsaved = waiting.has(id) ? this.#unsaved?.message : undefined;
-      const held = unsaved ?? pinned.get(id) ?? (source.kind === 'watched' ? removal?.message : undefined) ?? null;
-      return {
-        file: source.origin,
-        app: outcome?.app ?? owners.get(id) ?? null,
-        origin: source.kind,
-        state: held !== null ? 'Held' : outcome?.status === 'rejected' ? 'Rejected' : 'Active',
-        generation: this.generation,
-        issues: outcome?.issues.map(issueView) ?? [],
-        held,
-      };
+    const { generation } = this;
+    const effective = this.#effective(this.#standing);
+    const unsaved = this.#unsaved;
+    return manifestViews({
+      standing: this.#standing,
+      effective,
+      outcomes: this.#resolution.sources,
+      unsaved,
+      generation,
     });
-  }
-
-  /** Watched manifests that differ from those in force because they could not be taken over. */
-  #unsavedSources(): SourceMap {
-    const inForce = allSources(this.#standing);
-    const differs = ([id, { content }]: readonly [string, Source]) =>
-      JSON.stringify(content) !== JSON.stringify(inForce.get(id)?.content);
-    return new Map([...(this.#unsaved?.watched ?? [])].filter(differs));
   }
 
   #inputId(file: string): string {

@@ -4,6 +4,7 @@ import type { EventOptions, EventView, HistoryView, WhyView } from '../api/expla
 import type {
   ApplyEvent,
   ApplyOptions,
+  ApprovalView,
   DescribeView,
   DiffView,
   DoctorCheck,
@@ -30,6 +31,7 @@ import type { History } from '../state/history/history.ts';
 import type { Reserve } from '../state/reserve.ts';
 import { isUnknown } from '../state/restore.ts';
 import { apply, rollback } from './apply.ts';
+import { Approvals } from './approvals.ts';
 import { ContainerCommands } from './container-commands.ts';
 import type { SupervisorEventBus } from './events.ts';
 import { eventViews, historyDiff, historyViews, watchList, why } from './explain.ts';
@@ -83,9 +85,11 @@ export class Supervisor implements SupervisorApi {
   readonly registry: RegistryCommands;
   readonly #commands: ContainerCommands;
   readonly #planner: Planner;
+  readonly #approvals: Approvals;
 
   constructor(parts: SupervisorParts) {
     this.#parts = parts;
+    this.#approvals = new Approvals(parts);
     this.#planner = new Planner(parts.world, parts.seed);
     this.#commands = new ContainerCommands(parts);
     this.builds = new Builds(parts);
@@ -158,12 +162,15 @@ export class Supervisor implements SupervisorApi {
 
   async plan(inputs: readonly ManifestInput[]): Promise<PlanView> {
     const { sources } = this.#parts;
-    if (inputs.length === 0) return planView(this.#planner.everything(sources.state), []);
+    if (inputs.length === 0) {
+      const beside = { approvals: this.#approvals.pending(), manifests: sources.views() };
+      return planView(this.#planner.everything(sources.state), beside);
+    }
     await sources.look(inputs);
     const resolution = sources.preview(inputs);
     const issues = sources.inputIssues(inputs, resolution);
     const whole = this.#planner.everything(resolution.state);
-    return planView(planOfApps(whole, sources.inputApps(inputs, resolution)), issues);
+    return planView(planOfApps(whole, sources.inputApps(inputs, resolution)), { issues });
   }
 
   async diff(inputs: readonly ManifestInput[]): Promise<readonly DiffView[]> {
@@ -204,31 +211,12 @@ export class Supervisor implements SupervisorApi {
     return remove(this.#applyParts(), request, this.#nameables(), signal);
   }
 
+  approvals(): readonly ApprovalView[] {
+    return this.#approvals.pending();
+  }
+
   async approve(names: readonly string[]): Promise<readonly string[]> {
-    const { sources, world, loop, timeline, reserve } = this.#parts;
-    const approved: string[] = [];
-    const wanted = (subject: string, ...aliases: string[]): boolean =>
-      names.length === 0 || [subject, ...aliases].some((alias) => names.includes(alias));
-    const { held } = sources;
-    if (held && wanted(held.directory)) {
-      sources.approveRemoval();
-      approved.push(held.directory);
-    }
-    approved.push(...sources.approvePins(names));
-    const pending = world.volumes.all().flatMap(({ owner, onRemove, released }) => {
-      if (owner.type !== 'named' || sources.state.resources.has(owner.key)) return [];
-      // Released data is deleted only when somebody names it.
-      return onRemove === 'delete' || (released && names.length > 0) ? [owner.key] : [];
-    });
-    for (const key of pending) {
-      const { app, name } = parseKey(key);
-      if (!wanted(key, name, `${app}/${name}`)) continue;
-      timeline.override(key, 'approve', 'the deletion of its data was approved');
-      reserve.spendOn(() => world.approvals.grant(key, world.clock.now().wallMs));
-      approved.push(key);
-      loop.enqueue([key]);
-    }
-    return approved;
+    return this.#approvals.approve(names);
   }
 
   async stop(name: string, timeoutMs: number | null, forMs: number | null): Promise<void> {

@@ -221,7 +221,7 @@ export class TestSupervisor {
     await this.cli('delete', '--all');
     await until('all containers removed', async () => {
       if ((await this.containers()).length === 0) return true;
-      await this.cli('approve');
+      await this.cli('approve', '--yes');
       return false;
     });
     await this.stop();

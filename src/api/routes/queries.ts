@@ -18,6 +18,7 @@ export const queryRoutes: readonly Route[] = [
   get('/version', () => json({ version: VERSION, api: API_LEVEL, node: process.version })),
   get('/info', ({ api }) => json(api.info())),
   get('/doctor', async ({ api }) => json(await api.doctor())),
+  get('/approvals', ({ api }) => json(api.approvals())),
   ...LISTS.map((list) => get(`/${list}`, ({ api }) => json(api.list(list)))),
   get('/resources/:kind/:name', (request) =>
     json(

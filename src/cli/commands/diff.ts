@@ -4,6 +4,7 @@ import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
 import { warnOfImports } from '../import-warnings.ts';
 import { type ManifestOptions, readManifests } from '../input.ts';
+import { noteManifests } from '../manifest-notes.ts';
 import { manifestOptions } from '../options.ts';
 import { formatDifferences } from '../output/diff.ts';
 
@@ -38,5 +39,6 @@ async function run(context: CliContext, options: DiffOptions): Promise<number> {
   const differences = await client.diff(inputs);
   if (options.output === 'json') context.printJson(differences);
   else context.print(formatDifferences(context, differences));
+  if (inputs.length === 0 && options.output === 'table') await noteManifests(context, client);
   return differences.length > 0 ? EXIT.changes : EXIT.ok;
 }

@@ -5,6 +5,7 @@ import type { CliContext } from '../context.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { printError } from '../errors.ts';
 import { EXIT } from '../exit-codes.ts';
+import { noteManifests } from '../manifest-notes.ts';
 import { formatTable } from '../output/table.ts';
 import { LIST_ALIASES, listOf, VIEWS } from '../output/views.ts';
 
@@ -77,6 +78,7 @@ export async function printList<L extends ListName>(
     context.print(formatTable(context, view.columns({ wide: output === 'wide', nowMs: context.streams.now() }), rows));
   }
   for (const warning of warnings(rows)) context.warn(`warning: ${warning}`);
+  if (list !== 'manifests' && (output === 'table' || output === 'wide')) await noteManifests(context, client);
   const missing = names.filter((name) => named(list, all, [name]).length === 0);
   for (const name of missing)
     printError(context, new TsdError('TSD_NO_SUCH_RESOURCE', `none of the ${list} is named ${name}`));

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
+import { noteManifests } from '../manifest-notes.ts';
 import { formatPairs } from '../output/table.ts';
 import { formatBytes, printable } from '../output/text.ts';
 
@@ -44,5 +45,6 @@ async function run(context: CliContext, output: OutputFormat): Promise<number> {
     ]),
   );
   for (const warning of info.warnings) context.warn(`warning: ${printable(warning)}`);
+  await noteManifests(context, client);
   return EXIT.ok;
 }

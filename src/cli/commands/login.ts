@@ -1,9 +1,8 @@
-import { createInterface } from 'node:readline/promises';
-import { Writable } from 'node:stream';
 import { text as readAll } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { TsdError } from '../../model/errors.ts';
 import { DOCKER_HUB, registryName } from '../../model/image-reference.ts';
+import { ask } from '../ask.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -30,11 +29,11 @@ export function configure(command: Command, context: CliContext): void {
   command.option('--password-stdin', 'read the password from standard input');
   command.action(
     context.action(async (registry: string, options: LoginOptions) => {
-      const username = options.username ?? (await ask(context, 'Username: ', false));
+      const username = options.username ?? (await askFor(context, 'Username: ', false));
       const password =
         options.passwordStdin === true
           ? (await readAll(context.streams.stdin)).replace(/\r?\n$/, '')
-          : await ask(context, 'Password: ', true);
+          : await askFor(context, 'Password: ', true);
       const host = registryName(registry.replace(/^https?:\/\//, '').replace(/\/.*$/, ''));
       const credentials = { type: 'password', username, password } as const;
       const client = await context.client();
@@ -47,24 +46,7 @@ export function configure(command: Command, context: CliContext): void {
 }
 
 /** Asks on the terminal. @throws TSD_BAD_REQUEST where there is none. */
-async function ask({ streams }: CliContext, question: string, secret: boolean): Promise<string> {
-  if (streams.stdin.isTTY !== true) {
-    throw new TsdError('TSD_BAD_REQUEST', 'there is no terminal to ask on', { hint: 'Use -u NAME --password-stdin.' });
-  }
-  let silent = false;
-  const output = new Writable({
-    write(piece: Buffer, _encoding, done) {
-      if (!silent) streams.stderr.write(piece);
-      done();
-    },
-  });
-  const prompt = createInterface({ input: streams.stdin, output, terminal: true });
-  try {
-    const answer = prompt.question(question);
-    silent = secret;
-    return await answer;
-  } finally {
-    prompt.close();
-    if (secret) streams.stderr.write('\n');
-  }
+function askFor(context: CliContext, question: string, secret: boolean): Promise<string> {
+  if (context.streams.stdin.isTTY === true) return ask(context, question, secret);
+  throw new TsdError('TSD_BAD_REQUEST', 'there is no terminal to ask on', { hint: 'Use -u NAME --password-stdin.' });
 }

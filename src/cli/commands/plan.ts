@@ -6,7 +6,7 @@ import { EXIT } from '../exit-codes.ts';
 import { warnOfImports } from '../import-warnings.ts';
 import { type ManifestOptions, readManifests } from '../input.ts';
 import { manifestOptions } from '../options.ts';
-import { formatPlan } from '../output/plan.ts';
+import { formatPlan, isSettled } from '../output/plan.ts';
 
 interface PlanOptions extends ManifestOptions {
   readonly output: OutputFormat;
@@ -17,16 +17,18 @@ export function configure(command: Command, context: CliContext): void {
     description:
       'Prints every operation the supervisor would carry out, in order and with its cause, and changes nothing.\n\n' +
       'Without -f it is the plan of this moment; with -f the plan after those manifests were applied. ' +
-      'It comes from the engine that acts, against the state of the host as it is.',
+      'It comes from the engine that acts, against the state of the host as it is.\n\n' +
+      'The plan of this moment also tells what is not done until a person acts: what waits for `tsdocker approve`, with ' +
+      'what that would change, and manifests that are rejected or held.',
     examples: [
       ['tsdocker plan', 'What is left to do right now, if anything'],
       ['tsdocker plan -f blog.yaml', 'What applying this manifest would do'],
       ["tsdocker plan -f blog.yaml -o json | jq '.ops[].cause'", 'The causes alone, for a script'],
     ],
     exitCodes: [
-      ['0', 'nothing to do'],
+      ['0', 'nothing to do, and without -f: nothing is rejected, held, or waits for approval'],
       ['1', 'error, or the manifests have errors'],
-      ['2', 'there are operations'],
+      ['2', 'there are operations, or something is rejected, held, or waits for approval'],
     ],
   });
   manifestOptions(command, 'plan as if these manifests were applied');
@@ -40,8 +42,8 @@ async function run(context: CliContext, options: PlanOptions): Promise<number> {
   await warnOfImports(context, inputs);
   const plan = await client.plan(inputs);
   if (options.output === 'json') context.printJson(plan);
-  else if (plan.issues.length === 0) context.print(formatPlan(plan));
+  else if (plan.issues.length === 0) context.print(formatPlan(context, plan));
   printIssues(context, plan.issues);
   if (plan.issues.length > 0) return EXIT.error;
-  return plan.ops.length > 0 ? EXIT.changes : EXIT.ok;
+  return isSettled(plan) ? EXIT.ok : EXIT.changes;
 }

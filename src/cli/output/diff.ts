@@ -3,7 +3,7 @@ import type { DiffView } from '../../api/supervisor.ts';
 import type { CliContext } from '../context.ts';
 import { paint, printable } from './text.ts';
 
-const SIGN = { added: ['green', '+'], removed: ['red', '-'], changed: ['yellow', '~'] } as const;
+export const SIGN = { added: ['green', '+'], removed: ['red', '-'], changed: ['yellow', '~'] } as const;
 
 export function formatDifferences(context: CliContext, differences: readonly DiffView[]): string {
   if (differences.length === 0) return 'No differences.';

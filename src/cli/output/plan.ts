@@ -1,12 +1,73 @@
-import type { PlanView } from '../../api/supervisor.ts';
-import { plural, printable } from './text.ts';
+import type { ApprovalView, PlanView } from '../../api/supervisor.ts';
+import type { CliContext } from '../context.ts';
+import { SIGN } from './diff.ts';
+import { paint, plural, printable } from './text.ts';
 
-/** The plan as the engine prints it, what waits and why, and a line that sums it up. */
-export function formatPlan(plan: PlanView): string {
-  const ops = plan.text.trimEnd();
-  const holds = plan.holds.map(
-    (hold) => `held  ${printable(hold.resource)}: ${printable(hold.message)} (${hold.reason})`,
-  );
-  const sum = plan.ops.length === 0 ? 'Nothing to do.' : `${plural(plan.ops.length, 'operation')}.`;
-  return [...(ops === '' || plan.ops.length === 0 ? [] : [ops]), ...holds, sum].join('\n');
+/** Resources of an approval that are named. */
+const NAMED_CHANGES = 20;
+
+/** The plan as the engine prints it, what waits and why, what a person has to decide, and a line that sums it up. */
+export function formatPlan(context: CliContext, plan: PlanView): string {
+  const ops = plan.ops.length === 0 ? '' : plan.text.trimEnd();
+  const approvals = plan.approvals.map((approval) => formatApproval(context, approval));
+  return [...(ops === '' ? [] : [ops]), ...holds(plan), ...approvals, ...manifests(plan), sum(plan)].join('\n');
+}
+
+/** What has done its work waits for nothing, and what needs an approval is told as that. */
+function holds({ holds: all, approvals }: PlanView): string[] {
+  return all
+    .filter(({ reason, resource }) => reason !== 'finished' && !approvals.some(({ name }) => name === resource))
+    .map(({ resource, message, reason }) => `held  ${printable(resource)}: ${printable(message)} (${reason})`);
+}
+
+/** Why something waits for an approval, and what would change with it. */
+export function formatApproval(context: CliContext, { name, message, changes }: ApprovalView): string {
+  const { streams } = context;
+  const shown = changes.slice(0, NAMED_CHANGES).map(({ resource, change }) => {
+    const [style, sign] = SIGN[change === 'deleted' ? 'removed' : change];
+    const what = change === 'deleted' ? ' and its data' : '';
+    return `    ${paint(streams, streams.stdout, style, `${sign} ${printable(resource)}${what}`)}`;
+  });
+  const more = changes.length - shown.length;
+  const lines = [
+    ...shown,
+    ...(more > 0 ? [`    and ${more} more`] : []),
+    ...(shown.length > 0 ? [] : ['    no change']),
+  ];
+  const title = `needs approval  ${printable(name)}: ${printable(message)}; after \`tsdocker approve ${printable(name)}\`:`;
+  return [title, ...lines].join('\n');
+}
+
+function manifests({ manifests: all, approvals }: PlanView): string[] {
+  const reasons = new Set(approvals.map(({ message }) => message));
+  return all.flatMap(({ file, state, issues, held }) => {
+    if (held !== null) return reasons.has(held) ? [] : [`held  ${printable(file)}: ${printable(held)}`];
+    if (state !== 'Rejected') return [];
+    return issues.map(({ file: at, line, column, message }) => {
+      return `rejected  ${printable(at)}:${line}:${column}: ${printable(message)}`;
+    });
+  });
+}
+
+function sum({ ops, approvals, manifests: all }: PlanView): string {
+  const waiting = [
+    ...(approvals.length > 0 ? [`${plural(approvals.length, 'approval')} pending`] : []),
+    ...standingCounts(all),
+  ];
+  if (ops.length === 0 && waiting.length === 0) return 'Nothing to do.';
+  const counted = ops.length === 0 ? 'No operations' : plural(ops.length, 'operation');
+  return `${[counted, ...waiting].join(', ')}.`;
+}
+
+/** `2 manifests rejected`, `1 manifest held`. */
+export function standingCounts(manifests: PlanView['manifests']): string[] {
+  return (['Rejected', 'Held'] as const).flatMap((state) => {
+    const count = manifests.filter((manifest) => manifest.state === state).length;
+    return count > 0 ? [`${plural(count, 'manifest')} ${state.toLowerCase()}`] : [];
+  });
+}
+
+/** True when nothing is to be done, and nothing waits for somebody to do something. */
+export function isSettled({ ops, approvals, manifests }: PlanView): boolean {
+  return ops.length === 0 && approvals.length === 0 && manifests.length === 0;
 }

@@ -2,6 +2,7 @@ import { PassThrough } from 'node:stream';
 import type { EventOptions, EventView, HistoryView, WhyView } from '../../../src/api/explain-views.ts';
 import type {
   ApplyEvent,
+  ApprovalView,
   ContainerView,
   DescribeView,
   DiffView,
@@ -142,6 +143,8 @@ const PLAN: PlanView = {
   ],
   holds: [{ resource: 'container/blog/job', reason: 'dependency-not-ready', message: 'waits for blog/db' }],
   issues: [],
+  approvals: [],
+  manifests: [],
   text: '+ start container/blog/web: declared in blog.yaml:12:3\n',
 };
 
@@ -275,6 +278,14 @@ export class PlainSupervisor implements SupervisorApi {
     { type: 'ready', generation: 8 },
   ];
   plans: PlanView = PLAN;
+  pending: readonly ApprovalView[] = [
+    {
+      name: 'volume/blog/data',
+      kind: 'volume',
+      message: 'no longer declared and onRemove is delete',
+      changes: [{ resource: 'volume/blog/data', change: 'deleted' }],
+    },
+  ];
   differences: readonly DiffView[] = [
     {
       resource: 'container/blog/web',
@@ -353,9 +364,13 @@ export class PlainSupervisor implements SupervisorApi {
     return 2;
   }
 
+  approvals(): readonly ApprovalView[] {
+    return this.pending;
+  }
+
   async approve(names: readonly string[]): Promise<readonly string[]> {
     this.#record('approve', names);
-    return names.length === 0 ? ['volume/blog/data'] : names;
+    return names;
   }
 
   async stop(name: string, timeoutMs: number | null, forMs: number | null): Promise<void> {

@@ -9,6 +9,8 @@ describe('get', () => {
       "NAME     APP   PHASE       READY  EXIT  RESTARTS  SINCE  ADDRESS    PORTS                   IMAGE  MESSAGE
       web      blog  Running     yes    -     2         4m     10.80.0.3  127.0.0.1:8080->80/tcp  nginx  -
       migrate  blog  BackingOff  no     137   11        10s    -          -                       nginx  exited with 137, next try in 4 s
+      --- stderr
+      1 manifest rejected: \`tsdocker get manifests\`
       --- exit 0"
     `);
   });
@@ -17,6 +19,8 @@ describe('get', () => {
     expect(await screen(['get', 'c', 'web', '-o', 'wide'])).toMatchInlineSnapshot(`
       "NAME  APP   PHASE    READY  EXIT  RESTARTS  SINCE  ADDRESS    PORTS                   ENGINE NAME  ID            PID   CONDITIONS  SOURCE                                  IMAGE  MESSAGE
       web   blog  Running  yes    -     2         4m     10.80.0.3  127.0.0.1:8080->80/tcp  blog-web     a1a1a1a1a1a1  4242  -           /etc/tsdocker/manifests/blog.yaml:12:3  nginx  -
+      --- stderr
+      1 manifest rejected: \`tsdocker get manifests\`
       --- exit 0"
     `);
   });

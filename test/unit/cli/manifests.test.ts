@@ -16,6 +16,8 @@ describe('plan and diff', () => {
       "~ container/blog/web
           env.MODE: "a" -> "b"  (restart)
       - volume/blog/old
+      --- stderr
+      1 manifest rejected: \`tsdocker get manifests\`
       --- exit 2"
     `);
   });
@@ -35,8 +37,54 @@ describe('plan and diff', () => {
     `);
     expect(await screen(['diff'])).toMatchInlineSnapshot(`
       "No differences.
+      --- stderr
+      1 manifest rejected: \`tsdocker get manifests\`
       --- exit 0"
     `);
+  });
+
+  test('what waits for a person is something to do', async () => {
+    const [active, rejected] = served().supervisor.list('manifests');
+    if (!active || !rejected) throw new Error('no manifests');
+    const message = '/m was emptied; its 3 manifests stay until `tsdocker approve`';
+    const none = { ...served().supervisor.plans, ops: [], text: '' };
+    served().supervisor.plans = {
+      ...none,
+      holds: [
+        { resource: 'container/blog/job', reason: 'finished', message: 'exited with 0' },
+        { resource: 'volume/blog/data', reason: 'needs-approval', message: 'x' },
+      ],
+      approvals: [
+        {
+          name: '/m',
+          kind: 'directory',
+          message,
+          changes: [
+            { resource: 'container/blog/web', change: 'removed' },
+            { resource: 'volume/blog/data', change: 'removed' },
+          ],
+        },
+        ...served().supervisor.pending,
+      ],
+      manifests: [
+        { ...active, state: 'Held', held: message },
+        { ...active, state: 'Held', held: 'it waits to be taken over: no space' },
+        { ...rejected, issues: rejected.issues.slice(0, 1) },
+      ],
+    };
+    expect(await screen(['plan'])).toMatchInlineSnapshot(`
+      "needs approval  /m: /m was emptied; its 3 manifests stay until \`tsdocker approve\`; after \`tsdocker approve /m\`:
+          - container/blog/web
+          - volume/blog/data
+      needs approval  volume/blog/data: no longer declared and onRemove is delete; after \`tsdocker approve volume/blog/data\`:
+          - volume/blog/data and its data
+      held  /etc/tsdocker/manifests/blog.yaml: it waits to be taken over: no space
+      rejected  /etc/tsdocker/manifests/shop.yaml:4:5: unknown key "imgae"; did you mean "image"?
+      No operations, 2 approvals pending, 1 manifest rejected, 2 manifests held.
+      --- exit 2"
+    `);
+    served().supervisor.plans = { ...none, holds: [], manifests: [rejected] };
+    expect((await run(['plan'])).exitCode).toBe(2);
   });
 
   test('manifests with errors', async () => {
@@ -184,9 +232,49 @@ test('delete', async () => {
   `);
 });
 
+describe('approve of all that is pending', () => {
+  const directory = {
+    name: '/m',
+    kind: 'directory',
+    message: '/m was emptied',
+    changes: [{ resource: 'container/blog/web', change: 'removed' }],
+  } as const;
+  const asked = () => served().supervisor.asked.filter(({ call }) => call === 'approve');
+
+  test('does not take away a whole directory unasked', async () => {
+    served().supervisor.pending = [...served().supervisor.pending, directory];
+    expect(await screen(['approve'])).toMatchInlineSnapshot(`
+      "needs approval  volume/blog/data: no longer declared and onRemove is delete; after \`tsdocker approve volume/blog/data\`:
+          - volume/blog/data and its data
+      needs approval  /m: /m was emptied; after \`tsdocker approve /m\`:
+          - container/blog/web
+      --- stderr
+      error: this removes 1 container, and there is no terminal to ask on; nothing was approved
+      hint: Say \`tsdocker approve --yes\`, or name what you mean: \`tsdocker approve /m\`.
+      --- exit 1"
+    `);
+    expect(asked()).toEqual([]);
+    expect((await run(['approve', '--yes'])).exitCode).toBe(0);
+    expect(asked()).toEqual([{ call: 'approve', with: ['volume/blog/data', '/m'] }]);
+  });
+
+  test('needs no word where nothing waits, or none of its containers goes', async () => {
+    served().supervisor.pending = [];
+    expect(await screen(['approve'])).toMatchInlineSnapshot(`
+      "Nothing was waiting for approval.
+      --- exit 0"
+    `);
+    served().supervisor.pending = [{ ...directory, changes: [] }];
+    expect((await run(['approve'])).exitCode).toBe(0);
+    expect(asked()).toEqual([{ call: 'approve', with: ['/m'] }]);
+  });
+});
+
 test('approve', async () => {
   expect(await screen(['approve'])).toMatchInlineSnapshot(`
-    "approved volume/blog/data
+    "needs approval  volume/blog/data: no longer declared and onRemove is delete; after \`tsdocker approve volume/blog/data\`:
+        - volume/blog/data and its data
+    approved volume/blog/data
     --- exit 0"
   `);
   expect(await screen(['approve', 'volume/a/b'])).toMatchInlineSnapshot(`

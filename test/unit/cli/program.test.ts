@@ -31,6 +31,7 @@ test('info', async () => {
     Labels:          rack=3
     --- stderr
     warning: swap limits are off
+    1 manifest rejected: \`tsdocker get manifests\`
     --- exit 0"
   `);
   expect(JSON.parse((await run(['info', '-o', 'json'])).stdout)).toEqual(served().supervisor.info());

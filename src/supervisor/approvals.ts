@@ -1,0 +1,84 @@
+/** What waits for a person, and letting it through. */
+import type { ApprovalView, DiffView } from '../api/supervisor.ts';
+import { parseKey, type ResourceKey } from '../model/resource.ts';
+import type { World } from '../reconcile/ops/world.ts';
+import type { Reserve } from '../state/reserve.ts';
+import type { LoopStatus } from './loop-status.ts';
+import { diffStates } from './plan-views.ts';
+import type { Sources } from './sources.ts';
+import type { Timeline } from './timeline.ts';
+
+interface ApprovalParts {
+  readonly world: World;
+  readonly sources: Sources;
+  readonly reserve: Reserve;
+  readonly timeline: Timeline;
+  readonly loop: Pick<LoopStatus, 'enqueue'>;
+}
+
+const bare = ({ resource, change }: DiffView) => ({ resource, change });
+
+export class Approvals {
+  readonly #parts: ApprovalParts;
+
+  constructor(parts: ApprovalParts) {
+    this.#parts = parts;
+  }
+
+  /** All that an approval without names lets through. */
+  pending(): readonly ApprovalView[] {
+    const { sources, world } = this.#parts;
+    const { held, state } = sources;
+    const pending: ApprovalView[] = [];
+    if (held) {
+      const changes = diffStates(state, sources.previewRemoval());
+      pending.push({ name: held.directory, kind: 'directory', message: held.message, changes: changes.map(bare) });
+    }
+    for (const { app, reason, state: after } of sources.previewPins()) {
+      pending.push({ name: app, kind: 'app', message: reason, changes: diffStates(state, after).map(bare) });
+    }
+    const granted = world.approvals.all();
+    for (const { key, released } of this.#undeclaredVolumes()) {
+      if (released || granted.has(key)) continue;
+      const message = 'no longer declared and onRemove is delete';
+      pending.push({ name: key, kind: 'volume', message, changes: [{ resource: key, change: 'deleted' }] });
+    }
+    return pending;
+  }
+
+  /** @param names all that is pending without any. Returns what was approved. */
+  approve(names: readonly string[]): readonly string[] {
+    const { sources, world, loop, timeline, reserve } = this.#parts;
+    const approved: string[] = [];
+    const wanted = (...aliases: string[]): boolean =>
+      names.length === 0 || aliases.some((alias) => names.includes(alias));
+    const { held } = sources;
+    if (held && wanted(held.directory)) {
+      sources.approveRemoval();
+      approved.push(held.directory);
+    }
+    approved.push(...sources.approvePins(names));
+    for (const { key, released } of this.#undeclaredVolumes()) {
+      const { app, name } = parseKey(key);
+      // Released data is deleted only when somebody names it.
+      if (released && names.length === 0) continue;
+      // A name that was the one of an app is not meant a second time.
+      if (!wanted(key, `${app}/${name}`, ...(approved.includes(name) ? [] : [name]))) continue;
+      timeline.override(key, 'approve', 'the deletion of its data was approved');
+      reserve.spendOn(() => world.approvals.grant(key, world.clock.now().wallMs));
+      approved.push(key);
+      loop.enqueue([key]);
+    }
+    return approved;
+  }
+
+  /** Volumes that no manifest declares any more and whose data an approval deletes. */
+  #undeclaredVolumes(): { readonly key: ResourceKey; readonly released: boolean }[] {
+    const { sources, world } = this.#parts;
+    return world.volumes.all().flatMap(({ owner, onRemove, released }) => {
+      if (owner.type !== 'named' || sources.state.resources.has(owner.key)) return [];
+      if (sources.state.untouched?.has(parseKey(owner.key).app)) return [];
+      return onRemove === 'delete' || released ? [{ key: owner.key, released: released && onRemove !== 'delete' }] : [];
+    });
+  }
+}

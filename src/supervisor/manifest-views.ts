@@ -1,0 +1,62 @@
+/** Manifests as clients see them. Pure. */
+import type { IssueView, ManifestView } from '../api/supervisor.ts';
+import type { SourceOutcome } from '../manifest/desired-state.ts';
+import type { ManifestIssue } from '../manifest/issue.ts';
+import { ERROR_CATALOGUE } from '../model/error-catalogue.ts';
+import type { Source, SourceMap } from './source.ts';
+import { pinReasons } from './source-pins.ts';
+import { allSources, type StandingSources } from './standing-sources.ts';
+
+/** The watched manifests as they are now, which could not be taken over. */
+export interface Unsaved {
+  readonly watched: SourceMap;
+  readonly message: string;
+}
+
+interface Manifests {
+  readonly standing: StandingSources;
+  /** Those that count. */
+  readonly effective: SourceMap;
+  readonly outcomes: ReadonlyMap<string, SourceOutcome>;
+  readonly unsaved: Unsaved | null;
+  readonly generation: number;
+}
+
+export function issueView({ code, message, position, hint }: ManifestIssue): IssueView {
+  return { code, message, ...position, hint: hint ?? ERROR_CATALOGUE[code].hint };
+}
+
+/** Watched manifests that differ from those in force because they could not be taken over. */
+function unsavedSources(standing: StandingSources, unsaved: Unsaved | null): SourceMap {
+  const inForce = allSources(standing);
+  const differs = ([id, { content }]: readonly [string, Source]) =>
+    JSON.stringify(content) !== JSON.stringify(inForce.get(id)?.content);
+  return new Map([...(unsaved?.watched ?? [])].filter(differs));
+}
+
+export function manifestViews({
+  standing,
+  effective,
+  outcomes,
+  unsaved,
+  generation,
+}: Manifests): readonly ManifestView[] {
+  const { pins, held: removal, owners } = standing;
+  const pinned = pinReasons(pins);
+  const waiting = unsavedSources(standing, unsaved);
+  const sources = new Map([...effective, ...allSources(standing), ...waiting]);
+  return [...sources].map(([id, source]) => {
+    const outcome = outcomes.get(id);
+    const unread = waiting.has(id) ? unsaved?.message : undefined;
+    const held = unread ?? pinned.get(id) ?? (source.kind === 'watched' ? removal?.message : undefined) ?? null;
+    return {
+      file: source.origin,
+      app: outcome?.app ?? owners.get(id) ?? null,
+      origin: source.kind,
+      state: held !== null ? 'Held' : outcome?.status === 'rejected' ? 'Rejected' : 'Active',
+      generation,
+      issues: outcome?.issues.map(issueView) ?? [],
+      held,
+    };
+  });
+}
