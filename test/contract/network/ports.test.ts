@@ -1,5 +1,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { NetworkDriver, PublishedPort } from '../../../src/drivers/contract.ts';
+import { Conntrack } from '../../../src/ffi/conntrack.ts';
+import { until } from '../../support/wait.ts';
 import {
   blocked,
   endpoint,
@@ -8,6 +10,7 @@ import {
   idOf,
   network,
   newDriver,
+  OUTSIDE_ADDRESS,
   reaches,
   serve,
   serveUdp,
@@ -16,6 +19,7 @@ import {
   sourceSeenUdp,
   start,
   stopServers,
+  udpClient,
 } from './private-host.ts';
 
 const PUBLISHED: PublishedPort = { hostIp: '0.0.0.0', hostPort: 8080, containerPort: 80, protocol: 'tcp' };
@@ -189,6 +193,64 @@ test('forwarding is switched on only where that is allowed', () => {
   } finally {
     strict.close();
   }
+});
+
+describe('a UDP client that goes on sending', () => {
+  const UDP: PublishedPort = { hostIp: '0.0.0.0', hostPort: 5353, containerPort: 53, protocol: 'udp' };
+  let table: Conntrack;
+  let client: ReturnType<typeof udpClient>;
+
+  beforeEach(() => {
+    table = new Conntrack();
+    client = udpClient(outside, HOST_ADDRESS, UDP.hostPort);
+  });
+
+  afterEach(() => {
+    client.close();
+    table.close();
+  });
+
+  const flows = (): string[] => table.udpFlowsTo(new Set([UDP.hostPort])).map(({ answeredBy }) => answeredBy.address);
+
+  test('before the port is published is answered as soon as it is', async () => {
+    await until('the kernel remembers the client', () => flows().includes(HOST_ADDRESS));
+    const a = start(driver, endpoint('a', 1, 2, { ports: [UDP] }));
+    serveUdp(a, UDP.containerPort);
+    expect(await client.answer()).toBe(OUTSIDE_ADDRESS);
+  });
+
+  test('does not reach who has the address of a container that is gone', async () => {
+    const a = start(driver, endpoint('a', 1, 2, { ports: [UDP] }));
+    serveUdp(a, UDP.containerPort);
+    await client.answer();
+    expect(flows()).toEqual(['10.231.1.2']);
+    driver.detach(idOf('a'));
+    serveUdp(start(driver, endpoint('b', 1, 2)), UDP.containerPort);
+    await until('the kernel judges the client anew', () => flows().length > 0);
+    expect(flows()).toEqual([HOST_ADDRESS]);
+  });
+
+  test('reaches the successor that the port is handed over to, and the container port that it is changed to', async () => {
+    serveUdp(start(driver, endpoint('a', 1, 2, { ports: [UDP] })), UDP.containerPort, 'a');
+    const { netnsFd } = driver.createSandbox(idOf('b'));
+    serveUdp(netnsFd, UDP.containerPort, 'b');
+    serveUdp(netnsFd, 54, 'b, 54');
+    await client.answer('a');
+    driver.handOver(idOf('a'), endpoint('b', 1, 3, { ports: [UDP] }));
+    await client.answer('b');
+    driver.attach(endpoint('b', 1, 3, { ports: [{ ...UDP, containerPort: 54 }] }));
+    await client.answer('b, 54');
+  });
+
+  test('keeps its flow while other ports come and go', async () => {
+    serveUdp(start(driver, endpoint('a', 1, 2, { ports: [UDP] })), UDP.containerPort);
+    await client.answer();
+    const ids = (): string[] => table.udpFlowsTo(new Set([UDP.hostPort])).map(({ key }) => key.toString('hex'));
+    const before = ids();
+    driver.attach(endpoint('a', 1, 2, { ports: [UDP, { ...UDP, hostPort: 5354 }] }));
+    driver.attach(endpoint('a', 1, 2, { ports: [UDP] }));
+    expect(ids()).toEqual(before);
+  });
 });
 
 test('a client that breaks off does not take the forwarder with it', async () => {

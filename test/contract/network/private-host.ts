@@ -6,6 +6,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { on } from 'node:events';
 import { closeSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, Socket } from 'node:net';
 import type { EndpointConfig, NetworkConfig, NetworkDriver } from '../../../src/drivers/contract.ts';
@@ -105,11 +106,11 @@ export function serve(netnsFd: number | null, port: number, address = '0.0.0.0',
   opened.push(server);
 }
 
-/** A UDP server that tells each client its address. */
-export function serveUdp(netnsFd: number, port: number): void {
+/** A UDP server that tells each client its address, or `answer`. */
+export function serveUdp(netnsFd: number, port: number, answer?: string): void {
   const fd = inNetns(netnsFd, () => bindSocket({ address: '0.0.0.0', port, protocol: 'udp' }));
   const server = createSocket('udp4');
-  server.on('message', (_, client) => server.send(client.address, client.port, client.address));
+  server.on('message', (_, client) => server.send(answer ?? client.address, client.port, client.address));
   server.bind({ fd });
   opened.push(server);
 }
@@ -169,19 +170,41 @@ export async function sourceSeen(netnsFd: number | null, address: string, port: 
   return readAll(new Socket({ fd }));
 }
 
-/** As {@link sourceSeen}, by UDP; asks again until an answer comes. */
-export async function sourceSeenUdp(netnsFd: number | null, address: string, port: number): Promise<string> {
+/** A UDP client in a namespace (null: the host), always of the same port, that asks again until it is answered. */
+export function udpClient(
+  netnsFd: number | null,
+  address: string,
+  port: number,
+): { answer(expected?: string): Promise<string>; close(): void } {
   const family = address.includes(':') ? 'udp6' : 'udp4';
   const any = family === 'udp6' ? '::' : '0.0.0.0';
   const fd = inPlace(netnsFd, () => bindSocket({ address: any, port: 0, protocol: 'udp' }));
   const client = createSocket(family);
   client.bind({ fd });
-  const retry = setInterval(() => client.send('?', port, address), 50);
+  const ask = (): void => client.send('?', port, address);
+  const retry = setInterval(ask, 50);
+  ask();
+  return {
+    answer: async (expected) => {
+      for await (const [message] of on(client, 'message') as AsyncIterable<[Buffer]>) {
+        const text = message.toString();
+        if (expected === undefined || text === expected) return text;
+      }
+      throw new Error('the client was closed');
+    },
+    close: () => {
+      clearInterval(retry);
+      client.close();
+    },
+  };
+}
+
+/** As {@link sourceSeen}, by UDP; asks again until an answer comes. */
+export async function sourceSeenUdp(netnsFd: number | null, address: string, port: number): Promise<string> {
+  const client = udpClient(netnsFd, address, port);
   try {
-    client.send('?', port, address);
-    return await new Promise((resolve) => client.once('message', (answer) => resolve(answer.toString())));
+    return await client.answer();
   } finally {
-    clearInterval(retry);
     client.close();
   }
 }

@@ -1,3 +1,4 @@
+import { Conntrack } from '../../../ffi/conntrack.ts';
 import { Nftables } from '../../../ffi/nftables.ts';
 import { describeError, toTsdError } from '../../../model/errors.ts';
 import type { Fingerprint } from '../../contract.ts';
@@ -16,7 +17,11 @@ export function fingerprintBridge(
   const attributes: Record<string, string> = {};
   if (process.geteuid?.() !== 0) problems.push({ what: 'networks need root', fix: 'Run the supervisor as root.' });
   attributes['packet filter'] = options.iptables ? 'nftables' : 'off';
-  if (options.iptables) problems.push(...packetFilter(names, attributes));
+  if (options.iptables) {
+    problems.push(...packetFilter(names, attributes));
+    const udp = udpProblem();
+    if (udp !== null) attributes['UDP ports'] = udp;
+  }
   attributes['published ports'] = options.iptables
     ? 'IPv4 by the kernel; IPv6 by the supervisor, only while it runs'
     : 'by the supervisor, only while it runs';
@@ -29,6 +34,16 @@ export function fingerprintBridge(
     });
   }
   return { works: problems.length === 0, problems, attributes };
+}
+
+/** Why no UDP port can be published; null when it can. */
+function udpProblem(): string | null {
+  try {
+    new Conntrack().close();
+    return null;
+  } catch (error) {
+    return `cannot be published: ${describeError(toTsdError(error))}`;
+  }
 }
 
 /** Tries libnftables and the kernel's nf_tables; notes what other firewalls may drop. */

@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import { Nftables } from '../../../ffi/nftables.ts';
 import { TsdError } from '../../../model/errors.ts';
 import type { Names } from './names.ts';
+import { portOfElement } from './publication.ts';
 import {
   addElements,
   deleteElements,
@@ -14,6 +15,7 @@ import {
   wholeTable,
   withoutPorts,
 } from './ruleset.ts';
+import { publishesUdp, StaleFlows } from './stale-flows.ts';
 
 /** The kernel says that the table is not what we remember: an element or all of it is gone, or changed by hand. */
 const DRIFT: readonly (number | undefined)[] = [constants.errno.ENOENT, constants.errno.EEXIST];
@@ -26,6 +28,7 @@ export class Firewall {
   readonly #names: Names;
   readonly #nft: Nftables;
   #wanted: Map<Owner, readonly Element[]> | null = null;
+  #flows: StaleFlows | null = null;
 
   /** @throws TsdError TSD_UNSUPPORTED_HOST without libnftables. */
   constructor(names: Names) {
@@ -71,6 +74,9 @@ export class Firewall {
       commands.push(...addElements(this.#names, owner, elements));
     }
     if (commands.length === 0) return;
+    const udp = [...before.values(), ...changes.values()].flat().filter(publishesUdp);
+    // Opened before anything changes: a host where it cannot be done is told so without a trace of the attempt.
+    const flows = udp.length > 0 ? this.#staleFlows() : null;
     const remember = (all: ReadonlyMap<Owner, readonly Element[]>): void => {
       for (const [owner, elements] of all) {
         if (elements.length === 0) state.delete(owner);
@@ -84,6 +90,7 @@ export class Firewall {
       remember(before);
       throw error;
     }
+    flows?.end([...before.values()].flat().filter(publishesUdp), this.#publishing(udp));
   }
 
   /** Writes the table again when a chain, rule or element is missing or changed; a missing port is its endpoint's affair. */
@@ -91,6 +98,8 @@ export class Firewall {
     const state = this.#state();
     if (isComplete(this.read(), withoutPorts(state))) return;
     this.#nft.run('write our rules', wholeTable(this.#names, state));
+    const udp = [...state.values()].flat().filter(publishesUdp);
+    if (udp.length > 0) this.#staleFlows().end([], udp);
   }
 
   /** Removes the whole table. */
@@ -107,11 +116,25 @@ export class Firewall {
 
   close(): void {
     this.#nft.close();
+    this.#flows?.close();
+    this.#flows = null;
   }
 
   #state(): Map<Owner, readonly Element[]> {
     this.#wanted ??= this.read()?.owned ?? new Map();
     return this.#wanted;
+  }
+
+  #staleFlows(): StaleFlows {
+    this.#flows ??= new StaleFlows();
+    return this.#flows;
+  }
+
+  /** Elements of all owners that publish the UDP ports of these. */
+  #publishing(elements: readonly Element[]): Element[] {
+    const ports = new Set(elements.map((element) => portOfElement(element)?.hostPort));
+    const all = [...this.#state().values()].flat();
+    return all.filter((element) => publishesUdp(element) && ports.has(portOfElement(element)?.hostPort));
   }
 
   #change(commands: readonly string[]): void {
