@@ -97,7 +97,7 @@ static int resize(const struct shim *shim, const struct decoder *decoder) {
 }
 
 static void send_status(const struct shim *shim, struct connection *connection) {
-    struct status status = {.launched = shim->launched, .run = shim->run, .ended = shim->ended, .flags = shim->flags};
+    struct status status = {.launched = shim->launched, .run = shim->run, .ended = shim->ended, .flags = shim->flags, .record_error = shim->record_error};
     memcpy(status.container, shim->container, strlen(shim->container));
     connection_send(connection, ANSWER_STATUS, &status, sizeof status);
 }

@@ -12,7 +12,6 @@
 #include "syscalls.h"
 
 #define TRIM_AFTER_SECONDS 1
-#define RECORD_RETRY_SECONDS 1
 
 int shim_main(int argc, char **argv);
 
@@ -122,14 +121,34 @@ static void payload_ended(void) {
     for (int i = 0; i < 2; i++) stream_limit(&shim.streams[i], shim.tty >= 0);
 }
 
+static uint64_t boot_seconds(void) {
+    struct __kernel_timespec time;
+    now(CLOCK_BOOTTIME, &time);
+    return (uint64_t)time.tv_sec;
+}
+
+/* A disk that takes nothing may be mended, or be gone for good: it is asked less and less often, and whoever listens is told once. */
+static void record_failed(int error) {
+    bool news = shim.record_error != error;
+    shim.record_error = error;
+    shim.retry_after = retry_delay(shim.retry_after);
+    shim.retry_at = boot_seconds() + shim.retry_after;
+    for (int i = 0; news && i < CONNECTIONS; i++)
+        if (shim.connections[i].fd >= 0) connection_send(&shim.connections[i], EVENT_UNRECORDED, &shim.record_error, sizeof shim.record_error);
+}
+
 /* True when everything is written and told. */
 static bool finish(void) {
     for (int i = 0; i < 2; i++) stream_finish(&shim, &shim.streams[i]);
     if (!shim.session) {
+        if (boot_seconds() < shim.retry_at) return false;
         log_close(&shim.log);
         int error = record_write(&shim);
         /* Without its directory nobody can ask for the record any more. */
-        if (error < 0 && error != -ENOENT) return false;
+        if (error < 0 && error != -ENOENT) {
+            record_failed(-error);
+            return false;
+        }
     }
     for (int i = 0; i < CONNECTIONS; i++)
         if (shim.connections[i].fd >= 0) connection_leave(&shim.connections[i], &shim.exited);
@@ -185,7 +204,8 @@ static void serve_until_end(void) {
         struct __kernel_timespec *limit = shim.trim ? &timeout : 0;
         if (shim.ended && drained) {
             if (finish()) return;
-            timeout.tv_sec = RECORD_RETRY_SECONDS;
+            uint64_t seconds = boot_seconds();
+            timeout.tv_sec = seconds < shim.retry_at ? (int64_t)(shim.retry_at - seconds) : 0;
             limit = &timeout;
         } else if (shim.ended && !shim.held_up) {
             timeout.tv_sec = 0;

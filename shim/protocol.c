@@ -35,6 +35,11 @@ uint32_t decoder_number(const struct decoder *decoder, unsigned at, unsigned byt
     return little_endian(decoder->payload + at, bytes);
 }
 
+uint32_t retry_delay(uint32_t before) {
+    if (!before) return RETRY_FIRST_SECONDS;
+    return before >= RETRY_MOST_SECONDS / 2 ? RETRY_MOST_SECONDS : 2 * before;
+}
+
 void encode_header(uint8_t out[FRAME_HEADER], uint16_t type, uint32_t length) {
     out[0] = PROTOCOL_VERSION, out[1] = 0;
     out[2] = (uint8_t)type, out[3] = (uint8_t)(type >> 8);

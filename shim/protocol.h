@@ -13,6 +13,9 @@
 /* Requests other than input need no more; what is longer comes from a later version and is skipped. */
 #define REQUEST_MAX 16u
 
+#define RETRY_FIRST_SECONDS 1u
+#define RETRY_MOST_SECONDS 60u
+
 enum request {
     /* -> ANSWER_STATUS */
     REQUEST_STATUS = 1,
@@ -38,6 +41,8 @@ enum answer {
     EVENT_STDERR = 0x8021,
     /* struct exited: the exit record is durable; the shim leaves */
     EVENT_EXIT = 0x8030,
+    /* i32 errno: the payload has ended and its exit record cannot be written; it is tried again */
+    EVENT_UNRECORDED = 0x8031,
 };
 
 /* What failed, when it was not an op of the program. */
@@ -70,7 +75,9 @@ struct status {
     uint32_t ended;
     char container[64];
     /* Of the program: 1 terminal, 2 stdin is open. */
-    uint32_t flags, unused;
+    uint32_t flags;
+    /* errno of the last attempt to write the exit record; 0 before the first */
+    int32_t record_error;
 };
 
 struct exited {
@@ -99,6 +106,9 @@ bool decoder_in_input(const struct decoder *decoder);
 void decoder_reset(struct decoder *decoder);
 /* Little-endian number of the payload; bytes that were not sent read as 0. */
 uint32_t decoder_number(const struct decoder *decoder, unsigned at, unsigned bytes);
+
+/* Seconds until the exit record is tried again, by those before. */
+uint32_t retry_delay(uint32_t before);
 
 void encode_header(uint8_t out[FRAME_HEADER], uint16_t type, uint32_t length);
 

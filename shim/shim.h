@@ -54,6 +54,10 @@ struct shim {
     struct launched launched;
     bool ended, core_dumped;
     struct exited exited;
+    /* Of the exit record: errno of the last attempt, when the next one is due (CLOCK_BOOTTIME), and how long after that. */
+    int record_error;
+    uint64_t retry_at;
+    uint32_t retry_after;
     /* The session's reader is behind: output stays in the pipe until it has room. */
     bool held_up;
     /* Buffers hold memory that an idle shim does not need. */

@@ -115,6 +115,12 @@ static void fuzz_program(void) {
     }
 }
 
+static void test_retries(void) {
+    uint32_t delay = 0, sum = 0, tries = 0;
+    for (; sum < 3600; tries++) sum += delay = retry_delay(delay);
+    CHECK(retry_delay(0) == 1 && retry_delay(1) == 2 && delay == 60 && tries < 70);
+}
+
 static int escape_stdin(void) {
     static uint8_t in[1 << 20];
     static char out[JSON_WORST << 20];
@@ -126,6 +132,7 @@ int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "escape") == 0) return escape_stdin();
     test_time();
     test_escape();
+    test_retries();
     fuzz_escape();
     fuzz_decoder();
     fuzz_program();

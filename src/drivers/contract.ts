@@ -383,6 +383,11 @@ export interface ExecDriver extends Driver {
   adopt(handle: Pick<TaskHandle, 'containerId' | 'run'> & Partial<TaskHandle>): Promise<AdoptResult>;
   /** The run that is alive now, or null. */
   running(containerId: string): TaskHandle | null;
+  /**
+   * Why a run that counts as alive is not over although its payload has ended: how it ended cannot be written down. Null
+   * for all others. Says what to do.
+   */
+  unrecorded(containerId: string): string | null;
   /** Called once for each run started or adopted here, after its log and exit record are complete. */
   onExit(listener: (exit: TaskExit) => void): void;
   signal(containerId: string, signal: number): Promise<void>;

@@ -66,6 +66,8 @@ export interface ObservedContainer {
   readonly available: boolean;
   /** Why it could not be found out whether its last run goes on: it is left alone until it can. */
   readonly unknown?: string | null;
+  /** Why its run is not over although its payload has ended: it is left alone until that is. */
+  readonly unrecorded?: string | null;
   readonly run: number;
   readonly running: boolean;
   readonly paused: boolean;

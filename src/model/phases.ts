@@ -26,6 +26,7 @@ export interface Condition {
     | 'LogDelayed'
     | 'RemovalHeld'
     | 'Unreachable'
+    | 'ExitUnrecorded'
     | 'DiskFailing';
   readonly status: boolean;
   /** CamelCase word for programs. */

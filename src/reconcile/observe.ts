@@ -110,6 +110,7 @@ interface Facts {
   readonly sandbox: boolean;
   readonly drift: readonly string[];
   readonly unanswered: string | undefined;
+  readonly unrecorded: string | null;
   readonly probes: ProbeSet | null;
   readonly health: HealthRecord | undefined;
 }
@@ -129,6 +130,7 @@ function factsOf(world: World, record: ContainerRecord, kernel: ObservedNetworks
         ? remembered(world, owner.key, kernel, () => endpointDrift(record, kernel?.endpoints.get(id)))
         : [],
     unanswered: world.unanswered.get(id),
+    unrecorded: world.exec.unrecorded(id),
     probes: probesOf(world, record),
     health: world.health.get(id),
   };
@@ -142,6 +144,7 @@ function areSame(a: Facts, b: Facts): boolean {
     a.drift.length === b.drift.length &&
     a.drift.every((text, index) => text === b.drift[index]) &&
     a.unanswered === b.unanswered &&
+    a.unrecorded === b.unrecorded &&
     a.probes === b.probes &&
     a.health === b.health
   );
@@ -180,6 +183,7 @@ function seenNow(record: ContainerRecord, facts: Facts, now: Instant): ObservedC
     imageId: record.imageId === '' ? null : record.imageId,
     available: record.graphDriver === world.graph.name && record.execDriver === world.exec.name && owner !== null,
     unknown: isUnknown(record) ? (unanswered ?? 'nobody has asked yet whether it still runs') : null,
+    unrecorded: facts.unrecorded,
     run: record.run,
     running: handle !== null,
     paused: state.status === 'paused',

@@ -43,6 +43,8 @@ const ended = ({ observed }: StatusInput): boolean =>
 
 const isUnreachable = (observed: ObservedContainer | undefined): boolean => (observed?.unknown ?? null) !== null;
 
+const isUnrecorded = (observed: ObservedContainer | undefined): boolean => (observed?.unrecorded ?? null) !== null;
+
 function endMessage(input: StatusInput): string {
   const exit = input.observed?.exit;
   return input.hold?.message ?? (exit ? describeExit(exit) : 'ended');
@@ -70,6 +72,11 @@ const ROWS: readonly Row[] = [
     when: ({ observed }) => isUnreachable(observed),
     phase: 'Running',
     message: ({ observed }) => observed?.unknown ?? '',
+  },
+  {
+    when: ({ observed }) => isUnrecorded(observed),
+    phase: 'Stopping',
+    message: ({ observed }) => observed?.unrecorded ?? '',
   },
   {
     when: ({ observed }) => observed?.running === true && observed.paused,
@@ -121,6 +128,7 @@ function conditionsOf(input: StatusInput, phase: Phase, ready: boolean, message:
     conditions.push({ type: 'Healthy', status: health.ready, reason: word(health.state), message: health.message });
   }
   if (hold && phase === 'Pending' && PARKING.has(hold.reason)) add('Parked', word(hold.reason), hold.message);
+  if (isUnrecorded(observed)) add('ExitUnrecorded', 'RecordFailed', message);
   if (isUnreachable(observed)) add('Unreachable', 'ShimSilent', message);
   else if (hold && WAITS[hold.reason] === undefined && (phase === 'Running' || phase === 'Paused'))
     add('Held', word(hold.reason), hold.message);

@@ -324,8 +324,9 @@ export class Supervisor implements SupervisorApi {
   /** A container of whose run it is known whether it goes on. @throws TSD_SHIM with the reason why not. */
   #reachable(name: string): ContainerRecord {
     const record = this.#container(name);
-    const reason = isUnknown(record) ? this.#parts.world.unanswered.get(record.id) : undefined;
-    if (reason === undefined) return record;
+    const { unanswered, exec } = this.#parts.world;
+    const reason = isUnknown(record) ? unanswered.get(record.id) : exec.unrecorded(record.id);
+    if (reason === undefined || reason === null) return record;
     throw new TsdError('TSD_SHIM', `container ${record.engineName} cannot be reached: ${reason}`, {
       key: record.owner?.key,
       hint: 'Nothing was changed.',

@@ -29,7 +29,7 @@ const OLDER: readonly Edit[] = [
 /** Says more than we know: an event of its own to everybody who connects, and a longer status. */
 const NEWER: readonly Edit[] = [
   version(2),
-  { file: 'shim/protocol.h', from: 'uint32_t flags, unused;', to: 'uint32_t flags, unused, later[16];' },
+  { file: 'shim/protocol.h', from: 'int32_t record_error;', to: 'int32_t record_error; uint32_t later[16];' },
   {
     file: 'shim/connections.c',
     from: '        *connection = (struct connection){.fd = fd};\n        return;',

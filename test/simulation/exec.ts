@@ -82,6 +82,10 @@ export class SimExec implements ExecDriver {
     return this.#alive.get(containerId)?.handle ?? null;
   }
 
+  unrecorded(): null {
+    return null;
+  }
+
   onExit(listener: (exit: TaskExit) => void): void {
     this.#listeners.push(listener);
   }

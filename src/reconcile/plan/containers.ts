@@ -30,9 +30,9 @@ export function planContainer(pass: Pass, desired: Container, anew: ReadonlyMap<
   if (!container || !isSettled(pass, desired, container, anew)) act(pass, desired, container, anew);
 }
 
-function whyUntouchable({ available, unknown }: ObservedContainer): string | null {
+function whyUntouchable({ available, unknown, unrecorded }: ObservedContainer): string | null {
   if (!available) return 'made by a driver that is not in use';
-  return unknown ?? null;
+  return unknown ?? unrecorded ?? null;
 }
 
 /** Plans a container that may be touched, and those beside it that an update made. */

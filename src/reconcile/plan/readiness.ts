@@ -8,6 +8,11 @@ function isOneShot(spec: ContainerSpec): boolean {
   return spec.restart.policy === 'no' || spec.restart.policy === 'on-failure';
 }
 
+/** It runs, and its payload does something. */
+function goesOn({ running, paused, unrecorded }: ObservedContainer): boolean {
+  return running && !paused && (unrecorded ?? null) === null;
+}
+
 /** True when a one-shot did its work: it ended with 0 and is not meant to come back. */
 export function isDone(observed: ObservedContainer, spec: ContainerSpec): boolean {
   return !observed.running && observed.exit?.code === 0 && isOneShot(spec);
@@ -19,7 +24,7 @@ export function satisfies(observed: ObservedContainer, spec: ContainerSpec, cond
     case 'ready':
       return isReady(observed, spec);
     case 'started':
-      return (observed.running && !observed.paused) || isDone(observed, spec);
+      return goesOn(observed) || isDone(observed, spec);
     case 'completed':
       return !observed.running && observed.run > 0 && observed.exit?.code === 0;
   }
@@ -42,5 +47,5 @@ export function meets(
 /** Ready for its dependents and for people: it runs and its probes say so, or it is a one-shot that is done. */
 export function isReady(observed: ObservedContainer, spec: ContainerSpec): boolean {
   if (isDone(observed, spec)) return true;
-  return observed.running && !observed.paused && observed.health?.ready !== false;
+  return goesOn(observed) && observed.health?.ready !== false;
 }

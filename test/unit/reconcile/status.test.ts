@@ -41,6 +41,7 @@ test('phases are those of DESIGN §13.14', () => {
     'shim does not answer': statusAfter((host) =>
       host.change(KEY, { running: false, unknown: 'it runs on untouched: its shim does not answer' }),
     ),
+    'end not written down': statusAfter((host) => host.change(KEY, { unrecorded: 'its payload has ended' })),
     'stop asked for': statusAfter((host) => host.change(KEY, { stopOverride: true })),
     stopped: statusAfter((host) => {
       host.exit(KEY, 143);
@@ -88,6 +89,7 @@ test('phases are those of DESIGN §13.14', () => {
     paused: Paused — paused while its files are read
     drifted: Running ready Drifted:Drift
     shim does not answer: Running Unreachable:ShimSilent — it runs on untouched: its shim does not answer
+    end not written down: Stopping ExitUnrecorded:RecordFailed — its payload has ended
     stop asked for: Stopping Stopped:StoppedByUser — stop requested
     stopped: Exited Stopped:StoppedByUser — stopped until \`tsdocker start\` or a changed spec
     one-shot done: Exited ready — exited with 0, restart policy no

@@ -196,6 +196,10 @@ export class NativeDriver implements ExecDriver {
     return this.#runs.get(containerId)?.handle ?? null;
   }
 
+  unrecorded(containerId: string): string | null {
+    return this.#runs.unrecorded(containerId);
+  }
+
   onExit(listener: (exit: TaskExit) => void): void {
     this.#runs.onExit(listener);
   }

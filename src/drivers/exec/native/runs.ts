@@ -3,14 +3,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { bootId, SIGKILL, signalProcess, startTimeOf } from '../../../ffi/processes.ts';
 import type { Clock } from '../../../model/clock.ts';
 import { TsdError } from '../../../model/errors.ts';
-import type { AdoptResult, TaskExit, TaskHandle } from '../../contract.ts';
+import type { AdoptResult, ExecDriver, TaskExit, TaskHandle } from '../../contract.ts';
 import type { CgroupManager } from './cgroups/manager.ts';
 import { type ExitRecord, readExitRecord } from './exit-record.ts';
 import type { RunFiles } from './run-files.ts';
 import type { ShimChildren } from './shim-children.ts';
 import { ShimConnection } from './shim-connection.ts';
 import type { Launched, ShimStatus } from './shim-protocol.ts';
-import { foreignShim, silentShim } from './shim-trouble.ts';
+import { cannotRecord, foreignShim, silentShim } from './shim-trouble.ts';
 
 /** How long a killed payload may take to disappear before its run is over without it. */
 const DEATH_TIMEOUT_MS = 10_000;
@@ -35,6 +35,8 @@ export class Runs {
   readonly #context: RunsContext;
   readonly #alive = new Map<string, Run>();
   readonly #listeners: ((exit: TaskExit) => void)[] = [];
+  /** Errno by container whose shim cannot write its exit record. */
+  readonly #unrecorded = new Map<string, number>();
   #closed = false;
 
   constructor(context: RunsContext) {
@@ -75,6 +77,13 @@ export class Runs {
     }
   }
 
+  /** As {@link ExecDriver.unrecorded}. */
+  unrecorded(containerId: string): string | null {
+    const [run, errno] = [this.#alive.get(containerId), this.#unrecorded.get(containerId)];
+    if (run === undefined || errno === undefined) return null;
+    return cannotRecord(run.handle.shimPid, this.#context.files.exitRecord(containerId, run.handle.run), errno);
+  }
+
   onExit(listener: (exit: TaskExit) => void): void {
     this.#listeners.push(listener);
   }
@@ -87,6 +96,7 @@ export class Runs {
   follow(handle: TaskHandle, connection: ShimConnection): Run {
     const ended = new Promise<void>((resolve) => {
       connection.listen({
+        unrecorded: (errno) => this.#unrecorded.set(handle.containerId, errno),
         closed: () => {
           if (!this.#closed) void this.#settle(handle).then(resolve);
         },
@@ -107,6 +117,7 @@ export class Runs {
     // Somebody else may have asked for the same run meanwhile.
     const known = this.#alive.get(containerId);
     if (known === undefined && status.containerId === containerId && status.run === run) {
+      if (status.recordErrno !== 0) this.#unrecorded.set(containerId, status.recordErrno);
       return this.follow(handleOf(key, status.launched), connection);
     }
     connection.close();
@@ -157,6 +168,7 @@ export class Runs {
     const exit = this.#exit(handle, record);
     files.endRun(handle.containerId, handle.run);
     this.#alive.delete(handle.containerId);
+    this.#unrecorded.delete(handle.containerId);
     for (const listener of this.#listeners) listener(exit);
   }
 

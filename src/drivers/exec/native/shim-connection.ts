@@ -37,6 +37,8 @@ export interface ShimEvents {
   /** Return false to have no more output delivered until {@link ShimConnection.resume}. */
   output?(stream: 'stdout' | 'stderr', bytes: Buffer): boolean;
   exit?(exitCode: number): void;
+  /** The payload has ended, and the exit record cannot be written for now. */
+  unrecorded?(errno: number): void;
   /** The connection is gone; always last, and called once. */
   closed?(): void;
 }
@@ -187,6 +189,7 @@ export class ShimConnection {
 
   #deliver(events: ShimEvents, frame: Frame): void {
     if (frame.type === ANSWER.exit) events.exit?.(decodeExit(frame.payload));
+    else if (frame.type === ANSWER.unrecorded) events.unrecorded?.(frame.payload.readInt32LE(0));
     else if (frame.type === ANSWER.stdout) this.#output(events, 'stdout', frame.payload);
     else if (frame.type === ANSWER.stderr) this.#output(events, 'stderr', frame.payload);
   }

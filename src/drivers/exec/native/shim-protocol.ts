@@ -25,6 +25,7 @@ export const ANSWER = {
   stdout: 0x8020,
   stderr: 0x8021,
   exit: 0x8030,
+  unrecorded: 0x8031,
 } as const;
 
 /** What failed when it was not an op of the program, in words. */
@@ -53,6 +54,8 @@ export interface ShimStatus {
   readonly run: number;
   /** The payload has ended, its exit record is being written. */
   readonly ended: boolean;
+  /** Why the exit record could not be written so far: an errno, or 0. */
+  readonly recordErrno: number;
   readonly containerId: string;
   readonly tty: boolean;
   /** The payload reads from a terminal or from a pipe; otherwise from /dev/null. */
@@ -133,6 +136,7 @@ const STATUS_RUN = 32;
 const STATUS_ENDED = 36;
 const STATUS_ID = 40;
 const STATUS_FLAGS = 104;
+const STATUS_RECORD_ERRNO = 108;
 const STATUS_BYTES = 112;
 
 /** struct status of shim/protocol.h; fields that an older shim does not send read as 0. */
@@ -144,6 +148,7 @@ export function decodeStatus(sent: Buffer): ShimStatus {
     launched: decodeLaunched(payload),
     run: payload.readUInt32LE(STATUS_RUN),
     ended: payload.readUInt32LE(STATUS_ENDED) !== 0,
+    recordErrno: payload.readInt32LE(STATUS_RECORD_ERRNO),
     containerId: id.replace(/\0+$/, ''),
     tty: (flags & PROGRAM_FLAGS.tty) !== 0,
     stdin: (flags & (PROGRAM_FLAGS.tty | PROGRAM_FLAGS.stdin)) !== 0,

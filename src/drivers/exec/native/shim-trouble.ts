@@ -1,4 +1,5 @@
 /** Shims that cannot be talked to, in words for who has to do something about one. */
+import { errnoName } from '../../../ffi/errno.ts';
 import { describeProcess } from '../../../ffi/processes.ts';
 import { TsdError } from '../../../model/errors.ts';
 import { PROTOCOL_VERSION } from './shim-protocol.ts';
@@ -10,6 +11,14 @@ export function silentShim(shimPid: number | undefined, step: string, cause: unk
   const wayOut = `\`kill -CONT ${pid}\` lets it go on if it was stopped, \`kill -9 ${pid}\` ends the container`;
   const message = `${step === 'adopt' ? 'it runs on untouched: ' : ''}its shim${shim} does not answer; ${wayOut}`;
   return new TsdError('TSD_SHIM', message, { step, cause, hint: 'It is asked again from time to time.' });
+}
+
+/** Why the end of a run is not known although its payload has ended. @param path of its exit record */
+export function cannotRecord(shimPid: number, path: string, errno: number): string {
+  return (
+    `its payload has ended, and its shim cannot write down how: ${path}: ${errnoName(errno)}; mend the disk: it is tried ` +
+    `again at least once a minute, or give the exit status up by \`kill -9 ${shimPid}\``
+  );
 }
 
 export function foreignShim(shimPid: number | undefined, version: number): TsdError {

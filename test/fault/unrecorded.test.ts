@@ -1,0 +1,52 @@
+/** The end of a payload that its shim cannot write down: no name can be given in its directory. */
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
+import { TestSupervisor } from '../support/supervisor.ts';
+
+let supervisor: TestSupervisor;
+let directory = '';
+
+const freeze = (frozen: boolean) => execFileSync('chattr', [frozen ? '+i' : '-i', directory]);
+
+beforeEach(async () => {
+  supervisor = await new TestSupervisor().start();
+});
+afterEach(async () => {
+  if (directory !== '') freeze(false);
+  await supervisor.destroy();
+});
+
+test('is told with the way out, holds nobody up, outlives the supervisor, and is known when it can be written', async () => {
+  const web = shell('trap "exit 7" TERM; while :; do sleep 3600 & wait; done');
+  supervisor.drop(
+    'app.yaml',
+    `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${web}, restart: always }\n  other: { image: busybox, command: ${FOREVER}, links: [web] }\n`,
+  );
+  const { id, pid } = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+  const other = await supervisor.waitFor('other', 'ready', ({ ready }) => ready);
+  directory = join(supervisor.root, 'execdriver', 'native', id);
+  freeze(true);
+  process.kill(pid ?? 0, 'SIGTERM');
+  const told = () =>
+    supervisor.waitFor('web', 'its end not written down', ({ conditions }) =>
+      conditions.some(({ type }) => type === 'ExitUnrecorded'),
+    );
+  expect(await told()).toMatchObject({ phase: 'Stopping', ready: false, restarts: 0 });
+  expect((await told()).message).toMatch(
+    /^its payload has ended, .*\/exit\.1: EPERM; mend the disk: .* or give the exit status up by `kill -9 \d+`$/,
+  );
+  expect(await supervisor.cli('stop', 'web')).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('its payload has ended'),
+  });
+  expect(await supervisor.container('other')).toMatchObject({ pid: other.pid, phase: 'Running', ready: true });
+  await supervisor.crash();
+  await supervisor.start();
+  expect(await told()).toMatchObject({ phase: 'Stopping' });
+
+  freeze(false);
+  await supervisor.waitFor('web', 'started again', (view) => view.ready && view.pid !== pid);
+  expect(await supervisor.ok('why', 'web')).toContain('exited with 7 (run 1)');
+});
