@@ -184,8 +184,12 @@ export interface NetworkDriver extends Driver {
   removeNetwork(key: string): void;
   /** A new empty network namespace with loopback up; the one already held for this container when there is one. */
   createSandbox(containerId: string): Sandbox;
-  /** Takes back the namespace of a container that outlived a supervisor, from a process inside it. */
-  adoptSandbox(containerId: string, pid: number): Sandbox;
+  /**
+   * Takes back the namespace of a container that outlived a supervisor: the one that its shim holds; where that is one of
+   * before shims did, the one that its payload is in.
+   * @throws TSD_NETWORK when there is none, or when it is one that the payload made without rights on the host.
+   */
+  adoptSandbox(containerId: string, run: Pick<TaskHandle, 'shimPid' | 'pid'>): Sandbox;
   sandbox(containerId: string): Sandbox | null;
   /**
    * A TCP socket inside the sandbox, not connected; non-blocking, close-on-exec, the caller closes it.

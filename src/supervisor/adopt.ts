@@ -89,7 +89,7 @@ function takeOver(
   const { handle } = decision;
   const ownsNetns = record.hostConfig.NetworkMode !== 'host' && !record.hostConfig.NetworkMode.startsWith('container:');
   // The run may end at any moment; its end is told like that of any other.
-  if (ownsNetns) attempt(record.engineName, () => world.network.adoptSandbox(record.id, handle.pid));
+  if (ownsNetns) attempt(record.engineName, () => world.network.adoptSandbox(record.id, handle));
   const state: ContainerRecord['state'] = {
     ...record.state,
     status: record.state.status === 'paused' ? 'paused' : 'running',

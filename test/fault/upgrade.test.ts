@@ -16,11 +16,12 @@ const version = (to: number): Edit => ({
 
 /**
  * Before a terminal could be resized, before the status said whether there is one, and before shims held what a run was
- * started with.
+ * started with, and its network.
  */
 const OLDER: readonly Edit[] = [
   version(0),
   { file: 'dist/drivers/exec/native/compile.js', from: '[RUN_FACTS_FD, factsFd],', to: '' },
+  { file: 'dist/drivers/exec/native/prepared-task.js', from: 'NETNS_FD = 10;', to: 'NETNS_FD = 50;' },
   { file: 'shim/connections.c', from: 'case REQUEST_RESIZE: error = resize(shim, decoder); break;', to: '' },
   { file: 'shim/connections.c', from: 'static int resize(', to: 'static __attribute__((unused)) int resize(' },
   { file: 'shim/connections.c', from: '&status, sizeof status);', to: '&status, sizeof status - 8);' },

@@ -166,6 +166,35 @@ describe('network modes', () => {
   });
 });
 
+describe('a payload that goes to a network of its own', () => {
+  test('gets nothing of ours there, whoever supervises', async () => {
+    const leave = 'exec busybox unshare -U -r -n busybox sleep 86014';
+    const container = (name: string, rest: string) =>
+      `${BUSYBOX_IMAGE}containers: { ${name}: { image: busybox, ${rest} } }\n`;
+    supervisor.drop(
+      'leaver.yaml',
+      container('leaver', `user: "1000", capabilities: { drop: [ALL] }, command: ${shell(leave)}`),
+    );
+    const { id, pid } = await supervisor.waitFor('leaver', 'runs', (view) => view.pid !== null);
+    const interfaces = () =>
+      readFileSync(`/proc/${pid}/net/dev`, 'utf8')
+        .split('\n')
+        .flatMap((line) => /^ *(\w+):/.exec(line)?.[1] ?? []);
+    await until('it has left', () => interfaces().join() === 'lo');
+    const veth = () => readFileSync(`/sys/class/net/v${supervisor.instance}${id.slice(0, 8)}/ifindex`, 'utf8');
+    const before = veth();
+
+    await supervisor.stop();
+    await supervisor.start();
+    // What comes next has been done when this is.
+    supervisor.drop('later.yaml', container('later', `command: ${FOREVER}`));
+    await supervisor.waitFor('later', 'runs', (view) => view.pid !== null);
+    expect(interfaces()).toEqual(['lo']);
+    expect(veth()).toBe(before);
+    expect(await supervisor.container('leaver')).toMatchObject({ pid, phase: 'Running' });
+  });
+});
+
 describe('the default bridge', () => {
   test('is made as soon as the host allows it, without another start', async () => {
     await supervisor.stop();

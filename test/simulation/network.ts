@@ -6,6 +6,7 @@ import type {
   ObservedNetworks,
   PublishedPort,
   Sandbox,
+  TaskHandle,
 } from '../../src/drivers/contract.ts';
 import { TsdError } from '../../src/model/errors.ts';
 import type { Kernel } from './kernel.ts';
@@ -58,7 +59,7 @@ export class SimNetwork implements NetworkDriver {
     return { containerId, netnsFd: this.#held.get(containerId) ?? -1 };
   }
 
-  adoptSandbox(containerId: string, pid: number): Sandbox {
+  adoptSandbox(containerId: string, { pid }: Pick<TaskHandle, 'pid'>): Sandbox {
     const payload = [...this.#kernel.payloads.values()].find((candidate) => candidate.pid === pid);
     const netns = payload?.netns ?? null;
     if (netns === null) throw new TsdError('TSD_NETWORK', `no namespace of process ${pid}`, { class: 'not-found' });

@@ -33,7 +33,7 @@ export function connect(world: World, desired: Desired<'container'>, containerId
   const record = recordOf(world, containerId);
   const network = networkOf(world, desired);
   const running = world.exec.running(containerId);
-  if (running && world.network.sandbox(containerId) === null) world.network.adoptSandbox(containerId, running.pid);
+  if (running && world.network.sandbox(containerId) === null) world.network.adoptSandbox(containerId, running);
   else world.network.createSandbox(containerId);
   if (network === null) return;
   const endpoint = endpointConfig(world, desired, containerId, network);

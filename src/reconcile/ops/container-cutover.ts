@@ -72,7 +72,7 @@ function networkKeyOf(world: World, { network }: ContainerRecord): string | null
 /** One that has done its work and ended let go of its namespace: there is nothing to give ports to. */
 function isAttached({ exec, network }: World, containerId: string): boolean {
   const running = exec.running(containerId);
-  if (running && network.sandbox(containerId) === null) network.adoptSandbox(containerId, running.pid);
+  if (running && network.sandbox(containerId) === null) network.adoptSandbox(containerId, running);
   return network.sandbox(containerId) !== null;
 }
 

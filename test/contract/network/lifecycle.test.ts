@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { fstatSync, statSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { NetworkDriver } from '../../../src/drivers/contract.ts';
+import type { NetworkDriver, TaskHandle } from '../../../src/drivers/contract.ts';
 import { inNetns, namespaceIdentity } from '../../../src/ffi/namespaces.ts';
 import { until } from '../../support/wait.ts';
 import {
@@ -23,6 +24,8 @@ import {
 const PUBLISHED = { hostIp: '0.0.0.0', hostPort: 8080, containerPort: 80, protocol: 'tcp' } as const;
 const VETH = `v${INSTANCE}${idOf('a').slice(0, 8)}`;
 const TABLE = `tsd-${INSTANCE}`;
+
+type RunProcesses = Pick<TaskHandle, 'shimPid' | 'pid'>;
 
 let driver: NetworkDriver;
 let children: ChildProcess[] = [];
@@ -51,6 +54,25 @@ afterEach(async () => {
 function payload(netnsFd: number): number {
   const child = inNetns(netnsFd, () => spawn('sleep', ['1000'], { stdio: 'ignore' }));
   children.push(child);
+  return child.pid as number;
+}
+
+/** A process of the host, like a shim. @param held what it has open. */
+function shim(held?: number): number {
+  const child = spawn('sleep', ['1000'], {
+    stdio: ['ignore', 'ignore', 'ignore', ...(held === undefined ? [] : [held])],
+  });
+  children.push(child);
+  return child.pid as number;
+}
+
+/** A payload that has made itself a network of its own, without rights on the host. */
+async function leaver(netnsFd: number): Promise<number> {
+  const script = 'exec setpriv --reuid 1000 unshare --user --map-root-user --net sleep 1000';
+  const child = inNetns(netnsFd, () => spawn('sh', ['-c', script], { stdio: 'ignore' }));
+  children.push(child);
+  const own = () => statSync(`/proc/${child.pid}/ns/net`).ino;
+  await until('the payload has left', () => own() !== fstatSync(netnsFd).ino);
   return child.pid as number;
 }
 
@@ -219,16 +241,16 @@ describe('drift is mended', () => {
 });
 
 describe('a new supervisor', () => {
-  function adoptFrom(find: (netns: number) => number): void {
+  function adoptFrom(find: (netns: number) => RunProcesses): void {
     driver.ensureNetwork(network(1));
     const first = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
     const identity = namespaceIdentity(first);
-    const pid = find(first);
+    const run = find(first);
     serve(first, 80);
     driver.close();
     driver = newDriver();
     expect(reaches(null, HOST_ADDRESS, 8080)).toBe(true);
-    const adopted = driver.adoptSandbox(idOf('a'), pid);
+    const adopted = driver.adoptSandbox(idOf('a'), run);
     expect(namespaceIdentity(adopted.netnsFd)).toBe(identity);
     // The listener on [::1] ended with the first supervisor, so the port counts as drift until it is attached again.
     expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ bridge: 'tsdt1', up: true, ports: [] });
@@ -238,14 +260,26 @@ describe('a new supervisor', () => {
     expect(reaches(null, HOST_ADDRESS, 8080)).toBe(true);
   }
 
-  test('finds the namespace by a process in it', () => adoptFrom((netns) => payload(netns)));
+  test('finds the namespace by a process in it, below a shim that does not hold it', () =>
+    adoptFrom((netns) => ({ shimPid: shim(), pid: payload(netns) })));
 
-  test('finds the namespace by a shim that has it open', () =>
-    adoptFrom((netns) => {
-      const child = spawn('sleep', ['1000'], { stdio: ['ignore', 'ignore', 'ignore', netns] });
-      children.push(child);
-      return child.pid as number;
-    }));
+  test('finds the namespace by a shim that has it open, wherever the payload has gone', async () => {
+    driver.ensureNetwork(network(1));
+    const pid = await leaver(start(driver, endpoint('a', 1, 2)));
+    driver.detach(idOf('a'));
+    adoptFrom((netns) => ({ shimPid: shim(netns), pid }));
+  });
+
+  test('takes no network that the payload has made itself', async () => {
+    driver.ensureNetwork(network(1));
+    const pid = await leaver(start(driver, endpoint('a', 1, 2)));
+    driver.close();
+    driver = newDriver();
+    expect(() => driver.adoptSandbox(idOf('a'), { shimPid: shim(), pid })).toThrow(
+      `the first process (${pid}) of the container has left its network for one of its own`,
+    );
+    expect(driver.sandbox(idOf('a'))).toBeNull();
+  });
 
   test('goes on with a pair that is there, shows what else is missing, and makes a pair that is gone', () => {
     driver.ensureNetwork(network(1));
@@ -256,7 +290,7 @@ describe('a new supervisor', () => {
     shell(`ip link set ${VETH} down`);
     driver.close();
     driver = newDriver();
-    driver.adoptSandbox(idOf('a'), pid);
+    driver.adoptSandbox(idOf('a'), { shimPid: shim(), pid });
     driver.ensureNetwork(network(1));
     driver.resume(endpoint('a', 1, 2, { ports: [PUBLISHED] }));
     expect(index()).toBe(before);
@@ -272,7 +306,7 @@ describe('a new supervisor', () => {
     const pid = payload(start(driver, endpoint('a', 1, 2)));
     driver.close();
     driver = newDriver();
-    driver.adoptSandbox(idOf('a'), pid);
+    driver.adoptSandbox(idOf('a'), { shimPid: shim(), pid });
     const seen = { containerId: idOf('a'), hostInterface: VETH, up: true };
     expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ ...seen, bridge: 'tsdt1' });
     shell(`ip link set ${VETH} nomaster`);
@@ -280,9 +314,7 @@ describe('a new supervisor', () => {
   });
 
   test('says so when the process has none', () => {
-    const child = spawn('sleep', ['1000'], { stdio: 'ignore' });
-    children.push(child);
-    expect(() => driver.adoptSandbox(idOf('a'), child.pid as number)).toThrow(/none but the host's/);
+    expect(() => driver.adoptSandbox(idOf('a'), { shimPid: shim(), pid: shim() })).toThrow(/none but the host's/);
   });
 
   test('keeps the ports of containers it has not been told about from others, not from themselves', () => {

@@ -11,6 +11,7 @@ import type {
   ObservedNetworks,
   PublishedPort,
   Sandbox,
+  TaskHandle,
 } from '../../contract.ts';
 import { BridgeLinks } from './bridge-links.ts';
 import { EndpointLinks } from './endpoint-links.ts';
@@ -120,8 +121,8 @@ class BridgeDriver implements NetworkDriver {
     return this.#sandboxes.create(containerId);
   }
 
-  adoptSandbox(containerId: string, pid: number): Sandbox {
-    return this.#sandboxes.adopt(containerId, pid);
+  adoptSandbox(containerId: string, run: Pick<TaskHandle, 'shimPid' | 'pid'>): Sandbox {
+    return this.#sandboxes.adopt(containerId, run);
   }
 
   openSocket(containerId: string, family: 'ipv4' | 'ipv6'): number {

@@ -1,9 +1,10 @@
 import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs';
+import { isOfOwnUserNamespace } from '../../../ffi/namespace-owner.ts';
 import { createNetns, inNetns, namespaceIdentity, openOwnNetns } from '../../../ffi/namespaces.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/netlink.ts';
 import { changeLink } from '../../../ffi/rtnetlink.ts';
 import { TsdError } from '../../../model/errors.ts';
-import type { Sandbox } from '../../contract.ts';
+import type { Sandbox, TaskHandle } from '../../contract.ts';
 import { streamSocket } from './host-sockets.ts';
 import { checkContainerId } from './names.ts';
 import { SandboxAddresses } from './sandbox-addresses.ts';
@@ -17,6 +18,8 @@ export function withRouteSocket<T>(use: (socket: NetlinkSocket) => T): T {
     socket.close();
   }
 }
+
+type Run = Pick<TaskHandle, 'shimPid' | 'pid'>;
 
 /** The network namespaces of our containers, each held by a descriptor. */
 export class Sandboxes {
@@ -37,13 +40,10 @@ export class Sandboxes {
     );
   }
 
-  /**
-   * `pid` is a process of the container, whose own namespace it is, or its shim, which is in the host's namespace and
-   * has the sandbox open.
-   */
-  adopt(containerId: string, pid: number): Sandbox {
+  /** As {@link NetworkDriver.adoptSandbox}. */
+  adopt(containerId: string, run: Run): Sandbox {
     checkContainerId(containerId);
-    return this.#held.get(containerId) ?? this.#hold(containerId, findNetns(pid));
+    return this.#held.get(containerId) ?? this.#hold(containerId, findNetns(run));
   }
 
   openSocket(containerId: string, family: 'ipv4' | 'ipv6'): number {
@@ -101,23 +101,38 @@ function openForeign(path: string, host: string): number | null {
   return null;
 }
 
-/** The sandbox a process is in, or the one it holds open. @throws TsdError TSD_NETWORK when it has neither. */
-function findNetns(pid: number): number {
+/** The sandbox that a run was started in. @throws TsdError TSD_NETWORK when there is none. */
+function findNetns({ shimPid, pid }: Run): number {
   const step = `find the network namespace of process ${pid}`;
   try {
     const host = hostIdentity();
-    const own = openForeign(`/proc/${pid}/ns/net`, host);
-    if (own !== null) return own;
-    for (const entry of readdirSync(`/proc/${pid}/fd`)) {
-      const path = `/proc/${pid}/fd/${entry}`;
-      if (!isNetnsFile(path)) continue;
-      const fd = openForeign(path, host);
-      if (fd !== null) return fd;
-    }
+    const found = heldBy(shimPid, host) ?? openForeign(`/proc/${pid}/ns/net`, host);
+    if (found !== null) return ofOurs(found, pid, step);
   } catch (cause) {
+    if (cause instanceof TsdError) throw cause;
     throw new TsdError('TSD_NETWORK', `${step}: ${(cause as Error).message}`, { class: 'not-found', step, cause });
   }
   throw new TsdError('TSD_NETWORK', `${step}: it has none but the host's`, { class: 'not-found', step });
+}
+
+/** A shim is in the host's namespace and has the sandbox open. Null for one of before shims did. */
+function heldBy(shimPid: number, host: string): number | null {
+  for (const entry of readdirSync(`/proc/${shimPid}/fd`)) {
+    const path = `/proc/${shimPid}/fd/${entry}`;
+    if (!isNetnsFile(path)) continue;
+    const fd = openForeign(path, host);
+    if (fd !== null) return fd;
+  }
+  return null;
+}
+
+/** In a network that belongs to a user namespace of the payload's own, the payload has all rights: nothing of ours goes there. */
+function ofOurs(netnsFd: number, pid: number, step: string): number {
+  if (isOfOwnUserNamespace(netnsFd)) return netnsFd;
+  closeSync(netnsFd);
+  const message = `the first process (${pid}) of the container has left its network for one of its own`;
+  const hint = '`tsdocker restart` starts it anew, in a network that is ours.';
+  throw new TsdError('TSD_NETWORK', message, { class: 'precondition', step, hint });
 }
 
 /** A descriptor may be closed between listing and looking: then it is not the one we want. */
