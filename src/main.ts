@@ -117,6 +117,8 @@ async function supervise(config: DaemonConfig): Promise<void> {
       hashSecret: (bytes) => secrets.reference(bytes.toString('latin1')),
       defaultHostIp: config.ip,
     },
+    onIssue: ({ code, file, line, column, message }, severity) =>
+      log[severity === 'error' ? 'error' : 'warn']({ code }, `${file}:${line}:${column}: ${message}`),
     onChange: (next, before) => {
       log.info({ generation: next.generation }, 'desired state changed');
       watcher.setInputs(sources.inputs());
@@ -268,10 +270,6 @@ async function supervise(config: DaemonConfig): Promise<void> {
     onChange: async (snapshot) => {
       if (!(await sources.watch(snapshot))) return;
       if (sources.held) log.warn(sources.held.message);
-      for (const view of sources.views()) {
-        for (const issue of view.issues)
-          log.error({ code: issue.code }, `${issue.file}:${issue.line}:${issue.column}: ${issue.message}`);
-      }
       watcher.setInputs(sources.inputs());
       events.emit('change');
     },

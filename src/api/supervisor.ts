@@ -112,6 +112,8 @@ export interface ManifestView {
   readonly state: 'Active' | 'Rejected' | 'Held';
   readonly generation: number;
   readonly issues: readonly IssueView[];
+  /** What a file in a format of others says and its translation does not. */
+  readonly warnings: readonly IssueView[];
   /** Why the manifest of now is not taken over; null when it is. */
   readonly held: string | null;
 }
@@ -152,7 +154,7 @@ export interface PlanView {
   readonly issues: readonly IssueView[];
   /** What waits for a person, in a plan of this moment. */
   readonly approvals: readonly ApprovalView[];
-  /** Those that are not in force as they are written, in a plan of this moment. */
+  /** Those that are not in force as they are written, or only in part, in a plan of this moment. */
   readonly manifests: readonly ManifestView[];
   /** The ops as lines for people. */
   readonly text: string;

@@ -1,14 +1,12 @@
-/** Generations in history.db: written with what they changed, and read back; edits that became none. */
-import { desiredState, type ResolveOptions, type SourceOutcome } from '../manifest/desired-state.ts';
+/** Generations in history.db: written with what they changed, and read back. */
+import { desiredState, type ResolveOptions } from '../manifest/desired-state.ts';
 import type { DesiredState } from '../model/desired.ts';
 import type { GenerationChanges, GenerationPins } from '../state/history/generation-store.ts';
 import type { History } from '../state/history/history.ts';
 import type { SourceText } from '../state/history/source-store.ts';
 import { diffStates } from './plan-views.ts';
-import { type SourceMap, sourceId } from './source.ts';
+import { sourceId } from './source.ts';
 import { editEntries, resourceChanges } from './source-changes.ts';
-
-type Outcomes = ReadonlyMap<string, SourceOutcome>;
 
 export interface NewGeneration {
   readonly texts: readonly SourceText[];
@@ -55,39 +53,4 @@ export function stateOfGeneration(
     };
   });
   return desiredState(revisions, { ...options, generation: n }).state;
-}
-
-/** Puts revisions that were not taken over on the timeline, each once. */
-export class Rejections {
-  readonly #history: History;
-  readonly #said = new Map<string, string>();
-
-  constructor(history: History) {
-    this.#history = history;
-  }
-
-  tell(sources: SourceMap, outcomes: Outcomes, about: { readonly generation: number; readonly atMs: number }): void {
-    for (const [id, { status, issues }] of outcomes) {
-      const [first] = issues;
-      if (status === 'ok' || !first) {
-        this.#said.delete(id);
-        continue;
-      }
-      const text = JSON.stringify(issues);
-      if (this.#said.get(id) === text) continue;
-      this.#said.set(id, text);
-      this.#history.timeline.note({
-        ...about,
-        kind: 'edit',
-        key: null,
-        what: 'rejected',
-        ok: false,
-        cause: `edited ${sources.get(id)?.origin ?? first.position.file}`,
-        message: first.message,
-        source: first.position,
-        run: null,
-        log: [],
-      });
-    }
-  }
 }

@@ -56,6 +56,7 @@ export function manifestViews({
       state: held !== null ? 'Held' : outcome?.status === 'rejected' ? 'Rejected' : 'Active',
       generation,
       issues: outcome?.issues.map(issueView) ?? [],
+      warnings: outcome?.warnings.map(issueView) ?? [],
       held,
     };
   });

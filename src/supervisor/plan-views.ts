@@ -27,7 +27,7 @@ export function planView(plan: Plan, { issues = [], approvals = [], manifests = 
     holds: plan.holds.map(({ key, reason, message }) => ({ resource: key, reason, message })),
     issues,
     approvals,
-    manifests: manifests.filter(({ state }) => state !== 'Active'),
+    manifests: manifests.filter(({ state, warnings }) => state !== 'Active' || warnings.length > 0),
     text: plan.ops.map(formatOp).join('\n'),
   };
 }

@@ -18,7 +18,8 @@ import type { FailedUpdate } from '../reconcile/ops/world.ts';
 import type { History } from '../state/history/history.ts';
 import type { SourceKind } from '../state/history/source-store.ts';
 import type { Reserve } from '../state/reserve.ts';
-import { Rejections, saveGeneration, stateOfGeneration } from './generation-record.ts';
+import { EditNotes, type OnIssue } from './edit-notes.ts';
+import { saveGeneration, stateOfGeneration } from './generation-record.ts';
 import { lastGenerationWith } from './last-good.ts';
 import { issueView, manifestViews, type Unsaved } from './manifest-views.ts';
 import { type RolledBack, rollBack } from './rollback.ts';
@@ -44,6 +45,8 @@ export interface SourcesOptions {
   readonly resolve: Omit<ResolveOptions, 'generation' | 'contexts'>;
   /** Called after every change of the desired state. */
   readonly onChange: (state: DesiredState, before: DesiredState) => void;
+  /** Told once of what was not taken over. */
+  readonly onIssue?: OnIssue;
 }
 
 /** After the removal of the whole watched directory. */
@@ -60,12 +63,12 @@ export class Sources {
   #standing: StandingSources;
   #unsaved: Unsaved | null = null;
   #closed = false;
-  readonly #rejections: Rejections;
+  readonly #notes: EditNotes;
   #resolution: Resolution;
 
   constructor(options: SourcesOptions) {
     this.#options = options;
-    this.#rejections = new Rejections(options.history);
+    this.#notes = new EditNotes(options.history, options.onIssue ?? (() => {}));
     this.#standing = restoreSources(options.history);
     this.#resolution = this.#resolve(this.#standing, this.generation);
   }
@@ -393,7 +396,8 @@ export class Sources {
       else save();
       history.resources.pin(images);
     }
-    this.#rejections.tell(effective, next.sources, { generation: this.generation, atMs });
+    const edited = { sources: effective, outcomes: next.sources, before: wanted.good, good };
+    this.#notes.tell({ ...edited, generation: this.generation, atMs });
     this.#standing = accepted.standing;
     this.#resolution = { ...next, state: Object.freeze({ ...next.state, generation: this.generation }) };
     if (changed) this.#options.onChange(this.#resolution.state, before);

@@ -44,6 +44,41 @@ async function expectSame(file: string, names: readonly string[], warning: RegEx
   expect(after.map((view) => view?.pid)).toEqual(before.map((view) => view?.pid));
 }
 
+test('what a watched file says and its translation does not is told everywhere', async () => {
+  const file = supervisor.drop(
+    'lossy.yaml',
+    `services:
+  one: { image: ${IMAGE}, command: ${FOREVER}, sysctls: { net.core.somaxconn: 1024 }, bogus: 1 }
+`,
+  );
+  await supervisor.waitFor('one', 'ready', ({ ready }) => ready);
+  const place = `${file}:2:`;
+  const [view] = JSON.parse(await supervisor.ok('get', 'manifests', 'lossy', '-o', 'json'));
+  expect(view).toMatchObject({ state: 'Active', issues: [] });
+  expect(view.warnings.map(({ message }: { message: string }) => message)).toEqual([
+    expect.stringContaining('sysctls'),
+    expect.stringContaining('bogus'),
+  ]);
+  expect(await supervisor.ok('get', 'manifests')).toMatch(/Active +\d+ +2 +not taken over: 2:\d+: .*\(and 1 more\)/);
+  expect(await supervisor.ok('describe', 'manifest', 'lossy')).toMatch(/Warnings\n.*NOT TAKEN OVER\n.*sysctls/);
+  const plan = await until('all done', async () => {
+    const result = await supervisor.cli('plan');
+    return result.status === 0 ? result.stdout : null;
+  });
+  expect(plan).toMatch(new RegExp(`warning  ${place}.*sysctls[^]*warning  ${place}.*bogus[^]*Nothing to do`));
+  const events = async () => (await supervisor.ok('events')).split('\n').filter((line) => line.includes('left-out'));
+  expect(await events()).toEqual([expect.stringContaining('sysctls'), expect.stringContaining('bogus')]);
+  const logged = () => supervisor.log.split('\n').filter((line) => line.includes(place) && line.includes('sysctls'));
+  expect(logged()).toHaveLength(1);
+  // Another supervisor has a log of its own; what happened is on the timeline once.
+  await supervisor.crash();
+  await supervisor.start();
+  await until('the look of the next supervisor', () => logged().length === 2);
+  expect(await events()).toHaveLength(2);
+  rmSync(file);
+  await until('the app gone', async () => (await supervisor.container('one')) === undefined);
+});
+
 test('a Compose file runs, and its translation says the same', async () => {
   const port = await freePort();
   const file = supervisor.drop(

@@ -68,6 +68,10 @@ const ISSUES = [
   { title: 'PROBLEM', value: (issue: IssueView) => issue.message },
   { title: 'HINT', value: (issue: IssueView) => issue.hint ?? '' },
 ];
+const WARNINGS = [
+  { title: 'AT', value: place },
+  { title: 'NOT TAKEN OVER', value: (issue: IssueView) => issue.message },
+];
 const RESOURCES = [
   { title: 'RESOURCE', value: (declared: Declared) => declared.resource },
   { title: 'PHASE', value: (declared: Declared) => declared.phase },
@@ -77,7 +81,7 @@ const RESOURCES = [
 
 export function formatManifest(context: CliContext, { manifest, resources, history }: ManifestDescription): string {
   const heading = (text: string) => `\n${paint(context.streams, context.streams.stdout, 'bold', text)}\n`;
-  const { file, app, origin, state, generation, issues, held } = manifest;
+  const { file, app, origin, state, generation, issues, held, warnings } = manifest;
   const sections = [
     formatPairs([
       ['kind', 'manifest'],
@@ -90,6 +94,7 @@ export function formatManifest(context: CliContext, { manifest, resources, histo
     ]),
   ];
   if (issues.length > 0) sections.push(heading('Problems'), formatTable(context, ISSUES, issues));
+  if (warnings.length > 0) sections.push(heading('Warnings'), formatTable(context, WARNINGS, warnings));
   if (resources.length > 0) sections.push(heading('Declares'), formatTable(context, RESOURCES, resources));
   if (history.length > 0) {
     const nowMs = context.streams.now();

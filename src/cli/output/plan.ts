@@ -1,4 +1,4 @@
-import type { ApprovalView, PlanView } from '../../api/supervisor.ts';
+import type { ApprovalView, IssueView, PlanView } from '../../api/supervisor.ts';
 import type { CliContext } from '../context.ts';
 import { SIGN } from './diff.ts';
 import { paint, plural, printable } from './text.ts';
@@ -40,12 +40,13 @@ export function formatApproval(context: CliContext, { name, message, changes }: 
 
 function manifests({ manifests: all, approvals }: PlanView): string[] {
   const reasons = new Set(approvals.map(({ message }) => message));
-  return all.flatMap(({ file, state, issues, held }) => {
-    if (held !== null) return reasons.has(held) ? [] : [`held  ${printable(file)}: ${printable(held)}`];
-    if (state !== 'Rejected') return [];
-    return issues.map(({ file: at, line, column, message }) => {
-      return `rejected  ${printable(at)}:${line}:${column}: ${printable(message)}`;
-    });
+  const lines = (word: string, issues: readonly IssueView[]) =>
+    issues.map(({ file, line, column, message }) => printable(`${word}  ${file}:${line}:${column}: ${message}`));
+  return all.flatMap(({ file, state, issues, warnings, held }) => {
+    const leftOut = lines('warning', warnings);
+    if (held !== null)
+      return reasons.has(held) ? leftOut : [...leftOut, `held  ${printable(file)}: ${printable(held)}`];
+    return state === 'Rejected' ? [...leftOut, ...lines('rejected', issues)] : leftOut;
   });
 }
 
@@ -69,5 +70,6 @@ export function standingCounts(manifests: PlanView['manifests']): string[] {
 
 /** True when nothing is to be done, and nothing waits for somebody to do something. */
 export function isSettled({ ops, approvals, manifests }: PlanView): boolean {
-  return ops.length === 0 && approvals.length === 0 && manifests.length === 0;
+  const inForce = manifests.every(({ state }) => state === 'Active');
+  return ops.length === 0 && approvals.length === 0 && inForce;
 }

@@ -150,13 +150,14 @@ function networkColumns({ wide }: Look): readonly Column<NetworkView>[] {
 }
 
 /** `line:column: message`, with the file where it is another one. */
-function firstIssue({ file, issues, held }: ManifestView): string {
-  const [first] = issues;
+function firstIssue({ file, issues, warnings, held }: ManifestView): string {
+  const all = issues.length > 0 ? issues : warnings;
+  const [first] = all;
   if (held !== null) return held;
   if (first === undefined) return '';
   const place = `${first.file === file ? '' : `${first.file}:`}${first.line}:${first.column}`;
-  const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : '';
-  return `${place}: ${first.message}${more}`;
+  const more = all.length > 1 ? ` (and ${all.length - 1} more)` : '';
+  return `${issues.length > 0 ? '' : 'not taken over: '}${place}: ${first.message}${more}`;
 }
 
 function manifestColumns(): readonly Column<ManifestView>[] {
@@ -166,7 +167,8 @@ function manifestColumns(): readonly Column<ManifestView>[] {
     { title: 'ORIGIN', value: (m) => m.origin },
     { title: 'STATE', value: (m) => m.state, style: (m) => STATE_STYLE[m.state] },
     { title: 'GENERATION', value: (m) => String(m.generation) },
-    { title: 'ERROR', value: firstIssue },
+    { title: 'WARNINGS', value: (m) => String(m.warnings.length) },
+    { title: 'MESSAGE', value: firstIssue },
   ];
 }
 

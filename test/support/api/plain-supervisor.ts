@@ -117,7 +117,16 @@ const ISSUE = {
 };
 
 const MANIFESTS: readonly ManifestView[] = [
-  { file: source.file, app: 'blog', origin: 'watched', state: 'Active', generation: 7, issues: [], held: null },
+  {
+    file: source.file,
+    app: 'blog',
+    origin: 'watched',
+    state: 'Active',
+    generation: 7,
+    issues: [],
+    warnings: [],
+    held: null,
+  },
   {
     file: ISSUE.file,
     app: null,
@@ -125,6 +134,7 @@ const MANIFESTS: readonly ManifestView[] = [
     state: 'Rejected',
     generation: 5,
     issues: [ISSUE, ISSUE],
+    warnings: [],
     held: null,
   },
 ];

@@ -140,14 +140,15 @@ export const volumes = (list) =>
 
 export const manifests = (list) =>
   table(
-    ['File', 'App', 'State'],
-    list.map(({ file, app, state }) =>
+    ['File', 'App', 'State', 'Not taken over'],
+    list.map(({ file, app, state, warnings }) =>
       h(
         'tr',
         {},
         h('th', { scope: 'row', title: file }, file.split('/').at(-1)),
         h('td', {}, app ?? '–'),
         h('td', {}, badge(state, state === 'Active' ? 'good' : state === 'Rejected' ? 'bad' : 'warn')),
+        h('td', {}, warnings.map(({ line, column, message }) => `${line}:${column}: ${message}`).join('; ') || '–'),
       ),
     ),
     'No manifests.',
