@@ -1,6 +1,6 @@
 /** Images, volumes and users that try to make the supervisor touch the host. None of them may; most are refused. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TaskSpec } from '../../../src/drivers/contract.ts';
@@ -201,5 +201,72 @@ describe('a program of an image', () => {
     expect(await refusal({}, ['/app'])).toBe('"/app" is not in the image');
     image('app', '/proc/self/exe');
     expect(await refusal({}, ['/app'])).toBe('"/app" is not in the image');
+  });
+});
+
+describe('what a payload has open', () => {
+  const mode = (path: string): number => statSync(path).mode & 0o7777;
+  /** Tries to change the device that is its descriptor 0, then shows whose it is. */
+  const script = 'chmod 1666 /proc/self/fd/0; stat -L -c "%a %t:%T" /proc/self/fd/0 /dev/null; read line; echo $?';
+  const own = ['1666 1:3', '1666 1:3', '1'];
+  let before: number;
+  beforeEach(() => {
+    before = mode('/dev/null');
+  });
+  afterEach(() => {
+    const after = mode('/dev/null');
+    if (after !== before) chmodSync('/dev/null', before);
+    expect(after).toBe(before);
+  });
+
+  it.each([false, true])('is its own /dev/null, not that of the host (init: %s)', async (init) => {
+    expect((await containers.script(script, { capabilities: [], init })).stdout.split('\n')).toEqual(own);
+  });
+
+  it('is its own /dev/null in an exec session too, whoever put something else there', async () => {
+    const { containerId } = await containers.driver.start(
+      containers.spec(['sleep', '1000'], { capabilities: ['MKNOD'] }),
+    );
+    expect((await containers.exec(containerId, script)).out.split('\n')).toEqual(own);
+    // Nobody writes to it: opened to be read, it would keep the session waiting for ever.
+    await containers.exec(containerId, 'rm /dev/null; busybox mkfifo /dev/null');
+    expect((await containers.exec(containerId, 'stat -L -c %F /proc/self/fd/0')).out).toBe('fifo');
+    for (const target of ['/proc/1/root/bin/sh', '/proc/self/fd/32']) {
+      await containers.exec(containerId, `busybox ln -sf ${target} /dev/null`, { stdin: true });
+      await expect(containers.exec(containerId, 'true')).rejects.toThrow('open /dev/null of the container: ELOOP');
+    }
+  });
+
+  it('are devices of its own wherever they were asked for, in no layer and no volume', async () => {
+    const device = join(containers.instance.root, 'device');
+    execFileSync('mknod', ['-m', '640', device, 'c', '1', '7']);
+    const volume = containers.hostDirectory('volume');
+    const { stdout } = await containers.script(
+      'for d in /opt/a/full /v/full; do chmod 1666 $d; stat -c "%a %t:%T" $d; echo x > $d; done 2>&1; ls -A /dev; stat -L -c %t:%T /proc/self/fd/0',
+      {
+        capabilities: [],
+        devices: ['/opt/a/full', '/v/full'].map((containerPath) => ({
+          hostPath: device,
+          containerPath,
+          permissions: 'rw',
+        })),
+        mounts: [
+          { type: 'bind', source: volume, target: '/v', readOnly: false, copyUp: false, sizeBytes: null },
+          {
+            type: 'bind',
+            source: containers.hostDirectory('dev'),
+            target: '/dev',
+            readOnly: false,
+            copyUp: false,
+            sizeBytes: null,
+          },
+        ],
+      },
+    );
+    const full = 'sh: write error: No space left on device';
+    expect(stdout.split('\n')).toEqual(['1666 1:7', full, '1666 1:7', full, '1:3']);
+    expect(mode(device)).toBe(0o640);
+    expect(readdirSync(containers.hostDirectory('dev'))).toEqual([]);
+    expect(statSync(join(volume, 'full')).isFile()).toBe(true);
   });
 });

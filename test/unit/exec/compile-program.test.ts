@@ -93,7 +93,9 @@ describe('program of a container', () => {
       "
       prctl(4)
       setsid()
-      dup3($0)
+      $3 = openat2(CWD, "/dev/null", {24 bytes}, 0x18)
+      fcntl($3, 4, 2)
+      dup3($3)
       dup3($1, 1)
       dup3($2, 2)
       umask(0x12)

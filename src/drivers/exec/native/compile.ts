@@ -1,5 +1,5 @@
 /** Compiles a container into the syscall program that its shim executes. */
-import { closeSync } from 'node:fs';
+import { closeSync, constants } from 'node:fs';
 import { AT_FDCWD, OPEN_FLAGS, OPEN_HOW_BYTES, openHow, RESOLVE } from '../../../ffi/files.ts';
 import {
   AT_EMPTY_PATH,
@@ -11,7 +11,7 @@ import {
   UMOUNT_DETACH,
 } from '../../../ffi/mounts.ts';
 import { TsdError, toTsdError } from '../../../model/errors.ts';
-import type { DeviceNode, MountSpec, TaskSpec } from '../../contract.ts';
+import type { TaskSpec } from '../../contract.ts';
 import { allCapabilities, capabilityMask } from './capabilities.ts';
 import type { CgroupEntry, CgroupManager } from './cgroups/manager.ts';
 import { ContainerTree, containerPath } from './container-tree.ts';
@@ -21,13 +21,13 @@ import { findExecutable } from './executable.ts';
 import { addMaskedPaths } from './masked-paths.ts';
 import { FIRST_INHERITED_FD, NETNS_FD, type PreparedTask, RUN_FACTS_FD } from './prepared-task.ts';
 import { addCgroupEntries, addPayload, type PayloadProcess } from './process-ops.ts';
-import { PROGRAM_FLAGS, SyscallProgram } from './program.ts';
+import { PROGRAM_FLAGS, type SlotRef, SyscallProgram } from './program.ts';
 import { openRoot } from './rootfs.ts';
 import { factsFile, type RunFacts } from './run-facts.ts';
 import { addSystemMounts } from './system-mounts.ts';
 import { addUlimits } from './ulimits.ts';
 import { lookUpUser } from './users.ts';
-import { addVolumeMounts } from './volume-mounts.ts';
+import { addVolumeMounts, type PlacedDevice } from './volume-mounts.ts';
 
 /** include/uapi/linux/sched.h */
 export const CLONE_NEW = {
@@ -52,37 +52,39 @@ export interface TaskContext {
 /** Mount points that only the container has; what is looked up in them before it runs does not exist. */
 const SYSTEM_MOUNT_POINTS = ['/proc', '/dev', '/sys'];
 
+const NULL_FLAGS = constants.O_RDWR | OPEN_FLAGS.closeOnExec;
+
 interface Devices {
   /** Nodes in the container's own /dev. */
   readonly nodes: readonly DeviceSpec[];
-  /** Devices with a path elsewhere, as bind mounts. */
-  readonly mounts: readonly MountSpec[];
+  /** With a path elsewhere. */
+  readonly placed: readonly PlacedDevice[];
 }
 
+/** @param specs belong to the devices of the specification by index. */
 function devicesOf(spec: TaskSpec, specs: readonly DeviceSpec[]): Devices {
-  const isInDev = ({ containerPath: path }: DeviceNode): boolean => path.startsWith('/dev/');
-  const mounts = spec.devices
-    .filter((device) => !isInDev(device))
-    .map(({ hostPath, containerPath: target }) => ({
-      type: 'bind' as const,
-      source: hostPath,
-      target,
-      readOnly: false,
-      copyUp: false,
-      sizeBytes: null,
-    }));
-  const own = specs.filter(({ path }) => path.startsWith('/dev/'));
-  return { nodes: spec.privileged ? [...allHostDevices(), ...own] : own, mounts };
+  const isInDev = ({ path }: DeviceSpec): boolean => path.startsWith('/dev/');
+  const own = specs.filter(isInDev);
+  return {
+    nodes: spec.privileged ? [...allHostDevices(), ...own] : own,
+    placed: specs.flatMap((device, index) => {
+      const hostPath = spec.devices[index]?.hostPath ?? '';
+      return isInDev(device) ? [] : [{ device, hostPath }];
+    }),
+  };
 }
 
-/** Up to here the process sees the host; afterwards only the container. */
+/**
+ * Up to here the process sees the host; afterwards only the container.
+ * @returns the null device of the container.
+ */
 function addRoot(
   program: SyscallProgram,
   spec: TaskSpec,
   tree: ContainerTree,
   devices: Devices,
   context: TaskContext,
-): void {
+): SlotRef {
   if (spec.netnsFd !== null) program.op('enter the network namespace', 'setns', NETNS_FD, CLONE_NEW.net);
   program.op('make mounts private', 'mount', 0, '/', 0, MS.recursive | MS.private, 0);
   program.op('attach root', 'move_mount', ROOT_FD, '', AT_FDCWD, '/', MOVE_MOUNT.fromEmptyPath);
@@ -94,9 +96,12 @@ function addRoot(
     terminal: context.terminal,
     cgroupView: context.cgroups.unifiedOnly,
   });
+  // Before a volume may cover it.
+  const nullDevice = program.opToSlot('open /dev/null', 'openat', AT_FDCWD, 'dev/null', NULL_FLAGS, 0);
   if (!spec.privileged) addMaskedPaths(program);
   for (const path of SYSTEM_MOUNT_POINTS) tree.addNewMount(path);
-  addVolumeMounts(program, ROOT_FD, tree, [...spec.mounts, ...devices.mounts]);
+  addVolumeMounts(program, ROOT_FD, tree, spec.mounts, devices.placed);
+  return nullDevice;
 }
 
 /** Opened while the host is still there, but inside the root and without the magic links of /proc. */
@@ -162,14 +167,14 @@ function compileTask(
   let facts: RunFacts;
   try {
     addCgroupEntries(program, cgroup.procsFiles);
-    addRoot(program, spec, tree, devicesOf(spec, specs), context);
+    const nullDevice = addRoot(program, spec, tree, devicesOf(spec, specs), context);
     const cwd = containerPath(spec.cwd === '' ? '/' : spec.cwd, 'working directory');
     if (cwd !== '/') makeWorkingDirectory(tree, cwd);
     addPivot(program, spec, cwd);
     addNames(program, spec);
     addUlimits(program, spec.ulimits);
     const payload = payloadOf(spec, tree, cwd);
-    addPayload(program, payload);
+    addPayload(program, payload, nullDevice);
     const { capabilities, noNewPrivileges } = payload;
     facts = { user: { wanted: spec.user, found: payload.user }, capabilities, noNewPrivileges, env: spec.env };
   } finally {

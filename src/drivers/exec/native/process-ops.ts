@@ -1,5 +1,6 @@
 /** The end of every program: from a process in the right namespaces to the payload. */
-import { AT_FDCWD } from '../../../ffi/files.ts';
+import { constants } from 'node:fs';
+import { AT_FDCWD, OPEN_FLAGS, OPEN_HOW_BYTES, openHow, RESOLVE } from '../../../ffi/files.ts';
 import { AT_EMPTY_PATH } from '../../../ffi/mounts.ts';
 import { addBoundingSet, addCapabilities } from './capabilities.ts';
 import { SHIM_BINARY_FD } from './prepared-task.ts';
@@ -15,6 +16,8 @@ const KEYCTL_JOIN_SESSION_KEYRING = 1;
 /** include/uapi/asm-generic/ioctls.h, include/uapi/asm-generic/signal-defs.h */
 const TIOCSCTTY = 0x540e;
 const SIG_SETMASK = 2;
+/** include/uapi/asm-generic/fcntl.h */
+const F_SETFL = 4;
 const SIGKILL = 9;
 const SIGNAL_SET_BYTES = 8;
 const LAST_FD = 0xffffffff;
@@ -34,17 +37,35 @@ export interface PayloadProcess {
   readonly init: boolean;
 }
 
-const stdio = [SLOT_STDIN, SLOT_STDOUT, SLOT_STDERR].map((slot): SlotRef => ({ kind: 'slot', slot }));
+const slot = (number: number): SlotRef => ({ kind: 'slot', slot: number });
 
-function addStdio(program: SyscallProgram, process: PayloadProcess): void {
+/** What a payload put in its place must neither lead elsewhere nor keep us waiting, nor become its terminal. */
+const NULL_DEVICE = openHow(
+  constants.O_RDWR | constants.O_NOCTTY | OPEN_FLAGS.nonBlock | OPEN_FLAGS.closeOnExec,
+  RESOLVE.noSymlinks | RESOLVE.noMagicLinks,
+);
+
+/** As the container has it now. */
+function openNullDevice(program: SyscallProgram): SlotRef {
+  const step = 'open /dev/null of the container';
+  const opened = program.opToSlot(step, 'openat2', AT_FDCWD, '/dev/null', NULL_DEVICE, OPEN_HOW_BYTES);
+  program.op(step, 'fcntl', opened, F_SETFL, constants.O_RDWR);
+  return opened;
+}
+
+function addStdio(program: SyscallProgram, process: PayloadProcess, nullDevice: SlotRef | null): void {
   program.op('start a session', 'setsid');
-  stdio.forEach((slot, fd) => {
-    program.op(`set up descriptor ${fd}`, 'dup3', slot, fd, 0);
+  const hasInput = process.stdin || process.tty;
+  // Without input the shim's is the null device of the host, whose owner and mode would be the payload's to change.
+  const input = hasInput ? slot(SLOT_STDIN) : (nullDevice ?? openNullDevice(program));
+  const stdio = [input, slot(SLOT_STDOUT), slot(SLOT_STDERR)];
+  stdio.forEach((from, fd) => {
+    program.op(`set up descriptor ${fd}`, 'dup3', from, fd, 0);
   });
   if (process.tty) program.op('take the terminal', 'ioctl', 0, TIOCSCTTY, 0);
   if (process.user.uid === 0) return;
-  // So that the user can open /dev/stdout. Without stdin, descriptor 0 is the host's /dev/null and is left alone.
-  for (const fd of process.stdin || process.tty ? [0, 1, 2] : [1, 2]) {
+  // So that the user can open /dev/stdout. The null device stays root's.
+  for (const fd of hasInput ? [0, 1, 2] : [1, 2]) {
     program.op(`give descriptor ${fd} to the user`, 'fchownat', fd, '', process.user.uid, -1, AT_EMPTY_PATH);
   }
 }
@@ -78,11 +99,14 @@ function addClosing(program: SyscallProgram, keep: number | null): void {
   program.op(step, 'close_range', keep + 1, LAST_FD, 0);
 }
 
-/** Ends in execve. Working directory and limits are set before. */
-export function addPayload(program: SyscallProgram, process: PayloadProcess): void {
+/**
+ * Ends in execve. Working directory and limits are set before.
+ * @param nullDevice what a process without input reads; null for the /dev/null that it finds.
+ */
+export function addPayload(program: SyscallProgram, process: PayloadProcess, nullDevice: SlotRef | null = null): void {
   // Until execve nobody in the container may look into this process, which still has descriptors of the host.
   program.op('hide from the container', 'prctl', PR_SET_DUMPABLE, 0, 0, 0, 0);
-  addStdio(program, process);
+  addStdio(program, process, nullDevice);
   program.op('set umask', 'umask', 0o022);
   addCredentials(program, process);
   program.op('unblock signals', 'rt_sigprocmask', SIG_SETMASK, Buffer.alloc(SIGNAL_SET_BYTES), 0, SIGNAL_SET_BYTES);

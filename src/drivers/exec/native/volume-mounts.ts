@@ -1,4 +1,4 @@
-/** The mounts that a container's specification asks for. */
+/** The mounts that a container's specification asks for, devices outside /dev among them. */
 import { realpathSync, statSync } from 'node:fs';
 import { AT_FDCWD, OPEN_FLAGS, OPEN_HOW_BYTES, openHow, RESOLVE } from '../../../ffi/files.ts';
 import {
@@ -14,7 +14,7 @@ import {
 import { TsdError } from '../../../model/errors.ts';
 import type { MountSpec } from '../../contract.ts';
 import { type ContainerTree, containerPath, type MountTarget } from './container-tree.ts';
-import { DEVICE_LINKS } from './devices.ts';
+import { DEVICE_LINKS, type DeviceSpec, packDevice } from './devices.ts';
 import type { SlotRef, SyscallProgram } from './program.ts';
 
 const S_IFREG = 0o100000;
@@ -29,6 +29,12 @@ type Kind = 'directory' | 'file';
 interface Source {
   readonly path: string;
   readonly kind: Kind;
+}
+
+/** A device with a path outside /dev. */
+export interface PlacedDevice {
+  readonly device: DeviceSpec;
+  readonly hostPath: string;
 }
 
 function bindSource(mount: MountSpec): Source {
@@ -125,6 +131,29 @@ function addTmpfs(program: SyscallProgram, rootFd: number, mount: MountSpec, tar
   program.closeSlot(step, place);
 }
 
+/** Under this name a node is made in the container's /dev, for as long as it takes to have a mount of it. */
+const NODE = '.tsdocker-device';
+
+/** A node of the container's own, as a mount: not the host's inode, and nothing that stays in a layer or volume. */
+function addDevice(
+  program: SyscallProgram,
+  rootFd: number,
+  dev: SlotRef,
+  device: DeviceSpec,
+  target: MountTarget,
+): void {
+  const step = `device ${device.path}`;
+  addCreation(program, step, rootFd, target, 'file');
+  program.op(step, 'mknodat', dev, NODE, device.mode, packDevice(device));
+  program.op(step, 'fchownat', dev, NODE, device.uid, device.gid, 0);
+  const tree = program.opToSlot(step, 'open_tree', dev, NODE, OPEN_TREE.clone | OPEN_TREE.closeOnExec);
+  const place = openPlain(program, step, rootFd, target.path, 'file');
+  program.op(step, 'move_mount', tree, '', place, '', MOVE_MOUNT.fromEmptyPath | MOVE_MOUNT.toEmptyPath);
+  program.op(step, 'unlinkat', dev, NODE, 0);
+  program.closeSlot(step, place);
+  program.closeSlot(step, tree);
+}
+
 /**
  * Mounts in the order of their targets, so that a mount below another one lands in it. Mount points that are missing are
  * created now, in the root or the volume they lie in.
@@ -137,22 +166,42 @@ export function addVolumeMounts(
   programRootFd: number,
   tree: ContainerTree,
   mounts: readonly MountSpec[],
+  devices: readonly PlacedDevice[],
 ): void {
-  const sorted = mounts
-    .map((mount) => ({ ...mount, target: containerPath(mount.target, `mount ${mount.target}`) }))
-    .sort((a, b) => (a.target < b.target ? -1 : 1));
-  for (const mount of sorted) {
+  const find = (path: string, kind: Kind): MountTarget => {
+    const target = tree.target(path, kind);
+    refuseTarget(target.path, path);
+    return target;
+  };
+  const addMount = (path: string, mount: MountSpec): void => {
     if (mount.type === 'tmpfs') {
-      const target = tree.target(mount.target, 'directory');
-      refuseTarget(target.path, mount.target);
+      const target = find(path, 'directory');
       addTmpfs(program, programRootFd, mount, target);
       tree.addNewMount(target.path);
-      continue;
+      return;
     }
     const source = bindSource(mount);
-    const target = tree.target(mount.target, source.kind);
-    refuseTarget(target.path, mount.target);
+    const target = find(path, source.kind);
     addBind(program, programRootFd, mount, target, source);
     tree.addHostMount(target.path, source.path);
-  }
+  };
+  // Taken before a volume may cover it.
+  const dev =
+    devices.length === 0 ? null : openPlain(program, 'open /dev of the container', programRootFd, '/dev', 'directory');
+  const all = [
+    ...mounts.map((mount) => {
+      const path = containerPath(mount.target, `mount ${mount.target}`);
+      return { path, add: () => addMount(path, { ...mount, target: path }) };
+    }),
+    ...(dev === null ? [] : devices).map(({ device, hostPath }) => ({
+      path: device.path,
+      add: () => {
+        const target = find(device.path, 'file');
+        addDevice(program, programRootFd, dev as SlotRef, device, target);
+        tree.addHostMount(target.path, hostPath);
+      },
+    })),
+  ];
+  for (const { add } of all.sort((a, b) => (a.path < b.path ? -1 : 1))) add();
+  if (dev !== null) program.closeSlot('close /dev', dev);
 }
