@@ -1,9 +1,20 @@
 /** What a container's first process makes of itself must not become what is started in the container later. */
-import { chmodSync, existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { BoundFile, ExecSpec, TaskSpec } from '../../../src/drivers/contract.ts';
 import { createNativeDriver } from '../../../src/drivers/exec/native/native-driver.ts';
+import { syscall } from '../../../src/ffi/native.ts';
 import { until } from '../../support/wait.ts';
 import { Containers, SHIM_BINARY } from './fixture.ts';
 
@@ -11,7 +22,7 @@ let containers: Containers;
 beforeEach(() => {
   containers = new Containers();
   chmodSync(join(containers.image, 'tmp'), 0o777);
-  for (const tool of ['unshare', 'sed', 'cp', 'mv']) symlinkSync('busybox', join(containers.image, 'bin', tool));
+  for (const tool of ['unshare', 'ln']) symlinkSync('busybox', join(containers.image, 'bin', tool));
 });
 afterEach(() => containers.dispose());
 
@@ -112,5 +123,70 @@ describe('what is started in a container', () => {
     const { containerId } = await started(script, { user: 'web' });
     const { out } = await containers.exec(containerId, 'id -u; cat /etc/passwd; echo $HOME', { user: 'web' });
     expect(out.split('\n')).toEqual(['1000', 'web:x:0:0::/:/bin/sh', '/home/web']);
+  });
+});
+
+/** fcntl(2), include/uapi/linux/fcntl.h; for a signal that is ignored by default. */
+const F_SETSIG = 10;
+const F_SETLEASE = 1024;
+const F_WRLCK = 1;
+
+/** Holds a file against everybody who opens it; the kernel lets them wait for as long as /proc/sys/fs/lease-break-time. */
+function lease(path: string): void {
+  const fd = openSync(path, 'r+');
+  onTestFinished(() => closeSync(fd));
+  syscall('choose the signal', 'fcntl', fd, F_SETSIG, constants.signals.SIGURG);
+  syscall('take a write lease', 'fcntl', fd, F_SETLEASE, F_WRLCK);
+}
+
+describe('a file that a container keeps its readers waiting for', () => {
+  const isLeased = (path: string) => ({
+    code: 'TSD_CONTAINER_SETUP',
+    message: `${path} cannot be read: a process holds a lease on it`,
+  });
+  // That it is not waited for shows in that the lease is still there.
+  const isHeld = (path: string): boolean => {
+    const { ino } = statSync(path);
+    return readFileSync('/proc/locks', 'utf8')
+      .split('\n')
+      .some((line) => line.includes('LEASE') && line.includes(`:${ino} `));
+  };
+
+  it.each(['/etc/passwd', '/bin/tool'])('is refused: %s', async (path) => {
+    containers.file('bin/tool', '#!/bin/sh\n', 0o755);
+    const spec = await started('touch /etc/passwd /bin/tool /tmp/ready; exec sleep 1000');
+    lease(upper(spec, path));
+    const asked = {
+      ...touching,
+      argv: path === '/bin/tool' ? [path] : touching.argv,
+      user: path === '/bin/tool' ? '' : 'web',
+    };
+    await expect(containers.driver.exec(spec.containerId, asked)).rejects.toMatchObject(isLeased(path));
+    expect(isHeld(upper(spec, path))).toBe(true);
+    expect((await containers.exec(spec.containerId, 'echo well')).out).toBe('well');
+  });
+});
+
+describe('a user database that is made by somebody while it is read', () => {
+  it('is empty', async () => {
+    const env = ['PATH=/bin', 'DATABASE=\nadmin:x:0:0::/:\n'];
+    const { containerId } = await started('ln -sf /proc/1/environ /etc/passwd; touch /tmp/ready; exec sleep 1000', {
+      env,
+    });
+    const seen = await containers.exec(containerId, 'grep -c ^admin: /etc/passwd');
+    expect(seen.out).toBe('1');
+    await expect(containers.driver.exec(containerId, { ...touching, user: 'admin' })).rejects.toMatchObject({
+      code: 'TSD_USER_NOT_FOUND',
+    });
+  });
+
+  it('is refused when it is larger than any', async () => {
+    const { containerId } = await started(
+      'head -c 1100000 /dev/zero >> /etc/passwd; touch /tmp/ready; exec sleep 1000',
+    );
+    await expect(containers.driver.exec(containerId, touching)).rejects.toMatchObject({
+      code: 'TSD_CONTAINER_SETUP',
+      message: '/etc/passwd of the image is larger than 1048576 bytes',
+    });
   });
 });

@@ -2,13 +2,14 @@
  * A container's file tree as it will be seen from inside, looked at from outside before it exists: the root mount and what
  * will be mounted in it. Content is not trusted; no lookup can leave the tree.
  */
-import { closeSync, constants as fsConstants, fstatSync, openSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, constants as fsConstants, fstatSync, openSync, readlinkSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { posix } from 'node:path';
 import { sysError } from '../../../ffi/errno.ts';
 import { AT_FDCWD, makeDirectoryAt, OPEN_FLAGS, OPEN_HOW_BYTES, openHow, tryOpenInRoot } from '../../../ffi/files.ts';
 import { syscall } from '../../../ffi/native.ts';
 import { TsdError } from '../../../model/errors.ts';
+import { readStart } from './regular-file.ts';
 
 /** A file tree in which the names of a container are looked up. */
 export interface FileTree {
@@ -267,7 +268,7 @@ export function containerPath(path: string, step: string): string {
 }
 
 /** Larger than any user database, small enough to be read at once. */
-const MAX_TEXT_BYTES = 16 * 1024 * 1024;
+const MAX_TEXT_BYTES = 1024 * 1024;
 
 /**
  * Reads a regular file of the tree. Nothing else is opened: a FIFO would block, a device may act when it is opened.
@@ -283,7 +284,8 @@ export function readTextFile(tree: FileTree, path: string): string | null {
       const what = stat.isFile() ? `larger than ${MAX_TEXT_BYTES} bytes` : 'not a regular file';
       throw new TsdError('TSD_CONTAINER_SETUP', `${path} of the image is ${what}`, { step: `read ${path}` });
     }
-    return readFileSync(`/proc/self/fd/${fd}`, 'utf8');
+    // What /proc shows has no size: its content is made while it is read, by somebody's leave and of any length.
+    return readStart(fd, path, stat.size).toString('utf8');
   } finally {
     closeSync(fd);
   }

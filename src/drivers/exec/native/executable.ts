@@ -1,10 +1,11 @@
 /** Finding the program that a container or exec session runs, with errors that say what is missing. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { posix } from 'node:path';
 import { TsdError } from '../../../model/errors.ts';
 import type { FileTree } from './container-tree.ts';
 import { DEFAULT_PATH, envValue } from './env.ts';
+import { readStart } from './regular-file.ts';
 
 /** Enough for the first line of a script and the program headers of every usual linker. */
 const HEAD_BYTES = 4096;
@@ -14,23 +15,13 @@ const PT_INTERP = 3;
 
 type Candidate = 'absent' | 'not-executable' | { readonly head: Buffer };
 
-function readHead(fd: number): Buffer {
-  const file = openSync(`/proc/self/fd/${fd}`, 'r');
-  try {
-    const head = Buffer.alloc(HEAD_BYTES);
-    return head.subarray(0, readSync(file, head, 0, HEAD_BYTES, 0));
-  } finally {
-    closeSync(file);
-  }
-}
-
 function inspect(tree: FileTree, path: string): Candidate {
   const fd = tree.tryOpen(path);
   if (fd < 0) return 'absent';
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile() || (stat.mode & 0o111) === 0) return 'not-executable';
-    return { head: readHead(fd) };
+    return { head: readStart(fd, path, HEAD_BYTES) };
   } finally {
     closeSync(fd);
   }
