@@ -71,6 +71,8 @@ interface Standing {
   using: 'current' | 'last-good' | 'none';
   parsed: ParsedManifest | null;
   readonly issues: ManifestIssue[];
+  /** Files that the revisions tried so far name: one of them may be what a rejected one waits for. */
+  readonly inputs: Set<string>;
 }
 
 interface KnownParse {
@@ -129,11 +131,16 @@ function unreadable(source: SourceRevision, message: string): ManifestIssue {
 
 type Parse = (source: SourceRevision, text: string) => ParsedManifest;
 
+function noteInputs({ parsed, inputs }: Standing, named: Iterable<string> = []): void {
+  for (const path of [...named, ...(parsed?.translation?.inputs ?? [])]) inputs.add(path);
+}
+
 /** Falls back to the last good revision, or to nothing. */
 function freeze(standing: Standing, parse: Parse): void {
   const { source } = standing;
   const parsed = standing.using === 'current' && source.lastGood ? parse(source, source.lastGood.text) : null;
   const usable = parsed?.app != null && parsed.issues.length === 0;
+  noteInputs(standing);
   standing.using = usable ? 'last-good' : 'none';
   standing.parsed = usable ? parsed : null;
 }
@@ -145,12 +152,13 @@ function firstStanding(source: SourceRevision, parse: Parse): Standing {
       using: 'current',
       parsed: null,
       issues: [unreadable(source, source.content.message)],
+      inputs: new Set(),
     };
     freeze(standing, parse);
     return standing;
   }
   const parsed = parse(source, source.content.text);
-  return { source, using: 'current', parsed, issues: [...parsed.issues] };
+  return { source, using: 'current', parsed, issues: [...parsed.issues], inputs: new Set() };
 }
 
 /** True when a clash with others may be laid at its door: it is not what was already accepted. */
@@ -191,7 +199,9 @@ function candidateOf({ source, using, parsed }: Standing, { contexts }: ResolveO
 function buildStanding(standings: ReadonlyMap<string, Standing>, options: ResolveOptions): Build {
   const candidates = [...standings.values()].flatMap((standing) => candidateOf(standing, options));
   const { defaultHostIp, contexts = new BuildContexts() } = options;
-  return buildAll(candidates, { hasher: options, defaultHostIp, contexts });
+  const build = buildAll(candidates, { hasher: options, defaultHostIp, contexts });
+  for (const [id, standing] of standings) noteInputs(standing, build.inputs.get(id));
+  return build;
 }
 
 /**
@@ -242,7 +252,7 @@ function readOnce(readFile: ReadFile): ReadFile {
   };
 }
 
-function outcome({ source, using, parsed, issues }: Standing, build: Build): SourceOutcome {
+function outcome({ using, parsed, issues, inputs }: Standing, build: Build): SourceOutcome {
   const app = parsed?.app?.app ?? null;
   const contentHashes: Record<string, string> = {};
   for (const desired of build.resources.values()) {
@@ -256,7 +266,7 @@ function outcome({ source, using, parsed, issues }: Standing, build: Build): Sou
     issues: [...unique.values()].sort(compareIssues),
     contentHashes,
     warnings: parsed?.translation?.warnings ?? [],
-    inputs: [...new Set([...(build.inputs.get(source.sourceId) ?? []), ...(parsed?.translation?.inputs ?? [])])].sort(),
+    inputs: [...inputs].sort(),
   };
 }
 

@@ -1,6 +1,7 @@
 /** What follows when a file has other content, with real containers; signals are in policies.test.ts. */
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BUSYBOX_IMAGE, IDLE, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
@@ -76,4 +77,31 @@ test('restart, recreate and ignore for a file, restart for an env file and for a
   }
   const onDisk = spawnSync('grep', ['-rlE', '(first|second) secret', supervisor.root], { encoding: 'utf8' });
   expect(onDisk.stdout).toBe('');
+});
+
+test('a file that is missing for a moment, and one that is made after its manifest', async () => {
+  const state = async (app: string): Promise<string> =>
+    JSON.parse(await supervisor.ok('get', 'manifests', app, '-o', 'json'))[0]?.state;
+  const becomes = (app: string, wanted: string) =>
+    until(`${app}: ${wanted}`, async () => (await state(app)) === wanted);
+  const env = supervisor.file('moment/app.env', 'MODE=one\n');
+  supervisor.drop(
+    'moment.yaml',
+    `${BUSYBOX_IMAGE}containers: { moment: { image: busybox, command: ${shell(IDLE)}, envFile: [${env}] } }\n`,
+  );
+  await supervisor.waitFor('moment', 'ready', ({ ready }) => ready);
+  rmSync(env);
+  await becomes('moment', 'Rejected');
+  writeFileSync(env, 'MODE=two\n');
+  await becomes('moment', 'Active');
+  await until('the new content', async () => (await supervisor.ok('why', 'moment')).includes(`content of ${env}`));
+
+  const secret = join(supervisor.base, 'moment/later');
+  supervisor.drop(
+    'later.yaml',
+    `containers: { later: { image: moment/busybox, command: ${shell(IDLE)}, env: { P: { fromFile: ${secret} } } } }\n`,
+  );
+  await becomes(join(supervisor.manifests, 'later.yaml'), 'Rejected');
+  writeFileSync(secret, 'x');
+  await supervisor.waitFor('later', 'ready', ({ ready }) => ready);
 });

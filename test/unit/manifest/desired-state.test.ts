@@ -97,6 +97,21 @@ containers:
     expect(sources.get('a.yaml')?.inputs).toEqual(['/m/conf', '/m/secret', '/m/web.env']);
   });
 
+  test('files of a rejected revision are told too: one of them may be what it waits for', () => {
+    const first = 'containers: { a: { image: x:1, envFile: [ here.env ] } }';
+    const missing = 'containers: { a: { image: x:1, envFile: [ gone.env ], env: { P: { fromFile: ./no } } } }';
+    const accepted = { '/m/here.env': '' };
+    for (const before of [null, good(missing, { 'gone.env': 'x', './no': 'y' }), good(first, { 'here.env': 'x' })]) {
+      const result = desiredState([source('a.yaml', missing, before)], options(accepted)).sources.get('a.yaml');
+      expect(result).toMatchObject({ status: 'rejected', using: before ? 'last-good' : 'none' });
+      expect(result?.inputs).toEqual(['/m/gone.env', '/m/no']);
+    }
+    const compose = 'services: { a: { image: "x:1", env_file: gone.env } }';
+    expect(desiredState([source('c.yaml', compose)], options()).sources.get('c.yaml')?.inputs).toEqual(
+      expect.arrayContaining(['/m/gone.env']),
+    );
+  });
+
   test('the result is frozen', () => {
     expect(Object.isFrozen(state)).toBe(true);
     expect(Object.isFrozen(web?.spec)).toBe(true);
