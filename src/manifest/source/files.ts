@@ -1,5 +1,5 @@
 /** Reading files that others write, on a disk that may hold anything: never waits, never reads without bound. */
-import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readlinkSync, readSync } from 'node:fs';
 import { writerOf } from '../../ffi/lease.ts';
 import { MAX_CONTENT_BYTES, type ReadResult } from '../content.ts';
 
@@ -29,7 +29,17 @@ function failure(path: string, thrown: unknown): ReadResult {
   const missing = code === 'ENOENT' || code === 'ENOTDIR';
   const notFile = code === 'EISDIR' || code === 'ENXIO' || code === 'ENODEV';
   const reason = missing ? 'missing' : notFile ? 'not-a-file' : 'unreadable';
-  return { ok: false, reason, message: `${path}: ${MESSAGES[code] ?? (notFile ? 'not a regular file' : code)}` };
+  const target = missing ? linkTarget(path) : null;
+  const what = target === null ? MESSAGES[code] : `a symbolic link to ${target}, which is not there`;
+  return { ok: false, reason, message: `${path}: ${what ?? (notFile ? 'not a regular file' : code)}` };
+}
+
+function linkTarget(path: string): string | null {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return null;
+  }
 }
 
 /** All bytes of a regular file that is already known to be small. A file that grows meanwhile is cut at the limit. */

@@ -1,4 +1,4 @@
-import { type BigIntStats, readdirSync, statSync } from 'node:fs';
+import { type BigIntStats, lstatSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDropIn, isDropInDirectory, isUnitFile } from '../importers/bundle.ts';
 import { type Signature, signatureOf } from './files.ts';
@@ -29,8 +29,23 @@ export function signatureAt(path: string): Signature | null {
 export interface Scan {
   /** dev:ino, to notice that another directory took its place; null when there is none. */
   readonly directory: string | null;
-  /** Signatures by path. A symbolic link that leads nowhere is not there. */
+  /** Signatures by path; of what cannot be looked at, such as the target of a link, those of its entry. */
   readonly files: ReadonlyMap<string, Signature>;
+  /** Those of which only the entry could be looked at. */
+  readonly unseen: ReadonlySet<string>;
+}
+
+/**
+ * {@link signatureOf} an entry that is there although the file is not: a link whose target is gone, as on a disk that is not
+ * mounted, or a file that cannot be looked at. Null when the entry is gone as well.
+ */
+function entrySignature(path: string): Signature | null {
+  try {
+    return signatureOf(lstatSync(path, { bigint: true }));
+  } catch (thrown) {
+    const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
+    return code === 'ENOENT' || code === 'ENOTDIR' ? null : `unseen:${String(code)}`;
+  }
 }
 
 /** Paths of the parts of Quadlet units, `web.container.d/10-more.conf`. */
@@ -56,14 +71,18 @@ export function scanDirectory(directory: string): Scan {
   } catch (thrown) {
     const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
     if (code !== 'ENOENT' && code !== 'ENOTDIR') throw thrown;
-    return { directory: null, files: new Map() };
+    return { directory: null, files: new Map(), unseen: new Set() };
   }
-  if (!stats) return { directory: null, files: new Map() };
+  if (!stats) return { directory: null, files: new Map(), unseen: new Set() };
   const files = new Map<string, Signature>();
+  const unseen = new Set<string>();
   const paths = [...names.filter(isManifestName).map((name) => join(directory, name)), ...dropIns(directory, names)];
   for (const path of paths.sort()) {
-    const signature = signatureAt(path);
-    if (signature !== null) files.set(path, signature);
+    const seen = signatureAt(path);
+    const signature = seen ?? entrySignature(path);
+    if (signature === null) continue;
+    files.set(path, signature);
+    if (seen === null) unseen.add(path);
   }
-  return { directory: `${stats.dev}:${stats.ino}`, files };
+  return { directory: `${stats.dev}:${stats.ino}`, files, unseen };
 }

@@ -106,7 +106,14 @@ export class DirectorySettler {
     let wait = 0;
     for (const [path, signature] of scan.files) {
       const before = this.#accepted.get(path);
-      this.#missing.found(path);
+      if (scan.unseen.has(path) && before && before.signature !== signature) {
+        const left = this.#missing.wait(path, now);
+        if (left > 0) {
+          next.set(path, before);
+          wait = Math.max(wait, left);
+          continue;
+        }
+      } else this.#missing.found(path);
       if (before?.signature === signature) {
         next.set(path, before);
         continue;

@@ -14,6 +14,8 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { readFinishedFile } from '../../../src/manifest/source/files.ts';
+import { scanDirectory } from '../../../src/manifest/source/scan.ts';
 import { type DirectorySnapshot, type ManifestWatcher, watchManifests } from '../../../src/manifest/source/watch.ts';
 import type { TsdError } from '../../../src/model/errors.ts';
 
@@ -216,7 +218,6 @@ describe('links and directories that go', () => {
     mkdirSync(elsewhere);
     writeFileSync(join(elsewhere, 'real.yaml'), 'one');
     symlinkSync(join(elsewhere, 'real.yaml'), join(directory, 'a.yaml'));
-    symlinkSync(join(elsewhere, 'nothing.yaml'), join(directory, 'dangling.yaml'));
     const link = join(root, 'link');
     symlinkSync(directory, link);
     directory = link;
@@ -224,6 +225,51 @@ describe('links and directories that go', () => {
     await becomes({ 'a.yaml': 'one' });
     appendFileSync(join(elsewhere, 'real.yaml'), ' and two');
     await becomes({ 'a.yaml': 'one and two' });
+  });
+
+  test('a link whose target is gone stays there as one that cannot be read', async () => {
+    const elsewhere = join(root, 'elsewhere');
+    mkdirSync(elsewhere);
+    for (const name of ['a.yaml', 'b.yaml']) {
+      writeFileSync(join(elsewhere, name), 'one');
+      symlinkSync(join(elsewhere, name), join(directory, name));
+    }
+    const lost = (name: string) =>
+      `error: ${join(directory, name)}: a symbolic link to ${join(elsewhere, name)}, which is not there`;
+    start();
+    await becomes({ 'a.yaml': 'one', 'b.yaml': 'one' });
+    renameSync(elsewhere, `${elsewhere}.away`);
+    await becomes({ 'a.yaml': lost('a.yaml'), 'b.yaml': lost('b.yaml') });
+    expect(snapshots.at(-1)?.loss).toBe('none');
+    unlinkSync(join(directory, 'b.yaml'));
+    await becomes({ 'a.yaml': lost('a.yaml') });
+    renameSync(`${elsewhere}.away`, elsewhere);
+    await becomes({ 'a.yaml': 'one' });
+  });
+
+  test('a link to itself is there too', () => {
+    symlinkSync('self.yaml', join(directory, 'self.yaml'));
+    const path = join(directory, 'self.yaml');
+    const { files, unseen } = scanDirectory(directory);
+    expect([[...files.keys()], [...unseen]]).toEqual([[path], [path]]);
+    expect(readFinishedFile(path, files.get(path) ?? '')).toMatchObject({
+      state: 'finished',
+      result: { ok: false, reason: 'unreadable', message: `${path}: too many symbolic links` },
+    });
+  });
+
+  test('a link whose target is replaced by removing and making it is not lost in between', async () => {
+    const target = join(root, 'target.yaml');
+    writeFileSync(target, 'one');
+    symlinkSync(target, join(directory, 'a.yaml'));
+    start();
+    await becomes({ 'a.yaml': 'one' });
+    for (const text of ['two', 'three']) {
+      unlinkSync(target);
+      writeFileSync(target, text);
+      await becomes({ 'a.yaml': text });
+    }
+    expect(snapshots.map(({ files }) => files[0]?.content.ok)).toEqual([true, true, true]);
   });
 
   test('a directory that vanishes is a loss; when it comes back its files are found', async () => {
