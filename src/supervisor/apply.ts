@@ -154,6 +154,15 @@ export async function* takeOver(
   }
 }
 
+/** Applied as well, a watched file would be in conflict with itself. @throws TSD_OWNED_BY_MANIFEST */
+function refuseWatched(sources: Sources, file: string): void {
+  if (!sources.isWatched(file)) return;
+  throw new TsdError('TSD_OWNED_BY_MANIFEST', `${file} is in the watched directory`, {
+    hint: 'Edits of it are taken over by themselves; `tsdocker get manifests` shows how it stands.',
+  });
+}
+
+/** @throws TsdError for a file of the watched directory */
 export async function* apply(
   parts: ApplyParts,
   inputs: readonly ManifestInput[],
@@ -161,6 +170,7 @@ export async function* apply(
   signal?: AbortSignal,
 ): AsyncGenerator<ApplyEvent> {
   const { sources } = parts;
+  for (const { file } of inputs) refuseWatched(sources, file);
   await sources.look(inputs);
   const preview = sources.preview(inputs);
   const apps = sources.inputApps(inputs, preview);

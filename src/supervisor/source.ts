@@ -1,4 +1,6 @@
 /** A manifest as the supervisor has it. */
+import { realpathSync } from 'node:fs';
+import { dirname, isAbsolute } from 'node:path';
 import type { WatchedFile } from '../manifest/source/settle.ts';
 import type { SourceKind, SourceText } from '../state/history/source-store.ts';
 
@@ -17,6 +19,17 @@ export type SourceMap = ReadonlyMap<string, Source>;
 /** The same over edits. */
 export function sourceId({ kind, origin }: Pick<Source, 'kind' | 'origin'>): string {
   return `${kind} ${origin}`;
+}
+
+/** True for a file of a directory, links on the way followed. */
+export function standsIn(directory: string, file: string): boolean {
+  if (!isAbsolute(file)) return false;
+  try {
+    return realpathSync(dirname(file)) === realpathSync(directory);
+  } catch {
+    // One of them is not there.
+    return false;
+  }
 }
 
 export function originOf(id: string): string {

@@ -23,7 +23,7 @@ import { saveGeneration, stateOfGeneration } from './generation-record.ts';
 import { lastGenerationWith } from './last-good.ts';
 import { issueView, manifestViews, type Unsaved } from './manifest-views.ts';
 import { type RolledBack, rollBack } from './rollback.ts';
-import { bySourceId, originOf, type Source, type SourceMap, sourceId, storedSource } from './source.ts';
+import { bySourceId, originOf, type Source, type SourceMap, sourceId, standsIn, storedSource } from './source.ts';
 import { describeFiles, fileChanges, onlyRemoves, sameState } from './source-changes.ts';
 import { type AppPins, newlyPinnedImages, pinsThatHold, pinsTo, withoutPins, withPins } from './source-pins.ts';
 import {
@@ -35,6 +35,7 @@ import {
   type StandingSources,
   textsInUse,
   withInputs,
+  withTried,
 } from './standing-sources.ts';
 
 export interface SourcesOptions {
@@ -114,7 +115,7 @@ export class Sources {
 
   /** Reads the build contexts of the manifests with these applied, in small steps. What is resolved next is as of now. */
   look(inputs: readonly ManifestInput[] = []): Promise<void> {
-    return this.#lookAt({ ...this.#standing, applied: withInputs(this.#standing, inputs) });
+    return this.#lookAt(withTried(this.#standing, inputs));
   }
 
   /** Like {@link look}, for a rollback. @throws TsdError as that does. */
@@ -187,10 +188,9 @@ export class Sources {
     });
   }
 
-  /** What the desired state would be with these manifests applied, and those of some origins taken back. */
+  /** What the desired state would be with these manifests applied, or as files of the watched directory, and those of some origins taken back. */
   preview(inputs: readonly ManifestInput[], gone: readonly string[] = []): Resolution {
-    const applied = withInputs(this.#standing, inputs, gone);
-    return this.#resolve({ ...this.#standing, applied }, this.generation + 1);
+    return this.#resolve(withTried(this.#standing, inputs, gone), this.generation + 1);
   }
 
   /**
@@ -272,7 +272,9 @@ export class Sources {
     return new Map([...this.#standing.applied.values()].map((source) => [source.origin, source]));
   }
 
+  /** True for a file that stands in the watched directory, whatever path leads there, and for one that stood there. */
   isWatched(origin: string): boolean {
+    if (standsIn(this.#options.directory, origin)) return true;
     return allSources(this.#standing).has(sourceId({ kind: 'watched', origin }));
   }
 

@@ -61,6 +61,23 @@ export function withInputs(
   ]);
 }
 
+/** As {@link withInputs}, and with the text of given files of the watched directory in the place of theirs. */
+export function withTried(
+  standing: StandingSources,
+  inputs: readonly ManifestInput[],
+  gone: readonly string[] = [],
+): StandingSources {
+  const all = allSources(standing);
+  const watched = new Map(standing.watched);
+  const others = inputs.filter(({ file, text }) => {
+    const id = sourceId({ kind: 'watched', origin: file });
+    const source = all.get(id);
+    if (source) watched.set(id, { ...source, content: { ok: true, text } });
+    return !source;
+  });
+  return { ...standing, watched, applied: withInputs(standing, others, gone) };
+}
+
 /** The sources with the revisions that are in use now; `changed` says whether any of these is new. @param effective those that count */
 export function accept(
   standing: StandingSources,

@@ -1,5 +1,5 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -39,6 +39,23 @@ async function manifest(file: string, state: ManifestView['state']): Promise<Man
 /** Where the issues stand, and what they say. */
 const issuesOf = ({ issues }: ManifestView) =>
   issues.map(({ line, column, message }) => `${line}:${column} ${message}`);
+
+test('a file of the watched directory is planned as it is, and not applied as well', async () => {
+  const file = join(supervisor.manifests, 'keeper.yaml');
+  const link = join(supervisor.base, 'alias');
+  symlinkSync(supervisor.manifests, link);
+  for (const path of [file, join(link, 'keeper.yaml')]) {
+    expect(await supervisor.cli('apply', '-f', path)).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/keeper.yaml is in the watched directory\n.*get manifests/),
+    });
+  }
+  const manifests = JSON.parse(await supervisor.ok('get', 'manifests', '-o', 'json')) as ManifestView[];
+  expect(manifests.map(({ file: at, state }) => [at, state])).toEqual([[file, 'Active']]);
+  await until('nothing left to do', async () => (await supervisor.cli('plan', '-f', file)).status === 0);
+  expect(await supervisor.ok('diff', '-f', file)).toContain('No differences');
+  await keeperIsUntouched();
+});
 
 describe('a manifest that is wrong in itself', () => {
   test('is rejected with every position, and the rest goes on', async () => {

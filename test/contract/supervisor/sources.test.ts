@@ -74,6 +74,17 @@ test('a generation voids what was approved of the resources it declares, and not
   expect([...history.approvals.all()]).toEqual(['volume/a/two']);
 });
 
+test('a file of the watched directory is tried in its own place', async () => {
+  const sources = sourcesOn(open());
+  await sources.watch(look(file('/m/a.yaml', 'volumes: { one: {} }\n'), file('/m/b.yaml', '')));
+  const input = { file: '/m/a.yaml', baseDir: '/m', text: 'volumes: { two: {} }\n' };
+  const tried = sources.preview([input]);
+  expect(sources.inputIssues([input], tried)).toEqual([]);
+  expect([...sources.inputApps([input], tried)]).toEqual(['a']);
+  expect([...tried.state.resources.keys()]).toEqual(['volume/a/two']);
+  expect([...sources.state.resources.keys()]).toEqual(['volume/a/one']);
+});
+
 describe('rollback with hold', () => {
   const text = (driver: string) => `volumes: { ${driver}: {} }\n`;
   const keys = (sources: Sources) => [...sources.state.resources.keys()];
