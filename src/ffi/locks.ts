@@ -28,14 +28,14 @@ function readPid(fd: number): number | null {
 }
 
 /**
- * Takes an exclusive flock(2) on `path`, creating it with mode 0600, and writes this process's pid into it. The descriptor
+ * Takes an exclusive flock(2) on `path`, creating it with mode 0600 or another one, and writes this process's pid into it. The descriptor
  * is close-on-exec, so a child that outlives this process does not keep the lock. Never blocks.
  * @throws TsdError TSD_SYSCALL when the file cannot be opened or locked for another reason than a holder.
  */
-export function tryLockFile(path: string): LockResult {
+export function tryLockFile(path: string, mode = 0o600): LockResult {
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   // libuv adds O_CLOEXEC to every open.
-  const fd = openSync(path, flags, 0o600);
+  const fd = openSync(path, flags, mode);
   try {
     if (!fstatSync(fd).isFile()) throw sysError('open', os.errno.EINVAL, `lock ${path}: not a regular file`);
     const result = trySyscall('flock', fd, LOCK_EX | LOCK_NB);

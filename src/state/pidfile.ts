@@ -1,6 +1,6 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
+import { tryLockFile } from '../ffi/locks.ts';
 import { TsdError } from '../model/errors.ts';
-import { rewriteInPlace } from './durable.ts';
 import { errnoCode } from './state-file.ts';
 
 export interface Pidfile {
@@ -8,33 +8,43 @@ export interface Pidfile {
   release(): void;
 }
 
-function readPidfile(path: string): number | null {
+const PIDFILE_MODE = 0o644;
+
+function holds(path: string, pid: number): boolean {
   try {
-    const pid = Number.parseInt(readFileSync(path, 'latin1'), 10);
-    return pid > 0 ? pid : null;
+    return readFileSync(path, 'latin1') === String(pid);
+  } catch {
+    return false;
+  }
+}
+
+function lock(path: string): ReturnType<typeof tryLockFile> {
+  try {
+    return tryLockFile(path, PIDFILE_MODE);
   } catch (error) {
-    if (errnoCode(error) === 'ENOENT') return null;
-    throw new TsdError('TSD_FLAG', `pid file ${path} cannot be read: ${errnoCode(error)}`, { cause: error });
+    const what = errnoCode(error) ?? String(error);
+    throw new TsdError('TSD_FLAG', `pid file ${path} cannot be written: ${what}`, { cause: error });
   }
 }
 
 /**
- * Writes this process's pid in decimal, without a newline, as Docker does. A file that names another living process is
- * an error; a stale one, or one that cannot be parsed, is replaced.
- * @throws TsdError TSD_LOCKED.
+ * Writes this process's pid in decimal, without a newline, as Docker does, and keeps the file locked: what a killed
+ * supervisor left behind names a process that is gone, or by now another one.
+ * @throws TsdError TSD_LOCKED when a supervisor that runs has it, TSD_FLAG.
  */
 export function claimPidfile(path: string): Pidfile {
-  const holder = readPidfile(path);
-  if (holder !== null && holder !== process.pid && existsSync(`/proc/${holder}`)) {
-    throw new TsdError('TSD_LOCKED', `pid file found, ensure tsdocker is not running or delete ${path}`, {
+  const taken = lock(path);
+  if (!taken.locked) {
+    const holder = taken.holderPid === null ? 'Another supervisor' : `The supervisor with pid ${taken.holderPid}`;
+    throw new TsdError('TSD_LOCKED', `pid file ${path} is in use`, {
       step: `pid file ${path}`,
-      hint: `Process ${holder} is alive. Stop it if it is a supervisor; otherwise delete ${path}.`,
+      hint: `${holder} has it: stop that, or give this one its own --pidfile.`,
     });
   }
-  rewriteInPlace(path, String(process.pid), 0o644);
   return {
     release() {
-      if (readPidfile(path) === process.pid) rmSync(path, { force: true });
+      if (holds(path, process.pid)) rmSync(path, { force: true });
+      taken.lock.release();
     },
   };
 }

@@ -110,19 +110,34 @@ describe('a second supervisor', () => {
 });
 
 describe('pid file', () => {
-  it('of a living process is an error, of a dead one or of nobody is replaced', async () => {
+  it('of a supervisor that runs is an error', async () => {
     const pidfile = join(base, 'tsdocker.pid');
-    writeFileSync(pidfile, '1');
-    await expect(open()).rejects.toMatchObject({
+    const first = await open();
+    await expect(open({ root: join(base, 'other'), runDir: join(base, 'other-run') })).rejects.toMatchObject({
       code: 'TSD_LOCKED',
-      message: `pid file found, ensure tsdocker is not running or delete ${pidfile}`,
+      message: `pid file ${pidfile} is in use`,
+      hint: expect.stringContaining(`pid ${process.pid}`),
     });
-    expect(readFileSync(pidfile, 'utf8')).toBe('1');
-    writeFileSync(pidfile, '4194305');
-    (await open()).close();
-    writeFileSync(pidfile, 'nonsense');
-    await open();
     expect(readFileSync(pidfile, 'utf8')).toBe(String(process.pid));
+    first.close();
+    await open({ root: join(base, 'other'), runDir: join(base, 'other-run') });
+  });
+
+  it('that a killed supervisor left behind is replaced, whoever has its pid by now', async () => {
+    const pidfile = join(base, 'tsdocker.pid');
+    for (const left of ['1', '4194305', 'nonsense', 'a long text that is no pid\n']) {
+      writeFileSync(pidfile, left);
+      const root = await open();
+      expect(readFileSync(pidfile, 'utf8')).toBe(String(process.pid));
+      expect(mode(pidfile)).toBe('644');
+      root.close();
+      expect(existsSync(pidfile)).toBe(false);
+    }
+  });
+
+  it('that cannot be one is an error', async () => {
+    mkdirSync(join(base, 'tsdocker.pid'));
+    await expect(open()).rejects.toMatchObject({ code: 'TSD_FLAG', message: expect.stringContaining('EISDIR') });
   });
 });
 
