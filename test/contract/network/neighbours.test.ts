@@ -90,6 +90,43 @@ describe('a filter table of iptables-nft', () => {
     }
   });
 
+  describe('keeps what the administrator drops', () => {
+    const DROP = `ip saddr ${OUTSIDE_ADDRESS} counter drop`;
+
+    test.each([
+      ['in FORWARD, before we come', FORWARD.replace('drop;', `drop; ${DROP};`), null],
+      ['in FORWARD, after we came', FORWARD, `FORWARD ${DROP}`],
+      ['in DOCKER-USER, before we come', DOCKER.replace('counter return', `${DROP}; counter return`), null],
+      ['in DOCKER-USER, after we came', DOCKER.replace('counter return;', ''), `DOCKER-USER ${DROP}`],
+    ])('%s', (_, ruleset, later) => {
+      shell(`nft '${ruleset}'`);
+      driver.ensureNetwork(network(1));
+      if (later !== null) {
+        shell(`nft 'add rule ip filter ${later}'`);
+        driver.ensureNetwork(network(1));
+      }
+      expect(shell('nft list ruleset').match(/jump tsd-/g)).toHaveLength(1);
+      const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+      serve(a, 80);
+      expect(blocked(outside, HOST_ADDRESS, 8080)).toBe(true);
+      shell(`nft flush chain ip filter ${ruleset.includes('DOCKER') ? 'DOCKER-USER' : 'FORWARD'}`);
+      driver.ensureNetwork(network(1));
+      expect(reaches(outside, HOST_ADDRESS, 8080)).toBe(true);
+    });
+  });
+
+  test('whose last rule drops everything keeps that, and doctor names it', () => {
+    shell(`nft '${FORWARD.replace('policy drop;', 'policy drop; counter reject;')}'`);
+    driver.ensureNetwork(network(1));
+    const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    serve(a, 80);
+    expect(blocked(outside, HOST_ADDRESS, 8080)).toBe(true);
+    expect(driver.fingerprint()).toMatchObject({
+      works: true,
+      attributes: { 'other firewalls': expect.stringContaining('chain FORWARD of table ip filter drops all') },
+    });
+  });
+
   test('that accepts is not touched', () => {
     shell(`nft '${FORWARD.replace('drop', 'accept')}'`);
     driver.ensureNetwork(network(1));
