@@ -36,7 +36,8 @@ const NLA_TYPE_MASK = 0x3fff;
 const RECEIVE_BYTES = 64 * 1024;
 /** One for all sockets: what is read is used up or copied before the next read. */
 const receiveBuffer = Buffer.alloc(RECEIVE_BYTES);
-const DUMP_ATTEMPTS = 5;
+/** Containers that come and go by the hundred tear several in a row. */
+const DUMP_ATTEMPTS = 20;
 
 /** A request; `step` says in words what it does, for the error. */
 export interface NetlinkMessage {
@@ -152,6 +153,18 @@ function errorOf(message: Received, step: string): TsdError {
   });
 }
 
+/** Reads until what was read is of one moment. @throws TsdError TSD_NETWORK, class unavailable, when it never is. */
+export function readWhole<T>(step: string, readOnce: () => { found: T[]; torn: boolean }): T[] {
+  for (let attempt = 1; attempt <= DUMP_ATTEMPTS; attempt++) {
+    const { found, torn } = readOnce();
+    if (!torn) return found;
+  }
+  throw new TsdError('TSD_NETWORK', `${step}: it changed each of ${DUMP_ATTEMPTS} times it was read`, {
+    class: 'unavailable',
+    step,
+  });
+}
+
 /** A netlink socket of the network namespace it was opened in, whatever namespace the thread is in later. */
 export class NetlinkSocket {
   readonly #fd: number;
@@ -200,13 +213,10 @@ export class NetlinkSocket {
   /**
    * Bodies of all answers to a dump, or of the single answer to a get. A dump that the kernel marks as torn by a change
    * is read again. Buffers stay valid.
-   * @throws TsdError TSD_NETWORK
+   * @throws TsdError TSD_NETWORK, class unavailable when no attempt came whole
    */
   query(message: NetlinkMessage): Buffer[] {
-    for (let attempt = 1; ; attempt++) {
-      const { bodies, torn } = this.#queryOnce(message);
-      if (!torn || attempt === DUMP_ATTEMPTS) return bodies;
-    }
+    return readWhole(message.step, () => this.#queryOnce(message));
   }
 
   /**
@@ -214,10 +224,7 @@ export class NetlinkSocket {
    * places; they are for the time of the call.
    */
   dump<T>(message: NetlinkMessage, read: (bytes: Buffer, start: number, end: number) => T): T[] {
-    for (let attempt = 1; ; attempt++) {
-      const { found, torn } = this.#dumpOnce(message, read);
-      if (!torn || attempt === DUMP_ATTEMPTS) return found;
-    }
+    return readWhole(message.step, () => this.#dumpOnce(message, read));
   }
 
   #dumpOnce<T>(
@@ -244,20 +251,20 @@ export class NetlinkSocket {
     }
   }
 
-  #queryOnce(message: NetlinkMessage): { bodies: Buffer[]; torn: boolean } {
+  #queryOnce(message: NetlinkMessage): { found: Buffer[]; torn: boolean } {
     const sequence = ++this.#sequence;
     const isDump = (message.flags & NLM_F_DUMP) === NLM_F_DUMP;
     this.#send(encode(message, message.flags | NLM_F_REQUEST, sequence), message.step);
-    const bodies: Buffer[] = [];
+    const found: Buffer[] = [];
     let torn = false;
     for (;;) {
       for (const reply of splitMessages(Buffer.from(this.#read(message.step)))) {
         if (reply.sequence !== sequence) continue;
         if ((reply.flags & NLM_F_DUMP_INTR) !== 0) torn = true;
-        if (reply.type === NLMSG_DONE) return { bodies, torn };
+        if (reply.type === NLMSG_DONE) return { found, torn };
         if (reply.type === NLMSG_ERROR) throw errorOf(reply, message.step);
-        bodies.push(reply.body);
-        if (!isDump) return { bodies, torn };
+        found.push(reply.body);
+        if (!isDump) return { found, torn };
       }
     }
   }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { attribute, nested, parseAttributes } from '../../../src/ffi/netlink.ts';
+import { attribute, nested, parseAttributes, readWhole } from '../../../src/ffi/netlink.ts';
 import { newRoute, newVeth } from '../../../src/ffi/rtnetlink.ts';
 
 test('attributes are padded to four bytes and read back', () => {
@@ -35,4 +35,14 @@ test('a veth pair is one message with the peer inside', () => {
 
 test('a route to what is no network is refused', () => {
   expect(() => newRoute({ destination: 'default', gateway: null, link: 1 })).toThrow('default is not a network');
+});
+
+test('a dump that changed while it was read is read again, and never taken for whole', () => {
+  const whole = Buffer.from('whole');
+  let reads = 0;
+  expect(readWhole('list links', () => ({ found: [whole], torn: ++reads < 7 }))).toEqual([whole]);
+  expect(reads).toBe(7);
+  expect(() => readWhole('list links', () => ({ found: [whole], torn: true }))).toThrow(
+    expect.objectContaining({ code: 'TSD_NETWORK', class: 'unavailable', step: 'list links' }),
+  );
 });
