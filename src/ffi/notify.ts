@@ -1,24 +1,16 @@
 /** sd_notify(3): state messages to the service manager over the datagram socket in $NOTIFY_SOCKET. */
-
-import { syscall, trySyscall } from './native.ts';
-import { addressOfPath } from './notify-address.ts';
-
-const AF_UNIX = 1; // include/linux/socket.h
-const SOCK_DGRAM = 2; // include/linux/net.h
-const SOCK_CLOEXEC = 0o2000000;
-const MSG_NOSIGNAL = 0x4000;
+import { UnixDatagrams } from './datagrams.ts';
 
 /**
  * Sends `READY=1\nSTATUS=…` and the like. A path that begins with `@` is an abstract socket.
- * @throws TsdError when the socket does not take the message.
+ * @returns false when the service manager is behind: nothing was sent, try again later.
+ * @throws TsdError when nobody receives.
  */
-export function notifyServiceManager(socketPath: string, message: string): void {
-  const fd = syscall('open notify socket', 'socket', AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+export function notifyServiceManager(socketPath: string, message: string): boolean {
+  const socket = new UnixDatagrams(socketPath);
   try {
-    const address = addressOfPath(socketPath);
-    const bytes = Buffer.from(message);
-    syscall('notify the service manager', 'sendto', fd, bytes, bytes.length, MSG_NOSIGNAL, address, address.length);
+    return socket.send(Buffer.from(message));
   } finally {
-    trySyscall('close', fd);
+    socket.close();
   }
 }

@@ -1,11 +1,17 @@
 /** Tells systemd how the supervisor is (sd_notify(3)); does nothing where no service manager asked for it. */
 import { notifyServiceManager } from '../ffi/notify.ts';
 
+/** Until a service manager that is behind is tried again. */
+const RETRY_MS = 100;
+
 export class ServiceManager {
   readonly #socket: string | null;
   readonly #watchdogMs: number | null;
   #timer: NodeJS.Timeout | null = null;
   #status = '';
+  /** Not taken yet, by what they are about: of each only the last counts. */
+  readonly #waiting = new Map<string, string>();
+  #retry: NodeJS.Timeout | null = null;
 
   /**
    * Takes NOTIFY_SOCKET and WATCHDOG_USEC out of the environment, so that no child inherits them.
@@ -43,6 +49,20 @@ export class ServiceManager {
   }
 
   #send(message: string): void {
-    if (this.#socket !== null) notifyServiceManager(this.#socket, message);
+    this.#waiting.set(message.split('=', 1)[0] ?? '', message);
+    this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#retry = null;
+    if (this.#socket === null) return;
+    for (const [about, message] of this.#waiting) {
+      if (!notifyServiceManager(this.#socket, message)) {
+        this.#retry = setTimeout(() => this.#flush(), RETRY_MS).unref();
+        return;
+      }
+      this.#waiting.delete(about);
+    }
   }
 }
