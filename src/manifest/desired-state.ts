@@ -105,16 +105,15 @@ export class ParseCache {
 
   parse(source: SourceRevision, text: string, readFile: ReadFile): ParsedManifest {
     const { sourceId } = source;
-    const before = this.#known
-      .get(sourceId)
-      ?.find(
-        (entry) =>
-          entry.text === text &&
-          entry.file === source.file &&
-          [...entry.read].every(([path, result]) => sameContent(readFile(path), result)),
-      );
+    const used = this.#used.get(sourceId) ?? [];
+    const before = [...used, ...(this.#known.get(sourceId) ?? [])].find(
+      (entry) =>
+        entry.text === text &&
+        entry.file === source.file &&
+        [...entry.read].every(([path, result]) => sameContent(readFile(path), result)),
+    );
     const entry = before ?? parseSource(source, text, readFile);
-    this.#used.set(sourceId, [...(this.#used.get(sourceId) ?? []), entry]);
+    if (!used.includes(entry)) this.#used.set(sourceId, [...used, entry]);
     return entry.parsed;
   }
 

@@ -518,6 +518,18 @@ describe('any mix of sources', () => {
     return JSON.stringify([[...state.resources], [...outcomes]]);
   };
 
+  test('what was read for its builds is not read again for the state', () => {
+    const cache = new ParseCache();
+    const text = 'volumes: { v: }';
+    const parse = () => cache.parse(source('a.yaml', text), text, options().readFile);
+    const parsed = parse();
+    expect(parse()).toBe(parsed);
+    desiredState([source('a.yaml', text)], options(), cache);
+    expect(parse()).toBe(parsed);
+    for (let turn = 0; turn < 2; turn++) desiredState([], options(), cache);
+    expect(parse()).not.toBe(parsed);
+  });
+
   test('gives the same in any order, and with a cache', () => {
     const cache = new ParseCache();
     fc.assert(
