@@ -51,7 +51,7 @@ import type { Sources } from './sources.ts';
 import type { Timeline } from './timeline.ts';
 import { Unread } from './unread.ts';
 import type { LoopState, ViewInput } from './view-input.ts';
-import { containerViews, imageViews, networkViews, volumeViews } from './views.ts';
+import { containerViewOf, containerViews, imageViews, networkViews, volumeViews } from './views.ts';
 
 export interface SupervisorParts {
   readonly world: World;
@@ -133,8 +133,11 @@ export class Supervisor implements SupervisorApi {
     const { history, sources, world } = this.#parts;
     const key = resolveName(kind, name, this.#nameables());
     const { app, name: short } = parseKey(key);
-    const lists = { container: 'containers', image: 'images', volume: 'volumes', network: 'networks' } as const;
-    const view = this.list(lists[kind]).find((candidate) => candidate.app === app && candidate.name === short);
+    const lists = { image: 'images', volume: 'volumes', network: 'networks' } as const;
+    const view =
+      kind === 'container'
+        ? containerViewOf(this.#viewInput(new Unread()), key)
+        : this.list(lists[kind]).find((candidate) => candidate.app === app && candidate.name === short);
     if (!view) throw new TsdError('TSD_NO_SUCH_RESOURCE', `there is no ${kind} ${name}`);
     const declared = sources.state.resources.get(key);
     const record = world.containers.byKey(key);

@@ -100,6 +100,12 @@ function containerView(input: ViewInput, key: ResourceKey): ContainerView {
   };
 }
 
+/** One of {@link containerViews}, without the work of all; undefined when there is no such container. */
+export function containerViewOf(input: ViewInput, key: ResourceKey): ContainerView | undefined {
+  const known = desiredOfKind(input.desired, 'container', key) ?? input.observed.containers.get(key);
+  return known && containerView(input, key);
+}
+
 /** A container that Docker made, or another driver: shown and not touched. */
 function foreignView(record: ContainerRecord, reason: string | undefined): ContainerView {
   const { state } = record;
