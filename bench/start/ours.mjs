@@ -30,7 +30,7 @@ export class PrivateSupervisor {
     const network = ['--default-bridge', `tsdb${process.pid % 10_000}`, '--bip', '10.233.0.1/24'];
     const args = ['daemon', ...directories, ...network, '-H', this.#address, '--pidfile', ''];
     // As packaging/systemd/tsdocker.service has it.
-    const env = { ...process.env, NODE_OPTIONS: '--max-semi-space-size=1' };
+    const env = { ...process.env, NODE_OPTIONS: '--max-semi-space-size=2' };
     this.#daemon = spawn(TSDOCKER, args, { stdio: ['ignore', log, log], env });
     for (;;) {
       const answers = await this.#client.info().then(
