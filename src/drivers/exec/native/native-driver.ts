@@ -67,6 +67,13 @@ export function createNativeDriver(options: NativeDriverOptions): ExecDriver {
   });
 }
 
+interface LaunchWork {
+  /** What there is to do while the shim works on another processor. */
+  readonly meanwhile?: () => void;
+  /** What belongs to a launch that worked: when it fails, so has the launch. */
+  readonly launched?: (report: Launched) => void;
+}
+
 /** A launch that takes longer hangs in the kernel, on a dead network filesystem for example. */
 const LAUNCH_TIMEOUT_MS = 60_000;
 
@@ -130,11 +137,16 @@ export class NativeDriver implements ExecDriver {
         socket: this.#files.socket(containerId, run),
         recordDirectory: this.#files.directory(containerId),
       };
-      const { launched, connection } = await this.#launch(task, terminal, { containerId, run: ofRun }, () =>
-        this.#files.writeContainer(spec, task.cgroupPaths),
+      const { launched, connection } = await this.#launch(
+        task,
+        terminal,
+        { containerId, run: ofRun },
+        {
+          meanwhile: () => this.#files.writeContainer(spec, task.cgroupPaths),
+          launched: (report) => this.#files.writeState(handleOf(spec, report), task.cgroupPaths),
+        },
       );
       const handle = handleOf(spec, launched);
-      this.#files.writeState(handle, task.cgroupPaths);
       this.#runs.follow(handle, connection);
       return handle;
     } catch (error) {
@@ -145,15 +157,12 @@ export class NativeDriver implements ExecDriver {
     }
   }
 
-  /**
-   * Starts a shim and waits until its payload runs. On failure the shim is gone and the task is undone.
-   * @param meanwhile what there is to do while the shim works on another processor.
-   */
+  /** Starts a shim and waits until its payload runs. On failure nothing of it runs and the task is undone. */
   async #launch(
     task: PreparedTask,
     terminal: Terminal | null,
     what: Pick<LaunchOptions, 'containerId' | 'run'>,
-    meanwhile: () => void = () => {},
+    then: LaunchWork = {},
   ): Promise<LaunchedShim & { launched: Launched }> {
     let shim: LaunchedShim | undefined;
     try {
@@ -163,12 +172,15 @@ export class NativeDriver implements ExecDriver {
         task.release();
       }
       this.#children.started(shim.shimPid);
-      meanwhile();
+      then.meanwhile?.();
       const launched = await launchReport(shim.connection);
       if (launched.failure !== null) throw launchError(launched.failure, task);
+      then.launched?.(launched);
       return { ...shim, launched };
     } catch (error) {
       if (shim !== undefined) await this.#abandon(shim);
+      // A payload that has changed its credentials meanwhile does not die with its shim. A session's group is its container's.
+      if (what.run !== null) await this.#cgroups.kill(what.containerId).catch(() => {});
       task.undo();
       throw error;
     }

@@ -166,7 +166,12 @@ export class Runs {
     // What cannot be killed now is still in list(), and remove() says why it cannot be removed.
     if (record === null) await this.#bury(handle).catch(() => {});
     const exit = this.#exit(handle, record);
-    files.endRun(handle.containerId, handle.run);
+    try {
+      files.endRun(handle.containerId, handle.run);
+    } catch {
+      // A disk that fails. What stays says "running" of processes that are gone, which nobody believes, and the next run
+      // replaces it.
+    }
     this.#alive.delete(handle.containerId);
     this.#unrecorded.delete(handle.containerId);
     for (const listener of this.#listeners) listener(exit);

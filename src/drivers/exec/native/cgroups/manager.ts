@@ -93,7 +93,7 @@ class Manager implements CgroupManager {
     this.tryRemove(containerId);
     this.#prepareUnified(needed);
     const unified = this.#unifiedGroup(containerId);
-    makeGroup(unified);
+    if (!makeGroup(unified) && this.#isPopulated(unified)) throw stillPopulated(containerId, unified);
     try {
       for (const controller of needed) {
         if (this.#inV1(controller)) this.#makeV1Group(controller, containerId);
@@ -348,6 +348,19 @@ class Manager implements CgroupManager {
       throw explainLimit(write, group, error);
     }
   }
+}
+
+function stillPopulated(containerId: string, group: string): TsdError {
+  const processes = groupPids(group).map(describeProcess).join(', ');
+  return new TsdError(
+    'TSD_CONTAINER_SETUP',
+    `of an earlier run of ${containerId.slice(0, 12)} there is still ${processes}`,
+    {
+      class: 'conflict',
+      step: 'create control group',
+      hint: 'Kill it; the start is tried again by itself.',
+    },
+  );
 }
 
 const REFUSED_VALUES: readonly (number | undefined)[] = [os.errno.EINVAL, os.errno.ERANGE];
