@@ -270,3 +270,14 @@ describe('what a payload has open', () => {
     expect(statSync(join(volume, 'full')).isFile()).toBe(true);
   });
 });
+
+describe('what is hidden in /proc', () => {
+  it('is also what the kernel came to show after the first container', () => {
+    const loader = join(import.meta.dirname, '../../support/run-typescript.mjs');
+    const child = join(import.meta.dirname, 'masked-later.child.ts');
+    const output = execFileSync('unshare', ['--mount', process.execPath, '--import', loader, child]);
+    const { before, after } = JSON.parse(output.toString());
+    expect(before).not.toContain('mask /proc/timer_list');
+    expect(after).toEqual(expect.arrayContaining(['mask /proc/timer_list', 'make /proc/sys read-only']));
+  });
+});

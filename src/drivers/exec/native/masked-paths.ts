@@ -20,37 +20,26 @@ const MASKED = [
 ];
 const READ_ONLY = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
-type Kind = 'file' | 'directory' | 'absent';
-
-function kindOf(path: string): Kind {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat === undefined) return 'absent';
-  return stat.isDirectory() ? 'directory' : 'file';
-}
-
-let present:
-  | { readonly masked: readonly (readonly [string, Kind])[]; readonly readOnly: readonly string[] }
-  | undefined;
-
-/** The container's /proc and /sys come from the same kernel, so what this host lacks the container lacks; read once. */
-function presentPaths(): NonNullable<typeof present> {
-  present ??= {
-    masked: MASKED.map((path) => [path, kindOf(path)] as const).filter(([, kind]) => kind !== 'absent'),
-    readOnly: READ_ONLY.filter((path) => kindOf(path) !== 'absent'),
-  };
-  return present;
+/**
+ * The container's /proc and /sys come from the same kernel, so what this host lacks the container lacks. Looked at for
+ * every container: a module that is loaded later brings its paths with it.
+ */
+function isDirectory(path: string): boolean | null {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? null;
 }
 
 /** Working directory is the container's root; /proc, /sys and /dev are the container's own and not reached by links. */
 export function addMaskedPaths(program: SyscallProgram): void {
-  const { masked, readOnly } = presentPaths();
-  for (const [path, kind] of masked) {
+  for (const path of MASKED) {
+    const directory = isDirectory(path);
+    if (directory === null) continue;
     const step = `mask ${path}`;
     const target = path.slice(1);
-    if (kind === 'directory') program.op(step, 'mount', 'tmpfs', target, 'tmpfs', MS.readOnly, 'size=0k,nr_inodes=1');
+    if (directory) program.op(step, 'mount', 'tmpfs', target, 'tmpfs', MS.readOnly, 'size=0k,nr_inodes=1');
     else program.op(step, 'mount', 'dev/null', target, 0, MS.bind, 0);
   }
-  for (const path of readOnly) {
+  for (const path of READ_ONLY) {
+    if (isDirectory(path) === null) continue;
     const target = path.slice(1);
     program.op(`bind ${path}`, 'mount', target, target, 0, MS.bind | MS.recursive, 0);
     const flags = MS.bind | MS.remount | MS.readOnly | MS.noSuid | MS.noDev | MS.noExec;
