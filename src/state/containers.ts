@@ -242,9 +242,17 @@ export class ContainerStore {
 
   /** Rewrites a text file so that a running container sees it: in place, because its inode is bind-mounted. The text it has is left as it is. */
   writeText(id: string, file: ContainerTextFile, text: string): void {
-    const known = this.#texts.get(id);
-    if (known?.get(file) === text) return;
+    if (this.#texts.get(id)?.get(file) !== text) this.#rewriteText(id, file, text);
+  }
+
+  /** Rewrites all text files for a new run, whatever the one before wrote into them. */
+  renewTexts(id: string, texts: Readonly<Record<ContainerTextFile, string>>): void {
+    for (const file of CONTAINER_TEXT_FILES) this.#rewriteText(id, file, texts[file]);
+  }
+
+  #rewriteText(id: string, file: ContainerTextFile, text: string): void {
     rewriteInPlace(this.textPath(id, file), text, TEXT_FILE_MODE);
+    const known = this.#texts.get(id);
     if (known) known.set(file, text);
     else this.#texts.set(id, new Map([[file, text]]));
   }

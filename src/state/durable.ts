@@ -3,7 +3,17 @@
  * *derivable* files survive a killed supervisor but, after a power loss, may be lost or torn and are built again;
  * *durable* ones are on the disk when the {@link DurableBatch} they were put into has been committed.
  */
-import { closeSync, constants, ftruncateSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  ftruncateSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { toStateError } from './state-error.ts';
@@ -82,6 +92,7 @@ export class StateFiles {
 /**
  * Rewrites a file without changing its inode, for files that are bind-mounted into a running container: a renamed one
  * would not be seen there. The new text is written over the old before the rest is cut off, so it is never empty.
+ * @param mode the file has afterwards, whoever changed it.
  */
 export function rewriteInPlace(path: string, text: string, mode: number): void {
   try {
@@ -94,6 +105,7 @@ export function rewriteInPlace(path: string, text: string, mode: number): void {
       const bytes = Buffer.from(text);
       for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, at);
       ftruncateSync(fd, bytes.length);
+      fchmodSync(fd, mode);
     } finally {
       closeSync(fd);
     }

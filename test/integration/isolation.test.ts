@@ -109,6 +109,27 @@ describe('what a container sees of itself', () => {
   });
 });
 
+describe('hosts, hostname and resolv.conf', () => {
+  const names = '/etc/hosts /etc/hostname /etc/resolv.conf';
+  const tamper = `for f in ${names}; do head -c 100000 /dev/zero >> $f || echo refused; chmod 666 $f || echo refused; done`;
+  const run = (name: string, script: string) => supervisor.ok('exec', name, '--', 'busybox', 'sh', '-c', script);
+
+  test('take nothing where the root is read-only, and elsewhere have their own text in the next run', async () => {
+    const container = (name: string, readOnly: boolean) =>
+      `  ${name}: { image: busybox, command: ${FOREVER}, readOnly: ${readOnly} }\n`;
+    const text = `${BUSYBOX_IMAGE}containers:\n${container('fixed', true)}${container('open', false)}`;
+    await supervisor.ok('apply', '--wait=60s', '-f', supervisor.file('texts.yaml', text));
+    const look = `cat ${names}; stat -c %a ${names}`;
+    const before = await run('texts/open', look);
+    expect(await run('texts/fixed', tamper)).toBe('refused\n'.repeat(6));
+    expect(await run('texts/open', tamper)).toBe('');
+    expect((await run('texts/open', look)).length).toBeGreaterThan(300_000);
+    await supervisor.ok('stop', 'texts/open');
+    await supervisor.ok('start', 'texts/open');
+    expect(await run('texts/open', look)).toBe(before);
+  });
+});
+
 describe('the node of a disk in an image', () => {
   test('is there and opens nothing, however it got there', async () => {
     // A disk of the test's own: no harm is done where the container gets through.

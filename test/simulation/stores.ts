@@ -144,6 +144,10 @@ class SimContainers implements ContainerPart {
     this.#life.step('disk.container.text');
   }
 
+  renewTexts(id: string, texts: Readonly<Record<string, string>>): void {
+    for (const [file, text] of Object.entries(texts)) this.writeText(id, file, text);
+  }
+
   async remove(id: string): Promise<void> {
     this.#life.step('disk.container.remove');
     this.#disk.containers.delete(id);

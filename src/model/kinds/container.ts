@@ -225,7 +225,10 @@ export const containerFields = z.strictObject({
     doc: 'All capabilities, all devices and no masked paths: root inside is root outside.',
     example: true,
   }),
-  readOnly: field(booleanField(), { doc: 'Root filesystem without write access; volumes keep theirs.', example: true }),
+  readOnly: field(booleanField(), {
+    doc: 'Root filesystem without write access, and hosts, hostname and resolv.conf in it; volumes keep theirs.',
+    example: true,
+  }),
   noNewPrivileges: field(booleanField(), {
     doc: 'Programs cannot gain privileges by set-uid or file capabilities.',
     example: true,

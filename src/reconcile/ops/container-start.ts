@@ -83,14 +83,10 @@ function begin(
   op: OpOf<'container.start'>,
 ): ContainerRecord {
   const record = recordOf(world, op.containerId);
-  const texts = containerTexts(world, desired, op.containerId);
-  world.containers.writeText(op.containerId, 'hostname', texts.hostname);
-  world.containers.writeText(op.containerId, 'resolv.conf', texts['resolv.conf']);
-  world.containers.writeText(
-    op.containerId,
-    'hosts',
-    hostsText(world, desired, op.containerId, record.network?.address ?? null),
-  );
+  world.containers.renewTexts(op.containerId, {
+    ...containerTexts(world, desired, op.containerId),
+    hosts: hostsText(world, desired, op.containerId, record.network?.address ?? null),
+  });
   const { wallMs, bootMs } = world.clock.now();
   const begun: ContainerRecord = {
     ...record,

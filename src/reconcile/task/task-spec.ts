@@ -57,7 +57,8 @@ function mounts(input: TaskSpecInput): MountSpec[] {
     type: 'bind',
     source,
     target,
-    readOnly: false,
+    // They lie outside the root and would be its only writable files.
+    readOnly: spec.readOnly,
     copyUp: false,
     sizeBytes: null,
   });
