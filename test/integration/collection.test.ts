@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { DiskUsageView, PruneView } from '../../src/api/image-files.ts';
 import type { ImageView } from '../../src/api/supervisor.ts';
-import { busyboxLayer, dockerArchive, findBusybox, tarOf } from '../support/images.ts';
+import { busyboxBase, dockerArchive, findBusybox, tarOf } from '../support/images.ts';
 import { FOREVER } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
@@ -15,11 +15,7 @@ const busybox = findBusybox();
 /** The disk is always too full, and looked at all the time. */
 const GREEDY = ['--gc-high=1', '--gc-low=1', '--gc-min-age=0s', '--gc-interval=100ms'];
 let supervisor: TestSupervisor;
-let base: Buffer;
 
-beforeAll(() => {
-  if (busybox !== null) base = busyboxLayer(busybox);
-});
 beforeEach(() => {
   supervisor = new TestSupervisor();
 });
@@ -53,10 +49,10 @@ describe.skipIf(busybox === null)('collection (needs busybox)', () => {
     writeFileSync(join(gate(), 'open'), '');
   };
   const importBase = () =>
-    supervisor.ok('import', supervisor.file('busybox.tar', base), 'busybox:1', '-c', 'ENV PATH=/bin');
+    supervisor.ok('import', supervisor.file('busybox.tar', busyboxBase()), 'busybox:1', '-c', 'ENV PATH=/bin');
 
   const app = async (marker: string): Promise<void> => {
-    const layersOfApp = [base, tarOf({ path: 'marker', content: marker })];
+    const layersOfApp = [busyboxBase(), tarOf({ path: 'marker', content: marker })];
     const path = supervisor.file('app.tar', dockerArchive({ layers: layersOfApp, names: ['app:1'] }));
     const manifest = `images: { app: { archive: ${path} } }\ncontainers:\n  web: { image: app, command: ${FOREVER}, env: { V: ${marker} } }\n`;
     await supervisor.ok('apply', '--refresh', '--wait=60s', '-f', supervisor.file('app.yaml', manifest));

@@ -3,20 +3,16 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ImageView } from '../../src/api/supervisor.ts';
-import { busyboxLayer, dockerArchive, findBusybox, tarOf } from '../support/images.ts';
+import { busyboxBase, dockerArchive, findBusybox, tarOf } from '../support/images.ts';
 import { FOREVER } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
 
 const busybox = findBusybox();
 let supervisor: TestSupervisor;
-let base: Buffer;
 
-beforeAll(() => {
-  if (busybox !== null) base = busyboxLayer(busybox);
-});
 beforeEach(() => {
   supervisor = new TestSupervisor();
 });
@@ -30,7 +26,7 @@ describe.skipIf(busybox === null)('images and generations (needs busybox)', () =
   const archive = (marker: string): string =>
     supervisor.file(
       'app.tar',
-      dockerArchive({ layers: [base, tarOf({ path: 'marker', content: marker })], names: ['app:1'] }),
+      dockerArchive({ layers: [busyboxBase(), tarOf({ path: 'marker', content: marker })], names: ['app:1'] }),
     );
   const marker = async (): Promise<string> => (await supervisor.cli('exec', 'web', 'cat', '/marker')).stdout;
   const applied = async (value: string): Promise<void> => {
@@ -105,7 +101,7 @@ describe.skipIf(busybox === null)('a disk that fills (needs busybox)', () => {
         history.close();
         return found === count;
       });
-    const manifest = `images: { app: { archive: ${supervisor.file('app.tar', dockerArchive({ layers: [base] }))} } }\ncontainers:\n  web: { image: app, command: ${FOREVER} }\n`;
+    const manifest = `images: { app: { archive: ${supervisor.file('app.tar', dockerArchive({ layers: [busyboxBase()] }))} } }\ncontainers:\n  web: { image: app, command: ${FOREVER} }\n`;
     await supervisor.ok('apply', '--wait=60s', '-f', supervisor.file('app.yaml', manifest));
     const web = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
     const logs = join(supervisor.root, 'containers', web.id);

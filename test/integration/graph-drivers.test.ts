@@ -1,18 +1,14 @@
 import { readFileSync } from 'node:fs';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ImageView } from '../../src/api/supervisor.ts';
-import { busyboxLayer, dockerArchive, findBusybox, tarOf } from '../support/images.ts';
+import { busyboxBase, dockerArchive, findBusybox, tarOf } from '../support/images.ts';
 import { FOREVER } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 
 const busybox = findBusybox();
 const LAYERS = 200;
 let supervisor: TestSupervisor;
-let base: Buffer;
 
-beforeAll(() => {
-  if (busybox !== null) base = busyboxLayer(busybox);
-});
 beforeEach(() => {
   supervisor = new TestSupervisor();
 });
@@ -34,7 +30,10 @@ describe.skipIf(busybox === null)('graph drivers (needs busybox)', () => {
         ...(index === 100 ? [{ path: 'layers/.wh.50' }] : []),
       ),
     );
-    const archive = supervisor.file('deep.tar', dockerArchive({ layers: [base, ...layers], names: ['deep:1'] }));
+    const archive = supervisor.file(
+      'deep.tar',
+      dockerArchive({ layers: [busyboxBase(), ...layers], names: ['deep:1'] }),
+    );
     await supervisor.start();
     await supervisor.ok('apply', '--wait=100s', '-f', manifest(archive));
     const web = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
@@ -65,7 +64,7 @@ describe.skipIf(busybox === null)('graph drivers (needs busybox)', () => {
   });
 
   test('the driver is the one asked for, else the one that holds the images, else the first that works', async () => {
-    const archive = supervisor.file('app.tar', dockerArchive({ layers: [base], names: ['app:1'] }));
+    const archive = supervisor.file('app.tar', dockerArchive({ layers: [busyboxBase()], names: ['app:1'] }));
     await supervisor.start('-s', 'vfs');
     expect(await driver()).toBe('vfs');
     await supervisor.ok('load', '-i', archive);

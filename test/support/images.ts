@@ -138,7 +138,7 @@ export function busyboxRootfs(directory: string, busybox: string): void {
 }
 
 /** The same as a layer. */
-export function busyboxLayer(busybox: string): Buffer {
+function busyboxLayer(busybox: string): Buffer {
   const rootfs = mkdtempSync('/tmp/tsd-test-rootfs-');
   try {
     busyboxRootfs(rootfs, busybox);
@@ -147,6 +147,14 @@ export function busyboxLayer(busybox: string): Buffer {
   } finally {
     rmSync(rootfs, { recursive: true });
   }
+}
+
+let busyboxBaseLayer: Buffer | undefined;
+
+/** The layer of this host's busybox, made once. Only for tests that are skipped where there is none. */
+export function busyboxBase(): Buffer {
+  busyboxBaseLayer ??= busyboxLayer(findBusybox() ?? '');
+  return busyboxBaseLayer;
 }
 
 /** A directory of the test's own; `remove` belongs into afterEach. */
