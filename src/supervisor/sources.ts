@@ -1,14 +1,6 @@
 /** Where the desired state comes from: the watched directory and applied manifests, as generations. */
 import type { IssueView, ManifestInput, ManifestView } from '../api/supervisor.ts';
-import { BuildContexts } from '../manifest/build-contexts.ts';
-import {
-  declaredBuilds,
-  desiredState,
-  ParseCache,
-  type Resolution,
-  type ResolveOptions,
-  type SourceRevision,
-} from '../manifest/desired-state.ts';
+import type { Resolution, ResolveOptions } from '../manifest/desired-state.ts';
 import type { DirectorySnapshot } from '../manifest/source/watch.ts';
 import type { Clock } from '../model/clock.ts';
 import type { DesiredState } from '../model/desired.ts';
@@ -19,13 +11,14 @@ import type { History } from '../state/history/history.ts';
 import type { SourceKind } from '../state/history/source-store.ts';
 import type { Reserve } from '../state/reserve.ts';
 import { EditNotes, type OnIssue } from './edit-notes.ts';
-import { saveGeneration, stateOfGeneration } from './generation-record.ts';
+import { saveGeneration } from './generation-record.ts';
 import { lastGenerationWith } from './last-good.ts';
 import { issueView, manifestViews, type Unsaved } from './manifest-views.ts';
 import { type RolledBack, rollBack } from './rollback.ts';
-import { bySourceId, originOf, type Source, type SourceMap, sourceId, standsIn, storedSource } from './source.ts';
+import { bySourceId, originOf, type Source, type SourceMap, sourceId, standsIn } from './source.ts';
 import { describeFiles, fileChanges, onlyRemoves, sameState } from './source-changes.ts';
-import { type AppPins, newlyPinnedImages, pinsThatHold, pinsTo, withoutPins, withPins } from './source-pins.ts';
+import { type AppPins, newlyPinnedImages, pinsThatHold, pinsTo, withoutPins } from './source-pins.ts';
+import { SourceResolver } from './source-resolver.ts';
 import {
   accept,
   allSources,
@@ -57,8 +50,7 @@ const baseOf = (path: string): string => path.slice(0, Math.max(1, path.lastInde
 
 export class Sources {
   readonly #options: SourcesOptions;
-  readonly #cache = new ParseCache();
-  readonly #contexts = new BuildContexts();
+  readonly #resolver: SourceResolver;
   /** The latest look at the watched directory. */
   #watching: Promise<void> = Promise.resolve();
   #standing: StandingSources;
@@ -69,9 +61,10 @@ export class Sources {
 
   constructor(options: SourcesOptions) {
     this.#options = options;
+    this.#resolver = new SourceResolver(options.history, options.resolve);
     this.#notes = new EditNotes(options.history, options.onIssue ?? (() => {}));
     this.#standing = restoreSources(options.history);
-    this.#resolution = this.#resolve(this.#standing, this.generation);
+    this.#resolution = this.#resolver.resolve(this.#standing, this.generation);
   }
 
   get state(): DesiredState {
@@ -101,7 +94,7 @@ export class Sources {
       const watched = snapshot.files.map(({ path, content }): Source => {
         return { kind: 'watched', origin: path, baseDir: baseOf(path), content };
       });
-      await this.#lookAt({ ...this.#standing, watched: bySourceId(watched) });
+      await this.#resolver.look({ ...this.#standing, watched: bySourceId(watched) });
       if (this.#closed) return false;
       this.#takeOver(snapshot, bySourceId(watched));
       return true;
@@ -115,18 +108,18 @@ export class Sources {
 
   /** Reads the build contexts of the manifests with these applied, in small steps. What is resolved next is as of now. */
   look(inputs: readonly ManifestInput[] = []): Promise<void> {
-    return this.#lookAt(withTried(this.#standing, inputs));
+    return this.#resolver.look(withTried(this.#standing, inputs));
   }
 
   /** Like {@link look}, for a rollback. @throws TsdError as that does. */
   async lookBack(n: number, hold: boolean): Promise<void> {
-    await this.#lookAt({ ...this.#standing, ...this.#rolledBack(n, hold) });
+    await this.#resolver.look({ ...this.#standing, ...this.#rolledBack(n, hold) });
   }
 
   /** Takes over nothing more, and resolves when the look that goes on has ended. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#contexts.close();
+    this.#resolver.close();
     await this.#watching;
   }
 
@@ -160,7 +153,7 @@ export class Sources {
 
   /** What the desired state would be after {@link approveRemoval}. */
   previewRemoval(): DesiredState {
-    return this.#resolve({ ...this.#standing, ...WITHOUT_DIRECTORY }, this.generation + 1).state;
+    return this.#resolver.resolve({ ...this.#standing, ...WITHOUT_DIRECTORY }, this.generation + 1).state;
   }
 
   /**
@@ -184,13 +177,13 @@ export class Sources {
     const { pins } = this.#standing;
     return Object.entries(pins).map(([app, { reason }]) => {
       const standing = { ...this.#standing, pins: withoutPins(pins, [app]) };
-      return { app, reason, state: this.#resolve(standing, this.generation + 1).state };
+      return { app, reason, state: this.#resolver.resolve(standing, this.generation + 1).state };
     });
   }
 
   /** What the desired state would be with these manifests applied, or as files of the watched directory, and those of some origins taken back. */
   preview(inputs: readonly ManifestInput[], gone: readonly string[] = []): Resolution {
-    return this.#resolve(withTried(this.#standing, inputs, gone), this.generation + 1);
+    return this.#resolver.resolve(withTried(this.#standing, inputs, gone), this.generation + 1);
   }
 
   /**
@@ -198,7 +191,7 @@ export class Sources {
    * @throws TsdError as that does.
    */
   previewRollback(n: number, hold: boolean): Resolution {
-    return this.#resolve({ ...this.#standing, ...this.#rolledBack(n, hold) }, this.generation + 1);
+    return this.#resolver.resolve({ ...this.#standing, ...this.#rolledBack(n, hold) }, this.generation + 1);
   }
 
   /**
@@ -223,14 +216,15 @@ export class Sources {
     const { app } = parseKey(key);
     const n = lastGenerationWith(key, from, this.state, (past) => this.stateOf(past));
     if (n === null) return null;
-    const [now, then] = [allSources(this.#standing), this.#ofGeneration(n)];
+    const [now, then] = [allSources(this.#standing), this.#resolver.ofGeneration(n)];
     const ownerOf = ownerIn(this.#standing, this.#options.history.generations.get(n)?.pins.owners);
     const own = [...new Map([...then, ...now]).keys()].filter((id) => ownerOf(id) === app);
     const text = `update of ${app}/${parseKey(key).name} failed: ${reason}; held at generation ${n}`;
     const pin = pinsTo(n, text, own, now, then, ownerOf)[app];
     if (!pin) return null;
     const pins = { ...this.#standing.pins, [app]: { ...pin, failed: true } };
-    if (this.newIssues(this.#resolve({ ...this.#standing, pins }, this.generation + 1)).length > 0) return null;
+    if (this.newIssues(this.#resolver.resolve({ ...this.#standing, pins }, this.generation + 1)).length > 0)
+      return null;
     this.#adopt({ pins }, `update of ${app}/${parseKey(key).name} failed, ${app} is back at generation ${n}`);
     return n;
   }
@@ -244,7 +238,7 @@ export class Sources {
 
   /** The desired state of a generation, from what is stored of it. Null when it is not kept. */
   stateOf(n: number): DesiredState | null {
-    return stateOfGeneration(this.#options.history, { ...this.#options.resolve, contexts: this.#contexts }, n);
+    return this.#resolver.stateOf(n);
   }
 
   /** Applies manifests; all or none. Returns their issues. */
@@ -282,7 +276,7 @@ export class Sources {
   sourceOfApp(app: string): { kind: SourceKind; origin: string } | null {
     for (const [id, outcome] of this.#resolution.sources) {
       if (outcome.app !== app || outcome.using === 'none') continue;
-      const source = this.#effective(this.#standing).get(id);
+      const source = this.#resolver.effective(this.#standing).get(id);
       if (source) return { kind: source.kind, origin: source.origin };
     }
     return null;
@@ -295,7 +289,7 @@ export class Sources {
 
   views(): readonly ManifestView[] {
     const { generation } = this;
-    const effective = this.#effective(this.#standing);
+    const effective = this.#resolver.effective(this.#standing);
     const unsaved = this.#unsaved;
     return manifestViews({
       standing: this.#standing,
@@ -311,16 +305,6 @@ export class Sources {
     return this.#standing.watched.has(watched) ? watched : sourceId({ kind: 'applied', origin: file });
   }
 
-  /** The manifests that count. */
-  #effective(standing: StandingSources): SourceMap {
-    const sources = allSources(standing);
-    return withPins(sources, pinsThatHold(standing.pins, sources), (n) => this.#ofGeneration(n));
-  }
-
-  #ofGeneration(n: number): SourceMap {
-    return bySourceId(this.#options.history.sources.ofGeneration(n).map(storedSource));
-  }
-
   #rolledBack(n: number, hold: boolean): RolledBack {
     const generation = this.#options.history.generations.get(n);
     if (!generation) {
@@ -329,38 +313,7 @@ export class Sources {
       });
     }
     const ownerOf = ownerIn(this.#standing, generation.pins.owners);
-    return rollBack(n, { now: allSources(this.#standing), past: this.#ofGeneration(n), ownerOf }, hold);
-  }
-
-  #revisions(effective: SourceMap, { good }: StandingSources): SourceRevision[] {
-    return [...effective].map(([id, { origin, baseDir, content }]) => ({
-      sourceId: id,
-      file: origin,
-      baseDir,
-      content,
-      lastGood: good.get(id) ?? null,
-    }));
-  }
-
-  async #lookAt(standing: StandingSources): Promise<void> {
-    const revisions = this.#revisions(this.#effective(standing), standing);
-    await this.#contexts.look(declaredBuilds(revisions, this.#options.resolve, this.#cache));
-  }
-
-  #resolve(standing: StandingSources, generation: number): Resolution {
-    const effective = this.#effective(standing);
-    const options = { ...this.#options.resolve, contexts: this.#contexts, generation };
-    const resolution = desiredState(this.#revisions(effective, standing), options, this.#cache);
-    const untouched = untouchedApps(standing, effective, resolution);
-    const held = Object.entries(pinsThatHold(standing.pins, allSources(standing))).map(
-      ([app, { reason, failed = false }]) => [app, { reason, failed }] as const,
-    );
-    const state = {
-      ...resolution.state,
-      ...(untouched.size > 0 && { untouched }),
-      ...(held.length > 0 && { heldBack: new Map(held) }),
-    };
-    return { ...resolution, state };
+    return rollBack(n, { now: allSources(this.#standing), past: this.#resolver.ofGeneration(n), ownerOf }, hold);
   }
 
   /**
@@ -375,8 +328,8 @@ export class Sources {
     const wanted = { ...this.#standing, ...change };
     const pins = pinsThatHold(wanted.pins, allSources(wanted));
     const pinsBefore = this.#pinsOfGeneration();
-    const next = this.#resolve({ ...wanted, pins }, this.generation + 1);
-    const effective = this.#effective({ ...wanted, pins });
+    const next = this.#resolver.resolve({ ...wanted, pins }, this.generation + 1);
+    const effective = this.#resolver.effective({ ...wanted, pins });
     const accepted = accept({ ...wanted, pins }, effective, next.sources);
     const { good, owners } = accepted.standing;
     const changed = !sameState(before, next.state);
@@ -408,16 +361,4 @@ export class Sources {
   #pinsOfGeneration(): AppPins {
     return this.#options.history.generations.current()?.pins.apps ?? {};
   }
-}
-
-/** Apps that were accepted once and of which nothing can be used now: what runs of them is left alone. */
-function untouchedApps(standing: StandingSources, effective: SourceMap, { sources }: Resolution): ReadonlySet<string> {
-  const ownerOf = ownerIn(standing);
-  const ids = [...sources].flatMap(([id, { using }]) => (using === 'none' ? [id] : []));
-  return new Set(
-    ids
-      .filter((id) => effective.has(id) && standing.good.has(id))
-      .map(ownerOf)
-      .sort(),
-  );
 }
