@@ -41,6 +41,7 @@ import { LogTroubles } from './supervisor/logs/forwarding/log-troubles.ts';
 import { LoopStatus } from './supervisor/loop-status.ts';
 import { Observers } from './supervisor/observers.ts';
 import { Pauses } from './supervisor/pauses.ts';
+import { Pruning } from './supervisor/pruning.ts';
 import { ServiceManager } from './supervisor/service-manager.ts';
 import { stopAll } from './supervisor/shutdown.ts';
 import { Sources } from './supervisor/sources.ts';
@@ -100,7 +101,9 @@ async function supervise(config: DaemonConfig): Promise<void> {
   const log = createLogger(config.logLevel, process.stderr.isTTY === true);
   requireDirectory(config.manifests);
   const trustPolicy = openTrustPolicy(config);
-  const service = new ServiceManager(process.env);
+  const service = new ServiceManager(process.env, (error) =>
+    log.warn(`the service manager does not listen: ${describeError(error)}`),
+  );
   const state = await openRoot(config);
   const stores = await openStores(state, log);
   const { history, secrets, reserve } = stores;
@@ -139,18 +142,20 @@ async function supervise(config: DaemonConfig): Promise<void> {
     world.exits.record(exit);
     world.builds.exited(exit);
   });
+  const pruning = new Pruning(history);
   const timeline = new Timeline({
     history,
+    pruning,
     containers: world.containers,
     clock: systemClock,
     generation: () => sources.generation,
     onEntry: (entry) => logTimelineEntry(log, entry),
   });
   world.exits.onExit((exit, key) => {
-    timeline.exit(exit, key);
-    events.emit('change');
     if (key) controller.enqueue([key]);
     if (key) prober.review([key]);
+    timeline.exit(exit, key);
+    events.emit('change');
   });
 
   const onBug = (error: TsdError): void => log.error({ code: error.code, stack: error.stack }, describeError(error));
@@ -160,6 +165,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
   const loop = new LoopStatus({
     world,
     history,
+    pruning,
     timeline,
     events,
     log,
@@ -325,7 +331,6 @@ async function supervise(config: DaemonConfig): Promise<void> {
       { on: (signal, listener) => process.on(signal, listener), exit: (code) => process.exit(code) },
       async () => {
         endStatus();
-        await forwarding.end();
         service.stopping();
         log.info('stopping');
         await watcher.close();
@@ -338,6 +343,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
         const closed = server.close();
         await engine.shutdown();
         await closed;
+        await forwarding.end();
         await observers.close();
         release();
         stopped();

@@ -20,15 +20,13 @@ export async function writeNdjson(
   signal: AbortSignal,
 ): Promise<void> {
   const iterator = items[Symbol.asyncIterator]();
-  const aborted = signal.aborted ? Promise.resolve() : once(signal, 'abort');
-  const gone = aborted.then(() => ({ done: true as const, value: undefined }));
-  const nextItem = () => Promise.race([iterator.next(), gone]);
+  const nextItem = () => unlessAborted(iterator.next(), signal, { done: true as const, value: undefined });
   let next = await nextItem();
   if (!signal.aborted) response.writeHead(200, HEADERS);
   try {
     while (next.done !== true) {
       const flowing = response.write(`${JSON.stringify(next.value)}\n`);
-      if (!flowing) await Promise.race([once(response, 'drain', { signal }), gone]);
+      if (!flowing) await unlessAborted(once(response, 'drain', { signal }), signal, []);
       next = await nextItem();
     }
   } catch (thrown) {
@@ -37,6 +35,19 @@ export async function writeNdjson(
     if (signal.aborted) void iterator.return?.().catch(() => undefined);
     response.end();
   }
+}
+
+/**
+ * What the work resolves with, or `instead` as soon as the signal aborts. Nothing of the work is kept by the signal after
+ * that: a race with one promise for the whole stream would keep every item for as long as the stream lasts.
+ */
+function unlessAborted<T, Instead>(work: Promise<T>, signal: AbortSignal, instead: Instead): Promise<T | Instead> {
+  return new Promise((resolve, reject) => {
+    const give = (): void => resolve(instead);
+    if (signal.aborted) give();
+    else signal.addEventListener('abort', give, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', give));
+  });
 }
 
 /** @throws TsdError what the server said in the stream, or TSD_NO_SUPERVISOR when the stream was cut off. */

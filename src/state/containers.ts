@@ -230,10 +230,10 @@ export class ContainerStore {
 
   async #writeRecord(record: ContainerRecord): Promise<void> {
     const temporary = this.#files.temporaryPath(CONFIG_FILE);
-    await writeFile(temporary, encodeConfig(record), { mode: FILE_MODE, flag: 'wx' });
-    // A newer record has been written, or will be; nothing can come between this look and a synchronous rename.
-    const newest = this.#records.get(record.id) === record;
     try {
+      await writeFile(temporary, encodeConfig(record), { mode: FILE_MODE, flag: 'wx' });
+      // A newer record has been written, or will be; nothing can come between this look and a synchronous rename.
+      const newest = this.#records.get(record.id) === record;
       if (newest) renameSync(temporary, join(this.path(record.id), CONFIG_FILE));
     } finally {
       await rm(temporary, { force: true });

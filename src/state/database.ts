@@ -9,6 +9,18 @@ const CONTENT_ERRORS = ['SQLITE_CORRUPT', 'SQLITE_NOTADB'];
 /** The second: of the index of the write-ahead log, which grows by itself. */
 const NO_ROOM = ['SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE'];
 
+/** Codes of statements that are wrong, or not allowed by the tables. */
+const OUR_ERRORS = ['SQLITE_CONSTRAINT', 'SQLITE_ERROR', 'SQLITE_MISUSE', 'SQLITE_RANGE', 'SQLITE_MISMATCH'];
+
+/** How long a write waits for one of another process, as of a person who looks into a database; nothing else goes on meanwhile. */
+const BUSY_TIMEOUT_MS = 100;
+
+/** True for a write that failed by itself and may succeed later: no room, a failing disk, another writer. */
+export function isTroubleOfTheDisk(error: unknown): boolean {
+  if (error instanceof TsdError) return error.code === 'TSD_DISK_FULL';
+  return error instanceof Database.SqliteError && !OUR_ERRORS.some((code) => error.code.startsWith(code));
+}
+
 const isContentError = (error: unknown): boolean =>
   error instanceof Database.SqliteError && CONTENT_ERRORS.some((code) => error.code.startsWith(code));
 
@@ -26,7 +38,7 @@ function setAside(path: string): string {
 }
 
 function openWith(path: string, prepare: (database: Database.Database) => void): Database.Database {
-  const database = new Database(path);
+  const database = new Database(path, { timeout: BUSY_TIMEOUT_MS });
   try {
     prepare(database);
     return database;

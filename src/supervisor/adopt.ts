@@ -177,15 +177,15 @@ function restoreNetworks(world: World, attempt: Attempt): void {
   restoreEndpoints(world, world.containers.all(), attempt);
 }
 
-function repairNames(world: World): void {
+function repairNames(world: World, attempt: Attempt): void {
   const { missing, stale } = decideNames(
     world.containers.all(),
     world.containers.ids(),
     world.links.entities(),
     (path) => world.links.get(path),
   );
-  for (const id of stale) world.links.purge(id);
-  for (const { path, id } of missing) world.links.set(path, id);
+  for (const id of stale) attempt(`names of ${id.slice(0, 12)}`, () => world.links.purge(id));
+  for (const { path, id } of missing) attempt(`name ${path}`, () => world.links.set(path, id));
 }
 
 /** Asks the exec driver about the runs of these containers and records what became of them. */
@@ -252,7 +252,7 @@ export async function adoptContainers(world: World): Promise<AdoptionReport> {
   const problems: string[] = [];
   const runs = await takeOverRuns(world, world.containers.all(), problems);
   restoreNetworks(world, collecting(problems));
-  repairNames(world);
+  repairNames(world, collecting(problems));
   return { ...runs, problems };
 }
 

@@ -15,17 +15,30 @@ const LEVELS: Readonly<Record<DaemonConfig['logLevel'], string>> = {
   debug: 'debug',
 };
 
-function humanLine(json: string): string {
+/** Messages quote what manifests, images and probes say; a terminal must obey none of it. Only a stack has lines. */
+const printable = (text: string, name = ''): string =>
+  text.replace(name === 'stack' ? /[^\P{Cc}\n]+/gu : /\p{Cc}+/gu, ' ');
+
+export function humanLine(json: string): string {
   const { time, level, msg, pid: _pid, hostname: _host, ...fields } = JSON.parse(json) as Record<string, unknown>;
   const rest = Object.entries(fields).map(
-    ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+    ([name, value]) => `${name}=${printable(typeof value === 'string' ? value : JSON.stringify(value), name)}`,
   );
   const stamp = new Date(Number(time)).toISOString().slice(11, 23);
-  return `${[stamp, pino.levels.labels[Number(level)]?.padEnd(5), msg, ...rest].join(' ')}\n`;
+  return `${[stamp, pino.levels.labels[Number(level)]?.padEnd(5), printable(String(msg)), ...rest].join(' ')}\n`;
 }
 
+/** Lines that wait for a full disk to have room; what is beyond that is lost. */
+const MOST_WAITING_BYTES = 1024 ** 2;
+
+/** A line that cannot be written, as on a full disk, is no trouble of those who said it. */
 export function createLogger(level: DaemonConfig['logLevel'], terminal: boolean): Logger {
   const options = { level: LEVELS[level], base: null };
-  if (!terminal) return pino(options, pino.destination({ fd: 2, sync: true }));
-  return pino(options, { write: (json: string) => process.stderr.write(humanLine(json)) });
+  if (terminal) {
+    process.stderr.on('error', () => undefined);
+    return pino(options, { write: (json: string) => process.stderr.write(humanLine(json)) });
+  }
+  const destination = pino.destination({ fd: 2, sync: true, maxLength: MOST_WAITING_BYTES });
+  destination.on('error', () => undefined);
+  return pino(options, destination);
 }

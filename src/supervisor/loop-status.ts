@@ -9,6 +9,7 @@ import type { World } from '../reconcile/ops/world.ts';
 import type { History } from '../state/history/history.ts';
 import type { SupervisorEventBus } from './events.ts';
 import type { Logger } from './log.ts';
+import type { Pruning } from './pruning.ts';
 import type { Timeline } from './timeline.ts';
 import type { LoopState } from './view-input.ts';
 
@@ -19,12 +20,11 @@ export interface LoopStatusOptions {
   readonly events: SupervisorEventBus;
   readonly log: Logger;
   readonly clock: Clock;
+  readonly pruning: Pruning;
   readonly onOp?: (result: OpResult) => void;
 }
 
 const JOURNAL_STATUS = { done: 'succeeded', failed: 'failed', skipped: 'skipped' } as const;
-/** Entries between two prunings of history.db. */
-const PRUNE_EVERY = 5_000;
 
 export class LoopStatus implements LoopState {
   readonly #options: LoopStatusOptions;
@@ -32,7 +32,6 @@ export class LoopStatus implements LoopState {
   readonly #entries = new Map<Op, number>();
   #unavailable: ReadonlyMap<string, string> = new Map();
   #controller: Controller | null = null;
-  #written = 0;
 
   constructor(options: LoopStatusOptions) {
     this.#options = options;
@@ -78,8 +77,7 @@ export class LoopStatus implements LoopState {
       const { journal } = this.#options.history;
       const entry = { reconcileId, opId: op.id, op: op.op, key: op.key, cause: op.cause.message };
       this.#entries.set(op, journal.begin(entry, this.#options.clock.now().wallMs));
-      this.#written += 1;
-      if (this.#written % PRUNE_EVERY === 0) this.#options.history.prune();
+      this.#options.pruning.wrote();
     },
     end: (result, generation) => {
       this.#options.timeline.op(result, generation);

@@ -1,5 +1,6 @@
 /** Tells systemd how the supervisor is (sd_notify(3)); does nothing where no service manager asked for it. */
 import { notifyServiceManager } from '../ffi/notify.ts';
+import { type TsdError, toTsdError } from '../model/errors.ts';
 
 /** Until a service manager that is behind is tried again. */
 const RETRY_MS = 100;
@@ -12,12 +13,16 @@ export class ServiceManager {
   /** Not taken yet, by what they are about: of each only the last counts. */
   readonly #waiting = new Map<string, string>();
   #retry: NodeJS.Timeout | null = null;
+  readonly #onProblem: (error: TsdError) => void;
+  #troubled = false;
 
   /**
    * Takes NOTIFY_SOCKET and WATCHDOG_USEC out of the environment, so that no child inherits them.
    * @param environment process.env
+   * @param onProblem told once when nobody listens
    */
-  constructor(environment: NodeJS.ProcessEnv) {
+  constructor(environment: NodeJS.ProcessEnv, onProblem: (error: TsdError) => void) {
+    this.#onProblem = onProblem;
     this.#socket = environment.NOTIFY_SOCKET ?? null;
     const usec = Number(environment.WATCHDOG_USEC ?? '');
     const mine = environment.WATCHDOG_PID === undefined || environment.WATCHDOG_PID === String(process.pid);
@@ -58,11 +63,22 @@ export class ServiceManager {
     this.#retry = null;
     if (this.#socket === null) return;
     for (const [about, message] of this.#waiting) {
-      if (!notifyServiceManager(this.#socket, message)) {
+      if (!this.#takes(this.#socket, message)) {
         this.#retry = setTimeout(() => this.#flush(), RETRY_MS).unref();
         return;
       }
       this.#waiting.delete(about);
+    }
+  }
+
+  /** A receiver that has gone, as some wrappers go after READY=1, is no reason to leave containers alone. */
+  #takes(socket: string, message: string): boolean {
+    try {
+      return notifyServiceManager(socket, message);
+    } catch (error) {
+      if (!this.#troubled) this.#onProblem(toTsdError(error));
+      this.#troubled = true;
+      return true;
     }
   }
 }

@@ -19,11 +19,14 @@ function dependents(desired: DesiredState): ReadonlyMap<ResourceKey, readonly Re
   return users;
 }
 
-async function stopOne(world: World, record: ContainerRecord): Promise<boolean> {
-  if (!world.exec.running(record.id)) return false;
+async function stopOne(world: World, id: string): Promise<boolean> {
+  const record = world.containers.get(id);
+  if (!record || !world.exec.running(id)) return false;
   try {
-    // Whatever its policy says about the end that comes now, it ran and shall run again.
-    world.containers.update({ ...record, restart: { ...record.restart, requested: true } });
+    // Whatever its policy says about the end that comes now, it ran and shall run again, unless somebody stops it for good.
+    if (record.stopOverride === null) {
+      world.containers.update({ ...record, restart: { ...record.restart, requested: true } });
+    }
   } catch {
     // A disk that takes nothing any more must not keep it from an end in peace.
   }
@@ -52,7 +55,7 @@ export async function stopAll(world: World, desired: DesiredState): Promise<numb
       const waits = (key ? (users.get(key) ?? []) : []).flatMap((user) => world.containers.byKey(user) ?? []);
       // Cycles are refused at validation, so this ends.
       await Promise.allSettled(waits.map(stop));
-      return stopOne(world, record);
+      return stopOne(world, record.id);
     })();
     stopped.set(record.id, work);
     return work;

@@ -13,6 +13,7 @@ import type { ContainerRecord } from '../state/container-record.ts';
 import type { ContainerStore } from '../state/containers.ts';
 import type { History } from '../state/history/history.ts';
 import { logExcerpt } from './logs/log-excerpt.ts';
+import type { Pruning } from './pruning.ts';
 
 export interface TimelineOptions {
   readonly history: History;
@@ -20,6 +21,7 @@ export interface TimelineOptions {
   readonly clock: Clock;
   /** The present one. */
   readonly generation: () => number;
+  readonly pruning: Pruning;
   /** Told of every entry. */
   readonly onEntry?: (entry: TimelineDraft) => void;
 }
@@ -94,7 +96,7 @@ export class Timeline {
     if (key === undefined) return;
     if (exit) {
       // The earlier supervisor may have told of it and died before it was recorded.
-      if (this.#options.history.timeline.hasExit(key, run)) return;
+      if (this.#options.history.timeline.hasExit(key, run, Date.parse(record.created))) return;
       this.#ended(key, record, { ...exit, run }, reason);
       return;
     }
@@ -183,6 +185,7 @@ export class Timeline {
       ...entry,
     };
     this.#options.history.timeline.note(whole);
+    this.#options.pruning.wrote();
     this.#options.onEntry?.(whole);
   }
 }

@@ -4,6 +4,8 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { syscall, trySyscall } from '../../src/ffi/native.ts';
+import { addressOfPath } from '../../src/ffi/notify-address.ts';
 import { BUSYBOX_IMAGE, IDLE, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
@@ -92,6 +94,26 @@ test('rsyslog has every line once, over its own absence and kill -9 of the super
   // The entry that was under way when the supervisor was killed may come twice.
   expect(received.length - written.length).toBeLessThanOrEqual(1);
   expect(text('received')).toContain('local3.info app-web [container@32473 id="');
+});
+
+test('a receiver that is behind does not keep the supervisor from ending, and gets the rest later', async () => {
+  const path = file('behind');
+  const AF_UNIX = 1; // include/linux/socket.h
+  const SOCK_DGRAM = 2; // include/linux/net.h
+  const fd = syscall('socket', 'socket', AF_UNIX, SOCK_DGRAM, 0);
+  const address = addressOfPath(path);
+  syscall('bind', 'bind', fd, address, address.length);
+  const lines = 'i=0; while [ $i -lt 2000 ]; do echo "tick $i"; i=$((i+1)); done; exec sleep 3600';
+  supervisor.drop('app.yaml', manifest(lines, `{ driver: syslog, address: "unix://${path}" }`));
+  await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+  await until('all of the log', async () => ticksOf(await supervisor.ok('logs', 'web')).length === 2000);
+  await supervisor.stop();
+  trySyscall('close', fd);
+  rmSync(path);
+  rsyslog(`input(type="imuxsock" Socket="${path}")`);
+  await until('the receiver', () => existsSync(path));
+  await supervisor.start();
+  await until('the last line', () => ticksOf(text('received')).includes(1999));
 });
 
 test('rsyslog takes datagrams of both kinds', async () => {

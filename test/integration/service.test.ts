@@ -1,6 +1,6 @@
 /** The supervisor as a service: what it tells the service manager, and what a stop does to containers. */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
@@ -39,6 +39,46 @@ test('says READY, STATUS, WATCHDOG and STOPPING to the service manager, and cont
   await supervisor.stop();
   expect(socket.messages()).toContain('STOPPING=1');
   socket.close();
+});
+
+test('goes on when the service manager does not listen any more', async () => {
+  supervisor = new TestSupervisor();
+  const path = join(supervisor.base, 'notify');
+  const socket = notifySocket(path);
+  try {
+    process.env.NOTIFY_SOCKET = path;
+    process.env.WATCHDOG_USEC = '100000';
+    await supervisor.start();
+  } finally {
+    delete process.env.NOTIFY_SOCKET;
+    delete process.env.WATCHDOG_USEC;
+  }
+  await until('a WATCHDOG message', () => socket.messages().includes('WATCHDOG=1'));
+  socket.close();
+  rmSync(path);
+  await until('a warning', () => supervisor.log.includes('the service manager does not listen'));
+  supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER} }\n`);
+  await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+});
+
+test('a stop by hand during a host shutdown holds', async () => {
+  supervisor = await new TestSupervisor().start();
+  const slow = shell('trap "echo ending; sleep 1; exit 0" TERM; while :; do sleep 3600 & wait; done');
+  supervisor.drop(
+    'app.yaml',
+    `${BUSYBOX_IMAGE}containers:
+  web: { image: busybox, command: ${slow}, links: [db] }
+  db: { image: busybox, command: ${FOREVER}, restart: always }
+`,
+  );
+  for (const name of ['web', 'db']) await supervisor.waitFor(name, 'ready', ({ ready }) => ready);
+  const shutdown = supervisor.ok('host-shutdown', '--now');
+  await until('the shutdown', async () => (await supervisor.ok('logs', 'web')).includes('ending'));
+  await Promise.all([supervisor.ok('stop', 'db'), shutdown]);
+  await supervisor.stop();
+  await supervisor.start();
+  const stopped = ({ message }: { readonly message: string }) => message.startsWith('stopped until');
+  expect(await supervisor.waitFor('db', 'stopped', stopped)).toMatchObject({ pid: null });
 });
 
 test('SIGTERM leaves containers running; --stop-containers does not', async () => {

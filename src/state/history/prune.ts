@@ -48,12 +48,15 @@ export function pruneHistory(history: HistoryDatabase, retention: Retention): vo
   });
 }
 
-/** A container that restarts in a circle must not push out what happened to the others. */
+/**
+ * A container that restarts in a circle must push out neither what happened to the others nor what became of it before:
+ * what comes again and again is counted apart from edits, operations and commands.
+ */
 function pruneTimeline(history: HistoryDatabase, { timeline, timelineOfOne }: Retention): void {
   history
     .prepare(
       `DELETE FROM timeline WHERE id <= (SELECT max(id) FROM timeline) - ? OR id IN (
-        SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY key ORDER BY id DESC) AS place FROM timeline)
+        SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY key, kind IN ('start', 'exit', 'hold', 'probe') ORDER BY id DESC) AS place FROM timeline)
         WHERE place > ?)`,
     )
     .run(timeline, timelineOfOne);

@@ -1,7 +1,7 @@
 import type { Statement } from 'better-sqlite3';
-import { TsdError } from '../../model/errors.ts';
 import type { ResourceKey, SourcePosition } from '../../model/resource.ts';
 import type { TimelineDraft, TimelineEntry } from '../../model/timeline.ts';
+import { isTroubleOfTheDisk } from '../database.ts';
 import type { HistoryDatabase } from './history-database.ts';
 
 type Row = Omit<TimelineEntry, 'ok' | 'source' | 'log'> & {
@@ -33,7 +33,7 @@ export class TimelineStore {
   readonly #ofKey: Statement<[string, number], Row>;
   readonly #after: Statement<[number, number, number], Row>;
   readonly #last: Statement<[], number>;
-  readonly #ended: Statement<[string, number], number>;
+  readonly #ended: Statement<[string, number, number], number>;
   /** What could not be written, oldest first. */
   readonly #waiting: TimelineDraft[] = [];
 
@@ -44,13 +44,16 @@ export class TimelineStore {
     this.#after = history.prepare(`${SELECT} WHERE id > ? AND at >= ? ORDER BY id LIMIT ?`);
     this.#last = history.prepare<[], number>('SELECT coalesce(max(id), 0) FROM timeline').pluck();
     this.#ended = history
-      .prepare<[string, number], number>("SELECT 1 FROM timeline WHERE key = ? AND kind = 'exit' AND run = ? LIMIT 1")
+      .prepare<[string, number, number], number>(
+        "SELECT 1 FROM timeline WHERE key = ? AND kind = 'exit' AND run = ? AND at >= ? LIMIT 1",
+      )
       .pluck();
   }
 
   /**
-   * Notes what happened. Where the disk is full it is written with what comes when there is room again, and lost when the
-   * supervisor ends before: an entry less is better than nobody who acts on what it tells.
+   * Notes what happened. Where it cannot be written, as on a full disk or while somebody else writes to history.db, it is
+   * written with what comes later, and lost when the supervisor ends before: an entry less is better than nobody who acts
+   * on what it tells.
    */
   note(entry: TimelineDraft): void {
     this.#waiting.push(entry);
@@ -61,7 +64,7 @@ export class TimelineStore {
         this.#waiting.shift();
       }
     } catch (error) {
-      if (!(error instanceof TsdError) || error.code !== 'TSD_DISK_FULL') throw error;
+      if (!isTroubleOfTheDisk(error)) throw error;
     }
   }
 
@@ -97,8 +100,11 @@ export class TimelineStore {
     return this.#last.get() ?? 0;
   }
 
-  /** True when the end of this run of a container is told already. */
-  hasExit(key: ResourceKey, run: number): boolean {
-    return this.#ended.get(key, run) !== undefined;
+  /**
+   * True when the end of this run is told already.
+   * @param sinceMs when the container was made: another one before it had runs of these numbers too
+   */
+  hasExit(key: ResourceKey, run: number, sinceMs: number): boolean {
+    return this.#ended.get(key, run, Math.floor(sinceMs)) !== undefined;
   }
 }

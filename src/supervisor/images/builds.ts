@@ -48,8 +48,15 @@ export class Builds implements BuildApi {
         await this.#jobs.run('build', [resource], () => this.#world.imageWork.making(build));
         send({ type: 'ready', generation: 0 });
       },
-      (error) => ({ type: 'failed', error }),
-      signal,
+      {
+        failed: (error) => ({ type: 'failed', error }),
+        signal,
+        weight: (event) => (event.type === 'output' ? event.text.length : 0),
+        leftOut: (weight) => ({
+          type: 'warning',
+          message: `${Math.ceil(weight / 1024)} KiB of output were left out: nobody read them`,
+        }),
+      },
     );
   }
 }

@@ -2,20 +2,73 @@ import type { TransferEvent } from '../../api/transfer-event.ts';
 import { describeError, type TsdErrorJson, toTsdError } from '../../model/errors.ts';
 import type { ProgressSink } from '../../reconcile/ops/image.ts';
 
+/** What may wait for a listener that does not read, by the weight of its events. */
+const MOST_WAITING = 4 * 1024 ** 2;
+
+export interface StreamOptions<Event> {
+  readonly failed: (error: TsdErrorJson) => Event;
+  readonly signal?: AbortSignal | undefined;
+  /** Of an event that may be left out when too much waits, in bytes about; 0 keeps it in any case. */
+  readonly weight?: (event: Event) => number;
+  /** Stands where so much was left out. */
+  readonly leftOut?: (weight: number) => Event;
+}
+
+/** Events on their way to a listener that may be slow. */
+class Waiting<Event> {
+  readonly #options: StreamOptions<Event>;
+  #events: Event[] = [];
+  #weight = 0;
+  #leftOut = 0;
+
+  constructor(options: StreamOptions<Event>) {
+    this.#options = options;
+  }
+
+  get isEmpty(): boolean {
+    return this.#events.length === 0;
+  }
+
+  add(event: Event): void {
+    const weight = this.#options.weight?.(event) ?? 0;
+    if (weight > 0 && this.#weight + weight > MOST_WAITING) {
+      this.#leftOut += weight;
+      return;
+    }
+    this.#closeGap();
+    this.#weight += weight;
+    this.#events.push(event);
+  }
+
+  take(): Event[] {
+    this.#closeGap();
+    const events = this.#events;
+    this.#events = [];
+    this.#weight = 0;
+    return events;
+  }
+
+  #closeGap(): void {
+    const { leftOut } = this.#options;
+    if (this.#leftOut > 0 && leftOut) this.#events.push(leftOut(this.#leftOut));
+    this.#leftOut = 0;
+  }
+}
+
 /**
  * Runs work and streams what it sends, then `failed` when it fails. The work goes on to its end when nobody listens any
- * more, unless it obeys the signal itself.
+ * more, unless it obeys the signal itself; it does not wait for a slow listener.
  */
 export async function* streamedEvents<Event>(
   work: (send: (event: Event) => void) => Promise<void>,
-  failed: (error: TsdErrorJson) => Event,
-  signal?: AbortSignal,
+  options: StreamOptions<Event>,
 ): AsyncGenerator<Event> {
-  const queue: Event[] = [];
+  const { failed, signal } = options;
+  const waiting = new Waiting(options);
   let wake = (): void => {};
   let done = false;
   const running = work((event) => {
-    queue.push(event);
+    waiting.add(event);
     wake();
   }).finally(() => {
     done = true;
@@ -24,16 +77,16 @@ export async function* streamedEvents<Event>(
   // Its failure is looked at below; until then it is no unhandled one.
   running.catch(() => {});
   while (!done && !signal?.aborted) {
-    yield* queue.splice(0);
+    yield* waiting.take();
     await new Promise<void>((resolve) => {
       wake = resolve;
-      if (done || queue.length > 0) resolve();
+      if (done || !waiting.isEmpty) resolve();
     });
   }
-  yield* queue.splice(0);
+  yield* waiting.take();
   try {
     await running;
-    yield* queue.splice(0);
+    yield* waiting.take();
   } catch (thrown) {
     const failure = toTsdError(thrown);
     yield failed({ ...failure.toJSON(), message: describeError(failure) });
@@ -54,7 +107,6 @@ export function streamed(
       send({ type: 'progress', resource, message, current: 1, total: 1 });
       send({ type: 'ready', generation: 0 });
     },
-    (error) => ({ type: 'failed', error }),
-    signal,
+    { failed: (error) => ({ type: 'failed', error }), signal },
   );
 }

@@ -117,12 +117,33 @@ describe('timeline', () => {
     expect(again.timeline.after(0, 2, 10)).toHaveLength(1);
     expect(again.timeline.after(2, 0, 10)).toEqual([]);
     expect(again.timeline.lastId()).toBe(2);
-    expect([2, 3].map((run) => again.timeline.hasExit('container/blog/web', run))).toEqual([true, false]);
+    expect([2, 3].map((run) => again.timeline.hasExit('container/blog/web', run, 0))).toEqual([true, false]);
+    // Run 2 of a container that was made after that end.
+    expect(again.timeline.hasExit('container/blog/web', 2, 2)).toBe(false);
+  });
+
+  it('waits for another writer with what comes next, and keeps nobody waiting', () => {
+    const other = new Database(path);
+    other.exec('BEGIN EXCLUSIVE');
+    expect(() => history.timeline.append(draft)).toThrow(/locked/);
+    history.timeline.note(draft);
+    other.exec('COMMIT');
+    other.close();
+    history.timeline.note({ ...draft, run: 3 });
+    expect(history.timeline.after(0, 0, 10).map(({ run }) => run)).toEqual([2, 3]);
   });
 
   it('cuts texts that are too long', () => {
     history.timeline.append({ ...draft, message: 'x'.repeat(5000) });
     expect(history.timeline.ofKey('container/blog/web', 1)[0]?.message).toHaveLength(1000);
+  });
+
+  it('keeps what became of a container that restarts in a circle', () => {
+    history.timeline.append({ ...draft, kind: 'op', what: 'container.create' });
+    for (let n = 0; n < 50; n++) history.timeline.append({ ...draft, kind: n % 2 === 0 ? 'start' : 'exit' });
+    history.prune({ ...DEFAULT_RETENTION, timelineOfOne: 10 });
+    const kinds = history.timeline.ofKey('container/blog/web', 100).map(({ kind }) => kind);
+    expect([kinds.length, kinds.at(-1)]).toEqual([11, 'op']);
   });
 
   it('is bounded, and one resource does not push out the others', () => {

@@ -11,7 +11,7 @@ test('a service manager that is behind holds nobody up, and hears the last of ea
   const path = join(directory, 'socket');
   const socket = notifySocket(path);
   try {
-    const service = new ServiceManager({ NOTIFY_SOCKET: path });
+    const service = new ServiceManager({ NOTIFY_SOCKET: path }, () => undefined);
     // More than any queue of datagrams holds (net.unix.max_dgram_qlen).
     for (let n = 1; n <= 1000; n++) service.status(`${n}`);
     service.ready();

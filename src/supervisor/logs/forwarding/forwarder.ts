@@ -28,9 +28,7 @@ export class LogForwarder {
 
   constructor(options: ForwarderOptions) {
     this.#options = options;
-    this.#done = this.#run().catch((thrown: unknown) => {
-      options.onProblem(describeError(toTsdError(thrown)));
-    });
+    this.#done = this.#keepRunning();
   }
 
   /** Ends after the entry that is being sent; the next one goes on behind it. */
@@ -39,8 +37,27 @@ export class LogForwarder {
     await this.#done;
   }
 
+  /** What stands in the way, as a full disk does where the cursor is, may be gone the next time. */
+  async #keepRunning(): Promise<void> {
+    const { signal } = this.#stop;
+    for (let wait = FIRST_RETRY_MS; !signal.aborted; wait = Math.min(2 * wait, LONGEST_RETRY_MS)) {
+      try {
+        await this.#run();
+      } catch (thrown) {
+        this.#trouble(toTsdError(thrown));
+        await delay(wait, undefined, { signal }).catch(() => undefined);
+      }
+    }
+    this.#options.sink.close();
+  }
+
+  #trouble(error: TsdError): void {
+    if (!this.#troubled) this.#options.onProblem(describeError(error));
+    this.#troubled = true;
+  }
+
   async #run(): Promise<void> {
-    const { logPath, cursorPath, sink } = this.#options;
+    const { logPath, cursorPath } = this.#options;
     const { signal } = this.#stop;
     const cursor = new CursorFile(cursorPath);
     const changes = new ChangeSignal(logPath, signal);
@@ -54,7 +71,6 @@ export class LogForwarder {
     } finally {
       changes.close();
       cursor.close();
-      sink.close();
       await tail.close();
     }
   }
@@ -77,20 +93,29 @@ export class LogForwarder {
     return true;
   }
 
+  /** False when ended before; a receiver that is behind must not keep anybody waiting then. */
+  #unlessEnded(work: Promise<void>): Promise<boolean> {
+    const { signal } = this.#stop;
+    return new Promise((resolve, reject) => {
+      const end = (): void => resolve(false);
+      signal.addEventListener('abort', end, { once: true });
+      work.then(() => resolve(true), reject).finally(() => signal.removeEventListener('abort', end));
+    });
+  }
+
   /** Tries until the receiver has it; false when ended before. */
   async #send(entry: LogEntry): Promise<boolean> {
     const { sink, origin, onProblem } = this.#options;
     const { signal } = this.#stop;
     for (let wait = FIRST_RETRY_MS; !signal.aborted; wait = Math.min(2 * wait, LONGEST_RETRY_MS)) {
       try {
-        await sink.send(entry, origin);
+        if (!(await this.#unlessEnded(sink.send(entry, origin)))) return false;
         if (this.#troubled) onProblem(null);
         this.#troubled = false;
         return true;
       } catch (thrown) {
         if (!(thrown instanceof TsdError)) throw thrown;
-        if (!this.#troubled) onProblem(describeError(thrown));
-        this.#troubled = true;
+        this.#trouble(thrown);
         await delay(wait, undefined, { signal }).catch(() => undefined);
       }
     }

@@ -29,6 +29,8 @@ const INTERVAL_MS = 100;
 export class LogForwarding {
   readonly #options: LogForwardingOptions;
   readonly #active = new Map<string, Active>();
+  /** Of forwarders that are to go; the cursor belongs to one at a time. */
+  readonly #ending = new Map<string, Promise<void>>();
   #timer: NodeJS.Timeout | null = null;
   #ended = false;
 
@@ -42,8 +44,8 @@ export class LogForwarding {
     this.#ended = true;
     this.#options.events.off('change', this.#onChange);
     if (this.#timer) clearTimeout(this.#timer);
-    await Promise.all([...this.#active.values()].map(({ forwarder }) => forwarder.end()));
-    this.#active.clear();
+    for (const id of [...this.#active.keys()]) this.#end(id);
+    await Promise.all(this.#ending.values());
   }
 
   readonly #onChange = (): void => {
@@ -63,12 +65,19 @@ export class LogForwarding {
       wanted.add(record.id);
       this.#keep(key, record, settings);
     }
-    for (const [id, { forwarder }] of this.#active) {
-      if (wanted.has(id)) continue;
-      this.#active.delete(id);
-      this.#options.troubles.end(id);
-      void forwarder.end();
-    }
+    for (const id of [...this.#active.keys()]) if (!wanted.has(id)) this.#end(id);
+  }
+
+  #end(id: string): void {
+    const running = this.#active.get(id);
+    if (!running) return;
+    this.#active.delete(id);
+    this.#options.troubles.end(id);
+    const ending = running.forwarder.end().then(() => {
+      this.#ending.delete(id);
+      if (!this.#ended) this.#onChange();
+    });
+    this.#ending.set(id, ending);
   }
 
   #settingsOf(key: ResourceKey, record: ContainerRecord): LogSettings | null {
@@ -81,39 +90,30 @@ export class LogForwarding {
     const text = JSON.stringify(settings);
     const running = this.#active.get(id);
     if (running?.settings === text || this.#ended) return;
-    const before = running?.forwarder.end() ?? Promise.resolve();
+    this.#end(id);
+    if (this.#ending.has(id)) return;
     const { world, log, troubles, events } = this.#options;
     const logPath = world.containers.logPath(id);
-    const start = (): LogForwarder | null => {
-      const sink = sinkFor(settings);
-      if (!sink) return null;
-      return new LogForwarder({
-        logPath,
-        cursorPath: join(logPath, '../log-cursor.json'),
-        origin: { containerId: id, engineName, image: config.Image, tag: settings.tag ?? engineName },
-        sink,
-        onProblem: (message) => {
-          const about = { key, driver: settings.driver };
-          if (message === null) {
-            troubles.end(id);
-            log.info(about, 'its log is forwarded again');
-          } else {
-            const text = `its log is not forwarded: ${message}; it is kept and sent later`;
-            troubles.begin(id, text);
-            log.error(about, text);
-          }
-          events.emit('change');
-        },
-      });
-    };
-    if (!running) {
-      const forwarder = start();
-      if (forwarder) this.#active.set(id, { settings: text, forwarder });
-      return;
-    }
-    // The cursor belongs to one forwarder at a time.
-    this.#active.delete(id);
-    troubles.end(id);
-    void before.then(() => this.#onChange());
+    const sink = sinkFor(settings);
+    if (!sink) return;
+    const forwarder = new LogForwarder({
+      logPath,
+      cursorPath: join(logPath, '../log-cursor.json'),
+      origin: { containerId: id, engineName, image: config.Image, tag: settings.tag ?? engineName },
+      sink,
+      onProblem: (message) => {
+        const about = { key, driver: settings.driver };
+        if (message === null) {
+          troubles.end(id);
+          log.info(about, 'its log is forwarded again');
+        } else {
+          const text = `its log is not forwarded: ${message}; it is kept and sent later`;
+          troubles.begin(id, text);
+          log.error(about, text);
+        }
+        events.emit('change');
+      },
+    });
+    this.#active.set(id, { settings: text, forwarder });
   }
 }
