@@ -85,9 +85,6 @@ static struct failure launch(void) {
     int oom = (int)sys(openat, AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     /* The payload starts from the kernel's default whatever ours was; only this process is spared afterwards. */
     sys(write, oom, "0", 1);
-    const struct program_header *header = program.header;
-    if (header->setns_fd >= 0 && (error = (int)sys(setns, header->setns_fd, header->setns_flags)) < 0)
-        return (struct failure){STEP_SETNS, -error};
     shim.launched.pid = program_launch(&program, stdio, &shim.pidfd, &failure);
     sys(write, oom, "-999", 4);
     sys(close, oom);

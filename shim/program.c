@@ -3,7 +3,7 @@
 #include "syscalls.h"
 
 #define MAGIC 0x50445354u
-#define VERSION 1u
+#define VERSION 2u
 #define NO_SLOT 255
 #define CHILD_STACK 8192
 
@@ -20,6 +20,7 @@ struct child {
     const struct program *program;
     const int *stdio;
     struct failure *failure;
+    int second;
 };
 
 static int apply_fixups(uint8_t *base, size_t size, size_t at) {
@@ -55,6 +56,7 @@ int program_prepare(uint8_t *base, size_t size) {
     if (size < sizeof *header || header->magic != MAGIC || header->version != VERSION) return -ENOEXEC;
     if (header->bytes < sizeof *header || header->bytes > size) return -EINVAL;
     if (header->ops > (header->bytes - sizeof *header) / sizeof *ops) return -EINVAL;
+    if (header->second_child > header->ops) return -EINVAL;
     if (header->fixups < sizeof *header + header->ops * sizeof *ops) return -EINVAL;
     for (uint32_t i = 0; i < header->ops; i++)
         if (!op_is_sound(ops + i, header->bytes)) return -EINVAL;
@@ -73,6 +75,21 @@ int program_map(struct program *program, int fd) {
 
 void program_unmap(struct program *program) { sys(munmap, program->header, program->mapped); }
 
+/*
+ * The first child is in no pid namespace of the container: nobody there can see or trace it, whatever their rights, and it
+ * borrows our memory. The second one is, from its first moment: it is born with memory of its own, and with the descriptors and
+ * rights that the first one is left with. It is a child of the shim as well.
+ */
+static void become_second(struct child *child) {
+    struct clone_args args = {
+        .flags = CLONE_PARENT | CLONE_VFORK | CLONE_PARENT_SETTID,
+        .parent_tid = (uint64_t)(uintptr_t)&child->second,
+    };
+    long pid = sys(clone3, &args, sizeof args);
+    if (pid < 0) *child->failure = (struct failure){STEP_CLONE, (int)-pid};
+    if (pid != 0) leave(0);
+}
+
 static void run_child(void *argument) {
     struct child *child = argument;
     const struct program_header *header = child->program->header;
@@ -81,6 +98,7 @@ static void run_child(void *argument) {
     sys(prctl, PR_SET_PDEATHSIG, SIGKILL);
     for (uint32_t i = 0; i < header->ops; i++) {
         const struct op *op = ops + i;
+        if (i && i == header->second_child) become_second(child);
         long a[6];
         for (int k = 0; k < 6; k++) {
             a[k] = (long)op->args[k];
@@ -99,12 +117,23 @@ static void run_child(void *argument) {
     leave(127);
 }
 
-int program_launch(const struct program *program, const int stdio[3], int *pidfd, struct failure *failure) {
+/* The first child has done its part: it has ended, and so has the second one unless it runs its program. */
+static int second_child(const struct child *child, int *pidfd) {
+    struct failure *failure = child->failure;
+    sys(waitid, P_PIDFD, *pidfd, 0, WEXITED, 0);
+    sys(close, *pidfd);
+    if (!child->second && failure->step == STEP_NONE) *failure = (struct failure){STEP_CLONE, ESRCH};
+    if (failure->step == STEP_NONE && (*pidfd = (int)sys(pidfd_open, child->second, 0)) < 0)
+        *failure = (struct failure){STEP_CLONE, -*pidfd};
+    if (failure->step == STEP_NONE) return child->second;
+    if (child->second) sys(waitid, P_PID, child->second, 0, WEXITED, 0);
+    return 0;
+}
+
+static int launch_into(const struct program_header *header, struct child *child, int *pidfd) {
     static uint8_t stack[CHILD_STACK] __attribute__((aligned(16)));
-    const struct program_header *header = program->header;
-    struct child child = {program, stdio, failure};
     struct clone_args args = {
-        /* The child borrows our memory until execve, so its failure is simply there when clone3 returns. */
+        /* The child borrows our memory until execve. */
         .flags = header->clone_flags | CLONE_VM | CLONE_VFORK | CLONE_PIDFD,
         .pidfd = (uint64_t)(uintptr_t)pidfd,
         .exit_signal = SIGCHLD,
@@ -112,15 +141,30 @@ int program_launch(const struct program *program, const int stdio[3], int *pidfd
         .stack_size = sizeof stack,
         .cgroup = header->cgroup_fd >= 0 ? (uint64_t)header->cgroup_fd : 0,
     };
-    *failure = (struct failure){STEP_NONE, 0};
     if (header->cgroup_fd >= 0) args.flags |= CLONE_INTO_CGROUP;
-    long pid = clone_onto_stack(&args, sizeof args, run_child, &child);
+    long pid = clone_onto_stack(&args, sizeof args, run_child, child);
     if (pid < 0) {
-        *failure = (struct failure){STEP_CLONE, (int)-pid};
+        *child->failure = (struct failure){STEP_CLONE, (int)-pid};
         return 0;
     }
-    if (failure->step == STEP_NONE) return (int)pid;
+    if (header->second_child) return second_child(child, pidfd);
+    if (child->failure->step == STEP_NONE) return (int)pid;
     sys(waitid, P_PIDFD, *pidfd, 0, WEXITED, 0);
     sys(close, *pidfd);
     return 0;
+}
+
+int program_launch(const struct program *program, const int stdio[3], int *pidfd, struct failure *failure) {
+    /* A second child has no other memory in common with us. */
+    long shared = sys(mmap, 0, sizeof *failure, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared < 0) {
+        *failure = (struct failure){STEP_CLONE, (int)-shared};
+        return 0;
+    }
+    struct child child = {program, stdio, (struct failure *)shared, 0};
+    *child.failure = (struct failure){STEP_NONE, 0};
+    int pid = launch_into(program->header, &child, pidfd);
+    *failure = *child.failure;
+    sys(munmap, shared, sizeof *failure);
+    return pid;
 }

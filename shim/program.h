@@ -12,8 +12,9 @@
 struct program_header {
     uint32_t magic, version, ops, bytes;
     uint64_t clone_flags;
-    int32_t cgroup_fd, setns_fd;
-    uint32_t setns_flags, flags;
+    int32_t cgroup_fd;
+    /* Index of the op that a second child goes on with, 0 none. */
+    uint32_t second_child, reserved_word, flags;
     uint32_t fixups, unused;
     uint64_t reserved[2];
 };
@@ -36,7 +37,8 @@ int program_map(struct program *program, int fd);
 void program_unmap(struct program *program);
 /*
  * Clones the child and has it run the ops, with stdio[0..2] in slots 0-2. Returns the child's pid and sets its pidfd, or 0
- * with `failure` set. The caller is suspended until the child's execve or failure.
+ * with `failure` set. The caller is suspended until the child's execve or failure. Where
+ * there is a second child, it is that one.
  */
 int program_launch(const struct program *program, const int stdio[3], int *pidfd, struct failure *failure);
 

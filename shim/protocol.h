@@ -51,7 +51,6 @@ enum step {
     STEP_PROGRAM = 0xfffffffe,
     STEP_LOG = 0xfffffffd,
     STEP_STDIO = 0xfffffffc,
-    STEP_SETNS = 0xfffffffb,
     STEP_CLONE = 0xfffffffa,
     STEP_RECORD = 0xfffffff9,
 };

@@ -32,7 +32,9 @@ struct peer_credentials {
 /* include/uapi/asm-generic/mman-common.h, mman.h */
 #define PROT_READ 1
 #define PROT_WRITE 2
+#define MAP_SHARED 1
 #define MAP_PRIVATE 2
+#define MAP_ANONYMOUS 0x20
 #define MADV_DONTNEED 4
 /* include/uapi/asm-generic/{siginfo,signal-defs,signal}.h */
 #define CLD_EXITED 1

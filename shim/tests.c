@@ -105,7 +105,7 @@ static void fuzz_program(void) {
         for (uint32_t i = 0; i < size / 4; i++) words[i] = random_below(3) ? random_below(size + 16) : random_below(0xffffffff);
         struct program_header *header = (void *)words;
         if (random_below(50)) {
-            header->magic = 0x50445354, header->version = 1;
+            header->magic = 0x50445354, header->version = 2;
             header->bytes = random_below(8) ? size : random_below(2 * size);
             header->ops = random_below(6);
             header->fixups = 64 + 56 * header->ops + 4 * random_below(8);

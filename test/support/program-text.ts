@@ -22,6 +22,7 @@ function argumentText(word: bigint): string {
 
 export function programText(encoded: Buffer): string[] {
   const ops = encoded.readUInt32LE(8);
+  const secondChild = encoded.readUInt32LE(28);
   const fixups = encoded.readUInt32LE(40);
   const starts = new Set<number>([fixups]);
   const each = <T>(visit: (at: number) => T): T[] =>
@@ -32,7 +33,7 @@ export function programText(encoded: Buffer): string[] {
     }
   });
   const ends = [...starts].sort((a, b) => a - b);
-  return each((at) => {
+  const lines = each((at) => {
     const words = Array.from({ length: 6 }, (_, i) => encoded.readBigUInt64LE(at + 8 + i * 8));
     const texts = words.map((word, i) => {
       if ((encoded.readUInt8(at + 6) >> i) & 1) return `$${word}`;
@@ -47,4 +48,6 @@ export function programText(encoded: Buffer): string[] {
     const name = NAMES.get(encoded.readUInt32LE(at)) ?? '?';
     return `${encoded.readUInt8(at + 4) ? 'try ' : ''}${result === 255 ? '' : `$${result} = `}${name}(${texts.join(', ')})`;
   });
+  if (secondChild > 0) lines.splice(secondChild, 0, 'second child:');
+  return lines;
 }

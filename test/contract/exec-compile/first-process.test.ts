@@ -4,6 +4,7 @@ import {
   closeSync,
   existsSync,
   openSync,
+  readdirSync,
   readFileSync,
   statSync,
   symlinkSync,
@@ -132,11 +133,16 @@ const F_SETLEASE = 1024;
 const F_WRLCK = 1;
 
 /** Holds a file against everybody who opens it; the kernel lets them wait for as long as /proc/sys/fs/lease-break-time. */
-function lease(path: string): void {
-  const fd = openSync(path, 'r+');
-  onTestFinished(() => closeSync(fd));
+function lease(path: string): () => void {
+  let fd = openSync(path, 'r+');
+  const giveUp = (): void => {
+    if (fd >= 0) closeSync(fd);
+    fd = -1;
+  };
+  onTestFinished(giveUp);
   syscall('choose the signal', 'fcntl', fd, F_SETSIG, constants.signals.SIGURG);
   syscall('take a write lease', 'fcntl', fd, F_SETLEASE, F_WRLCK);
+  return giveUp;
 }
 
 describe('a file that a container keeps its readers waiting for', () => {
@@ -164,6 +170,47 @@ describe('a file that a container keeps its readers waiting for', () => {
     await expect(containers.driver.exec(spec.containerId, asked)).rejects.toMatchObject(isLeased(path));
     expect(isHeld(upper(spec, path))).toBe(true);
     expect((await containers.exec(spec.containerId, 'echo well')).out).toBe('well');
+  });
+});
+
+describe('what is started in a container that may trace its processes', () => {
+  const childrenOf = (pid: number): number[] =>
+    readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+      (readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').match(/\d+/g) ?? []).map(Number),
+    );
+  const read = (pid: number, name: string): string => readFileSync(`/proc/${pid}/${name}`, 'utf8');
+  /** Numbers of the process in the pid namespaces that it is in, from ours on. */
+  const pidsOf = (pid: number): number[] =>
+    (/^NSpid:(.*)$/m.exec(read(pid, 'status'))?.[1]?.match(/\d+/g) ?? []).map(Number);
+
+  it('has nothing of the host before its program runs, and shares no memory with its shim', async () => {
+    containers.file('bin/tool', '#!/bin/waits\n', 0o755);
+    containers.file('bin/waits', '', 0o755);
+    const script = 'cat /bin/busybox > /bin/waits; touch /tmp/ready; exec sleep 1000';
+    const spec = await started(script, { capabilities: ['SYS_PTRACE', 'KILL'] });
+    const { shimPid } = containers.driver.running(spec.containerId) ?? { shimPid: 0 };
+    const giveUp = lease(upper(spec, 'bin/waits'));
+    // Its execve waits for the interpreter.
+    const session = containers.driver.exec(spec.containerId, { ...touching, argv: ['/bin/tool'], user: '' });
+    const [lender, child] = await until('both children of the session', () => {
+      const shims = childrenOf(process.pid).filter((pid) => pid !== shimPid && read(pid, 'comm') === 'tsdocker-shim\n');
+      const children = shims.flatMap(childrenOf);
+      return children.length === 2 ? children : null;
+    });
+    // The one that borrows the shim's memory is not in the container's pid namespace.
+    expect(pidsOf(lender ?? 0)).toEqual([lender]);
+    const inside = pidsOf(child ?? 0)[1];
+    const look = `ls /proc/${inside}/fd; grep -E 'CapPrm|CapBnd' /proc/${inside}/status; ls -d /proc/[0-9]*`;
+    const { out } = await containers.exec(spec.containerId, look);
+    expect(out.split('\n').slice(0, 7)).toEqual([
+      ...['0', '1', '2'],
+      ...['CapPrm:\t0000000000080020', 'CapBnd:\t0000000000080020'],
+      ...['/proc/1', `/proc/${inside}`],
+    ]);
+    giveUp();
+    const { stdout, stderr, exited } = await session;
+    for (const stream of [stdout, stderr]) stream.resume();
+    await exited;
   });
 });
 

@@ -71,11 +71,10 @@ export const handMadeCompiler: TaskCompiler = {
   },
   exec(spec, { entry }) {
     const program = new SyscallProgram();
+    program.op('enter the pid namespace', 'setns', FIRST_INHERITED_FD, CLONE_NEWPID);
+    program.continueInSecondChild();
     payload(program, spec);
-    return prepared(
-      program,
-      { cloneFlags: 0, setnsFd: FIRST_INHERITED_FD, setnsFlags: CLONE_NEWPID, flags: ioFlags(spec) },
-      new Map([[FIRST_INHERITED_FD, entry.namespaces.pid]]),
-    );
+    const inherited = new Map([[FIRST_INHERITED_FD, entry.namespaces.pid]]);
+    return prepared(program, { cloneFlags: 0, flags: ioFlags(spec) }, inherited);
   },
 };

@@ -22,6 +22,7 @@ const payload: PayloadProcess = {
   tty: false,
   stdin: false,
   init: false,
+  joins: false,
 };
 
 describe('program of a container', () => {
@@ -92,7 +93,6 @@ describe('program of a container', () => {
     expect(text((program) => addPayload(program, payload))).toMatchInlineSnapshot(`
       "
       prctl(4)
-      setsid()
       $3 = openat2(CWD, "/dev/null", {24 bytes}, 0x18)
       fcntl($3, 4, 2)
       dup3($3)
@@ -105,9 +105,10 @@ describe('program of a container', () => {
       setresuid()
       prctl(0x2f, 4)
       capset({8 bytes}, {24 bytes})
-      prctl(1, 9)
-      rt_sigprocmask(2, {16 bytes}, 0, 8)
       close_range(3, 0xffffffff)
+      prctl(1, 9)
+      setsid()
+      rt_sigprocmask(2, {16 bytes}, 0, 8)
       execve("/bin/app", {24 bytes}, {32 bytes})
       "
     `);
@@ -119,11 +120,9 @@ describe('program of a container', () => {
     expect(text((program) => addPayload(program, process))).toMatchInlineSnapshot(`
       "
       prctl(4)
-      setsid()
       dup3($0)
       dup3($1, 1)
       dup3($2, 2)
-      ioctl(0, 0x540e)
       fchownat(0, "", 7, -1, 0x1000)
       fchownat(1, "", 7, -1, 0x1000)
       fchownat(2, "", 7, -1, 0x1000)
@@ -135,11 +134,40 @@ describe('program of a container', () => {
       prctl(0x2f, 4)
       capset({8 bytes}, {24 bytes})
       prctl(0x26, 1)
-      prctl(1, 9)
-      rt_sigprocmask(2, {16 bytes}, 0, 8)
       close_range(3, 8)
       close_range(0xa, 0xffffffff)
+      prctl(1, 9)
+      setsid()
+      ioctl(0, 0x540e)
+      rt_sigprocmask(2, {16 bytes}, 0, 8)
       execveat(9, "", {48 bytes}, {72 bytes}, 0x1000)
+      "
+    `);
+  });
+
+  it('becomes a process among others, who see it only with nothing of the host', () => {
+    const process = { ...payload, joins: true, tty: true, noNewPrivileges: true };
+    expect(text((program) => addPayload(program, process))).toMatchInlineSnapshot(`
+      "
+      prctl(4)
+      dup3($0)
+      dup3($1, 1)
+      dup3($2, 2)
+      umask(0x12)
+      try keyctl(1)
+      setgroups(1, "")
+      setresgid()
+      setresuid()
+      prctl(0x2f, 4)
+      capset({8 bytes}, {24 bytes})
+      prctl(0x26, 1)
+      close_range(3, 0xffffffff)
+      second child:
+      prctl(1, 9)
+      setsid()
+      ioctl(0, 0x540e)
+      rt_sigprocmask(2, {16 bytes}, 0, 8)
+      execve("/bin/app", {24 bytes}, {32 bytes})
       "
     `);
   });

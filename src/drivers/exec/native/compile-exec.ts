@@ -48,6 +48,7 @@ function addEntry(program: SyscallProgram, groups: number): void {
   program.op('enter the network namespace', 'setns', NAMESPACE_FD.net, CLONE_NEW.net);
   program.op('enter the cgroup namespace', 'setns', NAMESPACE_FD.cgroup, CLONE_NEW.cgroup);
   program.op('enter the mounts', 'setns', NAMESPACE_FD.mnt, CLONE_NEW.mount);
+  program.op('let the next child be in the pid namespace', 'setns', NAMESPACE_FD.pid, CLONE_NEW.pid);
 }
 
 function compile(
@@ -76,12 +77,11 @@ function compile(
     tty: spec.tty,
     stdin: spec.stdin,
     init: false,
+    joins: true,
   });
   const encoded = program.encode({
     cloneFlags: 0,
     cgroupFd: CGROUP_FD,
-    setnsFd: NAMESPACE_FD.pid,
-    setnsFlags: CLONE_NEW.pid,
     flags: (spec.tty ? PROGRAM_FLAGS.tty : 0) | (spec.stdin ? PROGRAM_FLAGS.stdin : 0),
   });
   return { program, encoded };

@@ -140,6 +140,7 @@ function payloadOf(spec: TaskSpec, tree: ContainerTree, cwd: string): PayloadPro
     tty: spec.tty,
     stdin: spec.stdin,
     init: spec.init,
+    joins: false,
   };
 }
 

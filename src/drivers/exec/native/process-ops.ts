@@ -35,6 +35,8 @@ export interface PayloadProcess {
   readonly stdin: boolean;
   /** Under the shim's binary as init, see SHIM_BINARY_FD. */
   readonly init: boolean;
+  /** Others are in its pid namespace already, who may have the right to trace it. */
+  readonly joins: boolean;
 }
 
 const slot = (number: number): SlotRef => ({ kind: 'slot', slot: number });
@@ -54,7 +56,6 @@ function openNullDevice(program: SyscallProgram): SlotRef {
 }
 
 function addStdio(program: SyscallProgram, process: PayloadProcess, nullDevice: SlotRef | null): void {
-  program.op('start a session', 'setsid');
   const hasInput = process.stdin || process.tty;
   // Without input the shim's is the null device of the host, whose owner and mode would be the payload's to change.
   const input = hasInput ? slot(SLOT_STDIN) : (nullDevice ?? openNullDevice(program));
@@ -62,7 +63,6 @@ function addStdio(program: SyscallProgram, process: PayloadProcess, nullDevice: 
   stdio.forEach((from, fd) => {
     program.op(`set up descriptor ${fd}`, 'dup3', from, fd, 0);
   });
-  if (process.tty) program.op('take the terminal', 'ioctl', 0, TIOCSCTTY, 0);
   if (process.user.uid === 0) return;
   // So that the user can open /dev/stdout. The null device stays root's.
   for (const fd of hasInput ? [0, 1, 2] : [1, 2]) {
@@ -84,8 +84,6 @@ function addCredentials(program: SyscallProgram, process: PayloadProcess): void 
   program.op(`set user ${uid}`, 'setresuid', uid, uid, uid);
   addCapabilities(program, process.capabilities, uid);
   if (process.noNewPrivileges) program.op('set no_new_privs', 'prctl', PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  // Changing credentials clears it, so it comes last.
-  program.op('die with the shim', 'prctl', PR_SET_PDEATHSIG, SIGKILL);
 }
 
 /** A descriptor of the host that stays open could be reached through /proc/self/fd while execve looks up its path. */
@@ -109,15 +107,19 @@ export function addPayload(program: SyscallProgram, process: PayloadProcess, nul
   addStdio(program, process, nullDevice);
   program.op('set umask', 'umask', 0o022);
   addCredentials(program, process);
+  addClosing(program, process.init ? SHIM_BINARY_FD : null);
+  if (process.joins) program.continueInSecondChild();
+  // A change of credentials clears it, and no child inherits it.
+  program.op('die with the shim', 'prctl', PR_SET_PDEATHSIG, SIGKILL);
+  program.op('start a session', 'setsid');
+  if (process.tty) program.op('take the terminal', 'ioctl', 0, TIOCSCTTY, 0);
   program.op('unblock signals', 'rt_sigprocmask', SIG_SETMASK, Buffer.alloc(SIGNAL_SET_BYTES), 0, SIGNAL_SET_BYTES);
   const environment = program.strings(process.env);
   const step = `execve ${process.executable}`;
   if (process.init) {
-    addClosing(program, SHIM_BINARY_FD);
     const argv = program.strings(['tsdocker-init', process.executable, '--', ...process.argv]);
     program.op(step, 'execveat', SHIM_BINARY_FD, '', argv, environment, AT_EMPTY_PATH);
   } else {
-    addClosing(program, null);
     program.op(step, 'execve', process.executable, program.strings(process.argv), environment);
   }
 }

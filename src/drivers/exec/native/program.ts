@@ -4,12 +4,12 @@
  * Binary layout, little-endian, mapped by the shim from a memfd:
  *
  *   header (64 bytes)
- *     u32 magic 0x50445354 ("TSDP")   u32 version 1
+ *     u32 magic 0x50445354 ("TSDP")   u32 version 2
  *     u32 opCount                     u32 totalBytes
  *     u64 cloneFlags                  flags of clone3(2) for the child, without CLONE_PIDFD
  *     i32 cgroupFd                    CLONE_INTO_CGROUP target, -1 none
- *     i32 setnsFd                     pidfd the shim enters before clone, -1 none
- *     u32 setnsFlags                  namespaces to enter through setnsFd
+ *     u32 secondChild                 index of the op that a second child goes on with, 0 none
+ *     u32 unused
  *     u32 flags                       PROGRAM_FLAGS
  *     u32 fixupsOffset                where fixupCount stands
  *     u32 unused, u64 reserved[2]
@@ -29,7 +29,7 @@
 import { SYSCALL_NUMBERS, type SyscallName } from '../../../ffi/syscall-numbers.ts';
 
 export const PROGRAM_MAGIC = 0x50445354;
-export const PROGRAM_VERSION = 1;
+export const PROGRAM_VERSION = 2;
 export const HEADER_BYTES = 64;
 export const OP_BYTES = 56;
 const NO_SLOT = 255;
@@ -65,8 +65,6 @@ interface Op {
 export interface ProgramHeader {
   readonly cloneFlags: number;
   readonly cgroupFd?: number;
-  readonly setnsFd?: number;
-  readonly setnsFlags?: number;
   readonly flags?: number;
 }
 
@@ -76,6 +74,7 @@ export class SyscallProgram {
   readonly #data: { bytes: Buffer; pointers: ReadonlyMap<number, DataRef> }[] = [];
   readonly #freeSlots: number[] = [];
   #nextSlot = SLOT_STDERR + 1;
+  #secondChild = 0;
 
   /** @param step what the op is for, in words for the error when it fails: `mount proc`. */
   op(step: string, name: SyscallName, ...args: ProgramArgument[]): void {
@@ -99,6 +98,14 @@ export class SyscallProgram {
   closeSlot(step: string, ref: SlotRef): void {
     this.op(step, 'close', ref);
     this.#freeSlots.push(ref.slot);
+  }
+
+  /**
+   * What follows is done by a second child, made by the first, which ends. It is in the pid namespace that the first one has
+   * entered for its children, and has memory of its own and what the first one has by then.
+   */
+  continueInSecondChild(): void {
+    this.#secondChild = this.#ops.length;
   }
 
   data(bytes: Buffer): DataRef {
@@ -168,8 +175,7 @@ export class SyscallProgram {
     out.writeUInt32LE(total, 12);
     out.writeBigUInt64LE(BigInt(header.cloneFlags), 16);
     out.writeInt32LE(header.cgroupFd ?? -1, 24);
-    out.writeInt32LE(header.setnsFd ?? -1, 28);
-    out.writeUInt32LE(header.setnsFlags ?? 0, 32);
+    out.writeUInt32LE(this.#secondChild, 28);
     out.writeUInt32LE(header.flags ?? 0, 36);
     out.writeUInt32LE(fixupsOffset, 40);
   }

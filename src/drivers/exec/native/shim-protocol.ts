@@ -33,8 +33,7 @@ const SHIM_STEPS: ReadonlyMap<number, string> = new Map([
   [0xfffffffe, 'load the syscall program'],
   [0xfffffffd, 'open the log'],
   [0xfffffffc, 'create stdio'],
-  [0xfffffffb, 'enter the namespaces'],
-  [0xfffffffa, 'clone'],
+  [0xfffffffa, 'start a process'],
   [0xfffffff9, 'reserve the exit record'],
 ]);
 const STEP_NONE = 0xffffffff;
