@@ -23,7 +23,7 @@ export const networkFields = z.strictObject({
     example: 1450,
   }),
   icc: field(booleanField(true), {
-    doc: 'Containers of the network may talk to each other without a link.',
+    doc: 'Containers of the network may talk to each other without a link. When false, each is held to its own MAC and IPv4 address.',
     change: 'in-place',
     example: false,
   }),

@@ -1,12 +1,16 @@
+import { execFileSync } from 'node:child_process';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { NetworkDriver } from '../../../src/drivers/contract.ts';
 import { inNetns } from '../../../src/ffi/namespaces.ts';
+import { until } from '../../support/wait.ts';
 import {
   blocked,
   endpoint,
   enterPrivateHost,
   HOST_ADDRESS,
+  INSTANCE,
   idOf,
+  listenUdp,
   network,
   newDriver,
   OUTSIDE_ADDRESS,
@@ -21,6 +25,39 @@ const PUBLISHED = { hostIp: '0.0.0.0', hostPort: 8080, containerPort: 80, protoc
 
 let outside: number;
 let driver: NetworkDriver;
+
+/** Sends a datagram as 10.231.1.2 to 10.231.1.3:53, or claims by ARP to be that. Kinds: socket, raw IP, whole frame. */
+const SENDER = `
+import socket, struct, sys
+kind, text = sys.argv[1], sys.argv[2].encode()
+src, dst = socket.inet_aton('10.231.1.2'), socket.inet_aton('10.231.1.3')
+theirs, gateway = bytes.fromhex('02420ae70102'), bytes.fromhex('02420ae70101')
+def checksum(data):
+    total = sum(struct.unpack('!%dH' % (len(data) // 2), data))
+    total = (total >> 16) + (total & 0xffff)
+    return ~(total + (total >> 16)) & 0xffff
+udp = struct.pack('!HHHH', 9, 53, 8 + len(text), 0) + text
+def header(check): return struct.pack('!BBHHHBBH4s4s', 0x45, 0, 20 + len(udp), 0, 0, 64, 17, check, src, dst)
+packet = header(checksum(header(0))) + udp
+if kind == 'udp':
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(text, ('10.231.1.3', 53))
+elif kind == 'raw':
+    socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW).sendto(packet, ('10.231.1.3', 0))
+else:
+    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    s.bind(('eth0', 0))
+    own = s.getsockname()[4]
+    if kind == 'frame':
+        s.send(gateway + theirs + b'\\x08\\x00' + packet)
+    else:
+        for op in (1, 2):
+            arp = struct.pack('!HHBBH', 1, 0x0800, 6, 4, op)
+            s.send(gateway + own + b'\\x08\\x06' + arp + own + src + gateway + socket.inet_aton('10.231.1.1'))
+`;
+
+function send(netnsFd: number, kind: 'udp' | 'raw' | 'frame' | 'arp', text: string): void {
+  inNetns(netnsFd, () => execFileSync('python3', ['-c', SENDER, kind, text]));
+}
 
 beforeAll(() => {
   outside = enterPrivateHost();
@@ -116,6 +153,68 @@ describe('without inter-container communication', () => {
     serve(b, 80);
     inNetns(a, () => shell('ip route add 10.231.1.0/24 dev eth0'));
     expect(blocked(a, '10.231.1.3', 80)).toBe(true);
+  });
+
+  describe('who pretends to be a linked container', () => {
+    const REACH = [{ address: '10.231.1.3', port: 53, protocol: 'udp' }] as const;
+    let [a, b, c] = [0, 0, 0];
+    const heard: string[] = [];
+
+    beforeEach(() => {
+      heard.length = 0;
+      a = start(driver, endpoint('a', 1, 2, { reach: REACH }));
+      b = start(driver, endpoint('b', 1, 3));
+      listenUdp(b, 53, (text) => heard.push(text));
+    });
+
+    /** What b has heard once the linked container was heard, which speaks last. */
+    async function heardAfter(attack: () => void): Promise<string[]> {
+      attack();
+      send(a, 'udp', 'honest');
+      await until('b hears the linked container', () => heard.includes('honest'));
+      return heard;
+    }
+
+    test('by its address is not heard', async () => {
+      c = start(driver, endpoint('c', 1, 4));
+      expect(await heardAfter(() => send(c, 'raw', 'forged'))).toEqual(['honest']);
+    });
+
+    test('by its address and MAC is not heard, and takes nothing of what is sent to it', async () => {
+      c = start(driver, endpoint('c', 1, 4));
+      expect(await heardAfter(() => send(c, 'frame', 'forged'))).toEqual(['honest']);
+      expect(shell('bridge fdb show br tsdt1').match(/02:42:0a:e7:01:02 dev (\S+)/)?.[1]).toBe(
+        driver.observe().endpoints.get(idOf('a'))?.hostInterface,
+      );
+    });
+
+    test('by ARP is not believed', async () => {
+      serve(a, 80);
+      expect(reaches(null, '10.231.1.2', 80)).toBe(true);
+      c = start(driver, endpoint('c', 1, 4));
+      send(c, 'arp', '');
+      expect(shell('ip neigh show 10.231.1.2')).toContain('02:42:0a:e7:01:02');
+    });
+
+    test('from another network is not heard', async () => {
+      driver.ensureNetwork(network(2));
+      c = start(driver, endpoint('c', 2, 2));
+      expect(await heardAfter(() => send(c, 'raw', 'forged'))).toEqual(['honest']);
+    });
+  });
+
+  test('a fence that was taken away is missed and put back', () => {
+    for (const command of ['flush chain bridge', 'delete table bridge']) {
+      start(driver, endpoint('a', 1, 2));
+      expect(driver.observe().rules).toBe(true);
+      shell(`nft '${command} tsd-${INSTANCE}${command.startsWith('flush') ? ' fence' : ''}'`);
+      expect(driver.observe().rules).toBe(false);
+      driver.ensureNetwork(network(1, { icc: false }));
+      expect(driver.observe().rules).toBe(true);
+    }
+    driver.detach(idOf('a'));
+    driver.removeNetwork('network/test/n1');
+    expect(shell('nft list ruleset')).toBe('');
   });
 
   test('the way out and published ports are open', () => {

@@ -106,6 +106,15 @@ export function serve(netnsFd: number | null, port: number, address = '0.0.0.0',
   opened.push(server);
 }
 
+/** Hands on what arrives at a UDP port. */
+export function listenUdp(netnsFd: number, port: number, hear: (text: string) => void): void {
+  const fd = inNetns(netnsFd, () => bindSocket({ address: '0.0.0.0', port, protocol: 'udp' }));
+  const server = createSocket('udp4');
+  server.on('message', (datagram) => hear(datagram.toString()));
+  server.bind({ fd });
+  opened.push(server);
+}
+
 /** A UDP server that tells each client its address, or `answer`. */
 export function serveUdp(netnsFd: number, port: number, answer?: string): void {
   const fd = inNetns(netnsFd, () => bindSocket({ address: '0.0.0.0', port, protocol: 'udp' }));

@@ -6,9 +6,9 @@ import {
   addElements,
   deleteElements,
   isComplete,
+  linkElements,
   networkElements,
   parseTable,
-  reachElements,
 } from '../../../src/drivers/network/bridge/ruleset.ts';
 
 const names = new Names('abc123');
@@ -48,14 +48,16 @@ test('the elements of a network say what it may do', () => {
 test('all elements of a container are one command a set', () => {
   const { elements } = publish(web, { rules: true, foreign: false, ipv6: true });
   expect(
-    addElements(names, `endpoint:${id}`, [...elements, ...reachElements(web)])
+    addElements(names, `endpoint:${id}`, [...elements, ...linkElements(web, { ...network, icc: false }, 'v0')])
       .join('\n')
       .replaceAll(id, 'ID'),
   ).toMatchInlineSnapshot(`
-      "add element ip tsd-abc123 ports_any { tcp . 8080 comment "tsd:abc123:endpoint:ID" : 10.80.0.2 . 80 }
-      add element ip tsd-abc123 ports { 127.0.0.1 . udp . 53 comment "tsd:abc123:endpoint:ID" : 10.80.0.2 . 5353 }
-      add element ip tsd-abc123 reach { 10.80.0.2 . 10.80.0.3 . tcp . 5432 comment "tsd:abc123:endpoint:ID" }"
-    `);
+    "add element ip tsd-abc123 ports_any { tcp . 8080 comment "tsd:abc123:endpoint:ID" : 10.80.0.2 . 80 }
+    add element ip tsd-abc123 ports { 127.0.0.1 . udp . 53 comment "tsd:abc123:endpoint:ID" : 10.80.0.2 . 5353 }
+    add element ip tsd-abc123 reach { "br0" . 10.80.0.2 . 10.80.0.3 . tcp . 5432 comment "tsd:abc123:endpoint:ID" }
+    add element bridge tsd-abc123 fenced { "v0" comment "tsd:abc123:endpoint:ID" }
+    add element bridge tsd-abc123 leased { "v0" . 02:42:0a:50:00:02 . 10.80.0.2 comment "tsd:abc123:endpoint:ID" }"
+  `);
   expect(deleteElements(names, elements)[0]).toBe('delete element ip tsd-abc123 ports_any { tcp . 8080 }');
 });
 
@@ -80,7 +82,7 @@ test('a listing is read back by owner; what is not ours is left out', () => {
       { set: { name: 'subnets', elem: [elem({ prefix: { addr: '10.80.0.0', len: 24 } }, 'tsd:abc123:network:br0')] } },
     ],
   });
-  const { intact, owned } = parseTable(names, text);
+  const { intact, owned } = parseTable(names, text, null);
   expect(intact).toBe(false);
   expect([...owned]).toEqual([
     [`endpoint:${id}`, [{ set: 'ports_any', key: ['tcp', '8080'], value: ['10.80.0.2', '80'] }]],

@@ -27,10 +27,11 @@ import { PublishedPorts } from './published-ports.ts';
 import {
   type Element,
   isComplete,
+  isPort,
+  linkElements,
   networkElements,
   type Owner,
   type ReadTable,
-  reachElements,
   withoutPorts,
 } from './ruleset.ts';
 import { Sandboxes } from './sandboxes.ts';
@@ -153,7 +154,7 @@ class BridgeDriver implements NetworkDriver {
     }
     const { network } = this.#place(config);
     const { elements, listeners } = publish(config, this.#publishOptions(network.foreign));
-    const wanted = [...elements, ...reachElements(config)];
+    const wanted = [...elements, ...this.#linkElements(config, network)];
     this.#forwarders.set(containerId, listeners);
     const firewall = this.#firewall();
     if (firewall?.holds(endpointOwner(containerId), wanted) === false) firewall.set(endpointOwner(containerId), wanted);
@@ -168,7 +169,7 @@ class BridgeDriver implements NetworkDriver {
     for (const port of config.ports) this.#checkHolder(port, [containerId, from]);
     const { created, index } = this.#endpoints.connect(config, network, sandbox);
     try {
-      this.#publish(config, this.#publishOptions(network.foreign), firewall, from);
+      this.#publish(config, network, firewall, from);
     } catch (error) {
       if (created) this.#endpoints.disconnect(containerId);
       throw error;
@@ -287,11 +288,11 @@ class BridgeDriver implements NetworkDriver {
   }
 
   /** Listeners first: they may find the port taken. When the rules fail, they are put back. */
-  #publish(config: EndpointConfig, options: PublishOptions, firewall: Firewall | null, from: string | null): void {
+  #publish(config: EndpointConfig, network: NetworkConfig, firewall: Firewall | null, from: string | null): void {
     const { containerId } = config;
-    const { elements, listeners } = publish(config, options);
-    const changes = new Map([[endpointOwner(containerId), [...elements, ...reachElements(config)]]]);
-    if (from !== null) changes.set(endpointOwner(from), this.#reachOf(from, firewall));
+    const { elements, listeners } = publish(config, this.#publishOptions(network.foreign));
+    const changes = new Map([[endpointOwner(containerId), [...elements, ...this.#linkElements(config, network)]]]);
+    if (from !== null) changes.set(endpointOwner(from), this.#linksOf(from, firewall));
     const before = this.#forwarders.listenersOf(containerId);
     const held = from === null ? [] : this.#forwarders.listenersOf(from);
     if (from === null) this.#forwarders.set(containerId, listeners);
@@ -305,9 +306,13 @@ class BridgeDriver implements NetworkDriver {
     }
   }
 
+  #linkElements(config: EndpointConfig, network: NetworkConfig): Element[] {
+    return linkElements(config, network, this.#names.veth(config.containerId));
+  }
+
   /** What an endpoint keeps when its ports go: the ways to its links. */
-  #reachOf(containerId: string, firewall: Firewall | null): Element[] {
-    return [...(firewall?.wanted.get(endpointOwner(containerId)) ?? [])].filter(({ set }) => set === 'reach');
+  #linksOf(containerId: string, firewall: Firewall | null): Element[] {
+    return [...(firewall?.wanted.get(endpointOwner(containerId)) ?? [])].filter((element) => !isPort(element));
   }
 
   #checkHolder(port: PublishedPort, own: readonly (string | null)[]): void {

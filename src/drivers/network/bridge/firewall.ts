@@ -9,9 +9,11 @@ import {
   type Element,
   identityOf,
   isComplete,
+  isFence,
   type Owner,
   parseTable,
   type ReadTable,
+  removedTable,
   wholeTable,
   withoutPorts,
 } from './ruleset.ts';
@@ -29,6 +31,8 @@ export class Firewall {
   readonly #nft: Nftables;
   #wanted: Map<Owner, readonly Element[]> | null = null;
   #flows: StaleFlows | null = null;
+  /** Whether the table of the bridge family is there; not known before the first look. */
+  #fenced: boolean | null = null;
 
   /** @throws TsdError TSD_UNSUPPORTED_HOST without libnftables. */
   constructor(names: Names) {
@@ -36,10 +40,17 @@ export class Firewall {
     this.#nft = new Nftables();
   }
 
-  /** The table as it is in the kernel; null when there is none. */
+  /** The tables as they are in the kernel; null when there is none. */
   read(): ReadTable | null {
+    const text = this.#list('ip');
+    const fence = this.#fenced === false ? null : this.#list('bridge');
+    this.#fenced = fence !== null;
+    return text === null ? null : parseTable(this.#names, text, fence);
+  }
+
+  #list(family: 'ip' | 'bridge'): string | null {
     try {
-      return parseTable(this.#names, this.#nft.run('list our rules', `list table ip ${this.#names.table}`));
+      return this.#nft.run('list our rules', `list table ${family} ${this.#names.table}`);
     } catch (error) {
       if (error instanceof TsdError && error.errno === constants.errno.ENOENT) return null;
       throw error;
@@ -97,7 +108,7 @@ export class Firewall {
   mend(): void {
     const state = this.#state();
     if (isComplete(this.read(), withoutPorts(state))) return;
-    this.#nft.run('write our rules', wholeTable(this.#names, state));
+    this.#write(state);
     const udp = [...state.values()].flat().filter(publishesUdp);
     if (udp.length > 0) this.#staleFlows().end([], udp);
   }
@@ -105,8 +116,9 @@ export class Firewall {
   /** Removes the whole table. */
   removeAll(): void {
     this.#wanted = new Map();
-    const table = this.#names.table;
-    this.#nft.run('remove our rules', `add table ip ${table}\ndelete table ip ${table}`);
+    const families = this.#fenced === false ? (['ip'] as const) : (['ip', 'bridge'] as const);
+    this.#nft.run('remove our rules', families.flatMap((family) => removedTable(this.#names, family)).join('\n'));
+    this.#fenced = false;
   }
 
   /** Runs commands on tables of others; see firewall-neighbours.ts. */
@@ -137,12 +149,17 @@ export class Firewall {
     return all.filter((element) => publishesUdp(element) && ports.has(portOfElement(element)?.hostPort));
   }
 
+  #write(state: ReadonlyMap<Owner, readonly Element[]>): void {
+    this.#nft.run('write our rules', wholeTable(this.#names, state, this.#fenced !== false));
+    this.#fenced = [...state.values()].flat().some(isFence);
+  }
+
   #change(commands: readonly string[]): void {
     try {
       this.#nft.run('change our rules', commands.join('\n'));
     } catch (error) {
       if (!(error instanceof TsdError) || !DRIFT.includes(error.errno)) throw error;
-      this.#nft.run('write our rules', wholeTable(this.#names, this.#state()));
+      this.#write(this.#state());
     }
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The nftables table of one supervisor as text, and back. Rules are fixed; what changes are elements of sets and maps,
+ * The nftables tables of one supervisor as text, and back. Rules are fixed; what changes are elements of sets and maps,
  * each with its owner as comment. Pure.
  *
  * Forwarded packets of our bridges: answers pass; containers of one open network reach each other; links pass; networks
@@ -10,17 +10,21 @@ import { networkOf } from '../../../model/addresses.ts';
 import type { EndpointConfig, NetworkConfig } from '../../contract.ts';
 import type { Names } from './names.ts';
 
-/** Value: the fields of a key are interface names and are quoted. */
+type Family = 'ip' | 'bridge';
+
+/** `names`: how many of the first fields of a key are interface names, which are quoted. */
 const SETS = {
-  bridges: { type: 'ifname', named: true },
-  open: { type: 'ifname . ifname', named: true },
-  internal: { type: 'ifname', named: true },
-  subnets: { type: 'ipv4_addr', named: false, interval: true },
-  outbound: { type: 'ipv4_addr', named: false, interval: true },
-  userland: { type: 'inet_proto . inet_service', named: false },
-  reach: { type: 'ipv4_addr . ipv4_addr . inet_proto . inet_service', named: false },
-  ports: { type: 'ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service', named: false },
-  ports_any: { type: 'inet_proto . inet_service : ipv4_addr . inet_service', named: false },
+  bridges: { family: 'ip', type: 'ifname', names: 1 },
+  open: { family: 'ip', type: 'ifname . ifname', names: 2 },
+  internal: { family: 'ip', type: 'ifname', names: 1 },
+  subnets: { family: 'ip', type: 'ipv4_addr', names: 0, interval: true },
+  outbound: { family: 'ip', type: 'ipv4_addr', names: 0, interval: true },
+  userland: { family: 'ip', type: 'inet_proto . inet_service', names: 0 },
+  reach: { family: 'ip', type: 'ifname . ipv4_addr . ipv4_addr . inet_proto . inet_service', names: 1 },
+  ports: { family: 'ip', type: 'ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service', names: 0 },
+  ports_any: { family: 'ip', type: 'inet_proto . inet_service : ipv4_addr . inet_service', names: 0 },
+  fenced: { family: 'bridge', type: 'ifname', names: 1 },
+  leased: { family: 'bridge', type: 'ifname . ether_addr . ipv4_addr', names: 1 },
 } as const;
 
 export type SetName = keyof typeof SETS;
@@ -35,13 +39,32 @@ export interface Element {
 /** `network:<bridge>` or `endpoint:<container id>`. */
 export type Owner = `network:${string}` | `endpoint:${string}`;
 
+interface Chain {
+  /** `ip` when left out. */
+  readonly family?: Family;
+  readonly hook: string | null;
+  readonly rules: readonly string[];
+}
+
 /**
  * Chains in the order they see a packet. `guard`: a bridge may route 127/8 (for ports published there), so nothing from
  * a container may claim such an address. `output` leaves to the userland forwarder what is published by it on 127/8.
  * `postrouting`: a container that reaches a published port of its own network must see the answer come back through
- * us; so must the host's 127.0.0.1.
+ * us; so must the host's 127.0.0.1. `fence`: what comes from a container of a network without inter-container
+ * communication bears the addresses of its lease, since links are told by address; it is of the bridge family, which
+ * knows the container's own interface.
  */
-const CHAINS: Readonly<Record<string, { readonly hook: string | null; readonly rules: readonly string[] }>> = {
+const CHAINS: Readonly<Record<string, Chain>> = {
+  fence: {
+    family: 'bridge',
+    hook: 'type filter hook prerouting priority -300; policy accept;',
+    rules: [
+      'iifname != @fenced accept',
+      'ether type ip iifname . ether saddr . ip saddr @leased accept',
+      'ether type arp iifname . ether saddr . arp saddr ip @leased iifname . arp saddr ether . arp saddr ip @leased accept',
+      'drop',
+    ],
+  },
   guard: {
     hook: 'type filter hook prerouting priority raw; policy accept;',
     rules: ['iifname @bridges ip daddr 127.0.0.0/8 drop', 'iifname @bridges ip saddr 127.0.0.0/8 drop'],
@@ -72,7 +95,7 @@ const CHAINS: Readonly<Record<string, { readonly hook: string | null; readonly r
       'iifname != @bridges oifname != @bridges accept',
       'ct state established,related accept',
       'iifname . oifname @open accept',
-      'ip saddr . ip daddr . meta l4proto . th dport @reach accept',
+      'iifname . ip saddr . ip daddr . meta l4proto . th dport @reach accept',
       'iifname @internal drop',
       'oifname @internal drop',
       'ct status dnat accept',
@@ -82,23 +105,41 @@ const CHAINS: Readonly<Record<string, { readonly hook: string | null; readonly r
 };
 
 /** Raised when sets, chains or rules change, so that an upgraded supervisor writes the table anew. */
-const RULES_VERSION = 1;
+const RULES_VERSION = 2;
 
-/** Commands that put a new table with these elements in the place of whatever stands there, in one transaction. */
-export function wholeTable(names: Names, owned: ReadonlyMap<Owner, readonly Element[]>): string {
-  const lines = [`add table ip ${names.table}`, `delete table ip ${names.table}`, `table ip ${names.table} {`];
+/**
+ * Commands that put new tables with these elements in the place of whatever stands there, in one transaction. The one
+ * of the bridge family is made only for elements that are in it.
+ * @param fenced whether there is one already.
+ */
+export function wholeTable(names: Names, owned: ReadonlyMap<Owner, readonly Element[]>, fenced: boolean): string {
+  const needed = [...owned.values()].flat().some(isFence);
+  const lines = [...emptyTable(names, 'ip')];
+  if (needed || fenced) lines.push(...removedTable(names, 'bridge'));
+  if (needed) lines.push(...emptyTable(names, 'bridge'));
+  for (const [owner, elements] of owned) lines.push(...addElements(names, owner, elements));
+  return lines.join('\n');
+}
+
+/** Commands after which there is no table, whether there was one or not. */
+export function removedTable(names: Names, family: Family): string[] {
+  return [`add table ${family} ${names.table}`, `delete table ${family} ${names.table}`];
+}
+
+function emptyTable(names: Names, family: Family): string[] {
+  const lines = [...removedTable(names, family), `table ${family} ${names.table} {`];
   lines.push(`comment "${names.mark('firewall', String(RULES_VERSION))}"`);
   for (const [name, definition] of Object.entries(SETS)) {
+    if (definition.family !== family) continue;
     const keyword = definition.type.includes(':') ? 'map' : 'set';
     const flags = 'interval' in definition ? ' flags interval;' : '';
     lines.push(`${keyword} ${name} { type ${definition.type};${flags} }`);
   }
-  for (const [name, { hook, rules }] of Object.entries(CHAINS)) {
-    lines.push(`chain ${name} {`, ...(hook === null ? [] : [hook]), ...rules, '}');
+  for (const [name, chain] of Object.entries(CHAINS)) {
+    if ((chain.family ?? 'ip') !== family) continue;
+    lines.push(`chain ${name} {`, ...(chain.hook === null ? [] : [chain.hook]), ...chain.rules, '}');
   }
-  lines.push('}');
-  for (const [owner, elements] of owned) lines.push(...addElements(names, owner, elements));
-  return lines.join('\n');
+  return [...lines, '}'];
 }
 
 /** `add` leaves an element that is there with the same value alone and fails when the value differs. */
@@ -109,7 +150,7 @@ export function addElements(names: Names, owner: Owner, elements: readonly Eleme
       const target = value === null ? '' : ` : ${value.join(' . ')}`;
       return `${keyText(set, key)} comment "${names.mark(kind, id)}"${target}`;
     });
-    return `add element ip ${names.table} ${set} { ${texts.join(', ')} }`;
+    return `add element ${SETS[set].family} ${names.table} ${set} { ${texts.join(', ')} }`;
   });
 }
 
@@ -117,7 +158,7 @@ export function addElements(names: Names, owner: Owner, elements: readonly Eleme
 export function deleteElements(names: Names, elements: readonly Element[]): string[] {
   return bySet(elements).map(
     ([set, members]) =>
-      `delete element ip ${names.table} ${set} { ${members.map(({ key }) => keyText(set, key)).join(', ')} }`,
+      `delete element ${SETS[set].family} ${names.table} ${set} { ${members.map(({ key }) => keyText(set, key)).join(', ')} }`,
   );
 }
 
@@ -132,7 +173,7 @@ function bySet(elements: readonly Element[]): [SetName, Element[]][] {
 }
 
 function keyText(set: SetName, key: readonly string[]): string {
-  return key.map((field) => (SETS[set].named ? `"${field}"` : field)).join(' . ');
+  return key.map((field, index) => (index < SETS[set].names ? `"${field}"` : field)).join(' . ');
 }
 
 function splitOwner(owner: Owner): ['network' | 'endpoint', string] {
@@ -157,14 +198,32 @@ export function networkElements(config: NetworkConfig): Element[] {
   return elements;
 }
 
-/** What lets an endpoint reach its links. */
-export function reachElements(config: EndpointConfig): Element[] {
+/** True for what is in the table of the bridge family. */
+export function isFence({ set }: Element): boolean {
+  return SETS[set].family === 'bridge';
+}
+
+/** True for what publishes ports. */
+export function isPort({ set }: Element): boolean {
+  return set === 'ports' || set === 'ports_any' || set === 'userland';
+}
+
+/** What lets an endpoint reach its links, and keeps it to its addresses where that decides who is let through. */
+export function linkElements(config: EndpointConfig, network: NetworkConfig, hostInterface: string): Element[] {
   const source = config.address.split('/')[0] as string;
-  return config.reach.map(({ address, port, protocol }) => ({
-    set: 'reach',
-    key: [source, address, protocol, String(port)],
-    value: null,
-  }));
+  const reach = config.reach.map(
+    ({ address, port, protocol }): Element => ({
+      set: 'reach',
+      key: [network.bridge, source, address, protocol, String(port)],
+      value: null,
+    }),
+  );
+  if (network.icc) return reach;
+  return [
+    ...reach,
+    { set: 'fenced', key: [hostInterface], value: null },
+    { set: 'leased', key: [hostInterface, config.mac.toLowerCase(), source], value: null },
+  ];
 }
 
 // -------------------------------------------------------------------------------------------------------------- reading
@@ -201,16 +260,26 @@ function parseElement(names: Names, set: SetName, json: Json): { owner: Owner; e
     network !== null ? `network:${network}` : endpoint !== null ? `endpoint:${endpoint}` : null;
   if (owner === null) return null;
   const value = valueJson === undefined ? null : fieldsOf(valueJson);
-  return { owner, element: { set, key: fieldsOf(member(body, 'val')), value } };
+  const key = fieldsOf(member(body, 'val'));
+  // Of an earlier version of the rules: its owner gives it anew.
+  if (key.length !== SETS[set].type.split(':')[0]?.split(' . ').length) return null;
+  return { owner, element: { set, key, value } };
 }
 
-/** Reads the answer to `list table`. What is not ours in it is left out. */
-export function parseTable(names: Names, text: string): ReadTable {
+function entriesOf(text: string): readonly Json[] {
   const entries = member(JSON.parse(text) as Json, 'nftables');
+  return Array.isArray(entries) ? (entries as readonly Json[]) : [];
+}
+
+/**
+ * Reads the answers to `list table`. What is not ours in them is left out.
+ * @param fence of the bridge family; null when there is none.
+ */
+export function parseTable(names: Names, text: string, fence: string | null): ReadTable {
   const owned = new Map<Owner, Element[]>();
   const ruleCounts = new Map<string, number>();
   let version = false;
-  for (const entry of Array.isArray(entries) ? (entries as readonly Json[]) : []) {
+  for (const entry of [...entriesOf(text), ...(fence === null ? [] : entriesOf(fence))]) {
     if (member(member(entry, 'table'), 'comment') === names.mark('firewall', String(RULES_VERSION))) version = true;
     const chain = member(member(entry, 'chain'), 'name') ?? member(member(entry, 'rule'), 'chain');
     if (typeof chain === 'string') {
@@ -229,7 +298,9 @@ export function parseTable(names: Names, text: string): ReadTable {
       else list.push(parsed.element);
     }
   }
-  const complete = Object.entries(CHAINS).every(([name, { rules }]) => ruleCounts.get(name) === rules.length);
+  const complete = Object.entries(CHAINS).every(
+    ([name, { family, rules }]) => (family === 'bridge' && fence === null) || ruleCounts.get(name) === rules.length,
+  );
   return { intact: version && complete, owned };
 }
 
