@@ -172,7 +172,10 @@ export interface ObservedNetworks {
     readonly addresses: readonly string[];
   }[];
   readonly endpoints: ReadonlyMap<string, ObservedEndpoint>;
-  /** False when our nft table, one of its base chains or something of a network or link is gone; ports are told apart. */
+  /**
+   * False when our nft table, one of its base chains or something of a network or link is gone, or packets are not
+   * forwarded; ports are told apart.
+   */
   readonly rules: boolean;
   /** Keys of the networks that were made, or made sure of, by this driver; only these can be attached to. */
   readonly known: ReadonlySet<string>;

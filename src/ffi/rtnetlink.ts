@@ -33,6 +33,7 @@ const AF_BRIDGE = 7;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const IFF_UP = 1;
+const IFF_LOWER_UP = 0x10000;
 
 const IFLA = {
   ADDRESS: 1,
@@ -263,7 +264,8 @@ export function listPluggedLinks(socket: NetlinkSocket): PluggedLink[] {
       if (type === IFLA.IFNAME) name = bytes.toString('utf8', from, to - 1);
       else if (type === IFLA.MASTER) master = bytes.readUInt32LE(from);
     });
-    const up = (bytes.readUInt32LE(start + 8) & IFF_UP) !== 0;
+    const flags = bytes.readUInt32LE(start + 8);
+    const up = (flags & IFF_UP) !== 0 && (flags & IFF_LOWER_UP) !== 0;
     return { index: bytes.readInt32LE(start + 4), name, up, master };
   });
 }

@@ -54,7 +54,7 @@ function endpointDrift(
   if (network === null || !endpoint?.hostInterface) return ['veth missing'];
   const drift: string[] = [];
   if (endpoint.bridge !== network.bridge) drift.push(`veth not on ${network.bridge}`);
-  if (!endpoint.up) drift.push('veth down');
+  if (!endpoint.up) drift.push('interface down');
   const address = `${network.address}/${network.prefixLength}`;
   if (endpoint.addresses?.includes(address) === false) drift.push(`address ${address} missing`);
   if (network.ports.length === 0) return drift;

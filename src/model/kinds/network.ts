@@ -33,7 +33,7 @@ export const networkFields = z.strictObject({
     example: false,
   }),
   internal: field(booleanField(), {
-    doc: 'No way out of the network and no published ports.',
+    doc: 'No way out of the network and no published ports. The host itself is still reached by the address of the gateway: what listens on every address of the host answers.',
     change: 'in-place',
     example: true,
   }),
@@ -42,7 +42,7 @@ export const networkFields = z.strictObject({
     example: 'br-back',
   }),
   drift: field(z.enum(DRIFT_POLICIES).default('heal'), {
-    doc: 'What follows when somebody took away the bridge, its address or its rules: `heal` puts it back, `report` says so and leaves it, `ignore` leaves it.',
+    doc: 'What follows when somebody took away the bridge, its address or its rules, or switched off net.ipv4.ip_forward: `heal` puts it back, `report` says so and leaves it, `ignore` leaves it.',
     change: 'in-place',
     example: 'report',
   }),

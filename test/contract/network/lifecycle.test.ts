@@ -206,6 +206,20 @@ describe('drift is mended', () => {
     mend();
   });
 
+  test("a container's interface that is down, with the routes that went with it", () => {
+    inNetns(netns, () => shell('ip link set eth0 down'));
+    expect(driver.observe().endpoints.get(idOf('a'))?.up).toBe(false);
+    mend();
+    expect(inNetns(netns, () => shell('ip route show default'))).toContain('10.231.1.1');
+  });
+
+  test('forwarding that was switched off', () => {
+    shell('echo 0 > /proc/sys/net/ipv4/ip_forward');
+    expect(driver.observe().rules).toBe(false);
+    mend();
+    expect(shell('cat /proc/sys/net/ipv4/ip_forward')).toBe('1\n');
+  });
+
   test('a flushed chain', () => {
     shell(`nft flush chain ip ${TABLE} forward`);
     expect(driver.observe().rules).toBe(false);

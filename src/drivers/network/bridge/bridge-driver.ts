@@ -58,6 +58,9 @@ interface Attached {
   readonly link: number;
 }
 
+const FORWARDING = 'ipv4/ip_forward';
+const forwards = (): boolean => readSetting(FORWARDING) === '1';
+
 const networkOwner = (bridge: string): Owner => `network:${bridge}`;
 const endpointOwner = (containerId: string): Owner => `endpoint:${containerId}`;
 
@@ -226,7 +229,7 @@ class BridgeDriver implements NetworkDriver {
     return {
       bridges: this.#bridges.observe(links),
       endpoints: this.#observeEndpoints(links, table),
-      rules: this.#rulesComplete(firewall, table),
+      rules: this.#rulesComplete(firewall, table) && (!this.#needsForwarding() || forwards()),
       known: new Set(this.#networks.keys()),
     };
   }
@@ -373,9 +376,13 @@ class BridgeDriver implements NetworkDriver {
     return effectivePorts(ports, (port) => publish({ address, ports: [port] }, options), { elements, listeners });
   }
 
+  #needsForwarding(): boolean {
+    return [...this.#networks.values()].some(({ internal }) => !internal);
+  }
+
   #forward(): void {
-    if (this.#options.ipForward) writeSetting('ipv4/ip_forward', '1');
-    if (readSetting('ipv4/ip_forward') === '1') return;
+    if (this.#options.ipForward) writeSetting(FORWARDING, '1');
+    if (forwards()) return;
     throw new TsdError('TSD_NETWORK', 'the host does not forward packets (net.ipv4.ip_forward is 0)', {
       class: 'precondition',
       hint: 'Set net.ipv4.ip_forward=1, or start the supervisor without --ip-forward=false.',
