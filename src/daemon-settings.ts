@@ -86,7 +86,7 @@ export const SETTINGS = {
   ipForward: {
     flags: '--ip-forward [boolean]',
     env: 'TSDOCKER_IP_FORWARD',
-    doc: 'switch on net.ipv4.ip_forward (default: true)',
+    doc: 'switch on net.ipv4.ip_forward, for all interfaces of the host (default: true)',
   },
   ip: {
     flags: '--ip <address>',

@@ -195,7 +195,7 @@ complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -l mtu -r -d 'MTU o
 complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -l icc -d 'containers reach each other without a link (default: true)'
 complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -l ip-masq -d 'rewrite the source of what leaves the bridge (default: true)'
 complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -l iptables -d 'write firewall rules; false also switches off --ip-masq (default: true)'
-complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -l ip-forward -d 'switch on net.ipv4.ip_forward (default: true)'
+complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -l ip-forward -d 'switch on net.ipv4.ip_forward, for all interfaces of the host (default: true)'
 complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -l ip -r -d 'host address of published ports that name none (default: 0.0.0.0)'
 complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -l dns -r -d 'name server for containers; repeatable (default: the host’s)'
 complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -l dns-search -r -d 'search domain for containers; repeatable'

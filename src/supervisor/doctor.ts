@@ -58,8 +58,9 @@ function forwardingCheck(): DoctorCheck {
   return {
     name: 'forwarding',
     status: 'warning',
-    message: 'net.ipv4.ip_forward is off; the supervisor turns it on',
-    fix: 'With --ip-forward=false: sysctl -w net.ipv4.ip_forward=1',
+    message:
+      'net.ipv4.ip_forward is off; the supervisor turns it on, and the host then routes between its other interfaces too',
+    fix: 'Where it must not, drop that in the forward chain first (docs/security.md). With --ip-forward=false: sysctl -w net.ipv4.ip_forward=1',
   };
 }
 

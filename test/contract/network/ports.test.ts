@@ -1,6 +1,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { NetworkDriver, PublishedPort } from '../../../src/drivers/contract.ts';
 import { Conntrack } from '../../../src/ffi/conntrack.ts';
+import { runDoctor } from '../../../src/supervisor/doctor.ts';
 import { until } from '../../support/wait.ts';
 import {
   blocked,
@@ -183,6 +184,10 @@ test('forwarding is switched on only where that is allowed', () => {
     expect(strict.fingerprint().problems).toEqual([]);
     expect(strict.fingerprint().attributes['published ports']).toMatch(/IPv6 by the supervisor, only while it runs/);
     shell(`echo 0 > ${forwarding}`);
+    expect(runDoctor('/', [[driver]]).find(({ name }) => name === 'forwarding')).toMatchObject({
+      status: 'warning',
+      message: expect.stringContaining('the host then routes between its other interfaces too'),
+    });
     expect(strict.fingerprint().problems).toEqual([
       expect.objectContaining({ what: expect.stringContaining('does not forward packets') }),
     ]);
