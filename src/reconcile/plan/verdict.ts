@@ -3,7 +3,7 @@ import type { Instant } from '../../model/clock.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { ObservedContainer, OpFailure } from '../../model/observed.ts';
 import { type ObservedUpdate, sameVersion } from '../../model/update.ts';
-import { isReady } from './readiness.ts';
+import { isDone, isReady } from './readiness.ts';
 import { describeExit } from './restart.ts';
 
 /** A container without a probe counts as ready when it ran this long. */
@@ -34,11 +34,16 @@ export function isAt(candidate: ObservedContainer | undefined, { to }: Pick<Obse
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
 /** An end of this update's run; one that nobody saw says nothing. */
-function judgeExit(candidate: ObservedContainer, { startedAtBootMs }: ObservedUpdate): Verdict | null {
+function judgeExit(
+  candidate: ObservedContainer,
+  { startedAtBootMs }: ObservedUpdate,
+  spec: ContainerSpec,
+): Verdict | null {
   const { exit, running, startError, restartRequested } = candidate;
   if (running || exit === null || startError !== null || restartRequested || exit.code === null) return null;
   if (exit.finishedAtBootMs === null || exit.finishedAtBootMs < startedAtBootMs) return null;
-  if (exit.code === 0) return { is: 'ready', message: 'it ended with 0' };
+  // What is meant to run on has not shown that it does, however it ended.
+  if (isDone(candidate, spec)) return { is: 'ready', message: 'it ended with 0' };
   return { is: 'failed', message: `${describeExit(exit)} after ${seconds(exit.ranForMs)}` };
 }
 
@@ -46,7 +51,7 @@ function judgeRun({ candidate, update, spec, now }: VerdictInput): Verdict | nul
   if (!candidate || !isAt(candidate, update)) return null;
   const { startError } = candidate;
   if (startError !== null && HOPELESS.has(startError.class)) return { is: 'failed', message: startError.message };
-  const ended = judgeExit(candidate, update);
+  const ended = judgeExit(candidate, update, spec);
   if (ended || !candidate.running || candidate.startedAtBootMs === null) return ended;
   const { health } = candidate;
   if (health?.state === 'unhealthy') return { is: 'failed', message: `unhealthy: ${health.message}` };

@@ -65,10 +65,17 @@ describe('stop-first', () => {
     expect(textOn(host, back)).toBe('nothing to do');
   });
 
-  test('one that ended well is done', () => {
-    const host = changed();
+  test('one that ended well is done where it is meant to end; a server that ends has failed', () => {
+    const once = { restart: 'on-failure' };
+    const host = hostWith(app('one', { timeout: '30s' }, once));
+    step(host, stopFirst('two', once));
     host.exit(WEB, 0, 300);
-    expect(step(host, stopFirst('two'))).toContain('settle-update container/blog/web — update done: it ended with 0');
+    expect(step(host, stopFirst('two', once))).toContain(
+      'settle-update container/blog/web — update done: it ended with 0',
+    );
+    const server = changed();
+    server.exit(WEB, 0, 300);
+    expect(step(server, stopFirst('two'))).toContain('update failed: exited with 0 after 0.3 s');
   });
 
   test('an end that nobody saw says nothing; without readiness the time runs out', () => {
