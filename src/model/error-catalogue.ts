@@ -286,6 +286,11 @@ export const ERROR_CATALOGUE = {
     title: 'The supervisor is shutting down',
     hint: 'Try again when it is back.',
   },
+  TSD_CALLED_OFF: {
+    class: 'unavailable',
+    title: 'It is not wanted any more',
+    hint: 'What is declared by now is done instead.',
+  },
   TSD_BUG: { class: 'bug', title: 'A defect in tsdocker', hint: "Please report it with the supervisor's log." },
 } as const satisfies Record<string, ErrorRow>;
 

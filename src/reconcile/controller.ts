@@ -1,8 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Clock, Timers } from '../model/clock.ts';
 import type { DesiredState } from '../model/desired.ts';
-import type { TsdError } from '../model/errors.ts';
-import { describeError, toTsdError } from '../model/errors.ts';
+import { describeError, TsdError, toTsdError } from '../model/errors.ts';
 import type { ObservedState } from '../model/observed.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
 import { baseKey, isNext } from '../model/update.ts';
@@ -78,6 +77,8 @@ interface InFlight {
   current: Op | undefined;
   error: TsdError | null;
   skipped: boolean;
+  /** Of ops that may take hours: calls them off when their declaration is another one. */
+  readonly calledOff: AbortController | null;
   /** Something happened to the key meanwhile. */
   stirred: boolean;
 }
@@ -297,6 +298,7 @@ export class Controller {
     const ports = this.#ports;
     const relations = this.#currentRelations();
     const desired = ports.desired();
+    this.#callOffUnwanted(desired);
     // Taken before the look: an op that ends during it may not be part of what was seen.
     const busy = this.busy;
     const startedAt = ports.clock.now().bootMs;
@@ -306,6 +308,13 @@ export class Controller {
     const input = { desired, observed, now: ports.clock.now(), seed: this.#seed, scope, busy };
     const made = plan(input, relations);
     this.#carryOut(made, scope, desired, busy, ports.clock.now().bootMs - startedAt);
+  }
+
+  #callOffUnwanted(desired: DesiredState): void {
+    for (const [key, { calledOff, specHash }] of this.#inFlight) {
+      if (calledOff === null || specHash === specHashIn(desired, key)) continue;
+      calledOff.abort(new TsdError('TSD_CALLED_OFF', 'its declaration changed meanwhile', { key }));
+    }
   }
 
   #carryOut(made: Plan, scope: Scope, desired: DesiredState, busy: ReadonlySet<ResourceKey>, ms: number): void {
@@ -323,6 +332,7 @@ export class Controller {
         current: undefined,
         error: null,
         skipped: false,
+        calledOff: ops.some(({ op }) => op === 'image.load') ? new AbortController() : null,
         stirred: false,
       });
     }
@@ -338,6 +348,7 @@ export class Controller {
           this.#inFlight.get(op.key)?.specHash === this.#specHash(op.key)
             ? (this.#ports.tooEarly?.(op) ?? null)
             : 'its declaration changed meanwhile',
+        signalOf: (op) => this.#inFlight.get(op.key)?.calledOff?.signal ?? null,
         onStart: (op) => this.#opStarted(op),
         onEnd: (result) => this.#opEnded(result),
       })
@@ -409,6 +420,7 @@ export class Controller {
         this.#book(key, () => this.#failures.succeeded(key, state.ops, state.triedHash, now));
       return;
     }
+    if (state.calledOff?.signal.aborted) return;
     if (state.error.code === 'TSD_ENGINE_SHUTDOWN' || this.#calledOff.signal.aborted) return;
     const { error, triedHash } = state;
     const failure = { class: error.class, message: describeError(error) };

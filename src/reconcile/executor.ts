@@ -69,6 +69,8 @@ export interface PlanWatcher {
    * Asked just before it begins; it is then skipped.
    */
   readonly obsolete?: (op: Op) => string | null;
+  /** Aborted when the op is not wanted any more although it has begun; null for ops that end soon anyway. */
+  readonly signalOf?: (op: Op) => AbortSignal | null;
   readonly onStart?: (op: Op) => void;
   readonly onEnd?: (result: OpResult) => void;
 }
@@ -227,7 +229,10 @@ class Run {
   }
 
   #signalFor(op: Op): { readonly signal: AbortSignal; readonly release: () => void } {
-    if (!TEARDOWN.has(op.op)) return { signal: this.#signal, release: () => {} };
+    if (!TEARDOWN.has(op.op)) {
+      const own = this.#hooks.signalOf?.(op) ?? null;
+      return { signal: own === null ? this.#signal : AbortSignal.any([this.#signal, own]), release: () => {} };
+    }
     const controller = new AbortController();
     const graceMs = TEARDOWN_GRACE_MS + (op.op === 'container.stop' ? op.timeoutMs : 0);
     let cancel = () => {};

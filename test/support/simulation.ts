@@ -51,7 +51,7 @@ export class Simulation {
   /** Ids of ops in the order they were carried out. */
   readonly done: string[] = [];
   /** Called before an op takes effect; may wait or throw. */
-  beforeOp: (op: Op) => Promise<void> | void = () => {};
+  beforeOp: (op: Op, signal: AbortSignal) => Promise<void> | void = () => {};
   /** What an op still waits for. */
   tooEarly: (op: Op) => string | null = () => null;
   beforeObserve: () => void = () => {};
@@ -62,7 +62,7 @@ export class Simulation {
   constructor({ started = true } = {}) {
     const { time, host } = this;
     const executor = new Executor({
-      handlers: everyOp((op) => this.#carryOut(op)),
+      handlers: everyOp((op, { signal }) => this.#carryOut(op, signal)),
       engine: new Engine({ timers: time }),
       journal: { begin: () => {}, end: () => {} },
       clock: time,
@@ -120,10 +120,10 @@ export class Simulation {
     await this.controller.settled();
   }
 
-  async #carryOut(op: Op): Promise<void> {
+  async #carryOut(op: Op, signal: AbortSignal): Promise<void> {
     const { desired } = this;
     await settled();
-    await this.beforeOp(op);
+    await this.beforeOp(op, signal);
     this.host.bootMs = this.time.now().bootMs;
     this.done.push(op.id);
     this.host.apply(op, desired);

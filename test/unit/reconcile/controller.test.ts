@@ -260,6 +260,20 @@ describe('defects', () => {
   });
 });
 
+test('the load of an image that nobody declares any more is called off, and its failure is none', async () => {
+  const app = (image: string) => ({ blog: { images: { app: image }, containers: { web: {} } } });
+  sim.beforeOp = (op, signal) =>
+    op.op !== 'image.load' || sim.desired.generation > 2
+      ? undefined
+      : new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
+  void sim.declare(app('./one.tar'));
+  while (!sim.controller.inFlight('image/blog/app')) await settled();
+  await sim.declare(app('./two.tar'));
+  await sim.wait(100);
+  expect(sim.host.container(WEB).running).toBe(true);
+  expect(sim.host.failures.size).toBe(0);
+});
+
 test('stop lets the ops in flight end and begins nothing', async () => {
   const held: (() => void)[] = [];
   sim.beforeOp = () => new Promise((resolve) => held.push(resolve));
