@@ -22,6 +22,7 @@ import { readHostFacts } from '../reconcile/host-facts.ts';
 import { BuildWork } from '../reconcile/ops/build/build-work.ts';
 import { ImageWork } from '../reconcile/ops/image-work.ts';
 import { LeaseBook } from '../reconcile/ops/lease-book.ts';
+import { StopClocks } from '../reconcile/ops/stop-clocks.ts';
 import { Turns } from '../reconcile/ops/turns.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import { UpdateBook } from '../reconcile/update-book.ts';
@@ -101,6 +102,7 @@ export function createWorld(parts: WorldParts): { readonly world: World; readonl
     builds: new BuildWork(),
     making: new Set(),
     turns: new Turns(),
+    stopClocks: new StopClocks(systemClock),
     unanswered: new Map(),
     registry,
     trustPolicy,

@@ -85,6 +85,10 @@ export interface ObservedContainer {
   readonly restarts: RestartCounters;
   /** A manual `stop` that holds until `start`, a changed spec or its own end (DESIGN §13.13). */
   readonly stopOverride: boolean;
+  /** Spec hash of the declaration that stop was given for. Left out or null, what the container was made from. */
+  readonly stopHash?: string | null;
+  /** What a person gives its run to end, in place of its spec. Left out or null, the spec counts. */
+  readonly stopTimeoutMs?: number | null;
   /** When that stop is over. Left out, it has no end of its own. */
   readonly stopUntil?: Instant | null;
   /** A manual stop ended this run and is over; nothing has been started since. Left out, false. */

@@ -21,6 +21,7 @@ import { healthOf } from './health/verdict.ts';
 import { portName } from './observed-port.ts';
 import { networkConfig } from './ops/network-config.ts';
 import { ownersOf } from './ops/owners.ts';
+import { stopEnd } from './ops/stop-override.ts';
 import type { World } from './ops/world.ts';
 import { findOrphans } from './plan/gc.ts';
 import { obstacles } from './preflight.ts';
@@ -82,25 +83,23 @@ function isBridged({ network }: ContainerSpec): boolean {
   return network !== 'none' && network !== 'host' && !network.startsWith('container:');
 }
 
-/** When a manual stop is over, on both clocks; null without an end. */
-function stopEnd({ stopOverride }: ContainerRecord, now: Instant, bootId: string): Instant | null {
-  const until = stopOverride?.until ?? null;
-  if (until === null) return null;
-  const wallMs = Date.parse(until.at);
-  return { wallMs, bootMs: until.bootId === bootId ? until.atBootMs : now.bootMs + wallMs - now.wallMs };
-}
-
 function observedStop(
   record: ContainerRecord,
   exit: ObservedExit | null,
   now: Instant,
   bootId: string,
-): Pick<ObservedContainer, 'stopOverride' | 'stopUntil' | 'stopExpired'> {
+): Pick<ObservedContainer, 'stopOverride' | 'stopHash' | 'stopUntil' | 'stopExpired' | 'stopTimeoutMs'> {
   const until = stopEnd(record, now, bootId);
   const over = until !== null && until.bootMs <= now.bootMs;
   // A run that had ended before is none that the stop took away.
   const ended = exit !== null && exit.finishedAtWallMs >= Date.parse(record.stopOverride?.at ?? '');
-  return { stopOverride: record.stopOverride !== null && !over, stopUntil: until, stopExpired: over && ended };
+  return {
+    stopOverride: record.stopOverride !== null && !over,
+    stopHash: record.stopOverride?.specHash ?? null,
+    stopUntil: until,
+    stopExpired: over && ended,
+    stopTimeoutMs: record.stopTimeoutMs,
+  };
 }
 
 /** What a container looks like beside its record; by this alone it may look otherwise while the record stays. */

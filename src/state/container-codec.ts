@@ -199,6 +199,8 @@ function encodeExtension(record: ContainerRecord): ContainerExtension | null {
     Handle: encodeHandle(record.handle),
     StoppedByUserAt: record.stopOverride?.at ?? null,
     StoppedUntil: encodeMoment(record.stopOverride?.until ?? null),
+    StoppedForSpec: record.stopOverride?.specHash ?? null,
+    StopTimeoutMs: record.stopTimeoutMs,
     ConsecutiveFailures: record.restart.consecutive,
     RestartRequested: record.restart.requested,
     LinkAddresses: record.linkAddresses,
@@ -265,7 +267,12 @@ export function decodeContainer(json: ConfigJson, hostConfig: HostConfig): Conta
     stopOverride:
       extension?.StoppedByUserAt == null
         ? null
-        : { at: extension.StoppedByUserAt, until: decodeMoment(extension.StoppedUntil ?? null) },
+        : {
+            at: extension.StoppedByUserAt,
+            specHash: extension.StoppedForSpec ?? null,
+            until: decodeMoment(extension.StoppedUntil ?? null),
+          },
+    stopTimeoutMs: extension?.StopTimeoutMs ?? null,
     restart: {
       restarts: json.RestartCount,
       consecutive: extension?.ConsecutiveFailures ?? 0,

@@ -80,6 +80,8 @@ const EXTENSION = goStruct({
   Handle: goPointer(HANDLE),
   StoppedByUserAt: goPointer(goTimeText),
   StoppedUntil: omitEmpty(goPointer(MOMENT)),
+  StoppedForSpec: omitEmpty(goPointer(goString)),
+  StopTimeoutMs: omitEmpty(goPointer(goFloat)),
   ConsecutiveFailures: goInt,
   RestartRequested: goBool,
   LinkAddresses: goMap(goString),

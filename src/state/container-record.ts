@@ -82,6 +82,8 @@ export interface RestartRecord {
 export interface StopOverride {
   /** When it was given. */
   readonly at: string;
+  /** Of the declaration it was given for; null where only that is known which the container was made from. */
+  readonly specHash: string | null;
   /** When it is over; null without an end. */
   readonly until: Moment | null;
 }
@@ -137,6 +139,8 @@ export interface ContainerRecord {
   readonly volumes: Readonly<Record<string, { readonly path: string; readonly writable: boolean }>>;
   /** A manual stop that holds until `start`, a changed spec or its own end. */
   readonly stopOverride: StopOverride | null;
+  /** What a person gives its run to end; null for what its spec says. */
+  readonly stopTimeoutMs: number | null;
   readonly restart: RestartRecord;
   /** Addresses of linked containers at the last start, by alias. */
   readonly linkAddresses: Readonly<Record<string, string>>;

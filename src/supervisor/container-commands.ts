@@ -2,9 +2,9 @@
 import { constants } from 'node:os';
 import { formatTime } from '../model/clock.ts';
 import { TsdError, toTsdError } from '../model/errors.ts';
+import type { ContainerSpec } from '../model/kinds/container.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { Hold } from '../reconcile/op.ts';
-import { endRun } from '../reconcile/ops/container-stop.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import { describeStop } from '../reconcile/plan/restart.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
@@ -38,6 +38,11 @@ function keyOf(record: ContainerRecord) {
     class: 'unsupported',
     hint: 'Declare it in a manifest to run it here.',
   });
+}
+
+/** What a run of it may take to end. */
+function endsWithin({ owner }: ContainerRecord, timeoutMs: number | null): number {
+  return timeoutMs ?? (owner?.written as ContainerSpec | undefined)?.stopTimeoutMs ?? 0;
 }
 
 export interface CommandParts {
@@ -77,19 +82,21 @@ export class ContainerCommands {
       forMs === null
         ? null
         : { at: formatTime(now.wallMs + forMs), bootId: world.bootId, atBootMs: now.bootMs + forMs };
-    const override = { at: formatTime(now.wallMs), until };
+    const specHash = world.desired().resources.get(key)?.specHash ?? null;
+    const override = { at: formatTime(now.wallMs), specHash, until };
     const how = describeStop({ stopUntil: forMs === null ? null : { wallMs: now.wallMs + forMs, bootMs: 0 } });
     this.#timeline.override(key, 'stop', `asked to stop; ${how}`);
     const forgotten = await this.#changeWithoutRoom(record, (current) => ({
       ...current,
       stopOverride: override,
+      stopTimeoutMs: timeoutMs,
       restart: { ...current.restart, requested: false },
     }));
+    if (timeoutMs !== null) world.stopClocks.change(record.id, timeoutMs);
     const before = this.#loop.hold(key);
-    if (timeoutMs !== null) await this.#stopNow(record, timeoutMs);
     this.#loop.enqueue([key]);
-    await this.#until(record, ({ id }) => {
-      const running = this.#world.exec.running(id) !== null;
+    await this.#until(key, endsWithin(record, timeoutMs), (current) => {
+      const running = current !== undefined && world.exec.running(current.id) !== null;
       const hold = this.#loop.hold(key);
       if (running && hold && hold !== before && FAILED.has(hold.reason)) {
         throw new TsdError('TSD_CONTAINER_SETUP', `container ${record.engineName} was not stopped: ${hold.message}`, {
@@ -111,11 +118,13 @@ export class ContainerCommands {
     await this.#change(record, (current) => ({
       ...current,
       stopOverride: null,
+      stopTimeoutMs: null,
       restart: { restarts: 0, consecutive: 0, requested: true },
     }));
-    await this.#untilStarted(record, before);
+    await this.#untilStarted(record, endsWithin(record, null), before);
   }
 
+  /** @param timeoutMs shortens or lengthens the time to end */
   async restart(record: ContainerRecord, timeoutMs: number | null): Promise<void> {
     const key = keyOf(record);
     const before = this.#loop.hold(key);
@@ -124,10 +133,11 @@ export class ContainerCommands {
     await this.#change(record, (current) => ({
       ...current,
       stopOverride: null,
+      stopTimeoutMs: timeoutMs,
       restart: { restarts: 0, consecutive: 0, requested: true },
     }));
-    if (timeoutMs !== null) await this.#stopNow(record, timeoutMs);
-    await this.#untilStarted(record, before);
+    if (timeoutMs !== null) this.#world.stopClocks.change(record.id, timeoutMs);
+    await this.#untilStarted(record, endsWithin(record, timeoutMs), before);
   }
 
   /** Sends a signal. The restart policy answers a death by it. */
@@ -143,7 +153,8 @@ export class ContainerCommands {
 
   async wait(record: ContainerRecord, signal?: AbortSignal): Promise<number> {
     // A run has a number before it has begun.
-    if (record.state.startedAt === null) await this.#until(record, ({ state }) => state.startedAt !== null, signal);
+    const hasStarted = (current: ContainerRecord | undefined) => !current || current.state.startedAt !== null;
+    if (!hasStarted(record)) await this.#until(keyOf(record), 0, hasStarted, signal);
     await Promise.race([
       this.#world.exits.ended(record.id),
       new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true })),
@@ -151,13 +162,6 @@ export class ContainerCommands {
     const { exitCode } = this.#world.containers.get(record.id)?.state ?? { exitCode: null };
     // 255 for an end that nobody saw, as shells have it for a lost process.
     return exitCode ?? 255;
-  }
-
-  async #stopNow(record: ContainerRecord, timeoutMs: number): Promise<void> {
-    if (!this.#world.exec.running(record.id)) return;
-    const stopSignal = this.#world.desired().resources.get(keyOf(record))?.spec;
-    const name = stopSignal && 'stopSignal' in stopSignal ? stopSignal.stopSignal : 'SIGTERM';
-    await endRun(this.#world, record, name, timeoutMs);
   }
 
   async #change(record: ContainerRecord, change: (current: ContainerRecord) => ContainerRecord): Promise<void> {
@@ -189,39 +193,39 @@ export class ContainerCommands {
   }
 
   /** @param before the hold of the time before the request: only a new one says why the start does not come. */
-  async #untilStarted(record: ContainerRecord, before: Hold | undefined): Promise<void> {
+  async #untilStarted(record: ContainerRecord, endsMs: number, before: Hold | undefined): Promise<void> {
     const key = keyOf(record);
-    await this.#until(record, (current) => {
+    await this.#until(key, endsMs, (current) => {
+      if (this.#loop.inFlight(key)) return false;
       const hold = this.#loop.hold(key);
-      if (
-        hold &&
-        hold !== before &&
-        hold.reason !== 'busy' &&
-        !this.#loop.inFlight(key) &&
-        !this.#world.exec.running(record.id)
-      ) {
+      const running = current !== undefined && this.#world.exec.running(current.id) !== null;
+      if (hold && hold !== before && hold.reason !== 'busy' && !running) {
         throw new TsdError('TSD_CONTAINER_SETUP', `container ${record.engineName} was not started: ${hold.message}`, {
           key,
         });
       }
-      return current.run > record.run && !current.restart.requested && !this.#loop.inFlight(key);
+      if (!current) return !this.#world.desired().resources.has(key);
+      // A change that waited may have made it anew.
+      const begun = current.id === record.id ? current.run > record.run : current.run > 0;
+      return begun && !current.restart.requested;
     });
   }
 
+  /** @param endsMs what its run may take to end, on top of what the loop may take */
   async #until(
-    record: ContainerRecord,
-    reached: (current: ContainerRecord) => boolean,
+    key: ResourceKey,
+    endsMs: number,
+    reached: (current: ContainerRecord | undefined) => boolean,
     signal?: AbortSignal,
   ): Promise<void> {
-    const deadline = this.#world.clock.now().bootMs + PATIENCE_MS;
+    const patienceMs = PATIENCE_MS + endsMs;
+    const deadline = this.#world.clock.now().bootMs + patienceMs;
     for (;;) {
-      const current = this.#world.containers.get(record.id);
-      if (!current || signal?.aborted || reached(current)) return;
+      const current = this.#world.containers.byKey(key);
+      if (signal?.aborted || reached(current)) return;
       if (this.#world.clock.now().bootMs > deadline) {
-        throw new TsdError(
-          'TSD_TIMEOUT',
-          `container ${record.engineName} did not get there within ${PATIENCE_MS / 1000} s`,
-        );
+        const name = current?.engineName ?? key;
+        throw new TsdError('TSD_TIMEOUT', `container ${name} did not get there within ${patienceMs / 1000} s`, { key });
       }
       await this.#events.nextChange(RECHECK_MS, signal);
     }

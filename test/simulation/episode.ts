@@ -59,6 +59,8 @@ class Episode {
       probed: (...tried) => this.watch.probed(...tried),
       planned: (made) => this.watch.planned(made),
       looked: (report) => this.watch.looked(report),
+      stopped: (key, specHash) => this.watch.stopped(key, specHash),
+      startedByPerson: (key) => this.watch.startedByPerson(key),
       began: (op) => {
         this.#note(`begin ${op.id}: ${op.cause.message}`);
         this.watch.began(op);
@@ -360,6 +362,7 @@ class Episode {
   #expect(violations: typeof restViolations): void {
     const { disk, kernel } = this;
     const found = violations({ supervisor: this.#present(), disk, kernel, desired: this.#desired });
+    for (const key of this.watch.runsAlthoughStopped()) found.push(`${key} runs although it was stopped`);
     const [first] = found;
     if (first !== undefined) throw new Broken(found.join('\n  '));
   }

@@ -182,6 +182,15 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
+    title: 'a stop during an update stands over the change',
+    actions: [
+      edit(0, { images: IMAGES, containers: { web: RUN } }),
+      edit(3_000, { images: IMAGES, containers: { web: LATE } }),
+      after(3_000, { do: 'stop', key: 'container/blog/web' }),
+      after(40_000, { do: 'wait' }),
+    ],
+  },
+  {
     title: 'nothing is done before all that was there is taken over',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),

@@ -85,7 +85,6 @@ function unwanted({ supervisor, disk, kernel, desired }: Rested): string[] {
     const resource = key && desired.resources.get(key);
     if (key !== undefined && supervisor.controller.hold(baseKey(key))) continue;
     if (!resource) found.push(`${key ?? id} runs and is not declared`);
-    else if (record.stopOverride) found.push(`${key} runs although it was stopped`);
     else if (record.owner?.specHash !== resource.specHash && !supervisor.controller.hold(key)) {
       found.push(`${key} runs with an old declaration`);
     }

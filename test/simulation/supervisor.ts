@@ -22,6 +22,7 @@ import { BuildWork } from '../../src/reconcile/ops/build/build-work.ts';
 import { opHandlers } from '../../src/reconcile/ops/handlers.ts';
 import { ImageWork } from '../../src/reconcile/ops/image-work.ts';
 import { LeaseBook } from '../../src/reconcile/ops/lease-book.ts';
+import { StopClocks } from '../../src/reconcile/ops/stop-clocks.ts';
 import { Turns } from '../../src/reconcile/ops/turns.ts';
 import type { FailedUpdate, World } from '../../src/reconcile/ops/world.ts';
 import { plan } from '../../src/reconcile/plan/plan.ts';
@@ -89,6 +90,9 @@ export interface Surroundings {
   probed(containerId: string, run: number, probe: object, passed: boolean): void;
   planned(made: Plan): void;
   looked(report: PassReport): void;
+  /** A person's stop is written down. */
+  stopped(key: ResourceKey, specHash: string): void;
+  startedByPerson(key: ResourceKey): void;
   began(op: Op): void;
   ended(result: OpResult): void;
   defect(text: string): void;
@@ -115,6 +119,7 @@ function openWorld(life: Life, around: Surroundings): World {
     builds: new BuildWork(),
     making: new Set(),
     turns: new Turns(),
+    stopClocks: new StopClocks(universe),
     unanswered: new Map(),
     registry: { pull: () => Promise.reject(new Error('no registry is simulated')) },
     trustPolicy: new TrustPolicyFile(null, true),
@@ -297,32 +302,36 @@ export class SimSupervisor {
 
   stopContainer(key: ResourceKey): void {
     const at = formatTime(this.#around.universe.now().wallMs);
-    this.#change(key, (record) => ({
+    const specHash = this.#around.desired().resources.get(key)?.specHash ?? '';
+    void this.#change(key, (record) => ({
       ...record,
-      stopOverride: { at, until: null },
+      stopOverride: { at, specHash, until: null },
       restart: { ...record.restart, requested: false },
-    }));
+    })).then((changed) => changed && this.#around.stopped(key, specHash));
   }
 
   /** `start` and `restart` record the same. */
   startContainer(key: ResourceKey): void {
     this.world.failures.clear(key);
-    this.#change(key, (record) => ({
+    void this.#change(key, (record) => ({
       ...record,
       stopOverride: null,
       restart: { restarts: 0, consecutive: 0, requested: true },
-    }));
+    })).then((changed) => changed && this.#around.startedByPerson(key));
   }
 
   /** As ContainerCommands does it, without waiting for the loop. */
-  #change(key: ResourceKey, change: (record: ContainerRecord) => ContainerRecord): void {
+  #change(key: ResourceKey, change: (record: ContainerRecord) => ContainerRecord): Promise<boolean> {
     const { containers, commits } = this.world;
     const record = containers.byKey(key);
-    if (!record) return;
+    if (!record) return Promise.resolve(false);
     const files: Parameters<typeof commits.commit>[0]['files'] = (batch) => containers.change(record.id, change, batch);
-    void commits.commit({ files }).then(
-      () => this.controller.enqueue([key]),
-      () => {},
+    return commits.commit({ files }).then(
+      () => {
+        this.controller.enqueue([key]);
+        return true;
+      },
+      () => false,
     );
   }
 }

@@ -1,7 +1,7 @@
 /** What has to hold at every moment, whatever happens. */
 import type { DesiredState } from '../../src/model/desired.ts';
 import type { ContainerSpec } from '../../src/model/kinds/container.ts';
-import type { ResourceKey } from '../../src/model/resource.ts';
+import { parseKey, type ResourceKey } from '../../src/model/resource.ts';
 import { baseKey, isNext, oldKey } from '../../src/model/update.ts';
 import type { PassReport } from '../../src/reconcile/controller.ts';
 import type { OpResult } from '../../src/reconcile/executor.ts';
@@ -51,6 +51,10 @@ export class Watch {
   readonly #stopping = new Set<ResourceKey>();
   /** Ids of volumes whose removal has begun while it was allowed. */
   readonly #going = new Set<string>();
+  /** What a person stopped, with the declaration it was stopped under. */
+  readonly #stopped = new Map<ResourceKey, string>();
+  /** Starts that had begun before that. */
+  readonly #onTheWay = new Set<ResourceKey>();
   /** Volumes whose removal a person allowed, and that have not been declared since. */
   readonly approved = new Set<ResourceKey>();
   ops = 0;
@@ -88,6 +92,30 @@ export class Watch {
     this.#idleLooks = [];
   }
 
+  /** A person's stop is written down: from now on nothing is started, until the person or another declaration wants it. */
+  stopped(key: ResourceKey, specHash: string): void {
+    this.#stopped.set(key, specHash);
+  }
+
+  startedByPerson(key: ResourceKey): void {
+    this.#stopped.delete(key);
+  }
+
+  /** What runs although a person stopped it. */
+  runsAlthoughStopped(): ResourceKey[] {
+    const running = [...this.#kernel.payloads.keys()].map((id) => this.#keyOf(id));
+    return running.filter((key) => key !== undefined && this.#isStopped(baseKey(key))) as ResourceKey[];
+  }
+
+  /** An app that is brought back after a failed update is not another declaration of anybody's. */
+  #isStopped(key: ResourceKey): boolean {
+    const { resources, heldBack } = this.#desired();
+    const under = this.#stopped.get(key);
+    const declared = resources.get(key)?.specHash;
+    if (under === undefined || declared === undefined) return false;
+    return under === declared || heldBack?.get(parseKey(key).app)?.failed === true;
+  }
+
   began(op: Op): void {
     this.ops += 1;
     this.happened();
@@ -98,13 +126,17 @@ export class Watch {
       for (const id of this.#volumesOf(op.key)) this.#going.add(id);
     // What is done for another reason than an end begins a new row: a person's wish, another spec, a dependency.
     if (!['exited', 'unhealthy'].includes(op.cause.reason)) this.excuse((key) => key === op.key);
-    if (op.op === 'container.start') this.#startBegan(op);
+    if (op.op === 'container.start') {
+      if (!this.#isStopped(baseKey(op.key))) this.#onTheWay.add(op.key);
+      this.#startBegan(op);
+    }
   }
 
   ended({ op, error, status }: OpResult): void {
     if (status === 'skipped') return;
     this.happened();
     this.#inFlight.delete(op.key);
+    this.#onTheWay.delete(op.key);
     if (op.op === 'container.stop') this.#stopping.delete(op.key);
     if (op.op === 'volume.remove') this.#stay(this.#volumesOf(op.key));
     if (error?.code === 'TSD_BUG' && !error.step?.startsWith(INJECTED)) {
@@ -128,6 +160,7 @@ export class Watch {
   supervisorGone(): void {
     this.happened();
     this.#inFlight.clear();
+    this.#onTheWay.clear();
     this.#stay(this.#going);
     this.#stopping.clear();
     this.#plannedAt.clear();
@@ -177,8 +210,9 @@ export class Watch {
     if (key) this.#unreadySince.set(key, this.#universe.elapsedMs);
   }
 
-  /** An approval is for data that nothing declares. */
+  /** An approval is for data that nothing declares, a stop for a container that is declared. */
   declared(resources: DesiredState['resources']): void {
+    for (const key of this.#stopped.keys()) if (!resources.has(key)) this.#stopped.delete(key);
     for (const key of this.approved) if (resources.has(key)) this.approved.delete(key);
   }
 
@@ -209,6 +243,8 @@ export class Watch {
       this.#universe.breaks(`${containerId} was started without a record`);
       return;
     }
+    if (this.#isStopped(baseKey(key)) && !this.#onTheWay.has(key))
+      this.#universe.breaks(`${key} was started although a person had stopped it`);
     this.#checkAlone(payload, key);
     this.#checkDelay(containerId, key);
     this.#checkDependencies(key);

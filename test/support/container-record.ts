@@ -32,6 +32,7 @@ export function containerRecord(overrides: Partial<ContainerRecord> = {}): Conta
     network: null,
     volumes: {},
     stopOverride: null,
+    stopTimeoutMs: null,
     restart: { restarts: 0, consecutive: 0, requested: false },
     linkAddresses: {},
     envAddresses: {},

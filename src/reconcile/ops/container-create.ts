@@ -73,6 +73,7 @@ function newRecord(world: World, desired: Desired<'container'>, image: Container
     network: null,
     volumes: {},
     stopOverride: null,
+    stopTimeoutMs: null,
     restart: { restarts: 0, consecutive: 0, requested: false },
     linkAddresses: {},
     envAddresses: {},

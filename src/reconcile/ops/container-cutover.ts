@@ -24,6 +24,7 @@ function retired(record: ContainerRecord, desired: Desired<'container'>, suffix:
   const key = suffix === 'next' ? nextKey(desired.key) : oldKey(desired.key);
   return {
     ...record,
+    stopOverride: null,
     owner: record.owner && { ...record.owner, key },
     engineName: `${desired.engineName}.${suffix}`,
     network: record.network && { ...record.network, ports: [] },
@@ -102,6 +103,8 @@ export async function cutOver(world: World, op: OpOf<'container.cutover'>): Prom
   const takeOver = (record: ContainerRecord): ContainerRecord => ({
     ...record,
     ...identity,
+    // A stop is of the name: one that was given just now goes with it.
+    stopOverride: world.containers.get(op.containerId)?.stopOverride ?? null,
     network: network && endpoint ? recordedNetwork(world, desired, endpoint, network) : record.network,
   });
   await world.leases.save(world.commits, {

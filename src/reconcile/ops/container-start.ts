@@ -14,6 +14,7 @@ import { recordedVolumes, resolvedVolumes } from './container-volumes.ts';
 import { linkTargets } from './endpoint.ts';
 import { type ContainerImage, imageById } from './image-of.ts';
 import { updateAliases } from './link-names.ts';
+import { stopAgainst } from './stop-override.ts';
 import { declarationFor, recordOf, type World } from './world.ts';
 
 function linkedContainers(world: World, desired: Desired<'container'>): LinkedContainer[] {
@@ -93,7 +94,8 @@ function begin(
     ...declaredPart(world, desired, image, op.containerId),
     run: op.run,
     begunAt: { at: formatTime(wallMs), bootId: world.bootId, atBootMs: bootMs },
-    stopOverride: null,
+    stopOverride: stopAgainst(world, op, record),
+    stopTimeoutMs: null,
     restart: { restarts: op.restarts, consecutive: op.consecutive, requested: false },
     linkAddresses: linkAddresses(world, desired),
     envAddresses: envAddresses(world, desired),

@@ -5,6 +5,7 @@ import { connect } from './container-connect.ts';
 import { declaredPart } from './container-create.ts';
 import { hostsText, linkAddresses } from './container-texts.ts';
 import { imageById } from './image-of.ts';
+import { stopAgainst } from './stop-override.ts';
 import { desiredOf, recordOf, type World } from './world.ts';
 
 /** Takes over changed fields without touching the payload. */
@@ -21,7 +22,8 @@ export async function updateContainer(world: World, op: OpOf<'container.update'>
   const update = (current: ContainerRecord): ContainerRecord => ({
     ...current,
     ...declared,
-    stopOverride: null,
+    stopOverride: stopAgainst(world, op, current),
+    stopTimeoutMs: null,
     restart: { restarts: 0, consecutive: 0, requested: false },
   });
   await world.leases.save(world.commits, {

@@ -29,6 +29,7 @@ import type { UpdateBook } from '../update-book.ts';
 import type { BuildWork } from './build/build-work.ts';
 import type { ImageWork } from './image-work.ts';
 import type { LeaseBook } from './lease-book.ts';
+import type { StopClocks } from './stop-clocks.ts';
 import type { Turns } from './turns.ts';
 
 export interface WorldSettings {
@@ -68,6 +69,7 @@ export interface World {
   readonly making: Set<string>;
   /** By id: what is left of an attempt to make a container is not removed while the next attempt takes it over. */
   readonly turns: Turns;
+  readonly stopClocks: StopClocks;
   /** Why it could not be found out whether a container still runs, by its id. */
   readonly unanswered: Map<string, string>;
   readonly registry: Pick<Registry, 'pull'>;

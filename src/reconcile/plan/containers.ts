@@ -1,20 +1,21 @@
 /** Containers: each one's intent, held back or ordered by what it depends on. */
 import type { Desired } from '../../model/desired.ts';
 import { type ObservedContainer, runName } from '../../model/observed.ts';
-import type { ResourceKey } from '../../model/resource.ts';
+import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import { baseKey, nextKey, type ObservedUpdate, oldKey, successorOf, type UpdateTerms } from '../../model/update.ts';
 import type { Cause, Hold } from '../op.ts';
 import { because } from './cause.ts';
 import type { Intent, Step, Surroundings } from './intent.ts';
-import { changeIntent, creationIntent, removalIntent } from './intent.ts';
+import { changeIntent, creationIntent, removalIntent, soonest } from './intent.ts';
 import { mintId } from './mint.ts';
-import { unmet } from './needs.ts';
+import { loadingNeed, unmet } from './needs.ts';
 import type { OpDraft } from './op-graph.ts';
 import type { Pass } from './pass.ts';
 import { failureHold, hold } from './pass.ts';
 import { attachedNetwork, isContainer, specOf, startDependencies } from './references.ts';
 import { isSettled } from './settled.ts';
-import { planUpdate, type UpdatePlan } from './update.ts';
+import { isStopped } from './stopped.ts';
+import { planUpdate, supervised, type UpdateInput, type UpdatePlan } from './update.ts';
 
 /** How soon the host is asked again about what kept a container from starting; it sends no event. */
 const OBSTACLE_RECHECK_MS = 2_000;
@@ -46,36 +47,62 @@ function act(
   const { containers, updates, failures } = pass.observed;
   const [next, old] = [containers.get(nextKey(key)), containers.get(oldKey(key))];
   const around = surroundings(pass, desired, container, anew);
-  const update = planUpdate({
+  const input: UpdateInput = {
     desired,
     container,
     next,
     old,
     update: updates?.get(key),
-    heldBack: pass.desired.heldBack?.get(app)?.failed === true,
+    heldBack: isHeldBack(pass, app),
     busy: pass.busy.has(nextKey(key)) || pass.busy.has(oldKey(key)),
     around,
-    aroundAsMade: (made) => surroundings(pass, made, container, anew),
+    aroundAsMade: (made) => ({
+      ...surroundings(pass, made, container, anew),
+      stopped: container !== undefined && isStopped(container, null),
+    }),
     failureOf: (of) => {
       const failure = failures.get(of);
       return failure?.specHash === desired.specHash ? failure : undefined;
     },
-  });
+  };
+  const update = planUpdate(input);
   const failed = update.ops.length > 0 ? opsHold(pass, desired, update, updates?.get(key)) : null;
   if (!failed) for (const op of update.ops) pass.graph.add(op);
-  const intent =
+  const { as, intent } =
     update.ops.length > 0
-      ? { ...update.intent, steps: [], hold: failed ?? update.intent.hold }
-      : permitted(pass, update.as, update.intent);
+      ? { as: update.as, intent: { ...update.intent, steps: [], hold: failed ?? update.intent.hold } }
+      : permittedOrAsMade(pass, input, update);
   if (intent.hold) pass.holds.set(key, Object.freeze(intent.hold));
-  if (isReplaced(pass, update.as)) pass.predecessors.set(key, update.as);
-  const ownTerms = update.next === 'want' ? null : update.terms;
-  addSteps(pass, update.as, container, intent, ownTerms);
+  if (isReplaced(pass, as)) pass.predecessors.set(key, as);
+  const ownTerms = update.next === 'want' || as !== update.as ? null : update.terms;
+  addSteps(pass, as, container, intent, ownTerms);
   if (update.next === 'want') planSuccessor(pass, desired, next, around, update);
   if (update.next === 'drop' && next)
     planRemoval(pass, next.key ?? key, next, because('removed', 'its update is over'), desired);
   if (update.old === 'drop' && old)
     planRemoval(pass, old.key ?? key, old, because('removed', 'its successor took over'));
+}
+
+/** Holds of changes that nothing has been tried of. */
+const WAITING: ReadonlySet<Hold['reason']> = new Set(['unavailable', 'dependency-not-ready', 'busy']);
+
+/** What it may do now. While its change cannot be made it is kept up as what it was made from. */
+function permittedOrAsMade(
+  pass: Pass,
+  input: UpdateInput,
+  { as, intent }: UpdatePlan,
+): Pick<UpdatePlan, 'as' | 'intent'> {
+  const { container } = input;
+  const allowed = permitted(pass, as, intent, container !== undefined);
+  // What failed is tried again; as what it was made from it would only fail as well, and the two in turn.
+  const waits = allowed.hold !== null && WAITING.has(allowed.hold.reason) && allowed.steps.length === 0;
+  const changes = as.specHash !== container?.specHash || intent.steps.some(({ name }) => name === 'create');
+  if (!container || !waits || allowed.hold === null || !changes) return { as, intent: allowed };
+  const kept = supervised(input, allowed.hold);
+  const keeps = permitted(pass, kept.as, kept.intent, true);
+  if (keeps.hold?.reason === 'backing-off') return { as: kept.as, intent: keeps };
+  const untilBootMs = soonest(allowed.hold.untilBootMs, keeps.hold?.untilBootMs ?? null);
+  return { as: kept.as, intent: { ...keeps, hold: { ...allowed.hold, untilBootMs } } };
 }
 
 /** What keeps the ops of an update back: an earlier failure of theirs, not the one that they are about. */
@@ -110,8 +137,12 @@ function planSuccessor(
   const successor = successorOf(desired);
   const aroundIt = { ...around, shared: () => false, restartedDependencies: () => restartedSince(pass, desired, next) };
   const wanted = next ? changeIntent(successor, next, aroundIt) : creationIntent(successor, cause ?? undefined);
-  const intent = permitted(pass, successor, wanted);
-  if (intent.hold) pass.holds.set(desired.key, Object.freeze({ ...intent.hold, key: desired.key }));
+  const intent = permitted(pass, successor, wanted, true);
+  if (intent.hold) {
+    // The container itself may have a time of its own to be looked at.
+    const untilBootMs = soonest(intent.hold.untilBootMs, pass.holds.get(desired.key)?.untilBootMs ?? null);
+    pass.holds.set(desired.key, Object.freeze({ ...intent.hold, key: desired.key, untilBootMs }));
+  }
   addSteps(pass, successor, next, intent, terms);
   pass.successors.push(successor);
 }
@@ -126,19 +157,25 @@ function movedBy(pass: Pass, { references, spec }: Container, anew: ReadonlyMap<
     : null;
 }
 
+/** An update of the app failed and brought it back. */
+function isHeldBack({ desired }: Pass, app: string): boolean {
+  return desired.heldBack?.get(app)?.failed === true;
+}
+
 function surroundings(
   pass: Pass,
   desired: Container,
   container: ObservedContainer | undefined,
   anew: ReadonlyMap<ResourceKey, Cause>,
 ): Surroundings {
-  const { references, key } = desired;
+  const { references, key, app, specHash } = desired;
   const image = references.image === null ? undefined : pass.observed.images.get(references.image);
   const settled = image !== undefined && pass.graph.chain(image.key).length === 0;
   return {
     now: pass.now,
     seed: pass.seed,
     imageId: settled ? image.imageId : null,
+    stopped: container !== undefined && isStopped(container, isHeldBack(pass, app) ? null : specHash),
     moved: movedBy(pass, desired, anew),
     linkAddresses: () => addressesByAlias(pass, desired),
     dependencyUpAtBootMs: () => latestRecovery(pass, startDependencies(references)),
@@ -192,8 +229,11 @@ function isReplaced(pass: Pass, { key, specHash }: Container): boolean {
   return pass.desired.resources.get(baseKey(key))?.specHash !== specHash;
 }
 
-/** The part of an intent that may be carried out now; the rest becomes a hold. */
-function permitted(pass: Pass, desired: Container, intent: Intent): Intent {
+/**
+ * The part of an intent that may be carried out now; the rest becomes a hold.
+ * @param stands it exists, or is made beside one that does: it must stay within reach while images are loaded
+ */
+function permitted(pass: Pass, desired: Container, intent: Intent, stands: boolean): Intent {
   if (intent.steps.length === 0) return intent;
   const failed = failureHold(pass, desired.key, desired);
   if (failed) return { ...intent, steps: [], hold: intent.hold ?? failed };
@@ -201,15 +241,14 @@ function permitted(pass: Pass, desired: Container, intent: Intent): Intent {
 
   // They are those of the present declaration.
   const obstacle = isReplaced(pass, desired) ? undefined : pass.observed.obstacles.get(baseKey(desired.key));
+  const creates = intent.steps.some((step) => step.name === 'create');
+  const loads = loadingNeed(pass, desired, creates);
   const waiting =
-    obstacle === undefined
-      ? unmet(
-          pass,
-          desired,
-          intent.steps.some((step) => step.name === 'create'),
-        )
-      : null;
-  if (obstacle === undefined && waiting === null) return intent;
+    obstacle !== undefined ? null : loads !== null && stands ? afterLoad(intent, loads) : unmet(pass, desired, creates);
+  if (obstacle === undefined && waiting === null) {
+    if (loads !== null) pass.loading.add(desired.key);
+    return intent;
+  }
   const { key } = desired;
   return {
     ...intent,
@@ -218,11 +257,19 @@ function permitted(pass: Pass, desired: Container, intent: Intent): Intent {
       ? {
           key,
           reason: waiting.busy ? 'busy' : 'dependency-not-ready',
-          message: `waits for ${waiting.message}`,
+          message: waiting.message,
           untilBootMs: null,
         }
       : { key, reason: 'unavailable', message: obstacle ?? '', untilBootMs: pass.now.bootMs + OBSTACLE_RECHECK_MS },
   };
+}
+
+/** What follows when it is there, for who reads the plan. */
+function afterLoad({ steps }: Intent, need: ResourceKey): { busy: boolean; message: string } {
+  const has = (step: Step['name']) => steps.some(({ name }) => name === step);
+  const then = has('remove') ? 'made anew' : has('create') ? 'made' : has('stop') ? 'restarted' : 'started';
+  const loaded = parseKey(need).kind === 'image' ? 'loaded' : 'there, whose image is being loaded';
+  return { busy: true, message: `${steps[0]?.cause.message ?? ''}; ${then} when ${need} is ${loaded}` };
 }
 
 function draftOf(
@@ -270,10 +317,10 @@ function draftOf(
 
 const TEARDOWN: ReadonlySet<string> = new Set(['stop', 'disconnect', 'remove']);
 
-/** A run is ended under the terms it was started with. */
+/** A run is ended under the terms it was started with, in the time that a person gives it where one does. */
 function stopTerms(container: ObservedContainer | undefined): { timeoutMs: number; signal: string } {
   const spec = container && specOf(container);
-  return { timeoutMs: spec?.stopTimeoutMs ?? 0, signal: spec?.stopSignal ?? 'SIGKILL' };
+  return { timeoutMs: container?.stopTimeoutMs ?? spec?.stopTimeoutMs ?? 0, signal: spec?.stopSignal ?? 'SIGKILL' };
 }
 
 /** A container that is not declared any more. */

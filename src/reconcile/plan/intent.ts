@@ -9,7 +9,7 @@ import type { ObservedContainer, RestartCounters } from '../../model/observed.ts
 import type { ResourceKey } from '../../model/resource.ts';
 import type { Cause, Hold } from '../op.ts';
 import type { ContentChange } from './cause.ts';
-import { because, declared, positionOf, specChanged } from './cause.ts';
+import { because, declared, positionOf, redeclared, specChanged } from './cause.ts';
 import type { FieldChange } from './diff.ts';
 import { changedContent, diffSpecs } from './diff.ts';
 import { ownsSandbox, specOf } from './references.ts';
@@ -48,6 +48,8 @@ export interface Surroundings {
   readonly seed: string;
   /** Current id of its image; null while that is unknown or about to change. */
   readonly imageId: string | null;
+  /** A manual stop holds. */
+  readonly stopped: boolean;
   /** Its network or the container whose network it shares is made anew in this plan. */
   readonly moved: Cause | null;
   /** Addresses of linked containers by alias, as they are now. */
@@ -71,6 +73,12 @@ function steps(names: StepPlan, cause: Cause): Step[] {
 
 function intend(names: StepPlan, cause: Cause, counters = FRESH): Intent {
   return { ...NOTHING, steps: steps(names, cause), counters };
+}
+
+/** Of some times at which to look again, null for none. */
+export function soonest(...times: readonly (number | null)[]): number | null {
+  const known = times.filter((time) => time !== null);
+  return known.length > 0 ? Math.min(...known) : null;
 }
 
 function held(key: ResourceKey, reason: Hold['reason'], message: string, untilBootMs: number | null = null): Hold {
@@ -209,19 +217,18 @@ function revive(desired: Desired<'container'>, container: ObservedContainer, aro
   }
 }
 
+/** A container that a person stopped. Whatever else is declared waits until it is started. */
+function stopped(key: ResourceKey, container: ObservedContainer, around: Surroundings): Intent {
+  if (container.running) {
+    const release = ownsSandbox(specOf(container)) && !around.shared();
+    return intend(['stop', release && 'disconnect'], because('requested', 'stop requested'));
+  }
+  const until = container.stopUntil?.bootMs ?? null;
+  return rest(container, around, held(key, 'stopped-by-user', describeStop(container), until));
+}
+
 /** A container with the desired spec. */
 function upkeep(desired: Desired<'container'>, container: ObservedContainer, around: Surroundings): Intent {
-  if (container.stopOverride) {
-    if (container.running) {
-      const release = ownsSandbox(desired.spec) && !around.shared();
-      return intend(['stop', release && 'disconnect'], because('requested', 'stop requested'));
-    }
-    return rest(
-      container,
-      around,
-      held(desired.key, 'stopped-by-user', describeStop(container), container.stopUntil?.bootMs ?? null),
-    );
-  }
   if (container.stopExpired && !container.running) {
     return restart(desired, container, because('requested', 'the time it was stopped for is over'));
   }
@@ -249,24 +256,30 @@ function afterUpdate(container: ObservedContainer): ObservedContainer {
   return { ...container, stopOverride: false, stopExpired: false, restarts: FRESH };
 }
 
+/** Why it is not as declared, or null. A stop that was for another declaration has to be forgotten. */
+function causeOf(desired: Desired<'container'>, container: ObservedContainer, changes: Changes): Cause | null {
+  if (changes.strongest !== null) return specChanged(desired, changes.fields, changes.content);
+  return container.stopOverride ? redeclared(desired) : null;
+}
+
 /** A container that is declared and exists. */
 export function changeIntent(
   desired: Desired<'container'>,
   container: ObservedContainer,
   around: Surroundings,
 ): Intent {
+  if (around.stopped) return leaveMoved(stopped(desired.key, container, around), container, around);
   const changes = changesOf(desired, container);
-  const cause = changes.strongest === null ? null : specChanged(desired, changes.fields, changes.content);
+  const cause = causeOf(desired, container, changes);
   if (cause && changes.strongest === 'recreate') return recreate(desired, container, cause);
-  const stays = container.stopOverride && !cause;
-  if (!stays && around.imageId !== null && container.imageId !== null && around.imageId !== container.imageId) {
+  if (around.imageId !== null && container.imageId !== null && around.imageId !== container.imageId) {
     return recreate(desired, container, because('source-changed', 'its image was loaded again with other content'));
   }
   const portsChanged = changes.fields.some((field) => field.path === 'ports');
   const endpoint = around.moved ? 'renew' : portsChanged ? 'mend' : 'keep';
   if (cause && changes.strongest === 'restart') return restart(desired, container, cause, endpoint);
 
-  if (around.moved && container.running && !stays) {
+  if (around.moved && container.running) {
     const moved = restart(desired, container, around.moved, 'renew');
     return cause ? withUpdate(moved, container, changes, cause) : moved;
   }

@@ -54,9 +54,16 @@ function existence(pass: Pass, key: ResourceKey): Standing {
 export function unmet(pass: Pass, desired: Container, creates: boolean): { busy: boolean; message: string } | null {
   for (const need of needsOf(desired, creates)) {
     const standing = standingOf(pass, desired, need);
-    if (standing.state === 'blocked') return standing;
+    if (standing.state === 'blocked') return { busy: standing.busy, message: `waits for ${standing.message}` };
   }
   return null;
+}
+
+/** What of its needs there is only when an image has been loaded, which may take hours; null without such. */
+export function loadingNeed({ graph, busy, loading }: Pass, desired: Container, creates: boolean): ResourceKey | null {
+  const loads = (need: ResourceKey): boolean =>
+    need === desired.references.image ? graph.has(`load ${need}`) || busy.has(need) : loading.has(need);
+  return needsOf(desired, creates).find(loads) ?? null;
 }
 
 /** The op of a container that uses what it needs. */

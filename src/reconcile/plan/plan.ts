@@ -33,6 +33,7 @@ export function plan(input: PlanInput, relations: Relations = relationsOf(input.
       holds: new Map<ResourceKey, Hold>(),
       standings: new Map(),
       pinned,
+      loading: new Set(),
       successors: [],
       predecessors: new Map(),
     };

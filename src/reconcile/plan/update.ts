@@ -9,7 +9,7 @@ import { nextKey, type ObservedUpdate, sameVersion, type UpdateTerms, type Versi
 import type { Cause, Hold } from '../op.ts';
 import { because } from './cause.ts';
 import type { Intent, Surroundings } from './intent.ts';
-import { changeIntent, creationIntent } from './intent.ts';
+import { changeIntent, creationIntent, soonest } from './intent.ts';
 import type { OpDraft } from './op-graph.ts';
 import { observedReferences, specOf } from './references.ts';
 import { isAt, judge, type Verdict } from './verdict.ts';
@@ -122,7 +122,7 @@ function asMade({ desired, container }: UpdateInput): Container {
 }
 
 /** What a predecessor needs that is not running as it should. Nothing else of it is changed any more. */
-function supervised(input: UpdateInput, hold: Hold | null): Pick<UpdatePlan, 'intent' | 'as'> {
+export function supervised(input: UpdateInput, hold: Hold | null): Pick<UpdatePlan, 'intent' | 'as'> {
   const { container } = input;
   const as = asMade(input);
   const waits = { ...NOTHING, hold };
@@ -132,8 +132,8 @@ function supervised(input: UpdateInput, hold: Hold | null): Pick<UpdatePlan, 'in
   const ends = kept.steps.some(({ name }) => name === 'stop');
   if (container.running && !ends) return { as, intent: waits };
   if (kept.steps.length > 0 || !kept.hold) return { as, intent: { ...kept, hold: kept.hold ?? hold } };
-  const times = [kept.hold.untilBootMs, hold?.untilBootMs ?? null].filter((time) => time !== null);
-  return { as, intent: { ...kept, hold: { ...kept.hold, untilBootMs: times.length > 0 ? Math.min(...times) : null } } };
+  const untilBootMs = soonest(kept.hold.untilBootMs, hold?.untilBootMs ?? null);
+  return { as, intent: { ...kept, hold: { ...kept.hold, untilBootMs } } };
 }
 
 /** Before name and ports have moved. */
@@ -226,8 +226,8 @@ function termsOf({ key, from, to, order }: ObservedUpdate): UpdateTerms {
 }
 
 /** An update that is no longer wanted, or none: the record goes when nothing else is left to do. */
-function without(input: UpdateInput, usual: Intent): UpdatePlan {
-  const over = input.update !== undefined && usual.steps.length === 0 && !input.busy;
+function without(input: UpdateInput, usual: Intent, forgets = true): UpdatePlan {
+  const over = forgets && input.update !== undefined && usual.steps.length === 0 && !input.busy;
   const back = input.busy ? ({ next: 'keep', old: 'keep' } as const) : {};
   return over
     ? { ...usually(input, usual), ops: [settle(input, 'update given up')] }
@@ -240,7 +240,8 @@ export function planUpdate(input: UpdateInput): UpdatePlan {
   const usual = container ? changeIntent(desired, container, around) : creationIntent(desired);
   const target: Version = { specHash: desired.specHash, imageId: around.imageId };
   const current = update && sameVersion(update.to, target) ? update : undefined;
-  if (container?.stopOverride) return without(input, usual);
+  // What failed before it was stopped has failed all the same when it is started again.
+  if (around.stopped) return without(input, usual, current?.failure == null);
   if (current) {
     if (current.failure !== null) return afterFailure(input, current, usual);
     if (current.order === 'stop-first') return trying(input, current, usual);
@@ -259,6 +260,12 @@ export function planUpdate(input: UpdateInput): UpdatePlan {
   const order = around.moved ? 'stop-first' : desired.spec.update.order;
   const terms: UpdateTerms = { key: desired.key, from, to: target, order };
   if (order === 'stop-first') return usually(input, usual, terms);
-  const hold = waiting(input, `${desired.engineName}.next takes over when it is ready`, null);
-  return { ...usually(input, hold, terms), cause, next: input.busy ? 'keep' : 'want', old: 'keep' };
+  const { hold } = waiting(input, `${desired.engineName}.next takes over when it is ready`, null);
+  return {
+    ...usually(input, NOTHING, terms),
+    ...supervised(input, hold),
+    cause,
+    next: input.busy ? 'keep' : 'want',
+    old: 'keep',
+  };
 }

@@ -111,12 +111,7 @@ describe('images', () => {
     const next = declare({ blog: { images: { app: './other.tar' }, containers: { web: { privileged: true } } } }, 2);
     expect(textOn(host, next)).toMatchInlineSnapshot(`
       "load image/blog/app — changed in blog.yaml:1:3; what is made from it follows, if its content is another
-      stop container/blog/web — privileged changed in blog.yaml:2:3 (after load image/blog/app)
-      disconnect container/blog/web — privileged changed in blog.yaml:2:3
-      remove container/blog/web — privileged changed in blog.yaml:2:3
-      create container/blog/web — privileged changed in blog.yaml:2:3
-      connect container/blog/web — privileged changed in blog.yaml:2:3
-      start container/blog/web — privileged changed in blog.yaml:2:3"
+      hold container/blog/web — busy: privileged changed in blog.yaml:2:3; made anew when image/blog/app is loaded"
     `);
   });
 });

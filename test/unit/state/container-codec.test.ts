@@ -176,9 +176,11 @@ it('reads back every record it wrote', () => {
     stopOverride: fc.option(
       fc.record({
         at: time,
+        specHash: fc.option(word),
         until: fc.option(moment),
       }),
     ),
+    stopTimeoutMs: fc.option(fc.nat()),
   });
   fc.assert(
     fc.property(records, ({ written, ...overrides }) => {

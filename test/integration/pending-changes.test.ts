@@ -1,0 +1,138 @@
+/** What a person asks of a container while a change of it waits: for the host, or for an image that is pulled. */
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
+import { TestSupervisor } from '../support/supervisor.ts';
+import { until } from '../support/wait.ts';
+
+const supervisor = new TestSupervisor();
+
+beforeAll(async () => {
+  await supervisor.start();
+});
+
+afterAll(async () => {
+  await supervisor.destroy();
+});
+
+const app = (name: string, more = '') =>
+  `${BUSYBOX_IMAGE}containers:\n  ${name}: { image: busybox, command: ${FOREVER}, restart: always${more} }\n`;
+
+describe('a change that waits for a directory', () => {
+  test('stop takes the container down and keeps it so when the directory is there; start makes the change', async () => {
+    const missing = join(supervisor.base, 'missing');
+    supervisor.drop('held.yaml', app('held'));
+    const before = await supervisor.waitFor('held', 'ready', ({ ready }) => ready);
+    supervisor.drop('held.yaml', app('held', `, env: { A: "1" }, volumes: ["${missing}:/x"]`));
+    await supervisor.waitFor('held', 'waiting', ({ message }) => message.includes('does not exist'));
+    await supervisor.ok('stop', 'held');
+    expect(await supervisor.container('held')).toMatchObject({ phase: 'Exited', pid: null, id: before.id });
+    mkdirSync(missing);
+    await supervisor.waitFor('held', 'stopped', ({ message }) => message.startsWith('stopped until'));
+    await supervisor.crash();
+    await supervisor.start();
+    expect(await supervisor.container('held')).toMatchObject({ pid: null, id: before.id });
+    await supervisor.ok('start', 'held');
+    const after = await supervisor.waitFor('held', 'ready', ({ ready }) => ready);
+    expect(after.id).not.toBe(before.id);
+  });
+
+  test('restart with a time restarts the container as it was made', async () => {
+    supervisor.drop('again.yaml', app('again'));
+    const before = await supervisor.waitFor('again', 'ready', ({ ready }) => ready);
+    supervisor.drop('again.yaml', app('again', ', env: { A: "1" }, volumes: ["/nowhere/at/all:/x"]'));
+    await supervisor.waitFor('again', 'waiting', ({ message }) => message.includes('does not exist'));
+    await supervisor.ok('restart', '-t', '3', 'again');
+    const after = await supervisor.waitFor('again', 'ready', ({ ready }) => ready);
+    expect(after).toMatchObject({ id: before.id, phase: 'Running' });
+    expect(after.pid).not.toBe(before.pid);
+    expect(after.message).toContain('does not exist');
+  });
+});
+
+describe('a change that waits for an image', () => {
+  const open = new Set<Socket>();
+  let registry: Server;
+
+  /** A registry that takes connections and says nothing. */
+  async function silentRegistry(): Promise<number> {
+    registry = createServer((socket) => {
+      open.add(socket);
+      socket.on('error', () => {}).resume();
+    });
+    registry.listen(0, '127.0.0.1');
+    await once(registry, 'listening');
+    return (registry.address() as { port: number }).port;
+  }
+
+  afterEach(() => {
+    for (const socket of open) socket.destroy();
+    open.clear();
+    registry.close();
+  });
+
+  const pulled = (name: string, port: number) =>
+    `images:\n  busybox: { host: [busybox] }\n  next: { pull: "localhost:${port}/x/y:1" }\ncontainers:\n  ${name}: { image: next, command: ${FOREVER}, restart: always }\n`;
+
+  test('it comes back when it ends meanwhile, and a stop is carried out and holds', async () => {
+    const port = await silentRegistry();
+    supervisor.drop('pull.yaml', app('pull'));
+    const before = await supervisor.waitFor('pull', 'ready', ({ ready }) => ready);
+    supervisor.drop('pull.yaml', pulled('pull', port));
+    await until('the pull', () => open.size > 0);
+    process.kill(before.pid ?? 0, 'SIGKILL');
+    const back = await supervisor.waitFor('pull', 'back', ({ ready, pid }) => ready && pid !== before.pid);
+    expect(back).toMatchObject({ id: before.id });
+    expect(back.message).toContain('image/pull/next');
+    await supervisor.ok('stop', 'pull');
+    for (const socket of open) socket.destroy();
+    registry.close();
+    await until('the failed pull', async () => (await supervisor.ok('get', 'images')).includes('next'));
+    expect(await supervisor.container('pull')).toMatchObject({ phase: 'Exited', pid: null });
+  });
+
+  test('it is deleted without waiting for the pull, which is called off', async () => {
+    const port = await silentRegistry();
+    const file = supervisor.file('gone.yaml', app('gone'));
+    await supervisor.ok('apply', '--wait=20s', '-f', file);
+    supervisor.file('gone.yaml', pulled('gone', port));
+    await supervisor.ok('apply', '-f', file);
+    await until('the pull', () => open.size > 0);
+    await supervisor.ok('delete', '-f', file);
+    await until('it to be gone', async () => !(await supervisor.container('gone')));
+    await until('the pull to be called off', () => [...open].every(({ closed }) => closed));
+  });
+});
+
+describe('the time that a person gives', () => {
+  const SLOW = shell(
+    'trap "echo TERM; t=1" TERM; echo up; while [ -z "$t" ]; do sleep 0.1; done; i=0; while [ $i -lt 20 ]; do sleep 0.1; i=$((i+1)); done; exit 7',
+  );
+  const slow = (name: string, command: string, stopTimeout: string) =>
+    `${BUSYBOX_IMAGE}containers:\n  ${name}: { image: busybox, command: ${command}, stopTimeout: ${stopTimeout} }\n`;
+  const up = (name: string) => until('its trap', async () => (await supervisor.ok('logs', name)).includes('up'));
+
+  test('lengthens that of the manifest, and the signal is sent once', async () => {
+    supervisor.drop('patient.yaml', slow('patient', SLOW, '200ms'));
+    await supervisor.waitFor('patient', 'ready', ({ ready }) => ready);
+    await up('patient');
+    await supervisor.ok('stop', '-t', '60', 'patient');
+    expect(await supervisor.container('patient')).toMatchObject({ exitCode: 7 });
+    expect((await supervisor.ok('logs', 'patient')).match(/TERM/g)).toHaveLength(1);
+  });
+
+  test('ends the patience of a stop that goes on', async () => {
+    const deaf = shell('trap "echo TERM" TERM; echo up; while :; do sleep 0.1; done');
+    supervisor.drop('deaf.yaml', slow('deaf', deaf, '1h'));
+    await supervisor.waitFor('deaf', 'ready', ({ ready }) => ready);
+    await up('deaf');
+    const first = supervisor.cli('stop', 'deaf');
+    await until('the signal', async () => (await supervisor.ok('logs', 'deaf')).includes('TERM'));
+    await supervisor.ok('stop', '-t', '0', 'deaf');
+    expect((await first).status).toBe(0);
+    expect(await supervisor.container('deaf')).toMatchObject({ exitCode: 137, pid: null });
+  });
+});
