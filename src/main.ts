@@ -159,7 +159,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
   });
 
   const onBug = (error: TsdError): void => log.error({ code: error.code, stack: error.stack }, describeError(error));
-  const observers = new Observers({ ...config, version: VERSION, onBug });
+  const observers = new Observers({ ...config, version: VERSION, timers: systemTimers, log, onBug });
   const id = keyId(openDaemonKey(join(state.root, 'key.json')));
   const engine = new Engine({ timers: systemTimers, log: (line) => log.debug(line) });
   const loop = new LoopStatus({
@@ -311,7 +311,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
     release();
     throw error;
   };
-  const served = await observers.serve({ world, controller, events, api }).catch(giveUp);
+  const served = await observers.serve({ world, controller, events, api });
   const server = await serveApi({ api, hosts: config.hosts, group: config.group, onBug }).catch(giveUp);
   controller.start();
   collector.start();

@@ -1,15 +1,18 @@
 /** What can be served beside the API, when it is asked for: metrics and the page. */
 import type { EventOptions, EventView } from '../api/explain-views.ts';
-import type { HttpAddress } from '../api/http-address.ts';
+import { describeHttpAddress, type HttpAddress } from '../api/http-address.ts';
 import { type HttpListener, type HttpRequest, sendText, serveHttp } from '../api/http-listener.ts';
 import type { ContainerView, LogEntry, LogOptions } from '../api/supervisor.ts';
-import type { TsdError } from '../model/errors.ts';
+import { portHolder } from '../ffi/port-holder.ts';
+import type { Timers } from '../model/clock.ts';
+import { describeError, type TsdError, toTsdError } from '../model/errors.ts';
 import { parseKey } from '../model/resource.ts';
 import type { Controller, PassReport } from '../reconcile/controller.ts';
 import type { OpResult } from '../reconcile/executor.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { SupervisorEventBus } from './events.ts';
 import { LastPlan } from './last-plan.ts';
+import type { Logger } from './log.ts';
 import type { LoopNumbers, Metrics } from './metrics/metrics.ts';
 import { networkBytesOf } from './metrics/network-bytes.ts';
 import { type OverviewSource, overview } from './web/overview.ts';
@@ -19,7 +22,16 @@ export interface ObserverOptions {
   readonly web: HttpAddress | null;
   readonly group: string | null;
   readonly version: string;
+  readonly timers: Timers;
+  readonly log: Pick<Logger, 'info' | 'warn'>;
   readonly onBug: (error: TsdError) => void;
+}
+
+/** Something that is served at an address. */
+interface Served {
+  readonly flag: '--metrics' | '--web';
+  readonly address: HttpAddress;
+  readonly answer: Parameters<typeof serveHttp>[0]['answer'];
 }
 
 /** What the observers look at; there once the supervisor is put together. */
@@ -35,11 +47,22 @@ export interface ObserverParts {
 
 /** Events that a page begins with. */
 const LATEST_EVENTS_MS = 24 * 3600 * 1000;
+/** How soon an address that could not be had is tried again. */
+const RETRY_MS = 5_000;
+
+/** Why an address cannot be had, and who has it. */
+function trouble({ flag, address }: Served, error: TsdError): string {
+  const holder = address.type === 'tcp' ? portHolder(address.port, 'tcp') : null;
+  const who = holder === null ? '' : `; the port is used by ${holder}`;
+  return `${flag} ${describeHttpAddress(address)} is not served: ${describeError(error)}${who}`;
+}
 
 export class Observers {
   readonly #options: ObserverOptions;
   readonly #lastPlan = new LastPlan();
   readonly #listeners: HttpListener[] = [];
+  readonly #retries = new Map<string, () => void>();
+  #closed = false;
   #metrics: Metrics | null = null;
 
   constructor(options: ObserverOptions) {
@@ -59,24 +82,59 @@ export class Observers {
     this.#metrics?.defect();
   }
 
-  /** Listens where it is asked to; returns the addresses. @throws TsdError TSD_FLAG, TSD_LOCKED. */
+  /**
+   * Listens where it is asked to; returns the addresses. One that cannot be had is told in the log and tried again: to look
+   * on is worth less than to supervise.
+   */
   async serve(parts: ObserverParts): Promise<{ readonly metrics: string | null; readonly web: string | null }> {
     const { metrics, web } = this.#options;
     return {
-      metrics: metrics && `${await this.#listen(metrics, await this.#metricsAnswer(parts))}/metrics`,
-      web: web && (await this.#listen(web, await this.#pageAnswer(parts))),
+      metrics:
+        metrics &&
+        (await this.#serve({ flag: '--metrics', address: metrics, answer: await this.#metricsAnswer(parts) })),
+      web: web && (await this.#serve({ flag: '--web', address: web, answer: await this.#pageAnswer(parts) })),
     };
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
+    for (const callOff of this.#retries.values()) callOff();
     await Promise.all(this.#listeners.splice(0).map((listener) => listener.close()));
   }
 
-  async #listen(address: HttpAddress, answer: Parameters<typeof serveHttp>[0]['answer']): Promise<string> {
+  /** The address, or null when it could not be had yet. */
+  async #serve(served: Served): Promise<string | null> {
+    try {
+      return await this.#listen(served);
+    } catch (thrown) {
+      this.#options.log.warn(trouble(served, toTsdError(thrown)));
+      this.#retry(served);
+      return null;
+    }
+  }
+
+  #retry(served: Served): void {
+    if (this.#closed) return;
+    const again = async () => {
+      try {
+        this.#options.log.info(`${served.flag} is served at ${await this.#listen(served)}`);
+      } catch {
+        // Said already.
+        this.#retry(served);
+      }
+    };
+    this.#retries.set(
+      served.flag,
+      this.#options.timers.after(RETRY_MS, () => void again()),
+    );
+  }
+
+  async #listen({ flag, address, answer }: Served): Promise<string> {
     const { group, onBug } = this.#options;
     const listener = await serveHttp({ address, group, answer, onBug });
-    this.#listeners.push(listener);
-    return listener.url;
+    if (this.#closed) await listener.close();
+    else this.#listeners.push(listener);
+    return flag === '--metrics' ? `${listener.url}/metrics` : listener.url;
   }
 
   async #metricsAnswer({ world, controller, api }: ObserverParts) {

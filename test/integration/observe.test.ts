@@ -1,6 +1,7 @@
 /** Metrics and the page of a real supervisor, over HTTP; the browser is in test/e2e/web-page.test.ts. */
 import { execFileSync } from 'node:child_process';
 import { request } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BUSYBOX_IMAGE, IDLE, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
@@ -185,4 +186,25 @@ test('the log has the pass, the key and the op on every line that concerns one',
     run: 1,
     msg: 'exited with 3',
   });
+});
+
+test('an address that another process has does not keep it from supervising, and is served when it is free', async () => {
+  const other = createServer();
+  await new Promise<void>((done) => other.listen(0, '127.0.0.1', done));
+  const { port } = other.address() as AddressInfo;
+  try {
+    supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers: { web: { image: busybox, command: ${shell(IDLE)} } }\n`);
+    await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    await supervisor.stop();
+    await supervisor.start('--web', `127.0.0.1:${port}`);
+    expect(await supervisor.container('web')).toMatchObject({ phase: 'Running' });
+    expect(supervisor.log).toMatch(
+      new RegExp(`--web http://127.0.0.1:${port} is not served: .*EADDRINUSE.* is used by .* \\(pid ${process.pid}\\)`),
+    );
+  } finally {
+    await new Promise((done) => other.close(done));
+  }
+  const page = await until('the page', () => ask(`http://127.0.0.1:${port}/`).catch(() => null));
+  expect(page).toMatchObject({ status: 200, body: expect.stringContaining('<html') });
+  expect(supervisor.log).toContain(`--web is served at http://127.0.0.1:${port}`);
 });

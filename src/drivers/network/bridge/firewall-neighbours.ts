@@ -4,8 +4,9 @@
  * commented jump to it passes what our own rules then judge; other firewalls are named for the user to open. The jump is
  * the last of its chain: it takes the place of the policy, and what the administrator drops stays dropped.
  */
+
+import { readTextOrEmpty } from '../../../ffi/text-files.ts';
 import type { Names } from './names.ts';
-import { readTextOrEmpty } from './text-files.ts';
 
 interface Chain {
   readonly family: string;

@@ -1,11 +1,11 @@
 import { constants } from 'node:os';
 import { sysError } from '../../../ffi/errno.ts';
+import { portHolder } from '../../../ffi/port-holder.ts';
 import { TsdError } from '../../../model/errors.ts';
 import { forwardTcp, type Route, TCP_WAITS, type TcpWaits } from './forward-tcp.ts';
 import { forwardUdp } from './forward-udp.ts';
 import { bindSocket } from './host-sockets.ts';
 import { descriptorBudget, OpenFlows } from './open-flows.ts';
-import { portHolder } from './port-holder.ts';
 import { type Listener, listenerKey } from './publication.ts';
 
 interface Running {

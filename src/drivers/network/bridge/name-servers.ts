@@ -1,5 +1,5 @@
+import { readTextOrEmpty } from '../../../ffi/text-files.ts';
 import { parseAddress } from '../../../model/addresses.ts';
-import { readTextOrEmpty } from './text-files.ts';
 
 /** IPv4 name servers of /etc/resolv.conf other than the host itself. */
 export function nameServers(): string[] {

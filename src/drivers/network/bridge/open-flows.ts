@@ -1,4 +1,4 @@
-import { readTextOrEmpty } from './text-files.ts';
+import { readTextOrEmpty } from '../../../ffi/text-files.ts';
 
 /** Descriptors that forwarded connections and clients may take, however many this process may open. */
 const MOST_DESCRIPTORS = 8192;
