@@ -12,6 +12,7 @@ import { compareIssues, type ManifestIssue } from './issue.ts';
 import { appNameOf, type ParsedManifest, parseManifest } from './parse.ts';
 import { type Build, buildAll } from './resolve/build.ts';
 import { withAbsolutePaths } from './resolve/paths.ts';
+import type { OnOtherApp } from './resolve/references.ts';
 import type { Candidate, Finding } from './resolve/universe.ts';
 
 /** A revision that was accepted, as the supervisor stored it. */
@@ -63,6 +64,8 @@ export interface ResolveOptions extends ContentHasher {
   readonly defaultHostIp: string;
   /** What is known of build contexts; left out, they are read at once. */
   readonly contexts?: BuildContexts;
+  /** Told, maybe more than once, of references into apps that no source declares; without it they are mistakes. */
+  readonly onOtherApp?: OnOtherApp;
 }
 
 /** How one source stands while revisions are tried against each other. */
@@ -197,8 +200,8 @@ function candidateOf({ source, using, parsed }: Standing, { contexts }: ResolveO
 
 function buildStanding(standings: ReadonlyMap<string, Standing>, options: ResolveOptions): Build {
   const candidates = [...standings.values()].flatMap((standing) => candidateOf(standing, options));
-  const { defaultHostIp, contexts = new BuildContexts() } = options;
-  const build = buildAll(candidates, { hasher: options, defaultHostIp, contexts });
+  const { defaultHostIp, contexts = new BuildContexts(), onOtherApp } = options;
+  const build = buildAll(candidates, { hasher: options, defaultHostIp, contexts, onOtherApp });
   for (const [id, standing] of standings) noteInputs(standing, build.inputs.get(id));
   return build;
 }

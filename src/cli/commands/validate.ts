@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
 import type { ManifestInput } from '../../api/supervisor.ts';
+import type { ManifestIssue } from '../../manifest/issue.ts';
+import { formatPosition } from '../../model/resource.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -13,6 +15,7 @@ export function configure(command: Command, context: CliContext): void {
     description:
       'Checks manifests without a supervisor: syntax, fields, references, conflicts and circles, also between the files named. ' +
       'All problems are shown at once, each with its file, line and column.\n\n' +
+      'Names in apps that are not among the files are told and taken for granted: name those files too to check them.\n\n' +
       'What depends on the host, like a port in use or a missing image, is not checked here: that is what ' +
       '`tsdocker plan -f` is for.',
     examples: [
@@ -30,8 +33,13 @@ export function configure(command: Command, context: CliContext): void {
 
 async function run(context: CliContext, options: ManifestOptions): Promise<number> {
   const inputs = requireManifests(await readManifests(context, options));
-  const issues = await issuesOf(context, inputs);
+  const { issues, elsewhere } = await check(context, inputs);
   await warnOfImports(context, inputs);
+  for (const { position } of elsewhere) {
+    context.warn(
+      `note: ${formatPosition(position)}: not checked: it names another app, which is not among these files`,
+    );
+  }
   if (issues.length === 0) {
     context.print(`${plural(inputs.length, 'manifest')}: valid`);
     return EXIT.ok;
@@ -41,7 +49,11 @@ async function run(context: CliContext, options: ManifestOptions): Promise<numbe
   return EXIT.error;
 }
 
-async function issuesOf(context: CliContext, inputs: readonly ManifestInput[]) {
+/** Problems, and names in apps that none of the files is of. */
+async function check(
+  context: CliContext,
+  inputs: readonly ManifestInput[],
+): Promise<{ readonly issues: readonly ManifestIssue[]; readonly elsewhere: Iterable<ManifestIssue> }> {
   const { desiredState } = await import('../../manifest/desired-state.ts');
   const { readContentFile } = await import('../../manifest/source/files.ts');
   const sources = inputs.map(({ file, baseDir, text }) => ({
@@ -51,12 +63,15 @@ async function issuesOf(context: CliContext, inputs: readonly ManifestInput[]) {
     content: { ok: true as const, text },
     lastGood: null,
   }));
+  const elsewhere = new Map<string, ManifestIssue>();
   const resolution = desiredState(sources, {
     generation: 0,
     defaultHostIp: '0.0.0.0',
     readFile: readContentFile,
     // Hashes are not looked at: nothing is kept of them.
     hashSecret: () => '',
+    onOtherApp: (issue) => elsewhere.set(JSON.stringify(issue), issue),
   });
-  return [...resolution.sources.values()].flatMap((outcome) => outcome.issues);
+  const issues = [...resolution.sources.values()].flatMap((outcome) => outcome.issues);
+  return { issues, elsewhere: elsewhere.values() };
 }

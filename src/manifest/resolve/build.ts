@@ -16,7 +16,7 @@ import { canonicalJson, specHash } from '../spec-hash.ts';
 import { engineName, findCollisions } from './collisions.ts';
 import { findCycles } from './cycles.ts';
 import { withAbsolutePaths } from './paths.ts';
-import { NO_REFERENCES, resolveReferences } from './references.ts';
+import { NO_REFERENCES, type OnOtherApp, resolveReferences } from './references.ts';
 import { checkContainer } from './rules.ts';
 import { undeclaredImage } from './undeclared-image.ts';
 import { type Candidate, type Declared, type Finding, finding, positionOf, Universe } from './universe.ts';
@@ -26,6 +26,7 @@ export interface BuildOptions {
   /** Where ports without an address are published: the supervisor's --ip. */
   readonly defaultHostIp: string;
   readonly contexts: BuildContexts;
+  readonly onOtherApp?: OnOtherApp | undefined;
 }
 
 export interface Build {
@@ -176,7 +177,7 @@ class Builder {
     const { spec } = at.resource;
     if (!spec) return;
     const absolute = withAbsolutePaths('container', spec, at.candidate.baseDir);
-    const { references: named, findings } = resolveReferences(at, spec, this.#universe);
+    const { references: named, findings } = resolveReferences(at, spec, this.#universe, this.#options.onOtherApp);
     const references = { ...named, image: named.image ?? this.#undeclaredImage(at, spec) };
     const content = readContent(at, spec, absolute, this.#options.hasher);
     this.#references.set(at.key, references);

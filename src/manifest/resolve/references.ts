@@ -3,6 +3,7 @@ import type { References } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { Kind, ResourceKey } from '../../model/resource.ts';
 import { closest } from '../../model/suggest.ts';
+import type { ManifestIssue } from '../issue.ts';
 import { type Declared, type Finding, finding, positionOf, type Universe } from './universe.ts';
 
 export const NO_REFERENCES: References = {
@@ -16,6 +17,9 @@ export const NO_REFERENCES: References = {
   bases: [],
 };
 
+/** Told of a reference into an app that no source declares. */
+export type OnOtherApp = (issue: ManifestIssue) => void;
+
 const MODES: ReadonlySet<string> = new Set(['bridge', 'host', 'none']);
 const CONTAINER_MODE = 'container:';
 
@@ -23,9 +27,11 @@ class ReferenceReader {
   readonly findings: Finding[] = [];
   readonly #at: Declared<'container'>;
   readonly #universe: Universe;
+  readonly #onOtherApp: OnOtherApp | undefined;
 
-  constructor(at: Declared<'container'>, universe: Universe) {
+  constructor(at: Declared<'container'>, universe: Universe, onOtherApp: OnOtherApp | undefined) {
     this.#at = at;
+    this.#onOtherApp = onOtherApp;
     this.#universe = universe;
   }
 
@@ -64,9 +70,10 @@ class ReferenceReader {
     const otherApp = reference.includes('/') ? (reference.split('/')[0] ?? '') : null;
     const others = otherApp === null ? [] : this.#universe.sourcesOf(otherApp);
     const message = this.#universe.describeMissing(kind, reference, own);
-    this.findings.push(
-      finding(this.#at, 'TSD_MANIFEST_REFERENCE', message, positionOf(this.#at, field, index), others),
-    );
+    const position = positionOf(this.#at, field, index);
+    const found = finding(this.#at, 'TSD_MANIFEST_REFERENCE', message, position, others);
+    if (otherApp !== null && others.length === 0 && this.#onOtherApp) this.#onOtherApp(found.issue);
+    else this.findings.push(found);
   }
 
   /**
@@ -85,12 +92,13 @@ class ReferenceReader {
   }
 }
 
-/** References of one container; names that stand for nothing are findings. */
+/** References of one container; names that stand for nothing are findings, of other apps only without `onOtherApp`. */
 export function resolveReferences(
   at: Declared<'container'>,
   spec: ContainerSpec,
   universe: Universe,
+  onOtherApp?: OnOtherApp,
 ): { references: References; findings: readonly Finding[] } {
-  const reader = new ReferenceReader(at, universe);
+  const reader = new ReferenceReader(at, universe, onOtherApp);
   return { references: reader.read(spec), findings: reader.findings };
 }

@@ -108,17 +108,23 @@ export class Universe {
 
   /** The sentence for a reference that stands for nothing. */
   describeMissing(kind: Kind, reference: string, app: string): string {
-    const own = this.namesIn(kind, app);
+    const [inApp, inside] = reference.split('/');
+    const text = `there is no ${kind} ${JSON.stringify(reference.slice(0, 130))}`;
+    if (inside !== undefined && inApp !== undefined && this.sourcesOf(inApp).length === 0)
+      return `${text}: there is no app ${inApp}`;
+    const where = inside === undefined ? app : (inApp ?? app);
+    const own = this.namesIn(kind, where);
     const others: string[] = [];
     for (const other of this.#apps.keys()) {
       if (other !== app) others.push(...this.namesIn(kind, other).map((name) => `${other}/${name}`));
     }
     const sameName = others.find((name) => name.endsWith(`/${reference}`));
     const meant = sameName ?? closest(reference, [...own, ...others]);
-    const text = `there is no ${kind} ${JSON.stringify(reference.slice(0, 130))}`;
     if (meant && kind === 'image')
       return `${text}; did you mean ${meant}? A tag on this host is written with its colon`;
     if (meant) return `${text}; did you mean ${meant}?`;
-    return own.length > 0 && own.length <= 12 ? `${text}; this app has ${own.join(', ')}` : text;
+    return own.length > 0 && own.length <= 12
+      ? `${text}; ${where === app ? 'this app' : where} has ${own.join(', ')}`
+      : text;
   }
 }

@@ -301,3 +301,29 @@ test('validate needs no supervisor and shows every problem with its line', async
     --- exit 1"
   `);
 });
+
+test('validate takes names in apps for granted that are not among the files', async () => {
+  const web = manifest(
+    'web.yaml',
+    'containers:\n  web: { image: "x:1", links: [db/server], dependsOn: [db/server] }\n  side: { image: "x:1", links: [web] }\n',
+  );
+  const user = manifest('user.yaml', 'containers: { a: { image: "x:1", links: [web/web] } }\n');
+  expect(await screen(['validate', '-f', web, '-f', user], { host: 'unix:///none.sock' })).toMatchInlineSnapshot(`
+    "2 manifests: valid
+    --- stderr
+    note: DIR/web.yaml:2:32: not checked: it names another app, which is not among these files
+    note: DIR/web.yaml:2:56: not checked: it names another app, which is not among these files
+    --- exit 0"
+  `);
+  const db = manifest('db.yaml', 'containers: { sever: { image: "x:1" } }\n');
+  expect(await screen(['validate', '-f', web, '-f', db], { host: 'unix:///none.sock' })).toMatchInlineSnapshot(`
+    "--- stderr
+    DIR/web.yaml:2:32: there is no container "db/server"; did you mean db/sever?
+      2 |   web: { image: "x:1", links: [db/server], dependsOn: [db/server] }
+        |                                ^
+    DIR/web.yaml:2:56: there is no container "db/server"; did you mean db/sever?
+      2 |   web: { image: "x:1", links: [db/server], dependsOn: [db/server] }
+        |                                                        ^
+    --- exit 1"
+  `);
+});
