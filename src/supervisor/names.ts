@@ -26,10 +26,16 @@ export function resolveName(kind: Kind, text: string, candidates: readonly Namea
   const [only, ...more] = found;
   if (only === undefined) {
     throw new TsdError('TSD_NO_SUCH_RESOURCE', `there is no ${kind} ${text}`, {
-      hint: `\`tsdocker get ${kind}s\` lists what exists.`,
+      hint: others(text, candidates) ?? `\`tsdocker get ${kind}s\` lists what exists.`,
     });
   }
   if (more.length === 0) return only;
   const names = found.map((key) => `${parseKey(key).app}/${parseKey(key).name}`).join(', ');
   throw new TsdError('TSD_AMBIGUOUS_NAME', `${text} is not unique: ${names}`, { hint: 'Write app/name.' });
+}
+
+/** How to name what has the name and is of another kind; null when there is nothing. */
+function others(text: string, candidates: readonly Nameable[]): string | null {
+  const keys = new Set(candidates.filter((candidate) => matches(candidate, text)).map(({ key }) => key));
+  return keys.size === 0 ? null : `There is ${[...keys].join(', ')}: name it so.`;
 }

@@ -26,13 +26,16 @@ const KINDS = { container: 'containers', image: 'images', volume: 'volumes', net
 const LATEST_GENERATIONS = 100;
 const SHOWN_GENERATIONS = 10;
 
-/** The name of the manifest that is meant, or null for another resource. */
+/** The name of the manifest that is meant, or null for another resource. A word that ends as a file does is one. */
 export function manifestArgument(words: readonly string[]): string | null {
   const [first = '', ...rest] = words;
+  if (rest.length === 0 && /\.ya?ml$/.test(first) && !isManifestWord(first.split('/')[0] ?? '')) return first;
   const slash = first.indexOf('/');
   const [word, name] = slash > 0 ? [first.slice(0, slash), first.slice(slash + 1)] : [first, rest.join('/')];
-  return name !== '' && ['manifests', ...LIST_ALIASES.manifests].includes(word) ? name : null;
+  return name !== '' && isManifestWord(word) ? name : null;
 }
+
+const isManifestWord = (word: string): boolean => ['manifests', ...LIST_ALIASES.manifests].includes(word);
 
 /** By file, app, or the file's last part. @throws TSD_NO_SUCH_RESOURCE. */
 function find(manifests: readonly ManifestView[], name: string): ManifestView {

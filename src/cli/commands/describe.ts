@@ -24,7 +24,7 @@ export function configure(command: Command, context: CliContext): void {
   });
   command.argument(
     '<resource...>',
-    'KIND/NAME, KIND/APP/NAME or KIND NAME; a NAME alone is a container; manifest FILE|APP',
+    'KIND/NAME, KIND/APP/NAME or KIND NAME; a NAME alone is a container; manifest FILE|APP, or FILE.yaml alone',
   );
   command.addOption(outputOption('table', 'json'));
   command.action(

@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
+import { TsdError } from '../../model/errors.ts';
 import type { CliContext } from '../context.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
 import { resourceArgument } from '../options.ts';
 import { formatWhy } from '../output/timeline.ts';
+import { manifestArgument } from './describe-manifest.ts';
 
 export function configure(command: Command, context: CliContext): void {
   document(command, {
@@ -25,6 +27,12 @@ export function configure(command: Command, context: CliContext): void {
 }
 
 async function run(context: CliContext, words: readonly string[], output: OutputFormat): Promise<number> {
+  const file = manifestArgument(words);
+  if (file !== null) {
+    throw new TsdError('TSD_BAD_REQUEST', `${file} is a manifest: why tells of one resource`, {
+      hint: `\`tsdocker describe manifest ${file}\` tells how it stands and what it declares.`,
+    });
+  }
   const { kind, name } = resourceArgument(words);
   const client = await context.client();
   const view = await client.why(kind, name);

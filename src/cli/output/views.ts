@@ -39,7 +39,7 @@ export function listOf(word: string): ListName {
     if (list === word || aliases.includes(word)) return list as ListName;
   }
   throw new TsdError('TSD_BAD_REQUEST', `there is no list named ${word}`, {
-    hint: `Lists: ${Object.keys(LIST_ALIASES).join(', ')}.`,
+    hint: `Lists: ${Object.keys(LIST_ALIASES).join(', ')}. For a container of that name: \`tsdocker get containers ${word}\`.`,
   });
 }
 

@@ -79,7 +79,7 @@ describe('get', () => {
     expect(await screen(['get', 'pods'])).toMatchInlineSnapshot(`
       "--- stderr
       error: there is no list named pods
-      hint: Lists: containers, images, volumes, networks, manifests.
+      hint: Lists: containers, images, volumes, networks, manifests. For a container of that name: \`tsdocker get containers pods\`.
       --- exit 1"
     `);
   });
@@ -176,6 +176,9 @@ test('describe manifest: its problems, what it declares, and what it changed; by
   `);
   const { stdout } = await run(['describe', 'm', '/etc/tsdocker/manifests/blog.yaml', '-o', 'json']);
   expect(Object.keys(JSON.parse(stdout) as object)).toEqual(['manifest', 'resources', 'history']);
+  expect(await run(['describe', 'blog.yaml'])).toEqual(await run(['describe', 'manifest', 'blog']));
+  expect(await run(['describe', '/etc/tsdocker/manifests/blog.yaml'])).toEqual(await run(['describe', 'm/blog']));
+  expect((await run(['why', 'blog.yaml'])).stderr).toContain('`tsdocker describe manifest blog.yaml`');
   expect((await run(['describe', 'manifest', 'nobody'])).stderr).toContain('there is no manifest nobody');
 });
 
