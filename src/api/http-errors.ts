@@ -29,7 +29,9 @@ export class RequestError extends TsdError {
   readonly status: number;
 
   constructor(status: number, message: string) {
-    super('TSD_BAD_REQUEST', message);
+    super('TSD_BAD_REQUEST', message, {
+      hint: 'The commands of `tsdocker` speak this API; `tsdocker version` shows whether both sides are of one version.',
+    });
     this.status = status;
   }
 }

@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
-import { TsdError } from '../model/errors.ts';
 import { RequestError } from './http-errors.ts';
 
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
@@ -32,12 +31,12 @@ export async function readJsonBody(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-/** @throws TsdError TSD_BAD_REQUEST that lists every wrong member. */
+/** @throws RequestError 400 that lists every wrong member. */
 export function validate<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const problems = result.error.issues
     .slice(0, 20)
     .map((issue) => `${[what, ...issue.path].join('.')}: ${issue.message}`);
-  throw new TsdError('TSD_BAD_REQUEST', problems.join('; '));
+  throw new RequestError(400, problems.join('; '));
 }

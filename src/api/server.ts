@@ -159,8 +159,10 @@ class Dispatcher {
 
   #find(request: IncomingMessage): Router.FindResult<Router.HTTPVersion.V1> {
     const found = this.#router.find(request.method as Router.HTTPMethod, request.url ?? '/');
-    if (found === null) throw new RequestError(404, `${request.method} ${request.url} is no route of this API`);
-    return found;
+    if (found !== null) return found;
+    if (DOCKER_PATH.test(request.url ?? ''))
+      throw new RequestError(404, 'the Docker API is not in this version of tsdocker; use the command tsdocker');
+    throw new RequestError(404, `${request.method} ${request.url} is no route of this API`);
   }
 
   #judge(thrown: unknown): TsdError {
@@ -180,6 +182,9 @@ class Dispatcher {
     sendJson(response, error instanceof RequestError ? error.status : statusOf(error), error);
   }
 }
+
+/** How Docker's clients ask: `/v1.45/containers/json`, and `/_ping` before that. */
+const DOCKER_PATH = /^\/(_ping$|v\d+\.\d+\/)/;
 
 /** Routes are looked up and answered here; find-my-way never calls a handler. */
 function unused(): void {}

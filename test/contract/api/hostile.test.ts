@@ -41,13 +41,19 @@ function request(
 
 const status = (answer: string) => Number(answer.split(' ')[1]);
 const errorOf = (answer: string) =>
-  JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4)) as { code: string; message: string };
+  JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4)) as { code: string; message: string; hint: string };
 
 describe('requests that are wrong get a 4xx with a reason', () => {
   test.each([
     ['unknown route', request('GET', '/tsdocker/v1/nothing'), 404, 'GET /tsdocker/v1/nothing is no route of this API'],
     ['wrong method', request('DELETE', '/tsdocker/v1/info'), 404, 'DELETE /tsdocker/v1/info is no route of this API'],
     ['bad escape in the path', request('GET', '/tsdocker/v1/resources/container/%zz'), 404, undefined],
+    [
+      'a client of Docker',
+      request('GET', '/v1.45/containers/json'),
+      404,
+      'the Docker API is not in this version of tsdocker; use the command tsdocker',
+    ],
     ['no JSON', request('POST', '/tsdocker/v1/plan', '{'), 400, 'the body is not JSON'],
     [
       'no object',
@@ -100,6 +106,7 @@ describe('requests that are wrong get a 4xx with a reason', () => {
     expect(status(answer)).toBe(expectedStatus);
     const error = errorOf(answer);
     expect(error.code).toBe('TSD_BAD_REQUEST');
+    expect(error.hint).not.toContain('--help');
     if (message !== undefined) expect(error.message).toBe(message);
   });
 
