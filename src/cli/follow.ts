@@ -5,7 +5,7 @@ import type { CliContext } from './context.ts';
 import { printError, printIssues } from './errors.ts';
 import { EXIT } from './exit-codes.ts';
 import { formatPlan } from './output/plan.ts';
-import { makeProgress } from './output/progress.ts';
+import { makeProgress, type Progress } from './output/progress.ts';
 
 /**
  * Shows a stream of events to its end and says how it went: rejected manifests, a failed event and, with `mustBeReady`,
@@ -14,9 +14,9 @@ import { makeProgress } from './output/progress.ts';
 export async function follow(
   context: CliContext,
   events: AsyncIterable<ApplyEvent>,
-  options: { readonly mustBeReady: boolean },
+  options: { readonly mustBeReady: boolean; readonly json?: boolean },
 ): Promise<number> {
-  const progress = makeProgress(context);
+  const progress = options.json === true ? jsonLines(context) : makeProgress(context);
   const seen: ApplyEvent[] = [];
   try {
     for await (const event of events) {
@@ -36,17 +36,27 @@ export async function follow(
 export async function followChange(
   context: CliContext,
   events: AsyncIterable<ApplyEvent>,
-  { dryRun, waitMs }: { readonly dryRun: boolean; readonly waitMs: number | null },
+  {
+    dryRun,
+    waitMs,
+    json = false,
+  }: { readonly dryRun: boolean; readonly waitMs: number | null; readonly json?: boolean },
 ): Promise<number> {
-  if (!dryRun) return follow(context, events, { mustBeReady: waitMs !== null });
+  if (!dryRun) return follow(context, events, { mustBeReady: waitMs !== null, json });
   for await (const event of events) {
+    if (json) context.print(JSON.stringify(event));
     if (event.type === 'rejected') {
       printIssues(context, event.issues);
       return EXIT.error;
     }
-    if (event.type === 'accepted') context.print(formatPlan(context, event.plan));
+    if (event.type === 'accepted' && !json) context.print(formatPlan(context, event.plan));
   }
   return EXIT.ok;
+}
+
+/** Each event as an object on a line of its own. */
+function jsonLines(context: CliContext): Progress {
+  return { show: (event) => context.print(JSON.stringify(event)), end: () => {} };
 }
 
 function verdict(context: CliContext, seen: readonly ApplyEvent[], mustBeReady: boolean): number {

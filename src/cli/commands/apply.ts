@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
-import { document } from '../documentation.ts';
+import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { followChange } from '../follow.ts';
 import { warnOfImports } from '../import-warnings.ts';
 import { type ManifestOptions, readManifests } from '../input.ts';
@@ -10,6 +10,7 @@ interface ApplyOptions extends ManifestOptions {
   readonly wait?: number;
   readonly dryRun?: boolean;
   readonly refresh?: boolean;
+  readonly output: OutputFormat;
 }
 
 export function configure(command: Command, context: CliContext): void {
@@ -23,6 +24,7 @@ export function configure(command: Command, context: CliContext): void {
       ['tsdocker apply -f blog.yaml --wait', 'Apply a manifest and wait until everything of it is ready'],
       ['tsdocker apply -f ./apps --dry-run', 'Show what a directory of manifests would change'],
       ['tsdocker apply -f blog.yaml --refresh --wait', 'Take the images that the tags mean today'],
+      ['tsdocker apply -f blog.yaml -o json | jq -r \'select(.type == "op").id\'', 'Its events, an object a line'],
       ['generate | tsdocker apply -f - --base-dir .', 'Apply from standard input; paths in it start here'],
     ],
     exitCodes: [
@@ -34,6 +36,7 @@ export function configure(command: Command, context: CliContext): void {
   command.addOption(waitOption('return when everything is ready'));
   command.option('--dry-run', 'print the plan and change nothing');
   command.option('--refresh', 'ask registries and files anew which images are meant, also where nothing was edited');
+  command.addOption(outputOption('table', 'json'));
   command.action(context.action((options: ApplyOptions) => run(context, options)));
 }
 
@@ -41,7 +44,7 @@ async function run(context: CliContext, options: ApplyOptions): Promise<number> 
   const inputs = requireManifests(await readManifests(context, options));
   await warnOfImports(context, inputs);
   const client = await context.client();
-  const how = { dryRun: options.dryRun === true, waitMs: options.wait ?? null };
+  const how = { dryRun: options.dryRun === true, waitMs: options.wait ?? null, json: options.output === 'json' };
   const refresh = options.refresh === true && { refresh: true };
-  return followChange(context, client.apply(inputs, { ...how, ...refresh }), how);
+  return followChange(context, client.apply(inputs, { dryRun: how.dryRun, waitMs: how.waitMs, ...refresh }), how);
 }

@@ -1,14 +1,19 @@
 import type { Command } from 'commander';
-import type { ManifestInput } from '../../api/supervisor.ts';
+import type { IssueView, ManifestInput } from '../../api/supervisor.ts';
 import type { ManifestIssue } from '../../manifest/issue.ts';
+import { ERROR_CATALOGUE } from '../../model/error-catalogue.ts';
 import { formatPosition } from '../../model/resource.ts';
 import type { CliContext } from '../context.ts';
-import { document } from '../documentation.ts';
+import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
 import { warnOfImports } from '../import-warnings.ts';
 import { type ManifestOptions, readManifests, textsOf } from '../input.ts';
 import { manifestOptions, requireManifests } from '../options.ts';
 import { plural } from '../output/text.ts';
+
+interface ValidateOptions extends ManifestOptions {
+  readonly output: OutputFormat;
+}
 
 export function configure(command: Command, context: CliContext): void {
   document(command, {
@@ -21,6 +26,7 @@ export function configure(command: Command, context: CliContext): void {
     examples: [
       ['tsdocker validate -f blog.yaml', 'Check one manifest'],
       ['tsdocker validate -f /etc/tsdocker/manifests', 'Check a whole directory, as in a commit hook or CI'],
+      ["tsdocker validate -f blog.yaml -o json | jq '.problems[].line'", 'The lines that are wrong'],
     ],
     exitCodes: [
       ['0', 'everything is valid'],
@@ -28,12 +34,18 @@ export function configure(command: Command, context: CliContext): void {
     ],
   });
   manifestOptions(command, 'manifests to check');
-  command.action(context.action((options: ManifestOptions) => run(context, options)));
+  command.addOption(outputOption('table', 'json'));
+  command.action(context.action((options: ValidateOptions) => run(context, options)));
 }
 
-async function run(context: CliContext, options: ManifestOptions): Promise<number> {
+async function run(context: CliContext, options: ValidateOptions): Promise<number> {
   const inputs = requireManifests(await readManifests(context, options));
-  const { issues, elsewhere } = await check(context, inputs);
+  const { issues, warnings, elsewhere } = await check(context, inputs);
+  if (options.output === 'json') {
+    const lists = { problems: issues.map(flat), warnings: warnings.map(flat), notChecked: elsewhere.map(flat) };
+    context.printJson({ valid: issues.length === 0, ...lists });
+    return issues.length === 0 ? EXIT.ok : EXIT.error;
+  }
   await warnOfImports(context, inputs);
   for (const { position } of elsewhere) {
     context.warn(
@@ -49,11 +61,20 @@ async function run(context: CliContext, options: ManifestOptions): Promise<numbe
   return EXIT.error;
 }
 
+/** As in the plans of the supervisor. */
+function flat({ code, message, position, hint = ERROR_CATALOGUE[code].hint }: ManifestIssue): IssueView {
+  return { code, message, ...position, hint };
+}
+
 /** Problems, and names in apps that none of the files is of. */
 async function check(
   context: CliContext,
   inputs: readonly ManifestInput[],
-): Promise<{ readonly issues: readonly ManifestIssue[]; readonly elsewhere: Iterable<ManifestIssue> }> {
+): Promise<{
+  readonly issues: readonly ManifestIssue[];
+  readonly warnings: readonly ManifestIssue[];
+  readonly elsewhere: readonly ManifestIssue[];
+}> {
   const { desiredState } = await import('../../manifest/desired-state.ts');
   const { readContentFile } = await import('../../manifest/source/files.ts');
   const sources = inputs.map(({ file, baseDir, text }) => ({
@@ -72,6 +93,10 @@ async function check(
     hashSecret: () => '',
     onOtherApp: (issue) => elsewhere.set(JSON.stringify(issue), issue),
   });
-  const issues = [...resolution.sources.values()].flatMap((outcome) => outcome.issues);
-  return { issues, elsewhere: elsewhere.values() };
+  const outcomes = [...resolution.sources.values()];
+  return {
+    issues: outcomes.flatMap(({ issues }) => issues),
+    warnings: outcomes.flatMap(({ warnings }) => warnings),
+    elsewhere: [...elsewhere.values()],
+  };
 }

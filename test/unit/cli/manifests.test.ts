@@ -327,3 +327,37 @@ test('validate takes names in apps for granted that are not among the files', as
     --- exit 1"
   `);
 });
+
+test('validate and apply as JSON', async () => {
+  const bad = manifest('bad.yaml', 'containers:\n  web: { image: "x:1", links: [db/server] }\n  bad: { imgae: x }\n');
+  const checked = await run(['validate', '-f', bad, '-o', 'json'], { host: 'unix:///none.sock' });
+  expect({ ...checked, stdout: JSON.parse(checked.stdout) }).toMatchObject({
+    exitCode: 1,
+    stderr: '',
+    stdout: {
+      valid: false,
+      problems: [
+        { message: 'container bad has no image' },
+        { message: expect.stringContaining('imgae'), file: bad, line: 3 },
+      ],
+      warnings: [],
+      notChecked: [{ line: 2, column: 32 }],
+    },
+  });
+  const compose = manifest('compose.yaml', 'services: { a: { image: x, bogus: 1 } }\n');
+  const warned = await run(['validate', '-f', compose, '-o', 'json'], { host: 'unix:///none.sock' });
+  expect({ ...warned, stdout: JSON.parse(warned.stdout) }).toMatchObject({
+    exitCode: 0,
+    stderr: '',
+    stdout: { valid: true, problems: [], warnings: [{ message: expect.stringContaining('bogus') }] },
+  });
+  const applied = await run(['apply', '-f', manifest('a.yaml'), '-o', 'json', '--wait']);
+  const events = applied.stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect([applied.exitCode, events]).toEqual([0, served().supervisor.events]);
+  expect(served().supervisor.asked[0]?.with).toMatchObject({ options: { dryRun: false, waitMs: 30_000 } });
+  const planned = await run(['apply', '-f', manifest('a.yaml'), '-o', 'json', '--dry-run']);
+  expect(JSON.parse(planned.stdout.split('\n')[0] ?? '')).toMatchObject({ type: 'accepted' });
+});
