@@ -149,7 +149,13 @@ export interface PlanView {
     readonly dependsOn: readonly string[];
     readonly source: SourcePosition | null;
   }[];
-  readonly holds: readonly { readonly resource: string; readonly reason: string; readonly message: string }[];
+  readonly holds: readonly {
+    readonly resource: string;
+    readonly reason: string;
+    readonly message: string;
+    /** What to do about it; empty where nothing is known. */
+    readonly hint: string;
+  }[];
   /** Of the manifests that the plan was asked for with. */
   readonly issues: readonly IssueView[];
   /** What waits for a person, in a plan of this moment. */
@@ -247,6 +253,8 @@ export interface DescribeView {
   readonly name: string;
   readonly app: string;
   readonly view: ContainerView | ImageView | VolumeView | NetworkView;
+  /** What to do about what the view's message tells; empty where nothing is known. */
+  readonly hint: string;
   /** Normalised spec; secrets shown as their reference. */
   readonly spec: unknown;
   readonly specHash: string;

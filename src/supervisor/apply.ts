@@ -19,6 +19,8 @@ export interface ApplyParts {
   readonly loop: LoopState & Pick<LoopStatus, 'enqueue' | 'isWorkingOn'>;
   readonly planner: Planner;
   viewInput(): ViewInput;
+  /** What to do about the failure of a resource that a message tells of. */
+  readonly hint: (key: ResourceKey, message: string) => string;
 }
 
 /** A waiting client looks again after this long even when nothing seems to change. */
@@ -133,7 +135,7 @@ export async function* takeOver(
   }
   const { planner } = parts;
   const plan = options.dryRun ? planner.everything(preview, anew) : planner.ofApps(preview, apps, anew);
-  const view = planView(planOfApps(plan, apps));
+  const view = planView(planOfApps(plan, apps), parts.hint);
   if (options.dryRun) {
     yield { type: 'accepted', generation: sources.generation, plan: view };
     return;

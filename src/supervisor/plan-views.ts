@@ -13,7 +13,12 @@ interface Beside {
   readonly manifests?: readonly ManifestView[];
 }
 
-export function planView(plan: Plan, { issues = [], approvals = [], manifests = [] }: Beside = {}): PlanView {
+/** @param hint what to do about a hold */
+export function planView(
+  plan: Plan,
+  hint: (key: ResourceKey, message: string) => string,
+  { issues = [], approvals = [], manifests = [] }: Beside = {},
+): PlanView {
   return {
     generation: plan.generation,
     ops: plan.ops.map(({ id, op, key, cause, dependsOn }) => ({
@@ -24,7 +29,7 @@ export function planView(plan: Plan, { issues = [], approvals = [], manifests = 
       dependsOn,
       source: cause.source ?? null,
     })),
-    holds: plan.holds.map(({ key, reason, message }) => ({ resource: key, reason, message })),
+    holds: plan.holds.map(({ key, reason, message }) => ({ resource: key, reason, message, hint: hint(key, message) })),
     issues,
     approvals,
     manifests: manifests.filter(({ state, warnings }) => state !== 'Active' || warnings.length > 0),

@@ -35,6 +35,7 @@ import { Approvals } from './approvals.ts';
 import { ContainerCommands } from './container-commands.ts';
 import type { SupervisorEventBus } from './events.ts';
 import { eventViews, historyDiff, historyViews, watchList, why } from './explain.ts';
+import { hintOf } from './hints.ts';
 import { Builds } from './images/builds.ts';
 import { ImageFiles } from './images/image-files.ts';
 import type { ImageJobs } from './images/image-jobs.ts';
@@ -146,6 +147,7 @@ export class Supervisor implements SupervisorApi {
       name: short,
       app,
       view,
+      hint: this.#hint(key, view.message),
       spec: declared?.spec ?? record?.owner?.written ?? null,
       specHash: declared?.specHash ?? record?.owner?.specHash ?? '',
       generation: sources.generation,
@@ -167,13 +169,13 @@ export class Supervisor implements SupervisorApi {
     const { sources } = this.#parts;
     if (inputs.length === 0) {
       const beside = { approvals: this.#approvals.pending(), manifests: sources.views() };
-      return planView(this.#planner.everything(sources.state), beside);
+      return planView(this.#planner.everything(sources.state), this.#hint, beside);
     }
     await sources.look(inputs);
     const resolution = sources.preview(inputs);
     const issues = sources.inputIssues(inputs, resolution);
     const whole = this.#planner.everything(resolution.state);
-    return planView(planOfApps(whole, sources.inputApps(inputs, resolution)), { issues });
+    return planView(planOfApps(whole, sources.inputApps(inputs, resolution)), this.#hint, { issues });
   }
 
   async diff(inputs: readonly ManifestInput[]): Promise<readonly DiffView[]> {
@@ -280,10 +282,13 @@ export class Supervisor implements SupervisorApi {
     return await this.#parts.stopEverything();
   }
 
+  readonly #hint = (key: ResourceKey, message: string): string => hintOf(this.#parts.history, key, message);
+
   #applyParts() {
     return {
       ...this.#parts,
       planner: this.#planner,
+      hint: this.#hint,
       viewInput: () => this.#viewInput(),
     };
   }

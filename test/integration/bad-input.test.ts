@@ -148,6 +148,9 @@ describe('a manifest that this host cannot fulfil now', () => {
     await expectHeld('device', /start\.yaml:9:3: device \/dev\/no-such-device does not exist/);
     await expectHeld('cpus', /start\.yaml:10:\d+: cpuset 1000: this host has no CPU 1000/);
     await expectHeld('mount', /start\.yaml:11:3: cannot mount a file at \/etc/);
+    const hint = 'hint: +Check command and entrypoint against the image';
+    expect(await supervisor.ok('describe', 'missing')).toMatch(new RegExp(`^${hint}`, 'm'));
+    expect((await supervisor.cli('plan')).stdout).toMatch(new RegExp(`container/start/missing: .*\\n +${hint}`));
     await keeperIsUntouched();
     rmSync(file);
     await until('only keeper left', async () => (await supervisor.containers()).length === 1);

@@ -59,6 +59,7 @@ async function formatDescription(context: CliContext, { view, ...about }: Descri
     formatPairs([
       ['kind', about.kind],
       ...Object.entries(facts).map(([key, value]) => [key, shown(value)] as const),
+      ['hint', about.hint === '' ? null : about.hint],
       ['health', health?.state ?? null],
       ['generation', about.generation],
       ['specHash', about.specHash.slice(0, 12)],

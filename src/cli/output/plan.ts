@@ -17,7 +17,10 @@ export function formatPlan(context: CliContext, plan: PlanView): string {
 function holds({ holds: all, approvals }: PlanView): string[] {
   return all
     .filter(({ reason, resource }) => reason !== 'finished' && !approvals.some(({ name }) => name === resource))
-    .map(({ resource, message, reason }) => `held  ${printable(resource)}: ${printable(message)} (${reason})`);
+    .flatMap(({ resource, message, reason, hint }) => [
+      `held  ${printable(resource)}: ${printable(message)} (${reason})`,
+      ...(hint === '' ? [] : [`      hint: ${printable(hint)}`]),
+    ]);
 }
 
 /** Why something waits for an approval, and what would change with it. */

@@ -116,6 +116,7 @@ test('describe', async () => {
     startedAt:   2026-01-02T03:00:00.000Z
     message:     -
     source:      /etc/tsdocker/manifests/blog.yaml:12:3
+    hint:        Try again.
     generation:  7
     specHash:    e5e5e5e5e5e5
 

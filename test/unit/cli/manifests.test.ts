@@ -51,8 +51,9 @@ describe('plan and diff', () => {
     served().supervisor.plans = {
       ...none,
       holds: [
-        { resource: 'container/blog/job', reason: 'finished', message: 'exited with 0' },
-        { resource: 'volume/blog/data', reason: 'needs-approval', message: 'x' },
+        { resource: 'container/blog/job', reason: 'finished', message: 'exited with 0', hint: '' },
+        { resource: 'container/blog/web', reason: 'failed', message: 'no such program', hint: 'Name another one.' },
+        { resource: 'volume/blog/data', reason: 'needs-approval', message: 'x', hint: '' },
       ],
       approvals: [
         {
@@ -73,7 +74,9 @@ describe('plan and diff', () => {
       ],
     };
     expect(await screen(['plan'])).toMatchInlineSnapshot(`
-      "needs approval  /m: /m was emptied; its 3 manifests stay until \`tsdocker approve\`; after \`tsdocker approve /m\`:
+      "held  container/blog/web: no such program (failed)
+            hint: Name another one.
+      needs approval  /m: /m was emptied; its 3 manifests stay until \`tsdocker approve\`; after \`tsdocker approve /m\`:
           - container/blog/web
           - volume/blog/data
       needs approval  volume/blog/data: no longer declared and onRemove is delete; after \`tsdocker approve volume/blog/data\`:
