@@ -28,8 +28,10 @@ static void to_log(struct shim *shim, struct stream *stream, size_t scanned) {
     memmove(stream->line, stream->line + start, stream->length);
 }
 
-static void stream_close(struct stream *stream) {
+static void stream_close(struct shim *shim, struct stream *stream) {
     sys(close, stream->fd);
+    /* A terminal is one descriptor for both ways, and the next connection gets its number. */
+    if (stream->fd == shim->tty) shim->tty = shim->input = -1;
     stream->fd = -1;
 }
 
@@ -45,7 +47,7 @@ void stream_read(struct shim *shim, struct stream *stream) {
     long n = room ? sys(read, stream->fd, stream->line + stream->length, room) : 0;
     if (n == -EAGAIN && !shim->ended) return;
     if (n <= 0) {
-        stream_close(stream);
+        stream_close(shim, stream);
         return;
     }
     if (shim->ended) stream->left -= (uint64_t)n;

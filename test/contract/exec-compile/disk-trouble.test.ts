@@ -2,8 +2,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ShimConnection } from '../../../src/drivers/exec/native/shim-connection.ts';
+import { REQUEST } from '../../../src/drivers/exec/native/shim-protocol.ts';
+import { until } from '../../support/wait.ts';
 import { Containers } from './fixture.ts';
 
 let containers: Containers;
@@ -39,6 +43,29 @@ describe('a run', () => {
     expect(containers.driver.running(spec.containerId)).toBeNull();
     rmdirSync(path);
     expect((await containers.run({ ...spec, run: 2, argv: ['true'] })).exitCode).toBe(0);
+  });
+
+  it('whose end cannot be recorded yet gives nobody what another client sends to its terminal', async () => {
+    const spec = containers.spec(['sh', '-c', 'read line; exit 3'], { stdin: true, tty: true });
+    await containers.driver.start(spec);
+    const record = join(containers.instance.root, 'execdriver/native', spec.containerId, 'exit.1');
+    mkdirSync(record);
+    const session = await containers.driver.attach(spec.containerId);
+    session.stdin?.write('x\n');
+    await until('the end without a record', () => containers.driver.unrecorded(spec.containerId));
+    const socket = join(containers.instance.runDir, 'shim', `${spec.containerId.slice(0, 12)}.1.sock`);
+    const connect = () => ShimConnection.connect(socket, ShimConnection.ofSession);
+    const [other, sender] = [connect(), connect()];
+    try {
+      expect(await other?.status()).toMatchObject({ ended: true });
+      expect(await sender?.request(REQUEST.input, Buffer.from('secret'))).toBe(constants.errno.EPIPE);
+      expect(await other?.status()).toMatchObject({ ended: true });
+    } finally {
+      other?.close();
+      sender?.close();
+    }
+    rmdirSync(record);
+    expect((await containers.result(spec)).exitCode).toBe(3);
   });
 
   it('does not begin beside what is left of an earlier one', async () => {
