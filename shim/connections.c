@@ -33,7 +33,7 @@ void connection_accept(struct shim *shim) {
     else connection_open(shim, fd);
 }
 
-static void connection_close(struct connection *connection) {
+void connection_close(struct connection *connection) {
     sys(close, connection->fd);
     *connection = (struct connection){.fd = -1};
 }

@@ -162,10 +162,12 @@ static void prepare_poll(struct pollfd polls[POLLED]) {
     bool blocked = false;
     for (int i = 0; i < CONNECTIONS; i++) {
         struct connection *connection = &shim.connections[i];
+        connection->blocked = connection->blocked && shim.input >= 0;
+        /* Without an event to wait for, poll still tells of a client that is gone. */
         short events = connection->blocked ? 0 : POLLIN;
         if (i == 0 && shim.held_up) events |= POLLOUT;
         blocked = blocked || connection->blocked;
-        want(&polls[POLL_CONNECTIONS + i], connection->fd >= 0 && events, connection->fd, events);
+        want(&polls[POLL_CONNECTIONS + i], connection->fd >= 0, connection->fd, events);
     }
     want(&polls[POLL_PAYLOAD], !shim.ended, shim.pidfd, POLLIN);
     want(&polls[POLL_INPUT], blocked, shim.input, POLLOUT);
@@ -177,8 +179,12 @@ static void serve_poll(const struct pollfd polls[POLLED]) {
     if (polls[POLL_INPUT].revents)
         for (int i = 0; i < CONNECTIONS; i++) shim.connections[i].blocked = false;
     if (polls[POLL_CONNECTIONS].revents & (POLLOUT | POLLHUP | POLLERR)) shim.held_up = false;
-    for (int i = 0; i < CONNECTIONS; i++)
-        if (polls[POLL_CONNECTIONS + i].revents & (POLLIN | POLLHUP | POLLERR)) connection_readable(&shim, &shim.connections[i]);
+    for (int i = 0; i < CONNECTIONS; i++) {
+        struct connection *connection = &shim.connections[i];
+        short seen = polls[POLL_CONNECTIONS + i].revents;
+        if (connection->blocked && seen & (POLLHUP | POLLERR)) connection_close(connection);
+        else if (seen & (POLLIN | POLLHUP | POLLERR)) connection_readable(&shim, connection);
+    }
     if (polls[POLL_LISTENER].revents) connection_accept(&shim);
     /* Output before the end: the payload's last words are in the pipe when its pidfd becomes readable. */
     for (int i = 0; i < 2; i++)

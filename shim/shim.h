@@ -68,6 +68,7 @@ struct shim {
 void connection_open(struct shim *shim, int fd);
 void connection_accept(struct shim *shim);
 bool connection_free(const struct shim *shim);
+void connection_close(struct connection *connection);
 void connection_readable(struct shim *shim, struct connection *connection);
 void connection_send(struct connection *connection, enum answer type, const void *payload, size_t n);
 /* Tells the end, and hangs up. */

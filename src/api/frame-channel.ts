@@ -5,6 +5,9 @@ import { connectionLost } from './ndjson.ts';
 
 const EMPTY = Buffer.alloc(0);
 
+/** How often a peer that is not read is written to. */
+const PROBE_MS = 5000;
+
 /** Frames in both directions over an upgraded connection, with backpressure in both. */
 export class FrameChannel {
   /** Resolves when the connection is gone, whoever ended it; with the error that ended it, if one did. */
@@ -14,6 +17,7 @@ export class FrameChannel {
   readonly #decoder = new FrameDecoder();
   readonly #waiting: Frame[] = [];
   #paused = false;
+  #probe: NodeJS.Timeout | undefined;
 
   /**
    * @param head bytes that came with the headers.
@@ -24,7 +28,10 @@ export class FrameChannel {
     this.#onFrame = onFrame;
     let failure: Error | null = null;
     this.closed = new Promise((resolve) => {
-      socket.once('close', () => resolve(failure));
+      socket.once('close', () => {
+        clearInterval(this.#probe);
+        resolve(failure);
+      });
     });
     socket.on('error', (error) => {
       failure = error;
@@ -56,7 +63,22 @@ export class FrameChannel {
     this.#socket.pause();
   }
 
+  /**
+   * As {@link pause}, for as long as it takes: an empty frame now and then fails when the peer is gone.
+   * @param type of frames that may be empty.
+   */
+  pauseAndProbe(type: number): void {
+    this.pause();
+    this.#probe ??= setInterval(() => {
+      const { destroyed, writableEnded, writableLength } = this.#socket;
+      // What still waits to be written fails as well.
+      if (!destroyed && !writableEnded && writableLength === 0) this.#socket.write(frameHeader(type, 0));
+    }, PROBE_MS);
+  }
+
   resume(): void {
+    clearInterval(this.#probe);
+    this.#probe = undefined;
     if (!this.#paused) return;
     this.#paused = false;
     this.#deliver();

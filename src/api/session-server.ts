@@ -103,6 +103,6 @@ function feed(session: StdioSession, channel: FrameChannel, bytes: Buffer): void
   const { stdin } = session;
   if (stdin === null || !stdin.writable) return;
   if (stdin.write(bytes)) return;
-  channel.pause();
+  channel.pauseAndProbe(FRAME.stdout);
   stdin.once('drain', () => channel.resume());
 }

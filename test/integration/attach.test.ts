@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { SupervisorClient } from '../../src/api/client.ts';
 import { BUSYBOX_IMAGE, shell } from '../support/manifests.ts';
 import { OnTerminal } from '../support/pty.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
@@ -69,6 +70,40 @@ test('pipes: both outputs, input that outlives its sender, and the exit code', a
   await supervisor.waitFor('it', 'ended', ({ phase }) => phase === 'Exited');
   const refused = await supervisor.cli('attach', 'it');
   expect(refused).toMatchObject({ status: 125, stderr: expect.stringContaining('is not running') });
+});
+
+test('clients that are killed while the payload does not read give their places back', async () => {
+  await running('stdin: true', 'while :; do [ -e /tick ] && echo tick; sleep 0.05; done');
+  const inside = (script: string) => supervisor.ok('exec', 'it', '--', 'busybox', 'sh', '-c', script);
+  const env = { ...process.env, TSDOCKER_HOST: supervisor.socket };
+  const clients = Array.from({ length: 12 }, () =>
+    spawn(supervisor.program, ['attach', 'it'], { env, stdio: ['pipe', 'pipe', 'ignore'] }),
+  );
+  await inside('touch /tick');
+  let ticks = 0;
+  await Promise.all(clients.map(({ stdout }) => new Promise((resolve) => stdout.once('data', resolve))));
+  for (const { stdin, stdout } of clients) {
+    stdout.on('data', () => ticks++);
+    stdin.on('error', () => {});
+    stdin.write(Buffer.alloc(8 << 20));
+  }
+  // From now on the payload is silent: nothing that is written to a client tells that it is gone.
+  await inside('rm /tick');
+  let before = '';
+  const settled = (): boolean => {
+    const seen = [ticks, ...clients.map(({ stdin }) => stdin.writableLength)].join();
+    const same = seen === before;
+    before = seen;
+    return same;
+  };
+  await until('all to wait for the payload', settled, undefined, 300);
+  const attach = async (): Promise<void> => {
+    const session = await new SupervisorClient(supervisor.socket).attach('it', { stdin: false });
+    session.close();
+  };
+  await expect(attach()).rejects.toThrow('12 sessions are attached');
+  for (const client of clients) client.kill('SIGKILL');
+  await until('a place', () => attach().then(() => true));
 });
 
 test('a terminal: keys, size, detaching and coming back', async () => {
