@@ -257,7 +257,7 @@ class Episode {
     if (what === 'bridge' && bridge !== undefined) kernel.bridges.delete(bridge);
   }
 
-  #edit(app: string, declared: App | null): void {
+  #edit(app: string, declared: App | null, byPerson = true): void {
     const { [app]: _old, ...others } = this.#apps;
     const apps = declared === null ? others : { ...others, [app]: declared };
     const next = resolveApps(apps, this.#desired.generation + 1);
@@ -274,7 +274,7 @@ class Episode {
     // As a generation is saved.
     this.disk.history.approvals.withdrawDeclared(next.resources);
     this.#checkVolumes();
-    this.watch.declared(next.resources);
+    this.watch.declared(next.resources, byPerson);
     this.watch.excuse((key) => before.resources.get(key)?.specHash !== next.resources.get(key)?.specHash);
     const keys = new Set([...next.resources.keys(), ...before.resources.keys()]);
     if (this.#supervisor?.ready) this.#supervisor.controller.enqueue(keys);
@@ -298,7 +298,7 @@ class Episode {
     const declared = n === null ? undefined : stateOf(n)?.apps[app];
     if (!declared) return null;
     const before = this.#desired;
-    this.#edit(app, declared);
+    this.#edit(app, declared, false);
     if (this.#desired === before) return null;
     this.#note(`${app} goes back: ${reason}`);
     this.#desired = { ...this.#desired, heldBack: new Map(this.#desired.heldBack).set(app, { reason, failed: true }) };

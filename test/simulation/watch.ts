@@ -210,9 +210,12 @@ export class Watch {
     if (key) this.#unreadySince.set(key, this.#universe.elapsedMs);
   }
 
-  /** An approval is for data that nothing declares, a stop for a container that is declared. */
-  declared(resources: DesiredState['resources']): void {
-    for (const key of this.#stopped.keys()) if (!resources.has(key)) this.#stopped.delete(key);
+  /** An approval is for data that nothing declares, a stop for the declaration it was given for. */
+  declared(resources: DesiredState['resources'], byPerson: boolean): void {
+    for (const [key, under] of this.#stopped) {
+      const now = resources.get(key)?.specHash;
+      if (now === undefined || (byPerson && now !== under)) this.#stopped.delete(key);
+    }
     for (const key of this.approved) if (resources.has(key)) this.approved.delete(key);
   }
 
