@@ -13,6 +13,13 @@ export function durationArgument(text: string): number {
   return parsed.value;
 }
 
+/** As {@link durationArgument}, for what would not be with a duration of nothing. */
+export function lastingArgument(text: string): number {
+  const duration = durationArgument(text);
+  if (duration === 0) throw new InvalidArgumentError('write a duration of more than 0.');
+  return duration;
+}
+
 /** A whole number from 1. */
 export function countArgument(text: string): number {
   if (!/^[1-9]\d{0,14}$/.test(text)) throw new InvalidArgumentError('write a whole number from 1.');

@@ -1,6 +1,7 @@
 /** Whether what some apps declare is there. */
 import { parseKey, type ResourceKey } from '../model/resource.ts';
 import { changedBase } from '../reconcile/plan/bases.ts';
+import { isContainer, startConditions } from '../reconcile/plan/references.ts';
 import type { ViewInput } from './view-input.ts';
 import { statusOf } from './views.ts';
 
@@ -43,7 +44,15 @@ function isOfItsImage({ desired, observed }: Input, key: ResourceKey): boolean {
   return wanted === null || observed.containers.get(key)?.imageId === wanted;
 }
 
-function ofContainer(input: Input, key: ResourceKey): Readiness {
+/** Containers of which others wait for the end: they are not done while they run. */
+function awaitedEnds({ desired }: Input): ReadonlySet<ResourceKey> {
+  const conditions = [...desired.resources.values()]
+    .filter(isContainer)
+    .flatMap(({ references, spec }) => startConditions(references, spec));
+  return new Set(conditions.filter(({ condition }) => condition === 'completed').map(({ key }) => key));
+}
+
+function ofContainer(input: Input, key: ResourceKey, awaited: ReadonlySet<ResourceKey>): Readiness {
   const { desired, observed, loop } = input;
   const update = observed.updates?.get(key);
   const held = desired.heldBack?.get(parseKey(key).app);
@@ -57,6 +66,9 @@ function ofContainer(input: Input, key: ResourceKey): Readiness {
   const failed: Readiness = { state: 'failed', resource: key, message };
   if (update && update.cutOverAtBootMs === null) return waiting;
   if (!declared || loop.inFlight(key)) return waiting;
+  if (observed.containers.get(key)?.running && awaited.has(key)) {
+    return { ...waiting, message: 'it runs, and others wait for its end' };
+  }
   if (status.ready && current) return READY;
   if (loop.hold(key)?.reason === 'finished' && current) return failed;
   return status.phase === 'Failed' ? failed : waiting;
@@ -84,8 +96,9 @@ export function readiness(input: Input, apps: ReadonlySet<string>): Readiness {
     if (state.state === 'failed') return state;
     if (state.state === 'waiting') waiting ??= state;
   }
+  const awaited = awaitedEnds(input);
   for (const key of containersOf(input, apps)) {
-    const state = ofContainer(input, key);
+    const state = ofContainer(input, key, awaited);
     if (state.state === 'failed') return state;
     if (state.state === 'waiting') waiting ??= state;
   }

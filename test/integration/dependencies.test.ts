@@ -57,6 +57,21 @@ test('completed waits for an end with 0, started for a start, and nothing said f
   expect(stuck).toMatchObject({ phase: 'Pending', pid: null });
 });
 
+test('apply --wait waits for the end of what others wait to be completed', async () => {
+  const manifest = (job: string) =>
+    `app: waiting
+${BUSYBOX_IMAGE}containers:
+  site: { image: busybox, command: ${FOREVER}, dependsOn: ["setup:completed"] }
+  setup: { image: busybox, command: ${shell(`sleep 1; ${job}`)} }
+`;
+  const input = (job: string) => supervisor.cliWithInput(manifest(job), 'apply', '-f', '-', '--wait', '20s');
+  const failed = await input('exit 1');
+  expect([failed.status, failed.stderr]).toEqual([expect.any(Number), expect.stringContaining('exited with 1')]);
+  expect(failed.status).not.toBe(0);
+  expect(await input('exit 0')).toMatchObject({ status: 0 });
+  expect(await supervisor.container('setup')).toMatchObject({ pid: null, exitCode: 0 });
+});
+
 test('a link into another app gives its address, follows it, and orders the start', async () => {
   const address = (third: string) =>
     `networks: { back: { subnet: ${supervisor.subnet.replace('232', '234')}.0/24 } }

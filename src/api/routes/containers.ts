@@ -5,7 +5,8 @@ import { count, flag, waitMs } from './schemas.ts';
 
 const nothing = z.strictObject({});
 const timeoutBody = z.strictObject({ timeoutMs: waitMs });
-const stopBody = z.strictObject({ timeoutMs: waitMs, forMs: waitMs.default(null) });
+const lasting = waitMs.refine((ms) => ms === null || ms > 0, 'must be more than 0');
+const stopBody = z.strictObject({ timeoutMs: waitMs, forMs: lasting.default(null) });
 const killBody = z.strictObject({ signal: z.string().min(1) });
 
 const logQuery = z.strictObject({

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { forEachContainer } from '../each-container.ts';
-import { durationArgument, timeoutOption } from '../options.ts';
+import { lastingArgument, timeoutOption } from '../options.ts';
 
 export function configure(command: Command, context: CliContext): void {
   document(command, {
@@ -20,7 +20,7 @@ export function configure(command: Command, context: CliContext): void {
   command.addOption(timeoutOption());
   command.addOption(
     new Option('--for <duration>', 'after this long it is started again; also over a restart or reboot').argParser(
-      durationArgument,
+      lastingArgument,
     ),
   );
   command.action(
