@@ -4,7 +4,7 @@ import type { DesiredState } from '../model/desired.ts';
 import { describeError, TsdError, toTsdError } from '../model/errors.ts';
 import type { ObservedState } from '../model/observed.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
-import { baseKey, isNext } from '../model/update.ts';
+import { baseKey, isNext, nextKey, oldKey } from '../model/update.ts';
 import type { Executor, OpResult } from './executor.ts';
 import type { FailureStore } from './failure-log.ts';
 import { FailureLog } from './failure-log.ts';
@@ -79,6 +79,8 @@ interface InFlight {
   skipped: boolean;
   /** Of ops that may take hours: calls them off when their declaration is another one. */
   readonly calledOff: AbortController | null;
+  /** At least one op was carried out. */
+  acted: boolean;
   /** Something happened to the key meanwhile. */
   stirred: boolean;
 }
@@ -333,6 +335,7 @@ export class Controller {
         error: null,
         skipped: false,
         calledOff: ops.some(({ op }) => op === 'image.load') ? new AbortController() : null,
+        acted: false,
         stirred: false,
       });
     }
@@ -370,9 +373,13 @@ export class Controller {
     for (const keys of scope === null ? [this.#holds.keys(), desired.resources.keys()] : [scope]) {
       for (const key of keys) {
         if (this.#parked.has(key)) continue;
-        this.#holds.delete(key);
-        if (acted.has(key) || busy.has(key) || held.has(key) || !this.#failures.concerns(key)) continue;
-        this.#book(key, () => this.#failures.quiet(key));
+        const isQuiet = (one: ResourceKey) => !acted.has(one) && !busy.has(one) && !held.has(one);
+        // The next one beside a container is another one. What holds a successor back is told of its container.
+        const beside = key.startsWith('container/') ? [oldKey(key), ...(isQuiet(key) ? [nextKey(key)] : [])] : [];
+        for (const one of [key, ...beside]) {
+          this.#holds.delete(one);
+          if (isQuiet(one) && this.#failures.concerns(one)) this.#book(one, () => this.#failures.quiet(one));
+        }
       }
     }
     for (const [key, hold] of held) {
@@ -392,6 +399,7 @@ export class Controller {
     state.current = undefined;
     state.error ??= error;
     state.skipped ||= skipped !== null;
+    state.acted ||= status !== 'skipped';
     state.left--;
     if (state.left > 0) return;
     this.#inFlight.delete(op.key);
@@ -400,17 +408,29 @@ export class Controller {
     this.#announceSettled();
   }
 
-  #lookAfter(key: ResourceKey, { error, stirred }: InFlight): void {
+  #lookAfter(key: ResourceKey, { error, stirred, acted }: InFlight): void {
     if (this.#stopped) return;
     // At once only when something happened: after ops that failed or were skipped all may be the same again.
     const atOnce = error === null && stirred;
-    this.#queue.add(baseKey(key), atOnce ? undefined : this.#ports.clock.now().bootMs + VERIFY_AFTER_MS);
+    const now = this.#ports.clock.now().bootMs;
+    const later = now + VERIFY_AFTER_MS;
+    this.#queue.add(baseKey(key), atOnce ? undefined : Math.max(later, now + this.#pauseAfter(key, error)));
     const users = new Set(this.#currentRelations().neededBy(key));
     for (const { key: held, reason } of this.#holds.values()) {
       // Networks, volumes and images that are to go wait for containers that do not need them any more.
       const concerned = users.has(held) || !held.startsWith('container/');
-      if (concerned && WAITING.has(reason)) this.enqueue([held]);
+      if (!concerned || !WAITING.has(reason)) continue;
+      // Those that wait for what was skipped would bring it back at once, and so on for ever.
+      if (acted) this.enqueue([held]);
+      else this.#queue.add(held, later);
     }
+  }
+
+  /** For what fails for good, and is planned all the same. */
+  #pauseAfter(key: ResourceKey, error: TsdError | null): number {
+    const failure = error === null ? undefined : this.#ports.failures.get(key);
+    if (!failure || failure.retryAtBootMs !== null || failure.attempts === 1) return 0;
+    return retryDelay('unavailable', failure.attempts, key) ?? 0;
   }
 
   #remember(key: ResourceKey, state: InFlight, last: OpResult['status']): void {

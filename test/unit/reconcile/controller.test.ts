@@ -140,6 +140,33 @@ test('a start that is too early again and again leaves time for what it waits fo
   expect(sim.host.container(WEB).running).toBe(true);
 });
 
+test('nor does one that waits for such a start bring it back at once', async () => {
+  sim.tooEarly = ({ op }) => (op === 'container.start' ? 'it waits' : null);
+  const db = { health: { exec: ['probe'] } };
+  await sim.declare({ blog: { containers: { db, web: { links: ['db'] } } } });
+  await sim.wait(200);
+  expect(sim.controller.hold(WEB)).toMatchObject({ reason: 'dependency-not-ready' });
+  sim.tooEarly = () => null;
+  await sim.wait(50);
+  expect(sim.host.container(DB).running).toBe(true);
+});
+
+test('a failure of an update that cannot be written down is not tried again at once', async () => {
+  const web = (mode: string) => ({ blog: { containers: { web: { env: { MODE: mode }, restart: 'always' } } } });
+  await sim.declare(web('one'));
+  await sim.declare(web('two'));
+  let tries = 0;
+  sim.beforeOp = ({ op }) => {
+    if (op !== 'container.fail-update') return;
+    tries += 1;
+    throw new TsdError('TSD_BUG', 'no');
+  };
+  await sim.exit(WEB, 1);
+  await sim.wait(5_000);
+  expect(tries).toBeGreaterThan(1);
+  expect(tries).toBeLessThan(8);
+});
+
 test('many keys at once are one pass', async () => {
   await sim.declare(PAIR);
   const before = sim.reports.length;
