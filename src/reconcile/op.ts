@@ -51,8 +51,7 @@ export type Op =
   | Base<'image.release'>
   | Base<'volume.create'>
   /**
-   * Puts existing data under this declaration: released data, its own after labels or onRemove changed, or its own whose
-   * deletion was approved before it was declared again.
+   * Puts existing data under this declaration: released data, or its own after labels or onRemove changed.
    */
   | (Base<'volume.adopt'> & { readonly volumeId: string })
   /** Data stays; nothing declares it any more. */

@@ -18,7 +18,7 @@ export function ownersOf(world: World): (thing: { readonly type: string; readonl
     if (type === 'lease') {
       // A cut-over that was interrupted has moved the leases before the records.
       const base = baseKey(id as ResourceKey);
-      return leased(id) || (updating.has(base) && leased(base));
+      return leased(id) || (updating.get(base)?.failure === null && leased(base));
     }
     return world.containers.exists(id);
   };

@@ -29,9 +29,13 @@ function existing(world: World, key: ResourceKey, id: string | null): VolumeReco
   return volume;
 }
 
-/** Puts existing data under this declaration. */
+/** Puts existing data under this declaration. Of several that want the same data the first one gets it. */
 export async function adoptVolume(world: World, op: OpOf<'volume.adopt'>): Promise<void> {
   const desired = desiredOf(world, 'volume', op.key);
+  await world.turns.take(op.volumeId, () => adopt(world, op, desired));
+}
+
+async function adopt(world: World, op: OpOf<'volume.adopt'>, desired: Desired<'volume'>): Promise<void> {
   const volume = existing(world, op.key, op.volumeId);
   const { owner, released } = volume;
   // Another one may have adopted it since this was planned.

@@ -67,7 +67,7 @@ export interface World {
   readonly builds: BuildWork;
   /** Ids of containers that are being made: what carries one has an owner to come. */
   readonly making: Set<string>;
-  /** By id: what is left of an attempt to make a container is not removed while the next attempt takes it over. */
+  /** By id: what is left of an attempt to make a container, and volumes that several may adopt. */
   readonly turns: Turns;
   readonly stopClocks: StopClocks;
   /** Why it could not be found out whether a container still runs, by its id. */
