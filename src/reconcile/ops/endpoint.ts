@@ -6,9 +6,9 @@ import { TsdError } from '../../model/errors.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { ContainerNetwork } from '../../state/container-record.ts';
 import { exposedPorts } from '../task/docker-config.ts';
-import { imageById, imageOf } from './image-of.ts';
+import { imageById } from './image-of.ts';
 import { networkConfig, networkRecord, noDefaultBridge } from './network-config.ts';
-import type { World } from './world.ts';
+import { recordOf, type World } from './world.ts';
 
 /** The bridge network of a container, or null for the modes without one. @throws TsdError TSD_NETWORK. */
 export function networkOf(world: World, desired: Desired<'container'>): NetworkConfig | null {
@@ -176,6 +176,7 @@ export function recordedNetwork(
   network: NetworkConfig,
 ): ContainerNetwork {
   const [address = ''] = endpoint.address.split('/');
+  const { imageId } = recordOf(world, endpoint.containerId);
   const published = new Set(endpoint.ports.map(({ containerPort, protocol }) => `${containerPort}/${protocol}`));
   return {
     address,
@@ -184,7 +185,7 @@ export function recordedNetwork(
     gateway: network.gateway,
     bridge: network.bridge,
     ports: endpoint.ports,
-    exposed: exposedPorts(desired.spec, imageOf(world, desired).ports).filter(
+    exposed: exposedPorts(desired.spec, imageById(world, imageId, desired).ports).filter(
       ({ port, protocol }) => !published.has(`${port}/${protocol}`),
     ),
   };

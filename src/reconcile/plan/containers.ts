@@ -10,6 +10,7 @@ import { changeIntent, creationIntent, removalIntent, soonest } from './intent.t
 import { mintId } from './mint.ts';
 import { loadingNeed, unmet } from './needs.ts';
 import type { OpDraft } from './op-graph.ts';
+import { hostPorts } from './ordering.ts';
 import type { Pass } from './pass.ts';
 import { failureHold, hold } from './pass.ts';
 import { attachedNetwork, isContainer, specOf, startDependencies } from './references.ts';
@@ -97,12 +98,24 @@ function permittedOrAsMade(
   // What failed is tried again; as what it was made from it would only fail as well, and the two in turn.
   const waits = allowed.hold !== null && WAITING.has(allowed.hold.reason) && allowed.steps.length === 0;
   const changes = as.specHash !== container?.specHash || intent.steps.some(({ name }) => name === 'create');
-  if (!container || !waits || allowed.hold === null || !changes) return { as, intent: allowed };
+  if (!container || !waits || allowed.hold === null || !changes || takesFromOthers(pass, input)) {
+    return { as, intent: allowed };
+  }
   const kept = supervised(input, allowed.hold);
   const keeps = permitted(pass, kept.as, kept.intent, true);
   if (keeps.hold?.reason === 'backing-off') return { as: kept.as, intent: keeps };
   const untilBootMs = soonest(allowed.hold.untilBootMs, keeps.hold?.untilBootMs ?? null);
   return { as: kept.as, intent: { ...keeps, hold: { ...allowed.hold, untilBootMs } } };
+}
+
+/** A container that has ended as it was made would publish what another one is declared with by now. */
+function takesFromOthers(pass: Pass, { container, desired }: UpdateInput): boolean {
+  if (!container || container.running) return false;
+  const mine = new Set(hostPorts(specOf(container)));
+  if (mine.size === 0) return false;
+  return [...pass.desired.resources.values()].some((other) => {
+    return other.key !== desired.key && isContainer(other) && hostPorts(other.spec).some((port) => mine.has(port));
+  });
 }
 
 /** What keeps the ops of an update back: an earlier failure of theirs, not the one that they are about. */

@@ -21,10 +21,17 @@ function needsOf({ references, spec }: Container, creates: boolean): readonly Re
 }
 
 function standingOf(pass: Pass, desired: Container, need: ResourceKey): Standing {
-  if (parseKey(need).kind !== 'container') return pass.standings.get(need) ?? blocked(`${need}, which is not declared`);
+  if (parseKey(need).kind !== 'container') return pass.standings.get(need) ?? remaining(pass, need);
   const standing = containerNeed(pass, desired, need);
   const shared = need === desired.references.networkContainer && standing.state === 'ready' && standing.after === null;
   return shared ? (lostNamespace(pass, desired) ?? standing) : standing;
+}
+
+/** What only a predecessor needs: nothing of this plan makes it, and it stays as long as its user. */
+function remaining({ busy, observed }: Pass, need: ResourceKey): Standing {
+  if (busy.has(need)) return blocked(`${need}, which is being changed`, true);
+  const there = observed.networks.get(need)?.healthy === true || observed.volumes.has(need);
+  return there ? READY_NOW : blocked(`${need}, which is not declared`);
 }
 
 /** For `container:NAME`: the namespace may have gone with the end of its owner, although that one counts as ready. */

@@ -25,7 +25,8 @@ export function orderStops(pass: Pass): void {
   }
 }
 
-function hostPorts(spec: ContainerSpec): string[] {
+/** As `8080/tcp`. */
+export function hostPorts(spec: ContainerSpec): string[] {
   return spec.ports.filter((port) => port.hostPort !== null).map((port) => `${port.hostPort}/${port.protocol}`);
 }
 

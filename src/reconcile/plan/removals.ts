@@ -1,6 +1,7 @@
 /** What no manifest declares any more, and orphans. Containers go first; what they used follows. */
 import type { ObservedContainer, Orphan } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
+import { baseKey } from '../../model/update.ts';
 import { because } from './cause.ts';
 import type { Pass } from './pass.ts';
 import { hold, mayAct, scoped, undeclared } from './pass.ts';
@@ -16,6 +17,16 @@ function usersOf(pass: Pass, uses: (container: ObservedContainer) => boolean): O
 export function attachedTo(pass: Pass, network: ResourceKey): ObservedContainer[] {
   return usersOf(pass, (container) => {
     return container.sandbox && attachedNetwork(observedReferences(container), specOf(container)) === network;
+  });
+}
+
+/** Containers that may be started on a network again although they are declared with another one by now. */
+function comingBackTo(pass: Pass, network: ResourceKey): ObservedContainer[] {
+  return usersOf(pass, (container) => {
+    const { key, sandbox } = container;
+    if (sandbox || key === null || !pass.desired.resources.has(baseKey(key)) || pass.graph.has(`remove ${key}`))
+      return false;
+    return attachedNetwork(observedReferences(container), specOf(container)) === network;
   });
 }
 
@@ -38,7 +49,8 @@ function orderAfter(pass: Pass, earlier: readonly string[], id: string): void {
 export function removeNetworks(pass: Pass): void {
   for (const { key } of scoped(pass, pass.observed.networks)) {
     if (!undeclared(pass, key) || key === DEFAULT_NETWORK || !mayAct(pass, key, undefined)) continue;
-    const released = lettingGo(pass, key, attachedTo(pass, key), 'disconnect');
+    const users = [...attachedTo(pass, key), ...comingBackTo(pass, key)];
+    const released = lettingGo(pass, key, users, 'disconnect');
     if (released) orderAfter(pass, released, pass.graph.add({ op: 'network.remove', key, cause: GONE() }));
   }
 }

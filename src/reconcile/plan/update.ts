@@ -121,7 +121,10 @@ function asMade({ desired, container }: UpdateInput): Container {
   return { ...desired, spec: specOf(container), specHash, contentHashes, references };
 }
 
-/** What a predecessor needs that is not running as it should. Nothing else of it is changed any more. */
+/**
+ * What a predecessor lacks to run as it was made: a start, a restart, a link that somebody took away. Nothing else of it
+ * is changed any more.
+ */
 export function supervised(input: UpdateInput, hold: Hold | null): Pick<UpdatePlan, 'intent' | 'as'> {
   const { container } = input;
   const as = asMade(input);
@@ -129,8 +132,7 @@ export function supervised(input: UpdateInput, hold: Hold | null): Pick<UpdatePl
   if (!container) return { as, intent: waits };
   // Its image may be another one by now, and its network be made anew once it is gone.
   const kept = changeIntent(as, container, { ...input.aroundAsMade(as), imageId: null, moved: null });
-  const ends = kept.steps.some(({ name }) => name === 'stop');
-  if (container.running && !ends) return { as, intent: waits };
+  if (container.running) return { as, intent: { ...waits, steps: kept.steps.filter(({ name }) => name !== 'relink') } };
   if (kept.steps.length > 0 || !kept.hold) return { as, intent: { ...kept, hold: kept.hold ?? hold } };
   const untilBootMs = soonest(kept.hold.untilBootMs, hold?.untilBootMs ?? null);
   return { as, intent: { ...kept, hold: { ...kept.hold, untilBootMs } } };
@@ -147,9 +149,10 @@ function preparing(input: UpdateInput, update: ObservedUpdate): UpdatePlan {
   if (container && old && !next && isAt(container, update)) {
     return { ...base, ops: [cutOver({ ...input, container: old }, container, null)], next: 'keep' };
   }
+  if (!container && !old) return { ...base, ops: [settle(input, 'there is nothing left to replace')], next: 'drop' };
   const verdict = judgeOf(input, update, next, nextKey(desired.key));
   if (verdict.is === 'failed') return { ...base, ops: [fail(input, update, verdict.message)], next: 'keep' };
-  if (verdict.is === 'ready' && next && (container || old)) {
+  if (verdict.is === 'ready' && next) {
     return { ...base, ops: [cutOver(input, next, null)], next: 'keep' };
   }
   const until = verdict.is === 'waiting' ? verdict.untilBootMs : null;
@@ -246,6 +249,11 @@ export function planUpdate(input: UpdateInput): UpdatePlan {
     if (current.failure !== null) return afterFailure(input, current, usual);
     if (current.order === 'stop-first') return trying(input, current, usual);
     return current.cutOverAtBootMs === null ? preparing(input, current) : draining(input, current, usual);
+  }
+  if (container && input.busy && !isAt(container, { to: target })) {
+    // What is being made beside it may be the beginning of an update that is only known when that has ended.
+    const { hold } = waiting(input, 'what was made beside it is being changed', null);
+    return { ...usually(input, NOTHING), ...supervised(input, hold), next: 'keep', old: 'keep' };
   }
   // A cut-over that was interrupted left the predecessor without a successor under its name.
   const cause = replacement(usual);

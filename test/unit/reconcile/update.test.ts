@@ -416,3 +416,95 @@ describe('start-first', () => {
     expect(textOn(host, startFirst('two'))).not.toContain('.next');
   });
 });
+
+describe.each(['stop-first', 'start-first'])('while a change has to wait (%s)', (order) => {
+  const parked = () => {
+    const host = hostWith(app('one', { order }));
+    host.obstacles.set(WEB, 'port 8080 is in use');
+    return host;
+  };
+  const wanted = declare(app('two', { order }), 2);
+
+  test('the container goes on', () => {
+    expect(textOn(parked(), wanted)).toBe('hold container/blog/web — unavailable: port 8080 is in use');
+  });
+
+  test('one that ends is started again as it was made, by its policy', () => {
+    const host = parked();
+    const before = host.container(WEB);
+    host.exit(WEB, 1, 60_000);
+    expect(step(host, wanted)).toMatchInlineSnapshot(`
+      "start container/blog/web — exited with 1, restart 1
+      hold container/blog/web — unavailable: port 8080 is in use"
+    `);
+    expect(host.container(WEB)).toMatchObject({ id: before.id, running: true, specHash: before.specHash });
+    host.exit(WEB, 1, 10);
+    step(host, wanted);
+    host.exit(WEB, 1, 10);
+    const { ops, holds } = planOn(host, wanted);
+    expect(ops).toEqual([]);
+    expect(holds).toMatchObject([{ key: WEB, reason: 'backing-off' }]);
+  });
+
+  test('what somebody took away from it is put back', () => {
+    const host = parked();
+    host.change(WEB, { drift: ['veth missing'] });
+    expect(planOn(host, wanted).ops).toMatchObject([{ op: 'container.connect', asMade: host.container(WEB).specHash }]);
+  });
+
+  test('one that is done does not come back by that', () => {
+    const done = hostWith(app('one', { order }, { restart: 'no' }));
+    done.obstacles.set(WEB, 'port 8080 is in use');
+    done.exit(WEB, 0, 60_000);
+    expect(textOn(done, wanted)).not.toContain('start container');
+  });
+
+  test('one that gets unhealthy is stopped, and a stop that fails is not tried again at once', () => {
+    const health = { exec: ['probe'], retries: 1, startPeriod: '0s' };
+    const host = hostWith(app('one', { order }, { health }));
+    const next = declare(app('two', { order }, { health }), 2);
+    host.obstacles.set(WEB, 'port 8080 is in use');
+    host.probe(WEB, 'check', false);
+    const { specHash } = host.container(WEB);
+    expect(planOn(host, next).ops).toMatchObject([{ op: 'container.stop', asMade: specHash }]);
+    host.failures.set(WEB, { class: 'invalid', message: 'no', specHash, attempts: 1, retryAtBootMs: null });
+    expect(planOn(host, next).ops).toEqual([]);
+  });
+
+  test('the change takes its place as soon as it can', () => {
+    const host = parked();
+    host.exit(WEB, 1, 60_000);
+    step(host, wanted);
+    host.obstacles.clear();
+    expect(textOn(host, wanted)).toContain(
+      `start container/blog/web${order === 'start-first' ? '.next' : ''} — env.MODE`,
+    );
+  });
+});
+
+test('a container is not made anew while something beside it is being made: that may be its update', () => {
+  const host = hostWith(app('one', START_FIRST));
+  const before = host.container(WEB);
+  host.exit(WEB, 1, 60_000);
+  const { ops } = planOn(host, startFirst('two'), { busy: new Set([NEXT] as const) });
+  expect(ops).toMatchObject([{ op: 'container.start', asMade: before.specHash }]);
+});
+
+test('an update whose predecessor is gone is over, and its container made like any other', () => {
+  const host = hostWith(app('one', START_FIRST));
+  step(host, startFirst('two'));
+  host.containers.delete(WEB);
+  expect(step(host, startFirst('two'))).toContain('settle-update container/blog/web');
+  expect(host.containers.has(NEXT)).toBe(false);
+  expect(step(host, startFirst('two'))).toContain('create container/blog/web ');
+});
+
+test('one that ended while its change waits does not take back a port that another one is declared with', () => {
+  const host = hostWith(app('one', {}));
+  host.obstacles.set(WEB, 'no such bind source');
+  host.exit(WEB, 1, 60_000);
+  const other = { db: { ports: ['8080:80'] } };
+  const blog = app('two', {}, { ports: [] }).blog;
+  const wanted = declare({ blog: { ...blog, containers: { ...blog.containers, ...other } } }, 2);
+  expect(textOn(host, wanted)).not.toContain('start container/blog/web ');
+});
