@@ -62,7 +62,7 @@ class Episode {
       stopped: (key, specHash) => this.watch.stopped(key, specHash),
       startedByPerson: (key) => this.watch.startedByPerson(key),
       began: (op) => {
-        this.#note(`begin ${op.id}: ${op.cause.message}`);
+        this.#note(`begin ${op.id}${'asMade' in op ? ' as made' : ''}: ${op.cause.message}`);
         this.watch.began(op);
       },
       ended: (result) => {
@@ -130,7 +130,7 @@ class Episode {
   #payloadEnded(payload: Payload): void {
     const record = this.disk.exits.get(`${payload.containerId} ${payload.run}`);
     this.#note(`run ${payload.run} of ${payload.containerId.slice(0, 8)} ends with ${record?.exitCode}`);
-    this.watch.payloadEnded(payload, record?.exitCode !== 0);
+    this.watch.payloadEnded(payload, record?.exitCode);
   }
 
   #supervisorDied(supervisor: SimSupervisor): void {

@@ -13,6 +13,8 @@ const LATE = {
   health: PROBE,
   update: { ...START_FIRST, timeout: '90s' },
 };
+/** Never gets ready: its probe waits for longer than a script lasts, and it is stopped in the end. */
+const STUCK = { ...RUN, command: ['well', '9000000', '9000001'], health: { readiness: PROBE } };
 const IMAGES = { app: '/one.tar' };
 
 const after = (afterMs: number, deed: Deed): Action => ({ ...deed, afterMs });
@@ -23,6 +25,8 @@ interface Found {
   readonly actions: readonly Action[];
   /** What the log must not hold. */
   readonly never?: string;
+  /** What the log of a time without faults must hold after the second edit. */
+  readonly needs?: readonly string[];
 }
 
 const FOUND: readonly Found[] = [
@@ -173,6 +177,45 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
+    title: 'a container that waits to be replaced is kept up: restarted, and put back on its network',
+    actions: [
+      edit(0, { images: IMAGES, containers: { web: RUN, db: RUN, job: STUCK } }),
+      edit(3_000, {
+        images: IMAGES,
+        containers: {
+          job: STUCK,
+          web: { ...RUN, readOnly: true, dependsOn: ['job'] },
+          db: { ...RUN, readOnly: true, dependsOn: ['job'] },
+        },
+      }),
+      after(1_000, { do: 'exit', key: 'container/blog/web', code: 1, oom: false }),
+      after(1_000, { do: 'drift', what: 'veth', key: 'container/blog/db' }),
+      after(20_000, { do: 'stop', key: 'container/blog/job' }),
+    ],
+    needs: ['begin start container/blog/web as made', 'begin connect container/blog/db as made'],
+  },
+  {
+    title: 'a predecessor is started again on a network that is not declared any more',
+    actions: [
+      edit(0, { images: IMAGES, networks: { back: {} }, containers: { web: { ...RUN, network: 'back' } } }),
+      edit(3_000, { images: IMAGES, containers: { web: LATE } }),
+      after(3_000, { do: 'reboot', downMs: 100 }),
+      after(20_000, { do: 'wait' }),
+    ],
+    needs: ['begin start container/blog/web as made'],
+  },
+  {
+    title: 'what failed for one predecessor does not keep the next one',
+    actions: [
+      edit(0, { images: IMAGES, containers: { web: RUN } }),
+      after(3_000, { do: 'fail', what: 'graph.remove', class: 'unsupported', times: 1 }),
+      edit(0, { images: IMAGES, containers: { web: { ...RUN, env: { WORD: '1' }, update: START_FIRST } } }),
+      edit(40_000, { images: IMAGES, containers: { web: { ...RUN, env: { WORD: '2' }, update: START_FIRST } } }),
+      after(20_000, { do: 'wait' }),
+    ],
+    needs: ['done remove container/blog/web.old'],
+  },
+  {
     title: 'what is left of an attempt to make a container is not removed while the next attempt takes it over',
     actions: [
       after(0, { do: 'fail', what: 'disk.container.build', class: 'unsupported', times: 1 }),
@@ -202,8 +245,11 @@ const FOUND: readonly Found[] = [
   },
 ];
 
-test.each(FOUND)('$title', async ({ title, actions, never = 'two payloads' }) => {
+test.each(FOUND)('$title', async ({ title, actions, never = 'two payloads', needs = [] }) => {
   const { broken, log } = await runEpisode({ seed: title, actions });
   expect(broken).toBeNull();
   expect(log.filter((line) => line.includes(never))).toEqual([]);
+  const edited = log.findLastIndex((line) => line.includes('** {"do":"edit"'));
+  const rested = log.findIndex((line) => line.includes('== faults stop'));
+  for (const need of needs) expect(log.slice(edited, rested).join('\n')).toContain(need);
 });

@@ -83,7 +83,8 @@ function unwanted({ supervisor, disk, kernel, desired }: Rested): string[] {
     const record = disk.containers.get(id);
     const key = record?.owner?.key;
     const resource = key && desired.resources.get(key);
-    if (key !== undefined && supervisor.controller.hold(baseKey(key))) continue;
+    const { controller } = supervisor;
+    if (key !== undefined && (controller.hold(key) ?? controller.hold(baseKey(key)))) continue;
     if (!resource) found.push(`${key ?? id} runs and is not declared`);
     else if (record.owner?.specHash !== resource.specHash && !supervisor.controller.hold(key)) {
       found.push(`${key} runs with an old declaration`);
@@ -121,8 +122,12 @@ function lendsNothing({ supervisor, desired }: Rested, container: Container): bo
   return host !== undefined && !host.running && !host.sandbox && host.exit?.code === 0;
 }
 
-/** A host port it wants is held by a container that is to be made anew and waits for this one. */
-function waitsForItself({ kernel, disk, desired }: Rested, { key, spec }: Container): boolean {
+/**
+ * A host port it wants is held by a container that is to be made anew and cannot be: it waits for this one, or for what
+ * does not come. What runs is not stopped for a change that has to wait (DESIGN §13.5).
+ */
+function portIsHeld(rested: Rested, { key, spec }: Container, asked: ReadonlySet<ResourceKey>): boolean {
+  const { kernel, disk, desired } = rested;
   const reaches = (from: ResourceKey): boolean => {
     const resource = desired.resources.get(from);
     if (!resource || !isContainer(resource)) return false;
@@ -131,7 +136,10 @@ function waitsForItself({ kernel, disk, desired }: Rested, { key, spec }: Contai
   return [...kernel.ports].some(([id, ports]) => {
     const holder = disk.containers.get(id)?.owner?.key;
     const wanted = ports.some(({ hostPort }) => spec.ports.some((port) => port.hostPort === hostPort));
-    return wanted && holder !== undefined && holder !== key && reaches(holder);
+    if (!wanted || holder === undefined || holder === key) return false;
+    const resource = desired.resources.get(holder);
+    const stays = resource !== undefined && isContainer(resource) && !mustBeReady(rested, resource, asked);
+    return reaches(holder) || stays;
   });
 }
 
@@ -141,18 +149,20 @@ function isCompleted({ supervisor }: Rested, { key, spec, specHash }: Container)
 }
 
 /** Whether a container has to run or be done, if everything that it needs can be had. */
-function mustBeReady(rested: Rested, container: Container): boolean {
+function mustBeReady(rested: Rested, container: Container, asking: ReadonlySet<ResourceKey> = new Set()): boolean {
   const { supervisor, desired } = rested;
+  if (asking.has(container.key)) return true;
+  const asked = new Set([...asking, container.key]);
   const observed = observe(supervisor.world, null).containers.get(container.key);
   if (observed?.stopOverride || supervisor.world.defaultNetwork() === null) return false;
-  if (lendsNothing(rested, container) || waitsForItself(rested, container)) return false;
+  if (lendsNothing(rested, container) || portIsHeld(rested, container, asked)) return false;
   const choice = 'could be adopted';
   const volumes = Object.values(container.references.volumes);
   if (volumes.some((key) => supervisor.controller.hold(key)?.message.includes(choice))) return false;
   for (const { key, condition } of startConditions(container.references, container.spec)) {
     const need = desired.resources.get(key);
     if (!need || !isContainer(need)) continue;
-    if (condition === 'completed' ? !isCompleted(rested, need) : !mustBeReady(rested, need)) return false;
+    if (condition === 'completed' ? !isCompleted(rested, need) : !mustBeReady(rested, need, asked)) return false;
   }
   if (!observed?.exit || observed.running) return true;
   // What never ran cannot be done, whatever the policy.

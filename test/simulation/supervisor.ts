@@ -233,9 +233,12 @@ export class SimSupervisor {
       clock: universe,
       timers: this.life,
       seed: 'probes',
-      check: async ({ id, run }, probe) => {
+      check: async ({ id, run }, probe, signal) => {
         const answered = await this.life.pauseAtMost('probe', probe.timeoutMs);
         const payload = kernel.payloads.get(id);
+        // What asks a run that has just ended says nothing of it: its end is told next.
+        if (payload?.run !== run && !signal.aborted)
+          await new Promise((ended) => signal.addEventListener('abort', ended));
         const ok = answered && payload?.run === run && kernel.isWell(payload);
         if (this.life.alive) this.#around.probed(id, run, probe, ok);
         return { ok, output: ok ? 'well' : answered ? 'sick' : 'no answer in time' };

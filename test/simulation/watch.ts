@@ -136,7 +136,9 @@ export class Watch {
     if (status === 'skipped') return;
     this.happened();
     this.#inFlight.delete(op.key);
-    this.#onTheWay.delete(op.key);
+    const wanted = this.#onTheWay.delete(op.key) && !('asMade' in op);
+    // Another declaration came into force: its run ended the stop, also for when the app is brought back.
+    if (wanted && status === 'done') this.#stopped.delete(baseKey(op.key));
     if (op.op === 'container.stop') this.#stopping.delete(op.key);
     if (op.op === 'volume.remove') this.#stay(this.#volumesOf(op.key));
     if (error?.code === 'TSD_BUG' && !error.step?.startsWith(INJECTED)) {
@@ -145,7 +147,10 @@ export class Watch {
   }
 
   /** What it waits for may be another thing, or gone, before its payload begins. */
-  #startBegan({ key, containerId, asMade }: OpOf<'container.start'>): void {
+  #startBegan({ key, containerId, asMade, update: begins }: OpOf<'container.start'>): void {
+    // The update may be over, or another one, before its payload begins.
+    const update = begins ?? this.#disk.history.updates.all().find((record) => record.key === baseKey(key));
+    if (isNext(key) && update?.order !== 'start-first') this.#universe.breaks(`${key} is started without an update`);
     const needs = asMade === undefined ? this.#needs(key) : this.#needsAsMade(containerId);
     // What had done its work then may run again by now, or be gone: the start was right all the same.
     this.#startNeeds.set(
@@ -165,6 +170,19 @@ export class Watch {
     this.#stopping.clear();
     this.#plannedAt.clear();
     this.#well.clear();
+    for (const [id, runs] of this.#runs) this.#startUnseen(id, runs);
+  }
+
+  /** Of a start that was not written down it is only known when it was begun: its run counts from there. */
+  #startUnseen(id: string, runs: Runs): void {
+    const { run, handle, begunAt } = this.#disk.containers.get(id) ?? {};
+    if (run === handle?.run || !begunAt) return;
+    runs.startedAt = this.#universe.elapsedMs - (this.#universe.now().bootMs - begunAt.atBootMs);
+    if (!this.#isQuick(id, runs)) runs.quick = 0;
+  }
+
+  #isQuick(id: string, { startedAt, endedAt }: Runs): boolean {
+    return endedAt - startedAt < this.#curve(id).resetAfterMs - 100;
   }
 
   /** Something other than the restart policy may start these now. */
@@ -175,7 +193,7 @@ export class Watch {
     }
   }
 
-  payloadEnded({ containerId }: Payload, failed: boolean): void {
+  payloadEnded({ containerId }: Payload, code: number | null | undefined): void {
     this.happened();
     const now = this.#universe.elapsedMs;
     const runs = this.#runs.get(containerId);
@@ -184,8 +202,9 @@ export class Watch {
     if (!runs) return;
     runs.endedAt = now;
     const stopped = key !== undefined && this.#stopping.has(key);
-    const quick = failed && !stopped && now - runs.startedAt < this.#curve(containerId).resetAfterMs - 100;
-    runs.quick = quick ? runs.quick + 1 : 0;
+    // When a run ended whose shim was killed is not known to a supervisor that comes later.
+    const failed = code !== undefined && code !== 0;
+    runs.quick = failed && !stopped && this.#isQuick(containerId, runs) ? runs.quick + 1 : 0;
   }
 
   /** What a supervisor found out. Which of its probes is the last one that a container needs to be ready is not judged. */
@@ -262,12 +281,10 @@ export class Watch {
       const otherKey = other === payload ? undefined : this.#keyOf(other.containerId);
       return otherKey !== undefined && baseKey(otherKey) === baseKey(key) ? [otherKey] : [];
     });
-    const update = this.#disk.history.updates.all().find((record) => record.key === baseKey(key));
     const beside = others.length <= 1 && others[0] !== key;
     const alone = others.length === 0 || (beside && (others[0] !== baseKey(key) || isNext(key)));
     if (!alone) this.#universe.breaks(`two payloads of ${key}: ${others.join(', ')}`);
     if (key === oldKey(baseKey(key))) this.#universe.breaks(`${key} was started again`);
-    if (isNext(key) && update?.order !== 'start-first') this.#universe.breaks(`${key} was started without an update`);
   }
 
   #isProbed(containerId: string): boolean {
