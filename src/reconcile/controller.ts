@@ -59,6 +59,9 @@ const VERIFY_AFTER_MS = 20;
 /** A key with a defect is tried again as rarely as the rarest of what fails: what it met may have gone. */
 const PARKED_MS = 600_000;
 
+/** Ops that were not to be any more have not failed. */
+const GIVEN_UP: ReadonlySet<string> = new Set(['TSD_ENGINE_SHUTDOWN', 'TSD_CALLED_OFF']);
+
 /** The spec that ops of a key are carried out for; a successor's is its container's. */
 function specHashIn({ resources }: DesiredState, key: ResourceKey): string {
   return resources.get(isNext(key) ? baseKey(key) : key)?.specHash ?? REMOVED;
@@ -441,7 +444,7 @@ export class Controller {
       return;
     }
     if (state.calledOff?.signal.aborted) return;
-    if (state.error.code === 'TSD_ENGINE_SHUTDOWN' || this.#calledOff.signal.aborted) return;
+    if (GIVEN_UP.has(state.error.code) || this.#calledOff.signal.aborted) return;
     const { error, triedHash } = state;
     const failure = { class: error.class, message: describeError(error) };
     const retryAt = this.#book(key, () => this.#failures.failed(key, failure, triedHash, now));

@@ -164,9 +164,18 @@ export class ContainerCommands {
     return exitCode ?? 255;
   }
 
+  /** Of a container that is made anew meanwhile it is a change of the one that takes its place. */
   async #change(record: ContainerRecord, change: (current: ContainerRecord) => ContainerRecord): Promise<void> {
-    await this.#world.commits.commit({ files: (batch) => this.#world.containers.change(record.id, change, batch) });
-    this.#loop.enqueue([keyOf(record)]);
+    const { commits, containers } = this.#world;
+    const key = keyOf(record);
+    for (let id: string | undefined = record.id; id !== undefined; id = containers.byKey(key)?.id) {
+      const changed = id;
+      if (containers.get(changed))
+        await commits.commit({ files: (batch) => containers.change(changed, change, batch) });
+      if (containers.get(changed)) break;
+      await this.#until(key, 0, (current) => current !== undefined || !this.#loop.inFlight(key));
+    }
+    this.#loop.enqueue([key]);
   }
 
   /**

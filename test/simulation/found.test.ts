@@ -111,6 +111,15 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
+    title: 'a stop that comes while its container is removed to be made anew is not lost with it',
+    actions: [
+      edit(0, { images: IMAGES, containers: { web: RUN } }),
+      after(3_000, { do: 'slow', what: 'exec.remove', ms: 500, times: 1 }),
+      edit(0, { images: IMAGES, containers: { web: { ...RUN, network: 'none' } } }),
+      after(300, { do: 'stop', key: 'container/blog/web' }),
+    ],
+  },
+  {
     title: 'a cut-over that could not be committed did not happen',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),

@@ -303,24 +303,32 @@ export class SimSupervisor {
     });
   }
 
+  /** Stops that no later start has taken back. */
+  readonly #wishes = new Map<ResourceKey, symbol>();
+
   stopContainer(key: ResourceKey): void {
     const at = formatTime(this.#around.universe.now().wallMs);
     const specHash = this.#around.desired().resources.get(key)?.specHash ?? '';
+    const wish = Symbol('stop');
+    this.#wishes.set(key, wish);
     void this.#change(key, (record) => ({
       ...record,
       stopOverride: { at, specHash, until: null },
       restart: { ...record.restart, requested: false },
-    })).then((changed) => changed && this.#around.stopped(key, specHash));
+    })).then((changed) => changed && this.#wishes.get(key) === wish && this.#around.stopped(key, specHash));
   }
 
   /** `start` and `restart` record the same. */
   startContainer(key: ResourceKey): void {
     this.world.failures.clear(key);
+    // It may be on the disk also when nobody is told of it any more.
+    this.#wishes.delete(key);
+    this.#around.startedByPerson(key);
     void this.#change(key, (record) => ({
       ...record,
       stopOverride: null,
       restart: { restarts: 0, consecutive: 0, requested: true },
-    })).then((changed) => changed && this.#around.startedByPerson(key));
+    }));
   }
 
   /** As ContainerCommands does it, without waiting for the loop. */
@@ -332,7 +340,8 @@ export class SimSupervisor {
     return commits.commit({ files }).then(
       () => {
         this.controller.enqueue([key]);
-        return true;
+        // One that is made anew meanwhile takes its change with it; a command goes on with what takes its place.
+        return containers.get(record.id) !== undefined;
       },
       () => false,
     );

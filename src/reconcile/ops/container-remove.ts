@@ -1,4 +1,7 @@
+import { TsdError } from '../../model/errors.ts';
+import { baseKey } from '../../model/update.ts';
 import type { OpOf } from '../op.ts';
+import { stopAgainst } from './stop-override.ts';
 import type { World } from './world.ts';
 
 /**
@@ -9,6 +12,7 @@ export async function removeContainer(world: World, op: OpOf<'container.remove'>
   const { containerId, key } = op;
   await world.exec.remove(containerId);
   if (world.network.sandbox(containerId)) world.network.detach(containerId);
+  refuseStopped(world, op);
   await world.containers.remove(containerId);
   await world.graph.remove(containerId);
   await world.commits.commit({ names: () => world.links.purge(containerId) });
@@ -18,6 +22,15 @@ export async function removeContainer(world: World, op: OpOf<'container.remove'>
   world.leases.release(key);
   await world.leases.save(world.commits);
   if (op.removeAnonymousVolumes) await releaseAnonymousVolumes(world, op);
+}
+
+/** A stop that came since this began would go with the record, and what takes its place would be started. */
+function refuseStopped(world: World, op: OpOf<'container.remove'>): void {
+  const { key, containerId } = op;
+  const record = world.containers.get(containerId);
+  const isReplaced = key === baseKey(key) && world.desired().resources.has(key);
+  if (!isReplaced || !record || stopAgainst(world, op, record) === null) return;
+  throw new TsdError('TSD_CALLED_OFF', 'it was asked to stop meanwhile', { key });
 }
 
 /** The data stays until somebody approves its deletion; a container of the same name takes it over again. */
