@@ -95,15 +95,17 @@ export class ExitRecorder {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Resolves when the container's present run has ended, at once when it has none. */
-  ended(containerId: string): Promise<void> {
-    if (!alive(this.#containers.get(containerId))) return Promise.resolve();
+  /** Resolves when the container's present run has ended, at once when it has none, or when the signal aborts. */
+  ended(containerId: string, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted || !alive(this.#containers.get(containerId))) return Promise.resolve();
     return new Promise((resolve) => {
-      const stop = this.onExit((exit) => {
-        if (exit.containerId !== containerId) return;
+      const end = (): void => {
         stop();
+        signal?.removeEventListener('abort', end);
         resolve();
-      });
+      };
+      const stop = this.onExit((exit) => exit.containerId === containerId && end());
+      signal?.addEventListener('abort', end, { once: true });
     });
   }
 }

@@ -85,13 +85,13 @@ export class ContainerCommands {
     const specHash = world.desired().resources.get(key)?.specHash ?? null;
     const override = { at: formatTime(now.wallMs), specHash, until };
     const how = describeStop({ stopUntil: forMs === null ? null : { wallMs: now.wallMs + forMs, bootMs: 0 } });
-    this.#timeline.override(key, 'stop', `asked to stop; ${how}`);
     const forgotten = await this.#changeWithoutRoom(record, (current) => ({
       ...current,
       stopOverride: override,
       stopTimeoutMs: timeoutMs,
       restart: { ...current.restart, requested: false },
     }));
+    this.#timeline.override(key, 'stop', `asked to stop; ${how}`);
     if (timeoutMs !== null) world.stopClocks.change(record.id, timeoutMs);
     const before = this.#loop.hold(key);
     this.#loop.enqueue([key]);
@@ -112,7 +112,6 @@ export class ContainerCommands {
   async start(record: ContainerRecord): Promise<void> {
     const key = keyOf(record);
     if (this.#world.exec.running(record.id) && record.stopOverride === null) return;
-    this.#timeline.override(key, 'start', 'asked to start');
     this.#world.failures.clear(key);
     const before = this.#loop.hold(key);
     await this.#change(record, (current) => ({
@@ -121,6 +120,7 @@ export class ContainerCommands {
       stopTimeoutMs: null,
       restart: { restarts: 0, consecutive: 0, requested: true },
     }));
+    this.#timeline.override(key, 'start', 'asked to start');
     await this.#untilStarted(record, endsWithin(record, null), before);
   }
 
@@ -128,7 +128,6 @@ export class ContainerCommands {
   async restart(record: ContainerRecord, timeoutMs: number | null): Promise<void> {
     const key = keyOf(record);
     const before = this.#loop.hold(key);
-    this.#timeline.override(key, 'restart', 'asked to restart');
     this.#world.failures.clear(key);
     await this.#change(record, (current) => ({
       ...current,
@@ -136,6 +135,7 @@ export class ContainerCommands {
       stopTimeoutMs: timeoutMs,
       restart: { restarts: 0, consecutive: 0, requested: true },
     }));
+    this.#timeline.override(key, 'restart', 'asked to restart');
     if (timeoutMs !== null) this.#world.stopClocks.change(record.id, timeoutMs);
     await this.#untilStarted(record, endsWithin(record, timeoutMs), before);
   }
@@ -154,11 +154,8 @@ export class ContainerCommands {
   async wait(record: ContainerRecord, signal?: AbortSignal): Promise<number> {
     // A run has a number before it has begun.
     const hasStarted = (current: ContainerRecord | undefined) => !current || current.state.startedAt !== null;
-    if (!hasStarted(record)) await this.#until(keyOf(record), 0, hasStarted, signal);
-    await Promise.race([
-      this.#world.exits.ended(record.id),
-      new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true })),
-    ]);
+    if (!hasStarted(record)) await this.#until(keyOf(record), Number.POSITIVE_INFINITY, hasStarted, signal);
+    await this.#world.exits.ended(record.id, signal);
     const { exitCode } = this.#world.containers.get(record.id)?.state ?? { exitCode: null };
     // 255 for an end that nobody saw, as shells have it for a lost process.
     return exitCode ?? 255;

@@ -214,7 +214,10 @@ export class Sources {
    */
   rollBackUpdate({ key, from, reason }: FailedUpdate): number | null {
     const { app } = parseKey(key);
-    const n = lastGenerationWith(key, from, this.state, (past) => this.stateOf(past));
+    const n = lastGenerationWith(key, from, this.state, {
+      stateOf: (past) => this.stateOf(past),
+      changedIn: (past) => this.#options.history.generations.get(past)?.changes.resources.map((one) => one.key) ?? null,
+    });
     if (n === null) return null;
     const [now, then] = [allSources(this.#standing), this.#resolver.ofGeneration(n)];
     const ownerOf = ownerIn(this.#standing, this.#options.history.generations.get(n)?.pins.owners);

@@ -294,7 +294,10 @@ class Episode {
   #rollBack({ key, from, reason }: FailedUpdate): number | null {
     const { app } = parseKey(key);
     const stateOf = (n: number) => this.#past.find(({ desired }) => desired.generation === n) ?? null;
-    const n = lastGenerationWith(key, from, this.#desired, (past) => stateOf(past)?.desired ?? null);
+    const n = lastGenerationWith(key, from, this.#desired, {
+      stateOf: (past) => stateOf(past)?.desired ?? null,
+      changedIn: () => null,
+    });
     const declared = n === null ? undefined : stateOf(n)?.apps[app];
     if (!declared) return null;
     const before = this.#desired;
