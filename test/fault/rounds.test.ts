@@ -18,10 +18,13 @@ const SETTLE_MS = 240_000;
 /** A round whose operations are fewer than the one it waits for is over after this. */
 const PATIENCE_MS = 1500;
 
+/** Hundreds of manifests have more containers than a /24 has addresses. */
+const WIDE = `10.231.${(process.pid % 16) * 16}.1/20`;
+
 let supervisor: TestSupervisor;
 
 beforeEach(async () => {
-  supervisor = await new TestSupervisor().start();
+  supervisor = await new TestSupervisor(['--bip', WIDE]).start();
 });
 
 afterEach(async () => {
