@@ -14,20 +14,24 @@ afterEach(async () => {
   await supervisor.destroy();
 });
 
+async function startAsService(notifySocketPath: string, watchdogUsec: string): Promise<void> {
+  try {
+    process.env.NOTIFY_SOCKET = notifySocketPath;
+    process.env.WATCHDOG_USEC = watchdogUsec;
+    await supervisor.start();
+  } finally {
+    delete process.env.NOTIFY_SOCKET;
+    delete process.env.WATCHDOG_USEC;
+  }
+}
+
 const alive = (pid: number | null | undefined) => existsSync(`/proc/${pid}`);
 
 test('says READY, STATUS, WATCHDOG and STOPPING to the service manager, and containers do not inherit its socket', async () => {
   supervisor = new TestSupervisor();
   const path = join(supervisor.base, 'notify');
   const socket = notifySocket(path);
-  try {
-    process.env.NOTIFY_SOCKET = path;
-    process.env.WATCHDOG_USEC = '200000';
-    await supervisor.start();
-  } finally {
-    delete process.env.NOTIFY_SOCKET;
-    delete process.env.WATCHDOG_USEC;
-  }
+  await startAsService(path, '200000');
   await until('READY', () => socket.messages().includes('READY=1'));
   expect(socket.messages()).toContain(`MAINPID=${supervisor.pid}`);
   expect(socket.messages().some((line) => line.startsWith('STATUS=generation'))).toBe(true);
@@ -45,14 +49,7 @@ test('goes on when the service manager does not listen any more', async () => {
   supervisor = new TestSupervisor();
   const path = join(supervisor.base, 'notify');
   const socket = notifySocket(path);
-  try {
-    process.env.NOTIFY_SOCKET = path;
-    process.env.WATCHDOG_USEC = '100000';
-    await supervisor.start();
-  } finally {
-    delete process.env.NOTIFY_SOCKET;
-    delete process.env.WATCHDOG_USEC;
-  }
+  await startAsService(path, '100000');
   await until('a WATCHDOG message', () => socket.messages().includes('WATCHDOG=1'));
   socket.close();
   rmSync(path);
