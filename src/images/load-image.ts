@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ImageSource, LoadContext, LoadedImage } from './image.ts';
 import { sha256Hex } from './image-config.ts';
@@ -63,7 +63,7 @@ function layoutStatus(path: string): string {
 /** A directory's times change with every name in it, and ctime with everything else. */
 async function treeStatus(path: string): Promise<string> {
   const lines: string[] = [];
-  for await (const { path: name, stat } of scanTree(path)) {
+  for await (const { path: name, stat } of scanTree(realpathSync(path))) {
     lines.push([name, stat.dev, stat.ino, stat.mode, stat.size, stat.mtimeNs, stat.ctimeNs].join(' '));
   }
   return lines.join('\n');

@@ -42,8 +42,8 @@ export class Pauses {
   }
 
   /**
-   * Stops the container's processes meanwhile: what is written while its files are read would be torn, and a directory that
-   * is exchanged for a symlink at the right moment would lead the reader out of the container.
+   * Stops the container's processes meanwhile: what is written while its files are read would be torn. A stop of the
+   * container ends that early; readers are led nowhere else all the same, since they follow no links.
    */
   async during<T>({ id }: ContainerRecord, work: () => Promise<T>): Promise<T> {
     const { exec } = this.#parts.world;

@@ -1,12 +1,11 @@
-import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { type BigIntStats, readlinkSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { fileError, readXattrs } from '../../ffi/layer-files.ts';
+import { readXattrs } from '../../ffi/layer-files.ts';
+import { namesWithoutLinks, readWithoutLinks, statWithoutLinks } from '../../ffi/without-links.ts';
 import type { LayerChange } from '../contract.ts';
 
 /** Files looked at in one turn of the event loop. */
 const BATCH = 200;
-/** include/uapi/linux/limits.h */
-const PATH_MAX = 4096;
 /** Attributes of the content; the others belong to the host. */
 const COMPARED_XATTR = /^(user\.(?!overlay\.)|security\.capability$)/;
 const SLASH = Buffer.from('/');
@@ -18,20 +17,12 @@ export function joinBytes(directory: Buffer, name: Buffer): Buffer {
 
 /** Names in a directory, sorted; none when it vanished, is none, or is nested deeper than a path can say. */
 export function namesIn(directory: Buffer): Buffer[] {
-  if (directory.length >= PATH_MAX) return [];
-  try {
-    return readdirSync(directory, { encoding: 'buffer' }).sort(Buffer.compare);
-  } catch (thrown) {
-    const { code } = thrown as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
-    throw fileError(thrown, `list ${directory.toString()}`);
-  }
+  return (namesWithoutLinks(directory) ?? []).sort(Buffer.compare);
 }
 
-/** Null for what is not there, or deeper than a path can say. */
-export function statOf(path: Buffer): BigIntStats | null {
-  if (path.length >= PATH_MAX) return null;
-  return lstatSync(path, { bigint: true, throwIfNoEntry: false }) ?? null;
+/** Extended attributes; none when it vanished. */
+export function xattrsOf(path: Buffer): Map<string, Buffer> {
+  return readWithoutLinks(path, readXattrs) ?? new Map();
 }
 
 /** Runs a generator of results and of steps without one (null), giving the event loop its turn in between. */
@@ -45,7 +36,7 @@ export async function* inTurns<T>(steps: Iterable<T | null>): AsyncGenerator<T> 
 
 /** True when root directories differ in what people set; the time of a root changes with every use. */
 export function rootDiffers(upper: Buffer, lower: Buffer): boolean {
-  const [mine, theirs] = [statOf(upper), statOf(lower)];
+  const [mine, theirs] = [statWithoutLinks(upper), statWithoutLinks(lower)];
   return mine !== null && theirs !== null && !sameOwnerAndMode(mine, theirs);
 }
 
@@ -91,9 +82,9 @@ function* compareEntry(pair: Pair, name: Buffer, silent: LayerChange[]): Generat
   yield null;
   const upper = joinBytes(pair.upper, name);
   const lower = pair.lower === null ? null : joinBytes(pair.lower, name);
-  const mine = statOf(upper);
+  const mine = statWithoutLinks(upper);
   if (mine === null) return;
-  const theirs = lower === null ? null : statOf(lower);
+  const theirs = lower === null ? null : statWithoutLinks(lower);
   const path = joinBytes(pair.path, name);
   const change: LayerChange = { kind: theirs === null ? 'added' : 'modified', path, hostPath: upper };
   if (theirs === null || lower === null || !sameFile(upper, mine, lower, theirs)) {
@@ -112,12 +103,16 @@ function sameOwnerAndMode(a: BigIntStats, b: BigIntStats): boolean {
 function sameFile(upper: Buffer, mine: BigIntStats, lower: Buffer, theirs: BigIntStats): boolean {
   if (!sameOwnerAndMode(mine, theirs) || mine.rdev !== theirs.rdev || mine.mtimeNs !== theirs.mtimeNs) return false;
   if (!mine.isDirectory() && mine.size !== theirs.size) return false;
-  if (mine.isSymbolicLink() && readlinkSync(upper) !== readlinkSync(lower)) return false;
+  if (mine.isSymbolicLink() && linkText(upper) !== linkText(lower)) return false;
   return comparedXattrs(upper) === comparedXattrs(lower);
 }
 
+function linkText(path: Buffer): string | null {
+  return readWithoutLinks(path, (held) => readlinkSync(held, { encoding: 'latin1' }));
+}
+
 function comparedXattrs(path: Buffer): string {
-  return [...readXattrs(path)]
+  return [...xattrsOf(path)]
     .filter(([name]) => COMPARED_XATTR.test(name))
     .map(([name, value]) => `${name}=${value.toString('hex')}`)
     .join('\n');

@@ -1,5 +1,5 @@
-import { lstatSync } from 'node:fs';
 import type { LayerChange } from '../../drivers/contract.ts';
+import { statWithoutLinks } from '../../ffi/without-links.ts';
 import { fromBytes } from '../tar/header.ts';
 import { tarHeader } from '../tar/writer.ts';
 import { entryOf, linkEntry } from '../tree/scan.ts';
@@ -22,9 +22,9 @@ export async function* changeEntries(changes: AsyncIterable<LayerChange>): Async
       yield whiteout(name);
       continue;
     }
-    const stat = lstatSync(hostPath, { bigint: true, throwIfNoEntry: false });
-    const entry = stat === undefined ? null : entryOf(name, { hostPath, stat });
-    if (stat === undefined || entry === null) continue;
+    const stat = statWithoutLinks(hostPath);
+    const entry = stat === null ? null : entryOf(name, { hostPath, stat });
+    if (stat === null || entry === null) continue;
     const mayBeLinked = stat.nlink > 1n && !stat.isDirectory();
     const inode = mayBeLinked ? `${stat.dev}:${stat.ino}` : '';
     const first = firstNames.get(inode);

@@ -1,6 +1,6 @@
-import { lstatSync, readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { LayerChange } from '../../drivers/contract.ts';
+import { namesWithoutLinks, statWithoutLinks } from '../../ffi/without-links.ts';
 
 /** Where every container has something mounted; below the first three nothing is the container's own. */
 const SYSTEM_MOUNTS = ['/dev', '/proc', '/sys'];
@@ -34,7 +34,7 @@ function ancestors(path: string): string[] {
 }
 
 function isEmpty({ hostPath }: LayerChange): boolean {
-  const stat = hostPath === null ? undefined : lstatSync(hostPath, { throwIfNoEntry: false });
-  if (hostPath === null || stat === undefined) return true;
-  return stat.isDirectory() ? readdirSync(hostPath).length === 0 : stat.isFile() && stat.size === 0;
+  const stat = hostPath === null ? null : statWithoutLinks(hostPath);
+  if (hostPath === null || stat === null) return true;
+  return stat.isDirectory() ? (namesWithoutLinks(hostPath) ?? []).length === 0 : stat.isFile() && stat.size === 0n;
 }

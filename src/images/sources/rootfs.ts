@@ -1,4 +1,4 @@
-import { createReadStream, type Stats } from 'node:fs';
+import { createReadStream, realpathSync, type Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { TsdError } from '../../model/errors.ts';
 import type { ImageSource, LoadContext, LoadedImage } from '../image.ts';
@@ -18,7 +18,7 @@ export async function loadRootfs({ path, config }: RootfsSource, context: LoadCo
   const found: Stats = await stat(path).catch((thrown: unknown) => {
     throw sourceMissing(path, thrown);
   });
-  if (found.isDirectory()) return loadMadeLayer(await directoryEntries(path), config, context);
+  if (found.isDirectory()) return loadMadeLayer(await directoryEntries(realpathSync(path)), config, context);
   if (!found.isFile()) {
     throw new TsdError('TSD_IMAGE_SOURCE', `${path} is neither a directory nor a file`, { step: 'open image source' });
   }

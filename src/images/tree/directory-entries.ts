@@ -1,7 +1,7 @@
 import { entryOf, linkEntry, scanTree } from './scan.ts';
 import type { TreeEntry } from './tree-tar.ts';
 
-/** Entries in name order, with owners, modes, times and hard links. The directory itself is the root of the image. */
+/** Entries in name order, with owners, modes, times and hard links. The directory itself is the root of the image. @param path as for {@link scanTree} */
 export async function directoryEntries(path: string): Promise<TreeEntry[]> {
   const entries: TreeEntry[] = [];
   const firstNames = new Map<string, string>();

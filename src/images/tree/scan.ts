@@ -1,8 +1,9 @@
-import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { type BigIntStats, readlinkSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fileError, readXattrs } from '../../ffi/layer-files.ts';
+import { namesWithoutLinks, readWithoutLinks, statWithoutLinks } from '../../ffi/without-links.ts';
 import { fromBytes, type TarHeader, type TarType, toBytes } from '../tar/header.ts';
-import type { TreeEntry } from './tree-tar.ts';
+import { changedMeanwhile, type TreeEntry } from './tree-tar.ts';
 
 const NANOSECONDS = 1_000_000_000n;
 /** Files looked at in one turn of the event loop. */
@@ -19,7 +20,9 @@ interface ScannedFile {
 
 /**
  * Everything below a directory, itself included, sorted by name in each directory, parents first. It stays on one
- * filesystem: what is mounted below it appears as an empty directory.
+ * filesystem: what is mounted below it appears as an empty directory. What is exchanged meanwhile is passed over, so that
+ * nothing outside is ever looked at.
+ * @param root without links in it, as realpath(3) gives it, or a descriptor's path of this process
  */
 export async function* scanTree(root: string | Buffer): AsyncGenerator<ScannedFile> {
   const base = Buffer.from(root);
@@ -29,11 +32,12 @@ export async function* scanTree(root: string | Buffer): AsyncGenerator<ScannedFi
   for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
     if (++looked % BATCH === 0) await nextTurn();
     const hostPath = path === '' ? base : Buffer.concat([base, Buffer.from('/'), toBytes(path)]);
-    const stat = lstatSync(hostPath, { bigint: true });
+    const stat = statWithoutLinks(hostPath);
+    if (stat === null) continue;
     device ??= stat.dev;
     yield { path, hostPath, stat };
     if (!stat.isDirectory() || stat.dev !== device) continue;
-    const names = readdirSync(hostPath, { encoding: 'buffer' }).map(fromBytes).sort().reverse();
+    const names = (namesWithoutLinks(hostPath) ?? []).map(fromBytes).sort().reverse();
     for (const name of names) pending.push(path === '' ? name : `${path}/${name}`);
   }
 }
@@ -60,6 +64,11 @@ export function entryOf(name: string, { hostPath, stat }: Omit<ScannedFile, 'pat
   const nanos = ((stat.mtimeNs % NANOSECONDS) + NANOSECONDS) % NANOSECONDS;
   const device = type === 'character-device' || type === 'block-device' ? stat.rdev : 0n;
   try {
+    const inode = readWithoutLinks(hostPath, (held) => ({
+      linkname: type === 'symlink' ? fromBytes(readlinkSync(held, { encoding: 'buffer' })) : '',
+      xattrs: new Map([...readXattrs(held)].filter(([key]) => KEPT_XATTR.test(key))),
+    }));
+    if (inode === null) throw changedMeanwhile(name);
     const header: TarHeader = {
       name: type === 'directory' ? `${name}/` : name,
       type,
@@ -69,11 +78,10 @@ export function entryOf(name: string, { hostPath, stat }: Omit<ScannedFile, 'pat
       size: type === 'file' ? Number(stat.size) : 0,
       mtimeSeconds: Number((stat.mtimeNs - nanos) / NANOSECONDS),
       mtimeNanos: Number(nanos),
-      linkname: type === 'symlink' ? fromBytes(readlinkSync(hostPath, { encoding: 'buffer' })) : '',
       // Device numbers as glibc's gnu_dev_major(3) splits them.
       major: Number((device >> 8n) & 0xfffn),
       minor: Number((device & 0xffn) | ((device >> 12n) & 0xfff00n)),
-      xattrs: new Map([...readXattrs(hostPath)].filter(([key]) => KEPT_XATTR.test(key))),
+      ...inode,
     };
     return { header, content: type === 'file' ? { hostPath } : null };
   } catch (thrown) {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { constants, type FileHandle, open } from 'node:fs/promises';
 import { fileError } from '../../ffi/layer-files.ts';
+import { openWithoutLinks } from '../../ffi/without-links.ts';
 import { TsdError } from '../../model/errors.ts';
 import { readable, type TarHeader } from '../tar/header.ts';
 import { END_OF_ARCHIVE, encodeHeader, paddingAfter } from '../tar/writer.ts';
@@ -51,9 +52,7 @@ async function* entryPieces(header: TarHeader, content: TreeEntry['content']): A
 
 /** The bytes of a file of a layer that is made here. @throws TSD_IMAGE_SOURCE when it is not what its header says. */
 export async function* filePieces(content: FileContent, header: TarHeader): AsyncGenerator<Buffer> {
-  const changed = (): TsdError =>
-    new TsdError('TSD_IMAGE_SOURCE', `${readable(header.name)} changed while it was read`, { class: 'unavailable' });
-  const file = await openContent(content).catch((thrown: unknown) => {
+  const file = await openContent(content, header).catch((thrown: unknown) => {
     throw fileError(thrown, `read ${readable(header.name)}`);
   });
   try {
@@ -61,18 +60,27 @@ export async function* filePieces(content: FileContent, header: TarHeader): Asyn
     while (left > 0) {
       const buffer = Buffer.allocUnsafe(Math.min(left, PIECE_BYTES));
       const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
-      if (bytesRead === 0) throw changed();
+      if (bytesRead === 0) throw changedMeanwhile(header.name);
       left -= bytesRead;
       yield buffer.subarray(0, bytesRead);
     }
-    if ((await file.stat()).size !== header.size) throw changed();
+    if ((await file.stat()).size !== header.size) throw changedMeanwhile(header.name);
   } finally {
     await file.close();
   }
 }
 
-async function openContent(content: FileContent): Promise<FileHandle> {
-  if ('hostPath' in content) return open(content.hostPath, constants.O_RDONLY | constants.O_NOFOLLOW);
+/** What was found at a place is there no more: somebody writes to the tree. */
+export function changedMeanwhile(name: string): TsdError {
+  return new TsdError('TSD_IMAGE_SOURCE', `${readable(name)} changed while it was read`, { class: 'unavailable' });
+}
+
+async function openContent(content: FileContent, header: TarHeader): Promise<FileHandle> {
+  if ('hostPath' in content) {
+    const file = await openWithoutLinks(Buffer.from(content.hostPath));
+    if (file === null) throw changedMeanwhile(header.name);
+    return file;
+  }
   const fd = content.openFile();
   try {
     return await open(`/proc/self/fd/${fd}`, constants.O_RDONLY);

@@ -1,4 +1,5 @@
-import { joinBytes, namesIn, statOf } from '../tree-changes.ts';
+import { statWithoutLinks } from '../../../ffi/without-links.ts';
+import { joinBytes, namesIn } from '../tree-changes.ts';
 import type { UnionFormat } from '../union-changes.ts';
 
 /** include/uapi/linux/aufs_type.h: AUFS_WH_PFX, AUFS_WH_PFX2 (aufs' own bookkeeping), AUFS_WH_DIROPQ */
@@ -12,7 +13,7 @@ const startsWith = (name: Buffer, prefix: Buffer): boolean => name.subarray(0, p
 
 function hides(directory: Buffer, name: Buffer): boolean {
   const whiteout = Buffer.concat([WHITEOUT, name]);
-  return whiteout.length <= NAME_MAX && statOf(joinBytes(directory, whiteout)) !== null;
+  return whiteout.length <= NAME_MAX && statWithoutLinks(joinBytes(directory, whiteout)) !== null;
 }
 
 /** A whiteout is a file named `.wh.` and the hidden name; an opaque directory holds the file `.wh..wh..opq`. */
@@ -21,6 +22,6 @@ export const AUFS_FORMAT: UnionFormat = {
     namesIn(directory)
       .filter((name) => !startsWith(name, OWN))
       .map((name) => (startsWith(name, WHITEOUT) ? name.subarray(WHITEOUT.length) : name)),
-  find: (directory, name) => (hides(directory, name) ? 'whiteout' : statOf(joinBytes(directory, name))),
-  isOpaque: (directory) => statOf(joinBytes(directory, OPAQUE)) !== null,
+  find: (directory, name) => (hides(directory, name) ? 'whiteout' : statWithoutLinks(joinBytes(directory, name))),
+  isOpaque: (directory) => statWithoutLinks(joinBytes(directory, OPAQUE)) !== null,
 };

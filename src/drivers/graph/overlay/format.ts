@@ -1,5 +1,5 @@
-import { readXattrs } from '../../../ffi/layer-files.ts';
-import { joinBytes, namesIn, statOf } from '../tree-changes.ts';
+import { statWithoutLinks } from '../../../ffi/without-links.ts';
+import { joinBytes, namesIn, xattrsOf } from '../tree-changes.ts';
 import type { UnionFormat } from '../union-changes.ts';
 
 /** Documentation/filesystems/overlayfs.rst */
@@ -9,8 +9,8 @@ const OPAQUE = 'trusted.overlay.opaque';
 export const OVERLAY_FORMAT: UnionFormat = {
   names: namesIn,
   find: (directory, name) => {
-    const stat = statOf(joinBytes(directory, name));
+    const stat = statWithoutLinks(joinBytes(directory, name));
     return stat?.isCharacterDevice() && stat.rdev === 0n ? 'whiteout' : stat;
   },
-  isOpaque: (directory) => readXattrs(directory).get(OPAQUE)?.toString() === 'y',
+  isOpaque: (directory) => xattrsOf(directory).get(OPAQUE)?.toString() === 'y',
 };
