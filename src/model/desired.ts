@@ -68,4 +68,6 @@ export interface HeldBack {
   readonly reason: string;
   /** An update failed; otherwise a person wanted it. */
   readonly failed: boolean;
+  /** The generation at which it is held. Left out, not known. */
+  readonly generation?: number;
 }

@@ -6,6 +6,7 @@ import { formatTime } from '../model/clock.ts';
 import { TsdError } from '../model/errors.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
 import type { TimelineEntry } from '../model/timeline.ts';
+import { baseKey, nextKey, oldKey } from '../model/update.ts';
 import { dependenciesOf, isContainer } from '../reconcile/plan/references.ts';
 import type { History } from '../state/history/history.ts';
 import type { SupervisorEventBus } from './events.ts';
@@ -122,10 +123,29 @@ function needs({ sources, loop }: ExplainParts, key: ResourceKey): string[] {
   });
 }
 
-/** Why a resource is as it is. @param view as `describe` has it */
-export function why(parts: ExplainParts, key: ResourceKey, view: DescribeView['view']): WhyView {
+/** What happened to a resource, oldest first; of a container also what its updates made beside it. */
+function pastOf({ timeline }: History, key: ResourceKey): readonly TimelineEntry[] {
+  const base = baseKey(key);
+  const keys = parseKey(base).kind === 'container' ? [base, nextKey(base), oldKey(base)] : [base];
+  return keys.flatMap((one) => timeline.ofKey(one, WHY_ENTRIES)).sort((a, b) => a.id - b.id);
+}
+
+/** Said where somebody asked for one of the two containers of an update that is over. */
+function gone(asked: string, key: ResourceKey, view: DescribeView['view']): string[] {
+  const was = /\.(next|old)$/.exec(asked)?.[1];
+  if (was === undefined || baseKey(key) !== key || ('engineName' in view && view.engineName === asked)) return [];
+  const role = was === 'next' ? 'the successor' : 'the predecessor';
+  return [`there is no ${asked} now: ${role} of ${key} is called so during an update`];
+}
+
+/**
+ * Why a resource is as it is.
+ * @param view as `describe` has it
+ * @param asked the name that a person typed
+ */
+export function why(parts: ExplainParts, key: ResourceKey, view: DescribeView['view'], asked: string): WhyView {
   const { history, sources, loop } = parts;
-  const entries = [...history.timeline.ofKey(key, WHY_ENTRIES)].reverse();
+  const entries = pastOf(history, key);
   const hold = loop.hold(key);
   const op = loop.inFlight(key);
   return {
@@ -135,6 +155,7 @@ export function why(parts: ExplainParts, key: ResourceKey, view: DescribeView['v
     source: view.source,
     steps: whyChain(entries),
     now: [
+      ...gone(asked, key, view),
       ...(op ? [`${op.op} is being carried out: ${op.cause.message}`] : []),
       ...(hold ? [`${hold.reason}: ${hold.message}`] : []),
       ...needs(parts, key),

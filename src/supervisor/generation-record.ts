@@ -17,6 +17,14 @@ export interface NewGeneration {
   readonly after: DesiredState;
 }
 
+/** Apps that a failed update brings back with this generation, and to which. */
+function newlyFailed(pins: GenerationPins, before: GenerationPins | undefined): ReadonlyMap<string, number> {
+  const failed = Object.entries(pins.apps).filter(
+    ([app, pin]) => pin.failed === true && before?.apps[app]?.generation !== pin.generation,
+  );
+  return new Map(failed.map(([app, { generation }]) => [app, generation]));
+}
+
 /** Saves a generation with what it changed, on the timeline too; durable when it returns. */
 export function saveGeneration(history: History, atMs: number, generation: NewGeneration): void {
   const { texts, cause, pins, files, before, after } = generation;
@@ -24,9 +32,10 @@ export function saveGeneration(history: History, atMs: number, generation: NewGe
   history.durable(() => {
     const revisions = texts.map((text) => history.sources.record(text, atMs).id);
     const changes = { files, resources: resourceChanges(differences) };
+    const rolledBack = newlyFailed(pins, history.generations.current()?.pins);
     const { n } = history.generations.append({ createdAtMs: atMs, cause, pins, changes }, revisions);
     history.approvals.withdrawDeclared(after.resources);
-    for (const entry of editEntries(differences, { before, after }, { generation: n, cause, atMs })) {
+    for (const entry of editEntries(differences, { before, after }, { generation: n, cause, atMs, rolledBack })) {
       history.timeline.append(entry);
     }
   });

@@ -34,6 +34,16 @@ export function resolveName(kind: Kind, text: string, candidates: readonly Namea
   throw new TsdError('TSD_AMBIGUOUS_NAME', `${text} is not unique: ${names}`, { hint: 'Write app/name.' });
 }
 
+/** What the two containers of an update are called beside the name that both had or get. */
+const BESIDE = /\.(?:next|old)$/;
+
+/** As {@link resolveName}; a successor or predecessor that is gone means the container that it belonged to. */
+export function resolvePast(kind: Kind, text: string, candidates: readonly Nameable[]): ResourceKey {
+  const exists = candidates.some((candidate) => parseKey(candidate.key).kind === kind && matches(candidate, text));
+  const beside = kind === 'container' && !exists && BESIDE.test(text);
+  return resolveName(kind, beside ? text.replace(BESIDE, '') : text, candidates);
+}
+
 /** How to name what has the name and is of another kind; null when there is nothing. */
 function others(text: string, candidates: readonly Nameable[]): string | null {
   const keys = new Set(candidates.filter((candidate) => matches(candidate, text)).map(({ key }) => key));

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import type { DiffView } from '../api/supervisor.ts';
 import type { GoodRevision } from '../manifest/desired-state.ts';
 import type { Desired, DesiredState } from '../model/desired.ts';
-import type { ResourceKey, SourcePosition } from '../model/resource.ts';
+import { parseKey, type ResourceKey, type SourcePosition } from '../model/resource.ts';
 import type { TimelineDraft } from '../model/timeline.ts';
 import { positionOf } from '../reconcile/plan/cause.ts';
 import type { GenerationChanges } from '../state/history/generation-store.ts';
@@ -72,27 +72,36 @@ function placeOf(difference: DiffView, before: Desired | undefined, after: Desir
   return (after ?? before)?.source ?? null;
 }
 
+/** A change that no person made: an update failed, and its app is what it was. */
+export const ROLLED_BACK = 'rolled-back';
+
+interface Edit {
+  readonly generation: number;
+  readonly cause: string;
+  readonly atMs: number;
+  /** Apps that a failed update brought back, with the generation. */
+  readonly rolledBack: ReadonlyMap<string, number>;
+}
+
 /** One entry of the timeline for each resource that a generation declares differently. */
 export function editEntries(
   differences: readonly DiffView[],
   { before, after }: { readonly before: DesiredState; readonly after: DesiredState },
-  { generation, cause, atMs }: { readonly generation: number; readonly cause: string; readonly atMs: number },
+  { generation, cause, atMs, rolledBack }: Edit,
 ): TimelineDraft[] {
   return differences.map((difference) => {
     const key = difference.resource as ResourceKey;
+    const entry = { atMs, kind: 'edit', key, generation, ok: true, cause, run: null, log: [] } as const;
+    const backTo = rolledBack.get(parseKey(key).app);
+    // The difference was told when it was made, and the lines are not those of the file as it stands.
+    if (backTo !== undefined)
+      return { ...entry, what: ROLLED_BACK, message: `back to generation ${backTo}`, source: null };
     const fields = describeFields(difference);
     return {
-      atMs,
-      kind: 'edit',
-      key,
-      generation,
+      ...entry,
       what: difference.change,
-      ok: true,
-      cause,
       message: fields === '' ? difference.change : fields,
       source: placeOf(difference, before.resources.get(key), after.resources.get(key)),
-      run: null,
-      log: [],
     };
   });
 }

@@ -71,7 +71,7 @@ export class SourceResolver {
     const resolution = desiredState(revisionsOf(effective, standing), options, this.#cache);
     const untouched = untouchedApps(standing, effective, resolution);
     const held = Object.entries(pinsThatHold(standing.pins, allSources(standing))).map(
-      ([app, { reason, failed = false }]) => [app, { reason, failed }] as const,
+      ([app, { reason, generation: at, failed = false }]) => [app, { reason, failed, generation: at }] as const,
     );
     const state = {
       ...resolution.state,

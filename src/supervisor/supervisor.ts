@@ -43,7 +43,7 @@ import { RegistryCommands } from './images/registry-commands.ts';
 import { containerLogs } from './logs/container-logs.ts';
 import type { LogTroubles } from './logs/forwarding/log-troubles.ts';
 import type { LoopStatus } from './loop-status.ts';
-import { type Nameable, resolveName } from './names.ts';
+import { type Nameable, resolveName, resolvePast } from './names.ts';
 import type { Pauses } from './pauses.ts';
 import { diffStates, planOfApps, planView } from './plan-views.ts';
 import { Planner } from './planner.ts';
@@ -200,8 +200,8 @@ export class Supervisor implements SupervisorApi {
   }
 
   why(kind: Kind, name: string): WhyView {
-    const { app, name: short, view } = this.describe(kind, name);
-    return why(this.#parts, `${kind}/${app}/${short}`, view);
+    const key = resolvePast(kind, name, this.#nameables());
+    return why(this.#parts, key, this.describe(kind, key).view, name);
   }
 
   timeline(options: EventOptions, signal?: AbortSignal): AsyncIterable<EventView> {

@@ -61,10 +61,13 @@ export class Timeline {
   }
 
   /** An op has ended. One that was skipped because another failed is not told: that one is. */
-  op({ op, status, error, skipped }: OpResult, generation: number): void {
+  op({ op, status, ms, error, skipped }: OpResult, generation: number): void {
     if (skipped !== null) return;
+    // It brings about edits and ends, which are not to look as if they came before.
+    const begins = op.op === 'container.fail-update' ? { atMs: this.#options.clock.now().wallMs - ms } : {};
     const failed = status === 'failed' && parseKey(op.key).kind === 'container' && 'containerId' in op;
     this.#append({
+      ...begins,
       kind: kindOf(op),
       key: op.key,
       generation,

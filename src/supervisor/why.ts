@@ -2,6 +2,8 @@
 import type { WhyStep } from '../api/explain-views.ts';
 import { formatTime } from '../model/clock.ts';
 import type { TimelineEntry } from '../model/timeline.ts';
+import { baseKey, isNext } from '../model/update.ts';
+import { ROLLED_BACK } from './source-changes.ts';
 
 /** A step before repetitions are counted, with what makes it the same as another one. */
 interface Link {
@@ -18,6 +20,9 @@ const VERBS: Readonly<Record<string, string>> = {
   'container.relink': 'told of new addresses',
   'container.disconnect': 'disconnected',
   'container.remove': 'removed',
+  'container.signal': 'told of changed files',
+  'container.cutover': 'name and ports moved',
+  'container.settle-update': 'its update is over',
   'image.load': 'loaded',
   'image.release': 'released',
   'volume.create': 'created',
@@ -29,18 +34,39 @@ const VERBS: Readonly<Record<string, string>> = {
   'orphan.remove': 'cleared away',
 };
 
+/** Where `not` before the verb is no sentence. */
+const FAILED: Readonly<Record<string, string>> = {
+  'container.cutover': 'name and ports not moved',
+  'container.fail-update': 'its failed update cannot be taken back',
+  'container.settle-update': 'the end of its update cannot be recorded',
+};
+
 function opText({ what, ok, message, run }: TimelineEntry): string {
   const verb = VERBS[what] ?? what;
   const which = run === null ? '' : ` (run ${run})`;
-  return ok ? `${verb}${which}` : `not ${verb}${which}: ${message}`;
+  if (ok) return `${verb}${which}`;
+  return `${FAILED[what] ?? `not ${verb}`}${which}: ${message}`;
 }
 
-function textOf(entry: TimelineEntry): string {
+/** That an update failed is what happened, and not why. */
+const isFailure = ({ what, message }: TimelineEntry): boolean => what === 'container.fail-update' && message === '';
+
+/** Whose step it is where the update of a container has made two of it. */
+function whose({ key }: TimelineEntry): string {
+  if (key === null || baseKey(key) === key) return '';
+  return isNext(key) ? 'successor: ' : 'predecessor: ';
+}
+
+const textOf = (entry: TimelineEntry): string => `${whose(entry)}${whatOf(entry)}`;
+
+function whatOf(entry: TimelineEntry): string {
   const { kind, what, message, run, ok } = entry;
   switch (kind) {
     case 'edit':
+      if (what === ROLLED_BACK) return `rolled ${message}`;
       return ok ? message : `edit not taken over: ${message}`;
     case 'op':
+      return isFailure(entry) ? entry.cause : opText(entry);
     case 'start':
     case 'drift':
       return opText(entry);
@@ -63,10 +89,11 @@ function exactNumbers({ kind, message }: TimelineEntry): string {
 }
 
 function link(entry: TimelineEntry): Link {
-  const { kind, ok, what, cause, atMs, generation, source, log } = entry;
+  const { key, kind, ok, what, atMs, generation, source, log } = entry;
+  const cause = isFailure(entry) ? '' : entry.cause;
   return {
     step: { at: formatTime(atMs), kind, ok, text: textOf(entry), cause, generation, source, log, times: 1 },
-    sameness: [kind, ok, what, exactNumbers(entry), withoutNumbers(cause)].join('\n'),
+    sameness: [key, kind, ok, what, exactNumbers(entry), withoutNumbers(entry.cause)].join('\n'),
   };
 }
 
@@ -77,12 +104,11 @@ function joinOps(entries: readonly TimelineEntry[]): Link[] {
   for (const entry of entries) {
     const next = link(entry);
     const last = links.at(-1);
-    const joins =
-      last !== undefined && previous !== undefined && isOp(previous) && isOp(entry) && previous.cause === entry.cause;
-    if (joins && previous?.ok && entry.ok) {
+    const joins = previous !== undefined && isOp(previous) && isOp(entry) && previous.cause === entry.cause;
+    if (last !== undefined && joins && previous?.key === entry.key && previous.ok && entry.ok) {
       const step = {
         ...next.step,
-        text: `${last.step.text}, ${next.step.text}`,
+        text: `${last.step.text}, ${whatOf(entry)}`,
         source: last.step.source ?? entry.source,
       };
       links[links.length - 1] = { step, sameness: `${last.sameness}\n${next.sameness}` };
@@ -121,11 +147,25 @@ function countRepetitions(links: readonly Link[]): WhyStep[] {
   return result.map(({ step }) => step);
 }
 
+const isEdit = ({ kind, ok, what }: TimelineEntry): boolean => kind === 'edit' && ok && what !== ROLLED_BACK;
+
+/** What an op brought about is written down before its end is: the cause is told first. */
+function causesFirst(entries: readonly TimelineEntry[]): TimelineEntry[] {
+  const result = [...entries];
+  for (const [index, entry] of entries.entries()) {
+    const next = entries[index + 1];
+    if (entry.what !== ROLLED_BACK || next?.what !== 'container.fail-update') continue;
+    result.splice(index, 2, next, entry);
+  }
+  return result;
+}
+
 /**
- * The steps that led to the present, oldest first, from the latest edit of the declaration on.
- * @param entries of one resource, oldest first
+ * The steps that led to the present, oldest first, from the latest edit of the declaration on. What a failed update
+ * brought back is no edit: the one that failed is what a person asks for.
+ * @param entries of one resource and what its update made beside it, oldest first
  */
 export function whyChain(entries: readonly TimelineEntry[]): WhyStep[] {
-  const edit = entries.findLastIndex(({ kind, ok }) => kind === 'edit' && ok);
-  return countRepetitions(joinOps(entries.slice(Math.max(0, edit))));
+  const edit = entries.findLastIndex(isEdit);
+  return countRepetitions(joinOps(causesFirst(entries.slice(Math.max(0, edit)))));
 }

@@ -5,6 +5,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { WhyView } from '../../src/api/explain-views.ts';
 import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
 import { freePort } from '../support/registry.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
@@ -175,6 +176,54 @@ test('a successor that fails leaves the old one serving; the reason is kept and 
     return ready && !conditions.some(({ reason }) => reason === 'HeldBack');
   });
   expect(after.id).not.toBe(before.id);
+});
+
+test('an update whose check never passes says what the check said, from the edit to the way back', async () => {
+  const health = (script: string) =>
+    `health: { exec: ["busybox", "sh", "-c", "${script}"], interval: 1s, retries: 50 }`;
+  const text = (order: string, script: string) => `${BUSYBOX_IMAGE}containers:
+  quiet:
+    image: busybox
+    command: ${FOREVER}
+    stopTimeout: 0s
+    env: { SCRIPT: "${script}" }
+    ${health(script)}
+    update: { order: ${order}, timeout: 3s, drain: 0s }
+`;
+  const heldBack = ({ conditions }: { readonly conditions: readonly { readonly reason: string }[] }) =>
+    conditions.some(({ reason }) => reason === 'HeldBack');
+  for (const order of ['stop-first', 'start-first']) {
+    const file = supervisor.drop('quiet.yaml', text(order, 'exit 0'));
+    await supervisor.waitFor('quiet', 'ready and settled', (view) => {
+      return view.ready && !heldBack(view) && !view.conditions.some(({ type }) => type === 'Updating');
+    });
+    supervisor.drop('quiet.yaml', text(order, 'echo db down; exit 1'));
+    const held = await supervisor.waitFor('quiet', 'held back and ready', (view) => view.ready && heldBack(view));
+    const reason = /not ready within 3\.0 s: health check failed.*: exit 1: db down/;
+    expect(held.conditions.find(({ reason: word }) => word === 'HeldBack')?.message).toMatch(reason);
+
+    const { steps } = JSON.parse(await supervisor.ok('why', 'quiet', '-o', 'json')) as WhyView;
+    const [first] = steps;
+    expect(first).toMatchObject({ kind: 'edit', cause: 'edited quiet.yaml', source: { file } });
+    expect(first?.text).toContain('env.SCRIPT "exit 0" -> "echo db down; exit 1"');
+    const failed = steps.findIndex(({ text: what }) => what.startsWith('update failed: '));
+    expect(steps[failed]?.text).toMatch(reason);
+    const back = steps.findIndex(({ text: what }) => /^rolled back to generation \d+$/.test(what));
+    expect(back).toBe(failed + 1);
+    if (order === 'stop-first') {
+      const again = steps.find(({ kind }, index) => kind === 'start' && index > back);
+      expect(again?.cause).toMatch(/^rolled back to generation \d+: env.SCRIPT, health/);
+    } else {
+      expect(steps.some(({ text: what }) => /^successor: created, connected, started/.test(what))).toBe(true);
+      await until('the successor gone', async () => (await supervisor.container('quiet.next')) === undefined);
+      const next = await supervisor.ok('why', 'quiet/quiet.next');
+      expect(next).toContain('container/quiet/quiet is Running');
+      expect(next).toContain('there is no quiet/quiet.next now');
+    }
+    expect(await supervisor.ok('events')).toMatch(
+      /quiet\/quiet container\.fail-update: update failed: not ready.*db down/,
+    );
+  }
 });
 
 test('stop-first: what ends after a change goes back with its app; apply --wait says why, and other apps stay', async () => {

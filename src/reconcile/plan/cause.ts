@@ -44,6 +44,17 @@ export function specChanged(
   return { reason: 'spec-changed', message: parts.join('; '), source };
 }
 
+/** `rolled back to generation 4: command, health`. The lines of its text are not those of the file any more. */
+export function rolledBack(
+  generation: number,
+  changes: readonly FieldChange[],
+  content: readonly ContentChange[],
+): Cause {
+  const what = [...changes.map(({ path }) => path), ...content.map(({ path }) => `content of ${path}`)];
+  const message = `rolled back to generation ${generation}: ${what.join(', ')}`;
+  return { reason: 'spec-changed', message };
+}
+
 export function because(reason: Cause['reason'], message: string): Cause {
   return { reason, message };
 }

@@ -189,6 +189,7 @@ function surroundings(
     seed: pass.seed,
     imageId: settled ? image.imageId : null,
     stopped: container !== undefined && isStopped(container, isHeldBack(pass, app) ? null : specHash),
+    heldAt: pass.desired.heldBack?.get(app)?.generation,
     moved: movedBy(pass, desired, anew),
     linkAddresses: () => addressesByAlias(pass, desired),
     dependencyUpAtBootMs: () => latestRecovery(pass, startDependencies(references)),

@@ -9,7 +9,7 @@ import type { ObservedContainer, RestartCounters } from '../../model/observed.ts
 import type { ResourceKey } from '../../model/resource.ts';
 import type { Cause, Hold } from '../op.ts';
 import type { ContentChange } from './cause.ts';
-import { because, declared, positionOf, redeclared, specChanged } from './cause.ts';
+import { because, declared, positionOf, redeclared, rolledBack, specChanged } from './cause.ts';
 import type { FieldChange } from './diff.ts';
 import { changedContent, diffSpecs } from './diff.ts';
 import { ownsSandbox, specOf } from './references.ts';
@@ -50,6 +50,8 @@ export interface Surroundings {
   readonly imageId: string | null;
   /** A manual stop holds. */
   readonly stopped: boolean;
+  /** The generation at which its app is held back. Left out, it is not. */
+  readonly heldAt?: number | undefined;
   /** Its network or the container whose network it shares is made anew in this plan. */
   readonly moved: Cause | null;
   /** Addresses of linked containers by alias, as they are now. */
@@ -257,7 +259,14 @@ function afterUpdate(container: ObservedContainer): ObservedContainer {
 }
 
 /** Why it is not as declared, or null. A stop that was for another declaration has to be forgotten. */
-function causeOf(desired: Desired<'container'>, container: ObservedContainer, changes: Changes): Cause | null {
+function causeOf(
+  desired: Desired<'container'>,
+  container: ObservedContainer,
+  changes: Changes,
+  { heldAt }: Surroundings,
+): Cause | null {
+  // Other fields can only come from going back; a file that they name may have other content at any time.
+  if (heldAt !== undefined && changes.fields.length > 0) return rolledBack(heldAt, changes.fields, changes.content);
   if (changes.strongest !== null) return specChanged(desired, changes.fields, changes.content);
   return container.stopOverride ? redeclared(desired) : null;
 }
@@ -270,7 +279,7 @@ export function changeIntent(
 ): Intent {
   if (around.stopped) return leaveMoved(stopped(desired.key, container, around), container, around);
   const changes = changesOf(desired, container);
-  const cause = causeOf(desired, container, changes);
+  const cause = causeOf(desired, container, changes, around);
   if (cause && changes.strongest === 'recreate') return recreate(desired, container, cause);
   if (around.imageId !== null && container.imageId !== null && around.imageId !== container.imageId) {
     return recreate(desired, container, because('source-changed', 'its image was loaded again with other content'));

@@ -62,6 +62,12 @@ function judgeRun({ candidate, update, spec, now }: VerdictInput): Verdict | nul
   return { is: 'waiting', untilBootMs: readyAt };
 }
 
+/** What its probes found last; empty where nothing is known. */
+function unreadyBecause({ candidate, update }: VerdictInput): string {
+  if (!candidate?.running || !isAt(candidate, update)) return candidate?.startError?.message ?? '';
+  return candidate.health?.message ?? '';
+}
+
 export function judge(input: VerdictInput): Verdict {
   const { update, spec, failure, now } = input;
   const verdict = judgeRun(input);
@@ -71,8 +77,9 @@ export function judge(input: VerdictInput): Verdict {
   if (failure?.retryAtBootMs === null) return { is: 'failed', message: failure.message };
   const deadline = update.timeFromBootMs + spec.update.timeoutMs;
   if (now.bootMs >= deadline) {
-    const why = failure ? `: ${failure.message}` : '';
-    return { is: 'failed', message: `not ready within ${seconds(spec.update.timeoutMs)}${why}` };
+    const why = failure?.message ?? unreadyBecause(input);
+    const after = why === '' ? '' : `: ${why}`;
+    return { is: 'failed', message: `not ready within ${seconds(spec.update.timeoutMs)}${after}` };
   }
   return { is: 'waiting', untilBootMs: Math.min(deadline, verdict?.untilBootMs ?? deadline) };
 }

@@ -58,9 +58,11 @@ describe('stop-first', () => {
     expect(host.rolledBack).toEqual([`${WEB} exited with 1 after 0.3 s`]);
     const back: DesiredState = {
       ...declare(app('one', { timeout: '30s' }), 3),
-      heldBack: new Map([['blog', { reason: 'update of blog/web failed', failed: true }]]),
+      heldBack: new Map([['blog', { reason: 'update of blog/web failed', failed: true, generation: 1 }]]),
     };
-    expect(step(host, back)).toMatchInlineSnapshot(`"start container/blog/web — env.MODE changed in blog.yaml:2:3"`);
+    expect(step(host, back)).toMatchInlineSnapshot(
+      `"start container/blog/web — rolled back to generation 1: env.MODE"`,
+    );
     expect(step(host, back)).toMatchInlineSnapshot(`"settle-update container/blog/web — update given up"`);
     expect(textOn(host, back)).toBe('nothing to do');
   });
@@ -86,6 +88,24 @@ describe('stop-first', () => {
     expect(textOn(host, stopFirst('two'))).toContain(
       'fail-update container/blog/web — update failed: not ready within 30.0 s',
     );
+  });
+
+  test('where the time runs out, the last probe says why', () => {
+    const host = changed();
+    host.change(WEB, {
+      health: {
+        state: 'starting',
+        ready: false,
+        message: 'health check failed 4 times: exit 1: db down',
+        firstReadyAtBootMs: null,
+        readySinceBootMs: null,
+        results: [],
+      },
+    });
+    host.bootMs += 30_000;
+    const reason = 'not ready within 30.0 s: health check failed 4 times: exit 1: db down';
+    expect(step(host, stopFirst('two'))).toContain(`update failed: ${reason}`);
+    expect(host.rolledBack).toEqual([`${WEB} ${reason}`]);
   });
 
   test('the error that keeps it from being made counts, at once where it is hopeless', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { resolveName } from '../../../src/supervisor/names.ts';
+import { resolveName, resolvePast } from '../../../src/supervisor/names.ts';
 
 const candidates = [
   { key: 'image/blog/bb' },
@@ -18,4 +18,12 @@ test('a name of another kind is offered', () => {
   expect(() => resolveName('volume', 'nobody', candidates)).toThrow(
     expect.objectContaining({ hint: '`tsdocker get volumes` lists what exists.' }),
   );
+});
+
+test('the past of a successor that is gone is that of its container', () => {
+  expect(resolvePast('container', 'web.next', candidates)).toBe('container/blog/web');
+  expect(resolvePast('container', 'blog/web.old', candidates)).toBe('container/blog/web');
+  const both = [...candidates, { key: 'container/blog/web.next' }] as const;
+  expect(resolvePast('container', 'web.next', both)).toBe('container/blog/web.next');
+  expect(() => resolvePast('container', 'api.next', candidates)).toThrow('there is no container api');
 });

@@ -158,6 +158,71 @@ describe('the chain', () => {
     `);
   });
 
+  test('an update that failed is told from its edit on, and ends with the way back', () => {
+    const reason = 'not ready within 4.0 s: health check failed 4 times: exit 1: db down';
+    const back = 'rolled back to generation 7: command';
+    const entries = timeline(
+      edit('command ["a"] -> ["b"]', 8),
+      start(2, 'command changed in blog.yaml:12:3'),
+      hold('updating', 'it was changed and has to prove itself'),
+      {
+        ...edit('back to generation 7', 9),
+        what: 'rolled-back',
+        cause: 'update of blog/web failed, blog is back at generation 7',
+        source: null,
+      },
+      op('container.fail-update', `update failed: ${reason}`, { ok: false }),
+      op('container.stop', back),
+      start(3, back),
+      op('container.settle-update', 'update given up'),
+    );
+    expect(chain(entries)).toMatchInlineSnapshot(`
+      "03:00:00 edit command ["a"] -> ["b"] <- edited blog.yaml
+      03:00:01 start started (run 2) <- command changed in blog.yaml:12:3
+      03:00:02 hold updating: it was changed and has to prove itself
+      03:00:04 op! update failed: not ready within 4.0 s: health check failed 4 times: exit 1: db down
+      03:00:03 edit rolled back to generation 7 <- update of blog/web failed, blog is back at generation 7
+      03:00:06 start stopped, started (run 3) <- rolled back to generation 7: command
+      03:00:07 op its update is over <- update given up"
+    `);
+  });
+
+  test('what an update makes beside a container is told with it', () => {
+    const NEXT = { key: 'container/blog/web.next' } as const;
+    const entries = timeline(
+      edit('command ["a"] -> ["b"]', 8),
+      op('container.create', 'command changed in blog.yaml:12:3', NEXT),
+      { ...start(1, 'command changed in blog.yaml:12:3'), ...NEXT },
+      { ...exit(1, 3, ['no database']), ...NEXT },
+      op('container.fail-update', 'update failed: exited with 3 after 0.1 s', { ok: false }),
+      op('container.remove', 'its update is over', NEXT),
+      op('container.remove', 'its successor took over', { key: 'container/blog/web.old' }),
+    );
+    expect(chain(entries)).toMatchInlineSnapshot(`
+      "03:00:00 edit command ["a"] -> ["b"] <- edited blog.yaml
+      03:00:02 start successor: created, started (run 1) <- command changed in blog.yaml:12:3
+      03:00:03 exit! successor: exited with 3 (run 1)
+          | no database
+      03:00:04 op! update failed: exited with 3 after 0.1 s
+      03:00:05 op successor: removed <- its update is over
+      03:00:06 op predecessor: removed <- its successor took over"
+    `);
+  });
+
+  test('an op of an update that cannot be carried out says what failed', () => {
+    const full = { ok: false, message: 'no space left' };
+    const entries = timeline(
+      op('container.fail-update', 'update failed: exited with 3', full),
+      op('container.cutover', 'its successor is ready', full),
+      op('container.settle-update', 'update done', full),
+    );
+    expect(whyChain(entries).map(({ text }) => text)).toEqual([
+      'its failed update cannot be taken back: no space left',
+      'name and ports not moved: no space left',
+      'the end of its update cannot be recorded: no space left',
+    ]);
+  });
+
   test('nothing known is an empty chain', () => {
     expect(whyChain([])).toEqual([]);
   });
