@@ -55,7 +55,7 @@ _tsdocker() {
     load) flags="-i --input -H --host"; words="" ;;
     save) flags="-o --output --format -H --host"; words="" ;;
     import) flags="-c --change -m --message -H --host"; words="" ;;
-    system) flags="-a --all --dry-run -y --yes -f --force -o --output -H --host"; words="df prune" ;;
+    system) flags="-a --all --volumes --dry-run -y --yes -f --force -o --output -H --host"; words="df prune" ;;
     daemon) flags="--root --run-dir --manifests -H --host -G --group -p --pidfile --default-bridge -b --bridge --bip --fixed-cidr --mtu --icc --ip-masq --iptables --ip-forward --ip --dns --dns-search -s --storage-driver --storage-opt --registry-mirror --insecure-registry --trust-policy --gc-interval --gc-high --gc-low --gc-min-age --image-budget --log-budget --keep-generations -e --exec-driver --label -D --debug -l --log-level --metrics --web --remote-http --stop-containers --config"; words="" ;;
     info) flags="-o --output -H --host"; words="" ;;
     doctor) flags="-o --output -H --host"; words="" ;;

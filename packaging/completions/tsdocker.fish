@@ -176,6 +176,7 @@ complete -c tsdocker -n '__fish_seen_subcommand_from import' -s m -l message -r 
 complete -c tsdocker -n '__fish_seen_subcommand_from import' -s H -l host -r -d 'socket of the supervisor (env: TSDOCKER_HOST, default: unix:///run/tsdocker/tsdocker.sock)'
 complete -c tsdocker -n __fish_use_subcommand -f -a system -d 'show what the disk is used for, remove unused images'
 complete -c tsdocker -n '__fish_seen_subcommand_from system' -s a -l all -d 'prune: also images that have a name, and the build cache'
+complete -c tsdocker -n '__fish_seen_subcommand_from system' -l volumes -d 'prune: also the data of anonymous volumes whose container is gone'
 complete -c tsdocker -n '__fish_seen_subcommand_from system' -l dry-run -d 'prune: only list what would go'
 complete -c tsdocker -n '__fish_seen_subcommand_from system' -s y -l yes -d 'prune: do not ask'
 complete -c tsdocker -n '__fish_seen_subcommand_from system' -s f -l force -d 'prune: the same, in the words of Docker'

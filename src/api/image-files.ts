@@ -59,12 +59,15 @@ export interface DiskUsageView {
 export interface PruneRequest {
   /** Also images that have a name, unless something needs them, and what builds keep for later ones. */
   readonly all: boolean;
+  /** Also data without a name whose container is gone: this is the approval of its deletion. */
+  readonly volumes: boolean;
   readonly dryRun: boolean;
 }
 
 export interface PruneView {
   readonly images: readonly { readonly id: string; readonly tags: readonly string[] }[];
   readonly layers: readonly { readonly id: string; readonly bytes: number }[];
+  readonly volumes: readonly { readonly name: string; readonly target: string; readonly bytes: number }[];
   /** Of what builds keep beside layers. */
   readonly buildCacheBytes: number;
   /** Of all together. */

@@ -80,11 +80,16 @@ export interface ImageView {
 }
 
 export interface VolumeView {
+  /** Of an anonymous one its container's and the beginning of its id, `web:3f2a90cd11e5`. */
   readonly name: string;
   readonly app: string;
   readonly id: string;
   readonly path: string;
   readonly phase: 'Pending' | 'Ready' | 'Released' | 'Failed';
+  /** For one that an image asked for, or a mount without a name: where it stands in which container (`app/name`). */
+  readonly anonymous: { readonly container: string; readonly target: string } | null;
+  /** When its container went, as far as the history reaches; null for what is not released. */
+  readonly releasedAt: string | null;
   readonly usedBy: readonly string[];
   readonly message: string;
   readonly source: SourcePosition | null;

@@ -21,6 +21,7 @@ import { healthOf } from './health/verdict.ts';
 import { portName } from './observed-port.ts';
 import { networkConfig } from './ops/network-config.ts';
 import { ownersOf } from './ops/owners.ts';
+import { volumesLeftBehind } from './ops/released-volumes.ts';
 import { stopEnd } from './ops/stop-override.ts';
 import type { World } from './ops/world.ts';
 import { findOrphans } from './plan/gc.ts';
@@ -224,6 +225,9 @@ function observedVolumes(world: World): Map<ResourceKey, ObservedVolume> {
   const volumes = new Map<ResourceKey, ObservedVolume>();
   for (const { id, owner, specHash, released, onRemove } of world.volumes.all()) {
     if (owner.type === 'named') volumes.set(owner.key, { key: owner.key, specHash, volumeId: id, released, onRemove });
+  }
+  for (const [key, volume] of volumesLeftBehind(world)) {
+    volumes.set(key, { key, specHash: '', volumeId: volume.id, released: true, onRemove: 'keep' });
   }
   return volumes;
 }

@@ -109,7 +109,7 @@ export type Op =
       readonly from: Version;
     })
   | Step<'container.disconnect'>
-  | (Step<'container.remove'> & { readonly removeAnonymousVolumes: boolean })
+  | Step<'container.remove'>
   | (Base<'orphan.remove'> & { readonly orphan: { readonly type: string; readonly id: string } });
 
 export type OpType = Op['op'];

@@ -1,4 +1,4 @@
-import type { ResourceKey } from '../model/resource.ts';
+import { parseKey, type ResourceKey, resourceKey } from '../model/resource.ts';
 
 /** Whose data it is (DESIGN §13.11). */
 export type VolumeOwner =
@@ -19,8 +19,22 @@ export interface VolumeRecord {
   readonly specHash: string;
   /** What its last declaration said about the data when it goes. */
   readonly onRemove: 'keep' | 'delete';
-  /** Data that nothing declares any more. */
+  /** Data that no manifest declares any more. Of an anonymous volume it follows from whether its container is there. */
   readonly released: boolean;
+}
+
+/** As much of an id as tells the anonymous volumes of one container apart. */
+const SHORT_ID = 12;
+
+/**
+ * What people and plans call a volume; null for one of Docker's. That of an anonymous one has a colon in it, as no declared
+ * name can.
+ */
+export function volumeKey({ owner, id }: Pick<VolumeRecord, 'owner' | 'id'>): ResourceKey | null {
+  if (owner.type === 'foreign') return null;
+  if (owner.type === 'named') return owner.key;
+  const { app, name } = parseKey(owner.containerKey);
+  return resourceKey('volume', app, `${name}:${id.slice(0, SHORT_ID)}`);
 }
 
 export type Adoption =

@@ -7,7 +7,7 @@ import type { DurableBatch, StateFiles } from './durable.ts';
 import { type GoValue, goBool, goMarshal, goPointer, goString, goStruct, omitEmpty } from './go-json.ts';
 import { toStateError } from './state-error.ts';
 import { corrupt, errnoCode, readGoFile, type StateIssue } from './state-file.ts';
-import type { VolumeOwner, VolumeRecord } from './volume-record.ts';
+import { type VolumeOwner, type VolumeRecord, volumeKey } from './volume-record.ts';
 
 const EXTENSION = goStruct({
   Key: goString,
@@ -123,6 +123,11 @@ export class VolumeStore {
 
   named(key: ResourceKey): VolumeRecord | undefined {
     return this.#ownedBy({ type: 'named', key });
+  }
+
+  /** By {@link volumeKey}: a declared one, or one without a name. */
+  keyed(key: ResourceKey): VolumeRecord | undefined {
+    return this.named(key) ?? this.all().find((volume) => volumeKey(volume) === key);
   }
 
   anonymous(containerKey: ResourceKey, target: string): VolumeRecord | undefined {

@@ -1,6 +1,7 @@
 /** What waits for a person, and letting it through. */
 import type { ApprovalView, DiffView } from '../api/supervisor.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
+import { volumesLeftBehind } from '../reconcile/ops/released-volumes.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { Reserve } from '../state/reserve.ts';
 import type { LoopStatus } from './loop-status.ts';
@@ -75,10 +76,12 @@ export class Approvals {
   /** Volumes that no manifest declares any more and whose data an approval deletes. */
   #undeclaredVolumes(): { readonly key: ResourceKey; readonly released: boolean }[] {
     const { sources, world } = this.#parts;
-    return world.volumes.all().flatMap(({ owner, onRemove, released }) => {
+    const leftBehind = [...volumesLeftBehind(world).keys()].map((key) => ({ key, released: true }));
+    const named = world.volumes.all().flatMap(({ owner, onRemove, released }) => {
       if (owner.type !== 'named' || sources.state.resources.has(owner.key)) return [];
       if (sources.state.untouched?.has(parseKey(owner.key).app)) return [];
       return onRemove === 'delete' || released ? [{ key: owner.key, released: released && onRemove !== 'delete' }] : [];
     });
+    return [...named, ...leftBehind];
   }
 }

@@ -7,6 +7,7 @@ import type { Plan } from '../reconcile/op.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import { plan } from '../reconcile/plan/plan.ts';
 import { relatedKeys, relationsOf } from '../reconcile/plan/scope.ts';
+import { volumeKey } from '../state/volume-record.ts';
 
 type Scope = ReadonlySet<ResourceKey> | null;
 
@@ -33,7 +34,7 @@ export class Planner {
     const known = [
       ...desired.resources.keys(),
       ...containers.all().flatMap(({ owner }) => (owner ? [owner.key] : [])),
-      ...volumes.all().flatMap(({ owner }) => (owner.type === 'named' ? [owner.key] : [])),
+      ...volumes.all().flatMap((volume) => volumeKey(volume) ?? []),
       ...resources.networks().map(({ key }) => key),
       ...resources.images().map(({ key }) => key),
     ];

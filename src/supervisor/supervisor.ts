@@ -30,6 +30,7 @@ import type { ContainerRecord } from '../state/container-record.ts';
 import type { History } from '../state/history/history.ts';
 import type { Reserve } from '../state/reserve.ts';
 import { isUnknown } from '../state/restore.ts';
+import { volumeKey } from '../state/volume-record.ts';
 import { apply, rollback } from './apply.ts';
 import { Approvals } from './approvals.ts';
 import { ContainerCommands } from './container-commands.ts';
@@ -322,9 +323,10 @@ export class Supervisor implements SupervisorApi {
     const containers = world.containers
       .all()
       .flatMap(({ owner, engineName, id }) => (owner ? [{ key: owner.key, engineName, id }] : []));
-    const volumes = world.volumes
-      .all()
-      .flatMap(({ owner, id }) => (owner.type === 'named' ? [{ key: owner.key, id }] : []));
+    const volumes = world.volumes.all().flatMap((volume) => {
+      const key = volumeKey(volume);
+      return key === null ? [] : [{ key, id: volume.id }];
+    });
     const images = world.resources.images().map(({ key, imageId }) => ({ key, id: imageId }));
     return [...declared, ...containers, ...volumes, ...images];
   }

@@ -9,6 +9,7 @@ import { type Kind, parseKey, type ResourceKey } from '../model/resource.ts';
 import { networkRecord } from '../reconcile/ops/network-config.ts';
 import { type ContainerStatus, containerStatus } from '../reconcile/phase.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
+import { volumeKey } from '../state/volume-record.ts';
 import { datedConditions } from './condition-times.ts';
 import { standing } from './standing.ts';
 import type { ViewInput } from './view-input.ts';
@@ -189,6 +190,13 @@ export function imageViews(input: ViewInput): ImageView[] {
   }));
 }
 
+/** @param nameless of an anonymous volume */
+function keptBecause(nameless: { readonly containerKey: ResourceKey; readonly target: string } | null): string {
+  if (nameless === null) return 'kept; no manifest declares it';
+  const { app, name } = parseKey(nameless.containerKey);
+  return `kept; was ${nameless.target} of ${app}/${name}, which is gone`;
+}
+
 export function volumeViews(input: ViewInput): VolumeView[] {
   const { world, desired, observed } = input;
   const users = (path: string): string[] =>
@@ -196,18 +204,24 @@ export function volumeViews(input: ViewInput): VolumeView[] {
       .all()
       .filter(({ volumes }) => Object.values(volumes).some((volume) => volume.path === path))
       .map(({ engineName }) => engineName);
-  return keysOf('volume', desired, observed.volumes).map((key) => {
-    const volume = world.volumes.named(key);
+  const anonymous = world.volumes.all().filter(({ owner }) => owner.type === 'anonymous');
+  const keys = [...keysOf('volume', desired, observed.volumes), ...anonymous.flatMap((one) => volumeKey(one) ?? [])];
+  return [...new Set(keys)].sort().map((key) => {
+    const volume = world.volumes.keyed(key);
     const { phase, message, conditions } = standing(input, key, volume !== undefined);
     const { app, name } = parseKey(key);
+    const released = observed.volumes.get(key)?.released === true;
+    const nameless = volume?.owner.type === 'anonymous' ? volume.owner : null;
     return {
       name,
       app,
       id: volume?.id ?? '',
       path: volume?.path ?? '',
-      phase: volume?.released ? 'Released' : phase,
+      phase: released ? 'Released' : phase,
+      anonymous: nameless && { container: nameless.containerKey.slice('container/'.length), target: nameless.target },
+      releasedAt: released ? instant(input.past.opSince(nameless?.containerKey ?? key)) : null,
       usedBy: volume ? users(volume.path) : [],
-      message: volume?.released && message === '' ? 'kept; no manifest declares it' : message,
+      message: released && message === '' ? keptBecause(nameless) : message,
       source: desired.resources.get(key)?.source ?? null,
       conditions,
     };

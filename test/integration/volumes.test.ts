@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { VolumeView } from '../../src/api/supervisor.ts';
 import { BUSYBOX_IMAGE, FOREVER, IDLE, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
@@ -34,6 +35,57 @@ describe('volumes', () => {
     supervisor.drop('app.yaml', manifest('false'));
     await supervisor.waitFor('web', 'back', ({ ready }) => ready);
     await until('three runs seen', async () => (await supervisor.ok('logs', 'web')).trim() === '3');
+  });
+
+  test('data without a name outlives its container, is listed, and goes only when somebody says so', async () => {
+    const manifest = `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${KEEP_COUNT}, volumes: ["/data"] }\n`;
+    const listed = async (): Promise<readonly VolumeView[]> =>
+      JSON.parse(await supervisor.ok('get', 'volumes', '-o', 'json')) as VolumeView[];
+    const runs = async (count: number) => {
+      await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+      await until(`${count} runs seen`, async () => (await supervisor.ok('logs', 'web')).trim() === String(count));
+    };
+    const released = async (): Promise<VolumeView> => {
+      await until('the volume is released', async () => (await listed())[0]?.phase === 'Released');
+      return (await listed())[0] as VolumeView;
+    };
+    const keeper = `${BUSYBOX_IMAGE}containers:\n  keeper: { image: busybox, command: ${FOREVER} }\n`;
+    supervisor.drop('keeper.yaml', keeper);
+    const file = supervisor.drop('app.yaml', manifest);
+    await runs(1);
+    const [volume, ...others] = await listed();
+    expect(others).toEqual([]);
+    expect(volume).toMatchObject({
+      app: 'app',
+      phase: 'Ready',
+      anonymous: { container: 'app/web', target: '/data' },
+      releasedAt: null,
+      usedBy: ['app-web'],
+    });
+    rmSync(file);
+    const left = await released();
+    expect(left).toMatchObject({ id: volume?.id, usedBy: [], releasedAt: expect.any(String) });
+    expect(left.message).toContain('was /data of app/web, which is gone');
+    // Nobody approved the loss of this very data.
+    await supervisor.ok('approve');
+    await supervisor.ok('system', 'prune', '--all', '--yes');
+    supervisor.drop('app.yaml', manifest);
+    await runs(2);
+    expect((await supervisor.cli('approve', `app/${left.name}`)).stdout).toContain('Nothing was waiting');
+    await supervisor.ok('system', 'prune', '--volumes', '--yes');
+    rmSync(file);
+    const again = await released();
+    expect(existsSync(join(again.path, 'runs'))).toBe(true);
+    expect(await supervisor.ok('approve', `volume/app/${again.name}`)).toContain('approved');
+    await until('the volume is gone', async () => (await listed()).length === 0);
+    expect(existsSync(again.path)).toBe(false);
+    supervisor.drop('app.yaml', manifest);
+    await runs(1);
+    rmSync(file);
+    const last = await released();
+    expect(await supervisor.ok('system', 'prune', '--volumes', '--yes')).toContain(`volume app/${last.name} /data`);
+    expect(await listed()).toEqual([]);
+    expect(existsSync(last.path)).toBe(false);
   });
 
   test('a missing bind source parks the container and its appearance starts it', async () => {

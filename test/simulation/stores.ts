@@ -7,7 +7,7 @@ import type { DurableBatch, StateFiles } from '../../src/state/durable.ts';
 import type { GraphIndex } from '../../src/state/graph-index.ts';
 import type { ImageRecord } from '../../src/state/image-record.ts';
 import type { RepositoryStore } from '../../src/state/repositories.ts';
-import type { VolumeRecord } from '../../src/state/volume-record.ts';
+import { type VolumeRecord, volumeKey } from '../../src/state/volume-record.ts';
 import type { VolumeStore } from '../../src/state/volumes.ts';
 import type { Disk } from './disk.ts';
 import type { Life } from './universe.ts';
@@ -209,6 +209,10 @@ class SimVolumes implements VolumePart {
 
   named(key: ResourceKey): VolumeRecord | undefined {
     return this.all().findLast(({ owner }) => owner.type === 'named' && owner.key === key);
+  }
+
+  keyed(key: ResourceKey): VolumeRecord | undefined {
+    return this.all().findLast((volume) => volumeKey(volume) === key);
   }
 
   anonymous(key: ResourceKey, target: string): VolumeRecord | undefined {

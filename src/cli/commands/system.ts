@@ -10,6 +10,7 @@ import { formatBytes, plural, printable } from '../output/text.ts';
 
 interface SystemOptions {
   readonly all?: boolean;
+  readonly volumes?: boolean;
   readonly dryRun?: boolean;
   readonly yes?: boolean;
   readonly force?: boolean;
@@ -23,15 +24,18 @@ export function configure(command: Command, context: CliContext): void {
       'needs (prune).\n\n' +
       'An image is needed by a container, by a manifest, or by one of the last generations. prune takes those without a ' +
       'name and results of build steps that are in no image, with -a also images with a name and what builds keep for ' +
-      'later ones, lists them and asks before it removes anything. It waits for builds and pulls to end.',
+      'later ones, lists them and asks before it removes anything. With --volumes it also deletes the data of anonymous ' +
+      'volumes whose container is gone; `get volumes` shows these as Released. It waits for builds and pulls to end.',
     examples: [
       ['tsdocker system df', 'What is used, and what could be freed'],
       ['tsdocker system prune --dry-run -a', 'What would go'],
+      ['tsdocker system prune --volumes', 'Also delete data that removed containers left behind'],
       ['tsdocker system prune -y', 'Remove images without a name, without a question'],
     ],
   });
   command.addArgument(new Argument('<action>', 'what to do').choices(['df', 'prune']));
   command.option('-a, --all', 'prune: also images that have a name, and the build cache');
+  command.option('--volumes', 'prune: also the data of anonymous volumes whose container is gone');
   command.option('--dry-run', 'prune: only list what would go');
   command.option('-y, --yes', 'prune: do not ask');
   command.option('-f, --force', 'prune: the same, in the words of Docker');
@@ -69,29 +73,38 @@ async function showUsage(context: CliContext, { output }: SystemOptions): Promis
 
 async function prune(
   context: CliContext,
-  { all = false, dryRun = false, output, ...given }: SystemOptions,
+  { all = false, volumes = false, dryRun = false, output, ...given }: SystemOptions,
 ): Promise<number> {
   const yes = given.yes === true || (given.force === true) === true;
   const client = await context.client();
   if (output === 'json' && !dryRun && !yes) {
     throw new TsdError('TSD_BAD_REQUEST', '-o json cannot ask', { hint: 'Add -y, or --dry-run.' });
   }
-  const found = await client.imageFiles.prune({ all, dryRun: dryRun || !yes });
+  const found = await client.imageFiles.prune({ all, volumes, dryRun: dryRun || !yes });
   if (output === 'json') context.printJson(found);
   else printGarbage(context, found, dryRun ? 'Would free' : yes ? 'Freed' : 'To be freed:');
-  if (dryRun || yes || found.images.length + found.layers.length + found.buildCacheBytes === 0) return EXIT.ok;
+  if (dryRun || yes || isNothing(found)) return EXIT.ok;
   if (!(await confirmed(context))) return EXIT.error;
-  const { bytes } = await client.imageFiles.prune({ all, dryRun: false });
+  const { bytes } = await client.imageFiles.prune({ all, volumes, dryRun: false });
   context.print(`Freed ${formatBytes(bytes)}.`);
   return EXIT.ok;
 }
 
-function printGarbage(context: CliContext, { images, layers, buildCacheBytes, bytes }: PruneView, what: string): void {
+const isNothing = ({ images, layers, volumes, buildCacheBytes }: PruneView): boolean =>
+  images.length + layers.length + volumes.length + buildCacheBytes === 0;
+
+function printGarbage(context: CliContext, found: PruneView, what: string): void {
+  const { images, layers, volumes, buildCacheBytes, bytes } = found;
   const named = images.map(({ id, tags }) => `image ${id.slice(0, 12)} ${printable(tags.join(', '))}`.trimEnd());
   const sized = layers.map((layer) => `layer ${layer.id.slice(0, 12)} ${formatBytes(layer.bytes)}`);
   const kept = buildCacheBytes > 0 ? [`build cache ${formatBytes(buildCacheBytes)}`] : [];
-  const total = `${what} ${formatBytes(bytes)}: ${plural(images.length, 'image')}, ${plural(layers.length, 'layer')}.`;
-  context.print([...named, ...sized, ...kept, total].join('\n'));
+  const data = volumes.map(
+    ({ name, target, bytes: size }) => `volume ${name} ${printable(target)} ${formatBytes(size)}`,
+  );
+  const counts = [plural(images.length, 'image'), plural(layers.length, 'layer')];
+  if (volumes.length > 0) counts.push(plural(volumes.length, 'volume'));
+  const total = `${what} ${formatBytes(bytes)}: ${counts.join(', ')}.`;
+  context.print([...named, ...sized, ...data, ...kept, total].join('\n'));
 }
 
 async function confirmed(context: CliContext): Promise<boolean> {

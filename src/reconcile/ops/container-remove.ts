@@ -21,7 +21,6 @@ export async function removeContainer(world: World, op: OpOf<'container.remove'>
   world.updates.forget(key);
   world.leases.release(key);
   await world.leases.save(world.commits);
-  if (op.removeAnonymousVolumes) await releaseAnonymousVolumes(world, op);
 }
 
 /** A stop that came since this began would go with the record, and what takes its place would be started. */
@@ -31,15 +30,4 @@ function refuseStopped(world: World, op: OpOf<'container.remove'>): void {
   const isReplaced = key === baseKey(key) && world.desired().resources.has(key);
   if (!isReplaced || !record || stopAgainst(world, op, record) === null) return;
   throw new TsdError('TSD_CALLED_OFF', 'it was asked to stop meanwhile', { key });
-}
-
-/** The data stays until somebody approves its deletion; a container of the same name takes it over again. */
-async function releaseAnonymousVolumes(world: World, { key }: OpOf<'container.remove'>): Promise<void> {
-  const own = world.volumes.all().filter(({ owner }) => owner.type === 'anonymous' && owner.containerKey === key);
-  if (own.length === 0) return;
-  await world.commits.commit({
-    files: (batch) => {
-      for (const volume of own) world.volumes.update({ ...volume, released: true }, batch);
-    },
-  });
 }

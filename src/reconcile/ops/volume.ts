@@ -5,6 +5,7 @@ import type { ResourceKey } from '../../model/resource.ts';
 import { newId } from '../../state/ids.ts';
 import type { VolumeRecord } from '../../state/volume-record.ts';
 import type { OpOf } from '../op.ts';
+import { volumesLeftBehind } from './released-volumes.ts';
 import { desiredOf, type World } from './world.ts';
 
 function declared({
@@ -54,7 +55,9 @@ export async function releaseVolume(world: World, op: OpOf<'volume.release'>): P
 
 /** Deletes the data. The planner asks for it only after approval. */
 export async function removeVolume(world: World, op: OpOf<'volume.remove'>): Promise<void> {
-  const volume = world.volumes.named(op.key);
-  if (volume) await world.volumes.remove(volume.id);
+  const volume = world.volumes.keyed(op.key);
+  // A container that was declared meanwhile takes it over again.
+  const kept = volume?.owner.type === 'anonymous' && !volumesLeftBehind(world).has(op.key);
+  if (volume && !kept) await world.volumes.remove(volume.id);
   world.approvals.withdraw(op.key);
 }

@@ -308,7 +308,7 @@ function draftOf(
         restart: intent.steps.some(({ name }) => name === 'start'),
       };
     case 'remove':
-      return { ...base, op: 'container.remove', removeAnonymousVolumes: false };
+      return { ...base, op: 'container.remove' };
     case 'start':
       return {
         ...base,
@@ -355,6 +355,6 @@ export function planRemoval(
     const base = { key, cause, containerId: container.id };
     if (name === 'stop') pass.graph.add({ ...base, op: 'container.stop', ...stopTerms(container), restart: false });
     else if (name === 'disconnect') pass.graph.add({ ...base, op: 'container.disconnect' });
-    else pass.graph.add({ ...base, op: 'container.remove', removeAnonymousVolumes: true });
+    else pass.graph.add({ ...base, op: 'container.remove' });
   }
 }

@@ -7,9 +7,11 @@ import { removeTree } from '../../images/build/remove-tree.ts';
 import { findGarbage, type Garbage, type GcInput } from '../../images/gc.ts';
 import { removeRecipe } from '../../images/recipe/recipe-path.ts';
 import type { Desired } from '../../model/desired.ts';
+import { parseKey } from '../../model/resource.ts';
 import { buildCacheOf } from '../../reconcile/ops/build/build-host.ts';
 import { recipesOf } from '../../reconcile/ops/image.ts';
 import { imageIdOf } from '../../reconcile/ops/image-of.ts';
+import { volumesLeftBehind } from '../../reconcile/ops/released-volumes.ts';
 import type { World } from '../../reconcile/ops/world.ts';
 import type { History } from '../../state/history/history.ts';
 import { tagsOf } from './find-images.ts';
@@ -56,9 +58,13 @@ function garbage(world: World, history: History, all: boolean): Garbage {
 
 /**
  * Removes images that nobody needs, with their layers, and layers of no image, as builds leave them; with `all` also what
- * builds keep beside layers. No build runs meanwhile. With `dryRun` only says what would go.
+ * builds keep beside layers, with `volumes` also data whose container is gone. No build runs meanwhile. With `dryRun` only says what would go.
  */
-export function prune(world: World, history: History, { all, dryRun }: PruneRequest): Promise<PruneView> {
+export function prune(
+  world: World,
+  history: History,
+  { all, volumes: alsoVolumes, dryRun }: PruneRequest,
+): Promise<PruneView> {
   return world.imageWork.pruning(async () => {
     const found = garbage(world, history, all);
     const images = found.images.map((id) => ({ id, tags: tagsOf(world, id) }));
@@ -66,10 +72,29 @@ export function prune(world: World, history: History, { all, dryRun }: PruneRequ
     for (const id of found.layers) layers.push({ id, bytes: await layerSize(world, id) });
     const buildCache = buildCacheOf(world);
     const buildCacheBytes = all && existsSync(buildCache) ? await treeSize(buildCache) : 0;
+    const volumes = alsoVolumes ? await pruneVolumes(world, dryRun) : [];
     if (!dryRun) await removeGarbage(world, found);
     if (!dryRun && all) await removeTree(buildCache);
-    return { images, layers, buildCacheBytes, bytes: buildCacheBytes + sum(layers.map(({ bytes }) => bytes)) };
+    const bytes = buildCacheBytes + sum([...layers, ...volumes].map((one) => one.bytes));
+    return { images, layers, volumes, buildCacheBytes, bytes };
   });
+}
+
+async function pruneVolumes(world: World, dryRun: boolean): Promise<PruneView['volumes']> {
+  const pruned: { name: string; target: string; bytes: number }[] = [];
+  for (const [key, volume] of volumesLeftBehind(world)) {
+    const bytes = await treeSize(volume.path);
+    // A container may have come back for it meanwhile.
+    if (!volumesLeftBehind(world).has(key)) continue;
+    if (!dryRun) await world.volumes.remove(volume.id);
+    const { app, name } = parseKey(key);
+    pruned.push({
+      name: `${app}/${name}`,
+      target: volume.owner.type === 'anonymous' ? volume.owner.target : '',
+      bytes,
+    });
+  }
+  return pruned;
 }
 
 export async function removeGarbage(world: World, { images, layers }: Garbage): Promise<void> {
@@ -127,8 +152,8 @@ export async function diskUsage(world: World, history: History): Promise<DiskUsa
         type: 'volumes',
         count: volumes.length,
         active: volumes.filter(({ path }) => used(path)).length,
-        bytes: sum(await Promise.all(volumes.map(({ path }) => treeSize(path)))),
-        reclaimable: null,
+        bytes: await sizeOf(volumes),
+        reclaimable: await sizeOf([...volumesLeftBehind(world).values()]),
       },
       {
         type: 'logs',
@@ -141,6 +166,10 @@ export async function diskUsage(world: World, history: History): Promise<DiskUsa
     ],
     filesystem: { bytes: filesystem.blocks * filesystem.bsize, free: filesystem.bavail * filesystem.bsize },
   };
+}
+
+async function sizeOf(volumes: readonly { readonly path: string }[]): Promise<number> {
+  return sum(await Promise.all(volumes.map(({ path }) => treeSize(path))));
 }
 
 async function buildCacheUsage(world: World): Promise<DiskUsageView['rows'][number]> {

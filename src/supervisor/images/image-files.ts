@@ -149,7 +149,7 @@ export class ImageFiles implements ImageFilesApi {
 
   prune(request: PruneRequest): Promise<PruneView> {
     if (request.dryRun) return prune(this.#world, this.#history, request);
-    const args = request.all ? ['all'] : [];
+    const args = [...(request.all ? ['all'] : []), ...(request.volumes ? ['volumes'] : [])];
     return this.#jobs.run('prune', args, () => prune(this.#world, this.#history, request));
   }
 

@@ -62,6 +62,7 @@ export class PlainImageFiles implements ImageFilesApi {
     return {
       images: [{ id: ID, tags: [] }],
       layers: [{ id: LAYER, bytes: 1_000_000 }],
+      volumes: [],
       buildCacheBytes: 0,
       bytes: 1_000_000,
     };

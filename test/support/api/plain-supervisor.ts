@@ -88,6 +88,8 @@ const VOLUME: VolumeView = {
   id: 'd4'.repeat(32),
   path: '/var/lib/tsdocker/vfs/dir/d4',
   phase: 'Ready',
+  anonymous: null,
+  releasedAt: null,
   usedBy: ['blog/web', 'blog/migrate'],
   message: '',
   source: { ...source, line: 6 },

@@ -62,15 +62,17 @@ describe('system', () => {
       Would free 977KiB: 1 image, 1 layer.
       --- exit 0"
     `);
-    expect(asked()).toEqual([{ prune: { all: false, dryRun: true } }]);
+    expect(asked()).toEqual([{ prune: { all: false, volumes: false, dryRun: true } }]);
     expect((await run(['system', 'prune', '-a', '-y'])).stdout).toContain('Freed');
-    expect(asked().at(-1)).toEqual({ prune: { all: true, dryRun: false } });
+    expect(asked().at(-1)).toEqual({ prune: { all: true, volumes: false, dryRun: false } });
+    await run(['system', 'prune', '--volumes', '-y']);
+    expect(asked().at(-1)).toEqual({ prune: { all: false, volumes: true, dryRun: false } });
   });
 
   test('prune removes nothing when nobody can be asked', async () => {
     const { exitCode, stderr } = await run(['system', 'prune']);
     expect([exitCode, stderr]).toEqual([1, expect.stringContaining('Add -y')]);
     expect((await run(['system', 'prune', '-o', 'json'])).exitCode).toBe(1);
-    expect(asked()).toEqual([{ prune: { all: false, dryRun: true } }]);
+    expect(asked()).toEqual([{ prune: { all: false, volumes: false, dryRun: true } }]);
   });
 });
