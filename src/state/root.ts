@@ -6,6 +6,7 @@ import { type FileLock, tryLockFile } from '../ffi/locks.ts';
 import { makePath } from '../ffi/make-path.ts';
 import { TsdError } from '../model/errors.ts';
 import { StateFiles } from './durable.ts';
+import { finishVolumes } from './half-volumes.ts';
 import { claimPidfile, type Pidfile } from './pidfile.ts';
 import { toStateError } from './state-error.ts';
 import { corrupt, readStateFile, type StateIssue } from './state-file.ts';
@@ -125,6 +126,7 @@ async function prepare(root: string, runDir: string): Promise<Omit<StateRoot, 'r
   const files = new StateFiles(join(root, 'tmp'));
   const runFiles = new StateFiles(runTmp);
   const issues = [
+    ...finishVolumes(root, files),
     ...(await emptyDirectory(files.tmpDir)),
     ...(await emptyDirectory(runFiles.tmpDir)),
     ...memoryIssue(runDir),

@@ -5,6 +5,7 @@ import { TsdError } from '../model/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { DurableBatch, StateFiles } from './durable.ts';
 import { type GoValue, goBool, goMarshal, goPointer, goString, goStruct, omitEmpty } from './go-json.ts';
+import { isMark, markCreating, removedMark, unmarkCreating } from './half-volumes.ts';
 import { toStateError } from './state-error.ts';
 import { corrupt, errnoCode, readGoFile, type StateIssue } from './state-file.ts';
 import { type VolumeOwner, type VolumeRecord, volumeKey } from './volume-record.ts';
@@ -93,6 +94,7 @@ export class VolumeStore {
     this.#root = root;
     this.#files = files;
     for (const id of readdirSync(join(root, 'volumes'))) {
+      if (isMark(id)) continue;
       try {
         const volume = loadVolume(this.#configPath(id), id, this.#dataPath(id));
         if (volume !== null) this.#remember(volume);
@@ -135,8 +137,8 @@ export class VolumeStore {
   }
 
   /**
-   * Makes the empty data directory and stages the entry; the volume exists once `batch` has been committed. Data without
-   * an entry, as a crash before that leaves it, is an orphan.
+   * Makes the empty data directory and stages the entry; the volume exists once `batch` has been committed. Data that a
+   * crash before that leaves is known by its mark.
    */
   create(volume: Omit<VolumeRecord, 'path'>, batch: DurableBatch): VolumeRecord {
     const { id } = volume;
@@ -146,14 +148,19 @@ export class VolumeStore {
     const data = this.#files.temporaryPath(`volume-data-${id}`);
     const config = join(temporary, 'config.json');
     try {
+      markCreating(this.#root, id);
       for (const directory of [temporary, data]) mkdirSync(directory, { mode: 0o755 });
       writeFileSync(config, goMarshal(VOLUME_JSON, encode(record)), { mode: 0o600 });
     } catch (error) {
       for (const directory of [temporary, data]) rmSync(directory, { recursive: true, force: true });
+      unmarkCreating(this.#root, id);
       throw toStateError(error, `create volume ${id}`);
     }
     batch.directory(data, record.path, []);
-    batch.directory(temporary, join(this.#root, 'volumes', id), [config], () => this.#remember(record));
+    batch.directory(temporary, join(this.#root, 'volumes', id), [config], () => {
+      this.#remember(record);
+      unmarkCreating(this.#root, id);
+    });
     return record;
   }
 
@@ -167,12 +174,14 @@ export class VolumeStore {
   /** Deletes a volume with its data, for good. The caller has asked for approval. An unknown id is a no-op. */
   async remove(id: string): Promise<void> {
     if (!this.#volumes.has(id)) return;
+    const mark = removedMark(this.#root, id);
     const aside = this.#files.temporaryPath(`removed-volume-${id}`);
     const dataAside = this.#files.temporaryPath(`removed-data-${id}`);
-    // The entry goes first: data without an entry is collected, an entry without data would be an error for ever.
+    // The entry goes first, and says that the data is to go: an entry without data would be an error for ever.
     for (const [from, to] of [
-      [join(this.#root, 'volumes', id), aside],
+      [join(this.#root, 'volumes', id), mark],
       [this.#dataPath(id), dataAside],
+      [mark, aside],
     ] as const) {
       try {
         renameSync(from, to);

@@ -45,6 +45,7 @@ async function outcome(base: string): Promise<string> {
   const facts = [
     `container ${container === undefined ? 'none' : `run ${container.run} with ${names.length} files`}`,
     `volumes ${volumes.all().length}`,
+    `data ${readdirSync(join(root, 'vfs/dir')).length} of ${readdirSync(join(root, 'volumes')).length}`,
     `temporary ${readdirSync(files.tmpDir).length}`,
     ...[...containers.issues, ...volumes.issues].map(({ error }) => error.message),
   ];
@@ -59,10 +60,10 @@ async function prepare(before: readonly ChangeName[]): Promise<string> {
   return base;
 }
 
-const NOTHING = 'container none, volumes 0, temporary 0';
-const CREATED = `container run 0 with ${2 + Object.keys(CONTAINER_TEXTS).length} files, volumes 0, temporary 0`;
+const NOTHING = 'container none, volumes 0, data 0 of 0, temporary 0';
+const CREATED = `container run 0 with ${2 + Object.keys(CONTAINER_TEXTS).length} files, volumes 0, data 0 of 0, temporary 0`;
 const STARTED = CREATED.replace('run 0', 'run 1');
-const VOLUME = 'container none, volumes 1, temporary 0';
+const VOLUME = 'container none, volumes 1, data 1 of 1, temporary 0';
 
 describe('a supervisor killed at any point of', () => {
   it.each<[ChangeName, ChangeName[], string, string]>([

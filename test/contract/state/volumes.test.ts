@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { StateFiles } from '../../../src/state/durable.ts';
+import { finishVolumes } from '../../../src/state/half-volumes.ts';
 import type { VolumeOwner, VolumeRecord } from '../../../src/state/volume-record.ts';
 import { VolumeStore } from '../../../src/state/volumes.ts';
 import { temporaryDirectories } from '../../support/temp-root.ts';
@@ -73,6 +74,27 @@ describe('a volume', () => {
     await store.remove(ID);
     expect(store.named('volume/blog/data')).toBeUndefined();
     for (const name of ['volumes', 'vfs/dir', 'tmp']) expect(readdirSync(join(root, name))).toEqual([]);
+  });
+});
+
+describe('what a kill leaves of a volume', () => {
+  const left = (): string[][] => ['volumes', 'vfs/dir'].map((name) => readdirSync(join(root, name)));
+
+  it('keeps data that is not known to be unused or approved to go', async () => {
+    mkdirSync(join(root, 'vfs/dir', ID));
+    expect([finishVolumes(root, files), left()]).toEqual([[], [[], [ID]]]);
+    mkdirSync(join(root, 'volumes', `creating-${ID}`));
+    writeFileSync(join(root, 'vfs/dir', ID, 'file'), 'written by somebody');
+    expect(finishVolumes(root, files)).toEqual([
+      expect.objectContaining({ path: join(root, 'volumes', `creating-${ID}`) }),
+    ]);
+    expect([left()[1], open().ids().size]).toEqual([[ID], 0]);
+  });
+
+  it('keeps a volume whose creation was finished', async () => {
+    await create(NAMED);
+    mkdirSync(join(root, 'volumes', `creating-${ID}`));
+    expect([finishVolumes(root, files), left(), open().all().length]).toEqual([[], [[ID], [ID]], 1]);
   });
 });
 
