@@ -69,4 +69,6 @@ export interface WhyView {
   readonly steps: readonly WhyStep[];
   /** What it waits for or is decided by now: its hold, its manifest, resources that it needs. */
   readonly now: readonly string[];
+  /** What to do about it; empty where nothing is known. */
+  readonly hint: string;
 }

@@ -60,6 +60,8 @@ export interface ContainerView {
   readonly finishedAt: string | null;
   /** Why it is in this phase, for people. */
   readonly message: string;
+  /** What to do about what the message tells; empty where nothing is known. */
+  readonly hint: string;
   readonly source: SourcePosition | null;
   readonly conditions: readonly Condition[];
   /** Null without probes. */
@@ -75,6 +77,8 @@ export interface ImageView {
   readonly created: string | null;
   readonly phase: 'Pending' | 'Ready' | 'Failed';
   readonly message: string;
+  /** What to do about what the message tells; empty where nothing is known. */
+  readonly hint: string;
   readonly source: SourcePosition | null;
   readonly conditions: readonly Condition[];
 }
@@ -92,6 +96,8 @@ export interface VolumeView {
   readonly releasedAt: string | null;
   readonly usedBy: readonly string[];
   readonly message: string;
+  /** What to do about what the message tells; empty where nothing is known. */
+  readonly hint: string;
   readonly source: SourcePosition | null;
   readonly conditions: readonly Condition[];
 }
@@ -105,6 +111,8 @@ export interface NetworkView {
   readonly phase: 'Pending' | 'Ready' | 'Failed';
   readonly containers: number;
   readonly message: string;
+  /** What to do about what the message tells; empty where nothing is known. */
+  readonly hint: string;
   readonly source: SourcePosition | null;
   readonly conditions: readonly Condition[];
 }
@@ -121,6 +129,8 @@ export interface ManifestView {
   readonly warnings: readonly IssueView[];
   /** Why the manifest of now is not taken over; null when it is. */
   readonly held: string | null;
+  /** What to do about the first problem or the wait; empty where there is neither. */
+  readonly hint: string;
 }
 
 /** What waits for `tsdocker approve`, and what that would lead to. */

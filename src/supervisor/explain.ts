@@ -20,6 +20,8 @@ export interface ExplainParts {
   readonly sources: Sources;
   readonly loop: LoopState;
   readonly events: SupervisorEventBus;
+  /** What to do about the failed op of a resource that a message tells of; empty where there is none. */
+  readonly hint: (key: ResourceKey, message: string) => string;
 }
 
 /** Entries of one resource that an answer to `why` is made of. */
@@ -101,25 +103,35 @@ export async function* watchList<T>(
   }
 }
 
+/** A sentence about the present, and what to do about it. */
+interface Standing {
+  readonly line: string;
+  readonly hint: string;
+}
+
 /** What a manifest or app says about why its resources are as they are. */
-function standingOfApp(sources: Sources, app: string): string[] {
-  const lines = sources.views().flatMap((view) => {
-    if (view.app !== app) return [];
-    const [issue] = view.issues;
-    if (view.held !== null) return [`${view.file} is held: ${view.held}`];
-    if (view.state !== 'Rejected' || !issue) return [];
-    return [`the edit of ${issue.file}:${issue.line}:${issue.column} is not taken over: ${issue.message}`];
+function standingOfApp(sources: Sources, app: string): Standing[] {
+  const standings = sources.views().flatMap(({ app: of, file, issues: [issue], held, state, hint }): Standing[] => {
+    if (of !== app) return [];
+    if (held !== null) return [{ line: `${file} is held: ${held}`, hint }];
+    if (state !== 'Rejected' || !issue) return [];
+    const place = `${issue.file}:${issue.line}:${issue.column}`;
+    return [{ line: `the edit of ${place} is not taken over: ${issue.message}`, hint }];
   });
-  return [...new Set(lines)];
+  return [...new Map(standings.map((standing) => [standing.line, standing])).values()];
 }
 
 /** Resources that it needs and that wait themselves. */
-function needs({ sources, loop }: ExplainParts, key: ResourceKey): string[] {
+function needs({ sources, loop, hint }: ExplainParts, key: ResourceKey): Standing[] {
   const desired = sources.state.resources.get(key);
   if (!desired || !isContainer(desired)) return [];
   return [...new Set(dependenciesOf(desired))].flatMap((need) => {
     const hold = loop.hold(need);
-    return hold ? [`needs ${need}, which waits: ${hold.message}`] : [];
+    if (!hold) return [];
+    const { message } = hold;
+    return [
+      { line: `needs ${need}, which waits: ${message}`, hint: hint(need, message) || `\`tsdocker why ${need}\`` },
+    ];
   });
 }
 
@@ -148,6 +160,7 @@ export function why(parts: ExplainParts, key: ResourceKey, view: DescribeView['v
   const entries = pastOf(history, key);
   const hold = loop.hold(key);
   const op = loop.inFlight(key);
+  const others = [...needs(parts, key), ...standingOfApp(sources, parseKey(key).app)];
   return {
     resource: key,
     phase: view.phase,
@@ -158,8 +171,8 @@ export function why(parts: ExplainParts, key: ResourceKey, view: DescribeView['v
       ...gone(asked, key, view),
       ...(op ? [`${op.op} is being carried out: ${op.cause.message}`] : []),
       ...(hold ? [`${hold.reason}: ${hold.message}`] : []),
-      ...needs(parts, key),
-      ...standingOfApp(sources, parseKey(key).app),
+      ...others.map(({ line }) => line),
     ],
+    hint: view.hint || (others.find((other) => other.hint !== '')?.hint ?? ''),
   };
 }

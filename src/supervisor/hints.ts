@@ -1,12 +1,45 @@
-/** What a person can do about an op that failed, as the journal has it. */
-import type { ResourceKey } from '../model/resource.ts';
+/** What a person can do about how something stands: the command to type next. */
+import type { ObservedContainer } from '../model/observed.ts';
+import { parseKey, type ResourceKey } from '../model/resource.ts';
+import type { Hold } from '../reconcile/op.ts';
 import type { History } from '../state/history/history.ts';
 
 /** Ops of a resource among which its failure is looked for. */
 const RECENT_OPS = 20;
 
-/** The hint of the failure that a message tells of; empty for another message. */
+/** The hint of the failed op that a message tells of, as the journal has it; empty for another message. */
 export function hintOf({ journal }: Pick<History, 'journal'>, key: ResourceKey, message: string): string {
   const failed = journal.ofKey(key, RECENT_OPS).find(({ error }) => error !== null);
   return failed?.error && message.includes(failed.error.message) ? failed.error.hint : '';
+}
+
+/** True when a run of its own has ended otherwise than it was meant to. */
+function hasFailed({ exit }: ObservedContainer, { reason }: Hold): boolean {
+  if (exit === null) return false;
+  return reason === 'backing-off' || reason === 'failed' || (reason === 'finished' && exit.code !== 0);
+}
+
+/** What to look at where no op of ours failed: the container itself did. Empty where it is well, or its message says it. */
+export function containerHint(
+  key: ResourceKey,
+  observed: ObservedContainer | undefined,
+  hold: Hold | undefined,
+): string {
+  const { app, name } = parseKey(key);
+  const shown = `${app}/${name}`;
+  // What the host lacks is asked for again and again; nobody has to start it.
+  if (hold?.reason === 'unavailable' && hold.untilBootMs !== null)
+    return 'It is tried again by itself; nothing else has to be done.';
+  if (!observed || observed.unknown != null || observed.unrecorded != null) return '';
+  if (observed.running) {
+    const failing = observed.health?.ready === false && observed.health.results.some(({ ok }) => !ok);
+    if (!failing) return '';
+    return `\`tsdocker describe ${shown}\` shows what its probes got, \`tsdocker logs ${shown}\` what it wrote.`;
+  }
+  return hold && hasFailed(observed, hold) ? `\`tsdocker logs ${shown}\` shows what it wrote.` : '';
+}
+
+/** What ends the wait of an app that is held back. */
+export function heldHint(file: string, app: string): string {
+  return `Edit ${file}, or \`tsdocker approve ${app}\` takes it over as it is now.`;
 }

@@ -3,6 +3,7 @@ import type { IssueView, ManifestView } from '../api/supervisor.ts';
 import type { SourceOutcome } from '../manifest/desired-state.ts';
 import type { ManifestIssue } from '../manifest/issue.ts';
 import { ERROR_CATALOGUE } from '../model/error-catalogue.ts';
+import { heldHint } from './hints.ts';
 import type { Source, SourceMap } from './source.ts';
 import { pinReasons } from './source-pins.ts';
 import { allSources, type StandingSources } from './standing-sources.ts';
@@ -48,16 +49,20 @@ export function manifestViews({
   return [...sources].map(([id, source]) => {
     const outcome = outcomes.get(id);
     const unread = waiting.has(id) ? unsaved?.message : undefined;
-    const held = unread ?? pinned.get(id) ?? (source.kind === 'watched' ? removal?.message : undefined) ?? null;
+    const app = outcome?.app ?? owners.get(id) ?? null;
+    const pin = pinned.get(id);
+    const held = unread ?? pin ?? (source.kind === 'watched' ? removal?.message : undefined) ?? null;
+    const issues = outcome?.issues.map(issueView) ?? [];
     return {
       file: source.origin,
-      app: outcome?.app ?? owners.get(id) ?? null,
+      app,
       origin: source.kind,
       state: held !== null ? 'Held' : outcome?.status === 'rejected' ? 'Rejected' : 'Active',
       generation,
-      issues: outcome?.issues.map(issueView) ?? [],
+      issues,
       warnings: outcome?.warnings.map(issueView) ?? [],
       held,
+      hint: held === null ? (issues[0]?.hint ?? '') : held === pin ? heldHint(source.origin, app ?? source.origin) : '',
     };
   });
 }

@@ -8,10 +8,12 @@ import type { ViewInput } from './view-input.ts';
 export interface Standing {
   readonly phase: 'Pending' | 'Ready' | 'Failed';
   readonly message: string;
+  /** What to do about that. */
+  readonly hint: string;
   readonly conditions: readonly Condition[];
 }
 
-type Plain = Omit<Standing, 'conditions'>;
+type Plain = Omit<Standing, 'conditions' | 'hint'>;
 
 function plain({ loop }: ViewInput, key: ResourceKey, present: boolean): Plain {
   const hold = loop.hold(key);
@@ -53,5 +55,5 @@ export function standing(input: ViewInput, key: ResourceKey, present: boolean): 
     heldSinceMs: hold ? past.heldSince(key) : null,
     stoppedAtMs: null,
   };
-  return { phase, message, conditions: datedConditions(conditions, facts) };
+  return { phase, message, hint: input.hint(key, message), conditions: datedConditions(conditions, facts) };
 }

@@ -148,7 +148,7 @@ export class Supervisor implements SupervisorApi {
       name: short,
       app,
       view,
-      hint: this.#hint(key, view.message),
+      hint: view.hint,
       spec: declared?.spec ?? record?.owner?.written ?? null,
       specHash: declared?.specHash ?? record?.owner?.specHash ?? '',
       generation: sources.generation,
@@ -202,7 +202,7 @@ export class Supervisor implements SupervisorApi {
 
   why(kind: Kind, name: string): WhyView {
     const key = resolvePast(kind, name, this.#nameables());
-    return why(this.#parts, key, this.describe(kind, key).view, name);
+    return why({ ...this.#parts, hint: this.#hint }, key, this.describe(kind, key).view, name);
   }
 
   timeline(options: EventOptions, signal?: AbortSignal): AsyncIterable<EventView> {
@@ -313,6 +313,7 @@ export class Supervisor implements SupervisorApi {
       past,
       logTroubles,
       reading,
+      hint: (key, message) => (message === '' ? '' : reading(() => this.#hint(key, message), '')),
       unread: unread ?? new Unread(),
     };
   }

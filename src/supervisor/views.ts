@@ -11,6 +11,7 @@ import { type ContainerStatus, containerStatus } from '../reconcile/phase.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { volumeKey } from '../state/volume-record.ts';
 import { datedConditions } from './condition-times.ts';
+import { containerHint } from './hints.ts';
 import { standing } from './standing.ts';
 import type { ViewInput } from './view-input.ts';
 
@@ -95,6 +96,7 @@ function containerView(input: ViewInput, key: ResourceKey): ContainerView {
     startedAt: instant(container?.startedAtWallMs ?? null),
     finishedAt: instant(container?.exit?.finishedAtWallMs ?? null),
     message: status.message,
+    hint: input.hint(key, status.message) || containerHint(key, container, hold),
     source: declared?.source ?? null,
     conditions,
     health: healthView(container?.health),
@@ -127,6 +129,7 @@ function foreignView(record: ContainerRecord, reason: string | undefined): Conta
     startedAt: state.startedAt,
     finishedAt: state.finishedAt,
     message: reason ?? 'not declared by a manifest; shown and left alone',
+    hint: '',
     source: null,
     conditions: [],
     health: null,
@@ -172,11 +175,13 @@ export function imageViews(input: ViewInput): ImageView[] {
       created: record.created,
       phase: 'Ready',
       message: '',
+      hint: '',
       source: null,
       conditions: [],
     };
   });
-  return [...declared, ...others].map(({ name, app, id, tags, size, created, phase, message, source, conditions }) => ({
+  const all = [...declared, ...others];
+  return all.map(({ name, app, id, tags, size, created, phase, message, hint, source, conditions }) => ({
     name,
     app,
     id,
@@ -185,6 +190,7 @@ export function imageViews(input: ViewInput): ImageView[] {
     created,
     phase,
     message,
+    hint,
     source,
     conditions,
   }));
@@ -208,7 +214,7 @@ export function volumeViews(input: ViewInput): VolumeView[] {
   const keys = [...keysOf('volume', desired, observed.volumes), ...anonymous.flatMap((one) => volumeKey(one) ?? [])];
   return [...new Set(keys)].sort().map((key) => {
     const volume = world.volumes.keyed(key);
-    const { phase, message, conditions } = standing(input, key, volume !== undefined);
+    const { phase, message, hint, conditions } = standing(input, key, volume !== undefined);
     const { app, name } = parseKey(key);
     const released = observed.volumes.get(key)?.released === true;
     const nameless = volume?.owner.type === 'anonymous' ? volume.owner : null;
@@ -222,6 +228,7 @@ export function volumeViews(input: ViewInput): VolumeView[] {
       releasedAt: released ? instant(input.past.opSince(nameless?.containerKey ?? key)) : null,
       usedBy: volume ? users(volume.path) : [],
       message: released && message === '' ? keptBecause(nameless) : message,
+      hint,
       source: desired.resources.get(key)?.source ?? null,
       conditions,
     };

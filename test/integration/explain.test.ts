@@ -88,6 +88,13 @@ describe('why', () => {
       log: ['no luck'],
     });
     expect(view.now[0]).toMatch(/^backing-off: exited with 3, restart \d after/);
+    const hint = '`tsdocker logs app/web` shows what it wrote.';
+    expect(view.hint).toBe(hint);
+    expect(await supervisor.container('web')).toMatchObject({ hint });
+    const { stdout, stderr } = await supervisor.cli('get');
+    expect(stdout).not.toContain('hint');
+    expect(stderr).toContain(`hint: app/web: ${hint}`);
+    expect(await supervisor.ok('why', 'web')).toContain(`Now\n  ${view.now[0]?.split(',')[0]}`);
   });
 
   test('names the dependency that a container waits for, and the edit that is not taken over', async () => {
@@ -112,7 +119,11 @@ describe('why', () => {
       expect.stringMatching(/^needs container\/app\/db, which waits: .*no-such-program/),
       expect.stringMatching(new RegExp(`^the edit of ${file}:4:\\d+ is not taken over: .*comand`)),
     ]);
-    expect(await supervisor.ok('get', 'c', '-o', 'wide')).toContain('Parked: DependencyNotReady');
+    expect(view.hint).not.toBe('');
+    expect((await supervisor.ok('why', 'web')).trimEnd().split('\n').at(-1)).toMatch(/^ {2}hint: [A-Z]/);
+    expect((await supervisor.cli('get', 'manifests')).stderr).toMatch(new RegExp(`^hint: ${file}: `));
+    // While what it needs is tried again it waits for that to end.
+    await until('parked', async () => (await supervisor.ok('get', 'c', '-o', 'wide')).includes('DependencyNotReady'));
   });
 
   test('an exit while the supervisor was away has its true time and last lines', async () => {

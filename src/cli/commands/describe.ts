@@ -51,7 +51,12 @@ async function run(context: CliContext, words: readonly string[], output: Output
 async function formatDescription(context: CliContext, { view, ...about }: DescribeView): Promise<string> {
   const { stringify } = await import('yaml');
   const heading = (text: string) => `\n${paint(context.streams, context.streams.stdout, 'bold', text)}\n`;
-  const { conditions, health, ...facts } = view as typeof view & {
+  const {
+    conditions,
+    health,
+    hint: _,
+    ...facts
+  } = view as typeof view & {
     readonly conditions?: readonly Condition[];
     readonly health?: HealthView | null;
   };

@@ -7,6 +7,7 @@ import { printError } from '../errors.ts';
 import { EXIT } from '../exit-codes.ts';
 import { noteManifests } from '../manifest-notes.ts';
 import { formatTable } from '../output/table.ts';
+import { printable } from '../output/text.ts';
 import { LIST_ALIASES, listOf, VIEWS } from '../output/views.ts';
 
 interface GetOptions {
@@ -77,6 +78,7 @@ export async function printList<L extends ListName>(
   else if (rows.length > 0) {
     context.print(formatTable(context, view.columns({ wide: output === 'wide', nowMs: context.streams.now() }), rows));
   }
+  if (output === 'table' || output === 'wide') for (const hint of hints(list, rows)) context.warn(hint);
   for (const warning of warnings(rows)) context.warn(`warning: ${warning}`);
   if (list !== 'manifests' && (output === 'table' || output === 'wide')) await noteManifests(context, client);
   const missing = names.filter((name) => named(list, all, [name]).length === 0);
@@ -89,6 +91,28 @@ export async function printList<L extends ListName>(
 function warnings(rows: readonly ViewOfKind[ListName][]): ReadonlySet<string> {
   const conditions = rows.flatMap((row) => ('conditions' in row ? row.conditions : []));
   return new Set(conditions.filter(({ type }) => type === 'DiskFailing').map(({ message }) => message));
+}
+
+/** Hints that are told below the list; the others are found with `why`. */
+const SHOWN_HINTS = 3;
+/** Rows that a hint names. */
+const NAMED_ROWS = 3;
+
+/** What to type next, once for all that it is for: `hint: web, db: …`. */
+function hints<L extends ListName>(list: L, rows: readonly ViewOfKind[L][]): string[] {
+  const byHint = new Map<string, string[]>();
+  for (const row of rows) {
+    if (row.hint !== '') byHint.set(row.hint, [...(byHint.get(row.hint) ?? []), VIEWS[list].names(row)[0] ?? '']);
+  }
+  const lines = [...byHint].slice(0, SHOWN_HINTS).map(([hint, names]) => {
+    const more = names.length - NAMED_ROWS;
+    const whom = `${names.slice(0, NAMED_ROWS).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+    return `hint: ${printable(`${whom}: ${hint}`)}`;
+  });
+  const left = byHint.size - lines.length;
+  if (left <= 0) return lines;
+  const verb = list === 'manifests' ? 'describe manifest' : 'why';
+  return [...lines, `      ${left} more: \`tsdocker ${verb} NAME\``];
 }
 
 /** Each look of a probe is a new result; the list shows what they come to. */

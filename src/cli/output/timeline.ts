@@ -65,6 +65,7 @@ export function formatWhy(context: CliContext, view: WhyView): string {
   const bold = (text: string) => paint(context.streams, context.streams.stdout, 'bold', text);
   const state = view.message === '' ? view.phase : `${view.phase}: ${view.message}`;
   const place = view.source === null ? 'declared by no manifest' : `declared at ${formatPosition(view.source)}`;
+  const now = [...view.now, ...(view.hint === '' ? [] : [`hint: ${view.hint}`])];
   const past =
     view.steps.length === 0 ? ['  nothing is known of its past'] : view.steps.flatMap((s) => stepLines(context, s));
   return [
@@ -73,6 +74,6 @@ export function formatWhy(context: CliContext, view: WhyView): string {
     '',
     bold('How it came'),
     ...past,
-    ...(view.now.length === 0 ? [] : ['', bold('Now'), ...view.now.map((line) => `  ${printable(line)}`)]),
+    ...(now.length === 0 ? [] : ['', bold('Now'), ...now.map((line) => `  ${printable(line)}`)]),
   ].join('\n');
 }

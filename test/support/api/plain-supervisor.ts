@@ -48,6 +48,7 @@ export const WEB: ContainerView = {
   finishedAt: null,
   message: '',
   source,
+  hint: '',
   conditions: [{ type: 'Ready', status: true, reason: 'Running', message: 'runs since 03:00' }],
   health: null,
 };
@@ -66,6 +67,7 @@ const MIGRATE: ContainerView = {
   ports: [],
   finishedAt: '2026-01-02T03:03:55.000Z',
   message: 'exited with 137, \u001b[31mnext try\u001b[0m in 4 s',
+  hint: '`tsdocker logs blog/migrate` shows what it wrote.',
   conditions: [],
 };
 
@@ -78,6 +80,7 @@ const IMAGE: ImageView = {
   created: '2025-12-30T03:04:05.000Z',
   phase: 'Ready',
   message: '',
+  hint: '',
   source: { ...source, line: 3 },
   conditions: [],
 };
@@ -92,6 +95,7 @@ const VOLUME: VolumeView = {
   releasedAt: null,
   usedBy: ['blog/web', 'blog/migrate'],
   message: '',
+  hint: '',
   source: { ...source, line: 6 },
   conditions: [],
 };
@@ -105,6 +109,7 @@ const NETWORK: NetworkView = {
   phase: 'Ready',
   containers: 2,
   message: '',
+  hint: '',
   source: { ...source, line: 9 },
   conditions: [],
 };
@@ -128,6 +133,7 @@ const MANIFESTS: readonly ManifestView[] = [
     issues: [],
     warnings: [],
     held: null,
+    hint: '',
   },
   {
     file: ISSUE.file,
@@ -138,6 +144,7 @@ const MANIFESTS: readonly ManifestView[] = [
     issues: [ISSUE, ISSUE],
     warnings: [],
     held: null,
+    hint: ISSUE.hint,
   },
 ];
 
@@ -243,6 +250,7 @@ const WHY: WhyView = {
     },
   ],
   now: ['backing-off: exited with 3, restart 12 after 4.0 s'],
+  hint: '`tsdocker logs blog/web` shows what it wrote.',
 };
 
 const EVENTS: readonly EventView[] = [

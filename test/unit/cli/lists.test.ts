@@ -10,6 +10,7 @@ describe('get', () => {
       web      blog  Running     yes    -     2         4m     10.80.0.3  127.0.0.1:8080->80/tcp  nginx  -
       migrate  blog  BackingOff  no     137   11        10s    -          -                       nginx  exited with 137, next try in 4 s
       --- stderr
+      hint: blog/migrate: \`tsdocker logs blog/migrate\` shows what it wrote.
       1 manifest rejected: \`tsdocker get manifests\`
       --- exit 0"
     `);

@@ -18,6 +18,7 @@ describe('why', () => {
 
       Now
         backing-off: exited with 3, restart 12 after 4.0 s
+        hint: \`tsdocker logs blog/web\` shows what it wrote.
       --- exit 0"
     `);
     expect(served().supervisor.asked.at(-1)).toEqual({ call: 'why', with: { kind: 'container', name: 'web' } });
