@@ -2,9 +2,8 @@
 import { constants } from 'node:os';
 import { formatAddress } from '../model/addresses.ts';
 import { TsdError, toTsdError } from '../model/errors.ts';
-import { attribute, eachAttribute, NetlinkSocket, NLM_F_DUMP, nested } from './netlink.ts';
+import { attribute, eachAttribute, NETLINK_NETFILTER, NetlinkSocket, NLM_F_DUMP, nested } from './netlink.ts';
 
-const NETLINK_NETFILTER = 12;
 const CTNETLINK = 1 << 8;
 const CT_GET = CTNETLINK | 1;
 const CT_DELETE = CTNETLINK | 2;

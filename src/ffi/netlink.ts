@@ -9,6 +9,7 @@ import { syscall, trySyscall } from './native.ts';
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
 export const NETLINK_ROUTE = 0;
+export const NETLINK_NETFILTER = 12;
 
 const SOL_NETLINK = 270;
 const NETLINK_EXT_ACK = 11;
@@ -171,7 +172,7 @@ export class NetlinkSocket {
   #sequence = 0;
 
   /**
-   * @param protocol NETLINK_ROUTE
+   * @param protocol NETLINK_ROUTE, NETLINK_NETFILTER
    * @param strict the kernel obeys all that a dump asks for, where it otherwise passes over what older ones did not know
    */
   constructor(protocol: number, strict = false) {

@@ -8,7 +8,7 @@ import { until } from '../../support/wait.ts';
 import { enterPrivateHost, shell } from './private-host.ts';
 
 /** More than are asked in turn at one look. */
-const NAMESPACES = 60;
+const NAMESPACES = 12;
 /** Asked in turn at the look after the next. */
 const LAST = NAMESPACES - 1;
 

@@ -1,5 +1,5 @@
 import { closeSync, existsSync } from 'node:fs';
-import { findLink, type Link, listPluggedLinks, listTopLinks, type PluggedLink } from '../../../ffi/rtnetlink.ts';
+import { findLink, type Link, type PluggedLink } from '../../../ffi/rtnetlink.ts';
 import { TsdError, toTsdError } from '../../../model/errors.ts';
 import type {
   EndpointConfig,
@@ -19,6 +19,7 @@ import { fingerprintBridge } from './fingerprint.ts';
 import { Firewall } from './firewall.ts';
 import { openNeighbour } from './firewall-neighbours.ts';
 import { bindError, Forwarders } from './forwarders.ts';
+import { HostLinks, type HostView } from './host-links.ts';
 import { bindSocket } from './host-sockets.ts';
 import { Names } from './names.ts';
 import { addressOfElements, effectivePorts, portsOfElements } from './observe.ts';
@@ -69,6 +70,7 @@ class BridgeDriver implements NetworkDriver {
   readonly #options: BridgeOptions;
   readonly #names: Names;
   readonly #bridges: BridgeLinks;
+  readonly #links: HostLinks;
   readonly #endpoints: EndpointLinks;
   readonly #sandboxes = new Sandboxes();
   readonly #forwarders = new Forwarders();
@@ -86,6 +88,7 @@ class BridgeDriver implements NetworkDriver {
     this.#options = options;
     this.#names = new Names(options.instance.id);
     this.#bridges = new BridgeLinks(this.#names);
+    this.#links = new HostLinks(this.#bridges.socket);
     this.#endpoints = new EndpointLinks(this.#names, this.#bridges.socket);
   }
 
@@ -224,11 +227,12 @@ class BridgeDriver implements NetworkDriver {
 
   observe(): ObservedNetworks {
     const firewall = this.#firewallFor(false);
-    const links = this.#topLinks();
+    const host = this.#links.look();
+    const links = this.#topLinks(host);
     const table = firewall?.read() ?? null;
     return {
-      bridges: this.#bridges.observe(links),
-      endpoints: this.#observeEndpoints(links, table),
+      bridges: this.#bridges.observe(links, host.addresses),
+      endpoints: this.#observeEndpoints(links, host.plugged, table),
       rules: this.#rulesComplete(firewall, table) && (!this.#needsForwarding() || forwards()),
       known: new Set(this.#networks.keys()),
     };
@@ -253,6 +257,7 @@ class BridgeDriver implements NetworkDriver {
   close(): void {
     this.#forwarders.close();
     this.#sandboxes.releaseAll();
+    this.#links.close();
     this.#bridges.close();
     this.#opened?.close();
     this.#opened = null;
@@ -328,14 +333,17 @@ class BridgeDriver implements NetworkDriver {
   }
 
   /** Links without a master, and our bridges even where somebody put them into something else. */
-  #topLinks(): Link[] {
-    const links = listTopLinks(this.#bridges.socket);
+  #topLinks({ top: links }: HostView): Link[] {
     const names = new Set(links.map(({ name }) => name));
     const missing = [...this.#networks.values()].filter(({ bridge }) => !names.has(bridge));
     return [...links, ...missing.flatMap(({ bridge }) => findLink(this.#bridges.socket, bridge) ?? [])];
   }
 
-  #observeEndpoints(links: readonly Link[], table: ReadTable | null): Map<string, ObservedEndpoint> {
+  #observeEndpoints(
+    links: readonly Link[],
+    plugged: readonly PluggedLink[],
+    table: ReadTable | null,
+  ): Map<string, ObservedEndpoint> {
     const names = new Map(links.map((link) => [link.index, link.name]));
     const endpoints = new Map<string, ObservedEndpoint>();
     const addresses = this.#sandboxes.lookAtAddresses();
@@ -351,7 +359,7 @@ class BridgeDriver implements NetworkDriver {
       });
     };
     for (const link of links) add(link, this.#endpoints.containerOf(link));
-    for (const link of listPluggedLinks(this.#bridges.socket)) {
+    for (const link of plugged) {
       add(link, this.#byLink.get(link.index) ?? this.#endpoints.containerOfNamed(link.name));
     }
     this.#leaving.clear();

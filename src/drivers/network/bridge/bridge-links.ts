@@ -5,6 +5,7 @@ import {
   deleteLink,
   findLink,
   type Link,
+  type LinkAddress,
   listAddresses,
   listLinks,
   listRoutes,
@@ -86,9 +87,9 @@ export class BridgeLinks {
     this.#socket.request([deleteLink(link.index, link.name)]);
   }
 
-  observe(links: readonly Link[]): ObservedBridge[] {
+  observe(links: readonly Link[], all: readonly LinkAddress[]): ObservedBridge[] {
     const addresses = new Map<number, string[]>();
-    for (const { link, address } of listAddresses(this.#socket)) {
+    for (const { link, address } of all) {
       addresses.set(link, [...(addresses.get(link) ?? []), address]);
     }
     return links.flatMap((link) => {

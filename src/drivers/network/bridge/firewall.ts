@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { Nftables } from '../../../ffi/nftables.ts';
+import { RulesetGeneration } from '../../../ffi/ruleset-generation.ts';
 import { TsdError } from '../../../model/errors.ts';
 import type { Names } from './names.ts';
 import { portOfElement } from './publication.ts';
@@ -33,6 +34,8 @@ export class Firewall {
   #flows: StaleFlows | null = null;
   /** Whether the table of the bridge family is there; not known before the first look. */
   #fenced: boolean | null = null;
+  readonly #generation = new RulesetGeneration();
+  #seen: { readonly generation: number; readonly table: ReadTable | null } | null = null;
 
   /** @throws TsdError TSD_UNSUPPORTED_HOST without libnftables. */
   constructor(names: Names) {
@@ -42,6 +45,14 @@ export class Firewall {
 
   /** The tables as they are in the kernel; null when there is none. */
   read(): ReadTable | null {
+    const generation = this.#generation.read();
+    if (this.#seen?.generation === generation) return this.#seen.table;
+    const table = this.#readAnew();
+    this.#seen = { generation, table };
+    return table;
+  }
+
+  #readAnew(): ReadTable | null {
     const text = this.#list('ip');
     const fence = this.#fenced === false ? null : this.#list('bridge');
     this.#fenced = fence !== null;
@@ -128,12 +139,13 @@ export class Firewall {
 
   close(): void {
     this.#nft.close();
+    this.#generation.close();
     this.#flows?.close();
     this.#flows = null;
   }
 
   #state(): Map<Owner, readonly Element[]> {
-    this.#wanted ??= this.read()?.owned ?? new Map();
+    this.#wanted ??= new Map(this.read()?.owned);
     return this.#wanted;
   }
 

@@ -231,7 +231,7 @@ export function linkElements(config: EndpointConfig, network: NetworkConfig, hos
 export interface ReadTable {
   /** Every chain has its rules and the table is of this version. */
   readonly intact: boolean;
-  readonly owned: Map<Owner, Element[]>;
+  readonly owned: ReadonlyMap<Owner, readonly Element[]>;
 }
 
 type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };

@@ -1,6 +1,6 @@
 /**
- * In which network namespaces addresses changed, as the kernel told since it was asked last: netlink(7), NETLINK_ROUTE,
- * RTMGRP_IPV4_IFADDR with NETLINK_LISTEN_ALL_NSID. Layouts: linux/socket.h, linux/netlink.h; recvmmsg(2), cmsg(3).
+ * What the kernel told of changes since it was asked last: netlink(7), NETLINK_ROUTE, its groups and
+ * NETLINK_LISTEN_ALL_NSID. Layouts: linux/socket.h, linux/netlink.h, linux/rtnetlink.h; recvmmsg(2), cmsg(3).
  */
 import { constants } from 'node:os';
 import { sysError } from './errno.ts';
@@ -11,7 +11,6 @@ const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
 const SOL_NETLINK = 270;
 const NETLINK_LISTEN_ALL_NSID = 8;
-const RTMGRP_IPV4_IFADDR = 0x10;
 const MSG_DONTWAIT = 0x40;
 
 /** Events taken from the kernel in one call. */
@@ -26,23 +25,36 @@ const DATA_BYTES = 16;
 const SLOT_BYTES = HEADER_BYTES + IOV_BYTES + CONTROL_BYTES + DATA_BYTES;
 const [IOV, IOV_LENGTH, CONTROL, CONTROL_LENGTH] = [16, 24, 32, 40] as const;
 
-export class AddressChanges {
+/** Groups of rtnetlink(7), to be added up. */
+export const RTMGRP = { LINK: 1, IPV4_IFADDR: 0x10 } as const;
+
+/** Where something changed. */
+export interface Changes {
+  /** In the namespace that is listened in. */
+  readonly here: boolean;
+  /** Numbers of other namespaces, of those that had a number when it happened (namespace-ids.ts). */
+  readonly elsewhere: ReadonlySet<number>;
+}
+
+export class RouteChanges {
   readonly #fd: number;
   /** The headers stand together, as recvmmsg wants them; what they point to follows. */
   readonly #vector = Buffer.alloc(AT_ONCE * SLOT_BYTES);
 
-  /** Listens from now on, in the network namespace this thread is in. @throws TsdError */
-  constructor() {
+  /**
+   * Listens from now on, in the network namespace this thread is in.
+   * @param groups of {@link RTMGRP}
+   * @param everywhere also what happens in other namespaces
+   * @throws TsdError
+   */
+  constructor(groups: number, everywhere: boolean) {
     this.#fd = syscall('open netlink socket', 'socket', AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE);
     try {
-      const one = Buffer.alloc(64);
-      one.writeUInt32LE(1);
-      const step = 'listen to all network namespaces';
-      syscall(step, 'setsockopt', this.#fd, SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, one, 4);
+      if (everywhere) this.#listenEverywhere();
       const address = Buffer.alloc(64);
       address.writeUInt16LE(AF_NETLINK, 0);
-      address.writeUInt32LE(RTMGRP_IPV4_IFADDR, 8);
-      syscall('listen to changes of addresses', 'bind', this.#fd, address, 12);
+      address.writeUInt32LE(groups, 8);
+      syscall('listen to changes of the network', 'bind', this.#fd, address, 12);
     } catch (error) {
       this.close();
       throw error;
@@ -50,19 +62,17 @@ export class AddressChanges {
     this.#layOut();
   }
 
-  /**
-   * Numbers of the namespaces with changes since the last call, of those that had a number then (namespace-ids.ts); null
-   * when there were more changes than the kernel keeps, so that any namespace may have changed.
-   */
-  take(): ReadonlySet<number> | null {
-    const changed = new Set<number>();
+  /** The changes since the last call; null when there were more than the kernel keeps: anything may have changed. */
+  take(): Changes | null {
+    const elsewhere = new Set<number>();
+    let here = false;
     let lost = false;
     for (;;) {
       const count = trySyscall('recvmmsg', this.#fd, this.#vector, AT_ONCE, MSG_DONTWAIT, 0);
-      if (count === -constants.errno.EAGAIN) return lost ? null : changed;
+      if (count === -constants.errno.EAGAIN) return lost ? null : { here, elsewhere };
       if (count === -constants.errno.ENOBUFS) lost = true;
-      else if (count < 0) throw sysError('recvmmsg', -count, 'read changes of addresses');
-      for (let slot = 0; slot < count; slot++) this.#takeSlot(slot, changed);
+      else if (count < 0) throw sysError('recvmmsg', -count, 'read changes of the network');
+      for (let slot = 0; slot < count; slot++) here = !this.#tookElsewhere(slot, elsewhere) || here;
     }
   }
 
@@ -70,11 +80,20 @@ export class AddressChanges {
     trySyscall('close', this.#fd);
   }
 
-  #takeSlot(slot: number, changed: Set<number>): void {
+  #listenEverywhere(): void {
+    const one = Buffer.alloc(64);
+    one.writeUInt32LE(1);
+    const step = 'listen to all network namespaces';
+    syscall(step, 'setsockopt', this.#fd, SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, one, 4);
+  }
+
+  #tookElsewhere(slot: number, elsewhere: Set<number>): boolean {
     const lengthAt = slot * HEADER_BYTES + CONTROL_LENGTH;
     // Nothing comes along when it happened in our own namespace.
-    if (this.#vector.readUInt32LE(lengthAt) > 0) changed.add(this.#vector.readInt32LE(controlAt(slot) + 16));
+    const isElsewhere = this.#vector.readUInt32LE(lengthAt) > 0;
+    if (isElsewhere) elsewhere.add(this.#vector.readInt32LE(controlAt(slot) + 16));
     this.#vector.writeUInt32LE(CONTROL_BYTES, lengthAt);
+    return isElsewhere;
   }
 
   #layOut(): void {

@@ -1,0 +1,56 @@
+/** Links and IPv4 addresses of the host's namespace, read anew only when the kernel told of a change. */
+import type { NetlinkSocket } from '../../../ffi/netlink.ts';
+import { RouteChanges, RTMGRP } from '../../../ffi/route-changes.ts';
+import {
+  type Link,
+  type LinkAddress,
+  listAddresses,
+  listPluggedLinks,
+  listTopLinks,
+  type PluggedLink,
+} from '../../../ffi/rtnetlink.ts';
+
+export interface HostView {
+  /** As {@link listTopLinks}. */
+  readonly top: readonly Link[];
+  readonly plugged: readonly PluggedLink[];
+  readonly addresses: readonly LinkAddress[];
+}
+
+/** Looks that may go by what was read before: what was not told is found all the same. */
+const LOOKS_BETWEEN_READS = 30;
+
+export class HostLinks {
+  readonly #socket: NetlinkSocket;
+  #changes: RouteChanges | null = null;
+  #last: { readonly view: HostView; looks: number } | null = null;
+
+  constructor(socket: NetlinkSocket) {
+    this.#socket = socket;
+  }
+
+  look(): HostView {
+    // Listened to before anything is read: no change falls between.
+    this.#changes ??= new RouteChanges(RTMGRP.LINK | RTMGRP.IPV4_IFADDR, false);
+    const isAsBefore = this.#changes.take()?.here === false;
+    if (isAsBefore && this.#last !== null && ++this.#last.looks < LOOKS_BETWEEN_READS) return this.#last.view;
+    this.#last = null;
+    const view = this.#read();
+    this.#last = { view, looks: 0 };
+    return view;
+  }
+
+  close(): void {
+    this.#changes?.close();
+    this.#changes = null;
+    this.#last = null;
+  }
+
+  #read(): HostView {
+    return {
+      top: listTopLinks(this.#socket),
+      plugged: listPluggedLinks(this.#socket),
+      addresses: listAddresses(this.#socket),
+    };
+  }
+}

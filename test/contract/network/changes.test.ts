@@ -1,0 +1,68 @@
+import { execFileSync } from 'node:child_process';
+import { beforeAll, expect, test } from 'vitest';
+import { RouteChanges, RTMGRP } from '../../../src/ffi/route-changes.ts';
+import { RulesetGeneration } from '../../../src/ffi/ruleset-generation.ts';
+import { enterPrivateHost } from './private-host.ts';
+
+beforeAll(() => {
+  enterPrivateHost();
+});
+
+const ip = (...args: string[]) => execFileSync('ip', args);
+const nft = (command: string) => execFileSync('nft', [command]);
+
+test('changes of links and addresses are told once, and nothing else is', () => {
+  const changes = new RouteChanges(RTMGRP.LINK | RTMGRP.IPV4_IFADDR, false);
+  try {
+    expect(changes.take()).toEqual({ here: false, elsewhere: new Set() });
+    for (const change of [
+      ['link', 'add', 'tsdq0', 'type', 'bridge'],
+      ['addr', 'add', '10.231.9.1/32', 'dev', 'tsdq0'],
+      ['link', 'set', 'tsdq0', 'up'],
+      ['addr', 'del', '10.231.9.1/32', 'dev', 'tsdq0'],
+      ['link', 'del', 'tsdq0'],
+    ]) {
+      ip(...change);
+      expect(changes.take(), change.join(' ')).toMatchObject({ here: true });
+      expect(changes.take(), change.join(' ')).toMatchObject({ here: false });
+    }
+    ip('rule', 'add', 'from', '10.231.9.1', 'table', '100');
+    expect(changes.take()).toMatchObject({ here: false });
+  } finally {
+    changes.close();
+  }
+});
+
+test('more changes than the kernel keeps are told as such', () => {
+  const changes = new RouteChanges(RTMGRP.IPV4_IFADDR, false);
+  try {
+    const all = Array.from({ length: 4000 }, (_, n) => `addr add 10.231.${n >> 8}.${n & 255}/32 dev lo`);
+    execFileSync('ip', ['-batch', '-'], { input: all.join('\n') });
+    expect(changes.take()).toBeNull();
+    expect(changes.take()).toMatchObject({ here: false });
+  } finally {
+    changes.close();
+  }
+});
+
+test('the number of the rules changes with them, whoever changes them', () => {
+  const generation = new RulesetGeneration();
+  try {
+    const seen = [generation.read()];
+    expect(generation.read()).toBe(seen[0]);
+    for (const change of [
+      'add table ip tsdq',
+      'add set ip tsdq s { type inet_service; }',
+      'add element ip tsdq s { 80 }',
+      'delete table ip tsdq',
+    ]) {
+      nft(change);
+      const now = generation.read();
+      expect(seen, change).not.toContain(now);
+      seen.push(now);
+    }
+    expect(generation.read()).toBe(seen.at(-1));
+  } finally {
+    generation.close();
+  }
+});
