@@ -184,7 +184,11 @@ export class ContainerCommands {
     change: (current: ContainerRecord) => ContainerRecord,
   ): Promise<TsdError | null> {
     try {
-      await this.#reserve.spendOnAsync(() => this.#change(record, change));
+      await this.#reserve.spendOnAsync(async () => {
+        // What failed before is no reason to go on.
+        this.#world.failures.clear(keyOf(record));
+        await this.#change(record, change);
+      });
       return null;
     } catch (thrown) {
       const cause = toTsdError(thrown);

@@ -53,6 +53,25 @@ describe('a change that waits for a directory', () => {
   });
 });
 
+describe('a change that failed', () => {
+  test('stop takes the container down at once', async () => {
+    const foreign = createServer();
+    foreign.listen(0, '0.0.0.0');
+    await once(foreign, 'listening');
+    const { port } = foreign.address() as { port: number };
+    try {
+      supervisor.drop('taken.yaml', app('taken'));
+      const before = await supervisor.waitFor('taken', 'ready', ({ ready }) => ready);
+      supervisor.drop('taken.yaml', app('taken', `, ports: ["${port}:80"]`));
+      await supervisor.waitFor('taken', 'the failure', ({ message }) => message.includes(String(port)));
+      await supervisor.ok('stop', 'taken');
+      expect(await supervisor.container('taken')).toMatchObject({ phase: 'Exited', pid: null, id: before.id });
+    } finally {
+      foreign.close();
+    }
+  });
+});
+
 describe('a change that waits for an image', () => {
   const open = new Set<Socket>();
   let registry: Server;

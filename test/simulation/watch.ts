@@ -94,7 +94,10 @@ export class Watch {
 
   /** A person's stop is written down: from now on nothing is started, until the person or another declaration wants it. */
   stopped(key: ResourceKey, specHash: string): void {
-    this.#stopped.set(key, specHash);
+    const { resources, heldBack } = this.#desired();
+    // An edit that came while it was on its way to the disk is the later wish.
+    const edited = resources.get(key)?.specHash !== specHash && heldBack?.get(parseKey(key).app)?.failed !== true;
+    if (!edited) this.#stopped.set(key, specHash);
   }
 
   startedByPerson(key: ResourceKey): void {
