@@ -395,6 +395,11 @@ export interface ExecDriver extends Driver {
    * for all others. Says what to do.
    */
   unrecorded(containerId: string): string | null;
+  /**
+   * Whether the payload of a run that counts as alive has ended, or is on its way out, as the kernel has it now: the end is
+   * told next. What asks the payload meanwhile learns nothing about it.
+   */
+  ending(containerId: string): boolean;
   /** Called once for each run started or adopted here, after its log and exit record are complete. */
   onExit(listener: (exit: TaskExit) => void): void;
   signal(containerId: string, signal: number): Promise<void>;

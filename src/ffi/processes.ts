@@ -2,7 +2,7 @@
  * Processes without fork: forking Node copies its page tables. posix_spawn(3) of glibc borrows our memory until the
  * child's execve, so its cost does not grow with us.
  */
-import { closeSync, constants as fsConstants, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants as fsConstants, readdirSync, readFileSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { sysError } from './errno.ts';
 import { addressOf, callNumber, syscall, trySyscall } from './native.ts';
@@ -132,17 +132,43 @@ export function reap(pid: number): boolean {
   return info.readInt32LE(SI_PID) === pid;
 }
 
-/** Field 22 of /proc/<pid>/stat (proc(5)), as text; null when there is no such process or it only waits to be reaped. */
-export function startTimeOf(pid: number): string | null {
+/** Fields of a stat file below /proc from the third on (proc(5)); null when there is no such process. */
+function statOf(path: string): readonly string[] | null {
   let stat: string;
   try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    stat = readFileSync(path, 'latin1');
   } catch {
     return null;
   }
   // The name in field 2 may contain anything, also blanks and ')'.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null);
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+}
+
+/** Field 22 of /proc/<pid>/stat (proc(5)), as text; null when there is no such process or it only waits to be reaped. */
+export function startTimeOf(pid: number): string | null {
+  const fields = statOf(`/proc/${pid}/stat`);
+  return fields === null || fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null);
+}
+
+/** include/linux/sched.h; set before a thread lets go of its memory and files, and told in field 9. */
+const PF_EXITING = 0x4;
+
+function isThreadEnding(path: string): boolean {
+  const fields = statOf(path);
+  return fields === null || (Number(fields[6]) & PF_EXITING) !== 0;
+}
+
+/** True when the process that started at `startTime` has ended or none of its threads runs program code any more. */
+export function isEnding(pid: number, startTime: string): boolean {
+  const fields = statOf(`/proc/${pid}/stat`);
+  if (fields?.[19] !== startTime) return true;
+  if ((Number(fields[6]) & PF_EXITING) === 0) return false;
+  // A program goes on when only its first thread has ended.
+  try {
+    return readdirSync(`/proc/${pid}/task`).every((thread) => isThreadEnding(`/proc/${pid}/task/${thread}/stat`));
+  } catch {
+    return true;
+  }
 }
 
 /** `process 12 (tail), state D in request_wait_answer`, for people; only its number when it is gone. */

@@ -86,6 +86,11 @@ export class SimExec implements ExecDriver {
     return null;
   }
 
+  ending(containerId: string): boolean {
+    const run = this.#alive.get(containerId)?.handle.run;
+    return run !== undefined && this.#kernel.payloads.get(containerId)?.run !== run;
+  }
+
   onExit(listener: (exit: TaskExit) => void): void {
     this.#listeners.push(listener);
   }

@@ -233,12 +233,9 @@ export class SimSupervisor {
       clock: universe,
       timers: this.life,
       seed: 'probes',
-      check: async ({ id, run }, probe, signal) => {
+      check: async ({ id, run }, probe) => {
         const answered = await this.life.pauseAtMost('probe', probe.timeoutMs);
         const payload = kernel.payloads.get(id);
-        // What asks a run that has just ended says nothing of it: its end is told next.
-        if (payload?.run !== run && !signal.aborted)
-          await new Promise((ended) => signal.addEventListener('abort', ended));
         const ok = answered && payload?.run === run && kernel.isWell(payload);
         if (this.life.alive) this.#around.probed(id, run, probe, ok);
         return { ok, output: ok ? 'well' : answered ? 'sick' : 'no answer in time' };
@@ -310,6 +307,7 @@ export class SimSupervisor {
     const at = formatTime(this.#around.universe.now().wallMs);
     const specHash = this.#around.desired().resources.get(key)?.specHash ?? '';
     const wish = Symbol('stop');
+    this.world.failures.clear(key);
     this.#wishes.set(key, wish);
     void this.#change(key, (record) => ({
       ...record,

@@ -189,6 +189,12 @@ export class Prober {
     });
     // The run has ended, or is watched anew: what was found is about something else.
     if (!tried || signal.aborted || this.#watched.get(key) !== watched) return;
+    // A payload on its way out answers as a broken one would: then the cause of the restart is the end, which is told next.
+    if (!tried.ok && world.exec.ending(watched.id)) {
+      watched.due.set(name, clock.now().bootMs + probe.intervalMs);
+      this.#schedule(key, watched);
+      return;
+    }
     const standing = this.#take(key, watched, { probe: name, atWallMs: clock.now().wallMs, ...tried });
     const now = clock.now().bootMs;
     watched.due.set(name, now + this.#wait(watched, name, probe, standing, now - watched.startedAtBootMs));

@@ -64,6 +64,22 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
         expect(await fixture.exited(spec.containerId)).toMatchObject({ exitCode: 137, signal: SIGKILL });
       });
 
+      it('is ending as soon as its payload is, also while nobody can tell', async () => {
+        const spec = fixture.spec(shell('while :; do sleep 1000; done'));
+        const { pid, shimPid } = await driver.start(spec);
+        expect(driver.ending(spec.containerId)).toBe(false);
+        process.kill(shimPid, 'SIGSTOP');
+        try {
+          process.kill(pid, 'SIGKILL');
+          await until('the payload to go', () => driver.ending(spec.containerId));
+          expect(driver.running(spec.containerId)).not.toBeNull();
+        } finally {
+          process.kill(shimPid, 'SIGCONT');
+        }
+        await fixture.exited(spec.containerId);
+        expect(driver.ending(spec.containerId)).toBe(false);
+      });
+
       it('gets signals it handles', async () => {
         const script = 'trap "echo got it" USR1; trap "exit 3" TERM; echo up; while :; do sleep 0.01; done';
         const spec = fixture.spec(shell(script));

@@ -21,6 +21,8 @@ class Host {
   readonly records = new Map<string, ContainerRecord>();
   readonly tries: { readonly name: string; readonly at: number }[] = [];
   readonly changes: string[] = [];
+  /** Names of those whose payload is on its way out. */
+  readonly ending = new Set<string>();
   answer: (name: string, signal: AbortSignal) => CheckResult | Promise<CheckResult> = () => ({ ok: true, output: '' });
   health = new HealthBook(this.history.health, new Set());
 
@@ -40,7 +42,7 @@ class Host {
         byKey: (key: string) => records.get(key.split('/')[2] ?? ''),
       },
       images: { get: () => undefined },
-      exec: { running: (id: string) => (records.has(id) ? {} : null) },
+      exec: { running: (id: string) => (records.has(id) ? {} : null), ending: (id: string) => this.ending.has(id) },
     } as unknown as ProberOptions['world'];
     return new Prober({
       world,
@@ -122,6 +124,23 @@ test('what a try of an ended run found is not taken for the next run', async () 
   await host.time.advance(60_000);
   expect(host.times('web').length).toBeLessThanOrEqual(2);
   expect(host.time.pending).toBe(0);
+});
+
+test('a failure that is the end of the run is none of its probe', async () => {
+  const host = new Host();
+  host.run('web', { check: tcp({ retries: 1 }) });
+  host.answer = () => ({ ok: false, output: 'refused' });
+  host.ending.add('web');
+  const prober = host.prober();
+  prober.review(null);
+  await settled();
+  await host.time.advance(10);
+  expect(host.times('web')).toEqual([0]);
+  expect(host.changes).toEqual([]);
+  host.ending.delete('web');
+  await host.time.advance(60_000);
+  expect(host.changes).toEqual(['web: starting -> unhealthy']);
+  prober.stop();
 });
 
 test('a later supervisor knows what was found, and spreads its first tries', async () => {

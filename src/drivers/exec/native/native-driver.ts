@@ -3,7 +3,7 @@
  * the payload and outlives us; what we hold of a run is a connection to it.
  */
 import { closeSync, readFileSync } from 'node:fs';
-import { SIGKILL, sealedMemoryFile, signalProcess, startTimeOf } from '../../../ffi/processes.ts';
+import { isEnding, SIGKILL, sealedMemoryFile, signalProcess, startTimeOf } from '../../../ffi/processes.ts';
 import { openTerminal, openTerminalIn, type Terminal } from '../../../ffi/pty.ts';
 import type { Clock } from '../../../model/clock.ts';
 import { TsdError } from '../../../model/errors.ts';
@@ -210,6 +210,11 @@ export class NativeDriver implements ExecDriver {
 
   unrecorded(containerId: string): string | null {
     return this.#runs.unrecorded(containerId);
+  }
+
+  ending(containerId: string): boolean {
+    const handle = this.running(containerId);
+    return handle !== null && isEnding(handle.pid, handle.startTime);
   }
 
   onExit(listener: (exit: TaskExit) => void): void {
