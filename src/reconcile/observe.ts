@@ -18,7 +18,7 @@ import { ASKED_ANEW, PINNED_ANEW } from '../state/history/resource-store.ts';
 import { isUnknown } from '../state/restore.ts';
 import { healthchecks, probesOf } from './health/probes-of.ts';
 import { healthOf } from './health/verdict.ts';
-import { portName } from './observed-port.ts';
+import { portName, portsOfOtherDeclaration } from './observed-port.ts';
 import { networkConfig } from './ops/network-config.ts';
 import { ownersOf } from './ops/owners.ts';
 import { volumesLeftBehind } from './ops/released-volumes.ts';
@@ -48,9 +48,9 @@ function observedExit(record: ContainerRecord, bootId: string): ObservedExit | n
   };
 }
 
-/** What the kernel lacks of a container's endpoint. */
+/** What the kernel lacks of a container's endpoint, or has of a declaration that did not come into force. */
 function endpointDrift(
-  { network }: Pick<ContainerRecord, 'network'>,
+  { network, owner }: Pick<ContainerRecord, 'network' | 'owner'>,
   endpoint: ObservedEndpoint | undefined,
 ): string[] {
   if (network === null || !endpoint?.hostInterface) return ['veth missing'];
@@ -59,6 +59,7 @@ function endpointDrift(
   if (!endpoint.up) drift.push('interface down');
   const address = `${network.address}/${network.prefixLength}`;
   if (endpoint.addresses?.includes(address) === false) drift.push(`address ${address} missing`);
+  if (owner !== null) drift.push(...portsOfOtherDeclaration(owner, network.ports));
   if (network.ports.length === 0) return drift;
   const seen = new Set(endpoint.ports.map(portName));
   for (const port of network.ports) if (!seen.has(portName(port))) drift.push(`port ${portName(port)} missing`);

@@ -1,5 +1,31 @@
-import type { RecordedPort } from '../state/container-record.ts';
+import type { ContainerSpec } from '../model/kinds/container.ts';
+import { baseKey } from '../model/update.ts';
+import type { ContainerOwner, RecordedPort } from '../state/container-record.ts';
 
 /** `0.0.0.0:8080/tcp`: equal texts, same published port. */
 export const portName = ({ hostIp, hostPort, protocol }: Omit<RecordedPort, 'containerPort'>): string =>
   `${hostIp}:${hostPort}/${protocol}`;
+
+/**
+ * How a container's ports differ from those it is recorded to be made with: the rules were changed first, and then the
+ * declaration they were for could not be written down. One that is made or left beside another has ports in turn with it.
+ */
+export function portsOfOtherDeclaration(
+  { key, written }: Pick<ContainerOwner, 'key' | 'written'>,
+  recorded: readonly RecordedPort[],
+): string[] {
+  if (key !== baseKey(key)) return [];
+  const { ports: declared } = written as unknown as ContainerSpec;
+  if (declared.length === 0 && recorded.length === 0) return [];
+  const text = ({ hostIp, hostPort, containerPort, protocol }: (typeof declared)[number]): string =>
+    `${hostIp === null ? '' : `${hostIp}:`}${hostPort ?? '(any)'}->${containerPort}/${protocol}`;
+  // Where the manifest leaves something to us, whatever was chosen is right.
+  const as = (port: RecordedPort, { hostIp, hostPort }: (typeof declared)[number]): string =>
+    text({ ...port, hostIp: hostIp && port.hostIp, hostPort: hostPort && port.hostPort });
+  const lacking = declared.filter((wanted) => !recorded.some((port) => as(port, wanted) === text(wanted)));
+  const foreign = recorded.filter((port) => !declared.some((wanted) => as(port, wanted) === text(wanted)));
+  return [
+    ...lacking.map((port) => `port ${text(port)} not published`),
+    ...foreign.map((port) => `port ${text(port)} published without being declared`),
+  ];
+}

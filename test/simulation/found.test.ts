@@ -82,6 +82,17 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
+    title: 'a change of ports that could not be written down and is taken back is taken back in the rules too',
+    actions: [
+      edit(0, { images: IMAGES, containers: { web: { ...RUN, ports: ['8001:80'] } } }),
+      after(3_000, { do: 'fail', what: 'disk.container.commit', class: 'unsupported', times: 1 }),
+      edit(0, { images: IMAGES, containers: { web: { ...RUN, ports: ['8002:80'] } } }),
+      edit(3_000, { images: IMAGES, containers: { web: { ...RUN, ports: ['8001:80'] } } }),
+      after(20_000, { do: 'wait' }),
+    ],
+    needs: ['done connect container/blog/web'],
+  },
+  {
     title: 'a container whose removal came to nothing has its name again',
     actions: [
       edit(0, { images: IMAGES, containers: { db: RUN, web: { ...RUN, links: ['db'] } } }),
@@ -204,6 +215,26 @@ const FOUND: readonly Found[] = [
     needs: ['begin start container/blog/web as made', 'begin connect container/blog/db as made'],
   },
   {
+    title: 'a container that waits to be replaced keeps its ports when one that it links to is replaced',
+    actions: [
+      edit(0, {
+        images: IMAGES,
+        containers: { db: RUN, job: STUCK, web: { ...RUN, links: ['db'], ports: ['8001:80'] } },
+      }),
+      edit(3_000, {
+        images: IMAGES,
+        containers: {
+          db: { ...RUN, env: { WORD: '1' }, update: START_FIRST },
+          job: STUCK,
+          web: { ...RUN, readOnly: true, links: ['db'], dependsOn: ['job'] },
+        },
+      }),
+      after(30_000, { do: 'stop', key: 'container/blog/job' }),
+    ],
+    never: 'not published',
+    needs: ['done cutover container/blog/db'],
+  },
+  {
     title: 'a predecessor is started again on a network that is not declared any more',
     actions: [
       edit(0, { images: IMAGES, networks: { back: {} }, containers: { web: { ...RUN, network: 'back' } } }),
@@ -232,6 +263,27 @@ const FOUND: readonly Found[] = [
       after(3_000, { do: 'start', key: 'container/blog/web' }),
       after(20_000, { do: 'wait' }),
     ],
+  },
+  {
+    title: 'what failed for good does not keep a container from being stopped',
+    actions: [
+      edit(0, { images: IMAGES, containers: { web: RUN } }),
+      after(3_000, { do: 'fail', what: 'disk.container.commit', class: 'unsupported', times: 1 }),
+      edit(0, { images: IMAGES, containers: { web: { ...RUN, resources: { memory: '16MiB' } } } }),
+      after(3_000, { do: 'stop', key: 'container/blog/web' }),
+      after(20_000, { do: 'wait' }),
+    ],
+    needs: ['done stop container/blog/web'],
+  },
+  {
+    title: 'a probe of a run that has just ended is no failure of it',
+    actions: [
+      edit(0, { images: IMAGES, containers: { web: { ...RUN, health: PROBE } } }),
+      after(3_000, { do: 'slow', what: 'exec.exit', ms: 5_000, times: 1 }),
+      after(0, { do: 'exit', key: 'container/blog/web', code: 1, oom: false }),
+      after(20_000, { do: 'wait' }),
+    ],
+    never: 'unhealthy',
   },
   {
     title: 'a stop during an update stands over the change',

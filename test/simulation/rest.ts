@@ -1,5 +1,8 @@
 /** What has to hold once faults have stopped and time has passed. */
+import type { PublishedPort } from '../../src/drivers/contract.ts';
 import type { Desired, DesiredState } from '../../src/model/desired.ts';
+import type { ContainerSpec } from '../../src/model/kinds/container.ts';
+import type { PortMapping } from '../../src/model/kinds/short-forms.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
 import { baseKey } from '../../src/model/update.ts';
 import { observe } from '../../src/reconcile/observe.ts';
@@ -13,7 +16,7 @@ import {
   startDependencies,
 } from '../../src/reconcile/plan/references.ts';
 import type { Disk } from './disk.ts';
-import type { Kernel } from './kernel.ts';
+import type { Kernel, Payload } from './kernel.ts';
 import { DEFAULT_BRIDGE, type SimSupervisor } from './supervisor.ts';
 
 export interface Rested {
@@ -93,16 +96,33 @@ function unwanted({ supervisor, disk, kernel, desired }: Rested): string[] {
   return found;
 }
 
+/** Ports that a container publishes although it is not declared with them, or the other way round. */
+function misled({ kernel, disk }: Rested, { containerId }: Payload): boolean {
+  const spec = disk.containers.get(containerId)?.owner?.written as ContainerSpec | undefined;
+  const published = kernel.ports.get(containerId) ?? [];
+  const declared = spec?.ports ?? [];
+  const matches = (port: PublishedPort, { hostPort, containerPort }: PortMapping) =>
+    port.containerPort === containerPort && (hostPort === null || hostPort === port.hostPort);
+  return (
+    declared.some((wanted) => !published.some((port) => matches(port, wanted))) ||
+    published.some((port) => !declared.some((wanted) => matches(port, wanted)))
+  );
+}
+
 /** Running containers that their network does not reach. */
-function detached({ disk, kernel }: Rested): string[] {
-  return [...kernel.payloads.values()].flatMap(({ containerId, netns }) => {
+function detached(rested: Rested): string[] {
+  const { disk, kernel } = rested;
+  return [...kernel.payloads.values()].flatMap((payload) => {
+    const { containerId, netns } = payload;
     const record = disk.containers.get(containerId);
     if (netns === null || !record?.network) return [];
     const veth = kernel.veths.get(containerId);
     const lost = record.network.ports.some(({ hostPort }) => {
       return !kernel.ports.get(containerId)?.some((port) => port.hostPort === hostPort);
     });
-    if (veth?.netns === netns && kernel.bridges.has(veth.bridge) && !lost) return [];
+    if (veth?.netns === netns && kernel.bridges.has(veth.bridge) && !lost) {
+      return misled(rested, payload) ? [`${record.owner?.key} publishes other ports than it is declared with`] : [];
+    }
     return [`${record.owner?.key} runs without its ${lost ? 'ports' : 'link'}`];
   });
 }

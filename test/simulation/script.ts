@@ -124,13 +124,25 @@ class Author {
     return { readiness: probe, ...(form > 5 && { liveness: probe }), ...(form === 7 && { startup: probe }) };
   }
 
-  #update(bridged: boolean) {
+  #update(order: 'start-first' | 'stop-first') {
     return {
-      order: bridged && this.maybe('start first', 0.6) ? 'start-first' : 'stop-first',
+      order,
       timeout: this.pick('timeout', ['5s', '30s']),
       drain: this.pick('drain', ['0s', '3s']),
       onFailure: this.pick('on failure', ['rollback', 'rollback', 'hold']),
       sharedVolumes: true,
+    };
+  }
+
+  /** Probes and updates; both together are what changes without downtime are made of. */
+  #care(bridged: boolean) {
+    if (bridged && this.maybe('without downtime', 0.25)) {
+      return { health: this.#health(), update: this.#update('start-first') };
+    }
+    const order = bridged && this.maybe('start first', 0.6) ? 'start-first' : 'stop-first';
+    return {
+      ...(this.maybe('health', 0.3) && { health: this.#health() }),
+      ...(this.maybe('update', 0.4) && { update: this.#update(order) }),
     };
   }
 
@@ -169,8 +181,7 @@ class Author {
       ...(this.maybe('label', 0.3) && { labels: { tier: String(this.below('tier', 3)) } }),
       ...(this.maybe('env', 0.3) && { env: { WORD: String(this.below('word', 3)) } }),
       ...(this.maybe('read only', 0.1) && { readOnly: true }),
-      ...(this.maybe('health', 0.3) && { health: this.#health() }),
-      ...(this.maybe('update', 0.4) && { update: this.#update(bridged) }),
+      ...this.#care(bridged),
       ...(this.maybe('with dependencies', 0.2) && { onDependencyRestart: 'restart' }),
       dependsOn: this.#needs(earlier, app),
       stopTimeout: this.pick('stop timeout', ['1s', '10s']),

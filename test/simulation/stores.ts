@@ -170,11 +170,20 @@ class SimContainers implements ContainerPart {
       await this.#life.pause('disk.container.flush');
       for (const record of records) {
         if (this.#records.get(record.id) !== record) continue;
-        this.#life.step('disk.container.flush');
-        this.#disk.containers.set(record.id, record);
+        this.#flushOne(record);
       }
     }
     this.#flushing = false;
+  }
+
+  /** What cannot be written is written with the next update of the container. */
+  #flushOne(record: ContainerRecord): void {
+    try {
+      this.#life.step('disk.container.flush');
+      this.#disk.containers.set(record.id, record);
+    } catch (thrown) {
+      if (!(thrown instanceof TsdError)) throw thrown;
+    }
   }
 
   #known(id: string): void {

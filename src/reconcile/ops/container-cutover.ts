@@ -9,14 +9,19 @@ import { declaredPart } from './container-create.ts';
 import { relink } from './container-update.ts';
 import { endpointConfig, networkOf, recordedNetwork } from './endpoint.ts';
 import { imageById } from './image-of.ts';
-import { desiredOf, recordOf, type World } from './world.ts';
+import { declarationFor, desiredOf, recordOf, type World } from './world.ts';
 
-/** Containers that link to this one. */
+/** Containers that link to this one. Of one whose change has to wait it counts what it was made from. */
 function dependents(world: World, { key }: Desired<'container'>): Desired<'container'>[] {
-  return [...world.desired().resources.values()].filter(
-    (resource): resource is Desired<'container'> =>
-      resource.kind === 'container' && resource.references.links.includes(key),
-  );
+  return [...world.desired().resources.values()].flatMap((resource) => {
+    if (resource.kind !== 'container') return [];
+    const record = world.containers.byKey(resource.key);
+    const asMade = record?.owner?.specHash;
+    const waits = record !== undefined && asMade !== undefined && asMade !== resource.specHash;
+    const container = resource as Desired<'container'>;
+    const as = waits ? declarationFor(world, { key: resource.key, containerId: record.id, asMade }) : container;
+    return as.references.links.includes(key) ? [as] : [];
+  });
 }
 
 /** The record of the one that gives way: out of the way by name, and without ports. */

@@ -6,7 +6,7 @@ import { declaredPart } from './container-create.ts';
 import { hostsText, linkAddresses } from './container-texts.ts';
 import { imageById } from './image-of.ts';
 import { stopAgainst } from './stop-override.ts';
-import { desiredOf, recordOf, type World } from './world.ts';
+import { declarationFor, desiredOf, recordOf, type World } from './world.ts';
 
 /** Takes over changed fields without touching the payload. */
 export async function updateContainer(world: World, op: OpOf<'container.update'>): Promise<void> {
@@ -40,6 +40,6 @@ export function relink(world: World, desired: Desired<'container'>, { id, networ
 }
 
 export function relinkContainer(world: World, op: OpOf<'container.relink'>): Promise<void> {
-  relink(world, desiredOf(world, 'container', op.key), recordOf(world, op.containerId));
+  relink(world, declarationFor(world, op), recordOf(world, op.containerId));
   return Promise.resolve();
 }
