@@ -41,7 +41,8 @@ export class GroupCommit {
 
   /**
    * Resolves when the changes are durable. A caller whose files cannot be staged or whose statements are refused takes
-   * nothing with it; when the disk fails in the middle, what was done before stays: history, then names, then files.
+   * nothing with it; when the disk fails in the middle, what was done before stays: history, then names, then files. The
+   * failure of a part is that of the callers who have one.
    * @throws what staging or a statement threw, or TsdError of the commit.
    */
   async commit(changes: Changes): Promise<void> {
@@ -72,31 +73,34 @@ export class GroupCommit {
   }
 
   async #commit(members: readonly Member[]): Promise<void> {
-    const all = this.#stores.files.batch();
-    try {
-      this.#runStatements(members);
-      for (const { batch, failure } of members) if (failure === undefined) all.join(batch);
-    } finally {
-      for (const { batch } of members) batch.abandon();
-    }
-    await all.commit();
+    const { history, links, files } = this.#stores;
+    this.#runStatements(members, 'history', history.durable.bind(history));
+    this.#runStatements(members, 'names', links.batch.bind(links));
+    for (const { batch, failure } of members) if (failure !== undefined) batch.abandon();
+    const left = members.filter(({ failure }) => failure === undefined);
+    const outcomes = await files.commitTogether(left.map(({ batch }) => batch));
+    left.forEach((member, index) => {
+      member.failure = outcomes[index];
+    });
   }
 
-  #runStatements(members: readonly Member[]): void {
-    const { history, links } = this.#stores;
-    const each = (part: 'names' | 'history', apart: (statements: () => void) => void): void => {
-      for (const member of members) {
-        const statements = member.changes[part];
-        if (!statements || member.failure !== undefined) continue;
-        try {
-          apart(statements);
-        } catch (error) {
-          member.failure = error;
-        }
+  /** In one transaction, in which each member's statements are refused or kept as a whole. */
+  #runStatements(
+    members: readonly Member[],
+    part: 'names' | 'history',
+    transaction: (statements: () => void) => void,
+  ): void {
+    const concerned = members.filter(({ changes, failure }) => changes[part] && failure === undefined);
+    if (concerned.length === 0) return;
+    const attempt = (who: readonly Member[], statements: () => void): void => {
+      try {
+        transaction(statements);
+      } catch (error) {
+        for (const member of who) member.failure = error;
       }
     };
-    const has = (part: 'names' | 'history'): boolean => members.some(({ changes }) => changes[part]);
-    if (has('history')) history.durable(() => each('history', (statements) => history.durable(statements)));
-    if (has('names')) links.batch(() => each('names', (statements) => links.batch(statements)));
+    attempt(concerned, () => {
+      for (const member of concerned) attempt([member], () => member.changes[part]?.());
+    });
   }
 }

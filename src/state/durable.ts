@@ -87,6 +87,13 @@ export class StateFiles {
   batch(): DurableBatch {
     return new DurableBatch(this);
   }
+
+  /**
+   * Commits several batches at the cost of one. Each has its own outcome: undefined, or the first failure of its own.
+   */
+  commitTogether(batches: readonly DurableBatch[]): Promise<readonly unknown[]> {
+    return DurableBatch.commitTogether(batches);
+  }
 }
 
 /**
@@ -112,6 +119,18 @@ export function rewriteInPlace(path: string, text: string, mode: number): void {
   } catch (error) {
     throw toStateError(error, `write ${path}`);
   }
+}
+
+/** @param mayBeGone what somebody has removed since needs no more. @returns the failures by path. */
+async function syncAll(paths: readonly string[], { mayBeGone = false } = {}): Promise<Map<string, unknown>> {
+  const results = await Promise.allSettled(paths.map(syncPath));
+  const failed = new Map<string, unknown>();
+  results.forEach((result, index) => {
+    const path = paths[index];
+    if (result.status === 'fulfilled' || path === undefined) return;
+    if (!mayBeGone || errnoCode(result.reason?.cause) !== 'ENOENT') failed.set(path, result.reason);
+  });
+  return failed;
 }
 
 async function syncPath(path: string): Promise<void> {
@@ -181,28 +200,27 @@ export class DurableBatch {
     });
   }
 
-  /** Takes over everything that another batch has staged; that one has ended. */
-  join(other: DurableBatch): void {
-    this.#changes.push(...other.#changes.splice(0));
-    other.#done = true;
+  /**
+   * @throws TsdError of the first failure; what was not yet renamed is removed and its `published` is not called. What was
+   * renamed stands, be it that its directory could not be brought to the disk.
+   */
+  async commit(): Promise<void> {
+    const [failure] = await DurableBatch.commitTogether([this]);
+    if (failure !== undefined) throw failure;
   }
 
-  /** @throws TsdError of the first failure; what was not yet renamed is removed and its `published` is not called. */
-  async commit(): Promise<void> {
-    if (this.#done) throw new Error('this batch has ended');
-    this.#done = true;
-    const rest = [...this.#changes];
-    const after = new Set<string>();
-    try {
-      await this.#sync(rest.flatMap(({ sync }) => sync));
-      for (const change of this.#changes) {
-        for (const path of change.publish()) after.add(path);
-        rest.shift();
-      }
-    } finally {
-      for (const { discard } of rest) discard();
-    }
-    await this.#sync([...after], { mayBeGone: true });
+  /** See {@link StateFiles.commitTogether}. */
+  static async commitTogether(batches: readonly DurableBatch[]): Promise<readonly unknown[]> {
+    if (batches.some((batch) => batch.#done)) throw new Error('this batch has ended');
+    const contents = await Promise.all(batches.map((batch) => batch.#syncContents()));
+    const published = batches.map((batch, index) => batch.#publish(contents[index]));
+    const after = [...new Set(published.flatMap(({ paths }) => [...paths]))];
+    const failed = await syncAll(after, { mayBeGone: true });
+    const [first] = batches;
+    if (first) first.syncs += after.length;
+    return published.map(
+      ({ failure, paths }) => failure ?? failed.get([...paths].find((path) => failed.has(path)) ?? ''),
+    );
   }
 
   /** Removes everything staged. */
@@ -211,13 +229,29 @@ export class DurableBatch {
     for (const { discard } of this.#changes.splice(0)) discard();
   }
 
-  /** @param mayBeGone what somebody has removed since needs no more. */
-  async #sync(paths: readonly string[], { mayBeGone = false } = {}): Promise<void> {
+  /** The first failure, or undefined. */
+  async #syncContents(): Promise<unknown> {
+    this.#done = true;
+    const paths = this.#changes.flatMap(({ sync }) => sync);
     this.syncs += paths.length;
-    const results = await Promise.allSettled(paths.map(syncPath));
-    for (const result of results) {
-      if (result.status === 'rejected' && !(mayBeGone && errnoCode(result.reason?.cause) === 'ENOENT'))
-        throw result.reason;
+    const [failure] = (await syncAll(paths)).values();
+    return failure;
+  }
+
+  /** @param before why nothing can be published; undefined where all can. */
+  #publish(before: unknown): { readonly failure: unknown; readonly paths: ReadonlySet<string> } {
+    const rest = [...this.#changes];
+    const paths = new Set<string>();
+    let failure = before;
+    try {
+      for (const change of failure === undefined ? this.#changes : []) {
+        for (const path of change.publish()) paths.add(path);
+        rest.shift();
+      }
+    } catch (error) {
+      failure = error;
     }
+    for (const { discard } of rest) discard();
+    return { failure, paths };
   }
 }

@@ -13,7 +13,7 @@ import type { Disk } from './disk.ts';
 import type { Life } from './universe.ts';
 
 /** Several renames; a crash leaves a prefix of them. */
-class SimBatch implements Pick<DurableBatch, 'commit' | 'abandon'> {
+class SimBatch implements Pick<DurableBatch, 'abandon'> {
   readonly #life: Life;
   readonly #changes: { readonly label: string; readonly publish: () => void }[] = [];
 
@@ -25,28 +25,37 @@ class SimBatch implements Pick<DurableBatch, 'commit' | 'abandon'> {
     this.#changes.push({ label, publish });
   }
 
-  join(other: SimBatch): void {
-    this.#changes.push(...other.#changes.splice(0));
-  }
-
   abandon(): void {
     this.#changes.length = 0;
   }
 
-  async commit(): Promise<void> {
-    await this.#life.pause('disk.sync');
-    for (const { label, publish } of this.#changes) {
-      this.#life.step(label);
-      publish();
+  /** Returns what it failed with. */
+  publish(): unknown {
+    try {
+      for (const { label, publish } of this.#changes) {
+        this.#life.step(label);
+        publish();
+      }
+      return undefined;
+    } catch (error) {
+      return error;
     }
-    await this.#life.pause('disk.sync');
   }
 }
 
 const staged = (batch: DurableBatch): SimBatch => batch as unknown as SimBatch;
 
 export function simFiles(life: Life): StateFiles {
-  return { batch: () => new SimBatch(life) } as unknown as StateFiles;
+  const files: Pick<StateFiles, 'batch' | 'commitTogether'> = {
+    batch: () => new SimBatch(life) as unknown as DurableBatch,
+    commitTogether: async (batches) => {
+      await life.pause('disk.sync');
+      const outcomes = batches.map((batch) => staged(batch).publish());
+      await life.pause('disk.sync');
+      return outcomes;
+    },
+  };
+  return files as StateFiles;
 }
 
 type ContainerPart = Pick<

@@ -78,6 +78,45 @@ it.each([
   expect(readdirSync(join(base, 'tmp'))).toEqual([]);
 });
 
+it('is right about each when a rename fails', async () => {
+  mkdirSync(join(base, 'bad'));
+  const results = await Promise.allSettled(['a', 'bad', 'ccccc'].map((name) => commits.commit(changes(name))));
+  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  expect(results[1]).toMatchObject({ reason: { step: `rename ${join(base, 'bad')}` } });
+  expect([existsSync(join(base, 'a')), existsSync(join(base, 'ccccc')), readdirSync(join(base, 'tmp'))]).toEqual([
+    true,
+    true,
+    [],
+  ]);
+});
+
+it('is right about each when content cannot be brought to the disk', async () => {
+  const lost: Changes = {
+    files: (batch) => {
+      mkdirSync(join(base, 'tmp', 'd'));
+      batch.directory(join(base, 'tmp', 'd'), join(base, 'd'), [join(base, 'tmp', 'd', 'lost')]);
+    },
+  };
+  const results = await Promise.allSettled([commits.commit(changes('a')), commits.commit(lost)]);
+  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+  expect([existsSync(join(base, 'a')), existsSync(join(base, 'd')), readdirSync(join(base, 'tmp'))]).toEqual([
+    true,
+    false,
+    [],
+  ]);
+});
+
+it('does not fail who has no names when these cannot be committed', async () => {
+  links.close();
+  const results = await Promise.allSettled([
+    commits.commit(changes('a')),
+    commits.commit({ history: lease('bb') }),
+    commits.commit({ files: (batch) => batch.file(join(base, 'c'), { content: 'c', mode: 0o600 }) }),
+  ]);
+  expect(results.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled']);
+  expect([existsSync(join(base, 'a')), existsSync(join(base, 'c'))]).toEqual([false, true]);
+});
+
 it('leaves no file when the names cannot be committed', async () => {
   links.close();
   await expect(commits.commit(changes('a'))).rejects.toThrow();
