@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { serveApi } from './api/server.ts';
 import type { InfoView } from './api/supervisor.ts';
 import { VERSION } from './api/version.ts';
+import { createPathBook, freeReader } from './composition/path-book.ts';
 import { createRegistry, openTrustPolicy } from './composition/registry.ts';
 import { openStores } from './composition/stores.ts';
-import { createWorld } from './composition/world.ts';
+import { createExecDriver, createWorld } from './composition/world.ts';
 import type { DaemonConfig } from './daemon-config.ts';
 import type { Driver } from './drivers/contract.ts';
 import { Engine } from './engine/engine.ts';
@@ -16,15 +17,15 @@ import { systemTimers } from './engine/timers.ts';
 import { systemClock } from './ffi/boot-clock.ts';
 import { keyId, openDaemonKey } from './images/trust/daemon-key.ts';
 import { readTrustDirectory } from './images/trust/trust-store.ts';
-import { readContentFile } from './manifest/source/files.ts';
 import { watchManifests } from './manifest/source/watch.ts';
 import { describeError, TsdError } from './model/errors.ts';
+import { usersOf } from './model/host-files.ts';
 import { nextKey, oldKey } from './model/update.ts';
 import { Controller } from './reconcile/controller.ts';
 import { Executor } from './reconcile/executor.ts';
 import { realChecks } from './reconcile/health/checks.ts';
 import { Prober } from './reconcile/health/prober.ts';
-import { observe } from './reconcile/observe.ts';
+import { observeAnswered } from './reconcile/observe.ts';
 import { opHandlers } from './reconcile/ops/handlers.ts';
 import type { World } from './reconcile/ops/world.ts';
 import { startGate } from './reconcile/start-gate.ts';
@@ -110,13 +111,16 @@ async function supervise(config: DaemonConfig): Promise<void> {
   const events = new SupervisorEventBus();
   const seed = randomBytes(16).toString('hex');
 
+  const exec = createExecDriver(config, state);
+  const paths = createPathBook(exec, (path) => controller.enqueue(usersOf(sources.state, path)));
   const sources = new Sources({
     history,
     reserve,
     clock: systemClock,
     directory: config.manifests,
     resolve: {
-      readFile: readContentFile,
+      readFile: freeReader(paths),
+      settle: (files) => paths.settle(files),
       hashSecret: (bytes) => secrets.reference(bytes.toString('latin1')),
       defaultHostIp: config.ip,
     },
@@ -135,6 +139,8 @@ async function supervise(config: DaemonConfig): Promise<void> {
     stores,
     registry,
     trustPolicy,
+    exec,
+    paths,
     desired: { desired: () => sources.state, rollBack: (failed) => sources.rollBackUpdate(failed) },
     log,
   });
@@ -189,13 +195,13 @@ async function supervise(config: DaemonConfig): Promise<void> {
   const controller = new Controller({
     desired: () => sources.state,
     observe: (scope) => {
-      if (scope !== null) return observe(world, scope);
+      if (scope !== null) return observeAnswered(world, scope);
       reserve.refill();
       defaultNetwork.review();
       return adoptUnknown(world).then(({ found, problems }) => {
         for (const run of found) timeline.found(run);
         for (const problem of problems) log.error(problem);
-        return observe(world, null);
+        return observeAnswered(world, null);
       });
     },
     executor,
@@ -272,6 +278,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
 
   const watcher = watchManifests(config.manifests, {
     clock: systemClock,
+    files: paths,
     knownFiles: sources.views().filter(({ origin }) => origin === 'watched').length,
     onChange: async (snapshot) => {
       if (!(await sources.watch(snapshot))) return;

@@ -43,6 +43,8 @@ containers:
   revision of the file stays in force.
 - Relative paths start at the manifest's directory. The content of env files, of secrets and of regular files bound
   read-only (up to 1 MiB) belongs to the container: when it changes, the container is restarted.
+- A file on a filesystem that somebody else answers for (NFS, FUSE, 9p and the like) may be one that does not answer. It is
+  looked at beside everything else; after a second its container waits and says for which filesystem, and no other does.
 - Sizes are written as \`64k\`, \`256MiB\` or \`1.5g\` (powers of 1024), durations as \`500ms\`, \`30s\` or \`1m30s\`.
 - Where a field holds text, numbers and words are taken as they are written: \`VERSION: 1.10\` is \`1.10\`.
 

@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { VERSION } from '../api/version.ts';
 import type { DaemonConfig } from '../daemon-config.ts';
-import type { Instance, NetworkDriver } from '../drivers/contract.ts';
+import type { ExecDriver, Instance, NetworkDriver } from '../drivers/contract.ts';
 import { openGraphDriver } from '../drivers/graph/open.ts';
 import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../drivers/registry.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
@@ -10,7 +10,6 @@ import { bootId } from '../ffi/processes.ts';
 import type { Registry } from '../images/registry/registry.ts';
 import type { TrustPolicyFile } from '../images/trust/policy.ts';
 import { loadEnvironment } from '../manifest/content.ts';
-import { readContentFile } from '../manifest/source/files.ts';
 import { TsdError } from '../model/errors.ts';
 import type { ContainerSpec } from '../model/kinds/container.ts';
 import { DriftMemory } from '../reconcile/drift-memory.ts';
@@ -25,17 +24,24 @@ import { LeaseBook } from '../reconcile/ops/lease-book.ts';
 import { StopClocks } from '../reconcile/ops/stop-clocks.ts';
 import { Turns } from '../reconcile/ops/turns.ts';
 import type { World } from '../reconcile/ops/world.ts';
+import type { PathBook } from '../reconcile/path-book.ts';
 import { UpdateBook } from '../reconcile/update-book.ts';
 import { RepositoryStore } from '../state/repositories.ts';
 import type { StateRoot } from '../state/root.ts';
 import { DefaultNetwork, defaultMtu } from '../supervisor/default-network.ts';
 import type { Logger } from '../supervisor/log.ts';
+import { freeReader } from './path-book.ts';
 import type { Stores } from './stores.ts';
 
 /** The program that `npm run build` puts beside the sources. */
 export const SHIM_BINARY = fileURLToPath(new URL('../../build/tsdocker-shim', import.meta.url));
 
-function createExecDriver(config: DaemonConfig, instance: Instance) {
+function instanceOf({ instanceId, root, runDir }: StateRoot): Instance {
+  return { id: instanceId, root, runDir };
+}
+
+export function createExecDriver(config: DaemonConfig, state: StateRoot): ExecDriver {
+  const instance = instanceOf(state);
   const create = Object.entries(EXEC_DRIVERS).find(([name]) => name === config.execDriver)?.[1];
   if (create) return create({ instance, clock: systemClock, shimBinary: SHIM_BINARY });
   const names = Object.keys(EXEC_DRIVERS).join(', ');
@@ -46,8 +52,8 @@ function createNetworkDriver(config: DaemonConfig, instance: Instance): NetworkD
   return NETWORK_DRIVERS.bridge({ instance, iptables: config.iptables, ipForward: config.ipForward });
 }
 
-function environmentOf(spec: ContainerSpec): ReadonlyMap<string, string> {
-  const { values, problems } = loadEnvironment(spec, readContentFile);
+function environmentOf(spec: ContainerSpec, paths: PathBook): ReadonlyMap<string, string> {
+  const { values, problems } = loadEnvironment(spec, freeReader(paths));
   const [first] = problems;
   if (first) throw new TsdError('TSD_MANIFEST_READ', first.message, { step: first.field, class: 'precondition' });
   return values;
@@ -60,13 +66,15 @@ export interface WorldParts {
   readonly registry: Registry;
   readonly trustPolicy: TrustPolicyFile;
   readonly desired: Pick<World, 'desired' | 'rollBack'>;
+  readonly exec: ExecDriver;
+  readonly paths: PathBook;
   readonly log: Logger;
 }
 
 /** The default bridge is tried once here, and again by its `review`. */
 export function createWorld(parts: WorldParts): { readonly world: World; readonly defaultNetwork: DefaultNetwork } {
-  const { config, state, stores, registry, trustPolicy, desired, log } = parts;
-  const instance: Instance = { id: state.instanceId, root: state.root, runDir: state.runDir };
+  const { config, state, stores, registry, trustPolicy, desired, exec, paths, log } = parts;
+  const instance = instanceOf(state);
   const graph = openGraphDriver({
     drivers: GRAPH_DRIVERS,
     root: state.root,
@@ -75,7 +83,6 @@ export function createWorld(parts: WorldParts): { readonly world: World; readonl
     graphIds: stores.images.layersInUse(),
   });
   const network = createNetworkDriver(config, instance);
-  const exec = createExecDriver(config, instance);
   const boot = bootId();
   const { containers, images, volumes, links, history } = stores;
   const defaultNetwork = new DefaultNetwork({ ...config, driver: network, records: history.resources, log });
@@ -104,6 +111,7 @@ export function createWorld(parts: WorldParts): { readonly world: World; readonl
     turns: new Turns(),
     stopClocks: new StopClocks(systemClock),
     unanswered: new Map(),
+    paths,
     registry,
     trustPolicy,
     repositories: new RepositoryStore(state.root, graph.name, state.files),
@@ -117,7 +125,7 @@ export function createWorld(parts: WorldParts): { readonly world: World; readonl
     updates: new UpdateBook(history.updates, systemClock, boot),
     resources: history.resources,
     imagesOfPast: history.images,
-    environmentOf,
+    environmentOf: (spec) => environmentOf(spec, paths),
     commits: new GroupCommit({ files: state.files, links, history }),
     exits: new ExitRecorder(containers, systemClock, boot),
     hostFacts: () => readHostFacts(state.root),

@@ -415,6 +415,12 @@ export interface ExecDriver extends Driver {
    * that were bound. Returns the targets that were bound anew.
    */
   renewFiles(containerId: string, files: readonly BoundFile[]): Promise<readonly string[]>;
+  /**
+   * Looks at a path of the host, links followed, in a process of its own: a filesystem that does not answer keeps that
+   * process and nobody else. Resolves with 0 or the errno once there is an answer, which may be never.
+   * @throws TsdError when there could be no process, or it ended without an answer.
+   */
+  reach(path: string): Promise<number>;
   exec(containerId: string, spec: ExecSpec): Promise<StdioSession>;
   /**
    * Output from now on, beside the log. The payload never waits for it: a reader that falls too far behind is cut off.

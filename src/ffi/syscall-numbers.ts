@@ -81,6 +81,7 @@ const TABLE = {
   kill: [62, 129],
   waitid: [247, 95],
   statfs: [137, 43],
+  statx: [332, 291],
   getdents64: [217, 61],
   sync_file_range: [277, 84],
   syncfs: [306, 267],

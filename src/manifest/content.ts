@@ -16,12 +16,13 @@ export type ReadResult =
   | { readonly ok: true; readonly bytes: Buffer }
   | {
       readonly ok: false;
-      readonly reason: 'missing' | 'not-a-file' | 'too-large' | 'unreadable';
+      /** `unanswered`: it lies on a filesystem that has not answered, so far. */
+      readonly reason: 'missing' | 'not-a-file' | 'too-large' | 'unreadable' | 'unanswered';
       readonly message: string;
     };
 
 /**
- * Reads a regular file. Never throws and never waits for a writer.
+ * Reads a regular file. Never throws, and never waits for a writer or a filesystem that does not answer.
  * @param maxBytes larger ones are refused; {@link MAX_CONTENT_BYTES} when left out
  */
 export type ReadFile = (path: string, maxBytes?: number) => ReadResult;
@@ -171,17 +172,27 @@ export function contentReactions({ secrets, binds }: ContentPaths): Record<strin
   return reactions;
 }
 
-/** Reads and hashes the files that count. */
-export function hashContent(paths: ContentPaths, hasher: ContentHasher): Content {
+/**
+ * Reads and hashes the files that count.
+ * @param last hashes of before: files that nobody can read just now count as they did then
+ */
+export function hashContent(
+  paths: ContentPaths,
+  hasher: ContentHasher,
+  last: Readonly<Record<string, string>> = {},
+): Content {
   const hashes: Record<string, string> = {};
   const inputs: string[] = [];
   const problems: ContentProblem[] = [];
   for (const { written, path, field, reaction, maxBytes } of paths.binds) {
     if (reaction === 'ignore') continue;
     const read = hasher.readFile(path, maxBytes);
+    const unanswered = !read.ok && read.reason === 'unanswered';
+    const before = unanswered ? last[written] : undefined;
     if (read.ok) hashes[written] = createHash('sha256').update(read.bytes).digest('hex');
+    else if (before !== undefined) hashes[written] = before;
     else if (maxBytes > MAX_CONTENT_BYTES && read.reason !== 'missing') problems.push({ field, message: read.message });
-    if (read.ok || read.reason === 'missing') inputs.push(path);
+    if (read.ok || read.reason === 'missing' || unanswered) inputs.push(path);
   }
   for (const { written, path, reaction } of paths.secrets) {
     const read = hasher.readFile(path);

@@ -2,8 +2,8 @@
  * From the sources to one DesiredState. A static error freezes only its source at the last good revision (DESIGN §13.4);
  * of two sources that claim the same thing, the one that changed gives way, and both when both changed.
  */
-import type { DesiredState } from '../model/desired.ts';
-import type { ImageSpec } from '../model/kinds/image.ts';
+import type { DesiredState, SpecOfKind } from '../model/desired.ts';
+import { bindSources, environmentFiles } from '../model/host-files.ts';
 import type { BuildSource } from './build-context.ts';
 import { BuildContexts } from './build-contexts.ts';
 import type { ContentHasher, ReadFile, ReadResult } from './content.ts';
@@ -195,7 +195,8 @@ function candidateOf({ source, using, parsed }: Standing, { contexts }: ResolveO
   const frozenHashes = using === 'last-good' ? (lastGood?.contentHashes ?? {}) : null;
   const unchanged = contexts !== undefined && content.ok && content.text === lastGood?.text;
   const earlierHashes = unchanged ? lastGood.contentHashes : {};
-  return [{ sourceId, baseDir, app: parsed.app, frozenHashes, earlierHashes }];
+  const lastHashes = lastGood?.contentHashes ?? {};
+  return [{ sourceId, baseDir, app: parsed.app, frozenHashes, earlierHashes, lastHashes }];
 }
 
 function buildStanding(standings: ReadonlyMap<string, Standing>, options: ResolveOptions): Build {
@@ -290,19 +291,41 @@ export function desiredState(
   };
 }
 
-/** The builds that revisions declare as they are written now, with absolute paths. */
-export function declaredBuilds(
+type WithReader = Pick<ResolveOptions, 'readFile'>;
+
+/** What revisions declare of a kind as they are written now, with absolute paths. */
+function declaredSpecs<K extends 'image' | 'container'>(
+  kind: K,
   sources: readonly SourceRevision[],
-  { readFile }: Pick<ResolveOptions, 'readFile'>,
+  { readFile }: WithReader,
   cache: ParseCache,
-): BuildSource[] {
+): SpecOfKind[K][] {
   return sources.flatMap((source) => {
     if (!source.content.ok) return [];
     const { app } = cache.parse(source, source.content.text, readFile);
-    return (app?.resources ?? []).flatMap(({ kind, spec }) => {
-      if (kind !== 'image' || spec === null) return [];
-      const image = withAbsolutePaths('image', spec as ImageSpec, source.baseDir);
-      return image.source.type === 'build' ? [image.source] : [];
-    });
+    return (app?.resources ?? []).flatMap((resource) =>
+      resource.kind === kind && resource.spec !== null
+        ? [withAbsolutePaths(kind, resource.spec as SpecOfKind[K], source.baseDir)]
+        : [],
+    );
   });
+}
+
+/** The builds that revisions declare as they are written now, with absolute paths. */
+export function declaredBuilds(
+  sources: readonly SourceRevision[],
+  options: WithReader,
+  cache: ParseCache,
+): BuildSource[] {
+  return declaredSpecs('image', sources, options, cache).flatMap(({ source }) =>
+    source.type === 'build' ? [source] : [],
+  );
+}
+
+/** Absolute paths of the files of the host that containers mount or are configured by, as revisions are written now. */
+export function declaredFiles(sources: readonly SourceRevision[], options: WithReader, cache: ParseCache): string[] {
+  return declaredSpecs('container', sources, options, cache).flatMap((spec) => [
+    ...bindSources(spec),
+    ...environmentFiles(spec),
+  ]);
 }

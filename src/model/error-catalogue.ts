@@ -225,7 +225,7 @@ export const ERROR_CATALOGUE = {
   },
   TSD_BIND_SOURCE: {
     class: 'precondition',
-    title: 'A bind mount source is missing or cannot be looked at',
+    title: 'A bind mount source is missing, cannot be looked at or does not answer',
     hint: 'Create it, or mend the filesystem that it is on; it is tried again by itself.',
   },
   TSD_LIMIT_IMPOSSIBLE: {

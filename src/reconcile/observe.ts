@@ -318,3 +318,15 @@ export function observe(
     healthchecks: healthchecks(world, images, scope),
   };
 }
+
+/** Filesystems that answer do so in much less. */
+const ANSWER_MS = 100;
+
+/** As {@link observe}, after files on remote filesystems had a short time to answer, where they had none yet. */
+export function observeAnswered(
+  world: World,
+  scope: ReadonlySet<ResourceKey> | null,
+): ObservedState | Promise<ObservedState> {
+  const observed = observe(world, scope);
+  return world.paths.answers(ANSWER_MS)?.then(() => observe(world, scope)) ?? observed;
+}

@@ -14,6 +14,7 @@ import { portName } from './observed-port.ts';
 import { declaredPorts } from './ops/endpoint.ts';
 import { imageIdOf } from './ops/image-of.ts';
 import type { World } from './ops/world.ts';
+import { pathTrouble } from './path-book.ts';
 
 type Container = Desired<'container'>;
 
@@ -21,20 +22,21 @@ type Container = Desired<'container'>;
 type Facts = () => HostFacts;
 
 /** Why a path cannot be mounted; a filesystem that is out of order says so in ways of its own. */
-function bindTrouble(path: string): string | null {
+function bindTrouble(world: World, path: string): string | null {
+  const told = world.paths.trouble(path);
+  if (told !== undefined) return told;
   try {
-    return statSync(path, { throwIfNoEntry: false }) ? null : 'does not exist';
+    statSync(path);
+    return null;
   } catch (thrown) {
-    const { errno = 0 } = thrown as NodeJS.ErrnoException;
-    const name = Object.entries(constants.errno).find(([, number]) => number === Math.abs(errno))?.[0];
-    return `cannot be looked at: ${name ?? toTsdError(thrown).message}`;
+    return pathTrouble(Math.abs((thrown as NodeJS.ErrnoException).errno ?? constants.errno.EIO));
   }
 }
 
-function unusableBind({ spec, positions, source }: Container): TsdError | null {
+function unusableBind(world: World, { spec, positions, source }: Container): TsdError | null {
   for (const [index, mount] of spec.volumes.entries()) {
     if (mount.type !== 'bind' || mount.source === null) continue;
-    const trouble = bindTrouble(mount.source);
+    const trouble = bindTrouble(world, mount.source);
     if (trouble === null) continue;
     const place = positions[`volumes.${index}`] ?? source;
     return new TsdError('TSD_BIND_SOURCE', `bind source ${mount.source} ${trouble}`, { source: place });
@@ -96,7 +98,7 @@ function asError({ positions, source }: Container, found: Impossible | null): Ts
 function obstacle(world: World, desired: Container, record: ContainerRecord | undefined, facts: Facts): string | null {
   const changes = record?.owner?.specHash !== desired.specHash;
   const error =
-    unusableBind(desired) ??
+    unusableBind(world, desired) ??
     unusableImage(world, desired, facts) ??
     takenPort(world, desired, record) ??
     sharedImageVolume(world, desired, record) ??

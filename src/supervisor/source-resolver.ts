@@ -2,6 +2,7 @@
 import { BuildContexts } from '../manifest/build-contexts.ts';
 import {
   declaredBuilds,
+  declaredFiles,
   desiredState,
   ParseCache,
   type Resolution,
@@ -37,13 +38,18 @@ function untouchedApps(standing: StandingSources, effective: SourceMap, { source
   );
 }
 
+export interface SourceResolverOptions extends Omit<ResolveOptions, 'generation' | 'contexts'> {
+  /** Waits, not long, until the filesystems of these files have answered. */
+  settle(paths: readonly string[]): Promise<unknown>;
+}
+
 export class SourceResolver {
   readonly #history: History;
-  readonly #options: Omit<ResolveOptions, 'generation' | 'contexts'>;
+  readonly #options: SourceResolverOptions;
   readonly #cache = new ParseCache();
   readonly #contexts = new BuildContexts();
 
-  constructor(history: History, options: Omit<ResolveOptions, 'generation' | 'contexts'>) {
+  constructor(history: History, options: SourceResolverOptions) {
     this.#history = history;
     this.#options = options;
   }
@@ -59,10 +65,11 @@ export class SourceResolver {
     return bySourceId(this.#history.sources.ofGeneration(n).map(storedSource));
   }
 
-  /** Reads the build contexts, in small steps. What is resolved next is as of now. */
+  /** Reads the build contexts, in small steps, and lets filesystems answer. What is resolved next is as of now. */
   async look(standing: StandingSources): Promise<void> {
     const revisions = revisionsOf(this.effective(standing), standing);
     await this.#contexts.look(declaredBuilds(revisions, this.#options, this.#cache));
+    await this.#options.settle(declaredFiles(revisions, this.#options, this.#cache));
   }
 
   resolve(standing: StandingSources, generation: number): Resolution {

@@ -1,6 +1,6 @@
 /** Where the desired state comes from: the watched directory and applied manifests, as generations. */
 import type { IssueView, ManifestInput, ManifestView } from '../api/supervisor.ts';
-import type { Resolution, ResolveOptions } from '../manifest/desired-state.ts';
+import type { Resolution } from '../manifest/desired-state.ts';
 import type { DirectorySnapshot } from '../manifest/source/watch.ts';
 import type { Clock } from '../model/clock.ts';
 import type { DesiredState } from '../model/desired.ts';
@@ -18,7 +18,7 @@ import { type RolledBack, rollBack } from './rollback.ts';
 import { bySourceId, originOf, type Source, type SourceMap, sourceId, standsIn } from './source.ts';
 import { describeFiles, fileChanges, onlyRemoves, sameState } from './source-changes.ts';
 import { type AppPins, newlyPinnedImages, pinsThatHold, pinsTo, withoutPins } from './source-pins.ts';
-import { SourceResolver } from './source-resolver.ts';
+import { SourceResolver, type SourceResolverOptions } from './source-resolver.ts';
 import {
   accept,
   allSources,
@@ -36,7 +36,7 @@ export interface SourcesOptions {
   readonly reserve: Reserve;
   readonly clock: Clock;
   readonly directory: string;
-  readonly resolve: Omit<ResolveOptions, 'generation' | 'contexts'>;
+  readonly resolve: SourceResolverOptions;
   /** Called after every change of the desired state. */
   readonly onChange: (state: DesiredState, before: DesiredState) => void;
   /** Told once of what was not taken over. */

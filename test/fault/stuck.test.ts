@@ -1,5 +1,5 @@
 /** Payloads and shims that do not do what they are told. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
@@ -65,6 +65,41 @@ test.each([
   await supervisor.start();
   await supervisor.waitFor('calm', 'up again', ({ ready, pid }) => ready && pid !== calm.pid);
   await supervisor.waitFor('bad', 'parked again', ({ phase, message }) => phase === 'Pending' && message.includes(why));
+});
+
+test('a bind source that does not answer holds up nobody else, and its container comes up when it does', async () => {
+  const supervisor = await startSupervisor();
+  const mount = new StuckMount(join(supervisor.base, 'mount'));
+  cleanups.push(() => mount.release());
+  // The way there leads over a link on the host's own filesystem, and its content would be looked at.
+  symlinkSync(mount.path, join(supervisor.base, 'link'));
+  const source = join(supervisor.base, 'link', 'data');
+  const far = `  far: { image: busybox, command: ${FOREVER}, volumes: ["${source}:/x:ro"], restart: always }\n`;
+  supervisor.drop('calm.yaml', `${BUSYBOX_IMAGE}containers:\n${CALM}`);
+  const calm = await supervisor.waitFor('calm', 'ready', ({ ready }) => ready);
+  supervisor.drop('far.yaml', `${BUSYBOX_IMAGE}containers:\n${far}`);
+  const why = `bind source ${source} does not answer (filesystem fuse at ${mount.path}); bring back what serves it`;
+  const parked = () =>
+    supervisor.waitFor('far', 'parked', ({ phase, message }) => phase === 'Pending' && message.includes(why));
+  await parked();
+  expect(mount.stuck).toBe(1);
+  await supervisor.ok('restart', 'calm');
+  process.kill((await supervisor.waitFor('calm', 'ready', ({ ready }) => ready)).pid ?? 0, 'SIGKILL');
+  await supervisor.waitFor('calm', 'restarted', ({ ready, restarts }) => ready && restarts > calm.restarts);
+  expect(await supervisor.ok('exec', 'calm', 'busybox', 'echo', 'fine')).toBe('fine\n');
+  supervisor.drop('calm.yaml', `${BUSYBOX_IMAGE}containers:\n${CALM}  more: { image: busybox, command: ${FOREVER} }\n`);
+  await supervisor.waitFor('more', 'ready', ({ ready }) => ready);
+
+  await supervisor.crash();
+  await supervisor.start();
+  await parked();
+  await supervisor.ok('restart', 'calm');
+  await supervisor.stop();
+  await supervisor.start();
+  await parked();
+  mount.goOn();
+  await supervisor.waitFor('far', 'up', ({ ready }) => ready);
+  await supervisor.ok('exec', 'far', 'busybox', 'test', '-d', '/x');
 });
 
 test('a payload that the kernel cannot kill is named, holds nobody up, and ends when it can', async () => {

@@ -78,6 +78,11 @@ export class SimExec implements ExecDriver {
     return began ? { state: 'exited', exit: this.#exitOf(wanted) } : { state: 'unstarted' };
   }
 
+  /** All files of this host are its own. */
+  async reach(): Promise<number> {
+    return 0;
+  }
+
   running(containerId: string): TaskHandle | null {
     return this.#alive.get(containerId)?.handle ?? null;
   }

@@ -25,6 +25,7 @@ import { LeaseBook } from '../../src/reconcile/ops/lease-book.ts';
 import { StopClocks } from '../../src/reconcile/ops/stop-clocks.ts';
 import { Turns } from '../../src/reconcile/ops/turns.ts';
 import type { FailedUpdate, World } from '../../src/reconcile/ops/world.ts';
+import { PathBook } from '../../src/reconcile/path-book.ts';
 import { plan } from '../../src/reconcile/plan/plan.ts';
 import { startGate } from '../../src/reconcile/start-gate.ts';
 import { UpdateBook } from '../../src/reconcile/update-book.ts';
@@ -121,6 +122,13 @@ function openWorld(life: Life, around: Surroundings): World {
     turns: new Turns(),
     stopClocks: new StopClocks(universe),
     unanswered: new Map(),
+    paths: new PathBook({
+      clock: universe,
+      timers: life,
+      remoteOn: () => null,
+      reach: async () => 0,
+      onNews: () => {},
+    }),
     registry: { pull: () => Promise.reject(new Error('no registry is simulated')) },
     trustPolicy: new TrustPolicyFile(null, true),
     links: names,

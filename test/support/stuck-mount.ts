@@ -1,6 +1,7 @@
 /**
- * A real filesystem (FUSE) that stops answering: who looks up a file on it is stuck in the kernel and cannot be killed. Or
- * one that is out of order, and answers everything with the same error.
+ * A real filesystem (FUSE) that stops answering: who looks up a file on it is stuck in the kernel and cannot be killed,
+ * until it goes on and everything on it is an empty directory. Or one that is out of order, and answers everything with the
+ * same error.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, constants, mkdirSync, openSync, readSync, rmdirSync, writeSync } from 'node:fs';
@@ -25,7 +26,10 @@ export class StuckMount {
   readonly #errno: number | null;
   readonly #device: number;
   readonly #timer: NodeJS.Timeout;
+  /** Look-ups without an answer. */
+  readonly #waiting: bigint[] = [];
   #mounted = true;
+  #goesOn = false;
 
   /** @param errno what a look-up is answered with; null for never */
   constructor(path: string, errno: number | null = null) {
@@ -39,6 +43,13 @@ export class StuckMount {
     });
     if (mounted.status !== 0) throw new Error('cannot mount a FUSE filesystem');
     this.#timer = setInterval(() => this.#serve(), LOOK_EVERY_MS);
+  }
+
+  /** Answers whoever waits, and whoever comes. */
+  goOn(): void {
+    this.#goesOn = true;
+    for (const unique of this.#waiting.splice(0)) this.#reply(unique, directoryEntry());
+    this.stuck = 0;
   }
 
   /** The filesystem is gone for good: everybody stuck in it gets an error. */
@@ -65,14 +76,24 @@ export class StuckMount {
   }
 
   #answer(operation: number, unique: bigint): void {
-    if (operation === FUSE_LOOKUP && this.#errno === null) this.stuck++;
-    if (ANSWERED_BY_NOBODY.has(operation) || (operation === FUSE_LOOKUP && this.#errno === null)) return;
-    const body = operation === FUSE_INIT ? init() : operation === FUSE_GETATTR ? attributesOfRoot() : null;
+    if (ANSWERED_BY_NOBODY.has(operation)) return;
+    if (operation === FUSE_LOOKUP && this.#errno === null && !this.#goesOn) {
+      this.stuck++;
+      this.#waiting.push(unique);
+    } else if (operation === FUSE_LOOKUP) this.#reply(unique, this.#errno ?? directoryEntry());
+    else if (operation === FUSE_INIT) this.#reply(unique, init());
+    else if (operation === FUSE_GETATTR) this.#reply(unique, attributesOfDirectory());
+    else this.#reply(unique, ENOSYS);
+  }
+
+  /** @param answer struct, or errno */
+  #reply(unique: bigint, answer: Buffer | number): void {
+    const body = typeof answer === 'number' ? Buffer.alloc(0) : answer;
     const header = Buffer.alloc(OUT_HEADER_BYTES);
-    header.writeUInt32LE(OUT_HEADER_BYTES + (body?.length ?? 0), 0);
-    header.writeInt32LE(body === null ? -(operation === FUSE_LOOKUP ? (this.#errno ?? 0) : ENOSYS) : 0, 4);
+    header.writeUInt32LE(OUT_HEADER_BYTES + body.length, 0);
+    header.writeInt32LE(typeof answer === 'number' ? -answer : 0, 4);
     header.writeBigUInt64LE(unique, 8);
-    writeSync(this.#device, Buffer.concat([header, body ?? Buffer.alloc(0)]));
+    writeSync(this.#device, Buffer.concat([header, body]));
   }
 }
 
@@ -85,12 +106,27 @@ function init(): Buffer {
   return out;
 }
 
-/** struct fuse_attr_out of a directory that may be remembered for long. */
-function attributesOfRoot(): Buffer {
-  const out = Buffer.alloc(104);
-  out.writeBigUInt64LE(3600n, 0);
-  out.writeBigUInt64LE(1n, 16);
-  out.writeUInt32LE(S_IFDIR | 0o755, 76);
-  out.writeUInt32LE(2, 80);
+/** struct fuse_attr of a directory. */
+function attributes(): Buffer {
+  const out = Buffer.alloc(88);
+  out.writeBigUInt64LE(1n, 0);
+  out.writeUInt32LE(S_IFDIR | 0o755, 60);
+  out.writeUInt32LE(2, 64);
   return out;
+}
+
+/** struct fuse_attr_out that may be remembered for long. */
+function attributesOfDirectory(): Buffer {
+  const out = Buffer.alloc(16);
+  out.writeBigUInt64LE(3600n, 0);
+  return Buffer.concat([out, attributes()]);
+}
+
+/** struct fuse_entry_out of a directory. */
+function directoryEntry(): Buffer {
+  const out = Buffer.alloc(40);
+  out.writeBigUInt64LE(2n, 0);
+  out.writeBigUInt64LE(3600n, 16);
+  out.writeBigUInt64LE(3600n, 24);
+  return Buffer.concat([out, attributes()]);
 }

@@ -62,7 +62,7 @@ function readContent(
     const hashes = Object.fromEntries(names.map((name) => [name, frozen[name] ?? '']));
     return { hashes, reactions: contentReactions(paths), inputs: [], findings: [] };
   }
-  const content = hashContent(paths, hasher);
+  const content = hashContent(paths, hasher, at.candidate.lastHashes);
   const { problems } = loadEnvironment(absolute, hasher.readFile);
   const findings = [...content.problems, ...problems].map(({ field, message }) =>
     finding(

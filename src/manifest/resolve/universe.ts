@@ -17,6 +17,8 @@ export interface Candidate {
   readonly frozenHashes: Readonly<Record<string, string>> | null;
   /** Those of an earlier look, for what was not looked at since. */
   readonly earlierHashes: Readonly<Record<string, string>>;
+  /** Of the revision that was accepted last, whatever it said. */
+  readonly lastHashes: Readonly<Record<string, string>>;
 }
 
 export interface Declared<K extends Kind = Kind> {

@@ -160,6 +160,9 @@ export class DirectorySettler {
 /** After a resolution, inputs changed this recently are told once more: they may have changed between reading and watching. */
 const RECENT_MS = 2_000;
 
+/** Looks at a file now: null for one that is not there, undefined for one of which nothing can be said now. */
+type LookAt = (path: string) => Signature | null | undefined;
+
 /** Single files whose change matters: env files, secrets, bound files. They may be absent. */
 export class InputSettler {
   /** Signature that was told; undefined is told at the next look. */
@@ -171,8 +174,7 @@ export class InputSettler {
     return [...this.#known.keys()];
   }
 
-  /** @param signatureAt looks at a file now. */
-  set(paths: Iterable<string>, signatureAt: (path: string) => Signature | null, now: Instant): void {
+  set(paths: Iterable<string>, signatureAt: LookAt, now: Instant): void {
     const before = this.#known;
     this.#known = new Map();
     for (const path of paths) {
@@ -182,14 +184,12 @@ export class InputSettler {
     }
   }
 
-  look(
-    signatureAt: (path: string) => Signature | null,
-    now: Instant,
-  ): { readonly changed: boolean; readonly waitMs: number } {
+  look(signatureAt: LookAt, now: Instant): { readonly changed: boolean; readonly waitMs: number } {
     let changed = false;
     let waitMs = 0;
     for (const [path, known] of this.#known) {
       const signature = signatureAt(path);
+      if (signature === undefined) continue;
       if (signature !== null) this.#missing.found(path);
       if (signature === known) continue;
       const left = signature === null ? this.#missing.wait(path, now) : this.#reader.read(path, signature, now);

@@ -8,6 +8,7 @@ import { type FSWatcher, watch } from 'chokidar';
 import type { Clock } from '../../model/clock.ts';
 import { TsdError, toTsdError } from '../../model/errors.ts';
 import { groupFiles, isDropInDirectory } from '../importers/bundle.ts';
+import type { Signature } from './files.ts';
 import { isManifestName, type Scan, scanDirectory, signatureAt } from './scan.ts';
 import { DirectorySettler, InputSettler, type WatchedFile } from './settle.ts';
 
@@ -34,6 +35,14 @@ export interface WatchOptions {
   /** Something hinders watching; the directory is still looked at every few seconds. */
   readonly onProblem: (error: TsdError) => void;
   readonly clock: Clock;
+  /** Inputs on filesystems that may not answer: they are looked at while they do, and not watched. */
+  readonly files: {
+    isRemote(path: string): boolean;
+    /** True when the file can be looked at without waiting for anybody. */
+    isFree(path: string): boolean;
+    /** Resolves when their filesystems have answered, or took too long; with false when there was nothing to wait for. */
+    settle(paths: readonly string[]): Promise<boolean>;
+  };
   /** How many manifests of this directory are in force from before, so that finding none is noticed as a loss. */
   readonly knownFiles: number;
 }
@@ -62,6 +71,8 @@ class DirectoryWatcher implements ManifestWatcher {
   readonly #closing: Promise<void>[] = [];
   #watcher: FSWatcher | null = null;
   #inputWatcher: FSWatcher | null = null;
+  /** Inputs that the last look left out. */
+  readonly #unanswered: string[] = [];
   /** Identity of the directory that is watched. */
   #watched: string | null = null;
   /** How many files there were when there were any, and in which directory. */
@@ -84,7 +95,7 @@ class DirectoryWatcher implements ManifestWatcher {
 
   setInputs(paths: Iterable<string>): void {
     const before = new Set(this.#inputs.paths);
-    this.#inputs.set(paths, signatureAt, this.#options.clock.now());
+    this.#inputs.set(paths, (path) => this.#signatureOf(path), this.#options.clock.now());
     if (this.#inputs.paths.some((path) => !before.has(path))) this.#watchInputs();
   }
 
@@ -123,13 +134,29 @@ class DirectoryWatcher implements ManifestWatcher {
     this.#lookAfter(scan.directory === null ? ABSENT_MS : LOOK_ANYWAY_MS);
     const now = this.#options.clock.now();
     const settled = this.#settler.look(scan, now);
-    const inputs = this.#inputs.look(signatureAt, now);
+    const inputs = this.#inputs.look((path) => this.#signatureOf(path), now);
+    this.#lookWhenAnswered();
     if (inputs.waitMs > 0) this.#lookAfter(inputs.waitMs);
     if (settled.state === 'waiting') this.#lookAfter(settled.ms);
     if (settled.state === 'changed' && settled.again) this.#lookAfter(GATHER_MS);
     if (settled.state === 'waiting' && !inputs.changed) return;
     const files = settled.state === 'changed' ? settled.files : (this.#reported?.files ?? NO_FILES);
     this.#report({ files, loss: this.#loss(files, scan), inputsChanged: inputs.changed });
+  }
+
+  /** Undefined while that would mean to wait. */
+  #signatureOf(path: string): Signature | null | undefined {
+    if (this.#options.files.isFree(path)) return signatureAt(path);
+    this.#unanswered.push(path);
+    return undefined;
+  }
+
+  #lookWhenAnswered(): void {
+    const unanswered = this.#unanswered.splice(0);
+    if (unanswered.length === 0) return;
+    void this.#options.files.settle(unanswered).then((waited) => {
+      if (waited) this.#lookAfter(GATHER_MS);
+    });
   }
 
   #loss(files: readonly WatchedFile[], scan: Scan): DirectorySnapshot['loss'] {
@@ -187,6 +214,7 @@ class DirectoryWatcher implements ManifestWatcher {
     const directories = new Set(this.#inputs.paths.filter((path) => path.endsWith('/')).map((path) => resolve(path)));
     // Whoever watches a directory is told of its files.
     const paths = this.#inputs.paths
+      .filter((path) => !this.#options.files.isRemote(path))
       .map((path) => resolve(path))
       .filter((path) => !directories.has(dirname(path)) || directories.has(path));
     const given = new Set(paths);

@@ -2,6 +2,7 @@ import type { BoundFile } from '../../drivers/contract.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import { signalNumber } from '../../model/kinds/runtime-forms.ts';
 import type { OpOf } from '../op.ts';
+import { requireFree } from './free-paths.ts';
 import { desiredOf, type World } from './world.ts';
 
 /**
@@ -10,7 +11,12 @@ import { desiredOf, type World } from './world.ts';
  */
 export async function signalContainer(world: World, op: OpOf<'container.signal'>): Promise<void> {
   if (world.exec.running(op.containerId) === null) return;
-  await world.exec.renewFiles(op.containerId, filesOfSignals(desiredOf(world, 'container', op.key).spec));
+  const files = filesOfSignals(desiredOf(world, 'container', op.key).spec);
+  await requireFree(
+    world,
+    files.map(({ source }) => source),
+  );
+  await world.exec.renewFiles(op.containerId, files);
   for (const signal of op.signals) await world.exec.signal(op.containerId, signalNumber(signal));
 }
 

@@ -1,6 +1,7 @@
 import { formatTime } from '../../model/clock.ts';
 import type { Desired } from '../../model/desired.ts';
 import { TsdError, toTsdError } from '../../model/errors.ts';
+import { environmentFiles } from '../../model/host-files.ts';
 import { runName } from '../../model/observed.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
 import type { OpOf } from '../op.ts';
@@ -12,6 +13,7 @@ import { declaredPart } from './container-create.ts';
 import { containerTexts, hostnameOf, hostsText, linkAddresses } from './container-texts.ts';
 import { recordedVolumes, resolvedVolumes } from './container-volumes.ts';
 import { linkTargets } from './endpoint.ts';
+import { requireFree } from './free-paths.ts';
 import { type ContainerImage, imageById } from './image-of.ts';
 import { updateAliases } from './link-names.ts';
 import { stopAgainst } from './stop-override.ts';
@@ -129,6 +131,11 @@ function recordFailure(world: World, op: OpOf<'container.start'>, thrown: unknow
 async function launch(world: World, desired: Desired<'container'>, op: OpOf<'container.start'>): Promise<void> {
   const { id } = recordOf(world, op.containerId);
   const image = imageById(world, recordOf(world, id).imageId, desired);
+  await requireFree(
+    world,
+    resolvedVolumes(world, desired, image).map(({ source }) => source),
+    environmentFiles(desired.spec),
+  );
   await updateAliases(world, desired, id);
   begin(world, desired, image, op);
   const task = buildTaskSpec({

@@ -24,6 +24,7 @@ import type { FailureBook } from '../failure-book.ts';
 import type { GroupCommit } from '../group-commit.ts';
 import type { HealthBook } from '../health/health-book.ts';
 import type { HostFacts } from '../host-facts.ts';
+import type { PathBook } from '../path-book.ts';
 import { observedReferences } from '../plan/references.ts';
 import type { UpdateBook } from '../update-book.ts';
 import type { BuildWork } from './build/build-work.ts';
@@ -72,6 +73,8 @@ export interface World {
   readonly stopClocks: StopClocks;
   /** Why it could not be found out whether a container still runs, by its id. */
   readonly unanswered: Map<string, string>;
+  /** Files of the host on filesystems that may not answer. */
+  readonly paths: PathBook;
   readonly registry: Pick<Registry, 'pull'>;
   readonly trustPolicy: TrustPolicyFile;
   readonly repositories: RepositoryStore;

@@ -1,8 +1,11 @@
 /** What every exec driver promises, run against each of them. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ExecDriver, ExecSpec, Instance, TaskHandle } from '../../../src/drivers/contract.ts';
 import { TsdError } from '../../../src/model/errors.ts';
+import { StuckMount } from '../../support/stuck-mount.ts';
 import { until } from '../../support/wait.ts';
 import { BUSYBOX, Fixture, finish, isAlive, logText, newId, readLog, shell } from './fixture.ts';
 
@@ -31,6 +34,28 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
       stdin: false,
       privileged: false,
       ...changes,
+    });
+
+    describe('a look at a path', () => {
+      it('says whether it is there, links followed', async () => {
+        expect(await driver.reach('/')).toBe(0);
+        expect(await driver.reach('/proc/self/exe')).toBe(0);
+        expect(await driver.reach(join(fixture.instance.root, 'none'))).toBe(constants.errno.ENOENT);
+        expect(await driver.reach('/etc/passwd/none')).toBe(constants.errno.ENOTDIR);
+      });
+
+      it('is kept by a filesystem that does not answer, and keeps nobody else', async () => {
+        const mount = new StuckMount(join(fixture.instance.root, 'mount'));
+        try {
+          const kept = driver.reach(join(mount.path, 'a'));
+          await until('the look to be stuck', () => mount.stuck === 1);
+          expect(await driver.reach('/')).toBe(0);
+          mount.goOn();
+          expect(await kept).toBe(0);
+        } finally {
+          mount.release();
+        }
+      });
     });
 
     describe('a run', () => {

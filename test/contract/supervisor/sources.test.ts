@@ -26,6 +26,7 @@ function sourcesOn(history: History, changes: DesiredState[] = []): Sources {
     directory: '/m',
     resolve: {
       readFile: (path) => ({ ok: false, reason: 'missing', message: `${path}: no such file` }),
+      settle: async () => {},
       hashSecret: (bytes) => bytes.toString('hex'),
       defaultHostIp: '0.0.0.0',
     },

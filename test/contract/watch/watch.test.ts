@@ -18,6 +18,7 @@ import { readFinishedFile } from '../../../src/manifest/source/files.ts';
 import { scanDirectory } from '../../../src/manifest/source/scan.ts';
 import { type DirectorySnapshot, type ManifestWatcher, watchManifests } from '../../../src/manifest/source/watch.ts';
 import type { TsdError } from '../../../src/model/errors.ts';
+import { LOCAL_PATHS } from '../../support/local-paths.ts';
 
 /** Times the clock was asked: the watcher asks at each look. */
 let looks = 0;
@@ -43,6 +44,7 @@ function start(knownFiles = 0): void {
     onChange: (snapshot) => void snapshots.push(snapshot),
     onProblem: (error) => problems.push(error),
     clock,
+    files: LOCAL_PATHS,
     knownFiles,
   });
 }

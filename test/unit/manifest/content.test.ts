@@ -98,6 +98,18 @@ describe('what a changed file leads to', () => {
     expect(inputs).toEqual(['/a.conf', '/s']);
   });
 
+  test('a file that nobody can read just now counts as it did before, and is looked at again', () => {
+    const spec = containerSchema.parse({ image: 'app', volumes: [bind('/far'), bind('/new')] });
+    const silent: ReadFile = (path) => ({ ok: false, reason: 'unanswered', message: `${path} does not answer` });
+    const hasher = { readFile: silent, hashSecret: () => 'keyed' };
+    const { hashes, inputs, problems } = hashContent(contentPaths(spec, spec), hasher, { '/far': 'before' });
+    expect({ hashes, inputs, problems }).toEqual({
+      hashes: { '/far': 'before' },
+      inputs: ['/far', '/new'],
+      problems: [],
+    });
+  });
+
   test('of two reactions to one file the stronger one counts', () => {
     const { reactions } = content({
       env: { P: { fromFile: '/a.conf' } },

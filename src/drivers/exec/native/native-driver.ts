@@ -30,6 +30,7 @@ import { type OpenContainer, prepareExec } from './compile-exec.ts';
 import { type ContainerEntry, openContainer } from './container-entry.ts';
 import { fillVolumes } from './copy-up.ts';
 import { type LaunchedShim, type LaunchOptions, launchError, launchShim } from './launch.ts';
+import { PathLooks } from './path-looks.ts';
 import type { PreparedTask } from './prepared-task.ts';
 import { factsOf } from './run-facts.ts';
 import { RunFiles } from './run-files.ts';
@@ -88,6 +89,7 @@ export class NativeDriver implements ExecDriver {
   readonly #runs: Runs;
   readonly #starting = new Set<string>();
   readonly #places = new AttachPlaces();
+  readonly #looks = new PathLooks(this.#children, () => this.#shimBinary());
   #binary: number | undefined;
 
   constructor(options: NativeDriverOptions, cgroups: RunCgroups, compiler: TaskCompiler) {
@@ -280,6 +282,10 @@ export class NativeDriver implements ExecDriver {
     return true;
   }
 
+  reach(path: string): Promise<number> {
+    return this.#looks.reach(path);
+  }
+
   async exec(containerId: string, spec: ExecSpec): Promise<StdioSession> {
     const { handle } = this.#runs.need(containerId);
     const facts = factsOf(handle);
@@ -330,6 +336,7 @@ export class NativeDriver implements ExecDriver {
 
   close(): void {
     this.#runs.close();
+    this.#looks.close();
     this.#children.close();
     if (this.#binary !== undefined) closeSync(this.#binary);
     this.#binary = undefined;

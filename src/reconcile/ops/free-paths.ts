@@ -1,0 +1,20 @@
+import { TsdError } from '../../model/errors.ts';
+import type { World } from './world.ts';
+
+/**
+ * Resolves when these files of the host can be used at once: the supervisor itself opens them now, and would be kept by a
+ * filesystem that does not answer.
+ * @param others that are asked about along, and are read by who can say for himself that they do not answer
+ * @throws TsdError TSD_BIND_SOURCE naming the one that cannot, after a second at the latest.
+ */
+export async function requireFree(
+  { paths }: Pick<World, 'paths'>,
+  files: readonly string[],
+  others: readonly string[] = [],
+): Promise<void> {
+  await paths.settle([...files, ...others]);
+  for (const path of files) {
+    const trouble = paths.trouble(path);
+    if (trouble) throw new TsdError('TSD_BIND_SOURCE', `bind source ${path} ${trouble}`, { step: `look at ${path}` });
+  }
+}

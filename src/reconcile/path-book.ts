@@ -1,0 +1,199 @@
+/**
+ * What is known of files of the host on filesystems that may not answer (a dead server, a FUSE daemon that stands still):
+ * whoever looks at one of their files himself may be kept for ever. Such files are looked at by processes of their own; what
+ * these found stands here. Of all other files nothing is kept: looking at them is as good.
+ */
+import { constants } from 'node:os';
+import type { Clock, Timers } from '../model/clock.ts';
+import { within } from '../model/clock.ts';
+import { toTsdError } from '../model/errors.ts';
+
+/** A filesystem that may not answer. */
+export interface RemoteFilesystem {
+  /** Another one when it was mounted anew: what was asked of the former one is not answered by this one. */
+  readonly id: string;
+  readonly type: string;
+  readonly place: string;
+}
+
+export interface PathBookPorts {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** The first such filesystem on the way to a path, or null. Never waits. */
+  remoteOn(path: string): RemoteFilesystem | null;
+  /** Looks at a path in a process of its own: 0 when it is there, else an errno. May never resolve. */
+  reach(path: string): Promise<number>;
+  /** Something else is to be said of a path than was said last. */
+  onNews(path: string): void;
+}
+
+/** A filesystem that takes longer to answer counts as one that does not. */
+const PATIENCE_MS = 1_000;
+/** What follows from an answer is done by then. */
+const HOLDS_MS = 1_000;
+/** Processes of one filesystem that may be kept by it: with so many, its other files are not asked about either. */
+const ASKED_AT_ONCE = 4;
+/** Answers that are too old for anything are forgotten when there are so many. */
+const KEPT = 1_000;
+
+interface Entry {
+  readonly remote: RemoteFilesystem;
+  /** Resolves with the answer; null when nobody is asking. */
+  asking: Promise<void> | null;
+  late: boolean;
+  /** Somebody has waited for it already. */
+  waited: boolean;
+  /** What stands in the way, null for nothing, and when that was found out. */
+  answer: { readonly trouble: string | null; readonly atBootMs: number } | null;
+  /** What was said last; undefined when nobody asked. */
+  told: string | null | undefined;
+}
+
+const MISSING: ReadonlySet<number> = new Set([constants.errno.ENOENT, constants.errno.ENOTDIR]);
+
+/** Why a path cannot be looked at, by the errno of who tried; null for none. */
+export function pathTrouble(errno: number): string | null {
+  if (errno === 0) return null;
+  if (MISSING.has(errno)) return 'does not exist';
+  const name = Object.entries(constants.errno).find(([, number]) => number === errno)?.[0];
+  return `cannot be looked at: ${name ?? errno}`;
+}
+
+const called = ({ type, place }: RemoteFilesystem): string => `filesystem ${type} at ${place}`;
+
+export class PathBook {
+  readonly #ports: PathBookPorts;
+  readonly #entries = new Map<string, Entry>();
+  /** Questions without an answer, by filesystem. */
+  readonly #open = new Map<string, number>();
+  /** Paths that a look at them had to leave open, and that nobody has waited for yet. */
+  readonly #unsaid = new Set<string>();
+
+  constructor(ports: PathBookPorts) {
+    this.#ports = ports;
+  }
+
+  isRemote(path: string): boolean {
+    return this.#ports.remoteOn(path) !== null;
+  }
+
+  /** True when looking at it does not wait for anybody: it is local, or its filesystem has just answered. Else asks that. */
+  isFree(path: string): boolean {
+    const remote = this.#ports.remoteOn(path);
+    if (remote === null) return true;
+    return this.#isFresh(this.#asked(path, remote));
+  }
+
+  /**
+   * What stands in the way of using a path, in words that follow its name; null for nothing, undefined for a path that can
+   * as well be looked at. Never waits: of what is not known yet that is said.
+   */
+  trouble(path: string): string | null | undefined {
+    const remote = this.#ports.remoteOn(path);
+    if (remote === null) return undefined;
+    const entry = this.#asked(path, remote);
+    entry.told = this.#say(entry);
+    if (entry.asking !== null && !entry.late && !entry.waited) this.#unsaid.add(path);
+    return entry.told;
+  }
+
+  /** Asks about those that need it, and waits for the answers as long as one may take. Returns whether there were any. */
+  async settle(paths: Iterable<string>): Promise<boolean> {
+    const asked: Promise<void>[] = [];
+    for (const path of new Set(paths)) {
+      const remote = this.#ports.remoteOn(path);
+      if (remote === null) continue;
+      const { asking, late } = this.#asked(path, remote);
+      if (asking !== null && !late) asked.push(asking);
+    }
+    if (asked.length === 0) return false;
+    await within(this.#ports.timers, PATIENCE_MS, Promise.all(asked), null);
+    return true;
+  }
+
+  /** Waits for what {@link trouble} left open, each once and all together for a short while; null when there is nothing. */
+  answers(ms: number): Promise<unknown> | null {
+    const open: Promise<void>[] = [];
+    for (const path of this.#unsaid) {
+      const entry = this.#entries.get(path);
+      if (entry === undefined || entry.asking === null) continue;
+      entry.waited = true;
+      open.push(entry.asking);
+    }
+    this.#unsaid.clear();
+    return open.length === 0 ? null : within(this.#ports.timers, ms, Promise.all(open), null);
+  }
+
+  #isFresh({ answer }: Entry): boolean {
+    return answer !== null && this.#ports.clock.now().bootMs - answer.atBootMs < HOLDS_MS;
+  }
+
+  #say(entry: Entry): string | null {
+    const { remote, answer, asking, late } = entry;
+    if (answer !== null && this.#isFresh(entry)) return answer.trouble;
+    if (asking !== null && !late) return `is being looked at (${called(remote)})`;
+    return `does not answer (${called(remote)}); bring back what serves it, or give it up by \`umount -f ${remote.place}\``;
+  }
+
+  #asked(path: string, remote: RemoteFilesystem): Entry {
+    let entry = this.#entries.get(path);
+    if (entry === undefined || entry.remote.id !== remote.id) {
+      this.#forgetOld();
+      entry = { remote, asking: null, late: false, waited: false, answer: null, told: entry?.told };
+      this.#entries.set(path, entry);
+    }
+    const open = this.#open.get(remote.id) ?? 0;
+    if (entry.asking === null && !this.#isFresh(entry) && open < ASKED_AT_ONCE) this.#ask(path, entry);
+    return entry;
+  }
+
+  #ask(path: string, entry: Entry): void {
+    const { clock, timers } = this.#ports;
+    const { id } = entry.remote;
+    this.#open.set(id, (this.#open.get(id) ?? 0) + 1);
+    entry.late = false;
+    entry.waited = false;
+    const cancel = timers.after(PATIENCE_MS, () => {
+      entry.late = true;
+      this.#news(path, entry);
+    });
+    const answered = (trouble: string | null): void => {
+      cancel();
+      this.#open.set(id, (this.#open.get(id) ?? 1) - 1);
+      if (this.#open.get(id) === 0) this.#open.delete(id);
+      entry.asking = null;
+      entry.late = false;
+      entry.answer = { trouble, atBootMs: clock.now().bootMs };
+      this.#news(path, entry);
+      this.#tellUnasked(id);
+    };
+    entry.asking = this.#ports.reach(path).then(
+      (errno) => answered(pathTrouble(errno)),
+      (thrown) => answered(`cannot be looked at: ${toTsdError(thrown).message}`),
+    );
+  }
+
+  /** Told once to those who were told something else. */
+  #news(path: string, entry: Entry): void {
+    if (this.#entries.get(path) !== entry || entry.told === undefined) return;
+    const now = this.#say(entry);
+    if (now === entry.told) return;
+    entry.told = now;
+    this.#ports.onNews(path);
+  }
+
+  /** The filesystem answers: those that nobody asked about for its sake can be asked about now. */
+  #tellUnasked(id: string): void {
+    for (const [path, entry] of this.#entries) {
+      const { remote, asking, told } = entry;
+      if (remote.id === id && asking === null && told && !this.#isFresh(entry)) this.#ports.onNews(path);
+    }
+  }
+
+  #forgetOld(): void {
+    if (this.#entries.size < KEPT) return;
+    for (const [path, entry] of this.#entries) {
+      if (entry.asking === null && !this.#isFresh(entry)) this.#entries.delete(path);
+    }
+  }
+}

@@ -1,0 +1,137 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { PathBook } from '../../../src/reconcile/path-book.ts';
+import { ManualTime, settled } from '../../support/manual-time.ts';
+
+const DEAD = { id: '40', type: 'nfs4', place: '/mnt' };
+
+interface Question {
+  readonly path: string;
+  answer(errno: number): Promise<void>;
+  fail(error: Error): Promise<void>;
+}
+
+let time: ManualTime;
+let remote: typeof DEAD;
+let asked: Question[];
+let news: string[];
+let book: PathBook;
+
+beforeEach(() => {
+  time = new ManualTime();
+  remote = DEAD;
+  asked = [];
+  news = [];
+  book = new PathBook({
+    clock: time,
+    timers: time,
+    remoteOn: (path) => (path.startsWith('/mnt/') ? remote : null),
+    reach: (path) =>
+      new Promise((resolve, reject) => {
+        asked.push({
+          path,
+          answer: (errno) => {
+            resolve(errno);
+            return settled();
+          },
+          fail: (error) => {
+            reject(error);
+            return settled();
+          },
+        });
+      }),
+    onNews: (path) => news.push(path),
+  });
+});
+
+const question = (index: number): Question => asked[index] as Question;
+
+describe('a file on a filesystem that may not answer', () => {
+  test('is asked about once, and what is said of it goes with the time', async () => {
+    expect(book.trouble('/mnt/a')).toBe('is being looked at (filesystem nfs4 at /mnt)');
+    expect(book.trouble('/mnt/a')).toBe('is being looked at (filesystem nfs4 at /mnt)');
+    await time.advance(999);
+    expect(news).toEqual([]);
+    await time.advance(1);
+    expect(news).toEqual(['/mnt/a']);
+    expect(book.trouble('/mnt/a')).toContain(
+      'does not answer (filesystem nfs4 at /mnt); bring back what serves it, or give it up by `umount -f /mnt`',
+    );
+    await time.advance(3_600_000);
+    expect(asked).toHaveLength(1);
+    await question(0).answer(0);
+    expect(news).toEqual(['/mnt/a', '/mnt/a']);
+    expect(book.trouble('/mnt/a')).toBeNull();
+    expect(book.isFree('/mnt/a')).toBe(true);
+    expect(time.pending).toBe(0);
+  });
+
+  test('is asked about anew when an answer is old, and nobody is told the same twice', async () => {
+    book.trouble('/mnt/a');
+    await question(0).answer(2);
+    expect(news).toEqual(['/mnt/a']);
+    expect(book.trouble('/mnt/a')).toBe('does not exist');
+    await time.advance(1000);
+    book.trouble('/mnt/a');
+    await question(1).answer(2);
+    expect(news).toEqual(['/mnt/a', '/mnt/a']);
+    book.trouble('/mnt/a');
+    expect(asked).toHaveLength(2);
+  });
+
+  test('says with what error it is answered, or that there could be no process', async () => {
+    await Promise.all([
+      book.settle(['/mnt/a', '/mnt/b']),
+      question(0).answer(5),
+      question(1).fail(new Error('EAGAIN')),
+    ]);
+    expect(book.trouble('/mnt/a')).toBe('cannot be looked at: EIO');
+    expect(book.trouble('/mnt/b')).toMatch(/^cannot be looked at: .*EAGAIN/);
+  });
+
+  test('is waited for at most a second, and not again while it does not answer', async () => {
+    const waited = book.settle(['/mnt/a']);
+    await time.advance(1000);
+    expect(await waited).toBe(true);
+    expect(await book.settle(['/mnt/a'])).toBe(false);
+    expect(book.isFree('/mnt/a')).toBe(false);
+  });
+
+  test('is waited for by a look once, for as long as that likes', async () => {
+    expect(book.answers(100)).toBeNull();
+    book.trouble('/mnt/a');
+    const waiting = book.answers(100);
+    await time.advance(100);
+    await waiting;
+    book.trouble('/mnt/a');
+    expect(book.answers(100)).toBeNull();
+  });
+
+  test('keeps few processes: others on it are asked about when it answers', async () => {
+    const paths = ['a', 'b', 'c', 'd', 'e'].map((name) => `/mnt/${name}`);
+    for (const path of paths) book.trouble(path);
+    expect(asked.map(({ path }) => path)).toEqual(paths.slice(0, 4));
+    expect(book.trouble('/mnt/e')).toContain('does not answer');
+    await question(1).answer(0);
+    expect(news).toEqual(['/mnt/b', '/mnt/e']);
+    book.trouble('/mnt/e');
+    expect(asked.at(-1)?.path).toBe('/mnt/e');
+  });
+
+  test('is another one when its filesystem was mounted anew', async () => {
+    book.trouble('/mnt/a');
+    await time.advance(5000);
+    remote = { ...DEAD, id: '41' };
+    expect(book.trouble('/mnt/a')).toContain('is being looked at');
+    await question(1).answer(0);
+    expect(book.trouble('/mnt/a')).toBeNull();
+    await question(0).answer(2);
+    expect(book.trouble('/mnt/a')).toBeNull();
+  });
+});
+
+test('of other files nothing is kept and nobody asked', async () => {
+  expect(book.trouble('/srv/a')).toBeUndefined();
+  expect(book.isFree('/srv/a')).toBe(true);
+  expect(await book.settle(['/srv/a'])).toBe(false);
+  expect(asked).toEqual([]);
+});
