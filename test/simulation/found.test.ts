@@ -102,6 +102,24 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
+    title:
+      'a container whose files could not be written is made at the next attempt, under the name that it has already',
+    actions: [
+      after(0, { do: 'fail', what: 'disk.container.create', class: 'unavailable', times: 1 }),
+      edit(0, { images: IMAGES, containers: { db: RUN, web: { ...RUN, links: ['db'] } } }),
+    ],
+    never: 'already assigned',
+  },
+  {
+    title: 'a container takes the name of one whose removal came to nothing half way',
+    actions: [
+      edit(0, { images: IMAGES, containers: { db: RUN, web: { ...RUN, links: ['db'] } } }),
+      after(3_000, { do: 'fail', what: 'graph.remove', class: 'unavailable', times: 1 }),
+      edit(0, { images: IMAGES, containers: { db: { ...RUN, readOnly: true }, web: { ...RUN, links: ['db'] } } }),
+    ],
+    never: 'already assigned',
+  },
+  {
     title: 'an update has its time also when the host was down meanwhile',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),

@@ -15,7 +15,7 @@ import {
   resolvedVolumes,
 } from './container-volumes.ts';
 import { type ContainerImage, imageOf } from './image-of.ts';
-import { recordNames } from './link-names.ts';
+import { recordNames, requireNameFree } from './link-names.ts';
 import { desiredOf, type World } from './world.ts';
 
 /** Version of the normalised spec in a container's record. */
@@ -100,7 +100,7 @@ async function make(world: World, op: OpOf<'container.create'>, desired: Desired
   if (existing?.id === op.containerId) return;
   if (existing) throw new TsdError('TSD_BUG', `${op.key} exists as ${existing.id}`, { key: op.key });
   // Before anything is made: a container that exists would be started, with or without its name.
-  world.links.requireFree(`/${desired.engineName}`, op.containerId);
+  requireNameFree(world, desired.engineName, op.containerId);
   const image = imageOf(world, desired);
   const missing = missingAnonymousVolumes(world, desired, image);
   if (missing.length > 0) await createAnonymousVolumes(world, desired, missing);

@@ -1,6 +1,7 @@
 /** Names in the link graph: a container's own, and its aliases for the containers that it links to (docker-1.4.md §3.9). */
 import type { Desired } from '../../model/desired.ts';
 import { linkTargets } from './endpoint.ts';
+import { ownersOf } from './owners.ts';
 import type { World } from './world.ts';
 
 /** Ids by alias, of those linked containers that exist. */
@@ -30,9 +31,26 @@ function linkingTo(world: World, key: string): Desired<'container'>[] {
   ) as Desired<'container'>[];
 }
 
-/** Of a new container: its name, its aliases, and the aliases that others have for it. To be called in a transaction. */
+/** Who has a name, unless it is only left of one that was not made or not removed to its end. */
+function holderOf(world: World, path: string): string | null {
+  const holder = world.links.get(path);
+  return holder !== null && ownersOf(world)({ type: 'state', id: holder }) ? holder : null;
+}
+
+/** @throws TsdError class conflict when another container than `id` has the name. */
+export function requireNameFree(world: World, name: string, id: string): void {
+  if (holderOf(world, `/${name}`) !== null) world.links.requireFree(`/${name}`, id);
+}
+
+/**
+ * Of a new container: its name, its aliases, and the aliases that others have for it. To be called in a transaction. Names
+ * are committed before files, so all of it may have happened before.
+ */
 export function recordNames(world: World, desired: Desired<'container'>, id: string): void {
-  world.links.set(`/${desired.engineName}`, id);
+  const path = `/${desired.engineName}`;
+  const holder = world.links.get(path);
+  if (holder !== null && holder !== id && holderOf(world, path) === null) world.links.purge(holder);
+  if (holder !== id) world.links.set(path, id);
   setAliases(world, desired);
   for (const other of linkingTo(world, desired.key)) {
     if (other.key !== desired.key && world.links.get(`/${other.engineName}`) !== null) setAliases(world, other);
