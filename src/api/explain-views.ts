@@ -1,4 +1,5 @@
 /** What the supervisor tells of the past: generations, events, and why something is as it is. */
+import type { Actor } from '../model/actor.ts';
 import type { Phase } from '../model/phases.ts';
 import type { ResourceKey, SourcePosition } from '../model/resource.ts';
 import type { TimelineKind } from '../model/timeline.ts';
@@ -10,6 +11,8 @@ export interface HistoryView {
   readonly at: string;
   /** `edited blog.yaml`. */
   readonly cause: string;
+  /** Who made it; null where that is not known, and for what nobody asked for. */
+  readonly by: Actor | null;
   readonly current: boolean;
   readonly files: readonly { readonly file: string; readonly change: 'added' | 'changed' | 'removed' | 'content' }[];
   readonly resources: readonly { readonly resource: ResourceKey; readonly change: 'added' | 'changed' | 'removed' }[];

@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import Router from 'find-my-way';
+import { peerUid } from '../ffi/peer.ts';
 import { type TsdError, toTsdError } from '../model/errors.ts';
 import { parseHost } from './address.ts';
 import { RequestError, statusOf } from './http-errors.ts';
@@ -126,6 +127,7 @@ class Dispatcher {
         api: this.#options.api,
         params: found.params,
         query: found.searchParams,
+        peerUid: () => peerUid(request.socket),
         readBody: () => readJsonBody(request),
         signal: gone.signal,
       });

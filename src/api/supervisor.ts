@@ -206,6 +206,8 @@ export interface RollbackOptions {
   readonly hold: boolean;
   readonly dryRun: boolean;
   readonly waitMs: number | null;
+  /** Uid of the process that asks, by the socket; a client does not say it. */
+  readonly askedBy?: number | null;
 }
 
 /** What `delete` takes away. */
@@ -215,6 +217,8 @@ export interface ApplyOptions {
   readonly waitMs: number | null;
   /** Also asks anew which images the manifests mean, as if they were edited. */
   readonly refresh?: boolean | undefined;
+  /** Uid of the process that asks, by the socket; a client does not say it. */
+  readonly askedBy?: number | null;
 }
 
 export interface RemoveRequest {
@@ -222,6 +226,8 @@ export interface RemoveRequest {
   readonly resources: readonly { readonly kind: Kind; readonly name: string }[];
   readonly all: boolean;
   readonly waitMs: number | null;
+  /** Uid of the process that asks, by the socket; a client does not say it. */
+  readonly askedBy?: number | null;
 }
 
 /** What `apply` streams: progress of ops, then one result. */
@@ -340,7 +346,7 @@ export interface SupervisorApi {
   /** Removes applied manifests by origin, resources by name, or all applied ones. */
   remove(request: RemoveRequest, signal?: AbortSignal): AsyncIterable<ApplyEvent>;
   /** Approves held removals and data loss: of one resource or manifest, or all that are pending. Returns what it approved. */
-  approve(names: readonly string[]): Promise<readonly string[]>;
+  approve(names: readonly string[], askedBy?: number | null): Promise<readonly string[]>;
   /** @param forMs how long the stop holds; null until `start` or a changed spec */
   stop(name: string, timeoutMs: number | null, forMs: number | null): Promise<void>;
   start(name: string): Promise<void>;

@@ -4,6 +4,7 @@ import type { DesiredState } from '../model/desired.ts';
 import { TsdError } from '../model/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { World } from '../reconcile/ops/world.ts';
+import { asker } from './actors.ts';
 import type { SupervisorEventBus } from './events.ts';
 import type { LoopStatus } from './loop-status.ts';
 import { diffStates, planOfApps, planView } from './plan-views.ts';
@@ -168,7 +169,7 @@ function refuseWatched(sources: Sources, file: string): void {
 export async function* apply(
   parts: ApplyParts,
   inputs: readonly ManifestInput[],
-  { refresh = false, ...options }: ApplyOptions,
+  { refresh = false, askedBy, ...options }: ApplyOptions,
   signal?: AbortSignal,
 ): AsyncGenerator<ApplyEvent> {
   const { sources } = parts;
@@ -182,7 +183,7 @@ export async function* apply(
     issues: sources.inputIssues(inputs, preview),
     apps,
     anew: refresh ? images.map(({ key }) => key) : [],
-    make: () => sources.apply(inputs),
+    make: () => sources.apply(inputs, asker(askedBy)),
   };
   yield* takeOver(parts, change, options, signal);
 }
@@ -191,7 +192,7 @@ export async function* apply(
 export async function* rollback(
   parts: ApplyParts,
   generation: number,
-  { hold, ...options }: RollbackOptions,
+  { hold, askedBy, ...options }: RollbackOptions,
   signal?: AbortSignal,
 ): AsyncGenerator<ApplyEvent> {
   const { sources } = parts;
@@ -202,7 +203,7 @@ export async function* rollback(
     issues: sources.newIssues(preview),
     apps: new Set(diffStates(sources.state, preview.state).map(({ resource }) => appOf(resource))),
     anew: [],
-    make: () => sources.rollback(generation, hold),
+    make: () => sources.rollback(generation, hold, asker(askedBy)),
   };
   yield* takeOver(parts, change, options, signal);
 }

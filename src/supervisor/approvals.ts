@@ -1,5 +1,6 @@
 /** What waits for a person, and letting it through. */
 import type { ApprovalView, DiffView } from '../api/supervisor.ts';
+import type { Actor } from '../model/actor.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
 import { volumesLeftBehind } from '../reconcile/ops/released-volumes.ts';
 import type { World } from '../reconcile/ops/world.ts';
@@ -48,17 +49,17 @@ export class Approvals {
   }
 
   /** @param names all that is pending without any. Returns what was approved. */
-  approve(names: readonly string[]): readonly string[] {
+  approve(names: readonly string[], by: Actor | null): readonly string[] {
     const { sources, world, loop, timeline, reserve } = this.#parts;
     const approved: string[] = [];
     const wanted = (...aliases: string[]): boolean =>
       names.length === 0 || aliases.some((alias) => names.includes(alias));
     const { held } = sources;
     if (held && wanted(held.directory)) {
-      sources.approveRemoval();
+      sources.approveRemoval(by);
       approved.push(held.directory);
     }
-    approved.push(...sources.approvePins(names));
+    approved.push(...sources.approvePins(names, by));
     for (const { key, released } of this.#undeclaredVolumes()) {
       const { app, name } = parseKey(key);
       // Released data is deleted only when somebody names it.

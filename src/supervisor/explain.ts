@@ -36,6 +36,7 @@ export function historyViews(history: History, limit: number): readonly HistoryV
     generation: n,
     at: formatTime(createdAtMs),
     cause,
+    by: changes.by ?? null,
     current: index === 0,
     files: changes.files,
     resources: changes.resources.map(({ key, change }) => ({ resource: key, change })),

@@ -1,5 +1,6 @@
 /** Generations in history.db: written with what they changed, and read back. */
 import { desiredState, type ResolveOptions } from '../manifest/desired-state.ts';
+import type { Actor } from '../model/actor.ts';
 import type { DesiredState } from '../model/desired.ts';
 import type { GenerationChanges, GenerationPins } from '../state/history/generation-store.ts';
 import type { History } from '../state/history/history.ts';
@@ -13,6 +14,8 @@ export interface NewGeneration {
   readonly cause: string;
   readonly pins: GenerationPins;
   readonly files: GenerationChanges['files'];
+  /** Who made it; null where that is not known. */
+  readonly by: Actor | null;
   readonly before: DesiredState;
   readonly after: DesiredState;
 }
@@ -27,11 +30,11 @@ function newlyFailed(pins: GenerationPins, before: GenerationPins | undefined): 
 
 /** Saves a generation with what it changed, on the timeline too; durable when it returns. */
 export function saveGeneration(history: History, atMs: number, generation: NewGeneration): void {
-  const { texts, cause, pins, files, before, after } = generation;
+  const { texts, cause, pins, files, by, before, after } = generation;
   const differences = diffStates(before, after);
   history.durable(() => {
     const revisions = texts.map((text) => history.sources.record(text, atMs).id);
-    const changes = { files, resources: resourceChanges(differences) };
+    const changes = { files, resources: resourceChanges(differences), by };
     const rolledBack = newlyFailed(pins, history.generations.current()?.pins);
     const { n } = history.generations.append({ createdAtMs: atMs, cause, pins, changes }, revisions);
     history.approvals.withdrawDeclared(after.resources);

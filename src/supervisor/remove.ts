@@ -4,6 +4,7 @@ import { appNameOf } from '../manifest/parse.ts';
 import { withoutResource } from '../manifest/without-resource.ts';
 import { TsdError } from '../model/errors.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
+import { asker } from './actors.ts';
 import { type ApplyParts, takeOver } from './apply.ts';
 import { type Nameable, resolveName } from './names.ts';
 import type { Sources } from './sources.ts';
@@ -96,7 +97,8 @@ export function remove(
     apps,
     anew: [],
     make: () => {
-      sources.remove(gone, inputs, `deleted ${[...gone, ...(inputs.length > 0 ? named : [])].join(', ')}`);
+      const cause = `deleted ${[...gone, ...(inputs.length > 0 ? named : [])].join(', ')}`;
+      sources.remove(gone, inputs, { cause, by: asker(request.askedBy) });
       return [];
     },
   };

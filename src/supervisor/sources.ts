@@ -2,6 +2,7 @@
 import type { IssueView, ManifestInput, ManifestView } from '../api/supervisor.ts';
 import type { Resolution } from '../manifest/desired-state.ts';
 import type { DirectorySnapshot } from '../manifest/source/watch.ts';
+import type { Actor } from '../model/actor.ts';
 import type { Clock } from '../model/clock.ts';
 import type { DesiredState } from '../model/desired.ts';
 import { describeError, TsdError, toTsdError } from '../model/errors.ts';
@@ -10,6 +11,7 @@ import type { FailedUpdate } from '../reconcile/ops/world.ts';
 import type { History } from '../state/history/history.ts';
 import type { SourceKind } from '../state/history/source-store.ts';
 import type { Reserve } from '../state/reserve.ts';
+import { ownerOfChanged } from './actors.ts';
 import { EditNotes, type OnIssue } from './edit-notes.ts';
 import { saveGeneration } from './generation-record.ts';
 import { lastGenerationWith } from './last-good.ts';
@@ -45,6 +47,17 @@ export interface SourcesOptions {
 
 /** After the removal of the whole watched directory. */
 const WITHOUT_DIRECTORY: Partial<StandingSources> = { held: null, watched: new Map(), remembered: new Map() };
+
+/** Why a change is taken over. */
+interface Reason {
+  /** In words. Left out, the files that changed are named, or `otherwise` is said. */
+  readonly cause?: string;
+  readonly otherwise?: string;
+  /** A generation whose images declarations are to mean again. Left out, they are resolved as usual. */
+  readonly imagesOf?: number;
+  /** Who asked for it. Left out, nobody did, or whose files changed. */
+  readonly by?: Actor | null;
+}
 
 const baseOf = (path: string): string => path.slice(0, Math.max(1, path.lastIndexOf('/')));
 
@@ -135,7 +148,7 @@ export class Sources {
     }
     const why = inputsChanged ? 'a referenced file changed' : `${directory} changed`;
     try {
-      this.#adopt({ held: null, remembered: new Map(), watched }, null, why);
+      this.#adopt({ held: null, remembered: new Map(), watched }, { otherwise: why });
       this.#unsaved = null;
     } catch (error) {
       this.#unsaved = { watched, message: `it waits to be taken over: ${describeError(toTsdError(error))}` };
@@ -144,10 +157,10 @@ export class Sources {
   }
 
   /** Lets a held removal happen. Returns its directory, or null when nothing is held. */
-  approveRemoval(): string | null {
+  approveRemoval(by: Actor | null): string | null {
     const { held } = this.#standing;
     if (!held) return null;
-    this.#adopt(WITHOUT_DIRECTORY, `removal of ${held.directory} approved`);
+    this.#adopt(WITHOUT_DIRECTORY, { cause: `removal of ${held.directory} approved`, by });
     return held.directory;
   }
 
@@ -160,7 +173,7 @@ export class Sources {
    * Lets pinned apps go, by app or file; all without names. Their manifests are taken over as they are now. Returns the
    * apps.
    */
-  approvePins(names: readonly string[]): readonly string[] {
+  approvePins(names: readonly string[], by: Actor | null): readonly string[] {
     const released = Object.entries(this.#standing.pins)
       .filter(
         ([app, { sources }]) =>
@@ -168,7 +181,8 @@ export class Sources {
       )
       .map(([app]) => app);
     if (released.length === 0) return [];
-    this.#adopt({ pins: withoutPins(this.#standing.pins, released) }, `${released.join(', ')} approved`);
+    const pins = withoutPins(this.#standing.pins, released);
+    this.#adopt({ pins }, { cause: `${released.join(', ')} approved`, by });
     return released;
   }
 
@@ -200,10 +214,10 @@ export class Sources {
    * Returns the issues that manifests would have.
    * @throws TsdError TSD_NO_SUCH_RESOURCE for an unknown generation, TSD_OWNED_BY_MANIFEST naming the files without `hold`.
    */
-  rollback(n: number, hold: boolean): readonly IssueView[] {
+  rollback(n: number, hold: boolean, by: Actor | null): readonly IssueView[] {
     const issues = this.newIssues(this.previewRollback(n, hold));
     if (issues.length > 0) return issues;
-    this.#adopt(this.#rolledBack(n, hold), `rolled back to generation ${n}`, '', n);
+    this.#adopt(this.#rolledBack(n, hold), { cause: `rolled back to generation ${n}`, imagesOf: n, by });
     return [];
   }
 
@@ -228,7 +242,8 @@ export class Sources {
     const pins = { ...this.#standing.pins, [app]: { ...pin, failed: true } };
     if (this.newIssues(this.#resolver.resolve({ ...this.#standing, pins }, this.generation + 1)).length > 0)
       return null;
-    this.#adopt({ pins }, `update of ${app}/${parseKey(key).name} failed, ${app} is back at generation ${n}`);
+    const cause = `update of ${app}/${parseKey(key).name} failed, ${app} is back at generation ${n}`;
+    this.#adopt({ pins }, { cause });
     return n;
   }
 
@@ -245,11 +260,11 @@ export class Sources {
   }
 
   /** Applies manifests; all or none. Returns their issues. */
-  apply(inputs: readonly ManifestInput[]): readonly IssueView[] {
+  apply(inputs: readonly ManifestInput[], by: Actor | null): readonly IssueView[] {
     const issues = this.inputIssues(inputs, this.preview(inputs));
     if (issues.length > 0) return issues;
     const applied = withInputs(this.#standing, inputs);
-    this.#adopt({ applied }, `applied ${inputs.map(({ file }) => file).join(', ')}`);
+    this.#adopt({ applied }, { cause: `applied ${inputs.map(({ file }) => file).join(', ')}`, by });
     return [];
   }
 
@@ -286,8 +301,8 @@ export class Sources {
   }
 
   /** Takes applied manifests away, and puts others in the place of those from which only a part goes. */
-  remove(origins: readonly string[], inputs: readonly ManifestInput[], cause: string): void {
-    this.#adopt({ applied: withInputs(this.#standing, inputs, origins) }, cause);
+  remove(origins: readonly string[], inputs: readonly ManifestInput[], why: { cause: string; by: Actor | null }): void {
+    this.#adopt({ applied: withInputs(this.#standing, inputs, origins) }, why);
   }
 
   views(): readonly ManifestView[] {
@@ -322,10 +337,8 @@ export class Sources {
   /**
    * Makes changed sources the desired state; a new generation when it differs. All or nothing: what cannot be written down
    * has not happened.
-   * @param cause in words; null names the files that changed, or says `otherwise`
-   * @param imagesOf a generation whose images declarations are to mean again; null where they are resolved as usual
    */
-  #adopt(change: Partial<StandingSources>, cause: string | null, otherwise = '', imagesOf: number | null = null): void {
+  #adopt(change: Partial<StandingSources>, { cause, otherwise = '', imagesOf, by = null }: Reason): void {
     const { history, reserve, clock } = this.#options;
     const before = this.#resolution.state;
     const wanted = { ...this.#standing, ...change };
@@ -340,12 +353,13 @@ export class Sources {
     if (changed || accepted.changed || JSON.stringify(pins) !== JSON.stringify(pinsBefore)) {
       const files = fileChanges(wanted.good, good, originOf);
       const { texts, content } = textsInUse(accepted.standing, effective);
-      const images = newlyPinnedImages(pins, pinsBefore, imagesOf, (n) => history.images.asOf(n));
+      const images = newlyPinnedImages(pins, pinsBefore, imagesOf ?? null, (n) => history.images.asOf(n));
       const generation = {
         texts,
         cause: cause ?? (describeFiles(files) || otherwise),
         pins: { apps: pins, images, content, owners: Object.fromEntries(owners) },
         files,
+        by: by ?? (cause === undefined ? ownerOfChanged(files) : null),
         before,
         after: next.state,
       };

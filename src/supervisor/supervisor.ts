@@ -31,6 +31,7 @@ import type { History } from '../state/history/history.ts';
 import type { Reserve } from '../state/reserve.ts';
 import { isUnknown } from '../state/restore.ts';
 import { volumeKey } from '../state/volume-record.ts';
+import { asker } from './actors.ts';
 import { apply, rollback } from './apply.ts';
 import { Approvals } from './approvals.ts';
 import { ContainerCommands } from './container-commands.ts';
@@ -221,8 +222,8 @@ export class Supervisor implements SupervisorApi {
     return this.#approvals.pending();
   }
 
-  async approve(names: readonly string[]): Promise<readonly string[]> {
-    return this.#approvals.approve(names);
+  async approve(names: readonly string[], askedBy: number | null = null): Promise<readonly string[]> {
+    return this.#approvals.approve(names, asker(askedBy));
   }
 
   async stop(name: string, timeoutMs: number | null, forMs: number | null): Promise<void> {

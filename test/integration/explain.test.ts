@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process';
+import { chmodSync, chownSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { EventView, HistoryView, WhyView } from '../../src/api/explain-views.ts';
 import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
@@ -26,6 +28,13 @@ const events = async (...args: string[]): Promise<EventView[]> =>
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line));
+/** As another user, in the group that the socket belongs to. */
+const cliAs = (uid: number, ...args: string[]) =>
+  promisify(execFile)(resolve(import.meta.dirname, '../../bin/tsdocker'), args, {
+    uid,
+    gid: 0,
+    env: { ...process.env, TSDOCKER_HOST: supervisor.socket },
+  });
 const kinds = (view: WhyView) => view.steps.map(({ kind }) => kind);
 
 describe('why', () => {
@@ -150,6 +159,30 @@ describe('why', () => {
 
 describe('history and rollback', () => {
   const manifest = (mode: string) => app(`  web: { image: busybox, command: ${FOREVER}, env: { MODE: ${mode} } }\n`);
+
+  test('says who: the user of the process that asked, and the owner of a watched file', async () => {
+    const watched = supervisor.drop('watched.yaml', 'volumes: { one: {} }\n');
+    await until('the first taken over', async () => (await history())[0]?.generation === 1);
+    chownSync(watched, 2, 2);
+    writeFileSync(watched, 'volumes: { two: {} }\n');
+    await until('the edit taken over', async () => (await history())[0]?.generation === 2);
+    const file = supervisor.file('own/app.yaml', 'volumes: { three: {} }\n');
+    await supervisor.ok('apply', '-f', file);
+    chmodSync(supervisor.base, 0o755);
+    await cliAs(1, 'delete', '-f', file);
+    await cliAs(54_321, 'rollback', '--to', '3');
+    const by = (await history()).map((generation) => generation.by);
+    expect(by).toEqual([
+      { uid: 54_321, user: null, via: 'api' },
+      { uid: 1, user: 'daemon', via: 'api' },
+      { uid: 0, user: 'root', via: 'api' },
+      { uid: 2, user: 'bin', via: 'file' },
+      { uid: 0, user: 'root', via: 'file' },
+    ]);
+    const lines = (await supervisor.ok('history')).split('\n');
+    expect(lines[1]).toMatch(/^5 \*.* uid 54321 +rolled back to generation 3/);
+    expect(lines[4]).toMatch(/^2 .* bin \(owner\) +edited watched.yaml/);
+  });
 
   test('an applied manifest goes back to what it was, as a new generation', async () => {
     const file = supervisor.file('app.yaml', manifest('one'));

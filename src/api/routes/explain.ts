@@ -21,8 +21,8 @@ export const explainRoutes: readonly Route[] = [
   get('/history/:generation/diff', ({ api, params }) =>
     json(api.historyDiff(validate(generation, { ...params }, 'path').generation)),
   ),
-  post('/rollback', rollbackBody, ({ generation: n, ...options }, { api, signal }) =>
-    stream(api.rollback(n, options, signal)),
+  post('/rollback', rollbackBody, ({ generation: n, ...options }, { api, signal, peerUid }) =>
+    stream(api.rollback(n, { ...options, askedBy: peerUid() }, signal)),
   ),
   get('/why/:kind/:name', (request) =>
     json(request.api.why(validate(kind, param(request, 'kind'), `kind (${KINDS.join(', ')})`), param(request, 'name'))),

@@ -14,12 +14,14 @@ const approveBody = z.strictObject({ names: z.array(z.string()) });
 
 /** What people want, and what it would take. */
 export const manifestRoutes: readonly Route[] = [
-  post('/apply', applyBody, ({ manifests, ...options }, { api, signal }) =>
-    stream(api.apply(manifests, options, signal)),
+  post('/apply', applyBody, ({ manifests, ...options }, { api, signal, peerUid }) =>
+    stream(api.apply(manifests, { ...options, askedBy: peerUid() }, signal)),
   ),
   post('/plan', manifestsBody, async (body, { api }) => json(await api.plan(body.manifests))),
   post('/diff', manifestsBody, async (body, { api }) => json(await api.diff(body.manifests))),
-  post('/remove', removeBody, (body, { api, signal }) => stream(api.remove(body, signal))),
+  post('/remove', removeBody, (body, { api, signal, peerUid }) =>
+    stream(api.remove({ ...body, askedBy: peerUid() }, signal)),
+  ),
   post('/host-shutdown', z.strictObject({}), async (_body, { api }) => json({ stopped: await api.hostShutdown() })),
-  post('/approve', approveBody, async (body, { api }) => json(await api.approve(body.names))),
+  post('/approve', approveBody, async (body, { api, peerUid }) => json(await api.approve(body.names, peerUid()))),
 ];

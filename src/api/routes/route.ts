@@ -15,6 +15,8 @@ export interface ApiRequest {
   /** Decoded parameters of the path. */
   readonly params: Readonly<Record<string, string | undefined>>;
   readonly query: Readonly<Record<string, string>>;
+  /** Uid of the process that asks; null where the connection does not tell. */
+  readonly peerUid: () => number | null;
   readonly readBody: () => Promise<unknown>;
   /** Aborts when the client is gone. */
   readonly signal: AbortSignal;

@@ -17,8 +17,10 @@ interface HistoryOptions {
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Lists the generations of what is declared, newest first: when each began, which file or request made it, and what ' +
-      'it changed. The latest hundred are kept.',
+      'Lists the generations of what is declared, newest first: when each began, which file or request made it, who ' +
+      'asked for it, and what it changed. The latest hundred are kept.\n\n' +
+      'BY is the user of the process that asked, by the socket; of files of the watched directory it is their owner, who ' +
+      'need not be who wrote them. Nobody asks for a way back from a failed update.',
     examples: [
       ['tsdocker history', 'What changed lately, and by which file'],
       ['tsdocker history --diff 7', 'Every field that generation 7 changed'],
@@ -58,10 +60,18 @@ function summary({ resources, held }: HistoryView): string {
   return [`${changes.join(', ')}${named}`, ...holds].filter((text) => text !== '').join('; ');
 }
 
+/** `alice`, `uid 1000`; of a watched file its owner, who need not be who wrote it. */
+function who({ by }: HistoryView): string {
+  if (by === null) return '-';
+  const name = by.user ?? `uid ${by.uid}`;
+  return by.via === 'file' ? `${name} (owner)` : name;
+}
+
 function columns(nowMs: number): readonly Column<HistoryView>[] {
   return [
     { title: 'GENERATION', value: (h) => `${h.generation}${h.current ? ' *' : ''}` },
     { title: 'AGE', value: (h) => formatAge(h.at, nowMs) },
+    { title: 'BY', value: who },
     { title: 'CAUSE', value: (h) => h.cause },
     { title: 'CHANGES', value: summary },
   ];

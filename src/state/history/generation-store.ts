@@ -1,4 +1,5 @@
 import type { Statement } from 'better-sqlite3';
+import type { Actor } from '../../model/actor.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { HistoryDatabase } from './history-database.ts';
 import type { SourceKind } from './source-store.ts';
@@ -38,6 +39,8 @@ export interface GenerationChanges {
     readonly change: 'added' | 'changed' | 'removed' | 'content';
   }[];
   readonly resources: readonly { readonly key: ResourceKey; readonly change: 'added' | 'changed' | 'removed' }[];
+  /** Who made it. Left out or null, not known. */
+  readonly by?: Actor | null;
 }
 
 export interface Generation {

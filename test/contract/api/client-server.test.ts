@@ -51,6 +51,9 @@ describe('every call of the facade arrives as it was made and answers as it was 
       { call: 'remove', with: removal },
       { call: 'approve', with: ['volume/a/b'] },
     ]);
+    expect(supervisor.askers).toEqual([0, 0, 0].fill(process.getuid?.() ?? -1));
+    const claimed = client.apply([MANIFEST], { dryRun: false, waitMs: null, askedBy: 7 });
+    await expect(all(claimed)).rejects.toMatchObject({ code: 'TSD_BAD_REQUEST' });
   });
 
   test('containers and images', async () => {

@@ -96,8 +96,8 @@ describe('rollback with hold', () => {
     await sources.watch(look(file('/m/a.yaml', text('one')), file('/m/b.yaml', text('two'))));
     await sources.watch(look(file('/m/a.yaml', text('one')), file('/m/c.yaml', text('three'))));
     expect(keys(sources)).toEqual(['volume/a/one', 'volume/c/three']);
-    expect(() => sources.rollback(1, false)).toThrow('/m/b.yaml, /m/c.yaml differ from generation 1');
-    expect(sources.rollback(1, true)).toEqual([]);
+    expect(() => sources.rollback(1, false, null)).toThrow('/m/b.yaml, /m/c.yaml differ from generation 1');
+    expect(sources.rollback(1, true, null)).toEqual([]);
     expect(keys(sources)).toEqual(['volume/a/one', 'volume/b/two']);
 
     const again = sourcesOn(history);
@@ -110,7 +110,7 @@ describe('rollback with hold', () => {
         ['/m/c.yaml', 'Held'],
       ]),
     );
-    expect(again.approvePins(['c'])).toEqual(['c']);
+    expect(again.approvePins(['c'], null)).toEqual(['c']);
     expect(keys(again)).toEqual(['volume/a/one', 'volume/b/two', 'volume/c/three']);
     await again.watch(
       look(file('/m/a.yaml', text('one')), file('/m/b.yaml', text('new')), file('/m/c.yaml', text('three'))),

@@ -2,6 +2,7 @@ import { PassThrough } from 'node:stream';
 import type { EventOptions, EventView, HistoryView, WhyView } from '../../../src/api/explain-views.ts';
 import type {
   ApplyEvent,
+  ApplyOptions,
   ApprovalView,
   ContainerView,
   DescribeView,
@@ -201,6 +202,7 @@ const HISTORY: readonly HistoryView[] = [
     generation: 7,
     at: '2026-01-02T03:00:00.000Z',
     cause: 'edited blog.yaml',
+    by: { uid: 1000, user: 'alice', via: 'file' },
     current: true,
     files: [{ file: source.file, change: 'changed' }],
     resources: [
@@ -213,6 +215,7 @@ const HISTORY: readonly HistoryView[] = [
     generation: 6,
     at: '2026-01-01T03:00:00.000Z',
     cause: 'applied /srv/blog.yaml',
+    by: { uid: 1001, user: null, via: 'api' },
     current: false,
     files: [],
     resources: [],
@@ -289,6 +292,8 @@ export class PlainSupervisor implements SupervisorApi {
   readonly builds = new PlainBuilds();
   readonly imageFiles = new PlainImageFiles();
   readonly registry = new PlainRegistry();
+  /** Uids of who asked for a change, as the server says. */
+  readonly askers: (number | null | undefined)[] = [];
   readonly asked: { readonly call: string; readonly with: unknown }[] = [];
   /** Replaces the events of the next apply, remove or load. */
   events: readonly ApplyEvent[] = [
@@ -357,10 +362,8 @@ export class PlainSupervisor implements SupervisorApi {
     };
   }
 
-  async *apply(
-    inputs: readonly ManifestInput[],
-    options: { readonly dryRun: boolean; readonly waitMs: number | null },
-  ): AsyncIterable<ApplyEvent> {
+  async *apply(inputs: readonly ManifestInput[], { askedBy, ...options }: ApplyOptions): AsyncIterable<ApplyEvent> {
+    this.askers.push(askedBy);
     this.#record('apply', { inputs, options });
     yield* this.events;
   }
@@ -375,7 +378,8 @@ export class PlainSupervisor implements SupervisorApi {
     return this.differences;
   }
 
-  async *remove(request: RemoveRequest): AsyncIterable<ApplyEvent> {
+  async *remove({ askedBy, ...request }: RemoveRequest): AsyncIterable<ApplyEvent> {
+    this.askers.push(askedBy);
     this.#record('remove', request);
     yield* this.events;
   }
@@ -389,7 +393,8 @@ export class PlainSupervisor implements SupervisorApi {
     return this.pending;
   }
 
-  async approve(names: readonly string[]): Promise<readonly string[]> {
+  async approve(names: readonly string[], askedBy?: number | null): Promise<readonly string[]> {
+    this.askers.push(askedBy);
     this.#record('approve', names);
     return names;
   }
@@ -464,7 +469,8 @@ export class PlainSupervisor implements SupervisorApi {
     return this.differences;
   }
 
-  async *rollback(generation: number, options: RollbackOptions): AsyncIterable<ApplyEvent> {
+  async *rollback(generation: number, { askedBy, ...options }: RollbackOptions): AsyncIterable<ApplyEvent> {
+    this.askers.push(askedBy);
     this.#record('rollback', { generation, options });
     yield* this.events;
   }

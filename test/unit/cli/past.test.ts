@@ -42,9 +42,9 @@ describe('why', () => {
 describe('history', () => {
   test('lists generations', async () => {
     expect(await screen(['history'])).toMatchInlineSnapshot(`
-      "GENERATION  AGE  CAUSE                   CHANGES
-      7 *         4m   edited blog.yaml        1 changed, 1 removed; 1 app held: shop
-      6           1d   applied /srv/blog.yaml  -
+      "GENERATION  AGE  BY             CAUSE                   CHANGES
+      7 *         4m   alice (owner)  edited blog.yaml        1 changed, 1 removed; 1 app held: shop
+      6           1d   uid 1001       applied /srv/blog.yaml  -
       --- exit 0"
     `);
     expect(served().supervisor.asked.at(-1)).toEqual({ call: 'history', with: 20 });
