@@ -283,6 +283,22 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
+    title: 'what links to a container that moves to its network waits until it is there',
+    actions: [
+      edit(0, { images: IMAGES, containers: { db: { ...RUN, network: 'none' }, web: RUN } }),
+      edit(3_000, {
+        images: IMAGES,
+        containers: {
+          db: { ...RUN, update: START_FIRST },
+          web: { ...RUN, links: ['db'], update: { ...START_FIRST, onFailure: 'hold' } },
+        },
+      }),
+      after(20_000, { do: 'wait' }),
+    ],
+    never: 'failed',
+    needs: ['done cutover container/blog/web'],
+  },
+  {
     title: 'what failed for good does not keep a container from being stopped',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),

@@ -2,9 +2,18 @@
 import type { Desired } from '../../model/desired.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { parseKey } from '../../model/resource.ts';
+import { baseKey } from '../../model/update.ts';
 import type { Pass, Standing } from './pass.ts';
 import { blocked, READY_NOW } from './pass.ts';
-import { attachedNetwork, namespaceOwner, ownsSandbox, startConditions, startDependencies } from './references.ts';
+import {
+  attachedNetwork,
+  namespaceOwner,
+  observedReferences,
+  ownsSandbox,
+  specOf,
+  startConditions,
+  startDependencies,
+} from './references.ts';
 import { containerStanding } from './standing.ts';
 
 type Container = Desired<'container'>;
@@ -23,6 +32,8 @@ function needsOf({ references, spec }: Container, creates: boolean): readonly Re
 function standingOf(pass: Pass, desired: Container, need: ResourceKey): Standing {
   if (parseKey(need).kind !== 'container') return pass.standings.get(need) ?? remaining(pass, need);
   const standing = containerNeed(pass, desired, need);
+  const elsewhere = standing.state === 'ready' && standing.after === null ? onOtherNetwork(pass, desired, need) : null;
+  if (elsewhere) return elsewhere;
   const shared = need === desired.references.networkContainer && standing.state === 'ready' && standing.after === null;
   return shared ? (lostNamespace(pass, desired) ?? standing) : standing;
 }
@@ -40,6 +51,20 @@ function lostNamespace(pass: Pass, desired: Container): Standing | null {
   if (!owner || !ownsSandbox(owner.spec) || pass.graph.has(`connect ${owner.key}`)) return null;
   if (pass.observed.containers.get(owner.key)?.sandbox !== false) return null;
   return blocked(`${owner.key}, whose network namespace went when it ended`);
+}
+
+/** What it links to is where it was made, until it is replaced in its turn: it has no address that could be told. */
+function onOtherNetwork(
+  pass: Pass,
+  { key, references, spec, specHash }: Container,
+  need: ResourceKey,
+): Standing | null {
+  const target = pass.observed.containers.get(need);
+  const asDeclared = pass.desired.resources.get(baseKey(key))?.specHash === specHash;
+  if (!target?.running || !asDeclared || !references.links.includes(need)) return null;
+  const network = attachedNetwork(references, spec);
+  if (network === attachedNetwork(observedReferences(target), specOf(target))) return null;
+  return blocked(`${need}, which is not on ${network} yet`);
 }
 
 function containerNeed(pass: Pass, { references, spec }: Container, need: ResourceKey): Standing {
