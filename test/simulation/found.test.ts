@@ -13,6 +13,8 @@ const LATE = {
   health: PROBE,
   update: { ...START_FIRST, timeout: '90s' },
 };
+/** Gets ready and fails while its predecessor drains. */
+const BRIEF = { ...RUN, command: ['exit', '2', '500'], health: PROBE, update: START_FIRST };
 /** Never gets ready: its probe waits for longer than a script lasts, and it is stopped in the end. */
 const STUCK = { ...RUN, command: ['well', '9000000', '9000001'], health: { readiness: PROBE } };
 const IMAGES = { app: '/one.tar' };
@@ -261,6 +263,45 @@ const FOUND: readonly Found[] = [
       after(20_000, { do: 'wait' }),
     ],
     needs: ['begin start container/blog/web as made'],
+  },
+  {
+    title: 'a predecessor is put back on a network that is not declared any more, and whose bridge was taken away',
+    actions: [
+      edit(0, {
+        images: IMAGES,
+        networks: { back: {} },
+        containers: { web: { ...RUN, network: 'back' }, db: { ...RUN, network: 'back' }, job: STUCK },
+      }),
+      edit(3_000, {
+        images: IMAGES,
+        containers: { web: { ...RUN, dependsOn: ['job'] }, db: { ...RUN, dependsOn: ['job'] }, job: STUCK },
+      }),
+      after(1_000, { do: 'drift', what: 'bridge', key: 'container/blog/web' }),
+      after(0, { do: 'exit', key: 'container/blog/db', code: 1, oom: false }),
+      after(20_000, { do: 'stop', key: 'container/blog/job' }),
+    ],
+    needs: ['done connect container/blog/web', 'begin start container/blog/db as made'],
+  },
+  {
+    title: 'a way back leads to the network and the ports of before',
+    actions: [
+      edit(0, {
+        images: IMAGES,
+        networks: { back: {} },
+        containers: { web: { ...RUN, network: 'back', ports: ['8001:80'] }, db: { ...RUN, network: 'host' } },
+      }),
+      edit(3_000, {
+        images: IMAGES,
+        networks: { back: {} },
+        containers: { web: { ...BRIEF, ports: ['8001:80'] }, db: BRIEF },
+      }),
+      after(20_000, { do: 'wait' }),
+    ],
+    never: 'not published',
+    needs: [
+      'begin cutover container/blog/web: its successor failed',
+      'begin cutover container/blog/db: its successor failed',
+    ],
   },
   {
     title: 'what failed for one predecessor does not keep the next one',

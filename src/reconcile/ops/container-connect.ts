@@ -1,6 +1,7 @@
-import type { PublishedPort } from '../../drivers/contract.ts';
+import type { NetworkConfig, PublishedPort } from '../../drivers/contract.ts';
 import type { Desired } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors.ts';
+import type { ResourceKey } from '../../model/resource.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
 import type { OpOf } from '../op.ts';
 import { endpointConfig, networkOf, recordedNetwork } from './endpoint.ts';
@@ -28,6 +29,10 @@ function checkPorts(
   });
 }
 
+function isKept(world: World, { key }: NetworkConfig): boolean {
+  return key !== world.defaultNetwork()?.key && !world.desired().resources.has(key as ResourceKey);
+}
+
 /** Brings namespace, veth, address and published ports into agreement with the declaration. */
 export function connect(world: World, desired: Desired<'container'>, containerId: string): void {
   const record = recordOf(world, containerId);
@@ -36,6 +41,8 @@ export function connect(world: World, desired: Desired<'container'>, containerId
   if (running && world.network.sandbox(containerId) === null) world.network.adoptSandbox(containerId, running);
   else world.network.createSandbox(containerId);
   if (network === null) return;
+  // Nothing else puts back the bridge of a network that is only kept for those that are still on it.
+  if (isKept(world, network)) world.network.ensureNetwork(network);
   const endpoint = endpointConfig(world, desired, containerId, network);
   checkPorts(world, desired, record, endpoint.ports);
   world.network.attach(endpoint);

@@ -1,15 +1,15 @@
 /** Name, addresses of dependents and published ports move from one container to another in one step. */
 import type { Desired } from '../../model/desired.ts';
-import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { nextKey, oldKey } from '../../model/update.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
 import type { OpOf } from '../op.ts';
+import { ownsSandbox } from '../plan/references.ts';
 import { declaredPart } from './container-create.ts';
 import { relink } from './container-update.ts';
 import { endpointConfig, networkOf, recordedNetwork } from './endpoint.ts';
 import { imageById } from './image-of.ts';
-import { declarationFor, desiredOf, recordOf, type World } from './world.ts';
+import { declarationFor, recordOf, type World } from './world.ts';
 
 /** Containers that link to this one. Of one whose change has to wait it counts what it was made from. */
 function dependents(world: World, { key }: Desired<'container'>): Desired<'container'>[] {
@@ -89,15 +89,14 @@ function isAttached({ exec, network }: World, containerId: string): boolean {
 export async function cutOver(world: World, op: OpOf<'container.cutover'>): Promise<void> {
   const successor = recordOf(world, op.successorId);
   const retiring = world.containers.get(op.containerId);
-  const declared = desiredOf(world, 'container', op.key);
-  // A predecessor that comes back is what it was, whatever is declared by now.
-  const desired =
-    op.failure === null ? declared : { ...declared, spec: successor.owner?.written as unknown as ContainerSpec };
+  // A predecessor that comes back is what it was, on the network where it was, whatever is declared by now.
+  const asMade = op.failure === null ? undefined : successor.owner?.specHash;
+  const desired = declarationFor(world, { key: op.key, containerId: op.successorId, ...(asMade && { asMade }) });
   const giveWay = (record: ContainerRecord): ContainerRecord =>
     retired(record, desired, op.failure === null ? 'old' : 'next');
   const from = retiring && giveWay(retiring);
   moveAddresses(world, desired, from, successor);
-  const network = isAttached(world, op.successorId) ? networkOf(world, desired) : null;
+  const network = ownsSandbox(desired.spec) && isAttached(world, op.successorId) ? networkOf(world, desired) : null;
   const endpoint = network && endpointConfig(world, desired, op.successorId, network);
   if (endpoint) world.network.handOver(op.containerId, endpoint);
 

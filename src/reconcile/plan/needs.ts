@@ -7,6 +7,7 @@ import type { Pass, Standing } from './pass.ts';
 import { blocked, READY_NOW } from './pass.ts';
 import {
   attachedNetwork,
+  isContainer,
   namespaceOwner,
   observedReferences,
   ownsSandbox,
@@ -32,16 +33,16 @@ function needsOf({ references, spec }: Container, creates: boolean): readonly Re
 function standingOf(pass: Pass, desired: Container, need: ResourceKey): Standing {
   if (parseKey(need).kind !== 'container') return pass.standings.get(need) ?? remaining(pass, need);
   const standing = containerNeed(pass, desired, need);
-  const elsewhere = standing.state === 'ready' && standing.after === null ? onOtherNetwork(pass, desired, need) : null;
-  if (elsewhere) return elsewhere;
+  const moving = standing.state === 'ready' && standing.after === null ? notMovedYet(pass, desired, need) : null;
+  if (moving) return moving;
   const shared = need === desired.references.networkContainer && standing.state === 'ready' && standing.after === null;
   return shared ? (lostNamespace(pass, desired) ?? standing) : standing;
 }
 
-/** What only a predecessor needs: nothing of this plan makes it, and it stays as long as its user. */
+/** What only a predecessor needs: nothing of this plan makes it, and it stays as long as its user, whose connect mends it. */
 function remaining({ busy, observed }: Pass, need: ResourceKey): Standing {
   if (busy.has(need)) return blocked(`${need}, which is being changed`, true);
-  const there = observed.networks.get(need)?.healthy === true || observed.volumes.has(need);
+  const there = observed.networks.has(need) || observed.volumes.has(need);
   return there ? READY_NOW : blocked(`${need}, which is not declared`);
 }
 
@@ -53,17 +54,16 @@ function lostNamespace(pass: Pass, desired: Container): Standing | null {
   return blocked(`${owner.key}, whose network namespace went when it ended`);
 }
 
-/** What it links to is where it was made, until it is replaced in its turn: it has no address that could be told. */
-function onOtherNetwork(
-  pass: Pass,
-  { key, references, spec, specHash }: Container,
-  need: ResourceKey,
-): Standing | null {
-  const target = pass.observed.containers.get(need);
-  const asDeclared = pass.desired.resources.get(baseKey(key))?.specHash === specHash;
-  if (!target?.running || !asDeclared || !references.links.includes(need)) return null;
+/** What it links to has no address on their network until it has moved there itself. */
+function notMovedYet(pass: Pass, { key, references, spec, specHash }: Container, need: ResourceKey): Standing | null {
+  const { resources } = pass.desired;
+  const [target, observed] = [resources.get(need), pass.observed.containers.get(need)];
+  const asDeclared = resources.get(baseKey(key))?.specHash === specHash;
+  if (!target || !isContainer(target) || !observed?.running) return null;
+  if (!asDeclared || !references.links.includes(need)) return null;
   const network = attachedNetwork(references, spec);
-  if (network === attachedNetwork(observedReferences(target), specOf(target))) return null;
+  const moves = attachedNetwork(target.references, target.spec) === network;
+  if (!moves || attachedNetwork(observedReferences(observed), specOf(observed)) === network) return null;
   return blocked(`${need}, which is not on ${network} yet`);
 }
 
