@@ -14,9 +14,9 @@ import { makeProgress, type Progress } from './output/progress.ts';
 export async function follow(
   context: CliContext,
   events: AsyncIterable<ApplyEvent>,
-  options: { readonly mustBeReady: boolean; readonly json?: boolean },
+  options: { readonly mustBeReady: boolean; readonly json?: boolean; readonly done?: string },
 ): Promise<number> {
-  const progress = options.json === true ? jsonLines(context) : makeProgress(context);
+  const progress = options.json === true ? jsonLines(context) : makeProgress(context, options.done);
   const seen: ApplyEvent[] = [];
   try {
     for await (const event of events) {

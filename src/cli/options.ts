@@ -82,6 +82,8 @@ const KIND_ALIASES: Readonly<Record<string, Kind>> = Object.fromEntries(
 export interface NamedResource {
   readonly kind: Kind;
   readonly name: string;
+  /** No kind was named. */
+  readonly assumed?: boolean;
 }
 
 /** `web`, `blog/web` (containers), `volume/data`, `volume/blog/data`; or the kind as a word of its own. */
@@ -89,7 +91,7 @@ export function resourceArgument(words: readonly string[]): NamedResource {
   const [first = '', ...rest] = words.flatMap((word) => word.split('/'));
   const kind = rest.length > 0 ? KIND_ALIASES[first] : undefined;
   if (kind !== undefined) return { kind, name: rest.join('/') };
-  return { kind: 'container', name: [first, ...rest].join('/') };
+  return { kind: 'container', name: [first, ...rest].join('/'), assumed: true };
 }
 
 /** @throws TsdError TSD_BAD_REQUEST when no -f was given. */

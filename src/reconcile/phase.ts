@@ -87,8 +87,9 @@ const ROWS: readonly Row[] = [
     when: ({ observed }) => observed?.running === true,
     phase: 'Running',
     message: ({ hold, observed }) => {
-      if (hold) return (WAITS[hold.reason] ?? 'a change waits: ') + hold.message;
       const health = observed?.health;
+      const failing = health && !health.ready && hold?.reason === 'updating' ? `; ${health.message}` : '';
+      if (hold) return (WAITS[hold.reason] ?? 'a change waits: ') + hold.message + failing;
       return health && !health.ready ? `${health.state}: ${health.message}` : '';
     },
   },
@@ -132,9 +133,10 @@ function conditionsOf(input: StatusInput, phase: Phase, ready: boolean, message:
   if (isUnreachable(observed)) add('Unreachable', 'ShimSilent', message);
   else if (hold && WAITS[hold.reason] === undefined && (phase === 'Running' || phase === 'Paused'))
     add('Held', word(hold.reason), hold.message);
+  const updating = message.startsWith('update: ') ? message.slice('update: '.length) : (hold?.message ?? '');
   if (input.update?.failure != null) add('Held', 'UpdateFailed', `update failed: ${input.update.failure}`);
   else if (input.update)
-    add('Updating', 'Updating', hold?.reason === 'updating' ? hold.message : 'the change has to prove itself');
+    add('Updating', 'Updating', hold?.reason === 'updating' ? updating : 'the change has to prove itself');
   if (input.heldBack !== undefined) add('Held', 'HeldBack', input.heldBack);
   if (observed?.stopOverride) add('Stopped', 'StoppedByUser', describeStop(observed));
   if (observed?.running) {

@@ -2,7 +2,7 @@
 import type { ApplyEvent, ApplyOptions, IssueView, ManifestInput, RollbackOptions } from '../api/supervisor.ts';
 import type { DesiredState } from '../model/desired.ts';
 import { TsdError } from '../model/errors.ts';
-import type { ResourceKey } from '../model/resource.ts';
+import { parseKey, type ResourceKey } from '../model/resource.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import { asker } from './actors.ts';
 import type { SupervisorEventBus } from './events.ts';
@@ -56,6 +56,13 @@ class OpFeed {
   }
 }
 
+function whereToLook(key: ResourceKey): string {
+  const { kind, app, name } = parseKey(key);
+  const shown = `${app}/${name}`;
+  if (kind !== 'container') return `\`tsdocker why ${key}\` tells how it came.`;
+  return `\`tsdocker logs ${shown}\` shows what it wrote, \`tsdocker why ${shown}\` how it came.`;
+}
+
 /** Streams progress until the apps are ready, one of them cannot become so, or the time is over. */
 async function* waitUntilReady(
   parts: ApplyParts,
@@ -77,7 +84,8 @@ async function* waitUntilReady(
     }
     if (state.state === 'failed') {
       const error = new TsdError('TSD_CONTAINER_SETUP', `${state.resource}: ${state.message}`, {
-        key: state.resource as ResourceKey,
+        key: state.resource,
+        hint: parts.hint(state.resource, state.message) || whereToLook(state.resource),
       });
       yield { type: 'failed', error: error.toJSON() };
       return;
@@ -85,7 +93,8 @@ async function* waitUntilReady(
     const left = deadline - parts.world.clock.now().bootMs;
     if (left <= 0) {
       const message = `not ready after ${waitMs / 1000} s: ${state.resource}: ${state.message}`;
-      yield { type: 'failed', error: new TsdError('TSD_TIMEOUT', message).toJSON() };
+      const hint = parts.hint(state.resource, state.message) || whereToLook(state.resource);
+      yield { type: 'failed', error: new TsdError('TSD_TIMEOUT', message, { hint }).toJSON() };
       return;
     }
     const line = `${state.resource}: ${state.message}`;

@@ -3,6 +3,7 @@ import type { TaskExit } from '../drivers/contract.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Desired } from '../model/desired.ts';
 import { describeError } from '../model/errors.ts';
+import { describeEnd } from '../model/exit-words.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
 import type { TimelineDraft, TimelineKind } from '../model/timeline.ts';
 import type { PassReport } from '../reconcile/controller.ts';
@@ -40,11 +41,6 @@ const PASSING: ReadonlySet<Hold['reason']> = new Set(['busy']);
 
 /** Clocks of the shim and of the payload's first line may be read in either order. */
 const START_SLACK_MS = 20;
-
-function describeEnd({ exitCode, oomKilled }: Pick<TaskExit, 'exitCode' | 'oomKilled'>): string {
-  if (exitCode === null) return 'ended unseen';
-  return oomKilled ? `exited with ${exitCode} (out of memory)` : `exited with ${exitCode}`;
-}
 
 function kindOf(op: Op): TimelineKind {
   if (op.op === 'container.start') return 'start';
@@ -163,7 +159,7 @@ export class Timeline {
       what: exit.oomKilled ? 'oom-killed' : 'exited',
       ok: exit.exitCode === 0,
       cause,
-      message: describeEnd(exit),
+      message: describeEnd(exit.exitCode, exit.oomKilled),
       run: exit.run,
       log: this.#excerpt(record),
     });

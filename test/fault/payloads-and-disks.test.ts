@@ -111,7 +111,7 @@ test('a full disk holds what needs room, says so, and goes on when there is some
   rmSync(ballast);
   await supervisor.waitFor('third', 'taken over', ({ ready }) => ready);
   await supervisor.waitFor('mortal', 'back', ({ ready }) => ready);
-  expect(await supervisor.ok('why', 'mortal')).toMatch(/exited with 137 \(run 1\)[\s\S]*started \(run 2\)/);
+  expect(await supervisor.ok('why', 'mortal')).toMatch(/exited with 137 \(SIGKILL\) \(run 1\)[\s\S]*started \(run 2\)/);
   expect(await held()).toBeNull();
   await supervisor.ok('apply', '--wait=60s', '-f', file);
   expect(await supervisor.container('second')).toMatchObject({ phase: 'Running' });

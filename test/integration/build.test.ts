@@ -260,7 +260,7 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
     expect(status).toBe(1);
     expect(stdout).toContain('[stage-0 1/1] second');
     expect(stderr.split('\n').slice(0, 6)).toEqual([
-      'error: Dockerfile:3:1: RUN ended with exit code 7 [TSD_BUILD_RUN]',
+      `error: ${directory}/Dockerfile:3:1: RUN ended with exit code 7 [TSD_BUILD_RUN]`,
       '    3 | RUN echo first; \\',
       '    4 |   echo second >&2; exit 7',
       'the last lines it wrote:',

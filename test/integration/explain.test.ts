@@ -63,8 +63,8 @@ describe('why', () => {
     expect(restarted?.cause).toContain(`env.MODE changed in ${file}:4:`);
     expect(proving?.text).toContain('updating');
     expect(proved?.cause).toMatch(/^update done/);
-    expect(died).toMatchObject({ text: 'exited with 137 (run 2)', ok: false, log: ['ready to serve'] });
-    expect(back).toMatchObject({ text: 'started (run 3)', cause: 'exited with 137, restart 1' });
+    expect(died).toMatchObject({ text: 'exited with 137 (SIGKILL) (run 2)', ok: false, log: ['ready to serve'] });
+    expect(back).toMatchObject({ text: 'started (run 3)', cause: 'exited with 137 (SIGKILL), restart 1' });
 
     await supervisor.crash();
     await supervisor.start();
@@ -133,6 +133,20 @@ describe('why', () => {
     expect((await supervisor.cli('get', 'manifests')).stderr).toMatch(new RegExp(`^hint: ${file}: `));
     // While what it needs is tried again it waits for that to end.
     await until('parked', async () => (await supervisor.ok('get', 'c', '-o', 'wide')).includes('DependencyNotReady'));
+  });
+
+  test('finds what has a name alone, whatever its kind, and tells of a manifest', async () => {
+    const file = supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}volumes: { data: {}, twice: {} }\n`);
+    supervisor.drop('other.yaml', 'volumes: { twice: {} }\n');
+    await until('both there', async () => (await supervisor.ok('get', 'volumes')).match(/Ready/g)?.length === 3);
+    expect(await supervisor.ok('describe', 'busybox')).toMatch(/^kind: +image/);
+    expect(await supervisor.ok('why', 'app/data')).toMatch(/^volume\/app\/data is Ready/);
+    expect(await supervisor.ok('why', 'app.yaml')).toContain(file);
+    const { status, stderr } = await supervisor.cli('why', 'twice');
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/There is .*volume\/app\/twice.*: name it so/)]);
+    // What nobody declares has no app before its name.
+    const names = (await supervisor.ok('get', 'images', '-o', 'name')).split('\n');
+    expect(names.filter((name) => name.startsWith('/'))).toEqual([]);
   });
 
   test('an exit while the supervisor was away has its true time and last lines', async () => {

@@ -239,10 +239,32 @@ test('stop-first: what ends after a change goes back with its app; apply --wait 
   const failed = await supervisor.cli('apply', '--wait', '-f', file);
   expect(failed.status).not.toBe(0);
   expect(failed.stderr + failed.stdout).toMatch(/exited with 4 after/);
+  expect(failed.stderr).toMatch(/hint: .*`tsdocker logs plain\/plain`.*`tsdocker why plain\/plain`/);
   await until('the old spec back', async () => (await ask(port).catch(() => '')).trim() === 'one');
   await supervisor.waitFor('plain', 'ready', ({ ready, restarts }) => ready && restarts === 0);
   expect(await supervisor.ok('why', 'plain')).toContain('no such table');
   expect(await supervisor.container('web')).toMatchObject({ id: other.id, pid: other.pid, restarts: 0 });
+});
+
+test('apply --wait says what keeps a changed container from being ready, once', async () => {
+  const text = (script: string) => `${BUSYBOX_IMAGE}containers:
+  slow:
+    image: busybox
+    command: ${FOREVER}
+    stopTimeout: 0s
+    env: { SCRIPT: "${script}" }
+    health: { exec: ["busybox", "sh", "-c", "${script}"], interval: 1s, retries: 50 }
+    update: { timeout: 4s }
+`;
+  const file = supervisor.file('apply/slow.yaml', text('exit 0'));
+  await supervisor.ok('apply', '--wait', '-f', file);
+  await supervisor.waitFor('slow', 'settled', ({ conditions }) => !conditions.some(({ type }) => type === 'Updating'));
+  writeFileSync(file, text('echo no route to db; exit 1'));
+  const failed = await supervisor.cli('apply', '--wait', '-f', file);
+  expect(failed.status).toBe(1);
+  const lines = failed.stdout.split('\n').filter((line) => line.includes('no route to db'));
+  expect(lines).toEqual([expect.stringMatching(/has to prove itself; health check failed.*: exit 1: no route to db/)]);
+  expect(await supervisor.ok('delete', '-f', file, '--wait')).toMatch(/\nremoved: generation \d+/);
 });
 
 test('while a successor is made ready, an old one that ends is started again as it was', async () => {

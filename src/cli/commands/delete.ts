@@ -38,7 +38,10 @@ async function run(context: CliContext, words: readonly string[], options: Delet
   }
   const client = await context.client();
   const waitMs = options.wait ?? null;
-  const resources = words.map((word) => resourceArgument([word]));
+  const resources = words.map((word) => {
+    const { kind, name } = resourceArgument([word]);
+    return { kind, name };
+  });
   const events = client.remove({ files, resources, all: options.all === true, waitMs });
-  return follow(context, events, { mustBeReady: waitMs !== null });
+  return follow(context, events, { mustBeReady: waitMs !== null, done: 'removed' });
 }

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import type { DescribeView, HealthView } from '../../api/supervisor.ts';
 import type { Condition } from '../../model/phases.ts';
+import { askAbout } from '../any-resource.ts';
 import type { CliContext } from '../context.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
-import { resourceArgument } from '../options.ts';
 import { formatPairs, formatTable } from '../output/table.ts';
 import { paint, printable } from '../output/text.ts';
 import { describeManifest, formatManifest, manifestArgument } from './describe-manifest.ts';
@@ -24,7 +24,7 @@ export function configure(command: Command, context: CliContext): void {
   });
   command.argument(
     '<resource...>',
-    'KIND/NAME, KIND/APP/NAME or KIND NAME; a NAME alone is a container; manifest FILE|APP, or FILE.yaml alone',
+    'KIND/NAME, KIND/APP/NAME or KIND NAME; a NAME alone is a container, or the only other resource of that name; manifest FILE|APP, or FILE.yaml alone',
   );
   command.addOption(outputOption('table', 'json'));
   command.action(
@@ -40,9 +40,8 @@ async function run(context: CliContext, words: readonly string[], output: Output
     else context.print(formatManifest(context, description));
     return EXIT.ok;
   }
-  const { kind, name } = resourceArgument(words);
   const client = await context.client();
-  const description = await client.describe(kind, name);
+  const description = await askAbout(client, words, (kind, name) => client.describe(kind, name));
   if (output === 'json') context.printJson(description);
   else context.print(await formatDescription(context, description));
   return EXIT.ok;

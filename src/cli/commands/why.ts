@@ -1,25 +1,27 @@
 import type { Command } from 'commander';
-import { TsdError } from '../../model/errors.ts';
+import { askAbout } from '../any-resource.ts';
 import type { CliContext } from '../context.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
-import { resourceArgument } from '../options.ts';
 import { formatWhy } from '../output/timeline.ts';
-import { manifestArgument } from './describe-manifest.ts';
+import { describeManifest, formatManifest, manifestArgument } from './describe-manifest.ts';
 
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
       'Tells why a resource is as it is: the edit of the manifest with its line, the operations it led to, ends of the ' +
       'container with the last lines of its log, what was decided then, and what it waits for now.\n\n' +
-      'What came again and again is told once, with a count.',
+      'What came again and again is told once, with a count. Of a manifest it tells what `describe manifest` does.',
     examples: [
       ['tsdocker why web', 'Why a container restarts, waits or does not run'],
       ['tsdocker why volume/blog/data', 'The same of a volume of the app blog'],
       ["tsdocker why web -o json | jq '.steps[-1].log'", 'The last lines of its latest end, for a script'],
     ],
   });
-  command.argument('<resource...>', 'KIND/NAME, KIND/APP/NAME or KIND NAME; a NAME alone is a container');
+  command.argument(
+    '<resource...>',
+    'KIND/NAME, KIND/APP/NAME or KIND NAME; a NAME alone is a container, or the only other resource of that name; FILE.yaml',
+  );
   command.addOption(outputOption('table', 'json'));
   command.action(
     context.action((words: string[], options: { output: OutputFormat }) => run(context, words, options.output)),
@@ -29,13 +31,13 @@ export function configure(command: Command, context: CliContext): void {
 async function run(context: CliContext, words: readonly string[], output: OutputFormat): Promise<number> {
   const file = manifestArgument(words);
   if (file !== null) {
-    throw new TsdError('TSD_BAD_REQUEST', `${file} is a manifest: why tells of one resource`, {
-      hint: `\`tsdocker describe manifest ${file}\` tells how it stands and what it declares.`,
-    });
+    const description = await describeManifest(context, file);
+    if (output === 'json') context.printJson(description);
+    else context.print(formatManifest(context, description));
+    return EXIT.ok;
   }
-  const { kind, name } = resourceArgument(words);
   const client = await context.client();
-  const view = await client.why(kind, name);
+  const view = await askAbout(client, words, (kind, name) => client.why(kind, name));
   if (output === 'json') context.printJson(view);
   else context.print(formatWhy(context, view));
   return EXIT.ok;

@@ -16,10 +16,15 @@ export interface Progress {
   end(): void;
 }
 
-/** A live region that follows each operation on a terminal; a line for each event elsewhere. */
-export function makeProgress(context: CliContext): Progress {
+/**
+ * A live region that follows each operation on a terminal; a line for each event elsewhere.
+ * @param done the word for the end that is waited for
+ */
+export function makeProgress(context: CliContext, done = 'ready'): Progress {
   const { stdout, env } = context.streams;
-  return stdout.isTTY === true && env.TERM !== 'dumb' ? new LiveProgress(context) : new LineProgress(context);
+  return stdout.isTTY === true && env.TERM !== 'dumb'
+    ? new LiveProgress(context, done)
+    : new LineProgress(context, done);
 }
 
 function opLine(context: CliContext, event: OpEvent): string {
@@ -36,23 +41,28 @@ function progressText(event: Extract<ApplyEvent, { type: 'progress' }>): string 
 }
 
 /** The line an event leaves behind, or null when it leaves none. Errors are printed by the command at the end. */
-function lastingLine(context: CliContext, event: ApplyEvent): string | null {
+function lastingLine(context: CliContext, event: ApplyEvent, done: string): string | null {
   if (event.type === 'accepted') return `generation ${event.generation}: ${plural(event.plan.ops.length, 'operation')}`;
-  if (event.type === 'ready') return `ready: generation ${event.generation}`;
+  if (event.type === 'ready') return `${done}: generation ${event.generation}`;
   if (event.type === 'op' && event.status !== 'started') return opLine(context, event);
   return null;
 }
 
+/** How often a probe has failed by now makes no other wait of it. */
+const COUNT = / (?:once|\d+ times)/;
+
 class LineProgress implements Progress {
   readonly #context: CliContext;
+  readonly #done: string;
   readonly #said = new Set<string>();
 
-  constructor(context: CliContext) {
+  constructor(context: CliContext, done: string) {
     this.#context = context;
+    this.#done = done;
   }
 
   show(event: ApplyEvent): void {
-    const line = lastingLine(this.#context, event) ?? this.#transient(event);
+    const line = lastingLine(this.#context, event, this.#done) ?? this.#transient(event);
     if (line !== null) this.#context.print(line);
   }
 
@@ -62,8 +72,9 @@ class LineProgress implements Progress {
   #transient(event: ApplyEvent): string | null {
     if (event.type !== 'waiting' && event.type !== 'progress') return null;
     const line = `${event.type === 'waiting' ? 'waiting' : '       '} ${printable(event.resource)}: ${printable(event.message)}`;
-    if (this.#said.has(line)) return null;
-    this.#said.add(line);
+    const sameness = line.replace(COUNT, '');
+    if (this.#said.has(sameness)) return null;
+    this.#said.add(sameness);
     return line;
   }
 }
@@ -74,15 +85,17 @@ class LiveProgress implements Progress {
   readonly #context: CliContext;
   /** What is under way, by operation or resource, in order of its start. */
   readonly #live = new Map<string, string>();
+  readonly #done: string;
   #drawn = 0;
 
-  constructor(context: CliContext) {
+  constructor(context: CliContext, done: string) {
     this.#context = context;
+    this.#done = done;
   }
 
   show(event: ApplyEvent): void {
     this.#follow(event);
-    this.#redraw(lastingLine(this.#context, event));
+    this.#redraw(lastingLine(this.#context, event, this.#done));
   }
 
   end(): void {

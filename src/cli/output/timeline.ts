@@ -35,13 +35,22 @@ function logLines(context: CliContext, log: readonly string[], indent: string): 
   return log.map((line) => paint(context.streams, context.streams.stdout, 'dim', `${indent}| ${printable(line)}`));
 }
 
+/** `exited with 3 (run 2)`, `container.start (run 3): exited with 3, restart 2`. What one part says no other one does. */
+function withoutRepetition({ what, message, cause, source, run }: EventView): string {
+  const which = run === null ? '' : ` (run ${run})`;
+  const place = source === null ? null : formatPosition(source);
+  const because = place !== null && message.includes(place) ? cause.replace(` in ${place}`, '') : cause;
+  const details = [message, because].filter((text) => text !== '').join(' — ');
+  if (message === what || message.startsWith(`${what}: `) || message.startsWith(`${what} `))
+    return `${details}${which}`;
+  return `${what}${which}${details === '' ? '' : `: ${details}`}`;
+}
+
 /** One line, and the end of the log where it belongs to it. */
 export function formatEvent(context: CliContext, event: EventView): string {
-  const { time, kind, ok, resource, what, message, cause, source, run } = event;
+  const { time, kind, ok, resource, source } = event;
   const subject = resource ?? (source === null ? '' : formatPosition(source));
-  const details = [message, cause].filter((text) => text !== '').join(' — ');
-  const word = run === null ? what : `${what} (run ${run})`;
-  const line = `${subject} ${word}${details === '' ? '' : `: ${details}`}`;
+  const line = `${subject} ${withoutRepetition(event)}`;
   return [
     `${moment(time)}  ${label(context, kind, ok)}  ${printable(line)}`,
     ...logLines(context, event.log, '    '),

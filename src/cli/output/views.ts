@@ -39,7 +39,7 @@ export function listOf(word: string): ListName {
     if (list === word || aliases.includes(word)) return list as ListName;
   }
   throw new TsdError('TSD_BAD_REQUEST', `there is no list named ${word}`, {
-    hint: `Lists: ${Object.keys(LIST_ALIASES).join(', ')}. For a container of that name: \`tsdocker get containers ${word}\`.`,
+    hint: `For a container of that name: \`tsdocker get containers ${word}\`. Lists: ${Object.keys(LIST_ALIASES).join(', ')}.`,
   });
 }
 
@@ -60,7 +60,9 @@ const STATE_STYLE = { Active: 'green', Rejected: 'red', Held: 'yellow' } as cons
 const text = (value: string | number | null) => (value === null ? '-' : String(value));
 const position = (source: SourcePosition | null) => (source === null ? '-' : formatPosition(source));
 const shortId = (id: string | null) => (id === null ? '-' : id.slice(0, 12));
-const appNames = ({ app, name }: { readonly app: string; readonly name: string }) => [`${app}/${name}`, name];
+/** What no app declares has its name alone. */
+const appNames = ({ app, name }: { readonly app: string; readonly name: string }) =>
+  app === '' ? [name] : [`${app}/${name}`, name];
 
 function containerColumns({ wide, nowMs }: Look): readonly Column<ContainerView>[] {
   return [

@@ -1,4 +1,5 @@
 import type { Instant } from '../../model/clock.ts';
+import { describeEnd } from '../../model/exit-words.ts';
 import type { ObservedHealth } from '../../model/health.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { ObservedContainer, ObservedExit, RestartCounters } from '../../model/observed.ts';
@@ -29,10 +30,8 @@ export interface RestartInput {
   readonly seed: string;
 }
 
-/** `exited with 1`, `was killed (out of memory)`, `ended unseen`. */
-export function describeExit(exit: ObservedExit): string {
-  if (exit.code === null) return 'ended unseen';
-  return exit.oomKilled ? `exited with ${exit.code} (out of memory)` : `exited with ${exit.code}`;
+export function describeExit({ code, oomKilled }: ObservedExit): string {
+  return describeEnd(code, oomKilled);
 }
 
 /** `stopped until 2026-01-02T03:04:05Z, ...`, for a manual stop that holds. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { VIEWS } from '../../../src/cli/output/views.ts';
 import { useTerminal } from '../../support/api/terminal.ts';
 
 const { served, run, screen } = useTerminal();
@@ -80,7 +81,7 @@ describe('get', () => {
     expect(await screen(['get', 'pods'])).toMatchInlineSnapshot(`
       "--- stderr
       error: there is no list named pods
-      hint: Lists: containers, images, volumes, networks, manifests. For a container of that name: \`tsdocker get containers pods\`.
+      hint: For a container of that name: \`tsdocker get containers pods\`. Lists: containers, images, volumes, networks, manifests.
       --- exit 1"
     `);
   });
@@ -180,8 +181,17 @@ test('describe manifest: its problems, what it declares, and what it changed; by
   expect(Object.keys(JSON.parse(stdout) as object)).toEqual(['manifest', 'resources', 'history']);
   expect(await run(['describe', 'blog.yaml'])).toEqual(await run(['describe', 'manifest', 'blog']));
   expect(await run(['describe', '/etc/tsdocker/manifests/blog.yaml'])).toEqual(await run(['describe', 'm/blog']));
-  expect((await run(['why', 'blog.yaml'])).stderr).toContain('`tsdocker describe manifest blog.yaml`');
+  expect(await run(['why', 'blog.yaml'])).toEqual(await run(['describe', 'manifest', 'blog.yaml']));
   expect((await run(['describe', 'manifest', 'nobody'])).stderr).toContain('there is no manifest nobody');
+});
+
+test('what no app declares is named by its name alone', () => {
+  expect(VIEWS.images.names({ app: '', name: '2d75ab', tags: [] } as never)).toEqual(['2d75ab']);
+  expect(VIEWS.images.names({ app: 'blog', name: 'web', tags: ['web:1'] } as never)).toEqual([
+    'blog/web',
+    'web',
+    'web:1',
+  ]);
 });
 
 test('an image made at the epoch has no age, an old one has years', async () => {

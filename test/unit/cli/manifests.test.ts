@@ -212,7 +212,7 @@ test('delete', async () => {
   expect(await screen(['delete', 'container/blog/web', 'v/data', 'web', '--wait=5s'])).toMatchInlineSnapshot(`
     "generation 8: 1 operation
     done    start container/blog/web (12 ms)
-    ready: generation 8
+    removed: generation 8
     --- exit 0"
   `);
   expect(served().supervisor.asked.at(-1)?.with).toEqual({

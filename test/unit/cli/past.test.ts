@@ -1,4 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import type { EventView } from '../../../src/api/explain-views.ts';
+import type { CliContext } from '../../../src/cli/context.ts';
+import { formatEvent } from '../../../src/cli/output/timeline.ts';
 import { useTerminal } from '../../support/api/terminal.ts';
 
 const { served, run, screen } = useTerminal();
@@ -85,11 +88,44 @@ describe('events', () => {
   test('as lines', async () => {
     expect(await screen(['events'])).toMatchInlineSnapshot(`
       "2026-01-02 03:00:00.000  start    container/blog/web container.start (run 3): env.MODE changed in blog.yaml:12:3
-      2026-01-02 03:00:01.000  exit     container/blog/web exited (run 3): exited with 3
+      2026-01-02 03:00:01.000  exit     container/blog/web exited with 3 (run 3)
           | no route
       --- exit 0"
     `);
     expect(served().supervisor.asked.at(-1)).toEqual({ call: 'timeline', with: { follow: false, sinceMs: null } });
+  });
+
+  test('no part of a line says what another one says', () => {
+    const event = (rest: Partial<EventView>): EventView => ({
+      id: 1,
+      time: '2026-01-02T03:00:00.000Z',
+      kind: 'op',
+      resource: 'container/blog/web',
+      generation: 7,
+      what: '',
+      ok: true,
+      cause: '',
+      message: '',
+      source: null,
+      run: null,
+      log: [],
+      ...rest,
+    });
+    const source = { file: '/m/blog.yaml', line: 3, column: 5 };
+    const streams = { stdout: { isTTY: false }, env: {} };
+    const line = (rest: Partial<EventView>) =>
+      formatEvent({ streams } as unknown as CliContext, event(rest)).slice('2026-01-02 03:00:00.000  probe    '.length);
+    expect(line({ what: 'added', message: 'added', cause: 'added base.yaml' })).toBe(
+      'container/blog/web added — added base.yaml',
+    );
+    expect(line({ what: 'unhealthy', message: 'unhealthy: db down', run: 2 })).toBe(
+      'container/blog/web unhealthy: db down (run 2)',
+    );
+    expect(line({ what: 'healthy', message: 'ready', run: 2 })).toBe('container/blog/web healthy (run 2): ready');
+    const message = '/m/blog.yaml:3:5: cannot read /m/x.tar';
+    expect(line({ what: 'image.load', message, cause: 'declared in /m/blog.yaml:3:5', source })).toBe(
+      'container/blog/web image.load: /m/blog.yaml:3:5: cannot read /m/x.tar — declared',
+    );
   });
 
   test('as one object a line, from a moment on', async () => {

@@ -251,7 +251,9 @@ describe('in plans', () => {
     const host = hostWith(apps);
     host.exit('container/blog/web', 137, 60_000);
     const plan = planOn(host, desired);
-    expect(textOn(host, desired)).toMatchInlineSnapshot(`"start container/blog/web — exited with 137, restart 1"`);
+    expect(textOn(host, desired)).toMatchInlineSnapshot(
+      `"start container/blog/web — exited with 137 (SIGKILL), restart 1"`,
+    );
     expect(plan.ops[0]).toMatchObject({ op: 'container.start', run: 2, restarts: 1, consecutive: 1 });
   });
 

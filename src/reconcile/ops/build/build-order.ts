@@ -136,13 +136,14 @@ function contextTree(files: Beneath, dockerfile: string | null, name: string): S
   return { files, ignore: IGNORE_NOTHING, name, devices: false, keepsOwners: false };
 }
 
-function readDockerfileText({ dockerfile }: BuildOrder, files: Beneath): { text: string; name: string } {
+function readDockerfileText({ dockerfile, context }: BuildOrder, files: Beneath): { text: string; name: string } {
   if (dockerfile.type === 'text') return { text: dockerfile.text, name: 'Dockerfile' };
   const { path } = dockerfile;
   if (isAbsolute(path)) return { text: textOfHostFile(path, MAX_DOCKERFILE_BYTES, 'Dockerfile'), name: path };
   const found = files.resolve(path);
   const text = found === null ? null : files.readText(found, MAX_DOCKERFILE_BYTES);
-  if (text !== null) return { text, name: path };
+  // Of an archive there is no path that a person could open.
+  if (text !== null) return { text, name: context.type === 'directory' ? join(context.path, path) : path };
   throw badContext(`the build context has no file ${path}, or it is larger than 1 MiB`);
 }
 

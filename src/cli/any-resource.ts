@@ -1,0 +1,40 @@
+/** A resource that a person names without its kind. */
+import type { SupervisorClient } from '../api/client.ts';
+import { TsdError } from '../model/errors.ts';
+import type { Kind } from '../model/resource.ts';
+import { type NamedResource, resourceArgument } from './options.ts';
+
+const OTHERS = { image: 'images', volume: 'volumes', network: 'networks' } as const;
+
+/** What else has the name, where it is one thing only. */
+async function onlyOther(client: SupervisorClient, name: string): Promise<NamedResource | null> {
+  const found: NamedResource[] = [];
+  for (const [kind, list] of Object.entries(OTHERS)) {
+    for (const row of await client.list(list)) {
+      const full = `${row.app}/${row.name}`;
+      if (row.app !== '' && (row.name === name || full === name)) found.push({ kind: kind as Kind, name: full });
+    }
+  }
+  const [only] = found;
+  return only !== undefined && found.length === 1 ? only : null;
+}
+
+/**
+ * Asks about what the words name: a name alone is a container, or where there is none the only other resource that has it.
+ * @throws TsdError TSD_NO_SUCH_RESOURCE, naming those that have it where there are several
+ */
+export async function askAbout<T>(
+  client: SupervisorClient,
+  words: readonly string[],
+  ask: (kind: Kind, name: string) => Promise<T>,
+): Promise<T> {
+  const { kind, name, assumed = false } = resourceArgument(words);
+  try {
+    return await ask(kind, name);
+  } catch (thrown) {
+    const missing = thrown instanceof TsdError && thrown.code === 'TSD_NO_SUCH_RESOURCE';
+    const other = missing && assumed ? await onlyOther(client, name) : null;
+    if (other === null) throw thrown;
+    return ask(other.kind, other.name);
+  }
+}
