@@ -30,7 +30,7 @@ import { opHandlers } from './reconcile/ops/handlers.ts';
 import type { World } from './reconcile/ops/world.ts';
 import { startGate } from './reconcile/start-gate.ts';
 import { openRoot } from './state/root.ts';
-import { adoptContainers, adoptUnknown } from './supervisor/adopt.ts';
+import { Adoption } from './supervisor/adoption.ts';
 import { runDoctor } from './supervisor/doctor.ts';
 import { SupervisorEventBus } from './supervisor/events.ts';
 import { Collector } from './supervisor/images/collector.ts';
@@ -198,11 +198,8 @@ async function supervise(config: DaemonConfig): Promise<void> {
       if (scope !== null) return observeAnswered(world, scope);
       reserve.refill();
       defaultNetwork.review();
-      return adoptUnknown(world).then(({ found, problems }) => {
-        for (const run of found) timeline.found(run);
-        for (const problem of problems) log.error(problem);
-        return observeAnswered(world, null);
-      });
+      adoption.askUnknown();
+      return observeAnswered(world, null);
     },
     executor,
     tooEarly: startGate(world),
@@ -257,7 +254,16 @@ async function supervise(config: DaemonConfig): Promise<void> {
     intervalMs: config.gcInterval,
   });
 
+  const adoption = new Adoption({
+    world,
+    timers: systemTimers,
+    onFound: (run) => timeline.found(run),
+    onProblem: (text) => log.error(text),
+    onAnswer: (key) => controller.enqueue([key]),
+  });
+
   const release = (): void => {
+    adoption.stop();
     leaveNothingUnused(world);
     world.exec.close();
     world.network.close();
@@ -267,13 +273,11 @@ async function supervise(config: DaemonConfig): Promise<void> {
     state.close();
   };
   // What stays open would keep the process from ending.
-  const adopted = await adoptContainers(world).catch((error: unknown) => {
+  const adopted = await adoption.begin().catch((error: unknown) => {
     release();
     throw error;
   });
   loop.setUnavailable(adopted.unavailable);
-  for (const problem of adopted.problems) log.error(problem);
-  for (const run of adopted.found) timeline.found(run);
   log.info({ running: adopted.running, exited: adopted.exited }, 'took over what was there');
 
   const watcher = watchManifests(config.manifests, {

@@ -1,4 +1,4 @@
-/** Takes over what an earlier supervisor left: runs that go on, runs that ended meanwhile, names. */
+/** What is made of what an earlier supervisor left: runs that go on, runs that ended meanwhile, networks, names. */
 import { isDeepStrictEqual } from 'node:util';
 import type { AdoptResult, NetworkConfig, ObservedNetworks } from '../drivers/contract.ts';
 import { formatTime } from '../model/clock.ts';
@@ -9,14 +9,7 @@ import { reachOf } from '../reconcile/ops/endpoint.ts';
 import { networkConfig } from '../reconcile/ops/network-config.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
-import {
-  adoptionQuestions,
-  decideNames,
-  decideRestore,
-  isUnknown,
-  type RestoreDecision,
-  type RestoreInput,
-} from '../state/restore.ts';
+import { decideNames, decideRestore, isUnknown, type RestoreDecision, type RestoreInput } from '../state/restore.ts';
 import { resumeFound } from './pauses.ts';
 import type { FoundRun } from './timeline.ts';
 
@@ -25,9 +18,13 @@ export interface AdoptionReport {
   readonly exited: number;
   /** Containers that are shown and not touched, with the reason. */
   readonly unavailable: ReadonlyMap<string, string>;
-  readonly problems: readonly string[];
-  /** What became of runs that an earlier supervisor began. */
-  readonly found: readonly FoundRun[];
+}
+
+/** Who hears what came to light. */
+export interface AdoptionListeners {
+  /** What became of a run that an earlier supervisor began. */
+  readonly onFound: (run: FoundRun) => void;
+  readonly onProblem: (text: string) => void;
 }
 
 // What is written here can be found out again, so a disk without room does not keep the supervisor from starting.
@@ -108,12 +105,13 @@ function takeOver(
 
 type Attempt = (what: string, work: () => void) => void;
 
-function collecting(problems: string[]): Attempt {
+/** What fails is told, and the rest is done. */
+export function attempting({ onProblem }: Pick<AdoptionListeners, 'onProblem'>): Attempt {
   return (what, work) => {
     try {
       work();
     } catch (error) {
-      problems.push(`${what}: ${describeError(toTsdError(error))}`);
+      onProblem(`${what}: ${describeError(toTsdError(error))}`);
     }
   };
 }
@@ -125,7 +123,7 @@ function networkConfigs(world: World): NetworkConfig[] {
 }
 
 /** Tells the network driver how these containers are attached, so that it can watch and change it. */
-function restoreEndpoints(world: World, containers: readonly ContainerRecord[], attempt: Attempt): void {
+export function restoreEndpoints(world: World, containers: readonly ContainerRecord[], attempt: Attempt): void {
   let known: ObservedNetworks['endpoints'] | undefined;
   const seen = () => {
     known ??= world.network.observe().endpoints;
@@ -168,7 +166,7 @@ function dropEndpoints(world: World, attempt: Attempt): void {
 }
 
 /** Tells the network driver what was there; what is missing is made again. */
-function restoreNetworks(world: World, attempt: Attempt): void {
+export function restoreNetworks(world: World, attempt: Attempt): void {
   dropEndpoints(world, attempt);
   const fallback = world.defaultNetwork();
   for (const config of networkConfigs(world)) {
@@ -177,7 +175,7 @@ function restoreNetworks(world: World, attempt: Attempt): void {
   restoreEndpoints(world, world.containers.all(), attempt);
 }
 
-function repairNames(world: World, attempt: Attempt): void {
+export function repairNames(world: World, attempt: Attempt): void {
   const { missing, stale } = decideNames(
     world.containers.all(),
     world.containers.ids(),
@@ -188,38 +186,28 @@ function repairNames(world: World, attempt: Attempt): void {
   for (const { path, id } of missing) attempt(`name ${path}`, () => world.links.set(path, id));
 }
 
-/** Asks the exec driver about the runs of these containers and records what became of them. */
-async function takeOverRuns(
-  world: World,
-  containers: readonly ContainerRecord[],
-  problems: string[],
-): Promise<Omit<AdoptionReport, 'problems'>> {
-  const input: RestoreInput = {
+/** What decisions are made from, beside the answers. */
+export function restoreInput(world: World, containers: readonly ContainerRecord[]): RestoreInput {
+  return {
     containers,
     graphDriver: world.graph.name,
     execDriver: world.exec.name,
     bootId: world.bootId,
     execIds: new Set(world.exec.list()),
   };
-  const asked = new Map(containers.map((record) => [record.id, record]));
-  const answers = new Map<string, AdoptResult>();
-  await Promise.all(
-    adoptionQuestions(input).map(async (question) => {
-      const { containerId } = question;
-      try {
-        answers.set(containerId, await world.exec.adopt(question));
-        world.unanswered.delete(containerId);
-      } catch (error) {
-        const reason = describeError(toTsdError(error));
-        // Asked again and again, it says the same.
-        if (world.unanswered.get(containerId) !== reason) problems.push(`${containerId.slice(0, 12)}: ${reason}`);
-        world.unanswered.set(containerId, reason);
-      }
-    }),
-  );
+}
+
+/** Records what became of runs that the exec driver was asked about. */
+export async function takeOverRuns(
+  world: World,
+  input: RestoreInput,
+  answers: ReadonlyMap<string, AdoptResult>,
+  listeners: AdoptionListeners,
+): Promise<AdoptionReport> {
+  const asked = new Map(input.containers.map((record) => [record.id, record]));
   const unavailable = new Map<string, string>();
   const counts = { running: 0, exited: 0 };
-  const found: FoundRun[] = [];
+  const { onFound, onProblem } = listeners;
   for (const decision of decideRestore(input, answers)) {
     const record = world.containers.get(decision.id);
     if (!record) continue;
@@ -230,38 +218,19 @@ async function takeOverRuns(
       recordExit(world, record, decision);
       counts.exited += 1;
       const finishedAtMs = decision.finishedAtMs ?? world.clock.now().wallMs;
-      found.push({ record, run: record.run, exit: { ...decision, finishedAtMs }, reason: decision.reason });
+      onFound({ record, run: record.run, exit: { ...decision, finishedAtMs }, reason: decision.reason });
     }
     if (decision.decision === 'adopt') {
       // While others were asked about, its end may have been told and recorded already.
       if (record.state.status === 'exited' && asked.get(record.id)?.state.status !== 'exited') continue;
-      takeOver(world, record, decision, collecting(problems));
+      takeOver(world, record, decision, attempting(listeners));
       await resumeFound(world, record.id).catch((error) => {
-        problems.push(`${record.engineName}: ${describeError(toTsdError(error))}`);
+        onProblem(`${record.engineName}: ${describeError(toTsdError(error))}`);
       });
       counts.running += 1;
       const adopted = world.containers.get(record.id) ?? record;
-      found.push({ record: adopted, run: record.run, exit: null, reason: 'found running' });
+      onFound({ record: adopted, run: record.run, exit: null, reason: 'found running' });
     }
   }
-  return { ...counts, unavailable, found };
-}
-
-/** Takes over every run that the exec driver may know, then networks and names. */
-export async function adoptContainers(world: World): Promise<AdoptionReport> {
-  const problems: string[] = [];
-  const runs = await takeOverRuns(world, world.containers.all(), problems);
-  restoreNetworks(world, collecting(problems));
-  repairNames(world, collecting(problems));
-  return { ...runs, problems };
-}
-
-/** Asks again about runs of which nobody could say whether they go on. Returns what was found and what stands in the way. */
-export async function adoptUnknown(world: World): Promise<Pick<AdoptionReport, 'found' | 'problems'>> {
-  const unknown = world.containers.all().filter((record) => isUnknown(record));
-  const problems: string[] = [];
-  if (unknown.length === 0) return { found: [], problems };
-  const { found } = await takeOverRuns(world, unknown, problems);
-  restoreEndpoints(world, unknown, collecting(problems));
-  return { found, problems };
+  return { ...counts, unavailable };
 }

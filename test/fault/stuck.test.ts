@@ -189,6 +189,9 @@ describe('a shim that', () => {
     await supervisor.crash();
     await supervisor.start();
     expect(await supervisor.container('calm')).toMatchObject({ pid: calm.pid, phase: 'Running' });
+    expect(await supervisor.container('still')).toMatchObject({ pid: null });
+    await supervisor.stop();
+    await supervisor.start();
     await supervisor.waitFor('still', 'left alone', ({ message }) =>
       /runs on untouched: .* does not answer/.test(message),
     );

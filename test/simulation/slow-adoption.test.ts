@@ -22,3 +22,30 @@ test('the end of a run that was taken over while others are still asked about is
   expect(broken).toBeNull();
   expect(log.filter((line) => line.includes('begin start container/blog/job'))).toHaveLength(1);
 });
+
+test('a shim that answers late keeps neither a start nor a look at everything waiting, and never has two payloads', async () => {
+  const run = { image: 'app', command: ['run'], network: 'none', restart: 'always' };
+  const declared = { images: { app: '/one.tar' }, containers: { db: run, web: run } };
+  const { broken, log } = await runEpisode({
+    seed: 'late shim',
+    actions: [
+      { do: 'edit', app: 'blog', declared, afterMs: 0 },
+      { do: 'slow', what: 'exec.adopt', ms: 60_000, times: 1, afterMs: 3_000 },
+      { do: 'restart-supervisor', downMs: 0, afterMs: 0 },
+      { do: 'exit', key: 'container/blog/db', code: 1, oom: false, afterMs: 11_000 },
+      { do: 'exit', key: 'container/blog/web', code: 1, oom: false, afterMs: 0 },
+      { do: 'edit', app: 'shop', declared, afterMs: 0 },
+      { do: 'wait', afterMs: 80_000 },
+    ],
+  });
+  expect(broken).toBeNull();
+  const answered = 63_000;
+  const starts = log.filter((line) => line.includes('begin start'));
+  const restarts = starts.filter((line) => line.includes('restart 1')).map((line) => Number.parseFloat(line));
+  expect(restarts).toHaveLength(2);
+  expect(Math.min(...restarts)).toBeLessThan(15_000);
+  expect(Math.max(...restarts)).toBeGreaterThanOrEqual(answered);
+  const ofShop = starts.filter((line) => line.includes('container/shop/')).map((line) => Number.parseFloat(line));
+  expect(ofShop).toHaveLength(2);
+  expect(Math.max(...ofShop)).toBeLessThan(answered);
+});

@@ -30,7 +30,7 @@ import { plan } from '../../src/reconcile/plan/plan.ts';
 import { startGate } from '../../src/reconcile/start-gate.ts';
 import { UpdateBook } from '../../src/reconcile/update-book.ts';
 import type { ContainerRecord } from '../../src/state/container-record.ts';
-import { adoptContainers, adoptUnknown } from '../../src/supervisor/adopt.ts';
+import { Adoption } from '../../src/supervisor/adoption.ts';
 import type { Disk } from './disk.ts';
 import { SimExec } from './exec.ts';
 import { SimGraph } from './graph.ts';
@@ -175,6 +175,7 @@ export class SimSupervisor {
   readonly controller: Controller;
   readonly #engine: Engine;
   readonly #prober: Prober;
+  readonly #adoption: Adoption;
   readonly #around: Surroundings;
   /** The loop runs. */
   ready = false;
@@ -212,8 +213,10 @@ export class SimSupervisor {
     );
     this.controller = new Controller({
       desired: () => around.desired(),
-      observe: (scope) =>
-        scope === null ? adoptUnknown(world).then(() => observe(world, null)) : observe(world, scope),
+      observe: (scope) => {
+        if (scope === null) this.#adoption.askUnknown();
+        return observe(world, scope);
+      },
       executor,
       tooEarly: startGate(world),
       failures: world.failures,
@@ -232,6 +235,13 @@ export class SimSupervisor {
       resyncMs: RESYNC_MS,
     });
     this.#prober = this.#openProber();
+    this.#adoption = new Adoption({
+      world,
+      timers: life,
+      onFound: () => {},
+      onProblem: () => {},
+      onAnswer: (key) => life.alive && this.#hear('adoption', key),
+    });
   }
 
   #openProber(): Prober {
@@ -278,7 +288,7 @@ export class SimSupervisor {
         this.#hear('exit', key);
         this.#prober.review([key]);
       });
-      await adoptContainers(world);
+      await this.#adoption.begin();
       this.controller.start();
       this.ready = true;
     } catch (thrown) {

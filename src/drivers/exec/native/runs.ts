@@ -37,6 +37,8 @@ export class Runs {
   readonly #listeners: ((exit: TaskExit) => void)[] = [];
   /** Errno by container whose shim cannot write its exit record. */
   readonly #unrecorded = new Map<string, number>();
+  /** Connections to shims that have not said yet what they are. */
+  readonly #asked = new Set<ShimConnection>();
   #closed = false;
 
   constructor(context: RunsContext) {
@@ -155,6 +157,7 @@ export class Runs {
   /** Lets go of all runs; their ends are not told any more. */
   close(): void {
     this.#closed = true;
+    for (const connection of this.#asked) connection.close();
     for (const { connection } of this.#alive.values()) connection.close();
     this.#alive.clear();
   }
@@ -183,16 +186,27 @@ export class Runs {
     let connection: ShimConnection | null = null;
     try {
       connection = ShimConnection.connect(path, ShimConnection.ofRun);
-      const status = (await connection?.status()) ?? null;
+      const status = connection && (await this.#statusOf(connection));
       if (connection !== null && status !== null) return { connection, status };
     } catch (error) {
       connection?.close();
       throw silentShim(shimPid(), 'adopt', error);
     }
+    // We let go of it: that says nothing about the shim.
+    if (this.#closed) throw silentShim(shimPid(), 'adopt', null);
     if (connection !== null && connection.foreignVersion !== null) {
       throw foreignShim(shimPid(), connection.foreignVersion);
     }
     return null;
+  }
+
+  async #statusOf(connection: ShimConnection): Promise<ShimStatus | null> {
+    this.#asked.add(connection);
+    try {
+      return await connection.status();
+    } finally {
+      this.#asked.delete(connection);
+    }
   }
 
   /** A record that cannot be read says as much as none. */

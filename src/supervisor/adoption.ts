@@ -1,0 +1,130 @@
+/**
+ * Asks the shims of an earlier supervisor's runs whether these go on. One that stands still keeps nobody waiting: until it
+ * answers its container is left alone, as one of which nobody can say whether it runs.
+ */
+import type { AdoptResult } from '../drivers/contract.ts';
+import { type Timers, within } from '../model/clock.ts';
+import { describeError, toTsdError } from '../model/errors.ts';
+import type { ResourceKey } from '../model/resource.ts';
+import type { World } from '../reconcile/ops/world.ts';
+import { type AdoptionQuestion, adoptionQuestions, isUnknown } from '../state/restore.ts';
+import {
+  type AdoptionListeners,
+  type AdoptionReport,
+  attempting,
+  repairNames,
+  restoreEndpoints,
+  restoreInput,
+  restoreNetworks,
+  takeOverRuns,
+} from './adopt.ts';
+
+/** A start goes on without those that are left when nobody has answered for so long. */
+const QUIET_MS = 500;
+
+export interface AdoptionParts extends AdoptionListeners {
+  readonly world: World;
+  readonly timers: Timers;
+  /** Something else is known of the run of a container than was before. */
+  readonly onAnswer: (key: ResourceKey) => void;
+}
+
+export class Adoption {
+  readonly #parts: AdoptionParts;
+  /** Containers whose shim was asked and has not answered. */
+  readonly #asking = new Set<string>();
+  #stopped = false;
+
+  constructor(parts: AdoptionParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes over every run that the exec driver may know, then networks and names. */
+  async begin(): Promise<AdoptionReport> {
+    const { world } = this.#parts;
+    const input = restoreInput(world, world.containers.all());
+    const answers = new Map<string, AdoptResult>();
+    const open = new Map<string, Promise<AdoptResult | null>>();
+    for (const question of adoptionQuestions(input)) {
+      const id = question.containerId;
+      const answering = this.#ask(question).then((answer) => {
+        open.delete(id);
+        if (answer !== null) answers.set(id, answer);
+        return answer;
+      });
+      open.set(id, answering);
+    }
+    await this.#quiet(open);
+    const late = [...open];
+    for (const [id] of late) {
+      this.#asking.add(id);
+      world.unanswered.set(id, 'its shim was asked whether it still runs and has not answered yet');
+    }
+    const report = await takeOverRuns(world, input, new Map(answers), this.#parts);
+    const attempt = attempting(this.#parts);
+    restoreNetworks(world, attempt);
+    repairNames(world, attempt);
+    for (const [id, answering] of late) void answering.then((answer) => this.#conclude(id, answer));
+    return report;
+  }
+
+  /** Asks again about runs of which nobody could say whether they go on, and does not wait. */
+  askUnknown(): void {
+    const { world } = this.#parts;
+    const unknown = world.containers.all().filter((record) => isUnknown(record) && !this.#asking.has(record.id));
+    if (unknown.length === 0 || this.#stopped) return;
+    for (const question of adoptionQuestions(restoreInput(world, unknown))) {
+      const id = question.containerId;
+      this.#asking.add(id);
+      void this.#ask(question).then((answer) => this.#conclude(id, answer));
+    }
+  }
+
+  /** Nothing is taken over any more. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Resolves when all have answered, or none has for a while. */
+  async #quiet(open: ReadonlyMap<string, Promise<unknown>>): Promise<void> {
+    for (let left = -1; open.size > 0 && open.size !== left; ) {
+      left = open.size;
+      await within(this.#parts.timers, QUIET_MS, Promise.all(open.values()), null);
+    }
+  }
+
+  /** Null when there is no answer; why is told, and kept for who looks at the container. */
+  async #ask(question: AdoptionQuestion): Promise<AdoptResult | null> {
+    const { world, onProblem } = this.#parts;
+    const { containerId } = question;
+    try {
+      const answer = await world.exec.adopt(question);
+      world.unanswered.delete(containerId);
+      return answer;
+    } catch (error) {
+      const reason = describeError(toTsdError(error));
+      // Asked again and again, it says the same.
+      if (this.#stopped || world.unanswered.get(containerId) === reason) return null;
+      world.unanswered.set(containerId, reason);
+      onProblem(`${containerId.slice(0, 12)}: ${reason}`);
+      return null;
+    }
+  }
+
+  /** Takes over a run that the start, or a look at everything, did not wait for. */
+  async #conclude(id: string, answer: AdoptResult | null): Promise<void> {
+    const { world, onProblem, onAnswer } = this.#parts;
+    const record = world.containers.get(id);
+    const attempt = attempting(this.#parts);
+    try {
+      if (answer !== null && !this.#stopped && record && isUnknown(record)) {
+        await takeOverRuns(world, restoreInput(world, [record]), new Map([[id, answer]]), this.#parts);
+        restoreEndpoints(world, [record], attempt);
+      }
+    } catch (error) {
+      onProblem(`${id.slice(0, 12)}: ${describeError(toTsdError(error))}`);
+    }
+    this.#asking.delete(id);
+    if (record?.owner) onAnswer(record.owner.key);
+  }
+}
