@@ -53,9 +53,16 @@ function label(path: Path): string {
 type ZodIssue = z.core.$ZodIssue;
 
 /** The alternative of a union that the value was most likely meant for: the one that did not refuse its type as a whole. */
-function likelyBranch(issue: Extract<ZodIssue, { code: 'invalid_union' }>): readonly ZodIssue[] | undefined {
+function likelyBranch(
+  issue: Extract<ZodIssue, { code: 'invalid_union' }>,
+  found: unknown,
+): readonly ZodIssue[] | undefined {
   const refusesType = (inner: ZodIssue) =>
-    inner.path.length === 0 && (inner.code === 'invalid_type' || inner.code === 'invalid_union');
+    inner.path.length === 0 &&
+    (inner.code === 'invalid_type' ||
+      inner.code === 'invalid_union' ||
+      // A list of words refuses a mapping as a whole too.
+      (inner.code === 'invalid_value' && typeof found === 'object'));
   const likely = issue.errors.filter((branch) => !branch.some(refusesType));
   return likely.length === 1 ? likely[0] : undefined;
 }
@@ -125,7 +132,7 @@ function translate(issue: ZodIssue, outer: Path, subject: Subject): ManifestIssu
     return issue.keys.map((key) => unknownKey(key, scope, known, where, subject.places.find([...at, key]).key));
   }
   if (issue.code === 'invalid_union') {
-    const branch = likelyBranch(issue);
+    const branch = likelyBranch(issue, valueAt(subject.written, path));
     if (branch) return branch.flatMap((inner) => translate(inner, path, subject));
   }
   const position = subject.places.find(at);

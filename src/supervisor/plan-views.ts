@@ -3,7 +3,7 @@ import type { ApprovalView, DiffView, IssueView, ManifestView, PlanView } from '
 import type { Desired, DesiredState } from '../model/desired.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { Plan } from '../reconcile/op.ts';
-import { changedContent, diffSpecs, sameData } from '../reconcile/plan/diff.ts';
+import { changedContent, diffSpecs, isRecord, sameData } from '../reconcile/plan/diff.ts';
 import { formatOp } from '../reconcile/plan/format.ts';
 
 /** What a plan is shown with. */
@@ -47,7 +47,37 @@ export function planOfApps(plan: Plan, apps: ReadonlySet<string>): Plan {
   };
 }
 
-function members(from: Desired, to: Desired): DiffView['fields'] {
+type Fields = DiffView['fields'];
+
+/** Of two values as they are written, where they differ: member by member as far as there are some. */
+function writtenDifferences(path: string, from: unknown, to: unknown, change: string): Fields {
+  if (sameData(from, to)) return [];
+  const nested = (isRecord(from) && (isRecord(to) || to == null)) || (isRecord(to) && from == null);
+  if (!nested) return [{ path, from, to, change }];
+  const [before, after] = [isRecord(from) ? from : {}, isRecord(to) ? to : {}];
+  return Object.keys({ ...before, ...after }).flatMap((member) =>
+    writtenDifferences(path === '' ? member : `${path}.${member}`, before[member], after[member], change),
+  );
+}
+
+/** What differs in what the supervisor makes of them, in the words of the manifest where these differ too. */
+function members(from: Desired, to: Desired): Fields {
+  const normalised = specDifferences(from, to);
+  if (!isRecord(from.written) || !isRecord(to.written)) return normalised;
+  if (from.kind !== 'container' && from.kind !== 'network') {
+    const written = writtenDifferences('', from.written, to.written, normalised[0]?.change ?? '');
+    return written.length > 0 ? written : normalised;
+  }
+  const topOf = (path: string): string => path.split('.', 1)[0] ?? path;
+  return [...new Set(normalised.map(({ path }) => topOf(path)))].flatMap((top) => {
+    const own = normalised.filter(({ path }) => topOf(path) === top);
+    const [before, after] = [from.written, to.written].map((written) => (isRecord(written) ? written[top] : undefined));
+    const written = writtenDifferences(top, before, after, own[0]?.change ?? '');
+    return written.length > 0 ? written : own;
+  });
+}
+
+function specDifferences(from: Desired, to: Desired): Fields {
   if (from.kind === 'container' || from.kind === 'network') return diffSpecs(from.kind, from.spec, to.spec);
   const before = from.spec as unknown as Readonly<Record<string, unknown>>;
   const after = to.spec as unknown as Readonly<Record<string, unknown>>;

@@ -4,6 +4,7 @@ import type { DiffView } from '../api/supervisor.ts';
 import type { GoodRevision } from '../manifest/desired-state.ts';
 import type { Desired, DesiredState } from '../model/desired.ts';
 import { parseKey, type ResourceKey, type SourcePosition } from '../model/resource.ts';
+import { shortPair, shownValue } from '../model/shown-value.ts';
 import type { TimelineDraft } from '../model/timeline.ts';
 import { positionOf } from '../reconcile/plan/cause.ts';
 import type { GenerationChanges } from '../state/history/generation-store.ts';
@@ -55,15 +56,13 @@ export function describeFiles(changes: readonly FileChange[]): string {
 
 const MAX_VALUE = 60;
 
-function shown(value: unknown): string {
-  if (value === undefined || value === null) return 'unset';
-  const text = JSON.stringify(value);
-  return text.length > MAX_VALUE ? `${text.slice(0, MAX_VALUE - 1)}…` : text;
-}
-
 /** `env.MODE "a" -> "b"; ports [] -> ["8080:80"]`. */
 export function describeFields({ fields }: Pick<DiffView, 'fields'>): string {
-  return fields.map(({ path, from, to }) => `${path} ${shown(from)} -> ${shown(to)}`).join('; ');
+  const texts = fields.map(({ path, from, to }) => {
+    const [before, after] = shortPair(shownValue(path, from), shownValue(path, to), MAX_VALUE);
+    return `${path} ${before} -> ${after}`;
+  });
+  return texts.join('; ');
 }
 
 function placeOf(difference: DiffView, before: Desired | undefined, after: Desired | undefined): SourcePosition | null {

@@ -1,5 +1,6 @@
 /** Differences of fields as `diff` and `history --diff` print them. */
 import type { DiffView } from '../../api/supervisor.ts';
+import { shownValue } from '../../model/shown-value.ts';
 import type { CliContext } from '../context.ts';
 import { paint, printable } from './text.ts';
 
@@ -14,16 +15,13 @@ function formatDifference(context: CliContext, difference: DiffView): string {
   const [style, sign] = SIGN[difference.change];
   const title = paint(context.streams, context.streams.stdout, style, `${sign} ${printable(difference.resource)}`);
   const fields = difference.fields.map(({ path, from, to, change }) => {
-    const values = difference.change === 'added' ? shown(to) : `${shown(from)} -> ${shown(to)}`;
-    return `    ${printable(path)}: ${difference.change === 'removed' ? shown(from) : values}${cost(change)}`;
+    const [before, after] = [shownValue(path, from), shownValue(path, to)];
+    const values = difference.change === 'added' ? after : `${before} -> ${after}`;
+    return `    ${printable(path)}: ${difference.change === 'removed' ? before : values}${cost(change)}`;
   });
   return [title, ...fields].join('\n');
 }
 
 function cost(change: string): string {
   return change === '' ? '' : `  (${change})`;
-}
-
-function shown(value: unknown): string {
-  return value === undefined || value === null ? 'unset' : JSON.stringify(value);
 }

@@ -2,6 +2,7 @@ import type { ChangeClass } from '../../model/field.ts';
 import { changeClasses } from '../../model/field.ts';
 import { containerFields } from '../../model/kinds/container.ts';
 import { networkFields } from '../../model/kinds/network.ts';
+import { writtenDuration, writtenSize } from '../../model/shown-value.ts';
 
 /** One difference between what a resource was made from and what is declared. */
 export interface FieldChange {
@@ -19,12 +20,21 @@ const CLASSES: Readonly<Record<'container' | 'network', Classes>> = {
   network: changeClasses(networkFields),
 };
 
+/** Where a manifest has another word. */
+const OTHER_NAMES: Readonly<Record<string, string>> = { maxBytes: 'maxSize' };
+
 /** Normalised members carry their unit (`memoryBytes`, `stopTimeoutMs`); manifests write them without. */
 function writtenName(member: string): string {
-  return member.replace(/(?:Bytes|Ms)$/, '');
+  return OTHER_NAMES[member] ?? member.replace(/(?:Bytes|Ms)$/, '');
 }
 
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+/** A value in the unit that the name of its member says, as manifests write it. */
+function measured(member: string, value: unknown): unknown {
+  if (typeof value !== 'number' || writtenName(member) === member) return value;
+  return member.endsWith('Ms') ? writtenDuration(value) : writtenSize(value);
+}
+
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
@@ -58,7 +68,12 @@ function fieldChanges(name: string, from: unknown, to: unknown, change: ChangeCl
   if (!isRecord(from) || !isRecord(to)) return [{ path: name, from, to, change }];
   return membersOf(from, to)
     .filter((member) => !sameData(from[member], to[member]))
-    .map((member) => ({ path: `${name}.${writtenName(member)}`, from: from[member], to: to[member], change }));
+    .map((member) => ({
+      path: `${name}.${writtenName(member)}`,
+      from: measured(member, from[member]),
+      to: measured(member, to[member]),
+      change,
+    }));
 }
 
 /** Field-by-field difference of two normalised specs, in the order of the first one's fields. */
@@ -69,7 +84,7 @@ export function diffSpecs(kind: 'container' | 'network', from: unknown, to: unkn
     const [before, after] = [isRecord(from) ? from[member] : undefined, isRecord(to) ? to[member] : undefined];
     const harmless = member === 'volumes' && sameData(mountsOnly(before), mountsOnly(after));
     const change = harmless ? 'in-place' : (classes[member] ?? classes[name] ?? 'recreate');
-    return fieldChanges(name, before, after, change);
+    return fieldChanges(name, measured(member, before), measured(member, after), change);
   });
 }
 
