@@ -1,4 +1,3 @@
-import PQueue from 'p-queue';
 import type { Clock, Timers } from '../../model/clock.ts';
 import { type TsdError, toTsdError } from '../../model/errors.ts';
 import {
@@ -10,11 +9,12 @@ import {
   type ProbeSpec,
   type ProbeStanding,
 } from '../../model/health.ts';
-import type { ResourceKey } from '../../model/resource.ts';
+import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
 import type { World } from '../ops/world.ts';
 import { fraction } from '../plan/mint.ts';
 import { WorkQueue } from '../work-queue.ts';
+import { ProbeTurns } from './probe-turns.ts';
 import { probesOf } from './probes-of.ts';
 import { healthOf, isActive, isStarting, recordOfRun, standingOf, withResult } from './verdict.ts';
 
@@ -78,12 +78,15 @@ export class Prober {
   readonly #options: ProberOptions;
   readonly #queue: WorkQueue;
   readonly #watched = new Map<ResourceKey, Watched>();
-  readonly #programs = new PQueue({ concurrency: PROGRAMS_AT_ONCE });
-  readonly #connections = new PQueue({ concurrency: CONNECTIONS_AT_ONCE });
+  readonly #programs: ProbeTurns;
+  readonly #connections: ProbeTurns;
   #stopped = false;
 
   constructor(options: ProberOptions) {
     this.#options = options;
+    const { timers } = options;
+    this.#programs = new ProbeTurns({ timers, atOnce: PROGRAMS_AT_ONCE });
+    this.#connections = new ProbeTurns({ timers, atOnce: CONNECTIONS_AT_ONCE });
     this.#queue = new WorkQueue({ clock: options.clock, timers: options.timers, onDue: () => this.#tryDue() });
   }
 
@@ -180,8 +183,8 @@ export class Prober {
   async #try(key: ResourceKey, watched: Watched, name: ProbeName, probe: ProbeSpec): Promise<void> {
     const { clock, check, world } = this.#options;
     const { signal } = watched.calledOff;
-    const queue = probe.check.type === 'exec' ? this.#programs : this.#connections;
-    const tried = await queue.add(async () => {
+    const turns = probe.check.type === 'exec' ? this.#programs : this.#connections;
+    const tried = await turns.take(parseKey(key).app, async () => {
       const record = world.containers.get(watched.id);
       if (signal.aborted || !record) return null;
       const from = clock.now().bootMs;

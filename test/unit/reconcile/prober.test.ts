@@ -97,6 +97,22 @@ test('an initial delay is waited for; a try that goes on is not repeated', async
   prober.stop();
 });
 
+test('probes that hang, however many, keep others waiting for a second at most', async () => {
+  const host = new Host();
+  const program = tcp({ check: { type: 'exec', argv: ['ask'] }, timeoutMs: 600_000 });
+  for (let index = 0; index < 100; index++) host.run(`hung${index}`, { check: program });
+  host.answer = (name) => (name === 'web' ? { ok: true, output: '' } : new Promise(() => {}));
+  const prober = host.prober();
+  prober.review(null);
+  await host.time.advance(10_000);
+  host.run('web', { check: program });
+  prober.review(null);
+  await host.time.advance(1_000);
+  expect(host.changes).toEqual(['web: starting -> healthy']);
+  expect(host.tries).toHaveLength(101);
+  prober.stop();
+});
+
 test('what a try of an ended run found is not taken for the next run', async () => {
   const host = new Host();
   host.run('web', { check: tcp() });

@@ -1,0 +1,71 @@
+import { beforeEach, expect, test } from 'vitest';
+import { ProbeTurns } from '../../../src/reconcile/health/probe-turns.ts';
+import { ManualTime, settled } from '../../support/manual-time.ts';
+
+let time: ManualTime;
+let turns: ProbeTurns;
+let begun: string[];
+const ends = new Map<string, () => void>();
+
+beforeEach(() => {
+  time = new ManualTime();
+  turns = new ProbeTurns({ timers: time, atOnce: 2 });
+  begun = [];
+  ends.clear();
+});
+
+/** A try of `app`, under way until it is ended. */
+function attempt(app: string, name: string): void {
+  void turns.take(app, () => {
+    begun.push(name);
+    return new Promise<void>((end) => ends.set(name, end));
+  });
+}
+
+async function end(name: string): Promise<void> {
+  ends.get(name)?.();
+  await settled();
+}
+
+test('so many begin at the same time, the others when those have ended', async () => {
+  for (const name of ['1', '2', '3', '4']) attempt('a', name);
+  await settled();
+  expect(begun).toEqual(['1', '2']);
+  await end('2');
+  expect(begun).toEqual(['1', '2', '3']);
+  await end('1');
+  await end('3');
+  await end('4');
+  expect(begun).toEqual(['1', '2', '3', '4']);
+  expect(time.pending).toBe(0);
+});
+
+test('an app with fewer tries under way comes first', async () => {
+  for (const name of ['1', '2', '3', '4']) attempt('a', name);
+  attempt('b', 'other');
+  await end('1');
+  expect(begun).toEqual(['1', '2', 'other']);
+});
+
+test('tries that hang keep no others from beginning', async () => {
+  for (const name of ['1', '2', '3']) attempt('a', name);
+  attempt('b', 'other');
+  await time.advance(1000);
+  expect(begun).toEqual(['1', '2', 'other', '3']);
+  await end('1');
+  await end('2');
+  for (const name of ['4', '5']) attempt('a', name);
+  await settled();
+  // The two that hung gave their turns up already, so there is none to have now.
+  expect(begun).toHaveLength(4);
+  await end('3');
+  expect(begun).toEqual(['1', '2', 'other', '3', '4']);
+});
+
+test('a try that fails gives its turn up', async () => {
+  const failing = turns.take('a', () => Promise.reject(new Error('no')));
+  await expect(failing).rejects.toThrow('no');
+  for (const name of ['1', '2']) attempt('a', name);
+  await settled();
+  expect(begun).toEqual(['1', '2']);
+});
