@@ -1,10 +1,13 @@
-/** The packaged units under a real systemd with cgroup v2: what a service manager and a reboot do to containers. */
+/** The Debian package under a real systemd with cgroup v2: what a service manager and a reboot do to containers. */
+import { execFileSync } from 'node:child_process';
+import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ContainerView } from '../../src/api/supervisor.ts';
 import { Guest, guestProblem } from '../support/guest/machine.ts';
 import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
 
 const MINUTES = 60_000;
+const CHECKOUT = resolve(import.meta.dirname, '../..');
 const problem = guestProblem();
 
 /** Says when it is told to end, and then ends. */
@@ -33,13 +36,10 @@ else {
   describe('systemd', () => {
     let guest: Guest;
     beforeAll(async () => {
-      guest = await Guest.boot();
-      await guest.ok(`
-        ln -s /opt/tsdocker/bin/tsdocker /usr/bin/tsdocker
-        cp /opt/tsdocker/packaging/systemd/* /etc/systemd/system/
-        mkdir -p /etc/tsdocker/manifests /var/shared
-        systemctl daemon-reload
-        systemctl enable -q tsdocker.socket tsdocker.service`);
+      const script = ['scripts/package-deb.mjs'];
+      const made = execFileSync(process.execPath, script, { cwd: CHECKOUT, encoding: 'utf8' }).trim();
+      guest = await Guest.boot(resolve(CHECKOUT, made));
+      await guest.ok('dpkg -i /opt/tsdocker/tsdocker.deb && mkdir -p /var/shared');
     }, 20 * MINUTES);
     afterAll(() => guest?.destroy());
 
@@ -80,13 +80,13 @@ else {
     it(
       'starts as Type=notify and says what it does',
       async () => {
-        await drop('linked.yaml', LINKED);
-        // Returns when READY=1 came, not before.
-        await guest.ok('systemctl start tsdocker.service');
+        // The package has started it, and waited for READY=1.
         expect(await property('ActiveState')).toBe('active');
-        expect(await property('StatusText')).toMatch(/^generation \d+, \d+ of \d+ containers running$/);
+        expect(await property('UnitFileState')).toBe('enabled');
+        await drop('linked.yaml', LINKED);
         expect(await property('Type')).toBe('notify');
         for (const name of ['front', 'middle', 'back']) await waitFor(name, 'runs', isRunning);
+        expect(await property('StatusText')).toMatch(/^generation \d+, \d+ of \d+ containers running$/);
       },
       20 * MINUTES,
     );
@@ -120,6 +120,10 @@ else {
         const before = await waitFor('back', 'runs', isRunning);
         const started = await startTime(before.pid);
         await guest.ok('systemctl restart tsdocker.service');
+        expect(await startTime(before.pid)).toBe(started);
+        const replaced = await property('MainPID');
+        await guest.ok('dpkg -i /opt/tsdocker/tsdocker.deb');
+        expect(await property('MainPID')).not.toBe(replaced);
         expect(await startTime(before.pid)).toBe(started);
 
         const main = await property('MainPID');

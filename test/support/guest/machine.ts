@@ -56,14 +56,18 @@ export class Guest {
     });
   }
 
-  /** Boots a fresh guest and waits until it takes commands. @throws Error with the end of its console. */
-  static async boot(): Promise<Guest> {
+  /**
+   * Boots a fresh guest and waits until it takes commands.
+   * @param debianPackage a file of this host, for /opt/tsdocker/tsdocker.deb
+   * @throws Error with the end of its console
+   */
+  static async boot(debianPackage: string | null = null): Promise<Guest> {
     const image = guestImage();
     const directory = mkdtempSync('/var/tmp/tsd-guest-');
     const disk = join(directory, 'root.qcow2');
     const payload = join(directory, 'payload');
     execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', image.root, disk]);
-    writePayload(payload);
+    writePayload(payload, debianPackage);
     const log = openSync(join(directory, 'qemu.log'), 'a');
     const qemu = spawn(
       'qemu-system-x86_64',

@@ -13,8 +13,11 @@ const LEFT_OUT =
 const GUEST_ABI = '115';
 const SIZE = '1G';
 
-/** Writes the disk to `path`; an ext4 of its own for each guest, because guests write to it. */
-export function writePayload(path: string): void {
+/**
+ * Writes the disk to `path`; an ext4 of its own for each guest, because guests write to it.
+ * @param debianPackage to be found as tsdocker.deb
+ */
+export function writePayload(path: string, debianPackage: string | null): void {
   if (process.versions.modules !== GUEST_ABI) {
     throw new Error(`the guest has Node 20; npm run e2e needs it here too, not ${process.version}`);
   }
@@ -29,6 +32,7 @@ export function writePayload(path: string): void {
         filter: (from) => !LEFT_OUT.test(from),
       });
     }
+    if (debianPackage !== null) cpSync(debianPackage, join(stage, 'tsdocker.deb'));
     execFileSync('mke2fs', ['-q', '-t', 'ext4', '-E', 'root_owner=0:0', '-d', stage, path, SIZE]);
   } finally {
     rmSync(stage, { recursive: true, force: true });

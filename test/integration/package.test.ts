@@ -1,0 +1,49 @@
+/** The Debian package, by its contents: what it unpacks is a tsdocker without the checkout it was made in. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { BUSYBOX_IMAGE, FOREVER } from '../support/manifests.ts';
+import { TestSupervisor } from '../support/supervisor.ts';
+
+const CHECKOUT = resolve(import.meta.dirname, '../..');
+const FILE = /ExecStart=(\S+)/;
+
+let tree: string;
+let made: string;
+
+beforeAll(() => {
+  const script = ['scripts/package-deb.mjs'];
+  made = join(CHECKOUT, execFileSync(process.execPath, script, { cwd: CHECKOUT, encoding: 'utf8' }).trim());
+  tree = mkdtempSync('/tmp/tsd-package-');
+  execFileSync('dpkg-deb', ['-x', made, tree]);
+});
+
+afterAll(() => rmSync(tree, { recursive: true, force: true }));
+
+test('is complete: a supervisor of it runs containers', async () => {
+  const supervisor = new TestSupervisor();
+  onTestFinished(() => supervisor.destroy());
+  supervisor.program = join(tree, 'usr/bin/tsdocker');
+  await supervisor.start();
+  supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n  calm: { image: busybox, command: ${FOREVER} }\n`);
+  await supervisor.waitFor('calm', 'ready', ({ ready }) => ready);
+  const cmdline = readFileSync(`/proc/${supervisor.pid}/cmdline`, 'utf8');
+  expect(cmdline).toContain(tree);
+});
+
+test('has what its units and a person look for, owned by root and writable by nobody else', () => {
+  const unit = readFileSync(join(tree, 'usr/lib/systemd/system/tsdocker.service'), 'utf8');
+  expect(existsSync(join(tree, FILE.exec(unit)?.[1] ?? 'nothing'))).toBe(true);
+  expect(readdirSync(join(tree, 'etc/tsdocker'))).toEqual(['manifests']);
+  const pages = readdirSync(join(tree, 'usr/share/man/man1'));
+  expect(pages).toEqual(readdirSync(join(CHECKOUT, 'packaging/man')).map((page) => `${page}.gz`));
+  const entries = readdirSync(tree, { recursive: true, encoding: 'utf8' }).map((path) => lstatSync(join(tree, path)));
+  expect(entries.filter((entry) => !entry.isSymbolicLink() && (entry.mode & 0o022) !== 0)).toEqual([]);
+  expect(entries.filter(({ uid, gid }) => uid !== 0 || gid !== 0)).toEqual([]);
+});
+
+test('names what it needs', () => {
+  const depends = execFileSync('dpkg-deb', ['-f', made, 'Depends'], { encoding: 'utf8' });
+  for (const need of ['nodejs (>= 20.19)', 'libnftables1', 'libzstd1']) expect(depends).toContain(need);
+});
