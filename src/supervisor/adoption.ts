@@ -6,6 +6,7 @@ import type { AdoptResult } from '../drivers/contract.ts';
 import { type Timers, within } from '../model/clock.ts';
 import { describeError, toTsdError } from '../model/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
+import { settleLeases } from '../reconcile/ops/recorded-leases.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import { type AdoptionQuestion, adoptionQuestions, isUnknown } from '../state/restore.ts';
 import {
@@ -39,7 +40,7 @@ export class Adoption {
     this.#parts = parts;
   }
 
-  /** Takes over every run that the exec driver may know, then networks and names. */
+  /** Takes over every run that the exec driver may know, then networks, names and addresses. */
   async begin(): Promise<AdoptionReport> {
     const { world } = this.#parts;
     const input = restoreInput(world, world.containers.all());
@@ -64,6 +65,7 @@ export class Adoption {
     const attempt = attempting(this.#parts);
     restoreNetworks(world, attempt);
     repairNames(world, attempt);
+    settleLeases(world);
     for (const [id, answering] of late) void answering.then((answer) => this.#conclude(id, answer));
     return report;
   }

@@ -56,3 +56,30 @@ test.each(CHANGES)('%s', async (_what, before, after) => {
     crashed = log.some((line) => line.endsWith('supervisor is gone'));
   }
 });
+
+/** All addresses of the network are used in the end, so that one that two containers may have is given to a second one. */
+test('a predecessor that goes on after an interrupted cut-over keeps its address', async () => {
+  const small = (containers: App['containers']): App => ({
+    images: { app: '/one.tar' },
+    networks: { back: { subnet: '10.80.0.0/29' } },
+    ...(containers && { containers }),
+  });
+  const web = { ...RUN, network: 'back' };
+  const changed = { ...web, env: { WORD: '1' }, update: { order: 'start-first', sharedVolumes: true } };
+  let crashed = true;
+  for (let steps = 0; crashed; steps++) {
+    const { broken, log } = await runEpisode({
+      seed: 'interrupted',
+      actions: [
+        { do: 'edit', app: 'blog', declared: small({ web }), afterMs: 0 },
+        { do: 'crash', steps, downMs: 20_000, afterMs: 5_000 },
+        { do: 'edit', app: 'blog', declared: small({ web: changed }), afterMs: 0 },
+        { do: 'exit', key: 'container/blog/web.next', code: 1, oom: false, afterMs: 8_000 },
+        { do: 'edit', app: 'blog', declared: small({ web, a: web, b: web, c: web, d: web }), afterMs: 60_000 },
+        { do: 'wait', afterMs: 4_000 },
+      ],
+    });
+    expect(broken, `killed at step ${steps}\n${broken === null ? '' : log.join('\n')}`).toBeNull();
+    crashed = log.some((line) => line.endsWith('supervisor is gone'));
+  }
+});

@@ -18,6 +18,8 @@ const BRIEF = { ...RUN, command: ['exit', '2', '500'], health: PROBE, update: ST
 /** Never gets ready: its probe waits for longer than a script lasts, and it is stopped in the end. */
 const STUCK = { ...RUN, command: ['well', '9000000', '9000001'], health: { readiness: PROBE } };
 const IMAGES = { app: '/one.tar' };
+/** With room for five containers. */
+const SMALL = { images: IMAGES, networks: { back: { subnet: '10.80.0.0/29' } } };
 
 const after = (afterMs: number, deed: Deed): Action => ({ ...deed, afterMs });
 const edit = (afterMs: number, declared: App): Action => after(afterMs, { do: 'edit', app: 'blog', declared });
@@ -160,6 +162,26 @@ const FOUND: readonly Found[] = [
     ],
     never: 'its successor took over',
   },
+  ...[
+    ['the disk', 'disk.container.commit'],
+    ['the network', 'network.publish'],
+  ].map(([who, what = '']) => ({
+    title: `a predecessor keeps its address when ${who} refused the cut-over and its successor ends`,
+    actions: [
+      edit(0, { ...SMALL, containers: { web: { ...RUN, network: 'back' } } }),
+      edit(3_000, {
+        ...SMALL,
+        containers: { web: { ...RUN, network: 'back', env: { WORD: '1' }, update: START_FIRST } },
+      }),
+      after(1_000, { do: 'fail' as const, what, class: 'denied' as const, times: 1 }),
+      after(7_000, { do: 'exit' as const, key: 'container/blog/web.next' as const, code: 1, oom: false }),
+      edit(60_000, {
+        ...SMALL,
+        containers: Object.fromEntries(['web', 'a', 'b', 'c', 'd'].map((name) => [name, { ...RUN, network: 'back' }])),
+      }),
+    ],
+    needs: ['done start container/blog/d'],
+  })),
   {
     title: 'a successor waits for probes of which the plan could not know',
     actions: [

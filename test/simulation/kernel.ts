@@ -46,6 +46,7 @@ export interface Bridge {
 }
 
 export interface Veth {
+  readonly address: string;
   readonly bridge: string;
   readonly netns: number;
 }
@@ -76,6 +77,17 @@ export class Kernel {
   constructor(universe: Universe, disk: Disk) {
     this.#universe = universe;
     this.#disk = disk;
+  }
+
+  /** Gives a container its link. Two that run with one address would both answer. */
+  link(containerId: string, veth: Veth): void {
+    for (const [other, { bridge, address }] of this.veths) {
+      const isSame = bridge === veth.bridge && address === veth.address && other !== containerId;
+      if (isSame && this.payloads.has(other)) {
+        this.#universe.breaks(`${containerId.slice(0, 12)} gets ${address}, which ${other.slice(0, 12)} has`);
+      }
+    }
+    this.veths.set(containerId, veth);
   }
 
   newNamespace(): number {

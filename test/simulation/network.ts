@@ -90,7 +90,7 @@ export class SimNetwork implements NetworkDriver {
   }
 
   #attach(config: EndpointConfig, from: string | null): void {
-    const { containerId, ports } = config;
+    const { containerId, ports, address } = config;
     const network = this.#networks.get(config.network);
     const netns = this.#held.get(containerId);
     if (network === undefined || netns === undefined) {
@@ -103,7 +103,7 @@ export class SimNetwork implements NetworkDriver {
       throw new TsdError('TSD_NETWORK', `bridge ${network.bridge} does not exist`, { class: 'precondition' });
     }
     this.#life.step('network.link');
-    this.#kernel.veths.set(containerId, { bridge: network.bridge, netns });
+    this.#kernel.link(containerId, { address, bridge: network.bridge, netns });
     this.#life.step('network.publish');
     if (from !== null) this.#setPorts(from, []);
     this.#setPorts(containerId, ports);

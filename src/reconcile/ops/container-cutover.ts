@@ -9,6 +9,7 @@ import { declaredPart } from './container-create.ts';
 import { relink } from './container-update.ts';
 import { endpointConfig, networkOf, recordedNetwork } from './endpoint.ts';
 import { imageById } from './image-of.ts';
+import { settleLeases } from './recorded-leases.ts';
 import { declarationFor, recordOf, type World } from './world.ts';
 
 /** Containers that link to this one. Of one whose change has to wait it counts what it was made from. */
@@ -87,6 +88,15 @@ function isAttached({ exec, network }: World, containerId: string): boolean {
  * next. With a failure it is the way back. Every step may have happened before.
  */
 export async function cutOver(world: World, op: OpOf<'container.cutover'>): Promise<void> {
+  try {
+    await handOver(world, op);
+  } catch (error) {
+    settleLeases(world);
+    throw error;
+  }
+}
+
+async function handOver(world: World, op: OpOf<'container.cutover'>): Promise<void> {
   const successor = recordOf(world, op.successorId);
   const retiring = world.containers.get(op.containerId);
   // A predecessor that comes back is what it was, on the network where it was, whatever is declared by now.

@@ -158,6 +158,14 @@ export class LeaseBook {
     leases.last = last;
   }
 
+  /** Who has an address of a network; null for nobody. */
+  holderOf(network: string, address: string): string | null {
+    const { byOwner, taken } = this.#leasesOf(network);
+    if (!taken.has(address)) return null;
+    for (const [owner, held] of byOwner) if (held === address) return owner;
+    return null;
+  }
+
   /** Gives up everything a container holds; written with the next {@link save}. */
   release(owner: string): void {
     for (const leases of this.#networks.values()) leases.release(owner);
