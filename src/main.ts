@@ -20,6 +20,7 @@ import { readTrustDirectory } from './images/trust/trust-store.ts';
 import { watchManifests } from './manifest/source/watch.ts';
 import { describeError, TsdError } from './model/errors.ts';
 import { usersOf } from './model/host-files.ts';
+import type { ResourceKey } from './model/resource.ts';
 import { nextKey, oldKey } from './model/update.ts';
 import { Controller } from './reconcile/controller.ts';
 import { Executor } from './reconcile/executor.ts';
@@ -310,9 +311,13 @@ async function supervise(config: DaemonConfig): Promise<void> {
     facts: facts(config, id),
     doctor: async () => runDoctor(config.root, drivers),
     stopEverything: async () => {
+      loop.shutDown();
       prober.stop();
       await controller.stop();
-      return stopAll(world, sources.state);
+      const tell = (key: ResourceKey) => timeline.override(key, 'host-shutdown', loop.ended() ?? '');
+      const stopped = await stopAll(world, sources.state, tell);
+      events.emit('change');
+      return stopped;
     },
   });
   const giveUp = async (error: unknown): Promise<never> => {

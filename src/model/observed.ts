@@ -95,6 +95,8 @@ export interface ObservedContainer {
   readonly stopExpired?: boolean;
   /** A restart, once, asked for by a person. */
   readonly restartRequested: boolean;
+  /** That was asked for by no person: it ran when all were stopped with the host or the supervisor. */
+  readonly afterShutdown?: boolean;
   /** Addresses of the containers it was started with, by alias, to notice when they change. */
   readonly linkAddresses: Readonly<Record<string, string>>;
   /** Those that the environment of its run names. Left out, none. */

@@ -198,6 +198,7 @@ function seenNow(record: ContainerRecord, facts: Facts, now: Instant): ObservedC
     restarts: { restarts: record.restart.restarts, consecutive: record.restart.consecutive },
     ...observedStop(record, exit, now, world.bootId),
     restartRequested: record.restart.requested,
+    afterShutdown: record.restart.afterShutdown ?? false,
     linkAddresses: record.linkAddresses,
     envAddresses: record.envAddresses,
     dependencyRuns: record.dependencyRuns,

@@ -122,6 +122,7 @@ export interface Hold {
     | 'dependency-not-ready'
     | 'backing-off'
     | 'stopped-by-user'
+    | 'shut-down'
     | 'failed'
     | 'needs-approval'
     | 'unavailable'

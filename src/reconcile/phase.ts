@@ -95,7 +95,11 @@ const ROWS: readonly Row[] = [
   },
   { when: (input) => held(input, 'failed', 'needs-approval'), phase: 'Failed', message: because },
   { when: (input) => held(input, 'backing-off'), phase: 'BackingOff', message: because },
-  { when: (input) => held(input, 'finished', 'stopped-by-user') && ended(input), phase: 'Exited', message: endMessage },
+  {
+    when: (input) => held(input, 'finished', 'stopped-by-user', 'shut-down') && ended(input),
+    phase: 'Exited',
+    message: endMessage,
+  },
   { when: (input) => input.hold !== undefined, phase: 'Pending', message: because },
   { when: ended, phase: 'Exited', message: endMessage },
   { when: () => true, phase: 'Pending', message: ({ observed }) => observed?.startError?.message ?? '' },

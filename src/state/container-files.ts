@@ -84,6 +84,7 @@ const EXTENSION = goStruct({
   StopTimeoutMs: omitEmpty(goPointer(goFloat)),
   ConsecutiveFailures: goInt,
   RestartRequested: goBool,
+  RestartAfterShutdown: omitEmpty(goPointer(goBool)),
   LinkAddresses: goMap(goString),
   EnvAddresses: goMap(goString),
   DependencyRuns: goMap(goString),

@@ -77,6 +77,8 @@ export interface RestartRecord {
   readonly consecutive: number;
   /** A person asked for one restart that has not happened yet. */
   readonly requested: boolean;
+  /** It is asked for because the container ran when all were stopped with the host or the supervisor. */
+  readonly afterShutdown?: boolean;
 }
 
 export interface StopOverride {

@@ -10,6 +10,7 @@ import { describeStop } from '../reconcile/plan/restart.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { Reserve } from '../state/reserve.ts';
 import type { SupervisorEventBus } from './events.ts';
+import { AFTER_SHUTDOWN } from './hints.ts';
 import type { Timeline } from './timeline.ts';
 import type { LoopState } from './view-input.ts';
 
@@ -112,6 +113,7 @@ export class ContainerCommands {
   async start(record: ContainerRecord): Promise<void> {
     const key = keyOf(record);
     if (this.#world.exec.running(record.id) && record.stopOverride === null) return;
+    this.#requireLoop(record);
     this.#world.failures.clear(key);
     const before = this.#loop.hold(key);
     await this.#change(record, (current) => ({
@@ -127,6 +129,7 @@ export class ContainerCommands {
   /** @param timeoutMs shortens or lengthens the time to end */
   async restart(record: ContainerRecord, timeoutMs: number | null): Promise<void> {
     const key = keyOf(record);
+    this.#requireLoop(record);
     const before = this.#loop.hold(key);
     this.#world.failures.clear(key);
     await this.#change(record, (current) => ({
@@ -138,6 +141,16 @@ export class ContainerCommands {
     this.#timeline.override(key, 'restart', 'asked to restart');
     if (timeoutMs !== null) this.#world.stopClocks.change(record.id, timeoutMs);
     await this.#untilStarted(record, endsWithin(record, timeoutMs), before);
+  }
+
+  /** @throws TSD_ENGINE_SHUTDOWN when nobody is there to carry it out. */
+  #requireLoop(record: ContainerRecord): void {
+    const ended = this.#loop.ended();
+    if (ended === null) return;
+    throw new TsdError('TSD_ENGINE_SHUTDOWN', `container ${record.engineName} cannot be started: ${ended}`, {
+      key: keyOf(record),
+      hint: AFTER_SHUTDOWN,
+    });
   }
 
   /** Sends a signal. The restart policy answers a death by it. */

@@ -4,6 +4,10 @@ import { parseKey, type ResourceKey } from '../model/resource.ts';
 import type { Hold } from '../reconcile/op.ts';
 import type { History } from '../state/history/history.ts';
 
+/** The loop has ended with everything it ran; a supervisor that starts begins it again. */
+export const AFTER_SHUTDOWN =
+  'Everything that ran starts again with the next start of the supervisor: `systemctl restart tsdocker`.';
+
 /** Ops of a resource among which its failure is looked for. */
 const RECENT_OPS = 20;
 
@@ -27,6 +31,7 @@ export function containerHint(
 ): string {
   const { app, name } = parseKey(key);
   const shown = `${app}/${name}`;
+  if (hold?.reason === 'shut-down') return AFTER_SHUTDOWN;
   // What the host lacks is asked for again and again; nobody has to start it.
   if (hold?.reason === 'unavailable' && hold.untilBootMs !== null)
     return 'It is tried again by itself; nothing else has to be done.';

@@ -1,5 +1,5 @@
 /** What the loop last decided and is doing now, for views and waiting clients; journal and log of its ops. */
-import type { Clock } from '../model/clock.ts';
+import { type Clock, formatTime } from '../model/clock.ts';
 import { describeError, toTsdError } from '../model/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { Controller } from '../reconcile/controller.ts';
@@ -30,6 +30,8 @@ export class LoopStatus implements LoopState {
   readonly #options: LoopStatusOptions;
   /** Journal entries of ops that have begun. */
   readonly #entries = new Map<Op, number>();
+  /** Why it has ended. */
+  #ended: string | null = null;
   #unavailable: ReadonlyMap<string, string> = new Map();
   #controller: Controller | null = null;
 
@@ -56,8 +58,24 @@ export class LoopStatus implements LoopState {
     this.#controller?.enqueue(keys);
   }
 
+  /** From now on nothing is done any more, and every container that does not run says so. */
+  shutDown(): void {
+    const at = formatTime(this.#options.clock.now().wallMs).replace(/\.\d+/, '');
+    this.#ended ??= `the host was shut down by \`tsdocker host-shutdown\` at ${at}`;
+  }
+
+  ended(): string | null {
+    return this.#ended;
+  }
+
   hold(key: ResourceKey): Hold | undefined {
-    return this.#controller?.hold(key);
+    const decided = this.#controller?.hold(key);
+    if (this.#ended === null || !key.startsWith('container/')) return decided;
+    if (decided?.reason === 'stopped-by-user' || decided?.reason === 'finished') return decided;
+    const { containers, exec } = this.#options.world;
+    const record = containers.byKey(key);
+    if (record && exec.running(record.id)) return decided;
+    return { key, reason: 'shut-down', message: this.#ended, untilBootMs: null };
   }
 
   inFlight(key: ResourceKey): Op | undefined {
@@ -107,13 +125,13 @@ export class LoopStatus implements LoopState {
       }
       case 'ended':
         this.#options.onOp?.(event.result);
-        this.#ended(event.result, event.reconcileId);
+        this.#opEnded(event.result, event.reconcileId);
         break;
     }
     events.emit('change');
   }
 
-  #ended({ op, status, ms, error, skipped }: OpResult, reconcile: string): void {
+  #opEnded({ op, status, ms, error, skipped }: OpResult, reconcile: string): void {
     const { events, log } = this.#options;
     const cause = op.cause.message;
     const fields = { reconcile, key: op.key, op: op.op, opId: op.id, ms: Math.round(ms * 10) / 10, cause };

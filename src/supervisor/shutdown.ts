@@ -25,7 +25,7 @@ async function stopOne(world: World, id: string): Promise<boolean> {
   try {
     // Whatever its policy says about the end that comes now, it ran and shall run again, unless somebody stops it for good.
     if (record.stopOverride === null) {
-      world.containers.update({ ...record, restart: { ...record.restart, requested: true } });
+      world.containers.update({ ...record, restart: { ...record.restart, requested: true, afterShutdown: true } });
     }
   } catch {
     // A disk that takes nothing any more must not keep it from an end in peace.
@@ -43,8 +43,13 @@ async function stopOne(world: World, id: string): Promise<boolean> {
 /**
  * Dependents first, independent containers at the same time. Failures of one do not keep the others running.
  * Returns how many were stopped.
+ * @param onStop called before one is stopped
  */
-export async function stopAll(world: World, desired: DesiredState): Promise<number> {
+export async function stopAll(
+  world: World,
+  desired: DesiredState,
+  onStop: (key: ResourceKey) => void = () => {},
+): Promise<number> {
   const users = dependents(desired);
   const stopped = new Map<string, Promise<boolean>>();
   const stop = (record: ContainerRecord): Promise<boolean> => {
@@ -55,6 +60,7 @@ export async function stopAll(world: World, desired: DesiredState): Promise<numb
       const waits = (key ? (users.get(key) ?? []) : []).flatMap((user) => world.containers.byKey(user) ?? []);
       // Cycles are refused at validation, so this ends.
       await Promise.allSettled(waits.map(stop));
+      if (key && world.exec.running(record.id)) onStop(key);
       return stopOne(world, record.id);
     })();
     stopped.set(record.id, work);

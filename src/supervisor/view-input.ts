@@ -12,6 +12,8 @@ import type { Unread } from './unread.ts';
 export interface LoopState {
   hold(key: ResourceKey): Hold | undefined;
   inFlight(key: ResourceKey): Op | undefined;
+  /** Why nothing is done any more, in words; null while the loop runs. */
+  ended(): string | null;
   /** Containers of other drivers, with the reason. */
   unavailable(id: string): string | undefined;
 }

@@ -95,6 +95,35 @@ test('SIGTERM leaves containers running; --stop-containers does not', async () =
   await supervisor.waitFor('web', 'started again', ({ ready, pid }) => ready && pid !== first.pid);
 });
 
+test('a host that stays up after a host shutdown says what was done, and how to go on', async () => {
+  supervisor = await new TestSupervisor().start();
+  supervisor.drop(
+    'app.yaml',
+    `${BUSYBOX_IMAGE}containers:
+  web: { image: busybox, command: ${FOREVER} }
+  done: { image: busybox, command: ${shell('exit 0')} }
+`,
+  );
+  await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+  await supervisor.waitFor('done', 'done', ({ phase }) => phase === 'Exited');
+  await supervisor.ok('host-shutdown', '--now');
+  const why = /the host was shut down by `tsdocker host-shutdown` at 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ/;
+  expect(await supervisor.container('web')).toMatchObject({ phase: 'Exited', message: expect.stringMatching(why) });
+  expect((await supervisor.container('done'))?.message).not.toMatch(why);
+  expect(await supervisor.ok('why', 'web')).toMatch(why);
+  for (const command of ['start', 'restart']) {
+    const { status, stderr } = await supervisor.cli(command, 'web');
+    expect([status, stderr]).toEqual([1, expect.stringMatching(why)]);
+    expect(stderr).toContain('systemctl restart tsdocker');
+  }
+  await supervisor.stop();
+  await supervisor.start();
+  await supervisor.waitFor('web', 'running again', ({ phase }) => phase === 'Running');
+  const told = await supervisor.ok('events');
+  expect(told).toContain('it ran when everything was stopped');
+  expect(told).not.toContain('start requested');
+});
+
 test('at host shutdown containers stop in reverse link order and are wanted at the next start', async () => {
   supervisor = await new TestSupervisor().start();
   const log = join(supervisor.base, 'shared');

@@ -9,7 +9,7 @@ export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
       'Stops every container, those that link to others first, when the host goes down. What is declared stays so: the next ' +
-      'boot starts them again. systemd calls it when it stops the service; while the host stays up it does nothing, because ' +
+      'boot starts them again, or the next start of the supervisor where the host stays up after --now. systemd calls it when it stops the service; while the host stays up it does nothing, because ' +
       'containers go on without a supervisor.',
     examples: [
       ['tsdocker host-shutdown', 'As the ExecStop of tsdocker.service'],

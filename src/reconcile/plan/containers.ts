@@ -14,6 +14,7 @@ import { hostPorts } from './ordering.ts';
 import type { Pass } from './pass.ts';
 import { failureHold, hold } from './pass.ts';
 import { attachedNetwork, isContainer, specOf, startDependencies } from './references.ts';
+import { describeStop } from './restart.ts';
 import { isSettled } from './settled.ts';
 import { isStopped } from './stopped.ts';
 import { planUpdate, supervised, type UpdateInput, type UpdatePlan } from './update.ts';
@@ -335,6 +336,24 @@ const TEARDOWN: ReadonlySet<string> = new Set(['stop', 'disconnect', 'remove']);
 function stopTerms(container: ObservedContainer | undefined): { timeoutMs: number; signal: string } {
   const spec = container && specOf(container);
   return { timeoutMs: container?.stopTimeoutMs ?? spec?.stopTimeoutMs ?? 0, signal: spec?.stopSignal ?? 'SIGKILL' };
+}
+
+/** A stop holds whatever a manifest that cannot be used may say of its container; nothing else of it is changed. */
+export function planStopOfLeft(pass: Pass, key: ResourceKey, container: ObservedContainer): void {
+  const { running, stopUntil } = container;
+  if (!isStopped(container, null) || whyUntouchable(container) !== null || pass.busy.has(key)) return;
+  if (!running) {
+    hold(pass, key, 'stopped-by-user', `${describeStop(container)}; its manifest cannot be used`, stopUntil?.bootMs);
+    return;
+  }
+  const failed = failureHold(pass, key, undefined);
+  if (failed) {
+    pass.holds.set(key, Object.freeze(failed));
+    return;
+  }
+  const cause = because('requested', 'stop requested');
+  const terms = { ...stopTerms(container), restart: false };
+  pass.graph.add({ key, cause, containerId: container.id, op: 'container.stop', ...terms });
 }
 
 /** A container that is not declared any more. */

@@ -235,11 +235,9 @@ function upkeep(desired: Desired<'container'>, container: ObservedContainer, aro
     return restart(desired, container, because('requested', 'the time it was stopped for is over'));
   }
   if (container.restartRequested) {
-    return restart(
-      desired,
-      container,
-      because('requested', container.running ? 'restart requested' : 'start requested'),
-    );
+    const asked = container.running ? 'restart requested' : 'start requested';
+    const message = container.afterShutdown === true ? 'it ran when everything was stopped' : asked;
+    return restart(desired, container, because('requested', message));
   }
   if (!container.running) return revive(desired, container, around);
   return unhealthyStop(desired, container) ?? mend(desired, container, around);

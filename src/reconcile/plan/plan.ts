@@ -1,7 +1,8 @@
 import type { Desired } from '../../model/desired.ts';
 import type { ResourceKey } from '../../model/resource.ts';
+import { baseKey } from '../../model/update.ts';
 import type { Cause, Hold, Plan } from '../op.ts';
-import { planContainer, planRemoval } from './containers.ts';
+import { planContainer, planRemoval, planStopOfLeft } from './containers.ts';
 import { orderNeeds } from './needs.ts';
 import { OpGraph } from './op-graph.ts';
 import { orderHandovers, orderNetworks, orderStops } from './ordering.ts';
@@ -52,7 +53,10 @@ function decide(pass: Pass, containers: readonly Desired<'container'>[]): Readon
   planVolumes(pass);
   const anew = planNetworks(pass);
   for (const container of scoped(pass, pass.observed.containers)) {
-    if (container.key !== null && undeclared(pass, container.key)) planRemoval(pass, container.key, container);
+    const { key } = container;
+    if (key === null) continue;
+    if (undeclared(pass, key)) planRemoval(pass, key, container);
+    else if (!pass.desired.resources.has(baseKey(key))) planStopOfLeft(pass, key, container);
   }
   for (const desired of containers) planContainer(pass, desired, anew);
   return anew;

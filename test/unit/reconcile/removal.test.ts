@@ -49,6 +49,22 @@ describe('removal', () => {
     `);
   });
 
+  test('a stop is carried out although the manifest cannot be used', () => {
+    const host = hostWith({ blog: BLOG });
+    const desired = { ...declare({}, 2), untouched: new Set(['blog']) };
+    host.change('container/blog/web', { stopOverride: true });
+    expect(textOn(host, desired)).toMatchInlineSnapshot(`
+      "stop container/blog/web — stop requested
+      hold container/blog/db — unavailable: its manifest cannot be used; left as it is
+      hold container/blog/web — unavailable: its manifest cannot be used; left as it is"
+    `);
+    host.change('container/blog/web', { running: false });
+    expect(textOn(host, desired)).toMatchInlineSnapshot(`
+      "hold container/blog/db — unavailable: its manifest cannot be used; left as it is
+      hold container/blog/web — stopped-by-user: stopped until \`tsdocker start\` or a changed spec; its manifest cannot be used"
+    `);
+  });
+
   test('containers that nobody declared here, or that another driver made, are never touched', () => {
     const host = hostWith({ blog: { containers: { a: {}, b: {} } } });
     host.change('container/blog/a', { key: null });
