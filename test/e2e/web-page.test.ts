@@ -67,6 +67,36 @@ test('shows apps, links, problems and the last plan, live', async () => {
   await supervisor.ok('start', 'web');
 });
 
+test('counts what runs and is unhealthy as failing, and says how much of a wide graph is out of sight', async () => {
+  const chain = Array.from({ length: 12 }, (_, index) => {
+    const links = index === 0 ? '' : `, links: [n${index - 1}]`;
+    return `  n${index}: { image: busybox, command: ${shell(IDLE)}${links} }\n`;
+  });
+  const health = 'health: { exec: [busybox, "false"], interval: 1s, retries: 1, startPeriod: 0s }, restart: no';
+  await page.goto(address);
+  await page.locator('#facts', { hasText: '1 failing' }).waitFor();
+  expect(await page.locator('#graph-more').textContent()).toBe('');
+  supervisor.drop(
+    'wide.yaml',
+    `${BUSYBOX_IMAGE}containers:\n  ill: { image: busybox, command: ${shell(IDLE)}, ${health} }\n${chain.join('')}`,
+  );
+  const ill = page.locator('#apps tr', { hasText: 'ill' });
+  await ill.locator('.badge.bad', { hasText: 'Running' }).waitFor();
+  expect(await ill.textContent()).toContain('unhealthy');
+  await page.locator('#facts', { hasText: '2 failing' }).waitFor();
+
+  await page.locator('#graph-more', { hasText: /^\d+ more to the right/ }).waitFor();
+  expect(await page.locator('#graph').getAttribute('class')).toContain('more-right');
+  await page.evaluate('document.getElementById("graph").scrollLeft = 100000');
+  await page.locator('#graph-more', { hasText: /^\d+ more to the left: / }).waitFor();
+  // In a window that is wide enough nothing is out of sight.
+  await page.setViewportSize({ width: 3800, height: 900 });
+  await page.locator('#graph-more:empty').waitFor({ state: 'attached' });
+  await page.setViewportSize({ width: 1400, height: 900 });
+  supervisor.drop('wide.yaml', 'volumes: {}\n');
+  await page.locator('#facts', { hasText: '1 failing' }).waitFor();
+});
+
 test('a container is opened, read and closed with the keyboard alone', async () => {
   await page.goto(address);
   await page.locator('#apps a').first().waitFor();

@@ -1,6 +1,6 @@
 /** Fills the page from two streams, and from a third for the container that is looked at. */
-import { byId, h, plainLine, replace } from './dom.js';
-import { graph } from './graph.js';
+import { byId, h, isFailing, plainLine, replace } from './dom.js';
+import { graph, outOfSight, shrink } from './graph.js';
 import { apps, event, facts, manifests, nameOf, networks, notices, plan, volumes } from './views.js';
 
 const MAX_EVENTS = 300;
@@ -26,7 +26,7 @@ const filter = () =>
 function showState() {
   if (state === null) return;
   byId('host').textContent = state.host;
-  const bad = state.containers.filter(({ phase }) => phase === 'Failed' || phase === 'BackingOff').length;
+  const bad = state.containers.filter(isFailing).length;
   const fact = (value, what, kind = '') => h('li', { class: kind }, h('strong', {}, String(value)), ` ${what}`);
   replace(
     byId('facts'),
@@ -39,6 +39,7 @@ function showState() {
   const drawn = graph(state, selected());
   byId('graph-section').hidden = drawn === null;
   if (drawn) replace(byId('graph'), drawn);
+  showGraphSize();
   replace(byId('notices'), notices(state));
   replace(byId('apps'), apps(state.containers, filter(), selected()));
   replace(byId('plan'), plan(state.lastPlan));
@@ -46,6 +47,18 @@ function showState() {
   replace(byId('volumes'), volumes(state.volumes));
   replace(byId('manifests'), manifests(state.manifests));
   showDetail();
+}
+
+/** A graph that is wider than its place says so: some systems draw no scroll bar until one scrolls. */
+function showGraphSize() {
+  const place = byId('graph');
+  shrink(place);
+  const { left, right } = outOfSight(place);
+  const side = (count, where) => (count === 0 ? null : `${count} more to the ${where}`);
+  const sides = [side(left, 'left'), side(right, 'right')].filter((text) => text !== null);
+  byId('graph-more').textContent = sides.length === 0 ? '' : `${sides.join(', ')}: scroll, or open one by its name.`;
+  place.classList.toggle('more-left', left > 0);
+  place.classList.toggle('more-right', right > 0);
 }
 
 function showDetail() {
@@ -133,6 +146,8 @@ function connect() {
 }
 
 addEventListener('hashchange', choose);
+addEventListener('resize', showGraphSize);
+byId('graph').addEventListener('scroll', showGraphSize, { passive: true });
 byId('filter').addEventListener('input', showState);
 byId('close').addEventListener('click', () => {
   location.hash = '';

@@ -54,9 +54,22 @@ export function age(time) {
   return `${Math.floor(seconds / 86_400)} d`;
 }
 
+const isUnhealthy = ({ phase, health }) => phase === 'Running' && health?.state === 'unhealthy';
+
+/** It does not do what it is there for, and needs somebody to look. */
+export const isFailing = (container) =>
+  container.phase === 'Failed' || container.phase === 'BackingOff' || isUnhealthy(container);
+
+/** What a container that runs is beside that; null when it is ready. */
+export function unready(container) {
+  if (container.ready) return null;
+  return isUnhealthy(container) ? 'unhealthy' : 'not ready';
+}
+
 /** Class of a colour for a phase or state; the word stands beside it always. */
-export function tone({ phase, ready }) {
-  if (phase === 'Failed' || phase === 'BackingOff') return 'bad';
+export function tone(container) {
+  const { phase, ready } = container;
+  if (isFailing(container)) return 'bad';
   if (phase === 'Running') return ready ? 'good' : 'warn';
   return phase === 'Exited' ? 'idle' : 'warn';
 }

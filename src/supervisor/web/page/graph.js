@@ -1,5 +1,5 @@
 /** Containers and what they need, as layers from left to right: those that need nothing stand on the right. */
-import { s, tone } from './dom.js';
+import { s, tone, unready } from './dom.js';
 
 const NODE = { width: 168, height: 46 };
 const GAP = { x: 88, y: 18 };
@@ -76,7 +76,9 @@ function node(name, container, { x, y }, selected) {
       href: `#${encodeURIComponent(name)}`,
       class: `node ${container ? tone(container) : 'bad'}`,
       'data-key': name,
-      'aria-label': `${name}, ${phase}${container?.ready ? ', ready' : ''}`,
+      'aria-label': [name, phase, container ? (unready(container) ?? 'ready') : '']
+        .filter((part) => part !== '')
+        .join(', '),
       'aria-current': selected === name ? 'true' : null,
     },
     s('title', {}, `${name}: ${phase}${container?.message ? ` – ${container.message}` : ''}`),
@@ -85,6 +87,33 @@ function node(name, container, { x, y }, selected) {
     s('text', { x: x + 30, y: y + 20, class: 'name' }, cut(short ?? name, 17)),
     s('text', { x: x + 30, y: y + 36, class: 'sub' }, cut(`${app} · ${phase}`, 23)),
   );
+}
+
+/** Smaller than that, names cannot be read. */
+const SMALLEST = 0.6;
+
+/** Makes the graph as small as it has to be for its place, and can be to be read. */
+export function shrink(place) {
+  const drawn = place.querySelector('svg');
+  if (!drawn) return;
+  const { width, height } = drawn.viewBox.baseVal;
+  const { paddingLeft, paddingRight } = getComputedStyle(place);
+  const room = place.clientWidth - Number.parseFloat(paddingLeft) - Number.parseFloat(paddingRight);
+  const scale = Math.max(SMALLEST, Math.min(1, room / width));
+  drawn.setAttribute('width', String(Math.floor(width * scale)));
+  drawn.setAttribute('height', String(Math.floor(height * scale)));
+}
+
+/** How many of the containers in the graph are out of sight, on either side. */
+export function outOfSight(place) {
+  const seen = place.getBoundingClientRect();
+  const hidden = { left: 0, right: 0 };
+  for (const drawn of place.querySelectorAll('a.node')) {
+    const { left, right } = drawn.getBoundingClientRect();
+    if (right > seen.right) hidden.right++;
+    else if (left < seen.left) hidden.left++;
+  }
+  return hidden;
 }
 
 /** An SVG of all containers that need another or are needed; null when there is none. */

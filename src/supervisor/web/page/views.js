@@ -1,5 +1,5 @@
 /** Tables and lists of the page, each made anew from the state. */
-import { age, h, tone } from './dom.js';
+import { age, h, tone, unready } from './dom.js';
 
 const badge = (text, kind) => h('span', { class: `badge ${kind}` }, text);
 
@@ -33,13 +33,14 @@ export const nameOf = ({ app, name }) => (app === '' ? name : `${app}/${name}`);
 
 function row(container, selected) {
   const name = nameOf(container);
-  const { phase, ready, restarts, ports, startedAt, message, source } = container;
+  const { phase, restarts, ports, startedAt, message, source } = container;
+  const trouble = unready(container);
   const link = h('a', { href: `#${encodeURIComponent(name)}`, 'data-key': `row ${name}` }, container.name);
   return h(
     'tr',
     { class: selected === name ? 'selected' : null },
     h('th', { scope: 'row' }, link),
-    h('td', {}, badge(phase, tone(container)), ready ? null : h('span', { class: 'hint' }, ' not ready')),
+    h('td', {}, badge(phase, tone(container)), trouble === null ? null : h('span', { class: 'hint' }, ` ${trouble}`)),
     h('td', { class: restarts > 0 ? 'number some' : 'number' }, String(restarts)),
     h('td', { class: 'number' }, phase === 'Running' ? age(startedAt) : '–'),
     h(
@@ -214,13 +215,14 @@ const LABELS = { hold: 'waits', override: 'asked', adopt: 'adopted', drift: 'men
 
 export function event({ time, kind, ok, resource, what, message, cause, log }) {
   const details = [message, cause].filter((text) => text !== '').join(' – ');
+  const said = message === what || message.startsWith(`${what}: `) || message.startsWith(`${what} `);
   return h(
     'li',
     { class: ok ? kind : 'bad' },
     h('time', { datetime: time }, time.slice(11, 19)),
     badge(LABELS[kind] ?? kind, ok ? (kind === 'start' ? 'good' : kind === 'hold' ? 'warn' : 'idle') : 'bad'),
     h('span', { class: 'subject' }, (resource ?? '').replace(/^container\//, '')),
-    h('span', {}, ` ${what}${details === '' ? '' : `: ${details}`}`),
+    h('span', {}, ` ${said ? details : `${what}${details === '' ? '' : `: ${details}`}`}`),
     log.length > 0 ? h('pre', {}, log.join('\n')) : null,
   );
 }
