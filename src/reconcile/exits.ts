@@ -30,9 +30,21 @@ export function stateOfUnseenStart({ state, begunAt }: Pick<ContainerRecord, 'st
 }
 
 /**
- * The start of a run that goes on, on the boot clock. What was recorded when it began holds; only for a start that was not
- * recorded does it follow from how long ago it was by the wall clock, which may have been set since, and not before the
- * run was begun.
+ * The start of a run that has just been started, on the boot clock: how long ago it was by the wall clock, which may have
+ * been set since, and not before the run was begun.
+ */
+export function bootTimeOfLaunch(
+  begunAt: ContainerRecord['begunAt'],
+  { bootId, startedAtMs }: Pick<RunHandle, 'bootId' | 'startedAtMs'>,
+  now: Instant,
+): number {
+  const earliest = begunAt?.bootId === bootId ? begunAt.atBootMs : 0;
+  return Math.max(earliest, now.bootMs - Math.max(0, now.wallMs - startedAtMs));
+}
+
+/**
+ * The start of a run that goes on, on the boot clock. What was recorded when it began holds. A start that was not recorded
+ * counts from when it was begun: by the wall clock it would be another one for each supervisor that asks.
  */
 export function bootTimeOfStart(
   { handle: known, state, begunAt }: Pick<ContainerRecord, 'handle' | 'state' | 'begunAt'>,
@@ -40,8 +52,8 @@ export function bootTimeOfStart(
   now: Instant,
 ): number {
   const recorded = known?.run === handle.run && state.bootId === handle.bootId ? state.startedAtBootMs : null;
-  const earliest = begunAt?.bootId === handle.bootId ? begunAt.atBootMs : 0;
-  return recorded ?? Math.max(earliest, now.bootMs - Math.max(0, now.wallMs - handle.startedAtMs));
+  const begun = begunAt?.bootId === handle.bootId ? begunAt.atBootMs : null;
+  return recorded ?? begun ?? bootTimeOfLaunch(null, handle, now);
 }
 
 /** Writes the ends of runs into the container records and wakes who waits for them. */

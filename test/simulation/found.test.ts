@@ -209,6 +209,22 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
+    title: 'a dependency that was taken over has not come up again, although the wall clock was set back',
+    actions: [
+      edit(0, { images: IMAGES }),
+      after(3_000, { do: 'slow', what: 'exec.launched', ms: 30_000, times: 1 }),
+      edit(0, {
+        images: IMAGES,
+        containers: { db: RUN, web: { ...RUN, command: ['exit', '1', '0'], dependsOn: ['db'] } },
+      }),
+      after(2_000, { do: 'crash', steps: 0, downMs: 100 }),
+      after(5_050, { do: 'jump', ms: -60_000 }),
+      after(10, { do: 'fail', what: 'disk.container.flush', class: 'unavailable', times: 1 }),
+      after(2_500, { do: 'crash', steps: 2, downMs: 2_000 }),
+      after(20_000, { do: 'wait' }),
+    ],
+  },
+  {
     title: 'a predecessor that crashes waits for what it was made to need, and not for what its successor needs',
     actions: [
       edit(0, { images: IMAGES, containers: { db: { ...RUN, health: { readiness: PROBE } }, web: RUN } }),

@@ -4,6 +4,7 @@ import { TsdError, toTsdError } from '../../model/errors.ts';
 import { environmentFiles } from '../../model/host-files.ts';
 import { runName } from '../../model/observed.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
+import { bootTimeOfLaunch } from '../exits.ts';
 import type { OpOf } from '../op.ts';
 import { namespaceOwner, startDependencies } from '../plan/references.ts';
 import { exposedPorts } from '../task/docker-config.ts';
@@ -158,7 +159,6 @@ async function launch(world: World, desired: Desired<'container'>, op: OpOf<'con
     },
   });
   const handle = await world.exec.start(task);
-  const now = world.clock.now();
   const record = recordOf(world, id);
   // The exec driver has its own record of the run, so this one may reach the disk a moment later.
   world.containers.updateSoon({
@@ -173,7 +173,7 @@ async function launch(world: World, desired: Desired<'container'>, op: OpOf<'con
       startedAt: formatTime(handle.startedAtMs),
       finishedAt: record.state.finishedAt,
       bootId: world.bootId,
-      startedAtBootMs: now.bootMs - Math.max(0, now.wallMs - handle.startedAtMs),
+      startedAtBootMs: bootTimeOfLaunch(record.begunAt, handle, world.clock.now()),
       finishedAtBootMs: null,
     },
   });

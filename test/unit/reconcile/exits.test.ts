@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { bootTimeOfEnd, bootTimeOfStart, stateOfUnseenStart } from '../../../src/reconcile/exits.ts';
+import { bootTimeOfEnd, bootTimeOfLaunch, bootTimeOfStart, stateOfUnseenStart } from '../../../src/reconcile/exits.ts';
 import { NEVER_RUN, type RunHandle } from '../../../src/state/container-record.ts';
 
 const HANDLE: RunHandle = {
@@ -26,6 +26,16 @@ describe('the start of a run that a new supervisor takes over', () => {
     const unseen = { state: STATE, begunAt: null };
     expect(bootTimeOfStart({ handle: { ...HANDLE, run: 2 }, ...unseen }, HANDLE, now)).toBe(55_000);
     expect(bootTimeOfStart({ handle: null, ...unseen }, HANDLE, now)).toBe(55_000);
+  });
+
+  test('is when the run was begun, however often the wall clock is set and who asks', () => {
+    for (const wallMs of [-60_000, 0, 5_000]) {
+      const now = { wallMs: HANDLE.startedAtMs + wallMs, bootMs: 70_000 };
+      expect(bootTimeOfStart({ handle: null, state: STATE, begunAt: BEGUN }, HANDLE, now)).toBe(50_000);
+      expect(bootTimeOfLaunch(BEGUN, HANDLE, now)).toBe(wallMs === 5_000 ? 65_000 : 70_000);
+    }
+    const forward = { wallMs: HANDLE.startedAtMs + 86_400_000, bootMs: 70_000 };
+    expect(bootTimeOfLaunch(BEGUN, HANDLE, forward)).toBe(50_000);
   });
 
   test('is not before the run was begun, although the wall clock was set forward since', () => {
