@@ -169,20 +169,20 @@ export class ContainerStore {
   /**
    * Changes a record durably: a changed spec, a manual stop. In memory as on the disk it is changed once `batch` has been
    * committed, and not at all when that fails; what was written meanwhile stays. One that is removed meanwhile stays so.
-   * @param change pure; called again for a record that is another by the time of the commit.
+   * @param change called again at the commit, for the record as it is by then, after those that were staged before it.
    */
   change(id: string, change: (current: ContainerRecord) => ContainerRecord, batch: DurableBatch): void {
     const before = this.#known(id);
-    let draft = { from: before, to: change(before) };
+    let draft = change(before);
     const latest = (): ContainerRecord | null => {
       const current = this.#records.get(id);
       if (current === undefined) return null;
-      if (current !== draft.from) draft = { from: current, to: change(current) };
-      return draft.to;
+      draft = change(current);
+      return draft;
     };
     const stage = (name: string, encode: (record: ContainerRecord) => string, published: () => void): void => {
       batch.file(join(this.path(id), name), {
-        content: encode(draft.to),
+        content: encode(draft),
         mode: FILE_MODE,
         latest: () => {
           const record = latest();
@@ -191,14 +191,14 @@ export class ContainerStore {
         published,
       });
     };
-    if (encodeHostConfig(draft.to) !== encodeHostConfig(before)) {
+    if (encodeHostConfig(draft) !== encodeHostConfig(before)) {
       stage(HOST_CONFIG_FILE, encodeHostConfig, () => {
-        this.#remember({ ...this.#known(id), hostConfig: draft.to.hostConfig });
+        this.#remember({ ...this.#known(id), hostConfig: draft.hostConfig });
       });
     }
     stage(CONFIG_FILE, encodeConfig, () => {
       this.#dirty.delete(id);
-      this.#remember(draft.to);
+      this.#remember(draft);
     });
   }
 

@@ -174,7 +174,7 @@ export class ContainerCommands {
     return exitCode ?? 255;
   }
 
-  /** Of a container that is made anew meanwhile it is a change of the one that takes its place. */
+  /** Of a container that is made anew or replaced meanwhile it is a change of the one that takes its place. */
   async #change(record: ContainerRecord, change: (current: ContainerRecord) => ContainerRecord): Promise<void> {
     const { commits, containers } = this.#world;
     const key = keyOf(record);
@@ -182,7 +182,7 @@ export class ContainerCommands {
       const changed = id;
       if (containers.get(changed))
         await commits.commit({ files: (batch) => containers.change(changed, change, batch) });
-      if (containers.get(changed)) break;
+      if (containers.byKey(key)?.id === changed) break;
       await this.#until(key, 0, (current) => current !== undefined || !this.#loop.inFlight(key));
     }
     this.#loop.enqueue([key]);

@@ -152,6 +152,19 @@ const FOUND: readonly Found[] = [
       after(300, { do: 'stop', key: 'container/blog/web' }),
     ],
   },
+  ...(['before', 'after'] as const).map(
+    (when): Found => ({
+      title: `a stop that is written down while its container is replaced, ${when} that, stops what takes its place`,
+      actions: [
+        edit(0, { images: IMAGES, containers: { web: RUN } }),
+        edit(3_000, { images: IMAGES, containers: { web: { ...RUN, env: { WORD: '1' }, update: START_FIRST } } }),
+        after(1_900, { do: 'slow', what: 'disk.sync', ms: 500, times: 1 }),
+        after(when === 'before' ? 0 : 300, { do: 'stop', key: 'container/blog/web' }),
+        after(20_000, { do: 'wait' }),
+      ],
+      needs: ['done cutover container/blog/web', 'done stop container/blog/web\n'],
+    }),
+  ),
   {
     title: 'a cut-over that could not be committed did not happen',
     actions: [

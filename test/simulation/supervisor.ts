@@ -357,6 +357,8 @@ export class SimSupervisor {
       () => {
         this.controller.enqueue([key]);
         // One that is made anew meanwhile takes its change with it; a command goes on with what takes its place.
+        const holder = containers.byKey(key);
+        if (holder && holder.id !== record.id) return this.#change(key, change);
         return containers.get(record.id) !== undefined;
       },
       () => false,

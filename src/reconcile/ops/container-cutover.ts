@@ -30,7 +30,6 @@ function retired(record: ContainerRecord, desired: Desired<'container'>, suffix:
   const key = suffix === 'next' ? nextKey(desired.key) : oldKey(desired.key);
   return {
     ...record,
-    stopOverride: null,
     owner: record.owner && { ...record.owner, key },
     engineName: `${desired.engineName}.${suffix}`,
     network: record.network && { ...record.network, ports: [] },
@@ -102,8 +101,12 @@ async function handOver(world: World, op: OpOf<'container.cutover'>): Promise<vo
   // A predecessor that comes back is what it was, on the network where it was, whatever is declared by now.
   const asMade = op.failure === null ? undefined : successor.owner?.specHash;
   const desired = declarationFor(world, { key: op.key, containerId: op.successorId, ...(asMade && { asMade }) });
-  const giveWay = (record: ContainerRecord): ContainerRecord =>
-    retired(record, desired, op.failure === null ? 'old' : 'next');
+  // A stop is of the name: one that is given before this is written goes with it.
+  let stop = retiring?.stopOverride ?? null;
+  const giveWay = (record: ContainerRecord): ContainerRecord => {
+    stop = record.stopOverride;
+    return retired(record, desired, op.failure === null ? 'old' : 'next');
+  };
   const from = retiring && giveWay(retiring);
   moveAddresses(world, desired, from, successor);
   const network = ownsSandbox(desired.spec) && isAttached(world, op.successorId) ? networkOf(world, desired) : null;
@@ -117,8 +120,7 @@ async function handOver(world: World, op: OpOf<'container.cutover'>): Promise<vo
   const takeOver = (record: ContainerRecord): ContainerRecord => ({
     ...record,
     ...identity,
-    // A stop is of the name: one that was given just now goes with it.
-    stopOverride: world.containers.get(op.containerId)?.stopOverride ?? null,
+    stopOverride: stop,
     network: network && endpoint ? recordedNetwork(world, desired, endpoint, network) : record.network,
   });
   await world.leases.save(world.commits, {

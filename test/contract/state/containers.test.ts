@@ -112,6 +112,25 @@ describe('a container', () => {
     expect(readdirSync(join(root, 'tmp'))).toEqual([]);
   });
 
+  it('is changed by what the changes before it in the batch came upon', async () => {
+    const store = open();
+    await create(store);
+    const batch = files.batch();
+    let seen = 0;
+    store.change(
+      ID,
+      (current) => {
+        seen = current.run;
+        return { ...current, topLayer: 'changed' };
+      },
+      batch,
+    );
+    store.change(ID, (current) => ({ ...current, engineName: `saw ${seen}` }), batch);
+    store.update(containerRecord({ run: 7 }));
+    await batch.commit();
+    expect(open().get(ID)).toMatchObject({ topLayer: 'changed', engineName: 'saw 7' });
+  });
+
   it('stays in memory as it is on the disk when a change cannot be committed', async () => {
     const store = open();
     await create(store);
