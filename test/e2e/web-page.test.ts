@@ -93,7 +93,7 @@ test('counts what runs and is unhealthy as failing, and says how much of a wide 
   await page.setViewportSize({ width: 3800, height: 900 });
   await page.locator('#graph-more:empty').waitFor({ state: 'attached' });
   await page.setViewportSize({ width: 1400, height: 900 });
-  supervisor.drop('wide.yaml', 'volumes: {}\n');
+  supervisor.drop('wide.yaml', 'volumes: { kept: {} }\n');
   await page.locator('#facts', { hasText: '1 failing' }).waitFor();
 });
 
