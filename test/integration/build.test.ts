@@ -470,4 +470,22 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
     );
     expect(stderr).toContain('build context /no/such/place: no such directory');
   });
+
+  test('a declared build with a platform and a secret, which stays out of the image', async () => {
+    const directory = context({
+      Dockerfile: `FROM scratch
+COPY --from=base / /
+ARG TARGETPLATFORM
+RUN --mount=type=secret,id=key wc -c < /run/secrets/key > /seen; echo $TARGETPLATFORM > /platform
+`,
+    });
+    writeFileSync(join(directory, '../declared-secret'), 'hush');
+    const image = `{ context: ${directory}, platform: linux/arm64, secrets: { key: ${directory}/../declared-secret } }`;
+    const text = `app: keyed\nimages:\n  base: { rootfs: ${join(work, 'rootfs.tar')} }\n  keyed: { build: ${image} }\n`;
+    await supervisor.ok('apply', '--wait', '-f', supervisor.file('keyed.yaml', text));
+    const files = await tree('keyed/keyed');
+    expect([files.seen, files.platform]).toEqual([file('4\n'), file('linux/arm64\n')]);
+    expect(Object.keys(files).filter((path) => path.startsWith('run/secrets/'))).toEqual([]);
+    await supervisor.ok('delete', '--wait', '-f', supervisor.file('keyed.yaml', text));
+  });
 });

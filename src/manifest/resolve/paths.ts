@@ -11,7 +11,13 @@ function imagePaths(source: ImageSource, at: (path: string) => string): ImageSou
       name,
       where.startsWith('docker-image://') ? where : at(where),
     ]);
-    return { ...source, context: at(source.context), contexts: Object.fromEntries(contexts) };
+    const secrets = Object.entries(source.secrets).map(([id, path]) => [id, at(path)]);
+    return {
+      ...source,
+      context: at(source.context),
+      contexts: Object.fromEntries(contexts),
+      secrets: Object.fromEntries(secrets),
+    };
   }
   if (source.type !== 'host') return { ...source, path: at(source.path) };
   // A bare word is looked up in PATH; only what has a slash is a path.

@@ -46,6 +46,10 @@ export type ImageSource =
       readonly args: Readonly<Record<string, string>>;
       /** Further directories, and images as `docker-image://name`, by the name that FROM and --from use. */
       readonly contexts: Readonly<Record<string, string>>;
+      /** `os/architecture[/variant]`; null for this machine's. */
+      readonly platform: string | null;
+      /** Files that `RUN --mount=type=secret` may read, by id. What is in them is no part of the image or its hash. */
+      readonly secrets: Readonly<Record<string, string>>;
       readonly network: (typeof BUILD_NETWORKS)[number];
       /** Added to those of the Dockerfile. */
       readonly labels: Readonly<Record<string, string>>;
@@ -66,6 +70,9 @@ const imageReference = () =>
     return reference.ok ? parsed(formatReference(reference.value)) : reference;
   });
 
+const platformText = () =>
+  z.string().regex(/^[a-z0-9_]+\/[a-z0-9_]+(\/[a-z0-9_]+)?$/, 'expected os/architecture, for example linux/arm64');
+
 const packed = z
   .union([hostPath(), z.strictObject({ path: hostPath(), ref: orNull(scalarText()) })], {
     error: 'expected a path, or path and ref',
@@ -82,13 +89,16 @@ const buildSource = z
         target: orNull(scalarText()),
         args: mapOf(kernelText()),
         contexts: mapOf(hostPath()),
+        platform: orNull(platformText()),
+        secrets: mapOf(hostPath()),
         network: z.enum(BUILD_NETWORKS).default('default'),
         labels: labels(),
         env: mapOf(kernelText()),
       }),
     ],
     {
-      error: 'expected the directory to build, or context, dockerfile, target, args, contexts, network, labels and env',
+      error:
+        'expected the directory to build, or context, dockerfile, target, args, contexts, platform, secrets, network, labels and env',
     },
   )
   .transform((written) =>
@@ -99,6 +109,8 @@ const buildSource = z
           target: null,
           args: {},
           contexts: {},
+          platform: null,
+          secrets: {},
           network: 'default' as const,
           labels: {},
           env: {},
@@ -144,13 +156,10 @@ export const imageFields = z.strictObject({
     doc: 'When `pull` asks the registry: `missing` (the default) if no image of the name is on this host, `always` when the declaration is new or edited, `never`. What was found stays until an edit or `tsdocker pull`.',
     example: 'always',
   }),
-  platform: field(
-    z
-      .string()
-      .regex(/^[a-z0-9_]+\/[a-z0-9_]+(\/[a-z0-9_]+)?$/, 'expected os/architecture, for example linux/arm64')
-      .optional(),
-    { doc: "Which image of several `pull` takes; left out, this machine's.", example: 'linux/arm64' },
-  ),
+  platform: field(platformText().optional(), {
+    doc: "Which image of several `pull` takes; left out, this machine's.",
+    example: 'linux/arm64',
+  }),
   archive: field(packed.optional(), {
     doc: 'A docker-archive or oci-archive tar file, compressed or not. `ref` chooses one of several images in it.',
     example: './nginx.tar',
@@ -160,7 +169,7 @@ export const imageFields = z.strictObject({
     example: { path: './layout', ref: 'latest' },
   }),
   build: field(buildSource.optional(), {
-    doc: 'A directory with a Dockerfile; or `context` with `dockerfile` (from the context), `target`, `args`, `contexts` (directories or `docker-image://name` for `FROM` and `--from`) `network` (`default`, `none`, `host`), `labels` and `env` (added to what the Dockerfile says). `FROM` may name images of the same app. Editing a file of the context builds again; `.dockerignore` is obeyed.',
+    doc: 'A directory with a Dockerfile; or `context` with `dockerfile` (from the context), `target`, `args`, `contexts` (directories or `docker-image://name` for `FROM` and `--from`), `platform` (of the base images), `secrets` (files by the id that `RUN --mount=type=secret` names), `network` (`default`, `none`, `host`), `labels` and `env` (added to what the Dockerfile says). `FROM` may name images of the same app. Editing a file of the context builds again; `.dockerignore` is obeyed.',
     example: { context: './app', target: 'web', args: { VERSION: '1.2' } },
     text: true,
   }),
@@ -222,7 +231,10 @@ export const imageSchema = imageFields.transform((fields, context): ImageSpec =>
     return refuse(`${source.type} images bring their own configuration`, ['config']);
   }
   for (const name of ['policy', 'platform'] as const) {
-    if (fields[name] !== undefined && source.type !== 'pull') return refuse(`${name} goes with pull`, [name]);
+    if (fields[name] !== undefined && source.type !== 'pull') {
+      const ofBuild = name === 'platform' && source.type === 'build' ? '; that of a build stands in `build`' : '';
+      return refuse(`${name} goes with pull${ofBuild}`, [name]);
+    }
   }
   return { source, config: configurable ? (fields.config ?? imageConfigFields.parse({})) : null };
 });

@@ -121,9 +121,7 @@ async function buildDeclared(
     ...source,
     context: { type: 'directory', path: source.context },
     dockerfile: { type: 'path', path: source.dockerfile },
-    platform: null,
     noCache: false,
-    secrets: {},
     declared: desired.key,
   };
   const report = {

@@ -25,6 +25,8 @@ const source = () =>
     target: null,
     args: {},
     contexts: {},
+    platform: null,
+    secrets: {},
     network: 'default',
     labels: {},
     env: {},

@@ -2,6 +2,7 @@
 import type { ResourceDraft } from '../draft.ts';
 import type { FieldTable, Part } from '../part.ts';
 import { pairs } from './networks.ts';
+import type { Storage } from './storage.ts';
 
 const text =
   (field: string) =>
@@ -15,6 +16,14 @@ const mapping =
     image.put('build', field, values, part.at);
   };
 
+/** One image is built; Compose would make one for each platform. */
+function platforms(part: Part, image: ResourceDraft): void {
+  const all = part.items();
+  const [only] = all;
+  if (only && all.length === 1) image.put('build', 'platform', only.text(), only.at);
+  else image.warn(part.keyAt, 'platforms: a build makes an image for one; all are left out');
+}
+
 const BUILD: FieldTable<ResourceDraft> = {
   context: text('context'),
   dockerfile: text('dockerfile'),
@@ -23,17 +32,21 @@ const BUILD: FieldTable<ResourceDraft> = {
   args: mapping('args'),
   additional_contexts: mapping('contexts'),
   labels: mapping('labels'),
+  platforms,
   tags: 'no meaning: the image has the name of its declaration',
   pull: 'no meaning: base images of this host are used as they are',
   no_cache: 'no meaning: `tsdocker build --no-cache` is there for it',
 };
 
 /** A directory, or the mapping of the long form. */
-export function readBuild(part: Part, image: ResourceDraft): void {
+export function readBuild(part: Part, image: ResourceDraft, storage: Storage): void {
   if (part.content.type === 'text') {
     image.set('build', part.text(), part.at);
     return;
   }
-  part.each(BUILD, image, image);
+  const secrets = (list: Part): void => {
+    for (const item of list.items()) storage.buildSecret(item, image);
+  };
+  part.each({ ...BUILD, secrets }, image, image);
   if (part.get('context') === undefined) image.put('build', 'context', '.', part.at);
 }

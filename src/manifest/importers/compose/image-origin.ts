@@ -30,7 +30,7 @@ export function readImageOrigin(
   };
   const [pullPolicy, platform] = [written('pull_policy'), written('platform')];
   if (built !== null) {
-    if (platform) container.later(platform.keyAt, 'building for another platform');
+    if (platform) built.put('build', 'platform', platform.text(), platform.at);
     return;
   }
   declarePull(draft, container, {

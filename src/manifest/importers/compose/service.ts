@@ -196,9 +196,9 @@ export const SERVICE: FieldTable<Service> = {
     if (built === null) container.set('image', imageReference(part.text()), part.at);
     else container.warn(part.keyAt, `image: what build makes is called ${built.name}`);
   },
-  build: (part, { container, built }) => {
+  build: (part, { container, storage, built }) => {
     if (built === null) return;
-    readBuild(part, built);
+    readBuild(part, built, storage);
     container.set('image', built.name, part.keyAt);
   },
   container_name: containerName,

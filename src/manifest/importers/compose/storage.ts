@@ -137,6 +137,24 @@ export class Storage {
 
   /** A secret or config as a read-only file. */
   file(kind: 'secrets' | 'configs', part: Part, container: ResourceDraft): void {
+    const found = this.#declaredFile(kind, part, container);
+    if (found === null) return;
+    const { name, target, path } = found;
+    const place = target ?? (kind === 'secrets' ? name : `/${name}`);
+    const absolute = place.startsWith('/') ? place : `/run/secrets/${place}`;
+    addMount(container, { source: path, target: absolute, readOnly: true }, part.at);
+  }
+
+  /** A secret as a file that the commands of a build may read. */
+  buildSecret(part: Part, image: ResourceDraft): void {
+    const found = this.#declaredFile('secrets', part, image);
+    if (found === null) return;
+    const build = (image.get('build') ?? {}) as Record<string, Record<string, string>>;
+    image.put('build', 'secrets', { ...build.secrets, [found.target ?? found.name]: found.path }, part.at);
+  }
+
+  /** Null when it cannot be translated, which is said. */
+  #declaredFile(kind: 'secrets' | 'configs', part: Part, resource: ResourceDraft) {
     const short = part.content.type === 'text';
     const name = short ? part.text() : (part.textOf('source') ?? '');
     const target = short ? undefined : part.textOf('target');
@@ -144,16 +162,12 @@ export class Storage {
     const path = declared?.textOf('file');
     for (const option of short ? [] : ['uid', 'gid', 'mode']) {
       const written = part.get(option);
-      if (written) container.warn(written.keyAt, `${option}: the file keeps the owner and mode it has on the host`);
+      if (written) resource.warn(written.keyAt, `${option}: the file keeps the owner and mode it has on the host`);
     }
-    if (path === undefined) {
-      const reason = declared ? 'only those with `file` can be translated' : 'it is not declared';
-      container.refuse(part.at, `${kind} ${JSON.stringify(name)}: ${reason}`);
-      return;
-    }
-    const place = target ?? (kind === 'secrets' ? name : `/${name}`);
-    const absolute = place.startsWith('/') ? place : `/run/secrets/${place}`;
-    addMount(container, { source: hostPath(path), target: absolute, readOnly: true }, part.at);
+    if (path !== undefined) return { name, target, path: hostPath(path) };
+    const reason = declared ? 'only those with `file` can be translated' : 'it is not declared';
+    resource.refuse(part.at, `${kind} ${JSON.stringify(name)}: ${reason}`);
+    return null;
   }
 
   /** Volumes that no service mounts are declared all the same. */

@@ -34,6 +34,9 @@ const BUILD: KeyTable<ResourceDraft> = {
   File: () => {},
   SetWorkingDirectory: () => {},
   ImageTag: () => {},
+  Arch: () => {},
+  Variant: () => {},
+  Secret: () => {},
   Target: (entry, image) => image.put('build', 'target', entry.text(), entry.at),
   BuildArg: assignments('args'),
   Environment: assignments('env'),
@@ -50,15 +53,12 @@ const BUILD: KeyTable<ResourceDraft> = {
   ContainersConfModule: 'no meaning: it configures Podman',
   ServiceName: 'no meaning: there is no systemd service',
   Annotation: 'later',
-  Arch: 'later',
-  Variant: 'later',
   DNS: 'later',
   DNSOption: 'later',
   DNSSearch: 'later',
   GroupAdd: 'later',
   IgnoreFile: (entry, image) =>
     image.warn(entry.at, `${entry.text()} is left out: what the build does not need stands in .dockerignore beside it`),
-  Secret: 'later',
   Volume: 'later',
 };
 
@@ -66,8 +66,40 @@ export function addBuild(unit: Unit, units: Units): void {
   const image = units.draft.newResource('images', units.nameOf(unit), unit.start);
   place(unit, units, image);
   applyKeys(unit, 'Build', BUILD, image, image);
+  platform(unit, image);
+  secrets(unit, units, image);
   for (const section of ['Unit', 'Service', 'Install']) applyKeys(unit, section, SYSTEMD_ONLY, image, image);
   if (imageOf(unit) === null) units.draft.refuse(unit.start, `${unit.name.file} has no ImageTag`);
+}
+
+function platform(unit: Unit, image: ResourceDraft): void {
+  const [arch, variant] = [unit.last('Build', 'Arch'), unit.last('Build', 'Variant')];
+  if (arch)
+    image.put('build', 'platform', ['linux', arch.text(), ...(variant ? [variant.text()] : [])].join('/'), arch.at);
+  else if (variant) image.warn(variant.at, 'a Variant without an Arch is left out');
+}
+
+/** `id=npmrc,src=./npmrc`; without src the file is called as the secret. */
+function secrets(unit: Unit, units: Units, image: ResourceDraft): void {
+  const files: Record<string, string> = {};
+  for (const entry of unit.all('Build', 'Secret')) {
+    const options = new Map(
+      entry
+        .text()
+        .split(',')
+        .map((option) => {
+          const [name = '', value = ''] = option.split('=', 2);
+          return [name, value] as const;
+        }),
+    );
+    const id = options.get('id') ?? '';
+    if (id === '' || options.get('type') === 'env') {
+      image.warn(entry.at, `Secret=${entry.text()} is left out: only files can be translated, as id=NAME,src=FILE`);
+      continue;
+    }
+    files[id] = units.path(options.get('src') ?? id);
+    image.put('build', 'secrets', files, entry.at);
+  }
 }
 
 const isRemote = (text: string): boolean => /^(https?|git|ssh):|^git@|\.git$/.test(text);
