@@ -22,7 +22,7 @@ import { portName, portsOfOtherDeclaration } from './observed-port.ts';
 import { networkConfig } from './ops/network-config.ts';
 import { ownersOf } from './ops/owners.ts';
 import { volumesLeftBehind } from './ops/released-volumes.ts';
-import { stopEnd } from './ops/stop-override.ts';
+import { stopEnd, tookAway } from './ops/stop-override.ts';
 import type { World } from './ops/world.ts';
 import { findOrphans } from './plan/gc.ts';
 import { obstacles } from './preflight.ts';
@@ -93,13 +93,12 @@ function observedStop(
 ): Pick<ObservedContainer, 'stopOverride' | 'stopHash' | 'stopUntil' | 'stopExpired' | 'stopTimeoutMs'> {
   const until = stopEnd(record, now, bootId);
   const over = until !== null && until.bootMs <= now.bootMs;
-  // A run that had ended before is none that the stop took away.
-  const ended = exit !== null && exit.finishedAtWallMs >= Date.parse(record.stopOverride?.at ?? '');
+  const { stopOverride } = record;
   return {
-    stopOverride: record.stopOverride !== null && !over,
-    stopHash: record.stopOverride?.specHash ?? null,
+    stopOverride: stopOverride !== null && !over,
+    stopHash: stopOverride?.specHash ?? null,
     stopUntil: until,
-    stopExpired: over && ended,
+    stopExpired: over && exit !== null && stopOverride !== null && tookAway(stopOverride, exit, bootId),
     stopTimeoutMs: record.stopTimeoutMs,
   };
 }

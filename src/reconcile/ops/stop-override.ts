@@ -1,5 +1,6 @@
 /** Manual stops as they are recorded. */
 import type { Instant } from '../../model/clock.ts';
+import type { ObservedExit } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { parseKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
@@ -13,6 +14,23 @@ export function stopEnd({ stopOverride }: ContainerRecord, now: Instant, bootId:
   if (until === null) return null;
   const wallMs = Date.parse(until.at);
   return { wallMs, bootMs: until.bootId === bootId ? until.atBootMs : now.bootMs + wallMs - now.wallMs };
+}
+
+/** The wall clock is read in whole milliseconds. */
+const ROUNDING_MS = 1;
+
+/**
+ * Whether a run that has ended is one that a manual stop with an end took away, and not one that had ended before: by the
+ * boot clock where both are of this boot, since the wall clock may have been set between the two.
+ */
+export function tookAway(
+  { at, until }: StopOverride,
+  exit: Pick<ObservedExit, 'finishedAtWallMs' | 'finishedAtBootMs'>,
+  bootId: string,
+): boolean {
+  const wallMs = Date.parse(at);
+  if (until?.bootId !== bootId || exit.finishedAtBootMs === null) return exit.finishedAtWallMs >= wallMs;
+  return exit.finishedAtBootMs + ROUNDING_MS >= until.atBootMs - (Date.parse(until.at) - wallMs);
 }
 
 /** What an op on a container is for: the declaration, or what the container was made from. */
