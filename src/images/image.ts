@@ -103,4 +103,6 @@ export interface LoadContext {
   readonly limits?: LayerLimits | undefined;
   /** Asked before an image of an archive is unpacked, with the names it is to have; throws to refuse it. */
   readonly admit?: ((references: readonly string[]) => void) | undefined;
+  /** Calls the work off: it ends soon, with the signal's reason, and nothing half made stays. */
+  readonly signal?: AbortSignal | undefined;
 }

@@ -49,8 +49,9 @@ export async function loadLayers(
 export async function ensureLayer(
   { chainId, parent, diffId }: Omit<LoadedLayer, 'size'>,
   blob: LayerBlob,
-  { graph, recipes, progress, limits }: LoadContext,
+  { graph, recipes, progress, limits, signal }: LoadContext,
 ): Promise<void> {
+  signal?.throwIfAborted();
   let unpacked: number | null = null;
   await graph.createLayer(chainId, parent, async (target) => {
     const recipe = await RecipeWriter.create(recipePath(recipes, chainId));
@@ -61,6 +62,7 @@ export async function ensureLayer(
         limits: limits ?? DEFAULT_LAYER_LIMITS,
         recipe,
         progress: (bytes) => progress({ type: 'layer-progress', chainId, bytes }),
+        signal,
       });
     } finally {
       await recipe.discard();

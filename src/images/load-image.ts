@@ -29,19 +29,20 @@ export function loadImage(source: ImageSource, context: LoadContext): Promise<Lo
 
 /**
  * A text that changes when loading the source again could give another image: from file status, without reading contents.
- * @throws TSD_IMAGE_SOURCE.
+ * @throws TSD_IMAGE_SOURCE, or the signal's reason.
  */
-export async function sourceFingerprint(source: ImageSource): Promise<string> {
-  return sha256Hex(`${JSON.stringify(source)}\n${await contentFingerprint(source)}`);
+export async function sourceFingerprint(source: ImageSource, signal?: AbortSignal): Promise<string> {
+  return sha256Hex(`${JSON.stringify(source)}\n${await contentFingerprint(source, signal)}`);
 }
 
-async function contentFingerprint(source: ImageSource): Promise<string> {
-  if (source.type === 'host') return hostFingerprint(source);
+async function contentFingerprint(source: ImageSource, signal: AbortSignal | undefined): Promise<string> {
+  if (source.type === 'host') return hostFingerprint(source, signal);
   try {
     if (source.type === 'archive') return fileStatus(source.path);
     if (source.type === 'layout') return layoutStatus(source.path);
-    return statSync(source.path).isDirectory() ? await treeStatus(source.path) : fileStatus(source.path);
+    return statSync(source.path).isDirectory() ? await treeStatus(source.path, signal) : fileStatus(source.path);
   } catch (cause) {
+    signal?.throwIfAborted();
     throw sourceMissing(source.path, cause);
   }
 }
@@ -61,9 +62,9 @@ function layoutStatus(path: string): string {
 }
 
 /** A directory's times change with every name in it, and ctime with everything else. */
-async function treeStatus(path: string): Promise<string> {
+async function treeStatus(path: string, signal: AbortSignal | undefined): Promise<string> {
   const lines: string[] = [];
-  for await (const { path: name, stat } of scanTree(realpathSync(path))) {
+  for await (const { path: name, stat } of scanTree(realpathSync(path), signal)) {
     lines.push([name, stat.dev, stat.ino, stat.mode, stat.size, stat.mtimeNs, stat.ctimeNs].join(' '));
   }
   return lines.join('\n');

@@ -13,7 +13,7 @@ export async function loadMadeLayer(
   declared: DeclaredImageConfig,
   context: LoadContext,
 ): Promise<LoadedImage> {
-  const diffId = await sha256Of(treeTar(entries));
+  const diffId = await sha256Of(treeTar(entries), context.signal);
   const blob = { open: () => Readable.from(treeTar(entries), { objectMode: false }), digest: null };
   return loadLayers(buildImageConfig(declared, diffId), [], [blob], context);
 }

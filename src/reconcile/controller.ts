@@ -196,7 +196,8 @@ export class Controller {
     this.#stopped = true;
     this.#cancelResync();
     this.#queue.clear();
-    this.#calledOff.abort();
+    const hint = 'The next supervisor goes on with it.';
+    this.#calledOff.abort(new TsdError('TSD_CALLED_OFF', 'this supervisor ends', { hint }));
     await Promise.all(this.#executions);
   }
 

@@ -135,8 +135,11 @@ export class LoopStatus implements LoopState {
     const { events, log } = this.#options;
     const cause = op.cause.message;
     const fields = { reconcile, key: op.key, op: op.op, opId: op.id, ms: Math.round(ms * 10) / 10, cause };
-    if (error) log.error({ ...fields, code: error.code, hint: error.hint }, describeError(error));
-    else if (status === 'skipped') log.warn({ ...fields, because: skipped }, `skipped ${op.id}`);
+    if (error) {
+      // Called off is what was wanted.
+      const level = error.code === 'TSD_CALLED_OFF' ? 'info' : 'error';
+      log[level]({ ...fields, code: error.code, hint: error.hint }, describeError(error));
+    } else if (status === 'skipped') log.warn({ ...fields, because: skipped }, `skipped ${op.id}`);
     else log.info(fields, op.id);
     events.emit('op', {
       type: 'op',

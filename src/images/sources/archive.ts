@@ -56,7 +56,7 @@ async function* readArchive(
   const directory = await mkdtemp(join(context.tmpDir, 'archive-'));
   try {
     const plain = join(directory, 'archive.tar');
-    await decompressTo(path, plain, (context.limits ?? DEFAULT_LAYER_LIMITS).maxBytes);
+    await decompressTo(path, plain, context);
     yield* withFiles(plain, load);
   } finally {
     await rm(directory, { recursive: true, force: true });
@@ -103,7 +103,8 @@ function notAnArchive(path: string): TsdError {
   });
 }
 
-async function decompressTo(from: string, to: string, maxBytes: number): Promise<void> {
+async function decompressTo(from: string, to: string, { limits, signal }: LoadContext): Promise<void> {
+  const { maxBytes } = limits ?? DEFAULT_LAYER_LIMITS;
   let bytes = 0;
   const limited = new Transform({
     transform(piece: Buffer, _encoding, done) {
@@ -113,8 +114,11 @@ async function decompressTo(from: string, to: string, maxBytes: number): Promise
     },
   });
   try {
-    await pipeline(Readable.from(decompressed(createReadStream(from), () => {})), limited, createWriteStream(to));
+    await pipeline(Readable.from(decompressed(createReadStream(from), () => {})), limited, createWriteStream(to), {
+      signal,
+    });
   } catch (thrown) {
+    signal?.throwIfAborted();
     throw fileError(thrown, `decompress ${from}`);
   }
 }

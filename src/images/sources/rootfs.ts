@@ -18,11 +18,15 @@ export async function loadRootfs({ path, config }: RootfsSource, context: LoadCo
   const found: Stats = await stat(path).catch((thrown: unknown) => {
     throw sourceMissing(path, thrown);
   });
-  if (found.isDirectory()) return loadMadeLayer(await directoryEntries(realpathSync(path)), config, context);
+  if (found.isDirectory())
+    return loadMadeLayer(await directoryEntries(realpathSync(path), context.signal), config, context);
   if (!found.isFile()) {
     throw new TsdError('TSD_IMAGE_SOURCE', `${path} is neither a directory nor a file`, { step: 'open image source' });
   }
-  const diffId = await sha256Of(decompressed(createReadStream(path), () => {}));
+  const diffId = await sha256Of(
+    decompressed(createReadStream(path), () => {}),
+    context.signal,
+  );
   const blob = { open: () => createReadStream(path), digest: null };
   return loadLayers(buildImageConfig(config, diffId), [], [blob], context);
 }

@@ -2,10 +2,10 @@ import { entryOf, linkEntry, scanTree } from './scan.ts';
 import type { TreeEntry } from './tree-tar.ts';
 
 /** Entries in name order, with owners, modes, times and hard links. The directory itself is the root of the image. @param path as for {@link scanTree} */
-export async function directoryEntries(path: string): Promise<TreeEntry[]> {
+export async function directoryEntries(path: string, signal?: AbortSignal): Promise<TreeEntry[]> {
   const entries: TreeEntry[] = [];
   const firstNames = new Map<string, string>();
-  for await (const file of scanTree(path)) {
+  for await (const file of scanTree(path, signal)) {
     const entry = entryOf(file.path === '' ? '.' : file.path, file);
     if (entry === null) continue;
     const mayBeLinked = file.stat.nlink > 1n && !file.stat.isDirectory();

@@ -24,13 +24,14 @@ interface ScannedFile {
  * nothing outside is ever looked at.
  * @param root without links in it, as realpath(3) gives it, or a descriptor's path of this process
  */
-export async function* scanTree(root: string | Buffer): AsyncGenerator<ScannedFile> {
+export async function* scanTree(root: string | Buffer, signal?: AbortSignal): AsyncGenerator<ScannedFile> {
   const base = Buffer.from(root);
   const pending: string[] = [''];
   let device: bigint | null = null;
   let looked = 0;
   for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
     if (++looked % BATCH === 0) await nextTurn();
+    signal?.throwIfAborted();
     const hostPath = path === '' ? base : Buffer.concat([base, Buffer.from('/'), toBytes(path)]);
     const stat = statWithoutLinks(hostPath);
     if (stat === null) continue;

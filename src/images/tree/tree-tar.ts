@@ -89,9 +89,12 @@ async function openContent(content: FileContent, header: TarHeader): Promise<Fil
   }
 }
 
-/** sha256 of a stream in hex. */
-export async function sha256Of(pieces: AsyncIterable<Buffer>): Promise<string> {
+/** sha256 of a stream in hex. @throws the signal's reason. */
+export async function sha256Of(pieces: AsyncIterable<Buffer>, signal?: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
-  for await (const piece of pieces) hash.update(piece);
+  for await (const piece of pieces) {
+    signal?.throwIfAborted();
+    hash.update(piece);
+  }
   return hash.digest('hex');
 }

@@ -19,6 +19,7 @@ interface UnpackOptions {
   readonly recipe: RecipeWriter;
   /** Called about once a mebibyte of uncompressed tar. */
   readonly progress: (bytes: number) => void;
+  readonly signal?: AbortSignal | undefined;
 }
 
 const PROGRESS_STEP = 1024 * 1024;
@@ -42,6 +43,7 @@ export async function unpackLayer(blob: Readable, target: LayerTarget, options: 
   let reported = 0;
   try {
     for await (const piece of decompressed(blob, (raw) => blobHash?.update(raw))) {
+      options.signal?.throwIfAborted();
       bytes += piece.length;
       if (bytes > options.limits.maxBytes) throw hostile(`the layer is larger than ${options.limits.maxBytes} bytes`);
       diffHash.update(piece);

@@ -84,7 +84,7 @@ async function loadAndName(
         ? await buildDeclared(world, desired, source, progress, signal)
         : source.type === 'pull'
           ? { imageId: await resolvePull(world, currentSource(source, anew), progress, signal), sourceFingerprint: '' }
-          : await loadFiles(world, imageName(desired), imageSource(source, config), progress);
+          : await loadFiles(world, imageName(desired), imageSource(source, config), progress, signal);
     world.resources.setImage({ key: op.key, specHash: desired.specHash, ...found, bases });
   } catch (error) {
     throw toTsdError(error).withContext({ key: op.key, source: desired.source });
@@ -135,9 +135,15 @@ async function buildDeclared(
   return { imageId: image.id, sourceFingerprint: '' };
 }
 
-async function loadFiles(world: World, name: ImageName, source: ImageSource, progress: ProgressSink) {
-  const fingerprint = await sourceFingerprint(source);
-  const image = await loadImage(source, archiveContext(world, progress));
+async function loadFiles(
+  world: World,
+  name: ImageName,
+  source: ImageSource,
+  progress: ProgressSink,
+  signal: AbortSignal,
+) {
+  const fingerprint = await sourceFingerprint(source, signal);
+  const image = await loadImage(source, archiveContext(world, progress, signal));
   await recordImage(world, image);
   await world.repositories.set(name, image.id, true);
   return { imageId: image.id, sourceFingerprint: fingerprint };

@@ -74,24 +74,25 @@ export function recipesOf(world: Pick<World, 'instance'>): string {
   return join(world.instance.root, 'recipes');
 }
 
-export function loadContext(world: World, progress: ProgressSink): LoadContext {
+export function loadContext(world: World, progress: ProgressSink, signal?: AbortSignal): LoadContext {
   return {
     graph: world.graph,
     tmpDir: join(world.instance.root, 'tmp', 'images'),
     recipes: recipesOf(world),
     progress: (event) => report(progress, event),
+    signal,
   };
 }
 
 /** For images of files, which have no registry to ask for signatures: names that the policy wants signed are refused. */
-export function archiveContext(world: World, progress: ProgressSink): LoadContext {
+export function archiveContext(world: World, progress: ProgressSink, signal?: AbortSignal): LoadContext {
   const admit = (references: readonly string[]): void => {
     for (const text of references) {
       const reference = parseImageReference(text);
       if (reference.ok) world.trustPolicy.admitFile(reference.value);
     }
   };
-  return { ...loadContext(world, progress), admit };
+  return { ...loadContext(world, progress, signal), admit };
 }
 
 /** Records an image whose layers are in the graph, durably and without a name. */

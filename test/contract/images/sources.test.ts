@@ -82,6 +82,35 @@ async function contents(image: LoadedImage): Promise<string[]> {
   return found;
 }
 
+describe('a load that is called off ends and leaves nothing', () => {
+  const LARGE = tarOf({ path: 'large', content: Buffer.alloc(4 << 20, 'x') }, { path: 'later', content: '1' });
+  const ARCHIVE = dockerArchive({ layers: [LARGE] });
+  const archive = (bytes: Buffer): ImageSource => ({ type: 'archive', path: file('image', bytes) });
+  const cases: [what: string, when: 'reading' | 'layer-progress', source: () => ImageSource][] = [
+    ['a plain archive', 'layer-progress', () => archive(ARCHIVE)],
+    ['a compressed archive', 'reading', () => archive(gzipSync(ARCHIVE))],
+    ['a tar', 'reading', () => ({ type: 'rootfs', path: file('root.tar', LARGE), config: {} })],
+    ['a tar, unpacked', 'layer-progress', () => ({ type: 'rootfs', path: file('root.tar', LARGE), config: {} })],
+    [
+      'a directory',
+      'reading',
+      () => ({ type: 'rootfs', path: directory('tree', new Map([['a', Buffer.from('1')]])), config: {} }),
+    ],
+    ['files of this host', 'reading', () => ({ type: 'host', binaries: ['ls'], paths: [], config: {} })],
+  ];
+
+  it.each(cases)('%s, while %s', async (_what, when, source) => {
+    const off = new AbortController();
+    const reason = new Error('not wanted any more');
+    const context = loadContext(graph, at('tmp'));
+    const progress: typeof context.progress = ({ type }) => type === when && off.abort(reason);
+    await expect(loadImage(source(), { ...context, progress, signal: off.signal })).rejects.toBe(reason);
+    expect(graph.list()).toEqual([]);
+    expect(existsSync(at('tmp')) ? readdirSync(at('tmp')) : []).toEqual([]);
+    expect(existsSync(context.recipes) ? readdirSync(context.recipes) : []).toEqual([]);
+  });
+});
+
 const BASE = tarOf(
   { path: 'etc', type: 'directory' },
   { path: 'etc/a', content: '1' },

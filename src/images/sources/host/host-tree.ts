@@ -50,10 +50,10 @@ export class HostTree {
    * Adds a file or a directory with everything in it. Symlinks found inside are kept, with the file they lead to; a
    * directory they lead to is not searched.
    */
-  async addAll(path: string): Promise<void> {
+  async addAll(path: string, signal?: AbortSignal): Promise<void> {
     const real = this.add(path);
     if (real === '/') throw new TsdError('TSD_IMAGE_SOURCE', 'the whole host cannot be an image', { step: 'add /' });
-    for await (const file of scanTree(real)) {
+    for await (const file of scanTree(real, signal)) {
       const place = file.path === '' ? real : join(real, Buffer.from(file.path, 'latin1').toString('utf8'));
       const stat = this.#put(place, path);
       if (stat.isSymbolicLink() && existsSync(place)) this.add(place);

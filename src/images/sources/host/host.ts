@@ -51,22 +51,22 @@ const MAX_INTERPRETER_LINE = 256;
  */
 export async function loadHost(source: HostSource, context: LoadContext): Promise<LoadedImage> {
   context.progress({ type: 'reading', what: `host: ${[...source.binaries, ...source.paths].join(' ')}` });
-  const tree = await collect(source);
+  const tree = await collect(source, context.signal);
   return loadMadeLayer(tree.entries(), source.config, context);
 }
 
 /** Changes when a file of the image changes on the host. Costs a stat for each file, not a read. */
-export async function hostFingerprint(source: HostSource): Promise<string> {
-  return sha256Hex((await collect(source)).fingerprint());
+export async function hostFingerprint(source: HostSource, signal?: AbortSignal): Promise<string> {
+  return sha256Hex((await collect(source, signal)).fingerprint());
 }
 
-async function collect(source: HostSource): Promise<HostTree> {
+async function collect(source: HostSource, signal?: AbortSignal): Promise<HostTree> {
   const tree = new HostTree();
   for (const link of TOP_LEVEL_LINKS) {
     if (lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink()) tree.add(link);
   }
   for (const name of source.binaries) tree.add(findBinary(name));
-  for (const path of source.paths) await tree.addAll(path);
+  for (const path of source.paths) await tree.addAll(path, signal);
   addDependencies(tree);
   addUsualFiles(tree, source.config.user ?? '');
   return tree;
