@@ -31,6 +31,7 @@ import { opHandlers } from './reconcile/ops/handlers.ts';
 import type { World } from './reconcile/ops/world.ts';
 import { startGate } from './reconcile/start-gate.ts';
 import { openRoot } from './state/root.ts';
+import type { StateIssue } from './state/state-file.ts';
 import { Adoption } from './supervisor/adoption.ts';
 import { runDoctor } from './supervisor/doctor.ts';
 import { SupervisorEventBus } from './supervisor/events.ts';
@@ -73,6 +74,7 @@ function requireDirectory(path: string): void {
 function facts(
   config: DaemonConfig,
   id: string,
+  issues: readonly StateIssue[],
 ): Pick<InfoView, 'id' | 'version' | 'manifests' | 'socket' | 'defaultBridge' | 'labels' | 'warnings'> {
   return {
     id,
@@ -81,7 +83,7 @@ function facts(
     socket: config.hosts.join(', '),
     defaultBridge: config.disableNetwork ? 'none' : (config.bridge ?? config.defaultBridge),
     labels: config.label,
-    warnings: [],
+    warnings: issues.map(({ error }) => describeError(error)),
   };
 }
 
@@ -308,8 +310,8 @@ async function supervise(config: DaemonConfig): Promise<void> {
     events,
     pauses,
     seed,
-    facts: facts(config, id),
-    doctor: async () => runDoctor(config.root, drivers),
+    facts: facts(config, id, state.issues),
+    doctor: async () => runDoctor(config.root, drivers, state.runDir),
     stopEverything: async () => {
       loop.shutDown();
       prober.stop();

@@ -106,8 +106,13 @@ async function emptyDirectory(directory: string): Promise<StateIssue[]> {
   });
 }
 
+/** True for a directory on a tmpfs or ramfs: its content goes with the boot, as sockets and secrets should. */
+export function isInMemory(path: string): boolean {
+  return MEMORY_FILESYSTEMS.includes(statfsSync(path).type);
+}
+
 function memoryIssue(runDir: string): StateIssue[] {
-  if (MEMORY_FILESYSTEMS.includes(statfsSync(runDir).type)) return [];
+  if (isInMemory(runDir)) return [];
   const error = new TsdError(
     'TSD_UNSUPPORTED_HOST',
     `${runDir} is not on a tmpfs: secrets would be written to a disk`,

@@ -4,6 +4,7 @@ import { release } from 'node:os';
 import { dirname } from 'node:path';
 import type { DoctorCheck } from '../api/supervisor.ts';
 import type { Driver } from '../drivers/contract.ts';
+import { isInMemory } from '../state/root.ts';
 
 const LOW_SPACE_BYTES = 1024 ** 3;
 
@@ -64,6 +65,17 @@ function forwardingCheck(): DoctorCheck {
   };
 }
 
+function runDirCheck(runDir: string): DoctorCheck {
+  const name = 'run directory';
+  if (isInMemory(runDir)) return check(name, true, `${runDir} is in memory`, '');
+  return {
+    name,
+    status: 'warning',
+    message: `${runDir} is on a disk: secrets are written to it, and what clears disks away takes the sockets of containers`,
+    fix: 'Give --run-dir a directory on a tmpfs, such as one below /run.',
+  };
+}
+
 /** @param family drivers of which one that works is enough. */
 function driverChecks(family: readonly Driver[]): DoctorCheck[] {
   const found = family.map((driver) => ({ driver, fingerprint: driver.fingerprint() }));
@@ -84,8 +96,15 @@ function driverChecks(family: readonly Driver[]): DoctorCheck[] {
   });
 }
 
-/** @param families drivers by what they are for; of each family one has to work. */
-export function runDoctor(root: string, families: readonly (readonly Driver[])[]): readonly DoctorCheck[] {
+/**
+ * @param families drivers by what they are for; of each family one has to work
+ * @param runDir of the supervisor that asks; null for none
+ */
+export function runDoctor(
+  root: string,
+  families: readonly (readonly Driver[])[],
+  runDir: string | null = null,
+): readonly DoctorCheck[] {
   const isRoot = process.geteuid?.() === 0;
   const host = [
     check(
@@ -98,6 +117,7 @@ export function runDoctor(root: string, families: readonly (readonly Driver[])[]
     cgroupCheck(),
     forwardingCheck(),
     spaceCheck(root),
+    ...(runDir === null ? [] : [runDirCheck(runDir)]),
   ];
   return isRoot ? [...host, ...families.flatMap(driverChecks)] : host;
 }

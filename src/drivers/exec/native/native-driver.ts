@@ -32,6 +32,7 @@ import { fillVolumes } from './copy-up.ts';
 import { type LaunchedShim, type LaunchOptions, launchError, launchShim } from './launch.ts';
 import { PathLooks } from './path-looks.ts';
 import type { PreparedTask } from './prepared-task.ts';
+import { shimRuns } from './process-connection.ts';
 import { factsOf } from './run-facts.ts';
 import { RunFiles } from './run-files.ts';
 import { handleOf, type Run, Runs } from './runs.ts';
@@ -311,6 +312,7 @@ export class NativeDriver implements ExecDriver {
     try {
       const socket = this.#files.socket(containerId, handle.run);
       const connection = ShimConnection.connect(socket, ShimConnection.ofSession);
+      if (connection === null && shimRuns(handle)) throw noSocket(socket);
       const status = (await connection?.status()) ?? null;
       if (connection === null || status === null) throw justEnded(containerId);
       const session = stdioSession(connection, handle.pid, status.stdin);
@@ -382,6 +384,13 @@ function notRenewed({ source, target }: BoundFile): TsdError {
 
 function justEnded(containerId: string): TsdError {
   return new TsdError('TSD_CONTAINER_NOT_RUNNING', `${containerId} has just ended`);
+}
+
+function noSocket(path: string): TsdError {
+  return new TsdError('TSD_SHIM', `${path} is gone, by which its output would be read`, {
+    step: 'attach',
+    hint: '`tsdocker logs -f` shows its output; `tsdocker restart` gives it a new one.',
+  });
 }
 
 function conflict(message: string): TsdError {

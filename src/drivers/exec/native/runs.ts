@@ -1,11 +1,12 @@
 /** The runs that are alive as far as we know, from the moment their payload runs until their end has been told. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { bootId, SIGKILL, signalProcess, startTimeOf } from '../../../ffi/processes.ts';
+import { bootId, describeProcess, SIGKILL, signalProcess, startTimeOf } from '../../../ffi/processes.ts';
 import type { Clock } from '../../../model/clock.ts';
 import { TsdError } from '../../../model/errors.ts';
 import type { AdoptResult, ExecDriver, TaskExit, TaskHandle } from '../../contract.ts';
 import type { CgroupManager } from './cgroups/manager.ts';
 import { type ExitRecord, readExitRecord } from './exit-record.ts';
+import { ProcessConnection, type RunConnection, shimRuns } from './process-connection.ts';
 import type { RunFiles } from './run-files.ts';
 import type { ShimChildren } from './shim-children.ts';
 import { ShimConnection } from './shim-connection.ts';
@@ -17,7 +18,7 @@ const DEATH_TIMEOUT_MS = 10_000;
 
 export interface Run {
   readonly handle: TaskHandle;
-  readonly connection: ShimConnection;
+  readonly connection: RunConnection;
   /** Resolves when the listeners have been told. */
   readonly ended: Promise<void>;
 }
@@ -95,7 +96,7 @@ export class Runs {
   }
 
   /** A run counts as alive until the connection ends: the shim leaves when the exit record is durable, or was killed. */
-  follow(handle: TaskHandle, connection: ShimConnection): Run {
+  follow(handle: TaskHandle, connection: RunConnection): Run {
     const ended = new Promise<void>((resolve) => {
       connection.listen({
         unrecorded: (errno) => this.#unrecorded.set(handle.containerId, errno),
@@ -141,7 +142,10 @@ export class Runs {
       this.#context.files.endRun(wanted.containerId, wanted.run);
       return { state: 'unstarted' };
     }
-    await this.#buryLost({ ...this.#context.files.readState(wanted.containerId), ...wanted });
+    const lost = { ...this.#context.files.readState(wanted.containerId), ...wanted };
+    const followed = this.#followWithoutSocket(lost);
+    if (followed !== null) return { state: 'running', handle: followed };
+    await this.#buryLost(lost);
     return this.#adoptEnded(wanted, null);
   }
 
@@ -235,15 +239,24 @@ export class Runs {
     return { state: 'exited', exit };
   }
 
-  /** A run without a record and without a shim that answers. Pids of another boot mean nothing. */
+  /** Of a run whose shim goes on without its socket, as after the run directory was removed; null for any other. */
+  #followWithoutSocket(lost: RunKey & Partial<TaskHandle>): TaskHandle | null {
+    const { pid, startTime, shimPid, shimStartTime, startedAtMs } = lost;
+    if (lost.bootId !== bootId() || pid === undefined || startTime === undefined || startedAtMs === undefined)
+      return null;
+    if (shimPid === undefined || shimStartTime === undefined || !shimRuns({ shimPid, shimStartTime })) return null;
+    const handle = { ...lost, bootId: lost.bootId, pid, startTime, shimPid, shimStartTime, startedAtMs };
+    return this.follow(handle, new ProcessConnection(handle)).handle;
+  }
+
+  /** A run without a record and without a shim. Pids of another boot mean nothing. */
   async #buryLost(handle: Pick<TaskHandle, 'containerId'> & Partial<TaskHandle>): Promise<void> {
     if (handle.bootId !== bootId()) return;
     const { containerId, pid, startTime, shimPid, shimStartTime } = handle;
-    if (shimPid !== undefined && shimStartTime !== undefined && startTimeOf(shimPid) === shimStartTime) {
-      throw new TsdError('TSD_SHIM', `shim ${shimPid} of ${containerId} runs but its socket is gone`, {
-        step: 'adopt',
-        hint: `Kill process ${shimPid}; the container ends with it and follows its restart policy.`,
-      });
+    if (shimPid !== undefined && shimStartTime !== undefined && shimRuns({ shimPid, shimStartTime })) {
+      const message = `it runs on untouched: its shim (${describeProcess(shimPid)}) has no socket any more`;
+      const wayOut = `\`kill -9 ${shimPid}\` ends the container, which then follows its restart policy`;
+      throw new TsdError('TSD_SHIM', `${message}; ${wayOut}`, { step: 'adopt' });
     }
     if (pid !== undefined && startTime !== undefined) await this.#bury({ containerId, pid, startTime });
   }
