@@ -1,6 +1,8 @@
-/** Metrics of each container, looked at when they are asked for. */
+/**
+ * Metrics of each container, looked at when they are asked for, and written as text at once: a registry of thousands of
+ * series is filled and written in one turn of the event loop, in which nobody else is served.
+ */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { Counter, Gauge, type Registry } from 'prom-client';
 import type { ContainerView } from '../../api/supervisor.ts';
 import type { ResourceUsage } from '../../drivers/contract.ts';
 import type { NetworkBytes } from './network-bytes.ts';
@@ -13,17 +15,8 @@ export interface ContainerSource {
   network(view: ContainerView): NetworkBytes | null;
 }
 
-const LABELS = ['app', 'name'] as const;
-type Label = (typeof LABELS)[number];
-
-/** Containers that are looked at in one turn of the event loop. */
-const PER_TURN = 50;
-
-/** One family of series with a value for each container that has one. */
-interface Family {
-  readonly metric: Gauge<Label> | Counter<Label>;
-  readonly value: (reading: Reading) => number | null;
-}
+/** How long containers are looked at in one turn of the event loop. */
+const TURN_MS = 4;
 
 interface Reading {
   readonly view: ContainerView;
@@ -31,81 +24,107 @@ interface Reading {
   readonly network: NetworkBytes | null;
 }
 
+/** One family of series with a value for each container that has one. */
+interface Family {
+  readonly name: string;
+  readonly type: 'gauge' | 'counter';
+  readonly help: string;
+  readonly value: (reading: Reading) => number | null;
+}
+
 const seconds = (time: string | null): number | null => (time === null ? null : Date.parse(time) / 1000);
 
-const GAUGES: readonly [name: string, help: string, value: Family['value']][] = [
-  ['tsdocker_container_ready', '1 when it is ready.', ({ view }) => Number(view.ready)],
-  [
-    'tsdocker_container_start_time_seconds',
-    'When the latest run began, Unix time.',
-    ({ view }) => seconds(view.startedAt),
-  ],
-  ['tsdocker_container_last_exit_code', 'Exit code of the latest run, once it has ended.', ({ view }) => view.exitCode],
-  [
-    'tsdocker_container_memory_bytes',
-    'Memory in use without inactive file pages; resident memory of the processes where no memory controller counts.',
-    ({ usage }) => usage?.memoryBytes ?? null,
-  ],
-  ['tsdocker_container_pids', 'Processes and threads.', ({ usage }) => usage?.pids ?? null],
+const PHASE = 'tsdocker_container_phase';
+
+const FAMILIES: readonly Family[] = [
+  { name: PHASE, type: 'gauge', help: '1 for the phase a container is in.', value: () => 1 },
+  {
+    name: 'tsdocker_container_ready',
+    type: 'gauge',
+    help: '1 when it is ready.',
+    value: ({ view }) => Number(view.ready),
+  },
+  {
+    name: 'tsdocker_container_start_time_seconds',
+    type: 'gauge',
+    help: 'When the latest run began, Unix time.',
+    value: ({ view }) => seconds(view.startedAt),
+  },
+  {
+    name: 'tsdocker_container_last_exit_code',
+    type: 'gauge',
+    help: 'Exit code of the latest run, once it has ended.',
+    value: ({ view }) => view.exitCode,
+  },
+  {
+    name: 'tsdocker_container_memory_bytes',
+    type: 'gauge',
+    help: 'Memory in use without inactive file pages; resident memory of the processes where no memory controller counts.',
+    value: ({ usage }) => usage?.memoryBytes ?? null,
+  },
+  {
+    name: 'tsdocker_container_pids',
+    type: 'gauge',
+    help: 'Processes and threads.',
+    value: ({ usage }) => usage?.pids ?? null,
+  },
+  {
+    name: 'tsdocker_container_restarts_total',
+    type: 'counter',
+    help: 'Starts by policy since it was made or changed.',
+    value: ({ view }) => view.restarts,
+  },
+  {
+    name: 'tsdocker_container_cpu_seconds_total',
+    type: 'counter',
+    help: 'CPU time of the present run.',
+    value: ({ usage }) => usage?.cpuSeconds ?? null,
+  },
+  {
+    name: 'tsdocker_container_network_receive_bytes_total',
+    type: 'counter',
+    help: 'Bytes received, loopback left out.',
+    value: ({ network }) => network?.received ?? null,
+  },
+  {
+    name: 'tsdocker_container_network_transmit_bytes_total',
+    type: 'counter',
+    help: 'Bytes sent, loopback left out.',
+    value: ({ network }) => network?.sent ?? null,
+  },
 ];
 
-const COUNTERS: readonly [name: string, help: string, value: Family['value']][] = [
-  ['tsdocker_container_restarts_total', 'Starts by policy since it was made or changed.', ({ view }) => view.restarts],
-  ['tsdocker_container_cpu_seconds_total', 'CPU time of the present run.', ({ usage }) => usage?.cpuSeconds ?? null],
-  [
-    'tsdocker_container_network_receive_bytes_total',
-    'Bytes received, loopback left out.',
-    ({ network }) => network?.received ?? null,
-  ],
-  [
-    'tsdocker_container_network_transmit_bytes_total',
-    'Bytes sent, loopback left out.',
-    ({ network }) => network?.sent ?? null,
-  ],
-];
+/** As the text format wants a label's value (prometheus.io, exposition formats). */
+const label = (value: string): string => value.replace(/[\\"]/g, '\\$&').replace(/\n/g, '\\n');
 
-export class ContainerMetrics {
-  readonly #source: ContainerSource;
-  readonly #phase: Gauge<Label | 'phase'>;
-  readonly #families: readonly Family[];
-
-  constructor(registry: Registry, source: ContainerSource) {
-    this.#source = source;
-    const registers = [registry];
-    this.#phase = new Gauge({
-      name: 'tsdocker_container_phase',
-      help: '1 for the phase a container is in.',
-      labelNames: [...LABELS, 'phase'],
-      registers,
-    });
-    this.#families = [
-      ...GAUGES.map(([name, help, value]) => ({
-        metric: new Gauge({ name, help, labelNames: LABELS, registers }),
-        value,
-      })),
-      ...COUNTERS.map(([name, help, value]) => ({
-        metric: new Counter({ name, help, labelNames: LABELS, registers }),
-        value,
-      })),
-    ];
+function addLines(lines: readonly string[][], reading: Reading): void {
+  const { app, name, phase } = reading.view;
+  const labels = `app="${label(app)}",name="${label(name)}"`;
+  for (const [index, family] of FAMILIES.entries()) {
+    const value = family.value(reading);
+    if (value === null) continue;
+    const own = family.name === PHASE ? `${labels},phase="${phase}"` : labels;
+    lines[index]?.push(`${family.name}{${own}} ${value}\n`);
   }
+}
 
-  /** Looks at all containers; what the registry then writes is of now. */
-  async refresh(): Promise<void> {
-    const readings: Reading[] = [];
-    for (const [index, view] of this.#source.views().entries()) {
-      if (index % PER_TURN === PER_TURN - 1) await nextTurn();
-      readings.push({ view, usage: this.#source.usage(view), network: this.#source.network(view) });
-    }
-    this.#phase.reset();
-    for (const { metric } of this.#families) metric.reset();
-    for (const reading of readings) {
-      const { app, name, phase } = reading.view;
-      this.#phase.set({ app, name, phase }, 1);
-      for (const { metric, value } of this.#families) {
-        const now = value(reading);
-        if (now !== null) metric.inc({ app, name }, now);
-      }
-    }
+/** The text exposition format of all containers as they are now, made in short turns. */
+export async function containerMetrics(source: ContainerSource): Promise<string> {
+  const lines: string[][] = FAMILIES.map(() => []);
+  const views = source.views();
+  // The list has taken its time already.
+  let since = Number.NEGATIVE_INFINITY;
+  const rest = async (): Promise<void> => {
+    if (performance.now() - since < TURN_MS) return;
+    await nextTurn();
+    since = performance.now();
+  };
+  for (const view of views) {
+    await rest();
+    addLines(lines, { view, usage: source.usage(view), network: source.network(view) });
   }
+  const families = FAMILIES.map(
+    ({ name, type, help }, index) => `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines[index]?.join('')}`,
+  );
+  return families.join('\n');
 }

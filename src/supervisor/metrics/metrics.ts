@@ -2,7 +2,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { PassReport } from '../../reconcile/controller.ts';
 import type { OpResult } from '../../reconcile/executor.ts';
-import { ContainerMetrics, type ContainerSource } from './container-metrics.ts';
+import { type ContainerSource, containerMetrics } from './container-metrics.ts';
 
 export interface LoopNumbers {
   /** Keys that wait to be looked at, due or not. */
@@ -35,7 +35,7 @@ export class Metrics {
   readonly #defects: Counter;
   readonly #ops: Counter<'op' | 'result'>;
   readonly #opDuration: Histogram<'op'>;
-  readonly #containers: ContainerMetrics;
+  readonly #containers: ContainerSource;
 
   constructor(options: MetricsOptions) {
     const registers = [this.#registry];
@@ -70,7 +70,7 @@ export class Metrics {
       registers,
     });
     this.#state(options);
-    this.#containers = new ContainerMetrics(this.#registry, options.containers);
+    this.#containers = options.containers;
     collectDefaultMetrics({ register: this.#registry });
     for (const name of BADLY_NAMED) this.#registry.removeSingleMetric(name);
   }
@@ -95,8 +95,8 @@ export class Metrics {
 
   /** The text exposition format. */
   async text(): Promise<string> {
-    await this.#containers.refresh();
-    return this.#registry.metrics();
+    const containers = await containerMetrics(this.#containers);
+    return `${containers}\n${await this.#registry.metrics()}`;
   }
 
   #state({ version, loop }: MetricsOptions): void {

@@ -185,7 +185,13 @@ class Manager implements CgroupManager {
   }
 
   usage(containerId: string): ResourceUsage {
-    return readUsage({ unified: this.#unifiedGroup(containerId), v1: new Map(this.#v1Groups(containerId)) });
+    const inV1 = (controller: Controller): string | null => {
+      const group = this.#inV1(controller) ? this.#v1Group(controller, containerId) : null;
+      return group !== null && existsSync(group) ? group : null;
+    };
+    const { unifiedControllers } = this.#hierarchies;
+    const v1 = { memory: inV1('memory'), pids: inV1('pids') };
+    return readUsage({ unified: this.#unifiedGroup(containerId), v1, unifiedControllers });
   }
 
   async #freeze(containerId: string, frozen: 0 | 1): Promise<void> {

@@ -7,8 +7,13 @@ import type { Controller } from './hierarchies.ts';
 export interface UsageGroups {
   /** The container's group in the unified hierarchy. */
   readonly unified: string;
-  /** Its groups in hierarchies of version 1, by controller; made only for declared limits. */
-  readonly v1: ReadonlyMap<Controller, string>;
+  /** Its groups in the hierarchies of version 1 that count memory and processes; made only for declared limits. */
+  readonly v1: { readonly memory: string | null; readonly pids: string | null };
+  /**
+   * Controllers of the unified hierarchy. A file of another one is not asked for: an open that fails costs several that
+   * do not.
+   */
+  readonly unifiedControllers: ReadonlySet<Controller>;
 }
 
 function read(path: string): string | null {
@@ -27,8 +32,11 @@ function number(path: string): number | null {
 
 /** Value of `name 123` in a file of such lines. */
 function keyed(text: string | null, name: string): number | null {
-  const found = text === null ? null : new RegExp(`^${name} (\\d+)$`, 'm').exec(text);
-  return found ? Number(found[1]) : null;
+  if (text === null) return null;
+  const start = text.startsWith(`${name} `) ? 0 : text.indexOf(`\n${name} `) + 1;
+  if (start === 0 && !text.startsWith(`${name} `)) return null;
+  const end = text.indexOf('\n', start);
+  return Number(text.slice(start + name.length + 1, end < 0 ? undefined : end));
 }
 
 /** Without file pages that the kernel would drop first, as `docker stats` counts. */
@@ -50,12 +58,12 @@ function residentBytes(group: string): number | null {
   return pages.reduce((sum, each) => sum + each, 0) * PAGE_BYTES;
 }
 
-function memory({ unified, v1 }: UsageGroups): number | null {
-  const group = v1.get('memory');
-  if (group !== undefined) {
-    const stat = read(join(group, 'memory.stat'));
-    return workingSet(number(join(group, 'memory.usage_in_bytes')), keyed(stat, 'total_inactive_file'));
+function memory({ unified, v1, unifiedControllers }: UsageGroups): number | null {
+  if (v1.memory !== null) {
+    const stat = read(join(v1.memory, 'memory.stat'));
+    return workingSet(number(join(v1.memory, 'memory.usage_in_bytes')), keyed(stat, 'total_inactive_file'));
   }
+  if (!unifiedControllers.has('memory')) return residentBytes(unified);
   const counted = workingSet(
     number(join(unified, 'memory.current')),
     keyed(read(join(unified, 'memory.stat')), 'inactive_file'),
@@ -63,8 +71,9 @@ function memory({ unified, v1 }: UsageGroups): number | null {
   return counted ?? residentBytes(unified);
 }
 
-function pids({ unified, v1 }: UsageGroups): number | null {
-  const counted = number(join(v1.get('pids') ?? unified, 'pids.current'));
+function pids({ unified, v1, unifiedControllers }: UsageGroups): number | null {
+  const group = v1.pids ?? (unifiedControllers.has('pids') ? unified : null);
+  const counted = group === null ? null : number(join(group, 'pids.current'));
   if (counted !== null) return counted;
   const threads = read(join(unified, 'cgroup.threads'));
   return threads === null ? null : threads.split('\n').length - 1;
