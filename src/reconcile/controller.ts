@@ -374,7 +374,9 @@ export class Controller {
     busy: ReadonlySet<ResourceKey>,
   ): void {
     const held = new Map(made.holds.map((hold) => [hold.key, hold]));
-    for (const keys of scope === null ? [this.#holds.keys(), desired.resources.keys()] : [scope]) {
+    // What is gone, as an orphan that somebody removed, is in no scope and in no declaration.
+    const failed = scope === null ? new Set([...this.#failures.keys()].map(baseKey)) : [];
+    for (const keys of scope === null ? [this.#holds.keys(), desired.resources.keys(), failed] : [scope]) {
       for (const key of keys) {
         if (this.#parked.has(key)) continue;
         const isQuiet = (one: ResourceKey) => !acted.has(one) && !busy.has(one) && !held.has(one);

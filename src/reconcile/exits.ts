@@ -101,6 +101,11 @@ export class ExitRecorder {
     if (exit?.run === run) this.record(exit);
   }
 
+  /** The container is gone, and with it an end that nobody asked for. */
+  forget(containerId: string): void {
+    this.#early.delete(containerId);
+  }
+
   /** @returns a function that ends the subscription. */
   onExit(listener: ExitListener): () => void {
     this.#listeners.add(listener);

@@ -24,6 +24,10 @@ export class FailureBook implements FailureStore {
     return this.#failures;
   }
 
+  keys(): Iterable<ResourceKey> {
+    return this.#failures.keys();
+  }
+
   get(key: ResourceKey): OpFailure | undefined {
     return this.#failures.get(key);
   }

@@ -13,6 +13,7 @@ export interface FailureStore {
   get(key: ResourceKey): OpFailure | undefined;
   record(key: ResourceKey, failure: OpFailure): void;
   clear(key: ResourceKey): void;
+  keys(): Iterable<ResourceKey>;
 }
 
 /** What a key's ops were, to notice the same work being done over and over. */
@@ -65,6 +66,11 @@ export class FailureLog {
         now,
       );
     this.#done.set(key, { signature, times });
+  }
+
+  /** All keys of which something is remembered. */
+  keys(): ReadonlySet<ResourceKey> {
+    return new Set([...this.#done.keys(), ...this.#store.keys()]);
   }
 
   /** Whether anything is remembered of the key that {@link quiet} would forget. */

@@ -58,6 +58,9 @@ function leaks({ supervisor, disk, kernel, desired }: Rested): string[] {
   for (const [id, { type }] of disk.layers) {
     if (type === 'snapshot') none('snapshot', id, disk.containers.has(id));
   }
+  for (const id of supervisor.world.unanswered.keys()) none('question', id, disk.containers.has(id));
+  const failed = [...supervisor.world.failures.keys()].filter((key) => !desired.resources.has(baseKey(key)));
+  for (const key of failed) none('failure', key, supervisor.controller.hold(baseKey(key)) !== undefined);
   for (const { key } of disk.history.resources.images()) none('image binding', key, desired.resources.has(key));
   return found;
 }

@@ -85,6 +85,7 @@ export class Simulation {
           if (this.failuresUnwritable) throw new TsdError('TSD_DISK_FULL', 'history.db: disk full');
         },
         clear: (key) => host.failures.delete(key),
+        keys: () => host.failures.keys(),
       },
       clock: time,
       timers: time,

@@ -14,6 +14,8 @@ export async function removeContainer(world: World, op: OpOf<'container.remove'>
   if (world.network.sandbox(containerId)) world.network.detach(containerId);
   refuseStopped(world, op);
   await world.containers.remove(containerId);
+  world.exits.forget(containerId);
+  world.unanswered.delete(containerId);
   await world.graph.remove(containerId);
   await world.commits.commit({ names: () => world.links.purge(containerId) });
   world.health.forget(containerId);

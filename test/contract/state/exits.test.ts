@@ -9,17 +9,39 @@ import { temporaryDirectories } from '../../support/temp-root.ts';
 
 const directory = temporaryDirectories('exits');
 
-it('a wait for the end of a run ends with it, and with the one who waits', async () => {
+async function recorder(status: 'created' | 'running') {
   const root = directory();
   for (const name of ['tmp', 'containers']) mkdirSync(join(root, name));
   const files = new StateFiles(join(root, 'tmp'));
   const containers = new ContainerStore(root, files);
   const batch = files.batch();
   const idle = containerRecord();
-  const record = { ...idle, run: 1, state: { ...idle.state, status: 'running' as const, pid: 1 } };
+  const record = { ...idle, run: 1, state: { ...idle.state, status, pid: 1 } };
   containers.create(record, CONTAINER_TEXTS, batch);
   await batch.commit();
   const exits = new ExitRecorder(containers, { now: () => ({ wallMs: 5_000, bootMs: 1_000 }) }, 'boot');
+  return { containers, record, exits };
+}
+
+const END = { exitCode: 3, signal: null, oomKilled: false, finishedAtMs: 4_000 };
+
+it('an end that came before the start was recorded is kept for it, as long as the container is there', async () => {
+  for (const [forgets, status] of [
+    [false, 'exited'],
+    [true, 'running'],
+  ] as const) {
+    const { containers, record, exits } = await recorder('created');
+    exits.record({ containerId: record.id, run: 1, ...END });
+    if (forgets) exits.forget(record.id);
+    containers.updateSoon({ ...record, state: { ...record.state, status: 'running' } });
+    exits.started(record.id, 1);
+    await containers.flushed();
+    expect(containers.get(record.id)?.state.status).toBe(status);
+  }
+});
+
+it('a wait for the end of a run ends with it, and with the one who waits', async () => {
+  const { containers, record, exits } = await recorder('running');
   const leaving = new AbortController();
   const told: string[] = [];
   const waits = [
@@ -31,7 +53,7 @@ it('a wait for the end of a run ends with it, and with the one who waits', async
   expect(told).toEqual(['left']);
   const aborted = AbortSignal.abort();
   await exits.ended(record.id, aborted);
-  exits.record({ containerId: record.id, run: 1, exitCode: 3, signal: null, oomKilled: false, finishedAtMs: 4_000 });
+  exits.record({ containerId: record.id, run: 1, ...END });
   await waits[1];
   expect(told).toEqual(['left', 'ended']);
   await exits.ended(record.id);

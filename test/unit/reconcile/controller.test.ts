@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { TsdError } from '../../../src/model/errors.ts';
 import type { ResourceKey } from '../../../src/model/resource.ts';
+import { FailureLog } from '../../../src/reconcile/failure-log.ts';
 import { WorkQueue } from '../../../src/reconcile/work-queue.ts';
 import { declare } from '../../support/declare.ts';
 import { ManualTime, settled } from '../../support/manual-time.ts';
@@ -370,4 +371,26 @@ test('a failure that cannot be written down does not stop the loop', async () =>
   await sim.wait(1_000);
   expect(sim.host.container(WEB).running).toBe(true);
   expect(sim.defects.map(({ error }) => error.code)).toContain('TSD_DISK_FULL');
+});
+
+test('a failure of an orphan that somebody else removed is forgotten', async () => {
+  await sim.declare(PAIR);
+  sim.host.orphans = [{ type: 'snapshot', id: 'ab12' }];
+  sim.beforeOp = (op) => {
+    if (op.op === 'orphan.remove') throw new TsdError('TSD_SYSCALL', 'it is used', { class: 'unavailable' });
+  };
+  await sim.declare(PAIR);
+  expect([...sim.host.failures.keys()]).toEqual(['container//snapshot-ab12']);
+  sim.host.orphans = [];
+  await sim.declare(PAIR);
+  expect([...sim.host.failures.keys()]).toEqual([]);
+});
+
+test('what was done for a key is forgotten when it was looked at and nothing was left to do', () => {
+  const failures = new FailureLog({ get: () => undefined, record: () => {}, clear: () => {}, keys: () => [] });
+  const now = { wallMs: 0, bootMs: 0 };
+  failures.succeeded(WEB, [], 'hash', now);
+  expect([...failures.keys()]).toEqual([WEB]);
+  failures.quiet(WEB);
+  expect([...failures.keys()]).toEqual([]);
 });
