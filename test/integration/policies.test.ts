@@ -203,3 +203,18 @@ test('an image for another architecture is held back before anything is stopped'
   const after = await supervisor.waitFor('native', 'not held', ({ message }) => !message.includes('s390x'));
   expect(after).toMatchObject({ id: before.id, pid: before.pid, ready: true });
 });
+
+test('restarts that a policy counts are used up by a command that is not in the image', async () => {
+  supervisor.drop(
+    'missing.yaml',
+    `${BUSYBOX_IMAGE}containers:\n  missing: { image: busybox, command: [no-such-command], restart: 'on-failure:2' }\n`,
+  );
+  const used = await supervisor.waitFor('missing', 'given up', ({ message }) => message.includes('restarts used'));
+  expect(used).toMatchObject({ phase: 'Failed', restarts: 2 });
+  expect(used.message).toMatch(/no-such-command.*all 2 restarts used/);
+  supervisor.drop(
+    'missing.yaml',
+    `${BUSYBOX_IMAGE}containers:\n  missing: { image: busybox, command: ${FOREVER}, restart: 'on-failure:2' }\n`,
+  );
+  expect(await supervisor.waitFor('missing', 'mended', ({ ready }) => ready)).toMatchObject({ restarts: 0 });
+});

@@ -187,6 +187,10 @@ function mustBeReady(rested: Rested, container: Container, asking: ReadonlySet<R
     if (!need || !isContainer(need)) continue;
     if (condition === 'completed' ? !isCompleted(rested, need) : !mustBeReady(rested, need, asked)) return false;
   }
+  if (observed?.startError && !observed.running && observed.spec) {
+    const { policy, max } = specOf(observed).restart;
+    if (policy === 'on-failure' && max > 0 && observed.restarts.restarts >= max) return false;
+  }
   if (!observed?.exit || observed.running) return true;
   // What never ran cannot be done, whatever the policy.
   if (!rested.kernel.launched.has(`${observed.id} ${observed.run}`)) return true;

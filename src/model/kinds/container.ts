@@ -206,7 +206,7 @@ export const containerFields = z.strictObject({
     example: ['gate:192.0.2.1'],
   }),
   restart: field(restart.prefault('no'), {
-    doc: '`no`, `always`, `unless-stopped`, `on-failure[:N]`, or `policy`, `max` (0 has no limit) and `backoff`: `tsdocker` (at once, then 500ms doubled up to 60s; anew after 10s of running, with probes 60s after ready), `docker` (100ms doubled up to 60s; anew after 10s), `kubelet` (at once, then 10s doubled up to 5m; anew after 10m), or `preset` with `initial`, `factor`, `max` and `resetAfter`.',
+    doc: '`no`, `always`, `unless-stopped`, `on-failure[:N]`, or `policy`, `max` (0 has no limit; starts that fail for what the container is count too) and `backoff`: `tsdocker` (at once, then 500ms doubled up to 60s; anew after 10s of running, with probes 60s after ready), `docker` (100ms doubled up to 60s; anew after 10s), `kubelet` (at once, then 10s doubled up to 5m; anew after 10m), or `preset` with `initial`, `factor`, `max` and `resetAfter`.',
     change: 'in-place',
     example: 'always',
   }),

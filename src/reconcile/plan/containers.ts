@@ -95,7 +95,7 @@ function permittedOrAsMade(
   { as, intent }: UpdatePlan,
 ): Pick<UpdatePlan, 'as' | 'intent'> {
   const { container } = input;
-  const allowed = permitted(pass, as, intent, container !== undefined);
+  const allowed = permitted(pass, as, intent, container !== undefined, isOfOldImage(pass, input));
   // What failed is tried again; as what it was made from it would only fail as well, and the two in turn.
   const waits = allowed.hold !== null && WAITING.has(allowed.hold.reason) && allowed.steps.length === 0;
   const changes = as.specHash !== container?.specHash || intent.steps.some(({ name }) => name === 'create');
@@ -107,6 +107,13 @@ function permittedOrAsMade(
   if (keeps.hold?.reason === 'backing-off') return { as: kept.as, intent: keeps };
   const untilBootMs = soonest(allowed.hold.untilBootMs, keeps.hold?.untilBootMs ?? null);
   return { as: kept.as, intent: { ...keeps, hold: { ...allowed.hold, untilBootMs } } };
+}
+
+/** What kept a container of another image from starting says nothing of the one that takes its place. */
+function isOfOldImage(pass: Pass, { desired, container, around }: UpdateInput): boolean {
+  const { startError = null, imageId = null } = container ?? {};
+  if (startError === null || imageId === null || around.imageId === null || imageId === around.imageId) return false;
+  return pass.observed.failures.get(desired.key)?.message.includes(startError.message) === true;
 }
 
 /** A container that has ended as it was made would publish what another one is declared with by now. */
@@ -247,10 +254,11 @@ function isReplaced(pass: Pass, { key, specHash }: Container): boolean {
 /**
  * The part of an intent that may be carried out now; the rest becomes a hold.
  * @param stands it exists, or is made beside one that does: it must stay within reach while images are loaded
+ * @param forgiven what failed before is no reason to wait
  */
-function permitted(pass: Pass, desired: Container, intent: Intent, stands: boolean): Intent {
+function permitted(pass: Pass, desired: Container, intent: Intent, stands: boolean, forgiven = false): Intent {
   if (intent.steps.length === 0) return intent;
-  const failed = failureHold(pass, desired.key, desired);
+  const failed = forgiven ? null : failureHold(pass, desired.key, desired);
   if (failed) return { ...intent, steps: [], hold: intent.hold ?? failed };
   if (!intent.steps.some((step) => step.name === 'start')) return intent;
 

@@ -13,7 +13,7 @@ import { because, declared, positionOf, redeclared, rolledBack, specChanged } fr
 import type { FieldChange } from './diff.ts';
 import { changedContent, diffSpecs } from './diff.ts';
 import { ownsSandbox, specOf } from './references.ts';
-import { decideRestart, describeStop, mayRestartUnhealthy } from './restart.ts';
+import { decideFailedStart, decideRestart, describeStop, mayRestartUnhealthy } from './restart.ts';
 
 export type StepName =
   | 'stop'
@@ -192,11 +192,12 @@ function revive(desired: Desired<'container'>, container: ObservedContainer, aro
   const { exit } = container;
   const connect = ownsSandbox(desired.spec) && (!container.sandbox || container.drift.length > 0);
   const failed = container.startError;
-  // A start that was due and came to nothing stays due, whatever the policy says of the run before.
-  if (exit === null || failed !== null) {
-    const cause = failed ? because('exited', `start failed: ${failed.message}`) : declared(desired);
-    return intend([connect && 'connect', 'start'], cause, container.restarts);
+  if (failed !== null) {
+    const next = decideFailedStart({ policy: desired.spec.restart, counters: container.restarts, error: failed });
+    if (next.next === 'exhausted') return rest(container, around, held(desired.key, 'failed', next.message));
+    return intend([connect && 'connect', 'start'], because('exited', next.message), next.counters);
   }
+  if (exit === null) return intend([connect && 'connect', 'start'], declared(desired), container.restarts);
   const decision = decideRestart({
     policy: desired.spec.restart,
     exit,

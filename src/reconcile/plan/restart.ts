@@ -100,6 +100,37 @@ export function decideRestart(input: RestartInput): RestartDecision {
   };
 }
 
+/** Failures of a start that lie in the container: its image, command or settings; the host's troubles pass by themselves. */
+export const OWN_FAILURES: ReadonlySet<string> = new Set([
+  'precondition',
+  'invalid',
+  'unsupported',
+  'not-found',
+  'denied',
+]);
+
+type FailedStart = Pick<RestartInput, 'policy' | 'counters'> & {
+  readonly error: NonNullable<ObservedContainer['startError']>;
+};
+
+/**
+ * What follows a start that came to nothing: it stays due, whatever the policy says of the run before. Only where the
+ * policy counts, a failure of the container's own is one of its restarts.
+ */
+export function decideFailedStart({
+  policy,
+  counters,
+  error,
+}: FailedStart): Extract<RestartDecision, { next: 'start' | 'exhausted' }> {
+  const failed = `start failed: ${error.message}`;
+  const counts = policy.policy === 'on-failure' && policy.max > 0 && OWN_FAILURES.has(error.class);
+  if (!counts) return { next: 'start', counters, message: failed };
+  if (counters.restarts >= policy.max) {
+    return { next: 'exhausted', message: `${failed}, all ${policy.max} restarts used` };
+  }
+  return { next: 'start', counters: { ...counters, restarts: counters.restarts + 1 }, message: failed };
+}
+
 /** True when this policy has a restart left for a container that runs and is unhealthy. */
 export function mayRestartUnhealthy({ policy, max }: RestartPolicy, { restarts }: RestartCounters): boolean {
   return wantsRestart(policy, true) && !(policy === 'on-failure' && max > 0 && restarts >= max);

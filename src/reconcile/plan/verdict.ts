@@ -4,13 +4,10 @@ import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { ObservedContainer, OpFailure } from '../../model/observed.ts';
 import { type ObservedUpdate, sameVersion } from '../../model/update.ts';
 import { isDone, isReady } from './readiness.ts';
-import { describeExit } from './restart.ts';
+import { describeExit, OWN_FAILURES } from './restart.ts';
 
 /** A container without a probe counts as ready when it ran this long. */
 export const SETTLE_MS = 2_000;
-
-/** Starts that fail for such a reason fail again. */
-const HOPELESS: ReadonlySet<string> = new Set(['invalid', 'unsupported', 'precondition', 'not-found', 'denied']);
 
 export type Verdict =
   | { readonly is: 'ready'; readonly message: string }
@@ -50,7 +47,7 @@ function judgeExit(
 function judgeRun({ candidate, update, spec, now }: VerdictInput): Verdict | null {
   if (!candidate || !isAt(candidate, update)) return null;
   const { startError } = candidate;
-  if (startError !== null && HOPELESS.has(startError.class)) return { is: 'failed', message: startError.message };
+  if (startError !== null && OWN_FAILURES.has(startError.class)) return { is: 'failed', message: startError.message };
   const ended = judgeExit(candidate, update, spec);
   if (ended || !candidate.running || candidate.startedAtBootMs === null) return ended;
   const { health } = candidate;

@@ -297,6 +297,54 @@ describe('in plans', () => {
     expect(planOn(host, declare(once)).ops).toMatchObject([{ run: 3, restarts: 1, consecutive: 1 }]);
   });
 
+  describe('a start that fails for what the container is', () => {
+    const MISSING = { class: 'precondition', message: 'no-such-command is not in the image' };
+    const KEY = 'container/blog/web';
+    const counted = (policy: string) => ({
+      blog: { images: { app: './app.tar' }, containers: { web: { image: 'app', restart: policy, network: 'none' } } },
+    });
+    /** As a failed start leaves it. */
+    const failed = (policy: string, restarts: number) => {
+      const host = hostWith(counted(policy));
+      const counters = { restarts, consecutive: 0 };
+      host.change(KEY, { running: false, exit: null, startError: MISSING, run: 1 + restarts, restarts: counters });
+      return host;
+    };
+
+    test('is a restart where the policy counts them, until all are used', () => {
+      const policy = 'on-failure:2';
+      expect(planOn(failed(policy, 0), declare(counted(policy))).ops).toMatchObject([{ run: 2, restarts: 1 }]);
+      expect(planOn(failed(policy, 1), declare(counted(policy))).ops).toMatchObject([{ run: 3, restarts: 2 }]);
+      const used = planOn(failed(policy, 2), declare(counted(policy)));
+      expect(used.ops.filter(({ op }) => op === 'container.start')).toEqual([]);
+      expect(used.holds).toMatchObject([{ reason: 'failed', message: expect.stringContaining('all 2 restarts used') }]);
+    });
+
+    test('is none where it does not count, nor when the host was in the way', () => {
+      for (const policy of ['on-failure', 'always', 'no']) {
+        expect(planOn(failed(policy, 5), declare(counted(policy))).ops).toMatchObject([{ restarts: 5 }]);
+      }
+      const host = failed('on-failure:2', 2);
+      host.change(KEY, { startError: { class: 'unavailable', message: 'the supervisor ended meanwhile' } });
+      expect(planOn(host, declare(counted('on-failure:2'))).ops).toMatchObject([{ restarts: 2 }]);
+    });
+
+    test('is no reason to wait with a container of another image', () => {
+      const desired = declare(counted('always'));
+      const { specHash } = desired.resources.get(KEY) ?? { specHash: '' };
+      const host = failed('always', 0);
+      const failure = { class: 'precondition', specHash, attempts: 9, retryAtBootMs: host.bootMs + 60_000 };
+      host.failures.set(KEY, { ...failure, message: `${MISSING.message} (execve no-such-command)` });
+      expect(textOn(host, desired)).toContain('hold container/blog/web — backing-off');
+      const image = host.images.get('image/blog/app');
+      if (image) host.images.set(image.key, { ...image, imageId: 'mended' });
+      expect(textOn(host, desired)).toContain('start container/blog/web — its image was loaded again');
+      // What failed on the way there is not tried again at once.
+      host.failures.set(KEY, { ...failure, message: 'remove: the disk fails' });
+      expect(textOn(host, desired)).toContain('hold container/blog/web — backing-off');
+    });
+  });
+
   test('used-up restarts are a failure until the spec changes', () => {
     const counted = (policy: string) => ({ blog: { containers: { web: { restart: policy, network: 'none' } } } });
     const host = hostWith(counted('on-failure:1'));
