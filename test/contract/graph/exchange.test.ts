@@ -5,6 +5,7 @@ import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { GraphDriver } from '../../../src/drivers/contract.ts';
 import { createOverlayDriver } from '../../../src/drivers/graph/overlay/overlay-driver.ts';
+import { treeSize } from '../../../src/drivers/graph/tree-size.ts';
 import { createVfsDriver } from '../../../src/drivers/graph/vfs/vfs-driver.ts';
 import { changeEntries } from '../../../src/images/export/changes-tar.ts';
 import { withoutMountPoints } from '../../../src/images/export/mount-points.ts';
@@ -98,6 +99,12 @@ describe('a whole tree in which a directory is exchanged', () => {
   it('is read without anything of the host', async () => {
     const paths = await namesWhile(scanTree(root), ({ path }) => path, root);
     expect(paths).toEqual(['', 'd']);
+  });
+
+  it('is measured without anything of the host', async () => {
+    writeFileSync(join(host, 'below', 'large'), Buffer.alloc(100_000, 1));
+    exchange(join(root, 'd'));
+    expect(await treeSize(join(root, 'd', 'below'))).toBe(0);
   });
 
   it('fails when a file became something else', async () => {
