@@ -421,6 +421,35 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
+    title: 'a successor of which nobody can say whether it runs is not started beside itself',
+    actions: [
+      edit(0, { images: IMAGES, containers: { web: RUN } }),
+      edit(3_000, { images: IMAGES, containers: { web: LATE } }),
+      after(3_000, { do: 'fail', what: 'exec.adopt', class: 'unavailable', times: 3 }),
+      after(0, { do: 'restart-supervisor', downMs: 100 }),
+      after(20_000, { do: 'wait' }),
+    ],
+  },
+  {
+    title: 'containers that link to each other are replaced at the same time',
+    actions: [
+      edit(0, {
+        images: IMAGES,
+        containers: { db: RUN, web: { ...RUN, links: ['db'] }, api: { ...RUN, links: ['db'] } },
+      }),
+      edit(3_000, {
+        images: IMAGES,
+        containers: {
+          db: { ...RUN, env: { WORD: '1' }, update: START_FIRST },
+          web: { ...RUN, links: ['db'], env: { WORD: '1' }, update: START_FIRST },
+          api: { ...RUN, links: ['db'] },
+        },
+      }),
+      after(20_000, { do: 'wait' }),
+    ],
+    needs: ['done relink container/blog/api'],
+  },
+  {
     title: 'nothing is done before all that was there is taken over',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),

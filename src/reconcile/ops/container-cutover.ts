@@ -6,7 +6,6 @@ import type { ContainerRecord } from '../../state/container-record.ts';
 import type { OpOf } from '../op.ts';
 import { ownsSandbox } from '../plan/references.ts';
 import { declaredPart } from './container-create.ts';
-import { relink } from './container-update.ts';
 import { endpointConfig, networkOf, recordedNetwork } from './endpoint.ts';
 import { imageById } from './image-of.ts';
 import { settleLeases } from './recorded-leases.ts';
@@ -84,7 +83,8 @@ function isAttached({ exec, network }: World, containerId: string): boolean {
 
 /**
  * Connections that are open stay with the container that has them; new ones reach the successor from one packet to the
- * next. With a failure it is the way back. Every step may have happened before.
+ * next. With a failure it is the way back. Every step may have happened before. Containers that link to it may be changed
+ * at the same time: ops of their own tell them the address.
  */
 export async function cutOver(world: World, op: OpOf<'container.cutover'>): Promise<void> {
   try {
@@ -132,8 +132,4 @@ async function handOver(world: World, op: OpOf<'container.cutover'>): Promise<vo
     names: () => from && moveNames(world, desired, from, successor.id),
   });
   world.updates.cutOver(desired.key, op.failure);
-  for (const dependent of dependents(world, desired)) {
-    const record = world.containers.byKey(dependent.key);
-    if (record && world.exec.running(record.id)) relink(world, dependent, record);
-  }
 }

@@ -48,6 +48,7 @@ function act(
   const { key, app } = desired;
   const { containers, updates, failures } = pass.observed;
   const [next, old] = [containers.get(nextKey(key)), containers.get(oldKey(key))];
+  const unknown = [next, old].flatMap((beside) => (beside && whyUntouchable(beside)) ?? [])[0];
   const around = surroundings(pass, desired, container, anew);
   const input: UpdateInput = {
     desired,
@@ -56,7 +57,7 @@ function act(
     old,
     update: updates?.get(key),
     heldBack: isHeldBack(pass, app),
-    busy: pass.busy.has(nextKey(key)) || pass.busy.has(oldKey(key)),
+    busy: pass.busy.has(nextKey(key)) || pass.busy.has(oldKey(key)) || unknown !== undefined,
     around,
     aroundAsMade: (made) => ({
       ...surroundings(pass, made, container, anew),
@@ -75,6 +76,8 @@ function act(
       ? { as: update.as, intent: { ...update.intent, steps: [], hold: failed ?? update.intent.hold } }
       : permittedOrAsMade(pass, input, update);
   if (intent.hold) pass.holds.set(key, Object.freeze(intent.hold));
+  if (unknown !== undefined)
+    hold(pass, key, 'unavailable', `what is beside it: ${unknown}`, intent.hold?.untilBootMs ?? null);
   if (isReplaced(pass, as)) pass.predecessors.set(key, as);
   const ownTerms = update.next === 'want' || as !== update.as ? null : update.terms;
   addSteps(pass, as, container, intent, ownTerms);

@@ -122,8 +122,8 @@ function asMade({ desired, container }: UpdateInput): Container {
 }
 
 /**
- * What a predecessor lacks to run as it was made: a start, a restart, a link that somebody took away. Nothing else of it
- * is changed any more.
+ * What a predecessor lacks to run as it was made: a start, a restart, a link that somebody took away, the address of a
+ * container that it links to. Nothing else of it is changed any more.
  */
 export function supervised(input: UpdateInput, hold: Hold | null): Pick<UpdatePlan, 'intent' | 'as'> {
   const { container } = input;
@@ -132,7 +132,7 @@ export function supervised(input: UpdateInput, hold: Hold | null): Pick<UpdatePl
   if (!container) return { as, intent: waits };
   // Its image may be another one by now, and its network be made anew once it is gone.
   const kept = changeIntent(as, container, { ...input.aroundAsMade(as), imageId: null, moved: null });
-  if (container.running) return { as, intent: { ...waits, steps: kept.steps.filter(({ name }) => name !== 'relink') } };
+  if (container.running) return { as, intent: { ...waits, steps: kept.steps } };
   if (kept.steps.length > 0 || !kept.hold) return { as, intent: { ...kept, hold: kept.hold ?? hold } };
   const untilBootMs = soonest(kept.hold.untilBootMs, hold?.untilBootMs ?? null);
   return { as, intent: { ...kept, hold: { ...kept.hold, untilBootMs } } };
