@@ -9,8 +9,8 @@ import type { Op, OpOf, OpType, Plan } from './op.ts';
 
 export interface OpContext {
   /**
-   * Aborted when the pass is called off. Teardown ops are not called off with it: theirs is aborted only when the time
-   * they then still have is over.
+   * Aborted when the pass is called off. Teardown ops are not called off with it, but for stops, which can be left to the
+   * supervisor after this one: theirs is aborted only when the time they then still have is over.
    */
   readonly signal: AbortSignal;
   /** Says how far it is; `total` is null where that is unknown. */
@@ -99,8 +99,11 @@ function makesRoom(op: Op): boolean {
   return TEARDOWN.has(op.op) && !(op.op === 'container.stop' && op.restart);
 }
 
-/** What a teardown op still has once its pass was called off, beside a container's own time to stop. */
+/** What a teardown op still has once its pass was called off. */
 const TEARDOWN_GRACE_MS = 30_000;
+
+/** A payload may take any time to end, and ends without us as well: what it was asked stands in its record. */
+const isLeftAlone = (op: Op): boolean => op.op === 'container.stop';
 
 /** Carries plans out; takes no decision of its own. Each op is a job of the engine, named after its type. */
 export class Executor {
@@ -192,7 +195,7 @@ class Run {
   }
 
   async #perform(op: Op): Promise<void> {
-    const finishes = TEARDOWN.has(op.op) && this.#begun.has(op.key);
+    const finishes = TEARDOWN.has(op.op) && !isLeftAlone(op) && this.#begun.has(op.key);
     if (this.#signal.aborted && !finishes) {
       this.#end(this.#skip(op, 'called off'));
       return;
@@ -229,15 +232,14 @@ class Run {
   }
 
   #signalFor(op: Op): { readonly signal: AbortSignal; readonly release: () => void } {
-    if (!TEARDOWN.has(op.op)) {
+    if (!TEARDOWN.has(op.op) || isLeftAlone(op)) {
       const own = this.#hooks.signalOf?.(op) ?? null;
       return { signal: own === null ? this.#signal : AbortSignal.any([this.#signal, own]), release: () => {} };
     }
     const controller = new AbortController();
-    const graceMs = TEARDOWN_GRACE_MS + (op.op === 'container.stop' ? op.timeoutMs : 0);
     let cancel = () => {};
     const countDown = () => {
-      cancel = this.#options.timers.after(graceMs, () => controller.abort());
+      cancel = this.#options.timers.after(TEARDOWN_GRACE_MS, () => controller.abort());
     };
     if (this.#signal.aborted) countDown();
     else this.#signal.addEventListener('abort', countDown, { once: true });

@@ -182,6 +182,11 @@ function decodeMoment(moment: ContainerExtension['StoppedUntil']): Moment | null
   return moment && { at: moment.At, bootId: moment.BootId, atBootMs: moment.AtBootMs };
 }
 
+function decodeStopping(stopping: ContainerExtension['Stopping'] | null): ContainerRecord['stopping'] {
+  const at = decodeMoment(stopping?.At ?? null);
+  return stopping && at ? { run: stopping.Run, signal: stopping.Signal, at } : null;
+}
+
 /** Null for a record that is as Docker 1.4 left it, so that it keeps its form. */
 function encodeExtension(record: ContainerRecord): ContainerExtension | null {
   if (record.owner === null && record.run === 0) return null;
@@ -201,6 +206,11 @@ function encodeExtension(record: ContainerRecord): ContainerExtension | null {
     StoppedUntil: encodeMoment(record.stopOverride?.until ?? null),
     StoppedForSpec: record.stopOverride?.specHash ?? null,
     StopTimeoutMs: record.stopTimeoutMs,
+    Stopping: record.stopping && {
+      Run: record.stopping.run,
+      Signal: record.stopping.signal,
+      At: encodeMoment(record.stopping.at) ?? null,
+    },
     ConsecutiveFailures: record.restart.consecutive,
     RestartRequested: record.restart.requested,
     RestartAfterShutdown: record.restart.afterShutdown ?? null,
@@ -274,6 +284,7 @@ export function decodeContainer(json: ConfigJson, hostConfig: HostConfig): Conta
             until: decodeMoment(extension.StoppedUntil ?? null),
           },
     stopTimeoutMs: extension?.StopTimeoutMs ?? null,
+    stopping: decodeStopping(extension?.Stopping ?? null),
     restart: {
       restarts: json.RestartCount,
       consecutive: extension?.ConsecutiveFailures ?? 0,

@@ -82,6 +82,7 @@ const EXTENSION = goStruct({
   StoppedUntil: omitEmpty(goPointer(MOMENT)),
   StoppedForSpec: omitEmpty(goPointer(goString)),
   StopTimeoutMs: omitEmpty(goPointer(goFloat)),
+  Stopping: omitEmpty(goPointer(goStruct({ Run: goInt, Signal: goString, At: goPointer(MOMENT) }))),
   ConsecutiveFailures: goInt,
   RestartRequested: goBool,
   RestartAfterShutdown: omitEmpty(goPointer(goBool)),

@@ -143,6 +143,8 @@ export interface ContainerRecord {
   readonly stopOverride: StopOverride | null;
   /** What a person gives its run to end; null for what its spec says. */
   readonly stopTimeoutMs: number | null;
+  /** The signal that a run was asked to end with last, and when; null when none was. */
+  readonly stopping: { readonly run: number; readonly signal: string; readonly at: Moment } | null;
   readonly restart: RestartRecord;
   /** Addresses of linked containers at the last start, by alias. */
   readonly linkAddresses: Readonly<Record<string, string>>;

@@ -1,6 +1,6 @@
 /** What a person asks of a container while a change of it waits: for the host, or for an image that is pulled. */
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -153,5 +153,42 @@ describe('the time that a person gives', () => {
     await supervisor.ok('stop', '-t', '0', 'deaf');
     expect((await first).status).toBe(0);
     expect(await supervisor.container('deaf')).toMatchObject({ exitCode: 137, pid: null });
+  });
+
+  test.each(['stop', 'crash'] as const)(
+    'is left to the next supervisor at a %s, which does not ask twice',
+    async (how) => {
+      const deaf = shell('trap "echo TERM" TERM; echo up; while :; do sleep 0.1; done');
+      const long = `after-${how}`;
+      supervisor.drop(`${long}.yaml`, slow(long, deaf, '1h'));
+      const { id, pid } = await supervisor.waitFor(long, 'ready', ({ ready }) => ready);
+      await up(long);
+      const asked = supervisor.cli('stop', long);
+      const record = join(supervisor.root, 'containers', id, 'config.json');
+      await until('the signal', () => readFileSync(record, 'utf8').includes('"Stopping":{'));
+      await supervisor[how]();
+      expect((await asked).status).not.toBe(0);
+      expect(existsSync(`/proc/${pid}`)).toBe(true);
+      await supervisor.start();
+      await supervisor.waitFor(long, 'is being stopped', ({ phase }) => phase === 'Stopping');
+      await supervisor.ok('stop', '-t', '0', long);
+      expect(await supervisor.container(long)).toMatchObject({ exitCode: 137, pid: null });
+      expect((await supervisor.ok('logs', long)).match(/TERM/g)).toHaveLength(1);
+    },
+  );
+
+  test('is counted from the signal, whoever sent it', async () => {
+    const deaf = shell('trap "echo TERM" TERM; echo up; while :; do sleep 0.1; done');
+    supervisor.drop('brief.yaml', slow('brief', deaf, '2s'));
+    const { id } = await supervisor.waitFor('brief', 'ready', ({ ready }) => ready);
+    await up('brief');
+    const asked = supervisor.cli('stop', 'brief');
+    await until('the signal', async () => (await supervisor.ok('logs', 'brief')).includes('TERM'));
+    await supervisor.stop();
+    await asked;
+    await supervisor.start();
+    expect((await supervisor.exitRecord(id)).signal).toBe(9);
+    await supervisor.waitFor('brief', 'is down', ({ phase }) => phase === 'Exited');
+    expect((await supervisor.ok('logs', 'brief')).match(/TERM/g)).toHaveLength(1);
   });
 });

@@ -33,6 +33,7 @@ export function containerRecord(overrides: Partial<ContainerRecord> = {}): Conta
     volumes: {},
     stopOverride: null,
     stopTimeoutMs: null,
+    stopping: null,
     restart: { restarts: 0, consecutive: 0, requested: false },
     linkAddresses: {},
     envAddresses: {},

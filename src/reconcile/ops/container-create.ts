@@ -74,6 +74,7 @@ function newRecord(world: World, desired: Desired<'container'>, image: Container
     volumes: {},
     stopOverride: null,
     stopTimeoutMs: null,
+    stopping: null,
     restart: { restarts: 0, consecutive: 0, requested: false },
     linkAddresses: {},
     envAddresses: {},

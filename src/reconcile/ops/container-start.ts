@@ -99,6 +99,7 @@ function begin(
     begunAt: { at: formatTime(wallMs), bootId: world.bootId, atBootMs: bootMs },
     stopOverride: stopAgainst(world, op, record),
     stopTimeoutMs: null,
+    stopping: null,
     restart: { restarts: op.restarts, consecutive: op.consecutive, requested: false },
     linkAddresses: linkAddresses(world, desired),
     envAddresses: envAddresses(world, desired),

@@ -206,7 +206,7 @@ describe('called off', () => {
     ]);
   });
 
-  test('an op that builds up is told at once, one that tears down has time left', async () => {
+  test('an op that builds up is told at once, and a stop; others that tear down have time left', async () => {
     const pass = new AbortController();
     const aborted: string[] = [];
     const { executor, time } = bench(
@@ -218,15 +218,16 @@ describe('called off', () => {
           });
         }),
     );
-    const done = executor.execute(planOf(op('container.start', 'a'), op('container.stop', 'b')), pass.signal);
+    const ops = [op('container.start', 'a'), op('container.stop', 'b'), op('container.remove', 'c')];
+    const done = executor.execute(planOf(...ops), pass.signal);
     await settled();
     pass.abort();
     await settled();
-    expect(aborted).toEqual(['start container/x/a']);
-    await time.advance(39_999);
-    expect(aborted).toEqual(['start container/x/a']);
+    expect(aborted).toEqual(['start container/x/a', 'stop container/x/b']);
+    await time.advance(29_999);
+    expect(aborted).toHaveLength(2);
     await time.advance(1);
     await done;
-    expect([aborted.length, time.pending]).toEqual([2, 0]);
+    expect([aborted.length, time.pending]).toEqual([3, 0]);
   });
 });

@@ -181,6 +181,7 @@ it('reads back every record it wrote', () => {
       }),
     ),
     stopTimeoutMs: fc.option(fc.nat()),
+    stopping: fc.option(fc.record({ run: fc.nat(), signal: word, at: moment })),
   });
   fc.assert(
     fc.property(records, ({ written, ...overrides }) => {
