@@ -26,6 +26,16 @@ export function signatureAt(path: string): Signature | null {
   }
 }
 
+/** A link that leads back to itself: to watch it keeps chokidar from watching what stands beside it. */
+export function isCircle(path: string): boolean {
+  try {
+    statOf(path);
+    return false;
+  } catch (thrown) {
+    return thrown instanceof Error && 'code' in thrown && thrown.code === 'ELOOP';
+  }
+}
+
 export interface Scan {
   /** dev:ino, to notice that another directory took its place; null when there is none. */
   readonly directory: string | null;

@@ -9,7 +9,7 @@ import type { Clock } from '../../model/clock.ts';
 import { TsdError, toTsdError } from '../../model/errors.ts';
 import { groupFiles, isDropInDirectory } from '../importers/bundle.ts';
 import type { Signature } from './files.ts';
-import { isManifestName, type Scan, scanDirectory, signatureAt } from './scan.ts';
+import { isCircle, isManifestName, type Scan, scanDirectory, signatureAt } from './scan.ts';
 import { DirectorySettler, InputSettler, type WatchedFile } from './settle.ts';
 
 /** The whole directory at one moment, every file finished. */
@@ -204,7 +204,8 @@ class DirectoryWatcher implements ManifestWatcher {
       atomic: false,
       ignorePermissionErrors: true,
       ignored: (path) =>
-        path !== this.#directory && !isManifestName(basename(path)) && !isDropInDirectory(basename(path)),
+        path !== this.#directory &&
+        ((!isManifestName(basename(path)) && !isDropInDirectory(basename(path))) || isCircle(path)),
     });
     this.#watcher = this.#listen(watcher, this.#directory);
   }
@@ -243,7 +244,8 @@ class DirectoryWatcher implements ManifestWatcher {
   }
 
   #problem(message: string, cause: unknown): void {
-    if (!this.#closed) this.#options.onProblem(new TsdError('TSD_MANIFEST_READ', message, { cause }));
+    const reason = cause instanceof Error ? `${message}: ${cause.message}` : message;
+    if (!this.#closed) this.#options.onProblem(new TsdError('TSD_MANIFEST_READ', reason, { cause }));
   }
 }
 

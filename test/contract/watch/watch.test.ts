@@ -260,6 +260,33 @@ describe('links and directories that go', () => {
     });
   });
 
+  test('a link to itself does not keep the others from being watched, and is watched itself once it is mended', async () => {
+    const target = join(root, 'target.yaml');
+    writeFileSync(target, 'mended');
+    symlinkSync('self.yaml', join(directory, 'self.yaml'));
+    symlinkSync('there.yaml', join(directory, 'back.yaml'));
+    symlinkSync('back.yaml', join(directory, 'there.yaml'));
+    const lost = (name: string) => `error: ${join(directory, name)}: too many symbolic links`;
+    const circles = {
+      'back.yaml': lost('back.yaml'),
+      'self.yaml': lost('self.yaml'),
+      'there.yaml': lost('there.yaml'),
+    };
+    put('a.yaml', 'one');
+    start();
+    await becomes({ 'a.yaml': 'one', ...circles });
+    for (const text of ['two', 'three', 'four']) {
+      put('a.yaml', text);
+      await becomes({ 'a.yaml': text, ...circles });
+    }
+    unlinkSync(join(directory, 'self.yaml'));
+    symlinkSync(target, join(directory, 'self.yaml'));
+    await becomes({ ...circles, 'a.yaml': 'four', 'self.yaml': 'mended' });
+    writeFileSync(target, 'changed');
+    await becomes({ ...circles, 'a.yaml': 'four', 'self.yaml': 'changed' });
+    expect(problems).toEqual([]);
+  });
+
   test('a link whose target is replaced by removing and making it is not lost in between', async () => {
     const target = join(root, 'target.yaml');
     writeFileSync(target, 'one');
