@@ -45,7 +45,7 @@ export class Watch {
   /** `<container id> <run>` of runs of which a probe has passed, and those of their probes whose last try did. */
   readonly #passed = new Set<string>();
   readonly #well = new Map<string, Set<object>>();
-  /** When it last got ready, by container id. */
+  /** When it last got ready, by container id and by key: the container that a plan saw may have been replaced since. */
   readonly #cameUpAt = new Map<string, number>();
   /** Ends that the plan asks for are no failures. */
   readonly #stopping = new Set<ResourceKey>();
@@ -161,7 +161,7 @@ export class Watch {
       needs.filter((need) => !this.#isDone(need.key)),
     );
     const runs = this.#runs.get(containerId);
-    if (runs && this.#cameUp(needs, runs.endedAt)) runs.quick = 0;
+    if (runs && this.#recovered(needs, runs.endedAt)) runs.quick = 0;
   }
 
   /** The supervisor is gone with all that it was doing. */
@@ -221,7 +221,7 @@ export class Watch {
       return;
     }
     this.#passed.add(id);
-    if (!well.has(probe)) this.#cameUpAt.set(containerId, this.#universe.elapsedMs);
+    if (!well.has(probe)) this.#cameUp(containerId);
     well.add(probe);
   }
 
@@ -275,7 +275,13 @@ export class Watch {
     this.#checkDependencies(key);
     const quick = this.#runs.get(containerId)?.quick ?? 0;
     this.#runs.set(containerId, { quick, endedAt: 0, startedAt: this.#universe.elapsedMs });
-    if (!this.#isProbed(containerId)) this.#cameUpAt.set(containerId, this.#universe.elapsedMs);
+    if (!this.#isProbed(containerId)) this.#cameUp(containerId);
+  }
+
+  #cameUp(containerId: string): void {
+    for (const name of [containerId, this.#keyOf(containerId)]) {
+      if (name !== undefined) this.#cameUpAt.set(name, this.#universe.elapsedMs);
+    }
   }
 
   /** One payload a container; while it is updated by starting first, one more. */
@@ -305,7 +311,7 @@ export class Watch {
     const runs = this.#runs.get(containerId);
     if (!runs) return;
     // The record says by now what it is started as.
-    if (this.#cameUp(this.#needsAsMade(containerId), runs.endedAt)) runs.quick = 0;
+    if (this.#recovered(this.#needsAsMade(containerId), runs.endedAt)) runs.quick = 0;
     const { initialMs, factor, maxMs, jitter, firstAtOnce } = this.#curve(containerId);
     const steps = runs.quick - (firstAtOnce ? 2 : 1);
     if (steps < 0) return;
@@ -315,10 +321,10 @@ export class Watch {
     this.#universe.breaks(`${key} was started ${waited} ms after quick failure ${runs.quick}, before ${least} ms`);
   }
 
-  #cameUp(needs: Needs, since: number): boolean {
+  #recovered(needs: Needs, since: number): boolean {
     return needs.some(({ key: dependency }) => {
       const id = [...this.#disk.containers.values()].find(({ owner }) => owner?.key === dependency)?.id ?? '';
-      return (this.#cameUpAt.get(id) ?? 0) >= since;
+      return [id, dependency].some((name) => (this.#cameUpAt.get(name) ?? 0) >= since);
     });
   }
 
