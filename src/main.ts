@@ -1,11 +1,10 @@
 /** Composition root: the only place that constructs clock, state, drivers and controller. */
 import { randomBytes } from 'node:crypto';
-import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { serveApi } from './api/server.ts';
-import type { InfoView } from './api/supervisor.ts';
 import { VERSION } from './api/version.ts';
 import { createPathBook, freeReader } from './composition/path-book.ts';
+import { daemonFacts, requireDirectory, requireRoot } from './composition/preconditions.ts';
 import { createRegistry, openTrustPolicy } from './composition/registry.ts';
 import { openStores } from './composition/stores.ts';
 import { createExecDriver, createWorld } from './composition/world.ts';
@@ -18,7 +17,7 @@ import { systemClock } from './ffi/boot-clock.ts';
 import { keyId, openDaemonKey } from './images/trust/daemon-key.ts';
 import { readTrustDirectory } from './images/trust/trust-store.ts';
 import { watchManifests } from './manifest/source/watch.ts';
-import { describeError, TsdError } from './model/errors.ts';
+import { describeError, type TsdError } from './model/errors.ts';
 import { usersOf } from './model/host-files.ts';
 import type { ResourceKey } from './model/resource.ts';
 import { nextKey, oldKey } from './model/update.ts';
@@ -31,7 +30,6 @@ import { opHandlers } from './reconcile/ops/handlers.ts';
 import type { World } from './reconcile/ops/world.ts';
 import { startGate } from './reconcile/start-gate.ts';
 import { openRoot } from './state/root.ts';
-import type { StateIssue } from './state/state-file.ts';
 import { Adoption } from './supervisor/adoption.ts';
 import { runDoctor } from './supervisor/doctor.ts';
 import { SupervisorEventBus } from './supervisor/events.ts';
@@ -57,35 +55,6 @@ import { registerTrustJobs } from './supervisor/trust-jobs.ts';
 const CONCURRENCY = 256;
 /** How often everything is looked at without being asked: bounds how long drift in the kernel goes unseen. */
 const RESYNC_MS = 10_000;
-
-function requireRoot(): void {
-  const uid = process.geteuid?.();
-  if (uid !== 0) throw new TsdError('TSD_NOT_ROOT', `The supervisor needs to be run as root, not as uid ${uid}`);
-}
-
-function requireDirectory(path: string): void {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== false) return;
-  throw new TsdError('TSD_FLAG', `${path} is not a directory`, {
-    step: '--manifests',
-    hint: 'Name the directory that holds the manifests; a single one is handed over with `tsdocker apply -f`.',
-  });
-}
-
-function facts(
-  config: DaemonConfig,
-  id: string,
-  issues: readonly StateIssue[],
-): Pick<InfoView, 'id' | 'version' | 'manifests' | 'socket' | 'defaultBridge' | 'labels' | 'warnings'> {
-  return {
-    id,
-    version: VERSION,
-    manifests: config.manifests,
-    socket: config.hosts.join(', '),
-    defaultBridge: config.disableNetwork ? 'none' : (config.bridge ?? config.defaultBridge),
-    labels: config.label,
-    warnings: issues.map(({ error }) => describeError(error)),
-  };
-}
 
 /** What was opened before a start failed would keep the process, and its service manager, waiting for ever. */
 const LAST_WORDS_MS = 100;
@@ -310,7 +279,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
     events,
     pauses,
     seed,
-    facts: facts(config, id, state.issues),
+    facts: daemonFacts(config, id, state.issues),
     doctor: async () => runDoctor(config.root, drivers, state.runDir),
     stopEverything: async () => {
       loop.shutDown();

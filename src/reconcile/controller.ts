@@ -4,13 +4,13 @@ import type { DesiredState } from '../model/desired.ts';
 import { describeError, TsdError, toTsdError } from '../model/errors.ts';
 import type { ObservedState } from '../model/observed.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
-import { baseKey, isNext, nextKey, oldKey } from '../model/update.ts';
+import { baseKey, nextKey, oldKey } from '../model/update.ts';
 import type { Executor, OpResult } from './executor.ts';
 import type { FailureStore } from './failure-log.ts';
 import { FailureLog } from './failure-log.ts';
 import type { Hold, Op, Plan } from './op.ts';
+import { type EndedOps, OpsInFlight, specHashIn } from './ops-in-flight.ts';
 import { retryDelay } from './plan/backoff.ts';
-import { REMOVED } from './plan/pass.ts';
 import { plan } from './plan/plan.ts';
 import type { Relations } from './plan/scope.ts';
 import { relatedKeys, relationsOf } from './plan/scope.ts';
@@ -62,31 +62,8 @@ const PARKED_MS = 600_000;
 /** Ops that were not to be any more have not failed. */
 const GIVEN_UP: ReadonlySet<string> = new Set(['TSD_ENGINE_SHUTDOWN', 'TSD_CALLED_OFF']);
 
-/** The spec that ops of a key are carried out for; a successor's is its container's. */
-function specHashIn({ resources }: DesiredState, key: ResourceKey): string {
-  return resources.get(isNext(key) ? baseKey(key) : key)?.specHash ?? REMOVED;
-}
-
 /** Holds that may end when something else is done. */
 const WAITING: ReadonlySet<Hold['reason']> = new Set(['dependency-not-ready', 'busy']);
-
-/** A key whose ops are being carried out. */
-interface InFlight {
-  readonly ops: readonly Op[];
-  readonly specHash: string;
-  /** The spec that a failure counts for. */
-  readonly triedHash: string;
-  left: number;
-  current: Op | undefined;
-  error: TsdError | null;
-  skipped: boolean;
-  /** Of ops that may take hours: calls them off when their declaration is another one. */
-  readonly calledOff: AbortController | null;
-  /** At least one op was carried out. */
-  acted: boolean;
-  /** Something happened to the key meanwhile. */
-  stirred: boolean;
-}
 
 /**
  * The level-triggered loop: takes keys, looks at them and at what belongs to them, plans, and has the plan carried out
@@ -97,7 +74,7 @@ export class Controller {
   readonly #seed: string;
   readonly #queue: WorkQueue;
   readonly #failures: FailureLog;
-  readonly #inFlight = new Map<ResourceKey, InFlight>();
+  readonly #inFlight = new OpsInFlight();
   readonly #holds = new Map<ResourceKey, Hold>();
   /** Keys that cannot be planned because of a defect, with the spec that cannot and until when. */
   readonly #parked = new Map<ResourceKey, { readonly specHash: string; readonly untilBootMs: number }>();
@@ -139,9 +116,7 @@ export class Controller {
     for (const key of keys) {
       // A successor is planned with its container.
       const owner = baseKey(key);
-      const state = this.#inFlight.get(key) ?? this.#inFlight.get(owner);
-      if (state) state.stirred = true;
-      else this.#queue.add(owner);
+      if (!this.#inFlight.stir(key) && !this.#inFlight.stir(owner)) this.#queue.add(owner);
     }
   }
 
@@ -159,15 +134,12 @@ export class Controller {
 
   /** The op on a key that is being carried out, or the next one of those that have begun on it. */
   inFlight(key: ResourceKey): Op | undefined {
-    const state = this.#inFlight.get(key);
-    if (!state || state.current) return state?.current;
-    return state.left < state.ops.length ? state.ops[state.ops.length - state.left] : undefined;
+    return this.#inFlight.next(key);
   }
 
   /** True while ops on anything of these apps have not ended. */
   isWorkingOn(apps: ReadonlySet<string>): boolean {
-    for (const key of this.#inFlight.keys()) if (apps.has(parseKey(key).app)) return true;
-    return false;
+    return [...this.#inFlight.keys()].some((key) => apps.has(parseKey(key).app));
   }
 
   /** Keys with ops that have not ended. */
@@ -304,7 +276,7 @@ export class Controller {
     const ports = this.#ports;
     const relations = this.#currentRelations();
     const desired = ports.desired();
-    this.#callOffUnwanted(desired);
+    this.#inFlight.callOffUnwanted(desired);
     // Taken before the look: an op that ends during it may not be part of what was seen.
     const busy = this.busy;
     const startedAt = ports.clock.now().bootMs;
@@ -316,33 +288,11 @@ export class Controller {
     this.#carryOut(made, scope, desired, busy, ports.clock.now().bootMs - startedAt);
   }
 
-  #callOffUnwanted(desired: DesiredState): void {
-    for (const [key, { calledOff, specHash }] of this.#inFlight) {
-      if (calledOff === null || specHash === specHashIn(desired, key)) continue;
-      calledOff.abort(new TsdError('TSD_CALLED_OFF', 'its declaration changed meanwhile', { key }));
-    }
-  }
-
   #carryOut(made: Plan, scope: Scope, desired: DesiredState, busy: ReadonlySet<ResourceKey>, ms: number): void {
     const byKey = new Map<ResourceKey, Op[]>();
     for (const op of made.ops) byKey.set(op.key, [...(byKey.get(op.key) ?? []), op]);
     this.#takeOverHolds(made, scope, desired, byKey, busy);
-    for (const [key, ops] of byKey) {
-      const specHash = specHashIn(desired, key);
-      this.#inFlight.set(key, {
-        ops,
-        specHash,
-        triedHash:
-          ops.map((op) => ('asMade' in op ? op.asMade : undefined)).find((hash) => hash !== undefined) ?? specHash,
-        left: ops.length,
-        current: undefined,
-        error: null,
-        skipped: false,
-        calledOff: ops.some(({ op }) => op === 'image.load') ? new AbortController() : null,
-        acted: false,
-        stirred: false,
-      });
-    }
+    for (const [key, ops] of byKey) this.#inFlight.begin(key, ops, desired);
     const pass = ++this.#passes;
     if (made.ops.length === 0) {
       this.#ports.onPass({ pass, scope, plan: made, ms, results: [] });
@@ -352,11 +302,11 @@ export class Controller {
       .execute(made, this.#calledOff.signal, {
         reconcileId: `${made.generation}.${pass}`,
         obsolete: (op) =>
-          this.#inFlight.get(op.key)?.specHash === this.#specHash(op.key)
+          this.#inFlight.isFor(op.key, this.#ports.desired())
             ? (this.#ports.tooEarly?.(op) ?? null)
             : 'its declaration changed meanwhile',
-        signalOf: (op) => this.#inFlight.get(op.key)?.calledOff?.signal ?? null,
-        onStart: (op) => this.#opStarted(op),
+        signalOf: ({ key }) => this.#inFlight.signalOf(key),
+        onStart: (op) => this.#inFlight.started(op),
         onEnd: (result) => this.#opEnded(result),
       })
       .then((results) => {
@@ -394,27 +344,15 @@ export class Controller {
     }
   }
 
-  #opStarted(op: Op): void {
-    const state = this.#inFlight.get(op.key);
-    if (state) state.current = op;
-  }
-
-  #opEnded({ op, status, error, skipped }: OpResult): void {
-    const state = this.#inFlight.get(op.key);
-    if (!state) return;
-    state.current = undefined;
-    state.error ??= error;
-    state.skipped ||= skipped !== null;
-    state.acted ||= status !== 'skipped';
-    state.left--;
-    if (state.left > 0) return;
-    this.#inFlight.delete(op.key);
-    this.#remember(op.key, state, status);
-    this.#lookAfter(op.key, state);
+  #opEnded(result: OpResult): void {
+    const ended = this.#inFlight.ended(result);
+    if (ended === null) return;
+    this.#remember(ended);
+    this.#lookAfter(ended);
     this.#announceSettled();
   }
 
-  #lookAfter(key: ResourceKey, { error, stirred, acted }: InFlight): void {
+  #lookAfter({ key, error, stirred, acted }: EndedOps): void {
     if (this.#stopped) return;
     // At once only when something happened: after ops that failed or were skipped all may be the same again.
     const atOnce = error === null && stirred;
@@ -439,16 +377,13 @@ export class Controller {
     return retryDelay('unavailable', failure.attempts, key) ?? 0;
   }
 
-  #remember(key: ResourceKey, state: InFlight, last: OpResult['status']): void {
+  #remember({ key, ops, error, triedHash, complete, unwanted }: EndedOps): void {
     const now = this.#ports.clock.now();
-    if (state.error === null) {
-      if (last === 'done' && !state.skipped)
-        this.#book(key, () => this.#failures.succeeded(key, state.ops, state.triedHash, now));
+    if (error === null) {
+      if (complete) this.#book(key, () => this.#failures.succeeded(key, ops, triedHash, now));
       return;
     }
-    if (state.calledOff?.signal.aborted) return;
-    if (GIVEN_UP.has(state.error.code) || this.#calledOff.signal.aborted) return;
-    const { error, triedHash } = state;
+    if (unwanted || GIVEN_UP.has(error.code) || this.#calledOff.signal.aborted) return;
     const failure = { class: error.class, message: describeError(error) };
     const retryAt = this.#book(key, () => this.#failures.failed(key, failure, triedHash, now));
     if (retryAt !== null) this.#queue.add(baseKey(key), retryAt);

@@ -1,0 +1,37 @@
+/** What a supervisor needs before anything is opened, and how it was started. */
+import { statSync } from 'node:fs';
+import type { InfoView } from '../api/supervisor.ts';
+import { VERSION } from '../api/version.ts';
+import type { DaemonConfig } from '../daemon-config.ts';
+import { describeError, TsdError } from '../model/errors.ts';
+import type { StateIssue } from '../state/state-file.ts';
+
+export function requireRoot(): void {
+  const uid = process.geteuid?.();
+  if (uid !== 0) throw new TsdError('TSD_NOT_ROOT', `The supervisor needs to be run as root, not as uid ${uid}`);
+}
+
+export function requireDirectory(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== false) return;
+  throw new TsdError('TSD_FLAG', `${path} is not a directory`, {
+    step: '--manifests',
+    hint: 'Name the directory that holds the manifests; a single one is handed over with `tsdocker apply -f`.',
+  });
+}
+
+/** What `info` tells of how a supervisor was started. */
+export function daemonFacts(
+  config: DaemonConfig,
+  id: string,
+  issues: readonly StateIssue[],
+): Pick<InfoView, 'id' | 'version' | 'manifests' | 'socket' | 'defaultBridge' | 'labels' | 'warnings'> {
+  return {
+    id,
+    version: VERSION,
+    manifests: config.manifests,
+    socket: config.hosts.join(', '),
+    defaultBridge: config.disableNetwork ? 'none' : (config.bridge ?? config.defaultBridge),
+    labels: config.label,
+    warnings: issues.map(({ error }) => describeError(error)),
+  };
+}
