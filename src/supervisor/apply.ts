@@ -166,15 +166,32 @@ export async function* takeOver(
   }
 }
 
-/** Applied as well, a watched file would be in conflict with itself. @throws TSD_OWNED_BY_MANIFEST */
-function refuseWatched(sources: Sources, file: string): void {
-  if (!sources.isWatched(file)) return;
-  throw new TsdError('TSD_OWNED_BY_MANIFEST', `${file} is in the watched directory`, {
-    hint: 'Edits of it are taken over by themselves; `tsdocker get manifests` shows how it stands.',
+/** Applied as well, a watched file would be in conflict with itself. */
+function refusal(file: string): TsdError {
+  return new TsdError('TSD_OWNED_BY_MANIFEST', `${file} is in the watched directory`, {
+    hint:
+      'Edits of it are taken over by themselves; `tsdocker get manifests` shows how it stands, and `apply --refresh` of ' +
+      'such files alone asks anew for their images.',
   });
 }
 
-/** @throws TsdError for a file of the watched directory */
+/**
+ * Asks anew for the images of files of the watched directory, as they are in force.
+ * @throws TsdError TSD_OWNED_BY_MANIFEST for a file of which nothing is
+ */
+function refreshWatched(sources: Sources, inputs: readonly ManifestInput[]): Change {
+  const inForce = sources.preview([]);
+  for (const input of inputs) if (sources.inputApps([input], inForce).size === 0) throw refusal(input.file);
+  const apps = sources.inputApps(inputs, inForce);
+  const anew = imagesOf(sources.state, apps);
+  return { preview: sources.state, issues: [], apps, anew, make: () => [] };
+}
+
+function imagesOf({ resources }: DesiredState, apps: ReadonlySet<string>): ResourceKey[] {
+  return [...resources.values()].filter(({ kind, app }) => kind === 'image' && apps.has(app)).map(({ key }) => key);
+}
+
+/** @throws TsdError for a file of the watched directory, unless only their images are to be asked for anew */
 export async function* apply(
   parts: ApplyParts,
   inputs: readonly ManifestInput[],
@@ -182,16 +199,21 @@ export async function* apply(
   signal?: AbortSignal,
 ): AsyncGenerator<ApplyEvent> {
   const { sources } = parts;
-  for (const { file } of inputs) refuseWatched(sources, file);
+  const watched = inputs.filter(({ file }) => sources.isWatched(file));
+  const [first] = watched;
+  if (first && refresh && watched.length === inputs.length) {
+    yield* takeOver(parts, refreshWatched(sources, inputs), options, signal);
+    return;
+  }
+  if (first) throw refusal(first.file);
   await sources.look(inputs);
   const preview = sources.preview(inputs);
   const apps = sources.inputApps(inputs, preview);
-  const images = [...preview.state.resources.values()].filter(({ kind, app }) => kind === 'image' && apps.has(app));
   const change: Change = {
     preview: preview.state,
     issues: sources.inputIssues(inputs, preview),
     apps,
-    anew: refresh ? images.map(({ key }) => key) : [],
+    anew: refresh ? imagesOf(preview.state, apps) : [],
     make: () => sources.apply(inputs, asker(askedBy)),
   };
   yield* takeOver(parts, change, options, signal);

@@ -1,8 +1,9 @@
 /** What follows when a file has other content, with real containers; signals are in policies.test.ts. */
 import { spawnSync } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { findBusybox } from '../support/images.ts';
 import { BUSYBOX_IMAGE, IDLE, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
@@ -104,4 +105,38 @@ test('a file that is missing for a moment, and one that is made after its manife
   await becomes(join(supervisor.manifests, 'later.yaml'), 'Rejected');
   writeFileSync(secret, 'x');
   await supervisor.waitFor('later', 'ready', ({ ready }) => ready);
+});
+
+test('a directory that is an image is read again when that is asked for, also for a watched file, and not before', async () => {
+  const rootfs = join(supervisor.base, 'rootfs');
+  mkdirSync(join(rootfs, 'bin'), { recursive: true });
+  copyFileSync(findBusybox() ?? '', join(rootfs, 'bin/busybox'));
+  chmodSync(join(rootfs, 'bin/busybox'), 0o755);
+  writeFileSync(join(rootfs, 'version'), 'one\n');
+  const manifest = (app: string) =>
+    `app: ${app}\nimages: { own: { rootfs: ${rootfs} } }\n` +
+    `containers: { ${app}: { image: own, command: [/bin/busybox, sh, -c, ${JSON.stringify(IDLE)}], stopTimeout: 0s } }\n`;
+  const [watched, applied] = [
+    supervisor.drop('tree.yaml', manifest('tree')),
+    supervisor.file('leaf.yaml', manifest('leaf')),
+  ];
+  await supervisor.ok('apply', '--wait=60s', '-f', applied);
+  await supervisor.waitFor('tree', 'ready', ({ ready }) => ready);
+  const version = (name: string) => supervisor.ok('exec', name, '/bin/busybox', 'cat', '/version');
+  expect([await version('tree'), await version('leaf')]).toEqual(['one\n', 'one\n']);
+
+  writeFileSync(join(rootfs, 'version'), 'two\n');
+  expect((await supervisor.cli('apply', '-f', watched)).stderr).toMatch(/in the watched directory[\s\S]*--refresh/);
+  expect(await supervisor.ok('plan')).toContain('Nothing to do');
+  const { stdout: dry } = await supervisor.cli('apply', '--refresh', '--dry-run', '-f', watched);
+  expect(dry).toMatch(/load image\/tree\/own/);
+  expect(dry).not.toContain('leaf');
+  await supervisor.ok('apply', '--refresh', '--wait=60s', '-f', watched);
+  expect([await version('tree'), await version('leaf')]).toEqual(['two\n', 'one\n']);
+  await supervisor.ok('apply', '--refresh', '--wait=60s', '-f', applied);
+  expect(await version('leaf')).toBe('two\n');
+  // The same content again is the same image.
+  const before = await supervisor.container('tree');
+  await supervisor.ok('apply', '--refresh', '--wait=60s', '-f', watched);
+  expect(await supervisor.container('tree')).toMatchObject({ id: before?.id, pid: before?.pid });
 });

@@ -19,7 +19,8 @@ export function configure(command: Command, context: CliContext): void {
       'Hands manifests to the supervisor, which stores them and keeps what they declare running.\n\n' +
       'A file replaces everything that its app had before: what it no longer declares is removed, volumes are kept. ' +
       'Manifests with errors change nothing. Without --wait the command returns once the manifests are accepted. ' +
-      'Files of the watched directory are taken over by themselves and cannot be applied.',
+      'Files of the watched directory are taken over by themselves and cannot be applied; with --refresh their images are ' +
+      'looked at anew, as those of other files.',
     examples: [
       ['tsdocker apply -f blog.yaml --wait', 'Apply a manifest and wait until everything of it is ready'],
       ['tsdocker apply -f ./apps --dry-run', 'Show what a directory of manifests would change'],

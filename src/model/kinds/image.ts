@@ -174,7 +174,7 @@ export const imageFields = z.strictObject({
     text: true,
   }),
   rootfs: field(hostPath().optional(), {
-    doc: 'A directory or tar file whose content becomes the one layer of the image.',
+    doc: 'A directory or tar file whose content becomes the one layer of the image. It is read when the declaration is new or edited; `tsdocker apply --refresh -f FILE` reads it again.',
     example: './rootfs',
   }),
   host: field(hostSource.optional(), {
