@@ -22,9 +22,11 @@ const repository = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const tsdocker = join(repository, 'bin/tsdocker');
 const keep = process.argv.includes('--keep');
 const base = mkdtempSync('/tmp/tsdocker-demo-');
+/** Secrets live there: it wants a tmpfs, which /tmp is on some machines only. */
+const runDir = mkdtempSync('/dev/shm/tsdocker-demo-');
 const paths = {
   root: join(base, 'root'),
-  run: join(base, 'run'),
+  run: runDir,
   manifests: join(base, 'manifests'),
   log: join(base, 'daemon.log'),
 };
@@ -210,7 +212,7 @@ async function cleanUp() {
   const exited = new Promise((gone) => daemon.once('exit', gone));
   daemon.kill('SIGTERM');
   await exited;
-  rmSync(base, { recursive: true, force: true });
+  for (const directory of [base, runDir]) rmSync(directory, { recursive: true, force: true });
   const left = readdirSync('/sys/class/net').filter((name) => name === bridge);
   console.log(left.length === 0 ? '  nothing is left behind' : `  left behind: ${left.join(', ')}`);
 }

@@ -29,6 +29,7 @@ import { prepareTask } from './compile.ts';
 import { type OpenContainer, prepareExec } from './compile-exec.ts';
 import { type ContainerEntry, openContainer } from './container-entry.ts';
 import { fillVolumes } from './copy-up.ts';
+import { fingerprintNative } from './fingerprint.ts';
 import { type LaunchedShim, type LaunchOptions, launchError, launchShim } from './launch.ts';
 import { PathLooks } from './path-looks.ts';
 import type { PreparedTask } from './prepared-task.ts';
@@ -102,13 +103,7 @@ export class NativeDriver implements ExecDriver {
   }
 
   fingerprint(): Fingerprint {
-    const attributes = { shim: this.#shimPath };
-    try {
-      this.#shimBinary();
-      return { works: true, problems: [], attributes };
-    } catch (error) {
-      return { works: false, problems: [{ what: (error as Error).message, fix: 'Run `npm run build`.' }], attributes };
-    }
+    return fingerprintNative(this.#shimPath, () => this.#shimBinary());
   }
 
   async start(spec: TaskSpec): Promise<TaskHandle> {

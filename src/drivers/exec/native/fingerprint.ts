@@ -1,0 +1,25 @@
+import { readFileSync } from 'node:fs';
+import type { Fingerprint } from '../../contract.ts';
+
+/** In a chroot to a plain directory the kernel refuses to change how its mounts spread (mount(2), EINVAL). */
+function isRootMounted(): boolean {
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
+  return mounts.some((line) => line.split(' ', 5)[4] === '/');
+}
+
+/** @param readShim throws when there is no program to start containers with */
+export function fingerprintNative(shimPath: string, readShim: () => void): Fingerprint {
+  const problems: { what: string; fix: string }[] = [];
+  try {
+    readShim();
+  } catch (error) {
+    problems.push({ what: (error as Error).message, fix: 'Run `npm run build`.' });
+  }
+  if (!isRootMounted()) {
+    problems.push({
+      what: 'the root directory of this process is no mount, so mounts of containers cannot be kept apart from the host',
+      fix: 'Before entering a chroot, bind its directory onto itself: mount --bind DIR DIR.',
+    });
+  }
+  return { works: problems.length === 0, problems, attributes: { shim: shimPath } };
+}
