@@ -160,6 +160,8 @@ export interface ObservedEndpoint {
   readonly up: boolean;
   /** IPv4 addresses in the sandbox, with prefix length; null when that is not held. */
   readonly addresses: readonly string[] | null;
+  /** Destinations of routes that `attach` made and the sandbox lacks, as far as they were looked at. Left out, none. */
+  readonly missingRoutes?: readonly string[];
   readonly ports: readonly PublishedPort[];
 }
 

@@ -59,6 +59,9 @@ function endpointDrift(
   if (!endpoint.up) drift.push('interface down');
   const address = `${network.address}/${network.prefixLength}`;
   if (endpoint.addresses?.includes(address) === false) drift.push(`address ${address} missing`);
+  for (const route of endpoint.missingRoutes ?? []) {
+    drift.push(route === '0.0.0.0/0' ? 'default route missing' : `route to ${route} missing`);
+  }
   if (owner !== null) drift.push(...portsOfOtherDeclaration(owner, network.ports));
   if (network.ports.length === 0) return drift;
   const seen = new Set(endpoint.ports.map(portName));

@@ -154,6 +154,29 @@ test('addresses of containers and networks that were taken away: healed, reporte
   expect(['report', 'ignore'].filter((drift) => containerHas(drift))).toEqual([]);
 });
 
+test('a default route that was taken away: healed, reported, ignored', async () => {
+  const policies = ['heal', 'report', 'ignore'] as const;
+  const containers = policies.map((drift) => `  r${drift}: { image: busybox, command: ${FOREVER}, drift: ${drift} }\n`);
+  supervisor.drop('routes.yaml', `${BUSYBOX_IMAGE}containers:\n${containers.join('')}`);
+  const pids = new Map<string, number | null>();
+  for (const drift of policies) {
+    pids.set(drift, (await supervisor.waitFor(`r${drift}`, 'ready', ({ ready }) => ready)).pid);
+  }
+  const route = (drift: string, ...args: string[]) =>
+    execFileSync('nsenter', ['-t', `${pids.get(drift)}`, '-n', 'ip', 'route', ...args], { encoding: 'utf8' });
+  const has = (drift: string) => route(drift).includes(`default via ${supervisor.subnet}.1`);
+  expect(policies.filter(has)).toEqual(policies);
+  for (const drift of policies) route(drift, 'delete', 'default');
+  await until('the route back', () => has('heal'), 40_000);
+  expect((await supervisor.container('rheal'))?.pid).toBe(pids.get('heal'));
+  expect(await supervisor.ok('why', 'rheal')).toContain('because: default route missing');
+  await supervisor.waitFor('rreport', 'the drift', ({ message }) =>
+    message.startsWith('drifted: default route missing; left as it is'),
+  );
+  expect((await supervisor.container('rignore'))?.message).toBe('');
+  expect(['report', 'ignore'].filter(has)).toEqual([]);
+});
+
 test('a stop for a time is shown, outlives the supervisor, and is over by itself', async () => {
   supervisor.drop('nap.yaml', `${BUSYBOX_IMAGE}containers: { nap: { image: busybox, command: ${FOREVER} } }\n`);
   const before = await supervisor.waitFor('nap', 'ready', ({ ready }) => ready);

@@ -98,6 +98,7 @@ describe('observe', () => {
         bridge: 'tsdt1',
         up: true,
         addresses: ['127.0.0.1/8', '10.231.1.2/24'],
+        missingRoutes: [],
         ports: [PUBLISHED],
       },
     ]);

@@ -14,7 +14,7 @@ import type {
   TaskHandle,
 } from '../../contract.ts';
 import { BridgeLinks } from './bridge-links.ts';
-import { EndpointLinks } from './endpoint-links.ts';
+import { destinationsOf, EndpointLinks } from './endpoint-links.ts';
 import { fingerprintBridge } from './fingerprint.ts';
 import { Firewall } from './firewall.ts';
 import { openNeighbour } from './firewall-neighbours.ts';
@@ -174,6 +174,7 @@ class BridgeDriver implements NetworkDriver {
     const firewall = this.#firewall();
     for (const port of config.ports) this.#checkHolder(port, [containerId, from]);
     const { created, index } = this.#endpoints.connect(config, network, sandbox);
+    this.#sandboxes.routesChanged(containerId);
     try {
       this.#publish(config, network, firewall, from);
     } catch (error) {
@@ -347,6 +348,7 @@ class BridgeDriver implements NetworkDriver {
     const names = new Map(links.map((link) => [link.index, link.name]));
     const endpoints = new Map<string, ObservedEndpoint>();
     const addresses = this.#sandboxes.lookAtAddresses();
+    const routes = this.#sandboxes.lookAtRoutes();
     const add = (link: PluggedLink, containerId: string | null): void => {
       if (containerId === null || this.#leaving.has(containerId)) return;
       endpoints.set(containerId, {
@@ -355,6 +357,7 @@ class BridgeDriver implements NetworkDriver {
         bridge: names.get(link.master) ?? null,
         up: link.up,
         addresses: addresses(containerId),
+        missingRoutes: this.#missingRoutes(containerId, routes(containerId)),
         ports: this.#effectivePorts(containerId, table),
       });
     };
@@ -370,6 +373,12 @@ class BridgeDriver implements NetworkDriver {
       endpoints.set(containerId, { containerId, hostInterface: null, bridge: null, up: false, addresses: null, ports });
     }
     return endpoints;
+  }
+
+  #missingRoutes(containerId: string, present: ReadonlySet<string> | null): string[] {
+    const network = this.#networks.get(this.#attached.get(containerId)?.config.network ?? '');
+    if (present === null || network === undefined) return [];
+    return destinationsOf(network).filter((destination) => !present.has(destination));
   }
 
   #effectivePorts(containerId: string, table: ReadTable | null): PublishedPort[] {

@@ -8,6 +8,7 @@ import {
   findLink,
   type Link,
   listAddresses,
+  type NewRoute,
   newAddress,
   newRoute,
   newVeth,
@@ -22,6 +23,7 @@ import { withRouteSocket } from './sandboxes.ts';
 const EXFULL = 54;
 /** BR_MAX_PORTS of net/bridge/br_private.h less port 0. */
 const BRIDGE_PORTS = 1023;
+const EVERYWHERE = '0.0.0.0/0';
 
 /** veth pairs between bridges and sandboxes. */
 export class EndpointLinks {
@@ -178,6 +180,18 @@ function settle(socket: NetlinkSocket, names: readonly string[]): void {
   for (const name of names) findLink(socket, name);
 }
 
+/** Routes of a container beside that of its own subnet. */
+function routesOf({ icc, internal, gateway, subnet }: NetworkConfig): Omit<NewRoute, 'link'>[] {
+  const toGateway = icc ? [] : [{ destination: `${gateway}/32`, gateway: null }];
+  if (!internal) return [...toGateway, { destination: EVERYWHERE, gateway }];
+  return icc ? toGateway : [...toGateway, { destination: networkOf(subnet), gateway }];
+}
+
+/** Destinations that a container of a network has routes to. */
+export function destinationsOf(network: NetworkConfig): string[] {
+  return routesOf(network).map(({ destination }) => destination);
+}
+
 /**
  * Interface up, address, routes. In a network without inter-container communication ports are isolated, so that other
  * containers cannot be reached on the link: there the only neighbour is the gateway, and what is allowed goes through it
@@ -198,10 +212,5 @@ function insideMessages(
     ...wrong.map(deleteAddress),
     newAddress({ link, address }, { broadcast: broadcastOf(address), prefixRoute: network.icc }),
   ];
-  if (!network.icc) messages.push(newRoute({ destination: `${network.gateway}/32`, gateway: null, link }));
-  if (!network.internal) messages.push(newRoute({ destination: '0.0.0.0/0', gateway: network.gateway, link }));
-  else if (!network.icc) {
-    messages.push(newRoute({ destination: networkOf(network.subnet), gateway: network.gateway, link }));
-  }
-  return messages;
+  return [...messages, ...routesOf(network).map((route) => newRoute({ ...route, link }))];
 }

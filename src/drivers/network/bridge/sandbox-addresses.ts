@@ -35,6 +35,11 @@ export class SandboxAddresses {
     return (containerId, netnsFd) => this.#known.get(containerId) ?? this.#ask(socket, containerId, netnsFd);
   }
 
+  /** Of the namespace that has a number, among those that were asked. */
+  containerOf(namespaceNumber: number): string | undefined {
+    return this.#containers.get(namespaceNumber);
+  }
+
   forget(containerId: string): void {
     this.#known.delete(containerId);
     const number = this.#numbers.get(containerId);

@@ -8,6 +8,7 @@ import type { Sandbox, TaskHandle } from '../../contract.ts';
 import { streamSocket } from './host-sockets.ts';
 import { checkContainerId } from './names.ts';
 import { SandboxAddresses } from './sandbox-addresses.ts';
+import { SandboxRoutes } from './sandbox-routes.ts';
 
 /** A netlink socket of the namespace this thread is in, for the time of one call. */
 export function withRouteSocket<T>(use: (socket: NetlinkSocket) => T): T {
@@ -25,6 +26,7 @@ type Run = Pick<TaskHandle, 'shimPid' | 'pid'>;
 export class Sandboxes {
   readonly #held = new Map<string, Sandbox>();
   readonly #addresses = new SandboxAddresses();
+  readonly #routes = new SandboxRoutes((number) => this.#addresses.containerOf(number));
 
   get(containerId: string): Sandbox | null {
     return this.#held.get(containerId) ?? null;
@@ -64,17 +66,32 @@ export class Sandboxes {
     };
   }
 
+  /** Destinations of routes in the namespaces of containers, null where they are not known; for use at once. */
+  lookAtRoutes(): (containerId: string) => ReadonlySet<string> | null {
+    const routes = this.#routes.look();
+    return (containerId) => {
+      const held = this.#held.get(containerId);
+      return held === undefined ? null : routes(containerId, held.netnsFd);
+    };
+  }
+
+  routesChanged(containerId: string): void {
+    this.#routes.changed(containerId);
+  }
+
   release(containerId: string): void {
     const held = this.#held.get(containerId);
     if (held === undefined) return;
     this.#held.delete(containerId);
     this.#addresses.forget(containerId);
+    this.#routes.forget(containerId);
     closeSync(held.netnsFd);
   }
 
   releaseAll(): void {
     for (const containerId of [...this.#held.keys()]) this.release(containerId);
     this.#addresses.close();
+    this.#routes.close();
   }
 
   #hold(containerId: string, netnsFd: number): Sandbox {

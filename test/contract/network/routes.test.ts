@@ -1,0 +1,85 @@
+import { closeSync } from 'node:fs';
+import { afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { SandboxRoutes } from '../../../src/drivers/network/bridge/sandbox-routes.ts';
+import { namespaceId } from '../../../src/ffi/namespace-ids.ts';
+import { createNetns, inNetns } from '../../../src/ffi/namespaces.ts';
+import { NETLINK_ROUTE, NetlinkSocket } from '../../../src/ffi/netlink.ts';
+import { enterPrivateHost, shell } from './private-host.ts';
+
+/** More than are asked in turn at one look. */
+const NAMESPACES = 12;
+const LAST = NAMESPACES - 1;
+const UP = 'link set lo up\naddress add 10.231.1.9/24 dev lo\nroute add default via 10.231.1.1 dev lo';
+
+let namespaces: number[];
+let routes: SandboxRoutes;
+
+beforeAll(() => {
+  enterPrivateHost();
+});
+
+beforeEach(() => {
+  namespaces = Array.from({ length: NAMESPACES }, () => createNetns(() => {}));
+  const socket = new NetlinkSocket(NETLINK_ROUTE);
+  onTestFinished(() => socket.close());
+  const numbers = new Map(namespaces.map((netns, index) => [namespaceId(socket, netns), `container ${index}`]));
+  routes = new SandboxRoutes((number) => numbers.get(number));
+});
+
+afterEach(() => {
+  routes.close();
+  for (const netns of namespaces) closeSync(netns);
+});
+
+function change(index: number, commands: string): void {
+  inNetns(namespaces[index] as number, () => shell(`ip -batch - <<'END'\n${commands}\nEND`));
+}
+
+/** By number of the namespace, whether it has a default route; null where that is not known. */
+function look(): (boolean | null)[] {
+  const routesOf = routes.look();
+  return namespaces.map((netns, index) => routesOf(`container ${index}`, netns)?.has('0.0.0.0/0') ?? null);
+}
+
+test('a few are asked at each look until all are known; a change that is told is found by the next one', () => {
+  for (let index = 0; index < NAMESPACES; index++) change(index, UP);
+  // Told before anybody listened.
+  expect(look().filter((known) => known !== null)).toHaveLength(4);
+  look();
+  expect(look()).toEqual(Array.from({ length: NAMESPACES }, () => true));
+  change(LAST, 'route delete default');
+  change(0, 'route add blackhole 10.231.9.0/24');
+  expect(look()).toEqual(namespaces.map((_, index) => index !== LAST));
+  change(LAST, 'route add default via 10.231.1.1 dev lo');
+  expect(look()).toEqual(namespaces.map(() => true));
+});
+
+test('what the kernel does not tell is found in turn', () => {
+  for (let index = 0; index < NAMESPACES; index++) change(index, UP);
+  for (let looks = 0; looks < 3; looks++) look();
+  // Routes go with their interface without a word.
+  change(LAST, 'link set lo down');
+  let looks = 0;
+  while (look()[LAST] !== false) expect(looks++).toBeLessThan(NAMESPACES);
+});
+
+test('more changes than the kernel keeps for us hide none', () => {
+  for (let index = 0; index < NAMESPACES; index++) change(index, UP);
+  for (let looks = 0; looks < 3; looks++) look();
+  const busy = Array.from({ length: 700 }, (_, index) => {
+    const route = `10.${index >> 8}.${index & 255}.0/24`;
+    return `route add blackhole ${route}\nroute delete blackhole ${route}`;
+  });
+  change(0, busy.join('\n'));
+  change(LAST, 'route delete default');
+  expect(look()[LAST]).toBe(false);
+});
+
+test('what is forgotten is not known, and a namespace in its place is asked anew', () => {
+  change(0, UP);
+  expect(look()[0]).toBe(true);
+  routes.forget('container 0');
+  closeSync(namespaces[0] as number);
+  namespaces[0] = createNetns(() => {});
+  expect(look()[0]).toBe(false);
+});
