@@ -363,7 +363,9 @@ export class Controller {
     for (const { key: held, reason } of this.#holds.values()) {
       // Networks, volumes and images that are to go wait for containers that do not need them any more.
       const concerned = users.has(held) || !held.startsWith('container/');
-      if (!concerned || !WAITING.has(reason)) continue;
+      // What failed may have failed for want of it.
+      const failed = reason === 'backing-off' && acted && users.has(held);
+      if (!failed && (!concerned || !WAITING.has(reason))) continue;
       // Those that wait for what was skipped would bring it back at once, and so on for ever.
       if (acted) this.enqueue([held]);
       else this.#queue.add(held, later);

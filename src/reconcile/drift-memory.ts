@@ -1,8 +1,8 @@
 import type { ResourceKey } from '../model/resource.ts';
 
 /**
- * What the last look at the kernel found missing of resources whose drift is only reported: smaller looks, which do not
- * ask the kernel, go on reporting it.
+ * What the last look at the kernel found missing of resources: smaller looks, which do not ask the kernel, know of it until
+ * it was mended. Otherwise what cannot be mended would look well from one look at everything to the next.
  */
 export class DriftMemory {
   readonly #missing = new Map<ResourceKey, readonly string[]>();
@@ -10,6 +10,10 @@ export class DriftMemory {
   record(key: ResourceKey, missing: readonly string[]): void {
     if (missing.length === 0) this.#missing.delete(key);
     else this.#missing.set(key, missing);
+  }
+
+  mended(key: ResourceKey): void {
+    this.#missing.delete(key);
   }
 
   of(key: ResourceKey): readonly string[] {

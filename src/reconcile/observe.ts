@@ -25,6 +25,7 @@ import { volumesLeftBehind } from './ops/released-volumes.ts';
 import { stopEnd, tookAway } from './ops/stop-override.ts';
 import type { World } from './ops/world.ts';
 import { findOrphans } from './plan/gc.ts';
+import { DEFAULT_NETWORK } from './plan/references.ts';
 import { obstacles } from './preflight.ts';
 import { SeenContainers } from './seen-containers.ts';
 
@@ -69,18 +70,16 @@ function endpointDrift(
   return drift;
 }
 
-/** What is missing now, or was at the last look at the kernel where that is only reported. */
+/** What is missing now, or was at the last look at the kernel and nobody has mended since. */
 function remembered(
   world: World,
   key: ResourceKey,
   kernel: unknown,
   missing: () => readonly string[],
 ): readonly string[] {
-  const desired = world.desired().resources.get(key);
-  const reports = desired !== undefined && 'drift' in desired.spec && desired.spec.drift === 'report';
-  if (kernel === null) return reports ? world.drifts.of(key) : [];
+  if (kernel === null) return world.drifts.of(key);
   const found = missing();
-  world.drifts.record(key, reports ? found : []);
+  world.drifts.record(key, found);
   return found;
 }
 
@@ -244,6 +243,11 @@ function isHealthy(config: NetworkConfig, kernel: ObservedNetworks | null): bool
   return bridge?.up === true && bridge.addresses.some((address) => address.startsWith(`${config.gateway}/`));
 }
 
+function isIntact(world: World, config: NetworkConfig, kernel: ObservedNetworks | null): boolean {
+  const missing = () => (isHealthy(config, kernel) ? [] : ['bridge or rules']);
+  return remembered(world, config.key as ResourceKey, kernel, missing).length === 0;
+}
+
 function observedNetworks(world: World, kernel: ObservedNetworks | null): Map<ResourceKey, ObservedNetwork> {
   const networks = new Map<ResourceKey, ObservedNetwork>();
   const fallback = world.defaultNetwork();
@@ -255,15 +259,14 @@ function observedNetworks(world: World, kernel: ObservedNetworks | null): Map<Re
       spec: {},
       bridge: fallback.bridge,
       subnet: fallback.subnet,
-      healthy: isHealthy(fallback, kernel),
+      healthy: isIntact(world, fallback, kernel),
     });
   }
   for (const record of world.resources.networks()) {
     const { key, specHash, written, bridge, subnet } = record;
-    const missing = remembered(world, key, kernel, () =>
-      isHealthy(networkConfig(world, record), kernel) ? [] : ['bridge or rules'],
-    );
-    const healthy = missing.length === 0;
+    // The default bridge is made by who knows its settings, and for now it cannot be.
+    if (key === DEFAULT_NETWORK && !fallback) continue;
+    const healthy = isIntact(world, networkConfig(world, record), kernel);
     networks.set(key, { key, specHash, spec: written, bridge, subnet, healthy });
   }
   return networks;

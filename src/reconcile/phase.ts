@@ -53,6 +53,13 @@ function endMessage(input: StatusInput): string {
 /** What stands before a hold's message where the container runs and no change waits. */
 const WAITS: Partial<Readonly<Record<Hold['reason'], string>>> = { drifted: 'drifted: ', updating: 'update: ' };
 
+/** What was taken away from a container that runs, and why it cannot be put back for now; null where that is not so. */
+function unmended(observed: ObservedContainer | undefined, hold: Hold | undefined): string | null {
+  const drift = observed?.drift ?? [];
+  if (drift.length === 0 || (hold?.reason !== 'backing-off' && hold?.reason !== 'failed')) return null;
+  return `drifted: ${drift.join(', ')}; cannot be mended: ${hold.message}`;
+}
+
 /** The first row that applies decides. */
 const ROWS: readonly Row[] = [
   // An op in flight says more than what was seen before it.
@@ -89,6 +96,8 @@ const ROWS: readonly Row[] = [
     message: ({ hold, observed }) => {
       const health = observed?.health;
       const failing = health && !health.ready && hold?.reason === 'updating' ? `; ${health.message}` : '';
+      const broken = unmended(observed, hold);
+      if (broken !== null) return broken;
       if (hold) return (WAITS[hold.reason] ?? 'a change waits: ') + hold.message + failing;
       return health && !health.ready ? `${health.state}: ${health.message}` : '';
     },
@@ -129,13 +138,14 @@ function conditionsOf(input: StatusInput, phase: Phase, ready: boolean, message:
     conditions.push({ type, status: true, reason, message: text });
   };
   const health = observed?.running ? observed.health : null;
+  const broken = unmended(observed, hold);
   if (health) {
     conditions.push({ type: 'Healthy', status: health.ready, reason: word(health.state), message: health.message });
   }
   if (hold && phase === 'Pending' && PARKING.has(hold.reason)) add('Parked', word(hold.reason), hold.message);
   if (isUnrecorded(observed)) add('ExitUnrecorded', 'RecordFailed', message);
   if (isUnreachable(observed)) add('Unreachable', 'ShimSilent', message);
-  else if (hold && WAITS[hold.reason] === undefined && (phase === 'Running' || phase === 'Paused'))
+  else if (hold && broken === null && WAITS[hold.reason] === undefined && (phase === 'Running' || phase === 'Paused'))
     add('Held', word(hold.reason), hold.message);
   const updating = message.startsWith('update: ') ? message.slice('update: '.length) : (hold?.message ?? '');
   if (input.update?.failure != null) add('Held', 'UpdateFailed', `update failed: ${input.update.failure}`);
@@ -147,6 +157,7 @@ function conditionsOf(input: StatusInput, phase: Phase, ready: boolean, message:
     const lost = !observed.sandbox && ownsSandbox(specOf(observed));
     const drift = lost ? ['network sandbox missing', ...observed.drift] : observed.drift;
     if (hold?.reason === 'drifted') add('Drifted', 'Reported', hold.message);
+    else if (broken !== null) add('Drifted', 'CannotBeMended', broken);
     else if (drift.length > 0) add('Drifted', 'Drift', drift.join(', '));
     const stale = staleLinks(observed);
     if (stale !== null) add('StaleLinks', 'AddressChanged', stale);

@@ -37,6 +37,8 @@ export function containerHint(
     return 'It is tried again by itself; nothing else has to be done.';
   if (!observed || observed.unknown != null || observed.unrecorded != null) return '';
   if (observed.running) {
+    if (hold?.reason === 'drifted')
+      return `\`tsdocker restart ${shown}\` connects it anew; with \`drift: heal\` in its manifest that is done by itself.`;
     const failing = observed.health?.ready === false && observed.health.results.some(({ ok }) => !ok);
     if (!failing) return '';
     return `\`tsdocker describe ${shown}\` shows what its probes got, \`tsdocker logs ${shown}\` what it wrote.`;

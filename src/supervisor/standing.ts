@@ -2,6 +2,7 @@
 import type { Condition } from '../model/phases.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
 import { PARKING, word } from '../reconcile/phase.ts';
+import { putBack } from '../reconcile/put-back.ts';
 import { datedConditions } from './condition-times.ts';
 import type { ViewInput } from './view-input.ts';
 
@@ -37,6 +38,11 @@ function heldCondition({ loop }: ViewInput, key: ResourceKey, present: boolean):
     : null;
 }
 
+function driftHint({ loop, desired }: ViewInput, key: ResourceKey): string {
+  const declared = desired.resources.get(key);
+  return declared && loop.hold(key)?.reason === 'drifted' ? putBack(declared) : '';
+}
+
 /** @param present it can be used. */
 export function standing(input: ViewInput, key: ResourceKey, present: boolean): Standing {
   const { loop, past, desired } = input;
@@ -55,5 +61,10 @@ export function standing(input: ViewInput, key: ResourceKey, present: boolean): 
     heldSinceMs: hold ? past.heldSince(key) : null,
     stoppedAtMs: null,
   };
-  return { phase, message, hint: input.hint(key, message), conditions: datedConditions(conditions, facts) };
+  return {
+    phase,
+    message,
+    hint: input.hint(key, message) || driftHint(input, key),
+    conditions: datedConditions(conditions, facts),
+  };
 }

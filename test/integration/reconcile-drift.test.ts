@@ -3,6 +3,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ContainerView, NetworkView } from '../../src/api/supervisor.ts';
 import { BUSYBOX_IMAGE, FOREVER, IDLE, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
@@ -89,4 +90,38 @@ containers:
   expect(execFileSync('nft', ['list', 'ruleset'], { encoding: 'utf8' })).toBe(rules);
   expect(existsSync(volume.path)).toBe(true);
   expect(readdirSync(join(supervisor.root, 'containers'))).toHaveLength(pids.length);
+});
+
+test('what cannot be put back is told with the way out, for as long as it is so', async () => {
+  const manifest = (drift: string) => `${BUSYBOX_IMAGE}networks: { left: { drift: ${drift} } }
+containers: { lone: { image: busybox, command: ${FOREVER}, network: left, restart: always } }
+`;
+  const file = supervisor.drop('left.yaml', manifest('report'));
+  const before = await supervisor.waitFor('lone', 'ready', ({ ready }) => ready);
+  const network = async () => {
+    const networks = JSON.parse(await supervisor.ok('get', 'networks', '-o', 'json')) as NetworkView[];
+    return networks.find(({ name }) => name === 'left');
+  };
+  execFileSync('ip', ['link', 'delete', (await network())?.bridge ?? '']);
+  const wayOut = `Set \`drift: heal\` for left/left in ${file}: it is put back then.`;
+  const told = (view: ContainerView) =>
+    view.message.includes('cannot be mended: bridge or rules of network/left/left missing') && view.hint === wayOut;
+  const view = await supervisor.waitFor('lone', 'told', told);
+  const type = 'Drifted';
+  expect(view.conditions).toContainEqual(
+    expect.objectContaining({ type, reason: 'CannotBeMended', message: view.message }),
+  );
+  expect(await network()).toMatchObject({
+    hint: wayOut,
+    conditions: expect.arrayContaining([expect.objectContaining({ type })]),
+  });
+  for (const command of ['describe', 'why']) expect(await supervisor.ok(command, 'lone')).toContain(wayOut);
+  supervisor.drop('left.yaml', manifest('heal'));
+  await supervisor.waitFor(
+    'lone',
+    'mended',
+    ({ message, conditions }) => message === '' && !conditions.some((one) => one.type === type),
+  );
+  expect(await network()).toMatchObject({ hint: '', message: '' });
+  expect(await supervisor.container('lone')).toMatchObject({ pid: before.pid, restarts: 0 });
 });

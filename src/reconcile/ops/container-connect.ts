@@ -1,9 +1,10 @@
-import type { NetworkConfig, PublishedPort } from '../../drivers/contract.ts';
+import type { EndpointConfig, NetworkConfig, PublishedPort } from '../../drivers/contract.ts';
 import type { Desired } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
 import type { OpOf } from '../op.ts';
+import { putBack } from '../put-back.ts';
 import { endpointConfig, networkOf, recordedNetwork } from './endpoint.ts';
 import { declarationFor, recordOf, type World } from './world.ts';
 
@@ -33,6 +34,23 @@ function isKept(world: World, { key }: NetworkConfig): boolean {
   return key !== world.defaultNetwork()?.key && !world.desired().resources.has(key as ResourceKey);
 }
 
+/** @throws TSD_NETWORK saying that the network itself is gone and is left so, where that is why. */
+function attach(world: World, desired: Desired<'container'>, { key }: NetworkConfig, endpoint: EndpointConfig): void {
+  try {
+    world.network.attach(endpoint);
+  } catch (thrown) {
+    const declared = world.desired().resources.get(key as ResourceKey) as Desired<'network'> | undefined;
+    const missing = world.drifts.of(key as ResourceKey);
+    if (declared === undefined || declared.spec.drift === 'heal' || missing.length === 0) throw thrown;
+    const what = `${missing.join(', ')} of ${key} missing, left as it is (drift: ${declared.spec.drift})`;
+    throw new TsdError('TSD_NETWORK', what, {
+      key: desired.key,
+      hint: putBack(declared),
+      cause: thrown,
+    });
+  }
+}
+
 /** Brings namespace, veth, address and published ports into agreement with the declaration. */
 export function connect(world: World, desired: Desired<'container'>, containerId: string): void {
   const record = recordOf(world, containerId);
@@ -45,7 +63,8 @@ export function connect(world: World, desired: Desired<'container'>, containerId
   if (isKept(world, network)) world.network.ensureNetwork(network);
   const endpoint = endpointConfig(world, desired, containerId, network);
   checkPorts(world, desired, record, endpoint.ports);
-  world.network.attach(endpoint);
+  attach(world, desired, network, endpoint);
+  world.drifts.mended(desired.key);
   world.containers.updateSoon({ ...record, network: recordedNetwork(world, desired, endpoint, network) });
 }
 

@@ -111,7 +111,10 @@ async function handOver(world: World, op: OpOf<'container.cutover'>): Promise<vo
   moveAddresses(world, desired, from, successor);
   const network = ownsSandbox(desired.spec) && isAttached(world, op.successorId) ? networkOf(world, desired) : null;
   const endpoint = network && endpointConfig(world, desired, op.successorId, network);
-  if (endpoint) world.network.handOver(op.containerId, endpoint);
+  if (endpoint) {
+    world.network.handOver(op.containerId, endpoint);
+    world.drifts.mended(desired.key);
+  }
 
   const identity =
     op.failure === null

@@ -9,6 +9,7 @@ import {
 } from '../../model/addresses.ts';
 import type { Desired } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors.ts';
+import type { ResourceKey } from '../../model/resource.ts';
 import type { JsonValue } from '../../state/go-json.ts';
 import type { NetworkRecord } from '../../state/history/resource-store.ts';
 import type { OpOf } from '../op.ts';
@@ -73,11 +74,21 @@ function resolve(world: World, desired: Desired<'network'>): NetworkRecord {
   };
 }
 
+/** What failed for want of it is not to wait any longer. */
+function mended(world: World, key: ResourceKey): void {
+  if (world.drifts.of(key).length === 0) return;
+  world.drifts.mended(key);
+  for (const { kind, key: user, references } of world.desired().resources.values()) {
+    if (kind === 'container' && references.network === key) world.failures.clear(user);
+  }
+}
+
 /** Makes or mends a network; the default bridge is mended with the configuration of the supervisor. */
 export async function ensureNetwork(world: World, op: OpOf<'network.ensure'>): Promise<void> {
   const fallback = world.defaultNetwork();
   if (fallback?.key === op.key) {
     world.network.ensureNetwork(fallback);
+    mended(world, op.key);
     return;
   }
   const desired = desiredOf(world, 'network', op.key);
@@ -85,6 +96,7 @@ export async function ensureNetwork(world: World, op: OpOf<'network.ensure'>): P
   // Remembered first: a network whose making is interrupted is then mended or removed, not lost.
   world.resources.setNetwork(record);
   world.network.ensureNetwork(networkConfig(world, record));
+  mended(world, op.key);
 }
 
 export async function removeNetwork(world: World, op: OpOf<'network.remove'>): Promise<void> {
