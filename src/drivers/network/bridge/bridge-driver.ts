@@ -13,6 +13,7 @@ import type {
   Sandbox,
   TaskHandle,
 } from '../../contract.ts';
+import { Attachments } from './attachments.ts';
 import { BridgeLinks } from './bridge-links.ts';
 import { destinationsOf, EndpointLinks } from './endpoint-links.ts';
 import { fingerprintBridge } from './fingerprint.ts';
@@ -52,13 +53,6 @@ export function createBridgeDriver(options: BridgeOptions): NetworkDriver {
   return new BridgeDriver(options);
 }
 
-interface Attached {
-  readonly config: EndpointConfig;
-  readonly foreign: boolean;
-  /** Index of the host's end of its pair. */
-  readonly link: number;
-}
-
 const FORWARDING = 'ipv4/ip_forward';
 const forwards = (): boolean => readSetting(FORWARDING) === '1';
 
@@ -76,11 +70,7 @@ class BridgeDriver implements NetworkDriver {
   readonly #forwarders = new Forwarders();
   readonly #ports = new PublishedPorts();
   readonly #networks = new Map<string, NetworkConfig>();
-  readonly #attached = new Map<string, Attached>();
-  /** Containers by the index of the host's end of their pair: it is never used twice. */
-  readonly #byLink = new Map<number, string>();
-  /** Detached; the kernel may still be deleting the pair. Seen a second time, somebody else keeps the namespace. */
-  readonly #leaving = new Set<string>();
+  readonly #attached = new Attachments();
   readonly #ipv6 = existsSync('/proc/net/if_inet6');
   #opened: Firewall | null = null;
 
@@ -147,8 +137,7 @@ class BridgeDriver implements NetworkDriver {
   handOver(from: string, to: EndpointConfig): void {
     this.#attach(to, from);
     this.#ports.set(from, []);
-    const before = this.#attached.get(from);
-    if (before) this.#attached.set(from, { ...before, config: { ...before.config, ports: [] } });
+    this.#attached.withoutPorts(from);
   }
 
   resume(config: EndpointConfig): void {
@@ -198,17 +187,8 @@ class BridgeDriver implements NetworkDriver {
   }
 
   #remember(config: EndpointConfig, { foreign }: NetworkConfig, link: number): void {
-    this.#leaving.delete(config.containerId);
     this.#ports.set(config.containerId, config.ports);
-    this.#forget(config.containerId);
-    this.#attached.set(config.containerId, { config, foreign, link });
-    this.#byLink.set(link, config.containerId);
-  }
-
-  #forget(containerId: string): void {
-    const before = this.#attached.get(containerId);
-    if (before) this.#byLink.delete(before.link);
-    this.#attached.delete(containerId);
+    this.#attached.remember({ config, foreign, link });
   }
 
   detach(containerId: string): void {
@@ -220,10 +200,10 @@ class BridgeDriver implements NetworkDriver {
       () => this.#sandboxes.release(containerId),
       // A namespace takes its interfaces with it when its last user lets go, without the tens of milliseconds that
       // RTM_DELLINK waits for; only a pair without a namespace of ours has to be deleted.
-      () => (held ? this.#leaving.add(containerId) : this.#endpoints.disconnect(containerId)),
+      () => (held ? this.#attached.leave(containerId) : this.#endpoints.disconnect(containerId)),
     ]);
     this.#ports.set(containerId, []);
-    this.#forget(containerId);
+    this.#attached.forget(containerId);
   }
 
   observe(): ObservedNetworks {
@@ -350,7 +330,7 @@ class BridgeDriver implements NetworkDriver {
     const addresses = this.#sandboxes.lookAtAddresses();
     const routes = this.#sandboxes.lookAtRoutes();
     const add = (link: PluggedLink, containerId: string | null): void => {
-      if (containerId === null || this.#leaving.has(containerId)) return;
+      if (containerId === null || this.#attached.isLeaving(containerId)) return;
       endpoints.set(containerId, {
         containerId,
         hostInterface: link.name,
@@ -363,9 +343,9 @@ class BridgeDriver implements NetworkDriver {
     };
     for (const link of links) add(link, this.#endpoints.containerOf(link));
     for (const link of plugged) {
-      add(link, this.#byLink.get(link.index) ?? this.#endpoints.containerOfNamed(link.name));
+      add(link, this.#attached.at(link.index) ?? this.#endpoints.containerOfNamed(link.name));
     }
-    this.#leaving.clear();
+    this.#attached.lookedAt();
     for (const owner of table?.owned.keys() ?? []) {
       const containerId = owner.startsWith('endpoint:') ? owner.slice('endpoint:'.length) : null;
       if (containerId === null || endpoints.has(containerId)) continue;

@@ -1,0 +1,60 @@
+import type { EndpointConfig } from '../../contract.ts';
+
+export interface Attached {
+  readonly config: EndpointConfig;
+  /** In a network whose bridge is somebody else's. */
+  readonly foreign: boolean;
+  /** Index of the host's end of its pair. */
+  readonly link: number;
+}
+
+/** What the driver attached, or was told of. */
+export class Attachments {
+  readonly #byContainer = new Map<string, Attached>();
+  /** Containers by the index of the host's end of their pair: it is never used twice. */
+  readonly #byLink = new Map<number, string>();
+  /** Detached; the kernel may still be deleting the pair. Seen a second time, somebody else keeps the namespace. */
+  readonly #leaving = new Set<string>();
+
+  get(containerId: string): Attached | undefined {
+    return this.#byContainer.get(containerId);
+  }
+
+  /** The container whose pair has this index on the host's side. */
+  at(link: number): string | undefined {
+    return this.#byLink.get(link);
+  }
+
+  remember(attached: Attached): void {
+    const { containerId } = attached.config;
+    this.#leaving.delete(containerId);
+    this.forget(containerId);
+    this.#byContainer.set(containerId, attached);
+    this.#byLink.set(attached.link, containerId);
+  }
+
+  /** Its ports are another one's now. */
+  withoutPorts(containerId: string): void {
+    const before = this.#byContainer.get(containerId);
+    if (before) this.#byContainer.set(containerId, { ...before, config: { ...before.config, ports: [] } });
+  }
+
+  forget(containerId: string): void {
+    const before = this.#byContainer.get(containerId);
+    if (before) this.#byLink.delete(before.link);
+    this.#byContainer.delete(containerId);
+  }
+
+  leave(containerId: string): void {
+    this.#leaving.add(containerId);
+  }
+
+  isLeaving(containerId: string): boolean {
+    return this.#leaving.has(containerId);
+  }
+
+  /** Those that were leaving have been looked at; who is seen again is there. */
+  lookedAt(): void {
+    this.#leaving.clear();
+  }
+}
