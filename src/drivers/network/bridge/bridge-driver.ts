@@ -163,7 +163,7 @@ class BridgeDriver implements NetworkDriver {
     const firewall = this.#firewall();
     for (const port of config.ports) this.#checkHolder(port, [containerId, from]);
     const { created, index } = this.#endpoints.connect(config, network, sandbox);
-    this.#sandboxes.routesChanged(containerId);
+    this.#sandboxes.routesMade(containerId, created);
     try {
       this.#publish(config, network, firewall, from);
     } catch (error) {

@@ -40,7 +40,7 @@ export class SandboxRoutes {
     };
   }
 
-  /** They were just made: what was seen before says nothing. */
+  /** What was seen before says nothing any more. */
   changed(containerId: string): void {
     this.#told.add(containerId);
   }

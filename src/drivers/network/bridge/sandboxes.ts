@@ -75,8 +75,10 @@ export class Sandboxes {
     };
   }
 
-  routesChanged(containerId: string): void {
-    this.#routes.changed(containerId);
+  /** @param anew with an interface that was made just now. Else some may have been there, and be seen as missing still. */
+  routesMade(containerId: string, anew: boolean): void {
+    if (anew) this.#routes.forget(containerId);
+    else this.#routes.changed(containerId);
   }
 
   release(containerId: string): void {
