@@ -37,6 +37,12 @@ export function volumeKey({ owner, id }: Pick<VolumeRecord, 'owner' | 'id'>): Re
   return resourceKey('volume', app, `${name}:${id.slice(0, SHORT_ID)}`);
 }
 
+/** The container whose anonymous volume a key names; null for a key of anything else. */
+export function containerOfVolume(key: string): ResourceKey | null {
+  const [, app, container] = /^volume\/([^/]+)\/([^/:]+):[^/]*$/.exec(key) ?? [];
+  return app === undefined || container === undefined ? null : resourceKey('container', app, container);
+}
+
 export type Adoption =
   /** Its own data, released or not. */
   | { readonly decision: 'use'; readonly volume: VolumeRecord }

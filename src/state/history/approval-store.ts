@@ -1,3 +1,4 @@
+import { containerOfVolume } from '../volume-record.ts';
 import type { HistoryDatabase } from './history-database.ts';
 
 /** What a person allowed with `tsdocker approve`: the key of a volume, or the origin of a source. Durable. */
@@ -18,9 +19,12 @@ export class ApprovalStore {
     );
   }
 
-  /** Voids what was approved of resources that are declared: it was the deletion of what nothing declared. */
+  /**
+   * Voids what was approved of resources that are declared, and of the anonymous volumes of containers that are: it was
+   * the deletion of what nothing declared.
+   */
   withdrawDeclared(declared: { has(subject: string): boolean }): void {
-    const voided = [...this.all()].filter((subject) => declared.has(subject));
+    const voided = [...this.all()].filter((subject) => declared.has(containerOfVolume(subject) ?? subject));
     if (voided.length === 0) return;
     this.#history.durable(() => {
       for (const subject of voided) this.withdraw(subject);

@@ -75,6 +75,18 @@ test('a generation voids what was approved of the resources it declares, and not
   expect([...history.approvals.all()]).toEqual(['volume/a/two']);
 });
 
+test('a generation voids what was approved of the anonymous volumes of containers it declares', async () => {
+  const history = open();
+  const sources = sourcesOn(history);
+  history.approvals.grant('volume/a/web:3f2a3f2a3f2a', 0);
+  history.approvals.grant('volume/a/other:3f2a3f2a3f2a', 0);
+  history.approvals.grant('volume/b/web:3f2a3f2a3f2a', 0);
+  const web = 'images: { busybox: { archive: /b.tar } }\ncontainers: { web: { image: busybox } }\n';
+  await sources.watch(look(file('/m/a.yaml', web), file('/m/b.yaml', '')));
+  expect([...sources.state.resources.keys()]).toContain('container/a/web');
+  expect([...history.approvals.all()].sort()).toEqual(['volume/a/other:3f2a3f2a3f2a', 'volume/b/web:3f2a3f2a3f2a']);
+});
+
 test('a file of the watched directory is tried in its own place', async () => {
   const sources = sourcesOn(open());
   await sources.watch(look(file('/m/a.yaml', 'volumes: { one: {} }\n'), file('/m/b.yaml', '')));
