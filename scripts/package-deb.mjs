@@ -113,7 +113,7 @@ Maintainer: The tsdocker developers <tsdocker@localhost>
 Section: admin
 Priority: optional
 Installed-Size: ${kibibytes}
-Depends: nodejs (>= 20.19), nodejs (<< ${major + 1}), libc6, libstdc++6, libnftables1, libzstd1, liblzma5, libbz2-1.0
+Depends: nodejs (>= ${major === 20 ? '20.19' : major}), nodejs (<< ${major + 1}), libc6, libstdc++6, libnftables1, libzstd1, liblzma5, libbz2-1.0
 Recommends: nftables, iproute2
 Description: ${description.split(': ')[0]}
  ${description.split(': ')[1] ?? description}

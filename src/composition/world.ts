@@ -55,7 +55,10 @@ function createNetworkDriver(config: DaemonConfig, instance: Instance): NetworkD
 function environmentOf(spec: ContainerSpec, paths: PathBook): ReadonlyMap<string, string> {
   const { values, problems } = loadEnvironment(spec, freeReader(paths));
   const [first] = problems;
-  if (first) throw new TsdError('TSD_MANIFEST_READ', first.message, { step: first.field, class: 'precondition' });
+  if (first) {
+    const errorClass = first.unanswered ? 'unavailable' : 'precondition';
+    throw new TsdError('TSD_MANIFEST_READ', first.message, { step: first.field, class: errorClass });
+  }
   return values;
 }
 

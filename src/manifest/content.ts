@@ -31,6 +31,8 @@ export type ReadFile = (path: string, maxBytes?: number) => ReadResult;
 export interface ContentProblem {
   readonly field: string;
   readonly message: string;
+  /** Its filesystem has not answered: what it holds is not known, and no fault of the manifest. */
+  readonly unanswered?: boolean;
 }
 
 export interface Environment {
@@ -57,6 +59,10 @@ function secretValue(bytes: Buffer): { ok: true; value: string } | { ok: false; 
   return { ok: true, value: text.replace(/\r?\n$/, '') };
 }
 
+function unreadable(field: string, { reason, message }: Extract<ReadResult, { ok: false }>): ContentProblem {
+  return { field, message, ...(reason === 'unanswered' && { unanswered: true }) };
+}
+
 /**
  * The container's own environment, read from its files now. Without the image's variables and those of links.
  * @param spec with absolute paths, from a DesiredState.
@@ -68,7 +74,7 @@ export function loadEnvironment(spec: Pick<ContainerSpec, 'env' | 'envFile'>, re
     const field = `envFile.${index}`;
     const read = readFile(path);
     const text = read.ok ? decode(read.bytes) : null;
-    if (!read.ok) problems.push({ field, message: read.message });
+    if (!read.ok) problems.push(unreadable(field, read));
     else if (text === null) problems.push({ field, message: `${path} is not text in UTF-8` });
     else {
       const file = parseEnvFile(text);
@@ -84,7 +90,7 @@ export function loadEnvironment(spec: Pick<ContainerSpec, 'env' | 'envFile'>, re
     const read = readFile(value.fromFile);
     const secret = read.ok ? secretValue(read.bytes) : read;
     if (secret.ok && 'value' in secret) values.set(name, secret.value);
-    else if (!read.ok) problems.push({ field: `env.${name}`, message: read.message });
+    else if (!read.ok) problems.push(unreadable(`env.${name}`, read));
     else if (!secret.ok) problems.push({ field: `env.${name}`, message: `${value.fromFile} ${secret.message}` });
   }
   return { values, problems };
@@ -196,7 +202,9 @@ export function hashContent(
   }
   for (const { written, path, reaction } of paths.secrets) {
     const read = hasher.readFile(path);
+    const before = !read.ok && read.reason === 'unanswered' ? last[written] : undefined;
     if (read.ok && reaction !== 'ignore') hashes[written] = hasher.hashSecret(read.bytes);
+    else if (before !== undefined) hashes[written] = before;
     inputs.push(path);
   }
   return { hashes, reactions: contentReactions(paths), inputs, problems };

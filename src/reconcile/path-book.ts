@@ -99,16 +99,24 @@ export class PathBook {
 
   /** Asks about those that need it, and waits for the answers as long as one may take. Returns whether there were any. */
   async settle(paths: Iterable<string>): Promise<boolean> {
-    const asked: Promise<void>[] = [];
-    for (const path of new Set(paths)) {
-      const remote = this.#ports.remoteOn(path);
-      if (remote === null) continue;
-      const { asking, late } = this.#asked(path, remote);
-      if (asking !== null && !late) asked.push(asking);
+    const { clock, timers } = this.#ports;
+    const all = [...new Set(paths)];
+    const untilMs = clock.now().bootMs + PATIENCE_MS;
+    for (let waited = false; ; waited = true) {
+      const open = all.flatMap((path) => this.#question(path) ?? []);
+      const leftMs = untilMs - clock.now().bootMs;
+      if (open.length === 0 || leftMs <= 0) return waited;
+      // With each answer the next of those is asked about that had to wait for a process.
+      await within(timers, leftMs, Promise.race(open), null);
     }
-    if (asked.length === 0) return false;
-    await within(this.#ports.timers, PATIENCE_MS, Promise.all(asked), null);
-    return true;
+  }
+
+  /** The question that is open about a path and may be answered in time; null for none. */
+  #question(path: string): Promise<void> | null {
+    const remote = this.#ports.remoteOn(path);
+    if (remote === null) return null;
+    const { asking, late } = this.#asked(path, remote);
+    return late ? null : asking;
   }
 
   /** Waits for what {@link trouble} left open, each once and all together for a short while; null when there is nothing. */
@@ -131,8 +139,14 @@ export class PathBook {
   #say(entry: Entry): string | null {
     const { remote, answer, asking, late } = entry;
     if (answer !== null && this.#isFresh(entry)) return answer.trouble;
-    if (asking !== null && !late) return `is being looked at (${called(remote)})`;
+    const hangs = asking === null ? this.#hangs(remote) : late;
+    if (!hangs) return `is being looked at (${called(remote)})`;
     return `does not answer (${called(remote)}); bring back what serves it, or give it up by \`umount -f ${remote.place}\``;
+  }
+
+  /** A question about some file of it has been open for too long. */
+  #hangs({ id }: RemoteFilesystem): boolean {
+    return [...this.#entries.values()].some(({ remote, asking, late }) => remote.id === id && asking !== null && late);
   }
 
   #asked(path: string, remote: RemoteFilesystem): Entry {
@@ -156,6 +170,7 @@ export class PathBook {
     const cancel = timers.after(PATIENCE_MS, () => {
       entry.late = true;
       this.#news(path, entry);
+      this.#tellUnasked(id);
     });
     const answered = (trouble: string | null): void => {
       cancel();
@@ -182,7 +197,7 @@ export class PathBook {
     this.#ports.onNews(path);
   }
 
-  /** The filesystem answers: those that nobody asked about for its sake can be asked about now. */
+  /** Something else is known of the filesystem of those that nobody asked about for its sake. */
   #tellUnasked(id: string): void {
     for (const [path, entry] of this.#entries) {
       const { remote, asking, told } = entry;

@@ -78,6 +78,15 @@ function loadVolume(configPath: string, id: string, dataPath: string): VolumeRec
   };
 }
 
+/** Nothing to do where it is gone already. @throws TsdError */
+function moveAway(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    if (errnoCode(error) !== 'ENOENT') throw toStateError(error, `remove ${from}`);
+  }
+}
+
 /**
  * volumes/ with its data in vfs/dir/: loaded once and kept in memory. vfs/dir is shared with the graph driver vfs, so
  * {@link ids} must be spared when orphaned layers are collected.
@@ -177,18 +186,17 @@ export class VolumeStore {
     const mark = removedMark(this.#root, id);
     const aside = this.#files.temporaryPath(`removed-volume-${id}`);
     const dataAside = this.#files.temporaryPath(`removed-data-${id}`);
+    const entry = join(this.#root, 'volumes', id);
     // The entry goes first, and says that the data is to go: an entry without data would be an error for ever.
-    for (const [from, to] of [
-      [join(this.#root, 'volumes', id), mark],
-      [this.#dataPath(id), dataAside],
-      [mark, aside],
-    ] as const) {
-      try {
-        renameSync(from, to);
-      } catch (error) {
-        if (errnoCode(error) !== 'ENOENT') throw toStateError(error, `remove ${from}`);
-      }
+    moveAway(entry, mark);
+    try {
+      moveAway(this.#dataPath(id), dataAside);
+    } catch (error) {
+      // Whoever finds the mark takes the data away, and until then it is in use.
+      moveAway(mark, entry);
+      throw error;
     }
+    moveAway(mark, aside);
     this.#forget(id);
     await Promise.all([aside, dataAside].map((path) => rm(path, { recursive: true, force: true })));
   }

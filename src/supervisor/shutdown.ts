@@ -32,7 +32,8 @@ async function stopOne(world: World, id: string): Promise<boolean> {
   }
   const spec = record.owner?.written as unknown as ContainerSpec | undefined;
   try {
-    await endRun(world, record, spec?.stopSignal ?? 'SIGTERM', spec?.stopTimeoutMs ?? DEFAULT_STOP_MS);
+    const patienceMs = record.stopTimeoutMs ?? spec?.stopTimeoutMs ?? DEFAULT_STOP_MS;
+    await endRun(world, record, spec?.stopSignal ?? 'SIGTERM', patienceMs);
   } catch {
     // A shim that does not answer passes no signal on; its payload can still be killed.
     await world.exec.kill(record.id);

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -219,6 +219,20 @@ describe('the default bridge', () => {
 });
 
 describe('a host without libnftables', () => {
+  const linkOf = (path: string): string => {
+    try {
+      return readlinkSync(path);
+    } catch {
+      return '';
+    }
+  };
+  /** Column 2 of /proc/net/netlink is the protocol, 12 NETLINK_NETFILTER; the last one is the inode. */
+  const isNetfilterSocket = (inode: string): boolean =>
+    readFileSync('/proc/net/netlink', 'utf8')
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/))
+      .some((columns) => columns[1] === '12' && columns.at(-1) === inode);
+
   /** Hides the library in a mount namespace of the supervisor's own. */
   const HIDDEN =
     'for library in $(ldconfig -p | sed -n "s/.*=> //p" | grep libnftables); do mount --bind /dev/null "$library"; done; exec "$@"';
@@ -234,6 +248,12 @@ describe('a host without libnftables', () => {
       await bare.waitFor('alone', 'ready', ({ ready }) => ready);
       const parked = await bare.waitFor('web', 'held back', ({ message }) => message.includes('libnftables'));
       expect(parked.phase).not.toBe('Running');
+      // Each try and each look opens what it needs, and closes it.
+      const isNetfilter = (fd: string) => {
+        const inode = /^socket:\[(\d+)\]$/.exec(linkOf(`/proc/${bare.pid}/fd/${fd}`))?.[1];
+        return inode !== undefined && isNetfilterSocket(inode);
+      };
+      expect(readdirSync(`/proc/${bare.pid}/fd`).filter(isNetfilter)).toEqual([]);
       expect((await bare.cli('doctor')).stdout).toContain('Install libnftables1');
       await bare.ok('delete', '-f', file, '--wait=30s');
       expect(bare.log).not.toContain('TsdError');

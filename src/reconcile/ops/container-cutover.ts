@@ -90,7 +90,7 @@ export async function cutOver(world: World, op: OpOf<'container.cutover'>): Prom
   try {
     await handOver(world, op);
   } catch (error) {
-    settleLeases(world);
+    settleLeases(world, new Set([op.key, nextKey(op.key), oldKey(op.key)]));
     throw error;
   }
 }

@@ -15,6 +15,9 @@ export async function requireFree(
   await paths.settle([...files, ...others]);
   for (const path of files) {
     const trouble = paths.trouble(path);
-    if (trouble) throw new TsdError('TSD_BIND_SOURCE', `bind source ${path} ${trouble}`, { step: `look at ${path}` });
+    if (!trouble) continue;
+    // A filesystem that does not answer is no fault of the container.
+    const unanswered = paths.isFree(path) ? {} : { class: 'unavailable' as const };
+    throw new TsdError('TSD_BIND_SOURCE', `bind source ${path} ${trouble}`, { step: `look at ${path}`, ...unanswered });
   }
 }

@@ -63,6 +63,18 @@ test('what the kernel does not tell is found in turn', () => {
   while (look()[LAST] !== false) expect(looks++).toBeLessThan(NAMESPACES);
 });
 
+test('those that are not looked at keep no others from their turn', () => {
+  for (let index = 0; index < NAMESPACES; index++) change(index, UP);
+  for (let looks = 0; looks < 3; looks++) look();
+  change(LAST, 'link set lo down');
+  const last = () =>
+    routes
+      .look()(`container ${LAST}`, namespaces[LAST] as number)
+      ?.has('0.0.0.0/0');
+  let looks = 0;
+  while (last() !== false) expect(looks++).toBeLessThan(NAMESPACES);
+});
+
 test('more changes than the kernel keeps for us hide none', () => {
   for (let index = 0; index < NAMESPACES; index++) change(index, UP);
   for (let looks = 0; looks < 3; looks++) look();

@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { StateFiles } from '../../../src/state/durable.ts';
@@ -10,7 +12,11 @@ import { temporaryDirectories } from '../../support/temp-root.ts';
 const directory = temporaryDirectories('volumes');
 const ID = '7e'.repeat(32);
 const NAMED: VolumeOwner = { type: 'named', key: 'volume/blog/data' };
-const ANONYMOUS: VolumeOwner = { type: 'anonymous', containerKey: 'container/blog/db', target: '/var/lib' };
+const ANONYMOUS = {
+  type: 'anonymous',
+  containerKey: 'container/blog/db',
+  target: '/var/lib',
+} as const satisfies VolumeOwner;
 
 let root = '';
 let files: StateFiles;
@@ -74,6 +80,27 @@ describe('a volume', () => {
     await store.remove(ID);
     expect(store.named('volume/blog/data')).toBeUndefined();
     for (const name of ['volumes', 'vfs/dir', 'tmp']) expect(readdirSync(join(root, name))).toEqual([]);
+  });
+});
+
+describe('a removal that fails because the data is in use', () => {
+  it('leaves the volume as it was, now and after a restart', async () => {
+    const { path } = await create(ANONYMOUS);
+    writeFileSync(join(path, 'row'), '1');
+    const store = open();
+    execFileSync('mount', ['--bind', path, path]);
+    try {
+      await expect(store.remove(ID)).rejects.toMatchObject({ errno: constants.errno.EBUSY });
+    } finally {
+      execFileSync('umount', [path]);
+    }
+    expect(store.anonymous(ANONYMOUS.containerKey, ANONYMOUS.target)?.path).toBe(path);
+    expect(finishVolumes(root, files)).toEqual([]);
+    expect(readFileSync(join(path, 'row'), 'utf8')).toBe('1');
+    const again = open();
+    expect(again.all()).toHaveLength(1);
+    await again.remove(ID);
+    expect([existsSync(path), readdirSync(join(root, 'volumes'))]).toEqual([false, []]);
   });
 });
 

@@ -97,6 +97,26 @@ containers:
     expect(sources.get('a.yaml')?.inputs).toEqual(['/m/conf', '/m/secret', '/m/web.env']);
   });
 
+  test('what nobody can read just now counts as it did when it was read, and a new file of that kind is an error', () => {
+    const silent = {
+      ...options(),
+      readFile: (path: string) => ({
+        ok: false as const,
+        reason: 'unanswered' as const,
+        message: `${path} is being looked at`,
+      }),
+    };
+    const hashes = { './secret': 's', 'web.env': 'w', './conf': 'c' };
+    const known = desiredState([source('a.yaml', text, good(text, hashes))], silent);
+    expect(known.sources.get('a.yaml')).toMatchObject({ issues: [], using: 'current' });
+    expect(known.state.resources.get('container/a/web')).toMatchObject({
+      contentHashes: { 'web.env': 'w', './conf': 'c' },
+    });
+    const { sources: unknown } = desiredState([source('a.yaml', text)], silent);
+    const messages = unknown.get('a.yaml')?.issues.map(({ message }) => message);
+    expect(messages).toEqual(['/m/secret is being looked at', '/m/web.env is being looked at']);
+  });
+
   test('files of a rejected revision are told too: one of them may be what it waits for', () => {
     const first = 'containers: { a: { image: x:1, envFile: [ here.env ] } }';
     const missing = 'containers: { a: { image: x:1, envFile: [ gone.env ], env: { P: { fromFile: ./no } } } }';

@@ -45,6 +45,27 @@ beforeEach(() => {
 
 const question = (index: number): Question => asked[index] as Question;
 
+describe('many files of a filesystem that answers', () => {
+  const files = Array.from({ length: 11 }, (_, index) => `/mnt/${index}`);
+
+  test('are all asked about while somebody waits for them, a few at a time', async () => {
+    const waiting = book.settle(files);
+    for (let index = 0; index < files.length; index++) {
+      expect(asked.length).toBeLessThanOrEqual(index + 4);
+      await question(index).answer(0);
+      await time.advance(1);
+    }
+    await waiting;
+    expect(files.map((file) => book.trouble(file))).toEqual(files.map(() => null));
+  });
+
+  test('are not said to hang because their turn has not come', async () => {
+    for (const file of files) expect(book.trouble(file)).toBe('is being looked at (filesystem nfs4 at /mnt)');
+    await time.advance(1000);
+    expect(book.trouble('/mnt/9')).toContain('does not answer');
+  });
+});
+
 describe('a file on a filesystem that may not answer', () => {
   test('is asked about once, and what is said of it goes with the time', async () => {
     expect(book.trouble('/mnt/a')).toBe('is being looked at (filesystem nfs4 at /mnt)');
@@ -110,7 +131,10 @@ describe('a file on a filesystem that may not answer', () => {
     const paths = ['a', 'b', 'c', 'd', 'e'].map((name) => `/mnt/${name}`);
     for (const path of paths) book.trouble(path);
     expect(asked.map(({ path }) => path)).toEqual(paths.slice(0, 4));
+    await time.advance(1000);
+    expect(new Set(news)).toEqual(new Set(paths));
     expect(book.trouble('/mnt/e')).toContain('does not answer');
+    news = [];
     await question(1).answer(0);
     expect(news).toEqual(['/mnt/b', '/mnt/e']);
     book.trouble('/mnt/e');

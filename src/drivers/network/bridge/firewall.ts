@@ -34,13 +34,19 @@ export class Firewall {
   #flows: StaleFlows | null = null;
   /** Whether the table of the bridge family is there; not known before the first look. */
   #fenced: boolean | null = null;
-  readonly #generation = new RulesetGeneration();
+  readonly #generation: RulesetGeneration;
   #seen: { readonly generation: number; readonly table: ReadTable | null } | null = null;
 
   /** @throws TsdError TSD_UNSUPPORTED_HOST without libnftables. */
   constructor(names: Names) {
     this.#names = names;
     this.#nft = new Nftables();
+    try {
+      this.#generation = new RulesetGeneration();
+    } catch (error) {
+      this.#nft.close();
+      throw error;
+    }
   }
 
   /** The tables as they are in the kernel; null when there is none. */

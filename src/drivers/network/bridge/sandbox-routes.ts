@@ -29,7 +29,7 @@ export class SandboxRoutes {
   look(): (containerId: string, netnsFd: number) => ReadonlySet<string> | null {
     this.#changes ??= new RouteChanges(RTMGRP.IPV4_ROUTE, true);
     this.#catchUp(this.#changes);
-    const inTurn = new Set([...this.#known.keys()].slice(0, ASKED_IN_TURN));
+    const inTurn = new Set(this.#nextInTurn());
     let unknown = ASKED_IN_TURN;
     let told = ASKED_WHEN_TOLD;
     return (containerId, netnsFd) => {
@@ -38,6 +38,16 @@ export class SandboxRoutes {
       const asks = known === null ? unknown-- > 0 : inTurn.has(containerId);
       return asks ? this.#ask(containerId, netnsFd) : known;
     };
+  }
+
+  /** They go to the end, be they asked or not: those whose interface is gone are not. */
+  #nextInTurn(): string[] {
+    const next = [...this.#known].slice(0, ASKED_IN_TURN);
+    for (const [containerId, routes] of next) {
+      this.#known.delete(containerId);
+      this.#known.set(containerId, routes);
+    }
+    return next.map(([containerId]) => containerId);
   }
 
   /** What was seen before says nothing any more. */
