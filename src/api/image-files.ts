@@ -59,8 +59,11 @@ export interface DiskUsageView {
 export interface PruneRequest {
   /** Also images that have a name, unless something needs them, and what builds keep for later ones. */
   readonly all: boolean;
-  /** Also data without a name whose container is gone: this is the approval of its deletion. */
-  readonly volumes: boolean;
+  /**
+   * Also data without a name whose container is gone: this is the approval of its deletion. A list limits it to these, by
+   * the names that {@link PruneView} gives them.
+   */
+  readonly volumes: boolean | readonly string[];
   readonly dryRun: boolean;
 }
 

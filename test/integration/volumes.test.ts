@@ -1,10 +1,13 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { VolumeView } from '../../src/api/supervisor.ts';
 import { BUSYBOX_IMAGE, FOREVER, IDLE, shell } from '../support/manifests.ts';
+import { OnTerminal } from '../support/pty.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
+
+const TSDOCKER = resolve(import.meta.dirname, '../../bin/tsdocker');
 
 let supervisor: TestSupervisor;
 
@@ -86,6 +89,35 @@ describe('volumes', () => {
     expect(await supervisor.ok('system', 'prune', '--volumes', '--yes')).toContain(`volume app/${last.name} /data`);
     expect(await listed()).toEqual([]);
     expect(existsSync(last.path)).toBe(false);
+  });
+
+  test('a prune that asked deletes only the data that it listed', async () => {
+    const one = (name: string) =>
+      `${BUSYBOX_IMAGE}containers:\n  ${name}: { image: busybox, command: ${FOREVER}, volumes: ["/data"] }\n`;
+    supervisor.drop('keeper.yaml', `${BUSYBOX_IMAGE}containers:\n  keeper: { image: busybox, command: ${FOREVER} }\n`);
+    const files = ['first', 'second'].map((name) => supervisor.drop(`${name}.yaml`, one(name)));
+    for (const name of ['first', 'second']) await supervisor.waitFor(name, 'ready', ({ ready }) => ready);
+    const leave = async (index: number): Promise<VolumeView> => {
+      const app = ['first', 'second'][index];
+      rmSync(files[index] as string);
+      return await until(`the volume of ${app} is released`, async () => {
+        const volumes = JSON.parse(await supervisor.ok('get', 'volumes', '-o', 'json')) as VolumeView[];
+        return volumes.find((volume) => volume.app === app && volume.phase === 'Released') ?? null;
+      });
+    };
+    const listed = await leave(0);
+    const env = { ...process.env, TSDOCKER_HOST: supervisor.socket, NO_COLOR: '1' };
+    const terminal = new OnTerminal([TSDOCKER, 'system', 'prune', '--volumes'], env, 24, 100);
+    try {
+      await terminal.shows('Remove them? [y/N]');
+      const unlisted = await leave(1);
+      terminal.type('y\r');
+      await terminal.shows('Freed');
+      expect(await terminal.exited).toBe(0);
+      expect([listed, unlisted].map(({ path }) => existsSync(path))).toEqual([false, true]);
+    } finally {
+      terminal.close();
+    }
   });
 
   test('a missing bind source parks the container and its appearance starts it', async () => {

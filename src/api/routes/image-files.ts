@@ -19,7 +19,11 @@ const commitBody = z.strictObject({
   message: z.string(),
   author: z.string(),
 });
-const pruneBody = z.strictObject({ all: z.boolean(), volumes: z.boolean().default(false), dryRun: z.boolean() });
+const pruneBody = z.strictObject({
+  all: z.boolean(),
+  volumes: z.union([z.boolean(), texts]).default(false),
+  dryRun: z.boolean(),
+});
 
 /** Images as files, changes of containers, the disk. */
 export const imageFileRoutes: readonly Route[] = [

@@ -85,7 +85,9 @@ async function prune(
   else printGarbage(context, found, dryRun ? 'Would free' : yes ? 'Freed' : 'To be freed:');
   if (dryRun || yes || isNothing(found)) return EXIT.ok;
   if (!(await confirmed(context))) return EXIT.error;
-  const { bytes } = await client.imageFiles.prune({ all, volumes, dryRun: false });
+  // The answer was about the data that was listed, and no other.
+  const approved = volumes && found.volumes.map(({ name }) => name);
+  const { bytes } = await client.imageFiles.prune({ all, volumes: approved, dryRun: false });
   context.print(`Freed ${formatBytes(bytes)}.`);
   return EXIT.ok;
 }

@@ -63,7 +63,7 @@ function garbage(world: World, history: History, all: boolean): Garbage {
 export function prune(
   world: World,
   history: History,
-  { all, volumes: alsoVolumes, dryRun }: PruneRequest,
+  { all, volumes: wanted, dryRun }: PruneRequest,
 ): Promise<PruneView> {
   return world.imageWork.pruning(async () => {
     const found = garbage(world, history, all);
@@ -72,7 +72,7 @@ export function prune(
     for (const id of found.layers) layers.push({ id, bytes: await layerSize(world, id) });
     const buildCache = buildCacheOf(world);
     const buildCacheBytes = all && existsSync(buildCache) ? await treeSize(buildCache) : 0;
-    const volumes = alsoVolumes ? await pruneVolumes(world, dryRun) : [];
+    const volumes = await pruneVolumes(world, wanted, dryRun);
     if (!dryRun) await removeGarbage(world, found);
     if (!dryRun && all) await removeTree(buildCache);
     const bytes = buildCacheBytes + sum([...layers, ...volumes].map((one) => one.bytes));
@@ -80,19 +80,22 @@ export function prune(
   });
 }
 
-async function pruneVolumes(world: World, dryRun: boolean): Promise<PruneView['volumes']> {
+async function pruneVolumes(
+  world: World,
+  wanted: PruneRequest['volumes'],
+  dryRun: boolean,
+): Promise<PruneView['volumes']> {
   const pruned: { name: string; target: string; bytes: number }[] = [];
+  if (wanted === false) return pruned;
   for (const [key, volume] of volumesLeftBehind(world)) {
+    const { app, name: ownName } = parseKey(key);
+    const name = `${app}/${ownName}`;
+    if (wanted !== true && !wanted.includes(name)) continue;
     const bytes = await treeSize(volume.path);
     // A container may have come back for it meanwhile.
     if (!volumesLeftBehind(world).has(key)) continue;
     if (!dryRun) await world.volumes.remove(volume.id);
-    const { app, name } = parseKey(key);
-    pruned.push({
-      name: `${app}/${name}`,
-      target: volume.owner.type === 'anonymous' ? volume.owner.target : '',
-      bytes,
-    });
+    pruned.push({ name, target: volume.owner.type === 'anonymous' ? volume.owner.target : '', bytes });
   }
   return pruned;
 }
