@@ -43,8 +43,13 @@ interface Entry {
   late: boolean;
   /** Somebody has waited for it already. */
   waited: boolean;
-  /** What stands in the way, null for nothing, and when that was found out. */
-  answer: { readonly trouble: string | null; readonly atBootMs: number } | null;
+  /** How asking ended: what stands in the way, null for nothing, and when that was found out. */
+  answer: {
+    readonly trouble: string | null;
+    readonly atBootMs: number;
+    /** False when whoever looked could not, or was killed over it: the filesystem may be as dead as before. */
+    readonly byFilesystem: boolean;
+  } | null;
   /** What was said last; undefined when nobody asked. */
   told: string | null | undefined;
 }
@@ -81,7 +86,8 @@ export class PathBook {
   isFree(path: string): boolean {
     const remote = this.#ports.remoteOn(path);
     if (remote === null) return true;
-    return this.#isFresh(this.#asked(path, remote));
+    const entry = this.#asked(path, remote);
+    return this.#isFresh(entry) && entry.answer?.byFilesystem === true;
   }
 
   /**
@@ -172,19 +178,19 @@ export class PathBook {
       this.#news(path, entry);
       this.#tellUnasked(id);
     });
-    const answered = (trouble: string | null): void => {
+    const ended = (trouble: string | null, byFilesystem: boolean): void => {
       cancel();
       this.#open.set(id, (this.#open.get(id) ?? 1) - 1);
       if (this.#open.get(id) === 0) this.#open.delete(id);
       entry.asking = null;
       entry.late = false;
-      entry.answer = { trouble, atBootMs: clock.now().bootMs };
+      entry.answer = { trouble, atBootMs: clock.now().bootMs, byFilesystem };
       this.#news(path, entry);
       this.#tellUnasked(id);
     };
     entry.asking = this.#ports.reach(path).then(
-      (errno) => answered(pathTrouble(errno)),
-      (thrown) => answered(`cannot be looked at: ${toTsdError(thrown).message}`),
+      (errno) => ended(pathTrouble(errno), true),
+      (thrown) => ended(`cannot be looked at: ${toTsdError(thrown).message}`, false),
     );
   }
 

@@ -163,3 +163,18 @@ export function shimsOf(containerId: string): number[] {
       }
     });
 }
+
+/** The process that looks at a path for a process that started one look, and its shim. */
+export function lookOf(parent: number): { readonly shim: number; readonly process: number } {
+  const parents = new Map(shimsOf('look').map((pid) => [pid, parentOf(pid)]));
+  for (const [pid, shim] of parents) if (shim !== null && parents.get(shim) === parent) return { shim, process: pid };
+  throw new Error('nobody looks');
+}
+
+function parentOf(pid: number): number | null {
+  try {
+    return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]);
+  } catch {
+    return null;
+  }
+}

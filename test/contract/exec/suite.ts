@@ -7,7 +7,7 @@ import type { ExecDriver, ExecSpec, Instance, TaskHandle } from '../../../src/dr
 import { TsdError } from '../../../src/model/errors.ts';
 import { StuckMount } from '../../support/stuck-mount.ts';
 import { until } from '../../support/wait.ts';
-import { BUSYBOX, Fixture, finish, isAlive, logText, newId, readLog, shell } from './fixture.ts';
+import { BUSYBOX, Fixture, finish, isAlive, logText, lookOf, newId, readLog, shell } from './fixture.ts';
 
 const SIGTERM = 15;
 const SIGUSR1 = 10;
@@ -52,6 +52,21 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
           expect(await driver.reach('/')).toBe(0);
           mount.goOn();
           expect(await kept).toBe(0);
+        } finally {
+          mount.release();
+        }
+      });
+
+      it.each(['process', 'shim'] as const)('has no answer when its %s is killed', async (which) => {
+        const mount = new StuckMount(join(fixture.instance.root, 'mount'));
+        try {
+          const kept = expect(driver.reach(join(mount.path, 'a'))).rejects.toMatchObject({ code: 'TSD_SHIM' });
+          await until('the look to be stuck', () => mount.stuck === 1);
+          const look = lookOf(process.pid);
+          process.kill(look[which], 'SIGKILL');
+          mount.goOn();
+          await kept;
+          await until('both to be gone', () => !isAlive(look.process) && !isAlive(look.shim));
         } finally {
           mount.release();
         }

@@ -109,6 +109,17 @@ describe('a file on a filesystem that may not answer', () => {
     expect(book.trouble('/mnt/b')).toMatch(/^cannot be looked at: .*EAGAIN/);
   });
 
+  test('is not free because asking it failed, but by any answer of it', async () => {
+    expect([book.isFree('/mnt/a'), book.isFree('/mnt/b')]).toEqual([false, false]);
+    await question(0).fail(new Error('the process that looked was killed'));
+    await question(1).answer(5);
+    expect([book.isFree('/mnt/a'), book.isFree('/mnt/b')]).toEqual([false, true]);
+    await time.advance(1000);
+    expect(book.isFree('/mnt/a')).toBe(false);
+    await question(2).answer(0);
+    expect(book.isFree('/mnt/a')).toBe(true);
+  });
+
   test('is waited for at most a second, and not again while it does not answer', async () => {
     const waited = book.settle(['/mnt/a']);
     await time.advance(1000);

@@ -24,6 +24,9 @@ function lookAt(path: string): SyscallProgram {
   return program;
 }
 
+const unanswered = (path: string): TsdError =>
+  new TsdError('TSD_SHIM', 'the process that looked ended without an answer', { step: `look at ${path}` });
+
 export class PathLooks {
   readonly #children: ShimChildren;
   readonly #binary: () => number;
@@ -50,15 +53,24 @@ export class PathLooks {
     });
     this.#children.started(shimPid);
     this.#open.add(connection);
-    connection.listen({
-      closed: () => {
-        this.#open.delete(connection);
-        this.#children.leaving(shimPid);
-      },
+    const ended = new Promise<number | null>((resolve) => {
+      connection.listen({
+        exit: resolve,
+        closed: () => {
+          this.#open.delete(connection);
+          this.#children.leaving(shimPid);
+          resolve(null);
+        },
+      });
     });
     const { failure } = await connection.launched();
-    if (failure !== null && failure.op === null) throw sysError(failure.step, failure.errno);
-    return failure?.errno ?? 0;
+    if (failure === null) {
+      // A process that was killed while it looked has not failed, and has found nothing out.
+      if ((await ended) !== 0) throw unanswered(path);
+      return 0;
+    }
+    if (failure.op === null) throw sysError(failure.step, failure.errno);
+    return failure.errno;
   }
 
   /** Waits for no answer any more; processes that are kept stay so. */
