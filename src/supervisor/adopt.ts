@@ -56,9 +56,12 @@ function recordExit(
   });
 }
 
+/** What a run that goes on is recorded as: one that stands still is still to be let go on. */
+const liveStatus = ({ state }: ContainerRecord) => (state.status === 'paused' ? 'paused' : 'running');
+
 /** As a run that goes on and that nobody follows: {@link isUnknown}. */
 function recordUnknown(world: World, record: ContainerRecord): void {
-  world.containers.updateSoon({ ...record, handle: null, state: { ...record.state, status: 'running' } });
+  world.containers.updateSoon({ ...record, handle: null, state: { ...record.state, status: liveStatus(record) } });
 }
 
 /** The start that was interrupted is still due; a start that failed keeps its own reason. */
@@ -89,7 +92,7 @@ function takeOver(
   if (ownsNetns) attempt(record.engineName, () => world.network.adoptSandbox(record.id, handle));
   const state: ContainerRecord['state'] = {
     ...record.state,
-    status: record.state.status === 'paused' ? 'paused' : 'running',
+    status: liveStatus(record),
     pid: handle.pid,
     exitCode: null,
     startError: null,

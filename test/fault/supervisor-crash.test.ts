@@ -57,6 +57,28 @@ describe('a container whose files are read', () => {
     const before = await lastTick();
     await until('the payload going on', async () => (await lastTick()) > before + 2);
   });
+
+  test('goes on when its shim answers the next supervisor late', async () => {
+    supervisor.drop('app.yaml', MANIFEST);
+    const { pid } = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    const reading = supervisor.cli('export', 'web', '-o', supervisor.file('web.tar', ''));
+    await supervisor.waitFor('web', 'paused', ({ phase }) => phase === 'Paused');
+    const shim = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+    process.kill(shim, 'SIGSTOP');
+    try {
+      await supervisor.crash();
+      expect((await reading).status).not.toBe(0);
+      await supervisor.start();
+      await supervisor.waitFor('web', 'left alone', ({ message }) => message.includes('runs on untouched'));
+    } finally {
+      process.kill(shim, 'SIGCONT');
+    }
+    expect(await supervisor.waitFor('web', 'running', ({ ready }) => ready)).toMatchObject({ pid, restarts: 0 });
+    const before = await lastTick();
+    await until('the payload going on', async () => (await lastTick()) > before + 2);
+    // Otherwise its check fails, and the next run of it goes on.
+    expect(await supervisor.container('web')).toMatchObject({ pid, restarts: 0 });
+  });
 });
 
 test('an edit whose image is not there does not keep the next supervisor from starting', async () => {

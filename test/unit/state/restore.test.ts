@@ -100,6 +100,7 @@ describe('what becomes of a container', () => {
   it('leaves a run alone of which the exec driver cannot say whether it goes on', () => {
     expect(decideOne(container('c', 'running'))).toEqual({ id: 'c', decision: 'unknown' });
     expect(isUnknown(container('c', 'running', { handle: null }))).toBe(true);
+    expect(isUnknown(container('c', 'paused', { handle: null }))).toBe(true);
     expect(isUnknown(container('c', 'running'))).toBe(false);
   });
 
