@@ -112,8 +112,8 @@ export class ContainerCommands {
 
   async start(record: ContainerRecord): Promise<void> {
     const key = keyOf(record);
-    if (this.#world.exec.running(record.id) && record.stopOverride === null) return;
     this.#requireLoop(record);
+    if (this.#world.exec.running(record.id) && record.stopOverride === null) return;
     this.#world.failures.clear(key);
     const before = this.#loop.hold(key);
     await this.#change(record, (current) => ({

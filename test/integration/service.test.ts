@@ -78,6 +78,21 @@ test('a stop by hand during a host shutdown holds', async () => {
   expect(await supervisor.waitFor('db', 'stopped', stopped)).toMatchObject({ pid: null });
 });
 
+test('a start during a host shutdown is refused, also of what still runs', async () => {
+  supervisor = await new TestSupervisor().start();
+  const slow = shell('trap "echo ending; sleep 2; exit 0" TERM; while :; do sleep 3600 & wait; done');
+  supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${slow} }\n`);
+  await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+  const shutdown = supervisor.ok('host-shutdown', '--now');
+  await until('the shutdown', async () => (await supervisor.ok('logs', 'web')).includes('ending'));
+  const { status, stderr } = await supervisor.cli('start', 'web');
+  expect([status, stderr]).toEqual([1, expect.stringContaining('cannot be started: the host was shut down')]);
+  await shutdown;
+  await supervisor.stop();
+  await supervisor.start();
+  await supervisor.waitFor('web', 'running again', ({ phase }) => phase === 'Running');
+});
+
 test('SIGTERM leaves containers running; --stop-containers does not', async () => {
   supervisor = await new TestSupervisor().start();
   supervisor.drop(
