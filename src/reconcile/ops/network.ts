@@ -13,6 +13,7 @@ import type { ResourceKey } from '../../model/resource.ts';
 import type { JsonValue } from '../../state/go-json.ts';
 import type { NetworkRecord } from '../../state/history/resource-store.ts';
 import type { OpOf } from '../op.ts';
+import { attachedTo } from '../plan/references.ts';
 import { SPEC_SCHEMA_VERSION } from './container-create.ts';
 import { networkConfig, networkRecord } from './network-config.ts';
 import { desiredOf, type World } from './world.ts';
@@ -78,9 +79,7 @@ function resolve(world: World, desired: Desired<'network'>): NetworkRecord {
 function mended(world: World, key: ResourceKey): void {
   if (world.drifts.of(key).length === 0) return;
   world.drifts.mended(key);
-  for (const { kind, key: user, references } of world.desired().resources.values()) {
-    if (kind === 'container' && references.network === key) world.failures.clear(user);
-  }
+  for (const user of attachedTo(key, world.desired().resources)) world.failures.clear(user);
 }
 
 /** Makes or mends a network; the default bridge is mended with the configuration of the supervisor. */

@@ -99,6 +99,13 @@ export function attachedNetwork(references: References, spec: ContainerSpec): Re
   return spec.network === 'bridge' ? DEFAULT_NETWORK : references.network;
 }
 
+/** Keys of the containers that are attached to a network. */
+export function attachedTo(network: ResourceKey, resources: ReadonlyMap<ResourceKey, Desired>): readonly ResourceKey[] {
+  return [...resources.values()].flatMap((desired) =>
+    isContainer(desired) && attachedNetwork(desired.references, desired.spec) === network ? [desired.key] : [],
+  );
+}
+
 /** Everything a resource needs, directly. */
 export function dependenciesOf(desired: Desired): readonly ResourceKey[] {
   if (!isContainer(desired)) return desired.references.bases;
