@@ -3,7 +3,10 @@ import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
 
 /** A mounted filesystem whose answers depend on somebody else: a server, a daemon. */
 export interface RemoteMount {
-  /** Of proc_pid_mountinfo(5): another one after it was mounted anew. */
+  /**
+   * Of proc_pid_mountinfo(5). The next one may have it, its device number too, once the former one is gone for good; as long
+   * as it keeps a process it is not.
+   */
   readonly id: string;
   /** `nfs4`, `fuse.sshfs` */
   readonly type: string;

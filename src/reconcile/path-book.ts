@@ -10,7 +10,10 @@ import { toTsdError } from '../model/errors.ts';
 
 /** A filesystem that may not answer. */
 export interface RemoteFilesystem {
-  /** Another one when it was mounted anew: what was asked of the former one is not answered by this one. */
+  /**
+   * Another one as long as a former one keeps who asked it: that question is not answered by this one. When nobody is kept
+   * it may be the same, and an answer of the former one then holds for its moment.
+   */
   readonly id: string;
   readonly type: string;
   readonly place: string;
