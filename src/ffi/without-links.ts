@@ -11,7 +11,7 @@ import { AT_FDCWD, OPEN_FLAGS, OPEN_HOW_BYTES, openHow, RESOLVE } from './files.
 import { trySyscall } from './native.ts';
 
 /** include/uapi/linux/limits.h */
-const PATH_MAX = 4096;
+export const PATH_MAX = 4096;
 const SLASH = '/'.charCodeAt(0);
 const DESCRIPTOR = /^\/proc\/(?:self|\d+)\/fd\/(\d+)(?:\/\.)?(?:\/|$)/;
 

@@ -103,6 +103,13 @@ describe('a whole tree in which a directory is exchanged', () => {
     expect(paths).toEqual(['', 'd']);
   });
 
+  it('is not read when itself is exchanged or gone', async () => {
+    exchange(root);
+    await expect(directoryEntries(root)).rejects.toThrow(CHANGED);
+    rmSync(root);
+    await expect(directoryEntries(root)).rejects.toThrow(CHANGED);
+  });
+
   it('is measured without anything of the host', async () => {
     writeFileSync(join(host, 'below', 'large'), Buffer.alloc(100_000, 1));
     exchange(join(root, 'd'));

@@ -13,12 +13,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { GraphDriver } from '../../../src/drivers/contract.ts';
 import { createOverlayDriver } from '../../../src/drivers/graph/overlay/overlay-driver.ts';
 import { setXattr } from '../../../src/ffi/layer-files.ts';
 import { mountDetached } from '../../../src/ffi/mounts.ts';
+import { rootTar } from '../../../src/images/export/root-tar.ts';
 import type { ImageSource, LoadedImage } from '../../../src/images/image.ts';
 import { loadImage, sourceFingerprint } from '../../../src/images/load-image.ts';
 import {
@@ -421,6 +423,16 @@ describe('a root filesystem', () => {
     const mounted = spawnSync('unshare', ['-m', 'sh', '-c', script, path, 'sh', '-c', check], { encoding: 'utf8' });
     expect(Number(mounted.stdout)).toBeGreaterThan(0);
     expect(readdirSync(join(path, 'proc'))).toEqual([]);
+  });
+
+  it('nested deeper than a path can say is refused, neither loaded nor exported in part', async () => {
+    const path = makeRoot('rootfs');
+    const name = 'n'.repeat(200);
+    const nest = `cd "$0" && for i in {1..21}; do mkdir ${name} && cd -P ${name} || exit 1; done`;
+    execFileSync('bash', ['-c', nest, path]);
+    const why = /n… is nested deeper than a path of 4096/;
+    await refused(load({ type: 'rootfs', path, config }), 'TSD_IMAGE_SOURCE', why);
+    await expect(buffer(rootTar({ type: 'bind', source: path }))).rejects.toThrow(why);
   });
 
   it('that is missing or no file is a missing source', async () => {
