@@ -285,6 +285,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
       loop.shutDown();
       prober.stop();
       await controller.stop();
+      await adoption.lastAnswers();
       const tell = (key: ResourceKey) => timeline.override(key, 'host-shutdown', loop.ended() ?? '');
       const stopped = await stopAll(world, sources.state, tell);
       events.emit('change');
@@ -325,7 +326,10 @@ async function supervise(config: DaemonConfig): Promise<void> {
         prober.stop();
         await collector.stop();
         await controller.stop();
-        if (config.stopContainers) await stopAll(world, sources.state);
+        if (config.stopContainers) {
+          await adoption.lastAnswers();
+          await stopAll(world, sources.state);
+        }
         // First, because it ends what only those who asked for it wait for: builds, pulls.
         const closed = server.close();
         await engine.shutdown();

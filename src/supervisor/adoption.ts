@@ -22,6 +22,8 @@ import {
 
 /** A start goes on without those that are left when nobody has answered for so long. */
 const QUIET_MS = 500;
+/** Who stops everything goes on without those that do not answer within this time. */
+const LAST_ANSWERS_MS = 5_000;
 
 export interface AdoptionParts extends AdoptionListeners {
   readonly world: World;
@@ -32,8 +34,8 @@ export interface AdoptionParts extends AdoptionListeners {
 
 export class Adoption {
   readonly #parts: AdoptionParts;
-  /** Containers whose shim was asked and has not answered. */
-  readonly #asking = new Set<string>();
+  /** Containers whose shim was asked and has not answered, each until what it says is recorded. */
+  readonly #asking = new Map<string, Promise<void>>();
   #stopped = false;
 
   constructor(parts: AdoptionParts) {
@@ -58,7 +60,6 @@ export class Adoption {
     await this.#quiet(open);
     const late = [...open];
     for (const [id] of late) {
-      this.#asking.add(id);
       world.unanswered.set(id, 'its shim was asked whether it still runs and has not answered yet');
     }
     const report = await takeOverRuns(world, input, new Map(answers), this.#parts);
@@ -66,7 +67,7 @@ export class Adoption {
     restoreNetworks(world, attempt);
     repairNames(world, attempt);
     settleLeases(world);
-    for (const [id, answering] of late) void answering.then((answer) => this.#conclude(id, answer));
+    for (const [id, answering] of late) this.#expect(id, answering);
     return report;
   }
 
@@ -76,10 +77,14 @@ export class Adoption {
     const unknown = world.containers.all().filter((record) => isUnknown(record) && !this.#asking.has(record.id));
     if (unknown.length === 0 || this.#stopped) return;
     for (const question of adoptionQuestions(restoreInput(world, unknown))) {
-      const id = question.containerId;
-      this.#asking.add(id);
-      void this.#ask(question).then((answer) => this.#conclude(id, answer));
+      this.#expect(question.containerId, this.#ask(question));
     }
+  }
+
+  /** Asks once more, and waits a while, so that who stops everything stops those too that answer now. */
+  async lastAnswers(): Promise<void> {
+    this.askUnknown();
+    await within(this.#parts.timers, LAST_ANSWERS_MS, Promise.all(this.#asking.values()), null);
   }
 
   /** Nothing is taken over any more. */
@@ -111,6 +116,13 @@ export class Adoption {
       onProblem(`${containerId.slice(0, 12)}: ${reason}`);
       return null;
     }
+  }
+
+  #expect(id: string, answering: Promise<AdoptResult | null>): void {
+    this.#asking.set(
+      id,
+      answering.then((answer) => this.#conclude(id, answer)),
+    );
   }
 
   /** Takes over a run that the start, or a look at everything, did not wait for. */

@@ -201,4 +201,29 @@ describe('a shim that', () => {
     await supervisor.ok('start', 'still');
     expect(await supervisor.container('still')).toMatchObject({ id: still.id, phase: 'Running' });
   });
+
+  test('answers while everything is stopped is stopped too', async () => {
+    const supervisor = await startSupervisor();
+    supervisor.drop(
+      'app.yaml',
+      `${BUSYBOX_IMAGE}containers:\n  late: { image: busybox, command: ${FOREVER}, restart: always }\n${CALM}`,
+    );
+    const late = await supervisor.waitFor('late', 'ready', ({ ready }) => ready);
+    await supervisor.waitFor('calm', 'ready', ({ ready }) => ready);
+    const shim = shimOf(late.pid);
+    await supervisor.crash();
+    process.kill(shim, 'SIGSTOP');
+    cleanups.push(() => {
+      if (existsSync(`/proc/${shim}`)) process.kill(shim, 'SIGCONT');
+    });
+    await supervisor.start();
+    const shutdown = supervisor.ok('host-shutdown', '--now');
+    await until('the shutdown', async () => (await supervisor.cli('start', 'calm')).status === 1);
+    process.kill(shim, 'SIGCONT');
+    expect(await shutdown).toBe('Stopped 2 containers.\n');
+    expect(existsSync(`/proc/${late.pid}`)).toBe(false);
+    await supervisor.stop();
+    await supervisor.start();
+    await supervisor.waitFor('late', 'running again', ({ ready }) => ready);
+  });
 });
