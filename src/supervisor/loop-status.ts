@@ -38,7 +38,8 @@ export class LoopStatus implements LoopState {
   constructor(options: LoopStatusOptions) {
     this.#options = options;
     try {
-      options.history.journal.interruptUnfinished(options.clock.now().wallMs);
+      const interrupted = options.history.journal.interruptUnfinished(options.clock.now().wallMs);
+      for (const entry of interrupted) options.timeline.interrupted(entry);
     } catch (thrown) {
       const error = toTsdError(thrown);
       if (error.code !== 'TSD_DISK_FULL') throw error;

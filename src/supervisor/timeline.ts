@@ -13,6 +13,7 @@ import type { Hold, Op } from '../reconcile/op.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { ContainerStore } from '../state/containers.ts';
 import type { History } from '../state/history/history.ts';
+import type { JournalEntry } from '../state/history/journal.ts';
 import { logExcerpt } from './logs/log-excerpt.ts';
 import type { Pruning } from './pruning.ts';
 
@@ -81,6 +82,12 @@ export class Timeline {
             : undefined,
       ),
     });
+  }
+
+  /** An op that an earlier supervisor began, and whose end it did not see. */
+  interrupted({ op, key, cause, startedAtMs }: JournalEntry): void {
+    const message = 'begun; the supervisor ended meanwhile';
+    this.#append({ atMs: startedAtMs, kind: 'op', key, what: op, cause, message });
   }
 
   /** A run has ended. */

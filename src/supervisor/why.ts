@@ -44,7 +44,7 @@ const FAILED: Readonly<Record<string, string>> = {
 function opText({ what, ok, message, run }: TimelineEntry): string {
   const verb = VERBS[what] ?? what;
   const which = run === null ? '' : ` (run ${run})`;
-  if (ok) return `${verb}${which}`;
+  if (ok) return message === '' ? `${verb}${which}` : `${verb} (${message})`;
   return `${FAILED[what] ?? `not ${verb}`}${which}: ${message}`;
 }
 

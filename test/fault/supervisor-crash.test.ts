@@ -34,6 +34,22 @@ describe('kill -9 of the supervisor', () => {
   });
 });
 
+test('an operation that the supervisor did not see the end of is part of what happened', async () => {
+  const slow = (word: string) =>
+    shell(`trap 'echo asked ${word}; sleep 3; exit 0' TERM; echo up; while :; do sleep 0.1; done`);
+  const manifest = (word: string) =>
+    `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${slow(word)}, stopTimeout: 30s, restart: always }\n`;
+  supervisor.drop('app.yaml', manifest('one'));
+  const { pid } = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+  await until('up', async () => (await supervisor.ok('logs', 'web')) === 'up\n');
+  supervisor.drop('app.yaml', manifest('two'));
+  await until('the stop', async () => (await supervisor.ok('logs', 'web')).includes('asked one'));
+  await supervisor.crash();
+  await supervisor.start();
+  await supervisor.waitFor('web', 'started anew', (view) => view.ready && view.pid !== pid);
+  expect(await supervisor.ok('why', 'web')).toContain('stopped (begun; the supervisor ended meanwhile)');
+});
+
 describe('a container whose files are read', () => {
   const TICKS = shell('truncate -s 500M /large; i=0; while true; do i=$((i+1)); echo tick $i; sleep 0.05; done');
   const MANIFEST = `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${TICKS}, restart: always, health: { exec: [busybox, "true"], interval: 100ms, timeout: 100ms, retries: 1 } }\n`;

@@ -223,6 +223,18 @@ describe('the chain', () => {
     ]);
   });
 
+  test('an op whose end nobody saw is told beside what the next supervisor did', () => {
+    const message = 'begun; the supervisor ended meanwhile';
+    const entries = timeline(
+      op('container.cutover', 'its successor is ready', { message }),
+      op('container.settle-update', 'update done'),
+    );
+    expect(whyChain(entries).map(({ text, cause }) => [text, cause])).toEqual([
+      ['name and ports moved (begun; the supervisor ended meanwhile)', 'its successor is ready'],
+      ['its update is over', 'update done'],
+    ]);
+  });
+
   test('nothing known is an empty chain', () => {
     expect(whyChain([])).toEqual([]);
   });
