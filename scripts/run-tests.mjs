@@ -1,11 +1,11 @@
 /**
  * Runs the checks and the test levels of `npm test` or `npm run test:all`, shows each as it runs, and ends with
- * one line: `N passed, N failed, N skipped`. Exits non-zero when anything failed.
+ * what each failed test said and one line: `N passed, N failed, N skipped`. Exits non-zero when anything failed.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 
 const mode = process.argv[2] ?? 'test';
 const checks = [
@@ -20,6 +20,8 @@ const levels =
     : ['unit', 'simulation', 'contract', 'integration', 'fault'];
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const failures = [];
+const failedTests = [];
+const MESSAGE_LINES = 12;
 
 function heading(text) {
   console.log(`\n==> ${text}`);
@@ -43,6 +45,21 @@ function runNodeCheck(name, args) {
     totals.failed += 1;
     failures.push(name);
   }
+}
+
+/** Each failed test (or file that could not be run) with the head of what it said, to be told again at the end. */
+function failuresOf({ testResults = [] }) {
+  return testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const file = relative(process.cwd(), name);
+    const failed = assertionResults.filter((test) => test.status === 'failed');
+    if (failed.length === 0 && status === 'failed') return [`${file}\n${headOf(message)}`];
+    return failed.map((test) => `${file} > ${test.fullName}\n${headOf(test.failureMessages.join('\n'))}`);
+  });
+}
+
+function headOf(message) {
+  const lines = (message ?? '').split('\n').slice(0, MESSAGE_LINES);
+  return lines.map((line) => `    ${line}`).join('\n');
 }
 
 function runLevel(level) {
@@ -72,6 +89,7 @@ function runLevel(level) {
     results = { numPassedTests: 0, numFailedTests: 1, numPendingTests: 0 };
   }
   rmSync(directory, { recursive: true, force: true });
+  failedTests.push(...failuresOf(results));
   totals.passed += results.numPassedTests;
   totals.failed += results.numFailedTests;
   totals.skipped += results.numPendingTests;
@@ -87,5 +105,6 @@ runNodeCheck('generated files are current', ['scripts/generate.mjs', '--check'])
 for (const level of levels) runLevel(level);
 
 if (failures.length > 0) console.log(`\nfailed: ${failures.join(', ')}`);
+for (const failed of failedTests) console.log(`\nfailed: ${failed}`);
 console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
 process.exit(totals.failed === 0 ? 0 : 1);
