@@ -122,6 +122,9 @@ export class LayerWriter {
     }
     const parent = this.#resolveParent(components);
     const linkSource = header.type === 'link' ? this.#linkSource(header) : null;
+    if (linkSource?.path.startsWith(`${join(parent.path, name)}/`)) {
+      throw invalidTar(`hard link ${readable(header.name)} would replace the directory of what it links to`);
+    }
     const replaced = this.#makeRoom(parent, name, header.type, linkSource?.node);
     const place: Place = { node: replaced.node, path: join(parent.path, name) };
     parent.node.children.set(name, place.node);

@@ -491,9 +491,10 @@ describe('a hostile layer', () => {
     expect(lstatSync(inLayer('hard')).isFile()).toBe(true);
   });
 
-  it('cannot link to a directory, to itself or to nothing', async () => {
+  it('cannot link to a directory, to itself, to what it replaces or to nothing', async () => {
     await refused('TSD_IMAGE_INVALID', { path: 'd', type: 'directory' }, { path: 'x', type: 'link', linkname: 'd' });
     await refused('TSD_IMAGE_INVALID', { path: 'f' }, { path: 'f', type: 'link', linkname: 'f' });
+    await refused('TSD_IMAGE_INVALID', { path: 'e/g' }, { path: 'e', type: 'link', linkname: 'e/g' });
     await refused('TSD_IMAGE_INVALID', { path: 'x', type: 'link', linkname: '' });
     await refused('TSD_IMAGE_INVALID', { path: 'x', type: 'symlink', linkname: '' });
   });
