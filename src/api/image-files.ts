@@ -59,12 +59,11 @@ export interface DiskUsageView {
 export interface PruneRequest {
   /** Also images that have a name, unless something needs them, and what builds keep for later ones. */
   readonly all: boolean;
-  /**
-   * Also data without a name whose container is gone: this is the approval of its deletion. A list limits it to these, by
-   * the names that {@link PruneView} gives them.
-   */
-  readonly volumes: boolean | readonly string[];
+  /** Also data without a name whose container is gone: this is the approval of its deletion. */
+  readonly volumes: boolean;
   readonly dryRun: boolean;
+  /** What a dry run named and somebody approved: nothing else goes. Null for no such limit. */
+  readonly listed: PruneView | null;
 }
 
 export interface PruneView {

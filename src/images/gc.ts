@@ -32,6 +32,33 @@ export interface Garbage {
   readonly layers: readonly string[];
 }
 
+/** An image as a person saw it in a list. */
+interface ListedImage {
+  readonly id: string;
+  readonly tags: readonly string[];
+}
+
+/** The same with nothing to throw away but what is `listed`. An image that has another name by now stays too. */
+export function limitedTo(
+  input: GcInput,
+  listed: { readonly images: readonly ListedImage[]; readonly layers: readonly { readonly id: string }[] },
+): GcInput {
+  const tags = new Map(listed.images.map((image) => [image.id, image.tags]));
+  const layers = new Set(listed.layers.map(({ id }) => id));
+  const kept = input.images.filter(({ id, names }) => {
+    const seen = tags.get(id);
+    return seen === undefined || names.some((name) => !seen.includes(name));
+  });
+  return {
+    ...input,
+    neededImages: new Set([...input.neededImages, ...kept.map(({ id }) => id)]),
+    neededLayers: new Set([
+      ...input.neededLayers,
+      ...input.layers.filter(({ id }) => !layers.has(id)).map(({ id }) => id),
+    ]),
+  };
+}
+
 /** Images nobody needs, and layers that no image stays for. Snapshots are never named, and keep what they stand on. */
 export function findGarbage({ images, layers, neededImages, neededLayers, includeNamed }: GcInput): Garbage {
   const kept = images.filter(({ id, names }) => neededImages.has(id) || (names.length > 0 && !includeNamed));

@@ -1,13 +1,10 @@
 import { mkdirSync, renameSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { PlanView } from '../../src/api/supervisor.ts';
+import { asked } from '../support/asked.ts';
 import { BUSYBOX_IMAGE, FOREVER } from '../support/manifests.ts';
-import { OnTerminal } from '../support/pty.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
-
-const TSDOCKER = resolve(import.meta.dirname, '../../bin/tsdocker');
 
 let supervisor: TestSupervisor;
 beforeEach(async () => {
@@ -45,15 +42,7 @@ test('a directory that is gone is in the plan, and is not let go without a word'
   expect(refused).toMatchObject({ status: 1, stdout: expect.stringContaining('- container/a/web') });
   expect(refused.stderr).toContain('removes 1 container');
   expect(refused.stderr).toContain('tsdocker approve --yes');
-  const env = { ...process.env, TSDOCKER_HOST: supervisor.socket, NO_COLOR: '1' };
-  const terminal = new OnTerminal([TSDOCKER, 'approve'], env, 24, 100);
-  try {
-    await terminal.shows('Go on? [y/N]');
-    terminal.type('n\r');
-    expect(await terminal.exited).toBe(1);
-  } finally {
-    terminal.close();
-  }
+  expect(await asked(supervisor, ['approve'], { question: 'Go on? [y/N]', answer: 'n' })).toBe(1);
   expect(await supervisor.container('web')).toMatchObject({ phase: 'Running' });
 
   expect(await supervisor.ok('approve', '--yes')).toContain(`approved ${manifests}`);
@@ -65,16 +54,8 @@ test('a terminal that says yes approves', async () => {
   const { manifests } = supervisor;
   renameSync(manifests, `${manifests}.away`);
   await planWith('needs approval');
-  const env = { ...process.env, TSDOCKER_HOST: supervisor.socket, NO_COLOR: '1' };
-  const terminal = new OnTerminal([TSDOCKER, 'approve'], env, 24, 100);
-  try {
-    await terminal.shows('Go on? [y/N]');
-    terminal.type('y\r');
-    await terminal.shows(`approved ${manifests}`);
-    expect(await terminal.exited).toBe(0);
-  } finally {
-    terminal.close();
-  }
+  const answer = { question: 'Go on? [y/N]', answer: 'y', shown: `approved ${manifests}` } as const;
+  expect(await asked(supervisor, ['approve'], answer)).toBe(0);
 });
 
 test('a rejected manifest and a held app are in the plan', async () => {

@@ -6,6 +6,7 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { DiskUsageView, PruneView } from '../../src/api/image-files.ts';
 import type { ImageView } from '../../src/api/supervisor.ts';
+import { asked } from '../support/asked.ts';
 import { busyboxBase, dockerArchive, findBusybox, tarOf } from '../support/images.ts';
 import { FOREVER } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
@@ -101,6 +102,27 @@ describe.skipIf(busybox === null)('collection (needs busybox)', () => {
     expect(layers()).toEqual([]);
     expect(existsSync(join(supervisor.root, 'build-cache'))).toBe(false);
     expect(supervisor.log).toMatch(/\+job prune\(all\)/);
+  });
+
+  test('a prune that asked removes only the images that it listed, by the names that it listed', async () => {
+    await supervisor.start();
+    await supervisor.ok('load', '-i', archive('one'));
+    await supervisor.ok('load', '-i', archive('two'));
+    const kept = layers();
+    const meanwhile = async () => {
+      await supervisor.ok('load', '-i', archive('three'));
+      await supervisor.ok('tag', 'two:1', 'named:since');
+    };
+    const question = 'Remove them? [y/N]';
+    const status = await asked(supervisor, ['system', 'prune', '-a'], {
+      question,
+      meanwhile,
+      answer: 'y',
+      shown: 'Freed',
+    });
+    expect(status).toBe(0);
+    expect(await tags()).toEqual(['named:since', 'three:1', 'two:1']);
+    expect(layers()).toHaveLength(kept.length);
   });
 
   test('an image that a build uses counts as needed then', async () => {

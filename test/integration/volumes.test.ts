@@ -1,13 +1,11 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { VolumeView } from '../../src/api/supervisor.ts';
+import { asked } from '../support/asked.ts';
 import { BUSYBOX_IMAGE, FOREVER, IDLE, shell } from '../support/manifests.ts';
-import { OnTerminal } from '../support/pty.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
-
-const TSDOCKER = resolve(import.meta.dirname, '../../bin/tsdocker');
 
 let supervisor: TestSupervisor;
 
@@ -105,19 +103,15 @@ describe('volumes', () => {
         return volumes.find((volume) => volume.app === app && volume.phase === 'Released') ?? null;
       });
     };
-    const listed = await leave(0);
-    const env = { ...process.env, TSDOCKER_HOST: supervisor.socket, NO_COLOR: '1' };
-    const terminal = new OnTerminal([TSDOCKER, 'system', 'prune', '--volumes'], env, 24, 100);
-    try {
-      await terminal.shows('Remove them? [y/N]');
-      const unlisted = await leave(1);
-      terminal.type('y\r');
-      await terminal.shows('Freed');
-      expect(await terminal.exited).toBe(0);
-      expect([listed, unlisted].map(({ path }) => existsSync(path))).toEqual([false, true]);
-    } finally {
-      terminal.close();
-    }
+    const left = [await leave(0)];
+    const status = await asked(supervisor, ['system', 'prune', '--volumes'], {
+      question: 'Remove them? [y/N]',
+      meanwhile: async () => void left.push(await leave(1)),
+      answer: 'y',
+      shown: 'Freed',
+    });
+    expect(status).toBe(0);
+    expect(left.map(({ path }) => existsSync(path))).toEqual([false, true]);
   });
 
   test('a missing bind source parks the container and its appearance starts it', async () => {

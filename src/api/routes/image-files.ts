@@ -19,10 +19,19 @@ const commitBody = z.strictObject({
   message: z.string(),
   author: z.string(),
 });
+/** As a dry run answers it. */
+const pruneView = z.strictObject({
+  images: z.array(z.strictObject({ id: z.string(), tags: texts })),
+  layers: z.array(z.strictObject({ id: z.string(), bytes: z.number() })),
+  volumes: z.array(z.strictObject({ name: z.string(), target: z.string(), bytes: z.number() })),
+  buildCacheBytes: z.number(),
+  bytes: z.number(),
+});
 const pruneBody = z.strictObject({
   all: z.boolean(),
-  volumes: z.union([z.boolean(), texts]).default(false),
+  volumes: z.boolean().default(false),
   dryRun: z.boolean(),
+  listed: pruneView.nullable().default(null),
 });
 
 /** Images as files, changes of containers, the disk. */

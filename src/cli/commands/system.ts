@@ -75,19 +75,18 @@ async function prune(
   context: CliContext,
   { all = false, volumes = false, dryRun = false, output, ...given }: SystemOptions,
 ): Promise<number> {
-  const yes = given.yes === true || (given.force === true) === true;
+  const yes = given.yes === true || given.force === true;
   const client = await context.client();
   if (output === 'json' && !dryRun && !yes) {
     throw new TsdError('TSD_BAD_REQUEST', '-o json cannot ask', { hint: 'Add -y, or --dry-run.' });
   }
-  const found = await client.imageFiles.prune({ all, volumes, dryRun: dryRun || !yes });
+  const found = await client.imageFiles.prune({ all, volumes, dryRun: dryRun || !yes, listed: null });
   if (output === 'json') context.printJson(found);
   else printGarbage(context, found, dryRun ? 'Would free' : yes ? 'Freed' : 'To be freed:');
   if (dryRun || yes || isNothing(found)) return EXIT.ok;
   if (!(await confirmed(context))) return EXIT.error;
-  // The answer was about the data that was listed, and no other.
-  const approved = volumes && found.volumes.map(({ name }) => name);
-  const { bytes } = await client.imageFiles.prune({ all, volumes: approved, dryRun: false });
+  // The answer was about what was listed, and nothing else.
+  const { bytes } = await client.imageFiles.prune({ all, volumes, dryRun: false, listed: found });
   context.print(`Freed ${formatBytes(bytes)}.`);
   return EXIT.ok;
 }

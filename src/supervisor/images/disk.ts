@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { DiskUsageView, PruneRequest, PruneView, TreeNodeView } from '../../api/image-files.ts';
 import { treeSize } from '../../drivers/graph/tree-size.ts';
 import { removeTree } from '../../images/build/remove-tree.ts';
-import { findGarbage, type Garbage, type GcInput } from '../../images/gc.ts';
+import { findGarbage, type Garbage, type GcInput, limitedTo } from '../../images/gc.ts';
 import { removeRecipe } from '../../images/recipe/recipe-path.ts';
 import type { Desired } from '../../model/desired.ts';
 import { parseKey } from '../../model/resource.ts';
@@ -52,29 +52,30 @@ export function gcInput(world: World, history: History): Omit<GcInput, 'includeN
   };
 }
 
-function garbage(world: World, history: History, all: boolean): Garbage {
-  return findGarbage({ ...gcInput(world, history), includeNamed: all });
+function garbage(world: World, history: History, { all, listed }: Pick<PruneRequest, 'all' | 'listed'>): Garbage {
+  const input = { ...gcInput(world, history), includeNamed: all };
+  return findGarbage(listed === null ? input : limitedTo(input, listed));
 }
 
 /**
  * Removes images that nobody needs, with their layers, and layers of no image, as builds leave them; with `all` also what
- * builds keep beside layers, with `volumes` also data whose container is gone. No build runs meanwhile. With `dryRun` only says what would go.
+ * builds keep beside layers, with `volumes` also data whose container is gone. No build runs meanwhile. With `dryRun` only
+ * says what would go, with `listed` takes nothing but that.
  */
-export function prune(
-  world: World,
-  history: History,
-  { all, volumes: wanted, dryRun }: PruneRequest,
-): Promise<PruneView> {
+export function prune(world: World, history: History, request: PruneRequest): Promise<PruneView> {
+  const { dryRun, listed } = request;
   return world.imageWork.pruning(async () => {
-    const found = garbage(world, history, all);
+    const found = garbage(world, history, request);
     const images = found.images.map((id) => ({ id, tags: tagsOf(world, id) }));
     const layers: { id: string; bytes: number }[] = [];
     for (const id of found.layers) layers.push({ id, bytes: await layerSize(world, id) });
     const buildCache = buildCacheOf(world);
-    const buildCacheBytes = all && existsSync(buildCache) ? await treeSize(buildCache) : 0;
-    const volumes = await pruneVolumes(world, wanted, dryRun);
+    // It is one thing to who reads the list: what a build added to it since goes with it.
+    const withBuildCache = request.all && (listed === null || listed.buildCacheBytes > 0);
+    const buildCacheBytes = withBuildCache && existsSync(buildCache) ? await treeSize(buildCache) : 0;
+    const volumes = await pruneVolumes(world, request);
     if (!dryRun) await removeGarbage(world, found);
-    if (!dryRun && all) await removeTree(buildCache);
+    if (!dryRun && withBuildCache) await removeTree(buildCache);
     const bytes = buildCacheBytes + sum([...layers, ...volumes].map((one) => one.bytes));
     return { images, layers, volumes, buildCacheBytes, bytes };
   });
@@ -82,15 +83,15 @@ export function prune(
 
 async function pruneVolumes(
   world: World,
-  wanted: PruneRequest['volumes'],
-  dryRun: boolean,
+  { volumes: wanted, listed, dryRun }: PruneRequest,
 ): Promise<PruneView['volumes']> {
   const pruned: { name: string; target: string; bytes: number }[] = [];
-  if (wanted === false) return pruned;
+  if (!wanted) return pruned;
+  const approved = listed === null ? null : new Set(listed.volumes.map((volume) => volume.name));
   for (const [key, volume] of volumesLeftBehind(world)) {
     const { app, name: ownName } = parseKey(key);
     const name = `${app}/${ownName}`;
-    if (wanted !== true && !wanted.includes(name)) continue;
+    if (approved !== null && !approved.has(name)) continue;
     const bytes = await treeSize(volume.path);
     // A container may have come back for it meanwhile.
     if (!volumesLeftBehind(world).has(key)) continue;
@@ -124,7 +125,7 @@ export async function diskUsage(world: World, history: History): Promise<DiskUsa
   const images = world.images.all();
   const layers = world.graph.list().filter(({ type }) => type === 'layer');
   const needed = neededImages(world, history);
-  const unused = new Set(garbage(world, history, true).layers);
+  const unused = new Set(garbage(world, history, { all: true, listed: null }).layers);
   const containers = world.containers.all().filter(({ graphDriver }) => graphDriver === world.graph.name);
   const volumes = world.volumes.all();
   const layerBytes = await Promise.all(layers.map(async ({ id }) => ({ id, bytes: await layerSize(world, id) })));

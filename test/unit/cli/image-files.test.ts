@@ -62,17 +62,17 @@ describe('system', () => {
       Would free 977KiB: 1 image, 1 layer.
       --- exit 0"
     `);
-    expect(asked()).toEqual([{ prune: { all: false, volumes: false, dryRun: true } }]);
+    expect(asked()).toEqual([{ prune: { all: false, volumes: false, dryRun: true, listed: null } }]);
     expect((await run(['system', 'prune', '-a', '-y'])).stdout).toContain('Freed');
-    expect(asked().at(-1)).toEqual({ prune: { all: true, volumes: false, dryRun: false } });
+    expect(asked().at(-1)).toEqual({ prune: { all: true, volumes: false, dryRun: false, listed: null } });
     await run(['system', 'prune', '--volumes', '-y']);
-    expect(asked().at(-1)).toEqual({ prune: { all: false, volumes: true, dryRun: false } });
+    expect(asked().at(-1)).toEqual({ prune: { all: false, volumes: true, dryRun: false, listed: null } });
   });
 
   test('prune removes nothing when nobody can be asked', async () => {
     const { exitCode, stderr } = await run(['system', 'prune']);
     expect([exitCode, stderr]).toEqual([1, expect.stringContaining('Add -y')]);
     expect((await run(['system', 'prune', '-o', 'json'])).exitCode).toBe(1);
-    expect(asked()).toEqual([{ prune: { all: false, volumes: false, dryRun: true } }]);
+    expect(asked()).toEqual([{ prune: { all: false, volumes: false, dryRun: true, listed: null } }]);
   });
 });

@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bytesToFree, chooseEvictions, type EvictionInput, findGarbage, type GcInput } from '../../../src/images/gc.ts';
+import {
+  bytesToFree,
+  chooseEvictions,
+  type EvictionInput,
+  findGarbage,
+  type GcInput,
+  limitedTo,
+} from '../../../src/images/gc.ts';
 
 const layer = (id: string, parent: string | null) => ({ id, parent, type: 'layer' as const });
 const input = (changes: Partial<GcInput> = {}): GcInput => ({
@@ -36,6 +43,32 @@ describe('garbage', () => {
     const layers = [...input().layers, { id: 'container', parent: 'previous', type: 'snapshot' as const }];
     expect(findGarbage(input({ layers, includeNamed: true })).layers).toEqual(['app', 'stray']);
     expect(findGarbage(input({ neededLayers: new Set(['stray']) })).layers).toEqual(['previous']);
+  });
+
+  it('is, once somebody approved a list, only what it named', () => {
+    const all = input({ includeNamed: true });
+    const approved = (images: Record<string, string[]>, layers: string[]) =>
+      findGarbage(
+        limitedTo(all, {
+          images: Object.entries(images).map(([id, tags]) => ({ id, tags })),
+          layers: layers.map((id) => ({ id })),
+        }),
+      );
+    const everything = { named: ['app:1'], old: [] };
+    expect(approved(everything, ['app', 'previous', 'base', 'stray'])).toEqual(findGarbage(all));
+    expect(approved(everything, ['app', 'previous'])).toEqual({
+      images: ['named', 'old'],
+      layers: ['app', 'previous'],
+    });
+    expect(approved(everything, ['base'])).toEqual({ images: ['named', 'old'], layers: [] });
+    expect(approved({ old: [] }, ['app', 'previous', 'base', 'stray'])).toEqual({
+      images: ['old'],
+      layers: ['previous', 'stray'],
+    });
+    expect(approved({ named: [], old: [] }, ['app', 'previous', 'base'])).toEqual({
+      images: ['old'],
+      layers: ['previous'],
+    });
   });
 
   it('can be removed in its order and leaves everything that stays complete', () => {
