@@ -100,6 +100,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
       log[severity === 'error' ? 'error' : 'warn']({ code }, `${file}:${line}:${column}: ${message}`),
     onChange: (next, before) => {
       log.info({ generation: next.generation }, 'desired state changed');
+      loop.edited(next.generation);
       watcher.setInputs(sources.inputs());
       controller.enqueue(new Set([...next.resources.keys(), ...before.resources.keys()]));
     },

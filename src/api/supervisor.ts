@@ -210,7 +210,6 @@ export interface RollbackOptions {
   readonly askedBy?: number | null;
 }
 
-/** What `delete` takes away. */
 export interface ApplyOptions {
   readonly dryRun: boolean;
   /** Null does not wait. */
@@ -221,6 +220,7 @@ export interface ApplyOptions {
   readonly askedBy?: number | null;
 }
 
+/** What `delete` takes away. */
 export interface RemoveRequest {
   readonly files: readonly ManifestInput[];
   readonly resources: readonly { readonly kind: Kind; readonly name: string }[];
@@ -234,6 +234,8 @@ export interface RemoveRequest {
 export type ApplyEvent =
   | { readonly type: 'accepted'; readonly generation: number; readonly plan: PlanView }
   | { readonly type: 'rejected'; readonly issues: readonly IssueView[] }
+  /** It was accepted, and this keeps it from being carried out. */
+  | { readonly type: 'postponed'; readonly error: TsdErrorJson }
   | {
       readonly type: 'op';
       readonly id: string;

@@ -17,6 +17,14 @@ export function printError(context: CliContext, thrown: unknown): void {
     context.warn(thrown.stack ?? '');
 }
 
+/** What went otherwise than was asked for, and is no failure. */
+export function printWarning(context: CliContext, thrown: unknown): void {
+  const { streams } = context;
+  const error = toTsdError(thrown);
+  context.warn(`${paint(streams, streams.stderr, 'yellow', 'warning:')} ${printable(describeError(error))}`);
+  if (error.hint !== '') context.warn(`hint: ${printable(error.hint)}`);
+}
+
 /** Several errors at once; a hint that they share is printed once, after them. */
 export function printErrors(context: CliContext, errors: readonly TsdError[]): void {
   for (const error of errors) context.warn(errorLine(context, printable(describeError(error))));

@@ -2,7 +2,7 @@ import { errorFromJson } from '../api/http-errors.ts';
 import type { ApplyEvent } from '../api/supervisor.ts';
 import { TsdError } from '../model/errors.ts';
 import type { CliContext } from './context.ts';
-import { printError, printIssues } from './errors.ts';
+import { printError, printIssues, printWarning } from './errors.ts';
 import { EXIT } from './exit-codes.ts';
 import { formatPlan } from './output/plan.ts';
 import { makeProgress, type Progress } from './output/progress.ts';
@@ -63,6 +63,7 @@ function verdict(context: CliContext, seen: readonly ApplyEvent[], mustBeReady: 
   if (seen.some((event) => event.type === 'ready')) return EXIT.ok;
   let failed = false;
   for (const event of seen) {
+    if (event.type === 'postponed') printWarning(context, errorFromJson(event.error));
     if (event.type === 'rejected') printIssues(context, event.issues);
     else if (event.type === 'failed') printError(context, errorFromJson(event.error));
     else if (event.type === 'op' && event.status === 'failed' && event.error)

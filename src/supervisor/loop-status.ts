@@ -65,6 +65,11 @@ export class LoopStatus implements LoopState {
     this.#ended ??= `the host was shut down by \`tsdocker host-shutdown\` at ${at}`;
   }
 
+  /** The desired state is another one. An edit of a file has nobody to tell that nothing comes of it. */
+  edited(generation: number): void {
+    if (this.#ended !== null) this.#options.timeline.postponed(generation, this.#ended);
+  }
+
   ended(): string | null {
     return this.#ended;
   }

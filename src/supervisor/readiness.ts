@@ -70,8 +70,7 @@ function ofContainer(input: Input, key: ResourceKey, awaited: ReadonlySet<Resour
     return { ...waiting, message: 'it runs, and others wait for its end' };
   }
   if (status.ready && current) return READY;
-  const reason = loop.hold(key)?.reason;
-  if (reason === 'shut-down' || (reason === 'finished' && current)) return failed;
+  if (loop.hold(key)?.reason === 'finished' && current) return failed;
   return status.phase === 'Failed' ? failed : waiting;
 }
 

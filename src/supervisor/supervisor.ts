@@ -101,10 +101,12 @@ export class Supervisor implements SupervisorApi {
   }
 
   info(): InfoView {
-    const { world, sources, facts } = this.#parts;
+    const { world, sources, facts, loop } = this.#parts;
     const containers = world.containers.all();
+    const ended = loop.ended();
     return {
       ...facts,
+      warnings: [...facts.warnings, ...(ended === null ? [] : [`nothing is carried out any more: ${ended}`])],
       instance: world.instance.id,
       root: world.instance.root,
       runDir: world.instance.runDir,

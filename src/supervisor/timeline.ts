@@ -153,6 +153,12 @@ export class Timeline {
     this.#append({ kind: 'override', key, what, cause: 'requested', message });
   }
 
+  /** A generation of which nothing comes until another supervisor starts. */
+  postponed(generation: number, why: string): void {
+    const message = `generation ${generation} is not carried out before the next start of the supervisor`;
+    this.#append({ kind: 'edit', key: null, generation, what: 'postponed', ok: false, cause: why, message });
+  }
+
   #ended(
     key: ResourceKey,
     record: ContainerRecord,

@@ -139,6 +139,40 @@ test('a host that stays up after a host shutdown says what was done, and how to 
   expect(told).not.toContain('start requested');
 });
 
+test('edits after a host shutdown are kept for the next start, and say so at once', async () => {
+  supervisor = await new TestSupervisor().start();
+  const watched = (fields: string) =>
+    `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER}, ${fields} }\n`;
+  supervisor.drop('app.yaml', watched('env: { A: one }'));
+  await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+  await supervisor.ok('host-shutdown', '--now');
+  expect((await supervisor.cli('info')).stderr).toContain('nothing is carried out any more: the host was shut down');
+  const note =
+    /not carried out yet: the host was shut down by `tsdocker host-shutdown` at .*\nhint: .*systemctl restart/;
+
+  const file = supervisor.file('other.yaml', 'volumes: { data: {} }\n');
+  const applied = await supervisor.cli('apply', '-f', file);
+  expect(applied).toMatchObject({ status: 0, stderr: expect.stringMatching(note) });
+  // Nobody waits for what does not come.
+  const waited = await supervisor.cli('apply', '--wait=10m', '-f', file);
+  expect(waited).toMatchObject({ status: 1, stderr: expect.stringMatching(note) });
+  const deleted = await supervisor.cli('delete', '-f', file, '--wait=10m');
+  expect(deleted).toMatchObject({ status: 1, stderr: expect.stringMatching(note) });
+  await supervisor.ok('apply', '-f', file);
+
+  supervisor.drop('app.yaml', watched('env: { A: two }'));
+  const told = await until('the edit of the watched file', async () => {
+    const events = await supervisor.ok('events');
+    return /changed.*env\.A/.test(events) ? events : null;
+  });
+  expect(told).toMatch(/generation \d+ is not carried out before the next start.*the host was shut down/);
+  await supervisor.stop();
+  await supervisor.start();
+  await supervisor.waitFor('web', 'running again', ({ ready }) => ready);
+  expect(await supervisor.ok('exec', 'web', '--', 'busybox', 'sh', '-c', 'echo $A')).toBe('two\n');
+  expect(await supervisor.ok('get', 'volumes')).toContain('data');
+});
+
 test('at host shutdown containers stop in reverse link order and are wanted at the next start', async () => {
   supervisor = await new TestSupervisor().start();
   const log = join(supervisor.base, 'shared');
