@@ -5,11 +5,11 @@ import { namespaceId } from '../../../src/ffi/namespace-ids.ts';
 import { createNetns, inNetns } from '../../../src/ffi/namespaces.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../src/ffi/netlink.ts';
 import { until } from '../../support/wait.ts';
-import { enterPrivateHost, shell } from './private-host.ts';
+import { enterPrivateHost, heldAs, shell } from './private-host.ts';
 
 /** More than are asked in turn at one look. */
 const NAMESPACES = 12;
-/** Asked in turn at the look after the next. */
+/** Asked in turn at none of the next two looks. */
 const LAST = NAMESPACES - 1;
 
 let namespaces: number[];
@@ -31,14 +31,21 @@ afterEach(() => {
 
 /** What a look finds, by number of the namespace; those without addresses are left out. */
 function look(): Record<number, readonly string[]> {
-  const addressesOf = addresses.look();
-  const found = namespaces.map((netns, index) => [index, addressesOf(`container ${index}`, netns)] as const);
+  addresses.look(heldAs(namespaces));
+  const found = namespaces.map((_, index) => [index, addresses.of(`container ${index}`) ?? []] as const);
   return Object.fromEntries(found.filter(([, { length }]) => length > 0));
 }
 
 function change(index: number, commands: string): void {
   inNetns(namespaces[index] as number, () => shell(`ip -batch - <<'END'\n${commands}\nEND`));
 }
+
+test('a look tells of whom the answer is another', () => {
+  for (let looks = 0; looks < 3; looks++) look();
+  expect(addresses.look(heldAs(namespaces))).toEqual([]);
+  change(LAST, 'address add 10.231.1.9/24 dev lo');
+  expect(addresses.look(heldAs(namespaces))).toEqual([`container ${LAST}`]);
+});
 
 test('a change is found by the next look, whoever is asked in turn', () => {
   expect(look()).toEqual({});
@@ -94,5 +101,6 @@ test('those of which nothing is told are asked in turn', async () => {
     return false;
   });
   expect(look()).toEqual({});
+  for (let looks = 0; look()[LAST] === undefined; looks++) expect(looks).toBeLessThan(NAMESPACES);
   expect(look()).toEqual({ [LAST]: ['127.0.0.1/8'] });
 });

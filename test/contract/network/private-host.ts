@@ -9,7 +9,7 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { on } from 'node:events';
 import { closeSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, Socket } from 'node:net';
-import type { EndpointConfig, NetworkConfig, NetworkDriver } from '../../../src/drivers/contract.ts';
+import type { EndpointConfig, NetworkConfig, NetworkDriver, Sandbox } from '../../../src/drivers/contract.ts';
 import { type BridgeOptions, createBridgeDriver } from '../../../src/drivers/network/bridge/bridge-driver.ts';
 import { bindSocket } from '../../../src/drivers/network/bridge/host-sockets.ts';
 import { createNetns, inNetns } from '../../../src/ffi/namespaces.ts';
@@ -226,4 +226,11 @@ export function strayLinks(): string[] {
       const name = /^\d+: ([^:@]+)/.exec(line)?.[1];
       return name === undefined || name === 'lo' || name === 'uplink' ? [] : [name];
     });
+}
+
+/** As the driver holds them: container N has the Nth. */
+export function heldAs(namespaces: readonly number[]): ReadonlyMap<string, Sandbox> {
+  return new Map(
+    namespaces.map((netnsFd, index) => [`container ${index}`, { containerId: `container ${index}`, netnsFd }]),
+  );
 }

@@ -15,6 +15,12 @@ export class Attachments {
   readonly #byLink = new Map<number, string>();
   /** Detached; the kernel may still be deleting the pair. Seen a second time, somebody else keeps the namespace. */
   readonly #leaving = new Set<string>();
+  #version = 0;
+
+  /** Another number when anything was remembered or forgotten. */
+  get version(): number {
+    return this.#version;
+  }
 
   get(containerId: string): Attached | undefined {
     return this.#byContainer.get(containerId);
@@ -26,6 +32,7 @@ export class Attachments {
   }
 
   remember(attached: Attached): void {
+    this.#version++;
     const { containerId } = attached.config;
     this.#leaving.delete(containerId);
     this.forget(containerId);
@@ -35,17 +42,20 @@ export class Attachments {
 
   /** Its ports are another one's now. */
   withoutPorts(containerId: string): void {
+    this.#version++;
     const before = this.#byContainer.get(containerId);
     if (before) this.#byContainer.set(containerId, { ...before, config: { ...before.config, ports: [] } });
   }
 
   forget(containerId: string): void {
+    this.#version++;
     const before = this.#byContainer.get(containerId);
     if (before) this.#byLink.delete(before.link);
     this.#byContainer.delete(containerId);
   }
 
   leave(containerId: string): void {
+    this.#version++;
     this.#leaving.add(containerId);
   }
 
@@ -55,6 +65,7 @@ export class Attachments {
 
   /** Those that were leaving have been looked at; who is seen again is there. */
   lookedAt(): void {
+    if (this.#leaving.size > 0) this.#version++;
     this.#leaving.clear();
   }
 }

@@ -1,5 +1,5 @@
 import { closeSync, existsSync } from 'node:fs';
-import { findLink, type Link, type PluggedLink } from '../../../ffi/rtnetlink.ts';
+import { findLink, type Link } from '../../../ffi/rtnetlink.ts';
 import { TsdError, toTsdError } from '../../../model/errors.ts';
 import type {
   EndpointConfig,
@@ -7,7 +7,6 @@ import type {
   Instance,
   NetworkConfig,
   NetworkDriver,
-  ObservedEndpoint,
   ObservedNetworks,
   PublishedPort,
   Sandbox,
@@ -15,7 +14,8 @@ import type {
 } from '../../contract.ts';
 import { Attachments } from './attachments.ts';
 import { BridgeLinks } from './bridge-links.ts';
-import { destinationsOf, EndpointLinks } from './endpoint-links.ts';
+import { EndpointLinks } from './endpoint-links.ts';
+import { EndpointView } from './endpoint-view.ts';
 import { fingerprintBridge } from './fingerprint.ts';
 import { Firewall } from './firewall.ts';
 import { openNeighbour } from './firewall-neighbours.ts';
@@ -23,11 +23,11 @@ import { bindError, Forwarders } from './forwarders.ts';
 import { HostLinks, type HostView } from './host-links.ts';
 import { bindSocket } from './host-sockets.ts';
 import { Names } from './names.ts';
-import { addressOfElements, effectivePorts, portsOfElements } from './observe.ts';
 import { boundAddresses, type PublishOptions, publish } from './publication.ts';
 import { PublishedPorts } from './published-ports.ts';
 import {
   type Element,
+  endpointOwner,
   isComplete,
   isPort,
   linkElements,
@@ -57,7 +57,6 @@ const FORWARDING = 'ipv4/ip_forward';
 const forwards = (): boolean => readSetting(FORWARDING) === '1';
 
 const networkOwner = (bridge: string): Owner => `network:${bridge}`;
-const endpointOwner = (containerId: string): Owner => `endpoint:${containerId}`;
 
 class BridgeDriver implements NetworkDriver {
   readonly name = 'bridge';
@@ -71,6 +70,7 @@ class BridgeDriver implements NetworkDriver {
   readonly #ports = new PublishedPorts();
   readonly #networks = new Map<string, NetworkConfig>();
   readonly #attached = new Attachments();
+  readonly #view: EndpointView;
   readonly #ipv6 = existsSync('/proc/net/if_inet6');
   #opened: Firewall | null = null;
 
@@ -80,6 +80,14 @@ class BridgeDriver implements NetworkDriver {
     this.#bridges = new BridgeLinks(this.#names);
     this.#links = new HostLinks(this.#bridges.socket);
     this.#endpoints = new EndpointLinks(this.#names, this.#bridges.socket);
+    this.#view = new EndpointView({
+      links: this.#endpoints,
+      sandboxes: this.#sandboxes,
+      forwarders: this.#forwarders,
+      attached: this.#attached,
+      networks: this.#networks,
+      publishOptions: (foreign) => this.#publishOptions(foreign),
+    });
   }
 
   fingerprint(): Fingerprint {
@@ -92,6 +100,7 @@ class BridgeDriver implements NetworkDriver {
     if (config.foreign) this.#bridges.checkForeign(config);
     else this.#bridges.ensure(config);
     this.#networks.set(config.key, config);
+    this.#view.forget();
     if (!config.internal) this.#forward();
     if (firewall === null) return;
     firewall.set(networkOwner(config.bridge), networkElements(config));
@@ -109,6 +118,7 @@ class BridgeDriver implements NetworkDriver {
       ...links.map((link) => () => this.#bridges.remove(link)),
       () => {
         this.#networks.delete(key);
+        this.#view.forget();
         if (firewall !== null) this.#tidy(firewall);
       },
     ]);
@@ -213,7 +223,7 @@ class BridgeDriver implements NetworkDriver {
     const table = firewall?.read() ?? null;
     return {
       bridges: this.#bridges.observe(links, host.addresses),
-      endpoints: this.#observeEndpoints(links, host.plugged, table),
+      endpoints: this.#view.look(links, host.plugged, table),
       rules: this.#rulesComplete(firewall, table) && (!this.#needsForwarding() || forwards()),
       known: new Set(this.#networks.keys()),
     };
@@ -314,63 +324,11 @@ class BridgeDriver implements NetworkDriver {
   }
 
   /** Links without a master, and our bridges even where somebody put them into something else. */
-  #topLinks({ top: links }: HostView): Link[] {
+  #topLinks({ top: links }: HostView): readonly Link[] {
     const names = new Set(links.map(({ name }) => name));
     const missing = [...this.#networks.values()].filter(({ bridge }) => !names.has(bridge));
+    if (missing.length === 0) return links;
     return [...links, ...missing.flatMap(({ bridge }) => findLink(this.#bridges.socket, bridge) ?? [])];
-  }
-
-  #observeEndpoints(
-    links: readonly Link[],
-    plugged: readonly PluggedLink[],
-    table: ReadTable | null,
-  ): Map<string, ObservedEndpoint> {
-    const names = new Map(links.map((link) => [link.index, link.name]));
-    const endpoints = new Map<string, ObservedEndpoint>();
-    const addresses = this.#sandboxes.lookAtAddresses();
-    const routes = this.#sandboxes.lookAtRoutes();
-    const add = (link: PluggedLink, containerId: string | null): void => {
-      if (containerId === null || this.#attached.isLeaving(containerId)) return;
-      endpoints.set(containerId, {
-        containerId,
-        hostInterface: link.name,
-        bridge: names.get(link.master) ?? null,
-        up: link.up,
-        addresses: addresses(containerId),
-        missingRoutes: this.#missingRoutes(containerId, routes(containerId)),
-        ports: this.#effectivePorts(containerId, table),
-      });
-    };
-    for (const link of links) add(link, this.#endpoints.containerOf(link));
-    for (const link of plugged) {
-      add(link, this.#attached.at(link.index) ?? this.#endpoints.containerOfNamed(link.name));
-    }
-    this.#attached.lookedAt();
-    for (const owner of table?.owned.keys() ?? []) {
-      const containerId = owner.startsWith('endpoint:') ? owner.slice('endpoint:'.length) : null;
-      if (containerId === null || endpoints.has(containerId)) continue;
-      const ports = this.#effectivePorts(containerId, table);
-      endpoints.set(containerId, { containerId, hostInterface: null, bridge: null, up: false, addresses: null, ports });
-    }
-    return endpoints;
-  }
-
-  #missingRoutes(containerId: string, present: ReadonlySet<string> | null): string[] {
-    const network = this.#networks.get(this.#attached.get(containerId)?.config.network ?? '');
-    if (present === null || network === undefined) return [];
-    return destinationsOf(network).filter((destination) => !present.has(destination));
-  }
-
-  #effectivePorts(containerId: string, table: ReadTable | null): PublishedPort[] {
-    const attached = this.#attached.get(containerId);
-    if (attached?.config.ports.length === 0) return [];
-    const elements = table?.owned.get(endpointOwner(containerId)) ?? [];
-    const ports = attached?.config.ports ?? portsOfElements(elements);
-    const address = attached?.config.address ?? addressOfElements(elements);
-    if (ports.length === 0 || address === null) return [];
-    const options = this.#publishOptions(attached?.foreign ?? false);
-    const listeners = this.#forwarders.listenersOf(containerId);
-    return effectivePorts(ports, (port) => publish({ address, ports: [port] }, options), { elements, listeners });
   }
 
   #needsForwarding(): boolean {

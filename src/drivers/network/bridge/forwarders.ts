@@ -19,10 +19,16 @@ export class Forwarders {
   readonly #running = new Map<string, Map<string, Running>>();
   readonly #flows: OpenFlows;
   readonly #waits: TcpWaits;
+  #version = 0;
 
   constructor({ budget = descriptorBudget(), waits = TCP_WAITS } = {}) {
     this.#flows = new OpenFlows(budget);
     this.#waits = waits;
+  }
+
+  /** Another number when {@link listenersOf} may have another answer. */
+  get version(): number {
+    return this.#version;
   }
 
   /**
@@ -30,6 +36,7 @@ export class Forwarders {
    * @throws TsdError TSD_PORT_IN_USE; the owner's listeners are then as before.
    */
   set(owner: string, listeners: readonly Listener[]): void {
+    this.#version++;
     const before = this.#running.get(owner) ?? new Map<string, Running>();
     const wanted = new Map(listeners.map((listener) => [listenerKey(listener), listener]));
     const after = new Map<string, Running>();
@@ -88,6 +95,7 @@ export class Forwarders {
 
   /** Moves the listeners that these describe, as they run, and points them to their new targets. */
   #give(from: string, to: string, listeners: readonly Listener[]): void {
+    this.#version++;
     const given = this.#running.get(from) ?? new Map<string, Running>();
     const taken = this.#running.get(to) ?? new Map<string, Running>();
     for (const listener of listeners) {
@@ -113,6 +121,7 @@ export class Forwarders {
 
   /** A listener that ended by itself is nobody's any more, so that the next look finds it missing. */
   #forget(route: Route): void {
+    this.#version++;
     for (const listeners of this.#running.values()) {
       for (const [key, running] of listeners) {
         if (running.route !== route) continue;

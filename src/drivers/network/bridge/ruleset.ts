@@ -39,6 +39,8 @@ export interface Element {
 /** `network:<bridge>` or `endpoint:<container id>`. */
 export type Owner = `network:${string}` | `endpoint:${string}`;
 
+export const endpointOwner = (containerId: string): Owner => `endpoint:${containerId}`;
+
 interface Chain {
   /** `ip` when left out. */
   readonly family?: Family;

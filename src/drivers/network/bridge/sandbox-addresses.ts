@@ -3,12 +3,13 @@ import { namespaceId } from '../../../ffi/namespace-ids.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/netlink.ts';
 import { RouteChanges, RTMGRP } from '../../../ffi/route-changes.ts';
 import { listAddresses } from '../../../ffi/rtnetlink.ts';
+import type { Sandbox } from '../../contract.ts';
 
 /**
  * Asking a thousand namespaces takes 40 ms. Those in which the kernel told of no change are therefore asked in turn, so
  * many at each look: what was not told is found all the same.
  */
-const ASKED_IN_TURN = 8;
+const ASKED_IN_TURN = 4;
 
 interface Open {
   readonly socket: NetlinkSocket;
@@ -23,16 +24,26 @@ export class SandboxAddresses {
   readonly #numbers = new Map<string, number>();
   readonly #containers = new Map<number, string>();
 
-  /** Addresses with prefix length, for use at once: each as the kernel has it when it is asked for or had it all along. */
-  look(): (containerId: string, netnsFd: number) => readonly string[] {
+  /**
+   * Asks the namespaces that were never asked, those in which something changed, and some of the others. Returns the
+   * containers of which {@link of} has another answer now.
+   */
+  look(held: ReadonlyMap<string, Sandbox>): string[] {
     // Listened to before anything is read: no change falls between.
     this.#open ??= {
       socket: new NetlinkSocket(NETLINK_ROUTE, true),
       changes: new RouteChanges(RTMGRP.IPV4_IFADDR, true),
     };
     const { socket, changes } = this.#open;
-    this.#catchUp(changes);
-    return (containerId, netnsFd) => this.#known.get(containerId) ?? this.#ask(socket, containerId, netnsFd);
+    return [...this.#toAsk(changes, held)].filter((containerId) => {
+      const sandbox = held.get(containerId);
+      return sandbox !== undefined && this.#ask(socket, sandbox);
+    });
+  }
+
+  /** Addresses with prefix length as of the last look; null of one that was not held then. */
+  of(containerId: string): readonly string[] | null {
+    return this.#known.get(containerId) ?? null;
   }
 
   /** Of the namespace that has a number, among those that were asked. */
@@ -54,23 +65,31 @@ export class SandboxAddresses {
     for (const map of [this.#known, this.#numbers, this.#containers]) map.clear();
   }
 
-  #catchUp(changes: RouteChanges): void {
+  #toAsk(changes: RouteChanges, held: ReadonlyMap<string, Sandbox>): Iterable<string> {
     const changed = changes.take();
-    if (changed === null) this.#known.clear();
-    else for (const number of changed.elsewhere) this.#known.delete(this.#containers.get(number) ?? '');
+    if (changed === null) return held.keys();
+    const asked = new Set([...changed.elsewhere].flatMap((number) => this.#containers.get(number) ?? []));
     let turn = 0;
     for (const containerId of this.#known.keys()) {
       if (++turn > ASKED_IN_TURN) break;
-      this.#known.delete(containerId);
+      asked.add(containerId);
     }
+    // All that are known are held.
+    if (this.#known.size < held.size) {
+      for (const containerId of held.keys()) if (!this.#known.has(containerId)) asked.add(containerId);
+    }
+    return asked;
   }
 
-  #ask(socket: NetlinkSocket, containerId: string, netnsFd: number): readonly string[] {
+  /** Whether the answer is another than before. */
+  #ask(socket: NetlinkSocket, { containerId, netnsFd }: Sandbox): boolean {
     const number = this.#numbers.get(containerId) ?? namespaceId(socket, netnsFd);
     this.#numbers.set(containerId, number);
     this.#containers.set(number, containerId);
     const addresses = listAddresses(socket, number).map(({ address }) => address);
+    const before = this.#known.get(containerId);
+    this.#known.delete(containerId);
     this.#known.set(containerId, addresses);
-    return addresses;
+    return before === undefined || before.join() !== addresses.join();
   }
 }

@@ -6,11 +6,22 @@ import { inNetns } from '../../../ffi/namespaces.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/netlink.ts';
 import { RouteChanges, RTMGRP } from '../../../ffi/route-changes.ts';
 import { listRoutes } from '../../../ffi/rtnetlink.ts';
+import type { Sandbox } from '../../contract.ts';
 
 /** Asked at one look without being told, of those that were never asked and of the others; most keep their routes for life. */
 const ASKED_IN_TURN = 4;
 /** Asked at one look because the kernel told so; more are asked at the next ones. */
 const ASKED_WHEN_TOLD = 32;
+
+function* first(count: number, ids: Iterable<string>): Generator<string> {
+  let left = count;
+  if (left > 0) {
+    for (const id of ids) {
+      yield id;
+      if (--left === 0) return;
+    }
+  }
+}
 
 export class SandboxRoutes {
   readonly #containerOf: (namespaceNumber: number) => string | undefined;
@@ -25,29 +36,30 @@ export class SandboxRoutes {
     this.#containerOf = containerOf;
   }
 
-  /** Destinations of the main table, null where they are not known yet; for use at once. */
-  look(): (containerId: string, netnsFd: number) => ReadonlySet<string> | null {
+  /**
+   * Asks some of the namespaces: those in which something changed, a few that were never asked, a few of the others. Returns
+   * the containers of which {@link of} has another answer now.
+   */
+  look(held: ReadonlyMap<string, Sandbox>): string[] {
     this.#changes ??= new RouteChanges(RTMGRP.IPV4_ROUTE, true);
     this.#catchUp(this.#changes);
-    const inTurn = new Set(this.#nextInTurn());
-    let unknown = ASKED_IN_TURN;
-    let told = ASKED_WHEN_TOLD;
-    return (containerId, netnsFd) => {
-      const known = this.#known.get(containerId) ?? null;
-      if (this.#told.has(containerId)) return told-- > 0 ? this.#ask(containerId, netnsFd) : known;
-      const asks = known === null ? unknown-- > 0 : inTurn.has(containerId);
-      return asks ? this.#ask(containerId, netnsFd) : known;
-    };
+    const asked = new Set(first(ASKED_WHEN_TOLD, this.#told));
+    for (const containerId of first(ASKED_IN_TURN, this.#known.keys())) asked.add(containerId);
+    // All that are known are held.
+    if (this.#known.size < held.size) {
+      for (const containerId of first(ASKED_IN_TURN, this.#unknownOf(held))) asked.add(containerId);
+    }
+    return [...asked].filter((containerId) => {
+      const sandbox = held.get(containerId);
+      if (sandbox) return this.#ask(sandbox);
+      this.forget(containerId);
+      return false;
+    });
   }
 
-  /** They go to the end, be they asked or not: those whose interface is gone are not. */
-  #nextInTurn(): string[] {
-    const next = [...this.#known].slice(0, ASKED_IN_TURN);
-    for (const [containerId, routes] of next) {
-      this.#known.delete(containerId);
-      this.#known.set(containerId, routes);
-    }
-    return next.map(([containerId]) => containerId);
+  /** Destinations of the main table as of when they were last asked for; null where they are not known yet. */
+  of(containerId: string): ReadonlySet<string> | null {
+    return this.#known.get(containerId) ?? null;
   }
 
   /** What was seen before says nothing any more. */
@@ -67,6 +79,10 @@ export class SandboxRoutes {
     this.#told.clear();
   }
 
+  *#unknownOf(held: ReadonlyMap<string, Sandbox>): Generator<string> {
+    for (const containerId of held.keys()) if (!this.#known.has(containerId)) yield containerId;
+  }
+
   #catchUp(changes: RouteChanges): void {
     const changed = changes.take();
     if (changed === null) for (const containerId of this.#known.keys()) this.#told.add(containerId);
@@ -76,7 +92,8 @@ export class SandboxRoutes {
     }
   }
 
-  #ask(containerId: string, netnsFd: number): ReadonlySet<string> {
+  /** Whether the answer is another than before. */
+  #ask({ containerId, netnsFd }: Sandbox): boolean {
     const routes = inNetns(netnsFd, () => {
       const socket = new NetlinkSocket(NETLINK_ROUTE);
       try {
@@ -85,9 +102,15 @@ export class SandboxRoutes {
         socket.close();
       }
     });
-    this.forget(containerId);
     const destinations = new Set(routes.map(({ destination }) => destination));
+    const before = this.#known.get(containerId);
+    this.#told.delete(containerId);
+    this.#known.delete(containerId);
     this.#known.set(containerId, destinations);
-    return destinations;
+    return before === undefined || !areSame(before, destinations);
   }
+}
+
+function areSame(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  return a.size === b.size && [...a].every((destination) => b.has(destination));
 }

@@ -27,6 +27,7 @@ export class Sandboxes {
   readonly #held = new Map<string, Sandbox>();
   readonly #addresses = new SandboxAddresses();
   readonly #routes = new SandboxRoutes((number) => this.#addresses.containerOf(number));
+  #version = 0;
 
   get(containerId: string): Sandbox | null {
     return this.#held.get(containerId) ?? null;
@@ -57,22 +58,24 @@ export class Sandboxes {
     });
   }
 
-  /** IPv4 addresses with prefix length in the namespaces of containers, null of one that is not held; for use at once. */
-  lookAtAddresses(): (containerId: string) => readonly string[] | null {
-    const addresses = this.#addresses.look();
-    return (containerId) => {
-      const held = this.#held.get(containerId);
-      return held === undefined ? null : addresses(containerId, held.netnsFd);
-    };
+  /** Looks into the namespaces; what was seen is kept until the next look. Returns the containers of which it is another. */
+  look(): ReadonlySet<string> {
+    return new Set([...this.#addresses.look(this.#held), ...this.#routes.look(this.#held)]);
   }
 
-  /** Destinations of routes in the namespaces of containers, null where they are not known; for use at once. */
-  lookAtRoutes(): (containerId: string) => ReadonlySet<string> | null {
-    const routes = this.#routes.look();
-    return (containerId) => {
-      const held = this.#held.get(containerId);
-      return held === undefined ? null : routes(containerId, held.netnsFd);
-    };
+  /** Another number when other namespaces are held. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** IPv4 addresses with prefix length; null of a container whose namespace is not held. */
+  addresses(containerId: string): readonly string[] | null {
+    return this.#addresses.of(containerId);
+  }
+
+  /** Destinations of routes; null where they are not known. */
+  routes(containerId: string): ReadonlySet<string> | null {
+    return this.#routes.of(containerId);
   }
 
   /** @param anew with an interface that was made just now. Else some may have been there, and be seen as missing still. */
@@ -85,6 +88,7 @@ export class Sandboxes {
     const held = this.#held.get(containerId);
     if (held === undefined) return;
     this.#held.delete(containerId);
+    this.#version++;
     this.#addresses.forget(containerId);
     this.#routes.forget(containerId);
     closeSync(held.netnsFd);
@@ -99,6 +103,7 @@ export class Sandboxes {
   #hold(containerId: string, netnsFd: number): Sandbox {
     const sandbox = { containerId, netnsFd };
     this.#held.set(containerId, sandbox);
+    this.#version++;
     return sandbox;
   }
 }

@@ -1,0 +1,119 @@
+/** The endpoints of containers as the kernel has them, put together anew only where something of them is another. */
+import type { Link, PluggedLink } from '../../../ffi/rtnetlink.ts';
+import type { NetworkConfig, ObservedEndpoint, PublishedPort } from '../../contract.ts';
+import type { Attachments } from './attachments.ts';
+import { destinationsOf, type EndpointLinks } from './endpoint-links.ts';
+import type { Forwarders } from './forwarders.ts';
+import { addressOfElements, effectivePorts, portsOfElements } from './observe.ts';
+import { type PublishOptions, publish } from './publication.ts';
+import { endpointOwner, type ReadTable } from './ruleset.ts';
+import type { Sandboxes } from './sandboxes.ts';
+
+export interface EndpointViewParts {
+  readonly links: EndpointLinks;
+  readonly sandboxes: Sandboxes;
+  readonly forwarders: Forwarders;
+  readonly attached: Attachments;
+  readonly networks: ReadonlyMap<string, NetworkConfig>;
+  publishOptions(foreign: boolean): PublishOptions;
+}
+
+export class EndpointView {
+  readonly #parts: EndpointViewParts;
+  #last: { readonly from: readonly unknown[]; readonly endpoints: Map<string, ObservedEndpoint> } | null = null;
+
+  constructor(parts: EndpointViewParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * By container id, until the next look. An endpoint of which nothing changed is the same object, and so is the map while
+   * none came or went.
+   * @param links without a master, which may be ours all the same
+   * @param plugged into a bridge
+   */
+  look(
+    links: readonly Link[],
+    plugged: readonly PluggedLink[],
+    table: ReadTable | null,
+  ): ReadonlyMap<string, ObservedEndpoint> {
+    const { sandboxes, forwarders, attached } = this.#parts;
+    const changed = sandboxes.look();
+    const from = [links, plugged, table, sandboxes.version, forwarders.version, attached.version];
+    if (this.#last?.from.every((part, index) => part === from[index])) {
+      const { endpoints } = this.#last;
+      for (const containerId of changed) this.#lookInto(containerId, endpoints);
+      return endpoints;
+    }
+    const endpoints = this.#put(links, plugged, table);
+    this.#last = { from, endpoints };
+    // Changes what the next look goes by where somebody was leaving.
+    attached.lookedAt();
+    return endpoints;
+  }
+
+  /** The networks are others. */
+  forget(): void {
+    this.#last = null;
+  }
+
+  #lookInto(containerId: string, endpoints: Map<string, ObservedEndpoint>): void {
+    const before = endpoints.get(containerId);
+    // Without an end on the host's side nothing inside counts.
+    if (!before?.hostInterface) return;
+    const addresses = this.#parts.sandboxes.addresses(containerId);
+    endpoints.set(containerId, { ...before, addresses, missingRoutes: this.#missingRoutes(containerId) });
+  }
+
+  #put(
+    links: readonly Link[],
+    plugged: readonly PluggedLink[],
+    table: ReadTable | null,
+  ): Map<string, ObservedEndpoint> {
+    const { attached, sandboxes, links: ends } = this.#parts;
+    const names = new Map(links.map((link) => [link.index, link.name]));
+    const endpoints = new Map<string, ObservedEndpoint>();
+    const add = (link: PluggedLink, containerId: string | null): void => {
+      if (containerId === null || attached.isLeaving(containerId)) return;
+      endpoints.set(containerId, {
+        containerId,
+        hostInterface: link.name,
+        bridge: names.get(link.master) ?? null,
+        up: link.up,
+        addresses: sandboxes.addresses(containerId),
+        missingRoutes: this.#missingRoutes(containerId),
+        ports: this.#effectivePorts(containerId, table),
+      });
+    };
+    for (const link of links) add(link, ends.containerOf(link));
+    for (const link of plugged) add(link, attached.at(link.index) ?? ends.containerOfNamed(link.name));
+    for (const owner of table?.owned.keys() ?? []) {
+      const containerId = owner.startsWith('endpoint:') ? owner.slice('endpoint:'.length) : null;
+      if (containerId === null || endpoints.has(containerId)) continue;
+      const ports = this.#effectivePorts(containerId, table);
+      endpoints.set(containerId, { containerId, hostInterface: null, bridge: null, up: false, addresses: null, ports });
+    }
+    return endpoints;
+  }
+
+  #missingRoutes(containerId: string): string[] {
+    const { networks, attached, sandboxes } = this.#parts;
+    const present = sandboxes.routes(containerId);
+    const network = networks.get(attached.get(containerId)?.config.network ?? '');
+    if (present === null || network === undefined) return [];
+    return destinationsOf(network).filter((destination) => !present.has(destination));
+  }
+
+  #effectivePorts(containerId: string, table: ReadTable | null): PublishedPort[] {
+    const { attached: attachments, forwarders, publishOptions } = this.#parts;
+    const attached = attachments.get(containerId);
+    if (attached?.config.ports.length === 0) return [];
+    const elements = table?.owned.get(endpointOwner(containerId)) ?? [];
+    const ports = attached?.config.ports ?? portsOfElements(elements);
+    const address = attached?.config.address ?? addressOfElements(elements);
+    if (ports.length === 0 || address === null) return [];
+    const options = publishOptions(attached?.foreign ?? false);
+    const listeners = forwarders.listenersOf(containerId);
+    return effectivePorts(ports, (port) => publish({ address, ports: [port] }, options), { elements, listeners });
+  }
+}
