@@ -10,7 +10,6 @@ import type {
   ObservedNetwork,
   ObservedState,
   ObservedVolume,
-  Orphan,
 } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
@@ -20,11 +19,10 @@ import { healthchecks, probesOf } from './health/probes-of.ts';
 import { healthOf } from './health/verdict.ts';
 import { portName, portsOfOtherDeclaration } from './observed-port.ts';
 import { networkConfig } from './ops/network-config.ts';
-import { ownersOf } from './ops/owners.ts';
 import { volumesLeftBehind } from './ops/released-volumes.ts';
 import { stopEnd, tookAway } from './ops/stop-override.ts';
 import type { World } from './ops/world.ts';
-import { findOrphans } from './plan/gc.ts';
+import { orphans } from './orphans.ts';
 import { DEFAULT_NETWORK } from './plan/references.ts';
 import { obstacles } from './preflight.ts';
 import { SeenContainers } from './seen-containers.ts';
@@ -108,6 +106,8 @@ function observedStop(
 /** What a container looks like beside its record; by this alone it may look otherwise while the record stays. */
 interface Facts {
   readonly world: World;
+  /** The last look at its endpoint in the kernel, and what that lacked. */
+  readonly seen: { readonly endpoint: ObservedEndpoint | undefined; readonly lacks: readonly string[] } | undefined;
   readonly handle: TaskHandle | null;
   readonly sandbox: boolean;
   readonly drift: readonly string[];
@@ -117,20 +117,34 @@ interface Facts {
   readonly health: HealthRecord | undefined;
 }
 
-function factsOf(world: World, record: ContainerRecord, kernel: ObservedNetworks | null): Facts {
+/** The driver gives the same endpoint while nothing of it changed. */
+function lookedAt(
+  record: ContainerRecord,
+  endpoint: ObservedEndpoint | undefined,
+  before: Facts['seen'],
+): NonNullable<Facts['seen']> {
+  if (before && before.endpoint === endpoint) return before;
+  return { endpoint, lacks: endpointDrift(record, endpoint) };
+}
+
+function factsOf(
+  world: World,
+  record: ContainerRecord,
+  kernel: ObservedNetworks | null,
+  last: Facts | undefined,
+): Facts {
   const { owner, id } = record;
   const spec = owner?.written as unknown as ContainerSpec | undefined;
   const bridged = spec !== undefined && isBridged(spec);
   // A namespace without its endpoint is what an interrupted connect leaves: not a sandbox to start in.
   const sandbox = world.network.sandbox(id) !== null && (!bridged || record.network !== null);
+  const seen = kernel === null ? last?.seen : lookedAt(record, kernel.endpoints.get(id), last?.seen);
   return {
     world,
+    seen,
     handle: world.exec.running(id),
     sandbox,
-    drift:
-      sandbox && bridged && owner
-        ? remembered(world, owner.key, kernel, () => endpointDrift(record, kernel?.endpoints.get(id)))
-        : [],
+    drift: sandbox && bridged && owner ? remembered(world, owner.key, kernel, () => seen?.lacks ?? []) : [],
     unanswered: world.unanswered.get(id),
     unrecorded: world.exec.unrecorded(id),
     probes: probesOf(world, record),
@@ -153,7 +167,7 @@ function areSame(a: Facts, b: Facts): boolean {
 }
 
 /** As last seen. Records never change, and most containers look for days as they did before. */
-const lastSeen = new WeakMap<ContainerRecord, { readonly facts: Facts; readonly container: ObservedContainer }>();
+const lastSeen = new WeakMap<ContainerRecord, { facts: Facts; readonly container: ObservedContainer }>();
 
 /** @param kernel what the network driver sees; null leaves drift out */
 export function observedContainer(
@@ -162,10 +176,13 @@ export function observedContainer(
   kernel: ObservedNetworks | null,
   now: Instant = world.clock.now(),
 ): ObservedContainer {
-  const facts = factsOf(world, record, kernel);
   const last = lastSeen.get(record);
+  const facts = factsOf(world, record, kernel, last?.facts);
   // A stop may be over by now.
-  if (last && record.stopOverride === null && areSame(last.facts, facts)) return last.container;
+  if (last && record.stopOverride === null && areSame(last.facts, facts)) {
+    last.facts = facts;
+    return last.container;
+  }
   const container = seenNow(record, facts, now);
   lastSeen.set(record, { facts, container });
   return container;
@@ -272,29 +289,6 @@ function observedNetworks(world: World, kernel: ObservedNetworks | null): Map<Re
   return networks;
 }
 
-function orphans(world: World, kernel: ObservedNetworks): Orphan[] {
-  const layers = world.images.layersInUse();
-  const volumes = world.volumes.ids();
-  const owned = ownersOf(world);
-  const unowned = new Set(
-    world.graph.ids().filter((id) => !layers.has(id) && !volumes.has(id) && !owned({ type: 'snapshot', id })),
-  );
-  // Which of them are snapshots takes a look at each.
-  const snapshots =
-    unowned.size === 0 ? [] : world.graph.list().filter(({ id, type }) => type === 'snapshot' && unowned.has(id));
-  return findOrphans(
-    {
-      process: world.exec.list(),
-      sandbox: kernel.endpoints.keys(),
-      bridge: kernel.bridges.map(({ key }) => key),
-      snapshot: snapshots.map(({ id }) => id),
-      lease: world.leases.owners(),
-      state: world.links.entities(),
-    },
-    (type, id) => owned({ type, id }),
-  );
-}
-
 /**
  * Reads everything of ours, to be used at once; see {@link SeenContainers}.
  * @param scope keys whose obstacles are looked for. Null looks at everything: obstacles of all, orphans, and what the
@@ -311,16 +305,17 @@ export function observe(
   const now = world.clock.now();
   const seen = new SeenContainers(world.containers, (record) => observedContainer(world, record, kernel, now));
   const images = observedImages(world, reading);
+  const containers = kernel === null ? seen : seen.all();
   return {
     images,
     volumes: observedVolumes(world),
     networks: observedNetworks(world, kernel),
-    containers: kernel === null ? seen : seen.all(),
+    containers,
     orphans: kernel === null ? [] : orphans(world, kernel),
     failures: new Map(world.failures.all()),
     updates: world.updates.all(),
     approvals: reading(() => world.approvals.all() as ReadonlySet<ResourceKey>, new Set()),
-    obstacles: obstacles(world, scope),
+    obstacles: obstacles(world, scope, containers),
     healthchecks: healthchecks(world, images, scope),
   };
 }

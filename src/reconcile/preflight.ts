@@ -6,6 +6,7 @@ import { statSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Desired } from '../model/desired.ts';
 import { describeError, TsdError, toTsdError } from '../model/errors.ts';
+import type { ObservedContainer } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { HostFacts } from './host-facts.ts';
@@ -118,8 +119,15 @@ function obstacleOf(...looked: Parameters<typeof obstacle>): string | null {
   }
 }
 
-/** Why containers could not be started with their declarations, for those that do not run so already. */
-export function obstacles(world: World, scope: ReadonlySet<ResourceKey> | null): Map<ResourceKey, string> {
+/**
+ * Why containers could not be started with their declarations, for those that do not run so already.
+ * @param containers as they are now
+ */
+export function obstacles(
+  world: World,
+  scope: ReadonlySet<ResourceKey> | null,
+  containers: ReadonlyMap<ResourceKey, ObservedContainer>,
+): Map<ResourceKey, string> {
   const found = new Map<ResourceKey, string>();
   let known: HostFacts | undefined;
   const facts: Facts = () => {
@@ -128,8 +136,9 @@ export function obstacles(world: World, scope: ReadonlySet<ResourceKey> | null):
   };
   for (const desired of world.desired().resources.values()) {
     if (desired.kind !== 'container' || (scope !== null && !scope.has(desired.key))) continue;
+    const container = containers.get(desired.key);
+    if (container?.running && container.specHash === desired.specHash) continue;
     const record = world.containers.byKey(desired.key);
-    if (record && world.exec.running(record.id) && record.owner?.specHash === desired.specHash) continue;
     const reason = obstacleOf(world, desired as Container, record, facts);
     if (reason !== null) found.set(desired.key, reason);
   }

@@ -51,6 +51,9 @@ export class ContainerStore {
   readonly #idsByKey = new Map<ResourceKey, string>();
   readonly #damaged = new Map<string, TsdError>();
   readonly #index = new TruncIndex();
+  /** As {@link ids} and {@link all} gave them, while they are still true. */
+  #ids: ReadonlySet<string> | null = null;
+  #all: readonly ContainerRecord[] | null = null;
   /** What the text files hold, for those written since the start. */
   readonly #texts = new Map<string, Map<ContainerTextFile, string>>();
   readonly #dirty = new Set<string>();
@@ -77,9 +80,13 @@ export class ContainerStore {
     return [...this.#damaged].map(([id, error]) => ({ path: this.path(id), error }));
   }
 
-  /** Every id with a directory, readable or not: layers, networks and cgroups of others are orphans. */
+  /**
+   * Every id with a directory, readable or not: layers, networks and cgroups of others are orphans. The same set until an id
+   * comes or goes.
+   */
   ids(): ReadonlySet<string> {
-    return new Set([...this.#records.keys(), ...this.#damaged.keys()]);
+    this.#ids ??= new Set([...this.#records.keys(), ...this.#damaged.keys()]);
+    return this.#ids;
   }
 
   /** Whether {@link ids} has it. */
@@ -87,8 +94,10 @@ export class ContainerStore {
     return this.#records.has(id) || this.#damaged.has(id);
   }
 
+  /** The same array until a record comes, goes or changes. */
   all(): readonly ContainerRecord[] {
-    return [...this.#records.values()];
+    this.#all ??= [...this.#records.values()];
+    return this.#all;
   }
 
   get(id: string): ContainerRecord | undefined {
@@ -282,13 +291,17 @@ export class ContainerStore {
   }
 
   #remember(record: ContainerRecord): void {
+    const ids = this.exists(record.id) ? this.#ids : null;
     this.#forget(record.id);
+    this.#ids = ids;
     this.#records.set(record.id, record);
     this.#index.add(record.id);
     if (record.owner !== null) this.#idsByKey.set(record.owner.key, record.id);
   }
 
   #forget(id: string): void {
+    this.#all = null;
+    this.#ids = null;
     const key = this.#records.get(id)?.owner?.key;
     if (key !== undefined && this.#idsByKey.get(key) === id) this.#idsByKey.delete(key);
     this.#records.delete(id);

@@ -58,6 +58,7 @@ export class LinkGraph {
   readonly #database: Database.Database;
   readonly #childOf: Database.Statement<[string, string], string>;
   readonly #childrenOf: Database.Statement<[string], { entity_id: string; name: string }>;
+  #entities: readonly string[] | null = null;
   readonly issues: readonly StateIssue[];
 
   /** @throws TsdError TSD_STATE_CORRUPT when the file cannot be opened; a damaged one is set aside: see issues. */
@@ -73,7 +74,11 @@ export class LinkGraph {
 
   /** Runs changes as one transaction: one group of fsyncs, all or nothing. One inside another joins it as a whole. */
   batch<T>(changes: () => T): T {
-    return this.#database.transaction(changes).exclusive();
+    try {
+      return this.#database.transaction(changes).exclusive();
+    } finally {
+      this.#entities = null;
+    }
   }
 
   /**
@@ -183,9 +188,13 @@ export class LinkGraph {
       .all(this.#resolve(path));
   }
 
-  /** Every entity but the root. */
+  /** Every entity but the root. The same array until one may have come or gone. */
   entities(): readonly string[] {
-    return this.#database.prepare<[string], string>('SELECT id FROM entity WHERE id != ?').pluck().all(ROOT_ID);
+    this.#entities ??= this.#database
+      .prepare<[string], string>('SELECT id FROM entity WHERE id != ?')
+      .pluck()
+      .all(ROOT_ID);
+    return this.#entities;
   }
 
   close(): void {

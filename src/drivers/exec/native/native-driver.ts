@@ -2,7 +2,9 @@
  * The native exec driver: a container is compiled into a syscall program and a shim executes it. The shim is the parent of
  * the payload and outlives us; what we hold of a run is a connection to it.
  */
+
 import { closeSync, readFileSync } from 'node:fs';
+import { UnionOfLists } from '../../../ffi/listed-directory.ts';
 import { isEnding, SIGKILL, sealedMemoryFile, signalProcess, startTimeOf } from '../../../ffi/processes.ts';
 import { openTerminal, openTerminalIn, type Terminal } from '../../../ffi/pty.ts';
 import type { Clock } from '../../../model/clock.ts';
@@ -87,6 +89,7 @@ export class NativeDriver implements ExecDriver {
   readonly #cgroups: RunCgroups;
   readonly #compiler: TaskCompiler;
   readonly #files: RunFiles;
+  readonly #ids = new UnionOfLists();
   readonly #children = new ShimChildren();
   readonly #runs: Runs;
   readonly #starting = new Set<string>();
@@ -328,7 +331,7 @@ export class NativeDriver implements ExecDriver {
   }
 
   list(): readonly string[] {
-    return [...new Set(this.#files.list().concat(this.#cgroups.list()))];
+    return this.#ids.of(this.#files.list(), this.#cgroups.list());
   }
 
   close(): void {

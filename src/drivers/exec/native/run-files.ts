@@ -4,6 +4,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ListedDirectory } from '../../../ffi/listed-directory.ts';
 import { checkSocketPath } from '../../../ffi/sockets.ts';
 import { TsdError } from '../../../model/errors.ts';
 import type { Instance, RootMount, TaskHandle, TaskSpec } from '../../contract.ts';
@@ -20,10 +21,12 @@ export function isContainerId(name: string): boolean {
 export class RunFiles {
   readonly #home: string;
   readonly #sockets: string;
+  readonly #listed: ListedDirectory;
 
   constructor(instance: Instance) {
     this.#home = join(instance.root, 'execdriver', 'native');
     this.#sockets = join(instance.runDir, 'shim');
+    this.#listed = new ListedDirectory(this.#home, isContainerId);
   }
 
   /** Makes the directories of a run. @throws TSD_FLAG when the run directory is too long for a socket below it. */
@@ -147,9 +150,9 @@ export class RunFiles {
     rmSync(this.directory(containerId), { recursive: true, force: true });
   }
 
-  /** Ids of containers with a directory here. */
-  list(): string[] {
-    return listing(this.#home).filter(isContainerId);
+  /** Ids of containers with a directory here; the same array while nothing changed. */
+  list(): readonly string[] {
+    return this.#listed.names();
   }
 
   /** Derivable after a crash of the host, so renamed into place but not synced. */

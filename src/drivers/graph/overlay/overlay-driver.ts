@@ -4,7 +4,6 @@ import {
   existsSync,
   linkSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -14,6 +13,7 @@ import {
 import { join } from 'node:path';
 import { syncDirectory } from '../../../ffi/files.ts';
 import { fileError } from '../../../ffi/layer-files.ts';
+import { ListedDirectory } from '../../../ffi/listed-directory.ts';
 import { TsdError } from '../../../model/errors.ts';
 import type { Fingerprint, GraphDriver, LayerChange, LayerFiles, LayerTarget, RootMount } from '../../contract.ts';
 import { BuildArea, syncFilesystem } from '../build-area.ts';
@@ -38,9 +38,11 @@ class OverlayDriver implements GraphDriver {
   readonly #home: string;
   readonly #area: BuildArea;
   readonly #inFlight = new LayersInFlight();
+  readonly #listed: ListedDirectory;
 
   constructor(root: string) {
     this.#home = join(root, 'overlay');
+    this.#listed = new ListedDirectory(this.#home, isLayerId);
     this.#area = new BuildArea(this.#home);
     this.#area.clear();
   }
@@ -121,7 +123,7 @@ class OverlayDriver implements GraphDriver {
   }
 
   ids(): readonly string[] {
-    return existsSync(this.#home) ? readdirSync(this.#home).filter(isLayerId) : [];
+    return this.#listed.names();
   }
 
   list(): readonly Listed[] {

@@ -6,9 +6,10 @@
  * group in the hierarchy of their controller as well, and entering one takes a lock that costs milliseconds: these are
  * made only for the limits that are declared.
  */
-import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, readFileSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { join } from 'node:path';
+import { ListedDirectory, UnionOfLists } from '../../../../ffi/listed-directory.ts';
 import { describeProcess } from '../../../../ffi/processes.ts';
 import { TsdError } from '../../../../model/errors.ts';
 import type { Instance, ResourceLimits, ResourceUsage } from '../../../contract.ts';
@@ -74,6 +75,9 @@ export interface CgroupManager {
 class Manager implements CgroupManager {
   readonly #hierarchies: Hierarchies;
   readonly #instanceName: string;
+  /** Directories of this instance in all hierarchies. */
+  readonly #listed: readonly ListedDirectory[];
+  readonly #ids = new UnionOfLists();
   readonly #filters = new DeviceFilters(DEFAULT_DEVICE_RULES);
   /** Directories of this instance that have been prepared, by controller. */
   readonly #prepared = new Set<string>();
@@ -81,6 +85,9 @@ class Manager implements CgroupManager {
   constructor(instance: Instance, sources: CgroupSources) {
     this.#hierarchies = findHierarchies(sources);
     this.#instanceName = `tsdocker-${instance.id}`;
+    this.#listed = [this.#hierarchies.unified, ...this.#hierarchies.v1.values()].map(
+      (hierarchy) => new ListedDirectory(join(hierarchy, this.#instanceName), isContainerId),
+    );
   }
 
   get unifiedOnly(): boolean {
@@ -90,6 +97,7 @@ class Manager implements CgroupManager {
   create(containerId: string, limits: ResourceLimits, devices: DevicePolicy): CgroupEntry {
     const needed = neededControllers(limits);
     for (const controller of needed) this.#requireController(controller);
+    this.#changed();
     this.tryRemove(containerId);
     this.#prepareUnified(needed);
     const unified = this.#unifiedGroup(containerId);
@@ -146,11 +154,7 @@ class Manager implements CgroupManager {
   }
 
   list(): readonly string[] {
-    const ids = new Set<string>();
-    for (const parent of this.#instanceGroups()) {
-      for (const name of readdirSync(parent)) if (isContainerId(name)) ids.add(name);
-    }
-    return [...ids];
+    return this.#ids.of(...this.#listed.map((parent) => parent.names()));
   }
 
   oomKilled(containerId: string): boolean {
@@ -222,13 +226,6 @@ class Manager implements CgroupManager {
     }
   }
 
-  /** Directories of this instance in all hierarchies. */
-  #instanceGroups(): readonly string[] {
-    return [this.#hierarchies.unified, ...this.#hierarchies.v1.values()]
-      .map((path) => join(path, this.#instanceName))
-      .filter((path) => existsSync(path));
-  }
-
   #unifiedGroup(containerId: string): string {
     return join(this.#hierarchies.unified, this.#instanceName, containerId);
   }
@@ -264,7 +261,13 @@ class Manager implements CgroupManager {
     return keyedValue(join(group, 'cgroup.events'), 'populated') === 1;
   }
 
+  /** One group may go and another one come: the kernel tells their number only. */
+  #changed(): void {
+    for (const parent of this.#listed) parent.forget();
+  }
+
   #removeOnce(containerId: string): boolean {
+    this.#changed();
     const groups = [this.#unifiedGroup(containerId), ...this.#v1Groups(containerId).map(([, path]) => path)];
     const removed = groups.map(tryRemoveGroup).every(Boolean);
     if (removed) this.#removeEmptyParents();
