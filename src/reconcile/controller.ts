@@ -291,7 +291,7 @@ export class Controller {
   #carryOut(made: Plan, scope: Scope, desired: DesiredState, busy: ReadonlySet<ResourceKey>, ms: number): void {
     const byKey = new Map<ResourceKey, Op[]>();
     for (const op of made.ops) byKey.set(op.key, [...(byKey.get(op.key) ?? []), op]);
-    this.#takeOverHolds(made, scope, desired, byKey, busy);
+    this.#takeOverHolds(made, scope, byKey, busy);
     for (const [key, ops] of byKey) this.#inFlight.begin(key, ops, desired);
     const pass = ++this.#passes;
     if (made.ops.length === 0) {
@@ -319,23 +319,20 @@ export class Controller {
   #takeOverHolds(
     made: Plan,
     scope: Scope,
-    desired: DesiredState,
     acted: ReadonlyMap<ResourceKey, readonly Op[]>,
     busy: ReadonlySet<ResourceKey>,
   ): void {
     const held = new Map(made.holds.map((hold) => [hold.key, hold]));
-    // What is gone, as an orphan that somebody removed, is in no scope and in no declaration.
-    const failed = scope === null ? new Set([...this.#failures.keys()].map(baseKey)) : [];
-    for (const keys of scope === null ? [this.#holds.keys(), desired.resources.keys(), failed] : [scope]) {
-      for (const key of keys) {
-        if (this.#parked.has(key)) continue;
-        const isQuiet = (one: ResourceKey) => !acted.has(one) && !busy.has(one) && !held.has(one);
-        // The next one beside a container is another one. What holds a successor back is told of its container.
-        const beside = key.startsWith('container/') ? [oldKey(key), ...(isQuiet(key) ? [nextKey(key)] : [])] : [];
-        for (const one of [key, ...beside]) {
-          this.#holds.delete(one);
-          if (isQuiet(one) && this.#failures.concerns(one)) this.#book(one, () => this.#failures.quiet(one));
-        }
+    // Of all the others nothing is remembered that this look could have made untrue.
+    const remembered = scope === null ? [...this.#holds.keys(), ...this.#failures.keys()] : [];
+    for (const key of scope ?? new Set([...remembered, ...remembered.map(baseKey)])) {
+      if (this.#parked.has(key)) continue;
+      const isQuiet = (one: ResourceKey) => !acted.has(one) && !busy.has(one) && !held.has(one);
+      // The next one beside a container is another one. What holds a successor back is told of its container.
+      const beside = key.startsWith('container/') ? [oldKey(key), ...(isQuiet(key) ? [nextKey(key)] : [])] : [];
+      for (const one of [key, ...beside]) {
+        this.#holds.delete(one);
+        if (isQuiet(one) && this.#failures.concerns(one)) this.#book(one, () => this.#failures.quiet(one));
       }
     }
     for (const [key, hold] of held) {

@@ -105,7 +105,10 @@ export class Prober {
   }
 
   #reviewAll(): void {
-    for (const { owner } of this.#options.world.containers.all()) if (owner) this.#reviewOne(owner.key);
+    const { world } = this.#options;
+    for (const record of world.containers.all()) {
+      if (record.owner && probesOf(world, record) !== null) this.#reviewOne(record.owner.key);
+    }
     for (const key of [...this.#watched.keys()]) this.#reviewOne(key);
   }
 

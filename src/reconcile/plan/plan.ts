@@ -54,7 +54,7 @@ function decide(pass: Pass, containers: readonly Desired<'container'>[]): Readon
   const anew = planNetworks(pass);
   for (const container of scoped(pass, pass.observed.containers)) {
     const { key } = container;
-    if (key === null) continue;
+    if (key === null || pass.desired.resources.has(key)) continue;
     if (undeclared(pass, key)) planRemoval(pass, key, container);
     else if (!pass.desired.resources.has(baseKey(key))) planStopOfLeft(pass, key, container);
   }

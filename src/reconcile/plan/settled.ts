@@ -23,9 +23,19 @@ export function isSettled(
     isUnbound(desired) &&
     observed.updates?.has(desired.key) !== true &&
     hasImage(container, desired.references.image, observed.images) &&
-    !observed.containers.has(nextKey(desired.key)) &&
-    !observed.containers.has(oldKey(desired.key))
+    !besideOf(desired).some((key) => observed.containers.has(key))
   );
+}
+
+/** Made once for a declaration: to put a key together costs more than to look it up. */
+const beside = new WeakMap<Desired<'container'>, readonly ResourceKey[]>();
+
+function besideOf(desired: Desired<'container'>): readonly ResourceKey[] {
+  const known = beside.get(desired);
+  if (known) return known;
+  const keys = [nextKey(desired.key), oldKey(desired.key)];
+  beside.set(desired, keys);
+  return keys;
 }
 
 function isAsDeclared({ specHash, spec }: Desired<'container'>, container: ObservedContainer): boolean {
