@@ -19,6 +19,7 @@ import { GroupCommit } from '../reconcile/group-commit.ts';
 import { HealthBook } from '../reconcile/health/health-book.ts';
 import { readHostFacts } from '../reconcile/host-facts.ts';
 import { BuildWork } from '../reconcile/ops/build/build-work.ts';
+import { FileReaders } from '../reconcile/ops/file-readers.ts';
 import { ImageWork } from '../reconcile/ops/image-work.ts';
 import { LeaseBook } from '../reconcile/ops/lease-book.ts';
 import { StopClocks } from '../reconcile/ops/stop-clocks.ts';
@@ -113,6 +114,7 @@ export function createWorld(parts: WorldParts): { readonly world: World; readonl
     making: new Set(),
     turns: new Turns(),
     stopClocks: new StopClocks(systemClock),
+    fileReaders: new FileReaders(),
     unanswered: new Map(),
     paths,
     registry,

@@ -243,6 +243,11 @@ export const ERROR_CATALOGUE = {
     title: 'The container is not running',
     hint: '`tsdocker get containers` shows its phase.',
   },
+  TSD_CONTAINER_CHANGED: {
+    class: 'conflict',
+    title: 'The container did not stand still while its files were read',
+    hint: 'Try again; a container that is stopped can be read, too.',
+  },
   TSD_SHIM: {
     class: 'unavailable',
     title: 'The shim does not answer',

@@ -15,6 +15,17 @@ interface Pause {
   readers: number;
 }
 
+/** Passes on what is read of the container as long as that is of one moment. */
+export type Still = <T>(items: AsyncIterable<T>) => AsyncGenerator<T>;
+
+async function* untilAborted<T>(items: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  for await (const item of items) {
+    signal.throwIfAborted();
+    yield item;
+  }
+  signal.throwIfAborted();
+}
+
 function setStatus(world: World, id: string, from: RunStatus, to: RunStatus): void {
   const record = world.containers.get(id);
   if (record?.state.status === from) world.containers.update({ ...record, state: { ...record.state, status: to } });
@@ -43,19 +54,29 @@ export class Pauses {
 
   /**
    * Stops the container's processes meanwhile: what is written while its files are read would be torn. A stop of the
-   * container ends that early; readers are led nowhere else all the same, since they follow no links.
+   * container ends that early, and wins: what the work passes through `still` fails then. Readers are led nowhere else all
+   * the same, since they follow no links.
+   * @throws TSD_CONTAINER_CHANGED, and what the work throws
    */
-  async during<T>({ id }: ContainerRecord, work: () => Promise<T>): Promise<T> {
-    const { exec } = this.#parts.world;
-    if (!exec.capabilities.pause || exec.running(id) === null) return work();
-    const pause = this.#pauses.get(id) ?? this.#pause(id);
-    pause.readers++;
-    try {
-      await pause.begun;
-      return await work();
-    } finally {
-      if (--pause.readers === 0) await this.#resume(id);
-    }
+  during<T>(record: ContainerRecord, work: (still: Still) => Promise<T>): Promise<T> {
+    const { exec, fileReaders, stopClocks } = this.#parts.world;
+    const { id } = record;
+    return fileReaders.reading(record, async (disturbed) => {
+      // A pause would take the time from it that it has to end.
+      if (stopClocks.isEnding(id)) fileReaders.disturb(record, 'was stopped');
+      disturbed.throwIfAborted();
+      const still: Still = (items) => untilAborted(items, disturbed);
+      if (!exec.capabilities.pause || exec.running(id) === null) return work(still);
+      const pause = this.#pauses.get(id) ?? this.#pause(id);
+      pause.readers++;
+      try {
+        await pause.begun;
+        disturbed.throwIfAborted();
+        return await work(still);
+      } finally {
+        if (--pause.readers === 0) await this.#resume(id);
+      }
+    });
   }
 
   #pause(id: string): Pause {

@@ -55,10 +55,16 @@ describe('a container whose files are read', () => {
   const MANIFEST = `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${TICKS}, restart: always, health: { exec: [busybox, "true"], interval: 100ms, timeout: 100ms, retries: 1 } }\n`;
   const lastTick = async () =>
     Number(/tick (\d+)\n$/.exec((await supervisor.cli('logs', '--tail', '1', 'web')).stdout)?.[1]);
-
-  test('stands still and is not called unhealthy, and goes on when the reader or the supervisor is gone', async () => {
+  /** Ready may come before there is a file that takes long to read. */
+  const runTicks = async () => {
     supervisor.drop('app.yaml', MANIFEST);
     const { pid } = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    await until('the large file', async () => (await lastTick()) > 0);
+    return pid;
+  };
+
+  test('stands still and is not called unhealthy, and goes on when the reader or the supervisor is gone', async () => {
+    const pid = await runTicks();
     const reading = supervisor.cli('export', 'web', '-o', supervisor.file('web.tar', ''));
     await supervisor.waitFor('web', 'paused', ({ phase }) => phase === 'Paused');
     expect(await reading).toMatchObject({ status: 0 });
@@ -75,8 +81,7 @@ describe('a container whose files are read', () => {
   });
 
   test('goes on when its shim answers the next supervisor late', async () => {
-    supervisor.drop('app.yaml', MANIFEST);
-    const { pid } = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    const pid = await runTicks();
     const reading = supervisor.cli('export', 'web', '-o', supervisor.file('web.tar', ''));
     await supervisor.waitFor('web', 'paused', ({ phase }) => phase === 'Paused');
     const shim = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);

@@ -2,9 +2,12 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { SupervisorClient } from '../../src/api/client.ts';
 import type { ImageView } from '../../src/api/supervisor.ts';
+import type { TransferEvent } from '../../src/api/transfer-event.ts';
 import { BUSYBOX_IMAGE, IDLE, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
+import { until } from '../support/wait.ts';
 
 let supervisor: TestSupervisor;
 
@@ -68,6 +71,76 @@ describe('a container', () => {
     await supervisor.ok('import', file('web.tar'), 'flat:1', '-c', 'ENV A=1');
     await expect(supervisor.cli('import', file('web.tar'), 'Bad Name')).resolves.toMatchObject({ status: 1 });
     expect((await tagged('flat:1')).size).toBeGreaterThan(100_000);
+  });
+});
+
+describe('a container that does not stand still while its files are read', () => {
+  const LARGE = '500M';
+  const layers = (): string[] => readdirSync(join(supervisor.root, 'overlay'));
+  const client = () => new SupervisorClient(supervisor.socket);
+
+  /** It writes once more when it is asked to end. */
+  async function runLarge(): Promise<void> {
+    const script = `trap "echo torn > /torn; exit 0" TERM; truncate -s ${LARGE} /large; touch /ready; while :; do sleep 0.1; done`;
+    supervisor.drop(
+      'app.yaml',
+      `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${shell(script)}, restart: always }\n`,
+    );
+    await expect
+      .poll(async () => (await supervisor.cli('changes', 'web')).stdout, { timeout: 20_000 })
+      .toContain('A /ready');
+  }
+
+  /** How a stream ended; `meanwhile` runs at its first event. */
+  async function outcome(events: AsyncIterable<TransferEvent>, meanwhile: () => Promise<unknown>): Promise<string> {
+    const disturbed: Promise<unknown>[] = [];
+    let last = '';
+    for await (const event of events) {
+      if (disturbed.length === 0) disturbed.push(meanwhile());
+      last = event.type === 'failed' ? event.error.message : event.type;
+    }
+    await Promise.all(disturbed);
+    return last;
+  }
+
+  test('a stop wins, and ends an export with an error', async () => {
+    await runLarge();
+    supervisor.file('web.tar', 'what was there');
+    const stop = () => client().stop('web', null, null);
+    const exported = await outcome(client().imageFiles.export('web', file('web.tar')), stop);
+    expect(exported).toContain('container app-web was stopped while its files were read');
+    expect(await supervisor.container('web')).toMatchObject({ phase: 'Exited', exitCode: 0 });
+    expect(readFileSync(file('web.tar'), 'utf8')).toBe('what was there');
+    expect(readdirSync(supervisor.base).filter((name) => name.includes('.part'))).toEqual([]);
+
+    const started = await outcome(client().imageFiles.export('web', file('web.tar')), () => client().start('web'));
+    expect(started).toContain('container app-web was started while its files were read');
+    await supervisor.ok('stop', 'web');
+    await supervisor.ok('export', 'web', '-o', file('web.tar'));
+    expect(execFileSync('tar', ['-tf', file('web.tar')], { encoding: 'utf8' })).toContain('torn');
+  });
+
+  test('a stop wins, and a commit leaves nothing', async () => {
+    await runLarge();
+    const before = layers();
+    // Its first event comes when the layer is unpacked, after the digest of the whole.
+    const stop = () => client().stop('web', null, null);
+    const request = { name: 'web:made', changes: [], message: '', author: '' };
+    expect(await outcome(client().imageFiles.commit('web', request), stop)).toContain('was stopped while');
+    expect((await images()).flatMap(({ tags }) => tags)).toEqual(['app/busybox:latest']);
+    expect(layers().sort()).toEqual(before.sort());
+  });
+
+  test('a stop that is under way is left its time', async () => {
+    const slow = shell('trap "echo ending; sleep 2; exit 0" TERM; while :; do sleep 0.1; done');
+    supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${slow} }\n`);
+    await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    const stopped = supervisor.ok('stop', 'web');
+    await until('the stop', async () => (await supervisor.ok('logs', 'web')).includes('ending'));
+    const refused = await supervisor.cli('changes', 'web');
+    expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining('was stopped while') });
+    await stopped;
+    await supervisor.ok('changes', 'web');
   });
 });
 

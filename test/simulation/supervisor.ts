@@ -19,6 +19,7 @@ import type { HostFacts } from '../../src/reconcile/host-facts.ts';
 import { observe } from '../../src/reconcile/observe.ts';
 import type { Op, Plan } from '../../src/reconcile/op.ts';
 import { BuildWork } from '../../src/reconcile/ops/build/build-work.ts';
+import { FileReaders } from '../../src/reconcile/ops/file-readers.ts';
 import { opHandlers } from '../../src/reconcile/ops/handlers.ts';
 import { ImageWork } from '../../src/reconcile/ops/image-work.ts';
 import { LeaseBook } from '../../src/reconcile/ops/lease-book.ts';
@@ -121,6 +122,7 @@ function openWorld(life: Life, around: Surroundings): World {
     making: new Set(),
     turns: new Turns(),
     stopClocks: new StopClocks(universe),
+    fileReaders: new FileReaders(),
     unanswered: new Map(),
     paths: new PathBook({
       clock: universe,

@@ -10,6 +10,8 @@ import type { World } from './world.ts';
  */
 export async function removeContainer(world: World, op: OpOf<'container.remove'>): Promise<void> {
   const { containerId, key } = op;
+  const record = world.containers.get(containerId);
+  if (record) world.fileReaders.disturb(record, 'was removed');
   await world.exec.remove(containerId);
   if (world.network.sandbox(containerId)) world.network.detach(containerId);
   refuseStopped(world, op);

@@ -139,6 +139,7 @@ async function launch(world: World, desired: Desired<'container'>, op: OpOf<'con
     environmentFiles(desired.spec),
   );
   await updateAliases(world, desired, id);
+  world.fileReaders.disturb(recordOf(world, id), 'was started');
   begin(world, desired, image, op);
   const task = buildTaskSpec({
     key: op.key,

@@ -46,7 +46,6 @@ async function endInTime(
   timeoutMs: number,
   calledOff: AbortSignal | undefined,
 ): Promise<void> {
-  if (record.state.status === 'paused') await world.exec.unpause(record.id);
   const asked = askedAt(world, record, signal, timeoutMs);
   const since = asked ?? world.clock.now().bootMs;
   const unasked = new AbortController();
@@ -55,6 +54,8 @@ async function endInTime(
     world.exits.ended(record.id, done),
   );
   try {
+    world.fileReaders.disturb(record, 'was stopped');
+    if (world.containers.get(record.id)?.state.status === 'paused') await world.exec.unpause(record.id);
     if (asked === null) await ask(world, record, signal);
   } catch (error) {
     unasked.abort();

@@ -28,6 +28,7 @@ import type { PathBook } from '../path-book.ts';
 import { observedReferences } from '../plan/references.ts';
 import type { UpdateBook } from '../update-book.ts';
 import type { BuildWork } from './build/build-work.ts';
+import type { FileReaders } from './file-readers.ts';
 import type { ImageWork } from './image-work.ts';
 import type { LeaseBook } from './lease-book.ts';
 import type { StopClocks } from './stop-clocks.ts';
@@ -71,6 +72,7 @@ export interface World {
   /** By id: what is left of an attempt to make a container, and volumes that several may adopt. */
   readonly turns: Turns;
   readonly stopClocks: StopClocks;
+  readonly fileReaders: FileReaders;
   /** Why it could not be found out whether a container still runs, by its id. */
   readonly unanswered: Map<string, string>;
   /** Files of the host on filesystems that may not answer. */

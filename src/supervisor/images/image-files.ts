@@ -18,7 +18,7 @@ import { ociLayout } from '../../images/export/oci-layout.ts';
 import { rootTar } from '../../images/export/root-tar.ts';
 import { writeWhole, writeWholeDirectory } from '../../images/export/write-file.ts';
 import type { LoadedImage } from '../../images/image.ts';
-import { addLayer, type NewLayer } from '../../images/make/add-layer.ts';
+import { addLayer } from '../../images/make/add-layer.ts';
 import { loadArchiveImages } from '../../images/sources/archive.ts';
 import { decompressed } from '../../images/unpack/decompress.ts';
 import { formatTime } from '../../model/clock.ts';
@@ -89,12 +89,17 @@ export class ImageFiles implements ImageFilesApi {
 
   import(request: ImportRequest, signal?: AbortSignal): AsyncIterable<TransferEvent> {
     return this.#making('import', request.path, signal, (report) =>
-      this.#make(request.name, report, {
-        ...this.#described(request),
-        baseConfigJson: null,
-        author: '',
-        tar: () => decompressed(createReadStream(request.path), () => {}),
-      }),
+      this.#make(request.name, () =>
+        addLayer(
+          {
+            ...this.#described(request),
+            baseConfigJson: null,
+            author: '',
+            tar: () => decompressed(createReadStream(request.path), () => {}),
+          },
+          loadContext(this.#world, report),
+        ),
+      ),
     );
   }
 
@@ -104,9 +109,10 @@ export class ImageFiles implements ImageFilesApi {
       (report) =>
         this.#jobs.run('export', [container, path], async () => {
           const record = this.#container(container);
-          const bytes = await this.#pauses.during(record, () =>
-            writeWhole(path, rootTar(this.#world.graph.rootMount(record.snapshotId)), written(path, report), signal),
-          );
+          const bytes = await this.#pauses.during(record, (still) => {
+            const tar = still(rootTar(this.#world.graph.rootMount(record.snapshotId)));
+            return writeWhole(path, tar, written(path, report), signal);
+          });
           return `exported ${record.engineName} to ${path}, ${bytes} bytes`;
         }),
       signal,
@@ -117,22 +123,27 @@ export class ImageFiles implements ImageFilesApi {
     return this.#making('commit', container, signal, async (report) => {
       const record = this.#container(container);
       const base = this.#world.images.get(record.imageId);
-      return this.#pauses.during(record, () =>
-        this.#make(request.name, report, {
-          ...this.#described(request),
-          baseConfigJson: base === undefined ? null : storedImage(base, []).configJson,
-          author: request.author,
-          tar: () => changesTar(ownChanges(this.#world, record)),
-        }),
+      return this.#make(request.name, () =>
+        this.#pauses.during(record, (still) =>
+          addLayer(
+            {
+              ...this.#described(request),
+              baseConfigJson: base === undefined ? null : storedImage(base, []).configJson,
+              author: request.author,
+              tar: () => still(changesTar(ownChanges(this.#world, record))),
+            },
+            loadContext(this.#world, report),
+          ),
+        ),
       );
     });
   }
 
   async changes(container: string): Promise<readonly ChangeView[]> {
     const record = this.#container(container);
-    return this.#pauses.during(record, async () => {
+    return this.#pauses.during(record, async (still) => {
       const views: ChangeView[] = [];
-      for await (const { kind, path } of ownChanges(this.#world, record)) {
+      for await (const { kind, path } of still(ownChanges(this.#world, record))) {
         views.push({ kind, path: `/${path.toString()}` });
       }
       return views;
@@ -167,9 +178,9 @@ export class ImageFiles implements ImageFilesApi {
   }
 
   /** @throws TSD_BAD_REQUEST for a bad name, before anything is made. */
-  async #make(name: string, report: ProgressSink, layer: NewLayer): Promise<string> {
+  async #make(name: string, make: () => Promise<LoadedImage>): Promise<string> {
     if (name !== '') checkImageName(parseImageName(name));
-    const image = await addLayer(layer, loadContext(this.#world, report));
+    const image = await make();
     await recordImage(this.#world, image);
     if (name !== '') await this.#tag(name, image);
     return `made ${name === '' ? '' : `${name}, `}sha256:${image.id}`;
