@@ -292,6 +292,7 @@ export class Controller {
     const byKey = new Map<ResourceKey, Op[]>();
     for (const op of made.ops) byKey.set(op.key, [...(byKey.get(op.key) ?? []), op]);
     this.#takeOverHolds(made, scope, byKey, busy);
+    for (const key of made.forgiven) this.#book(key, () => this.#failures.forgive(key));
     for (const [key, ops] of byKey) this.#inFlight.begin(key, ops, desired);
     const pass = ++this.#passes;
     if (made.ops.length === 0) {

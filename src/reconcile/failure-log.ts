@@ -68,6 +68,11 @@ export class FailureLog {
     this.#done.set(key, { signature, times });
   }
 
+  /** What is tried now is something else than what failed. */
+  forgive(key: ResourceKey): void {
+    if (this.#store.get(key)) this.#store.clear(key);
+  }
+
   /** All keys of which something is remembered. */
   keys(): ReadonlySet<ResourceKey> {
     return new Set([...this.#done.keys(), ...this.#store.keys()]);
@@ -81,6 +86,6 @@ export class FailureLog {
   /** The key was looked at and nothing had to be done: whatever failed is of the past. */
   quiet(key: ResourceKey): void {
     this.#done.delete(key);
-    if (this.#store.get(key)) this.#store.clear(key);
+    this.forgive(key);
   }
 }

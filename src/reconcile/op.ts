@@ -140,4 +140,6 @@ export interface Plan {
   readonly generation: number;
   readonly ops: readonly Op[];
   readonly holds: readonly Hold[];
+  /** Keys whose ops are about something else than what failed of them before: their failures are counted anew. */
+  readonly forgiven: ReadonlySet<ResourceKey>;
 }

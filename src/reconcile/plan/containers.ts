@@ -98,7 +98,9 @@ function permittedOrAsMade(
   { as, intent }: UpdatePlan,
 ): Pick<UpdatePlan, 'as' | 'intent'> {
   const { container } = input;
-  const allowed = permitted(pass, as, intent, container !== undefined, isOfOldImage(pass, input));
+  const forgiven = isOfOldImage(pass, input);
+  const allowed = permitted(pass, as, intent, container !== undefined, forgiven);
+  if (forgiven && allowed.steps.length > 0) pass.forgiven.add(as.key);
   // What failed is tried again; as what it was made from it would only fail as well, and the two in turn.
   const waits = allowed.hold !== null && WAITING.has(allowed.hold.reason) && allowed.steps.length === 0;
   const changes = as.specHash !== container?.specHash || intent.steps.some(({ name }) => name === 'create');

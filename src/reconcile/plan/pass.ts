@@ -38,6 +38,8 @@ export interface Pass extends PlanInput {
   readonly standings: Map<ResourceKey, Standing>;
   /** Networks that should be made anew but cannot, with the container on them that cannot move now. */
   readonly pinned: ReadonlyMap<ResourceKey, ResourceKey>;
+  /** See {@link Plan}. */
+  readonly forgiven: Set<ResourceKey>;
   /** Containers whose ops wait in this plan for an image to be loaded. */
   readonly loading: Set<ResourceKey>;
   /** Declarations of containers that are made beside those they will replace. */

@@ -34,6 +34,7 @@ export function plan(input: PlanInput, relations: Relations = relationsOf(input.
       holds: new Map<ResourceKey, Hold>(),
       standings: new Map(),
       pinned,
+      forgiven: new Set(),
       loading: new Set(),
       successors: [],
       predecessors: new Map(),
@@ -88,5 +89,6 @@ function finish(pass: Pass, containers: readonly Desired<'container'>[], anew: R
     generation: pass.desired.generation,
     ops: pass.graph.sorted(),
     holds: Object.freeze([...pass.holds.values()]),
+    forgiven: pass.forgiven,
   });
 }

@@ -80,6 +80,32 @@ test('a failure that repeats is tried less and less often, and at once when the 
   expect(sim.host.container(WEB).running).toBe(true);
 });
 
+test('failures are counted anew when the spec or the image is another one', async () => {
+  let message = '/bin/one is not there';
+  sim.beforeOp = (op) => {
+    if (op.op !== 'container.start') return;
+    sim.host.change(WEB, { startError: { class: 'precondition', message } });
+    throw new TsdError('TSD_COMMAND_NOT_FOUND', message);
+  };
+  const web = (env: Record<string, string>) => ({
+    blog: { images: { app: './app.tar' }, containers: { web: { image: 'app', env } } },
+  });
+  const attempts = () => sim.host.failures.get(WEB)?.attempts;
+  await sim.declare(web({}));
+  await sim.wait(30_000);
+  expect(attempts()).toBeGreaterThan(4);
+  await sim.declare(web({ A: '1' }));
+  expect(attempts()).toBe(1);
+  await sim.wait(30_000);
+  expect(attempts()).toBeGreaterThan(4);
+  message = '/bin/two is not there';
+  const image = sim.host.images.get('image/blog/app');
+  if (image) sim.host.images.set(image.key, { ...image, imageId: 'mended' });
+  sim.controller.enqueue(['image/blog/app', WEB]);
+  await sim.wait(10);
+  expect(sim.host.failures.get(WEB)).toMatchObject({ attempts: 1, message: expect.stringContaining('/bin/two') });
+});
+
 test('other keys go on while an op is under way', async () => {
   let release = () => {};
   sim.beforeOp = (op) => (op.key === DB ? new Promise((resolve) => (release = resolve)) : undefined);

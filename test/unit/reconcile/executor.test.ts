@@ -38,7 +38,7 @@ const op = (type: OpType, name: string, ...dependsOn: string[]): Op =>
     timeoutMs: 10_000,
   }) as Op;
 
-const planOf = (...ops: Op[]): Plan => ({ generation: 1, ops, holds: [] });
+const planOf = (...ops: Op[]): Plan => ({ generation: 1, ops, holds: [], forgiven: new Set() });
 const lines = (results: readonly OpResult[]) =>
   results.map(({ op: { id }, status, skipped }) => `${status} ${id}${skipped === null ? '' : `: ${skipped}`}`);
 

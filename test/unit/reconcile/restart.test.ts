@@ -339,9 +339,11 @@ describe('in plans', () => {
       const image = host.images.get('image/blog/app');
       if (image) host.images.set(image.key, { ...image, imageId: 'mended' });
       expect(textOn(host, desired)).toContain('start container/blog/web — its image was loaded again');
+      expect([...planOn(host, desired).forgiven]).toEqual([KEY]);
       // What failed on the way there is not tried again at once.
       host.failures.set(KEY, { ...failure, message: 'remove: the disk fails' });
       expect(textOn(host, desired)).toContain('hold container/blog/web — backing-off');
+      expect([...planOn(host, desired).forgiven]).toEqual([]);
     });
   });
 
