@@ -69,14 +69,14 @@ export function trySyscall(name: SyscallName, ...args: NativeArgument[]): number
   openLibrary(LIBC, 'libc.so.6');
   const types: DataType[] = [DataType.I64];
   for (const argument of args) types.push(argumentType(argument));
-  const result = load({
+  const result = load<DataType.I64, true>({
     library: LIBC,
     funcName: 'syscall',
     retType: DataType.I64,
     paramsType: types,
     paramsValue: [SYSCALL_NUMBERS[name], ...args],
     errno: true,
-  }) as unknown as { value: number; errnoCode: number };
+  });
   return result.value === -1 ? -result.errnoCode : result.value;
 }
 

@@ -18,6 +18,7 @@ const manifestSchema = z.strictObject({
 
 /** The default as it would be written; undefined for a field without one. */
 function writtenDefault(schema: z.core.$ZodType): unknown {
+  // zod has these in the classes of its schemas, which the general one does not name.
   const { def } = schema._zod as unknown as {
     def: { type: string; defaultValue?: unknown; in?: z.core.$ZodType; innerType?: z.core.$ZodType };
   };
@@ -33,7 +34,7 @@ export function manifestJsonSchema(): Record<string, unknown> {
   const schema = z.toJSONSchema(manifestSchema, {
     io: 'input',
     override: ({ zodSchema, jsonSchema }) => {
-      const meta = fieldMeta(zodSchema as unknown as z.ZodType);
+      const meta = fieldMeta(zodSchema);
       if (meta) {
         // zod leaves these out where a field is transformed, because they describe what is written.
         const standard = writtenDefault(zodSchema);

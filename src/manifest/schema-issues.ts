@@ -88,7 +88,7 @@ function describe(issue: ZodIssue, found: unknown): string {
   }
 }
 
-/** The parts of zod's definitions that lead from a value to what is inside it. */
+/** The parts of zod's definitions that lead from a value to what is inside it; zod types them one schema class each. */
 interface Definition {
   readonly type: string;
   readonly in?: z.core.$ZodType;

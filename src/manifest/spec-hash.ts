@@ -19,7 +19,7 @@ const defaults = new Map<Kind, Readonly<Record<string, unknown>>>();
 function defaultsOf(kind: Kind): Readonly<Record<string, unknown>> {
   let known = defaults.get(kind);
   if (!known) {
-    known = KIND_SCHEMAS[kind].schema.parse(MINIMAL[kind]) as unknown as Readonly<Record<string, unknown>>;
+    known = { ...KIND_SCHEMAS[kind].schema.parse(MINIMAL[kind]) };
     defaults.set(kind, known);
   }
   return known;

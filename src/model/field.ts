@@ -18,7 +18,7 @@ export interface FieldMeta {
   readonly text?: boolean;
 }
 
-const metaOfField = new WeakMap<z.ZodType, FieldMeta & { readonly change: ChangeClass }>();
+const metaOfField = new WeakMap<z.core.$ZodType, FieldMeta & { readonly change: ChangeClass }>();
 
 /** Declares a manifest field. Diff, hash, JSON Schema, docs and plan text derive from this one line. */
 export function field<T extends z.ZodType>(schema: T, meta: FieldMeta): T {
@@ -35,12 +35,12 @@ export function changeClasses(schema: z.ZodObject): Readonly<Record<string, Chan
   return Object.fromEntries(
     Object.entries(schema.shape).map(([name, fieldSchema]) => [
       name,
-      metaOfField.get(fieldSchema as z.ZodType)?.change ?? 'recreate',
+      metaOfField.get(fieldSchema as z.core.$ZodType)?.change ?? 'recreate',
     ]),
   );
 }
 
 /** Documentation of a field, or undefined for a schema that was not declared with {@link field}. */
-export function fieldMeta(schema: z.ZodType): (FieldMeta & { change: ChangeClass }) | undefined {
+export function fieldMeta(schema: z.core.$ZodType): (FieldMeta & { change: ChangeClass }) | undefined {
   return metaOfField.get(schema);
 }

@@ -15,6 +15,7 @@ import type { ResourceKey } from '../model/resource.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { ASKED_ANEW, PINNED_ANEW } from '../state/history/resource-store.ts';
 import { isUnknown } from '../state/restore.ts';
+import { containerSpecOf } from '../state/written-spec.ts';
 import { healthchecks, probesOf } from './health/probes-of.ts';
 import { healthOf } from './health/verdict.ts';
 import { portName, portsOfOtherDeclaration } from './observed-port.ts';
@@ -134,7 +135,7 @@ function factsOf(
   last: Facts | undefined,
 ): Facts {
   const { owner, id } = record;
-  const spec = owner?.written as unknown as ContainerSpec | undefined;
+  const spec = owner ? containerSpecOf(owner) : undefined;
   const bridged = spec !== undefined && isBridged(spec);
   // A namespace without its endpoint is what an interrupted connect leaves: not a sandbox to start in.
   const sandbox = world.network.sandbox(id) !== null && (!bridged || record.network !== null);
@@ -197,7 +198,7 @@ function seenNow(record: ContainerRecord, facts: Facts, now: Instant): ObservedC
     id: record.id,
     engineName: record.engineName,
     specHash: owner?.specHash ?? '',
-    spec: owner?.written as unknown as ContainerSpec | undefined,
+    spec: owner ? containerSpecOf(owner) : undefined,
     contentHashes: owner?.contentHashes ?? {},
     imageId: record.imageId === '' ? null : record.imageId,
     available: record.graphDriver === world.graph.name && record.execDriver === world.exec.name && owner !== null,

@@ -1,6 +1,6 @@
-import type { ContainerSpec } from '../model/kinds/container.ts';
 import { baseKey } from '../model/update.ts';
 import type { ContainerOwner, RecordedPort } from '../state/container-record.ts';
+import { containerSpecOf } from '../state/written-spec.ts';
 
 /** `0.0.0.0:8080/tcp`: equal texts, same published port. */
 export const portName = ({ hostIp, hostPort, protocol }: Omit<RecordedPort, 'containerPort'>): string =>
@@ -11,11 +11,11 @@ export const portName = ({ hostIp, hostPort, protocol }: Omit<RecordedPort, 'con
  * declaration they were for could not be written down. One that is made or left beside another has ports in turn with it.
  */
 export function portsOfOtherDeclaration(
-  { key, written }: Pick<ContainerOwner, 'key' | 'written'>,
+  owner: Pick<ContainerOwner, 'key' | 'written'>,
   recorded: readonly RecordedPort[],
 ): string[] {
-  if (key !== baseKey(key)) return [];
-  const { ports: declared } = written as unknown as ContainerSpec;
+  if (owner.key !== baseKey(owner.key)) return [];
+  const { ports: declared } = containerSpecOf(owner);
   if (declared.length === 0 && recorded.length === 0) return [];
   const text = ({ hostIp, hostPort, containerPort, protocol }: (typeof declared)[number]): string =>
     `${hostIp === null ? '' : `${hostIp}:`}${hostPort ?? '(any)'}->${containerPort}/${protocol}`;

@@ -100,7 +100,7 @@ export interface Moment {
 /** Which declaration the container was made from. */
 export interface ContainerOwner {
   readonly key: ResourceKey;
-  /** The spec without defaults, secrets replaced by references, and the version of the schema it was written for. */
+  /** The normalised spec, secrets replaced by references, and the version of the schema it was written for. */
   readonly written: JsonValue;
   readonly schemaVersion: number;
   readonly specHash: string;

@@ -79,8 +79,8 @@ function members(from: Desired, to: Desired): Fields {
 
 function specDifferences(from: Desired, to: Desired): Fields {
   if (from.kind === 'container' || from.kind === 'network') return diffSpecs(from.kind, from.spec, to.spec);
-  const before = from.spec as unknown as Readonly<Record<string, unknown>>;
-  const after = to.spec as unknown as Readonly<Record<string, unknown>>;
+  const before: Readonly<Record<string, unknown>> = { ...from.spec };
+  const after: Readonly<Record<string, unknown>> = { ...to.spec };
   return Object.keys({ ...before, ...after })
     .filter((name) => !sameData(before[name], after[name]))
     .map((path) => ({

@@ -1,10 +1,10 @@
 /** Stops every container for a host that goes down, or for `--stop-containers`; what is wanted stays as it is. */
 import type { DesiredState } from '../model/desired.ts';
-import type { ContainerSpec } from '../model/kinds/container.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import { endRun } from '../reconcile/ops/container-stop.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
+import { containerSpecOf } from '../state/written-spec.ts';
 
 const DEFAULT_STOP_MS = 10_000;
 
@@ -30,7 +30,7 @@ async function stopOne(world: World, id: string): Promise<boolean> {
   } catch {
     // A disk that takes nothing any more must not keep it from an end in peace.
   }
-  const spec = record.owner?.written as unknown as ContainerSpec | undefined;
+  const spec = record.owner ? containerSpecOf(record.owner) : null;
   try {
     const patienceMs = record.stopTimeoutMs ?? spec?.stopTimeoutMs ?? DEFAULT_STOP_MS;
     await endRun(world, record, spec?.stopSignal ?? 'SIGTERM', patienceMs);

@@ -1,10 +1,10 @@
 import { imageHealthcheck } from '../../images/healthcheck.ts';
 import type { Desired } from '../../model/desired.ts';
 import { effectiveProbes, type ProbeSet } from '../../model/health.ts';
-import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { ObservedImage } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
+import { containerSpecOf } from '../../state/written-spec.ts';
 import { imageIdOf } from '../ops/image-of.ts';
 import type { World } from '../ops/world.ts';
 
@@ -17,7 +17,7 @@ function healthcheckOf({ images }: Pick<World, 'images'>, imageId: string): Prob
 /** The probes of a container as it was made; null for none, and for one that we did not make. */
 export function probesOf(world: Pick<World, 'images'>, record: ContainerRecord): ProbeSet | null {
   if (record.owner === null) return null;
-  const { health } = record.owner.written as unknown as ContainerSpec;
+  const { health } = containerSpecOf(record.owner);
   return effectiveProbes(health, healthcheckOf(world, record.imageId));
 }
 

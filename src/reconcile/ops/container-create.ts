@@ -3,7 +3,7 @@ import type { Desired } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors.ts';
 import type { ContainerOwner, ContainerRecord } from '../../state/container-record.ts';
 import { NEVER_RUN } from '../../state/container-record.ts';
-import type { JsonValue } from '../../state/go-json.ts';
+import { writtenSpec } from '../../state/written-spec.ts';
 import type { OpOf } from '../op.ts';
 import { dockerHostConfig, dockerRunConfig } from '../task/docker-config.ts';
 import { commandLine } from '../task/task-spec.ts';
@@ -25,7 +25,7 @@ export const SPEC_SCHEMA_VERSION = 1;
 export function ownerOf(world: World, desired: Desired<'container'>): ContainerOwner {
   return {
     key: desired.key,
-    written: desired.spec as unknown as JsonValue,
+    written: writtenSpec(desired.spec),
     schemaVersion: SPEC_SCHEMA_VERSION,
     specHash: desired.specHash,
     contentHashes: desired.contentHashes,

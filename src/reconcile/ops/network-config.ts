@@ -1,13 +1,13 @@
 import type { NetworkConfig } from '../../drivers/contract.ts';
 import { TsdError } from '../../model/errors.ts';
-import type { NetworkSpec } from '../../model/kinds/network.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { NetworkRecord } from '../../state/history/resource-store.ts';
+import { networkSpecOf } from '../../state/written-spec.ts';
 import type { World } from './world.ts';
 
 /** A declared network as the driver wants it, from what was recorded when it was made. */
 export function networkConfig(world: Pick<World, 'settings'>, record: NetworkRecord): NetworkConfig {
-  const spec = record.written as unknown as NetworkSpec;
+  const spec = networkSpecOf(record);
   return {
     key: record.key,
     bridge: record.bridge,

@@ -10,8 +10,8 @@ import {
 import type { Desired } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors.ts';
 import type { ResourceKey } from '../../model/resource.ts';
-import type { JsonValue } from '../../state/go-json.ts';
 import type { NetworkRecord } from '../../state/history/resource-store.ts';
+import { writtenSpec } from '../../state/written-spec.ts';
 import type { OpOf } from '../op.ts';
 import { attachedTo } from '../plan/references.ts';
 import { SPEC_SCHEMA_VERSION } from './container-create.ts';
@@ -67,7 +67,7 @@ function resolve(world: World, desired: Desired<'network'>): NetworkRecord {
   return {
     key,
     specHash,
-    written: spec as unknown as JsonValue,
+    written: writtenSpec(spec),
     schemaVersion: SPEC_SCHEMA_VERSION,
     bridge: bridgeName(world, desired),
     subnet,

@@ -18,6 +18,7 @@ import type { ResourceStore } from '../../state/history/resource-store.ts';
 import type { LinkGraph } from '../../state/link-graph.ts';
 import type { RepositoryStore } from '../../state/repositories.ts';
 import type { VolumeStore } from '../../state/volumes.ts';
+import { containerSpecOf } from '../../state/written-spec.ts';
 import type { DriftMemory } from '../drift-memory.ts';
 import type { ExitRecorder } from '../exits.ts';
 import type { FailureBook } from '../failure-book.ts';
@@ -135,9 +136,10 @@ export function declarationFor(
   const desired = desiredOf(world, 'container', key);
   const { owner, engineName } = recordOf(world, containerId);
   if (asMade === undefined || owner === null) return desired;
-  const { written: spec, specHash, contentHashes } = owner;
+  const { specHash, contentHashes } = owner;
+  const spec = containerSpecOf(owner);
   const references = { ...observedReferences({ key, engineName, spec }), image: desired.references.image };
-  return { ...desired, spec: spec as unknown as ContainerSpec, specHash, contentHashes, references };
+  return { ...desired, spec, specHash, contentHashes, references };
 }
 
 /** @throws TsdError TSD_BUG. */

@@ -23,6 +23,7 @@ export class HistoryDatabase {
   prepare<Parameters extends unknown[], Row>(sql: string): Statement<Parameters, Row> {
     const known = this.#statements.get(sql) ?? this.#compile(sql);
     this.#statements.set(sql, known);
+    // What a text takes and gives is known to the store that has it; one text has one such form.
     return known as unknown as Statement<Parameters, Row>;
   }
 

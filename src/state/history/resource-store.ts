@@ -7,7 +7,7 @@ import type { HistoryDatabase } from './history-database.ts';
 export interface NetworkRecord {
   readonly key: ResourceKey;
   readonly specHash: string;
-  /** The spec without defaults and the schema version it was written for. */
+  /** The normalised spec and the schema version it was written for. */
   readonly written: JsonValue;
   readonly schemaVersion: number;
   readonly bridge: string;
