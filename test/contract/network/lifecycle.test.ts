@@ -123,6 +123,14 @@ describe('observe', () => {
   });
 });
 
+test('neither end of a pair has an IPv6 address, with which each container would write to all the others', () => {
+  driver.ensureNetwork(network(1));
+  const netnsFd = start(driver, endpoint('a', 1, 2));
+  const addresses = (link: string) => shell(`ip -6 -oneline address show dev ${link}`);
+  expect(addresses(VETH)).toBe('');
+  expect(inNetns(netnsFd, () => addresses('eth0'))).toBe('');
+});
+
 describe('doing it again', () => {
   test('changes nothing that is as it should be', () => {
     driver.ensureNetwork(network(1));

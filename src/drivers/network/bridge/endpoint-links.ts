@@ -149,6 +149,7 @@ export class EndpointLinks {
     this.#socket.request([
       // By itself and first: settings of a port are refused on a link that is not one yet.
       ...(created ? [] : [changeLink(host.index, { master, mtu: network.mtu })]),
+      changeLink(host.index, { noLinkLocal: true }),
       changeLink(host.index, { alias, port, up: true }),
     ]);
     this.#inside(sandbox, (socket) => {
@@ -208,7 +209,8 @@ function insideMessages(
     (entry) => entry.link === link && (entry.address !== address || entry.prefixRoute !== network.icc),
   );
   const messages = [
-    changeLink(link, { up: true, mtu: network.mtu, noLinkLocal: true }),
+    changeLink(link, { mtu: network.mtu, noLinkLocal: true }),
+    changeLink(link, { up: true }),
     ...wrong.map(deleteAddress),
     newAddress({ link, address }, { broadcast: broadcastOf(address), prefixRoute: network.icc }),
   ];
