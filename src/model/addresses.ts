@@ -97,7 +97,11 @@ export interface AddressPool {
  * @param last the address given out last, or null.
  * @throws RangeError when the pool is not valid.
  */
-export function allocateAddress(pool: AddressPool, taken: ReadonlySet<string>, last: string | null): string | null {
+export function allocateAddress(
+  pool: AddressPool,
+  taken: Pick<ReadonlySet<string>, 'has'>,
+  last: string | null,
+): string | null {
   const network = rangeOf(requireCidr(pool.subnet));
   const part = pool.fixedCidr === null ? network : rangeOf(requireCidr(pool.fixedCidr));
   const first = Math.max(part.first, network.first + 1);

@@ -1,7 +1,7 @@
 /** Addresses, ports and reach of a container on its network, from declarations and leases. */
 import type { EndpointConfig, NetworkConfig, PublishedPort } from '../../drivers/contract.ts';
 import { macOfAddress } from '../../model/addresses.ts';
-import type { Desired } from '../../model/desired.ts';
+import type { Desired, DesiredState } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { ContainerNetwork } from '../../state/container-record.ts';
@@ -37,13 +37,24 @@ function declaredContainers(world: World): Desired<'container'>[] {
   ) as Desired<'container'>[];
 }
 
-/** Fixed addresses of a network, of all containers but one. */
-function fixedAddresses(world: World, network: string, except: ResourceKey): Set<string> {
-  return new Set(
-    declaredContainers(world).flatMap(({ key, references, spec }) =>
-      spec.address !== null && references.network === network && key !== except ? [spec.address] : [],
-    ),
-  );
+type AddressesByNetwork = Map<ResourceKey | null, Set<string>>;
+
+/** By generation: an apply of a thousand containers asks a thousand times. */
+const fixed = new WeakMap<DesiredState, AddressesByNetwork>();
+
+/** Addresses that containers on a network ask for. */
+function fixedAddresses(world: World, network: ResourceKey): ReadonlySet<string> {
+  const desired = world.desired();
+  let found = fixed.get(desired);
+  if (!found) {
+    found = new Map();
+    for (const { references, spec } of declaredContainers(world)) {
+      if (spec.address === null) continue;
+      found.set(references.network, (found.get(references.network) ?? new Set()).add(spec.address));
+    }
+    fixed.set(desired, found);
+  }
+  return found.get(network) ?? new Set();
 }
 
 /** Leases an address, the same one as long as the container is declared. @throws TsdError TSD_ADDRESS_POOL_FULL. */
@@ -56,7 +67,7 @@ export function leaseAddress(world: World, desired: Desired<'container'>, networ
     gateway: network.gateway,
     fixedCidr: fixed,
     requested: desired.spec.address,
-    reserved: () => fixedAddresses(world, network.key, desired.key),
+    reserved: () => fixedAddresses(world, network.key as ResourceKey),
   });
   if (address !== null) return address;
   const { address: fixedAddress } = desired.spec;

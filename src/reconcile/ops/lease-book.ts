@@ -13,7 +13,7 @@ export interface AddressRequest {
   readonly fixedCidr: string | null;
   /** Address the manifest asks for, or null for any. */
   readonly requested: string | null;
-  /** Addresses that other manifests ask for, whether they are up or not: none of them is picked. */
+  /** Addresses that manifests ask for, whether they are up or not: none of them is picked. */
   readonly reserved: () => ReadonlySet<string>;
 }
 
@@ -206,7 +206,9 @@ export class LeaseBook {
   }
 
   #allocate({ subnet, gateway, fixedCidr, reserved }: AddressRequest, leases: NetworkLeases): string | null {
-    return allocateAddress({ subnet, gateway, fixedCidr }, new Set([...leases.taken, ...reserved()]), leases.last);
+    const others = reserved();
+    const taken = { has: (address: string) => leases.taken.has(address) || others.has(address) };
+    return allocateAddress({ subnet, gateway, fixedCidr }, taken, leases.last);
   }
 
   #leasesOf(network: string): NetworkLeases {
