@@ -1,18 +1,10 @@
 /** The disk under the root directory fails: every access is EIO, as when the device is gone. */
 import { execFileSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  rmdirSync,
-  rmSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { failFilesystem } from '../support/failing-filesystem.ts';
+import { LoopDisk } from '../support/loop-disk.ts';
 import { BUSYBOX_IMAGE, FOREVER } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
@@ -23,47 +15,10 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-/** An ext4 on a loop device. */
-class Disk {
-  readonly path = mkdtempSync('/tmp/tsd-test-disk-');
-  readonly #image = `${this.path}.img`;
-
-  constructor() {
-    writeFileSync(this.#image, '');
-    truncateSync(this.#image, 256 * 1024 ** 2);
-    execFileSync('mke2fs', ['-q', '-t', 'ext4', this.#image]);
-    this.mount();
-    mkdirSync(join(this.path, 'root'));
-  }
-
-  mount(): void {
-    execFileSync('mount', ['-o', 'loop', this.#image, this.path]);
-  }
-
-  fail(): void {
-    failFilesystem(this.path);
-  }
-
-  /** Waits until nobody uses it any more. */
-  async unmount(): Promise<void> {
-    await until('the disk to be unused', () => {
-      execFileSync('umount', [this.path], { stdio: 'ignore' });
-      return true;
-    });
-  }
-
-  remove(): void {
-    rmdirSync(this.path);
-    rmSync(this.#image);
-  }
-}
-
 test('is named by what meets it, ends no container, and everything is there again when it is back', async () => {
-  const disk = new Disk();
-  cleanups.push(async () => {
-    await disk.unmount();
-    disk.remove();
-  });
+  const disk = new LoopDisk(256 * 1024 ** 2);
+  mkdirSync(join(disk.path, 'root'));
+  cleanups.push(() => disk.remove());
   const supervisor = new TestSupervisor();
   symlinkSync(join(disk.path, 'root'), supervisor.root);
   cleanups.push(() => supervisor.destroy());
@@ -75,7 +30,7 @@ test('is named by what meets it, ends no container, and everything is there agai
   const first = await supervisor.waitFor('first', 'ready', ({ ready }) => ready);
   await until('nothing left to do', async () => (await supervisor.cli('plan')).status === 0);
 
-  disk.fail();
+  failFilesystem(disk.path);
   const second = supervisor.file('second.yaml', manifest('second'));
   const applied = await supervisor.cli('apply', '-f', second);
   expect(applied.status).not.toBe(0);

@@ -1,17 +1,8 @@
 /** A full disk at night: what makes room works without any. */
-import { execFileSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  rmdirSync,
-  rmSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { LoopDisk } from '../support/loop-disk.ts';
 import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
@@ -23,21 +14,12 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-/** An ext4 of 96 MiB without blocks that only root may use. */
+/** Without blocks that only root may use. */
 function disk(): string {
-  const path = mkdtempSync('/tmp/tsd-test-disk-');
-  const image = `${path}.img`;
-  writeFileSync(image, '');
-  truncateSync(image, 96 * MIB);
-  execFileSync('mke2fs', ['-q', '-t', 'ext4', '-m', '0', image]);
-  execFileSync('mount', ['-o', 'loop', image, path]);
-  mkdirSync(join(path, 'root'));
-  cleanups.push(() => {
-    execFileSync('umount', [path]);
-    rmdirSync(path);
-    rmSync(image);
-  });
-  return path;
+  const made = new LoopDisk(96 * MIB, '-m', '0');
+  mkdirSync(join(made.path, 'root'));
+  cleanups.push(() => made.remove());
+  return made.path;
 }
 
 /** Not a byte is left. */

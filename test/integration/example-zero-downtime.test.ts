@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { findBusybox } from '../support/images.ts';
-import { freePort } from '../support/registry.ts';
+import { freePort } from '../support/servers.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 
 const EXAMPLE = resolve(import.meta.dirname, '../../examples/zero-downtime/zero-downtime.yaml');

@@ -1,12 +1,12 @@
 /** Logs sent on to real receivers: rsyslog over TCP, UDP and a unix socket, and a journal in a namespace of its own. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { syscall, trySyscall } from '../../src/ffi/native.ts';
 import { addressOfPath } from '../../src/ffi/notify-address.ts';
 import { BUSYBOX_IMAGE, IDLE, shell } from '../support/manifests.ts';
+import { endServer, freePort } from '../support/servers.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
 
@@ -19,28 +19,13 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await supervisor.destroy();
-  for (const receiver of receivers.splice(0)) await end(receiver);
+  for (const receiver of receivers.splice(0)) await endServer(receiver);
 });
 
 function run(program: string, ...args: string[]): ChildProcess {
   const child = spawn(program, args, { stdio: 'ignore' });
   receivers.push(child);
   return child;
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGKILL');
-  await gone;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address ? address.port : 0;
 }
 
 const file = (name: string): string => join(supervisor.base, name);
@@ -181,7 +166,7 @@ test('a real journal has the fields, the bytes and every line once', async () =>
       CONTAINER_ID: id.slice(0, 12),
     });
   } finally {
-    for (const receiver of receivers.splice(0)) await end(receiver);
+    for (const receiver of receivers.splice(0)) await endServer(receiver);
     rmSync(`/run/systemd/journal.${namespace}`, { recursive: true, force: true });
     const machine = readFileSync('/etc/machine-id', 'utf8').trim();
     for (const base of ['/run/log/journal', '/var/log/journal'])

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BUSYBOX_IMAGE, FOREVER, IDLE, shell } from '../support/manifests.ts';
+import { freePort } from '../support/servers.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
 
@@ -21,14 +22,6 @@ afterEach(async () => {
 /** Answers each HTTP request with the name given. */
 const httpServer = (name: string) =>
   shell(`mkdir -p /www; echo ${name} > /www/index.html; busybox httpd -p 80 -h /www; ${IDLE}`);
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  const address = server.address();
-  await new Promise((closed) => server.close(closed));
-  return typeof address === 'object' && address ? address.port : 0;
-}
 
 const get = async (port: number) => (await fetch(`http://127.0.0.1:${port}/`)).text();
 

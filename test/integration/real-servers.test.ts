@@ -1,6 +1,6 @@
 /** nginx in front of a redis-backed node app, all from this host's packages: what a user would really run. */
-import { createServer } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { freePort } from '../support/servers.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
 
@@ -13,14 +13,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await supervisor.destroy();
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  const address = server.address();
-  await new Promise((closed) => server.close(closed));
-  return typeof address === 'object' && address ? address.port : 0;
-}
 
 const NGINX_CONF = `daemon off;
 error_log /dev/stderr;

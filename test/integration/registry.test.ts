@@ -6,13 +6,13 @@ import { busyboxRootfs, findBusybox, type ImageFixture, tarOf } from '../support
 import { FOREVER } from '../support/manifests.ts';
 import {
   digestOf,
-  freePort,
   makeCertificates,
   REGISTRY_INSTALLED,
   RegistryServer,
   SKOPEO_INSTALLED,
   skopeo,
 } from '../support/registry.ts';
+import { freePort } from '../support/servers.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
 

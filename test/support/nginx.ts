@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort } from './registry.ts';
+import { endServer, freePort } from './servers.ts';
 import { until } from './wait.ts';
 
 export const NGINX_INSTALLED = spawnSync('nginx', ['-v']).error === undefined;
@@ -62,13 +62,8 @@ http {
   }
 
   async stop(): Promise<void> {
-    const child = this.#child;
+    await endServer(this.#child);
     this.#child = null;
-    if (child && child.exitCode === null) {
-      const gone = new Promise((done) => child.once('exit', done));
-      child.kill('SIGKILL');
-      await gone;
-    }
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

@@ -3,25 +3,16 @@ import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from 'nod
 import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type ImageFixture, ociLayout, writeFiles } from './images.ts';
+import { endServer, freePort } from './servers.ts';
 import { until } from './wait.ts';
 
 export const REGISTRY_INSTALLED = spawnSync('docker-registry', ['--version']).error === undefined;
 export const SKOPEO_INSTALLED = spawnSync('skopeo', ['--version']).error === undefined;
 
 const run = promisify(execFile);
-
-/** A TCP port of 127.0.0.1 that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
-}
 
 /** A CA and a certificate of it for 127.0.0.1 and localhost; with `client`, one for a client. */
 export function makeCertificates(directory: string): { ca: string; cert: string; key: string } {
@@ -95,13 +86,8 @@ export class RegistryServer {
   }
 
   async stop(): Promise<void> {
-    const child = this.#child;
+    await endServer(this.#child);
     this.#child = null;
-    if (child && child.exitCode === null) {
-      const gone = new Promise((done) => child.once('exit', done));
-      child.kill('SIGKILL');
-      await gone;
-    }
     rmSync(this.directory, { recursive: true, force: true });
   }
 

@@ -2,8 +2,9 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCgroupManager } from '../../../src/drivers/exec/native/cgroups/manager.ts';
+import { NO_LIMITS } from '../../support/exec-specs.ts';
 import { until } from '../../support/wait.ts';
-import { Containers, NO_LIMITS } from './fixture.ts';
+import { Containers } from './fixture.ts';
 
 const MIB = 1024 * 1024;
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TaskSpec } from '../../../src/drivers/contract.ts';
-import { Containers, NO_LIMITS } from './fixture.ts';
+import { execSpec, NO_LIMITS } from '../../support/exec-specs.ts';
+import { Containers } from './fixture.ts';
 
 let containers: Containers;
 beforeEach(() => {
@@ -65,17 +66,9 @@ describe('an exec session', () => {
 
   it('of a missing program or in a container that is gone is an error', async () => {
     const id = await running();
-    await expect(
-      containers.driver.exec(id, {
-        argv: ['none'],
-        env: [],
-        cwd: null,
-        user: '',
-        tty: false,
-        stdin: false,
-        privileged: false,
-      }),
-    ).rejects.toMatchObject({ code: 'TSD_COMMAND_NOT_FOUND' });
+    await expect(containers.driver.exec(id, execSpec(['none']))).rejects.toMatchObject({
+      code: 'TSD_COMMAND_NOT_FOUND',
+    });
     await expect(containers.exec(id, 'true', { user: 'nobody' })).rejects.toMatchObject({ code: 'TSD_USER_NOT_FOUND' });
     await containers.driver.kill(id);
     await expect(containers.exec(id, 'true')).rejects.toMatchObject({ code: 'TSD_CONTAINER_NOT_RUNNING' });

@@ -13,9 +13,10 @@ import {
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import type { BoundFile, ExecSpec, TaskSpec } from '../../../src/drivers/contract.ts';
+import type { BoundFile, TaskSpec } from '../../../src/drivers/contract.ts';
 import { createNativeDriver } from '../../../src/drivers/exec/native/native-driver.ts';
 import { syscall } from '../../../src/ffi/native.ts';
+import { execSpec } from '../../support/exec-specs.ts';
 import { until } from '../../support/wait.ts';
 import { Containers, SHIM_BINARY } from './fixture.ts';
 
@@ -44,15 +45,7 @@ const POWERLESS: Partial<TaskSpec> = { user: 'web', capabilities: [], noNewPrivi
 const LEAVES =
   'exec unshare -U -r -m sh -c "echo web:x:0:0::/:/bin/sh > /tmp/p; mount --bind /tmp/p /etc/passwd; touch /tmp/ready; exec sleep 1000"';
 
-const touching: ExecSpec = {
-  argv: ['touch', '/tmp/touched'],
-  env: [],
-  cwd: null,
-  user: 'web',
-  tty: false,
-  stdin: false,
-  privileged: false,
-};
+const touching = execSpec(['touch', '/tmp/touched'], { user: 'web' });
 
 describe('a container whose first process has gone to a user namespace with mounts of its own', () => {
   const refusal = {

@@ -7,6 +7,7 @@ import type { ExecDriver, ExecSpec, Instance, TaskExit, TaskSpec } from '../../.
 import { type CgroupManager, createCgroupManager } from '../../../src/drivers/exec/native/cgroups/manager.ts';
 import { createNativeDriver } from '../../../src/drivers/exec/native/native-driver.ts';
 import { DEFAULT_CAPABILITIES } from '../../../src/model/capabilities.ts';
+import { execSpec, NO_LIMITS } from '../../support/exec-specs.ts';
 import { until } from '../../support/wait.ts';
 
 export const SHIM_BINARY = fileURLToPath(new URL('../../../build/tsdocker-shim', import.meta.url));
@@ -153,16 +154,7 @@ export class Containers {
     text: string,
     changes: Partial<ExecSpec> = {},
   ): Promise<{ code: number; out: string }> {
-    const session = await this.driver.exec(containerId, {
-      argv: ['sh', '-c', text],
-      env: [],
-      cwd: null,
-      user: '',
-      tty: false,
-      stdin: false,
-      privileged: false,
-      ...changes,
-    });
+    const session = await this.driver.exec(containerId, execSpec(['sh', '-c', text], changes));
     const chunks: Buffer[] = [];
     for (const stream of [session.stdout, session.stderr]) stream.on('data', (chunk: Buffer) => chunks.push(chunk));
     const code = await session.exited;
@@ -179,15 +171,6 @@ export class Containers {
     rmSync(this.instance.root, { recursive: true, force: true });
   }
 }
-
-export const NO_LIMITS = {
-  memoryBytes: null,
-  memorySwapBytes: null,
-  cpus: null,
-  cpuShares: null,
-  cpuset: null,
-  pids: null,
-};
 
 /** The mounts this process sees: a container must never change them. */
 export function hostMounts(): string {

@@ -5,18 +5,10 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import type { ExecDriver, Instance, StdioSession, TaskExit, TaskSpec } from '../../../src/drivers/contract.ts';
 import { readExitRecord } from '../../../src/drivers/exec/native/exit-record.ts';
+import { NO_LIMITS } from '../../support/exec-specs.ts';
 import { until } from '../../support/wait.ts';
 
 export const BUSYBOX = '/bin/busybox';
-
-export const NO_LIMITS = {
-  memoryBytes: null,
-  memorySwapBytes: null,
-  cpus: null,
-  cpuShares: null,
-  cpuset: null,
-  pids: null,
-};
 
 export interface LogEntry {
   readonly log: string;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encodeFrame, encodeNumber, REQUEST } from '../../../src/drivers/exec/native/shim-protocol.ts';
 import { connectTo } from '../../../src/ffi/sockets.ts';
+import { execSpec } from '../../support/exec-specs.ts';
 import { BUSYBOX, Fixture, finish, shell, shimsOf } from './fixture.ts';
 import { handMadeDriver } from './hand-made-driver.ts';
 
@@ -36,8 +37,7 @@ describe('the last words of a shim that has left', () => {
 
   it('reach an exec session whose request came too late', async () => {
     const { containerId } = await fixture.driver.start(fixture.spec([BUSYBOX, 'sleep', '1000']));
-    const exec = { argv: shell(script), env: [], user: '', cwd: null, tty: false, stdin: true, privileged: false };
-    const session = await fixture.driver.exec(containerId, exec);
+    const session = await fixture.driver.exec(containerId, execSpec(shell(script), { stdin: true }));
     session.stdin?.write('a\n');
     waitUntilLeft(containerId, 1);
     session.signal(15);

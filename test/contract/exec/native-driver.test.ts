@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Instance } from '../../../src/drivers/contract.ts';
 import { createNativeDriver } from '../../../src/drivers/exec/native/native-driver.ts';
+import { NO_LIMITS } from '../../support/exec-specs.ts';
 import { until } from '../../support/wait.ts';
-import { Fixture, logText, NO_LIMITS, shell } from './fixture.ts';
+import { Fixture, logText, shell } from './fixture.ts';
 import { SHIM_BINARY } from './hand-made.ts';
 import { describeExecDriver } from './suite.ts';
 

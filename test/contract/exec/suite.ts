@@ -3,8 +3,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ExecDriver, ExecSpec, Instance, TaskHandle } from '../../../src/drivers/contract.ts';
+import type { ExecDriver, Instance, TaskHandle } from '../../../src/drivers/contract.ts';
 import { TsdError } from '../../../src/model/errors.ts';
+import { execSpec } from '../../support/exec-specs.ts';
 import { StuckMount } from '../../support/stuck-mount.ts';
 import { until } from '../../support/wait.ts';
 import { BUSYBOX, Fixture, finish, isAlive, logText, lookOf, newId, readLog, shell } from './fixture.ts';
@@ -25,16 +26,6 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
     afterEach(() => fixture.dispose());
 
     const logged = (path: string, text: string) => until(`"${text}" in the log`, () => logText(path).includes(text));
-    const execSpec = (argv: readonly string[], changes: Partial<ExecSpec> = {}): ExecSpec => ({
-      argv,
-      env: [],
-      cwd: null,
-      user: '',
-      tty: false,
-      stdin: false,
-      privileged: false,
-      ...changes,
-    });
 
     describe('a look at a path', () => {
       it('says whether it is there, links followed', async () => {

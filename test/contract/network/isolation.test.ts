@@ -14,14 +14,13 @@ import {
   network,
   newDriver,
   OUTSIDE_ADDRESS,
+  PUBLISHED,
   reaches,
   serve,
   shell,
   start,
   stopServers,
 } from './private-host.ts';
-
-const PUBLISHED = { hostIp: '0.0.0.0', hostPort: 8080, containerPort: 80, protocol: 'tcp' } as const;
 
 let outside: number;
 let driver: NetworkDriver;

@@ -13,6 +13,7 @@ import {
   idOf,
   network,
   newDriver,
+  PUBLISHED,
   reaches,
   serve,
   shell,
@@ -21,7 +22,6 @@ import {
   strayLinks,
 } from './private-host.ts';
 
-const PUBLISHED = { hostIp: '0.0.0.0', hostPort: 8080, containerPort: 80, protocol: 'tcp' } as const;
 const VETH = `v${INSTANCE}${idOf('a').slice(0, 8)}`;
 const TABLE = `tsd-${INSTANCE}`;
 

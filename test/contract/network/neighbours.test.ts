@@ -12,6 +12,7 @@ import {
   network,
   newDriver,
   OUTSIDE_ADDRESS,
+  PUBLISHED,
   reaches,
   serve,
   shell,
@@ -19,8 +20,6 @@ import {
   start,
   stopServers,
 } from './private-host.ts';
-
-const PUBLISHED = { hostIp: '0.0.0.0', hostPort: 8080, containerPort: 80, protocol: 'tcp' } as const;
 
 let outside: number;
 let driver: NetworkDriver;

@@ -12,6 +12,7 @@ import {
   network,
   newDriver,
   OUTSIDE_ADDRESS,
+  PUBLISHED,
   reaches,
   serve,
   serveUdp,
@@ -23,7 +24,6 @@ import {
   udpClient,
 } from './private-host.ts';
 
-const PUBLISHED: PublishedPort = { hostIp: '0.0.0.0', hostPort: 8080, containerPort: 80, protocol: 'tcp' };
 const inUse = expect.objectContaining({ code: 'TSD_PORT_IN_USE' });
 
 let outside: number;

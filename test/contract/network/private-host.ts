@@ -9,7 +9,13 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { on } from 'node:events';
 import { closeSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, Socket } from 'node:net';
-import type { EndpointConfig, NetworkConfig, NetworkDriver, Sandbox } from '../../../src/drivers/contract.ts';
+import type {
+  EndpointConfig,
+  NetworkConfig,
+  NetworkDriver,
+  PublishedPort,
+  Sandbox,
+} from '../../../src/drivers/contract.ts';
 import { type BridgeOptions, createBridgeDriver } from '../../../src/drivers/network/bridge/bridge-driver.ts';
 import { bindSocket } from '../../../src/drivers/network/bridge/host-sockets.ts';
 import { createNetns, inNetns } from '../../../src/ffi/namespaces.ts';
@@ -21,6 +27,7 @@ const CLONE_NEWNET = 0x40000000;
 export const INSTANCE = 'abc123';
 export const HOST_ADDRESS = '198.51.100.1';
 export const OUTSIDE_ADDRESS = '198.51.100.2';
+export const PUBLISHED: PublishedPort = { hostIp: '0.0.0.0', hostPort: 8080, containerPort: 80, protocol: 'tcp' };
 /** An open connection answers at once; only where a blocked one is expected is it given up soon. */
 const OPEN_WITHIN_MS = 5_000;
 const BLOCKED_AFTER_MS = 250;

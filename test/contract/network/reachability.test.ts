@@ -9,6 +9,7 @@ import {
   network,
   newDriver,
   OUTSIDE_ADDRESS,
+  PUBLISHED,
   reaches,
   serve,
   serveUdp,
@@ -18,7 +19,6 @@ import {
   stopServers,
 } from './private-host.ts';
 
-const PUBLISHED = { hostIp: '0.0.0.0', hostPort: 8080, containerPort: 80, protocol: 'tcp' } as const;
 const PUBLISHED_UDP = { ...PUBLISHED, hostPort: 5353, containerPort: 53, protocol: 'udp' } as const;
 
 let outside: number;

@@ -12,16 +12,9 @@ import {
   weightOfShares,
 } from '../../../src/drivers/exec/native/cgroups/limits.ts';
 import { createCgroupManager } from '../../../src/drivers/exec/native/cgroups/manager.ts';
+import { NO_LIMITS } from '../../support/exec-specs.ts';
 
 const ID = '1'.repeat(64);
-const NONE: ResourceLimits = {
-  memoryBytes: null,
-  memorySwapBytes: null,
-  cpus: null,
-  cpuShares: null,
-  cpuset: null,
-  pids: null,
-};
 const ALL: ResourceLimits = {
   memoryBytes: 1000,
   memorySwapBytes: null,
@@ -45,7 +38,7 @@ describe('limits', () => {
         "pids.max 9",
       ]
     `);
-    expect(lines(v1Writes(NONE, '0-3'))).toMatchInlineSnapshot(`
+    expect(lines(v1Writes(NO_LIMITS, '0-3'))).toMatchInlineSnapshot(`
       [
         "memory.limit_in_bytes -1",
         "memory.memsw.limit_in_bytes -1",
@@ -68,7 +61,7 @@ describe('limits', () => {
         "pids.max 9",
       ]
     `);
-    expect(lines(v2Writes(NONE))).toMatchInlineSnapshot(`
+    expect(lines(v2Writes(NO_LIMITS))).toMatchInlineSnapshot(`
       [
         "memory.max max",
         "memory.swap.max max",
@@ -88,14 +81,14 @@ describe('limits', () => {
   });
 
   it('need the controllers they are limits of', () => {
-    expect(neededControllers(NONE)).toEqual([]);
+    expect(neededControllers(NO_LIMITS)).toEqual([]);
     expect(neededControllers(ALL)).toEqual(['memory', 'cpu', 'cpuset', 'pids']);
-    expect(neededControllers({ ...NONE, cpuShares: 2 })).toEqual(['cpu']);
+    expect(neededControllers({ ...NO_LIMITS, cpuShares: 2 })).toEqual(['cpu']);
   });
 
   it('of memory are written in the order that the kernel takes', () => {
     const order = (bytes: number | null, present: number) =>
-      raisingMemory(v1Writes({ ...NONE, memoryBytes: bytes }, ''), present)[0]?.file;
+      raisingMemory(v1Writes({ ...NO_LIMITS, memoryBytes: bytes }, ''), present)[0]?.file;
     expect(order(1000, 500)).toBe('memory.memsw.limit_in_bytes');
     expect(order(1000, 5000)).toBe('memory.limit_in_bytes');
     expect(order(null, 5000)).toBe('memory.memsw.limit_in_bytes');
@@ -221,7 +214,7 @@ describe('hierarchies', () => {
     for (const file of files) writeFileSync(join(group, ID, file), '');
     const cgroups = createCgroupManager({ id: 'abcdef', root, runDir: root }, sources);
     // Ordinary directories with files in them cannot be removed by rmdir, so an update stands for the creation here.
-    cgroups.updateResources(ID, { ...NONE, memoryBytes: 4096, pids: 5 });
+    cgroups.updateResources(ID, { ...NO_LIMITS, memoryBytes: 4096, pids: 5 });
     const read = (path: string): string => readFileSync(join(root, 'tsd.service', path), 'utf8').trim();
     expect(read('supervisor/cgroup.procs')).toBe('4711');
     expect(read('cgroup.subtree_control')).toContain('+pids');
@@ -239,7 +232,7 @@ describe('hierarchies', () => {
 
   it('without the controller of a limit refuse it', () => {
     const cgroups = createCgroupManager({ id: 'abcdef', root, runDir: root }, v2('', '', 'cpu'));
-    expect(() => cgroups.create('one', { ...NONE, pids: 1 }, 'all')).toThrow(
+    expect(() => cgroups.create('one', { ...NO_LIMITS, pids: 1 }, 'all')).toThrow(
       expect.objectContaining({ code: 'TSD_UNSUPPORTED_HOST', class: 'unsupported' }),
     );
     expect(cgroups.list()).toEqual([]);

@@ -28,6 +28,14 @@ function step(host: PureHost, desired: DesiredState): string {
   return formatPlan(plan);
 }
 
+/** What is planned when it has ended twice soon after a start. */
+function afterQuickEnds(host: PureHost, desired: DesiredState) {
+  host.exit(WEB, 1, 10);
+  step(host, desired);
+  host.exit(WEB, 1, 10);
+  return planOn(host, desired);
+}
+
 describe('stop-first', () => {
   const changed = () => {
     const host = hostWith(app('one', { timeout: '30s' }));
@@ -252,10 +260,7 @@ describe('start-first', () => {
     host.applyAll(plan.ops, wanted);
     expect(host.container(WEB)).toMatchObject({ id: before.id, running: true, specHash: before.specHash });
     // Quick ends are waited for as its policy says, and the update goes on beside.
-    host.exit(WEB, 1, 10);
-    step(host, wanted);
-    host.exit(WEB, 1, 10);
-    const { ops, holds } = planOn(host, wanted);
+    const { ops, holds } = afterQuickEnds(host, wanted);
     expect(ops).toEqual([]);
     expect(holds).toMatchObject([{ key: WEB, reason: 'backing-off' }]);
     expect(holds[0]?.untilBootMs).toBeLessThanOrEqual(host.bootMs + SETTLE_MS);
@@ -458,10 +463,7 @@ describe.each(['stop-first', 'start-first'])('while a change has to wait (%s)', 
       hold container/blog/web — unavailable: port 8080 is in use"
     `);
     expect(host.container(WEB)).toMatchObject({ id: before.id, running: true, specHash: before.specHash });
-    host.exit(WEB, 1, 10);
-    step(host, wanted);
-    host.exit(WEB, 1, 10);
-    const { ops, holds } = planOn(host, wanted);
+    const { ops, holds } = afterQuickEnds(host, wanted);
     expect(ops).toEqual([]);
     expect(holds).toMatchObject([{ key: WEB, reason: 'backing-off' }]);
   });
