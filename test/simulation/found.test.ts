@@ -21,6 +21,10 @@ const IMAGES = { app: '/one.tar' };
 /** With room for five containers. */
 const SMALL = { images: IMAGES, networks: { back: { subnet: '10.80.0.0/29' } } };
 
+const CHANGED = { env: { WORD: '1' }, update: START_FIRST };
+const inBack = (names: readonly string[], more: object = {}): NonNullable<App['containers']> =>
+  Object.fromEntries(names.map((name) => [name, { ...RUN, network: 'back', ...more }]));
+
 const after = (afterMs: number, deed: Deed): Action => ({ ...deed, afterMs });
 const edit = (afterMs: number, declared: App): Action => after(afterMs, { do: 'edit', app: 'blog', declared });
 
@@ -195,6 +199,19 @@ const FOUND: readonly Found[] = [
     ],
     needs: ['done start container/blog/d'],
   })),
+  {
+    title: 'a cut-over that is refused leaves alone the addresses that another one is moving',
+    actions: [
+      edit(0, { ...SMALL, containers: inBack(['db', 'web']) }),
+      edit(3_000, { ...SMALL, containers: { ...inBack(['web']), ...inBack(['db'], CHANGED) } }),
+      edit(500, { ...SMALL, containers: inBack(['db', 'web'], CHANGED) }),
+      // The first has told the network and waits for the disk when the second is refused.
+      after(1_400, { do: 'slow', what: 'disk.sync', ms: 2_000, times: 1 }),
+      after(300, { do: 'fail', what: 'network.publish', class: 'denied', times: 1 }),
+      edit(60_000, { ...SMALL, containers: { ...inBack(['db', 'web'], CHANGED), ...inBack(['a', 'b', 'c']) } }),
+    ],
+    needs: ['done start container/blog/c'],
+  },
   {
     title: 'a successor waits for probes of which the plan could not know',
     actions: [
