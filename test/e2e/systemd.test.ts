@@ -25,6 +25,9 @@ const OTHERS = `${BUSYBOX_IMAGE}containers:
   halted: { image: busybox, command: ${FOREVER}, restart: always }
   once: { image: busybox, command: ${shell('echo done once; exit 3')} }
 `;
+const KEPT = `${BUSYBOX_IMAGE}containers:
+  kept: { image: busybox, command: ${FOREVER}, restart: always }
+`;
 const LIMITED = `${BUSYBOX_IMAGE}containers:
   limited: { image: busybox, command: ${FOREVER}, resources: { memory: 64MiB, cpus: 0.5, pids: 50 } }
   greedy: { image: busybox, command: [busybox, tail, /dev/zero], resources: { memory: 32MiB, memorySwap: 32MiB } }
@@ -172,6 +175,52 @@ else {
         expect(await container('halted')).toMatchObject({ phase: 'Exited', exitCode: 0, pid: null });
         expect(await container('once')).toMatchObject({ phase: 'Exited', exitCode: 3, restarts: 0 });
         expect(await guest.ok('tsdocker logs once')).toBe('done once\n');
+      },
+      30 * MINUTES,
+    );
+
+    it(
+      'leaves containers and data behind, and says so, when its package is removed or purged, and starts nothing for that',
+      async () => {
+        await drop('kept.yaml', KEPT);
+        const kept = await waitFor('kept', 'runs', isRunning);
+        const started = await startTime(kept.pid);
+        const views = JSON.parse(await guest.ok('tsdocker get containers -o json')) as ContainerView[];
+        const told = [
+          `tsdocker: containers go on without a supervisor (${views.filter(isRunning).length}), and nothing restarts them; their data stays in /var/lib/tsdocker.`,
+          'tsdocker: To end them, install the package again and run: tsdocker host-shutdown --now',
+        ];
+        const starts = () =>
+          guest.run('journalctl --sync; journalctl -b -u tsdocker.service -o cat | grep -c ^Starting');
+        const isGone = async () => {
+          const units = await guest.run('systemctl is-active tsdocker.service tsdocker.socket; pgrep -x node');
+          expect(units.stdout).toBe('inactive\ninactive\n');
+          expect((await guest.run('command -v tsdocker')).stdout).toBe('');
+          expect(await startTime(kept.pid)).toBe(started);
+          await guest.ok('test -e /var/lib/tsdocker/history.db && test -e /etc/tsdocker/manifests/kept.yaml');
+        };
+
+        // The socket still listens: whoever asks there has a supervisor started.
+        await guest.ok('systemctl stop tsdocker.service && systemctl is-active tsdocker.socket');
+        const before = await starts();
+        const removed = await guest.run('dpkg --remove tsdocker');
+        expect(removed).toMatchObject({ status: 0, stderr: told.map((line) => `${line}\n`).join('') });
+        expect(await starts()).toEqual(before);
+        await isGone();
+
+        await guest.ok('dpkg -i /opt/tsdocker/tsdocker.deb');
+        expect(await property('UnitFileState')).toBe('enabled');
+        expect(await waitFor('kept', 'runs', isRunning)).toMatchObject({ id: kept.id, pid: kept.pid, restarts: 0 });
+
+        const purged = await guest.run('dpkg --purge tsdocker');
+        const left = [
+          ...told,
+          'tsdocker: images, volumes and containers are left in /var/lib/tsdocker; delete it when they are not needed.',
+          "dpkg: warning: while removing tsdocker, directory '/etc/tsdocker/manifests' not empty so not removed",
+        ];
+        expect(purged).toMatchObject({ status: 0, stderr: left.map((line) => `${line}\n`).join('') });
+        await isGone();
+        expect(await guest.ok('find /etc/systemd /var/lib/systemd -name "*tsdocker*"')).toBe('');
       },
       30 * MINUTES,
     );
