@@ -41,6 +41,11 @@ function keyOf(record: ContainerRecord) {
   });
 }
 
+function notStarted(record: ContainerRecord, why: string): TsdError {
+  const message = `container ${record.engineName} was not started: ${why}`;
+  return new TsdError('TSD_CONTAINER_SETUP', message, { key: keyOf(record) });
+}
+
 /** What a run of it may take to end. */
 function endsWithin({ owner }: ContainerRecord, timeoutMs: number | null): number {
   return timeoutMs ?? (owner?.written as ContainerSpec | undefined)?.stopTimeoutMs ?? 0;
@@ -222,15 +227,15 @@ export class ContainerCommands {
       if (this.#loop.inFlight(key)) return false;
       const hold = this.#loop.hold(key);
       const running = current !== undefined && this.#world.exec.running(current.id) !== null;
-      if (hold && hold !== before && hold.reason !== 'busy' && !running) {
-        throw new TsdError('TSD_CONTAINER_SETUP', `container ${record.engineName} was not started: ${hold.message}`, {
-          key,
-        });
-      }
+      if (hold && hold !== before && hold.reason !== 'busy' && !running) throw notStarted(record, hold.message);
       if (!current) return !this.#world.desired().resources.has(key);
       // A change that waited may have made it anew.
       const begun = current.id === record.id ? current.run > record.run : current.run > 0;
-      return begun && !current.restart.requested;
+      if (!begun || current.restart.requested) return false;
+      // The hold that tells of it comes with the next look.
+      const { startError } = current.state;
+      if (startError !== null && !running) throw notStarted(record, startError.message);
+      return true;
     });
   }
 

@@ -115,4 +115,13 @@ describe('restart policies', () => {
       return view?.ready && view.pid !== second.pid;
     });
   });
+
+  test('start and restart say why nothing was started', async () => {
+    supervisor.drop('app.yaml', app('  web: { image: busybox, command: [missing], restart: always }\n'));
+    await supervisor.waitFor('web', 'failed', ({ message }) => message.includes('missing'));
+    for (const command of ['start', 'restart']) {
+      const { status, stderr } = await supervisor.cli(command, 'web');
+      expect([status, stderr]).toEqual([1, expect.stringMatching(/container app-web was not started: .*missing/)]);
+    }
+  });
 });
