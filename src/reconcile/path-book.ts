@@ -110,10 +110,13 @@ export class PathBook {
   async settle(paths: Iterable<string>): Promise<boolean> {
     const { clock, timers } = this.#ports;
     const all = [...new Set(paths)];
-    const untilMs = clock.now().bootMs + PATIENCE_MS;
+    let sinceMs: number | null = null;
     for (let waited = false; ; waited = true) {
       const open = all.flatMap((path) => this.#question(path) ?? []);
-      const leftMs = untilMs - clock.now().bootMs;
+      const { bootMs } = clock.now();
+      // Counted from when they have been asked about: what does not answer is late before nobody waits for it any more.
+      sinceMs ??= bootMs;
+      const leftMs = PATIENCE_MS - (bootMs - sinceMs);
       if (open.length === 0 || leftMs <= 0) return waited;
       // With each answer the next of those is asked about that had to wait for a process.
       await within(timers, leftMs, Promise.race(open), null);

@@ -1,5 +1,5 @@
 /** Payloads and shims that do not do what they are told. */
-import { existsSync, readFileSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
@@ -100,6 +100,40 @@ test('a bind source that does not answer holds up nobody else, and its container
   mount.goOn();
   await supervisor.waitFor('far', 'up', ({ ready }) => ready);
   await supervisor.ok('exec', 'far', 'busybox', 'test', '-d', '/x');
+});
+
+/** A path that leads over a link to a place of the host, and from {@link StuckMount} to where nobody answers, and back. */
+function movable(supervisor: TestSupervisor): { readonly path: string; stall(): void; bringBack(): void } {
+  const link = join(supervisor.base, 'link');
+  const [near, far] = [join(supervisor.base, 'near'), join(supervisor.base, 'far')];
+  const lead = (to: string) => {
+    symlinkSync(to, `${link}.tmp`);
+    renameSync(`${link}.tmp`, link);
+  };
+  mkdirSync(near);
+  lead(near);
+  const mount = new StuckMount(far);
+  cleanups.push(() => mount.release());
+  return { path: join(link, 'data'), stall: () => lead(far), bringBack: () => lead(near) };
+}
+
+test.each([
+  ['bind source', (path: string) => mkdirSync(path), (path: string) => `volumes: ["${path}:/x"]`],
+  ['file of variables', (path: string) => writeFileSync(path, 'A=1\n'), (path: string) => `envFile: ["${path}"]`],
+])('a %s that does not answer a start uses up no restart of its container', async (_what, make, names) => {
+  const supervisor = await startSupervisor();
+  const { path, stall, bringBack } = movable(supervisor);
+  make(path);
+  supervisor.drop(
+    'app.yaml',
+    `${BUSYBOX_IMAGE}containers:\n  far: { image: busybox, command: ${FOREVER}, ${names(path)}, restart: "on-failure:1" }\n`,
+  );
+  await supervisor.waitFor('far', 'runs', ({ pid }) => pid !== null);
+  stall();
+  // What runs as declared is not looked at before it is stopped.
+  expect((await supervisor.cli('restart', 'far')).stderr).toMatch(/was not started: .* does not answer/);
+  bringBack();
+  expect(await supervisor.waitFor('far', 'up', ({ pid }) => pid !== null)).toMatchObject({ restarts: 0 });
 });
 
 test('a payload that the kernel cannot kill is named, holds nobody up, and ends when it can', async () => {
