@@ -1,6 +1,6 @@
 /** The supervisor as a service: what it tells the service manager, and what a stop does to containers. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
@@ -91,6 +91,30 @@ test('a start during a host shutdown is refused, also of what still runs', async
   await supervisor.stop();
   await supervisor.start();
   await supervisor.waitFor('web', 'running again', ({ phase }) => phase === 'Running');
+});
+
+test('a host shutdown gives a stop that is under way the time that it was given', async () => {
+  supervisor = await new TestSupervisor().start();
+  const shared = join(supervisor.base, 'shared');
+  mkdirSync(shared);
+  const slow = shell(
+    'trap "echo ending; until [ -e /shared/go ]; do sleep 0.1; done; exit 7" TERM; while :; do sleep 3600 & wait; done',
+  );
+  supervisor.drop(
+    'app.yaml',
+    `${BUSYBOX_IMAGE}containers:
+  web: { image: busybox, command: ${slow}, volumes: ["${shared}:/shared"], stopTimeout: 1ms }
+  other: { image: busybox, command: ${FOREVER} }
+`,
+  );
+  for (const name of ['web', 'other']) await supervisor.waitFor(name, 'ready', ({ ready }) => ready);
+  const stop = supervisor.ok('stop', '-t', '10m', 'web');
+  await until('the stop', async () => (await supervisor.ok('logs', 'web')).includes('ending'));
+  const shutdown = supervisor.ok('host-shutdown', '--now');
+  await supervisor.waitFor('other', 'stopped', ({ phase }) => phase === 'Exited');
+  writeFileSync(join(shared, 'go'), '');
+  await Promise.all([stop, shutdown]);
+  expect(await supervisor.container('web')).toMatchObject({ phase: 'Exited', exitCode: 7 });
 });
 
 test('SIGTERM leaves containers running; --stop-containers does not', async () => {

@@ -61,6 +61,8 @@ export class TestSupervisor {
   /** A command that starts the supervisor in its own place. */
   readonly #launcher: readonly string[];
   #child: ChildProcess | null = null;
+  /** Nothing is removed any more, but by the next supervisor. */
+  #isShutDown = false;
 
   constructor(extraFlags: readonly string[] = [], launcher: readonly string[] = []) {
     this.#extra = extraFlags;
@@ -102,6 +104,7 @@ export class TestSupervisor {
     );
     closeSync(log);
     this.#child = child;
+    this.#isShutDown = false;
     let ended = false;
     child.once('exit', () => {
       ended = true;
@@ -136,6 +139,7 @@ export class TestSupervisor {
   }
 
   cliWithInput(input: string, ...args: string[]): Promise<CliResult> {
+    if (args[0] === 'host-shutdown') this.#isShutDown = true;
     return new Promise((done) => {
       const child = execFile(
         TSDOCKER,
@@ -215,12 +219,16 @@ export class TestSupervisor {
       rmSync(this.base, { recursive: true, force: true });
       return;
     }
+    if (this.#isShutDown) await this.stop();
     if (!this.#child) await this.start();
     rmSync(this.manifests, { recursive: true, force: true });
     mkdirSync(this.manifests, { recursive: true });
     await this.cli('delete', '--all');
-    await until('all containers removed', async () => {
-      if ((await this.containers()).length === 0) return true;
+    const client = new SupervisorClient(this.socket);
+    await until('all containers and networks removed', async () => {
+      const [containers, networks] = await Promise.all([client.list('containers'), client.list('networks')]);
+      // The default bridge goes with the supervisor.
+      if (containers.length === 0 && networks.every(({ app }) => app === '')) return true;
       await this.cli('approve', '--yes');
       return false;
     });
