@@ -209,6 +209,23 @@ describe('the default bridge', () => {
     await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
     expect(supervisor.log).toContain('the default bridge could be made now');
   });
+
+  test('lets containers start once it is mended that failed for want of it, and would not be tried again', async () => {
+    const { bridge } = supervisor;
+    execFileSync('ip', ['link', 'del', bridge]);
+    // The kernel does not support putting anything into this one, and what fails so is not tried again by itself.
+    execFileSync('ip', ['link', 'add', bridge, 'type', 'veth', 'peer', 'name', `${bridge}p`]);
+    try {
+      supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER} }\n`);
+      await supervisor.waitFor('web', 'failed', ({ message }) => message.includes('EOPNOTSUPP'));
+      await until('a look that finds the bridge missing', () =>
+        supervisor.log.includes('belongs not to this supervisor'),
+      );
+    } finally {
+      execFileSync('ip', ['link', 'del', bridge]);
+    }
+    await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+  });
 });
 
 describe('a host without libnftables', () => {
