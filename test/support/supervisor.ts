@@ -31,6 +31,8 @@ export interface CliResult {
   readonly stderr: string;
 }
 
+/** Links that are there after this long stay. */
+const LINKS_GO_MS = 5_000;
 /** How much of a supervisor's log a failing wait shows. */
 const LOG_LINES = 15;
 
@@ -233,6 +235,8 @@ export class TestSupervisor {
       return false;
     });
     await this.stop();
+    // The kernel takes links along with a namespace a moment after its last user has let it go.
+    await until('no link left', () => this.hostState().links.length === 0, LINKS_GO_MS).catch(() => {});
     const left = this.hostState();
     rmSync(this.base, { recursive: true, force: true });
     expect(left).toEqual({ mounts: [], links: [], tables: [], cgroups: [], processes: [] });
