@@ -34,7 +34,7 @@ export class WorkQueue {
     if (atBootMs < this.#wakeAt) this.#schedule(atBootMs);
   }
 
-  /** Takes out all keys that are due, in the order they were added. */
+  /** Takes out all keys that are due, in the order they were added. Announces nothing: who takes would not hear it. */
   takeDue(): ResourceKey[] {
     const now = this.#options.clock.now().bootMs;
     const due: ResourceKey[] = [];
@@ -45,7 +45,7 @@ export class WorkQueue {
     }
     for (const key of due) this.#dueAt.delete(key);
     this.#announced = false;
-    this.#schedule(next);
+    this.#schedule(next, now);
     return due;
   }
 
@@ -54,12 +54,13 @@ export class WorkQueue {
     this.#schedule(Number.POSITIVE_INFINITY);
   }
 
-  #schedule(atBootMs: number): void {
+  /** @param now of who knows that it is not due yet */
+  #schedule(atBootMs: number, now = this.#options.clock.now().bootMs): void {
     this.#cancelTimer();
     this.#cancelTimer = () => {};
     this.#wakeAt = atBootMs;
     if (atBootMs === Number.POSITIVE_INFINITY) return;
-    const delay = atBootMs - this.#options.clock.now().bootMs;
+    const delay = atBootMs - now;
     if (delay <= 0) this.#announce();
     else this.#cancelTimer = this.#options.timers.after(delay, () => this.#wake());
   }

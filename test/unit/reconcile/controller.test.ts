@@ -2,9 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { TsdError } from '../../../src/model/errors.ts';
 import type { ResourceKey } from '../../../src/model/resource.ts';
 import { FailureLog } from '../../../src/reconcile/failure-log.ts';
-import { WorkQueue } from '../../../src/reconcile/work-queue.ts';
 import { declare } from '../../support/declare.ts';
-import { ManualTime, settled } from '../../support/manual-time.ts';
+import { settled } from '../../support/manual-time.ts';
 import { Simulation } from '../../support/simulation.ts';
 
 const WEB: ResourceKey = 'container/blog/web';
@@ -338,35 +337,6 @@ test('stop lets the ops in flight end and begins nothing', async () => {
   await stopped;
   expect(sim.done).toEqual([`create ${DB}`, `create ${WEB}`]);
   expect(sim.host.failures.size).toBe(0);
-});
-
-describe('work queue', () => {
-  test('a key waits once, for the earliest time asked for', async () => {
-    const time = new ManualTime();
-    let due = 0;
-    const queue = new WorkQueue({ clock: time, timers: time, onDue: () => due++ });
-    const at = (ms: number) => time.now().bootMs + ms;
-    queue.add(WEB, at(1000));
-    queue.add(WEB, at(2000));
-    queue.add(DB, at(500));
-    queue.add(WEB, at(700));
-    expect([queue.size, time.pending]).toEqual([2, 1]);
-    await time.advance(600);
-    expect([due, queue.takeDue()]).toEqual([1, [DB]]);
-    await time.advance(100);
-    expect([due, queue.takeDue(), queue.size, time.pending]).toEqual([2, [WEB], 0, 0]);
-  });
-
-  test('due keys are announced once until they are taken', () => {
-    const time = new ManualTime();
-    let due = 0;
-    const queue = new WorkQueue({ clock: time, timers: time, onDue: () => due++ });
-    queue.add(WEB);
-    queue.add(DB);
-    expect([due, queue.takeDue()]).toEqual([1, [WEB, DB]]);
-    queue.add(WEB);
-    expect(due).toBe(2);
-  });
 });
 
 test('an op whose declaration changed before it began is skipped, and the new one is carried out', async () => {
