@@ -191,6 +191,7 @@ export class ContainerTree implements FileTree {
         continue;
       }
       if (fd < 0) return fd;
+      let isFound = false;
       try {
         const stat = fstatSync(fd);
         if (stat.isSymbolicLink()) {
@@ -201,9 +202,11 @@ export class ContainerTree implements FileTree {
         } else {
           if (pending.length > 0 && !stat.isDirectory()) return -os.errno.ENOTDIR;
           names = child;
+          isFound = pending.length === 0;
         }
+        if (isFound) return { names, fd };
       } finally {
-        closeSync(fd);
+        if (!isFound) closeSync(fd);
       }
     }
     const fd = this.#openPlain(names);
