@@ -53,6 +53,18 @@ function parseGroups(text: string): GroupEntry[] {
   });
 }
 
+/** Most containers share an image and with it the database; parsing it takes as long as reading it. */
+function rememberingTheLast<T>(parse: (text: string) => T): (text: string) => T {
+  let last: { readonly text: string; readonly parsed: T } | null = null;
+  return (text) => {
+    if (last?.text !== text) last = { text, parsed: parse(text) };
+    return last.parsed;
+  };
+}
+
+const passwdEntries = rememberingTheLast<readonly PasswdEntry[]>(parsePasswd);
+const groupEntries = rememberingTheLast<readonly GroupEntry[]>(parseGroups);
+
 function notFound(what: string, wanted: string, file: string): TsdError {
   return new TsdError('TSD_USER_NOT_FOUND', `${what} ${JSON.stringify(wanted)} is not in ${file} of the image`, {
     step: `look up ${what} ${wanted}`,
@@ -71,12 +83,12 @@ function isNamed(name: string, wanted: string): boolean {
 export function lookUpUser(tree: FileTree, wanted: string): ProcessUser {
   const [userText = '', groupText = ''] = wanted.split(':');
   const wantedUid = userText === '' ? 0 : parseId(userText);
-  const entry = parsePasswd(readTextFile(tree, '/etc/passwd') ?? '').find(({ name, uid }) =>
+  const entry = passwdEntries(readTextFile(tree, '/etc/passwd') ?? '').find(({ name, uid }) =>
     wantedUid === null ? isNamed(name, userText) : uid === wantedUid,
   );
   const uid = entry?.uid ?? wantedUid;
   if (uid === null) throw notFound('user', userText, '/etc/passwd');
-  const groups = parseGroups(readTextFile(tree, '/etc/group') ?? '');
+  const groups = groupEntries(readTextFile(tree, '/etc/group') ?? '');
   const home = entry?.home ?? '/';
   if (groupText !== '') {
     const wantedGid = parseId(groupText);

@@ -26,6 +26,12 @@ import { probeOverlay } from './probe.ts';
 
 type Listed = ReturnType<GraphDriver['list']>[number];
 
+interface ReadLayer {
+  readonly listed: Listed;
+  /** Ids of the layers it lies on, nearest first. */
+  readonly below: readonly string[];
+}
+
 /**
  * Layers and snapshots as overlayfs directories below `<root>/overlay`:
  *
@@ -39,6 +45,8 @@ class OverlayDriver implements GraphDriver {
   readonly #area: BuildArea;
   readonly #inFlight = new LayersInFlight();
   readonly #listed: ListedDirectory;
+  /** Layers that were read: what is in them never changes. */
+  readonly #layers = new Map<string, ReadLayer>();
 
   constructor(root: string) {
     this.#home = join(root, 'overlay');
@@ -189,7 +197,7 @@ class OverlayDriver implements GraphDriver {
   #chain(child: string, layer: string): string[] {
     const found = this.#read(layer);
     if (found === null || found.type !== 'layer') throw missingParent(child, layer);
-    return [layer, ...readLines(join(this.#home, layer, 'lower'))];
+    return [layer, ...(this.#layers.get(layer)?.below ?? [])];
   }
 
   /** The directory with what a layer or snapshot itself holds. */
@@ -205,12 +213,21 @@ class OverlayDriver implements GraphDriver {
   /** What stands at `id`; null when nothing or nothing complete does. */
   #read(id: string): Listed | null {
     const home = join(this.#home, id);
+    const known = this.#layers.get(id);
+    if (known !== undefined && existsSync(join(home, 'lower'))) return known.listed;
+    this.#layers.delete(id);
+    if (!existsSync(home)) return null;
     const lowerId = readText(join(home, 'lower-id'));
     if (lowerId !== null) {
       return existsSync(join(home, 'upper')) ? { id, parent: lowerId === '' ? null : lowerId, type: 'snapshot' } : null;
     }
     const lower = readText(join(home, 'lower'));
-    if (lower !== null) return { id, parent: lower.split('\n', 1)[0] || null, type: 'layer' };
+    if (lower !== null) {
+      const below = lower.split('\n').filter((line) => line !== '');
+      const listed: Listed = { id, parent: below[0] ?? null, type: 'layer' };
+      this.#layers.set(id, { listed, below });
+      return listed;
+    }
     return existsSync(join(home, 'root')) ? { id, parent: null, type: 'layer' } : null;
   }
 }
@@ -223,10 +240,6 @@ function readText(path: string): string | null {
     if (code === 'ENOENT' || code === 'ENOTDIR') return null;
     throw fileError(thrown, `read ${path}`);
   }
-}
-
-function readLines(path: string): string[] {
-  return (readText(path) ?? '').split('\n').filter((line) => line !== '');
 }
 
 /** The overlay driver of a root directory. Removes what an interrupted predecessor left unfinished. */

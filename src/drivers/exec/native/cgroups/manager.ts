@@ -98,7 +98,7 @@ class Manager implements CgroupManager {
     const needed = neededControllers(limits);
     for (const controller of needed) this.#requireController(controller);
     this.#changed();
-    this.tryRemove(containerId);
+    if (this.#groupsOf(containerId).length > 0) this.tryRemove(containerId);
     this.#prepareUnified(needed);
     const unified = this.#unifiedGroup(containerId);
     if (!makeGroup(unified) && this.#isPopulated(unified)) throw stillPopulated(containerId, unified);
@@ -250,6 +250,12 @@ class Manager implements CgroupManager {
       .filter(([, path]) => existsSync(path));
   }
 
+  /** Those that are there, in all hierarchies. */
+  #groupsOf(containerId: string): readonly string[] {
+    const unified = this.#unifiedGroup(containerId);
+    return [...(existsSync(unified) ? [unified] : []), ...this.#v1Groups(containerId).map(([, path]) => path)];
+  }
+
   #requireController(controller: Controller): void {
     if (this.#inV1(controller) || this.#hierarchies.unifiedControllers.has(controller)) return;
     throw new TsdError('TSD_UNSUPPORTED_HOST', `a limit needs the ${controller} controller, which this host lacks`, {
@@ -268,8 +274,7 @@ class Manager implements CgroupManager {
 
   #removeOnce(containerId: string): boolean {
     this.#changed();
-    const groups = [this.#unifiedGroup(containerId), ...this.#v1Groups(containerId).map(([, path]) => path)];
-    const removed = groups.map(tryRemoveGroup).every(Boolean);
+    const removed = this.#groupsOf(containerId).map(tryRemoveGroup).every(Boolean);
     if (removed) this.#removeEmptyParents();
     return removed;
   }
