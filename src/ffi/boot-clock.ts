@@ -20,7 +20,7 @@ function askKernel(): number {
 let ahead = Number.NEGATIVE_INFINITY;
 let askedAt = Number.NEGATIVE_INFINITY;
 
-/** Milliseconds since boot, sleep included; that of the last {@link ASKED_AGAIN_AFTER_MS} counts a little later. */
+/** Milliseconds since boot, sleep included; a sleep that ended less than {@link ASKED_AGAIN_AFTER_MS} ago may not count yet. */
 function bootMs(): number {
   if (performance.now() - askedAt > ASKED_AGAIN_AFTER_MS) {
     const found = askKernel();

@@ -96,10 +96,7 @@ export interface LinkChange {
   readonly master?: number;
   readonly mtu?: number;
   readonly port?: BridgePort;
-  /**
-   * Gives the link no IPv6 address by itself. Before it is brought up, and not with the same message: that brings it up first
-   * (do_setlink of net/core/rtnetlink.c).
-   */
+  /** Gives the link no IPv6 address by itself. EAFNOSUPPORT for a link without IPv6. */
   readonly noLinkLocal?: boolean;
 }
 

@@ -324,9 +324,10 @@ export class Controller {
     busy: ReadonlySet<ResourceKey>,
   ): void {
     const held = new Map(made.holds.map((hold) => [hold.key, hold]));
-    // Of all the others nothing is remembered that this look could have made untrue.
-    const remembered = scope === null ? [...this.#holds.keys(), ...this.#failures.keys()] : [];
-    for (const key of scope ?? new Set([...remembered, ...remembered.map(baseKey)])) {
+    // Of all the others nothing is remembered that this look could have made untrue. Whether a successor's failure is of the
+    // past its container tells.
+    const remembered = scope === null ? [...this.#holds.keys(), ...[...this.#failures.keys()].map(baseKey)] : [];
+    for (const key of scope ?? new Set(remembered)) {
       if (this.#parked.has(key)) continue;
       const isQuiet = (one: ResourceKey) => !acted.has(one) && !busy.has(one) && !held.has(one);
       // The next one beside a container is another one. What holds a successor back is told of its container.

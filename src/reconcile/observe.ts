@@ -118,7 +118,7 @@ interface Facts {
   readonly health: HealthRecord | undefined;
 }
 
-/** The driver gives the same endpoint while nothing of it changed. */
+/** The driver gives the same endpoint while nothing of any of them changed. */
 function lookedAt(
   record: ContainerRecord,
   endpoint: ObservedEndpoint | undefined,

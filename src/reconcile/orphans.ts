@@ -10,7 +10,7 @@ interface Remembered {
   readonly others: readonly string[];
 }
 
-/** By the list they were found in. Drivers and stores give the same one while nothing comes or goes. */
+/** By the list they were found in. Most drivers and stores give the same one while nothing comes or goes. */
 const remembered = new WeakMap<object, Remembered>();
 
 /** The ids in a list that are no containers'. */

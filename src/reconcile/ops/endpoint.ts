@@ -40,19 +40,19 @@ function declaredContainers(world: World): Desired<'container'>[] {
 type AddressesByNetwork = Map<ResourceKey | null, Set<string>>;
 
 /** By generation: an apply of a thousand containers asks a thousand times. */
-const fixed = new WeakMap<DesiredState, AddressesByNetwork>();
+const fixedByGeneration = new WeakMap<DesiredState, AddressesByNetwork>();
 
 /** Addresses that containers on a network ask for. */
 function fixedAddresses(world: World, network: ResourceKey): ReadonlySet<string> {
   const desired = world.desired();
-  let found = fixed.get(desired);
+  let found = fixedByGeneration.get(desired);
   if (!found) {
     found = new Map();
     for (const { references, spec } of declaredContainers(world)) {
       if (spec.address === null) continue;
       found.set(references.network, (found.get(references.network) ?? new Set()).add(spec.address));
     }
-    fixed.set(desired, found);
+    fixedByGeneration.set(desired, found);
   }
   return found.get(network) ?? new Set();
 }

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { fstatSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { NetworkDriver, TaskHandle } from '../../../src/drivers/contract.ts';
 import { inNetns, namespaceIdentity } from '../../../src/ffi/namespaces.ts';
+import { syscall } from '../../../src/ffi/native.ts';
 import { until } from '../../support/wait.ts';
 import {
   blocked,
@@ -76,6 +77,26 @@ async function leaver(netnsFd: number): Promise<number> {
   return child.pid as number;
 }
 
+/** include/uapi/asm-generic/resource.h */
+const RLIMIT_NOFILE = 7;
+
+/** While this process may open nothing more. */
+function withoutFreeDescriptors(work: () => void): void {
+  const free = openSync('/dev/null', 'r');
+  closeSync(free);
+  // struct rlimit64: the limit that counts, and how far it may be raised.
+  const before = Buffer.alloc(64);
+  syscall('read the limit', 'prlimit64', 0, RLIMIT_NOFILE, 0, before);
+  const none = Buffer.from(before);
+  none.writeBigUInt64LE(BigInt(free));
+  syscall('set the limit', 'prlimit64', 0, RLIMIT_NOFILE, none, 0);
+  try {
+    work();
+  } finally {
+    syscall('set the limit back', 'prlimit64', 0, RLIMIT_NOFILE, before, 0);
+  }
+}
+
 describe('observe', () => {
   test('an untouched host has nothing of ours and lacks nothing', () => {
     expect(driver.observe()).toEqual({
@@ -129,6 +150,53 @@ test('neither end of a pair has an IPv6 address, with which each container would
   const addresses = (link: string) => shell(`ip -6 -oneline address show dev ${link}`);
   expect(addresses(VETH)).toBe('');
   expect(inNetns(netnsFd, () => addresses('eth0'))).toBe('');
+});
+
+test.each([576, 1279, 1280])('a network with an MTU of %d works, also where that leaves no IPv6', (mtu) => {
+  driver.ensureNetwork(network(1, { mtu }));
+  start(driver, endpoint('a', 1, 2));
+  driver.ensureNetwork(network(1));
+  driver.attach(endpoint('a', 1, 2));
+  expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ up: true, missingRoutes: [] });
+});
+
+describe('a look after looks at which nothing had changed', () => {
+  const seen = () => driver.observe().endpoints;
+
+  beforeEach(() => {
+    driver.ensureNetwork(network(1));
+    start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    start(driver, endpoint('b', 1, 3));
+    for (let looks = 0; looks < 3; looks++) driver.observe();
+  });
+
+  test('sees the same', () => {
+    const before = seen();
+    expect(seen()).toBe(before);
+    expect(before.size).toBe(2);
+  });
+
+  test('sees what changed inside one namespace, and leaves the others as they are', () => {
+    const other = seen().get(idOf('b'));
+    inNetns(driver.sandbox(idOf('a'))?.netnsFd as number, () => shell('ip route delete default'));
+    expect(seen().get(idOf('a'))?.missingRoutes).toEqual(['0.0.0.0/0']);
+    expect(seen().get(idOf('b'))).toBe(other);
+  });
+
+  test('sees what a look that failed halfway had found', () => {
+    inNetns(driver.sandbox(idOf('a'))?.netnsFd as number, () => shell('ip address add 10.231.9.9/32 dev eth0'));
+    // Addresses are asked for through a socket that is there, routes through new ones.
+    withoutFreeDescriptors(() => expect(seen).toThrow(/EMFILE/));
+    expect(seen().get(idOf('a'))?.addresses).toContain('10.231.9.9/32');
+  });
+
+  test('sees ports that went to another container, and a container that was detached', () => {
+    driver.handOver(idOf('a'), endpoint('b', 1, 3, { ports: [PUBLISHED] }));
+    expect(seen().get(idOf('a'))?.ports).toEqual([]);
+    expect(seen().get(idOf('b'))?.ports).toEqual([PUBLISHED]);
+    driver.detach(idOf('b'));
+    expect([...seen().keys()]).toEqual([idOf('a')]);
+  });
 });
 
 describe('doing it again', () => {

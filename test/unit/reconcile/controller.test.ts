@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { TsdError } from '../../../src/model/errors.ts';
 import type { ResourceKey } from '../../../src/model/resource.ts';
+import { nextKey } from '../../../src/model/update.ts';
 import { FailureLog } from '../../../src/reconcile/failure-log.ts';
 import { declare } from '../../support/declare.ts';
 import { settled } from '../../support/manual-time.ts';
@@ -63,6 +64,27 @@ test('a dependent that waits is started when its dependency came up', async () =
   await sim.wait(600);
   expect(sim.host.container(WEB).running).toBe(true);
   expect(sim.host.failures.size).toBe(0);
+});
+
+test('looks at everything do not forget the failure of a successor', async () => {
+  const update = { order: 'start-first', timeout: '600s' };
+  const app = (mode: string) => ({ blog: { containers: { web: { env: { MODE: mode }, update } } } });
+  await sim.declare(app('one'));
+  await sim.wait(60_000);
+  let tries = 0;
+  sim.beforeOp = ({ id }) => {
+    if (id !== `create ${nextKey(WEB)}`) return;
+    tries++;
+    throw new TsdError('TSD_NETWORK', 'no bridge', { class: 'unavailable' });
+  };
+  await sim.declare(app('two'));
+  for (let looks = 0; looks < 15; looks++) {
+    await sim.wait(10_000);
+    sim.controller.resync();
+    await sim.controller.settled();
+  }
+  expect(sim.host.failures.get(nextKey(WEB))?.attempts).toBe(tries);
+  expect(tries).toBeLessThan(15);
 });
 
 test('a failure that repeats is tried less and less often, and at once when the spec changes', async () => {

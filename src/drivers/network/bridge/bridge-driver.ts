@@ -1,4 +1,4 @@
-import { closeSync, existsSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { findLink, type Link } from '../../../ffi/rtnetlink.ts';
 import { TsdError, toTsdError } from '../../../model/errors.ts';
 import type {
@@ -22,6 +22,7 @@ import { openNeighbour } from './firewall-neighbours.ts';
 import { bindError, Forwarders } from './forwarders.ts';
 import { HostLinks, type HostView } from './host-links.ts';
 import { bindSocket } from './host-sockets.ts';
+import { hasIpv6 } from './link-local.ts';
 import { Names } from './names.ts';
 import { boundAddresses, type PublishOptions, publish } from './publication.ts';
 import { PublishedPorts } from './published-ports.ts';
@@ -71,7 +72,7 @@ class BridgeDriver implements NetworkDriver {
   readonly #networks = new Map<string, NetworkConfig>();
   readonly #attached = new Attachments();
   readonly #view: EndpointView;
-  readonly #ipv6 = existsSync('/proc/net/if_inet6');
+  readonly #ipv6 = hasIpv6();
   #opened: Firewall | null = null;
 
   constructor(options: BridgeOptions) {

@@ -15,6 +15,7 @@ import {
 import { broadcastOf, macOfAddress, overlaps } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors.ts';
 import type { NetworkConfig, ObservedNetworks } from '../../contract.ts';
+import { withoutLinkLocal } from './link-local.ts';
 import { nameServers } from './name-servers.ts';
 import type { Names } from './names.ts';
 import { readSetting, writeSetting } from './sysctl.ts';
@@ -51,8 +52,8 @@ export class BridgeLinks {
     const link = found ?? findLink(this.#socket, config.bridge);
     if (link === null) throw this.#gone(config.bridge);
     const alias = this.#names.mark('network', config.key);
-    const settings = { alias, noLinkLocal: true, ...(link.mtu !== config.mtu && { mtu: config.mtu }) };
-    this.#socket.request([changeLink(link.index, settings)]);
+    const settings = { alias, ...(link.mtu !== config.mtu && { mtu: config.mtu }) };
+    this.#socket.request([changeLink(link.index, settings), ...withoutLinkLocal(link.index, config.mtu)]);
     this.#setAddress(link.index, `${config.gateway}/${config.subnet.split('/')[1]}`);
     this.#socket.request([changeLink(link.index, { up: true })]);
     this.#writeSettings(config.bridge);

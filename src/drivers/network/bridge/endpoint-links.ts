@@ -16,6 +16,7 @@ import {
 import { broadcastOf, networkOf } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors.ts';
 import type { EndpointConfig, NetworkConfig, Sandbox } from '../../contract.ts';
+import { withoutLinkLocal } from './link-local.ts';
 import { CONTAINER_INTERFACE, type Names } from './names.ts';
 import { withRouteSocket } from './sandboxes.ts';
 
@@ -149,7 +150,7 @@ export class EndpointLinks {
     this.#socket.request([
       // By itself and first: settings of a port are refused on a link that is not one yet.
       ...(created ? [] : [changeLink(host.index, { master, mtu: network.mtu })]),
-      changeLink(host.index, { noLinkLocal: true }),
+      ...withoutLinkLocal(host.index, network.mtu),
       changeLink(host.index, { alias, port, up: true }),
     ]);
     this.#inside(sandbox, (socket) => {
@@ -209,7 +210,8 @@ function insideMessages(
     (entry) => entry.link === link && (entry.address !== address || entry.prefixRoute !== network.icc),
   );
   const messages = [
-    changeLink(link, { mtu: network.mtu, noLinkLocal: true }),
+    changeLink(link, { mtu: network.mtu }),
+    ...withoutLinkLocal(link, network.mtu),
     changeLink(link, { up: true }),
     ...wrong.map(deleteAddress),
     newAddress({ link, address }, { broadcast: broadcastOf(address), prefixRoute: network.icc }),

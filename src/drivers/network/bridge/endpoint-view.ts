@@ -27,8 +27,8 @@ export class EndpointView {
   }
 
   /**
-   * By container id, until the next look. An endpoint of which nothing changed is the same object, and so is the map while
-   * none came or went.
+   * By container id, for use before the next look. While nothing of any of them changed it is the same map with the same
+   * objects; where only what is inside a namespace changed, the map and all other objects are.
    * @param links without a master, which may be ours all the same
    * @param plugged into a bridge
    */
@@ -38,12 +38,15 @@ export class EndpointView {
     table: ReadTable | null,
   ): ReadonlyMap<string, ObservedEndpoint> {
     const { sandboxes, forwarders, attached } = this.#parts;
+    // Should the look fail halfway, what it found until then must not be passed over by the next one.
+    const last = this.#last;
+    this.#last = null;
     const changed = sandboxes.look();
     const from = [links, plugged, table, sandboxes.version, forwarders.version, attached.version];
-    if (this.#last?.from.every((part, index) => part === from[index])) {
-      const { endpoints } = this.#last;
-      for (const containerId of changed) this.#lookInto(containerId, endpoints);
-      return endpoints;
+    if (last?.from.every((part, index) => part === from[index])) {
+      for (const containerId of changed) this.#lookInto(containerId, last.endpoints);
+      this.#last = last;
+      return last.endpoints;
     }
     const endpoints = this.#put(links, plugged, table);
     this.#last = { from, endpoints };

@@ -23,6 +23,8 @@ export class SandboxAddresses {
   readonly #known = new Map<string, readonly string[]>();
   readonly #numbers = new Map<string, number>();
   readonly #containers = new Map<number, string>();
+  /** The kernel told of a change and they were not asked since. */
+  readonly #told = new Set<string>();
 
   /**
    * Asks the namespaces that were never asked, those in which something changed, and some of the others. Returns the
@@ -53,6 +55,7 @@ export class SandboxAddresses {
 
   forget(containerId: string): void {
     this.#known.delete(containerId);
+    this.#told.delete(containerId);
     const number = this.#numbers.get(containerId);
     this.#numbers.delete(containerId);
     if (number !== undefined && this.#containers.get(number) === containerId) this.#containers.delete(number);
@@ -62,13 +65,15 @@ export class SandboxAddresses {
     this.#open?.socket.close();
     this.#open?.changes.close();
     this.#open = null;
-    for (const map of [this.#known, this.#numbers, this.#containers]) map.clear();
+    for (const kept of [this.#known, this.#numbers, this.#containers, this.#told]) kept.clear();
   }
 
   #toAsk(changes: RouteChanges, held: ReadonlyMap<string, Sandbox>): Iterable<string> {
     const changed = changes.take();
-    if (changed === null) return held.keys();
-    const asked = new Set([...changed.elsewhere].flatMap((number) => this.#containers.get(number) ?? []));
+    const told =
+      changed === null ? held.keys() : [...changed.elsewhere].flatMap((at) => this.#containers.get(at) ?? []);
+    for (const containerId of told) this.#told.add(containerId);
+    const asked = new Set(this.#told);
     let turn = 0;
     for (const containerId of this.#known.keys()) {
       if (++turn > ASKED_IN_TURN) break;
@@ -88,6 +93,7 @@ export class SandboxAddresses {
     this.#containers.set(number, containerId);
     const addresses = listAddresses(socket, number).map(({ address }) => address);
     const before = this.#known.get(containerId);
+    this.#told.delete(containerId);
     this.#known.delete(containerId);
     this.#known.set(containerId, addresses);
     return before === undefined || before.join() !== addresses.join();
