@@ -16,9 +16,10 @@ export function ownersOf(world: World): (thing: { readonly type: string; readonl
     if (world.builds.holds(id) || world.making.has(id)) return true;
     if (type === 'bridge') return bridges.has(id);
     if (type === 'lease') {
+      if (leased(id)) return true;
       // A cut-over that was interrupted has moved the leases before the records.
       const base = baseKey(id as ResourceKey);
-      return leased(id) || (updating.get(base)?.failure === null && leased(base));
+      return updating.get(base)?.failure === null && leased(base);
     }
     return world.containers.exists(id);
   };

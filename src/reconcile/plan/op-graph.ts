@@ -75,6 +75,10 @@ export class OpGraph {
     return false;
   }
 
+  get isEmpty(): boolean {
+    return this.#nodes.size === 0;
+  }
+
   /** All ops frozen, each after those it waits for, otherwise in the order they were added. */
   sorted(): readonly Op[] {
     const done = new Set<string>();

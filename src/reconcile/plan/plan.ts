@@ -72,10 +72,8 @@ function firstStuck(pass: Pass, anew: ReadonlyMap<ResourceKey, Cause>): [Resourc
   return null;
 }
 
-function finish(pass: Pass, containers: readonly Desired<'container'>[], anew: ReadonlyMap<ResourceKey, Cause>): Plan {
-  removeNetworks(pass);
-  removeVolumes(pass);
-  releaseImages(pass);
+/** The ops of different resources. */
+function order(pass: Pass, containers: readonly Desired<'container'>[], anew: ReadonlyMap<ResourceKey, Cause>): void {
   for (const network of anew.keys()) {
     for (const { key } of attachedTo(pass, network)) pass.graph.order(`disconnect ${key}`, `remove ${network}`);
   }
@@ -85,6 +83,13 @@ function finish(pass: Pass, containers: readonly Desired<'container'>[], anew: R
   // Predecessors come last: only they may need what is declared to need them.
   for (const desired of [...present, ...pass.successors, ...pass.predecessors.values()]) orderNeeds(pass, desired);
   orderHandovers(pass);
+}
+
+function finish(pass: Pass, containers: readonly Desired<'container'>[], anew: ReadonlyMap<ResourceKey, Cause>): Plan {
+  removeNetworks(pass);
+  removeVolumes(pass);
+  releaseImages(pass);
+  if (!pass.graph.isEmpty) order(pass, containers, anew);
   return Object.freeze({
     generation: pass.desired.generation,
     ops: pass.graph.sorted(),

@@ -8,7 +8,7 @@ import { RouteChanges, RTMGRP } from '../../../ffi/route-changes.ts';
 import { listRoutes } from '../../../ffi/rtnetlink.ts';
 import type { Sandbox } from '../../contract.ts';
 
-/** Asked at one look without being told, of those that were never asked and of the others; most keep their routes for life. */
+/** Asked at one look without being told, first those that were never asked; most keep their routes for life. */
 const ASKED_IN_TURN = 4;
 /** Asked at one look because the kernel told so; more are asked at the next ones. */
 const ASKED_WHEN_TOLD = 32;
@@ -37,18 +37,16 @@ export class SandboxRoutes {
   }
 
   /**
-   * Asks some of the namespaces: those in which something changed, a few that were never asked, a few of the others. Returns
-   * the containers of which {@link of} has another answer now.
+   * Asks some of the namespaces: those in which something changed, and a few that were never asked or, where there are none,
+   * of the others. Returns the containers of which {@link of} has another answer now.
    */
   look(held: ReadonlyMap<string, Sandbox>): string[] {
     this.#changes ??= new RouteChanges(RTMGRP.IPV4_ROUTE, true);
     this.#catchUp(this.#changes);
     const asked = new Set(first(ASKED_WHEN_TOLD, this.#told));
-    for (const containerId of first(ASKED_IN_TURN, this.#known.keys())) asked.add(containerId);
     // All that are known are held.
-    if (this.#known.size < held.size) {
-      for (const containerId of first(ASKED_IN_TURN, this.#unknownOf(held))) asked.add(containerId);
-    }
+    const inTurn = this.#known.size < held.size ? this.#unknownOf(held) : this.#known.keys();
+    for (const containerId of first(ASKED_IN_TURN, inTurn)) asked.add(containerId);
     return [...asked].filter((containerId) => {
       const sandbox = held.get(containerId);
       if (sandbox) return this.#ask(sandbox);
