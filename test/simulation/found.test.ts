@@ -467,6 +467,15 @@ const FOUND: readonly Found[] = [
     needs: ['done relink container/blog/api'],
   },
   {
+    title: 'a container that is to be restarted when its link is back gets its interface back before',
+    actions: [
+      edit(0, { images: IMAGES, containers: { db: RUN, web: { ...RUN, links: ['db'] } } }),
+      after(3_000, { do: 'stop', key: 'container/blog/db' }),
+      after(3_000, { do: 'start', key: 'container/blog/web' }),
+      after(0, { do: 'drift', what: 'veth', key: 'container/blog/web' }),
+    ],
+  },
+  {
     title: 'nothing is done before all that was there is taken over',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),

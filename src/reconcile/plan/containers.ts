@@ -104,11 +104,17 @@ function permittedOrAsMade(
   // What failed is tried again; as what it was made from it would only fail as well, and the two in turn.
   const waits = allowed.hold !== null && WAITING.has(allowed.hold.reason) && allowed.steps.length === 0;
   const changes = as.specHash !== container?.specHash || intent.steps.some(({ name }) => name === 'create');
-  if (!container || !waits || allowed.hold === null || !changes || takesFromOthers(pass, input)) {
+  const asked = container?.running === true && container.restartRequested;
+  if (!container || !waits || allowed.hold === null || !(changes || asked) || takesFromOthers(pass, input)) {
     return { as, intent: allowed };
   }
-  const kept = supervised(input, allowed.hold);
-  const keeps = permitted(pass, kept.as, kept.intent, true);
+  let kept = supervised(input, allowed.hold);
+  let keeps = permitted(pass, kept.as, kept.intent, true);
+  if (asked && keeps.steps.length === 0) {
+    // The run that goes on until a restart may be made is kept up like any other.
+    kept = supervised({ ...input, container: { ...container, restartRequested: false } }, allowed.hold);
+    keeps = permitted(pass, kept.as, kept.intent, true);
+  }
   if (keeps.hold?.reason === 'backing-off') return { as: kept.as, intent: keeps };
   const untilBootMs = soonest(allowed.hold.untilBootMs, keeps.hold?.untilBootMs ?? null);
   return { as: kept.as, intent: { ...keeps, hold: { ...allowed.hold, untilBootMs } } };
