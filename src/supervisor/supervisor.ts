@@ -96,7 +96,7 @@ export class Supervisor implements SupervisorApi {
     this.#planner = new Planner(parts.world, parts.seed);
     this.#commands = new ContainerCommands(parts);
     this.builds = new Builds(parts);
-    this.imageFiles = new ImageFiles({ ...parts, container: (name) => this.#container(name) });
+    this.imageFiles = new ImageFiles({ ...parts, container: (name) => this.#reachable(name) });
     this.registry = new RegistryCommands({ ...parts, enqueue: (keys) => parts.loop.enqueue(keys) });
   }
 

@@ -236,6 +236,37 @@ describe('a shim that', () => {
     expect(await supervisor.container('still')).toMatchObject({ id: still.id, phase: 'Running' });
   });
 
+  test('has not answered keeps the files of its container from being read', async () => {
+    const supervisor = await startSupervisor();
+    const ticks = shell('i=0; while :; do i=$((i+1)); echo $i > /tick; done');
+    supervisor.drop(
+      'app.yaml',
+      `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${ticks}, restart: always, stopTimeout: 100ms }\n`,
+    );
+    const { pid } = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    const shim = shimOf(pid);
+    await supervisor.crash();
+    process.kill(shim, 'SIGSTOP');
+    cleanups.push(() => {
+      if (existsSync(`/proc/${shim}`)) process.kill(shim, 'SIGCONT');
+    });
+    await supervisor.start();
+    const archive = join(supervisor.base, 'web.tar');
+    const readings = [
+      ['export', 'web', '-o', archive],
+      ['commit', 'web', 'web:made'],
+      ['changes', 'web'],
+    ] as const;
+    for (const reading of readings) {
+      const refused = await supervisor.cli(...reading);
+      expect(refused).toMatchObject({ status: 1, stderr: expect.stringMatching(/web cannot be reached: .*shim/) });
+    }
+    expect(existsSync(archive)).toBe(false);
+    process.kill(shim, 'SIGCONT');
+    await supervisor.waitFor('web', 'taken over', (view) => view.pid === pid);
+    for (const reading of readings) await supervisor.ok(...reading);
+  });
+
   test('answers while everything is stopped is stopped too', async () => {
     const supervisor = await startSupervisor();
     supervisor.drop(
