@@ -226,9 +226,11 @@ export async function takeOverRuns(
     if (decision.decision === 'adopt') {
       // While others were asked about, its end may have been told and recorded already.
       if (record.state.status === 'exited' && asked.get(record.id)?.state.status !== 'exited') continue;
-      takeOver(world, record, decision, attempting(listeners));
-      await resumeFound(world, record.id).catch((error) => {
-        onProblem(`${record.engineName}: ${describeError(toTsdError(error))}`);
+      await world.fileReaders.changing(record, 'taken over', async () => {
+        takeOver(world, record, decision, attempting(listeners));
+        await resumeFound(world, record.id).catch((error) => {
+          onProblem(`${record.engineName}: ${describeError(toTsdError(error))}`);
+        });
       });
       counts.running += 1;
       const adopted = world.containers.get(record.id) ?? record;

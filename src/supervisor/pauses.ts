@@ -1,38 +1,54 @@
 /** Containers whose processes stand still while their files are read. */
+import { ChangedMeanwhile } from '../images/tree/tree-tar.ts';
+import { TsdError } from '../model/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
+import { Turns } from '../reconcile/ops/turns.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { ContainerRecord, RunStatus } from '../state/container-record.ts';
 
+type ContainerWorld = Pick<World, 'containers' | 'exec' | 'fileReaders'>;
+
 export interface PausesParts {
-  readonly world: World;
+  readonly world: ContainerWorld;
   /** Called when a container stands still, and when it goes on. */
   readonly onChange: (key: ResourceKey | null) => void;
 }
 
 interface Pause {
-  readonly begun: Promise<void>;
+  begun: Promise<void>;
   /** How many read its files. */
   readers: number;
+  /** Something has begun that lets the container go on. */
+  isOver: boolean;
 }
 
 /** Passes on what is read of the container as long as that is of one moment. */
 export type Still = <T>(items: AsyncIterable<T>) => AsyncGenerator<T>;
 
-async function* untilAborted<T>(items: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
-  for await (const item of items) {
-    signal.throwIfAborted();
-    yield item;
+async function* ofOneMoment<T>(
+  items: AsyncIterable<T>,
+  { engineName }: ContainerRecord,
+  disturbed: AbortSignal,
+): AsyncGenerator<T> {
+  try {
+    for await (const item of items) {
+      disturbed.throwIfAborted();
+      yield item;
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof ChangedMeanwhile)) throw thrown;
+    throw new TsdError('TSD_CONTAINER_CHANGED', `container ${engineName}: ${thrown.message}`, { cause: thrown });
   }
-  signal.throwIfAborted();
+  disturbed.throwIfAborted();
 }
 
-function setStatus(world: World, id: string, from: RunStatus, to: RunStatus): void {
+function setStatus(world: ContainerWorld, id: string, from: RunStatus, to: RunStatus): void {
   const record = world.containers.get(id);
   if (record?.state.status === from) world.containers.update({ ...record, state: { ...record.state, status: to } });
 }
 
 /** Lets a container go on that an earlier supervisor had paused. */
-export async function resumeFound(world: World, id: string): Promise<void> {
+export async function resumeFound(world: ContainerWorld, id: string): Promise<void> {
   if (world.containers.get(id)?.state.status !== 'paused') return;
   await world.exec.unpause(id);
   setStatus(world, id, 'paused', 'running');
@@ -44,9 +60,10 @@ export async function resumeFound(world: World, id: string): Promise<void> {
  */
 export class Pauses {
   readonly #parts: PausesParts;
+  /** Those that a reader may join. */
   readonly #pauses = new Map<string, Pause>();
-  /** Pauses that are being ended; the next one waits for that. */
-  readonly #ending = new Map<string, Promise<void>>();
+  /** What is asked of the kernel, by container: each step waits for the one before it. */
+  readonly #turns = new Turns();
 
   constructor(parts: PausesParts) {
     this.#parts = parts;
@@ -54,56 +71,62 @@ export class Pauses {
 
   /**
    * Stops the container's processes meanwhile: what is written while its files are read would be torn. A stop of the
-   * container ends that early, and wins: what the work passes through `still` fails then. Readers are led nowhere else all
-   * the same, since they follow no links.
+   * container ends that early, and wins: `disturbed` tells the work, and what it passes through `still` fails then. Readers
+   * are led nowhere else all the same, since they follow no links.
    * @throws TSD_CONTAINER_CHANGED, and what the work throws
    */
-  during<T>(record: ContainerRecord, work: (still: Still) => Promise<T>): Promise<T> {
-    const { exec, fileReaders, stopClocks } = this.#parts.world;
+  during<T>(record: ContainerRecord, work: (still: Still, disturbed: AbortSignal) => Promise<T>): Promise<T> {
+    const { exec, fileReaders } = this.#parts.world;
     const { id } = record;
     return fileReaders.reading(record, async (disturbed) => {
-      // A pause would take the time from it that it has to end.
-      if (stopClocks.isEnding(id)) fileReaders.disturb(record, 'was stopped');
-      disturbed.throwIfAborted();
-      const still: Still = (items) => untilAborted(items, disturbed);
-      if (!exec.capabilities.pause || exec.running(id) === null) return work(still);
+      const still: Still = (items) => ofOneMoment(items, record, disturbed);
+      if (!exec.capabilities.pause || exec.running(id) === null) return work(still, disturbed);
       const pause = this.#pauses.get(id) ?? this.#pause(id);
+      const end = (): void => this.#leave(id, pause);
+      disturbed.addEventListener('abort', end, { once: true });
       pause.readers++;
       try {
         await pause.begun;
         disturbed.throwIfAborted();
-        return await work(still);
+        return await work(still, disturbed);
       } finally {
-        if (--pause.readers === 0) await this.#resume(id);
+        disturbed.removeEventListener('abort', end);
+        if (--pause.readers === 0) await this.#resume(id, pause);
       }
     });
   }
 
   #pause(id: string): Pause {
-    const begun = (this.#ending.get(id) ?? Promise.resolve()).then(() => this.#begin(id));
-    const pause = { begun, readers: 0 };
+    const pause: Pause = { begun: Promise.resolve(), readers: 0, isOver: false };
     this.#pauses.set(id, pause);
+    pause.begun = this.#turns.take(id, () => this.#begin(id, pause));
     return pause;
   }
 
-  async #begin(id: string): Promise<void> {
+  /** Who comes now needs a pause of its own. */
+  #leave(id: string, pause: Pause): void {
+    pause.isOver = true;
+    if (this.#pauses.get(id) === pause) this.#pauses.delete(id);
+  }
+
+  async #begin(id: string, pause: Pause): Promise<void> {
     const { world } = this.#parts;
-    if (world.exec.running(id) === null) return;
+    // A stop that was asked for meanwhile needs its time.
+    if (pause.isOver || world.exec.running(id) === null) return;
     setStatus(world, id, 'running', 'paused');
     this.#tell(id);
     await world.exec.pause(id);
   }
 
-  #resume(id: string): Promise<void> {
-    this.#pauses.delete(id);
-    const ended = this.#end(id);
-    const settled = ended.catch(() => {}).then(() => void this.#ending.delete(id));
-    this.#ending.set(id, settled);
-    return ended;
+  #resume(id: string, pause: Pause): Promise<void> {
+    if (this.#pauses.get(id) === pause) this.#pauses.delete(id);
+    return this.#turns.take(id, () => this.#end(id, pause));
   }
 
-  async #end(id: string): Promise<void> {
+  async #end(id: string, pause: Pause): Promise<void> {
     const { world } = this.#parts;
+    // The container went on without this one's doing, and stands still again for others.
+    if (pause.isOver && this.#pauses.has(id)) return;
     if (world.exec.running(id) === null) return;
     await world.exec.unpause(id);
     setStatus(world, id, 'paused', 'running');

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SupervisorClient } from '../../src/api/client.ts';
@@ -108,13 +108,13 @@ describe('a container that does not stand still while its files are read', () =>
     supervisor.file('web.tar', 'what was there');
     const stop = () => client().stop('web', null, null);
     const exported = await outcome(client().imageFiles.export('web', file('web.tar')), stop);
-    expect(exported).toContain('container app-web was stopped while its files were read');
+    expect(exported).toContain('the files of container app-web cannot be read while it is being stopped');
     expect(await supervisor.container('web')).toMatchObject({ phase: 'Exited', exitCode: 0 });
     expect(readFileSync(file('web.tar'), 'utf8')).toBe('what was there');
     expect(readdirSync(supervisor.base).filter((name) => name.includes('.part'))).toEqual([]);
 
     const started = await outcome(client().imageFiles.export('web', file('web.tar')), () => client().start('web'));
-    expect(started).toContain('container app-web was started while its files were read');
+    expect(started).toContain('the files of container app-web cannot be read while it is being started');
     await supervisor.ok('stop', 'web');
     await supervisor.ok('export', 'web', '-o', file('web.tar'));
     expect(execFileSync('tar', ['-tf', file('web.tar')], { encoding: 'utf8' })).toContain('torn');
@@ -126,7 +126,7 @@ describe('a container that does not stand still while its files are read', () =>
     // Its first event comes when the layer is unpacked, after the digest of the whole.
     const stop = () => client().stop('web', null, null);
     const request = { name: 'web:made', changes: [], message: '', author: '' };
-    expect(await outcome(client().imageFiles.commit('web', request), stop)).toContain('was stopped while');
+    expect(await outcome(client().imageFiles.commit('web', request), stop)).toContain('being stopped');
     expect((await images()).flatMap(({ tags }) => tags)).toEqual(['app/busybox:latest']);
     expect(layers().sort()).toEqual(before.sort());
   });
@@ -138,10 +138,48 @@ describe('a container that does not stand still while its files are read', () =>
     const stopped = supervisor.ok('stop', 'web');
     await until('the stop', async () => (await supervisor.ok('logs', 'web')).includes('ending'));
     const refused = await supervisor.cli('changes', 'web');
-    expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining('was stopped while') });
+    expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining('being stopped') });
     await stopped;
     await supervisor.ok('changes', 'web');
   });
+});
+
+test('a container whose start copies files into a volume is not read before it stands still', async () => {
+  const root = file('root');
+  mkdirSync(join(root, 'bin'), { recursive: true });
+  cpSync('/bin/busybox', join(root, 'bin/busybox'));
+  mkdirSync(join(root, 'many'));
+  for (let n = 0; n < 1_000; n++) writeFileSync(join(root, 'many', `${n}`), '');
+  supervisor.drop(
+    'app.yaml',
+    `images: { many: { rootfs: ${root} } }\ncontainers:\n  web: { image: many, command: [/bin/busybox, sleep, "3600"], volumes: ["/many"], stopTimeout: 100ms }\n`,
+  );
+  const client = new SupervisorClient(supervisor.socket);
+  const refusals = new Set<string>();
+  const changes = () => client.imageFiles.changes('web').catch((error: Error) => void refusals.add(error.message));
+  const started = supervisor.waitFor('web', 'running', ({ pid }) => pid !== null);
+  await until(
+    'the refusal',
+    async () => {
+      await changes();
+      return [...refusals].some((message) => message.includes('being started'));
+    },
+    30_000,
+    1,
+  );
+  await started;
+  expect(await changes()).toEqual([]);
+});
+
+test('a container that is being removed is not read', async () => {
+  await runWeb();
+  await supervisor.ok('exec', 'web', 'busybox', 'truncate', '-s', '500M', '/large');
+  await supervisor.ok('stop', 'web');
+  const reading = supervisor.cli('export', 'web', '-o', file('web.tar'));
+  await until('the export', () => readdirSync(supervisor.base).some((name) => name.includes('.part')));
+  supervisor.drop('app.yaml', BUSYBOX_IMAGE);
+  expect(await reading).toMatchObject({ status: 1, stderr: expect.stringContaining('being removed') });
+  expect(existsSync(file('web.tar'))).toBe(false);
 });
 
 describe('archives', () => {

@@ -4,16 +4,19 @@ import { directoryEntries } from '../tree/directory-entries.ts';
 import { mountToRead } from '../tree/root-view.ts';
 import { treeTar } from '../tree/tree-tar.ts';
 
-/** A container's root filesystem as a tar, streamed; what is mounted in it appears as empty directories. */
-export async function* rootTar(root: RootMount): AsyncGenerator<Buffer> {
+/**
+ * A container's root filesystem as a tar, streamed; what is mounted in it appears as empty directories.
+ * @param signal ends the look at the tree, with its reason
+ */
+export async function* rootTar(root: RootMount, signal?: AbortSignal): AsyncGenerator<Buffer> {
   if (root.type === 'bind') {
-    yield* treeTar(await directoryEntries(root.source));
+    yield* treeTar(await directoryEntries(root.source, signal));
     return;
   }
   const mount = mountToRead(root);
   try {
     // The dot makes it the mount and not the magic link to it.
-    yield* treeTar(await directoryEntries(`/proc/self/fd/${mount}/.`));
+    yield* treeTar(await directoryEntries(`/proc/self/fd/${mount}/.`, signal));
   } finally {
     closeSync(mount);
   }

@@ -4,7 +4,7 @@ import { fileError, readXattrs } from '../../ffi/layer-files.ts';
 import { namesWithoutLinks, PATH_MAX, readWithoutLinks, statWithoutLinks } from '../../ffi/without-links.ts';
 import { TsdError } from '../../model/errors.ts';
 import { fromBytes, readable, type TarHeader, type TarType, toBytes } from '../tar/header.ts';
-import { changedMeanwhile, type TreeEntry } from './tree-tar.ts';
+import { ChangedMeanwhile, type TreeEntry } from './tree-tar.ts';
 
 const NANOSECONDS = 1_000_000_000n;
 /** Files looked at in one turn of the event loop. */
@@ -38,7 +38,7 @@ export async function* scanTree(root: string | Buffer, signal?: AbortSignal): As
     const hostPath = path === '' ? base : Buffer.concat([base, Buffer.from('/'), toBytes(path)]);
     if (hostPath.length >= PATH_MAX) throw tooDeep(path);
     const stat = statWithoutLinks(hostPath);
-    if (path === '' && (stat === null || stat.isSymbolicLink())) throw changedMeanwhile(fromBytes(base));
+    if (path === '' && (stat === null || stat.isSymbolicLink())) throw new ChangedMeanwhile(fromBytes(base));
     if (stat === null) continue;
     device ??= stat.dev;
     yield { path, hostPath, stat };
@@ -82,7 +82,7 @@ export function entryOf(name: string, { hostPath, stat }: Omit<ScannedFile, 'pat
       linkname: type === 'symlink' ? fromBytes(readlinkSync(held, { encoding: 'buffer' })) : '',
       xattrs: new Map([...readXattrs(held)].filter(([key]) => KEPT_XATTR.test(key))),
     }));
-    if (inode === null) throw changedMeanwhile(name);
+    if (inode === null) throw new ChangedMeanwhile(name);
     const header: TarHeader = {
       name: type === 'directory' ? `${name}/` : name,
       type,

@@ -60,25 +60,27 @@ export async function* filePieces(content: FileContent, header: TarHeader): Asyn
     while (left > 0) {
       const buffer = Buffer.allocUnsafe(Math.min(left, PIECE_BYTES));
       const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
-      if (bytesRead === 0) throw changedMeanwhile(header.name);
+      if (bytesRead === 0) throw new ChangedMeanwhile(header.name);
       left -= bytesRead;
       yield buffer.subarray(0, bytesRead);
     }
-    if ((await file.stat()).size !== header.size) throw changedMeanwhile(header.name);
+    if ((await file.stat()).size !== header.size) throw new ChangedMeanwhile(header.name);
   } finally {
     await file.close();
   }
 }
 
 /** What was found at a place is there no more: somebody writes to the tree. */
-export function changedMeanwhile(name: string): TsdError {
-  return new TsdError('TSD_IMAGE_SOURCE', `${readable(name)} changed while it was read`, { class: 'unavailable' });
+export class ChangedMeanwhile extends TsdError {
+  constructor(name: string) {
+    super('TSD_IMAGE_SOURCE', `${readable(name)} changed while it was read`, { class: 'unavailable' });
+  }
 }
 
 async function openContent(content: FileContent, header: TarHeader): Promise<FileHandle> {
   if ('hostPath' in content) {
     const file = await openWithoutLinks(Buffer.from(content.hostPath));
-    if (file === null) throw changedMeanwhile(header.name);
+    if (file === null) throw new ChangedMeanwhile(header.name);
     return file;
   }
   const fd = content.openFile();

@@ -9,9 +9,13 @@ import type { World } from './world.ts';
  * needs room on the disk comes after what makes room; where it fails all the same, name and leases are orphans.
  */
 export async function removeContainer(world: World, op: OpOf<'container.remove'>): Promise<void> {
+  const record = world.containers.get(op.containerId);
+  if (record) await world.fileReaders.changing(record, 'removed', () => removeAll(world, op));
+  else await removeAll(world, op);
+}
+
+async function removeAll(world: World, op: OpOf<'container.remove'>): Promise<void> {
   const { containerId, key } = op;
-  const record = world.containers.get(containerId);
-  if (record) world.fileReaders.disturb(record, 'was removed');
   await world.exec.remove(containerId);
   if (world.network.sandbox(containerId)) world.network.detach(containerId);
   refuseStopped(world, op);

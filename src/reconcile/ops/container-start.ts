@@ -139,8 +139,17 @@ async function launch(world: World, desired: Desired<'container'>, op: OpOf<'con
     environmentFiles(desired.spec),
   );
   await updateAliases(world, desired, id);
-  world.fileReaders.disturb(recordOf(world, id), 'was started');
-  begin(world, desired, image, op);
+  await world.fileReaders.changing(recordOf(world, id), 'started', () => run(world, desired, image, op));
+}
+
+/** From the first step that may change the container's files until it is known that it runs. */
+async function run(
+  world: World,
+  desired: Desired<'container'>,
+  image: ContainerImage,
+  op: OpOf<'container.start'>,
+): Promise<void> {
+  const { id } = begin(world, desired, image, op);
   const task = buildTaskSpec({
     key: op.key,
     containerId: id,

@@ -54,7 +54,6 @@ async function endInTime(
     world.exits.ended(record.id, done),
   );
   try {
-    world.fileReaders.disturb(record, 'was stopped');
     if (world.containers.get(record.id)?.state.status === 'paused') await world.exec.unpause(record.id);
     if (asked === null) await ask(world, record, signal);
   } catch (error) {
@@ -80,7 +79,9 @@ export function endRun(
   timeoutMs: number,
   calledOff?: AbortSignal,
 ): Promise<void> {
-  const work = endInTime(world, record, signal, timeoutMs, calledOff);
+  const work = world.fileReaders.changing(record, 'stopped', () =>
+    endInTime(world, record, signal, timeoutMs, calledOff),
+  );
   if (calledOff === undefined) return work;
   return new Promise((resolve, reject) => {
     const leave = (): void => reject(calledOff.reason);

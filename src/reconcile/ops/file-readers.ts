@@ -3,32 +3,53 @@ import type { ContainerRecord } from '../../state/container-record.ts';
 
 type Container = Pick<ContainerRecord, 'id' | 'engineName'>;
 
-/** Work that reads the files of containers, told when these do not stay as they are: parts of two states make no whole. */
+function changed(message: string, cause?: unknown): TsdError {
+  return new TsdError('TSD_CONTAINER_CHANGED', message, { cause });
+}
+
+/** Work that reads the files of containers, and work that may change them: parts of two states make no whole. */
 export class FileReaders {
   readonly #readers = new Map<string, Set<AbortController>>();
+  /** What is said of changes that are under way, by container. */
+  readonly #changes = new Map<string, { readonly message: string }[]>();
 
   /**
    * Runs work with a signal that says from when on it must not use what it reads of the container; a failure after that
    * is for the signal's reason.
-   * @throws TSD_CONTAINER_CHANGED, and what the work throws
+   * @throws TSD_CONTAINER_CHANGED, also while a change is under way, and what the work throws
    */
   async reading<T>({ id }: Container, work: (disturbed: AbortSignal) => Promise<T>): Promise<T> {
+    const change = this.#changes.get(id)?.at(-1);
+    if (change) throw changed(change.message);
     const reader = new AbortController();
     const readers = this.#readers.get(id) ?? new Set();
     this.#readers.set(id, readers.add(reader));
     try {
       return await work(reader.signal);
     } catch (thrown) {
-      throw reader.signal.aborted ? reader.signal.reason : thrown;
+      const { aborted, reason } = reader.signal;
+      throw aborted && thrown !== reason ? changed(reason.message, thrown) : thrown;
     } finally {
       readers.delete(reader);
       if (readers.size === 0) this.#readers.delete(id);
     }
   }
 
-  /** To be called before something may change the files. @param what it is, as in `was stopped` */
-  disturb({ id, engineName }: Container, what: string): void {
-    const message = `container ${engineName} ${what} while its files were read`;
-    for (const reader of this.#readers.get(id) ?? []) reader.abort(new TsdError('TSD_CONTAINER_CHANGED', message));
+  /**
+   * Runs work during which the files may change: who reads them is told before it begins, and waited for by nobody; who
+   * comes meanwhile is refused.
+   * @param what is done to the container, as in `being stopped`
+   */
+  async changing<T>({ id, engineName }: Container, what: string, work: () => Promise<T>): Promise<T> {
+    const change = { message: `the files of container ${engineName} cannot be read while it is being ${what}` };
+    this.#changes.set(id, [...(this.#changes.get(id) ?? []), change]);
+    for (const reader of this.#readers.get(id) ?? []) reader.abort(changed(change.message));
+    try {
+      return await work();
+    } finally {
+      const others = this.#changes.get(id)?.filter((other) => other !== change) ?? [];
+      if (others.length > 0) this.#changes.set(id, others);
+      else this.#changes.delete(id);
+    }
   }
 }

@@ -47,11 +47,6 @@ export class StopClocks {
     });
   }
 
-  /** True while a run of the container is given time to end. */
-  isEnding(containerId: string): boolean {
-    return this.#running.has(containerId);
-  }
-
   /** Counted from when the run was asked to end; nothing when none is being ended. */
   change(containerId: string, timeoutMs: number): void {
     this.#running.get(containerId)?.(timeoutMs);

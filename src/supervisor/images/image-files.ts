@@ -41,7 +41,7 @@ export interface ImageFilesParts {
   readonly history: History;
   readonly pauses: Pauses;
   readonly jobs: ImageJobs;
-  /** The container that a person means. @throws TSD_NO_SUCH_RESOURCE. */
+  /** The container that a person means. @throws TSD_NO_SUCH_RESOURCE, TSD_SHIM when nobody knows whether it runs. */
   readonly container: (name: string) => ContainerRecord;
 }
 
@@ -109,8 +109,8 @@ export class ImageFiles implements ImageFilesApi {
       (report) =>
         this.#jobs.run('export', [container, path], async () => {
           const record = this.#container(container);
-          const bytes = await this.#pauses.during(record, (still) => {
-            const tar = still(rootTar(this.#world.graph.rootMount(record.snapshotId)));
+          const bytes = await this.#pauses.during(record, (still, disturbed) => {
+            const tar = still(rootTar(this.#world.graph.rootMount(record.snapshotId), disturbed));
             return writeWhole(path, tar, written(path, report), signal);
           });
           return `exported ${record.engineName} to ${path}, ${bytes} bytes`;

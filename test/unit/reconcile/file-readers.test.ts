@@ -1,0 +1,74 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { FileReaders } from '../../../src/reconcile/ops/file-readers.ts';
+
+const WEB = { id: 'a', engineName: 'app-web' };
+const changed = (what: string) => ({
+  code: 'TSD_CONTAINER_CHANGED',
+  message: `the files of container app-web cannot be read while it is being ${what}`,
+});
+
+/** Work that goes on until it is told to end. */
+function gate() {
+  let open = (): void => {};
+  const passed = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { open, passed };
+}
+
+test('a reader is told before a change begins, and is not waited for', async () => {
+  const readers = new FileReaders();
+  const end = gate();
+  let told = false;
+  const reading = expect(
+    readers.reading(WEB, async (disturbed) => {
+      disturbed.addEventListener('abort', () => {
+        told = true;
+      });
+      await end.passed;
+      disturbed.throwIfAborted();
+    }),
+  ).rejects.toMatchObject(changed('stopped'));
+  expect(await readers.changing(WEB, 'stopped', async () => told)).toBe(true);
+  end.open();
+  await reading;
+});
+
+test('who comes while a change is under way is refused until all have ended, also those that fail', async () => {
+  const readers = new FileReaders();
+  const [start, stop] = [gate(), gate()];
+  const starting = readers.changing(WEB, 'started', async () => {
+    await start.passed;
+    throw new Error('no start');
+  });
+  const stopping = readers.changing(WEB, 'stopped', () => stop.passed);
+  const read = () => readers.reading(WEB, async () => 'read');
+  await expect(read()).rejects.toMatchObject(changed('stopped'));
+  expect(await readers.reading({ ...WEB, id: 'b' }, async () => 'read')).toBe('read');
+  stop.open();
+  await stopping;
+  await expect(read()).rejects.toMatchObject(changed('started'));
+  start.open();
+  await expect(starting).rejects.toThrow('no start');
+  expect(await read()).toBe('read');
+});
+
+test('what else failed of a reader that was told is kept as the cause', async () => {
+  const readers = new FileReaders();
+  const own = new Error('disk full');
+  const begun = gate();
+  const reading = readers.reading(WEB, async () => {
+    await begun.passed;
+    throw own;
+  });
+  const stopped = readers.changing(WEB, 'stopped', turn);
+  begun.open();
+  await expect(reading).rejects.toMatchObject({ ...changed('stopped'), cause: own });
+  await stopped;
+  await expect(
+    readers.reading(WEB, async () => {
+      throw own;
+    }),
+  ).rejects.toBe(own);
+});
