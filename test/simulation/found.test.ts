@@ -476,6 +476,20 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
+    title: 'a network goes after the container of which nobody knows yet whether it runs',
+    actions: [
+      edit(0, { images: IMAGES, networks: { front: {} }, containers: { db: { ...RUN, network: 'front' } } }),
+      after(3_000, { do: 'slow', what: 'exec.adopt', ms: 60_000, times: 1 }),
+      after(0, { do: 'restart-supervisor', downMs: 100 }),
+      after(10_000, { do: 'edit', app: 'blog', declared: { images: IMAGES } }),
+      after(3_000, {
+        do: 'edit',
+        app: 'blog',
+        declared: { images: IMAGES, networks: { front: {} }, containers: { api: { ...RUN, network: 'front' } } },
+      }),
+    ],
+  },
+  {
     title: 'nothing is done before all that was there is taken over',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),

@@ -13,10 +13,11 @@ function usersOf(pass: Pass, uses: (container: ObservedContainer) => boolean): O
   return [...pass.observed.containers.values()].filter((container) => container.key !== null && uses(container));
 }
 
-/** Containers with an interface on a network. */
+/** Containers with an interface on a network, and those that may have one: nobody knows yet whether they still run. */
 export function attachedTo(pass: Pass, network: ResourceKey): ObservedContainer[] {
   return usersOf(pass, (container) => {
-    return container.sandbox && attachedNetwork(observedReferences(container), specOf(container)) === network;
+    const mayBe = container.sandbox || (container.unknown ?? null) !== null;
+    return mayBe && attachedNetwork(observedReferences(container), specOf(container)) === network;
   });
 }
 
