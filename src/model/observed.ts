@@ -148,6 +148,8 @@ export interface ObservedState {
 }
 
 export interface OpFailure {
+  /** The kind of op that failed; left out in what an earlier supervisor wrote down. */
+  readonly op?: string;
   readonly class: string;
   readonly message: string;
   /** The spec the failure happened with; a changed spec is tried at once. */

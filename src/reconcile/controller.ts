@@ -378,14 +378,14 @@ export class Controller {
     return retryDelay('unavailable', failure.attempts, key) ?? 0;
   }
 
-  #remember({ key, ops, error, triedHash, complete, unwanted }: EndedOps): void {
+  #remember({ key, ops, error, failed, triedHash, complete, unwanted }: EndedOps): void {
     const now = this.#ports.clock.now();
     if (error === null) {
       if (complete) this.#book(key, () => this.#failures.succeeded(key, ops, triedHash, now));
       return;
     }
     if (unwanted || GIVEN_UP.has(error.code) || this.#calledOff.signal.aborted) return;
-    const failure = { class: error.class, message: describeError(error) };
+    const failure = { class: error.class, message: describeError(error), ...(failed && { op: failed.op }) };
     const retryAt = this.#book(key, () => this.#failures.failed(key, failure, triedHash, now));
     if (retryAt !== null) this.#queue.add(baseKey(key), retryAt);
   }

@@ -2,7 +2,7 @@ import type { Instant } from '../model/clock.ts';
 import type { ErrorClass } from '../model/error-class.ts';
 import type { OpFailure } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
-import type { Op } from './op.ts';
+import type { Op, OpType } from './op.ts';
 import { retryDelay } from './plan/backoff.ts';
 
 /**
@@ -36,7 +36,7 @@ export class FailureLog {
   /** An op of the key failed under this spec. Returns when to try again, on the boot clock; null: not by itself. */
   failed(
     key: ResourceKey,
-    error: { class: ErrorClass; message: string },
+    error: { op?: OpType; class: ErrorClass; message: string },
     specHash: string,
     now: Instant,
   ): number | null {
@@ -44,7 +44,7 @@ export class FailureLog {
     const attempts = (earlier?.specHash === specHash ? earlier.attempts : 0) + 1;
     const delay = retryDelay(error.class, attempts, key);
     const retryAtBootMs = delay === null ? null : now.bootMs + delay;
-    this.#store.record(key, { class: error.class, message: error.message, specHash, attempts, retryAtBootMs });
+    this.#store.record(key, { ...error, specHash, attempts, retryAtBootMs });
     this.#done.delete(key);
     return retryAtBootMs;
   }

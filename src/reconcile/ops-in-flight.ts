@@ -20,6 +20,8 @@ export interface EndedOps {
   readonly triedHash: string;
   /** The first one. */
   readonly error: TsdError | null;
+  /** The op that it is of. */
+  readonly failed: Op | null;
   /** All were carried out, and the last one with success. */
   readonly complete: boolean;
   /** At least one op was carried out. */
@@ -39,6 +41,7 @@ interface InFlight {
   left: number;
   current: Op | undefined;
   error: TsdError | null;
+  failed: Op | null;
   skipped: boolean;
   acted: boolean;
   stirred: boolean;
@@ -67,6 +70,7 @@ export class OpsInFlight {
       left: ops.length,
       current: undefined,
       error: null,
+      failed: null,
       skipped: false,
       acted: false,
       stirred: false,
@@ -115,15 +119,16 @@ export class OpsInFlight {
     const state = this.#byKey.get(key);
     if (!state) return null;
     state.current = undefined;
+    if (error !== null) state.failed ??= op;
     state.error ??= error;
     state.skipped ||= skipped !== null;
     state.acted ||= status !== 'skipped';
     state.left--;
     if (state.left > 0) return null;
     this.#byKey.delete(key);
-    const { ops, triedHash, acted, stirred } = state;
+    const { ops, triedHash, failed, acted, stirred } = state;
     const complete = status === 'done' && !state.skipped;
     const unwanted = state.calledOff?.signal.aborted === true;
-    return { key, ops, triedHash, error: state.error, complete, acted, stirred, unwanted };
+    return { key, ops, triedHash, error: state.error, failed, complete, acted, stirred, unwanted };
   }
 }

@@ -120,11 +120,16 @@ function permittedOrAsMade(
   return { as: kept.as, intent: { ...keeps, hold: { ...allowed.hold, untilBootMs } } };
 }
 
-/** What kept a container of another image from starting says nothing of the one that takes its place. */
+/**
+ * What kept a container of another image from starting says nothing of the one that takes its place. What fails on the way
+ * there, with the same words too, is tried less and less often.
+ */
 function isOfOldImage(pass: Pass, { desired, container, around }: UpdateInput): boolean {
   const { startError = null, imageId = null } = container ?? {};
   if (startError === null || imageId === null || around.imageId === null || imageId === around.imageId) return false;
-  return pass.observed.failures.get(desired.key)?.message.includes(startError.message) === true;
+  const failure = pass.observed.failures.get(desired.key);
+  if (failure === undefined || (failure.op ?? 'container.start') !== 'container.start') return false;
+  return failure.message.includes(startError.message);
 }
 
 /** A container that has ended as it was made would publish what another one is declared with by now. */

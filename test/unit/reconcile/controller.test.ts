@@ -127,6 +127,26 @@ test('failures are counted anew when the spec or the image is another one', asyn
   expect(sim.host.failures.get(WEB)).toMatchObject({ attempts: 1, message: expect.stringContaining('/bin/two') });
 });
 
+test('what fails while a container of another image is taken away is tried less often, whatever its words', async () => {
+  const message = 'cannot write to the disk';
+  let started = false;
+  sim.beforeOp = (op) => {
+    if (op.op === 'container.start') sim.host.change(WEB, { startError: { class: 'unavailable', message } });
+    else if (op.op !== 'container.remove') return;
+    else started = true;
+    throw new TsdError('TSD_SYSCALL', message);
+  };
+  await sim.declare({ blog: { images: { app: './app.tar' }, containers: { web: { image: 'app' } } } });
+  const image = sim.host.images.get('image/blog/app');
+  if (image) sim.host.images.set(image.key, { ...image, imageId: 'mended' });
+  sim.controller.enqueue(['image/blog/app', WEB]);
+  await sim.wait(30_000);
+  expect(started).toBe(true);
+  const attempts = sim.host.failures.get(WEB)?.attempts ?? 0;
+  expect(attempts).toBeGreaterThan(4);
+  expect(attempts).toBeLessThan(12);
+});
+
 test('other keys go on while an op is under way', async () => {
   let release = () => {};
   sim.beforeOp = (op) => (op.key === DB ? new Promise((resolve) => (release = resolve)) : undefined);
