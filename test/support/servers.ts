@@ -13,7 +13,8 @@ export async function freePort(): Promise<number> {
 
 /** Kills a server and waits until it is gone. */
 export async function endServer(child: ChildProcess | null): Promise<void> {
-  if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+  // One that could not be spawned never ends.
+  if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise((done) => child.once('exit', done));
   child.kill('SIGKILL');
   await gone;
