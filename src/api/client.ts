@@ -13,6 +13,7 @@ import type {
   ApplyEvent,
   ApplyOptions,
   ApprovalView,
+  ApprovedView,
   AttachRequest,
   DescribeView,
   DiffView,
@@ -108,7 +109,7 @@ export class SupervisorClient implements StreamingOrAsync {
     return this.#get('/approvals');
   }
 
-  approve(names: readonly string[]): Promise<readonly string[]> {
+  approve(names: readonly string[]): Promise<ApprovedView> {
     return this.#post('/approve', { names });
   }
 

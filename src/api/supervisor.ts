@@ -133,6 +133,13 @@ export interface ManifestView {
   readonly hint: string;
 }
 
+/** What `tsdocker approve` let through. */
+export interface ApprovedView {
+  readonly names: readonly string[];
+  /** What keeps it from being carried out; null for nothing. */
+  readonly postponed: TsdErrorJson | null;
+}
+
 /** What waits for `tsdocker approve`, and what that would lead to. */
 export interface ApprovalView {
   /** As `approve` takes it: the watched directory, an app, `volume/APP/NAME`. */
@@ -347,8 +354,8 @@ export interface SupervisorApi {
   diff(inputs: readonly ManifestInput[]): Promise<readonly DiffView[]>;
   /** Removes applied manifests by origin, resources by name, or all applied ones. */
   remove(request: RemoveRequest, signal?: AbortSignal): AsyncIterable<ApplyEvent>;
-  /** Approves held removals and data loss: of one resource or manifest, or all that are pending. Returns what it approved. */
-  approve(names: readonly string[], askedBy?: number | null): Promise<readonly string[]>;
+  /** Approves held removals and data loss: of one resource or manifest, or all that are pending. */
+  approve(names: readonly string[], askedBy?: number | null): Promise<ApprovedView>;
   /** @param forMs how long the stop holds; null until `start` or a changed spec */
   stop(name: string, timeoutMs: number | null, forMs: number | null): Promise<void>;
   start(name: string): Promise<void>;

@@ -6,7 +6,7 @@ import { parseKey, type ResourceKey } from '../model/resource.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import { asker } from './actors.ts';
 import type { SupervisorEventBus } from './events.ts';
-import { AFTER_SHUTDOWN } from './hints.ts';
+import { postponed } from './hints.ts';
 import type { LoopStatus } from './loop-status.ts';
 import { diffStates, planOfApps, planView } from './plan-views.ts';
 import type { Planner } from './planner.ts';
@@ -64,12 +64,6 @@ function whereToLook(key: ResourceKey): string {
   return `\`tsdocker logs ${shown}\` shows what it wrote, \`tsdocker why ${shown}\` how it came.`;
 }
 
-/** A change that is kept for the next supervisor, because this one does nothing any more. */
-function postponed(why: string): TsdError {
-  const message = `the change is kept, and not carried out yet: ${why}`;
-  return new TsdError('TSD_ENGINE_SHUTDOWN', message, { hint: AFTER_SHUTDOWN });
-}
-
 /** Streams progress until the apps are ready, one of them cannot become so, or the time is over. */
 async function* waitUntilReady(
   parts: ApplyParts,
@@ -82,16 +76,16 @@ async function* waitUntilReady(
   let last = '';
   while (!signal?.aborted) {
     yield* feed.take();
-    const ended = parts.loop.ended();
-    if (ended !== null) {
-      yield { type: 'failed', error: postponed(ended).toJSON() };
-      return;
-    }
     const lookedAt = parts.world.clock.now().bootMs;
     const state = readiness(parts.viewInput(), apps);
     const tookMs = parts.world.clock.now().bootMs - lookedAt;
     if (state.state === 'ready') {
       yield { type: 'ready', generation: parts.sources.generation };
+      return;
+    }
+    const ended = parts.loop.ended();
+    if (ended !== null) {
+      yield { type: 'failed', error: postponed(ended).toJSON() };
       return;
     }
     if (state.state === 'failed') {
@@ -173,8 +167,10 @@ export async function* takeOver(
     parts.loop.enqueue(anew);
     yield { type: 'accepted', generation: sources.generation, plan: view };
     const ended = parts.loop.ended();
-    if (options.waitMs !== null) yield* waitUntilReady(parts, apps, feed, options.waitMs, signal);
-    else if (ended !== null) yield { type: 'postponed', error: postponed(ended).toJSON() };
+    const isLeft = () => view.ops.length > 0 || readiness(parts.viewInput(), apps).state !== 'ready';
+    if (ended !== null && isLeft()) {
+      yield { type: options.waitMs === null ? 'postponed' : 'failed', error: postponed(ended).toJSON() };
+    } else if (options.waitMs !== null) yield* waitUntilReady(parts, apps, feed, options.waitMs, signal);
   } finally {
     feed.close();
   }

@@ -1,4 +1,5 @@
 /** What a person can do about how something stands: the command to type next. */
+import { TsdError } from '../model/errors.ts';
 import type { ObservedContainer } from '../model/observed.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
 import type { Hold } from '../reconcile/op.ts';
@@ -7,6 +8,12 @@ import type { History } from '../state/history/history.ts';
 /** The loop has ended with everything it ran; a supervisor that starts begins it again. */
 export const AFTER_SHUTDOWN =
   'Everything that ran starts again with the next start of the supervisor: `systemctl restart tsdocker`.';
+
+/** What is wanted and not so is kept for the next supervisor, because this one does nothing any more. */
+export function postponed(why: string): TsdError {
+  const message = `kept for the next start of the supervisor, and not carried out yet: ${why}`;
+  return new TsdError('TSD_ENGINE_SHUTDOWN', message, { hint: AFTER_SHUTDOWN });
+}
 
 /** Ops of a resource among which its failure is looked for. */
 const RECENT_OPS = 20;

@@ -5,6 +5,7 @@ import type {
   ApplyEvent,
   ApplyOptions,
   ApprovalView,
+  ApprovedView,
   DescribeView,
   DiffView,
   DoctorCheck,
@@ -37,7 +38,7 @@ import { Approvals } from './approvals.ts';
 import { ContainerCommands } from './container-commands.ts';
 import type { SupervisorEventBus } from './events.ts';
 import { eventViews, historyDiff, historyViews, watchList, why } from './explain.ts';
-import { hintOf } from './hints.ts';
+import { hintOf, postponed } from './hints.ts';
 import { Builds } from './images/builds.ts';
 import { ImageFiles } from './images/image-files.ts';
 import type { ImageJobs } from './images/image-jobs.ts';
@@ -224,8 +225,10 @@ export class Supervisor implements SupervisorApi {
     return this.#approvals.pending();
   }
 
-  async approve(names: readonly string[], askedBy: number | null = null): Promise<readonly string[]> {
-    return this.#approvals.approve(names, asker(askedBy));
+  async approve(names: readonly string[], askedBy: number | null = null): Promise<ApprovedView> {
+    const approved = this.#approvals.approve(names, asker(askedBy));
+    const ended = this.#parts.loop.ended();
+    return { names: approved, postponed: ended === null || approved.length === 0 ? null : postponed(ended).toJSON() };
   }
 
   async stop(name: string, timeoutMs: number | null, forMs: number | null): Promise<void> {

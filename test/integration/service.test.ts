@@ -163,12 +163,40 @@ test('a host that stays up after a host shutdown says what was done, and how to 
   expect(told).not.toContain('start requested');
 });
 
+test('after a host shutdown what is there already is ready, and an approval says that it is only kept', async () => {
+  supervisor = await new TestSupervisor().start();
+  const volumes = supervisor.file('data.yaml', 'volumes: { data: {} }\n');
+  const oneShot = supervisor.file(
+    'job.yaml',
+    `${BUSYBOX_IMAGE}containers:\n  done: { image: busybox, command: ${shell('exit 0')}, restart: no }\n`,
+  );
+  const doomed = supervisor.file('doomed.yaml', 'volumes: { data: { onRemove: delete } }\n');
+  for (const file of [volumes, oneShot, doomed]) await supervisor.ok('apply', '--wait=60s', '-f', file);
+  await supervisor.ok('delete', '-f', doomed);
+  await until('the approval', async () => (await supervisor.ok('get', 'volumes')).includes('approve'));
+  await supervisor.ok('host-shutdown', '--now');
+  for (const file of [volumes, oneShot]) {
+    for (const wait of [[], ['--wait=10m']]) {
+      const { status, stderr } = await supervisor.cli('apply', ...wait, '-f', file);
+      expect([file, wait, status, stderr]).toEqual([file, wait, 0, '']);
+    }
+  }
+  const approved = await supervisor.cli('approve', 'volume/doomed/data');
+  expect(approved).toMatchObject({ status: 0, stdout: 'approved volume/doomed/data\n' });
+  expect(approved.stderr).toMatch(
+    /^warning: .*not carried out yet: the host was shut down.*\nhint: .*systemctl restart/,
+  );
+  expect((await supervisor.cli('approve', 'volume/doomed/other')).stderr).toBe('');
+});
+
 test('edits after a host shutdown are kept for the next start, and say so at once', async () => {
   supervisor = await new TestSupervisor().start();
   const watched = (fields: string) =>
     `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER}, ${fields} }\n`;
   supervisor.drop('app.yaml', watched('env: { A: one }'));
   await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+  const there = supervisor.file('there.yaml', 'volumes: { kept: {} }\n');
+  await supervisor.ok('apply', '--wait=60s', '-f', there);
   await supervisor.ok('host-shutdown', '--now');
   expect((await supervisor.cli('info')).stderr).toContain('nothing is carried out any more: the host was shut down');
   const note =
@@ -180,7 +208,9 @@ test('edits after a host shutdown are kept for the next start, and say so at onc
   // Nobody waits for what does not come.
   const waited = await supervisor.cli('apply', '--wait=10m', '-f', file);
   expect(waited).toMatchObject({ status: 1, stderr: expect.stringMatching(note) });
-  const deleted = await supervisor.cli('delete', '-f', file, '--wait=10m');
+  // Of what was never made nothing is left to do.
+  expect(await supervisor.cli('delete', '-f', file, '--wait=10m')).toMatchObject({ status: 0, stderr: '' });
+  const deleted = await supervisor.cli('delete', '-f', there, '--wait=10m');
   expect(deleted).toMatchObject({ status: 1, stderr: expect.stringMatching(note) });
   await supervisor.ok('apply', '-f', file);
 

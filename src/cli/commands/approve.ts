@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
+import { errorFromJson } from '../../api/http-errors.ts';
 import type { ApprovalView } from '../../api/supervisor.ts';
 import { TsdError } from '../../model/errors.ts';
 import { ask } from '../ask.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
+import { printWarning } from '../errors.ts';
 import { EXIT } from '../exit-codes.ts';
 import { formatApproval } from '../output/plan.ts';
 import { plural, printable } from '../output/text.ts';
@@ -40,9 +42,11 @@ async function run(context: CliContext, names: readonly string[], { yes }: Appro
   const client = await context.client();
   // Only what was shown is approved, whatever else comes to wait meanwhile.
   const meant = names.length > 0 ? names : await shown(context, await client.approvals(), yes === true);
-  const approved = meant.length === 0 ? [] : await client.approve(meant);
+  const { names: approved, postponed } =
+    meant.length === 0 ? { names: [], postponed: null } : await client.approve(meant);
   if (approved.length === 0) context.print('Nothing was waiting for approval.');
   else context.print(approved.map((name) => `approved ${printable(name)}\n`).join(''));
+  if (postponed !== null) printWarning(context, errorFromJson(postponed));
   return EXIT.ok;
 }
 

@@ -43,7 +43,7 @@ describe('every call of the facade arrives as it was made and answers as it was 
       waitMs: null,
     } as const;
     expect(await all(client.remove(removal))).toEqual(supervisor.events);
-    expect(await client.approve(['volume/a/b'])).toEqual(['volume/a/b']);
+    expect(await client.approve(['volume/a/b'])).toEqual({ names: ['volume/a/b'], postponed: null });
     expect(supervisor.asked).toEqual([
       { call: 'apply', with: { inputs: [MANIFEST], options: { dryRun: false, waitMs: 30_000 } } },
       { call: 'plan', with: [MANIFEST] },

@@ -4,6 +4,7 @@ import type {
   ApplyEvent,
   ApplyOptions,
   ApprovalView,
+  ApprovedView,
   ContainerView,
   DescribeView,
   DiffView,
@@ -393,10 +394,10 @@ export class PlainSupervisor implements SupervisorApi {
     return this.pending;
   }
 
-  async approve(names: readonly string[], askedBy?: number | null): Promise<readonly string[]> {
+  async approve(names: readonly string[], askedBy?: number | null): Promise<ApprovedView> {
     this.askers.push(askedBy);
     this.#record('approve', names);
-    return names;
+    return { names, postponed: null };
   }
 
   async stop(name: string, timeoutMs: number | null, forMs: number | null): Promise<void> {
