@@ -62,14 +62,22 @@ export interface PruneRequest {
   /** Also data without a name whose container is gone: this is the approval of its deletion. */
   readonly volumes: boolean;
   readonly dryRun: boolean;
-  /** What a dry run named and somebody approved: nothing else goes. Null for no such limit. */
+  /**
+   * What a dry run named and somebody approved: nothing else goes. Where it has build cache, all of that goes, as one thing.
+   * Null for no such limit.
+   */
   readonly listed: PruneView | null;
 }
 
 export interface PruneView {
   readonly images: readonly { readonly id: string; readonly tags: readonly string[] }[];
   readonly layers: readonly { readonly id: string; readonly bytes: number }[];
-  readonly volumes: readonly { readonly name: string; readonly target: string; readonly bytes: number }[];
+  readonly volumes: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly target: string;
+    readonly bytes: number;
+  }[];
   /** Of what builds keep beside layers. */
   readonly buildCacheBytes: number;
   /** Of all together. */

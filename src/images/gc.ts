@@ -32,17 +32,14 @@ export interface Garbage {
   readonly layers: readonly string[];
 }
 
-/** An image as a person saw it in a list. */
-interface ListedImage {
-  readonly id: string;
-  readonly tags: readonly string[];
+/** What was found to be garbage, with the names that its images had then. */
+export interface Listing {
+  readonly images: readonly { readonly id: string; readonly tags: readonly string[] }[];
+  readonly layers: readonly { readonly id: string }[];
 }
 
 /** The same with nothing to throw away but what is `listed`. An image that has another name by now stays too. */
-export function limitedTo(
-  input: GcInput,
-  listed: { readonly images: readonly ListedImage[]; readonly layers: readonly { readonly id: string }[] },
-): GcInput {
+export function limitedTo(input: GcInput, listed: Listing): GcInput {
   const tags = new Map(listed.images.map((image) => [image.id, image.tags]));
   const layers = new Set(listed.layers.map(({ id }) => id));
   const kept = input.images.filter(({ id, names }) => {

@@ -1,9 +1,11 @@
 /** What is thrown away, and what never is: beside builds, generations and a disk that is too full. */
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { SupervisorClient } from '../../src/api/client.ts';
 import type { DiskUsageView, PruneView } from '../../src/api/image-files.ts';
 import type { ImageView } from '../../src/api/supervisor.ts';
 import { asked } from '../support/asked.ts';
@@ -15,6 +17,8 @@ import { until } from '../support/wait.ts';
 const busybox = findBusybox();
 /** The disk is always too full, and looked at all the time. */
 const GREEDY = ['--gc-high=1', '--gc-low=1', '--gc-min-age=0s', '--gc-interval=100ms'];
+/** Measured in turns of 2 ms for 150 of them. */
+const MEASURED_FILES = 40_000;
 let supervisor: TestSupervisor;
 
 beforeEach(() => {
@@ -123,6 +127,24 @@ describe.skipIf(busybox === null)('collection (needs busybox)', () => {
     expect(status).toBe(0);
     expect(await tags()).toEqual(['named:since', 'three:1', 'two:1']);
     expect(layers()).toHaveLength(kept.length);
+  });
+
+  test('an image that is named while a prune measures what it will remove keeps that name, or cannot get it', async () => {
+    await supervisor.start('-D');
+    await supervisor.ok('load', '-i', archive('one'));
+    // Thousands of files take a while to be measured.
+    const mounts = join(supervisor.root, 'build-cache/mounts/many');
+    mkdirSync(mounts, { recursive: true });
+    execFileSync('sh', ['-c', `seq ${MEASURED_FILES} | xargs touch`], { cwd: mounts });
+    const client = new SupervisorClient(supervisor.socket);
+    const prune = client.imageFiles.prune({ all: true, volumes: false, dryRun: false, listed: null });
+    await until('the prune', () => supervisor.log.includes('+job prune(all)'));
+    const named = await client.registry.tag('one:1', 'named:since', false).then(
+      () => true,
+      (error: unknown) => expect(error).toMatchObject({ class: 'not-found' }),
+    );
+    await prune;
+    expect(await tags()).toEqual(named === true ? ['named:since', 'one:1'] : []);
   });
 
   test('an image that a build uses counts as needed then', async () => {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { SupervisorClient } from '../../src/api/client.ts';
 import type { VolumeView } from '../../src/api/supervisor.ts';
 import { asked } from '../support/asked.ts';
 import { BUSYBOX_IMAGE, FOREVER, IDLE, shell } from '../support/manifests.ts';
@@ -104,6 +105,14 @@ describe('volumes', () => {
       });
     };
     const left = [await leave(0)];
+    // A name has a part of the id only.
+    const client = new SupervisorClient(supervisor.socket);
+    const found = await client.imageFiles.prune({ all: false, volumes: true, dryRun: true, listed: null });
+    expect(found.volumes).toMatchObject([{ id: left[0]?.id }]);
+    const listed = { ...found, volumes: found.volumes.map((volume) => ({ ...volume, id: '0'.repeat(64) })) };
+    const others = await client.imageFiles.prune({ all: false, volumes: true, dryRun: false, listed });
+    expect(others.volumes).toEqual([]);
+    expect(existsSync(left[0]?.path ?? '')).toBe(true);
     const status = await asked(supervisor, ['system', 'prune', '--volumes'], {
       question: 'Remove them? [y/N]',
       meanwhile: async () => void left.push(await leave(1)),

@@ -23,7 +23,7 @@ const commitBody = z.strictObject({
 const pruneView = z.strictObject({
   images: z.array(z.strictObject({ id: z.string(), tags: texts })),
   layers: z.array(z.strictObject({ id: z.string(), bytes: z.number() })),
-  volumes: z.array(z.strictObject({ name: z.string(), target: z.string(), bytes: z.number() })),
+  volumes: z.array(z.strictObject({ id: z.string(), name: z.string(), target: z.string(), bytes: z.number() })),
   buildCacheBytes: z.number(),
   bytes: z.number(),
 });

@@ -24,8 +24,9 @@ export function configure(command: Command, context: CliContext): void {
       'needs (prune).\n\n' +
       'An image is needed by a container, by a manifest, or by one of the last generations. prune takes those without a ' +
       'name and results of build steps that are in no image, with -a also images with a name and what builds keep for ' +
-      'later ones, lists them and asks before it removes anything. With --volumes it also deletes the data of anonymous ' +
-      'volumes whose container is gone; `get volumes` shows these as Released. It waits for builds and pulls to end.',
+      'later ones, lists them and asks before it removes anything. What came since it asked stays, but in the build cache, which ' +
+      'goes as a whole. With --volumes it also deletes the data of anonymous volumes whose container is gone; ' +
+      '`get volumes` shows these as Released. It waits for builds and pulls to end.',
     examples: [
       ['tsdocker system df', 'What is used, and what could be freed'],
       ['tsdocker system prune --dry-run -a', 'What would go'],

@@ -97,14 +97,18 @@ export class Collector {
   }
 
   async #collectImages(): Promise<void> {
-    const { world, marks, log } = this.#options;
+    const { world, history, marks, log } = this.#options;
     // Again, because it may have been a while.
     const found = await this.#look();
     const { toFree } = found;
     if (toFree === 0) return;
     const evicted = chooseEvictions(found, marks);
-    await removeGarbage(world, evicted);
-    const { bytes, images } = evicted;
+    const names = new Map(found.images.map((image) => [image.id, image.names]));
+    const { images, layers } = await removeGarbage(world, history, {
+      images: evicted.images.map((id) => ({ id, tags: names.get(id) ?? [] })),
+      layers: evicted.layers.map((id) => ({ id })),
+    });
+    const bytes = layers.reduce((sum, id) => sum + (found.layerBytes.get(id) ?? 0), 0);
     if (images.length > 0) log.info({ images, bytes }, 'removed images that were not needed for long');
     if (bytes < toFree) log.warn({ missing: toFree - bytes }, 'the disk stays too full: what is left is needed');
   }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { DiskUsageView, PruneRequest, PruneView, TreeNodeView } from '../../api/image-files.ts';
 import { treeSize } from '../../drivers/graph/tree-size.ts';
 import { removeTree } from '../../images/build/remove-tree.ts';
-import { findGarbage, type Garbage, type GcInput, limitedTo } from '../../images/gc.ts';
+import { findGarbage, type Garbage, type GcInput, type Listing, limitedTo } from '../../images/gc.ts';
 import { removeRecipe } from '../../images/recipe/recipe-path.ts';
 import type { Desired } from '../../model/desired.ts';
 import { parseKey } from '../../model/resource.ts';
@@ -52,7 +52,12 @@ export function gcInput(world: World, history: History): Omit<GcInput, 'includeN
   };
 }
 
-function garbage(world: World, history: History, { all, listed }: Pick<PruneRequest, 'all' | 'listed'>): Garbage {
+/** @param request `listed`: all that it may be; null for no such limit */
+function garbage(
+  world: World,
+  history: History,
+  { all, listed }: { readonly all: boolean; readonly listed: Listing | null },
+): Garbage {
   const input = { ...gcInput(world, history), includeNamed: all };
   return findGarbage(listed === null ? input : limitedTo(input, listed));
 }
@@ -74,10 +79,12 @@ export function prune(world: World, history: History, request: PruneRequest): Pr
     const withBuildCache = request.all && (listed === null || listed.buildCacheBytes > 0);
     const buildCacheBytes = withBuildCache && existsSync(buildCache) ? await treeSize(buildCache) : 0;
     const volumes = await pruneVolumes(world, request);
-    if (!dryRun) await removeGarbage(world, found);
+    const gone = dryRun ? found : await removeGarbage(world, history, { images, layers });
     if (!dryRun && withBuildCache) await removeTree(buildCache);
-    const bytes = buildCacheBytes + sum([...layers, ...volumes].map((one) => one.bytes));
-    return { images, layers, volumes, buildCacheBytes, bytes };
+    const goneLayers = layers.filter(({ id }) => gone.layers.includes(id));
+    const bytes = buildCacheBytes + sum([...goneLayers, ...volumes].map((one) => one.bytes));
+    const goneImages = images.filter(({ id }) => gone.images.includes(id));
+    return { images: goneImages, layers: goneLayers, volumes, buildCacheBytes, bytes };
   });
 }
 
@@ -85,31 +92,42 @@ async function pruneVolumes(
   world: World,
   { volumes: wanted, listed, dryRun }: PruneRequest,
 ): Promise<PruneView['volumes']> {
-  const pruned: { name: string; target: string; bytes: number }[] = [];
+  const pruned: PruneView['volumes'][number][] = [];
   if (!wanted) return pruned;
-  const approved = listed === null ? null : new Set(listed.volumes.map((volume) => volume.name));
-  for (const [key, volume] of volumesLeftBehind(world)) {
-    const { app, name: ownName } = parseKey(key);
-    const name = `${app}/${ownName}`;
-    if (approved !== null && !approved.has(name)) continue;
-    const bytes = await treeSize(volume.path);
+  // By id: the name has a part of it only.
+  const approved = listed === null ? null : new Set(listed.volumes.map(({ id }) => id));
+  for (const [key, { id, path, owner }] of volumesLeftBehind(world)) {
+    if (approved !== null && !approved.has(id)) continue;
+    const bytes = await treeSize(path);
     // A container may have come back for it meanwhile.
-    if (!volumesLeftBehind(world).has(key)) continue;
-    if (!dryRun) await world.volumes.remove(volume.id);
-    pruned.push({ name, target: volume.owner.type === 'anonymous' ? volume.owner.target : '', bytes });
+    if (volumesLeftBehind(world).get(key)?.id !== id) continue;
+    if (!dryRun) await world.volumes.remove(id);
+    const { app, name } = parseKey(key);
+    pruned.push({ id, name: `${app}/${name}`, target: owner.type === 'anonymous' ? owner.target : '', bytes });
   }
   return pruned;
 }
 
-export async function removeGarbage(world: World, { images, layers }: Garbage): Promise<void> {
-  for (const id of images) {
-    for (const name of world.repositories.namesOf(id)) await world.repositories.delete(name);
-    await world.images.remove(id);
+/**
+ * Removes images and layers that were found to be garbage, and returns which have gone. What has come to be needed since,
+ * or has another name by now, stays.
+ */
+export async function removeGarbage(world: World, history: History, { images, layers }: Listing): Promise<Garbage> {
+  const still = (listed: Listing): Garbage => garbage(world, history, { all: true, listed });
+  const gone: string[] = [];
+  for (const image of images) {
+    if (!still({ images: [image], layers: [] }).images.includes(image.id)) continue;
+    for (const name of world.repositories.namesOf(image.id)) await world.repositories.delete(name);
+    await world.images.remove(image.id);
+    gone.push(image.id);
   }
-  for (const id of layers) {
+  // Of the images that are left each stays, with its layers.
+  const unused = still({ images: [], layers }).layers;
+  for (const id of unused) {
     await world.graph.remove(id);
     removeRecipe(recipesOf(world), id);
   }
+  return { images: gone, layers: unused };
 }
 
 /** Sizes of layers are in the records of the images they came with; what no record names is measured. */

@@ -102,10 +102,12 @@ export class RegistryCommands implements RegistryApi {
   }
 
   tag(image: string, name: string, force: boolean): Promise<void> {
-    return this.#jobs.run('tag', [image, name], async () => {
+    const work = async (): Promise<void> => {
       const { id } = findImage(this.#world, image);
       await this.#world.repositories.set(parseImageName(name), id, force);
-    });
+    };
+    // While images are removed, one of them could get a name and go all the same.
+    return this.#jobs.run('tag', [image, name], () => this.#world.imageWork.making(work));
   }
 
   removeImage({ image, force }: RemoveImageRequest): Promise<readonly RemovedView[]> {
