@@ -1,9 +1,25 @@
 /** Questions to the person at the terminal. */
-import { createInterface } from 'node:readline/promises';
+import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
+import { TsdError } from '../model/errors.ts';
 import type { CliContext } from './context.ts';
+import { EXIT } from './exit-codes.ts';
 
-/** The answer, typed on the terminal that standard input is. @param secret it is not shown */
+/** Whoever was asked did not answer, by Ctrl-C or at the end of the input. */
+export class Unanswered extends TsdError {
+  readonly exitCode: number;
+
+  constructor(exitCode: number) {
+    super('TSD_BAD_REQUEST', 'there was no answer, and nothing was done', { hint: '' });
+    this.exitCode = exitCode;
+  }
+}
+
+/**
+ * The answer, typed on the terminal that standard input is.
+ * @param secret it is not shown
+ * @throws Unanswered
+ */
 export async function ask({ streams }: CliContext, question: string, secret: boolean): Promise<string> {
   let silent = false;
   const output = new Writable({
@@ -13,12 +29,25 @@ export async function ask({ streams }: CliContext, question: string, secret: boo
     },
   });
   const prompt = createInterface({ input: streams.stdin, output, terminal: true });
+  let answered = false;
   try {
-    const answer = prompt.question(question);
-    silent = secret;
-    return await answer;
+    return await new Promise<string>((resolve, reject) => {
+      prompt.once('SIGINT', () => reject(new Unanswered(EXIT.interrupted)));
+      prompt.once('close', () => reject(new Unanswered(EXIT.error)));
+      prompt.question(question, (answer) => {
+        answered = true;
+        resolve(answer);
+      });
+      silent = secret;
+    });
   } finally {
     prompt.close();
-    if (secret) streams.stderr.write('\n');
+    // What comes next begins on a line of its own.
+    if (secret || !answered) streams.stderr.write('\n');
   }
+}
+
+/** True for a yes; anything else is a no. @throws Unanswered */
+export async function confirmed(context: CliContext, question: string): Promise<boolean> {
+  return /^y(es)?$/i.test((await ask(context, `${question} [y/N] `, false)).trim());
 }

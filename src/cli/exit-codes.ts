@@ -6,6 +6,8 @@ export const EXIT = {
   changes: 2,
   /** EX_USAGE of sysexits.h: the command line is wrong. */
   usage: 64,
+  /** 128 + SIGINT: Ctrl-C where something was asked. */
+  interrupted: 130,
   /** 128 + SIGPIPE: the reader of our output left. */
   brokenPipe: 141,
 } as const;

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { DEFAULT_SOCKET } from '../api/address.ts';
 import { VERSION } from '../api/version.ts';
+import { Unanswered } from './ask.ts';
 import { COMMANDS, type CommandEntry } from './commands.ts';
 import { CliContext, type Streams } from './context.ts';
 import { document, hostOption } from './documentation.ts';
@@ -19,7 +20,7 @@ export async function runProgram(argv: readonly string[], streams: Streams): Pro
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage;
     printError(context, thrown);
-    return EXIT.error;
+    return thrown instanceof Unanswered ? thrown.exitCode : EXIT.error;
   }
 }
 
@@ -59,6 +60,7 @@ function makeProgram(context: CliContext): Command {
       ['0', 'done'],
       ['1', 'error: a line says where and what, a hint says what to do'],
       ['2', 'plan and diff: there is something to do'],
+      ['130', 'Ctrl-C at a question; nothing was done'],
       ['N', "exec, attach: the command's own"],
     ],
   });

@@ -129,6 +129,18 @@ describe.skipIf(busybox === null)('collection (needs busybox)', () => {
     expect(layers()).toHaveLength(kept.length);
   });
 
+  test.each([
+    { key: 'Ctrl-C', status: 130 },
+    { key: 'Ctrl-D', status: 1 },
+  ] as const)('$key at the question of a prune is a no', async ({ key, status }) => {
+    await supervisor.start();
+    await supervisor.ok('load', '-i', archive('one'));
+    const answer = { question: 'Remove them? [y/N]', answer: key };
+    const shown = '\r\nerror: there was no answer, and nothing was done\r\n';
+    expect(await asked(supervisor, ['system', 'prune', '-a'], { ...answer, shown })).toBe(status);
+    expect(await tags()).toEqual(['one:1']);
+  });
+
   test('an image that is named while a prune measures what it will remove keeps that name, or cannot get it', async () => {
     await supervisor.start('-D');
     await supervisor.ok('load', '-i', archive('one'));

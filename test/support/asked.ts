@@ -2,11 +2,14 @@
 import { OnTerminal } from './pty.ts';
 import type { TestSupervisor } from './supervisor.ts';
 
+/** Keys that answer nothing. */
+const KEYS = { 'Ctrl-C': '\x03', 'Ctrl-D': '\x04' };
+
 export interface Answer {
   readonly question: string;
   /** What happens while the question waits. */
   readonly meanwhile?: () => Promise<void>;
-  readonly answer: 'y' | 'n';
+  readonly answer: 'y' | 'n' | keyof typeof KEYS;
   /** What it shows to the answer. */
   readonly shown?: string;
 }
@@ -22,7 +25,7 @@ export async function asked(
   try {
     await terminal.shows(question);
     await meanwhile?.();
-    terminal.type(`${answer}\r`);
+    terminal.type(answer in KEYS ? KEYS[answer as keyof typeof KEYS] : `${answer}\r`);
     await terminal.shows(shown);
     return await terminal.exited;
   } finally {

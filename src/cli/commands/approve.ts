@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { errorFromJson } from '../../api/http-errors.ts';
 import type { ApprovalView } from '../../api/supervisor.ts';
 import { TsdError } from '../../model/errors.ts';
-import { ask } from '../ask.ts';
+import { confirmed } from '../ask.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { printWarning } from '../errors.ts';
@@ -31,6 +31,7 @@ export function configure(command: Command, context: CliContext): void {
     exitCodes: [
       ['0', 'approved, or nothing was waiting'],
       ['1', 'error, or it was not confirmed; then nothing was approved'],
+      ['130', 'Ctrl-C at the question; nothing was approved'],
     ],
   });
   command.argument('[names...]', 'resources (KIND/APP/NAME), apps, manifest files or the watched directory');
@@ -63,7 +64,6 @@ async function shown(context: CliContext, pending: readonly ApprovalView[], yes:
       hint: `Say \`tsdocker approve --yes\`, or name what you mean: \`tsdocker approve ${directory}\`.`,
     });
   if (context.streams.stdin.isTTY !== true) throw refuse(`this ${what}, and there is no terminal to ask on`);
-  const answer = await ask(context, `This ${what}. Go on? [y/N] `, false);
-  if (!/^y(es)?$/i.test(answer.trim())) throw refuse('not confirmed');
+  if (!(await confirmed(context, `This ${what}. Go on?`))) throw refuse('not confirmed');
   return pending.map(({ name }) => name);
 }

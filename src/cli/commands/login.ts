@@ -23,6 +23,11 @@ export function configure(command: Command, context: CliContext): void {
       ['tsdocker login registry.example:5000', 'Asks for name and password'],
       ['tsdocker login -u me --password-stdin < token', 'Docker Hub, from a script'],
     ],
+    exitCodes: [
+      ['0', 'logged in'],
+      ['1', 'error, or there was no answer'],
+      ['130', 'Ctrl-C at a question'],
+    ],
   });
   command.argument('[registry]', 'HOST[:PORT]', DOCKER_HUB);
   command.option('-u, --username <name>', 'who logs in');

@@ -1,7 +1,7 @@
-import { createInterface } from 'node:readline/promises';
 import { Argument, type Command, Option } from 'commander';
 import type { DiskUsageView, PruneView } from '../../api/image-files.ts';
 import { TsdError } from '../../model/errors.ts';
+import { confirmed } from '../ask.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -32,6 +32,11 @@ export function configure(command: Command, context: CliContext): void {
       ['tsdocker system prune --dry-run -a', 'What would go'],
       ['tsdocker system prune --volumes', 'Also delete data that removed containers left behind'],
       ['tsdocker system prune -y', 'Remove images without a name, without a question'],
+    ],
+    exitCodes: [
+      ['0', 'done'],
+      ['1', 'error, or the answer was no; then nothing was removed'],
+      ['130', 'Ctrl-C at the question; nothing was removed'],
     ],
   });
   command.addArgument(new Argument('<action>', 'what to do').choices(['df', 'prune']));
@@ -85,7 +90,7 @@ async function prune(
   if (output === 'json') context.printJson(found);
   else printGarbage(context, found, dryRun ? 'Would free' : yes ? 'Freed' : 'To be freed:');
   if (dryRun || yes || isNothing(found)) return EXIT.ok;
-  if (!(await confirmed(context))) return EXIT.error;
+  if (!(await mayRemove(context))) return EXIT.error;
   // The answer was about what was listed, and nothing else.
   const { bytes } = await client.imageFiles.prune({ all, volumes, dryRun: false, listed: found });
   context.print(`Freed ${formatBytes(bytes)}.`);
@@ -109,17 +114,11 @@ function printGarbage(context: CliContext, found: PruneView, what: string): void
   context.print([...named, ...sized, ...data, ...kept, total].join('\n'));
 }
 
-async function confirmed(context: CliContext): Promise<boolean> {
-  const { stdin, stderr } = context.streams;
-  if (stdin.isTTY !== true) {
+async function mayRemove(context: CliContext): Promise<boolean> {
+  if (context.streams.stdin.isTTY !== true) {
     throw new TsdError('TSD_BAD_REQUEST', 'nobody can be asked: standard input is no terminal', {
       hint: 'Add -y to remove what is listed.',
     });
   }
-  const questions = createInterface({ input: stdin, output: stderr });
-  try {
-    return /^y(es)?$/i.test((await questions.question('Remove them? [y/N] ')).trim());
-  } finally {
-    questions.close();
-  }
+  return confirmed(context, 'Remove them?');
 }
