@@ -103,17 +103,15 @@ export class LoopStatus implements LoopState {
       this.#entries.set(op, journal.begin(entry, this.#options.clock.now().wallMs));
       this.#options.pruning.wrote();
     },
-    end: (result, generation) => this.#options.history.atomic(() => this.#writeEnd(result, generation)),
+    end: (result, generation) => {
+      this.#options.timeline.op(result, generation);
+      const entry = this.#entries.get(result.op);
+      if (entry === undefined) return;
+      this.#entries.delete(result.op);
+      const error = result.error?.toJSON() ?? null;
+      this.#options.history.journal.end(entry, JOURNAL_STATUS[result.status], error, this.#options.clock.now().wallMs);
+    },
   };
-
-  #writeEnd(result: OpResult, generation: number): void {
-    this.#options.timeline.op(result, generation);
-    const entry = this.#entries.get(result.op);
-    if (entry === undefined) return;
-    this.#entries.delete(result.op);
-    const error = result.error?.toJSON() ?? null;
-    this.#options.history.journal.end(entry, JOURNAL_STATUS[result.status], error, this.#options.clock.now().wallMs);
-  }
 
   onOpEvent(event: OpEvent): void {
     const { events } = this.#options;

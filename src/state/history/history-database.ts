@@ -38,11 +38,6 @@ export class HistoryDatabase {
     }
   }
 
-  /** One transaction of plain statements, all or nothing; nothing in it is durable before the next durable change. */
-  atomic<T>(changes: () => T): T {
-    return this.#writing(() => this.#transaction(changes) as T);
-  }
-
   #compile(sql: string): Statement {
     const statement = this.#database.prepare(sql);
     const run = statement.run.bind(statement);

@@ -31,8 +31,6 @@ export interface History {
   readonly issues: readonly StateIssue[];
   /** Makes the durable changes of several stores one transaction with one fsync. */
   durable<T>(changes: () => T): T;
-  /** As {@link durable} for what may be lost with the power, though not with the supervisor: no fsync. */
-  atomic<T>(changes: () => T): T;
   /** Bounds the file; call it now and then. */
   prune(retention?: Retention): void;
   close(): void;
@@ -60,7 +58,6 @@ export function openHistory(path: string): History {
     approvals: new ApprovalStore(history),
     issues,
     durable: (changes) => history.durable(changes),
-    atomic: (changes) => history.atomic(changes),
     prune: (retention = DEFAULT_RETENTION) => pruneHistory(history, retention),
     close: () => history.close(),
   };

@@ -26,12 +26,6 @@ import { probeOverlay } from './probe.ts';
 
 type Listed = ReturnType<GraphDriver['list']>[number];
 
-interface ReadLayer {
-  readonly listed: Listed;
-  /** Ids of the layers it lies on, nearest first. */
-  readonly below: readonly string[];
-}
-
 /**
  * Layers and snapshots as overlayfs directories below `<root>/overlay`:
  *
@@ -45,8 +39,6 @@ class OverlayDriver implements GraphDriver {
   readonly #area: BuildArea;
   readonly #inFlight = new LayersInFlight();
   readonly #listed: ListedDirectory;
-  /** Layers that were read: what is in them never changes. */
-  readonly #layers = new Map<string, ReadLayer>();
 
   constructor(root: string) {
     this.#home = join(root, 'overlay');
@@ -195,9 +187,10 @@ class OverlayDriver implements GraphDriver {
 
   /** `layer` and all below it, nearest first. @throws TSD_IMAGE_MISSING. */
   #chain(child: string, layer: string): string[] {
-    const found = this.#read(layer);
-    if (found === null || found.type !== 'layer') throw missingParent(child, layer);
-    return [layer, ...(this.#layers.get(layer)?.below ?? [])];
+    const lower = readText(join(this.#home, layer, 'lower'));
+    // One of Docker's lies on none.
+    if (lower === null && this.#read(layer)?.type !== 'layer') throw missingParent(child, layer);
+    return [layer, ...linesOf(lower ?? '')];
   }
 
   /** The directory with what a layer or snapshot itself holds. */
@@ -213,22 +206,27 @@ class OverlayDriver implements GraphDriver {
   /** What stands at `id`; null when nothing or nothing complete does. */
   #read(id: string): Listed | null {
     const home = join(this.#home, id);
-    const known = this.#layers.get(id);
-    if (known !== undefined && existsSync(join(home, 'lower'))) return known.listed;
-    this.#layers.delete(id);
-    if (!existsSync(home)) return null;
+    if (!isThere(home)) return null;
     const lowerId = readText(join(home, 'lower-id'));
     if (lowerId !== null) {
       return existsSync(join(home, 'upper')) ? { id, parent: lowerId === '' ? null : lowerId, type: 'snapshot' } : null;
     }
     const lower = readText(join(home, 'lower'));
-    if (lower !== null) {
-      const below = lower.split('\n').filter((line) => line !== '');
-      const listed: Listed = { id, parent: below[0] ?? null, type: 'layer' };
-      this.#layers.set(id, { listed, below });
-      return listed;
-    }
+    if (lower !== null) return { id, parent: linesOf(lower)[0] ?? null, type: 'layer' };
     return existsSync(join(home, 'root')) ? { id, parent: null, type: 'layer' } : null;
+  }
+}
+
+function linesOf(text: string): string[] {
+  return text.split('\n').filter((line) => line !== '');
+}
+
+/** @throws TsdError of a filesystem that fails: what cannot be looked at is not gone. */
+function isThere(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (thrown) {
+    throw fileError(thrown, `read ${path}`);
   }
 }
 
