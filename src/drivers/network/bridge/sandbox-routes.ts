@@ -10,8 +10,11 @@ import type { Sandbox } from '../../contract.ts';
 
 /** Asked at one look without being told, first those that were never asked; most keep their routes for life. */
 const ASKED_IN_TURN = 4;
-/** Asked at one look because the kernel told so; more are asked at the next ones. */
-const ASKED_WHEN_TOLD = 32;
+/**
+ * Asked at one look because the kernel told so, the latest first: what was told of before is mostly what we made ourselves in
+ * an apply of many, and is asked at the next looks.
+ */
+const ASKED_WHEN_TOLD = 8;
 
 function* first(count: number, ids: Iterable<string>): Generator<string> {
   let left = count;
@@ -43,7 +46,7 @@ export class SandboxRoutes {
   look(held: ReadonlyMap<string, Sandbox>): string[] {
     this.#changes ??= new RouteChanges(RTMGRP.IPV4_ROUTE, true);
     this.#catchUp(this.#changes);
-    const asked = new Set(first(ASKED_WHEN_TOLD, this.#told));
+    const asked = new Set([...this.#told].slice(-ASKED_WHEN_TOLD));
     // All that are known are held.
     const inTurn = this.#known.size < held.size ? this.#unknownOf(held) : this.#known.keys();
     for (const containerId of first(ASKED_IN_TURN, inTurn)) asked.add(containerId);
@@ -62,6 +65,7 @@ export class SandboxRoutes {
 
   /** What was seen before says nothing any more. */
   changed(containerId: string): void {
+    this.#told.delete(containerId);
     this.#told.add(containerId);
   }
 
@@ -83,10 +87,10 @@ export class SandboxRoutes {
 
   #catchUp(changes: RouteChanges): void {
     const changed = changes.take();
-    if (changed === null) for (const containerId of this.#known.keys()) this.#told.add(containerId);
+    if (changed === null) for (const containerId of this.#known.keys()) this.changed(containerId);
     for (const number of changed?.elsewhere ?? []) {
       const containerId = this.#containerOf(number);
-      if (containerId !== undefined) this.#told.add(containerId);
+      if (containerId !== undefined) this.changed(containerId);
     }
   }
 
