@@ -490,6 +490,19 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
+    title: 'a failed update goes back to a network that is kept and could not be made ready at the start',
+    actions: [
+      edit(0, { images: IMAGES, networks: { back: {} }, containers: { db: { ...RUN, network: 'back' } } }),
+      after(3_000, { do: 'fail', what: 'network', class: 'timeout', times: 3 }),
+      after(0, { do: 'restart-supervisor', downMs: 5_000 }),
+      edit(1_000, {
+        images: IMAGES,
+        containers: { db: { ...RUN, command: ['exit', '137', '4000'], update: START_FIRST } },
+      }),
+      after(30_000, { do: 'wait' }),
+    ],
+  },
+  {
     title: 'nothing is done before all that was there is taken over',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),

@@ -30,8 +30,11 @@ function checkPorts(
   });
 }
 
-function isKept(world: World, { key }: NetworkConfig): boolean {
-  return key !== world.defaultNetwork()?.key && !world.desired().resources.has(key as ResourceKey);
+/** Nothing else puts back the bridge of a network that is only kept for those that are still on it. */
+export function keepUp(world: World, network: NetworkConfig): void {
+  const { key } = network;
+  if (key === world.defaultNetwork()?.key || world.desired().resources.has(key as ResourceKey)) return;
+  world.network.ensureNetwork(network);
 }
 
 /** @throws TSD_NETWORK saying that the network itself is gone and is left so, where that is why. */
@@ -59,8 +62,7 @@ export function connect(world: World, desired: Desired<'container'>, containerId
   if (running && world.network.sandbox(containerId) === null) world.network.adoptSandbox(containerId, running);
   else world.network.createSandbox(containerId);
   if (network === null) return;
-  // Nothing else puts back the bridge of a network that is only kept for those that are still on it.
-  if (isKept(world, network)) world.network.ensureNetwork(network);
+  keepUp(world, network);
   const endpoint = endpointConfig(world, desired, containerId, network);
   checkPorts(world, desired, record, endpoint.ports);
   attach(world, desired, network, endpoint);

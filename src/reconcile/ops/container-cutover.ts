@@ -5,6 +5,7 @@ import { nextKey, oldKey } from '../../model/update.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
 import type { OpOf } from '../op.ts';
 import { ownsSandbox } from '../plan/references.ts';
+import { keepUp } from './container-connect.ts';
 import { declaredPart } from './container-create.ts';
 import { endpointConfig, networkOf, recordedNetwork } from './endpoint.ts';
 import { imageById } from './image-of.ts';
@@ -111,7 +112,8 @@ async function handOver(world: World, op: OpOf<'container.cutover'>): Promise<vo
   moveAddresses(world, desired, from, successor);
   const network = ownsSandbox(desired.spec) && isAttached(world, op.successorId) ? networkOf(world, desired) : null;
   const endpoint = network && endpointConfig(world, desired, op.successorId, network);
-  if (endpoint) {
+  if (network && endpoint) {
+    keepUp(world, network);
     world.network.handOver(op.containerId, endpoint);
     world.drifts.mended(desired.key);
   }
