@@ -11,8 +11,17 @@ import { until } from '../support/wait.ts';
 
 const cleanups: (() => Promise<void> | void)[] = [];
 
+/** Each, whatever becomes of the others: on a disk that stayed dead the supervisor removes nothing. */
 afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  const failures: unknown[] = [];
+  for (const cleanup of cleanups.splice(0).reverse()) {
+    try {
+      await cleanup();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 });
 
 test('is named by what meets it, ends no container, and everything is there again when it is back', async () => {
