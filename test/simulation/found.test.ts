@@ -213,6 +213,48 @@ const FOUND: readonly Found[] = [
     needs: ['done start container/blog/c'],
   },
   {
+    title: 'a predecessor keeps the address that it has on another network than its successor',
+    actions: [
+      edit(0, { ...SMALL, containers: inBack(['a', 'b', 'c', 'd', 'web'], { command: ['stubborn'] }) }),
+      edit(3_000, {
+        ...SMALL,
+        containers: {
+          ...inBack(['a', 'b', 'c', 'd'], { command: ['stubborn'] }),
+          web: { ...RUN, update: START_FIRST },
+        },
+      }),
+      edit(6_000, {
+        ...SMALL,
+        containers: {
+          ...inBack(['a', 'b', 'c', 'd'], { command: ['stubborn'] }),
+          ...inBack(['e']),
+          web: { ...RUN, update: START_FIRST },
+        },
+      }),
+      after(60_000, { do: 'wait' }),
+    ],
+    needs: ['done start container/blog/e'],
+  },
+  {
+    title: 'containers that left a network leave room on it',
+    actions: [
+      edit(0, { ...SMALL, containers: inBack(['a', 'b', 'c', 'd', 'e']) }),
+      edit(3_000, { ...SMALL, containers: { a: RUN, b: RUN, c: RUN, d: RUN, e: { ...RUN, network: 'host' } } }),
+      edit(60_000, {
+        ...SMALL,
+        containers: {
+          a: RUN,
+          b: RUN,
+          c: RUN,
+          d: RUN,
+          e: { ...RUN, network: 'host' },
+          ...inBack(['f', 'g', 'h', 'i', 'j']),
+        },
+      }),
+    ],
+    needs: ['done start container/blog/j'],
+  },
+  {
     title: 'a successor waits for probes of which the plan could not know',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),

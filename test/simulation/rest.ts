@@ -8,8 +8,10 @@ import { baseKey } from '../../src/model/update.ts';
 import { observe } from '../../src/reconcile/observe.ts';
 import { isReady, satisfies } from '../../src/reconcile/plan/readiness.ts';
 import {
+  attachedNetwork,
   isContainer,
   namespaceOwner,
+  observedReferences,
   ownsSandbox,
   specOf,
   startConditions,
@@ -24,6 +26,17 @@ export interface Rested {
   readonly disk: Disk;
   readonly kernel: Kernel;
   readonly desired: DesiredState;
+}
+
+/** Whether a container is declared on a network, or was made on it. */
+function isOn(network: ResourceKey, key: ResourceKey, { disk, desired }: Pick<Rested, 'disk' | 'desired'>): boolean {
+  const resource = desired.resources.get(key);
+  if (resource && isContainer(resource) && attachedNetwork(resource.references, resource.spec) === network) return true;
+  return [...disk.containers.values()].some(({ owner, engineName }) => {
+    if (owner?.key !== key) return false;
+    const spec = owner.written as unknown as ContainerSpec;
+    return attachedNetwork(observedReferences({ key, engineName, spec }), spec) === network;
+  });
 }
 
 /** Everything in the kernel and on the disk that belongs to nobody. */
@@ -51,8 +64,8 @@ function leaks({ supervisor, disk, kernel, desired }: Rested): string[] {
   for (const id of disk.links.entities()) none('name', id, disk.containers.has(id));
   for (const { id, owner } of disk.containers.values())
     none('container', id, owner !== null && desired.resources.has(owner.key));
-  for (const { container } of disk.history.leases.addresses())
-    none('lease', container, desired.resources.has(container as ResourceKey));
+  for (const { container, network } of disk.history.leases.addresses())
+    none('lease', `${network} ${container}`, isOn(network as ResourceKey, container as ResourceKey, { disk, desired }));
   for (const { container } of disk.history.leases.ports())
     none('port lease', container, desired.resources.has(container as ResourceKey));
   for (const [id, { type }] of disk.layers) {

@@ -54,18 +54,22 @@ function moveNames(world: World, desired: Desired<'container'>, from: ContainerR
   }
 }
 
-/** Each keeps the address it has, under the key it has from now on. */
+/** Each keeps the address it has on the network where it is, under the key it has from now on. */
 function moveAddresses(
   world: World,
   { key }: Desired<'container'>,
   from: ContainerRecord | undefined,
   successor: ContainerRecord,
 ): void {
-  const network = successor.owner && networkKeyOf(world, successor);
-  if (!network || !successor.network) return;
-  const holders: [ResourceKey, string][] = [[key, successor.network.address]];
-  if (from?.owner && from.network) holders.push([from.owner.key, from.network.address]);
-  world.leases.reassign(network, holders);
+  const holders = new Map<string, [ResourceKey, string][]>();
+  const holds = (owner: ResourceKey | undefined, record: ContainerRecord | undefined): void => {
+    const network = record && networkKeyOf(world, record);
+    if (!network || !record.network || owner === undefined) return;
+    holders.set(network, [...(holders.get(network) ?? []), [owner, record.network.address]]);
+  };
+  holds(key, successor);
+  holds(from?.owner?.key, from);
+  for (const [network, held] of holders) world.leases.reassign(network, held);
 }
 
 /** Key of the network that a container's endpoint is on. */

@@ -1,6 +1,7 @@
 import { TsdError } from '../../model/errors.ts';
 import { baseKey } from '../../model/update.ts';
 import type { OpOf } from '../op.ts';
+import { isLeaseholder } from './owners.ts';
 import { stopAgainst } from './stop-override.ts';
 import type { World } from './world.ts';
 
@@ -25,8 +26,8 @@ async function removeAll(world: World, op: OpOf<'container.remove'>): Promise<vo
   await world.graph.remove(containerId);
   await world.commits.commit({ names: () => world.links.purge(containerId) });
   world.health.forget(containerId);
-  if (world.desired().resources.has(key)) return;
-  world.updates.forget(key);
+  if (!world.desired().resources.has(key)) world.updates.forget(key);
+  if (isLeaseholder(world, key)) return;
   world.leases.release(key);
   await world.leases.save(world.commits);
 }

@@ -86,22 +86,22 @@ export class LeaseBook {
     }
   }
 
-  /** The container's address in a network, the same for as long as it holds the lease; null when none is free. */
+  /**
+   * The container's address in a network, the same for as long as it holds the lease; null when none is free. It is on one
+   * network: what it held on others is given up.
+   */
   address(request: AddressRequest): string | null {
     const { network, owner, subnet, requested } = request;
     const leases = this.#leasesOf(network);
     const held = leases.byOwner.get(owner);
     if (held !== undefined) {
       const fits = requested === null ? containsNetwork(subnet, `${held}/32`) : held === requested;
-      if (fits) return held;
+      if (fits) return this.#hold(network, owner, held);
       leases.release(owner);
       this.#unsaved.owners.add(owner);
     }
     const free = requested === null ? this.#allocate(request, leases) : leases.taken.has(requested) ? null : requested;
-    if (free === null) return null;
-    leases.hold(owner, free);
-    this.#unsaved.owners.add(owner);
-    return free;
+    return free === null ? null : this.#hold(network, owner, free);
   }
 
   /**
@@ -141,7 +141,7 @@ export class LeaseBook {
     }
   }
 
-  /** Lets these owners have just these addresses of a network, which were theirs in another order; see {@link save}. */
+  /** Lets these owners have just these addresses, of this network alone; they were theirs in another order. See {@link save}. */
   reassign(network: string, holders: readonly (readonly [owner: ResourceKey, address: string])[]): void {
     const leases = this.#leasesOf(network);
     const { last } = leases;
@@ -151,10 +151,7 @@ export class LeaseBook {
       leases.release(owner);
       this.#unsaved.owners.add(owner);
     }
-    for (const [owner, address] of holders) {
-      leases.hold(owner, address);
-      this.#unsaved.owners.add(owner);
-    }
+    for (const [owner, address] of holders) this.#hold(network, owner, address);
     leases.last = last;
   }
 
@@ -183,6 +180,19 @@ export class LeaseBook {
     for (const { byOwner } of this.#networks.values()) yield* byOwner.keys();
     for (const { container } of this.#ports.values()) yield container;
     yield* this.#unsaved.owners;
+  }
+
+  #hold(network: string, owner: string, address: string): string {
+    for (const [other, leases] of this.#networks) {
+      if (other === network || !leases.byOwner.has(owner)) continue;
+      leases.release(owner);
+      this.#unsaved.owners.add(owner);
+    }
+    const leases = this.#leasesOf(network);
+    if (leases.byOwner.get(owner) === address) return address;
+    leases.hold(owner, address);
+    this.#unsaved.owners.add(owner);
+    return address;
   }
 
   /** As it is now: what was decided after the save began is right too. */

@@ -1,6 +1,18 @@
 import type { ResourceKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
+import { containerSpecOf } from '../../state/written-spec.ts';
+import { attachedNetwork, isContainer, observedReferences } from '../plan/references.ts';
 import type { World } from './world.ts';
+
+/** Whether a key may hold an address and ports: it is declared on a network, or its container was made on one. */
+export function isLeaseholder({ desired, containers }: World, key: ResourceKey): boolean {
+  const declared = desired().resources.get(key);
+  if (declared && isContainer(declared) && attachedNetwork(declared.references, declared.spec) !== null) return true;
+  const made = containers.byKey(key);
+  if (!made?.owner) return false;
+  const spec = containerSpecOf(made.owner);
+  return attachedNetwork(observedReferences({ key, engineName: made.engineName, spec }), spec) !== null;
+}
 
 /** Tells of things of ours in the kernel and on disk whether somebody owns them now. */
 export function ownersOf(world: World): (thing: { readonly type: string; readonly id: string }) => boolean {
@@ -8,18 +20,15 @@ export function ownersOf(world: World): (thing: { readonly type: string; readonl
     world.defaultNetwork()?.key,
     ...world.resources.networks().map(({ key }) => key),
   ]);
-  const declared = world.desired().resources;
-  const leased = (id: string): boolean =>
-    declared.has(id as ResourceKey) || world.containers.all().some(({ owner }) => owner?.key === id);
   const updating = world.updates.all();
   return ({ type, id }) => {
     if (world.builds.holds(id) || world.making.has(id)) return true;
     if (type === 'bridge') return bridges.has(id);
     if (type === 'lease') {
-      if (leased(id)) return true;
+      if (isLeaseholder(world, id as ResourceKey)) return true;
       // A cut-over that was interrupted has moved the leases before the records.
       const base = baseKey(id as ResourceKey);
-      return updating.get(base)?.failure === null && leased(base);
+      return updating.get(base)?.failure === null && isLeaseholder(world, base);
     }
     return world.containers.exists(id);
   };
