@@ -86,10 +86,10 @@ export class TsdError extends Error {
   }
 }
 
-/** Codes of Node and of SQLite that tell of a host in trouble, wherever they come from. */
+/** Codes of Node that tell of a host in trouble, wherever they come from. */
 const TROUBLE: readonly (readonly [RegExp, ErrorCode])[] = [
-  [/^(ENOSPC|EDQUOT|SQLITE_FULL)$/, 'TSD_DISK_FULL'],
-  [/^(EIO|EROFS|ESTALE|EUCLEAN|EMFILE|ENFILE|ENOMEM|SQLITE_IOERR.*|SQLITE_READONLY.*)$/, 'TSD_SYSCALL'],
+  [/^(ENOSPC|EDQUOT)$/, 'TSD_DISK_FULL'],
+  [/^(EIO|EROFS|ESTALE|EUCLEAN|EMFILE|ENFILE|ENOMEM)$/, 'TSD_SYSCALL'],
 ];
 
 /** Any thrown value as a TsdError; what is not one and tells of no trouble of the host is a defect of ours and says so. */

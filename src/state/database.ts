@@ -1,7 +1,8 @@
-import { existsSync, renameSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync, renameSync } from 'node:fs';
+import { dirname } from 'node:path/posix';
 import Database from 'better-sqlite3';
 import { TsdError } from '../model/errors.ts';
-import { corrupt, type StateIssue } from './state-file.ts';
+import { corrupt, errnoCode, type StateIssue } from './state-file.ts';
 
 /** SQLITE_CORRUPT and SQLITE_NOTADB: the content is wrong, as opposed to a disk or permission that is. */
 const CONTENT_ERRORS = ['SQLITE_CORRUPT', 'SQLITE_NOTADB'];
@@ -15,14 +16,19 @@ const OUR_ERRORS = ['SQLITE_CONSTRAINT', 'SQLITE_ERROR', 'SQLITE_MISUSE', 'SQLIT
 /** How long a write waits for one of another process, as of a person who looks into a database; nothing else goes on meanwhile. */
 const BUSY_TIMEOUT_MS = 100;
 
+type SqliteError = InstanceType<typeof Database.SqliteError>;
+
+const isOneOf = (error: SqliteError, codes: readonly string[]): boolean =>
+  codes.some((code) => error.code.startsWith(code));
+
 /** True for a write that failed by itself and may succeed later: no room, a failing disk, another writer. */
 export function isTroubleOfTheDisk(error: unknown): boolean {
-  if (error instanceof TsdError) return error.code === 'TSD_DISK_FULL';
-  return error instanceof Database.SqliteError && !OUR_ERRORS.some((code) => error.code.startsWith(code));
+  if (!(error instanceof TsdError)) return false;
+  return error.code === 'TSD_DISK_FULL' || error.cause instanceof Database.SqliteError;
 }
 
 const isContentError = (error: unknown): boolean =>
-  error instanceof Database.SqliteError && CONTENT_ERRORS.some((code) => error.code.startsWith(code));
+  error instanceof Database.SqliteError && isOneOf(error, CONTENT_ERRORS);
 
 /** Files of one database: itself, rollback journal, write-ahead log and its index. */
 const SUFFIXES = ['', '-journal', '-wal', '-shm'];
@@ -37,28 +43,95 @@ function setAside(path: string): string {
   return target;
 }
 
-function openWith(path: string, prepare: (database: Database.Database) => void): Database.Database {
-  const database = new Database(path, { timeout: BUSY_TIMEOUT_MS });
+const DISK_HINT =
+  '`dmesg` shows what the kernel says of the disk; when it is mended, run `systemctl restart tsdocker`.';
+
+/** What a person does about each kind of trouble; what is not listed is the disk's. */
+function hintFor(error: SqliteError, path: string): string {
+  if (isContentError(error))
+    return `Stop the supervisor (\`systemctl stop tsdocker\`), move ${path} and its -wal and -shm away or restore it from a backup, and start it again.`;
+  if (isOneOf(error, ['SQLITE_BUSY']))
+    return `\`fuser -v ${path}\` shows who else uses it; it is tried again by itself.`;
+  if (isOneOf(error, ['SQLITE_READONLY']))
+    return `\`findmnt -T ${dirname(path)}\` shows whether its filesystem is read-only; after a remount run \`systemctl restart tsdocker\`.`;
+  return DISK_HINT;
+}
+
+/** Why a file cannot be read to its end, as `EIO`; null when it can, or is not there. */
+function readFailure(path: string): string | null {
+  const buffer = Buffer.alloc(1024 ** 2);
+  let fd: number | undefined;
   try {
-    prepare(database);
-    return database;
+    fd = openSync(path, 'r');
+    while (readSync(fd, buffer) > 0);
+    return null;
   } catch (error) {
-    database.close();
-    throw error;
+    const code = errnoCode(error) ?? null;
+    return code === 'ENOENT' ? null : code;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
 }
 
-/** What SQLite says of a disk without room as a TsdError; other errors pass unchanged. */
-export function toWriteError(path: string, error: unknown): unknown {
-  if (!(error instanceof Database.SqliteError) || !NO_ROOM.includes(error.code)) return error;
-  return new TsdError('TSD_DISK_FULL', `the disk is full: nothing can be written to ${path}`, { cause: error });
+/** What SQLite says of the disk, of the file or of another process that uses it as a TsdError; other errors pass unchanged. */
+function toDatabaseError(path: string, doing: string, error: unknown): unknown {
+  if (!(error instanceof Database.SqliteError) || isOneOf(error, OUR_ERRORS)) return error;
+  if (NO_ROOM.includes(error.code))
+    return new TsdError('TSD_DISK_FULL', `the disk is full: nothing can be written to ${path}`, { cause: error });
+  const step = `${doing} ${path}`;
+  // SQLite takes an EIO of a read for damage of the file (SQLITE_IOERR_CORRUPTFS).
+  const unread = isContentError(error) ? SUFFIXES.map((suffix) => readFailure(path + suffix)).find(Boolean) : undefined;
+  if (unread) return new TsdError('TSD_SYSCALL', `${step}: ${unread}`, { step, hint: DISK_HINT, cause: error });
+  return new TsdError(
+    isContentError(error) ? 'TSD_STATE_CORRUPT' : 'TSD_SYSCALL',
+    `${step}: ${error.message} (${error.code})`,
+    { step, hint: hintFor(error, path), cause: error },
+  );
 }
 
-/** A SQLite failure as a TsdError; other errors pass unchanged. */
-function toDatabaseError(path: string, thrown: unknown): unknown {
-  const error = toWriteError(path, thrown);
-  if (!(error instanceof Database.SqliteError)) return error;
-  return corrupt(path, `${error.message} (${error.code})`, error);
+/**
+ * Does something with a database.
+ * @throws TsdError that names the file and what was being done, for trouble of the disk or of the file. What is wrong with
+ * the statement itself, as a broken constraint, goes through.
+ */
+export function withDatabaseErrors<T>(database: Database.Database, doing: 'read' | 'write', act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw toDatabaseError(database.name, doing, error);
+  }
+}
+
+/** Compiles a statement. It and the statement throw as {@link withDatabaseErrors} does. */
+export function prepareStatement<Parameters extends unknown[], Row>(
+  database: Database.Database,
+  sql: string,
+): Database.Statement<Parameters, Row> {
+  const statement = withDatabaseErrors(database, 'read', () => database.prepare<Parameters, Row>(sql));
+  const [run, get, all] = [statement.run.bind(statement), statement.get.bind(statement), statement.all.bind(statement)];
+  statement.run = (...parameters) => withDatabaseErrors(database, 'write', () => run(...parameters));
+  statement.get = (...parameters) => withDatabaseErrors(database, 'read', () => get(...parameters));
+  statement.all = (...parameters) => withDatabaseErrors(database, 'read', () => all(...parameters));
+  return statement;
+}
+
+/** Tables that are not ours are no damage of the file, which stays where it is. */
+function toOpenError(path: string, error: unknown): unknown {
+  if (error instanceof Database.SqliteError && isOneOf(error, OUR_ERRORS))
+    return corrupt(path, `${error.message} (${error.code})`, error);
+  return toDatabaseError(path, 'open', error);
+}
+
+function openWith(path: string, prepare: (database: Database.Database) => void): Database.Database {
+  let database: Database.Database | undefined;
+  try {
+    database = new Database(path, { timeout: BUSY_TIMEOUT_MS });
+    prepare(database);
+    return database;
+  } catch (error) {
+    database?.close();
+    throw toOpenError(path, error);
+  }
 }
 
 export interface OpenedDatabase {
@@ -69,13 +142,13 @@ export interface OpenedDatabase {
 /**
  * Opens a database or makes it. One that is damaged is renamed to `<path>.damaged-N` and a new one takes its place,
  * because a supervisor that does not start helps nobody; the issue says so.
- * @param prepare sets pragmas and creates or migrates tables. What it throws other than a damaged file goes through.
+ * @param prepare sets pragmas and creates or migrates tables. What it throws that is not SQLite's goes through.
  */
 export function openDatabase(path: string, prepare: (database: Database.Database) => void): OpenedDatabase {
   try {
     return { database: openWith(path, prepare), issues: [] };
   } catch (error) {
-    if (!isContentError(error)) throw toDatabaseError(path, error);
+    if (!(error instanceof TsdError && error.code === 'TSD_STATE_CORRUPT' && isContentError(error.cause))) throw error;
     const aside = setAside(path);
     const issue = { path: aside, error: corrupt(path, `is damaged; kept as ${aside}, a new one was made`, error) };
     return { database: openWith(path, prepare), issues: [issue] };

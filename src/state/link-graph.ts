@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path/posix';
 import Database from 'better-sqlite3';
 import { TsdError } from '../model/errors.ts';
-import { openDatabase } from './database.ts';
+import { openDatabase, prepareStatement, withDatabaseErrors } from './database.ts';
 import type { StateIssue } from './state-file.ts';
 
 /** As pkg/graphdb of Docker 1.4 executes it at every start. */
@@ -66,16 +66,16 @@ export class LinkGraph {
     const { database, issues } = openDatabase(path, prepare);
     this.#database = database;
     this.issues = issues;
-    this.#childOf = database
-      .prepare<[string, string], string>('SELECT entity_id FROM edge WHERE parent_id = ? AND name = ?')
-      .pluck();
-    this.#childrenOf = database.prepare('SELECT entity_id, name FROM edge WHERE parent_id = ? ORDER BY name');
+    this.#childOf = this.#prepare<[string, string], string>(
+      'SELECT entity_id FROM edge WHERE parent_id = ? AND name = ?',
+    ).pluck();
+    this.#childrenOf = this.#prepare('SELECT entity_id, name FROM edge WHERE parent_id = ? ORDER BY name');
   }
 
   /** Runs changes as one transaction: one group of fsyncs, all or nothing. One inside another joins it as a whole. */
   batch<T>(changes: () => T): T {
     try {
-      return this.#database.transaction(changes).exclusive();
+      return withDatabaseErrors(this.#database, 'write', () => this.#database.transaction(changes).exclusive());
     } finally {
       this.#entities = null;
     }
@@ -87,14 +87,12 @@ export class LinkGraph {
    */
   set(path: string, id: string): void {
     this.batch(() => {
-      this.#database.prepare('INSERT OR IGNORE INTO entity (id) VALUES (?)').run(id);
+      this.#prepare('INSERT OR IGNORE INTO entity (id) VALUES (?)').run(id);
       const parentId = this.#resolve(dirname(path));
       if (parentId === id) throw refuse('Cannot set self as child');
       const name = path.slice(path.lastIndexOf('/') + 1);
       try {
-        this.#database
-          .prepare('INSERT INTO edge (parent_id, name, entity_id) VALUES (?, ?, ?)')
-          .run(parentId, name, id);
+        this.#prepare('INSERT INTO edge (parent_id, name, entity_id) VALUES (?, ?, ?)').run(parentId, name, id);
       } catch (error) {
         if (isTaken(error)) throw this.#nameTaken(path, error);
         throw error;
@@ -121,9 +119,10 @@ export class LinkGraph {
   /** Removes one name. An unknown one is a no-op. @throws TsdError for the root and for a missing parent. */
   delete(path: string): void {
     if (path === '/') throw refuse('Cannot delete root entity');
-    this.#database
-      .prepare('DELETE FROM edge WHERE parent_id = ? AND name = ?')
-      .run(this.#resolve(dirname(path)), path.slice(path.lastIndexOf('/') + 1));
+    this.#prepare('DELETE FROM edge WHERE parent_id = ? AND name = ?').run(
+      this.#resolve(dirname(path)),
+      path.slice(path.lastIndexOf('/') + 1),
+    );
   }
 
   /**
@@ -132,9 +131,9 @@ export class LinkGraph {
    */
   purge(id: string): number {
     return this.batch(() => {
-      const { changes } = this.#database.prepare('DELETE FROM edge WHERE entity_id = ?').run(id);
-      this.#database.prepare('DELETE FROM edge WHERE parent_id = ?').run(id);
-      this.#database.prepare('DELETE FROM entity WHERE id = ?').run(id);
+      const { changes } = this.#prepare('DELETE FROM edge WHERE entity_id = ?').run(id);
+      this.#prepare('DELETE FROM edge WHERE parent_id = ?').run(id);
+      this.#prepare('DELETE FROM entity WHERE id = ?').run(id);
       return changes;
     });
   }
@@ -149,9 +148,11 @@ export class LinkGraph {
     const name = from.slice(from.lastIndexOf('/') + 1);
     const newName = to.slice(to.lastIndexOf('/') + 1);
     try {
-      const { changes } = this.#database
-        .prepare('UPDATE edge SET name = ? WHERE parent_id = ? AND name = ?')
-        .run(newName, parentId, name);
+      const { changes } = this.#prepare('UPDATE edge SET name = ? WHERE parent_id = ? AND name = ?').run(
+        newName,
+        parentId,
+        name,
+      );
       if (changes === 0) throw new TsdError('TSD_NO_SUCH_RESOURCE', `Cannot locate edge for ${parentId} ${name}`);
     } catch (error) {
       if (isTaken(error)) throw this.#nameTaken(to, error);
@@ -176,29 +177,29 @@ export class LinkGraph {
 
   /** Number of names that mean an entity. */
   refs(id: string): number {
-    const count = this.#database.prepare<[string], number>('SELECT COUNT(*) FROM edge WHERE entity_id = ?').pluck();
+    const count = this.#prepare<[string], number>('SELECT COUNT(*) FROM edge WHERE entity_id = ?').pluck();
     return count.get(id) ?? 0;
   }
 
   /** Ids of the entities that have a name for the one at `path`. @throws TsdError TSD_NO_SUCH_RESOURCE. */
   parents(path: string): readonly string[] {
-    return this.#database
-      .prepare<[string], string>('SELECT parent_id FROM edge WHERE entity_id = ? AND parent_id IS NOT NULL')
+    return this.#prepare<[string], string>('SELECT parent_id FROM edge WHERE entity_id = ? AND parent_id IS NOT NULL')
       .pluck()
       .all(this.#resolve(path));
   }
 
   /** Every entity but the root. The same array until one may have come or gone. */
   entities(): readonly string[] {
-    this.#entities ??= this.#database
-      .prepare<[string], string>('SELECT id FROM entity WHERE id != ?')
-      .pluck()
-      .all(ROOT_ID);
+    this.#entities ??= this.#prepare<[string], string>('SELECT id FROM entity WHERE id != ?').pluck().all(ROOT_ID);
     return this.#entities;
   }
 
   close(): void {
     this.#database.close();
+  }
+
+  #prepare<Parameters extends unknown[], Row>(sql: string): Database.Statement<Parameters, Row> {
+    return prepareStatement(this.#database, sql);
   }
 
   #resolve(path: string): string {

@@ -40,6 +40,8 @@ export interface History {
 export function openHistory(path: string): History {
   const { database, issues } = openDatabase(path, (opened) => {
     opened.pragma('journal_mode = WAL');
+    // With a write-ahead log NORMAL syncs at checkpoints only.
+    opened.pragma('synchronous = NORMAL');
     opened.pragma('foreign_keys = ON');
     migrate(opened);
   });

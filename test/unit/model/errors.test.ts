@@ -6,10 +6,8 @@ const failure = (code: string, errno?: number) => Object.assign(new Error(`${cod
 describe('what is thrown by others', () => {
   it.each([
     ['ENOSPC', 'TSD_DISK_FULL'],
-    ['SQLITE_FULL', 'TSD_DISK_FULL'],
     ['EIO', 'TSD_SYSCALL'],
     ['EROFS', 'TSD_SYSCALL'],
-    ['SQLITE_IOERR_WRITE', 'TSD_SYSCALL'],
     ['ENOENT', 'TSD_BUG'],
     ['ERR_INVALID_ARG_TYPE', 'TSD_BUG'],
   ])('%s is %s', (code, expected) => {

@@ -1,0 +1,132 @@
+/** What a person is told when the disk under a database, or the file itself, fails. */
+import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { afterEach, expect, test } from 'vitest';
+import { openHistory } from '../../../src/state/history/history.ts';
+import { LinkGraph } from '../../../src/state/link-graph.ts';
+import { failFilesystem } from '../../support/failing-filesystem.ts';
+import { LoopDisk } from '../../support/loop-disk.ts';
+import { temporaryDirectories } from '../../support/temp-root.ts';
+
+const directory = temporaryDirectories('database');
+const cleanups: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+function disk(): LoopDisk {
+  const made = new LoopDisk(16 * 1024 ** 2);
+  cleanups.push(() => made.remove());
+  return made;
+}
+
+function history(path: string) {
+  const opened = openHistory(path);
+  cleanups.push(() => opened.close());
+  return opened;
+}
+
+function links(path: string) {
+  const opened = new LinkGraph(path);
+  cleanups.push(() => opened.close());
+  return opened;
+}
+
+function grab(path: string): Database.Database {
+  const other = new Database(path);
+  cleanups.push(() => void other.close());
+  other.exec('BEGIN IMMEDIATE');
+  return other;
+}
+
+const OP = { reconcileId: 'r', opId: 'o', op: 'image.load', key: 'image/blog/app', cause: 'new' } as const;
+
+/** Writes nonsense over the page that the rows of a table begin in. */
+function damage(path: string, table: string): void {
+  const database = new Database(path);
+  const page = database.prepare<[string], number>('SELECT rootpage FROM sqlite_master WHERE name = ?').pluck();
+  const [at, size] = [page.get(table) as number, database.pragma('page_size', { simple: true }) as number];
+  database.close();
+  const fd = openSync(path, 'r+');
+  writeSync(fd, Buffer.alloc(size, 0xee), 0, size, (at - 1) * size);
+  closeSync(fd);
+}
+
+/** Expects a failure of this form: the file, what was being done, what SQLite says, and a command that helps. */
+function expectTold(act: () => unknown, expected: { code: string; step: string; says: RegExp; hint: RegExp }): void {
+  expect(act).toThrow(
+    expect.objectContaining({
+      name: 'TsdError',
+      code: expected.code,
+      step: expected.step,
+      message: expect.stringMatching(new RegExp(`^${expected.step}: ${expected.says.source}$`)),
+      hint: expect.stringMatching(expected.hint),
+    }),
+  );
+}
+
+test('a disk that fails', () => {
+  const { path } = disk();
+  const [historyFile, linksFile] = [join(path, 'history.db'), join(path, 'linkgraph.db')];
+  const [opened, graph] = [history(historyFile), links(linksFile)];
+  failFilesystem(path);
+  const failing = {
+    code: 'TSD_SYSCALL',
+    says: /disk I\/O error \(SQLITE_IOERR\w*\)/,
+    hint: /`dmesg`.*`systemctl restart/,
+  };
+  expectTold(() => opened.approvals.grant('volume/blog/data', 1), { ...failing, step: `write ${historyFile}` });
+  expectTold(() => opened.journal.begin(OP, 1), { ...failing, step: `write ${historyFile}` });
+  // These read first, and SQLite takes that for a damaged file.
+  const unread = { ...failing, says: /EIO/ };
+  expectTold(() => graph.set('/web', 'web-id'), { ...unread, step: `write ${linksFile}` });
+  expectTold(() => graph.get('/web'), { ...unread, step: `read ${linksFile}` });
+  expectTold(() => openHistory(historyFile), { ...failing, says: /.*/, step: `open ${historyFile}` });
+  expectTold(() => new LinkGraph(linksFile), { ...failing, says: /.*/, step: `open ${linksFile}` });
+});
+
+test('a file that cannot be opened', () => {
+  const path = join(directory(), 'history.db');
+  mkdirSync(path);
+  expectTold(() => openHistory(path), {
+    code: 'TSD_SYSCALL',
+    step: `open ${path}`,
+    says: /unable to open database file \(SQLITE_CANTOPEN\w*\)/,
+    hint: /`dmesg`/,
+  });
+});
+
+test('tables that are damaged where nobody looked when the file was opened', () => {
+  const path = join(directory(), 'history.db');
+  openHistory(path).close();
+  damage(path, 'approvals');
+  const opened = history(path);
+  expect(opened.issues).toEqual([]);
+  const damaged = {
+    code: 'TSD_STATE_CORRUPT',
+    says: /database disk image is malformed \(SQLITE_CORRUPT\w*\)/,
+    hint: new RegExp(`systemctl stop tsdocker.*move ${path}`),
+  };
+  expectTold(() => opened.approvals.all(), { ...damaged, step: `read ${path}` });
+  expectTold(() => opened.approvals.grant('volume/blog/data', 1), { ...damaged, step: `write ${path}` });
+});
+
+test('another process that goes on writing', () => {
+  const base = directory();
+  const [historyFile, linksFile] = [join(base, 'history.db'), join(base, 'linkgraph.db')];
+  const [opened, graph] = [history(historyFile), links(linksFile)];
+  const busy = { code: 'TSD_SYSCALL', says: /database is locked \(SQLITE_BUSY\)/ };
+  grab(historyFile);
+  expectTold(() => opened.approvals.grant('volume/blog/data', 1), {
+    ...busy,
+    step: `write ${historyFile}`,
+    hint: new RegExp(`fuser -v ${historyFile}`),
+  });
+  grab(linksFile);
+  expectTold(() => graph.set('/web', 'web-id'), {
+    ...busy,
+    step: `write ${linksFile}`,
+    hint: new RegExp(`fuser -v ${linksFile}`),
+  });
+});
