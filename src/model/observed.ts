@@ -148,7 +148,7 @@ export interface ObservedState {
 }
 
 export interface OpFailure {
-  /** The kind of op that failed; left out in what an earlier supervisor wrote down. */
+  /** The kind of op that failed; left out where it was no single one, and in what earlier versions wrote down. */
   readonly op?: string;
   readonly class: string;
   readonly message: string;

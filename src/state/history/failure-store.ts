@@ -6,6 +6,8 @@ import type { HistoryDatabase } from './history-database.ts';
 /** The last failure of a resource's ops and the state of its backoff. */
 export interface FailureRecord {
   readonly key: ResourceKey;
+  /** The kind of op that failed; null where it was no single one, and in what earlier versions wrote down. */
+  readonly op: string | null;
   readonly class: ErrorClass;
   readonly message: string;
   /** The spec it happened with; another one is tried at once. */
@@ -20,13 +22,15 @@ export interface FailureRecord {
 /** Backoff counters of ops, one a resource. Those of a container's runs stand in its own record. */
 export class FailureStore {
   readonly #all: Statement<[], FailureRecord>;
-  readonly #set: Statement<[string, string, string, string, number, number | null, string], unknown>;
+  readonly #set: Statement<[FailureRecord], unknown>;
   readonly #clear: Statement<[string], unknown>;
 
   constructor(history: HistoryDatabase) {
-    this.#all = history.prepare(`SELECT key, class, message, spec_hash AS specHash, attempts,
+    this.#all = history.prepare(`SELECT key, op, class, message, spec_hash AS specHash, attempts,
       retry_at_boot_ms AS retryAtBootMs, boot_id AS bootId FROM failures`);
-    this.#set = history.prepare('INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?, ?)');
+    this.#set = history.prepare(`INSERT OR REPLACE INTO failures
+      (key, op, class, message, spec_hash, attempts, retry_at_boot_ms, boot_id)
+      VALUES (:key, :op, :class, :message, :specHash, :attempts, :retryAtBootMs, :bootId)`);
     this.#clear = history.prepare('DELETE FROM failures WHERE key = ?');
   }
 
@@ -35,8 +39,7 @@ export class FailureStore {
   }
 
   set(record: FailureRecord): void {
-    const { key, message, specHash, attempts, retryAtBootMs, bootId } = record;
-    this.#set.run(key, record.class, message, specHash, attempts, retryAtBootMs, bootId);
+    this.#set.run(record);
   }
 
   /** The resource works again, or is gone. */

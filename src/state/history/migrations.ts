@@ -128,6 +128,8 @@ export const MIGRATIONS: readonly string[] = [
   'CREATE TABLE updates (key TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT, WITHOUT ROWID;',
   // Of earlier builds it is not known what they were made from.
   'ALTER TABLE images ADD COLUMN bases TEXT;',
+  // Of earlier failures it is not known which op failed.
+  'ALTER TABLE failures ADD COLUMN op TEXT;',
 ];
 
 /**

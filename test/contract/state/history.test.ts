@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FailureBook } from '../../../src/reconcile/failure-book.ts';
 import { type History, openHistory } from '../../../src/state/history/history.ts';
 import type { LeaseChange } from '../../../src/state/history/lease-store.ts';
 import { MIGRATIONS, migrate } from '../../../src/state/history/migrations.ts';
@@ -252,6 +253,7 @@ describe('resources, failures, approvals', () => {
     } as const;
     const failure = {
       key: 'image/blog/app',
+      op: 'image.load',
       class: 'precondition',
       message: 'm',
       specHash: 'h',
@@ -315,6 +317,22 @@ describe('schema', () => {
       changes: '{"files":[],"resources":[]}',
     });
     database.close();
+  });
+
+  it('7 keeps the failures that 6 wrote', () => {
+    opened.pop()?.close();
+    const database = new Database(`${path}-6`);
+    migrate(database, MIGRATIONS.slice(0, 6));
+    database.exec("INSERT INTO failures VALUES ('image/blog/app', 'precondition', 'm', 'h', 3, 12.5, 'b')");
+    database.close();
+    path = `${path}-6`;
+    const book = new FailureBook(open().failures, 'b');
+    const failure = { class: 'precondition', message: 'm', specHash: 'h', attempts: 3, retryAtBootMs: 12.5 };
+    expect(book.get('image/blog/app')).toEqual(failure);
+    book.record('container/blog/web', { ...failure, op: 'container.remove' });
+    book.record('container/blog/db', failure);
+    const again = new FailureBook(reopen().failures, 'b');
+    expect(again.all()).toEqual(book.all());
   });
 
   it('runs only the steps that are missing, each as a whole', () => {
