@@ -73,6 +73,8 @@ export class GenerationStore {
   readonly #history: HistoryDatabase;
   readonly #newest: Statement<[number], Row>;
   readonly #number: Statement<[], Pick<Row, 'n'>>;
+  /** That of the current one as it is committed; null: to be looked up. */
+  #committed: number | null = null;
 
   constructor(history: HistoryDatabase) {
     this.#history = history;
@@ -84,6 +86,7 @@ export class GenerationStore {
   append(generation: Omit<Generation, 'n'>, sources: readonly number[]): Generation {
     const { cause, pins, changes } = generation;
     const createdAtMs = Math.round(generation.createdAtMs);
+    this.#committed = null;
     return this.#history.durable(() => {
       const { lastInsertRowid } = this.#history
         .prepare('INSERT INTO generations (created_at, cause, pins, changes) VALUES (?, ?, ?, ?)')
@@ -100,9 +103,12 @@ export class GenerationStore {
     return this.list(1)[0] ?? null;
   }
 
-  /** 0 before the first. Every entry of the timeline asks for it, so the pins and changes are left unread. */
+  /** 0 before the first. Every entry of the timeline asks for it, also while the disk fails: it is looked up once. */
   currentNumber(): number {
-    return this.#number.get()?.n ?? 0;
+    if (this.#committed !== null) return this.#committed;
+    const n = this.#number.get()?.n ?? 0;
+    if (!this.#history.inTransaction) this.#committed = n;
+    return n;
   }
 
   get(n: number): Generation | null {

@@ -17,6 +17,11 @@ export class HistoryDatabase {
     this.#transaction = database.transaction((changes) => changes());
   }
 
+  /** What was changed last may be taken back yet. */
+  get inTransaction(): boolean {
+    return this.#database.inTransaction;
+  }
+
   /** Compiles a statement the first time it is asked for. */
   prepare<Parameters extends unknown[], Row>(sql: string): Statement<Parameters, Row> {
     const known = this.#statements.get(sql) ?? prepareStatement(this.#database, sql);
@@ -27,7 +32,7 @@ export class HistoryDatabase {
 
   /** One transaction and one fsync, all or nothing; one inside another joins it as a whole. */
   durable<T>(changes: () => T): T {
-    if (this.#database.inTransaction) return this.#transaction(changes) as T;
+    if (this.inTransaction) return this.#transaction(changes) as T;
     return withDatabaseErrors(this.#database, 'write', () => {
       this.#database.pragma('synchronous = FULL');
       try {

@@ -86,6 +86,20 @@ test('a disk that fails', () => {
   expectTold(() => new LinkGraph(linksFile), { ...failing, says: /.*/, step: `open ${linksFile}` });
 });
 
+test('the number of the current generation is known without the disk', () => {
+  const { path } = disk();
+  const file = join(path, 'history.db');
+  const opened = history(file);
+  expect(opened.generations.currentNumber()).toBe(0);
+  // After a write of another process the database is read from the disk, not from memory.
+  const other = new Database(file);
+  other.exec("INSERT INTO approvals VALUES ('volume/blog/data', 1)");
+  other.close();
+  failFilesystem(path);
+  expect(() => opened.generations.current()).toThrow(`read ${file}: EIO`);
+  expect(opened.generations.currentNumber()).toBe(0);
+});
+
 test('a file that cannot be opened', () => {
   const path = join(directory(), 'history.db');
   mkdirSync(path);

@@ -72,6 +72,22 @@ describe('sources and generations', () => {
     expect(history.generations.currentNumber()).toBe(0);
   });
 
+  it('knows the current number also of one that was taken back', () => {
+    const append = () =>
+      history.generations.append({ cause: 'x', createdAtMs: 1, pins: NO_PINS, changes: NO_CHANGES }, []);
+    append();
+    expect(history.generations.currentNumber()).toBe(1);
+    const seen: number[] = [];
+    expect(() =>
+      history.durable(() => {
+        append();
+        seen.push(history.generations.currentNumber());
+        throw new Error('taken back');
+      }),
+    ).toThrow('taken back');
+    expect([...seen, history.generations.currentNumber()]).toEqual([2, 1]);
+  });
+
   it('forgets old ones, but not what the current one is pinned to', () => {
     for (let n = 1; n <= 6; n++) {
       const pins = { ...NO_PINS, apps: n === 6 ? { blog: { generation: 2, reason: 'held', sources: [] } } : {} };
