@@ -11,6 +11,9 @@ import { until } from '../support/wait.ts';
 
 const cleanups: (() => Promise<void> | void)[] = [];
 
+const manifest = (name: string) =>
+  `${BUSYBOX_IMAGE}containers:\n  ${name}: { image: busybox, command: ${FOREVER}, restart: always }\n`;
+
 /** Each, whatever becomes of the others: on a disk that stayed dead the supervisor removes nothing. */
 afterEach(async () => {
   const failures: unknown[] = [];
@@ -24,7 +27,8 @@ afterEach(async () => {
   if (failures.length > 0) throw failures[0];
 });
 
-test('is named by what meets it, ends no container, and everything is there again when it is back', async () => {
+/** A supervisor whose root is on a disk of its own, with a container `first` that runs. */
+async function onItsOwnDisk() {
   const disk = new LoopDisk(256 * 1024 ** 2);
   mkdirSync(join(disk.path, 'root'));
   cleanups.push(() => disk.remove());
@@ -32,12 +36,15 @@ test('is named by what meets it, ends no container, and everything is there agai
   symlinkSync(join(disk.path, 'root'), supervisor.root);
   cleanups.push(() => supervisor.destroy());
   await supervisor.start();
-  const { instance } = supervisor;
-  const manifest = (name: string) =>
-    `${BUSYBOX_IMAGE}containers:\n  ${name}: { image: busybox, command: ${FOREVER}, restart: always }\n`;
   supervisor.drop('first.yaml', manifest('first'));
   const first = await supervisor.waitFor('first', 'ready', ({ ready }) => ready);
   await until('nothing left to do', async () => (await supervisor.cli('plan')).status === 0);
+  return { disk, supervisor, first };
+}
+
+test('is named by what meets it, ends no container, and everything is there again when it is back', async () => {
+  const { disk, supervisor, first } = await onItsOwnDisk();
+  const { instance } = supervisor;
 
   failFilesystem(disk.path);
   const second = supervisor.file('second.yaml', manifest('second'));
@@ -76,4 +83,13 @@ test('is named by what meets it, ends no container, and everything is there agai
   const again = await supervisor.waitFor('first', 'started again', ({ ready, pid }) => ready && pid !== first.pid);
   expect(again.id).toBe(first.id);
   await supervisor.ok('apply', '--wait=60s', '-f', second);
+});
+
+test('that stays dead leaves nothing of a test in the kernel', async () => {
+  const { disk, supervisor } = await onItsOwnDisk();
+  failFilesystem(disk.path);
+  await supervisor.crash();
+  await expect(supervisor.destroy()).rejects.toThrow('EIO');
+  expect(supervisor.hostState()).toEqual({ mounts: [], links: [], tables: [], cgroups: [], processes: [] });
+  cleanups.pop();
 });

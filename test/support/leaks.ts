@@ -3,8 +3,9 @@
  * are looked at, so that other tests and a dockerd beside do not disturb it.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { until } from './wait.ts';
 
 export interface HostState {
   readonly mounts: readonly string[];
@@ -61,29 +62,37 @@ function cgroups(instance: string): string[] {
   return found;
 }
 
-/** Processes whose shim or command line refers to the run directory. */
-function processes(runDir: string): string[] {
+/** Shims that have something below the directory open. */
+function processes(directory: string): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((pid) => {
       try {
         const comm = readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
         if (!comm.startsWith('tsdocker-shim')) return [];
-        const inRunDir = readdirSync(`/proc/${pid}/fd`).some((fd) => {
+        const isOfIt = readdirSync(`/proc/${pid}/fd`).some((fd) => {
           try {
-            return readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith(runDir);
+            return readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith(directory);
           } catch {
             return false;
           }
         });
-        return inRunDir ? [`${pid} ${comm}`] : [];
+        return isOfIt ? [`${pid} ${comm}`] : [];
       } catch {
         return [];
       }
     });
 }
 
-export function hostState(supervisor: { root: string; runDir: string; instance: string; bridge: string }): HostState {
+/** What a supervisor is known by in the kernel. */
+export interface Marks {
+  /** Without symbolic links, as the kernel tells it. */
+  readonly root: string;
+  readonly instance: string;
+  readonly bridge: string;
+}
+
+export function hostState(supervisor: Marks): HostState {
   return {
     mounts: mountsUnder(supervisor.root),
     links: links(supervisor.instance, supervisor.bridge),
@@ -91,4 +100,38 @@ export function hostState(supervisor: { root: string; runDir: string; instance: 
     cgroups: cgroups(supervisor.instance),
     processes: processes(supervisor.root),
   };
+}
+
+/** Ends a process at once, unless it has ended. */
+function kill(pid: number): void {
+  // 0 is one of another pid namespace; to kill(2) it is our own group.
+  if (!(pid > 1)) return;
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
+}
+
+/** Kills everybody in a cgroup and those below it, and removes them. */
+async function removeCgroup(path: string): Promise<void> {
+  for (const name of directoriesIn(path)) await removeCgroup(join(path, name));
+  await until(`${path} removed`, () => {
+    if (!existsSync(path)) return true;
+    for (const pid of readFileSync(join(path, 'cgroup.procs'), 'utf8').split('\n')) kill(Number(pid));
+    rmdirSync(path);
+    return true;
+  });
+}
+
+/** Takes away what a supervisor that has ended left, by pid, name and path: what it could not do, or nobody can any more. */
+export async function removeLeft(supervisor: Marks): Promise<void> {
+  const { mounts, links: left, tables: rules, cgroups: groups, processes: shims } = hostState(supervisor);
+  // A shim takes its payload along.
+  for (const shim of shims) kill(Number.parseInt(shim, 10));
+  for (const group of groups) await removeCgroup(group);
+  for (const parent of new Set(groups.map(dirname))) await removeCgroup(parent);
+  for (const link of left) if (existsSync(join('/sys/class/net', link))) execFileSync('ip', ['link', 'delete', link]);
+  for (const table of rules) execFileSync('nft', ['delete', ...table.split(' ')]);
+  for (const mount of mounts.toReversed()) execFileSync('umount', [mount]);
 }

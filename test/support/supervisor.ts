@@ -11,6 +11,7 @@ import {
   mkdtempSync,
   openSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -20,7 +21,7 @@ import { expect } from 'vitest';
 import { SupervisorClient } from '../../src/api/client.ts';
 import type { ContainerView } from '../../src/api/supervisor.ts';
 import { type ExitRecord, readExitRecord } from '../../src/drivers/exec/native/exit-record.ts';
-import { type HostState, hostState } from './leaks.ts';
+import { type HostState, hostState, type Marks, removeLeft } from './leaks.ts';
 import { until } from './wait.ts';
 
 const TSDOCKER = resolve(import.meta.dirname, '../../bin/tsdocker');
@@ -63,6 +64,8 @@ export class TestSupervisor {
   /** A command that starts the supervisor in its own place. */
   readonly #launcher: readonly string[];
   #child: ChildProcess | null = null;
+  /** As of its last start: its root may not be readable any more. */
+  #marks: Marks | null = null;
   /** Nothing is removed any more, but by the next supervisor. */
   #isShutDown = false;
 
@@ -115,6 +118,7 @@ export class TestSupervisor {
     const client = new SupervisorClient(this.socket);
     await until('the supervisor answering', async () => ended || (await client.info()) !== null);
     if (ended) throw new Error(`the supervisor ended:\n${Buffer.from(this.log).subarray(before)}`);
+    this.#marks = { root: realpathSync(this.root), instance: this.instance, bridge: this.bridge };
     return this;
   }
 
@@ -212,15 +216,26 @@ export class TestSupervisor {
   }
 
   hostState(): HostState {
-    return hostState(this);
+    return hostState(this.#marks ?? this);
   }
 
-  /** Removes everything declared, stops, and checks that the kernel holds nothing of this supervisor any more. */
+  /**
+   * Removes everything declared, stops, and checks that the kernel holds nothing of this supervisor any more. Also where
+   * that fails nothing is left.
+   */
   async destroy(): Promise<void> {
-    if (!existsSync(this.root)) {
+    try {
+      if (this.#child || existsSync(this.root)) await this.#removeAll();
+    } catch (error) {
+      await this.crash();
+      if (this.#marks) await removeLeft(this.#marks);
+      throw error;
+    } finally {
       rmSync(this.base, { recursive: true, force: true });
-      return;
     }
+  }
+
+  async #removeAll(): Promise<void> {
     if (this.#isShutDown) await this.stop();
     if (!this.#child) await this.start();
     rmSync(this.manifests, { recursive: true, force: true });
@@ -237,8 +252,6 @@ export class TestSupervisor {
     await this.stop();
     // The kernel takes links along with a namespace a moment after its last user has let it go.
     await until('no link left', () => this.hostState().links.length === 0, LINKS_GO_MS).catch(() => {});
-    const left = this.hostState();
-    rmSync(this.base, { recursive: true, force: true });
-    expect(left).toEqual({ mounts: [], links: [], tables: [], cgroups: [], processes: [] });
+    expect(this.hostState()).toEqual({ mounts: [], links: [], tables: [], cgroups: [], processes: [] });
   }
 }
