@@ -1,6 +1,6 @@
 /**
  * What the kernel told of changes since it was asked last: netlink(7), NETLINK_ROUTE, its groups and
- * NETLINK_LISTEN_ALL_NSID. Layouts: linux/socket.h, linux/netlink.h, linux/rtnetlink.h; recvmmsg(2), cmsg(3).
+ * NETLINK_LISTEN_ALL_NSID. Layouts: linux/socket.h, linux/netlink.h, linux/rtnetlink.h, linux/filter.h; recvmmsg(2), cmsg(3).
  */
 import { constants } from 'node:os';
 import { sysError } from './errno.ts';
@@ -12,6 +12,8 @@ const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
 const SOL_NETLINK = 270;
 const NETLINK_LISTEN_ALL_NSID = 8;
 const MSG_DONTWAIT = 0x40;
+const SOL_SOCKET = 1;
+const SO_ATTACH_FILTER = 26;
 
 /** Events taken from the kernel in one call. */
 const AT_ONCE = 64;
@@ -27,6 +29,33 @@ const [IOV, IOV_LENGTH, CONTROL, CONTROL_LENGTH] = [16, 24, 32, 40] as const;
 
 /** Groups of rtnetlink(7), to be added up. */
 export const RTMGRP = { LINK: 1, IPV4_IFADDR: 0x10, IPV4_ROUTE: 0x40 } as const;
+
+const [RTM_NEWLINK, RTM_DELLINK] = [16, 17] as const;
+const [IFF_UP, IFF_RUNNING] = [0x1, 0x40] as const;
+/** Low bytes of a message's nlmsg_type, and of ifi_flags and ifi_change of the struct ifinfomsg behind its header. */
+const [TYPE_AT, FLAGS_AT, CHANGE_AT] = [4, 24, 28] as const;
+
+/** Instructions of linux/bpf_common.h: load a byte, and with a constant, jump if equal, greater or some bit is set, return. */
+const [LOAD, AND, JUMP_EQUAL, JUMP_GREATER, JUMP_SET, RETURN] = [0x30, 0x54, 0x15, 0x25, 0x45, 0x06] as const;
+const [TAKE, DROP] = [0xffffffff, 0] as const;
+
+/**
+ * struct sock_filter: code, distances of the jump when it is true and when it is not, constant. Of links it lets through
+ * that somebody set one down, which takes its routes along without a word of them. One that is deleted is closed first and
+ * loses IFF_RUNNING in the same message; so that is not told, nor is anything else that making and removing a link tells.
+ */
+const ONLY_SET_DOWN: readonly (readonly [code: number, yes: number, no: number, value: number])[] = [
+  [LOAD, 0, 0, TYPE_AT],
+  [JUMP_GREATER, 6, 0, RTM_DELLINK],
+  [JUMP_EQUAL, 0, 6, RTM_NEWLINK],
+  [LOAD, 0, 0, FLAGS_AT],
+  [JUMP_SET, 4, 0, IFF_UP],
+  [LOAD, 0, 0, CHANGE_AT],
+  [AND, 0, 0, IFF_UP | IFF_RUNNING],
+  [JUMP_EQUAL, 0, 1, IFF_UP],
+  [RETURN, 0, 0, TAKE],
+  [RETURN, 0, 0, DROP],
+];
 
 /** Where something changed. */
 export interface Changes {
@@ -45,12 +74,14 @@ export class RouteChanges {
    * Listens from now on, in the network namespace this thread is in.
    * @param groups of {@link RTMGRP}
    * @param everywhere also what happens in other namespaces
+   * @param ofLinks everything, or only that one was set down
    * @throws TsdError
    */
-  constructor(groups: number, everywhere: boolean) {
+  constructor(groups: number, everywhere: boolean, ofLinks: 'all' | 'set-down' = 'all') {
     this.#fd = syscall('open netlink socket', 'socket', AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE);
     try {
       if (everywhere) this.#listenEverywhere();
+      if (ofLinks === 'set-down') this.#filter();
       const address = Buffer.alloc(64);
       address.writeUInt16LE(AF_NETLINK, 0);
       address.writeUInt32LE(groups, 8);
@@ -85,6 +116,20 @@ export class RouteChanges {
     one.writeUInt32LE(1);
     const step = 'listen to all network namespaces';
     syscall(step, 'setsockopt', this.#fd, SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, one, 4);
+  }
+
+  #filter(): void {
+    const program = Buffer.alloc(ONLY_SET_DOWN.length * 8);
+    ONLY_SET_DOWN.forEach(([code, yes, no, value], index) => {
+      program.writeUInt16LE(code, index * 8);
+      program.writeUInt8(yes, index * 8 + 2);
+      program.writeUInt8(no, index * 8 + 3);
+      program.writeUInt32LE(value, index * 8 + 4);
+    });
+    const described = Buffer.alloc(64);
+    described.writeUInt16LE(ONLY_SET_DOWN.length, 0);
+    described.writeBigUInt64LE(BigInt(addressOf(program)), 8);
+    syscall('leave out changes of links', 'setsockopt', this.#fd, SOL_SOCKET, SO_ATTACH_FILTER, described, 16);
   }
 
   #tookElsewhere(slot: number, elsewhere: Set<number>): boolean {

@@ -1,5 +1,9 @@
 import { execFileSync } from 'node:child_process';
+import { closeSync } from 'node:fs';
 import { beforeAll, expect, test } from 'vitest';
+import { namespaceId } from '../../../src/ffi/namespace-ids.ts';
+import { createNetns, inNetns } from '../../../src/ffi/namespaces.ts';
+import { NETLINK_ROUTE, NetlinkSocket } from '../../../src/ffi/netlink.ts';
 import { RouteChanges, RTMGRP } from '../../../src/ffi/route-changes.ts';
 import { RulesetGeneration } from '../../../src/ffi/ruleset-generation.ts';
 import { enterPrivateHost } from './private-host.ts';
@@ -30,6 +34,35 @@ test('changes of links and addresses are told once, and nothing else is', () => 
     expect(changes.take()).toMatchObject({ here: false });
   } finally {
     changes.close();
+  }
+});
+
+test('of links, only that one was set down is told where nothing else is asked for', () => {
+  const changes = new RouteChanges(RTMGRP.LINK | RTMGRP.IPV4_ROUTE, true, 'set-down');
+  const netns = createNetns(() => ip('link', 'set', 'lo', 'up'));
+  const socket = new NetlinkSocket(NETLINK_ROUTE);
+  try {
+    const elsewhere = new Set([namespaceId(socket, netns)]);
+    const inside = (...args: string[]) => inNetns(netns, () => ip(...args));
+    const none = { here: false, elsewhere: new Set() };
+    ip('link', 'add', 'tsdq0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', `/proc/${process.pid}/fd/${netns}`);
+    ip('link', 'set', 'tsdq0', 'up');
+    inside('link', 'set', 'eth0', 'up');
+    inside('link', 'set', 'eth0', 'mtu', '1400');
+    // All of which is part of making and mending an interface.
+    expect(changes.take()).toEqual(none);
+    inside('link', 'set', 'eth0', 'down');
+    expect(changes.take()).toEqual({ here: false, elsewhere });
+    inside('link', 'set', 'eth0', 'up');
+    expect(changes.take()).toEqual(none);
+    inside('route', 'add', 'blackhole', '10.231.9.0/24');
+    expect(changes.take()).toEqual({ here: false, elsewhere });
+    ip('link', 'delete', 'tsdq0');
+    expect(changes.take()).toEqual(none);
+  } finally {
+    changes.close();
+    socket.close();
+    closeSync(netns);
   }
 });
 

@@ -54,11 +54,20 @@ test('a few are asked at each look until all are known; a change that is told is
   expect(look()).toEqual(namespaces.map(() => true));
 });
 
-test('what the kernel does not tell is found in turn', () => {
+test('routes that go with an interface that is set down are found missing by the next look', () => {
   for (let index = 0; index < NAMESPACES; index++) change(index, UP);
   for (let looks = 0; looks < 3; looks++) look();
-  // Routes go with their interface without a word.
   change(LAST, 'link set lo down');
+  expect(look()).toEqual(namespaces.map((_, index) => index !== LAST));
+});
+
+test('what the kernel does not tell is found in turn', () => {
+  const bridge = 'link add tsdq0 type bridge\nlink set tsdq0 up\nroute add default dev tsdq0';
+  for (let index = 0; index < NAMESPACES; index++) change(index, bridge);
+  for (let looks = 0; looks < 3; looks++) look();
+  // Of an interface that is deleted it would be told at each removal of a container.
+  change(LAST, 'link delete tsdq0');
+  expect(look()[LAST]).toBe(true);
   let looks = 0;
   while (look()[LAST] !== false) expect(looks++).toBeLessThan(NAMESPACES);
 });

@@ -44,7 +44,8 @@ export class SandboxRoutes {
    * of the others. Returns the containers of which {@link of} has another answer now.
    */
   look(held: ReadonlyMap<string, Sandbox>): string[] {
-    this.#changes ??= new RouteChanges(RTMGRP.IPV4_ROUTE, true);
+    // Routes go with an interface that is set down, and the kernel tells of that only.
+    this.#changes ??= new RouteChanges(RTMGRP.IPV4_ROUTE | RTMGRP.LINK, true, 'set-down');
     this.#catchUp(this.#changes);
     const asked = new Set([...this.#told].slice(-ASKED_WHEN_TOLD));
     // All that are known are held.
