@@ -4,9 +4,9 @@
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { VERSION } from '../dist/api/version.js';
-import { manifestJsonSchema } from '../dist/manifest/json-schema.js';
-import { ERROR_CATALOGUE } from '../dist/model/error-catalogue.js';
+import { VERSION } from '../src/api/version.ts';
+import { manifestJsonSchema } from '../src/manifest/json-schema.ts';
+import { ERROR_CATALOGUE } from '../src/model/error-catalogue.ts';
 import { errorReference } from './docs/error-reference.mjs';
 import { manPages } from './docs/man-pages.mjs';
 import { manifestReference } from './docs/manifest-reference.mjs';

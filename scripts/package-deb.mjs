@@ -20,11 +20,13 @@ import {
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { EXTERNAL } from './external.mjs';
 
 const { version, description } = JSON.parse(readFileSync('package.json', 'utf8'));
 const [major] = process.versions.node.split('.').map(Number);
-/** Sources and intermediate results of the native module; maps of ours. */
-const LEFT_OUT = /\/better-sqlite3\/(deps|src|build\/(?!Release(\/better_sqlite3\.node)?$).+)$|\.map$/;
+/** Sources and intermediate results of the native module; maps and benches of ours. */
+const LEFT_OUT =
+  /\/better-sqlite3\/(deps|src|build\/(?!Release(\/better_sqlite3\.node)?$).+)$|^dist\/bench(\/|$)|\.map$/;
 
 if (!existsSync('dist') || !existsSync('build/tsdocker-shim')) {
   console.error('error: tsdocker is not built\nhint: npm run build');
@@ -50,6 +52,19 @@ function copy(from, to) {
   cpSync(from, join(stage, to), { recursive: true, verbatimSymlinks: true, filter: (path) => !LEFT_OUT.test(path) });
 }
 
+/** Names of npm packages with all they need of others at run time. */
+function withNeeded(names) {
+  const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8'));
+  /** Of what there is for each platform, this one's was installed. What fetches a native module has done so. */
+  const isRun = (name) => existsSync(`node_modules/${name}`) && name !== 'prebuild-install';
+  const found = new Set(names);
+  for (const name of found) {
+    const { dependencies, optionalDependencies } = packages[`node_modules/${name}`];
+    for (const needed of Object.keys({ ...dependencies, ...optionalDependencies }).filter(isRun)) found.add(needed);
+  }
+  return found;
+}
+
 function writeGzip(from, to) {
   mkdirSync(join(stage, to, '..'), { recursive: true });
   writeFileSync(join(stage, to), gzipSync(readFileSync(from), { level: 9 }));
@@ -58,11 +73,7 @@ function writeGzip(from, to) {
 function stageFiles() {
   const home = 'usr/lib/tsdocker';
   for (const part of ['bin', 'dist', 'build/tsdocker-shim', 'package.json']) copy(part, `${home}/${part}`);
-  const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8'));
-  for (const [path, { dev }] of Object.entries(packages)) {
-    if (path === '' || dev || !existsSync(path)) continue;
-    copy(path, `${home}/${path}`);
-  }
+  for (const name of withNeeded(EXTERNAL)) copy(`node_modules/${name}`, `${home}/node_modules/${name}`);
   mkdirSync(join(stage, 'usr/bin'), { recursive: true });
   symlinkSync('../lib/tsdocker/bin/tsdocker', join(stage, 'usr/bin/tsdocker'));
   mkdirSync(join(stage, 'etc/tsdocker/manifests'), { recursive: true });

@@ -101,7 +101,12 @@ function runLevel(level) {
 }
 
 for (const check of checks) runCheck(check);
-runNodeCheck('generated files are current', ['scripts/generate.mjs', '--check']);
+runNodeCheck('generated files are current', [
+  '--import',
+  './test/support/run-typescript.mjs',
+  'scripts/generate.mjs',
+  '--check',
+]);
 for (const level of levels) runLevel(level);
 
 if (failures.length > 0) console.log(`\nfailed: ${failures.join(', ')}`);

@@ -9,9 +9,7 @@ import { createReadStream, mkdirSync, mkdtempSync, readFileSync, rmSync } from '
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { DEFAULT_LAYER_LIMITS } from '../../dist/images/image.js';
-import { RecipeWriter } from '../../dist/images/recipe/recipe-writer.js';
-import { unpackLayer } from '../../dist/images/unpack/unpack.js';
+import { DEFAULT_LAYER_LIMITS, RecipeWriter, unpackLayer } from '../../dist/bench/product.js';
 import { debianLayout } from './fixture.mjs';
 
 const options = { rounds: { type: 'string' }, on: { type: 'string' }, layer: { type: 'string' } };

@@ -1,13 +1,15 @@
 /** tsdocker's part of the bench in a process of its own, for its memory: `pull NAME ROOT` or `load FILE ROOT`. Prints JSON. */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createOverlayDriver } from '../../dist/drivers/graph/overlay/overlay-driver.js';
-import { AuthFile } from '../../dist/images/registry/auth-file.js';
-import { INSECURE_BY_DEFAULT } from '../../dist/images/registry/endpoints.js';
-import { Registry } from '../../dist/images/registry/registry.js';
-import { loadArchive } from '../../dist/images/sources/archive.js';
-import { TrustPolicyFile } from '../../dist/images/trust/policy.js';
-import { parseImageReference } from '../../dist/model/image-reference.js';
+import {
+  AuthFile,
+  createOverlayDriver,
+  INSECURE_BY_DEFAULT,
+  loadArchive,
+  parseImageReference,
+  Registry,
+  TrustPolicyFile,
+} from '../../dist/bench/product.js';
 
 const [verb, what, root] = process.argv.slice(2);
 mkdirSync(root, { recursive: true });

@@ -1,6 +1,6 @@
 /** packaging/man/: one page for the program and one for each command, from what their --help says. */
-import { CliContext } from '../../dist/cli/context.js';
-import { wholeProgram } from '../../dist/cli/program.js';
+import { CliContext } from '../../src/cli/context.ts';
+import { wholeProgram } from '../../src/cli/program.ts';
 
 /** Text as roff takes it: no escapes, no requests, hyphens that can be copied. */
 const roff = (text) =>

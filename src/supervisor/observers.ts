@@ -17,6 +17,9 @@ import type { LoopNumbers, Metrics } from './metrics/metrics.ts';
 import { networkBytesOf } from './metrics/network-bytes.ts';
 import { type OverviewSource, overview } from './web/overview.ts';
 
+/** As scripts/build.mjs puts it. */
+const PAGE = new URL('../../dist/page/', import.meta.url);
+
 export interface ObserverOptions {
   readonly metrics: HttpAddress | null;
   readonly web: HttpAddress | null;
@@ -176,6 +179,7 @@ export class Observers {
   async #pageAnswer({ world, events, api }: ObserverParts) {
     const { WebPage } = await import('./web/web-page.ts');
     const page = new WebPage({
+      page: PAGE,
       overview: () => overview(api, world.desired(), this.#lastPlan.view),
       events,
       timeline: (signal) =>

@@ -20,8 +20,8 @@ const version = (to: number): Edit => ({
  */
 const OLDER: readonly Edit[] = [
   version(0),
-  { file: 'dist/drivers/exec/native/compile.js', from: '[RUN_FACTS_FD, factsFd],', to: '' },
-  { file: 'dist/drivers/exec/native/prepared-task.js', from: 'NETNS_FD = 10;', to: 'NETNS_FD = 50;' },
+  { file: 'dist/chunks', from: '[RUN_FACTS_FD, factsFd]', to: '' },
+  { file: 'dist/chunks', from: 'NETNS_FD = 10;', to: 'NETNS_FD = 50;' },
   { file: 'shim/connections.c', from: 'case REQUEST_RESIZE: error = resize(shim, decoder); break;', to: '' },
   { file: 'shim/connections.c', from: 'static int resize(', to: 'static __attribute__((unused)) int resize(' },
   { file: 'shim/connections.c', from: '&status, sizeof status);', to: '&status, sizeof status - 8);' },
@@ -42,11 +42,9 @@ const NEWER: readonly Edit[] = [
 const FOREIGN: readonly Edit[] = [
   { file: 'shim/protocol.h', from: '#define PROTOCOL_VERSION 1', to: '#define PROTOCOL_VERSION 257' },
   { file: 'shim/protocol.c', from: 'out[0] = PROTOCOL_VERSION, out[1] = 0;', to: 'out[0] = out[1] = 1;' },
-  {
-    file: 'dist/drivers/exec/native/shim-protocol.js',
-    from: 'PROTOCOL_VERSION = 1;',
-    to: 'PROTOCOL_VERSION = 257;',
-  },
+  { file: 'dist/chunks', from: 'PROTOCOL_VERSION = 1;', to: 'PROTOCOL_VERSION = 257;' },
+  // Calculated in the build.
+  { file: 'dist/chunks', from: 'version >> 8 !== 0', to: 'version >> 8 !== 1' },
 ];
 
 let supervisor: TestSupervisor;

@@ -11,6 +11,8 @@ import { type ServerEvent, sendEvents } from './event-stream.ts';
 import type { Overview } from './overview.ts';
 
 export interface WebPageOptions {
+  /** The directory of the files the browser gets, with a slash at the end. */
+  readonly page: URL;
   readonly overview: () => Overview;
   readonly events: SupervisorEventBus;
   /** The latest events, oldest first, and with the signal those that come. */
@@ -41,7 +43,6 @@ const FILES: Readonly<Record<string, { readonly file: string; readonly type: str
   '/views.js': { file: 'views.js', type: 'text/javascript' },
 };
 
-const PAGE = new URL('./page/', import.meta.url);
 /** Entries of a log that are shown at once. */
 const LOG_TAIL = 300;
 const RECHECK_MS = 1_000;
@@ -57,7 +58,7 @@ export class WebPage {
     this.#files = new Map(
       Object.entries(FILES).map(([path, { file, type }]) => [
         path,
-        { type: `${type}; charset=utf-8`, content: readFileSync(new URL(file, PAGE)) },
+        { type: `${type}; charset=utf-8`, content: readFileSync(new URL(file, options.page)) },
       ]),
     );
   }

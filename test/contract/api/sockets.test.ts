@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SupervisorClient } from '../../../src/api/client.ts';
 import { type ApiServer, serveApi } from '../../../src/api/server.ts';
-import { ensureBuilt } from '../../support/api/built.ts';
 import { PlainSupervisor } from '../../support/api/plain-supervisor.ts';
 import { until } from '../../support/wait.ts';
 
@@ -125,10 +124,10 @@ const ACTIVATE = `
   exec @ARGV;`;
 
 test('sockets that systemd hands over are used and not inherited by children', async () => {
-  ensureBuilt();
   const path = join(directory, 'activated.sock');
   const script = join(import.meta.dirname, 'activated-server.mjs');
-  const child = spawn('perl', ['-e', ACTIVATE, path, process.execPath, script], {
+  const loader = join(import.meta.dirname, '../../support/run-typescript.mjs');
+  const child = spawn('perl', ['-e', ACTIVATE, path, process.execPath, '--import', loader, script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   children.push(child);

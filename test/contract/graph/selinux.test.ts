@@ -3,13 +3,14 @@ import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { canMountBtrfs, temporaryBtrfs } from '../../support/btrfs.ts';
 
-const BUILT = resolve(import.meta.dirname, '../../../dist/drivers');
+const DRIVERS = resolve(import.meta.dirname, '../../../src/drivers');
+const LOADER = resolve(import.meta.dirname, '../../support/run-typescript.mjs');
 
 /** What is chosen for a root directory when btrfs is asked for, when nothing is, and when btrfs holds its images. */
 const SCRIPT = `
   import { mkdirSync } from 'node:fs';
-  import { openGraphDriver } from '${BUILT}/graph/open.js';
-  import { GRAPH_DRIVERS } from '${BUILT}/registry.js';
+  import { openGraphDriver } from '${DRIVERS}/graph/open.ts';
+  import { GRAPH_DRIVERS } from '${DRIVERS}/registry.ts';
   const root = process.argv[1];
   const choose = (requested, ids) => {
     try {
@@ -24,7 +25,7 @@ const SCRIPT = `
 function answersWithSelinux(root: string): string[] {
   const inside =
     'mount -t tmpfs none /sys/fs && mkdir /sys/fs/selinux && echo 0 > /sys/fs/selinux/enforce && exec "$@"';
-  const node = [process.execPath, '--input-type=module', '-e', SCRIPT, root];
+  const node = [process.execPath, '--import', LOADER, '--input-type=module', '-e', SCRIPT, root];
   const unshare = ['-m', '--propagation', 'private', 'sh', '-c', inside, 'sh', ...node];
   return JSON.parse(execFileSync('unshare', unshare, { encoding: 'utf8' })) as string[];
 }

@@ -8,7 +8,5 @@ export const PROGRAM = join(ROOT, 'bin/tsdocker');
 /** Builds what child processes run, unless a build is there. */
 export function ensureBuilt(): void {
   if (existsSync(join(ROOT, 'dist/cli/index.js'))) return;
-  execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'], {
-    cwd: ROOT,
-  });
+  execFileSync(process.execPath, ['scripts/build.mjs'], { cwd: ROOT });
 }
