@@ -10,25 +10,15 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { GraphDriver } from '../../../src/drivers/contract.ts';
-import { createOverlayDriver } from '../../../src/drivers/graph/overlay/overlay-driver.ts';
+import { describe, expect, it } from 'vitest';
 import type { DeclaredImageConfig, LoadedImage } from '../../../src/images/image.ts';
-import { loadImage } from '../../../src/images/load-image.ts';
-import { loadContext, temporaryDirectory } from '../../support/images.ts';
+import { OverlayFixture } from './fixture.ts';
 
-let temporary: ReturnType<typeof temporaryDirectory>;
-let graph: GraphDriver;
-beforeEach(() => {
-  temporary = temporaryDirectory();
-  graph = createOverlayDriver(join(temporary.path, 'root'));
-});
-afterEach(() => temporary.remove());
+const on = new OverlayFixture();
 
 const load = (binaries: string[], paths: string[] = [], config: DeclaredImageConfig = {}): Promise<LoadedImage> =>
-  loadImage({ type: 'host', binaries, paths, config }, loadContext(graph, temporary.path));
-const inImage = (image: LoadedImage, path = ''): string =>
-  join(temporary.path, 'root/overlay', image.topLayer ?? '', 'diff', path);
+  on.load({ type: 'host', binaries, paths, config });
+const inImage = (image: LoadedImage, path = ''): string => on.at('root/overlay', image.topLayer ?? '', 'diff', path);
 
 /** Runs a program in the image's files, in a mount namespace of its own. */
 function run(image: LoadedImage, ...argv: string[]): { stdout: string; stderr: string; status: number | null } {
@@ -74,9 +64,9 @@ describe('an image of host binaries', () => {
   });
 
   it('brings the interpreter of a script, also through env', async () => {
-    const direct = join(temporary.path, 'direct');
+    const direct = on.at('direct');
     writeFileSync(direct, '#!/bin/sh\necho direct\n');
-    const throughEnv = join(temporary.path, 'through-env');
+    const throughEnv = on.at('through-env');
     writeFileSync(throughEnv, '#!/usr/bin/env sh\necho env\n');
     for (const path of [direct, throughEnv]) chmodSync(path, 0o755);
     const image = await load([direct, throughEnv]);
@@ -85,10 +75,10 @@ describe('an image of host binaries', () => {
   });
 
   it('takes further paths, directories and what links in them lead to', async () => {
-    const tree = join(temporary.path, 'site');
+    const tree = on.at('site');
     mkdirSync(join(tree, 'sub'), { recursive: true });
     writeFileSync(join(tree, 'sub/page'), 'hello');
-    writeFileSync(join(temporary.path, 'elsewhere'), 'linked');
+    writeFileSync(on.at('elsewhere'), 'linked');
     symlinkSync('../elsewhere', join(tree, 'link'));
     symlinkSync('/nowhere', join(tree, 'dangling'));
     const image = await load(['cat'], [tree]);
@@ -112,6 +102,6 @@ describe('an image of host binaries', () => {
     await expect(load(['relative/path'])).rejects.toThrow(missing(/no program relative\/path/));
     await expect(load(['cat'], ['/no/such/path'])).rejects.toThrow(missing(/\/no\/such\/path/));
     await expect(load(['cat'], ['/'])).rejects.toThrow(missing(/whole host/));
-    expect(graph.list()).toEqual([]);
+    expect(on.graph.list()).toEqual([]);
   });
 });

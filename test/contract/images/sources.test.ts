@@ -15,7 +15,7 @@ import {
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { GraphDriver } from '../../../src/drivers/contract.ts';
 import { createOverlayDriver } from '../../../src/drivers/graph/overlay/overlay-driver.ts';
 import { setXattr } from '../../../src/ffi/layer-files.ts';
@@ -32,22 +32,16 @@ import {
   sha256,
   tarOf,
   tarOfFiles,
-  temporaryDirectory,
   withFlag,
   writeFiles,
 } from '../../support/images.ts';
 import { describeTree } from '../../support/tree.ts';
 import { withRoot } from '../graph/root-view.ts';
+import { OverlayFixture } from './fixture.ts';
 
-let temporary: ReturnType<typeof temporaryDirectory>;
-let graph: GraphDriver;
-beforeEach(() => {
-  temporary = temporaryDirectory();
-  graph = createOverlayDriver(join(temporary.path, 'root'));
-});
-afterEach(() => temporary.remove());
+const on = new OverlayFixture();
 
-const at = (path: string): string => join(temporary.path, path);
+const at = (path: string): string => on.at(path);
 
 function file(name: string, bytes: Buffer | string): string {
   writeFileSync(at(name), bytes);
@@ -60,7 +54,7 @@ function directory(name: string, files: ReadonlyMap<string, Buffer>): string {
   return at(name);
 }
 
-const load = (source: ImageSource): Promise<LoadedImage> => loadImage(source, loadContext(graph, at('tmp')));
+const load = (source: ImageSource): Promise<LoadedImage> => on.load(source);
 const loadArchive = (bytes: Buffer, ref?: string): Promise<LoadedImage> =>
   load({ type: 'archive', path: file('image.tar', bytes), ref });
 const refused = (attempt: Promise<unknown>, code: string, message: RegExp) =>
@@ -71,10 +65,10 @@ const refused = (attempt: Promise<unknown>, code: string, message: RegExp) =>
 
 /** What a container of the image sees: `path=content` of its regular files. */
 async function contents(image: LoadedImage): Promise<string[]> {
-  const id = `view${graph.list().length}`;
-  await graph.createSnapshot(id, image.topLayer);
+  const id = `view${on.graph.list().length}`;
+  await on.graph.createSnapshot(id, image.topLayer);
   let found: string[] = [];
-  withRoot(graph.rootMount(id), (root) => {
+  withRoot(on.graph.rootMount(id), (root) => {
     found = readdirSync(root, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map((entry) => join(entry.parentPath, entry.name))
@@ -104,10 +98,10 @@ describe('a load that is called off ends and leaves nothing', () => {
   it.each(cases)('%s, while %s', async (_what, when, source) => {
     const off = new AbortController();
     const reason = new Error('not wanted any more');
-    const context = loadContext(graph, at('tmp'));
+    const context = on.context();
     const progress: typeof context.progress = ({ type }) => type === when && off.abort(reason);
     await expect(loadImage(source(), { ...context, progress, signal: off.signal })).rejects.toBe(reason);
-    expect(graph.list()).toEqual([]);
+    expect(on.graph.list()).toEqual([]);
     expect(existsSync(at('tmp')) ? readdirSync(at('tmp')) : []).toEqual([]);
     expect(existsSync(context.recipes) ? readdirSync(context.recipes) : []).toEqual([]);
   });
@@ -171,7 +165,7 @@ describe('an image archive', () => {
 
   it('does not read again what the graph has', async () => {
     await loadArchive(dockerArchive(IMAGE));
-    const context = loadContext(graph, at('tmp'));
+    const context = on.context();
     await loadImage({ type: 'archive', path: at('image.tar') }, context);
     expect(context.events.map(({ type }) => type)).toEqual(['reading', 'layer-exists', 'layer-exists']);
   });
@@ -252,7 +246,7 @@ describe('an image archive', () => {
     ],
   ])('is refused when it is %s', async (_what, make, code, message) => {
     await refused(loadArchive(make()), code, message);
-    expect(graph.list().filter(({ parent }) => parent !== null)).toEqual([]);
+    expect(on.graph.list().filter(({ parent }) => parent !== null)).toEqual([]);
     expect(existsSync(at('tmp')) ? readdirSync(at('tmp')) : []).toEqual([]);
   });
 
@@ -261,7 +255,7 @@ describe('an image archive', () => {
 
   it('stops at the size limit when it is a gzip bomb', async () => {
     const path = file('bomb.tar.gz', gzipSync(Buffer.alloc(20_000_000)));
-    const context = { ...loadContext(graph, at('tmp')), limits: { maxEntries: 10, maxBytes: 1_000_000 } };
+    const context = { ...on.context(), limits: { maxEntries: 10, maxBytes: 1_000_000 } };
     await refused(loadImage({ type: 'archive', path }, context), 'TSD_LAYER_HOSTILE', /larger than 1000000/);
     expect(readdirSync(at('tmp'))).toEqual([]);
   });
@@ -362,9 +356,9 @@ describe('an OCI layout', () => {
       bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1);
       const source = layout(`changed-${path.slice(-8)}`, new Map(files).set(path, bytes));
       await expect(load(source)).rejects.toThrow(expect.objectContaining({ code: 'TSD_IMAGE_INVALID' }));
-      await graph.remove(sha256(BASE));
+      await on.graph.remove(sha256(BASE));
     }
-    expect(graph.list()).toEqual([]);
+    expect(on.graph.list()).toEqual([]);
   });
 
   it('cannot make us read outside through a symlink', async () => {
@@ -443,7 +437,7 @@ describe('a root filesystem', () => {
   it('whose file changes while it is read is not loaded', async () => {
     const path = makeRoot('rootfs');
     let turns = 0;
-    const changing = { ...graph, createLayer: graph.createLayer.bind(graph) };
+    const changing = { ...on.graph, createLayer: on.graph.createLayer.bind(on.graph) };
     const createLayer: GraphDriver['createLayer'] = (id, parent, fill) => {
       turns += 1;
       writeFileSync(join(path, 'dir/file'), 'y');
@@ -452,7 +446,7 @@ describe('a root filesystem', () => {
     const context = loadContext({ ...changing, createLayer } as GraphDriver, at('tmp'));
     await expect(loadImage({ type: 'rootfs', path, config }, context)).rejects.toThrow(/digest|changed/);
     expect(turns).toBe(1);
-    expect(graph.list()).toEqual([]);
+    expect(on.graph.list()).toEqual([]);
   });
 });
 

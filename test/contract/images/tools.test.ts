@@ -1,35 +1,19 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { GraphDriver } from '../../../src/drivers/contract.ts';
-import { createOverlayDriver } from '../../../src/drivers/graph/overlay/overlay-driver.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { ImageSource, LoadedImage } from '../../../src/images/image.ts';
-import { loadImage } from '../../../src/images/load-image.ts';
-import {
-  busyboxRootfs,
-  findBusybox,
-  loadContext,
-  ociLayout,
-  tarOf,
-  temporaryDirectory,
-  writeFiles,
-} from '../../support/images.ts';
+import { busyboxRootfs, findBusybox, ociLayout, tarOf, writeFiles } from '../../support/images.ts';
 import { withRoot } from '../graph/root-view.ts';
+import { OverlayFixture } from './fixture.ts';
 
 const isInstalled = (tool: string): boolean => spawnSync(tool, ['--version']).error === undefined;
 const busybox = findBusybox();
 
-let temporary: ReturnType<typeof temporaryDirectory>;
-let graph: GraphDriver;
-beforeEach(() => {
-  temporary = temporaryDirectory();
-  graph = createOverlayDriver(join(temporary.path, 'root'));
-});
-afterEach(() => temporary.remove());
+const on = new OverlayFixture();
 
-const at = (path: string): string => join(temporary.path, path);
-const load = (source: ImageSource): Promise<LoadedImage> => loadImage(source, loadContext(graph, at('tmp')));
+const at = (path: string): string => on.at(path);
+const load = (source: ImageSource): Promise<LoadedImage> => on.load(source);
 
 describe.skipIf(!isInstalled('skopeo'))('what skopeo writes (needs skopeo)', () => {
   const layers = [
@@ -37,7 +21,7 @@ describe.skipIf(!isInstalled('skopeo'))('what skopeo writes (needs skopeo)', () 
     tarOf({ path: 'etc/new', content: 'y' }, { path: 'bin/.wh.app' }),
   ];
   const skopeo = (...args: string[]): void => {
-    execFileSync('skopeo', ['--insecure-policy', '--tmpdir', temporary.path, ...args], { stdio: 'pipe' });
+    execFileSync('skopeo', ['--insecure-policy', '--tmpdir', on.root, ...args], { stdio: 'pipe' });
   };
   beforeEach(() => {
     mkdirSync(at('oci'));
@@ -85,8 +69,8 @@ describe.skipIf(!isInstalled('umoci') || busybox === null)('what umoci writes (n
     const image = await load({ type: 'layout', path: at('oci'), ref: 'v1' });
     expect(image.layers).toHaveLength(3);
     expect(image.config).toMatchObject({ cmd: ['/bin/sh'], user: 'root' });
-    await graph.createSnapshot('c', image.topLayer);
-    withRoot(graph.rootMount('c'), (root) => {
+    await on.graph.createSnapshot('c', image.topLayer);
+    withRoot(on.graph.rootMount('c'), (root) => {
       expect(readdirSync(join(root, 'data')).sort()).toEqual(['link', 'new']);
       expect(readdirSync(join(root, 'etc'))).toEqual(['passwd']);
       expect(readFileSync(join(root, 'data/link'), 'utf8')).toBe('new');
