@@ -1,6 +1,5 @@
 /** The power fails after a container was made: an ext4 is shut down without its journal, and mounted again. */
-import { execFileSync } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { GraphDriver } from '../../../src/drivers/contract.ts';
@@ -8,27 +7,18 @@ import { createOverlayDriver } from '../../../src/drivers/graph/overlay/overlay-
 import { createVfsDriver } from '../../../src/drivers/graph/vfs/vfs-driver.ts';
 import { syncDirectory } from '../../../src/ffi/files.ts';
 import { failFilesystem } from '../../support/failing-filesystem.ts';
+import { LoopDisk } from '../../support/loop-disk.ts';
 import { describeTree } from '../../support/tree.ts';
 import { id } from './fixture.ts';
 import { withRoot } from './root-view.ts';
 
-let disk = '';
-const mount = () => execFileSync('mount', ['-o', 'loop', `${disk}.img`, disk]);
-const unmount = () => execFileSync('umount', [disk]);
+let disk: LoopDisk;
 
 beforeEach(() => {
-  disk = mkdtempSync('/tmp/tsd-test-power-');
-  writeFileSync(`${disk}.img`, '');
-  truncateSync(`${disk}.img`, 128 * 1024 ** 2);
-  execFileSync('mke2fs', ['-q', '-t', 'ext4', `${disk}.img`]);
-  mount();
+  disk = new LoopDisk(128 * 1024 ** 2);
 });
 
-afterEach(() => {
-  unmount();
-  rmdirSync(disk);
-  rmSync(`${disk}.img`);
-});
+afterEach(() => disk.remove());
 
 const treeOf = (graph: GraphDriver): string[] => {
   let lines: string[] = [];
@@ -42,7 +32,7 @@ test.each([
   ['overlay', createOverlayDriver],
   ['vfs', createVfsDriver],
 ])('%s: a container whose record is on the disk has all of its image', async (_, create) => {
-  const root = join(disk, 'root');
+  const root = join(disk.path, 'root');
   mkdirSync(root);
   const graph = create(root);
   await graph.createLayer(id('base'), null, async ({ path }) => {
@@ -58,9 +48,9 @@ test.each([
   const before = treeOf(graph);
   graph.close();
 
-  failFilesystem(disk);
-  unmount();
-  mount();
+  failFilesystem(disk.path);
+  await disk.unmount();
+  disk.mount();
   const again = create(root);
   expect(before.length).toBeGreaterThan(200);
   expect(treeOf(again)).toEqual(before);

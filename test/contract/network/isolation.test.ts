@@ -19,7 +19,7 @@ import {
   serve,
   shell,
   start,
-  stopServers,
+  takeDown,
 } from './private-host.ts';
 
 let outside: number;
@@ -66,12 +66,7 @@ beforeEach(() => {
   driver = newDriver();
 });
 
-afterEach(() => {
-  stopServers();
-  for (const name of ['a', 'b', 'c']) driver.detach(idOf(name));
-  for (const n of [1, 2]) driver.removeNetwork(`network/test/n${n}`);
-  driver.close();
-});
+afterEach(() => takeDown(driver, ['a', 'b', 'c'], [1, 2]));
 
 test('containers of an open network reach each other; of different networks they do not', () => {
   driver.ensureNetwork(network(1));

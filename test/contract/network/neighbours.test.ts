@@ -18,7 +18,7 @@ import {
   shell,
   sourceSeen,
   start,
-  stopServers,
+  takeDown,
 } from './private-host.ts';
 
 let outside: number;
@@ -33,10 +33,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  stopServers();
-  driver.detach(idOf('a'));
-  driver.removeNetwork('network/test/n1');
-  driver.close();
+  takeDown(driver, ['a'], [1]);
   shell('nft flush ruleset');
 });
 

@@ -21,6 +21,7 @@ import {
   sourceSeenUdp,
   start,
   stopServers,
+  takeDown,
   udpClient,
 } from './private-host.ts';
 
@@ -38,12 +39,7 @@ beforeEach(() => {
   driver.ensureNetwork(network(1));
 });
 
-afterEach(() => {
-  stopServers();
-  for (const name of ['a', 'b']) driver.detach(idOf(name));
-  driver.removeNetwork('network/test/n1');
-  driver.close();
-});
+afterEach(() => takeDown(driver, ['a', 'b'], [1]));
 
 describe('checkPort', () => {
   test('a free port passes, again and again', () => {

@@ -9,6 +9,7 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { on } from 'node:events';
 import { closeSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, Socket } from 'node:net';
+import { afterEach, beforeEach } from 'vitest';
 import type {
   EndpointConfig,
   NetworkConfig,
@@ -95,6 +96,14 @@ export function start(driver: NetworkDriver, config: EndpointConfig): number {
   const { netnsFd } = driver.createSandbox(config.containerId);
   driver.attach(config);
   return netnsFd;
+}
+
+/** Ends the servers, takes containers and networks away, and closes the driver. @param networks their numbers */
+export function takeDown(driver: NetworkDriver, containers: readonly string[], networks: readonly number[]): void {
+  stopServers();
+  for (const name of containers) driver.detach(idOf(name));
+  for (const n of networks) driver.removeNetwork(network(n).key);
+  driver.close();
 }
 
 const inPlace = <T>(netnsFd: number | null, what: () => T): T => (netnsFd === null ? what() : inNetns(netnsFd, what));
@@ -235,9 +244,36 @@ export function strayLinks(): string[] {
     });
 }
 
-/** As the driver holds them: container N has the Nth. */
-export function heldAs(namespaces: readonly number[]): ReadonlyMap<string, Sandbox> {
-  return new Map(
-    namespaces.map((netnsFd, index) => [`container ${index}`, { containerId: `container ${index}`, netnsFd }]),
-  );
+/** So many network namespaces for each test of the file, held as the driver does: `container N` has the Nth. */
+export class Namespaces {
+  readonly fds: number[] = [];
+
+  constructor(count: number) {
+    beforeEach(() => {
+      for (let index = 0; index < count; index++) this.fds.push(createNetns(() => {}));
+    });
+    afterEach(() => {
+      for (const netns of this.fds.splice(0)) closeSync(netns);
+    });
+  }
+
+  get held(): ReadonlyMap<string, Sandbox> {
+    const sandboxes = this.fds.map((netnsFd, index) => ({ containerId: `container ${index}`, netnsFd }));
+    return new Map(sandboxes.map((sandbox) => [sandbox.containerId, sandbox]));
+  }
+
+  /** @param commands of ip(8), a line each */
+  change(index: number, commands: string): void {
+    inNetns(this.at(index), () => shell(`ip -batch - <<'END'\n${commands}\nEND`));
+  }
+
+  at(index: number): number {
+    return this.fds[index] as number;
+  }
+
+  /** Puts another one in the place of one that is gone. */
+  replace(index: number): void {
+    closeSync(this.at(index));
+    this.fds[index] = createNetns(() => {});
+  }
 }

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { NetworkDriver } from '../../../src/drivers/contract.ts';
 import {
   blocked,
@@ -16,7 +16,7 @@ import {
   sourceSeen,
   sourceSeenUdp,
   start,
-  stopServers,
+  takeDown,
 } from './private-host.ts';
 
 const PUBLISHED_UDP = { ...PUBLISHED, hostPort: 5353, containerPort: 53, protocol: 'udp' } as const;
@@ -39,14 +39,7 @@ beforeEach(() => {
   serveUdp(web, 53);
 });
 
-afterEach(() => {
-  stopServers();
-  for (const name of ['web', 'peer']) driver.detach(idOf(name));
-  driver.removeNetwork('network/test/n1');
-  driver.close();
-});
-
-afterAll(() => stopServers());
+afterEach(() => takeDown(driver, ['web', 'peer'], [1]));
 
 describe('a port published on every address is reached', () => {
   test('from another machine, whose address the container sees', async () => {

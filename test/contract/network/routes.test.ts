@@ -1,17 +1,15 @@
-import { closeSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { SandboxRoutes } from '../../../src/drivers/network/bridge/sandbox-routes.ts';
 import { namespaceId } from '../../../src/ffi/namespace-ids.ts';
-import { createNetns, inNetns } from '../../../src/ffi/namespaces.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../src/ffi/netlink.ts';
-import { enterPrivateHost, heldAs, shell } from './private-host.ts';
+import { enterPrivateHost, Namespaces } from './private-host.ts';
 
 /** More than are asked in turn at one look. */
 const NAMESPACES = 12;
 const LAST = NAMESPACES - 1;
 const UP = 'link set lo up\naddress add 10.231.1.9/24 dev lo\nroute add default via 10.231.1.1 dev lo';
 
-let namespaces: number[];
+const namespaces = new Namespaces(NAMESPACES);
 let routes: SandboxRoutes;
 
 beforeAll(() => {
@@ -19,54 +17,48 @@ beforeAll(() => {
 });
 
 beforeEach(() => {
-  namespaces = Array.from({ length: NAMESPACES }, () => createNetns(() => {}));
   const socket = new NetlinkSocket(NETLINK_ROUTE);
   onTestFinished(() => socket.close());
-  const numbers = new Map(namespaces.map((netns, index) => [namespaceId(socket, netns), `container ${index}`]));
+  const numbers = new Map(namespaces.fds.map((netns, index) => [namespaceId(socket, netns), `container ${index}`]));
   routes = new SandboxRoutes((number) => numbers.get(number));
 });
 
 afterEach(() => {
   routes.close();
-  for (const netns of namespaces) closeSync(netns);
 });
-
-function change(index: number, commands: string): void {
-  inNetns(namespaces[index] as number, () => shell(`ip -batch - <<'END'\n${commands}\nEND`));
-}
 
 /** By number of the namespace, whether it has a default route; null where that is not known. */
 function look(): (boolean | null)[] {
-  routes.look(heldAs(namespaces));
-  return namespaces.map((_, index) => routes.of(`container ${index}`)?.has('0.0.0.0/0') ?? null);
+  routes.look(namespaces.held);
+  return namespaces.fds.map((_, index) => routes.of(`container ${index}`)?.has('0.0.0.0/0') ?? null);
 }
 
 test('a few are asked at each look until all are known; a change that is told is found by the next one', () => {
-  for (let index = 0; index < NAMESPACES; index++) change(index, UP);
+  for (let index = 0; index < NAMESPACES; index++) namespaces.change(index, UP);
   // Told before anybody listened.
   expect(look().filter((known) => known !== null)).toHaveLength(4);
   look();
   expect(look()).toEqual(Array.from({ length: NAMESPACES }, () => true));
-  change(LAST, 'route delete default');
-  change(0, 'route add blackhole 10.231.9.0/24');
-  expect(look()).toEqual(namespaces.map((_, index) => index !== LAST));
-  change(LAST, 'route add default via 10.231.1.1 dev lo');
-  expect(look()).toEqual(namespaces.map(() => true));
+  namespaces.change(LAST, 'route delete default');
+  namespaces.change(0, 'route add blackhole 10.231.9.0/24');
+  expect(look()).toEqual(namespaces.fds.map((_, index) => index !== LAST));
+  namespaces.change(LAST, 'route add default via 10.231.1.1 dev lo');
+  expect(look()).toEqual(namespaces.fds.map(() => true));
 });
 
 test('routes that go with an interface that is set down are found missing by the next look', () => {
-  for (let index = 0; index < NAMESPACES; index++) change(index, UP);
+  for (let index = 0; index < NAMESPACES; index++) namespaces.change(index, UP);
   for (let looks = 0; looks < 3; looks++) look();
-  change(LAST, 'link set lo down');
-  expect(look()).toEqual(namespaces.map((_, index) => index !== LAST));
+  namespaces.change(LAST, 'link set lo down');
+  expect(look()).toEqual(namespaces.fds.map((_, index) => index !== LAST));
 });
 
 test('what the kernel does not tell is found in turn', () => {
   const bridge = 'link add tsdq0 type bridge\nlink set tsdq0 up\nroute add default dev tsdq0';
-  for (let index = 0; index < NAMESPACES; index++) change(index, bridge);
+  for (let index = 0; index < NAMESPACES; index++) namespaces.change(index, bridge);
   for (let looks = 0; looks < 3; looks++) look();
   // Of an interface that is deleted it would be told at each removal of a container.
-  change(LAST, 'link delete tsdq0');
+  namespaces.change(LAST, 'link delete tsdq0');
   expect(look()[LAST]).toBe(true);
   let looks = 0;
   while (look()[LAST] !== false) expect(looks++).toBeLessThan(NAMESPACES);
@@ -74,28 +66,27 @@ test('what the kernel does not tell is found in turn', () => {
 
 test('a look tells of whom the answer is another', () => {
   for (let looks = 0; looks < 3; looks++) look();
-  expect(routes.look(heldAs(namespaces))).toEqual([]);
-  change(LAST, UP);
-  expect(routes.look(heldAs(namespaces))).toEqual([`container ${LAST}`]);
+  expect(routes.look(namespaces.held)).toEqual([]);
+  namespaces.change(LAST, UP);
+  expect(routes.look(namespaces.held)).toEqual([`container ${LAST}`]);
 });
 
 test('more changes than the kernel keeps for us hide none', () => {
-  for (let index = 0; index < NAMESPACES; index++) change(index, UP);
+  for (let index = 0; index < NAMESPACES; index++) namespaces.change(index, UP);
   for (let looks = 0; looks < 3; looks++) look();
   const busy = Array.from({ length: 700 }, (_, index) => {
     const route = `10.${index >> 8}.${index & 255}.0/24`;
     return `route add blackhole ${route}\nroute delete blackhole ${route}`;
   });
-  change(0, busy.join('\n'));
-  change(LAST, 'route delete default');
+  namespaces.change(0, busy.join('\n'));
+  namespaces.change(LAST, 'route delete default');
   expect(look()[LAST]).toBe(false);
 });
 
 test('what is forgotten is not known, and a namespace in its place is asked anew', () => {
-  change(0, UP);
+  namespaces.change(0, UP);
   expect(look()[0]).toBe(true);
   routes.forget('container 0');
-  closeSync(namespaces[0] as number);
-  namespaces[0] = createNetns(() => {});
+  namespaces.replace(0);
   expect(look()[0]).toBe(false);
 });
