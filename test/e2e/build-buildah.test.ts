@@ -1,10 +1,10 @@
 /** The same Dockerfiles built here and by buildah give the same files and the same configuration. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ImageContent, imageContent } from '../support/image-tree.ts';
-import { busyboxRootfs, findBusybox, temporaryDirectory } from '../support/images.ts';
+import { buildBase, findBusybox, temporaryDirectory } from '../support/images.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 
 const busybox = findBusybox();
@@ -98,17 +98,9 @@ describe.skipIf(busybox === null || !buildah)('beside buildah (needs buildah, ne
 
   beforeAll(async () => {
     supervisor = await new TestSupervisor().start();
-    const rootfs = join(area.path, 'rootfs');
-    mkdirSync(rootfs);
-    busyboxRootfs(rootfs, busybox ?? '');
-    writeFileSync(join(rootfs, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home:/bin/sh\n');
-    writeFileSync(join(rootfs, 'etc/group'), 'root:x:0:\napp:x:1001:\nstaff:x:50:\n');
-    mkdirSync(join(rootfs, 'usr/real'));
-    symlinkSync('usr/real', join(rootfs, 'link'));
-    execFileSync('tar', ['-C', rootfs, '-cf', join(area.path, 'rootfs.tar'), '.']);
     await supervisor.ok(
       'import',
-      join(area.path, 'rootfs.tar'),
+      buildBase(area.path, busybox ?? ''),
       'busybox:1',
       '-c',
       'ENV PATH=/bin',

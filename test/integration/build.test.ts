@@ -17,7 +17,7 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { imageContent } from '../support/image-tree.ts';
-import { busyboxRootfs, findBusybox, tarOf, temporaryDirectory } from '../support/images.ts';
+import { buildBase, findBusybox, tarOf, temporaryDirectory } from '../support/images.ts';
 import { type CliResult, TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
 
@@ -64,16 +64,15 @@ describe.skipIf(busybox === null)('builds (need busybox-static)', () => {
   beforeAll(async () => {
     work = area.path;
     supervisor = await new TestSupervisor().start();
-    const rootfs = join(work, 'rootfs');
-    mkdirSync(rootfs);
-    busyboxRootfs(rootfs, busybox ?? '');
-    writeFileSync(join(rootfs, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home:/bin/sh\n');
-    writeFileSync(join(rootfs, 'etc/group'), 'root:x:0:\napp:x:1001:\nstaff:x:50:\n');
-    mkdirSync(join(rootfs, 'usr/real'));
-    symlinkSync('usr/real', join(rootfs, 'link'));
-    chmodSync(join(rootfs, 'tmp'), 0o1777);
-    execFileSync('tar', ['-C', rootfs, '-cf', join(work, 'rootfs.tar'), '.']);
-    await supervisor.ok('import', join(work, 'rootfs.tar'), 'busybox:1', '-c', 'ENV PATH=/bin', '-c', 'CMD ["sh"]');
+    await supervisor.ok(
+      'import',
+      buildBase(work, busybox ?? ''),
+      'busybox:1',
+      '-c',
+      'ENV PATH=/bin',
+      '-c',
+      'CMD ["sh"]',
+    );
   });
   afterAll(async () => {
     await supervisor.destroy();
@@ -345,8 +344,8 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
     });
   });
 
-  test('Ctrl-C calls a build off, and nothing of it stays', async () => {
-    const before = supervisor.hostState();
+  /** A build whose command goes on for ever. */
+  async function endlessBuild() {
     const directory = context({ Dockerfile: 'FROM busybox:1\nRUN echo begun; sleep 1000\n' });
     const child = spawn(TSDOCKER, ['build', directory], {
       env: { ...process.env, TSDOCKER_HOST: supervisor.socket, NO_COLOR: '1' },
@@ -356,6 +355,12 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
       output += bytes.toString();
     });
     await until('the command running', async () => output.includes('] begun'));
+    return child;
+  }
+
+  test('Ctrl-C calls a build off, and nothing of it stays', async () => {
+    const before = supervisor.hostState();
+    const child = await endlessBuild();
     let complaint = '';
     child.stderr.on('data', (bytes: Buffer) => {
       complaint += bytes.toString();
@@ -375,15 +380,7 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
       readdirSync(join(supervisor.root, 'overlay')).filter((id) =>
         existsSync(join(supervisor.root, 'overlay', id, 'upper')),
       );
-    const directory = context({ Dockerfile: 'FROM busybox:1\nRUN echo begun; sleep 1000\n' });
-    const child = spawn(TSDOCKER, ['build', directory], {
-      env: { ...process.env, TSDOCKER_HOST: supervisor.socket, NO_COLOR: '1' },
-    });
-    let output = '';
-    child.stdout.on('data', (bytes: Buffer) => {
-      output += bytes.toString();
-    });
-    await until('the command running', async () => output.includes('] begun'));
+    const child = await endlessBuild();
     expect(snapshots()).not.toEqual([]);
     await supervisor.crash();
     await new Promise((done) => (child.exitCode === null ? child.once('exit', done) : done(null)));

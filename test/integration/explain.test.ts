@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { EventView, HistoryView, WhyView } from '../../src/api/explain-views.ts';
-import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
+import { app, BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
 
@@ -18,7 +18,6 @@ afterEach(async () => {
   await supervisor.destroy();
 });
 
-const app = (containers: string) => `${BUSYBOX_IMAGE}containers:\n${containers}`;
 const TALKATIVE = shell('echo ready to serve; trap "exit 0" TERM; while :; do sleep 3600 & wait; done');
 
 const why = async (name: string): Promise<WhyView> => JSON.parse(await supervisor.ok('why', name, '-o', 'json'));

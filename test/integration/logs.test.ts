@@ -2,7 +2,7 @@ import { type ChildProcess, execFile } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { BUSYBOX_IMAGE, IDLE, shell } from '../support/manifests.ts';
+import { app, IDLE, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
 
@@ -17,8 +17,6 @@ afterEach(async () => {
   for (const follower of followers.splice(0)) follower.kill();
   await supervisor.destroy();
 });
-
-const app = (containers: string) => `${BUSYBOX_IMAGE}containers:\n${containers}`;
 
 function follow(...names: string[]) {
   const seen = { stdout: '', stderr: '' };

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { request } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { BUSYBOX_IMAGE, IDLE, shell } from '../support/manifests.ts';
+import { app, BUSYBOX_IMAGE, IDLE, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
 
@@ -66,8 +66,6 @@ async function eventsUntil<T>(address: string, enough: (data: T) => boolean): Pr
   }
   return seen;
 }
-
-const app = (containers: string) => `${BUSYBOX_IMAGE}containers:\n${containers}`;
 
 test('metrics say what the loop did and what containers use', async () => {
   const busy = shell(`i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo done; ${IDLE}`);

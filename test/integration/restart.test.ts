@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
+import { app, FOREVER, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
 
@@ -12,8 +12,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await supervisor.destroy();
 });
-
-const app = (containers: string) => `${BUSYBOX_IMAGE}containers:\n${containers}`;
 
 describe('restart policies', () => {
   test('always brings back a killed payload with the same address', async () => {

@@ -1,4 +1,4 @@
-import type { ExecSpec, ResourceLimits } from '../../src/drivers/contract.ts';
+import type { ExecSpec, ResourceLimits, TaskSpec } from '../../src/drivers/contract.ts';
 
 export const NO_LIMITS: ResourceLimits = {
   memoryBytes: null,
@@ -8,6 +8,26 @@ export const NO_LIMITS: ResourceLimits = {
   cpuset: null,
   pids: null,
 };
+
+/** A first process without anything that is its own: no mounts, network, devices, terminal or limits. */
+export const PLAIN_TASK = {
+  run: 1,
+  readOnlyRoot: false,
+  env: ['PATH=/bin'],
+  cwd: '/',
+  user: '',
+  domainname: '',
+  mounts: [],
+  netnsFd: null,
+  privileged: false,
+  noNewPrivileges: false,
+  devices: [],
+  ulimits: {},
+  resources: NO_LIMITS,
+  tty: false,
+  stdin: false,
+  init: false,
+} as const satisfies Partial<TaskSpec>;
 
 /** A program to be run in a container, as root without a terminal and input unless something else is said. */
 export function execSpec(argv: readonly string[], changes: Partial<ExecSpec> = {}): ExecSpec {

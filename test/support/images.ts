@@ -168,3 +168,17 @@ export function loadContext(graph: GraphDriver, tmpDir: string): LoadContext & {
   const events: ImageProgress[] = [];
   return { graph, tmpDir, recipes: `${tmpDir}-recipes`, events, progress: (event) => events.push(event) };
 }
+
+/** A tar in the directory of a busybox root filesystem with users, groups and a link that builds refer to. Returns its path. */
+export function buildBase(directory: string, busybox: string): string {
+  const rootfs = join(directory, 'rootfs');
+  mkdirSync(rootfs);
+  busyboxRootfs(rootfs, busybox);
+  writeFileSync(join(rootfs, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home:/bin/sh\n');
+  writeFileSync(join(rootfs, 'etc/group'), 'root:x:0:\napp:x:1001:\nstaff:x:50:\n');
+  mkdirSync(join(rootfs, 'usr/real'));
+  symlinkSync('usr/real', join(rootfs, 'link'));
+  chmodSync(join(rootfs, 'tmp'), 0o1777);
+  execFileSync('tar', ['-C', rootfs, '-cf', `${rootfs}.tar`, '.']);
+  return `${rootfs}.tar`;
+}

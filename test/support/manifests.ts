@@ -3,6 +3,9 @@
 /** An image of this host's static busybox, whose shell has all applets built in. */
 export const BUSYBOX_IMAGE = 'images:\n  busybox: { host: [busybox] }\n';
 
+/** A manifest of containers on {@link BUSYBOX_IMAGE}. @param containers indented by two */
+export const app = (containers: string): string => `${BUSYBOX_IMAGE}containers:\n${containers}`;
+
 /** The end of a script that goes on until it is told to end. */
 export const IDLE = 'trap "exit 0" TERM; sleep 3600 & wait';
 

@@ -23,3 +23,12 @@ export async function until<T>(
     await new Promise((wake) => setTimeout(wake, pauseMs));
   }
 }
+
+/** Something that waits until a test lets it go on. */
+export function gate(): { readonly passed: Promise<void>; open(): void } {
+  let open = (): void => {};
+  const passed = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { passed, open };
+}

@@ -7,7 +7,7 @@ import type { ExecDriver, ExecSpec, Instance, TaskExit, TaskSpec } from '../../.
 import { type CgroupManager, createCgroupManager } from '../../../src/drivers/exec/native/cgroups/manager.ts';
 import { createNativeDriver } from '../../../src/drivers/exec/native/native-driver.ts';
 import { DEFAULT_CAPABILITIES } from '../../../src/model/capabilities.ts';
-import { execSpec, NO_LIMITS } from '../../support/exec-specs.ts';
+import { execSpec, PLAIN_TASK } from '../../support/exec-specs.ts';
 import { until } from '../../support/wait.ts';
 
 export const SHIM_BINARY = fileURLToPath(new URL('../../../build/tsdocker-shim', import.meta.url));
@@ -92,32 +92,17 @@ export class Containers {
     const home = join(this.instance.root, 'containers', containerId);
     for (const name of ['upper', 'work']) mkdirSync(join(home, name), { recursive: true });
     return {
+      ...PLAIN_TASK,
       containerId,
-      run: 1,
       root: {
         type: 'overlay',
         lowers: [this.image, join(this.instance.root, 'nothing')],
         upper: join(home, 'upper'),
         work: join(home, 'work'),
       },
-      readOnlyRoot: false,
       argv,
-      env: ['PATH=/bin'],
-      cwd: '/',
-      user: '',
       hostname: 'box',
-      domainname: '',
-      mounts: [],
-      netnsFd: null,
       capabilities: DEFAULT_CAPABILITIES,
-      privileged: false,
-      noNewPrivileges: false,
-      devices: [],
-      ulimits: {},
-      resources: NO_LIMITS,
-      tty: false,
-      stdin: false,
-      init: false,
       log: { path: join(home, 'json.log'), maxBytes: 10 << 20, maxFiles: 2 },
       ...changes,
     };

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import type { ExecDriver, Instance, StdioSession, TaskExit, TaskSpec } from '../../../src/drivers/contract.ts';
 import { readExitRecord } from '../../../src/drivers/exec/native/exit-record.ts';
-import { NO_LIMITS } from '../../support/exec-specs.ts';
+import { PLAIN_TASK } from '../../support/exec-specs.ts';
 import { until } from '../../support/wait.ts';
 
 export const BUSYBOX = '/bin/busybox';
@@ -52,27 +52,12 @@ export class Fixture {
     const directory = join(this.instance.root, 'containers', containerId);
     mkdirSync(directory, { recursive: true });
     return {
+      ...PLAIN_TASK,
       containerId,
-      run: 1,
       root: { type: 'bind', source: join(this.instance.root, 'rootfs') },
-      readOnlyRoot: false,
       argv,
-      env: ['PATH=/bin'],
-      cwd: '/',
-      user: '',
       hostname: 'test',
-      domainname: '',
-      mounts: [],
-      netnsFd: null,
       capabilities: ['KILL'],
-      privileged: false,
-      noNewPrivileges: false,
-      devices: [],
-      ulimits: {},
-      resources: NO_LIMITS,
-      tty: false,
-      stdin: false,
-      init: false,
       log: { path: join(directory, `${containerId}-json.log`), maxBytes: 10 << 20, maxFiles: 5 },
       ...changes,
     };

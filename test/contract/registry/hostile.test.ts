@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeRegistry } from '../../support/fake-registry.ts';
 import { sha256, tarOf } from '../../support/images.ts';
 import { TestHost } from '../../support/registry-client.ts';
-import { until } from '../../support/wait.ts';
+import { gate, until } from '../../support/wait.ts';
 
 const layer = tarOf({ path: 'file', content: randomBytes(400_000) });
 const LOGIN = { type: 'password', username: 'me', password: 'secret' } as const;
@@ -217,14 +217,11 @@ describe('a download that breaks off', () => {
   it('is shared by two images, and goes with the last that needs it', async () => {
     const other = tarOf({ path: 'other', content: randomBytes(400_000) });
     const late = server.add('late:1', { layers: [other, layer] });
-    let go = (): void => {};
-    const held = new Promise<void>((resolve) => {
-      go = resolve;
-    });
+    const held = gate();
     server.intercept = ({ url }, response) => {
       const path = `/v2/late/blobs/${late}`;
       if (url !== path) return false;
-      void held.then(() => response.end(server.documents.get(path)?.body));
+      void held.passed.then(() => response.end(server.documents.get(path)?.body));
       return true;
     };
     const waiting = host.pull(`${server.host}/late:1`);
@@ -233,7 +230,7 @@ describe('a download that breaks off', () => {
       host.events.some((event) => event.type === 'download' && event.digest === digest && event.bytes === event.total),
     );
     await pull();
-    go();
+    held.open();
     expect((await waiting).layers).toHaveLength(2);
     expect(parts()).toEqual([]);
   });
@@ -252,26 +249,19 @@ describe('a download that breaks off', () => {
   });
 
   it('can be called off; others who wait for it get it', async () => {
-    let go = (): void => {};
-    const held = new Promise<void>((resolve) => {
-      go = resolve;
-    });
-    let asked = (): void => {};
-    const reached = new Promise<void>((resolve) => {
-      asked = resolve;
-    });
+    const [held, reached] = [gate(), gate()];
     onBlob((response, body) => {
-      asked();
-      void held.then(() => response.end(body));
+      reached.open();
+      void held.passed.then(() => response.end(body));
     });
     const controller = new AbortController();
     const first = host.pull(`${server.host}/app:1`, { signal: controller.signal });
     const second = pull();
     const given = expect(first).rejects.toMatchObject({ message: 'it was called off' });
-    await reached;
+    await reached.passed;
     controller.abort();
     await given;
-    go();
+    held.open();
     expect((await second).layers).toHaveLength(1);
   });
 });
@@ -342,26 +332,19 @@ describe('logins', () => {
 describe('a push', () => {
   it('is refused while another one of the same name is under way, and a pull waits for it', async () => {
     const image = await pull();
-    let go = (): void => {};
-    const held = new Promise<void>((resolve) => {
-      go = resolve;
-    });
-    let asked = (): void => {};
-    const reached = new Promise<void>((resolve) => {
-      asked = resolve;
-    });
+    const [held, reached] = [gate(), gate()];
     server.intercept = ({ method, url }, response) => {
       if (method === 'HEAD') response.writeHead(200).end();
       else if (method !== 'PUT' || url !== '/v2/app/manifests/1') return false;
       else {
-        asked();
-        void held.then(() => response.writeHead(201).end());
+        reached.open();
+        void held.passed.then(() => response.writeHead(201).end());
       }
       return true;
     };
     const name = `${server.host}/app:1`;
     const first = host.push(image, name);
-    await reached;
+    await reached.passed;
     await expect(host.push(image, name)).rejects.toMatchObject({
       class: 'conflict',
       message: `push ${name} is already in progress`,
@@ -371,7 +354,7 @@ describe('a push', () => {
       type: 'reading',
       what: `Repository ${name} already being pushed by another client. Waiting.`,
     });
-    go();
+    held.open();
     await first;
     expect((await second).id).toBe(image.id);
   });

@@ -4,23 +4,21 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { writeNdjson } from '../../../src/api/ndjson.ts';
+import { gate } from '../../support/wait.ts';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
 test('a stream that goes on keeps nothing of what it has sent', async () => {
   const sent: WeakRef<object>[] = [];
-  let allSent = (): void => {};
-  const waiting = new Promise<void>((resolve) => {
-    allSent = resolve;
-  });
+  const allSent = gate();
   async function* items(): AsyncGenerator<object> {
     for (let line = 0; line < 500; line++) {
       const item = { line };
       sent.push(new WeakRef(item));
       yield item;
     }
-    allSent();
+    allSent.open();
     await new Promise<never>(() => {});
   }
   const leaving = new AbortController();
@@ -33,7 +31,7 @@ test('a stream that goes on keeps nothing of what it has sent', async () => {
   // It is cut off in the end.
   call.on('error', () => undefined);
   call.end();
-  await waiting;
+  await allSent.passed;
   await new Promise((next) => setImmediate(next));
   collectGarbage();
   const kept = sent.filter((item) => item.deref() !== undefined).length;

@@ -3,6 +3,7 @@ import type { EventView } from '../../../src/api/explain-views.ts';
 import type { CliContext } from '../../../src/cli/context.ts';
 import { formatEvent } from '../../../src/cli/output/timeline.ts';
 import { useTerminal } from '../../support/api/terminal.ts';
+import { BLANK_ENTRY } from '../../support/timeline.ts';
 
 const { served, run, screen } = useTerminal();
 
@@ -101,14 +102,7 @@ describe('events', () => {
       time: '2026-01-02T03:00:00.000Z',
       kind: 'op',
       resource: 'container/blog/web',
-      generation: 7,
-      what: '',
-      ok: true,
-      cause: '',
-      message: '',
-      source: null,
-      run: null,
-      log: [],
+      ...BLANK_ENTRY,
       ...rest,
     });
     const source = { file: '/m/blog.yaml', line: 3, column: 5 };

@@ -101,30 +101,30 @@ test('whatever is thrown becomes a typed error', async () => {
   expect(result?.error).toMatchObject({ code: 'TSD_BUG', class: 'bug', message: 'x is undefined' });
 });
 
-test('one op in flight per key, over all plans', async () => {
+/** An executor, and how many ops it had in flight at most. */
+function counted(concurrency?: number) {
   let inFlight = 0;
   let most = 0;
   const { executor } = bench(async () => {
     most = Math.max(most, ++inFlight);
     await settled();
     inFlight--;
-  });
+  }, concurrency);
+  return { executor, most: () => most };
+}
+
+test('one op in flight per key, over all plans', async () => {
+  const { executor, most } = counted();
   const same = () => planOf(op('container.connect', 'a'));
   await Promise.all([1, 2, 3].map(() => executor.execute(same(), forever)));
-  expect(most).toBe(1);
+  expect(most()).toBe(1);
 });
 
 test('no more ops at a time than allowed', async () => {
-  let inFlight = 0;
-  let most = 0;
-  const { executor } = bench(async () => {
-    most = Math.max(most, ++inFlight);
-    await settled();
-    inFlight--;
-  }, 3);
+  const { executor, most } = counted(3);
   const ops = Array.from({ length: 20 }, (_, index) => op('container.start', `c${index}`));
   await executor.execute(planOf(...ops), forever);
-  expect(most).toBe(3);
+  expect(most()).toBe(3);
 });
 
 test('an end that cannot be written down is a failure', async () => {

@@ -1,21 +1,13 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { FileReaders } from '../../../src/reconcile/ops/file-readers.ts';
+import { gate } from '../../support/wait.ts';
 
 const WEB = { id: 'a', engineName: 'app-web' };
 const changed = (what: string) => ({
   code: 'TSD_CONTAINER_CHANGED',
   message: `the files of container app-web cannot be read while it is being ${what}`,
 });
-
-/** Work that goes on until it is told to end. */
-function gate() {
-  let open = (): void => {};
-  const passed = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { open, passed };
-}
 
 test('a reader is told before a change begins, and is not waited for', async () => {
   const readers = new FileReaders();

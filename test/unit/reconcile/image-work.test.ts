@@ -1,14 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ImageWork } from '../../../src/reconcile/ops/image-work.ts';
-
-function step(): { readonly done: Promise<void>; finish(): void } {
-  let finish = (): void => {};
-  const done = new Promise<void>((resolve) => {
-    finish = resolve;
-  });
-  return { done, finish };
-}
+import { gate } from '../../support/wait.ts';
 
 describe('work on images', () => {
   let work: ImageWork;
@@ -26,47 +19,47 @@ describe('work on images', () => {
   const at = (name: string): number => log.indexOf(name);
 
   it('pruning waits for images in the making, and holds up who comes later only while it runs', async () => {
-    const [first, second, prune] = [step(), step(), step()];
-    const all = [work.making(doing('first', first.done)), work.pruning(doing('prune', prune.done))];
+    const [first, second, prune] = [gate(), gate(), gate()];
+    const all = [work.making(doing('first', first.passed)), work.pruning(doing('prune', prune.passed))];
     await nextTurn();
-    all.push(work.making(doing('second', second.done)));
+    all.push(work.making(doing('second', second.passed)));
     await nextTurn();
     expect(log).toEqual(['first begins', 'second begins']);
-    first.finish();
+    first.open();
     await nextTurn();
     expect(log).not.toContain('prune begins');
-    second.finish();
+    second.open();
     await nextTurn();
     expect(log).toContain('prune begins');
     all.push(work.making(doing('later', Promise.resolve())), work.pruning(doing('again', Promise.resolve())));
     await nextTurn();
     expect(log.at(-1)).toBe('prune begins');
-    prune.finish();
+    prune.open();
     await Promise.all(all);
     expect(at('prune ends')).toBeLessThan(Math.min(at('later begins'), at('again begins')));
   });
 
   it('pruning gives up waiting when it is told to', async () => {
-    const first = step();
-    const making = work.making(doing('first', first.done));
+    const first = gate();
+    const making = work.making(doing('first', first.passed));
     const asked = new AbortController();
     const pruning = work.pruning(doing('prune', Promise.resolve()), asked.signal);
     asked.abort(new Error('enough'));
     await expect(pruning).rejects.toThrow('enough');
-    first.finish();
+    first.open();
     await making;
     expect(log).toEqual(['first begins', 'first ends']);
   });
 
   it('pruning at once does not happen beside others', async () => {
-    const [first, prune] = [step(), step()];
-    const making = work.making(doing('first', first.done));
+    const [first, prune] = [gate(), gate()];
+    const making = work.making(doing('first', first.passed));
     expect(await work.pruningIfIdle(doing('no', Promise.resolve()))).toBe(false);
-    first.finish();
+    first.open();
     await making;
-    const pruning = work.pruningIfIdle(doing('prune', prune.done));
+    const pruning = work.pruningIfIdle(doing('prune', prune.passed));
     expect(await work.pruningIfIdle(doing('no', Promise.resolve()))).toBe(false);
-    prune.finish();
+    prune.open();
     expect(await pruning).toBe(true);
     expect(log).not.toContain('no begins');
   });

@@ -1,20 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import type { TimelineDraft, TimelineEntry } from '../../../src/model/timeline.ts';
 import { whyChain } from '../../../src/supervisor/why.ts';
+import { BLANK_ENTRY } from '../../support/timeline.ts';
 
 const source = { file: 'blog.yaml', line: 12, column: 3 };
 const BASE: TimelineDraft = {
   atMs: 0,
   kind: 'op',
   key: 'container/blog/web',
-  generation: 7,
-  what: '',
-  ok: true,
-  cause: '',
-  message: '',
-  source: null,
-  run: null,
-  log: [],
+  ...BLANK_ENTRY,
 };
 
 /** Entries a second apart from 03:00:00 on. */
