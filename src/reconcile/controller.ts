@@ -365,8 +365,8 @@ export class Controller {
       // What failed may have failed for want of it.
       const failed = reason === 'backing-off' && acted && users.has(held);
       if (!failed && (!concerned || !WAITING.has(reason))) continue;
-      // Those that wait for what was skipped would bring it back at once, and so on for ever.
-      if (acted) this.enqueue([held]);
+      // Those that wait for what was skipped or failed would bring it back at once, and so on for ever.
+      if (acted && error === null) this.enqueue([held]);
       else this.#queue.add(held, later);
     }
   }

@@ -545,6 +545,20 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
+    title:
+      'a predecessor that cannot be started any more is tried less and less often, also when its image is another one',
+    actions: [
+      edit(0, {
+        images: IMAGES,
+        volumes: { logs: {} },
+        containers: { api: RUN, db: { ...RUN, links: ['api'], volumes: ['logs:/mnt/logs'] } },
+      }),
+      edit(3_000, { images: { app: '/two.tar' }, containers: { api: { ...RUN, network: 'host' }, db: LATE } }),
+      after(3_000, { do: 'exit', key: 'container/blog/db', code: 1, oom: false }),
+      after(20_000, { do: 'wait' }),
+    ],
+  },
+  {
     title: 'nothing is done before all that was there is taken over',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),

@@ -194,7 +194,11 @@ export class SimSupervisor {
       'image.load': (op: Extract<Op, { op: 'image.load' }>) => loadSimImage(world, op, around.sources),
     };
     const journal = {
-      begin: (op: Op) => life.alive && around.began(op),
+      begin: (op: Op) => {
+        if (life.alive) around.began(op);
+        // A loop that lets no time pass would go on for ever.
+        if (universe.broken) void this.controller.stop();
+      },
       end: (result: OpResult) => life.alive && around.ended(result),
     };
     const executor = new WatchedExecutor(

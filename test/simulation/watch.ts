@@ -30,6 +30,9 @@ const ROUNDING_MS = 1.5;
 /** As many looks within a second, in which nothing happened, are a loop that turns without an end. */
 const MOST_IDLE_LOOKS = 30;
 
+/** An op that begins more often within a minute is done over and over: what fails is tried less and less often. */
+const MOST_BEGINNINGS = 200;
+
 export class Watch {
   readonly #universe: Universe;
   readonly #disk: Disk;
@@ -60,6 +63,8 @@ export class Watch {
   ops = 0;
   /** When looks came to nothing since something happened last; the latest of them. */
   #idleLooks: number[] = [];
+  /** How often an op has begun since, by its name. */
+  readonly #beginnings = new Map<string, { since: number; times: number }>();
   /** The supervisor has not been told of an end. */
   believesRunning: (containerId: string) => boolean = () => false;
 
@@ -122,6 +127,7 @@ export class Watch {
   began(op: Op): void {
     this.ops += 1;
     this.happened();
+    this.#countBeginning(op);
     if (this.#inFlight.has(op.key)) this.#universe.breaks(`two ops in flight for ${op.key}`);
     this.#inFlight.add(op.key);
     if (op.op === 'container.stop') this.#stopping.add(op.key);
@@ -133,6 +139,13 @@ export class Watch {
       if (!this.#isStopped(baseKey(op.key))) this.#onTheWay.add(op.key);
       this.#startBegan(op);
     }
+  }
+
+  #countBeginning({ id }: Op): void {
+    const now = this.#universe.elapsedMs;
+    const known = this.#beginnings.get(id);
+    if (!known || now - known.since > 60_000) this.#beginnings.set(id, { since: now, times: 1 });
+    else if (++known.times > MOST_BEGINNINGS) this.#universe.breaks(`${id} is done over and over`);
   }
 
   ended({ op, error, status }: OpResult): void {

@@ -98,12 +98,13 @@ function permittedOrAsMade(
   { as, intent }: UpdatePlan,
 ): Pick<UpdatePlan, 'as' | 'intent'> {
   const { container } = input;
-  const forgiven = isOfOldImage(pass, input);
+  const anew = intent.steps.some(({ name }) => name === 'create');
+  const forgiven = anew && isOfOldImage(pass, input);
   const allowed = permitted(pass, as, intent, container !== undefined, forgiven);
   if (forgiven && allowed.steps.length > 0) pass.forgiven.add(as.key);
   // What failed is tried again; as what it was made from it would only fail as well, and the two in turn.
   const waits = allowed.hold !== null && WAITING.has(allowed.hold.reason) && allowed.steps.length === 0;
-  const changes = as.specHash !== container?.specHash || intent.steps.some(({ name }) => name === 'create');
+  const changes = as.specHash !== container?.specHash || anew;
   const asked = container?.running === true && container.restartRequested;
   if (!container || !waits || allowed.hold === null || !(changes || asked) || takesFromOthers(pass, input)) {
     return { as, intent: allowed };

@@ -219,6 +219,21 @@ test('nor does one that waits for such a start bring it back at once', async () 
   expect(sim.host.container(DB).running).toBe(true);
 });
 
+test('nor for such an op that was called off while it was carried out', async () => {
+  let tries = 0;
+  sim.beforeOp = ({ op, key }) => {
+    if (op !== 'container.start' || key !== DB || tries === 100) return;
+    tries += 1;
+    throw new TsdError('TSD_CALLED_OFF', 'not now');
+  };
+  const db = { health: { exec: ['probe'] } };
+  await sim.declare({ blog: { containers: { db, web: { links: ['db'] } } } });
+  await sim.wait(200);
+  expect(sim.controller.hold(WEB)).toMatchObject({ reason: 'dependency-not-ready' });
+  expect(tries).toBeGreaterThan(1);
+  expect(tries).toBeLessThan(20);
+});
+
 test('a failure of an update that cannot be written down is not tried again at once', async () => {
   const web = (mode: string) => ({ blog: { containers: { web: { env: { MODE: mode }, restart: 'always' } } } });
   await sim.declare(web('one'));
