@@ -30,23 +30,24 @@ const [IOV, IOV_LENGTH, CONTROL, CONTROL_LENGTH] = [16, 24, 32, 40] as const;
 /** Groups of rtnetlink(7), to be added up. */
 export const RTMGRP = { LINK: 1, IPV4_IFADDR: 0x10, IPV4_ROUTE: 0x40 } as const;
 
-const [RTM_NEWLINK, RTM_DELLINK] = [16, 17] as const;
+const [RTM_NEWLINK, RTM_DELROUTE] = [16, 25] as const;
 const [IFF_UP, IFF_RUNNING] = [0x1, 0x40] as const;
 /** Low bytes of a message's nlmsg_type, and of ifi_flags and ifi_change of the struct ifinfomsg behind its header. */
 const [TYPE_AT, FLAGS_AT, CHANGE_AT] = [4, 24, 28] as const;
 
-/** Instructions of linux/bpf_common.h: load a byte, and with a constant, jump if equal, greater or some bit is set, return. */
-const [LOAD, AND, JUMP_EQUAL, JUMP_GREATER, JUMP_SET, RETURN] = [0x30, 0x54, 0x15, 0x25, 0x45, 0x06] as const;
+/** Instructions of linux/bpf_common.h: load a byte, and with a constant, jump if equal or some bit is set, return. */
+const [LOAD, AND, JUMP_EQUAL, JUMP_SET, RETURN] = [0x30, 0x54, 0x15, 0x45, 0x06] as const;
 const [TAKE, DROP] = [0xffffffff, 0] as const;
 
 /**
- * struct sock_filter: code, distances of the jump when it is true and when it is not, constant. Of links it lets through
- * that somebody set one down, which takes its routes along without a word of them. One that is deleted is closed first and
- * loses IFF_RUNNING in the same message; so that is not told, nor is anything else that making and removing a link tells.
+ * struct sock_filter: code, distances of the jump when it is true and when it is not, constant. It lets through that a route
+ * was deleted, and that somebody set a link down, which takes its routes along without a word of them. A link that is deleted
+ * is closed first and loses IFF_RUNNING in the same message; so that is not told, nor is anything else that making and
+ * removing a link tells.
  */
-const ONLY_SET_DOWN: readonly (readonly [code: number, yes: number, no: number, value: number])[] = [
+const ONLY_LOSSES: readonly (readonly [code: number, yes: number, no: number, value: number])[] = [
   [LOAD, 0, 0, TYPE_AT],
-  [JUMP_GREATER, 6, 0, RTM_DELLINK],
+  [JUMP_EQUAL, 6, 0, RTM_DELROUTE],
   [JUMP_EQUAL, 0, 6, RTM_NEWLINK],
   [LOAD, 0, 0, FLAGS_AT],
   [JUMP_SET, 4, 0, IFF_UP],
@@ -74,14 +75,14 @@ export class RouteChanges {
    * Listens from now on, in the network namespace this thread is in.
    * @param groups of {@link RTMGRP}
    * @param everywhere also what happens in other namespaces
-   * @param ofLinks everything, or only that one was set down
+   * @param what all of it, or of routes and links only where routes go
    * @throws TsdError
    */
-  constructor(groups: number, everywhere: boolean, ofLinks: 'all' | 'set-down' = 'all') {
+  constructor(groups: number, everywhere: boolean, what: 'all' | 'losses' = 'all') {
     this.#fd = syscall('open netlink socket', 'socket', AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE);
     try {
       if (everywhere) this.#listenEverywhere();
-      if (ofLinks === 'set-down') this.#filter();
+      if (what === 'losses') this.#filter();
       const address = Buffer.alloc(64);
       address.writeUInt16LE(AF_NETLINK, 0);
       address.writeUInt32LE(groups, 8);
@@ -119,17 +120,17 @@ export class RouteChanges {
   }
 
   #filter(): void {
-    const program = Buffer.alloc(ONLY_SET_DOWN.length * 8);
-    ONLY_SET_DOWN.forEach(([code, yes, no, value], index) => {
+    const program = Buffer.alloc(ONLY_LOSSES.length * 8);
+    ONLY_LOSSES.forEach(([code, yes, no, value], index) => {
       program.writeUInt16LE(code, index * 8);
       program.writeUInt8(yes, index * 8 + 2);
       program.writeUInt8(no, index * 8 + 3);
       program.writeUInt32LE(value, index * 8 + 4);
     });
     const described = Buffer.alloc(64);
-    described.writeUInt16LE(ONLY_SET_DOWN.length, 0);
+    described.writeUInt16LE(ONLY_LOSSES.length, 0);
     described.writeBigUInt64LE(BigInt(addressOf(program)), 8);
-    syscall('leave out changes of links', 'setsockopt', this.#fd, SOL_SOCKET, SO_ATTACH_FILTER, described, 16);
+    syscall('leave out other changes', 'setsockopt', this.#fd, SOL_SOCKET, SO_ATTACH_FILTER, described, 16);
   }
 
   #tookElsewhere(slot: number, elsewhere: Set<number>): boolean {

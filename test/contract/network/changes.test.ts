@@ -37,8 +37,8 @@ test('changes of links and addresses are told once, and nothing else is', () => 
   }
 });
 
-test('of links, only that one was set down is told where nothing else is asked for', () => {
-  const changes = new RouteChanges(RTMGRP.LINK | RTMGRP.IPV4_ROUTE, true, 'set-down');
+test('of routes and links, only losses are told where nothing else is asked for', () => {
+  const changes = new RouteChanges(RTMGRP.LINK | RTMGRP.IPV4_ROUTE, true, 'losses');
   const netns = createNetns(() => ip('link', 'set', 'lo', 'up'));
   const socket = new NetlinkSocket(NETLINK_ROUTE);
   try {
@@ -56,6 +56,8 @@ test('of links, only that one was set down is told where nothing else is asked f
     inside('link', 'set', 'eth0', 'up');
     expect(changes.take()).toEqual(none);
     inside('route', 'add', 'blackhole', '10.231.9.0/24');
+    expect(changes.take()).toEqual(none);
+    inside('route', 'delete', 'blackhole', '10.231.9.0/24');
     expect(changes.take()).toEqual({ here: false, elsewhere });
     ip('link', 'delete', 'tsdq0');
     expect(changes.take()).toEqual(none);

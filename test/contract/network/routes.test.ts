@@ -7,6 +7,7 @@ import { enterPrivateHost, Namespaces } from './private-host.ts';
 /** More than are asked in turn at one look. */
 const NAMESPACES = 12;
 const LAST = NAMESPACES - 1;
+const DEFAULT = '0.0.0.0/0';
 const UP = 'link set lo up\naddress add 10.231.1.9/24 dev lo\nroute add default via 10.231.1.1 dev lo';
 
 const namespaces = new Namespaces(NAMESPACES);
@@ -21,6 +22,10 @@ beforeEach(() => {
   onTestFinished(() => socket.close());
   const numbers = new Map(namespaces.fds.map((netns, index) => [namespaceId(socket, netns), `container ${index}`]));
   routes = new SandboxRoutes((number) => numbers.get(number));
+  for (const containerId of numbers.values()) {
+    routes.hold(containerId);
+    routes.want(containerId, [DEFAULT]);
+  }
 });
 
 afterEach(() => {
@@ -30,10 +35,10 @@ afterEach(() => {
 /** By number of the namespace, whether it has a default route; null where that is not known. */
 function look(): (boolean | null)[] {
   routes.look(namespaces.held);
-  return namespaces.fds.map((_, index) => routes.of(`container ${index}`)?.has('0.0.0.0/0') ?? null);
+  return namespaces.fds.map((_, index) => routes.of(`container ${index}`)?.has(DEFAULT) ?? null);
 }
 
-test('a few are asked at each look until all are known; a change that is told is found by the next one', () => {
+test('a few are asked at each look until all are known; what goes and what is put back is found by the next one', () => {
   for (let index = 0; index < NAMESPACES; index++) namespaces.change(index, UP);
   // Told before anybody listened.
   expect(look().filter((known) => known !== null)).toHaveLength(4);
@@ -65,21 +70,41 @@ test('what the kernel does not tell is found in turn', () => {
 });
 
 test('a look tells of whom the answer is another', () => {
+  for (let index = 0; index < LAST; index++) namespaces.change(index, UP);
   for (let looks = 0; looks < 3; looks++) look();
   expect(routes.look(namespaces.held)).toEqual([]);
   namespaces.change(LAST, UP);
   expect(routes.look(namespaces.held)).toEqual([`container ${LAST}`]);
 });
 
+test('routes that were made are known without asking, and asked for once one of them went', () => {
+  for (let index = 0; index < NAMESPACES; index++) {
+    namespaces.change(index, UP);
+    routes.made(`container ${index}`, [DEFAULT]);
+  }
+  expect(look()).toEqual(namespaces.fds.map(() => true));
+  namespaces.change(LAST, 'route delete default');
+  expect(routes.look(namespaces.held)).toEqual([`container ${LAST}`]);
+  expect(look()).toEqual(namespaces.fds.map((_, index) => index !== LAST));
+});
+
+test('of many with a missing route each is asked at one of the next looks', () => {
+  for (let looks = 0; looks < 3; looks++) look();
+  for (let index = 0; index < NAMESPACES; index++) namespaces.change(index, UP);
+  look();
+  expect(look()).toEqual(namespaces.fds.map(() => true));
+});
+
 test('more changes than the kernel keeps for us hide none', () => {
   for (let index = 0; index < NAMESPACES; index++) namespaces.change(index, UP);
   for (let looks = 0; looks < 3; looks++) look();
-  const busy = Array.from({ length: 700 }, (_, index) => {
+  const busy = Array.from({ length: 1500 }, (_, index) => {
     const route = `10.${index >> 8}.${index & 255}.0/24`;
     return `route add blackhole ${route}\nroute delete blackhole ${route}`;
   });
   namespaces.change(0, busy.join('\n'));
   namespaces.change(LAST, 'route delete default');
+  look();
   expect(look()[LAST]).toBe(false);
 });
 
@@ -87,6 +112,9 @@ test('what is forgotten is not known, and a namespace in its place is asked anew
   namespaces.change(0, UP);
   expect(look()[0]).toBe(true);
   routes.forget('container 0');
+  expect(routes.of('container 0')).toBeNull();
   namespaces.replace(0);
+  routes.hold('container 0');
+  for (let looks = 0; looks < 2; looks++) look();
   expect(look()[0]).toBe(false);
 });

@@ -14,7 +14,7 @@ import type {
 } from '../../contract.ts';
 import { Attachments } from './attachments.ts';
 import { BridgeLinks } from './bridge-links.ts';
-import { EndpointLinks } from './endpoint-links.ts';
+import { allDestinationsOf, destinationsOf, EndpointLinks } from './endpoint-links.ts';
 import { EndpointView } from './endpoint-view.ts';
 import { fingerprintBridge } from './fingerprint.ts';
 import { Firewall } from './firewall.ts';
@@ -164,6 +164,7 @@ class BridgeDriver implements NetworkDriver {
     this.#forwarders.set(containerId, listeners);
     const firewall = this.#firewall();
     if (firewall?.holds(endpointOwner(containerId), wanted) === false) firewall.set(endpointOwner(containerId), wanted);
+    this.#sandboxes.routesWanted(containerId, destinationsOf(network));
     this.#remember(config, network, link);
   }
 
@@ -174,7 +175,8 @@ class BridgeDriver implements NetworkDriver {
     const firewall = this.#firewall();
     for (const port of config.ports) this.#checkHolder(port, [containerId, from]);
     const { created, index } = this.#endpoints.connect(config, network, sandbox);
-    this.#sandboxes.routesMade(containerId, created);
+    this.#sandboxes.routesWanted(containerId, destinationsOf(network));
+    this.#sandboxes.routesMade(containerId, created ? allDestinationsOf(network) : null);
     try {
       this.#publish(config, network, firewall, from);
     } catch (error) {

@@ -194,6 +194,11 @@ export function destinationsOf(network: NetworkConfig): string[] {
   return routesOf(network).map(({ destination }) => destination);
 }
 
+/** Destinations of all routes in the main table of a container that was connected just now. */
+export function allDestinationsOf(network: NetworkConfig): string[] {
+  return [...destinationsOf(network), ...(network.icc ? [networkOf(network.subnet)] : [])];
+}
+
 /**
  * Interface up, address, routes. In a network without inter-container communication ports are isolated, so that other
  * containers cannot be reached on the link: there the only neighbour is the gateway, and what is allowed goes through it

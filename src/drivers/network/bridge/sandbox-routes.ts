@@ -1,6 +1,6 @@
 /**
  * Routes in the namespaces of containers. The kernel answers for the namespace of a socket only, so that asking means to go
- * there: 8 system calls, 0.1 ms. It is asked where the kernel told of a change, and in turn.
+ * there: 8 system calls, 0.1 ms. It is asked where the kernel told that a route went, where one is missing, and in turn.
  */
 import { inNetns } from '../../../ffi/namespaces.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/netlink.ts';
@@ -10,11 +10,8 @@ import type { Sandbox } from '../../contract.ts';
 
 /** Asked at one look without being told, first those that were never asked; most keep their routes for life. */
 const ASKED_IN_TURN = 4;
-/**
- * Asked at one look because the kernel told so, the latest first: what was told of before is mostly what we made ourselves in
- * an apply of many, and is asked at the next looks.
- */
-const ASKED_WHEN_TOLD = 8;
+/** Asked at one look because the kernel told so or something was missing; of more the others are asked at the next looks. */
+const ASKED_IN_DOUBT = 8;
 
 function* first(count: number, ids: Iterable<string>): Generator<string> {
   let left = count;
@@ -32,7 +29,11 @@ export class SandboxRoutes {
   #changes: RouteChanges | null = null;
   /** Destinations by container id; what was asked longest ago comes first. */
   readonly #known = new Map<string, ReadonlySet<string>>();
-  readonly #told = new Set<string>();
+  /** What a container is to have. */
+  readonly #wanted = new Map<string, readonly string[]>();
+  readonly #unknown = new Set<string>();
+  /** What is known of them may be untrue, or may not stay: nobody tells that a missing route was put back. */
+  readonly #inDoubt = new Set<string>();
 
   /** @param containerOf whose namespace has a number */
   constructor(containerOf: (namespaceNumber: number) => string | undefined) {
@@ -40,16 +41,15 @@ export class SandboxRoutes {
   }
 
   /**
-   * Asks some of the namespaces: those in which something changed, and a few that were never asked or, where there are none,
-   * of the others. Returns the containers of which {@link of} has another answer now.
+   * Asks some of the namespaces: those in doubt, and a few that were never asked or, where there are none, of the others.
+   * Returns the containers of which {@link of} has another answer now.
    */
   look(held: ReadonlyMap<string, Sandbox>): string[] {
     // Routes go with an interface that is set down, and the kernel tells of that only.
-    this.#changes ??= new RouteChanges(RTMGRP.IPV4_ROUTE | RTMGRP.LINK, true, 'set-down');
+    this.#changes ??= new RouteChanges(RTMGRP.IPV4_ROUTE | RTMGRP.LINK, true, 'losses');
     this.#catchUp(this.#changes);
-    const asked = new Set([...this.#told].slice(-ASKED_WHEN_TOLD));
-    // All that are known are held.
-    const inTurn = this.#known.size < held.size ? this.#unknownOf(held) : this.#known.keys();
+    const asked = new Set(first(ASKED_IN_DOUBT, this.#inDoubt));
+    const inTurn = this.#unknown.size > 0 ? this.#unknown : this.#known.keys();
     for (const containerId of first(ASKED_IN_TURN, inTurn)) asked.add(containerId);
     return [...asked].filter((containerId) => {
       const sandbox = held.get(containerId);
@@ -64,34 +64,42 @@ export class SandboxRoutes {
     return this.#known.get(containerId) ?? null;
   }
 
+  /** Its namespace is held from now on. */
+  hold(containerId: string): void {
+    this.#unknown.add(containerId);
+  }
+
+  /** @param destinations what it is to have */
+  want(containerId: string, destinations: readonly string[]): void {
+    this.#wanted.set(containerId, destinations);
+  }
+
+  /** @param destinations all there are: nothing was there before */
+  made(containerId: string, destinations: readonly string[]): void {
+    this.#know(containerId, new Set(destinations));
+  }
+
   /** What was seen before says nothing any more. */
-  changed(containerId: string): void {
-    this.#told.delete(containerId);
-    this.#told.add(containerId);
+  doubt(containerId: string): void {
+    this.#inDoubt.add(containerId);
   }
 
   forget(containerId: string): void {
-    this.#known.delete(containerId);
-    this.#told.delete(containerId);
+    for (const kept of [this.#known, this.#wanted, this.#unknown, this.#inDoubt]) kept.delete(containerId);
   }
 
   close(): void {
     this.#changes?.close();
     this.#changes = null;
-    this.#known.clear();
-    this.#told.clear();
-  }
-
-  *#unknownOf(held: ReadonlyMap<string, Sandbox>): Generator<string> {
-    for (const containerId of held.keys()) if (!this.#known.has(containerId)) yield containerId;
+    for (const kept of [this.#known, this.#wanted, this.#unknown, this.#inDoubt]) kept.clear();
   }
 
   #catchUp(changes: RouteChanges): void {
     const changed = changes.take();
-    if (changed === null) for (const containerId of this.#known.keys()) this.changed(containerId);
+    if (changed === null) for (const containerId of this.#known.keys()) this.doubt(containerId);
     for (const number of changed?.elsewhere ?? []) {
       const containerId = this.#containerOf(number);
-      if (containerId !== undefined) this.changed(containerId);
+      if (containerId !== undefined) this.doubt(containerId);
     }
   }
 
@@ -107,10 +115,14 @@ export class SandboxRoutes {
     });
     const destinations = new Set(routes.map(({ destination }) => destination));
     const before = this.#known.get(containerId);
-    this.#told.delete(containerId);
-    this.#known.delete(containerId);
-    this.#known.set(containerId, destinations);
+    this.#know(containerId, destinations);
     return before === undefined || !areSame(before, destinations);
+  }
+
+  #know(containerId: string, destinations: ReadonlySet<string>): void {
+    for (const kept of [this.#known, this.#unknown, this.#inDoubt]) kept.delete(containerId);
+    this.#known.set(containerId, destinations);
+    if (this.#wanted.get(containerId)?.every((wanted) => destinations.has(wanted)) === false) this.doubt(containerId);
   }
 }
 

@@ -78,10 +78,18 @@ export class Sandboxes {
     return this.#routes.of(containerId);
   }
 
-  /** @param anew with an interface that was made just now. Else some may have been there, and be seen as missing still. */
-  routesMade(containerId: string, anew: boolean): void {
-    if (anew) this.#routes.forget(containerId);
-    else this.#routes.changed(containerId);
+  /** @param destinations of the routes it is to have */
+  routesWanted(containerId: string, destinations: readonly string[]): void {
+    this.#routes.want(containerId, destinations);
+  }
+
+  /**
+   * @param destinations all there are, with an interface that was made just now. Null where it was there: some routes may
+   * have been, and be seen as missing still.
+   */
+  routesMade(containerId: string, destinations: readonly string[] | null): void {
+    if (destinations === null) this.#routes.doubt(containerId);
+    else this.#routes.made(containerId, destinations);
   }
 
   release(containerId: string): void {
@@ -103,6 +111,7 @@ export class Sandboxes {
   #hold(containerId: string, netnsFd: number): Sandbox {
     const sandbox = { containerId, netnsFd };
     this.#held.set(containerId, sandbox);
+    this.#routes.hold(containerId);
     this.#version++;
     return sandbox;
   }
