@@ -559,6 +559,19 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
+    title: 'a successor whose removal came to nothing half way leaves no address behind while the next one has to wait',
+    actions: [
+      edit(0, { images: IMAGES, containers: { job: RUN, web: RUN } }),
+      edit(3_000, { images: IMAGES, containers: { job: RUN, web: LATE } }),
+      edit(3_000, {
+        images: IMAGES,
+        containers: { job: RUN, web: { ...LATE, env: { WORD: '1' }, dependsOn: ['job:completed'] } },
+      }),
+      after(3_000, { do: 'fail', what: 'graph.remove', class: 'already-exists', times: 1 }),
+      after(0, { do: 'reboot', downMs: 100 }),
+    ],
+  },
+  {
     title: 'nothing is done before all that was there is taken over',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),

@@ -198,9 +198,15 @@ class Author {
     return {
       images: { app: this.pick('path', PATHS) },
       volumes: Object.fromEntries(volumes.map((name) => [name, this.#volume()])),
-      networks: Object.fromEntries(networks.map((name) => [name, this.maybe('icc', 0.3) ? { icc: false } : {}])),
+      networks: Object.fromEntries(networks.map((name) => [name, this.#network(app, name)])),
       containers: Object.fromEntries(containers),
     };
+  }
+
+  /** Small ones have room for all containers of an app with what is beside them, and for no address that is left behind. */
+  #network(app: string, name: string) {
+    const subnet = `10.80.${APPS.indexOf(app)}.${NETWORKS.indexOf(name) * 16}/28`;
+    return { ...(this.maybe('icc', 0.3) && { icc: false }), ...(this.maybe('small', 0.4) && { subnet }) };
   }
 
   #volume() {

@@ -45,7 +45,8 @@ export const DEFAULT_BRIDGE: NetworkConfig = {
   key: 'network//bridge',
   bridge: 'tsdocker0',
   foreign: false,
-  subnet: '172.17.0.0/16',
+  // With room for all that a script declares and for what is beside it: addresses come round again.
+  subnet: '172.17.0.0/26',
   gateway: '172.17.0.1',
   mtu: 1500,
   icc: true,

@@ -163,6 +163,11 @@ export class LeaseBook {
     return null;
   }
 
+  /** Whether an owner has this address, of whatever network. */
+  holds(owner: string, address: string): boolean {
+    return [...this.#networks.values()].some(({ byOwner }) => byOwner.get(owner) === address);
+  }
+
   /** Gives up everything a container holds; written with the next {@link save}. */
   release(owner: string): void {
     for (const leases of this.#networks.values()) leases.release(owner);

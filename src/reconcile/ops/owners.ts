@@ -1,5 +1,5 @@
 import type { ResourceKey } from '../../model/resource.ts';
-import { baseKey } from '../../model/update.ts';
+import { baseKey, nextKey, oldKey } from '../../model/update.ts';
 import { containerSpecOf } from '../../state/written-spec.ts';
 import { attachedNetwork, isContainer, observedReferences } from '../plan/references.ts';
 import type { World } from './world.ts';
@@ -14,22 +14,25 @@ export function isLeaseholder({ desired, containers }: World, key: ResourceKey):
   return attachedNetwork(observedReferences({ key, engineName: made.engineName, spec }), spec) !== null;
 }
 
+/** A cut-over moves leases before the records: an address is held for the container that still uses it. */
+function holdsForAnother({ containers, leases }: World, key: ResourceKey): boolean {
+  const base = baseKey(key);
+  return [base, nextKey(base), oldKey(base)].some((user) => {
+    const address = containers.byKey(user)?.network?.address;
+    return address !== undefined && leases.holds(key, address);
+  });
+}
+
 /** Tells of things of ours in the kernel and on disk whether somebody owns them now. */
 export function ownersOf(world: World): (thing: { readonly type: string; readonly id: string }) => boolean {
   const bridges = new Set<string | undefined>([
     world.defaultNetwork()?.key,
     ...world.resources.networks().map(({ key }) => key),
   ]);
-  const updating = world.updates.all();
   return ({ type, id }) => {
     if (world.builds.holds(id) || world.making.has(id)) return true;
     if (type === 'bridge') return bridges.has(id);
-    if (type === 'lease') {
-      if (isLeaseholder(world, id as ResourceKey)) return true;
-      // A cut-over that was interrupted has moved the leases before the records.
-      const base = baseKey(id as ResourceKey);
-      return updating.get(base)?.failure === null && isLeaseholder(world, base);
-    }
+    if (type === 'lease') return isLeaseholder(world, id as ResourceKey) || holdsForAnother(world, id as ResourceKey);
     return world.containers.exists(id);
   };
 }
