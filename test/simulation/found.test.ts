@@ -572,6 +572,21 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
+    title: 'a container that left its network and cannot be made anew leaves no address behind',
+    actions: [
+      edit(0, {
+        ...SMALL,
+        containers: {
+          job: { ...RUN, restart: 'no' },
+          ...inBack(['web'], { command: ['exit', '1', '200'], restart: 'no' }),
+        },
+      }),
+      after(3_000, { do: 'fail', what: 'disk.container.build', class: 'denied', times: 1 }),
+      edit(0, { ...SMALL, containers: { job: { ...RUN, restart: 'no' }, web: { ...RUN, dependsOn: ['job'] } } }),
+      after(10_000, { do: 'exit', key: 'container/blog/job', code: 1, oom: false }),
+    ],
+  },
+  {
     title: 'nothing is done before all that was there is taken over',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),

@@ -1,8 +1,8 @@
 import { TsdError } from '../../model/errors.ts';
 import { baseKey } from '../../model/update.ts';
 import type { OpOf } from '../op.ts';
-import { isLeaseholder } from './owners.ts';
 import { stopAgainst } from './stop-override.ts';
+import { giveUpStrayLeases } from './stray-leases.ts';
 import type { World } from './world.ts';
 
 /**
@@ -27,9 +27,7 @@ async function removeAll(world: World, op: OpOf<'container.remove'>): Promise<vo
   await world.commits.commit({ names: () => world.links.purge(containerId) });
   world.health.forget(containerId);
   if (!world.desired().resources.has(key)) world.updates.forget(key);
-  if (isLeaseholder(world, key)) return;
-  world.leases.release(key);
-  await world.leases.save(world.commits);
+  await giveUpStrayLeases(world, key);
 }
 
 /** A stop that came since this began would go with the record, and what takes its place would be started. */

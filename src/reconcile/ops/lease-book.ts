@@ -86,22 +86,22 @@ export class LeaseBook {
     }
   }
 
-  /**
-   * The container's address in a network, the same for as long as it holds the lease; null when none is free. It is on one
-   * network: what it held on others is given up.
-   */
+  /** The container's address in a network, the same for as long as it holds the lease; null when none is free. */
   address(request: AddressRequest): string | null {
     const { network, owner, subnet, requested } = request;
     const leases = this.#leasesOf(network);
     const held = leases.byOwner.get(owner);
     if (held !== undefined) {
       const fits = requested === null ? containsNetwork(subnet, `${held}/32`) : held === requested;
-      if (fits) return this.#hold(network, owner, held);
+      if (fits) return held;
       leases.release(owner);
       this.#unsaved.owners.add(owner);
     }
     const free = requested === null ? this.#allocate(request, leases) : leases.taken.has(requested) ? null : requested;
-    return free === null ? null : this.#hold(network, owner, free);
+    if (free === null) return null;
+    leases.hold(owner, free);
+    this.#unsaved.owners.add(owner);
+    return free;
   }
 
   /**
@@ -141,7 +141,7 @@ export class LeaseBook {
     }
   }
 
-  /** Lets these owners have just these addresses, of this network alone; they were theirs in another order. See {@link save}. */
+  /** Lets these owners have just these addresses of a network, which were theirs in another order; see {@link save}. */
   reassign(network: string, holders: readonly (readonly [owner: ResourceKey, address: string])[]): void {
     const leases = this.#leasesOf(network);
     const { last } = leases;
@@ -151,7 +151,10 @@ export class LeaseBook {
       leases.release(owner);
       this.#unsaved.owners.add(owner);
     }
-    for (const [owner, address] of holders) this.#hold(network, owner, address);
+    for (const [owner, address] of holders) {
+      leases.hold(owner, address);
+      this.#unsaved.owners.add(owner);
+    }
     leases.last = last;
   }
 
@@ -163,9 +166,18 @@ export class LeaseBook {
     return null;
   }
 
-  /** Whether an owner has this address, of whatever network. */
-  holds(owner: string, address: string): boolean {
-    return [...this.#networks.values()].some(({ byOwner }) => byOwner.get(owner) === address);
+  /** The addresses that an owner holds, each with its network. */
+  addressesOf(owner: string): readonly (readonly [network: string, address: string])[] {
+    return [...this.#networks].flatMap(([network, { byOwner }]) => {
+      const address = byOwner.get(owner);
+      return address === undefined ? [] : [[network, address] as const];
+    });
+  }
+
+  /** Gives up the address that a container holds on a network; written with the next {@link save}. */
+  leave(owner: string, network: string): void {
+    this.#leasesOf(network).release(owner);
+    this.#unsaved.owners.add(owner);
   }
 
   /** Gives up everything a container holds; written with the next {@link save}. */
@@ -185,19 +197,6 @@ export class LeaseBook {
     for (const { byOwner } of this.#networks.values()) yield* byOwner.keys();
     for (const { container } of this.#ports.values()) yield container;
     yield* this.#unsaved.owners;
-  }
-
-  #hold(network: string, owner: string, address: string): string {
-    for (const [other, leases] of this.#networks) {
-      if (other === network || !leases.byOwner.has(owner)) continue;
-      leases.release(owner);
-      this.#unsaved.owners.add(owner);
-    }
-    const leases = this.#leasesOf(network);
-    if (leases.byOwner.get(owner) === address) return address;
-    leases.hold(owner, address);
-    this.#unsaved.owners.add(owner);
-    return address;
   }
 
   /** As it is now: what was decided after the save began is right too. */

@@ -1,5 +1,7 @@
+import type { ResourceKey } from '../../model/resource.ts';
 import type { OpOf } from '../op.ts';
 import { ownersOf } from './owners.ts';
+import { giveUpStrayLeases } from './stray-leases.ts';
 import type { World } from './world.ts';
 
 type Orphan = OpOf<'orphan.remove'>['orphan'];
@@ -22,8 +24,7 @@ async function remove(world: World, orphan: Orphan): Promise<void> {
       await world.graph.remove(orphan.id);
       return;
     case 'lease':
-      world.leases.release(orphan.id);
-      await world.leases.save(world.commits);
+      await giveUpStrayLeases(world, orphan.id as ResourceKey);
       return;
     case 'state':
       await world.commits.commit({ names: () => world.links.purge(orphan.id) });

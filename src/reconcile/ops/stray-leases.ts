@@ -1,0 +1,49 @@
+/** Leases that nobody has a use for: of a network that a container has left, or of a container that is gone. */
+import type { ResourceKey } from '../../model/resource.ts';
+import { baseKey, nextKey, oldKey } from '../../model/update.ts';
+import { containerSpecOf } from '../../state/written-spec.ts';
+import { attachedNetwork, isContainer, observedReferences } from '../plan/references.ts';
+import type { World } from './world.ts';
+
+/** The network that a key is declared on. */
+function declaredNetwork({ desired }: World, key: ResourceKey): string | null {
+  const declared = desired().resources.get(key);
+  return declared && isContainer(declared) ? attachedNetwork(declared.references, declared.spec) : null;
+}
+
+/** The network that the container of a key was made on. */
+function madeOn({ containers }: World, key: ResourceKey): string | null {
+  const made = containers.byKey(key);
+  if (!made?.owner) return null;
+  const spec = containerSpecOf(made.owner);
+  return attachedNetwork(observedReferences({ key, engineName: made.engineName, spec }), spec);
+}
+
+/** A cut-over moves leases before the records: an address is held for the container that still uses it. */
+function isUsed({ containers }: World, key: ResourceKey, address: string): boolean {
+  const base = baseKey(key);
+  return [base, nextKey(base), oldKey(base)].some((user) => containers.byKey(user)?.network?.address === address);
+}
+
+/** Networks on which a key holds an address for nothing. Null: it may hold nothing at all, ports neither. */
+function strays(world: World, key: ResourceKey): readonly string[] | null {
+  const declared = declaredNetwork(world, key);
+  const others = world.leases.addressesOf(key).filter(([network]) => network !== declared);
+  if (declared !== null && others.length === 0) return [];
+  const made = madeOn(world, key);
+  const stray = others.filter(([network, address]) => network !== made && !isUsed(world, key, address));
+  const mayHold = declared !== null || made !== null || stray.length < others.length;
+  return mayHold ? stray.map(([network]) => network) : null;
+}
+
+export function hasNoStrayLease(world: World, key: ResourceKey): boolean {
+  return strays(world, key)?.length === 0;
+}
+
+export async function giveUpStrayLeases(world: World, key: ResourceKey): Promise<void> {
+  const stray = strays(world, key);
+  if (stray?.length === 0) return;
+  if (stray === null) world.leases.release(key);
+  else for (const network of stray) world.leases.leave(key, network);
+  await world.leases.save(world.commits);
+}
