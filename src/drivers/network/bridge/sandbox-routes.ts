@@ -8,8 +8,10 @@ import { RouteChanges, RTMGRP } from '../../../ffi/route-changes.ts';
 import { listRoutes } from '../../../ffi/rtnetlink.ts';
 import type { Sandbox } from '../../contract.ts';
 
-/** Asked at one look without being told, first those that were never asked; most keep their routes for life. */
-const ASKED_IN_TURN = 4;
+/** Asked at one look of those that were never asked. */
+const ASKED_FIRST = 4;
+/** Asked at one look of the others: most keep their routes for life, and the kernel tells where one went. */
+const ASKED_IN_TURN = 1;
 /** Asked at one look because the kernel told so or something was missing; of more the others are asked at the next looks. */
 const ASKED_IN_DOUBT = 8;
 
@@ -41,7 +43,7 @@ export class SandboxRoutes {
   }
 
   /**
-   * Asks some of the namespaces: those in doubt, and a few that were never asked or, where there are none, of the others.
+   * Asks some of the namespaces: those in doubt, and a few that were never asked, and one of the others in turn.
    * Returns the containers of which {@link of} has another answer now.
    */
   look(held: ReadonlyMap<string, Sandbox>): string[] {
@@ -49,8 +51,8 @@ export class SandboxRoutes {
     this.#changes ??= new RouteChanges(RTMGRP.IPV4_ROUTE | RTMGRP.LINK, true, 'losses');
     this.#catchUp(this.#changes);
     const asked = new Set(first(ASKED_IN_DOUBT, this.#inDoubt));
-    const inTurn = this.#unknown.size > 0 ? this.#unknown : this.#known.keys();
-    for (const containerId of first(ASKED_IN_TURN, inTurn)) asked.add(containerId);
+    for (const containerId of first(ASKED_FIRST, this.#unknown)) asked.add(containerId);
+    for (const containerId of first(ASKED_IN_TURN, this.#known.keys())) asked.add(containerId);
     return [...asked].filter((containerId) => {
       const sandbox = held.get(containerId);
       if (sandbox) return this.#ask(sandbox);
