@@ -36,6 +36,8 @@ async function bundle(input, directory) {
     transform: { target: 'node20' },
     // Who reads a stack finds what constants are called.
     optimization: { inlineConst: false },
+    // A module that is not found would only be warned of, and missed by who runs the command that needs it.
+    onLog: (level, log, handle) => handle(level === 'warn' ? 'error' : level, log),
   });
   try {
     const { output } = await build.write({
@@ -72,7 +74,8 @@ try {
   cpSync('src/supervisor/web/page', join(fresh, 'page'), { recursive: true });
   if (existsSync('dist')) renameSync('dist', previous);
   renameSync(fresh, 'dist');
-} finally {
-  rmSync(fresh, { recursive: true, force: true });
   rmSync(previous, { recursive: true, force: true });
+} finally {
+  if (!existsSync('dist') && existsSync(previous)) renameSync(previous, 'dist');
+  rmSync(fresh, { recursive: true, force: true });
 }

@@ -1,5 +1,5 @@
 /**
- * Writes what is derived from the code: the JSON Schema of manifests and the references under docs/. Needs dist/ (`npm run build`).
+ * Writes what is derived from the code: the JSON Schema of manifests and the references under docs/. Needs the program built, for completions.
  * With --check nothing is written and a file that is not current ends it with exit code 1.
  */
 import { execFileSync } from 'node:child_process';

@@ -88,11 +88,25 @@ test('routes that were made are known without asking, and asked for once one of 
   expect(look()).toEqual(namespaces.fds.map((_, index) => index !== LAST));
 });
 
-test('of many with a missing route each is asked at one of the next looks', () => {
+test('of many with a missing route each is asked at one of the next looks; news is not kept waiting by them', () => {
   for (let looks = 0; looks < 3; looks++) look();
   for (let index = 0; index < NAMESPACES; index++) namespaces.change(index, UP);
-  look();
+  for (let looks = 0; looks < 2; looks++) look();
   expect(look()).toEqual(namespaces.fds.map(() => true));
+  for (let index = 0; index < LAST; index++) namespaces.change(index, 'route delete default');
+  look();
+  namespaces.change(LAST, 'route delete default');
+  namespaces.change(0, 'route add default via 10.231.1.1 dev lo');
+  routes.changed('container 0');
+  expect(look()).toEqual(namespaces.fds.map((_, index) => index === 0));
+});
+
+test('what is wanted only after it was seen missing is asked for too', () => {
+  for (let index = 0; index < NAMESPACES; index++) routes.want(`container ${index}`, []);
+  for (let looks = 0; looks < 3; looks++) look();
+  routes.want(`container ${LAST}`, [DEFAULT]);
+  namespaces.change(LAST, UP);
+  expect(look()[LAST]).toBe(true);
 });
 
 test('more changes than the kernel keeps for us hide none', () => {
@@ -104,7 +118,7 @@ test('more changes than the kernel keeps for us hide none', () => {
   });
   namespaces.change(0, busy.join('\n'));
   namespaces.change(LAST, 'route delete default');
-  look();
+  for (let looks = 0; looks < 2; looks++) look();
   expect(look()[LAST]).toBe(false);
 });
 

@@ -8,12 +8,14 @@ import { RouteChanges, RTMGRP } from '../../../ffi/route-changes.ts';
 import { listRoutes } from '../../../ffi/rtnetlink.ts';
 import type { Sandbox } from '../../contract.ts';
 
-/** Asked at one look of those that were never asked. */
-const ASKED_FIRST = 4;
+/** Asked at one look because something changed, the latest first; of more the others are asked at the next looks. */
+const ASKED_WHEN_CHANGED = 32;
+/** Asked at one look, in turn, of those where a route was missing. */
+const ASKED_WHEN_MISSING = 4;
+/** Asked at one look of those of which nothing is known for sure. */
+const ASKED_WHEN_UNKNOWN = 4;
 /** Asked at one look of the others: most keep their routes for life, and the kernel tells where one went. */
 const ASKED_IN_TURN = 1;
-/** Asked at one look because the kernel told so or something was missing; of more the others are asked at the next looks. */
-const ASKED_IN_DOUBT = 8;
 
 function* first(count: number, ids: Iterable<string>): Generator<string> {
   let left = count;
@@ -33,9 +35,12 @@ export class SandboxRoutes {
   readonly #known = new Map<string, ReadonlySet<string>>();
   /** What a container is to have. */
   readonly #wanted = new Map<string, readonly string[]>();
+  /** The latest comes last. */
+  readonly #changed = new Set<string>();
+  /** Nobody tells that a route was put back. What was asked longest ago comes first. */
+  readonly #missing = new Set<string>();
+  /** Never asked, or the kernel told of more than it could keep since. */
   readonly #unknown = new Set<string>();
-  /** What is known of them may be untrue, or may not stay: nobody tells that a missing route was put back. */
-  readonly #inDoubt = new Set<string>();
 
   /** @param containerOf whose namespace has a number */
   constructor(containerOf: (namespaceNumber: number) => string | undefined) {
@@ -43,15 +48,16 @@ export class SandboxRoutes {
   }
 
   /**
-   * Asks some of the namespaces: those in doubt, and a few that were never asked, and one of the others in turn.
-   * Returns the containers of which {@link of} has another answer now.
+   * Asks some of the namespaces: those in which something changed, a few of those with a route missing and of those that are
+   * unknown, and one of the others in turn. Returns the containers of which {@link of} has another answer now.
    */
   look(held: ReadonlyMap<string, Sandbox>): string[] {
     // Routes go with an interface that is set down, and the kernel tells of that only.
     this.#changes ??= new RouteChanges(RTMGRP.IPV4_ROUTE | RTMGRP.LINK, true, 'losses');
     this.#catchUp(this.#changes);
-    const asked = new Set(first(ASKED_IN_DOUBT, this.#inDoubt));
-    for (const containerId of first(ASKED_FIRST, this.#unknown)) asked.add(containerId);
+    const asked = new Set([...this.#changed].slice(-ASKED_WHEN_CHANGED));
+    for (const containerId of first(ASKED_WHEN_MISSING, this.#missing)) asked.add(containerId);
+    for (const containerId of first(ASKED_WHEN_UNKNOWN, this.#unknown)) asked.add(containerId);
     for (const containerId of first(ASKED_IN_TURN, this.#known.keys())) asked.add(containerId);
     return [...asked].filter((containerId) => {
       const sandbox = held.get(containerId);
@@ -74,6 +80,7 @@ export class SandboxRoutes {
   /** @param destinations what it is to have */
   want(containerId: string, destinations: readonly string[]): void {
     this.#wanted.set(containerId, destinations);
+    this.#noteMissing(containerId);
   }
 
   /** @param destinations all there are: nothing was there before */
@@ -82,26 +89,31 @@ export class SandboxRoutes {
   }
 
   /** What was seen before says nothing any more. */
-  doubt(containerId: string): void {
-    this.#inDoubt.add(containerId);
+  changed(containerId: string): void {
+    this.#changed.delete(containerId);
+    this.#changed.add(containerId);
   }
 
   forget(containerId: string): void {
-    for (const kept of [this.#known, this.#wanted, this.#unknown, this.#inDoubt]) kept.delete(containerId);
+    for (const kept of this.#kept) kept.delete(containerId);
   }
 
   close(): void {
     this.#changes?.close();
     this.#changes = null;
-    for (const kept of [this.#known, this.#wanted, this.#unknown, this.#inDoubt]) kept.clear();
+    for (const kept of this.#kept) kept.clear();
+  }
+
+  get #kept() {
+    return [this.#known, this.#wanted, this.#changed, this.#missing, this.#unknown];
   }
 
   #catchUp(changes: RouteChanges): void {
     const changed = changes.take();
-    if (changed === null) for (const containerId of this.#known.keys()) this.doubt(containerId);
+    if (changed === null) for (const containerId of this.#known.keys()) this.#unknown.add(containerId);
     for (const number of changed?.elsewhere ?? []) {
       const containerId = this.#containerOf(number);
-      if (containerId !== undefined) this.doubt(containerId);
+      if (containerId !== undefined) this.changed(containerId);
     }
   }
 
@@ -122,9 +134,16 @@ export class SandboxRoutes {
   }
 
   #know(containerId: string, destinations: ReadonlySet<string>): void {
-    for (const kept of [this.#known, this.#unknown, this.#inDoubt]) kept.delete(containerId);
+    for (const kept of [this.#known, this.#changed, this.#missing, this.#unknown]) kept.delete(containerId);
     this.#known.set(containerId, destinations);
-    if (this.#wanted.get(containerId)?.every((wanted) => destinations.has(wanted)) === false) this.doubt(containerId);
+    this.#noteMissing(containerId);
+  }
+
+  #noteMissing(containerId: string): void {
+    const known = this.#known.get(containerId);
+    const wanted = this.#wanted.get(containerId);
+    if (known && wanted?.some((destination) => !known.has(destination))) this.#missing.add(containerId);
+    else this.#missing.delete(containerId);
   }
 }
 

@@ -88,7 +88,7 @@ export class Sandboxes {
    * have been, and be seen as missing still.
    */
   routesMade(containerId: string, destinations: readonly string[] | null): void {
-    if (destinations === null) this.#routes.doubt(containerId);
+    if (destinations === null) this.#routes.changed(containerId);
     else this.#routes.made(containerId, destinations);
   }
 
