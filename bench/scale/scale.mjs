@@ -4,7 +4,7 @@
  *
  *   node bench/scale/scale.mjs [--count N] [--directory DIR] [-o json]
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import {
   mkdirSync,
   mkdtempSync,
@@ -161,8 +161,20 @@ function shimPss(pids) {
   return median(shims.map((pid) => kilobytes(pid, 'smaps_rollup', 'Pss')));
 }
 
+/** What this machine is worth: the start of a program that does nothing. */
+function emptyProgram() {
+  const times = [];
+  for (let run = 0; run < 9; run++) {
+    const started = performance.now();
+    spawnSync(process.execPath, ['-e', '0']);
+    times.push(performance.now() - started);
+  }
+  return median(times);
+}
+
 async function measure() {
   mkdirSync(manifests, { recursive: true });
+  const emptyMs = emptyProgram();
   let daemon = startDaemon();
   try {
     await until('the supervisor', () => client.info());
@@ -190,6 +202,7 @@ async function measure() {
     const kept = (await client.list('containers')).every(({ id, pid }) => pids.get(id) === pid);
     if (!kept) throw new Error('the restart of the supervisor cost a container its process');
     return {
+      emptyMs,
       running: running.length,
       applyMs,
       workedMs,
@@ -225,6 +238,7 @@ else {
       `${name.padEnd(52)}${value.toFixed(1).padStart(10)} ${unit.padEnd(4)}${budget === null ? '' : `budget ${budget}, ratio ${(value / budget).toFixed(2)}`}`,
     );
   const share = found.running / 1000;
+  row('an empty node program, to compare machines', found.emptyMs, 'ms', null);
   row(`apply of ${count - 100} more, to all running`, found.applyMs, 'ms', (count - 100) * 10);
   row(`the first looks after that`, found.workedMs, 'ms', null);
   row(`look at ${found.running} with nothing to do`, found.passMs, 'ms', 20 * share);
