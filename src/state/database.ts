@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readSync, renameSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, readSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path/posix';
 import Database from 'better-sqlite3';
 import { TsdError } from '../model/errors.ts';
@@ -6,6 +6,9 @@ import { corrupt, errnoCode, type StateIssue } from './state-file.ts';
 
 /** SQLITE_CORRUPT and SQLITE_NOTADB: the content is wrong, as opposed to a disk or permission that is. */
 const CONTENT_ERRORS = ['SQLITE_CORRUPT', 'SQLITE_NOTADB'];
+
+/** An EIO of a read is one of the first two (SQLITE_IOERR_CORRUPTFS of os_unix.c), one of open(2) the last. */
+const DISK_OR_FILE = [...CONTENT_ERRORS, 'SQLITE_CANTOPEN'];
 
 /** The second: of the index of the write-ahead log, which grows by itself. */
 const NO_ROOM = ['SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE'];
@@ -32,6 +35,8 @@ const isContentError = (error: unknown): boolean =>
 
 /** Files of one database: itself, rollback journal, write-ahead log and its index. */
 const SUFFIXES = ['', '-journal', '-wal', '-shm'];
+/** Those that hold content. */
+const READ_SUFFIXES = ['', '-journal', '-wal'];
 
 function freeName(path: string): string {
   for (let n = 1; ; n++) if (!existsSync(`${path}.damaged-${n}`)) return `${path}.damaged-${n}`;
@@ -49,29 +54,60 @@ const DISK_HINT =
 /** What a person does about each kind of trouble; what is not listed is the disk's. */
 function hintFor(error: SqliteError, path: string): string {
   if (isContentError(error))
-    return `Stop the supervisor (\`systemctl stop tsdocker\`), move ${path} and its -wal and -shm away or restore it from a backup, and start it again.`;
+    return `Where \`dmesg\` tells of errors of the disk, mend that first. Stop the supervisor (\`systemctl stop tsdocker\`), move ${path}* away, put a backup there if there is one, and start it again.`;
   if (isOneOf(error, ['SQLITE_BUSY']))
-    return `\`fuser -v ${path}\` shows who else uses it; it is tried again by itself.`;
+    return `\`fuser -v ${path}\` shows who else uses it. Run the command again when that has ended; the supervisor's own work is tried again by itself.`;
+  if (isOneOf(error, ['SQLITE_CANTOPEN']))
+    return `\`ls -ld ${path}\` shows a directory in its place or a permission that is missing; it is neither where too many files are open (\`LimitNOFILE=\` of the service).`;
   if (isOneOf(error, ['SQLITE_READONLY']))
     return `\`findmnt -T ${dirname(path)}\` shows whether its filesystem is read-only; after a remount run \`systemctl restart tsdocker\`.`;
   return DISK_HINT;
 }
 
-/** Why a file cannot be read to its end, as `EIO`; null when it can, or is not there. */
-function readFailure(path: string): string | null {
-  const buffer = Buffer.alloc(1024 ** 2);
-  let fd: number | undefined;
+/** The code of what is thrown, as `EIO`; null for nothing, and where there is no such file. */
+function failureOf(act: () => void): string | null {
   try {
-    fd = openSync(path, 'r');
-    while (readSync(fd, buffer) > 0);
+    act();
     return null;
   } catch (error) {
     const code = errnoCode(error) ?? null;
     return code === 'ENOENT' ? null : code;
-  } finally {
-    if (fd !== undefined) closeSync(fd);
   }
 }
+
+function withDescriptor(path: string, act: (fd: number) => void): void {
+  const fd = openSync(path, 'r');
+  try {
+    act(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** What fsync(2) says where the disk is gone, or its filesystem was shut down. */
+const DISK_FAILURES = ['EIO', 'EROFS', 'ENXIO', 'ENODEV'];
+
+/**
+ * What the disk under a database fails with, as `EIO`; null when it works. Only the directory is opened: closing any
+ * descriptor of a file gives up all locks of the process on it, those of SQLite too (sqlite.org/howtocorrupt.html, 2.2).
+ */
+function diskFailure(path: string): string | null {
+  const code = failureOf(() => withDescriptor(dirname(path), fsyncSync));
+  return code !== null && DISK_FAILURES.includes(code) ? code : null;
+}
+
+/** Why a database that nobody of this process has open cannot be read to its end; null when it can. */
+function readFailure(path: string): string | null {
+  const buffer = Buffer.alloc(1024 ** 2);
+  const readAll = (fd: number): void => {
+    while (readSync(fd, buffer) > 0);
+  };
+  const codes = READ_SUFFIXES.map((suffix) => failureOf(() => withDescriptor(path + suffix, readAll)));
+  return codes.find((code) => code !== null) ?? null;
+}
+
+const diskError = (step: string, code: string, cause: unknown): TsdError =>
+  new TsdError('TSD_SYSCALL', `${step}: ${code}`, { step, hint: DISK_HINT, cause });
 
 /** What SQLite says of the disk, of the file or of another process that uses it as a TsdError; other errors pass unchanged. */
 function toDatabaseError(path: string, doing: string, error: unknown): unknown {
@@ -79,9 +115,8 @@ function toDatabaseError(path: string, doing: string, error: unknown): unknown {
   if (NO_ROOM.includes(error.code))
     return new TsdError('TSD_DISK_FULL', `the disk is full: nothing can be written to ${path}`, { cause: error });
   const step = `${doing} ${path}`;
-  // SQLite takes an EIO of a read for damage of the file (SQLITE_IOERR_CORRUPTFS).
-  const unread = isContentError(error) ? SUFFIXES.map((suffix) => readFailure(path + suffix)).find(Boolean) : undefined;
-  if (unread) return new TsdError('TSD_SYSCALL', `${step}: ${unread}`, { step, hint: DISK_HINT, cause: error });
+  const failure = isOneOf(error, DISK_OR_FILE) ? diskFailure(path) : null;
+  if (failure !== null) return diskError(step, failure, error);
   return new TsdError(
     isContentError(error) ? 'TSD_STATE_CORRUPT' : 'TSD_SYSCALL',
     `${step}: ${error.message} (${error.code})`,
@@ -149,6 +184,8 @@ export function openDatabase(path: string, prepare: (database: Database.Database
     return { database: openWith(path, prepare), issues: [] };
   } catch (error) {
     if (!(error instanceof TsdError && error.code === 'TSD_STATE_CORRUPT' && isContentError(error.cause))) throw error;
+    const unread = readFailure(path);
+    if (unread !== null) throw diskError(`open ${path}`, unread, error.cause);
     const aside = setAside(path);
     const issue = { path: aside, error: corrupt(path, `is damaged; kept as ${aside}, a new one was made`, error) };
     return { database: openWith(path, prepare), issues: [issue] };
