@@ -1,4 +1,5 @@
 /** Keeps the line that `systemctl status` shows current (sd_notify(3), STATUS=). */
+import { describeError, toTsdError } from '../model/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { Hold } from '../reconcile/op.ts';
 import type { SupervisorEventBus } from './events.ts';
@@ -28,10 +29,18 @@ export function statusLine({ generation, running, containers, holds }: StatusFac
     const others = failing.length > 1 ? ` and ${failing.length - 1} more` : '';
     parts.push(`failing: ${key.split('/').slice(1).join('/')} (${message})${others}`);
   }
-  return parts
-    .join('; ')
-    .replace(/\p{Cc}+/gu, ' ')
-    .slice(0, 500);
+  return oneLine(parts.join('; '));
+}
+
+const oneLine = (text: string): string => text.replace(/\p{Cc}+/gu, ' ').slice(0, 500);
+
+/** Facts that cannot be found out, as while the disk fails, are no reason to end: the line says why. */
+function lineOf(facts: () => StatusFacts): string {
+  try {
+    return statusLine(facts());
+  } catch (error) {
+    return oneLine(`not known: ${describeError(toTsdError(error))}`);
+  }
 }
 
 /** Sends the line at once and after changes, at most once a second. Returns what ends that. */
@@ -41,7 +50,7 @@ export function keepStatus(
   send: (line: string) => void,
 ): () => void {
   let timer: NodeJS.Timeout | null = null;
-  const tell = (): void => send(statusLine(facts()));
+  const tell = (): void => send(lineOf(facts));
   const onChange = (): void => {
     timer ??= setTimeout(() => {
       timer = null;

@@ -2,7 +2,7 @@
 import type { TaskExit } from '../drivers/contract.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Desired } from '../model/desired.ts';
-import { describeError } from '../model/errors.ts';
+import { describeError, toTsdError } from '../model/errors.ts';
 import { describeEnd } from '../model/exit-words.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
 import type { TimelineDraft, TimelineKind } from '../model/timeline.ts';
@@ -46,6 +46,16 @@ const START_SLACK_MS = 20;
 function kindOf(op: Op): TimelineKind {
   if (op.op === 'container.start') return 'start';
   return op.cause.reason === 'drift' ? 'drift' : 'op';
+}
+
+/** What belongs to an entry and cannot be read, as while the disk fails, is left out: what happened is told all the same. */
+function readOr<T>(otherwise: T, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (toTsdError(error).code === 'TSD_BUG') throw error;
+    return otherwise;
+  }
 }
 
 export class Timeline {
@@ -125,7 +135,7 @@ export class Timeline {
       if (PASSING.has(reason) || this.#holds.get(key) === text) continue;
       this.#holds.set(key, text);
       // Said before this supervisor started, and nothing happened since.
-      const [latest] = this.#options.history.timeline.ofKey(key, 1);
+      const [latest] = readOr([], () => this.#options.history.timeline.ofKey(key, 1));
       const kind = reason === 'drifted' ? 'drift' : 'hold';
       if (latest?.kind === kind && latest.what === reason && latest.message === message) continue;
       this.#append({ kind, key, generation: plan.generation, what: reason, ok: reason !== 'failed', message });
@@ -181,7 +191,7 @@ export class Timeline {
   #excerpt(record: ContainerRecord | undefined): readonly string[] {
     if (!record) return [];
     const since = record.state.startedAt === null ? 0 : Date.parse(record.state.startedAt) - START_SLACK_MS;
-    return logExcerpt(this.#options.containers.logPath(record.id), since);
+    return readOr([], () => logExcerpt(this.#options.containers.logPath(record.id), since));
   }
 
   #append(entry: Pick<TimelineDraft, 'kind' | 'key' | 'what'> & Partial<TimelineDraft>): void {

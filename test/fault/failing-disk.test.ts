@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import type { ContainerView, ManifestView } from '../../src/api/supervisor.ts';
 import { failFilesystem } from '../support/failing-filesystem.ts';
 import { LoopDisk } from '../support/loop-disk.ts';
 import { BUSYBOX_IMAGE, FOREVER } from '../support/manifests.ts';
@@ -42,6 +43,14 @@ async function onItsOwnDisk() {
   return { disk, supervisor, first };
 }
 
+/** A disk comes back with a reboot, which ends all processes. */
+async function bringBack(disk: LoopDisk, { pid }: ContainerView): Promise<void> {
+  const status = execFileSync('cat', [`/proc/${pid}/status`], { encoding: 'utf8' });
+  process.kill(Number(/^PPid:\s+(\d+)/m.exec(status)?.[1]), 'SIGKILL');
+  await disk.unmount();
+  disk.mount();
+}
+
 test('is named by what meets it, ends no container, and everything is there again when it is back', async () => {
   const { disk, supervisor, first } = await onItsOwnDisk();
   const { instance } = supervisor;
@@ -71,18 +80,33 @@ test('is named by what meets it, ends no container, and everything is there agai
   await supervisor.crash();
   await expect(supervisor.start()).rejects.toThrow(/^the supervisor ended:\nerror: .*EIO/);
   expect(existsSync(`/proc/${first.pid}`)).toBe(true);
-  // A disk comes back with a reboot, which ends all processes.
-  process.kill(
-    Number(/^PPid:\s+(\d+)/m.exec(execFileSync('cat', [`/proc/${first.pid}/status`], { encoding: 'utf8' }))?.[1]),
-    'SIGKILL',
-  );
-  await disk.unmount();
-  disk.mount();
+  await bringBack(disk, first);
   await supervisor.start();
   expect(supervisor.instance).toBe(instance);
   const again = await supervisor.waitFor('first', 'started again', ({ ready, pid }) => ready && pid !== first.pid);
   expect(again.id).toBe(first.id);
   await supervisor.ok('apply', '--wait=60s', '-f', second);
+});
+
+test('edits of a directory on another disk are refused, and taken over when the disk is back', async () => {
+  const { supervisor, disk, first } = await onItsOwnDisk();
+  const { pid } = supervisor;
+  failFilesystem(disk.path);
+  for (const name of ['second', 'third']) {
+    const dropped = supervisor.drop(`${name}.yaml`, manifest(name));
+    const held = await until(`the edit of ${name}.yaml refused`, async () => {
+      const views = JSON.parse(await supervisor.ok('get', 'manifests', '-o', 'json')) as ManifestView[];
+      return views.find(({ file }) => file === dropped)?.held;
+    });
+    expect(held).toMatch(/^it waits to be taken over: .*history\.db: .*(EIO|SQLITE_IOERR)/);
+  }
+  expect(supervisor.pid).toBe(pid);
+  expect(existsSync(`/proc/${first.pid}`)).toBe(true);
+
+  await supervisor.crash();
+  await bringBack(disk, first);
+  await supervisor.start();
+  for (const name of ['first', 'second', 'third']) await supervisor.waitFor(name, 'ready', ({ ready }) => ready);
 });
 
 test('that stays dead leaves nothing of a test in the kernel', async () => {

@@ -19,12 +19,15 @@ export class LoopDisk {
     execFileSync('mount', ['-o', 'loop', this.#image, this.path]);
   }
 
-  /** Waits until nobody uses it any more. */
+  /** Waits until nobody uses it any more, in another mount namespace neither. */
   async unmount(): Promise<void> {
     await until('the disk to be unused', () => {
       execFileSync('umount', [this.path], { stdio: 'ignore' });
       return true;
     });
+    // Its loop device goes with the last mount; before, a new mount is of the same filesystem, failures and all.
+    const isAttached = () => execFileSync('losetup', ['-j', this.#image], { encoding: 'utf8' }) !== '';
+    await until('the disk to be unmounted everywhere', () => !isAttached());
   }
 
   /** Unmounts it, and deletes what it was on. */

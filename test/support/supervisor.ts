@@ -226,6 +226,7 @@ export class TestSupervisor {
   async destroy(): Promise<void> {
     try {
       if (this.#child || existsSync(this.root)) await this.#removeAll();
+      else if (this.#marks) await removeLeft(this.#marks);
     } catch (error) {
       await this.crash();
       if (this.#marks) await removeLeft(this.#marks);

@@ -73,8 +73,8 @@ export class GenerationStore {
   readonly #history: HistoryDatabase;
   readonly #newest: Statement<[number], Row>;
   readonly #number: Statement<[], Pick<Row, 'n'>>;
-  /** That of the current one as it is committed; null: to be looked up. */
-  #committed: number | null = null;
+  /** That of the current one; null before it was looked up. */
+  #current: number | null = null;
 
   constructor(history: HistoryDatabase) {
     this.#history = history;
@@ -86,14 +86,18 @@ export class GenerationStore {
   append(generation: Omit<Generation, 'n'>, sources: readonly number[]): Generation {
     const { cause, pins, changes } = generation;
     const createdAtMs = Math.round(generation.createdAtMs);
-    this.#committed = null;
     return this.#history.durable(() => {
+      const before = this.currentNumber();
       const { lastInsertRowid } = this.#history
         .prepare('INSERT INTO generations (created_at, cause, pins, changes) VALUES (?, ?, ?, ?)')
         .run(createdAtMs, cause, JSON.stringify(pins), JSON.stringify(changes));
       const n = Number(lastInsertRowid);
       const link = this.#history.prepare('INSERT INTO generation_sources (n, source_revision) VALUES (?, ?)');
       for (const id of sources) link.run(n, id);
+      this.#history.onTakenBack(() => {
+        this.#current = before;
+      });
+      this.#current = n;
       return { n, createdAtMs, cause, pins, changes };
     });
   }
@@ -105,10 +109,8 @@ export class GenerationStore {
 
   /** 0 before the first. Every entry of the timeline asks for it, also while the disk fails: it is looked up once. */
   currentNumber(): number {
-    if (this.#committed !== null) return this.#committed;
-    const n = this.#number.get()?.n ?? 0;
-    if (!this.#history.inTransaction) this.#committed = n;
-    return n;
+    this.#current ??= this.#number.get()?.n ?? 0;
+    return this.#current;
   }
 
   get(n: number): Generation | null {

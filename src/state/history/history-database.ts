@@ -11,15 +11,12 @@ export class HistoryDatabase {
   /** By text; all texts are constants of the stores. */
   readonly #statements = new Map<string, Statement>();
   readonly #transaction: Transaction<(changes: () => unknown) => unknown>;
+  /** What takes back in memory what the transactions that go on have changed. */
+  #undo: (() => void)[] = [];
 
   constructor(database: Database) {
     this.#database = database;
     this.#transaction = database.transaction((changes) => changes());
-  }
-
-  /** What was changed last may be taken back yet. */
-  get inTransaction(): boolean {
-    return this.#database.inTransaction;
   }
 
   /** Compiles a statement the first time it is asked for. */
@@ -32,7 +29,28 @@ export class HistoryDatabase {
 
   /** One transaction and one fsync, all or nothing; one inside another joins it as a whole. */
   durable<T>(changes: () => T): T {
-    if (this.inTransaction) return this.#transaction(changes) as T;
+    const { length } = this.#undo;
+    try {
+      const result = this.#transact(changes);
+      if (!this.#database.inTransaction) this.#undo = [];
+      return result;
+    } catch (error) {
+      for (const undo of this.#undo.splice(length).reverse()) undo();
+      throw error;
+    }
+  }
+
+  /** Inside {@link durable}: called when what has been changed is taken back, be it because the commit fails. */
+  onTakenBack(undo: () => void): void {
+    this.#undo.push(undo);
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #transact<T>(changes: () => T): T {
+    if (this.#database.inTransaction) return this.#transaction(changes) as T;
     return withDatabaseErrors(this.#database, 'write', () => {
       this.#database.pragma('synchronous = FULL');
       try {
@@ -41,9 +59,5 @@ export class HistoryDatabase {
         this.#database.pragma('synchronous = NORMAL');
       }
     });
-  }
-
-  close(): void {
-    this.#database.close();
   }
 }

@@ -3,7 +3,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, expect, test } from 'vitest';
-import { openHistory } from '../../../src/state/history/history.ts';
+import { type History, openHistory } from '../../../src/state/history/history.ts';
 import { LinkGraph } from '../../../src/state/link-graph.ts';
 import { failFilesystem } from '../../support/failing-filesystem.ts';
 import { LoopDisk } from '../../support/loop-disk.ts';
@@ -41,6 +41,17 @@ function grab(path: string): Database.Database {
 }
 
 const OP = { reconcileId: 'r', opId: 'o', op: 'image.load', key: 'image/blog/app', cause: 'new' } as const;
+
+const append = ({ generations }: History) =>
+  generations.append(
+    {
+      cause: 'edited',
+      createdAtMs: 1,
+      pins: { apps: {}, images: {}, content: {} },
+      changes: { files: [], resources: [] },
+    },
+    [],
+  );
 
 /** Writes nonsense over the page that the rows of a table begin in. */
 function damage(path: string, table: string): void {
@@ -104,6 +115,22 @@ test('the number of the current generation is known without the disk', () => {
   failFilesystem(path);
   expect(() => opened.generations.current()).toThrow(`read ${file}: EIO`);
   expect(opened.generations.currentNumber()).toBe(0);
+  expect(() => append(opened)).toThrow(`write ${file}: `);
+  expect(opened.generations.currentNumber()).toBe(0);
+});
+
+test('a generation whose commit fails is not the current one', () => {
+  const { path } = disk();
+  const opened = history(join(path, 'history.db'));
+  append(opened);
+  expect(() =>
+    opened.durable(() => {
+      append(opened);
+      expect(opened.generations.currentNumber()).toBe(2);
+      failFilesystem(path);
+    }),
+  ).toThrow(/^write .*SQLITE_IOERR/);
+  expect(opened.generations.currentNumber()).toBe(1);
 });
 
 test('a file that cannot be opened', () => {

@@ -86,6 +86,18 @@ describe('sources and generations', () => {
       }),
     ).toThrow('taken back');
     expect([...seen, history.generations.currentNumber()]).toEqual([2, 1]);
+    history.durable(() => {
+      append();
+      const last = history.generations.currentNumber();
+      expect(() =>
+        history.durable(() => {
+          append();
+          throw new Error('taken back');
+        }),
+      ).toThrow('taken back');
+      expect(history.generations.currentNumber()).toBe(last);
+    });
+    expect(history.generations.currentNumber()).toBe(history.generations.current()?.n);
   });
 
   it('forgets old ones, but not what the current one is pinned to', () => {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { TsdError } from '../../../src/model/errors.ts';
 import type { ResourceKey } from '../../../src/model/resource.ts';
 import type { Hold } from '../../../src/reconcile/op.ts';
 import { SupervisorEventBus } from '../../../src/supervisor/events.ts';
@@ -43,6 +44,15 @@ test('is told at once, and again after a change', async () => {
   });
   end();
   expect(told).toEqual(['generation 4, 1 of 12 containers running', 'generation 4, 2 of 12 containers running']);
+});
+
+test('says why the facts are not known', () => {
+  const told: string[] = [];
+  const failing = () => {
+    throw new TsdError('TSD_SYSCALL', 'read /root/history.db: EIO');
+  };
+  keepStatus(new SupervisorEventBus(), failing, (line) => told.push(line))();
+  expect(told).toEqual(['not known: read /root/history.db: EIO']);
 });
 
 test('bytes of interfaces are summed without loopback', () => {
