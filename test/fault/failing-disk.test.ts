@@ -1,6 +1,6 @@
 /** The disk under the root directory fails: every access is EIO, as when the device is gone. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import type { ContainerView, ManifestView } from '../../src/api/supervisor.ts';
@@ -43,10 +43,15 @@ async function onItsOwnDisk() {
   return { disk, supervisor, first };
 }
 
-/** A disk comes back with a reboot, which ends all processes. */
-async function bringBack(disk: LoopDisk, { pid }: ContainerView): Promise<void> {
+/** Its payload goes with it. */
+function killShim({ pid }: ContainerView): void {
   const status = execFileSync('cat', [`/proc/${pid}/status`], { encoding: 'utf8' });
   process.kill(Number(/^PPid:\s+(\d+)/m.exec(status)?.[1]), 'SIGKILL');
+}
+
+/** A disk comes back with a reboot, which ends all processes. */
+async function bringBack(disk: LoopDisk, container: ContainerView): Promise<void> {
+  killShim(container);
   await disk.unmount();
   disk.mount();
 }
@@ -109,11 +114,22 @@ test('edits of a directory on another disk are refused, and taken over when the 
   for (const name of ['first', 'second', 'third']) await supervisor.waitFor(name, 'ready', ({ ready }) => ready);
 });
 
-test('that stays dead leaves nothing of a test in the kernel', async () => {
-  const { disk, supervisor } = await onItsOwnDisk();
+test('that stays dead keeps no end from being told, and leaves nothing of a test in the kernel', async () => {
+  const { disk, supervisor, first } = await onItsOwnDisk();
   failFilesystem(disk.path);
+  killShim(first);
+  await until('the end on the timeline', () => supervisor.log.includes('"event":"exit"'));
+  await supervisor.ok('info');
   await supervisor.crash();
   await expect(supervisor.destroy()).rejects.toThrow('EIO');
   expect(supervisor.hostState()).toEqual({ mounts: [], links: [], tables: [], cgroups: [], processes: [] });
   cleanups.pop();
+});
+
+test('that is gone leaves nothing of a test in the kernel', async () => {
+  const { supervisor } = await onItsOwnDisk();
+  await supervisor.crash();
+  rmSync(supervisor.root);
+  await supervisor.destroy();
+  expect(supervisor.hostState()).toEqual({ mounts: [], links: [], tables: [], cgroups: [], processes: [] });
 });
