@@ -313,7 +313,8 @@ export class Controller {
       .then((results) => {
         this.#executions.delete(execution);
         this.#ports.onPass({ pass, scope, plan: made, ms, results });
-      });
+      })
+      .catch((thrown: unknown) => this.#ports.onDefect(toTsdError(thrown), [...byKey.keys()]));
     this.#executions.add(execution);
   }
 

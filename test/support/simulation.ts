@@ -57,6 +57,7 @@ export class Simulation {
   beforeObserve: () => void = () => {};
   /** The disk is full: failures are kept in memory only. */
   failuresUnwritable = false;
+  onReport: (report: PassReport) => void = () => {};
   desired: DesiredState = declare({});
 
   constructor({ started = true } = {}) {
@@ -90,7 +91,10 @@ export class Simulation {
       clock: time,
       timers: time,
       seed: () => 'seed',
-      onPass: (report) => this.reports.push(report),
+      onPass: (report) => {
+        this.reports.push(report);
+        this.onReport(report);
+      },
       onDefect: (error, keys) => this.defects.push({ error, keys }),
       resyncMs: 60_000,
     });

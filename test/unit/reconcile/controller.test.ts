@@ -426,6 +426,16 @@ test('a failure that cannot be written down does not stop the loop', async () =>
   expect(sim.defects.map(({ error }) => error.code)).toContain('TSD_DISK_FULL');
 });
 
+test('who looks at what came of a pass and fails does not end the loop', async () => {
+  sim.onReport = ({ results }) => {
+    if (results.length > 0) throw new Error('cannot be told');
+  };
+  await sim.declare(PAIR);
+  await sim.wait(50);
+  expect([...sim.host.containers.values()].every(({ running }) => running)).toBe(true);
+  expect(sim.defects.map(({ error }) => error.message)).toContain('cannot be told');
+});
+
 test('a failure of an orphan that somebody else removed is forgotten', async () => {
   await sim.declare(PAIR);
   sim.host.orphans = [{ type: 'snapshot', id: 'ab12' }];
