@@ -96,12 +96,15 @@ function orphanKey({ type, id }: Orphan): ResourceKey {
   return `${type === 'bridge' ? 'network' : 'container'}//${type}-${id}`;
 }
 
+/** A lease may be of a container that is there, and left the network. */
+const whyGone = ({ type }: Orphan): string => (type === 'lease' ? 'nothing uses it any more' : 'its owner is gone');
+
 /** Orphans are looked for, and collected, only when everything is looked at. */
 export function removeOrphans(pass: Pass): void {
   if (pass.scope !== null) return;
   for (const orphan of pass.observed.orphans) {
     const key = orphanKey(orphan);
     if (!mayAct(pass, key, undefined)) continue;
-    pass.graph.add({ op: 'orphan.remove', key, cause: because('orphan', 'its owner is gone'), orphan });
+    pass.graph.add({ op: 'orphan.remove', key, cause: because('orphan', whyGone(orphan)), orphan });
   }
 }

@@ -178,10 +178,12 @@ describe('orphans', () => {
     host.orphans = [
       { type: 'process', id: 'ab12' },
       { type: 'bridge', id: 'tsd-1' },
+      { type: 'lease', id: 'container/blog/web' },
     ];
     expect(textOn(host, declare({}))).toMatchInlineSnapshot(`
       "remove orphan process ab12 — its owner is gone
-      remove orphan bridge tsd-1 — its owner is gone"
+      remove orphan bridge tsd-1 — its owner is gone
+      remove orphan lease container/blog/web — nothing uses it any more"
     `);
     expect(textOn(host, declare({}), { scope: new Set() })).toBe('nothing to do');
   });
