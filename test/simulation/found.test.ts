@@ -587,6 +587,18 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
+    title: 'a start that failed stays due, also when that cannot be written down',
+    actions: [
+      edit(0, { images: IMAGES, containers: { web: { ...RUN, restart: 'no' } } }),
+      after(3_000, { do: 'stop', key: 'container/blog/web' }),
+      after(3_000, { do: 'slow', what: 'exec.launch', ms: 1_000, times: 1 }),
+      after(0, { do: 'start', key: 'container/blog/web' }),
+      after(500, { do: 'fail', what: 'exec.launch', class: 'unavailable', times: 1 }),
+      after(0, { do: 'fail', what: 'disk.container.update', class: 'unavailable', times: 1 }),
+      after(20_000, { do: 'wait' }),
+    ],
+  },
+  {
     title: 'nothing is done before all that was there is taken over',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),

@@ -116,7 +116,7 @@ function recordFailure(world: World, op: OpOf<'container.start'>, thrown: unknow
   const error = toTsdError(thrown);
   const record = world.containers.get(op.containerId);
   if (!record) return;
-  world.containers.update({
+  const failed: ContainerRecord = {
     ...record,
     run: op.run,
     restart: { restarts: op.restarts, consecutive: op.consecutive, requested: false },
@@ -127,7 +127,13 @@ function recordFailure(world: World, op: OpOf<'container.start'>, thrown: unknow
       pid: 0,
       startError: { class: error.class, message: error.message },
     },
-  });
+  };
+  try {
+    world.containers.update(failed);
+  } catch {
+    // The disk may be what failed. Without it the start must stay due; the next supervisor sees that the run never began.
+    world.containers.updateSoon(failed);
+  }
 }
 
 async function launch(world: World, desired: Desired<'container'>, op: OpOf<'container.start'>): Promise<void> {
