@@ -12,14 +12,17 @@ export interface Nameable {
 /** Shortest beginning of an id that is taken for one. */
 const MIN_ID_PREFIX = 4;
 
-function matches(candidate: Nameable, text: string): boolean {
-  const { app, name } = parseKey(candidate.key);
-  return text === name || text === `${app}/${name}` || text === candidate.engineName || text === candidate.key;
+/** Without taking keys apart, which all commands would have to do with those of a thousand containers. */
+function matches({ key, engineName }: Nameable, text: string): boolean {
+  // Neither name nor app has a slash: `/name` and `/app/name` are ends of no other key.
+  return key.endsWith(`/${text}`) || text === engineName || text === key;
 }
+
+const isOfKind = ({ key }: Nameable, kind: Kind): boolean => key.startsWith(`${kind}/`);
 
 /** @throws TsdError TSD_NO_SUCH_RESOURCE, or TSD_AMBIGUOUS_NAME naming the apps. */
 export function resolveName(kind: Kind, text: string, candidates: readonly Nameable[]): ResourceKey {
-  const ofKind = candidates.filter(({ key }) => parseKey(key).kind === kind);
+  const ofKind = candidates.filter((candidate) => isOfKind(candidate, kind));
   const byName = ofKind.filter((candidate) => matches(candidate, text));
   const byId = text.length < MIN_ID_PREFIX ? [] : ofKind.filter(({ id }) => id?.startsWith(text) === true);
   const found = [...new Set((byName.length > 0 ? byName : byId).map(({ key }) => key))];
@@ -39,7 +42,7 @@ const BESIDE = /\.(?:next|old)$/;
 
 /** As {@link resolveName}; a successor or predecessor that is gone means the container that it belonged to. */
 export function resolvePast(kind: Kind, text: string, candidates: readonly Nameable[]): ResourceKey {
-  const exists = candidates.some((candidate) => parseKey(candidate.key).kind === kind && matches(candidate, text));
+  const exists = candidates.some((candidate) => isOfKind(candidate, kind) && matches(candidate, text));
   const beside = kind === 'container' && !exists && BESIDE.test(text);
   return resolveName(kind, beside ? text.replace(BESIDE, '') : text, candidates);
 }
