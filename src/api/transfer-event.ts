@@ -9,5 +9,6 @@ export type TransferEvent =
       readonly current: number;
       readonly total: number | null;
     }
+  /** The generation is 0 for a job that belongs to none. */
   | { readonly type: 'ready'; readonly generation: number }
   | { readonly type: 'failed'; readonly error: TsdErrorJson };

@@ -42,8 +42,10 @@ function progressText(event: Extract<ApplyEvent, { type: 'progress' }>): string 
 
 /** The line an event leaves behind, or null when it leaves none. Errors are printed by the command at the end. */
 function lastingLine(context: CliContext, event: ApplyEvent, done: string): string | null {
-  if (event.type === 'accepted') return `generation ${event.generation}: ${plural(event.plan.ops.length, 'operation')}`;
-  if (event.type === 'ready') return `${done}: generation ${event.generation}`;
+  if (event.type === 'accepted')
+    return `accepted: generation ${event.generation}, ${plural(event.plan.ops.length, 'operation')}`;
+  // A job on images belongs to no generation, and its last progress line says what it did.
+  if (event.type === 'ready') return event.generation === 0 ? null : `${done}: generation ${event.generation}`;
   if (event.type === 'op' && event.status !== 'started') return opLine(context, event);
   return null;
 }

@@ -22,6 +22,19 @@ describe('images as files', () => {
     ]);
   });
 
+  test('a job on images names no generation when it ends', async () => {
+    const jobs = [
+      ['save', '-o', 'a.tar', 'db'],
+      ['import', 'root.tar', 'x:1'],
+      ['load', '-i', 'a.tar'],
+      ['commit', 'blog/web', 'web:2'],
+    ];
+    for (const job of jobs) {
+      const { stdout, exitCode } = await run(job, { cwd: '/home/me' });
+      expect({ job, exitCode, names: /generation/.test(stdout) }).toEqual({ job, exitCode: 0, names: false });
+    }
+  });
+
   test('changes', async () => {
     expect(await screen(['changes', 'web'])).toMatchInlineSnapshot(`
       "C /etc

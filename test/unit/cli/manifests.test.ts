@@ -118,7 +118,7 @@ describe('apply', () => {
 
   test('plain lines into a pipe', async () => {
     expect(await screen(['apply', '-f', manifest('a.yaml'), '--wait'])).toMatchInlineSnapshot(`
-      "generation 8: 1 operation
+      "accepted: generation 8, 1 operation
       done    start container/blog/web (12 ms)
       ready: generation 8
       --- exit 0"
@@ -130,7 +130,7 @@ describe('apply', () => {
     const { stdout } = await run(['apply', '-f', manifest('a.yaml'), '--wait=1m'], { columns: 80 });
     expect(JSON.stringify(stdout).replaceAll('\\u001b', 'ESC').split('\\n')).toMatchInlineSnapshot(`
       [
-        ""\\rESC[Jgeneration 8: 1 operation",
+        ""\\rESC[Jaccepted: generation 8, 1 operation",
         "\\rESC[JESC[2mstartedESC[22m start container/blog/web",
         "ESC[1A\\rESC[JESC[32mdone   ESC[39m start container/blog/web (12 ms)",
         "\\rESC[Jready: generation 8",
@@ -210,7 +210,7 @@ describe('apply', () => {
 
 test('delete', async () => {
   expect(await screen(['delete', 'container/blog/web', 'v/data', 'web', '--wait=5s'])).toMatchInlineSnapshot(`
-    "generation 8: 1 operation
+    "accepted: generation 8, 1 operation
     done    start container/blog/web (12 ms)
     removed: generation 8
     --- exit 0"

@@ -7,7 +7,6 @@ const { served, run, screen } = useTerminal();
 test('load', async () => {
   expect(await screen(['load', '-i', 'app.tar'], { cwd: '/srv' })).toMatchInlineSnapshot(`
     "        image/app:1: layer 1
-    ready: generation 7
     --- exit 0"
   `);
   expect(served().supervisor.asked[0]).toEqual({ call: 'load', with: '/srv/app.tar' });
