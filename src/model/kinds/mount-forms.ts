@@ -2,10 +2,28 @@
 import { z } from 'zod';
 import { parseReaction } from './runtime-forms.ts';
 import { shortForm, textOrNumber } from './schema-parts.ts';
-import { parseBytes, type VolumeMount } from './short-forms.ts';
-import { parseMount, parseMountSource, parseTarget } from './storage-forms.ts';
+import { type MissingDirectory, parseBytes, type VolumeMount } from './short-forms.ts';
+import { parseDirectoryMode, parseMount, parseMountSource, parseOwner, parseTarget } from './storage-forms.ts';
 
 export const reaction = () => shortForm(z.string(), parseReaction);
+
+/** As mkdir makes one for root. */
+const PLAIN_DIRECTORY: MissingDirectory = { uid: 0, gid: 0, mode: 0o755 };
+
+const create = z.union(
+  [
+    z.boolean().transform((wanted) => (wanted ? PLAIN_DIRECTORY : undefined)),
+    z
+      .strictObject({
+        owner: shortForm(textOrNumber().transform(String), parseOwner).optional(),
+        mode: shortForm(textOrNumber().transform(String), parseDirectoryMode).optional(),
+      })
+      .transform(
+        ({ owner, mode = PLAIN_DIRECTORY.mode }): MissingDirectory => ({ ...PLAIN_DIRECTORY, ...owner, mode }),
+      ),
+  ],
+  { error: 'expected true, or a mapping with owner and mode' },
+);
 
 const mountObject = z.strictObject({
   type: z
@@ -20,6 +38,7 @@ const mountObject = z.strictObject({
   size: shortForm(textOrNumber(), parseBytes).optional(),
   onChange: reaction().optional(),
   watch: z.boolean().optional(),
+  create: create.optional(),
 });
 
 /** `source:target[:ro]` or a mapping. */
@@ -35,15 +54,17 @@ export const mount = z.union(
       else if (!tmpfs && written.size !== undefined) refuse('only a tmpfs has a size', 'size');
       else if (source && !source.ok) refuse(source.message, 'source');
       const { onChange, watch } = written;
-      const bindsReadOnly = !tmpfs && source?.ok === true && source.value.type === 'bind' && readOnly;
+      const binds = !tmpfs && source?.ok === true && source.value.type === 'bind';
       for (const member of ['onChange', 'watch'] as const) {
-        if (written[member] !== undefined && !bindsReadOnly)
+        if (written[member] !== undefined && !(binds && readOnly))
           refuse('only a file bound with readOnly is watched', member);
       }
+      if (written.create !== undefined && !binds) refuse('only the directory of a bind is made', 'create');
       if (tmpfs) return { type: 'tmpfs', source: null, target, readOnly, sizeBytes: written.size ?? null };
       const from = source?.ok ? source.value : { type: 'volume' as const, source: null };
       const content = { ...(onChange !== undefined && { onChange }), ...(watch !== undefined && { watch }) };
-      return { ...from, target, readOnly, sizeBytes: null, ...content };
+      const made = written.create && { create: written.create };
+      return { ...from, target, readOnly, sizeBytes: null, ...content, ...made };
     }),
   ],
   { error: 'expected source:target[:ro], or a mapping with target' },

@@ -29,6 +29,14 @@ export interface ExposedPort {
   readonly protocol: Protocol;
 }
 
+/** A directory that is made where it is missing; one that is there stays as it is. */
+export interface MissingDirectory {
+  readonly uid: number;
+  readonly gid: number;
+  /** Permission bits. */
+  readonly mode: number;
+}
+
 export interface VolumeMount {
   /** `volume` names a volume of the app, or is anonymous when source is null; `bind` is an absolute host path. */
   readonly type: 'volume' | 'bind' | 'tmpfs';
@@ -41,6 +49,8 @@ export interface VolumeMount {
   readonly onChange?: ContentReaction;
   /** A file bound read-only: whether its content counts. Left out, up to 1 MiB it does. */
   readonly watch?: boolean;
+  /** A bind: what a missing source is made as. Left out, a missing source is an error. */
+  readonly create?: MissingDirectory;
 }
 
 export interface LinkSpec {

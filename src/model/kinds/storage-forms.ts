@@ -1,6 +1,7 @@
 import { NAME_PATTERN } from '../resource.ts';
 import {
   type DeviceSpec,
+  type MissingDirectory,
   type Parsed,
   parsed,
   refused,
@@ -58,6 +59,25 @@ export function parseMount(text: string): Parsed<VolumeMount> {
     parts.length === 2 ? parseMountSource(parts[0] ?? '') : parsed({ type: 'volume' as const, source: null });
   if (!source.ok) return source;
   return parsed({ ...source.value, target: target.value, readOnly: mode === 'ro', sizeBytes: null });
+}
+
+/** The largest id that the kernel takes; the one above means "leave it" in chown(2). */
+const MAX_ID = 0xffff_fffe;
+
+/** `1000:1000`, or `1000` for both: numbers, because names would be those of the host and not of the image. */
+export function parseOwner(text: string): Parsed<Pick<MissingDirectory, 'uid' | 'gid'>> {
+  const match = /^(\d{1,10})(?::(\d{1,10}))?$/.exec(text);
+  const uid = Number(match?.[1]);
+  const gid = Number(match?.[2] ?? match?.[1]);
+  if (match && uid <= MAX_ID && gid <= MAX_ID) return parsed({ uid, gid });
+  return refused(`"${text}" is not an owner; write the numbers uid:gid, for example 1000:1000`);
+}
+
+/** Octal permission bits: `0750`, `750`, `2775`, `0o750`. */
+export function parseDirectoryMode(text: string): Parsed<number> {
+  const match = /^(?:0o?)?([0-7]{3,4})$/.exec(text);
+  if (match) return parsed(Number.parseInt(match[1] ?? '', 8));
+  return refused(`"${text}" is not a mode; write octal permission bits, for example "0750"`);
 }
 
 /** `container[:ro|rw]`, where container is `name` or `app/name`. */

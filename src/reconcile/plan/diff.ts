@@ -56,10 +56,10 @@ function membersOf(from: unknown, to: unknown): string[] {
   return [...new Set([from, to].flatMap((value) => (isRecord(value) ? Object.keys(value) : [])))];
 }
 
-/** Mounts without what they say about changed content, which concerns nothing that is mounted. */
+/** Mounts without what they say about changed content and a missing source, which concerns nothing that is mounted. */
 function mountsOnly(volumes: unknown): unknown {
   if (!Array.isArray(volumes)) return volumes;
-  return volumes.map((mount) => (isRecord(mount) ? { ...mount, onChange: null, watch: null } : mount));
+  return volumes.map((mount) => (isRecord(mount) ? { ...mount, onChange: null, watch: null, create: null } : mount));
 }
 
 /** Members of a field that is a mapping on both sides are named one by one; any other field as a whole. */

@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'vitest';
+import { parseManifest } from '../../../src/manifest/parse.ts';
+import { specHash } from '../../../src/manifest/spec-hash.ts';
+import { containerSchema } from '../../../src/model/kinds/container.ts';
+import { diffSpecs } from '../../../src/reconcile/plan/diff.ts';
+
+const specWith = (mount: unknown) => containerSchema.parse({ image: 'x', volumes: [mount] });
+const bind = (create: unknown) => ({ source: '/srv/data', target: '/data', create });
+const made = (create: unknown) => specWith(bind(create)).volumes[0]?.create;
+
+describe('the directory that a bind asks for', () => {
+  test('true is a directory as mkdir makes it for root', () => {
+    expect(made(true)).toEqual({ uid: 0, gid: 0, mode: 0o755 });
+  });
+
+  test.each([
+    [{ owner: '1000:1001' }, { uid: 1000, gid: 1001, mode: 0o755 }],
+    [{ owner: '70' }, { uid: 70, gid: 70, mode: 0o755 }],
+    [{ owner: 70 }, { uid: 70, gid: 70, mode: 0o755 }],
+    [{ mode: '0750' }, { uid: 0, gid: 0, mode: 0o750 }],
+    [{ mode: '0o700' }, { uid: 0, gid: 0, mode: 0o700 }],
+    [
+      { owner: '1:2', mode: '2775' },
+      { uid: 1, gid: 2, mode: 0o2775 },
+    ],
+  ])('%j', (written, expected) => {
+    expect(made(written)).toEqual(expected);
+  });
+
+  test('in YAML a mode may stand without quotes', () => {
+    const text =
+      'containers: { a: { image: x, volumes: [ { source: /d, target: /d, create: { owner: 70, mode: 0750 } } ] } }';
+    const { app, issues } = parseManifest({ file: 'a.yaml', text, appDefault: 'a' });
+    expect(issues).toEqual([]);
+    expect(app?.resources[0]?.spec).toMatchObject({ volumes: [{ create: { uid: 70, gid: 70, mode: 0o750 } }] });
+  });
+
+  test.each([
+    [bind({ owner: 'postgres' }), '"postgres" is not an owner; write the numbers uid:gid, for example 1000:1000'],
+    [bind({ owner: '1:' }), '"1:" is not an owner; write the numbers uid:gid, for example 1000:1000'],
+    [bind({ owner: '4294967295' }), '"4294967295" is not an owner; write the numbers uid:gid, for example 1000:1000'],
+    [bind({ mode: 'u=rwx' }), '"u=rwx" is not a mode; write octal permission bits, for example "0750"'],
+    [bind({ mode: '0890' }), '"0890" is not a mode; write octal permission bits, for example "0750"'],
+    [{ source: 'data', target: '/data', create: true }, 'only the directory of a bind is made'],
+    [{ type: 'tmpfs', target: '/data', create: true }, 'only the directory of a bind is made'],
+  ])('%j is refused', (mount, message) => {
+    const { error } = containerSchema.safeParse({ image: 'x', volumes: [mount] });
+    expect(JSON.stringify(error?.issues)).toContain(JSON.stringify(message).slice(1, -1));
+  });
+
+  test('left out or false it changes no hash, and asking for it restarts nothing', () => {
+    const short = specWith('/srv/data:/data');
+    expect(specHash('container', specWith(bind(false)))).toBe(specHash('container', short));
+    expect(diffSpecs('container', short, specWith(bind({ owner: '1:1' })))).toMatchObject([
+      { path: 'volumes', change: 'in-place' },
+    ]);
+  });
+});
