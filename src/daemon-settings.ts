@@ -3,7 +3,7 @@
 export const LOG_LEVELS = ['panic', 'fatal', 'error', 'warn', 'warning', 'info', 'debug'] as const;
 
 interface Setting {
-  /** In commander's syntax. */
+  /** As an option of a command is written: `-x, --long <value>`. */
   readonly flags: string;
   /** Takes several values: the flag again and again, the variable separated by commas. */
   readonly list?: true;

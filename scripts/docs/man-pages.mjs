@@ -1,6 +1,7 @@
 /** packaging/man/: one page for the program and one for each command, from what their --help says. */
+import { argumentRow, optionRow } from '../../src/cli/command-line/help.ts';
 import { CliContext } from '../../src/cli/context.ts';
-import { wholeProgram } from '../../src/cli/program.ts';
+import { declaredCommands, declareProgram } from '../../src/cli/program.ts';
 
 /** Text as roff takes it: no escapes, no requests, hyphens that can be copied. */
 const roff = (text) =>
@@ -16,58 +17,22 @@ function section(title, lines) {
   return lines.length === 0 ? [] : [`.SH ${title}`, ...lines];
 }
 
-/** What documentation.ts puts after the options: examples with their meaning, and exit codes. */
-function afterHelp(command) {
-  let page = '';
-  command.configureOutput({
-    writeOut: (text) => {
-      page += text;
-    },
-  });
-  command.outputHelp();
-  const [, examples = '', exits = ''] = /\nExamples:\n(.*)\nExit codes:\n(.*)/s.exec(page) ?? [];
-  return {
-    examples: examples
-      .trimEnd()
-      .split(/\n\n/)
-      .flatMap((example) => {
-        const [meaning = '', ...lines] = example.split('\n').map((line) => line.trim());
-        return ['.PP', `${roff(meaning.replace(/^# /, ''))}:`, '.PP', '.RS 4', '.nf', ...lines.map(roff), '.fi', '.RE'];
-      }),
-    exits: exits
-      .trimEnd()
-      .split('\n')
-      .flatMap((line) => {
-        const [, code = '', meaning = ''] = /^ *(\S+) +(.*)$/.exec(line) ?? [];
-        return term(code, meaning);
-      }),
-  };
+function examples(command) {
+  return command.examples.flatMap(([line, meaning]) => [
+    '.PP',
+    `${roff(meaning)}:`,
+    '.PP',
+    '.RS 4',
+    '.nf',
+    roff(line),
+    '.fi',
+    '.RE',
+  ]);
 }
 
-function argumentDoc(argument) {
-  const choices = argument.argChoices ? `one of ${argument.argChoices.join(', ')}` : '';
-  return [argument.description, choices].filter((text) => text !== '').join('; ');
-}
-
-function optionDoc({ description, argChoices, defaultValue, defaultValueDescription }) {
-  const notes = [
-    argChoices ? `one of ${argChoices.join(', ')}` : '',
-    defaultValue === undefined ||
-    defaultValue === '' ||
-    defaultValue === false ||
-    (Array.isArray(defaultValue) && defaultValue.length === 0)
-      ? ''
-      : `default: ${defaultValueDescription ?? defaultValue}`,
-  ].filter((text) => text !== '');
-  return notes.length === 0 ? description : `${description} (${notes.join('; ')})`;
-}
-
-function options(command) {
-  return command.options.flatMap((option) => term(option.flags, optionDoc(option)));
-}
+const terms = (rows) => rows.flatMap(([name, meaning]) => term(name, meaning));
 
 function page({ name, summary, usage, command, further, seeAlso, version }) {
-  const { examples, exits } = afterHelp(command);
   const lines = [
     '.\\" Generated from the commands by `npm run generate`.',
     `.TH ${name.toUpperCase()} 1 "" "tsdocker ${version}" "tsdocker"`,
@@ -76,15 +41,12 @@ function page({ name, summary, usage, command, further, seeAlso, version }) {
     '.ad l',
     ...section('NAME', [`${roff(name)} \\- ${roff(summary)}`]),
     ...section('SYNOPSIS', [`.B ${roff(usage)}`]),
-    ...section('DESCRIPTION', paragraphs(command.description())),
-    ...section(
-      'ARGUMENTS',
-      command.registeredArguments.flatMap((argument) => term(argument.name(), argumentDoc(argument))),
-    ),
-    ...section('OPTIONS', options(command)),
+    ...section('DESCRIPTION', paragraphs(command.description)),
+    ...section('ARGUMENTS', terms(command.arguments.map(argumentRow))),
+    ...section('OPTIONS', terms(command.options.map(optionRow))),
     ...further,
-    ...section('EXAMPLES', examples),
-    ...section('EXIT STATUS', exits),
+    ...section('EXAMPLES', examples(command)),
+    ...section('EXIT STATUS', terms(command.exitCodes)),
     ...section('SEE ALSO', [seeAlso.map((other) => `.BR ${roff(other)} (1)`).join(',\n')]),
   ];
   return `${lines.join('\n')}\n`;
@@ -93,7 +55,7 @@ function page({ name, summary, usage, command, further, seeAlso, version }) {
 /** Texts by file name. */
 export async function manPages(version) {
   const streams = { stdout: { write() {} }, stderr: { write() {} }, env: {}, cwd: '/' };
-  const program = await wholeProgram(new CliContext(streams));
+  const commands = await declaredCommands(new CliContext(streams));
   const pages = {};
   const files = [
     ['/etc/tsdocker/manifests', 'manifests that are kept running'],
@@ -105,12 +67,12 @@ export async function manPages(version) {
     name: 'tsdocker',
     summary: 'keep what YAML manifests declare running on this host',
     usage: 'tsdocker [options] command',
-    command: program,
+    command: declareProgram(),
     version,
     further: [
       ...section(
         'COMMANDS',
-        program.commands.flatMap((command) => term(`tsdocker-${command.name()}(1)`, command.summary())),
+        commands.flatMap(({ name, summary }) => term(`tsdocker-${name}(1)`, summary)),
       ),
       ...section(
         'FILES',
@@ -119,12 +81,12 @@ export async function manPages(version) {
     ],
     seeAlso: ['tsdocker-apply', 'tsdocker-daemon', 'tsdocker-doctor', 'tsdocker-get'],
   });
-  for (const command of program.commands) {
-    const name = `tsdocker-${command.name()}`;
+  for (const { name: word, summary, command } of commands) {
+    const name = `tsdocker-${word}`;
     pages[`${name}.1`] = page({
       name,
-      summary: command.summary(),
-      usage: `tsdocker ${command.name()} ${command.usage()}`,
+      summary,
+      usage: `tsdocker ${command.usage}`,
       command,
       version,
       further: [],

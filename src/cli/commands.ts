@@ -1,5 +1,5 @@
 /** Every command in the order of the help page. A command's file is loaded when it is the one that was asked for. */
-import type { Command } from 'commander';
+import type { Command } from './command-line/command.ts';
 import type { CliContext } from './context.ts';
 
 export interface CommandModule {
@@ -13,11 +13,11 @@ export interface CommandEntry {
   readonly load: () => Promise<CommandModule>;
 }
 
-const MANIFESTS = 'Manifests:';
-const STATE = 'What is:';
-const CONTAINERS = 'Containers:';
-const IMAGES = 'Images and registries:';
-const HOST = 'Supervisor and host:';
+const MANIFESTS = 'Manifests';
+const STATE = 'What is';
+const CONTAINERS = 'Containers';
+const IMAGES = 'Images and registries';
+const HOST = 'Supervisor and host';
 
 export const COMMANDS: readonly CommandEntry[] = [
   {

@@ -1,7 +1,7 @@
 /** What a command sees of the world: streams, environment, and the supervisor it talks to. */
 import type { Readable, Writable } from 'node:stream';
-import type { Command } from 'commander';
 import type { SupervisorClient } from '../api/client.ts';
+import type { DeclaredCommand } from './command-line/command.ts';
 
 /** An output stream, which may be a terminal. */
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number };
@@ -24,7 +24,7 @@ export class CliContext {
   host = '';
   exitCode = 0;
   /** All commands, loaded; for completion scripts. */
-  wholeProgram: () => Promise<Command> = () => Promise.reject(new Error('no program is running'));
+  allCommands: () => Promise<readonly DeclaredCommand[]> = () => Promise.reject(new Error('no program is running'));
 
   constructor(streams: Streams) {
     this.streams = streams;

@@ -1,5 +1,5 @@
 import { Transform, type TransformCallback } from 'node:stream';
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError } from './command-line/command.ts';
 
 /** Ctrl-@, Ctrl-A to Ctrl-Z, Ctrl-[ and so on are the letter's code without the upper bits (ASCII). */
 const CONTROL_BITS = 0x1f;

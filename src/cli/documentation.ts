@@ -1,6 +1,6 @@
 /** The help page of a command: description, options, examples, exit codes. */
-import { type Command, Option } from 'commander';
 import { DEFAULT_SOCKET } from '../api/address.ts';
+import { type Command, Option } from './command-line/command.ts';
 
 export interface Documentation {
   readonly description: string;
@@ -10,16 +10,16 @@ export interface Documentation {
   readonly exitCodes?: readonly (readonly [code: string, meaning: string])[];
 }
 
-const USUAL_EXIT_CODES: Documentation['exitCodes'] = [
+const USUAL_EXIT_CODES: readonly (readonly [string, string])[] = [
   ['0', 'done'],
   ['1', 'error'],
 ];
 
 export function document(command: Command, page: Documentation): Command {
-  const examples = page.examples.map(([line, meaning]) => `  # ${meaning}\n  ${line}\n`).join('\n');
-  const codes = [...(page.exitCodes ?? USUAL_EXIT_CODES ?? []), ['64', 'wrong command line'] as const];
-  const exits = codes.map(([code, meaning]) => `  ${code.padEnd(5)} ${meaning}`).join('\n');
-  return command.description(page.description).addHelpText('after', `\nExamples:\n${examples}\nExit codes:\n${exits}`);
+  command.description = page.description;
+  command.examples = page.examples;
+  command.exitCodes = [...(page.exitCodes ?? USUAL_EXIT_CODES), ['64', 'wrong command line']];
+  return command;
 }
 
 /** -H of the client commands. */

@@ -1,6 +1,7 @@
 /** What a person reads when something went wrong: `error: …`, `hint: …`. */
 import type { IssueView } from '../api/supervisor.ts';
 import { describeError, TsdError, toTsdError } from '../model/errors.ts';
+import type { UsageError } from './command-line/parse.ts';
 import type { CliContext } from './context.ts';
 import { paint, printable } from './output/text.ts';
 
@@ -15,6 +16,12 @@ export function printError(context: CliContext, thrown: unknown): void {
   if (error.hint !== '') context.warn(`hint: ${printable(error.hint)}`);
   if (error.class === 'bug' && !(thrown instanceof TsdError) && thrown instanceof Error)
     context.warn(thrown.stack ?? '');
+}
+
+/** A command line that is wrong. */
+export function printUsageError(context: CliContext, { message, hint }: UsageError): void {
+  context.warn(errorLine(context, printable(message)));
+  if (hint !== '') context.warn(`hint: ${printable(hint)}`);
 }
 
 /** What went otherwise than was asked for, and is no failure. */

@@ -1,9 +1,10 @@
 /** Parsers and forms that several commands share. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+
 import type { ManifestInput } from '../api/supervisor.ts';
 import { TsdError } from '../model/errors.ts';
 import { parseDuration } from '../model/kinds/short-forms.ts';
 import { KINDS, type Kind } from '../model/resource.ts';
+import { type Command, InvalidArgumentError, Option } from './command-line/command.ts';
 import type { CliContext } from './context.ts';
 
 /** Milliseconds from `30s`, `1m30s` or a number of seconds. */

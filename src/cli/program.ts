@@ -1,52 +1,95 @@
-import { Command, CommanderError } from 'commander';
 import { DEFAULT_SOCKET } from '../api/address.ts';
 import { VERSION } from '../api/version.ts';
+import { closest } from '../model/suggest.ts';
 import { Unanswered } from './ask.ts';
+import { Command, type DeclaredCommand, Option } from './command-line/command.ts';
+import { helpPage, type Section } from './command-line/help.ts';
+import { type OptionValues, parseCommand, readOptions, UsageError } from './command-line/parse.ts';
 import { COMMANDS, type CommandEntry } from './commands.ts';
-import { CliContext, type Streams } from './context.ts';
+import { CliContext, type Output, type Streams } from './context.ts';
 import { document, hostOption } from './documentation.ts';
-import { printError } from './errors.ts';
+import { printError, printUsageError } from './errors.ts';
 import { EXIT } from './exit-codes.ts';
 
 /** Runs one command line and resolves with its exit code; nothing is thrown, and the process is not ended. */
 export async function runProgram(argv: readonly string[], streams: Streams): Promise<number> {
   const context = new CliContext(streams);
-  const program = makeProgram(context);
-  const wanted = COMMANDS.find(({ name }) => name === commandWord(argv));
   try {
-    if (wanted !== undefined) await configureCommand(program, wanted, context);
-    await program.parseAsync(argv, { from: 'user' });
-    return context.exitCode;
+    return await run(context, argv);
   } catch (thrown) {
-    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    if (thrown instanceof UsageError) {
+      printUsageError(context, thrown);
+      return EXIT.usage;
+    }
     printError(context, thrown);
     return thrown instanceof Unanswered ? thrown.exitCode : EXIT.error;
   }
 }
 
-/** The whole program with every command loaded, for completions and manuals. */
-export async function wholeProgram(context: CliContext): Promise<Command> {
-  const program = makeProgram(context);
-  for (const entry of COMMANDS) await configureCommand(program, entry, context);
-  return program;
+async function run(context: CliContext, argv: readonly string[]): Promise<number> {
+  const program = declareProgram();
+  context.allCommands = () => declaredCommands(context);
+  const { options, operands, help } = readOptions(program.options, argv, 'operand');
+  const [word, ...rest] = operands;
+  if (options.version === true) context.print(VERSION);
+  else if (help || (word === 'help' && rest[0] === undefined))
+    context.print(programPage(program, context.streams.stdout));
+  else if (word === undefined) {
+    context.warn(programPage(program, context.streams.stderr).trimEnd());
+    return EXIT.usage;
+  } else if (word === 'help') await runCommand(context, entryOf(rest[0] as string), ['--help'], options);
+  else await runCommand(context, entryOf(word), rest, options);
+  return context.exitCode;
 }
 
-function makeProgram(context: CliContext): Command {
-  const { stdout, stderr, env } = context.streams;
-  const program = new Command('tsdocker');
-  program
-    .exitOverride()
-    .enablePositionalOptions()
-    .configureOutput({
-      writeOut: (text) => stdout.write(text),
-      writeErr: (text) => stderr.write(text),
-      getOutHelpWidth: () => (stdout.isTTY ? (stdout.columns ?? 80) : 100),
-      getErrHelpWidth: () => (stderr.isTTY ? (stderr.columns ?? 80) : 100),
-      getOutHasColors: () => false,
-      getErrHasColors: () => false,
-      outputError: (text, write) => write(text.replace(/\n\(Did you mean (.*)\?\)/s, '\nhint: did you mean $1?')),
-    });
-  document(program, {
+/** @throws UsageError for a word that is no command */
+function entryOf(word: string): CommandEntry {
+  const entry = COMMANDS.find(({ name }) => name === word);
+  if (entry !== undefined) return entry;
+  const meant = closest(word, [...COMMANDS.map(({ name }) => name), 'help']);
+  throw new UsageError(`unknown command '${word}'`, meant === undefined ? '' : `did you mean ${meant}?`);
+}
+
+async function runCommand(
+  context: CliContext,
+  entry: CommandEntry,
+  argv: readonly string[],
+  given: OptionValues,
+): Promise<void> {
+  const { streams } = context;
+  const command = await loadCommand(entry, context);
+  const parsed = parseCommand(command, argv);
+  if (parsed.help) {
+    context.print(helpPage(command, `tsdocker ${command.usage}`, pageWidth(streams.stdout)));
+    return;
+  }
+  const host = parsed.options.host ?? given.host;
+  context.host = typeof host === 'string' ? host : (streams.env.TSDOCKER_HOST ?? `unix://${DEFAULT_SOCKET}`);
+  await command.run(...parsed.args, parsed.options);
+}
+
+/** A command as it declares itself. */
+async function loadCommand({ name, load }: CommandEntry, context: CliContext): Promise<Command> {
+  const command = new Command(name);
+  const { configure } = await load();
+  configure(command, context);
+  return OFFLINE.includes(name) ? command : command.addOption(hostOption());
+}
+
+/** Every command with its declaration, for completions and manuals. */
+export function declaredCommands(context: CliContext): Promise<readonly DeclaredCommand[]> {
+  return Promise.all(
+    COMMANDS.map(async (entry) => ({
+      name: entry.name,
+      summary: entry.summary,
+      command: await loadCommand(entry, context),
+    })),
+  );
+}
+
+/** The program as it declares itself. */
+export function declareProgram(): Command {
+  const program = document(new Command('tsdocker'), {
     description:
       'Keeps what YAML manifests declare running on this host: images, containers, volumes and networks.\n\n' +
       'Drop manifests into the watched directory of a running supervisor, or hand them over with `tsdocker apply`.',
@@ -64,31 +107,19 @@ function makeProgram(context: CliContext): Command {
       ['N', "exec, attach: the command's own"],
     ],
   });
-  program.version(VERSION, '-v, --version', 'print the version of this program').addOption(hostOption());
-  for (const { name, group, summary } of COMMANDS) program.command(name).summary(summary).helpGroup(group);
-  program.hook('preAction', (_program, command) => {
-    const { host } = command.optsWithGlobals<{ host?: string }>();
-    context.host = host ?? env.TSDOCKER_HOST ?? `unix://${DEFAULT_SOCKET}`;
-  });
-  context.wholeProgram = () => wholeProgram(context);
-  return program;
+  program.addOption(new Option('-v, --version', 'print the version of this program'));
+  return program.addOption(hostOption());
 }
 
-async function configureCommand(program: Command, entry: CommandEntry, context: CliContext): Promise<void> {
-  const command = program.commands.find((known) => known.name() === entry.name);
-  if (command === undefined) return;
-  const { configure } = await entry.load();
-  configure(command, context);
-  if (!OFFLINE.includes(entry.name)) command.addOption(hostOption());
+function programPage(program: Command, output: Output): string {
+  const groups = new Map<string, (readonly [string, string])[]>();
+  for (const { name, group, summary } of COMMANDS) groups.set(group, [...(groups.get(group) ?? []), [name, summary]]);
+  const sections: Section[] = [...groups].map(([title, rows]) => ({ title, rows }));
+  sections.push({ title: 'Commands', rows: [['help [command]', 'display help for command']] });
+  return helpPage(program, 'tsdocker [options] [command]', pageWidth(output), sections);
 }
+
+const pageWidth = ({ isTTY, columns }: Output): number => (isTTY === true ? (columns ?? 80) : 100);
 
 /** Commands that talk to no supervisor, and the one that is it. */
 const OFFLINE: readonly string[] = ['daemon', 'validate', 'convert', 'schema', 'completion'];
-
-/** The first word that is neither an option nor the value of -H; after `help`, the one that follows. */
-function commandWord(argv: readonly string[]): string | undefined {
-  const words = argv.filter(
-    (word, index) => !word.startsWith('-') && !['-H', '--host'].includes(argv[index - 1] ?? ''),
-  );
-  return words[0] === 'help' ? words[1] : words[0];
-}

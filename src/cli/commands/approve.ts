@@ -1,8 +1,8 @@
-import type { Command } from 'commander';
 import { errorFromJson } from '../../api/http-errors.ts';
 import type { ApprovalView } from '../../api/supervisor.ts';
 import { TsdError } from '../../model/errors.ts';
 import { confirmed } from '../ask.ts';
+import type { Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { printWarning } from '../errors.ts';

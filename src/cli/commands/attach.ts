@@ -1,5 +1,5 @@
-import { type Command, Option } from 'commander';
 import type { AttachedSession } from '../../drivers/contract.ts';
+import { type Command, Option } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { DetachFilter, detachKeysArgument } from '../detach-keys.ts';
 import { document } from '../documentation.ts';

@@ -1,4 +1,4 @@
-import { Argument, type Command } from 'commander';
+import { Argument, type Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -29,7 +29,7 @@ export function configure(command: Command, context: CliContext): void {
   command.addArgument(new Argument('<shell>', 'which shell').choices(Object.keys(SCRIPTS)));
   command.action(
     context.action(async (shell: Shell) => {
-      context.print(SCRIPTS[shell](shapeOf(await context.wholeProgram())));
+      context.print(SCRIPTS[shell](shapeOf(await context.allCommands())));
       return EXIT.ok;
     }),
   );

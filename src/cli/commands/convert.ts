@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import type { Command } from 'commander';
 import type { ManifestInput } from '../../api/supervisor.ts';
 import type { ManifestIssue } from '../../manifest/issue.ts';
 import { TsdError } from '../../model/errors.ts';
+import type { Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
-import { type Command, Option } from 'commander';
 import { SETTINGS, type SettingName } from '../../daemon-settings.ts';
+import { type Command, Option } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { printErrors } from '../errors.ts';
@@ -31,7 +31,7 @@ export function configure(command: Command, context: CliContext): void {
   });
   for (const { flags, doc, ...setting } of Object.values(SETTINGS)) {
     const option = new Option(flags, doc);
-    if (option.optional) option.preset('true');
+    if (option.value === 'optional') option.preset('true');
     if ('list' in setting) option.argParser(collect);
     command.addOption(option);
   }

@@ -1,7 +1,7 @@
-import type { Command } from 'commander';
 import type { DescribeView, HealthView } from '../../api/supervisor.ts';
 import type { Condition } from '../../model/phases.ts';
 import { askAbout } from '../any-resource.ts';
+import type { Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';

@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
-import type { Command } from 'commander';
 import type { StdioSession } from '../../drivers/contract.ts';
 import { TsdError } from '../../model/errors.ts';
+import type { Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { printError } from '../errors.ts';
@@ -50,7 +50,7 @@ export function configure(command: Command, context: CliContext): void {
   command.passThroughOptions();
   command.action(
     context.action((name: string, words: string[], options: ExecOptions) => {
-      // commander passes a `--` behind the container on as it is.
+      // What follows the container is passed on as it is, a `--` too.
       const argv = words[0] === '--' ? words.slice(1) : words;
       return run(context, name, argv, options);
     }),

@@ -1,6 +1,6 @@
-import { Argument, type Command } from 'commander';
 import type { ListName, ViewOfKind } from '../../api/supervisor.ts';
 import { TsdError } from '../../model/errors.ts';
+import { Argument, type Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { printError } from '../errors.ts';

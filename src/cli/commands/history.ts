@@ -1,5 +1,5 @@
-import { type Command, Option } from 'commander';
 import type { HistoryView } from '../../api/explain-views.ts';
+import { type Command, Option } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import type { Command } from 'commander';
+import type { Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';

@@ -1,5 +1,5 @@
-import { Argument, type Command, Option } from 'commander';
 import type { ImageHistoryView } from '../../api/registry-views.ts';
+import { Argument, type Command, Option } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';

@@ -1,8 +1,8 @@
 import { text as readAll } from 'node:stream/consumers';
-import type { Command } from 'commander';
 import { TsdError } from '../../model/errors.ts';
 import { DOCKER_HUB, registryName } from '../../model/image-reference.ts';
 import { ask } from '../ask.ts';
+import type { Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';

@@ -1,5 +1,5 @@
-import type { Command } from 'commander';
 import { DOCKER_HUB, registryName } from '../../model/image-reference.ts';
+import type { Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';

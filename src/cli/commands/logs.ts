@@ -1,6 +1,6 @@
-import { type Command, InvalidArgumentError } from 'commander';
 import type { LogEntry, LogOptions } from '../../api/supervisor.ts';
 import { TsdError } from '../../model/errors.ts';
+import { type Command, InvalidArgumentError } from '../command-line/command.ts';
 import type { CliContext, Output } from '../context.ts';
 import { document } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import type { Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { forEachContainer } from '../each-container.ts';

@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import { type Command, Option } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { followChange } from '../follow.ts';

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
-import { type Command, Option } from 'commander';
 import type { SaveRequest } from '../../api/image-files.ts';
+import { type Command, Option } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { follow } from '../follow.ts';

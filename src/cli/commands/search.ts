@@ -1,6 +1,6 @@
-import { type Command, Option } from 'commander';
 import type { SearchView } from '../../api/registry-views.ts';
 import { DOCKER_HUB, registryName } from '../../model/image-reference.ts';
+import { type Command, Option } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';

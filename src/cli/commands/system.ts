@@ -1,7 +1,7 @@
-import { Argument, type Command, Option } from 'commander';
 import type { DiskUsageView, PruneView } from '../../api/image-files.ts';
 import { TsdError } from '../../model/errors.ts';
 import { confirmed } from '../ask.ts';
+import { Argument, type Command, Option } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';

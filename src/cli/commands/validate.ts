@@ -1,8 +1,8 @@
-import type { Command } from 'commander';
 import type { IssueView, ManifestInput } from '../../api/supervisor.ts';
 import type { ManifestIssue } from '../../manifest/issue.ts';
 import { ERROR_CATALOGUE } from '../../model/error-catalogue.ts';
 import { formatPosition } from '../../model/resource.ts';
+import type { Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';

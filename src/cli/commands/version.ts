@@ -1,6 +1,6 @@
-import type { Command } from 'commander';
 import { API_LEVEL, VERSION } from '../../api/version.ts';
 import { TsdError } from '../../model/errors.ts';
+import type { Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';

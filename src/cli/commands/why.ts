@@ -1,5 +1,5 @@
-import type { Command } from 'commander';
 import { askAbout } from '../any-resource.ts';
+import type { Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';

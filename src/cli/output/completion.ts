@@ -1,5 +1,5 @@
 /** Completion scripts, derived from the commands as they are declared. */
-import type { Command, Option } from 'commander';
+import type { DeclaredCommand, Option } from '../command-line/command.ts';
 
 export interface OptionShape {
   readonly flags: readonly string[];
@@ -22,24 +22,24 @@ export type ProgramShape = readonly CommandShape[];
 
 const LISTS = ['containers', 'images', 'volumes', 'networks', 'manifests'];
 
-export function shapeOf(program: Command): ProgramShape {
-  return program.commands.map((command) => ({
-    name: command.name(),
-    summary: command.summary(),
+export function shapeOf(commands: readonly DeclaredCommand[]): ProgramShape {
+  return commands.map(({ name, summary, command }) => ({
+    name,
+    summary,
     options: command.options.map(optionShape),
-    words: command.registeredArguments.flatMap(
-      (argument) => argument.argChoices ?? (argument.name() === 'list' ? LISTS : []),
+    words: command.arguments.flatMap(({ name: argument, argChoices }) =>
+      argChoices.length > 0 ? argChoices : argument === 'list' ? LISTS : [],
     ),
-    containers: command.registeredArguments.some((argument) => /^containers?$/.test(argument.name())),
+    containers: command.arguments.some((argument) => /^containers?$/.test(argument.name)),
   }));
 }
 
-function optionShape(option: Option): OptionShape {
+function optionShape({ short, long, description, value, argChoices }: Option): OptionShape {
   return {
-    flags: [option.short, option.long].filter((flag) => flag !== undefined),
-    doc: option.description,
-    takesValue: option.required,
-    choices: option.argChoices ?? [],
+    flags: [short, long].filter((flag) => flag !== null),
+    doc: description,
+    takesValue: value === 'required',
+    choices: argChoices,
   };
 }
 
