@@ -226,7 +226,7 @@ export const ERROR_CATALOGUE = {
   TSD_BIND_SOURCE: {
     class: 'precondition',
     title: 'A bind mount source is missing, cannot be looked at or does not answer',
-    hint: 'Create it, or mend the filesystem that it is on; it is tried again by itself.',
+    hint: 'Create it with `mkdir -p`, write `create: true` at that mount, or mend the filesystem that it is on.',
   },
   TSD_LIMIT_IMPOSSIBLE: {
     class: 'precondition',

@@ -8,6 +8,12 @@ export function bindSources({ volumes }: Pick<ContainerSpec, 'volumes'>): string
   return volumes.flatMap(({ type, source }) => (type === 'bind' && source !== null ? [source] : []));
 }
 
+/** What a person types where a bind source is missing. */
+export function missingBindHint(source: string): string {
+  const path = /^[\w@%+=:,./-]+$/.test(source) ? source : `'${source.replaceAll("'", "'\\''")}'`;
+  return `Create it with \`mkdir -p ${path}\`, or write \`create: true\` at that mount.`;
+}
+
 /** Those that variables are read from. */
 export function environmentFiles({ envFile, env }: Pick<ContainerSpec, 'envFile' | 'env'>): string[] {
   return [...envFile, ...Object.values(env).flatMap((value) => (typeof value === 'object' ? [value.fromFile] : []))];

@@ -141,6 +141,10 @@ export interface ObservedState {
    * bind source missing, port owned by another program. Nothing that runs is stopped for such a container (DESIGN §13.5).
    */
   readonly obstacles: ReadonlyMap<ResourceKey, string>;
+  /** What a person can do about an obstacle, where it says so. Left out, none does. */
+  readonly obstacleHints?: ReadonlyMap<ResourceKey, string>;
+  /** Bind sources that are missing and that a container asks to be made, by its key. Left out, none. */
+  readonly missingDirectories?: ReadonlyMap<ResourceKey, readonly string[]>;
   /** HEALTHCHECK of the image that a container is made from, by the container's key. Left out, none has one. */
   readonly healthchecks?: ReadonlyMap<ResourceKey, ProbeSet>;
   /** Updates that go on or have failed, by their container. Left out, none. */

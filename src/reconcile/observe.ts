@@ -25,7 +25,7 @@ import { stopEnd, tookAway } from './ops/stop-override.ts';
 import type { World } from './ops/world.ts';
 import { orphans } from './orphans.ts';
 import { DEFAULT_NETWORK } from './plan/references.ts';
-import { obstacles } from './preflight.ts';
+import { outlook } from './preflight.ts';
 import { SeenContainers } from './seen-containers.ts';
 
 /** How long the last run lasted, by the boot clock where both ends were in one boot: the wall clock may be set. */
@@ -316,7 +316,7 @@ export function observe(
     failures: new Map(world.failures.all()),
     updates: world.updates.all(),
     approvals: reading(() => world.approvals.all() as ReadonlySet<ResourceKey>, new Set()),
-    obstacles: obstacles(world, scope, containers),
+    ...outlook(world, scope, containers),
     healthchecks: healthchecks(world, images, scope),
   };
 }

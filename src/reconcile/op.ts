@@ -59,6 +59,8 @@ export type Op =
   | Base<'volume.remove'>
   | Base<'network.ensure'>
   | Base<'network.remove'>
+  /** Makes the bind sources that are missing and that the container's mounts ask to be made. */
+  | Base<'container.make-directories'>
   /** Commits containers/<id>, snapshot, leases, names. */
   | Step<'container.create'>
   /** Namespace, veth, address, ports; mends drift and changes ports in place. */
@@ -131,6 +133,8 @@ export interface Hold {
     | 'updating'
     | 'busy';
   readonly message: string;
+  /** What a person can do about it, where the reason says so. */
+  readonly hint?: string;
   /** Boot clock, when it will be looked at again; null waits for an event. */
   readonly untilBootMs: number | null;
 }

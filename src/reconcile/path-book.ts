@@ -57,12 +57,15 @@ interface Entry {
   told: string | null | undefined;
 }
 
+/** What is said of a path where nothing is. */
+export const MISSING_PATH = 'does not exist';
+
 const MISSING: ReadonlySet<number> = new Set([constants.errno.ENOENT, constants.errno.ENOTDIR]);
 
 /** Why a path cannot be looked at, by the errno of who tried; null for none. */
 export function pathTrouble(errno: number): string | null {
   if (errno === 0) return null;
-  if (MISSING.has(errno)) return 'does not exist';
+  if (MISSING.has(errno)) return MISSING_PATH;
   const name = Object.entries(constants.errno).find(([, number]) => number === errno)?.[0];
   return `cannot be looked at: ${name ?? errno}`;
 }
@@ -129,6 +132,12 @@ export class PathBook {
     if (remote === null) return null;
     const { asking, late } = this.#asked(path, remote);
     return late ? null : asking;
+  }
+
+  /** What was found out about a path does not hold any more: it was changed by who asks. */
+  forget(path: string): void {
+    const entry = this.#entries.get(path);
+    if (entry?.asking === null) this.#entries.delete(path);
   }
 
   /** Waits for what {@link trouble} left open, each once and all together for a short while; null when there is nothing. */

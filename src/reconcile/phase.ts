@@ -33,7 +33,12 @@ interface Row {
 }
 
 const STOPPING: ReadonlySet<string> = new Set(['container.stop', 'container.disconnect', 'container.remove']);
-const CREATING: ReadonlySet<string> = new Set(['container.create', 'container.connect', 'container.start']);
+const CREATING: ReadonlySet<string> = new Set([
+  'container.make-directories',
+  'container.create',
+  'container.connect',
+  'container.start',
+]);
 
 const because = ({ hold, op }: StatusInput): string => hold?.message ?? op?.cause.message ?? '';
 const held = ({ hold }: StatusInput, ...reasons: Hold['reason'][]): boolean =>

@@ -5,7 +5,9 @@
 import { statSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Desired } from '../model/desired.ts';
+import { ERROR_CATALOGUE } from '../model/error-catalogue.ts';
 import { describeError, TsdError, toTsdError } from '../model/errors.ts';
+import { missingBindHint } from '../model/host-files.ts';
 import type { ObservedContainer } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
@@ -15,12 +17,22 @@ import { portName } from './observed-port.ts';
 import { declaredPorts } from './ops/endpoint.ts';
 import { imageIdOf } from './ops/image-of.ts';
 import type { World } from './ops/world.ts';
-import { pathTrouble } from './path-book.ts';
+import { MISSING_PATH, pathTrouble } from './path-book.ts';
 
 type Container = Desired<'container'>;
 
 /** Facts are read at most once for a look, and only when a container needs them. */
 type Facts = () => HostFacts;
+
+/** What stands in the way of containers, and what is made for them. */
+export interface Outlook {
+  /** Why a container cannot be started as it is declared. */
+  readonly obstacles: ReadonlyMap<ResourceKey, string>;
+  /** What a person can do about that. */
+  readonly obstacleHints: ReadonlyMap<ResourceKey, string>;
+  /** Bind sources that are missing and asked to be made. */
+  readonly missingDirectories: ReadonlyMap<ResourceKey, readonly string[]>;
+}
 
 /** Why a path cannot be mounted; a filesystem that is out of order says so in ways of its own. */
 function bindTrouble(world: World, path: string): string | null {
@@ -38,11 +50,22 @@ function unusableBind(world: World, { spec, positions, source }: Container): Tsd
   for (const [index, mount] of spec.volumes.entries()) {
     if (mount.type !== 'bind' || mount.source === null) continue;
     const trouble = bindTrouble(world, mount.source);
-    if (trouble === null) continue;
-    const place = positions[`volumes.${index}`] ?? source;
-    return new TsdError('TSD_BIND_SOURCE', `bind source ${mount.source} ${trouble}`, { source: place });
+    const missing = trouble === MISSING_PATH;
+    if (trouble === null || (missing && mount.create !== undefined)) continue;
+    return new TsdError('TSD_BIND_SOURCE', `bind source ${mount.source} ${trouble}`, {
+      source: positions[`volumes.${index}`] ?? source,
+      ...(missing && { hint: missingBindHint(mount.source) }),
+    });
   }
   return null;
+}
+
+function missingDirectories(world: World, { spec }: Container): string[] {
+  return spec.volumes.flatMap(({ type, source, create }) =>
+    type === 'bind' && source !== null && create !== undefined && bindTrouble(world, source) === MISSING_PATH
+      ? [source]
+      : [],
+  );
 }
 
 function unusableImage(world: World, desired: Container, facts: Facts): TsdError | null {
@@ -96,26 +119,31 @@ function asError({ positions, source }: Container, found: Impossible | null): Ts
 }
 
 /** The first thing in the way of one container, or null. */
-function obstacle(world: World, desired: Container, record: ContainerRecord | undefined, facts: Facts): string | null {
+function obstacle(
+  world: World,
+  desired: Container,
+  record: ContainerRecord | undefined,
+  facts: Facts,
+): TsdError | null {
   const changes = record?.owner?.specHash !== desired.specHash;
-  const error =
+  return (
     unusableBind(world, desired) ??
     unusableImage(world, desired, facts) ??
     takenPort(world, desired, record) ??
     sharedImageVolume(world, desired, record) ??
     // One that was started with these limits and only comes back is not kept down for them.
-    (changes ? asError(desired, impossibleLimit(desired.spec, facts()) ?? missingHeadroom(facts())) : null);
-  return error && describeError(error);
+    (changes ? asError(desired, impossibleLimit(desired.spec, facts()) ?? missingHeadroom(facts())) : null)
+  );
 }
 
 /** What cannot be found out for one container is in its way only. */
-function obstacleOf(...looked: Parameters<typeof obstacle>): string | null {
+function obstacleOf(...looked: Parameters<typeof obstacle>): TsdError | null {
   try {
     return obstacle(...looked);
   } catch (thrown) {
     const error = toTsdError(thrown);
     if (error.class === 'bug') throw error;
-    return describeError(error);
+    return error;
   }
 }
 
@@ -123,12 +151,14 @@ function obstacleOf(...looked: Parameters<typeof obstacle>): string | null {
  * Why containers could not be started with their declarations, for those that do not run so already.
  * @param containers as they are now
  */
-export function obstacles(
+export function outlook(
   world: World,
   scope: ReadonlySet<ResourceKey> | null,
   containers: ReadonlyMap<ResourceKey, ObservedContainer>,
-): Map<ResourceKey, string> {
-  const found = new Map<ResourceKey, string>();
+): Outlook {
+  const obstacles = new Map<ResourceKey, string>();
+  const obstacleHints = new Map<ResourceKey, string>();
+  const missing = new Map<ResourceKey, readonly string[]>();
   let known: HostFacts | undefined;
   const facts: Facts = () => {
     known ??= world.hostFacts();
@@ -139,8 +169,14 @@ export function obstacles(
     const container = containers.get(desired.key);
     if (container?.running && container.specHash === desired.specHash) continue;
     const record = world.containers.byKey(desired.key);
-    const reason = obstacleOf(world, desired as Container, record, facts);
-    if (reason !== null) found.set(desired.key, reason);
+    const error = obstacleOf(world, desired as Container, record, facts);
+    if (error !== null) {
+      obstacles.set(desired.key, describeError(error));
+      if (error.hint !== ERROR_CATALOGUE[error.code].hint) obstacleHints.set(desired.key, error.hint);
+      continue;
+    }
+    const directories = missingDirectories(world, desired as Container);
+    if (directories.length > 0) missing.set(desired.key, directories);
   }
-  return found;
+  return { obstacles, obstacleHints, missingDirectories: missing };
 }

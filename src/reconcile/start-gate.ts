@@ -9,6 +9,7 @@ import { startConditions } from './plan/references.ts';
 
 /** What is done only to containers that are to run. */
 const BRINGS_UP: ReadonlySet<Op['op']> = new Set([
+  'container.make-directories',
   'container.create',
   'container.connect',
   'container.start',

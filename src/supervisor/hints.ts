@@ -39,6 +39,7 @@ export function containerHint(
   const { app, name } = parseKey(key);
   const shown = `${app}/${name}`;
   if (hold?.reason === 'shut-down') return AFTER_SHUTDOWN;
+  if (hold?.hint !== undefined) return hold.hint;
   // What the host lacks is asked for again and again; nobody has to start it.
   if (hold?.reason === 'unavailable' && hold.untilBootMs !== null)
     return 'It is tried again by itself; nothing else has to be done.';

@@ -29,7 +29,12 @@ export function planView(
       dependsOn,
       source: cause.source ?? null,
     })),
-    holds: plan.holds.map(({ key, reason, message }) => ({ resource: key, reason, message, hint: hint(key, message) })),
+    holds: plan.holds.map(({ key, reason, message, hint: own }) => ({
+      resource: key,
+      reason,
+      message,
+      hint: own ?? hint(key, message),
+    })),
     issues,
     approvals,
     manifests: manifests.filter(({ state, warnings }) => state !== 'Active' || warnings.length > 0),

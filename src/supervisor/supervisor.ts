@@ -289,7 +289,10 @@ export class Supervisor implements SupervisorApi {
     return await this.#parts.stopEverything();
   }
 
-  readonly #hint = (key: ResourceKey, message: string): string => hintOf(this.#parts.history, key, message);
+  readonly #hint = (key: ResourceKey, message: string): string => {
+    const hold = this.#parts.loop.hold(key);
+    return (message === hold?.message && hold.hint) || hintOf(this.#parts.history, key, message);
+  };
 
   #applyParts() {
     return {

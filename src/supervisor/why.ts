@@ -12,6 +12,7 @@ interface Link {
 }
 
 const VERBS: Readonly<Record<string, string>> = {
+  'container.make-directories': 'bind sources made',
   'container.create': 'created',
   'container.connect': 'connected',
   'container.start': 'started',

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SupervisorClient } from '../../src/api/client.ts';
@@ -134,6 +134,34 @@ describe('volumes', () => {
     supervisor.file('late', 'here at last\n');
     await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
     await until('the content', async () => (await supervisor.ok('logs', 'web')) === 'here at last\n');
+  });
+
+  test('a missing bind source says what to type, and with create it is made: plan says so, the next start leaves it', async () => {
+    const source = join(supervisor.base, 'not there/data');
+    const manifest = (mount: string) =>
+      `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER}, volumes: [${mount}] }\n`;
+    supervisor.drop('app.yaml', manifest(`"${source}:/data"`));
+    const parked = await supervisor.waitFor('web', 'parked', ({ message }) => message.includes(source));
+    const hint = `Create it with \`mkdir -p '${source}'\`, or write \`create: true\` at that mount.`;
+    expect(parked.hint).toBe(hint);
+    expect((await supervisor.cli('plan')).stdout).toContain(hint);
+    const made = manifest(`{ source: "${source}", target: /data, create: { owner: "70:71", mode: "0750" } }`);
+    const file = supervisor.file('next.yaml', made);
+    const planned = await supervisor.cli('plan', '-f', file);
+    expect(planned.stdout).toMatch(/^make-directories container\/next\/web — missing, .*: \S+\/not there\/data /m);
+    expect(existsSync(source)).toBe(false);
+    supervisor.drop('app.yaml', made);
+    const { id } = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    const attributes = () => {
+      const { uid, gid, mode } = statSync(source);
+      return { uid, gid, mode: mode & 0o7777 };
+    };
+    expect(attributes()).toEqual({ uid: 70, gid: 71, mode: 0o750 });
+    chmodSync(source, 0o700);
+    await supervisor.ok('restart', 'web');
+    await supervisor.waitFor('web', 'restarted', ({ ready, id: now }) => ready && now === id);
+    expect(attributes()).toEqual({ uid: 70, gid: 71, mode: 0o700 });
+    expect((await supervisor.cli('plan')).stdout).toBe('Nothing to do.\n');
   });
 
   test('env files and secrets reach the payload and the secret stays out of the state', async () => {

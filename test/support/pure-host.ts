@@ -36,6 +36,7 @@ export class PureHost {
   readonly containers = new Map<ResourceKey, ObservedContainer>();
   readonly failures = new Map<ResourceKey, OpFailure>();
   readonly obstacles = new Map<ResourceKey, string>();
+  readonly missingDirectories = new Map<ResourceKey, readonly string[]>();
   readonly approvals = new Set<ResourceKey>();
   readonly updates = new Map<ResourceKey, ObservedUpdate>();
   /** Updates that failed, for which the manifests would be taken back: `container/blog/web exited with 1`. */
@@ -60,6 +61,7 @@ export class PureHost {
       failures: new Map(this.failures),
       approvals: new Set(this.approvals),
       obstacles: new Map(this.obstacles),
+      missingDirectories: new Map(this.missingDirectories),
       healthchecks: new Map(this.healthchecks),
       updates: new Map(this.updates),
     };
@@ -150,6 +152,9 @@ export class PureHost {
         return;
       case 'orphan.remove':
         this.orphans = this.orphans.filter((orphan) => orphan.id !== op.orphan.id || orphan.type !== op.orphan.type);
+        return;
+      case 'container.make-directories':
+        this.missingDirectories.delete(baseKey(op.key));
         return;
       case 'container.settle-update':
         this.updates.delete(op.key);

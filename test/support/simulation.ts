@@ -22,6 +22,7 @@ const OP_TYPES: Readonly<Record<OpType, true>> = {
   'volume.remove': true,
   'network.ensure': true,
   'network.remove': true,
+  'container.make-directories': true,
   'container.create': true,
   'container.connect': true,
   'container.start': true,

@@ -11,6 +11,7 @@ import { stopContainer } from './container-stop.ts';
 import { relinkContainer, updateContainer } from './container-update.ts';
 import { type ProgressSink, releaseImage } from './image.ts';
 import { loadDeclaredImage } from './image-load.ts';
+import { makeDirectories } from './make-directories.ts';
 import { ensureNetwork, removeNetwork } from './network.ts';
 import { removeOrphan } from './orphan.ts';
 import { failUpdate, settleUpdate } from './update-outcome.ts';
@@ -30,6 +31,7 @@ const OPS = {
   'volume.remove': removeVolume,
   'network.ensure': ensureNetwork,
   'network.remove': removeNetwork,
+  'container.make-directories': makeDirectories,
   'container.create': createContainer,
   'container.connect': connectContainer,
   'container.start': startContainer,

@@ -158,10 +158,21 @@ function addSteps(
   intent: Intent,
   terms: UpdateTerms | null,
 ): void {
-  intent.steps.forEach((step, index) => {
-    const draft = draftOf(pass, desired, container, intent, step);
+  const drafts = [
+    ...directoriesDraft(pass, desired, intent),
+    ...intent.steps.map((step) => draftOf(pass, desired, container, intent, step)),
+  ];
+  drafts.forEach((draft, index) => {
     pass.graph.add(terms && index === 0 ? { ...draft, update: terms } : draft);
   });
+}
+
+/** Before anything is stopped: what cannot be made changes nothing. */
+function directoriesDraft(pass: Pass, desired: Container, { steps }: Intent): OpDraft[] {
+  const missing = pass.observed.missingDirectories?.get(baseKey(desired.key)) ?? [];
+  if (missing.length === 0 || isReplaced(pass, desired) || !steps.some(({ name }) => name === 'start')) return [];
+  const cause = because('missing', `missing, and to be made as its mount says: ${missing.join(', ')}`);
+  return [{ op: 'container.make-directories', key: desired.key, cause }];
 }
 
 /** The container that is made beside the one it will replace. What it waits for is told of the latter. */
@@ -281,6 +292,7 @@ function permitted(pass: Pass, desired: Container, intent: Intent, stands: boole
 
   // They are those of the present declaration.
   const obstacle = isReplaced(pass, desired) ? undefined : pass.observed.obstacles.get(baseKey(desired.key));
+  const hint = pass.observed.obstacleHints?.get(baseKey(desired.key));
   const creates = intent.steps.some((step) => step.name === 'create');
   const loads = loadingNeed(pass, desired, creates);
   const waiting =
@@ -300,7 +312,13 @@ function permitted(pass: Pass, desired: Container, intent: Intent, stands: boole
           message: waiting.message,
           untilBootMs: null,
         }
-      : { key, reason: 'unavailable', message: obstacle ?? '', untilBootMs: pass.now.bootMs + OBSTACLE_RECHECK_MS },
+      : {
+          key,
+          reason: 'unavailable',
+          message: obstacle ?? '',
+          ...(hint !== undefined && { hint }),
+          untilBootMs: pass.now.bootMs + OBSTACLE_RECHECK_MS,
+        },
   };
 }
 

@@ -156,6 +156,26 @@ describe('networks', () => {
     );
   });
 
+  test('a bind source that is to be made is made before anything is stopped', () => {
+    const host = hostWith({ blog: { containers: { web: {} } } });
+    host.missingDirectories.set('container/blog/web', ['/srv/web']);
+    const desired = declare(
+      {
+        blog: { containers: { web: { volumes: [{ source: '/srv/web', target: '/data', create: true }] } } },
+      },
+      2,
+    );
+    expect(textOn(host, desired)).toMatchInlineSnapshot(`
+      "make-directories container/blog/web — missing, and to be made as its mount says: /srv/web
+      stop container/blog/web — volumes changed in blog.yaml:1:3
+      disconnect container/blog/web — volumes changed in blog.yaml:1:3
+      remove container/blog/web — volumes changed in blog.yaml:1:3
+      create container/blog/web — volumes changed in blog.yaml:1:3
+      connect container/blog/web — volumes changed in blog.yaml:1:3
+      start container/blog/web — volumes changed in blog.yaml:1:3"
+    `);
+  });
+
   test('a missing bridge is mended', () => {
     const host = hostWith(onBack('10.80.0.0/24'));
     const network = host.networks.get('network/blog/back');

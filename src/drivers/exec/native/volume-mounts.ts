@@ -12,6 +12,7 @@ import {
   OPEN_TREE,
 } from '../../../ffi/mounts.ts';
 import { TsdError } from '../../../model/errors.ts';
+import { missingBindHint } from '../../../model/host-files.ts';
 import type { MountSpec } from '../../contract.ts';
 import { type ContainerTree, containerPath, type MountTarget } from './container-tree.ts';
 import { DEVICE_LINKS, type DeviceSpec, packDevice } from './devices.ts';
@@ -46,7 +47,8 @@ function bindSource(mount: MountSpec): Source {
     const { code, errno } = thrown as NodeJS.ErrnoException;
     if (errno === undefined) throw thrown;
     const what = code === 'ENOENT' ? `${mount.source} does not exist` : `${mount.source}: ${code}`;
-    throw new TsdError('TSD_BIND_SOURCE', what, { step, errno: -errno });
+    const hint = code === 'ENOENT' ? missingBindHint(mount.source) : undefined;
+    throw new TsdError('TSD_BIND_SOURCE', what, { step, errno: -errno, hint });
   }
 }
 
