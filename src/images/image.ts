@@ -1,5 +1,6 @@
 /** What an image is made from and what comes out of loading it. */
 import type { GraphDriver } from '../drivers/contract.ts';
+import type { LayerWork } from './layer-work.ts';
 
 /** How to run the image, as declared beside a source that has no configuration of its own. */
 export interface DeclaredImageConfig {
@@ -80,8 +81,9 @@ export type ImageProgress =
   /** Sent about once a mebibyte; `digest` is that of the blob, in hex. */
   | { readonly type: 'download'; readonly digest: string; readonly bytes: number; readonly total: number }
   | { readonly type: 'layer-exists'; readonly chainId: string }
-  /** Sent about once a mebibyte; `bytes` counts the uncompressed tar. */
-  | { readonly type: 'layer-progress'; readonly chainId: string; readonly bytes: number }
+  /** Sent about once a mebibyte; `bytes` counts what was read of the layer as it is stored, `total` what that has. */
+  | { readonly type: 'layer-progress'; readonly chainId: string; readonly bytes: number; readonly total: number | null }
+  /** `bytes` counts the uncompressed tar. */
   | { readonly type: 'layer-done'; readonly chainId: string; readonly bytes: number };
 
 /** Bounds on what one layer may hold, against archives made to fill the disk. */
@@ -95,6 +97,8 @@ export const DEFAULT_LAYER_LIMITS: LayerLimits = { maxEntries: 2_000_000, maxByt
 
 export interface LoadContext {
   readonly graph: GraphDriver;
+  /** The layers that are being made in this graph by anyone. */
+  readonly work: LayerWork;
   /** Directory for files that live as long as the call; made when it is missing. */
   readonly tmpDir: string;
   /** Directory that keeps, for each layer, how its tar is put together again; made when it is missing. */

@@ -7,9 +7,13 @@ import { unpackLayer } from './unpack/unpack.ts';
 
 /** Where the bytes of a layer come from; opened only when the layer is not there yet. */
 export interface LayerBlob {
+  /** Resolves when the bytes are at hand; until then the layer is free for who has them already. */
+  readonly ready?: () => Promise<unknown>;
   readonly open: () => Readable | Promise<Readable>;
   /** sha256 of the stored bytes in hex, where it is known beside the DiffID. */
   readonly digest: string | null;
+  /** Of the stored bytes, where it is known before they are read. */
+  readonly size?: number | undefined;
 }
 
 /** ChainID of each layer, bottom first (OCI image-spec, config.md): what a layer and all below it are. */
@@ -45,13 +49,27 @@ export async function loadLayers(
   return { id: sha256Hex(configJson), ...described, references, layers, topLayer: chain.at(-1) ?? null, configJson };
 }
 
-/** Puts one layer into the graph, unless it is there. */
+/** Puts one layer into the graph, unless it is there. Two that ask for the same one at the same time share the work. */
 export async function ensureLayer(
+  layer: Omit<LoadedLayer, 'size'>,
+  blob: LayerBlob,
+  context: LoadContext,
+): Promise<void> {
+  const { chainId } = layer;
+  const { work, progress, signal } = context;
+  signal?.throwIfAborted();
+  if (blob.ready !== undefined && !context.graph.exists(chainId)) await blob.ready();
+  const bytes = await work.once(chainId, (report) => makeLayer(layer, blob, context, report), progress, signal);
+  progress(bytes === null ? { type: 'layer-exists', chainId } : { type: 'layer-done', chainId, bytes });
+}
+
+/** @returns bytes of the layer's tar; null when it is there. */
+async function makeLayer(
   { chainId, parent, diffId }: Omit<LoadedLayer, 'size'>,
   blob: LayerBlob,
-  { graph, recipes, progress, limits, signal }: LoadContext,
-): Promise<void> {
-  signal?.throwIfAborted();
+  { graph, recipes, limits, signal }: LoadContext,
+  report: LoadContext['progress'],
+): Promise<number | null> {
   let unpacked: number | null = null;
   await graph.createLayer(chainId, parent, async (target) => {
     const recipe = await RecipeWriter.create(recipePath(recipes, chainId));
@@ -61,12 +79,12 @@ export async function ensureLayer(
         blobDigest: blob.digest,
         limits: limits ?? DEFAULT_LAYER_LIMITS,
         recipe,
-        progress: (bytes) => progress({ type: 'layer-progress', chainId, bytes }),
+        progress: (bytes) => report({ type: 'layer-progress', chainId, bytes, total: blob.size ?? null }),
         signal,
       });
     } finally {
       await recipe.discard();
     }
   });
-  progress(unpacked === null ? { type: 'layer-exists', chainId } : { type: 'layer-done', chainId, bytes: unpacked });
+  return unpacked;
 }

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import type { DeclaredImageConfig, LoadContext, LoadedImage } from './image.ts';
 import { buildImageConfig } from './image-config.ts';
 import { loadLayers } from './layers.ts';
-import { sha256Of, type TreeEntry, treeTar } from './tree/tree-tar.ts';
+import { measured, type TreeEntry, treeTar } from './tree/tree-tar.ts';
 
 /**
  * An image with one layer made of files of this host. The files are read once to learn the layer's digest and, only when
@@ -13,7 +13,7 @@ export async function loadMadeLayer(
   declared: DeclaredImageConfig,
   context: LoadContext,
 ): Promise<LoadedImage> {
-  const diffId = await sha256Of(treeTar(entries), context.signal);
-  const blob = { open: () => Readable.from(treeTar(entries), { objectMode: false }), digest: null };
+  const { sha256: diffId, size } = await measured(treeTar(entries), context.signal);
+  const blob = { open: () => Readable.from(treeTar(entries), { objectMode: false }), digest: null, size };
   return loadLayers(buildImageConfig(declared, diffId), [], [blob], context);
 }

@@ -155,10 +155,11 @@ export class ContainerStore {
       throw toStateError(error, `create ${final}`);
     }
     const files = Object.keys(durable).map((name) => join(temporary, name));
-    batch.directory(temporary, final, files, () => {
+    const published = (): void => {
       this.#remember(record);
       this.#texts.set(record.id, new Map(CONTAINER_TEXT_FILES.map((name) => [name, texts[name]])));
-    });
+    };
+    batch.directory(temporary, final, files, { published });
   }
 
   /**

@@ -41,6 +41,14 @@ export interface PendingFile {
   readonly published?: () => void;
 }
 
+/** A directory that waits for its batch. */
+interface PendingDirectory {
+  /** Called when it is in place. */
+  readonly published?: () => void;
+  /** Asked right before it takes its place, for one named after its content: true when the same stands there already. */
+  readonly isThere?: () => boolean;
+}
+
 /** One step of a group commit. */
 interface Change {
   /** What must be on the disk before. */
@@ -188,15 +196,22 @@ export class DurableBatch {
   }
 
   /** Stages the move of a finished directory into place. @param files its files, by full path, that must be durable. */
-  directory(from: string, to: string, files: readonly string[], published: () => void = () => {}): void {
+  directory(
+    from: string,
+    to: string,
+    files: readonly string[],
+    { published = () => {}, isThere = () => false }: PendingDirectory = {},
+  ): void {
+    const discard = (): void => rmSync(from, { recursive: true, force: true });
     this.#changes.push({
       sync: [...files, from],
       publish: () => {
-        rename(from, to);
+        if (isThere()) discard();
+        else rename(from, to);
         published();
         return [dirname(to)];
       },
-      discard: () => rmSync(from, { recursive: true, force: true }),
+      discard,
     });
   }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TsdError } from '../model/errors.ts';
@@ -83,8 +83,8 @@ export class GraphIndex {
   }
 
   /**
-   * Stages a new image; it exists once `batch` has been committed. One that is there already is left as it is, because
-   * its id is the digest of its content.
+   * Stages a new image; it exists once `batch` has been committed. One that is there already, or comes to be before that,
+   * is left as it is, because its id is the digest of its content.
    */
   add(image: ImageRecord, batch: DurableBatch): void {
     if (!ID_PATTERN.test(image.id)) throw new TsdError('TSD_IMAGE_INVALID', `image ID '${image.id}' is invalid`);
@@ -103,7 +103,21 @@ export class GraphIndex {
       rmSync(temporary, { recursive: true, force: true });
       throw toStateError(error, `create ${final}`);
     }
-    batch.directory(temporary, final, [json, layersize], () => this.#remember(image));
+    batch.directory(temporary, final, [json, layersize], {
+      isThere: () => this.#isThere(image, final),
+      published: () => {
+        if (!this.#images.has(image.id)) this.#remember(image);
+      },
+    });
+  }
+
+  /** Whether the image has come to be since it was staged. @throws TsdError TSD_STATE_CORRUPT for another content. */
+  #isThere({ id, Tsdocker: stored }: ImageRecord, directory: string): boolean {
+    if (this.#images.has(id)) return true;
+    if (!existsSync(directory)) return false;
+    const found = loadImage(directory, id);
+    if (found.Tsdocker?.ConfigJson !== stored?.ConfigJson) throw corrupt(directory, 'exists already as another image');
+    return true;
   }
 
   /** Removes an image; its layers stay with the graph driver. An unknown id is a no-op. */

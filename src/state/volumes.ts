@@ -166,10 +166,11 @@ export class VolumeStore {
       throw toStateError(error, `create volume ${id}`);
     }
     batch.directory(data, record.path, []);
-    batch.directory(temporary, join(this.#root, 'volumes', id), [config], () => {
+    const published = (): void => {
       this.#remember(record);
       unmarkCreating(this.#root, id);
-    });
+    };
+    batch.directory(temporary, join(this.#root, 'volumes', id), [config], { published });
     return record;
   }
 

@@ -6,6 +6,7 @@ import { basename, dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { GraphDriver } from '../../src/drivers/contract.ts';
 import type { ImageProgress, LoadContext } from '../../src/images/image.ts';
+import { LayerWork } from '../../src/images/layer-work.ts';
 import type { TarHeader } from '../../src/images/tar/header.ts';
 import { checksum } from '../../src/images/tar/header.ts';
 import { END_OF_ARCHIVE, encodeHeader, paddingAfter, tarHeader } from '../../src/images/tar/writer.ts';
@@ -166,7 +167,8 @@ export function temporaryDirectory(): { readonly path: string; remove(): void } 
 /** A context that keeps what was reported. */
 export function loadContext(graph: GraphDriver, tmpDir: string): LoadContext & { readonly events: ImageProgress[] } {
   const events: ImageProgress[] = [];
-  return { graph, tmpDir, recipes: `${tmpDir}-recipes`, events, progress: (event) => events.push(event) };
+  const progress = (event: ImageProgress) => void events.push(event);
+  return { graph, work: new LayerWork(), tmpDir, recipes: `${tmpDir}-recipes`, events, progress };
 }
 
 /** A tar in the directory of a busybox root filesystem with users, groups and a link that builds refer to. Returns its path. */

@@ -1,9 +1,10 @@
 /** Which layer an instruction led to, so that it is not carried out again. */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { fileError } from '../../ffi/layer-files.ts';
+import { replaceFile } from '../replace-file.ts';
 
 const recordSchema = z.object({
   /** Null for an instruction that changed no file. */
@@ -55,8 +56,7 @@ export class BuildCache {
     const path = join(this.#directory, key);
     try {
       await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-      await writeFile(`${path}.part`, JSON.stringify(record), { mode: 0o600 });
-      await rename(`${path}.part`, path);
+      await replaceFile(path, JSON.stringify(record));
     } catch (thrown) {
       throw fileError(thrown, 'write build cache');
     }

@@ -1,7 +1,7 @@
 /** Files that ADD fetches, kept so that the next build only asks whether they changed. */
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { link, mkdir, open, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { link, mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import type { IncomingHttpHeaders } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { fileError } from '../../ffi/layer-files.ts';
 import { TsdError, toTsdError } from '../../model/errors.ts';
 import { connectionError, HttpConnections, type HttpResponse, type HttpTimeouts } from '../registry/http.ts';
+import { replaceFile } from '../replace-file.ts';
 
 export interface DownloadRequest {
   readonly url: URL;
@@ -130,8 +131,7 @@ export class Downloads {
       throw failed(message, response.status < 500 && response.status !== 429 ? 'precondition' : 'unavailable');
     }
     const record = await this.#receive(response, signal);
-    await writeFile(`${this.#record(url)}.part`, JSON.stringify(record), { mode: 0o600 });
-    await rename(`${this.#record(url)}.part`, this.#record(url));
+    await replaceFile(this.#record(url), JSON.stringify(record));
     return record;
   }
 

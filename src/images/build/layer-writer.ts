@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { LoadContext } from '../image.ts';
 import { chainIds, ensureLayer } from '../layers.ts';
-import { filePieces, sha256Of, type TreeEntry, treeTar } from '../tree/tree-tar.ts';
+import { filePieces, measured, type TreeEntry, treeTar } from '../tree/tree-tar.ts';
 import type { BuiltLayer } from './host.ts';
 
 /** sha256 over names, kinds, owners, modes and contents: equal files give equal digests whatever their times. */
@@ -29,11 +29,11 @@ export async function makeLayer(
   entries: () => AsyncIterable<TreeEntry> | Iterable<TreeEntry>,
   context: LoadContext,
 ): Promise<BuiltLayer> {
-  const diffId = await sha256Of(treeTar(entries()));
+  const { sha256: diffId, size } = await measured(treeTar(entries()));
   const chainId = chainIds([...below.map((layer) => layer.diffId), diffId]).at(-1) ?? diffId;
   const parent = below.at(-1)?.chainId ?? null;
   const open = () => Readable.from(treeTar(entries()), { objectMode: false });
-  await ensureLayer({ chainId, parent, diffId }, { open, digest: null }, context);
+  await ensureLayer({ chainId, parent, diffId }, { open, digest: null, size }, context);
   return { chainId, diffId };
 }
 

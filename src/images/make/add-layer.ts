@@ -4,7 +4,7 @@ import { goArchitecture } from '../../model/platform.ts';
 import type { RawConfig } from '../build/config.ts';
 import type { LoadContext, LoadedImage } from '../image.ts';
 import { type LayerBlob, loadLayers } from '../layers.ts';
-import { sha256Of } from '../tree/tree-tar.ts';
+import { measured } from '../tree/tree-tar.ts';
 import { changeConfig } from './config-changes.ts';
 
 export interface NewLayer {
@@ -37,7 +37,7 @@ export async function addLayer(layer: NewLayer, context: LoadContext): Promise<L
   const base = layer.baseConfigJson === null ? EMPTY_IMAGE : (JSON.parse(layer.baseConfigJson) as RawImage);
   const config = changeConfig(base.config ?? {}, layer.changes);
   const below = base.rootfs?.diff_ids ?? [];
-  const diffId = await sha256Of(layer.tar());
+  const { sha256: diffId, size } = await measured(layer.tar());
   const entry = {
     created: layer.created,
     ...(layer.author !== '' && { author: layer.author }),
@@ -54,7 +54,7 @@ export async function addLayer(layer: NewLayer, context: LoadContext): Promise<L
   });
   const blobs: LayerBlob[] = below.map((digest) => ({ open: () => missing(digest), digest: null }));
   const open = () => Readable.from(layer.tar(), { objectMode: false });
-  return loadLayers(configJson, [], [...blobs, { open, digest: null }], context);
+  return loadLayers(configJson, [], [...blobs, { open, digest: null, size }], context);
 }
 
 function missing(digest: string): never {

@@ -41,6 +41,11 @@ export class BlobFiles {
     if (used && holders === 0) await rm(partPath(this.directory, digest), { force: true });
   }
 
+  /** What its layer does not need any more, since that came another way. */
+  async drop(digest: string): Promise<void> {
+    if (!this.#holders.has(digest)) await rm(partPath(this.directory, digest), { force: true });
+  }
+
   /** Removes parts that nobody came back for. @param nowMs Unix time. */
   async prune(nowMs: number): Promise<void> {
     await mkdir(this.directory, { recursive: true, mode: 0o700 });

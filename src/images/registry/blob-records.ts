@@ -1,7 +1,8 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { fileError } from '../../ffi/layer-files.ts';
+import { replaceFile } from '../replace-file.ts';
 
 const recordSchema = z.object({
   digest: z.string(),
@@ -42,8 +43,7 @@ export class BlobRecords {
     const path = join(this.#directory, diffId);
     try {
       await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-      await writeFile(`${path}.tmp`, JSON.stringify([record, ...known].slice(0, MAX_RECORDS)), { mode: 0o600 });
-      await rename(`${path}.tmp`, path);
+      await replaceFile(path, JSON.stringify([record, ...known].slice(0, MAX_RECORDS)));
     } catch (thrown) {
       throw fileError(thrown, `write ${path}`);
     }

@@ -60,7 +60,7 @@ export const hostPlatform = (): Platform => ({
   variant: null,
 });
 
-const describePlatform = ({
+export const describePlatform = ({
   os,
   architecture,
   variant,

@@ -86,7 +86,12 @@ async function fetchLayers(
   for (const [index, blob] of layers.entries()) if (!context.graph.exists(chain[index] ?? '')) void start(blob);
   // The bytes were verified as they arrived; what they hold is verified by the DiffID.
   const sources = layers.map(
-    (blob): LayerBlob => ({ open: async () => createReadStream(await start(blob)), digest: null }),
+    (blob): LayerBlob => ({
+      ready: () => start(blob),
+      open: async () => createReadStream(await start(blob)),
+      digest: null,
+      size: blob.size,
+    }),
   );
   let used = false;
   try {
@@ -99,5 +104,6 @@ async function fetchLayers(
       await download.catch(() => {});
       await blobs.release(digest, used);
     }
+    if (used) for (const { digest } of layers) await blobs.drop(digest);
   }
 }

@@ -1,4 +1,5 @@
 /** Registries of images, as the supervisor uses them: pull, push, tags, search and logins. */
+import { createHash } from 'node:crypto';
 import PQueue from 'p-queue';
 import type { Clock } from '../../model/clock.ts';
 import { TsdError, toTsdError } from '../../model/errors.ts';
@@ -11,7 +12,7 @@ import { BlobRecords } from './blob-records.ts';
 import { RegistryClient } from './client.ts';
 import { type EndpointSettings, endpointsOf } from './endpoints.ts';
 import type { HttpTimeouts } from './http.ts';
-import { hostPlatform, type Platform, parsePlatform } from './manifest.ts';
+import { describePlatform, hostPlatform, type Platform, parsePlatform } from './manifest.ts';
 import { pullImage } from './pull.ts';
 import { type PushedImage, type PushProgress, pushImage } from './push.ts';
 import { type SearchResult, searchImages } from './search.ts';
@@ -49,8 +50,8 @@ export class Registry {
   readonly #blobs: BlobFiles;
   readonly #records: BlobRecords;
   readonly #queue = new PQueue({ concurrency: CONCURRENT_DOWNLOADS });
-  readonly #pulls = new SharedTasks<LoadedImage, ImageProgress>();
-  readonly #pushes = new SharedTasks<string, PushProgress>();
+  readonly #pulls = new SharedTasks<LoadedImage, ImageProgress>('pull');
+  readonly #pushes = new SharedTasks<string, PushProgress>('push');
 
   constructor(options: RegistryOptions) {
     this.#options = options;
@@ -79,9 +80,10 @@ export class Registry {
       waiting('pushed');
       await this.#pushes.ended(name);
     }
-    if (this.#pulls.has(this.#pullKey(name, platform))) waiting('pulled');
+    const key = pullKey(name, wanted, credentials);
+    if (this.#pulls.has(key)) waiting('pulled');
     return this.#pulls.join(
-      this.#pullKey(name, platform),
+      key,
       (own, progress) => this.#pull(reference, wanted, { credentials, signal: own }, { ...context, progress }),
       context.progress,
       signal,
@@ -96,7 +98,7 @@ export class Registry {
     progress: (event: PushProgress) => void,
   ): Promise<string> {
     const name = formatReference(reference);
-    if (this.#pushes.has(name) || this.#pulls.has(this.#pullKey(name, null))) {
+    if (this.#pushes.has(name) || this.#pulls.keys.some((key) => key.startsWith(`${name} `))) {
       throw new TsdError('TSD_REGISTRY', `push ${name} is already in progress`, { class: 'conflict', step: 'push' });
     }
     const records = this.#records;
@@ -119,10 +121,6 @@ export class Registry {
   /** Proves that a registry takes these credentials. @throws TSD_REGISTRY_DENIED. */
   async checkLogin(registry: string, credentials: Credentials, signal: AbortSignal): Promise<void> {
     await this.#with(registry, { credentials, signal }, false, (client) => client.ping());
-  }
-
-  #pullKey(name: string, platform: string | null): string {
-    return platform === null ? name : `${name} ${platform}`;
   }
 
   async #pull(reference: ImageReference, platform: Platform, asked: Asked, context: LoadContext): Promise<LoadedImage> {
@@ -168,6 +166,12 @@ export class Registry {
     }
     throw new TsdError('TSD_BUG', `${registry} has no endpoint`);
   }
+}
+
+/** Another login may be refused where this one is not: those who bring one share the pulls of that login only. */
+function pullKey(name: string, platform: Platform, credentials: Credentials | null): string {
+  const login = createHash('sha256').update(JSON.stringify(credentials)).digest('hex');
+  return `${name} ${describePlatform(platform)} ${login}`;
 }
 
 /** A registry that answers with TLS and is not trusted, or refuses us, is never asked without it. */

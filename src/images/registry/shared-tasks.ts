@@ -9,6 +9,16 @@ interface Task<T, E> {
 
 export class SharedTasks<T, E> {
   readonly #running = new Map<string, Task<T, E>>();
+  readonly #step: string;
+
+  /** @param step of the error for one who leaves. */
+  constructor(step: string) {
+    this.#step = step;
+  }
+
+  get keys(): readonly string[] {
+    return [...this.#running.keys()];
+  }
 
   has(key: string): boolean {
     return this.#running.has(key);
@@ -30,13 +40,15 @@ export class SharedTasks<T, E> {
     listener: (event: E) => void,
     signal: AbortSignal,
   ): Promise<T> {
+    // One that everybody left ends without a result.
+    while (this.#running.get(key)?.controller.signal.aborted) await this.ended(key);
     const task = this.#running.get(key) ?? this.#start(key, start);
     // A function of its own, because the same listener may have joined before.
     const own = (event: E) => listener(event);
     task.listeners.add(own);
     let leave: () => void = () => {};
     const left = new Promise<never>((_resolve, reject) => {
-      leave = () => reject(new TsdError('TSD_REGISTRY', 'it was called off', { step: key }));
+      leave = () => reject(new TsdError('TSD_REGISTRY', 'it was called off', { step: this.#step }));
       if (signal.aborted) leave();
       signal.addEventListener('abort', leave, { once: true });
     });
@@ -47,7 +59,7 @@ export class SharedTasks<T, E> {
       task.listeners.delete(own);
       if (task.listeners.size === 0 && this.#running.get(key) === task) {
         task.controller.abort();
-        // Whoever comes next waits until this one has left nothing behind.
+        // It has left nothing behind when the last one who wanted it goes on.
         if (signal.aborted) await task.result.catch(() => {});
       }
     }

@@ -47,7 +47,7 @@ function loadManifest(files: ImageFiles, manifest: Manifest, context: LoadContex
     throw new TsdError('TSD_IMAGE_INVALID', message, { step: 'read image' });
   }
   // A compressed layer is stored under the digest of its uncompressed form, so its name says nothing to check.
-  const blobs = paths.map((path) => ({ open: () => files.open(path), digest: null }));
+  const blobs = paths.map((path) => ({ open: () => files.open(path), digest: null, size: files.size(path) }));
   return loadLayers(configJson, manifest.RepoTags ?? [], blobs, context);
 }
 

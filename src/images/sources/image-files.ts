@@ -1,4 +1,4 @@
-import { closeSync, constants, createReadStream, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
+import { closeSync, constants, createReadStream, fstatSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
 import { posix, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import { TsdError } from '../../model/errors.ts';
@@ -10,6 +10,8 @@ export interface ImageFiles {
   has(path: string): boolean;
   /** A small file as text. @throws TSD_IMAGE_INVALID when it is absent or larger than 4 MiB. */
   readText(path: string): string;
+  /** Bytes of a file; undefined when it is absent. */
+  size(path: string): number | undefined;
   /** @throws TSD_IMAGE_INVALID when it is absent. */
   open(path: string): Readable;
   close(): void;
@@ -78,6 +80,10 @@ export class TarFiles implements ImageFiles {
     const bytes = Buffer.alloc(found.size);
     if (readSync(this.#fd, bytes, 0, found.size, found.offset) !== found.size) throw invalidTar('it is cut off');
     return bytes.toString('utf8');
+  }
+
+  size(path: string): number | undefined {
+    return this.#find(path)?.size;
   }
 
   open(path: string): Readable {
@@ -169,6 +175,11 @@ export class DirectoryFiles implements ImageFiles {
     } finally {
       closeSync(fd);
     }
+  }
+
+  size(path: string): number | undefined {
+    const resolved = this.#resolve(path);
+    return resolved === null ? undefined : statSync(resolved).size;
   }
 
   open(path: string): Readable {

@@ -70,7 +70,9 @@ function loadChosen(files: ImageFiles, { chosen, ref, manifests }: Choice, conte
     const message = `the manifest lists ${layers.length} layers, the configuration ${diffIds.length}`;
     throw new TsdError('TSD_IMAGE_INVALID', message, { step: 'read image' });
   }
-  const blobs = layers.map(({ digest }): LayerBlob => ({ open: () => files.open(blobPath(digest)), digest }));
+  const blobs = layers.map(
+    ({ digest, size }): LayerBlob => ({ open: () => files.open(blobPath(digest)), digest, size }),
+  );
   return loadLayers(configJson, chosen.flatMap(namesOf), blobs, context);
 }
 

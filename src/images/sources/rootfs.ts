@@ -6,7 +6,7 @@ import { buildImageConfig } from '../image-config.ts';
 import { loadLayers } from '../layers.ts';
 import { loadMadeLayer } from '../made-layer.ts';
 import { directoryEntries } from '../tree/directory-entries.ts';
-import { sha256Of } from '../tree/tree-tar.ts';
+import { measured } from '../tree/tree-tar.ts';
 import { decompressed } from '../unpack/decompress.ts';
 import { sourceMissing } from './image-files.ts';
 
@@ -23,10 +23,10 @@ export async function loadRootfs({ path, config }: RootfsSource, context: LoadCo
   if (!found.isFile()) {
     throw new TsdError('TSD_IMAGE_SOURCE', `${path} is neither a directory nor a file`, { step: 'open image source' });
   }
-  const diffId = await sha256Of(
+  const { sha256: diffId } = await measured(
     decompressed(createReadStream(path), () => {}),
     context.signal,
   );
-  const blob = { open: () => createReadStream(path), digest: null };
+  const blob = { open: () => createReadStream(path), digest: null, size: found.size };
   return loadLayers(buildImageConfig(config, diffId), [], [blob], context);
 }

@@ -3,7 +3,7 @@ import { TsdError } from '../../model/errors.ts';
 import type { LoadContext, LoadedImage } from '../image.ts';
 import { parseJson } from '../image-config.ts';
 import { type LayerBlob, loadLayers } from '../layers.ts';
-import { sha256Of } from '../tree/tree-tar.ts';
+import { measured } from '../tree/tree-tar.ts';
 import { decompressed } from '../unpack/decompress.ts';
 import { ambiguousImage } from './docker-archive.ts';
 import type { ImageFiles } from './image-files.ts';
@@ -69,10 +69,10 @@ async function loadV1Image(
   const blobs: LayerBlob[] = [];
   for (const layer of chainOf(files, id)) {
     const open = () => files.open(`${layer}/layer.tar`);
-    const diffId = await sha256Of(decompressed(open(), () => {}));
+    const { sha256: diffId } = await measured(decompressed(open(), () => {}));
     if (diffId === EMPTY_TAR) continue;
     diffIds.push(diffId);
-    blobs.push({ open, digest: null });
+    blobs.push({ open, digest: null, size: files.size(`${layer}/layer.tar`) });
   }
   return loadLayers(modernConfig(readV1(files, id), diffIds), names, blobs, context);
 }

@@ -91,12 +91,17 @@ async function openContent(content: FileContent, header: TarHeader): Promise<Fil
   }
 }
 
-/** sha256 of a stream in hex. @throws the signal's reason. */
-export async function sha256Of(pieces: AsyncIterable<Buffer>, signal?: AbortSignal): Promise<string> {
+/** sha256 of a stream in hex, and its length in bytes. @throws the signal's reason. */
+export async function measured(
+  pieces: AsyncIterable<Buffer>,
+  signal?: AbortSignal,
+): Promise<{ readonly sha256: string; readonly size: number }> {
   const hash = createHash('sha256');
+  let size = 0;
   for await (const piece of pieces) {
     signal?.throwIfAborted();
     hash.update(piece);
+    size += piece.length;
   }
-  return hash.digest('hex');
+  return { sha256: hash.digest('hex'), size };
 }

@@ -17,7 +17,7 @@ interface UnpackOptions {
   readonly limits: LayerLimits;
   /** Records how to put the tar together again; left uncommitted when that will not be possible. */
   readonly recipe: RecipeWriter;
-  /** Called about once a mebibyte of uncompressed tar. */
+  /** Called about once a mebibyte of stored bytes, with how many were read so far. */
   readonly progress: (bytes: number) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -40,9 +40,14 @@ export async function unpackLayer(blob: Readable, target: LayerTarget, options: 
     return sink === null ? null : recipe.follow(sink, writer.filePath, header.size, header.sparse === true);
   });
   let bytes = 0;
+  let stored = 0;
   let reported = 0;
+  const take = (raw: Buffer): void => {
+    blobHash?.update(raw);
+    stored += raw.length;
+  };
   try {
-    for await (const piece of decompressed(blob, (raw) => blobHash?.update(raw))) {
+    for await (const piece of decompressed(blob, take)) {
       options.signal?.throwIfAborted();
       bytes += piece.length;
       if (bytes > options.limits.maxBytes) throw hostile(`the layer is larger than ${options.limits.maxBytes} bytes`);
@@ -50,9 +55,9 @@ export async function unpackLayer(blob: Readable, target: LayerTarget, options: 
       recipe.begin(piece);
       reader.push(piece);
       await recipe.end();
-      if (bytes - reported >= PROGRESS_STEP) {
-        reported = bytes;
-        options.progress(bytes);
+      if (stored - reported >= PROGRESS_STEP) {
+        reported = stored;
+        options.progress(stored);
       }
     }
     reader.finish();

@@ -1,8 +1,11 @@
+import { LayerWork } from '../../images/layer-work.ts';
+
 /**
  * Keeps apart those who make images and those who throw unused ones away: an image in the making has layers that no
  * record names yet, and one just made has no name.
  */
 export class ImageWork {
+  readonly layers = new LayerWork();
   readonly #making = new Set<Promise<unknown>>();
   #pruning: Promise<unknown> | null = null;
 

@@ -61,7 +61,7 @@ function report(progress: ProgressSink, event: ImageProgress): void {
       progress(`layer ${event.chainId.slice(0, 12)} exists`, 0, null);
       return;
     case 'layer-progress':
-      progress(`layer ${event.chainId.slice(0, 12)}`, event.bytes, null);
+      progress(`layer ${event.chainId.slice(0, 12)}`, event.bytes, event.total);
       return;
     case 'layer-done':
       progress(`layer ${event.chainId.slice(0, 12)} done`, event.bytes, event.bytes);
@@ -77,6 +77,7 @@ export function recipesOf(world: Pick<World, 'instance'>): string {
 export function loadContext(world: World, progress: ProgressSink, signal?: AbortSignal): LoadContext {
   return {
     graph: world.graph,
+    work: world.imageWork.layers,
     tmpDir: join(world.instance.root, 'tmp', 'images'),
     recipes: recipesOf(world),
     progress: (event) => report(progress, event),

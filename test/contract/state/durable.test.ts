@@ -50,7 +50,7 @@ describe('a group commit', () => {
     mkdirSync(path('tmp/d'));
     writeFileSync(path('tmp/d/f'), '1');
     const published: string[] = [];
-    batch.directory(path('tmp/d'), path('d'), [path('tmp/d/f')], () => published.push('d'));
+    batch.directory(path('tmp/d'), path('d'), [path('tmp/d/f')], { published: () => published.push('d') });
     batch.file(path('a'), { content: 'A', mode: 0o600, published: () => published.push('a') });
     expect([existsSync(path('a')), existsSync(path('d')), published]).toEqual([false, false, []]);
     await batch.commit();

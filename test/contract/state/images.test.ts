@@ -78,6 +78,28 @@ describe('graph/', () => {
     expect([graph.all(), readdirSync(join(root, 'graph')), readdirSync(join(root, 'tmp'))]).toEqual([[], [], []]);
   });
 
+  it('takes an image that several stage at the same time once, and all of them succeed', async () => {
+    const graph = new GraphIndex(root, files);
+    const batches = Array.from({ length: 4 }, () => files.batch());
+    for (const batch of batches) graph.add(image, batch);
+    const [first, second, ...rest] = batches;
+    await Promise.all([first?.commit(), second?.commit()]);
+    expect(await files.commitTogether(rest)).toEqual([undefined, undefined]);
+    expect([graph.all(), readdirSync(join(root, 'tmp'))]).toEqual([[image], []]);
+    expect(new GraphIndex(root, files).all()).toEqual([image]);
+  });
+
+  it('takes an image that came to be beside it for its own when it is the same, and refuses another content', async () => {
+    const graph = new GraphIndex(root, files);
+    const late = new GraphIndex(root, files);
+    await add(new GraphIndex(root, files));
+    await add(graph);
+    expect([graph.all(), readdirSync(join(root, 'tmp'))]).toEqual([[image], []]);
+    const another = { ...image, Tsdocker: image.Tsdocker && { ...image.Tsdocker, ConfigJson: '{}' } };
+    await expect(add(late, another)).rejects.toThrow('exists already as another image');
+    expect([late.all(), readdirSync(join(root, 'tmp'))]).toEqual([[], []]);
+  });
+
   it.each<[string, string, () => void]>([
     ['a torn json', 'not complete JSON', () => writeFileSync(join(root, 'graph', ID, 'json'), '{"id"')],
     ['a missing json', 'is missing', () => rmSync(join(root, 'graph', ID, 'json'))],
