@@ -156,6 +156,17 @@ describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED)('docker-registry (need
     }
   });
 
+  it('gives an image to the login that it knows while it refuses another one at the same time', async () => {
+    await server.start({ basic: LOGIN });
+    await server.fill('app:1', { layers }, `--dest-creds=${LOGIN.username}:${LOGIN.password}`);
+    const right = { type: 'password', ...LOGIN } as const;
+    const wrong = host.pull(`${server.host}/app:1`, { credentials: { ...right, password: 'no' } });
+    const refused = expect(wrong).rejects.toMatchObject({ code: 'TSD_REGISTRY_DENIED' });
+    const image = await host.pull(`${server.host}/app:1`, { credentials: right });
+    await refused;
+    expect(image.layers).toHaveLength(2);
+  });
+
   it('is asked by two pulls of the same image once', async () => {
     await server.start();
     await server.fill('app:1', { layers });
