@@ -98,7 +98,7 @@ export const DEFAULT_LAYER_LIMITS: LayerLimits = { maxEntries: 2_000_000, maxByt
 export interface LoadContext {
   readonly graph: GraphDriver;
   /** The layers that are being made in this graph by anyone. */
-  readonly work: LayerWork;
+  readonly work: LayerWork<ImageProgress>;
   /** Directory for files that live as long as the call; made when it is missing. */
   readonly tmpDir: string;
   /** Directory that keeps, for each layer, how its tar is put together again; made when it is missing. */

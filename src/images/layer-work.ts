@@ -1,16 +1,14 @@
 /** Layers in the making: each is made once, however many ask for it at the same time. */
-import type { ImageProgress } from './image.ts';
+type Listener<E> = (event: E) => void;
 
-type Listener = (event: ImageProgress) => void;
-
-interface Making {
-  readonly listeners: Set<Listener>;
+interface Making<E> {
+  readonly listeners: Set<Listener<E>>;
   /** Bytes of the layer's tar; null when it was there already, false when it was not made. */
   readonly ended: Promise<number | null | false>;
 }
 
-export class LayerWork {
-  readonly #making = new Map<string, Making>();
+export class LayerWork<E> {
+  readonly #making = new Map<string, Making<E>>();
 
   /**
    * Waits for whoever makes the layer, or makes it. A source belongs to the one who brings it, so who fails or is called
@@ -22,8 +20,8 @@ export class LayerWork {
    */
   async once(
     chainId: string,
-    make: (report: Listener) => Promise<number | null>,
-    listener: Listener,
+    make: (report: Listener<E>) => Promise<number | null>,
+    listener: Listener<E>,
     signal?: AbortSignal,
   ): Promise<number | null> {
     for (let other = this.#making.get(chainId); other !== undefined; other = this.#making.get(chainId)) {
@@ -40,14 +38,14 @@ export class LayerWork {
   }
 }
 
-async function joined(
-  { listeners, ended }: Making,
-  listener: Listener,
+async function joined<E>(
+  { listeners, ended }: Making<E>,
+  listener: Listener<E>,
   signal?: AbortSignal,
 ): Promise<number | null | false> {
   signal?.throwIfAborted();
   // A function of its own, because the same listener may wait twice.
-  const own: Listener = (event) => listener(event);
+  const own: Listener<E> = (event) => listener(event);
   listeners.add(own);
   let leave: () => void = () => {};
   const left = new Promise<never>((_resolve, reject) => {

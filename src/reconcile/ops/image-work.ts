@@ -1,3 +1,4 @@
+import type { ImageProgress } from '../../images/image.ts';
 import { LayerWork } from '../../images/layer-work.ts';
 
 /**
@@ -5,7 +6,7 @@ import { LayerWork } from '../../images/layer-work.ts';
  * record names yet, and one just made has no name.
  */
 export class ImageWork {
-  readonly layers = new LayerWork();
+  readonly layers = new LayerWork<ImageProgress>();
   readonly #making = new Set<Promise<unknown>>();
   #pruning: Promise<unknown> | null = null;
 

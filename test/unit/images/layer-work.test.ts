@@ -25,7 +25,7 @@ class Maker {
 
 describe('a layer that two ask for', () => {
   it('is made once, and both get its progress and its result', async () => {
-    const work = new LayerWork();
+    const work = new LayerWork<ImageProgress>();
     const [first, second] = [new Maker(), new Maker()];
     const results = [work.once(ID, first.make, first.listen), work.once(ID, second.make, second.listen)];
     first.report(progressOf(1));
@@ -36,7 +36,7 @@ describe('a layer that two ask for', () => {
   });
 
   it('is made by one of the others when the first one fails, and the failure is of that one alone', async () => {
-    const work = new LayerWork();
+    const work = new LayerWork<ImageProgress>();
     const makers = [new Maker(), new Maker(), new Maker()] as const;
     const results = makers.map((maker) => work.once(ID, maker.make, maker.listen));
     const refused = expect(results[0]).rejects.toThrow('called off');
@@ -51,7 +51,7 @@ describe('a layer that two ask for', () => {
   });
 
   it('is not waited for by one who is called off, and goes on for the others', async () => {
-    const work = new LayerWork();
+    const work = new LayerWork<ImageProgress>();
     const [first, second] = [new Maker(), new Maker()];
     const abort = new AbortController();
     const result = work.once(ID, first.make, first.listen);
@@ -65,7 +65,7 @@ describe('a layer that two ask for', () => {
   });
 
   it('is made again after a failure, which is not kept', async () => {
-    const work = new LayerWork();
+    const work = new LayerWork<ImageProgress>();
     const [first, second] = [new Maker(), new Maker()];
     const failing = work.once(ID, first.make, first.listen);
     first.fail(new Error('no'));
