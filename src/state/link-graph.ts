@@ -1,7 +1,8 @@
 import { dirname, join } from 'node:path/posix';
 import Database from 'better-sqlite3';
 import { TsdError } from '../model/errors.ts';
-import { openDatabase, prepareStatement, withDatabaseErrors } from './database.ts';
+import { openDatabase, prepareStatement } from './database.ts';
+import { JoinedTransactions } from './joined-transactions.ts';
 import type { StateIssue } from './state-file.ts';
 
 /** As pkg/graphdb of Docker 1.4 executes it at every start. */
@@ -56,6 +57,7 @@ const isTaken = (error: unknown): boolean =>
  */
 export class LinkGraph {
   readonly #database: Database.Database;
+  readonly #transactions: JoinedTransactions;
   readonly #childOf: Database.Statement<[string, string], string>;
   readonly #childrenOf: Database.Statement<[string], { entity_id: string; name: string }>;
   #entities: readonly string[] | null = null;
@@ -65,6 +67,7 @@ export class LinkGraph {
   constructor(path: string) {
     const { database, issues } = openDatabase(path, prepare);
     this.#database = database;
+    this.#transactions = new JoinedTransactions(database);
     this.issues = issues;
     this.#childOf = this.#prepare<[string, string], string>(
       'SELECT entity_id FROM edge WHERE parent_id = ? AND name = ?',
@@ -75,7 +78,7 @@ export class LinkGraph {
   /** Runs changes as one transaction: one group of fsyncs, all or nothing. One inside another joins it as a whole. */
   batch<T>(changes: () => T): T {
     try {
-      return withDatabaseErrors(this.#database, 'write', () => this.#database.transaction(changes).exclusive());
+      return this.#transactions.run('exclusive', changes);
     } finally {
       this.#entities = null;
     }

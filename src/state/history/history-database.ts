@@ -1,5 +1,6 @@
-import type { Database, Statement, Transaction } from 'better-sqlite3';
-import { prepareStatement, withDatabaseErrors } from '../database.ts';
+import type { Database, Statement } from 'better-sqlite3';
+import { prepareStatement } from '../database.ts';
+import { JoinedTransactions } from '../joined-transactions.ts';
 
 /**
  * One connection with two grades of commit. Plain statements survive a killed supervisor; what runs in {@link durable}
@@ -10,13 +11,13 @@ export class HistoryDatabase {
   readonly #database: Database;
   /** By text; all texts are constants of the stores. */
   readonly #statements = new Map<string, Statement>();
-  readonly #transaction: Transaction<(changes: () => unknown) => unknown>;
+  readonly #transactions: JoinedTransactions;
   /** What takes back in memory what the transactions that go on have changed. */
   #undo: (() => void)[] = [];
 
   constructor(database: Database) {
     this.#database = database;
-    this.#transaction = database.transaction((changes) => changes());
+    this.#transactions = new JoinedTransactions(database);
   }
 
   /** Compiles a statement the first time it is asked for. */
@@ -50,14 +51,12 @@ export class HistoryDatabase {
   }
 
   #transact<T>(changes: () => T): T {
-    if (this.#database.inTransaction) return this.#transaction(changes) as T;
-    return withDatabaseErrors(this.#database, 'write', () => {
-      this.#database.pragma('synchronous = FULL');
-      try {
-        return this.#transaction.immediate(changes) as T;
-      } finally {
-        this.#database.pragma('synchronous = NORMAL');
-      }
-    });
+    if (this.#database.inTransaction) return this.#transactions.run('immediate', changes);
+    this.#database.pragma('synchronous = FULL');
+    try {
+      return this.#transactions.run('immediate', changes);
+    } finally {
+      this.#database.pragma('synchronous = NORMAL');
+    }
   }
 }

@@ -1,11 +1,13 @@
 /** Durable changes of several callers in one commit: a failure takes only its own caller's with it. */
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Changes } from '../../../src/reconcile/group-commit.ts';
 import { GroupCommit } from '../../../src/reconcile/group-commit.ts';
 import { StateFiles } from '../../../src/state/durable.ts';
 import { type History, openHistory } from '../../../src/state/history/history.ts';
+import { JoinedTransactions } from '../../../src/state/joined-transactions.ts';
 import { LinkGraph } from '../../../src/state/link-graph.ts';
 import { temporaryDirectories } from '../../support/temp-root.ts';
 
@@ -121,4 +123,23 @@ it('leaves no file when the names cannot be committed', async () => {
   links.close();
   await expect(commits.commit(changes('a'))).rejects.toThrow();
   expect([existsSync(join(base, 'a')), readdirSync(join(base, 'tmp'))]).toEqual([false, []]);
+});
+
+it('keeps nothing of anybody where SQLite takes the whole transaction back, as on a full disk', async () => {
+  const database = new Database(join(base, 'joined.db'));
+  const prepared = database.exec('CREATE TABLE taken (name INTEGER PRIMARY KEY); INSERT INTO taken VALUES (1)');
+  const transactions = new JoinedTransactions(prepared);
+  const durable = <T>(statements: () => T): T => transactions.run('immediate', statements);
+  const group = new GroupCommit({ files: new StateFiles(join(base, 'tmp')), links, history: { durable } });
+  const add = (name: number) => ({
+    history: () => durable(() => database.prepare('INSERT OR ROLLBACK INTO taken VALUES (?)').run(name)),
+  });
+  const results = await Promise.allSettled([group.commit(add(2)), group.commit(add(1)), group.commit(add(3))]);
+  const rows = database.prepare('SELECT name FROM taken').pluck().all();
+  expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+  for (const result of results) expect(result).toMatchObject({ reason: { code: 'SQLITE_CONSTRAINT_PRIMARYKEY' } });
+  expect(rows).toEqual([1]);
+  await group.commit(add(4));
+  expect(database.prepare('SELECT name FROM taken').pluck().all()).toEqual([1, 4]);
+  database.close();
 });
