@@ -39,12 +39,23 @@ const LOG_LINES = 15;
 
 let serial = 0;
 
-/** One /24 of 10.232.0.0/16 that no route of this host leads to; other test runs may have some of them. */
+/** Test files run side by side, each by one of this many workers at most (`maxWorkers` of vitest.config.ts). */
+const WORKERS = 8;
+/** /24 networks that one worker may use. */
+const SUBNETS = 31;
+
+/**
+ * One /24 of 10.232.0.0/16 that no route of this host leads to; other test runs may have some of them. Each worker has a
+ * range of its own: between the look and the bridge, another worker may look too.
+ */
 function freeSubnet(first: number): string {
   // Destinations are hexadecimal, the last byte of the address first.
   const routes = readFileSync('/proc/net/route', 'utf8');
   const isFree = (third: number) => !routes.includes(`\t00${third.toString(16).toUpperCase().padStart(2, '0')}E80A\t`);
-  const third = Array.from({ length: 250 }, (_, index) => (first + index) % 250).find(isFree);
+  const worker = Number(process.env.VITEST_POOL_ID ?? 1) % WORKERS;
+  const third = Array.from({ length: SUBNETS }, (_, index) => worker * SUBNETS + ((first + index) % SUBNETS)).find(
+    isFree,
+  );
   if (third === undefined) throw new Error('all of 10.232.0.0/16 is in use: remove bridges that earlier tests left');
   return `10.232.${third}`;
 }

@@ -1,0 +1,142 @@
+/** A host goes from an earlier version to this one: whatever ran goes on, and there is nothing to do. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { ContainerView } from '../../src/api/supervisor.ts';
+import { BUSYBOX_IMAGE, FOREVER, IDLE, shell } from '../support/manifests.ts';
+import { hasCommit, programOf } from '../support/past-version.ts';
+import { freePort } from '../support/servers.ts';
+import { TestSupervisor } from '../support/supervisor.ts';
+import { until } from '../support/wait.ts';
+
+/** The last commit before contents were pinned, names resolved without links and commands waited for a settled run. */
+const BEFORE = 'd456a48';
+
+let supervisor: TestSupervisor;
+
+beforeEach(() => {
+  supervisor = new TestSupervisor();
+});
+afterEach(() => supervisor.destroy());
+
+/** One of everything that a record, a lease, a mount or an image of the state is written for. */
+const watched = (port: number, udp: number): string => `${BUSYBOX_IMAGE}
+volumes: { data: {} }
+networks: { back: {}, shut: { internal: true } }
+containers:
+  db:
+    image: busybox
+    network: back
+    command: ${shell(`echo started >> /data/log; ${IDLE}`)}
+    volumes: ["data:/data", "./settings.txt:/etc/settings.txt:ro", "./live:/live"]
+    restart: always
+    health: { exec: [busybox, test, -e, /data/log], interval: 500ms }
+    resources: { memory: 64MiB, pids: 50, cpus: 0.5 }
+  web:
+    image: busybox
+    network: back
+    links: [db, "db:database"]
+    command: ${shell('echo hello > /index.html; exec busybox httpd -f -p 80 -h /')}
+    ports: ["127.0.0.1:${port}:80", "127.0.0.1:${udp}:53/udp"]
+    env: { PASSWORD: { fromFile: ./secret }, PLAIN: text }
+    envFile: ./web.env
+    restart: { policy: on-failure, max: 5 }
+    capabilities: { drop: [ALL], add: [NET_BIND_SERVICE, CHOWN] }
+    extraHosts: ["other:10.1.2.3"]
+  beside: { image: busybox, network: "container:web", command: ${FOREVER} }
+  host: { image: busybox, network: host, command: ${FOREVER} }
+  alone: { image: busybox, network: none, command: ${FOREVER}, init: true }
+  shut: { image: busybox, network: shut, command: ${FOREVER}, user: "1000:1000", readOnly: true, volumes: [{ type: tmpfs, target: /tmp }], update: { order: start-first, timeout: 20s } }
+  terminal: { image: busybox, command: [busybox, cat], tty: true, stdin: true, restart: unless-stopped }
+  job: { image: busybox, command: ${shell('exit 0')}, restart: on-failure }
+  after: { image: busybox, command: ${FOREVER}, dependsOn: [{ container: job, condition: completed }] }
+  failed: { image: busybox, command: ${shell('exit 3')} }
+  stopped: { image: busybox, command: ${FOREVER} }
+`;
+
+/** Applied from a file beside the watched directory, with an image that is built. */
+const APPLIED = `images:
+  busybox: { host: [busybox] }
+  page: { build: ./page }
+containers:
+  site: { image: page, command: ${FOREVER}, volumes: ["./conf.txt:/conf.txt:ro"], restart: always }
+`;
+
+const facts = ({ id, pid, exitCode, restarts, run, address }: ContainerView & { run?: number }) => ({
+  id,
+  pid,
+  exitCode,
+  restarts,
+  run,
+  address,
+});
+
+async function everything(): Promise<Record<string, unknown>> {
+  const containers = await supervisor.containers();
+  return Object.fromEntries(containers.map((view) => [`${view.app}/${view.name}`, facts(view)]));
+}
+
+const isUp = ({ name, phase, ready }: ContainerView): boolean =>
+  ['job', 'failed', 'stopped'].includes(name) ? phase === 'Exited' : ready;
+
+async function runBefore(port: number, udp: number): Promise<Record<string, unknown>> {
+  supervisor.program = programOf(BEFORE);
+  await supervisor.start();
+  for (const [name, text] of Object.entries({
+    'settings.txt': 'one\n',
+    secret: 'hidden\n',
+    'web.env': 'FROM=file\n',
+  })) {
+    writeFileSync(join(supervisor.manifests, name), text);
+  }
+  supervisor.file('manifests/live/file', 'live\n');
+  supervisor.drop('shop.yaml', watched(port, udp));
+  supervisor.file('applied/page/Dockerfile', 'FROM busybox\nCOPY index.html /index.html\n');
+  supervisor.file('applied/page/index.html', 'built\n');
+  supervisor.file('applied/conf.txt', 'conf\n');
+  const file = supervisor.file('applied/site.yaml', APPLIED);
+  await supervisor.ok('apply', '--wait=60s', '-f', file);
+  await supervisor.waitFor('stopped', 'runs', ({ ready }) => ready);
+  await supervisor.ok('stop', 'stopped');
+  await until('all containers as declared', async () => {
+    const views = await supervisor.containers();
+    return views.length === 12 && views.every(isUp);
+  });
+  return everything();
+}
+
+async function expectQuiet(before: Record<string, unknown>): Promise<void> {
+  const plan = await supervisor.cli('plan');
+  expect(`${plan.stdout}${plan.stderr}`).toMatch(/nothing to do/i);
+  expect(plan.status).toBe(0);
+  expect(await everything()).toEqual(before);
+}
+
+/** One look at everything has ended since: what it found to do would have been done. */
+async function afterALook(): Promise<void> {
+  const probe = 'containers:\n  probe: { image: shop/busybox, command: [busybox, "true"] }\n';
+  supervisor.drop('later.yaml', probe);
+  await supervisor.waitFor('probe', 'ended', ({ phase }) => phase === 'Exited');
+}
+
+test.skipIf(!hasCommit(BEFORE)).each(['is stopped', 'crashes'] as const)(
+  `nothing restarts and the plan is empty when the supervisor of ${BEFORE} %s and this one starts (needs the history of the repository)`,
+  async (end) => {
+    const current = supervisor.program;
+    const [port, udp] = [await freePort(), await freePort()];
+    const before = await runBefore(port, udp);
+    if (end === 'crashes') await supervisor.crash();
+    else await supervisor.stop();
+    supervisor.program = current;
+    await supervisor.start();
+    await expectQuiet(before);
+    expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('hello\n');
+    await afterALook();
+    const now = await everything();
+    expect(now).toMatchObject(before);
+    // And once more by this version, over what it wrote itself.
+    await supervisor.crash();
+    await supervisor.start();
+    expect(await everything()).toEqual(now);
+  },
+);
