@@ -14,10 +14,12 @@ const checks = [
   ['import rules', ['depcruise', 'src', '--config', '.dependency-cruiser.cjs']],
   ['dead code', ['knip']],
 ];
-const levels =
-  mode === 'test:all'
-    ? ['unit', 'simulation', 'contract', 'integration', 'fault', 'e2e']
-    : ['unit', 'simulation', 'contract', 'integration', 'fault'];
+/** Levels that run one after the other; the files of those in one group run side by side. */
+const groups = [
+  ['unit'],
+  ['simulation', 'contract', 'integration', 'fault'],
+  ...(mode === 'test:all' ? [['e2e']] : []),
+];
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const failures = [];
 const failedTests = [];
@@ -62,8 +64,23 @@ function headOf(message) {
   return lines.map((line) => `    ${line}`).join('\n');
 }
 
-function runLevel(level) {
-  heading(`${level} tests`);
+const levelOf = (file) => relative(process.cwd(), file).split('/')[1];
+
+/** How long the files of a level took, added up: they ran beside those of other levels. */
+function printTimes({ testResults = [] }, group, seconds) {
+  console.log(`${group.join(', ')}: ${seconds} s`);
+  for (const level of group) {
+    const files = testResults.filter(({ name }) => levelOf(name) === level);
+    const tests = files.flatMap(({ assertionResults }) => assertionResults);
+    const took = files.reduce((sum, { startTime, endTime }) => sum + endTime - startTime, 0);
+    console.log(
+      `  ${level}: ${tests.length} tests in ${files.length} files, ${Math.round(took / 1000)} s of the workers`,
+    );
+  }
+}
+
+function runGroup(group) {
+  heading(`${group.join(', ')} tests`);
   const directory = mkdtempSync(join(tmpdir(), 'tsd-results-'));
   const output = join(directory, 'results.json');
   const started = Date.now();
@@ -73,9 +90,7 @@ function runLevel(level) {
       '--no-install',
       'vitest',
       'run',
-      '--project',
-      level,
-      '--passWithNoTests',
+      ...group.flatMap((level) => ['--project', level]),
       '--reporter=default',
       '--reporter=json',
       `--outputFile.json=${output}`,
@@ -94,10 +109,10 @@ function runLevel(level) {
   totals.failed += results.numFailedTests;
   totals.skipped += results.numPendingTests;
   if (status !== 0) {
-    failures.push(`${level} tests`);
+    failures.push(`${group.join(', ')} tests`);
     if (results.numFailedTests === 0) totals.failed += 1;
   }
-  console.log(`${level}: ${Math.round((Date.now() - started) / 1000)} s`);
+  printTimes(results, group, Math.round((Date.now() - started) / 1000));
 }
 
 for (const check of checks) runCheck(check);
@@ -107,7 +122,7 @@ runNodeCheck('generated files are current', [
   'scripts/generate.mjs',
   '--check',
 ]);
-for (const level of levels) runLevel(level);
+for (const group of groups) runGroup(group);
 
 if (failures.length > 0) console.log(`\nfailed: ${failures.join(', ')}`);
 for (const failed of failedTests) console.log(`\nfailed: ${failed}`);
