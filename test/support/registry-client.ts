@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { GraphDriver } from '../../src/drivers/contract.ts';
 import { createOverlayDriver } from '../../src/drivers/graph/overlay/overlay-driver.ts';
-import { layerTar } from '../../src/images/export/layer-tar.ts';
+import { layerTar, layerTarSize } from '../../src/images/export/layer-tar.ts';
 import type { ImageProgress, LoadedImage } from '../../src/images/image.ts';
 import { AuthFile, type Credentials } from '../../src/images/registry/auth-file.ts';
 import { type EndpointSettings, INSECURE_BY_DEFAULT } from '../../src/images/registry/endpoints.ts';
@@ -79,7 +79,14 @@ export class TestHost {
 
   pushed({ configJson, layers }: LoadedImage): PushedImage {
     const store = { graph: this.graph, recipes: this.context.recipes };
-    return { configJson, layers: layers.map((layer) => ({ diffId: layer.diffId, tar: () => layerTar(store, layer) })) };
+    return {
+      configJson,
+      layers: layers.map((layer) => ({
+        diffId: layer.diffId,
+        size: () => layerTarSize(store, layer),
+        tar: () => layerTar(store, layer),
+      })),
+    };
   }
 
   remove(): void {

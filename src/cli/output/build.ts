@@ -7,6 +7,7 @@ import type { CliContext } from '../context.ts';
 import { printError } from '../errors.ts';
 import { EXIT } from '../exit-codes.ts';
 import { paint, printable } from './text.ts';
+import { type TransferProgress, Transfers } from './transfers.ts';
 
 /** `plain` tells every step and what commands write, `quiet` the id alone, `json` every event. */
 export async function followBuild(
@@ -35,10 +36,11 @@ class PlainBuild {
   readonly #context: CliContext;
   /** The end of a line that is not complete, by step. */
   readonly #rests = new Map<string, string>();
-  readonly #said = new Set<string>();
+  readonly #transfers: Transfers;
 
   constructor(context: CliContext) {
     this.#context = context;
+    this.#transfers = new Transfers(context.streams.now);
   }
 
   show(event: BuildEvent): void {
@@ -48,7 +50,7 @@ class PlainBuild {
       this.#context.print(`${this.#bold(printable(event.resource))} ${printable(event.message)}${known}`);
     } else if (event.type === 'output') this.#output(event.resource, event.text);
     else if (event.type === 'warning') this.#context.warn(`warning: ${printable(event.message)}`);
-    else if (event.type === 'progress') this.#progress(event.message);
+    else if (event.type === 'progress') this.#progress(event);
     else this.#flush();
     if (event.type !== 'built') return;
     const names = event.tags.length === 0 ? '' : ` as ${event.tags.join(', ')}`;
@@ -70,11 +72,10 @@ class PlainBuild {
     this.#context.print(`${this.#dim(printable(step))} ${printable(line)}`);
   }
 
-  /** Layers are written quickly; only downloads are worth a line, and one each. */
-  #progress(message: string): void {
-    if (!message.startsWith('downloading') || this.#said.has(message)) return;
-    this.#said.add(message);
-    this.#context.print(printable(message));
+  /** Layers are written quickly; only downloads are worth a line. */
+  #progress(event: TransferProgress): void {
+    const line = event.message.startsWith('downloading') ? this.#transfers.line(event) : null;
+    if (line !== null) this.#context.print(line);
   }
 
   #dim(text: string): string {

@@ -1,7 +1,8 @@
 /** Shows what `apply`, `delete` and `load` stream, while it happens. */
 import type { ApplyEvent } from '../../api/supervisor.ts';
 import type { CliContext } from '../context.ts';
-import { formatBytes, paint, plural, printable, type Style } from './text.ts';
+import { paint, plural, printable, type Style } from './text.ts';
+import { type TransferProgress, Transfers, transferKey } from './transfers.ts';
 
 type OpEvent = Extract<ApplyEvent, { type: 'op' }>;
 
@@ -35,16 +36,12 @@ function opLine(context: CliContext, event: OpEvent): string {
   return `${status} ${printable(event.id)}${time}${reason}`;
 }
 
-function progressText(event: Extract<ApplyEvent, { type: 'progress' }>): string {
-  const of = event.total === null ? '' : ` of ${formatBytes(event.total)}`;
-  return `${printable(event.resource)}: ${printable(event.message)} ${formatBytes(event.current)}${of}`;
-}
-
 /** The line an event leaves behind, or null when it leaves none. Errors are printed by the command at the end. */
 function lastingLine(context: CliContext, event: ApplyEvent, done: string): string | null {
   if (event.type === 'accepted')
     return `accepted: generation ${event.generation}, ${plural(event.plan.ops.length, 'operation')}`;
-  // A job on images belongs to no generation, and its last progress line says what it did.
+  if (event.type === 'result') return printable(event.message);
+  // A job on images belongs to no generation, and its results say what it did.
   if (event.type === 'ready') return event.generation === 0 ? null : `${done}: generation ${event.generation}`;
   if (event.type === 'op' && event.status !== 'started') return opLine(context, event);
   return null;
@@ -57,10 +54,12 @@ class LineProgress implements Progress {
   readonly #context: CliContext;
   readonly #done: string;
   readonly #said = new Set<string>();
+  readonly #transfers: Transfers;
 
   constructor(context: CliContext, done: string) {
     this.#context = context;
     this.#done = done;
+    this.#transfers = new Transfers(context.streams.now);
   }
 
   show(event: ApplyEvent): void {
@@ -70,10 +69,14 @@ class LineProgress implements Progress {
 
   end(): void {}
 
-  /** What a resource waits for and each stage of a transfer are said once, not for every step. */
+  /** What a resource waits for is said once, a transfer now and then. */
   #transient(event: ApplyEvent): string | null {
-    if (event.type !== 'waiting' && event.type !== 'progress') return null;
-    const line = `${event.type === 'waiting' ? 'waiting' : '       '} ${printable(event.resource)}: ${printable(event.message)}`;
+    if (event.type === 'progress') {
+      const text = this.#transfers.line(event);
+      return text === null ? null : `        ${text}`;
+    }
+    if (event.type !== 'waiting') return null;
+    const line = `waiting ${printable(event.resource)}: ${printable(event.message)}`;
     const sameness = line.replace(COUNT, '');
     if (this.#said.has(sameness)) return null;
     this.#said.add(sameness);
@@ -85,14 +88,16 @@ const ERASE_BELOW = '\u001b[J';
 
 class LiveProgress implements Progress {
   readonly #context: CliContext;
-  /** What is under way, by operation or resource, in order of its start. */
-  readonly #live = new Map<string, string>();
+  /** What is under way, by operation, resource or transfer, in order of its start. */
+  readonly #live = new Map<string, { readonly resource: string; readonly text: string }>();
   readonly #done: string;
+  readonly #transfers: Transfers;
   #drawn = 0;
 
   constructor(context: CliContext, done: string) {
     this.#context = context;
     this.#done = done;
+    this.#transfers = new Transfers(context.streams.now);
   }
 
   show(event: ApplyEvent): void {
@@ -106,14 +111,32 @@ class LiveProgress implements Progress {
   }
 
   #follow(event: ApplyEvent): void {
-    if (event.type === 'op' && event.status === 'started') this.#live.set(event.id, opLine(this.#context, event));
+    if (event.type === 'op' && event.status === 'started') this.#show(event.id, event.id, opLine(this.#context, event));
     else if (event.type === 'op') {
       this.#live.delete(event.id);
-      this.#live.delete(event.resource);
-    } else if (event.type === 'progress') this.#live.set(event.resource, `        ${progressText(event)}`);
+      for (const [key, { resource }] of this.#live) if (resource === event.resource) this.#live.delete(key);
+    } else if (event.type === 'progress') this.#transfer(event);
     else if (event.type === 'waiting') {
-      this.#live.set(event.resource, `waiting ${printable(event.resource)}: ${printable(event.message)}`);
+      const text = `waiting ${printable(event.resource)}: ${printable(event.message)}`;
+      this.#show(event.resource, event.resource, text);
     }
+  }
+
+  /** Each transfer of a resource has its own line until its end; of what counts nothing the newest is shown. */
+  #transfer(event: TransferProgress): void {
+    const text = `        ${this.#transfers.describe(event)}`;
+    const { resource, current, total } = event;
+    const key = transferKey(event);
+    if (total === null && current === 0) this.#show(resource, resource, text);
+    else if (total !== null && current >= total) this.#live.delete(key);
+    else {
+      this.#live.delete(resource);
+      this.#show(key, resource, text);
+    }
+  }
+
+  #show(key: string, resource: string, text: string): void {
+    this.#live.set(key, { resource, text });
   }
 
   /** Writes `line` for good and the live region anew below it, each cut to the terminal so that counting lines holds. */
@@ -121,7 +144,7 @@ class LiveProgress implements Progress {
     const { stdout } = this.#context.streams;
     const columns = stdout.columns ?? 80;
     const room = Math.max(1, (stdout.rows ?? 24) - 2);
-    const region = [...this.#live.values()].slice(0, room).map((text) => cut(text, columns - 1));
+    const region = [...this.#live.values()].slice(0, room).map(({ text }) => cut(text, columns - 1));
     const up = this.#drawn > 0 ? `\u001b[${this.#drawn}A` : '';
     const lasting = line === null ? '' : `${line}\n`;
     stdout.write(`${up}\r${ERASE_BELOW}${lasting}${region.map((text) => `${text}\n`).join('')}`);

@@ -45,6 +45,7 @@ export const DOWNLOAD_LIMITS: DownloadLimits = {
 
 const MAX_REDIRECTS = 10;
 const MAX_ATTEMPTS = 3;
+const PROGRESS_STEP = 1024 ** 2;
 /** Where Debian and most others keep what the host trusts. */
 const SYSTEM_CA = '/etc/ssl/certs/ca-certificates.crt';
 
@@ -56,14 +57,19 @@ const recordSchema = z.object({
 });
 type DownloadRecord = z.infer<typeof recordSchema>;
 
+/** Called about once a mebibyte and at the end. `total` is what the server announced. */
+export type DownloadProgress = (url: URL, bytes: number, total: number | null) => void;
+
 export class Downloads {
   readonly #directory: string;
   readonly #limits: DownloadLimits;
+  readonly #progress: DownloadProgress;
 
   /** @param directory made when it is needed. */
-  constructor(directory: string, limits: DownloadLimits = DOWNLOAD_LIMITS) {
+  constructor(directory: string, limits: DownloadLimits = DOWNLOAD_LIMITS, progress: DownloadProgress = () => {}) {
     this.#directory = directory;
     this.#limits = limits;
+    this.#progress = progress;
   }
 
   /**
@@ -146,6 +152,7 @@ export class Downloads {
       if (announced > maxBytes) throw tooLarge();
       const hash = createHash('sha256');
       let size = 0;
+      let reported = 0;
       const file = await open(part, 'wx', 0o600);
       try {
         for await (const piece of piecesOf(response, signal)) {
@@ -153,6 +160,9 @@ export class Downloads {
           if (size > maxBytes) throw tooLarge();
           hash.update(piece);
           await file.writeFile(piece);
+          if (size - reported < PROGRESS_STEP && size !== announced) continue;
+          reported = size;
+          this.#progress(url, size, announced === 0 ? null : announced);
         }
       } finally {
         await file.close();

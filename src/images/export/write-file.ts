@@ -9,7 +9,7 @@ import { TsdError } from '../../model/errors.ts';
 import type { LayoutFile } from './oci-layout.ts';
 
 /** Bytes that are written before the next progress report. */
-const REPORT_BYTES = 16 * 1024 ** 2;
+const REPORT_BYTES = 4 * 1024 ** 2;
 
 const partOf = (path: string): string =>
   join(dirname(path), `.${basename(path)}.${randomBytes(4).toString('hex')}.part`);

@@ -19,6 +19,8 @@ export interface PushedImage {
   readonly layers: readonly {
     /** sha256 of the uncompressed tar, in hex. */
     readonly diffId: string;
+    /** Of its uncompressed tar, in bytes. */
+    readonly size: () => Promise<number>;
     /** The uncompressed tar, which has this digest. Called for each try. */
     readonly tar: () => AsyncIterable<Buffer>;
   }[];
@@ -29,6 +31,8 @@ export interface PushProgress {
   readonly stage: 'exists' | 'mounted' | 'sending' | 'sent';
   /** Uncompressed bytes that were sent. */
   readonly bytes: number;
+  /** Of them all; null where none have to be sent. */
+  readonly total: number | null;
 }
 
 export interface PushParts {
@@ -79,12 +83,13 @@ class Push {
     this.#scope = `repository:${reference.repository}:pull,push`;
   }
 
-  async layer({ diffId, tar }: PushedImage['layers'][number]): Promise<Blob> {
+  async layer(layer: PushedImage['layers'][number]): Promise<Blob> {
+    const { diffId } = layer;
     const { registry, repository } = this.#reference;
     const known = (await this.#records.get(diffId)).filter((record) => record.registry === registry);
     const { blob, stage, bytes } =
-      (await this.#existing(known)) ?? (await this.#mounted(known)) ?? (await this.#retried(diffId, tar));
-    this.#progress({ diffId, stage, bytes });
+      (await this.#existing(known)) ?? (await this.#mounted(known)) ?? (await this.#retried(layer));
+    this.#progress({ diffId, stage, bytes, total: stage === 'sent' ? bytes : null });
     await this.#records.add(diffId, { ...blob, registry, repository });
     return blob;
   }
@@ -149,10 +154,11 @@ class Push {
     return null;
   }
 
-  async #retried(diffId: string, tar: () => AsyncIterable<Buffer>) {
+  async #retried({ diffId, tar, size }: PushedImage['layers'][number]) {
+    const total = await size();
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#send(diffId, tar());
+        return await this.#send(diffId, tar(), total);
       } catch (thrown) {
         if (attempt === MAX_ATTEMPTS || !isTransient(thrown) || this.#client.signal.aborted) throw thrown;
       }
@@ -160,10 +166,10 @@ class Push {
   }
 
   /** Compresses and sends at the same time: how long it is and what digest it has is known at its end. */
-  async #send(diffId: string, tar: AsyncIterable<Buffer>) {
+  async #send(diffId: string, tar: AsyncIterable<Buffer>, total: number) {
     const started = await this.#start('');
     const hash = createHash('sha256');
-    const count = { sent: 0, read: 0 };
+    const count = { sent: 0, read: 0, total };
     const source = Readable.from(this.#counted(diffId, tar, count));
     const gzip = createGzip();
     const hashing = hashed(hash, count);
@@ -197,13 +203,17 @@ class Push {
     }
   }
 
-  async *#counted(diffId: string, tar: AsyncIterable<Buffer>, count: { read: number }): AsyncGenerator<Buffer> {
+  async *#counted(
+    diffId: string,
+    tar: AsyncIterable<Buffer>,
+    count: { read: number; readonly total: number },
+  ): AsyncGenerator<Buffer> {
     let reported = 0;
     for await (const piece of tar) {
       count.read += piece.length;
       if (count.read - reported >= PROGRESS_STEP) {
         reported = count.read;
-        this.#progress({ diffId, stage: 'sending', bytes: reported });
+        this.#progress({ diffId, stage: 'sending', bytes: reported, total: count.total });
       }
       yield piece;
     }

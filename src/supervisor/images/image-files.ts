@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, statSync } from 'node:fs';
 import type {
   ChangeView,
   CommitRequest,
@@ -13,9 +13,11 @@ import type {
 import type { TransferEvent } from '../../api/transfer-event.ts';
 import { changesTar } from '../../images/export/changes-tar.ts';
 import { dockerArchive } from '../../images/export/docker-archive.ts';
+import { type LayerStore, layerTarSize } from '../../images/export/layer-tar.ts';
 import { ociArchive } from '../../images/export/oci-archive.ts';
 import { ociLayout } from '../../images/export/oci-layout.ts';
 import { rootTar } from '../../images/export/root-tar.ts';
+import type { StoredImage } from '../../images/export/stored-image.ts';
 import { writeWhole, writeWholeDirectory } from '../../images/export/write-file.ts';
 import type { LoadedImage } from '../../images/image.ts';
 import { addLayer } from '../../images/make/add-layer.ts';
@@ -33,6 +35,8 @@ import { diskUsage, imageTree, prune } from './disk.ts';
 import { imagesToSave, storedImage } from './find-images.ts';
 import type { ImageJobs } from './image-jobs.ts';
 import { streamed } from './streamed.ts';
+
+const REPORT_BYTES = 1024 ** 2;
 
 const ARCHIVES = { docker: dockerArchive, oci: ociArchive } as const;
 
@@ -68,9 +72,11 @@ export class ImageFiles implements ImageFilesApi {
       for await (const image of loadArchiveImages(path, archiveContext(this.#world, report))) {
         await recordImage(this.#world, image);
         for (const name of image.references) await this.#tag(name, image);
-        loaded.push(image.references.join(', ') || image.id);
+        // As Docker says it, so that scripts find the name.
+        if (image.references.length === 0) loaded.push(`Loaded image ID: sha256:${image.id}`);
+        loaded.push(...image.references.map((name) => `Loaded image: ${name}`));
       }
-      return `loaded ${loaded.join(', ')}`;
+      return loaded;
     });
   }
 
@@ -78,7 +84,7 @@ export class ImageFiles implements ImageFilesApi {
     return this.#making('image_export', path, signal, async (report) => {
       const wanted = imagesToSave(this.#world, images);
       const store = { graph: this.#world.graph, recipes: recipesOf(this.#world) };
-      const progress = written(path, report);
+      const progress = written(path, await tarBytes(store, wanted), report);
       const bytes =
         format === 'oci-layout'
           ? await writeWholeDirectory(path, ociLayout(store, wanted), progress, signal)
@@ -88,19 +94,12 @@ export class ImageFiles implements ImageFilesApi {
   }
 
   import(request: ImportRequest, signal?: AbortSignal): AsyncIterable<TransferEvent> {
-    return this.#making('import', request.path, signal, (report) =>
-      this.#make(request.name, () =>
-        addLayer(
-          {
-            ...this.#described(request),
-            baseConfigJson: null,
-            author: '',
-            tar: () => decompressed(createReadStream(request.path), () => {}),
-          },
-          loadContext(this.#world, report),
-        ),
-      ),
-    );
+    const { path } = request;
+    return this.#making('import', path, signal, (report) => {
+      const described = { ...this.#described(request), baseConfigJson: null, author: '' };
+      const tar = () => decompressed(createReadStream(path), counted(`reading ${path}`, sizeOf(path), report));
+      return this.#make(request.name, () => addLayer({ ...described, tar }, loadContext(this.#world, report)));
+    });
   }
 
   export(container: string, path: string, signal?: AbortSignal): AsyncIterable<TransferEvent> {
@@ -111,7 +110,7 @@ export class ImageFiles implements ImageFilesApi {
           const record = this.#container(container);
           const bytes = await this.#pauses.during(record, (still, disturbed) => {
             const tar = still(rootTar(this.#world.graph.rootMount(record.snapshotId), disturbed));
-            return writeWhole(path, tar, written(path, report), signal);
+            return writeWhole(path, tar, written(path, null, report), signal);
           });
           return `exported ${record.engineName} to ${path}, ${bytes} bytes`;
         }),
@@ -168,7 +167,7 @@ export class ImageFiles implements ImageFilesApi {
     job: 'load' | 'image_export' | 'import' | 'commit',
     resource: string,
     signal: AbortSignal | undefined,
-    work: (report: ProgressSink) => Promise<string>,
+    work: (report: ProgressSink) => Promise<string | readonly string[]>,
   ): AsyncIterable<TransferEvent> {
     return streamed(
       resource,
@@ -195,6 +194,37 @@ export class ImageFiles implements ImageFilesApi {
   }
 }
 
-function written(path: string, report: ProgressSink): (bytes: number) => void {
-  return (bytes) => report(`writing ${path}`, bytes, null);
+/** @param total bytes at most, about; null where nobody knows. */
+function written(path: string, total: number | null, report: ProgressSink): (bytes: number) => void {
+  return (bytes) => report(`writing ${path}`, bytes, total === null ? null : Math.max(total, bytes));
+}
+
+/** Of the layers of images, each once. */
+async function tarBytes(store: LayerStore, images: readonly StoredImage[]): Promise<number> {
+  let bytes = 0;
+  const layers = new Map(images.flatMap((image) => image.layers).map((layer) => [layer.chainId, layer]));
+  for (const layer of layers.values()) bytes += await layerTarSize(store, layer);
+  return bytes;
+}
+
+/** Null for what is no regular file, or cannot be looked at: whoever opens it says why. */
+function sizeOf(path: string): number | null {
+  try {
+    const found = statSync(path);
+    return found.isFile() ? found.size : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Reports about once in so many bytes what was read. */
+function counted(what: string, total: number | null, report: ProgressSink): (piece: Buffer) => void {
+  let bytes = 0;
+  let reported = 0;
+  return ({ length }) => {
+    bytes += length;
+    if (bytes - reported < REPORT_BYTES && bytes !== total) return;
+    reported = bytes;
+    report(what, bytes, total);
+  };
 }

@@ -11,7 +11,7 @@ import type {
   SearchView,
 } from '../../api/registry-views.ts';
 import type { TransferEvent } from '../../api/transfer-event.ts';
-import { layerTar } from '../../images/export/layer-tar.ts';
+import { layerTar, layerTarSize } from '../../images/export/layer-tar.ts';
 import type { PushedImage, PushProgress } from '../../images/registry/push.ts';
 import type { Registry } from '../../images/registry/registry.ts';
 import { TsdError } from '../../model/errors.ts';
@@ -80,8 +80,8 @@ export class RegistryCommands implements RegistryApi {
       if (reference.digest !== null) throw new TsdError('TSD_BAD_REQUEST', 'cannot push a digest; name a tag');
       const image = this.#pushed(this.#find(text, reference));
       const asked = { credentials, signal: signal ?? new AbortController().signal };
-      const digest = await this.#registry.push(image, reference, asked, ({ diffId, stage, bytes }) =>
-        report(`layer ${diffId.slice(0, 12)} ${STAGE_TEXT[stage]}`, bytes, null),
+      const digest = await this.#registry.push(image, reference, asked, ({ diffId, stage, bytes, total }) =>
+        report(`layer ${diffId.slice(0, 12)} ${STAGE_TEXT[stage]}`, bytes, total),
       );
       return `pushed ${formatReference(reference)}, ${digest}`;
     };
@@ -129,7 +129,14 @@ export class RegistryCommands implements RegistryApi {
   #pushed(record: ImageRecord): PushedImage {
     const { configJson, layers } = storedImage(record, []);
     const store = { graph: this.#world.graph, recipes: recipesOf(this.#world) };
-    return { configJson, layers: layers.map((layer) => ({ diffId: layer.diffId, tar: () => layerTar(store, layer) })) };
+    return {
+      configJson,
+      layers: layers.map((layer) => ({
+        diffId: layer.diffId,
+        size: () => layerTarSize(store, layer),
+        tar: () => layerTar(store, layer),
+      })),
+    };
   }
 
   #rebind(reference: ImageReference, platform: string | null, imageId: string): void {

@@ -93,18 +93,18 @@ export async function* streamedEvents<Event>(
   }
 }
 
-/** Runs work and streams its progress, then `ready` after its last message, or `failed`: see {@link streamedEvents}. */
+/** Runs work and streams its progress, then `ready` after what it has done, or `failed`: see {@link streamedEvents}. */
 export function streamed(
   resource: string,
-  work: (report: ProgressSink) => Promise<string>,
+  work: (report: ProgressSink) => Promise<string | readonly string[]>,
   signal?: AbortSignal,
 ): AsyncGenerator<TransferEvent> {
   return streamedEvents<TransferEvent>(
     async (send) => {
-      const message = await work((text, current, total) => {
+      const done = await work((text, current, total) => {
         send({ type: 'progress', resource, message: text, current, total });
       });
-      send({ type: 'progress', resource, message, current: 1, total: 1 });
+      for (const message of [done].flat()) send({ type: 'result', resource, message });
       send({ type: 'ready', generation: 0 });
     },
     { failed: (error) => ({ type: 'failed', error }), signal },

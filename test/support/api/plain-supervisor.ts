@@ -457,6 +457,7 @@ export class PlainSupervisor implements SupervisorApi {
   async *load(path: string): AsyncIterable<ApplyEvent> {
     this.#record('load', path);
     yield { type: 'progress', resource: 'image/app:1', message: 'layer 1', current: 1024, total: 2048 };
+    yield { type: 'result', resource: path, message: 'Loaded image: app:1' };
     yield { type: 'ready', generation: 0 };
   }
 

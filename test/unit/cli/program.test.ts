@@ -6,7 +6,8 @@ const { served, run, screen } = useTerminal();
 
 test('load', async () => {
   expect(await screen(['load', '-i', 'app.tar'], { cwd: '/srv' })).toMatchInlineSnapshot(`
-    "        image/app:1: layer 1
+    "        image/app:1: layer 1 50% of 2KiB
+    Loaded image: app:1
     --- exit 0"
   `);
   expect(served().supervisor.asked[0]).toEqual({ call: 'load', with: '/srv/app.tar' });

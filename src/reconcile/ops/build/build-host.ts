@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { chmod, chown, mkdir, mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BuildCache } from '../../../images/build/cache.ts';
-import { Downloads } from '../../../images/build/downloads.ts';
+import { DOWNLOAD_LIMITS, Downloads } from '../../../images/build/downloads.ts';
 import type { BaseImage, BuildHost } from '../../../images/build/host.ts';
 import { removeTree } from '../../../images/build/remove-tree.ts';
 import { TsdError } from '../../../model/errors.ts';
@@ -31,7 +31,9 @@ export function buildHost(world: World, own: ResourceKey | null, progress: Progr
       await removeTree(path);
     }
   };
-  const downloads = new Downloads(join(kept, 'downloads'));
+  const downloads = new Downloads(join(kept, 'downloads'), DOWNLOAD_LIMITS, ({ host, pathname }, bytes, total) =>
+    progress(`downloading ${host}${pathname}`, bytes, total),
+  );
   return {
     load: loadContext(world, progress),
     cache: new BuildCache(join(kept, 'steps'), (chainId) => world.graph.exists(chainId)),
