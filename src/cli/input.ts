@@ -13,16 +13,40 @@ export interface ManifestOptions {
 }
 
 /**
- * The manifests of all -f, in order; those of a directory by name.
+ * The manifests of all -f, in order; those of a directory by name. Compose files that several -f name are one.
  * @throws TsdError TSD_MANIFEST_READ for what cannot be read.
  */
 export async function readManifests(context: CliContext, options: ManifestOptions): Promise<readonly ManifestInput[]> {
   const inputs: ManifestInput[] = [];
+  const named: ManifestInput[] = [];
   for (const path of options.file ?? []) {
+    const absolute = resolve(context.streams.cwd, path);
     if (path === '-') inputs.push(await readStandardInput(context, options.baseDir));
-    else inputs.push(...readPath(resolve(context.streams.cwd, path)));
+    else {
+      const found = readPath(absolute);
+      inputs.push(...found);
+      named.push(...found.filter(({ file }) => file === absolute));
+    }
   }
-  return inputs;
+  return named.length < 2 ? inputs : together(context, inputs, named);
+}
+
+/** @param named the files among them that a -f names itself. */
+async function together(
+  context: CliContext,
+  inputs: readonly ManifestInput[],
+  named: readonly ManifestInput[],
+): Promise<readonly ManifestInput[]> {
+  const { composeTogether } = await import('../manifest/importers/compose/together.ts');
+  const { files, notes } = composeTogether(named);
+  for (const note of notes) context.warn(`note: ${note}`);
+  const left = new Map(files.map((file) => [file.file, file]));
+  return inputs.flatMap((input) => {
+    if (!named.includes(input)) return [input];
+    const file = left.get(input.file);
+    left.delete(input.file);
+    return file ? [file] : [];
+  });
 }
 
 async function readStandardInput(context: CliContext, baseDir: string | undefined): Promise<ManifestInput> {
@@ -70,7 +94,7 @@ const contentOf = (file: string) => ({ ok: true as const, text: readFileSync(fil
 export function textsOf(inputs: readonly ManifestInput[]): Map<string, string> {
   const texts = new Map<string, string>();
   for (const { file, text } of inputs) {
-    for (const part of readBundle(text) ?? [{ file, text }]) texts.set(part.file, part.text);
+    for (const part of readBundle(text)?.files ?? [{ file, text }]) texts.set(part.file, part.text);
   }
   return texts;
 }

@@ -63,6 +63,28 @@ interface Context {
   readonly isText: (path: Path) => boolean;
   /** Take `<<` as a merge, as YAML 1.1 had it and Compose files use it. */
   readonly merge?: boolean;
+  /** Receives the tags of {@link MERGE_TAGS}, which are mistakes without it. */
+  readonly tags?: MergeTags;
+}
+
+/** Tags by which Compose says what becomes of a value when its file is merged over another. */
+export const MERGE_TAGS: ReadonlyMap<string, MergeTag> = new Map([
+  ['!reset', 'reset'],
+  ['!override', 'override'],
+]);
+export type MergeTag = 'reset' | 'override';
+
+/** Tags of values by their paths. */
+export class MergeTags {
+  readonly #tags = new Map<string, MergeTag>();
+
+  set(path: Path, tag: MergeTag): void {
+    this.#tags.set(JSON.stringify(path), tag);
+  }
+
+  get(path: Path): MergeTag | null {
+    return this.#tags.size === 0 ? null : (this.#tags.get(JSON.stringify(path)) ?? null);
+  }
 }
 
 /** Raised to end a conversion that a limit stopped; the issue is already listed. */
@@ -88,6 +110,7 @@ class Converter {
       if (!target) return this.#refuse(node, `the alias *${node.source} has no anchor before it`);
       return this.convert(target, path);
     }
+    this.#tag(node, path);
     if ('anchor' in node && typeof node.anchor === 'string') this.#anchors.set(node.anchor, node);
     if (isMap(node)) return this.#map(node, path);
     if (isSeq(node)) return this.#list(node, path);
@@ -150,6 +173,13 @@ class Converter {
     if ((kind === 'number' || kind === 'boolean') && this.#context.isText(path)) return node.source ?? String(value);
     if (value === null || kind === 'string' || kind === 'number' || kind === 'boolean') return value;
     return this.#refuse(node, `the tag ${node.tag ?? ''} is not supported`);
+  }
+
+  #tag(node: Node, path: Path): void {
+    const tag = 'tag' in node ? MERGE_TAGS.get(String(node.tag)) : undefined;
+    if (tag === undefined) return;
+    if (this.#context.tags) this.#context.tags.set(path, tag);
+    else this.#refuse(node, `the tag !${tag} is not supported`);
   }
 
   #at(node: Node): SourcePosition {

@@ -5,6 +5,7 @@
 import { Composer, type Document, Lexer, LineCounter, type ParsedNode, Parser } from 'yaml';
 import type { SourcePosition } from '../model/resource.ts';
 import type { ManifestIssue } from './issue.ts';
+import { MERGE_TAGS } from './plain.ts';
 
 /** Larger than any manifest written by people; etcd's limit for a Kubernetes object is about the same. */
 const MAX_BYTES = 1024 ** 2;
@@ -54,8 +55,13 @@ function refuseBeforeParsing(text: string): Refusal | null {
   return new Refusal(`the character U+${code} is not allowed in YAML`, forbidden.index);
 }
 
-/** Parses YAML 1.2 with the core schema. Duplicate keys are left to the caller, who knows where they matter. */
-export function readYaml(text: string, file: string): YamlText {
+const UNRESOLVED = 'Unresolved tag: ';
+
+/**
+ * Parses YAML 1.2 with the core schema. Duplicate keys are left to the caller, who knows where they matter.
+ * @param mergeTags the tags by which Compose merges files are no mistakes
+ */
+export function readYaml(text: string, file: string, { mergeTags = false } = {}): YamlText {
   const lines = new LineCounter();
   const positionAt = (offset: number): SourcePosition => {
     const { line, col } = lines.linePos(Math.min(offset, text.length));
@@ -86,6 +92,8 @@ export function readYaml(text: string, file: string): YamlText {
     if (document.directives?.yaml.version === '1.1')
       refuse('YAML 1.1 is not supported; remove the %YAML line', document.range[0]);
     for (const problem of [...document.errors, ...document.warnings]) {
+      const tag = problem.message.startsWith(UNRESOLVED) ? problem.message.slice(UNRESOLVED.length).trim() : '';
+      if (mergeTags && MERGE_TAGS.has(tag)) continue;
       refuse(problem.message, problem.pos[0]);
     }
   }

@@ -23,6 +23,7 @@ export function configure(command: Command, context: CliContext): void {
       'Such files can also be applied and watched as they are. Relative paths start at the directory of the original.',
     examples: [
       ['tsdocker convert -f compose.yaml -o blog.yaml', 'Move an app from Compose for good'],
+      ['tsdocker convert -f compose.yaml -f prod.yaml', 'Compose files that are merged, as with docker compose -f'],
       ['tsdocker convert -f /etc/containers/systemd', 'See what a directory of Quadlet units would be'],
     ],
     exitCodes: [

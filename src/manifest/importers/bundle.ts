@@ -1,8 +1,9 @@
 /**
- * Quadlet units of one directory belong together: they name each other by file name. So they are one source, whose text
- * holds all of them.
+ * Files that belong together are one source, whose text holds all of them: Quadlet units of one directory, which name each
+ * other by file name, and Compose files that several -f name.
  */
 import { basename, dirname, join, resolve } from 'node:path';
+import { withoutOverrides } from './compose/project-files.ts';
 
 export interface NamedText {
   /** Absolute path. */
@@ -20,10 +21,15 @@ export const isDropIn = (file: string): boolean => DROP_IN.test(file);
 /** A directory of such parts by its name. */
 export const isDropInDirectory = (name: string): boolean => /^[^.].*\.d$/.test(name) && UNIT.test(name.slice(0, -2));
 
-const MARK = 'tsdocker-units';
+/** What a text of several files is of. */
+export type BundleKind = 'units' | 'compose';
 
-function bundleText(parts: readonly NamedText[]): string {
-  return JSON.stringify({ [MARK]: 1, files: parts.map(({ file, text }) => ({ file, text })) });
+const MARKS: Readonly<Record<BundleKind, string>> = { units: 'tsdocker-units', compose: 'tsdocker-compose' };
+const KINDS = ['units', 'compose'] as const satisfies readonly BundleKind[];
+const startOf = (kind: BundleKind): string => `{"${MARKS[kind]}":1,`;
+
+export function bundleText(kind: BundleKind, parts: readonly NamedText[]): string {
+  return JSON.stringify({ [MARKS[kind]]: 1, files: parts.map(({ file, text }) => ({ file, text })) });
 }
 
 const isNamedText = (value: unknown): value is NamedText => {
@@ -31,12 +37,18 @@ const isNamedText = (value: unknown): value is NamedText => {
   return typeof file === 'string' && typeof text === 'string';
 };
 
-/** The files that {@link groupFiles} put into one text; null for any other text. */
-export function readBundle(text: string): readonly NamedText[] | null {
-  if (!text.startsWith(`{"${MARK}":1,`)) return null;
+export interface Bundle {
+  readonly kind: BundleKind;
+  readonly files: readonly NamedText[];
+}
+
+/** The files that {@link bundleText} put into one text; null for any other text. */
+export function readBundle(text: string): Bundle | null {
+  const kind = KINDS.find((candidate) => text.startsWith(startOf(candidate)));
+  if (kind === undefined) return null;
   try {
     const { files } = JSON.parse(text) as { files?: unknown };
-    return Array.isArray(files) && files.every(isNamedText) ? files : null;
+    return Array.isArray(files) && files.every(isNamedText) ? { kind, files } : null;
   } catch (thrown) {
     if (thrown instanceof SyntaxError) return null;
     throw thrown;
@@ -45,7 +57,7 @@ export function readBundle(text: string): readonly NamedText[] | null {
 
 /** Whether a look is worth it: a quick one, for which nothing is parsed, that says no to most manifests of our own. */
 export const mayBeForeign = (file: string, text: string): boolean =>
-  isUnitFile(file) || text.startsWith(`{"${MARK}":1,`) || /services|apiVersion/.test(text);
+  isUnitFile(file) || KINDS.some((kind) => text.startsWith(startOf(kind))) || /services|apiVersion|\{\{/.test(text);
 
 type Content = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly message: string };
 
@@ -60,8 +72,8 @@ function namedByKube(units: readonly SourceFile[]): ReadonlySet<string> {
   const named = new Set<string>();
   for (const { path, content } of units) {
     if (!path.endsWith('.kube') || !content.ok) continue;
-    for (const match of content.text.matchAll(/^[ \t]*Yaml[ \t]*=[ \t]*(.+?)[ \t\r]*$/gm)) {
-      named.add(resolve(dirname(path), match[1] ?? ''));
+    for (const match of content.text.matchAll(/^[ \t]*Yaml[ \t]*=(.*)$/gm)) {
+      named.add(resolve(dirname(path), (match[1] ?? '').trim()));
     }
   }
   return named;
@@ -75,11 +87,15 @@ function group(directory: string, members: readonly SourceFile[]): SourceFile {
       return { path, content: { ok: false, message: `${member.path}: ${member.content.message}` } };
     parts.push({ file: member.path, text: member.content.text });
   }
-  return { path, content: { ok: true, text: bundleText(parts) } };
+  return { path, content: { ok: true, text: bundleText('units', parts) } };
 }
 
-/** The files with the Quadlet units of each directory as one, called `quadlet` in that directory. */
-export function groupFiles(files: readonly SourceFile[]): readonly SourceFile[] {
+/**
+ * The files with the Quadlet units of each directory as one, called `quadlet` in that directory, and without the override
+ * files of Compose, which belong to the file beside them.
+ */
+export function groupFiles(found: readonly SourceFile[]): readonly SourceFile[] {
+  const files = withoutOverrides(found);
   const units = files.filter(({ path }) => isUnitFile(path));
   const named = namedByKube(units);
   const groups = new Map<string, SourceFile[]>();

@@ -23,17 +23,24 @@ export function testCommand(words: readonly string[]): Parsed<readonly string[] 
   return refused('expected NONE, or CMD or CMD-SHELL and a command');
 }
 
+/** Zero means the default, in Docker as in the API of Kubernetes. */
+export const unlessZero = (text: string | undefined): string | undefined => {
+  if (text === undefined || /^0+$/.test(text)) return undefined;
+  const duration = parseDuration(text);
+  return duration.ok && duration.value === 0 ? undefined : text;
+};
+
 /** A probe as a manifest writes it. Docker tries first after one interval: what fails before does not count. */
 export function dockerProbe(health: DockerHealth): Record<string, unknown> {
-  const interval = health.interval ?? DEFAULTS.interval;
+  const interval = unlessZero(health.interval) ?? DEFAULTS.interval;
   const [first, period] = [interval, health.startPeriod ?? '0s'].map((text) => parseDuration(text));
   const longer = first?.ok && period?.ok && first.value > period.value;
   return {
     exec: health.exec,
     interval,
-    timeout: health.timeout ?? DEFAULTS.timeout,
-    retries: Number(health.retries ?? DEFAULTS.retries),
+    timeout: unlessZero(health.timeout) ?? DEFAULTS.timeout,
+    retries: Number(unlessZero(health.retries) ?? DEFAULTS.retries),
     startPeriod: longer ? interval : (health.startPeriod ?? '0s'),
-    startInterval: health.startInterval ?? DEFAULTS.startInterval,
+    startInterval: unlessZero(health.startInterval) ?? DEFAULTS.startInterval,
   };
 }

@@ -42,12 +42,14 @@ export class ResourceDraft {
   }
 
   set(field: string, value: unknown, position: SourcePosition): void {
+    if (!this.#draft.mayGrow(position)) return;
     this.#written[field] = value;
     this.#place([field], position);
   }
 
   /** Adds to a list. */
   append(field: string, value: unknown, position: SourcePosition): void {
+    if (!this.#draft.mayGrow(position)) return;
     const list = this.#written[field];
     const items = Array.isArray(list) ? list : [];
     if (!Array.isArray(list)) this.set(field, items, position);
@@ -61,6 +63,7 @@ export class ResourceDraft {
       this.#draft.refuse(position, '"__proto__" cannot be a name');
       return;
     }
+    if (!this.#draft.mayGrow(position)) return;
     const before = this.#written[field] as Written | undefined;
     const members = before ?? {};
     if (!before) this.set(field, members, position);
@@ -68,9 +71,21 @@ export class ResourceDraft {
     this.#place([field, key], position);
   }
 
-  /** Where a field was written. */
-  placeOf(field: string): SourcePosition {
-    return this.#draft.places.find([this.section, this.name, field]).key;
+  /** Sets a member of a mapping that is a member itself. */
+  putIn(field: string, key: string, name: string, value: unknown, position: SourcePosition): void {
+    if (name === '__proto__') {
+      this.#draft.refuse(position, '"__proto__" cannot be a name');
+      return;
+    }
+    const outer = () => this.#written[field] as Record<string, Written> | undefined;
+    if (outer()?.[key] === undefined) this.put(field, key, {}, position);
+    const members = outer()?.[key];
+    if (members && this.#draft.mayGrow(position)) members[name] = value;
+  }
+
+  /** Where a field, or a member of it, was written. */
+  placeOf(...path: readonly (string | number)[]): SourcePosition {
+    return this.#draft.places.find([this.section, this.name, ...path]).key;
   }
 
   remove(field: string): void {
@@ -79,6 +94,11 @@ export class ResourceDraft {
 
   warn(position: SourcePosition, message: string): void {
     this.#draft.warn(position, message, this);
+  }
+
+  /** As {@link warn}, for what would be said of many lines alike: it is told at the first of them. */
+  warnOnce(position: SourcePosition, message: string): void {
+    this.#draft.warnOnce(position, message);
   }
 
   /** Says that something of the foreign file is known and planned, but not in this version. */
@@ -95,6 +115,11 @@ export class ResourceDraft {
   }
 }
 
+/** Parts of one app. What small files may be multiplied to, by references to each other, ends here. */
+const MAX_PARTS = 300_000;
+
+const placeText = ({ file, line, column }: SourcePosition): string => `${file}:${line}:${column}`;
+
 /** One app in the making. */
 export class Draft {
   /** As a manifest would be written. */
@@ -104,10 +129,19 @@ export class Draft {
   readonly warnings: ImportWarning[] = [];
   readonly start: SourcePosition;
   readonly #resources = new Map<string, ResourceDraft>();
+  readonly #warned = new Set<string>();
+  #parts = 0;
 
   constructor(file: string) {
     this.start = { file, line: 1, column: 1 };
     this.places = new Places(this.start);
+  }
+
+  /** Whether another part has room; it is told once where there is none. */
+  mayGrow(position: SourcePosition): boolean {
+    this.#parts++;
+    if (this.#parts === MAX_PARTS) this.refuse(position, `what is made of it has more than ${MAX_PARTS} parts`);
+    return this.#parts < MAX_PARTS;
   }
 
   nameApp(name: string, position: SourcePosition): void {
@@ -145,6 +179,12 @@ export class Draft {
     this.#warn('TSD_IMPORT_IGNORED', position, message, resource);
   }
 
+  warnOnce(position: SourcePosition, message: string): void {
+    if (this.#warned.has(message)) return;
+    this.#warned.add(message);
+    this.warn(position, message);
+  }
+
   later(position: SourcePosition, what: string, resource: ResourceDraft | null = null): void {
     this.#warn('TSD_NOT_IN_THIS_VERSION', position, `${what} is not in this version`, resource);
   }
@@ -155,8 +195,9 @@ export class Draft {
   }
 
   #warn(code: ManifestIssue['code'], position: SourcePosition, message: string, resource: ResourceDraft | null): void {
-    const known = this.warnings.some((warning) => warning.message === message && warning.position === position);
-    if (known) return;
+    const shown = `${placeText(position)}: ${message}`;
+    if (this.#warned.has(shown)) return;
+    this.#warned.add(shown);
     const about = resource && { section: resource.section, name: resource.name };
     this.warnings.push({ code, message, position, resource: about });
   }

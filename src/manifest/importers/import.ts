@@ -1,13 +1,16 @@
 /** Files in formats of others: which one it is, and its translation. */
+import { basename } from 'node:path';
 import { isMap, type YAMLMap } from 'yaml';
 import type { ReadFile } from '../content.ts';
 import { compareIssues, type ManifestIssue } from '../issue.ts';
 import type { Places } from '../plain.ts';
 import { readYaml, type YamlText } from '../yaml-text.ts';
-import { isUnitFile, readBundle } from './bundle.ts';
+import { isUnitFile, mayBeForeign, type NamedText, readBundle } from './bundle.ts';
 import { importCompose } from './compose/compose.ts';
 import { Draft, type ImportContext, type ImportWarning } from './draft.ts';
+import { helmProblem } from './kube/helm.ts';
 import { importKubernetes } from './kube/kube.ts';
+import { safeName } from './names.ts';
 import { documentParts } from './part.ts';
 import { importQuadlet } from './quadlet/quadlet.ts';
 
@@ -50,17 +53,6 @@ function yamlFormat({ documents }: YamlText): 'Compose' | 'Kubernetes' | null {
   return compose ? 'Compose' : null;
 }
 
-function importYaml(format: 'Compose' | 'Kubernetes', yaml: YamlText, context: ImportContext, draft: Draft): void {
-  const documents = documentParts(yaml, draft);
-  if (format === 'Kubernetes') {
-    importKubernetes(documents, context, draft);
-    return;
-  }
-  const [first, second] = documents;
-  if (second) draft.refuse(second.at, 'a Compose file is one document');
-  if (first) importCompose(first, context, draft);
-}
-
 /** Remembers which files were asked for. */
 function recorded(readFile: ReadFile): { readFile: ReadFile; paths: Set<string> } {
   const paths = new Set<string>();
@@ -73,6 +65,34 @@ function recorded(readFile: ReadFile): { readFile: ReadFile; paths: Set<string> 
   };
 }
 
+/** Translates a file, or several that are one app. Null for a file in our own format. */
+function importAny({ file, text }: ForeignText, context: ImportContext, draft: Draft): ForeignFormat | null {
+  const bundle = readBundle(text);
+  if (bundle?.kind === 'compose') {
+    importCompose(bundle.files.map(parsedFile), context, draft);
+    return 'Compose';
+  }
+  const units = bundle?.files ?? (isUnitFile(file) ? [{ file, text }] : null);
+  if (units) {
+    importQuadlet(units, context, draft);
+    return 'Quadlet';
+  }
+  const { file: path, yaml } = parsedFile({ file, text });
+  const helm = helmProblem({ text, yaml }, context);
+  if (helm) {
+    // Its file's name, which may be Chart.yaml, is not what is wrong.
+    draft.nameApp(safeName(basename(context.baseDir)) ?? 'chart', draft.start);
+    draft.issues.push(helm);
+    return 'Kubernetes';
+  }
+  const format = yamlFormat(yaml);
+  if (format === 'Kubernetes') importKubernetes(documentParts(yaml, draft), context, draft);
+  else if (format === 'Compose') importCompose([{ file: path, yaml }], context, draft);
+  return format;
+}
+
+const parsedFile = ({ file, text }: NamedText) => ({ file, yaml: readYaml(text, file, { mergeTags: true }) });
+
 /** Null for a file in our own format. @param issues receives what cannot be translated. */
 export function importForeign(input: ForeignText, issues: ManifestIssue[]): Translation | null {
   const { file } = input;
@@ -80,18 +100,10 @@ export function importForeign(input: ForeignText, issues: ManifestIssue[]): Tran
   const { readFile, paths } = recorded(readAny);
   const draft = new Draft(file);
   const context = { file, baseDir, readFile };
-  const units = readBundle(input.text) ?? (isUnitFile(file) ? [{ file, text: input.text }] : null);
-  let format: ForeignFormat = 'Quadlet';
-  if (units) importQuadlet(units, context, draft);
-  else {
-    // Most files are ours, and are not worth being parsed twice.
-    if (!/services|apiVersion/.test(input.text)) return null;
-    const yaml = readYaml(input.text, file);
-    const found = yamlFormat(yaml);
-    if (found === null) return null;
-    format = found;
-    importYaml(found, yaml, context, draft);
-  }
+  // Most files are ours, and are not worth being parsed twice.
+  if (!mayBeForeign(file, input.text)) return null;
+  const format = importAny(input, context, draft);
+  if (format === null) return null;
   const made = Object.keys(draft.value).some((section) => section !== 'app');
   if (!made && draft.issues.length + draft.warnings.length === 0) {
     draft.warn(draft.start, 'nothing is made of it alone: images and bound directories become part of what uses them');

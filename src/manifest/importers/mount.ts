@@ -15,3 +15,20 @@ export function mountText({ source, target, readOnly }: Mount): unknown {
   }
   return `${source}:${target}${readOnly ? ':ro' : ''}`;
 }
+
+/** Options of Docker and Podman by which SELinux labels the source of a mount. */
+export const isLabelOption = (option: string): boolean => option === 'z' || option === 'Z';
+export const NO_LABELS = 'mount options z and Z: SELinux labels are not in this version; no source is labelled';
+
+/** Sockets by which a program manages all containers of a host. */
+const ENGINE_SOCKET = /(^|\/)(docker|podman)\.sock$/;
+
+/** What it means to mount the socket of another engine; null for any other source. */
+export function engineSocketWarning(source: string | null): string | null {
+  if (source === null || !ENGINE_SOCKET.test(source)) return null;
+  const engine = source.endsWith('podman.sock') ? 'Podman' : 'Docker';
+  return (
+    `${source} is the socket of ${engine}, not of tsdocker: what uses it needs a running ${engine}, sees no container ` +
+    'of tsdocker, and is as good as root on this host'
+  );
+}

@@ -1,10 +1,10 @@
 /** A foreign YAML file as a tree whose parts know where they were written, and tables of what its fields become. */
 import type { SourcePosition } from '../../model/resource.ts';
-import { type Path, Places, toPlain } from '../plain.ts';
+import { type MergeTag, MergeTags, type Path, Places, toPlain } from '../plain.ts';
 import type { YamlText } from '../yaml-text.ts';
 import type { Draft } from './draft.ts';
 
-type Content =
+export type Content =
   | { readonly type: 'mapping'; readonly members: ReadonlyMap<string, Part> }
   | { readonly type: 'list'; readonly items: readonly Part[] }
   | { readonly type: 'text'; readonly text: string }
@@ -28,12 +28,20 @@ export class Part {
   readonly at: SourcePosition;
   /** Of its key; the value's own for items of a list. */
   readonly keyAt: SourcePosition;
+  /** What becomes of it when its file is merged over another. */
+  readonly tag: MergeTag | null;
   readonly #draft: Draft;
 
-  constructor(content: Content, at: SourcePosition, keyAt: SourcePosition, draft: Draft) {
+  constructor(
+    content: Content,
+    place: { at: SourcePosition; keyAt: SourcePosition },
+    draft: Draft,
+    tag?: MergeTag | null,
+  ) {
     this.content = content;
-    this.at = at;
-    this.keyAt = keyAt;
+    this.at = place.at;
+    this.keyAt = place.keyAt;
+    this.tag = tag ?? null;
     this.#draft = draft;
   }
 
@@ -43,7 +51,17 @@ export class Part {
 
   /** The same place with another content. */
   with(content: Content): Part {
-    return new Part(content, this.at, this.keyAt, this.#draft);
+    return new Part(content, this, this.#draft, this.tag);
+  }
+
+  /** The same without its tag. */
+  untagged(): Part {
+    return this.tag === null ? this : new Part(this.content, this, this.#draft);
+  }
+
+  /** A text at the place of this one. */
+  textAt(text: string): Part {
+    return new Part({ type: 'text', text }, this, this.#draft);
   }
 
   /** Text of a scalar as written; empty for nothing. */
@@ -117,33 +135,43 @@ export class Part {
   }
 }
 
+interface Origin {
+  readonly places: Places;
+  readonly tags: MergeTags;
+  readonly draft: Draft;
+}
+
 /** The tree of a document that was made plain with all scalars as text. */
-function partOf(value: unknown, path: Path, places: Places, draft: Draft): Part {
-  const { key, value: at } = places.find(path);
-  const part = (content: Content) => new Part(content, at, key, draft);
+function partOf(value: unknown, path: Path, origin: Origin): Part {
+  const { key: keyAt, value: at } = origin.places.find(path);
+  const part = (content: Content) => new Part(content, { at, keyAt }, origin.draft, origin.tags.get(path));
   if (Array.isArray(value)) {
-    const items = value.map((item, index) => partOf(item, [...path, index], places, draft));
-    return part({ type: 'list', items });
+    return part({ type: 'list', items: value.map((item, index) => partOf(item, [...path, index], origin)) });
   }
   if (typeof value === 'object' && value !== null) {
     const members = Object.entries(value).map(
-      ([name, member]) => [name, partOf(member, [...path, name], places, draft)] as const,
+      ([name, member]) => [name, partOf(member, [...path, name], origin)] as const,
     );
     return part({ type: 'mapping', members: new Map(members) });
   }
   return part(value === null || value === undefined ? { type: 'nothing' } : { type: 'text', text: String(value) });
 }
 
-/** The documents of a YAML file, without empty ones and those with broken syntax. Adds the file's issues to the draft's. */
-export function documentParts(yaml: YamlText, draft: Draft): Part[] {
+/**
+ * The documents of a YAML file, without empty ones and those with broken syntax. Adds the file's issues to the draft's.
+ * @param mergeTags the tags by which Compose merges files are kept; else they are mistakes
+ */
+export function documentParts(yaml: YamlText, draft: Draft, { mergeTags = false } = {}): Part[] {
   const { issues } = draft;
   issues.push(...yaml.issues);
   return yaml.documents
     .filter(({ errors, contents }) => errors.length === 0 && contents !== null)
     .map(({ contents }) => {
       const places = new Places(yaml.positionAt(contents?.range[0] ?? 0));
-      const plain = toPlain(contents, { places, issues, positionAt: yaml.positionAt, isText: () => true, merge: true });
-      return partOf(plain, [], places, draft);
+      const tags = new MergeTags();
+      const { positionAt } = yaml;
+      const conversion = { places, issues, positionAt, isText: () => true, merge: true, ...(mergeTags && { tags }) };
+      return partOf(toPlain(contents, conversion), [], { places, tags, draft });
     })
     .filter((part) => !part.isNothing);
 }

@@ -71,7 +71,7 @@ describe('what cannot be translated and matters is an issue at its place', () =>
 
 test('a group of units keeps the text and the place of each file', () => {
   const { text } = groupOf('quadlet/site');
-  const parts = readBundle(text) ?? [];
+  const parts = readBundle(text)?.files ?? [];
   for (const { file, text: part } of parts) expect(part).toBe(readFileSync(file, 'utf8'));
   const { translation } = parse('quadlet/site', 'quadlet', text);
   const places = translation?.warnings.map(({ position }) => position.file) ?? [];

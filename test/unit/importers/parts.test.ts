@@ -45,17 +45,53 @@ describe('words', () => {
     [`/some/path "an arg" "a;b\\nc\\td'e" a;b\\nc 'a"b'`, ['/some/path', 'an arg', "a;b\nc\td'e", 'a;b\nc', 'a"b']],
     [`'\\110ello \\127orld' \\x41`, ['Hello World', 'A']],
     [`'test\\.com'`, ['test\\.com']],
-  ])('of a unit: %s', (text, words) => expect(unitWords(text)).toEqual({ ok: true, value: words }));
+    [`a.b="Two Words" c='d "e"'f`, ['a.b=Two Words', 'c=d "e"f']],
+    [`A="" '' b\\x20c`, ['A=', '', 'b c']],
+    [`x=\\U0001F600`, ['x=😀']],
+  ])('of a unit: %s', (text, words) => expect(unitWords(text)).toEqual({ words, open: false }));
 
-  test('an open quote is refused', () => {
+  test('an open quote is refused in a shell, and goes on to the end in a unit', () => {
     expect(shellWords('a "b').ok).toBe(false);
-    expect(unitWords('a "b').ok).toBe(false);
+    expect(unitWords("it's a b\\")).toEqual({ words: ['its a b'], open: true });
   });
 });
 
-test('a .env file', () => {
-  const text = `# c\nA=1 # comment\nexport B='x # y'\nC="a\\n\\"b"\nD=\nE=a#b\nnot an assignment`;
-  expect(Object.fromEntries(parseDotEnv(text))).toEqual({ A: '1', B: 'x # y', C: 'a\n"b', D: '', E: 'a#b' });
+describe('a .env file', () => {
+  const read = (text: string) => {
+    const { values, problems } = parseDotEnv(text);
+    return { values: Object.fromEntries(values), problems: problems.map(({ line, message }) => `${line}: ${message}`) };
+  };
+
+  test('has comments, quotes and escapes as Compose reads them', () => {
+    const text = `# c\nA=1 # comment\nexport B='x # y'\nC="a\\n\\"b" # d\nD=\nE=a#b\nF='$A \\'q\\''\nG="two\nlines"\nH: yaml`;
+    expect(read(text)).toEqual({
+      values: { A: '1', B: 'x # y', C: 'a\n"b', D: '', E: 'a#b', F: "$A 'q'", G: 'two\nlines', H: 'yaml' },
+      problems: [],
+    });
+  });
+
+  test('has variables of the lines before, except in single quotes', () => {
+    const text = 'A=1\nB=${A}-$A\nC="${B}/${NO:-x}"\nD=\'${A}\'\nE="\\$A $$A"\nF=${LATER}\nLATER=1';
+    expect(read(text)).toEqual({
+      values: { A: '1', B: '1-1', C: '1-1/x', D: '${A}', E: '$A $A', F: '', LATER: '1' },
+      problems: ['6: the variable LATER has no value before this line'],
+    });
+  });
+
+  test('says which lines are left out', () => {
+    expect(read('not an assignment\nINHERITED\nA="open\nB=1\nC=${').problems).toEqual([
+      '1: this is no assignment and is left out',
+      '3: the quote of A is left open; it is left out',
+      '5: "${" is left open; it is taken as written',
+    ]);
+  });
+
+  test('does not grow without bound', () => {
+    const doubling = Array.from({ length: 60 }, (_, index) => `A${index + 1}=$A${index}$A${index}`);
+    const { values, problems } = parseDotEnv(['A0=xxxxxxxx', ...doubling].join('\n'));
+    expect([...values.values()].join('').length).toBeLessThan(2 ** 24);
+    expect(problems).not.toEqual([]);
+  });
 });
 
 test.each([
@@ -70,7 +106,7 @@ test.each([
 
 /** The translation of a Compose file beside which an .env file stands. */
 function compose(value: string, dotEnv: string) {
-  const text = `services:\n  a:\n    image: x\n    user: ${JSON.stringify(value)}\n`;
+  const text = `services:\n  a:\n    image: x\n    environment: { V: ${JSON.stringify(value)} }\n`;
   const readFile = (path: string) =>
     path === '/app/.env'
       ? { ok: true as const, bytes: Buffer.from(dotEnv) }
@@ -90,7 +126,7 @@ test.each([
 ])('with variables, %s is %s', (value, expected) => {
   const { translation, issues } = compose(value, 'A=1\nEMPTY=');
   expect(issues).toEqual([]);
-  expect(translation?.manifest).toMatchObject({ containers: { a: { user: expected } } });
+  expect(translation?.manifest).toMatchObject({ containers: { a: { env: { V: expected } } } });
   expect(translation?.inputs).toEqual(['/app/.env']);
 });
 
@@ -195,7 +231,7 @@ describe('health', () => {
       text,
       file,
       appDefault: 'a',
-      reach: { baseDir: '/m', readFile: () => ({ ok: false, message: '' }) as never },
+      reach: { baseDir: '/m', readFile: (path) => ({ ok: false, reason: 'missing', message: path }) },
     });
     const warnings = (parsed.translation?.warnings ?? []).map(({ message }) => message);
     const found = (parsed.app?.resources ?? []).flatMap(({ kind, name, spec }) =>

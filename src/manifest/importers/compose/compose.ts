@@ -4,11 +4,13 @@ import type { Draft, ImportContext, ResourceDraft } from '../draft.ts';
 import { safeName } from '../names.ts';
 import { respectMode } from '../network-mode.ts';
 import type { FieldTable, Part } from '../part.ts';
+import { HostNames } from './host-names.ts';
 import { readImageOrigin } from './image-origin.ts';
-import { interpolate } from './interpolate.ts';
-import { addLinks, type Placed, warnOfUnlinkedNames } from './links.ts';
+import { addLinks, type Placed } from './links.ts';
+import { type ComposeFile, type LoadedProject, ProjectLoader } from './loader.ts';
 import { Networks } from './networks.ts';
-import { readProject, variables } from './project.ts';
+import { readProject } from './project.ts';
+import { readUpdate } from './running.ts';
 import { SERVICE } from './service.ts';
 import { Storage } from './storage.ts';
 
@@ -19,7 +21,6 @@ const ROOT: FieldTable<Draft> = {
     if (name === null) draft.refuse(part.at, `${JSON.stringify(part.text())} cannot be the name of an app`);
     else draft.nameApp(name, part.at);
   },
-  include: (part, draft) => draft.refuse(part.keyAt, 'include is not in this version; put the files into one'),
   services: () => {},
   networks: () => {},
   volumes: () => {},
@@ -36,21 +37,22 @@ export function composeAppName({ file, baseDir }: ImportContext): string | null 
 }
 
 class Importer {
-  readonly #root: Part;
+  readonly #project: LoadedProject;
   readonly #context: ImportContext;
   readonly #draft: Draft;
 
-  constructor(root: Part, context: ImportContext, draft: Draft) {
-    this.#root = root;
+  constructor(project: LoadedProject, context: ImportContext, draft: Draft) {
+    this.#project = project;
     this.#context = context;
     this.#draft = draft;
   }
 
   run(): void {
-    this.#root.each(ROOT, this.#draft, this.#draft);
-    const { services, known } = readProject(this.#root, this.#context, this.#draft);
-    const networks = new Networks(this.#root, services, this.#draft);
-    const storage = new Storage(this.#root, this.#draft);
+    const { root } = this.#project;
+    root.each(ROOT, this.#draft, this.#draft);
+    const { services, known } = readProject(this.#project, this.#draft);
+    const networks = new Networks(root, services, this.#draft);
+    const storage = new Storage(root, this.#draft);
     const placed = new Map<string, Placed>();
     for (const [name, service] of services) {
       const container = this.#container(name, service, storage);
@@ -58,10 +60,11 @@ class Importer {
       const attachment = networks.attach(service, container);
       container.set('network', attachment.network, attachment.position);
       respectMode(container);
+      readUpdate(service, container);
       placed.set(name, { service, container, attachment });
     }
     for (const one of placed.values()) addLinks(one, placed, known);
-    for (const one of placed.values()) warnOfUnlinkedNames(one, placed);
+    new HostNames(placed).warn();
     storage.declareAll();
   }
 
@@ -74,16 +77,17 @@ class Importer {
     const container = this.#draft.newResource('containers', own, service.keyAt);
     const build = service.get('build');
     const built = build === undefined || build.isNothing ? null : this.#draft.newResource('images', own, build.keyAt);
-    const values = variables(this.#context);
+    const { values } = this.#project;
     service.each(SERVICE, { container, storage, context: this.#context, variables: values, built }, container);
     readImageOrigin(this.#draft, service, container, built);
     return container;
   }
 }
 
-/** @param root the document, all scalars as text. */
-export function importCompose(root: Part, context: ImportContext, draft: Draft): void {
+/** @param files of one project, in the order in which they are merged. */
+export function importCompose(files: readonly ComposeFile[], context: ImportContext, draft: Draft): void {
   const name = composeAppName(context);
   if (name !== null) draft.nameApp(name, draft.start);
-  new Importer(interpolate(root, variables(context), draft), context, draft).run();
+  const project = new ProjectLoader(context, draft).load(files);
+  if (project) new Importer(project, context, draft).run();
 }

@@ -5,11 +5,15 @@ import type { Part } from '../part.ts';
 /** Deeper defaults within defaults are not written by people. */
 const MAX_DEPTH = 16;
 
-class Missing extends Error {}
+/** More text than a whole file may have: `${A}${A}` in line after line would double it each time. */
+const MAX_LENGTH = 1024 ** 2;
 
-interface Expansion {
-  readonly values: ReadonlyMap<string, string>;
-  /** Told once for each name that stands for nothing. */
+/** A variable that cannot be replaced. */
+export class BadVariable extends Error {}
+
+export interface Expansion {
+  readonly get: (name: string) => string | undefined;
+  /** Is given each name that stands for nothing. */
   readonly unset: (name: string) => void;
 }
 
@@ -26,25 +30,26 @@ function closingBrace(text: string, start: number): number {
 
 function braced(inside: string, expansion: Expansion, depth: number): string {
   const match = /^([A-Za-z_]\w*)(?:(:?)([-+?])([\s\S]*))?$/.exec(inside);
-  if (!match) throw new Missing(`"\${${inside.slice(0, 60)}}" is not a variable; write $$ for a dollar sign`);
+  if (!match) throw new BadVariable(`"\${${inside.slice(0, 60)}}" is not a variable; write $$ for a dollar sign`);
   const [, name = '', colon, operator, word = ''] = match;
-  const value = expansion.values.get(name);
+  const value = expansion.get(name);
   const given = value !== undefined && (colon !== ':' || value !== '');
   if (operator === '-') return given ? value : expand(word, expansion, depth + 1);
   if (operator === '+') return given ? expand(word, expansion, depth + 1) : '';
   if (operator === '?' && !given) {
     const reason = expand(word, expansion, depth + 1);
-    throw new Missing(`the variable ${name} is required${reason === '' ? '' : `: ${reason}`}`);
+    throw new BadVariable(`the variable ${name} is required${reason === '' ? '' : `: ${reason}`}`);
   }
   if (value === undefined) expansion.unset(name);
   return value ?? '';
 }
 
 function expand(text: string, expansion: Expansion, depth: number): string {
-  if (depth > MAX_DEPTH) throw new Missing('variables are nested too deeply');
+  if (depth > MAX_DEPTH) throw new BadVariable('variables are nested too deeply');
   let result = '';
   let offset = 0;
   for (;;) {
+    if (result.length > MAX_LENGTH) throw new BadVariable('the text grows too large when its variables are filled in');
     const dollar = text.indexOf('$', offset);
     if (dollar < 0) return result + text.slice(offset);
     result += text.slice(offset, dollar);
@@ -52,7 +57,7 @@ function expand(text: string, expansion: Expansion, depth: number): string {
     const plain = /^[A-Za-z_]\w*/.exec(text.slice(dollar + 1, dollar + 129));
     if (next === '{') {
       const end = closingBrace(text, dollar + 2);
-      if (end < 0) throw new Missing('"${" is left open');
+      if (end < 0) throw new BadVariable('"${" is left open');
       result += braced(text.slice(dollar + 2, end), expansion, depth);
       offset = end + 1;
     } else if (plain) {
@@ -65,24 +70,50 @@ function expand(text: string, expansion: Expansion, depth: number): string {
   }
 }
 
-/** The tree with all variables replaced. One without a value becomes nothing and is a warning, as with Compose. */
-export function interpolate(part: Part, values: ReadonlyMap<string, string>, draft: Draft): Part {
-  const { content } = part;
-  if (content.type === 'mapping') {
-    const members = [...content.members].map(([key, member]) => [key, interpolate(member, values, draft)] as const);
-    return part.with({ type: 'mapping', members: new Map(members) });
+/** A text with all variables replaced. @throws BadVariable */
+export const expandText = (text: string, expansion: Expansion): string => expand(text, expansion, 0);
+
+/** Text that the values of one project may add to its files. */
+const MAX_ADDED = 8 * 1024 ** 2;
+
+/** Fills in the variables of a project's files. */
+export class Interpolation {
+  readonly #values: ReadonlyMap<string, string>;
+  readonly #draft: Draft;
+  #added = 0;
+
+  constructor(values: ReadonlyMap<string, string>, draft: Draft) {
+    this.#values = values;
+    this.#draft = draft;
   }
-  if (content.type === 'list') {
-    return part.with({ type: 'list', items: content.items.map((item) => interpolate(item, values, draft)) });
+
+  /** The tree with all variables replaced. One without a value becomes nothing and is a warning, as with Compose. */
+  tree(part: Part): Part {
+    const { content } = part;
+    if (content.type === 'mapping') {
+      const members = [...content.members].map(([key, member]) => [key, this.tree(member)] as const);
+      return part.with({ type: 'mapping', members: new Map(members) });
+    }
+    if (content.type === 'list') {
+      return part.with({ type: 'list', items: content.items.map((item) => this.tree(item)) });
+    }
+    if (content.type !== 'text' || !content.text.includes('$')) return part;
+    return part.with({ type: 'text', text: this.#filled(content.text, part) });
   }
-  if (content.type !== 'text' || !content.text.includes('$')) return part;
-  const unset = (name: string) =>
-    draft.warn(part.at, `the variable ${name} has no value in .env and becomes empty text`);
-  try {
-    return part.with({ type: 'text', text: expand(content.text, { values, unset }, 0) });
-  } catch (thrown) {
-    if (!(thrown instanceof Missing)) throw thrown;
-    draft.refuse(part.at, thrown.message);
-    return part.with({ type: 'text', text: '' });
+
+  #filled(text: string, part: Part): string {
+    const unset = (name: string) =>
+      this.#draft.warn(part.at, `the variable ${name} has no value in .env and becomes empty text`);
+    try {
+      const filled = expandText(text, { get: (name) => this.#values.get(name), unset });
+      this.#added += filled.length;
+      if (this.#added > MAX_ADDED) throw new BadVariable('the file grows too large when its variables are filled in');
+      return filled;
+    } catch (thrown) {
+      if (!(thrown instanceof BadVariable)) throw thrown;
+      this.#draft.refuse(part.at, thrown.message);
+      // Not empty, which would be taken for a field that is not there.
+      return 'unknown';
+    }
   }
 }

@@ -77,24 +77,3 @@ export function addLinks(
     }
   }
 }
-
-/** Parts of an environment and command line that may hold host names. */
-function texts(container: ResourceDraft): string[] {
-  const env = Object.values((container.get('env') ?? {}) as Record<string, unknown>);
-  const command = (container.get('command') ?? []) as readonly unknown[];
-  return [...env, ...command].filter((value) => typeof value === 'string');
-}
-
-/** Says where a service names another one that it has no link to: without a link the name does not resolve. */
-export function warnOfUnlinkedNames({ container, attachment }: Placed, services: ReadonlyMap<string, Placed>): void {
-  if (isMode(attachment.network)) return;
-  const linked = ((container.get('links') ?? []) as readonly string[]).map((link) => link.split(':')[0]);
-  const values = texts(container);
-  for (const [name, other] of services) {
-    if (other.container === container || linked.includes(other.container.name)) continue;
-    const place = new RegExp(`(^|[/@=,])${name.replace(/[^\w-]/g, '\\$&')}(:\\d+|$)`);
-    if (values.some((value) => place.test(value))) {
-      container.warn(container.position, `${name} resolves only for those that have it under depends_on or links`);
-    }
-  }
-}

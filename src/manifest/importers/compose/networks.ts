@@ -5,6 +5,7 @@
 import type { SourcePosition } from '../../../model/resource.ts';
 import type { Draft, ResourceDraft } from '../draft.ts';
 import { safeName } from '../names.ts';
+import { driverProblem } from '../network-mode.ts';
 import type { FieldTable, Part } from '../part.ts';
 
 /** Where a service is on the network. */
@@ -49,16 +50,19 @@ const DRIVER_OPTIONS: FieldTable<ResourceDraft> = {
 
 const NETWORK: FieldTable<ResourceDraft> = {
   driver: (part, network) => {
-    if (!['bridge', 'default'].includes(part.text())) {
-      network.warn(part.keyAt, `driver ${part.text()}: networks are bridges in this version`);
-    }
+    const message = driverProblem(part.text());
+    if (message !== null) network.refuse(part.at, message);
+    else if (part.text() === 'overlay') network.warn(part.keyAt, 'driver overlay: there is one host; it is a bridge');
   },
   driver_opts: (part, network) => part.each(DRIVER_OPTIONS, network, network),
   ipam: (part, network) => part.each(IPAM, network, network),
   internal: (part, network) => network.set('internal', part.boolean(), part.at),
   external: (part, network) => {
     if (part.content.type === 'mapping' || part.boolean()) {
-      network.warn(part.keyAt, 'external: the network is made anew for this app; one of another app is `app/name`');
+      network.warn(
+        part.keyAt,
+        'external: a network of this name is made for this app; one of another app is `app/name`',
+      );
     }
   },
   labels: (part, network) => {
@@ -97,8 +101,11 @@ class Groups {
   readonly #parent = new Map<string, string>();
 
   find(name: string): string {
-    const parent = this.#parent.get(name);
-    return parent === undefined || parent === name ? name : this.find(parent);
+    let root = name;
+    for (let next = this.#parent.get(root); next !== undefined && next !== root; next = this.#parent.get(root))
+      root = next;
+    if (root !== name) this.#parent.set(name, root);
+    return root;
   }
 
   join(first: string, second: string): void {
@@ -106,11 +113,21 @@ class Groups {
   }
 }
 
-const MEMBER: FieldTable<{ readonly container: ResourceDraft; readonly aliases: string[] }> = {
+interface Member {
+  readonly container: ResourceDraft;
+  readonly aliases: string[];
+  /** The network that the others were joined to: addresses are of that one. */
+  readonly isMain: boolean;
+}
+
+const MEMBER: FieldTable<Member> = {
   aliases: (part, { aliases }) => {
     for (const item of part.items()) aliases.push(item.text());
   },
-  ipv4_address: (part, { container }) => container.set('address', part.text(), part.at),
+  ipv4_address: (part, { container, isMain }) => {
+    if (isMain) container.set('address', part.text(), part.at);
+    else container.warn(part.keyAt, `ipv4_address ${part.text()} is left out with the network it is of`);
+  },
   ipv6_address: 'later',
   link_local_ips: 'later',
   mac_address: 'later',
@@ -131,13 +148,27 @@ export class Networks {
     this.#draft = draft;
     for (const [name, service] of services) {
       const [first, ...more] = joined(service);
-      for (const [other, part] of more) {
-        if (!first) continue;
-        this.#groups.join(first[0], other);
-        const message = `a container has one network in this version: ${first[0]} and ${other} become one, for ${name}`;
-        draft.warn(part.keyAt, message);
-      }
+      for (const [other, part] of more) if (first) this.#join(first[0], other, part, name);
     }
+  }
+
+  /** Makes one network of two, unless that would open one that is closed. */
+  #join(first: string, second: string, part: Part, service: string): void {
+    const [closed, open] = this.#isInternal(first) ? [first, second] : [second, first];
+    if (this.#isInternal(closed) && !this.#isInternal(open)) {
+      const message = `${service} is on ${closed}, which is internal, and on ${open}: a container has one network in this version`;
+      this.#draft.refuse(part.keyAt, `${message}, and as one network ${closed} would not be isolated`);
+      return;
+    }
+    this.#groups.join(first, second);
+    const declared = this.#root.get('networks')?.get(second);
+    const lost = declared?.content.type === 'mapping' && declared.content.members.size > 0;
+    const message = `a container has one network in this version: ${first} and ${second} become one, for ${service}`;
+    this.#draft.warn(part.keyAt, `${message}${lost ? `; what ${second} says of itself is left out` : ''}`);
+  }
+
+  #isInternal(name: string): boolean {
+    return this.#root.get('networks')?.get(name)?.get('internal')?.boolean() === true;
   }
 
   /** The network a service is on, made when it is not there yet. */
@@ -146,10 +177,10 @@ export class Networks {
     if (mode && !mode.isNothing) return this.#mode(mode, container);
     const members = joined(service);
     const aliases: string[] = [];
-    for (const [, part] of members) {
-      if (part.content.type === 'mapping') part.each(MEMBER, { container, aliases }, container);
-    }
     const name = this.#groups.find(members[0]?.[0] ?? DEFAULT);
+    for (const [own, part] of members) {
+      if (part.content.type === 'mapping') part.each(MEMBER, { container, aliases, isMain: own === name }, container);
+    }
     const position = members[0]?.[1].keyAt ?? container.position;
     return { network: this.#network(name, position), position, aliases };
   }

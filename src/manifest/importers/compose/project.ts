@@ -1,10 +1,8 @@
-/** A Compose file with variables filled in and `extends` written out: the services that are to run. */
-import { resolve } from 'node:path';
-import { readYaml } from '../../yaml-text.ts';
-import type { Draft, ImportContext } from '../draft.ts';
-import { documentParts, type Part } from '../part.ts';
-import { parseDotEnv } from './dot-env.ts';
-import { interpolate } from './interpolate.ts';
+/** A loaded Compose project with `extends` written out: the services that are to run. */
+import type { Draft } from '../draft.ts';
+import type { Part } from '../part.ts';
+import type { LoadedProject } from './loader.ts';
+import { Merger, settled } from './merge.ts';
 
 export interface Project {
   readonly services: ReadonlyMap<string, Part>;
@@ -14,60 +12,25 @@ export interface Project {
 
 /** More than that is a circle. */
 const MAX_EXTENDS = 8;
+/** Parts of all services that extend others: a large one that many extend would grow without bound. */
+const MAX_EXTENDED_PARTS = 200_000;
 
-export function textOf(context: ImportContext, path: string): string | null {
-  const read = context.readFile(resolve(context.baseDir, path));
-  return read.ok ? read.bytes.toString('utf8') : null;
-}
-
-/** Variables of `.env` beside the file. The environment of a supervisor is nobody's shell and is not looked at. */
-export function variables(context: ImportContext): ReadonlyMap<string, string> {
-  const text = textOf(context, '.env');
-  return text === null ? new Map() : parseDotEnv(text);
-}
-
-/** Sequences that Compose joins when services are merged; all other lists are replaced (specification, "Merge"). */
-const JOINED = new Set(
-  [
-    'volumes ports expose dns dns_search env_file tmpfs cap_add cap_drop devices security_opt external_links extra_hosts'.split(
-      ' ',
-    ),
-    'secrets configs profiles group_add networks'.split(' '),
-  ].flat(),
-);
-
-function merge(base: Part, over: Part, key: string): Part {
-  if (base.content.type === 'mapping' && over.content.type === 'mapping') {
-    const members = new Map(base.content.members);
-    for (const [name, part] of over.content.members) {
-      const before = members.get(name);
-      members.set(name, before ? merge(before, part, name) : part);
-    }
-    return over.with({ type: 'mapping', members });
-  }
-  const lists = base.content.type === 'list' && over.content.type === 'list';
-  if (lists && (JOINED.has(key) || key === 'environment' || key === 'labels')) {
-    return over.with({ type: 'list', items: [...base.items(), ...over.items()] });
-  }
-  return over;
-}
-
-/** The first document of another Compose file. */
-function otherFile(file: string, context: ImportContext, draft: Draft): Part | null {
-  const text = textOf(context, file);
-  if (text === null) return null;
-  const path = resolve(context.baseDir, file);
-  const [first] = documentParts(readYaml(text, path), draft);
-  return first ? interpolate(first, variables(context), draft) : null;
+function sizeOf({ content }: Part): number {
+  const inner =
+    content.type === 'mapping' ? [...content.members.values()] : content.type === 'list' ? content.items : [];
+  return inner.reduce((size, part) => size + sizeOf(part), 1);
 }
 
 class Extender {
-  readonly #context: ImportContext;
+  readonly #project: LoadedProject;
   readonly #draft: Draft;
+  readonly #merger: Merger;
+  #parts = 0;
 
-  constructor(context: ImportContext, draft: Draft) {
-    this.#context = context;
+  constructor(project: LoadedProject, draft: Draft) {
+    this.#project = project;
     this.#draft = draft;
+    this.#merger = new Merger(draft);
   }
 
   /** A service merged over the one it extends. */
@@ -77,21 +40,30 @@ class Extender {
     const short = extension.content.type === 'text';
     const file = short ? undefined : extension.textOf('file');
     const name = short ? extension.text() : (extension.textOf('service') ?? '');
+    if (this.#parts > MAX_EXTENDED_PARTS)
+      return this.#refuse(service, extension, 'the file grows too large when extends is written out');
     if (depth > MAX_EXTENDS) return this.#refuse(service, extension, 'extends goes round in a circle');
-    const from = file === undefined ? root : otherFile(file, this.#context, this.#draft);
+    const { loader, values } = this.#project;
+    const from = file === undefined ? root : loader.extended(file, extension, values);
+    // Why it cannot be read is told already.
+    if (from === null) return this.#without(service);
     const base = from?.get('services')?.get(name);
-    if (!from || !base) {
+    if (!base) {
       const where = file === undefined ? 'this file' : file;
       return this.#refuse(service, extension, `extends: there is no service ${JSON.stringify(name)} in ${where}`);
     }
-    const members = new Map(service.content.type === 'mapping' ? service.content.members : []);
-    members.delete('extends');
-    const own = service.with({ type: 'mapping', members });
-    return merge(this.written(base, from, depth + 1), own, '');
+    const path = ['services', name];
+    const merged = this.#merger.merge(this.written(base, from, depth + 1), this.#without(service), path);
+    this.#parts += sizeOf(merged);
+    return settled(merged, path);
   }
 
   #refuse(service: Part, extension: Part, message: string): Part {
     this.#draft.refuse(extension.at, message);
+    return this.#without(service);
+  }
+
+  #without(service: Part): Part {
     const members = new Map(service.content.type === 'mapping' ? service.content.members : []);
     members.delete('extends');
     return service.with({ type: 'mapping', members });
@@ -108,10 +80,10 @@ function copies(service: Part): Part | undefined {
   return service.get('scale') ?? service.get('deploy')?.get('replicas');
 }
 
-export function readProject(root: Part, context: ImportContext, draft: Draft): Project {
-  const values = variables(context);
+export function readProject(project: LoadedProject, draft: Draft): Project {
+  const { root, values } = project;
   const profiles = new Set((values.get('COMPOSE_PROFILES') ?? '').split(',').filter((name) => name !== ''));
-  const extender = new Extender(context, draft);
+  const extender = new Extender(project, draft);
   const services = new Map<string, Part>();
   const all = root.get('services')?.entries() ?? [];
   for (const [name, part] of all) {

@@ -1,4 +1,5 @@
 /** A Compose service as a container: one line for each field of the Compose specification, "Services". */
+import { resolve } from 'node:path';
 import type { SourcePosition } from '../../../model/resource.ts';
 import { parseEnvFile } from '../../env-file.ts';
 import type { ImportContext, ResourceDraft } from '../draft.ts';
@@ -8,10 +9,11 @@ import { shellWords } from '../words.ts';
 import { readBuild } from './build.ts';
 import { parseDotEnv } from './dot-env.ts';
 import { healthcheck } from './healthcheck.ts';
+import type { Values } from './loader.ts';
 import { logging } from './logging.ts';
 import { pairs } from './networks.ts';
 import { addPort } from './ports.ts';
-import { textOf } from './project.ts';
+import { readRestartPolicy } from './running.ts';
 import type { Storage } from './storage.ts';
 
 export interface Service {
@@ -19,7 +21,7 @@ export interface Service {
   readonly storage: Storage;
   readonly context: ImportContext;
   /** Variables of `.env`. */
-  readonly variables: ReadonlyMap<string, string>;
+  readonly variables: Values;
   /** The image that `build` makes; null without. */
   readonly built: ResourceDraft | null;
 }
@@ -82,26 +84,30 @@ const environment: Rule = (part, { container, variables }) => {
   }
 };
 
-/** Compose reads quotes and comments in env files; ours are taken as they are. */
-function warnOfSyntax(content: string, item: Part, container: ResourceDraft): void {
+/** Compose reads quotes, comments and variables in env files; ours are taken as they are. */
+function warnOfSyntax(content: string, item: Part, { container, variables }: Service): void {
   const plain = parseEnvFile(content);
-  const shell = parseDotEnv(content);
-  const differing = [...shell].find(([name, value]) => plain.values.get(name) !== value);
+  const { values } = parseDotEnv(content, variables);
+  const differing = [...values].find(
+    ([name, value]) => plain.values.get(name) !== value && plain.values.get(name) !== variables.get(name),
+  );
   if (differing) {
-    container.warn(item.at, `${item.text()}: quotes and comments of ${differing[0]} are taken as part of its value`);
+    const what = 'quotes, comments and variables are taken as part of the value';
+    container.warn(item.at, `${item.text()}: ${what}, here of ${differing[0].slice(0, 60)}`);
   }
 }
 
-const envFile: Rule = (part, { container, context }) => {
+const envFile: Rule = (part, service) => {
+  const { container, context } = service;
   for (const item of part.oneOrMany()) {
     const path = item.content.type === 'mapping' ? item.get('path') : item;
     if (!path) continue;
-    const content = textOf(context, path.text());
-    if (content === null && item.get('required')?.boolean() === false) {
+    const read = context.readFile(resolve(context.baseDir, path.text()));
+    if (!read.ok && read.reason === 'missing' && item.get('required')?.boolean() === false) {
       container.warn(path.at, `${path.text()} is not there and not required; it is left out`);
       continue;
     }
-    if (content !== null && item.textOf('format') !== 'raw') warnOfSyntax(content, path, container);
+    if (read.ok && item.textOf('format') !== 'raw') warnOfSyntax(read.bytes.toString('utf8'), path, service);
     container.append('envFile', path.text(), path.at);
   }
 };
@@ -143,31 +149,17 @@ const securityOptions: Rule = (part, { container }) => {
 };
 
 const ulimits: Rule = (part, { container }) => {
-  const limits: Record<string, string> = {};
   for (const [name, value] of part.entries()) {
-    limits[name] =
+    const limits =
       value.content.type === 'mapping' ? `${value.textOf('soft') ?? ''}:${value.textOf('hard') ?? ''}` : value.text();
+    container.putIn('resources', 'ulimits', name, limits, value.keyAt);
   }
-  container.put('resources', 'ulimits', limits, part.at);
 };
 
 const LIMITS: FieldTable<Service> = {
   cpus: numericLimit('cpus'),
   memory: limit('memory'),
   pids: numericLimit('pids'),
-};
-
-const RESTART_POLICY: FieldTable<Service> = {
-  condition: (part, { container }) => {
-    const policy = { none: 'no', any: 'always', 'on-failure': 'on-failure' }[part.text()];
-    if (policy === undefined) container.refuse(part.at, `restart_policy ${part.text()} cannot be translated`);
-    else if (container.get('restart') === undefined) container.set('restart', policy, part.at);
-  },
-  max_attempts: (part, { container }) => {
-    if (container.get('restart') === 'on-failure') container.set('restart', `on-failure:${part.text()}`, part.at);
-  },
-  delay: 'no meaning: the delay grows from 500 ms to 60 s; restart.backoff of a manifest changes that',
-  window: 'no meaning: the delay starts anew after 10 s of running; restart.backoff of a manifest changes that',
 };
 
 const copies: Rule = (part, { container }) => {
@@ -182,12 +174,13 @@ const DEPLOY: FieldTable<Service> = {
       service,
       service.container,
     ),
-  restart_policy: (part, service) => part.each(RESTART_POLICY, service, service.container),
+  restart_policy: (part, { container }) => readRestartPolicy(part, container),
   mode: 'no meaning: there is one host',
   placement: 'no meaning: there is one host',
   endpoint_mode: 'no meaning: there is one host',
   labels: 'no meaning: they are for a cluster',
-  update_config: 'later',
+  // Read when all else of the container is: running.ts.
+  update_config: () => {},
   rollback_config: 'later',
 };
 
@@ -248,7 +241,10 @@ export const SERVICE: FieldTable<Service> = {
   dns: list('dns'),
   dns_search: list('dnsSearch'),
   extra_hosts: extraHosts,
-  restart: text('restart'),
+  // What `deploy` says wins.
+  restart: (part, { container }) => {
+    if (container.get('restart') === undefined) container.set('restart', part.text(), part.at);
+  },
   mem_limit: limit('memory'),
   memswap_limit: (part, { container }) =>
     container.put('resources', 'memorySwap', part.text() === '-1' ? 'unlimited' : part.text(), part.at),
@@ -285,6 +281,7 @@ export const SERVICE: FieldTable<Service> = {
   links: () => {},
   profiles: () => {},
   pull_policy: () => {},
+  pull_refresh_after: 'no meaning: a registry is asked at an edit, by apply --refresh or tsdocker pull',
   platform: () => {},
   annotations: 'no meaning: use labels',
   attach: 'no meaning: logs are always kept',

@@ -1,7 +1,7 @@
 /** Volumes, secrets and configs of a Compose file as mounts. */
 import type { SourcePosition } from '../../../model/resource.ts';
 import type { Draft, ResourceDraft } from '../draft.ts';
-import { type Mount, mountText } from '../mount.ts';
+import { engineSocketWarning, isLabelOption, type Mount, mountText, NO_LABELS } from '../mount.ts';
 import { safeName } from '../names.ts';
 import type { FieldTable, Part } from '../part.ts';
 import { pairs } from './networks.ts';
@@ -18,6 +18,8 @@ const isPath = (text: string): boolean => /^[./~]/.test(text);
 
 function addMount(container: ResourceDraft, mount: Mount, position: SourcePosition): void {
   container.append('volumes', mountText(mount), position);
+  const engine = engineSocketWarning(mount.source);
+  if (engine !== null) container.warn(position, engine);
 }
 
 const VOLUME: FieldTable<ResourceDraft> = {
@@ -51,8 +53,6 @@ function boundDirectory(volume: Part | undefined): string | null {
 }
 
 const SHORT_OPTIONS: Readonly<Record<string, string>> = {
-  z: 'SELinux labels are not in this version',
-  Z: 'SELinux labels are not in this version',
   nocopy: 'an empty volume starts with what the image has there',
   cached: 'it is for other systems than Linux',
   delegated: 'it is for other systems than Linux',
@@ -69,7 +69,8 @@ const TMPFS_OPTIONS: FieldTable<{ container: ResourceDraft; mount: Record<string
 const ONLY_BIND: FieldTable<ResourceDraft> = {
   create_host_path: 'no meaning: a missing directory is waited for and not made',
   propagation: 'later',
-  selinux: 'later',
+  recursive: 'later',
+  selinux: (part, container) => container.warnOnce(part.keyAt, NO_LABELS),
 };
 
 const ONLY_VOLUME: FieldTable<ResourceDraft> = {
@@ -100,7 +101,11 @@ export class Storage {
       return;
     }
     const words = options.split(',').filter((word) => word !== '' && word !== 'rw' && word !== 'ro');
-    for (const word of words) container.warn(part.at, `mount option ${word}: ${SHORT_OPTIONS[word] ?? 'is left out'}`);
+    for (const word of words) {
+      const known = Object.hasOwn(SHORT_OPTIONS, word) ? SHORT_OPTIONS[word] : 'is left out';
+      if (isLabelOption(word)) container.warnOnce(part.at, NO_LABELS);
+      else container.warn(part.at, `mount option ${word.slice(0, 60)}: ${known}`);
+    }
     const readOnly = options.split(',').includes('ro');
     if (first === '') {
       container.refuse(part.at, 'the source is empty; has a variable in it no value?');
@@ -149,8 +154,7 @@ export class Storage {
   buildSecret(part: Part, image: ResourceDraft): void {
     const found = this.#declaredFile('secrets', part, image);
     if (found === null) return;
-    const build = (image.get('build') ?? {}) as Record<string, Record<string, string>>;
-    image.put('build', 'secrets', { ...build.secrets, [found.target ?? found.name]: found.path }, part.at);
+    image.putIn('build', 'secrets', found.target ?? found.name, found.path, part.at);
   }
 
   /** Null when it cannot be translated, which is said. */

@@ -77,12 +77,21 @@ function fieldValue(path: string, pod: { name: string; metadata: Part | undefine
   return label ? (pod.metadata?.get(label[1] ?? '')?.textOf(label[2] ?? '') ?? '') : null;
 }
 
-/** Fills `$(NAME)` with variables that stand before (Kubernetes, "Define dependent environment variables"). */
+/** execve takes no longer text (MAX_ARG_STRLEN, linux/binfmts.h). */
+const MAX_TEXT = 131_072;
+
+/**
+ * Fills `$(NAME)` with variables that stand before (Kubernetes, "Define dependent environment variables"). Those that would
+ * make the text longer than the kernel takes stay as they are.
+ */
 export function expandVariables(text: string, env: Readonly<Record<string, unknown>>): string {
+  let room = MAX_TEXT - text.length;
   return text.replace(/\$\$|\$\(([A-Za-z_][\w.-]*)\)/g, (written, name: string | undefined) => {
     if (name === undefined) return '$';
     const value = Object.hasOwn(env, name) ? env[name] : undefined;
-    return typeof value === 'string' ? value : written;
+    if (typeof value !== 'string' || value.length > room) return written;
+    room -= value.length;
+    return value;
   });
 }
 

@@ -1,4 +1,5 @@
 /** Probes of a container: one line for each field of the Kubernetes API, "Probe v1 core". */
+import { unlessZero } from '../docker-health.ts';
 import type { ResourceDraft } from '../draft.ts';
 import type { FieldTable, Part } from '../part.ts';
 
@@ -17,12 +18,12 @@ const portOf = (part: Part | undefined, { portNames }: Probe): string => {
 const seconds =
   (name: string) =>
   (part: Part, { written }: Probe): void => {
-    written[name] = `${part.text()}s`;
+    if (name === 'initialDelay' || unlessZero(part.text()) !== undefined) written[name] = `${part.text()}s`;
   };
 const count =
   (name: string) =>
   (part: Part, { written }: Probe): void => {
-    written[name] = Number(part.text());
+    if (unlessZero(part.text()) !== undefined) written[name] = Number(part.text());
   };
 
 function httpGet(part: Part, probe: Probe): void {

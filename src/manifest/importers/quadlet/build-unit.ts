@@ -11,13 +11,10 @@ type Rule = (entry: Entry, image: ResourceDraft) => void;
 const assignments =
   (field: string): Rule =>
   (entry, image) => {
-    const before = ((image.get('build') ?? {}) as Record<string, Record<string, string>>)[field];
-    const values = { ...before };
     for (const [name, value] of entry.assignments()) {
       if (value === null) image.warn(entry.at, `${name} would be taken from systemd's environment and is left out`);
-      else values[name] = value;
+      else image.putIn('build', field, name, value, entry.at);
     }
-    image.put('build', field, values, entry.at);
   };
 
 const network: Rule = (entry, image) => {
@@ -81,7 +78,6 @@ function platform(unit: Unit, image: ResourceDraft): void {
 
 /** `id=npmrc,src=./npmrc`; without src the file is called as the secret. */
 function secrets(unit: Unit, units: Units, image: ResourceDraft): void {
-  const files: Record<string, string> = {};
   for (const entry of unit.all('Build', 'Secret')) {
     const options = new Map(
       entry
@@ -97,8 +93,7 @@ function secrets(unit: Unit, units: Units, image: ResourceDraft): void {
       image.warn(entry.at, `Secret=${entry.text()} is left out: only files can be translated, as id=NAME,src=FILE`);
       continue;
     }
-    files[id] = units.path(options.get('src') ?? id);
-    image.put('build', 'secrets', files, entry.at);
+    image.putIn('build', 'secrets', id, units.path(options.get('src') ?? id), entry.at);
   }
 }
 

@@ -4,6 +4,7 @@ import type { ResourceDraft } from '../draft.ts';
 import { safeName } from '../names.ts';
 import { addMountOption, addVolume } from './mounts.ts';
 import type { KeyTable } from './rules.ts';
+import { addSecrets } from './secrets.ts';
 import type { Entry } from './unit-file.ts';
 import type { Units } from './units.ts';
 
@@ -30,8 +31,9 @@ const list =
 const capabilities =
   (which: 'add' | 'drop'): Rule =>
   (entry, { container }) => {
-    const before = (container.get('capabilities') ?? {}) as Record<string, string[]>;
-    container.put('capabilities', which, [...(before[which] ?? []), ...entry.words()], entry.at);
+    const before = ((container.get('capabilities') ?? {}) as Record<string, string[]>)[which];
+    if (before) for (const word of entry.words()) before.push(word);
+    else container.put('capabilities', which, [...entry.words()], entry.at);
   };
 
 const containerName: Rule = (entry, { container }) => {
@@ -97,9 +99,8 @@ export function addPorts(entry: Entry, container: ResourceDraft): void {
 
 const ulimit: Rule = (entry, { container }) => {
   const [name = '', value = ''] = entry.text().split('=');
-  const before = ((container.get('resources') ?? {}) as { ulimits?: Record<string, string> }).ulimits;
   if (value === 'host') container.later(entry.at, `Ulimit ${entry.text()}`);
-  else container.put('resources', 'ulimits', { ...before, [name]: value }, entry.at);
+  else container.putIn('resources', 'ulimits', name, value, entry.at);
 };
 
 const tmpfs: Rule = (entry, { container }) => {
@@ -170,8 +171,7 @@ export const CONTAINER: KeyTable<ContainerTarget> = {
   PodmanArgs: 'no meaning: arguments of Podman are not looked at; see what they do here',
   Retry: 'no meaning: a pull is tried again by itself',
   RetryDelay: 'no meaning: a pull is tried again by itself',
-  Secret: (entry, { container }) =>
-    container.refuse(entry.at, "Podman's secrets cannot be reached; use a file, or env with fromFile in a manifest"),
+  Secret: (entry, { container }) => addSecrets(entry, container),
   AppArmor: 'later',
   AutoUpdate: 'later',
   DNSOption: 'later',
@@ -234,9 +234,18 @@ const RESTART: Readonly<Record<string, string>> = {
 /** [Service] of a container's or pod's unit. */
 export const SERVICE: KeyTable<ContainerTarget> = {
   Restart: (entry, { container }) => {
-    const policy = RESTART[entry.text()];
-    if (policy === undefined) return container.refuse(entry.at, `Restart=${entry.text()} is not a policy of systemd`);
-    if (policy !== entry.text()) container.warn(entry.at, `Restart=${entry.text()} becomes ${policy}`);
+    const written = entry.text();
+    if (written === 'unless-stopped') {
+      container.warn(
+        entry.at,
+        'Restart=unless-stopped: systemd does not know it and never restarts; here it is obeyed',
+      );
+      container.set('restart', written, entry.at);
+      return;
+    }
+    const policy = Object.hasOwn(RESTART, written) ? RESTART[written] : undefined;
+    if (policy === undefined) return container.refuse(entry.at, `Restart=${written} is not a policy of systemd`);
+    if (policy !== written) container.warn(entry.at, `Restart=${written} becomes ${policy}`);
     container.set('restart', policy, entry.at);
   },
   TimeoutStopSec: (entry, { container }) => {

@@ -1,7 +1,10 @@
 /** The Health keys of a container unit (podman-systemd.unit(5)). */
-import { dockerProbe } from '../docker-health.ts';
+import { dockerProbe, unlessZero } from '../docker-health.ts';
 import type { ResourceDraft } from '../draft.ts';
 import type { Unit } from './unit-file.ts';
+
+/** The largest count of a manifest. */
+const MOST_RETRIES = '1000';
 
 function commandOf(written: string): readonly string[] | string {
   if (!written.startsWith('[')) return written;
@@ -23,6 +26,9 @@ export function addHealth(unit: Unit, container: ResourceDraft): void {
     container.set('health', 'none', command.at);
     return;
   }
+  const none = unit.last('Container', 'HealthRetries');
+  if (none && unlessZero(none.text()) === undefined)
+    container.refuse(none.at, 'HealthRetries is at least 1 with Podman');
   const interval = text('HealthInterval');
   if (interval === 'disable') container.warn(command.at, 'HealthInterval=disable: it is tried every 30s');
   const probe = dockerProbe({
@@ -45,11 +51,13 @@ function addStartup(unit: Unit, container: ResourceDraft): void {
   const text = (key: string) => unit.last('Container', key)?.text();
   const startup = unit.last('Container', 'HealthStartupCmd');
   if (!startup) return;
+  const retries = text('HealthStartupRetries');
   const probe = dockerProbe({
     exec: commandOf(startup.text()),
     interval: text('HealthStartupInterval'),
     timeout: text('HealthStartupTimeout'),
-    retries: text('HealthStartupRetries'),
+    // With 0 Podman never gives up.
+    retries: retries !== undefined && unlessZero(retries) === undefined ? MOST_RETRIES : retries,
     startPeriod: undefined,
     startInterval: undefined,
   });

@@ -1,12 +1,10 @@
 /** Volume= and Mount= of Quadlet units. */
 import type { ResourceDraft } from '../draft.ts';
-import { mountText } from '../mount.ts';
+import { engineSocketWarning, isLabelOption, type Mount, mountText, NO_LABELS } from '../mount.ts';
 import type { Entry } from './unit-file.ts';
 import type { Units } from './units.ts';
 
 const OPTIONS: Readonly<Record<string, string>> = {
-  z: 'SELinux labels are not in this version',
-  Z: 'SELinux labels are not in this version',
   U: 'changing the owner of a mount is not in this version',
 };
 
@@ -14,8 +12,19 @@ const OPTIONS: Readonly<Record<string, string>> = {
 function warnOfOptions(options: readonly string[], entry: Entry, container: ResourceDraft): void {
   for (const option of options) {
     if (option === '' || option === 'rw' || option === 'ro') continue;
-    container.warn(entry.at, `mount option ${option.slice(0, 60)}: ${OPTIONS[option] ?? 'is left out'}`);
+    if (isLabelOption(option)) container.warnOnce(entry.at, NO_LABELS);
+    else
+      container.warn(
+        entry.at,
+        `mount option ${option.slice(0, 60)}: ${Object.hasOwn(OPTIONS, option) ? OPTIONS[option] : 'is left out'}`,
+      );
   }
+}
+
+function addMount(mount: Mount, entry: Entry, container: ResourceDraft): void {
+  container.append('volumes', mountText(mount), entry.at);
+  const engine = engineSocketWarning(mount.source);
+  if (engine !== null) container.warn(entry.at, engine);
 }
 
 /** `[source:]/target[:options]`. */
@@ -29,11 +38,7 @@ export function addVolume(entry: Entry, container: ResourceDraft, units: Units):
   const words = (options ?? '').split(',');
   warnOfOptions(words, entry, container);
   const from = source == null ? null : units.mountSource(source, entry);
-  container.append(
-    'volumes',
-    mountText({ source: from, target: target ?? '', readOnly: words.includes('ro') }),
-    entry.at,
-  );
+  addMount({ source: from, target: target ?? '', readOnly: words.includes('ro') }, entry, container);
 }
 
 /** Fields of a comma-separated value; quotes keep a comma (RFC 4180). */
@@ -70,7 +75,7 @@ export function addMountOption(entry: Entry, container: ResourceDraft, units: Un
   } else if (type === 'devpts') container.warn(entry.at, 'every container has its own devpts');
   else if (type === 'volume' || (type === 'bind' && source !== undefined)) {
     const from = source === undefined ? null : units.mountSource(source, entry);
-    container.append('volumes', mountText({ source: from, target, readOnly }), entry.at);
+    addMount({ source: from, target, readOnly }, entry, container);
   } else {
     const missing = source === undefined && type !== 'ramfs' ? ' and has no source' : '';
     container.refuse(entry.at, `a mount of type ${type} is not in this version${missing}`);

@@ -1,5 +1,6 @@
 /** .volume and .network units. */
 import type { ResourceDraft } from '../draft.ts';
+import { driverProblem } from '../network-mode.ts';
 import { applyKeys, type KeyTable } from './rules.ts';
 import { SYSTEMD_ONLY } from './systemd.ts';
 import type { Entry, Unit } from './unit-file.ts';
@@ -56,8 +57,8 @@ const NETWORK: Table = {
   Label: labels,
   NetworkName: 'no meaning: the name is that of the unit, within its app',
   Driver: (entry, network) => {
-    if (entry.text() !== 'bridge')
-      network.warn(entry.at, `Driver ${entry.text()}: networks are bridges in this version`);
+    const message = driverProblem(entry.text());
+    if (message !== null) network.refuse(entry.at, message);
   },
   Subnet: (entry, network) => {
     if (entry.text().includes(':')) network.later(entry.at, 'an IPv6 subnet');

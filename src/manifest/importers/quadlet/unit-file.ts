@@ -1,6 +1,5 @@
 /** Unit files of systemd (systemd.syntax(7)): sections, continued lines, specifiers, quoted words. */
 import { basename } from 'node:path';
-import { type Parsed, parsed, refused } from '../../../model/kinds/short-forms.ts';
 import type { SourcePosition } from '../../../model/resource.ts';
 import type { NamedText } from '../bundle.ts';
 import type { Draft } from '../draft.ts';
@@ -101,18 +100,23 @@ export class Entry {
     return false;
   }
 
-  words(): string[] {
-    const words = unitWords(this.value);
-    if (words.ok) return words.value;
-    this.#draft.refuse(this.at, `${this.key}: ${words.message}`);
-    return [];
+  words(): readonly string[] {
+    const { words, open } = unitWords(this.value);
+    if (open) this.#draft.warn(this.at, `${this.key}: a quote is left open; the rest of the line counts as quoted`);
+    return words;
   }
 
   /** `NAME=value` words; null for a value that is not given. */
   assignments(): (readonly [string, string | null])[] {
-    return this.words().map((word) => {
+    const words = this.words();
+    return words.map((word, index) => {
       const equals = word.indexOf('=');
-      return equals < 0 ? ([word, null] as const) : ([word.slice(0, equals), word.slice(equals + 1)] as const);
+      if (equals >= 0) return [word.slice(0, equals), word.slice(equals + 1)] as const;
+      if (index > 0) {
+        const shown = JSON.stringify(word.slice(0, 60));
+        this.#draft.warn(this.at, `${this.key}: ${shown} has no "="; a value with spaces needs quotes: NAME="a value"`);
+      }
+      return [word, null] as const;
     });
   }
 }
@@ -133,40 +137,53 @@ const LETTERS: Readonly<Record<string, string>> = {
 
 /** The C escape after a backslash: its meaning and length. An unknown one stays as it is. */
 function cEscape(rest: string): { text: string; length: number } {
-  const code = /^(?:x([0-9a-fA-F]{2})|([0-3][0-7]{2})|u([0-9a-fA-F]{4}))/.exec(rest);
+  const code = /^(?:x([0-9a-fA-F]{2})|([0-3][0-7]{2})|u([0-9a-fA-F]{4})|U(0010[0-9a-fA-F]{4}|000[0-9a-fA-F]{5}))/.exec(
+    rest,
+  );
   if (code) {
-    const [all, hex, octal, unicode] = code;
-    const number = octal === undefined ? Number.parseInt(hex ?? unicode ?? '0', 16) : Number.parseInt(octal, 8);
-    return { text: String.fromCharCode(number), length: all.length };
+    const [all, hex, octal, unicode, long] = code;
+    const number = octal === undefined ? Number.parseInt(hex ?? unicode ?? long ?? '0', 16) : Number.parseInt(octal, 8);
+    return { text: String.fromCodePoint(number), length: all.length };
   }
   const letter = rest[0] ?? '';
-  const known = LETTERS[letter];
-  return { text: known ?? `\\${letter}`, length: letter.length };
+  const known = Object.hasOwn(LETTERS, letter) ? LETTERS[letter] : undefined;
+  // A backslash at the very end is eaten up.
+  return { text: known ?? (letter === '' ? '' : `\\${letter}`), length: letter.length };
 }
 
-/** Splits at white space; quotes and C escapes as in systemd.syntax(7), "Quoting". */
-export function unitWords(text: string): Parsed<string[]> {
+const LONGEST_ESCAPE = 9;
+
+export interface UnitWords {
+  readonly words: readonly string[];
+  /** A quote has no end: the rest of the line counts as quoted. */
+  readonly open: boolean;
+}
+
+/**
+ * Splits at white space, as Podman does with the values of its own keys (pkg/systemd/parser/split.go): quotes may begin
+ * and end anywhere in a word and are taken away, and C escapes are filled in inside and outside of them.
+ */
+export function unitWords(text: string): UnitWords {
   const words: string[] = [];
   let word: string | null = null;
   let quote = '';
   for (let offset = 0; offset < text.length; offset++) {
     const letter = text[offset] ?? '';
     if (letter === '\\') {
-      const { text: meaning, length } = cEscape(text.slice(offset + 1, offset + 6));
+      const { text: meaning, length } = cEscape(text.slice(offset + 1, offset + 1 + LONGEST_ESCAPE));
       word = (word ?? '') + meaning;
       offset += length;
-    } else if (quote !== '' && letter === quote) quote = '';
-    else if (quote === '' && (letter === '"' || letter === "'") && word === null) {
-      quote = letter;
-      word = '';
     } else if (quote === '' && /\s/.test(letter)) {
       if (word !== null) words.push(word);
       word = null;
+    } else if (letter === quote) quote = '';
+    else if (quote === '' && (letter === '"' || letter === "'")) {
+      quote = letter;
+      word ??= '';
     } else word = (word ?? '') + letter;
   }
-  if (quote !== '') return refused('a quote is left open');
   if (word !== null) words.push(word);
-  return parsed(words);
+  return { words, open: quote !== '' };
 }
 
 function readLines({ file, text }: NamedText, draft: Draft): Line[] {
@@ -218,12 +235,13 @@ export class Unit {
     this.start = { file: parts[0]?.file ?? name.file, line: 1, column: 1 };
     const lines = parts.flatMap((part) => readLines(part, draft));
     // An empty value takes back all that were given before.
-    const kept = lines.filter(
-      ({ section, key, value }, index) =>
-        value !== '' &&
-        !lines.slice(index + 1).some((later) => later.section === section && later.key === key && later.value === ''),
-    );
-    this.entries = kept.map((line) => new Entry(line, name, draft));
+    const emptied = new Set<string>();
+    const kept = lines.reverse().filter(({ section, key, value }) => {
+      const name = JSON.stringify([section, key]);
+      if (value === '') emptied.add(name);
+      return value !== '' && !emptied.has(name);
+    });
+    this.entries = kept.reverse().map((line) => new Entry(line, name, draft));
   }
 
   all(section: string, key: string): readonly Entry[] {

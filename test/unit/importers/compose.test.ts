@@ -1,0 +1,276 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of Compose files are what is tested
+import { describe, expect, test } from 'vitest';
+import { groupFiles } from '../../../src/manifest/importers/bundle.ts';
+import { type Files, service, translated, translatedTogether } from './translation.ts';
+
+const a = (result: { manifest: Record<string, Record<string, unknown>> }) =>
+  result.manifest.containers?.a as Record<string, unknown>;
+
+describe('fields', () => {
+  test('that are empty are not there, but for those whose empty text says something', () => {
+    const result = service(
+      'platform: ${X:-}\nuser: ""\nmem_limit: ${Y:-}\nrestart: ""\nenvironment: { E: "" }\ncommand: ""',
+    );
+    expect(result.issues).toEqual([]);
+    expect(a(result)).toEqual({ image: 'docker.io/library/x:latest', env: { E: '' }, command: [], network: 'default' });
+    expect(result.manifest.images).toBeUndefined();
+  });
+
+  test.each([
+    [':443:443', '443:443'],
+    ['${IP:-}:80:81', '80:81'],
+    ['${PORT:-}:80', '80'],
+    ['127.0.0.1::80', '127.0.0.1::80'],
+    ['[::1]:53:53/udp', '[::1]:53:53/udp'],
+  ])('ports: %s is %s', (written, port) => {
+    const result = service(`ports: ["${written}"]`);
+    expect(result.issues).toEqual([]);
+    expect(a(result).ports).toEqual([port]);
+  });
+
+  test.each([
+    ['any', 'always'],
+    ['none', 'no'],
+    ['unless-stopped', 'unless-stopped'],
+    ['on-failure', 'on-failure:3'],
+  ])('restart_policy with the condition %s is %s, whatever restart says', (condition, restart) => {
+    const lines = `restart: "no"\ndeploy: { restart_policy: { condition: ${condition}, max_attempts: 3 } }`;
+    expect(a(service(lines))).toMatchObject({ restart });
+    expect(service('deploy: { restart_policy: { condition: sometimes } }').issues[0]).toContain('is not a condition');
+  });
+
+  test('a health check of zeros has the defaults of Docker', () => {
+    const result = service('healthcheck: { test: x, retries: 0, interval: 0s, timeout: 0 }');
+    expect(result.issues).toEqual([]);
+    expect(a(result).health).toMatchObject({ retries: 3, interval: '30s', timeout: '30s' });
+  });
+
+  test('update_config is how a container is replaced, where two of it can be there', () => {
+    const config = 'deploy: { update_config: { order: start-first, failure_action: pause, parallelism: 2 } }';
+    expect(a(service(config)).update).toEqual({ order: 'start-first', onFailure: 'hold' });
+    const written = service(`${config}\nvolumes: [ data:/data ]`, { '.': 'volumes: { data: {} }' });
+    expect(a(written).update).toEqual({ onFailure: 'hold' });
+    expect(written.issues).toEqual([]);
+    expect(written.warnings).toEqual(
+      expect.arrayContaining([expect.stringContaining('both containers would write to its volumes')]),
+    );
+  });
+
+  test('the socket of another engine is told of, and SELinux labels once', () => {
+    const { warnings } = service('volumes: [ "/var/run/docker.sock:/s:ro", "./a:/a:z", "./b:/b:Z" ]');
+    expect(warnings.filter((text) => text.includes('is the socket of Docker'))).toHaveLength(1);
+    expect(warnings.filter((text) => text.includes('SELinux'))).toHaveLength(1);
+  });
+});
+
+describe('networks', () => {
+  test('of another driver than bridges are refused, and named', () => {
+    const { issues } = service('networks: [ lan ]', { '.': 'networks: { lan: { driver: macvlan } }' });
+    expect(issues).toEqual([expect.stringMatching(/^\/app\/shop\.yaml:5:\d+: the network driver "macvlan" is not/)]);
+  });
+
+  test('that are internal do not become one with those that are not', () => {
+    const on = (networks: string) => service('networks: [ back, front ]', { '.': `networks: ${networks}` });
+    const refused = on('{ back: { internal: true }, front: {} }').issues;
+    expect(refused).toEqual([expect.stringContaining('a is on back, which is internal, and on front')]);
+    const joined = on('{ back: { internal: true }, front: { internal: true } }');
+    expect(joined.issues).toEqual([]);
+    expect(joined.manifest.networks).toEqual({ back: { internal: true } });
+  });
+
+  test('names that do not resolve are told of wherever a host may stand, and no others', () => {
+    const { warnings } = translated('/app/shop.yaml', {
+      '/app/shop.yaml': `
+services:
+  web: { image: x, networks: [ front ] }
+  my_db: { image: x }
+  other: { image: x }
+  a:
+    image: x
+    environment:
+      URL: http://web/
+      QUEUE: amqp://me:pw@web:5672/x
+      DB_HOST: my_db
+      OTHER_HOST: other
+      ROLE: web
+      DIR: /srv/web/
+      SCRIPT: "# web"
+networks: { front: {} }
+`,
+    });
+    expect(warnings).toEqual([
+      '/app/shop.yaml:9:7: web does not resolve here: a is on the network default, and web on front',
+      '/app/shop.yaml:11:7: my_db does not resolve here: the container is called my-db; use that name, or list my_db under links',
+    ]);
+  });
+});
+
+describe('several files', () => {
+  const base = `
+services:
+  web:
+    image: nginx:1
+    command: [ a, b ]
+    environment: { A: "1", B: "1" }
+    ports: [ "80:80", "443:443" ]
+    volumes: [ "./conf:/conf", "data:/data" ]
+    depends_on: [ db ]
+    logging: { driver: json-file, options: { max-size: 10m } }
+    healthcheck: { test: [ CMD, x ], retries: 5 }
+    deploy: { resources: { limits: { memory: 100M, cpus: "1" } } }
+  db: { image: postgres:16 }
+volumes: { data: {} }
+`;
+  const over = `
+services:
+  web:
+    command: [ c ]
+    environment: [ "B=2", "C=3" ]
+    ports: [ "8080:80", "443:443" ]
+    volumes: [ "./other:/conf" ]
+    depends_on: { cache: { condition: service_started } }
+    logging: { options: { max-file: "2" } }
+    healthcheck: { retries: 7 }
+    deploy: { resources: { limits: { memory: 200M } } }
+  cache: { image: redis }
+`;
+  const merged = {
+    image: 'docker.io/library/nginx:1',
+    command: ['c'],
+    env: { A: '1', B: '2', C: '3' },
+    ports: ['80:80', '443:443', '8080:80'],
+    links: ['db', 'cache'],
+    log: { maxSize: '10m', maxFiles: 2 },
+    health: { exec: ['x'], retries: 7 },
+    resources: { memory: '200M', cpus: 1 },
+  };
+
+  test('of several -f are merged as Compose merges them', () => {
+    const files = { '/app/compose.yaml': base, '/app/prod.yaml': over };
+    const result = translatedTogether(['/app/compose.yaml', '/app/prod.yaml'], files);
+    expect(result.issues).toEqual([]);
+    expect(result.app).toBe('app');
+    expect(result.manifest.containers?.web).toMatchObject(merged);
+    const mounts = (result.specs['container/web'] as { volumes: { source: string; target: string }[] }).volumes;
+    expect(mounts.map(({ source, target }) => `${source}:${target}`)).toEqual(['./other:/conf', 'data:/data']);
+  });
+
+  test('of which one overrides the other by its name are merged, which is told', () => {
+    const files = { '/app/docker-compose.yml': base, '/app/compose.override.yaml': over };
+    const result = translated('/app/docker-compose.yml', files);
+    expect(result.manifest.containers?.web).toMatchObject(merged);
+    expect(result.warnings).toContain(
+      '/app/compose.override.yaml:1:1: it is merged over docker-compose.yml beside it, as Compose does',
+    );
+    expect(result.inputs).toContain('/app/compose.override.yaml');
+    const sources = groupFiles(Object.entries(files).map(([path, text]) => ({ path, content: { ok: true, text } })));
+    expect(sources.map(({ path }) => path)).toEqual(['/app/docker-compose.yml']);
+    expect(translated('/app/docker-compose.yml', { '/app/docker-compose.yml': base }).inputs).toContain(
+      '/app/compose.override.yml',
+    );
+  });
+
+  test('!reset takes away and !override replaces', () => {
+    const result = translatedTogether(['/app/a.yaml', '/app/b.yaml'], {
+      '/app/a.yaml': base,
+      '/app/b.yaml': `
+services:
+  web:
+    ports: !override [ "9:9" ]
+    environment: { A: !reset null }
+    volumes: !reset []
+    command: !reset null
+  db: !reset {}
+`,
+    });
+    // What is taken away cannot be depended on.
+    expect(result.issues).toEqual([expect.stringContaining('there is no service "db"')]);
+    expect(result.manifest.containers?.web).toMatchObject({ ports: ['9:9'], env: { B: '1' } });
+    expect(result.manifest.containers?.web).not.toHaveProperty('volumes');
+    expect(result.manifest.containers?.web).not.toHaveProperty('command');
+    expect(
+      translated('/app/kube.yaml', { '/app/kube.yaml': 'apiVersion: v1\nkind: Pod\nspec: !reset {}\n' }).issues,
+    ).toContain('/app/kube.yaml:3:14: the tag !reset is not supported');
+  });
+
+  test('of different forms are not merged', () => {
+    const { issues } = translatedTogether(['/app/a.yaml', '/app/b.yaml'], {
+      '/app/a.yaml': base,
+      '/app/b.yaml': 'services: { web: { ports: { a: b } } }\n',
+    });
+    expect(issues).toContainEqual(
+      expect.stringContaining('services.web.ports has another form than on line 7 of /app/a.yaml'),
+    );
+  });
+});
+
+describe('include', () => {
+  const files: Files = {
+    '/app/.env': 'TAG=9\n',
+    '/app/shop.yaml': `
+include:
+  - ../common/compose.yaml
+  - { path: [ parts/a.yaml, parts/b.yaml ], project_directory: ., env_file: parts/a.env }
+services:
+  web: { image: "web:\${TAG}", depends_on: [ db, worker ] }
+`,
+    '/common/compose.yaml': `
+name: ignored
+services:
+  db:
+    image: "db:\${TAG}-\${OWN}"
+    build: .
+    env_file: [ ./db.env ]
+    volumes: [ "./data:/data" ]
+    secrets: [ pw ]
+  extended: { extends: { file: base.yaml, service: base } }
+secrets: { pw: { file: ./pw } }
+`,
+    '/common/.env': 'TAG=1\nOWN=2\n',
+    '/common/base.yaml': 'services: { base: { image: base, volumes: [ "./b:/b" ] } }\n',
+    '/app/parts/a.yaml': 'services: { worker: { image: "worker:${V}", volumes: [ "./w:/w" ] } }\n',
+    '/app/parts/b.yaml': 'services: { worker: { command: [ "run" ] } }\n',
+    '/app/parts/a.env': 'V=3\n',
+  };
+
+  test('brings in other projects, with their own paths and variables', () => {
+    const result = translated('/app/shop.yaml', files);
+    expect(result.issues).toEqual([]);
+    const { db, web, worker, extended } = result.manifest.containers ?? {};
+    expect(Object.keys(result.manifest.containers ?? {})).toHaveLength(4);
+    expect(result.app).toBe('shop');
+    expect(web).toMatchObject({ image: 'docker.io/library/web:9', links: ['db', 'worker'] });
+    expect(result.manifest.images?.db).toEqual({ build: '../common' });
+    expect(db).toMatchObject({ envFile: ['../common/db.env'] });
+    expect(JSON.stringify(db?.volumes)).toMatch(/\.\.\/common\/data.*\/data.*\.\.\/common\/pw.*\/run\/secrets\/pw/);
+    expect(worker).toMatchObject({ image: 'docker.io/library/worker:3', command: ['run'] });
+    expect(JSON.stringify(worker?.volumes)).toMatch(/\.\/w\b.*\/w/);
+    expect(JSON.stringify(extended?.volumes)).toMatch(/\.\.\/common\/b\b.*\/b/);
+    expect(result.inputs).toEqual(expect.arrayContaining(['/common/compose.yaml', '/common/.env', '/app/parts/a.env']));
+  });
+
+  test('in a circle, of too many files, of the network and of what is not there is refused', () => {
+    const including = (path: string) => `include: [ ${path} ]\nservices: {}\n`;
+    const issuesOf = (first: string, others: Files = {}) =>
+      translated('/app/shop.yaml', { '/app/shop.yaml': first, ...others }).issues;
+    expect(issuesOf(including('b.yaml'), { '/app/b.yaml': including('shop.yaml') })).toEqual([
+      '/app/b.yaml:1:12: include shop.yaml: it includes itself: shop.yaml → b.yaml → shop.yaml',
+    ]);
+    expect(issuesOf(including('oci://example.com/x'))[0]).toContain('files of the network are not in this version');
+    expect(issuesOf(including('gone.yaml'))).toContain('/app/shop.yaml:1:12: gone.yaml: no such file');
+    const twice: Record<string, string> = {};
+    for (let index = 0; index < 20; index++)
+      twice[`/app/${index}.yaml`] = including(`${index + 1}.yaml, ${index + 1}.yaml`);
+    expect(issuesOf(including('0.yaml'), twice)).toContainEqual(expect.stringContaining('includes more than 32 files'));
+  });
+});
+
+test('extends does not multiply without bound', () => {
+  const env = Array.from({ length: 3000 }, (_, index) => `V${index}=1`);
+  const services = Array.from({ length: 200 }, (_, index) => [`s${index}`, { extends: 'base' }]);
+  const text = JSON.stringify({
+    services: { base: { image: 'x', environment: env }, ...Object.fromEntries(services) },
+  });
+  const { issues } = translated('/app/shop.yaml', { '/app/shop.yaml': text });
+  expect(issues).toContainEqual(expect.stringContaining('grows too large when extends is written out'));
+});

@@ -1,0 +1,59 @@
+import { describe, expect, test } from 'vitest';
+import { translated } from './translation.ts';
+
+const POD = 'apiVersion: v1\nkind: Pod\nmetadata: { name: p }\n';
+
+describe('templates of Helm charts are told of as such', () => {
+  const hint = (file: string, text: string, others: Record<string, string> = {}) => {
+    const { issues, manifest } = translated(file, { [file]: text, ...others });
+    return { issues, made: Object.keys(manifest).filter((key) => key !== 'app') };
+  };
+
+  test.each([
+    ['a value that is no YAML', `${POD}spec: {{ .Values.spec | toYaml }}\n`],
+    ['a line of its own', `{{- if .Values.enabled }}\n${POD}{{- end }}\n`],
+    ['a quoted value', `apiVersion: v1\nkind: Pod\nmetadata: { name: "{{ .Release.Name }}-x" }\n`],
+  ])('%s', (_name, text) => {
+    const { issues, made } = hint('/chart/templates/pod.yaml', text, { '/chart/Chart.yaml': 'apiVersion: v2\n' });
+    expect(issues).toEqual([
+      expect.stringMatching(/^\/chart\/templates\/pod\.yaml:\d+:\d+: this is a template of a Helm chart/),
+    ]);
+    expect(made).toEqual([]);
+  });
+
+  test('the chart itself', () => {
+    expect(hint('/chart/Chart.yaml', 'apiVersion: v2\nname: x\nversion: 1.0.0\n').issues).toEqual([
+      expect.stringContaining('this file describes a Helm chart'),
+    ]);
+  });
+
+  test('braces that others read are no template', () => {
+    const text = `${POD}spec:\n  containers:\n  - { name: a, image: x, args: [ "--format={{ .Names }}" ] }\n`;
+    expect(hint('/app/pod.yaml', text)).toEqual({ issues: [], made: ['containers'] });
+  });
+});
+
+test('variables that double each other do not grow without bound', () => {
+  const env = Array.from({ length: 60 }, (_, index) => ({ name: `A${index + 1}`, value: `$(A${index})$(A${index})` }));
+  const container = { name: 'a', image: 'x', env: [{ name: 'A0', value: 'xxxxxxxx' }, ...env] };
+  const text = JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'p' },
+    spec: { containers: [container] },
+  });
+  const { manifest } = translated('/app/pod.json', { '/app/pod.json': text });
+  const values = Object.values((manifest.containers?.p?.env ?? {}) as Record<string, string>);
+  expect(Math.max(...values.map(({ length }) => length))).toBeLessThan(2 ** 18);
+});
+
+test('counts and times of zero are those of the API', () => {
+  const probe =
+    '{ tcpSocket: { port: 1 }, periodSeconds: 0, timeoutSeconds: 0, failureThreshold: 0, successThreshold: 0 }';
+  const text = `${POD}spec:\n  containers:\n  - { name: a, image: x, readinessProbe: ${probe} }\n`;
+  const { issues, manifest } = translated('/app/pod.yaml', { '/app/pod.yaml': text });
+  expect(issues).toEqual([]);
+  expect(manifest.containers?.p?.health).toMatchObject({
+    readiness: { interval: '10s', timeout: '1s', retries: 3, successes: 1 },
+  });
+});
