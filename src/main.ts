@@ -106,7 +106,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
     },
   });
   const registry = createRegistry(config, state.root, trustPolicy);
-  const { world, defaultNetwork } = createWorld({
+  const { world, defaultNetwork, names } = createWorld({
     config,
     state,
     stores,
@@ -237,6 +237,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
 
   const release = (): void => {
     adoption.stop();
+    names.end();
     leaveNothingUnused(world);
     world.exec.close();
     world.network.close();
@@ -251,6 +252,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
     throw error;
   });
   loop.setUnavailable(adopted.unavailable);
+  names.begin();
   log.info({ running: adopted.running, exited: adopted.exited }, 'took over what was there');
 
   const watcher = watchManifests(config.manifests, {

@@ -5,6 +5,7 @@ import type { DaemonConfig } from '../daemon-config.ts';
 import type { ExecDriver, Instance, NetworkDriver } from '../drivers/contract.ts';
 import { openGraphDriver } from '../drivers/graph/open.ts';
 import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../drivers/registry.ts';
+import { systemTimers } from '../engine/timers.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
 import { bootId } from '../ffi/processes.ts';
 import type { Registry } from '../images/registry/registry.ts';
@@ -18,6 +19,7 @@ import { FailureBook } from '../reconcile/failure-book.ts';
 import { GroupCommit } from '../reconcile/group-commit.ts';
 import { HealthBook } from '../reconcile/health/health-book.ts';
 import { readHostFacts } from '../reconcile/host-facts.ts';
+import { NetworkNames } from '../reconcile/names/network-names.ts';
 import { BuildWork } from '../reconcile/ops/build/build-work.ts';
 import { FileReaders } from '../reconcile/ops/file-readers.ts';
 import { ImageWork } from '../reconcile/ops/image-work.ts';
@@ -76,7 +78,11 @@ export interface WorldParts {
 }
 
 /** The default bridge is tried once here, and again by its `review`. */
-export function createWorld(parts: WorldParts): { readonly world: World; readonly defaultNetwork: DefaultNetwork } {
+export function createWorld(parts: WorldParts): {
+  readonly world: World;
+  readonly defaultNetwork: DefaultNetwork;
+  readonly names: NetworkNames;
+} {
   const { config, state, stores, registry, trustPolicy, desired, exec, paths, log } = parts;
   const instance = instanceOf(state);
   const graph = openGraphDriver({
@@ -90,6 +96,12 @@ export function createWorld(parts: WorldParts): { readonly world: World; readonl
   const boot = bootId();
   const { containers, images, volumes, links, history } = stores;
   const defaultNetwork = new DefaultNetwork({ ...config, driver: network, records: history.resources, log });
+  const names = new NetworkNames({
+    containers,
+    clock: systemClock,
+    timers: systemTimers,
+    onProblem: (text) => log.error(text),
+  });
   const world: World = {
     instance,
     clock: systemClock,
@@ -108,6 +120,7 @@ export function createWorld(parts: WorldParts): { readonly world: World; readonl
     network,
     exec,
     containers,
+    names,
     images,
     imageWork: new ImageWork(),
     builds: new BuildWork(),
@@ -137,5 +150,5 @@ export function createWorld(parts: WorldParts): { readonly world: World; readonl
     defaultNetwork: () => defaultNetwork.config,
     defaultNetworkProblem: () => defaultNetwork.problem,
   };
-  return { world, defaultNetwork };
+  return { world, defaultNetwork, names };
 }

@@ -23,6 +23,7 @@ export interface Condition {
     | 'Drifted'
     | 'Stopped'
     | 'StaleLinks'
+    | 'NamesLeftOut'
     | 'LogDelayed'
     | 'RemovalHeld'
     | 'Unreachable'

@@ -6,12 +6,23 @@ import type { ResourceKey } from '../model/resource.ts';
 import { decodeContainer, encodeContainer } from './container-codec.ts';
 import { CONFIG_JSON } from './container-files.ts';
 import type { ContainerRecord } from './container-record.ts';
-import { type DurableBatch, rewriteInPlace, type StateFiles } from './durable.ts';
+import { type DurableBatch, readSmallFile, rewriteInPlace, type StateFiles } from './durable.ts';
 import { GoDecodeError, goMarshal } from './go-json.ts';
 import { HOST_CONFIG } from './run-config.ts';
 import { toStateError } from './state-error.ts';
 import { corrupt, errnoCode, readGoFile, type StateIssue } from './state-file.ts';
 import { TruncIndex } from './trunc-index.ts';
+
+/** Hears of what changes in the store. */
+export interface RecordWatcher {
+  /** A record came, changed or went. */
+  recordChanged(id: string): void;
+  /** A text file was written over. */
+  textWritten(id: string): void;
+}
+
+/** A text file that has grown larger than that is no file of ours any more. */
+const MAX_TEXT_BYTES = 256 * 1024;
 
 /** Files that are bind-mounted into the container; built by hosts.ts and resolv-conf.ts. */
 export const CONTAINER_TEXT_FILES = ['hostname', 'hosts', 'resolv.conf'] as const;
@@ -57,6 +68,7 @@ export class ContainerStore {
   /** What the text files hold, for those written since the start. */
   readonly #texts = new Map<string, Map<ContainerTextFile, string>>();
   readonly #dirty = new Set<string>();
+  #watcher: RecordWatcher | null = null;
   #flushing: Promise<void> | null = null;
 
   /** @throws TsdError only when containers/ itself cannot be listed; a bad container becomes one of {@link issues}. */
@@ -250,6 +262,16 @@ export class ContainerStore {
     }
   }
 
+  /** One hears of what changes from now on. */
+  watch(watcher: RecordWatcher): void {
+    this.#watcher = watcher;
+  }
+
+  /** A text file as it is, whatever the payload wrote into it; null where it is gone or far too large. @throws TsdError */
+  readText(id: string, file: ContainerTextFile): string | null {
+    return readSmallFile(this.textPath(id, file), MAX_TEXT_BYTES);
+  }
+
   /** Rewrites a text file so that a running container sees it: in place, because its inode is bind-mounted. The text it has is left as it is. */
   writeText(id: string, file: ContainerTextFile, text: string): void {
     if (this.#texts.get(id)?.get(file) !== text) this.#rewriteText(id, file, text);
@@ -265,6 +287,7 @@ export class ContainerStore {
     const known = this.#texts.get(id);
     if (known) known.set(file, text);
     else this.#texts.set(id, new Map([[file, text]]));
+    this.#watcher?.textWritten(id);
   }
 
   /** Removes a container with its log. It is gone when this returns; a removed or unknown id is a no-op. */
@@ -278,6 +301,7 @@ export class ContainerStore {
     this.#forget(id);
     this.#texts.delete(id);
     this.#dirty.delete(id);
+    this.#watcher?.recordChanged(id);
     await rm(aside, { recursive: true, force: true });
   }
 
@@ -298,6 +322,7 @@ export class ContainerStore {
     this.#records.set(record.id, record);
     this.#index.add(record.id);
     if (record.owner !== null) this.#idsByKey.set(record.owner.key, record.id);
+    this.#watcher?.recordChanged(record.id);
   }
 
   #forget(id: string): void {

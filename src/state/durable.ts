@@ -7,8 +7,10 @@ import {
   closeSync,
   constants,
   fchmodSync,
+  fstatSync,
   ftruncateSync,
   openSync,
+  readSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -105,8 +107,33 @@ export class StateFiles {
 }
 
 /**
+ * A file that others may write to, if it is a regular one of at most this size; null where it is gone or otherwise.
+ * @throws TsdError TSD_SYSCALL.
+ */
+export function readSmallFile(path: string, maxBytes: number): string | null {
+  try {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      const stat = fstatSync(fd);
+      if (!stat.isFile() || stat.size > maxBytes) return null;
+      const bytes = Buffer.alloc(stat.size);
+      return bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, 0));
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    if (errnoCode(error) === 'ENOENT') return null;
+    throw toStateError(error, `read ${path}`);
+  }
+}
+
+/** Who made a file longer than that has to live with its end for a moment. */
+const MAX_PADDED_BYTES = 1024 * 1024;
+
+/**
  * Rewrites a file without changing its inode, for files that are bind-mounted into a running container: a renamed one
- * would not be seen there. The new text is written over the old before the rest is cut off, so it is never empty.
+ * would not be seen there. The new text is written over the old before the rest is cut off, in one call and with blank lines
+ * up to the old length: a reader never finds it empty, and none of the old text after the new.
  * @param mode the file has afterwards, whoever changed it.
  */
 export function rewriteInPlace(path: string, text: string, mode: number): void {
@@ -117,9 +144,11 @@ export function rewriteInPlace(path: string, text: string, mode: number): void {
       mode,
     );
     try {
-      const bytes = Buffer.from(text);
+      const length = Buffer.byteLength(text);
+      const bytes = Buffer.alloc(Math.max(length, Math.min(fstatSync(fd).size, MAX_PADDED_BYTES)), '\n');
+      bytes.write(text);
       for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, at);
-      ftruncateSync(fd, bytes.length);
+      ftruncateSync(fd, length);
       fchmodSync(fd, mode);
     } finally {
       closeSync(fd);

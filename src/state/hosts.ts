@@ -8,6 +8,8 @@ export interface HostsContent {
   readonly links: readonly { readonly alias: string; readonly address: string }[];
   /** `name:address`; the address may itself contain colons. */
   readonly extraHosts: readonly string[];
+  /** Lines for the containers of its network, itself among them. Left out, none. */
+  readonly names?: readonly string[];
 }
 
 /** pkg/networkfs/etchosts of Docker 1.4. */
@@ -32,7 +34,27 @@ function extraHostLine(entry: string): string {
   return line(entry.slice(colon + 1), entry.slice(0, colon));
 }
 
-/** /etc/hosts of a container: itself, the loopback names, its links, then extra hosts. */
+/** What stands between these is rewritten while the container runs; the rest is the payload's as well. */
+const NAMES_BEGIN = '# names on this network, kept by tsdocker';
+const NAMES_END = '# end of the names on this network';
+
+/** A hosts file with these names in place of those it has; everything else in it stays. */
+export function withNames(text: string, names: readonly string[]): string {
+  const lines = text.split('\n');
+  const begin = lines.indexOf(NAMES_BEGIN);
+  const end = lines.indexOf(NAMES_END, begin + 1);
+  const block = names.length === 0 ? [] : [NAMES_BEGIN, ...names, NAMES_END];
+  // Without its end it was cut off.
+  const length = begin < 0 ? 0 : (end < 0 ? lines.length : end + 1) - begin;
+  if (begin >= 0) lines.splice(begin, length, ...block);
+  else {
+    if (lines.at(-1) === '') lines.pop();
+    lines.push(...block);
+  }
+  return lines.at(-1) === '' ? lines.join('\n') : `${lines.join('\n')}\n`;
+}
+
+/** /etc/hosts of a container: itself, the loopback names, its links, extra hosts, and the names of its network. */
 export function buildHosts(content: HostsContent): string {
   const { address, hostname, domainname } = content;
   const names = domainname === '' ? hostname : `${hostname}.${domainname} ${hostname}`;
@@ -42,7 +64,7 @@ export function buildHosts(content: HostsContent): string {
     ...content.links.map((link) => line(link.address, link.alias)),
     ...content.extraHosts.map(extraHostLine),
   ];
-  return `${lines.join('\n')}\n`;
+  return withNames(`${lines.join('\n')}\n`, content.names ?? []);
 }
 
 /** /etc/hostname of a container. */

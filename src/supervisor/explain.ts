@@ -151,6 +151,14 @@ function gone(asked: string, key: ResourceKey, view: DescribeView['view']): stri
   return [`there is no ${asked} now: ${role} of ${key} is called so during an update`];
 }
 
+/** What a container may find by a name is not what is there. */
+function namesAmiss(view: DescribeView['view']): string[] {
+  if (!('conditions' in view)) return [];
+  return view.conditions
+    .filter(({ type, status }) => status && (type === 'StaleLinks' || type === 'NamesLeftOut'))
+    .map(({ message }) => message);
+}
+
 /**
  * Why a resource is as it is.
  * @param view as `describe` has it
@@ -173,6 +181,7 @@ export function why(parts: ExplainParts, key: ResourceKey, view: DescribeView['v
       ...(op ? [`${op.op} is being carried out: ${op.cause.message}`] : []),
       ...(hold ? [`${hold.reason}: ${hold.message}`] : []),
       ...others.map(({ line }) => line),
+      ...namesAmiss(view),
     ],
     hint: view.hint || (others.find((other) => other.hint !== '')?.hint ?? ''),
   };

@@ -118,6 +118,8 @@ function openWorld(life: Life, around: Surroundings): World {
     network: new SimNetwork(life, kernel),
     exec: new SimExec(life, disk, kernel),
     ...stores,
+    // Files of containers are not simulated.
+    names: { lines: () => [], renew: () => {}, leftOut: () => 0 },
     imageWork: new ImageWork(),
     builds: new BuildWork(),
     making: new Set(),

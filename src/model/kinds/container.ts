@@ -183,7 +183,7 @@ export const containerFields = z.strictObject({
     { doc: 'Ports that links tell about, besides those of the image.', change: 'restart', example: ['53/udp'] },
   ),
   network: field(network, {
-    doc: "A network of the app, `app/name`, `bridge` (the default bridge), `host`, `none`, or `container:NAME` to share that one's.",
+    doc: "A network of the app, `app/name`, `bridge` (the default bridge), `host`, `none`, or `container:NAME` to share that one's. Containers of a network find each other in /etc/hosts, without links and also those that come later: by the short name within the app, and everywhere by `<app>-<name>` (or `containerName`) and by a `hostname` that was set. A name is there while its container has its address: also while it waits to be started again, not when it was stopped or has done its work. A file names up to 256 others, those of its own app first.",
     example: 'back',
   }),
   address: field(orNull(z.string().refine(isIPv4, 'expected an IPv4 address')), {

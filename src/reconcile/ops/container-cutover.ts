@@ -140,5 +140,6 @@ async function handOver(world: World, op: OpOf<'container.cutover'>): Promise<vo
     },
     names: () => from && moveNames(world, desired, from, successor.id),
   });
+  world.names.renew();
   world.updates.cutOver(desired.key, op.failure);
 }

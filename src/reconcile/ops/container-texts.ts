@@ -6,6 +6,7 @@ import type { ContainerTextFile } from '../../state/containers.ts';
 import { buildHostname, buildHosts } from '../../state/hosts.ts';
 import { shortId } from '../../state/ids.ts';
 import { buildResolvConf } from '../../state/resolv-conf.ts';
+import { namesBeside } from '../names/peer-index.ts';
 import { namespaceOwner } from '../plan/references.ts';
 import { linkTargets } from './endpoint.ts';
 import type { World } from './world.ts';
@@ -43,13 +44,19 @@ export function hostsText(
   containerId: string,
   address: string | null,
 ): string {
-  if (desired.spec.network === 'host') return hostText('/etc/hosts');
+  const { key, spec } = desired;
+  if (spec.network === 'host') return hostText('/etc/hosts');
+  const hostname = hostnameOf(world, desired, containerId);
+  const links = Object.entries(linkAddresses(world, desired)).map(([alias, linked]) => ({ alias, address: linked }));
+  const beside = namesBeside({ ...spec, hostname, aliases: links.map(({ alias }) => alias) });
+  const bridge = world.containers.get(containerId)?.network?.bridge ?? null;
   return buildHosts({
     address,
-    hostname: hostnameOf(world, desired, containerId),
-    domainname: desired.spec.domainname,
-    links: Object.entries(linkAddresses(world, desired)).map(([alias, linked]) => ({ alias, address: linked })),
-    extraHosts: desired.spec.extraHosts.map((host) => `${host.name}:${host.address}`),
+    hostname,
+    domainname: spec.domainname,
+    links,
+    extraHosts: spec.extraHosts.map((host) => `${host.name}:${host.address}`),
+    names: world.names.lines(bridge, key, beside),
   });
 }
 

@@ -25,6 +25,7 @@ import type { FailureBook } from '../failure-book.ts';
 import type { GroupCommit } from '../group-commit.ts';
 import type { HealthBook } from '../health/health-book.ts';
 import type { HostFacts } from '../host-facts.ts';
+import type { NetworkNames } from '../names/network-names.ts';
 import type { PathBook } from '../path-book.ts';
 import { observedReferences } from '../plan/references.ts';
 import type { UpdateBook } from '../update-book.ts';
@@ -65,6 +66,7 @@ export interface World {
   readonly network: NetworkDriver;
   readonly exec: ExecDriver;
   readonly containers: ContainerStore;
+  readonly names: Pick<NetworkNames, 'lines' | 'renew' | 'leftOut'>;
   readonly images: GraphIndex;
   readonly imageWork: ImageWork;
   readonly builds: BuildWork;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { buildHostname, buildHosts } from '../../../src/state/hosts.ts';
+import { buildHostname, buildHosts, withNames } from '../../../src/state/hosts.ts';
 import { buildResolvConf } from '../../../src/state/resolv-conf.ts';
 
 const none = { servers: [], search: [] };
@@ -48,6 +48,34 @@ describe('hosts', () => {
       extraHosts: ['a\n1.2.3.4 bank:1.1.1.1'],
     };
     expect(() => buildHosts(content)).toThrow(expect.objectContaining({ code: 'TSD_CONTAINER_SETUP' }));
+  });
+
+  describe('the names of a network', () => {
+    const own = '10.0.0.2\tweb\n127.0.0.1\tlocalhost\n';
+    const first = withNames(own, ['10.0.0.3\tdb']);
+
+    it('follow the rest of the file, in a block', () => {
+      expect(first).toBe(
+        `${own}# names on this network, kept by tsdocker\n10.0.0.3\tdb\n# end of the names on this network\n`,
+      );
+    });
+
+    it('are exchanged alone, whatever stands around them', () => {
+      const written = `# mine\n${first}192.0.2.1\tprinter\n`;
+      expect(withNames(written, ['10.0.0.4\tcache'])).toBe(written.replace('10.0.0.3\tdb', '10.0.0.4\tcache'));
+      expect(withNames(written, [])).toBe(`# mine\n${own}192.0.2.1\tprinter\n`);
+    });
+
+    it.each([own, first, '', 'no line end'])('written twice are there once: %j', (text) => {
+      const once = withNames(text, ['10.0.0.3\tdb']);
+      expect(withNames(once, ['10.0.0.3\tdb'])).toBe(once);
+      expect(once.split('\tdb\n')).toHaveLength(2);
+    });
+
+    it('are written again where they were cut off', () => {
+      const torn = first.slice(0, first.indexOf('# end'));
+      expect(withNames(torn, ['10.0.0.3\tdb'])).toBe(first);
+    });
   });
 
   it('writes the host name with its domain', () => {

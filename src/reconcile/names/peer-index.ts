@@ -1,0 +1,148 @@
+/** Who can be reached by which name on which network. Pure data: what changes is put in, and asked for in a fixed order. */
+import { parseKey, type ResourceKey } from '../../model/resource.ts';
+import { baseKey } from '../../model/update.ts';
+import type { ContainerRecord } from '../../state/container-record.ts';
+import { containerSpecOf } from '../../state/written-spec.ts';
+
+/** A hosts file names so many others at the most; a resolver reads it line by line at every lookup. */
+export const MAX_PEERS = 256;
+
+export interface Peer {
+  readonly key: ResourceKey;
+  readonly app: string;
+  /** Inside its app. */
+  readonly name: string;
+  readonly engineName: string;
+  /** Those that its declaration gives it. */
+  readonly hostnames: readonly string[];
+  readonly bridge: string;
+  readonly address: string;
+}
+
+/** Null for one that no network names: without an endpoint, or beside the container whose name counts. */
+export function peerOf({ owner, network, engineName }: ContainerRecord): Peer | null {
+  if (owner === null || network === null || baseKey(owner.key) !== owner.key) return null;
+  const { app, name } = parseKey(owner.key);
+  const { hostname = null, domainname = '' } = containerSpecOf(owner);
+  const full = hostname !== null && domainname !== '' ? [`${hostname}.${domainname}`] : [];
+  const hostnames = hostname === null ? [] : [...full, hostname];
+  return { key: owner.key, app, name, engineName, hostnames, bridge: network.bridge, address: network.address };
+}
+
+export function samePeer(a: Peer | null, b: Peer | null): boolean {
+  if (a === null || b === null) return a === b;
+  return (
+    a.key === b.key &&
+    a.bridge === b.bridge &&
+    a.address === b.address &&
+    a.engineName === b.engineName &&
+    a.hostnames.join(' ') === b.hostnames.join(' ')
+  );
+}
+
+type Apps = Map<string, Peer[]>;
+
+/** Where a peer stands, or would, among those of its app. */
+function placeOf(peers: readonly Peer[], { key }: Peer): number {
+  let [low, high] = [0, peers.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((peers[middle] as Peer).key < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+export class PeerIndex {
+  /** By bridge, by app, in the order of their keys. */
+  readonly #networks = new Map<string, Apps>();
+
+  add(peer: Peer): void {
+    const apps: Apps = this.#networks.get(peer.bridge) ?? new Map();
+    const peers = apps.get(peer.app) ?? [];
+    peers.splice(placeOf(peers, peer), 0, peer);
+    this.#networks.set(peer.bridge, apps.set(peer.app, peers));
+  }
+
+  remove(peer: Peer): void {
+    const apps = this.#networks.get(peer.bridge);
+    const peers = apps?.get(peer.app);
+    if (!apps || !peers) return;
+    peers.splice(placeOf(peers, peer), 1);
+    if (peers.length === 0) apps.delete(peer.app);
+    if (apps.size === 0) this.#networks.delete(peer.bridge);
+  }
+
+  /** How many of a network a hosts file does not name. */
+  leftOut(bridge: string): number {
+    const apps = this.#networks.get(bridge);
+    const all = [...(apps?.values() ?? [])].reduce((sum, peers) => sum + peers.length, 0);
+    return Math.max(0, all - 1 - MAX_PEERS);
+  }
+
+  /** As many as a hosts file names for a container: itself, its own app, then the other apps by their names. */
+  of(bridge: string, app: string, self: ResourceKey): readonly Peer[] {
+    const apps = this.#networks.get(bridge);
+    if (!apps) return [];
+    const own = apps.get(app) ?? [];
+    const found = [...own];
+    if (apps.size > 1 && found.length <= MAX_PEERS) {
+      for (const other of [...apps.keys()].sort()) {
+        if (other !== app) found.push(...(apps.get(other) ?? []));
+        if (found.length > MAX_PEERS) break;
+      }
+    }
+    const shown = found.slice(0, MAX_PEERS + 1);
+    if (found.length === shown.length || shown.some(({ key }) => key === self)) return shown;
+    const it = own.find(({ key }) => key === self);
+    return it ? [...shown.slice(0, MAX_PEERS), it] : shown.slice(0, MAX_PEERS);
+  }
+}
+
+/** Names that a container's hosts file has beside those of its network. */
+export function namesBeside(file: {
+  readonly hostname: string;
+  readonly domainname: string;
+  readonly aliases: readonly string[];
+  readonly extraHosts: readonly { readonly name: string }[];
+}): Set<string> {
+  const { hostname, domainname, aliases, extraHosts } = file;
+  const full = domainname === '' ? [] : [`${hostname}.${domainname}`];
+  return new Set([hostname, ...full, ...aliases, ...extraHosts.map(({ name }) => name)]);
+}
+
+/** Names that every hosts file has for something else. */
+const LOCAL = [
+  'localhost',
+  'ip6-localhost',
+  'ip6-loopback',
+  'ip6-localnet',
+  'ip6-mcastprefix',
+  'ip6-allnodes',
+  'ip6-allrouters',
+];
+
+/**
+ * `address<TAB>name name` for each: in its app by its short name, everywhere by the name of the engine, and by its host name
+ * unless a container is called so.
+ * @param taken names that the file has for something else already: they stay what they are
+ */
+export function peerLines(peers: readonly Peer[], app: string, taken: ReadonlySet<string>): string[] {
+  const used = new Set([...LOCAL, ...taken]);
+  const free = (name: string): boolean => {
+    const isFree = !used.has(name);
+    used.add(name);
+    return isFree;
+  };
+  const names = peers.map((peer) => (peer.app === app && free(peer.name) ? [peer.name] : []));
+  peers.forEach(({ engineName }, index) => {
+    if (free(engineName)) names[index]?.push(engineName);
+  });
+  peers.forEach(({ hostnames }, index) => {
+    names[index]?.push(...hostnames.filter(free));
+  });
+  return peers.flatMap(({ address }, index) => {
+    const own = names[index] ?? [];
+    return own.length === 0 ? [] : [`${address}\t${own.join(' ')}`];
+  });
+}

@@ -1,0 +1,206 @@
+import { describe, expect, test } from 'vitest';
+import type { ResourceKey } from '../../../src/model/resource.ts';
+import { NetworkNames } from '../../../src/reconcile/names/network-names.ts';
+import { MAX_PEERS, type Peer, PeerIndex, peerLines } from '../../../src/reconcile/names/peer-index.ts';
+import type { ContainerRecord } from '../../../src/state/container-record.ts';
+import type { RecordWatcher } from '../../../src/state/containers.ts';
+import { buildHosts } from '../../../src/state/hosts.ts';
+import { containerRecord } from '../../support/container-record.ts';
+import { ManualTime } from '../../support/manual-time.ts';
+
+const keyOf = (app: string, name: string) => `container/${app}/${name}` as ResourceKey;
+
+let addresses = 2;
+const peer = (app: string, name: string, more: Partial<Peer> = {}): Peer => ({
+  key: keyOf(app, name),
+  app,
+  name,
+  engineName: `${app}-${name}`,
+  hostnames: [],
+  bridge: 'br0',
+  address: `10.0.0.${addresses++}`,
+  ...more,
+});
+
+describe('lines of a hosts file', () => {
+  const lines = (peers: readonly Peer[], app: string, taken: string[] = []) =>
+    peerLines(
+      peers.map((one, index) => ({ ...one, address: `10.0.0.${index + 2}` })),
+      app,
+      new Set(taken),
+    );
+
+  test('have short names of the own app only, engine names and host names of all', () => {
+    const peers = [peer('shop', 'web', { hostnames: ['www.example.org', 'www'] }), peer('blog', 'db')];
+    expect(lines(peers, 'shop')).toEqual(['10.0.0.2\tweb shop-web www.example.org www', '10.0.0.3\tblog-db']);
+    expect(lines(peers, 'blog')).toEqual(['10.0.0.2\tshop-web www.example.org www', '10.0.0.3\tdb blog-db']);
+  });
+
+  test('leave to a file what it has already, and loopback names to the loopback', () => {
+    const peers = [peer('shop', 'web', { hostnames: ['localhost', 'gate'] }), peer('shop', 'db')];
+    expect(lines(peers, 'shop', ['db', 'gate'])).toEqual(['10.0.0.2\tweb shop-web', '10.0.0.3\tshop-db']);
+  });
+
+  test('a host name never hides a container that is called so, and of two the first has it', () => {
+    const peers = [
+      peer('shop', 'a', { hostnames: ['web'] }),
+      peer('shop', 'b', { hostnames: ['node'] }),
+      peer('shop', 'c', { hostnames: ['node'] }),
+      peer('shop', 'web'),
+    ];
+    expect(lines(peers, 'shop')).toEqual([
+      '10.0.0.2\ta shop-a',
+      '10.0.0.3\tb shop-b node',
+      '10.0.0.4\tc shop-c',
+      '10.0.0.5\tweb shop-web',
+    ]);
+  });
+
+  test('a short name of the own app wins over the engine name of another one', () => {
+    const peers = [peer('a', 'b-c'), peer('b', 'c', { engineName: 'b-c' })];
+    expect(lines(peers, 'a')).toEqual(['10.0.0.2\tb-c a-b-c']);
+  });
+});
+
+describe('of a large network', () => {
+  const index = new PeerIndex();
+  for (let n = 0; n < 300; n++) index.add(peer('many', `c${String(n).padStart(3, '0')}`, { address: `10.1.0.${n}` }));
+  for (const name of ['x', 'y']) index.add(peer('zoo', name));
+
+  test('the own app comes first, others by name, and no more than a file takes', () => {
+    const found = index.of('br0', 'zoo', keyOf('zoo', 'x'));
+    expect(found).toHaveLength(MAX_PEERS + 1);
+    expect(found.slice(0, 3).map(({ key }) => key)).toEqual([
+      keyOf('zoo', 'x'),
+      keyOf('zoo', 'y'),
+      keyOf('many', 'c000'),
+    ]);
+    expect(index.leftOut('br0')).toBe(302 - 1 - MAX_PEERS);
+  });
+
+  test('a container is among those of its own file', () => {
+    const last = index.of('br0', 'many', keyOf('many', 'c299'));
+    expect(last).toHaveLength(MAX_PEERS + 1);
+    expect(last.at(-1)?.key).toBe(keyOf('many', 'c299'));
+  });
+
+  test('what goes makes room, and other networks have nothing of it', () => {
+    const all = index.of('br0', 'many', keyOf('many', 'c000'));
+    for (const one of all.slice(0, 46)) index.remove(one);
+    expect(index.leftOut('br0')).toBe(0);
+    expect(index.of('br1', 'many', keyOf('many', 'c100'))).toEqual([]);
+  });
+});
+
+/** A store in memory that counts what is written. */
+class Files {
+  readonly records = new Map<string, ContainerRecord>();
+  readonly texts = new Map<string, string>();
+  readonly writes = new Map<string, number>();
+  failing = false;
+  #watcher: RecordWatcher | null = null;
+
+  all = () => [...this.records.values()];
+  get = (id: string) => this.records.get(id);
+  readText = (id: string) => this.texts.get(id) ?? null;
+  watch = (watcher: RecordWatcher) => {
+    this.#watcher = watcher;
+  };
+  writeText = (id: string, _file: string, text: string) => {
+    if (this.failing) throw Object.assign(new Error('no space'), { code: 'ENOSPC', errno: -28 });
+    this.texts.set(id, text);
+    this.writes.set(id, (this.writes.get(id) ?? 0) + 1);
+    this.#watcher?.textWritten(id);
+  };
+
+  put(n: number, change: Partial<ContainerRecord> = {}): string {
+    const id = String(n).padStart(64, '0');
+    const written = { image: 'x', hostname: null, domainname: '' };
+    const owner = {
+      key: keyOf('app', `c${n}`),
+      written,
+      schemaVersion: 1,
+      specHash: '',
+      contentHashes: {},
+      generation: 1,
+    };
+    const network = {
+      address: `10.2.${n >> 8}.${n & 255}`,
+      prefixLength: 16,
+      mac: '',
+      gateway: '10.2.0.1',
+      bridge: 'br0',
+      ports: [],
+      exposed: [],
+    };
+    this.records.set(id, containerRecord({ id, owner, engineName: `app-c${n}`, network, run: 1, ...change }));
+    this.#watcher?.recordChanged(id);
+    return id;
+  }
+}
+
+function started() {
+  const time = new ManualTime();
+  const files = new Files();
+  const problems: string[] = [];
+  const names = new NetworkNames({
+    containers: files as never,
+    clock: time,
+    timers: time,
+    onProblem: (text) => problems.push(text),
+  });
+  return { time, files, names, problems };
+}
+
+describe('files of running containers', () => {
+  test('are written once for many that come together, and not at all when nothing changed', async () => {
+    const { time, files, names } = started();
+    names.begin();
+    for (let n = 1; n <= 200; n++) {
+      const id = files.put(n);
+      files.texts.set(id, buildHosts({ address: null, hostname: 'x', domainname: '', links: [], extraHosts: [] }));
+    }
+    await time.advance(1_000);
+    expect([...files.writes.values()].every((count) => count === 1)).toBe(true);
+    expect(files.writes.size).toBe(200);
+    files.put(7);
+    await time.advance(1_000);
+    expect(files.writes.get('1'.padStart(64, '0'))).toBe(1);
+  });
+
+  test('are not touched before what was there is taken over, nor after the end', async () => {
+    const { time, files, names } = started();
+    files.put(1);
+    await time.advance(1_000);
+    expect(files.writes.size).toBe(0);
+    names.begin();
+    names.end();
+    await time.advance(1_000);
+    names.renew();
+    expect(files.writes.size).toBe(0);
+  });
+
+  test('are tried again after a disk had no room, which is said once', async () => {
+    const { time, files, names, problems } = started();
+    names.begin();
+    files.failing = true;
+    const id = files.put(1);
+    await time.advance(20_000);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain('names for app-c1');
+    files.failing = false;
+    await time.advance(20_000);
+    expect(files.texts.get(id)).toContain('10.2.0.1\tc1 app-c1');
+  });
+
+  test('follow a move of the name at once where a cut-over asks for it', () => {
+    const { files, names } = started();
+    names.begin();
+    const [one, two] = [files.put(1), files.put(2)];
+    names.renew();
+    const moved = files.records.get(two) as ContainerRecord;
+    files.put(2, { network: { ...(moved.network as NonNullable<typeof moved.network>), address: '10.2.0.77' } });
+    names.renew();
+    expect(files.texts.get(one)).toContain('10.2.0.77\tc2 app-c2');
+  });
+});
