@@ -196,6 +196,8 @@ export interface NetworkDriver extends Driver {
    */
   adoptSandbox(containerId: string, run: Pick<TaskHandle, 'shimPid' | 'pid'>): Sandbox;
   sandbox(containerId: string): Sandbox | null;
+  /** The two ends of what connects an attached container: on this host, and as the container sees it. */
+  interfaces(containerId: string): { readonly host: string; readonly container: string };
   /**
    * A TCP socket inside the sandbox, not connected; non-blocking, close-on-exec, the caller closes it.
    * @throws TSD_NETWORK when there is no sandbox.
@@ -270,6 +272,31 @@ export interface LogSpec {
   readonly maxFiles: number;
 }
 
+/** How a container reaches the network. */
+export type RecordedNetwork =
+  | { readonly type: 'host' }
+  | { readonly type: 'none' }
+  | {
+      readonly type: 'bridge';
+      readonly bridge: string;
+      readonly hostInterface: string;
+      readonly containerInterface: string;
+      readonly mac: string;
+      /** With prefix length. */
+      readonly address: string;
+      readonly gateway: string;
+      readonly mtu: number;
+    }
+  /** It is in the namespace of another container. */
+  | { readonly type: 'shared'; readonly nsPath: string };
+
+/** What the record of a run says of it beside what the run is made from: for those who read Docker 1.4's files. */
+export interface RecordedTask {
+  /** The environment with references in the place of secrets. */
+  readonly env: readonly string[];
+  readonly network: RecordedNetwork;
+}
+
 /** One run of one container. */
 export interface TaskSpec {
   readonly containerId: string;
@@ -301,6 +328,7 @@ export interface TaskSpec {
   /** Run the payload under a minimal init that reaps and forwards signals. */
   readonly init: boolean;
   readonly log: LogSpec;
+  readonly recorded?: RecordedTask;
 }
 
 /** Enough to find the run again after a crash of the supervisor or a reboot; stored as execdriver/native/<id>/state.json. */

@@ -120,6 +120,14 @@ export class GraphIndex {
     return true;
   }
 
+  /** Writes what is now known to be the size of an image; as in Docker the file goes before what its json says. */
+  saveSize(id: string, size: number): void {
+    const image = this.#images.get(id);
+    if (image === undefined) return;
+    this.#files.replace(join(this.#directory, id, 'layersize'), String(size), FILE_MODE);
+    this.#images.set(id, { ...image, Size: size });
+  }
+
   /** Removes an image; its layers stay with the graph driver. An unknown id is a no-op. */
   async remove(id: string): Promise<void> {
     if (!this.#images.has(id)) return;

@@ -43,7 +43,7 @@ export async function loadSimImage(world: World, op: OpOf<'image.load'>, sources
     topLayer: top,
     configJson: path.includes('probed') ? JSON.stringify({ config: { Healthcheck: HEALTHCHECK } }) : '{}',
   };
-  await world.commits.commit({ files: (batch) => world.images.add(imageRecord(image, '0'), batch) });
+  await world.commits.commit({ files: (batch) => world.images.add(imageRecord(image, '0', 2), batch) });
   await world.repositories.set(imageName(desired), image.id, true);
   const { specHash } = desired;
   const sourceFingerprint = String(version);

@@ -109,6 +109,10 @@ export class SimNetwork implements NetworkDriver {
     this.#setPorts(containerId, ports);
   }
 
+  interfaces(containerId: string): { readonly host: string; readonly container: string } {
+    return { host: `v${containerId.slice(0, 8)}`, container: 'eth0' };
+  }
+
   /** Each part is tried whatever became of the others. */
   detach(containerId: string): void {
     const parts = [

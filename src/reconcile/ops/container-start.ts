@@ -1,3 +1,4 @@
+import type { RecordedNetwork } from '../../drivers/contract.ts';
 import { formatTime } from '../../model/clock.ts';
 import type { Desired } from '../../model/desired.ts';
 import { TsdError, toTsdError } from '../../model/errors.ts';
@@ -7,13 +8,13 @@ import type { ContainerRecord } from '../../state/container-record.ts';
 import { bootTimeOfLaunch } from '../exits.ts';
 import type { OpOf } from '../op.ts';
 import { namespaceOwner, startDependencies } from '../plan/references.ts';
-import { exposedPorts } from '../task/docker-config.ts';
+import { exposedPorts, storedEnv } from '../task/docker-config.ts';
 import type { LinkedContainer } from '../task/link-env.ts';
 import { buildTaskSpec } from '../task/task-spec.ts';
 import { declaredPart } from './container-create.ts';
 import { containerTexts, hostnameOf, hostsText, linkAddresses } from './container-texts.ts';
 import { recordedVolumes, resolvedVolumes } from './container-volumes.ts';
-import { linkTargets } from './endpoint.ts';
+import { linkTargets, networkOf } from './endpoint.ts';
 import { requireFree } from './free-paths.ts';
 import { type ContainerImage, imageById } from './image-of.ts';
 import { updateAliases } from './link-names.ts';
@@ -59,6 +60,40 @@ function netnsOf(world: World, desired: Desired<'container'>): number | null {
   const sandbox = record ? world.network.sandbox(record.id) : null;
   if (sandbox) return sandbox.netnsFd;
   throw new TsdError('TSD_NETWORK', `there is no network namespace to start ${desired.key} in`, { key: desired.key });
+}
+
+/** As it stands in the records of a run. */
+function recordedNetwork(
+  world: World,
+  desired: Desired<'container'>,
+  { id, network }: ContainerRecord,
+): RecordedNetwork {
+  const owner = namespaceOwner(desired, world.desired().resources);
+  if (owner?.spec.network === 'host') return { type: 'host' };
+  if (owner !== undefined && owner.key !== desired.key) {
+    const other = world.containers.byKey(owner.key);
+    const running = other && world.exec.running(other.id);
+    return running ? { type: 'shared', nsPath: `/proc/${running.pid}/ns/net` } : { type: 'none' };
+  }
+  const config = network === null ? null : networkOf(world, desired);
+  if (network === null || config === null) return { type: 'none' };
+  const { host, container } = world.network.interfaces(id);
+  const { bridge, mac, address, prefixLength, gateway } = network;
+  const { mtu } = config;
+  return {
+    type: 'bridge',
+    hostInterface: host,
+    containerInterface: container,
+    address: `${address}/${prefixLength}`,
+    ...{ bridge, mac, gateway, mtu },
+  };
+}
+
+/** Variables of files are not stored: their files stand for them. */
+function storedEnvironment(world: World, { spec }: Desired<'container'>): string[] {
+  const files = `tsd-secret:${spec.envFile.join(',')}`;
+  const ofFiles = [...world.environmentOf(spec).keys()].filter((name) => !(name in spec.env));
+  return [...ofFiles.map((name) => `${name}=${files}`), ...storedEnv(spec)];
 }
 
 /** The three text files of this container, or of the one whose network it shares. */
@@ -155,7 +190,8 @@ async function run(
   image: ContainerImage,
   op: OpOf<'container.start'>,
 ): Promise<void> {
-  const { id } = begin(world, desired, image, op);
+  const begun = begin(world, desired, image, op);
+  const { id } = begun;
   const task = buildTaskSpec({
     key: op.key,
     containerId: id,
@@ -167,6 +203,8 @@ async function run(
     netnsFd: netnsOf(world, desired),
     volumes: resolvedVolumes(world, desired, image),
     environment: world.environmentOf(desired.spec),
+    storedEnv: storedEnvironment(world, desired),
+    network: recordedNetwork(world, desired, begun),
     links: linkedContainers(world, desired),
     files: textFiles(world, desired, id),
     log: {

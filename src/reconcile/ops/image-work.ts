@@ -1,3 +1,4 @@
+import { ContentSizes } from '../../images/content-size.ts';
 import type { ImageProgress } from '../../images/image.ts';
 import { LayerWork } from '../../images/layer-work.ts';
 
@@ -7,6 +8,7 @@ import { LayerWork } from '../../images/layer-work.ts';
  */
 export class ImageWork {
   readonly layers = new LayerWork<ImageProgress>();
+  readonly sizes = new ContentSizes();
   readonly #making = new Set<Promise<unknown>>();
   #pruning: Promise<unknown> | null = null;
 

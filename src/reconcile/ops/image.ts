@@ -6,6 +6,7 @@ import { parseImageReference } from '../../model/image-reference.ts';
 import type { ImageRecord } from '../../state/image-record.ts';
 import { RUN_CONFIG, type RunConfig } from '../../state/run-config.ts';
 import type { OpOf } from '../op.ts';
+import { imageSize } from './image-size.ts';
 import type { World } from './world.ts';
 
 function runConfig({ config }: LoadedImage): RunConfig {
@@ -21,8 +22,11 @@ function runConfig({ config }: LoadedImage): RunConfig {
   };
 }
 
-/** graph/<id>/json of a loaded image: an empty diff on top of its last layer. */
-export function imageRecord(image: LoadedImage, version: string): ImageRecord {
+/**
+ * graph/<id>/json of a loaded image: an empty diff on top of its last layer.
+ * @param size bytes of all its layers, as Docker counts them
+ */
+export function imageRecord(image: LoadedImage, version: string, size: number): ImageRecord {
   const config = runConfig(image);
   return {
     id: image.id,
@@ -37,7 +41,7 @@ export function imageRecord(image: LoadedImage, version: string): ImageRecord {
     architecture: image.architecture,
     os: image.os,
     checksum: '',
-    Size: 0,
+    Size: size,
     Tsdocker: {
       Layers: image.layers.map(({ chainId, diffId, size }) => ({ ChainId: chainId, DiffId: diffId, Size: size })),
       ConfigJson: image.configJson,
@@ -98,7 +102,9 @@ export function archiveContext(world: World, progress: ProgressSink, signal?: Ab
 
 /** Records an image whose layers are in the graph, durably and without a name. */
 export async function recordImage(world: World, image: LoadedImage): Promise<void> {
-  await world.commits.commit({ files: (batch) => world.images.add(imageRecord(image, world.settings.version), batch) });
+  if (world.images.get(image.id) !== undefined) return;
+  const record = imageRecord(image, world.settings.version, await imageSize(world, image.layers));
+  await world.commits.commit({ files: (batch) => world.images.add(record, batch) });
 }
 
 /** The name under which an image of a manifest appears in `images` and repositories-<driver>. */

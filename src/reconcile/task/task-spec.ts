@@ -1,5 +1,5 @@
 /** One run of a container as the exec driver wants it, made from the specification and what was allocated for it. */
-import type { LogSpec, MountSpec, RootMount, TaskSpec } from '../../drivers/contract.ts';
+import type { LogSpec, MountSpec, RecordedNetwork, RootMount, TaskSpec } from '../../drivers/contract.ts';
 import { effectiveCapabilities } from '../../model/capabilities.ts';
 import { TsdError } from '../../model/errors.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
@@ -42,6 +42,9 @@ export interface TaskSpecInput {
   /** Host paths of the three files mounted into every container. */
   readonly files: { readonly hosts: string; readonly hostname: string; readonly resolvConf: string };
   readonly log: LogSpec;
+  /** The container's own variables as they are stored: `K=V`, with references in the place of secrets. */
+  readonly storedEnv: readonly string[];
+  readonly network: RecordedNetwork;
 }
 
 /** Entrypoint, then command, then args. An entrypoint of the manifest drops the image's command, as in Docker. */
@@ -94,6 +97,10 @@ export function buildTaskSpec(input: TaskSpecInput): TaskSpec {
     });
   }
   const { ulimits, ...resources } = spec.resources;
+  const { hostname } = input;
+  const base = { hostname, domainname: spec.domainname, tty: spec.tty };
+  // Variables of linked containers come from their records, where secrets are references already.
+  const links = input.links.flatMap(linkEnv);
   return {
     containerId: input.containerId,
     run: input.run,
@@ -101,18 +108,12 @@ export function buildTaskSpec(input: TaskSpecInput): TaskSpec {
     readOnlyRoot: spec.readOnly,
     argv,
     env: containerEnv({
-      hostname: input.hostname,
-      domainname: spec.domainname,
-      tty: spec.tty,
-      layers: [
-        input.links.flatMap(linkEnv),
-        image.env,
-        [...input.environment].map(([name, value]) => `${name}=${value}`),
-      ],
+      ...base,
+      layers: [links, image.env, [...input.environment].map(([name, value]) => `${name}=${value}`)],
     }),
     cwd: spec.workingDir ?? (image.workingDir === '' ? '/' : image.workingDir),
     user: spec.user === '' ? image.user : spec.user,
-    hostname: input.hostname,
+    hostname,
     domainname: spec.domainname,
     mounts: mounts(input),
     netnsFd: input.netnsFd,
@@ -130,5 +131,9 @@ export function buildTaskSpec(input: TaskSpecInput): TaskSpec {
     stdin: spec.stdin,
     init: spec.init,
     log: input.log,
+    recorded: {
+      env: containerEnv({ ...base, layers: [links, image.env, input.storedEnv] }),
+      network: input.network,
+    },
   };
 }

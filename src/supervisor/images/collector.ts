@@ -4,6 +4,7 @@ import type { Engine } from '../../engine/engine.ts';
 import { bytesToFree, chooseEvictions, type GcMarks } from '../../images/gc.ts';
 import type { Timers } from '../../model/clock.ts';
 import { describeError, toTsdError } from '../../model/errors.ts';
+import { mendSizes } from '../../reconcile/ops/image-size.ts';
 import type { World } from '../../reconcile/ops/world.ts';
 import type { History } from '../../state/history/history.ts';
 import type { Logger } from '../log.ts';
@@ -68,6 +69,7 @@ export class Collector {
 
   async #collect(): Promise<void> {
     const { world, log, logBudget } = this.#options;
+    await mendSizes(world);
     const logBytes = logBudget === null ? 0 : trimLogs(world, logBudget);
     if (logBytes > 0) log.info({ bytes: logBytes }, 'removed old logs beyond the budget');
     // Most of the time nothing has to go, and then nobody is kept waiting for those who make images just now.

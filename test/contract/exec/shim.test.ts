@@ -121,7 +121,7 @@ describe('the shim', () => {
     expect(state).toMatchObject({ init_pid: handle.pid, init_start_time: handle.startTime, network_state: {} });
     expect(readFileSync(`/proc/${handle.pid}/stat`, 'latin1').split(' ')[21]).toBe(handle.startTime);
     const container = JSON.parse(readFileSync(stateFile(handle.containerId, 'container.json'), 'utf8'));
-    expect(container).toMatchObject({ hostname: 'test', tty: false });
+    expect(container).toMatchObject({ hostname: 'test', namespaces: { NEWPID: true } });
     expect(container).not.toHaveProperty('environment');
   });
 });

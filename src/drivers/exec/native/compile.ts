@@ -15,7 +15,7 @@ import type { TaskSpec } from '../../contract.ts';
 import { allCapabilities, capabilityMask } from './capabilities.ts';
 import type { CgroupEntry, CgroupManager } from './cgroups/manager.ts';
 import { ContainerTree, containerPath } from './container-tree.ts';
-import { allHostDevices, type DeviceSpec, devicePolicy, hostDevice } from './devices.ts';
+import { allHostDevices, DEFAULT_DEVICES, type DeviceSpec, devicePolicy, hostDevice } from './devices.ts';
 import { processEnv, refuseNul } from './env.ts';
 import { findExecutable } from './executable.ts';
 import { addMaskedPaths } from './masked-paths.ts';
@@ -156,19 +156,13 @@ function makeWorkingDirectory(tree: ContainerTree, cwd: string): void {
   }
 }
 
-function compileTask(
-  spec: TaskSpec,
-  rootFd: number,
-  cgroup: CgroupEntry,
-  specs: readonly DeviceSpec[],
-  context: TaskContext,
-) {
+function compileTask(spec: TaskSpec, rootFd: number, cgroup: CgroupEntry, devices: Devices, context: TaskContext) {
   const program = new SyscallProgram();
   const tree = new ContainerTree(rootFd);
   let facts: RunFacts;
   try {
     addCgroupEntries(program, cgroup.procsFiles);
-    const nullDevice = addRoot(program, spec, tree, devicesOf(spec, specs), context);
+    const nullDevice = addRoot(program, spec, tree, devices, context);
     const cwd = containerPath(spec.cwd === '' ? '/' : spec.cwd, 'working directory');
     if (cwd !== '/') makeWorkingDirectory(tree, cwd);
     addPivot(program, spec, cwd);
@@ -206,8 +200,10 @@ export function prepareTask(spec: TaskSpec, context: TaskContext): PreparedTask 
   const rootFd = openRoot(spec.root);
   let cgroup: CgroupEntry | undefined;
   try {
-    cgroup = context.cgroups.create(containerId, spec.resources, devicePolicy(privileged, devices, specs));
-    const { program, encoded, facts } = compileTask(spec, rootFd, cgroup, specs, context);
+    const policy = devicePolicy(privileged, devices, specs);
+    cgroup = context.cgroups.create(containerId, spec.resources, policy);
+    const found = devicesOf(spec, specs);
+    const { program, encoded, facts } = compileTask(spec, rootFd, cgroup, found, context);
     const factsFd = factsFile(facts);
     const inherited = new Map([
       [ROOT_FD, rootFd],
@@ -221,6 +217,7 @@ export function prepareTask(spec: TaskSpec, context: TaskContext): PreparedTask 
       encoded,
       inherited,
       cgroupPaths: cgroup.paths,
+      devices: { nodes: [...DEFAULT_DEVICES, ...found.nodes, ...found.placed.map(({ device }) => device)], policy },
       release: () => {
         closeSync(rootFd);
         closeSync(factsFd);

@@ -73,6 +73,10 @@ export function packDevice({ major, minor }: DeviceSpec): number {
   return (minor & 0xff) + major * 0x100 + (minor & 0xfff00) * 0x1000;
 }
 
+export function isBlockDevice({ mode }: Pick<DeviceSpec, 'mode'>): boolean {
+  return (mode & S_IFMT) === S_IFBLK;
+}
+
 function isDeviceMode(mode: number): boolean {
   return (mode & S_IFMT) === S_IFCHR || (mode & S_IFMT) === S_IFBLK;
 }
@@ -127,7 +131,7 @@ export function devicePolicy(
   if (devices.length === 0) return DEFAULT_DEVICE_RULES;
   const own = specs.map(
     ({ mode, major, minor }, index): DeviceRule => ({
-      type: (mode & S_IFMT) === S_IFBLK ? 'b' : 'c',
+      type: isBlockDevice({ mode }) ? 'b' : 'c',
       major,
       minor,
       access: devices[index]?.permissions ?? 'rwm',

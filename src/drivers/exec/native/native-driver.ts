@@ -31,6 +31,7 @@ import { prepareTask } from './compile.ts';
 import { type OpenContainer, prepareExec } from './compile-exec.ts';
 import { type ContainerEntry, openContainer } from './container-entry.ts';
 import { fillVolumes } from './copy-up.ts';
+import type { TaskDevices } from './docker-records.ts';
 import { fingerprintNative } from './fingerprint.ts';
 import { type LaunchedShim, type LaunchOptions, launchError, launchShim } from './launch.ts';
 import { PathLooks } from './path-looks.ts';
@@ -78,6 +79,8 @@ interface LaunchWork {
   /** What belongs to a launch that worked: when it fails, so has the launch. */
   readonly launched?: (report: Launched) => void;
 }
+
+const NO_DEVICES: TaskDevices = { nodes: [], policy: [] };
 
 /** A launch that takes longer hangs in the kernel, on a dead network filesystem for example. */
 const LAUNCH_TIMEOUT_MS = 60_000;
@@ -143,8 +146,9 @@ export class NativeDriver implements ExecDriver {
         terminal,
         { containerId, run: ofRun },
         {
-          meanwhile: () => this.#files.writeContainer(spec, task.cgroupPaths),
-          launched: (report) => this.#files.writeState(handleOf(spec, report), task.cgroupPaths),
+          meanwhile: () => this.#files.writeContainer(spec, task.devices ?? NO_DEVICES, task.cgroupPaths),
+          launched: (report) =>
+            this.#files.writeState(handleOf(spec, report), spec.recorded?.network ?? null, task.cgroupPaths),
         },
       );
       const handle = handleOf(spec, launched);

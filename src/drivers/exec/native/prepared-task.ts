@@ -1,3 +1,4 @@
+import type { TaskDevices } from './docker-records.ts';
 import type { SyscallProgram } from './program.ts';
 
 /**
@@ -12,6 +13,8 @@ export interface PreparedTask {
   readonly inherited: ReadonlyMap<number, number>;
   /** Groups the shim child is put into and what becomes of them: paths, for kill and removal. */
   readonly cgroupPaths: Readonly<Record<string, string>>;
+  /** Of a container: for its record. */
+  readonly devices?: TaskDevices;
   /** Closes this process's descriptors. Always called, after launch or failure. */
   release(): void;
   /** Undoes what exists outside this process (cgroups). Called when the launch failed. */

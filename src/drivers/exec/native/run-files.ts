@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { ListedDirectory } from '../../../ffi/listed-directory.ts';
 import { checkSocketPath } from '../../../ffi/sockets.ts';
 import { TsdError } from '../../../model/errors.ts';
-import type { Instance, RootMount, TaskHandle, TaskSpec } from '../../contract.ts';
+import type { Instance, RecordedNetwork, TaskHandle, TaskSpec } from '../../contract.ts';
+import { containerJson, stateJson, type TaskDevices } from './docker-records.ts';
 
 /** `<first 12 of the id>.<run>.sock`: a socket path has 107 bytes. */
 const SOCKET_NAME = /^([0-9a-f]{12})\.(\d+)\.sock$/;
@@ -54,51 +55,13 @@ export class RunFiles {
     return existsSync(`${this.exitRecord(containerId, run)}.tmp`);
   }
 
-  /** container.json; without the environment, which may hold secrets that belong on no disk. */
-  writeContainer(spec: TaskSpec, cgroups: Readonly<Record<string, string>>): void {
-    this.#write(spec.containerId, 'container.json', {
-      mount_config: {
-        readonly_fs: spec.readOnlyRoot,
-        mounts: spec.mounts.map((mount) => ({
-          type: mount.type,
-          source: mount.source,
-          destination: mount.target,
-          writable: !mount.readOnly,
-        })),
-      },
-      root_fs: rootPath(spec.root),
-      hostname: spec.hostname,
-      user: spec.user,
-      working_dir: spec.cwd,
-      tty: spec.tty,
-      namespaces: { NEWIPC: true, NEWNET: spec.netnsFd !== null, NEWNS: true, NEWPID: true, NEWUTS: true },
-      capabilities: spec.capabilities,
-      cgroups: {
-        name: spec.containerId,
-        allow_all_devices: spec.privileged,
-        ...(spec.resources.memoryBytes !== null && { memory: spec.resources.memoryBytes }),
-        ...(spec.resources.cpuShares !== null && { cpu_shares: spec.resources.cpuShares }),
-        ...(spec.resources.cpuset !== null && { cpuset_cpus: spec.resources.cpuset }),
-      },
-      rlimits: Object.entries(spec.ulimits).map(([type, { soft, hard }]) => ({ type, soft, hard })),
-      run: spec.run,
-      cgroup_paths: cgroups,
-    });
+  writeContainer(spec: TaskSpec, devices: TaskDevices, cgroups: Readonly<Record<string, string>>): void {
+    this.#write(spec.containerId, 'container.json', containerJson(spec, devices, cgroups));
   }
 
   /** state.json: present while the driver says "running". */
-  writeState(handle: TaskHandle, cgroups: Readonly<Record<string, string>>): void {
-    this.#write(handle.containerId, 'state.json', {
-      init_pid: handle.pid,
-      init_start_time: handle.startTime,
-      network_state: {},
-      cgroup_paths: cgroups,
-      run: handle.run,
-      boot_id: handle.bootId,
-      shim_pid: handle.shimPid,
-      shim_start_time: handle.shimStartTime,
-      started_at_ms: handle.startedAtMs,
-    });
+  writeState(handle: TaskHandle, network: RecordedNetwork | null, cgroups: Readonly<Record<string, string>>): void {
+    this.#write(handle.containerId, 'state.json', stateJson(handle, network, cgroups));
   }
 
   /** The handle in state.json; null when there is none, or one that this driver did not write (Docker's). */
@@ -156,9 +119,9 @@ export class RunFiles {
   }
 
   /** Derivable after a crash of the host, so renamed into place but not synced. */
-  #write(containerId: string, name: string, value: unknown): void {
+  #write(containerId: string, name: string, text: string): void {
     const path = join(this.directory(containerId), name);
-    writeFileSync(`${path}.tmp`, JSON.stringify(value), { mode: 0o600 });
+    writeFileSync(`${path}.tmp`, text, { mode: 0o600 });
     renameSync(`${path}.tmp`, path);
   }
 }
@@ -169,17 +132,5 @@ function listing(directory: string): string[] {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;
-  }
-}
-
-/** Where the files are that the container writes, or, on a device of their own, where it was mounted. */
-function rootPath(root: RootMount): string {
-  switch (root.type) {
-    case 'bind':
-      return root.source;
-    case 'overlay':
-      return root.upper;
-    case 'calls':
-      return root.place;
   }
 }

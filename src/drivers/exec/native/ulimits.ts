@@ -91,12 +91,19 @@ export function addLimitsOf(program: SyscallProgram, limits: string): void {
   });
 }
 
-/** -1 is unlimited. @throws TsdError TSD_CONTAINER_SETUP for a name that is no limit. */
+/** A limit as setrlimit(2) has it; -1 is unlimited. @throws TsdError TSD_CONTAINER_SETUP for a name that is no limit. */
+export function rlimitOf(name: string, soft: number, hard: number) {
+  const resource = RLIMITS[name];
+  if (resource === undefined) throw new TsdError('TSD_CONTAINER_SETUP', `${name} is no ulimit`);
+  return { resource, soft: word(soft), hard: word(hard) };
+}
+
+/** @throws TsdError TSD_CONTAINER_SETUP for a name that is no limit. */
 export function addUlimits(program: SyscallProgram, ulimits: TaskSpec['ulimits']): void {
   if (ulimits.nofile === undefined) addDefaultNofile(program);
   for (const [name, { soft, hard }] of Object.entries(ulimits)) {
-    const resource = RLIMITS[name];
-    if (resource === undefined) throw new TsdError('TSD_CONTAINER_SETUP', `${name} is no ulimit`);
-    program.op(`set ulimit ${name} to ${soft}:${hard}`, 'prlimit64', 0, resource, rlimit(word(soft), word(hard)), 0);
+    const limit = rlimitOf(name, soft, hard);
+    const words = rlimit(limit.soft, limit.hard);
+    program.op(`set ulimit ${name} to ${soft}:${hard}`, 'prlimit64', 0, limit.resource, words, 0);
   }
 }

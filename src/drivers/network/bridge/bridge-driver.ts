@@ -23,7 +23,7 @@ import { bindError, Forwarders } from './forwarders.ts';
 import { HostLinks, type HostView } from './host-links.ts';
 import { bindSocket } from './host-sockets.ts';
 import { hasIpv6 } from './link-local.ts';
-import { Names } from './names.ts';
+import { CONTAINER_INTERFACE, Names } from './names.ts';
 import { boundAddresses, type PublishOptions, publish } from './publication.ts';
 import { PublishedPorts } from './published-ports.ts';
 import {
@@ -202,6 +202,10 @@ class BridgeDriver implements NetworkDriver {
   #remember(config: EndpointConfig, { foreign }: NetworkConfig, link: number): void {
     this.#ports.set(config.containerId, config.ports);
     this.#attached.remember({ config, foreign, link });
+  }
+
+  interfaces(containerId: string): { readonly host: string; readonly container: string } {
+    return { host: this.#names.veth(containerId), container: CONTAINER_INTERFACE };
   }
 
   detach(containerId: string): void {

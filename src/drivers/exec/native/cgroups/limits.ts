@@ -12,7 +12,7 @@ export interface LimitWrite {
 }
 
 /** Length of the period that CPU quotas refer to, as Docker and the kernel have it. */
-const CPU_PERIOD_US = 100_000;
+export const CPU_PERIOD_US = 100_000;
 const DEFAULT_SHARES = 1024;
 const DEFAULT_WEIGHT = 100;
 
