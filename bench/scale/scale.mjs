@@ -80,7 +80,7 @@ async function apply(app, containers) {
   const file = join(base, `${app}.yaml`);
   const input = [{ file, baseDir: base, text: manifest(app, containers) }];
   let last;
-  for await (const event of client.apply(input, { dryRun: false, waitMs: 600_000 })) last = event;
+  for await (const event of client.apply(input, { dryRun: false, waitMs: 600_000, settleMs: 0 })) last = event;
   if (last?.type !== 'ready') throw new Error(`apply of ${containers}: ${JSON.stringify(last)}`);
   return performance.now() - started;
 }

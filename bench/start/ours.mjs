@@ -51,7 +51,7 @@ export class PrivateSupervisor {
     const ops = {};
     const started = performance.now();
     let last;
-    for await (const event of this.#client.apply(input, { dryRun: false, waitMs: 60_000 })) {
+    for await (const event of this.#client.apply(input, { dryRun: false, waitMs: 60_000, settleMs: 0 })) {
       if (event.type === 'op' && event.status === 'done') ops[event.id.split(' ')[0]] = event.ms;
       last = event;
     }
@@ -61,12 +61,12 @@ export class PrivateSupervisor {
     return { ms, ops };
   }
 
-  /** Milliseconds of `tsdocker apply --wait`. */
+  /** Milliseconds of `tsdocker apply --wait`, without the settle time. */
   async runByCli(app) {
     const file = join(this.#base, `${app}.yaml`);
     writeFileSync(file, manifest(app, 1));
     const started = performance.now();
-    execFileSync(TSDOCKER, ['apply', '-f', file, '--wait=60s'], {
+    execFileSync(TSDOCKER, ['apply', '-f', file, '--wait=60s', '--settle', '0'], {
       env: { ...process.env, TSDOCKER_HOST: this.#address },
     });
     const ms = performance.now() - started;

@@ -27,6 +27,8 @@ import type {
   PlanView,
   RemoveRequest,
   RollbackOptions,
+  StartedView,
+  StartOptions,
   SupervisorApi,
   ViewOfKind,
 } from './supervisor.ts';
@@ -117,12 +119,12 @@ export class SupervisorClient implements StreamingOrAsync {
     return this.#post(containerPath(name, 'stop'), { timeoutMs, forMs });
   }
 
-  start(name: string): Promise<void> {
-    return this.#post(containerPath(name, 'start'), {});
+  start(name: string, options: StartOptions = {}): Promise<StartedView> {
+    return this.#post(containerPath(name, 'start'), options);
   }
 
-  restart(name: string, timeoutMs: number | null): Promise<void> {
-    return this.#post(containerPath(name, 'restart'), { timeoutMs });
+  restart(name: string, timeoutMs: number | null, options: StartOptions = {}): Promise<StartedView> {
+    return this.#post(containerPath(name, 'restart'), { timeoutMs, ...options });
   }
 
   kill(name: string, signal: string): Promise<void> {

@@ -48,5 +48,6 @@ export function errorFromJson(value: unknown): TsdError | null {
     source: json.source,
     step: json.step,
     errno: json.errno,
+    log: Array.isArray(json.log) ? json.log.map(String) : [],
   });
 }

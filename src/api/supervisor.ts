@@ -213,6 +213,8 @@ export interface RollbackOptions {
   readonly hold: boolean;
   readonly dryRun: boolean;
   readonly waitMs: number | null;
+  /** How long a container without a probe has to run; left out or null, what the manifests say. */
+  readonly settleMs?: number | null | undefined;
   /** Uid of the process that asks, by the socket; a client does not say it. */
   readonly askedBy?: number | null;
 }
@@ -221,10 +223,26 @@ export interface ApplyOptions {
   readonly dryRun: boolean;
   /** Null does not wait. */
   readonly waitMs: number | null;
+  /** How long a container without a probe has to run; left out or null, what the manifests say. */
+  readonly settleMs?: number | null | undefined;
   /** Also asks anew which images the manifests mean, as if they were edited. */
   readonly refresh?: boolean | undefined;
   /** Uid of the process that asks, by the socket; a client does not say it. */
   readonly askedBy?: number | null;
+}
+
+export interface StartOptions {
+  /** How long a container without a probe has to run; left out or null, what its manifest says. */
+  readonly settleMs?: number | null | undefined;
+  /** How long it may take in all; left out or null, a minute and what its run may take to end. */
+  readonly waitMs?: number | null | undefined;
+}
+
+/** How a container that was started is. */
+export interface StartedView {
+  readonly state: 'ready' | 'completed';
+  /** What shows that. */
+  readonly message: string;
 }
 
 /** What `delete` takes away. */
@@ -358,8 +376,9 @@ export interface SupervisorApi {
   approve(names: readonly string[], askedBy?: number | null): Promise<ApprovedView>;
   /** @param forMs how long the stop holds; null until `start` or a changed spec */
   stop(name: string, timeoutMs: number | null, forMs: number | null): Promise<void>;
-  start(name: string): Promise<void>;
-  restart(name: string, timeoutMs: number | null): Promise<void>;
+  /** Resolves when it has shown that it goes on, or did its work. */
+  start(name: string, options?: StartOptions, signal?: AbortSignal): Promise<StartedView>;
+  restart(name: string, timeoutMs: number | null, options?: StartOptions, signal?: AbortSignal): Promise<StartedView>;
   kill(name: string, signal: string): Promise<void>;
   /** Resolves with the exit code of the current run, at once when it is not running. */
   wait(name: string, signal?: AbortSignal): Promise<number>;

@@ -1,5 +1,19 @@
 import type { TsdErrorJson } from '../model/errors.ts';
 
+interface ReadyEvent {
+  readonly type: 'ready';
+  /** 0 for a job that belongs to none. */
+  readonly generation: number;
+  /** Containers of the apps that have shown that they go on. */
+  readonly running?: number;
+  /** Containers of the apps that are as they should be and do not run. */
+  readonly atRest?: readonly {
+    readonly resource: string;
+    readonly state: 'completed' | 'stopped';
+    readonly message: string;
+  }[];
+}
+
 /** What a long job on one thing streams: progress and what it has done, then how it ended. */
 export type TransferEvent =
   | {
@@ -9,7 +23,6 @@ export type TransferEvent =
       readonly current: number;
       readonly total: number | null;
     }
-  /** The generation is 0 for a job that belongs to none. */
   | { readonly type: 'result'; readonly resource: string; readonly message: string }
-  | { readonly type: 'ready'; readonly generation: number }
+  | ReadyEvent
   | { readonly type: 'failed'; readonly error: TsdErrorJson };

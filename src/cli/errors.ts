@@ -13,6 +13,7 @@ function errorLine(context: CliContext, text: string): string {
 export function printError(context: CliContext, thrown: unknown): void {
   const error = toTsdError(thrown);
   context.warn(errorLine(context, printable(describeError(error))));
+  for (const line of error.log) context.warn(`    | ${printable(line)}`);
   if (error.hint !== '') context.warn(`hint: ${printable(error.hint)}`);
   if (error.class === 'bug' && !(thrown instanceof TsdError) && thrown instanceof Error)
     context.warn(thrown.stack ?? '');

@@ -1,6 +1,6 @@
 /** Parsers and forms that several commands share. */
 
-import type { ManifestInput } from '../api/supervisor.ts';
+import type { ManifestInput, StartOptions } from '../api/supervisor.ts';
 import { TsdError } from '../model/errors.ts';
 import { parseDuration } from '../model/kinds/short-forms.ts';
 import { KINDS, type Kind } from '../model/resource.ts';
@@ -56,6 +56,46 @@ export function waitOption(what: string): Option {
   return new Option('--wait [duration]', `${what}, for at most this long (alone: 30s)`)
     .argParser(durationArgument)
     .preset('30s');
+}
+
+/** How long `--wait` may take; alone it waits too. */
+export function waitTimeoutOption(): Option {
+  return new Option('--timeout <duration>', 'wait as with --wait, for at most this long in all').argParser(
+    lastingArgument,
+  );
+}
+
+export function settleOption(): Option {
+  return new Option(
+    '--settle <duration>',
+    'how long a container without a probe has to run without an interruption (default: update.settle of the manifest, 1s)',
+  ).argParser(durationArgument);
+}
+
+export interface WaitOptions {
+  readonly wait?: number;
+  readonly timeout?: number;
+  readonly settle?: number;
+}
+
+/** What --wait, --timeout and --settle say. */
+export function waitOf({ wait, timeout, settle }: WaitOptions): { waitMs: number | null; settleMs?: number } {
+  return { waitMs: timeout ?? wait ?? null, ...(settle !== undefined && { settleMs: settle }) };
+}
+
+export interface StartFlags {
+  readonly wait?: number;
+  readonly settle?: number;
+}
+
+/** What `start` and `restart` wait for. */
+export function startOptions(command: Command): void {
+  const wait = new Option('--wait <duration>', 'how long it may take in all (default: 1m and the time to stop)');
+  command.addOption(wait.argParser(lastingArgument)).addOption(settleOption());
+}
+
+export function startOf({ wait, settle }: StartFlags): StartOptions {
+  return { ...(wait !== undefined && { waitMs: wait }), ...(settle !== undefined && { settleMs: settle }) };
 }
 
 export function timeoutOption(): Option {

@@ -68,6 +68,8 @@ export interface HeldBack {
   readonly reason: string;
   /** An update failed; otherwise a person wanted it. */
   readonly failed: boolean;
+  /** The container whose update failed. Left out, not known. */
+  readonly container?: ResourceKey | undefined;
   /** The generation at which it is held. Left out, not known. */
   readonly generation?: number;
 }

@@ -238,6 +238,11 @@ export const ERROR_CATALOGUE = {
     title: 'There is not enough memory to start a container',
     hint: 'Stop something, or add memory; it is tried again by itself.',
   },
+  TSD_CONTAINER_ENDED: {
+    class: 'precondition',
+    title: 'The container ended, and was not meant to',
+    hint: '`tsdocker logs NAME` shows what it wrote, `tsdocker why NAME` how it came.',
+  },
   TSD_CONTAINER_NOT_RUNNING: {
     class: 'precondition',
     title: 'The container is not running',

@@ -16,6 +16,8 @@ export interface TsdErrorDetails {
   readonly hint?: string | undefined;
   /** Overrides the class of the catalogue row, for codes whose class depends on errno. */
   readonly class?: ErrorClass | undefined;
+  /** The last lines that the container wrote, where its end is the failure. */
+  readonly log?: readonly string[] | undefined;
   readonly cause?: unknown;
 }
 
@@ -29,6 +31,7 @@ export interface TsdErrorJson {
   readonly source?: SourcePosition;
   readonly step?: string;
   readonly errno?: number;
+  readonly log?: readonly string[];
 }
 
 /** Every error a user may meet. `message` says what happened and where; `hint` says what to do. */
@@ -41,6 +44,7 @@ export class TsdError extends Error {
   readonly source: SourcePosition | undefined;
   readonly step: string | undefined;
   readonly errno: number | undefined;
+  readonly log: readonly string[];
 
   constructor(code: ErrorCode, message: string, details: TsdErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -51,6 +55,7 @@ export class TsdError extends Error {
     this.source = details.source;
     this.step = details.step;
     this.errno = details.errno;
+    this.log = details.log ?? [];
   }
 
   toJSON(): TsdErrorJson {
@@ -63,6 +68,7 @@ export class TsdError extends Error {
       ...(this.source !== undefined && { source: this.source }),
       ...(this.step !== undefined && { step: this.step }),
       ...(this.errno !== undefined && { errno: this.errno }),
+      ...(this.log.length > 0 && { log: this.log }),
     };
   }
 
@@ -79,6 +85,7 @@ export class TsdError extends Error {
       source: this.source ?? context.source,
       step: this.step ?? context.step,
       errno: this.errno,
+      log: this.log,
       cause: this.cause,
     });
     if (this.stack !== undefined) copy.stack = this.stack;

@@ -2,128 +2,25 @@
 import type { ApplyEvent, ApplyOptions, IssueView, ManifestInput, RollbackOptions } from '../api/supervisor.ts';
 import type { DesiredState } from '../model/desired.ts';
 import { TsdError } from '../model/errors.ts';
-import { parseKey, type ResourceKey } from '../model/resource.ts';
-import type { World } from '../reconcile/ops/world.ts';
+import type { ResourceKey } from '../model/resource.ts';
 import { asker } from './actors.ts';
-import type { SupervisorEventBus } from './events.ts';
+import { Ends } from './ends.ts';
 import { postponed } from './hints.ts';
 import type { LoopStatus } from './loop-status.ts';
 import { diffStates, planOfApps, planView } from './plan-views.ts';
 import type { Planner } from './planner.ts';
 import { readiness } from './readiness.ts';
 import type { Sources } from './sources.ts';
-import type { LoopState, ViewInput } from './view-input.ts';
+import type { LoopState } from './view-input.ts';
+import { OpFeed, type WaitParts, waitUntilReady } from './wait-until-ready.ts';
 
-export interface ApplyParts {
-  readonly world: World;
+export interface ApplyParts extends WaitParts {
   readonly sources: Sources;
-  readonly events: SupervisorEventBus;
   readonly loop: LoopState & Pick<LoopStatus, 'enqueue' | 'isWorkingOn'>;
   readonly planner: Planner;
-  viewInput(): ViewInput;
-  /** What to do about the failure of a resource that a message tells of. */
-  readonly hint: (key: ResourceKey, message: string) => string;
 }
-
-/** A waiting client looks again after this long even when nothing seems to change. */
-const RECHECK_MS = 1_000;
-/** Least time between two looks while ops go on. */
-const LOOK_INTERVAL_MS = 10;
-/** And looks at many containers take one part in so many of the time: the ops need it more. */
-const LOOK_SHARE = 10;
 
 const appOf = (key: string): string => key.split('/')[1] ?? '';
-
-/** Op events of some apps, gathered for a stream that is read slower than they come. */
-class OpFeed {
-  readonly #events: SupervisorEventBus;
-  readonly #queue: ApplyEvent[] = [];
-  readonly #listener: (event: Extract<ApplyEvent, { type: 'op' | 'progress' }>) => void;
-
-  constructor(events: SupervisorEventBus, apps: ReadonlySet<string>) {
-    this.#events = events;
-    this.#listener = (event) => {
-      if (apps.has(appOf(event.resource))) this.#queue.push(event);
-    };
-    events.on('op', this.#listener);
-  }
-
-  take(): ApplyEvent[] {
-    return this.#queue.splice(0);
-  }
-
-  close(): void {
-    this.#events.off('op', this.#listener);
-  }
-}
-
-function whereToLook(key: ResourceKey): string {
-  const { kind, app, name } = parseKey(key);
-  const shown = `${app}/${name}`;
-  if (kind !== 'container') return `\`tsdocker why ${key}\` tells how it came.`;
-  return `\`tsdocker logs ${shown}\` shows what it wrote, \`tsdocker why ${shown}\` how it came.`;
-}
-
-/** Streams progress until the apps are ready, one of them cannot become so, or the time is over. */
-async function* waitUntilReady(
-  parts: ApplyParts,
-  apps: ReadonlySet<string>,
-  feed: OpFeed,
-  waitMs: number,
-  signal?: AbortSignal,
-): AsyncGenerator<ApplyEvent> {
-  const deadline = parts.world.clock.now().bootMs + waitMs;
-  let last = '';
-  while (!signal?.aborted) {
-    yield* feed.take();
-    const lookedAt = parts.world.clock.now().bootMs;
-    const state = readiness(parts.viewInput(), apps);
-    const tookMs = parts.world.clock.now().bootMs - lookedAt;
-    if (state.state === 'ready') {
-      yield { type: 'ready', generation: parts.sources.generation };
-      return;
-    }
-    const ended = parts.loop.ended();
-    if (ended !== null) {
-      yield { type: 'failed', error: postponed(ended).toJSON() };
-      return;
-    }
-    if (state.state === 'failed') {
-      const error = new TsdError('TSD_CONTAINER_SETUP', `${state.resource}: ${state.message}`, {
-        key: state.resource,
-        hint: parts.hint(state.resource, state.message) || whereToLook(state.resource),
-      });
-      yield { type: 'failed', error: error.toJSON() };
-      return;
-    }
-    const left = deadline - parts.world.clock.now().bootMs;
-    if (left <= 0) {
-      const message = `not ready after ${waitMs / 1000} s: ${state.resource}: ${state.message}`;
-      const hint = parts.hint(state.resource, state.message) || whereToLook(state.resource);
-      yield { type: 'failed', error: new TsdError('TSD_TIMEOUT', message, { hint }).toJSON() };
-      return;
-    }
-    const line = `${state.resource}: ${state.message}`;
-    if (line !== last) yield { type: 'waiting', resource: state.resource, message: state.message };
-    last = line;
-    await parts.events.nextChange(Math.min(left, RECHECK_MS), signal);
-    await whileWorking(parts, apps, lookedAt + Math.max(LOOK_INTERVAL_MS, tookMs * LOOK_SHARE), signal);
-  }
-}
-
-/** Many ops end in a burst, and one look answers for all of them; at the end of the last one nobody waits any longer. */
-async function whileWorking(
-  { world, loop, events }: ApplyParts,
-  apps: ReadonlySet<string>,
-  untilBootMs: number,
-  signal?: AbortSignal,
-): Promise<void> {
-  while (!signal?.aborted && loop.isWorkingOn(apps)) {
-    const left = untilBootMs - world.clock.now().bootMs;
-    if (left <= 0) return;
-    await events.nextChange(left, signal);
-  }
-}
 
 /** A change of what is wanted, before it is made. */
 interface Change {
@@ -137,11 +34,17 @@ interface Change {
   readonly make: () => readonly IssueView[];
 }
 
+/** Whether nothing would be left to do, as of now. */
+function isThere(parts: ApplyParts, apps: ReadonlySet<string>, sinceBootMs: number): boolean {
+  const judging = { now: parts.world.clock.now(), sinceBootMs, settleMs: 0, ended: () => null };
+  return readiness({ ...parts.viewInput(), judging }, apps).state === 'ready';
+}
+
 /** Makes a change unless issues forbid it, tells its plan, and waits for it where that is asked for. */
 export async function* takeOver(
   parts: ApplyParts,
   { preview, issues, apps, anew, make }: Change,
-  options: { readonly dryRun: boolean; readonly waitMs: number | null },
+  options: { readonly dryRun: boolean; readonly waitMs: number | null; readonly settleMs?: number | null | undefined },
   signal?: AbortSignal,
 ): AsyncGenerator<ApplyEvent> {
   const { sources } = parts;
@@ -156,7 +59,9 @@ export async function* takeOver(
     yield { type: 'accepted', generation: sources.generation, plan: view };
     return;
   }
+  const sinceBootMs = parts.world.clock.now().bootMs;
   const feed = new OpFeed(parts.events, apps);
+  const ends = new Ends(parts.world, (key) => apps.has(appOf(key)));
   try {
     const rejected = make();
     if (rejected.length > 0) {
@@ -167,12 +72,17 @@ export async function* takeOver(
     parts.loop.enqueue(anew);
     yield { type: 'accepted', generation: sources.generation, plan: view };
     const ended = parts.loop.ended();
-    const isLeft = () => view.ops.length > 0 || readiness(parts.viewInput(), apps).state !== 'ready';
+    const isLeft = () => view.ops.length > 0 || !isThere(parts, apps, sinceBootMs);
     if (ended !== null && isLeft()) {
       yield { type: options.waitMs === null ? 'postponed' : 'failed', error: postponed(ended).toJSON() };
-    } else if (options.waitMs !== null) yield* waitUntilReady(parts, apps, feed, options.waitMs, signal);
+    } else if (options.waitMs !== null) {
+      const { waitMs, settleMs = null } = options;
+      const how = { generation: sources.generation, waitMs, settleMs, sinceBootMs };
+      yield* waitUntilReady(parts, apps, { feed, ends }, how, signal);
+    }
   } finally {
     feed.close();
+    ends.close();
   }
 }
 

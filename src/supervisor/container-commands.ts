@@ -1,5 +1,6 @@
 /** stop, start, restart, kill, wait of one container: they change what is wanted and wait until it is so. */
 import { constants } from 'node:os';
+import type { StartedView, StartOptions } from '../api/supervisor.ts';
 import { formatTime } from '../model/clock.ts';
 import { TsdError, toTsdError } from '../model/errors.ts';
 import type { ContainerSpec } from '../model/kinds/container.ts';
@@ -9,8 +10,10 @@ import type { World } from '../reconcile/ops/world.ts';
 import { describeStop } from '../reconcile/plan/restart.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { Reserve } from '../state/reserve.ts';
+import { Ends } from './ends.ts';
 import type { SupervisorEventBus } from './events.ts';
 import { AFTER_SHUTDOWN } from './hints.ts';
+import { proveRun } from './run-proof.ts';
 import type { Timeline } from './timeline.ts';
 import type { LoopState } from './view-input.ts';
 
@@ -115,26 +118,30 @@ export class ContainerCommands {
     if (forgotten) throw forgotten;
   }
 
-  async start(record: ContainerRecord): Promise<void> {
-    const key = keyOf(record);
+  async start(record: ContainerRecord, options: StartOptions, signal?: AbortSignal): Promise<StartedView> {
     this.#requireLoop(record);
-    if (this.#world.exec.running(record.id) && record.stopOverride === null) return;
-    this.#world.failures.clear(key);
-    const before = this.#loop.hold(key);
-    await this.#change(record, (current) => ({
-      ...current,
-      stopOverride: null,
-      stopTimeoutMs: null,
-      restart: { restarts: 0, consecutive: 0, requested: true },
-    }));
-    this.#timeline.override(key, 'start', 'asked to start');
-    await this.#untilStarted(record, endsWithin(record, null), before);
+    const runs = this.#world.exec.running(record.id) !== null && record.stopOverride === null;
+    const begin = async (): Promise<void> => {
+      if (!runs) await this.#begin(record, 'start', null);
+    };
+    return await this.#proving(record, endsWithin(record, null), options, begin, signal);
   }
 
   /** @param timeoutMs shortens or lengthens the time to end */
-  async restart(record: ContainerRecord, timeoutMs: number | null): Promise<void> {
-    const key = keyOf(record);
+  async restart(
+    record: ContainerRecord,
+    timeoutMs: number | null,
+    options: StartOptions,
+    signal?: AbortSignal,
+  ): Promise<StartedView> {
     this.#requireLoop(record);
+    const begin = () => this.#begin(record, 'restart', timeoutMs);
+    return await this.#proving(record, endsWithin(record, timeoutMs), options, begin, signal);
+  }
+
+  /** Asks for another run, and waits until that has begun. */
+  async #begin(record: ContainerRecord, what: 'start' | 'restart', timeoutMs: number | null): Promise<void> {
+    const key = keyOf(record);
     const before = this.#loop.hold(key);
     this.#world.failures.clear(key);
     await this.#change(record, (current) => ({
@@ -143,9 +150,30 @@ export class ContainerCommands {
       stopTimeoutMs: timeoutMs,
       restart: { restarts: 0, consecutive: 0, requested: true },
     }));
-    this.#timeline.override(key, 'restart', 'asked to restart');
+    this.#timeline.override(key, what, `asked to ${what}`);
     if (timeoutMs !== null) this.#world.stopClocks.change(record.id, timeoutMs);
     await this.#untilStarted(record, endsWithin(record, timeoutMs), before);
+  }
+
+  /** @param endsMs what the run of before may take to end */
+  async #proving(
+    record: ContainerRecord,
+    endsMs: number,
+    { settleMs = null, waitMs }: StartOptions,
+    begin: () => Promise<void>,
+    signal?: AbortSignal,
+  ): Promise<StartedView> {
+    const key = keyOf(record);
+    const ends = new Ends(this.#world, (other) => other === key);
+    const sinceBootMs = this.#world.clock.now().bootMs;
+    const parts = { world: this.#world, loop: this.#loop, events: this.#events };
+    const proof = { key, engineName: record.engineName, ends, sinceBootMs, settleMs };
+    try {
+      await begin();
+      return await proveRun(parts, { ...proof, waitMs: waitMs ?? PATIENCE_MS + endsMs }, signal);
+    } finally {
+      ends.close();
+    }
   }
 
   /** @throws TSD_ENGINE_SHUTDOWN when nobody is there to carry it out. */
@@ -227,15 +255,16 @@ export class ContainerCommands {
       if (this.#loop.inFlight(key)) return false;
       const hold = this.#loop.hold(key);
       const running = current !== undefined && this.#world.exec.running(current.id) !== null;
+      // A change that waited may have made it anew.
+      const begun = current !== undefined && (current.id === record.id ? current.run > record.run : current.run > 0);
+      const startError = current?.state.startError ?? null;
+      // One that was started and has ended by now is told of as that.
+      if (begun && !current.restart.requested && (running || startError === null)) return true;
       if (hold && hold !== before && hold.reason !== 'busy' && !running) throw notStarted(record, hold.message);
       if (!current) return !this.#world.desired().resources.has(key);
-      // A change that waited may have made it anew.
-      const begun = current.id === record.id ? current.run > record.run : current.run > 0;
-      if (!begun || current.restart.requested) return false;
+      if (!begun || current.restart.requested || startError === null) return false;
       // The hold that tells of it comes with the next look.
-      const { startError } = current.state;
-      if (startError !== null && !running) throw notStarted(record, startError.message);
-      return true;
+      throw notStarted(record, startError.message);
     });
   }
 

@@ -143,6 +143,12 @@ function pastOf({ timeline }: History, key: ResourceKey): readonly TimelineEntry
   return keys.flatMap((one) => timeline.ofKey(one, WHY_ENTRIES)).sort((a, b) => a.id - b.id);
 }
 
+/** What a container wrote before its last failed update was given up; it may be another one by now. */
+export function wordsOfFailedUpdate({ timeline }: History, key: ResourceKey): readonly string[] {
+  const entries = timeline.ofKey(key, WHY_ENTRIES);
+  return entries.find(({ what }) => what === 'container.fail-update')?.log ?? [];
+}
+
 /** Said where somebody asked for one of the two containers of an update that is over. */
 function gone(asked: string, key: ResourceKey, view: DescribeView['view']): string[] {
   const was = /\.(next|old)$/.exec(asked)?.[1];

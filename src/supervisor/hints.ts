@@ -54,6 +54,14 @@ export function containerHint(
   return hold && hasFailed(observed, hold) ? `\`tsdocker logs ${shown}\` shows what it wrote.` : '';
 }
 
+/** Where the past of a resource is told. */
+export function whereToLook(key: ResourceKey): string {
+  const { kind, app, name } = parseKey(key);
+  const shown = `${app}/${name}`;
+  if (kind !== 'container') return `\`tsdocker why ${key}\` tells how it came.`;
+  return `\`tsdocker logs ${shown}\` shows what it wrote, \`tsdocker why ${shown}\` how it came.`;
+}
+
 /** What ends the wait of an app that is held back. */
 export function heldHint(file: string, app: string): string {
   return `Edit ${file}, or \`tsdocker approve ${app}\` takes it over as it is now.`;

@@ -239,7 +239,7 @@ export class Sources {
     const text = `update of ${app}/${parseKey(key).name} failed: ${reason}; held at generation ${n}`;
     const pin = pinsTo(n, text, own, now, then, ownerOf)[app];
     if (!pin) return null;
-    const pins = { ...this.#standing.pins, [app]: { ...pin, failed: true } };
+    const pins = { ...this.#standing.pins, [app]: { ...pin, failed: true, container: key } };
     if (this.newIssues(this.#resolver.resolve({ ...this.#standing, pins }, this.generation + 1)).length > 0)
       return null;
     const cause = `update of ${app}/${parseKey(key).name} failed, ${app} is back at generation ${n}`;

@@ -18,6 +18,8 @@ import type {
   PlanView,
   RemoveRequest,
   RollbackOptions,
+  StartedView,
+  StartOptions,
   SupervisorApi,
   ViewOfKind,
 } from '../api/supervisor.ts';
@@ -37,7 +39,7 @@ import { apply, rollback } from './apply.ts';
 import { Approvals } from './approvals.ts';
 import { ContainerCommands } from './container-commands.ts';
 import type { SupervisorEventBus } from './events.ts';
-import { eventViews, historyDiff, historyViews, watchList, why } from './explain.ts';
+import { eventViews, historyDiff, historyViews, watchList, why, wordsOfFailedUpdate } from './explain.ts';
 import { hintOf, postponed } from './hints.ts';
 import { Builds } from './images/builds.ts';
 import { ImageFiles } from './images/image-files.ts';
@@ -235,12 +237,17 @@ export class Supervisor implements SupervisorApi {
     await this.#commands.stop(this.#reachable(name), timeoutMs, forMs);
   }
 
-  async start(name: string): Promise<void> {
-    await this.#commands.start(this.#reachable(name));
+  async start(name: string, options: StartOptions = {}, signal?: AbortSignal): Promise<StartedView> {
+    return await this.#commands.start(this.#reachable(name), options, signal);
   }
 
-  async restart(name: string, timeoutMs: number | null): Promise<void> {
-    await this.#commands.restart(this.#reachable(name), timeoutMs);
+  async restart(
+    name: string,
+    timeoutMs: number | null,
+    options: StartOptions = {},
+    signal?: AbortSignal,
+  ): Promise<StartedView> {
+    return await this.#commands.restart(this.#reachable(name), timeoutMs, options, signal);
   }
 
   async kill(name: string, signal: string): Promise<void> {
@@ -299,6 +306,7 @@ export class Supervisor implements SupervisorApi {
       ...this.#parts,
       planner: this.#planner,
       hint: this.#hint,
+      wordsOfFailedUpdate: (key: ResourceKey) => wordsOfFailedUpdate(this.#parts.history, key),
       viewInput: () => this.#viewInput(),
     };
   }

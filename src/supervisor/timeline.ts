@@ -2,7 +2,7 @@
 import type { TaskExit } from '../drivers/contract.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Desired } from '../model/desired.ts';
-import { describeError, toTsdError } from '../model/errors.ts';
+import { describeError } from '../model/errors.ts';
 import { describeEnd } from '../model/exit-words.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
 import type { TimelineDraft, TimelineKind } from '../model/timeline.ts';
@@ -14,7 +14,7 @@ import type { ContainerRecord } from '../state/container-record.ts';
 import type { ContainerStore } from '../state/containers.ts';
 import type { History } from '../state/history/history.ts';
 import type { JournalEntry } from '../state/history/journal.ts';
-import { logExcerpt } from './logs/log-excerpt.ts';
+import { lastWords, readOr } from './logs/last-words.ts';
 import type { Pruning } from './pruning.ts';
 
 export interface TimelineOptions {
@@ -40,22 +40,9 @@ export interface FoundRun {
 /** Holds that end with the next op; nobody asks about them. */
 const PASSING: ReadonlySet<Hold['reason']> = new Set(['busy']);
 
-/** Clocks of the shim and of the payload's first line may be read in either order. */
-const START_SLACK_MS = 20;
-
 function kindOf(op: Op): TimelineKind {
   if (op.op === 'container.start') return 'start';
   return op.cause.reason === 'drift' ? 'drift' : 'op';
-}
-
-/** What belongs to an entry and cannot be read, as while the disk fails, is left out: what happened is told all the same. */
-function readOr<T>(otherwise: T, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (toTsdError(error).code === 'TSD_BUG') throw error;
-    return otherwise;
-  }
 }
 
 export class Timeline {
@@ -189,9 +176,7 @@ export class Timeline {
   }
 
   #excerpt(record: ContainerRecord | undefined): readonly string[] {
-    if (!record) return [];
-    const since = record.state.startedAt === null ? 0 : Date.parse(record.state.startedAt) - START_SLACK_MS;
-    return readOr([], () => logExcerpt(this.#options.containers.logPath(record.id), since));
+    return record ? lastWords(this.#options.containers, record) : [];
   }
 
   #append(entry: Pick<TimelineDraft, 'kind' | 'key' | 'what'> & Partial<TimelineDraft>): void {

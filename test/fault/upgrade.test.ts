@@ -167,7 +167,7 @@ test('a container whose shim speaks another language runs on, and says why it is
   expect(supervisor.hostState().processes).toHaveLength(2);
   expect(await accepts(port)).toBe(true);
   // Once as a problem, once as the reason of its hold, however often it is asked again.
-  await supervisor.ok('plan');
+  await supervisor.cli('plan');
   expect(supervisor.log.match(/runs on untouched/g)).toHaveLength(2);
   const stopped = await supervisor.cli('stop', 'web');
   expect(stopped.status).not.toBe(0);

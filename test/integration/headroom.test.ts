@@ -50,7 +50,7 @@ test('an update for which there is no memory is refused before the first stop, a
   expect(held).toMatchObject(untouched);
   expect(held.message).toContain(`${file}:4:`);
   expect(held.message).toContain('only 7MiB of memory are available, and a start needs 16MiB');
-  expect(await supervisor.ok('plan')).toContain('only 7MiB of memory are available');
+  expect((await supervisor.cli('plan')).stdout).toContain('only 7MiB of memory are available');
 
   // What needs no start is done: the limits of what runs.
   supervisor.drop('app.yaml', manifest('{ memory: 32MiB }', 'one'));

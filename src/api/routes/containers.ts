@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { validate } from '../request-body.ts';
 import { DONE, get, json, param, post, type Route, stream } from './route.ts';
-import { count, flag, waitMs } from './schemas.ts';
+import { count, flag, settleMs, waitMs } from './schemas.ts';
 
 const nothing = z.strictObject({});
-const timeoutBody = z.strictObject({ timeoutMs: waitMs });
+const startBody = z.strictObject({ settleMs, waitMs: waitMs.optional() });
+const restartBody = z.strictObject({ timeoutMs: waitMs, settleMs, waitMs: waitMs.optional() });
 const lasting = waitMs.refine((ms) => ms === null || ms > 0, 'must be more than 0');
 const stopBody = z.strictObject({ timeoutMs: waitMs, forMs: lasting.default(null) });
 const killBody = z.strictObject({ signal: z.string().min(1) });
@@ -24,14 +25,12 @@ export const containerRoutes: readonly Route[] = [
     await request.api.stop(param(request, 'name'), timeoutMs, forMs);
     return DONE;
   }),
-  post('/containers/:name/start', nothing, async (_body, request) => {
-    await request.api.start(param(request, 'name'));
-    return DONE;
-  }),
-  post('/containers/:name/restart', timeoutBody, async ({ timeoutMs }, request) => {
-    await request.api.restart(param(request, 'name'), timeoutMs);
-    return DONE;
-  }),
+  post('/containers/:name/start', startBody, async (options, request) =>
+    json(await request.api.start(param(request, 'name'), options, request.signal)),
+  ),
+  post('/containers/:name/restart', restartBody, async ({ timeoutMs, ...options }, request) =>
+    json(await request.api.restart(param(request, 'name'), timeoutMs, options, request.signal)),
+  ),
   post('/containers/:name/kill', killBody, async ({ signal }, request) => {
     await request.api.kill(param(request, 'name'), signal);
     return DONE;

@@ -3,7 +3,7 @@ import { KINDS } from '../../model/resource.ts';
 import { validate } from '../request-body.ts';
 import { LISTS } from './queries.ts';
 import { get, json, param, post, type Route, stream } from './route.ts';
-import { count, flag, kind, waitMs } from './schemas.ts';
+import { count, flag, kind, settleMs, waitMs } from './schemas.ts';
 
 const historyQuery = z.strictObject({ limit: count.default(100) });
 const eventQuery = z.strictObject({ follow: flag.default(false), sinceMs: count.nullable().default(null) });
@@ -12,6 +12,7 @@ const rollbackBody = z.strictObject({
   hold: z.boolean(),
   dryRun: z.boolean(),
   waitMs,
+  settleMs,
 });
 const generation = z.object({ generation: count });
 

@@ -1,8 +1,14 @@
 import { z } from 'zod';
 import { json, post, type Route, stream } from './route.ts';
-import { kind, manifests, waitMs } from './schemas.ts';
+import { kind, manifests, settleMs, waitMs } from './schemas.ts';
 
-const applyBody = z.strictObject({ manifests, dryRun: z.boolean(), waitMs, refresh: z.boolean().optional() });
+const applyBody = z.strictObject({
+  manifests,
+  dryRun: z.boolean(),
+  waitMs,
+  settleMs,
+  refresh: z.boolean().optional(),
+});
 const manifestsBody = z.strictObject({ manifests });
 const removeBody = z.strictObject({
   files: manifests,

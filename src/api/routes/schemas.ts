@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { KINDS } from '../../model/resource.ts';
 
 export const waitMs = z.number().int().min(0).nullable();
+/** Left out or null, what the manifests say. */
+export const settleMs = z.number().int().min(0).nullable().optional();
 export const kind = z.enum(KINDS);
 
 /** In queries and paths everything is text. */

@@ -26,7 +26,7 @@ export function configure(command: Command, context: CliContext): void {
       ["tsdocker plan -f blog.yaml -o json | jq '.ops[].cause'", 'The causes alone, for a script'],
     ],
     exitCodes: [
-      ['0', 'nothing to do, and without -f: nothing is rejected, held, or waits for approval'],
+      ['0', 'nothing to do, nothing held; without -f: nothing rejected or waiting for approval'],
       ['1', 'error, or the manifests have errors'],
       ['2', 'there are operations, or something is rejected, held, or waits for approval'],
     ],

@@ -2,13 +2,12 @@ import { type Command, Option } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { followChange } from '../follow.ts';
-import { countArgument, waitOption } from '../options.ts';
+import { countArgument, settleOption, type WaitOptions, waitOf, waitOption, waitTimeoutOption } from '../options.ts';
 
-interface RollbackOptions {
+interface RollbackOptions extends WaitOptions {
   readonly to: number;
   readonly hold?: boolean;
   readonly dryRun?: boolean;
-  readonly wait?: number;
 }
 
 export function configure(command: Command, context: CliContext): void {
@@ -25,8 +24,8 @@ export function configure(command: Command, context: CliContext): void {
       ['tsdocker rollback --to 6 --hold --wait', 'Go back, watched files too, and wait until everything is ready'],
     ],
     exitCodes: [
-      ['0', 'accepted; with --wait: everything is ready'],
-      ['1', 'refused, failed, or not ready in time'],
+      ['0', 'accepted; with --wait: everything is ready or completed, as for apply'],
+      ['1', 'refused, failed, ended, or not ready in time'],
     ],
   });
   command.addOption(
@@ -34,12 +33,14 @@ export function configure(command: Command, context: CliContext): void {
   );
   command.option('--hold', 'hold the apps of watched files that differ at that generation');
   command.addOption(waitOption('return when everything is ready'));
+  command.addOption(waitTimeoutOption());
+  command.addOption(settleOption());
   command.option('--dry-run', 'print the plan and change nothing');
   command.action(context.action((options: RollbackOptions) => run(context, options)));
 }
 
-async function run(context: CliContext, { to, hold, dryRun, wait }: RollbackOptions): Promise<number> {
+async function run(context: CliContext, { to, hold, dryRun, ...wait }: RollbackOptions): Promise<number> {
   const client = await context.client();
-  const options = { hold: hold === true, dryRun: dryRun === true, waitMs: wait ?? null };
+  const options = { hold: hold === true, dryRun: dryRun === true, ...waitOf(wait) };
   return followChange(context, client.rollback(to, options), options);
 }

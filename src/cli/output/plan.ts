@@ -10,17 +10,21 @@ const NAMED_CHANGES = 20;
 export function formatPlan(context: CliContext, plan: PlanView): string {
   const ops = plan.ops.length === 0 ? '' : plan.text.trimEnd();
   const approvals = plan.approvals.map((approval) => formatApproval(context, approval));
-  return [...(ops === '' ? [] : [ops]), ...holds(plan), ...approvals, ...manifests(plan), sum(plan)].join('\n');
+  return [...(ops === '' ? [] : [ops]), ...holdLines(plan), ...approvals, ...manifests(plan), sum(plan)].join('\n');
 }
 
 /** What has done its work waits for nothing, and what needs an approval is told as that. */
-function holds({ holds: all, approvals }: PlanView): string[] {
-  return all
-    .filter(({ reason, resource }) => reason !== 'finished' && !approvals.some(({ name }) => name === resource))
-    .flatMap(({ resource, message, reason, hint }) => [
-      `held  ${printable(resource)}: ${printable(message)} (${reason})`,
-      ...(hint === '' ? [] : [`      hint: ${printable(hint)}`]),
-    ]);
+function held({ holds, approvals }: PlanView): PlanView['holds'] {
+  return holds.filter(
+    ({ reason, resource }) => reason !== 'finished' && !approvals.some(({ name }) => name === resource),
+  );
+}
+
+function holdLines(plan: PlanView): string[] {
+  return held(plan).flatMap(({ resource, message, reason, hint }) => [
+    `held  ${printable(resource)}: ${printable(message)} (${reason})`,
+    ...(hint === '' ? [] : [`      hint: ${printable(hint)}`]),
+  ]);
 }
 
 /** Why something waits for an approval, and what would change with it. */
@@ -53,8 +57,11 @@ function manifests({ manifests: all, approvals }: PlanView): string[] {
   });
 }
 
-function sum({ ops, approvals, manifests: all }: PlanView): string {
+function sum(plan: PlanView): string {
+  const { ops, approvals, manifests: all } = plan;
+  const heldBack = held(plan).length;
   const waiting = [
+    ...(heldBack > 0 ? [`${plural(heldBack, 'resource')} held`] : []),
     ...(approvals.length > 0 ? [`${plural(approvals.length, 'approval')} pending`] : []),
     ...standingCounts(all),
   ];
@@ -71,8 +78,8 @@ export function standingCounts(manifests: PlanView['manifests']): string[] {
   });
 }
 
-/** True when nothing is to be done, and nothing waits for somebody to do something. */
-export function isSettled({ ops, approvals, manifests }: PlanView): boolean {
-  const inForce = manifests.every(({ state }) => state === 'Active');
-  return ops.length === 0 && approvals.length === 0 && inForce;
+/** True when nothing is to be done, and nothing waits. */
+export function isSettled(plan: PlanView): boolean {
+  const inForce = plan.manifests.every(({ state }) => state === 'Active');
+  return plan.ops.length === 0 && plan.approvals.length === 0 && held(plan).length === 0 && inForce;
 }

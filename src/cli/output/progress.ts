@@ -11,6 +11,11 @@ const STATUS_STYLE = { started: 'dim', done: 'green', failed: 'red', skipped: 'y
   Style
 >;
 
+type ReadyEvent = Extract<ApplyEvent, { type: 'ready' }>;
+
+const READY = 'ready';
+const STATE_WIDTH = 'completed'.length;
+
 export interface Progress {
   show(event: ApplyEvent): void;
   /** Leaves the screen tidy, also when the stream broke. */
@@ -21,7 +26,7 @@ export interface Progress {
  * A live region that follows each operation on a terminal; a line for each event elsewhere.
  * @param done the word for the end that is waited for
  */
-export function makeProgress(context: CliContext, done = 'ready'): Progress {
+export function makeProgress(context: CliContext, done = READY): Progress {
   const { stdout, env } = context.streams;
   return stdout.isTTY === true && env.TERM !== 'dumb'
     ? new LiveProgress(context, done)
@@ -36,13 +41,24 @@ function opLine(context: CliContext, event: OpEvent): string {
   return `${status} ${printable(event.id)}${time}${reason}`;
 }
 
+/** What does not run is named; the word for the end is not that of what nothing is. */
+function endLines({ generation, running = 0, atRest = [] }: ReadyEvent, done: string): string | null {
+  // A job on images belongs to no generation, and its results say what it did.
+  if (generation === 0) return null;
+  const [first] = atRest;
+  const word = done === READY && running === 0 && first !== undefined ? first.state : done;
+  const lines = atRest.map(
+    ({ resource, state, message }) => `${state.padEnd(STATE_WIDTH)} ${printable(resource)}: ${printable(message)}`,
+  );
+  return [...lines, `${word}: generation ${generation}`].join('\n');
+}
+
 /** The line an event leaves behind, or null when it leaves none. Errors are printed by the command at the end. */
 function lastingLine(context: CliContext, event: ApplyEvent, done: string): string | null {
   if (event.type === 'accepted')
     return `accepted: generation ${event.generation}, ${plural(event.plan.ops.length, 'operation')}`;
   if (event.type === 'result') return printable(event.message);
-  // A job on images belongs to no generation, and its results say what it did.
-  if (event.type === 'ready') return event.generation === 0 ? null : `${done}: generation ${event.generation}`;
+  if (event.type === 'ready') return endLines(event, done);
   if (event.type === 'op' && event.status !== 'started') return opLine(context, event);
   return null;
 }

@@ -218,6 +218,12 @@ const startFirst: Rule = (subject) => {
   return found;
 };
 
+const settlesInTime: Rule = (subject) => {
+  const { settleMs, timeoutMs } = subject.spec.update;
+  if (settleMs === null || settleMs < timeoutMs) return [];
+  return [refuse(subject, 'update', 'settle has to be shorter than timeout: no update could succeed')];
+};
+
 const RULES: readonly Rule[] = [
   networkMode,
   sharedNetwork,
@@ -230,6 +236,7 @@ const RULES: readonly Rule[] = [
   capabilities,
   devices,
   startFirst,
+  settlesInTime,
 ];
 
 /** Everything that contradicts itself in one container. */

@@ -1,8 +1,11 @@
 /** How a change of a running container is made. */
 import { z } from 'zod';
 import { field } from '../field.ts';
-import { booleanField, shortForm, textOrNumber } from './schema-parts.ts';
+import { booleanField, orNull, shortForm, textOrNumber } from './schema-parts.ts';
 import { parseDuration } from './short-forms.ts';
+
+/** How long a run without a probe has to go on where neither a command nor the manifest says otherwise. */
+export const SETTLE_MS = 1_000;
 
 /** Written names; {@link update} gives them units. */
 export const updateFields = z.strictObject({
@@ -15,6 +18,11 @@ export const updateFields = z.strictObject({
     doc: 'How long the changed container may take to be ready; after that the update has failed.',
     change: 'in-place',
     example: '2m',
+  }),
+  settle: field(orNull(shortForm(textOrNumber(), parseDuration)), {
+    doc: 'How long a container without a probe has to run without an interruption before a command or an update calls it ready (1s where nothing is written). Containers that depend on it do not wait for that.',
+    change: 'in-place',
+    example: '5s',
   }),
   drain: field(shortForm(textOrNumber(), parseDuration).prefault('10s'), {
     doc: 'With `start-first`, how long open connections of the old container may go on.',
@@ -34,5 +42,11 @@ export const updateFields = z.strictObject({
 });
 
 export const update = updateFields
-  .transform(({ timeout, drain, ...rest }) => ({ ...rest, timeoutMs: timeout, drainMs: drain }))
+  .transform(({ timeout, settle, drain, ...rest }) => ({
+    ...rest,
+    timeoutMs: timeout,
+    // The default is written as nothing: what was stored before the field existed says the same.
+    settleMs: settle === SETTLE_MS ? null : settle,
+    drainMs: drain,
+  }))
   .prefault({});

@@ -13,7 +13,7 @@ import { because, declared, positionOf, redeclared, rolledBack, specChanged } fr
 import type { FieldChange } from './diff.ts';
 import { changedContent, diffSpecs } from './diff.ts';
 import { ownsSandbox, specOf } from './references.ts';
-import { decideFailedStart, decideRestart, describeStop, mayRestartUnhealthy } from './restart.ts';
+import { decideFailedStart, decideRestart, describeStop, mayRestart } from './restart.ts';
 
 export type StepName =
   | 'stop'
@@ -247,7 +247,7 @@ function upkeep(desired: Desired<'container'>, container: ObservedContainer, aro
 /** The end of a run that only a restart helps; when the next one begins is decided like after any other failure. */
 function unhealthyStop(desired: Desired<'container'>, container: ObservedContainer): Intent | null {
   const { health, paused, restarts } = container;
-  if (health?.state !== 'unhealthy' || paused || !mayRestartUnhealthy(desired.spec.restart, restarts)) return null;
+  if (health?.state !== 'unhealthy' || paused || !mayRestart(desired.spec.restart, true, restarts)) return null;
   const source = positionOf(desired, 'health');
   return intend(['stop'], { reason: 'unhealthy', message: `unhealthy: ${health.message}`, source });
 }

@@ -4,7 +4,7 @@ import type { ObservedContainer } from '../../model/observed.ts';
 import type { DependencyCondition } from './references.ts';
 
 /** A container whose policy lets it end well: a migration, a set-up job. */
-function isOneShot(spec: ContainerSpec): boolean {
+export function isOneShot(spec: ContainerSpec): boolean {
   return spec.restart.policy === 'no' || spec.restart.policy === 'on-failure';
 }
 

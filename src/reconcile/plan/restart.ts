@@ -30,7 +30,7 @@ export interface RestartInput {
   readonly seed: string;
 }
 
-export function describeExit({ code, oomKilled }: ObservedExit): string {
+export function describeExit({ code, oomKilled }: Pick<ObservedExit, 'code' | 'oomKilled'>): string {
   return describeEnd(code, oomKilled);
 }
 
@@ -131,7 +131,7 @@ export function decideFailedStart({
   return { next: 'start', counters: { ...counters, restarts: counters.restarts + 1 }, message: failed };
 }
 
-/** True when this policy has a restart left for a container that runs and is unhealthy. */
-export function mayRestartUnhealthy({ policy, max }: RestartPolicy, { restarts }: RestartCounters): boolean {
-  return wantsRestart(policy, true) && !(policy === 'on-failure' && max > 0 && restarts >= max);
+/** True when this policy has a restart left after such an end. */
+export function mayRestart({ policy, max }: RestartPolicy, failed: boolean, { restarts }: RestartCounters): boolean {
+  return wantsRestart(policy, failed) && !(policy === 'on-failure' && max > 0 && restarts >= max);
 }

@@ -3,11 +3,8 @@ import type { Instant } from '../../model/clock.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { ObservedContainer, OpFailure } from '../../model/observed.ts';
 import { type ObservedUpdate, sameVersion } from '../../model/update.ts';
-import { isDone, isReady } from './readiness.ts';
-import { describeExit, OWN_FAILURES } from './restart.ts';
-
-/** A container without a probe counts as ready when it ran this long. */
-export const SETTLE_MS = 2_000;
+import { OWN_FAILURES } from './restart.ts';
+import { judgeRun, seconds, settleOf } from './run-verdict.ts';
 
 export type Verdict =
   | { readonly is: 'ready'; readonly message: string }
@@ -28,35 +25,25 @@ export function isAt(candidate: ObservedContainer | undefined, { to }: Pick<Obse
   return candidate !== undefined && sameVersion(candidate, to);
 }
 
-const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
-
-/** An end of this update's run; one that nobody saw says nothing. */
-function judgeExit(
-  candidate: ObservedContainer,
-  { startedAtBootMs }: ObservedUpdate,
-  spec: ContainerSpec,
-): Verdict | null {
-  const { exit, running, startError, restartRequested } = candidate;
-  if (running || exit === null || startError !== null || restartRequested || exit.code === null) return null;
-  if (exit.finishedAtBootMs === null || exit.finishedAtBootMs < startedAtBootMs) return null;
-  // What is meant to run on has not shown that it does, however it ended.
-  if (isDone(candidate, spec)) return { is: 'ready', message: 'it ended with 0' };
-  return { is: 'failed', message: `${describeExit(exit)} after ${seconds(exit.ranForMs)}` };
-}
-
-function judgeRun({ candidate, update, spec, now }: VerdictInput): Verdict | null {
+/** The loop looks at each end before another run begins, so that none is missed. */
+function judgeCandidate({ candidate, update, spec, now }: VerdictInput): Verdict | null {
   if (!candidate || !isAt(candidate, update)) return null;
-  const { startError } = candidate;
+  const { startError, health, running } = candidate;
   if (startError !== null && OWN_FAILURES.has(startError.class)) return { is: 'failed', message: startError.message };
-  const ended = judgeExit(candidate, update, spec);
-  if (ended || !candidate.running || candidate.startedAtBootMs === null) return ended;
-  const { health } = candidate;
-  if (health?.state === 'unhealthy') return { is: 'failed', message: `unhealthy: ${health.message}` };
-  if (!isReady(candidate, spec)) return null;
-  if (health) return { is: 'ready', message: 'its probe passes' };
-  const readyAt = candidate.startedAtBootMs + SETTLE_MS;
-  if (now.bootMs >= readyAt) return { is: 'ready', message: `it has been running for ${seconds(SETTLE_MS)}` };
-  return { is: 'waiting', untilBootMs: readyAt };
+  if (running && health?.state === 'unhealthy') return { is: 'failed', message: `unhealthy: ${health.message}` };
+  const verdict = judgeRun({
+    container: candidate,
+    spec,
+    // An update of a long job has not failed because the job takes longer than an update may.
+    awaited: false,
+    settleMs: settleOf(spec),
+    sinceBootMs: update.startedAtBootMs,
+    ended: null,
+    now,
+  });
+  if (verdict.is === 'completed') return { is: 'ready', message: `it completed: ${verdict.message}` };
+  if (verdict.is === 'waiting') return { is: 'waiting', untilBootMs: verdict.untilBootMs };
+  return { is: verdict.is, message: verdict.message };
 }
 
 /** What its probes found last; empty where nothing is known. */
@@ -67,7 +54,7 @@ function unreadyBecause({ candidate, update }: VerdictInput): string {
 
 export function judge(input: VerdictInput): Verdict {
   const { update, spec, failure, now } = input;
-  const verdict = judgeRun(input);
+  const verdict = judgeCandidate(input);
   if (verdict && verdict.is !== 'waiting') return verdict;
   // After the cut-over it has been ready once: only an end takes that back.
   if (update.cutOverAtBootMs !== null) return { is: 'waiting', untilBootMs: null };

@@ -10,6 +10,8 @@ export interface AppPin {
   readonly reason: string;
   /** An update failed; otherwise a person wanted it. */
   readonly failed?: boolean;
+  /** The container whose update failed; those of earlier versions do not say. */
+  readonly container?: ResourceKey;
   readonly sources: readonly {
     readonly kind: SourceKind;
     readonly origin: string;

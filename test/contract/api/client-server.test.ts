@@ -68,7 +68,7 @@ describe('every call of the facade arrives as it was made and answers as it was 
     expect(await all(client.logs('web', options))).toEqual(supervisor.entries);
     expect(supervisor.asked).toEqual([
       { call: 'stop', with: { name: 'web', timeoutMs: 1500, forMs: 60_000 } },
-      { call: 'start', with: 'blog/web' },
+      { call: 'start', with: { name: 'blog/web' } },
       { call: 'restart', with: { name: 'web', timeoutMs: null } },
       { call: 'kill', with: { name: 'web', signal: 'SIGHUP' } },
       { call: 'load', with: '/tmp/app.tar' },

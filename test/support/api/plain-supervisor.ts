@@ -20,6 +20,8 @@ import type {
   PlanView,
   RemoveRequest,
   RollbackOptions,
+  StartedView,
+  StartOptions,
   SupervisorApi,
   ViewOfKind,
   VolumeView,
@@ -405,14 +407,16 @@ export class PlainSupervisor implements SupervisorApi {
     this.#known(name);
   }
 
-  async start(name: string): Promise<void> {
-    this.#record('start', name);
+  async start(name: string, options: StartOptions = {}): Promise<StartedView> {
+    this.#record('start', { name, ...options });
     this.#known(name);
+    return { state: name === 'migrate' ? 'completed' : 'ready', message: '' };
   }
 
-  async restart(name: string, timeoutMs: number | null): Promise<void> {
-    this.#record('restart', { name, timeoutMs });
+  async restart(name: string, timeoutMs: number | null, options: StartOptions = {}): Promise<StartedView> {
+    this.#record('restart', { name, timeoutMs, ...options });
     this.#known(name);
+    return { state: 'ready', message: '' };
   }
 
   async kill(name: string, signal: string): Promise<void> {

@@ -65,11 +65,16 @@ describe('single containers', () => {
     `);
     expect(served().supervisor.asked[0]).toEqual({ call: 'stop', with: { name: 'web', timeoutMs: 1500, forMs: null } });
     expect(await screen(['start', 'web'])).toMatchInlineSnapshot(`
-      "web
+      "web ready
       --- exit 0"
     `);
+    expect(await screen(['start', '--settle', '0', '--wait', '5m', 'migrate'])).toMatchInlineSnapshot(`
+      "migrate completed
+      --- exit 0"
+    `);
+    expect(served().supervisor.asked.at(-1)?.with).toEqual({ name: 'migrate', settleMs: 0, waitMs: 300_000 });
     expect(await screen(['restart', 'web'])).toMatchInlineSnapshot(`
-      "web
+      "web ready
       --- exit 0"
     `);
     expect(await screen(['wait', 'migrate', 'web'])).toMatchInlineSnapshot(`

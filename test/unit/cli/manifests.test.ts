@@ -9,7 +9,7 @@ describe('plan and diff', () => {
     expect(await screen(['plan'])).toMatchInlineSnapshot(`
       "+ start container/blog/web: declared in blog.yaml:12:3
       held  container/blog/job: waits for blog/db (dependency-not-ready)
-      1 operation.
+      1 operation, 1 resource held.
       --- exit 2"
     `);
     expect(await screen(['diff'])).toMatchInlineSnapshot(`
@@ -41,6 +41,24 @@ describe('plan and diff', () => {
       1 manifest rejected: \`tsdocker get manifests\`
       --- exit 0"
     `);
+  });
+
+  test('what is held is not settled', async () => {
+    const hold = {
+      resource: 'container/blog/web',
+      reason: 'unavailable',
+      message: 'no /data',
+      hint: '`mkdir -p /data`',
+    };
+    served().supervisor.plans = { ...served().supervisor.plans, ops: [], holds: [hold], text: '' };
+    expect(await screen(['plan'])).toMatchInlineSnapshot(`
+      "held  container/blog/web: no /data (unavailable)
+            hint: \`mkdir -p /data\`
+      No operations, 1 resource held.
+      --- exit 2"
+    `);
+    served().supervisor.plans = { ...served().supervisor.plans, holds: [{ ...hold, reason: 'finished' }] };
+    expect((await run(['plan'])).exitCode).toBe(0);
   });
 
   test('what waits for a person is something to do', async () => {
@@ -83,7 +101,7 @@ describe('plan and diff', () => {
           - volume/blog/data and its data
       held  /etc/tsdocker/manifests/blog.yaml: it waits to be taken over: no space
       rejected  /etc/tsdocker/manifests/shop.yaml:4:5: unknown key "imgae"; did you mean "image"?
-      No operations, 2 approvals pending, 1 manifest rejected, 2 manifests held.
+      No operations, 1 resource held, 2 approvals pending, 1 manifest rejected, 2 manifests held.
       --- exit 2"
     `);
     served().supervisor.plans = { ...none, holds: [], manifests: [rejected] };
@@ -144,7 +162,7 @@ describe('apply', () => {
     expect(await screen(['apply', '-f', manifest('a.yaml'), '--dry-run'])).toMatchInlineSnapshot(`
       "+ start container/blog/web: declared in blog.yaml:12:3
       held  container/blog/job: waits for blog/db (dependency-not-ready)
-      1 operation.
+      1 operation, 1 resource held.
       --- exit 0"
     `);
     expect(served().supervisor.asked[0]?.with).toMatchObject({ options: { dryRun: true } });
@@ -363,4 +381,51 @@ test('validate and apply as JSON', async () => {
   expect(served().supervisor.asked[0]?.with).toMatchObject({ options: { dryRun: false, waitMs: 30_000 } });
   const planned = await run(['apply', '-f', manifest('a.yaml'), '-o', 'json', '--dry-run']);
   expect(JSON.parse(planned.stdout.split('\n')[0] ?? '')).toMatchObject({ type: 'accepted' });
+});
+
+test('apply names what does not run, and says ready of nothing else', async () => {
+  const file = manifest('a.yaml');
+  const atRest = [
+    { resource: 'container/blog/job', state: 'completed' as const, message: 'exited with 0' },
+    { resource: 'container/blog/web', state: 'stopped' as const, message: 'stopped until `tsdocker start`' },
+  ];
+  const last = async (running: number, count: number) => {
+    served().supervisor.events = [{ type: 'ready', generation: 8, running, atRest: atRest.slice(0, count) }];
+    return (await run(['apply', '-f', file, '--timeout', '2m', '--settle', '3s'])).stdout;
+  };
+  expect(await last(1, 2)).toMatchInlineSnapshot(`
+    "completed container/blog/job: exited with 0
+    stopped   container/blog/web: stopped until \`tsdocker start\`
+    ready: generation 8
+    "
+  `);
+  expect(await last(0, 1)).toMatchInlineSnapshot(`
+    "completed container/blog/job: exited with 0
+    completed: generation 8
+    "
+  `);
+  expect(await last(0, 0)).toMatchInlineSnapshot(`
+    "ready: generation 8
+    "
+  `);
+  const options = { dryRun: false, waitMs: 120_000, settleMs: 3_000 };
+  expect(served().supervisor.asked.at(-1)?.with).toMatchObject({ options });
+});
+
+test('the last lines of a container that ended stand below the error', async () => {
+  const log = ['no database', 'giving up\u001b[2J'];
+  const error = {
+    code: 'TSD_CONTAINER_ENDED',
+    class: 'precondition',
+    message: 'container/a/web: exited with 3',
+  } as const;
+  served().supervisor.events = [{ type: 'failed', error: { ...error, hint: 'Look.', log } }];
+  expect(await screen(['apply', '-f', manifest('a.yaml'), '--wait'])).toMatchInlineSnapshot(`
+    "--- stderr
+    error: container/a/web: exited with 3
+        | no database
+        | giving up
+    hint: Look.
+    --- exit 1"
+  `);
 });

@@ -79,7 +79,7 @@ describe('rollback', () => {
     expect(await screen(['rollback', '--to', '6', '--dry-run'])).toMatchInlineSnapshot(`
       "+ start container/blog/web: declared in blog.yaml:12:3
       held  container/blog/job: waits for blog/db (dependency-not-ready)
-      1 operation.
+      1 operation, 1 resource held.
       --- exit 0"
     `);
   });

@@ -320,6 +320,11 @@ describe('contradictions', () => {
       container('network: n, ports: [80]', 'networks: { n: { internal: true } }'),
       ['an internal network has no published ports'],
     ],
+    [
+      'an update that cannot settle in its time',
+      container('update: { settle: 60s }'),
+      ['settle has to be shorter than timeout: no update could succeed'],
+    ],
     ['a wait for itself', container('dependsOn: [web]'), ['a container cannot wait for itself']],
     [
       'a dependency that is not there',

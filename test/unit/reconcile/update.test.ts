@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { DesiredState } from '../../../src/model/desired.ts';
+import { SETTLE_MS } from '../../../src/model/kinds/update-forms.ts';
 import { formatPlan } from '../../../src/reconcile/plan/format.ts';
-import { SETTLE_MS } from '../../../src/reconcile/plan/verdict.ts';
+
 import { declare } from '../../support/declare.ts';
 import { hostWith, planOn, textOn } from '../../support/planning.ts';
 import type { PureHost } from '../../support/pure-host.ts';
@@ -50,7 +51,7 @@ describe('stop-first', () => {
     );
     host.bootMs += SETTLE_MS;
     expect(step(host, stopFirst('two'))).toMatchInlineSnapshot(
-      `"settle-update container/blog/web — update done: it has been running for 2.0 s"`,
+      `"settle-update container/blog/web — update done: it has been running for 1.0 s"`,
     );
     expect(textOn(host, stopFirst('two'))).toBe('nothing to do');
     expect(host.updates.size).toBe(0);
@@ -81,7 +82,7 @@ describe('stop-first', () => {
     step(host, stopFirst('two', once));
     host.exit(WEB, 0, 300);
     expect(step(host, stopFirst('two', once))).toContain(
-      'settle-update container/blog/web — update done: it ended with 0',
+      'settle-update container/blog/web — update done: it completed: exited with 0',
     );
     const server = changed();
     server.exit(WEB, 0, 300);

@@ -1,0 +1,101 @@
+/** What the run of a container has shown by now: that it goes on, that it did its work, or how it ended. Pure. */
+import type { Instant } from '../../model/clock.ts';
+import type { ContainerSpec } from '../../model/kinds/container.ts';
+import { SETTLE_MS } from '../../model/kinds/update-forms.ts';
+import type { ObservedContainer, ObservedExit } from '../../model/observed.ts';
+import { isOneShot, isReady } from './readiness.ts';
+import { describeExit, mayRestart } from './restart.ts';
+
+/** A run that ended by itself, with the last lines it wrote. */
+export interface EndedRun extends Pick<ObservedExit, 'code' | 'oomKilled' | 'ranForMs'> {
+  readonly log: readonly string[];
+  /** Its probes had found it unhealthy, and it was ended for that: what they found. */
+  readonly unhealthy: string | null;
+}
+
+export interface RunInput {
+  readonly container: ObservedContainer;
+  readonly spec: ContainerSpec;
+  /** Others start when it has ended with 0. */
+  readonly awaited: boolean;
+  readonly settleMs: number;
+  /** Boot clock: an end before that says nothing of a container that is started again. */
+  readonly sinceBootMs: number;
+  /** The last end since then, also where another run goes on by now; null for none, or where no end is missed. */
+  readonly ended: EndedRun | null;
+  readonly now: Instant;
+}
+
+export type RunVerdict =
+  | { readonly is: 'ready'; readonly message: string }
+  /** It ended with 0, and was meant to. */
+  | { readonly is: 'completed'; readonly message: string }
+  | {
+      readonly is: 'failed';
+      readonly message: string;
+      readonly exitCode: number | null;
+      readonly log: readonly string[];
+    }
+  /** Boot clock, when to look again; null waits for an event. */
+  | { readonly is: 'waiting'; readonly message: string; readonly untilBootMs: number | null };
+
+/** The settle time of a container for this command. @param asked by who gave the command; null for what the manifest says */
+export function settleOf({ update }: Pick<ContainerSpec, 'update'>, asked: number | null = null): number {
+  return asked ?? update.settleMs ?? SETTLE_MS;
+}
+
+export const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+
+function waiting(message: string, untilBootMs: number | null = null): RunVerdict {
+  return { is: 'waiting', message, untilBootMs };
+}
+
+function failed(end: Pick<EndedRun, 'code' | 'oomKilled' | 'ranForMs'>, log: readonly string[]): RunVerdict {
+  return { is: 'failed', message: `${describeExit(end)} after ${seconds(end.ranForMs)}`, exitCode: end.code, log };
+}
+
+/** An end with 0 is what some containers are for; what is meant to run on has not shown that it does. */
+function isMeant(code: number | null, { spec, awaited }: RunInput): boolean {
+  return code === 0 && (awaited || isOneShot(spec));
+}
+
+function judgeEnd(input: RunInput): RunVerdict {
+  const { container, spec, sinceBootMs } = input;
+  const { exit, startError, restartRequested, restarts, run } = container;
+  if (startError !== null) return waiting(startError.message);
+  if (exit === null || run === 0 || restartRequested) return waiting('it is not started yet');
+  if (isMeant(exit.code, input)) return { is: 'completed', message: describeExit(exit) };
+  const isOld = exit.code === null || exit.finishedAtBootMs === null || exit.finishedAtBootMs < sinceBootMs;
+  if (isOld && mayRestart(spec.restart, exit.code !== 0, restarts)) return waiting(describeExit(exit));
+  return failed(exit, []);
+}
+
+function judgeRunning({ container, spec, awaited, settleMs, sinceBootMs, now }: RunInput): RunVerdict {
+  const { unknown, unrecorded, paused, health, startedAtBootMs } = container;
+  if (unknown != null) return waiting(unknown);
+  if (unrecorded != null) return waiting(unrecorded);
+  if (paused) return waiting('it is paused');
+  if (awaited) return waiting('it runs, and others wait for its end');
+  if (!isReady(container, spec)) return waiting(health?.message ?? '');
+  if (health) return { is: 'ready', message: 'its probe passes' };
+  // A start of which no time is known was seen before the command came.
+  const readyAt = (startedAtBootMs ?? sinceBootMs) + settleMs;
+  if (now.bootMs < readyAt) return waiting(`it runs, and is ready when it has for ${seconds(settleMs)}`, readyAt);
+  return { is: 'ready', message: `it has been running for ${seconds(settleMs)}` };
+}
+
+/**
+ * One uninterrupted run of the settle time, or a probe that passes, shows that a container works. An end shows that it did
+ * not, but for an end with 0 that its policy or a dependent asks for.
+ */
+export function judgeRun(input: RunInput): RunVerdict {
+  const { container, awaited, ended } = input;
+  if (ended && !isMeant(ended.code, input)) {
+    const { unhealthy, log, code } = ended;
+    return unhealthy === null
+      ? failed(ended, log)
+      : { is: 'failed', message: `unhealthy: ${unhealthy}`, exitCode: code, log };
+  }
+  if (ended && awaited) return { is: 'completed', message: describeExit(ended) };
+  return container.running || container.unknown != null ? judgeRunning(input) : judgeEnd(input);
+}
