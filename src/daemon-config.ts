@@ -117,7 +117,7 @@ const shape = {
   root: absolutePath.default('/var/lib/tsdocker'),
   runDir: absolutePath.default('/run/tsdocker'),
   /** Unset: in the root. */
-  tmpDir: absolutePath.optional(),
+  tmpdir: absolutePath.optional(),
   manifests: absolutePath.default('/etc/tsdocker/manifests'),
   /** Empty: the default socket in the run directory. */
   host: listOf(isHost),
@@ -225,7 +225,7 @@ export interface DaemonConfig
     | 'pidfile'
     | 'trustPolicy'
     | 'trustKey'
-    | 'tmpDir'
+    | 'tmpdir'
     | 'selinuxEnabled'
     | 'imageBudget'
     | 'logBudget'
@@ -245,7 +245,7 @@ export interface DaemonConfig
   readonly web: HttpAddress | null;
   readonly trustPolicy: string | null;
   readonly trustKey: string | null;
-  readonly tmpDir: string | null;
+  readonly tmpdir: string | null;
   /** Bytes. */
   readonly imageBudget: number | null;
   readonly logBudget: number | null;
@@ -296,7 +296,7 @@ function finish(given: Settings): DaemonConfig {
     pidfile,
     trustPolicy,
     trustKey,
-    tmpDir,
+    tmpdir,
     selinuxEnabled: _never,
     imageBudget,
     logBudget,
@@ -320,7 +320,7 @@ function finish(given: Settings): DaemonConfig {
     web: web ?? null,
     trustPolicy: trustPolicy ?? null,
     trustKey: trustKey ?? null,
-    tmpDir: tmpDir ?? null,
+    tmpdir: tmpdir ?? null,
     imageBudget: imageBudget ?? null,
     logBudget: logBudget ?? null,
   };

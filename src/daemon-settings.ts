@@ -27,8 +27,8 @@ export const SETTINGS = {
     env: 'TSDOCKER_RUN_DIR',
     doc: 'sockets, pid and secrets of this boot (default: /run/tsdocker)',
   },
-  tmpDir: {
-    flags: '--tmp-dir <dir>',
+  tmpdir: {
+    flags: '--tmpdir <dir>',
     env: 'TSDOCKER_TMPDIR',
     otherEnv: 'DOCKER_TMPDIR',
     doc: 'temporary files of pulls, loads and builds, on the filesystem of the root (default: tmp and downloads in the root)',

@@ -82,7 +82,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
     log.warn(`the service manager does not listen: ${describeError(error)}`),
   );
   const state = await openRoot(config);
-  const tmp = await openTmpDir(state, config.tmpDir);
+  const tmp = await openTmpDir(state, config.tmpdir);
   const stores = await openStores(state, log);
   const { history, secrets, reserve } = stores;
   const events = new SupervisorEventBus();

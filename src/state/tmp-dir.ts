@@ -16,7 +16,7 @@ export interface TmpDir {
 }
 
 function refused(path: string, reason: string, hint: string): TsdError {
-  return new TsdError('TSD_FLAG', `${path} cannot hold temporary files: ${reason}`, { step: '--tmp-dir', hint });
+  return new TsdError('TSD_FLAG', `${path} cannot hold temporary files: ${reason}`, { step: '--tmpdir', hint });
 }
 
 /** What comes to stand in the root is moved there, at once and whole. */

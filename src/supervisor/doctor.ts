@@ -47,7 +47,7 @@ function cgroupCheck(): DoctorCheck {
   );
 }
 
-/** Null without a supervisor: then nobody knows what one will be told. */
+/** @param supervisor null without one: its flags are not known then */
 function forwardingCheck(supervisor: DoctorFacts | null): DoctorCheck {
   const name = 'forwarding';
   const on = readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim() === '1';

@@ -25,7 +25,7 @@ export function networkRecord(world: World, key: ResourceKey): NetworkRecord | u
   return world.resources.networks().find((record) => record.key === key);
 }
 
-/** The supervisor was told to have no default bridge, and not that it could not be made so far. */
+/** `-b none`: no default bridge is wanted, while one that could not be made so far is tried again. */
 export function isDefaultNetworkOff(world: Pick<World, 'defaultNetwork' | 'defaultNetworkProblem'>): boolean {
   return world.defaultNetwork() === null && world.defaultNetworkProblem() === null;
 }
