@@ -12,16 +12,16 @@ _tsdocker() {
     COMPREPLY=($(compgen -W "table wide json name" -- "$cur")); return
   fi
   if [[ $cur != -* ]]; then
-    case $prev in -f|--file|--base-dir|-o|--output|-H|--host|--diff|-n|--limit|--to|--since|--tail|--until|-e|--env|-w|--workdir|-u|--user|--detach-keys|-t|--timeout|--for|-s|--signal|-c|--change|-m|--message|-a|--author|--tag|--target|--build-arg|--build-context|--label|--secret|--platform|--network|--username|-i|--input|--format|--root|-g|--graph|--run-dir|--tmpdir|--manifests|-G|--group|-p|--pidfile|--default-bridge|-b|--bridge|--bip|--fixed-cidr|--mtu|--ip|--dns|--dns-search|--storage-driver|--storage-opt|--registry-mirror|--insecure-registry|--trust-key|--trust-policy|--gc-interval|--gc-high|--gc-low|--gc-min-age|--image-budget|--log-budget|--keep-generations|--exec-driver|-l|--log-level|--metrics|--web|--config) COMPREPLY=($(compgen -f -- "$cur")); return ;; esac
+    case $prev in -f|--file|--base-dir|--timeout|--settle|-o|--output|-H|--host|--diff|-n|--limit|--to|--since|--tail|--until|-e|--env|-w|--workdir|-u|--user|--detach-keys|-t|--for|--wait|-s|--signal|-c|--change|-m|--message|-a|--author|--tag|--target|--build-arg|--build-context|--label|--secret|--platform|--network|--username|-i|--input|--format|--root|-g|--graph|--run-dir|--tmpdir|--manifests|-G|--group|-p|--pidfile|--default-bridge|-b|--bridge|--bip|--fixed-cidr|--mtu|--ip|--dns|--dns-search|--storage-driver|--storage-opt|--registry-mirror|--insecure-registry|--trust-key|--trust-policy|--gc-interval|--gc-high|--gc-low|--gc-min-age|--image-budget|--log-budget|--keep-generations|--exec-driver|-l|--log-level|--metrics|--web|--config) COMPREPLY=($(compgen -f -- "$cur")); return ;; esac
   fi
   case $command in
     "") words="apply plan diff delete history rollback approve validate convert schema get describe why events images logs exec attach stop start restart kill wait changes commit export build pull push tag rmi image tags search login logout load save import system daemon info doctor version host-shutdown completion"; flags="-H --host -v --version -h --help" ;;
-    apply) flags="-f --file --base-dir --wait --dry-run --refresh -o --output -H --host"; words="" ;;
+    apply) flags="-f --file --base-dir --wait --timeout --settle --dry-run --refresh -o --output -H --host"; words="" ;;
     plan) flags="-f --file --base-dir -o --output -H --host"; words="" ;;
     diff) flags="-f --file --base-dir -o --output -H --host"; words="" ;;
     delete) flags="-f --file --base-dir --all --wait -H --host"; words="" ;;
     history) flags="--diff -n --limit -o --output -H --host"; words="" ;;
-    rollback) flags="--to --hold --wait --dry-run -H --host"; words="" ;;
+    rollback) flags="--to --hold --wait --timeout --settle --dry-run -H --host"; words="" ;;
     approve) flags="-y --yes -H --host"; words="" ;;
     validate) flags="-f --file --base-dir -o --output"; words="" ;;
     convert) flags="-f --file --base-dir -o --output"; words="" ;;
@@ -35,8 +35,8 @@ _tsdocker() {
     exec) flags="-i --interactive -t --tty -e --env -w --workdir -u --user -H --host"; words=""; containers=1 ;;
     attach) flags="--no-stdin --no-sig-proxy --detach-keys -H --host"; words=""; containers=1 ;;
     stop) flags="-t --timeout --for -H --host"; words=""; containers=1 ;;
-    start) flags="-H --host"; words=""; containers=1 ;;
-    restart) flags="-t --timeout -H --host"; words=""; containers=1 ;;
+    start) flags="--wait --settle -H --host"; words=""; containers=1 ;;
+    restart) flags="-t --timeout --wait --settle -H --host"; words=""; containers=1 ;;
     kill) flags="-s --signal -H --host"; words=""; containers=1 ;;
     wait) flags="-H --host"; words=""; containers=1 ;;
     changes) flags="-o --output -H --host"; words=""; containers=1 ;;
