@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { serveApi } from './api/server.ts';
 import { VERSION } from './api/version.ts';
 import { createPathBook, freeReader } from './composition/path-book.ts';
-import { daemonFacts, requireDirectory, requireHost, requireRoot } from './composition/preconditions.ts';
+import { daemonFacts, requireDirectory, requireRoot } from './composition/preconditions.ts';
 import { createRegistry, openTrustPolicy } from './composition/registry.ts';
 import { openStores } from './composition/stores.ts';
 import { createExecDriver, createWorld } from './composition/world.ts';
@@ -27,15 +27,12 @@ import { realChecks } from './reconcile/health/checks.ts';
 import { Prober } from './reconcile/health/prober.ts';
 import { observeAnswered } from './reconcile/observe.ts';
 import { opHandlers } from './reconcile/ops/handlers.ts';
+import type { World } from './reconcile/ops/world.ts';
 import { startGate } from './reconcile/start-gate.ts';
 import { openRoot } from './state/root.ts';
-import { openTmpDir } from './state/tmp-dir.ts';
-import { leaveDown } from './supervisor/adopt.ts';
 import { Adoption } from './supervisor/adoption.ts';
-import { cutOffContainers } from './supervisor/cut-off.ts';
 import { runDoctor } from './supervisor/doctor.ts';
 import { SupervisorEventBus } from './supervisor/events.ts';
-import { giveHostBack } from './supervisor/give-back.ts';
 import { Collector } from './supervisor/images/collector.ts';
 import { ImageJobs } from './supervisor/images/image-jobs.ts';
 import { createLogger } from './supervisor/log.ts';
@@ -74,7 +71,6 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
 
 async function supervise(config: DaemonConfig): Promise<void> {
   requireRoot();
-  requireHost();
   const log = createLogger(config.logLevel, process.stderr.isTTY === true);
   requireDirectory(config.manifests);
   const trustPolicy = openTrustPolicy(config);
@@ -82,7 +78,6 @@ async function supervise(config: DaemonConfig): Promise<void> {
     log.warn(`the service manager does not listen: ${describeError(error)}`),
   );
   const state = await openRoot(config);
-  const tmp = await openTmpDir(state, config.tmpdir);
   const stores = await openStores(state, log);
   const { history, secrets, reserve } = stores;
   const events = new SupervisorEventBus();
@@ -110,11 +105,10 @@ async function supervise(config: DaemonConfig): Promise<void> {
       controller.enqueue(new Set([...next.resources.keys(), ...before.resources.keys()]));
     },
   });
-  const registry = createRegistry(config, { root: state.root, downloads: tmp.downloads }, trustPolicy);
+  const registry = createRegistry(config, state.root, trustPolicy);
   const { world, defaultNetwork, names } = createWorld({
     config,
     state,
-    tmpDir: tmp.work,
     stores,
     registry,
     trustPolicy,
@@ -145,7 +139,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
 
   const onBug = (error: TsdError): void => log.error({ code: error.code, stack: error.stack }, describeError(error));
   const observers = new Observers({ ...config, version: VERSION, timers: systemTimers, log, onBug });
-  const id = keyId(openDaemonKey(config.trustKey ?? join(state.root, 'key.json')));
+  const id = keyId(openDaemonKey(join(state.root, 'key.json')));
   const engine = new Engine({ timers: systemTimers, log: (line) => log.debug(line) });
   const loop = new LoopStatus({
     world,
@@ -244,7 +238,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
   const release = (): void => {
     adoption.stop();
     names.end();
-    giveHostBack(world, log);
+    leaveNothingUnused(world);
     world.exec.close();
     world.network.close();
     world.graph.close();
@@ -257,7 +251,6 @@ async function supervise(config: DaemonConfig): Promise<void> {
     release();
     throw error;
   });
-  if (!config.restart) leaveDown(world);
   loop.setUnavailable(adopted.unavailable);
   names.begin();
   log.info({ running: adopted.running, exited: adopted.exited }, 'took over what was there');
@@ -290,12 +283,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
     pauses,
     seed,
     facts: daemonFacts(config, id, state.issues),
-    doctor: async () =>
-      runDoctor(config.root, drivers, {
-        runDir: state.runDir,
-        ipForward: config.ipForward,
-        cutOff: cutOffContainers(world),
-      }),
+    doctor: async () => runDoctor(config.root, drivers, state.runDir),
     stopEverything: async () => {
       loop.shutDown();
       prober.stop();
@@ -356,4 +344,11 @@ async function supervise(config: DaemonConfig): Promise<void> {
       },
     );
   });
+}
+
+/** With no container left that needs them, bridge and rules go too; otherwise they stay for those that go on. */
+function leaveNothingUnused(world: World): void {
+  const network = world.defaultNetwork();
+  if (!network || world.containers.all().length > 0) return;
+  world.network.removeNetwork(network.key);
 }

@@ -272,15 +272,7 @@ export type ApplyEvent =
   | { readonly type: 'waiting'; readonly resource: string; readonly message: string }
   | TransferEvent;
 
-/** What the host's kernel can do for containers. */
-export interface HostAbilities {
-  readonly memoryLimit: boolean;
-  readonly swapLimit: boolean;
-  readonly ipv4Forwarding: boolean;
-  readonly appArmor: boolean;
-}
-
-export interface InfoView extends HostAbilities {
+export interface InfoView {
   readonly version: string;
   readonly instance: string;
   /** Of the key in key.json, as libtrust writes it: `ABCD:EFGH:…`. */

@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { VERSION } from '../api/version.ts';
 import type { DaemonConfig } from '../daemon-config.ts';
-import type { ExecDriver, Instance, NetworkDriver, OriginalSettings } from '../drivers/contract.ts';
+import type { ExecDriver, Instance, NetworkDriver } from '../drivers/contract.ts';
 import { openGraphDriver } from '../drivers/graph/open.ts';
 import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../drivers/registry.ts';
 import { systemTimers } from '../engine/timers.ts';
@@ -51,12 +51,8 @@ export function createExecDriver(config: DaemonConfig, state: StateRoot): ExecDr
   throw new TsdError('TSD_DRIVER_UNKNOWN', `unknown exec driver ${config.execDriver}; there are ${names}`);
 }
 
-function createNetworkDriver(
-  { iptables, ipForward }: DaemonConfig,
-  instance: Instance,
-  originals: OriginalSettings,
-): NetworkDriver {
-  return NETWORK_DRIVERS.bridge({ instance, iptables, ipForward, originals });
+function createNetworkDriver(config: DaemonConfig, instance: Instance): NetworkDriver {
+  return NETWORK_DRIVERS.bridge({ instance, iptables: config.iptables, ipForward: config.ipForward });
 }
 
 function environmentOf(spec: ContainerSpec, paths: PathBook): ReadonlyMap<string, string> {
@@ -72,8 +68,6 @@ function environmentOf(spec: ContainerSpec, paths: PathBook): ReadonlyMap<string
 export interface WorldParts {
   readonly config: DaemonConfig;
   readonly state: StateRoot;
-  /** Temporary files of loads and builds. */
-  readonly tmpDir: string;
   readonly stores: Stores;
   readonly registry: Registry;
   readonly trustPolicy: TrustPolicyFile;
@@ -98,9 +92,9 @@ export function createWorld(parts: WorldParts): {
     options: config.storageOpt,
     graphIds: stores.images.layersInUse(),
   });
+  const network = createNetworkDriver(config, instance);
   const boot = bootId();
-  const { containers, images, volumes, links, history, changedSettings } = stores;
-  const network = createNetworkDriver(config, instance, changedSettings);
+  const { containers, images, volumes, links, history } = stores;
   const defaultNetwork = new DefaultNetwork({ ...config, driver: network, records: history.resources, log });
   const names = new NetworkNames({
     containers,
@@ -119,7 +113,6 @@ export function createWorld(parts: WorldParts): {
       mtu: config.mtu === 0 ? defaultMtu() : config.mtu,
       fixedCidr: config.fixedCidr,
       version: VERSION,
-      tmpDir: parts.tmpDir,
       keptGenerations: config.keepGenerations,
     },
     ...desired,
@@ -135,7 +128,6 @@ export function createWorld(parts: WorldParts): {
     turns: new Turns(),
     stopClocks: new StopClocks(systemClock),
     fileReaders: new FileReaders(),
-    leftDown: new Set(),
     unanswered: new Map(),
     paths,
     registry,

@@ -60,7 +60,7 @@ export function* readBuildContext(source: BuildSource): Steps<ContextContent> {
     const hash = createHash('sha256');
     const directories = [source.context, ...Object.values(source.contexts).filter((where) => where.startsWith('/'))];
     for (const [index, path] of directories.entries()) {
-      hash.update(`${yield* hashTree(path, index === 0 ? source.dockerfile : null, inputs)}\n`);
+      hash.update(`${yield* hashTree(path, index === 0 ? dockerfilePath(source) : null, inputs)}\n`);
     }
     const dockerfile = dockerfileText(source, inputs);
     hash.update(createHash('sha256').update(dockerfile).digest('hex'));
@@ -71,8 +71,13 @@ export function* readBuildContext(source: BuildSource): Steps<ContextContent> {
   }
 }
 
+/** Null where the declaration holds the text itself. */
+const dockerfilePath = ({ dockerfile, dockerfileInline }: BuildSource): string | null =>
+  dockerfileInline === undefined ? dockerfile : null;
+
 /** The Dockerfile may stand outside of the context, or be left out of it. */
-function dockerfileText({ context, dockerfile }: BuildSource, inputs: string[]): string {
+function dockerfileText({ context, dockerfile, dockerfileInline }: BuildSource, inputs: string[]): string {
+  if (dockerfileInline !== undefined) return dockerfileInline;
   const path = isAbsolute(dockerfile) ? dockerfile : resolve(context, dockerfile);
   inputs.push(path);
   const directory = openDirectory(dirname(path), 'Dockerfile');

@@ -80,8 +80,6 @@ export interface ObservedContainer {
   readonly startError: { readonly class: string; readonly message: string } | null;
   /** Network namespace and endpoint exist. */
   readonly sandbox: boolean;
-  /** Host ports lead to it. Left out, not known. */
-  readonly published?: boolean;
   /** What differs from the configuration in the kernel: `veth missing`, `port 8080 missing`. */
   readonly drift: readonly string[];
   readonly restarts: RestartCounters;
@@ -93,8 +91,6 @@ export interface ObservedContainer {
   readonly stopTimeoutMs?: number | null;
   /** When that stop is over. Left out, it has no end of its own. */
   readonly stopUntil?: Instant | null;
-  /** It did not run when the supervisor started, and `--restart=false` leaves it so: as if it had been stopped. Left out, false. */
-  readonly leftDown?: boolean;
   /** A manual stop ended this run and is over; nothing has been started since. Left out, false. */
   readonly stopExpired?: boolean;
   /** A restart, once, asked for by a person. */

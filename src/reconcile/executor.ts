@@ -82,7 +82,6 @@ interface Work {
 
 const TEARDOWN: ReadonlySet<OpType> = new Set([
   'container.stop',
-  'container.withdraw',
   'container.disconnect',
   'container.remove',
   'network.remove',

@@ -19,7 +19,6 @@ import { containerSpecOf } from '../state/written-spec.ts';
 import { healthchecks, probesOf } from './health/probes-of.ts';
 import { healthOf } from './health/verdict.ts';
 import { portName, portsOfOtherDeclaration } from './observed-port.ts';
-import { isCutOff } from './ops/endpoint.ts';
 import { networkConfig } from './ops/network-config.ts';
 import { volumesLeftBehind } from './ops/released-volumes.ts';
 import { stopEnd, tookAway } from './ops/stop-override.ts';
@@ -51,7 +50,7 @@ function observedExit(record: ContainerRecord, bootId: string): ObservedExit | n
 
 /** What the kernel lacks of a container's endpoint, or has of a declaration that did not come into force. */
 function endpointDrift(
-  { network, owner, state }: Pick<ContainerRecord, 'network' | 'owner' | 'state'>,
+  { network, owner }: Pick<ContainerRecord, 'network' | 'owner'>,
   endpoint: ObservedEndpoint | undefined,
 ): string[] {
   if (network === null || !endpoint?.hostInterface) return ['veth missing'];
@@ -63,8 +62,6 @@ function endpointDrift(
   for (const route of endpoint.missingRoutes ?? []) {
     drift.push(route === '0.0.0.0/0' ? 'default route missing' : `route to ${route} missing`);
   }
-  // One that does not run has given its ports back, or is about to.
-  if (state.status !== 'running' && state.status !== 'paused') return drift;
   if (owner !== null) drift.push(...portsOfOtherDeclaration(owner, network.ports));
   if (network.ports.length === 0) return drift;
   const seen = new Set(endpoint.ports.map(portName));
@@ -93,16 +90,13 @@ function observedStop(
   record: ContainerRecord,
   exit: ObservedExit | null,
   now: Instant,
-  { bootId, leftDown }: Pick<World, 'bootId' | 'leftDown'>,
-): Pick<ObservedContainer, 'stopOverride' | 'leftDown' | 'stopHash' | 'stopUntil' | 'stopExpired' | 'stopTimeoutMs'> {
+  bootId: string,
+): Pick<ObservedContainer, 'stopOverride' | 'stopHash' | 'stopUntil' | 'stopExpired' | 'stopTimeoutMs'> {
   const until = stopEnd(record, now, bootId);
   const over = until !== null && until.bootMs <= now.bootMs;
   const { stopOverride } = record;
-  const stopped = stopOverride !== null && !over;
-  const left = !stopped && leftDown.has(record.id);
   return {
-    stopOverride: stopped || left,
-    leftDown: left,
+    stopOverride: stopOverride !== null && !over,
     stopHash: stopOverride?.specHash ?? null,
     stopUntil: until,
     stopExpired: over && exit !== null && stopOverride !== null && tookAway(stopOverride, exit, bootId),
@@ -116,7 +110,6 @@ interface Facts {
   /** The last look at its endpoint in the kernel, and what that lacked. */
   readonly seen: { readonly endpoint: ObservedEndpoint | undefined; readonly lacks: readonly string[] } | undefined;
   readonly handle: TaskHandle | null;
-  readonly leftDown: boolean;
   readonly sandbox: boolean;
   readonly drift: readonly string[];
   readonly unanswered: string | undefined;
@@ -143,7 +136,7 @@ function factsOf(
 ): Facts {
   const { owner, id } = record;
   const spec = owner ? containerSpecOf(owner) : undefined;
-  const bridged = spec !== undefined && isBridged(spec) && !isCutOff(world, spec);
+  const bridged = spec !== undefined && isBridged(spec);
   // A namespace without its endpoint is what an interrupted connect leaves: not a sandbox to start in.
   const sandbox = world.network.sandbox(id) !== null && (!bridged || record.network !== null);
   const seen = kernel === null ? last?.seen : lookedAt(record, kernel.endpoints.get(id), last?.seen);
@@ -151,7 +144,6 @@ function factsOf(
     world,
     seen,
     handle: world.exec.running(id),
-    leftDown: world.leftDown.has(id),
     sandbox,
     drift: sandbox && bridged && owner ? remembered(world, owner.key, kernel, () => seen?.lacks ?? []) : [],
     unanswered: world.unanswered.get(id),
@@ -165,7 +157,6 @@ function areSame(a: Facts, b: Facts): boolean {
   return (
     a.world === b.world &&
     a.handle === b.handle &&
-    a.leftDown === b.leftDown &&
     a.sandbox === b.sandbox &&
     a.drift.length === b.drift.length &&
     a.drift.every((text, index) => text === b.drift[index]) &&
@@ -222,10 +213,9 @@ function seenNow(record: ContainerRecord, facts: Facts, now: Instant): ObservedC
     exit,
     startError: state.startError,
     sandbox,
-    published: (record.network?.ports.length ?? 0) > 0,
     drift,
     restarts: { restarts: record.restart.restarts, consecutive: record.restart.consecutive },
-    ...observedStop(record, exit, now, world),
+    ...observedStop(record, exit, now, world.bootId),
     restartRequested: record.restart.requested,
     afterShutdown: record.restart.afterShutdown ?? false,
     linkAddresses: record.linkAddresses,

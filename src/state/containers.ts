@@ -31,6 +31,10 @@ export type ContainerTextFile = (typeof CONTAINER_TEXT_FILES)[number];
 const FILE_MODE = 0o600;
 const TEXT_FILE_MODE = 0o644;
 
+/** Read-only, for every user of the container. */
+const CONTENT_FILE_MODE = 0o444;
+const contentName = (index: number): string => `content.${index}`;
+
 const CONFIG_FILE = 'config.json';
 const HOST_CONFIG_FILE = 'hostconfig.json';
 
@@ -139,6 +143,11 @@ export class ContainerStore {
     return join(this.#directory, id, file);
   }
 
+  /** Where the text of a mount is, by its place among the mounts of the spec. */
+  contentPath(id: string, index: number): string {
+    return join(this.#directory, id, contentName(index));
+  }
+
   /** The json-file log; the shim writes it. */
   logPath(id: string): string {
     return join(this.#directory, id, `${id}-json.log`);
@@ -146,9 +155,15 @@ export class ContainerStore {
 
   /**
    * Builds a new container aside and stages its commit; it exists once `batch` has been committed.
+   * @param contents of files that its spec holds, by {@link contentPath}'s index
    * @throws TsdError TSD_STATE_CORRUPT when the id is taken, TSD_DISK_FULL, TSD_SYSCALL; then nothing is left.
    */
-  create(record: ContainerRecord, texts: Readonly<Record<ContainerTextFile, string>>, batch: DurableBatch): void {
+  create(
+    record: ContainerRecord,
+    texts: Readonly<Record<ContainerTextFile, string>>,
+    batch: DurableBatch,
+    contents: ReadonlyMap<number, string> = new Map(),
+  ): void {
     const final = this.path(record.id);
     if (this.exists(record.id)) throw corrupt(final, 'exists already');
     const temporary = this.#files.temporaryPath(`container-${record.id}`);
@@ -162,11 +177,14 @@ export class ContainerStore {
         writeFileSync(join(temporary, name), text, { mode: FILE_MODE });
       for (const name of CONTAINER_TEXT_FILES)
         writeFileSync(join(temporary, name), texts[name], { mode: TEXT_FILE_MODE });
+      for (const [index, text] of contents)
+        writeFileSync(join(temporary, contentName(index)), text, { mode: CONTENT_FILE_MODE });
     } catch (error) {
       rmSync(temporary, { recursive: true, force: true });
       throw toStateError(error, `create ${final}`);
     }
-    const files = Object.keys(durable).map((name) => join(temporary, name));
+    const names = [...Object.keys(durable), ...[...contents.keys()].map(contentName)];
+    const files = names.map((name) => join(temporary, name));
     const published = (): void => {
       this.#remember(record);
       this.#texts.set(record.id, new Map(CONTAINER_TEXT_FILES.map((name) => [name, texts[name]])));

@@ -19,7 +19,6 @@ const VERBS: Readonly<Record<string, string>> = {
   'container.stop': 'stopped',
   'container.update': 'updated in place',
   'container.relink': 'told of new addresses',
-  'container.withdraw': 'host ports given back',
   'container.disconnect': 'disconnected',
   'container.remove': 'removed',
   'container.signal': 'told of changed files',

@@ -1,6 +1,6 @@
 /** A host goes from an earlier version to this one: whatever ran goes on, and there is nothing to do. */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ContainerView } from '../../src/api/supervisor.ts';
 import { BUSYBOX_IMAGE, FOREVER, IDLE, shell } from '../support/manifests.ts';
@@ -62,6 +62,19 @@ containers:
   site: { image: page, command: ${FOREVER}, volumes: ["./conf.txt:/conf.txt:ro"], restart: always }
 `;
 
+/** A file of Compose, of which this version may make more than the earlier one. */
+const COMPOSE = `services:
+  page:
+    build: ./own
+    command: /busybox sleep 1000000
+    volumes: ["./live:/live", "./conf.txt:/conf.txt:ro", "kept:/kept"]
+    ports: ["127.0.0.1::80/tcp"]
+    environment: { NEXT: "http://next/" }
+    restart: always
+  next: { build: ./own, command: /busybox sleep 1000000, depends_on: [page] }
+volumes: { kept: {} }
+`;
+
 const facts = ({ id, pid, exitCode, restarts, run, address }: ContainerView & { run?: number }) => ({
   id,
   pid,
@@ -96,11 +109,15 @@ async function runBefore(port: number, udp: number): Promise<Record<string, unkn
   supervisor.file('applied/conf.txt', 'conf\n');
   const file = supervisor.file('applied/site.yaml', APPLIED);
   await supervisor.ok('apply', '--wait=60s', '-f', file);
+  supervisor.file('applied/live/file', 'live\n');
+  supervisor.file('applied/own/Dockerfile', 'FROM scratch\nCOPY --chmod=755 busybox /busybox\n');
+  copyFileSync('/bin/busybox', join(dirname(file), 'own/busybox'));
+  await supervisor.ok('apply', '--wait=60s', '-f', supervisor.file('applied/pages.compose.yaml', COMPOSE));
   await supervisor.waitFor('stopped', 'runs', ({ ready }) => ready);
   await supervisor.ok('stop', 'stopped');
   await until('all containers as declared', async () => {
     const views = await supervisor.containers();
-    return views.length === 12 && views.every(isUp);
+    return views.length === 14 && views.every(isUp);
   });
   return everything();
 }

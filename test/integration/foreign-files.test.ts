@@ -1,5 +1,5 @@
 /** Compose files, Kubernetes files and Quadlet units in the watched directory, and what `convert` makes of them. */
-import { readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BUSYBOX_IMAGE, FOREVER, IDLE } from '../support/manifests.ts';
@@ -106,6 +106,41 @@ volumes: { content: {} }
     return (await supervisor.ok('logs', 'client')).includes('hello from compose');
   });
   await expectSame(file, ['web', 'client'], /shop\.yaml:14:5: mac_address is not in this version/);
+});
+
+test('a Compose file holds texts of files, and is merged with its override file', async () => {
+  const say =
+    'cat /index /etc/motd; echo "$GREETING"; busybox stat -c %a /etc/motd; (echo x > /etc/motd) 2>/dev/null || echo kept';
+  supervisor.file('manifests/page/index', 'from the context\n');
+  const over = (greeting: string) =>
+    supervisor.drop('compose.override.yaml', `services: { page: { environment: { GREETING: ${greeting} } } }\n`);
+  const override = over('one');
+  const file = supervisor.drop(
+    'compose.yaml',
+    `name: texts
+services:
+  page:
+    build: { context: ./page, dockerfile_inline: "FROM ${IMAGE}\\nCOPY index /index\\n" }
+    command: ["busybox", "sh", "-c", ${JSON.stringify(`${say.replaceAll('$', '$$$$')}; ${IDLE}`)}]
+    configs: [{ source: motd, target: /etc/motd }]
+    volumes: ["./made/here:/made"]
+configs: { motd: { content: "text of the file\\n" } }
+`,
+  );
+  const { id } = await supervisor.waitFor('page', 'ready', ({ ready }) => ready);
+  const said = async (text: string) => (await supervisor.ok('logs', 'page')).includes(text);
+  await until('its texts', () => said('from the context\ntext of the file\none\n444\nkept\n'));
+  expect(statSync(join(supervisor.manifests, 'made/here')).isDirectory()).toBe(true);
+  const [view] = JSON.parse(await supervisor.ok('get', 'manifests', 'texts', '-o', 'json'));
+  expect(view.warnings.map(({ message }: { message: string }) => message)).toEqual([
+    expect.stringContaining('merged over compose.yaml beside it'),
+  ]);
+  over('two');
+  await until('the override that was edited', () => said('\ntwo\n'));
+  rmSync(file);
+  rmSync(override);
+  await until('the app gone', async () => (await supervisor.container('page')) === undefined);
+  expect(existsSync(join(supervisor.root, 'containers', id))).toBe(false);
 });
 
 test('a Kubernetes file runs, and its translation says the same', async () => {

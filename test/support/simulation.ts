@@ -33,7 +33,6 @@ const OP_TYPES: Readonly<Record<OpType, true>> = {
   'container.fail-update': true,
   'container.update': true,
   'container.relink': true,
-  'container.withdraw': true,
   'container.disconnect': true,
   'container.remove': true,
   'orphan.remove': true,

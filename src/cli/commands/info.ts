@@ -41,9 +41,6 @@ async function run(context: CliContext, output: OutputFormat): Promise<number> {
       ['Drivers', `graph ${info.graphDriver}, network ${info.networkDriver}, exec ${info.execDriver}`],
       ['Default bridge', info.defaultBridge],
       ['Host', `Linux ${info.kernel}, ${info.cpus} CPUs, ${formatBytes(info.memoryBytes)}`],
-      ['Limits', `memory ${yesNo(info.memoryLimit)}, swap ${yesNo(info.swapLimit)}`],
-      ['IPv4 forwarding', info.ipv4Forwarding ? 'on' : 'off'],
-      ['AppArmor', info.appArmor ? 'on' : 'off'],
       ['Labels', info.labels.length > 0 ? info.labels.join(', ') : null],
     ]),
   );
@@ -51,5 +48,3 @@ async function run(context: CliContext, output: OutputFormat): Promise<number> {
   await noteManifests(context, client);
   return EXIT.ok;
 }
-
-const yesNo = (value: boolean): string => (value ? 'yes' : 'no');

@@ -5,13 +5,23 @@ export interface Mount {
   readonly source: string | null;
   readonly target: string;
   readonly readOnly: boolean;
+  /** A directory of the host is made where it is missing. */
+  readonly create?: boolean;
 }
 
+/** Endings of files: a directory of such a name is never what was meant. */
+const FILE_ENDING =
+  /\.(conf|cnf|cfg|ini|ya?ml|json|toml|env|xml|sh|py|js|php|lua|sql|txt|html?|properties|crt|pem|key|cert|pub|htpasswd|log|db|sqlite3?|sock|socket)$/i;
+
+/** Docker makes a directory of every missing source; where a file was meant, that hides what is wrong. */
+export const mayBeDirectory = (source: string, target: string): boolean =>
+  !FILE_ENDING.test(source) && !FILE_ENDING.test(target);
+
 /** As short as it can be written; colons in a path need the long form. */
-export function mountText({ source, target, readOnly }: Mount): unknown {
+export function mountText({ source, target, readOnly, create = false }: Mount): unknown {
   if (source === null && !target.includes(':') && !readOnly) return target;
-  if (source === null || source.includes(':') || target.includes(':')) {
-    return { ...(source !== null && { source }), target, ...(readOnly && { readOnly }) };
+  if (source === null || source.includes(':') || target.includes(':') || create) {
+    return { ...(source !== null && { source }), target, ...(readOnly && { readOnly }), ...(create && { create }) };
   }
   return `${source}:${target}${readOnly ? ':ro' : ''}`;
 }

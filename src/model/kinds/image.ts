@@ -41,6 +41,8 @@ export type ImageSource =
       readonly context: string;
       /** Relative to the context, or absolute. */
       readonly dockerfile: string;
+      /** The text of the Dockerfile, in place of a file. */
+      readonly dockerfileInline?: string | undefined;
       /** Stage to build; null for the last. */
       readonly target: string | null;
       readonly args: Readonly<Record<string, string>>;
@@ -86,6 +88,11 @@ const buildSource = z
       z.strictObject({
         context: hostPath(),
         dockerfile: hostPath().default('Dockerfile'),
+        dockerfileInline: z
+          .string()
+          .min(1)
+          .max(512 * 1024, 'expected at most 512 KiB')
+          .optional(),
         target: orNull(scalarText()),
         args: mapOf(kernelText()),
         contexts: mapOf(hostPath()),
@@ -98,7 +105,7 @@ const buildSource = z
     ],
     {
       error:
-        'expected the directory to build, or context, dockerfile, target, args, contexts, platform, secrets, network, labels and env',
+        'expected the directory to build, or context, dockerfile, dockerfileInline, target, args, contexts, platform, secrets, network, labels and env',
     },
   )
   .transform((written) =>
@@ -169,7 +176,7 @@ export const imageFields = z.strictObject({
     example: { path: './layout', ref: 'latest' },
   }),
   build: field(buildSource.optional(), {
-    doc: 'A directory with a Dockerfile; or `context` with `dockerfile` (from the context), `target`, `args`, `contexts` (directories or `docker-image://name` for `FROM` and `--from`), `platform` (of the base images), `secrets` (files by the id that `RUN --mount=type=secret` names), `network` (`default`, `none`, `host`), `labels` and `env` (added to what the Dockerfile says). `FROM` may name images of the same app. Editing a file of the context builds again; `.dockerignore` is obeyed.',
+    doc: 'A directory with a Dockerfile; or `context` with `dockerfile` (from the context) or `dockerfileInline` (its text), `target`, `args`, `contexts` (directories or `docker-image://name` for `FROM` and `--from`), `platform` (of the base images), `secrets` (files by the id that `RUN --mount=type=secret` names), `network` (`default`, `none`, `host`), `labels` and `env` (added to what the Dockerfile says). `FROM` may name images of the same app. Editing a file of the context builds again; `.dockerignore` is obeyed.',
     example: { context: './app', target: 'web', args: { VERSION: '1.2' } },
     text: true,
   }),
@@ -226,6 +233,8 @@ export const imageSchema = imageFields.transform((fields, context): ImageSpec =>
     const message = source ? `${written.join(' and ')} exclude each other` : `one of ${SOURCES.join(', ')} is needed`;
     return refuse(message, source ? [written[1] ?? ''] : []);
   }
+  if (source.type === 'build' && source.dockerfileInline !== undefined && source.dockerfile !== 'Dockerfile')
+    return refuse('dockerfile and dockerfileInline exclude each other', ['build', 'dockerfileInline']);
   const configurable = source.type === 'rootfs' || source.type === 'host';
   if (fields.config && !configurable) {
     return refuse(`${source.type} images bring their own configuration`, ['config']);

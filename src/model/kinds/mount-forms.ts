@@ -25,6 +25,9 @@ const create = z.union(
   { error: 'expected true, or a mapping with owner and mode' },
 );
 
+/** A manifest with all its files has at most 1 MiB. */
+const content = z.string().max(512 * 1024, 'expected at most 512 KiB; bind a larger file');
+
 const mountObject = z.strictObject({
   type: z
     .literal('tmpfs', {
@@ -39,17 +42,33 @@ const mountObject = z.strictObject({
   onChange: reaction().optional(),
   watch: z.boolean().optional(),
   create: create.optional(),
+  content: content.optional(),
 });
+
+type WrittenMount = z.output<typeof mountObject>;
+
+/** Members that say something of another source than the text itself. */
+const NOT_WITH_CONTENT = ['type', 'source', 'size', 'onChange', 'watch', 'create'] as const;
+
+/** A file of the manifest's own text. */
+function contentMount({ target, content: text = '', ...others }: WrittenMount, refuse: Refuse): VolumeMount {
+  const other = NOT_WITH_CONTENT.find((member) => others[member] !== undefined);
+  if (other !== undefined) refuse(`content is the whole file; ${other} says nothing of it`, other);
+  return { type: 'content', source: null, target, readOnly: true, sizeBytes: null, content: text };
+}
+
+type Refuse = (message: string, member: string) => void;
 
 /** `source:target[:ro]` or a mapping. */
 export const mount = z.union(
   [
     shortForm(z.string(), parseMount),
     mountObject.transform((written, context): VolumeMount => {
+      const refuse: Refuse = (message, member) => context.addIssue({ code: 'custom', message, path: [member] });
+      if (written.content !== undefined) return contentMount(written, refuse);
       const { target, readOnly } = written;
       const tmpfs = written.type === 'tmpfs';
       const source = written.source === undefined ? null : parseMountSource(written.source);
-      const refuse = (message: string, member: string) => context.addIssue({ code: 'custom', message, path: [member] });
       if (tmpfs && source) refuse('a tmpfs has no source', 'source');
       else if (!tmpfs && written.size !== undefined) refuse('only a tmpfs has a size', 'size');
       else if (source && !source.ok) refuse(source.message, 'source');

@@ -38,8 +38,11 @@ export interface MissingDirectory {
 }
 
 export interface VolumeMount {
-  /** `volume` names a volume of the app, or is anonymous when source is null; `bind` is an absolute host path. */
-  readonly type: 'volume' | 'bind' | 'tmpfs';
+  /**
+   * `volume` names a volume of the app, or is anonymous when source is null; `bind` is an absolute host path; `content` is a
+   * read-only file that holds the text of the manifest.
+   */
+  readonly type: 'volume' | 'bind' | 'tmpfs' | 'content';
   readonly source: string | null;
   readonly target: string;
   readonly readOnly: boolean;
@@ -49,6 +52,8 @@ export interface VolumeMount {
   readonly onChange?: ContentReaction;
   /** A file bound read-only: whether its content counts. Left out, up to 1 MiB it does. */
   readonly watch?: boolean;
+  /** Of `content`. */
+  readonly content?: string;
   /** A bind: what a missing source is made as. Left out, a missing source is an error. */
   readonly create?: MissingDirectory;
 }

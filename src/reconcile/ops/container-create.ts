@@ -11,6 +11,7 @@ import { containerTexts, hostnameOf } from './container-texts.ts';
 import {
   createAnonymousVolumes,
   missingAnonymousVolumes,
+  mountedTexts,
   recordedVolumes,
   resolvedVolumes,
 } from './container-volumes.ts';
@@ -108,10 +109,13 @@ async function make(world: World, op: OpOf<'container.create'>, desired: Desired
   await world.graph.createSnapshot(op.containerId, image.topLayer);
   const record = {
     ...newRecord(world, desired, image, op.containerId),
-    volumes: recordedVolumes(resolvedVolumes(world, desired, image)),
+    volumes: recordedVolumes(resolvedVolumes(world, desired, image, op.containerId)),
   };
   await world.commits.commit({
-    files: (batch) => world.containers.create(record, containerTexts(world, desired, op.containerId), batch),
+    files: (batch) => {
+      const texts = containerTexts(world, desired, op.containerId);
+      world.containers.create(record, texts, batch, mountedTexts(desired));
+    },
     names: () => recordNames(world, desired, op.containerId),
   });
 }

@@ -42,14 +42,21 @@ export async function createAnonymousVolumes(
   });
 }
 
-function ownVolumes(world: World, desired: Desired<'container'>, image: ContainerImage): ResolvedVolume[] {
+function ownVolumes(
+  world: World,
+  desired: Desired<'container'>,
+  image: ContainerImage,
+  containerId = '',
+): ResolvedVolume[] {
   const { key, references, spec } = desired;
   const anonymous = anonymousTargets(desired, image).map((target): ResolvedVolume => {
     const volume = world.volumes.anonymous(baseKey(key), target);
     if (!volume) throw new TsdError('TSD_BUG', `the anonymous volume of ${target} was not made`, { key });
     return { source: volume.path, target, readOnly: false, copyUp: true };
   });
-  const declared = spec.volumes.flatMap(({ type, source, target, readOnly }): ResolvedVolume[] => {
+  const declared = spec.volumes.flatMap(({ type, source, target, readOnly }, index): ResolvedVolume[] => {
+    if (type === 'content')
+      return [{ source: world.containers.contentPath(containerId, index), target, readOnly, copyUp: false }];
     if (type === 'bind') return [{ source: source ?? '', target, readOnly, copyUp: false }];
     const volumeKey = references.volumes[target];
     if (type !== 'volume' || volumeKey === undefined) return [];
@@ -60,11 +67,15 @@ function ownVolumes(world: World, desired: Desired<'container'>, image: Containe
   return [...anonymous, ...declared];
 }
 
-/** Own mounts and those of volumesFrom; an own one wins over one taken over. */
+/**
+ * Own mounts and those of volumesFrom; an own one wins over one taken over.
+ * @param containerId left out for a container that is there already
+ */
 export function resolvedVolumes(
   world: World,
   desired: Desired<'container'>,
   image: ContainerImage,
+  containerId = world.containers.byKey(desired.key)?.id,
 ): readonly ResolvedVolume[] {
   const byTarget = new Map<string, ResolvedVolume>();
   desired.references.volumesFrom.forEach((key, index) => {
@@ -74,7 +85,7 @@ export function resolvedVolumes(
       byTarget.set(target, { source: volume.path, target, readOnly: readOnly || !volume.writable, copyUp: false });
     }
   });
-  for (const volume of ownVolumes(world, desired, image)) byTarget.set(volume.target, volume);
+  for (const volume of ownVolumes(world, desired, image, containerId)) byTarget.set(volume.target, volume);
   return [...byTarget.values()];
 }
 
@@ -82,4 +93,10 @@ export function recordedVolumes(volumes: readonly ResolvedVolume[]): ContainerRe
   return Object.fromEntries(
     volumes.map(({ target, source, readOnly }) => [target, { path: source, writable: !readOnly }]),
   );
+}
+
+/** Texts of the files that the manifest holds itself, by their place among the mounts. */
+export function mountedTexts({ spec }: Desired<'container'>): ReadonlyMap<number, string> {
+  const texts = spec.volumes.map(({ content }, index) => [index, content] as const);
+  return new Map(texts.flatMap(([index, text]) => (text === undefined ? [] : [[index, text] as const])));
 }

@@ -120,7 +120,10 @@ async function buildDeclared(
   const order: BuildOrder = {
     ...source,
     context: { type: 'directory', path: source.context },
-    dockerfile: { type: 'path', path: source.dockerfile },
+    dockerfile:
+      source.dockerfileInline === undefined
+        ? { type: 'path', path: source.dockerfile }
+        : { type: 'text', text: source.dockerfileInline },
     noCache: false,
     declared: desired.key,
   };

@@ -82,7 +82,7 @@ export function loadContext(world: World, progress: ProgressSink, signal?: Abort
   return {
     graph: world.graph,
     work: world.imageWork.layers,
-    tmpDir: join(world.settings.tmpDir, 'images'),
+    tmpDir: join(world.instance.root, 'tmp', 'images'),
     recipes: recipesOf(world),
     progress: (event) => report(progress, event),
     signal,

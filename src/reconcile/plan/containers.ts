@@ -33,7 +33,7 @@ export function planContainer(pass: Pass, desired: Container, anew: ReadonlyMap<
   if (!container || !isSettled(pass, desired, container, anew)) act(pass, desired, container, anew);
 }
 
-export function whyUntouchable({ available, unknown, unrecorded }: ObservedContainer): string | null {
+function whyUntouchable({ available, unknown, unrecorded }: ObservedContainer): string | null {
   if (!available) return 'made by a driver that is not in use';
   return unknown ?? unrecorded ?? null;
 }
@@ -267,8 +267,7 @@ function restartedSince(
   });
 }
 
-/** A running container uses the namespace of `host`, through others or itself. */
-export function sharesNetwork(pass: Pass, user: ResourceKey, host: ResourceKey): boolean {
+function sharesNetwork(pass: Pass, user: ResourceKey, host: ResourceKey): boolean {
   const desired = pass.desired.resources.get(user);
   if (!desired || !isContainer(desired) || desired.references.networkContainer !== host) return false;
   if (pass.observed.containers.get(user)?.running === true) return true;

@@ -62,6 +62,12 @@ function mountsOnly(volumes: unknown): unknown {
   return volumes.map((mount) => (isRecord(mount) ? { ...mount, onChange: null, watch: null, create: null } : mount));
 }
 
+/** Mounts without what they say about a missing source: it is asked at the next start, and nothing that runs is other for it. */
+function withoutCreate(volumes: unknown): unknown {
+  if (!Array.isArray(volumes)) return volumes;
+  return volumes.map((mount) => (isRecord(mount) ? { ...mount, create: null } : mount));
+}
+
 /** Members of a field that is a mapping on both sides are named one by one; any other field as a whole. */
 function fieldChanges(name: string, from: unknown, to: unknown, change: ChangeClass): FieldChange[] {
   if (sameData(from, to)) return [];
@@ -82,6 +88,7 @@ export function diffSpecs(kind: 'container' | 'network', from: unknown, to: unkn
   return membersOf(from, to).flatMap((member) => {
     const name = writtenName(member);
     const [before, after] = [isRecord(from) ? from[member] : undefined, isRecord(to) ? to[member] : undefined];
+    if (member === 'volumes' && sameData(withoutCreate(before), withoutCreate(after))) return [];
     const harmless = member === 'volumes' && sameData(mountsOnly(before), mountsOnly(after));
     const change = harmless ? 'in-place' : (classes[member] ?? classes[name] ?? 'recreate');
     return fieldChanges(name, measured(member, before), measured(member, after), change);

@@ -63,6 +63,72 @@ describe('fields', () => {
   });
 });
 
+test.each([
+  ['"./data:/data"', { source: './data', target: '/data', create: true }],
+  ['"./data:/data:ro"', { source: './data', target: '/data', readOnly: true, create: true }],
+  ['"./nginx.conf:/etc/nginx/nginx.conf"', './nginx.conf:/etc/nginx/nginx.conf'],
+  ['"/run/x.sock:/run/x.sock"', '/run/x.sock:/run/x.sock'],
+  ['"named:/data"', 'named:/data'],
+  ['{ type: bind, source: ./data, target: /data }', './data:/data'],
+  ['{ type: bind, source: ./data, target: /data, bind: {} }', { source: './data', target: '/data', create: true }],
+  ['{ type: bind, source: ./data, target: /data, bind: { create_host_path: false } }', './data:/data'],
+])('a missing directory is made where Compose makes it: %s', (written, mount) => {
+  const result = service(`volumes: [ ${written} ]`, { '.': 'volumes: { named: {} }' });
+  expect([result.issues, result.warnings]).toEqual([[], []]);
+  expect(a(result).volumes).toEqual([mount]);
+});
+
+describe('configs and secrets', () => {
+  const root = `
+configs:
+  text: { content: "port=\${PORT}\\nprice=$$1\\n" }
+  value: { environment: PORT }
+  gone: { environment: GONE }
+  other: { external: true }
+secrets:
+  value: { environment: PORT }
+`;
+  const use = (lines: string) => service(lines, { '.': root, '/app/.env': 'PORT=8080\n' });
+
+  test('with their text in the file are mounted as that text', () => {
+    const result = use('configs: [ text, { source: value, target: /etc/port, mode: 0440 } ]');
+    expect(result.issues).toEqual([]);
+    expect(a(result).volumes).toEqual([
+      { target: '/text', content: 'port=8080\nprice=$1\n' },
+      { target: '/etc/port', content: '8080' },
+    ]);
+    expect(result.warnings).toContainEqual(expect.stringContaining('mode: the file is of root, 0444'));
+  });
+
+  test.each([
+    ['configs: [ gone ]', 'the variable GONE has no value in .env'],
+    ['configs: [ other ]', 'what is kept by another system cannot be reached'],
+    ['secrets: [ value ]', 'a value of the environment would be kept as plain text'],
+    ['configs: [ nowhere ]', 'it is not declared'],
+  ])('that cannot be had are refused: %s', (lines, reason) => {
+    expect(use(lines).issues).toEqual([expect.stringContaining(reason)]);
+  });
+});
+
+test('a Dockerfile in the file is that of the build', () => {
+  const result = service('build: { context: ./src, dockerfile_inline: "FROM x\\nRUN y\\n" }');
+  expect(result.issues).toEqual([]);
+  expect(result.manifest.images?.a).toEqual({ build: { context: './src', dockerfileInline: 'FROM x\nRUN y\n' } });
+  expect(result.specs['image/a']).toMatchObject({ source: { dockerfileInline: 'FROM x\nRUN y\n' } });
+  const own = 'images: { a: { build: { context: ., dockerfile: D, dockerfileInline: FROM x } } }\n';
+  expect(translated('/app/own.yaml', { '/app/own.yaml': own }).issues).toEqual([
+    expect.stringContaining('dockerfile and dockerfileInline exclude each other'),
+  ]);
+  const both = service('build: { context: ., dockerfile: D, dockerfile_inline: "FROM x" }').issues;
+  expect(both).toContainEqual(expect.stringContaining('dockerfile and dockerfile_inline exclude each other'));
+});
+
+test('dependencies that need not be there are left out where they are not', () => {
+  const result = service('depends_on: { gone: { condition: service_started, required: false } }');
+  expect(result.issues).toEqual([]);
+  expect(result.warnings).toContainEqual(expect.stringContaining('gone is left out'));
+});
+
 describe('networks', () => {
   test('of another driver than bridges are refused, and named', () => {
     const { issues } = service('networks: [ lan ]', { '.': 'networks: { lan: { driver: macvlan } }' });
@@ -85,13 +151,14 @@ services:
   web: { image: x, networks: [ front ] }
   my_db: { image: x }
   other: { image: x }
+  third: { image: x, container_name: the-third, hostname: drei }
   a:
     image: x
     environment:
       URL: http://web/
       QUEUE: amqp://me:pw@web:5672/x
       DB_HOST: my_db
-      OTHER_HOST: other
+      OTHER_HOST: other,the-third,drei
       ROLE: web
       DIR: /srv/web/
       SCRIPT: "# web"
@@ -99,8 +166,8 @@ networks: { front: {} }
 `,
     });
     expect(warnings).toEqual([
-      '/app/shop.yaml:9:7: web does not resolve here: a is on the network default, and web on front',
-      '/app/shop.yaml:11:7: my_db does not resolve here: the container is called my-db; use that name, or list my_db under links',
+      '/app/shop.yaml:10:7: web does not resolve here: a is on the network default, and web on front',
+      '/app/shop.yaml:12:7: my_db does not resolve here: the container is called my-db; use that name, or list my_db under links',
     ]);
   });
 });

@@ -57,3 +57,29 @@ test('counts and times of zero are those of the API', () => {
     readiness: { interval: '10s', timeout: '1s', retries: 3, successes: 1 },
   });
 });
+
+test('a directory of the host is made where its type says so', () => {
+  const volumes =
+    '[ { name: d, hostPath: { path: /d, type: DirectoryOrCreate } }, { name: f, hostPath: { path: /f, type: FileOrCreate } } ]';
+  const mounts = '[ { name: d, mountPath: /a }, { name: f, mountPath: /b } ]';
+  const text = `${POD}spec:\n  volumes: ${volumes}\n  containers:\n  - { name: a, image: x, volumeMounts: ${mounts} }\n`;
+  const { issues, manifest, warnings } = translated('/app/pod.yaml', { '/app/pod.yaml': text });
+  expect(issues).toEqual([]);
+  expect(manifest.containers?.p?.volumes).toEqual([{ source: '/d', target: '/a', create: true }, '/f:/b']);
+  expect(warnings).toEqual([expect.stringContaining('FileOrCreate: a file that is missing is waited for')]);
+});
+
+test('the name of a service is told of where it leads nowhere', () => {
+  const service = (name: string, port: string) =>
+    `---\napiVersion: v1\nkind: Service\nmetadata: { name: ${name} }\nspec: { selector: { a: b }, ports: [ ${port} ] }\n`;
+  const pod = `apiVersion: v1\nkind: Pod\nmetadata: { name: web, labels: { a: b } }\nspec: { containers: [ { name: c, image: x } ] }\n`;
+  const warnings = (name: string, port: string) =>
+    translated('/app/pod.yaml', { '/app/pod.yaml': pod + service(name, port) }).warnings;
+  expect(warnings('web', '{ port: 80 }')).toEqual([]);
+  expect(warnings('web', '{ port: 80, targetPort: 8080 }')).toEqual([
+    expect.stringContaining('its name is that of the container, where port 80 is 8080'),
+  ]);
+  expect(warnings('front', '{ port: 80 }')).toEqual([
+    expect.stringContaining('its name does not resolve; the container is called web'),
+  ]);
+});

@@ -48,11 +48,29 @@ describe('the directory that a bind asks for', () => {
     expect(JSON.stringify(error?.issues)).toContain(JSON.stringify(message).slice(1, -1));
   });
 
-  test('left out or false it changes no hash, and asking for it restarts nothing', () => {
+  test('left out or false it changes no hash, and asking for it is no change of what runs', () => {
     const short = specWith('/srv/data:/data');
     expect(specHash('container', specWith(bind(false)))).toBe(specHash('container', short));
-    expect(diffSpecs('container', short, specWith(bind({ owner: '1:1' })))).toMatchObject([
-      { path: 'volumes', change: 'in-place' },
+    expect(diffSpecs('container', short, specWith(bind({ owner: '1:1' })))).toEqual([]);
+  });
+});
+
+describe('the text that a mount holds itself', () => {
+  test('is a read-only file', () => {
+    expect(specWith({ target: '/etc/x', content: 'a\n' }).volumes).toEqual([
+      { type: 'content', source: null, target: '/etc/x', readOnly: true, sizeBytes: null, content: 'a\n' },
     ]);
+  });
+
+  test.each(['source', 'type', 'size', 'onChange', 'watch', 'create'])('goes without %s', (member) => {
+    const value = { source: './x', type: 'tmpfs', size: '1m', onChange: 'ignore', watch: true, create: true }[member];
+    const mount = { target: '/x', content: '', [member]: value };
+    const { error } = containerSchema.safeParse({ image: 'x', volumes: [mount] });
+    expect(JSON.stringify(error?.issues)).toContain(`content is the whole file; ${member} says nothing of it`);
+  });
+
+  test('counts: another text is another container', () => {
+    const [one, other] = ['1', '2'].map((content) => specWith({ target: '/x', content }));
+    expect(diffSpecs('container', one, other)).toMatchObject([{ path: 'volumes', change: 'recreate' }]);
   });
 });

@@ -27,6 +27,7 @@ function platforms(part: Part, image: ResourceDraft): void {
 const BUILD: FieldTable<ResourceDraft> = {
   context: text('context'),
   dockerfile: text('dockerfile'),
+  dockerfile_inline: text('dockerfileInline'),
   target: text('target'),
   network: text('network'),
   args: mapping('args'),
@@ -36,6 +37,17 @@ const BUILD: FieldTable<ResourceDraft> = {
   tags: 'no meaning: the image has the name of its declaration',
   pull: 'no meaning: base images of this host are used as they are',
   no_cache: 'no meaning: `tsdocker build --no-cache` is there for it',
+  cache_from: 'no meaning: what was built on this host is the cache',
+  cache_to: 'no meaning: what was built on this host is the cache',
+  isolation: 'no meaning: it is for Windows',
+  provenance: 'no meaning: it is for registries, and the image stays on this host',
+  sbom: 'no meaning: it is for registries, and the image stays on this host',
+  entitlements: 'later',
+  extra_hosts: 'later',
+  privileged: 'later',
+  shm_size: 'later',
+  ssh: 'later',
+  ulimits: 'later',
 };
 
 /** A directory, or the mapping of the long form. */
@@ -48,5 +60,8 @@ export function readBuild(part: Part, image: ResourceDraft, storage: Storage): v
     for (const item of list.items()) storage.buildSecret(item, image);
   };
   part.each({ ...BUILD, secrets }, image, image);
+  const inline = part.get('dockerfile_inline');
+  if (inline && part.get('dockerfile'))
+    image.refuse(inline.keyAt, 'dockerfile and dockerfile_inline exclude each other');
   if (part.get('context') === undefined) image.put('build', 'context', '.', part.at);
 }

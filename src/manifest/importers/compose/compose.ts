@@ -48,11 +48,11 @@ class Importer {
   }
 
   run(): void {
-    const { root } = this.#project;
+    const { root, values } = this.#project;
     root.each(ROOT, this.#draft, this.#draft);
     const { services, known } = readProject(this.#project, this.#draft);
     const networks = new Networks(root, services, this.#draft);
-    const storage = new Storage(root, this.#draft);
+    const storage = new Storage(root, values, this.#draft);
     const placed = new Map<string, Placed>();
     for (const [name, service] of services) {
       const container = this.#container(name, service, storage);

@@ -48,10 +48,18 @@ function mentions(container: ResourceDraft): readonly (readonly [string, SourceP
   return [...env, ...words];
 }
 
+/** Names by which containers of a network find each other. */
+const resolving = ({ container }: Placed): readonly unknown[] => [
+  container.name,
+  container.get('containerName'),
+  container.get('hostname'),
+];
+
 /** Names by which Compose lets services reach each other. */
-function namesOf(name: string, { container, service, attachment }: Placed): readonly string[] {
-  const own = service.textOf('container_name');
-  return [name, container.name, ...attachment.aliases, ...(own === undefined ? [] : [own])];
+function namesOf(name: string, placed: Placed): readonly string[] {
+  const { service, attachment } = placed;
+  const all = [name, service.textOf('container_name'), service.textOf('hostname'), ...attachment.aliases];
+  return [...all, ...resolving(placed)].filter((one): one is string => typeof one === 'string');
 }
 
 /** Names that links make resolve. */
@@ -103,7 +111,7 @@ export class HostNames {
     const [own, other] = [this.#networkOf(from), this.#networkOf(to)];
     if (isMode(own)) return `with the network ${own} the names of other containers are not known`;
     if (own !== other) return `${from.container.name} is on the network ${own}, and ${to.container.name} on ${other}`;
-    if (host === to.container.name) return null;
+    if (resolving(to).includes(host)) return null;
     return `the container is called ${to.container.name}; use that name, or list ${host} under links`;
   }
 }

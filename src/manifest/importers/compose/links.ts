@@ -2,7 +2,7 @@
 import type { SourcePosition } from '../../../model/resource.ts';
 import type { ResourceDraft } from '../draft.ts';
 import { isMode } from '../network-mode.ts';
-import type { Part } from '../part.ts';
+import type { FieldTable, Part } from '../part.ts';
 import type { Attachment } from './networks.ts';
 
 export interface Placed {
@@ -17,7 +17,37 @@ interface Need {
   readonly position: SourcePosition;
   /** That it has ended with 0, not that it can be talked to. */
   readonly completed: boolean;
+  /** Without it the service starts all the same. */
+  readonly optional?: boolean;
 }
+
+const CONDITIONS = ['service_started', 'service_healthy', 'service_completed_successfully'];
+
+interface Dependency {
+  readonly container: ResourceDraft;
+  completed: boolean;
+  optional: boolean;
+}
+
+const DEPENDENCY: FieldTable<Dependency> = {
+  condition: (part, dependency) => {
+    const condition = part.text();
+    dependency.completed = condition === 'service_completed_successfully';
+    if (!CONDITIONS.includes(condition))
+      dependency.container.warn(
+        part.at,
+        `${JSON.stringify(condition.slice(0, 60))} is not a condition; it waits until ready`,
+      );
+  },
+  restart: (part, { container }) => {
+    if (part.boolean() === true) container.set('onDependencyRestart', 'restart', part.keyAt);
+  },
+  required: (part, dependency) => {
+    dependency.optional = part.boolean() === false;
+    if (dependency.optional)
+      dependency.container.warn(part.keyAt, 'required: false: what is declared is waited for all the same');
+  },
+};
 
 /** Without a network in common one can still wait for the other. */
 function canLink(from: Attachment, to: Attachment): boolean {
@@ -36,9 +66,10 @@ function dependencies(service: Part, container: ResourceDraft): Need[] {
     }));
   }
   return part.entries().map(([name, options]) => {
-    if (options.get('restart')?.boolean() === true) container.set('onDependencyRestart', 'restart', options.keyAt);
-    const completed = options.textOf('condition') === 'service_completed_successfully';
-    return { target: name, alias: name, position: options.keyAt, completed };
+    const dependency: Dependency = { container, completed: false, optional: false };
+    if (!options.isNothing) options.each(DEPENDENCY, dependency, container);
+    const { completed, optional } = dependency;
+    return { target: name, alias: name, position: options.keyAt, completed, optional };
   });
 }
 
@@ -58,10 +89,13 @@ export function addLinks(
   known: ReadonlySet<string>,
 ): void {
   const aliases = new Set<string>();
-  for (const { target, alias, position, completed } of [...dependencies(service, container), ...links(service)]) {
+  for (const { target, alias, position, completed, optional } of [
+    ...dependencies(service, container),
+    ...links(service),
+  ]) {
     const other = services.get(target);
     if (!other) {
-      if (known.has(target)) container.warn(position, `${target} is left out, so it is not waited for`);
+      if (known.has(target) || optional) container.warn(position, `${target} is left out, so it is not waited for`);
       else container.refuse(position, `there is no service ${JSON.stringify(target)}`);
       continue;
     }

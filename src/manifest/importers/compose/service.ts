@@ -101,6 +101,10 @@ const envFile: Rule = (part, service) => {
   const { container, context } = service;
   for (const item of part.oneOrMany()) {
     const path = item.content.type === 'mapping' ? item.get('path') : item;
+    for (const [key, member] of item.content.type === 'mapping' ? item.entries() : []) {
+      if (!['path', 'required', 'format'].includes(key) && !key.startsWith('x-'))
+        container.warn(member.keyAt, `unknown field ${JSON.stringify(key.slice(0, 80))} is left out`);
+    }
     if (!path) continue;
     const read = context.readFile(resolve(context.baseDir, path.text()));
     if (!read.ok && read.reason === 'missing' && item.get('required')?.boolean() === false) {

@@ -1,9 +1,10 @@
 /** Volumes, secrets and configs of a Compose file as mounts. */
 import type { SourcePosition } from '../../../model/resource.ts';
 import type { Draft, ResourceDraft } from '../draft.ts';
-import { engineSocketWarning, isLabelOption, type Mount, mountText, NO_LABELS } from '../mount.ts';
+import { engineSocketWarning, isLabelOption, type Mount, mayBeDirectory, mountText, NO_LABELS } from '../mount.ts';
 import { safeName } from '../names.ts';
 import type { FieldTable, Part } from '../part.ts';
+import type { Values } from './loader.ts';
 import { pairs } from './networks.ts';
 
 const HOME = '/root';
@@ -67,7 +68,8 @@ const TMPFS_OPTIONS: FieldTable<{ container: ResourceDraft; mount: Record<string
 };
 
 const ONLY_BIND: FieldTable<ResourceDraft> = {
-  create_host_path: 'no meaning: a missing directory is waited for and not made',
+  // Read with the mount.
+  create_host_path: () => {},
   propagation: 'later',
   recursive: 'later',
   selinux: (part, container) => container.warnOnce(part.keyAt, NO_LABELS),
@@ -79,13 +81,44 @@ const ONLY_VOLUME: FieldTable<ResourceDraft> = {
   labels: 'no meaning: labels stand with the volume',
 };
 
+const KEPT_ELSEWHERE = 'no meaning: it is for systems that keep secrets and configs' as const;
+
+/** A secret or config; where its text is from is read where it is used. */
+const DECLARED_FILE: FieldTable<null> = {
+  file: () => {},
+  content: () => {},
+  environment: () => {},
+  external: KEPT_ELSEWHERE,
+  name: KEPT_ELSEWHERE,
+  labels: KEPT_ELSEWHERE,
+  driver: KEPT_ELSEWHERE,
+  driver_opts: KEPT_ELSEWHERE,
+  template_driver: 'later',
+};
+
+const SOURCES = ['file', 'content', 'environment'];
+
+type FileSource =
+  | { readonly type: 'file'; readonly path: string }
+  | { readonly type: 'content'; readonly text: string };
+
+/** A secret or config where it is used. */
+interface FileUse {
+  readonly name: string;
+  readonly target: string | undefined;
+  readonly source: FileSource;
+}
+
 /** Mounts of one file's services. */
 export class Storage {
   readonly #root: Part;
+  readonly #values: Values;
   readonly #draft: Draft;
 
-  constructor(root: Part, draft: Draft) {
+  /** @param values what variables of the project stand for */
+  constructor(root: Part, values: Values, draft: Draft) {
     this.#root = root;
+    this.#values = values;
     this.#draft = draft;
   }
 
@@ -112,7 +145,8 @@ export class Storage {
       return;
     }
     const source = isPath(first) ? this.#path(first, part, container) : this.#volume(first, part.at);
-    addMount(container, { source, target: second, readOnly }, part.at);
+    const create = isPath(first) && mayBeDirectory(source, second);
+    addMount(container, { source, target: second, readOnly, create }, part.at);
   }
 
   /** A mapping with type, source, target. */
@@ -132,7 +166,11 @@ export class Storage {
       container.append('volumes', mount, part.at);
     } else if (type === 'bind' && source !== undefined) {
       part.get('bind')?.each(ONLY_BIND, container, container);
-      addMount(container, { source: this.#path(source, part, container), target, readOnly }, part.at);
+      const bind = part.get('bind');
+      // Without `bind` Compose says nothing, and the engine makes nothing.
+      const wanted = bind?.content.type === 'mapping' && (bind.get('create_host_path')?.boolean() ?? true);
+      const path = this.#path(source, part, container);
+      addMount(container, { source: path, target, readOnly, create: wanted && mayBeDirectory(path, target) }, part.at);
     } else if (type === 'volume') {
       part.get('volume')?.each(ONLY_VOLUME, container, container);
       const volume = source === undefined ? null : this.#volume(source, part.at);
@@ -142,42 +180,69 @@ export class Storage {
 
   /** A secret or config as a read-only file. */
   file(kind: 'secrets' | 'configs', part: Part, container: ResourceDraft): void {
-    const found = this.#declaredFile(kind, part, container);
+    const found = this.#declared(kind, part, container);
     if (found === null) return;
-    const { name, target, path } = found;
+    const { name, target, source } = found;
     const place = target ?? (kind === 'secrets' ? name : `/${name}`);
     const absolute = place.startsWith('/') ? place : `/run/secrets/${place}`;
-    addMount(container, { source: path, target: absolute, readOnly: true }, part.at);
+    if (source.type === 'content') container.append('volumes', { target: absolute, content: source.text }, part.at);
+    else addMount(container, { source: source.path, target: absolute, readOnly: true }, part.at);
   }
 
   /** A secret as a file that the commands of a build may read. */
   buildSecret(part: Part, image: ResourceDraft): void {
-    const found = this.#declaredFile('secrets', part, image);
-    if (found === null) return;
-    image.putIn('build', 'secrets', found.target ?? found.name, found.path, part.at);
+    const found = this.#declared('secrets', part, image);
+    if (found?.source.type === 'file')
+      image.putIn('build', 'secrets', found.target ?? found.name, found.source.path, part.at);
   }
 
-  /** Null when it cannot be translated, which is said. */
-  #declaredFile(kind: 'secrets' | 'configs', part: Part, resource: ResourceDraft) {
+  /** Null when it cannot be translated, which is told. */
+  #declared(kind: 'secrets' | 'configs', part: Part, resource: ResourceDraft): FileUse | null {
     const short = part.content.type === 'text';
     const name = short ? part.text() : (part.textOf('source') ?? '');
-    const target = short ? undefined : part.textOf('target');
     const declared = this.#root.get(kind)?.get(name);
-    const path = declared?.textOf('file');
-    for (const option of short ? [] : ['uid', 'gid', 'mode']) {
-      const written = part.get(option);
-      if (written) resource.warn(written.keyAt, `${option}: the file keeps the owner and mode it has on the host`);
+    const source = declared ? this.#sourceOf(kind, declared) : 'it is not declared';
+    if (typeof source === 'string') {
+      resource.refuse(part.at, `${kind} ${JSON.stringify(name.slice(0, 80))}: ${source}`);
+      return null;
     }
-    if (path !== undefined) return { name, target, path: hostPath(path) };
-    const reason = declared ? 'only those with `file` can be translated' : 'it is not declared';
-    resource.refuse(part.at, `${kind} ${JSON.stringify(name)}: ${reason}`);
-    return null;
+    for (const [option, written] of short ? [] : part.entries()) {
+      if (['source', 'target'].includes(option) || option.startsWith('x-')) continue;
+      const kept =
+        source.type === 'file' ? 'the file keeps the owner and mode it has on the host' : 'the file is of root, 0444';
+      const known = ['uid', 'gid', 'mode'].includes(option);
+      resource.warn(written.keyAt, known ? `${option}: ${kept}` : `unknown field ${option.slice(0, 80)} is left out`);
+    }
+    return { name, target: short ? undefined : part.textOf('target'), source };
+  }
+
+  /** Where the text of a secret or config is; else why it cannot be had. */
+  #sourceOf(kind: 'secrets' | 'configs', declared: Part): FileSource | string {
+    const file = declared.textOf('file');
+    if (file !== undefined) return { type: 'file', path: hostPath(file) };
+    const content = kind === 'configs' ? declared.textOf('content') : undefined;
+    if (content !== undefined) return { type: 'content', text: content };
+    const variable = declared.textOf('environment');
+    const value = variable === undefined ? undefined : this.#values.get(variable);
+    if (variable !== undefined && kind === 'secrets')
+      return 'a value of the environment would be kept as plain text; write it to a file and use `file`';
+    if (variable !== undefined) {
+      return value === undefined ? `the variable ${variable} has no value in .env` : { type: 'content', text: value };
+    }
+    return 'what is kept by another system cannot be reached; write it to a file and use `file`';
   }
 
   /** Volumes that no service mounts are declared all the same. */
   declareAll(): void {
     for (const [name, volume] of this.#root.get('volumes')?.entries() ?? []) {
       if (boundDirectory(volume) === null) this.#volume(name, volume.keyAt);
+    }
+    for (const kind of ['secrets', 'configs'] as const) {
+      for (const [, declared] of this.#root.get(kind)?.entries() ?? []) {
+        if (!declared.isNothing) declared.each(DECLARED_FILE, null, this.#draft);
+        const [first, second] = SOURCES.filter((source) => declared.get(source)?.isNothing === false);
+        if (second !== undefined) this.#draft.refuse(declared.keyAt, `${first} and ${second} exclude each other`);
+      }
     }
   }
 

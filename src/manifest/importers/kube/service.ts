@@ -21,22 +21,30 @@ function targetPort(port: Part, { portNames }: Pod): string {
   return /^\d+$/.test(target) ? target : (portNames.get(target) ?? target);
 }
 
-/** NodePort and LoadBalancer become published ports; other services have no counterpart. */
+/** Why the name of a service does not lead to its pod; null when it does. */
+function whyUnknown(name: string, spec: Part | undefined, pod: Pod): string | null {
+  if (pod.owner.name !== name) return `its name does not resolve; the container is called ${pod.owner.name}`;
+  const moved = (spec?.get('ports')?.items() ?? []).find((port) => port.textOf('port') !== targetPort(port, pod));
+  if (!moved) return null;
+  return `its name is that of the container, where port ${moved.textOf('port') ?? ''} is ${targetPort(moved, pod)}`;
+}
+
+/** NodePort and LoadBalancer become published ports; the names of others resolve where a container has the same. */
 export function publishService(service: Part, pods: readonly Pod[], draft: Draft): void {
   const spec = service.get('spec');
   const name = service.get('metadata')?.textOf('name') ?? '';
   const type = spec?.textOf('type') ?? 'ClusterIP';
-  if (type !== 'NodePort' && type !== 'LoadBalancer') {
-    draft.warn(service.at, `Service ${name}: names of services do not resolve in this version; use links`);
-    return;
-  }
   const selector = spec?.get('selector');
   const pod = selector && pods.find((one) => selects(selector, one));
   if (!pod) {
-    draft.warn(service.at, `Service ${name} selects no pod of this file`);
+    draft.warn(service.at, `Service ${name} selects no pod of this file, so its name does not resolve`);
     return;
   }
-  draft.warn(service.at, `Service ${name}: its ports are published on the host; its name does not resolve`);
+  const unknown = whyUnknown(name, spec, pod);
+  const published = type === 'NodePort' || type === 'LoadBalancer';
+  const told = [...(published ? ['its ports are published on the host'] : []), ...(unknown === null ? [] : [unknown])];
+  if (told.length > 0) draft.warn(service.at, `Service ${name}: ${told.join('; ')}`);
+  if (!published) return;
   for (const port of spec?.get('ports')?.items() ?? []) {
     const published = type === 'NodePort' ? (port.textOf('nodePort') ?? '') : (port.textOf('port') ?? '');
     const protocol = (port.textOf('protocol') ?? 'TCP').toLowerCase();

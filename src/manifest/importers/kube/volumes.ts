@@ -7,7 +7,7 @@ import type { Part } from '../part.ts';
 import type { Config } from './config.ts';
 
 type Source =
-  | { readonly type: 'volume' | 'bind'; readonly source: string; readonly readOnly: boolean }
+  | { readonly type: 'volume' | 'bind'; readonly source: string; readonly readOnly: boolean; readonly create?: boolean }
   | { readonly type: 'tmpfs'; readonly size: string | null };
 
 /** A directory for the pod's own use. */
@@ -23,8 +23,8 @@ function emptyDirectory(part: Part, name: string, pod: string, draft: Draft): So
 
 function hostDirectory(part: Part, draft: Draft): Source {
   const type = part.textOf('type') ?? '';
-  if (/OrCreate$/.test(type)) draft.warn(part.at, `${type}: what is missing is waited for and not made`);
-  return { type: 'bind', source: part.textOf('path') ?? '/', readOnly: false };
+  if (type === 'FileOrCreate') draft.warn(part.at, `${type}: a file that is missing is waited for and not made`);
+  return { type: 'bind', source: part.textOf('path') ?? '/', readOnly: false, create: type === 'DirectoryOrCreate' };
 }
 
 export class PodVolumes {
@@ -72,7 +72,7 @@ export class PodVolumes {
   }
 
   #bound(
-    { type, source, readOnly }: Exclude<Source, { type: 'tmpfs' }>,
+    { type, source, readOnly, create = false }: Exclude<Source, { type: 'tmpfs' }>,
     mount: { target: string; subPath: string; readOnly: boolean },
     at: SourcePosition,
     container: ResourceDraft,
@@ -84,7 +84,7 @@ export class PodVolumes {
     const from = mount.subPath === '' ? source : `${source.replace(/\/$/, '')}/${mount.subPath}`;
     container.append(
       'volumes',
-      mountText({ source: from, target: mount.target, readOnly: readOnly || mount.readOnly }),
+      mountText({ source: from, target: mount.target, readOnly: readOnly || mount.readOnly, create }),
       at,
     );
   }

@@ -30,7 +30,7 @@ const POD: KeyTable<PodTarget> = {
     for (const { container } of members) addVolume(entry, container, units);
   },
   Network: () => {},
-  NetworkAlias: 'no meaning: names resolve along links only',
+  NetworkAlias: 'no meaning: containers are found by their names; others resolve along links only',
   AddHost: list('extraHosts'),
   DNS: list('dns'),
   DNSSearch: list('dnsSearch'),

@@ -1,7 +1,7 @@
 /** The Health keys of a container unit (podman-systemd.unit(5)). */
 import { dockerProbe, unlessZero } from '../docker-health.ts';
 import type { ResourceDraft } from '../draft.ts';
-import type { Unit } from './unit-file.ts';
+import type { Entry, Unit } from './unit-file.ts';
 
 /** The largest count of a manifest. */
 const MOST_RETRIES = '1000';
@@ -17,11 +17,29 @@ function commandOf(written: string): readonly string[] | string {
   return written;
 }
 
+/** Keys that say something of the check; what is kept of its results is told of elsewhere. */
+const HEALTH = /^Health(?!Log|Max|Cmd$)/;
+const STARTUP = /^HealthStartup(?!Cmd$)/;
+
+function warnOfUnused(unit: Unit, container: ResourceDraft, isUnused: (entry: Entry) => boolean, why: string): void {
+  for (const entry of unit.entries) {
+    if (entry.section === 'Container' && isUnused(entry)) container.warn(entry.at, `${entry.key}: ${why}`);
+  }
+}
+
 /** Podman restarts what is unhealthy only when it is told to; otherwise health is shown and waited for. */
 export function addHealth(unit: Unit, container: ResourceDraft): void {
   const text = (key: string) => unit.last('Container', key)?.text();
   const command = unit.last('Container', 'HealthCmd');
-  if (!command) return;
+  if (!command) {
+    warnOfUnused(
+      unit,
+      container,
+      ({ key }) => HEALTH.test(key),
+      "without HealthCmd the image's own check is used as it is",
+    );
+    return;
+  }
   if (command.text() === 'none') {
     container.set('health', 'none', command.at);
     return;
@@ -50,7 +68,10 @@ export function addHealth(unit: Unit, container: ResourceDraft): void {
 function addStartup(unit: Unit, container: ResourceDraft): void {
   const text = (key: string) => unit.last('Container', key)?.text();
   const startup = unit.last('Container', 'HealthStartupCmd');
-  if (!startup) return;
+  if (!startup) {
+    warnOfUnused(unit, container, ({ key }) => STARTUP.test(key), 'without HealthStartupCmd there is no startup check');
+    return;
+  }
   const retries = text('HealthStartupRetries');
   const probe = dockerProbe({
     exec: commandOf(startup.text()),

@@ -13,7 +13,7 @@ const KUBE: KeyTable<null> = {
   Yaml: () => {},
   ConfigMap: () => {},
   PublishPort: () => {},
-  SetWorkingDirectory: () => {},
+  SetWorkingDirectory: 'no meaning: paths in a Kubernetes file are absolute',
   Network: 'later',
   AutoUpdate: 'later',
   ExitCodePropagation: 'no meaning: each container has its own exit code',

@@ -85,7 +85,7 @@ const NETWORK: Table = {
   IPRange: 'later',
   IPv6: 'later',
   DNS: 'later',
-  DisableDNS: 'no meaning: names resolve along links only',
+  DisableDNS: 'no meaning: names of the network stand in /etc/hosts',
   IPAMDriver: 'no meaning: addresses are given out by tsdocker',
   NetworkDeleteOnStop: 'no meaning: a network is there as long as it is declared',
   ...PODMAN,
