@@ -67,8 +67,22 @@ module.exports = {
     {
       name: 'ffi-rs-stays-inside',
       severity: 'error',
-      from: { pathNot: '^src/ffi/native\\.ts$' },
+      from: { pathNot: '^src/ffi/foreign\\.ts$' },
       to: { path: 'node_modules/ffi-rs' },
+    },
+    {
+      name: 'system-calls-by-name-outside-ffi',
+      comment: 'calls by number meet no table of races',
+      severity: 'error',
+      from: { pathNot: '^src/ffi/' },
+      to: { path: '^src/ffi/foreign\\.ts$' },
+    },
+    {
+      name: 'openat2-stays-in-lookup',
+      comment: 'every lookup below a directory is retried and judged in one place',
+      severity: 'error',
+      from: { pathNot: '^src/ffi/lookup\\.ts$' },
+      to: { path: '^src/ffi/openat2\\.ts$' },
     },
     {
       name: 'nobody-imports-cli-or-main',

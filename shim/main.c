@@ -85,7 +85,7 @@ static struct failure launch(void) {
     int oom = (int)sys(openat, AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     /* The payload starts from the kernel's default whatever ours was; only this process is spared afterwards. */
     sys(write, oom, "0", 1);
-    shim.launched.pid = program_launch(&program, stdio, &shim.pidfd, &failure);
+    shim.launched.pid = program_launch(&program, stdio, &shim.pidfd, &failure, &shim.retries);
     sys(write, oom, "-999", 4);
     sys(close, oom);
     if (stdio[0] != shim.tty_slave) close_both(stdio[0], close_both(stdio[1], stdio[2]));
@@ -101,7 +101,8 @@ static void report_launch(struct failure failure) {
     shim.launched.shim_pid = (uint32_t)sys(getpid);
     shim.launched.started = (uint64_t)time.tv_sec * NSEC_PER_SEC + (uint64_t)time.tv_nsec;
     if (failure.step == STEP_NONE && !shim.session) shim.launched.start_time = start_time(shim.launched.pid);
-    connection_send(&shim.connections[0], EVENT_LAUNCHED, &shim.launched, sizeof shim.launched);
+    struct launch_report report = {shim.launched, shim.retries.count, 0};
+    connection_send(&shim.connections[0], EVENT_LAUNCHED, &report, sizeof report);
 }
 
 static void payload_ended(void) {

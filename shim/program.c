@@ -3,23 +3,33 @@
 #include "syscalls.h"
 
 #define MAGIC 0x50445354u
-#define VERSION 2u
+#define VERSION 3u
+/* Of which version 3 differs by the bound of retries and the flag that has an op retried. */
+#define VERSION_BEFORE 2u
+#define IGNORES_ERRORS 1
+#define RETRIED 2
 #define NO_SLOT 255
 #define CHILD_STACK 8192
 
 struct op {
     uint32_t nr;
-    uint8_t ignore_errors, relocate_mask, slot_mask, result_slot;
+    uint8_t flags, relocate_mask, slot_mask, result_slot;
     uint64_t args[6];
 };
 
 _Static_assert(sizeof(struct program_header) == 64, "header layout of program.ts");
 _Static_assert(sizeof(struct op) == 56, "op layout of program.ts");
 
+/* In memory that a second child shares. */
+struct outcome {
+    struct failure failure;
+    struct retries retries;
+};
+
 struct child {
     const struct program *program;
     const int *stdio;
-    struct failure *failure;
+    struct outcome *outcome;
     int second;
 };
 
@@ -53,7 +63,8 @@ static bool op_is_sound(const struct op *op, size_t size) {
 int program_prepare(uint8_t *base, size_t size) {
     const struct program_header *header = (const void *)base;
     const struct op *ops = (const void *)(base + sizeof *header);
-    if (size < sizeof *header || header->magic != MAGIC || header->version != VERSION) return -ENOEXEC;
+    if (size < sizeof *header || header->magic != MAGIC) return -ENOEXEC;
+    if (header->version != VERSION && header->version != VERSION_BEFORE) return -ENOEXEC;
     if (header->bytes < sizeof *header || header->bytes > size) return -EINVAL;
     if (header->ops > (header->bytes - sizeof *header) / sizeof *ops) return -EINVAL;
     if (header->second_child > header->ops) return -EINVAL;
@@ -86,8 +97,26 @@ static void become_second(struct child *child) {
         .parent_tid = (uint64_t)(uintptr_t)&child->second,
     };
     long pid = sys(clone3, &args, sizeof args);
-    if (pid < 0) *child->failure = (struct failure){STEP_CLONE, (int)-pid};
+    if (pid < 0) child->outcome->failure = (struct failure){STEP_CLONE, (int)-pid};
     if (pid != 0) leave(0);
+}
+
+static uint64_t cpu_microseconds(void) {
+    struct __kernel_timespec time;
+    now(CLOCK_THREAD_CPUTIME_ID, &time);
+    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
+}
+
+long call_with_retries(const struct call *call, uint32_t tries, uint32_t microseconds, struct retries *retries) {
+    const long *a = call->arguments;
+    uint64_t end = 0;
+    for (uint32_t tried = 1;; tried++) {
+        long result = sys6(call->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+        if ((result != -EAGAIN && result != -EINTR) || tried >= tries) return result;
+        if (!end) end = cpu_microseconds() + microseconds;
+        else if (cpu_microseconds() >= end) return result;
+        retries->count++;
+    }
 }
 
 static void run_child(void *argument) {
@@ -99,27 +128,29 @@ static void run_child(void *argument) {
     for (uint32_t i = 0; i < header->ops; i++) {
         const struct op *op = ops + i;
         if (i && i == header->second_child) become_second(child);
-        long a[6];
+        struct call call = {.nr = op->nr};
         for (int k = 0; k < 6; k++) {
-            a[k] = (long)op->args[k];
-            if (op->relocate_mask >> k & 1) a[k] += (long)header;
-            else if (op->slot_mask >> k & 1) a[k] = slots[op->args[k]];
+            long *a = &call.arguments[k];
+            *a = (long)op->args[k];
+            if (op->relocate_mask >> k & 1) *a += (long)header;
+            else if (op->slot_mask >> k & 1) *a = slots[op->args[k]];
         }
-        long result = sys6(op->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-        if (result < 0 && result > -4096 && !op->ignore_errors) {
-            *child->failure = (struct failure){i, (int)-result};
+        uint32_t tries = op->flags & RETRIED ? header->tries : 1;
+        long result = call_with_retries(&call, tries, header->try_microseconds, &child->outcome->retries);
+        if (result < 0 && result > -4096 && !(op->flags & IGNORES_ERRORS)) {
+            child->outcome->failure = (struct failure){i, (int)-result};
             leave(127);
         }
         if (op->result_slot != NO_SLOT) slots[op->result_slot] = result;
     }
     /* A program that does not end in execve is a mistake of its author. */
-    *child->failure = (struct failure){header->ops, ENOEXEC};
+    child->outcome->failure = (struct failure){header->ops, ENOEXEC};
     leave(127);
 }
 
 /* The first child has done its part: it has ended, and so has the second one unless it runs its program. */
 static int second_child(const struct child *child, int *pidfd) {
-    struct failure *failure = child->failure;
+    struct failure *failure = &child->outcome->failure;
     sys(waitid, P_PIDFD, *pidfd, 0, WEXITED, 0);
     sys(close, *pidfd);
     if (!child->second && failure->step == STEP_NONE) *failure = (struct failure){STEP_CLONE, ESRCH};
@@ -144,27 +175,28 @@ static int launch_into(const struct program_header *header, struct child *child,
     if (header->cgroup_fd >= 0) args.flags |= CLONE_INTO_CGROUP;
     long pid = clone_onto_stack(&args, sizeof args, run_child, child);
     if (pid < 0) {
-        *child->failure = (struct failure){STEP_CLONE, (int)-pid};
+        child->outcome->failure = (struct failure){STEP_CLONE, (int)-pid};
         return 0;
     }
     if (header->second_child) return second_child(child, pidfd);
-    if (child->failure->step == STEP_NONE) return (int)pid;
+    if (child->outcome->failure.step == STEP_NONE) return (int)pid;
     sys(waitid, P_PIDFD, *pidfd, 0, WEXITED, 0);
     sys(close, *pidfd);
     return 0;
 }
 
-int program_launch(const struct program *program, const int stdio[3], int *pidfd, struct failure *failure) {
+int program_launch(const struct program *program, const int stdio[3], int *pidfd, struct failure *failure, struct retries *retries) {
     /* A second child has no other memory in common with us. */
-    long shared = sys(mmap, 0, sizeof *failure, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    long shared = sys(mmap, 0, sizeof(struct outcome), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared < 0) {
         *failure = (struct failure){STEP_CLONE, (int)-shared};
         return 0;
     }
-    struct child child = {program, stdio, (struct failure *)shared, 0};
-    *child.failure = (struct failure){STEP_NONE, 0};
+    struct child child = {program, stdio, (struct outcome *)shared, 0};
+    *child.outcome = (struct outcome){{STEP_NONE, 0}, {0}};
     int pid = launch_into(program->header, &child, pidfd);
-    *failure = *child.failure;
-    sys(munmap, shared, sizeof *failure);
+    *failure = child.outcome->failure;
+    *retries = child.outcome->retries;
+    sys(munmap, shared, sizeof(struct outcome));
     return pid;
 }

@@ -35,7 +35,7 @@ enum answer {
     /* u32 request type, i32 errno or 0; ENOSYS for an unknown type */
     ANSWER_RESULT = 0x8000,
     ANSWER_STATUS = 0x8001,
-    /* struct launched: sent once, to the process that started the shim */
+    /* struct launch_report: sent once, to the process that started the shim */
     EVENT_LAUNCHED = 0x8010,
     EVENT_STDOUT = 0x8020,
     EVENT_STDERR = 0x8021,
@@ -65,6 +65,13 @@ struct launched {
     uint64_t start_time;
     /* CLOCK_REALTIME in nanoseconds. */
     uint64_t started;
+};
+
+struct launch_report {
+    struct launched launched;
+    /* How often ops of the program were tried again. */
+    uint32_t retries;
+    uint32_t unused;
 };
 
 struct status {

@@ -3,6 +3,7 @@
 #define TSD_SHIM_H
 
 #include "log.h"
+#include "program.h"
 #include "protocol.h"
 
 /* Inherited descriptors; src/drivers/exec/native/launch.ts passes them. 0-2 are /dev/null. */
@@ -52,6 +53,7 @@ struct shim {
     struct connection connections[CONNECTIONS];
     uint32_t flags;
     struct launched launched;
+    struct retries retries;
     bool ended, core_dumped;
     struct exited exited;
     /* Of the exit record: errno of the last attempt, when the next one is due (CLOCK_BOOTTIME), and how long after that. */

@@ -46,6 +46,7 @@ struct peer_credentials {
 #define SIGTTOU 22
 /* include/uapi/linux/time.h, which cannot be included beside libc's */
 #define CLOCK_REALTIME 0
+#define CLOCK_THREAD_CPUTIME_ID 3
 #define CLOCK_BOOTTIME 7
 #define NSEC_PER_SEC 1000000000ull
 /* include/uapi/linux/close_range.h, include/uapi/linux/fs.h */

@@ -105,7 +105,7 @@ static void fuzz_program(void) {
         for (uint32_t i = 0; i < size / 4; i++) words[i] = random_below(3) ? random_below(size + 16) : random_below(0xffffffff);
         struct program_header *header = (void *)words;
         if (random_below(50)) {
-            header->magic = 0x50445354, header->version = 2;
+            header->magic = 0x50445354, header->version = 2 + random_below(2);
             header->bytes = random_below(8) ? size : random_below(2 * size);
             header->ops = random_below(6);
             header->fixups = 64 + 56 * header->ops + 4 * random_below(8);
@@ -115,10 +115,30 @@ static void fuzz_program(void) {
     }
 }
 
-static void test_retries(void) {
+static void test_record_retries(void) {
     uint32_t delay = 0, sum = 0, tries = 0;
     for (; sum < 3600; tries++) sum += delay = retry_delay(delay);
     CHECK(retry_delay(0) == 1 && retry_delay(1) == 2 && delay == 60 && tries < 70);
+}
+
+/* A read from an empty pipe answers EAGAIN for ever. */
+static void test_call_retries(void) {
+    char byte;
+    int pipe[2];
+    CHECK(sys(pipe2, pipe, O_NONBLOCK) == 0);
+    struct call read = {__NR_read, {pipe[0], (long)&byte, 1}};
+    struct retries retries = {0};
+    CHECK(call_with_retries(&read, 1, 1000000, &retries) == -EAGAIN && retries.count == 0);
+    CHECK(call_with_retries(&read, 128, 1000000, &retries) == -EAGAIN && retries.count == 127);
+    retries.count = 0;
+    CHECK(call_with_retries(&read, ~0u, 2000, &retries) == -EAGAIN && retries.count > 0);
+    retries.count = 0;
+    CHECK(call_with_retries(&read, 0, 0, &retries) == -EAGAIN && retries.count == 0);
+    CHECK(sys(write, pipe[1], "x", 1) == 1);
+    CHECK(call_with_retries(&read, 128, 1000, &retries) == 1 && byte == 'x' && retries.count == 0);
+    struct call wrong = {__NR_read, {-1, (long)&byte, 1}};
+    CHECK(call_with_retries(&wrong, 128, 1000, &retries) == -EBADF && retries.count == 0);
+    sys(close, pipe[0]), sys(close, pipe[1]);
 }
 
 static int escape_stdin(void) {
@@ -132,7 +152,8 @@ int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "escape") == 0) return escape_stdin();
     test_time();
     test_escape();
-    test_retries();
+    test_record_retries();
+    test_call_retries();
     fuzz_escape();
     fuzz_decoder();
     fuzz_program();

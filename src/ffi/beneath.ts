@@ -1,13 +1,22 @@
 /**
- * A directory that somebody else fills, read so that nothing outside of it is ever reached: every lookup is openat2(2)
- * below one descriptor, whatever links, `..` and renames are tried meanwhile. Names are byte strings (latin1 text, one
- * character a byte), because file names are bytes.
+ * A directory that somebody else fills, read so that nothing outside of it is ever reached: every lookup is one of lookup.ts
+ * below one descriptor. Names are byte strings (latin1 text, one character a byte), because file names are bytes.
  */
-import { type BigIntStats, closeSync, fstatSync, lstatSync, readdirSync, readlinkSync, readSync } from 'node:fs';
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+} from 'node:fs';
 import { constants as os } from 'node:os';
 import { sysError } from './errno.ts';
-import { OPEN_FLAGS, OPEN_HOW_BYTES, openDirectory, openHow, RESOLVE } from './files.ts';
-import { trySyscall } from './native.ts';
+import { fileError } from './layer-files.ts';
+import { find, OPEN_FLAGS, open, openDirectory } from './lookup.ts';
 
 export interface FoundFile {
   /** Relative to the root, without links in it; empty for the root itself. */
@@ -18,7 +27,6 @@ export interface FoundFile {
 }
 
 const bytesOf = (path: string): Buffer => Buffer.from(path, 'latin1');
-const cString = (path: string): Buffer => Buffer.concat([bytesOf(path === '' ? '.' : path), Buffer.alloc(1)]);
 
 export class Beneath {
   readonly #fd: number;
@@ -39,15 +47,12 @@ export class Beneath {
 
   /**
    * The path without links that a path leads to, as a process sees it whose root this is.
-   * @param path byte string; links and `..` stay inside. @returns null when nothing is there.
+   * @param path byte string; links and `..` stay inside.
+   * @returns null when nothing is there. @throws TsdError when that could not be found out.
    */
   resolve(path: string): string | null {
-    const how = openHow(OPEN_FLAGS.path | OPEN_FLAGS.closeOnExec, RESOLVE.inRoot | RESOLVE.noMagicLinks);
-    const fd = path.includes('\0')
-      ? -os.errno.ENOENT
-      : trySyscall('openat2', this.#fd, cString(path), how, OPEN_HOW_BYTES);
-    if (fd === -os.errno.ENOENT || fd === -os.errno.ENOTDIR || fd === -os.errno.ELOOP) return null;
-    if (fd < 0) throw sysError('openat2', -fd, `look up ${bytesOf(path).toString()}`);
+    const fd = find(this.#fd, bytesOf(path), 'inRoot', OPEN_FLAGS.path);
+    if (fd === null) return null;
     try {
       const root = readlinkSync(`/proc/self/fd/${this.#fd}`, { encoding: 'buffer' }).toString('latin1');
       const found = readlinkSync(`/proc/self/fd/${fd}`, { encoding: 'buffer' }).toString('latin1');
@@ -57,10 +62,14 @@ export class Beneath {
     }
   }
 
-  /** What stands at a path without links; undefined when nothing does, or a link is on the way. */
+  /**
+   * What stands at a path without links; undefined when nothing does, or a link is on the way.
+   * @throws TsdError when that could not be found out.
+   */
   stat(path: string): BigIntStats | undefined {
-    const fd = this.#open(path, OPEN_FLAGS.path | OPEN_FLAGS.noFollow);
-    if (fd < 0) return undefined;
+    const flags = OPEN_FLAGS.path | OPEN_FLAGS.noFollow;
+    const fd = find(this.#fd, bytesOf(path), 'beneathWithoutLinks', flags);
+    if (fd === null) return undefined;
     try {
       return fstatSync(fd, { bigint: true });
     } finally {
@@ -70,9 +79,17 @@ export class Beneath {
 
   /** Opens a regular file to read it; nothing else is opened. @throws TsdError with errno. */
   openFile(path: string): number {
-    const fd = this.#open(path, OPEN_FLAGS.noFollow | OPEN_FLAGS.nonBlock);
-    if (fd < 0) throw sysError('openat2', -fd, `read ${bytesOf(path).toString()}`);
-    return fd;
+    const step = `read ${bytesOf(path).toString()}`;
+    const held = this.#open(step, path, OPEN_FLAGS.path | OPEN_FLAGS.noFollow);
+    try {
+      const stat = fstatSync(held);
+      if (!stat.isFile()) throw sysError('openat2', stat.isSymbolicLink() ? os.errno.ELOOP : os.errno.EINVAL, step);
+      return openSync(`/proc/self/fd/${held}`, constants.O_RDONLY | constants.O_NONBLOCK);
+    } catch (thrown) {
+      throw fileError(thrown, step);
+    } finally {
+      closeSync(held);
+    }
   }
 
   /** Text of a small regular file; null when there is none or it is larger. */
@@ -158,21 +175,12 @@ export class Beneath {
   }
 
   #openDirectory(path: string): number {
-    const fd = this.#open(path, OPEN_FLAGS.directory | OPEN_FLAGS.noFollow);
-    if (fd < 0) throw sysError('openat2', -fd, `read directory ${bytesOf(path).toString()}`);
-    return fd;
+    const step = `read directory ${bytesOf(path).toString()}`;
+    return this.#open(step, path, OPEN_FLAGS.directory | OPEN_FLAGS.noFollow);
   }
 
-  /** @returns a close-on-exec descriptor, or the negative errno. */
-  #open(path: string, flags: number): number {
-    const resolve = RESOLVE.beneath | RESOLVE.noSymlinks | RESOLVE.noMagicLinks;
-    return trySyscall(
-      'openat2',
-      this.#fd,
-      cString(path),
-      openHow(flags | OPEN_FLAGS.closeOnExec, resolve),
-      OPEN_HOW_BYTES,
-    );
+  #open(step: string, path: string, flags: number): number {
+    return open(step, this.#fd, bytesOf(path), 'beneathWithoutLinks', flags);
   }
 }
 

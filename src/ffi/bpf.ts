@@ -1,7 +1,8 @@
 /** The part of bpf(2) that a device filter of a control group needs; include/uapi/linux/bpf.h. */
-import { constants } from 'node:os';
 import { sysError } from './errno.ts';
-import { addressOf, syscall, trySyscall } from './native.ts';
+import { addressOf } from './foreign.ts';
+import { syscall, trySyscall } from './native.ts';
+import { retriedCall } from './retry.ts';
 
 const BPF_PROG_LOAD = 5;
 const BPF_PROG_ATTACH = 8;
@@ -15,9 +16,6 @@ const INSTRUCTION_BYTES = 8;
 /** No helper of the kernel is called, so its licence check does not apply. */
 const LICENSE = Buffer.from('Apache-2.0\0');
 
-/** The verifier gives up when it sees a signal (do_check of kernel/bpf/verifier.c); its handler has run by the next try. */
-const LOAD_ATTEMPTS = 100;
-
 /** Loads a program of type CGROUP_DEVICE. @returns its close-on-exec descriptor. @throws TsdError with errno. */
 export function loadDeviceProgram(instructions: Buffer): number {
   const attributes = Buffer.alloc(ATTR_BYTES);
@@ -25,11 +23,10 @@ export function loadDeviceProgram(instructions: Buffer): number {
   attributes.writeUInt32LE(instructions.length / INSTRUCTION_BYTES, 4);
   attributes.writeBigUInt64LE(BigInt(addressOf(instructions)), 8);
   attributes.writeBigUInt64LE(BigInt(addressOf(LICENSE)), 16);
-  for (let attempt = 1; ; attempt++) {
-    const fd = trySyscall('bpf', BPF_PROG_LOAD, attributes, attributes.length);
-    if (fd >= 0) return fd;
-    if (fd !== -constants.errno.EAGAIN || attempt === LOAD_ATTEMPTS) throw sysError('bpf', -fd, 'load device filter');
-  }
+  const load = () => trySyscall('bpf', BPF_PROG_LOAD, attributes, attributes.length);
+  const fd = retriedCall('BPF_PROG_LOAD of bpf', load);
+  if (fd < 0) throw sysError('bpf', -fd, 'load device filter');
+  return fd;
 }
 
 /** The program filters device access in the group from now on, also after its descriptor is closed. */

@@ -1,6 +1,6 @@
 /** libbz2: streaming decompression of bzip2. It is on every Debian, because dpkg needs it. */
 import { TsdError } from '../model/errors.ts';
-import { addressOf, callNumber, openLibrary } from './native.ts';
+import { addressOf, callNumber, openLibrary } from './foreign.ts';
 import type { StreamDecompressor } from './stream-decompressor.ts';
 
 const LIBRARY = 'bz2';

@@ -12,12 +12,15 @@ export function errnoName(errno: number): string {
 }
 
 const { EPERM, EACCES, ENOENT, EEXIST, EBUSY, EAGAIN, EINTR, ENOMEM, ENOSPC, EDQUOT, EMFILE, ENFILE } = constants.errno;
-const { ENOSYS, EOPNOTSUPP, ENODEV, EPROTONOSUPPORT, EAFNOSUPPORT, EADDRINUSE, ENOTEMPTY, ETIMEDOUT } = constants.errno;
+const { ENAMETOOLONG, ENOSYS, EOPNOTSUPP, ENODEV, EPROTONOSUPPORT, EAFNOSUPPORT, EADDRINUSE, ENOTEMPTY, ETIMEDOUT } =
+  constants.errno;
 
 const CLASSES: ReadonlyMap<number, ErrorClass> = new Map([
   [EPERM, 'denied'],
   [EACCES, 'denied'],
   [ENOENT, 'precondition'],
+  // Not absent: a tree may be deeper than a path can say.
+  [ENAMETOOLONG, 'precondition'],
   [EEXIST, 'conflict'],
   [EADDRINUSE, 'conflict'],
   [ENOTEMPTY, 'conflict'],

@@ -5,7 +5,7 @@
 import { constants } from 'node:os';
 import type { TsdError } from '../model/errors.ts';
 import { sysError } from './errno.ts';
-import { AT_FDCWD } from './files.ts';
+import { AT_FDCWD } from './lookup.ts';
 import { syscall, trySyscall } from './native.ts';
 
 export type BytePath = string | Buffer;

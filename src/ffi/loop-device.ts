@@ -1,10 +1,10 @@
 /** Loop devices by ioctl(2): include/uapi/linux/loop.h. */
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
-import { constants as os } from 'node:os';
 import { join } from 'node:path';
 import { sysError } from './errno.ts';
 import { fileError } from './layer-files.ts';
 import { syscall, trySyscall } from './native.ts';
+import { retriedCall } from './retry.ts';
 
 const CONTROL = '/dev/loop-control';
 const GET_FREE = 0x4c82;
@@ -16,8 +16,6 @@ const CONFIG_BYTES = 304;
 const FLAGS_OFFSET = 8 + 52;
 const NAME_OFFSET = 8 + 56;
 const NAME_MAX = 63;
-/** Somebody else may take the free device that was found. */
-const ATTEMPTS = 32;
 
 export interface LoopDevice {
   readonly path: string;
@@ -30,17 +28,17 @@ export function attachLoopDevice(file: string): LoopDevice {
   const step = `loop device of ${file}`;
   const backing = open(file, step);
   try {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const control = open(CONTROL, step);
-      const number = syscallAndClose(step, control);
-      const path = `/dev/loop${number}`;
-      const fd = open(path, step);
-      const result = trySyscall('ioctl', fd, CONFIGURE, configuration(backing, file));
-      if (result >= 0) return { path, fd };
-      closeSync(fd);
-      if (result !== -os.errno.EBUSY) throw sysError('ioctl', -result, step);
-    }
-    throw sysError('ioctl', os.errno.EBUSY, step);
+    let path = '';
+    const fd = retriedCall('LOOP_CONFIGURE of ioctl', () => {
+      path = `/dev/loop${syscallAndClose(step, open(CONTROL, step))}`;
+      const device = open(path, step);
+      const result = trySyscall('ioctl', device, CONFIGURE, configuration(backing, file));
+      if (result >= 0) return device;
+      closeSync(device);
+      return result;
+    });
+    if (fd < 0) throw sysError('ioctl', -fd, step);
+    return { path, fd };
   } finally {
     closeSync(backing);
   }

@@ -1,6 +1,6 @@
 /** liblzma: streaming decompression of xz. It is on every Debian, because dpkg needs it. */
 import { TsdError } from '../model/errors.ts';
-import { addressOf, callNumber, openLibrary } from './native.ts';
+import { addressOf, callNumber, openLibrary } from './foreign.ts';
 import type { StreamDecompressor } from './stream-decompressor.ts';
 
 const LIBRARY = 'lzma';

@@ -6,7 +6,7 @@
 import { closeSync, mkdirSync, readFileSync } from 'node:fs';
 import { TsdError } from '../model/errors.ts';
 import { sysError } from './errno.ts';
-import { AT_FDCWD } from './files.ts';
+import { AT_FDCWD } from './lookup.ts';
 import { syscall, trySyscall } from './native.ts';
 
 /** include/uapi/linux/mount.h, for mount(2) */

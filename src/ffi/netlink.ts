@@ -1,10 +1,14 @@
 /**
  * Netlink: messages in Buffers and a socket that sends them. Layouts and constants: linux/netlink.h, netlink(7).
- * All calls are synchronous: the kernel answers within sendto(2), so a read never waits.
+ * All calls are synchronous: the kernel answers within sendto(2), so a read never waits, and an answer that is not there was
+ * lost.
  */
+import { constants } from 'node:os';
 import { TsdError } from '../model/errors.ts';
 import { classOfErrno, errnoName, sysError } from './errno.ts';
 import { syscall, trySyscall } from './native.ts';
+import { RACES, type RacingAnswer } from './races.ts';
+import { retried } from './retry.ts';
 
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
@@ -37,8 +41,14 @@ const NLA_TYPE_MASK = 0x3fff;
 const RECEIVE_BYTES = 64 * 1024;
 /** One for all sockets: what is read is used up or copied before the next read. */
 const receiveBuffer = Buffer.alloc(RECEIVE_BYTES);
-/** Containers that come and go by the hundred tear several in a row. */
-const DUMP_ATTEMPTS = 20;
+const MSG_DONTWAIT = 0x40;
+
+/** What reading answers when there was no room for an answer, and when nothing is left to be read. */
+type Lost = 'ENOBUFS' | 'EAGAIN';
+const LOST: ReadonlyMap<number, Lost> = new Map<number, Lost>([
+  [-constants.errno.ENOBUFS, 'ENOBUFS'],
+  [-constants.errno.EAGAIN, 'EAGAIN'],
+]);
 
 /** A request; `step` says in words what it does, for the error. */
 export interface NetlinkMessage {
@@ -154,13 +164,19 @@ function errorOf(message: Received, step: string): TsdError {
   });
 }
 
+interface Reading<T> {
+  readonly found: T[];
+  /** Why it is not whole, null when it is. */
+  readonly torn: RacingAnswer | null;
+}
+
 /** Reads until what was read is of one moment. @throws TsdError TSD_NETWORK, class unavailable, when it never is. */
-export function readWhole<T>(step: string, readOnce: () => { found: T[]; torn: boolean }): T[] {
-  for (let attempt = 1; attempt <= DUMP_ATTEMPTS; attempt++) {
-    const { found, torn } = readOnce();
-    if (!torn) return found;
-  }
-  throw new TsdError('TSD_NETWORK', `${step}: it changed each of ${DUMP_ATTEMPTS} times it was read`, {
+export function readWhole<T>(step: string, readOnce: () => Reading<T>): T[] {
+  const { found, torn } = retried('netlink dump', readOnce, (reading) => reading.torn);
+  if (torn === null) return found;
+  const { tries } = RACES['netlink dump'].retried;
+  const what = torn === 'NLM_F_DUMP_INTR' ? 'it changed' : 'answers were lost';
+  throw new TsdError('TSD_NETWORK', `${step}: ${what} each of ${tries} times it was read`, {
     class: 'unavailable',
     step,
   });
@@ -185,7 +201,8 @@ export class NetlinkSocket {
 
   /**
    * Sends requests in one call; the kernel carries them out in order and goes on after one that fails.
-   * @throws TsdError TSD_NETWORK for the first that failed, with errno and its step.
+   * @throws TsdError TSD_NETWORK for the first that failed, with errno and its step; class unavailable when answers found no
+   * room: then it is not known what was carried out.
    */
   request(messages: readonly NetlinkMessage[]): void {
     const last = messages.length - 1;
@@ -200,7 +217,9 @@ export class NetlinkSocket {
     this.#send(Buffer.concat(packets), messages[0]?.step ?? '');
     let failure: TsdError | null = null;
     for (;;) {
-      for (const reply of splitMessages(this.#read(messages[last]?.step ?? ''))) {
+      const received = this.#receive(messages[last]?.step ?? '');
+      if (typeof received === 'string') throw lostAnswers(messages[last]?.step ?? '');
+      for (const reply of splitMessages(receiveBuffer.subarray(0, received))) {
         const step = steps.get(reply.sequence);
         if (reply.type !== NLMSG_ERROR || step === undefined) continue;
         if (reply.body.readInt32LE(0) !== 0) failure ??= errorOf(reply, step);
@@ -228,21 +247,24 @@ export class NetlinkSocket {
     return readWhole(message.step, () => this.#dumpOnce(message, read));
   }
 
-  #dumpOnce<T>(
-    message: NetlinkMessage,
-    read: (bytes: Buffer, start: number, end: number) => T,
-  ): { found: T[]; torn: boolean } {
+  #dumpOnce<T>(message: NetlinkMessage, read: (bytes: Buffer, start: number, end: number) => T): Reading<T> {
     const sequence = ++this.#sequence;
     this.#send(encode(message, message.flags | NLM_F_REQUEST, sequence), message.step);
     const found: T[] = [];
-    let torn = false;
+    let torn: RacingAnswer | null = null;
     for (;;) {
       const length = this.#receive(message.step);
+      if (length === 'EAGAIN') return { found, torn: torn ?? length };
+      // The dump goes on, and has to end before the next one.
+      if (length === 'ENOBUFS') {
+        torn = length;
+        continue;
+      }
       for (let at = 0; at + HEADER_BYTES <= length; ) {
         const end = endOfMessage(receiveBuffer, at, length);
         const type = receiveBuffer.readUInt16LE(at + 4);
         if (receiveBuffer.readUInt32LE(at + 8) === sequence) {
-          if ((receiveBuffer.readUInt16LE(at + 6) & NLM_F_DUMP_INTR) !== 0) torn = true;
+          if ((receiveBuffer.readUInt16LE(at + 6) & NLM_F_DUMP_INTR) !== 0) torn = 'NLM_F_DUMP_INTR';
           if (type === NLMSG_DONE) return { found, torn };
           if (type === NLMSG_ERROR) throw errorOf(messageAt(receiveBuffer, at, end), message.step);
           found.push(read(receiveBuffer, at + HEADER_BYTES, end));
@@ -252,16 +274,22 @@ export class NetlinkSocket {
     }
   }
 
-  #queryOnce(message: NetlinkMessage): { found: Buffer[]; torn: boolean } {
+  #queryOnce(message: NetlinkMessage): Reading<Buffer> {
     const sequence = ++this.#sequence;
     const isDump = (message.flags & NLM_F_DUMP) === NLM_F_DUMP;
     this.#send(encode(message, message.flags | NLM_F_REQUEST, sequence), message.step);
     const found: Buffer[] = [];
-    let torn = false;
+    let torn: RacingAnswer | null = null;
     for (;;) {
-      for (const reply of splitMessages(Buffer.from(this.#read(message.step)))) {
+      const length = this.#receive(message.step);
+      if (length === 'EAGAIN') return { found, torn: torn ?? length };
+      if (length === 'ENOBUFS') {
+        torn = length;
+        continue;
+      }
+      for (const reply of splitMessages(Buffer.from(receiveBuffer.subarray(0, length)))) {
         if (reply.sequence !== sequence) continue;
-        if ((reply.flags & NLM_F_DUMP_INTR) !== 0) torn = true;
+        if ((reply.flags & NLM_F_DUMP_INTR) !== 0) torn = 'NLM_F_DUMP_INTR';
         if (reply.type === NLMSG_DONE) return { found, torn };
         if (reply.type === NLMSG_ERROR) throw errorOf(reply, message.step);
         found.push(reply.body);
@@ -278,15 +306,19 @@ export class NetlinkSocket {
     syscall(step, 'sendto', this.#fd, packet, packet.length, 0, 0, 0);
   }
 
-  #read(step: string): Buffer {
-    return receiveBuffer.subarray(0, this.#receive(step));
+  /** Bytes of an answer in the buffer, or why there is none. */
+  #receive(step: string): number | Lost {
+    const length = trySyscall('recvfrom', this.#fd, receiveBuffer, RECEIVE_BYTES, MSG_DONTWAIT, 0, 0);
+    if (length >= 0) return length;
+    const lost = LOST.get(length);
+    if (lost === undefined) throw sysError('recvfrom', -length, step);
+    return lost;
   }
+}
 
-  #receive(step: string): number {
-    const length = trySyscall('recvfrom', this.#fd, receiveBuffer, RECEIVE_BYTES, 0, 0, 0);
-    if (length < 0) throw sysError('recvfrom', -length, step);
-    return length;
-  }
+function lostAnswers(step: string): TsdError {
+  const message = `${step}: the kernel's answers found no room, so it is not known what was carried out`;
+  return new TsdError('TSD_NETWORK', message, { class: 'unavailable', errno: constants.errno.ENOBUFS, step });
 }
 
 function encode(message: NetlinkMessage, flags: number, sequence: number): Buffer {

@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import type { ErrorClass } from '../model/error-class.ts';
 import { TsdError } from '../model/errors.ts';
-import { callNumber, callString, openLibrary } from './native.ts';
+import { callNumber, callString, openLibrary } from './foreign.ts';
 
 const LIBRARY = 'nftables';
 /** NFT_CTX_DEFAULT and NFT_CTX_OUTPUT_JSON of nftables/libnftables.h. */

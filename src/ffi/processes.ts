@@ -5,7 +5,8 @@
 import { closeSync, constants as fsConstants, readdirSync, readFileSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { sysError } from './errno.ts';
-import { addressOf, callNumber, syscall, trySyscall } from './native.ts';
+import { addressOf, callNumber } from './foreign.ts';
+import { syscall, trySyscall } from './native.ts';
 
 const LIBC = 'libc';
 

@@ -1,7 +1,7 @@
 /** Pseudo-terminals, pts(4). A terminal disappears with the last descriptor of its master. */
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { TsdError } from '../model/errors.ts';
-import { OPEN_FLAGS, openInRoot, RESOLVE } from './files.ts';
+import { OPEN_FLAGS, open } from './lookup.ts';
 import { syscall } from './native.ts';
 
 // asm-generic/ioctls.h
@@ -30,8 +30,7 @@ export function openTerminal(): Terminal {
 export function openTerminalIn(root: number): Terminal {
   const step = 'open a terminal in the container';
   // Looked at before it is really opened: opening a device or a pipe has effects.
-  const flags = OPEN_FLAGS.path | OPEN_FLAGS.closeOnExec;
-  const ptmx = openInRoot(step, root, '/dev/pts/ptmx', flags, RESOLVE.noSymlinks);
+  const ptmx = open(step, root, '/dev/pts/ptmx', 'inRootWithoutLinks', OPEN_FLAGS.path);
   try {
     const found = fstatSync(ptmx);
     if (!found.isCharacterDevice() || found.rdev !== PTMX_DEVICE) {

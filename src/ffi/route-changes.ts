@@ -4,7 +4,8 @@
  */
 import { constants } from 'node:os';
 import { sysError } from './errno.ts';
-import { addressOf, syscall, trySyscall } from './native.ts';
+import { addressOf } from './foreign.ts';
+import { syscall, trySyscall } from './native.ts';
 import { NETLINK_ROUTE } from './netlink.ts';
 
 const AF_NETLINK = 16;

@@ -75,7 +75,6 @@ const TABLE = {
   fsmount: [432, 432],
   pidfd_open: [434, 434],
   close_range: [436, 436],
-  openat2: [437, 437],
   pidfd_getfd: [438, 438],
   mount_setattr: [442, 442],
   kill: [62, 129],

@@ -1,40 +1,47 @@
 /**
  * Reading a tree that somebody else may change meanwhile, by paths without links in them: a directory that is exchanged for
- * a symbolic link on the way leads nowhere, because the kernel follows none (openat2(2), RESOLVE_NO_SYMLINKS). The only
- * link that a path may begin with is a descriptor of this process, as `/proc/self/fd/7/.`.
+ * a symbolic link on the way leads nowhere, because the kernel follows none (lookup.ts). The only link that a
+ * path may begin with is a descriptor of this process, as `/proc/self/fd/7/.`. What could not be looked up is an error.
  */
 import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, readdirSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { constants as os } from 'node:os';
-import { sysError } from './errno.ts';
-import { AT_FDCWD, OPEN_FLAGS, OPEN_HOW_BYTES, openHow, RESOLVE } from './files.ts';
-import { trySyscall } from './native.ts';
+import { TsdError } from '../model/errors.ts';
+import { AT_FDCWD, find, OPEN_FLAGS } from './lookup.ts';
 
 /** include/uapi/linux/limits.h */
-export const PATH_MAX = 4096;
+const PATH_MAX = 4096;
+/** Bytes of a path that is too long. */
+const SHOWN = 60;
 const SLASH = '/'.charCodeAt(0);
 const DESCRIPTOR = /^\/proc\/(?:self|\d+)\/fd\/(\d+)(?:\/\.)?(?:\/|$)/;
 
-/** What a lookup says when nothing is there, or something else than a moment ago. */
-const GONE: ReadonlySet<number> = new Set([os.errno.ENOENT, os.errno.ENOTDIR, os.errno.ELOOP, os.errno.ENAMETOOLONG]);
+/** True for what the kernel cannot be asked about by its path; a tree may well be that deep. */
+export const isTooDeep = (path: Buffer): boolean => path.length >= PATH_MAX;
 
-/** @returns a close-on-exec descriptor, or the negative errno; -ELOOP for a link on the way or at the end. */
-function tryOpen(path: Buffer, flags: number): number {
-  if (path.length >= PATH_MAX) return -os.errno.ENAMETOOLONG;
+/** @param path of which the beginning is shown */
+export function tooDeep(path: string): TsdError {
+  const message = `${path.slice(0, SHOWN)}… is nested deeper than a path of ${PATH_MAX} bytes can say`;
+  return new TsdError('TSD_IMAGE_SOURCE', message, {
+    step: 'read a tree',
+    hint: 'Remove it, or move it up, by `cd` into one directory after the other.',
+  });
+}
+
+/** @returns a close-on-exec descriptor; null when nothing is there, or a link is on the way or at the end. */
+function findWithoutLinks(path: Buffer, flags: number): number | null {
   const start = DESCRIPTOR.exec(path.toString('latin1'));
   const rest = path.subarray(start === null ? 0 : start[0].length);
-  const name = Buffer.concat([rest.length === 0 ? Buffer.from('.') : rest, Buffer.alloc(1)]);
-  const resolve = RESOLVE.noSymlinks | RESOLVE.noMagicLinks | (start === null ? 0 : RESOLVE.beneath);
-  const how = openHow(flags | OPEN_FLAGS.noFollow | OPEN_FLAGS.closeOnExec, resolve);
-  return trySyscall('openat2', start === null ? AT_FDCWD : Number(start[1]), name, how, OPEN_HOW_BYTES);
+  const [at, way] =
+    start === null ? ([AT_FDCWD, 'withoutLinks'] as const) : ([Number(start[1]), 'beneathWithoutLinks'] as const);
+  return find(at, rest, way, flags | OPEN_FLAGS.noFollow);
 }
 
 /** @param use gets another path of the same file: its directory is held, so only the last name is looked up again. */
 function inItsDirectory<T>(path: Buffer, gone: T, use: (held: Buffer) => T): T {
   const slash = path.lastIndexOf(SLASH);
-  const directory = tryOpen(path.subarray(0, Math.max(1, slash)), OPEN_FLAGS.path | OPEN_FLAGS.directory);
-  if (GONE.has(-directory)) return gone;
-  if (directory < 0) throw sysError('openat2', -directory, `look up ${path.toString()}`);
+  const flags = OPEN_FLAGS.path | OPEN_FLAGS.directory;
+  const directory = findWithoutLinks(path.subarray(0, Math.max(1, slash)), flags);
+  if (directory === null) return gone;
   try {
     return use(Buffer.concat([Buffer.from(`/proc/self/fd/${directory}`), path.subarray(slash)]));
   } finally {
@@ -54,9 +61,8 @@ export function readWithoutLinks<T>(path: Buffer, read: (held: Buffer) => T): T 
 
 /** Names in a directory, unsorted; null when there is none, or a link on the way. */
 export function namesWithoutLinks(path: Buffer): Buffer[] | null {
-  const directory = tryOpen(path, OPEN_FLAGS.directory);
-  if (GONE.has(-directory)) return null;
-  if (directory < 0) throw sysError('openat2', -directory, `list ${path.toString()}`);
+  const directory = findWithoutLinks(path, OPEN_FLAGS.directory);
+  if (directory === null) return null;
   try {
     return readdirSync(`/proc/self/fd/${directory}`, { encoding: 'buffer' });
   } finally {
@@ -66,9 +72,8 @@ export function namesWithoutLinks(path: Buffer): Buffer[] | null {
 
 /** Opens a regular file to read it, and nothing that has taken its place; null when there is none. */
 export async function openWithoutLinks(path: Buffer): Promise<FileHandle | null> {
-  const fd = tryOpen(path, OPEN_FLAGS.path);
-  if (GONE.has(-fd)) return null;
-  if (fd < 0) throw sysError('openat2', -fd, `open ${path.toString()}`);
+  const fd = findWithoutLinks(path, OPEN_FLAGS.path);
+  if (fd === null) return null;
   try {
     return fstatSync(fd).isFile() ? await open(`/proc/self/fd/${fd}`, constants.O_RDONLY) : null;
   } finally {

@@ -1,6 +1,6 @@
 /** libzstd(3): streaming decompression. Node's own comes with a later major than the oldest one supported. */
 import { TsdError } from '../model/errors.ts';
-import { addressOf, callNumber, callString, openLibrary } from './native.ts';
+import { addressOf, callNumber, callString, openLibrary } from './foreign.ts';
 import type { StreamDecompressor } from './stream-decompressor.ts';
 
 const LIBRARY = 'zstd';

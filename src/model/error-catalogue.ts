@@ -79,6 +79,11 @@ export const ERROR_CATALOGUE = {
     title: 'A system call failed',
     hint: 'The step and errno name the call; `tsdocker doctor` checks the host.',
   },
+  TSD_LOOKUP: {
+    class: 'unavailable',
+    title: 'A path could not be looked up, because files are renamed or mounted on the host without a pause',
+    hint: 'Run it again. Starts and probes are tried again by themselves, and no probe fails by it.',
+  },
   TSD_STATE_CORRUPT: {
     class: 'precondition',
     title: 'A state file cannot be read',

@@ -1,8 +1,9 @@
 /** A syscall program as text, one line an op, as the shim would execute it. */
-import { HEADER_BYTES, OP_BYTES } from '../../src/drivers/exec/native/program.ts';
+import { HEADER_BYTES, OP_BYTES, OP_FLAGS } from '../../src/drivers/exec/native/program.ts';
+import { OPENAT2 } from '../../src/ffi/openat2.ts';
 import { SYSCALL_NUMBERS } from '../../src/ffi/syscall-numbers.ts';
 
-const NAMES = new Map(Object.entries(SYSCALL_NUMBERS).map(([name, number]) => [number, name]));
+const NAMES = new Map(Object.entries({ ...SYSCALL_NUMBERS, openat2: OPENAT2 }).map(([name, number]) => [number, name]));
 
 /** A string in quotes when the data is one, else its bytes. */
 function dataText(encoded: Buffer, at: number, end: number): string {
@@ -46,7 +47,9 @@ export function programText(encoded: Buffer): string[] {
     while (texts.at(-1) === '0') texts.pop();
     const result = encoded.readUInt8(at + 7);
     const name = NAMES.get(encoded.readUInt32LE(at)) ?? '?';
-    return `${encoded.readUInt8(at + 4) ? 'try ' : ''}${result === 255 ? '' : `$${result} = `}${name}(${texts.join(', ')})`;
+    const flags = encoded.readUInt8(at + 4);
+    const how = `${flags & OP_FLAGS.ignoresErrors ? 'try ' : ''}${flags & OP_FLAGS.retried ? 'again ' : ''}`;
+    return `${how}${result === 255 ? '' : `$${result} = `}${name}(${texts.join(', ')})`;
   });
   if (secondChild > 0) lines.splice(secondChild, 0, 'second child:');
   return lines;

@@ -1,7 +1,7 @@
 import { type BigIntStats, readlinkSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { readXattrs } from '../../ffi/layer-files.ts';
-import { namesWithoutLinks, readWithoutLinks, statWithoutLinks } from '../../ffi/without-links.ts';
+import { isTooDeep, namesWithoutLinks, readWithoutLinks, statWithoutLinks, tooDeep } from '../../ffi/without-links.ts';
 import type { LayerChange } from '../contract.ts';
 
 /** Files looked at in one turn of the event loop. */
@@ -15,8 +15,15 @@ export function joinBytes(directory: Buffer, name: Buffer): Buffer {
   return directory.length === 0 ? name : Buffer.concat([directory, SLASH, name]);
 }
 
-/** Names in a directory, sorted; none when it vanished, is none, or is nested deeper than a path can say. */
-export function namesIn(directory: Buffer): Buffer[] {
+/** What lies deeper than a path can say (PATH_MAX) is an error, or left out where only sizes are added up. */
+export type DeepFiles = 'refused' | 'left-out';
+
+/** Names in a directory, sorted; none when it vanished, or is none. */
+export function namesIn(directory: Buffer, deep: DeepFiles = 'refused'): Buffer[] {
+  if (isTooDeep(directory)) {
+    if (deep === 'left-out') return [];
+    throw tooDeep(directory.toString());
+  }
   return (namesWithoutLinks(directory) ?? []).sort(Buffer.compare);
 }
 
@@ -45,14 +52,18 @@ export function rootDiffers(upper: Buffer, lower: Buffer): boolean {
  * A directory that holds a change is itself reported, before its children.
  * @param lower null: everything is added.
  */
-export function treeChanges(upper: string, lower: string | null): AsyncIterable<LayerChange> {
-  return inTurns(compareRoots(Buffer.from(upper), lower === null ? null : Buffer.from(lower)));
+export function treeChanges(
+  upper: string,
+  lower: string | null,
+  deep: DeepFiles = 'refused',
+): AsyncIterable<LayerChange> {
+  return inTurns(compareRoots(Buffer.from(upper), lower === null ? null : Buffer.from(lower), deep));
 }
 
-function* compareRoots(upper: Buffer, lower: Buffer | null): Generator<LayerChange | null> {
+function* compareRoots(upper: Buffer, lower: Buffer | null, deep: DeepFiles): Generator<LayerChange | null> {
   if (lower === null) yield { kind: 'added', path: EMPTY, hostPath: upper };
   else if (rootDiffers(upper, lower)) yield { kind: 'modified', path: EMPTY, hostPath: upper };
-  yield* compareDirectories({ path: EMPTY, upper, lower }, []);
+  yield* compareDirectories({ path: EMPTY, upper, lower, deep }, []);
 }
 
 interface Pair {
@@ -61,14 +72,15 @@ interface Pair {
   readonly upper: Buffer;
   /** Null where the lower tree has no directory at this place. */
   readonly lower: Buffer | null;
+  readonly deep: DeepFiles;
 }
 
 /** @param silent unchanged directories on the way here; they are reported before the first change below them. */
 function* compareDirectories(pair: Pair, silent: LayerChange[]): Generator<LayerChange | null> {
   const below = new Map(
-    (pair.lower === null ? [] : namesIn(pair.lower)).map((name) => [name.toString('latin1'), name]),
+    (pair.lower === null ? [] : namesIn(pair.lower, pair.deep)).map((name) => [name.toString('latin1'), name]),
   );
-  for (const name of namesIn(pair.upper)) {
+  for (const name of namesIn(pair.upper, pair.deep)) {
     below.delete(name.toString('latin1'));
     yield* compareEntry(pair, name, silent);
   }
@@ -92,7 +104,8 @@ function* compareEntry(pair: Pair, name: Buffer, silent: LayerChange[]): Generat
     yield change;
   } else if (mine.isDirectory()) silent.push(change);
   if (!mine.isDirectory()) return;
-  yield* compareDirectories({ path, upper, lower: theirs?.isDirectory() === true ? lower : null }, silent);
+  const below = theirs?.isDirectory() === true ? lower : null;
+  yield* compareDirectories({ path, upper, lower: below, deep: pair.deep }, silent);
   if (silent.at(-1) === change) silent.pop();
 }
 

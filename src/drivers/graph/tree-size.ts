@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { namesWithoutLinks, statWithoutLinks } from '../../ffi/without-links.ts';
+import { isTooDeep, namesWithoutLinks, statWithoutLinks } from '../../ffi/without-links.ts';
 import type { LayerChange } from '../contract.ts';
 
 /** Files looked at in one turn of the event loop: about 2 ms. */
@@ -18,7 +18,7 @@ export async function treeSize(root: string): Promise<number> {
   let looked = 0;
   for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
     if (++looked % BATCH === 0) await nextTurn();
-    const stat = statWithoutLinks(path);
+    const stat = isTooDeep(path) ? null : statWithoutLinks(path);
     if (stat === null || (stat.nlink > 1n && !stat.isDirectory() && seen.has(stat.ino))) continue;
     if (stat.nlink > 1n) seen.add(stat.ino);
     bytes += stat.blocks * BLOCK_BYTES;

@@ -1,6 +1,6 @@
 import type { RootMount } from '../../drivers/contract.ts';
 import { Beneath } from '../../ffi/beneath.ts';
-import { openDirectory } from '../../ffi/files.ts';
+import { openDirectory } from '../../ffi/lookup.ts';
 import { mountDetached, mountInPassing } from '../../ffi/mounts.ts';
 
 /** A root filesystem to read, seen by nobody else; whoever asked for it closes it. */

@@ -1,16 +1,13 @@
 import { type BigIntStats, readlinkSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fileError, readXattrs } from '../../ffi/layer-files.ts';
-import { namesWithoutLinks, PATH_MAX, readWithoutLinks, statWithoutLinks } from '../../ffi/without-links.ts';
-import { TsdError } from '../../model/errors.ts';
+import { isTooDeep, namesWithoutLinks, readWithoutLinks, statWithoutLinks, tooDeep } from '../../ffi/without-links.ts';
 import { fromBytes, readable, type TarHeader, type TarType, toBytes } from '../tar/header.ts';
 import { ChangedMeanwhile, type TreeEntry } from './tree-tar.ts';
 
 const NANOSECONDS = 1_000_000_000n;
 /** Files looked at in one turn of the event loop. */
 const BATCH = 200;
-/** Bytes of a path that is too long. */
-const SHOWN = 60;
 /** Attributes that belong to a file's content; the others (overlay's, SELinux's, ACLs by host id) belong to the host. */
 const KEPT_XATTR = /^(user\.(?!overlay\.)|security\.capability$)/;
 
@@ -36,7 +33,7 @@ export async function* scanTree(root: string | Buffer, signal?: AbortSignal): As
     if (++looked % BATCH === 0) await nextTurn();
     signal?.throwIfAborted();
     const hostPath = path === '' ? base : Buffer.concat([base, Buffer.from('/'), toBytes(path)]);
-    if (hostPath.length >= PATH_MAX) throw tooDeep(path);
+    if (isTooDeep(hostPath)) throw tooDeep(readable(path));
     const stat = statWithoutLinks(hostPath);
     if (path === '' && (stat === null || stat.isSymbolicLink())) throw new ChangedMeanwhile(fromBytes(base));
     if (stat === null) continue;
@@ -46,14 +43,6 @@ export async function* scanTree(root: string | Buffer, signal?: AbortSignal): As
     const names = (namesWithoutLinks(hostPath) ?? []).map(fromBytes).sort().reverse();
     for (const name of names) pending.push(path === '' ? name : `${path}/${name}`);
   }
-}
-
-function tooDeep(path: string): TsdError {
-  const message = `${readable(path.slice(0, SHOWN))}… is nested deeper than a path of ${PATH_MAX} bytes can say`;
-  return new TsdError('TSD_IMAGE_SOURCE', message, {
-    step: 'read a tree',
-    hint: 'Remove it, or move it up, by `cd` into one directory after the other.',
-  });
 }
 
 function tarType(stat: BigIntStats): TarType | null {

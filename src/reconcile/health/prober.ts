@@ -18,15 +18,12 @@ import { ProbeTurns } from './probe-turns.ts';
 import { probesOf } from './probes-of.ts';
 import { healthOf, isActive, isStarting, recordOfRun, standingOf, withResult } from './verdict.ts';
 
-/** What one try found. */
-export interface CheckResult {
-  readonly ok: boolean;
-  readonly output: string;
-}
+/** What one try found; or why there was none, for a reason of the host that says nothing about the container. */
+export type CheckResult = { readonly ok: boolean; readonly output: string } | { readonly untried: TsdError };
 
 /**
- * Tries a probe once, in at most its timeout. Never rejects: whatever keeps it from an answer is a failure. An aborted
- * one ends soon; nobody looks at its result.
+ * Tries a probe once, in at most its timeout. Never rejects: what keeps the container from an answer is a failure. An
+ * aborted one ends soon; nobody looks at its result.
  */
 export type Check = (record: ContainerRecord, probe: ProbeSpec, signal: AbortSignal) => Promise<CheckResult>;
 
@@ -46,12 +43,14 @@ export interface ProberOptions {
   readonly seed: string;
   readonly check: Check;
   readonly onChange: (change: HealthChange) => void;
-  /** What was found could not be written down: a later supervisor will not know it. */
+  /** A probe could not be tried, or what it found not be written down: a later supervisor will not know it. */
   readonly onProblem: (error: TsdError, key: ResourceKey) => void;
 }
 
 /** The first tries of a run follow each other fast: a server that is up is used at once. */
 const FIRST_RETRY_MS = 50;
+/** What could not be tried is tried again after this time, or the interval when that is shorter. */
+const UNTRIED_RETRY_MS = 1_000;
 /** Tries are spread by ± this share of the interval, so that many containers do not stay in step. */
 const JITTER = 0.1;
 /** Runs that an earlier supervisor probed are tried again within this time, not all at once. */
@@ -196,14 +195,23 @@ export class Prober {
     // The run has ended, or is watched anew: what was found is about something else.
     if (!tried || signal.aborted || this.#watched.get(key) !== watched) return;
     // A payload on its way out answers as a broken one would: then the cause of the restart is the end, which is told next.
-    if (!tried.ok && world.exec.ending(watched.id)) {
-      watched.due.set(name, clock.now().bootMs + probe.intervalMs);
-      this.#schedule(key, watched);
+    const unknown = 'untried' in tried;
+    if ((unknown || !tried.ok) && world.exec.ending(watched.id)) {
+      this.#later(key, watched, name, probe.intervalMs);
+      return;
+    }
+    if (unknown) {
+      this.#options.onProblem(tried.untried, key);
+      this.#later(key, watched, name, Math.min(probe.intervalMs, UNTRIED_RETRY_MS));
       return;
     }
     const standing = this.#take(key, watched, { probe: name, atWallMs: clock.now().wallMs, ...tried });
-    const now = clock.now().bootMs;
-    watched.due.set(name, now + this.#wait(watched, name, probe, standing, now - watched.startedAtBootMs));
+    const ranForMs = clock.now().bootMs - watched.startedAtBootMs;
+    this.#later(key, watched, name, this.#wait(watched, name, probe, standing, ranForMs));
+  }
+
+  #later(key: ResourceKey, watched: Watched, name: ProbeName, waitMs: number): void {
+    watched.due.set(name, this.#options.clock.now().bootMs + waitMs);
     this.#schedule(key, watched);
   }
 

@@ -41,7 +41,10 @@ function outcomeOf(session: StdioSession, late: Promise<'late' | 'aborted'>): Pr
   ]);
 }
 
-/** Exit 0 is success. A program that takes longer than `timeoutMs`, or whose run ends, is killed. */
+/**
+ * Exit 0 is success. A program that takes longer than `timeoutMs`, or whose run ends, is killed. One that could not be looked
+ * up is not tried.
+ */
 export async function checkProgram(
   world: Pick<World, 'exec'>,
   timers: Timers,
@@ -87,8 +90,10 @@ export async function checkProgram(
     session.close();
     if (outcome.code === 0) return { ok: true, output: output() };
     return { ok: false, output: output() === '' ? `exit ${outcome.code}` : `exit ${outcome.code}: ${output()}` };
-  } catch (error) {
-    return { ok: false, output: describeError(toTsdError(error)) };
+  } catch (thrown) {
+    const error = toTsdError(thrown);
+    // The program is there or is not: that could not be found out.
+    return error.code === 'TSD_LOOKUP' ? { untried: error } : { ok: false, output: describeError(error) };
   } finally {
     cancel();
   }

@@ -1,5 +1,6 @@
 /** Metrics for Prometheus: what the loop and its ops did, counted as it happens; the rest is looked at when asked. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { raceCounts } from '../../ffi/retry.ts';
 import type { PassReport } from '../../reconcile/controller.ts';
 import type { OpResult } from '../../reconcile/executor.ts';
 import { type ContainerSource, containerMetrics } from './container-metrics.ts';
@@ -124,6 +125,19 @@ export class Metrics {
     );
     gauge('tsdocker_reconcile_in_flight', 'Keys with operations that have not ended.', (n) => n.inFlight);
     gauge('tsdocker_desired_generation', 'Number of the present generation.', (n) => n.generation);
+    new Counter({
+      name: 'tsdocker_races_total',
+      help: 'System calls that were tried again because somebody else came in between, and those given up.',
+      labelNames: ['call', 'result'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [call, { retried, givenUp }] of raceCounts()) {
+          this.inc({ call, result: 'retried' }, retried);
+          this.inc({ call, result: 'given-up' }, givenUp);
+        }
+      },
+    });
     new Gauge({
       name: 'tsdocker_desired_resources',
       help: 'Declared resources by kind.',

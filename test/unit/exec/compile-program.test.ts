@@ -31,11 +31,11 @@ describe('program of a container', () => {
     expect(text((program) => addSystemMounts(program, mounts))).toMatchInlineSnapshot(`
       "
       try mkdirat(CWD, "proc", 0x1ed)
-      $3 = openat2(CWD, "proc", {24 bytes}, 0x18)
+      again $3 = openat2(CWD, "proc", {24 bytes}, 0x18)
       close($3)
       mount("proc", "proc", "proc", 0xe)
       try mkdirat(CWD, "dev", 0x1ed)
-      $3 = openat2(CWD, "dev", {24 bytes}, 0x18)
+      again $3 = openat2(CWD, "dev", {24 bytes}, 0x18)
       close($3)
       mount("tmpfs", "dev", "tmpfs", 0x1000002, "mode=755,size=65536k")
       mkdirat(CWD, "dev/pts", 0x1ed)
@@ -56,7 +56,7 @@ describe('program of a container', () => {
       symlinkat("/proc/self/fd/2", CWD, "dev/stderr")
       symlinkat("pts/ptmx", CWD, "dev/ptmx")
       try mkdirat(CWD, "sys", 0x1ed)
-      $3 = openat2(CWD, "sys", {24 bytes}, 0x18)
+      again $3 = openat2(CWD, "sys", {24 bytes}, 0x18)
       close($3)
       mount("sysfs", "sys", "sysfs", 0xf)
       "
@@ -93,7 +93,7 @@ describe('program of a container', () => {
     expect(text((program) => addPayload(program, payload))).toMatchInlineSnapshot(`
       "
       prctl(4)
-      $3 = openat2(CWD, "/dev/null", {24 bytes}, 0x18)
+      again $3 = openat2(CWD, "/dev/null", {24 bytes}, 0x18)
       fcntl($3, 4, 2)
       dup3($3)
       dup3($1, 1)

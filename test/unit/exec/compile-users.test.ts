@@ -1,10 +1,12 @@
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type FileTree, mountedTree } from '../../../src/drivers/exec/native/container-tree.ts';
 import { envValue, processEnv } from '../../../src/drivers/exec/native/env.ts';
 import { findExecutable, interpreterOf } from '../../../src/drivers/exec/native/executable.ts';
 import { lookUpUser } from '../../../src/drivers/exec/native/users.ts';
+import { lookupError } from '../../../src/ffi/lookup.ts';
 
 let root: string;
 let rootFd: number;
@@ -109,6 +111,39 @@ describe('a program', () => {
         """ is not in the image in PATH (/one:/two::relative)",
       ]
     `);
+  });
+
+  it('that could not be looked up is not said to be absent', () => {
+    file('two/app', '', 0o755);
+    const failing = (errno: number): FileTree => ({
+      find: (path) => {
+        if (path.startsWith('/one/')) throw lookupError(`look up ${path}`, errno);
+        return tree.find(path);
+      },
+    });
+    const found = (command: string, errno: number): string => findExecutable(failing(errno), command, env, '/');
+    // With /one/app out of sight for a moment, /two/app would be another program.
+    expect(() => found('app', constants.errno.EAGAIN)).toThrow(
+      expect.objectContaining({ code: 'TSD_LOOKUP', class: 'unavailable', errno: constants.errno.EAGAIN }),
+    );
+    expect(() => found('app', constants.errno.EIO)).toThrow(expect.objectContaining({ errno: constants.errno.EIO }));
+    expect(found('app', constants.errno.EACCES)).toBe('/two/app');
+    expect(() => found('none', constants.errno.EACCES)).toThrow(expect.objectContaining({ class: 'denied' }));
+    const users: FileTree = { find: () => tree.find('/absent') };
+    expect(lookUpUser(users, '7')).toMatchObject({ uid: 7 });
+    const unseen: FileTree = {
+      find: (path) => {
+        throw lookupError(`look up ${path}`, constants.errno.EAGAIN);
+      },
+    };
+    expect(() => lookUpUser(unseen, '7')).toThrow(expect.objectContaining({ code: 'TSD_LOOKUP' }));
+  });
+
+  it('whose name is longer than any name may be says so', () => {
+    expect(() => find('n'.repeat(300))).toThrow(/"n{60}…" is longer than a path or one of its names may be/);
+    expect(() => find(`/${'n/'.repeat(3000)}app`)).toThrow(
+      expect.objectContaining({ code: 'TSD_COMMAND_NOT_FOUND', errno: constants.errno.ENAMETOOLONG }),
+    );
   });
 
   it('names its interpreter', () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   decodeExit,
   decodeLaunched,
+  decodeLaunchReport,
   decodeResult,
   decodeStatus,
   encodeFrame,
@@ -59,6 +60,14 @@ describe('what the shim says', () => {
       startTime: '1152921504606846976',
       startedAtMs: 1_418_716_800_123,
     });
+  });
+
+  it('how often lookups were tried again, which an older shim does not say', () => {
+    const old = launched(0xffffffff, 0);
+    const retries = Buffer.alloc(8);
+    retries.writeUInt32LE(127, 0);
+    expect(decodeLaunchReport(old)).toEqual({ ...decodeLaunched(old), retries: 0 });
+    expect(decodeLaunchReport(Buffer.concat([old, retries]))).toEqual({ ...decodeLaunched(old), retries: 127 });
   });
 
   it('a failed op by its index, a step of its own by name', () => {

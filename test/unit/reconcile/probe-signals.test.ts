@@ -1,7 +1,10 @@
 import { getEventListeners } from 'node:events';
 import { createServer } from 'node:net';
+import { constants } from 'node:os';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemTimers } from '../../../src/engine/timers.ts';
+import { lookupError } from '../../../src/ffi/lookup.ts';
+import { TsdError } from '../../../src/model/errors.ts';
 import { checkConnection } from '../../../src/reconcile/health/connection-check.ts';
 import { checkProgram } from '../../../src/reconcile/health/program-check.ts';
 import type { World } from '../../../src/reconcile/ops/world.ts';
@@ -30,4 +33,15 @@ test('tries leave nothing on the signal of their run', async () => {
   const exec = { exec: () => Promise.reject(new Error('the container is gone')) } as unknown as World['exec'];
   expect(await checkProgram({ exec }, systemTimers, record, ['true'], 1000, signal)).toMatchObject({ ok: false });
   expect(getEventListeners(signal, 'abort')).toEqual([]);
+});
+
+test('a program that could not be looked up is not tried; one that is not there fails', async () => {
+  const { signal } = new AbortController();
+  const tried = (error: TsdError) => {
+    const exec = { exec: () => Promise.reject(error) } as unknown as World['exec'];
+    return checkProgram({ exec }, systemTimers, record, ['true'], 1000, signal);
+  };
+  const busy = lookupError('look up /bin/true', constants.errno.EAGAIN);
+  expect(await tried(busy)).toEqual({ untried: busy });
+  expect(await tried(new TsdError('TSD_COMMAND_NOT_FOUND', 'gone'))).toEqual({ ok: false, output: 'gone' });
 });

@@ -159,6 +159,26 @@ test('a failure that is the end of the run is none of its probe', async () => {
   prober.stop();
 });
 
+test('what could not be tried is no failure, is told and is tried again soon', async () => {
+  const host = new Host();
+  host.run('web', { check: tcp({ retries: 1, intervalMs: 30_000 }) });
+  const untried = { untried: new TsdError('TSD_LOOKUP', 'look up /bin/true') };
+  const answers: CheckResult[] = [{ ok: true, output: '' }, untried, untried, { ok: true, output: '' }];
+  host.answer = () => answers.shift() ?? { ok: false, output: 'gone' };
+  const prober = host.prober();
+  prober.review(null);
+  await settled();
+  await host.time.advance(40_000);
+  const [first = 0, second = 0, third = 0, fourth = 0, ...more] = host.times('web');
+  expect([third - second, fourth - third]).toEqual([1_000, 1_000]);
+  expect([first, more]).toEqual([0, []]);
+  const told = 'container/a/web: look up /bin/true';
+  expect(host.changes).toEqual(['web: starting -> healthy', told, told]);
+  await host.time.advance(40_000);
+  expect(host.changes.slice(3)).toEqual(['web: healthy -> unhealthy']);
+  prober.stop();
+});
+
 test('a later supervisor knows what was found, and spreads its first tries', async () => {
   const host = new Host();
   const names = Array.from({ length: 100 }, (_, index) => `c${index}`);

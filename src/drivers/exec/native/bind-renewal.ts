@@ -6,7 +6,7 @@ import { closeSync, fstatSync, readlinkSync, statSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { posix } from 'node:path';
 import { sysError } from '../../../ffi/errno.ts';
-import { AT_FDCWD, OPEN_FLAGS, OPEN_HOW_BYTES, openHow, RESOLVE, tryOpenInRoot } from '../../../ffi/files.ts';
+import { AT_FDCWD, find, lookupCall, OPEN_FLAGS, open } from '../../../ffi/lookup.ts';
 import {
   AT_EMPTY_PATH,
   cloneMount,
@@ -45,8 +45,7 @@ export function stalePlace(file: BoundFile, root: number): string | null {
   const step = stepOf(file);
   const source = statSync(file.source, { bigint: true, throwIfNoEntry: false });
   if (source === undefined || !source.isFile()) return null;
-  const place = tryOpenInRoot(root, file.target, OPEN_FLAGS.path);
-  if (place < 0) throw sysError('openat2', -place, step);
+  const place = open(step, root, file.target, 'inRoot', OPEN_FLAGS.path);
   try {
     const bound = fstatSync(place, { bigint: true });
     if (same(bound, source)) return null;
@@ -62,8 +61,8 @@ export function stalePlace(file: BoundFile, root: number): string | null {
 function pathOf(place: number, bound: Identity, root: number, step: string): string {
   const told = readlinkSync(`/proc/self/fd/${place}`);
   for (const path of [told, told.replace(/ \(deleted\)$/, '')]) {
-    const fd = tryOpenInRoot(root, path, OPEN_FLAGS.path, RESOLVE.noSymlinks);
-    if (fd < 0) continue;
+    const fd = find(root, path, 'inRootWithoutLinks', OPEN_FLAGS.path, step);
+    if (fd === null) continue;
     try {
       if (same(fstatSync(fd, { bigint: true }), bound)) return path;
     } finally {
@@ -99,17 +98,15 @@ export function prepareRenewal(file: BoundFile, place: string, { namespaces }: C
 function renewal(step: string, place: string): SyscallProgram {
   const program = new SyscallProgram();
   program.op(step, 'setns', MOUNT_NAMESPACE_FD, CLONE_NEW.mount);
-  const open = (path: string, flags: number) => {
-    const how = openHow(flags | OPEN_FLAGS.path | OPEN_FLAGS.closeOnExec, RESOLVE.noSymlinks | RESOLVE.noMagicLinks);
-    return program.opToSlot(step, 'openat2', AT_FDCWD, path, how, OPEN_HOW_BYTES);
-  };
+  const lookUp = (path: string, flags: number) =>
+    program.lookUp(step, AT_FDCWD, path, lookupCall('withoutLinks', flags | OPEN_FLAGS.path));
   const attach = (below: number): void => {
     const flags = MOVE_MOUNT.fromEmptyPath | MOVE_MOUNT.toEmptyPath | below;
-    program.tryOp(step, 'move_mount', TREE_FD, '', open(place, 0), '', flags);
+    program.tryOp(step, 'move_mount', TREE_FD, '', lookUp(place, 0), '', flags);
   };
   // Below the old one, so that there is never none; before Linux 6.5 this fails, and the new one comes after the old went.
   attach(MOVE_MOUNT.beneath);
-  program.op(step, 'fchdir', open(posix.dirname(place), OPEN_FLAGS.directory));
+  program.op(step, 'fchdir', lookUp(posix.dirname(place), OPEN_FLAGS.directory));
   program.op(step, 'umount2', posix.basename(place), UMOUNT_DETACH | UMOUNT_NOFOLLOW);
   attach(0);
   program.op(step, 'exit_group', 0);

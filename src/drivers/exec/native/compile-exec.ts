@@ -1,6 +1,6 @@
 /** Compiles a process that is started in a running container. */
 import { closeSync, constants, openSync } from 'node:fs';
-import { AT_FDCWD, OPEN_FLAGS, OPEN_HOW_BYTES, openHow, RESOLVE } from '../../../ffi/files.ts';
+import { AT_FDCWD, lookupCall, OPEN_FLAGS } from '../../../ffi/lookup.ts';
 import type { ExecSpec } from '../../contract.ts';
 import { allCapabilities } from './capabilities.ts';
 import { CLONE_NEW, type TaskContext } from './compile.ts';
@@ -60,8 +60,8 @@ function compile(
   const tree = mountedTree(entry.root);
   const cwd = containerPath(spec.cwd ?? '/', 'working directory');
   addEntry(program, groups);
-  const how = openHow(OPEN_FLAGS.path | OPEN_FLAGS.directory | OPEN_FLAGS.closeOnExec, RESOLVE.noMagicLinks);
-  const directory = program.opToSlot(`open working directory ${cwd}`, 'openat2', AT_FDCWD, cwd, how, OPEN_HOW_BYTES);
+  const call = lookupCall('withoutMagicLinks', OPEN_FLAGS.path | OPEN_FLAGS.directory);
+  const directory = program.lookUp(`open working directory ${cwd}`, AT_FDCWD, cwd, call);
   program.op(`enter working directory ${cwd}`, 'fchdir', directory);
   program.closeSlot('close working directory', directory);
   addLimitsOf(program, facts.limits);

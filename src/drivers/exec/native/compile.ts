@@ -1,6 +1,6 @@
 /** Compiles a container into the syscall program that its shim executes. */
 import { closeSync, constants } from 'node:fs';
-import { AT_FDCWD, OPEN_FLAGS, OPEN_HOW_BYTES, openHow, RESOLVE } from '../../../ffi/files.ts';
+import { AT_FDCWD, lookupCall, OPEN_FLAGS } from '../../../ffi/lookup.ts';
 import {
   AT_EMPTY_PATH,
   MOUNT_ATTR,
@@ -106,11 +106,8 @@ function addRoot(
 
 /** Opened while the host is still there, but inside the root and without the magic links of /proc. */
 function addPivot(program: SyscallProgram, spec: TaskSpec, cwd: string): void {
-  const how = openHow(
-    OPEN_FLAGS.path | OPEN_FLAGS.directory | OPEN_FLAGS.closeOnExec,
-    RESOLVE.inRoot | RESOLVE.noMagicLinks,
-  );
-  const directory = program.opToSlot(`open working directory ${cwd}`, 'openat2', ROOT_FD, cwd, how, OPEN_HOW_BYTES);
+  const call = lookupCall('inRoot', OPEN_FLAGS.path | OPEN_FLAGS.directory);
+  const directory = program.lookUp(`open working directory ${cwd}`, ROOT_FD, cwd, call);
   program.op('pivot root', 'pivot_root', '.', '.');
   program.op('detach the host', 'umount2', '.', UMOUNT_DETACH);
   if (spec.readOnlyRoot) {

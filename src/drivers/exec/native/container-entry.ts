@@ -4,7 +4,7 @@
  * still be one of the host's user namespace, with its rights there.
  */
 import { closeSync, openSync } from 'node:fs';
-import { openDirectory } from '../../../ffi/files.ts';
+import { openDirectory } from '../../../ffi/lookup.ts';
 import { isOfOwnUserNamespace, isOwnUserNamespace } from '../../../ffi/namespace-owner.ts';
 import { startTimeOf } from '../../../ffi/processes.ts';
 import { TsdError } from '../../../model/errors.ts';

@@ -6,8 +6,8 @@ import { closeSync, constants as fsConstants, fstatSync, openSync, readlinkSync 
 import { constants as os } from 'node:os';
 import { posix } from 'node:path';
 import { sysError } from '../../../ffi/errno.ts';
-import { AT_FDCWD, makeDirectoryAt, OPEN_FLAGS, OPEN_HOW_BYTES, openHow, tryOpenInRoot } from '../../../ffi/files.ts';
-import { syscall } from '../../../ffi/native.ts';
+import { makeDirectoryAt } from '../../../ffi/files.ts';
+import { AT_FDCWD, find, OPEN_FLAGS, open } from '../../../ffi/lookup.ts';
 import { TsdError } from '../../../model/errors.ts';
 import { readStart } from './regular-file.ts';
 
@@ -15,14 +15,14 @@ import { readStart } from './regular-file.ts';
 export interface FileTree {
   /**
    * Opens an absolute path with O_PATH, following links inside the tree.
-   * @returns a descriptor, or the negative errno.
+   * @returns a descriptor; null when nothing is there. @throws TsdError when that could not be found out.
    */
-  tryOpen(path: string): number;
+  find(path: string): number | null;
 }
 
 /** A tree that exists already, below one descriptor. */
 export function mountedTree(rootFd: number): FileTree {
-  return { tryOpen: (path) => tryOpenInRoot(rootFd, path, OPEN_FLAGS.path) };
+  return { find: (path) => find(rootFd, path, 'inRoot', OPEN_FLAGS.path) };
 }
 
 /** What lies at a mount point: a tree of the host, or something that exists only once the container does. */
@@ -53,9 +53,12 @@ function split(path: string): string[] {
 
 interface Location {
   readonly names: readonly string[];
-  /** Close-on-exec O_PATH descriptor; null in what does not exist yet. */
-  readonly fd: number | null;
+  /** Close-on-exec O_PATH descriptor; `new` in what does not exist yet. */
+  readonly fd: number | 'new';
 }
+
+/** Why nothing is there: names of errno. */
+type Absence = 'ENOENT' | 'ENOTDIR' | 'ELOOP';
 
 export class ContainerTree implements FileTree {
   readonly #rootFd: number;
@@ -78,16 +81,15 @@ export class ContainerTree implements FileTree {
     this.#mounts.set(path, { type: 'new' });
   }
 
-  tryOpen(path: string): number {
-    const fd = tryOpenInRoot(this.#rootFd, path, OPEN_FLAGS.path);
+  find(path: string): number | null {
+    const fd = find(this.#rootFd, path, 'inRoot', OPEN_FLAGS.path);
     if (this.#mounts.size === 0) return fd;
-    if (fd >= 0) {
+    if (fd !== null) {
       if (!this.#isCovered(this.#pathOf(fd))) return fd;
       closeSync(fd);
     }
     const found = this.#walk(path, false);
-    if (typeof found === 'number') return found;
-    return found.fd ?? -os.errno.ENOENT;
+    return typeof found === 'string' || found.fd === 'new' ? null : found.fd;
   }
 
   /**
@@ -96,8 +98,8 @@ export class ContainerTree implements FileTree {
    */
   target(path: string, type: 'directory' | 'file'): MountTarget {
     const step = `mount ${path}`;
-    const fd = tryOpenInRoot(this.#rootFd, path, OPEN_FLAGS.path);
-    if (fd >= 0) {
+    const fd = find(this.#rootFd, path, 'inRoot', OPEN_FLAGS.path, step);
+    if (fd !== null) {
       try {
         const real = this.#pathOf(fd);
         if (!this.#isCovered(real)) {
@@ -109,8 +111,8 @@ export class ContainerTree implements FileTree {
       }
     }
     const found = this.#walk(path, true, type);
-    if (typeof found === 'number') throw sysError('openat2', -found, step);
-    if (found.fd === null) return this.#targetInNewMount(found.names);
+    if (typeof found === 'string') throw sysError('openat2', os.errno[found], step);
+    if (found.fd === 'new') return this.#targetInNewMount(found.names);
     try {
       checkType(found.fd, type, path);
     } finally {
@@ -154,22 +156,22 @@ export class ContainerTree implements FileTree {
     return null;
   }
 
-  /** Opens a place that has no links in its path. null: in what does not exist yet. */
-  #openPlain(names: readonly string[]): number | null {
+  /** Opens a place that has no links in its path. */
+  #openPlain(names: readonly string[]): number | 'new' | 'ENOENT' {
     const mountPoint = this.#mountPointOf(names);
-    const flags = OPEN_FLAGS.path | OPEN_FLAGS.noFollow;
-    if (mountPoint === null) return tryOpenInRoot(this.#rootFd, names.join('/'), flags);
+    const openIn = (directory: number, path: string): number | 'ENOENT' =>
+      find(directory, path, 'inRoot', OPEN_FLAGS.path | OPEN_FLAGS.noFollow) ?? 'ENOENT';
+    if (mountPoint === null) return openIn(this.#rootFd, names.join('/'));
     const mounted = this.#mounts.get(mountPoint);
-    if (mounted?.type !== 'host') return null;
-    const how = openHow(OPEN_FLAGS.path | OPEN_FLAGS.closeOnExec, 0);
-    mounted.fd ??= syscall(`open ${mounted.source}`, 'openat2', AT_FDCWD, mounted.source, how, OPEN_HOW_BYTES);
+    if (mounted?.type !== 'host') return 'new';
+    mounted.fd ??= open(`open ${mounted.source}`, AT_FDCWD, mounted.source, 'trusted', OPEN_FLAGS.path);
     const rest = names.slice(split(mountPoint).length);
-    if (rest.length > 0) return tryOpenInRoot(mounted.fd, rest.join('/'), flags);
+    if (rest.length > 0) return openIn(mounted.fd, rest.join('/'));
     return openSync(`/proc/self/fd/${mounted.fd}`, OPEN_FLAGS.path);
   }
 
-  /** Name by name, crossing the mounts. @returns the negative errno when it does not exist and may not be created. */
-  #walk(path: string, create: boolean, type: 'directory' | 'file' = 'directory'): Location | number {
+  /** Name by name, crossing the mounts. @returns the errno when it does not exist and may not be created. */
+  #walk(path: string, create: boolean, type: 'directory' | 'file' = 'directory'): Location | Absence {
     const pending = split(path).reverse();
     let names: string[] = [];
     let links = 0;
@@ -184,23 +186,23 @@ export class ContainerTree implements FileTree {
         continue;
       }
       const fd = this.#openOrCreate(child, create, pending.length === 0 ? type : 'directory');
-      if (fd === null) {
+      if (fd === 'new') {
         // Nothing is there yet, so no link either; a `..` that follows may lead back to where there are some.
-        if (!create) return -os.errno.ENOENT;
+        if (!create) return 'ENOENT';
         names = child;
         continue;
       }
-      if (fd < 0) return fd;
+      if (typeof fd === 'string') return fd;
       let isFound = false;
       try {
         const stat = fstatSync(fd);
         if (stat.isSymbolicLink()) {
-          if (++links > MAX_LINKS) return -os.errno.ELOOP;
+          if (++links > MAX_LINKS) return 'ELOOP';
           const link = this.#readLink(names, name);
           if (link.startsWith('/')) names = [];
           pending.push(...split(link).reverse());
         } else {
-          if (pending.length > 0 && !stat.isDirectory()) return -os.errno.ENOTDIR;
+          if (pending.length > 0 && !stat.isDirectory()) return 'ENOTDIR';
           names = child;
           isFound = pending.length === 0;
         }
@@ -210,14 +212,14 @@ export class ContainerTree implements FileTree {
       }
     }
     const fd = this.#openPlain(names);
-    return fd !== null && fd < 0 ? fd : { names, fd };
+    return fd === 'ENOENT' ? fd : { names, fd };
   }
 
-  #openOrCreate(names: readonly string[], create: boolean, type: 'directory' | 'file'): number | null {
+  #openOrCreate(names: readonly string[], create: boolean, type: 'directory' | 'file'): number | 'new' | 'ENOENT' {
     const fd = this.#openPlain(names);
-    if (fd !== -os.errno.ENOENT || !create) return fd;
+    if (fd !== 'ENOENT' || !create) return fd;
     const parent = this.#openPlain(names.slice(0, -1));
-    if (parent === null || parent < 0) return parent;
+    if (typeof parent === 'string') return parent;
     try {
       const name = names.at(-1) ?? '';
       if (type === 'directory') makeDirectoryAt(parent, name, TARGET_MODE);
@@ -230,8 +232,7 @@ export class ContainerTree implements FileTree {
 
   #readLink(directory: readonly string[], name: string): string {
     const fd = this.#openPlain(directory);
-    if (fd === null || fd < 0)
-      throw sysError('openat2', fd === null ? os.errno.ENOENT : -fd, `open ${join(directory)}`);
+    if (typeof fd === 'string') throw sysError('openat2', os.errno.ENOENT, `open ${join(directory)}`);
     try {
       return readlinkSync(`/proc/self/fd/${fd}/${name}`);
     } finally {
@@ -278,9 +279,8 @@ const MAX_TEXT_BYTES = 1024 * 1024;
  * @returns null when it does not exist. @throws TsdError TSD_CONTAINER_SETUP for what is no regular file or too large.
  */
 export function readTextFile(tree: FileTree, path: string): string | null {
-  const fd = tree.tryOpen(path);
-  if (fd === -os.errno.ENOENT || fd === -os.errno.ENOTDIR) return null;
-  if (fd < 0) throw sysError('openat2', -fd, `read ${path}`);
+  const fd = tree.find(path);
+  if (fd === null) return null;
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile() || stat.size > MAX_TEXT_BYTES) {

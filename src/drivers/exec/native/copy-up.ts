@@ -60,13 +60,13 @@ async function fill(root: RootMount, { source, target }: MountSpec): Promise<voi
   moveIntoVolume(stage, source);
 }
 
-/** @returns false when the image has no directory at `target`. */
+/** @returns false when the image has no directory at `target`. @throws TsdError when that could not be found out. */
 async function copyFromImage(root: RootMount, target: string, to: string): Promise<boolean> {
   const rootFd = openRoot(root, false);
-  let from = -1;
+  let from: number | null = null;
   try {
-    from = new ContainerTree(rootFd).tryOpen(target);
-    if (from < 0 || !statSync(`/proc/self/fd/${from}`).isDirectory()) return false;
+    from = new ContainerTree(rootFd).find(target);
+    if (from === null || !statSync(`/proc/self/fd/${from}`).isDirectory()) return false;
     let turnEnds = performance.now() + TURN_MS;
     for (const _ of copyTree(`/proc/self/fd/${from}/.`, to)) {
       if (performance.now() < turnEnds) continue;
@@ -78,7 +78,7 @@ async function copyFromImage(root: RootMount, target: string, to: string): Promi
     rmSync(to, { recursive: true, force: true });
     throw error;
   } finally {
-    if (from >= 0) closeSync(from);
+    if (from !== null) closeSync(from);
     closeSync(rootFd);
   }
 }

@@ -12,12 +12,23 @@ const HEAD_BYTES = 4096;
 const ELF_MAGIC = 0x464c457f;
 const ELFCLASS64 = 2;
 const PT_INTERP = 3;
+/** Characters of a command that is too long. */
+const SHOWN = 60;
 
-type Candidate = 'absent' | 'not-executable' | { readonly head: Buffer };
+type Candidate = 'absent' | 'not-executable' | TsdError | { readonly head: Buffer };
+
+/** What execvp(3) passes over on its way along PATH, and tells when nothing better comes. */
+const PASSED_OVER: ReadonlySet<number | undefined> = new Set([os.errno.EACCES, os.errno.ENAMETOOLONG]);
 
 function inspect(tree: FileTree, path: string): Candidate {
-  const fd = tree.tryOpen(path);
-  if (fd < 0) return 'absent';
+  let fd: number | null;
+  try {
+    fd = tree.find(path);
+  } catch (error) {
+    if (error instanceof TsdError && PASSED_OVER.has(error.errno)) return error;
+    throw error;
+  }
+  if (fd === null) return 'absent';
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile() || (stat.mode & 0o111) === 0) return 'not-executable';
@@ -57,24 +68,34 @@ function candidates(command: string, env: readonly string[], cwd: string): strin
   return path.split(':').map((directory) => posix.resolve(cwd, directory, command));
 }
 
+/** A file that cannot be named cannot be started either, by whoever: no kernel takes a longer name or path. */
+function unnameable(command: string): TsdError {
+  const shown = JSON.stringify(command.length > SHOWN ? `${command.slice(0, SHOWN)}…` : command);
+  return fail(`${shown} is longer than a path or one of its names may be`, shown, os.errno.ENAMETOOLONG);
+}
+
 /**
  * The absolute path of `command`, looked up as execvp(3) does.
- * @throws TsdError TSD_COMMAND_NOT_FOUND naming the PATH tried, the mode that forbids it, or the interpreter it lacks.
+ * @throws TsdError TSD_COMMAND_NOT_FOUND naming the PATH tried, the mode that forbids it, or the interpreter it lacks; the
+ * lookup's own error when it could not be found out whether there is a file.
  */
 export function findExecutable(tree: FileTree, command: string, env: readonly string[], cwd: string): string {
   let refused: string | undefined;
+  let unseen: TsdError | undefined;
   for (const path of command === '' ? [] : candidates(command, env, cwd)) {
     const found = inspect(tree, path);
     if (found === 'not-executable') refused ??= path;
-    if (typeof found === 'string') continue;
+    if (found instanceof TsdError) unseen ??= found;
+    if (typeof found === 'string' || found instanceof TsdError) continue;
     const interpreter = interpreterOf(found.head);
     if (interpreter === null) return path;
-    const fd = tree.tryOpen(posix.resolve(cwd, interpreter));
-    if (fd < 0) throw fail(`${path} needs ${interpreter}, which is not in the image`, path, os.errno.ENOENT);
+    const fd = tree.find(posix.resolve(cwd, interpreter));
+    if (fd === null) throw fail(`${path} needs ${interpreter}, which is not in the image`, path, os.errno.ENOENT);
     closeSync(fd);
     return path;
   }
   if (refused !== undefined) throw fail(`${refused} is not an executable file`, refused, os.errno.EACCES);
+  if (unseen !== undefined) throw unseen.errno === os.errno.ENAMETOOLONG ? unnameable(command) : unseen;
   const where = command.includes('/') ? '' : ` in PATH (${envValue(env, 'PATH') ?? DEFAULT_PATH})`;
   throw fail(`${JSON.stringify(command)} is not in the image${where}`, command, os.errno.ENOENT);
 }

@@ -2,6 +2,7 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { sysError } from '../../../ffi/errno.ts';
+import { lookupError } from '../../../ffi/lookup.ts';
 import { memoryFile, spawn } from '../../../ffi/processes.ts';
 import { listenAt, socketPair } from '../../../ffi/sockets.ts';
 import { TsdError } from '../../../model/errors.ts';
@@ -82,7 +83,8 @@ function openDirectory(step: string, path: string): number {
 /** The error of a launch that failed, naming the step of the program: `mount proc: EPERM`. */
 export function launchError(failure: NonNullable<Launched['failure']>, task: PreparedTask): TsdError {
   const step = failure.op === null ? failure.step : task.program.stepOf(failure.op);
-  const error = sysError(step, failure.errno);
-  if (error.code === 'TSD_DISK_FULL') return error;
+  const isLookup = failure.op !== null && task.program.isLookup(failure.op);
+  const error = isLookup ? lookupError(step, failure.errno) : sysError(step, failure.errno);
+  if (error.code !== 'TSD_SYSCALL') return error;
   return new TsdError('TSD_CONTAINER_SETUP', error.message, { class: error.class, errno: failure.errno, step });
 }

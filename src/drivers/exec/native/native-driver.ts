@@ -7,6 +7,7 @@ import { closeSync, readFileSync } from 'node:fs';
 import { UnionOfLists } from '../../../ffi/listed-directory.ts';
 import { isEnding, SIGKILL, sealedMemoryFile, signalProcess, startTimeOf } from '../../../ffi/processes.ts';
 import { openTerminal, openTerminalIn, type Terminal } from '../../../ffi/pty.ts';
+import { countRaces } from '../../../ffi/retry.ts';
 import type { Clock } from '../../../model/clock.ts';
 import { TsdError } from '../../../model/errors.ts';
 import type {
@@ -42,7 +43,7 @@ import { RunFiles } from './run-files.ts';
 import { handleOf, type Run, Runs } from './runs.ts';
 import { ShimChildren } from './shim-children.ts';
 import { ShimConnection } from './shim-connection.ts';
-import { encodeNumber, type Launched, REQUEST } from './shim-protocol.ts';
+import { encodeNumber, type Launched, type LaunchReport, REQUEST } from './shim-protocol.ts';
 import { stdioSession } from './stdio-session.ts';
 
 export interface NativeDriverOptions {
@@ -179,7 +180,9 @@ export class NativeDriver implements ExecDriver {
       this.#children.started(shim.shimPid);
       then.meanwhile?.();
       const launched = await launchReport(shim.connection);
-      if (launched.failure !== null) throw launchError(launched.failure, task);
+      const error = launched.failure === null ? null : launchError(launched.failure, task);
+      countRaces('openat2', { retried: launched.retries, givenUp: error?.code === 'TSD_LOOKUP' ? 1 : 0 });
+      if (error !== null) throw error;
       then.launched?.(launched);
       return { ...shim, launched };
     } catch (error) {
@@ -364,7 +367,7 @@ export class NativeDriver implements ExecDriver {
   }
 }
 
-async function launchReport(connection: ShimConnection): Promise<Launched> {
+async function launchReport(connection: ShimConnection): Promise<LaunchReport> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     const message = `the container was not set up within ${LAUNCH_TIMEOUT_MS / 1000} s`;

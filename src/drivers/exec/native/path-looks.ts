@@ -1,6 +1,6 @@
 /** Looking at files of the host whose filesystem may not answer: a shim does it, and waits there if it must. */
 import { sysError } from '../../../ffi/errno.ts';
-import { AT_FDCWD } from '../../../ffi/files.ts';
+import { AT_FDCWD } from '../../../ffi/lookup.ts';
 import { TsdError } from '../../../model/errors.ts';
 import { launchShim } from './launch.ts';
 import { SyscallProgram } from './program.ts';

@@ -1,6 +1,6 @@
 /** The end of every program: from a process in the right namespaces to the payload. */
 import { constants } from 'node:fs';
-import { AT_FDCWD, OPEN_FLAGS, OPEN_HOW_BYTES, openHow, RESOLVE } from '../../../ffi/files.ts';
+import { AT_FDCWD, lookupCall, OPEN_FLAGS } from '../../../ffi/lookup.ts';
 import { AT_EMPTY_PATH } from '../../../ffi/mounts.ts';
 import { addBoundingSet, addCapabilities } from './capabilities.ts';
 import { SHIM_BINARY_FD } from './prepared-task.ts';
@@ -42,15 +42,12 @@ export interface PayloadProcess {
 const slot = (number: number): SlotRef => ({ kind: 'slot', slot: number });
 
 /** What a payload put in its place must neither lead elsewhere nor keep us waiting, nor become its terminal. */
-const NULL_DEVICE = openHow(
-  constants.O_RDWR | constants.O_NOCTTY | OPEN_FLAGS.nonBlock | OPEN_FLAGS.closeOnExec,
-  RESOLVE.noSymlinks | RESOLVE.noMagicLinks,
-);
+const NULL_DEVICE = lookupCall('withoutLinks', constants.O_RDWR | constants.O_NOCTTY | OPEN_FLAGS.nonBlock);
 
 /** As the container has it now. */
 function openNullDevice(program: SyscallProgram): SlotRef {
   const step = 'open /dev/null of the container';
-  const opened = program.opToSlot(step, 'openat2', AT_FDCWD, '/dev/null', NULL_DEVICE, OPEN_HOW_BYTES);
+  const opened = program.lookUp(step, AT_FDCWD, '/dev/null', NULL_DEVICE);
   program.op(step, 'fcntl', opened, F_SETFL, constants.O_RDWR);
   return opened;
 }

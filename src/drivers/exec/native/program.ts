@@ -4,18 +4,19 @@
  * Binary layout, little-endian, mapped by the shim from a memfd:
  *
  *   header (64 bytes)
- *     u32 magic 0x50445354 ("TSDP")   u32 version 2
+ *     u32 magic 0x50445354 ("TSDP")   u32 version 3
  *     u32 opCount                     u32 totalBytes
  *     u64 cloneFlags                  flags of clone3(2) for the child, without CLONE_PIDFD
  *     i32 cgroupFd                    CLONE_INTO_CGROUP target, -1 none
  *     u32 secondChild                 index of the op that a second child goes on with, 0 none
- *     u32 unused
+ *     u32 tries                       how often an op with RETRIED may be tried while it answers EAGAIN or EINTR,
  *     u32 flags                       PROGRAM_FLAGS
  *     u32 fixupsOffset                where fixupCount stands
- *     u32 unused, u64 reserved[2]
+ *     u32 tryMicroseconds             and how long, in processor time: the bound of races.ts
+ *     u64 reserved[2]
  *   ops (56 bytes each)
  *     u32 nr                          system call number
- *     u8  ignoreErrors                1: go on after a failure
+ *     u8  flags                       IGNORES_ERRORS: go on after a failure; RETRIED (since version 3)
  *     u8  relocateMask                bit i: args[i] is an offset from the start of the program, pass its address
  *     u8  slotMask                    bit i: args[i] is a slot number, pass the slot's value
  *     u8  resultSlot                  slot that takes the result, 255 none
@@ -26,12 +27,16 @@
  * Slots 0, 1, 2 hold the payload's stdin, stdout and stderr; the shim fills them. Slots 3–31 are free.
  * When an op fails the shim reports its index and errno and nothing runs.
  */
+import type { LookupCall, LookupPath } from '../../../ffi/lookup.ts';
+import { RACES } from '../../../ffi/races.ts';
 import { SYSCALL_NUMBERS, type SyscallName } from '../../../ffi/syscall-numbers.ts';
 
 export const PROGRAM_MAGIC = 0x50445354;
-export const PROGRAM_VERSION = 2;
+export const PROGRAM_VERSION = 3;
 export const HEADER_BYTES = 64;
 export const OP_BYTES = 56;
+/** Of an op. */
+export const OP_FLAGS = { ignoresErrors: 1, retried: 2 } as const;
 const NO_SLOT = 255;
 const SLOTS = 32;
 
@@ -58,7 +63,8 @@ interface Op {
   readonly step: string;
   readonly nr: number;
   readonly args: readonly (number | bigint | DataRef | SlotRef)[];
-  readonly ignoreErrors: boolean;
+  /** {@link OP_FLAGS} */
+  readonly flags: number;
   readonly resultSlot: number;
 }
 
@@ -78,19 +84,25 @@ export class SyscallProgram {
 
   /** @param step what the op is for, in words for the error when it fails: `mount proc`. */
   op(step: string, name: SyscallName, ...args: ProgramArgument[]): void {
-    this.#push(step, name, args, false, NO_SLOT);
+    this.#push(step, SYSCALL_NUMBERS[name], args, 0, NO_SLOT);
   }
 
   /** As {@link op}; a failure is not an error (a masked path that this kernel does not have). */
   tryOp(step: string, name: SyscallName, ...args: ProgramArgument[]): void {
-    this.#push(step, name, args, true, NO_SLOT);
+    this.#push(step, SYSCALL_NUMBERS[name], args, OP_FLAGS.ignoresErrors, NO_SLOT);
   }
 
   /** As {@link op}; the result (a file descriptor, mostly) can be an argument of later ops. */
   opToSlot(step: string, name: SyscallName, ...args: ProgramArgument[]): SlotRef {
-    const slot = this.#freeSlots.pop() ?? this.#nextSlot++;
-    if (slot >= SLOTS) throw new RangeError('syscall program uses more than 32 slots at once');
-    this.#push(step, name, args, false, slot);
+    const slot = this.#takeSlot();
+    this.#push(step, SYSCALL_NUMBERS[name], args, 0, slot);
+    return { kind: 'slot', slot };
+  }
+
+  /** As {@link opToSlot}: opens what is at a path. The shim tries again what a race answers, as lookup.ts does. */
+  lookUp(step: string, at: number | SlotRef, path: LookupPath, { nr, how, howBytes }: LookupCall): SlotRef {
+    const slot = this.#takeSlot();
+    this.#push(step, nr, [at, path, how, howBytes], OP_FLAGS.retried, slot);
     return { kind: 'slot', slot };
   }
 
@@ -135,6 +147,11 @@ export class SyscallProgram {
     return this.#ops[index]?.step ?? `step ${index}`;
   }
 
+  /** Whether op `index` is a lookup. */
+  isLookup(index: number): boolean {
+    return ((this.#ops[index]?.flags ?? 0) & OP_FLAGS.retried) !== 0;
+  }
+
   get length(): number {
     return this.#ops.length;
   }
@@ -176,18 +193,26 @@ export class SyscallProgram {
     out.writeBigUInt64LE(BigInt(header.cloneFlags), 16);
     out.writeInt32LE(header.cgroupFd ?? -1, 24);
     out.writeUInt32LE(this.#secondChild, 28);
+    out.writeUInt32LE(RACES.openat2.retried.tries, 32);
     out.writeUInt32LE(header.flags ?? 0, 36);
     out.writeUInt32LE(fixupsOffset, 40);
+    out.writeUInt32LE(RACES.openat2.retried.cpuMs * 1000, 44);
   }
 
-  #push(step: string, name: SyscallName, args: readonly ProgramArgument[], ignoreErrors: boolean, slot: number): void {
-    if (args.length > 6) throw new RangeError(`${name} takes at most 6 arguments`);
+  #takeSlot(): number {
+    const slot = this.#freeSlots.pop() ?? this.#nextSlot++;
+    if (slot >= SLOTS) throw new RangeError('syscall program uses more than 32 slots at once');
+    return slot;
+  }
+
+  #push(step: string, nr: number, args: readonly ProgramArgument[], flags: number, slot: number): void {
+    if (args.length > 6) throw new RangeError(`${step}: a system call takes at most 6 arguments`);
     const resolved = args.map((argument) => {
       if (typeof argument === 'string') return this.string(argument);
       if (Buffer.isBuffer(argument)) return this.data(argument);
       return argument;
     });
-    this.#ops.push({ step, nr: SYSCALL_NUMBERS[name], args: resolved, ignoreErrors, resultSlot: slot });
+    this.#ops.push({ step, nr, args: resolved, flags, resultSlot: slot });
   }
 }
 
@@ -208,7 +233,7 @@ function encodeOp(out: Buffer, at: number, op: Op, offsets: readonly number[]): 
     out.writeBigUInt64LE(word, at + 8 + index * 8);
   });
   out.writeUInt32LE(op.nr, at);
-  out.writeUInt8(op.ignoreErrors ? 1 : 0, at + 4);
+  out.writeUInt8(op.flags, at + 4);
   out.writeUInt8(relocateMask, at + 5);
   out.writeUInt8(slotMask, at + 6);
   out.writeUInt8(op.resultSlot, at + 7);

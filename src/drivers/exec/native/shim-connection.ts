@@ -6,13 +6,13 @@ import { TsdError } from '../../../model/errors.ts';
 import {
   ANSWER,
   decodeExit,
-  decodeLaunched,
+  decodeLaunchReport,
   decodeResult,
   decodeStatus,
   encodeFrame,
   type Frame,
   FrameDecoder,
-  type Launched,
+  type LaunchReport,
   REQUEST,
   type ShimStatus,
 } from './shim-protocol.ts';
@@ -54,7 +54,7 @@ export class ShimConnection {
   readonly #waiting: Waiting[] = [];
   readonly #unheard: Frame[] = [];
   #events: ShimEvents | null = null;
-  #awaitingLaunch: { resolve(launched: Launched): void; reject(error: TsdError): void } | null = null;
+  #awaitingLaunch: { resolve(launched: LaunchReport): void; reject(error: TsdError): void } | null = null;
   #open = true;
 
   private constructor(reader: Socket, writer: Socket) {
@@ -113,7 +113,7 @@ export class ShimConnection {
   }
 
   /** The shim's report of the launch; asked for at once after it was started. */
-  launched(): Promise<Launched> {
+  launched(): Promise<LaunchReport> {
     return new Promise((resolve, reject) => {
       this.#awaitingLaunch = { resolve, reject };
     });
@@ -179,7 +179,7 @@ export class ShimConnection {
         this.#waiting.shift()?.resolve(frame);
         return;
       case ANSWER.launched:
-        this.#awaitingLaunch?.resolve(decodeLaunched(frame.payload));
+        this.#awaitingLaunch?.resolve(decodeLaunchReport(frame.payload));
         return;
       default:
         if (this.#events === null) this.#unheard.push(frame);

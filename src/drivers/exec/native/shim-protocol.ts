@@ -48,6 +48,11 @@ export interface Launched {
   readonly startedAtMs: number;
 }
 
+export interface LaunchReport extends Launched {
+  /** How often lookups of the program were tried again. */
+  readonly retries: number;
+}
+
 export interface ShimStatus {
   readonly launched: Launched;
   readonly run: number;
@@ -129,6 +134,14 @@ export function decodeLaunched(payload: Buffer): Launched {
     startTime: payload.readBigUInt64LE(16).toString(),
     startedAtMs: Number(payload.readBigUInt64LE(24) / NANOSECONDS_PER_MS),
   };
+}
+
+const REPORT_RETRIES = 32;
+
+/** struct launch_report of shim/protocol.h; what an older shim does not send is 0. */
+export function decodeLaunchReport(payload: Buffer): LaunchReport {
+  const retries = payload.length >= REPORT_RETRIES + 4 ? payload.readUInt32LE(REPORT_RETRIES) : 0;
+  return { ...decodeLaunched(payload), retries };
 }
 
 const STATUS_RUN = 32;

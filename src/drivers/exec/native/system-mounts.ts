@@ -1,5 +1,5 @@
 /** What every container finds mounted: /proc, /dev and what is in it, /sys. */
-import { AT_FDCWD, OPEN_FLAGS, OPEN_HOW_BYTES, openHow, RESOLVE } from '../../../ffi/files.ts';
+import { AT_FDCWD, lookupCall, OPEN_FLAGS } from '../../../ffi/lookup.ts';
 import { MS } from '../../../ffi/mounts.ts';
 import { DEFAULT_DEVICES, DEVICE_LINKS, type DeviceSpec, packDevice } from './devices.ts';
 import type { SyscallProgram } from './program.ts';
@@ -7,16 +7,13 @@ import type { SyscallProgram } from './program.ts';
 const S_IFREG = 0o100000;
 const PRIVATE_FILESYSTEM = MS.noSuid | MS.noDev | MS.noExec;
 
-const plainDirectory = openHow(
-  OPEN_FLAGS.path | OPEN_FLAGS.directory | OPEN_FLAGS.closeOnExec,
-  RESOLVE.inRoot | RESOLVE.noSymlinks,
-);
+const PLAIN_DIRECTORY = lookupCall('inRootWithoutLinks', OPEN_FLAGS.path | OPEN_FLAGS.directory);
 
 /** An image that has a link there could have us mount, and later mask, somewhere else. */
 function addMountPoint(program: SyscallProgram, name: string): void {
   program.tryOp(`create /${name}`, 'mkdirat', AT_FDCWD, name, 0o755);
   const step = `check that /${name} is a directory of the image`;
-  program.closeSlot(step, program.opToSlot(step, 'openat2', AT_FDCWD, name, plainDirectory, OPEN_HOW_BYTES));
+  program.closeSlot(step, program.lookUp(step, AT_FDCWD, name, PLAIN_DIRECTORY));
 }
 
 function addDeviceNode(program: SyscallProgram, device: DeviceSpec): void {

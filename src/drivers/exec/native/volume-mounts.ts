@@ -1,6 +1,6 @@
 /** The mounts that a container's specification asks for, devices outside /dev among them. */
 import { realpathSync, statSync } from 'node:fs';
-import { AT_FDCWD, OPEN_FLAGS, OPEN_HOW_BYTES, openHow, RESOLVE } from '../../../ffi/files.ts';
+import { AT_FDCWD, lookupCall, OPEN_FLAGS } from '../../../ffi/lookup.ts';
 import {
   AT_EMPTY_PATH,
   AT_RECURSIVE,
@@ -65,24 +65,14 @@ function refuseTarget(path: string, asWritten: string): void {
 }
 
 /** The target was looked up already; a link that is there now was put there by somebody who shares the volume. */
-const how = (kind: Kind, below: number): Buffer =>
-  openHow(
-    OPEN_FLAGS.path | OPEN_FLAGS.closeOnExec | (kind === 'directory' ? OPEN_FLAGS.directory : 0),
-    RESOLVE.noSymlinks | RESOLVE.noMagicLinks | below,
-  );
-const PLAIN_DIRECTORY = how('directory', RESOLVE.inRoot);
-const PLAIN_FILE = how('file', RESOLVE.inRoot);
-const DIRECTORY_BELOW = how('directory', RESOLVE.beneath);
+const PLAIN = {
+  directory: lookupCall('inRootWithoutLinks', OPEN_FLAGS.path | OPEN_FLAGS.directory),
+  file: lookupCall('inRootWithoutLinks', OPEN_FLAGS.path),
+} as const satisfies Record<Kind, unknown>;
+const DIRECTORY_BELOW = lookupCall('beneathWithoutLinks', OPEN_FLAGS.path | OPEN_FLAGS.directory);
 
 function openPlain(program: SyscallProgram, step: string, rootFd: number, path: string, kind: Kind): SlotRef {
-  return program.opToSlot(
-    step,
-    'openat2',
-    rootFd,
-    path,
-    kind === 'directory' ? PLAIN_DIRECTORY : PLAIN_FILE,
-    OPEN_HOW_BYTES,
-  );
+  return program.lookUp(step, rootFd, path, PLAIN[kind]);
 }
 
 /** One name at a time, each below the directory that was opened before it: no name and no link can lead anywhere else. */
@@ -95,7 +85,7 @@ function addCreation(program: SyscallProgram, step: string, rootFd: number, targ
     if (isLast && kind === 'file') program.tryOp(step, 'mknodat', parent, name, S_IFREG | 0o755, 0);
     else program.tryOp(step, 'mkdirat', parent, name, 0o755);
     if (isLast) return;
-    const made = program.opToSlot(step, 'openat2', parent, name, DIRECTORY_BELOW, OPEN_HOW_BYTES);
+    const made = program.lookUp(step, parent, name, DIRECTORY_BELOW);
     program.closeSlot(step, parent);
     parent = made;
   });

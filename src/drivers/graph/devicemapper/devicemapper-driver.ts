@@ -12,7 +12,7 @@ import { syncFilesystem } from '../build-area.ts';
 import { LayersInFlight } from '../in-flight.ts';
 import { checkLayerId, isLayerId, missingLayer, missingParent, parentConflict, stillUsed } from '../layer-id.ts';
 import type { StorageOptions } from '../storage-options.ts';
-import { treeChanges } from '../tree-changes.ts';
+import { type DeepFiles, treeChanges } from '../tree-changes.ts';
 import { changesSize } from '../tree-size.ts';
 import { type DeviceRecord, DeviceRecords } from './device-records.ts';
 import { makeFilesystem, mountCall } from './filesystem.ts';
@@ -145,7 +145,7 @@ class DeviceMapperDriver implements GraphDriver {
   }
 
   async size(id: string): Promise<number> {
-    return changesSize(this.#changes(id, this.#existing(id, 'size')));
+    return changesSize(this.#changes(id, this.#existing(id, 'size'), 'left-out'));
   }
 
   close(): void {
@@ -312,16 +312,16 @@ class DeviceMapperDriver implements GraphDriver {
     };
   }
 
-  async *#changes(id: string, record: DeviceRecord): AsyncGenerator<LayerChange> {
+  async *#changes(id: string, record: DeviceRecord, deep: DeepFiles = 'refused'): AsyncGenerator<LayerChange> {
     const upper = this.#open(id, record);
     try {
       if (record.parent === undefined) {
-        yield* treeChanges(upper.path, null);
+        yield* treeChanges(upper.path, null, deep);
         return;
       }
       const lower = this.#open(record.parent, this.#existing(record.parent, 'changes'));
       try {
-        yield* treeChanges(upper.path, lower.path);
+        yield* treeChanges(upper.path, lower.path, deep);
       } finally {
         lower.close();
       }

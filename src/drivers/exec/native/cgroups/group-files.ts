@@ -9,6 +9,9 @@ function errnoOf(thrown: unknown): { code: string; errno: number } | null {
   return code === undefined || errno === undefined ? null : { code, errno: -errno };
 }
 
+/** What a group answers that is removed while it is read. */
+const GONE: ReadonlySet<string> = new Set(['ENOENT', 'ENODEV']);
+
 /** Writes a control file. @throws TsdError with errno, naming the file and the value. */
 export function writeControl(path: string, value: string): void {
   try {
@@ -31,6 +34,22 @@ export function makeGroup(path: string): boolean {
     if (error?.code === 'EEXIST') return false;
     if (error === null) throw thrown;
     throw sysError('mkdir', error.errno, `create control group ${path}`);
+  }
+}
+
+/** True when no process is in a group, nor in those below it. The absent has none. */
+export function isEmptyGroup(path: string): boolean {
+  try {
+    const events = join(path, 'cgroup.events');
+    if (existsSync(events)) return keyedValue(events, 'populated') === 0;
+    if (groupPids(path).length > 0) return false;
+    return readdirSync(path, { withFileTypes: true }).every(
+      (entry) => !entry.isDirectory() || isEmptyGroup(join(path, entry.name)),
+    );
+  } catch (thrown) {
+    const code = errnoOf(thrown)?.code ?? '';
+    if (GONE.has(code)) return true;
+    throw thrown;
   }
 }
 

@@ -9,6 +9,7 @@
 import { closeSync, constants, existsSync, openSync, readFileSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { join } from 'node:path';
+import { sysError } from '../../../../ffi/errno.ts';
 import { ListedDirectory, UnionOfLists } from '../../../../ffi/listed-directory.ts';
 import { describeProcess } from '../../../../ffi/processes.ts';
 import { TsdError } from '../../../../model/errors.ts';
@@ -18,6 +19,7 @@ import { isContainerId } from '../run-files.ts';
 import { DeviceFilters, type DevicePolicy } from './device-filter.ts';
 import {
   groupPids,
+  isEmptyGroup,
   keyedValue,
   makeGroup,
   removeEmptyGroup,
@@ -146,7 +148,10 @@ class Manager implements CgroupManager {
   }
 
   async remove(containerId: string): Promise<void> {
-    await waitForGroup(`remove control groups of ${containerId.slice(0, 12)}`, () => this.#removeOnce(containerId));
+    const step = `remove control groups of ${containerId.slice(0, 12)}`;
+    await waitForGroup(step, () => this.#groupsOf(containerId).every(isEmptyGroup));
+    // Whoever joined since then is seen by the next try of the caller.
+    if (!this.#removeOnce(containerId)) throw sysError('rmdir', os.errno.EBUSY, step);
   }
 
   tryRemove(containerId: string): void {

@@ -1,0 +1,29 @@
+/** Rules of the sources that imports alone do not show. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+
+const src = join(import.meta.dirname, '../../../src');
+
+function filesWith(pattern: RegExp): string[] {
+  const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+  return files.filter((file) => pattern.test(readFileSync(join(src, file), 'utf8'))).sort();
+}
+
+test('openat2 is called by its number in one file, and by name in none', () => {
+  expect(filesWith(/\bOPENAT2\b|\b437, 437\b/)).toEqual(['ffi/lookup.ts', 'ffi/openat2.ts']);
+  expect(filesWith(/(op|tryOp|opToSlot|trySyscall|syscall)\([^;]*'openat2'/)).toEqual([]);
+});
+
+test('what a race answers is tried again in one place', () => {
+  expect(filesWith(/\b(EAGAIN|EWOULDBLOCK|EINTR|ENOBUFS|EBUSY)\b[^;]*\bcontinue\b/)).toEqual([]);
+  expect(filesWith(/from '(\.\/|.*\/ffi\/)retry\.ts'/)).toEqual([
+    'drivers/exec/native/native-driver.ts',
+    'ffi/bpf.ts',
+    'ffi/lookup.ts',
+    'ffi/loop-device.ts',
+    'ffi/native.ts',
+    'ffi/netlink.ts',
+    'supervisor/metrics/metrics.ts',
+  ]);
+});
