@@ -55,8 +55,9 @@ describe('the user database of an image', () => {
     execFileSync('mkfifo', [join(containers.image, 'etc/passwd')]);
     expect(await refusal({})).toBe('/etc/passwd of the image is not a regular file');
     rmSync(join(containers.image, 'etc/passwd'));
+    // A link to itself leads to nothing.
     image('etc/group', 'group');
-    expect(await refusal({})).toBe('read /etc/group: ELOOP (openat2)');
+    expect(await refusal({ user: ':adm' })).toBe('group "adm" is not in /etc/group of the image');
   });
 
   it('with garbage in it gives what can be read', async () => {

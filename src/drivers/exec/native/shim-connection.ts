@@ -155,8 +155,10 @@ export class ShimConnection {
     return new Promise((resolve, reject) => {
       // An answer that comes later still has its place in the order.
       const late = () => reject(new TsdError('TSD_TIMEOUT', 'the shim does not answer', { step: 'ask the shim' }));
+      // On a busy host this process may be what was late: what has arrived meanwhile is read before the shim is judged.
+      const due = () => setImmediate(late);
       // Input waits for as long as the payload does not read.
-      const timer = WAITS_FOR_PAYLOAD.has(type) ? undefined : setTimeout(late, ANSWER_TIMEOUT_MS).unref();
+      const timer = WAITS_FOR_PAYLOAD.has(type) ? undefined : setTimeout(due, ANSWER_TIMEOUT_MS).unref();
       const settled = () => clearTimeout(timer);
       this.#waiting.push({
         resolve: (answer) => {
