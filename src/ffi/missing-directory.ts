@@ -15,7 +15,8 @@ import {
 } from 'node:fs';
 import { constants as os } from 'node:os';
 import { sysError } from './errno.ts';
-import { makeDirectoryAt, OPEN_FLAGS, openDirectory, tryOpenInRoot } from './files.ts';
+import { makeDirectoryAt } from './files.ts';
+import { find, OPEN_FLAGS, open, openDirectory } from './lookup.ts';
 import { syscall } from './native.ts';
 
 export interface DirectoryAttributes {
@@ -51,12 +52,12 @@ function removeEmpty(path: string): void {
 
 /** From the root to where a walk has come: one descriptor a directory, so that `..` is the directory before. */
 class Walk {
-  readonly #path: string;
+  readonly #step: string;
   readonly #fds: number[];
   #links = 0;
 
   constructor(path: string) {
-    this.#path = path;
+    this.#step = `create directory ${path}`;
     this.#fds = [openDirectory('open /', '/')];
   }
 
@@ -74,9 +75,8 @@ class Walk {
     for (let name = left.shift(); name !== undefined; name = left.shift()) {
       if (name === '..') this.#leave();
       else {
-        const found = this.#open(name);
-        if (found === -os.errno.ENOENT) return [name, ...left];
-        if (found < 0) throw this.#error(-found);
+        const found = find(this.fd, name, 'inRoot', OPEN_FLAGS.path | OPEN_FLAGS.noFollow, this.#step);
+        if (found === null) return [name, ...left];
         const stat = fstatSync(found, { bigint: true });
         if (stat.isSymbolicLink()) {
           closeSync(found);
@@ -95,9 +95,7 @@ class Walk {
   /** One more directory on the way, as it is made by root. */
   makeParent(name: string): void {
     makeDirectoryAt(this.fd, name, PARENT_MODE);
-    const fd = this.#open(name);
-    if (fd < 0) throw this.#error(-fd);
-    this.#fds.push(fd);
+    this.#fds.push(this.#open(name, OPEN_FLAGS.path));
     this.requireDirectory();
   }
 
@@ -107,13 +105,11 @@ class Walk {
    */
   makeLast(name: string, { uid, gid, mode }: DirectoryAttributes): void {
     const draft = `.${name.slice(0, 200)}.tsdocker-new`;
-    const step = `create directory ${this.#path}`;
     const draftPath = `/proc/self/fd/${this.fd}/${draft}`;
     removeEmpty(draftPath);
     makeDirectoryAt(this.fd, draft, 0o700);
     try {
       const fd = this.#open(draft, OPEN_FLAGS.directory);
-      if (fd < 0) throw this.#error(-fd);
       try {
         this.#requireUntouched(fd);
         fchownSync(fd, uid, gid);
@@ -121,7 +117,7 @@ class Walk {
       } finally {
         closeSync(fd);
       }
-      syscall(step, 'renameat2', this.fd, draft, this.fd, name, RENAME_NOREPLACE);
+      syscall(this.#step, 'renameat2', this.fd, draft, this.fd, name, RENAME_NOREPLACE);
     } catch (thrown) {
       removeEmpty(draftPath);
       throw thrown;
@@ -135,9 +131,8 @@ class Walk {
     if (!untouched) throw this.#error(os.errno.EEXIST);
   }
 
-  /** @returns the negative errno when it cannot be opened. */
-  #open(name: string, flags: number = OPEN_FLAGS.path): number {
-    return tryOpenInRoot(this.fd, name, flags | OPEN_FLAGS.noFollow);
+  #open(name: string, flags: number): number {
+    return open(this.#step, this.fd, name, 'inRoot', flags | OPEN_FLAGS.noFollow);
   }
 
   #leave(): void {
@@ -155,7 +150,7 @@ class Walk {
   }
 
   #error(errno: number) {
-    return sysError('mkdirat', errno, `create directory ${this.#path}`);
+    return sysError('mkdirat', errno, this.#step);
   }
 }
 
