@@ -10,8 +10,10 @@ import { baseKey, nextKey, oldKey } from '../model/update.ts';
 import { dependenciesOf, isContainer } from '../reconcile/plan/references.ts';
 import type { History } from '../state/history/history.ts';
 import type { SupervisorEventBus } from './events.ts';
+import { nameAdvice } from './name-advice.ts';
 import { diffStates } from './plan-views.ts';
 import type { Sources } from './sources.ts';
+import { unknownHost } from './unknown-host.ts';
 import type { LoopState } from './view-input.ts';
 import { whyChain } from './why.ts';
 
@@ -22,6 +24,9 @@ export interface ExplainParts {
   readonly events: SupervisorEventBus;
   /** What to do about the failed op of a resource that a message tells of; empty where there is none. */
   readonly hint: (key: ResourceKey, message: string) => string;
+  /** Has an address just now. */
+  readonly isUp: (key: ResourceKey) => boolean;
+  readonly nowMs: number;
 }
 
 /** Entries of one resource that an answer to `why` is made of. */
@@ -157,6 +162,25 @@ function gone(asked: string, key: ResourceKey, view: DescribeView['view']): stri
   return [`there is no ${asked} now: ${role} of ${key} is called so during an update`];
 }
 
+/** A run that lasts so long has got over what ended the one before. */
+const RECOVERED_MS = 60_000;
+
+/** A name that its last run ended for. */
+function unknownName(
+  { sources, isUp, nowMs }: ExplainParts,
+  key: ResourceKey,
+  view: DescribeView['view'],
+  entries: readonly TimelineEntry[],
+): Standing[] {
+  const asker = sources.state.resources.get(key);
+  const last = entries.findLast(({ kind }) => kind === 'exit');
+  if (!asker || !isContainer(asker) || !last || !('startedAt' in view)) return [];
+  const { phase, startedAt } = view;
+  if (phase === 'Running' && startedAt !== null && nowMs - Date.parse(startedAt) > RECOVERED_MS) return [];
+  const name = last.ok ? null : unknownHost(last.log);
+  return name === null ? [] : [nameAdvice({ name, asker, resources: sources.state.resources, isUp })];
+}
+
 /** What a container may find by a name is not what is there. */
 function namesAmiss(view: DescribeView['view']): string[] {
   if (!('conditions' in view)) return [];
@@ -175,7 +199,8 @@ export function why(parts: ExplainParts, key: ResourceKey, view: DescribeView['v
   const entries = pastOf(history, key);
   const hold = loop.hold(key);
   const op = loop.inFlight(key);
-  const others = [...needs(parts, key), ...standingOfApp(sources, parseKey(key).app)];
+  const unknown = unknownName(parts, key, view, entries);
+  const others = [...unknown, ...needs(parts, key), ...standingOfApp(sources, parseKey(key).app)];
   return {
     resource: key,
     phase: view.phase,
@@ -189,6 +214,6 @@ export function why(parts: ExplainParts, key: ResourceKey, view: DescribeView['v
       ...others.map(({ line }) => line),
       ...namesAmiss(view),
     ],
-    hint: view.hint || (others.find((other) => other.hint !== '')?.hint ?? ''),
+    hint: unknown[0]?.hint ?? (view.hint || (others.find((other) => other.hint !== '')?.hint ?? '')),
   };
 }

@@ -208,7 +208,10 @@ export class Supervisor implements SupervisorApi {
 
   why(kind: Kind, name: string): WhyView {
     const key = resolvePast(kind, name, this.#nameables());
-    return why({ ...this.#parts, hint: this.#hint }, key, this.describe(kind, key).view, name);
+    const { world } = this.#parts;
+    const isUp = (of: ResourceKey) => (world.containers.byKey(of)?.network ?? null) !== null;
+    const parts = { ...this.#parts, hint: this.#hint, isUp, nowMs: world.clock.now().wallMs };
+    return why(parts, key, this.describe(kind, key).view, name);
   }
 
   timeline(options: EventOptions, signal?: AbortSignal): AsyncIterable<EventView> {

@@ -2,6 +2,7 @@
 import { appendFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { WhyView } from '../../src/api/explain-views.ts';
 import { BUSYBOX_IMAGE, FOREVER, IDLE, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
@@ -108,6 +109,29 @@ test('a name goes with a stop and comes with a start, and stays while its contai
   expect(addressesOf(web.id, 'crash')).toEqual([crash.address]);
   await supervisor.ok('start', 'db');
   await named(web.id, 'db', db.address);
+});
+
+test('why names the host that a program did not find, and the field that would make it known', async () => {
+  supervisor.drop(
+    'app.yaml',
+    `${BUSYBOX_IMAGE}networks: { back: {}, front: {} }
+containers:
+  db: { image: busybox, command: ${SERVE}, network: back }
+  web: { image: busybox, command: [busybox, wget, -q, -O, "-", "http://db/"], network: front }
+  out: { image: busybox, command: [busybox, wget, -q, -O, "-", "http://no-such-host.invalid/"], dns: 127.0.0.1 }
+`,
+  );
+  await ready('db');
+  const why = async (name: string) => JSON.parse(await supervisor.ok('why', name, '-o', 'json')) as WhyView;
+  await supervisor.waitFor('web', 'ended', ({ phase }) => phase === 'Exited');
+  expect(await why('web')).toMatchObject({
+    now: expect.arrayContaining(['"db" is unknown to it: app/db is on network back, and this one on front']),
+    hint: 'Write `network: back` at app/web, or put both on one network.',
+  });
+  await supervisor.waitFor('out', 'ended', ({ phase }) => phase === 'Exited');
+  expect((await why('out')).now.join()).toContain(
+    '"no-such-host.invalid" is unknown to it: no container has that name',
+  );
 });
 
 test('a link and an extra host keep their meaning where a container is called so', async () => {
