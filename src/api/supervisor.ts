@@ -184,8 +184,17 @@ export interface PlanView {
   readonly approvals: readonly ApprovalView[];
   /** Those that are not in force as they are written, or only in part, in a plan of this moment. */
   readonly manifests: readonly ManifestView[];
+  /** What is declared well and may surprise. Left out by supervisors of before. */
+  readonly notes?: readonly NoteView[];
   /** The ops as lines for people. */
   readonly text: string;
+}
+
+/** A remark about a declaration; it keeps nothing from being done. */
+export interface NoteView extends SourcePosition {
+  readonly resource: string;
+  readonly message: string;
+  readonly hint: string;
 }
 
 /** One field that differs between what is applied and what a manifest says. */

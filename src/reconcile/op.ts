@@ -88,8 +88,14 @@ export type Op =
    * spec and forgets a manual stop and the restart counters, running or not.
    */
   | (Step<'container.update'> & { readonly fields: readonly string[] })
-  /** Tells the payload that files it was started with have other content; an update records them afterwards. */
-  | (Step<'container.signal'> & { readonly signals: readonly string[] })
+  /**
+   * Tells the payload that files it was started with have other content; an update records them afterwards. With
+   * `dependencies`, that these run anew, which is recorded with it.
+   */
+  | (Step<'container.signal'> & {
+      readonly signals: readonly string[];
+      readonly dependencies?: readonly ResourceKey[];
+    })
   /** Rewrites the hosts file after the address of a linked container changed. */
   | Step<'container.relink'>
   /**

@@ -2,6 +2,7 @@
 import type { ApprovalView, DiffView, IssueView, ManifestView, PlanView } from '../api/supervisor.ts';
 import type { Desired, DesiredState } from '../model/desired.ts';
 import type { ResourceKey } from '../model/resource.ts';
+import type { DeclarationNote } from '../model/update-notes.ts';
 import type { Plan } from '../reconcile/op.ts';
 import { changedContent, diffSpecs, isRecord, sameData } from '../reconcile/plan/diff.ts';
 import { formatOp } from '../reconcile/plan/format.ts';
@@ -11,13 +12,14 @@ interface Beside {
   readonly issues?: readonly IssueView[];
   readonly approvals?: readonly ApprovalView[];
   readonly manifests?: readonly ManifestView[];
+  readonly notes?: readonly DeclarationNote[];
 }
 
 /** @param hint what to do about a hold */
 export function planView(
   plan: Plan,
   hint: (key: ResourceKey, message: string) => string,
-  { issues = [], approvals = [], manifests = [] }: Beside = {},
+  { issues = [], approvals = [], manifests = [], notes = [] }: Beside = {},
 ): PlanView {
   return {
     generation: plan.generation,
@@ -38,6 +40,7 @@ export function planView(
     issues,
     approvals,
     manifests: manifests.filter(({ state, warnings }) => state !== 'Active' || warnings.length > 0),
+    notes: notes.map(({ key, message, hint: mend, source }) => ({ resource: key, message, hint: mend, ...source })),
     text: plan.ops.map(formatOp).join('\n'),
   };
 }

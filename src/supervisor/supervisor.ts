@@ -27,6 +27,7 @@ import type { AttachedSession, StdioSession } from '../drivers/contract.ts';
 import type { Registry } from '../images/registry/registry.ts';
 import { TsdError } from '../model/errors.ts';
 import { type Kind, parseKey, type ResourceKey } from '../model/resource.ts';
+import { updateNotes } from '../model/update-notes.ts';
 import { observe, type Reading } from '../reconcile/observe.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
@@ -175,14 +176,20 @@ export class Supervisor implements SupervisorApi {
   async plan(inputs: readonly ManifestInput[]): Promise<PlanView> {
     const { sources } = this.#parts;
     if (inputs.length === 0) {
-      const beside = { approvals: this.#approvals.pending(), manifests: sources.views() };
+      const beside = {
+        approvals: this.#approvals.pending(),
+        manifests: sources.views(),
+        notes: updateNotes(sources.state.resources),
+      };
       return planView(this.#planner.everything(sources.state), this.#hint, beside);
     }
     await sources.look(inputs);
     const resolution = sources.preview(inputs);
     const issues = sources.inputIssues(inputs, resolution);
     const whole = this.#planner.everything(resolution.state);
-    return planView(planOfApps(whole, sources.inputApps(inputs, resolution)), this.#hint, { issues });
+    const apps = sources.inputApps(inputs, resolution);
+    const notes = updateNotes(resolution.state.resources).filter(({ key }) => apps.has(parseKey(key).app));
+    return planView(planOfApps(whole, apps), this.#hint, { issues, notes });
   }
 
   async diff(inputs: readonly ManifestInput[]): Promise<readonly DiffView[]> {

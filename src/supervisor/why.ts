@@ -21,7 +21,7 @@ const VERBS: Readonly<Record<string, string>> = {
   'container.relink': 'told of new addresses',
   'container.disconnect': 'disconnected',
   'container.remove': 'removed',
-  'container.signal': 'told of changed files',
+  'container.signal': 'sent a signal',
   'container.cutover': 'name and ports moved',
   'container.settle-update': 'its update is over',
   'image.load': 'loaded',

@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { findBusybox } from '../support/images.ts';
+import { NGINX_INSTALLED } from '../support/nginx.ts';
 import { freePort } from '../support/servers.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 
@@ -13,16 +14,19 @@ beforeEach(async () => {
 });
 afterEach(() => supervisor.destroy());
 
-test.skipIf(findBusybox() === null)(
-  'the example is updated without a failed request, and a bad edit leaves it serving (needs busybox-static)',
+test.skipIf(findBusybox() === null || !NGINX_INSTALLED)(
+  'the example is updated behind nginx without a failed request, and a bad edit leaves it serving (needs busybox-static, nginx)',
   async () => {
     const port = await freePort();
     const text = readFileSync(EXAMPLE, 'utf8').replace('18082', String(port));
     const file = supervisor.file('zero-downtime.yaml', text);
+    supervisor.file('nginx.conf', readFileSync(join(dirname(EXAMPLE), 'nginx.conf')));
     const page = async (): Promise<string> => {
       const answer = await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: 'close' } });
-      return (await answer.text()).trim();
+      const body = (await answer.text()).trim();
+      return answer.ok ? body : `failed: ${answer.status}`;
     };
+    expect((await supervisor.cli('validate', '-f', file)).stderr).toBe('');
     await supervisor.ok('apply', '--wait', '-f', file);
     const answers = new Set<string>();
     let going = true;
@@ -30,6 +34,7 @@ test.skipIf(findBusybox() === null)(
       while (going) answers.add(await page().catch((error: Error) => `failed: ${error.message}`));
     })();
 
+    const proxy = await supervisor.container('proxy');
     const two = text.replace('PAGE: one', 'PAGE: two');
     writeFileSync(file, two);
     await supervisor.ok('apply', '--wait', '-f', file);
@@ -42,5 +47,58 @@ test.skipIf(findBusybox() === null)(
     going = false;
     await client;
     expect([...answers]).toEqual(['one', 'two']);
+    // It was told, and not started again.
+    expect(await supervisor.container('proxy')).toMatchObject({ pid: proxy?.pid, restarts: 0 });
+  },
+);
+
+const PROXIED = (web: string, tie: string) => `images:
+  busybox: { host: [busybox] }
+  nginx: { host: { binaries: [nginx] } }
+containers:
+  web:
+    image: busybox
+    command: [busybox, sh, -c, 'mkdir -p /www; echo ${web} > /www/index.html; exec busybox httpd -f -p 80 -h /www']
+    health: { http: { port: 80 }, interval: 250ms }
+    update: { order: start-first, drain: 1s }
+    stopTimeout: 0s
+  proxy:
+    image: nginx
+    command: [nginx, -c, /nginx.conf, -e, stderr]
+    volumes: ["${join(dirname(EXAMPLE), 'nginx.conf')}:/nginx.conf:ro", { type: tmpfs, target: /tmp }]
+    ${tie}
+    stopTimeout: 1s
+`;
+
+test.skipIf(findBusybox() === null || !NGINX_INSTALLED)(
+  'a proxy that is not told keeps the old address: plan and validate say so until it is (needs busybox-static, nginx)',
+  async () => {
+    const untied = supervisor.file('site.yaml', PROXIED('one', 'dependsOn: [web]'));
+    const note =
+      /^note {2}\S+site\.yaml:\d+:\d+: a start-first update gives web another address, and proxy may hold the old one/m;
+    const mend = 'hint: Write `onDependencyRestart: restart`';
+    const validated = await supervisor.cli('validate', '-f', untied);
+    expect(validated).toMatchObject({ status: 0, stderr: expect.stringMatching(note) });
+    expect(validated.stderr).toContain(mend);
+    expect((await supervisor.cli('plan', '-f', untied)).stdout).toMatch(note);
+    await supervisor.ok('apply', '--wait', '-f', untied);
+    const [web, proxy] = [await supervisor.container('web'), await supervisor.container('proxy')];
+    expect((await supervisor.cli('plan')).stdout).toMatch(note);
+    const page = async (): Promise<string> => {
+      const answer = await fetch(`http://${(await supervisor.container('proxy'))?.address}/`);
+      return answer.ok ? (await answer.text()).trim() : `failed: ${answer.status}`;
+    };
+    writeFileSync(untied, PROXIED('two', 'dependsOn: [web]'));
+    await supervisor.ok('apply', '--wait', '-f', untied);
+    await supervisor.waitFor('web', 'replaced', ({ id, ready }) => ready && id !== web?.id);
+    await expect.poll(() => supervisor.container('web.old'), { timeout: 30_000 }).toBeUndefined();
+    expect(await page()).toBe('failed: 502');
+
+    writeFileSync(untied, PROXIED('three', 'dependsOn: [web]\n    onDependencyRestart: restart'));
+    expect((await supervisor.cli('plan', '-f', untied)).stdout).not.toContain('note ');
+    await supervisor.ok('apply', '--wait', '-f', untied);
+    await supervisor.waitFor('proxy', 'restarted', ({ pid, ready }) => ready && pid !== proxy?.pid);
+    await expect.poll(page, { timeout: 30_000 }).toBe('three');
+    expect((await supervisor.cli('plan')).stdout).toBe('Nothing to do.\n');
   },
 );

@@ -249,6 +249,11 @@ export class PureHost {
         return;
       case 'container.signal':
         this.signals.push(...op.signals.map((signal) => `${op.key} ${signal}`));
+        if (op.dependencies) {
+          const runs = op.dependencies.map((key) => [key, runName(this.container(key))] as const);
+          const { dependencyRuns } = this.container(op.key);
+          this.change(op.key, { dependencyRuns: { ...dependencyRuns, ...Object.fromEntries(runs) } });
+        }
         return;
       case 'container.relink':
         if (declared) this.change(op.key, { linkAddresses: this.#linkAddresses(declared) });

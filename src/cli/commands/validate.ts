@@ -1,4 +1,4 @@
-import type { IssueView, ManifestInput } from '../../api/supervisor.ts';
+import type { IssueView, ManifestInput, NoteView } from '../../api/supervisor.ts';
 import type { ManifestIssue } from '../../manifest/issue.ts';
 import { ERROR_CATALOGUE } from '../../model/error-catalogue.ts';
 import { formatPosition } from '../../model/resource.ts';
@@ -9,6 +9,7 @@ import { EXIT } from '../exit-codes.ts';
 import { warnOfImports } from '../import-warnings.ts';
 import { type ManifestOptions, readManifests, textsOf } from '../input.ts';
 import { manifestOptions, requireManifests } from '../options.ts';
+import { noteLines } from '../output/plan.ts';
 import { plural } from '../output/text.ts';
 
 interface ValidateOptions extends ManifestOptions {
@@ -40,9 +41,9 @@ export function configure(command: Command, context: CliContext): void {
 
 async function run(context: CliContext, options: ValidateOptions): Promise<number> {
   const inputs = requireManifests(await readManifests(context, options));
-  const { issues, warnings, elsewhere } = await check(context, inputs);
+  const { issues, warnings, elsewhere, notes } = await check(context, inputs);
   if (options.output === 'json') {
-    const lists = { problems: issues.map(flat), warnings: warnings.map(flat), notChecked: elsewhere.map(flat) };
+    const lists = { problems: issues.map(flat), warnings: warnings.map(flat), notChecked: elsewhere.map(flat), notes };
     context.printJson({ valid: issues.length === 0, ...lists });
     return issues.length === 0 ? EXIT.ok : EXIT.error;
   }
@@ -52,6 +53,7 @@ async function run(context: CliContext, options: ValidateOptions): Promise<numbe
       `note: ${formatPosition(position)}: not checked: it names another app, which is not among these files`,
     );
   }
+  for (const line of noteLines(notes)) context.warn(line);
   if (issues.length === 0) {
     context.print(`${plural(inputs.length, 'manifest')}: valid`);
     return EXIT.ok;
@@ -66,7 +68,7 @@ function flat({ code, message, position, hint = ERROR_CATALOGUE[code].hint }: Ma
   return { code, message, ...position, hint };
 }
 
-/** Problems, and names in apps that none of the files is of. */
+/** Problems, names in apps that none of the files is of, and remarks. */
 async function check(
   context: CliContext,
   inputs: readonly ManifestInput[],
@@ -74,8 +76,10 @@ async function check(
   readonly issues: readonly ManifestIssue[];
   readonly warnings: readonly ManifestIssue[];
   readonly elsewhere: readonly ManifestIssue[];
+  readonly notes: readonly NoteView[];
 }> {
   const { desiredState } = await import('../../manifest/desired-state.ts');
+  const { updateNotes } = await import('../../model/update-notes.ts');
   const { readContentFile } = await import('../../manifest/source/files.ts');
   const sources = inputs.map(({ file, baseDir, text }) => ({
     sourceId: file,
@@ -98,5 +102,11 @@ async function check(
     issues: outcomes.flatMap(({ issues }) => issues),
     warnings: outcomes.flatMap(({ warnings }) => warnings),
     elsewhere: [...elsewhere.values()],
+    notes: updateNotes(resolution.state.resources).map(({ key, message, hint, source }) => ({
+      resource: key,
+      message,
+      hint,
+      ...source,
+    })),
   };
 }

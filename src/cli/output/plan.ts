@@ -1,4 +1,4 @@
-import type { ApprovalView, IssueView, PlanView } from '../../api/supervisor.ts';
+import type { ApprovalView, IssueView, NoteView, PlanView } from '../../api/supervisor.ts';
 import type { CliContext } from '../context.ts';
 import { SIGN } from './diff.ts';
 import { paint, plural, printable } from './text.ts';
@@ -10,7 +10,22 @@ const NAMED_CHANGES = 20;
 export function formatPlan(context: CliContext, plan: PlanView): string {
   const ops = plan.ops.length === 0 ? '' : plan.text.trimEnd();
   const approvals = plan.approvals.map((approval) => formatApproval(context, approval));
-  return [...(ops === '' ? [] : [ops]), ...holdLines(plan), ...approvals, ...manifests(plan), sum(plan)].join('\n');
+  return [
+    ...(ops === '' ? [] : [ops]),
+    ...holdLines(plan),
+    ...approvals,
+    ...manifests(plan),
+    ...noteLines(plan.notes ?? []),
+    sum(plan),
+  ].join('\n');
+}
+
+/** Remarks with the line they are about, and what mends it. */
+export function noteLines(notes: readonly NoteView[]): string[] {
+  return notes.flatMap(({ file, line, column, message, hint }) => [
+    printable(`note  ${file}:${line}:${column}: ${message}`),
+    `      hint: ${printable(hint)}`,
+  ]);
 }
 
 /** What has done its work waits for nothing, and what needs an approval is told as that. */

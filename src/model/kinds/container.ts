@@ -7,7 +7,7 @@ import { log } from './log-forms.ts';
 import { mount, reaction } from './mount-forms.ts';
 import { isHostName, isIP, isIPv4, parseExpose, parseExtraHost, parsePort } from './port-forms.ts';
 import { restart } from './restart-forms.ts';
-import { parseCapability, parseDependency, parseLink, parseSignal } from './runtime-forms.ts';
+import { parseCapability, parseDependency, parseDependencyReaction, parseLink, parseSignal } from './runtime-forms.ts';
 import {
   absolutePath,
   booleanField,
@@ -163,10 +163,10 @@ export const containerFields = z.strictObject({
     change: 'in-place',
     example: ['migrate:completed', 'cache'],
   }),
-  onDependencyRestart: field(z.enum(['nothing', 'restart']).default('nothing'), {
-    doc: 'What a new run of one it links to or depends on means for it while it runs: `nothing`, or `restart` once that one is ready.',
+  onDependencyRestart: field(shortForm(z.string(), parseDependencyReaction).prefault('nothing'), {
+    doc: 'What a new run of one it links to or depends on means for it while it runs: `nothing`, `restart` once that one is ready, or `signal:HUP` (any signal) then, for a program that looks names up again at it. A `start-first` update gives a container another address: a proxy in front of it (nginx) needs one of the two to follow.',
     change: 'in-place',
-    example: 'restart',
+    example: 'signal:HUP',
   }),
   ports: field(
     listOf(shortForm(textOrNumber(), parsePort))

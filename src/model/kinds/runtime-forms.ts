@@ -62,6 +62,23 @@ export function parseReaction(text: string): Parsed<ContentReaction> {
   return signal.ok ? parsed<ContentReaction>(`signal:${signal.value}`) : signal;
 }
 
+/** What a new run of a container means for those that link to it or depend on it. */
+export type DependencyReaction = 'nothing' | 'restart' | `signal:${string}`;
+
+/** `nothing`, `restart` or `signal:HUP`. */
+export function parseDependencyReaction(text: string): Parsed<DependencyReaction> {
+  if (text === 'nothing' || text === 'restart') return parsed(text);
+  const name = /^signal:(.+)$/.exec(text)?.[1];
+  if (name === undefined) return refused(`"${text}" is not a reaction; write nothing, restart or signal:HUP`);
+  const signal = parseSignal(name);
+  return signal.ok ? parsed<DependencyReaction>(`signal:${signal.value}`) : signal;
+}
+
+/** The signal of `signal:SIGHUP`; undefined for any other reaction. */
+export function signalOf(reaction: string | undefined): string | undefined {
+  return /^signal:(.*)$/.exec(reaction ?? '')?.[1];
+}
+
 /** getrlimit(2), without the RLIMIT_ prefix. */
 export const ULIMIT_NAMES = [
   'as',

@@ -92,9 +92,17 @@ export class NetworkNames implements RecordWatcher {
     this.#written.delete(id);
   }
 
-  /** All files at once, where a moment with the old names would be seen. */
-  renew(): void {
-    this.#slice(Number.POSITIVE_INFINITY);
+  /** At once, where a moment with the old names would be seen: the file of one container, or all. */
+  renew(containerId?: string): void {
+    if (containerId === undefined) {
+      this.#slice(Number.POSITIVE_INFINITY);
+      return;
+    }
+    const record = this.#parts.containers.get(containerId);
+    const problem = this.#active && record && isNamed(record) ? this.#bring(record) : null;
+    if (problem === null) return;
+    this.#say(problem);
+    this.#schedule(RETRY_MS);
   }
 
   /** What an earlier supervisor left is brought to the present. */

@@ -1,6 +1,8 @@
 import type { BoundFile } from '../../drivers/contract.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import { signalNumber } from '../../model/kinds/runtime-forms.ts';
+import { runName } from '../../model/observed.ts';
+import type { ResourceKey } from '../../model/resource.ts';
 import type { OpOf } from '../op.ts';
 import { requireFree } from './free-paths.ts';
 import { desiredOf, type World } from './world.ts';
@@ -11,6 +13,7 @@ import { desiredOf, type World } from './world.ts';
  */
 export async function signalContainer(world: World, op: OpOf<'container.signal'>): Promise<void> {
   if (world.exec.running(op.containerId) === null) return;
+  if (op.dependencies !== undefined) return tellOfRuns(world, op, op.dependencies);
   const files = filesOfSignals(desiredOf(world, 'container', op.key).spec);
   await requireFree(
     world,
@@ -18,6 +21,24 @@ export async function signalContainer(world: World, op: OpOf<'container.signal'>
   );
   await world.exec.renewFiles(op.containerId, files);
   for (const signal of op.signals) await world.exec.signal(op.containerId, signalNumber(signal));
+}
+
+/** A crash before it is recorded makes it be told twice, never not at all. */
+async function tellOfRuns(
+  world: World,
+  op: OpOf<'container.signal'>,
+  dependencies: readonly ResourceKey[],
+): Promise<void> {
+  const runs = dependencies.flatMap((key) => {
+    const record = world.containers.byKey(key);
+    return record ? [[key, runName(record)] as const] : [];
+  });
+  world.names.renew(op.containerId);
+  for (const signal of op.signals) await world.exec.signal(op.containerId, signalNumber(signal));
+  const record = world.containers.get(op.containerId);
+  if (record) {
+    world.containers.update({ ...record, dependencyRuns: { ...record.dependencyRuns, ...Object.fromEntries(runs) } });
+  }
 }
 
 /** Files bound read-only whose change is told by a signal. */

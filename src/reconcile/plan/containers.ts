@@ -13,6 +13,7 @@ import type { OpDraft } from './op-graph.ts';
 import { hostPorts } from './ordering.ts';
 import type { Pass } from './pass.ts';
 import { failureHold, hold } from './pass.ts';
+import { isReady } from './readiness.ts';
 import { attachedNetwork, isContainer, specOf, startDependencies } from './references.ts';
 import { describeStop } from './restart.ts';
 import { isSettled } from './settled.ts';
@@ -230,6 +231,7 @@ function surroundings(
     linkAddresses: () => addressesByAlias(pass, desired),
     dependencyUpAtBootMs: () => latestRecovery(pass, startDependencies(references)),
     restartedDependencies: () => restartedSince(pass, desired, container),
+    readyAgain: () => restartedSince(pass, desired, container).filter((need) => isUsable(pass, need)),
     shared: () => pass.relations.neededBy(key).some((user) => sharesNetwork(pass, user, key)),
   };
 }
@@ -265,6 +267,13 @@ function restartedSince(
     const now = pass.observed.containers.get(key);
     return known !== undefined && now !== undefined && known !== runName(now);
   });
+}
+
+/** Nothing of it is being changed, and it is ready. */
+function isUsable(pass: Pass, key: ResourceKey): boolean {
+  const [desired, container] = [pass.desired.resources.get(key), pass.observed.containers.get(key)];
+  if (!container || pass.busy.has(key) || pass.graph.chain(key).length > 0) return false;
+  return isReady(container, desired && isContainer(desired) ? desired.spec : specOf(container));
 }
 
 function sharesNetwork(pass: Pass, user: ResourceKey, host: ResourceKey): boolean {
@@ -361,7 +370,12 @@ function draftOf(
         ...intent.counters,
       };
     case 'signal':
-      return { ...base, op: 'container.signal', signals: intent.signals };
+      return {
+        ...base,
+        op: 'container.signal',
+        signals: intent.signals,
+        ...(intent.dependencies.length > 0 && { dependencies: intent.dependencies }),
+      };
     case 'update':
       return { ...base, op: 'container.update', fields: intent.fields };
     case 'connect':

@@ -5,6 +5,7 @@
 import type { Instant } from '../../model/clock.ts';
 import type { Desired } from '../../model/desired.ts';
 import type { ChangeClass } from '../../model/field.ts';
+import { signalOf } from '../../model/kinds/runtime-forms.ts';
 import type { ObservedContainer, RestartCounters } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { Cause, Hold } from '../op.ts';
@@ -39,6 +40,8 @@ export interface Intent {
   readonly fields: readonly string[];
   /** What a `signal` among the steps sends. */
   readonly signals: readonly string[];
+  /** New runs that it tells of. */
+  readonly dependencies: readonly ResourceKey[];
   readonly hold: Hold | null;
 }
 
@@ -60,12 +63,14 @@ export interface Surroundings {
   readonly dependencyUpAtBootMs: () => number | null;
   /** Dependencies that are in another run than when it started. */
   readonly restartedDependencies: () => readonly ResourceKey[];
+  /** Those of them that can be used. */
+  readonly readyAgain: () => readonly ResourceKey[];
   /** Another running container uses its network namespace. */
   readonly shared: () => boolean;
 }
 
 const FRESH: RestartCounters = { restarts: 0, consecutive: 0 };
-const NOTHING: Intent = { steps: [], counters: FRESH, fields: [], signals: [], hold: null };
+const NOTHING: Intent = { steps: [], counters: FRESH, fields: [], signals: [], dependencies: [], hold: null };
 
 type StepPlan = readonly (StepName | false)[];
 
@@ -166,7 +171,16 @@ function mend(desired: Desired<'container'>, container: ObservedContainer, aroun
       return restart(desired, container, because('dependency', `${restarted.join(', ')} restarted`));
     }
   }
-  return relinked(desired, container, around);
+  return toldOfRuns(desired, relinked(desired, container, around), around);
+}
+
+/** Tells a container that asks for it of new runs of its dependencies, after the new addresses are in its hosts file. */
+function toldOfRuns({ spec }: Desired<'container'>, intent: Intent, around: Surroundings): Intent {
+  const signal = signalOf(spec.onDependencyRestart);
+  const dependencies = signal === undefined ? [] : around.readyAgain();
+  if (signal === undefined || dependencies.length === 0) return intent;
+  const cause = because('dependency', `${dependencies.join(', ')} restarted`);
+  return { ...intent, steps: [...intent.steps, { name: 'signal', cause }], signals: [signal], dependencies };
 }
 
 /** A running container whose links have other addresses than when it was told. */
@@ -302,15 +316,12 @@ export function changeIntent(
 /** Takes over changes that need neither a stop nor a start of their own; a payload that goes on is told of its files. */
 function withUpdate(intent: Intent, container: ObservedContainer, changes: Changes, cause: Cause): Intent {
   const goesOn = container.running && !intent.steps.some(({ name }) => name === 'stop');
-  const signals = goesOn
-    ? [...new Set(changes.content.flatMap(({ reaction }) => /^signal:(.*)$/.exec(reaction)?.[1] ?? []))]
-    : [];
-  return {
-    ...intent,
-    fields: changes.fields.map((field) => field.path),
-    signals,
-    steps: [...steps([signals.length > 0 && 'signal', 'update'], cause), ...intent.steps],
-  };
+  const signals = goesOn ? [...new Set(changes.content.flatMap(({ reaction }) => signalOf(reaction) ?? []))] : [];
+  const fields = changes.fields.map((field) => field.path);
+  if (signals.length === 0) return { ...intent, fields, steps: [...steps(['update'], cause), ...intent.steps] };
+  // It is told of one thing at a time: new runs of its dependencies come next.
+  const others = intent.steps.filter(({ name }) => name !== 'signal');
+  return { ...intent, fields, signals, dependencies: [], steps: [...steps(['signal', 'update'], cause), ...others] };
 }
 
 /** Takes a container at rest off a network that is made anew; a later connect puts it back. */

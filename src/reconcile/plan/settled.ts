@@ -53,7 +53,7 @@ function isAsDeclared({ specHash, spec }: Desired<'container'>, container: Obser
 
 /** What becomes of other containers does not change it. */
 function isUnbound({ spec, references }: Desired<'container'>): boolean {
-  return spec.links.length === 0 && references.networkContainer === null && spec.onDependencyRestart !== 'restart';
+  return spec.links.length === 0 && references.networkContainer === null && spec.onDependencyRestart === 'nothing';
 }
 
 function hasImage(

@@ -52,6 +52,7 @@ const NOTHING: Intent = {
   counters: { restarts: 0, consecutive: 0 },
   fields: [],
   signals: [],
+  dependencies: [],
   hold: null,
 };
 
@@ -132,7 +133,7 @@ export function supervised(input: UpdateInput, hold: Hold | null): Pick<UpdatePl
   if (!container) return { as, intent: waits };
   // Its image may be another one by now, and its network be made anew once it is gone.
   const kept = changeIntent(as, container, { ...input.aroundAsMade(as), imageId: null, moved: null });
-  if (container.running) return { as, intent: { ...waits, steps: kept.steps } };
+  if (container.running) return { as, intent: { ...kept, hold } };
   if (kept.steps.length > 0 || !kept.hold) return { as, intent: { ...kept, hold: kept.hold ?? hold } };
   const untilBootMs = soonest(kept.hold.untilBootMs, hold?.untilBootMs ?? null);
   return { as, intent: { ...kept, hold: { ...kept.hold, untilBootMs } } };

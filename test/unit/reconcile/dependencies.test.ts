@@ -150,6 +150,37 @@ describe('a new run of a dependency', () => {
   });
 });
 
+describe('a signal for a new run of a dependency', () => {
+  const tell = { dependsOn: ['db'], onDependencyRestart: 'signal:HUP' };
+
+  test('is sent once it is ready, once, and nothing is stopped', () => {
+    const { host, text, apply } = scene({ restart: 'always', health: { tcp: 1, startPeriod: '0s' } }, tell);
+    apply();
+    host.probe(DB, 'check', true);
+    apply();
+    host.exit(DB, 1);
+    apply();
+    expect(text()).toBe('nothing to do');
+    host.probe(DB, 'check', true);
+    expect(text()).toMatchInlineSnapshot(`"signal container/a/web — container/a/db restarted"`);
+    apply();
+    expect(host.signals).toEqual(['container/a/web SIGHUP']);
+    expect(text()).toBe('nothing to do');
+  });
+
+  test('comes after the new address', () => {
+    const { host, text, apply } = scene({ restart: 'always' }, { links: ['db'], onDependencyRestart: 'signal:HUP' });
+    apply();
+    host.change(DB, { id: 'another', address: '10.0.0.99' });
+    expect(text()).toMatchInlineSnapshot(`
+      "relink container/a/web — address of db changed
+      signal container/a/web — container/a/db restarted"
+    `);
+    apply();
+    expect(text()).toBe('nothing to do');
+  });
+});
+
 test('dependents stop first', () => {
   const host = hostWith(apps({}, { dependsOn: ['db'] }));
   expect(textOn(host, declare({}, 2))).toMatchInlineSnapshot(`

@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest';
+import { updateNotes } from '../../../src/model/update-notes.ts';
+import { type App, declare } from '../../support/declare.ts';
+
+const MOVES = { update: { order: 'start-first' } };
+const notes = (apps: Readonly<Record<string, App>>) =>
+  updateNotes(declare(apps).resources).map(({ key, message, hint }) => `${key}: ${message}. ${hint}`);
+const blog = (containers: Readonly<Record<string, object>>, networks: readonly string[] = []) => ({
+  blog: { networks: Object.fromEntries(networks.map((name) => [name, {}])), containers } as App,
+});
+const about = (who: string) =>
+  `container/blog/web: a start-first update gives web another address, and ${who} may hold the old one (a proxy such as nginx looks a name up once). `;
+const MEND = '`onDependencyRestart: restart` (or `signal:HUP`, where it looks names up again at that signal)';
+
+test('whoever links to it or depends on it and does not react is named, with the field', () => {
+  for (const tie of [{ links: ['web'] }, { dependsOn: ['web'] }]) {
+    expect(notes(blog({ web: MOVES, proxy: tie, other: {} }))).toEqual([`${about('proxy')}Write ${MEND} at proxy.`]);
+  }
+});
+
+test.each(['restart', 'signal:HUP'])('with %s nothing is said', (onDependencyRestart) => {
+  expect(notes(blog({ web: MOVES, proxy: { dependsOn: ['web'], onDependencyRestart }, other: {} }))).toEqual([]);
+});
+
+test('others of its network count where nobody says that it uses it, but not those that it uses itself', () => {
+  expect(notes(blog({ web: { ...MOVES, links: ['db'] }, db: {}, a: {}, b: {}, c: {}, d: {} }))).toEqual([
+    `${about('a, b, c and 1 more')}Where one of them does, write \`dependsOn: [web]\` and ${MEND} there.`,
+  ]);
+  expect(notes(blog({ web: { ...MOVES, dependsOn: ['db'] }, db: {} }))).toEqual([]);
+});
+
+test('other networks, stop-first and the default network of other apps are no concern', () => {
+  const back = ['back'];
+  expect(notes(blog({ web: { ...MOVES, network: 'back' }, other: {} }, back))).toEqual([]);
+  expect(notes(blog({ web: {}, proxy: { links: ['web'] } }))).toEqual([]);
+  expect(notes({ ...blog({ web: MOVES }), shop: { containers: { a: {} } } as App })).toEqual([]);
+  const shared = { shop: { containers: { a: { network: 'blog/back' } } } as App };
+  expect(notes({ ...blog({ web: { ...MOVES, network: 'back' } }, back), ...shared })).toEqual([
+    `${about('shop/a')}Where one of them does, write \`dependsOn: [blog/web]\` and ${MEND} there.`,
+  ]);
+});
