@@ -332,6 +332,19 @@ secrets: { pw: { file: ./pw } }
   });
 });
 
+test('aliases do not multiply without bound', () => {
+  const aliases = Array.from({ length: 200 }, (_, index) => `a${index}`);
+  const users = Array.from({ length: 20 }, (_, index) => [
+    `s${index}`,
+    { image: 'x', networks: ['n'], depends_on: ['t'] },
+  ]);
+  const services = { t: { image: 'x', networks: { n: { aliases } } }, ...Object.fromEntries(users) };
+  const text = JSON.stringify({ services, networks: { n: {} } });
+  const { issues, manifest } = translated('/app/shop.yaml', { '/app/shop.yaml': text });
+  expect(issues).toContainEqual(expect.stringContaining('more than 64 aliases'));
+  expect(manifest.containers?.s1?.links).toHaveLength(65);
+});
+
 test('extends does not multiply without bound', () => {
   const env = Array.from({ length: 3000 }, (_, index) => `V${index}=1`);
   const services = Array.from({ length: 200 }, (_, index) => [`s${index}`, { extends: 'base' }]);

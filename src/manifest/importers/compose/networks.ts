@@ -120,9 +120,13 @@ interface Member {
   readonly isMain: boolean;
 }
 
+/** Every service that depends on another has a link for each of its aliases. */
+const MAX_ALIASES = 64;
+
 const MEMBER: FieldTable<Member> = {
-  aliases: (part, { aliases }) => {
-    for (const item of part.items()) aliases.push(item.text());
+  aliases: (part, { container, aliases }) => {
+    for (const item of part.items().slice(0, MAX_ALIASES - aliases.length)) aliases.push(item.text());
+    if (part.items().length > MAX_ALIASES) container.refuse(part.at, `more than ${MAX_ALIASES} aliases`);
   },
   ipv4_address: (part, { container, isMain }) => {
     if (isMain) container.set('address', part.text(), part.at);

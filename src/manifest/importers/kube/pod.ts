@@ -19,7 +19,15 @@ export interface Workload {
   readonly defaultRestart: string;
 }
 
-const RESTART: Readonly<Record<string, string>> = { Always: 'always', OnFailure: 'on-failure', Never: 'no' };
+const RESTART: ReadonlyMap<string, string> = new Map([
+  ['Always', 'always'],
+  ['OnFailure', 'on-failure'],
+  ['Never', 'no'],
+]);
+const PULL_POLICIES: ReadonlyMap<string, 'always' | 'never'> = new Map([
+  ['Always', 'always'],
+  ['Never', 'never'],
+] as const);
 
 const DNS: FieldTable<ResourceDraft> = {
   nameservers: (part, owner) => {
@@ -121,7 +129,7 @@ export class PodImporter {
 
   #pull(policy: Part | undefined, container: ResourceDraft): void {
     if (policy === undefined || policy.isNothing || policy.text() === 'IfNotPresent') return;
-    const value = ({ Always: 'always', Never: 'never' } as const)[policy.text()];
+    const value = PULL_POLICIES.get(policy.text());
     if (value) declarePull(this.#draft, container, { policy: { value, at: policy.at } });
     else container.refuse(policy.at, `imagePullPolicy ${JSON.stringify(policy.text())} is unknown`);
   }
@@ -160,7 +168,7 @@ export class PodImporter {
     this.#pull(part.get('imagePullPolicy'), container);
     setUser(container, part.get('securityContext'), spec?.get('securityContext'));
     const policy = spec?.get('restartPolicy');
-    const restart = RESTART[policy?.text() ?? defaultRestart];
+    const restart = RESTART.get(policy?.text() ?? defaultRestart);
     if (restart === undefined) container.refuse(policy?.at ?? part.at, `restartPolicy ${policy?.text()} is unknown`);
     else container.set('restart', restart, policy?.at ?? part.at);
     // Kubernetes waits for 30 s, tsdocker for 10.

@@ -6,16 +6,16 @@ import { SYSTEMD_ONLY } from './systemd.ts';
 import type { Entry, Unit } from './unit-file.ts';
 import { imageOf, isDeclared, type Units } from './units.ts';
 
-const POLICIES: Readonly<Record<string, 'always' | 'missing' | 'never'>> = {
-  always: 'always',
-  newer: 'always',
-  missing: 'missing',
-  never: 'never',
-};
+const POLICIES: ReadonlyMap<string, 'always' | 'missing' | 'never'> = new Map([
+  ['always', 'always'],
+  ['newer', 'always'],
+  ['missing', 'missing'],
+  ['never', 'never'],
+] as const);
 
 /** Our policy for Podman's, null for the one that we have anyway and after an issue. */
 export function pullPolicy(entry: Entry, resource: Pick<ResourceDraft, 'refuse'>): Said<'always' | 'never'> | null {
-  const value = POLICIES[entry.text()];
+  const value = POLICIES.get(entry.text());
   if (value === undefined) resource.refuse(entry.at, `${entry.key}=${entry.text()} is not a policy of Podman`);
   return value === undefined || value === 'missing' ? null : { value, at: entry.at };
 }

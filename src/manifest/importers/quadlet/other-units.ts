@@ -47,11 +47,11 @@ export function addVolume(unit: Unit, units: Units): void {
   applyKeys(unit, 'Install', SYSTEMD_ONLY, volume, volume);
 }
 
-const OPTIONS: Readonly<Record<string, string>> = {
-  mtu: 'mtu',
-  'com.docker.network.driver.mtu': 'mtu',
-  'com.docker.network.bridge.name': 'bridgeName',
-};
+const OPTIONS: ReadonlyMap<string, string> = new Map([
+  ['mtu', 'mtu'],
+  ['com.docker.network.driver.mtu', 'mtu'],
+  ['com.docker.network.bridge.name', 'bridgeName'],
+]);
 
 const NETWORK: Table = {
   Label: labels,
@@ -77,7 +77,7 @@ const NETWORK: Table = {
   Options: (entry, network) => {
     for (const option of entry.words().flatMap((word) => word.split(','))) {
       const [name = '', value = ''] = option.split('=');
-      const field = OPTIONS[name];
+      const field = OPTIONS.get(name);
       if (field === undefined) network.warn(entry.at, `option ${name.slice(0, 60)} is left out`);
       else network.set(field, field === 'mtu' ? Number(value) : value, entry.at);
     }

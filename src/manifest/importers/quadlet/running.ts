@@ -8,7 +8,10 @@ import type { Unit } from './unit-file.ts';
 import type { Units } from './units.ts';
 
 /** Podman's own words (podman-run(1)); passthrough gives output to the journal of the unit. */
-const LOG_DRIVERS: Readonly<Record<string, string>> = { passthrough: 'journald', 'passthrough-tty': 'journald' };
+const LOG_DRIVERS: ReadonlyMap<string, string> = new Map([
+  ['passthrough', 'journald'],
+  ['passthrough-tty', 'journald'],
+]);
 
 export function addLog(unit: Unit, container: ResourceDraft): void {
   const driver = unit.last('Container', 'LogDriver');
@@ -16,7 +19,7 @@ export function addLog(unit: Unit, container: ResourceDraft): void {
     const [name = '', ...value] = entry.text().split('=');
     return { name, value: value.join('='), at: entry.at };
   });
-  setLog(container, driver ? { name: LOG_DRIVERS[driver.text()] ?? driver.text(), at: driver.at } : null, options);
+  setLog(container, driver ? { name: LOG_DRIVERS.get(driver.text()) ?? driver.text(), at: driver.at } : null, options);
 }
 
 /** An image that another unit describes is that unit's matter. */
