@@ -70,6 +70,8 @@ export interface HeldBack {
   readonly failed: boolean;
   /** The container whose update failed. Left out, not known. */
   readonly container?: ResourceKey | undefined;
+  /** What to do about the op that failed. Left out, none did. */
+  readonly hint?: string | undefined;
   /** The generation at which it is held. Left out, not known. */
   readonly generation?: number;
 }

@@ -108,7 +108,7 @@ export const ERROR_CATALOGUE = {
   TSD_IMAGE_MISSING: {
     class: 'precondition',
     title: 'The image is not on this host',
-    hint: 'Load it or give it a source in the manifest.',
+    hint: '`tsdocker pull NAME` or `tsdocker load -i FILE` brings it here; or give it a source under `images:`.',
   },
   TSD_IMAGE_PLATFORM: {
     class: 'precondition',
@@ -216,7 +216,7 @@ export const ERROR_CATALOGUE = {
   TSD_CONTAINER_SETUP: {
     class: 'precondition',
     title: 'The container could not be set up',
-    hint: 'The step names what failed.',
+    hint: 'The step names what failed; `tsdocker why NAME` tells how it came.',
   },
   TSD_COMMAND_NOT_FOUND: {
     class: 'precondition',

@@ -78,9 +78,18 @@ export class TsdError extends Error {
     source?: SourcePosition | undefined;
     step?: string;
   }): TsdError {
+    return this.#copy(this.hint, context);
+  }
+
+  /** The same error, with what to do where that is known better than by its code alone. */
+  withHint(hint: string): TsdError {
+    return this.#copy(hint, {});
+  }
+
+  #copy(hint: string, context: Pick<TsdErrorDetails, 'key' | 'source' | 'step'>): TsdError {
     const copy = new TsdError(this.code, this.message, {
       class: this.class,
-      hint: this.hint,
+      hint,
       key: this.key ?? context.key,
       source: this.source ?? context.source,
       step: this.step ?? context.step,

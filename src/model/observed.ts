@@ -156,6 +156,8 @@ export interface OpFailure {
   readonly op?: string;
   readonly class: string;
   readonly message: string;
+  /** What a person can do about it; left out in what earlier versions wrote down. */
+  readonly hint?: string;
   /** The spec the failure happened with; a changed spec is tried at once. */
   readonly specHash: string;
   readonly attempts: number;

@@ -27,6 +27,8 @@ export interface ObservedUpdate extends UpdateTerms {
   readonly cutOverAtBootMs: number | null;
   /** Why it failed; null while it goes on. */
   readonly failure: string | null;
+  /** What to do about the op that failed. Left out, none did. */
+  readonly hint?: string | undefined;
   /** It failed and stays as it is: there is nothing to go back to, or the manifest wants it so. */
   readonly final: boolean;
 }

@@ -386,7 +386,8 @@ export class Controller {
       return;
     }
     if (unwanted || GIVEN_UP.has(error.code) || this.#calledOff.signal.aborted) return;
-    const failure = { class: error.class, message: describeError(error), ...(failed && { op: failed.op }) };
+    const { class: kind, hint } = error;
+    const failure = { class: kind, message: describeError(error), hint, ...(failed && { op: failed.op }) };
     const retryAt = this.#book(key, () => this.#failures.failed(key, failure, triedHash, now));
     if (retryAt !== null) this.#queue.add(baseKey(key), retryAt);
   }

@@ -13,10 +13,15 @@ export class FailureBook implements FailureStore {
   constructor(store: StoredFailures, bootId: string) {
     this.#store = store;
     this.#bootId = bootId;
-    for (const { key, op, retryAtBootMs, bootId: recordedIn, ...rest } of store.all()) {
+    for (const { key, op, hint, retryAtBootMs, bootId: recordedIn, ...rest } of store.all()) {
       // A delay of an earlier boot is over.
       const over = retryAtBootMs !== null && recordedIn !== bootId;
-      this.#failures.set(key, { ...(op !== null && { op }), ...rest, retryAtBootMs: over ? 0 : retryAtBootMs });
+      this.#failures.set(key, {
+        ...(op !== null && { op }),
+        ...(hint !== null && { hint }),
+        ...rest,
+        retryAtBootMs: over ? 0 : retryAtBootMs,
+      });
     }
   }
 
@@ -34,7 +39,14 @@ export class FailureBook implements FailureStore {
 
   record(key: ResourceKey, failure: OpFailure): void {
     this.#failures.set(key, failure);
-    this.#store.set({ op: null, ...failure, key, class: failure.class as ErrorClass, bootId: this.#bootId });
+    this.#store.set({
+      op: null,
+      hint: null,
+      ...failure,
+      key,
+      class: failure.class as ErrorClass,
+      bootId: this.#bootId,
+    });
   }
 
   clear(key: ResourceKey): void {

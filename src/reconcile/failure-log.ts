@@ -36,7 +36,7 @@ export class FailureLog {
   /** An op of the key failed under this spec. Returns when to try again, on the boot clock; null: not by itself. */
   failed(
     key: ResourceKey,
-    error: { op?: OpType; class: ErrorClass; message: string },
+    error: { op?: OpType; class: ErrorClass; message: string; hint?: string },
     specHash: string,
     now: Instant,
   ): number | null {

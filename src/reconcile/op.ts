@@ -113,6 +113,8 @@ export type Op =
   | (Base<'container.fail-update'> & {
       readonly candidateId: string | null;
       readonly reason: string;
+      /** What to do about the op that failed, where one did. */
+      readonly hint?: string | undefined;
       readonly rollback: boolean;
       readonly from: Version;
     })

@@ -5,7 +5,6 @@
 import { statSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Desired } from '../model/desired.ts';
-import { ERROR_CATALOGUE } from '../model/error-catalogue.ts';
 import { describeError, TsdError, toTsdError } from '../model/errors.ts';
 import { missingBindHint } from '../model/host-files.ts';
 import type { ObservedContainer } from '../model/observed.ts';
@@ -74,7 +73,10 @@ function unusableImage(world: World, desired: Container, facts: Facts): TsdError
   if (id === null) {
     // One that is declared is loaded by the plan itself, before anything is stopped.
     if (desired.references.image !== null) return null;
-    return new TsdError('TSD_IMAGE_MISSING', `image ${desired.spec.image} is not on this host`, { source });
+    return new TsdError('TSD_IMAGE_MISSING', `image ${desired.spec.image} is not on this host`, {
+      source,
+      hint: `\`tsdocker pull ${desired.spec.image}\` or \`tsdocker load -i FILE\` brings it here; or declare it under \`images:\`.`,
+    });
   }
   const { os, architecture } = world.images.get(id) ?? { os: '', architecture: '' };
   const foreign = (os !== '' && os !== 'linux') || (architecture !== '' && !facts().runs(architecture));
@@ -172,7 +174,7 @@ export function outlook(
     const error = obstacleOf(world, desired as Container, record, facts);
     if (error !== null) {
       obstacles.set(desired.key, describeError(error));
-      if (error.hint !== ERROR_CATALOGUE[error.code].hint) obstacleHints.set(desired.key, error.hint);
+      obstacleHints.set(desired.key, error.hint);
       continue;
     }
     const directories = missingDirectories(world, desired as Container);

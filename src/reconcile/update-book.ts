@@ -48,12 +48,14 @@ export class UpdateBook {
     this.#write({ ...record, bootId: this.#bootId, cutOverAtBootMs, failure });
   }
 
-  fail(key: ResourceKey, failure: string, final: boolean): void {
+  /** @param hint what to do about the op that failed, where one did */
+  fail(key: ResourceKey, failure: string, final: boolean, hint?: string): void {
     const record = this.#records.get(key);
     if (!record) return;
+    const failed = { ...record, failure, final, ...(hint !== undefined && { hint }) };
     // In memory even where it cannot be written down: the next look has to see it.
-    this.#records.set(key, { ...record, failure, final });
-    this.#write({ ...record, failure, final });
+    this.#records.set(key, failed);
+    this.#write(failed);
   }
 
   /** It is over. */

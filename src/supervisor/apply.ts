@@ -54,7 +54,7 @@ export async function* takeOver(
   }
   const { planner } = parts;
   const plan = options.dryRun ? planner.everything(preview, anew) : planner.ofApps(preview, apps, anew);
-  const view = planView(planOfApps(plan, apps), parts.hint);
+  const view = planView(planOfApps(plan, apps));
   if (options.dryRun) {
     yield { type: 'accepted', generation: sources.generation, plan: view };
     return;

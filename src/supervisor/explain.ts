@@ -22,8 +22,6 @@ export interface ExplainParts {
   readonly sources: Sources;
   readonly loop: LoopState;
   readonly events: SupervisorEventBus;
-  /** What to do about the failed op of a resource that a message tells of; empty where there is none. */
-  readonly hint: (key: ResourceKey, message: string) => string;
   /** Has an address just now. */
   readonly isUp: (key: ResourceKey) => boolean;
   readonly nowMs: number;
@@ -128,16 +126,14 @@ function standingOfApp(sources: Sources, app: string): Standing[] {
 }
 
 /** Resources that it needs and that wait themselves. */
-function needs({ sources, loop, hint }: ExplainParts, key: ResourceKey): Standing[] {
+function needs({ sources, loop }: ExplainParts, key: ResourceKey): Standing[] {
   const desired = sources.state.resources.get(key);
   if (!desired || !isContainer(desired)) return [];
   return [...new Set(dependenciesOf(desired))].flatMap((need) => {
     const hold = loop.hold(need);
     if (!hold) return [];
-    const { message } = hold;
-    return [
-      { line: `needs ${need}, which waits: ${message}`, hint: hint(need, message) || `\`tsdocker why ${need}\`` },
-    ];
+    const { message, hint = `\`tsdocker why ${need}\`` } = hold;
+    return [{ line: `needs ${need}, which waits: ${message}`, hint }];
   });
 }
 

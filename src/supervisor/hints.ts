@@ -3,7 +3,6 @@ import { TsdError } from '../model/errors.ts';
 import type { ObservedContainer } from '../model/observed.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
 import type { Hold } from '../reconcile/op.ts';
-import type { History } from '../state/history/history.ts';
 
 /** The loop has ended with everything it ran; a supervisor that starts begins it again. */
 export const AFTER_SHUTDOWN =
@@ -13,15 +12,6 @@ export const AFTER_SHUTDOWN =
 export function postponed(why: string): TsdError {
   const message = `kept for the next start of the supervisor, and not carried out yet: ${why}`;
   return new TsdError('TSD_ENGINE_SHUTDOWN', message, { hint: AFTER_SHUTDOWN });
-}
-
-/** Ops of a resource among which its failure is looked for. */
-const RECENT_OPS = 20;
-
-/** The hint of the failed op that a message tells of, as the journal has it; empty for another message. */
-export function hintOf({ journal }: Pick<History, 'journal'>, key: ResourceKey, message: string): string {
-  const failed = journal.ofKey(key, RECENT_OPS).find(({ error }) => error !== null);
-  return failed?.error && message.includes(failed.error.message) ? failed.error.hint : '';
 }
 
 /** True when a run of its own has ended otherwise than it was meant to. */
@@ -40,9 +30,6 @@ export function containerHint(
   const shown = `${app}/${name}`;
   if (hold?.reason === 'shut-down') return AFTER_SHUTDOWN;
   if (hold?.hint !== undefined) return hold.hint;
-  // What the host lacks is asked for again and again; nobody has to start it.
-  if (hold?.reason === 'unavailable' && hold.untilBootMs !== null)
-    return 'It is tried again by itself; nothing else has to be done.';
   if (!observed || observed.unknown != null || observed.unrecorded != null) return '';
   if (observed.running) {
     if (hold?.reason === 'drifted')

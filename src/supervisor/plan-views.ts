@@ -15,10 +15,8 @@ interface Beside {
   readonly notes?: readonly DeclarationNote[];
 }
 
-/** @param hint what to do about a hold */
 export function planView(
   plan: Plan,
-  hint: (key: ResourceKey, message: string) => string,
   { issues = [], approvals = [], manifests = [], notes = [] }: Beside = {},
 ): PlanView {
   return {
@@ -31,12 +29,7 @@ export function planView(
       dependsOn,
       source: cause.source ?? null,
     })),
-    holds: plan.holds.map(({ key, reason, message, hint: own }) => ({
-      resource: key,
-      reason,
-      message,
-      hint: own ?? hint(key, message),
-    })),
+    holds: plan.holds.map(({ key, reason, message, hint = '' }) => ({ resource: key, reason, message, hint })),
     issues,
     approvals,
     manifests: manifests.filter(({ state, warnings }) => state !== 'Active' || warnings.length > 0),

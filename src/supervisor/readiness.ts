@@ -41,6 +41,8 @@ interface Failed {
   readonly ended?: { readonly log: readonly string[] };
   /** Its update failed and was taken back: the timeline holds what it wrote. */
   readonly updateFailed?: boolean;
+  /** What to do about an op that failed. */
+  readonly hint?: string | undefined;
 }
 
 /** What is as it should be, though it does not run. */
@@ -105,11 +107,18 @@ export function awaitedEnds({ resources }: DesiredState): ReadonlySet<ResourceKe
 
 /** The failed update of its app, told of the container that failed and of no other. */
 function failedUpdate({ desired, observed }: Input, key: ResourceKey): Failed | null {
-  const own = observed.updates?.get(key)?.failure ?? null;
-  if (own !== null) return { state: 'failed', resource: key, message: `update failed: ${own}`, updateFailed: true };
+  const { failure = null, hint } = observed.updates?.get(key) ?? {};
+  if (failure !== null)
+    return { state: 'failed', resource: key, message: `update failed: ${failure}`, updateFailed: true, hint };
   const held = desired.heldBack?.get(parseKey(key).app);
   if (held?.failed !== true) return null;
-  return { state: 'failed', resource: held.container ?? key, message: held.reason, updateFailed: true };
+  return {
+    state: 'failed',
+    resource: held.container ?? key,
+    message: held.reason,
+    updateFailed: true,
+    hint: held.hint,
+  };
 }
 
 function ofVerdict(resource: ResourceKey, message: string, verdict: RunVerdict): OfOne {

@@ -78,8 +78,8 @@ export class SourceResolver {
     const resolution = desiredState(revisionsOf(effective, standing), options, this.#cache);
     const untouched = untouchedApps(standing, effective, resolution);
     const held = Object.entries(pinsThatHold(standing.pins, allSources(standing))).map(
-      ([app, { reason, generation: at, failed = false, container }]) =>
-        [app, { reason, failed, container, generation: at }] as const,
+      ([app, { reason, generation: at, failed = false, container, hint }]) =>
+        [app, { reason, failed, container, hint, generation: at }] as const,
     );
     const state = {
       ...resolution.state,

@@ -226,7 +226,7 @@ export class Sources {
    * `from`, and holds it there until one of its manifests is another one. Returns that generation, or null where there is
    * none, the manifests are the same, or they do not go with those of other apps any more.
    */
-  rollBackUpdate({ key, from, reason }: FailedUpdate): number | null {
+  rollBackUpdate({ key, from, reason, hint }: FailedUpdate): number | null {
     const { app } = parseKey(key);
     const n = lastGenerationWith(key, from, this.state, {
       stateOf: (past) => this.stateOf(past),
@@ -239,7 +239,7 @@ export class Sources {
     const text = `update of ${app}/${parseKey(key).name} failed: ${reason}; held at generation ${n}`;
     const pin = pinsTo(n, text, own, now, then, ownerOf)[app];
     if (!pin) return null;
-    const pins = { ...this.#standing.pins, [app]: { ...pin, failed: true, container: key } };
+    const pins = { ...this.#standing.pins, [app]: { ...pin, failed: true, container: key, hint } };
     if (this.newIssues(this.#resolver.resolve({ ...this.#standing, pins }, this.generation + 1)).length > 0)
       return null;
     const cause = `update of ${app}/${parseKey(key).name} failed, ${app} is back at generation ${n}`;

@@ -64,7 +64,7 @@ export function standing(input: ViewInput, key: ResourceKey, present: boolean): 
   return {
     phase,
     message,
-    hint: input.hint(key, message) || driftHint(input, key),
+    hint: op ? '' : (hold?.hint ?? driftHint(input, key)),
     conditions: datedConditions(conditions, facts),
   };
 }

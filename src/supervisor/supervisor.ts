@@ -41,7 +41,7 @@ import { Approvals } from './approvals.ts';
 import { ContainerCommands } from './container-commands.ts';
 import type { SupervisorEventBus } from './events.ts';
 import { eventViews, historyDiff, historyViews, watchList, why, wordsOfFailedUpdate } from './explain.ts';
-import { hintOf, postponed } from './hints.ts';
+import { postponed } from './hints.ts';
 import { Builds } from './images/builds.ts';
 import { ImageFiles } from './images/image-files.ts';
 import type { ImageJobs } from './images/image-jobs.ts';
@@ -181,7 +181,7 @@ export class Supervisor implements SupervisorApi {
         manifests: sources.views(),
         notes: updateNotes(sources.state.resources),
       };
-      return planView(this.#planner.everything(sources.state), this.#hint, beside);
+      return planView(this.#planner.everything(sources.state), beside);
     }
     await sources.look(inputs);
     const resolution = sources.preview(inputs);
@@ -189,7 +189,7 @@ export class Supervisor implements SupervisorApi {
     const whole = this.#planner.everything(resolution.state);
     const apps = sources.inputApps(inputs, resolution);
     const notes = updateNotes(resolution.state.resources).filter(({ key }) => apps.has(parseKey(key).app));
-    return planView(planOfApps(whole, apps), this.#hint, { issues, notes });
+    return planView(planOfApps(whole, apps), { issues, notes });
   }
 
   async diff(inputs: readonly ManifestInput[]): Promise<readonly DiffView[]> {
@@ -217,7 +217,7 @@ export class Supervisor implements SupervisorApi {
     const key = resolvePast(kind, name, this.#nameables());
     const { world } = this.#parts;
     const isUp = (of: ResourceKey) => (world.containers.byKey(of)?.network ?? null) !== null;
-    const parts = { ...this.#parts, hint: this.#hint, isUp, nowMs: world.clock.now().wallMs };
+    const parts = { ...this.#parts, isUp, nowMs: world.clock.now().wallMs };
     return why(parts, key, this.describe(kind, key).view, name);
   }
 
@@ -306,16 +306,10 @@ export class Supervisor implements SupervisorApi {
     return await this.#parts.stopEverything();
   }
 
-  readonly #hint = (key: ResourceKey, message: string): string => {
-    const hold = this.#parts.loop.hold(key);
-    return (message === hold?.message && hold.hint) || hintOf(this.#parts.history, key, message);
-  };
-
   #applyParts() {
     return {
       ...this.#parts,
       planner: this.#planner,
-      hint: this.#hint,
       wordsOfFailedUpdate: (key: ResourceKey) => wordsOfFailedUpdate(this.#parts.history, key),
       viewInput: () => this.#viewInput(),
     };
@@ -340,7 +334,6 @@ export class Supervisor implements SupervisorApi {
       past,
       logTroubles,
       reading,
-      hint: (key, message) => (message === '' ? '' : reading(() => this.#hint(key, message), '')),
       unread: unread ?? new Unread(),
     };
   }

@@ -26,8 +26,6 @@ export interface ViewInput {
   readonly past: Past;
   readonly logTroubles: Pick<LogTroubles, 'of'>;
   readonly reading: Reading;
-  /** What to do about the failed op that a message of a resource tells of; empty where there is none. */
-  readonly hint: (key: ResourceKey, message: string) => string;
   readonly unread: Pick<Unread, 'conditions'>;
 }
 

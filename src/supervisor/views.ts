@@ -106,7 +106,7 @@ function containerView(input: ViewInput, key: ResourceKey): ContainerView {
     startedAt: instant(container?.startedAtWallMs ?? null),
     finishedAt: instant(container?.exit?.finishedAtWallMs ?? null),
     message: status.message,
-    hint: input.hint(key, status.message) || containerHint(key, container, hold),
+    hint: containerHint(key, container, hold),
     source: declared?.source ?? null,
     conditions,
     health: healthView(container?.health),

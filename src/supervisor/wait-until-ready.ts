@@ -16,8 +16,6 @@ export interface WaitParts {
   readonly events: SupervisorEventBus;
   readonly loop: LoopState & Pick<LoopStatus, 'isWorkingOn'>;
   viewInput(): ViewInput;
-  /** What to do about the failure of a resource that a message tells of. */
-  readonly hint: (key: ResourceKey, message: string) => string;
   /** What a container wrote before its update was taken back. */
   readonly wordsOfFailedUpdate: (key: ResourceKey) => readonly string[];
 }
@@ -63,6 +61,11 @@ export class OpFeed {
   }
 }
 
+/** What a person types next about what keeps a resource from being ready. */
+function nextStep({ loop }: WaitParts, key: ResourceKey): string {
+  return loop.hold(key)?.hint ?? whereToLook(key);
+}
+
 /** What a container wrote last, where its end is the failure; of one that ended before anyone waited too. */
 function wordsOf(
   { world, wordsOfFailedUpdate }: WaitParts,
@@ -78,15 +81,19 @@ function failure(parts: WaitParts, failed: Extract<Readiness, { state: 'failed' 
   const { resource: key, message, ended } = failed;
   return new TsdError(ended ? 'TSD_CONTAINER_ENDED' : 'TSD_CONTAINER_SETUP', `${key}: ${message}`, {
     key,
-    hint: parts.hint(key, message) || whereToLook(key),
+    hint: failed.hint ?? nextStep(parts, key),
     log: wordsOf(parts, failed),
   });
 }
 
-function inTime(parts: WaitParts, { resource, message }: Extract<Readiness, { state: 'waiting' }>, waitMs: number) {
+function late(
+  parts: WaitParts,
+  { resource, message }: Extract<Readiness, { state: 'waiting' }>,
+  waitMs: number,
+): TsdError {
   return new TsdError('TSD_TIMEOUT', `not ready after ${waitMs / 1000} s: ${resource}: ${message}`, {
     key: resource,
-    hint: parts.hint(resource, message) || whereToLook(resource),
+    hint: nextStep(parts, resource),
   });
 }
 
@@ -130,7 +137,7 @@ export async function* waitUntilReady(
         : state.state === 'failed'
           ? failure(parts, state)
           : left <= 0
-            ? inTime(parts, state, waitMs)
+            ? late(parts, state, waitMs)
             : null;
     if (error !== null || state.state === 'failed') {
       if (error !== null) yield { type: 'failed', error: error.toJSON() };

@@ -1,6 +1,11 @@
 /** Declared images of registries: which image they mean now. */
-import { TsdError } from '../../model/errors.ts';
-import { familiarRepository, type ImageReference, parseImageReference } from '../../model/image-reference.ts';
+import { TsdError, toTsdError } from '../../model/errors.ts';
+import {
+  familiarRepository,
+  formatReference,
+  type ImageReference,
+  parseImageReference,
+} from '../../model/image-reference.ts';
 import type { ImageSource } from '../../model/kinds/image.ts';
 import { parseImageName } from '../../state/image-names.ts';
 import type { ImageRecord } from '../../state/image-record.ts';
@@ -27,6 +32,24 @@ function localImage(world: World, reference: ImageReference, platform: string | 
   return image.os === os && image.architecture === architecture ? image : null;
 }
 
+/** What a registry answers about a name says what to do about that name. */
+function advised(error: TsdError, reference: ImageReference): TsdError {
+  const name = formatReference(reference);
+  const repository = familiarRepository(reference);
+  switch (error.code) {
+    case 'TSD_REGISTRY_NOT_FOUND':
+      return error.withHint(
+        `Check the name: \`tsdocker tags ${repository}\` lists its tags. \`tsdocker pull ${name}\` tries it at once.`,
+      );
+    case 'TSD_REGISTRY_DENIED':
+      return error.class === 'denied'
+        ? error.withHint(`Check the name ${name}; a private image needs \`tsdocker login ${reference.registry}\`.`)
+        : error;
+    default:
+      return error;
+  }
+}
+
 /** Pulls an image and gives it its name. @returns its id. @throws TSD_REGISTRY*, TSD_IMAGE_INVALID, TSD_DISK_FULL. */
 export async function pullAndName(
   world: World,
@@ -34,7 +57,9 @@ export async function pullAndName(
   asked: Parameters<World['registry']['pull']>[1],
   progress: ProgressSink,
 ): Promise<string> {
-  const image = await world.registry.pull(reference, asked, loadContext(world, progress));
+  const image = await world.registry.pull(reference, asked, loadContext(world, progress)).catch((thrown: unknown) => {
+    throw advised(toTsdError(thrown), reference);
+  });
   await recordImage(world, image);
   for (const name of image.references) await world.repositories.set(parseImageName(name), image.id, true);
   return image.id;
@@ -51,7 +76,9 @@ export async function resolvePull(
   const local = source.policy === 'always' ? null : localImage(world, reference, source.platform);
   if (local !== null) return local.id;
   if (source.policy === 'never') {
-    throw new TsdError('TSD_IMAGE_MISSING', `image ${source.reference} is not on this host, and its policy is never`);
+    throw new TsdError('TSD_IMAGE_MISSING', `image ${source.reference} is not on this host, and its policy is never`, {
+      hint: `\`tsdocker pull ${source.reference}\` brings it here, or write another policy.`,
+    });
   }
   return pullAndName(world, reference, { platform: source.platform, credentials: null, signal }, progress);
 }

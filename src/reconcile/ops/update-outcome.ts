@@ -12,9 +12,9 @@ export function settleUpdate(world: World, { key }: OpOf<'container.settle-updat
  * well. Where there is none the failed spec stays, and is not tried again.
  */
 export function failUpdate(world: World, op: OpOf<'container.fail-update'>): Promise<void> {
-  world.updates.fail(op.key, op.reason, !op.rollback);
+  world.updates.fail(op.key, op.reason, !op.rollback, op.hint);
   if (op.rollback && world.rollBack(op) === null) {
-    world.updates.fail(op.key, `${op.reason}; there is no earlier manifest to go back to`, true);
+    world.updates.fail(op.key, `${op.reason}; there is no earlier manifest to go back to`, true, op.hint);
   }
   return Promise.resolve();
 }

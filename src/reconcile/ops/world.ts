@@ -51,6 +51,8 @@ export interface WorldSettings {
 
 /** A container whose changed spec did not do, and what it was made from before. */
 export interface FailedUpdate {
+  /** What to do about the op that failed. */
+  readonly hint?: string | undefined;
   readonly key: ResourceKey;
   readonly from: Version;
   readonly reason: string;

@@ -8,7 +8,7 @@ import { because } from './cause.ts';
 import type { Intent, Step, Surroundings } from './intent.ts';
 import { changeIntent, creationIntent, removalIntent, soonest } from './intent.ts';
 import { mintId } from './mint.ts';
-import { loadingNeed, unmet } from './needs.ts';
+import { loadingNeed, type Unmet, unmet } from './needs.ts';
 import type { OpDraft } from './op-graph.ts';
 import { hostPorts } from './ordering.ts';
 import type { Pass } from './pass.ts';
@@ -319,6 +319,7 @@ function permitted(pass: Pass, desired: Container, intent: Intent, stands: boole
           key,
           reason: waiting.busy ? 'busy' : 'dependency-not-ready',
           message: waiting.message,
+          ...(waiting.hint !== undefined && { hint: waiting.hint }),
           untilBootMs: null,
         }
       : {
@@ -332,7 +333,7 @@ function permitted(pass: Pass, desired: Container, intent: Intent, stands: boole
 }
 
 /** What follows when it is there, for who reads the plan. */
-function afterLoad({ steps }: Intent, need: ResourceKey): { busy: boolean; message: string } {
+function afterLoad({ steps }: Intent, need: ResourceKey): Unmet {
   const has = (step: Step['name']) => steps.some(({ name }) => name === step);
   const then = has('remove') ? 'made anew' : has('create') ? 'made' : has('stop') ? 'restarted' : 'started';
   const loaded = parseKey(need).kind === 'image' ? 'loaded' : 'there, whose image is being loaded';

@@ -3,7 +3,7 @@ import type { Desired } from '../../model/desired.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { parseKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
-import type { Pass, Standing } from './pass.ts';
+import type { Blocked, Pass, Standing } from './pass.ts';
 import { blocked, READY_NOW } from './pass.ts';
 import {
   attachedNetwork,
@@ -82,11 +82,13 @@ function existence(pass: Pass, key: ResourceKey): Standing {
   return pass.observed.containers.has(key) ? READY_NOW : blocked(`${key}, which does not exist yet`);
 }
 
+export type Unmet = Pick<Blocked, 'busy' | 'message' | 'hint'>;
+
 /** The first thing that keeps the container from being started (and made, if `creates`), or null. */
-export function unmet(pass: Pass, desired: Container, creates: boolean): { busy: boolean; message: string } | null {
+export function unmet(pass: Pass, desired: Container, creates: boolean): Unmet | null {
   for (const need of needsOf(desired, creates)) {
     const standing = standingOf(pass, desired, need);
-    if (standing.state === 'blocked') return { busy: standing.busy, message: `waits for ${standing.message}` };
+    if (standing.state === 'blocked') return { ...standing, message: `waits for ${standing.message}` };
   }
   return null;
 }

@@ -23,7 +23,15 @@ export interface PlanInput {
 /** Whether something may be used by those that need it. */
 export type Standing =
   | { readonly state: 'ready' /** Op that makes it so; null when it is so now. */; readonly after: string | null }
-  | { readonly state: 'blocked'; readonly busy: boolean; readonly message: string };
+  | Blocked;
+
+export interface Blocked {
+  readonly state: 'blocked';
+  readonly busy: boolean;
+  readonly message: string;
+  /** What a person can do about that. */
+  readonly hint?: string | undefined;
+}
 
 export const READY_NOW: Standing = { state: 'ready', after: null };
 
@@ -77,8 +85,8 @@ export function undeclared(pass: Pass, key: ResourceKey): boolean {
   return false;
 }
 
-export function blocked(message: string, busy = false): Standing {
-  return { state: 'blocked', busy, message };
+export function blocked(message: string, busy = false, hint?: string): Standing {
+  return { state: 'blocked', busy, message, hint };
 }
 
 export function hold(
@@ -87,8 +95,9 @@ export function hold(
   reason: Hold['reason'],
   message: string,
   untilBootMs: number | null = null,
+  hint?: string,
 ): void {
-  pass.holds.set(key, Object.freeze({ key, reason, message, untilBootMs }));
+  pass.holds.set(key, Object.freeze({ key, reason, message, ...(hint !== undefined && { hint }), untilBootMs }));
 }
 
 /** Spec hash under which the failure of an op on a resource that is not declared is recorded. */
@@ -102,10 +111,11 @@ export function failureHold(pass: Pass, key: ResourceKey, desired: Desired | und
   const failure = pass.observed.failures.get(key);
   if (!failure || failure.specHash !== (desired?.specHash ?? REMOVED)) return null;
   const { retryAtBootMs: untilBootMs, message } = failure;
+  const hint = failure.hint ? { hint: failure.hint } : {};
   if (untilBootMs !== null && untilBootMs <= pass.now.bootMs) return null;
-  if (untilBootMs !== null) return { key, reason: 'backing-off', message, untilBootMs };
+  if (untilBootMs !== null) return { key, reason: 'backing-off', message, ...hint, untilBootMs };
   if (failure.class === 'data-loss' && pass.observed.approvals.has(key)) return null;
-  return { key, reason: failure.class === 'data-loss' ? 'needs-approval' : 'failed', message, untilBootMs };
+  return { key, reason: failure.class === 'data-loss' ? 'needs-approval' : 'failed', message, ...hint, untilBootMs };
 }
 
 /** True when ops of this key may be planned; records the hold that says why not. */
@@ -120,5 +130,5 @@ export function mayAct(pass: Pass, key: ResourceKey, desired: Desired | undefine
 export function standingOfHeld(pass: Pass, key: ResourceKey): Standing {
   if (pass.busy.has(key)) return blocked(`${key} is being changed`, true);
   const reason = pass.holds.get(key);
-  return blocked(reason ? `${key}: ${reason.message}` : `${key} is not there`);
+  return reason ? blocked(`${key}: ${reason.message}`, false, reason.hint) : blocked(`${key} is not there`);
 }

@@ -62,7 +62,14 @@ export function planImages(pass: Pass): void {
     const bases = references.bases.map((base) => pass.standings.get(base) ?? blocked(`${base}, which is not declared`));
     const missing = cause && bases.find((standing) => standing.state === 'blocked');
     if (missing) {
-      hold(pass, key, missing.busy ? 'busy' : 'dependency-not-ready', `waits for ${missing.message}`);
+      hold(
+        pass,
+        key,
+        missing.busy ? 'busy' : 'dependency-not-ready',
+        `waits for ${missing.message}`,
+        null,
+        missing.hint,
+      );
       pass.standings.set(key, standingOfHeld(pass, key));
       continue;
     }

@@ -40,11 +40,12 @@ export function containerStanding(pass: Pass, key: ResourceKey, condition: Depen
   const stays = !planned || !pass.graph.has(`stop ${key}`);
   const container = pass.observed.containers.get(key);
   if (!container || !stays || !satisfies(container, desired.spec, condition))
-    return blocked(reasonOf(pass, key, condition));
+    return blocked(reasonOf(pass, key, condition), false, pass.holds.get(key)?.hint);
   if (isOfItsDeclaration(container, desired)) return READY_NOW;
   // A change that is only taken over asks for no other work.
   if (pass.graph.has(`update ${key}`)) return { state: 'ready', after: `update ${key}` };
-  return blocked(
-    pass.holds.has(key) ? reasonOf(pass, key, condition) : `${key}, which ended before its declaration changed`,
-  );
+  const waits = pass.holds.get(key);
+  return waits
+    ? blocked(reasonOf(pass, key, condition), false, waits.hint)
+    : blocked(`${key}, which ended before its declaration changed`);
 }

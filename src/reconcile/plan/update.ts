@@ -81,7 +81,11 @@ function settle({ desired }: UpdateInput, message: string): OpDraft {
   return { op: 'container.settle-update', key: desired.key, cause: because('requested', message) };
 }
 
-function fail(input: UpdateInput, update: ObservedUpdate, reason: string): OpDraft {
+function fail(
+  input: UpdateInput,
+  update: ObservedUpdate,
+  { message: reason, hint }: { readonly message: string; readonly hint?: string | undefined },
+): OpDraft {
   const { desired, container, next } = input;
   const candidate = update.order === 'start-first' && update.cutOverAtBootMs === null ? next : container;
   const rollback = desired.spec.update.onFailure === 'rollback' && !update.final;
@@ -93,6 +97,7 @@ function fail(input: UpdateInput, update: ObservedUpdate, reason: string): OpDra
     cause: { ...cause, source: desired.source },
     candidateId: candidate?.id ?? null,
     reason,
+    ...(hint !== undefined && { hint }),
     rollback,
     from,
   };
@@ -152,7 +157,7 @@ function preparing(input: UpdateInput, update: ObservedUpdate): UpdatePlan {
   }
   if (!container && !old) return { ...base, ops: [settle(input, 'there is nothing left to replace')], next: 'drop' };
   const verdict = judgeOf(input, update, next, nextKey(desired.key));
-  if (verdict.is === 'failed') return { ...base, ops: [fail(input, update, verdict.message)], next: 'keep' };
+  if (verdict.is === 'failed') return { ...base, ops: [fail(input, update, verdict)], next: 'keep' };
   if (verdict.is === 'ready' && next) {
     return { ...base, ops: [cutOver(input, next, null)], next: 'keep' };
   }
@@ -180,7 +185,7 @@ function draining(input: UpdateInput, update: ObservedUpdate, usual: Intent): Up
   const verdict = judgeOf(input, update, container, desired.key);
   if (verdict.is === 'failed') {
     const back = old?.running === true;
-    return { ...base, ops: [back ? cutOver(input, old, verdict.message) : fail(input, update, verdict.message)] };
+    return { ...base, ops: [back ? cutOver(input, old, verdict.message) : fail(input, update, verdict)] };
   }
   const drained = (update.cutOverAtBootMs ?? 0) + desired.spec.update.drainMs;
   if (old?.running !== true || around.now.bootMs >= drained) {
@@ -194,7 +199,7 @@ function draining(input: UpdateInput, update: ObservedUpdate, usual: Intent): Up
 function trying(input: UpdateInput, update: ObservedUpdate, usual: Intent): UpdatePlan {
   const { desired, container } = input;
   const verdict = judgeOf(input, update, container, desired.key);
-  if (verdict.is === 'failed') return { ...usually(input, usual), ops: [fail(input, update, verdict.message)] };
+  if (verdict.is === 'failed') return { ...usually(input, usual), ops: [fail(input, update, verdict)] };
   if (!isAt(container, update)) return usually(input, usual, termsOf(update));
   if (verdict.is === 'ready')
     return { ...usually(input, usual), ops: [settle(input, `update done: ${verdict.message}`)] };
@@ -208,11 +213,23 @@ function afterFailure(input: UpdateInput, update: ObservedUpdate, usual: Intent)
   const { desired, container } = input;
   const reason = update.failure ?? '';
   if (desired.spec.update.onFailure === 'rollback' && !update.final) {
-    return { ...usually(input, usual), ops: [fail(input, update, reason)], next: 'keep', old: 'keep' };
+    return {
+      ...usually(input, usual),
+      ops: [fail(input, update, { message: reason, hint: update.hint })],
+      next: 'keep',
+      old: 'keep',
+    };
   }
   if (!container || isAt(container, update)) return usually(input, usual);
   const message = `update failed: ${reason}; waits for another spec`;
-  const hold: Hold = { key: desired.key, reason: 'failed', message, untilBootMs: null };
+  const { hint } = update;
+  const hold: Hold = {
+    key: desired.key,
+    reason: 'failed',
+    message,
+    ...(hint !== undefined && { hint }),
+    untilBootMs: null,
+  };
   return { ...usually(input, NOTHING), ...supervised(input, hold) };
 }
 

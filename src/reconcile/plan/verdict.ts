@@ -8,7 +8,7 @@ import { judgeRun, seconds, settleOf } from './run-verdict.ts';
 
 export type Verdict =
   | { readonly is: 'ready'; readonly message: string }
-  | { readonly is: 'failed'; readonly message: string }
+  | { readonly is: 'failed'; readonly message: string; readonly hint?: string | undefined }
   /** Boot clock, when to look again; null waits for an event. */
   | { readonly is: 'waiting'; readonly untilBootMs: number | null };
 
@@ -26,10 +26,11 @@ export function isAt(candidate: ObservedContainer | undefined, { to }: Pick<Obse
 }
 
 /** The loop looks at each end before another run begins, so that none is missed. */
-function judgeCandidate({ candidate, update, spec, now }: VerdictInput): Verdict | null {
+function judgeCandidate({ candidate, update, spec, failure, now }: VerdictInput): Verdict | null {
   if (!candidate || !isAt(candidate, update)) return null;
   const { startError, health, running } = candidate;
-  if (startError !== null && OWN_FAILURES.has(startError.class)) return { is: 'failed', message: startError.message };
+  if (startError !== null && OWN_FAILURES.has(startError.class))
+    return { is: 'failed', message: startError.message, hint: failure?.hint };
   if (running && health?.state === 'unhealthy') return { is: 'failed', message: `unhealthy: ${health.message}` };
   const verdict = judgeRun({
     container: candidate,
@@ -58,12 +59,12 @@ export function judge(input: VerdictInput): Verdict {
   if (verdict && verdict.is !== 'waiting') return verdict;
   // After the cut-over it has been ready once: only an end takes that back.
   if (update.cutOverAtBootMs !== null) return { is: 'waiting', untilBootMs: null };
-  if (failure?.retryAtBootMs === null) return { is: 'failed', message: failure.message };
+  if (failure?.retryAtBootMs === null) return { is: 'failed', message: failure.message, hint: failure.hint };
   const deadline = update.timeFromBootMs + spec.update.timeoutMs;
   if (now.bootMs >= deadline) {
     const why = failure?.message ?? unreadyBecause(input);
     const after = why === '' ? '' : `: ${why}`;
-    return { is: 'failed', message: `not ready within ${seconds(spec.update.timeoutMs)}${after}` };
+    return { is: 'failed', message: `not ready within ${seconds(spec.update.timeoutMs)}${after}`, hint: failure?.hint };
   }
   return { is: 'waiting', untilBootMs: Math.min(deadline, verdict?.untilBootMs ?? deadline) };
 }

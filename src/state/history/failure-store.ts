@@ -10,6 +10,8 @@ export interface FailureRecord {
   readonly op: string | null;
   readonly class: ErrorClass;
   readonly message: string;
+  /** What a person can do about it; null in what earlier versions wrote down. */
+  readonly hint: string | null;
   /** The spec it happened with; another one is tried at once. */
   readonly specHash: string;
   /** Failures in a row. */
@@ -26,11 +28,11 @@ export class FailureStore {
   readonly #clear: Statement<[string], unknown>;
 
   constructor(history: HistoryDatabase) {
-    this.#all = history.prepare(`SELECT key, op, class, message, spec_hash AS specHash, attempts,
+    this.#all = history.prepare(`SELECT key, op, class, message, hint, spec_hash AS specHash, attempts,
       retry_at_boot_ms AS retryAtBootMs, boot_id AS bootId FROM failures`);
     this.#set = history.prepare(`INSERT OR REPLACE INTO failures
-      (key, op, class, message, spec_hash, attempts, retry_at_boot_ms, boot_id)
-      VALUES (:key, :op, :class, :message, :specHash, :attempts, :retryAtBootMs, :bootId)`);
+      (key, op, class, message, hint, spec_hash, attempts, retry_at_boot_ms, boot_id)
+      VALUES (:key, :op, :class, :message, :hint, :specHash, :attempts, :retryAtBootMs, :bootId)`);
     this.#clear = history.prepare('DELETE FROM failures WHERE key = ?');
   }
 

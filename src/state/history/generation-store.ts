@@ -12,6 +12,8 @@ export interface AppPin {
   readonly failed?: boolean;
   /** The container whose update failed; those of earlier versions do not say. */
   readonly container?: ResourceKey;
+  /** What to do about the op that failed. */
+  readonly hint?: string | undefined;
   readonly sources: readonly {
     readonly kind: SourceKind;
     readonly origin: string;

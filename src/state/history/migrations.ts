@@ -130,6 +130,8 @@ export const MIGRATIONS: readonly string[] = [
   'ALTER TABLE images ADD COLUMN bases TEXT;',
   // Of earlier failures it is not known which op failed.
   'ALTER TABLE failures ADD COLUMN op TEXT;',
+  // Nor what is to be done about them.
+  'ALTER TABLE failures ADD COLUMN hint TEXT;',
 ];
 
 /**

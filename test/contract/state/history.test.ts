@@ -284,6 +284,7 @@ describe('resources, failures, approvals', () => {
       op: 'image.load',
       class: 'precondition',
       message: 'm',
+      hint: 'Mend it.',
       specHash: 'h',
       attempts: 3,
       retryAtBootMs: 12.5,

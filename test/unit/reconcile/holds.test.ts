@@ -181,6 +181,19 @@ describe('failures', () => {
     expect(textOn(host, next)).toContain('create container/blog/web');
   });
 
+  test('a hold says what to do about the failed op, and so does what waits for it', () => {
+    const host = new PureHost();
+    const failed = failure('image/blog/app', 'precondition', host.bootMs + 500);
+    host.failures.set('image/blog/app', { ...failed, hint: '`tsdocker pull app`' });
+    const hints = planOn(host, desired).holds.map(({ key, hint }) => [key, hint]);
+    expect(hints).toEqual([
+      ['image/blog/app', '`tsdocker pull app`'],
+      [WEB, '`tsdocker pull app`'],
+    ]);
+    host.failures.set('image/blog/app', failed);
+    expect(planOn(host, desired).holds.map(({ hint }) => hint)).toEqual([undefined, undefined]);
+  });
+
   test('a healthy container is not held by a failure of the past', () => {
     const host = hostWith(image);
     host.failures.set(WEB, failure(WEB, 'invalid', null));

@@ -48,7 +48,9 @@ test('what fails its probe sends to what that got; what has not been asked yet s
   expect(containerHint(KEY, observed({ running: true, health: { ...health, results: [] } }), undefined)).toBe('');
 });
 
-test('what waits for the host starts by itself', () => {
-  expect(containerHint(KEY, undefined, hold('unavailable', 2000))).toContain('tried again by itself');
+test('what waits for the host says what a person types next', () => {
+  const missing = { ...hold('unavailable', 2000), hint: '`mkdir -p /srv/web`' };
+  expect(containerHint(KEY, undefined, missing)).toBe('`mkdir -p /srv/web`');
+  expect(containerHint(KEY, observed({ running: true }), missing)).toBe('`mkdir -p /srv/web`');
   expect(containerHint(KEY, undefined, hold('unavailable'))).toBe('');
 });
