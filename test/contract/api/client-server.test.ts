@@ -63,7 +63,7 @@ describe('every call of the facade arrives as it was made and answers as it was 
     await client.restart('web', null);
     await client.kill('web', 'SIGHUP');
     expect(await client.wait('migrate')).toBe(137);
-    expect(await all(client.load('/tmp/app.tar'))).toHaveLength(2);
+    expect(await all(client.load('/tmp/app.tar'))).toHaveLength(3);
     const options = { follow: false, tail: 5, sinceMs: 12, untilMs: null, stdout: true, stderr: false };
     expect(await all(client.logs('web', options))).toEqual(supervisor.entries);
     expect(supervisor.asked).toEqual([
