@@ -8,7 +8,7 @@ import type { EventOptions, EventView, HistoryView, WhyView } from './explain-vi
 import { ImageFilesClient } from './image-files-client.ts';
 import { readNdjson } from './ndjson.ts';
 import { RegistryApiClient } from './registry-client.ts';
-import { openSession } from './session-client.ts';
+import { openFrame, openSession } from './session-client.ts';
 import type {
   ApplyEvent,
   ApplyOptions,
@@ -149,13 +149,11 @@ export class SupervisorClient implements StreamingOrAsync {
   }
 
   async exec(name: string, request: ExecRequest): Promise<StdioSession> {
-    const { socket, head } = await upgrade(this.#socketPath, containerPath(name, 'exec'));
-    return openSession(socket, head, request);
+    return this.#session(containerPath(name, 'exec'), request);
   }
 
   async attach(name: string, request: AttachRequest): Promise<AttachedSession> {
-    const { socket, head } = await upgrade(this.#socketPath, containerPath(name, 'attach'));
-    return openSession(socket, head, request);
+    return this.#session(containerPath(name, 'attach'), request);
   }
 
   load(path: string, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
@@ -185,6 +183,11 @@ export class SupervisorClient implements StreamingOrAsync {
 
   watch<L extends ListName>(list: L, signal?: AbortSignal): AsyncIterable<readonly ViewOfKind[L][]> {
     return this.#stream({ method: 'GET', path: `/watch/${list}`, signal });
+  }
+
+  async #session(path: string, request: ExecRequest | AttachRequest): Promise<AttachedSession> {
+    const { socket, head } = await upgrade(this.#socketPath, path, openFrame(request));
+    return openSession(socket, head);
   }
 
   #get<T>(path: string): Promise<T> {

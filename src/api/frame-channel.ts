@@ -40,6 +40,8 @@ export class FrameChannel {
     if (head.length > 0) socket.unshift(head);
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('end', () => socket.destroy());
+    // Whoever read the headers may have left it paused.
+    socket.resume();
   }
 
   /** Resolves when the peer takes more. @throws TsdError TSD_NO_SUPERVISOR when the connection is gone. */

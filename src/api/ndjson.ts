@@ -4,10 +4,11 @@
  * without the end of its HTTP body was cut off.
  */
 import { once } from 'node:events';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { TsdError, toTsdError } from '../model/errors.ts';
 import { errorFromJson } from './http-errors.ts';
 
+const NEWLINE = 0x0a;
 const HEADERS = { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' };
 
 /**
@@ -50,21 +51,18 @@ function unlessAborted<T, Instead>(work: Promise<T>, signal: AbortSignal, instea
   });
 }
 
-/** @throws TsdError what the server said in the stream, or TSD_NO_SUPERVISOR when the stream was cut off. */
-export async function* readNdjson<T>(response: IncomingMessage): AsyncGenerator<T, void, undefined> {
-  response.setEncoding('utf8');
-  let rest = '';
-  try {
-    for await (const chunk of response as AsyncIterable<string>) {
-      const lines = (rest + chunk).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) yield parseLine<T>(line);
+/** @throws TsdError what the server said in the stream, or what `body` throws when it was cut off. */
+export async function* readNdjson<T>(body: AsyncIterable<Buffer>): AsyncGenerator<T, void, undefined> {
+  let rest: Buffer[] = [];
+  for await (const chunk of body) {
+    let start = 0;
+    for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
+      const line = Buffer.concat([...rest, chunk.subarray(start, end)]);
+      rest = [];
+      start = end + 1;
+      yield parseLine<T>(line.toString('utf8'));
     }
-  } catch (thrown) {
-    if (thrown instanceof TsdError) throw thrown;
-    throw connectionLost(thrown);
-  } finally {
-    response.destroy();
+    if (start < chunk.length) rest.push(chunk.subarray(start));
   }
 }
 

@@ -2,22 +2,32 @@ import { type Duplex, Readable, Writable } from 'node:stream';
 import type { AttachedSession } from '../drivers/contract.ts';
 import { TsdError } from '../model/errors.ts';
 import { FrameChannel } from './frame-channel.ts';
-import { FRAME, type Frame, type Started } from './frames.ts';
+import { FRAME, type Frame, frameHeader, MAX_PAYLOAD_BYTES, type Started } from './frames.ts';
 import { errorFromJson } from './http-errors.ts';
 import { connectionLost } from './ndjson.ts';
 import type { AttachRequest, ExecRequest } from './supervisor.ts';
 
 /**
- * Opens a session over an upgraded connection. Both outputs come over the same connection: a reader that leaves one of
+ * What the client says first, without waiting for the answer to its upgrade.
+ * @throws TsdError TSD_BAD_REQUEST when it is longer than a frame
+ */
+export function openFrame(request: ExecRequest | AttachRequest): Buffer {
+  const payload = Buffer.from(JSON.stringify(request));
+  if (payload.length > MAX_PAYLOAD_BYTES) {
+    throw new TsdError('TSD_BAD_REQUEST', `the command has ${payload.length} bytes of arguments and environment`, {
+      hint: `A command may have ${MAX_PAYLOAD_BYTES} bytes; hand more over on standard input (-i).`,
+    });
+  }
+  return Buffer.concat([frameHeader(FRAME.open, payload.length), payload]);
+}
+
+/**
+ * Opens a session over an upgraded connection, on which {@link openFrame} was sent. Both outputs come over the same connection: a reader that leaves one of
  * them unread stops the other too.
  * @throws TsdError what the supervisor answered, or TSD_NO_SUPERVISOR when the connection was lost.
  */
-export async function openSession(
-  socket: Duplex,
-  head: Buffer,
-  request: ExecRequest | AttachRequest,
-): Promise<AttachedSession> {
-  const session = new ClientSession(socket, head, request);
+export async function openSession(socket: Duplex, head: Buffer): Promise<AttachedSession> {
+  const session = new ClientSession(socket, head);
   await session.started;
   return session;
 }
@@ -36,7 +46,7 @@ class ClientSession implements AttachedSession {
   #resolveExited: (exitCode: number) => void = () => undefined;
   #reject: (error: Error) => void = () => undefined;
 
-  constructor(socket: Duplex, head: Buffer, request: ExecRequest | AttachRequest) {
+  constructor(socket: Duplex, head: Buffer) {
     this.stdout = this.#output();
     this.stderr = this.#output();
     const started = new Promise<void>((resolve, reject) => {
@@ -56,7 +66,6 @@ class ClientSession implements AttachedSession {
     this.exited.catch(() => undefined);
     this.#channel = new FrameChannel(socket, head, (frame) => this.#receive(frame));
     void this.#channel.closed.then((cause) => this.#over(connectionLost(cause ?? undefined)));
-    this.#channel.sendJson(FRAME.open, request).catch((error: Error) => this.#over(error));
   }
 
   get pid(): number {

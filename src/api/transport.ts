@@ -1,7 +1,11 @@
-/** One HTTP exchange a call over the supervisor's unix socket. */
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+/**
+ * One HTTP exchange a call over the supervisor's unix socket. The requests are simple and the server is ours: loading and
+ * running node's own client takes longer than all the rest of a short command.
+ */
+import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TsdError } from '../model/errors.ts';
+import { AnswerDecoder, type AnswerHead } from './answer-decoder.ts';
 import { errorFromJson } from './http-errors.ts';
 import { connectionLost } from './ndjson.ts';
 import { API_PREFIX, checkServer, IDENTITY_HEADERS } from './version.ts';
@@ -14,30 +18,26 @@ export interface Call {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A connection on which an answer began. */
+interface Exchange {
+  readonly socket: Socket;
+  readonly decoder: AnswerDecoder;
+  readonly head: AnswerHead;
+  /** What came of the body together with the head. */
+  readonly begin: readonly Buffer[];
+}
+
 /**
- * Sends a call and resolves with its answer when the status is a good one.
+ * Sends a call and resolves with the body of its answer when the status is a good one. Leaving the body early ends the call.
  * @throws TsdError what the supervisor answered; TSD_NO_SUPERVISOR, TSD_SOCKET_DENIED or TSD_VERSION_MISMATCH.
  */
-export async function exchange(socketPath: string, call: Call): Promise<IncomingMessage> {
+export async function exchange(socketPath: string, call: Call): Promise<AsyncGenerator<Buffer, void, undefined>> {
   const body = call.body === undefined ? null : Buffer.from(JSON.stringify(call.body));
-  const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    const request = httpRequest({
-      socketPath,
-      agent: false,
-      method: call.method,
-      path: `${API_PREFIX}${call.path}`,
-      headers: {
-        ...IDENTITY_HEADERS,
-        ...(body && { 'content-type': 'application/json', 'content-length': body.length }),
-      },
-      ...(call.signal && { signal: call.signal }),
-    });
-    request.once('response', resolve);
-    request.once('error', (error) => reject(connectError(error, socketPath)));
-    request.end(body ?? undefined);
-  });
-  await checkAnswer(response, socketPath);
-  return response;
+  const content = body && { 'content-type': 'application/json', 'content-length': String(body.length) };
+  const request = requestHead(call, { connection: 'close', ...content });
+  const answer = await send(socketPath, body ? Buffer.concat([request, body]) : request, call.signal);
+  await checkAnswer(answer, socketPath);
+  return bodyOf(answer);
 }
 
 /** The JSON value of an answer; undefined where there is no content. */
@@ -45,49 +45,105 @@ export async function exchangeJson<T>(socketPath: string, call: Call): Promise<T
   return (await readJson(await exchange(socketPath, call))) as T;
 }
 
-/** Upgrades a connection to frames; the bytes that came with the headers are `head`. */
-export async function upgrade(socketPath: string, path: string): Promise<{ socket: Duplex; head: Buffer }> {
+/**
+ * Upgrades a connection to frames; the bytes that came with the headers are `head`.
+ * @param first what the client says first in the new protocol, which goes along with the request
+ */
+export async function upgrade(
+  socketPath: string,
+  path: string,
+  first: Buffer,
+): Promise<{ socket: Duplex; head: Buffer }> {
+  const request = requestHead({ method: 'POST', path }, { connection: 'Upgrade', upgrade: 'tsdocker-stream' });
+  const answer = await send(socketPath, Buffer.concat([request, first]));
+  if (answer.head.status === 101) return { socket: answer.socket, head: answer.decoder.rest };
+  await checkAnswer(answer, socketPath);
+  answer.socket.destroy();
+  throw new TsdError('TSD_BUG', `the supervisor did not upgrade: HTTP ${answer.head.status}`);
+}
+
+function requestHead(
+  { method, path }: Pick<Call, 'method' | 'path'>,
+  headers: Readonly<Record<string, string>>,
+): Buffer {
+  const lines = Object.entries({ host: 'localhost', ...IDENTITY_HEADERS, ...headers });
+  // Paths are encoded and headers are ours; what would end a line must not get here all the same.
+  if (/[^!-~]/.test(path)) throw new TsdError('TSD_BUG', `the path of a call is not encoded: ${JSON.stringify(path)}`);
+  return Buffer.from(
+    `${method} ${API_PREFIX}${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`,
+    'latin1',
+  );
+}
+
+/** Sends a request and resolves when the head of the answer is there. */
+function send(socketPath: string, request: Buffer, signal?: AbortSignal): Promise<Exchange> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest({
-      socketPath,
-      agent: false,
-      method: 'POST',
-      path: `${API_PREFIX}${path}`,
-      headers: { ...IDENTITY_HEADERS, connection: 'Upgrade', upgrade: 'tsdocker-stream' },
-    });
-    request.once('upgrade', (_response, socket, head) => resolve({ socket, head }));
-    request.once('response', (response) => {
-      checkAnswer(response, socketPath).then(
-        () => reject(new TsdError('TSD_BUG', `the supervisor did not upgrade: HTTP ${response.statusCode}`)),
-        reject,
-      );
-    });
-    request.once('error', (error) => reject(connectError(error, socketPath)));
-    request.end();
+    const socket = connect({ path: socketPath, ...(signal && { signal }) });
+    const decoder = new AnswerDecoder();
+    const fail = (error: Error): void => {
+      socket.destroy();
+      reject(connectError(error, socketPath));
+    };
+    const receive = (chunk: Buffer): void => {
+      try {
+        const begin = decoder.push(chunk);
+        if (decoder.head === null) return;
+        socket.pause();
+        socket.off('data', receive).off('close', cutOff).off('error', fail);
+        // Whoever reads on is told of errors; until then they are no reason to end the process.
+        socket.on('error', () => undefined);
+        resolve({ socket, decoder, head: decoder.head, begin });
+      } catch (thrown) {
+        socket.destroy();
+        reject(stranger(socketPath, thrown));
+      }
+    };
+    const cutOff = (): void => reject(connectionLost());
+    socket.on('data', receive).once('close', cutOff).once('error', fail);
+    socket.write(request);
   });
 }
 
-async function checkAnswer(response: IncomingMessage, socketPath: string): Promise<void> {
-  const status = response.statusCode ?? 0;
+async function* bodyOf({ socket, decoder, begin }: Exchange): AsyncGenerator<Buffer, void, undefined> {
   try {
-    checkServer(response.headers, socketPath);
+    yield* begin;
+    if (decoder.ended) return;
+    for await (const chunk of socket) {
+      yield* decoder.push(chunk as Buffer);
+      if (decoder.ended) return;
+    }
   } catch (thrown) {
-    response.destroy();
+    throw connectionLost(thrown);
+  } finally {
+    socket.destroy();
+  }
+  if (!decoder.complete) throw connectionLost();
+}
+
+async function checkAnswer(answer: Exchange, socketPath: string): Promise<void> {
+  const { status, headers } = answer.head;
+  try {
+    checkServer(headers, socketPath);
+  } catch (thrown) {
+    answer.socket.destroy();
     throw thrown;
   }
   if (status >= 200 && status < 300) return;
-  const value = await readJson(response).catch(() => null);
+  const value = await readJson(bodyOf(answer)).catch(() => null);
   throw errorFromJson(value) ?? new TsdError('TSD_BUG', `the supervisor answered HTTP ${status} without a reason`);
 }
 
-async function readJson(response: IncomingMessage): Promise<unknown> {
+async function readJson(body: AsyncIterable<Buffer>): Promise<unknown> {
   const chunks: Buffer[] = [];
-  try {
-    for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
-  } catch (cause) {
-    throw connectionLost(cause);
-  }
+  for await (const chunk of body) chunks.push(chunk);
   return chunks.length === 0 ? undefined : JSON.parse(Buffer.concat(chunks).toString('utf8'));
+}
+
+function stranger(socketPath: string, cause: unknown): TsdError {
+  return new TsdError('TSD_NO_SUPERVISOR', `something that is not a tsdocker supervisor answers on ${socketPath}`, {
+    hint: 'Name the right socket with -H or TSDOCKER_HOST.',
+    cause,
+  });
 }
 
 function connectError(error: NodeJS.ErrnoException, socketPath: string): Error {
