@@ -3,7 +3,8 @@
  * complete. Types are checked elsewhere (`npm run typecheck`).
  *
  * dist/ is bundled: of seven hundred modules, finding and opening each takes longer than running them, and that is the
- * time for which a host is without its supervisor.
+ * time for which a host is without its supervisor. What commands need is one file of CommonJS: node takes 4 ms to set up
+ * its other loader. Its bytecode is kept beside it (scripts/code-cache.mjs).
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,15 +12,20 @@ import { join } from 'node:path';
 import { rolldown } from 'rolldown';
 import { EXTERNAL } from './external.mjs';
 
-const PROGRAM = { 'cli/index': 'src/cli/index.ts', 'api/client': 'src/api/client.ts' };
+const PROGRAM = { 'cli/index': 'src/cli/index.ts' };
 /** Parts of the program that a bench runs by themselves. */
-const BENCHED = { 'bench/product': 'bench/unpack/product.ts' };
+const BENCHED = { 'bench/product': 'bench/unpack/product.ts', 'bench/client': 'src/api/client.ts' };
+
+/** With all that these modules need they are one file. */
+const CLIENT = /\/src\/(cli\/|api\/client\.ts$)|rolldown\/runtime/;
+/** What a module of ours is called there that asks for its own place. */
+const PLACE = '__place';
 
 const fresh = `build/dist-${process.pid}`;
 const previous = `build/previous-${process.pid}`;
 
-function buildShim() {
-  const { status, error } = spawnSync(process.execPath, ['scripts/build-shim.mjs'], { stdio: 'inherit' });
+function run(...script) {
+  const { status, error } = spawnSync(process.execPath, script, { stdio: 'inherit' });
   if (error) throw new Error(`cannot run ${process.execPath}: ${error.message}`);
   if (status !== 0) process.exit(status ?? 1);
 }
@@ -33,7 +39,9 @@ async function bundle(input, directory) {
     input,
     platform: 'node',
     external: EXTERNAL,
-    transform: { target: 'node20' },
+    // What other files need of the program stands in its own file, not in one behind it.
+    preserveEntrySignatures: 'allow-extension',
+    transform: { target: 'node20', define: { 'import.meta.url': PLACE } },
     // Who reads a stack finds what constants are called.
     optimization: { inlineConst: false },
     // A module that is not found would only be warned of, and missed by who runs the command that needs it.
@@ -42,9 +50,11 @@ async function bundle(input, directory) {
   try {
     const { output } = await build.write({
       dir: directory,
-      format: 'esm',
+      format: 'cjs',
+      banner: `const ${PLACE} = require('node:url').pathToFileURL(__filename).href;`,
       sourcemap: true,
       chunkFileNames: 'chunks/[name]-[hash].js',
+      codeSplitting: { groups: [{ name: 'client', test: CLIENT }] },
     });
     return output.flatMap((chunk) => chunk.moduleIds ?? []);
   } finally {
@@ -66,15 +76,17 @@ function licenses(modules) {
 }
 
 try {
-  buildShim();
+  run('scripts/build-shim.mjs');
   const modules = await bundle(PROGRAM, fresh);
   await bundle(BENCHED, fresh);
   writeFileSync(join(fresh, 'third-party-licenses.txt'), licenses(modules).join(`\n${'-'.repeat(72)}\n\n`));
+  writeFileSync(join(fresh, 'package.json'), '{ "type": "commonjs" }\n');
   // The browser takes these as they are.
   cpSync('src/supervisor/web/page', join(fresh, 'page'), { recursive: true });
   if (existsSync('dist')) renameSync('dist', previous);
   renameSync(fresh, 'dist');
   rmSync(previous, { recursive: true, force: true });
+  run('scripts/code-cache.mjs', '.');
 } finally {
   if (!existsSync('dist') && existsSync(previous)) renameSync(previous, 'dist');
   rmSync(fresh, { recursive: true, force: true });

@@ -20,7 +20,7 @@ import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { SupervisorClient } from '../../dist/api/client.js';
+import { SupervisorClient } from '../../dist/bench/client.js';
 
 const { values } = parseArgs({
   options: {

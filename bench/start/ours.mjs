@@ -3,7 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SupervisorClient } from '../../dist/api/client.js';
+import { SupervisorClient } from '../../dist/bench/client.js';
 
 const TSDOCKER = resolve(import.meta.dirname, '../../bin/tsdocker');
 

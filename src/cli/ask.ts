@@ -1,5 +1,4 @@
 /** Questions to the person at the terminal. */
-import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { TsdError } from '../model/errors.ts';
 import type { CliContext } from './context.ts';
@@ -28,6 +27,7 @@ export async function ask({ streams }: CliContext, question: string, secret: boo
       done();
     },
   });
+  const { createInterface } = await import('node:readline');
   const prompt = createInterface({ input: streams.stdin, output, terminal: true });
   let answered = false;
   try {

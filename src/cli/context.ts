@@ -2,6 +2,7 @@
 import type { Readable, Writable } from 'node:stream';
 import type { SupervisorClient } from '../api/client.ts';
 import type { DeclaredCommand } from './command-line/command.ts';
+import { type DataFormat, formatData } from './data.ts';
 
 /** An output stream, which may be a terminal. */
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number };
@@ -47,8 +48,8 @@ export class CliContext {
     this.streams.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
   }
 
-  printJson(value: unknown): void {
-    this.print(JSON.stringify(value, null, 2));
+  async printData(value: unknown, format: DataFormat): Promise<void> {
+    this.print(await formatData(value, format));
   }
 
   warn(text: string): void {

@@ -30,7 +30,7 @@ export function hostOption(): Option {
   );
 }
 
-export type OutputFormat = 'table' | 'wide' | 'json' | 'name';
+export type OutputFormat = 'table' | 'wide' | 'json' | 'yaml' | 'name';
 
 export function outputOption(...formats: readonly OutputFormat[]): Option {
   return new Option('-o, --output <format>', 'form of the output').choices(formats).default('table');

@@ -1,12 +1,13 @@
 /** Logins of the person at the command line: Docker's file, under their own home. */
 import { homedir } from 'node:os';
 import type { CredentialsView } from '../api/registry-views.ts';
-import { AuthFile, authFilePath } from '../images/registry/auth-file.ts';
+import type { AuthFile } from '../images/registry/auth-file.ts';
 import { TsdError } from '../model/errors.ts';
 import { parseImageReference } from '../model/image-reference.ts';
 import type { CliContext } from './context.ts';
 
-export function loginsOf({ streams }: CliContext): AuthFile {
+export async function loginsOf({ streams }: CliContext): Promise<AuthFile> {
+  const { AuthFile, authFilePath } = await import('../images/registry/auth-file.ts');
   return new AuthFile(authFilePath(streams.env, homedir()));
 }
 
@@ -14,5 +15,5 @@ export function loginsOf({ streams }: CliContext): AuthFile {
 export async function credentialsFor(context: CliContext, image: string): Promise<CredentialsView> {
   const reference = parseImageReference(image);
   if (!reference.ok) throw new TsdError('TSD_BAD_REQUEST', reference.message);
-  return loginsOf(context).get(reference.value.registry);
+  return (await loginsOf(context)).get(reference.value.registry);
 }

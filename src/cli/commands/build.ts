@@ -1,5 +1,4 @@
-import { createWriteStream, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { createWriteStream, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
@@ -153,7 +152,7 @@ function contextAt(path: string): GivenContext {
 async function receive({ streams }: CliContext, scratch: string): Promise<GivenContext> {
   const path = join(scratch, 'context');
   await pipeline(streams.stdin, createWriteStream(path, { mode: 0o600 }));
-  const bytes = await readFile(path);
+  const bytes = readFileSync(path);
   const start = bytes.subarray(0, 8).toString('hex');
   const isTar = bytes.toString('latin1', USTAR.at, USTAR.at + USTAR.text.length) === USTAR.text;
   if (isTar || ARCHIVE_STARTS.some((magic) => start.startsWith(magic))) {

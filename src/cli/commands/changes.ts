@@ -1,6 +1,7 @@
 import type { ChangeView } from '../../api/image-files.ts';
 import { type Command, Option } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
+import { type DataFormat, isData } from '../data.ts';
 import { document } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
 import { printable } from '../output/text.ts';
@@ -20,13 +21,13 @@ export function configure(command: Command, context: CliContext): void {
   });
   command.argument('<container>', 'NAME or APP/NAME');
   command.addOption(
-    new Option('-o, --output <format>', 'form of the output').choices(['text', 'json']).default('text'),
+    new Option('-o, --output <format>', 'form of the output').choices(['text', 'json', 'yaml']).default('text'),
   );
   command.action(
-    context.action(async (container: string, { output }: { output: 'text' | 'json' }) => {
+    context.action(async (container: string, { output }: { output: 'text' | DataFormat }) => {
       const client = await context.client();
       const changes = await client.imageFiles.changes(container);
-      if (output === 'json') context.printJson(changes);
+      if (isData(output)) await context.printData(changes, output);
       else if (changes.length > 0) {
         context.print(changes.map(({ kind, path }) => `${MARKS[kind]} ${printable(path)}\n`).join(''));
       }

@@ -3,6 +3,7 @@ import type { Condition } from '../../model/phases.ts';
 import { askAbout } from '../any-resource.ts';
 import type { Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
+import { isData } from '../data.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
 import { formatPairs, formatTable } from '../output/table.ts';
@@ -26,7 +27,7 @@ export function configure(command: Command, context: CliContext): void {
     '<resource...>',
     'KIND/NAME, KIND/APP/NAME or KIND NAME; a NAME alone is a container, or the only other resource of that name; manifest FILE|APP, or FILE.yaml alone',
   );
-  command.addOption(outputOption('table', 'json'));
+  command.addOption(outputOption('table', 'json', 'yaml'));
   command.action(
     context.action((words: string[], options: { output: OutputFormat }) => run(context, words, options.output)),
   );
@@ -36,13 +37,13 @@ async function run(context: CliContext, words: readonly string[], output: Output
   const manifest = manifestArgument(words);
   if (manifest !== null) {
     const description = await describeManifest(context, manifest);
-    if (output === 'json') context.printJson(description);
+    if (isData(output)) await context.printData(description, output);
     else context.print(formatManifest(context, description));
     return EXIT.ok;
   }
   const client = await context.client();
   const description = await askAbout(client, words, (kind, name) => client.describe(kind, name));
-  if (output === 'json') context.printJson(description);
+  if (isData(output)) await context.printData(description, output);
   else context.print(await formatDescription(context, description));
   return EXIT.ok;
 }

@@ -1,10 +1,11 @@
 import type { Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
+import { isData } from '../data.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
 import { warnOfImports } from '../import-warnings.ts';
 import { type ManifestOptions, readManifests } from '../input.ts';
-import { noteManifests } from '../manifest-notes.ts';
+import { manifestNote } from '../manifest-notes.ts';
 import { manifestOptions } from '../options.ts';
 import { formatDifferences } from '../output/diff.ts';
 
@@ -28,7 +29,7 @@ export function configure(command: Command, context: CliContext): void {
     ],
   });
   manifestOptions(command, 'manifests to compare');
-  command.addOption(outputOption('table', 'json'));
+  command.addOption(outputOption('table', 'json', 'yaml'));
   command.action(context.action((options: DiffOptions) => run(context, options)));
 }
 
@@ -37,8 +38,9 @@ async function run(context: CliContext, options: DiffOptions): Promise<number> {
   const inputs = await readManifests(context, options);
   await warnOfImports(context, inputs);
   const differences = await client.diff(inputs);
-  if (options.output === 'json') context.printJson(differences);
+  if (isData(options.output)) await context.printData(differences, options.output);
   else context.print(formatDifferences(context, differences));
-  if (inputs.length === 0 && options.output === 'table') await noteManifests(context, client);
+  const note = inputs.length === 0 && options.output === 'table' ? await manifestNote(client) : null;
+  if (note !== null) context.warn(note);
   return differences.length > 0 ? EXIT.changes : EXIT.ok;
 }

@@ -2,6 +2,7 @@ import type { DoctorCheck } from '../../api/supervisor.ts';
 import { TsdError } from '../../model/errors.ts';
 import type { Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
+import { isData } from '../data.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
 import { paint, plural, printable } from '../output/text.ts';
@@ -20,7 +21,7 @@ export function configure(command: Command, context: CliContext): void {
       ['1', 'a check failed'],
     ],
   });
-  command.addOption(outputOption('table', 'json'));
+  command.addOption(outputOption('table', 'json', 'yaml'));
   command.action(context.action((options: { output: OutputFormat }) => run(context, options.output)));
 }
 
@@ -28,7 +29,7 @@ const MARK = { ok: ['green', 'ok'], warning: ['yellow', 'warning'], failed: ['re
 
 async function run(context: CliContext, output: OutputFormat): Promise<number> {
   const checks = await allChecks(context);
-  if (output === 'json') context.printJson(checks);
+  if (isData(output)) await context.printData(checks, output);
   else context.print(formatChecks(context, checks));
   return checks.some((check) => check.status === 'failed') ? EXIT.error : EXIT.ok;
 }

@@ -1,6 +1,7 @@
 import type { HistoryView } from '../../api/explain-views.ts';
 import { type Command, Option } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
+import { isData } from '../data.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
 import { countArgument } from '../options.ts';
@@ -29,7 +30,7 @@ export function configure(command: Command, context: CliContext): void {
   });
   command.addOption(new Option('--diff <generation>', 'print what this generation changed').argParser(countArgument));
   command.addOption(new Option('-n, --limit <count>', 'only the newest').argParser(countArgument).default(20));
-  command.addOption(outputOption('table', 'json'));
+  command.addOption(outputOption('table', 'json', 'yaml'));
   command.action(context.action((options: HistoryOptions) => run(context, options)));
 }
 
@@ -37,12 +38,12 @@ async function run(context: CliContext, { diff, limit, output }: HistoryOptions)
   const client = await context.client();
   if (diff !== undefined) {
     const differences = await client.historyDiff(diff);
-    if (output === 'json') context.printJson(differences);
+    if (isData(output)) await context.printData(differences, output);
     else context.print(formatDifferences(context, differences));
     return EXIT.ok;
   }
   const generations = await client.history(limit);
-  if (output === 'json') context.printJson(generations);
+  if (isData(output)) await context.printData(generations, output);
   else if (generations.length === 0) context.warn('Nothing has been declared yet.');
   else context.print(formatTable(context, columns(context.streams.now()), generations));
   return EXIT.ok;

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import type { Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
@@ -25,13 +24,14 @@ export function configure(command: Command, context: CliContext): void {
 }
 
 /** True when systemd is on its way down; `is-system-running` says so in a word (systemctl(1)). */
-function hostGoesDown(): boolean {
+async function hostGoesDown(): Promise<boolean> {
+  const { spawnSync } = await import('node:child_process');
   const { stdout } = spawnSync('systemctl', ['is-system-running'], { encoding: 'utf8' });
   return stdout?.trim() === 'stopping';
 }
 
 async function run(context: CliContext, now: boolean): Promise<number> {
-  if (!now && !hostGoesDown()) {
+  if (!now && !(await hostGoesDown())) {
     context.print('The host stays up: containers go on.');
     return EXIT.ok;
   }

@@ -1,6 +1,7 @@
 import type { ImageHistoryView } from '../../api/registry-views.ts';
 import { Argument, type Command, Option } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
+import { type DataFormat, isData } from '../data.ts';
 import { document } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type Column, formatTable } from '../output/table.ts';
@@ -23,13 +24,13 @@ export function configure(command: Command, context: CliContext): void {
   command.addArgument(new Argument('<action>', 'what to do').choices(['history']));
   command.argument('<image>', 'NAME[:TAG], an id or its beginning');
   command.addOption(
-    new Option('-o, --output <format>', 'form of the output').choices(['table', 'json']).default('table'),
+    new Option('-o, --output <format>', 'form of the output').choices(['table', 'json', 'yaml']).default('table'),
   );
   command.action(
-    context.action(async (_action: 'history', image: string, { output }: { output: 'table' | 'json' }) => {
+    context.action(async (_action: 'history', image: string, { output }: { output: 'table' | DataFormat }) => {
       const client = await context.client();
       const steps = await client.registry.imageHistory(image);
-      if (output === 'json') context.printJson(steps);
+      if (isData(output)) await context.printData(steps, output);
       else context.print(formatTable(context, COLUMNS, steps));
       return EXIT.ok;
     }),

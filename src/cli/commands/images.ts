@@ -1,9 +1,10 @@
 import type { Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
+import { isData } from '../data.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
+import { printList } from '../list.ts';
 import { formatTree } from '../output/tree.ts';
-import { printList } from './get.ts';
 
 export function configure(command: Command, context: CliContext): void {
   document(command, {
@@ -21,7 +22,7 @@ export function configure(command: Command, context: CliContext): void {
   });
   command.argument('[names...]', 'only these');
   command.option('--tree', 'show which layers the images share');
-  command.addOption(outputOption('table', 'wide', 'json', 'name'));
+  command.addOption(outputOption('table', 'wide', 'json', 'yaml', 'name'));
   command.action(
     context.action((names: string[], options: { output: OutputFormat; tree?: boolean }) =>
       options.tree === true ? printTree(context, options.output) : printList(context, 'images', names, options),
@@ -32,7 +33,7 @@ export function configure(command: Command, context: CliContext): void {
 async function printTree(context: CliContext, output: OutputFormat): Promise<number> {
   const client = await context.client();
   const tree = await client.imageFiles.tree();
-  if (output === 'json') context.printJson(tree);
+  if (isData(output)) await context.printData(tree, output);
   else context.print(formatTree(tree));
   return EXIT.ok;
 }

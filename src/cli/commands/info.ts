@@ -1,8 +1,9 @@
 import type { Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
+import { isData } from '../data.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
-import { noteManifests } from '../manifest-notes.ts';
+import { manifestNote } from '../manifest-notes.ts';
 import { formatPairs } from '../output/table.ts';
 import { formatBytes, printable } from '../output/text.ts';
 
@@ -15,15 +16,15 @@ export function configure(command: Command, context: CliContext): void {
       ['tsdocker info -o json | jq -r .root', 'Where the state is, for a script'],
     ],
   });
-  command.addOption(outputOption('table', 'json'));
+  command.addOption(outputOption('table', 'json', 'yaml'));
   command.action(context.action((options: { output: OutputFormat }) => run(context, options.output)));
 }
 
 async function run(context: CliContext, output: OutputFormat): Promise<number> {
   const client = await context.client();
   const info = await client.info();
-  if (output === 'json') {
-    context.printJson(info);
+  if (isData(output)) {
+    await context.printData(info, output);
     return EXIT.ok;
   }
   context.print(
@@ -45,6 +46,7 @@ async function run(context: CliContext, output: OutputFormat): Promise<number> {
     ]),
   );
   for (const warning of info.warnings) context.warn(`warning: ${printable(warning)}`);
-  await noteManifests(context, client);
+  const note = await manifestNote(client);
+  if (note !== null) context.warn(note);
   return EXIT.ok;
 }

@@ -43,7 +43,7 @@ export function configure(command: Command, context: CliContext): void {
       const credentials = { type: 'password', username, password } as const;
       const client = await context.client();
       await client.registry.checkLogin({ registry: host, credentials });
-      await loginsOf(context).set(host, credentials);
+      await (await loginsOf(context)).set(host, credentials);
       context.print('Login Succeeded');
       return EXIT.ok;
     }),

@@ -15,7 +15,7 @@ export function configure(command: Command, context: CliContext): void {
   command.action(
     context.action(async (registry: string) => {
       const host = registryName(registry);
-      const known = await loginsOf(context).remove(host);
+      const known = await (await loginsOf(context)).remove(host);
       context.print(known ? `Removed the login of ${host}` : `There is no login of ${host}`);
       return EXIT.ok;
     }),

@@ -1,5 +1,6 @@
 import type { Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
+import { isData } from '../data.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { printIssues } from '../errors.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -32,7 +33,7 @@ export function configure(command: Command, context: CliContext): void {
     ],
   });
   manifestOptions(command, 'plan as if these manifests were applied');
-  command.addOption(outputOption('table', 'json'));
+  command.addOption(outputOption('table', 'json', 'yaml'));
   command.action(context.action((options: PlanOptions) => run(context, options)));
 }
 
@@ -41,7 +42,7 @@ async function run(context: CliContext, options: PlanOptions): Promise<number> {
   const inputs = await readManifests(context, options);
   await warnOfImports(context, inputs);
   const plan = await client.plan(inputs);
-  if (options.output === 'json') context.printJson(plan);
+  if (isData(options.output)) await context.printData(plan, options.output);
   else if (plan.issues.length === 0) context.print(formatPlan(context, plan));
   printIssues(context, plan.issues);
   if (plan.issues.length > 0) return EXIT.error;

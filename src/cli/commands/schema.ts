@@ -16,7 +16,7 @@ export function configure(command: Command, context: CliContext): void {
   command.action(
     context.action(async () => {
       const { manifestJsonSchema } = await import('../../manifest/json-schema.ts');
-      context.printJson(manifestJsonSchema());
+      await context.printData(manifestJsonSchema(), 'json');
       return EXIT.ok;
     }),
   );

@@ -2,6 +2,7 @@ import type { SearchView } from '../../api/registry-views.ts';
 import { DOCKER_HUB, registryName } from '../../model/image-reference.ts';
 import { type Command, Option } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
+import { type DataFormat, isData } from '../data.ts';
 import { document } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
 import { loginsOf } from '../logins.ts';
@@ -26,17 +27,17 @@ export function configure(command: Command, context: CliContext): void {
   });
   command.argument('<term>', 'TERM or REGISTRY/TERM');
   command.addOption(
-    new Option('-o, --output <format>', 'form of the output').choices(['table', 'json']).default('table'),
+    new Option('-o, --output <format>', 'form of the output').choices(['table', 'json', 'yaml']).default('table'),
   );
   command.action(
-    context.action(async (text: string, { output }: { output: 'table' | 'json' }) => {
+    context.action(async (text: string, { output }: { output: 'table' | DataFormat }) => {
       const [first = '', ...rest] = text.split('/');
       const named = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost');
       const registry = named ? registryName(first) : null;
-      const credentials = await loginsOf(context).get(registry ?? DOCKER_HUB);
+      const credentials = await (await loginsOf(context)).get(registry ?? DOCKER_HUB);
       const client = await context.client();
       const found = await client.registry.search({ registry, term: named ? rest.join('/') : text, credentials });
-      if (output === 'json') context.printJson(found);
+      if (isData(output)) await context.printData(found, output);
       else context.print(formatTable(context, COLUMNS, found));
       return EXIT.ok;
     }),

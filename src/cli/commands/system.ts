@@ -3,6 +3,7 @@ import { TsdError } from '../../model/errors.ts';
 import { confirmed } from '../ask.ts';
 import { Argument, type Command, Option } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
+import { type DataFormat, isData } from '../data.ts';
 import { document } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type Column, formatTable } from '../output/table.ts';
@@ -14,7 +15,7 @@ interface SystemOptions {
   readonly dryRun?: boolean;
   readonly yes?: boolean;
   readonly force?: boolean;
-  readonly output: 'table' | 'json';
+  readonly output: 'table' | DataFormat;
 }
 
 export function configure(command: Command, context: CliContext): void {
@@ -46,7 +47,7 @@ export function configure(command: Command, context: CliContext): void {
   command.option('-y, --yes', 'prune: do not ask');
   command.option('-f, --force', 'prune: the same, in the words of Docker');
   command.addOption(
-    new Option('-o, --output <format>', 'form of the output').choices(['table', 'json']).default('table'),
+    new Option('-o, --output <format>', 'form of the output').choices(['table', 'json', 'yaml']).default('table'),
   );
   command.action(
     context.action((action: 'df' | 'prune', options: SystemOptions) =>
@@ -68,7 +69,7 @@ const COLUMNS: readonly Column<UsageRow>[] = [
 async function showUsage(context: CliContext, { output }: SystemOptions): Promise<number> {
   const client = await context.client();
   const usage = await client.imageFiles.diskUsage();
-  if (output === 'json') context.printJson(usage);
+  if (isData(output)) await context.printData(usage, output);
   else {
     const { free, bytes } = usage.filesystem;
     context.print(formatTable(context, COLUMNS, usage.rows));
@@ -83,11 +84,11 @@ async function prune(
 ): Promise<number> {
   const yes = given.yes === true || given.force === true;
   const client = await context.client();
-  if (output === 'json' && !dryRun && !yes) {
-    throw new TsdError('TSD_BAD_REQUEST', '-o json cannot ask', { hint: 'Add -y, or --dry-run.' });
+  if (isData(output) && !dryRun && !yes) {
+    throw new TsdError('TSD_BAD_REQUEST', `-o ${output} cannot ask`, { hint: 'Add -y, or --dry-run.' });
   }
   const found = await client.imageFiles.prune({ all, volumes, dryRun: dryRun || !yes, listed: null });
-  if (output === 'json') context.printJson(found);
+  if (isData(output)) await context.printData(found, output);
   else printGarbage(context, found, dryRun ? 'Would free' : yes ? 'Freed' : 'To be freed:');
   if (dryRun || yes || isNothing(found)) return EXIT.ok;
   if (!(await mayRemove(context))) return EXIT.error;

@@ -4,6 +4,7 @@ import { ERROR_CATALOGUE } from '../../model/error-catalogue.ts';
 import { formatPosition } from '../../model/resource.ts';
 import type { Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
+import { isData } from '../data.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
 import { warnOfImports } from '../import-warnings.ts';
@@ -35,16 +36,16 @@ export function configure(command: Command, context: CliContext): void {
     ],
   });
   manifestOptions(command, 'manifests to check');
-  command.addOption(outputOption('table', 'json'));
+  command.addOption(outputOption('table', 'json', 'yaml'));
   command.action(context.action((options: ValidateOptions) => run(context, options)));
 }
 
 async function run(context: CliContext, options: ValidateOptions): Promise<number> {
   const inputs = requireManifests(await readManifests(context, options));
   const { issues, warnings, elsewhere, notes } = await check(context, inputs);
-  if (options.output === 'json') {
+  if (isData(options.output)) {
     const lists = { problems: issues.map(flat), warnings: warnings.map(flat), notChecked: elsewhere.map(flat), notes };
-    context.printJson({ valid: issues.length === 0, ...lists });
+    await context.printData({ valid: issues.length === 0, ...lists }, options.output);
     return issues.length === 0 ? EXIT.ok : EXIT.error;
   }
   await warnOfImports(context, inputs);

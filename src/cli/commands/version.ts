@@ -2,6 +2,7 @@ import { API_LEVEL, VERSION } from '../../api/version.ts';
 import { TsdError } from '../../model/errors.ts';
 import type { Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
+import { isData } from '../data.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
 import { formatPairs } from '../output/table.ts';
@@ -15,15 +16,15 @@ export function configure(command: Command, context: CliContext): void {
     ],
     exitCodes: [['0', 'done, also when no supervisor answers']],
   });
-  command.addOption(outputOption('table', 'json'));
+  command.addOption(outputOption('table', 'json', 'yaml'));
   command.action(context.action((options: { output: OutputFormat }) => run(context, options.output)));
 }
 
 async function run(context: CliContext, output: OutputFormat): Promise<number> {
   const client = { version: VERSION, api: API_LEVEL, node: process.version };
   const { server, reason } = await askServer(context);
-  if (output === 'json') {
-    context.printJson({ client, server });
+  if (isData(output)) {
+    await context.printData({ client, server }, output);
     return EXIT.ok;
   }
   context.print(

@@ -1,6 +1,7 @@
 import { askAbout } from '../any-resource.ts';
 import type { Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
+import { isData } from '../data.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
 import { formatWhy } from '../output/timeline.ts';
@@ -22,7 +23,7 @@ export function configure(command: Command, context: CliContext): void {
     '<resource...>',
     'KIND/NAME, KIND/APP/NAME or KIND NAME; a NAME alone is a container, or the only other resource of that name; FILE.yaml',
   );
-  command.addOption(outputOption('table', 'json'));
+  command.addOption(outputOption('table', 'json', 'yaml'));
   command.action(
     context.action((words: string[], options: { output: OutputFormat }) => run(context, words, options.output)),
   );
@@ -32,13 +33,13 @@ async function run(context: CliContext, words: readonly string[], output: Output
   const file = manifestArgument(words);
   if (file !== null) {
     const description = await describeManifest(context, file);
-    if (output === 'json') context.printJson(description);
+    if (isData(output)) await context.printData(description, output);
     else context.print(formatManifest(context, description));
     return EXIT.ok;
   }
   const client = await context.client();
   const view = await askAbout(client, words, (kind, name) => client.why(kind, name));
-  if (output === 'json') context.printJson(view);
+  if (isData(output)) await context.printData(view, output);
   else context.print(formatWhy(context, view));
   return EXIT.ok;
 }

@@ -20,7 +20,7 @@ interface Look {
 }
 
 interface ListView<Row> {
-  /** Names that select a row; the first is the one to show. */
+  /** Names that select a row; the first is the one to show. `APP/` selects what an app has. */
   readonly names: (row: Row) => readonly string[];
   readonly columns: (look: Look) => readonly Column<Row>[];
 }
@@ -62,25 +62,25 @@ const position = (source: SourcePosition | null) => (source === null ? '-' : for
 const shortId = (id: string | null) => (id === null ? '-' : id.slice(0, 12));
 /** What no app declares has its name alone. */
 const appNames = ({ app, name }: { readonly app: string; readonly name: string }) =>
-  app === '' ? [name] : [`${app}/${name}`, name];
+  app === '' ? [name] : [`${app}/${name}`, name, `${app}/`];
 
 function containerColumns({ wide, nowMs }: Look): readonly Column<ContainerView>[] {
   return [
-    { title: 'NAME', value: (c) => c.name },
-    { title: 'APP', value: (c) => c.app },
+    { title: 'NAME', value: (c) => c.name, min: 12 },
+    { title: 'APP', value: (c) => c.app, min: 8, leaveOut: 0 },
     { title: 'PHASE', value: (c) => c.phase, style: (c) => PHASE_STYLE[c.phase] },
     { title: 'READY', value: (c) => (c.ready ? 'yes' : 'no') },
-    { title: 'EXIT', value: (c) => text(c.exitCode) },
-    { title: 'RESTARTS', value: (c) => String(c.restarts) },
+    { title: 'EXIT', value: (c) => text(c.exitCode), leaveOut: 4 },
+    { title: 'RESTARTS', value: (c) => String(c.restarts), leaveOut: 1 },
     {
       title: 'SINCE',
       value: (c) => formatAge(c.phase === 'Running' ? c.startedAt : (c.finishedAt ?? c.startedAt), nowMs),
     },
-    { title: 'ADDRESS', value: (c) => text(c.address) },
-    { title: 'PORTS', value: (c) => c.ports.join(', ') },
+    { title: 'ADDRESS', value: (c) => text(c.address), leaveOut: 5 },
+    { title: 'PORTS', value: (c) => c.ports.join(', '), min: 15, leaveOut: 3 },
     ...(wide ? wideContainerColumns : []),
-    { title: 'IMAGE', value: (c) => c.image },
-    { title: 'MESSAGE', value: (c) => c.message },
+    { title: 'IMAGE', value: (c) => c.image, min: 20, keepEnd: true, leaveOut: 6 },
+    { title: 'MESSAGE', value: (c) => c.message, min: 20, leaveOut: 2 },
   ];
 }
 
@@ -107,25 +107,29 @@ const isDated = (created: string | null): boolean => created !== null && Date.pa
 
 function imageColumns({ wide, nowMs }: Look): readonly Column<ImageView>[] {
   return [
-    { title: 'NAME', value: (i) => i.name },
-    { title: 'APP', value: (i) => i.app },
+    { title: 'NAME', value: (i) => i.name, min: 12, keepEnd: true },
+    { title: 'APP', value: (i) => i.app, min: 8, leaveOut: 2 },
     { title: 'PHASE', value: (i) => i.phase, style: (i) => PHASE_STYLE[i.phase] },
-    { title: 'TAGS', value: (i) => i.tags.join(', ') },
+    { title: 'TAGS', value: (i) => i.tags.join(', '), min: 16, keepEnd: true, leaveOut: 3 },
     { title: 'ID', value: (i) => (wide ? text(i.id) : shortId(i.id)) },
     { title: 'SIZE', value: (i) => (i.size === null ? '-' : formatBytes(i.size)) },
-    { title: 'CREATED', value: (i) => (isDated(i.created) ? `${formatAge(i.created, nowMs)} ago` : '-') },
+    {
+      title: 'CREATED',
+      value: (i) => (isDated(i.created) ? `${formatAge(i.created, nowMs)} ago` : '-'),
+      leaveOut: 4,
+    },
     ...(wide ? [CONDITIONS, { title: 'SOURCE', value: (i: ImageView) => position(i.source) }] : []),
-    { title: 'MESSAGE', value: (i) => i.message },
+    { title: 'MESSAGE', value: (i) => i.message, min: 20, leaveOut: 1 },
   ];
 }
 
 function volumeColumns({ wide }: Look): readonly Column<VolumeView>[] {
   return [
-    { title: 'NAME', value: (v) => v.name },
-    { title: 'APP', value: (v) => v.app },
+    { title: 'NAME', value: (v) => v.name, min: 12 },
+    { title: 'APP', value: (v) => v.app, min: 8 },
     { title: 'PHASE', value: (v) => v.phase, style: (v) => PHASE_STYLE[v.phase] },
-    { title: 'ID', value: (v) => shortId(v.id) },
-    { title: 'USED BY', value: (v) => v.usedBy.join(', ') },
+    { title: 'ID', value: (v) => shortId(v.id), leaveOut: 2 },
+    { title: 'USED BY', value: (v) => v.usedBy.join(', '), min: 12 },
     ...(wide
       ? [
           { title: 'PATH', value: (v: VolumeView) => v.path },
@@ -133,21 +137,21 @@ function volumeColumns({ wide }: Look): readonly Column<VolumeView>[] {
           { title: 'SOURCE', value: (v: VolumeView) => position(v.source) },
         ]
       : []),
-    { title: 'MESSAGE', value: (v) => v.message },
+    { title: 'MESSAGE', value: (v) => v.message, min: 20, leaveOut: 1 },
   ];
 }
 
 function networkColumns({ wide }: Look): readonly Column<NetworkView>[] {
   return [
-    { title: 'NAME', value: (n) => n.name },
-    { title: 'APP', value: (n) => n.app },
+    { title: 'NAME', value: (n) => n.name, min: 12 },
+    { title: 'APP', value: (n) => n.app, min: 8 },
     { title: 'PHASE', value: (n) => n.phase, style: (n) => PHASE_STYLE[n.phase] },
     { title: 'SUBNET', value: (n) => text(n.subnet) },
-    { title: 'GATEWAY', value: (n) => text(n.gateway) },
-    { title: 'BRIDGE', value: (n) => n.bridge },
-    { title: 'CONTAINERS', value: (n) => String(n.containers) },
+    { title: 'GATEWAY', value: (n) => text(n.gateway), leaveOut: 4 },
+    { title: 'BRIDGE', value: (n) => n.bridge, leaveOut: 3 },
+    { title: 'CONTAINERS', value: (n) => String(n.containers), leaveOut: 2 },
     ...(wide ? [CONDITIONS, { title: 'SOURCE', value: (n: NetworkView) => position(n.source) }] : []),
-    { title: 'MESSAGE', value: (n) => n.message },
+    { title: 'MESSAGE', value: (n) => n.message, min: 20, leaveOut: 1 },
   ];
 }
 
@@ -164,13 +168,13 @@ function firstIssue({ file, issues, warnings, held }: ManifestView): string {
 
 function manifestColumns(): readonly Column<ManifestView>[] {
   return [
-    { title: 'FILE', value: (m) => m.file },
-    { title: 'APP', value: (m) => text(m.app) },
-    { title: 'ORIGIN', value: (m) => m.origin },
+    { title: 'FILE', value: (m) => m.file, min: 16, keepEnd: true },
+    { title: 'APP', value: (m) => text(m.app), min: 8, leaveOut: 2 },
+    { title: 'ORIGIN', value: (m) => m.origin, leaveOut: 4 },
     { title: 'STATE', value: (m) => m.state, style: (m) => STATE_STYLE[m.state] },
-    { title: 'GENERATION', value: (m) => String(m.generation) },
-    { title: 'WARNINGS', value: (m) => String(m.warnings.length) },
-    { title: 'MESSAGE', value: firstIssue },
+    { title: 'GENERATION', value: (m) => String(m.generation), leaveOut: 5 },
+    { title: 'WARNINGS', value: (m) => String(m.warnings.length), leaveOut: 3 },
+    { title: 'MESSAGE', value: firstIssue, min: 24, leaveOut: 1 },
   ];
 }
 
@@ -179,5 +183,5 @@ export const VIEWS: { readonly [L in ListName]: ListView<ViewOfKind[L]> } = {
   images: { names: (i) => [...appNames(i), ...i.tags], columns: imageColumns },
   volumes: { names: appNames, columns: volumeColumns },
   networks: { names: appNames, columns: networkColumns },
-  manifests: { names: (m) => (m.app === null ? [m.file] : [m.file, m.app]), columns: manifestColumns },
+  manifests: { names: (m) => (m.app === null ? [m.file] : [m.file, m.app, `${m.app}/`]), columns: manifestColumns },
 };

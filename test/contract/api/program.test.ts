@@ -1,11 +1,15 @@
 /** The built program as a process of its own: what only a process has. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import type { Script } from 'node:vm';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ensureBuilt, PROGRAM } from '../../support/api/built.ts';
 import { type Served, serve } from '../../support/api/served.ts';
 import { until } from '../../support/wait.ts';
+
+const ROOT = dirname(dirname(PROGRAM));
 
 let served: Served;
 let children: Running[];
@@ -137,11 +141,40 @@ test('output into a slow pipe is complete', async () => {
 });
 
 test('a checkout that was not built says so', () => {
-  const copy = join(served.directory, 'bin/tsdocker.mjs');
+  const copy = join(served.directory, 'bin/tsdocker');
   mkdirSync(join(served.directory, 'bin'));
   copyFileSync(PROGRAM, copy);
   const { status, stderr } = spawnSync(process.execPath, [copy], { encoding: 'utf8' });
   expect([status, stderr]).toEqual([1, 'error: tsdocker is not built\nhint: run `npm run build` in the checkout.\n']);
+});
+
+describe('the bytecode beside the program', () => {
+  /** A copy of the program whose file of bytecode is what `edit` makes of it. */
+  function copyWith(edit: (cache: Buffer) => Buffer | null): string {
+    const home = join(served.directory, 'copy');
+    for (const part of ['bin', 'dist', 'package.json']) cpSync(join(ROOT, part), join(home, part), { recursive: true });
+    const path = join(home, 'dist/cli/index.js.cache');
+    const edited = edit(readFileSync(path));
+    if (edited === null) rmSync(path);
+    else writeFileSync(path, edited);
+    return join(home, 'bin/tsdocker');
+  }
+
+  test('is taken by the node that made it', () => {
+    const load = createRequire(import.meta.url)(PROGRAM) as (cache: Buffer) => { script: Script };
+    const { script } = load(readFileSync(join(ROOT, 'dist/cli/index.js.cache')));
+    expect(script.cachedDataRejected).toBe(false);
+  });
+
+  test.each([
+    ['is not there', () => null],
+    ['is empty', () => Buffer.alloc(0)],
+    ['is of another V8', (cache: Buffer) => Buffer.concat([Buffer.from('another version'), cache.subarray(15)])],
+    ['is cut off', (cache: Buffer) => cache.subarray(0, 1000)],
+  ])('where it %s the program runs all the same', async (_case, edit) => {
+    const run = start(copyWith(edit), ['get', 'containers', '-o', 'name']);
+    expect([await run.ended, run.stdout(), run.stderr()]).toEqual([0, 'blog/web\nblog/migrate\n', '']);
+  });
 });
 
 test('the bash completion completes commands, options and names', async () => {

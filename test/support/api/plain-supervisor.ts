@@ -331,6 +331,7 @@ export class PlainSupervisor implements SupervisorApi {
   checks: readonly DoctorCheck[] = CHECKS;
   openFollowers = 0;
   sessions: PlainSession[] = [];
+  containers: readonly ContainerView[] = [WEB, MIGRATE];
   /** What a client that attaches finds. */
   payload: Pick<ExecRequest, 'argv' | 'tty' | 'stdin'> = { argv: ['hold'], tty: false, stdin: false };
 
@@ -340,7 +341,7 @@ export class PlainSupervisor implements SupervisorApi {
 
   list<L extends keyof ViewOfKind>(list: L): readonly ViewOfKind[L][] {
     const lists: { readonly [K in keyof ViewOfKind]: readonly ViewOfKind[K][] } = {
-      containers: [WEB, MIGRATE],
+      containers: this.containers,
       images: [IMAGE],
       volumes: [VOLUME],
       networks: [NETWORK],

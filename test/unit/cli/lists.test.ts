@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { VIEWS } from '../../../src/cli/output/views.ts';
+import { WEB } from '../../support/api/plain-supervisor.ts';
 import { useTerminal } from '../../support/api/terminal.ts';
 
 const { served, run, screen } = useTerminal();
@@ -27,12 +29,48 @@ describe('get', () => {
     `);
   });
 
+  test('80 columns have room for what matters most of every list, and -o wide for everything', async () => {
+    const supervisor = served().supervisor;
+    const [migrate] = supervisor.containers.slice(1);
+    supervisor.containers = [
+      { ...WEB, name: 'a-long-name-of-a-web-server', ports: ['127.0.0.1:8080->80/tcp', '0.0.0.0:8443->443/tcp'] },
+      { ...(migrate ?? WEB), image: 'registry.example:5000/team/project/application:1.2.3' },
+    ];
+    const lists = ['containers', 'images', 'volumes', 'networks', 'manifests'];
+    for (const list of lists) {
+      const { stdout } = await run(['get', list], { columns: 80, env: { NO_COLOR: '1' } });
+      expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
+      expect(stdout).toMatchSnapshot();
+    }
+    const wide = await run(['get', 'containers', '-o', 'wide'], { columns: 80, env: { NO_COLOR: '1' } });
+    expect(wide.stdout).toBe((await run(['get', 'containers', '-o', 'wide'])).stdout);
+  });
+
+  test('APP/ selects what an app has, of containers where no list is named', async () => {
+    expect((await run(['get', 'blog/', '-o', 'name'])).stdout).toBe('blog/web\nblog/migrate\n');
+    expect((await run(['get', 'volumes', 'blog/', '-o', 'name'])).stdout).not.toBe('');
+    expect(await screen(['get', 'blgo/'])).toMatchInlineSnapshot(`
+      "--- stderr
+      1 manifest rejected: \`tsdocker get manifests\`
+      error: no app blgo has containers
+      hint: Did you mean blog/? \`tsdocker get containers\` lists what exists.
+      --- exit 1"
+    `);
+  });
+
+  test('YAML is the same data as JSON', async () => {
+    for (const argv of [['get', 'c'], ['get', 'images'], ['describe', 'web'], ['version'], ['info'], ['plan']]) {
+      const [json, yaml] = await Promise.all(['json', 'yaml'].map((form) => run([...argv, '-o', form])));
+      expect(parse(yaml?.stdout ?? '')).toEqual(JSON.parse(json?.stdout ?? ''));
+    }
+  });
+
   test('on a narrow terminal a row stays a line', async () => {
     const { stdout } = await run(['get', 'containers'], { columns: 112, env: { NO_COLOR: '1' } });
     expect(stdout).toMatchInlineSnapshot(`
-      "NAME     APP   PHASE       READY  EXIT  RESTARTS  SINCE  ADDRESS    PORTS                   IMAGE  MESSAGE
-      web      blog  Running     yes    -     2         4m     10.80.0.3  127.0.0.1:8080->80/tcp  nginx  -
-      migrate  blog  BackingOff  no     137   11        10s    -          -                       nginx  exited with …
+      "NAME     APP   PHASE       READY  EXIT  RESTARTS  SINCE  ADDRESS    PORTS            IMAGE  MESSAGE
+      web      blog  Running     yes    -     2         4m     10.80.0.3  127.0.0.1:8080…  nginx  -
+      migrate  blog  BackingOff  no     137   11        10s    -          -                nginx  exited with 137, ne…
       "
     `);
     expect(stdout.split('\n').every((line) => line.length <= 112)).toBe(true);
@@ -72,7 +110,7 @@ describe('get', () => {
       blog/migrate
       --- stderr
       error: none of the containers is named nope
-      hint: \`tsdocker get\` lists what exists.
+      hint: \`tsdocker get containers\` lists what exists.
       --- exit 1"
     `);
   });
@@ -190,6 +228,7 @@ test('what no app declares is named by its name alone', () => {
   expect(VIEWS.images.names({ app: 'blog', name: 'web', tags: ['web:1'] } as never)).toEqual([
     'blog/web',
     'web',
+    'blog/',
     'web:1',
   ]);
 });
