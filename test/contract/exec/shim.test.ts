@@ -1,12 +1,23 @@
 /** What only the native driver has: a process that outlives the supervisor, its socket, and its end. */
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { TaskHandle, TaskSpec } from '../../../src/drivers/contract.ts';
 import { ShimConnection } from '../../../src/drivers/exec/native/shim-connection.ts';
-import { encodeNumber, REQUEST } from '../../../src/drivers/exec/native/shim-protocol.ts';
+import { ANSWER, encodeFrame, encodeNumber, REQUEST } from '../../../src/drivers/exec/native/shim-protocol.ts';
+import { socketPair } from '../../../src/ffi/sockets.ts';
 import { until } from '../../support/wait.ts';
 import { BUSYBOX, Fixture, isAlive, logText, newId, readLog, shell, shimsOf } from './fixture.ts';
 import { handMadeDriver } from './hand-made-driver.ts';
@@ -18,6 +29,7 @@ beforeEach(() => {
 });
 afterEach(() => fixture.dispose());
 
+const realTimeout = setTimeout;
 const sleeper = () => fixture.spec([BUSYBOX, 'sleep', '1000']);
 const socketOf = ({ containerId, run }: Pick<TaskHandle, 'containerId' | 'run'>): string =>
   join(fixture.instance.runDir, 'shim', `${containerId.slice(0, 12)}.${run}.sock`);
@@ -43,6 +55,30 @@ describe('the shim', () => {
     const fds = readdirSync(`/proc/${shimPid}/fd`).map(Number);
     expect(Math.max(...fds)).toBeLessThan(32);
     expect(fds.length).toBeLessThanOrEqual(12);
+  });
+
+  it('is not blamed for an answer that we were too late to read', async () => {
+    const { ours, theirs } = socketPair();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const connection = ShimConnection.ofRun(ours);
+    try {
+      const answered = connection.request(REQUEST.kill, encodeNumber(0));
+      await new Promise<void>((resolve) => {
+        // Timers come before what sockets have, as after a time without the processor.
+        realTimeout(() => {
+          const answer = Buffer.alloc(8);
+          answer.writeUInt32LE(REQUEST.kill, 0);
+          writeSync(theirs, encodeFrame(ANSWER.result, answer));
+          vi.advanceTimersByTime(60_000);
+          resolve();
+        }, 0);
+      });
+      expect(await answered).toBe(0);
+    } finally {
+      vi.useRealTimers();
+      connection.close();
+      closeSync(theirs);
+    }
   });
 
   it('leaves the payload stdio only, no blocked signals and the default actions', async () => {

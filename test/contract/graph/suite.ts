@@ -93,6 +93,11 @@ export function graphDriverSuite(name: string, create: Tested['create'], makeRoo
         execFileSync('bash', ['-c', nest, root]);
       });
       expect(await on.graph.size(id('c'))).toBeGreaterThan(0);
+      // A part of it would be taken for the whole.
+      const changes = async () => {
+        for await (const change of on.graph.changes(id('c'))) expect(change.kind).toBe('added');
+      };
+      await expect(changes()).rejects.toThrow(/is nested deeper than a path of 4096 bytes can say/);
       await on.graph.remove(id('c'));
       expect(on.graph.list()).toEqual([]);
     });

@@ -1,8 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { constants } from 'node:os';
 import { beforeAll, expect, test } from 'vitest';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../src/ffi/netlink.ts';
-import { listAddresses } from '../../../src/ffi/rtnetlink.ts';
+import { deleteLink, listAddresses, listLinks } from '../../../src/ffi/rtnetlink.ts';
 import { TsdError } from '../../../src/model/errors.ts';
 import { until } from '../../support/wait.ts';
 import { enterPrivateHost } from './private-host.ts';
@@ -41,6 +42,21 @@ test('a list that changes each time it is read is not taken for whole', async ()
       process.kill(-(writer.pid as number), 'SIGKILL');
       await once(writer, 'close');
     }
+    socket.close();
+  }
+});
+
+test('answers that found no room are told as that, and the next question is answered', () => {
+  const socket = new NetlinkSocket(NETLINK_ROUTE);
+  try {
+    // Each of them fails with an answer of its own.
+    const missing = Array.from({ length: 2_000 }, (_, n) => deleteLink(0x7fff0000 + n, `missing ${n}`));
+    expect(() => socket.request(missing)).toThrow(
+      expect.objectContaining({ code: 'TSD_NETWORK', class: 'unavailable', errno: constants.errno.ENOBUFS }),
+    );
+    expect(listLinks(socket).map(({ name }) => name)).toContain('lo');
+    expect(() => socket.request(missing.slice(0, 1))).toThrow(/delete link missing 0: ENODEV/);
+  } finally {
     socket.close();
   }
 });
