@@ -42,6 +42,7 @@ const VOLUMES = ['data', 'logs'];
 const NETWORKS = ['back', 'front'];
 export const PATHS = ['/one.tar', '/two.tar', '/anonymous.tar', '/probed.tar'];
 const PORTS = [8001, 8002, 8003];
+const REACTIONS = ['restart', 'signal:HUP'];
 const POLICIES = [
   'no',
   'always',
@@ -182,7 +183,7 @@ class Author {
       ...(this.maybe('env', 0.3) && { env: { WORD: String(this.below('word', 3)) } }),
       ...(this.maybe('read only', 0.1) && { readOnly: true }),
       ...this.#care(bridged),
-      ...(this.maybe('with dependencies', 0.2) && { onDependencyRestart: 'restart' }),
+      ...(this.maybe('with dependencies', 0.3) && { onDependencyRestart: this.pick('reaction', REACTIONS) }),
       dependsOn: this.#needs(earlier, app),
       stopTimeout: this.pick('stop timeout', ['1s', '10s']),
     };
