@@ -10,7 +10,7 @@ import { baseKey } from '../../model/update.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
 import type { ContainerStore, RecordWatcher } from '../../state/containers.ts';
 import { buildHosts, withNames } from '../../state/hosts.ts';
-import { namesBeside, type Peer, PeerIndex, peerLines, peerOf, samePeer } from './peer-index.ts';
+import { namesBeside, type Peer, PeerIndex, peerOf, samePeer } from './peer-index.ts';
 
 /** Files are rewritten for at most so long at a time; then others have their turn. */
 const SLICE_MS = 10;
@@ -74,8 +74,7 @@ export class NetworkNames implements RecordWatcher {
   /** Lines for the hosts file of a container on a network. @param beside names that the file has for something else */
   lines(bridge: string | null, key: ResourceKey, beside: ReadonlySet<string>): readonly string[] {
     if (bridge === null) return [];
-    const { app } = parseKey(key);
-    return peerLines(this.#index.of(bridge, app, baseKey(key)), app, beside);
+    return this.#index.lines(bridge, parseKey(key).app, baseKey(key), beside);
   }
 
   /** Containers of its network that the file of one does not name. */

@@ -53,21 +53,31 @@ function placeOf(peers: readonly Peer[], { key }: Peer): number {
   return low;
 }
 
+/** What the files of one app's containers on a network have in common. */
+interface Shared {
+  readonly lines: readonly string[];
+  readonly names: ReadonlySet<string>;
+}
+
 export class PeerIndex {
   /** By bridge, by app, in the order of their keys. */
   readonly #networks = new Map<string, Apps>();
+  /** By bridge, by app, until somebody on the network comes, goes or changes. */
+  readonly #shared = new Map<string, Map<string, Shared>>();
 
   add(peer: Peer): void {
     const apps: Apps = this.#networks.get(peer.bridge) ?? new Map();
     const peers = apps.get(peer.app) ?? [];
     peers.splice(placeOf(peers, peer), 0, peer);
     this.#networks.set(peer.bridge, apps.set(peer.app, peers));
+    this.#shared.delete(peer.bridge);
   }
 
   remove(peer: Peer): void {
     const apps = this.#networks.get(peer.bridge);
     const peers = apps?.get(peer.app);
     if (!apps || !peers) return;
+    this.#shared.delete(peer.bridge);
     peers.splice(placeOf(peers, peer), 1);
     if (peers.length === 0) apps.delete(peer.app);
     if (apps.size === 0) this.#networks.delete(peer.bridge);
@@ -78,6 +88,23 @@ export class PeerIndex {
     const apps = this.#networks.get(bridge);
     const all = [...(apps?.values() ?? [])].reduce((sum, peers) => sum + peers.length, 0);
     return Math.max(0, all - 1 - MAX_PEERS);
+  }
+
+  /**
+   * Lines for the hosts file of a container. Where all of the network have room, those of one app are made once.
+   * @param taken names that the file has for something else already
+   */
+  lines(bridge: string, app: string, self: ResourceKey, taken: ReadonlySet<string>): readonly string[] {
+    if (this.leftOut(bridge) > 0) return peerLines(this.of(bridge, app, self), app, taken);
+    const known = this.#shared.get(bridge) ?? new Map<string, Shared>();
+    let shared = known.get(app);
+    if (!shared) {
+      const lines = peerLines(this.of(bridge, app, self), app, new Set());
+      shared = { lines, names: new Set(lines.flatMap((line) => line.split(/[\t ]/).slice(1))) };
+      this.#shared.set(bridge, known.set(app, shared));
+    }
+    const { lines, names } = shared;
+    return [...taken].some((name) => names.has(name)) ? peerLines(this.of(bridge, app, self), app, taken) : lines;
   }
 
   /** As many as a hosts file names for a container: itself, its own app, then the other apps by their names. */
