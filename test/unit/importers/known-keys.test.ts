@@ -7,7 +7,10 @@ import { translated, translatedUnits } from './translation.ts';
 
 type Result = ReturnType<typeof translated>;
 
-const said = ({ manifest, issues, warnings }: Result) => JSON.stringify([manifest, issues, warnings]);
+/** Without places, which move when anything is added before them. */
+const messages = (list: readonly string[]) => list.map((text) => text.replace(/^\S+:\d+:\d+: /, '')).sort();
+const said = ({ manifest, issues, warnings }: Result) =>
+  JSON.stringify([manifest, messages(issues), messages(warnings)]);
 const heard = (before: Result, after: Result) => said(before) !== said(after);
 
 /** A value for each key; those that need no particular one are named in one text. */
@@ -396,5 +399,98 @@ describe('Quadlet', () => {
     'AddHost ContainersConfModule DNS DNSOption DNSSearch ExitPolicy GIDMap GlobalArgs HostName IP IP6 Label Network ' +
       'NetworkAlias PodmanArgs PodName PublishPort RemapGid RemapUid RemapUidSize RemapUsers ServiceName ShmSize StopTimeout ' +
       'SubGIDMap SubUIDMap UIDMap UserNS Volume',
+  );
+});
+
+describe('Kubernetes', () => {
+  const POD = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' } };
+  const container = { name: 'c', image: 'x', volumeMounts: [{ name: 'd', mountPath: '/d' }] };
+  const spec = { containers: [container], volumes: [{ name: 'd', emptyDir: {} }] };
+  const pod = (value: unknown) => translated('/app/pod.yaml', { '/app/pod.yaml': JSON.stringify(value) });
+  const before = pod({ ...POD, spec });
+  const every = (
+    where: string,
+    list: readonly (readonly [string, unknown])[],
+    put: (key: string, value: unknown) => unknown,
+  ) => test.each(list)(`${where}: %s`, (key, value) => expect(heard(before, pod(put(key, value)))).toBe(true));
+
+  every(
+    'metadata',
+    keys({ annotations: { a: 'b' }, labels: { a: 'b' }, ownerReferences: [{}], finalizers: ['x'] }, 'generateName y'),
+    (key, value) => ({ ...POD, metadata: { name: 'p', [key]: value }, spec }),
+  );
+  every(
+    'spec',
+    keys(
+      {
+        affinity: {},
+        automountServiceAccountToken: false,
+        dnsConfig: { nameservers: ['1.1.1.1'] },
+        enableServiceLinks: false,
+        ephemeralContainers: [],
+        hostAliases: [{ ip: '1.1.1.1', hostnames: ['a'] }],
+        hostIPC: true,
+        hostNetwork: true,
+        hostPID: true,
+        hostUsers: false,
+        imagePullSecrets: [{ name: 'x' }],
+        initContainers: [{ name: 'i', image: 'x' }],
+        nodeSelector: {},
+        os: { name: 'linux' },
+        overhead: {},
+        readinessGates: [],
+        resourceClaims: [],
+        resources: {},
+        restartPolicy: 'Never',
+        schedulingGates: [],
+        securityContext: { runAsUser: 5 },
+        setHostnameAsFQDN: true,
+        shareProcessNamespace: true,
+        tolerations: [],
+        topologySpreadConstraints: [],
+      },
+      'activeDeadlineSeconds dnsPolicy hostname nodeName preemptionPolicy priority priorityClassName runtimeClassName ' +
+        'schedulerName serviceAccount serviceAccountName subdomain terminationGracePeriodSeconds y',
+      '7',
+    ),
+    (key, value) => ({ ...POD, spec: { ...spec, [key]: value } }),
+  );
+  every(
+    'container',
+    keys(
+      {
+        args: ['x'],
+        command: ['x'],
+        env: [{ name: 'A', value: 'b' }],
+        envFrom: [{ configMapRef: { name: 'gone' } }],
+        image: 'other',
+        imagePullPolicy: 'Always',
+        lifecycle: {},
+        livenessProbe: { tcpSocket: { port: 1 } },
+        name: 'other',
+        ports: [{ containerPort: 1 }],
+        readinessProbe: { tcpSocket: { port: 1 } },
+        resizePolicy: [],
+        resources: { limits: { memory: '1Gi' } },
+        securityContext: { privileged: true },
+        startupProbe: { tcpSocket: { port: 1 } },
+        stdin: true,
+        stdinOnce: true,
+        tty: true,
+        volumeDevices: [],
+        volumeMounts: [],
+      },
+      'restartPolicy terminationMessagePath terminationMessagePolicy workingDir y',
+      '/x',
+    ).filter(([key]) => key !== 'name'),
+    (key, value) => ({ ...POD, spec: { ...spec, containers: [{ ...container, [key]: value }] } }),
+  );
+  every(
+    'volumeMounts',
+    keys({ readOnly: true, subPath: 'x' }, 'mountPropagation recursiveReadOnly subPathExpr y'),
+    (key, value) => {
+      const volumeMounts = [{ name: 'd', mountPath: '/d', [key]: value }];
+      return { ...POD, spec: { ...spec, containers: [{ ...container, volumeMounts }] } };
+    },
   );
 });

@@ -83,3 +83,10 @@ test('the name of a service is told of where it leads nowhere', () => {
     expect.stringContaining('its name does not resolve; the container is called web'),
   ]);
 });
+
+test('the socket of another engine is told of', () => {
+  const text = `${POD}spec:\n  volumes: [ { name: s, hostPath: { path: /var/run } } ]\n  containers:\n  - { name: a, image: x, volumeMounts: [ { name: s, mountPath: /s, subPath: docker.sock } ] }\n`;
+  expect(translated('/app/pod.yaml', { '/app/pod.yaml': text }).warnings).toEqual([
+    expect.stringContaining('/var/run/docker.sock is the socket of Docker, not of tsdocker'),
+  ]);
+});

@@ -87,6 +87,27 @@ const POD: FieldTable<ResourceDraft> = {
   enableServiceLinks: 'no meaning: links put variables into the environment',
 };
 
+const OF_CLUSTER = 'no meaning: there is no API server to talk to' as const;
+
+/** Of a pod, or of the template of one. */
+const METADATA: FieldTable<null> = {
+  // Read elsewhere.
+  name: () => {},
+  namespace: () => {},
+  labels: () => {},
+  annotations: 'no meaning: they are for controllers; what a variable takes from them is read',
+  generateName: OF_CLUSTER,
+  finalizers: OF_CLUSTER,
+  ownerReferences: OF_CLUSTER,
+  // An API server writes these.
+  creationTimestamp: () => {},
+  resourceVersion: () => {},
+  uid: () => {},
+  generation: () => {},
+  managedFields: () => {},
+  selfLink: () => {},
+};
+
 export class PodImporter {
   readonly #workload: Workload;
   readonly #config: Config;
@@ -114,6 +135,7 @@ export class PodImporter {
     this.#container(first, owner, owner);
     if (!spec.get('hostNetwork')?.boolean()) this.#nameHost(owner);
     spec.each(POD, owner, owner);
+    metadata?.each(METADATA, null, owner);
     for (const [label, value] of metadata?.get('labels')?.entries() ?? [])
       owner.put('labels', label, value.text(), value.at);
     const host = spec.get('hostNetwork');

@@ -1,9 +1,9 @@
 /** Volumes of a pod as sources of mounts. */
 import type { SourcePosition } from '../../../model/resource.ts';
 import type { Draft, ResourceDraft } from '../draft.ts';
-import { mountText } from '../mount.ts';
+import { engineSocketWarning, mountText } from '../mount.ts';
 import { safeName } from '../names.ts';
-import type { Part } from '../part.ts';
+import type { FieldTable, Part } from '../part.ts';
 import type { Config } from './config.ts';
 
 type Source =
@@ -26,6 +26,17 @@ function hostDirectory(part: Part, draft: Draft): Source {
   if (type === 'FileOrCreate') draft.warn(part.at, `${type}: a file that is missing is waited for and not made`);
   return { type: 'bind', source: part.textOf('path') ?? '/', readOnly: false, create: type === 'DirectoryOrCreate' };
 }
+
+const MOUNT: FieldTable<null> = {
+  // Read together.
+  name: () => {},
+  mountPath: () => {},
+  subPath: () => {},
+  readOnly: () => {},
+  mountPropagation: 'later',
+  recursiveReadOnly: 'later',
+  subPathExpr: 'later',
+};
 
 export class PodVolumes {
   readonly #sources = new Map<string, Source | null>();
@@ -58,10 +69,7 @@ export class PodVolumes {
     const target = part.textOf('mountPath') ?? '';
     const subPath = part.textOf('subPath') ?? '';
     const source = this.#sources.get(name);
-    for (const key of ['mountPropagation', 'recursiveReadOnly', 'subPathExpr']) {
-      const other = part.get(key);
-      if (other) container.later(other.keyAt, key);
-    }
+    part.each(MOUNT, null, container);
     if (source === undefined) container.refuse(part.at, `the pod has no volume ${JSON.stringify(name)}`);
     if (!source) return;
     const readOnly = part.textOf('readOnly') === 'true';
@@ -82,6 +90,8 @@ export class PodVolumes {
       return;
     }
     const from = mount.subPath === '' ? source : `${source.replace(/\/$/, '')}/${mount.subPath}`;
+    const engine = engineSocketWarning(from);
+    if (engine !== null) container.warn(at, engine);
     container.append(
       'volumes',
       mountText({ source: from, target: mount.target, readOnly: readOnly || mount.readOnly, create }),
