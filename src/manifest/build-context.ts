@@ -145,7 +145,7 @@ function ignoreRules(files: Beneath, path: string, dockerfile: string | null, in
     inputs.push(join(path, name));
     const { matcher, problems } = parseIgnoreFile(rules);
     const [first] = problems;
-    if (first) throw new Error(`${join(path, name)}:${first.line}: ${JSON.stringify(first.text)} is no pattern`);
+    if (first) throw new Error(`${join(path, name)}:${first.line}: ${first.message}`);
     return matcher;
   }
   return IGNORE_NOTHING;

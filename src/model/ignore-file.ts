@@ -1,8 +1,9 @@
 /** The rules of .dockerignore files, as Docker's own matcher has them. Pure. */
+import { type Glob, PatternError, pathGlob } from './glob.ts';
 
 interface IgnoreRule {
   readonly negated: boolean;
-  readonly expression: RegExp;
+  readonly glob: Glob;
   /** The part of the pattern before its first wildcard, cut at a slash. */
   readonly fixed: string;
 }
@@ -25,52 +26,24 @@ function clean(path: string): string {
   return parts.join('/');
 }
 
-/**
- * A pattern of Go's filepath.Match, and `**` for any number of directories, as a regular expression. `null` where it is
- * malformed.
- */
-export function globExpression(pattern: string): RegExp | null {
-  let source = '^';
-  for (let at = 0; at < pattern.length; at++) {
-    const char = pattern[at] as string;
-    if (char === '*' && pattern[at + 1] === '*') {
-      at += 1;
-      if (pattern[at + 1] === '/') {
-        at += 1;
-        source += '(?:.*/)?';
-      } else source += '.*';
-    } else if (char === '*') source += '[^/]*';
-    else if (char === '?') source += '[^/]';
-    else if (char === '[') {
-      const set = /^\[\^?(?:\\.|[^\]\\])+\]/s.exec(pattern.slice(at))?.[0];
-      if (set === undefined) return null;
-      source += set.replace(/^\[(\^?)(.*)\]$/s, (_all, not: string, inner: string) => {
-        const escaped = inner.replace(/\\(.)|[[&~|]/gs, (token, own?: string) => `\\${own ?? token}`);
-        return `(?!/)[${not}${escaped}]`;
-      });
-      at += set.length - 1;
-    } else if (char === '\\') {
-      at += 1;
-      if (at >= pattern.length) return null;
-      source += escapeCharacter(pattern[at] as string);
-    } else source += escapeCharacter(char);
-  }
-  try {
-    return new RegExp(`${source}$`, 's');
-  } catch {
-    return null;
-  }
+/** Wildcards of all rules together: each path of a context is matched with all of them. */
+const MAX_WILDCARDS = 2_000;
+
+export interface IgnoreProblem {
+  /** From 1. */
+  readonly line: number;
+  /** The line as written, quoted, and what is wrong with it. */
+  readonly message: string;
 }
 
-const escapeCharacter = (char: string): string => char.replace(/[\\^$.*+?()[\]{}|/]/, '\\$&');
-
-/** Rules of the file's lines; a line that is no pattern is returned in `problems` with its number from 1. */
+/** Rules of the file's lines, and the lines that cannot be used. */
 export function parseIgnoreFile(text: string): {
   readonly matcher: IgnoreMatcher;
-  readonly problems: readonly { readonly line: number; readonly text: string }[];
+  readonly problems: readonly IgnoreProblem[];
 } {
   const rules: IgnoreRule[] = [];
-  const problems: { line: number; text: string }[] = [];
+  const problems: IgnoreProblem[] = [];
+  let wildcards = 0;
   for (const [index, line] of text
     .replace(/^\ufeff/, '')
     .split(/\r?\n/)
@@ -80,11 +53,20 @@ export function parseIgnoreFile(text: string): {
     if (written === '') continue;
     const negated = written.startsWith('!');
     const pattern = clean((negated ? written.slice(1).trim() : written).replace(/^\/+/, ''));
-    const expression = pattern === '' ? null : globExpression(pattern);
     // `.` and `/` mean the whole context, which Docker's matcher never leaves out.
     if (pattern === '' && !(negated && written.length === 1)) continue;
-    if (expression === null) problems.push({ line: index + 1, text: written });
-    else rules.push({ negated, expression, fixed: fixedPart(pattern) });
+    try {
+      if (pattern === '') throw new PatternError('is no pattern');
+      const glob = pathGlob(pattern);
+      wildcards += glob.wildcards;
+      if (wildcards > MAX_WILDCARDS)
+        throw new PatternError(`is one wildcard too many; the file may have ${MAX_WILDCARDS}`);
+      rules.push({ negated, glob, fixed: fixedPart(pattern) });
+    } catch (error) {
+      if (!(error instanceof PatternError)) throw error;
+      problems.push({ line: index + 1, message: `${JSON.stringify(written)} ${error.message}` });
+      if (wildcards > MAX_WILDCARDS) break;
+    }
   }
   return { matcher: new Rules(rules), problems };
 }
@@ -108,10 +90,8 @@ class Rules implements IgnoreMatcher {
   /** The last rule that matches the path or a directory above it decides. */
   ignores(path: string): boolean {
     let ignored = false;
-    const above = ancestorsAndSelf(path);
-    for (const { negated, expression } of this.#rules) {
-      if (negated !== ignored) continue;
-      if (above.some((candidate) => expression.test(candidate))) ignored = !negated;
+    for (const { negated, glob, fixed } of this.#rules) {
+      if (negated === ignored && path.startsWith(fixed) && glob.testPath(path)) ignored = !negated;
     }
     return ignored;
   }
@@ -123,14 +103,6 @@ class Rules implements IgnoreMatcher {
         (fixed === '' || fixed === directory || fixed.startsWith(`${directory}/`) || directory.startsWith(`${fixed}/`)),
     );
   }
-}
-
-function ancestorsAndSelf(path: string): string[] {
-  const found = [path];
-  for (let slash = path.lastIndexOf('/'); slash > 0; slash = path.lastIndexOf('/', slash - 1)) {
-    found.push(path.slice(0, slash));
-  }
-  return found;
 }
 
 /** Nothing is ignored. */

@@ -2,6 +2,7 @@
  * Words of an instruction and the variables in them, as the Dockerfile reference has them: single quotes keep everything,
  * double quotes keep white space, the escape character takes the next one as it is.
  */
+import { PatternError, type TextGlobs, textGlobs } from '../glob.ts';
 
 export interface SubstituteOptions {
   readonly escapeCharacter: '\\' | '`';
@@ -11,6 +12,15 @@ export interface SubstituteOptions {
   readonly keepQuotes?: boolean;
 }
 
+/** MAX_ARG_STRLEN (linux/binfmts.h): execve refuses a longer argument or `NAME=value`. */
+const MAX_WORD = 131_072;
+/** Of a here-document's body, which becomes a file. */
+const MAX_BODY = 16 * 1024 ** 2;
+/** References inside the words of others. */
+const MAX_DEPTH = 32;
+/** Characters that one replacement may look at: more than any value that people cut or replace in. */
+const MAX_STEPS = 4_000_000;
+
 /** What is wrong with a word; the caller knows the place. */
 export class WordError extends Error {}
 
@@ -19,11 +29,14 @@ const NAME = /^[A-Za-z_][A-Za-z0-9_]*/;
 class Lexer {
   readonly #text: string;
   readonly #options: SubstituteOptions;
+  readonly #maxLength: number;
   #at = 0;
+  #depth = 0;
 
   constructor(text: string, options: SubstituteOptions) {
     this.#text = text;
     this.#options = options;
+    this.#maxLength = options.keepQuotes === true ? MAX_BODY : MAX_WORD;
   }
 
   /** Everything as one word. */
@@ -56,8 +69,15 @@ class Lexer {
         result += char;
         this.#at += 1;
       }
+      this.#requireBounded(result);
     }
     return { text: result };
+  }
+
+  /** A variable that holds itself twice doubles with each line. */
+  #requireBounded(result: string): void {
+    if (result.length > this.#maxLength)
+      throw new WordError(`it grows longer than ${this.#maxLength / 1024} KiB when its variables are filled in`);
   }
 
   #escaped(keep: boolean): string {
@@ -96,6 +116,7 @@ class Lexer {
         result += char;
         this.#at += 1;
       }
+      this.#requireBounded(result);
     }
   }
 
@@ -121,7 +142,10 @@ class Lexer {
     const operator = /^(:?[-+?]|%%?|##?|\/\/?)/.exec(this.#text.slice(this.#at))?.[0] ?? '';
     this.#at += operator.length;
     if (operator === '' && this.#text[this.#at] !== '}') throw bad();
+    this.#depth += 1;
+    if (this.#depth > MAX_DEPTH) throw new WordError(`variables stand more than ${MAX_DEPTH} deep in each other`);
     const word = this.#until('}').text;
+    this.#depth -= 1;
     if (this.#text[this.#at] !== '}') throw new WordError(`${this.#text.slice(start)} has no closing brace`);
     this.#at += 1;
     return modified(name, value, operator, word);
@@ -148,29 +172,47 @@ function modified(name: string, value: string | undefined, operator: string, wor
 
 /** `#` and `%` take the pattern from the beginning or the end, doubled the longest match; `/` replaces it. */
 function withoutPattern(value: string, operator: string, word: string): string {
-  if (operator.startsWith('/')) {
-    const slash = word.indexOf('/');
-    const pattern = slash < 0 ? word : word.slice(0, slash);
-    const replacement = slash < 0 ? '' : word.slice(slash + 1);
-    return value.replace(new RegExp(globSource(pattern, true), operator === '//' ? 'g' : ''), () => replacement);
-  }
-  const greedy = operator.length === 2;
-  if (operator.startsWith('#')) return value.replace(new RegExp(`^${globSource(word, greedy)}`, 's'), '');
-  const inner = globSource(word, true);
-  for (let step = 0; step <= value.length; step++) {
-    const at = greedy ? step : value.length - step;
-    if (new RegExp(`^${inner}$`, 's').test(value.slice(at))) return value.slice(0, at);
-  }
-  return value;
+  if (operator.startsWith('/')) return replaced(value, operator === '//', word);
+  const { forwards, backwards } = globsOf(word);
+  const isPrefix = operator.startsWith('#');
+  const ends = isPrefix ? forwards.ends(value) : backwards.ends(reversed(value));
+  const length = ends.at(operator.length === 2 ? -1 : 0) ?? 0;
+  return isPrefix ? value.slice(length) : value.slice(0, value.length - length);
 }
 
-/** A shell pattern of `*`, `?` and escaped characters as the source of a regular expression. */
-function globSource(pattern: string, greedy: boolean): string {
-  return pattern.replace(/\\(.)|[\\^$.*+?()[\]{}|]/gs, (token, escaped?: string) => {
-    if (token === '*') return greedy ? '.*' : '.*?';
-    if (token === '?') return '.';
-    return `\\${escaped ?? token}`;
-  });
+const reversed = (text: string): string => text.split('').reverse().join('');
+
+function globsOf(pattern: string): TextGlobs {
+  try {
+    return textGlobs(pattern);
+  } catch (error) {
+    if (error instanceof PatternError) throw new WordError(`the pattern ${pattern} ${error.message}`);
+    throw error;
+  }
+}
+
+/** The longest match at the first place that has one, or at each that follows. @param word `pattern/replacement` */
+function replaced(value: string, all: boolean, word: string): string {
+  const slash = word.indexOf('/');
+  const pattern = slash < 0 ? word : word.slice(0, slash);
+  const replacement = slash < 0 ? '' : word.slice(slash + 1);
+  const { forwards } = globsOf(pattern);
+  let steps = 0;
+  const step = (): void => {
+    steps += 1;
+    if (steps > MAX_STEPS) throw new WordError(`the pattern ${pattern} takes too long to find in so long a value`);
+  };
+  let result = '';
+  let at = 0;
+  while (at < value.length) {
+    const length = forwards.ends(value.slice(at), step).at(-1) ?? 0;
+    result += length === 0 ? value.charAt(at) : replacement;
+    if (result.length > MAX_WORD)
+      throw new WordError(`it grows longer than ${MAX_WORD / 1024} KiB when ${pattern} is replaced`);
+    at += Math.max(1, length);
+    if (length > 0 && !all) break;
+  }
+  return result + value.slice(at);
 }
 
 /** The text as one word. @throws WordError. */

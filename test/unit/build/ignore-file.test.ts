@@ -62,10 +62,15 @@ describe('.dockerignore', () => {
     expect(parseIgnoreFile('*').matcher.mayHoldWanted('anything')).toBe(false);
   });
 
+  it('a file has 2,000 wildcards at most, so that matching a path with all of its rules has a bound', () => {
+    const { problems } = parseIgnoreFile('a*b*c*d*\n'.repeat(501));
+    expect(problems).toEqual([{ line: 501, message: '"a*b*c*d*" is one wildcard too many; the file may have 2000' }]);
+  });
+
   it('what is no pattern is named with its line', () => {
     expect(parseIgnoreFile('a\n[\nb\\').problems).toEqual([
-      { line: 2, text: '[' },
-      { line: 3, text: 'b\\' },
+      { line: 2, message: '"[" is no pattern' },
+      { line: 3, message: '"b\\\\" is no pattern' },
     ]);
   });
 

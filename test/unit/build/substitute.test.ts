@@ -11,6 +11,8 @@ const lines = (name: string): string[] =>
     .trimEnd()
     .split('\n');
 
+const reference = (inner: string): string => `\${${inner}}`;
+
 describe('variables in a word', () => {
   it.each(lines('words.txt').map((line) => line.split(' => ')))('%s is %s', (text = '', value = '') => {
     expect(substituteWord(text, options)).toBe(value);
@@ -32,5 +34,29 @@ describe('variables in a word', () => {
     expect(substituteWord('say "$A" \'$A\' \\$A \\n', { ...options, keepQuotes: true })).toBe(
       'say "one" \'one\' $A \\n',
     );
+  });
+
+  it('a word grows to 128 KiB and no further, whatever variables stand for', () => {
+    const long = { ...options, lookup: () => 'x'.repeat(100_000) };
+    expect(substituteWord('$A', long)).toHaveLength(100_000);
+    for (const text of ['$A$A', '"$A$A"', reference('A//x/yy'), reference('A:+$A$A')]) {
+      expect(() => substituteWord(text, long), text).toThrow(/grows longer than 128 KiB/);
+    }
+    expect(substituteWord('$A$A', { ...long, keepQuotes: true })).toHaveLength(200_000);
+  });
+
+  it('a replacement that would look at a value again and again is refused', () => {
+    const long = { ...options, lookup: () => 'a'.repeat(100_000) };
+    expect(substituteWord(reference('A//*a*a*a*a*a*a/x'), long)).toBe('x');
+    expect(() => substituteWord(reference('A//a*a*a*a*a*b/x'), long)).toThrow(/takes too long to find/);
+    expect(substituteWord(reference('A#a*a*a*a*a*b'), long)).toHaveLength(100_000);
+    expect(substituteWord(reference('A%%b*a*a*a*a*a'), long)).toHaveLength(100_000);
+  });
+
+  it('references stand 32 deep in each other and no deeper', () => {
+    const deep = (levels: number) =>
+      Array.from({ length: levels }).reduce<string>((inner) => reference(`NO:-${inner}`), 'x');
+    expect(substituteWord(deep(32), options)).toBe('x');
+    expect(() => substituteWord(deep(20_000), options)).toThrow(/more than 32 deep/);
   });
 });

@@ -1,6 +1,8 @@
 /** COPY and ADD as entries of a layer. */
+
 import type { Beneath } from '../../../ffi/beneath.ts';
 import { type DockerfilePlace, dockerfileError } from '../../../model/dockerfile/place.ts';
+import type { Glob } from '../../../model/glob.ts';
 import { fromBytes, readable, type TarHeader } from '../../tar/header.ts';
 import { tarHeader } from '../../tar/writer.ts';
 import { entryOf } from '../../tree/scan.ts';
@@ -32,7 +34,7 @@ export interface CopyRequest {
   readonly owner: Owner | null;
   readonly mode: number | null;
   /** Patterns of --exclude, relative to each source. */
-  readonly excludes: readonly RegExp[];
+  readonly excludes: readonly Glob[];
   /** --parents: directories of the source are kept in the destination. */
   readonly parents: boolean;
   /** Time of every file; null keeps those of the files. */

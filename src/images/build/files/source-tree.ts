@@ -2,7 +2,8 @@
 import type { BigIntStats } from 'node:fs';
 import type { Beneath } from '../../../ffi/beneath.ts';
 import { type DockerfilePlace, dockerfileError } from '../../../model/dockerfile/place.ts';
-import { globExpression, IGNORE_NOTHING, type IgnoreMatcher } from '../../../model/ignore-file.ts';
+import { type Glob, PatternError, pathGlob } from '../../../model/glob.ts';
+import { IGNORE_NOTHING, type IgnoreMatcher } from '../../../model/ignore-file.ts';
 import { fromBytes, readable } from '../../tar/header.ts';
 
 export interface SourceTree {
@@ -72,6 +73,16 @@ function partsOf(pattern: string, { name }: SourceTree, place: DockerfilePlace):
 const isGlob = (part: string): boolean => /(?<!\\)[*?[]/.test(part);
 const unescaped = (part: string): string => part.replace(/\\(.)/gs, '$1');
 
+/** @param written names the pattern in messages. @throws TSD_DOCKERFILE */
+export function globAt(pattern: string, written: string, place: DockerfilePlace): Glob {
+  try {
+    return pathGlob(pattern);
+  } catch (error) {
+    if (error instanceof PatternError) throw dockerfileError(place, `${written} ${error.message}`);
+    throw error;
+  }
+}
+
 function expand(tree: SourceTree, parts: readonly string[], place: DockerfilePlace): string[] {
   let found: string[] = [''];
   for (const part of parts) {
@@ -79,11 +90,10 @@ function expand(tree: SourceTree, parts: readonly string[], place: DockerfilePla
       found = found.map((directory) => join(directory, unescaped(part)));
       continue;
     }
-    const expression = globExpression(toText(part));
-    if (expression === null) throw dockerfileError(place, `${toText(part)} is no pattern`);
+    const glob = globAt(toText(part), toText(part), place);
     found = found.flatMap((directory) =>
       namesIn(tree, directory)
-        .filter((name) => expression.test(toText(name)))
+        .filter((name) => glob.test(toText(name)))
         .map((name) => join(directory, name)),
     );
   }

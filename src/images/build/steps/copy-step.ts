@@ -3,12 +3,12 @@ import { posix } from 'node:path';
 import type { Expander } from '../../../model/dockerfile/expand.ts';
 import type { Instruction } from '../../../model/dockerfile/instruction.ts';
 import { type DockerfilePlace, dockerfileError } from '../../../model/dockerfile/place.ts';
-import { globExpression } from '../../../model/ignore-file.ts';
+import type { Glob } from '../../../model/glob.ts';
 import type { BuildStage, LayerStep } from '../build-stage.ts';
 import { type CopyRequest, type CopySource, copyEntries } from '../files/copy.ts';
 import { openArchive } from '../files/local-archive.ts';
 import { parseMode, parseOwner } from '../files/owners.ts';
-import { archiveTree, findSources, type SourceTree } from '../files/source-tree.ts';
+import { archiveTree, findSources, globAt, type SourceTree } from '../files/source-tree.ts';
 import { clampedTimes, contentDigest, makeLayer } from '../layer-writer.ts';
 import { fetchSource, remoteUrl } from './remote-source.ts';
 
@@ -71,12 +71,10 @@ function copyWords({ json, rest, heredocs, place, keyword }: Instruction, expand
   return paths;
 }
 
-function excludesOf({ flags, place }: Instruction, expander: Expander): RegExp[] {
+function excludesOf({ flags, place }: Instruction, expander: Expander): Glob[] {
   return (flags.get('exclude') ?? []).map((written) => {
     const pattern = expander.word(written, place);
-    const expression = globExpression(pattern.replace(/^\/+|\/+$/g, ''));
-    if (expression === null) throw dockerfileError(place, `--exclude=${pattern} is no pattern`);
-    return expression;
+    return globAt(pattern.replace(/^\/+|\/+$/g, ''), `--exclude=${pattern}`, place);
   });
 }
 

@@ -130,7 +130,7 @@ function contextTree(files: Beneath, dockerfile: string | null, name: string): S
     if (text === null) continue;
     const { matcher, problems } = parseIgnoreFile(text);
     const [first] = problems;
-    if (first !== undefined) throw badContext(`${file}:${first.line}: ${JSON.stringify(first.text)} is no pattern`);
+    if (first !== undefined) throw badContext(`${file}:${first.line}: ${first.message}`);
     return { files, ignore: matcher, name, devices: false, keepsOwners: false };
   }
   return { files, ignore: IGNORE_NOTHING, name, devices: false, keepsOwners: false };
