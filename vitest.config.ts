@@ -6,7 +6,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const WORKERS = availableParallelism() * 2;
 
 /** The levels with the longest files come first: at the end all workers have something to do. */
-const FIRST = ['simulation', 'fault', 'integration', 'contract'];
+const FIRST = ['simulation', 'fault', 'integration', 'attack', 'contract'];
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -42,6 +42,7 @@ export default defineConfig({
       level('simulation', 1_800_000),
       level('contract', 120_000),
       level('integration', 240_000),
+      level('attack', 240_000),
       level('fault', 600_000),
       level('e2e', 300_000),
     ],

@@ -17,7 +17,7 @@ const checks = [
 /** Levels that run one after the other; the files of those in one group run side by side. */
 const groups = [
   ['unit'],
-  ['simulation', 'contract', 'integration', 'fault'],
+  ['simulation', 'contract', 'integration', 'attack', 'fault'],
   ...(mode === 'test:all' ? [['e2e']] : []),
 ];
 const totals = { passed: 0, failed: 0, skipped: 0 };

@@ -9,7 +9,7 @@ import { BuildContexts } from './build-contexts.ts';
 import type { ContentHasher, ReadFile, ReadResult } from './content.ts';
 import type { ImportWarning } from './importers/draft.ts';
 import { compareIssues, type ManifestIssue } from './issue.ts';
-import { appNameOf, type ParsedManifest, parseManifest } from './parse.ts';
+import { appNameOf, type ManifestText, type ParsedManifest, parseManifest } from './parse.ts';
 import { type Build, buildAll } from './resolve/build.ts';
 import { withAbsolutePaths } from './resolve/paths.ts';
 import type { OnOtherApp } from './resolve/references.ts';
@@ -97,8 +97,19 @@ function parseSource({ file, baseDir }: SourceRevision, text: string, readFile: 
     read.set(path, result);
     return result;
   };
-  const parsed = parseManifest({ text, file, appDefault: appNameOf(file), reach: { baseDir, readFile: recording } });
+  const parsed = parsedOrDefect({ text, file, appDefault: appNameOf(file), reach: { baseDir, readFile: recording } });
   return { file, text, parsed, read };
+}
+
+/** A defect that one file brings out concerns that file; the others are taken over. */
+function parsedOrDefect(input: ManifestText): ParsedManifest {
+  try {
+    return parseManifest(input);
+  } catch (error) {
+    const message = `this file cannot be read because of a defect in tsdocker: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+    const position = { file: input.file, line: 1, column: 1 };
+    return { app: null, issues: [{ code: 'TSD_BUG', message, position }], translation: null };
+  }
 }
 
 /** Remembers what unchanged texts mean, between calls of {@link desiredState}. */

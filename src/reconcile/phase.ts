@@ -1,5 +1,6 @@
 import type { Desired } from '../model/desired.ts';
 import type { ObservedContainer } from '../model/observed.ts';
+import { own } from '../model/own.ts';
 import type { Condition, Phase } from '../model/phases.ts';
 import type { ObservedUpdate } from '../model/update.ts';
 import type { Hold, Op } from './op.ts';
@@ -129,7 +130,7 @@ export function word(reason: string): string {
 /** Variables are what they were at the start of the run; the hosts file follows. */
 function staleLinks({ envAddresses = {}, linkAddresses }: ObservedContainer): string | null {
   const moved = Object.entries(envAddresses).flatMap(([alias, then]) => {
-    const now = linkAddresses[alias];
+    const now = own(linkAddresses, alias);
     return now === undefined || now === then ? [] : [`${then} for ${alias}, which is at ${now} now`];
   });
   if (moved.length === 0) return null;

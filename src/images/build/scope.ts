@@ -3,6 +3,7 @@
 import { Expander } from '../../model/dockerfile/expand.ts';
 import type { Instruction } from '../../model/dockerfile/instruction.ts';
 import { type Dockerfile, readArgs } from '../../model/dockerfile/stages.ts';
+import { own } from '../../model/own.ts';
 import { envOf, type RawConfig } from './config.ts';
 
 /** Arguments that need no ARG and change no cache key, from the Dockerfile reference. */
@@ -28,9 +29,9 @@ export class StageScope {
   /** ARG: from here on the argument has its value. */
   declare(instruction: Instruction, config: RawConfig): void {
     for (const { name, value } of readArgs(instruction, this.expander(config))) {
-      const own =
-        this.#given[name] ?? value ?? this.#dockerfile.globalArgs.get(name) ?? this.#platform[name] ?? undefined;
-      if (own !== undefined) this.#args.set(name, own);
+      const known =
+        own(this.#given, name) ?? value ?? this.#dockerfile.globalArgs.get(name) ?? own(this.#platform, name);
+      if (known !== undefined) this.#args.set(name, known);
     }
   }
 

@@ -1,4 +1,6 @@
 /** The stages of a Dockerfile and what each needs. Pure. */
+
+import { own } from '../own.ts';
 import { Expander } from './expand.ts';
 import { type Instruction, readInstruction } from './instruction.ts';
 import { dockerfileError } from './place.ts';
@@ -49,7 +51,7 @@ export function readDockerfile(
   }
   for (const [index, [from, ...rest]] of blocks.entries()) {
     if (from === undefined) continue;
-    const expander = new Expander(syntax.escapeCharacter, (name) => globalArgs.get(name) ?? platform[name]);
+    const expander = new Expander(syntax.escapeCharacter, (name) => globalArgs.get(name) ?? own(platform, name));
     stages.push({ index, from, instructions: rest, ...readFrom(from, expander, stages) });
   }
   const last = instructions.at(-1);
@@ -68,10 +70,10 @@ function readGlobalArgs(
     if (instruction.keyword !== 'ARG') {
       throw dockerfileError(instruction.place, `${instruction.keyword} stands before the first FROM; only ARG may`);
     }
-    const expander = new Expander(escapeCharacter, (key) => values.get(key) ?? platform[key]);
+    const expander = new Expander(escapeCharacter, (key) => values.get(key) ?? own(platform, key));
     for (const { name, value } of readArgs(instruction, expander)) {
-      const own = given[name] ?? value ?? platform[name];
-      if (own !== undefined) values.set(name, own);
+      const known = own(given, name) ?? value ?? own(platform, name);
+      if (known !== undefined) values.set(name, known);
     }
   }
   return values;

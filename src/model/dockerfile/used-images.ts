@@ -1,4 +1,6 @@
 /** Images that a build takes from elsewhere. Pure. */
+
+import { own } from '../own.ts';
 import { Expander } from './expand.ts';
 import { type Dockerfile, findStage, type Stage, targetStage } from './stages.ts';
 
@@ -22,7 +24,7 @@ export function usedImages(
     if (seen.has(stage)) continue;
     seen.add(stage);
     for (const [index, name] of namesIn(dockerfile, stage).entries()) {
-      const context = contexts[name];
+      const context = own(contexts, name);
       const number = index === 0 && /^\d+$/.test(name);
       const other = context === undefined && !number ? findStage(dockerfile, name, stage.index) : undefined;
       if (other !== undefined) open.push(other);

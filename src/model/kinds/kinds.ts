@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { SpecOfKind } from '../desired.ts';
 import { type ChangeClass, changeClasses, fieldMeta } from '../field.ts';
+import { own } from '../own.ts';
 import type { Kind } from '../resource.ts';
 import { containerFields, containerSchema } from './container.ts';
 import { healthFields } from './health-forms.ts';
@@ -57,6 +58,7 @@ export function specChangeClasses(kind: Kind): Readonly<Record<string, ChangeCla
 export function isTextField(kind: Kind, path: readonly (string | number)[]): boolean {
   const { fields, nested } = KIND_SCHEMAS[kind];
   const [first = '', second = ''] = path.map(String);
-  const schemas = [nested[first]?.shape[second], fields.shape[first]];
+  const inner = own(nested, first)?.shape;
+  const schemas = [inner && own(inner, second), own(fields.shape, first)];
   return schemas.some((schema) => schema !== undefined && fieldMeta(schema as z.ZodType)?.text === true);
 }

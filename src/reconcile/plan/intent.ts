@@ -7,6 +7,7 @@ import type { Desired } from '../../model/desired.ts';
 import type { ChangeClass } from '../../model/field.ts';
 import { signalOf } from '../../model/kinds/runtime-forms.ts';
 import type { ObservedContainer, RestartCounters } from '../../model/observed.ts';
+import { own } from '../../model/own.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { Cause, Hold } from '../op.ts';
 import type { ContentChange } from './cause.ts';
@@ -188,8 +189,8 @@ function relinked(desired: Desired<'container'>, container: ObservedContainer, a
   if (desired.spec.links.length === 0) return NOTHING;
   const addresses = around.linkAddresses();
   const moved = Object.keys(addresses).filter((alias) => {
-    const known = container.linkAddresses[alias];
-    return known !== undefined && known !== addresses[alias];
+    const known = own(container.linkAddresses, alias);
+    return known !== undefined && known !== own(addresses, alias);
   });
   if (moved.length === 0) return NOTHING;
   return intend(['relink'], because('dependency', `address of ${moved.join(', ')} changed`));

@@ -1,6 +1,7 @@
 /** Resource limits of the payload's processes, setrlimit(2). */
 import { readFileSync } from 'node:fs';
 import { TsdError } from '../../../model/errors.ts';
+import { own } from '../../../model/own.ts';
 import type { TaskSpec } from '../../contract.ts';
 import type { SyscallProgram } from './program.ts';
 
@@ -93,7 +94,7 @@ export function addLimitsOf(program: SyscallProgram, limits: string): void {
 
 /** A limit as setrlimit(2) has it; -1 is unlimited. @throws TsdError TSD_CONTAINER_SETUP for a name that is no limit. */
 export function rlimitOf(name: string, soft: number, hard: number) {
-  const resource = RLIMITS[name];
+  const resource = own(RLIMITS, name);
   if (resource === undefined) throw new TsdError('TSD_CONTAINER_SETUP', `${name} is no ulimit`);
   return { resource, soft: word(soft), hard: word(hard) };
 }
