@@ -139,6 +139,9 @@ class Dispatcher {
 
   async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => socket.destroy());
+    // Node has let go of the connection: from here on it ends with us.
+    this.#sessions.add(socket);
+    socket.once('close', () => this.#sessions.delete(socket));
     try {
       checkClient(request.headers);
       const protocol = request.headers.upgrade?.toLowerCase() ?? '';
@@ -147,15 +150,13 @@ class Dispatcher {
       if (!('start' in route)) throw new RequestError(400, 'this route has no upgrade');
       if (!UPGRADES.includes(protocol)) throw new RequestError(400, `cannot upgrade to ${protocol}`);
       socket.write(switchingProtocols(protocol));
-      this.#sessions.add(socket);
-      socket.once('close', () => this.#sessions.delete(socket));
       const name = found.params.name ?? '';
       await serveSession(socket, head, {
         start: (open) => route.start(this.#options.api, name, open),
         openTimeoutMs: this.#options.receiveTimeoutMs ?? DEFAULT_RECEIVE_TIMEOUT_MS,
       });
     } catch (thrown) {
-      socket.end(plainResponse(this.#judge(thrown)));
+      endWith(socket, plainResponse(this.#judge(thrown)));
     }
   }
 
@@ -183,6 +184,18 @@ class Dispatcher {
     response.setHeader('connection', 'close');
     sendJson(response, error instanceof RequestError ? error.status : statusOf(error), error);
   }
+}
+
+/** How long a client that is refused may go on sending; what it sent is read so that it gets to read the answer. */
+const REFUSED_MS = 1_000;
+
+/** Answers and closes, also before a client that does not close its side or has sent more than is read. */
+function endWith(socket: Duplex, answer: string): void {
+  const timer = setTimeout(() => socket.destroy(), REFUSED_MS);
+  socket.once('close', () => clearTimeout(timer));
+  socket.once('end', () => socket.destroy());
+  socket.resume();
+  socket.end(answer);
 }
 
 /** How Docker's clients ask: `/v1.45/containers/json`, and `/_ping` before that. */

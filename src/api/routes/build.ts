@@ -1,24 +1,20 @@
 import { z } from 'zod';
 import { NETWORK_MODES } from '../build.ts';
 import { post, type Route, stream } from './route.ts';
+import { absolutePath, noZeroByte } from './schemas.ts';
 
-const absolutePath = z
-  .string()
-  .refine(
-    (path) => path.startsWith('/') && !path.includes('\0'),
-    'must be an absolute path on the host of the supervisor',
-  );
 const texts = z.record(z.string(), z.string());
 
 const buildBody = z.strictObject({
   context: z.strictObject({ type: z.enum(['directory', 'archive']), path: absolutePath }).nullable(),
-  dockerfile: z.string().min(1),
+  dockerfile: noZeroByte.min(1),
   dockerfileText: z.string().nullable(),
   contexts: z.record(
     z.string(),
-    z
-      .string()
-      .refine((where) => /^(\/|docker-image:\/\/)/.test(where), 'must be an absolute path or docker-image://NAME'),
+    noZeroByte.refine(
+      (where) => /^(\/|docker-image:\/\/)/.test(where),
+      'must be an absolute path or docker-image://NAME',
+    ),
   ),
   tags: z.array(z.string()),
   args: texts,

@@ -1,9 +1,7 @@
 import { z } from 'zod';
 import { get, json, param, post, type Route, stream } from './route.ts';
+import { absolutePath } from './schemas.ts';
 
-const absolutePath = z
-  .string()
-  .refine((path) => path.startsWith('/'), 'must be an absolute path on the host of the supervisor');
 const texts = z.array(z.string());
 
 const saveBody = z.strictObject({

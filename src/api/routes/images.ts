@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { post, type Route, stream } from './route.ts';
+import { absolutePath } from './schemas.ts';
 
 const loadBody = z.strictObject({
-  path: z.string().refine((path) => path.startsWith('/'), 'must be an absolute path on the host of the supervisor'),
+  path: absolutePath,
 });
 
 export const imageRoutes: readonly Route[] = [

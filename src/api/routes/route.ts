@@ -60,5 +60,6 @@ export function post<T>(
 export function param(request: ApiRequest, name: string): string {
   const value = request.params[name];
   if (value === undefined || value === '') throw new TsdError('TSD_BAD_REQUEST', `the path lacks ${name}`);
+  if (value.includes('\0')) throw new TsdError('TSD_BAD_REQUEST', `${name} must not contain a zero byte`);
   return value;
 }

@@ -14,9 +14,17 @@ export const count = z
   .regex(/^\d{1,15}$/, 'must be a whole number')
   .transform(Number);
 
+/** What becomes an argument of a system call. */
+export const noZeroByte = z.string().refine((text) => !text.includes('\0'), 'must not contain a zero byte');
+
+export const absolutePath = noZeroByte.refine(
+  (path) => path.startsWith('/'),
+  'must be an absolute path on the host of the supervisor',
+);
+
 const manifest = z.strictObject({
-  file: z.string().refine((file) => file === '-' || file.startsWith('/'), 'must be - or an absolute path'),
-  baseDir: z.string().refine((dir) => dir === '' || dir.startsWith('/'), 'must be empty or an absolute path'),
+  file: noZeroByte.refine((file) => file === '-' || file.startsWith('/'), 'must be - or an absolute path'),
+  baseDir: noZeroByte.refine((dir) => dir === '' || dir.startsWith('/'), 'must be empty or an absolute path'),
   text: z.string(),
 });
 export const manifests = z.array(manifest);

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { validate } from '../request-body.ts';
 import type { LiveSession } from '../session-server.ts';
 import type { AttachRequest, ExecRequest, SupervisorApi } from '../supervisor.ts';
+import { noZeroByte } from './schemas.ts';
 
 /** A route that is upgraded to frames. */
 export interface SessionRoute {
@@ -10,8 +11,6 @@ export interface SessionRoute {
   /** @param open the client's `open` frame. */
   readonly start: (api: SupervisorApi, name: string, open: unknown) => Promise<LiveSession>;
 }
-
-const noZeroByte = z.string().refine((text) => !text.includes('\0'), 'must not contain a zero byte');
 
 const execRequest = z.strictObject({
   argv: z.array(noZeroByte).min(1),

@@ -1,9 +1,11 @@
+import { readdirSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SupervisorClient } from '../../../src/api/client.ts';
 import { type Served, serve } from '../../support/api/served.ts';
+import { until } from '../../support/wait.ts';
 
 let served: Served;
 beforeEach(async () => {
@@ -138,6 +140,36 @@ describe('requests that are wrong get a 4xx with a reason', () => {
       400,
     );
   });
+});
+
+test('a refused upgrade with late bytes from a client that stays keeps no descriptor, and a stop waits for none', async () => {
+  const head = request('POST', '/tsdocker/v1/nothing', '', { connection: 'Upgrade', upgrade: 'tsdocker-stream' });
+  const descriptors = (): number => readdirSync('/proc/self/fd').length;
+  const before = descriptors();
+  const clients = Array.from({ length: 90 }, () => {
+    const client = connect({ path: served.socketPath, allowHalfOpen: true });
+    client.on('error', () => undefined);
+    client.on('data', () => client.write('late'));
+    client.write(head);
+    return client;
+  });
+  // The clients have one descriptor each, and the server none.
+  await until('the server has let go', () => descriptors() <= before + clients.length);
+  for (const client of clients) client.destroy();
+  await until('all are gone', () => descriptors() <= before);
+});
+
+test.each([
+  ['a name', request('POST', '/tsdocker/v1/containers/a%00b/stop', '{"timeoutMs":null}')],
+  [
+    'a path to save to',
+    request('POST', '/tsdocker/v1/images/save', '{"images":["a"],"path":"/a\\u0000b","format":"oci"}'),
+  ],
+  ['a manifest', request('POST', '/tsdocker/v1/plan', '{"manifests":[{"file":"/a\\u0000b","baseDir":"/","text":""}]}')],
+])('a zero byte in %s is the error of the client', async (_, bytes) => {
+  const answer = await raw(bytes);
+  expect(status(answer)).toBe(400);
+  expect(errorOf(answer).code).toBe('TSD_BAD_REQUEST');
 });
 
 describe('upgraded connections that misbehave are closed', () => {
