@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { connect } from 'node:net';
@@ -149,10 +150,11 @@ test('a refused upgrade with late bytes from a client that stays keeps no descri
   const clients = Array.from({ length: 90 }, () => {
     const client = connect({ path: served.socketPath, allowHalfOpen: true });
     client.on('error', () => undefined);
-    client.on('data', () => client.write('late'));
     client.write(head);
     return client;
   });
+  await Promise.all(clients.map((client) => once(client, 'data')));
+  for (const client of clients) client.write('late');
   // The clients have one descriptor each, and the server none.
   await until('the server has let go', () => descriptors() <= before + clients.length);
   for (const client of clients) client.destroy();
