@@ -42,6 +42,8 @@ export interface RegistryConfig {
   readonly schema1?: boolean;
   /** Of this host; 127.0.0.1. */
   readonly address?: string;
+  /** Directory of another's storage, which stays. */
+  readonly storage?: string;
 }
 
 export class RegistryServer {
@@ -50,13 +52,13 @@ export class RegistryServer {
   host = '';
   #child: ChildProcess | null = null;
 
-  async start({ tls, basic, token, schema1, address = '127.0.0.1' }: RegistryConfig = {}): Promise<this> {
+  async start({ tls, basic, token, schema1, address = '127.0.0.1', storage }: RegistryConfig = {}): Promise<this> {
     this.host = `${address}:${await freePort()}`;
     const auth = (basic && this.#htpasswd(basic)) ?? (token && { token });
     const config = {
       version: '0.1',
       log: { level: 'warn' },
-      storage: { filesystem: { rootdirectory: join(this.directory, 'data') }, delete: { enabled: true } },
+      storage: { filesystem: { rootdirectory: storage ?? join(this.directory, 'data') }, delete: { enabled: true } },
       http: {
         addr: this.host,
         secret: 'test',

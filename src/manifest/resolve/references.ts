@@ -78,14 +78,15 @@ class ReferenceReader {
 
   /**
    * An image of the manifests, or null for a tag on this host. A plain word close to a declared image is taken for a
-   * misspelling; `app/name` counts as a reference when the app exists.
+   * misspelling; `app/name` counts as a reference when the app exists. With a tag or digest it is one of a registry.
    */
   #image(written: string): ResourceKey | null {
     const own = this.#at.candidate.app.app;
     const found = /^[^/]+(\/[^/]+)?$/.test(written) ? this.#universe.lookup('image', written, own) : null;
     if (found) return found;
     const [first = '', second, ...more] = written.split('/');
-    const inOtherApp = second !== undefined && more.length === 0 && this.#universe.sourcesOf(first).length > 0;
+    const isPath = second !== undefined && more.length === 0 && !/[:@]/.test(second);
+    const inOtherApp = isPath && this.#universe.sourcesOf(first).length > 0;
     const misspelt = /^[a-z0-9-]+$/.test(written) && closest(written, this.#universe.namesIn('image', own));
     if (inOtherApp || misspelt) this.#missing('image', written, 'image');
     return null;

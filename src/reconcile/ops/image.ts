@@ -68,7 +68,8 @@ function report(progress: ProgressSink, event: ImageProgress): void {
       progress(`layer ${event.chainId.slice(0, 12)}`, event.bytes, event.total);
       return;
     case 'layer-done':
-      progress(`layer ${event.chainId.slice(0, 12)} done`, event.bytes, event.bytes);
+      // Its bytes are those of the tar, not of what was read.
+      progress(`layer ${event.chainId.slice(0, 12)} done`, 1, 1);
       return;
   }
 }

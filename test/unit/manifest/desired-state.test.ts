@@ -184,6 +184,13 @@ describe('references', () => {
     expect(keys).toHaveLength(4);
   });
 
+  test('an image of a registry with a tag or digest is none of the app that its path begins with', () => {
+    const text = `containers:\n  a: { image: "gitea/gitea:1.24" }\n  b: { image: "gitea/gitea@sha256:${'ab'.repeat(32)}" }\n`;
+    expect(resolve([source('gitea.yaml', text)]).issues).toEqual([]);
+    const { state } = desiredState([source('gitea.yaml', text)], options({}));
+    expect([...state.resources.values()].filter(({ kind }) => kind === 'image')).toHaveLength(2);
+  });
+
   test('an image named in full is pulled where it is missing, once for all that name it; a word or an id is of the host', () => {
     const { state } = desiredState(
       [
