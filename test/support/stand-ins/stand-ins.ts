@@ -1,5 +1,5 @@
 /** Images under public names, made of this host's packages: see README.md. */
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   cpSync,
@@ -72,16 +72,11 @@ export function missingForStandIns(): string | null {
   return null;
 }
 
+/** Of a Debian package; empty where it is not installed. */
 function versionOf(name: string): string {
-  try {
-    const shown = execFileSync('dpkg-query', ['-W', '-f', '${Status} ${Version}', name], {
-      encoding: 'utf8',
-      stdio: 'pipe',
-    });
-    return shown.startsWith('install ok installed') ? shown : '';
-  } catch {
-    return '';
-  }
+  const { stdout } = spawnSync('dpkg-query', ['--status', name], { encoding: 'utf8' });
+  const isInstalled = /^Status: install ok installed$/m.test(stdout);
+  return isInstalled ? (/^Version: (.*)$/m.exec(stdout)?.[1] ?? '') : '';
 }
 
 /** `/usr/lib/postgresql/17` of the newest that is installed. */
