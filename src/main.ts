@@ -31,10 +31,12 @@ import type { World } from './reconcile/ops/world.ts';
 import { startGate } from './reconcile/start-gate.ts';
 import { openRoot } from './state/root.ts';
 import { Adoption } from './supervisor/adoption.ts';
+import { copiesInUse, copiesNeeded } from './supervisor/copies-in-use.ts';
 import { runDoctor } from './supervisor/doctor.ts';
 import { SupervisorEventBus } from './supervisor/events.ts';
 import { Collector } from './supervisor/images/collector.ts';
 import { ImageJobs } from './supervisor/images/image-jobs.ts';
+import { KeptContents } from './supervisor/kept-contents.ts';
 import { createLogger } from './supervisor/log.ts';
 import { logTimelineEntry } from './supervisor/log-timeline.ts';
 import { LogForwarding } from './supervisor/logs/forwarding/log-forwarding.ts';
@@ -79,7 +81,8 @@ async function supervise(config: DaemonConfig): Promise<void> {
   );
   const state = await openRoot(config);
   const stores = await openStores(state, log);
-  const { history, secrets, reserve } = stores;
+  const { history, secrets, reserve, contents } = stores;
+  const kept = new KeptContents(history, contents, config.keepGenerations);
   const events = new SupervisorEventBus();
   const seed = randomBytes(16).toString('hex');
 
@@ -90,6 +93,9 @@ async function supervise(config: DaemonConfig): Promise<void> {
     reserve,
     clock: systemClock,
     directory: config.manifests,
+    kept,
+    hasImage: (imageId) => stores.images.get(imageId) !== undefined,
+    copiesInUse: () => copiesInUse(stores, contents),
     resolve: {
       readFile: freeReader(paths),
       settle: (files) => paths.settle(files),
@@ -225,6 +231,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
     marks: { high: config.gcHigh, low: config.gcLow, budget: config.imageBudget, minAgeMs: config.gcMinAge },
     logBudget: config.logBudget,
     intervalMs: config.gcInterval,
+    sweepCopies: () => kept.remove(kept.unused(copiesNeeded(world, contents))),
   });
 
   const adoption = new Adoption({
@@ -277,6 +284,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
     jobs: new ImageJobs(engine),
     registry,
     sources,
+    kept,
     loop,
     timeline,
     events,

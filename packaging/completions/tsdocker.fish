@@ -7,6 +7,7 @@ complete -c tsdocker -n '__fish_seen_subcommand_from apply' -l timeout -r -d 'wa
 complete -c tsdocker -n '__fish_seen_subcommand_from apply' -l settle -r -d 'how long a container without a probe has to run without an interruption (default: update.settle of the manifest, 1s)'
 complete -c tsdocker -n '__fish_seen_subcommand_from apply' -l dry-run -d 'print the plan and change nothing'
 complete -c tsdocker -n '__fish_seen_subcommand_from apply' -l refresh -d 'ask registries and files anew which images are meant, also where nothing was edited'
+complete -c tsdocker -n '__fish_seen_subcommand_from apply' -l no-cache -d 'build declared images again, each step, also where nothing changed'
 complete -c tsdocker -n '__fish_seen_subcommand_from apply' -s o -l output -x -a 'table json' -d 'form of the output'
 complete -c tsdocker -n '__fish_seen_subcommand_from apply' -s H -l host -r -d 'socket of the supervisor (env: TSDOCKER_HOST, default: unix:///run/tsdocker/tsdocker.sock)'
 complete -c tsdocker -n __fish_use_subcommand -f -a plan -d 'show what would be done, and why'

@@ -14,6 +14,8 @@ export interface HistoryView {
   /** Who made it; null where that is not known, and for what nobody asked for. */
   readonly by: Actor | null;
   readonly current: boolean;
+  /** `specification`: what files held is not kept any more, or was never; a rollback brings back the rest. */
+  readonly keeps: 'contents' | 'specification';
   readonly files: readonly { readonly file: string; readonly change: 'added' | 'changed' | 'removed' | 'content' }[];
   readonly resources: readonly { readonly resource: ResourceKey; readonly change: 'added' | 'changed' | 'removed' }[];
   /** Apps that stay as they were in an earlier generation. */

@@ -45,7 +45,7 @@ export interface TreeNodeView {
 
 export interface DiskUsageView {
   readonly rows: readonly {
-    readonly type: 'images' | 'containers' | 'volumes' | 'logs' | 'build cache';
+    readonly type: 'images' | 'containers' | 'volumes' | 'logs' | 'pinned files' | 'build cache';
     readonly count: number;
     readonly active: number;
     readonly bytes: number;
@@ -78,6 +78,8 @@ export interface PruneView {
     readonly target: string;
     readonly bytes: number;
   }[];
+  /** Copies of files that no kept generation and no container needs. */
+  readonly copies: readonly { readonly name: string; readonly bytes: number }[];
   /** Of what builds keep beside layers. */
   readonly buildCacheBytes: number;
   /** Of all together. */

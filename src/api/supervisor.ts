@@ -129,6 +129,12 @@ export interface ManifestView {
   readonly warnings: readonly IssueView[];
   /** Why the manifest of now is not taken over; null when it is. */
   readonly held: string | null;
+  /** Files of an applied manifest that are not what they were when it was applied; null where there are none. */
+  readonly changed: {
+    readonly generation: number;
+    readonly files: readonly string[];
+    readonly secrets: readonly string[];
+  } | null;
   /** What to do about the first problem or the wait; empty where there is neither. */
   readonly hint: string;
 }
@@ -186,6 +192,8 @@ export interface PlanView {
   readonly manifests: readonly ManifestView[];
   /** What is declared well and may surprise. Left out by supervisors of before. */
   readonly notes?: readonly NoteView[];
+  /** Files that are not brought along, or count otherwise than one may think. Left out by supervisors of before. */
+  readonly fileNotes?: readonly FileNote[];
   /** The ops as lines for people. */
   readonly text: string;
 }
@@ -194,6 +202,19 @@ export interface PlanView {
 export interface NoteView extends SourcePosition {
   readonly resource: string;
   readonly message: string;
+  readonly hint: string;
+}
+
+export interface FileNote {
+  /**
+   * `live`: a file that is used as it is at the moment. `changed`: an applied manifest whose files are not what they were
+   * then. `secret`: one that is newer. `lost`: what cannot be brought back.
+   */
+  readonly kind: 'live' | 'changed' | 'secret' | 'lost';
+  /** Key of the resource, file of the manifest, or path as written. */
+  readonly resource: string;
+  readonly message: string;
+  /** What to do about it; empty where there is nothing to do. */
   readonly hint: string;
 }
 
@@ -234,6 +255,8 @@ export interface ApplyOptions {
   readonly waitMs: number | null;
   /** How long a container without a probe has to run; left out or null, what the manifests say. */
   readonly settleMs?: number | null | undefined;
+  /** Also builds declared images again, each step of them. */
+  readonly noCache?: boolean | undefined;
   /** Also asks anew which images the manifests mean, as if they were edited. */
   readonly refresh?: boolean | undefined;
   /** Uid of the process that asks, by the socket; a client does not say it. */
@@ -268,6 +291,8 @@ export interface RemoveRequest {
 export type ApplyEvent =
   | { readonly type: 'accepted'; readonly generation: number; readonly plan: PlanView }
   | { readonly type: 'rejected'; readonly issues: readonly IssueView[] }
+  /** Before anything is done. */
+  | { readonly type: 'notes'; readonly notes: readonly FileNote[] }
   /** It was accepted, and this keeps it from being carried out. */
   | { readonly type: 'postponed'; readonly error: TsdErrorJson }
   | {

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { describeError } from '../model/errors.ts';
 import { ContainerStore } from '../state/containers.ts';
+import { ContentStore } from '../state/content-store.ts';
 import { GraphIndex } from '../state/graph-index.ts';
 import { type History, openHistory } from '../state/history/history.ts';
 import { LinkGraph } from '../state/link-graph.ts';
@@ -13,6 +14,7 @@ import type { Logger } from '../supervisor/log.ts';
 
 export interface Stores {
   readonly containers: ContainerStore;
+  readonly contents: ContentStore;
   readonly images: GraphIndex;
   readonly volumes: VolumeStore;
   readonly links: LinkGraph;
@@ -25,6 +27,7 @@ export interface Stores {
 export async function openStores({ root, runDir, files, runFiles, issues }: StateRoot, log: Logger): Promise<Stores> {
   const stores: Stores = {
     containers: new ContainerStore(root, files),
+    contents: new ContentStore(root, files),
     images: new GraphIndex(root, files),
     volumes: new VolumeStore(root, files),
     links: new LinkGraph(join(root, 'linkgraph.db')),

@@ -11,8 +11,8 @@ import { bootId } from '../ffi/processes.ts';
 import type { Registry } from '../images/registry/registry.ts';
 import type { TrustPolicyFile } from '../images/trust/policy.ts';
 import { loadEnvironment } from '../manifest/content.ts';
+import type { Desired } from '../model/desired.ts';
 import { TsdError } from '../model/errors.ts';
-import type { ContainerSpec } from '../model/kinds/container.ts';
 import { DriftMemory } from '../reconcile/drift-memory.ts';
 import { ExitRecorder } from '../reconcile/exits.ts';
 import { FailureBook } from '../reconcile/failure-book.ts';
@@ -29,6 +29,7 @@ import { Turns } from '../reconcile/ops/turns.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { PathBook } from '../reconcile/path-book.ts';
 import { UpdateBook } from '../reconcile/update-book.ts';
+import type { ContentStore } from '../state/content-store.ts';
 import { RepositoryStore } from '../state/repositories.ts';
 import type { StateRoot } from '../state/root.ts';
 import { DefaultNetwork, defaultMtu } from '../supervisor/default-network.ts';
@@ -55,8 +56,16 @@ function createNetworkDriver(config: DaemonConfig, instance: Instance): NetworkD
   return NETWORK_DRIVERS.bridge({ instance, iptables: config.iptables, ipForward: config.ipForward });
 }
 
-function environmentOf(spec: ContainerSpec, paths: PathBook): ReadonlyMap<string, string> {
-  const { values, problems } = loadEnvironment(spec, freeReader(paths));
+function environmentOf(
+  { spec, files = {} }: Pick<Desired<'container'>, 'spec' | 'files'>,
+  paths: PathBook,
+  contents: ContentStore,
+): ReadonlyMap<string, string> {
+  const readFile = freeReader(paths);
+  const { values, problems } = loadEnvironment(spec, (path, maxBytes) => {
+    const copy = files[path];
+    return copy === undefined ? readFile(path, maxBytes) : { ok: true, bytes: contents.read(copy) };
+  });
   const [first] = problems;
   if (first) {
     const errorClass = first.unanswered ? 'unavailable' : 'precondition';
@@ -143,7 +152,8 @@ export function createWorld(parts: WorldParts): {
     updates: new UpdateBook(history.updates, systemClock, boot),
     resources: history.resources,
     imagesOfPast: history.images,
-    environmentOf: (spec) => environmentOf(spec, paths),
+    contents: stores.contents,
+    environmentOf: (desired) => environmentOf(desired, paths, stores.contents),
     commits: new GroupCommit({ files: state.files, links, history }),
     exits: new ExitRecorder(containers, systemClock, boot),
     hostFacts: () => readHostFacts(state.root),

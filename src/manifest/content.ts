@@ -1,5 +1,6 @@
 /** Files whose content belongs to a spec: env files, secrets and regular files bound read-only (DESIGN §6). */
 import { createHash } from 'node:crypto';
+import { copyName, type FileCopy, type FileOwner } from '../model/contents.ts';
 import type { ContainerSpec } from '../model/kinds/container.ts';
 import type { ContentReaction } from '../model/kinds/short-forms.ts';
 import { parseEnvFile } from './env-file.ts';
@@ -13,7 +14,11 @@ export const MAX_WATCHED_BYTES = 64 * 1024 ** 2;
 const MAX_ENV_BYTES = 131_072;
 
 export type ReadResult =
-  | { readonly ok: true; readonly bytes: Buffer }
+  | {
+      readonly ok: true;
+      readonly bytes: Buffer /** Left out, it is not known, and the file is never pinned. */;
+      readonly owner?: FileOwner;
+    }
   | {
       readonly ok: false;
       /** `unanswered`: it lies on a filesystem that has not answered, so far. */
@@ -104,6 +109,10 @@ export interface ContentHasher {
 
 /** A path as written, beside the absolute one that is read. */
 export interface ContentPath {
+  /** `secret`: of it there is never a copy. */
+  readonly type: 'env-file' | 'secret' | 'bind';
+  /** Its manifest says what a change of it leads to, and so wants changes to count. */
+  readonly follows: boolean;
   readonly written: string;
   readonly path: string;
   /** Field that names it: `volumes.0`. */
@@ -117,10 +126,18 @@ export interface ContentPaths {
   readonly binds: readonly ContentPath[];
 }
 
-/** Files of a spec whose content counts, paired with how they were written. Both specs have the same shape. */
-export function contentPaths(written: ContainerSpec, absolute: ContainerSpec): ContentPaths {
+/** Files that are mounted here are secrets, as Compose has it: they stay off the disk. */
+const SECRETS_DIRECTORY = /^\/(var\/)?run\/secrets\//;
+
+/**
+ * Files of a spec whose content counts, paired with how they were written. Both specs have the same shape.
+ * @param follows the manifest says for the container what a change of a file leads to
+ */
+export function contentPaths(written: ContainerSpec, absolute: ContainerSpec, follows = false): ContentPaths {
   const { onChange } = absolute;
-  const secret = (path: string, as: string, field: string): ContentPath => ({
+  const file = (type: 'env-file' | 'secret', path: string, as: string, field: string): ContentPath => ({
+    type,
+    follows,
     written: as,
     path,
     field,
@@ -128,18 +145,20 @@ export function contentPaths(written: ContainerSpec, absolute: ContainerSpec): C
     maxBytes: MAX_CONTENT_BYTES,
   });
   const secrets = absolute.envFile.map((path, index) =>
-    secret(path, written.envFile[index] ?? path, `envFile.${index}`),
+    file('env-file', path, written.envFile[index] ?? path, `envFile.${index}`),
   );
   for (const [name, value] of Object.entries(absolute.env)) {
     const original = written.env[name];
     if (typeof value === 'object' && typeof original === 'object') {
-      secrets.push(secret(value.fromFile, original.fromFile, `env.${name}`));
+      secrets.push(file('secret', value.fromFile, original.fromFile, `env.${name}`));
     }
   }
   const binds: ContentPath[] = [];
   for (const [index, mount] of absolute.volumes.entries()) {
     if (mount.type !== 'bind' || !mount.readOnly || mount.source === null || mount.watch === false) continue;
     binds.push({
+      type: SECRETS_DIRECTORY.test(mount.target) ? 'secret' : 'bind',
+      follows: follows || mount.onChange !== undefined,
       written: written.volumes[index]?.source ?? mount.source,
       path: mount.source,
       field: `volumes.${index}`,
@@ -159,7 +178,29 @@ export interface Content {
   /** Absolute paths whose change should lead to a new look. */
   readonly inputs: readonly string[];
   readonly problems: readonly ContentProblem[];
+  /** Copies that stand for files, by path as written. */
+  readonly files: Readonly<Record<string, FileCopy>>;
+  /** Files, as written, that are not any more what they are pinned to. */
+  readonly changed: readonly string[];
 }
+
+/** What a file is pinned to, whatever it holds now: its hash, a copy of it, or both. */
+export interface PinnedFile {
+  readonly hash: string | undefined;
+  readonly copy: FileCopy | undefined;
+}
+
+/** How files are pinned. */
+export interface Pinning {
+  /** What a file is pinned to; null for one that counts as it is now. */
+  pinnedTo(path: ContentPath): PinnedFile | null;
+  /** The copy of before, for a file that nobody can read just now. */
+  before(path: ContentPath): FileCopy | undefined;
+  /** Takes a copy of what a file holds now, where there is room for it. */
+  take(copy: FileCopy, bytes: Buffer): boolean;
+}
+
+const NO_PINNING: Pinning = { pinnedTo: () => null, before: () => undefined, take: () => false };
 
 const STRENGTH: readonly string[] = ['recreate', 'restart'];
 
@@ -178,6 +219,17 @@ export function contentReactions({ secrets, binds }: ContentPaths): Record<strin
   return reactions;
 }
 
+type Hash = (bytes: Buffer) => string;
+
+const plainHash: Hash = (bytes) => createHash('sha256').update(bytes).digest('hex');
+
+/** A copy of what was read, or undefined where none can be: of secrets, of large files, of unknown owners. */
+function copyOf({ type }: ContentPath, read: Extract<ReadResult, { ok: true }>): FileCopy | undefined {
+  const { bytes, owner } = read;
+  if (type === 'secret' || owner === undefined || bytes.length > MAX_CONTENT_BYTES) return undefined;
+  return { name: copyName(plainHash(bytes), owner), bytes: bytes.length };
+}
+
 /**
  * Reads and hashes the files that count.
  * @param last hashes of before: files that nobody can read just now count as they did then
@@ -186,26 +238,58 @@ export function hashContent(
   paths: ContentPaths,
   hasher: ContentHasher,
   last: Readonly<Record<string, string>> = {},
+  pinning: Pinning = NO_PINNING,
 ): Content {
   const hashes: Record<string, string> = {};
+  const files: Record<string, FileCopy> = {};
   const inputs: string[] = [];
   const problems: ContentProblem[] = [];
-  for (const { written, path, field, reaction, maxBytes } of paths.binds) {
-    if (reaction === 'ignore') continue;
-    const read = hasher.readFile(path, maxBytes);
+  const changed: string[] = [];
+  /** True when what it is pinned to stands for the file. */
+  const isPinned = (path: ContentPath, read: ReadResult, hash: Hash): boolean => {
+    const pinned = pinning.pinnedTo(path);
+    if (pinned === null) return false;
+    const { written } = path;
+    if (pinned.hash !== undefined) hashes[written] = pinned.hash;
+    if (pinned.copy !== undefined) files[written] = pinned.copy;
+    const same = read.ok ? pinned.hash === undefined || hash(read.bytes) === pinned.hash : read.reason === 'unanswered';
+    if (!same) changed.push(written);
+    inputs.push(path.path);
+    return true;
+  };
+  const take = (path: ContentPath, read: Extract<ReadResult, { ok: true }>): void => {
+    const copy = copyOf(path, read);
+    if (copy !== undefined && pinning.take(copy, read.bytes)) files[path.written] = copy;
+  };
+  const asBefore = (path: ContentPath, hash: string): void => {
+    hashes[path.written] = hash;
+    const copy = pinning.before(path);
+    if (copy !== undefined) files[path.written] = copy;
+  };
+  for (const path of paths.binds) {
+    if (path.reaction === 'ignore') continue;
+    const { written, field, maxBytes } = path;
+    const read = hasher.readFile(path.path, maxBytes);
+    if (isPinned(path, read, plainHash)) continue;
     const unanswered = !read.ok && read.reason === 'unanswered';
     const before = unanswered ? last[written] : undefined;
-    if (read.ok) hashes[written] = createHash('sha256').update(read.bytes).digest('hex');
-    else if (before !== undefined) hashes[written] = before;
+    if (read.ok) {
+      hashes[written] = plainHash(read.bytes);
+      take(path, read);
+    } else if (before !== undefined) asBefore(path, before);
     else if (maxBytes > MAX_CONTENT_BYTES && read.reason !== 'missing') problems.push({ field, message: read.message });
-    if (read.ok || read.reason === 'missing' || unanswered) inputs.push(path);
+    if (read.ok || read.reason === 'missing' || unanswered) inputs.push(path.path);
   }
-  for (const { written, path, reaction } of paths.secrets) {
-    const read = hasher.readFile(path);
+  for (const path of paths.secrets) {
+    const { written, reaction } = path;
+    const read = hasher.readFile(path.path);
+    if (reaction !== 'ignore' && isPinned(path, read, hasher.hashSecret)) continue;
     const before = !read.ok && read.reason === 'unanswered' ? last[written] : undefined;
-    if (read.ok && reaction !== 'ignore') hashes[written] = hasher.hashSecret(read.bytes);
-    else if (before !== undefined) hashes[written] = before;
-    inputs.push(path);
+    if (read.ok && reaction !== 'ignore') {
+      hashes[written] = hasher.hashSecret(read.bytes);
+      take(path, read);
+    } else if (before !== undefined) asBefore(path, before);
+    inputs.push(path.path);
   }
-  return { hashes, reactions: contentReactions(paths), inputs, problems };
+  return { hashes, reactions: contentReactions(paths), inputs, problems, files, changed };
 }

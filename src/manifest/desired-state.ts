@@ -2,24 +2,29 @@
  * From the sources to one DesiredState. A static error freezes only its source at the last good revision (DESIGN §13.4);
  * of two sources that claim the same thing, the one that changed gives way, and both when both changed.
  */
+import type { SourceContents } from '../model/contents.ts';
 import type { DesiredState, SpecOfKind } from '../model/desired.ts';
 import { bindSources, environmentFiles } from '../model/host-files.ts';
+import type { ResourceKey } from '../model/resource.ts';
 import type { BuildSource } from './build-context.ts';
 import { BuildContexts } from './build-contexts.ts';
 import type { ContentHasher, ReadFile, ReadResult } from './content.ts';
 import type { ImportWarning } from './importers/draft.ts';
 import { compareIssues, type ManifestIssue } from './issue.ts';
-import { appNameOf, type ManifestText, type ParsedManifest, parseManifest } from './parse.ts';
+import type { ParsedManifest } from './parse.ts';
+import { contentOfReads, type Parse, ParseCache, parser, type WithReader } from './parse-cache.ts';
 import { type Build, buildAll } from './resolve/build.ts';
 import { withAbsolutePaths } from './resolve/paths.ts';
 import type { OnOtherApp } from './resolve/references.ts';
-import type { Candidate, Finding } from './resolve/universe.ts';
+import type { Candidate, Finding, PinnedContents } from './resolve/universe.ts';
 
 /** A revision that was accepted, as the supervisor stored it. */
 export interface GoodRevision {
   readonly text: string;
   /** {@link SourceOutcome.contentHashes} of its acceptance. */
   readonly contentHashes: Readonly<Record<string, string>>;
+  /** {@link SourceOutcome.contents} of its acceptance. Left out, they are not known. */
+  readonly contents?: SourceContents;
 }
 
 /** One manifest as it is now. */
@@ -33,6 +38,8 @@ export interface SourceRevision {
   /** The text now, or why there is none. */
   readonly content: { readonly ok: true; readonly text: string } | { readonly ok: false; readonly message: string };
   readonly lastGood: GoodRevision | null;
+  /** What its files held at an earlier time, where that stands for what they hold now. */
+  readonly pinned?: PinnedContents | undefined;
 }
 
 export interface SourceOutcome {
@@ -49,6 +56,12 @@ export interface SourceOutcome {
   readonly warnings: readonly ImportWarning[];
   /** To be stored with the text when `using` is current. By path as written. */
   readonly contentHashes: Readonly<Record<string, string>>;
+  /** What its files held, to be stored with the text too. */
+  readonly contents: SourceContents;
+  /** Files, as written, that are not any more what they are pinned to. */
+  readonly changed: readonly string[];
+  /** By resource, files as written whose changes count although the manifest is pinned. */
+  readonly followed: Readonly<Record<ResourceKey, readonly string[]>>;
   /** Files outside the manifest whose change should lead to a new look, absolute. */
   readonly inputs: readonly string[];
 }
@@ -56,6 +69,8 @@ export interface SourceOutcome {
 export interface Resolution {
   readonly state: DesiredState;
   readonly sources: ReadonlyMap<string, SourceOutcome>;
+  /** What the copies that {@link SourceOutcome.contents} names hold, of files that were read now; by name. */
+  readonly copies: ReadonlyMap<string, Buffer>;
 }
 
 export interface ResolveOptions extends ContentHasher {
@@ -64,6 +79,7 @@ export interface ResolveOptions extends ContentHasher {
   readonly defaultHostIp: string;
   /** What is known of build contexts; left out, they are read at once. */
   readonly contexts?: BuildContexts;
+  readonly readCopy?: WithReader['readCopy'];
   /** Told, maybe more than once, of references into apps that no source declares; without it they are mistakes. */
   readonly onOtherApp?: OnOtherApp;
 }
@@ -78,71 +94,9 @@ interface Standing {
   readonly inputs: Set<string>;
 }
 
-interface KnownParse {
-  readonly file: string;
-  readonly text: string;
-  readonly parsed: ParsedManifest;
-  /** Content of the files that the text was read with, by path. */
-  readonly read: ReadonlyMap<string, ReadResult>;
-}
-
-function sameContent(a: ReadResult, b: ReadResult): boolean {
-  return a.ok && b.ok ? a.bytes.equals(b.bytes) : a.ok === b.ok;
-}
-
-function parseSource({ file, baseDir }: SourceRevision, text: string, readFile: ReadFile): KnownParse {
-  const read = new Map<string, ReadResult>();
-  const recording: ReadFile = (path) => {
-    const result = readFile(path);
-    read.set(path, result);
-    return result;
-  };
-  const parsed = parsedOrDefect({ text, file, appDefault: appNameOf(file), reach: { baseDir, readFile: recording } });
-  return { file, text, parsed, read };
-}
-
-/** A defect that one file brings out concerns that file; the others are taken over. */
-function parsedOrDefect(input: ManifestText): ParsedManifest {
-  try {
-    return parseManifest(input);
-  } catch (error) {
-    const message = `this file cannot be read because of a defect in tsdocker: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
-    const position = { file: input.file, line: 1, column: 1 };
-    return { app: null, issues: [{ code: 'TSD_BUG', message, position }], translation: null };
-  }
-}
-
-/** Remembers what unchanged texts mean, between calls of {@link desiredState}. */
-export class ParseCache {
-  #known = new Map<string, KnownParse[]>();
-  #used = new Map<string, KnownParse[]>();
-
-  parse(source: SourceRevision, text: string, readFile: ReadFile): ParsedManifest {
-    const { sourceId } = source;
-    const used = this.#used.get(sourceId) ?? [];
-    const before = [...used, ...(this.#known.get(sourceId) ?? [])].find(
-      (entry) =>
-        entry.text === text &&
-        entry.file === source.file &&
-        [...entry.read].every(([path, result]) => sameContent(readFile(path), result)),
-    );
-    const entry = before ?? parseSource(source, text, readFile);
-    if (!used.includes(entry)) this.#used.set(sourceId, [...used, entry]);
-    return entry.parsed;
-  }
-
-  /** Forgets what was not asked for since the last turn. */
-  turn(): void {
-    this.#known = this.#used;
-    this.#used = new Map();
-  }
-}
-
 function unreadable(source: SourceRevision, message: string): ManifestIssue {
   return { code: 'TSD_MANIFEST_READ', message, position: { file: source.file, line: 1, column: 1 } };
 }
-
-type Parse = (source: SourceRevision, text: string) => ParsedManifest;
 
 function noteInputs({ parsed, inputs }: Standing, named: Iterable<string> = []): void {
   for (const path of [...named, ...(parsed?.translation?.inputs ?? [])]) inputs.add(path);
@@ -202,12 +156,13 @@ function consequence(found: Finding, standing: Standing): ManifestIssue {
 
 function candidateOf({ source, using, parsed }: Standing, { contexts }: ResolveOptions): Candidate[] {
   if (!parsed?.app) return [];
-  const { sourceId, baseDir, content, lastGood } = source;
+  const { sourceId, baseDir, content, lastGood, pinned = null } = source;
   const frozenHashes = using === 'last-good' ? (lastGood?.contentHashes ?? {}) : null;
   const unchanged = contexts !== undefined && content.ok && content.text === lastGood?.text;
   const earlierHashes = unchanged ? lastGood.contentHashes : {};
   const lastHashes = lastGood?.contentHashes ?? {};
-  return [{ sourceId, baseDir, app: parsed.app, frozenHashes, earlierHashes, lastHashes }];
+  const lastContents = lastGood?.contents ?? null;
+  return [{ sourceId, baseDir, app: parsed.app, frozenHashes, earlierHashes, lastHashes, lastContents, pinned }];
 }
 
 function buildStanding(standings: ReadonlyMap<string, Standing>, options: ResolveOptions): Build {
@@ -266,7 +221,10 @@ function readOnce(readFile: ReadFile): ReadFile {
   };
 }
 
-function outcome({ using, parsed, issues, inputs }: Standing, build: Build): SourceOutcome {
+function outcome(standing: Standing, build: Build, readFile: ReadFile, copies: Map<string, Buffer>): SourceOutcome {
+  const { source, using, parsed, issues, inputs } = standing;
+  const files = build.files.get(source.sourceId);
+  const { reads, changed } = contentOfReads(source, parsed, readFile, copies);
   const app = parsed?.app?.app ?? null;
   const contentHashes: Record<string, string> = {};
   for (const desired of build.resources.values()) {
@@ -279,6 +237,9 @@ function outcome({ using, parsed, issues, inputs }: Standing, build: Build): Sou
     app,
     issues: [...unique.values()].sort(compareIssues),
     contentHashes,
+    contents: { resources: files?.contents ?? {}, reads },
+    changed: [...new Set([...(files?.changed ?? []), ...changed])].sort(),
+    followed: files?.followed ?? {},
     warnings: parsed?.translation?.warnings ?? [],
     inputs: [...inputs].sort(),
   };
@@ -292,28 +253,30 @@ export function desiredState(
 ): Resolution {
   const ordered = [...sources].sort((a, b) => (a.sourceId < b.sourceId ? -1 : 1));
   const readFile = readOnce(options.readFile);
-  const parse: Parse = (source, text) => cache.parse(source, text, readFile);
+  const parse = parser({ ...options, readFile }, cache);
   const standings = new Map(ordered.map((source) => [source.sourceId, firstStanding(source, parse)]));
   const build = settle(standings, { ...options, readFile }, parse);
+  const copies = new Map(build.copies);
+  const outcomes = [...standings].map(([id, standing]) => [id, outcome(standing, build, readFile, copies)] as const);
   cache.turn();
   return {
     state: Object.freeze({ generation: options.generation, resources: build.resources }),
-    sources: new Map([...standings].map(([id, standing]) => [id, outcome(standing, build)])),
+    sources: new Map(outcomes),
+    copies,
   };
 }
-
-type WithReader = Pick<ResolveOptions, 'readFile'>;
 
 /** What revisions declare of a kind as they are written now, with absolute paths. */
 function declaredSpecs<K extends 'image' | 'container'>(
   kind: K,
   sources: readonly SourceRevision[],
-  { readFile }: WithReader,
+  options: WithReader,
   cache: ParseCache,
 ): SpecOfKind[K][] {
+  const parse = parser(options, cache);
   return sources.flatMap((source) => {
     if (!source.content.ok) return [];
-    const { app } = cache.parse(source, source.content.text, readFile);
+    const { app } = parse(source, source.content.text);
     return (app?.resources ?? []).flatMap((resource) =>
       resource.kind === kind && resource.spec !== null
         ? [withAbsolutePaths(kind, resource.spec as SpecOfKind[K], source.baseDir)]

@@ -10,6 +10,14 @@ const manifestSchema = z.strictObject({
   app: name
     .meta({ description: "Name of the app. Left out, the file's name without .yaml.", examples: ['blog'] })
     .optional(),
+  follow: z
+    .boolean()
+    .meta({
+      description:
+        'What an app that was applied does when a file changes that it binds, reads variables from or is built from. `false`: nothing, until it is applied again. `true`: what `onChange` says, and a build. Manifests of the watched directory always follow their files.',
+      default: false,
+    })
+    .optional(),
   images: z.record(name, KIND_SCHEMAS.image.schema).optional(),
   volumes: z.record(name, KIND_SCHEMAS.volume.schema.nullable()).optional(),
   networks: z.record(name, KIND_SCHEMAS.network.schema.nullable()).optional(),

@@ -29,6 +29,8 @@ export interface ManifestApp {
   readonly file: string;
   readonly position: SourcePosition;
   readonly resources: readonly ParsedResource[];
+  /** Applied, its files count as they are at any time, not as they were then. */
+  readonly follow: boolean;
 }
 
 export interface ParsedManifest {
@@ -60,7 +62,7 @@ export function appNameOf(file: string): string | null {
 const RESERVED_NETWORKS: readonly string[] = ['bridge', 'host', 'none', 'container'];
 
 const SECTION_KIND: ReadonlyMap<string, Kind> = new Map(KINDS.map((kind) => [KIND_SCHEMAS[kind].section, kind]));
-const TOP_LEVEL = ['app', ...SECTION_KIND.keys()];
+const TOP_LEVEL = ['app', 'follow', ...SECTION_KIND.keys()];
 
 function isMapping(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -96,6 +98,7 @@ class ManifestReader {
   readonly #issues: ManifestIssue[] = [];
   readonly #resources = new Map<string, ParsedResource>();
   #app: { name: string; position: SourcePosition } | null = null;
+  #follow: { value: boolean; position: SourcePosition } | null = null;
   #translation: Translation | null = null;
 
   constructor(input: ManifestText) {
@@ -118,6 +121,7 @@ class ManifestReader {
         file: this.#input.file,
         position: app.position,
         resources: [...this.#resources.values()],
+        follow: this.#follow?.value ?? false,
       },
       issues: this.#issues.sort(compareIssues).slice(0, MAX_ISSUES),
       translation: this.#translation,
@@ -160,6 +164,7 @@ class ManifestReader {
       const kind = SECTION_KIND.get(key);
       const { key: keyPosition, value: position } = places.find([key]);
       if (key === 'app') this.#readApp(section, position);
+      else if (key === 'follow') this.#readFollow(section, position);
       else if (!kind) this.#issues.push(unknownKey(key, 'document', TOP_LEVEL, 'the manifest', keyPosition));
       else if (isMapping(section)) {
         for (const [name, written] of Object.entries(section)) this.#resource(kind, name, written, places);
@@ -173,6 +178,16 @@ class ManifestReader {
     } else if (this.#app && this.#app.name !== value) {
       this.#refuse(`app is "${this.#app.name}" on line ${this.#app.position.line}; a file is one app`, position);
     } else this.#app ??= { name: value, position };
+  }
+
+  #readFollow(value: unknown, position: SourcePosition): void {
+    if (typeof value !== 'boolean') this.#refuse('follow: expected true or false', position);
+    else if (this.#follow && this.#follow.value !== value) {
+      this.#refuse(
+        `follow is ${this.#follow.value} on line ${this.#follow.position.line}; a file is one app`,
+        position,
+      );
+    } else this.#follow ??= { value, position };
   }
 
   #resource(kind: Kind, name: string, written: unknown, places: Places): void {

@@ -1,3 +1,4 @@
+import type { LiveFile } from './contents.ts';
 import type { ContainerSpec } from './kinds/container.ts';
 import type { ImageSpec } from './kinds/image.ts';
 import type { NetworkSpec } from './kinds/network.ts';
@@ -30,6 +31,10 @@ export interface Desired<K extends Kind = Kind> {
   readonly contentHashes: Readonly<Record<string, string>>;
   /** What another content of these files leads to, by path as written. Left out, a restart. */
   readonly reactions?: Readonly<Record<string, ContentReaction>>;
+  /** Names of the copies that stand for files of the host, by absolute path. Left out, there are none. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** Files of the host that it uses as they are at the moment. Left out, there are none. */
+  readonly live?: readonly LiveFile[];
   readonly references: References;
   readonly source: SourcePosition;
   /** Position of each written field, by dotted path: `ports.0`, `resources.memory`. */

@@ -175,6 +175,11 @@ export const ERROR_CATALOGUE = {
     title: 'A build context cannot be used',
     hint: 'Check the path. What the build does not need belongs into .dockerignore.',
   },
+  TSD_CONTENT_MISSING: {
+    class: 'precondition',
+    title: 'The pinned copy of a file is gone',
+    hint: 'Apply the manifest again (`tsdocker apply -f FILE`): the copy is made from the file as it is now.',
+  },
   TSD_BUILD_RUN: {
     class: 'unavailable',
     title: 'A command of a build failed',

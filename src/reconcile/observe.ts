@@ -13,7 +13,7 @@ import type {
 } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
-import { ASKED_ANEW, PINNED_ANEW } from '../state/history/resource-store.ts';
+import { ASKED_ANEW, ASKED_UNCACHED, PINNED_ANEW } from '../state/history/resource-store.ts';
 import { isUnknown } from '../state/restore.ts';
 import { containerSpecOf } from '../state/written-spec.ts';
 import { healthchecks, probesOf } from './health/probes-of.ts';
@@ -236,7 +236,7 @@ function observedImages(world: World, reading: Reading): Map<ResourceKey, Observ
       const hasLayers = ({ parent }: { parent: string }) => parent === '' || world.graph.exists(parent);
       const complete = image !== undefined && reading(() => hasLayers(image), true);
       // A manifest pins the image it was applied with: a changed source counts at the next edit or refresh (DESIGN §13.6).
-      const current = sourceFingerprint !== ASKED_ANEW && sourceFingerprint !== PINNED_ANEW;
+      const current = ![ASKED_ANEW, ASKED_UNCACHED, PINNED_ANEW].includes(sourceFingerprint);
       return [key, { key, specHash, imageId: complete ? imageId : null, current, bases }];
     }),
   );

@@ -45,14 +45,21 @@ function bindTrouble(world: World, path: string): string | null {
   }
 }
 
-function unusableBind(world: World, { spec, positions, source }: Container): TsdError | null {
+function unusableBind(world: World, { spec, files, positions, source }: Container): TsdError | null {
   for (const [index, mount] of spec.volumes.entries()) {
     if (mount.type !== 'bind' || mount.source === null) continue;
-    const trouble = bindTrouble(world, mount.source);
+    const copy = files?.[mount.source];
+    const path = copy === undefined ? mount.source : world.contents.path(copy);
+    const trouble = bindTrouble(world, path);
     const missing = trouble === MISSING_PATH;
     if (trouble === null || (missing && mount.create !== undefined)) continue;
+    const place = positions[`volumes.${index}`] ?? source;
+    if (copy !== undefined) {
+      const message = `the pinned copy of ${mount.source}, ${path}, ${trouble}`;
+      return new TsdError('TSD_CONTENT_MISSING', message, { source: place });
+    }
     return new TsdError('TSD_BIND_SOURCE', `bind source ${mount.source} ${trouble}`, {
-      source: positions[`volumes.${index}`] ?? source,
+      source: place,
       ...(missing && { hint: missingBindHint(mount.source) }),
     });
   }

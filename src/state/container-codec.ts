@@ -129,6 +129,7 @@ function encodeOwner(owner: ContainerOwner | null): ContainerExtension['Owner'] 
     SpecHash: owner.specHash,
     ContentHashes: owner.contentHashes,
     Generation: owner.generation,
+    Files: owner.files ?? null,
   };
 }
 
@@ -144,6 +145,7 @@ function decodeOwner(owner: ContainerExtension['Owner']): ContainerOwner | null 
     specHash: owner.SpecHash,
     contentHashes: owner.ContentHashes ?? {},
     generation: owner.Generation,
+    ...(owner.Files && { files: owner.Files }),
   };
 }
 

@@ -50,6 +50,7 @@ const OWNER = goStruct({
   SpecHash: goString,
   ContentHashes: goMap(goString),
   Generation: goInt,
+  Files: omitEmpty(goMap(goString)),
 });
 
 const HANDLE = goStruct({

@@ -106,6 +106,8 @@ export interface ContainerOwner {
   readonly specHash: string;
   /** sha256 of file contents that are part of the spec, by path as written. */
   readonly contentHashes: Readonly<Record<string, string>>;
+  /** Names of the copies that it runs with in place of files of the host, by absolute path. Left out, there are none. */
+  readonly files?: Readonly<Record<string, string>>;
   readonly generation: number;
 }
 

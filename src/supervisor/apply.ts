@@ -1,10 +1,18 @@
 /** Changes of what is wanted, as streams of events. */
-import type { ApplyEvent, ApplyOptions, IssueView, ManifestInput, RollbackOptions } from '../api/supervisor.ts';
-import type { DesiredState } from '../model/desired.ts';
+import type {
+  ApplyEvent,
+  ApplyOptions,
+  FileNote,
+  IssueView,
+  ManifestInput,
+  RollbackOptions,
+} from '../api/supervisor.ts';
+import type { Desired, DesiredState } from '../model/desired.ts';
 import { TsdError } from '../model/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import { asker } from './actors.ts';
 import { Ends } from './ends.ts';
+import { liveNotes } from './file-notes.ts';
 import { postponed } from './hints.ts';
 import type { LoopStatus } from './loop-status.ts';
 import { diffStates, planOfApps, planView } from './plan-views.ts';
@@ -28,8 +36,12 @@ interface Change {
   /** Problems that forbid it. */
   readonly issues: readonly IssueView[];
   readonly apps: ReadonlySet<string>;
+  /** What it does not bring along. */
+  readonly notes?: readonly FileNote[];
   /** Images to be resolved anew. */
   readonly anew: readonly ResourceKey[];
+  /** Builds among them that take nothing from earlier ones. */
+  readonly uncached?: readonly ResourceKey[];
   /** Makes it, all or nothing. Returns problems that were not there before. */
   readonly make: () => readonly IssueView[];
 }
@@ -43,7 +55,7 @@ function isThere(parts: ApplyParts, apps: ReadonlySet<string>, sinceBootMs: numb
 /** Makes a change unless issues forbid it, tells its plan, and waits for it where that is asked for. */
 export async function* takeOver(
   parts: ApplyParts,
-  { preview, issues, apps, anew, make }: Change,
+  { preview, issues, apps, notes = [], anew, uncached = [], make }: Change,
   options: { readonly dryRun: boolean; readonly waitMs: number | null; readonly settleMs?: number | null | undefined },
   signal?: AbortSignal,
 ): AsyncGenerator<ApplyEvent> {
@@ -54,7 +66,7 @@ export async function* takeOver(
   }
   const { planner } = parts;
   const plan = options.dryRun ? planner.everything(preview, anew) : planner.ofApps(preview, apps, anew);
-  const view = planView(planOfApps(plan, apps));
+  const view = planView(planOfApps(plan, apps), { fileNotes: [...notes, ...liveNotes(preview, apps)] });
   if (options.dryRun) {
     yield { type: 'accepted', generation: sources.generation, plan: view };
     return;
@@ -63,12 +75,13 @@ export async function* takeOver(
   const feed = new OpFeed(parts.events, apps);
   const ends = new Ends(parts.world, (key) => apps.has(appOf(key)));
   try {
+    if (notes.length > 0) yield { type: 'notes', notes };
     const rejected = make();
     if (rejected.length > 0) {
       yield { type: 'rejected', issues: rejected };
       return;
     }
-    parts.world.resources.askAnew(anew);
+    parts.world.resources.askAnew(anew, uncached);
     parts.loop.enqueue(anew);
     yield { type: 'accepted', generation: sources.generation, plan: view };
     const ended = parts.loop.ended();
@@ -99,30 +112,45 @@ function refusal(file: string): TsdError {
  * Asks anew for the images of files of the watched directory, as they are in force.
  * @throws TsdError TSD_OWNED_BY_MANIFEST for a file of which nothing is
  */
-function refreshWatched(sources: Sources, inputs: readonly ManifestInput[]): Change {
+function refreshWatched(sources: Sources, inputs: readonly ManifestInput[], how: Anew): Change {
   const inForce = sources.preview([]);
   for (const input of inputs) if (sources.inputApps([input], inForce).size === 0) throw refusal(input.file);
   const apps = sources.inputApps(inputs, inForce);
-  const anew = imagesOf(sources.state, apps);
-  return { preview: sources.state, issues: [], apps, anew, make: () => [] };
+  return { preview: sources.state, issues: [], apps, ...anewOf(sources.state, apps, how), make: () => [] };
 }
 
 function imagesOf({ resources }: DesiredState, apps: ReadonlySet<string>): ResourceKey[] {
   return [...resources.values()].filter(({ kind, app }) => kind === 'image' && apps.has(app)).map(({ key }) => key);
 }
 
+/** How images are to be resolved anew: all, or builds without what earlier ones made. */
+interface Anew {
+  readonly refresh: boolean;
+  readonly noCache: boolean;
+}
+
+function anewOf(state: DesiredState, apps: ReadonlySet<string>, { refresh, noCache }: Anew) {
+  const images = imagesOf(state, apps);
+  const isBuild = (key: ResourceKey): boolean => {
+    const desired = state.resources.get(key) as Desired<'image'> | undefined;
+    return desired?.spec.source.type === 'build';
+  };
+  const uncached = noCache ? images.filter(isBuild) : [];
+  return { anew: refresh ? images : uncached, uncached };
+}
+
 /** @throws TsdError for a file of the watched directory, unless only their images are to be asked for anew */
 export async function* apply(
   parts: ApplyParts,
   inputs: readonly ManifestInput[],
-  { refresh = false, askedBy, ...options }: ApplyOptions,
+  { refresh = false, noCache = false, askedBy, ...options }: ApplyOptions,
   signal?: AbortSignal,
 ): AsyncGenerator<ApplyEvent> {
   const { sources } = parts;
   const watched = inputs.filter(({ file }) => sources.isWatched(file));
   const [first] = watched;
-  if (first && refresh && watched.length === inputs.length) {
-    yield* takeOver(parts, refreshWatched(sources, inputs), options, signal);
+  if (first && (refresh || noCache) && watched.length === inputs.length) {
+    yield* takeOver(parts, refreshWatched(sources, inputs, { refresh, noCache }), options, signal);
     return;
   }
   if (first) throw refusal(first.file);
@@ -133,7 +161,7 @@ export async function* apply(
     preview: preview.state,
     issues: sources.inputIssues(inputs, preview),
     apps,
-    anew: refresh ? imagesOf(preview.state, apps) : [],
+    ...anewOf(preview.state, apps, { refresh, noCache }),
     make: () => sources.apply(inputs, asker(askedBy)),
   };
   yield* takeOver(parts, change, options, signal);
@@ -152,6 +180,7 @@ export async function* rollback(
   const change: Change = {
     preview: preview.state,
     issues: sources.newIssues(preview),
+    notes: sources.rollbackNotes(generation, preview),
     apps: new Set(diffStates(sources.state, preview.state).map(({ resource }) => appOf(resource))),
     anew: [],
     make: () => sources.rollback(generation, hold, asker(askedBy)),

@@ -35,12 +35,14 @@ const RECHECK_MS = 1_000;
 
 /** Newest first. */
 export function historyViews(history: History, limit: number): readonly HistoryView[] {
+  const kept = new Set(history.contents.kept());
   return history.generations.list(limit).map(({ n, createdAtMs, cause, pins, changes }, index) => ({
     generation: n,
     at: formatTime(createdAtMs),
     cause,
     by: changes.by ?? null,
     current: index === 0,
+    keeps: kept.has(n) ? 'contents' : 'specification',
     files: changes.files,
     resources: changes.resources.map(({ key, change }) => ({ resource: key, change })),
     held: Object.entries(pins.apps).map(([app, { generation, reason }]) => ({ app, generation, reason })),

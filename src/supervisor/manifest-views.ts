@@ -3,6 +3,7 @@ import type { IssueView, ManifestView } from '../api/supervisor.ts';
 import type { SourceOutcome } from '../manifest/desired-state.ts';
 import type { ManifestIssue } from '../manifest/issue.ts';
 import { ERROR_CATALOGUE } from '../model/error-catalogue.ts';
+import { applyHint, driftOf } from './file-notes.ts';
 import { heldHint } from './hints.ts';
 import type { Source, SourceMap } from './source.ts';
 import { pinReasons } from './source-pins.ts';
@@ -53,6 +54,9 @@ export function manifestViews({
     const pin = pinned.get(id);
     const held = unread ?? pin ?? (source.kind === 'watched' ? removal?.message : undefined) ?? null;
     const issues = outcome?.issues.map(issueView) ?? [];
+    const { pinned: files } = source;
+    // Of one that is held back it does not count what its files hold.
+    const changed = outcome && files && pin === undefined ? driftOf(outcome, files.generation) : null;
     return {
       file: source.origin,
       app,
@@ -62,7 +66,13 @@ export function manifestViews({
       issues,
       warnings: outcome?.warnings.map(issueView) ?? [],
       held,
-      hint: held === null ? (issues[0]?.hint ?? '') : held === pin ? heldHint(source.origin, app ?? source.origin) : '',
+      changed,
+      hint:
+        held === null
+          ? (issues[0]?.hint ?? (changed ? applyHint(source.origin) : ''))
+          : held === pin
+            ? heldHint(source.origin, app ?? source.origin)
+            : '',
     };
   });
 }

@@ -1,5 +1,5 @@
 /** Plans and differences as clients see them. Pure. */
-import type { ApprovalView, DiffView, IssueView, ManifestView, PlanView } from '../api/supervisor.ts';
+import type { ApprovalView, DiffView, FileNote, IssueView, ManifestView, PlanView } from '../api/supervisor.ts';
 import type { Desired, DesiredState } from '../model/desired.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { DeclarationNote } from '../model/update-notes.ts';
@@ -13,11 +13,12 @@ interface Beside {
   readonly approvals?: readonly ApprovalView[];
   readonly manifests?: readonly ManifestView[];
   readonly notes?: readonly DeclarationNote[];
+  readonly fileNotes?: readonly FileNote[];
 }
 
 export function planView(
   plan: Plan,
-  { issues = [], approvals = [], manifests = [], notes = [] }: Beside = {},
+  { issues = [], approvals = [], manifests = [], notes = [], fileNotes = [] }: Beside = {},
 ): PlanView {
   return {
     generation: plan.generation,
@@ -34,6 +35,7 @@ export function planView(
     approvals,
     manifests: manifests.filter(({ state, warnings }) => state !== 'Active' || warnings.length > 0),
     notes: notes.map(({ key, message, hint: mend, source }) => ({ resource: key, message, hint: mend, ...source })),
+    fileNotes,
     text: plan.ops.map(formatOp).join('\n'),
   };
 }

@@ -89,7 +89,7 @@ export function remove(
   const [gone, inputs] = [[...origins], [...edited.values()]];
   const touched = new Set([...gone, ...edited.keys()]);
   const apps = new Set(sources.views().flatMap(({ file, app }) => (touched.has(file) && app !== null ? [app] : [])));
-  const preview = sources.preview(inputs, gone);
+  const preview = sources.preview(inputs, { gone, sameFiles: true });
   const named = request.resources.map(({ kind, name }) => resolveName(kind, name, nameables));
   const change = {
     preview: preview.state,

@@ -24,6 +24,16 @@ export function sameState(a: DesiredState, b: DesiredState): boolean {
   return true;
 }
 
+/** A state whose containers use files as they are where a copy is not there. */
+export function withoutCopies(state: DesiredState, isThere: (name: string) => boolean): DesiredState {
+  const resources = [...state.resources].map(([key, desired]): [ResourceKey, Desired] => {
+    const files = Object.entries(desired.files ?? {});
+    const there = files.filter(([, name]) => isThere(name));
+    return [key, there.length === files.length ? desired : { ...desired, files: Object.fromEntries(there) }];
+  });
+  return { ...state, resources: new Map(resources) };
+}
+
 /** True when the second holds less than the first, and nothing that the first does not. */
 export function onlyRemoves(before: DesiredState, after: DesiredState): boolean {
   const kept = [...after.resources].every(([key, { specHash }]) => before.resources.get(key)?.specHash === specHash);

@@ -4,25 +4,28 @@ import {
   declaredBuilds,
   declaredFiles,
   desiredState,
-  ParseCache,
   type Resolution,
   type ResolveOptions,
   type SourceRevision,
 } from '../manifest/desired-state.ts';
+import { ParseCache, parser } from '../manifest/parse-cache.ts';
+import { presentDigest } from '../manifest/present-hashes.ts';
+import type { Contents } from '../model/contents.ts';
 import type { DesiredState } from '../model/desired.ts';
 import type { History } from '../state/history/history.ts';
 import { stateOfGeneration } from './generation-record.ts';
-import { bySourceId, type SourceMap, storedSource } from './source.ts';
-import { pinsThatHold, withPins } from './source-pins.ts';
+import { bySourceId, type Source, type SourceMap, sourceId, storedSource } from './source.ts';
+import { type AppPins, pinsThatHold, withPins } from './source-pins.ts';
 import { allSources, ownerIn, type StandingSources } from './standing-sources.ts';
 
 function revisionsOf(effective: SourceMap, { good }: StandingSources): SourceRevision[] {
-  return [...effective].map(([id, { origin, baseDir, content }]) => ({
+  return [...effective].map(([id, { origin, baseDir, content, pinned }]) => ({
     sourceId: id,
     file: origin,
     baseDir,
     content,
     lastGood: good.get(id) ?? null,
+    pinned,
   }));
 }
 
@@ -39,6 +42,8 @@ function untouchedApps(standing: StandingSources, effective: SourceMap, { source
 }
 
 export interface SourceResolverOptions extends Omit<ResolveOptions, 'generation' | 'contexts'> {
+  /** What the files of a generation held; null where that is not kept. */
+  contentsOf(generation: number): Contents | null;
   /** Waits, not long, until the filesystems of these files have answered. */
   settle(paths: readonly string[]): Promise<unknown>;
 }
@@ -56,18 +61,56 @@ export class SourceResolver {
 
   /** The manifests that count. */
   effective(standing: StandingSources): SourceMap {
-    const sources = allSources(standing);
-    return withPins(sources, pinsThatHold(standing.pins, sources), (n) => this.ofGeneration(n));
+    return withPins(allSources(standing), this.pinsThatHold(standing), (n) => this.ofGeneration(n));
   }
 
-  /** The manifests that a generation was made of. */
+  /** Those of the pins that hold with the manifests and files as they are. */
+  pinsThatHold(standing: StandingSources): AppPins {
+    return pinsThatHold(standing.pins, allSources(standing), (source) => this.digestOf(source));
+  }
+
+  /** The manifests that a generation was made of, pinned to what their files held then as far as that is kept. */
   ofGeneration(n: number): SourceMap {
-    return bySourceId(this.#history.sources.ofGeneration(n).map(storedSource));
+    const contents = this.#options.contentsOf(n) ?? {};
+    const hashes = this.#history.generations.get(n)?.pins.content ?? {};
+    const sources = this.#history.sources.ofGeneration(n).map((text): Source => {
+      const id = sourceId(text);
+      const then = contents[id] ?? { resources: {}, reads: {} };
+      return { ...storedSource(text), pinned: { generation: n, contents: then, held: true, hashes: hashes[id] ?? {} } };
+    });
+    return bySourceId(sources);
+  }
+
+  /** A hash over what those files of a source hold that count as they are at any time. */
+  digestOf(source: Source): string {
+    return this.#present(source)?.digest ?? '';
+  }
+
+  /** Files of the manifests that pins hold back: a change of one of them ends its pin. */
+  heldInputs(standing: StandingSources): string[] {
+    return this.#heldBack(standing).flatMap((source) => this.#present(source)?.inputs ?? []);
+  }
+
+  #heldBack(standing: StandingSources): Source[] {
+    const all = allSources(standing);
+    const held = Object.values(this.pinsThatHold(standing)).flatMap(({ sources }) => sources);
+    return held.flatMap((pin) => (pin.heldContents === undefined ? [] : (all.get(sourceId(pin)) ?? [])));
+  }
+
+  #present(source: Source) {
+    const { content, baseDir, kind, pinned } = source;
+    if (!content.ok) return null;
+    const revision = { sourceId: sourceId(source), file: source.origin, baseDir, content, lastGood: null, pinned };
+    const { app } = parser(this.#options, this.#cache)(revision, content.text);
+    if (app === null) return null;
+    const looked = { app, baseDir, pinned: kind === 'watched' ? undefined : pinned?.contents };
+    return presentDigest(looked, this.#options, this.#contexts);
   }
 
   /** Reads the build contexts, in small steps, and lets filesystems answer. What is resolved next is as of now. */
   async look(standing: StandingSources): Promise<void> {
-    const revisions = revisionsOf(this.effective(standing), standing);
+    const heldBack = bySourceId(this.#heldBack(standing));
+    const revisions = [...revisionsOf(this.effective(standing), standing), ...revisionsOf(heldBack, standing)];
     await this.#contexts.look(declaredBuilds(revisions, this.#options, this.#cache));
     await this.#options.settle(declaredFiles(revisions, this.#options, this.#cache));
   }
@@ -75,9 +118,10 @@ export class SourceResolver {
   resolve(standing: StandingSources, generation: number): Resolution {
     const effective = this.effective(standing);
     const options = { ...this.#options, contexts: this.#contexts, generation };
+    const pins = this.pinsThatHold(standing);
     const resolution = desiredState(revisionsOf(effective, standing), options, this.#cache);
     const untouched = untouchedApps(standing, effective, resolution);
-    const held = Object.entries(pinsThatHold(standing.pins, allSources(standing))).map(
+    const held = Object.entries(pins).map(
       ([app, { reason, generation: at, failed = false, container, hint }]) =>
         [app, { reason, failed, container, hint, generation: at }] as const,
     );

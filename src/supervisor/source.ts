@@ -1,6 +1,7 @@
 /** A manifest as the supervisor has it. */
 import { realpathSync } from 'node:fs';
 import { dirname, isAbsolute } from 'node:path';
+import type { PinnedContents } from '../manifest/resolve/universe.ts';
 import type { WatchedFile } from '../manifest/source/settle.ts';
 import type { SourceKind, SourceText } from '../state/history/source-store.ts';
 
@@ -11,6 +12,13 @@ export interface Source {
   /** Relative paths start here. */
   readonly baseDir: string;
   readonly content: WatchedFile['content'];
+  /** What its files held when it was applied, or in a generation that was brought back. Left out, they count as they are. */
+  readonly pinned?: PinnedSource | undefined;
+}
+
+export interface PinnedSource extends PinnedContents {
+  /** The generation that it was applied with, or that it was brought back to. */
+  readonly generation: number;
 }
 
 /** By {@link sourceId}. */

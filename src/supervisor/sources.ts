@@ -1,9 +1,11 @@
 /** Where the desired state comes from: the watched directory and applied manifests, as generations. */
-import type { IssueView, ManifestInput, ManifestView } from '../api/supervisor.ts';
-import type { Resolution } from '../manifest/desired-state.ts';
+import type { FileNote, IssueView, ManifestInput, ManifestView } from '../api/supervisor.ts';
+import type { Resolution, SourceOutcome } from '../manifest/desired-state.ts';
 import type { DirectorySnapshot } from '../manifest/source/watch.ts';
+import { canonicalJson } from '../manifest/spec-hash.ts';
 import type { Actor } from '../model/actor.ts';
 import type { Clock } from '../model/clock.ts';
+import type { Contents } from '../model/contents.ts';
 import type { DesiredState } from '../model/desired.ts';
 import { describeError, TsdError, toTsdError } from '../model/errors.ts';
 import { parseKey } from '../model/resource.ts';
@@ -12,20 +14,27 @@ import type { History } from '../state/history/history.ts';
 import type { SourceKind } from '../state/history/source-store.ts';
 import type { Reserve } from '../state/reserve.ts';
 import { ownerOfChanged } from './actors.ts';
+import { changedFiles } from './changed-files.ts';
 import { EditNotes, type OnIssue } from './edit-notes.ts';
+import { driftNotes, driftOf, goneImages, liveNotes, rollbackNotes } from './file-notes.ts';
 import { saveGeneration } from './generation-record.ts';
+import type { KeptContents } from './kept-contents.ts';
 import { lastGenerationWith } from './last-good.ts';
 import { issueView, manifestViews, type Unsaved } from './manifest-views.ts';
 import { type RolledBack, rollBack } from './rollback.ts';
 import { bySourceId, originOf, type Source, type SourceMap, sourceId, standsIn } from './source.ts';
-import { describeFiles, fileChanges, onlyRemoves, sameState } from './source-changes.ts';
-import { type AppPins, newlyPinnedImages, pinsThatHold, pinsTo, withoutPins } from './source-pins.ts';
+import { describeFiles, fileChanges, onlyRemoves, sameState, withoutCopies } from './source-changes.ts';
+import { newlyPinnedImages, pinsTo, stillDue, withoutPins } from './source-pins.ts';
 import { SourceResolver, type SourceResolverOptions } from './source-resolver.ts';
 import {
   accept,
   allSources,
+  appliedGenerations,
+  contentsInUse,
   type HeldRemoval,
+  type Inputs,
   ownerIn,
+  pinnedApplied,
   restoreSources,
   type StandingSources,
   textsInUse,
@@ -38,7 +47,13 @@ export interface SourcesOptions {
   readonly reserve: Reserve;
   readonly clock: Clock;
   readonly directory: string;
-  readonly resolve: SourceResolverOptions;
+  readonly resolve: Omit<SourceResolverOptions, 'contentsOf' | 'readCopy'>;
+  /** What the files of generations held. */
+  readonly kept: KeptContents;
+  /** True for an image that is on this host. */
+  readonly hasImage: (imageId: string) => boolean;
+  /** Names of the copies that containers run with. */
+  readonly copiesInUse: () => ReadonlySet<string>;
   /** Called after every change of the desired state. */
   readonly onChange: (state: DesiredState, before: DesiredState) => void;
   /** Told once of what was not taken over. */
@@ -57,6 +72,21 @@ interface Reason {
   readonly imagesOf?: number;
   /** Who asked for it. Left out, nobody did, or whose files changed. */
   readonly by?: Actor | null;
+  /** Ids of the manifests that are applied with it: they are pinned to what their files hold now. */
+  readonly applied?: ReadonlySet<string>;
+}
+
+const NONE: ReadonlySet<string> = new Set();
+const NO_COPIES: ReadonlyMap<string, Buffer> = new Map();
+
+/** The manifests as they are from now on. */
+interface Adopted {
+  readonly standing: StandingSources;
+  readonly effective: SourceMap;
+  readonly contents: Contents;
+  readonly after: DesiredState;
+  /** As they were asked for, with the revisions of before. */
+  readonly wanted: StandingSources;
 }
 
 const baseOf = (path: string): string => path.slice(0, Math.max(1, path.lastIndexOf('/')));
@@ -71,13 +101,45 @@ export class Sources {
   #closed = false;
   readonly #notes: EditNotes;
   #resolution: Resolution;
+  /** What is stored of the files of the current generation; null where nothing is. */
+  #contents: Contents | null;
 
   constructor(options: SourcesOptions) {
     this.#options = options;
-    this.#resolver = new SourceResolver(options.history, options.resolve);
-    this.#notes = new EditNotes(options.history, options.onIssue ?? (() => {}));
-    this.#standing = restoreSources(options.history);
+    const { history, kept } = options;
+    this.#resolver = new SourceResolver(history, {
+      ...options.resolve,
+      contentsOf: (n) => kept.of(n),
+      readCopy: (name) => kept.readCopy(name),
+    });
+    this.#notes = new EditNotes(history, options.onIssue ?? (() => {}));
+    this.#standing = restoreSources(history, (n) => kept.of(n));
+    this.#contents = kept.of(this.generation);
     this.#resolution = this.#resolver.resolve(this.#standing, this.generation);
+    const effective = this.#resolver.effective(this.#standing);
+    const contents = contentsInUse(accept(this.#standing, effective, this.#resolution.sources).standing, effective);
+    const state = this.#keepPresent(null, this.#resolution, contents);
+    this.#resolution = { ...this.#resolution, copies: NO_COPIES, state };
+  }
+
+  /**
+   * Keeps copies of what is in force already: one may be gone, or never have been made by an earlier version. Returns the
+   * state without those that cannot be written: their files are used as they are, until the next look.
+   * @param standing null while it is not known yet what is in force
+   */
+  #keepPresent(standing: StandingSources | null, { state, copies }: Resolution, contents: Contents): DesiredState {
+    const { kept, history, copiesInUse } = this.#options;
+    try {
+      kept.keepCopies(contents, copies);
+      if (standing === null || this.#contents !== null || this.generation === 0) return state;
+      // The generation was made by a version that kept nothing of files, and they are what they were.
+      history.durable(() => kept.save(this.generation, contents, this.#heldAt(standing), copiesInUse()));
+      this.#contents = contents;
+      return state;
+    } catch (error) {
+      if (toTsdError(error).class === 'bug') throw error;
+      return withoutCopies(state, (name) => kept.isThere(name));
+    }
   }
 
   get state(): DesiredState {
@@ -94,7 +156,8 @@ export class Sources {
 
   /** Files outside the manifests whose content counts. */
   inputs(): string[] {
-    return [...this.#resolution.sources.values()].flatMap(({ inputs }) => inputs);
+    const inputs = [...this.#resolution.sources.values()].flatMap((outcome) => outcome.inputs);
+    return [...inputs, ...this.#resolver.heldInputs(this.#standing)];
   }
 
   /**
@@ -121,7 +184,7 @@ export class Sources {
 
   /** Reads the build contexts of the manifests with these applied, in small steps. What is resolved next is as of now. */
   look(inputs: readonly ManifestInput[] = []): Promise<void> {
-    return this.#resolver.look(withTried(this.#standing, inputs));
+    return this.#resolver.look(withTried(this.#standing, { inputs }));
   }
 
   /** Like {@link look}, for a rollback. @throws TsdError as that does. */
@@ -196,8 +259,8 @@ export class Sources {
   }
 
   /** What the desired state would be with these manifests applied, or as files of the watched directory, and those of some origins taken back. */
-  preview(inputs: readonly ManifestInput[], gone: readonly string[] = []): Resolution {
-    return this.#resolver.resolve(withTried(this.#standing, inputs, gone), this.generation + 1);
+  preview(inputs: readonly ManifestInput[], tried: Omit<Inputs, 'inputs'> = {}): Resolution {
+    return this.#resolver.resolve(withTried(this.#standing, { ...tried, inputs }), this.generation + 1);
   }
 
   /**
@@ -237,7 +300,8 @@ export class Sources {
     const ownerOf = ownerIn(this.#standing, this.#options.history.generations.get(n)?.pins.owners);
     const own = [...new Map([...then, ...now]).keys()].filter((id) => ownerOf(id) === app);
     const text = `update of ${app}/${parseKey(key).name} failed: ${reason}; held at generation ${n}`;
-    const pin = pinsTo(n, text, own, now, then, ownerOf)[app];
+    const compared = { now, then, ownerOf, filesOf: this.#filesOf(n), digestOf: this.#digestOf };
+    const pin = pinsTo(n, text, own, compared)[app];
     if (!pin) return null;
     const pins = { ...this.#standing.pins, [app]: { ...pin, failed: true, container: key, hint } };
     if (this.newIssues(this.#resolver.resolve({ ...this.#standing, pins }, this.generation + 1)).length > 0)
@@ -263,8 +327,9 @@ export class Sources {
   apply(inputs: readonly ManifestInput[], by: Actor | null): readonly IssueView[] {
     const issues = this.inputIssues(inputs, this.preview(inputs));
     if (issues.length > 0) return issues;
-    const applied = withInputs(this.#standing, inputs);
-    this.#adopt({ applied }, { cause: `applied ${inputs.map(({ file }) => file).join(', ')}`, by });
+    const applied = withInputs(this.#standing, { inputs });
+    const fresh = new Set(inputs.map(({ file }) => sourceId({ kind: 'applied', origin: file })));
+    this.#adopt({ applied }, { cause: `applied ${inputs.map(({ file }) => file).join(', ')}`, by, applied: fresh });
     return [];
   }
 
@@ -302,7 +367,8 @@ export class Sources {
 
   /** Takes applied manifests away, and puts others in the place of those from which only a part goes. */
   remove(origins: readonly string[], inputs: readonly ManifestInput[], why: { cause: string; by: Actor | null }): void {
-    this.#adopt({ applied: withInputs(this.#standing, inputs, origins) }, why);
+    const applied = withInputs(this.#standing, { inputs, gone: origins, sameFiles: true });
+    this.#adopt({ applied }, why);
   }
 
   views(): readonly ManifestView[] {
@@ -318,6 +384,32 @@ export class Sources {
     });
   }
 
+  /** What of the manifests in force counts otherwise than one may think, as of now. */
+  fileNotes(): readonly FileNote[] {
+    // Files that nobody is told of, as those of network filesystems, may be others than at the last look.
+    const { sources } = this.#resolver.resolve(this.#standing, this.generation);
+    const drifted = [...this.#resolver.effective(this.#standing)].flatMap(([id, { origin, pinned }]) => {
+      const outcome = sources.get(id);
+      const drift = outcome && pinned ? driftOf(outcome, pinned.generation) : null;
+      return drift ? driftNotes(origin, pinned?.held ? { ...drift, files: [] } : drift) : [];
+    });
+    return [...drifted, ...liveNotes(this.state, null)];
+  }
+
+  /**
+   * What a rollback brings back only in part.
+   * @param after what it leads to
+   */
+  rollbackNotes(n: number, after: Resolution): readonly FileNote[] {
+    const { history, kept, hasImage } = this.#options;
+    const hashes = history.generations.get(n)?.pins.content ?? {};
+    const contents = kept.of(n);
+    const files = [...after.sources].flatMap(([id, outcome]) =>
+      rollbackNotes({ generation: n, hashes: hashes[id] ?? {}, kept: contents?.[id] !== undefined }, outcome),
+    );
+    return [...goneImages(n, history.images.asOf(n), after.state, hasImage), ...files];
+  }
+
   #inputId(file: string): string {
     const watched = sourceId({ kind: 'watched', origin: file });
     return this.#standing.watched.has(watched) ? watched : sourceId({ kind: 'applied', origin: file });
@@ -330,52 +422,145 @@ export class Sources {
         hint: '`tsdocker history` lists those that are kept.',
       });
     }
-    const ownerOf = ownerIn(this.#standing, generation.pins.owners);
-    return rollBack(n, { now: allSources(this.#standing), past: this.#resolver.ofGeneration(n), ownerOf }, hold);
+    const { pins } = generation;
+    const now = allSources(this.#standing);
+    const ownerOf = ownerIn(this.#standing, pins.owners);
+    const kept = this.#options.kept.of(n) ?? {};
+    /** One that was not pinned then, and of whose files nothing is known, follows them as it did. */
+    const follows = (id: string): boolean => kept[id] === undefined && pins.applied?.[id] === undefined;
+    const then = new Map(
+      [...this.#resolver.ofGeneration(n)].map(([id, source]): [string, Source] => {
+        if (source.kind === 'watched' || source.pinned === undefined || kept[id] !== undefined) return [id, source];
+        // What it is pinned to is read now.
+        const pinned = { ...source.pinned, generation: this.generation + 1 };
+        return [id, { ...source, pinned: follows(id) ? undefined : pinned }];
+      }),
+    );
+    const all = this.#filesOf(n);
+    const followed = this.#filesOf(n, (id) => this.#resolution.sources.get(id)?.followed ?? {});
+    const filesOf = (id: string) => (id.startsWith('watched ') || follows(id) ? all(id) : followed(id));
+    return rollBack(n, { now, then, ownerOf, filesOf, digestOf: this.#digestOf }, hold);
+  }
+
+  readonly #digestOf = (source: Source): string => this.#resolver.digestOf(source);
+
+  /** Files of a source that were others in a generation. @param among by resource, those that count; all without it */
+  #filesOf(n: number, among?: (id: string) => SourceOutcome['followed']): (id: string) => readonly string[] {
+    const contents = this.#options.kept.of(n);
+    const hashes = this.#options.history.generations.get(n)?.pins.content ?? {};
+    return (id) => {
+      const now = this.#standing.good.get(id)?.contents;
+      return now === undefined ? [] : changedFiles(contents?.[id], now, hashes[id] ?? {}, among?.(id));
+    };
   }
 
   /**
    * Makes changed sources the desired state; a new generation when it differs. All or nothing: what cannot be written down
    * has not happened.
    */
-  #adopt(change: Partial<StandingSources>, { cause, otherwise = '', imagesOf, by = null }: Reason): void {
-    const { history, reserve, clock } = this.#options;
+  #adopt(change: Partial<StandingSources>, reason: Reason): void {
+    const { clock, kept } = this.#options;
     const before = this.#resolution.state;
-    const wanted = { ...this.#standing, ...change };
-    const pins = pinsThatHold(wanted.pins, allSources(wanted));
-    const pinsBefore = this.#pinsOfGeneration();
-    const next = this.#resolver.resolve({ ...wanted, pins }, this.generation + 1);
-    const effective = this.#resolver.effective({ ...wanted, pins });
-    const accepted = accept({ ...wanted, pins }, effective, next.sources);
-    const { good, owners } = accepted.standing;
+    const changedStanding = { ...this.#standing, ...change };
+    const wanted = { ...changedStanding, pins: this.#resolver.pinsThatHold(changedStanding) };
+    const next = this.#resolver.resolve(wanted, this.generation + 1);
+    const effective = this.#resolver.effective(wanted);
+    const accepted = accept(wanted, effective, next.sources);
+    const contents = contentsInUse(accepted.standing, effective);
+    const applied = pinnedApplied(accepted.standing, effective, {
+      generation: this.generation + 1,
+      fresh: reason.applied ?? NONE,
+      before: this.#standing.applied,
+    });
+    const standing = { ...accepted.standing, applied };
     const changed = !sameState(before, next.state);
     const atMs = clock.now().wallMs;
-    if (changed || accepted.changed || JSON.stringify(pins) !== JSON.stringify(pinsBefore)) {
-      const files = fileChanges(wanted.good, good, originOf);
-      const { texts, content } = textsInUse(accepted.standing, effective);
-      const images = newlyPinnedImages(pins, pinsBefore, imagesOf ?? null, (n) => history.images.asOf(n));
-      const generation = {
-        texts,
-        cause: cause ?? (describeFiles(files) || otherwise),
-        pins: { apps: pins, images, content, owners: Object.fromEntries(owners) },
-        files,
-        by: by ?? (cause === undefined ? ownerOfChanged(files) : null),
-        before,
-        after: next.state,
-      };
-      const save = () => saveGeneration(history, atMs, generation);
-      if (onlyRemoves(before, next.state)) reserve.spendOn(save);
-      else save();
-      history.resources.pin(images);
-    }
-    const edited = { sources: effective, outcomes: next.sources, before: wanted.good, good };
+    let after = next.state;
+    if (changed || accepted.changed || this.#isNews(standing, effective, contents)) {
+      kept.keepCopies(contents, next.copies);
+      this.#save(atMs, { standing, effective, contents, after: next.state, wanted }, reason);
+    } else after = this.#keepPresent(standing, next, contents);
+    const edited = { sources: effective, outcomes: next.sources, before: wanted.good, good: standing.good };
     this.#notes.tell({ ...edited, generation: this.generation, atMs });
-    this.#standing = accepted.standing;
-    this.#resolution = { ...next, state: Object.freeze({ ...next.state, generation: this.generation }) };
+    this.#standing = standing;
+    const state = Object.freeze({ ...after, generation: this.generation });
+    this.#resolution = { ...next, copies: NO_COPIES, state };
     if (changed) this.#options.onChange(this.#resolution.state, before);
   }
 
-  #pinsOfGeneration(): AppPins {
-    return this.#options.history.generations.current()?.pins.apps ?? {};
+  /** True when pins, applied generations or contents of files are not those that the current generation is stored with. */
+  #isNews(standing: StandingSources, effective: SourceMap, contents: Contents): boolean {
+    const current = this.#options.history.generations.current();
+    const pins = current?.pins.apps ?? {};
+    if (JSON.stringify(standing.pins) !== JSON.stringify(pins)) return true;
+    if (current === null) return false;
+    if (canonicalJson(appliedGenerations(standing)) !== canonicalJson(current.pins.applied ?? {})) return true;
+    if (this.#contents !== null) return canonicalJson(contents) !== canonicalJson(this.#contents);
+    const { content } = textsInUse(standing, effective);
+    return canonicalJson(content) !== canonicalJson(current.pins.content);
+  }
+
+  /** Generations whose files apps need that are held back. */
+  #heldAt({ pins, applied }: StandingSources): number[] {
+    const held = Object.values(pins);
+    const own = held.flatMap(({ sources }) =>
+      sources.flatMap((pin) => applied.get(sourceId(pin))?.pinned?.generation ?? []),
+    );
+    return [...held.map(({ generation }) => generation), ...own];
+  }
+
+  #save(
+    atMs: number,
+    { standing, effective, contents, after, wanted }: Adopted,
+    { cause, otherwise = '', imagesOf, by = null }: Reason,
+  ): void {
+    const { history, reserve, kept } = this.#options;
+    const before = this.#resolution.state;
+    const current = history.generations.current();
+    const files = fileChanges(wanted.good, standing.good, originOf);
+    const { texts, content } = textsInUse(standing, effective);
+    const { pins } = standing;
+    const asOf = (n: number) => history.images.asOf(n);
+    const images = {
+      ...stillDue(current?.pins.images ?? {}, history.resources.images(), before, after),
+      ...newlyPinnedImages(pins, current?.pins.apps ?? {}, imagesOf ?? null, asOf),
+    };
+    const generation = {
+      texts,
+      cause: cause ?? (describeFiles(files) || otherwise),
+      pins: {
+        apps: pins,
+        images,
+        content,
+        owners: Object.fromEntries(standing.owners),
+        applied: appliedGenerations(standing),
+      },
+      files,
+      by: by ?? (cause === undefined ? ownerOfChanged(files) : null),
+      before,
+      after,
+    };
+    const save = () =>
+      history.durable(() => {
+        saveGeneration(history, atMs, generation);
+        kept.save(this.generation, contents, this.#heldAt(standing), this.#options.copiesInUse());
+        history.resources.pin(images);
+      });
+    if (onlyRemoves(before, after)) reserve.spendOn(save);
+    else save();
+    this.#contents = contents;
+    this.#sweep(after);
+  }
+
+  /** Takes away copies that nothing needs any more. */
+  #sweep(state: DesiredState): void {
+    const { kept, copiesInUse } = this.#options;
+    const declared = [...state.resources.values()].flatMap(({ files = {} }) => Object.values(files));
+    try {
+      kept.remove(kept.unused(new Set([...copiesInUse(), ...declared])));
+    } catch (error) {
+      // The next generation or `system prune` does it.
+      if (toTsdError(error).class === 'bug') throw error;
+    }
   }
 }

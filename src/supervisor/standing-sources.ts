@@ -2,6 +2,8 @@
 import type { ManifestInput } from '../api/supervisor.ts';
 import type { GoodRevision, SourceOutcome } from '../manifest/desired-state.ts';
 import { appNameOf } from '../manifest/parse.ts';
+import { canonicalJson } from '../manifest/spec-hash.ts';
+import type { Contents, SourceContents } from '../model/contents.ts';
 import type { GenerationPins } from '../state/history/generation-store.ts';
 import type { History } from '../state/history/history.ts';
 import type { SourceText } from '../state/history/source-store.ts';
@@ -46,14 +48,23 @@ function ownerByName(id: string): string {
   return appNameOf(origin) ?? origin;
 }
 
+/** Inputs in the place of applied manifests. */
+export interface Inputs {
+  readonly inputs: readonly ManifestInput[];
+  /** Origins of manifests that go. */
+  readonly gone?: readonly string[];
+  /** The inputs are parts of what was applied: their files count as they did. */
+  readonly sameFiles?: boolean;
+}
+
 /** The applied manifests with others of some origins, and without those of others. */
 export function withInputs(
   { applied }: StandingSources,
-  inputs: readonly ManifestInput[],
-  gone: readonly string[] = [],
-): SourceMap {
+  { inputs, gone = [], sameFiles = false }: Inputs,
+): Map<string, Source> {
   const sources = inputs.map(({ file, baseDir, text }): Source => {
-    return { kind: 'applied', origin: file, baseDir, content: { ok: true, text } };
+    const pinned = sameFiles ? applied.get(sourceId({ kind: 'applied', origin: file }))?.pinned : undefined;
+    return { kind: 'applied', origin: file, baseDir, content: { ok: true, text }, pinned };
   });
   return new Map([
     ...[...applied].filter(([, { origin }]) => !gone.includes(origin)),
@@ -62,20 +73,16 @@ export function withInputs(
 }
 
 /** As {@link withInputs}, and with the text of given files of the watched directory in the place of theirs. */
-export function withTried(
-  standing: StandingSources,
-  inputs: readonly ManifestInput[],
-  gone: readonly string[] = [],
-): StandingSources {
+export function withTried(standing: StandingSources, tried: Inputs): StandingSources {
   const all = allSources(standing);
   const watched = new Map(standing.watched);
-  const others = inputs.filter(({ file, text }) => {
+  const others = tried.inputs.filter(({ file, text }) => {
     const id = sourceId({ kind: 'watched', origin: file });
     const source = all.get(id);
     if (source) watched.set(id, { ...source, content: { ok: true, text } });
     return !source;
   });
-  return { ...standing, watched, applied: withInputs(standing, others, gone) };
+  return { ...standing, watched, applied: withInputs(standing, { ...tried, inputs: others }) };
 }
 
 /** The sources with the revisions that are in use now; `changed` says whether any of these is new. @param effective those that count */
@@ -92,7 +99,7 @@ export function accept(
     const previous = standing.good.get(id);
     const current =
       outcome.using === 'current' && content?.ok
-        ? { text: content.text, contentHashes: outcome.contentHashes }
+        ? { text: content.text, contentHashes: outcome.contentHashes, contents: outcome.contents }
         : previous;
     if (current) good.set(id, current);
     if (current && outcome.app !== null) owners.set(id, outcome.app);
@@ -116,17 +123,75 @@ export function textsInUse(
   return { texts, content };
 }
 
-/** As the last generation left them. */
-export function restoreSources({ generations, sources }: History): StandingSources {
+/** What the files of the revisions in use hold. */
+export function contentsInUse({ good }: StandingSources, effective: SourceMap): Contents {
+  return Object.fromEntries(
+    [...effective.keys()].flatMap((id) => {
+      const contents = good.get(id)?.contents;
+      return contents === undefined ? [] : [[id, contents] as const];
+    }),
+  );
+}
+
+/**
+ * The applied manifests pinned to what their files hold in the revisions in use: those that were pinned, and others from
+ * now on.
+ * @param effective the sources that count
+ * @param before the applied manifests of before: one that is applied again and holds the same has its files from then
+ */
+export function pinnedApplied(
+  { applied, good }: StandingSources,
+  effective: SourceMap,
+  { generation, fresh, before }: { generation: number; fresh: ReadonlySet<string>; before: SourceMap },
+): Map<string, Source> {
+  const since = (id: string, { content, baseDir, pinned }: Source, contents: SourceContents): number => {
+    if (pinned) return pinned.generation;
+    const last = before.get(id);
+    const same = canonicalJson([last?.content, last?.baseDir]) === canonicalJson([content, baseDir]);
+    const unchanged = same && canonicalJson(last?.pinned?.contents) === canonicalJson(contents);
+    return (unchanged ? last?.pinned?.generation : undefined) ?? generation;
+  };
+  return new Map(
+    [...applied].map(([id, source]): [string, Source] => {
+      const contents = good.get(id)?.contents;
+      // One that is held back keeps what it was applied with: in use is another.
+      const inUse = effective.get(id) === source;
+      if (!inUse && source.pinned?.held) return [id, { ...source, pinned: { ...source.pinned, held: false } }];
+      if (!inUse || contents === undefined || (!source.pinned && !fresh.has(id))) return [id, source];
+      return [id, { ...source, pinned: { generation: since(id, source, contents), contents, held: false } }];
+    }),
+  );
+}
+
+/** The generation that each pinned one of the applied manifests has its files from. */
+export function appliedGenerations({ applied }: Pick<StandingSources, 'applied'>): Record<string, number> {
+  return Object.fromEntries(
+    [...applied].flatMap(([id, { pinned }]) => (pinned === undefined ? [] : [[id, pinned.generation] as const])),
+  );
+}
+
+/** As the last generation left them. @param contentsOf what the files of a generation held; null where that is not kept */
+export function restoreSources(
+  { generations, sources }: History,
+  contentsOf: (generation: number) => Contents | null,
+): StandingSources {
   const current = generations.current();
+  const contents = (current && contentsOf(current.n)) ?? {};
   const pins = Object.fromEntries(
     Object.entries(current?.pins.apps ?? {}).filter(([, pin]) => generations.get(pin.generation) !== null),
   );
   const texts = current ? sources.ofGeneration(current.n) : [];
   const pinned = new Set(Object.values(pins).flatMap((pin) => pin.sources.map(sourceId)));
+  const pinnedTo = (source: Source, held: boolean): Source => {
+    const id = sourceId(source);
+    const generation = current?.pins.applied?.[id];
+    if (generation === undefined) return source;
+    const then = (held ? (contentsOf(generation) ?? {}) : contents)[id];
+    return then === undefined ? source : { ...source, pinned: { generation, contents: then, held: false } };
+  };
   const present = [
-    ...heldBackSources(pins),
-    ...texts.filter((text) => !pinned.has(sourceId(text))).map((text) => storedSource(text)),
+    ...heldBackSources(pins).map((source) => pinnedTo(source, true)),
+    ...texts.filter((text) => !pinned.has(sourceId(text))).map((text) => pinnedTo(storedSource(text), false)),
   ].map((source) => [sourceId(source), source] as const);
   return {
     applied: new Map(present.filter(([, { kind }]) => kind !== 'watched')),
@@ -136,7 +201,8 @@ export function restoreSources({ generations, sources }: History): StandingSourc
     good: new Map(
       texts.map((text) => {
         const id = sourceId(text);
-        return [id, { text: text.text, contentHashes: current?.pins.content[id] ?? {} }];
+        const good = { text: text.text, contentHashes: current?.pins.content[id] ?? {} };
+        return [id, contents[id] === undefined ? good : { ...good, contents: contents[id] }];
       }),
     ),
     owners: new Map(Object.entries(current?.pins.owners ?? {})),

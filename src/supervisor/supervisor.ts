@@ -41,11 +41,13 @@ import { Approvals } from './approvals.ts';
 import { ContainerCommands } from './container-commands.ts';
 import type { SupervisorEventBus } from './events.ts';
 import { eventViews, historyDiff, historyViews, watchList, why, wordsOfFailedUpdate } from './explain.ts';
+import { liveNotes } from './file-notes.ts';
 import { postponed } from './hints.ts';
 import { Builds } from './images/builds.ts';
 import { ImageFiles } from './images/image-files.ts';
 import type { ImageJobs } from './images/image-jobs.ts';
 import { RegistryCommands } from './images/registry-commands.ts';
+import type { KeptContents } from './kept-contents.ts';
 import { containerLogs } from './logs/container-logs.ts';
 import type { LogTroubles } from './logs/forwarding/log-troubles.ts';
 import type { LoopStatus } from './loop-status.ts';
@@ -68,6 +70,7 @@ export interface SupervisorParts {
   readonly jobs: ImageJobs;
   readonly registry: Registry;
   readonly sources: Sources;
+  readonly kept: KeptContents;
   readonly loop: LoopState & Pick<LoopStatus, 'enqueue' | 'isWorkingOn'>;
   readonly timeline: Timeline;
   readonly events: SupervisorEventBus;
@@ -176,10 +179,12 @@ export class Supervisor implements SupervisorApi {
   async plan(inputs: readonly ManifestInput[]): Promise<PlanView> {
     const { sources } = this.#parts;
     if (inputs.length === 0) {
+      await sources.look();
       const beside = {
         approvals: this.#approvals.pending(),
         manifests: sources.views(),
         notes: updateNotes(sources.state.resources),
+        fileNotes: sources.fileNotes(),
       };
       return planView(this.#planner.everything(sources.state), beside);
     }
@@ -189,7 +194,8 @@ export class Supervisor implements SupervisorApi {
     const whole = this.#planner.everything(resolution.state);
     const apps = sources.inputApps(inputs, resolution);
     const notes = updateNotes(resolution.state.resources).filter(({ key }) => apps.has(parseKey(key).app));
-    return planView(planOfApps(whole, apps), { issues, notes });
+    const fileNotes = liveNotes(resolution.state, apps);
+    return planView(planOfApps(whole, apps), { issues, notes, fileNotes });
   }
 
   async diff(inputs: readonly ManifestInput[]): Promise<readonly DiffView[]> {

@@ -68,7 +68,9 @@ test('restart, recreate and ignore for a file, restart for an env file and for a
   expect((await log('recreates')).includes('/made')).toBe(false);
   // The file is the new one all the same; nobody was told.
   expect(await supervisor.ok('exec', 'ignores', 'busybox', 'cat', '/app.conf')).toBe('two\n');
-  expect((await supervisor.cli('plan', '-o', 'json')).stdout).not.toContain('container/app/ignores');
+  const plan = JSON.parse((await supervisor.cli('plan', '-o', 'json')).stdout);
+  expect(JSON.stringify([plan.ops, plan.holds])).not.toContain('container/app/ignores');
+  expect(plan.fileNotes).toEqual([expect.objectContaining({ kind: 'live', resource: 'container/app/ignores' })]);
   expect(await supervisor.ok('why', 'restarts')).toContain(`content of ${conf} changed`);
   expect(await supervisor.ok('why', 'env')).toContain(`content of ${env} changed`);
   const told = await supervisor.ok('why', 'secret');

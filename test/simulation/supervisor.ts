@@ -146,6 +146,7 @@ function openWorld(life: Life, around: Surroundings): World {
     rollBack: (failed) => around.rollBack(failed),
     resources,
     imagesOfPast: history.images,
+    contents: { path: (name) => `/sim/contents/${name}`, holds: () => false },
     environmentOf: () => new Map(),
     commits: new GroupCommit({
       files,

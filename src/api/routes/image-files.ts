@@ -22,6 +22,7 @@ const pruneView = z.strictObject({
   images: z.array(z.strictObject({ id: z.string(), tags: texts })),
   layers: z.array(z.strictObject({ id: z.string(), bytes: z.number() })),
   volumes: z.array(z.strictObject({ id: z.string(), name: z.string(), target: z.string(), bytes: z.number() })),
+  copies: z.array(z.strictObject({ name: z.string(), bytes: z.number() })).default([]),
   buildCacheBytes: z.number(),
   bytes: z.number(),
 });

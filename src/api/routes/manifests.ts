@@ -8,6 +8,7 @@ const applyBody = z.strictObject({
   waitMs,
   settleMs,
   refresh: z.boolean().optional(),
+  noCache: z.boolean().optional(),
 });
 const manifestsBody = z.strictObject({ manifests });
 const removeBody = z.strictObject({

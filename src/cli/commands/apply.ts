@@ -17,6 +17,7 @@ import {
 interface ApplyOptions extends ManifestOptions, WaitOptions {
   readonly dryRun?: boolean;
   readonly refresh?: boolean;
+  readonly cache: boolean;
   readonly output: OutputFormat;
 }
 
@@ -30,6 +31,8 @@ export function configure(command: Command, context: CliContext): void {
       'for the settle time without an interruption; it is completed when it ended with 0 and its policy or a dependent ' +
       'asks for that. Any other end is an error at once, with the exit code and the last lines of its log. Containers ' +
       'that `tsdocker stop` stopped stay so, and are named.\n\n' +
+      'Files that it binds, reads variables from or is built from are pinned to what they hold now: a change of them ' +
+      'counts with the next apply, unless the manifest says `follow: true` or `onChange`.\n\n' +
       'Files of the watched directory are taken over by themselves and cannot be applied; with --refresh their images are ' +
       'looked at anew, as those of other files.',
     examples: [
@@ -37,6 +40,7 @@ export function configure(command: Command, context: CliContext): void {
       ['tsdocker apply -f blog.yaml --timeout 2m --settle 5s', 'Wait longer, and for longer runs'],
       ['tsdocker apply -f ./apps --dry-run', 'Show what a directory of manifests would change'],
       ['tsdocker apply -f blog.yaml --refresh --wait', 'Take the images that the tags mean today'],
+      ['tsdocker apply -f blog.yaml --no-cache --wait', 'Build its images again, each step'],
       ['tsdocker apply -f blog.yaml -o json | jq -r \'select(.type == "op").id\'', 'Its events, an object a line'],
       ['generate | tsdocker apply -f - --base-dir .', 'Apply from standard input; paths in it start here'],
     ],
@@ -51,6 +55,7 @@ export function configure(command: Command, context: CliContext): void {
   command.addOption(settleOption());
   command.option('--dry-run', 'print the plan and change nothing');
   command.option('--refresh', 'ask registries and files anew which images are meant, also where nothing was edited');
+  command.option('--no-cache', 'build declared images again, each step, also where nothing changed');
   command.addOption(outputOption('table', 'json'));
   command.action(context.action((options: ApplyOptions) => run(context, options)));
 }
@@ -60,7 +65,10 @@ async function run(context: CliContext, options: ApplyOptions): Promise<number> 
   await warnOfImports(context, inputs);
   const client = await context.client();
   const asked = { dryRun: options.dryRun === true, ...waitOf(options) };
-  const refresh = options.refresh === true && { refresh: true };
-  const events = client.apply(inputs, { ...asked, ...refresh });
+  const anew = {
+    ...(options.refresh === true && { refresh: true }),
+    ...(!options.cache && { noCache: true }),
+  };
+  const events = client.apply(inputs, { ...asked, ...anew });
   return followChange(context, events, { ...asked, json: options.output === 'json' });
 }

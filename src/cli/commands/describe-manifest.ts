@@ -6,7 +6,7 @@ import type { SourcePosition } from '../../model/resource.ts';
 import type { CliContext } from '../context.ts';
 import { formatPairs, formatTable } from '../output/table.ts';
 import { formatAge, paint } from '../output/text.ts';
-import { LIST_ALIASES, VIEWS } from '../output/views.ts';
+import { changedSince, LIST_ALIASES, VIEWS } from '../output/views.ts';
 
 interface Declared {
   readonly resource: string;
@@ -84,7 +84,7 @@ const RESOURCES = [
 
 export function formatManifest(context: CliContext, { manifest, resources, history }: ManifestDescription): string {
   const heading = (text: string) => `\n${paint(context.streams, context.streams.stdout, 'bold', text)}\n`;
-  const { file, app, origin, state, generation, issues, held, warnings } = manifest;
+  const { file, app, origin, state, generation, issues, held, changed, hint, warnings } = manifest;
   const sections = [
     formatPairs([
       ['kind', 'manifest'],
@@ -93,6 +93,8 @@ export function formatManifest(context: CliContext, { manifest, resources, histo
       ['origin', origin],
       ['state', state],
       ['held', held],
+      ['changed', changed === null ? null : changedSince(changed)],
+      ['hint', hint === '' || changed === null ? null : hint],
       ['generation', generation],
     ]),
   ];

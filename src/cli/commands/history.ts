@@ -19,7 +19,9 @@ export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
       'Lists the generations of what is declared, newest first: when each began, which file or request made it, who ' +
-      'asked for it, and what it changed. The latest hundred are kept.\n\n' +
+      'asked for it, and what it changed. The latest hundred are kept; what files held is kept of the latest ' +
+      '`--keep-generations` of the supervisor and of those that apps are held at. A rollback to one that says ' +
+      '`specification only` takes files as they are now.\n\n' +
       'BY is the user of the process that asked, by the socket; of files of the watched directory it is their owner, who ' +
       'need not be who wrote them. Nobody asks for a way back from a failed update.',
     examples: [
@@ -50,15 +52,16 @@ async function run(context: CliContext, { diff, limit, output }: HistoryOptions)
 }
 
 /** `1 added, 2 changed`. */
-function summary({ resources, held }: HistoryView): string {
+function summary({ resources, held, keeps }: HistoryView): string {
   const count = (change: string) => resources.filter((resource) => resource.change === change).length;
   const parts = ['added', 'changed', 'removed'].map((change) => [count(change), change] as const);
   const changes = parts.filter(([number]) => number > 0).map(([number, change]) => `${number} ${change}`);
   const [only] = resources;
   const named = resources.length === 1 && only ? ` (${only.resource})` : '';
+  const kept = keeps === 'specification' ? ['specification only'] : [];
   const holds =
     held.length === 0 ? [] : [`${plural(held.length, 'app')} held: ${held.map(({ app }) => app).join(', ')}`];
-  return [`${changes.join(', ')}${named}`, ...holds].filter((text) => text !== '').join('; ');
+  return [`${changes.join(', ')}${named}`, ...holds, ...kept].filter((text) => text !== '').join('; ');
 }
 
 /** `alice`, `uid 1000`; of a watched file its owner, who need not be who wrote it. */

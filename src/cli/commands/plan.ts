@@ -20,7 +20,8 @@ export function configure(command: Command, context: CliContext): void {
       'Without -f it is the plan of this moment; with -f the plan after those manifests were applied. ' +
       'It comes from the engine that acts, against the state of the host as it is.\n\n' +
       'The plan of this moment also tells what is not done until a person acts: what waits for `tsdocker approve`, with ' +
-      'what that would change, and manifests that are rejected or held.',
+      'what that would change, manifests that are rejected or held, applied ones whose files changed since, and files that ' +
+      'containers use as they are at the moment (live), so that no rollback brings them back.',
     examples: [
       ['tsdocker plan', 'What is left to do right now, if anything'],
       ['tsdocker plan -f blog.yaml', 'What applying this manifest would do'],

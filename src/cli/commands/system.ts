@@ -21,10 +21,10 @@ interface SystemOptions {
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Shows what images, containers, volumes, logs and the build cache take on disk (df), or removes images that nobody ' +
+      'Shows what images, containers, volumes, logs, pinned files and the build cache take on disk (df), or removes images that nobody ' +
       'needs (prune).\n\n' +
-      'An image is needed by a container, by a manifest, or by one of the last generations. prune takes those without a ' +
-      'name and results of build steps that are in no image, with -a also images with a name and what builds keep for ' +
+      'An image is needed by a container, by a manifest, or by one of the last generations, and so is the pinned copy of a file. prune takes those without a ' +
+      'name, results of build steps that are in no image and copies that are not needed, with -a also images with a name and what builds keep for ' +
       'later ones, lists them and asks before it removes anything. What came since it asked stays, but in the build cache, which ' +
       'goes as a whole. With --volumes it also deletes the data of anonymous volumes whose container is gone; ' +
       '`get volumes` shows these as Released. It waits for builds and pulls to end.',
@@ -98,21 +98,23 @@ async function prune(
   return EXIT.ok;
 }
 
-const isNothing = ({ images, layers, volumes, buildCacheBytes }: PruneView): boolean =>
-  images.length + layers.length + volumes.length + buildCacheBytes === 0;
+const isNothing = ({ images, layers, volumes, copies, buildCacheBytes }: PruneView): boolean =>
+  images.length + layers.length + volumes.length + copies.length + buildCacheBytes === 0;
 
 function printGarbage(context: CliContext, found: PruneView, what: string): void {
-  const { images, layers, volumes, buildCacheBytes, bytes } = found;
+  const { images, layers, volumes, copies, buildCacheBytes, bytes } = found;
   const named = images.map(({ id, tags }) => `image ${id.slice(0, 12)} ${printable(tags.join(', '))}`.trimEnd());
   const sized = layers.map((layer) => `layer ${layer.id.slice(0, 12)} ${formatBytes(layer.bytes)}`);
   const kept = buildCacheBytes > 0 ? [`build cache ${formatBytes(buildCacheBytes)}`] : [];
   const data = volumes.map(
     ({ name, target, bytes: size }) => `volume ${name} ${printable(target)} ${formatBytes(size)}`,
   );
+  const copyBytes = copies.reduce((total, copy) => total + copy.bytes, 0);
+  const files = copies.length > 0 ? [`${plural(copies.length, 'pinned file')} ${formatBytes(copyBytes)}`] : [];
   const counts = [plural(images.length, 'image'), plural(layers.length, 'layer')];
   if (volumes.length > 0) counts.push(plural(volumes.length, 'volume'));
   const total = `${what} ${formatBytes(bytes)}: ${counts.join(', ')}.`;
-  context.print([...named, ...sized, ...data, ...kept, total].join('\n'));
+  context.print([...named, ...sized, ...data, ...files, ...kept, total].join('\n'));
 }
 
 async function mayRemove(context: CliContext): Promise<boolean> {

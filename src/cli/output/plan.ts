@@ -1,4 +1,4 @@
-import type { ApprovalView, IssueView, NoteView, PlanView } from '../../api/supervisor.ts';
+import type { ApprovalView, FileNote, IssueView, NoteView, PlanView } from '../../api/supervisor.ts';
 import type { CliContext } from '../context.ts';
 import { SIGN } from './diff.ts';
 import { paint, plural, printable } from './text.ts';
@@ -16,6 +16,7 @@ export function formatPlan(context: CliContext, plan: PlanView): string {
     ...approvals,
     ...manifests(plan),
     ...noteLines(plan.notes ?? []),
+    ...fileNoteLines(plan.fileNotes ?? []),
     sum(plan),
   ].join('\n');
 }
@@ -26,6 +27,14 @@ export function noteLines(notes: readonly NoteView[]): string[] {
     printable(`note  ${file}:${line}:${column}: ${message}`),
     `      hint: ${printable(hint)}`,
   ]);
+}
+
+/** One line each, and what to do about it. Notes that say the same to do say it once. */
+export function fileNoteLines(notes: readonly FileNote[]): string[] {
+  return notes.flatMap(({ kind, message, hint }, index) => {
+    const saidNext = notes[index + 1]?.hint === hint;
+    return [`${kind}: ${printable(message)}`, ...(hint === '' || saidNext ? [] : [`      hint: ${printable(hint)}`])];
+  });
 }
 
 /** What has done its work waits for nothing, and what needs an approval is told as that. */

@@ -155,12 +155,18 @@ function networkColumns({ wide }: Look): readonly Column<NetworkView>[] {
   ];
 }
 
+/** `sources changed since generation 4: ./app.conf`. */
+export function changedSince({ generation, files, secrets }: NonNullable<ManifestView['changed']>): string {
+  const named = [...files, ...secrets.map((path) => `secret ${path}`)];
+  return `sources changed since generation ${generation}: ${named.join(', ')}`;
+}
+
 /** `line:column: message`, with the file where it is another one. */
-function firstIssue({ file, issues, warnings, held }: ManifestView): string {
+function firstIssue({ file, issues, warnings, held, changed }: ManifestView): string {
   const all = issues.length > 0 ? issues : warnings;
   const [first] = all;
   if (held !== null) return held;
-  if (first === undefined) return '';
+  if (first === undefined) return changed === null ? '' : changedSince(changed);
   const place = `${first.file === file ? '' : `${first.file}:`}${first.line}:${first.column}`;
   const more = all.length > 1 ? ` (and ${all.length - 1} more)` : '';
   return `${issues.length > 0 ? '' : 'not taken over: '}${place}: ${first.message}${more}`;

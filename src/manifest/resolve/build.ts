@@ -1,19 +1,16 @@
 /** One consistent look at all candidates: every Desired that can be made of them, and everything that is wrong. */
+
+import type { ResourceContents } from '../../model/contents.ts';
 import type { Desired, References, SpecOfKind } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import { type Kind, type ResourceKey, resourceKey } from '../../model/resource.ts';
 import type { BuildContexts } from '../build-contexts.ts';
-import {
-  type Content,
-  type ContentHasher,
-  contentPaths,
-  contentReactions,
-  hashContent,
-  loadEnvironment,
-} from '../content.ts';
+import type { ContentHasher } from '../content.ts';
 import type { ParsedResource } from '../parse.ts';
 import { canonicalJson, specHash } from '../spec-hash.ts';
 import { engineName, findCollisions } from './collisions.ts';
+import { readContainerContent } from './container-content.ts';
+import { CopyRoom } from './copy-room.ts';
 import { findCycles } from './cycles.ts';
 import { withAbsolutePaths } from './paths.ts';
 import { NO_REFERENCES, type OnOtherApp, resolveReferences } from './references.ts';
@@ -29,8 +26,21 @@ export interface BuildOptions {
   readonly onOtherApp?: OnOtherApp | undefined;
 }
 
+/** How the files of a source stand. */
+export interface FileStanding {
+  readonly contents: Record<ResourceKey, ResourceContents>;
+  /** Files, as written, that are not any more what they are pinned to. */
+  readonly changed: Set<string>;
+  /** By resource, files as written whose changes count although the manifest is pinned. */
+  readonly followed: Record<ResourceKey, readonly string[]>;
+}
+
 export interface Build {
   readonly resources: ReadonlyMap<ResourceKey, Desired>;
+  /** By source. */
+  readonly files: ReadonlyMap<string, FileStanding>;
+  /** What copies of files that are read now hold, by name. */
+  readonly copies: ReadonlyMap<string, Buffer>;
   readonly findings: readonly Finding[];
   /** Files whose content counts, absolute, by source. */
   readonly inputs: ReadonlyMap<string, ReadonlySet<string>>;
@@ -42,44 +52,6 @@ function deepFreeze<T>(value: T): T {
     for (const member of Object.values(value)) deepFreeze(member);
   }
   return value;
-}
-
-type ReadContent = Pick<Content, 'hashes' | 'reactions' | 'inputs'> & { readonly findings: readonly Finding[] };
-
-/** A frozen revision keeps the content it was accepted with; of a current one every file is read. */
-function readContent(
-  at: Declared<'container'>,
-  written: ContainerSpec,
-  absolute: ContainerSpec,
-  hasher: ContentHasher,
-): ReadContent {
-  const paths = contentPaths(written, absolute);
-  const frozen = at.candidate.frozenHashes;
-  if (frozen) {
-    const names = [...paths.secrets, ...paths.binds]
-      .map((path) => path.written)
-      .filter((name) => Object.hasOwn(frozen, name));
-    const hashes = Object.fromEntries(names.map((name) => [name, frozen[name] ?? '']));
-    return { hashes, reactions: contentReactions(paths), inputs: [], findings: [] };
-  }
-  const content = hashContent(paths, hasher, at.candidate.lastHashes);
-  const { problems } = loadEnvironment(absolute, hasher.readFile);
-  // A file that was read before and is on a filesystem that does not answer now counts as it did then.
-  const known = new Set(
-    paths.secrets
-      .filter(({ written, reaction }) => reaction === 'ignore' || content.hashes[written])
-      .map(({ field }) => field),
-  );
-  const wrong = problems.filter(({ field, unanswered }) => !(unanswered && known.has(field)));
-  const findings = [...content.problems, ...wrong].map(({ field, message }) =>
-    finding(
-      at,
-      'TSD_MANIFEST_READ',
-      message,
-      at.resource.positions[field] ?? positionOf(at, field.replace(/\..*/, '')),
-    ),
-  );
-  return { ...content, findings };
 }
 
 interface Known {
@@ -112,10 +84,16 @@ class Builder {
   readonly #references = new Map<ResourceKey, References>();
   readonly #findings: Finding[] = [];
   readonly #inputs = new Map<string, Set<string>>();
+  readonly #files = new Map<string, FileStanding>();
+  readonly #room: CopyRoom;
 
   constructor(universe: Universe, options: BuildOptions) {
     this.#universe = universe;
     this.#options = options;
+    const pinned = universe.candidates.map(({ pinned: own, frozenHashes, lastContents }) =>
+      frozenHashes ? lastContents : own?.contents,
+    );
+    this.#room = new CopyRoom(pinned.filter((contents) => contents != null));
   }
 
   build(): Build {
@@ -132,7 +110,13 @@ class Builder {
       ),
       ...findCycles(this.#references, this.#universe),
     );
-    return { resources: this.#resources, findings: this.#findings, inputs: this.#inputs };
+    return {
+      resources: this.#resources,
+      findings: this.#findings,
+      inputs: this.#inputs,
+      files: this.#files,
+      copies: this.#room.taken,
+    };
   }
 
   #plain(at: Declared): void {
@@ -153,18 +137,46 @@ class Builder {
     const { sourceId, frozenHashes, earlierHashes } = at.candidate;
     const written = spec.source.context;
     const known = contexts.known(absolute.source);
-    const earlier = frozenHashes?.[written] ?? (known ? undefined : earlierHashes[written]);
+    const pinned = this.#pinnedContext(at, written);
+    const earlier = frozenHashes?.[written] ?? pinned?.hash ?? (known ? undefined : earlierHashes[written]);
     const content = earlier === undefined ? contexts.read(absolute.source) : null;
-    const references = { ...NO_REFERENCES, bases: this.#bases(at, (known ?? content)?.images ?? []) };
+    const images = pinned?.images ?? (known ?? content)?.images ?? [];
+    const references = { ...NO_REFERENCES, bases: this.#bases(at, images) };
     this.#references.set(at.key, references);
     if (content && content.problem !== null) {
       this.#findings.push(
         finding(at, 'TSD_MANIFEST_READ', content.problem, positions.build ?? positionOf(at, 'build')),
       );
     }
-    this.#watch(sourceId, content?.inputs ?? []);
+    this.#watch(sourceId, (content ?? (pinned ? known : null))?.inputs ?? []);
     const hash = earlier ?? content?.hash ?? null;
-    this.#add(at, absolute, references, hash === null ? {} : { [written]: hash });
+    const hashes = hash === null ? {} : { [written]: hash };
+    this.#note(at, { hashes, files: {}, images }, at.candidate.app.follow ? [written] : []);
+    if (pinned && known && known.hash !== pinned.hash) this.#standingOf(sourceId).changed.add(written);
+    this.#add(at, absolute, references, hashes);
+  }
+
+  /** What a build context is pinned to, and the images that its Dockerfile used then where that is known. */
+  #pinnedContext(
+    { key, candidate: { pinned, app } }: Declared<'image'>,
+    written: string,
+  ): { readonly hash: string; readonly images: readonly string[] | undefined } | null {
+    if (pinned === null || (app.follow && !pinned.held)) return null;
+    const entry = pinned.contents.resources[key];
+    const hash = entry?.hashes[written] ?? pinned.hashes?.[written];
+    return hash === undefined ? null : { hash, images: entry?.images };
+  }
+
+  #standingOf(sourceId: string): FileStanding {
+    const standing = this.#files.get(sourceId) ?? { contents: {}, changed: new Set(), followed: {} };
+    this.#files.set(sourceId, standing);
+    return standing;
+  }
+
+  #note({ key, candidate }: Declared, contents: ResourceContents, followed: readonly string[]): void {
+    const standing = this.#standingOf(candidate.sourceId);
+    standing.contents[key] = contents;
+    if (followed.length > 0) standing.followed[key] = followed;
   }
 
   /** An image of its own name is one of elsewhere: an image cannot be made from itself. */
@@ -186,11 +198,13 @@ class Builder {
     const absolute = withAbsolutePaths('container', spec, at.candidate.baseDir);
     const { references: named, findings } = resolveReferences(at, spec, this.#universe, this.#options.onOtherApp);
     const references = { ...named, image: named.image ?? this.#undeclaredImage(at, spec) };
-    const content = readContent(at, spec, absolute, this.#options.hasher);
+    const content = readContainerContent(at, spec, absolute, this.#options.hasher, this.#room);
     this.#references.set(at.key, references);
     this.#findings.push(...findings, ...checkContainer(at, spec, references, this.#universe), ...content.findings);
     this.#watch(at.candidate.sourceId, content.inputs);
-    this.#add(at, absolute, references, content.hashes, content.reactions);
+    this.#note(at, content.contents, content.followed);
+    for (const path of content.changed) this.#standingOf(at.candidate.sourceId).changed.add(path);
+    this.#add(at, absolute, references, content.hashes, content);
   }
 
   /** A container may name an image of a registry without declaring it: it is declared in its place. */
@@ -224,7 +238,7 @@ class Builder {
     spec: SpecOfKind[K],
     references: References,
     contentHashes: Readonly<Record<string, string>>,
-    reactions: Content['reactions'] = {},
+    { reactions = {}, files = {}, live = [] }: Partial<Pick<Desired, 'reactions' | 'files' | 'live'>> = {},
   ): void {
     const { kind, name, written, position, positions } = at.resource;
     const desired: Desired<K> = {
@@ -238,6 +252,8 @@ class Builder {
       specHash: hashOf(at, spec, contentHashes),
       contentHashes,
       reactions,
+      ...(Object.keys(files).length > 0 && { files }),
+      ...(live.length > 0 && { live }),
       references,
       source: position,
       positions,

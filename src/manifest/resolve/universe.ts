@@ -1,8 +1,21 @@
 /** Everything that is declared at one moment, by key, and how names are looked up in it. */
+import type { SourceContents } from '../../model/contents.ts';
 import { type Kind, type ResourceKey, resourceKey, type SourcePosition } from '../../model/resource.ts';
 import { closest } from '../../model/suggest.ts';
 import type { ManifestIssue } from '../issue.ts';
 import type { ManifestApp, ParsedResource } from '../parse.ts';
+
+/** What the files of a source held at an earlier time, and hold for it now. */
+export interface PinnedContents {
+  readonly contents: SourceContents;
+  /**
+   * The app is brought back to that time: also where its manifest wants changes of files to count they do not. What of
+   * that time has no copy counts as it is now.
+   */
+  readonly held: boolean;
+  /** Hashes of a time of which no copies are kept, by path as written. */
+  readonly hashes?: Readonly<Record<string, string>>;
+}
 
 /** One source's revision under examination. */
 export interface Candidate {
@@ -19,6 +32,9 @@ export interface Candidate {
   readonly earlierHashes: Readonly<Record<string, string>>;
   /** Of the revision that was accepted last, whatever it said. */
   readonly lastHashes: Readonly<Record<string, string>>;
+  readonly lastContents: SourceContents | null;
+  /** Null where files count as they are now. */
+  readonly pinned: PinnedContents | null;
 }
 
 export interface Declared<K extends Kind = Kind> {

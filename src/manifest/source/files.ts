@@ -60,7 +60,8 @@ function readOpen(fd: number, path: string, maxBytes = MAX_CONTENT_BYTES): ReadR
   if (stats.size > maxBytes) {
     return { ok: false, reason: 'too-large', message: `${path}: larger than ${maxBytes / 1024 ** 2} MiB` };
   }
-  return { ok: true, bytes: readBytes(fd, stats.size) };
+  const { mode, uid, gid } = stats;
+  return { ok: true, bytes: readBytes(fd, stats.size), owner: { mode, uid, gid } };
 }
 
 // O_NONBLOCK: opening a FIFO without a writer returns at once.

@@ -30,6 +30,7 @@ export function ownerOf(world: World, desired: Desired<'container'>): ContainerO
     schemaVersion: SPEC_SCHEMA_VERSION,
     specHash: desired.specHash,
     contentHashes: desired.contentHashes,
+    ...(desired.files && { files: desired.files }),
     generation: world.desired().generation,
   };
 }

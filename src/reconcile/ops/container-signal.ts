@@ -1,11 +1,12 @@
 import type { BoundFile } from '../../drivers/contract.ts';
-import type { ContainerSpec } from '../../model/kinds/container.ts';
+import type { Desired } from '../../model/desired.ts';
 import { signalNumber } from '../../model/kinds/runtime-forms.ts';
 import { runName } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { OpOf } from '../op.ts';
+import { boundSource } from './container-volumes.ts';
 import { requireFree } from './free-paths.ts';
-import { desiredOf, type World } from './world.ts';
+import { desiredOf, recordOf, type World } from './world.ts';
 
 /**
  * Sends the signals, after the payload can see what they are about: of a file that was replaced, and not written to, it
@@ -14,12 +15,13 @@ import { desiredOf, type World } from './world.ts';
 export async function signalContainer(world: World, op: OpOf<'container.signal'>): Promise<void> {
   if (world.exec.running(op.containerId) === null) return;
   if (op.dependencies !== undefined) return tellOfRuns(world, op, op.dependencies);
-  const files = filesOfSignals(desiredOf(world, 'container', op.key).spec);
+  const files = filesOfSignals(world, desiredOf(world, 'container', op.key));
   await requireFree(
     world,
     files.map(({ source }) => source),
   );
   await world.exec.renewFiles(op.containerId, files);
+  if (files.length > 0) noteBound(world, op.containerId, files);
   for (const signal of op.signals) await world.exec.signal(op.containerId, signalNumber(signal));
 }
 
@@ -41,11 +43,20 @@ async function tellOfRuns(
   }
 }
 
+/** A copy that a container runs with is kept as long as its record says so. */
+function noteBound(world: World, containerId: string, files: readonly BoundFile[]): void {
+  const record = recordOf(world, containerId);
+  const bound = files.map(({ source, target }) => [target, { path: source, writable: false }] as const);
+  world.containers.update({ ...record, volumes: { ...record.volumes, ...Object.fromEntries(bound) } });
+}
+
 /** Files bound read-only whose change is told by a signal. */
-function filesOfSignals({ volumes, onChange }: ContainerSpec): BoundFile[] {
+function filesOfSignals(world: World, desired: Desired<'container'>): BoundFile[] {
+  const { volumes, onChange } = desired.spec;
   return volumes.flatMap((mount) => {
     const told = (mount.onChange ?? onChange).startsWith('signal:') && mount.watch !== false;
     const { type, source, target, readOnly } = mount;
-    return told && type === 'bind' && readOnly && source !== null ? [{ source, target, readOnly }] : [];
+    if (!told || type !== 'bind' || !readOnly || source === null) return [];
+    return [{ source: boundSource(world, desired, source), target, readOnly }];
   });
 }

@@ -90,9 +90,10 @@ function recordedNetwork(
 }
 
 /** Variables of files are not stored: their files stand for them. */
-function storedEnvironment(world: World, { spec }: Desired<'container'>): string[] {
+function storedEnvironment(world: World, desired: Desired<'container'>): string[] {
+  const { spec } = desired;
   const files = `tsd-secret:${spec.envFile.join(',')}`;
-  const ofFiles = [...world.environmentOf(spec).keys()].filter((name) => !(name in spec.env));
+  const ofFiles = [...world.environmentOf(desired).keys()].filter((name) => !(name in spec.env));
   return [...ofFiles.map((name) => `${name}=${files}`), ...storedEnv(spec)];
 }
 
@@ -177,7 +178,7 @@ async function launch(world: World, desired: Desired<'container'>, op: OpOf<'con
   await requireFree(
     world,
     resolvedVolumes(world, desired, image).map(({ source }) => source),
-    environmentFiles(desired.spec),
+    environmentFiles(desired.spec).filter((path) => desired.files?.[path] === undefined),
   );
   await updateAliases(world, desired, id);
   await world.fileReaders.changing(recordOf(world, id), 'started', () => run(world, desired, image, op));
@@ -202,7 +203,7 @@ async function run(
     hostname: hostnameOf(world, desired, id),
     netnsFd: netnsOf(world, desired),
     volumes: resolvedVolumes(world, desired, image),
-    environment: world.environmentOf(desired.spec),
+    environment: world.environmentOf(desired),
     storedEnv: storedEnvironment(world, desired),
     network: recordedNetwork(world, desired, begun),
     links: linkedContainers(world, desired),

@@ -42,6 +42,12 @@ export async function createAnonymousVolumes(
   });
 }
 
+/** Where the data of a bound path lies: the copy that stands for it, or the path itself. */
+export function boundSource({ contents }: World, { files }: Desired<'container'>, source: string): string {
+  const copy = files?.[source];
+  return copy === undefined ? source : contents.path(copy);
+}
+
 function ownVolumes(
   world: World,
   desired: Desired<'container'>,
@@ -57,7 +63,8 @@ function ownVolumes(
   const declared = spec.volumes.flatMap(({ type, source, target, readOnly }, index): ResolvedVolume[] => {
     if (type === 'content')
       return [{ source: world.containers.contentPath(containerId, index), target, readOnly, copyUp: false }];
-    if (type === 'bind') return [{ source: source ?? '', target, readOnly, copyUp: false }];
+    if (type === 'bind')
+      return [{ source: boundSource(world, desired, source ?? ''), target, readOnly, copyUp: false }];
     const volumeKey = references.volumes[target];
     if (type !== 'volume' || volumeKey === undefined) return [];
     const volume = world.volumes.named(volumeKey);

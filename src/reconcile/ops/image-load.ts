@@ -64,7 +64,8 @@ async function loadAndName(
   try {
     const { source, config } = desired.spec;
     const binding = world.resources.images().find(({ key }) => key === op.key);
-    const anew = binding?.sourceFingerprint === ASKED_ANEW;
+    const uncached = world.resources.isUncached(op.key);
+    const anew = uncached || binding?.sourceFingerprint === ASKED_ANEW;
     const past = anew ? null : imageOfPast(world, op.key);
     // Before it is built: a base that changes meanwhile has it built again.
     const bases = source.type === 'build' ? basesNow(world, desired) : null;
@@ -81,7 +82,7 @@ async function loadAndName(
     }
     const found =
       source.type === 'build'
-        ? await buildDeclared(world, desired, source, progress, signal)
+        ? await buildDeclared(world, desired, { ...source, noCache: uncached }, progress, signal)
         : source.type === 'pull'
           ? { imageId: await resolvePull(world, currentSource(source, anew), progress, signal), sourceFingerprint: '' }
           : await loadFiles(world, imageName(desired), imageSource(source, config), progress, signal);
@@ -113,7 +114,7 @@ function currentSource(source: PullSource, anew: boolean): PullSource {
 async function buildDeclared(
   world: World,
   desired: Desired<'image'>,
-  source: Extract<ImageSpec['source'], { type: 'build' }>,
+  source: Extract<ImageSpec['source'], { type: 'build' }> & { readonly noCache: boolean },
   progress: ProgressSink,
   signal: AbortSignal,
 ) {
@@ -124,7 +125,6 @@ async function buildDeclared(
       source.dockerfileInline === undefined
         ? { type: 'path', path: source.dockerfile }
         : { type: 'text', text: source.dockerfileInline },
-    noCache: false,
     declared: desired.key,
   };
   const report = {

@@ -5,12 +5,12 @@ import type { TrustPolicyFile } from '../../images/trust/policy.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { Desired, DesiredState, SpecOfKind } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors.ts';
-import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { Kind, ResourceKey } from '../../model/resource.ts';
 import { parseKey } from '../../model/resource.ts';
 import { baseKey, isNext, successorOf, type Version } from '../../model/update.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
 import type { ContainerStore } from '../../state/containers.ts';
+import type { ContentStore } from '../../state/content-store.ts';
 import type { GraphIndex } from '../../state/graph-index.ts';
 import type { ApprovalStore } from '../../state/history/approval-store.ts';
 import type { ImageStore } from '../../state/history/image-store.ts';
@@ -100,8 +100,10 @@ export interface World {
   rollBack(failed: FailedUpdate): number | null;
   readonly resources: ResourceStore;
   readonly imagesOfPast: Pick<ImageStore, 'pinned' | 'neededBy' | 'noteMoment'>;
-  /** The container's own variables with files read. @throws TsdError TSD_MANIFEST_READ. */
-  environmentOf(spec: ContainerSpec): ReadonlyMap<string, string>;
+  /** Copies of files that stand for them. */
+  readonly contents: Pick<ContentStore, 'path' | 'holds'>;
+  /** The container's own variables with files read, or their copies. @throws TsdError TSD_MANIFEST_READ, TSD_CONTENT_MISSING. */
+  environmentOf(desired: Pick<Desired<'container'>, 'spec' | 'files'>): ReadonlyMap<string, string>;
   readonly commits: GroupCommit;
   readonly exits: ExitRecorder;
   /** What the host has to give, as it is now. */
@@ -140,10 +142,10 @@ export function declarationFor(
   const desired = desiredOf(world, 'container', key);
   const { owner, engineName } = recordOf(world, containerId);
   if (asMade === undefined || owner === null) return desired;
-  const { specHash, contentHashes } = owner;
+  const { specHash, contentHashes, files } = owner;
   const spec = containerSpecOf(owner);
   const references = { ...observedReferences({ key, engineName, spec }), image: desired.references.image };
-  return { ...desired, spec, specHash, contentHashes, references };
+  return { ...desired, spec, specHash, contentHashes, files: files ?? {}, references };
 }
 
 /** @throws TsdError TSD_BUG. */

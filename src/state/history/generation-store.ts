@@ -20,6 +20,8 @@ export interface AppPin {
     readonly baseDir: string;
     /** The text that is not taken over; null where there is no manifest now. */
     readonly heldBack: string | null;
+    /** A hash over the contents of files that are not taken over; pins of the first versions are about texts only. */
+    readonly heldContents?: string;
   }[];
 }
 
@@ -31,6 +33,8 @@ export interface GenerationPins {
   readonly images: Readonly<Record<ResourceKey, string>>;
   /** Hashes of the files that each source referred to when it was accepted, by source and path as written. */
   readonly content: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** The generation that each applied source got its files from; one that is not named follows its files. */
+  readonly applied?: Readonly<Record<string, number>>;
   /** Which app each source declared; generations of the first versions do not say. */
   readonly owners?: Readonly<Record<string, string>>;
 }

@@ -1,6 +1,7 @@
 import { openDatabase } from '../database.ts';
 import type { StateIssue } from '../state-file.ts';
 import { ApprovalStore } from './approval-store.ts';
+import { ContentsStore } from './contents-store.ts';
 import { FailureStore } from './failure-store.ts';
 import { GenerationStore } from './generation-store.ts';
 import { HealthStore } from './health-store.ts';
@@ -19,6 +20,7 @@ import { UpdateStore } from './update-store.ts';
 export interface History {
   readonly sources: SourceStore;
   readonly generations: GenerationStore;
+  readonly contents: ContentsStore;
   readonly journal: Journal;
   readonly timeline: TimelineStore;
   readonly failures: FailureStore;
@@ -49,6 +51,7 @@ export function openHistory(path: string): History {
   return {
     sources: new SourceStore(history),
     generations: new GenerationStore(history),
+    contents: new ContentsStore(history),
     journal: new Journal(history),
     timeline: new TimelineStore(history),
     failures: new FailureStore(history),

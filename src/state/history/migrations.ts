@@ -132,6 +132,13 @@ export const MIGRATIONS: readonly string[] = [
   'ALTER TABLE failures ADD COLUMN op TEXT;',
   // Nor what is to be done about them.
   'ALTER TABLE failures ADD COLUMN hint TEXT;',
+  // Of earlier generations it is not known what their files held.
+  `
+  CREATE TABLE generation_contents (
+    n INTEGER PRIMARY KEY REFERENCES generations (n) ON DELETE CASCADE,
+    contents TEXT NOT NULL
+  ) STRICT;
+  `,
 ];
 
 /**

@@ -29,6 +29,8 @@ export interface ImageBinding {
 
 /** Source fingerprint of a binding that is to be resolved anew, whatever its policy says. */
 export const ASKED_ANEW = 'asked-anew';
+/** That of a build which is to be made anew without what earlier ones made. */
+export const ASKED_UNCACHED = 'asked-anew-uncached';
 /** That of a binding which is to become what the current generation pins it to. */
 export const PINNED_ANEW = 'pinned-anew';
 
@@ -38,6 +40,8 @@ export class ResourceStore {
   readonly #networks: Statement<[], Omit<NetworkRecord, 'written'> & { written: string }>;
   readonly #images: Statement<[], Omit<ImageBinding, 'bases'> & { bases: string | null }>;
   /** What the tables hold, until the next change: every look at the host asks. */
+  /** Builds that were never made, and are to be made without what others made. */
+  readonly #uncached = new Set<ResourceKey>();
   #known: { networks?: readonly NetworkRecord[]; images?: readonly ImageBinding[] } = {};
 
   constructor(history: HistoryDatabase) {
@@ -76,6 +80,7 @@ export class ResourceStore {
   }
 
   setImage({ key, specHash, imageId, sourceFingerprint, bases }: ImageBinding): void {
+    this.#uncached.delete(key);
     this.#change(() => {
       this.#history
         .prepare('INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?)')
@@ -86,13 +91,24 @@ export class ResourceStore {
     });
   }
 
-  /** Has declared images resolved anew; those that were never resolved are so anyway. */
-  askAnew(keys: readonly ResourceKey[]): void {
+  /**
+   * Has declared images resolved anew; those that were never resolved are so anyway.
+   * @param uncached builds among them that take nothing from earlier ones
+   */
+  askAnew(keys: readonly ResourceKey[], uncached: readonly ResourceKey[] = []): void {
     if (keys.length === 0) return;
+    const known = new Set(this.images().map(({ key }) => key));
+    for (const key of uncached) if (!known.has(key)) this.#uncached.add(key);
     this.#change(() => {
       const update = this.#history.prepare('UPDATE images SET source_fingerprint = ? WHERE key = ?');
-      for (const key of keys) update.run(ASKED_ANEW, key);
+      for (const key of keys) update.run(uncached.includes(key) ? ASKED_UNCACHED : ASKED_ANEW, key);
     });
+  }
+
+  /** True for a build that takes nothing from earlier ones, until it is made. */
+  isUncached(key: ResourceKey): boolean {
+    const binding = this.images().find((image) => image.key === key);
+    return this.#uncached.has(key) || binding?.sourceFingerprint === ASKED_UNCACHED;
   }
 
   /** Has declared images become those of an earlier generation. */

@@ -20,6 +20,8 @@ export interface CollectorOptions {
   readonly marks: GcMarks;
   /** Bytes that the logs of all containers together may take; null for no limit. */
   readonly logBudget: number | null;
+  /** Takes away copies of files that nothing needs any more. */
+  readonly sweepCopies: () => void;
   /** 0 never runs it. */
   readonly intervalMs: number;
 }
@@ -68,7 +70,8 @@ export class Collector {
   }
 
   async #collect(): Promise<void> {
-    const { world, log, logBudget } = this.#options;
+    const { world, log, logBudget, sweepCopies } = this.#options;
+    sweepCopies();
     await mendSizes(world);
     const logBytes = logBudget === null ? 0 : trimLogs(world, logBudget);
     if (logBytes > 0) log.info({ bytes: logBytes }, 'removed old logs beyond the budget');

@@ -14,6 +14,8 @@ import { imageIdOf } from '../../reconcile/ops/image-of.ts';
 import { volumesLeftBehind } from '../../reconcile/ops/released-volumes.ts';
 import type { World } from '../../reconcile/ops/world.ts';
 import type { History } from '../../state/history/history.ts';
+import { copiesNeeded } from '../copies-in-use.ts';
+import type { KeptContents } from '../kept-contents.ts';
 import { tagsOf } from './find-images.ts';
 import { logFiles } from './log-budget.ts';
 
@@ -64,10 +66,10 @@ function garbage(
 
 /**
  * Removes images that nobody needs, with their layers, and layers of no image, as builds leave them; with `all` also what
- * builds keep beside layers, with `volumes` also data whose container is gone. No build runs meanwhile. With `dryRun` only
+ * builds keep beside layers, copies of files that no kept generation needs, with `volumes` also data whose container is gone. No build runs meanwhile. With `dryRun` only
  * says what would go, with `listed` takes nothing but that.
  */
-export function prune(world: World, history: History, request: PruneRequest): Promise<PruneView> {
+export function prune(world: World, history: History, kept: KeptContents, request: PruneRequest): Promise<PruneView> {
   const { dryRun, listed } = request;
   return world.imageWork.pruning(async () => {
     const found = garbage(world, history, request);
@@ -79,12 +81,13 @@ export function prune(world: World, history: History, request: PruneRequest): Pr
     const withBuildCache = request.all && (listed === null || listed.buildCacheBytes > 0);
     const buildCacheBytes = withBuildCache && existsSync(buildCache) ? await treeSize(buildCache) : 0;
     const volumes = await pruneVolumes(world, request);
+    const copies = pruneCopies(world, kept, request);
     const gone = dryRun ? found : await removeGarbage(world, history, { images, layers });
     if (!dryRun && withBuildCache) await removeTree(buildCache);
     const goneLayers = layers.filter(({ id }) => gone.layers.includes(id));
-    const bytes = buildCacheBytes + sum([...goneLayers, ...volumes].map((one) => one.bytes));
+    const bytes = buildCacheBytes + sum([...goneLayers, ...volumes, ...copies].map((one) => one.bytes));
     const goneImages = images.filter(({ id }) => gone.images.includes(id));
-    return { images: goneImages, layers: goneLayers, volumes, buildCacheBytes, bytes };
+    return { images: goneImages, layers: goneLayers, volumes, copies, buildCacheBytes, bytes };
   });
 }
 
@@ -106,6 +109,27 @@ async function pruneVolumes(
     pruned.push({ id, name: `${app}/${name}`, target: owner.type === 'anonymous' ? owner.target : '', bytes });
   }
   return pruned;
+}
+
+/** Copies of files that no kept generation and no container needs. */
+function pruneCopies(world: World, kept: KeptContents, { listed, dryRun }: PruneRequest): PruneView['copies'] {
+  const approved = listed === null ? null : new Set(listed.copies.map(({ name }) => name));
+  const unused = kept.unused(copiesNeeded(world, world.contents));
+  const gone = unused.filter(({ name }) => approved === null || approved.has(name));
+  if (!dryRun) kept.remove(gone);
+  return gone;
+}
+
+function copiesUsage(world: World, kept: KeptContents): DiskUsageView['rows'][number] {
+  const all = kept.all();
+  const needed = copiesNeeded(world, world.contents);
+  return {
+    type: 'pinned files',
+    count: all.length,
+    active: all.filter(({ name }) => needed.has(name)).length,
+    bytes: sum(all.map(({ bytes }) => bytes)),
+    reclaimable: sum(kept.unused(needed).map(({ bytes }) => bytes)),
+  };
 }
 
 /**
@@ -139,7 +163,7 @@ export async function layerSize(world: Disk, id: string): Promise<number> {
   return world.graph.exists(id) ? world.graph.size(id) : 0;
 }
 
-export async function diskUsage(world: World, history: History): Promise<DiskUsageView> {
+export async function diskUsage(world: World, history: History, kept: KeptContents): Promise<DiskUsageView> {
   const images = world.images.all();
   const layers = world.graph.list().filter(({ type }) => type === 'layer');
   const needed = neededImages(world, history);
@@ -184,6 +208,7 @@ export async function diskUsage(world: World, history: History): Promise<DiskUsa
         bytes: sum(containers.flatMap(({ id }) => logFiles(world, id)).map(({ bytes }) => bytes)),
         reclaimable: null,
       },
+      copiesUsage(world, kept),
       await buildCacheUsage(world),
     ],
     filesystem: { bytes: filesystem.blocks * filesystem.bsize, free: filesystem.bavail * filesystem.bsize },

@@ -29,6 +29,7 @@ import type { World } from '../../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
 import type { History } from '../../state/history/history.ts';
 import { checkImageName, parseImageName } from '../../state/image-names.ts';
+import type { KeptContents } from '../kept-contents.ts';
 import type { Pauses } from '../pauses.ts';
 import { ownChanges } from './container-tree.ts';
 import { diskUsage, imageTree, prune } from './disk.ts';
@@ -43,6 +44,7 @@ const ARCHIVES = { docker: dockerArchive, oci: ociArchive } as const;
 export interface ImageFilesParts {
   readonly world: World;
   readonly history: History;
+  readonly kept: KeptContents;
   readonly pauses: Pauses;
   readonly jobs: ImageJobs;
   /** The container that a person means. @throws TSD_NO_SUCH_RESOURCE, TSD_SHIM when nobody knows whether it runs. */
@@ -54,12 +56,14 @@ export class ImageFiles implements ImageFilesApi {
   readonly #world: World;
   readonly #pauses: Pauses;
   readonly #history: History;
+  readonly #kept: KeptContents;
   readonly #jobs: ImageJobs;
   readonly #container: ImageFilesParts['container'];
 
-  constructor({ world, history, pauses, jobs, container }: ImageFilesParts) {
+  constructor({ world, history, kept, pauses, jobs, container }: ImageFilesParts) {
     this.#world = world;
     this.#history = history;
+    this.#kept = kept;
     this.#pauses = pauses;
     this.#jobs = jobs;
     this.#container = container;
@@ -154,13 +158,13 @@ export class ImageFiles implements ImageFilesApi {
   }
 
   diskUsage(): Promise<DiskUsageView> {
-    return diskUsage(this.#world, this.#history);
+    return diskUsage(this.#world, this.#history, this.#kept);
   }
 
   prune(request: PruneRequest): Promise<PruneView> {
-    if (request.dryRun) return prune(this.#world, this.#history, request);
+    if (request.dryRun) return prune(this.#world, this.#history, this.#kept, request);
     const args = [...(request.all ? ['all'] : []), ...(request.volumes ? ['volumes'] : [])];
-    return this.#jobs.run('prune', args, () => prune(this.#world, this.#history, request));
+    return this.#jobs.run('prune', args, () => prune(this.#world, this.#history, this.#kept, request));
   }
 
   #making(

@@ -1,8 +1,11 @@
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { DesiredState } from '../../../src/model/desired.ts';
+import { ContentStore } from '../../../src/state/content-store.ts';
+import { StateFiles } from '../../../src/state/durable.ts';
 import { type History, openHistory } from '../../../src/state/history/history.ts';
 import { Reserve } from '../../../src/state/reserve.ts';
+import { KeptContents } from '../../../src/supervisor/kept-contents.ts';
 import { Sources } from '../../../src/supervisor/sources.ts';
 import { temporaryDirectories } from '../../support/temp-root.ts';
 
@@ -19,8 +22,12 @@ function open(path = join(directory(), 'history.db')): History {
 }
 
 function sourcesOn(history: History, changes: DesiredState[] = []): Sources {
+  const store = new ContentStore(directory(), new StateFiles(directory()));
   return new Sources({
     history,
+    kept: new KeptContents(history, store, 10),
+    hasImage: () => true,
+    copiesInUse: () => new Set(),
     reserve: new Reserve(join(directory(), 'reserve')),
     clock: { now: () => ({ wallMs: 1000, bootMs: 1000 }) },
     directory: '/m',

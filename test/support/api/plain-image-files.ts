@@ -63,6 +63,7 @@ export class PlainImageFiles implements ImageFilesApi {
       images: [{ id: ID, tags: [] }],
       layers: [{ id: LAYER, bytes: 1_000_000 }],
       volumes: [],
+      copies: [],
       buildCacheBytes: 0,
       bytes: 1_000_000,
     };

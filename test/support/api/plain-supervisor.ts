@@ -137,6 +137,7 @@ const MANIFESTS: readonly ManifestView[] = [
     issues: [],
     warnings: [],
     held: null,
+    changed: null,
     hint: '',
   },
   {
@@ -148,6 +149,7 @@ const MANIFESTS: readonly ManifestView[] = [
     issues: [ISSUE, ISSUE],
     warnings: [],
     held: null,
+    changed: null,
     hint: ISSUE.hint,
   },
 ];
@@ -168,6 +170,7 @@ const PLAN: PlanView = {
   issues: [],
   approvals: [],
   manifests: [],
+  notes: [],
   text: '+ start container/blog/web: declared in blog.yaml:12:3\n',
 };
 
@@ -207,6 +210,7 @@ const HISTORY: readonly HistoryView[] = [
     cause: 'edited blog.yaml',
     by: { uid: 1000, user: 'alice', via: 'file' },
     current: true,
+    keeps: 'contents',
     files: [{ file: source.file, change: 'changed' }],
     resources: [
       { resource: 'container/blog/web', change: 'changed' },
@@ -220,6 +224,7 @@ const HISTORY: readonly HistoryView[] = [
     cause: 'applied /srv/blog.yaml',
     by: { uid: 1001, user: null, via: 'api' },
     current: false,
+    keeps: 'contents',
     files: [],
     resources: [],
     held: [],

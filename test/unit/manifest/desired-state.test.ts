@@ -1,12 +1,8 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  desiredState,
-  type GoodRevision,
-  ParseCache,
-  type SourceRevision,
-} from '../../../src/manifest/desired-state.ts';
+import { desiredState, type GoodRevision, type SourceRevision } from '../../../src/manifest/desired-state.ts';
+import { ParseCache } from '../../../src/manifest/parse-cache.ts';
 import { formatPosition } from '../../../src/model/resource.ts';
 
 type Files = Record<string, string>;
