@@ -178,12 +178,12 @@ containers:
   );
   const web = await supervisor.waitFor('web', 'healthy', ({ health }) => health?.results.some(({ ok }) => ok) === true);
   host = new BusyHost(join(supervisor.base, 'busy'));
-  const told = await until('an exec that is given up', async () => {
+  const answer = await until('an exec that is given up', async () => {
     const { status, stderr } = await supervisor.cli('exec', 'web', '/far0/busybox', 'true');
     return status !== 0 && stderr;
   });
-  expect(told).toContain('it could not be looked up, which does not mean that it is not there');
-  expect(told).not.toContain('is not in the image');
+  expect(answer).toContain('it could not be looked up, which does not mean that it is not there');
+  expect(answer).not.toContain('is not in the image');
   const untried = () =>
     supervisor.log.split('\n').filter((line) => line.includes('health: ') && line.includes('looked up'));
   await until('probes that could not be tried', () => untried().length > 3);

@@ -23,7 +23,7 @@ export type CheckResult = { readonly ok: boolean; readonly output: string } | { 
 
 /**
  * Tries a probe once, in at most its timeout. Never rejects: what keeps the container from an answer is a failure. An
- * aborted one ends soon; nobody looks at its result.
+ * aborted one ends soon; its result is not looked at.
  */
 export type Check = (record: ContainerRecord, probe: ProbeSpec, signal: AbortSignal) => Promise<CheckResult>;
 

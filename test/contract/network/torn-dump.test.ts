@@ -46,7 +46,7 @@ test('a list that changes each time it is read is not taken for whole', async ()
   }
 });
 
-test('answers that found no room are told as that, and the next question is answered', () => {
+test('answers that found no room are reported as lost, and the next question is answered', () => {
   const socket = new NetlinkSocket(NETLINK_ROUTE);
   try {
     // Each of them fails with an answer of its own.

@@ -159,7 +159,7 @@ test('a failure that is the end of the run is none of its probe', async () => {
   prober.stop();
 });
 
-test('what could not be tried is no failure, is told and is tried again soon', async () => {
+test('what could not be tried is no failure, is reported and is tried again soon', async () => {
   const host = new Host();
   host.run('web', { check: tcp({ retries: 1, intervalMs: 30_000 }) });
   const untried = { untried: new TsdError('TSD_LOOKUP', 'look up /bin/true') };
@@ -172,8 +172,8 @@ test('what could not be tried is no failure, is told and is tried again soon', a
   const [first = 0, second = 0, third = 0, fourth = 0, ...more] = host.times('web');
   expect([third - second, fourth - third]).toEqual([1_000, 1_000]);
   expect([first, more]).toEqual([0, []]);
-  const told = 'container/a/web: look up /bin/true';
-  expect(host.changes).toEqual(['web: starting -> healthy', told, told]);
+  const report = 'container/a/web: look up /bin/true';
+  expect(host.changes).toEqual(['web: starting -> healthy', report, report]);
   await host.time.advance(40_000);
   expect(host.changes.slice(3)).toEqual(['web: healthy -> unhealthy']);
   prober.stop();
