@@ -42,6 +42,11 @@ export type LookupWay = keyof typeof WAYS;
 const ABSENT: ReadonlySet<number> = new Set([os.errno.ENOENT, os.errno.ENOTDIR, os.errno.ELOOP]);
 const RACING: ReadonlySet<number> = new Set([os.errno.EAGAIN, os.errno.EINTR]);
 
+/** Whether an error says that nothing is there; any other says nothing about it. */
+export function saysAbsent(error: unknown): boolean {
+  return error instanceof TsdError && error.errno !== undefined && ABSENT.has(error.errno);
+}
+
 /** Bytes are passed on as they are; a string is UTF-8. */
 export type LookupPath = string | Buffer;
 

@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto';
 import { type BigIntStats, closeSync, readlinkSync, readSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { Beneath, type FoundFile } from '../ffi/beneath.ts';
+import { saysAbsent } from '../ffi/lookup.ts';
 import { readDockerfile } from '../model/dockerfile/stages.ts';
 import { usedImages } from '../model/dockerfile/used-images.ts';
-import { TsdError } from '../model/errors.ts';
+import { TsdError, toTsdError } from '../model/errors.ts';
 import { IGNORE_NOTHING, type IgnoreMatcher, ignoreFileNames, parseIgnoreFile } from '../model/ignore-file.ts';
 import type { ImageSource } from '../model/kinds/image.ts';
 import { goArchitecture, platformArgs } from '../model/platform.ts';
@@ -106,7 +107,8 @@ function openDirectory(path: string, what: string): Beneath {
   try {
     return Beneath.open(path);
   } catch (thrown) {
-    throw new Error(`${what} ${path}: no such directory`, { cause: thrown });
+    const reason = saysAbsent(thrown) ? 'no such directory' : toTsdError(thrown).message;
+    throw new Error(`${what} ${path}: ${reason}`, { cause: thrown });
   }
 }
 

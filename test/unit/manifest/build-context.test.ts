@@ -102,6 +102,10 @@ it('what is too much, missing or no pattern is told', () => {
   expect(finish(readBuildContext({ ...source(), context: '/no/such/place' })).problem).toBe(
     'build context /no/such/place: no such directory',
   );
+  const long = `/${'n'.repeat(300)}`;
+  expect(finish(readBuildContext({ ...source(), context: long })).problem).toMatch(
+    /^build context \/n+: .*ENAMETOOLONG/,
+  );
 });
 
 it('names the images that the stages it needs use, with arguments put in', () => {
