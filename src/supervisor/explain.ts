@@ -11,6 +11,7 @@ import { dependenciesOf, isContainer } from '../reconcile/plan/references.ts';
 import type { History } from '../state/history/history.ts';
 import type { SupervisorEventBus } from './events.ts';
 import { nameAdvice } from './name-advice.ts';
+import { namesAmiss } from './name-conditions.ts';
 import { diffStates } from './plan-views.ts';
 import type { Sources } from './sources.ts';
 import { unknownHost } from './unknown-host.ts';
@@ -179,14 +180,6 @@ function unknownName(
   return name === null ? [] : [nameAdvice({ name, asker, resources: sources.state.resources, isUp })];
 }
 
-/** What a container may find by a name is not what is there. */
-function namesAmiss(view: DescribeView['view']): string[] {
-  if (!('conditions' in view)) return [];
-  return view.conditions
-    .filter(({ type, status }) => status && (type === 'StaleLinks' || type === 'NamesLeftOut'))
-    .map(({ message }) => message);
-}
-
 /**
  * Why a resource is as it is.
  * @param view as `describe` has it
@@ -210,7 +203,7 @@ export function why(parts: ExplainParts, key: ResourceKey, view: DescribeView['v
       ...(op ? [`${op.op} is being carried out: ${op.cause.message}`] : []),
       ...(hold ? [`${hold.reason}: ${hold.message}`] : []),
       ...others.map(({ line }) => line),
-      ...namesAmiss(view),
+      ...namesAmiss('conditions' in view ? view.conditions : []),
     ],
     hint: unknown[0]?.hint ?? (view.hint || (others.find((other) => other.hint !== '')?.hint ?? '')),
   };

@@ -6,13 +6,13 @@ import type { ObservedHealth } from '../model/health.ts';
 import type { ObservedContainer } from '../model/observed.ts';
 import type { Condition } from '../model/phases.ts';
 import { type Kind, parseKey, type ResourceKey } from '../model/resource.ts';
-import { MAX_PEERS } from '../reconcile/names/peer-index.ts';
 import { networkRecord } from '../reconcile/ops/network-config.ts';
 import { type ContainerStatus, containerStatus } from '../reconcile/phase.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { volumeKey } from '../state/volume-record.ts';
 import { datedConditions } from './condition-times.ts';
 import { containerHint } from './hints.ts';
+import { namesLeftOut } from './name-conditions.ts';
 import { standing } from './standing.ts';
 import type { ViewInput } from './view-input.ts';
 
@@ -61,14 +61,6 @@ export function statusOf(
   });
 }
 
-/** Whoever is looked for by name and is not among those of the hosts file is unknown there. */
-function namesLeftOut(world: ViewInput['world'], container: ObservedContainer | undefined): Condition[] {
-  const count = container?.running ? world.names.leftOut(container.id) : 0;
-  if (count === 0) return [];
-  const message = `/etc/hosts names ${MAX_PEERS} others of its network, its own app first; ${count} more are left out: link those that it needs`;
-  return [{ type: 'NamesLeftOut', status: true, reason: 'TooManyPeers', message }];
-}
-
 function containerView(input: ViewInput, key: ResourceKey): ContainerView {
   const { world, desired, observed, loop } = input;
   const declared = desiredOfKind(desired, 'container', key);
@@ -81,7 +73,11 @@ function containerView(input: ViewInput, key: ResourceKey): ContainerView {
   const logDelayed: Condition[] = trouble
     ? [{ type: 'LogDelayed', status: true, reason: 'ReceiverDown', ...trouble }]
     : [];
-  const besides = [...namesLeftOut(world, container), ...logDelayed, ...input.unread.conditions()];
+  const besides = [
+    ...namesLeftOut(container?.running ? world.names.leftOut(container.id) : 0),
+    ...logDelayed,
+    ...input.unread.conditions(),
+  ];
   const conditions = datedConditions([...status.conditions, ...besides], {
     observed: container,
     op: op ? { op, sinceMs: input.past.opSince(key) } : null,

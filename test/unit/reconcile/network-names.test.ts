@@ -5,6 +5,7 @@ import { MAX_PEERS, type Peer, PeerIndex, peerLines } from '../../../src/reconci
 import type { ContainerRecord } from '../../../src/state/container-record.ts';
 import type { RecordWatcher } from '../../../src/state/containers.ts';
 import { buildHosts } from '../../../src/state/hosts.ts';
+import { namesAmiss, namesLeftOut } from '../../../src/supervisor/name-conditions.ts';
 import { containerRecord } from '../../support/container-record.ts';
 import { ManualTime } from '../../support/manual-time.ts';
 
@@ -166,6 +167,26 @@ describe('files of running containers', () => {
     files.put(7);
     await time.advance(1_000);
     expect(files.writes.get('1'.padStart(64, '0'))).toBe(1);
+  });
+
+  test('that cannot name all of their network are known, and why says so', () => {
+    const { files, names } = started();
+    const ids = Array.from({ length: MAX_PEERS + 5 }, (_, n) => files.put(n + 1));
+    expect(names.leftOut(ids[0] ?? '')).toBe(4);
+    const [condition] = namesLeftOut(names.leftOut(ids[0] ?? ''));
+    expect(condition).toMatchObject({ type: 'NamesLeftOut', reason: 'TooManyPeers' });
+    expect(namesAmiss(condition ? [condition] : [])).toEqual([
+      '/etc/hosts names 256 others of its network, its own app first; 4 more are left out: link those that it needs',
+    ]);
+    expect(namesLeftOut(0)).toEqual([]);
+    names.begin();
+    names.renew();
+    expect(
+      files.texts
+        .get(ids.at(-1) ?? '')
+        ?.split('\n')
+        .filter((line) => /\tc\d+ /.test(line)),
+    ).toHaveLength(MAX_PEERS + 1);
   });
 
   test('are not touched before what was there is taken over, nor after the end', async () => {
