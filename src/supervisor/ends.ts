@@ -45,8 +45,10 @@ export class Ends {
   #note(exit: TaskExit, key: ResourceKey): void {
     const record = this.#world.containers.get(exit.containerId);
     if (!record) return;
+    // What was asked to end, for a change or by a person, has shown nothing by that. Its end may come before it is noted
+    // that the signal was sent.
+    if (record.restart.requested || record.stopOverride !== null) return;
     const unhealthy = this.#foundUnhealthy(record);
-    // What was asked to end, for a change or by a person, has shown nothing by that.
     if (record.stopping?.run === exit.run && unhealthy === null) return;
     const { startedAtBootMs, finishedAtBootMs } = record.state;
     const run: EndedRun = {

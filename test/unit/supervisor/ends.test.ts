@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest';
+import type { ContainerSpec } from '../../../src/model/kinds/container.ts';
+import { ExitRecorder } from '../../../src/reconcile/exits.ts';
+import type { World } from '../../../src/reconcile/ops/world.ts';
+import { type ContainerRecord, NEVER_RUN } from '../../../src/state/container-record.ts';
+import type { ContainerStore } from '../../../src/state/containers.ts';
+import { writtenSpec } from '../../../src/state/written-spec.ts';
+import { Ends } from '../../../src/supervisor/ends.ts';
+import { containerRecord } from '../../support/container-record.ts';
+import { declare } from '../../support/declare.ts';
+
+const WEB = 'container/blog/web';
+const STATE = { ...NEVER_RUN, status: 'running', bootId: 'boot', startedAtBootMs: 1_000 } as const;
+const AT = { at: '2026-01-02T03:04:05Z', bootId: 'boot', atBootMs: 1_300 };
+
+/** What is noted of the end of run 2 of a container. */
+function noted(change: Partial<ContainerRecord>) {
+  const { owner } = containerRecord();
+  const desired = declare({ blog: { containers: { web: {} } } }).resources.get(WEB);
+  const written = writtenSpec(desired?.spec as ContainerSpec);
+  let record = containerRecord({ run: 2, state: STATE, owner: owner && { ...owner, written }, ...change });
+  const containers = {
+    get: () => record,
+    updateSoon: (next: ContainerRecord) => {
+      record = next;
+    },
+    logPath: () => '/nonexistent/log',
+  } as unknown as ContainerStore;
+  const clock = { now: () => ({ wallMs: 10_000, bootMs: 1_500 }) };
+  const exits = new ExitRecorder(containers, clock, 'boot');
+  const none = { get: () => undefined };
+  const world = {
+    containers,
+    clock,
+    exits,
+    bootId: 'boot',
+    exec: { name: 'native', running: () => null, unrecorded: () => null },
+    graph: { name: 'overlay' },
+    network: { sandbox: () => null },
+    unanswered: none,
+    health: none,
+    images: none,
+  } as unknown as World;
+  const ends = new Ends(world, (key) => key === WEB);
+  exits.record({ containerId: record.id, run: 2, exitCode: 3, oomKilled: false, finishedAtMs: 9_900 } as never);
+  const end = ends.of(WEB, { id: record.id, specHash: 'cafe' });
+  ends.close();
+  return { end, other: ends.of(WEB, { id: record.id, specHash: 'beef' }) };
+}
+
+test('an end by itself is noted, for the declaration that it had', () => {
+  expect(noted({})).toMatchObject({ end: { code: 3, ranForMs: 400, unhealthy: null }, other: null });
+  expect(noted({ stopping: { run: 1, signal: 'SIGTERM', at: AT } }).end).toMatchObject({ code: 3 });
+});
+
+test('an end that was asked for says nothing, also where the signal is not written down yet', () => {
+  expect(noted({ stopping: { run: 2, signal: 'SIGTERM', at: AT } }).end).toBeNull();
+  expect(noted({ restart: { restarts: 0, consecutive: 0, requested: true } }).end).toBeNull();
+  const stopOverride = { at: AT.at, specHash: null, until: null };
+  expect(noted({ stopOverride }).end).toBeNull();
+});
