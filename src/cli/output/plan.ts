@@ -12,6 +12,7 @@ export function formatPlan(context: CliContext, plan: PlanView): string {
   const approvals = plan.approvals.map((approval) => formatApproval(context, approval));
   return [
     ...(ops === '' ? [] : [ops]),
+    ...stopped(plan),
     ...holdLines(plan),
     ...approvals,
     ...manifests(plan),
@@ -37,10 +38,20 @@ export function fileNoteLines(notes: readonly FileNote[]): string[] {
   });
 }
 
+/** Reasons for which nothing waits. */
+const AT_REST: ReadonlySet<string> = new Set(['finished', 'stopped-by-user']);
+
 /** What has done its work waits for nothing, and what needs an approval is told as that. */
 function held({ holds, approvals }: PlanView): PlanView['holds'] {
   return holds.filter(
-    ({ reason, resource }) => reason !== 'finished' && !approvals.some(({ name }) => name === resource),
+    ({ reason, resource }) => !AT_REST.has(reason) && !approvals.some(({ name }) => name === resource),
+  );
+}
+
+/** It is as a person wants it, and does not wait. */
+function stopped({ holds }: PlanView): string[] {
+  return holds.flatMap(({ resource, message, reason }) =>
+    reason === 'stopped-by-user' ? [`stopped  ${printable(resource)}: ${printable(message)}`] : [],
   );
 }
 

@@ -57,8 +57,16 @@ describe('plan and diff', () => {
       No operations, 1 resource held.
       --- exit 2"
     `);
-    served().supervisor.plans = { ...served().supervisor.plans, holds: [{ ...hold, reason: 'finished' }] };
-    expect((await run(['plan'])).exitCode).toBe(0);
+    const atRest = [
+      { ...hold, reason: 'finished' },
+      { ...hold, reason: 'stopped-by-user', message: 'stopped until `tsdocker start`' },
+    ];
+    served().supervisor.plans = { ...served().supervisor.plans, holds: atRest };
+    expect(await screen(['plan'])).toMatchInlineSnapshot(`
+      "stopped  container/blog/web: stopped until \`tsdocker start\`
+      Nothing to do.
+      --- exit 0"
+    `);
   });
 
   test('what waits for a person is something to do', async () => {
