@@ -143,6 +143,32 @@ configs: { motd: { content: "text of the file\\n" } }
   expect(existsSync(join(supervisor.root, 'containers', id))).toBe(false);
 });
 
+test('a text of a Compose file that is edited goes with the container that takes over', async () => {
+  const drop = (text: string) =>
+    supervisor.drop(
+      'words.yaml',
+      `services:
+  front:
+    image: ${IMAGE}
+    command: ["busybox", "sh", "-c", ${JSON.stringify(`cat /word; ${IDLE}`)}]
+    configs: [word]
+    deploy: { update_config: { order: start-first } }
+configs: { word: { content: "${text}\\n" } }
+`,
+    );
+  const word = async () => (await supervisor.cli('exec', 'front', 'busybox', 'cat', '/word')).stdout.trim();
+  const file = drop('first');
+  const before = await supervisor.waitFor('front', 'ready', ({ ready }) => ready);
+  expect(await word()).toBe('first');
+  drop('second');
+  await supervisor.waitFor('front', 'the one that took over', ({ id, ready }) => ready && id !== before.id);
+  expect(await word()).toBe('second');
+  await supervisor.ok('restart', 'front', '--wait=30s');
+  expect(await word()).toBe('second');
+  rmSync(file);
+  await until('the app gone', async () => (await supervisor.container('front')) === undefined);
+});
+
 test('a Kubernetes file runs, and its translation says the same', async () => {
   const port = await freePort();
   const file = supervisor.drop(

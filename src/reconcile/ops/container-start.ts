@@ -140,7 +140,7 @@ function begin(
     linkAddresses: linkAddresses(world, desired),
     envAddresses: envAddresses(world, desired),
     dependencyRuns: dependencyRuns(world, desired),
-    volumes: recordedVolumes(resolvedVolumes(world, desired, image)),
+    volumes: recordedVolumes(resolvedVolumes(world, desired, image, op.containerId)),
   };
   // Written before the start, so that a run whose supervisor died meanwhile is looked for.
   world.containers.update(begun);
@@ -177,7 +177,7 @@ async function launch(world: World, desired: Desired<'container'>, op: OpOf<'con
   const image = imageById(world, recordOf(world, id).imageId, desired);
   await requireFree(
     world,
-    resolvedVolumes(world, desired, image).map(({ source }) => source),
+    resolvedVolumes(world, desired, image, id).map(({ source }) => source),
     environmentFiles(desired.spec).filter((path) => desired.files?.[path] === undefined),
   );
   await updateAliases(world, desired, id);
@@ -202,7 +202,7 @@ async function run(
     root: world.graph.rootMount(id),
     hostname: hostnameOf(world, desired, id),
     netnsFd: netnsOf(world, desired),
-    volumes: resolvedVolumes(world, desired, image),
+    volumes: resolvedVolumes(world, desired, image, id),
     environment: world.environmentOf(desired),
     storedEnv: storedEnvironment(world, desired),
     network: recordedNetwork(world, desired, begun),

@@ -52,7 +52,7 @@ function ownVolumes(
   world: World,
   desired: Desired<'container'>,
   image: ContainerImage,
-  containerId = '',
+  containerId: string,
 ): ResolvedVolume[] {
   const { key, references, spec } = desired;
   const anonymous = anonymousTargets(desired, image).map((target): ResolvedVolume => {
@@ -74,15 +74,12 @@ function ownVolumes(
   return [...anonymous, ...declared];
 }
 
-/**
- * Own mounts and those of volumesFrom; an own one wins over one taken over.
- * @param containerId left out for a container that is there already
- */
+/** Own mounts and those of volumesFrom; an own one wins over one taken over. */
 export function resolvedVolumes(
   world: World,
   desired: Desired<'container'>,
   image: ContainerImage,
-  containerId = world.containers.byKey(desired.key)?.id,
+  containerId: string,
 ): readonly ResolvedVolume[] {
   const byTarget = new Map<string, ResolvedVolume>();
   desired.references.volumesFrom.forEach((key, index) => {
