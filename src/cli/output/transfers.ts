@@ -13,8 +13,8 @@ interface Transfer {
   /** At its first event, and those of the last seconds. */
   readonly first: Sample;
   recent: Sample[];
-  /** When a line last told of it, and up to which quarter of the whole. */
-  told: { readonly atMs: number; readonly quarter: number };
+  /** When a line was last written about it, and up to which quarter of the whole. */
+  said: { readonly atMs: number; readonly quarter: number };
 }
 
 /** The speed is that of the last so many ms: of a longer time it would not show that a transfer stands still. */
@@ -47,10 +47,10 @@ export class Transfers {
     if (total === null || total === 0) return isNew ? `${subject(event)}` : null;
     const nowMs = this.#now();
     const quarter = Math.min(QUARTERS, Math.floor((current / total) * QUARTERS));
-    const isDue = quarter > transfer.told.quarter && nowMs - transfer.told.atMs >= LINE_INTERVAL_MS;
-    const isEnd = quarter === QUARTERS && transfer.told.quarter < QUARTERS;
+    const isDue = quarter > transfer.said.quarter && nowMs - transfer.said.atMs >= LINE_INTERVAL_MS;
+    const isEnd = quarter === QUARTERS && transfer.said.quarter < QUARTERS;
     if (!isNew && !isDue && !isEnd) return null;
-    transfer.told = { atMs: nowMs, quarter };
+    transfer.said = { atMs: nowMs, quarter };
     return textOf(event, speed);
   }
 
@@ -60,7 +60,7 @@ export class Transfers {
     let transfer = this.#known.get(key);
     // One that was begun again counts from its new start.
     if (transfer === undefined || sample.bytes < (transfer.recent.at(-1)?.bytes ?? 0)) {
-      transfer = { first: sample, recent: [], told: transfer?.told ?? { atMs: sample.atMs, quarter: 0 } };
+      transfer = { first: sample, recent: [], said: transfer?.said ?? { atMs: sample.atMs, quarter: 0 } };
       this.#known.set(key, transfer);
     }
     const since = sample.atMs - WINDOW_MS;

@@ -198,7 +198,7 @@ export class ImageFiles implements ImageFilesApi {
   }
 }
 
-/** @param total bytes at most, about; null where nobody knows. */
+/** @param total bytes, about; null where that is not known. */
 function written(path: string, total: number | null, report: ProgressSink): (bytes: number) => void {
   return (bytes) => report(`writing ${path}`, bytes, total === null ? null : Math.max(total, bytes));
 }
