@@ -166,7 +166,7 @@ export const SETTINGS = {
   keepGenerations: {
     flags: '--keep-generations <count>',
     env: 'TSDOCKER_KEEP_GENERATIONS',
-    doc: 'the images of so many generations stay for a rollback (default: 10)',
+    doc: 'the images and pinned files of so many generations stay for a rollback (default: 10)',
   },
   execDriver: {
     flags: '-e, --exec-driver <name>',

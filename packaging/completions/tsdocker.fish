@@ -222,7 +222,7 @@ complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -l gc-low -r -d 'di
 complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -l gc-min-age -r -d 'an image stays this long after it was last needed (default: 2m)'
 complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -l image-budget -r -d 'unused images go when all layers together take more than this (default: no limit)'
 complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -l log-budget -r -d 'rotated logs go, oldest first, when all logs together take more than this (default: no limit)'
-complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -l keep-generations -r -d 'the images of so many generations stay for a rollback (default: 10)'
+complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -l keep-generations -r -d 'the images and pinned files of so many generations stay for a rollback (default: 10)'
 complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -s e -l exec-driver -r -d 'what runs containers (default: native)'
 complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -l label -r -d 'label of this supervisor, shown by info; repeatable'
 complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -s D -l debug -d 'log level debug (default: false)'

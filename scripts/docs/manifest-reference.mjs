@@ -19,6 +19,7 @@ const INTRODUCTION = `# Manifests
 
 A manifest is a YAML 1.2 file. One file is one *app*: its name is the file's name without \`.yaml\`, unless a line
 \`app: NAME\` says otherwise. A file may hold several YAML documents; together they are the one app.
+\`follow: true\` lets an app that was applied follow its files; docs/generations.md says what that means.
 
 \`\`\`yaml
 # blog.yaml

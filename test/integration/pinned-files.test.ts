@@ -57,6 +57,9 @@ async function generation(): Promise<number> {
   return JSON.parse(await supervisor.ok('history', '-n', '1', '-o', 'json'))[0].generation;
 }
 
+/** Exits otherwise while something is held, as what is on trial. */
+const plan = async (): Promise<string> => (await supervisor.cli('plan')).stdout;
+
 const copies = (): string[] => {
   try {
     return readdirSync(join(supervisor.root, 'contents'));
@@ -79,13 +82,13 @@ describe('an applied app', () => {
     write('app.conf', 'conf-two\n');
     write('app.env', 'MODE=env-two\n');
     write('ctx/built', 'built-two\n');
-    const plan = await until('the plan tells of the changes', async () => {
-      const text = await supervisor.ok('plan');
+    const shown = await until('the plan tells of the changes', async () => {
+      const text = await plan();
       return text.includes('ctx') && text.includes('app.conf') && text.includes('app.env') ? text : null;
     });
-    expect(plan).toMatch(new RegExp(`changed: sources changed since generation ${first}: .*app.conf`));
-    expect(plan).toContain(`tsdocker apply -f ${file}`);
-    expect(plan).toContain('Nothing to do');
+    expect(shown).toMatch(new RegExp(`changed: sources changed since generation ${first}: .*app.conf`));
+    expect(shown).toContain(`tsdocker apply -f ${file}`);
+    expect(shown).toContain('Nothing to do');
     expect(await supervisor.ok('get', 'manifests')).toContain(`sources changed since generation ${first}`);
     expect(await supervisor.ok('describe', 'manifest', 'stays')).toMatch(
       /sources changed since generation[\s\S]*tsdocker apply -f/,
@@ -94,7 +97,7 @@ describe('an applied app', () => {
 
     await supervisor.crash();
     await supervisor.start();
-    expect(await supervisor.ok('plan')).toContain('Nothing to do');
+    expect(await plan()).toContain('Nothing to do');
     expect(await supervisor.container('stays')).toMatchObject({ id: before?.id, pid: before?.pid });
     expect(await generation()).toBe(first);
     // A new run, with the source of the bind gone, has what was applied.
@@ -108,7 +111,7 @@ describe('an applied app', () => {
     write('app.env', 'MODE=env-two\n');
     await supervisor.ok('apply', '-f', file, '--wait=60s');
     await tells('stays', 'built-two conf-two env-two 15');
-    expect(await supervisor.ok('plan')).not.toContain('sources changed');
+    expect(await plan()).not.toContain('sources changed');
     // The same again changes nothing.
     const second = await generation();
     await supervisor.ok('apply', '-f', file, '--wait=60s');
@@ -124,7 +127,7 @@ describe('an applied app', () => {
     await tells('follows', 'built-one conf-two env-one 15');
     write('ctx/built', 'built-two\n');
     await tells('follows', 'built-two conf-two env-one 15');
-    expect(await supervisor.ok('plan')).not.toContain('sources changed');
+    expect(await plan()).not.toContain('sources changed');
     await supervisor.ok('delete', '-f', join(supervisor.base, 'follows/follows.yaml'), '--wait=60s');
   });
 
@@ -135,7 +138,7 @@ describe('an applied app', () => {
     write('app.env', 'MODE=env-two\n');
     write('app.conf', 'conf-two\n');
     await tells('partly', 'built-one conf-two env-one 15');
-    expect(await supervisor.ok('plan')).toMatch(/sources changed since generation \d+: \.\/app\.env\n/);
+    expect(await plan()).toMatch(/sources changed since generation \d+: \.\/app\.env\n/);
     await supervisor.ok('delete', '-f', join(supervisor.base, 'partly/partly.yaml'), '--wait=60s');
   });
 
@@ -152,7 +155,7 @@ describe('an applied app', () => {
     const steps = await built('--no-cache');
     expect(steps.length).toBeGreaterThan(0);
     expect(steps.join()).not.toContain('cached');
-    expect(await supervisor.ok('plan')).toContain('Nothing to do');
+    expect(await plan()).toContain('Nothing to do');
     await supervisor.ok('delete', '-f', file, '--wait=60s');
   });
 });
@@ -185,7 +188,7 @@ describe('rollback', () => {
     expect(readFileSync(path('app.conf'), 'utf8')).toBe('conf-two\n');
     expect(readFileSync(path('app.env'), 'utf8')).toBe('MODE=env-two\n');
     expect(readFileSync(path('ctx/built'), 'utf8')).toBe('built-two\n');
-    expect(await supervisor.ok('plan')).toContain('Nothing to do');
+    expect(await plan()).toContain('Nothing to do');
 
     // It stays so over a restart of the supervisor and of the container.
     await supervisor.crash();
@@ -194,7 +197,7 @@ describe('rollback', () => {
     await supervisor.ok('restart', 'back');
     await until('a new run', async () => (await supervisor.container('back'))?.pid !== pid);
     await tells('back', 'built-one conf-one env-one 17');
-    expect(await supervisor.ok('plan')).toContain('Nothing to do');
+    expect(await plan()).toContain('Nothing to do');
     expect(findSecret()).toBe('');
     await supervisor.ok('delete', '-f', file, '--wait=60s');
   });
@@ -223,7 +226,7 @@ describe('rollback', () => {
 
     write('app.conf', 'conf-three\n');
     await tells('held', 'built-two conf-three env-one 15');
-    expect(await supervisor.ok('plan')).toContain('Nothing to do');
+    await until('nothing left to do', async () => (await plan()).includes('Nothing to do'));
     rmSync(join(supervisor.manifests, 'held.yaml'));
     await until('held is gone', async () => (await supervisor.container('held')) === undefined);
   });
@@ -291,10 +294,10 @@ test('a container binds the copy, with the mode and owner of the file; what is l
   // What is written to the file later is not what the payload sees, but in its next run.
   const bound = statSync(record.Volumes['/app.conf']);
   expect([bound.mode & 0o7777, bound.uid, bound.gid]).toEqual([0o640, 12, 34]);
-  const plan = await supervisor.ok('plan');
-  expect(plan).toMatch(new RegExp(`live: ${supervisor.base}/copy/data is not pinned`));
-  expect(plan).toMatch(new RegExp(`live: ${big} is not pinned`));
-  expect(plan).not.toContain(`${conf} is not pinned`);
+  const shown = await plan();
+  expect(shown).toMatch(new RegExp(`live: ${supervisor.base}/copy/data is not pinned`));
+  expect(shown).toMatch(new RegExp(`live: ${big} is not pinned`));
+  expect(shown).not.toContain(`${conf} is not pinned`);
   rmSync(join(supervisor.manifests, 'copy.yaml'));
   await until('copy is gone', async () => (await supervisor.container('copy')) === undefined);
 });
@@ -340,7 +343,7 @@ test('secrets of variables and of /run/secrets are nowhere below the root', asyn
   writeFileSync(secret, `${CANARY}-another\n`);
   expect(
     await until('the plan tells', async () => {
-      const text = await supervisor.ok('plan');
+      const text = await plan();
       return text.includes('newer than') ? text : null;
     }),
   ).toContain(`secret ${secret} is newer than generation ${first}`);

@@ -268,7 +268,7 @@ export const containerFields = z.strictObject({
     example: { order: 'start-first', timeout: '60s' },
   }),
   onChange: field(reaction().prefault('restart'), {
-    doc: 'What follows when an env file, a secret or a file bound read-only has other content: `restart`, `recreate`, `signal:HUP` (any signal) or `ignore`. A mount may say otherwise. A file that was replaced (written beside and renamed, as editors do) is bound anew before the signal.',
+    doc: 'What follows when an env file, a secret or a file bound read-only has other content: `restart`, `recreate`, `signal:HUP` (any signal) or `ignore`. A mount may say otherwise. A file that was replaced (written beside and renamed, as editors do) is bound anew before the signal. In an app that was applied, files count only when it is applied again, unless this is written, or a top-level `follow: true`.',
     change: 'in-place',
     example: 'signal:HUP',
   }),

@@ -21,7 +21,11 @@ function open(path = join(directory(), 'history.db')): History {
   return history;
 }
 
-function sourcesOn(history: History, changes: DesiredState[] = []): Sources {
+function sourcesOn(
+  history: History,
+  changes: DesiredState[] = [],
+  files: Readonly<Record<string, string>> = {},
+): Sources {
   const store = new ContentStore(directory(), new StateFiles(directory()));
   return new Sources({
     history,
@@ -32,7 +36,11 @@ function sourcesOn(history: History, changes: DesiredState[] = []): Sources {
     clock: { now: () => ({ wallMs: 1000, bootMs: 1000 }) },
     directory: '/m',
     resolve: {
-      readFile: (path) => ({ ok: false, reason: 'missing', message: `${path}: no such file` }),
+      readFile: (path) => {
+        const text = files[path];
+        if (text === undefined) return { ok: false, reason: 'missing', message: `${path}: no such file` };
+        return { ok: true, bytes: Buffer.from(text), owner: { mode: 0o644, uid: 0, gid: 0 } };
+      },
       settle: async () => {},
       hashSecret: (bytes) => bytes.toString('hex'),
       defaultHostIp: '0.0.0.0',
@@ -135,5 +143,67 @@ describe('rollback with hold', () => {
       look(file('/m/a.yaml', text('one')), file('/m/b.yaml', text('new')), file('/m/c.yaml', text('three'))),
     );
     expect(keys(again)).toEqual(['volume/a/one', 'volume/b/new', 'volume/c/three']);
+  });
+});
+
+describe('an app that a version applied which pinned no files', () => {
+  const text =
+    'images: { b: { archive: /b.tar } }\ncontainers: { web: { image: b, volumes: [/conf:/conf:ro], envFile: [/env] } }\n';
+  const applied = { kind: 'applied', origin: '/a/app.yaml', baseDir: '/a', text } as const;
+  const input = { file: '/a/app.yaml', baseDir: '/a', text };
+  const hashes = (sources: Sources) => sources.state.resources.get('container/app/web')?.contentHashes;
+
+  test('follows its files until its next apply, and its generation becomes one that keeps contents', async () => {
+    const history = open();
+    const files: Record<string, string> = { '/conf': 'one', '/env': 'A=1' };
+    const { id } = history.sources.record(applied, 1);
+    const seen = sourcesOn(open(), [], files);
+    seen.apply([input], null);
+    const content = { 'applied /a/app.yaml': hashes(seen) ?? {} };
+    history.generations.append(
+      { createdAtMs: 1, cause: 'x', pins: { apps: {}, images: {}, content }, changes: { files: [], resources: [] } },
+      [id],
+    );
+    const sources = sourcesOn(history, [], files);
+    await sources.watch(look());
+    expect([sources.generation, history.contents.kept()]).toEqual([1, [1]]);
+    files['/conf'] = 'two';
+    await sources.watch(look());
+    expect(sources.generation).toBe(2);
+    const two = hashes(sources);
+    expect(two).not.toEqual(hashes(seen));
+    expect(sources.fileNotes()).toEqual([]);
+
+    sources.apply([input], null);
+    files['/conf'] = 'three';
+    await sources.watch(look());
+    expect(hashes(sources)).toEqual(two);
+    expect(sources.fileNotes()).toMatchObject([
+      { kind: 'changed', message: `sources changed since generation ${sources.generation}: /conf` },
+    ]);
+    // A supervisor that starts has it from history.db.
+    const again = sourcesOn(history, [], files);
+    expect(hashes(again)).toEqual(two);
+    expect(again.rollback(1, false, null)).toEqual([]);
+    expect(hashes(again)).toEqual(hashes(seen));
+  });
+
+  test('is not touched by a pin of that version, whatever its files hold', async () => {
+    const history = open();
+    const files: Record<string, string> = { '/conf': 'one', '/env': 'A=1' };
+    const watched = { kind: 'watched', origin: '/m/app.yaml', baseDir: '/m', text } as const;
+    const { id } = history.sources.record(watched, 1);
+    const pin = { kind: 'watched', origin: '/m/app.yaml', baseDir: '/m', heldBack: `${text}# later\n` } as const;
+    const pins = { images: {}, content: {} };
+    const changes = { files: [], resources: [] };
+    history.generations.append({ createdAtMs: 1, cause: 'x', pins: { ...pins, apps: {} }, changes }, [id]);
+    const apps = { app: { generation: 1, reason: 'failed', sources: [pin] } };
+    history.generations.append({ createdAtMs: 2, cause: 'y', pins: { ...pins, apps }, changes }, [id]);
+    const sources = sourcesOn(history, [], files);
+    const one = hashes(sources);
+    files['/conf'] = 'two';
+    await sources.watch(look(file('/m/app.yaml', pin.heldBack)));
+    expect(sources.state.heldBack?.get('app')?.generation).toBe(1);
+    expect(hashes(sources)).not.toEqual(one);
   });
 });
