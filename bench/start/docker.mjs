@@ -16,6 +16,7 @@ export class PrivateDocker {
   #cgroup = `tsdocker-bench-${process.pid}`;
   #socket;
   #child = null;
+  #kept = null;
 
   constructor(directory) {
     this.#directory = mkdtempSync(join(directory, 'tsd-bench-docker-'));
@@ -39,6 +40,20 @@ export class PrivateDocker {
     const archive = spawnSync('tar', ['-C', '/', '-c', 'bin/busybox'], { maxBuffer: 2 ** 26 });
     if (spawnSync('docker', ['-H', `unix://${this.#socket}`, 'import', '-', IMAGE], { input: archive.stdout }).status)
       throw new Error('docker import failed');
+  }
+
+  get address() {
+    return `unix://${this.#socket}`;
+  }
+
+  /** The id of a container that runs until {@link stop}. */
+  keepOne() {
+    const write = ['sh', '-c', 'echo hello; exec /bin/busybox sleep 1000000'];
+    const args = ['-H', this.address, 'run', '-d', IMAGE, '/bin/busybox', ...write];
+    const { stdout, stderr, status } = spawnSync('docker', args, { encoding: 'utf8' });
+    if (status !== 0) throw new Error(stderr);
+    this.#kept = stdout.trim();
+    return this.#kept;
   }
 
   /** Milliseconds of `docker run -d`. */
@@ -68,6 +83,7 @@ export class PrivateDocker {
   }
 
   async stop() {
+    if (this.#kept !== null) await this.#remove(this.#kept);
     if (this.#child?.exitCode === null) {
       const gone = new Promise((done) => this.#child.once('exit', done));
       this.#child.kill('SIGTERM');

@@ -45,6 +45,10 @@ export class PrivateSupervisor {
     await this.run('warm', 1, { keep: true });
   }
 
+  get address() {
+    return this.#address;
+  }
+
   /** Milliseconds from the request to all being ready, and those of the last container's ops. */
   async run(app, count, { keep = false } = {}) {
     const input = [{ file: join(this.#base, `${app}.yaml`), baseDir: this.#base, text: manifest(app, count) }];

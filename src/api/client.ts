@@ -24,6 +24,7 @@ import type {
   LogEntry,
   LogOptions,
   ManifestInput,
+  MemberOutcome,
   PlanView,
   RemoveRequest,
   RollbackOptions,
@@ -42,7 +43,7 @@ export interface VersionView {
 
 type StreamingOrAsync = Omit<
   SupervisorApi,
-  'info' | 'list' | 'describe' | 'approvals' | 'history' | 'historyDiff' | 'why' | 'attach'
+  'info' | 'list' | 'describe' | 'approvals' | 'history' | 'historyDiff' | 'members' | 'why' | 'attach'
 >;
 
 /**
@@ -125,6 +126,16 @@ export class SupervisorClient implements StreamingOrAsync {
 
   restart(name: string, timeoutMs: number | null, options: StartOptions = {}): Promise<StartedView> {
     return this.#post(containerPath(name, 'restart'), { timeoutMs, ...options });
+  }
+
+  /** One command for all containers of an app; an outcome for each as it comes. */
+  ofApp(
+    app: string,
+    verb: 'stop' | 'start' | 'restart',
+    body: object,
+    signal?: AbortSignal,
+  ): AsyncIterable<MemberOutcome> {
+    return this.#stream({ method: 'POST', path: `/apps/${encodeURIComponent(app)}/${verb}`, body, signal });
   }
 
   kill(name: string, signal: string): Promise<void> {

@@ -8,6 +8,7 @@ import { parseHost } from './address.ts';
 import { RequestError, statusOf } from './http-errors.ts';
 import { writeNdjson } from './ndjson.ts';
 import { readJsonBody } from './request-body.ts';
+import { appRoutes } from './routes/apps.ts';
 import { buildRoutes } from './routes/build.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { explainRoutes } from './routes/explain.ts';
@@ -27,6 +28,7 @@ const ROUTES: readonly Route[] = [
   ...queryRoutes,
   ...manifestRoutes,
   ...containerRoutes,
+  ...appRoutes,
   ...imageRoutes,
   ...imageFileRoutes,
   ...buildRoutes,

@@ -268,6 +268,16 @@ export interface StartOptions {
   readonly settleMs?: number | null | undefined;
   /** How long it may take in all; left out or null, a minute and what its run may take to end. */
   readonly waitMs?: number | null | undefined;
+  /** Others are asked for the same at the same time: what this one depends on may come first. */
+  readonly together?: boolean | undefined;
+}
+
+/** What came of a command on one container of an app. */
+export interface MemberOutcome {
+  /** APP/NAME. */
+  readonly name: string;
+  readonly state: StartedView['state'] | null;
+  readonly error: TsdErrorJson | null;
 }
 
 /** How a container that was started is. */
@@ -413,6 +423,8 @@ export interface SupervisorApi {
   /** Resolves when it has shown that it goes on, or did its work. */
   start(name: string, options?: StartOptions, signal?: AbortSignal): Promise<StartedView>;
   restart(name: string, timeoutMs: number | null, options?: StartOptions, signal?: AbortSignal): Promise<StartedView>;
+  /** Containers of an app as APP/NAME. @throws TsdError TSD_NO_SUCH_RESOURCE when it has none */
+  members(app: string): readonly string[];
   kill(name: string, signal: string): Promise<void>;
   /** Resolves with the exit code of the current run, at once when it is not running. */
   wait(name: string, signal?: AbortSignal): Promise<number>;

@@ -2,6 +2,7 @@
 import type { SupervisorClient } from '../api/client.ts';
 import { TsdError } from '../model/errors.ts';
 import type { Kind } from '../model/resource.ts';
+import { isApp, namesOf } from './apps.ts';
 import { type NamedResource, resourceArgument } from './options.ts';
 
 const OTHERS = { image: 'images', volume: 'volumes', network: 'networks' } as const;
@@ -19,11 +20,23 @@ async function onlyOther(client: SupervisorClient, name: string): Promise<NamedR
   return only !== undefined && found.length === 1 ? only : null;
 }
 
+/** As {@link askAbout}, for each container where the words are `APP/`. */
+export async function askAboutAll<T>(
+  client: SupervisorClient,
+  words: readonly string[],
+  ask: (kind: Kind, name: string) => Promise<T>,
+): Promise<{ readonly several: boolean; readonly answers: readonly T[] }> {
+  const [first = ''] = words;
+  if (words.length !== 1 || !isApp(first)) return { several: false, answers: [await askAbout(client, words, ask)] };
+  const names = await namesOf(client, words, () => true);
+  return { several: true, answers: await Promise.all(names.map((name) => ask('container', name))) };
+}
+
 /**
  * Asks about what the words name: a name alone is a container, or where there is none the only other resource that has it.
  * @throws TsdError TSD_NO_SUCH_RESOURCE, naming those that have it where there are several
  */
-export async function askAbout<T>(
+async function askAbout<T>(
   client: SupervisorClient,
   words: readonly string[],
   ask: (kind: Kind, name: string) => Promise<T>,

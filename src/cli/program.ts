@@ -4,12 +4,13 @@ import { closest } from '../model/suggest.ts';
 import { Unanswered } from './ask.ts';
 import { Command, type DeclaredCommand, Option } from './command-line/command.ts';
 import { helpPage, type Section } from './command-line/help.ts';
-import { type OptionValues, parseCommand, readOptions, UsageError } from './command-line/parse.ts';
+import { type OptionValues, type Parsed, parseCommand, readOptions, UsageError } from './command-line/parse.ts';
 import { COMMANDS, type CommandEntry } from './commands.ts';
 import { CliContext, type Output, type Streams } from './context.ts';
 import { document, hostOption } from './documentation.ts';
 import { printError, printUsageError } from './errors.ts';
 import { EXIT } from './exit-codes.ts';
+import { meaningOf } from './meanings.ts';
 
 /** Runs one command line and resolves with its exit code; nothing is thrown, and the process is not ended. */
 export async function runProgram(argv: readonly string[], streams: Streams): Promise<number> {
@@ -37,17 +38,18 @@ async function run(context: CliContext, argv: readonly string[]): Promise<number
   else if (word === undefined) {
     context.warn(programPage(program, context.streams.stderr).trimEnd());
     return EXIT.usage;
-  } else if (word === 'help') await runCommand(context, entryOf(rest[0] as string), ['--help'], options);
-  else await runCommand(context, entryOf(word), rest, options);
+  } else if (word === 'help') await runCommand(context, entryOf(rest[0] as string, rest.slice(1)), ['--help'], options);
+  else await runCommand(context, entryOf(word, rest), rest, options);
   return context.exitCode;
 }
 
 /** @throws UsageError for a word that is no command */
-function entryOf(word: string): CommandEntry {
+function entryOf(word: string, following: readonly string[]): CommandEntry {
   const entry = COMMANDS.find(({ name }) => name === word);
   if (entry !== undefined) return entry;
-  const meant = closest(word, [...COMMANDS.map(({ name }) => name), 'help']);
-  throw new UsageError(`unknown command '${word}'`, meant === undefined ? '' : `did you mean ${meant}?`);
+  const near = closest(word, [...COMMANDS.map(({ name }) => name), 'help']);
+  const alike = near === undefined ? '`tsdocker --help` lists the commands.' : `did you mean \`tsdocker ${near}\`?`;
+  throw new UsageError(`unknown command '${word}'`, meaningOf([word, ...following]) ?? alike);
 }
 
 async function runCommand(
@@ -58,7 +60,7 @@ async function runCommand(
 ): Promise<void> {
   const { streams } = context;
   const command = await loadCommand(entry, context);
-  const parsed = parseCommand(command, argv);
+  const parsed = parseWords(command, argv);
   if (parsed.help) {
     context.print(helpPage(command, `tsdocker ${command.usage}`, pageWidth(streams.stdout)));
     return;
@@ -66,6 +68,17 @@ async function runCommand(
   const host = parsed.options.host ?? given.host;
   context.host = typeof host === 'string' ? host : (streams.env.TSDOCKER_HOST ?? `unix://${DEFAULT_SOCKET}`);
   await command.run(...parsed.args, parsed.options);
+}
+
+/** @throws UsageError with a hint, be it where to read on */
+function parseWords(command: Command, argv: readonly string[]): Parsed {
+  try {
+    return parseCommand(command, argv);
+  } catch (thrown) {
+    if (!(thrown instanceof UsageError) || thrown.hint !== '') throw thrown;
+    const hint = `\`tsdocker ${command.name} --help\` shows what it takes.`;
+    throw new UsageError(thrown.message, meaningOf([command.name, ...argv]) ?? hint);
+  }
 }
 
 /** A command as it declares itself. */

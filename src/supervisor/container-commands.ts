@@ -122,7 +122,7 @@ export class ContainerCommands {
     this.#requireLoop(record);
     const runs = this.#world.exec.running(record.id) !== null && record.stopOverride === null;
     const begin = async (): Promise<void> => {
-      if (!runs) await this.#begin(record, 'start', null);
+      if (!runs) await this.#begin(record, 'start', null, options);
     };
     return await this.#proving(record, endsWithin(record, null), options, begin, signal);
   }
@@ -135,12 +135,17 @@ export class ContainerCommands {
     signal?: AbortSignal,
   ): Promise<StartedView> {
     this.#requireLoop(record);
-    const begin = () => this.#begin(record, 'restart', timeoutMs);
+    const begin = () => this.#begin(record, 'restart', timeoutMs, options);
     return await this.#proving(record, endsWithin(record, timeoutMs), options, begin, signal);
   }
 
   /** Asks for another run, and waits until that has begun. */
-  async #begin(record: ContainerRecord, what: 'start' | 'restart', timeoutMs: number | null): Promise<void> {
+  async #begin(
+    record: ContainerRecord,
+    what: 'start' | 'restart',
+    timeoutMs: number | null,
+    { together = false }: StartOptions,
+  ): Promise<void> {
     const key = keyOf(record);
     const before = this.#loop.hold(key);
     this.#world.failures.clear(key);
@@ -152,7 +157,7 @@ export class ContainerCommands {
     }));
     this.#timeline.override(key, what, `asked to ${what}`);
     if (timeoutMs !== null) this.#world.stopClocks.change(record.id, timeoutMs);
-    await this.#untilStarted(record, endsWithin(record, timeoutMs), before);
+    await this.#untilStarted(record, endsWithin(record, timeoutMs), { before, together });
   }
 
   /** @param endsMs what the run of before may take to end */
@@ -248,8 +253,16 @@ export class ContainerCommands {
     }
   }
 
-  /** @param before the hold of the time before the request: only a new one says why the start does not come. */
-  async #untilStarted(record: ContainerRecord, endsMs: number, before: Hold | undefined): Promise<void> {
+  /**
+   * @param before the hold of the time before the request: only a new one says why the start does not come
+   * @param together it may wait for others that were asked at the same time
+   */
+  async #untilStarted(
+    record: ContainerRecord,
+    endsMs: number,
+    { before, together }: { readonly before: Hold | undefined; readonly together: boolean },
+  ): Promise<void> {
+    const isPatient = ({ reason }: Hold) => reason === 'busy' || (together && reason === 'dependency-not-ready');
     const key = keyOf(record);
     await this.#until(key, endsMs, (current) => {
       if (this.#loop.inFlight(key)) return false;
@@ -260,7 +273,7 @@ export class ContainerCommands {
       const startError = current?.state.startError ?? null;
       // One that was started and has ended by now is told of as that.
       if (begun && !current.restart.requested && (running || startError === null)) return true;
-      if (hold && hold !== before && hold.reason !== 'busy' && !running) throw notStarted(record, hold.message);
+      if (hold && hold !== before && !isPatient(hold) && !running) throw notStarted(record, hold.message);
       if (!current) return !this.#world.desired().resources.has(key);
       if (!begun || current.restart.requested || startError === null) return false;
       // The hold that tells of it comes with the next look.

@@ -1,6 +1,7 @@
 /** What people type for a resource: `name`, `app/name`, an engine name or the beginning of an id. */
 import { TsdError } from '../model/errors.ts';
 import { type Kind, parseKey, type ResourceKey } from '../model/resource.ts';
+import { closest } from '../model/suggest.ts';
 
 /** A resource as it can be named. */
 export interface Nameable {
@@ -39,6 +40,23 @@ export function resolveName(kind: Kind, text: string, candidates: readonly Namea
 
 /** What the two containers of an update are called beside the name that both had or get. */
 const BESIDE = /\.(?:next|old)$/;
+
+/** The containers of an app as APP/NAME. @throws TsdError TSD_NO_SUCH_RESOURCE when it has none */
+export function membersOf(app: string, candidates: readonly Nameable[]): readonly string[] {
+  const names = new Set<string>();
+  const apps = new Set<string>();
+  for (const { key } of candidates.filter((candidate) => isOfKind(candidate, 'container'))) {
+    const of = parseKey(key);
+    apps.add(of.app);
+    // A successor is asked with the container that it succeeds.
+    if (of.app === app && !BESIDE.test(of.name)) names.add(`${of.app}/${of.name}`);
+  }
+  if (names.size > 0) return [...names];
+  const meant = closest(app, [...apps]);
+  throw new TsdError('TSD_NO_SUCH_RESOURCE', `no app ${app} has containers`, {
+    hint: `${meant === undefined ? '' : `Did you mean ${meant}/? `}\`tsdocker get containers\` lists what exists.`,
+  });
+}
 
 /** As {@link resolveName}; a successor or predecessor that is gone means the container that it belonged to. */
 export function resolvePast(kind: Kind, text: string, candidates: readonly Nameable[]): ResourceKey {

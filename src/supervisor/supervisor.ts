@@ -51,7 +51,7 @@ import type { KeptContents } from './kept-contents.ts';
 import { containerLogs } from './logs/container-logs.ts';
 import type { LogTroubles } from './logs/forwarding/log-troubles.ts';
 import type { LoopStatus } from './loop-status.ts';
-import { type Nameable, resolveName, resolvePast } from './names.ts';
+import { membersOf, type Nameable, resolveName, resolvePast } from './names.ts';
 import type { Pauses } from './pauses.ts';
 import { diffStates, planOfApps, planView } from './plan-views.ts';
 import { Planner } from './planner.ts';
@@ -264,6 +264,10 @@ export class Supervisor implements SupervisorApi {
     signal?: AbortSignal,
   ): Promise<StartedView> {
     return await this.#commands.restart(this.#reachable(name), timeoutMs, options, signal);
+  }
+
+  members(app: string): readonly string[] {
+    return membersOf(app, this.#nameables());
   }
 
   async kill(name: string, signal: string): Promise<void> {

@@ -4,10 +4,10 @@ import { DONE, get, json, param, post, type Route, stream } from './route.ts';
 import { count, flag, settleMs, waitMs } from './schemas.ts';
 
 const nothing = z.strictObject({});
-const startBody = z.strictObject({ settleMs, waitMs: waitMs.optional() });
-const restartBody = z.strictObject({ timeoutMs: waitMs, settleMs, waitMs: waitMs.optional() });
+export const startBody = z.strictObject({ settleMs, waitMs: waitMs.optional() });
+export const restartBody = z.strictObject({ timeoutMs: waitMs, settleMs, waitMs: waitMs.optional() });
 const lasting = waitMs.refine((ms) => ms === null || ms > 0, 'must be more than 0');
-const stopBody = z.strictObject({ timeoutMs: waitMs, forMs: lasting.default(null) });
+export const stopBody = z.strictObject({ timeoutMs: waitMs, forMs: lasting.default(null) });
 const killBody = z.strictObject({ signal: z.string().min(1) });
 
 const logQuery = z.strictObject({

@@ -6,6 +6,19 @@
 /** What {@link Option.argParser} throws for a value it does not take; the message says what to write. */
 export class InvalidArgumentError extends Error {}
 
+/** What the supervisor has of the kind that words name, for completions. */
+export const COMPLETABLE = [
+  'container',
+  /** Those of an app together, too. */
+  'containers',
+  'resources',
+  'images',
+  'approvals',
+  'generations',
+  'lists',
+] as const;
+export type Completable = (typeof COMPLETABLE)[number];
+
 /** Makes the value of an option. Of an option given again it also gets the value so far. */
 type ValueParser = (text: string, previous: never) => unknown;
 
@@ -26,6 +39,7 @@ export class Option {
   presetValue: string | true = true;
   parser: ((text: string, previous: unknown) => unknown) | null = null;
   mandatory = false;
+  completable: Completable | null = null;
 
   constructor(flags: string, description: string) {
     this.flags = flags;
@@ -65,6 +79,11 @@ export class Option {
     return this;
   }
 
+  completes(what: Completable): this {
+    this.completable = what;
+    return this;
+  }
+
   makeOptionMandatory(): this {
     this.mandatory = true;
     return this;
@@ -79,6 +98,7 @@ export class Argument {
   readonly variadic: boolean;
   argChoices: readonly string[] = [];
   defaultValue: unknown;
+  completable: Completable | null = null;
 
   /** @param form `<name>`, `[name]`, `<names...>` or `[names...]` */
   constructor(form: string, description: string) {
@@ -101,6 +121,11 @@ export class Argument {
 
   default(value: unknown): this {
     this.defaultValue = value;
+    return this;
+  }
+
+  completes(what: Completable): this {
+    this.completable = what;
     return this;
   }
 }

@@ -2,7 +2,7 @@ import { errorFromJson } from '../../api/http-errors.ts';
 import type { ApprovalView } from '../../api/supervisor.ts';
 import { TsdError } from '../../model/errors.ts';
 import { confirmed } from '../ask.ts';
-import type { Command } from '../command-line/command.ts';
+import { Argument, type Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { printWarning } from '../errors.ts';
@@ -34,7 +34,11 @@ export function configure(command: Command, context: CliContext): void {
       ['130', 'Ctrl-C at the question; nothing was approved'],
     ],
   });
-  command.argument('[names...]', 'resources (KIND/APP/NAME), apps, manifest files or the watched directory');
+  command.addArgument(
+    new Argument('[names...]', 'resources (KIND/APP/NAME), apps, manifest files or the watched directory').completes(
+      'approvals',
+    ),
+  );
   command.option('-y, --yes', 'do not ask, also where all containers of the watched directory go');
   command.action(context.action((names: string[], options: ApproveOptions) => run(context, names, options)));
 }

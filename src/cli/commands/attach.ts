@@ -1,5 +1,5 @@
 import type { AttachedSession } from '../../drivers/contract.ts';
-import { type Command, Option } from '../command-line/command.ts';
+import { Argument, type Command, Option } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { DetachFilter, detachKeysArgument } from '../detach-keys.ts';
 import { document } from '../documentation.ts';
@@ -38,7 +38,7 @@ export function configure(command: Command, context: CliContext): void {
       ['125', 'tsdocker itself failed, for example the container is not running'],
     ],
   });
-  command.argument('<container>', 'NAME or APP/NAME');
+  command.addArgument(new Argument('<container>', 'NAME or APP/NAME').completes('container'));
   command.option('--no-stdin', 'send no input');
   command.option('--no-sig-proxy', 'signals end this command instead of going to the container');
   command.addOption(

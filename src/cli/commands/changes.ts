@@ -1,5 +1,5 @@
 import type { ChangeView } from '../../api/image-files.ts';
-import { type Command, Option } from '../command-line/command.ts';
+import { Argument, type Command, Option } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { type DataFormat, isData } from '../data.ts';
 import { document } from '../documentation.ts';
@@ -19,7 +19,7 @@ export function configure(command: Command, context: CliContext): void {
       ['tsdocker changes blog/web -o json', 'For a script'],
     ],
   });
-  command.argument('<container>', 'NAME or APP/NAME');
+  command.addArgument(new Argument('<container>', 'NAME or APP/NAME').completes('container'));
   command.addOption(
     new Option('-o, --output <format>', 'form of the output').choices(['text', 'json', 'yaml']).default('text'),
   );

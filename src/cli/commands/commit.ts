@@ -1,4 +1,4 @@
-import type { Command } from '../command-line/command.ts';
+import { Argument, type Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { follow } from '../follow.ts';
@@ -20,7 +20,7 @@ export function configure(command: Command, context: CliContext): void {
       ["tsdocker commit -c 'CMD [\"/bin/app\"]' -m 'new start' web web:2", 'With another command'],
     ],
   });
-  command.argument('<container>', 'NAME or APP/NAME');
+  command.addArgument(new Argument('<container>', 'NAME or APP/NAME').completes('container'));
   command.argument('[name]', 'REPOSITORY[:TAG] of the image');
   command.option('-c, --change <instruction>', 'Dockerfile instruction for the configuration; repeatable', collect);
   command.option('-m, --message <text>', 'comment in the history of the image', '');

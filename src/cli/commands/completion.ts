@@ -1,6 +1,6 @@
-import { Argument, type Command } from '../command-line/command.ts';
+import { Argument, COMPLETABLE, type Command, type Completable, Option } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
-import { document } from '../documentation.ts';
+import { document, hostOption } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
 import { bashCompletion, fishCompletion, type ProgramShape, shapeOf, zshCompletion } from '../output/completion.ts';
 
@@ -27,8 +27,17 @@ export function configure(command: Command, context: CliContext): void {
     ],
   });
   command.addArgument(new Argument('<shell>', 'which shell').choices(Object.keys(SCRIPTS)));
+  command.addOption(
+    new Option('--candidates <what>', 'print what a word may be instead, for the scripts').choices(COMPLETABLE),
+  );
+  command.addOption(hostOption());
   command.action(
-    context.action(async (shell: Shell) => {
+    context.action(async (shell: Shell, { candidates: what }: { readonly candidates?: Completable }) => {
+      if (what !== undefined) {
+        const { candidates } = await import('../candidates.ts');
+        context.print((await candidates(await context.client(), what)).map((word) => `${word}\n`).join(''));
+        return EXIT.ok;
+      }
       context.print(SCRIPTS[shell](shapeOf(await context.allCommands())));
       return EXIT.ok;
     }),

@@ -1,5 +1,5 @@
 import { TsdError } from '../../model/errors.ts';
-import type { Command } from '../command-line/command.ts';
+import { Argument, type Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { follow } from '../follow.ts';
@@ -24,7 +24,9 @@ export function configure(command: Command, context: CliContext): void {
       ['tsdocker delete --all --wait=1m', 'Take back everything that was applied, and wait until it is gone'],
     ],
   });
-  command.argument('[resources...]', 'KIND/NAME or KIND/APP/NAME; a NAME alone is a container');
+  command.addArgument(
+    new Argument('[resources...]', 'KIND/NAME or KIND/APP/NAME; a NAME alone is a container').completes('resources'),
+  );
   manifestOptions(command, 'take back these manifests');
   command.option('--all', 'take back all applied manifests');
   command.addOption(waitOption('return when everything is gone'));

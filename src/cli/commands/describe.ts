@@ -1,7 +1,7 @@
 import type { DescribeView, HealthView } from '../../api/supervisor.ts';
 import type { Condition } from '../../model/phases.ts';
-import { askAbout } from '../any-resource.ts';
-import type { Command } from '../command-line/command.ts';
+import { askAboutAll } from '../any-resource.ts';
+import { Argument, type Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { isData } from '../data.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
@@ -20,12 +20,15 @@ export function configure(command: Command, context: CliContext): void {
       ['tsdocker describe web', 'A container by its short name'],
       ['tsdocker describe volume/blog/data', 'A volume of the app blog'],
       ['tsdocker describe network back -o json', 'Everything as one JSON object'],
+      ['tsdocker describe blog/', 'Each container of an app'],
       ['tsdocker describe manifest blog', 'A manifest, by file or app'],
     ],
   });
-  command.argument(
-    '<resource...>',
-    'KIND/NAME, KIND/APP/NAME or KIND NAME; a NAME alone is a container, or the only other resource of that name; manifest FILE|APP, or FILE.yaml alone',
+  command.addArgument(
+    new Argument(
+      '<resource...>',
+      'KIND/NAME, KIND/APP/NAME or KIND NAME; a NAME alone is a container, or the only other resource of that name; APP/ is every container of an app; manifest FILE|APP, or FILE.yaml alone',
+    ).completes('resources'),
   );
   command.addOption(outputOption('table', 'json', 'yaml'));
   command.action(
@@ -42,9 +45,9 @@ async function run(context: CliContext, words: readonly string[], output: Output
     return EXIT.ok;
   }
   const client = await context.client();
-  const description = await askAbout(client, words, (kind, name) => client.describe(kind, name));
-  if (isData(output)) await context.printData(description, output);
-  else context.print(await formatDescription(context, description));
+  const { several, answers } = await askAboutAll(client, words, (kind, name) => client.describe(kind, name));
+  if (isData(output)) await context.printData(several ? answers : answers[0], output);
+  else context.print((await Promise.all(answers.map((view) => formatDescription(context, view)))).join('\n'));
   return EXIT.ok;
 }
 

@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import type { StdioSession } from '../../drivers/contract.ts';
 import { TsdError } from '../../model/errors.ts';
-import type { Command } from '../command-line/command.ts';
+import { Argument, type Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { printError } from '../errors.ts';
@@ -40,7 +40,7 @@ export function configure(command: Command, context: CliContext): void {
       ['127', 'the command is not in the container'],
     ],
   });
-  command.argument('<container>', 'NAME or APP/NAME');
+  command.addArgument(new Argument('<container>', 'NAME or APP/NAME').completes('container'));
   command.argument('<command...>', 'what to run, with its arguments');
   command.option('-i, --interactive', 'connect standard input');
   command.option('-t, --tty', 'give the command a terminal; ours must be one when -i is given');

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { Command } from '../command-line/command.ts';
+import { Argument, type Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { follow } from '../follow.ts';
@@ -14,7 +14,7 @@ export function configure(command: Command, context: CliContext): void {
       ['tsdocker export blog/web -o web.tar && tsdocker import web.tar web-flat', 'Flatten it into an image'],
     ],
   });
-  command.argument('<container>', 'NAME or APP/NAME');
+  command.addArgument(new Argument('<container>', 'NAME or APP/NAME').completes('container'));
   command.requiredOption('-o, --output <file>', 'tar to write');
   command.action(
     context.action(async (container: string, { output }: { output: string }) => {

@@ -38,7 +38,7 @@ export function configure(command: Command, context: CliContext): void {
       ['1', 'error, or a name was not found'],
     ],
   });
-  command.addArgument(new Argument('[list]', 'what to list').default('containers'));
+  command.addArgument(new Argument('[list]', 'what to list').default('containers').completes('lists'));
   command.argument('[names...]', 'only these');
   command.option('-w, --watch', 'go on and show what changes');
   command.addOption(outputOption('table', 'wide', 'json', 'yaml', 'name'));

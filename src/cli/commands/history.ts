@@ -30,7 +30,11 @@ export function configure(command: Command, context: CliContext): void {
       ['tsdocker rollback --to 6', 'Back to what was before'],
     ],
   });
-  command.addOption(new Option('--diff <generation>', 'print what this generation changed').argParser(countArgument));
+  command.addOption(
+    new Option('--diff <generation>', 'print what this generation changed')
+      .argParser(countArgument)
+      .completes('generations'),
+  );
   command.addOption(new Option('-n, --limit <count>', 'only the newest').argParser(countArgument).default(20));
   command.addOption(outputOption('table', 'json', 'yaml'));
   command.action(context.action((options: HistoryOptions) => run(context, options)));

@@ -22,7 +22,7 @@ export function configure(command: Command, context: CliContext): void {
     examples: [['tsdocker image history nginx:1.27', 'Its layers, with the commands that made them']],
   });
   command.addArgument(new Argument('<action>', 'what to do').choices(['history']));
-  command.argument('<image>', 'NAME[:TAG], an id or its beginning');
+  command.addArgument(new Argument('<image>', 'NAME[:TAG], an id or its beginning').completes('images'));
   command.addOption(
     new Option('-o, --output <format>', 'form of the output').choices(['table', 'json', 'yaml']).default('table'),
   );

@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
-import { type Command, InvalidArgumentError } from '../command-line/command.ts';
+import { namesOf } from '../apps.ts';
+import { Argument, type Command, InvalidArgumentError } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { forEachContainer } from '../each-container.ts';
@@ -11,16 +12,22 @@ export function configure(command: Command, context: CliContext): void {
       'treated by its restart policy.',
     examples: [
       ['tsdocker kill web', 'SIGKILL'],
+      ['tsdocker kill -s USR1 blog/', 'A signal for all of an app that run'],
       ['tsdocker kill -s HUP web', 'Tell a server to read its configuration again'],
     ],
   });
-  command.argument('<containers...>', 'NAME or APP/NAME');
-  command.option('-s, --signal <signal>', 'name, with or without SIG, or number', signalArgument, 'SIGKILL');
-  command.action(
-    context.action((names: string[], options: { signal: string }) =>
-      forEachContainer(context, names, (client, name) => client.kill(name, options.signal)),
+  command.addArgument(
+    new Argument('<containers...>', 'NAME or APP/NAME; APP/ is every container of an app that runs').completes(
+      'containers',
     ),
   );
+  command.option('-s, --signal <signal>', 'name, with or without SIG, or number', signalArgument, 'SIGKILL');
+  command.action(context.action((names: string[], options: { signal: string }) => run(context, names, options.signal)));
+}
+
+async function run(context: CliContext, words: readonly string[], signal: string): Promise<number> {
+  const names = await namesOf(await context.client(), words, ({ pid }) => pid !== null);
+  return forEachContainer(context, names, { one: (client, name) => client.kill(name, signal) });
 }
 
 /** The signal's name: `SIGHUP` for hup, HUP, SIGHUP and 1. */

@@ -1,6 +1,6 @@
 import type { LogEntry, LogOptions } from '../../api/supervisor.ts';
-import { TsdError } from '../../model/errors.ts';
-import { type Command, InvalidArgumentError } from '../command-line/command.ts';
+import { namesOf } from '../apps.ts';
+import { Argument, type Command, InvalidArgumentError } from '../command-line/command.ts';
 import type { CliContext, Output } from '../context.ts';
 import { document } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -34,7 +34,9 @@ export function configure(command: Command, context: CliContext): void {
       ['tsdocker logs -f blog/', 'Follow all containers of the app blog'],
     ],
   });
-  command.argument('<container...>', 'NAME or APP/NAME; APP/ is every container of an app');
+  command.addArgument(
+    new Argument('<container...>', 'NAME or APP/NAME; APP/ is every container of an app').completes('containers'),
+  );
   command.option('-f, --follow', 'go on with what comes');
   command.option('-n, --tail <entries>', 'only the last entries of each, or all', tailArgument, 'all');
   const timeForms = 'a duration (10m) before now, an RFC 3339 time, or Unix seconds';
@@ -53,7 +55,7 @@ function tailArgument(text: string): LogsOptions['tail'] {
 
 async function run(context: CliContext, words: readonly string[], options: LogsOptions): Promise<number> {
   const client = await context.client();
-  const names = await containersOf(context, words);
+  const names = await namesOf(client, words, ({ id }) => id !== '');
   const wanted: LogOptions = {
     follow: options.follow === true,
     tail: options.tail === 'all' ? null : options.tail,
@@ -77,19 +79,6 @@ async function run(context: CliContext, words: readonly string[], options: LogsO
     await print(context, merged, width, options);
   }
   return EXIT.ok;
-}
-
-/** Names of containers, those of an app for `APP/`. */
-async function containersOf(context: CliContext, words: readonly string[]): Promise<readonly string[]> {
-  if (words.every((word) => !word.endsWith('/'))) return [...new Set(words)];
-  const all = await (await context.client()).list('containers');
-  const names = words.flatMap((word) => {
-    if (!word.endsWith('/')) return [word];
-    const members = all.filter(({ app, id }) => app === word.slice(0, -1) && id !== '');
-    if (members.length > 0) return members.map(({ app, name }) => `${app}/${name}`);
-    throw new TsdError('TSD_NO_SUCH_RESOURCE', `no app ${word.slice(0, -1)} has containers`);
-  });
-  return [...new Set(names)];
 }
 
 interface NamedEntry {

@@ -1,4 +1,4 @@
-import type { Command } from '../command-line/command.ts';
+import { Argument, type Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { follow } from '../follow.ts';
@@ -14,7 +14,7 @@ export function configure(command: Command, context: CliContext): void {
       ['tsdocker push registry.example:5000/team/app:1', 'Send it there'],
     ],
   });
-  command.argument('<image>', 'NAME[:TAG]');
+  command.addArgument(new Argument('<image>', 'NAME[:TAG]').completes('images'));
   command.action(
     context.action(async (reference: string) => {
       const client = await context.client();

@@ -1,4 +1,4 @@
-import type { Command } from '../command-line/command.ts';
+import { Argument, type Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { printError } from '../errors.ts';
@@ -18,7 +18,7 @@ export function configure(command: Command, context: CliContext): void {
       ['1', 'one could not be removed'],
     ],
   });
-  command.argument('<images...>', 'NAME[:TAG], an id or its beginning');
+  command.addArgument(new Argument('<images...>', 'NAME[:TAG], an id or its beginning').completes('images'));
   command.option('-f, --force', 'also with names in several repositories, or used by a stopped container');
   command.action(
     context.action(async (images: string[], { force = false }: { force?: boolean }) => {

@@ -30,7 +30,10 @@ export function configure(command: Command, context: CliContext): void {
     ],
   });
   command.addOption(
-    new Option('--to <generation>', 'a number of `tsdocker history`').argParser(countArgument).makeOptionMandatory(),
+    new Option('--to <generation>', 'a number of `tsdocker history`')
+      .argParser(countArgument)
+      .completes('generations')
+      .makeOptionMandatory(),
   );
   command.option('--hold', 'hold the apps of watched files that differ at that generation');
   command.addOption(waitOption('return when everything is ready'));

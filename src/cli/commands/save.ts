@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { SaveRequest } from '../../api/image-files.ts';
-import { type Command, Option } from '../command-line/command.ts';
+import { Argument, type Command, Option } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { follow } from '../follow.ts';
@@ -23,7 +23,7 @@ export function configure(command: Command, context: CliContext): void {
       ['tsdocker save --format oci-layout -o ./layout app:v1', 'An OCI layout directory, for umoci or skopeo'],
     ],
   });
-  command.argument('<images...>', 'REPOSITORY[:TAG], or the beginning of an id');
+  command.addArgument(new Argument('<images...>', 'REPOSITORY[:TAG], or the beginning of an id').completes('images'));
   command.requiredOption('-o, --output <path>', 'archive or directory to write');
   command.addOption(
     new Option('--format <format>', 'form of what is written')

@@ -1,4 +1,4 @@
-import type { Command } from '../command-line/command.ts';
+import { Argument, type Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { forEachContainer } from '../each-container.ts';
@@ -13,14 +13,20 @@ export function configure(command: Command, context: CliContext): void {
       'of its log.',
     examples: [
       ['tsdocker start web', 'Start a container that was stopped'],
+      ['tsdocker start blog/', 'Start all of an app, each after what it depends on'],
       ['tsdocker start --settle 0 web', 'Return as soon as it runs'],
     ],
   });
-  command.argument('<containers...>', 'NAME or APP/NAME');
+  command.addArgument(
+    new Argument('<containers...>', 'NAME or APP/NAME; APP/ is every container of an app').completes('containers'),
+  );
   startOptions(command);
   command.action(
     context.action((names: string[], options: StartFlags) =>
-      forEachContainer(context, names, async (client, name) => (await client.start(name, startOf(options))).state),
+      forEachContainer(context, names, {
+        one: async (client, name) => (await client.start(name, startOf(options))).state,
+        app: (client, app) => client.ofApp(app, 'start', startOf(options)),
+      }),
     ),
   );
 }

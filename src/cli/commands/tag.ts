@@ -1,4 +1,4 @@
-import type { Command } from '../command-line/command.ts';
+import { Argument, type Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -11,7 +11,7 @@ export function configure(command: Command, context: CliContext): void {
       ['tsdocker tag -f 3f1c0a2b9d4e app:stable', 'Move a name to the image of this id'],
     ],
   });
-  command.argument('<image>', 'NAME[:TAG], an id or its beginning');
+  command.addArgument(new Argument('<image>', 'NAME[:TAG], an id or its beginning').completes('images'));
   command.argument('<name>', 'NAME[:TAG] to give');
   command.option('-f, --force', 'move the name from another image');
   command.action(

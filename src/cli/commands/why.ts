@@ -1,5 +1,5 @@
-import { askAbout } from '../any-resource.ts';
-import type { Command } from '../command-line/command.ts';
+import { askAboutAll } from '../any-resource.ts';
+import { Argument, type Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { isData } from '../data.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
@@ -16,12 +16,15 @@ export function configure(command: Command, context: CliContext): void {
     examples: [
       ['tsdocker why web', 'Why a container restarts, waits or does not run'],
       ['tsdocker why volume/blog/data', 'The same of a volume of the app blog'],
+      ['tsdocker why blog/', 'The same of each container of an app'],
       ["tsdocker why web -o json | jq '.steps[-1].log'", 'The last lines of its latest end, for a script'],
     ],
   });
-  command.argument(
-    '<resource...>',
-    'KIND/NAME, KIND/APP/NAME or KIND NAME; a NAME alone is a container, or the only other resource of that name; FILE.yaml',
+  command.addArgument(
+    new Argument(
+      '<resource...>',
+      'KIND/NAME, KIND/APP/NAME or KIND NAME; a NAME alone is a container, or the only other resource of that name; APP/ is every container of an app; FILE.yaml',
+    ).completes('resources'),
   );
   command.addOption(outputOption('table', 'json', 'yaml'));
   command.action(
@@ -38,8 +41,8 @@ async function run(context: CliContext, words: readonly string[], output: Output
     return EXIT.ok;
   }
   const client = await context.client();
-  const view = await askAbout(client, words, (kind, name) => client.why(kind, name));
-  if (isData(output)) await context.printData(view, output);
-  else context.print(formatWhy(context, view));
+  const { several, answers } = await askAboutAll(client, words, (kind, name) => client.why(kind, name));
+  if (isData(output)) await context.printData(several ? answers : answers[0], output);
+  else context.print(answers.map((view) => formatWhy(context, view)).join('\n\n'));
   return EXIT.ok;
 }

@@ -1,11 +1,13 @@
 /** Completion scripts, derived from the commands as they are declared. */
-import type { DeclaredCommand, Option } from '../command-line/command.ts';
+import type { Completable, DeclaredCommand, Option } from '../command-line/command.ts';
 
 export interface OptionShape {
   readonly flags: readonly string[];
   readonly doc: string;
   readonly takesValue: boolean;
   readonly choices: readonly string[];
+  /** Its value names something that the supervisor has. */
+  readonly names: Completable | null;
 }
 
 export interface CommandShape {
@@ -14,47 +16,50 @@ export interface CommandShape {
   readonly options: readonly OptionShape[];
   /** Fixed words its arguments may be. */
   readonly words: readonly string[];
-  /** Its arguments name containers. */
-  readonly containers: boolean;
+  /** Its arguments name something that the supervisor has. */
+  readonly names: Completable | null;
 }
 
 export type ProgramShape = readonly CommandShape[];
-
-const LISTS = ['containers', 'images', 'volumes', 'networks', 'manifests'];
 
 export function shapeOf(commands: readonly DeclaredCommand[]): ProgramShape {
   return commands.map(({ name, summary, command }) => ({
     name,
     summary,
     options: command.options.map(optionShape),
-    words: command.arguments.flatMap(({ name: argument, argChoices }) =>
-      argChoices.length > 0 ? argChoices : argument === 'list' ? LISTS : [],
-    ),
-    containers: command.arguments.some((argument) => /^containers?$/.test(argument.name)),
+    words: command.arguments.flatMap(({ argChoices }) => argChoices),
+    names: command.arguments.find(({ completable }) => completable !== null)?.completable ?? null,
   }));
 }
 
-function optionShape({ short, long, description, value, argChoices }: Option): OptionShape {
+function optionShape({ short, long, description, value, argChoices, completable }: Option): OptionShape {
   return {
     flags: [short, long].filter((flag) => flag !== null),
     doc: description,
     takesValue: value === 'required',
     choices: argChoices,
+    names: completable,
   };
 }
 
-/** Prints APP/NAME of every container, nothing when no supervisor answers. */
-const CONTAINER_NAMES = 'tsdocker get containers -o name 2>/dev/null';
-
 export function bashCompletion(shape: ProgramShape): string {
   const valueFlags = [...new Set(shape.flatMap((c) => c.options.filter((o) => o.takesValue).flatMap((o) => o.flags)))];
-  const cases = shape.map(({ name, options, words, containers }) => {
+  const cases = shape.map(({ name, options, words, names }) => {
     const flags = options.flatMap((option) => option.flags).join(' ');
-    return `    ${name}) flags="${flags}"; words="${words.join(' ')}"${containers ? '; containers=1' : ''} ;;`;
+    return `    ${name}) flags="${flags}"; words="${words.join(' ')}"; names=${names ?? ''} ;;`;
   });
+  const values = shape.flatMap(({ name, options }) =>
+    options.flatMap(({ flags, choices, names }) => {
+      if (choices.length === 0 && names === null) return [];
+      const given = choices.length > 0 ? `words="${choices.join(' ')}"` : `names=${names}`;
+      return [`    ${flags.map((flag) => `${name},${flag}`).join('|')}) ${given} ;;`];
+    }),
+  );
   return `# bash completion for tsdocker; written by: tsdocker completion bash
 _tsdocker() {
-  local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} command= flags= words= containers= i
+  local cur=\${COMP_LINE:0:COMP_POINT} prev=\${COMP_WORDS[COMP_CWORD-1]} command= flags= words= names= i
+  # A word with colons is several words to bash.
+  cur=\${cur##*[[:space:]]}
   for ((i = 1; i < COMP_CWORD; i++)); do
     case \${COMP_WORDS[i]} in
       -H|--host) ((i++)) ;;
@@ -62,21 +67,22 @@ _tsdocker() {
       *) command=\${COMP_WORDS[i]}; break ;;
     esac
   done
-  if [[ $prev == -o || $prev == --output ]]; then
-    COMPREPLY=($(compgen -W "table wide json name" -- "$cur")); return
-  fi
-  if [[ $cur != -* ]]; then
+  case $command,$prev in
+${values.join('\n')}
+  esac
+  if [[ -z $words$names && $cur != -* ]]; then
     case $prev in ${valueFlags.join('|')}) COMPREPLY=($(compgen -f -- "$cur")); return ;; esac
   fi
-  case $command in
+  [[ $words$names ]] || case $command in
     "") words="${shape.map(({ name }) => name).join(' ')}"; flags="-H --host -v --version -h --help" ;;
 ${cases.join('\n')}
   esac
   if [[ $cur == -* ]]; then
     COMPREPLY=($(compgen -W "$flags -h --help" -- "$cur"))
   else
-    [[ $containers ]] && words="$(${CONTAINER_NAMES})"
+    [[ $names ]] && words="$words $(tsdocker completion bash --candidates "$names" 2>/dev/null)"
     COMPREPLY=($(compgen -W "$words" -- "$cur"))
+    [[ $cur == *:* && $COMP_WORDBREAKS == *:* ]] && COMPREPLY=("\${COMPREPLY[@]#"\${cur%"\${cur##*:}"}"}")
   fi
 }
 complete -o filenames -o bashdefault -F _tsdocker tsdocker
@@ -85,18 +91,19 @@ complete -o filenames -o bashdefault -F _tsdocker tsdocker
 
 export function zshCompletion(shape: ProgramShape): string {
   const commands = shape.map(({ name, summary }) => `    '${name}:${quote(summary)}'`).join('\n');
-  const cases = shape.map(({ name, options, words, containers }) => {
+  const cases = shape.map(({ name, options, words, names }) => {
     const specs = options.map((option) => `        ${zshOption(option)} \\`);
-    const argument = containers
-      ? "'*:container:_tsdocker_containers'"
-      : `'*:argument:${words.length > 0 ? `(${words.join(' ')})` : '_files'}'`;
+    const argument =
+      names === null
+        ? `'*:argument:${words.length > 0 ? `(${words.join(' ')})` : '_files'}'`
+        : `'*:${names}:_tsdocker_names ${names}'`;
     return `      ${name})\n      _arguments \\\n${[...specs, `        ${argument}`].join('\n')}\n      ;;`;
   });
   return `#compdef tsdocker
 # zsh completion for tsdocker; written by: tsdocker completion zsh
-_tsdocker_containers() {
+_tsdocker_names() {
   local -a names
-  names=(\${(f)"$(${CONTAINER_NAMES})"})
+  names=(\${(f)"$(tsdocker completion zsh --candidates $1 2>/dev/null)"})
   compadd -- $names
 }
 _tsdocker() {
@@ -120,17 +127,22 @@ _tsdocker "$@"
 `;
 }
 
-function zshOption({ flags, doc, takesValue, choices }: OptionShape): string {
-  const value = takesValue ? `:value:${choices.length > 0 ? `(${choices.join(' ')})` : '_files'}` : '';
+function zshOption({ flags, doc, takesValue, choices, names }: OptionShape): string {
+  const words = choices.length > 0 ? `(${choices.join(' ')})` : names === null ? '_files' : `_tsdocker_names ${names}`;
+  const value = takesValue ? `:value:${words}` : '';
   const text = `[${quote(doc).replace(/[[\]:]/g, '\\$&')}]${value}`;
-  const names = flags.length > 1 ? `{${flags.join(',')}}` : (flags[0] ?? '');
-  return `'*'${names}'${text}'`;
+  const option = flags.length > 1 ? `{${flags.join(',')}}` : (flags[0] ?? '');
+  return `'*'${option}'${text}'`;
 }
 
+/** Prints names that the supervisor has, nothing when none answers. */
+const FISH_NAMES = 'tsdocker completion fish --candidates';
+
 export function fishCompletion(shape: ProgramShape): string {
-  const lines = shape.flatMap(({ name, summary, options, words, containers }) => {
+  const lines = shape.flatMap(({ name, summary, options, words, names }) => {
     const seen = `-n '__fish_seen_subcommand_from ${name}'`;
-    const argument = containers ? [`complete -c tsdocker ${seen} -f -a '(${CONTAINER_NAMES})'`] : [];
+    const argument =
+      names === null ? [] : [`complete -c tsdocker ${seen} -f -a '(${FISH_NAMES} ${names} 2>/dev/null)'`];
     const fixed = words.length > 0 ? [`complete -c tsdocker ${seen} -f -a '${words.join(' ')}'`] : [];
     return [
       `complete -c tsdocker -n __fish_use_subcommand -f -a ${name} -d '${quote(summary)}'`,
@@ -142,10 +154,11 @@ export function fishCompletion(shape: ProgramShape): string {
   return `# fish completion for tsdocker; written by: tsdocker completion fish\n${lines.join('\n')}\n`;
 }
 
-function fishOption({ flags, doc, takesValue, choices }: OptionShape): string {
-  const names = flags.map((flag) => (flag.startsWith('--') ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`)).join(' ');
-  const value = choices.length > 0 ? ` -x -a '${choices.join(' ')}'` : takesValue ? ' -r' : '';
-  return `${names}${value} -d '${quote(doc)}'`;
+function fishOption({ flags, doc, takesValue, choices, names }: OptionShape): string {
+  const option = flags.map((flag) => (flag.startsWith('--') ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`)).join(' ');
+  const words = choices.length > 0 ? choices.join(' ') : names === null ? null : `(${FISH_NAMES} ${names} 2>/dev/null)`;
+  const value = words !== null ? ` -x -a '${words}'` : takesValue ? ' -r' : '';
+  return `${option}${value} -d '${quote(doc)}'`;
 }
 
 /** For the inside of single quotes in all three shells. */

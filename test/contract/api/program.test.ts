@@ -179,7 +179,8 @@ describe('the bytecode beside the program', () => {
 
 test('the bash completion completes commands, options and names', async () => {
   const script = `source packaging/completions/tsdocker.bash
-    COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tsdocker; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_WORDBREAKS=:; COMP_LINE="$*"
+    COMP_LINE=\${COMP_LINE// : /:}; COMP_POINT=\${#COMP_LINE}; _tsdocker; printf '%s\\n' "\${COMPREPLY[@]}"`;
   const complete = async (...words: readonly string[]) => {
     const path = `${dirname(PROGRAM)}:${process.env.PATH}`;
     const run = start('bash', ['-c', script, 'bash', 'tsdocker', ...words], { PATH: path });
@@ -189,5 +190,15 @@ test('the bash completion completes commands, options and names', async () => {
   expect(await complete('de')).toEqual(['delete', 'describe']);
   expect(await complete('logs', '--fo')).toEqual(['--follow']);
   expect(await complete('get', 'vol')).toEqual(['volumes']);
-  expect(await complete('logs', '')).toEqual(['blog/web', 'blog/migrate']);
+  expect(await complete('logs', '')).toEqual(['blog/web', 'blog/migrate', 'blog/']);
+  expect(await complete('exec', 'blog/')).toEqual(['blog/web', 'blog/migrate']);
+  expect(await complete('describe', 'vol')).toEqual(['volume/blog/data']);
+  expect(await complete('why', 'blog/w')).toEqual(['blog/web']);
+  expect(await complete('rmi', 'ng')).toEqual(['nginx:1.27']);
+  // A word with a colon is three to bash, and it puts its answer in the place of the last.
+  expect(await complete('rmi', 'nginx', ':', '1')).toEqual(['1.27']);
+  expect(await complete('approve', 'vol')).toEqual(['volume/blog/data']);
+  expect(await complete('rollback', '--to', '')).toEqual(['7', '6']);
+  expect(await complete('history', '--diff', '')).toEqual(['7', '6']);
+  expect(await complete('get', 'c', '-o', 'y')).toEqual(['yaml']);
 });

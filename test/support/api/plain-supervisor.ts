@@ -344,6 +344,12 @@ export class PlainSupervisor implements SupervisorApi {
     return INFO;
   }
 
+  members(app: string): readonly string[] {
+    const names = this.containers.filter((container) => container.app === app).map(({ name }) => `${app}/${name}`);
+    if (names.length === 0) throw new TsdError('TSD_NO_SUCH_RESOURCE', `no app ${app} has containers`, { hint: '' });
+    return names;
+  }
+
   list<L extends keyof ViewOfKind>(list: L): readonly ViewOfKind[L][] {
     const lists: { readonly [K in keyof ViewOfKind]: readonly ViewOfKind[K][] } = {
       containers: this.containers,

@@ -216,6 +216,7 @@ test('an argument that no flag takes is a usage error', async () => {
     [
       64,
       "error: too many arguments for 'daemon'. Expected 0 arguments but got 1.
+    hint: \`tsdocker daemon --help\` shows what it takes.
     ",
     ]
   `);

@@ -35,17 +35,58 @@ test('the program itself', async () => {
 });
 
 test.each([
-  [['aply'], "error: unknown command 'aply'\nhint: did you mean apply?\n"],
-  [['frobnicate'], "error: unknown command 'frobnicate'\n"],
+  [['aply'], "error: unknown command 'aply'\nhint: did you mean `tsdocker apply`?\n"],
+  [['frobnicate'], "error: unknown command 'frobnicate'\nhint: `tsdocker --help` lists the commands.\n"],
   [['get', '--outptu', 'json'], "error: unknown option '--outptu'\nhint: did you mean --output?\n"],
-  [['describe'], "error: missing required argument 'resource'\n"],
-  [['load'], "error: required option '-i, --input <path>' not specified\n"],
+  [['describe'], "error: missing required argument 'resource'\nhint: `tsdocker describe --help` shows what it takes.\n"],
+  [['load'], "error: required option '-i, --input <path>' not specified\nhint: `tsdocker load --help` shows what it takes.\n"],
   [
     ['completion', 'csh'],
-    "error: command-argument value 'csh' is invalid for argument 'shell'. Allowed choices are bash, zsh, fish.\n",
+    "error: command-argument value 'csh' is invalid for argument 'shell'. Allowed choices are bash, zsh, fish.\n" +
+      'hint: `tsdocker completion --help` shows what it takes.\n',
   ],
 ])('%j is a usage error', async (argv, stderr) => {
   expect(await tsdocker(argv)).toEqual({ exitCode: 64, stdout: '', stderr });
+});
+
+describe('a command of another program is answered by what it means', () => {
+  test.each([
+    ['ps', 'did you mean `tsdocker get containers`?'],
+    ['rm web', 'did you mean `tsdocker delete`?'],
+    ['PS -a', 'did you mean `tsdocker get containers`?'],
+    ['run -d nginx', 'did you mean `tsdocker apply -f FILE.yaml`, with the container in a manifest?'],
+    ['inspect web', 'did you mean `tsdocker describe`?'],
+    ['network ls', 'did you mean `tsdocker get networks`?'],
+    ['volume ls', 'did you mean `tsdocker get volumes`?'],
+    ['up -d', 'did you mean `tsdocker apply -f FILE.yaml --wait`?'],
+    ['down', 'did you mean `tsdocker delete -f FILE.yaml`?'],
+    ['compose up', 'did you mean `tsdocker apply -f compose.yaml --wait`?'],
+    ['compose frob', 'did you mean `tsdocker convert -f compose.yaml`, then apply?'],
+    ['top web', 'did you mean `tsdocker get containers -w`?'],
+    ['stats', 'did you mean `tsdocker get containers -w`?'],
+    ['cp web:/x .', 'did you mean `tsdocker export NAME -o FILE.tar`?'],
+    ['create x', 'did you mean `tsdocker apply -f FILE.yaml`, with the container in a manifest?'],
+    ['image ls', 'did you mean `tsdocker images`?'],
+    ['help ps', 'did you mean `tsdocker get containers`?'],
+    ['constructor', '`tsdocker --help` lists the commands.'],
+  ])('%s', async (line, hint) => {
+    const { exitCode, stdout, stderr } = await tsdocker(line.split(' '));
+    expect([exitCode, stdout]).toEqual([64, '']);
+    expect(stderr).toMatch(/^error: /);
+    expect(stderr).toContain(`\nhint: ${hint}\n`);
+  });
+
+  test('every command that is named is one, and takes the options that are named', async () => {
+    const hints = [...readFileSync('src/cli/meanings.ts', 'utf8').matchAll(/: '([^']+)',$/gm)].map(([, text]) => text);
+    expect(hints.length).toBeGreaterThan(50);
+    for (const hint of hints) {
+      const [command = '', ...words] = (hint ?? '').split(', ')[0]?.split(' ') ?? [];
+      const options = words.filter((word) => word.startsWith('-') && word !== '-it');
+      const { exitCode, stdout } = await tsdocker([command, '--help']);
+      expect([hint, exitCode]).toEqual([hint, 0]);
+      for (const option of options) expect(stdout).toMatch(new RegExp(`^ +.*${option}\\b`, 'm'));
+    }
+  });
 });
 
 test.each([
