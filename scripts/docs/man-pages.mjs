@@ -55,7 +55,7 @@ function page({ name, summary, usage, command, further, seeAlso, version }) {
 /** Texts by file name. */
 export async function manPages(version) {
   const streams = { stdout: { write() {} }, stderr: { write() {} }, env: {}, cwd: '/' };
-  const commands = await declaredCommands(new CliContext(streams));
+  const commands = declaredCommands(new CliContext(streams));
   const pages = {};
   const files = [
     ['/etc/tsdocker/manifests', 'manifests that are kept running'],

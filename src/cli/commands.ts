@@ -1,16 +1,59 @@
-/** Every command in the order of the help page. A command's file is loaded when it is the one that was asked for. */
+/** Every command in the order of the help page. What only some of them need is imported when they run. */
 import type { Command } from './command-line/command.ts';
+import { configure as apply } from './commands/apply.ts';
+import { configure as approve } from './commands/approve.ts';
+import { configure as attach } from './commands/attach.ts';
+import { configure as build } from './commands/build.ts';
+import { configure as changes } from './commands/changes.ts';
+import { configure as commit } from './commands/commit.ts';
+import { configure as completion } from './commands/completion.ts';
+import { configure as convert } from './commands/convert.ts';
+import { configure as daemon } from './commands/daemon.ts';
+import { configure as deleteManifests } from './commands/delete.ts';
+import { configure as describe } from './commands/describe.ts';
+import { configure as diff } from './commands/diff.ts';
+import { configure as doctor } from './commands/doctor.ts';
+import { configure as events } from './commands/events.ts';
+import { configure as exec } from './commands/exec.ts';
+import { configure as exportFiles } from './commands/export.ts';
+import { configure as get } from './commands/get.ts';
+import { configure as history } from './commands/history.ts';
+import { configure as hostShutdown } from './commands/host-shutdown.ts';
+import { configure as image } from './commands/image.ts';
+import { configure as images } from './commands/images.ts';
+import { configure as importImage } from './commands/import.ts';
+import { configure as info } from './commands/info.ts';
+import { configure as kill } from './commands/kill.ts';
+import { configure as load } from './commands/load.ts';
+import { configure as login } from './commands/login.ts';
+import { configure as logout } from './commands/logout.ts';
+import { configure as logs } from './commands/logs.ts';
+import { configure as plan } from './commands/plan.ts';
+import { configure as pull } from './commands/pull.ts';
+import { configure as push } from './commands/push.ts';
+import { configure as restart } from './commands/restart.ts';
+import { configure as rmi } from './commands/rmi.ts';
+import { configure as rollback } from './commands/rollback.ts';
+import { configure as save } from './commands/save.ts';
+import { configure as schema } from './commands/schema.ts';
+import { configure as search } from './commands/search.ts';
+import { configure as start } from './commands/start.ts';
+import { configure as stop } from './commands/stop.ts';
+import { configure as system } from './commands/system.ts';
+import { configure as tag } from './commands/tag.ts';
+import { configure as tags } from './commands/tags.ts';
+import { configure as validate } from './commands/validate.ts';
+import { configure as version } from './commands/version.ts';
+import { configure as wait } from './commands/wait.ts';
+import { configure as why } from './commands/why.ts';
 import type { CliContext } from './context.ts';
-
-export interface CommandModule {
-  readonly configure: (command: Command, context: CliContext) => void;
-}
 
 export interface CommandEntry {
   readonly name: string;
   readonly group: string;
   readonly summary: string;
-  readonly load: () => Promise<CommandModule>;
+  /** Declares its arguments and options, and what it does. */
+  readonly configure: (command: Command, context: CliContext) => void;
 }
 
 const MANIFESTS = 'Manifests';
@@ -24,216 +67,216 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'apply',
     group: MANIFESTS,
     summary: 'hand manifests to the supervisor',
-    load: () => import('./commands/apply.ts'),
+    configure: apply,
   },
   {
     name: 'plan',
     group: MANIFESTS,
     summary: 'show what would be done, and why',
-    load: () => import('./commands/plan.ts'),
+    configure: plan,
   },
-  { name: 'diff', group: MANIFESTS, summary: 'show which fields differ', load: () => import('./commands/diff.ts') },
+  { name: 'diff', group: MANIFESTS, summary: 'show which fields differ', configure: diff },
   {
     name: 'delete',
     group: MANIFESTS,
     summary: 'take back what was applied',
-    load: () => import('./commands/delete.ts'),
+    configure: deleteManifests,
   },
   {
     name: 'history',
     group: MANIFESTS,
     summary: 'list generations and what they changed',
-    load: () => import('./commands/history.ts'),
+    configure: history,
   },
   {
     name: 'rollback',
     group: MANIFESTS,
     summary: 'go back to an earlier generation',
-    load: () => import('./commands/rollback.ts'),
+    configure: rollback,
   },
   {
     name: 'approve',
     group: MANIFESTS,
     summary: 'let through what is held back',
-    load: () => import('./commands/approve.ts'),
+    configure: approve,
   },
   {
     name: 'validate',
     group: MANIFESTS,
     summary: 'check manifests without a supervisor',
-    load: () => import('./commands/validate.ts'),
+    configure: validate,
   },
   {
     name: 'convert',
     group: MANIFESTS,
     summary: 'translate Compose, Kubernetes and Quadlet files',
-    load: () => import('./commands/convert.ts'),
+    configure: convert,
   },
   {
     name: 'schema',
     group: MANIFESTS,
     summary: 'print the JSON Schema of manifests',
-    load: () => import('./commands/schema.ts'),
+    configure: schema,
   },
   {
     name: 'get',
     group: STATE,
     summary: 'list containers, images, volumes, networks, manifests',
-    load: () => import('./commands/get.ts'),
+    configure: get,
   },
   {
     name: 'describe',
     group: STATE,
     summary: 'show everything about one resource',
-    load: () => import('./commands/describe.ts'),
+    configure: describe,
   },
-  { name: 'why', group: STATE, summary: 'tell why something is as it is', load: () => import('./commands/why.ts') },
-  { name: 'events', group: STATE, summary: 'show what happened', load: () => import('./commands/events.ts') },
-  { name: 'images', group: STATE, summary: 'list images', load: () => import('./commands/images.ts') },
+  { name: 'why', group: STATE, summary: 'tell why something is as it is', configure: why },
+  { name: 'events', group: STATE, summary: 'show what happened', configure: events },
+  { name: 'images', group: STATE, summary: 'list images', configure: images },
   {
     name: 'logs',
     group: CONTAINERS,
     summary: 'print what a container wrote',
-    load: () => import('./commands/logs.ts'),
+    configure: logs,
   },
   {
     name: 'exec',
     group: CONTAINERS,
     summary: 'run a command in a container',
-    load: () => import('./commands/exec.ts'),
+    configure: exec,
   },
   {
     name: 'attach',
     group: CONTAINERS,
     summary: 'connect to what a container reads and writes',
-    load: () => import('./commands/attach.ts'),
+    configure: attach,
   },
   {
     name: 'stop',
     group: CONTAINERS,
     summary: 'stop containers and keep them stopped',
-    load: () => import('./commands/stop.ts'),
+    configure: stop,
   },
-  { name: 'start', group: CONTAINERS, summary: 'start stopped containers', load: () => import('./commands/start.ts') },
+  { name: 'start', group: CONTAINERS, summary: 'start stopped containers', configure: start },
   {
     name: 'restart',
     group: CONTAINERS,
     summary: 'stop and start containers',
-    load: () => import('./commands/restart.ts'),
+    configure: restart,
   },
-  { name: 'kill', group: CONTAINERS, summary: 'send a signal', load: () => import('./commands/kill.ts') },
+  { name: 'kill', group: CONTAINERS, summary: 'send a signal', configure: kill },
   {
     name: 'wait',
     group: CONTAINERS,
     summary: 'wait for the end and print exit codes',
-    load: () => import('./commands/wait.ts'),
+    configure: wait,
   },
   {
     name: 'changes',
     group: CONTAINERS,
     summary: 'list what a container changed of its image',
-    load: () => import('./commands/changes.ts'),
+    configure: changes,
   },
   {
     name: 'commit',
     group: CONTAINERS,
     summary: 'make an image of what a container changed',
-    load: () => import('./commands/commit.ts'),
+    configure: commit,
   },
   {
     name: 'export',
     group: CONTAINERS,
     summary: "write a container's files as a tar",
-    load: () => import('./commands/export.ts'),
+    configure: exportFiles,
   },
   {
     name: 'build',
     group: IMAGES,
     summary: 'make an image from a Dockerfile',
-    load: () => import('./commands/build.ts'),
+    configure: build,
   },
   {
     name: 'pull',
     group: IMAGES,
     summary: 'bring images of registries here',
-    load: () => import('./commands/pull.ts'),
+    configure: pull,
   },
   {
     name: 'push',
     group: IMAGES,
     summary: 'send an image to its registry',
-    load: () => import('./commands/push.ts'),
+    configure: push,
   },
   {
     name: 'tag',
     group: IMAGES,
     summary: 'give an image another name',
-    load: () => import('./commands/tag.ts'),
+    configure: tag,
   },
   {
     name: 'rmi',
     group: IMAGES,
     summary: 'take away names of images, or images',
-    load: () => import('./commands/rmi.ts'),
+    configure: rmi,
   },
   {
     name: 'image',
     group: IMAGES,
     summary: 'show how an image was made',
-    load: () => import('./commands/image.ts'),
+    configure: image,
   },
   {
     name: 'tags',
     group: IMAGES,
     summary: 'list the tags an image has on its registry',
-    load: () => import('./commands/tags.ts'),
+    configure: tags,
   },
   {
     name: 'search',
     group: IMAGES,
     summary: 'look for images on a registry',
-    load: () => import('./commands/search.ts'),
+    configure: search,
   },
   {
     name: 'login',
     group: IMAGES,
     summary: 'log in to a registry',
-    load: () => import('./commands/login.ts'),
+    configure: login,
   },
   {
     name: 'logout',
     group: IMAGES,
     summary: 'forget a login',
-    load: () => import('./commands/logout.ts'),
+    configure: logout,
   },
-  { name: 'load', group: HOST, summary: 'load an image archive', load: () => import('./commands/load.ts') },
-  { name: 'save', group: HOST, summary: 'write images into an archive', load: () => import('./commands/save.ts') },
+  { name: 'load', group: HOST, summary: 'load an image archive', configure: load },
+  { name: 'save', group: HOST, summary: 'write images into an archive', configure: save },
   {
     name: 'import',
     group: HOST,
     summary: 'make an image from the tar of a root filesystem',
-    load: () => import('./commands/import.ts'),
+    configure: importImage,
   },
   {
     name: 'system',
     group: HOST,
     summary: 'show what the disk is used for, remove unused images',
-    load: () => import('./commands/system.ts'),
+    configure: system,
   },
-  { name: 'daemon', group: HOST, summary: 'run the supervisor', load: () => import('./commands/daemon.ts') },
-  { name: 'info', group: HOST, summary: 'show the supervisor and its host', load: () => import('./commands/info.ts') },
-  { name: 'doctor', group: HOST, summary: 'check what this host can do', load: () => import('./commands/doctor.ts') },
-  { name: 'version', group: HOST, summary: 'show versions of both sides', load: () => import('./commands/version.ts') },
+  { name: 'daemon', group: HOST, summary: 'run the supervisor', configure: daemon },
+  { name: 'info', group: HOST, summary: 'show the supervisor and its host', configure: info },
+  { name: 'doctor', group: HOST, summary: 'check what this host can do', configure: doctor },
+  { name: 'version', group: HOST, summary: 'show versions of both sides', configure: version },
   {
     name: 'host-shutdown',
     group: HOST,
     summary: 'stop containers when the host goes down',
-    load: () => import('./commands/host-shutdown.ts'),
+    configure: hostShutdown,
   },
   {
     name: 'completion',
     group: HOST,
     summary: 'print a completion script for a shell',
-    load: () => import('./commands/completion.ts'),
+    configure: completion,
   },
 ];

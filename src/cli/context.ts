@@ -24,8 +24,8 @@ export class CliContext {
   /** From -H or TSDOCKER_HOST; set before a command's action runs. */
   host = '';
   exitCode = 0;
-  /** All commands, loaded; for completion scripts. */
-  allCommands: () => Promise<readonly DeclaredCommand[]> = () => Promise.reject(new Error('no program is running'));
+  /** All commands, for completion scripts. */
+  allCommands: () => readonly DeclaredCommand[] = () => [];
 
   constructor(streams: Streams) {
     this.streams = streams;

@@ -59,7 +59,7 @@ async function runCommand(
   given: OptionValues,
 ): Promise<void> {
   const { streams } = context;
-  const command = await loadCommand(entry, context);
+  const command = declare(entry, context);
   const parsed = parseWords(command, argv);
   if (parsed.help) {
     context.print(helpPage(command, `tsdocker ${command.usage}`, pageWidth(streams.stdout)));
@@ -82,22 +82,15 @@ function parseWords(command: Command, argv: readonly string[]): Parsed {
 }
 
 /** A command as it declares itself. */
-async function loadCommand({ name, load }: CommandEntry, context: CliContext): Promise<Command> {
+function declare({ name, configure }: CommandEntry, context: CliContext): Command {
   const command = new Command(name);
-  const { configure } = await load();
   configure(command, context);
   return OFFLINE.includes(name) ? command : command.addOption(hostOption());
 }
 
 /** Every command with its declaration, for completions and manuals. */
-export function declaredCommands(context: CliContext): Promise<readonly DeclaredCommand[]> {
-  return Promise.all(
-    COMMANDS.map(async (entry) => ({
-      name: entry.name,
-      summary: entry.summary,
-      command: await loadCommand(entry, context),
-    })),
-  );
+export function declaredCommands(context: CliContext): readonly DeclaredCommand[] {
+  return COMMANDS.map((entry) => ({ name: entry.name, summary: entry.summary, command: declare(entry, context) }));
 }
 
 /** The program as it declares itself. */

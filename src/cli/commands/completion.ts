@@ -38,7 +38,7 @@ export function configure(command: Command, context: CliContext): void {
         context.print((await candidates(await context.client(), what)).map((word) => `${word}\n`).join(''));
         return EXIT.ok;
       }
-      context.print(SCRIPTS[shell](shapeOf(await context.allCommands())));
+      context.print(SCRIPTS[shell](shapeOf(context.allCommands())));
       return EXIT.ok;
     }),
   );
