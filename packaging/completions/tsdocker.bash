@@ -41,7 +41,7 @@ _tsdocker() {
   fi
   [[ $words$names ]] || case $command in
     "") words="apply plan diff delete history rollback approve validate convert schema get describe why events images logs exec attach stop start restart kill wait changes commit export build pull push tag rmi image tags search login logout load save import system daemon info doctor version host-shutdown completion"; flags="-H --host -v --version -h --help" ;;
-    apply) flags="-f --file --base-dir --wait --timeout --settle --dry-run --refresh -o --output -H --host"; words=""; names= ;;
+    apply) flags="-f --file --base-dir --wait --timeout --settle --dry-run --refresh --no-cache -o --output -H --host"; words=""; names= ;;
     plan) flags="-f --file --base-dir -o --output -H --host"; words=""; names= ;;
     diff) flags="-f --file --base-dir -o --output -H --host"; words=""; names= ;;
     delete) flags="-f --file --base-dir --all --wait -H --host"; words=""; names=resources ;;

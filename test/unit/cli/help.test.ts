@@ -38,8 +38,14 @@ test.each([
   [['aply'], "error: unknown command 'aply'\nhint: did you mean `tsdocker apply`?\n"],
   [['frobnicate'], "error: unknown command 'frobnicate'\nhint: `tsdocker --help` lists the commands.\n"],
   [['get', '--outptu', 'json'], "error: unknown option '--outptu'\nhint: did you mean --output?\n"],
-  [['describe'], "error: missing required argument 'resource'\nhint: `tsdocker describe --help` shows what it takes.\n"],
-  [['load'], "error: required option '-i, --input <path>' not specified\nhint: `tsdocker load --help` shows what it takes.\n"],
+  [
+    ['describe'],
+    "error: missing required argument 'resource'\nhint: `tsdocker describe --help` shows what it takes.\n",
+  ],
+  [
+    ['load'],
+    "error: required option '-i, --input <path>' not specified\nhint: `tsdocker load --help` shows what it takes.\n",
+  ],
   [
     ['completion', 'csh'],
     "error: command-argument value 'csh' is invalid for argument 'shell'. Allowed choices are bash, zsh, fish.\n" +
