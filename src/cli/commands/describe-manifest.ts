@@ -93,8 +93,8 @@ export function formatManifest(context: CliContext, { manifest, resources, histo
       ['origin', origin],
       ['state', state],
       ['held', held],
-      ['changed', changed === null ? null : changedSince(changed)],
-      ['hint', hint === '' || changed === null ? null : hint],
+      ['changed', changed ? changedSince(changed) : null],
+      ['hint', hint === '' || !changed ? null : hint],
       ['generation', generation],
     ]),
   ];

@@ -166,7 +166,8 @@ function firstIssue({ file, issues, warnings, held, changed }: ManifestView): st
   const all = issues.length > 0 ? issues : warnings;
   const [first] = all;
   if (held !== null) return held;
-  if (first === undefined) return changed === null ? '' : changedSince(changed);
+  // Of a supervisor of before nothing is known of that.
+  if (first === undefined) return changed ? changedSince(changed) : '';
   const place = `${first.file === file ? '' : `${first.file}:`}${first.line}:${first.column}`;
   const more = all.length > 1 ? ` (and ${all.length - 1} more)` : '';
   return `${issues.length > 0 ? '' : 'not taken over: '}${place}: ${first.message}${more}`;
