@@ -27,13 +27,13 @@ import { realChecks } from './reconcile/health/checks.ts';
 import { Prober } from './reconcile/health/prober.ts';
 import { observeAnswered } from './reconcile/observe.ts';
 import { opHandlers } from './reconcile/ops/handlers.ts';
-import type { World } from './reconcile/ops/world.ts';
 import { startGate } from './reconcile/start-gate.ts';
 import { openRoot } from './state/root.ts';
 import { Adoption } from './supervisor/adoption.ts';
 import { copiesInUse, copiesNeeded } from './supervisor/copies-in-use.ts';
 import { runDoctor } from './supervisor/doctor.ts';
 import { SupervisorEventBus } from './supervisor/events.ts';
+import { giveHostBack } from './supervisor/give-back.ts';
 import { Collector } from './supervisor/images/collector.ts';
 import { ImageJobs } from './supervisor/images/image-jobs.ts';
 import { KeptContents } from './supervisor/kept-contents.ts';
@@ -245,7 +245,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
   const release = (): void => {
     adoption.stop();
     names.end();
-    leaveNothingUnused(world);
+    giveHostBack(world, log);
     world.exec.close();
     world.network.close();
     world.graph.close();
@@ -352,11 +352,4 @@ async function supervise(config: DaemonConfig): Promise<void> {
       },
     );
   });
-}
-
-/** With no container left that needs them, bridge and rules go too; otherwise they stay for those that go on. */
-function leaveNothingUnused(world: World): void {
-  const network = world.defaultNetwork();
-  if (!network || world.containers.all().length > 0) return;
-  world.network.removeNetwork(network.key);
 }

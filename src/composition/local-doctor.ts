@@ -2,11 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DoctorCheck } from '../api/supervisor.ts';
-import type { Driver, Instance } from '../drivers/contract.ts';
+import type { Driver, Instance, OriginalSettings } from '../drivers/contract.ts';
 import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../drivers/registry.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
 import { runDoctor } from '../supervisor/doctor.ts';
 import { SHIM_BINARY } from './world.ts';
+
+/** It looks only. */
+const NOTHING_CHANGED: OriginalSettings = { get: () => null, set: () => {} };
 
 /** The checks of `tsdocker doctor` without a supervisor. */
 export async function localDoctor(): Promise<readonly DoctorCheck[]> {
@@ -15,7 +18,7 @@ export async function localDoctor(): Promise<readonly DoctorCheck[]> {
   const instance: Instance = { id: '000000', root, runDir: root };
   const families = (): readonly (readonly Driver[])[] => [
     Object.values(GRAPH_DRIVERS).map(({ create }) => create(root, [])),
-    [NETWORK_DRIVERS.bridge({ instance, iptables: true, ipForward: true })],
+    [NETWORK_DRIVERS.bridge({ instance, iptables: true, ipForward: true, originals: NOTHING_CHANGED })],
     [EXEC_DRIVERS.native({ instance, clock: systemClock, shimBinary: SHIM_BINARY })],
   ];
   try {

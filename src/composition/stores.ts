@@ -1,6 +1,8 @@
 /** Opens what is on disk. */
 import { join } from 'node:path';
+import { bootId } from '../ffi/processes.ts';
 import { describeError } from '../model/errors.ts';
+import { ChangedSettings } from '../state/changed-settings.ts';
 import { ContainerStore } from '../state/containers.ts';
 import { ContentStore } from '../state/content-store.ts';
 import { GraphIndex } from '../state/graph-index.ts';
@@ -21,6 +23,7 @@ export interface Stores {
   readonly history: History;
   readonly secrets: SecretStore;
   readonly reserve: Reserve;
+  readonly changedSettings: ChangedSettings;
 }
 
 /** What cannot be read is logged and left where it is. */
@@ -34,6 +37,7 @@ export async function openStores({ root, runDir, files, runFiles, issues }: Stat
     history: openHistory(join(root, 'history.db')),
     secrets: await SecretStore.open(root, runDir, files, runFiles),
     reserve: new Reserve(join(root, 'reserve')),
+    changedSettings: new ChangedSettings(join(root, 'changed-settings.json'), bootId()),
   };
   const found = [
     issues,
@@ -42,6 +46,7 @@ export async function openStores({ root, runDir, files, runFiles, issues }: Stat
     stores.volumes.issues,
     stores.links.issues,
     stores.history.issues,
+    stores.changedSettings.issues,
   ];
   for (const { path, error } of found.flat()) log.warn({ path, code: error.code }, describeError(error));
   return stores;

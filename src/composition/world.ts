@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { VERSION } from '../api/version.ts';
 import type { DaemonConfig } from '../daemon-config.ts';
-import type { ExecDriver, Instance, NetworkDriver } from '../drivers/contract.ts';
+import type { ExecDriver, Instance, NetworkDriver, OriginalSettings } from '../drivers/contract.ts';
 import { openGraphDriver } from '../drivers/graph/open.ts';
 import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../drivers/registry.ts';
 import { systemTimers } from '../engine/timers.ts';
@@ -52,8 +52,12 @@ export function createExecDriver(config: DaemonConfig, state: StateRoot): ExecDr
   throw new TsdError('TSD_DRIVER_UNKNOWN', `unknown exec driver ${config.execDriver}; there are ${names}`);
 }
 
-function createNetworkDriver(config: DaemonConfig, instance: Instance): NetworkDriver {
-  return NETWORK_DRIVERS.bridge({ instance, iptables: config.iptables, ipForward: config.ipForward });
+function createNetworkDriver(
+  { iptables, ipForward }: DaemonConfig,
+  instance: Instance,
+  originals: OriginalSettings,
+): NetworkDriver {
+  return NETWORK_DRIVERS.bridge({ instance, iptables, ipForward, originals });
 }
 
 function environmentOf(
@@ -101,9 +105,9 @@ export function createWorld(parts: WorldParts): {
     options: config.storageOpt,
     graphIds: stores.images.layersInUse(),
   });
-  const network = createNetworkDriver(config, instance);
   const boot = bootId();
-  const { containers, images, volumes, links, history } = stores;
+  const { containers, images, volumes, links, history, changedSettings } = stores;
+  const network = createNetworkDriver(config, instance, changedSettings);
   const defaultNetwork = new DefaultNetwork({ ...config, driver: network, records: history.resources, log });
   const names = new NetworkNames({
     containers,

@@ -33,6 +33,16 @@ export interface Instance {
   readonly runDir: string;
 }
 
+/**
+ * What settings of the host under /proc/sys/net were before we changed them, by path. What is set is on disk when the call
+ * returns, and is forgotten when the host boots.
+ */
+export interface OriginalSettings {
+  get(path: string): string | null;
+  /** @param original null forgets it */
+  set(path: string, original: string | null): void;
+}
+
 // ---------------------------------------------------------------------------------------------------------------- graph
 
 /** A root filesystem as plain data; exec turns it into a mount. Paths are absolute. */
@@ -215,6 +225,8 @@ export interface NetworkDriver extends Driver {
    * to the new endpoint, and connections that are open stay with `from`.
    */
   handOver(from: string, to: EndpointConfig): void;
+  /** Gives up published ports: the host ports are free for others. The endpoint stays; {@link attach} publishes again. */
+  withdraw(containerId: string): void;
   /** Gives up ports, veth and namespace. Succeeds on what is already gone. */
   detach(containerId: string): void;
   /** Everything of ours in the kernel, in a fixed number of calls whatever the number of containers. */
@@ -226,6 +238,11 @@ export interface NetworkDriver extends Driver {
   checkPort(port: PublishedPort, containerId: string | null): void;
   /** Subnets and addresses of the host that a new network must not overlap (routes, name servers). */
   occupiedSubnets(): readonly string[];
+  /**
+   * Takes everything of ours out of the host: changed settings go back first, then rules, interfaces and bridges. Only while
+   * no container runs. Networks are made again by {@link ensureNetwork}. Returns what had to stay, in sentences.
+   */
+  giveBack(): readonly string[];
   /** Ends helpers of this process (forwarders, sockets). Kernel objects stay. */
   close(): void;
 }
@@ -435,6 +452,10 @@ export interface ExecDriver extends Driver {
   signal(containerId: string, signal: number): Promise<void>;
   /** Kills everything in the container, also what ignores signals of its pid 1, and waits for the exit record. */
   kill(containerId: string): Promise<void>;
+  /** Whether a run goes on, or any process is in a control group of this instance, known to this process or not. */
+  alive(): boolean;
+  /** Removes what this host holds for runs to come (control groups); with processes it stays. The next run makes it again. */
+  giveBack(): void;
   pause(containerId: string): Promise<void>;
   unpause(containerId: string): Promise<void>;
   updateResources(containerId: string, resources: ResourceLimits): void;

@@ -1,6 +1,6 @@
 /** The one list of drivers. A new driver is its folder and a line here. */
 import type { Clock } from '../model/clock.ts';
-import type { ExecDriver, Instance, NetworkDriver } from './contract.ts';
+import type { ExecDriver, Instance, NetworkDriver, OriginalSettings } from './contract.ts';
 import { createNativeDriver } from './exec/native/native-driver.ts';
 import { createAufsDriver } from './graph/aufs/aufs-driver.ts';
 import { createBtrfsDriver } from './graph/btrfs/btrfs-driver.ts';
@@ -37,6 +37,7 @@ export interface NetworkDriverContext {
   readonly instance: Instance;
   readonly iptables: boolean;
   readonly ipForward: boolean;
+  readonly originals: OriginalSettings;
 }
 
 export const NETWORK_DRIVERS = {

@@ -80,6 +80,8 @@ export interface ObservedContainer {
   readonly startError: { readonly class: string; readonly message: string } | null;
   /** Network namespace and endpoint exist. */
   readonly sandbox: boolean;
+  /** Host ports lead to it. Left out, not known. */
+  readonly published?: boolean;
   /** What differs from the configuration in the kernel: `veth missing`, `port 8080 missing`. */
   readonly drift: readonly string[];
   readonly restarts: RestartCounters;

@@ -82,6 +82,7 @@ interface Work {
 
 const TEARDOWN: ReadonlySet<OpType> = new Set([
   'container.stop',
+  'container.withdraw',
   'container.disconnect',
   'container.remove',
   'network.remove',

@@ -57,14 +57,13 @@ export class FailureLog {
     const signature = signatureOf(ops);
     const before = this.#done.get(key);
     const times = before?.signature === signature ? before.times + 1 : 1;
-    if (times === 1) this.#store.clear(key);
-    else
-      this.failed(
-        key,
-        { class: 'unavailable', message: `${signature.replaceAll('\n', ', ')}: no effect` },
-        specHash,
-        now,
-      );
+    if (times > 1) {
+      const message = `${signature.replaceAll('\n', ', ')}: no effect`;
+      this.failed(key, { class: 'unavailable', message }, specHash, now);
+    } else if (!ops.some(({ op }) => op === 'container.withdraw')) {
+      // That ports were given back says nothing of what failed before.
+      this.#store.clear(key);
+    }
     this.#done.set(key, { signature, times });
   }
 

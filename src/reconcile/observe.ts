@@ -50,7 +50,7 @@ function observedExit(record: ContainerRecord, bootId: string): ObservedExit | n
 
 /** What the kernel lacks of a container's endpoint, or has of a declaration that did not come into force. */
 function endpointDrift(
-  { network, owner }: Pick<ContainerRecord, 'network' | 'owner'>,
+  { network, owner, state }: Pick<ContainerRecord, 'network' | 'owner' | 'state'>,
   endpoint: ObservedEndpoint | undefined,
 ): string[] {
   if (network === null || !endpoint?.hostInterface) return ['veth missing'];
@@ -62,6 +62,8 @@ function endpointDrift(
   for (const route of endpoint.missingRoutes ?? []) {
     drift.push(route === '0.0.0.0/0' ? 'default route missing' : `route to ${route} missing`);
   }
+  // One that does not run has given its ports back, or is about to.
+  if (state.status !== 'running' && state.status !== 'paused') return drift;
   if (owner !== null) drift.push(...portsOfOtherDeclaration(owner, network.ports));
   if (network.ports.length === 0) return drift;
   const seen = new Set(endpoint.ports.map(portName));
@@ -213,6 +215,7 @@ function seenNow(record: ContainerRecord, facts: Facts, now: Instant): ObservedC
     exit,
     startError: state.startError,
     sandbox,
+    published: (record.network?.ports.length ?? 0) > 0,
     drift,
     restarts: { restarts: record.restart.restarts, consecutive: record.restart.consecutive },
     ...observedStop(record, exit, now, world.bootId),

@@ -118,6 +118,8 @@ export type Op =
       readonly rollback: boolean;
       readonly from: Version;
     })
+  /** Gives up published ports of a container that does not run; address, namespace and leases stay. */
+  | Step<'container.withdraw'>
   | Step<'container.disconnect'>
   | Step<'container.remove'>
   | (Base<'orphan.remove'> & { readonly orphan: { readonly type: string; readonly id: string } });

@@ -1,6 +1,7 @@
 /** Stops every container for a host that goes down, or for `--stop-containers`; what is wanted stays as it is. */
 import type { DesiredState } from '../model/desired.ts';
 import type { ResourceKey } from '../model/resource.ts';
+import { withdrawPorts } from '../reconcile/ops/container-connect.ts';
 import { endRun } from '../reconcile/ops/container-stop.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
@@ -38,6 +39,8 @@ async function stopOne(world: World, id: string): Promise<boolean> {
     // A shim that does not answer passes no signal on; its payload can still be killed.
     await world.exec.kill(record.id);
   }
+  // No pass comes any more that would see it at rest. A run in its namespace goes as well.
+  await withdrawPorts(world, id);
   return true;
 }
 

@@ -19,6 +19,7 @@ const VERBS: Readonly<Record<string, string>> = {
   'container.stop': 'stopped',
   'container.update': 'updated in place',
   'container.relink': 'told of new addresses',
+  'container.withdraw': 'host ports given back',
   'container.disconnect': 'disconnected',
   'container.remove': 'removed',
   'container.signal': 'sent a signal',

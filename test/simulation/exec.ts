@@ -152,6 +152,12 @@ export class SimExec implements ExecDriver {
     for (const key of begun) if (key.startsWith(containerId)) begun.delete(key);
   }
 
+  alive(): boolean {
+    return this.#kernel.payloads.size > 0;
+  }
+
+  giveBack(): void {}
+
   list(): readonly string[] {
     return [...new Set([...this.#disk.runs, ...this.#kernel.payloads.keys()])];
   }

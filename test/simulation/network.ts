@@ -113,6 +113,11 @@ export class SimNetwork implements NetworkDriver {
     return { host: `v${containerId.slice(0, 8)}`, container: 'eth0' };
   }
 
+  withdraw(containerId: string): void {
+    this.#life.step('network.withdraw');
+    this.#setPorts(containerId, []);
+  }
+
   /** Each part is tried whatever became of the others. */
   detach(containerId: string): void {
     const parts = [
@@ -175,6 +180,10 @@ export class SimNetwork implements NetworkDriver {
 
   occupiedSubnets(): readonly string[] {
     return [];
+  }
+
+  giveBack(): readonly string[] {
+    throw new TsdError('TSD_BUG', 'not simulated');
   }
 
   close(): void {

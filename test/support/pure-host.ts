@@ -198,10 +198,15 @@ export class PureHost {
     if (retiring?.key) {
       const away = failure === null ? oldKey(key) : nextKey(key);
       this.containers.delete(retiring.key);
-      this.containers.set(away, { ...retiring, key: away });
+      this.containers.set(away, { ...retiring, key: away, published: false });
     }
     const intent = failure === null ? intentOf(declared) : {};
-    this.containers.set(key, { ...successor, ...intent, key });
+    this.containers.set(key, {
+      ...successor,
+      ...intent,
+      key,
+      published: successor.sandbox && declared.spec.ports.length > 0,
+    });
     const update = this.updates.get(key);
     const cutOverAtBootMs = failure === null ? this.bootMs : null;
     if (update) this.updates.set(key, { ...update, cutOverAtBootMs, failure });
@@ -230,7 +235,12 @@ export class PureHost {
     if (this.container(op.key).id !== op.containerId) throw new Error(`${op.id} names another container`);
     switch (op.op) {
       case 'container.connect':
-        this.change(op.key, { sandbox: true, drift: [], address: this.#lease(op.key) });
+        this.change(op.key, {
+          sandbox: true,
+          published: (declared?.spec.ports.length ?? 0) > 0,
+          drift: [],
+          address: this.#lease(op.key),
+        });
         return;
       case 'container.start':
         if (declared) this.#start(op, declared);
@@ -258,8 +268,11 @@ export class PureHost {
       case 'container.relink':
         if (declared) this.change(op.key, { linkAddresses: this.#linkAddresses(declared) });
         return;
+      case 'container.withdraw':
+        this.change(op.key, { published: false });
+        return;
       case 'container.disconnect':
-        this.change(op.key, { sandbox: false });
+        this.change(op.key, { sandbox: false, published: false });
         return;
       case 'container.remove':
         this.containers.delete(op.key);

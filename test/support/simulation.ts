@@ -33,6 +33,7 @@ const OP_TYPES: Readonly<Record<OpType, true>> = {
   'container.fail-update': true,
   'container.update': true,
   'container.relink': true,
+  'container.withdraw': true,
   'container.disconnect': true,
   'container.remove': true,
   'orphan.remove': true,

@@ -75,6 +75,14 @@ export async function connectContainer(world: World, op: OpOf<'container.connect
   await world.leases.save(world.commits);
 }
 
+/** Gives up the host ports of a container that does not run; the next start publishes them again, if they are free then. */
+export async function withdrawPorts(world: World, containerId: string): Promise<void> {
+  world.network.withdraw(containerId);
+  const record = world.containers.get(containerId);
+  if (!record?.network || record.network.ports.length === 0) return;
+  world.containers.updateSoon({ ...record, network: { ...record.network, ports: [] } });
+}
+
 /** Gives up namespace, veth and ports; the address stays leased. */
 export function disconnectContainer(world: World, op: OpOf<'container.disconnect'>): Promise<void> {
   world.network.detach(op.containerId);

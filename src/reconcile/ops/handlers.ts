@@ -1,7 +1,7 @@
 /** The one table of operations: what each op of a plan does. */
 import type { OpContext, OpHandlers } from '../executor.ts';
 import type { Op, OpOf, OpType } from '../op.ts';
-import { connectContainer, disconnectContainer } from './container-connect.ts';
+import { connectContainer, disconnectContainer, withdrawPorts } from './container-connect.ts';
 import { createContainer } from './container-create.ts';
 import { cutOver } from './container-cutover.ts';
 import { removeContainer } from './container-remove.ts';
@@ -42,6 +42,7 @@ const OPS = {
   'container.cutover': cutOver,
   'container.settle-update': settleUpdate,
   'container.fail-update': failUpdate,
+  'container.withdraw': (world, { containerId }) => withdrawPorts(world, containerId),
   'container.disconnect': disconnectContainer,
   'container.remove': removeContainer,
   'orphan.remove': removeOrphan,

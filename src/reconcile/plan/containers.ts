@@ -34,7 +34,7 @@ export function planContainer(pass: Pass, desired: Container, anew: ReadonlyMap<
   if (!container || !isSettled(pass, desired, container, anew)) act(pass, desired, container, anew);
 }
 
-function whyUntouchable({ available, unknown, unrecorded }: ObservedContainer): string | null {
+export function whyUntouchable({ available, unknown, unrecorded }: ObservedContainer): string | null {
   if (!available) return 'made by a driver that is not in use';
   return unknown ?? unrecorded ?? null;
 }
@@ -276,7 +276,8 @@ function isUsable(pass: Pass, key: ResourceKey): boolean {
   return isReady(container, desired && isContainer(desired) ? desired.spec : specOf(container));
 }
 
-function sharesNetwork(pass: Pass, user: ResourceKey, host: ResourceKey): boolean {
+/** A running container uses the namespace of `host`, through others or itself. */
+export function sharesNetwork(pass: Pass, user: ResourceKey, host: ResourceKey): boolean {
   const desired = pass.desired.resources.get(user);
   if (!desired || !isContainer(desired) || desired.references.networkContainer !== host) return false;
   if (pass.observed.containers.get(user)?.running === true) return true;

@@ -6,6 +6,7 @@ import type { Instant } from '../../model/clock.ts';
 import type { Desired } from '../../model/desired.ts';
 import type { ChangeClass } from '../../model/field.ts';
 import { signalOf } from '../../model/kinds/runtime-forms.ts';
+import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { ObservedContainer, RestartCounters } from '../../model/observed.ts';
 import { own } from '../../model/own.ts';
 import type { ResourceKey } from '../../model/resource.ts';
@@ -140,6 +141,11 @@ function recreate(desired: Desired<'container'>, container: ObservedContainer, c
   return intend(names, cause);
 }
 
+/** Namespace, interface or published ports are not there; those of one that did not run are given back. */
+function lacksEndpoint({ ports }: ContainerSpec, { sandbox, drift, published }: ObservedContainer): boolean {
+  return !sandbox || drift.length > 0 || (published === false && ports.length > 0);
+}
+
 /** A stop, where it runs, and a start in the same writable layer with the same address. */
 function restart(
   { spec }: Desired<'container'>,
@@ -148,7 +154,7 @@ function restart(
   endpoint: 'keep' | 'mend' | 'renew' = 'keep',
 ): Intent {
   const own = ownsSandbox(spec);
-  const connect = own && (endpoint !== 'keep' || !container.sandbox || container.drift.length > 0);
+  const connect = own && (endpoint !== 'keep' || lacksEndpoint(spec, container));
   const disconnect = own && endpoint === 'renew' && container.sandbox;
   return intend([container.running && 'stop', disconnect && 'disconnect', connect && 'connect', 'start'], cause);
 }
@@ -205,7 +211,7 @@ function rest(container: ObservedContainer, { shared }: Surroundings, hold: Hold
 /** A container with the desired spec that is not running and that nobody stopped. */
 function revive(desired: Desired<'container'>, container: ObservedContainer, around: Surroundings): Intent {
   const { exit } = container;
-  const connect = ownsSandbox(desired.spec) && (!container.sandbox || container.drift.length > 0);
+  const connect = ownsSandbox(desired.spec) && lacksEndpoint(desired.spec, container);
   const failed = container.startError;
   if (failed !== null) {
     const next = decideFailedStart({ policy: desired.spec.restart, counters: container.restarts, error: failed });

@@ -12,6 +12,7 @@ import { planImages, planNetworks, planVolumes } from './prerequisites.ts';
 import { attachedTo, releaseImages, removeNetworks, removeOrphans, removeVolumes } from './removals.ts';
 import type { Relations } from './scope.ts';
 import { dependencyOrder, relationsOf, withDependencies } from './scope.ts';
+import { planWithdrawals } from './withdrawals.ts';
 
 /**
  * What has to be done so that the host agrees with the desired state, and what waits for what reason. Pure: the same
@@ -60,6 +61,7 @@ function decide(pass: Pass, containers: readonly Desired<'container'>[]): Readon
     else if (!pass.desired.resources.has(baseKey(key))) planStopOfLeft(pass, key, container);
   }
   for (const desired of containers) planContainer(pass, desired, anew);
+  planWithdrawals(pass);
   return anew;
 }
 

@@ -14,6 +14,7 @@ import type {
   EndpointConfig,
   NetworkConfig,
   NetworkDriver,
+  OriginalSettings,
   PublishedPort,
   Sandbox,
 } from '../../../src/drivers/contract.ts';
@@ -49,9 +50,23 @@ export function enterPrivateHost(): number {
   return outside;
 }
 
+/** Kept in memory: they outlive a driver, as they do on a disk. */
+export function originalsIn(kept: Map<string, string>): OriginalSettings {
+  return {
+    get: (path) => kept.get(path) ?? null,
+    set: (path, original) => (original === null ? kept.delete(path) : kept.set(path, original)),
+  };
+}
+
 export function newDriver(options: Partial<BridgeOptions> = {}): NetworkDriver {
   const instance = { id: INSTANCE, root: '/nonexistent', runDir: '/nonexistent' };
-  return createBridgeDriver({ instance, iptables: true, ipForward: true, ...options });
+  return createBridgeDriver({
+    instance,
+    iptables: true,
+    ipForward: true,
+    originals: originalsIn(new Map()),
+    ...options,
+  });
 }
 
 /** Network number `n`: 10.231.n.0/24 on bridge `tsdt<n>`. */

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { TsdError } from '../../../src/model/errors.ts';
+import type { OpFailure } from '../../../src/model/observed.ts';
 import type { ResourceKey } from '../../../src/model/resource.ts';
 import { nextKey } from '../../../src/model/update.ts';
 import { FailureLog } from '../../../src/reconcile/failure-log.ts';
@@ -456,4 +457,21 @@ test('what was done for a key is forgotten when it was looked at and nothing was
   expect([...failures.keys()]).toEqual([WEB]);
   failures.quiet(WEB);
   expect([...failures.keys()]).toEqual([]);
+});
+
+test('that ports were given back says nothing of the start that failed before', () => {
+  const kept = new Map<string, OpFailure>();
+  const failures = new FailureLog({
+    get: (key) => kept.get(key),
+    record: (key, failure) => kept.set(key, failure),
+    clear: (key) => kept.delete(key),
+    keys: () => [],
+  });
+  const now = { wallMs: 0, bootMs: 0 };
+  failures.failed(WEB, { op: 'container.start', class: 'unavailable', message: 'no' }, 'hash', now);
+  const base = { key: WEB, containerId: 'a', cause: { reason: 'exited', message: '' }, dependsOn: [] } as const;
+  failures.succeeded(WEB, [{ ...base, id: `withdraw ${WEB}`, op: 'container.withdraw' }], 'hash', now);
+  expect(kept.get(WEB)?.attempts).toBe(1);
+  failures.succeeded(WEB, [{ ...base, id: `connect ${WEB}`, op: 'container.connect' }], 'hash', now);
+  expect(kept.size).toBe(0);
 });

@@ -269,6 +269,54 @@ describe('in plans', () => {
     expect(planOn(host, desired).ops).toMatchObject([{ op: 'container.start', run: 3, restarts: 2, consecutive: 2 }]);
   });
 
+  test('one that waits gives its host ports back, and its next start publishes them again', () => {
+    const web = {
+      blog: {
+        containers: {
+          web: { ports: ['8080:80'], restart: 'always' },
+          side: { network: 'container:web', restart: 'no' },
+        },
+      },
+    };
+    const host = hostWith(web);
+    const published = declare(web);
+    host.exit('container/blog/web', 1);
+    expect(textOn(host, published)).toMatchInlineSnapshot(`"start container/blog/web — exited with 1, restart 1"`);
+    host.applyAll(planOn(host, published).ops, published);
+    host.exit('container/blog/web', 1);
+    // While another run lives in its namespace they lead there.
+    expect(planOn(host, published).ops).toEqual([]);
+    host.exit('container/blog/side', 0);
+    const { ops, holds } = planOn(host, published, { scope: new Set(['container/blog/side']) });
+    expect(ops).toMatchObject([{ op: 'container.withdraw', key: 'container/blog/web' }]);
+    host.applyAll(ops, published);
+    expect(planOn(host, published).ops).toEqual([]);
+    host.bootMs = holds.find(({ key }) => key === 'container/blog/web')?.untilBootMs ?? 0;
+    expect(textOn(host, published)).toMatchInlineSnapshot(`
+      "connect container/blog/web — exited with 1, restart 2
+      start container/blog/web — exited with 1, restart 2
+      hold container/blog/side — finished: exited with 0, restart policy no"
+    `);
+  });
+
+  test('one whose manifest cannot be used, or whose start fails, gives them back as well', () => {
+    const web = { blog: { containers: { web: { ports: ['8080:80'] } } } };
+    const host = hostWith(web);
+    const published = declare(web);
+    host.exit('container/blog/web', 1);
+    host.failures.set('container/blog/web', {
+      op: 'container.start',
+      class: 'unavailable',
+      message: 'no',
+      specHash: published.resources.get('container/blog/web')?.specHash ?? '',
+      attempts: 1,
+      retryAtBootMs: host.bootMs + 500,
+    });
+    expect(planOn(host, published).ops).toMatchObject([{ op: 'container.withdraw' }]);
+    const unusable = { ...published, resources: new Map(), untouched: new Map([['blog', 'blog.yaml']]) };
+    expect(planOn(host, unusable as unknown as typeof published).ops).toMatchObject([{ op: 'container.withdraw' }]);
+  });
+
   test('a finished container gives up its endpoint, unless another one lives in it', () => {
     const once = { blog: { containers: { job: {}, pod: {}, side: { network: 'container:pod' } } } };
     const host = hostWith(once);

@@ -56,7 +56,16 @@ export interface NativeDriverOptions {
 /** The part of the cgroup manager that a run needs after its start. */
 export type RunCgroups = Pick<
   CgroupManager,
-  'kill' | 'remove' | 'list' | 'oomKilled' | 'pause' | 'unpause' | 'updateResources' | 'usage'
+  | 'kill'
+  | 'remove'
+  | 'removeAll'
+  | 'arePopulated'
+  | 'list'
+  | 'oomKilled'
+  | 'pause'
+  | 'unpause'
+  | 'updateResources'
+  | 'usage'
 >;
 
 /** Turns specifications into programs. `terminal` is the host path of the payload's terminal, null without one. */
@@ -241,6 +250,14 @@ export class NativeDriver implements ExecDriver {
     // From the end of the run on, what is in its group is the next one.
     await this.#cgroups.kill(containerId, () => this.#runs.get(containerId) !== run);
     await this.#runs.buried(run);
+  }
+
+  alive(): boolean {
+    return this.#runs.areAlive || this.#starting.size > 0 || this.#cgroups.arePopulated();
+  }
+
+  giveBack(): void {
+    this.#cgroups.removeAll();
   }
 
   async pause(containerId: string): Promise<void> {

@@ -46,6 +46,10 @@ export class Runs {
     this.#context = context;
   }
 
+  get areAlive(): boolean {
+    return this.#alive.size > 0;
+  }
+
   get(containerId: string): Run | null {
     return this.#alive.get(containerId) ?? null;
   }

@@ -8,6 +8,7 @@ import type {
   NetworkConfig,
   NetworkDriver,
   ObservedNetworks,
+  OriginalSettings,
   PublishedPort,
   Sandbox,
   TaskHandle,
@@ -20,7 +21,9 @@ import { fingerprintBridge } from './fingerprint.ts';
 import { Firewall } from './firewall.ts';
 import { openNeighbour } from './firewall-neighbours.ts';
 import { bindError, Forwarders } from './forwarders.ts';
+import { FORWARDING, giveBack } from './give-back.ts';
 import { HostLinks, type HostView } from './host-links.ts';
+import { HostSettings } from './host-settings.ts';
 import { bindSocket } from './host-sockets.ts';
 import { hasIpv6 } from './link-local.ts';
 import { CONTAINER_INTERFACE, Names } from './names.ts';
@@ -38,15 +41,16 @@ import {
   withoutPorts,
 } from './ruleset.ts';
 import { Sandboxes } from './sandboxes.ts';
-import { readSetting, writeSetting } from './sysctl.ts';
+import { readSetting } from './sysctl.ts';
 import { checkEndpoint, checkNetwork, checkPublishedPort } from './validate.ts';
 
 export interface BridgeOptions {
   readonly instance: Instance;
   /** False: no packet filter is touched (--iptables=false). Ports are then published by listeners of this process. */
   readonly iptables: boolean;
-  /** Forwarding may be switched on where it is off (--ip-forward). */
+  /** Forwarding is switched on where it is off; without, containers do with what they get (--ip-forward). */
   readonly ipForward: boolean;
+  readonly originals: OriginalSettings;
 }
 
 /** Bridges, veth pairs and nftables rules; see DESIGN §8 and the comments of ruleset.ts. */
@@ -54,7 +58,6 @@ export function createBridgeDriver(options: BridgeOptions): NetworkDriver {
   return new BridgeDriver(options);
 }
 
-const FORWARDING = 'ipv4/ip_forward';
 const forwards = (): boolean => readSetting(FORWARDING) === '1';
 
 const networkOwner = (bridge: string): Owner => `network:${bridge}`;
@@ -63,6 +66,7 @@ class BridgeDriver implements NetworkDriver {
   readonly name = 'bridge';
   readonly #options: BridgeOptions;
   readonly #names: Names;
+  readonly #settings: HostSettings;
   readonly #bridges: BridgeLinks;
   readonly #links: HostLinks;
   readonly #endpoints: EndpointLinks;
@@ -78,7 +82,8 @@ class BridgeDriver implements NetworkDriver {
   constructor(options: BridgeOptions) {
     this.#options = options;
     this.#names = new Names(options.instance.id);
-    this.#bridges = new BridgeLinks(this.#names);
+    this.#settings = new HostSettings(options.originals);
+    this.#bridges = new BridgeLinks(this.#names, this.#settings);
     this.#links = new HostLinks(this.#bridges.socket);
     this.#endpoints = new EndpointLinks(this.#names, this.#bridges.socket);
     this.#view = new EndpointView({
@@ -208,6 +213,16 @@ class BridgeDriver implements NetworkDriver {
     return { host: this.#names.veth(containerId), container: CONTAINER_INTERFACE };
   }
 
+  withdraw(containerId: string): void {
+    const firewall = this.#firewall();
+    collectErrors(`withdraw the ports of container ${containerId}`, [
+      () => this.#forwarders.set(containerId, []),
+      () => firewall?.set(endpointOwner(containerId), this.#linksOf(containerId, firewall)),
+    ]);
+    this.#ports.set(containerId, []);
+    this.#attached.withoutPorts(containerId);
+  }
+
   detach(containerId: string): void {
     const firewall = this.#firewallFor(this.#endpoints.indexOf(containerId) !== null);
     const held = this.#sandboxes.get(containerId) !== null;
@@ -250,6 +265,16 @@ class BridgeDriver implements NetworkDriver {
 
   occupiedSubnets(): readonly string[] {
     return this.#bridges.occupied();
+  }
+
+  giveBack(): readonly string[] {
+    const firewall = this.#firewallFor(false);
+    this.#forwarders.close();
+    this.#sandboxes.releaseAll();
+    const stays = giveBack({ names: this.#names, bridges: this.#bridges, settings: this.#settings, firewall });
+    this.#networks.clear();
+    this.#view.forget();
+    return stays;
   }
 
   close(): void {
@@ -339,16 +364,11 @@ class BridgeDriver implements NetworkDriver {
   }
 
   #needsForwarding(): boolean {
-    return [...this.#networks.values()].some(({ internal }) => !internal);
+    return this.#options.ipForward && [...this.#networks.values()].some(({ internal }) => !internal);
   }
 
   #forward(): void {
-    if (this.#options.ipForward) writeSetting(FORWARDING, '1');
-    if (forwards()) return;
-    throw new TsdError('TSD_NETWORK', 'the host does not forward packets (net.ipv4.ip_forward is 0)', {
-      class: 'precondition',
-      hint: 'Set net.ipv4.ip_forward=1, or start the supervisor without --ip-forward=false.',
-    });
+    if (this.#options.ipForward) this.#settings.change(FORWARDING, '1');
   }
 
   #syncNeighbour(firewall: Firewall): void {

@@ -15,10 +15,10 @@ import {
 import { broadcastOf, macOfAddress, overlaps } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors.ts';
 import type { NetworkConfig, ObservedNetworks } from '../../contract.ts';
+import type { HostSettings } from './host-settings.ts';
 import { withoutLinkLocal } from './link-local.ts';
 import { nameServers } from './name-servers.ts';
 import type { Names } from './names.ts';
-import { readSetting, writeSetting } from './sysctl.ts';
 
 type ObservedBridge = ObservedNetworks['bridges'][number];
 
@@ -28,10 +28,12 @@ const UNFINISHED = 'unfinished:';
 /** Bridges of our networks and the addresses on them. */
 export class BridgeLinks {
   readonly #names: Names;
+  readonly #settings: HostSettings;
   readonly #socket = new NetlinkSocket(NETLINK_ROUTE);
 
-  constructor(names: Names) {
+  constructor(names: Names, settings: HostSettings) {
     this.#names = names;
+    this.#settings = settings;
   }
 
   get socket(): NetlinkSocket {
@@ -56,7 +58,7 @@ export class BridgeLinks {
     this.#socket.request([changeLink(link.index, settings), ...withoutLinkLocal(link.index, config.mtu)]);
     this.#setAddress(link.index, `${config.gateway}/${config.subnet.split('/')[1]}`);
     this.#socket.request([changeLink(link.index, { up: true })]);
-    this.#writeSettings(config.bridge);
+    this.#settings.changeBridge(config.bridge);
   }
 
   /** Checks the bridge of somebody else: it must exist and have the gateway's address. */
@@ -139,6 +141,7 @@ export class BridgeLinks {
       });
     }
     const { bridge: name, mtu } = config;
+    this.#settings.forgetBridge(name);
     this.#socket.request([newBridge({ name, mtu, mac: macOfAddress(config.gateway), group: this.#names.group })]);
   }
 
@@ -150,16 +153,6 @@ export class BridgeLinks {
       ...wrong.map(deleteAddress),
       ...(missing ? [newAddress({ link, address }, { broadcast: broadcastOf(address), prefixRoute: true })] : []),
     ]);
-  }
-
-  /**
-   * route_localnet lets ports published on 127.0.0.1 reach the bridge; the rules keep containers out of 127/8.
-   * Without IPv6 a container cannot make itself the host's router by advertisements.
-   */
-  #writeSettings(bridge: string): void {
-    writeSetting(`ipv4/conf/${bridge}/route_localnet`, '1');
-    const ipv6 = `ipv6/conf/${bridge}/disable_ipv6`;
-    if (readSetting(ipv6) !== null) writeSetting(ipv6, '1');
   }
 
   #gone(name: string): TsdError {

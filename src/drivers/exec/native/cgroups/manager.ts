@@ -62,6 +62,10 @@ export interface CgroupManager {
   remove(containerId: string): Promise<void>;
   /** As {@link remove} without waiting; what still has processes stays. */
   tryRemove(containerId: string): void;
+  /** Whether a process is in any group of this instance. */
+  arePopulated(): boolean;
+  /** Removes every group of this instance; one with processes stays. */
+  removeAll(): void;
   /** Ids of all containers that have a group of this instance. */
   list(): readonly string[];
   /** Whether the memory limit has killed a process of the present or last run. Without a memory limit always false. */
@@ -156,6 +160,17 @@ class Manager implements CgroupManager {
 
   tryRemove(containerId: string): void {
     this.#removeOnce(containerId);
+  }
+
+  arePopulated(): boolean {
+    return this.#isPopulated(join(this.#hierarchies.unified, this.#instanceName));
+  }
+
+  removeAll(): void {
+    this.#changed();
+    this.#prepared.clear();
+    const { unified, v1 } = this.#hierarchies;
+    for (const hierarchy of [unified, ...v1.values()]) tryRemoveGroup(join(hierarchy, this.#instanceName));
   }
 
   list(): readonly string[] {

@@ -1,0 +1,62 @@
+/**
+ * Takes everything of one supervisor out of the host's network, in an order that is safe to be interrupted anywhere: settings
+ * go back first, while the rules that guard them are there; what still stands is made whole by the next start.
+ */
+import { constants } from 'node:os';
+import { deleteLink, type Link, listAddresses, listLinks } from '../../../ffi/rtnetlink.ts';
+import { TsdError } from '../../../model/errors.ts';
+import type { BridgeLinks } from './bridge-links.ts';
+import type { Firewall } from './firewall.ts';
+import { openNeighbour } from './firewall-neighbours.ts';
+import type { HostSettings } from './host-settings.ts';
+import type { Names } from './names.ts';
+
+export const FORWARDING = 'ipv4/ip_forward';
+
+export interface HostParts {
+  readonly names: Names;
+  readonly bridges: BridgeLinks;
+  readonly settings: HostSettings;
+  /** Null where rules are switched off. */
+  readonly firewall: Firewall | null;
+}
+
+/** Returns what stays, in sentences. @throws TsdError of the first step that failed; what comes after it still stands. */
+export function giveBack({ names, bridges, settings, firewall }: HostParts): string[] {
+  const links = listLinks(bridges.socket);
+  const ours = links.filter((link) => bridges.keyOf(link) !== null);
+  const stays: string[] = [];
+  for (const { name } of ours) settings.restoreBridge(name);
+  const users = settings.hasChanged(FORWARDING) ? forwardingUsers(bridges, links) : [];
+  if (users.length === 0) settings.restore(FORWARDING);
+  else stays.push(`net.ipv4.ip_forward stays on, which was off: ${users.join(', ')} may rely on it`);
+  if (firewall !== null) {
+    openNeighbour((step, commands) => firewall.run(step, commands), names, { bridges: [], outward: [] });
+    firewall.removeAll();
+  }
+  const isEndpoint = ({ name, group }: Link) => names.isVeth(name) && group === names.group;
+  for (const link of links.filter(isEndpoint)) remove(bridges, link);
+  for (const bridge of ours) {
+    const foreign = links.filter((link) => link.master === bridge.index && !isEndpoint(link));
+    if (foreign.length === 0) remove(bridges, bridge);
+    else stays.push(`bridge ${bridge.name} stays: ${foreign.map(({ name }) => name).join(', ')} is plugged into it`);
+  }
+  return stays;
+}
+
+/** Bridges of others with an address: who made them found that the host forwards, and did not have to see to it. */
+function forwardingUsers(bridges: BridgeLinks, links: readonly Link[]): string[] {
+  const addressed = new Set(listAddresses(bridges.socket).map(({ link }) => link));
+  return links
+    .filter((link) => link.kind === 'bridge' && bridges.keyOf(link) === null && addressed.has(link.index))
+    .map(({ name }) => name);
+}
+
+/** Its namespace may take it along at the same time. */
+function remove(bridges: BridgeLinks, link: Link): void {
+  try {
+    bridges.socket.request([deleteLink(link.index, link.name)]);
+  } catch (error) {
+    if (!(error instanceof TsdError) || error.errno !== constants.errno.ENODEV) throw error;
+  }
+}
