@@ -116,6 +116,8 @@ const percent = z.coerce.number('must be a number').min(1, 'must be 1 to 100').m
 const shape = {
   root: absolutePath.default('/var/lib/tsdocker'),
   runDir: absolutePath.default('/run/tsdocker'),
+  /** Unset: in the root. */
+  tmpdir: absolutePath.optional(),
   manifests: absolutePath.default('/etc/tsdocker/manifests'),
   /** Empty: the default socket in the run directory. */
   host: listOf(isHost),
@@ -149,6 +151,8 @@ const shape = {
   storageOpt: listOf((text) => (text.includes('=') ? null : `bad option format: ${text}`)),
   registryMirror: listOf((text) => (isMirror(text) ? null : `${text} is not the http(s) address of a registry`)),
   insecureRegistry: listOf((text) => (isRegistryOrCidr(text) ? null : `${text} is not a host, host:port or CIDR`)),
+  /** Unset: in the root. */
+  trustKey: absolutePath.optional(),
   /** Unset: the default file, which may be missing. */
   trustPolicy: absolutePath.optional(),
   gcInterval: duration.default(300_000),
@@ -170,6 +174,13 @@ const shape = {
   metrics: httpAddress.optional(),
   web: httpAddress.optional(),
   remoteHttp: boolean.default(false),
+  restart: boolean.default(true),
+  selinuxEnabled: boolean
+    .default(false)
+    .refine(
+      (asked) => !asked,
+      'SELinux labels are not put on containers yet, and without them nothing would be confined. Leave it out; AppArmor, seccomp and capabilities apply as always.',
+    ),
   stopContainers: boolean.default(false),
 } satisfies Record<SettingName, z.ZodType>;
 
@@ -213,6 +224,9 @@ export interface DaemonConfig
     | 'storageDriver'
     | 'pidfile'
     | 'trustPolicy'
+    | 'trustKey'
+    | 'tmpdir'
+    | 'selinuxEnabled'
     | 'imageBudget'
     | 'logBudget'
     | 'metrics'
@@ -230,6 +244,8 @@ export interface DaemonConfig
   readonly metrics: HttpAddress | null;
   readonly web: HttpAddress | null;
   readonly trustPolicy: string | null;
+  readonly trustKey: string | null;
+  readonly tmpdir: string | null;
   /** Bytes. */
   readonly imageBudget: number | null;
   readonly logBudget: number | null;
@@ -279,6 +295,9 @@ function finish(given: Settings): DaemonConfig {
     storageDriver,
     pidfile,
     trustPolicy,
+    trustKey,
+    tmpdir,
+    selinuxEnabled: _never,
     imageBudget,
     logBudget,
     metrics,
@@ -300,6 +319,8 @@ function finish(given: Settings): DaemonConfig {
     metrics: metrics ?? null,
     web: web ?? null,
     trustPolicy: trustPolicy ?? null,
+    trustKey: trustKey ?? null,
+    tmpdir: tmpdir ?? null,
     imageBudget: imageBudget ?? null,
     logBudget: logBudget ?? null,
   };
@@ -324,9 +345,10 @@ function flags(given: ConfigSources['flags']): Layer {
 }
 
 function environment(env: ConfigSources['env']): Layer {
-  return Object.entries(SETTINGS).flatMap(([name, { env: variable }]) => {
-    const value = env[variable];
-    return value === undefined || value === '' ? [] : [[name, { value, origin: variable }] as const];
+  return Object.entries(SETTINGS).flatMap(([name, { env: ours, ...setting }]) => {
+    const variables = [ours, ...('otherEnv' in setting ? [setting.otherEnv] : [])];
+    const variable = variables.find((candidate) => (env[candidate] ?? '') !== '');
+    return variable === undefined ? [] : [[name, { value: env[variable], origin: variable }] as const];
   });
 }
 

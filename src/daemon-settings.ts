@@ -5,6 +5,10 @@ export const LOG_LEVELS = ['panic', 'fatal', 'error', 'warn', 'warning', 'info',
 interface Setting {
   /** As an option of a command is written: `-x, --long <value>`. */
   readonly flags: string;
+  /** Other flags of the same meaning, for hands that know Docker. */
+  readonly alias?: string;
+  /** Other variables of the same meaning; ours comes first. */
+  readonly otherEnv?: string;
   /** Takes several values: the flag again and again, the variable separated by commas. */
   readonly list?: true;
   readonly env: string;
@@ -14,6 +18,7 @@ interface Setting {
 export const SETTINGS = {
   root: {
     flags: '--root <dir>',
+    alias: '-g, --graph <dir>',
     env: 'TSDOCKER_ROOT',
     doc: 'state that survives reboots (default: /var/lib/tsdocker)',
   },
@@ -21,6 +26,12 @@ export const SETTINGS = {
     flags: '--run-dir <dir>',
     env: 'TSDOCKER_RUN_DIR',
     doc: 'sockets, pid and secrets of this boot (default: /run/tsdocker)',
+  },
+  tmpdir: {
+    flags: '--tmpdir <dir>',
+    env: 'TSDOCKER_TMPDIR',
+    otherEnv: 'DOCKER_TMPDIR',
+    doc: 'temporary files of pulls, loads and builds, on the filesystem of the root (default: tmp and downloads in the root)',
   },
   manifests: {
     flags: '--manifests <dir>',
@@ -128,6 +139,11 @@ export const SETTINGS = {
     env: 'TSDOCKER_INSECURE_REGISTRY',
     doc: 'take any certificate of this registry, and no TLS at all; repeatable (always: 127.0.0.0/8)',
   },
+  trustKey: {
+    flags: '--trust-key <file>',
+    env: 'TSDOCKER_TRUST_KEY',
+    doc: 'key that identifies this supervisor, made when it is missing (default: key.json in the root)',
+  },
   trustPolicy: {
     flags: '--trust-policy <file>',
     env: 'TSDOCKER_TRUST_POLICY',
@@ -199,6 +215,16 @@ export const SETTINGS = {
     flags: '--remote-http [boolean]',
     env: 'TSDOCKER_REMOTE_HTTP',
     doc: 'let --metrics and --web listen on addresses that others reach, without encryption or login (default: false)',
+  },
+  restart: {
+    flags: '-r, --restart [boolean]',
+    env: 'TSDOCKER_RESTART',
+    doc: 'start containers that do not run when the supervisor starts, as their restart policies say; with false they stay down until `tsdocker start` or a changed spec (default: true)',
+  },
+  selinuxEnabled: {
+    flags: '--selinux-enabled [boolean]',
+    env: 'TSDOCKER_SELINUX_ENABLED',
+    doc: 'SELinux labels for containers; there are none yet, so that true is refused (default: false)',
   },
   stopContainers: {
     flags: '--stop-containers [boolean]',

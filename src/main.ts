@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { serveApi } from './api/server.ts';
 import { VERSION } from './api/version.ts';
 import { createPathBook, freeReader } from './composition/path-book.ts';
-import { daemonFacts, requireDirectory, requireRoot } from './composition/preconditions.ts';
+import { daemonFacts, requireDirectory, requireHost, requireRoot } from './composition/preconditions.ts';
 import { createRegistry, openTrustPolicy } from './composition/registry.ts';
 import { openStores } from './composition/stores.ts';
 import { createExecDriver, createWorld } from './composition/world.ts';
@@ -29,8 +29,11 @@ import { observeAnswered } from './reconcile/observe.ts';
 import { opHandlers } from './reconcile/ops/handlers.ts';
 import { startGate } from './reconcile/start-gate.ts';
 import { openRoot } from './state/root.ts';
+import { openTmpDir } from './state/tmp-dir.ts';
+import { leaveDown } from './supervisor/adopt.ts';
 import { Adoption } from './supervisor/adoption.ts';
 import { copiesInUse, copiesNeeded } from './supervisor/copies-in-use.ts';
+import { cutOffContainers } from './supervisor/cut-off.ts';
 import { runDoctor } from './supervisor/doctor.ts';
 import { SupervisorEventBus } from './supervisor/events.ts';
 import { giveHostBack } from './supervisor/give-back.ts';
@@ -73,6 +76,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
 
 async function supervise(config: DaemonConfig): Promise<void> {
   requireRoot();
+  requireHost();
   const log = createLogger(config.logLevel, process.stderr.isTTY === true);
   requireDirectory(config.manifests);
   const trustPolicy = openTrustPolicy(config);
@@ -80,6 +84,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
     log.warn(`the service manager does not listen: ${describeError(error)}`),
   );
   const state = await openRoot(config);
+  const tmp = await openTmpDir(state, config.tmpdir);
   const stores = await openStores(state, log);
   const { history, secrets, reserve, contents } = stores;
   const kept = new KeptContents(history, contents, config.keepGenerations);
@@ -111,10 +116,11 @@ async function supervise(config: DaemonConfig): Promise<void> {
       controller.enqueue(new Set([...next.resources.keys(), ...before.resources.keys()]));
     },
   });
-  const registry = createRegistry(config, state.root, trustPolicy);
+  const registry = createRegistry(config, { root: state.root, downloads: tmp.downloads }, trustPolicy);
   const { world, defaultNetwork, names } = createWorld({
     config,
     state,
+    tmpDir: tmp.work,
     stores,
     registry,
     trustPolicy,
@@ -145,7 +151,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
 
   const onBug = (error: TsdError): void => log.error({ code: error.code, stack: error.stack }, describeError(error));
   const observers = new Observers({ ...config, version: VERSION, timers: systemTimers, log, onBug });
-  const id = keyId(openDaemonKey(join(state.root, 'key.json')));
+  const id = keyId(openDaemonKey(config.trustKey ?? join(state.root, 'key.json')));
   const engine = new Engine({ timers: systemTimers, log: (line) => log.debug(line) });
   const loop = new LoopStatus({
     world,
@@ -258,6 +264,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
     release();
     throw error;
   });
+  if (!config.restart) leaveDown(world);
   loop.setUnavailable(adopted.unavailable);
   names.begin();
   log.info({ running: adopted.running, exited: adopted.exited }, 'took over what was there');
@@ -291,7 +298,12 @@ async function supervise(config: DaemonConfig): Promise<void> {
     pauses,
     seed,
     facts: daemonFacts(config, id, state.issues),
-    doctor: async () => runDoctor(config.root, drivers, state.runDir),
+    doctor: async () =>
+      runDoctor(config.root, drivers, {
+        runDir: state.runDir,
+        ipForward: config.ipForward,
+        cutOff: cutOffContainers(world),
+      }),
     stopEverything: async () => {
       loop.shutDown();
       prober.stop();

@@ -316,7 +316,15 @@ export type ApplyEvent =
   | { readonly type: 'waiting'; readonly resource: string; readonly message: string }
   | TransferEvent;
 
-export interface InfoView {
+/** What the host's kernel can do for containers. */
+export interface HostAbilities {
+  readonly memoryLimit: boolean;
+  readonly swapLimit: boolean;
+  readonly ipv4Forwarding: boolean;
+  readonly appArmor: boolean;
+}
+
+export interface InfoView extends HostAbilities {
   readonly version: string;
   readonly instance: string;
   /** Of the key in key.json, as libtrust writes it: `ABCD:EFGH:…`. */

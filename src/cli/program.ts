@@ -30,6 +30,14 @@ export async function runProgram(argv: readonly string[], streams: Streams): Pro
 async function run(context: CliContext, argv: readonly string[]): Promise<number> {
   const program = declareProgram();
   context.allCommands = () => declaredCommands(context);
+  if (argv.some((word) => word === '-d' || word === '--daemon')) {
+    const { daemonWords } = await import('./daemon-mode.ts');
+    const words = daemonWords(argv);
+    if (words !== null) {
+      await runCommand(context, entryOf('daemon'), words, {});
+      return context.exitCode;
+    }
+  }
   const { options, operands, help } = readOptions(program.options, argv, 'operand');
   const [word, ...rest] = operands;
   if (options.version === true) context.print(VERSION);

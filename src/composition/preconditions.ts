@@ -1,14 +1,22 @@
 /** What a supervisor needs before anything is opened, and how it was started. */
 import { statSync } from 'node:fs';
+import { release } from 'node:os';
 import type { InfoView } from '../api/supervisor.ts';
 import { VERSION } from '../api/version.ts';
 import type { DaemonConfig } from '../daemon-config.ts';
 import { describeError, TsdError } from '../model/errors.ts';
+import { architectureProblem, kernelProblem } from '../model/host-requirements.ts';
 import type { StateIssue } from '../state/state-file.ts';
 
 export function requireRoot(): void {
   const uid = process.geteuid?.();
   if (uid !== 0) throw new TsdError('TSD_NOT_ROOT', `The supervisor needs to be run as root, not as uid ${uid}`);
+}
+
+/** @throws TSD_UNSUPPORTED_HOST where containers could not be started at all. */
+export function requireHost(kernel = release(), architecture = process.arch): void {
+  const problem = architectureProblem(architecture) ?? kernelProblem(kernel);
+  if (problem) throw new TsdError('TSD_UNSUPPORTED_HOST', problem.what, { step: 'start', hint: problem.fix });
 }
 
 export function requireDirectory(path: string): void {

@@ -19,14 +19,18 @@ export function openTrustPolicy({ trustPolicy }: DaemonConfig): TrustPolicyFile 
   return policy;
 }
 
-export function createRegistry(config: DaemonConfig, root: string, policy: TrustPolicyFile): Registry {
+export function createRegistry(
+  config: DaemonConfig,
+  { root, downloads }: { readonly root: string; readonly downloads: string },
+  policy: TrustPolicyFile,
+): Registry {
   return new Registry({
     settings: {
       mirrors: config.registryMirror,
       insecure: [...INSECURE_BY_DEFAULT, ...config.insecureRegistry],
       certificates: CERTIFICATE_DIRECTORIES,
     },
-    downloads: join(root, 'downloads'),
+    downloads,
     records: join(root, 'distribution'),
     logins: new AuthFile(authFilePath(process.env, homedir())),
     policy,

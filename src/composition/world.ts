@@ -81,6 +81,8 @@ function environmentOf(
 export interface WorldParts {
   readonly config: DaemonConfig;
   readonly state: StateRoot;
+  /** Temporary files of loads and builds. */
+  readonly tmpDir: string;
   readonly stores: Stores;
   readonly registry: Registry;
   readonly trustPolicy: TrustPolicyFile;
@@ -126,6 +128,7 @@ export function createWorld(parts: WorldParts): {
       mtu: config.mtu === 0 ? defaultMtu() : config.mtu,
       fixedCidr: config.fixedCidr,
       version: VERSION,
+      tmpDir: parts.tmpDir,
       keptGenerations: config.keepGenerations,
     },
     ...desired,
@@ -141,6 +144,7 @@ export function createWorld(parts: WorldParts): {
     turns: new Turns(),
     stopClocks: new StopClocks(systemClock),
     fileReaders: new FileReaders(),
+    leftDown: new Set(),
     unanswered: new Map(),
     paths,
     registry,

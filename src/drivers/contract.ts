@@ -452,6 +452,8 @@ export interface ExecDriver extends Driver {
   signal(containerId: string, signal: number): Promise<void>;
   /** Kills everything in the container, also what ignores signals of its pid 1, and waits for the exit record. */
   kill(containerId: string): Promise<void>;
+  /** Which limits of memory this host's kernel enforces. */
+  memoryLimits(): { readonly memory: boolean; readonly swap: boolean };
   /** Whether a run goes on, or any process is in a control group of this instance, known to this process or not. */
   alive(): boolean;
   /** Removes what this host holds for runs to come (control groups); with processes it stays. The next run makes it again. */

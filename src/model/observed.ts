@@ -93,6 +93,8 @@ export interface ObservedContainer {
   readonly stopTimeoutMs?: number | null;
   /** When that stop is over. Left out, it has no end of its own. */
   readonly stopUntil?: Instant | null;
+  /** It did not run when the supervisor started, and `--restart=false` leaves it so: as if it had been stopped. Left out, false. */
+  readonly leftDown?: boolean;
   /** A manual stop ended this run and is over; nothing has been started since. Left out, false. */
   readonly stopExpired?: boolean;
   /** A restart, once, asked for by a person. */

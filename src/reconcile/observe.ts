@@ -19,6 +19,7 @@ import { containerSpecOf } from '../state/written-spec.ts';
 import { healthchecks, probesOf } from './health/probes-of.ts';
 import { healthOf } from './health/verdict.ts';
 import { portName, portsOfOtherDeclaration } from './observed-port.ts';
+import { isCutOff } from './ops/endpoint.ts';
 import { networkConfig } from './ops/network-config.ts';
 import { volumesLeftBehind } from './ops/released-volumes.ts';
 import { stopEnd, tookAway } from './ops/stop-override.ts';
@@ -92,13 +93,16 @@ function observedStop(
   record: ContainerRecord,
   exit: ObservedExit | null,
   now: Instant,
-  bootId: string,
-): Pick<ObservedContainer, 'stopOverride' | 'stopHash' | 'stopUntil' | 'stopExpired' | 'stopTimeoutMs'> {
+  { bootId, leftDown }: Pick<World, 'bootId' | 'leftDown'>,
+): Pick<ObservedContainer, 'stopOverride' | 'leftDown' | 'stopHash' | 'stopUntil' | 'stopExpired' | 'stopTimeoutMs'> {
   const until = stopEnd(record, now, bootId);
   const over = until !== null && until.bootMs <= now.bootMs;
   const { stopOverride } = record;
+  const stopped = stopOverride !== null && !over;
+  const left = !stopped && leftDown.has(record.id);
   return {
-    stopOverride: stopOverride !== null && !over,
+    stopOverride: stopped || left,
+    leftDown: left,
     stopHash: stopOverride?.specHash ?? null,
     stopUntil: until,
     stopExpired: over && exit !== null && stopOverride !== null && tookAway(stopOverride, exit, bootId),
@@ -112,6 +116,7 @@ interface Facts {
   /** The last look at its endpoint in the kernel, and what that lacked. */
   readonly seen: { readonly endpoint: ObservedEndpoint | undefined; readonly lacks: readonly string[] } | undefined;
   readonly handle: TaskHandle | null;
+  readonly leftDown: boolean;
   readonly sandbox: boolean;
   readonly drift: readonly string[];
   readonly unanswered: string | undefined;
@@ -138,7 +143,7 @@ function factsOf(
 ): Facts {
   const { owner, id } = record;
   const spec = owner ? containerSpecOf(owner) : undefined;
-  const bridged = spec !== undefined && isBridged(spec);
+  const bridged = spec !== undefined && isBridged(spec) && !isCutOff(world, spec);
   // A namespace without its endpoint is what an interrupted connect leaves: not a sandbox to start in.
   const sandbox = world.network.sandbox(id) !== null && (!bridged || record.network !== null);
   const seen = kernel === null ? last?.seen : lookedAt(record, kernel.endpoints.get(id), last?.seen);
@@ -146,6 +151,7 @@ function factsOf(
     world,
     seen,
     handle: world.exec.running(id),
+    leftDown: world.leftDown.has(id),
     sandbox,
     drift: sandbox && bridged && owner ? remembered(world, owner.key, kernel, () => seen?.lacks ?? []) : [],
     unanswered: world.unanswered.get(id),
@@ -159,6 +165,7 @@ function areSame(a: Facts, b: Facts): boolean {
   return (
     a.world === b.world &&
     a.handle === b.handle &&
+    a.leftDown === b.leftDown &&
     a.sandbox === b.sandbox &&
     a.drift.length === b.drift.length &&
     a.drift.every((text, index) => text === b.drift[index]) &&
@@ -218,7 +225,7 @@ function seenNow(record: ContainerRecord, facts: Facts, now: Instant): ObservedC
     published: (record.network?.ports.length ?? 0) > 0,
     drift,
     restarts: { restarts: record.restart.restarts, consecutive: record.restart.consecutive },
-    ...observedStop(record, exit, now, world.bootId),
+    ...observedStop(record, exit, now, world),
     restartRequested: record.restart.requested,
     afterShutdown: record.restart.afterShutdown ?? false,
     linkAddresses: record.linkAddresses,

@@ -13,7 +13,7 @@ import type { ContainerRecord } from '../state/container-record.ts';
 import type { HostFacts } from './host-facts.ts';
 import { type Impossible, impossibleLimit, missingHeadroom } from './limits.ts';
 import { portName } from './observed-port.ts';
-import { declaredPorts } from './ops/endpoint.ts';
+import { declaredPorts, isCutOff } from './ops/endpoint.ts';
 import { imageIdOf } from './ops/image-of.ts';
 import type { World } from './ops/world.ts';
 import { MISSING_PATH, pathTrouble } from './path-book.ts';
@@ -108,6 +108,7 @@ function sharedImageVolume(world: World, desired: Container, record: ContainerRe
 }
 
 function takenPort(world: World, desired: Container, record: ContainerRecord | undefined): TsdError | null {
+  if (isCutOff(world, desired.spec)) return null;
   const held = new Set(record?.network?.ports.map(portName));
   for (const [index, port] of declaredPorts(world, desired)) {
     if (held.has(portName(port))) continue;

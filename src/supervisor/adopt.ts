@@ -10,6 +10,7 @@ import { networkConfig } from '../reconcile/ops/network-config.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { decideNames, decideRestore, isUnknown, type RestoreDecision, type RestoreInput } from '../state/restore.ts';
+import { containerSpecOf } from '../state/written-spec.ts';
 import { resumeFound } from './pauses.ts';
 import type { FoundRun } from './timeline.ts';
 
@@ -176,6 +177,25 @@ export function restoreNetworks(world: World, attempt: Attempt): void {
     if (config.key !== fallback?.key) attempt(config.key, () => world.network.ensureNetwork(config));
   }
   restoreEndpoints(world, world.containers.all(), attempt);
+}
+
+/** Whether a start of the supervisor would start it, as far as its record tells. */
+function wouldStart({ owner, state, restart }: ContainerRecord): boolean {
+  if (owner === null) return false;
+  const { policy } = containerSpecOf(owner).restart;
+  if (restart.requested || state.startError !== null) return true;
+  return policy === 'on-failure' ? state.exitCode !== 0 : policy !== 'no';
+}
+
+/**
+ * What does not run now and would be started again is left down. What has never run is new, and what may run is not known to
+ * be down.
+ */
+export function leaveDown(world: World): void {
+  for (const record of world.containers.all()) {
+    const isDown = record.run > 0 && !world.exec.running(record.id) && !isUnknown(record);
+    if (isDown && wouldStart(record)) world.leftDown.add(record.id);
+  }
 }
 
 export function repairNames(world: World, attempt: Attempt): void {

@@ -149,6 +149,7 @@ export class ContainerCommands {
     const key = keyOf(record);
     const before = this.#loop.hold(key);
     this.#world.failures.clear(key);
+    this.#world.leftDown.delete(record.id);
     await this.#change(record, (current) => ({
       ...current,
       stopOverride: null,

@@ -4,6 +4,7 @@ import { release } from 'node:os';
 import { dirname } from 'node:path';
 import type { DoctorCheck } from '../api/supervisor.ts';
 import type { Driver } from '../drivers/contract.ts';
+import { architectureProblem, kernelProblem } from '../model/host-requirements.ts';
 import { isInMemory } from '../state/root.ts';
 
 const LOW_SPACE_BYTES = 1024 ** 3;
@@ -16,15 +17,8 @@ function nearestExisting(path: string): string {
   return existsSync(path) ? path : nearestExisting(dirname(path));
 }
 
-function kernelCheck(): DoctorCheck {
-  const [major = 0, minor = 0] = release().split('.').map(Number);
-  const works = major > 6 || (major === 6 && minor >= 8);
-  return check(
-    'kernel',
-    works,
-    `Linux ${release()}`,
-    'tsdocker needs Linux 6.8 or newer for the fd-based overlay mounts; Debian 13 has 6.12.',
-  );
+function hostCheck(name: string, is: string, problem: ReturnType<typeof kernelProblem>): DoctorCheck {
+  return check(name, problem === null, problem?.what ?? is, problem?.fix ?? '');
 }
 
 function spaceCheck(root: string): DoctorCheck {
@@ -53,15 +47,41 @@ function cgroupCheck(): DoctorCheck {
   );
 }
 
-function forwardingCheck(): DoctorCheck {
+/** @param supervisor null without one: its flags are not known then */
+function forwardingCheck(supervisor: DoctorFacts | null): DoctorCheck {
+  const name = 'forwarding';
   const on = readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim() === '1';
-  if (on) return check('forwarding', true, 'net.ipv4.ip_forward is on', '');
+  if (on) return check(name, true, 'net.ipv4.ip_forward is on', '');
+  if (supervisor?.ipForward === false) {
+    return {
+      name,
+      status: 'warning',
+      message:
+        'net.ipv4.ip_forward is off and left so (--ip-forward=false): containers do not reach other hosts, other hosts do not ' +
+        'reach published ports, and containers of different networks not each other; this host reaches them all',
+      fix: 'sysctl -w net.ipv4.ip_forward=1, or leave --ip-forward=false out.',
+    };
+  }
   return {
-    name: 'forwarding',
+    name,
     status: 'warning',
     message:
       'net.ipv4.ip_forward is off; the supervisor turns it on, and the host then routes between its other interfaces too',
-    fix: 'Where it must not, drop that in the forward chain first (docs/security.md). With --ip-forward=false: sysctl -w net.ipv4.ip_forward=1',
+    fix: 'Where it must not, drop that in the forward chain first (docs/security.md), or start it with --ip-forward=false.',
+  };
+}
+
+/** Containers of the default network where that is switched off. */
+function cutOffCheck(cutOff: readonly CutOff[]): DoctorCheck {
+  const name = 'default network';
+  const message = 'it is switched off (-b none): containers without a network of their own have loopback only';
+  const unheard = cutOff.filter(({ ports }) => ports > 0).map((container) => container.name);
+  if (unheard.length === 0) return check(name, true, message, '');
+  return {
+    name,
+    status: 'warning',
+    message: `${message}; published ports lead nowhere: ${unheard.join(', ')}`,
+    fix: 'Declare a network and put them on it, or start the supervisor without -b none.',
   };
 }
 
@@ -96,14 +116,28 @@ function driverChecks(family: readonly Driver[]): DoctorCheck[] {
   });
 }
 
+export interface CutOff {
+  readonly name: string;
+  /** How many ports it publishes. */
+  readonly ports: number;
+}
+
+/** Of the supervisor that asks. */
+export interface DoctorFacts {
+  readonly runDir: string;
+  readonly ipForward: boolean;
+  /** Null where there is, or should be, a default network. */
+  readonly cutOff: readonly CutOff[] | null;
+}
+
 /**
  * @param families drivers by what they are for; of each family one has to work
- * @param runDir of the supervisor that asks; null for none
+ * @param supervisor null for none
  */
 export function runDoctor(
   root: string,
   families: readonly (readonly Driver[])[],
-  runDir: string | null = null,
+  supervisor: DoctorFacts | null = null,
 ): readonly DoctorCheck[] {
   const isRoot = process.geteuid?.() === 0;
   const host = [
@@ -113,11 +147,13 @@ export function runDoctor(
       isRoot ? 'running as root' : `running as uid ${process.geteuid?.()}`,
       'Run it as root, for example with sudo.',
     ),
-    kernelCheck(),
+    hostCheck('kernel', `Linux ${release()}`, kernelProblem(release())),
+    hostCheck('architecture', process.arch, architectureProblem(process.arch)),
     cgroupCheck(),
-    forwardingCheck(),
+    forwardingCheck(supervisor),
+    ...(supervisor?.cutOff ? [cutOffCheck(supervisor.cutOff)] : []),
     spaceCheck(root),
-    ...(runDir === null ? [] : [runDirCheck(runDir)]),
+    ...(supervisor === null ? [] : [runDirCheck(supervisor.runDir)]),
   ];
   return isRoot ? [...host, ...families.flatMap(driverChecks)] : host;
 }

@@ -43,6 +43,7 @@ import type { SupervisorEventBus } from './events.ts';
 import { eventViews, historyDiff, historyViews, watchList, why, wordsOfFailedUpdate } from './explain.ts';
 import { liveNotes } from './file-notes.ts';
 import { postponed } from './hints.ts';
+import { abilityWarnings, hostAbilities } from './host-abilities.ts';
 import { Builds } from './images/builds.ts';
 import { ImageFiles } from './images/image-files.ts';
 import type { ImageJobs } from './images/image-jobs.ts';
@@ -111,9 +112,15 @@ export class Supervisor implements SupervisorApi {
     const { world, sources, facts, loop } = this.#parts;
     const containers = world.containers.all();
     const ended = loop.ended();
+    const abilities = hostAbilities(world.exec);
     return {
       ...facts,
-      warnings: [...facts.warnings, ...(ended === null ? [] : [`nothing is carried out any more: ${ended}`])],
+      ...abilities,
+      warnings: [
+        ...facts.warnings,
+        ...abilityWarnings(abilities),
+        ...(ended === null ? [] : [`nothing is carried out any more: ${ended}`]),
+      ],
       instance: world.instance.id,
       root: world.instance.root,
       runDir: world.instance.runDir,

@@ -61,6 +61,7 @@ const SETTINGS = {
   mtu: 1500,
   fixedCidr: null,
   version: '0',
+  tmpDir: '/sim/tmp',
   keptGenerations: 10,
 };
 
@@ -126,6 +127,7 @@ function openWorld(life: Life, around: Surroundings): World {
     turns: new Turns(),
     stopClocks: new StopClocks(universe),
     fileReaders: new FileReaders(),
+    leftDown: new Set(),
     unanswered: new Map(),
     paths: new PathBook({
       clock: universe,

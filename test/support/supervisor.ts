@@ -112,7 +112,9 @@ export class TestSupervisor {
         ...args,
         'daemon',
         ...['--root', this.root, '--run-dir', this.runDir, '--manifests', this.manifests, '-H', this.socket],
-        ...['--pidfile', join(this.base, 'pid'), '--default-bridge', this.bridge, '--bip', `${this.subnet}.1/24`],
+        ...['--pidfile', join(this.base, 'pid'), '--default-bridge', this.bridge],
+        // Another bridge has an address of its own.
+        ...(flags.includes('-b') || this.#extra.includes('-b') ? [] : ['--bip', `${this.subnet}.1/24`]),
         ...this.#extra,
         ...flags,
       ],

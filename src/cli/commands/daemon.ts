@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { SETTINGS, type SettingName } from '../../daemon-settings.ts';
+import { TsdError } from '../../model/errors.ts';
 import { type Command, Option } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../documentation.ts';
@@ -22,6 +23,7 @@ export function configure(command: Command, context: CliContext): void {
         'tsdocker daemon --root /tmp/t/root --run-dir /tmp/t/run --manifests ./apps --default-bridge tsdtest0',
         'A second supervisor beside the first',
       ],
+      ['tsdocker -d -g /srv/tsdocker', 'The same, as `docker -d` was written'],
       ['tsdocker daemon --icc=false --dns 10.0.0.53', 'Containers talk through links only, and ask this name server'],
     ],
     exitCodes: [
@@ -34,6 +36,8 @@ export function configure(command: Command, context: CliContext): void {
     if (option.value === 'optional') option.preset('true');
     if ('list' in setting) option.argParser(collect);
     command.addOption(option);
+    if ('alias' in setting)
+      command.addOption(new Option(setting.alias, `the same as ${option.long}, as Docker has it`));
   }
   command.option('--config <file>', 'config file (default: /etc/tsdocker/daemon.yaml, when it exists)');
   command.action(context.action((options: DaemonOptions) => run(context, options)));
@@ -41,6 +45,28 @@ export function configure(command: Command, context: CliContext): void {
 
 /** On the command line a path means what it means to every other program there. */
 const PATHS = (Object.keys(SETTINGS) as SettingName[]).filter((name) => /<(dir|file)>$/.test(SETTINGS[name].flags));
+
+const aliasOf = (name: SettingName): string | null => {
+  const setting = SETTINGS[name];
+  return 'alias' in setting ? new Option(setting.alias, '').key : null;
+};
+
+/** Values under the names of settings, whichever flag they came with. */
+function withoutAliases(given: Readonly<Record<string, unknown>>): Omit<DaemonOptions, 'config'> {
+  const flags: Record<string, unknown> = { ...given };
+  for (const name of Object.keys(SETTINGS) as SettingName[]) {
+    const alias = aliasOf(name);
+    if (alias === null || flags[alias] === undefined) continue;
+    if (flags[name] !== undefined && flags[name] !== flags[alias]) {
+      throw new TsdError('TSD_FLAG', `${SETTINGS[name].flags} and --${alias} name two different values`, {
+        hint: 'They are the same setting: give one of them.',
+      });
+    }
+    flags[name] = flags[alias];
+    delete flags[alias];
+  }
+  return flags;
+}
 
 function absolute(flags: Omit<DaemonOptions, 'config'>, cwd: string): Omit<DaemonOptions, 'config'> {
   const given = PATHS.flatMap((name) => {
@@ -53,7 +79,7 @@ function absolute(flags: Omit<DaemonOptions, 'config'>, cwd: string): Omit<Daemo
 async function run(context: CliContext, { config: configFile, ...given }: DaemonOptions): Promise<number> {
   const { loadDaemonConfig } = await import('../../daemon-config.ts');
   const { env, cwd } = context.streams;
-  const flags = absolute(given, cwd);
+  const flags = absolute(withoutAliases(given), cwd);
   const { config, errors } = loadDaemonConfig({
     flags,
     env,

@@ -42,6 +42,9 @@ async function run(context: CliContext, output: OutputFormat): Promise<number> {
       ['Drivers', `graph ${info.graphDriver}, network ${info.networkDriver}, exec ${info.execDriver}`],
       ['Default bridge', info.defaultBridge],
       ['Host', `Linux ${info.kernel}, ${info.cpus} CPUs, ${formatBytes(info.memoryBytes)}`],
+      ['Limits', `memory ${yesNo(info.memoryLimit)}, swap ${yesNo(info.swapLimit)}`],
+      ['IPv4 forwarding', info.ipv4Forwarding ? 'on' : 'off'],
+      ['AppArmor', info.appArmor ? 'on' : 'off'],
       ['Labels', info.labels.length > 0 ? info.labels.join(', ') : null],
     ]),
   );
@@ -50,3 +53,5 @@ async function run(context: CliContext, output: OutputFormat): Promise<number> {
   if (note !== null) context.warn(note);
   return EXIT.ok;
 }
+
+const yesNo = (value: boolean): string => (value ? 'yes' : 'no');

@@ -14,7 +14,7 @@ import { buildTaskSpec } from '../task/task-spec.ts';
 import { declaredPart } from './container-create.ts';
 import { containerTexts, hostnameOf, hostsText, linkAddresses } from './container-texts.ts';
 import { recordedVolumes, resolvedVolumes } from './container-volumes.ts';
-import { linkTargets, networkOf } from './endpoint.ts';
+import { isCutOff, linkTargets, networkOf } from './endpoint.ts';
 import { requireFree } from './free-paths.ts';
 import { type ContainerImage, imageById } from './image-of.ts';
 import { updateAliases } from './link-names.ts';
@@ -28,6 +28,7 @@ function linkedContainers(world: World, desired: Desired<'container'>): LinkedCo
     const address = record?.network?.address;
     // A one-shot that did its work has given up its address, and nobody has to reach it.
     if (record?.state.status === 'exited' && record.state.exitCode === 0 && address === undefined) return [];
+    if (isCutOff(world, desired.spec)) throw noNetworkToLinkOver(desired);
     if (!record || !linked || address === undefined) {
       throw new TsdError(
         'TSD_CONTAINER_NOT_RUNNING',
@@ -41,6 +42,19 @@ function linkedContainers(world: World, desired: Desired<'container'>): LinkedCo
     const ports = exposedPorts(linked.spec, image.ports);
     return [{ alias, parentName: desired.engineName, address, ports, env: [...(record.config.Env ?? [])] }];
   });
+}
+
+function noNetworkToLinkOver({ key, positions, source }: Desired<'container'>): TsdError {
+  return new TsdError(
+    'TSD_NETWORK',
+    'it cannot link to another container: the default network is switched off (-b none)',
+    {
+      class: 'precondition',
+      key,
+      source: positions.links ?? source,
+      hint: 'Declare a network and put both containers on it, or start the supervisor without -b none.',
+    },
+  );
 }
 
 /** Addresses that the variables of links name: those of containers that have ports. */
@@ -144,6 +158,7 @@ function begin(
   };
   // Written before the start, so that a run whose supervisor died meanwhile is looked for.
   world.containers.update(begun);
+  world.leftDown.delete(op.containerId);
   return begun;
 }
 

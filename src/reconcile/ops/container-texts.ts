@@ -8,7 +8,7 @@ import { shortId } from '../../state/ids.ts';
 import { buildResolvConf } from '../../state/resolv-conf.ts';
 import { namesBeside } from '../names/peer-index.ts';
 import { namespaceOwner } from '../plan/references.ts';
-import { linkTargets } from './endpoint.ts';
+import { isCutOff, linkTargets } from './endpoint.ts';
 import type { World } from './world.ts';
 
 function hostText(path: string): string {
@@ -38,6 +38,9 @@ export function linkAddresses(world: World, desired: Desired<'container'>): Read
   );
 }
 
+/** Where the own name leads without a network, as in Docker 1.4. */
+const OWN_LOOPBACK = '127.0.1.1';
+
 export function hostsText(
   world: World,
   desired: Desired<'container'>,
@@ -51,7 +54,7 @@ export function hostsText(
   const beside = namesBeside({ ...spec, hostname, aliases: links.map(({ alias }) => alias) });
   const bridge = world.containers.get(containerId)?.network?.bridge ?? null;
   return buildHosts({
-    address,
+    address: address ?? (isCutOff(world, spec) ? OWN_LOOPBACK : null),
     hostname,
     domainname: spec.domainname,
     links,

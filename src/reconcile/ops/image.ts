@@ -83,7 +83,7 @@ export function loadContext(world: World, progress: ProgressSink, signal?: Abort
   return {
     graph: world.graph,
     work: world.imageWork.layers,
-    tmpDir: join(world.instance.root, 'tmp', 'images'),
+    tmpDir: join(world.settings.tmpDir, 'images'),
     recipes: recipesOf(world),
     progress: (event) => report(progress, event),
     signal,

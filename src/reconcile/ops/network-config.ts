@@ -25,6 +25,11 @@ export function networkRecord(world: World, key: ResourceKey): NetworkRecord | u
   return world.resources.networks().find((record) => record.key === key);
 }
 
+/** `-b none`: no default bridge is wanted, while one that could not be made so far is tried again. */
+export function isDefaultNetworkOff(world: Pick<World, 'defaultNetwork' | 'defaultNetworkProblem'>): boolean {
+  return world.defaultNetwork() === null && world.defaultNetworkProblem() === null;
+}
+
 /** For what needs the default bridge where there is none; it is tried again with every look at everything. */
 export function noDefaultBridge(
   world: Pick<World, 'defaultNetworkProblem'>,

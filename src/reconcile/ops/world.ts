@@ -45,6 +45,8 @@ export interface WorldSettings {
   /** Addresses of the default bridge are taken from this part of its subnet; null for all of it. */
   readonly fixedCidr: string | null;
   readonly version: string;
+  /** Temporary files of loads and builds. */
+  readonly tmpDir: string;
   /** A rollback to one of so many generations finds its images on this host. */
   readonly keptGenerations: number;
 }
@@ -78,6 +80,8 @@ export interface World {
   readonly turns: Turns;
   readonly stopClocks: StopClocks;
   readonly fileReaders: FileReaders;
+  /** Containers that did not run when this supervisor started and are not started by itself (`--restart=false`). */
+  readonly leftDown: Set<string>;
   /** Why it could not be found out whether a container still runs, by its id. */
   readonly unanswered: Map<string, string>;
   /** Files of the host on filesystems that may not answer. */

@@ -35,7 +35,8 @@ export function describeExit({ code, oomKilled }: Pick<ObservedExit, 'code' | 'o
 }
 
 /** `stopped until 2026-01-02T03:04:05Z, ...`, for a manual stop that holds. */
-export function describeStop({ stopUntil }: Pick<ObservedContainer, 'stopUntil'>): string {
+export function describeStop({ stopUntil, leftDown }: Pick<ObservedContainer, 'stopUntil' | 'leftDown'>): string {
+  if (leftDown) return 'not started with the supervisor (--restart=false), until `tsdocker start` or a changed spec';
   const end = stopUntil ? `${new Date(stopUntil.wallMs).toISOString().replace(/\.\d+/, '')}, ` : '';
   return `stopped until ${end}\`tsdocker start\` or a changed spec`;
 }

@@ -6,6 +6,7 @@ const noCgroups: RunCgroups = {
   kill: async () => {},
   remove: async () => {},
   list: () => [],
+  memoryLimits: () => ({ memory: false, swap: false }),
   arePopulated: () => false,
   removeAll: () => {},
   oomKilled: () => false,

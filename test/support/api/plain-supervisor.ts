@@ -194,6 +194,10 @@ const INFO: InfoView = {
   cpus: 2,
   memoryBytes: 25_769_803_776,
   labels: ['rack=3'],
+  memoryLimit: true,
+  swapLimit: false,
+  ipv4Forwarding: true,
+  appArmor: false,
   warnings: ['swap limits are off'],
 };
 

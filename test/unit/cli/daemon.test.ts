@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { requireHost } from '../../../src/composition/preconditions.ts';
 import { loadDaemonConfig } from '../../../src/daemon-config.ts';
 import { SETTINGS } from '../../../src/daemon-settings.ts';
 import { describeError } from '../../../src/model/errors.ts';
@@ -76,11 +77,14 @@ test('the defaults', () => {
       "pidfile": "/run/tsdocker/tsdocker.pid",
       "registryMirror": [],
       "remoteHttp": false,
+      "restart": true,
       "root": "/var/lib/tsdocker",
       "runDir": "/run/tsdocker",
       "stopContainers": false,
       "storageDriver": null,
       "storageOpt": [],
+      "tmpdir": null,
+      "trustKey": null,
       "trustPolicy": null,
       "web": null,
     }
@@ -208,6 +212,51 @@ test('a config file that is none', () => {
       "cannot read DIR/none.yaml: ENOENT: no such file or directory, open 'DIR/none.yaml'",
     ]
   `);
+});
+
+describe('words of Docker', () => {
+  test('-g is the root, DOCKER_TMPDIR the directory of temporary files, and our own come first', async () => {
+    expect(load({}, { DOCKER_TMPDIR: '/docker' }).tmpdir).toBe('/docker');
+    expect(load({}, { DOCKER_TMPDIR: '/docker', TSDOCKER_TMPDIR: '/ours' }).tmpdir).toBe('/ours');
+    expect(await refused('-g', './here')).toBe('');
+    expect((await tsdocker(['daemon', '-g', '/one', '--root', '/two'])).stderr).toContain('name two different values');
+  });
+
+  test('-d before any command runs the daemon, with the flags around it', async () => {
+    for (const words of [
+      ['-d', '--ip', 'never'],
+      ['--ip', 'never', '-g', '/x', '--daemon'],
+      ['-D', '-d', '--ip=never'],
+    ]) {
+      const { exitCode, stderr } = await tsdocker(words);
+      expect(stderr).toContain('never is not an ip address');
+      expect(exitCode).toBe(1);
+    }
+    // Behind a command, or as the value of a flag, it is none of this.
+    expect((await tsdocker(['version', '-d'])).exitCode).toBe(64);
+    expect((await tsdocker(['--graph', '-d', 'version'])).exitCode).toBe(64);
+  });
+
+  test('--selinux-enabled is refused as long as there are no labels, and false is fine', async () => {
+    expect(await refused('--selinux-enabled')).toContain('SELinux labels are not put on containers yet');
+    expect(await refused('--selinux-enabled=false')).toBe('');
+  });
+});
+
+describe('a host that cannot run containers', () => {
+  test.each([
+    ['6.7.12-amd64', 'x64', 'Linux 6.7.12-amd64 is too old'],
+    ['5.10.0', 'x64', 'Linux 5.10.0 is too old'],
+    ['6.12.0', 'ia32', 'architecture ia32 is not supported'],
+  ] as const)('%s on %s is refused with what it needs', (kernel, architecture, message) => {
+    const refusal = (): void => requireHost(kernel, architecture as NodeJS.Architecture);
+    expect(refusal).toThrow(expect.objectContaining({ code: 'TSD_UNSUPPORTED_HOST', class: 'unsupported' }));
+    expect(refusal).toThrow(message);
+  });
+
+  test.each(['6.8.0', '6.12.48+deb13-amd64', '7.0.0-rc1'])('%s will do', (kernel) => {
+    for (const architecture of ['x64', 'arm64'] as const) requireHost(kernel, architecture);
+  });
 });
 
 test('an argument that no flag takes is a usage error', async () => {

@@ -15,20 +15,23 @@ test('load', async () => {
 
 test('info', async () => {
   expect(await screen(['info'])).toMatchInlineSnapshot(`
-    "Version:         0.1.0
-    Generation:      7
-    Containers:      2, 1 running
-    Images:          1
-    Root:            /var/lib/tsdocker
-    Run directory:   /run/tsdocker
-    Manifests:       /etc/tsdocker/manifests
-    Socket:          /run/tsdocker/tsdocker.sock
-    Instance:        5f00aa
-    ID:              ABCD:EFGH
-    Drivers:         graph overlay, network bridge, exec native
-    Default bridge:  tsdocker0
-    Host:            Linux 6.12.0, 2 CPUs, 24GiB
-    Labels:          rack=3
+    "Version:          0.1.0
+    Generation:       7
+    Containers:       2, 1 running
+    Images:           1
+    Root:             /var/lib/tsdocker
+    Run directory:    /run/tsdocker
+    Manifests:        /etc/tsdocker/manifests
+    Socket:           /run/tsdocker/tsdocker.sock
+    Instance:         5f00aa
+    ID:               ABCD:EFGH
+    Drivers:          graph overlay, network bridge, exec native
+    Default bridge:   tsdocker0
+    Host:             Linux 6.12.0, 2 CPUs, 24GiB
+    Limits:           memory yes, swap no
+    IPv4 forwarding:  on
+    AppArmor:         off
+    Labels:           rack=3
     --- stderr
     warning: swap limits are off
     1 manifest rejected: \`tsdocker get manifests\`

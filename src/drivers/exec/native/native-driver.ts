@@ -60,6 +60,7 @@ export type RunCgroups = Pick<
   | 'remove'
   | 'removeAll'
   | 'arePopulated'
+  | 'memoryLimits'
   | 'list'
   | 'oomKilled'
   | 'pause'
@@ -250,6 +251,10 @@ export class NativeDriver implements ExecDriver {
     // From the end of the run on, what is in its group is the next one.
     await this.#cgroups.kill(containerId, () => this.#runs.get(containerId) !== run);
     await this.#runs.buried(run);
+  }
+
+  memoryLimits(): { readonly memory: boolean; readonly swap: boolean } {
+    return this.#cgroups.memoryLimits();
   }
 
   alive(): boolean {

@@ -26,13 +26,7 @@ export function fingerprintBridge(
     ? 'IPv4 by the kernel; IPv6 by the supervisor, only while it runs'
     : 'by the supervisor, only while it runs';
   const forwarding = readSetting('ipv4/ip_forward') === '1';
-  attributes.forwarding = forwarding ? 'on' : 'off';
-  if (!forwarding && !options.ipForward) {
-    problems.push({
-      what: 'the host does not forward packets, and --ip-forward=false forbids switching it on',
-      fix: 'Set net.ipv4.ip_forward=1 or leave out --ip-forward=false.',
-    });
-  }
+  attributes.forwarding = forwarding ? 'on' : options.ipForward ? 'off' : 'off and left so (--ip-forward=false)';
   return { works: problems.length === 0, problems, attributes };
 }
 

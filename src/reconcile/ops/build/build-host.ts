@@ -20,11 +20,11 @@ export const buildCacheOf = ({ instance }: Pick<World, 'instance'>): string => j
 
 /** @param own declared image: FROM may name the others of its app by their short names; null for none. */
 export function buildHost(world: World, own: ResourceKey | null, progress: ProgressSink): BuildHost {
-  const { root } = world.instance;
+  const { tmpDir } = world.settings;
   const kept = buildCacheOf(world);
   const withDirectory = async <T>(work: (path: string) => Promise<T>): Promise<T> => {
-    await mkdir(join(root, 'tmp'), { recursive: true });
-    const path = await mkdtemp(join(root, 'tmp', 'build-'));
+    await mkdir(tmpDir, { recursive: true });
+    const path = await mkdtemp(join(tmpDir, 'build-'));
     try {
       return await work(path);
     } finally {

@@ -10,7 +10,7 @@ import { TsdError } from '../../../model/errors.ts';
 import { buildHosts } from '../../../state/hosts.ts';
 import { shortId } from '../../../state/ids.ts';
 import { buildResolvConf } from '../../../state/resolv-conf.ts';
-import { noDefaultBridge } from '../network-config.ts';
+import { isDefaultNetworkOff, noDefaultBridge } from '../network-config.ts';
 import type { World } from '../world.ts';
 import { BuildOutput } from './build-output.ts';
 import { buildLeaseKey } from './build-work.ts';
@@ -99,7 +99,7 @@ interface NetworkPlace {
 function connect(world: World, { id, network }: RunRequest): NetworkPlace {
   if (network === 'host') return { netnsFd: null, address: null };
   const { netnsFd } = world.network.createSandbox(id);
-  if (network === 'none') return { netnsFd, address: null };
+  if (network === 'none' || isDefaultNetworkOff(world)) return { netnsFd, address: null };
   const config = world.defaultNetwork();
   if (config === null) {
     throw noDefaultBridge(world, {

@@ -6,7 +6,7 @@
  * group in the hierarchy of their controller as well, and entering one takes a lock that costs milliseconds: these are
  * made only for the limits that are declared.
  */
-import { closeSync, constants, existsSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { join } from 'node:path';
 import { sysError } from '../../../../ffi/errno.ts';
@@ -62,6 +62,8 @@ export interface CgroupManager {
   remove(containerId: string): Promise<void>;
   /** As {@link remove} without waiting; what still has processes stays. */
   tryRemove(containerId: string): void;
+  /** What of memory can be limited here. */
+  memoryLimits(): { readonly memory: boolean; readonly swap: boolean };
   /** Whether a process is in any group of this instance. */
   arePopulated(): boolean;
   /** Removes every group of this instance; one with processes stays. */
@@ -160,6 +162,16 @@ class Manager implements CgroupManager {
 
   tryRemove(containerId: string): void {
     this.#removeOnce(containerId);
+  }
+
+  memoryLimits(): { readonly memory: boolean; readonly swap: boolean } {
+    const v1 = this.#hierarchies.v1.get('memory');
+    if (v1 !== undefined) {
+      const has = (file: string) => existsSync(join(v1, `memory.${file}`));
+      return { memory: has('limit_in_bytes') && has('soft_limit_in_bytes'), swap: has('memsw.limit_in_bytes') };
+    }
+    const memory = this.#hierarchies.unifiedControllers.has('memory');
+    return { memory, swap: memory && limitsSwap(this.#hierarchies.unified) };
   }
 
   arePopulated(): boolean {
@@ -382,6 +394,12 @@ class Manager implements CgroupManager {
       throw explainLimit(write, group, error);
     }
   }
+}
+
+/** The root of the unified hierarchy has no limits of its own; any group below it shows which there are. */
+function limitsSwap(unified: string): boolean {
+  const groups = [unified, ...readdirSync(unified).map((name) => join(unified, name))];
+  return groups.some((group) => existsSync(join(group, 'memory.swap.max')));
 }
 
 function stillPopulated(containerId: string, group: string): TsdError {
