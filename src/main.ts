@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { serveApi } from './api/server.ts';
+import type { ResetOptions } from './api/supervisor.ts';
 import { VERSION } from './api/version.ts';
 import { createPathBook, freeReader } from './composition/path-book.ts';
 import { daemonFacts, requireDirectory, requireHost, requireRoot } from './composition/preconditions.ts';
@@ -17,7 +18,7 @@ import { systemClock } from './ffi/boot-clock.ts';
 import { keyId, openDaemonKey } from './images/trust/daemon-key.ts';
 import { readTrustDirectory } from './images/trust/trust-store.ts';
 import { watchManifests } from './manifest/source/watch.ts';
-import { describeError, type TsdError } from './model/errors.ts';
+import { describeError, type TsdError, toTsdError } from './model/errors.ts';
 import { usersOf } from './model/host-files.ts';
 import type { ResourceKey } from './model/resource.ts';
 import { nextKey, oldKey } from './model/update.ts';
@@ -28,6 +29,7 @@ import { Prober } from './reconcile/health/prober.ts';
 import { observeAnswered } from './reconcile/observe.ts';
 import { opHandlers } from './reconcile/ops/handlers.ts';
 import { startGate } from './reconcile/start-gate.ts';
+import { removeInstanceFiles } from './state/instance-files.ts';
 import { openRoot } from './state/root.ts';
 import { openTmpDir } from './state/tmp-dir.ts';
 import { leaveDown } from './supervisor/adopt.ts';
@@ -48,6 +50,7 @@ import { LoopStatus } from './supervisor/loop-status.ts';
 import { Observers } from './supervisor/observers.ts';
 import { Pauses } from './supervisor/pauses.ts';
 import { Pruning } from './supervisor/pruning.ts';
+import { takeAway } from './supervisor/reset/take-away.ts';
 import { ServiceManager } from './supervisor/service-manager.ts';
 import { stopAll } from './supervisor/shutdown.ts';
 import { Sources } from './supervisor/sources.ts';
@@ -257,11 +260,11 @@ async function supervise(config: DaemonConfig): Promise<void> {
     world.graph.close();
     stores.links.close();
     history.close();
-    state.close();
   };
   // What stays open would keep the process from ending.
   const adopted = await adoption.begin().catch((error: unknown) => {
     release();
+    state.close();
     throw error;
   });
   if (!config.restart) leaveDown(world);
@@ -283,6 +286,18 @@ async function supervise(config: DaemonConfig): Promise<void> {
   });
   const drivers: readonly (readonly Driver[])[] = [[world.graph], [world.network], [world.exec]];
   const logTroubles = new LogTroubles(systemClock);
+  const stopEverything = async (): Promise<number> => {
+    loop.shutDown();
+    prober.stop();
+    await controller.stop();
+    await adoption.lastAnswers();
+    const tell = (key: ResourceKey) => timeline.override(key, 'host-shutdown', loop.ended() ?? '');
+    const stopped = await stopAll(world, sources.state, tell);
+    events.emit('change');
+    return stopped;
+  };
+  /** Everything of this instance goes when it ends. */
+  let reset: ResetOptions | null = null;
   const api = new Supervisor({
     logTroubles,
     world,
@@ -304,15 +319,15 @@ async function supervise(config: DaemonConfig): Promise<void> {
         ipForward: config.ipForward,
         cutOff: cutOffContainers(world),
       }),
-    stopEverything: async () => {
-      loop.shutDown();
-      prober.stop();
-      await controller.stop();
-      await adoption.lastAnswers();
-      const tell = (key: ResourceKey) => timeline.override(key, 'host-shutdown', loop.ended() ?? '');
-      const stopped = await stopAll(world, sources.state, tell);
-      events.emit('change');
-      return stopped;
+    stopEverything,
+    reset: async (options) => {
+      const stopped = await stopEverything();
+      await engine.shutdown();
+      const stays = await takeAway({ exec: world.exec, network: world.network, graphs: [world.graph] });
+      reset = options;
+      // After the answer.
+      setImmediate(() => process.kill(process.pid, 'SIGTERM'));
+      return { stopped, stays };
     },
   });
   const giveUp = async (error: unknown): Promise<never> => {
@@ -320,6 +335,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
     await sources.close();
     await observers.close();
     release();
+    state.close();
     throw error;
   };
   const served = await observers.serve({ world, controller, events, api });
@@ -360,6 +376,11 @@ async function supervise(config: DaemonConfig): Promise<void> {
         await forwarding.end();
         await observers.close();
         release();
+        if (reset !== null)
+          await removeInstanceFiles(state, { ...reset, elsewhere: tmp.own }).catch((error) =>
+            log.error(describeError(toTsdError(error))),
+          );
+        state.close();
         stopped();
       },
     );

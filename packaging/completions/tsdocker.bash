@@ -37,7 +37,7 @@ _tsdocker() {
     completion,--candidates) words="container containers resources images approvals generations lists" ;;
   esac
   if [[ -z $words$names && $cur != -* ]]; then
-    case $prev in -f|--file|--base-dir|--timeout|--settle|-o|--output|-H|--host|--diff|-n|--limit|--to|--since|--tail|--until|-e|--env|-w|--workdir|-u|--user|--detach-keys|-t|--for|--wait|-s|--signal|-c|--change|-m|--message|-a|--author|--tag|--target|--build-arg|--build-context|--label|--secret|--platform|--network|--username|-i|--input|--format|--root|--run-dir|--manifests|-G|--group|-p|--pidfile|--default-bridge|-b|--bridge|--bip|--fixed-cidr|--mtu|--ip|--dns|--dns-search|--storage-driver|--storage-opt|--registry-mirror|--insecure-registry|--trust-policy|--gc-interval|--gc-high|--gc-low|--gc-min-age|--image-budget|--log-budget|--keep-generations|--exec-driver|-l|--log-level|--metrics|--web|--config|--candidates) COMPREPLY=($(compgen -f -- "$cur")); return ;; esac
+    case $prev in -f|--file|--base-dir|--timeout|--settle|-o|--output|-H|--host|--diff|-n|--limit|--to|--since|--tail|--until|-e|--env|-w|--workdir|-u|--user|--detach-keys|-t|--for|--wait|-s|--signal|-c|--change|-m|--message|-a|--author|--tag|--target|--build-arg|--build-context|--label|--secret|--platform|--network|--username|-i|--input|--format|--root|--run-dir|-g|--graph|--tmpdir|--manifests|-G|--group|-p|--pidfile|--default-bridge|-b|--bridge|--bip|--fixed-cidr|--mtu|--ip|--dns|--dns-search|--storage-driver|--storage-opt|--registry-mirror|--insecure-registry|--trust-key|--trust-policy|--gc-interval|--gc-high|--gc-low|--gc-min-age|--image-budget|--log-budget|--keep-generations|--exec-driver|-l|--log-level|--metrics|--web|--config|--candidates) COMPREPLY=($(compgen -f -- "$cur")); return ;; esac
   fi
   [[ $words$names ]] || case $command in
     "") words="apply plan diff delete history rollback approve validate convert schema get describe why events images logs exec attach stop start restart kill wait changes commit export build pull push tag rmi image tags search login logout load save import system daemon info doctor version host-shutdown completion"; flags="-H --host -v --version -h --help" ;;
@@ -80,8 +80,8 @@ _tsdocker() {
     load) flags="-i --input -H --host"; words=""; names= ;;
     save) flags="-o --output --format -H --host"; words=""; names=images ;;
     import) flags="-c --change -m --message -H --host"; words=""; names= ;;
-    system) flags="-a --all --volumes --dry-run -y --yes -f --force -o --output -H --host"; words="df prune"; names= ;;
-    daemon) flags="--root --run-dir --manifests -H --host -G --group -p --pidfile --default-bridge -b --bridge --bip --fixed-cidr --mtu --icc --ip-masq --iptables --ip-forward --ip --dns --dns-search -s --storage-driver --storage-opt --registry-mirror --insecure-registry --trust-policy --gc-interval --gc-high --gc-low --gc-min-age --image-budget --log-budget --keep-generations -e --exec-driver --label -D --debug -l --log-level --metrics --web --remote-http --stop-containers --config"; words=""; names= ;;
+    system) flags="-a --all --volumes --dry-run -y --yes --root --run-dir -f --force -o --output -H --host"; words="df prune reset"; names= ;;
+    daemon) flags="--root -g --graph --run-dir --tmpdir --manifests -H --host -G --group -p --pidfile --default-bridge -b --bridge --bip --fixed-cidr --mtu --icc --ip-masq --iptables --ip-forward --ip --dns --dns-search -s --storage-driver --storage-opt --registry-mirror --insecure-registry --trust-key --trust-policy --gc-interval --gc-high --gc-low --gc-min-age --image-budget --log-budget --keep-generations -e --exec-driver --label -D --debug -l --log-level --metrics --web --remote-http -r --restart --selinux-enabled --stop-containers --config"; words=""; names= ;;
     info) flags="-o --output -H --host"; words=""; names= ;;
     doctor) flags="-o --output -H --host"; words=""; names= ;;
     version) flags="-o --output -H --host"; words=""; names= ;;

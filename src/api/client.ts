@@ -27,6 +27,8 @@ import type {
   MemberOutcome,
   PlanView,
   RemoveRequest,
+  ResetOptions,
+  ResetView,
   RollbackOptions,
   StartedView,
   StartOptions,
@@ -106,6 +108,10 @@ export class SupervisorClient implements StreamingOrAsync {
   async hostShutdown(): Promise<number> {
     const { stopped } = await this.#post<{ stopped: number }>('/host-shutdown', {});
     return stopped;
+  }
+
+  reset(options: ResetOptions): Promise<ResetView> {
+    return this.#post('/reset', options);
   }
 
   approvals(): Promise<readonly ApprovalView[]> {

@@ -461,4 +461,20 @@ export interface SupervisorApi {
    * boot starts them. Resolves with the number of containers that ran.
    */
   hostShutdown(): Promise<number>;
+  /**
+   * Takes the whole instance away and ends the supervisor: containers, networks, rules, layers, images and state; data of
+   * volumes only where that is asked for. Resolves when nothing of it is in the kernel any more; the files go right after.
+   */
+  reset(options: ResetOptions): Promise<ResetView>;
+}
+
+export interface ResetOptions {
+  readonly volumes: boolean;
+}
+
+export interface ResetView {
+  /** Containers that ran. */
+  readonly stopped: number;
+  /** What had to stay, in sentences. */
+  readonly stays: readonly string[];
 }

@@ -13,6 +13,8 @@ export interface TmpDir {
   readonly work: string;
   /** Kept, so that a download goes on where it ended. */
   readonly downloads: string;
+  /** The directory outside the root that was made for both; null where they are in the root. */
+  readonly own: string | null;
 }
 
 function refused(path: string, reason: string, hint: string): TsdError {
@@ -46,7 +48,7 @@ function requireOwn(directory: string): void {
  * @throws TsdError TSD_FLAG for one that does not do, TSD_DISK_FULL, TSD_SYSCALL.
  */
 export async function openTmpDir({ root, instanceId }: StateRoot, given: string | null): Promise<TmpDir> {
-  if (given === null) return { work: join(root, 'tmp'), downloads: join(root, 'downloads') };
+  if (given === null) return { work: join(root, 'tmp'), downloads: join(root, 'downloads'), own: null };
   const directory = join(given, `tsdocker-${instanceId}`);
   const work = join(directory, 'work');
   try {
@@ -59,5 +61,5 @@ export async function openTmpDir({ root, instanceId }: StateRoot, given: string 
   } catch (error) {
     throw toStateError(error, `use ${given} for temporary files`);
   }
-  return { work, downloads: join(directory, 'downloads') };
+  return { work, downloads: join(directory, 'downloads'), own: directory };
 }

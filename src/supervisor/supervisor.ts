@@ -17,6 +17,8 @@ import type {
   ManifestInput,
   PlanView,
   RemoveRequest,
+  ResetOptions,
+  ResetView,
   RollbackOptions,
   StartedView,
   StartOptions,
@@ -82,6 +84,7 @@ export interface SupervisorParts {
   readonly doctor: () => Promise<readonly DoctorCheck[]>;
   /** Ends the loop and stops all containers; resolves with how many ran. */
   readonly stopEverything: () => Promise<number>;
+  readonly reset: (options: ResetOptions) => Promise<ResetView>;
 }
 
 const LATEST_OPS = 20;
@@ -321,6 +324,10 @@ export class Supervisor implements SupervisorApi {
 
   async hostShutdown(): Promise<number> {
     return await this.#parts.stopEverything();
+  }
+
+  async reset(options: ResetOptions): Promise<ResetView> {
+    return await this.#parts.reset(options);
   }
 
   #applyParts() {

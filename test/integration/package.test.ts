@@ -50,3 +50,20 @@ test('names what it needs', () => {
   const node = [`nodejs (>= ${major === 20 ? '20.19' : major})`, `nodejs (<< ${(major ?? 0) + 1})`];
   for (const need of [...node, 'libnftables1', 'libzstd1']) expect(depends).toContain(need);
 });
+
+test('a purge asks nothing and deletes no volume', () => {
+  const control = mkdtempSync('/tmp/tsd-control-');
+  onTestFinished(() => rmSync(control, { recursive: true, force: true }));
+  execFileSync('dpkg-deb', ['-e', made, control]);
+  // What it changes of the machine is in a mount namespace that ends with it. It has no terminal, and nothing to read.
+  const script = `
+    mount -t tmpfs none /var/lib
+    mount -t tmpfs none /etc/systemd
+    mkdir -p /var/lib/tsdocker/vfs/dir/v /var/lib/tsdocker/graph
+    echo data > /var/lib/tsdocker/vfs/dir/v/file
+    for step in remove purge; do setsid -w sh ${control}/postrm $step < /dev/null > /dev/null 2>> /var/lib/said; done
+    cat /var/lib/tsdocker/vfs/dir/v/file /var/lib/said`;
+  const said = execFileSync('unshare', ['--mount', 'sh', '-ec', script], { encoding: 'utf8' });
+  expect(said).toMatch(/^data\n/);
+  expect(said).toContain('volumes only with --volumes');
+});

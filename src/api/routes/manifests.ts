@@ -30,5 +30,6 @@ export const manifestRoutes: readonly Route[] = [
     stream(api.remove({ ...body, askedBy: peerUid() }, signal)),
   ),
   post('/host-shutdown', z.strictObject({}), async (_body, { api }) => json({ stopped: await api.hostShutdown() })),
+  post('/reset', z.strictObject({ volumes: z.boolean() }), async (body, { api }) => json(await api.reset(body))),
   post('/approve', approveBody, async (body, { api, peerUid }) => json(await api.approve(body.names, peerUid()))),
 ];

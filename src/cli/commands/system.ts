@@ -15,24 +15,34 @@ interface SystemOptions {
   readonly dryRun?: boolean;
   readonly yes?: boolean;
   readonly force?: boolean;
+  readonly root?: string;
+  readonly runDir?: string;
   readonly output: 'table' | DataFormat;
 }
 
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Shows what images, containers, volumes, logs, pinned files and the build cache take on disk (df), or removes images that nobody ' +
-      'needs (prune).\n\n' +
+      'Shows what images, containers, volumes, logs, pinned files and the build cache take on disk (df), removes images that nobody ' +
+      'needs (prune), or takes a whole instance away (reset).\n\n' +
       'An image is needed by a container, by a manifest, or by one of the last generations, and so is the pinned copy of a file. prune takes those without a ' +
       'name, results of build steps that are in no image and copies that are not needed, with -a also images with a name and what builds keep for ' +
       'later ones, lists them and asks before it removes anything. What came since it asked stays, but in the build cache, which ' +
       'goes as a whole. With --volumes it also deletes the data of anonymous volumes whose container is gone; ' +
-      '`get volumes` shows these as Released. It waits for builds and pulls to end.',
+      '`get volumes` shows these as Released. It waits for builds and pulls to end.\n\n' +
+      'reset lists what goes and asks; then it stops every container and removes networks, firewall rules, control groups, layers, ' +
+      'images and state, through the supervisor that runs, which ends, or with --root and --run-dir in place of one that does not. ' +
+      'Data of volumes stays below the root, unless --volumes is given. Manifests are not touched.',
     examples: [
       ['tsdocker system df', 'What is used, and what could be freed'],
       ['tsdocker system prune --dry-run -a', 'What would go'],
       ['tsdocker system prune --volumes', 'Also delete data that removed containers left behind'],
       ['tsdocker system prune -y', 'Remove images without a name, without a question'],
+      ['tsdocker system reset', 'List what an instance has on this host, ask, and take it away'],
+      [
+        'tsdocker system reset --root /tmp/t/root --run-dir /tmp/t/run --volumes --yes',
+        'Without a supervisor or a question',
+      ],
     ],
     exitCodes: [
       ['0', 'done'],
@@ -40,19 +50,27 @@ export function configure(command: Command, context: CliContext): void {
       ['130', 'Ctrl-C at the question; nothing was removed'],
     ],
   });
-  command.addArgument(new Argument('<action>', 'what to do').choices(['df', 'prune']));
+  command.addArgument(new Argument('<action>', 'what to do').choices(['df', 'prune', 'reset']));
   command.option('-a, --all', 'prune: also images that have a name, and the build cache');
-  command.option('--volumes', 'prune: also the data of anonymous volumes whose container is gone');
+  command.option(
+    '--volumes',
+    'prune: also the data of anonymous volumes whose container is gone; reset: of all volumes',
+  );
   command.option('--dry-run', 'prune: only list what would go');
-  command.option('-y, --yes', 'prune: do not ask');
+  command.option('-y, --yes', 'prune, reset: do not ask');
+  command.option('--root <dir>', 'reset: root of a supervisor that does not run (default: /var/lib/tsdocker)');
+  command.option('--run-dir <dir>', 'reset: its run directory (default: /run/tsdocker)');
   command.option('-f, --force', 'prune: the same, in the words of Docker');
   command.addOption(
     new Option('-o, --output <format>', 'form of the output').choices(['table', 'json', 'yaml']).default('table'),
   );
   command.action(
-    context.action((action: 'df' | 'prune', options: SystemOptions) =>
-      action === 'df' ? showUsage(context, options) : prune(context, options),
-    ),
+    context.action(async (action: 'df' | 'prune' | 'reset', options: SystemOptions) => {
+      if (action === 'df') return showUsage(context, options);
+      if (action === 'prune') return prune(context, options);
+      const { reset } = await import('../reset.ts');
+      return reset(context, options);
+    }),
   );
 }
 

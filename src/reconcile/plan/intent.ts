@@ -5,8 +5,8 @@
 import type { Instant } from '../../model/clock.ts';
 import type { Desired } from '../../model/desired.ts';
 import type { ChangeClass } from '../../model/field.ts';
-import { signalOf } from '../../model/kinds/runtime-forms.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
+import { signalOf } from '../../model/kinds/runtime-forms.ts';
 import type { ObservedContainer, RestartCounters } from '../../model/observed.ts';
 import { own } from '../../model/own.ts';
 import type { ResourceKey } from '../../model/resource.ts';

@@ -403,6 +403,11 @@ export class PlainSupervisor implements SupervisorApi {
     yield* this.events;
   }
 
+  async reset(options: { readonly volumes: boolean }): Promise<{ stopped: number; stays: readonly string[] }> {
+    this.#record('reset', options);
+    return { stopped: 0, stays: [] };
+  }
+
   async hostShutdown(): Promise<number> {
     this.#record('hostShutdown', null);
     return 2;

@@ -1,0 +1,31 @@
+import type { ExecDriver } from '../../drivers/contract.ts';
+import { signalNumber } from '../../model/kinds/runtime-forms.ts';
+import type { ContainerRecord } from '../../state/container-record.ts';
+import { ContainerStore } from '../../state/containers.ts';
+import type { StateRoot } from '../../state/root.ts';
+import { containerSpecOf } from '../../state/written-spec.ts';
+
+const DEFAULT_STOP_MS = 10_000;
+
+/** Asks every container that runs to end, and gives each the time that its manifest gives it. None of it is required. */
+export async function endInPeace(exec: ExecDriver, { root, files }: StateRoot): Promise<void> {
+  const ended = new Map<string, () => void>();
+  exec.onExit(({ containerId }) => ended.get(containerId)?.());
+  const stop = async (record: ContainerRecord): Promise<void> => {
+    const { id, run, handle, owner } = record;
+    const known = handle?.run === run ? handle : { containerId: id, run };
+    const answer = await exec.adopt(known);
+    if (answer.state !== 'running') return;
+    const spec = owner ? containerSpecOf(owner) : null;
+    const gone = new Promise<void>((done) => ended.set(id, done));
+    await exec.signal(id, signalNumber(spec?.stopSignal ?? 'SIGTERM'));
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((done) => {
+      timer = setTimeout(done, record.stopTimeoutMs ?? spec?.stopTimeoutMs ?? DEFAULT_STOP_MS);
+    });
+    await Promise.race([gone, late]).finally(() => clearTimeout(timer));
+  };
+  const began = new ContainerStore(root, files).all().filter(({ run }) => run > 0);
+  // Whoever does not answer is killed next.
+  await Promise.allSettled(began.map(stop));
+}

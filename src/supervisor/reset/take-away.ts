@@ -1,0 +1,41 @@
+/** Takes what one instance has on its host away: runs, network, control groups, layers. Files are left to who has the locks. */
+import type { ExecDriver, GraphDriver, NetworkDriver } from '../../drivers/contract.ts';
+import { TsdError } from '../../model/errors.ts';
+
+export interface InstanceDrivers {
+  readonly exec: Pick<ExecDriver, 'list' | 'kill' | 'remove' | 'alive' | 'giveBack'>;
+  readonly network: Pick<NetworkDriver, 'giveBack'>;
+  readonly graphs: readonly Pick<GraphDriver, 'list' | 'remove'>[];
+}
+
+/**
+ * Whatever runs is killed; who may end in peace was asked before.
+ * @returns what had to stay, in sentences
+ * @throws TsdError of the first step that failed; it may be begun again
+ */
+export async function takeAway({ exec, network, graphs }: InstanceDrivers): Promise<readonly string[]> {
+  for (const id of exec.list()) {
+    await exec.kill(id);
+    await exec.remove(id);
+  }
+  if (exec.alive()) {
+    throw new TsdError('TSD_CONTAINER_SETUP', 'a process of a container does not end', {
+      class: 'conflict',
+      step: 'reset',
+      hint: 'systemd-cgls shows it below tsdocker-INSTANCE; end it, then reset again.',
+    });
+  }
+  const stays = network.giveBack();
+  exec.giveBack();
+  for (const graph of graphs) await removeLayers(graph);
+  return stays;
+}
+
+/** Those that nothing is on first. */
+async function removeLayers(graph: Pick<GraphDriver, 'list' | 'remove'>): Promise<void> {
+  for (let left = graph.list(); left.length > 0; left = graph.list()) {
+    const parents = new Set(left.map(({ parent }) => parent));
+    const tops = left.filter(({ id }) => !parents.has(id));
+    for (const { id } of tops.length > 0 ? tops : left) await graph.remove(id);
+  }
+}
