@@ -34,7 +34,7 @@ async function run(context: CliContext, argv: readonly string[]): Promise<number
     const { daemonWords } = await import('./daemon-mode.ts');
     const words = daemonWords(argv);
     if (words !== null) {
-      await runCommand(context, entryOf('daemon'), words, {});
+      await runCommand(context, entryOf('daemon', words), words, {});
       return context.exitCode;
     }
   }
