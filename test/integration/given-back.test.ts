@@ -142,7 +142,7 @@ describe('a supervisor that stops', () => {
     await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
     const state = () => ({
       ...supervisor.hostState(),
-      rules: sh(`nft list ruleset | grep -A400 tsd-${supervisor.instance}`),
+      rules: sh(`nft list table ip tsd-${supervisor.instance}`),
     });
     const before = state();
     await supervisor.stop();
