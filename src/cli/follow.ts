@@ -1,6 +1,6 @@
 import { errorFromJson } from '../api/http-errors.ts';
 import type { ApplyEvent } from '../api/supervisor.ts';
-import { TsdError } from '../model/errors.ts';
+import { TsdError, type TsdErrorJson } from '../model/errors.ts';
 import type { CliContext } from './context.ts';
 import { printError, printIssues, printWarning } from './errors.ts';
 import { EXIT } from './exit-codes.ts';
@@ -62,12 +62,18 @@ function jsonLines(context: CliContext): Progress {
 function verdict(context: CliContext, seen: readonly ApplyEvent[], mustBeReady: boolean): number {
   if (seen.some((event) => event.type === 'ready')) return EXIT.ok;
   let failed = false;
+  // An operation that is tried again fails as before, which says nothing more.
+  const said = new Set<string>();
+  const printOnce = (error: TsdErrorJson) => {
+    const text = JSON.stringify([error.code, error.message, error.hint]);
+    if (!said.has(text)) printError(context, errorFromJson(error));
+    said.add(text);
+  };
   for (const event of seen) {
     if (event.type === 'postponed') printWarning(context, errorFromJson(event.error));
     if (event.type === 'rejected') printIssues(context, event.issues);
-    else if (event.type === 'failed') printError(context, errorFromJson(event.error));
-    else if (event.type === 'op' && event.status === 'failed' && event.error)
-      printError(context, errorFromJson(event.error));
+    else if (event.type === 'failed') printOnce(event.error);
+    else if (event.type === 'op' && event.status === 'failed' && event.error) printOnce(event.error);
     else continue;
     failed = true;
   }

@@ -49,6 +49,7 @@ function unusableBind(world: World, { spec, files, positions, source }: Containe
   for (const [index, mount] of spec.volumes.entries()) {
     if (mount.type !== 'bind' || mount.source === null) continue;
     const copy = files?.[mount.source];
+    if (copy !== undefined && world.copiesToCome?.has(copy) === true) continue;
     const path = copy === undefined ? mount.source : world.contents.path(copy);
     const trouble = bindTrouble(world, path);
     const missing = trouble === MISSING_PATH;

@@ -16,7 +16,7 @@ import { liveNotes } from './file-notes.ts';
 import { postponed } from './hints.ts';
 import type { LoopStatus } from './loop-status.ts';
 import { diffStates, planOfApps, planView } from './plan-views.ts';
-import type { Planner } from './planner.ts';
+import type { Planner, Wanted } from './planner.ts';
 import { readiness } from './readiness.ts';
 import type { Sources } from './sources.ts';
 import type { LoopState } from './view-input.ts';
@@ -32,7 +32,7 @@ const appOf = (key: string): string => key.split('/')[1] ?? '';
 
 /** A change of what is wanted, before it is made. */
 interface Change {
-  readonly preview: DesiredState;
+  readonly preview: Wanted;
   /** Problems that forbid it. */
   readonly issues: readonly IssueView[];
   readonly apps: ReadonlySet<string>;
@@ -66,7 +66,7 @@ export async function* takeOver(
   }
   const { planner } = parts;
   const plan = options.dryRun ? planner.everything(preview, anew) : planner.ofApps(preview, apps, anew);
-  const view = planView(planOfApps(plan, apps), { fileNotes: [...notes, ...liveNotes(preview, apps)] });
+  const view = planView(planOfApps(plan, apps), { fileNotes: [...notes, ...liveNotes(preview.state, apps)] });
   if (options.dryRun) {
     yield { type: 'accepted', generation: sources.generation, plan: view };
     return;
@@ -116,7 +116,7 @@ function refreshWatched(sources: Sources, inputs: readonly ManifestInput[], how:
   const inForce = sources.preview([]);
   for (const input of inputs) if (sources.inputApps([input], inForce).size === 0) throw refusal(input.file);
   const apps = sources.inputApps(inputs, inForce);
-  return { preview: sources.state, issues: [], apps, ...anewOf(sources.state, apps, how), make: () => [] };
+  return { preview: { state: sources.state }, issues: [], apps, ...anewOf(sources.state, apps, how), make: () => [] };
 }
 
 function imagesOf({ resources }: DesiredState, apps: ReadonlySet<string>): ResourceKey[] {
@@ -158,7 +158,7 @@ export async function* apply(
   const preview = sources.preview(inputs);
   const apps = sources.inputApps(inputs, preview);
   const change: Change = {
-    preview: preview.state,
+    preview,
     issues: sources.inputIssues(inputs, preview),
     apps,
     ...anewOf(preview.state, apps, { refresh, noCache }),
@@ -178,7 +178,7 @@ export async function* rollback(
   await sources.lookBack(generation, hold);
   const preview = sources.previewRollback(generation, hold);
   const change: Change = {
-    preview: preview.state,
+    preview,
     issues: sources.newIssues(preview),
     notes: sources.rollbackNotes(generation, preview),
     apps: new Set(diffStates(sources.state, preview.state).map(({ resource }) => appOf(resource))),

@@ -1,5 +1,5 @@
 /** Plans that are shown before something is done, and while nothing is done. */
-import type { DesiredState } from '../model/desired.ts';
+import type { Resolution } from '../manifest/desired-state.ts';
 import type { ObservedState } from '../model/observed.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
 import { observe } from '../reconcile/observe.ts';
@@ -10,6 +10,9 @@ import { relatedKeys, relationsOf } from '../reconcile/plan/scope.ts';
 import { volumeKey } from '../state/volume-record.ts';
 
 type Scope = ReadonlySet<ResourceKey> | null;
+
+/** What would be wanted, with the copies of files that would be kept for it; left out, none. */
+export type Wanted = Pick<Resolution, 'state'> & Partial<Pick<Resolution, 'copies'>>;
 
 export class Planner {
   readonly #world: World;
@@ -24,12 +27,13 @@ export class Planner {
    * All that would be done, what the kernel lacks included.
    * @param anew images that are looked at as if they were asked for anew
    */
-  everything(desired: DesiredState, anew: readonly ResourceKey[] = []): Plan {
-    return this.#plan(desired, null, anew);
+  everything(wanted: Wanted, anew: readonly ResourceKey[] = []): Plan {
+    return this.#plan(wanted, null, anew);
   }
 
   /** What the loop will do at once when this becomes the desired state and only these apps differ from the present one. */
-  ofApps(desired: DesiredState, apps: ReadonlySet<string>, anew: readonly ResourceKey[] = []): Plan {
+  ofApps(wanted: Wanted, apps: ReadonlySet<string>, anew: readonly ResourceKey[] = []): Plan {
+    const desired = wanted.state;
     const { containers, volumes, resources } = this.#world;
     const known = [
       ...desired.resources.keys(),
@@ -39,11 +43,11 @@ export class Planner {
       ...resources.images().map(({ key }) => key),
     ];
     const own = known.filter((key) => apps.has(parseKey(key).app));
-    return this.#plan(desired, relatedKeys(own, relationsOf(desired)), anew);
+    return this.#plan(wanted, relatedKeys(own, relationsOf(desired)), anew);
   }
 
-  #plan(desired: DesiredState, scope: Scope, anew: readonly ResourceKey[]): Plan {
-    const world: World = { ...this.#world, desired: () => desired };
+  #plan({ state: desired, copies }: Wanted, scope: Scope, anew: readonly ResourceKey[]): Plan {
+    const world: World = { ...this.#world, desired: () => desired, ...(copies && { copiesToCome: copies }) };
     const observed = withImagesAnew(observe(world, scope), anew);
     return plan({ desired, observed, now: world.clock.now(), seed: this.#seed, scope, busy: new Set() });
   }

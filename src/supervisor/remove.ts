@@ -92,7 +92,7 @@ export function remove(
   const preview = sources.preview(inputs, { gone, sameFiles: true });
   const named = request.resources.map(({ kind, name }) => resolveName(kind, name, nameables));
   const change = {
-    preview: preview.state,
+    preview,
     issues: inputs.length > 0 ? sources.newIssues(preview) : [],
     apps,
     anew: [],

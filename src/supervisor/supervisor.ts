@@ -196,12 +196,12 @@ export class Supervisor implements SupervisorApi {
         notes: updateNotes(sources.state.resources),
         fileNotes: sources.fileNotes(),
       };
-      return planView(this.#planner.everything(sources.state), beside);
+      return planView(this.#planner.everything(sources), beside);
     }
     await sources.look(inputs);
     const resolution = sources.preview(inputs);
     const issues = sources.inputIssues(inputs, resolution);
-    const whole = this.#planner.everything(resolution.state);
+    const whole = this.#planner.everything(resolution);
     const apps = sources.inputApps(inputs, resolution);
     const notes = updateNotes(resolution.state.resources).filter(({ key }) => apps.has(parseKey(key).app));
     const fileNotes = liveNotes(resolution.state, apps);

@@ -164,6 +164,10 @@ describe('rollback', () => {
   test('brings back build, bound file and env file of an applied app, and writes to no file of the user', async () => {
     const { path, write, manifest } = application('back');
     const file = write('back.yaml', manifest);
+    // The plan knows of the copies that apply will make.
+    const firstPlan = await supervisor.cli('plan', '-f', file);
+    expect(firstPlan).toMatchObject({ status: 2, stdout: expect.stringContaining('start container/back/back') });
+    expect(firstPlan.stdout).not.toContain('held');
     await supervisor.ok('apply', '-f', file, '--wait=60s');
     await tells('back', 'built-one conf-one env-one 15');
     const first = await generation();
@@ -172,6 +176,7 @@ describe('rollback', () => {
     write('app.env', 'MODE=env-two\n');
     write('ctx/built', 'built-two\n');
     write('password', `${CANARY}-two\n`);
+    expect((await supervisor.cli('plan', '-f', file)).stdout).not.toContain('held');
     await supervisor.ok('apply', '-f', file, '--wait=60s');
     await tells('back', 'built-two conf-two env-two 17');
 

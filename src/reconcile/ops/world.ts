@@ -106,6 +106,8 @@ export interface World {
   readonly imagesOfPast: Pick<ImageStore, 'pinned' | 'neededBy' | 'noteMoment'>;
   /** Copies of files that stand for them. */
   readonly contents: Pick<ContentStore, 'path' | 'holds'>;
+  /** Names of copies that are made once what is planned is what is wanted. Left out, all are made. */
+  readonly copiesToCome?: Pick<ReadonlyMap<string, unknown>, 'has'>;
   /** The container's own variables with files read, or their copies. @throws TsdError TSD_MANIFEST_READ, TSD_CONTENT_MISSING. */
   environmentOf(desired: Pick<Desired<'container'>, 'spec' | 'files'>): ReadonlyMap<string, string>;
   readonly commits: GroupCommit;
