@@ -10,9 +10,8 @@ if [ "${1:-}" = redis-server ]; then
     exec /usr/bin/setpriv --reuid redis --regid redis --init-groups "$0" "$@"
   fi
   umask 0077
-  # In the official image protected mode is off by default.
-  shift
-  set -- redis-server --protected-mode no "$@"
+  # In the official image protected mode is off by default, and options for its modules are appended.
+  set -- "$@" --protected-mode no
 fi
 
 exec "$@"
