@@ -1,6 +1,7 @@
 /**
- * Makes build/tsdocker_VERSION_ARCH.deb of what `npm run build` made, with the modules it needs, units, man pages and
- * completions. Needs dpkg-deb. The native modules are those of this checkout: the package is for this version of Node.
+ * Makes build/tsdocker_VERSION_ARCH.deb of what `npm run build` made, with the modules it needs, units, man pages,
+ * completions and ready-made manifests. Needs dpkg-deb. The native modules are those of this checkout: the package is for
+ * this version of Node.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -87,6 +88,7 @@ function stageFiles() {
   writeGzip('CHANGELOG.md', 'usr/share/doc/tsdocker/changelog.gz');
   copy('docs', 'usr/share/doc/tsdocker/docs');
   copy('examples', 'usr/share/doc/tsdocker/examples');
+  copy('manifests', 'usr/share/doc/tsdocker/manifests');
 }
 
 function* entries(directory) {

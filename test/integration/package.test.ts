@@ -38,6 +38,10 @@ test('has what its units and a person look for, owned by root and writable by no
   expect(readdirSync(join(tree, 'etc/tsdocker'))).toEqual(['manifests']);
   const pages = readdirSync(join(tree, 'usr/share/man/man1'));
   expect(pages).toEqual(readdirSync(join(CHECKOUT, 'packaging/man')).map((page) => `${page}.gz`));
+  const files = (directory: string) => readdirSync(directory, { recursive: true }).sort();
+  for (const part of ['docs', 'examples', 'manifests']) {
+    expect(files(join(tree, 'usr/share/doc/tsdocker', part))).toEqual(files(join(CHECKOUT, part)));
+  }
   const entries = readdirSync(tree, { recursive: true, encoding: 'utf8' }).map((path) => lstatSync(join(tree, path)));
   expect(entries.filter((entry) => !entry.isSymbolicLink() && (entry.mode & 0o022) !== 0)).toEqual([]);
   expect(entries.filter(({ uid, gid }) => uid !== 0 || gid !== 0)).toEqual([]);
