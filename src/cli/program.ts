@@ -41,7 +41,7 @@ async function run(context: CliContext, argv: readonly string[]): Promise<number
   const { options, operands, help } = readOptions(program.options, argv, 'operand');
   const [word, ...rest] = operands;
   if (options.version === true) context.print(VERSION);
-  else if (help || (word === 'help' && rest[0] === undefined))
+  else if (help || (word === 'help' && (rest[0] ?? 'help') === 'help'))
     context.print(programPage(program, context.streams.stdout));
   else if (word === undefined) {
     context.warn(programPage(program, context.streams.stderr).trimEnd());

@@ -128,8 +128,10 @@ class OptionReader {
 
   #unknown(word: string): UsageError {
     const long = this.#options.flatMap((option) => option.long ?? []);
+    const name = word.replace(/^--|=.*/g, '');
+    const names = [...long.map((flag) => flag.slice(2)), 'help'];
     const meant = word.startsWith('--')
-      ? closest(word.replace(/^--|=.*/g, ''), [...long.map((flag) => flag.slice(2)), 'help'])
+      ? (closest(name, names) ?? names.find((longer) => longer.startsWith(name)))
       : undefined;
     return new UsageError(`unknown option '${word}'`, meant === undefined ? '' : `did you mean --${meant}?`);
   }
@@ -164,12 +166,19 @@ export function parseCommand(command: Command, argv: readonly string[]): Parsed 
   return { help, args: readArguments(command, operands), options };
 }
 
-function readArguments({ name, arguments: declared }: Command, operands: readonly string[]): readonly unknown[] {
+function readArguments(
+  { name, arguments: declared, options }: Command,
+  operands: readonly string[],
+): readonly unknown[] {
   const absent = declared.find(({ required }, index) => required && operands[index] === undefined);
   if (absent !== undefined) throw new UsageError(`missing required argument '${absent.name}'`);
   if (operands.length > declared.length && declared.at(-1)?.variadic !== true) {
     const expected = `${declared.length} argument${declared.length === 1 ? '' : 's'}`;
-    throw new UsageError(`too many arguments for '${name}'. Expected ${expected} but got ${operands.length}.`);
+    const file = declared.length === 0 ? options.find(({ long }) => long === '--file') : undefined;
+    throw new UsageError(
+      `too many arguments for '${name}'. Expected ${expected} but got ${operands.length}.`,
+      file === undefined ? '' : `did you mean \`tsdocker ${name} ${file.short} ${operands[0]}\`?`,
+    );
   }
   return declared.map((argument, index) => {
     const words = argument.variadic ? operands.slice(index) : operands.slice(index, index + 1);

@@ -42,45 +42,56 @@ function optionShape({ short, long, description, value, argChoices, completable 
   };
 }
 
+/** What follows options that take a value; whether a flag does differs from command to command. */
+function bashValues({ name, options }: CommandShape): string[] {
+  const patterns = ({ flags }: OptionShape) => flags.map((flag) => `${name},${flag}`);
+  const named = options.filter(({ choices, names }) => choices.length > 0 || names !== null);
+  const files = options.filter((option) => option.takesValue && !named.includes(option));
+  return [
+    ...named.map((option) => {
+      const given = option.choices.length > 0 ? `words="${option.choices.join(' ')}"` : `names=${option.names}`;
+      return `    ${patterns(option).join('|')}) ${given} ;;`;
+    }),
+    ...(files.length === 0 ? [] : [`    ${files.flatMap(patterns).join('|')}) files=1 ;;`]),
+  ];
+}
+
 export function bashCompletion(shape: ProgramShape): string {
-  const valueFlags = [...new Set(shape.flatMap((c) => c.options.filter((o) => o.takesValue).flatMap((o) => o.flags)))];
   const cases = shape.map(({ name, options, words, names }) => {
     const flags = options.flatMap((option) => option.flags).join(' ');
     return `    ${name}) flags="${flags}"; words="${words.join(' ')}"; names=${names ?? ''} ;;`;
   });
-  const values = shape.flatMap(({ name, options }) =>
-    options.flatMap(({ flags, choices, names }) => {
-      if (choices.length === 0 && names === null) return [];
-      const given = choices.length > 0 ? `words="${choices.join(' ')}"` : `names=${names}`;
-      return [`    ${flags.map((flag) => `${name},${flag}`).join('|')}) ${given} ;;`];
-    }),
-  );
+  const commands = shape.map(({ name }) => name).join(' ');
   return `# bash completion for tsdocker; written by: tsdocker completion bash
 _tsdocker() {
-  local cur=\${COMP_LINE:0:COMP_POINT} prev=\${COMP_WORDS[COMP_CWORD-1]} command= flags= words= names= i
-  # A word with colons is several words to bash.
-  cur=\${cur##*[[:space:]]}
-  for ((i = 1; i < COMP_CWORD; i++)); do
-    case \${COMP_WORDS[i]} in
-      -H|--host) ((i++)) ;;
+  local line cur prev command= host= flags= words= names= files= i
+  # By blanks alone: a word with colons is several words to bash.
+  read -ra line <<< "\${COMP_LINE:0:COMP_POINT}."
+  cur=\${line[-1]%.} prev=\${line[-2]}
+  for ((i = 1; i < \${#line[@]} - 1; i++)); do
+    case \${line[i]} in
+      -H|--host) host=\${line[++i]} ;;
       -*) ;;
-      *) command=\${COMP_WORDS[i]}; break ;;
+      *) command=\${line[i]}; break ;;
     esac
   done
   case $command,$prev in
-${values.join('\n')}
+    ,-H|,--host) files=1 ;;
+${shape.flatMap(bashValues).join('\n')}
   esac
-  if [[ -z $words$names && $cur != -* ]]; then
-    case $prev in ${valueFlags.join('|')}) COMPREPLY=($(compgen -f -- "$cur")); return ;; esac
+  if [[ $files && $cur != -* ]]; then
+    COMPREPLY=($(compgen -f -- "$cur"))
+    return
   fi
   [[ $words$names ]] || case $command in
-    "") words="${shape.map(({ name }) => name).join(' ')}"; flags="-H --host -v --version -h --help" ;;
+    "") words="${commands} help"; flags="-H --host -v --version -h --help" ;;
+    help) words="${commands}" ;;
 ${cases.join('\n')}
   esac
   if [[ $cur == -* ]]; then
     COMPREPLY=($(compgen -W "$flags -h --help" -- "$cur"))
   else
-    [[ $names ]] && words="$words $(tsdocker completion bash --candidates "$names" 2>/dev/null)"
+    [[ $names ]] && words="$words $(tsdocker completion bash --candidates "$names" \${host:+-H "$host"} 2>/dev/null)"
     COMPREPLY=($(compgen -W "$words" -- "$cur"))
     [[ $cur == *:* && $COMP_WORDBREAKS == *:* ]] && COMPREPLY=("\${COMPREPLY[@]#"\${cur%"\${cur##*:}"}"}")
   fi

@@ -30,6 +30,7 @@ test('the program itself', async () => {
   const { exitCode, stdout } = await tsdocker(['--help']);
   expect(exitCode).toBe(0);
   for (const { name, summary } of COMMANDS) expect(stdout).toMatch(new RegExp(`^ {2}${name} +${summary}$`, 'm'));
+  for (const again of [['help'], ['help', 'help']]) expect(await tsdocker(again)).toMatchObject({ exitCode, stdout });
   expect(await tsdocker([])).toMatchObject({ exitCode: 64, stdout: '' });
   expect((await tsdocker(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
 });
@@ -38,6 +39,11 @@ test.each([
   [['aply'], "error: unknown command 'aply'\nhint: did you mean `tsdocker apply`?\n"],
   [['frobnicate'], "error: unknown command 'frobnicate'\nhint: `tsdocker --help` lists the commands.\n"],
   [['get', '--outptu', 'json'], "error: unknown option '--outptu'\nhint: did you mean --output?\n"],
+  [['stop', '--time', '3', 'web'], "error: unknown option '--time'\nhint: did you mean --timeout?\n"],
+  [
+    ['apply', 'shop.yaml'],
+    "error: too many arguments for 'apply'. Expected 0 arguments but got 1.\nhint: did you mean `tsdocker apply -f shop.yaml`?\n",
+  ],
   [
     ['describe'],
     "error: missing required argument 'resource'\nhint: `tsdocker describe --help` shows what it takes.\n",
