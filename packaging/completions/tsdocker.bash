@@ -131,7 +131,7 @@ _tsdocker() {
     import) flags="-c --change -m --message -H --host"; words=""; names= ;;
     system) flags="-a --all --volumes --dry-run -y --yes --root --run-dir -f --force -o --output -H --host"; words="df prune reset"; names= ;;
     daemon) flags="--root -g --graph --run-dir --tmpdir --manifests -H --host -G --group -p --pidfile --default-bridge -b --bridge --bip --fixed-cidr --mtu --icc --ip-masq --iptables --ip-forward --ip --dns --dns-search -s --storage-driver --storage-opt --registry-mirror --insecure-registry --trust-key --trust-policy --gc-interval --gc-high --gc-low --gc-min-age --image-budget --log-budget --keep-generations -e --exec-driver --label -D --debug -l --log-level --metrics --web --remote-http -r --restart --selinux-enabled --stop-containers --config"; words=""; names= ;;
-    info) flags="-o --output -H --host"; words=""; names= ;;
+    info) flags="-o --output --wait -H --host"; words=""; names= ;;
     doctor) flags="-o --output -H --host"; words=""; names= ;;
     version) flags="-o --output -H --host"; words=""; names= ;;
     host-shutdown) flags="--now -H --host"; words=""; names= ;;

@@ -250,6 +250,7 @@ complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -l stop-containers 
 complete -c tsdocker -n '__fish_seen_subcommand_from daemon' -l config -r -d 'config file (default: /etc/tsdocker/daemon.yaml, when it exists)'
 complete -c tsdocker -n __fish_use_subcommand -f -a info -d 'show the supervisor and its host'
 complete -c tsdocker -n '__fish_seen_subcommand_from info' -s o -l output -x -a 'table json yaml' -d 'form of the output'
+complete -c tsdocker -n '__fish_seen_subcommand_from info' -l wait -d 'wait for a supervisor that is about to start, for at most this long (alone: 30s)'
 complete -c tsdocker -n '__fish_seen_subcommand_from info' -s H -l host -r -d 'socket of the supervisor (env: TSDOCKER_HOST, default: unix:///run/tsdocker/tsdocker.sock)'
 complete -c tsdocker -n __fish_use_subcommand -f -a doctor -d 'check what this host can do'
 complete -c tsdocker -n '__fish_seen_subcommand_from doctor' -s o -l output -x -a 'table json yaml' -d 'form of the output'
