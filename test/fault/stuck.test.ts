@@ -119,7 +119,7 @@ function movable(supervisor: TestSupervisor): { readonly path: string; stall(): 
 
 test.each([
   ['bind source', (path: string) => mkdirSync(path), (path: string) => `volumes: ["${path}:/x"]`],
-  ['file of variables', (path: string) => writeFileSync(path, 'A=1\n'), (path: string) => `envFile: ["${path}"]`],
+  ['secret', (path: string) => writeFileSync(path, 'x\n'), (path: string) => `env: { A: { fromFile: "${path}" } }`],
 ])('a %s that does not answer a start uses up no restart of its container', async (_what, make, names) => {
   const supervisor = await startSupervisor();
   const { path, stall, bringBack } = movable(supervisor);
@@ -134,6 +134,21 @@ test.each([
   expect((await supervisor.cli('restart', 'far')).stderr).toMatch(/was not started: .* does not answer/);
   bringBack();
   expect(await supervisor.waitFor('far', 'up', ({ pid }) => pid !== null)).toMatchObject({ restarts: 0 });
+});
+
+test('a file of variables that does not answer keeps no container from being started: it has the pinned copy', async () => {
+  const supervisor = await startSupervisor();
+  const { path, stall } = movable(supervisor);
+  writeFileSync(path, 'A=pinned\n');
+  supervisor.drop(
+    'app.yaml',
+    `${BUSYBOX_IMAGE}containers:\n  far: { image: busybox, command: ${shell('echo $A; trap "exit 0" TERM; sleep 3600 & wait')}, envFile: ["${path}"] }\n`,
+  );
+  const { pid } = await supervisor.waitFor('far', 'ready', ({ ready }) => ready);
+  stall();
+  await supervisor.ok('restart', 'far');
+  await supervisor.waitFor('far', 'a new run', (view) => view.pid !== null && view.pid !== pid);
+  await until('both runs have told', async () => (await supervisor.ok('logs', 'far')) === 'pinned\npinned\n');
 });
 
 test('a payload that the kernel cannot kill is named, holds nobody up, and ends when it can', async () => {
