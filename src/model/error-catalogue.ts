@@ -98,7 +98,7 @@ export const ERROR_CATALOGUE = {
   TSD_IMAGE_SOURCE: {
     class: 'precondition',
     title: 'The image source is missing or unreadable',
-    hint: 'Create the file or directory; it is tried again by itself.',
+    hint: 'Create the file or directory. A declared image is tried again by itself.',
   },
   TSD_IMAGE_INVALID: {
     class: 'invalid',
@@ -118,7 +118,7 @@ export const ERROR_CATALOGUE = {
   TSD_REGISTRY: {
     class: 'unavailable',
     title: 'A registry cannot be reached or fails',
-    hint: 'Check the name, the network and that the registry runs; it is tried again by itself.',
+    hint: 'Check the name, the network and that the registry runs. A declared image is tried again by itself.',
   },
   TSD_REGISTRY_DENIED: {
     class: 'denied',

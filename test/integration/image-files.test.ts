@@ -217,6 +217,33 @@ describe('archives', () => {
   );
 });
 
+describe('a file or an image that is not there', () => {
+  test('is named with what to type next, and nothing is written', async () => {
+    const absent = file('absent.tar');
+    const out = join(supervisor.base, 'absent', 'out.tar');
+    await runWeb();
+    for (const [args, message, hint] of [
+      [['load', '-i', absent], `cannot read ${absent}: ENOENT`, 'Create the file or directory. A declared image'],
+      [['import', absent, 'base:1'], `cannot read ${absent}: ENOENT`, 'Create the file or directory. A declared image'],
+      [['import', supervisor.base, 'base:1'], `${supervisor.base} is a directory`, `tar -C ${supervisor.base} -cf`],
+      [['save', '-o', out, 'app/busybox'], `${join(out, '..')}: no such directory`, `mkdir -p ${join(out, '..')}`],
+      [['export', '-o', out, 'web'], `${join(out, '..')}: no such directory`, `mkdir -p ${join(out, '..')}`],
+      // What every object inherits is no name of an image.
+      ...['absent:1', 'constructor'].map((name) => [
+        ['save', '-o', file('out.tar'), name],
+        `there is no image ${name}`,
+        '`tsdocker images` lists',
+      ]),
+    ] as const) {
+      const { status, stderr } = await supervisor.cli(...(args as string[]));
+      expect([args, status]).toEqual([args, 1]);
+      expect(stderr).toContain(message);
+      expect(stderr).toContain(hint);
+    }
+    expect(existsSync(file('out.tar'))).toBe(false);
+  });
+});
+
 describe('an OCI layout directory', () => {
   const tool = (program: string, ...args: string[]) => execFileSync(program, args, { encoding: 'utf8', stdio: 'pipe' });
   const skopeo = (...args: string[]) => tool('skopeo', '--insecure-policy', ...args);

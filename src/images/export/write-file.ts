@@ -32,7 +32,7 @@ export async function writeWhole(
     return counter.bytes;
   } catch (thrown) {
     await rm(part, { force: true });
-    throw fileError(thrown, `write ${path}`);
+    throw writeError(thrown, path, part);
   }
 }
 
@@ -61,8 +61,19 @@ export async function writeWholeDirectory(
     return counter.bytes;
   } catch (thrown) {
     await rm(part, { recursive: true, force: true });
-    throw fileError(thrown, `write ${path}`);
+    throw writeError(thrown, path, part);
   }
+}
+
+/** @param part what could not be made where its directory is missing. */
+function writeError(thrown: unknown, path: string, part: string): unknown {
+  const { code, path: failed } = thrown as NodeJS.ErrnoException;
+  if (failed !== part || (code !== 'ENOENT' && code !== 'ENOTDIR')) return fileError(thrown, `write ${path}`);
+  const directory = dirname(path);
+  return new TsdError('TSD_BAD_REQUEST', `${directory}: no such directory`, {
+    step: `write ${path}`,
+    hint: code === 'ENOENT' ? `Create it with \`mkdir -p ${directory}\`, or name another file.` : 'Name another file.',
+  });
 }
 
 async function requireEmpty(path: string): Promise<void> {

@@ -1,5 +1,7 @@
 import type { StoredImage } from '../../images/export/stored-image.ts';
+import { ERROR_CATALOGUE } from '../../model/error-catalogue.ts';
 import { TsdError } from '../../model/errors.ts';
+import { own } from '../../model/own.ts';
 import type { World } from '../../reconcile/ops/world.ts';
 import { parseImageName } from '../../state/image-names.ts';
 import type { ImageRecord } from '../../state/image-record.ts';
@@ -11,11 +13,25 @@ export function tagsOf(world: World, imageId: string): string[] {
 
 /** The image that a person means. @throws TSD_NO_SUCH_RESOURCE. */
 export function findImage(world: World, text: string): ImageRecord {
-  const id = world.repositories.lookup(text, (prefix) => world.images.lookup(prefix).id);
-  const image = world.images.get(id);
-  if (image === undefined) throw new TsdError('TSD_NO_SUCH_RESOURCE', `no such id: ${text}`);
+  const image = world.images.get(idOf(world, text));
+  if (image === undefined) throw noImage(text);
   return image;
 }
+
+function idOf(world: World, text: string): string {
+  try {
+    return world.repositories.lookup(text, (prefix) => world.images.lookup(prefix).id);
+  } catch (thrown) {
+    // That of an id which is not complete says what to do.
+    if (thrown instanceof TsdError && thrown.hint === ERROR_CATALOGUE.TSD_NO_SUCH_RESOURCE.hint) throw noImage(text);
+    throw thrown;
+  }
+}
+
+const noImage = (text: string): TsdError =>
+  new TsdError('TSD_NO_SUCH_RESOURCE', `there is no image ${text}`, {
+    hint: '`tsdocker images` lists those on this host.',
+  });
 
 /** @throws TSD_IMAGE_MISSING for an image that Docker 1.4 made, whose layers are no archives of today. */
 export function storedImage(image: ImageRecord, names: readonly string[]): StoredImage {
@@ -43,7 +59,7 @@ export function imagesToSave(world: World, texts: readonly string[]): StoredImag
   };
   const repositories = world.repositories.all();
   for (const text of texts) {
-    const tags = repositories[text];
+    const tags = own(repositories, text);
     if (tags) {
       for (const [tag, id] of Object.entries(tags)) want(id, `${text}:${tag}`);
       continue;

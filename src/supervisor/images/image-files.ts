@@ -1,4 +1,5 @@
 import { createReadStream, statSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import type {
   ChangeView,
   CommitRequest,
@@ -22,8 +23,10 @@ import { writeWhole, writeWholeDirectory } from '../../images/export/write-file.
 import type { LoadedImage } from '../../images/image.ts';
 import { addLayer } from '../../images/make/add-layer.ts';
 import { loadArchiveImages } from '../../images/sources/archive.ts';
+import { sourceMissing } from '../../images/sources/image-files.ts';
 import { decompressed } from '../../images/unpack/decompress.ts';
 import { formatTime } from '../../model/clock.ts';
+import { TsdError } from '../../model/errors.ts';
 import { archiveContext, loadContext, type ProgressSink, recipesOf, recordImage } from '../../reconcile/ops/image.ts';
 import type { World } from '../../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
@@ -99,7 +102,8 @@ export class ImageFiles implements ImageFilesApi {
 
   import(request: ImportRequest, signal?: AbortSignal): AsyncIterable<TransferEvent> {
     const { path } = request;
-    return this.#making('import', path, signal, (report) => {
+    return this.#making('import', path, signal, async (report) => {
+      await requireFile(path);
       const described = { ...this.#described(request), baseConfigJson: null, author: '' };
       const tar = () => decompressed(createReadStream(path), counted(`reading ${path}`, sizeOf(path), report));
       return this.#make(request.name, () => addLayer({ ...described, tar }, loadContext(this.#world, report)));
@@ -209,6 +213,19 @@ async function tarBytes(store: LayerStore, images: readonly StoredImage[]): Prom
   const layers = new Map(images.flatMap((image) => image.layers).map((layer) => [layer.chainId, layer]));
   for (const layer of layers.values()) bytes += await layerTarSize(store, layer);
   return bytes;
+}
+
+/** @throws TSD_IMAGE_SOURCE for what cannot be read. */
+async function requireFile(path: string): Promise<void> {
+  try {
+    if (!(await stat(path)).isDirectory()) return;
+  } catch (thrown) {
+    throw sourceMissing(path, thrown);
+  }
+  throw new TsdError('TSD_IMAGE_SOURCE', `${path} is a directory`, {
+    step: 'open image source',
+    hint: `Name a tar of it: tar -C ${path} -cf FILE.tar .`,
+  });
 }
 
 /** Null for what is no regular file, or cannot be looked at: whoever opens it says why. */
