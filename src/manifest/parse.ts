@@ -148,10 +148,10 @@ class ManifestReader {
   }
 
   #document({ contents, errors }: YamlText['documents'][number], yaml: YamlText): void {
-    const places = new Places(yaml.positionAt(contents?.range[0] ?? 0));
-    const value = toPlain(contents, { places, issues: this.#issues, positionAt: yaml.positionAt, isText: isTextAt });
     // What can be made out of broken syntax says nothing about what was meant.
     if (errors.length > 0) return;
+    const places = new Places(yaml.positionAt(contents?.range[0] ?? 0));
+    const value = toPlain(contents, { places, issues: this.#issues, positionAt: yaml.positionAt, isText: isTextAt });
     const start = places.find([]).value;
     if (isMapping(value)) this.#topLevel(value, places);
     else if (value !== null) {

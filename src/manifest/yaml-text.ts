@@ -57,6 +57,14 @@ function refuseBeforeParsing(text: string): Refusal | null {
 
 const UNRESOLVED = 'Unresolved tag: ';
 
+const CONSEQUENCES: ReadonlySet<string> = new Set(['BAD_INDENT', 'BLOCK_AS_IMPLICIT_KEY', 'MULTILINE_IMPLICIT_KEY']);
+
+/** A line that is indented wrongly makes the parser refuse each line after it: the first error of that kind stands for all. */
+function withoutConsequences(errors: Document.Parsed['errors']): Document.Parsed['errors'] {
+  const first = errors.findIndex(({ message }) => /^All (?:mapping|sequence) items must start/.test(message));
+  return first < 0 ? errors : errors.filter(({ code }, index) => index <= first || !CONSEQUENCES.has(code));
+}
+
 /**
  * Parses YAML 1.2 with the core schema. Duplicate keys are left to the caller, who knows where they matter.
  * @param mergeTags the tags by which Compose merges files are no mistakes
@@ -91,7 +99,7 @@ export function readYaml(text: string, file: string, { mergeTags = false } = {})
   for (const document of documents) {
     if (document.directives?.yaml.version === '1.1')
       refuse('YAML 1.1 is not supported; remove the %YAML line', document.range[0]);
-    for (const problem of [...document.errors, ...document.warnings]) {
+    for (const problem of [...withoutConsequences(document.errors), ...document.warnings]) {
       const tag = problem.message.startsWith(UNRESOLVED) ? problem.message.slice(UNRESOLVED.length).trim() : '';
       if (mergeTags && MERGE_TAGS.has(tag)) continue;
       refuse(problem.message, problem.pos[0]);

@@ -8,9 +8,16 @@ export function bindSources({ volumes }: Pick<ContainerSpec, 'volumes'>): string
   return volumes.flatMap(({ type, source }) => (type === 'bind' && source !== null ? [source] : []));
 }
 
+const FILE_ENDING =
+  /\.(conf|cnf|cfg|ini|ya?ml|json|toml|env|xml|sh|py|js|php|lua|sql|txt|html?|properties|crt|pem|key|cert|pub|htpasswd|log|db|sqlite3?|sock|socket)$/i;
+
+/** True for a path with an ending of files: a directory of such a name is never what was meant. */
+export const isFileName = (path: string): boolean => FILE_ENDING.test(path);
+
 /** What a person types where a bind source is missing. */
 export function missingBindHint(source: string): string {
   const path = /^[\w@%+=:,./-]+$/.test(source) ? source : `'${source.replaceAll("'", "'\\''")}'`;
+  if (isFileName(source)) return `Correct the path in the manifest, or create the file ${path}.`;
   return `Create it with \`mkdir -p ${path}\`, or write \`create: true\` at that mount.`;
 }
 

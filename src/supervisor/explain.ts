@@ -128,13 +128,13 @@ function standingOfApp(sources: Sources, app: string): Standing[] {
   return [...new Map(standings.map((standing) => [standing.line, standing])).values()];
 }
 
-/** Resources that it needs and that wait themselves. */
-function needs({ sources, loop }: ExplainParts, key: ResourceKey): Standing[] {
+/** Resources that it needs and that wait themselves, which one that ended well does not. */
+function needs({ history, sources, loop }: ExplainParts, key: ResourceKey): Standing[] {
   const desired = sources.state.resources.get(key);
   if (!desired || !isContainer(desired)) return [];
   return [...new Set(dependenciesOf(desired))].flatMap((need) => {
     const hold = loop.hold(need);
-    if (!hold) return [];
+    if (!hold || (hold.reason === 'finished' && endedWell(history, need))) return [];
     const { message, hint = `\`tsdocker why ${need}\`` } = hold;
     return [{ line: `needs ${need}, which waits: ${message}`, hint }];
   });
@@ -146,6 +146,9 @@ function pastOf({ timeline }: History, key: ResourceKey): readonly TimelineEntry
   const keys = parseKey(base).kind === 'container' ? [base, nextKey(base), oldKey(base)] : [base];
   return keys.flatMap((one) => timeline.ofKey(one, WHY_ENTRIES)).sort((a, b) => a.id - b.id);
 }
+
+const endedWell = (history: History, key: ResourceKey): boolean =>
+  pastOf(history, key).findLast(({ kind }) => kind === 'exit')?.ok === true;
 
 /** What a container wrote before its last failed update was given up; it may be another one by now. */
 export function wordsOfFailedUpdate({ timeline }: History, key: ResourceKey): readonly string[] {

@@ -268,6 +268,10 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
     ]);
     const bad = await build(context({ Dockerfile: 'FROM busybox:1\nRUN ["/no/such"]\n' }));
     expect(bad.stderr).toMatch(/Dockerfile:2:1: RUN could not be started: .*\/no\/such/);
+    const misnamed = await build(context({ Dockerfile: 'FROM busybox:1:1\n' }));
+    expect(misnamed.stderr).toMatch(
+      /"busybox:1:1" is not the name of an image.*\n.*hint: Correct the name of the image/s,
+    );
     const missing = await build(context({ Dockerfile: 'FROM busybox:1\nCOPY nothing /x\n' }));
     expect(missing.stderr).toContain('Dockerfile:2:1: nothing is not in the build context');
   });

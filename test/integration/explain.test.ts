@@ -105,6 +105,18 @@ describe('why', () => {
     expect(await supervisor.ok('why', 'web')).toContain(`Now\n  ${view.now[0]?.split(',')[0]}`);
   });
 
+  test('does not say that one waits which ended as it should', async () => {
+    supervisor.drop(
+      'app.yaml',
+      app(
+        `  once: { image: busybox, command: [busybox, 'true'] }\n  web: { image: busybox, command: ${FOREVER}, dependsOn: [once:completed] }\n`,
+      ),
+    );
+    await supervisor.waitFor('web', 'running', ({ pid }) => pid !== null);
+    expect((await why('web')).now).toEqual([]);
+    expect((await why('once')).now).toEqual([expect.stringContaining('exited with 0')]);
+  });
+
   test('names the dependency that a container waits for, and the edit that is not taken over', async () => {
     const file = supervisor.drop(
       'app.yaml',

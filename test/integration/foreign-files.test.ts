@@ -59,8 +59,8 @@ test('what a watched file says and its translation does not is told everywhere',
     expect.stringContaining('sysctls'),
     expect.stringContaining('bogus'),
   ]);
-  expect(await supervisor.ok('get', 'manifests')).toMatch(/Active +\d+ +2 +not taken over: 2:\d+: .*\(and 1 more\)/);
-  expect(await supervisor.ok('describe', 'manifest', 'lossy')).toMatch(/Warnings\n.*NOT TAKEN OVER\n.*sysctls/);
+  expect(await supervisor.ok('get', 'manifests')).toMatch(/Active +\d+ +2 +warning: 2:\d+: .*\(and 1 more\)/);
+  expect(await supervisor.ok('describe', 'manifest', 'lossy')).toMatch(/Warnings\n.*WARNING\n.*sysctls/);
   const plan = await until('all done', async () => {
     const result = await supervisor.cli('plan');
     return result.status === 0 ? result.stdout : null;

@@ -42,6 +42,13 @@ test('a bind source that is missing', async () => {
   expect((await supervisor.cli('plan')).status).toBe(0);
 });
 
+test('a bind source that is missing and has the name of a file', async () => {
+  const source = join(supervisor.base, 'ngnix.conf');
+  const bind = `  misread: { image: busybox, command: ${FOREVER}, volumes: ["${source}:/nginx.conf:ro"] }\n`;
+  const file = supervisor.file('misread.yaml', app(bind));
+  await expectHint(file, 'misread', `Correct the path in the manifest, or create the file ${source}.`);
+});
+
 test('a command that is not in the image, also when another supervisor tells of it', async () => {
   const file = supervisor.file('app.yaml', app('  web: { image: busybox, command: [no-such-program] }\n'));
   const hint = 'Check command and entrypoint against the image.';

@@ -73,7 +73,7 @@ const ISSUES = [
 ];
 const WARNINGS = [
   { title: 'AT', value: place },
-  { title: 'NOT TAKEN OVER', value: (issue: IssueView) => issue.message },
+  { title: 'WARNING', value: (issue: IssueView) => issue.message },
 ];
 const RESOURCES = [
   { title: 'RESOURCE', value: (declared: Declared) => declared.resource },

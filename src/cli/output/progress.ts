@@ -81,8 +81,18 @@ class LineProgress implements Progress {
   }
 
   show(event: ApplyEvent): void {
+    if (this.#failsAgain(event)) return;
     const line = lastingLine(this.#context, event, this.#done) ?? this.#transient(event);
     if (line !== null) this.#context.print(line);
+  }
+
+  /** What is tried again with pauses and fails in the same way, or is skipped for that, is said once. */
+  #failsAgain(event: ApplyEvent): boolean {
+    if (event.type !== 'op' || (event.status !== 'failed' && event.status !== 'skipped')) return false;
+    const failure = `${event.status} ${event.id}\n${event.error?.message}`;
+    if (this.#said.has(failure)) return true;
+    this.#said.add(failure);
+    return false;
   }
 
   end(): void {}

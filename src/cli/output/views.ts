@@ -170,7 +170,7 @@ function firstIssue({ file, issues, warnings, held, changed }: ManifestView): st
   if (first === undefined) return changed ? changedSince(changed) : '';
   const place = `${first.file === file ? '' : `${first.file}:`}${first.line}:${first.column}`;
   const more = all.length > 1 ? ` (and ${all.length - 1} more)` : '';
-  return `${issues.length > 0 ? '' : 'not taken over: '}${place}: ${first.message}${more}`;
+  return `${issues.length > 0 ? '' : 'warning: '}${place}: ${first.message}${more}`;
 }
 
 function manifestColumns(): readonly Column<ManifestView>[] {

@@ -1,4 +1,5 @@
 /** Mounts as a manifest writes them. */
+import { isFileName } from '../../model/host-files.ts';
 
 export interface Mount {
   /** A volume's name or a path of the host; null for an anonymous volume. */
@@ -9,13 +10,8 @@ export interface Mount {
   readonly create?: boolean;
 }
 
-/** Endings of files: a directory of such a name is never what was meant. */
-const FILE_ENDING =
-  /\.(conf|cnf|cfg|ini|ya?ml|json|toml|env|xml|sh|py|js|php|lua|sql|txt|html?|properties|crt|pem|key|cert|pub|htpasswd|log|db|sqlite3?|sock|socket)$/i;
-
 /** Docker makes a directory of every missing source; where a file was meant, that hides what is wrong. */
-export const mayBeDirectory = (source: string, target: string): boolean =>
-  !FILE_ENDING.test(source) && !FILE_ENDING.test(target);
+export const mayBeDirectory = (source: string, target: string): boolean => !isFileName(source) && !isFileName(target);
 
 /** As short as it can be written; colons in a path need the long form. */
 export function mountText({ source, target, readOnly, create = false }: Mount): unknown {

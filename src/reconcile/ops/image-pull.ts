@@ -18,7 +18,7 @@ export type PullSource = Extract<ImageSource, { type: 'pull' }>;
 export function imageReference(text: string): ImageReference {
   const reference = parseImageReference(text);
   if (reference.ok) return reference.value;
-  throw new TsdError('TSD_BAD_REQUEST', reference.message);
+  throw new TsdError('TSD_BAD_REQUEST', reference.message, { hint: 'Correct the name of the image.' });
 }
 
 /** The image that has this name on this host. What a digest stands for is known to registries only. */

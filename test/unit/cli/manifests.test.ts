@@ -192,14 +192,16 @@ describe('apply', () => {
     }).toJSON();
     served().supervisor.events = [
       { type: 'op', id: 'connect container/a/b', resource: 'container/a/b', status: 'failed', ms: 3, error },
+      { type: 'op', id: 'start container/a/b', resource: 'container/a/b', status: 'skipped', ms: 0 },
       { type: 'waiting', resource: 'container/a/b', message: 'tries again in 4 s' },
       { type: 'op', id: 'connect container/a/b', resource: 'container/a/b', status: 'failed', ms: 4, error },
+      { type: 'op', id: 'start container/a/b', resource: 'container/a/b', status: 'skipped', ms: 0 },
       { type: 'waiting', resource: 'container/a/b', message: 'tries again in 4 s' },
     ];
     expect(await screen(['apply', '-f', file, '--wait'])).toMatchInlineSnapshot(`
       "failed  connect container/a/b (3 ms): port 80 is used by nginx (pid 7)
+      skipped start container/a/b
       waiting container/a/b: tries again in 4 s
-      failed  connect container/a/b (4 ms): port 80 is used by nginx (pid 7)
       --- stderr
       error: a.yaml:3:5: port 80 is used by nginx (pid 7)
       hint: Stop the process named or publish another port.

@@ -51,6 +51,15 @@ describe('positions', () => {
   });
 });
 
+test('a line that is indented wrongly is one error, not one for each line after it', () => {
+  const text =
+    'containers:\n  web:\n    image: x\n   network: back\n    command: [a]\n    ports: [80]\n   network: b\n';
+  const { issues } = parse(text);
+  expect(issues.map(({ message, position }) => [message, position?.line])).toEqual([
+    ['All mapping items must start at the same column', 4],
+  ]);
+});
+
 describe('hostile text ends with an issue', () => {
   const alias = (levels: number) =>
     Array.from(
