@@ -157,7 +157,7 @@ export function contentPaths(written: ContainerSpec, absolute: ContainerSpec, fo
   for (const [index, mount] of absolute.volumes.entries()) {
     if (mount.type !== 'bind' || !mount.readOnly || mount.source === null || mount.watch === false) continue;
     binds.push({
-      type: SECRETS_DIRECTORY.test(mount.target) ? 'secret' : 'bind',
+      type: mount.secret === true || SECRETS_DIRECTORY.test(mount.target) ? 'secret' : 'bind',
       follows: follows || mount.onChange !== undefined,
       written: written.volumes[index]?.source ?? mount.source,
       path: mount.source,

@@ -330,7 +330,8 @@ test('a signal comes after the copy of the new content was bound', async () => {
   await until('signal is gone', async () => (await supervisor.container('signal')) === undefined);
 });
 
-test('secrets of variables and of /run/secrets are nowhere below the root', async () => {
+test('secrets of variables, of /run/secrets and of mounts that say so are nowhere below the root', async () => {
+  const key = supervisor.file('secrets/key', `${CANARY}-key\n`);
   const secret = supervisor.file('secrets/password', `${CANARY}-a\n`);
   const file = supervisor.file(
     'secrets/secrets.yaml',
@@ -339,13 +340,13 @@ test('secrets of variables and of /run/secrets are nowhere below the root', asyn
     image: busybox
     command: ${shell(`cat /run/secrets/password | wc -c; ${IDLE}`)}
     env: { PASSWORD: { fromFile: ${secret} } }
-    volumes: ['${secret}:/run/secrets/password:ro']
+    volumes: ['${secret}:/run/secrets/password:ro', { source: ${key}, target: /etc/key, readOnly: true, secret: true }]
 `,
   );
   await supervisor.ok('apply', '-f', file, '--wait=60s');
   const first = await generation();
   expect(findSecret()).toBe('');
-  writeFileSync(secret, `${CANARY}-another\n`);
+  for (const path of [secret, key]) writeFileSync(path, `${CANARY}-another\n`);
   expect(
     await until('the plan tells', async () => {
       const text = await plan();

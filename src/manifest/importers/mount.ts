@@ -8,13 +8,19 @@ export interface Mount {
   readonly readOnly: boolean;
   /** A directory of the host is made where it is missing. */
   readonly create?: boolean;
+  /** A file of which no copy may be kept. */
+  readonly secret?: boolean;
 }
+
+/** What is mounted here is a secret without a word. */
+const SECRETS = '/run/secrets/';
 
 /** Docker makes a directory of every missing source; where a file was meant, that hides what is wrong. */
 export const mayBeDirectory = (source: string, target: string): boolean => !isFileName(source) && !isFileName(target);
 
 /** As short as it can be written; colons in a path need the long form. */
-export function mountText({ source, target, readOnly, create = false }: Mount): unknown {
+export function mountText({ source, target, readOnly, create = false, secret = false }: Mount): unknown {
+  if (secret && !target.startsWith(SECRETS)) return { source, target, readOnly, secret };
   if (source === null && !target.includes(':') && !readOnly) return target;
   if (source === null || source.includes(':') || target.includes(':') || create) {
     return { ...(source !== null && { source }), target, ...(readOnly && { readOnly }), ...(create && { create }) };

@@ -146,7 +146,7 @@ export const containerFields = z.strictObject({
     text: true,
   }),
   volumes: field(listOf(mount), {
-    doc: 'Mounts: `volume:/target[:ro]`, `./file-or-dir:/target`, `/target` (anonymous), or a mapping with `type: tmpfs`, `source`, `target`, `readOnly`, `size`, `create`, `content`. The content of a file bound read-only counts, up to 1 MiB or with `watch: true`; `onChange` says what its change leads to. A bind whose source is missing is an error, unless `create: true` makes it a directory, or `create: {owner: "1000:1000", mode: "0750"}` (numbers; left out 0:0 and 0755) one of that owner; what is there already stays as it is. `content` is the text of a read-only file at the target, in place of a source. An empty volume starts with what the image has at the target.',
+    doc: 'Mounts: `volume:/target[:ro]`, `./file-or-dir:/target`, `/target` (anonymous), or a mapping with `type: tmpfs`, `source`, `target`, `readOnly`, `size`, `create`, `content`, `secret`. The content of a file bound read-only counts, up to 1 MiB or with `watch: true`; `onChange` says what its change leads to. Of such a file a copy is kept for rollbacks, but below `/run/secrets` or with `secret: true`. A bind whose source is missing is an error, unless `create: true` makes it a directory, or `create: {owner: "1000:1000", mode: "0750"}` (numbers; left out 0:0 and 0755) one of that owner; what is there already stays as it is. `content` is the text of a read-only file at the target, in place of a source. An empty volume starts with what the image has at the target.',
     example: ['pgdata:/var/lib/postgresql/data'],
   }),
   volumesFrom: field(listOf(shortForm(z.string(), parseVolumesFrom)), {

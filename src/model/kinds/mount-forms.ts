@@ -41,6 +41,7 @@ const mountObject = z.strictObject({
   size: shortForm(textOrNumber(), parseBytes).optional(),
   onChange: reaction().optional(),
   watch: z.boolean().optional(),
+  secret: z.boolean().optional(),
   create: create.optional(),
   content: content.optional(),
 });
@@ -48,7 +49,7 @@ const mountObject = z.strictObject({
 type WrittenMount = z.output<typeof mountObject>;
 
 /** Members that say something of another source than the text itself. */
-const NOT_WITH_CONTENT = ['type', 'source', 'size', 'onChange', 'watch', 'create'] as const;
+const NOT_WITH_CONTENT = ['type', 'source', 'size', 'onChange', 'watch', 'secret', 'create'] as const;
 
 /** A file of the manifest's own text. */
 function contentMount({ target, content: text = '', ...others }: WrittenMount, refuse: Refuse): VolumeMount {
@@ -72,16 +73,21 @@ export const mount = z.union(
       if (tmpfs && source) refuse('a tmpfs has no source', 'source');
       else if (!tmpfs && written.size !== undefined) refuse('only a tmpfs has a size', 'size');
       else if (source && !source.ok) refuse(source.message, 'source');
-      const { onChange, watch } = written;
+      const { onChange, watch, secret } = written;
       const binds = !tmpfs && source?.ok === true && source.value.type === 'bind';
       for (const member of ['onChange', 'watch'] as const) {
         if (written[member] !== undefined && !(binds && readOnly))
           refuse('only a file bound with readOnly is watched', member);
       }
+      if (secret === true && !(binds && readOnly)) refuse('only a file bound with readOnly is a secret', 'secret');
       if (written.create !== undefined && !binds) refuse('only the directory of a bind is made', 'create');
       if (tmpfs) return { type: 'tmpfs', source: null, target, readOnly, sizeBytes: written.size ?? null };
       const from = source?.ok ? source.value : { type: 'volume' as const, source: null };
-      const content = { ...(onChange !== undefined && { onChange }), ...(watch !== undefined && { watch }) };
+      const content = {
+        ...(onChange !== undefined && { onChange }),
+        ...(watch !== undefined && { watch }),
+        ...(secret === true && { secret }),
+      };
       const made = written.create && { create: written.create };
       return { ...from, target, readOnly, sizeBytes: null, ...content, ...made };
     }),

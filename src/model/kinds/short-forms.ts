@@ -52,6 +52,8 @@ export interface VolumeMount {
   readonly onChange?: ContentReaction;
   /** A file bound read-only: whether its content counts. Left out, up to 1 MiB it does. */
   readonly watch?: boolean;
+  /** A file bound read-only of which there is never a copy, wherever it is mounted. */
+  readonly secret?: true;
   /** Of `content`. */
   readonly content?: string;
   /** A bind: what a missing source is made as. Left out, a missing source is an error. */

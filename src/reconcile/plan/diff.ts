@@ -59,14 +59,16 @@ function membersOf(from: unknown, to: unknown): string[] {
 /** Mounts without what they say about changed content and a missing source, which concerns nothing that is mounted. */
 function mountsOnly(volumes: unknown): unknown {
   if (!Array.isArray(volumes)) return volumes;
-  return volumes.map((mount) => (isRecord(mount) ? { ...mount, onChange: null, watch: null, create: null } : mount));
+  return volumes.map((mount) => (isRecord(mount) ? { ...withoutNotes(mount), onChange: null, watch: null } : mount));
 }
 
-/** Mounts without what they say about a missing source: it is asked at the next start, and nothing that runs is other for it. */
-function withoutCreate(volumes: unknown): unknown {
+/** Mounts without what is asked at the next start: a missing source, and whether there may be a copy. */
+function asMounted(volumes: unknown): unknown {
   if (!Array.isArray(volumes)) return volumes;
-  return volumes.map((mount) => (isRecord(mount) ? { ...mount, create: null } : mount));
+  return volumes.map((mount) => (isRecord(mount) ? withoutNotes(mount) : mount));
 }
+
+const withoutNotes = (mount: Readonly<Record<string, unknown>>) => ({ ...mount, create: null, secret: null });
 
 /** Members of a field that is a mapping on both sides are named one by one; any other field as a whole. */
 function fieldChanges(name: string, from: unknown, to: unknown, change: ChangeClass): FieldChange[] {
@@ -88,7 +90,7 @@ export function diffSpecs(kind: 'container' | 'network', from: unknown, to: unkn
   return membersOf(from, to).flatMap((member) => {
     const name = writtenName(member);
     const [before, after] = [isRecord(from) ? from[member] : undefined, isRecord(to) ? to[member] : undefined];
-    if (member === 'volumes' && sameData(withoutCreate(before), withoutCreate(after))) return [];
+    if (member === 'volumes' && sameData(asMounted(before), asMounted(after))) return [];
     const harmless = member === 'volumes' && sameData(mountsOnly(before), mountsOnly(after));
     const change = harmless ? 'in-place' : (classes[member] ?? classes[name] ?? 'recreate');
     return fieldChanges(name, measured(member, before), measured(member, after), change);

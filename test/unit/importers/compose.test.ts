@@ -87,6 +87,7 @@ configs:
   other: { external: true }
 secrets:
   value: { environment: PORT }
+  file: { file: ./pw }
 `;
   const use = (lines: string) => service(lines, { '.': root, '/app/.env': 'PORT=8080\n' });
 
@@ -98,6 +99,14 @@ secrets:
       { target: '/etc/port', content: '8080' },
     ]);
     expect(result.warnings).toContainEqual(expect.stringContaining('mode: the file is of root, 0444'));
+  });
+
+  test('from files are secrets wherever they are mounted', () => {
+    const result = use('secrets: [ file, { source: file, target: /etc/pw } ]');
+    expect(a(result).volumes).toEqual([
+      './pw:/run/secrets/file:ro',
+      { source: './pw', target: '/etc/pw', readOnly: true, secret: true },
+    ]);
   });
 
   test.each([

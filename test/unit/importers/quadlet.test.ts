@@ -43,8 +43,8 @@ describe('secrets', () => {
     expect(a(result)).toMatchObject({
       env: { TOKEN: { fromFile: './secrets/token' } },
       volumes: [
-        { source: './secrets/pw', target: '/run/secrets/pw', readOnly: true },
-        { source: './secrets/key', target: '/etc/key', readOnly: true },
+        './secrets/pw:/run/secrets/pw:ro',
+        { source: './secrets/key', target: '/etc/key', readOnly: true, secret: true },
       ],
     });
     expect(result.warnings.join('\n')).toContain('read from ./secrets/pw beside the unit');

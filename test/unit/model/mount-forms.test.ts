@@ -62,8 +62,8 @@ describe('the text that a mount holds itself', () => {
     ]);
   });
 
-  test.each(['source', 'type', 'size', 'onChange', 'watch', 'create'])('goes without %s', (member) => {
-    const value = { source: './x', type: 'tmpfs', size: '1m', onChange: 'ignore', watch: true, create: true }[member];
+  test.each(['source', 'type', 'size', 'onChange', 'watch', 'secret', 'create'])('goes without %s', (member) => {
+    const value = { source: './x', type: 'tmpfs', size: '1m', onChange: 'ignore' }[member] ?? true;
     const mount = { target: '/x', content: '', [member]: value };
     const { error } = containerSchema.safeParse({ image: 'x', volumes: [mount] });
     expect(JSON.stringify(error?.issues)).toContain(`content is the whole file; ${member} says nothing of it`);
@@ -72,5 +72,25 @@ describe('the text that a mount holds itself', () => {
   test('counts: another text is another container', () => {
     const [one, other] = ['1', '2'].map((content) => specWith({ target: '/x', content }));
     expect(diffSpecs('container', one, other)).toMatchObject([{ path: 'volumes', change: 'recreate' }]);
+  });
+});
+
+describe('a mount that is a secret', () => {
+  const plain = { source: './key', target: '/etc/key', readOnly: true };
+
+  test('is a file bound read-only', () => {
+    expect(specWith({ ...plain, secret: true }).volumes).toMatchObject([{ type: 'bind', secret: true }]);
+    for (const mount of [
+      { ...plain, readOnly: false },
+      { ...plain, source: 'data' },
+    ]) {
+      const { error } = containerSchema.safeParse({ image: 'x', volumes: [{ ...mount, secret: true }] });
+      expect(JSON.stringify(error?.issues)).toContain('only a file bound with readOnly is a secret');
+    }
+  });
+
+  test('is mounted as one that is not: that it is one changes nothing that runs', () => {
+    expect(diffSpecs('container', specWith(plain), specWith({ ...plain, secret: true }))).toEqual([]);
+    expect(specHash('container', specWith(plain))).toBe(specHash('container', specWith({ ...plain, secret: false })));
   });
 });

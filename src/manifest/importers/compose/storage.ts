@@ -186,7 +186,10 @@ export class Storage {
     const place = target ?? (kind === 'secrets' ? name : `/${name}`);
     const absolute = place.startsWith('/') ? place : `/run/secrets/${place}`;
     if (source.type === 'content') container.append('volumes', { target: absolute, content: source.text }, part.at);
-    else addMount(container, { source: source.path, target: absolute, readOnly: true }, part.at);
+    else {
+      const secret = kind === 'secrets';
+      addMount(container, { source: source.path, target: absolute, readOnly: true, secret }, part.at);
+    }
   }
 
   /** A secret as a file that the commands of a build may read. */

@@ -1,5 +1,6 @@
 /** Secret= of a container unit (podman-run(1), "--secret"): values come from files beside the units. */
 import type { ResourceDraft } from '../draft.ts';
+import { mountText } from '../mount.ts';
 import type { Entry } from './unit-file.ts';
 
 /** Podman's own rule for names, which keeps a name from leading out of the directory. */
@@ -45,7 +46,7 @@ function addSecret({ name, options }: Secret, entry: Entry, container: ResourceD
   else {
     const place = target === '' ? name : target;
     const absolute = place.startsWith('/') ? place : `/run/secrets/${place}`;
-    container.append('volumes', { source: path, target: absolute, readOnly: true }, entry.at);
+    container.append('volumes', mountText({ source: path, target: absolute, readOnly: true, secret: true }), entry.at);
   }
   const command = `podman secret inspect --showsecret --format '{{.SecretData}}' ${name}`;
   container.warnOnce(
