@@ -12,7 +12,7 @@ import type { ContainerRecord } from '../state/container-record.ts';
 import type { Reserve } from '../state/reserve.ts';
 import { Ends } from './ends.ts';
 import type { SupervisorEventBus } from './events.ts';
-import { AFTER_SHUTDOWN } from './hints.ts';
+import { AFTER_SHUTDOWN, whereToLook } from './hints.ts';
 import { proveRun } from './run-proof.ts';
 import type { Timeline } from './timeline.ts';
 import type { LoopState } from './view-input.ts';
@@ -44,9 +44,10 @@ function keyOf(record: ContainerRecord) {
   });
 }
 
-function notStarted(record: ContainerRecord, why: string): TsdError {
+function notStarted(record: ContainerRecord, why: string, hint?: string): TsdError {
   const message = `container ${record.engineName} was not started: ${why}`;
-  return new TsdError('TSD_CONTAINER_SETUP', message, { key: keyOf(record) });
+  const key = keyOf(record);
+  return new TsdError('TSD_CONTAINER_SETUP', message, { key, hint: hint ?? whereToLook(key) });
 }
 
 /** What a run of it may take to end. */
@@ -274,11 +275,11 @@ export class ContainerCommands {
       const startError = current?.state.startError ?? null;
       // One that was started and has ended by now is told of as that.
       if (begun && !current.restart.requested && (running || startError === null)) return true;
-      if (hold && hold !== before && !isPatient(hold) && !running) throw notStarted(record, hold.message);
+      if (hold && hold !== before && !isPatient(hold) && !running) throw notStarted(record, hold.message, hold.hint);
       if (!current) return !this.#world.desired().resources.has(key);
       if (!begun || current.restart.requested || startError === null) return false;
       // The hold that tells of it comes with the next look.
-      throw notStarted(record, startError.message);
+      throw notStarted(record, startError.message, this.#world.failures.get(key)?.hint);
     });
   }
 

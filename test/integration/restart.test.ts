@@ -120,6 +120,7 @@ describe('restart policies', () => {
     for (const command of ['start', 'restart']) {
       const { status, stderr } = await supervisor.cli(command, 'web');
       expect([status, stderr]).toEqual([1, expect.stringMatching(/container app-web was not started: .*missing/)]);
+      expect(stderr).toContain('hint: Check command and entrypoint against the image.');
     }
   });
 });
