@@ -176,7 +176,7 @@ describe('rollback', () => {
     write('app.env', 'MODE=env-two\n');
     write('ctx/built', 'built-two\n');
     write('password', `${CANARY}-two\n`);
-    expect((await supervisor.cli('plan', '-f', file)).stdout).not.toContain('held');
+    expect((await supervisor.cli('plan', '-f', file)).stdout).not.toContain('pinned copy');
     await supervisor.ok('apply', '-f', file, '--wait=60s');
     await tells('back', 'built-two conf-two env-two 17');
 
@@ -188,6 +188,8 @@ describe('rollback', () => {
     const out = await supervisor.ok('rollback', '--to', String(first), '--wait=60s');
     expect(out.indexOf('is newer than generation')).toBeLessThan(out.indexOf('operation'));
     expect(out).toContain('is newer than generation');
+    // Never with the files of one generation and the image of another.
+    expect(out.match(/start container\/back\/back/g)).toHaveLength(1);
     await tells('back', 'built-one conf-one env-one 17');
     expect((await supervisor.container('back'))?.imageId).toBe(image);
     expect(readFileSync(path('app.conf'), 'utf8')).toBe('conf-two\n');

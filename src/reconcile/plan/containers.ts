@@ -304,7 +304,9 @@ function permitted(pass: Pass, desired: Container, intent: Intent, stands: boole
   const obstacle = isReplaced(pass, desired) ? undefined : pass.observed.obstacles.get(baseKey(desired.key));
   const hint = pass.observed.obstacleHints?.get(baseKey(desired.key));
   const creates = intent.steps.some((step) => step.name === 'create');
-  const loads = loadingNeed(pass, desired, creates);
+  // A change that takes no more than a restart waits as well: it would run once with the image of before.
+  const changes = pass.observed.containers.get(desired.key)?.specHash !== desired.specHash;
+  const loads = loadingNeed(pass, desired, creates || changes);
   const waiting =
     obstacle !== undefined ? null : loads !== null && stands ? afterLoad(intent, loads) : unmet(pass, desired, creates);
   if (obstacle === undefined && waiting === null) {

@@ -114,6 +114,18 @@ describe('images', () => {
       hold container/blog/web — busy: privileged changed in blog.yaml:2:3; made anew when image/blog/app is loaded"
     `);
   });
+
+  test('a change that takes a restart only does not run with the image of before', () => {
+    const host = hostWith(web({ env: { MODE: 'one' } }));
+    const next = declare(
+      { blog: { images: { app: './other.tar' }, containers: { web: { env: { MODE: 'two' } } } } },
+      2,
+    );
+    expect(textOn(host, next)).toMatchInlineSnapshot(`
+      "load image/blog/app — changed in blog.yaml:1:3; what is made from it follows, if its content is another
+      hold container/blog/web — busy: env.MODE changed in blog.yaml:2:3; restarted when image/blog/app is loaded"
+    `);
+  });
 });
 
 describe('networks', () => {
