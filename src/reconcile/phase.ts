@@ -11,6 +11,8 @@ import { describeExit, describeStop } from './plan/restart.ts';
 export interface StatusInput {
   readonly desired: Desired<'container'> | undefined;
   readonly observed: ObservedContainer | undefined;
+  /** Its successor, while an update makes that ready. */
+  readonly next?: ObservedContainer | undefined;
   readonly hold: Hold | undefined;
   /** The op on it that is being carried out. */
   readonly op: Op | undefined;
@@ -99,9 +101,10 @@ const ROWS: readonly Row[] = [
   {
     when: ({ observed }) => observed?.running === true,
     phase: 'Running',
-    message: ({ hold, observed }) => {
+    message: ({ hold, observed, next }) => {
       const health = observed?.health;
-      const failing = health && !health.ready && hold?.reason === 'updating' ? `; ${health.message}` : '';
+      const tried = next?.running === true ? next.health : health;
+      const failing = tried && !tried.ready && hold?.reason === 'updating' ? `; ${tried.message}` : '';
       const broken = unmended(observed, hold);
       if (broken !== null) return broken;
       if (hold) return (WAITS[hold.reason] ?? 'a change waits: ') + hold.message + failing;

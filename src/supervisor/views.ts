@@ -6,6 +6,7 @@ import type { ObservedHealth } from '../model/health.ts';
 import type { ObservedContainer } from '../model/observed.ts';
 import type { Condition } from '../model/phases.ts';
 import { type Kind, parseKey, type ResourceKey } from '../model/resource.ts';
+import { nextKey } from '../model/update.ts';
 import { networkRecord } from '../reconcile/ops/network-config.ts';
 import { type ContainerStatus, containerStatus } from '../reconcile/phase.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
@@ -54,6 +55,7 @@ export function statusOf(
   return containerStatus({
     desired: desiredOfKind(desired, 'container', key),
     observed: observed.containers.get(key),
+    next: observed.containers.get(nextKey(key)),
     hold: loop.hold(key),
     op: loop.inFlight(key),
     update: observed.updates?.get(key),

@@ -226,6 +226,29 @@ test('an update whose check never passes says what the check said, from the edit
   }
 });
 
+test('start-first: what the latest probe of the successor got is told while it is waited for', async () => {
+  const count = 'echo x >> /probes; echo $(wc -l < /probes) probes; exit 1';
+  const text = (check: string) => `${BUSYBOX_IMAGE}containers:
+  counts:
+    image: busybox
+    command: ${FOREVER}
+    stopTimeout: 0s
+    health: { exec: [busybox, sh, -c, ${JSON.stringify(check)}], interval: 100ms, startPeriod: 60s }
+    env: { CHECK: ${JSON.stringify(check)} }
+    update: { order: start-first, timeout: 60s }
+`;
+  const file = supervisor.drop('counts.yaml', text('exit 0'));
+  await supervisor.waitFor('counts', 'ready', ({ ready }) => ready);
+  supervisor.drop('counts.yaml', text(count));
+  await supervisor.waitFor('counts', 'the third probe told', ({ ready, message }) => {
+    return (
+      ready && /counts\.next takes over when it is ready; health check failed.*: ([3-9]|\d{2,}) probes/.test(message)
+    );
+  });
+  rmSync(file);
+  await until('counts is gone', async () => (await supervisor.container('counts')) === undefined);
+});
+
 test('stop-first: what ends after a change goes back with its app; apply --wait says why, and other apps stay', async () => {
   const port = await freePort();
   const other = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);

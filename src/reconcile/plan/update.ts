@@ -162,9 +162,7 @@ function preparing(input: UpdateInput, update: ObservedUpdate): UpdatePlan {
     return { ...base, ops: [cutOver(input, next, null)], next: 'keep' };
   }
   const until = verdict.is === 'waiting' ? verdict.untilBootMs : null;
-  const health = next?.running ? next.health : null;
-  const lacking = health && !health.ready ? `; ${health.message}` : '';
-  return { ...base, ...supervise(`${name} takes over when it is ready${lacking}`, until), next: 'want' };
+  return { ...base, ...supervise(`${name} takes over when it is ready`, until), next: 'want' };
 }
 
 /** A way back that was interrupted: between its two records, or before it was written down that it was taken. */
