@@ -163,8 +163,10 @@ export class DefaultNetwork {
       onError(error);
       const problem = describeError(error);
       // Said again only when it is another one.
+      const overlaps = error.code === 'TSD_SUBNET_CONFLICT';
+      const hint = overlaps ? 'Choose another subnet with --bip, or free that one.' : error.hint;
       if (problem !== this.#problem)
-        log.error({ code: error.code, hint: error.hint }, `no default bridge, it is tried again: ${problem}`);
+        log.error({ code: error.code, hint }, `no default bridge, it is tried again: ${problem}`);
       this.#problem = problem;
     }
   }

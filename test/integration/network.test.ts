@@ -210,6 +210,20 @@ describe('the default bridge', () => {
     expect(supervisor.log).toContain('the default bridge could be made now');
   });
 
+  test('names the flag to choose another subnet with, where the host uses that one', async () => {
+    await supervisor.stop();
+    const { bridge, subnet } = supervisor;
+    execFileSync('ip', ['link', 'add', `${bridge}q`, 'type', 'bridge']);
+    try {
+      execFileSync('ip', ['address', 'add', `${subnet}.1/24`, 'dev', `${bridge}q`]);
+      execFileSync('ip', ['link', 'set', `${bridge}q`, 'up']);
+      await supervisor.start();
+      expect(supervisor.log).toMatch(/Choose another subnet with --bip.*no default bridge/);
+    } finally {
+      execFileSync('ip', ['link', 'del', `${bridge}q`]);
+    }
+  });
+
   test('lets containers start once it is mended that failed for want of it, and would not be tried again', async () => {
     const { bridge } = supervisor;
     execFileSync('ip', ['link', 'del', bridge]);
