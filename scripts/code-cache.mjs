@@ -12,7 +12,8 @@ import { join, resolve } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 
 const home = resolve(process.argv[2] ?? '.');
-const { main, script } = createRequire(import.meta.url)(join(home, 'bin/tsdocker'))();
+const { mark, load } = createRequire(import.meta.url)(join(home, 'bin/tsdocker'));
+const { main, script } = load();
 
 const CONTAINER = {
   kind: 'container',
@@ -97,5 +98,5 @@ try {
   await new Promise((closed) => server.close(closed));
   rmSync(directory, { recursive: true });
 }
-writeFileSync(join(home, 'dist/cli/index.js.cache'), script.createCachedData());
+writeFileSync(join(home, 'dist/cli/index.js.cache'), Buffer.concat([mark, script.createCachedData()]));
 process.exitCode = 0;

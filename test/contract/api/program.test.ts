@@ -161,15 +161,30 @@ describe('the bytecode beside the program', () => {
   }
 
   test('is taken by the node that made it', () => {
-    const load = createRequire(import.meta.url)(PROGRAM) as (cache: Buffer) => { script: Script };
-    const { script } = load(readFileSync(join(ROOT, 'dist/cli/index.js.cache')));
+    const { loadKept } = createRequire(import.meta.url)(PROGRAM) as { loadKept: () => { script: Script } };
+    const { script } = loadKept();
     expect(script.cachedDataRejected).toBe(false);
+  });
+
+  test('is not taken for another program of the same length', () => {
+    const copy = copyWith((cache) => cache);
+    const path = join(copy, '../../dist/cli/index.js');
+    const text = readFileSync(path, 'utf8');
+    writeFileSync(
+      path,
+      text.replace(/^\/\*.{16}/, `/*${'0'.repeat(16)}`).replaceAll('list containers', 'LIST containers'),
+    );
+    expect(spawnSync(copy, ['--help'], { encoding: 'utf8' }).stdout).toContain('LIST containers');
   });
 
   test.each([
     ['is not there', () => null],
     ['is empty', () => Buffer.alloc(0)],
-    ['is of another V8', (cache: Buffer) => Buffer.concat([Buffer.from('another version'), cache.subarray(15)])],
+    ['is of another program', (cache: Buffer) => Buffer.concat([Buffer.alloc(16, '0'), cache.subarray(16)])],
+    [
+      'is of another V8',
+      (cache: Buffer) => Buffer.concat([cache.subarray(0, 16), Buffer.from('another version'), cache.subarray(31)]),
+    ],
     ['is cut off', (cache: Buffer) => cache.subarray(0, 1000)],
   ])('where it %s the program runs all the same', async (_case, edit) => {
     const run = start(copyWith(edit), ['get', 'containers', '-o', 'name']);
