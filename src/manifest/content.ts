@@ -252,7 +252,12 @@ export function hashContent(
     const { written } = path;
     if (pinned.hash !== undefined) hashes[written] = pinned.hash;
     if (pinned.copy !== undefined) files[written] = pinned.copy;
-    const same = read.ok ? pinned.hash === undefined || hash(read.bytes) === pinned.hash : read.reason === 'unanswered';
+    const isSame = (bytes: Buffer): boolean =>
+      pinned.hash === undefined ||
+      hash(bytes) === pinned.hash ||
+      // Earlier versions kept the plain hash of mounted secrets.
+      (path.type === 'secret' && plainHash(bytes) === pinned.hash);
+    const same = read.ok ? isSame(read.bytes) : read.reason === 'unanswered';
     if (!same) changed.push(written);
     inputs.push(path.path);
     return true;
@@ -266,15 +271,23 @@ export function hashContent(
     const copy = pinning.before(path);
     if (copy !== undefined) files[path.written] = copy;
   };
+  /** As long as a mounted secret is what it was under an earlier version, its plain hash stays: nothing restarts for it. */
+  const hashOf = ({ type, written }: ContentPath): Hash => {
+    if (type !== 'secret') return plainHash;
+    return (bytes) => {
+      const plain = plainHash(bytes);
+      return last[written] === plain ? plain : hasher.hashSecret(bytes);
+    };
+  };
   for (const path of paths.binds) {
     if (path.reaction === 'ignore') continue;
     const { written, field, maxBytes } = path;
     const read = hasher.readFile(path.path, maxBytes);
-    if (isPinned(path, read, plainHash)) continue;
+    if (isPinned(path, read, hashOf(path))) continue;
     const unanswered = !read.ok && read.reason === 'unanswered';
     const before = unanswered ? last[written] : undefined;
     if (read.ok) {
-      hashes[written] = plainHash(read.bytes);
+      hashes[written] = hashOf(path)(read.bytes);
       take(path, read);
     } else if (before !== undefined) asBefore(path, before);
     else if (maxBytes > MAX_CONTENT_BYTES && read.reason !== 'missing') problems.push({ field, message: read.message });

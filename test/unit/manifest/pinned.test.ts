@@ -108,7 +108,7 @@ test('held, files with a copy are what they were whatever the manifest follows, 
     './conf': sha('one'),
     './env': 'keyed-A=1',
     './secret': 'keyed-s2',
-    './pw': sha('p2'),
+    './pw': 'keyed-p2',
   });
   expect(outcome.changed).toEqual(['./conf', './env']);
 });
@@ -120,6 +120,25 @@ test('files that were missing when a manifest was applied are pinned when they c
   before();
   const { web } = resolved(manifest(), { contents, held: false });
   expect(web?.files?.['/m/conf']).toBe(`${sha('one')}-0640-1-2`);
+});
+
+test('a mounted secret has a keyed hash; a plain one of an earlier version stays until the secret changes', () => {
+  before();
+  const text = manifest();
+  const hashAfter = (earlier: string): unknown => {
+    const source: SourceRevision = {
+      sourceId: 'watched /m/app.yaml',
+      file: '/m/app.yaml',
+      baseDir: '/m',
+      content: { ok: true, text },
+      lastGood: { text, contentHashes: { './pw': earlier } },
+    };
+    return desiredState([source], options).state.resources.get(WEB)?.contentHashes['./pw'];
+  };
+  expect(resolved(text).web?.contentHashes['./pw']).toBe('keyed-p1');
+  expect(hashAfter(sha('p1'))).toBe(sha('p1'));
+  expect(hashAfter(sha('p0'))).toBe('keyed-p1');
+  expect(hashAfter('keyed-p1')).toBe('keyed-p1');
 });
 
 test('follow is true or false, once', () => {
