@@ -316,6 +316,7 @@ describe('the disk', () => {
       ['containers', 1],
       ['volumes', 1],
       ['logs', 1],
+      ['pinned files', 0],
       ['build cache', 0],
     ]);
     expect(await supervisor.ok('images', '--tree')).toContain('app/busybox:latest');
