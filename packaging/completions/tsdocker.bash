@@ -43,8 +43,8 @@ _tsdocker() {
     exec,-e|exec,--env|exec,-w|exec,--workdir|exec,-u|exec,--user|exec,-H|exec,--host) files=1 ;;
     attach,--detach-keys|attach,-H|attach,--host) files=1 ;;
     stop,-t|stop,--timeout|stop,--for|stop,-H|stop,--host) files=1 ;;
-    start,--wait|start,--settle|start,-H|start,--host) files=1 ;;
-    restart,-t|restart,--timeout|restart,--wait|restart,--settle|restart,-H|restart,--host) files=1 ;;
+    start,--settle|start,-H|start,--host) files=1 ;;
+    restart,-t|restart,--timeout|restart,--settle|restart,-H|restart,--host) files=1 ;;
     kill,-s|kill,--signal|kill,-H|kill,--host) files=1 ;;
     wait,-H|wait,--host) files=1 ;;
     changes,-o|changes,--output) words="text json yaml" ;;

@@ -90,8 +90,8 @@ export interface StartFlags {
 
 /** What `start` and `restart` wait for. */
 export function startOptions(command: Command): void {
-  const wait = new Option('--wait <duration>', 'how long it may take in all (default: 1m and the time to stop)');
-  command.addOption(wait.argParser(lastingArgument)).addOption(settleOption());
+  const wait = new Option('--wait [duration]', 'how long it may take in all (default: 1m and the time to stop)');
+  command.addOption(wait.argParser(lastingArgument).preset('1m')).addOption(settleOption());
 }
 
 export function startOf({ wait, settle }: StartFlags): StartOptions {

@@ -1,7 +1,7 @@
 /** Streams what is done for some apps until they are as declared, one of them cannot become so, or the time is over. */
 import type { ApplyEvent } from '../api/supervisor.ts';
 import { TsdError } from '../model/errors.ts';
-import type { ResourceKey } from '../model/resource.ts';
+import { parseKey, type ResourceKey } from '../model/resource.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { Ends } from './ends.ts';
 import type { SupervisorEventBus } from './events.ts';
@@ -86,14 +86,22 @@ function failure(parts: WaitParts, failed: Extract<Readiness, { state: 'failed' 
   });
 }
 
+/** What is waited for goes on after the command has given up. */
 function late(
   parts: WaitParts,
   { resource, message }: Extract<Readiness, { state: 'waiting' }>,
   waitMs: number,
 ): TsdError {
-  return new TsdError('TSD_TIMEOUT', `not ready after ${waitMs / 1000} s: ${resource}: ${message}`, {
+  const { desired, observed } = parts.viewInput();
+  const { app, name } = parseKey(resource);
+  const isDeclared = desired.resources.has(resource);
+  const hints = isDeclared ? [nextStep(parts, resource)] : ['It goes on; `tsdocker get` shows what is left.'];
+  if (observed.updates?.has(resource))
+    hints.unshift(`Its update goes on; \`tsdocker why ${app}/${name}\` tells how it ends.`);
+  const aim = isDeclared ? 'ready' : 'gone';
+  return new TsdError('TSD_TIMEOUT', `not ${aim} after ${waitMs / 1000} s: ${resource}: ${message}`, {
     key: resource,
-    hint: nextStep(parts, resource),
+    hint: hints.join(' '),
   });
 }
 

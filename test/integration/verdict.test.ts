@@ -213,3 +213,33 @@ describe('start and restart', () => {
     expect(stderr).toContain('error: container jobs-ill exited with 9 after ');
   });
 });
+
+describe('what goes on after the time of a command is over', () => {
+  test('a container that is slow to end is not gone, and an update that is not ready goes on', async () => {
+    const deaf = shell('trap "" TERM; while :; do sleep 1; done');
+    const path = file('slow', container('slow', deaf, ', restart: always, stopTimeout: 1m'));
+    await supervisor.ok('apply', '-f', path, '--wait');
+    const gone = await supervisor.cli('delete', '-f', path, '--wait=1s');
+    expect(gone).toMatchObject({ status: 1 });
+    expect(gone.stderr).toMatch(/not gone after 1 s: container\/slow\/slow: .*\nhint: It goes on;/);
+    await supervisor.ok('kill', '-s', 'KILL', 'slow');
+
+    const health = (probe: string) =>
+      `, restart: always, health: { exec: ${probe}, interval: 100ms }, update: { order: start-first, timeout: 1m }`;
+    const steady = file('steady', container('steady', FOREVER, health('[busybox, "true"]')));
+    await supervisor.ok('apply', '-f', steady, '--wait');
+    file('steady', container('steady', FOREVER, `${health('[busybox, "false"]')}, env: { A: b }`));
+    const { status, stderr } = await supervisor.cli('apply', '-f', steady, '--wait=1s');
+    expect(status).toBe(1);
+    expect(stderr).toMatch(
+      /not ready after 1 s: container\/steady\/steady.*\nhint: Its update goes on; `tsdocker why /,
+    );
+  });
+
+  test('start takes --wait alone', async () => {
+    const path = file('again', container('again', FOREVER));
+    await supervisor.ok('apply', '-f', path, '--wait');
+    await supervisor.ok('stop', 'again');
+    expect(await supervisor.ok('start', 'again', '--wait')).toBe('again ready\n');
+  });
+});
