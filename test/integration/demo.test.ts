@@ -10,7 +10,7 @@ test('the demo walks through the guestbook and leaves nothing behind', () => {
     env: { ...process.env, NO_COLOR: '1' },
   });
   expect(stderr).toBe('');
-  expect(stdout).toContain('create container/guestbook/web — declared in');
+  expect(stdout).toContain('create container/guestbook/store — declared in');
   expect(stdout).toContain('Guestbook: 1 entries\n  Hello from the demo');
   expect(stdout).toContain('Visitors: 1 entries');
   expect(stdout).toMatch(/store kept running as pid \d+: yes/);
