@@ -24,6 +24,7 @@ const level = (name: string, timeoutMs: number) => ({
     include: [`test/${name}/**/*.test.ts`],
     testTimeout: timeoutMs,
     hookTimeout: timeoutMs,
+    setupFiles: ['test/support/property-seed.ts'],
     pool: 'forks' as const,
     // A guest takes most of the memory.
     maxWorkers: name === 'e2e' ? 1 : WORKERS,

@@ -22,6 +22,9 @@ export interface ImportWarning extends ManifestIssue {
 }
 
 /** One resource in the making. */
+const isMapping = (value: unknown): value is Written =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 export class ResourceDraft {
   readonly section: Section;
   readonly name: string;
@@ -64,9 +67,10 @@ export class ResourceDraft {
       return;
     }
     if (!this.#draft.mayGrow(position)) return;
-    const before = this.#written[field] as Written | undefined;
-    const members = before ?? {};
-    if (!before) this.set(field, members, position);
+    const before = this.#written[field];
+    // Two units may declare one resource, and one of them be refused with something else in this place.
+    const members = isMapping(before) ? before : {};
+    if (members !== before) this.set(field, members, position);
     members[key] = value;
     this.#place([field, key], position);
   }
