@@ -124,6 +124,11 @@ describe('mutated files', () => {
   });
 });
 
+test('of two build units of one name, one that is refused does not spoil the other', () => {
+  const build = (line: string) => ({ file: '/units/api.build', text: `[Build]\nImageTag=localhost/api\n${line}\n` });
+  survives('/units/api.build', bundleText('units', [build(''), build('SetWorkingDirectory=./api')]));
+});
+
 describe('data of the right outline', () => {
   const key = fc.oneof(
     fc.constantFrom(...HOSTILE),

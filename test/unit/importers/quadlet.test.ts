@@ -83,9 +83,3 @@ test('an empty value takes back what was given before it, however many lines the
   const result = unit(`${many}\nLabel=\nLabel=b=2`);
   expect(a(result).labels).toEqual({ b: '2' });
 });
-
-test('of two build units of one name, one that is refused does not spoil the other', () => {
-  const build = (line: string) => `[Build]\nImageTag=localhost/api\n${line}\n`;
-  const { issues } = translatedUnits({ '/a/api.build': build(''), '/b/api.build': build('SetWorkingDirectory=./api') });
-  expect(issues).toEqual(expect.arrayContaining([expect.stringContaining('neither SetWorkingDirectory nor File')]));
-});
