@@ -217,6 +217,9 @@ async function cleanUp() {
   console.log(left.length === 0 ? '  nothing is left behind' : `  left behind: ${left.join(', ')}`);
 }
 
+// Who reads may leave (| head): what was started is taken away all the same.
+process.stdout.on('error', () => {});
+
 try {
   await tour();
   if (keep) {

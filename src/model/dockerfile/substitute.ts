@@ -19,7 +19,7 @@ const MAX_BODY = 16 * 1024 ** 2;
 /** References inside the words of others. */
 const MAX_DEPTH = 32;
 /** Characters that one replacement may look at: more than any value that people cut or replace in. */
-const MAX_STEPS = 4_000_000;
+const MAX_STEPS = 500_000;
 
 /** What is wrong with a word; the caller knows the place. */
 export class WordError extends Error {}
