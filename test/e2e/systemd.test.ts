@@ -188,7 +188,7 @@ else {
         const views = JSON.parse(await guest.ok('tsdocker get containers -o json')) as ContainerView[];
         const told = [
           `tsdocker: containers go on without a supervisor (${views.filter(isRunning).length}), and nothing restarts them; their data stays in /var/lib/tsdocker.`,
-          'tsdocker: To end them, install the package again and run: tsdocker host-shutdown --now',
+          'tsdocker: To end them, install the package again and run: tsdocker host-shutdown --now, or tsdocker system reset',
         ];
         const starts = () =>
           guest.run('journalctl --sync; journalctl -b -u tsdocker.service -o cat | grep -c ^Starting');
@@ -216,6 +216,7 @@ else {
         const left = [
           ...told,
           'tsdocker: images, volumes and containers are left in /var/lib/tsdocker; delete it when they are not needed.',
+          'tsdocker: With the package installed, `tsdocker system reset` takes them away, and volumes only with --volumes.',
           "dpkg: warning: while removing tsdocker, directory '/etc/tsdocker/manifests' not empty so not removed",
         ];
         expect(purged).toMatchObject({ status: 0, stderr: left.map((line) => `${line}\n`).join('') });
