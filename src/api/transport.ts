@@ -90,7 +90,7 @@ function send(socketPath: string, request: Buffer, signal?: AbortSignal): Promis
         if (decoder.head === null) return;
         socket.pause();
         socket.off('data', receive).off('close', cutOff).off('error', fail);
-        // Whoever reads on is told of errors; until then they are no reason to end the process.
+        // Whoever reads on gets the errors; until then they are no reason to end the process.
         socket.on('error', () => undefined);
         resolve({ socket, decoder, head: decoder.head, begin });
       } catch (thrown) {

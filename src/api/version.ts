@@ -1,4 +1,4 @@
-/** What the two sides of the socket tell each other about themselves (DESIGN §13.3). */
+/** What the two sides of the socket tell each other about themselves. */
 import { readFileSync } from 'node:fs';
 import { TsdError } from '../model/errors.ts';
 

@@ -25,7 +25,7 @@ export interface Driver {
   fingerprint(): Fingerprint;
 }
 
-/** Which supervisor this is; owner mark of every kernel object we make (DESIGN §13.2). */
+/** Which supervisor this is; owner mark of every kernel object we make. */
 export interface Instance {
   /** Six hex digits, minted once into `<root>/instance`. */
   readonly id: string;

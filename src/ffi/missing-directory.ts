@@ -1,6 +1,6 @@
 /**
  * Making a directory of the host where it is missing, as root, on a path that others may be able to change: every name is
- * looked up below the descriptor of the directory before it. A link on the way is followed only where nobody but root can
+ * looked up below the descriptor of the directory before it. A link on the way is followed only where only root can
  * have put it there.
  */
 import {

@@ -1,4 +1,4 @@
-/** Files whose content belongs to a spec: env files, secrets and regular files bound read-only (DESIGN §6). */
+/** Files whose content belongs to a spec: env files, secrets and regular files bound read-only. */
 import { createHash } from 'node:crypto';
 import { copyName, type FileCopy, type FileOwner } from '../model/contents.ts';
 import type { ContainerSpec } from '../model/kinds/container.ts';
@@ -194,7 +194,7 @@ export interface PinnedFile {
 export interface Pinning {
   /** What a file is pinned to; null for one that counts as it is now. */
   pinnedTo(path: ContentPath): PinnedFile | null;
-  /** The copy of before, for a file that nobody can read just now. */
+  /** The copy of before, for a file that cannot be read just now. */
   before(path: ContentPath): FileCopy | undefined;
   /** Takes a copy of what a file holds now, where there is room for it. */
   take(copy: FileCopy, bytes: Buffer): boolean;

@@ -1,5 +1,5 @@
 /**
- * From the sources to one DesiredState. A static error freezes only its source at the last good revision (DESIGN §13.4);
+ * From the sources to one DesiredState. A static error freezes only its source at the last good revision;
  * of two sources that claim the same thing, the one that changed gives way, and both when both changed.
  */
 import type { SourceContents } from '../model/contents.ts';

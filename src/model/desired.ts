@@ -23,7 +23,7 @@ export interface Desired<K extends Kind = Kind> {
   readonly engineName: string;
   /** Normalised, defaults filled in. References to other resources are resolved to keys in `references`. */
   readonly spec: SpecOfKind[K];
-  /** As written, without defaults; what is stored (DESIGN §13.6). */
+  /** As written, without defaults; what is stored. */
   readonly written: unknown;
   /** sha256 hex over the normalised spec without values equal to their default, and over referenced content. */
   readonly specHash: string;

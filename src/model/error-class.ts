@@ -1,5 +1,5 @@
 /**
- * What the reconcile loop does about an error depends on its class alone (DESIGN §9):
+ * What the reconcile loop does about an error depends on its class alone:
  * invalid and unsupported wait for a change; not-found and already-exists observe again at once;
  * conflict, precondition, unavailable, exhausted and timeout back off; denied backs off slowly;
  * data-loss waits for approval; bug parks its key and leaves the others alone.

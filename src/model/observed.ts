@@ -23,7 +23,7 @@ export interface ObservedVolume {
   readonly key: ResourceKey;
   readonly specHash: string;
   readonly volumeId: string;
-  /** Kept data of a volume that no manifest declares any more (DESIGN §13.11). */
+  /** Kept data of a volume that no manifest declares any more. */
   readonly released: boolean;
   /** What its last declaration said. */
   readonly onRemove: 'keep' | 'delete';
@@ -85,7 +85,7 @@ export interface ObservedContainer {
   /** What differs from the configuration in the kernel: `veth missing`, `port 8080 missing`. */
   readonly drift: readonly string[];
   readonly restarts: RestartCounters;
-  /** A manual `stop` that holds until `start`, a changed spec or its own end (DESIGN §13.13). */
+  /** A manual `stop` that holds until `start`, a changed spec or its own end. */
   readonly stopOverride: boolean;
   /** Spec hash of the declaration that stop was given for. Left out or null, what the container was made from. */
   readonly stopHash?: string | null;
@@ -142,7 +142,7 @@ export interface ObservedState {
   readonly approvals: ReadonlySet<ResourceKey>;
   /**
    * Why the host could not start a container with its desired spec just now, in a sentence: image not on this host,
-   * bind source missing, port owned by another program. Nothing that runs is stopped for such a container (DESIGN §13.5).
+   * bind source missing, port owned by another program. Nothing that runs is stopped for such a container.
    */
   readonly obstacles: ReadonlyMap<ResourceKey, string>;
   /** What a person can do about an obstacle, where it says so. Left out, none does. */

@@ -1,4 +1,4 @@
-/** What a container is doing, from the user's side (DESIGN §13.14). */
+/** What a container is doing, from the user's side. */
 export const PHASES = [
   'Pending',
   'Creating',

@@ -2,7 +2,7 @@
 export const KINDS = ['image', 'volume', 'network', 'container'] as const;
 export type Kind = (typeof KINDS)[number];
 
-/** `kind/app/name`: the identity of a resource (DESIGN §13.1). */
+/** `kind/app/name`: the identity of a resource. */
 export type ResourceKey = `${Kind}/${string}/${string}`;
 
 /** Where in a manifest something was written. Line and column count from 1. */

@@ -1,4 +1,4 @@
-/** Updates of containers: one spec takes the place of another that ran well (DESIGN §7, §13.4, §13.15). Pure. */
+/** Updates of containers: one spec takes the place of another that ran well. Pure. */
 import type { Desired } from './desired.ts';
 import type { ResourceKey } from './resource.ts';
 

@@ -245,7 +245,7 @@ function observedImages(world: World, reading: Reading): Map<ResourceKey, Observ
       const image = world.images.get(imageId);
       const hasLayers = ({ parent }: { parent: string }) => parent === '' || world.graph.exists(parent);
       const complete = image !== undefined && reading(() => hasLayers(image), true);
-      // A manifest pins the image it was applied with: a changed source counts at the next edit or refresh (DESIGN §13.6).
+      // A manifest pins the image it was applied with: a changed source counts at the next edit or refresh.
       const current = ![ASKED_ANEW, ASKED_UNCACHED, PINNED_ANEW].includes(sourceFingerprint);
       return [key, { key, specHash, imageId: complete ? imageId : null, current, bases }];
     }),

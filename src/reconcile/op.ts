@@ -90,7 +90,7 @@ export type Op =
   | (Step<'container.update'> & { readonly fields: readonly string[] })
   /**
    * Tells the payload that files it was started with have other content; an update records them afterwards. With
-   * `dependencies`, that these run anew, which is recorded with it.
+   * `dependencies`, that these run again, which is recorded with it.
    */
   | (Step<'container.signal'> & {
       readonly signals: readonly string[];

@@ -174,7 +174,7 @@ function conditionsOf(input: StatusInput, phase: Phase, ready: boolean, message:
   return conditions;
 }
 
-/** What a container is doing, from the user's side (DESIGN §13.14). Pure. */
+/** What a container is doing, from the user's side. Pure. */
 export function containerStatus(input: StatusInput): ContainerStatus {
   const { observed, desired, op } = input;
   const row = ROWS.find(({ when }) => when(input));

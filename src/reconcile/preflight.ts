@@ -1,6 +1,6 @@
 /**
  * What keeps containers from being started or changed just now, found before anything is stopped: images, files, ports
- * and limits of the whole plan are looked at first (DESIGN §13.5).
+ * and limits of the whole plan are looked at first.
  */
 import { statSync } from 'node:fs';
 import { constants } from 'node:os';

@@ -11,7 +11,7 @@ import { claimPidfile, type Pidfile } from './pidfile.ts';
 import { toStateError } from './state-error.ts';
 import { corrupt, readStateFile, type StateIssue } from './state-file.ts';
 
-/** Directories of the root, all 0700 (DESIGN §5). */
+/** Directories of the root, all 0700. */
 const ROOT_DIRECTORIES = ['containers', 'graph', 'volumes', 'vfs', 'vfs/dir', 'execdriver', 'execdriver/native', 'tmp'];
 
 /** include/uapi/linux/magic.h */

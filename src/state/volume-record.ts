@@ -1,6 +1,6 @@
 import { parseKey, type ResourceKey, resourceKey } from '../model/resource.ts';
 
-/** Whose data it is (DESIGN §13.11). */
+/** Whose data it is. */
 export type VolumeOwner =
   /** Declared in a manifest. */
   | { readonly type: 'named'; readonly key: ResourceKey }

@@ -123,7 +123,7 @@ function imagesOf({ resources }: DesiredState, apps: ReadonlySet<string>): Resou
   return [...resources.values()].filter(({ kind, app }) => kind === 'image' && apps.has(app)).map(({ key }) => key);
 }
 
-/** How images are to be resolved anew: all, or builds without what earlier ones made. */
+/** How images are to be resolved again: all, or builds without what earlier ones made. */
 interface Anew {
   readonly refresh: boolean;
   readonly noCache: boolean;

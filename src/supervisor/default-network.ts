@@ -1,4 +1,4 @@
-/** The bridge that containers without a network of their own use (docker-1.4.md §5). */
+/** The bridge that containers without a network of their own use. */
 import { readFileSync } from 'node:fs';
 import type { NetworkConfig, NetworkDriver } from '../drivers/contract.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../ffi/netlink.ts';

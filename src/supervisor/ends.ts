@@ -1,4 +1,4 @@
-/** Ends of runs that nobody asked for, gathered for who waits to see a container go on. */
+/** Ends of runs that no command asked for, gathered for who waits to see a container go on. */
 import type { TaskExit } from '../drivers/contract.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import { observedContainer } from '../reconcile/observe.ts';

@@ -1,4 +1,4 @@
-/** What a plan or a rollback does not bring along, told before anything is done. Pure. */
+/** What a plan or a rollback does not bring along, said before anything is done. Pure. */
 import type { FileNote } from '../api/supervisor.ts';
 import type { SourceOutcome } from '../manifest/desired-state.ts';
 import type { DesiredState } from '../model/desired.ts';

@@ -41,7 +41,7 @@ export function containerHint(
   return hold && hasFailed(observed, hold) ? `\`tsdocker logs ${shown}\` shows what it wrote.` : '';
 }
 
-/** Where the past of a resource is told. */
+/** Where the past of a resource is shown. */
 export function whereToLook(key: ResourceKey): string {
   const { kind, app, name } = parseKey(key);
   const shown = `${app}/${name}`;

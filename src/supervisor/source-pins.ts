@@ -1,4 +1,4 @@
-/** Apps that stay as they were in an earlier generation, whatever their manifests and files say now (DESIGN §13.4). */
+/** Apps that stay as they were in an earlier generation, whatever their manifests and files say now. */
 import type { DesiredState } from '../model/desired.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
 import type { AppPin, GenerationPins } from '../state/history/generation-store.ts';

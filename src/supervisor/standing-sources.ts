@@ -10,7 +10,7 @@ import type { SourceText } from '../state/history/source-store.ts';
 import { originOf, type Source, type SourceMap, sourceId, storedSource } from './source.ts';
 import { type AppPins, heldBackSources } from './source-pins.ts';
 
-/** A change that takes several manifests away at once and looks like an accident (DESIGN §13.10). */
+/** A change that takes several manifests away at once and looks like an accident. */
 export interface HeldRemoval {
   readonly directory: string;
   readonly message: string;

@@ -100,7 +100,7 @@ export class ResourceDraft {
     this.#draft.warn(position, message, this);
   }
 
-  /** As {@link warn}, for what would be said of many lines alike: it is told at the first of them. */
+  /** As {@link warn}, for what would be said of many lines alike: it stands at the first of them. */
   warnOnce(position: SourcePosition, message: string): void {
     this.#draft.warnOnce(position, message);
   }
@@ -141,7 +141,7 @@ export class Draft {
     this.places = new Places(this.start);
   }
 
-  /** Whether another part has room; it is told once where there is none. */
+  /** Whether another part has room; one issue says where there is none. */
   mayGrow(position: SourcePosition): boolean {
     this.#parts++;
     if (this.#parts === MAX_PARTS) this.refuse(position, `what is made of it has more than ${MAX_PARTS} parts`);

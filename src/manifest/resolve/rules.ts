@@ -190,7 +190,7 @@ function writableMounts(subject: Subject): Finding[] {
   return [...own, ...taken];
 }
 
-/** With start-first two containers live side by side for a while (DESIGN §13.15). */
+/** With start-first two containers live side by side for a while. */
 const startFirst: Rule = (subject) => {
   const { at, spec, universe } = subject;
   if (spec.update.order === 'stop-first') return [];

@@ -4,7 +4,7 @@ import type { ReadResult } from '../content.ts';
 import { readFinishedFile, type Signature } from './files.ts';
 import type { Scan } from './scan.ts';
 
-/** How long a file must be unchanged (DESIGN §13.10). */
+/** How long a file must be unchanged. */
 const STABLE_MS = 30;
 /** The same where the filesystem has no leases. */
 const STABLE_UNSURE_MS = 300;

@@ -59,7 +59,7 @@ export class NetworkNames implements RecordWatcher {
   readonly #written = new Map<string, string>();
   #cancel: (() => void) | null = null;
   #notBeforeMs = 0;
-  /** Where the next slice begins: nobody is left behind while changes keep coming. */
+  /** Where the next slice begins: each gets its turn while changes keep coming. */
   #next = 0;
   #problem = '';
   /** Nothing is written before what was there has been taken over. */

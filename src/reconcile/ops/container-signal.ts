@@ -25,7 +25,7 @@ export async function signalContainer(world: World, op: OpOf<'container.signal'>
   for (const signal of op.signals) await world.exec.signal(op.containerId, signalNumber(signal));
 }
 
-/** A crash before it is recorded makes it be told twice, never not at all. */
+/** A crash before it is recorded makes it appear twice, never not at all. */
 async function tellOfRuns(
   world: World,
   op: OpOf<'container.signal'>,

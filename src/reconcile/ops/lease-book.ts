@@ -24,7 +24,7 @@ export interface PortRequest {
   readonly protocol: Protocol;
 }
 
-/** Docker 1.4's number of attempts for a port that it picks itself (docker-1.4.md §5). */
+/** Docker 1.4's number of attempts for a port that it picks itself. */
 const PORT_ATTEMPTS = 10;
 
 /** Addresses of one network. */

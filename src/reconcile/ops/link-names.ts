@@ -1,4 +1,4 @@
-/** Names in the link graph: a container's own, and its aliases for the containers that it links to (docker-1.4.md §3.9). */
+/** Names in the link graph: a container's own, and its aliases for the containers that it links to. */
 import type { Desired } from '../../model/desired.ts';
 import { linkTargets } from './endpoint.ts';
 import { ownersOf } from './owners.ts';

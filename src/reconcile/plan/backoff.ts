@@ -22,7 +22,7 @@ export interface BackoffCurve {
 const JITTER = 0.2;
 
 const PRESETS: Readonly<Record<BackoffSpec['preset'], BackoffCurve>> = {
-  /** DESIGN §7. */
+  /** The default: a first retry at once, then doubled up to a minute. */
   tsdocker: {
     firstAtOnce: true,
     initialMs: 500,
@@ -95,7 +95,7 @@ export function restartDelay(curve: BackoffCurve, quickFailures: number, seed: s
 
 /**
  * Delay in ms before an op that failed is tried again; null: not before something changes or a person approves.
- * The class of the error alone decides the curve (DESIGN §9).
+ * The class of the error alone decides the curve.
  * @param attempts failures so far, at least 1
  * @param seed makes the jitter; give the key's text to spread keys
  */

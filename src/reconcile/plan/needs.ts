@@ -109,7 +109,7 @@ function user({ graph }: Pass, { key, references }: Container, need: ResourceKey
 
 /**
  * Orders a container's ops behind those that make what it needs. Where something runs or stands already the whole chain
- * waits, so that nothing is stopped whose successor cannot be made (DESIGN §13.5); unless that would be a circle, since
+ * waits, so that nothing is stopped whose successor cannot be made; unless that would be a circle, since
  * what is itself stopped or removed in this plan waits for its dependents to stop.
  */
 export function orderNeeds(pass: Pass, desired: Container): void {

@@ -22,7 +22,7 @@ export function ownsSandbox(spec: ContainerSpec): boolean {
   return spec.network !== 'host' && !spec.network.startsWith('container:');
 }
 
-/** Names resolve in the own app, or as `app/name` (DESIGN §13.1). */
+/** Names resolve in the own app, or as `app/name`. */
 function resolve(kind: Kind, app: string, name: string): ResourceKey {
   const slash = name.indexOf('/');
   return slash < 0 ? resourceKey(kind, app, name) : resourceKey(kind, name.slice(0, slash), name.slice(slash + 1));

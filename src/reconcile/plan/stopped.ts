@@ -4,7 +4,7 @@ type Stop = Pick<ObservedContainer, 'stopOverride' | 'stopHash' | 'specHash'>;
 
 /**
  * Whether a manual stop holds for a declaration: it does for the one it was given for, made already or not, and is over
- * when another one comes into force (DESIGN §13.13).
+ * when another one comes into force.
  * @param declaredHash null for any: what the container was made from is not started again in the place of another
  * declaration, and an app that a failed update brought back is nobody's edit
  */

@@ -1,7 +1,7 @@
 /**
  * Updates: what a change of a running container's spec means until it has proved itself. Stop-first replaces the
  * container and watches it; start-first makes a successor beside it, moves name and ports when that is ready, and lets
- * the predecessor drain. What fails goes back to what ran well (DESIGN §7, §13.4, §13.15).
+ * the predecessor drain. What fails goes back to what ran well.
  */
 import type { Desired } from '../../model/desired.ts';
 import type { ObservedContainer, OpFailure } from '../../model/observed.ts';

@@ -1,4 +1,4 @@
-/** Environment variables of a link, as Docker 1.4 made them (docker-1.4.md §6). */
+/** Environment variables of a link, as Docker 1.4 made them. */
 import type { ExposedPort } from '../../model/kinds/short-forms.ts';
 
 export interface LinkedContainer {

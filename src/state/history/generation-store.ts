@@ -25,7 +25,7 @@ export interface AppPin {
   }[];
 }
 
-/** What a generation holds fixed whatever its sources say (DESIGN §13.4, §13.6). */
+/** What a generation holds fixed whatever its sources say. */
 export interface GenerationPins {
   /** Apps that a person rolled back, or whose update failed. */
   readonly apps: Readonly<Record<string, AppPin>>;

@@ -29,7 +29,7 @@ export interface ImageBinding {
 
 /** Source fingerprint of a binding that is to be resolved anew, whatever its policy says. */
 export const ASKED_ANEW = 'asked-anew';
-/** That of a build which is to be made anew without what earlier ones made. */
+/** That of a build which is to be made again without what earlier ones made. */
 export const ASKED_UNCACHED = 'asked-anew-uncached';
 /** That of a binding which is to become what the current generation pins it to. */
 export const PINNED_ANEW = 'pinned-anew';
@@ -92,7 +92,7 @@ export class ResourceStore {
   }
 
   /**
-   * Has declared images resolved anew; those that were never resolved are so anyway.
+   * Has declared images resolved again; those that were never resolved are so anyway.
    * @param uncached builds among them that take nothing from earlier ones
    */
   askAnew(keys: readonly ResourceKey[], uncached: readonly ResourceKey[] = []): void {

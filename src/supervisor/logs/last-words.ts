@@ -7,7 +7,7 @@ import { logExcerpt } from './log-excerpt.ts';
 /** Clocks of the shim and of the payload's first line may be read in either order. */
 const START_SLACK_MS = 20;
 
-/** What belongs to an account and cannot be read, as while the disk fails, is left out: what happened is told all the same. */
+/** What belongs to an account and cannot be read, as while the disk fails, is left out: what happened is shown all the same. */
 export function readOr<T>(otherwise: T, read: () => T): T {
   try {
     return read();

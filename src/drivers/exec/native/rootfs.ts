@@ -1,4 +1,4 @@
-/** The root filesystem of a container as a detached mount: nothing of it is visible on the host (DESIGN §13.7). */
+/** The root filesystem of a container as a detached mount: nothing of it is visible on the host. */
 import { existsSync, readFileSync } from 'node:fs';
 import { cloneMount, mountDetached, mountInPassing } from '../../../ffi/mounts.ts';
 import type { RootMount } from '../../contract.ts';

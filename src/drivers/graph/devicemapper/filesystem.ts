@@ -5,7 +5,7 @@ import type { DeviceMapperOptions } from './options.ts';
 
 /**
  * The tables are written once, in the base device that all others share; written by and by they would be written in each
- * of them (docker-1.4.md §3.12).
+ * of them.
  */
 const MKFS: Readonly<Record<DeviceMapperOptions['filesystem'], readonly string[]>> = {
   ext4: ['mkfs.ext4', '-q', '-E', 'nodiscard,lazy_itable_init=0,lazy_journal_init=0'],

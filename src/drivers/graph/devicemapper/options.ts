@@ -1,7 +1,7 @@
 import { parseBytes } from '../../../model/kinds/short-forms.ts';
 import { badOption, type StorageOptions } from '../storage-options.ts';
 
-/** Options of Docker 1.4's devicemapper driver (docker-1.4.md §3.12). */
+/** Options of Docker 1.4's devicemapper driver. */
 export const DEVICE_MAPPER_OPTIONS = [
   'dm.basesize',
   'dm.loopdatasize',

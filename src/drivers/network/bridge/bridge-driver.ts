@@ -53,7 +53,7 @@ export interface BridgeOptions {
   readonly originals: OriginalSettings;
 }
 
-/** Bridges, veth pairs and nftables rules; see DESIGN §8 and the comments of ruleset.ts. */
+/** Bridges, veth pairs and nftables rules; see the comments of ruleset.ts. */
 export function createBridgeDriver(options: BridgeOptions): NetworkDriver {
   return new BridgeDriver(options);
 }

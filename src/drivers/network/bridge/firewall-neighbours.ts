@@ -1,6 +1,6 @@
 /**
  * Other firewalls on the host. A packet must pass every table, so what dockerd or ufw drop in their forward chain
- * cannot be let through from ours (DESIGN §13.16). In `ip filter`, the table of iptables-nft, a chain of ours with one
+ * cannot be let through from ours. In `ip filter`, the table of iptables-nft, a chain of ours with one
  * commented jump to it passes what our own rules then judge; other firewalls are named for the user to open. The jump is
  * the last of its chain: it takes the place of the policy, and what the administrator drops stays dropped.
  */

@@ -1,5 +1,5 @@
 /**
- * Names and marks of our kernel objects (DESIGN §13.2). What reaches the kernel or libnftables as text is checked here,
+ * Names and marks of our kernel objects. What reaches the kernel or libnftables as text is checked here,
  * so that no name can carry a command.
  */
 import { TsdError } from '../../../model/errors.ts';

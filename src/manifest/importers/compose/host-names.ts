@@ -1,4 +1,4 @@
-/** Names of services in environments and command lines of others: where one does not resolve, it is told. */
+/** Names of services in environments and command lines of others: where one does not resolve, a warning says so. */
 import type { SourcePosition } from '../../../model/resource.ts';
 import type { ResourceDraft } from '../draft.ts';
 import { isMode } from '../network-mode.ts';

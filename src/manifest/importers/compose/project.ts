@@ -45,7 +45,7 @@ class Extender {
     if (depth > MAX_EXTENDS) return this.#refuse(service, extension, 'extends goes round in a circle');
     const { loader, values } = this.#project;
     const from = file === undefined ? root : loader.extended(file, extension, values);
-    // Why it cannot be read is told already.
+    // An issue says already why it cannot be read.
     if (from === null) return this.#without(service);
     const base = from?.get('services')?.get(name);
     if (!base) {

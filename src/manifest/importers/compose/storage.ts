@@ -199,7 +199,7 @@ export class Storage {
       image.putIn('build', 'secrets', found.target ?? found.name, found.source.path, part.at);
   }
 
-  /** Null when it cannot be translated, which is told. */
+  /** Null when it cannot be translated; a warning says so. */
   #declared(kind: 'secrets' | 'configs', part: Part, resource: ResourceDraft): FileUse | null {
     const short = part.content.type === 'text';
     const name = short ? part.text() : (part.textOf('source') ?? '');

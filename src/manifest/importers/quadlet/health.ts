@@ -17,7 +17,7 @@ function commandOf(written: string): readonly string[] | string {
   return written;
 }
 
-/** Keys that say something of the check; what is kept of its results is told of elsewhere. */
+/** Keys that say something of the check; what is kept of its results stands elsewhere. */
 const HEALTH = /^Health(?!Log|Max|Cmd$)/;
 const STARTUP = /^HealthStartup(?!Cmd$)/;
 
