@@ -49,17 +49,22 @@ function directoriesIn(directory: string): string[] {
   }
 }
 
-function cgroups(instance: string): string[] {
+/** Directories of an instance, in each hierarchy at the place where it was started. */
+function groupsOf(instance: string): string[] {
   const found: string[] = [];
   const visit = (directory: string, depth: number): void => {
     for (const name of directoriesIn(directory)) {
       const path = join(directory, name);
-      if (name === `tsdocker-${instance}`) found.push(...directoriesIn(path).map((child) => join(path, child)));
+      if (name === `tsdocker-${instance}`) found.push(path);
       else if (depth > 0) visit(path, depth - 1);
     }
   };
   visit('/sys/fs/cgroup', 3);
   return found;
+}
+
+function cgroups(instance: string): string[] {
+  return groupsOf(instance).flatMap((path) => directoriesIn(path).map((child) => join(path, child)));
 }
 
 /** Shims that have something below the directory open. */
@@ -122,6 +127,11 @@ async function removeCgroup(path: string): Promise<void> {
     rmdirSync(path);
     return true;
   });
+}
+
+/** Removes the control groups of an instance, for a supervisor that was killed with all that it ran. */
+export async function removeGroupsOf(instance: string): Promise<void> {
+  for (const path of groupsOf(instance)) await removeCgroup(path);
 }
 
 /** Takes away what a supervisor that has ended left, by pid, name and path: what it could not do, or nobody can any more. */

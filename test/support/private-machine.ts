@@ -3,18 +3,9 @@
  * supervisor: what a document says can be typed there as it stands.
  */
 import { spawn } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { until } from './wait.ts';
+import { removeGroupsOf } from './leaks.ts';
 
 const SET_UP = `
 set -e
@@ -59,24 +50,6 @@ function failuresIn(file: string): Failure[] {
     });
 }
 
-/** Cgroups are the only thing that outlives the namespaces. */
-async function removeGroups(instance: string): Promise<string[]> {
-  const found: string[] = [];
-  for (const hierarchy of ['', ...readdirSync('/sys/fs/cgroup')]) {
-    const group = join('/sys/fs/cgroup', hierarchy, `tsdocker-${instance}`);
-    if (instance === '' || !existsSync(group)) continue;
-    found.push(group);
-    await until(`${group} removed`, () => {
-      for (const name of readdirSync(group, { withFileTypes: true })) {
-        if (name.isDirectory()) rmdirSync(join(group, name.name));
-      }
-      rmdirSync(group);
-      return true;
-    });
-  }
-  return found;
-}
-
 /**
  * Runs a script of bash. It ends when its last command does; everything that it left running is killed.
  * @param directory in which it starts
@@ -110,7 +83,8 @@ export async function runOnPrivateMachine(
     const status = await new Promise<number>((done) => child.once('close', (code) => done(code ?? 255)));
     const kept = join(base, 'instance');
     const instance = existsSync(kept) ? readFileSync(kept, 'utf8').trim() : '';
-    await removeGroups(instance);
+    // The only thing that outlives the namespaces.
+    if (instance !== '') await removeGroupsOf(instance);
     return { status, output, failures: failuresIn(join(base, 'failed')), instance };
   } finally {
     rmSync(base, { recursive: true, force: true });
