@@ -44,15 +44,9 @@ int init_main(int argc, char **argv, char **environment) {
     int code = 127;
     if (argc < 4 || strcmp(argv[2], "--") != 0) return 127;
     struct payload payload = {argv[1], argv + 3, environment};
-    struct clone_args args = {
-        .flags = CLONE_VM | CLONE_VFORK,
-        .exit_signal = SIGCHLD,
-        .stack = (uint64_t)(uintptr_t)stack,
-        .stack_size = sizeof stack,
-    };
     sys(rt_sigprocmask, SIG_SETMASK, &all_signals, 0, 8);
     sys(prctl, PR_SET_NAME, "tsdocker-init");
-    int pid = (int)clone_onto_stack(&args, sizeof args, run_payload, &payload);
+    int pid = (int)clone_by_flags(CLONE_VM | CLONE_VFORK | SIGCHLD, stack + sizeof stack, run_payload, &payload);
     if (pid < 0) return 126;
     while (!reap(pid, &code)) {
         long signal = sys(rt_sigtimedwait, &all_signals, 0, 0, 8);

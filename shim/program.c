@@ -89,14 +89,10 @@ void program_unmap(struct program *program) { sys(munmap, program->header, progr
 /*
  * The first child is in no pid namespace of the container: nobody there can see or trace it, whatever their rights, and it
  * borrows our memory. The second one is, from its first moment: it is born with memory of its own, and with the descriptors and
- * rights that the first one is left with. It is a child of the shim as well.
+ * rights that the first one is left with. It is a child of the shim as well. Not clone3, which the container's filter may refuse.
  */
 static void become_second(struct child *child) {
-    struct clone_args args = {
-        .flags = CLONE_PARENT | CLONE_VFORK | CLONE_PARENT_SETTID,
-        .parent_tid = (uint64_t)(uintptr_t)&child->second,
-    };
-    long pid = sys(clone3, &args, sizeof args);
+    long pid = sys(clone, CLONE_PARENT | CLONE_VFORK | CLONE_PARENT_SETTID, 0, &child->second);
     if (pid < 0) child->outcome->failure = (struct failure){STEP_CLONE, (int)-pid};
     if (pid != 0) leave(0);
 }

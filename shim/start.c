@@ -1,4 +1,4 @@
-/* Process entry and the clone stub: the only places where the machine's registers are named. */
+/* Process entry and the clone stubs: the only places where the machine's registers are named. */
 #include "syscalls.h"
 
 #if defined(__x86_64__)
@@ -11,9 +11,13 @@ __asm__(".global _start\n"
         "    ud2\n"
         ".global clone_onto_stack\n"
         "clone_onto_stack:\n"
-        "    mov %rdx, %r8\n"
-        "    mov %rcx, %r9\n"
         "    mov $435, %eax\n"
+        "    jmp 2f\n"
+        ".global clone_by_flags\n"
+        "clone_by_flags:\n"
+        "    mov $56, %eax\n"
+        "2:  mov %rdx, %r8\n"
+        "    mov %rcx, %r9\n"
         "    syscall\n"
         "    test %rax, %rax\n"
         "    jz 1f\n"
@@ -33,7 +37,11 @@ __asm__(".global _start\n"
         ".global clone_onto_stack\n"
         "clone_onto_stack:\n"
         "    mov x8, #435\n"
-        "    svc #0\n"
+        "    b 2f\n"
+        ".global clone_by_flags\n"
+        "clone_by_flags:\n"
+        "    mov x8, #220\n"
+        "2:  svc #0\n"
         "    cbz x0, 1f\n"
         "    ret\n"
         "1:  mov x29, xzr\n"
@@ -44,6 +52,11 @@ __asm__(".global _start\n"
 #endif
 
 _Static_assert(__NR_clone3 == 435, "clone_onto_stack names clone3 by number");
+#if defined(__x86_64__)
+_Static_assert(__NR_clone == 56, "clone_by_flags names clone by number");
+#else
+_Static_assert(__NR_clone == 220, "clone_by_flags names clone by number");
+#endif
 
 int shim_main(int argc, char **argv);
 int init_main(int argc, char **argv, char **environment);
