@@ -8,6 +8,7 @@ import { VERSION } from '../src/api/version.ts';
 import { manifestJsonSchema } from '../src/manifest/json-schema.ts';
 import { ERROR_CATALOGUE } from '../src/model/error-catalogue.ts';
 import { errorReference } from './docs/error-reference.mjs';
+import { withImportTable } from './docs/import-table.mjs';
 import { manPages } from './docs/man-pages.mjs';
 import { manifestReference } from './docs/manifest-reference.mjs';
 
@@ -15,6 +16,7 @@ const completion = (shell) =>
   execFileSync(process.execPath, ['bin/tsdocker', 'completion', shell], { encoding: 'utf8' });
 const schema = manifestJsonSchema();
 const files = {
+  'ARCHITECTURE.md': withImportTable(readFileSync('ARCHITECTURE.md', 'utf8')),
   'manifests/schema/v1.json': `${JSON.stringify(schema, null, 2)}\n`,
   'docs/manifest.md': manifestReference(schema),
   'docs/errors.md': errorReference(ERROR_CATALOGUE),

@@ -1,7 +1,6 @@
 /**
- * The daemon's settings: one schema, and three places a value may come from (flag > TSDOCKER_* > config file, DESIGN
- * §13.18). Rules and conflicts are those of Docker 1.4's daemon with its texts; the drivers judge their own names and
- * options.
+ * The daemon's settings: one schema, and three places a value may come from: flag > TSDOCKER_* > config file. Rules and
+ * conflicts are those of Docker 1.4's daemon with its texts; the drivers judge their own names and options.
  */
 import { readFileSync } from 'node:fs';
 import { isIP, isIPv4 } from 'node:net';
