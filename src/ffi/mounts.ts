@@ -81,12 +81,14 @@ export function hasFilesystem(name: string): boolean {
 /**
  * Makes a detached mount of a filesystem that has no device.
  * @param options in order; a name may stand there more than once.
+ * @param attributes {@link MOUNT_ATTR}
  * @throws TsdError with errno, and the kernel's own words where it has some.
  */
 export function mountDetached(
   step: string,
   filesystem: string,
   options: readonly (readonly [name: string, value: string])[],
+  attributes = 0,
 ): number {
   const context = syscall(step, 'fsopen', filesystem, FSOPEN_CLOEXEC);
   const check = (result: number, what: string) => {
@@ -105,7 +107,7 @@ export function mountDetached(
       check(trySyscall('fsconfig', context, FSCONFIG_SET_STRING, name, value, 0), `${name}=${value}`);
     }
     check(trySyscall('fsconfig', context, FSCONFIG_CMD_CREATE, 0, 0, 0), 'create');
-    return syscall(step, 'fsmount', context, FSMOUNT_CLOEXEC, 0);
+    return syscall(step, 'fsmount', context, FSMOUNT_CLOEXEC, attributes);
   } finally {
     closeSync(context);
   }

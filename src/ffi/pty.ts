@@ -1,5 +1,5 @@
 /** Pseudo-terminals, pts(4). A terminal disappears with the last descriptor of its master. */
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, statfsSync } from 'node:fs';
 import { TsdError } from '../model/errors.ts';
 import { OPEN_FLAGS, open } from './lookup.ts';
 import { syscall } from './native.ts';
@@ -10,6 +10,9 @@ const TIOCSPTLCK = 0x40045431;
 
 /** Device number of /dev/ptmx, character 5:2 (Documentation/admin-guide/devices.txt). */
 const PTMX_DEVICE = 0x502;
+/** include/uapi/linux/magic.h DEVPTS_SUPER_MAGIC; fs/devpts/inode.c mknod_ptmx: the number of its multiplexer. */
+const DEVPTS_MAGIC = 0x1cd1;
+const PTMX_INODE = 2;
 
 export interface Terminal {
   /** Belongs to the caller; close-on-exec. */
@@ -23,6 +26,23 @@ export function openTerminal(): Terminal {
   return unlocked(openSync('/dev/ptmx', constants.O_RDWR | constants.O_NOCTTY));
 }
 
+/** A new terminal of a devpts. @param devpts descriptor of its root; it need not be attached anywhere */
+export function openTerminalOn(devpts: number): Terminal {
+  const step = 'open a terminal of the container';
+  return unlocked(open(step, devpts, 'ptmx', 'beneathWithoutLinks', constants.O_RDWR | constants.O_NOCTTY));
+}
+
+/** True for the multiplexer of a devpts: a node with its numbers that is made elsewhere is that of the mount beside it. */
+function isMultiplexer(fd: number): boolean {
+  const found = fstatSync(fd);
+  return (
+    found.isCharacterDevice() &&
+    found.rdev === PTMX_DEVICE &&
+    found.ino === PTMX_INODE &&
+    statfsSync(`/proc/self/fd/${fd}`).type === DEVPTS_MAGIC
+  );
+}
+
 /**
  * A new terminal of the container whose root directory this is, so that programs there find their terminal by name.
  * @throws TSD_CONTAINER_SETUP when the container has put something else in the place of its /dev/pts/ptmx.
@@ -32,8 +52,7 @@ export function openTerminalIn(root: number): Terminal {
   // Looked at before it is really opened: opening a device or a pipe has effects.
   const ptmx = open(step, root, '/dev/pts/ptmx', 'inRootWithoutLinks', OPEN_FLAGS.path);
   try {
-    const found = fstatSync(ptmx);
-    if (!found.isCharacterDevice() || found.rdev !== PTMX_DEVICE) {
+    if (!isMultiplexer(ptmx)) {
       throw new TsdError('TSD_CONTAINER_SETUP', '/dev/pts/ptmx of the container is not a terminal multiplexer', {
         step,
       });

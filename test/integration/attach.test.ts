@@ -106,7 +106,7 @@ test('clients that are killed while the payload does not read give their places 
   await until('a place', () => attach().then(() => true));
 });
 
-test('a terminal: keys, size, detaching and coming back', async () => {
+test('a terminal: keys, size, detaching and coming back, also after kill -9 of the supervisor', async () => {
   const pid = await running(
     'stdin: true, tty: true',
     'trap "stty size" WINCH; echo up; while :; do read line && echo "got $line"; [ "$line" = end ] && exit 7; done',
@@ -122,6 +122,9 @@ test('a terminal: keys, size, detaching and coming back', async () => {
   expect(terminal.screen).toContain('detached; it goes on');
   expect(await supervisor.container('it')).toMatchObject({ phase: 'Running', pid });
 
+  // The shim alone holds the terminal, so the next supervisor finds it as it was.
+  await supervisor.crash();
+  await supervisor.start();
   const again = onTerminal('--detach-keys', 'ctrl-a,d', 'it');
   await again.shows('33 99');
   again.type('\x10\x11\rend\r');

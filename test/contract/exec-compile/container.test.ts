@@ -237,7 +237,7 @@ describe('the program', () => {
     const { stdout } = await containers.script('tty; test -t 0 && echo yes; ls -l /dev/console | head -c 1', {
       tty: true,
     });
-    expect(stdout.replaceAll('\r', '').split('\n')).toEqual(['/dev/console', 'yes', 'c']);
+    expect(stdout.replaceAll('\r', '').split('\n')).toEqual(['/dev/pts/0', 'yes', 'c']);
   });
 
   it('has the limits of its specification and the kernel default for open files', async () => {

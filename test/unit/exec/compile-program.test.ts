@@ -27,7 +27,7 @@ const payload: PayloadProcess = {
 
 describe('program of a container', () => {
   it('mounts what every container has', () => {
-    const mounts = { privileged: false, devices: [], terminal: null, cgroupView: false };
+    const mounts = { privileged: false, devices: [], hasTerminal: false, cgroupView: false };
     expect(text((program) => addSystemMounts(program, mounts))).toMatchInlineSnapshot(`
       "
       try mkdirat(CWD, "proc", 0x1ed)
@@ -66,17 +66,20 @@ describe('program of a container', () => {
   it('has a console, the control group and the devices asked for', () => {
     const devices = [{ path: '/dev/bus/usb', mode: 0o20660, major: 189, minor: 1, uid: 0, gid: 7 }];
     const both = (privileged: boolean) =>
-      text((program) => addSystemMounts(program, { privileged, devices, terminal: '/dev/pts/3', cgroupView: true }))
+      text((program) => addSystemMounts(program, { privileged, devices, hasTerminal: true, cgroupView: true }))
         .split('\n')
-        .filter((line) => /console|cgroup|usb|bus|sysfs/.test(line));
+        .filter((line) => /console|pts|move_mount|cgroup|usb|bus|sysfs/.test(line));
     expect(both(false)).toMatchInlineSnapshot(`
       [
+        "mkdirat(CWD, "dev/pts", 0x1ed)",
+        "move_mount(0x28, "", CWD, "dev/pts", 4)",
         "try mkdirat(CWD, "dev/bus", 0x1ed)",
         "try unlinkat(CWD, "dev/bus/usb")",
         "mknodat(CWD, "dev/bus/usb", 0x21b0, 0xbd01)",
         "fchownat(CWD, "dev/bus/usb", 0, 7)",
+        "symlinkat("pts/ptmx", CWD, "dev/ptmx")",
         "mknodat(CWD, "dev/console", 0x8180)",
-        "mount("/dev/pts/3", "dev/console", 0, 0x1000)",
+        "move_mount($3, "", CWD, "dev/console", 4)",
         "mount("sysfs", "sys", "sysfs", 0xf)",
         "mount("cgroup2", "sys/fs/cgroup", "cgroup2", 0xf)",
       ]

@@ -14,6 +14,7 @@ import { TsdError, toTsdError } from '../../../model/errors.ts';
 import type { TaskSpec } from '../../contract.ts';
 import { allCapabilities, capabilityMask } from './capabilities.ts';
 import type { CgroupEntry, CgroupManager } from './cgroups/manager.ts';
+import { DEVPTS_FD } from './console.ts';
 import { ContainerTree, containerPath } from './container-tree.ts';
 import { allHostDevices, DEFAULT_DEVICES, type DeviceSpec, devicePolicy, hostDevice } from './devices.ts';
 import { processEnv, refuseNul } from './env.ts';
@@ -45,8 +46,8 @@ const CGROUP_FD = FIRST_INHERITED_FD + 1;
 
 export interface TaskContext {
   readonly cgroups: CgroupManager;
-  /** Host path of the payload's terminal (`/dev/pts/3`); null without one. */
-  readonly terminal: string | null;
+  /** Descriptor of the devpts that the payload's terminal is of; null without one. It stays the caller's. */
+  readonly devpts: number | null;
 }
 
 /** Mount points that only the container has; what is looked up in them before it runs does not exist. */
@@ -93,7 +94,7 @@ function addRoot(
   addSystemMounts(program, {
     privileged: spec.privileged,
     devices: devices.nodes,
-    terminal: context.terminal,
+    hasTerminal: context.devpts !== null,
     cgroupView: context.cgroups.unifiedOnly,
   });
   // Before a volume may cover it.
@@ -208,6 +209,7 @@ export function prepareTask(spec: TaskSpec, context: TaskContext): PreparedTask 
       [RUN_FACTS_FD, factsFd],
     ]);
     if (spec.netnsFd !== null) inherited.set(NETNS_FD, spec.netnsFd);
+    if (context.devpts !== null) inherited.set(DEVPTS_FD, context.devpts);
     const entry = cgroup;
     return {
       program,

@@ -49,13 +49,15 @@ function characterRule(major: number, minor: number | null): DeviceRule {
   return { type: 'c', major, minor, access: 'rwm' };
 }
 
-/** Docker's list: any node may be made, these may be opened. */
+/**
+ * Docker's list without 5:1: any node may be made, these may be opened. A node 5:1 is the console of the host; a container
+ * with a terminal has a terminal of its own there.
+ */
 export const DEFAULT_DEVICE_RULES: readonly DeviceRule[] = [
   { type: 'c', major: null, minor: null, access: 'm' },
   { type: 'b', major: null, minor: null, access: 'm' },
   ...DEFAULT_DEVICES.map(({ major, minor }) => characterRule(major, minor)),
-  // console, ptmx, and the terminals of devpts
-  characterRule(5, 1),
+  // ptmx, and the terminals of devpts
   characterRule(5, 2),
   characterRule(136, null),
 ];

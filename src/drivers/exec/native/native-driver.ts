@@ -6,7 +6,7 @@
 import { closeSync, readFileSync } from 'node:fs';
 import { UnionOfLists } from '../../../ffi/listed-directory.ts';
 import { isEnding, SIGKILL, sealedMemoryFile, signalProcess, startTimeOf } from '../../../ffi/processes.ts';
-import { openTerminal, openTerminalIn, type Terminal } from '../../../ffi/pty.ts';
+import { openTerminalIn } from '../../../ffi/pty.ts';
 import { countRaces } from '../../../ffi/retry.ts';
 import type { Clock } from '../../../model/clock.ts';
 import { TsdError } from '../../../model/errors.ts';
@@ -30,6 +30,7 @@ import { prepareRenewal, stalePlace } from './bind-renewal.ts';
 import { type CgroupManager, createCgroupManager } from './cgroups/manager.ts';
 import { prepareTask } from './compile.ts';
 import { type OpenContainer, prepareExec } from './compile-exec.ts';
+import { openConsole } from './console.ts';
 import { type ContainerEntry, openContainer } from './container-entry.ts';
 import { fillVolumes } from './copy-up.ts';
 import type { TaskDevices } from './docker-records.ts';
@@ -69,9 +70,9 @@ export type RunCgroups = Pick<
   | 'usage'
 >;
 
-/** Turns specifications into programs. `terminal` is the host path of the payload's terminal, null without one. */
+/** Turns specifications into programs. `devpts` is what the payload's terminal is of, null without one. */
 export interface TaskCompiler {
-  task(spec: TaskSpec, terminal: string | null): PreparedTask;
+  task(spec: TaskSpec, devpts: number | null): PreparedTask;
   exec(spec: ExecSpec, container: OpenContainer): PreparedTask;
 }
 
@@ -79,8 +80,8 @@ export interface TaskCompiler {
 export function createNativeDriver(options: NativeDriverOptions): ExecDriver {
   const cgroups = createCgroupManager(options.instance);
   return new NativeDriver(options, cgroups, {
-    task: (spec, terminal) => prepareTask(spec, { cgroups, terminal }),
-    exec: (spec, container) => prepareExec(spec, container, { cgroups, terminal: null }),
+    task: (spec, devpts) => prepareTask(spec, { cgroups, devpts }),
+    exec: (spec, container) => prepareExec(spec, container, { cgroups, devpts: null }),
   });
 }
 
@@ -142,10 +143,10 @@ export class NativeDriver implements ExecDriver {
     const { containerId, run } = spec;
     this.#files.create(containerId, run);
     this.#files.forgetRunsBefore(containerId, run);
-    const terminal = spec.tty ? openTerminal() : null;
+    const console = spec.tty ? openConsole() : null;
     try {
       await fillVolumes(spec);
-      const task = this.#compiler.task(spec, terminal?.path ?? null);
+      const task = this.#compiler.task(spec, console?.devpts ?? null);
       const ofRun = {
         number: run,
         log: spec.log,
@@ -154,7 +155,7 @@ export class NativeDriver implements ExecDriver {
       };
       const { launched, connection } = await this.#launch(
         task,
-        terminal,
+        console?.master ?? null,
         { containerId, run: ofRun },
         {
           meanwhile: () => this.#files.writeContainer(spec, task.devices ?? NO_DEVICES, task.cgroupPaths),
@@ -169,21 +170,21 @@ export class NativeDriver implements ExecDriver {
       this.#files.endRun(containerId, run);
       throw error;
     } finally {
-      if (terminal !== null) closeSync(terminal.master);
+      console?.close();
     }
   }
 
   /** Starts a shim and waits until its payload runs. On failure nothing of it runs and the task is undone. */
   async #launch(
     task: PreparedTask,
-    terminal: Terminal | null,
+    terminal: number | null,
     what: Pick<LaunchOptions, 'containerId' | 'run'>,
     then: LaunchWork = {},
   ): Promise<LaunchedShim & { launched: Launched }> {
     let shim: LaunchedShim | undefined;
     try {
       try {
-        shim = launchShim({ ...what, task, binary: this.#shimBinary(), terminal: terminal?.master ?? null });
+        shim = launchShim({ ...what, task, binary: this.#shimBinary(), terminal });
       } finally {
         task.release();
       }
@@ -318,9 +319,9 @@ export class NativeDriver implements ExecDriver {
     const { handle } = this.#runs.need(containerId);
     const facts = factsOf(handle);
     const entry = openContainer(handle);
-    let terminal: Terminal | null = null;
+    let terminal: number | null = null;
     try {
-      if (spec.tty) terminal = openTerminalIn(entry.root);
+      if (spec.tty) terminal = openTerminalIn(entry.root).master;
       const task = this.#compiler.exec(spec, { containerId, facts, entry });
       const { launched, connection, shimPid } = await this.#launch(task, terminal, { containerId, run: null });
       const session = stdioSession(connection, launched.pid, spec.stdin || spec.tty);
@@ -328,7 +329,7 @@ export class NativeDriver implements ExecDriver {
       session.exited.then(reap, reap);
       return session;
     } finally {
-      if (terminal !== null) closeSync(terminal.master);
+      if (terminal !== null) closeSync(terminal);
       entry.close();
     }
   }

@@ -1,10 +1,10 @@
 /** What every container finds mounted: /proc, /dev and what is in it, /sys. */
 import { AT_FDCWD, lookupCall, OPEN_FLAGS } from '../../../ffi/lookup.ts';
 import { MS } from '../../../ffi/mounts.ts';
+import { addConsole, addTerminals } from './console.ts';
 import { DEFAULT_DEVICES, DEVICE_LINKS, type DeviceSpec, packDevice } from './devices.ts';
 import type { SyscallProgram } from './program.ts';
 
-const S_IFREG = 0o100000;
 const PRIVATE_FILESYSTEM = MS.noSuid | MS.noDev | MS.noExec;
 
 const PLAIN_DIRECTORY = lookupCall('inRootWithoutLinks', OPEN_FLAGS.path | OPEN_FLAGS.directory);
@@ -31,13 +31,12 @@ function addDeviceNode(program: SyscallProgram, device: DeviceSpec): void {
   }
 }
 
-function addDev(program: SyscallProgram, devices: readonly DeviceSpec[], terminal: string | null): void {
+function addDev(program: SyscallProgram, devices: readonly DeviceSpec[], hasTerminal: boolean): void {
   addMountPoint(program, 'dev');
   program.op('mount /dev', 'mount', 'tmpfs', 'dev', 'tmpfs', MS.noSuid | MS.strictAtime, 'mode=755,size=65536k');
   for (const name of ['pts', 'shm', 'mqueue'])
     program.op(`create /dev/${name}`, 'mkdirat', AT_FDCWD, `dev/${name}`, 0o755);
-  const ptsOptions = 'newinstance,ptmxmode=0666,mode=0620,gid=5';
-  program.op('mount /dev/pts', 'mount', 'devpts', 'dev/pts', 'devpts', MS.noSuid | MS.noExec, ptsOptions);
+  addTerminals(program, hasTerminal);
   program.op('mount /dev/shm', 'mount', 'shm', 'dev/shm', 'tmpfs', PRIVATE_FILESYSTEM, 'mode=1777,size=65536k');
   program.op('mount /dev/mqueue', 'mount', 'mqueue', 'dev/mqueue', 'mqueue', PRIVATE_FILESYSTEM, 0);
   for (const device of DEFAULT_DEVICES) {
@@ -47,18 +46,15 @@ function addDev(program: SyscallProgram, devices: readonly DeviceSpec[], termina
   for (const { name, target } of DEVICE_LINKS) {
     program.op(`link /dev/${name}`, 'symlinkat', target, AT_FDCWD, `dev/${name}`);
   }
-  if (terminal !== null) {
-    program.op('create /dev/console', 'mknodat', AT_FDCWD, 'dev/console', S_IFREG | 0o600, 0);
-    program.op('mount /dev/console', 'mount', terminal, 'dev/console', 0, MS.bind, 0);
-  }
+  if (hasTerminal) addConsole(program);
 }
 
 export interface SystemMounts {
   readonly privileged: boolean;
   /** Besides the default ones. */
   readonly devices: readonly DeviceSpec[];
-  /** Host path of the terminal that becomes /dev/console. */
-  readonly terminal: string | null;
+  /** The payload has a terminal, see console.ts. */
+  readonly hasTerminal: boolean;
   /** Show the container its control group, read-only unless privileged. */
   readonly cgroupView: boolean;
 }
@@ -67,7 +63,7 @@ export interface SystemMounts {
 export function addSystemMounts(program: SyscallProgram, mounts: SystemMounts): void {
   addMountPoint(program, 'proc');
   program.op('mount /proc', 'mount', 'proc', 'proc', 'proc', PRIVATE_FILESYSTEM, 0);
-  addDev(program, mounts.devices, mounts.terminal);
+  addDev(program, mounts.devices, mounts.hasTerminal);
   addMountPoint(program, 'sys');
   const access = mounts.privileged ? 0 : MS.readOnly;
   program.op('mount /sys', 'mount', 'sysfs', 'sys', 'sysfs', PRIVATE_FILESYSTEM | access, 0);
