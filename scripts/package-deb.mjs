@@ -33,6 +33,7 @@ if (!existsSync('dist') || !existsSync('build/tsdocker-shim')) {
   console.error('error: tsdocker is not built\nhint: npm run build');
   process.exit(1);
 }
+execFileSync(process.execPath, ['--import', './test/support/run-typescript.mjs', 'scripts/manuals.mjs']);
 const architecture = execFileSync('dpkg', ['--print-architecture'], { encoding: 'utf8' }).trim();
 const stage = mkdtempSync(join(tmpdir(), 'tsdocker-deb-'));
 try {
@@ -80,10 +81,10 @@ function stageFiles() {
   mkdirSync(join(stage, 'etc/tsdocker/manifests'), { recursive: true });
   for (const unit of readdirSync('packaging/systemd'))
     copy(`packaging/systemd/${unit}`, `usr/lib/systemd/system/${unit}`);
-  for (const page of readdirSync('packaging/man')) writeGzip(`packaging/man/${page}`, `usr/share/man/man1/${page}.gz`);
-  copy('packaging/completions/tsdocker.bash', 'usr/share/bash-completion/completions/tsdocker');
-  copy('packaging/completions/_tsdocker', 'usr/share/zsh/vendor-completions/_tsdocker');
-  copy('packaging/completions/tsdocker.fish', 'usr/share/fish/vendor_completions.d/tsdocker.fish');
+  for (const page of readdirSync('build/man')) writeGzip(`build/man/${page}`, `usr/share/man/man1/${page}.gz`);
+  copy('build/completions/tsdocker.bash', 'usr/share/bash-completion/completions/tsdocker');
+  copy('build/completions/_tsdocker', 'usr/share/zsh/vendor-completions/_tsdocker');
+  copy('build/completions/tsdocker.fish', 'usr/share/fish/vendor_completions.d/tsdocker.fish');
   copy('LICENSE', 'usr/share/doc/tsdocker/copyright');
   writeGzip('CHANGELOG.md', 'usr/share/doc/tsdocker/changelog.gz');
   copy('docs', 'usr/share/doc/tsdocker/docs');

@@ -1,7 +1,6 @@
-/** packaging/man/: one page for the program and one for each command, from what their --help says. */
+/** Manual pages: one for the program and one for each command, from what their --help says. */
 import { argumentRow, optionRow } from '../../src/cli/command-line/help.ts';
-import { CliContext } from '../../src/cli/context.ts';
-import { declaredCommands, declareProgram } from '../../src/cli/program.ts';
+import { declareProgram } from '../../src/cli/program.ts';
 
 /** Text as roff takes it: no escapes, no requests, hyphens that can be copied. */
 const roff = (text) =>
@@ -34,7 +33,7 @@ const terms = (rows) => rows.flatMap(([name, meaning]) => term(name, meaning));
 
 function page({ name, summary, usage, command, further, seeAlso, version }) {
   const lines = [
-    '.\\" Generated from the commands by `npm run generate`.',
+    '.\\" Generated from the commands by `npm run manuals`.',
     `.TH ${name.toUpperCase()} 1 "" "tsdocker ${version}" "tsdocker"`,
     // Names and paths are to be copied: neither broken nor stretched.
     '.nh',
@@ -52,10 +51,8 @@ function page({ name, summary, usage, command, further, seeAlso, version }) {
   return `${lines.join('\n')}\n`;
 }
 
-/** Texts by file name. */
-export async function manPages(version) {
-  const streams = { stdout: { write() {} }, stderr: { write() {} }, env: {}, cwd: '/' };
-  const commands = declaredCommands(new CliContext(streams));
+/** Texts by file name, of commands as they declare themselves. */
+export function manPages(version, commands) {
   const pages = {};
   const files = [
     ['/etc/tsdocker/manifests', 'manifests that are kept running'],

@@ -2,7 +2,9 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { gunzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { COMMANDS } from '../../src/cli/commands.ts';
 import { BUSYBOX_IMAGE, FOREVER } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 
@@ -36,8 +38,6 @@ test('has what its units and a person look for, owned by root and writable by no
   const unit = readFileSync(join(tree, 'usr/lib/systemd/system/tsdocker.service'), 'utf8');
   expect(existsSync(join(tree, FILE.exec(unit)?.[1] ?? 'nothing'))).toBe(true);
   expect(readdirSync(join(tree, 'etc/tsdocker'))).toEqual(['manifests']);
-  const pages = readdirSync(join(tree, 'usr/share/man/man1'));
-  expect(pages).toEqual(readdirSync(join(CHECKOUT, 'packaging/man')).map((page) => `${page}.gz`));
   const files = (directory: string) => readdirSync(directory, { recursive: true }).sort();
   for (const part of ['docs', 'examples', 'manifests']) {
     expect(files(join(tree, 'usr/share/doc/tsdocker', part))).toEqual(files(join(CHECKOUT, part)));
@@ -45,6 +45,44 @@ test('has what its units and a person look for, owned by root and writable by no
   const entries = readdirSync(tree, { recursive: true, encoding: 'utf8' }).map((path) => lstatSync(join(tree, path)));
   expect(entries.filter((entry) => !entry.isSymbolicLink() && (entry.mode & 0o022) !== 0)).toEqual([]);
   expect(entries.filter(({ uid, gid }) => uid !== 0 || gid !== 0)).toEqual([]);
+});
+
+describe('each command has a manual page and a completion', () => {
+  const PAGES = ['tsdocker.1', ...COMMANDS.map(({ name }) => `tsdocker-${name}.1`)].sort();
+  const SCRIPTS = [
+    ['bash-completion/completions/tsdocker', 'tsdocker.bash'],
+    ['zsh/vendor-completions/_tsdocker', '_tsdocker'],
+    ['fish/vendor_completions.d/tsdocker.fish', 'tsdocker.fish'],
+  ] as const;
+
+  test('in the Debian package', () => {
+    const manuals = join(tree, 'usr/share/man/man1');
+    expect(readdirSync(manuals).sort()).toEqual(PAGES.map((page) => `${page}.gz`));
+    const texts = SCRIPTS.map(([path]) => readFileSync(join(tree, 'usr/share', path), 'utf8'));
+    for (const { name, summary } of COMMANDS) {
+      const page = gunzipSync(readFileSync(join(manuals, `tsdocker-${name}.1.gz`))).toString('utf8');
+      expect(page).toContain(
+        `.SH NAME\ntsdocker\\-${name.replaceAll('-', '\\-')} \\- ${summary.replaceAll('-', '\\-')}\n`,
+      );
+      expect(page).toContain('\n.SH EXAMPLES\n');
+      for (const text of texts) expect(text).toMatch(new RegExp(`(?<![\\w-])${name}(?![\\w-])`));
+    }
+  });
+
+  test('in the npm package', () => {
+    const packed = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+      cwd: CHECKOUT,
+      encoding: 'utf8',
+    });
+    const [{ files }] = JSON.parse(packed) as [{ readonly files: readonly { readonly path: string }[] }];
+    const paths = files.map(({ path }) => path);
+    const of = (directory: string) =>
+      paths.filter((path) => path.startsWith(directory)).map((path) => path.slice(directory.length));
+    expect(of('build/man/').sort()).toEqual(PAGES);
+    expect(of('build/completions/').sort()).toEqual(SCRIPTS.map(([, file]) => file).sort());
+    expect(paths).toEqual(expect.arrayContaining(['bin/tsdocker', 'build/tsdocker-shim', 'dist/cli/index.js']));
+    expect(paths.filter((path) => /^(src|test|node_modules)\//.test(path))).toEqual([]);
+  });
 });
 
 test('names what it needs', () => {

