@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
+import { append } from '../model/lists.ts';
 import { type Frame, FrameDecoder, frameHeader, MAX_PAYLOAD_BYTES } from './frames.ts';
 import { connectionLost } from './ndjson.ts';
 
@@ -108,7 +109,7 @@ export class FrameChannel {
 
   #receive(chunk: Buffer): void {
     try {
-      this.#waiting.push(...this.#decoder.push(chunk));
+      append(this.#waiting, this.#decoder.push(chunk));
     } catch (thrown) {
       this.#socket.destroy(thrown as Error);
       return;

@@ -1,10 +1,12 @@
 /** Reads what -f names. Files that manifests refer to are read by the supervisor, not here. */
+
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
 import type { ManifestInput } from '../api/supervisor.ts';
 import { groupFiles, isDropIn, isDropInDirectory, isUnitFile, readBundle } from '../manifest/importers/bundle.ts';
 import { TsdError } from '../model/errors.ts';
+import { append } from '../model/lists.ts';
 import type { CliContext } from './context.ts';
 
 export interface ManifestOptions {
@@ -24,8 +26,11 @@ export async function readManifests(context: CliContext, options: ManifestOption
     if (path === '-') inputs.push(await readStandardInput(context, options.baseDir));
     else {
       const found = readPath(absolute);
-      inputs.push(...found);
-      named.push(...found.filter(({ file }) => file === absolute));
+      append(inputs, found);
+      append(
+        named,
+        found.filter(({ file }) => file === absolute),
+      );
     }
   }
   return named.length < 2 ? inputs : together(context, inputs, named);

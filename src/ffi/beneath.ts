@@ -9,14 +9,15 @@ import {
   fstatSync,
   lstatSync,
   openSync,
-  readdirSync,
   readlinkSync,
   readSync,
 } from 'node:fs';
 import { constants as os } from 'node:os';
+import { sortInSteps } from '../model/sort-in-steps.ts';
 import { sysError } from './errno.ts';
 import { fileError } from './layer-files.ts';
 import { find, OPEN_FLAGS, open, openDirectory } from './lookup.ts';
+import { nameBatches } from './read-directory.ts';
 
 export interface FoundFile {
   /** Relative to the root, without links in it; empty for the root itself. */
@@ -105,13 +106,11 @@ export class Beneath {
     }
   }
 
-  /** Names in a directory, sorted by their bytes. @throws TsdError with errno. */
-  names(path: string): string[] {
+  /** Names in a directory, sorted by their bytes, found in steps. @throws TsdError with errno. */
+  *names(path: string): Generator<null, string[]> {
     const fd = this.#openDirectory(path);
     try {
-      return readdirSync(`/proc/self/fd/${fd}`, { encoding: 'buffer' })
-        .map((name) => name.toString('latin1'))
-        .sort();
+      return yield* sortedNames(fd);
     } finally {
       closeSync(fd);
     }
@@ -122,7 +121,7 @@ export class Beneath {
     const walk = this.walk(path);
     try {
       const { value } = walk.next();
-      if (value === undefined) throw sysError('lstat', os.errno.ENOENT, `look at ${path}`);
+      if (!value) throw sysError('lstat', os.errno.ENOENT, `look at ${path}`);
       return use(value);
     } finally {
       walk.return(undefined);
@@ -130,10 +129,11 @@ export class Beneath {
   }
 
   /**
-   * A file and, for a directory, everything below it: parents first, sorted by name. Links are found and not followed.
+   * A file and, for a directory, everything below it: parents first, sorted by name. Links are found and not followed. Null is
+   * a step without a file.
    * @param enter asked for each directory below the first; false passes over what is in it.
    */
-  *walk(start: string, enter: (path: string) => boolean = () => true): Generator<FoundFile, undefined> {
+  *walk(start: string, enter: (path: string) => boolean = () => true): Generator<FoundFile | null, undefined> {
     const slash = start.lastIndexOf('/');
     const name = start.slice(slash + 1);
     if (start !== '') {
@@ -157,11 +157,10 @@ export class Beneath {
     yield* this.#walkDirectory('', enter);
   }
 
-  *#walkDirectory(path: string, enter: (path: string) => boolean): Generator<FoundFile, undefined> {
+  *#walkDirectory(path: string, enter: (path: string) => boolean): Generator<FoundFile | null, undefined> {
     const fd = this.#openDirectory(path);
     try {
-      const names = readdirSync(`/proc/self/fd/${fd}`, { encoding: 'buffer' });
-      for (const name of names.map((bytes) => bytes.toString('latin1')).sort()) {
+      for (const name of yield* sortedNames(fd)) {
         const child = path === '' ? name : `${path}/${name}`;
         const stat = statIn(fd, name);
         // It went away between the two calls.
@@ -182,6 +181,15 @@ export class Beneath {
   #open(step: string, path: string, flags: number): number {
     return open(step, this.#fd, bytesOf(path), 'beneathWithoutLinks', flags);
   }
+}
+
+function* sortedNames(fd: number): Generator<null, string[]> {
+  const names: string[] = [];
+  for (const batch of nameBatches(fd)) {
+    for (const name of batch) names.push(name.toString('latin1'));
+    yield null;
+  }
+  return yield* sortInSteps(names, (a, b) => (a < b ? -1 : a > b ? 1 : 0));
 }
 
 function pathIn(fd: number, name: string): Buffer {

@@ -71,7 +71,7 @@ class Walk {
 
   /** Enters names one after the other. @returns those that are left when one of them is missing. @throws TsdError */
   enter(names: readonly string[]): string[] {
-    const left = [...names];
+    let left = [...names];
     for (let name = left.shift(); name !== undefined; name = left.shift()) {
       if (name === '..') this.#leave();
       else {
@@ -80,7 +80,7 @@ class Walk {
         const stat = fstatSync(found, { bigint: true });
         if (stat.isSymbolicLink()) {
           closeSync(found);
-          left.unshift(...this.#followed(name, stat));
+          left = [...this.#followed(name, stat), ...left];
         } else this.#fds.push(found);
       }
     }

@@ -1,5 +1,7 @@
 /** Which filesystem a path leads to, found out without touching any that may not answer. */
+
 import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
+import { append } from '../model/lists.ts';
 
 /** A mounted filesystem whose answers depend on somebody else: a server, a daemon. */
 export interface RemoteMount {
@@ -74,7 +76,7 @@ export class MountTable {
       if (link === null) at = child;
       else {
         if (link.startsWith('/')) at = '';
-        pending.push(...link.split('/').reverse());
+        append(pending, link.split('/').reverse());
       }
     }
     return null;

@@ -2,8 +2,10 @@
  * Processes without fork: forking Node copies its page tables. posix_spawn(3) of glibc borrows our memory until the
  * child's execve, so its cost does not grow with us.
  */
+
 import { closeSync, constants as fsConstants, readdirSync, readFileSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
+import { largest } from '../model/lists.ts';
 import { sysError } from './errno.ts';
 import { addressOf, callNumber } from './foreign.ts';
 import { syscall, trySyscall } from './native.ts';
@@ -99,7 +101,7 @@ export function spawn(options: SpawnOptions): number {
   const pid = Buffer.alloc(64);
   const moved: number[] = [];
   const { descriptors } = options;
-  const above = Math.max(2, ...descriptors.keys()) + 1;
+  const above = largest(descriptors.keys(), 2) + 1;
   /** A descriptor whose number stands for another one in the child is first moved out of the way. */
   const clearOfTargets = (fd: number): number => {
     if (fd > 2 && !descriptors.has(fd)) return fd;

@@ -3,10 +3,11 @@
  * a symbolic link on the way leads nowhere, because the kernel follows none (lookup.ts). The only link that a
  * path may begin with is a descriptor of this process, as `/proc/self/fd/7/.`. What could not be looked up is an error.
  */
-import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, readdirSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants, fstatSync, lstatSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { TsdError } from '../model/errors.ts';
 import { AT_FDCWD, find, OPEN_FLAGS } from './lookup.ts';
+import { nameBatches } from './read-directory.ts';
 
 /** include/uapi/linux/limits.h */
 const PATH_MAX = 4096;
@@ -59,12 +60,29 @@ export function readWithoutLinks<T>(path: Buffer, read: (held: Buffer) => T): T 
   return inItsDirectory<T | null>(path, null, read);
 }
 
-/** Names in a directory, unsorted; null when there is none, or a link on the way. */
-export function namesWithoutLinks(path: Buffer): Buffer[] | null {
+/** Names in a directory, unsorted, some hundred at a time; none when there is none, or a link on the way. */
+export function* namesWithoutLinks(path: Buffer): Generator<Buffer[], undefined> {
   const directory = findWithoutLinks(path, OPEN_FLAGS.directory);
-  if (directory === null) return null;
+  if (directory === null) return;
   try {
-    return readdirSync(`/proc/self/fd/${directory}`, { encoding: 'buffer' });
+    yield* nameBatches(directory);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+/** As {@link namesWithoutLinks}, with what each name is; one that vanished meanwhile is left out. */
+export function* filesWithoutLinks(path: Buffer): Generator<{ readonly name: Buffer; readonly stat: BigIntStats }> {
+  const directory = findWithoutLinks(path, OPEN_FLAGS.directory);
+  if (directory === null) return;
+  const held = Buffer.from(`/proc/self/fd/${directory}/`);
+  try {
+    for (const names of nameBatches(directory)) {
+      for (const name of names) {
+        const stat = lstatSync(Buffer.concat([held, name]), { bigint: true, throwIfNoEntry: false });
+        if (stat !== undefined) yield { name, stat };
+      }
+    }
   } finally {
     closeSync(directory);
   }

@@ -1,7 +1,7 @@
+import { createHash } from 'node:crypto';
 import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ImageSource, LoadContext, LoadedImage } from './image.ts';
-import { sha256Hex } from './image-config.ts';
 import { loadArchive } from './sources/archive.ts';
 import { hostFingerprint, loadHost } from './sources/host/host.ts';
 import { sourceMissing } from './sources/image-files.ts';
@@ -32,15 +32,21 @@ export function loadImage(source: ImageSource, context: LoadContext): Promise<Lo
  * @throws TSD_IMAGE_SOURCE, or the signal's reason.
  */
 export async function sourceFingerprint(source: ImageSource, signal?: AbortSignal): Promise<string> {
-  return sha256Hex(`${JSON.stringify(source)}\n${await contentFingerprint(source, signal)}`);
+  const hash = createHash('sha256').update(`${JSON.stringify(source)}\n`);
+  for await (const text of contentStatus(source, signal)) hash.update(text);
+  return hash.digest('hex');
 }
 
-async function contentFingerprint(source: ImageSource, signal: AbortSignal | undefined): Promise<string> {
-  if (source.type === 'host') return hostFingerprint(source, signal);
+async function* contentStatus(source: ImageSource, signal: AbortSignal | undefined): AsyncGenerator<string> {
+  if (source.type === 'host') {
+    yield await hostFingerprint(source, signal);
+    return;
+  }
   try {
-    if (source.type === 'archive') return fileStatus(source.path);
-    if (source.type === 'layout') return layoutStatus(source.path);
-    return statSync(source.path).isDirectory() ? await treeStatus(source.path, signal) : fileStatus(source.path);
+    if (source.type === 'archive') yield fileStatus(source.path);
+    else if (source.type === 'layout') yield layoutStatus(source.path);
+    else if (statSync(source.path).isDirectory()) yield* treeStatus(source.path, signal);
+    else yield fileStatus(source.path);
   } catch (cause) {
     signal?.throwIfAborted();
     throw sourceMissing(source.path, cause);
@@ -62,10 +68,10 @@ function layoutStatus(path: string): string {
 }
 
 /** A directory's times change with every name in it, and ctime with everything else. */
-async function treeStatus(path: string, signal: AbortSignal | undefined): Promise<string> {
-  const lines: string[] = [];
+async function* treeStatus(path: string, signal: AbortSignal | undefined): AsyncGenerator<string> {
+  let separator = '';
   for await (const { path: name, stat } of scanTree(realpathSync(path), signal)) {
-    lines.push([name, stat.dev, stat.ino, stat.mode, stat.size, stat.mtimeNs, stat.ctimeNs].join(' '));
+    yield separator + [name, stat.dev, stat.ino, stat.mode, stat.size, stat.mtimeNs, stat.ctimeNs].join(' ');
+    separator = '\n';
   }
-  return lines.join('\n');
 }

@@ -122,6 +122,10 @@ function* hashTree(path: string, dockerfile: string | null, inputs: string[]): S
     const budget = { files: 0, bytes: 0n };
     const enter = (at: string): boolean => !ignore.ignores(text(at)) || ignore.mayHoldWanted(text(at));
     for (const found of files.walk('', enter)) {
+      if (found === null) {
+        yield;
+        continue;
+      }
       const isIgnored = found.path !== '' && ignore.ignores(text(found.path));
       if (isIgnored && !(found.stat.isDirectory() && ignore.mayHoldWanted(text(found.path)))) continue;
       spend(budget, found.stat, path);

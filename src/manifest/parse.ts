@@ -1,7 +1,9 @@
 /** One manifest file: text → resources with positions, or the list of everything that is wrong with it. */
+
 import { basename } from 'node:path';
 import type { SpecOfKind } from '../model/desired.ts';
 import { isTextField, KIND_SCHEMAS } from '../model/kinds/kinds.ts';
+import { append } from '../model/lists.ts';
 import { KINDS, type Kind, NAME_PATTERN, type SourcePosition } from '../model/resource.ts';
 import { importForeign, type Reach, type Translation } from './importers/import.ts';
 import { compareIssues, type ManifestIssue } from './issue.ts';
@@ -130,7 +132,7 @@ class ManifestReader {
 
   #ownFormat(): void {
     const yaml = readYaml(this.#input.text, this.#input.file);
-    this.#issues.push(...yaml.issues);
+    append(this.#issues, yaml.issues);
     for (const document of yaml.documents) this.#document(document, yaml);
   }
 
@@ -202,7 +204,7 @@ class ManifestReader {
       return;
     }
     const result = normalise(kind, written);
-    if (!result.success) this.#issues.push(...schemaIssues(result.error, { kind, name, written, at, places }));
+    if (!result.success) append(this.#issues, schemaIssues(result.error, { kind, name, written, at, places }));
     this.#resources.set(`${kind}/${name}`, {
       kind,
       name,

@@ -1,7 +1,9 @@
 /** What the files of one manifest hold now, whatever it is pinned to. */
+
 import { createHash } from 'node:crypto';
 import type { SourceContents } from '../model/contents.ts';
 import type { SpecOfKind } from '../model/desired.ts';
+import { append } from '../model/lists.ts';
 import { resourceKey } from '../model/resource.ts';
 import type { BuildContexts } from './build-contexts.ts';
 import { type ContentHasher, type ContentPath, contentPaths, hashContent, type Pinning } from './content.ts';
@@ -54,7 +56,7 @@ export function presentDigest(
     if (kind === 'container' && spec !== null) {
       const content = containerHashes(resource, spec as SpecOfKind['container'], looked, hasher);
       hashes[`${kind}/${name}`] = content.hashes;
-      inputs.push(...content.inputs);
+      append(inputs, content.inputs);
     }
     if (kind !== 'image' || spec === null) continue;
     const written = (spec as SpecOfKind['image']).source;
@@ -70,7 +72,7 @@ export function presentDigest(
     }
     const context = contexts.read(source);
     hashes[`${kind}/${name}`] = context.hash;
-    inputs.push(...context.inputs);
+    append(inputs, context.inputs);
   }
   return { digest: createHash('sha256').update(canonicalJson(hashes)).digest('hex'), inputs };
 }

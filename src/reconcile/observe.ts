@@ -1,8 +1,10 @@
 /** What is, as one snapshot: container records, stores and what the drivers see in the kernel. */
+
 import type { NetworkConfig, ObservedEndpoint, ObservedNetworks, TaskHandle } from '../drivers/contract.ts';
 import type { Instant } from '../model/clock.ts';
 import type { HealthRecord, ProbeSet } from '../model/health.ts';
 import type { ContainerSpec } from '../model/kinds/container.ts';
+import { append } from '../model/lists.ts';
 import type {
   ObservedContainer,
   ObservedExit,
@@ -65,7 +67,7 @@ function endpointDrift(
   }
   // One that does not run has given its ports back, or is about to.
   if (state.status !== 'running' && state.status !== 'paused') return drift;
-  if (owner !== null) drift.push(...portsOfOtherDeclaration(owner, network.ports));
+  if (owner !== null) append(drift, portsOfOtherDeclaration(owner, network.ports));
   if (network.ports.length === 0) return drift;
   const seen = new Set(endpoint.ports.map(portName));
   for (const port of network.ports) if (!seen.has(portName(port))) drift.push(`port ${portName(port)} missing`);

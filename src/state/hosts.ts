@@ -46,12 +46,10 @@ export function withNames(text: string, names: readonly string[]): string {
   const block = names.length === 0 ? [] : [NAMES_BEGIN, ...names, NAMES_END];
   // Without its end it was cut off.
   const length = begin < 0 ? 0 : (end < 0 ? lines.length : end + 1) - begin;
-  if (begin >= 0) lines.splice(begin, length, ...block);
-  else {
-    if (lines.at(-1) === '') lines.pop();
-    lines.push(...block);
-  }
-  return lines.at(-1) === '' ? lines.join('\n') : `${lines.join('\n')}\n`;
+  if (begin < 0 && lines.at(-1) === '') lines.pop();
+  const at = begin < 0 ? lines.length : begin;
+  const all = [...lines.slice(0, at), ...block, ...lines.slice(at + length)];
+  return all.at(-1) === '' ? all.join('\n') : `${all.join('\n')}\n`;
 }
 
 /** /etc/hosts of a container: itself, the loopback names, its links, extra hosts, and the names of its network. */

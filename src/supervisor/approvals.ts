@@ -1,6 +1,8 @@
 /** What waits for a person, and letting it through. */
+
 import type { ApprovalView, DiffView } from '../api/supervisor.ts';
 import type { Actor } from '../model/actor.ts';
+import { append } from '../model/lists.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
 import { volumesLeftBehind } from '../reconcile/ops/released-volumes.ts';
 import type { World } from '../reconcile/ops/world.ts';
@@ -59,7 +61,7 @@ export class Approvals {
       sources.approveRemoval(by);
       approved.push(held.directory);
     }
-    approved.push(...sources.approvePins(names, by));
+    append(approved, sources.approvePins(names, by));
     for (const { key, released } of this.#undeclaredVolumes()) {
       const { app, name } = parseKey(key);
       // Released data is deleted only when somebody names it.

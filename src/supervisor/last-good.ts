@@ -1,4 +1,5 @@
 import type { DesiredState } from '../model/desired.ts';
+import { append } from '../model/lists.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { Version } from '../model/update.ts';
 
@@ -13,7 +14,7 @@ function imageHash({ resources }: DesiredState, key: ResourceKey): string {
     const desired = image === null || hashes.has(image) ? undefined : resources.get(image);
     if (!desired) continue;
     hashes.set(desired.key, desired.specHash);
-    open.push(...desired.references.bases);
+    append(open, desired.references.bases);
   }
   return [...hashes].sort().join();
 }

@@ -211,7 +211,7 @@ function containersOf({ desired, observed }: Input, apps: ReadonlySet<string>): 
 function together(all: readonly OfOne[]): Readiness {
   const waiting = all.filter((one) => one.state === 'waiting');
   const [first] = waiting;
-  if (first) return { ...first, untilBootMs: soonest(...waiting.map(({ untilBootMs }) => untilBootMs)) };
+  if (first) return { ...first, untilBootMs: soonest(waiting.map(({ untilBootMs }) => untilBootMs)) };
   const atRest = (state: 'completed' | 'stopped'): AtRest[] =>
     all.flatMap((one) => (one.state === state ? [{ resource: one.resource, message: one.message }] : []));
   const running = all.filter((one) => one.state === 'ready' && one.runs).length;

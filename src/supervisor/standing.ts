@@ -1,4 +1,5 @@
 /** How images, volumes and networks stand, and why. */
+import { append } from '../model/lists.ts';
 import type { Condition } from '../model/phases.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
 import { PARKING, word } from '../reconcile/phase.ts';
@@ -54,7 +55,7 @@ export function standing(input: ViewInput, key: ResourceKey, present: boolean): 
   if (held) conditions.push(held);
   const heldBack = desired.heldBack?.get(parseKey(key).app)?.reason;
   if (heldBack !== undefined) conditions.push({ type: 'Held', status: true, reason: 'HeldBack', message: heldBack });
-  conditions.push(...input.unread.conditions());
+  append(conditions, input.unread.conditions());
   const facts = {
     observed: undefined,
     op: op ? { op, sinceMs: past.opSince(key) } : null,

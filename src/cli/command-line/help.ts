@@ -1,4 +1,5 @@
 /** Help pages as text of a width. */
+import { largest } from '../../model/lists.ts';
 import type { Argument, Command, Option } from './command.ts';
 
 /** A term with what it means. */
@@ -41,7 +42,7 @@ export function helpPage(command: Command, usage: string, width: number, further
     { title: 'Options', rows: [...command.options.map(optionRow), HELP_ROW] },
     ...further,
   ].filter(({ rows }) => rows.length > 0);
-  const termWidth = Math.max(...sections.flatMap(({ rows }) => rows.map(([term]) => term.length)));
+  const termWidth = largest(sections.flatMap(({ rows }) => rows.map(([term]) => term.length)));
   const parts = sections.map(
     ({ title, rows }) => `${title}:\n${rows.map((row) => formatRow(row, termWidth, width)).join('\n')}\n`,
   );

@@ -1,5 +1,6 @@
 import type { DoctorCheck } from '../../api/supervisor.ts';
 import { TsdError } from '../../model/errors.ts';
+import { largest } from '../../model/lists.ts';
 import type { Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { isData } from '../data.ts';
@@ -48,7 +49,10 @@ async function allChecks(context: CliContext): Promise<readonly DoctorCheck[]> {
 
 function formatChecks(context: CliContext, checks: readonly DoctorCheck[]): string {
   const { streams } = context;
-  const longest = Math.max(0, ...checks.map((check) => check.name.length));
+  const longest = largest(
+    checks.map((check) => check.name.length),
+    0,
+  );
   const lines = checks.flatMap((check) => {
     const [style, word] = MARK[check.status];
     const mark = paint(streams, streams.stdout, style, word.padEnd(7));

@@ -1,4 +1,5 @@
 import type { LogEntry, LogOptions } from '../../api/supervisor.ts';
+import { largest } from '../../model/lists.ts';
 import { namesOf } from '../apps.ts';
 import { Argument, type Command, InvalidArgumentError } from '../command-line/command.ts';
 import type { CliContext, Output } from '../context.ts';
@@ -74,7 +75,7 @@ async function run(context: CliContext, words: readonly string[], options: LogsO
   const [only] = streams;
   if (only && streams.length === 1) await print(context, only, null, options);
   else {
-    const width = Math.max(...names.map((name) => name.length));
+    const width = largest(names.map((name) => name.length));
     const merged = wanted.follow ? together(streams) : inOrderOfTime(streams, ({ entry }) => entry.time);
     await print(context, merged, width, options);
   }

@@ -1,3 +1,4 @@
+import { largest } from '../../model/lists.ts';
 import type { CliContext } from '../context.ts';
 import { paint, printable, type Style } from './text.ts';
 
@@ -63,7 +64,7 @@ export function formatTable<Row>(
 
 function measure<Row>(column: Column<Row>, rows: readonly Row[], isLast: boolean): Shown<Row> {
   const cells = rows.map((row) => printable(column.value(row)) || '-');
-  const needed = Math.max(column.title.length, ...cells.map(width));
+  const needed = largest(cells.map(width), column.title.length);
   const least = column.min ?? (isLast ? MIN_LAST_WIDTH : needed);
   return { column, cells, min: Math.min(needed, Math.max(least, column.title.length)), width: needed };
 }
@@ -97,7 +98,7 @@ function fitTo<Row>(all: readonly Shown<Row>[], room: number): readonly Shown<Ro
 /** `key:  value` lines; a null value is left out. */
 export function formatPairs(pairs: readonly (readonly [key: string, value: string | number | null])[]): string {
   const shown = pairs.filter((pair): pair is readonly [string, string | number] => pair[1] !== null);
-  const longest = Math.max(...shown.map(([key]) => key.length));
+  const longest = largest(shown.map(([key]) => key.length));
   return shown
     .map(([key, value]) => `${`${key}:`.padEnd(longest + 1)}${GAP}${printable(String(value)) || '-'}\n`)
     .join('');

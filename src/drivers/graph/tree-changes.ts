@@ -1,11 +1,11 @@
 import { type BigIntStats, readlinkSync } from 'node:fs';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { readXattrs } from '../../ffi/layer-files.ts';
+import { itemsInSlices } from '../../ffi/slices.ts';
 import { isTooDeep, namesWithoutLinks, readWithoutLinks, statWithoutLinks, tooDeep } from '../../ffi/without-links.ts';
+import { append } from '../../model/lists.ts';
+import { sortInSteps } from '../../model/sort-in-steps.ts';
 import type { LayerChange } from '../contract.ts';
 
-/** Files looked at in one turn of the event loop. */
-const BATCH = 200;
 /** Attributes of the content; the others belong to the host. */
 const COMPARED_XATTR = /^(user\.(?!overlay\.)|security\.capability$)/;
 const SLASH = Buffer.from('/');
@@ -18,27 +18,23 @@ export function joinBytes(directory: Buffer, name: Buffer): Buffer {
 /** What lies deeper than a path can say (PATH_MAX) is an error, or left out where only sizes are added up. */
 export type DeepFiles = 'refused' | 'left-out';
 
-/** Names in a directory, sorted; none when it vanished, or is none. */
-export function namesIn(directory: Buffer, deep: DeepFiles = 'refused'): Buffer[] {
+/** Names in a directory, sorted, found in steps; none when it vanished, or is none. */
+export function* namesIn(directory: Buffer, deep: DeepFiles = 'refused'): Generator<null, Buffer[]> {
   if (isTooDeep(directory)) {
     if (deep === 'left-out') return [];
     throw tooDeep(directory.toString());
   }
-  return (namesWithoutLinks(directory) ?? []).sort(Buffer.compare);
+  const names: Buffer[] = [];
+  for (const batch of namesWithoutLinks(directory)) {
+    append(names, batch);
+    yield null;
+  }
+  return yield* sortInSteps(names, Buffer.compare);
 }
 
 /** Extended attributes; none when it vanished. */
 export function xattrsOf(path: Buffer): Map<string, Buffer> {
   return readWithoutLinks(path, readXattrs) ?? new Map();
-}
-
-/** Runs a generator of results and of steps without one (null), giving the event loop its turn in between. */
-export async function* inTurns<T>(steps: Iterable<T | null>): AsyncGenerator<T> {
-  let looked = 0;
-  for (const step of steps) {
-    if (++looked % BATCH === 0) await nextTurn();
-    if (step !== null) yield step;
-  }
 }
 
 /** True when root directories differ in what people set; the time of a root changes with every use. */
@@ -57,7 +53,7 @@ export function treeChanges(
   lower: string | null,
   deep: DeepFiles = 'refused',
 ): AsyncIterable<LayerChange> {
-  return inTurns(compareRoots(Buffer.from(upper), lower === null ? null : Buffer.from(lower), deep));
+  return itemsInSlices(compareRoots(Buffer.from(upper), lower === null ? null : Buffer.from(lower), deep));
 }
 
 function* compareRoots(upper: Buffer, lower: Buffer | null, deep: DeepFiles): Generator<LayerChange | null> {
@@ -77,10 +73,12 @@ interface Pair {
 
 /** @param silent unchanged directories on the way here; they are reported before the first change below them. */
 function* compareDirectories(pair: Pair, silent: LayerChange[]): Generator<LayerChange | null> {
-  const below = new Map(
-    (pair.lower === null ? [] : namesIn(pair.lower, pair.deep)).map((name) => [name.toString('latin1'), name]),
-  );
-  for (const name of namesIn(pair.upper, pair.deep)) {
+  const below = new Map<string, Buffer>();
+  for (const name of pair.lower === null ? [] : yield* namesIn(pair.lower, pair.deep)) {
+    below.set(name.toString('latin1'), name);
+  }
+  yield null;
+  for (const name of yield* namesIn(pair.upper, pair.deep)) {
     below.delete(name.toString('latin1'));
     yield* compareEntry(pair, name, silent);
   }

@@ -1,9 +1,9 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { isTooDeep, namesWithoutLinks, statWithoutLinks } from '../../ffi/without-links.ts';
+import type { BigIntStats } from 'node:fs';
+import { inSlices } from '../../ffi/slices.ts';
+import { filesWithoutLinks, isTooDeep, statWithoutLinks } from '../../ffi/without-links.ts';
 import type { LayerChange } from '../contract.ts';
+import { joinBytes } from './tree-changes.ts';
 
-/** Files looked at in one turn of the event loop: about 2 ms. */
-const BATCH = 150;
 const BLOCK_BYTES = 512n;
 
 /**
@@ -12,19 +12,29 @@ const BLOCK_BYTES = 512n;
  * @param root without links in it; none that somebody puts in place meanwhile is followed
  */
 export async function treeSize(root: string): Promise<number> {
+  return Number(await inSlices(countTree(Buffer.from(root))));
+}
+
+/** Only directories wait to be looked at: a directory of a million files takes no memory for each. */
+function* countTree(root: Buffer): Generator<null, bigint> {
   const seen = new Set<bigint>();
-  const pending: Buffer[] = [Buffer.from(root)];
+  const pending: Buffer[] = [];
   let bytes = 0n;
-  let looked = 0;
-  for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
-    if (++looked % BATCH === 0) await nextTurn();
-    const stat = isTooDeep(path) ? null : statWithoutLinks(path);
-    if (stat === null || (stat.nlink > 1n && !stat.isDirectory() && seen.has(stat.ino))) continue;
+  const count = (path: Buffer, stat: BigIntStats): void => {
+    if (isTooDeep(path) || (stat.nlink > 1n && !stat.isDirectory() && seen.has(stat.ino))) return;
     if (stat.nlink > 1n) seen.add(stat.ino);
     bytes += stat.blocks * BLOCK_BYTES;
-    if (stat.isDirectory()) pending.push(...childPaths(path));
+    if (stat.isDirectory()) pending.push(path);
+  };
+  const top = statWithoutLinks(root);
+  if (top !== null) count(root, top);
+  for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+    for (const { name, stat } of filesWithoutLinks(path)) {
+      count(joinBytes(path, name), stat);
+      yield null;
+    }
   }
-  return Number(bytes);
+  return bytes;
 }
 
 /** Bytes on disk of the files that were added or modified, each inode once. */
@@ -38,8 +48,4 @@ export async function changesSize(changes: AsyncIterable<LayerChange>): Promise<
     bytes += stat.blocks * BLOCK_BYTES;
   }
   return Number(bytes);
-}
-
-function childPaths(directory: Buffer): Buffer[] {
-  return (namesWithoutLinks(directory) ?? []).map((name) => Buffer.concat([directory, Buffer.from('/'), name]));
 }

@@ -1,13 +1,14 @@
 import type { BigIntStats } from 'node:fs';
+import { itemsInSlices } from '../../ffi/slices.ts';
 import type { LayerChange } from '../contract.ts';
-import { inTurns, joinBytes, rootDiffers } from './tree-changes.ts';
+import { joinBytes, rootDiffers } from './tree-changes.ts';
 
 const EMPTY = Buffer.alloc(0);
 
 /** How the directories of a union filesystem say what they hide of those below. */
 export interface UnionFormat {
-  /** The names that a directory has something at or hides, in a fixed order; none when it vanished. */
-  names(directory: Buffer): readonly Buffer[];
+  /** The names that a directory has something at or hides, in a fixed order, found in steps; none when it vanished. */
+  names(directory: Buffer): Generator<null, readonly Buffer[]>;
   /** What a directory has at a name; null for nothing. */
   find(directory: Buffer, name: Buffer): BigIntStats | 'whiteout' | null;
   /** Nothing of the layers below shines through. */
@@ -36,7 +37,7 @@ export function unionChanges(
     below: lowers.map((path) => Buffer.from(path)),
     opaque: false,
   };
-  return inTurns(rootChanges(format, root));
+  return itemsInSlices(rootChanges(format, root));
 }
 
 function* rootChanges(format: UnionFormat, root: Merged): Generator<LayerChange | null> {
@@ -47,7 +48,7 @@ function* rootChanges(format: UnionFormat, root: Merged): Generator<LayerChange 
 }
 
 function* directoryChanges(format: UnionFormat, directory: Merged): Generator<LayerChange | null> {
-  const names = format.names(directory.upper);
+  const names = yield* format.names(directory.upper);
   if (directory.opaque) yield* hiddenByOpaque(format, directory, names);
   for (const name of names) {
     yield null;
@@ -71,11 +72,14 @@ function* hiddenByOpaque(
   format: UnionFormat,
   { path, below }: Merged,
   kept: readonly Buffer[],
-): Generator<LayerChange> {
-  const names = below.flatMap((directory) => format.names(directory));
-  const gone = new Map(names.map((name) => [name.toString('latin1'), name]));
+): Generator<LayerChange | null> {
+  const gone = new Map<string, Buffer>();
+  for (const directory of below) {
+    for (const name of yield* format.names(directory)) gone.set(name.toString('latin1'), name);
+  }
   for (const name of kept) gone.delete(name.toString('latin1'));
   for (const name of gone.values()) {
+    yield null;
     if (lookup(format, below, name) !== null) yield { kind: 'deleted', path: joinBytes(path, name), hostPath: null };
   }
 }

@@ -1,6 +1,7 @@
 /** Entries of a layer: what they are, and the layer made of them. */
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { Slices } from '../../ffi/slices.ts';
 import type { LoadContext } from '../image.ts';
 import { chainIds, ensureLayer } from '../layers.ts';
 import { filePieces, measured, type TreeEntry, treeTar } from '../tree/tree-tar.ts';
@@ -9,7 +10,9 @@ import type { BuiltLayer } from './host.ts';
 /** sha256 over names, kinds, owners, modes and contents: equal files give equal digests whatever their times. */
 export async function contentDigest(entries: readonly TreeEntry[]): Promise<string> {
   const hash = createHash('sha256');
+  const slices = new Slices();
   for (const { header, content } of entries) {
+    await slices.pause();
     const { name, type, mode, uid, gid, size, linkname, major, minor, xattrs } = header;
     const attributes = [...xattrs].map(([key, value]) => [key, value.toString('base64')]);
     hash.update(`${JSON.stringify([name, type, mode, uid, gid, size, linkname, major, minor, attributes])}\n`);

@@ -36,5 +36,7 @@ function ancestors(path: string): string[] {
 function isEmpty({ hostPath }: LayerChange): boolean {
   const stat = hostPath === null ? null : statWithoutLinks(hostPath);
   if (hostPath === null || stat === null) return true;
-  return stat.isDirectory() ? (namesWithoutLinks(hostPath) ?? []).length === 0 : stat.isFile() && stat.size === 0n;
+  if (!stat.isDirectory()) return stat.isFile() && stat.size === 0n;
+  for (const names of namesWithoutLinks(hostPath)) if (names.length > 0) return false;
+  return true;
 }

@@ -10,13 +10,13 @@ import { treeTar } from '../tree/tree-tar.ts';
  */
 export async function* rootTar(root: RootMount, signal?: AbortSignal): AsyncGenerator<Buffer> {
   if (root.type === 'bind') {
-    yield* treeTar(await directoryEntries(root.source, signal));
+    yield* treeTar(directoryEntries(root.source, signal));
     return;
   }
   const mount = mountToRead(root);
   try {
     // The dot makes it the mount and not the magic link to it.
-    yield* treeTar(await directoryEntries(`/proc/self/fd/${mount}/.`, signal));
+    yield* treeTar(directoryEntries(`/proc/self/fd/${mount}/.`, signal));
   } finally {
     closeSync(mount);
   }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { TsdError } from '../../model/errors.ts';
+import { append } from '../../model/lists.ts';
 import { parseJson } from '../image-config.ts';
 import { lying } from './answers.ts';
 import type { RegistryClient } from './client.ts';
@@ -13,7 +14,7 @@ const pageSchema = z.object({ tags: z.array(z.string()).nullish(), repositories:
 export async function listTags(client: RegistryClient, repository: string): Promise<readonly string[]> {
   const pages = readPages(client, `/v2/${repository}/tags/list`, pullScope(repository), `tags of ${repository}`);
   const tags: string[] = [];
-  for await (const page of pages) tags.push(...(page.tags ?? []));
+  for await (const page of pages) append(tags, page.tags ?? []);
   return [...new Set(tags)].sort();
 }
 
@@ -21,7 +22,7 @@ export async function listTags(client: RegistryClient, repository: string): Prom
 export async function listRepositories(client: RegistryClient): Promise<readonly string[]> {
   const repositories: string[] = [];
   for await (const page of readPages(client, '/v2/_catalog', 'registry:catalog:*', 'catalog')) {
-    repositories.push(...(page.repositories ?? []));
+    append(repositories, page.repositories ?? []);
   }
   return [...new Set(repositories)].sort();
 }

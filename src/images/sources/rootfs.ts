@@ -18,8 +18,10 @@ export async function loadRootfs({ path, config }: RootfsSource, context: LoadCo
   const found: Stats = await stat(path).catch((thrown: unknown) => {
     throw sourceMissing(path, thrown);
   });
-  if (found.isDirectory())
-    return loadMadeLayer(await directoryEntries(realpathSync(path), context.signal), config, context);
+  if (found.isDirectory()) {
+    const real = realpathSync(path);
+    return loadMadeLayer(() => directoryEntries(real, context.signal), config, context);
+  }
   if (!found.isFile()) {
     throw new TsdError('TSD_IMAGE_SOURCE', `${path} is neither a directory nor a file`, { step: 'open image source' });
   }

@@ -1,13 +1,12 @@
 import { type BigIntStats, readlinkSync } from 'node:fs';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fileError, readXattrs } from '../../ffi/layer-files.ts';
+import { itemsInSlices } from '../../ffi/slices.ts';
 import { isTooDeep, namesWithoutLinks, readWithoutLinks, statWithoutLinks, tooDeep } from '../../ffi/without-links.ts';
+import { sortInSteps } from '../../model/sort-in-steps.ts';
 import { fromBytes, readable, type TarHeader, type TarType, toBytes } from '../tar/header.ts';
 import { ChangedMeanwhile, type TreeEntry } from './tree-tar.ts';
 
 const NANOSECONDS = 1_000_000_000n;
-/** Files looked at in one turn of the event loop. */
-const BATCH = 200;
 /** Attributes that belong to a file's content; the others (overlay's, SELinux's, ACLs by host id) belong to the host. */
 const KEPT_XATTR = /^(user\.(?!overlay\.)|security\.capability$)/;
 
@@ -25,12 +24,14 @@ interface ScannedFile {
  * @param root without links in it, as realpath(3) gives it, or a descriptor's path of this process
  */
 export async function* scanTree(root: string | Buffer, signal?: AbortSignal): AsyncGenerator<ScannedFile> {
-  const base = Buffer.from(root);
+  yield* itemsInSlices(filesOf(Buffer.from(root), signal));
+}
+
+function* filesOf(base: Buffer, signal: AbortSignal | undefined): Generator<ScannedFile | null> {
   const pending: string[] = [''];
   let device: bigint | null = null;
-  let looked = 0;
   for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
-    if (++looked % BATCH === 0) await nextTurn();
+    yield null;
     signal?.throwIfAborted();
     const hostPath = path === '' ? base : Buffer.concat([base, Buffer.from('/'), toBytes(path)]);
     if (isTooDeep(hostPath)) throw tooDeep(readable(path));
@@ -40,9 +41,18 @@ export async function* scanTree(root: string | Buffer, signal?: AbortSignal): As
     device ??= stat.dev;
     yield { path, hostPath, stat };
     if (!stat.isDirectory() || stat.dev !== device) continue;
-    const names = (namesWithoutLinks(hostPath) ?? []).map(fromBytes).sort().reverse();
-    for (const name of names) pending.push(path === '' ? name : `${path}/${name}`);
+    // The last of them comes first from the pile.
+    for (const name of yield* namesBackwards(hostPath)) pending.push(path === '' ? name : `${path}/${name}`);
   }
+}
+
+function* namesBackwards(directory: Buffer): Generator<null, string[]> {
+  const names: string[] = [];
+  for (const batch of namesWithoutLinks(directory)) {
+    for (const name of batch) names.push(fromBytes(name));
+    yield null;
+  }
+  return yield* sortInSteps(names, (a, b) => (a < b ? 1 : a > b ? -1 : 0));
 }
 
 function tarType(stat: BigIntStats): TarType | null {

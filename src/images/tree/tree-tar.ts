@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { constants, type FileHandle, open } from 'node:fs/promises';
 import { fileError } from '../../ffi/layer-files.ts';
+import { Slices } from '../../ffi/slices.ts';
 import { openWithoutLinks } from '../../ffi/without-links.ts';
 import { TsdError } from '../../model/errors.ts';
 import { readable, type TarHeader } from '../tar/header.ts';
@@ -29,7 +30,9 @@ const PIECE_BYTES = 256 * 1024;
 export async function* treeTar(entries: Iterable<TreeEntry> | AsyncIterable<TreeEntry>): AsyncGenerator<Buffer> {
   let collected: Buffer[] = [];
   let length = 0;
+  const slices = new Slices();
   for await (const { header, content } of entries) {
+    await slices.pause();
     for await (const piece of entryPieces(header, content)) {
       collected.push(piece);
       length += piece.length;
@@ -44,7 +47,7 @@ export async function* treeTar(entries: Iterable<TreeEntry> | AsyncIterable<Tree
 
 async function* entryPieces(header: TarHeader, content: TreeEntry['content']): AsyncGenerator<Buffer> {
   yield encodeHeader(header);
-  if (content === null) return;
+  if (content === null || header.size === 0) return;
   if (Buffer.isBuffer(content)) yield content;
   else yield* filePieces(content, header);
   yield paddingAfter(header.size);
@@ -72,8 +75,8 @@ export async function* filePieces(content: FileContent, header: TarHeader): Asyn
 
 /** What was found at a place is there no more: somebody writes to the tree. */
 export class ChangedMeanwhile extends TsdError {
-  constructor(name: string) {
-    super('TSD_IMAGE_SOURCE', `${readable(name)} changed while it was read`, { class: 'unavailable' });
+  constructor(name: string, cause?: unknown) {
+    super('TSD_IMAGE_SOURCE', `${readable(name)} changed while it was read`, { class: 'unavailable', cause });
   }
 }
 

@@ -1,3 +1,4 @@
+import { smallest } from '../../model/lists.ts';
 /** Who may do what with which names, from signed statements. Pure. Rules of libtrust's trustgraph. */
 
 /** Bits of a permission: read, write, and both for what is below. */
@@ -53,7 +54,7 @@ export function collapse(statements: readonly Statement[]): TrustGraph | null {
   }
   return {
     grants: grants.filter(({ permission }) => permission !== 0),
-    expiresAtMs: Math.min(...statements.map(({ expiresAtMs }) => expiresAtMs)),
+    expiresAtMs: smallest(statements.map(({ expiresAtMs }) => expiresAtMs)),
   };
 }
 

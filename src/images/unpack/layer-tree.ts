@@ -1,5 +1,6 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import { TsdError } from '../../model/errors.ts';
+import { append } from '../../model/lists.ts';
 import { fromBytes, readable, toBytes } from '../tar/header.ts';
 
 /** What the layer holds at one name. */
@@ -114,7 +115,7 @@ export class LayerTree {
         if (++symlinks > MAX_SYMLINKS)
           throw hostile(`too many symlinks on the way to ${readable(components.join('/'))}`);
         if (node.link.startsWith('/')) stack.length = 1;
-        pending.push(...linkComponents(node.link).reverse());
+        append(pending, linkComponents(node.link).reverse());
       } else if (node.kind === 'directory') {
         if (stack.length > MAX_DEPTH) throw hostile(`directories nested more than ${MAX_DEPTH} deep`);
         stack.push({ node, path: join(here.path, name) });

@@ -71,10 +71,13 @@ export async function unpackLayer(blob: Readable, target: LayerTarget, options: 
   return bytes;
 }
 
+/** The step of an error that says that content is not what its digest says. */
+export const VERIFY_DIGEST = 'verify digest';
+
 /** @throws TSD_IMAGE_INVALID naming both digests. */
 export function expectDigest(what: string, actual: string, expected: string): void {
   if (actual === expected) return;
   throw new TsdError('TSD_IMAGE_INVALID', `${what} has digest sha256:${actual}, not sha256:${expected}`, {
-    step: 'verify digest',
+    step: VERIFY_DIGEST,
   });
 }

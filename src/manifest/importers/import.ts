@@ -1,6 +1,8 @@
 /** Files in formats of others: which one it is, and its translation. */
+
 import { basename } from 'node:path';
 import { isMap, type YAMLMap } from 'yaml';
+import { append } from '../../model/lists.ts';
 import type { ReadFile } from '../content.ts';
 import { compareIssues, type ManifestIssue } from '../issue.ts';
 import type { Places } from '../plain.ts';
@@ -108,7 +110,7 @@ export function importForeign(input: ForeignText, issues: ManifestIssue[]): Tran
   if (!made && draft.issues.length + draft.warnings.length === 0) {
     draft.warn(draft.start, 'nothing is made of it alone: images and bound directories become part of what uses them');
   }
-  issues.push(...draft.issues);
+  append(issues, draft.issues);
   const warnings = draft.warnings.sort(compareIssues);
   return { format, manifest: draft.value, places: draft.places, warnings, inputs: [...paths].sort() };
 }

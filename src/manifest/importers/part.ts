@@ -1,4 +1,5 @@
 /** A foreign YAML file as a tree whose parts know where they were written, and tables of what its fields become. */
+import { append } from '../../model/lists.ts';
 import type { SourcePosition } from '../../model/resource.ts';
 import { type MergeTag, MergeTags, type Path, Places, toPlain } from '../plain.ts';
 import type { YamlText } from '../yaml-text.ts';
@@ -163,7 +164,7 @@ function partOf(value: unknown, path: Path, origin: Origin): Part {
  */
 export function documentParts(yaml: YamlText, draft: Draft, { mergeTags = false } = {}): Part[] {
   const { issues } = draft;
-  issues.push(...yaml.issues);
+  append(issues, yaml.issues);
   return yaml.documents
     .filter(({ errors, contents }) => errors.length === 0 && contents !== null)
     .map(({ contents }) => {

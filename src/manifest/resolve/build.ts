@@ -3,6 +3,7 @@
 import type { ResourceContents } from '../../model/contents.ts';
 import type { Desired, References, SpecOfKind } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
+import { append } from '../../model/lists.ts';
 import { type Kind, type ResourceKey, resourceKey } from '../../model/resource.ts';
 import type { BuildContexts } from '../build-contexts.ts';
 import type { ContentHasher } from '../content.ts';
@@ -102,14 +103,9 @@ class Builder {
       else if (at.resource.kind === 'image') this.#image(at as Declared<'image'>);
       else this.#plain(at);
     }
-    this.#findings.push(
-      ...findCollisions(
-        this.#universe,
-        this.#options.defaultHostIp,
-        (key) => this.#references.get(key)?.network ?? null,
-      ),
-      ...findCycles(this.#references, this.#universe),
-    );
+    const networkOf = (key: ResourceKey) => this.#references.get(key)?.network ?? null;
+    append(this.#findings, findCollisions(this.#universe, this.#options.defaultHostIp, networkOf));
+    append(this.#findings, findCycles(this.#references, this.#universe));
     return {
       resources: this.#resources,
       findings: this.#findings,
@@ -200,7 +196,7 @@ class Builder {
     const references = { ...named, image: named.image ?? this.#undeclaredImage(at, spec) };
     const content = readContainerContent(at, spec, absolute, this.#options.hasher, this.#room);
     this.#references.set(at.key, references);
-    this.#findings.push(...findings, ...checkContainer(at, spec, references, this.#universe), ...content.findings);
+    append(this.#findings, [...findings, ...checkContainer(at, spec, references, this.#universe), ...content.findings]);
     this.#watch(at.candidate.sourceId, content.inputs);
     this.#note(at, content.contents, content.followed);
     for (const path of content.changed) this.#standingOf(at.candidate.sourceId).changed.add(path);

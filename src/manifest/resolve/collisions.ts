@@ -1,6 +1,8 @@
 /** Things that only one declaration can have: names, host ports, subnets, bridges, addresses. */
+
 import { ipv4ToNumber, isIPv4 } from '../../model/kinds/port-forms.ts';
 import type { PortMapping } from '../../model/kinds/short-forms.ts';
+import { append } from '../../model/lists.ts';
 import { formatPosition, type ResourceKey } from '../../model/resource.ts';
 import { type Declared, type Finding, finding, positionOf, type Universe } from './universe.ts';
 
@@ -43,7 +45,7 @@ class Claims {
 
   add(id: string, what: string, claim: Claim): void {
     const before = this.#first.get(id);
-    if (before) this.findings.push(...clash(what, before, claim));
+    if (before) append(this.findings, clash(what, before, claim));
     else this.#first.set(id, claim);
   }
 }
@@ -104,7 +106,7 @@ function ports(universe: Universe, defaultHostIp: string): Finding[] {
       const slot = `${family(hostIp)} ${port.protocol} ${port.hostPort}`;
       const claims = byPort.get(slot) ?? [];
       const before = claims.find((other) => other.hostIp === hostIp || isWildcard(other.hostIp) || isWildcard(hostIp));
-      if (before) found.push(...clash(portText(port), before, claim));
+      if (before) append(found, clash(portText(port), before, claim));
       byPort.set(slot, [...claims, claim]);
     }
   }
@@ -134,7 +136,7 @@ function networks(universe: Universe): Finding[] {
   for (const claim of subnets) {
     if (widest && claim.first <= widest.last) {
       const both = claim.subnet === widest.subnet ? claim.subnet : `${claim.subnet}, which overlaps ${widest.subnet},`;
-      overlaps.push(...clash(`the subnet ${both}`, widest, claim));
+      append(overlaps, clash(`the subnet ${both}`, widest, claim));
     }
     if (!widest || claim.last > widest.last) widest = claim;
   }

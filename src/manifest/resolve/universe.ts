@@ -1,5 +1,7 @@
 /** Everything that is declared at one moment, by key, and how names are looked up in it. */
+
 import type { SourceContents } from '../../model/contents.ts';
+import { append } from '../../model/lists.ts';
 import { type Kind, type ResourceKey, resourceKey, type SourcePosition } from '../../model/resource.ts';
 import { closest } from '../../model/suggest.ts';
 import type { ManifestIssue } from '../issue.ts';
@@ -134,7 +136,11 @@ export class Universe {
     const own = this.namesIn(kind, where);
     const others: string[] = [];
     for (const other of this.#apps.keys()) {
-      if (other !== app) others.push(...this.namesIn(kind, other).map((name) => `${other}/${name}`));
+      if (other !== app)
+        append(
+          others,
+          this.namesIn(kind, other).map((name) => `${other}/${name}`),
+        );
     }
     const sameName = others.find((name) => name.endsWith(`/${reference}`));
     const meant = sameName ?? closest(reference, [...own, ...others]);

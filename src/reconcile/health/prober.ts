@@ -9,6 +9,7 @@ import {
   type ProbeSpec,
   type ProbeStanding,
 } from '../../model/health.ts';
+import { smallest } from '../../model/lists.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
 import type { World } from '../ops/world.ts';
@@ -162,7 +163,7 @@ export class Prober {
   }
 
   #schedule(key: ResourceKey, watched: Watched): void {
-    const next = Math.min(...this.#active(watched).map((name) => watched.due.get(name) ?? Number.POSITIVE_INFINITY));
+    const next = smallest(this.#active(watched).map((name) => watched.due.get(name) ?? Number.POSITIVE_INFINITY));
     if (Number.isFinite(next)) this.#queue.add(key, next);
   }
 

@@ -1,4 +1,5 @@
 /** Who can be reached by which name on which network. Pure data: what changes is put in, and asked for in a fixed order. */
+import { append } from '../../model/lists.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
@@ -115,7 +116,7 @@ export class PeerIndex {
     const found = [...own];
     if (apps.size > 1 && found.length <= MAX_PEERS) {
       for (const other of [...apps.keys()].sort()) {
-        if (other !== app) found.push(...(apps.get(other) ?? []));
+        if (other !== app) append(found, apps.get(other) ?? []);
         if (found.length > MAX_PEERS) break;
       }
     }
@@ -166,7 +167,7 @@ export function peerLines(peers: readonly Peer[], app: string, taken: ReadonlySe
     if (free(engineName)) names[index]?.push(engineName);
   });
   peers.forEach(({ hostnames }, index) => {
-    names[index]?.push(...hostnames.filter(free));
+    append(names[index] ?? [], hostnames.filter(free));
   });
   return peers.flatMap(({ address }, index) => {
     const own = names[index] ?? [];

@@ -118,7 +118,7 @@ function permittedOrAsMade(
     keeps = permitted(pass, kept.as, kept.intent, true);
   }
   if (keeps.hold?.reason === 'backing-off') return { as: kept.as, intent: keeps };
-  const untilBootMs = soonest(allowed.hold.untilBootMs, keeps.hold?.untilBootMs ?? null);
+  const untilBootMs = soonest([allowed.hold.untilBootMs, keeps.hold?.untilBootMs ?? null]);
   return { as: kept.as, intent: { ...keeps, hold: { ...allowed.hold, untilBootMs } } };
 }
 
@@ -190,7 +190,7 @@ function planSuccessor(
   const intent = permitted(pass, successor, wanted, true);
   if (intent.hold) {
     // The container itself may have a time of its own to be looked at.
-    const untilBootMs = soonest(intent.hold.untilBootMs, pass.holds.get(desired.key)?.untilBootMs ?? null);
+    const untilBootMs = soonest([intent.hold.untilBootMs, pass.holds.get(desired.key)?.untilBootMs ?? null]);
     pass.holds.set(desired.key, Object.freeze({ ...intent.hold, key: desired.key, untilBootMs }));
   }
   addSteps(pass, successor, next, intent, terms);

@@ -2,11 +2,13 @@
  * What one container needs, looking at nothing but itself: the steps in order, or why it stays as it is. Whether the
  * things it depends on allow it is decided afterwards (containers.ts).
  */
+
 import type { Instant } from '../../model/clock.ts';
 import type { Desired } from '../../model/desired.ts';
 import type { ChangeClass } from '../../model/field.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import { signalOf } from '../../model/kinds/runtime-forms.ts';
+import { smallest } from '../../model/lists.ts';
 import type { ObservedContainer, RestartCounters } from '../../model/observed.ts';
 import { own } from '../../model/own.ts';
 import type { ResourceKey } from '../../model/resource.ts';
@@ -85,9 +87,9 @@ function intend(names: StepPlan, cause: Cause, counters = FRESH): Intent {
 }
 
 /** Of some times at which to look again, null for none. */
-export function soonest(...times: readonly (number | null)[]): number | null {
+export function soonest(times: readonly (number | null)[]): number | null {
   const known = times.filter((time) => time !== null);
-  return known.length > 0 ? Math.min(...known) : null;
+  return known.length > 0 ? smallest(known) : null;
 }
 
 function held(key: ResourceKey, reason: Hold['reason'], message: string, untilBootMs: number | null = null): Hold {

@@ -1,4 +1,5 @@
 import { TsdError } from '../../model/errors.ts';
+import { append } from '../../model/lists.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { Op } from '../op.ts';
 
@@ -70,7 +71,7 @@ export class OpGraph {
       if (next === earlier) return true;
       if (seen.has(next)) continue;
       seen.add(next);
-      open.push(...(this.#nodes.get(next)?.dependsOn ?? []));
+      append(open, this.#nodes.get(next)?.dependsOn ?? []);
     }
     return false;
   }

@@ -1,4 +1,5 @@
 import type { Desired, DesiredState } from '../../model/desired.ts';
+import { append } from '../../model/lists.ts';
 import type { Kind, ResourceKey } from '../../model/resource.ts';
 import { dependenciesOf, isContainer } from './references.ts';
 
@@ -71,7 +72,7 @@ export function withDependencies(keys: Iterable<ResourceKey>, relations: Relatio
   for (let key = open.pop(); key !== undefined; key = open.pop()) {
     if (result.has(key)) continue;
     result.add(key);
-    open.push(...relations.needs(key));
+    append(open, relations.needs(key));
   }
   return result;
 }

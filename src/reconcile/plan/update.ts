@@ -140,7 +140,7 @@ export function supervised(input: UpdateInput, hold: Hold | null): Pick<UpdatePl
   const kept = changeIntent(as, container, { ...input.aroundAsMade(as), imageId: null, moved: null });
   if (container.running) return { as, intent: { ...kept, hold } };
   if (kept.steps.length > 0 || !kept.hold) return { as, intent: { ...kept, hold: kept.hold ?? hold } };
-  const untilBootMs = soonest(kept.hold.untilBootMs, hold?.untilBootMs ?? null);
+  const untilBootMs = soonest([kept.hold.untilBootMs, hold?.untilBootMs ?? null]);
   return { as, intent: { ...kept, hold: { ...kept.hold, untilBootMs } } };
 }
 

@@ -1,5 +1,7 @@
 /** Environment variables of a link, as Docker 1.4 made them. */
+
 import type { ExposedPort } from '../../model/kinds/short-forms.ts';
+import { append } from '../../model/lists.ts';
 
 export interface LinkedContainer {
   readonly alias: string;
@@ -78,10 +80,14 @@ export function linkEnv(link: LinkedContainer): string[] {
   if (lowest) env.push(`${prefix}_PORT=${url(link.address, lowest)}`);
   for (const run of contiguousRuns(link.ports)) {
     const first = run[0] as ExposedPort;
-    if (run.length >= RANGE_LENGTH) env.push(...portRange(prefix, link.address, first, run.at(-1) as ExposedPort));
-    else env.push(...run.flatMap((port) => singlePort(prefix, link.address, port)));
+    if (run.length >= RANGE_LENGTH) append(env, portRange(prefix, link.address, first, run.at(-1) as ExposedPort));
+    else
+      append(
+        env,
+        run.flatMap((port) => singlePort(prefix, link.address, port)),
+      );
   }
   env.push(`${prefix}_NAME=/${link.parentName}/${link.alias}`);
-  env.push(...inheritedEnv(prefix, link.env));
+  append(env, inheritedEnv(prefix, link.env));
   return env;
 }

@@ -1,3 +1,4 @@
+import { smallest } from '../../model/lists.ts';
 import { GenerationStore } from './generation-store.ts';
 import type { HistoryDatabase } from './history-database.ts';
 
@@ -30,7 +31,7 @@ export function pruneHistory(history: HistoryDatabase, retention: Retention): vo
       .prepare('DELETE FROM generations WHERE n NOT IN (SELECT value FROM json_each(?))')
       .run(JSON.stringify([...kept, ...pinned]));
     // What a declaration meant when the oldest generation began was recorded before it.
-    const oldest = Math.min(...kept, ...pinned);
+    const oldest = smallest([...kept, ...pinned]);
     history
       .prepare(
         `DELETE FROM generation_images WHERE n < (

@@ -84,9 +84,10 @@ export function prune(world: World, history: History, kept: KeptContents, reques
     const copies = pruneCopies(world, kept, request);
     const gone = dryRun ? found : await removeGarbage(world, history, { images, layers });
     if (!dryRun && withBuildCache) await removeTree(buildCache);
-    const goneLayers = layers.filter(({ id }) => gone.layers.includes(id));
+    const removed = { images: new Set(gone.images), layers: new Set(gone.layers) };
+    const goneLayers = layers.filter(({ id }) => removed.layers.has(id));
     const bytes = buildCacheBytes + sum([...goneLayers, ...volumes, ...copies].map((one) => one.bytes));
-    const goneImages = images.filter(({ id }) => gone.images.includes(id));
+    const goneImages = images.filter(({ id }) => removed.images.has(id));
     return { images: goneImages, layers: goneLayers, volumes, copies, buildCacheBytes, bytes };
   });
 }
@@ -170,13 +171,12 @@ export async function diskUsage(world: World, history: History, kept: KeptConten
   const unused = new Set(garbage(world, history, { all: true, listed: null }).layers);
   const containers = world.containers.all().filter(({ graphDriver }) => graphDriver === world.graph.name);
   const volumes = world.volumes.all();
-  const layerBytes = await Promise.all(layers.map(async ({ id }) => ({ id, bytes: await layerSize(world, id) })));
+  const layerBytes: { id: string; bytes: number }[] = [];
+  for (const { id } of layers) layerBytes.push({ id, bytes: await layerSize(world, id) });
   const isRunning = (id: string): boolean => world.exec.running(id) !== null;
   const used = (path: string): boolean =>
     world.containers.all().some((container) => Object.values(container.volumes).some((volume) => volume.path === path));
   const stopped = containers.filter(({ id }) => !isRunning(id));
-  const snapshotBytes = async (records: typeof containers): Promise<number> =>
-    sum(await Promise.all(records.map(({ snapshotId }) => snapshotSize(world, snapshotId))));
   const filesystem = statfsSync(world.instance.root);
   return {
     rows: [
@@ -191,7 +191,7 @@ export async function diskUsage(world: World, history: History, kept: KeptConten
         type: 'containers',
         count: containers.length,
         active: containers.length - stopped.length,
-        bytes: await snapshotBytes(containers),
+        bytes: await total(containers, ({ snapshotId }) => snapshotSize(world, snapshotId)),
         reclaimable: null,
       },
       {
@@ -215,8 +215,14 @@ export async function diskUsage(world: World, history: History, kept: KeptConten
   };
 }
 
-async function sizeOf(volumes: readonly { readonly path: string }[]): Promise<number> {
-  return sum(await Promise.all(volumes.map(({ path }) => treeSize(path))));
+const sizeOf = (volumes: readonly { readonly path: string }[]): Promise<number> =>
+  total(volumes, ({ path }) => treeSize(path));
+
+/** One after the other: each keeps the event loop for a while. */
+async function total<T>(items: readonly T[], size: (item: T) => Promise<number>): Promise<number> {
+  let bytes = 0;
+  for (const item of items) bytes += await size(item);
+  return bytes;
 }
 
 async function buildCacheUsage(world: World): Promise<DiskUsageView['rows'][number]> {
@@ -238,22 +244,22 @@ export async function imageTree(world: World): Promise<readonly TreeNodeView[]> 
   const layers = world.graph.list().filter(({ type }) => type === 'layer');
   const present = new Set(layers.map(({ id }) => id));
   const images = world.images.all().filter(({ Tsdocker: stored }) => stored !== null && stored !== undefined);
-  const nodeOf = async (id: string): Promise<TreeNodeView> => ({
+  const bytes = new Map<string, number>();
+  for (const { id } of layers) bytes.set(id, await layerSize(world, id));
+  const nodeOf = (id: string): TreeNodeView => ({
     id,
     type: 'layer',
     tags: [],
-    size: await layerSize(world, id),
-    children: await childrenOf(id),
+    size: bytes.get(id) ?? 0,
+    children: childrenOf(id),
   });
-  const childrenOf = async (parent: string | null): Promise<TreeNodeView[]> => [
+  const childrenOf = (parent: string | null): TreeNodeView[] => [
     ...images
       .filter((image) => (image.parent === '' ? null : image.parent) === parent)
       .map(({ id }): TreeNodeView => ({ id, type: 'image', tags: tagsOf(world, id), size: 0, children: [] })),
-    ...(await Promise.all(
-      layers
-        .filter((layer) => (layer.parent !== null && present.has(layer.parent) ? layer.parent : null) === parent)
-        .map(({ id }) => nodeOf(id)),
-    )),
+    ...layers
+      .filter((layer) => (layer.parent !== null && present.has(layer.parent) ? layer.parent : null) === parent)
+      .map(({ id }) => nodeOf(id)),
   ];
   return childrenOf(null);
 }

@@ -27,6 +27,7 @@ import { sourceMissing } from '../../images/sources/image-files.ts';
 import { decompressed } from '../../images/unpack/decompress.ts';
 import { formatTime } from '../../model/clock.ts';
 import { TsdError } from '../../model/errors.ts';
+import { append } from '../../model/lists.ts';
 import { archiveContext, loadContext, type ProgressSink, recipesOf, recordImage } from '../../reconcile/ops/image.ts';
 import type { World } from '../../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
@@ -81,7 +82,10 @@ export class ImageFiles implements ImageFilesApi {
         for (const name of image.references) await this.#tag(name, image);
         // As Docker says it, so that scripts find the name.
         if (image.references.length === 0) loaded.push(`Loaded image ID: sha256:${image.id}`);
-        loaded.push(...image.references.map((name) => `Loaded image: ${name}`));
+        append(
+          loaded,
+          image.references.map((name) => `Loaded image: ${name}`),
+        );
       }
       return loaded;
     });

@@ -2,9 +2,11 @@
  * Reads a container's json-file log forward, from one file to the next while the shim rotates them: `<path>` is written,
  * `<path>.1` is the one before it, and so on. A file that is held open is read to its end wherever its name went.
  */
+
 import { readdirSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
+import { largest } from '../../model/lists.ts';
 import { EntryBuffer, markLength, markOf, type PlacedEntry } from './entry.ts';
 
 const CHUNK_BYTES = 64 * 1024;
@@ -68,7 +70,7 @@ function filesOf(path: string): readonly NamedFile[] {
     const found = new Map<number, NamedFile>();
     if (live !== null) found.set(live, { path, inode: live });
     // While names are being shifted each may be one further.
-    for (let number = 1; number <= Math.max(0, ...numbers) + 1; number++) {
+    for (let number = 1; number <= largest(numbers, 0) + 1; number++) {
       const inode = inodeOf(`${path}.${number}`);
       if (inode !== null && !found.has(inode)) found.set(inode, { path: `${path}.${number}`, inode });
     }

@@ -2,6 +2,7 @@
  * A container's file tree as it will be seen from inside, looked at from outside before it exists: the root mount and what
  * will be mounted in it. Content is not trusted; no lookup can leave the tree.
  */
+
 import { closeSync, constants as fsConstants, fstatSync, openSync, readlinkSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { posix } from 'node:path';
@@ -9,6 +10,7 @@ import { sysError } from '../../../ffi/errno.ts';
 import { makeDirectoryAt } from '../../../ffi/files.ts';
 import { AT_FDCWD, find, OPEN_FLAGS, open } from '../../../ffi/lookup.ts';
 import { TsdError } from '../../../model/errors.ts';
+import { append } from '../../../model/lists.ts';
 import { readStart } from './regular-file.ts';
 
 /** A file tree in which the names of a container are looked up. */
@@ -200,7 +202,7 @@ export class ContainerTree implements FileTree {
           if (++links > MAX_LINKS) return 'ELOOP';
           const link = this.#readLink(names, name);
           if (link.startsWith('/')) names = [];
-          pending.push(...split(link).reverse());
+          append(pending, split(link).reverse());
         } else {
           if (pending.length > 0 && !stat.isDirectory()) return 'ENOTDIR';
           names = child;

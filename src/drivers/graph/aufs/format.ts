@@ -18,10 +18,12 @@ function hides(directory: Buffer, name: Buffer): boolean {
 
 /** A whiteout is a file named `.wh.` and the hidden name; an opaque directory holds the file `.wh..wh..opq`. */
 export const AUFS_FORMAT: UnionFormat = {
-  names: (directory) =>
-    namesIn(directory)
+  *names(directory) {
+    const names = yield* namesIn(directory);
+    return names
       .filter((name) => !startsWith(name, OWN))
-      .map((name) => (startsWith(name, WHITEOUT) ? name.subarray(WHITEOUT.length) : name)),
+      .map((name) => (startsWith(name, WHITEOUT) ? name.subarray(WHITEOUT.length) : name));
+  },
   find: (directory, name) => (hides(directory, name) ? 'whiteout' : statWithoutLinks(joinBytes(directory, name))),
   isOpaque: (directory) => statWithoutLinks(joinBytes(directory, OPAQUE)) !== null,
 };

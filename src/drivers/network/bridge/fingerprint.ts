@@ -1,6 +1,7 @@
 import { Conntrack } from '../../../ffi/conntrack.ts';
 import { Nftables } from '../../../ffi/nftables.ts';
 import { describeError, toTsdError } from '../../../model/errors.ts';
+import { append } from '../../../model/lists.ts';
 import type { Fingerprint } from '../../contract.ts';
 import { foreignDrops } from './firewall-neighbours.ts';
 import type { Names } from './names.ts';
@@ -18,7 +19,7 @@ export function fingerprintBridge(
   if (process.geteuid?.() !== 0) problems.push({ what: 'networks need root', fix: 'Run the supervisor as root.' });
   attributes['packet filter'] = options.iptables ? 'nftables' : 'off';
   if (options.iptables) {
-    problems.push(...packetFilter(names, attributes));
+    append(problems, packetFilter(names, attributes));
     const udp = udpProblem();
     if (udp !== null) attributes['UDP ports'] = udp;
   }

@@ -6,6 +6,7 @@
  */
 
 import { readTextOrEmpty } from '../../../ffi/text-files.ts';
+import { append } from '../../../model/lists.ts';
 import type { Names } from './names.ts';
 
 interface Chain {
@@ -66,7 +67,7 @@ export function openNeighbour(run: RunNft, names: Names, { bridges, outward }: P
   if (place === null) {
     commands.push(`flush chain ip filter ${names.table}`, `delete chain ip filter ${names.table}`);
   } else {
-    commands.push(...chainCommands(names, { bridges, outward }));
+    append(commands, chainCommands(names, { bridges, outward }));
     if (!settled) commands.push(jumpCommand(names, place, finalReturn(rules, place)));
   }
   run('change the jump in ip filter', commands.join('\n'));
@@ -150,7 +151,7 @@ export function foreignDrops(run: RunNft, names: Names): string[] {
       ({ family, table, name }) =>
         `chain ${name} of table ${family} ${table} drops what it does not know: accept our bridges there`,
     );
-  found.push(...finalDrops(run, chains));
+  append(found, finalDrops(run, chains));
   const legacy = readTextOrEmpty('/proc/thread-self/net/ip_tables_names').split('\n').includes('filter');
   if (!legacy) return found;
   return [...found, 'iptables-legacy has a filter table: if its FORWARD policy is DROP, accept our bridges there'];

@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import { Nftables } from '../../../ffi/nftables.ts';
 import { RulesetGeneration } from '../../../ffi/ruleset-generation.ts';
 import { TsdError } from '../../../model/errors.ts';
+import { append } from '../../../model/lists.ts';
 import type { Names } from './names.ts';
 import { portOfElement } from './publication.ts';
 import {
@@ -94,13 +95,15 @@ export class Firewall {
   setAll(changes: ReadonlyMap<Owner, readonly Element[]>): void {
     const state = this.#state();
     const before = new Map([...changes.keys()].map((owner) => [owner, state.get(owner) ?? []] as const));
-    const commands: string[] = [];
+    const added: string[] = [];
+    const removed: string[] = [];
     for (const [owner, elements] of changes) {
       const keep = new Set(elements.map(identityOf));
       const stale = (before.get(owner) ?? []).filter((element) => !keep.has(identityOf(element)));
-      commands.unshift(...deleteElements(this.#names, stale));
-      commands.push(...addElements(this.#names, owner, elements));
+      append(removed, deleteElements(this.#names, stale));
+      append(added, addElements(this.#names, owner, elements));
     }
+    const commands = [...removed, ...added];
     if (commands.length === 0) return;
     const udp = [...before.values(), ...changes.values()].flat().filter(publishesUdp);
     // Opened before anything changes: a host where it cannot be done is told so without a trace of the attempt.

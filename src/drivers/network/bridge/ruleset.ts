@@ -6,7 +6,9 @@
  * that are internal have no way in or out; published ports pass; our bridges accept nothing else, so they are isolated
  * from each other and from other hosts. What a container sends elsewhere passes and is rewritten where asked.
  */
+
 import { networkOf } from '../../../model/addresses.ts';
+import { append } from '../../../model/lists.ts';
 import type { EndpointConfig, NetworkConfig } from '../../contract.ts';
 import type { Names } from './names.ts';
 
@@ -117,9 +119,9 @@ const RULES_VERSION = 2;
 export function wholeTable(names: Names, owned: ReadonlyMap<Owner, readonly Element[]>, fenced: boolean): string {
   const needed = [...owned.values()].flat().some(isFence);
   const lines = [...emptyTable(names, 'ip')];
-  if (needed || fenced) lines.push(...removedTable(names, 'bridge'));
-  if (needed) lines.push(...emptyTable(names, 'bridge'));
-  for (const [owner, elements] of owned) lines.push(...addElements(names, owner, elements));
+  if (needed || fenced) append(lines, removedTable(names, 'bridge'));
+  if (needed) append(lines, emptyTable(names, 'bridge'));
+  for (const [owner, elements] of owned) append(lines, addElements(names, owner, elements));
   return lines.join('\n');
 }
 
@@ -139,7 +141,7 @@ function emptyTable(names: Names, family: Family): string[] {
   }
   for (const [name, chain] of Object.entries(CHAINS)) {
     if ((chain.family ?? 'ip') !== family) continue;
-    lines.push(`chain ${name} {`, ...(chain.hook === null ? [] : [chain.hook]), ...chain.rules, '}');
+    append(lines, [`chain ${name} {`, ...(chain.hook === null ? [] : [chain.hook]), ...chain.rules, '}']);
   }
   return [...lines, '}'];
 }

@@ -1,6 +1,7 @@
 /** COPY and ADD as entries of a layer. */
 
 import type { Beneath } from '../../../ffi/beneath.ts';
+import { inSlices } from '../../../ffi/slices.ts';
 import { type DockerfilePlace, dockerfileError } from '../../../model/dockerfile/place.ts';
 import type { Glob } from '../../../model/glob.ts';
 import { fromBytes, readable, type TarHeader } from '../../tar/header.ts';
@@ -48,9 +49,8 @@ const ROOT: Owner = { uid: 0, gid: 0 };
 const WHITEOUT = '.wh.';
 
 /** @param root the stage's files as they are. @throws TSD_DOCKERFILE. */
-export function copyEntries(request: CopyRequest, root: Beneath): TreeEntry[] {
-  const copier = new Copier(request, root);
-  return copier.run();
+export function copyEntries(request: CopyRequest, root: Beneath): Promise<TreeEntry[]> {
+  return inSlices(new Copier(request, root).run());
 }
 
 interface Found {
@@ -68,12 +68,13 @@ class Copier {
     this.#entries = new LayerEntries(root, request.place);
   }
 
-  run(): TreeEntry[] {
+  *run(): Generator<null, TreeEntry[]> {
     const { sources, destination, place, keyword } = this.#request;
-    const found = sources.flatMap((source): Found[] => {
-      if (source.type !== 'tree') return [{ source, match: null }];
-      return findSources(source.tree, source.pattern, place).map((match) => ({ source, match }));
-    });
+    const found: Found[] = [];
+    for (const source of sources) {
+      if (source.type !== 'tree') found.push({ source, match: null });
+      else for (const match of yield* findSources(source.tree, source.pattern, place)) found.push({ source, match });
+    }
     const intoDirectory = destination.endsWith('/') || destination.endsWith('/.');
     if (found.length > 1 && !intoDirectory) {
       throw dockerfileError(place, `${keyword} of several sources needs a destination that ends with /`);
@@ -82,26 +83,27 @@ class Copier {
     const isDirectory = intoDirectory || this.#entries.isDirectory(target);
     for (const { source, match } of found) {
       if (source.type === 'inline') this.#inline(source.file, target, isDirectory);
-      else if (source.type === 'archive') this.#contents(source.tree, '', target);
-      else if (match !== null) this.#match(source.tree, match, target, isDirectory);
+      else if (source.type === 'archive') yield* this.#contents(source.tree, '', target);
+      else if (match !== null) yield* this.#match(source.tree, match, target, isDirectory);
+      yield null;
     }
-    return this.#entries.all();
+    return yield* this.#entries.all();
   }
 
-  #match(tree: SourceTree, match: SourceMatch, target: string, isDirectory: boolean): void {
+  *#match(tree: SourceTree, match: SourceMatch, target: string, isDirectory: boolean): Generator<null, void> {
     const { asked, path, stat } = match;
     if (this.#request.parents) {
       const at = join(target, asked);
-      if (stat.isDirectory()) this.#contents(tree, path, at);
+      if (stat.isDirectory()) yield* this.#contents(tree, path, at);
       else this.#file(tree, path, at);
       return;
     }
-    if (stat.isDirectory()) this.#contents(tree, path, target);
+    if (stat.isDirectory()) yield* this.#contents(tree, path, target);
     else this.#file(tree, path, isDirectory ? join(target, asked.slice(asked.lastIndexOf('/') + 1)) : target);
   }
 
   /** What is in a directory of the tree, into a directory of the image. */
-  #contents(tree: SourceTree, path: string, target: string): void {
+  *#contents(tree: SourceTree, path: string, target: string): Generator<null, void> {
     const { owner, nowSeconds } = this.#request;
     const below = (found: string): string => (path === '' ? found : found.slice(path.length + 1));
     const isExcluded = (found: string): boolean =>
@@ -109,6 +111,8 @@ class Copier {
     const enter = (found: string): boolean =>
       !isExcluded(found) && (!tree.ignore.ignores(readable(found)) || tree.ignore.mayHoldWanted(readable(found)));
     for (const found of tree.files.walk(path, enter)) {
+      yield null;
+      if (found === null) continue;
       if (found.path === path) {
         // Only what is in the directory is copied; the place for it is made like any other.
         this.#entries.directory(target, owner ?? ROOT, nowSeconds);

@@ -1,6 +1,7 @@
 /** Places in the file tree of a stage, as entries of a layer on top of it. */
 import type { Beneath } from '../../../ffi/beneath.ts';
 import { type DockerfilePlace, dockerfileError } from '../../../model/dockerfile/place.ts';
+import { sortInSteps } from '../../../model/sort-in-steps.ts';
 import { readable } from '../../tar/header.ts';
 import { tarHeader } from '../../tar/writer.ts';
 import { entryOf } from '../../tree/scan.ts';
@@ -24,9 +25,10 @@ export class LayerEntries {
     this.#place = place;
   }
 
-  /** Parents before their children. */
-  all(): TreeEntry[] {
-    return [...this.#entries].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
+  /** Parents before their children, sorted in steps. */
+  *all(): Generator<null, TreeEntry[]> {
+    const sorted = yield* sortInSteps([...this.#entries], ([a], [b]) => (a < b ? -1 : 1));
+    return sorted.map(([, entry]) => entry);
   }
 
   /**

@@ -35,18 +35,24 @@ const toText = readable;
 const toByteString = (text: string): string => fromBytes(Buffer.from(text));
 
 /**
- * What a source of COPY or ADD means. Links lead to where they would with the tree as the root directory.
+ * What a source of COPY or ADD means, found in steps. Links lead to where they would with the tree as the root directory.
  * @throws TSD_DOCKERFILE when nothing is there.
  */
-export function findSources(tree: SourceTree, pattern: string, place: DockerfilePlace): SourceMatch[] {
+export function* findSources(
+  tree: SourceTree,
+  pattern: string,
+  place: DockerfilePlace,
+): Generator<null, SourceMatch[]> {
   const parts = partsOf(pattern, tree, place);
-  const paths = parts.some(isGlob) ? expand(tree, parts, place) : [parts.map(unescaped).join('/')];
-  const found = paths.flatMap((asked) => {
+  const paths = parts.some(isGlob) ? yield* expand(tree, parts, place) : [parts.map(unescaped).join('/')];
+  const found: SourceMatch[] = [];
+  for (const asked of paths) {
+    yield null;
     const path = tree.files.resolve(asked);
     const stat = path === null ? undefined : tree.files.stat(path);
-    if (path === null || stat === undefined || isIgnored(tree, asked, stat) || isIgnored(tree, path, stat)) return [];
-    return [{ path, asked, stat }];
-  });
+    if (path === null || stat === undefined || isIgnored(tree, asked, stat) || isIgnored(tree, path, stat)) continue;
+    found.push({ path, asked, stat });
+  }
   if (found.length > 0) return found;
   const ignored = paths.some((path) => path !== '' && tree.ignore.ignores(toText(path)));
   const why = ignored ? `is left out of ${tree.name} by .dockerignore` : `is not in ${tree.name}`;
@@ -83,7 +89,7 @@ export function globAt(pattern: string, written: string, place: DockerfilePlace)
   }
 }
 
-function expand(tree: SourceTree, parts: readonly string[], place: DockerfilePlace): string[] {
+function* expand(tree: SourceTree, parts: readonly string[], place: DockerfilePlace): Generator<null, string[]> {
   let found: string[] = [''];
   for (const part of parts) {
     if (!isGlob(part)) {
@@ -91,18 +97,21 @@ function expand(tree: SourceTree, parts: readonly string[], place: DockerfilePla
       continue;
     }
     const glob = globAt(toText(part), toText(part), place);
-    found = found.flatMap((directory) =>
-      namesIn(tree, directory)
-        .filter((name) => glob.test(toText(name)))
-        .map((name) => join(directory, name)),
-    );
+    const matching: string[] = [];
+    for (const directory of found) {
+      for (const name of yield* namesIn(tree, directory)) {
+        if (glob.test(toText(name))) matching.push(join(directory, name));
+        yield null;
+      }
+    }
+    found = matching;
   }
   return found;
 }
 
-function namesIn({ files }: SourceTree, asked: string): string[] {
+function* namesIn({ files }: SourceTree, asked: string): Generator<null, string[]> {
   const path = files.resolve(asked);
-  return path !== null && files.stat(path)?.isDirectory() ? files.names(path) : [];
+  return path !== null && files.stat(path)?.isDirectory() ? yield* files.names(path) : [];
 }
 
 export const join = (directory: string, name: string): string => (directory === '' ? name : `${directory}/${name}`);

@@ -1,9 +1,13 @@
 /** COPY and ADD. */
+
 import { posix } from 'node:path';
+import type { Beneath } from '../../../ffi/beneath.ts';
+import { inSlices } from '../../../ffi/slices.ts';
 import type { Expander } from '../../../model/dockerfile/expand.ts';
 import type { Instruction } from '../../../model/dockerfile/instruction.ts';
 import { type DockerfilePlace, dockerfileError } from '../../../model/dockerfile/place.ts';
 import type { Glob } from '../../../model/glob.ts';
+import { append } from '../../../model/lists.ts';
 import type { BuildStage, LayerStep } from '../build-stage.ts';
 import { type CopyRequest, type CopySource, copyEntries } from '../files/copy.ts';
 import { openArchive } from '../files/local-archive.ts';
@@ -47,7 +51,7 @@ export async function copyStep(
             nowSeconds: now,
             place,
           };
-          const entries = copyEntries(copied, root);
+          const entries = await copyEntries(copied, root);
           const latest = request.sourceDateEpoch;
           await use({
             // Times of files do not count, and neither does where they come from.
@@ -110,8 +114,9 @@ async function withSources<T>(
       const own = posix.join(scratch, String(index));
       const { found, archives } =
         keyword === 'ADD' ? await addSources(instruction, pattern, own, parts) : copySources(tree, pattern);
-      opened.push(...archives);
-      sources.push(...found, ...archives.map((archive): CopySource => ({ type: 'archive', tree: archive })));
+      append(opened, archives);
+      append(sources, found);
+      for (const archive of archives) sources.push({ type: 'archive', tree: archive });
     }
     return await work(sources);
   } finally {
@@ -164,13 +169,12 @@ async function unpacked(
   scratch: string,
   { place }: Instruction,
 ): Promise<SourceTree[]> {
-  const matches = findSources(tree, pattern, place);
-  const opened = await Promise.all(
-    matches.map(async ({ path, stat }, index) =>
-      stat.isFile() ? openArchive(tree.files, path, `${scratch}-${index}`) : null,
-    ),
-  );
-  const archives = opened.filter((files) => files !== null);
+  const matches = await inSlices(findSources(tree, pattern, place));
+  const archives: Beneath[] = [];
+  for (const [index, { path, stat }] of matches.entries()) {
+    const files = stat.isFile() ? await openArchive(tree.files, path, `${scratch}-${index}`) : null;
+    if (files !== null) archives.push(files);
+  }
   if (archives.length > 0 && archives.length < matches.length) {
     for (const files of archives) files.close();
     throw dockerfileError(place, `${pattern} means archives and other files; name them one by one`);

@@ -232,7 +232,7 @@ async function privateCopy(
   await mkdir(directory, { recursive: true, mode: 0o755 });
   const empty = Beneath.open(directory);
   try {
-    const entries = copyEntries(
+    const entries = await copyEntries(
       {
         keyword: 'COPY',
         sources: [{ type: 'tree', tree, pattern: source }],

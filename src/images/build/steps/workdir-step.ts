@@ -1,3 +1,4 @@
+import { inSlices } from '../../../ffi/slices.ts';
 import type { Instruction } from '../../../model/dockerfile/instruction.ts';
 import { fromBytes } from '../../tar/header.ts';
 import type { BuildStage, LayerStep } from '../build-stage.ts';
@@ -17,7 +18,8 @@ export function workdirStep(
       const path = entries.locate(fromBytes(Buffer.from(directory)));
       if (entries.isDirectory(path)) return null;
       entries.directory(path, { uid: 0, gid: 0 }, Math.floor(Date.parse(stage.created()) / 1000));
-      return makeLayer(stage.state.layers, () => entries.all(), stage.context.host.load);
+      const all = await inSlices(entries.all());
+      return makeLayer(stage.state.layers, () => all, stage.context.host.load);
     });
   return use({ key: {}, make });
 }

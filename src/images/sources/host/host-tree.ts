@@ -1,6 +1,7 @@
 import { type BigIntStats, existsSync, lstatSync, readlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { TsdError } from '../../../model/errors.ts';
+import { append } from '../../../model/lists.ts';
 import { fromBytes } from '../../tar/header.ts';
 import { tarHeader } from '../../tar/writer.ts';
 import { entryOf, scanTree } from '../../tree/scan.ts';
@@ -41,7 +42,7 @@ export class HostTree {
       if (++symlinks > MAX_SYMLINKS) throw sourceMissing(path, new Error('too many symlinks'));
       const target = readlinkSync(next);
       if (target.startsWith('/')) current = '';
-      pending.push(...target.split('/').reverse());
+      append(pending, target.split('/').reverse());
     }
     return current === '' ? '/' : current;
   }

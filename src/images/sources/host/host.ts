@@ -52,7 +52,7 @@ const MAX_INTERPRETER_LINE = 256;
 export async function loadHost(source: HostSource, context: LoadContext): Promise<LoadedImage> {
   context.progress({ type: 'reading', what: `host: ${[...source.binaries, ...source.paths].join(' ')}` });
   const tree = await collect(source, context.signal);
-  return loadMadeLayer(tree.entries(), source.config, context);
+  return loadMadeLayer(() => tree.entries(), source.config, context);
 }
 
 /** Changes when a file of the image changes on the host. Costs a stat for each file, not a read. */
