@@ -13,6 +13,7 @@ const checks = [
   ['types', ['tsc', '--noEmit', '-p', 'tsconfig.json']],
   ['import rules', ['depcruise', 'src', '--config', '.dependency-cruiser.cjs']],
   ['dead code', ['knip']],
+  ['code that only tests reach', ['knip', '--production', '--include', 'files,exports,types']],
 ];
 /** Levels that run one after the other; the files of those in one group run side by side. */
 const groups = [

@@ -1,6 +1,6 @@
 /** The answer to one HTTP/1.1 request (RFC 9112), out of the bytes that a connection brings. */
 
-export type AnswerHeaders = Readonly<Record<string, string>>;
+type AnswerHeaders = Readonly<Record<string, string>>;
 
 export interface AnswerHead {
   readonly status: number;

@@ -46,7 +46,7 @@ function systemdFds(name: string | null, env: NodeJS.ProcessEnv, pid: number): r
  * Frees the path of a socket that nobody answers on. Anything else at the path stays.
  * @throws TsdError TSD_FLAG for what is no socket, TSD_LOCKED when somebody answers.
  */
-export async function clearStaleSocket(path: string): Promise<void> {
+async function clearStaleSocket(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
   if (!found.isSocket()) {

@@ -13,8 +13,8 @@ export const API_LEVEL = 1;
 const OLDEST_API_LEVEL = 1;
 
 export const API_PREFIX = '/tsdocker/v1';
-export const VERSION_HEADER = 'tsdocker-version';
-export const API_HEADER = 'tsdocker-api';
+const VERSION_HEADER = 'tsdocker-version';
+const API_HEADER = 'tsdocker-api';
 
 /** Sent with every request and every answer. */
 export const IDENTITY_HEADERS: Readonly<Record<string, string>> = {

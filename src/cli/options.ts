@@ -8,7 +8,7 @@ import { type Command, InvalidArgumentError, Option } from './command-line/comma
 import type { CliContext } from './context.ts';
 
 /** Milliseconds from `30s`, `1m30s` or a number of seconds. */
-export function durationArgument(text: string): number {
+function durationArgument(text: string): number {
   const parsed = parseDuration(text);
   if (!parsed.ok) throw new InvalidArgumentError(parsed.message);
   return parsed.value;

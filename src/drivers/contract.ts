@@ -308,7 +308,7 @@ export type RecordedNetwork =
   | { readonly type: 'shared'; readonly nsPath: string };
 
 /** What the record of a run says of it beside what the run is made from: for those who read Docker 1.4's files. */
-export interface RecordedTask {
+interface RecordedTask {
   /** The environment with references in the place of secrets. */
   readonly env: readonly string[];
   readonly network: RecordedNetwork;

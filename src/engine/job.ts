@@ -2,7 +2,7 @@ import { describeError, TsdError, toTsdError } from '../model/errors.ts';
 import { Env } from './env.ts';
 import { Output } from './output.ts';
 
-export const STATUS = { ok: 0, error: 1, notFound: 127 } as const;
+const STATUS = { ok: 0, error: 1, notFound: 127 } as const;
 
 /** Does the work of a job and returns its status; none is 0, a thrown error 1. */
 export type Handler = (job: Job) => number | undefined | Promise<number | undefined>;

@@ -24,8 +24,8 @@ const NLMSG_DONE = 3;
 const NLMSGERR_ATTR_MSG = 1;
 const HEADER_BYTES = 16;
 
-export const NLM_F_REQUEST = 1;
-export const NLM_F_ACK = 4;
+const NLM_F_REQUEST = 1;
+const NLM_F_ACK = 4;
 export const NLM_F_REPLACE = 0x100;
 export const NLM_F_EXCL = 0x200;
 export const NLM_F_DUMP = 0x300;

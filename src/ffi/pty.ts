@@ -21,11 +21,6 @@ export interface Terminal {
   readonly path: string;
 }
 
-/** A new terminal of the host. */
-export function openTerminal(): Terminal {
-  return unlocked(openSync('/dev/ptmx', constants.O_RDWR | constants.O_NOCTTY));
-}
-
 /** A new terminal of a devpts. @param devpts descriptor of its root; it need not be attached anywhere */
 export function openTerminalOn(devpts: number): Terminal {
   const step = 'open a terminal of the container';

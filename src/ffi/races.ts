@@ -118,7 +118,7 @@ export const RACES = {
   },
 } as const satisfies Record<string, Race>;
 
-export type RacingCall = keyof typeof RACES;
+type RacingCall = keyof typeof RACES;
 
 /** Those that are retried. */
 export type RetriedCall = {

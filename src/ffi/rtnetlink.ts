@@ -83,7 +83,7 @@ export interface Link {
 }
 
 /** Settings of a bridge port. */
-export interface BridgePort {
+interface BridgePort {
   /** It cannot exchange frames with other isolated ports. */
   readonly isolated: boolean;
   /** Frames may leave by the port they came in on. */

@@ -1,7 +1,7 @@
 /** What may be thrown away. Pure: it names, others remove. */
 import type { Instant } from '../model/clock.ts';
 
-export interface GcImage {
+interface GcImage {
   readonly id: string;
   /** Graph driver keys that the image needs; those below them need not be listed. */
   readonly layers: readonly string[];
@@ -9,7 +9,7 @@ export interface GcImage {
   readonly names: readonly string[];
 }
 
-export interface GcLayer {
+interface GcLayer {
   readonly id: string;
   readonly parent: string | null;
   readonly type: 'layer' | 'snapshot';

@@ -14,7 +14,7 @@ import { goArchitecture, platformArgs } from '../model/platform.ts';
 export type BuildSource = Extract<ImageSource, { type: 'build' }>;
 
 /** A declared context is read whole whenever a file of it may have changed; larger ones belong to `tsdocker build`. */
-export const MAX_CONTEXT_FILES = 20_000;
+const MAX_CONTEXT_FILES = 20_000;
 export const MAX_CONTEXT_BYTES = 512 * 1024 ** 2;
 const MAX_TEXT_BYTES = 1024 ** 2;
 /** Read between two steps. */

@@ -8,7 +8,7 @@ import { parseEnvFile } from './env-file.ts';
 /** Larger files do not belong to a spec unless it says so; a bind of one is mounted and not watched. */
 export const MAX_CONTENT_BYTES = 1024 ** 2;
 /** Files with `watch: true` are read as a whole, so they have a limit too. */
-export const MAX_WATCHED_BYTES = 64 * 1024 ** 2;
+const MAX_WATCHED_BYTES = 64 * 1024 ** 2;
 
 /** MAX_ARG_STRLEN (linux/binfmts.h): execve refuses a longer `NAME=value`. */
 const MAX_ENV_BYTES = 131_072;
@@ -33,7 +33,7 @@ export type ReadResult =
 export type ReadFile = (path: string, maxBytes?: number) => ReadResult;
 
 /** Something wrong with a file, by the field that names it: `envFile.0`, `env.PASSWORD`. */
-export interface ContentProblem {
+interface ContentProblem {
   readonly field: string;
   readonly message: string;
   /** Its filesystem has not answered: what it holds is not known, and no fault of the manifest. */
@@ -185,7 +185,7 @@ export interface Content {
 }
 
 /** What a file is pinned to, whatever it holds now: its hash, a copy of it, or both. */
-export interface PinnedFile {
+interface PinnedFile {
   readonly hash: string | undefined;
   readonly copy: FileCopy | undefined;
 }

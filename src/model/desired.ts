@@ -69,7 +69,7 @@ export interface DesiredState {
   readonly heldBack?: ReadonlyMap<string, HeldBack>;
 }
 
-export interface HeldBack {
+interface HeldBack {
   readonly reason: string;
   /** An update failed; otherwise a person wanted it. */
   readonly failed: boolean;

@@ -4,8 +4,7 @@ import type { z } from 'zod';
  * What it takes to bring a running container to a changed value: nothing but a call (`in-place`), a stop and a start
  * with the same writable layer and address (`restart`), or a new container (`recreate`).
  */
-export const CHANGE_CLASSES = ['in-place', 'restart', 'recreate'] as const;
-export type ChangeClass = (typeof CHANGE_CLASSES)[number];
+export type ChangeClass = 'in-place' | 'restart' | 'recreate';
 
 export interface FieldMeta {
   /** One or two sentences for docs/manifest.md and for editors. */

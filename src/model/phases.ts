@@ -1,15 +1,5 @@
 /** What a container is doing, from the user's side. */
-export const PHASES = [
-  'Pending',
-  'Creating',
-  'Running',
-  'Paused',
-  'Stopping',
-  'Exited',
-  'BackingOff',
-  'Failed',
-] as const;
-export type Phase = (typeof PHASES)[number];
+export type Phase = 'Pending' | 'Creating' | 'Running' | 'Paused' | 'Stopping' | 'Exited' | 'BackingOff' | 'Failed';
 
 /** A fact about a resource with the reason for it, after the Kubernetes convention. */
 export interface Condition {

@@ -5,8 +5,7 @@ import type { ResourceKey, SourcePosition } from './resource.ts';
  * waits, a person's request, something in the kernel that differed, a run taken over from an earlier supervisor, or probes
  * that came to another result.
  */
-export const TIMELINE_KINDS = ['edit', 'op', 'exit', 'start', 'hold', 'override', 'drift', 'adopt', 'probe'] as const;
-export type TimelineKind = (typeof TIMELINE_KINDS)[number];
+export type TimelineKind = 'edit' | 'op' | 'exit' | 'start' | 'hold' | 'override' | 'drift' | 'adopt' | 'probe';
 
 /** Something that happened, as it is kept for people who ask later. */
 export interface TimelineEntry {

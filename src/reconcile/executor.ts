@@ -18,7 +18,7 @@ export interface OpContext {
 }
 
 /** Carries an op out. Idempotent: after a crash the same op may come again. Throws TsdError; never retries. */
-export type OpHandler<T extends OpType> = (op: OpOf<T>, context: OpContext) => Promise<void>;
+type OpHandler<T extends OpType> = (op: OpOf<T>, context: OpContext) => Promise<void>;
 export type OpHandlers = { readonly [T in OpType]: OpHandler<T> };
 
 export interface OpResult {

@@ -70,7 +70,7 @@ export interface ContainerNetwork {
   readonly exposed: readonly ExposedPort[];
 }
 
-export interface RestartRecord {
+interface RestartRecord {
   /** Starts by policy since the container was made or changed. */
   readonly restarts: number;
   /** Quick failures in a row. */

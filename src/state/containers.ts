@@ -25,7 +25,7 @@ export interface RecordWatcher {
 const MAX_TEXT_BYTES = 256 * 1024;
 
 /** Files that are bind-mounted into the container; built by hosts.ts and resolv-conf.ts. */
-export const CONTAINER_TEXT_FILES = ['hostname', 'hosts', 'resolv.conf'] as const;
+const CONTAINER_TEXT_FILES = ['hostname', 'hosts', 'resolv.conf'] as const;
 export type ContainerTextFile = (typeof CONTAINER_TEXT_FILES)[number];
 
 const FILE_MODE = 0o600;

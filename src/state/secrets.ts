@@ -11,10 +11,6 @@ const REFERENCE = /^tsd-secret:([0-9a-f]{64})$/;
 /** What stands in state in place of a secret value. Equal values have equal references. */
 export type SecretReference = `${typeof PREFIX}${string}`;
 
-export function isSecretReference(text: string): text is SecretReference {
-  return REFERENCE.test(text);
-}
-
 const nameOf = (reference: string): string | null => REFERENCE.exec(reference)?.[1] ?? null;
 
 /** Another key would make every secret look changed, so a damaged file is an error, not a reason to make one. */

@@ -42,38 +42,3 @@ export function containerOfVolume(key: string): ResourceKey | null {
   const [, app, container] = /^volume\/([^/]+)\/([^/:]+):[^/]*$/.exec(key) ?? [];
   return app === undefined || container === undefined ? null : resourceKey('container', app, container);
 }
-
-export type Adoption =
-  /** Its own data, released or not. */
-  | { readonly decision: 'use'; readonly volume: VolumeRecord }
-  | { readonly decision: 'create' }
-  /** Several apps left data of this name. */
-  | { readonly decision: 'ambiguous'; readonly keys: readonly ResourceKey[] };
-
-/**
- * Which data a declared volume gets: its own, whatever its state; with `adopt`, released data of the same name that
- * another app left; else new data.
- */
-export function decideAdoption(volumes: readonly VolumeRecord[], key: ResourceKey, adopt: boolean): Adoption {
-  const named = volumes.flatMap((volume) => (volume.owner.type === 'named' ? [{ volume, key: volume.owner.key }] : []));
-  const own = named.find((candidate) => candidate.key === key);
-  if (own !== undefined) return { decision: 'use', volume: own.volume };
-  if (!adopt) return { decision: 'create' };
-  const name = key.slice(key.lastIndexOf('/') + 1);
-  const released = named.filter((candidate) => candidate.volume.released && candidate.key.endsWith(`/${name}`));
-  const [only, ...more] = released;
-  if (only === undefined) return { decision: 'create' };
-  if (more.length > 0) return { decision: 'ambiguous', keys: released.map((candidate) => candidate.key) };
-  return { decision: 'use', volume: only.volume };
-}
-
-/** Ids of the containers that use each volume path. Derived each time, so that it cannot be wrong after a crash. */
-export function volumeReferences(
-  containers: readonly { readonly id: string; readonly volumes: Readonly<Record<string, { readonly path: string }>> }[],
-): ReadonlyMap<string, ReadonlySet<string>> {
-  const users = new Map<string, Set<string>>();
-  for (const { id, volumes } of containers) {
-    for (const { path } of Object.values(volumes)) users.set(path, (users.get(path) ?? new Set()).add(id));
-  }
-  return users;
-}

@@ -12,7 +12,7 @@ import type { Logger } from './log.ts';
 /** Ethernet's; used where there is no default route to take it from. */
 const DEFAULT_MTU = 1500;
 
-export interface DefaultNetworkOptions {
+interface DefaultNetworkOptions {
   /** Interface made by us. */
   readonly defaultBridge: string;
   /** Existing interface to use instead, or null. */

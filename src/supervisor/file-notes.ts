@@ -38,7 +38,7 @@ export function driftOf(
 const NAMED = 5;
 
 /** `a, b and 3 more`. */
-export function listed(paths: readonly string[]): string {
+function listed(paths: readonly string[]): string {
   const more = paths.length - NAMED;
   return `${paths.slice(0, NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }

@@ -13,7 +13,7 @@ import type { ViewInput } from './view-input.ts';
 import { statusOf } from './views.ts';
 
 /** How a look is to judge what runs. */
-export interface Judging {
+interface Judging {
   readonly now: Instant;
   /** Boot clock, when what is waited for was asked for. */
   readonly sinceBootMs: number;
@@ -46,7 +46,7 @@ interface Failed {
 }
 
 /** What is as it should be, though it does not run. */
-export interface AtRest {
+interface AtRest {
   readonly resource: ResourceKey;
   readonly message: string;
 }

@@ -16,7 +16,7 @@ export interface Source {
   readonly pinned?: PinnedSource | undefined;
 }
 
-export interface PinnedSource extends PinnedContents {
+interface PinnedSource extends PinnedContents {
   /** The generation that it was applied with, or that it was brought back to. */
   readonly generation: number;
 }

@@ -30,7 +30,7 @@ export interface ViewInput {
 }
 
 /** When something began, Unix time in ms; null where it is not known. */
-export interface Past {
+interface Past {
   heldSince(key: ResourceKey): number | null;
   opSince(key: ResourceKey): number | null;
 }

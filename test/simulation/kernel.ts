@@ -4,7 +4,7 @@ import type { Disk } from './disk.ts';
 import type { Universe } from './universe.ts';
 
 /** What a payload does, from its command line. */
-export interface Behaviour {
+interface Behaviour {
   /** Ends by itself with this code, this long after its start; null runs on. */
   readonly ends: { readonly code: number; readonly afterMs: number } | null;
   /** Ignores what asks it to end. */
@@ -16,7 +16,7 @@ export interface Behaviour {
 }
 
 /** `run`, `stubborn`, `exit CODE MS`, or `well FROM-MS TO-MS`. */
-export function behaviourOf(argv: readonly string[]): Behaviour {
+function behaviourOf(argv: readonly string[]): Behaviour {
   const [verb, first = '0', second = '0'] = argv;
   const well = verb === 'well';
   return {

@@ -1,11 +1,11 @@
 import type { DesiredState } from '../../src/model/desired.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
 import type { Plan } from '../../src/reconcile/op.ts';
-import { formatPlan } from '../../src/reconcile/plan/format.ts';
 import type { PlanInput } from '../../src/reconcile/plan/pass.ts';
 import { plan } from '../../src/reconcile/plan/plan.ts';
 import type { App } from './declare.ts';
 import { declare } from './declare.ts';
+import { formatPlan } from './format-plan.ts';
 import { PureHost } from './pure-host.ts';
 
 export type PlanOptions = Partial<Pick<PlanInput, 'scope' | 'busy' | 'seed'>>;

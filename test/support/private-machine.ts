@@ -23,7 +23,7 @@ trap 'echo "FAILED $? $LINENO $BASH_COMMAND" >>"$BASE/failed"' ERR
 /** The next command fails with another line of the script than the set-up's. */
 const SET_UP_LINES = SET_UP.split('\n').length;
 
-export interface Failure {
+interface Failure {
   readonly status: number;
   /** Of the script that was given, the first is 1. */
   readonly line: number;

@@ -4,11 +4,21 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { constants as osConstants } from 'node:os';
 import { ReadStream } from 'node:tty';
 import { syscall } from '../../src/ffi/native.ts';
-import { openTerminal } from '../../src/ffi/pty.ts';
+import { openTerminalOn, type Terminal } from '../../src/ffi/pty.ts';
 import { until } from './wait.ts';
 
 // asm-generic/ioctls.h
 const TIOCSWINSZ = 0x5414;
+
+/** A new terminal of the host. */
+function openTerminal(): Terminal {
+  const devpts = openSync('/dev/pts', constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    return openTerminalOn(devpts);
+  } finally {
+    closeSync(devpts);
+  }
+}
 
 export class OnTerminal {
   /** 128 + signal when it was killed. */

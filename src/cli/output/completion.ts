@@ -1,7 +1,7 @@
 /** Completion scripts, derived from the commands as they are declared. */
 import type { Completable, DeclaredCommand, Option } from '../command-line/command.ts';
 
-export interface OptionShape {
+interface OptionShape {
   readonly flags: readonly string[];
   readonly doc: string;
   readonly takesValue: boolean;
@@ -10,7 +10,7 @@ export interface OptionShape {
   readonly names: Completable | null;
 }
 
-export interface CommandShape {
+interface CommandShape {
   readonly name: string;
   readonly summary: string;
   readonly options: readonly OptionShape[];

@@ -97,6 +97,6 @@ async function isInsecure(host: string, insecure: readonly string[]): Promise<bo
 }
 
 /** `host:port` and `[v6]:port` without port and brackets. */
-export function hostName(host: string): string {
+function hostName(host: string): string {
   return host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
 }

@@ -4,7 +4,7 @@ import { smallest } from '../../model/lists.ts';
 /** Bits of a permission: read, write, and both for what is below. */
 export const READ_WRITE = 3;
 
-export interface Grant {
+interface Grant {
   /** A name and everything below it: `/library`. */
   readonly subject: string;
   readonly permission: number;
@@ -12,7 +12,7 @@ export interface Grant {
   readonly grantee: string;
 }
 
-export interface Revocation {
+interface Revocation {
   readonly subject: string;
   /** Bits that are taken away. */
   readonly revocation: number;

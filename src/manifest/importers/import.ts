@@ -16,7 +16,7 @@ import { safeName } from './names.ts';
 import { documentParts } from './part.ts';
 import { importQuadlet } from './quadlet/quadlet.ts';
 
-export type ForeignFormat = 'Compose' | 'Kubernetes' | 'Quadlet';
+type ForeignFormat = 'Compose' | 'Kubernetes' | 'Quadlet';
 
 export interface Translation {
   readonly format: ForeignFormat;

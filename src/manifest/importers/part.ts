@@ -14,7 +14,7 @@ export type Content =
 const NAMES = { mapping: 'a mapping', list: 'a list', text: 'text', nothing: 'nothing' } as const;
 
 /** What becomes of a field: a translation, or why there is none. */
-export type FieldRule<T> = ((part: Part, target: T) => void) | 'later' | `no meaning: ${string}`;
+type FieldRule<T> = ((part: Part, target: T) => void) | 'later' | `no meaning: ${string}`;
 export type FieldTable<T> = Readonly<Record<string, FieldRule<T>>>;
 
 interface Report {

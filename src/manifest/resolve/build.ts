@@ -28,7 +28,7 @@ export interface BuildOptions {
 }
 
 /** How the files of a source stand. */
-export interface FileStanding {
+interface FileStanding {
   readonly contents: Record<ResourceKey, ResourceContents>;
   /** Files, as written, that are not any more what they are pinned to. */
   readonly changed: Set<string>;

@@ -61,10 +61,10 @@ export type ImageSource =
   | { readonly type: 'host'; readonly binaries: readonly string[]; readonly paths: readonly string[] };
 
 /** Network of the commands of a build. */
-export const BUILD_NETWORKS = ['default', 'none', 'host'] as const;
+const BUILD_NETWORKS = ['default', 'none', 'host'] as const;
 
 const PULL_POLICIES = ['missing', 'always', 'never'] as const;
-export type PullPolicy = (typeof PULL_POLICIES)[number];
+type PullPolicy = (typeof PULL_POLICIES)[number];
 
 const imageReference = () =>
   shortForm(z.string(), (written) => {

@@ -38,7 +38,7 @@ export type SyslogAddress =
   | { readonly type: 'unix'; readonly path: string };
 
 /** `udp://host:514`, `tcp://host:601`, `unix:///dev/log`. */
-export function parseSyslogAddress(text: string): Parsed<SyslogAddress> {
+function parseSyslogAddress(text: string): Parsed<SyslogAddress> {
   const path = /^unix:\/\/(\/[^\0]{1,106})$/.exec(text)?.[1];
   if (path !== undefined) return parsed({ type: 'unix', path });
   const [, type, bracketed, plain, digits] =

@@ -14,7 +14,7 @@ import type { CheckResult } from './prober.ts';
 type ConnectionCheck = Exclude<ProbeCheck, { type: 'exec' }>;
 
 /** Where a check leads: an address of the host's network, or of the network namespace of a container. */
-export interface Route {
+interface Route {
   readonly address: string;
   readonly port: number;
   /** The container whose namespace the socket has to be of; null for the host's. */
@@ -37,7 +37,7 @@ function networkOwner(world: World, record: ContainerRecord, network: string): C
  * A container on a bridge is reached at its address, as others reach it; what has none, and an address that was asked
  * for, from within. @throws TsdError TSD_NETWORK.
  */
-export function routeTo(world: World, record: ContainerRecord, { host, port }: ConnectionCheck): Route {
+function routeTo(world: World, record: ContainerRecord, { host, port }: ConnectionCheck): Route {
   const network = record.owner ? containerSpecOf(record.owner).network : '';
   if (network === 'host') return { address: host ?? LOOPBACK, port, inside: null };
   const owner = networkOwner(world, record, network);

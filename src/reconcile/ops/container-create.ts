@@ -23,7 +23,7 @@ import { desiredOf, type World } from './world.ts';
 export const SPEC_SCHEMA_VERSION = 1;
 
 /** The declaration as it is remembered: the normalised spec, with the defaults of the time it was made. */
-export function ownerOf(world: World, desired: Desired<'container'>): ContainerOwner {
+function ownerOf(world: World, desired: Desired<'container'>): ContainerOwner {
   return {
     key: desired.key,
     written: writtenSpec(desired.spec),

@@ -32,7 +32,7 @@ export async function updateContainer(world: World, op: OpOf<'container.update'>
 }
 
 /** Tells a running container the present addresses of those it links to, and lets it reach them. */
-export function relink(world: World, desired: Desired<'container'>, { id, network }: ContainerRecord): void {
+function relink(world: World, desired: Desired<'container'>, { id, network }: ContainerRecord): void {
   world.containers.writeText(id, 'hosts', hostsText(world, desired, id, network?.address ?? null));
   // On a network whose containers reach each other only by links, rules name the addresses.
   if (network !== null) connect(world, desired, id);

@@ -64,7 +64,7 @@ function fixedAddresses(world: World, network: ResourceKey): ReadonlySet<string>
 }
 
 /** Leases an address, the same one as long as the container is declared. @throws TsdError TSD_ADDRESS_POOL_FULL. */
-export function leaseAddress(world: World, desired: Desired<'container'>, network: NetworkConfig): string {
+function leaseAddress(world: World, desired: Desired<'container'>, network: NetworkConfig): string {
   const fixed = network.key === world.defaultNetwork()?.key ? world.settings.fixedCidr : null;
   const address = world.leases.address({
     network: network.key,

@@ -36,7 +36,7 @@ import type { LeaseBook } from './lease-book.ts';
 import type { StopClocks } from './stop-clocks.ts';
 import type { Turns } from './turns.ts';
 
-export interface WorldSettings {
+interface WorldSettings {
   readonly dns: readonly string[];
   readonly dnsSearch: readonly string[];
   /** Host address of published ports that name none. */

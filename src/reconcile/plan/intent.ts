@@ -20,16 +20,7 @@ import { changedContent, diffSpecs } from './diff.ts';
 import { ownsSandbox, specOf } from './references.ts';
 import { decideFailedStart, decideRestart, describeStop, mayRestart } from './restart.ts';
 
-export type StepName =
-  | 'stop'
-  | 'disconnect'
-  | 'remove'
-  | 'create'
-  | 'signal'
-  | 'update'
-  | 'connect'
-  | 'relink'
-  | 'start';
+type StepName = 'stop' | 'disconnect' | 'remove' | 'create' | 'signal' | 'update' | 'connect' | 'relink' | 'start';
 
 export interface Step {
   readonly name: StepName;

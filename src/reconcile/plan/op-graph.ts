@@ -8,7 +8,7 @@ type WithoutLinks<T> = T extends Op ? Omit<T, 'id' | 'dependsOn'> : never;
 export type OpDraft = WithoutLinks<Op>;
 
 /** `start container/blog/web`: unique, because a plan holds an op type at most once for a key. */
-export function opId(draft: OpDraft): string {
+function opId(draft: OpDraft): string {
   if (draft.op === 'orphan.remove') return `remove orphan ${draft.orphan.type} ${draft.orphan.id}`;
   return `${draft.op.slice(draft.op.indexOf('.') + 1)} ${draft.key}`;
 }

@@ -56,7 +56,7 @@ export interface Pass extends PlanInput {
   readonly predecessors: Map<ResourceKey, Desired<'container'>>;
 }
 
-export function inScope(pass: Pass, key: ResourceKey): boolean {
+function inScope(pass: Pass, key: ResourceKey): boolean {
   return pass.reach === null || pass.reach.has(key);
 }
 

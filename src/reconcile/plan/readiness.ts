@@ -14,7 +14,7 @@ function goesOn({ running, paused, unrecorded }: ObservedContainer): boolean {
 }
 
 /** True when a one-shot did its work: it ended with 0 and is not meant to come back. */
-export function isDone(observed: ObservedContainer, spec: ContainerSpec): boolean {
+function isDone(observed: ObservedContainer, spec: ContainerSpec): boolean {
   return !observed.running && observed.exit?.code === 0 && isOneShot(spec);
 }
 

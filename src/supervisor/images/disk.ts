@@ -22,7 +22,7 @@ import { logFiles } from './log-budget.ts';
 type Disk = Pick<World, 'images' | 'graph' | 'containers'>;
 
 /** Images that a container, a declaration or one of the last generations needs. */
-export function neededImages(world: World, history: History): ReadonlySet<string> {
+function neededImages(world: World, history: History): ReadonlySet<string> {
   const declared = [...world.desired().resources.values()].flatMap((desired) =>
     desired.kind === 'container' ? [imageIdOf(world, desired as Desired<'container'>)] : [],
   );

@@ -51,7 +51,7 @@ export function enterPrivateHost(): number {
 }
 
 /** Kept in memory: they outlive a driver, as they do on a disk. */
-export function originalsIn(kept: Map<string, string>): OriginalSettings {
+function originalsIn(kept: Map<string, string>): OriginalSettings {
   return {
     get: (path) => kept.get(path) ?? null,
     set: (path, original) => (original === null ? kept.delete(path) : kept.set(path, original)),

@@ -2,10 +2,10 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { beforeEach, expect, it } from 'vitest';
+import { RepositoryStore } from '../../../src/state/repositories.ts';
 import { adoptionQuestions, decideNames, decideRestore } from '../../../src/state/restore.ts';
-import type { State } from '../../../src/state/state.ts';
 import { DOCKER_IDS, HOST_CONFIG_JSON, imageJson, writeDockerRoot } from '../../support/docker-root.ts';
-import { stateOpener } from '../../support/open-root.ts';
+import { type OpenState, stateOpener } from '../../support/open-root.ts';
 import { temporaryDirectories } from '../../support/temp-root.ts';
 
 const directory = temporaryDirectories('docker');
@@ -13,7 +13,7 @@ const open = stateOpener();
 const { web, db, old, image, baseImage, volume } = DOCKER_IDS;
 
 let root = '';
-let state: State;
+let state: OpenState;
 beforeEach(async () => {
   const base = directory();
   root = join(base, 'root');
@@ -27,7 +27,7 @@ const stored = (): unknown => state.issues.filter(({ path }) => path.startsWith(
 it('is read without an issue', () => {
   expect(stored()).toEqual([]);
   expect(state.containers.all().map(({ id }) => id)).toEqual(expect.arrayContaining([web, db, old]));
-  expect(state.graph.get(image)).toMatchObject({ parent: baseImage, docker_version: '1.4.1', Size: 2048 });
+  expect(state.images.get(image)).toMatchObject({ parent: baseImage, docker_version: '1.4.1', Size: 2048 });
 });
 
 it('tells what its containers were', () => {
@@ -81,7 +81,7 @@ it('has names and links', () => {
 });
 
 it('has tags', () => {
-  const repositories = state.repositories('overlay');
+  const repositories = new RepositoryStore(root, 'overlay', state.files);
   expect(repositories.get({ repository: 'me/app', tag: 'v1' })).toBe(baseImage);
   expect(repositories.lookup('busybox', () => 'none')).toBe(image);
   expect(repositories.namesOf(image)).toEqual([

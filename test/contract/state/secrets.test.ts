@@ -2,15 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
-import { isSecretReference } from '../../../src/state/secrets.ts';
-import type { State } from '../../../src/state/state.ts';
-import { stateOpener } from '../../support/open-root.ts';
+import { type OpenState, stateOpener } from '../../support/open-root.ts';
 import { temporaryDirectories } from '../../support/temp-root.ts';
 
 const directory = temporaryDirectories('secrets');
 const open = stateOpener();
 let base = '';
-let state: State;
+let state: OpenState;
 beforeEach(async () => {
   base = directory();
   state = await open(base);
@@ -20,7 +18,7 @@ const VALUE = 'correct horse battery staple\n';
 
 it('keeps a value in the run directory only, for root only', () => {
   const reference = state.secrets.put(VALUE);
-  expect(isSecretReference(reference)).toBe(true);
+  expect(reference).toMatch(/^tsd-secret:[0-9a-f]{64}$/);
   expect(state.secrets.get(reference)).toBe(VALUE);
   const [name = ''] = readdirSync(join(base, 'run/secrets'));
   expect(statSync(join(base, 'run/secrets', name)).mode & 0o777).toBe(0o600);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { z } from 'zod';
-import { fieldMeta } from '../../../src/model/field.ts';
-import { KIND_SCHEMAS, specChangeClasses } from '../../../src/model/kinds/kinds.ts';
+import { changeClasses, fieldMeta } from '../../../src/model/field.ts';
+import { KIND_SCHEMAS } from '../../../src/model/kinds/kinds.ts';
 import { KINDS, type Kind } from '../../../src/model/resource.ts';
 
 const fieldsOf = (kind: Kind): [string, z.ZodType][] => {
@@ -12,6 +12,19 @@ const fieldsOf = (kind: Kind): [string, z.ZodType][] => {
     ),
   );
   return [...(Object.entries(fields.shape) as [string, z.ZodType][]), ...inner];
+};
+
+/** Members of a normalised spec whose name is not that of their field. */
+const SOURCES = ['pull', 'build', 'policy', 'platform', 'archive', 'layout', 'rootfs', 'host'];
+const RENAMED: Readonly<Record<string, string>> = {
+  'container stopTimeout': 'stopTimeoutMs',
+  ...Object.fromEntries(SOURCES.map((name) => [`image ${name}`, 'source'])),
+};
+
+/** Change class of each member of a normalised spec, by the member's name. */
+const specChangeClasses = (kind: Kind) => {
+  const classes = Object.entries(changeClasses(KIND_SCHEMAS[kind].fields));
+  return Object.fromEntries(classes.map(([name, change]) => [RENAMED[`${kind} ${name}`] ?? name, change]));
 };
 
 describe.each(KINDS)('every field of a %s', (kind) => {

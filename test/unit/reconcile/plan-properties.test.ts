@@ -3,9 +3,9 @@ import { expect, test } from 'vitest';
 import type { DesiredState } from '../../../src/model/desired.ts';
 import type { ResourceKey } from '../../../src/model/resource.ts';
 import type { Op } from '../../../src/reconcile/op.ts';
-import { formatPlan } from '../../../src/reconcile/plan/format.ts';
 import type { App } from '../../support/declare.ts';
 import { declare } from '../../support/declare.ts';
+import { formatPlan } from '../../support/format-plan.ts';
 import { planOn } from '../../support/planning.ts';
 import { PureHost } from '../../support/pure-host.ts';
 

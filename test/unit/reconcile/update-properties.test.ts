@@ -3,8 +3,8 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { DesiredState } from '../../../src/model/desired.ts';
 import { nextKey, oldKey } from '../../../src/model/update.ts';
-import { formatPlan } from '../../../src/reconcile/plan/format.ts';
 import { declare } from '../../support/declare.ts';
+import { formatPlan } from '../../support/format-plan.ts';
 import { planOn } from '../../support/planning.ts';
 import { PureHost } from '../../support/pure-host.ts';
 

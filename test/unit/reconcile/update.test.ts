@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { DesiredState } from '../../../src/model/desired.ts';
 import { SETTLE_MS } from '../../../src/model/kinds/update-forms.ts';
-import { formatPlan } from '../../../src/reconcile/plan/format.ts';
-
 import { declare } from '../../support/declare.ts';
+import { formatPlan } from '../../support/format-plan.ts';
 import { hostWith, planOn, textOn } from '../../support/planning.ts';
 import type { PureHost } from '../../support/pure-host.ts';
 

@@ -5,10 +5,11 @@ import { CONFIG_JSON } from '../../../src/state/container-files.ts';
 import type { ContainerRecord, RunState } from '../../../src/state/container-record.ts';
 import { NEVER_RUN } from '../../../src/state/container-record.ts';
 import { goMarshal, goUnmarshal, type JsonValue } from '../../../src/state/go-json.ts';
-import { goTime } from '../../../src/state/go-time.ts';
 import { HOST_CONFIG } from '../../../src/state/run-config.ts';
 import { containerRecord } from '../../support/container-record.ts';
 import { configJson, DOCKER_IDS, HOST_CONFIG_JSON } from '../../support/docker-root.ts';
+
+const goTime = (wallMs: number): string => new Date(wallMs).toISOString();
 
 const BOOT = 'b00t';
 

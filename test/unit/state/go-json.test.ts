@@ -17,7 +17,7 @@ import {
   mapValue,
   omitEmpty,
 } from '../../../src/state/go-json.ts';
-import { goTime, goTimeMs, isGoTime, ZERO_TIME } from '../../../src/state/go-time.ts';
+import { isGoTime, ZERO_TIME } from '../../../src/state/go-time.ts';
 
 const SAMPLE = goStruct({
   Zebra: goString,
@@ -95,7 +95,7 @@ describe('reading', () => {
 const text = fc.string({ unit: 'grapheme' });
 const time = fc
   .date({ noInvalidDate: true, min: new Date(0), max: new Date('2200-01-01') })
-  .map((d) => goTime(d.getTime()));
+  .map((d) => d.toISOString());
 const sample = fc.record({
   Zebra: text,
   apple: fc.maxSafeInteger(),
@@ -129,26 +129,11 @@ describe('properties', () => {
 });
 
 describe('times', () => {
-  it('trims trailing zeros', () => {
-    expect(goTime(Date.UTC(2014, 11, 16, 8) + 100)).toBe('2014-12-16T08:00:00.1Z');
-    expect(goTime(Date.UTC(2014, 11, 16, 8))).toBe('2014-12-16T08:00:00Z');
-    expect(goTime(1.25)).toBe('1970-01-01T00:00:00.00125Z');
-  });
-
-  it('reads nanoseconds and offsets', () => {
-    expect(goTimeMs('2014-12-16T08:00:00.123456789+01:00')).toBeCloseTo(Date.UTC(2014, 11, 16, 7) + 123.456789, 3);
-    expect(goTimeMs(ZERO_TIME)).toBeNull();
+  it.each([ZERO_TIME, '2014-12-16T08:00:00Z', '2014-12-16T08:00:00.123456789+01:00'])('takes %j', (good) => {
+    expect(isGoTime(good)).toBe(true);
   });
 
   it.each(['', 'now', '2014-13-01T00:00:00Z', '2014-12-16 08:00:00Z', '2014-12-16T08:00:00'])('refuses %j', (bad) => {
     expect(isGoTime(bad)).toBe(false);
-  });
-
-  it('keeps whole milliseconds', () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 0, max: 4e12 }), (ms) => {
-        expect(goTimeMs(goTime(ms))).toBeCloseTo(ms, 3);
-      }),
-    );
   });
 });

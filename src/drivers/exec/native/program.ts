@@ -31,8 +31,8 @@ import type { LookupCall, LookupPath } from '../../../ffi/lookup.ts';
 import { RACES } from '../../../ffi/races.ts';
 import { SYSCALL_NUMBERS, type SyscallName } from '../../../ffi/syscall-numbers.ts';
 
-export const PROGRAM_MAGIC = 0x50445354;
-export const PROGRAM_VERSION = 3;
+const PROGRAM_MAGIC = 0x50445354;
+const PROGRAM_VERSION = 3;
 export const HEADER_BYTES = 64;
 export const OP_BYTES = 56;
 /** Of an op. */

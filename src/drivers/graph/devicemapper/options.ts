@@ -18,7 +18,7 @@ export const DEVICE_MAPPER_OPTIONS = [
 
 type OptionName = (typeof DEVICE_MAPPER_OPTIONS)[number];
 
-export type PoolSource =
+type PoolSource =
   /** Sparse files below the home. */
   | { readonly type: 'files'; readonly dataBytes: number; readonly metadataBytes: number }
   | { readonly type: 'devices'; readonly data: string; readonly metadata: string }

@@ -29,7 +29,7 @@ const SETS = {
   leased: { family: 'bridge', type: 'ifname . ether_addr . ipv4_addr', names: 1 },
 } as const;
 
-export type SetName = keyof typeof SETS;
+type SetName = keyof typeof SETS;
 
 /** One element. `value` is what a map's key leads to. */
 export interface Element {

@@ -26,7 +26,7 @@ function publishedAt(element: Element): string {
  * @param before elements that published UDP ports until now. @param now those that do from now on, for all of the ports.
  * @param isOurs whether an address is this host's.
  */
-export function staleFlows(
+function staleFlows(
   { before, now }: { readonly before: readonly Element[]; readonly now: readonly Element[] },
   flows: readonly UdpFlow[],
   isOurs: (address: string) => boolean,

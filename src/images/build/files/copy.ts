@@ -13,7 +13,7 @@ import type { Owner } from './owners.ts';
 import { findSources, join, type SourceMatch, type SourceTree } from './source-tree.ts';
 
 /** A file that comes from no tree: a here-document, a download. */
-export interface InlineFile {
+interface InlineFile {
   readonly name: string;
   readonly content: Buffer | { readonly hostPath: string; readonly size: number };
   readonly mode: number;

@@ -14,7 +14,7 @@ const LIMITS: LayerLimits = { maxEntries: 500_000, maxBytes: 16 * 1024 ** 3 };
 const WHITEOUT = '.wh.';
 
 /** Tells a tar, plain or compressed, by its first bytes. */
-export function looksLikeArchive(start: Buffer): boolean {
+function looksLikeArchive(start: Buffer): boolean {
   return detectCompression(start) !== 'none' || isTarHeader(start);
 }
 

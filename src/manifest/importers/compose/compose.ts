@@ -30,7 +30,7 @@ const ROOT: FieldTable<Draft> = {
 };
 
 /** Names of files that say nothing about what is in them; Compose then takes the directory's name. */
-export function composeAppName({ file, baseDir }: ImportContext): string | null {
+function composeAppName({ file, baseDir }: ImportContext): string | null {
   const stem = basename(file).replace(/\.ya?ml$/, '');
   const generic = /^(docker-)?compose([.-].*)?$/.test(stem);
   return safeName(generic ? basename(baseDir) : stem.replace(/\.(docker-)?compose$/, ''));

@@ -20,7 +20,7 @@ const PATTERNS: readonly RegExp[] = [
 const OF_HOST = /HOST|ADDR|URL|URI|SERVER|ENDPOINT|UPSTREAM|BROKER|PEER|NODE|MASTER|BACKEND|PROXY|CONNECT|TARGET/i;
 
 /** What may be a host in a text. @param whole items of the whole text count, too */
-export function hostCandidates(text: string, whole: boolean): ReadonlySet<string> {
+function hostCandidates(text: string, whole: boolean): ReadonlySet<string> {
   const found = new Set<string>();
   if (text.length > MAX_TEXT) return found;
   for (const pattern of PATTERNS) for (const match of text.matchAll(pattern)) found.add(match[1] ?? '');

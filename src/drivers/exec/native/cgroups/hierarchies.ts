@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { readXattrs } from '../../../../ffi/layer-files.ts';
 import { TsdError } from '../../../../model/errors.ts';
 
-export const CONTROLLERS = ['memory', 'cpu', 'cpuset', 'pids'] as const;
+const CONTROLLERS = ['memory', 'cpu', 'cpuset', 'pids'] as const;
 export type Controller = (typeof CONTROLLERS)[number];
 
 export interface Hierarchies {
