@@ -67,8 +67,8 @@ const LAYERS = [
   },
   {
     name: 'plan',
-    path: '^src/reconcile/(plan/|op\\.ts$|phase\\.ts$)',
-    shown: '`src/reconcile/plan/`, `op.ts`, `phase.ts`',
+    path: '^src/reconcile/(plan/|(op|op-traits|phase)\\.ts$)',
+    shown: '`src/reconcile/plan/`, `op.ts`, `op-traits.ts`, `phase.ts`',
     job: 'pure: desired + observed + now → `Plan`',
     mayImport: ['model'],
   },

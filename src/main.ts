@@ -21,12 +21,12 @@ import { watchManifests } from './manifest/source/watch.ts';
 import { describeError, type TsdError, toTsdError } from './model/errors.ts';
 import { usersOf } from './model/host-files.ts';
 import type { ResourceKey } from './model/resource.ts';
-import { nextKey, oldKey } from './model/update.ts';
 import { Controller } from './reconcile/controller.ts';
 import { Executor } from './reconcile/executor.ts';
 import { realChecks } from './reconcile/health/checks.ts';
 import { Prober } from './reconcile/health/prober.ts';
 import { observeAnswered } from './reconcile/observe.ts';
+import { reachedKeys } from './reconcile/op-traits.ts';
 import { opHandlers } from './reconcile/ops/handlers.ts';
 import { startGate } from './reconcile/start-gate.ts';
 import { removeInstanceFiles } from './state/instance-files.ts';
@@ -176,8 +176,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
     onEvent: (event) => {
       loop.onOpEvent(event);
       if (event.type !== 'ended') return;
-      const { key, op } = event.result.op;
-      prober.review(op === 'container.cutover' ? [key, nextKey(key), oldKey(key)] : [key]);
+      prober.review(reachedKeys(event.result.op));
     },
   });
   const controller = new Controller({

@@ -6,11 +6,11 @@ import type { TsdError } from '../model/errors.ts';
 import { toTsdError } from '../model/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { Op, OpOf, OpType, Plan } from './op.ts';
+import { OP_TRAITS } from './op-traits.ts';
 
 export interface OpContext {
   /**
-   * Aborted when the pass is called off. Teardown ops are not called off with it, but for stops, which can be left to the
-   * supervisor after this one: theirs is aborted only when the time they then still have is over.
+   * Aborted when the pass is called off; of ops that finish all the same, when the time they then still have is over.
    */
   readonly signal: AbortSignal;
   /** Says how far it is; `total` is null where that is unknown. */
@@ -80,31 +80,13 @@ interface Work {
   readonly context: OpContext;
 }
 
-const TEARDOWN: ReadonlySet<OpType> = new Set([
-  'container.stop',
-  'container.withdraw',
-  'container.disconnect',
-  'container.remove',
-  'network.remove',
-  'volume.release',
-  'volume.remove',
-  'image.release',
-  'orphan.remove',
-]);
-
-/**
- * Ops that are carried out although a full disk does not let them be written down: they are what makes room. The stop
- * before a start is none: the start would fail.
- */
+/** Whether a full disk is no reason to leave it out. The stop before a start makes no room: the start would fail. */
 function makesRoom(op: Op): boolean {
-  return TEARDOWN.has(op.op) && !(op.op === 'container.stop' && op.restart);
+  return OP_TRAITS[op.op].makesRoom && !(op.op === 'container.stop' && op.restart);
 }
 
-/** What a teardown op still has once its pass was called off. */
-const TEARDOWN_GRACE_MS = 30_000;
-
-/** A payload may take any time to end, and ends without us as well: what it was asked stands in its record. */
-const isLeftAlone = (op: Op): boolean => op.op === 'container.stop';
+/** What an op that finishes when its pass is called off still has. */
+const FINISH_GRACE_MS = 30_000;
 
 /** Carries plans out; takes no decision of its own. Each op is a job of the engine, named after its type. */
 export class Executor {
@@ -196,7 +178,7 @@ class Run {
   }
 
   async #perform(op: Op): Promise<void> {
-    const finishes = TEARDOWN.has(op.op) && !isLeftAlone(op) && this.#begun.has(op.key);
+    const finishes = OP_TRAITS[op.op].finishesWhenCalledOff && this.#begun.has(op.key);
     if (this.#signal.aborted && !finishes) {
       this.#end(this.#skip(op, 'called off'));
       return;
@@ -233,14 +215,14 @@ class Run {
   }
 
   #signalFor(op: Op): { readonly signal: AbortSignal; readonly release: () => void } {
-    if (!TEARDOWN.has(op.op) || isLeftAlone(op)) {
+    if (!OP_TRAITS[op.op].finishesWhenCalledOff) {
       const own = this.#hooks.signalOf?.(op) ?? null;
       return { signal: own === null ? this.#signal : AbortSignal.any([this.#signal, own]), release: () => {} };
     }
     const controller = new AbortController();
     let cancel = () => {};
     const countDown = () => {
-      cancel = this.#options.timers.after(TEARDOWN_GRACE_MS, () => controller.abort());
+      cancel = this.#options.timers.after(FINISH_GRACE_MS, () => controller.abort());
     };
     if (this.#signal.aborted) countDown();
     else this.#signal.addEventListener('abort', countDown, { once: true });

@@ -3,6 +3,7 @@ import type { ErrorClass } from '../model/error-class.ts';
 import type { OpFailure } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { Op, OpType } from './op.ts';
+import { OP_TRAITS } from './op-traits.ts';
 import { retryDelay } from './plan/backoff.ts';
 
 /**
@@ -60,8 +61,7 @@ export class FailureLog {
     if (times > 1) {
       const message = `${signature.replaceAll('\n', ', ')}: no effect`;
       this.failed(key, { class: 'unavailable', message }, specHash, now);
-    } else if (!ops.some(({ op }) => op === 'container.withdraw')) {
-      // That ports were given back says nothing of what failed before.
+    } else if (ops.every(({ op }) => OP_TRAITS[op].clearsFailures)) {
       this.#store.clear(key);
     }
     this.#done.set(key, { signature, times });

@@ -5,6 +5,7 @@ import type { ResourceKey } from '../model/resource.ts';
 import { baseKey, isNext } from '../model/update.ts';
 import type { OpResult } from './executor.ts';
 import type { Op } from './op.ts';
+import { OP_TRAITS } from './op-traits.ts';
 import { REMOVED } from './plan/pass.ts';
 
 /** The spec that ops of a key are carried out for; a successor's is its container's. */
@@ -36,7 +37,7 @@ interface InFlight {
   readonly ops: readonly Op[];
   readonly specHash: string;
   readonly triedHash: string;
-  /** Of ops that may take hours: calls them off when their declaration is another one. */
+  /** Of ops that an edit aborts: aborted when their declaration is another one. */
   readonly calledOff: AbortController | null;
   left: number;
   current: Op | undefined;
@@ -66,7 +67,7 @@ export class OpsInFlight {
       ops,
       specHash,
       triedHash: asMade ?? specHash,
-      calledOff: ops.some(({ op }) => op === 'image.load') ? new AbortController() : null,
+      calledOff: ops.some(({ op }) => OP_TRAITS[op].abortedByEdit) ? new AbortController() : null,
       left: ops.length,
       current: undefined,
       error: null,

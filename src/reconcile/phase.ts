@@ -4,6 +4,7 @@ import { own } from '../model/own.ts';
 import type { Condition, Phase } from '../model/phases.ts';
 import type { ObservedUpdate } from '../model/update.ts';
 import type { Hold, Op } from './op.ts';
+import { OP_TRAITS, type OpTraits } from './op-traits.ts';
 import { isReady } from './plan/readiness.ts';
 import { ownsSandbox, specOf } from './plan/references.ts';
 import { describeExit, describeStop } from './plan/restart.ts';
@@ -35,13 +36,8 @@ interface Row {
   readonly message: (input: StatusInput) => string;
 }
 
-const STOPPING: ReadonlySet<string> = new Set(['container.stop', 'container.disconnect', 'container.remove']);
-const CREATING: ReadonlySet<string> = new Set([
-  'container.make-directories',
-  'container.create',
-  'container.connect',
-  'container.start',
-]);
+const goes = ({ op }: StatusInput, direction: OpTraits['direction']): boolean =>
+  op !== undefined && OP_TRAITS[op.op].direction === direction;
 
 const because = ({ hold, op }: StatusInput): string => hold?.message ?? op?.cause.message ?? '';
 const held = ({ hold }: StatusInput, ...reasons: Hold['reason'][]): boolean =>
@@ -72,13 +68,12 @@ function unmended(observed: ObservedContainer | undefined, hold: Hold | undefine
 const ROWS: readonly Row[] = [
   // An op in flight says more than what was seen before it.
   {
-    when: ({ op, observed }) =>
-      op?.op === 'container.stop' || (op !== undefined && STOPPING.has(op.op) && observed?.running === true),
+    when: (input) => input.op?.op === 'container.stop' || (goes(input, 'down') && input.observed?.running === true),
     phase: 'Stopping',
     message: ({ op }) => op?.cause.message ?? '',
   },
   {
-    when: ({ op, observed }) => op !== undefined && CREATING.has(op.op) && !observed?.running,
+    when: (input) => goes(input, 'up') && !input.observed?.running,
     phase: 'Creating',
     message: ({ op }) => op?.cause.message ?? '',
   },

@@ -2,27 +2,17 @@ import type { Desired } from '../model/desired.ts';
 import { baseKey } from '../model/update.ts';
 import { observedContainer } from './observe.ts';
 import type { Op } from './op.ts';
+import { OP_TRAITS } from './op-traits.ts';
 import { stopAgainst } from './ops/stop-override.ts';
 import { declarationFor, type World } from './ops/world.ts';
 import { meets } from './plan/readiness.ts';
 import { startConditions } from './plan/references.ts';
 
-/** What is done only to containers that are to run. */
-const BRINGS_UP: ReadonlySet<Op['op']> = new Set([
-  'container.make-directories',
-  'container.create',
-  'container.connect',
-  'container.start',
-  'container.update',
-  'container.signal',
-  'container.cutover',
-]);
-
 /** A stop that came after the plan: whatever leads to a start is not begun any more. */
 function isStoppedMeanwhile(world: World, op: Op): boolean {
   const key = baseKey(op.key);
   const replaces = op.op === 'container.remove' && op.key === key;
-  if (!(BRINGS_UP.has(op.op) || replaces) || !world.desired().resources.has(key)) return false;
+  if (!(OP_TRAITS[op.op].skippedOnceStopped || replaces) || !world.desired().resources.has(key)) return false;
   const record = world.containers.byKey(key);
   return record !== undefined && stopAgainst(world, op, record) !== null;
 }

@@ -10,6 +10,7 @@ import type { PassReport } from '../reconcile/controller.ts';
 import type { OpResult } from '../reconcile/executor.ts';
 import type { HealthChange } from '../reconcile/health/prober.ts';
 import type { Hold, Op } from '../reconcile/op.ts';
+import { OP_TRAITS } from '../reconcile/op-traits.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import type { ContainerStore } from '../state/containers.ts';
 import type { History } from '../state/history/history.ts';
@@ -41,8 +42,8 @@ export interface FoundRun {
 const PASSING: ReadonlySet<Hold['reason']> = new Set(['busy']);
 
 function kindOf(op: Op): TimelineKind {
-  if (op.op === 'container.start') return 'start';
-  return op.cause.reason === 'drift' ? 'drift' : 'op';
+  const { timelineKind } = OP_TRAITS[op.op];
+  return timelineKind === 'op' && op.cause.reason === 'drift' ? 'drift' : timelineKind;
 }
 
 export class Timeline {

@@ -3,6 +3,7 @@ import type { WhyStep } from '../api/explain-views.ts';
 import { formatTime } from '../model/clock.ts';
 import type { TimelineEntry } from '../model/timeline.ts';
 import { baseKey, isNext } from '../model/update.ts';
+import { isOpType, OP_TRAITS, type OpTraits } from '../reconcile/op-traits.ts';
 import { ROLLED_BACK } from './source-changes.ts';
 
 /** A step before repetitions are counted, with what makes it the same as another one. */
@@ -11,43 +12,16 @@ interface Link {
   readonly sameness: string;
 }
 
-const VERBS: Readonly<Record<string, string>> = {
-  'container.make-directories': 'bind sources made',
-  'container.create': 'created',
-  'container.connect': 'connected',
-  'container.start': 'started',
-  'container.stop': 'stopped',
-  'container.update': 'updated in place',
-  'container.relink': 'told of new addresses',
-  'container.withdraw': 'host ports given back',
-  'container.disconnect': 'disconnected',
-  'container.remove': 'removed',
-  'container.signal': 'sent a signal',
-  'container.cutover': 'name and ports moved',
-  'container.settle-update': 'its update is over',
-  'image.load': 'loaded',
-  'image.release': 'released',
-  'volume.create': 'created',
-  'volume.adopt': 'taken over',
-  'volume.release': 'kept without a manifest',
-  'volume.remove': 'deleted',
-  'network.ensure': 'set up',
-  'network.remove': 'removed',
-  'orphan.remove': 'cleared away',
-};
-
-/** Where `not` before the verb is no sentence. */
-const FAILED: Readonly<Record<string, string>> = {
-  'container.cutover': 'name and ports not moved',
-  'container.fail-update': 'its failed update cannot be taken back',
-  'container.settle-update': 'the end of its update cannot be recorded',
-};
+/** Words for ops of other versions as well, which the timeline may hold. */
+function wordsFor(what: string): Pick<OpTraits, 'done' | 'failed'> {
+  return isOpType(what) ? OP_TRAITS[what] : { done: what, failed: `not ${what}` };
+}
 
 function opText({ what, ok, message, run }: TimelineEntry): string {
-  const verb = VERBS[what] ?? what;
+  const words = wordsFor(what);
   const which = run === null ? '' : ` (run ${run})`;
-  if (ok) return message === '' ? `${verb}${which}` : `${verb} (${message})`;
-  return `${FAILED[what] ?? `not ${verb}`}${which}: ${message}`;
+  if (ok) return message === '' ? `${words.done}${which}` : `${words.done} (${message})`;
+  return `${words.failed}${which}: ${message}`;
 }
 
 /** That an update failed is what happened, and not why. */

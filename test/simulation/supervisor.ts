@@ -6,7 +6,6 @@ import { TrustPolicyFile } from '../../src/images/trust/policy.ts';
 import { formatTime } from '../../src/model/clock.ts';
 import type { DesiredState } from '../../src/model/desired.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
-import { nextKey, oldKey } from '../../src/model/update.ts';
 import { Controller, type PassReport } from '../../src/reconcile/controller.ts';
 import { DriftMemory } from '../../src/reconcile/drift-memory.ts';
 import { Executor, type OpResult } from '../../src/reconcile/executor.ts';
@@ -18,6 +17,7 @@ import { Prober } from '../../src/reconcile/health/prober.ts';
 import type { HostFacts } from '../../src/reconcile/host-facts.ts';
 import { observe } from '../../src/reconcile/observe.ts';
 import type { Op, Plan } from '../../src/reconcile/op.ts';
+import { reachedKeys } from '../../src/reconcile/op-traits.ts';
 import { BuildWork } from '../../src/reconcile/ops/build/build-work.ts';
 import { FileReaders } from '../../src/reconcile/ops/file-readers.ts';
 import { opHandlers } from '../../src/reconcile/ops/handlers.ts';
@@ -217,8 +217,7 @@ export class SimSupervisor {
         concurrency: CONCURRENCY,
         onEvent: (event) => {
           if (event.type !== 'ended' || !life.alive) return;
-          const { key, op } = event.result.op;
-          this.#prober.review(op === 'container.cutover' ? [key, nextKey(key), oldKey(key)] : [key]);
+          this.#prober.review(reachedKeys(event.result.op));
         },
       },
       (made) => life.alive && around.planned(made),

@@ -7,41 +7,16 @@ import type { PassReport } from '../../src/reconcile/controller.ts';
 import { Controller } from '../../src/reconcile/controller.ts';
 import type { OpContext, OpHandlers } from '../../src/reconcile/executor.ts';
 import { Executor } from '../../src/reconcile/executor.ts';
-import type { Op, OpType } from '../../src/reconcile/op.ts';
+import type { Op } from '../../src/reconcile/op.ts';
+import { OP_TRAITS } from '../../src/reconcile/op-traits.ts';
 import type { App } from './declare.ts';
 import { declare } from './declare.ts';
 import { ManualTime, settled } from './manual-time.ts';
 import { PureHost } from './pure-host.ts';
 
-const OP_TYPES: Readonly<Record<OpType, true>> = {
-  'image.load': true,
-  'image.release': true,
-  'volume.create': true,
-  'volume.adopt': true,
-  'volume.release': true,
-  'volume.remove': true,
-  'network.ensure': true,
-  'network.remove': true,
-  'container.make-directories': true,
-  'container.create': true,
-  'container.connect': true,
-  'container.start': true,
-  'container.stop': true,
-  'container.signal': true,
-  'container.cutover': true,
-  'container.settle-update': true,
-  'container.fail-update': true,
-  'container.update': true,
-  'container.relink': true,
-  'container.withdraw': true,
-  'container.disconnect': true,
-  'container.remove': true,
-  'orphan.remove': true,
-};
-
 /** The same handler for every op. */
 export function everyOp(handler: (op: Op, context: OpContext) => Promise<void>): OpHandlers {
-  return Object.fromEntries(Object.keys(OP_TYPES).map((type) => [type, handler])) as unknown as OpHandlers;
+  return Object.fromEntries(Object.keys(OP_TRAITS).map((type) => [type, handler])) as unknown as OpHandlers;
 }
 
 export class Simulation {

@@ -4,6 +4,7 @@ import type { ResourceKey } from '../../model/resource.ts';
 import { nextKey, oldKey } from '../../model/update.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
 import type { OpOf } from '../op.ts';
+import { reachedKeys } from '../op-traits.ts';
 import { ownsSandbox } from '../plan/references.ts';
 import { keepUp } from './container-connect.ts';
 import { declaredPart } from './container-create.ts';
@@ -95,7 +96,7 @@ export async function cutOver(world: World, op: OpOf<'container.cutover'>): Prom
   try {
     await handOver(world, op);
   } catch (error) {
-    settleLeases(world, new Set([op.key, nextKey(op.key), oldKey(op.key)]));
+    settleLeases(world, new Set(reachedKeys(op)));
     throw error;
   }
 }

@@ -4,6 +4,7 @@ import { type ObservedContainer, runName } from '../../model/observed.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import { baseKey, nextKey, type ObservedUpdate, oldKey, successorOf, type UpdateTerms } from '../../model/update.ts';
 import type { Cause, Hold } from '../op.ts';
+import { OP_TRAITS, opId } from '../op-traits.ts';
 import { because } from './cause.ts';
 import type { Intent, Step, Surroundings } from './intent.ts';
 import { changeIntent, creationIntent, removalIntent, soonest } from './intent.ts';
@@ -202,7 +203,7 @@ function movedBy(pass: Pass, { references, spec }: Container, anew: ReadonlyMap<
   const cause = network === null ? undefined : anew.get(network);
   if (cause) return because('dependency', cause.message);
   const host = references.networkContainer;
-  return host !== null && pass.graph.has(`remove ${host}`)
+  return host !== null && pass.graph.has(opId('container.remove', host))
     ? because('dependency', `${host}, whose network it shares, is made anew`)
     : null;
 }
@@ -353,7 +354,8 @@ function draftOf(
   const { key } = desired;
   const made = intent.steps.some(({ name }) => name === 'create');
   const minted = () => mintId(pass.seed, key, String(pass.desired.generation), container?.id ?? '');
-  const containerId = container && (!made || TEARDOWN.has(step.name)) ? container.id : minted();
+  const containerId =
+    container && (!made || OP_TRAITS[`container.${step.name}`].direction === 'down') ? container.id : minted();
   const asMade = isReplaced(pass, desired) ? { asMade: desired.specHash } : {};
   const base = { key, cause: step.cause, containerId, ...asMade };
   switch (step.name) {
@@ -390,8 +392,6 @@ function draftOf(
       return { ...base, op: `container.${step.name}` };
   }
 }
-
-const TEARDOWN: ReadonlySet<string> = new Set(['stop', 'disconnect', 'remove']);
 
 /** A run is ended under the terms it was started with, in the time that a person gives it where one does. */
 function stopTerms(container: ObservedContainer | undefined): { timeoutMs: number; signal: string } {

@@ -3,6 +3,7 @@ import type { Desired } from '../../model/desired.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { parseKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
+import { opId } from '../op-traits.ts';
 import type { Blocked, Pass, Standing } from './pass.ts';
 import { blocked, READY_NOW } from './pass.ts';
 import {
@@ -49,7 +50,7 @@ function remaining({ busy, observed }: Pass, need: ResourceKey): Standing {
 /** For `container:NAME`: the namespace may have gone with the end of its owner, although that one counts as ready. */
 function lostNamespace(pass: Pass, desired: Container): Standing | null {
   const owner = namespaceOwner(desired, pass.desired.resources);
-  if (!owner || !ownsSandbox(owner.spec) || pass.graph.has(`connect ${owner.key}`)) return null;
+  if (!owner || !ownsSandbox(owner.spec) || pass.graph.has(opId('container.connect', owner.key))) return null;
   if (pass.observed.containers.get(owner.key)?.sandbox !== false) return null;
   return blocked(`${owner.key}, whose network namespace went when it ended`);
 }
@@ -76,7 +77,7 @@ function containerNeed(pass: Pass, { references, spec }: Container, need: Resour
 
 /** For volumesFrom: the container has to exist, not to run. */
 function existence(pass: Pass, key: ResourceKey): Standing {
-  const created = `create ${key}`;
+  const created = opId('container.create', key);
   if (pass.graph.has(created)) return { state: 'ready', after: created };
   if (pass.busy.has(key)) return blocked(`${key}, which is being changed`, true);
   return pass.observed.containers.has(key) ? READY_NOW : blocked(`${key}, which does not exist yet`);
@@ -96,15 +97,16 @@ export function unmet(pass: Pass, desired: Container, creates: boolean): Unmet |
 /** What of its needs there is only when an image has been loaded, which may take hours; null without such. */
 export function loadingNeed({ graph, busy, loading }: Pass, desired: Container, creates: boolean): ResourceKey | null {
   const loads = (need: ResourceKey): boolean =>
-    need === desired.references.image ? graph.has(`load ${need}`) || busy.has(need) : loading.has(need);
+    need === desired.references.image ? graph.has(opId('image.load', need)) || busy.has(need) : loading.has(need);
   return needsOf(desired, creates).find(loads) ?? null;
 }
 
 /** The op of a container that uses what it needs. */
 function user({ graph }: Pass, { key, references }: Container, need: ResourceKey): string {
-  if (startDependencies(references).includes(need)) return `start ${key}`;
-  const verb = parseKey(need).kind === 'network' ? 'connect' : 'create';
-  return graph.has(`${verb} ${key}`) ? `${verb} ${key}` : `start ${key}`;
+  const start = opId('container.start', key);
+  if (startDependencies(references).includes(need)) return start;
+  const earlier = opId(parseKey(need).kind === 'network' ? 'container.connect' : 'container.create', key);
+  return graph.has(earlier) ? earlier : start;
 }
 
 /**
@@ -115,9 +117,9 @@ function user({ graph }: Pass, { key, references }: Container, need: ResourceKey
 export function orderNeeds(pass: Pass, desired: Container): void {
   const { graph } = pass;
   const [first] = graph.chain(desired.key);
-  if (first === undefined || !graph.has(`start ${desired.key}`)) return;
-  const creates = graph.has(`create ${desired.key}`);
-  const replaces = first !== `create ${desired.key}`;
+  if (first === undefined || !graph.has(opId('container.start', desired.key))) return;
+  const creates = graph.has(opId('container.create', desired.key));
+  const replaces = first !== opId('container.create', desired.key);
   for (const need of needsOf(desired, creates)) {
     const standing = standingOf(pass, desired, need);
     if (standing.state !== 'ready' || standing.after === null) continue;

@@ -1,16 +1,16 @@
 import { TsdError } from '../../model/errors.ts';
 import { append } from '../../model/lists.ts';
 import type { ResourceKey } from '../../model/resource.ts';
-import type { Op } from '../op.ts';
+import type { Op, OpType } from '../op.ts';
+import { opId } from '../op-traits.ts';
 
 type WithoutLinks<T> = T extends Op ? Omit<T, 'id' | 'dependsOn'> : never;
 /** An op before it has an id and dependencies. */
 export type OpDraft = WithoutLinks<Op>;
 
-/** `start container/blog/web`: unique, because a plan holds an op type at most once for a key. */
-function opId(draft: OpDraft): string {
+function draftId(draft: OpDraft): string {
   if (draft.op === 'orphan.remove') return `remove orphan ${draft.orphan.type} ${draft.orphan.id}`;
-  return `${draft.op.slice(draft.op.indexOf('.') + 1)} ${draft.key}`;
+  return opId(draft.op, draft.key);
 }
 
 interface Node {
@@ -25,7 +25,7 @@ export class OpGraph {
 
   /** Adds an op behind the earlier ops of its key and returns its id. */
   add(draft: OpDraft): string {
-    const id = opId(draft);
+    const id = draftId(draft);
     if (this.#nodes.has(id)) throw new TsdError('TSD_BUG', `planned twice: ${id}`, { key: draft.key });
     const chain = this.#chains.get(draft.key) ?? [];
     const previous = chain.at(-1);
@@ -38,6 +38,11 @@ export class OpGraph {
   /** Ids of the ops of a key, in order. */
   chain(key: ResourceKey): readonly string[] {
     return this.#chains.get(key) ?? [];
+  }
+
+  /** Types of the ops of a key, in order. */
+  typesOf(key: ResourceKey): OpType[] {
+    return this.chain(key).flatMap((id) => this.#nodes.get(id)?.draft.op ?? []);
   }
 
   /** Keys with at least one op. */

@@ -3,23 +3,19 @@ import type { Desired } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
+import { OP_TRAITS, opId } from '../op-traits.ts';
 import type { Pass } from './pass.ts';
 import { isContainer, observedReferences, specOf, startDependencies } from './references.ts';
-
-function verb(id: string): string {
-  return id.slice(0, id.indexOf(' '));
-}
-
-const TEARDOWN: ReadonlySet<string> = new Set(['stop', 'disconnect', 'remove']);
 
 /** Dependents stop before what they depend on. */
 export function orderStops(pass: Pass): void {
   for (const key of pass.graph.keys()) {
-    const stop = `stop ${key}`;
+    const stop = opId('container.stop', key);
     const container = pass.observed.containers.get(key);
     if (!container || !pass.graph.has(stop)) continue;
     for (const target of startDependencies(observedReferences(container))) {
-      const teardown = pass.graph.chain(target).find((id) => TEARDOWN.has(verb(id)));
+      const first = pass.graph.typesOf(target).findIndex((type) => OP_TRAITS[type].direction === 'down');
+      const teardown = pass.graph.chain(target)[first];
       if (teardown !== undefined) pass.graph.preferOrder(stop, teardown);
     }
   }
@@ -33,21 +29,22 @@ export function hostPorts(spec: ContainerSpec): string[] {
 /** What only one container can have at a time, with the op that takes or gives it up. */
 function takes({ key, engineName, spec }: Desired<'container'>): [thing: string, id: string][] {
   const ports = hostPorts(spec).flatMap((port): [string, string][] => [
-    [`port ${port}`, `connect ${key}`],
-    [`port ${port}`, `update ${key}`],
+    [`port ${port}`, opId('container.connect', key)],
+    [`port ${port}`, opId('container.update', key)],
   ]);
-  const address: [string, string][] = spec.address === null ? [] : [[`address ${spec.address}`, `create ${key}`]];
-  return [[`name ${engineName}`, `create ${key}`], ...address, ...ports];
+  const address: [string, string][] =
+    spec.address === null ? [] : [[`address ${spec.address}`, opId('container.create', key)]];
+  return [[`name ${engineName}`, opId('container.create', key)], ...address, ...ports];
 }
 
 function gives(key: ResourceKey, container: ObservedContainer): [thing: string, id: string][] {
   const ports = hostPorts(specOf(container)).flatMap((port): [string, string][] => [
-    [`port ${port}`, `disconnect ${key}`],
-    [`port ${port}`, `update ${key}`],
+    [`port ${port}`, opId('container.disconnect', key)],
+    [`port ${port}`, opId('container.update', key)],
   ]);
   const { address, engineName } = container;
-  const leased: [string, string][] = address === null ? [] : [[`address ${address}`, `remove ${key}`]];
-  return [[`name ${engineName}`, `remove ${key}`], ...leased, ...ports];
+  const leased: [string, string][] = address === null ? [] : [[`address ${address}`, opId('container.remove', key)]];
+  return [[`name ${engineName}`, opId('container.remove', key)], ...leased, ...ports];
 }
 
 /** A name, address or host port that changes hands is given up before it is taken. */
@@ -77,10 +74,10 @@ export function orderHandovers(pass: Pass): void {
 /** New networks wait for the removal of old ones, whose subnet they may take over. */
 export function orderNetworks(pass: Pass): void {
   const drafts = pass.graph.drafts();
-  const removed = drafts.filter((draft) => draft.op === 'network.remove').map((draft) => `remove ${draft.key}`);
+  const removed = drafts.filter(({ op }) => op === 'network.remove').map(({ key }) => opId('network.remove', key));
   if (removed.length === 0) return;
   for (const draft of drafts) {
     if (draft.op !== 'network.ensure') continue;
-    for (const id of removed) pass.graph.preferOrder(id, `ensure ${draft.key}`);
+    for (const id of removed) pass.graph.preferOrder(id, opId('network.ensure', draft.key));
   }
 }

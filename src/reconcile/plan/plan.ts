@@ -2,6 +2,7 @@ import type { Desired } from '../../model/desired.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
 import type { Cause, Hold, Plan } from '../op.ts';
+import { opId } from '../op-traits.ts';
 import { planContainer, planRemoval, planStopOfLeft } from './containers.ts';
 import { orderNeeds } from './needs.ts';
 import { OpGraph } from './op-graph.ts';
@@ -68,7 +69,7 @@ function decide(pass: Pass, containers: readonly Desired<'container'>[]): Readon
 /** A network to be made anew with a container that stays on it. */
 function firstStuck(pass: Pass, anew: ReadonlyMap<ResourceKey, Cause>): [ResourceKey, ResourceKey] | null {
   for (const network of anew.keys()) {
-    const stays = attachedTo(pass, network).find(({ key }) => !pass.graph.has(`disconnect ${key}`));
+    const stays = attachedTo(pass, network).find(({ key }) => !pass.graph.has(opId('container.disconnect', key)));
     if (stays?.key) return [network, stays.key];
   }
   return null;
@@ -77,7 +78,8 @@ function firstStuck(pass: Pass, anew: ReadonlyMap<ResourceKey, Cause>): [Resourc
 /** The ops of different resources. */
 function order(pass: Pass, containers: readonly Desired<'container'>[], anew: ReadonlyMap<ResourceKey, Cause>): void {
   for (const network of anew.keys()) {
-    for (const { key } of attachedTo(pass, network)) pass.graph.order(`disconnect ${key}`, `remove ${network}`);
+    for (const { key } of attachedTo(pass, network))
+      pass.graph.order(opId('container.disconnect', key), opId('network.remove', network));
   }
   orderStops(pass);
   orderNetworks(pass);

@@ -3,6 +3,7 @@ import type { Desired, SpecOfKind } from '../../model/desired.ts';
 import type { Kind, ResourceKey } from '../../model/resource.ts';
 import { parseKey } from '../../model/resource.ts';
 import type { Cause } from '../op.ts';
+import { opId } from '../op-traits.ts';
 import { changedBase } from './bases.ts';
 import { because, declared, redeclared, specChanged } from './cause.ts';
 import { diffSpecs } from './diff.ts';
@@ -74,7 +75,8 @@ export function planImages(pass: Pass): void {
       continue;
     }
     ensure(pass, desired, cause && { op: 'image.load', key, cause, specHash: desired.specHash }, false);
-    for (const base of bases) if (base.state === 'ready' && base.after) pass.graph.order(base.after, `load ${key}`);
+    for (const base of bases)
+      if (base.state === 'ready' && base.after) pass.graph.order(base.after, opId('image.load', key));
   }
 }
 

@@ -2,6 +2,7 @@
 import type { ObservedContainer, Orphan } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
+import { opId } from '../op-traits.ts';
 import { because } from './cause.ts';
 import type { Pass } from './pass.ts';
 import { hold, mayAct, scoped, undeclared } from './pass.ts';
@@ -9,12 +10,17 @@ import { attachedNetwork, DEFAULT_NETWORK, observedReferences, specOf } from './
 
 const GONE = () => because('removed', 'no longer declared');
 
-function usersOf(pass: Pass, uses: (container: ObservedContainer) => boolean): ObservedContainer[] {
-  return [...pass.observed.containers.values()].filter((container) => container.key !== null && uses(container));
+/** A container that belongs to an app. */
+type OwnedContainer = ObservedContainer & { readonly key: ResourceKey };
+
+const isOwned = (container: ObservedContainer): container is OwnedContainer => container.key !== null;
+
+function usersOf(pass: Pass, uses: (container: ObservedContainer) => boolean): OwnedContainer[] {
+  return [...pass.observed.containers.values()].filter(isOwned).filter(uses);
 }
 
 /** Containers with an interface on a network, and those that may have one: nobody knows yet whether they still run. */
-export function attachedTo(pass: Pass, network: ResourceKey): ObservedContainer[] {
+export function attachedTo(pass: Pass, network: ResourceKey): OwnedContainer[] {
   return usersOf(pass, (container) => {
     const mayBe = container.sandbox || (container.unknown ?? null) !== null;
     return mayBe && attachedNetwork(observedReferences(container), specOf(container)) === network;
@@ -22,10 +28,15 @@ export function attachedTo(pass: Pass, network: ResourceKey): ObservedContainer[
 }
 
 /** Containers that may be started on a network again although they are declared with another one by now. */
-function comingBackTo(pass: Pass, network: ResourceKey): ObservedContainer[] {
+function comingBackTo(pass: Pass, network: ResourceKey): OwnedContainer[] {
   return usersOf(pass, (container) => {
     const { key, sandbox } = container;
-    if (sandbox || key === null || !pass.desired.resources.has(baseKey(key)) || pass.graph.has(`remove ${key}`))
+    if (
+      sandbox ||
+      key === null ||
+      !pass.desired.resources.has(baseKey(key)) ||
+      pass.graph.has(opId('container.remove', key))
+    )
       return false;
     return attachedNetwork(observedReferences(container), specOf(container)) === network;
   });
@@ -35,12 +46,12 @@ function comingBackTo(pass: Pass, network: ResourceKey): ObservedContainer[] {
 function lettingGo(
   pass: Pass,
   key: ResourceKey,
-  users: readonly ObservedContainer[],
-  verb: 'disconnect' | 'remove',
+  users: readonly OwnedContainer[],
+  release: 'container.disconnect' | 'container.remove',
 ): readonly string[] | null {
-  const kept = users.find((user) => !pass.graph.has(`${verb} ${user.key}`));
+  const kept = users.find((user) => !pass.graph.has(opId(release, user.key)));
   if (kept) hold(pass, key, 'dependency-not-ready', `still used by ${kept.key}`);
-  return kept ? null : users.map((user) => `${verb} ${user.key}`);
+  return kept ? null : users.map((user) => opId(release, user.key));
 }
 
 function orderAfter(pass: Pass, earlier: readonly string[], id: string): void {
@@ -51,7 +62,7 @@ export function removeNetworks(pass: Pass): void {
   for (const { key } of scoped(pass, pass.observed.networks)) {
     if (!undeclared(pass, key) || key === DEFAULT_NETWORK || !mayAct(pass, key, undefined)) continue;
     const users = [...attachedTo(pass, key), ...comingBackTo(pass, key)];
-    const released = lettingGo(pass, key, users, 'disconnect');
+    const released = lettingGo(pass, key, users, 'container.disconnect');
     if (released) orderAfter(pass, released, pass.graph.add({ op: 'network.remove', key, cause: GONE() }));
   }
 }
@@ -74,7 +85,7 @@ export function removeVolumes(pass: Pass): void {
       continue;
     }
     const users = usersOf(pass, (container) => usesVolume(container, key));
-    const free = lettingGo(pass, key, users, 'remove');
+    const free = lettingGo(pass, key, users, 'container.remove');
     if (!free) continue;
     const deletes = released || onRemove === 'delete';
     const cause = deletes ? because('approved', 'deletion of its data was approved') : GONE();
@@ -86,7 +97,7 @@ export function releaseImages(pass: Pass): void {
   for (const { key, imageId } of scoped(pass, pass.observed.images)) {
     if (!undeclared(pass, key) || !mayAct(pass, key, undefined)) continue;
     const users = imageId === null ? [] : usersOf(pass, (container) => container.imageId === imageId);
-    const going = users.map((user) => `remove ${user.key}`).filter((id) => pass.graph.has(id));
+    const going = users.map((user) => opId('container.remove', user.key)).filter((id) => pass.graph.has(id));
     orderAfter(pass, going, pass.graph.add({ op: 'image.release', key, cause: GONE() }));
   }
 }

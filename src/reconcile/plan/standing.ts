@@ -2,6 +2,7 @@
 import type { Desired } from '../../model/desired.ts';
 import { effectiveProbes } from '../../model/health.ts';
 import type { ResourceKey } from '../../model/resource.ts';
+import { opId } from '../op-traits.ts';
 import type { Pass, Standing } from './pass.ts';
 import { blocked, READY_NOW } from './pass.ts';
 import { isOfItsDeclaration, satisfies } from './readiness.ts';
@@ -17,7 +18,7 @@ function afterStart(pass: Pass, desired: Desired<'container'>, condition: Depend
   const { key } = desired;
   if (condition === 'completed') return blocked(`${key}, which has not completed`);
   if (condition === 'ready' && waitsForProbes(pass, desired)) return blocked(`${key}, which is not ready yet`);
-  return { state: 'ready', after: `start ${key}` };
+  return { state: 'ready', after: opId('container.start', key) };
 }
 
 function reasonOf(pass: Pass, key: ResourceKey, condition: DependencyCondition): string {
@@ -36,14 +37,15 @@ export function containerStanding(pass: Pass, key: ResourceKey, condition: Depen
   if (!desired || !isContainer(desired)) return blocked(`${key}, which is not declared`);
   if (pass.busy.has(key)) return blocked(`${key}, which is being changed`, true);
   const planned = pass.graph.chain(key).length > 0;
-  if (planned && pass.graph.has(`start ${key}`)) return afterStart(pass, desired, condition);
-  const stays = !planned || !pass.graph.has(`stop ${key}`);
+  if (planned && pass.graph.has(opId('container.start', key))) return afterStart(pass, desired, condition);
+  const stays = !planned || !pass.graph.has(opId('container.stop', key));
   const container = pass.observed.containers.get(key);
   if (!container || !stays || !satisfies(container, desired.spec, condition))
     return blocked(reasonOf(pass, key, condition), false, pass.holds.get(key)?.hint);
   if (isOfItsDeclaration(container, desired)) return READY_NOW;
   // A change that is only taken over asks for no other work.
-  if (pass.graph.has(`update ${key}`)) return { state: 'ready', after: `update ${key}` };
+  const update = opId('container.update', key);
+  if (pass.graph.has(update)) return { state: 'ready', after: update };
   const waits = pass.holds.get(key);
   return waits
     ? blocked(reasonOf(pass, key, condition), false, waits.hint)

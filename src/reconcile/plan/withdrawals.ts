@@ -1,12 +1,10 @@
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
+import { OP_TRAITS, opId } from '../op-traits.ts';
 import { because } from './cause.ts';
 import { sharesNetwork, whyUntouchable } from './containers.ts';
 import type { Pass } from './pass.ts';
 import { scoped } from './pass.ts';
-
-/** Ops that leave a container at rest as it is. */
-const LEAVES_AT_REST: ReadonlySet<string> = new Set(['update', 'signal', 'relink']);
 
 /**
  * A published port belongs to a container that runs. One that does not, and is not started by this plan, gives its host ports
@@ -26,8 +24,8 @@ export function planWithdrawals(pass: Pass): void {
 
 /** This plan starts it, takes it away, or moves its ports to another one. */
 function changes({ graph }: Pass, key: ResourceKey): boolean {
-  if (graph.has(`cutover ${baseKey(key)}`)) return true;
-  return graph.chain(key).some((id) => !LEAVES_AT_REST.has(id.slice(0, id.indexOf(' '))));
+  if (graph.has(opId('container.cutover', baseKey(key)))) return true;
+  return graph.typesOf(key).some((type) => !OP_TRAITS[type].leavesAtRest);
 }
 
 /** That it failed is no reason to try it again at once; what else failed of the container does not matter here. */

@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import type { OpType } from '../../../src/reconcile/op.ts';
+import { isOpType, OP_TRAITS, type OpTraits, opId, reachedKeys } from '../../../src/reconcile/op-traits.ts';
+import { OpGraph } from '../../../src/reconcile/plan/op-graph.ts';
+
+const KEY = 'container/blog/web';
+const types = Object.keys(OP_TRAITS) as OpType[];
+const those = (decides: (traits: OpTraits) => boolean): OpType[] => types.filter((type) => decides(OP_TRAITS[type]));
+
+describe('traits of ops', () => {
+  it('finish when called off are the ops that make room, and not the stop, whose payload ends without the supervisor', () => {
+    const room = those(({ makesRoom }) => makesRoom);
+    expect(those(({ finishesWhenCalledOff }) => finishesWhenCalledOff)).toEqual(
+      room.filter((type) => type !== 'container.stop'),
+    );
+    expect(room).toEqual([
+      'image.release',
+      'volume.release',
+      'volume.remove',
+      'network.remove',
+      'container.stop',
+      'container.withdraw',
+      'container.disconnect',
+      'container.remove',
+      'orphan.remove',
+    ]);
+  });
+
+  it('that bring a container up are skipped once it was stopped; what takes it down is not', () => {
+    expect(those(({ direction, skippedOnceStopped }) => direction === 'up' && !skippedOnceStopped)).toEqual([]);
+    expect(those(({ direction, skippedOnceStopped }) => direction === 'down' && skippedOnceStopped)).toEqual([]);
+  });
+
+  it('have a different name for each op type in what `why` says of one kind', () => {
+    for (const kind of ['image', 'volume', 'network', 'container']) {
+      const words = types.filter((type) => type.startsWith(`${kind}.`)).map((type) => OP_TRAITS[type].done);
+      expect(new Set(words).size, kind).toBe(words.length);
+    }
+  });
+
+  it('are of every op type: a table without one is not accepted', () => {
+    const { 'orphan.remove': _, ...rest } = OP_TRAITS;
+    // @ts-expect-error the row of orphan.remove is missing
+    const incomplete: Readonly<Record<OpType, OpTraits>> = rest;
+    expect(Object.keys(incomplete)).toHaveLength(types.length - 1);
+    expect(isOpType('constructor')).toBe(false);
+  });
+});
+
+describe('the id of an op', () => {
+  it('is the text that journals and users know', () => {
+    expect(opId('container.start', KEY)).toBe('start container/blog/web');
+    expect(opId('container.make-directories', KEY)).toBe('make-directories container/blog/web');
+    expect(opId('image.load', 'image/blog/app')).toBe('load image/blog/app');
+  });
+
+  it('is the same for a lookup as for the op in the plan', () => {
+    const graph = new OpGraph();
+    const cause = { reason: 'declared', message: 'created' } as const;
+    const id = graph.add({ op: 'network.ensure', key: 'network/blog/back', cause });
+    expect(id).toBe(opId('network.ensure', 'network/blog/back'));
+    expect(graph.typesOf('network/blog/back')).toEqual(['network.ensure']);
+  });
+});
+
+it('only a cutover reaches the containers beside that of its key', () => {
+  for (const op of types) {
+    const beside = op === 'container.cutover' ? [`${KEY}.next`, `${KEY}.old`] : [];
+    expect(reachedKeys({ op, key: KEY }), op).toEqual([KEY, ...beside]);
+  }
+});
