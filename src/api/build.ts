@@ -3,6 +3,9 @@ import type { TransferEvent } from './transfer-event.ts';
 
 export const NETWORK_MODES = ['default', 'none', 'host'] as const;
 
+/** What a build may be allowed beyond its network: `network.host`, that RUN uses the network of the host. */
+export const PERMISSIONS = ['network.host'] as const;
+
 export interface BuildRequest {
   /** A directory or an archive on the host of the supervisor, absolute; null for none. */
   readonly context: { readonly type: 'directory' | 'archive'; readonly path: string } | null;
@@ -19,6 +22,8 @@ export interface BuildRequest {
   readonly target: string | null;
   readonly platform: string | null;
   readonly network: (typeof NETWORK_MODES)[number];
+  /** Left out, nothing. */
+  readonly allow?: readonly (typeof PERMISSIONS)[number][] | undefined;
   readonly noCache: boolean;
   /** Absolute paths of files by id. */
   readonly secrets: Readonly<Record<string, string>>;

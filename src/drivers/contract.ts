@@ -209,10 +209,10 @@ export interface NetworkDriver extends Driver {
   /** The two ends of what connects an attached container: on this host, and as the container sees it. */
   interfaces(containerId: string): { readonly host: string; readonly container: string };
   /**
-   * A TCP socket inside the sandbox, not connected; non-blocking, close-on-exec, the caller closes it.
+   * A socket inside the sandbox, not connected; non-blocking, close-on-exec, the caller closes it.
    * @throws TSD_NETWORK when there is no sandbox.
    */
-  openSocket(containerId: string, family: 'ipv4' | 'ipv6'): number;
+  openSocket(containerId: string, protocol: 'tcp' | 'udp', family: 'ipv4' | 'ipv6'): number;
   /** Connects the sandbox: veth, address, route, published ports. Mends what is missing, changes ports in place. */
   attach(config: EndpointConfig): void;
   /**

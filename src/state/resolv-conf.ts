@@ -31,6 +31,11 @@ function withUsableServers(hostText: string): string {
   return `${text}\n${PUBLIC_SERVERS.map((server) => `nameserver ${server}`).join('\n')}`;
 }
 
+/** What a file of this form says. */
+export function readResolvConf(text: string): DnsSettings {
+  return { servers: hostServers(text), search: hostSearch(text) };
+}
+
 /**
  * /etc/resolv.conf of a container with a network of its own. Where container or supervisor name servers or search
  * domains, each of the two comes from the container, else the supervisor, else the host; otherwise it is the host's file

@@ -315,7 +315,7 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
       ['ADD --checksum=sha256:abc f /x', '--checksum goes with URLs'],
       ['ADD --checksum=md5:abc http://127.0.0.1:1/x /x', 'sha256: and 64 hexadecimal digits'],
       ['ADD http://127.0.0.1:1/ /x/', 'ends without a name'],
-      ['ADD http://127.0.0.1:1/ /x', '127.0.0.1:1 cannot be reached'],
+      ['ADD http://127.0.0.1:1/ /x', '127.0.0.1 is the loopback of the build'],
       ['COPY --from=nobody/nothing:none /x /x', 'nobody/nothing:none'],
       ['COPY --chown=ghost f /x', 'user "ghost" is not in /etc/passwd'],
     ])('%s is refused', async (line, words) => {

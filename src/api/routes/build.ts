@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { NETWORK_MODES } from '../build.ts';
+import { NETWORK_MODES, PERMISSIONS } from '../build.ts';
 import { post, type Route, stream } from './route.ts';
 import { absolutePath, noZeroByte } from './schemas.ts';
 
@@ -22,6 +22,7 @@ const buildBody = z.strictObject({
   target: z.string().nullable(),
   platform: z.string().nullable(),
   network: z.enum(NETWORK_MODES),
+  allow: z.array(z.enum(PERMISSIONS)).optional(),
   noCache: z.boolean(),
   secrets: z.record(z.string(), absolutePath),
 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
-import { type BuildRequest, NETWORK_MODES } from '../../api/build.ts';
+import { type BuildRequest, NETWORK_MODES, PERMISSIONS } from '../../api/build.ts';
 import { TsdError } from '../../model/errors.ts';
 import { parsePairs } from '../build-options.ts';
 import { type Command, InvalidArgumentError, Option } from '../command-line/command.ts';
@@ -23,6 +23,7 @@ interface BuildOptions {
   readonly secret?: readonly string[];
   readonly platform?: string;
   readonly network: (typeof NETWORK_MODES)[number];
+  readonly allow?: readonly (typeof PERMISSIONS)[number][];
   readonly cache: boolean;
   readonly output?: 'json';
   readonly quiet?: boolean;
@@ -42,6 +43,7 @@ export function configure(command: Command, context: CliContext): void {
       ['tsdocker build -t app:1 .', 'Build the Dockerfile of this directory'],
       ['tsdocker build -t app --target test --build-arg VERSION=1.2 ./src', 'A stage, with an argument'],
       ['tsdocker build -t app --build-context assets=../assets .', 'COPY --from=assets takes files from there'],
+      ['tsdocker build -t app --allow network.host .', "RUN --network=host may use the host's network"],
       ['git archive HEAD | tsdocker build -t app -', 'The context as a tar'],
       ['SOURCE_DATE_EPOCH=0 tsdocker build -t app .', 'The same files always give the same image'],
     ],
@@ -70,7 +72,12 @@ export function configure(command: Command, context: CliContext): void {
       },
     ),
   );
-  command.addOption(new Option('--network <mode>', 'network of RUN').choices(NETWORK_MODES).default('default'));
+  command.addOption(new Option('--network <mode>', 'network of RUN and ADD').choices(NETWORK_MODES).default('default'));
+  command.addOption(
+    new Option('--allow <permission>', "what RUN may ask for: network.host, the host's network; repeatable")
+      .choices(PERMISSIONS)
+      .argParser(collect),
+  );
   command.option('--no-cache', 'carry out every instruction');
   command.option('-q, --quiet', 'print the id alone');
   command.addOption(new Option('-o, --output <format>', 'json: events, one a line').choices(['json']));
@@ -127,6 +134,8 @@ async function buildRequest(
     target: options.target ?? null,
     platform: options.platform ?? null,
     network: options.network,
+    // A supervisor of before knows nothing of it.
+    ...(options.allow !== undefined && { allow: options.allow }),
     noCache: !options.cache,
     secrets: Object.fromEntries((options.secret ?? []).map((written) => secretOf(written, cwd))),
   };

@@ -9,7 +9,13 @@ import { rootCertificates } from 'node:tls';
 import { z } from 'zod';
 import { fileError } from '../../ffi/layer-files.ts';
 import { TsdError, toTsdError } from '../../model/errors.ts';
-import { connectionError, HttpConnections, type HttpResponse, type HttpTimeouts } from '../registry/http.ts';
+import {
+  type Connect,
+  connectionError,
+  HttpConnections,
+  type HttpResponse,
+  type HttpTimeouts,
+} from '../registry/http.ts';
 import { replaceFile } from '../replace-file.ts';
 
 export interface DownloadRequest {
@@ -19,6 +25,16 @@ export interface DownloadRequest {
   /** Where the file is put; nothing may be there. On the filesystem of the store. */
   readonly path: string;
 }
+
+/** The network that files come from. */
+export interface DownloadNetwork {
+  /** Networks of one name reach the same servers: what one of them brought is known to the others. */
+  readonly name: string;
+  /** Lends a way into it, which is gone when `work` ends; null for the network of this process. */
+  readonly lend: <T>(work: (connect: Connect | null) => Promise<T>) => Promise<T>;
+}
+
+export const HOST_NETWORK: DownloadNetwork = { name: 'host', lend: (work) => work(null) };
 
 export interface Downloaded {
   readonly size: number;
@@ -76,13 +92,15 @@ export class Downloads {
    * Brings a file from its URL: what is known already when the server says that it did not change, or when it has the
    * wanted sha256. @throws TSD_DOWNLOAD, TSD_DISK_FULL.
    */
-  async fetch(request: DownloadRequest, signal: AbortSignal): Promise<Downloaded> {
+  async fetch(request: DownloadRequest, network: DownloadNetwork, signal: AbortSignal): Promise<Downloaded> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    const known = await this.#known(request.url);
+    const recordPath = this.#record(request.url, network);
+    const known = await readRecord(recordPath);
     if (known !== null && known.sha256 === request.sha256 && (await this.#give(known, request.path))) {
       return downloaded(known);
     }
-    const record = await this.#tried(request, known, signal);
+    const record = await network.lend((connect) => this.#tried(request, known, connect, signal));
+    await replaceFile(recordPath, JSON.stringify(record));
     if (request.sha256 !== null && record.sha256 !== request.sha256) {
       throw failed(`the file has sha256:${record.sha256}, and not the --checksum that is written`, 'invalid');
     }
@@ -91,8 +109,14 @@ export class Downloads {
     return downloaded(record);
   }
 
-  async #tried(request: DownloadRequest, known: DownloadRecord | null, signal: AbortSignal): Promise<DownloadRecord> {
-    const connections = new HttpConnections({ ca: trusted(), client: null, verify: true }, this.#limits.timeouts);
+  async #tried(
+    request: DownloadRequest,
+    known: DownloadRecord | null,
+    connect: Connect | null,
+    signal: AbortSignal,
+  ): Promise<DownloadRecord> {
+    const tls = { ca: trusted(), client: null, verify: true };
+    const connections = new HttpConnections(tls, this.#limits.timeouts, connect);
     try {
       for (let attempt = 1; ; attempt++) {
         try {
@@ -136,9 +160,7 @@ export class Downloads {
       // What a server does not have it does not have a moment later.
       throw failed(message, response.status < 500 && response.status !== 429 ? 'precondition' : 'unavailable');
     }
-    const record = await this.#receive(response, signal);
-    await replaceFile(this.#record(url), JSON.stringify(record));
-    return record;
+    return this.#receive(response, signal);
   }
 
   async #receive(response: HttpResponse, signal: AbortSignal): Promise<DownloadRecord> {
@@ -176,16 +198,6 @@ export class Downloads {
     }
   }
 
-  async #known(url: URL): Promise<DownloadRecord | null> {
-    const text = await readFile(this.#record(url), 'utf8').catch(() => null);
-    if (text === null) return null;
-    try {
-      return recordSchema.parse(JSON.parse(text));
-    } catch {
-      return null;
-    }
-  }
-
   /** A second name: what is thrown away meanwhile stays for the build. Returns false when it is gone. */
   async #give({ sha256 }: DownloadRecord, path: string): Promise<boolean> {
     const content = this.#content(sha256);
@@ -220,8 +232,21 @@ export class Downloads {
     return join(this.#directory, sha256);
   }
 
-  #record(url: URL): string {
-    return join(this.#directory, `${createHash('sha256').update(url.href).digest('hex')}.json`);
+  /** What a server says in one network says nothing of the same name in another. */
+  #record({ href }: URL, { name }: DownloadNetwork): string {
+    const what = name === HOST_NETWORK.name ? href : `${name} ${href}`;
+    return join(this.#directory, `${createHash('sha256').update(what).digest('hex')}.json`);
+  }
+}
+
+/** Null where there is none: the file is asked for as if it were new. */
+async function readRecord(path: string): Promise<DownloadRecord | null> {
+  const text = await readFile(path, 'utf8').catch(() => null);
+  if (text === null) return null;
+  try {
+    return recordSchema.parse(JSON.parse(text));
+  } catch {
+    return null;
   }
 }
 

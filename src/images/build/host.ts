@@ -21,6 +21,9 @@ export interface BaseImage {
 export const NETWORK_MODES = ['default', 'none', 'host'] as const;
 export type BuildNetwork = (typeof NETWORK_MODES)[number];
 
+/** `network.host`: RUN may use the network of the host. */
+export type Permission = 'network.host';
+
 export interface RunRequest {
   /** Snapshot whose files are the root; also the container's id. */
   readonly id: string;
@@ -49,8 +52,15 @@ export interface BuildHost {
   readonly run: (request: RunRequest, signal: AbortSignal) => Promise<TaskExit>;
   /** Lends a directory that lives as long as `work`, for files of the build. */
   readonly withDirectory: <T>(work: (path: string) => Promise<T>) => Promise<T>;
-  /** Brings the file of a URL to a path in a directory that was lent. @throws TSD_DOWNLOAD, TSD_DISK_FULL. */
-  readonly download: (request: DownloadRequest, signal: AbortSignal) => Promise<Downloaded>;
+  /**
+   * Brings the file of a URL, as the network has it, to a path in a directory that was lent.
+   * @throws TSD_DOWNLOAD, TSD_DISK_FULL.
+   */
+  readonly download: (
+    request: DownloadRequest,
+    network: Exclude<BuildNetwork, 'none'>,
+    signal: AbortSignal,
+  ) => Promise<Downloaded>;
   /** Lends the directory of a cache mount, which stays from build to build. */
   readonly withCacheMount: <T>(
     mount: {
@@ -87,7 +97,10 @@ export interface BuildRequest {
   readonly target: string | null;
   /** `os/architecture[/variant]` to build for; null for this machine's. */
   readonly platform: string | null;
+  /** Of ADD, and of RUN that names none. */
   readonly network: BuildNetwork;
+  /** What instructions may ask for beyond that. */
+  readonly allow: readonly Permission[];
   readonly noCache: boolean;
   /** Unix seconds: files and configuration carry no later time. */
   readonly sourceDateEpoch: number | null;

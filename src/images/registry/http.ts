@@ -1,8 +1,10 @@
 /** One HTTP exchange with time limits. Nothing here follows redirects or knows about registries. */
 import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import type { Readable } from 'node:stream';
+import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
+import type { Socket } from 'node:net';
+import type { Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { TsdError } from '../../model/errors.ts';
 
 /** What TLS connections to one host use. */
@@ -37,6 +39,9 @@ export interface HttpResponse {
   readonly body: IncomingMessage;
 }
 
+/** Connects to a host in another way than from this process. Rejects when the signal aborts. */
+export type Connect = (host: string, port: number, signal: AbortSignal) => Promise<Socket>;
+
 /** Codes by which node:tls says that a certificate is not to be trusted. */
 const CERTIFICATE_ERROR = /CERT|UNABLE_TO_(?:GET|VERIFY)|SELF_SIGNED|ERR_TLS_/;
 
@@ -45,8 +50,10 @@ export class HttpConnections {
   readonly #http: HttpAgent;
   readonly #https: HttpsAgent;
   readonly #timeouts: HttpTimeouts;
+  readonly #closing = new AbortController();
 
-  constructor(tls: TlsSettings, timeouts: HttpTimeouts) {
+  /** @param connect left out, connections are made from this process. */
+  constructor(tls: TlsSettings, timeouts: HttpTimeouts, connect: Connect | null = null) {
     this.#timeouts = timeouts;
     this.#http = new HttpAgent({ keepAlive: true });
     this.#https = new HttpsAgent({
@@ -55,6 +62,11 @@ export class HttpConnections {
       ...(tls.ca !== null && { ca: [...tls.ca] }),
       ...(tls.client !== null && tls.client),
     });
+    if (connect === null) return;
+    this.#http.createConnection = this.#through(connect, (socket) => socket);
+    this.#https.createConnection = this.#through(connect, (socket, options) =>
+      connectTls({ ...(options as ConnectionOptions), socket }),
+    );
   }
 
   /** @throws TSD_REGISTRY when there is no answer; with class `timeout`, `denied` (certificate) where that is why. */
@@ -94,7 +106,20 @@ export class HttpConnections {
     }
   }
 
+  #through(
+    connect: Connect,
+    wrap: (socket: Socket, options: RequestOptions) => Duplex,
+  ): (options: RequestOptions, made?: (error: Error | null, socket: Duplex) => void) => undefined {
+    return (options, made) => {
+      connect(options.host ?? '', Number(options.port), this.#closing.signal).then(
+        (socket) => made?.(null, wrap(socket, options)),
+        (error: Error) => made?.(error, undefined as unknown as Duplex),
+      );
+    };
+  }
+
   close(): void {
+    this.#closing.abort(new Error('the connections were closed'));
     this.#http.destroy();
     this.#https.destroy();
   }

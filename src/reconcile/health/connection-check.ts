@@ -49,7 +49,7 @@ function routeTo(world: World, record: ContainerRecord, { host, port }: Connecti
 /** A socket on its way to the address. */
 function open(world: World, { address, port, inside }: Route): Socket {
   if (inside === null) return connect({ host: address, port });
-  const fd = world.network.openSocket(inside, isIPv6(address) ? 'ipv6' : 'ipv4');
+  const fd = world.network.openSocket(inside, 'tcp', isIPv6(address) ? 'ipv6' : 'ipv4');
   // Without manualStart it would be read before it is connected.
   return new Socket({ fd, manualStart: true } as ConstructorParameters<typeof Socket>[0]).connect({
     host: address,

@@ -125,6 +125,7 @@ async function buildDeclared(
       source.dockerfileInline === undefined
         ? { type: 'path', path: source.dockerfile }
         : { type: 'text', text: source.dockerfileInline },
+    allow: [],
     declared: desired.key,
   };
   const report = {

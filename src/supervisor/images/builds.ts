@@ -38,6 +38,7 @@ export class Builds implements BuildApi {
               ? { type: 'path' as const, path: dockerfile }
               : { type: 'text' as const, text: dockerfileText },
           env: {},
+          allow: request.allow ?? [],
           declared: null,
         };
         const build = async (): Promise<void> => {

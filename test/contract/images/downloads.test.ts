@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, truncateSync, utimesSync, writeFileSync } fr
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { DOWNLOAD_LIMITS, type DownloadLimits, Downloads } from '../../../src/images/build/downloads.ts';
+import { DOWNLOAD_LIMITS, type DownloadLimits, Downloads, HOST_NETWORK } from '../../../src/images/build/downloads.ts';
 import { TsdError } from '../../../src/model/errors.ts';
 import { NGINX_INSTALLED, NginxServer } from '../../support/nginx.ts';
 import { makeCertificates } from '../../support/registry.ts';
@@ -21,7 +21,7 @@ let serial = 0;
 async function fetched(downloads: Downloads, url: string, wanted: string | null = null) {
   const path = join(directory(), `file-${serial++}`);
   const { signal } = new AbortController();
-  const result = await downloads.fetch({ url: new URL(url), sha256: wanted, path }, signal);
+  const result = await downloads.fetch({ url: new URL(url), sha256: wanted, path }, HOST_NETWORK, signal);
   return { ...result, content: readFileSync(path, 'utf8') };
 }
 

@@ -138,8 +138,8 @@ class BridgeDriver implements NetworkDriver {
     return this.#sandboxes.adopt(containerId, run);
   }
 
-  openSocket(containerId: string, family: 'ipv4' | 'ipv6'): number {
-    return this.#sandboxes.openSocket(containerId, family);
+  openSocket(containerId: string, protocol: 'tcp' | 'udp', family: 'ipv4' | 'ipv6'): number {
+    return this.#sandboxes.openSocket(containerId, protocol, family);
   }
 
   sandbox(containerId: string): Sandbox | null {

@@ -49,9 +49,10 @@ function socketAddress(address: string, port: number): { bytes: Buffer; length: 
   return { bytes, length: 16 };
 }
 
-/** A TCP socket of the namespace this thread is in: not bound, non-blocking, close-on-exec; the caller closes it. */
-export function streamSocket(family: 'ipv4' | 'ipv6'): number {
-  return syscall('socket', 'socket', family === 'ipv6' ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC_NONBLOCK, 0);
+/** A socket of the namespace this thread is in: not bound, non-blocking, close-on-exec; the caller closes it. */
+export function openInternetSocket(protocol: 'tcp' | 'udp', family: 'ipv4' | 'ipv6'): number {
+  const type = (protocol === 'tcp' ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC_NONBLOCK;
+  return syscall('socket', 'socket', family === 'ipv6' ? AF_INET6 : AF_INET, type, 0);
 }
 
 export interface BoundAddress {

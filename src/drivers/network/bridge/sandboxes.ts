@@ -5,7 +5,7 @@ import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/netlink.ts';
 import { changeLink } from '../../../ffi/rtnetlink.ts';
 import { TsdError } from '../../../model/errors.ts';
 import type { Sandbox, TaskHandle } from '../../contract.ts';
-import { streamSocket } from './host-sockets.ts';
+import { openInternetSocket } from './host-sockets.ts';
 import { checkContainerId } from './names.ts';
 import { SandboxAddresses } from './sandbox-addresses.ts';
 import { SandboxRoutes } from './sandbox-routes.ts';
@@ -49,9 +49,9 @@ export class Sandboxes {
     return this.#held.get(containerId) ?? this.#hold(containerId, findNetns(run));
   }
 
-  openSocket(containerId: string, family: 'ipv4' | 'ipv6'): number {
+  openSocket(containerId: string, protocol: 'tcp' | 'udp', family: 'ipv4' | 'ipv6'): number {
     const held = this.#held.get(containerId);
-    if (held !== undefined) return inNetns(held.netnsFd, () => streamSocket(family));
+    if (held !== undefined) return inNetns(held.netnsFd, () => openInternetSocket(protocol, family));
     throw new TsdError('TSD_NETWORK', `container ${containerId.slice(0, 12)} has no network namespace`, {
       class: 'not-found',
       step: 'open a socket',

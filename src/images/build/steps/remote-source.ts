@@ -39,7 +39,14 @@ export async function fetchSource(
   const shown = `${origin}${pathname}`;
   const sha256 = checksumOf(instruction, expander);
   const name = unpack ? '' : fileName(url, instruction);
-  const { size, mtimeSeconds } = await host.download({ url, sha256, path }, signal).catch((thrown: unknown) => {
+  const { network } = stage.context.request;
+  if (network === 'none') {
+    throw dockerfileError(place, `ADD of ${shown}: this build has no network`, {
+      hint: 'Build with a network, or put the file into the build context.',
+    });
+  }
+  const fetched = host.download({ url, sha256, path }, network, signal);
+  const { size, mtimeSeconds } = await fetched.catch((thrown: unknown) => {
     signal.throwIfAborted();
     if (!(thrown instanceof TsdError) || thrown.code !== 'TSD_DOWNLOAD') throw thrown;
     throw new TsdError('TSD_DOWNLOAD', `ADD of ${shown}: ${thrown.message}\n${sourceLines(place)}`, {

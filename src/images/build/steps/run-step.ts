@@ -62,10 +62,18 @@ export async function runStep(
 }
 
 function networkOf(stage: BuildStage, { flags, place }: Instruction): BuildNetwork {
-  const [written] = flags.get('network') ?? [];
-  if (written === undefined) return stage.context.request.network;
+  const { network, allow } = stage.context.request;
+  const [written = 'default'] = flags.get('network') ?? [];
   const mode = NETWORK_MODES.find((name) => name === written);
   if (mode === undefined) throw dockerfileError(place, `--network=${written}: there are ${NETWORK_MODES.join(', ')}`);
+  if (mode === 'default') return network;
+  // Who wrote the Dockerfile does not decide what it reaches of the host.
+  if (mode === 'host' && network !== 'host' && !allow.includes('network.host')) {
+    throw dockerfileError(place, "RUN --network=host: this build may not use the host's network", {
+      class: 'denied',
+      hint: 'Where you trust it with that, write `build: { network: host }` in the manifest, or `tsdocker build --allow network.host`.',
+    });
+  }
   return mode;
 }
 

@@ -13,6 +13,7 @@ import type { ImageRecord } from '../../../state/image-record.ts';
 import { loadContext, type ProgressSink } from '../image.ts';
 import { imageReference, pullAndName } from '../image-pull.ts';
 import type { World } from '../world.ts';
+import { downloadNetwork } from './build-network.ts';
 import { runCommand } from './build-run.ts';
 
 /** What builds keep for later ones beside layers: which step led to which, downloads, directories of cache mounts. */
@@ -52,7 +53,7 @@ export function buildHost(world: World, own: ResourceKey | null, progress: Progr
         }
       });
     },
-    download: (request, signal) => downloads.fetch(request, signal),
+    download: (request, network, signal) => downloads.fetch(request, downloadNetwork(world, network), signal),
     run: (request, signal) => withDirectory((directory) => runCommand(world, request, directory, signal)),
     withCacheMount: async ({ id, locked, mode, uid, gid }, work) => {
       const path = join(kept, 'mounts', createHash('sha256').update(id).digest('hex'));

@@ -6,7 +6,7 @@ import { Beneath } from '../../../ffi/beneath.ts';
 import { buildImage } from '../../../images/build/build.ts';
 import { unpackArchive } from '../../../images/build/files/local-archive.ts';
 import type { SourceTree } from '../../../images/build/files/source-tree.ts';
-import type { BuildNetwork, BuildReporter, NamedContext } from '../../../images/build/host.ts';
+import type { BuildNetwork, BuildReporter, NamedContext, Permission } from '../../../images/build/host.ts';
 import type { LoadedImage } from '../../../images/image.ts';
 import { TsdError, toTsdError } from '../../../model/errors.ts';
 import { IGNORE_NOTHING, ignoreFileNames, parseIgnoreFile } from '../../../model/ignore-file.ts';
@@ -31,6 +31,8 @@ export interface BuildOrder {
   readonly target: string | null;
   readonly platform: string | null;
   readonly network: BuildNetwork;
+  /** What instructions may ask for beyond that. */
+  readonly allow: readonly Permission[];
   readonly noCache: boolean;
   /** Absolute paths of files by the id of the secret. */
   readonly secrets: Readonly<Record<string, string>>;

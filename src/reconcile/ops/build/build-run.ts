@@ -1,19 +1,15 @@
 /** Commands of a build: containers that no manifest declares, and that are gone when the command is. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { hostname as hostName } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { MountSpec, TaskExit, TaskSpec } from '../../../drivers/contract.ts';
 import type { RunRequest } from '../../../images/build/host.ts';
-import { macOfAddress } from '../../../model/addresses.ts';
 import { effectiveCapabilities } from '../../../model/capabilities.ts';
-import { TsdError } from '../../../model/errors.ts';
 import { buildHosts } from '../../../state/hosts.ts';
 import { shortId } from '../../../state/ids.ts';
-import { buildResolvConf } from '../../../state/resolv-conf.ts';
-import { isDefaultNetworkOff, noDefaultBridge } from '../network-config.ts';
 import type { World } from '../world.ts';
+import { connect, disconnect, hostFile, inOrder, type NetworkPlace, resolvConfOf } from './build-network.ts';
 import { BuildOutput } from './build-output.ts';
-import { buildLeaseKey } from './build-work.ts';
 
 const RUN = 1;
 /** A command that writes more than this loses the beginning of what is shown, never of what it does. */
@@ -39,12 +35,8 @@ export async function runCommand(
   const cleanUp: (() => Promise<void> | void)[] = [() => output.finish()];
   try {
     signal.throwIfAborted();
-    cleanUp.push(
-      () => world.network.detach(id),
-      () => releaseLease(world, id),
-      () => world.exec.remove(id),
-    );
-    const place = connect(world, request);
+    cleanUp.push(...disconnect(world, id).toReversed(), () => world.exec.remove(id));
+    const place = connect(world, id, request.network);
     const ended = exitOf(world, id);
     cleanUp.push(async () => {
       if (world.exec.running(id) !== null) await world.exec.kill(id);
@@ -61,77 +53,13 @@ export async function runCommand(
       signal.removeEventListener('abort', kill);
     }
   } finally {
-    await inReverse(cleanUp);
+    await inOrder(cleanUp.toReversed());
   }
-}
-
-/** Teardown goes on after a failure and then throws the first. */
-async function inReverse(work: readonly (() => Promise<void> | void)[]): Promise<void> {
-  const failures: unknown[] = [];
-  for (const step of work.toReversed()) {
-    try {
-      await step();
-    } catch (thrown) {
-      failures.push(thrown);
-    }
-  }
-  if (failures.length > 0) throw failures[0];
 }
 
 /** Asked for before the start, so that an end at once is not missed. */
 function exitOf(world: World, id: string): Promise<TaskExit> {
   return new Promise((resolve) => world.builds.onExit(id, resolve));
-}
-
-async function releaseLease(world: World, id: string): Promise<void> {
-  const key = buildLeaseKey(id);
-  if (![...world.leases.owners()].includes(key)) return;
-  world.leases.release(key);
-  await world.leases.save(world.commits);
-}
-
-interface NetworkPlace {
-  /** Null for the host's namespace. */
-  readonly netnsFd: number | null;
-  readonly address: string | null;
-}
-
-function connect(world: World, { id, network }: RunRequest): NetworkPlace {
-  if (network === 'host') return { netnsFd: null, address: null };
-  const { netnsFd } = world.network.createSandbox(id);
-  if (network === 'none' || isDefaultNetworkOff(world)) return { netnsFd, address: null };
-  const config = world.defaultNetwork();
-  if (config === null) {
-    throw noDefaultBridge(world, {
-      hint: 'Build without a network: RUN --network=none, or tsdocker build --network none.',
-    });
-  }
-  world.network.ensureNetwork(config);
-  const address = world.leases.address({
-    network: config.key,
-    owner: buildLeaseKey(id),
-    subnet: config.subnet,
-    gateway: config.gateway,
-    fixedCidr: world.settings.fixedCidr,
-    requested: null,
-    // Nobody can ask for an address of the default bridge.
-    reserved: () => new Set(),
-  });
-  if (address === null) {
-    throw new TsdError(
-      'TSD_ADDRESS_POOL_FULL',
-      `no available ip addresses on network ${config.key} (${config.subnet})`,
-    );
-  }
-  world.network.attach({
-    containerId: id,
-    network: config.key,
-    address: `${address}/${config.subnet.split('/')[1]}`,
-    mac: macOfAddress(address),
-    ports: [],
-    reach: [],
-  });
-  return { netnsFd, address };
 }
 
 function taskSpec(world: World, request: RunRequest, directory: string, place: NetworkPlace): TaskSpec {
@@ -170,29 +98,17 @@ function textMounts(
   hostname: string,
   { address }: NetworkPlace,
 ): MountSpec[] {
-  const resolvConf = hostFile('/etc/resolv.conf');
-  const none = { servers: [], search: [] };
-  const settings = { servers: world.settings.dns, search: world.settings.dnsSearch };
   const texts = {
     hosts:
       network === 'host'
         ? hostFile('/etc/hosts')
         : buildHosts({ address, hostname, domainname: '', links: [], extraHosts: [] }),
     hostname: `${hostname}\n`,
-    'resolv.conf': network === 'host' ? resolvConf : buildResolvConf(none, settings, resolvConf),
+    'resolv.conf': resolvConfOf(world, network),
   };
   return Object.entries(texts).map(([name, text]) => {
     const source = join(directory, name);
     writeFileSync(source, text, { mode: 0o644 });
     return { type: 'bind', source, target: `/etc/${name}`, readOnly: false, copyUp: false, sizeBytes: null };
   });
-}
-
-function hostFile(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
-    throw error;
-  }
 }
