@@ -64,13 +64,13 @@ export class Beneath {
   }
 
   /**
-   * What stands at a path without links; undefined when nothing does, or a link is on the way.
+   * What stands at a path without links; null when nothing does, or a link is on the way.
    * @throws TsdError when that could not be found out.
    */
-  stat(path: string): BigIntStats | undefined {
+  stat(path: string): BigIntStats | null {
     const flags = OPEN_FLAGS.path | OPEN_FLAGS.noFollow;
     const fd = find(this.#fd, bytesOf(path), 'beneathWithoutLinks', flags);
-    if (fd === null) return undefined;
+    if (fd === null) return null;
     try {
       return fstatSync(fd, { bigint: true });
     } finally {
@@ -96,7 +96,7 @@ export class Beneath {
   /** Text of a small regular file; null when there is none or it is larger. */
   readText(path: string, maxBytes: number): string | null {
     const stat = this.stat(path);
-    if (stat === undefined || !stat.isFile() || stat.size > BigInt(maxBytes)) return null;
+    if (stat === null || !stat.isFile() || stat.size > BigInt(maxBytes)) return null;
     const fd = this.openFile(path);
     try {
       const buffer = Buffer.alloc(Number(stat.size));
@@ -164,7 +164,7 @@ export class Beneath {
         const child = path === '' ? name : `${path}/${name}`;
         const stat = statIn(fd, name);
         // It went away between the two calls.
-        if (stat === undefined) continue;
+        if (stat === null) continue;
         yield { path: child, hostPath: pathIn(fd, name), stat };
         if (stat.isDirectory() && enter(child)) yield* this.#walkDirectory(child, enter);
       }
@@ -196,12 +196,12 @@ function pathIn(fd: number, name: string): Buffer {
   return Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), bytesOf(name)]);
 }
 
-function statIn(fd: number, name: string): BigIntStats | undefined {
-  return lstatSync(pathIn(fd, name), { bigint: true, throwIfNoEntry: false });
+function statIn(fd: number, name: string): BigIntStats | null {
+  return lstatSync(pathIn(fd, name), { bigint: true, throwIfNoEntry: false }) ?? null;
 }
 
 function fileIn(fd: number, name: string, path: string): FoundFile {
   const stat = statIn(fd, name);
-  if (stat === undefined) throw sysError('lstat', os.errno.ENOENT, `look at ${bytesOf(path).toString()}`);
+  if (stat === null) throw sysError('lstat', os.errno.ENOENT, `look at ${bytesOf(path).toString()}`);
   return { path, hostPath: pathIn(fd, name), stat };
 }

@@ -106,7 +106,7 @@ export function mountDetached(
       }
       check(trySyscall('fsconfig', context, FSCONFIG_SET_STRING, name, value, 0), `${name}=${value}`);
     }
-    check(trySyscall('fsconfig', context, FSCONFIG_CMD_CREATE, 0, 0, 0), 'create');
+    check(trySyscall('fsconfig', context, FSCONFIG_CMD_CREATE, null, null, 0), 'create');
     return syscall(step, 'fsmount', context, FSMOUNT_CLOEXEC, attributes);
   } finally {
     closeSync(context);

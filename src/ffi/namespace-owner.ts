@@ -9,10 +9,10 @@ import { trySyscall } from './native.ts';
 /** include/uapi/linux/nsfs.h: _IO(0xb7, 0x1) */
 const NS_GET_USERNS = 0xb701;
 
-let own: string | undefined;
+let own: string | null = null;
 
 function ownIdentity(): string {
-  if (own !== undefined) return own;
+  if (own !== null) return own;
   const fd = openSync('/proc/self/ns/user', 'r');
   own = namespaceIdentity(fd);
   closeSync(fd);

@@ -1,9 +1,10 @@
 /** System calls by name. An answer that a race alone explains is not given to callers: see races.ts. */
 import { constants } from 'node:os';
 import { sysError } from './errno.ts';
-import { type NativeArgument, systemCall } from './foreign.ts';
+import { systemCall } from './foreign.ts';
 import { retriedCall } from './retry.ts';
 import { SYSCALL_NUMBERS, type SyscallName } from './syscall-numbers.ts';
+import type { NativeArgument } from './trace.ts';
 
 /** Linux closes the descriptor and goes on connecting whatever it answers: close(2), connect(2). */
 const DONE_ALL_THE_SAME: ReadonlySet<SyscallName> = new Set<SyscallName>(['close', 'connect']);

@@ -303,12 +303,12 @@ export class NetlinkSocket {
   }
 
   #send(packet: Buffer, step: string): void {
-    syscall(step, 'sendto', this.#fd, packet, packet.length, 0, 0, 0);
+    syscall(step, 'sendto', this.#fd, packet, packet.length, 0, null, 0);
   }
 
   /** Bytes of an answer in the buffer, or why there is none. */
   #receive(step: string): number | Lost {
-    const length = trySyscall('recvfrom', this.#fd, receiveBuffer, RECEIVE_BYTES, MSG_DONTWAIT, 0, 0);
+    const length = trySyscall('recvfrom', this.#fd, receiveBuffer, RECEIVE_BYTES, MSG_DONTWAIT, null, null);
     if (length >= 0) return length;
     const lost = LOST.get(length);
     if (lost === undefined) throw sysError('recvfrom', -length, step);

@@ -1,5 +1,6 @@
 /** openat2(2) itself, for lookup.ts alone: an import rule keeps it out of all other files. */
-import { type NativeArgument, systemCall } from './foreign.ts';
+import { systemCall } from './foreign.ts';
+import type { NativeArgument } from './trace.ts';
 
 /** The same on x86-64 and arm64. */
 export const OPENAT2 = 437;

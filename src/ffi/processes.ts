@@ -81,11 +81,11 @@ function spawnCall(name: string, args: readonly (number | string | Buffer)[]): v
   if (error !== 0) throw sysError(name, error, 'start a process');
 }
 
-let attributes: Buffer | undefined;
+let attributes: Buffer | null = null;
 
 /** Own session, default action for every signal, none blocked: Node ignores SIGPIPE and a child would inherit that. */
 function spawnAttributes(): Buffer {
-  if (attributes !== undefined) return attributes;
+  if (attributes !== null) return attributes;
   const made = Buffer.alloc(ATTRIBUTES_BYTES);
   spawnCall('posix_spawnattr_init', [made]);
   spawnCall('posix_spawnattr_setflags', [made, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID]);
@@ -129,7 +129,7 @@ export function spawn(options: SpawnOptions): number {
 /** True when our child has ended and is reaped, or is no child of ours any more. */
 export function reap(pid: number): boolean {
   const info = Buffer.alloc(128);
-  const result = trySyscall('waitid', P_PID, pid, info, WEXITED | WNOHANG, 0);
+  const result = trySyscall('waitid', P_PID, pid, info, WEXITED | WNOHANG, null);
   if (result < 0) return true;
   const SI_PID = 12; // siginfo_t, include/uapi/asm-generic/siginfo.h
   return info.readInt32LE(SI_PID) === pid;
@@ -192,13 +192,13 @@ export function signalProcess(pid: number, startTime: string, signal: number): b
   const fd = trySyscall('pidfd_open', pid, 0);
   if (fd < 0) return false;
   try {
-    return startTimeOf(pid) === startTime && trySyscall('pidfd_send_signal', fd, signal, 0, 0) === 0;
+    return startTimeOf(pid) === startTime && trySyscall('pidfd_send_signal', fd, signal, null, 0) === 0;
   } finally {
     closeSync(fd);
   }
 }
 
-let bootIdText: string | undefined;
+let bootIdText: string | null = null;
 
 /** Names this boot of the kernel; pids and start times mean nothing in another one. */
 export function bootId(): string {

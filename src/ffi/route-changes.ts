@@ -101,7 +101,7 @@ export class RouteChanges {
     let here = false;
     let lost = false;
     for (;;) {
-      const count = trySyscall('recvmmsg', this.#fd, this.#vector, AT_ONCE, MSG_DONTWAIT, 0);
+      const count = trySyscall('recvmmsg', this.#fd, this.#vector, AT_ONCE, MSG_DONTWAIT, null);
       if (count === -constants.errno.EAGAIN) return lost ? null : { here, elsewhere };
       if (count === -constants.errno.ENOBUFS) lost = true;
       else if (count < 0) throw sysError('recvmmsg', -count, 'read changes of the network');

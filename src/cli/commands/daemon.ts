@@ -24,6 +24,10 @@ export function configure(command: Command, context: CliContext): void {
         'A second supervisor beside the first',
       ],
       ['tsdocker -d -g /srv/tsdocker', 'The same, as `docker -d` was written'],
+      [
+        'TSDOCKER_TRACE=ffi tsdocker daemon 2> trace.log',
+        'Write each call of native code to a file, to find one that fails',
+      ],
       ['tsdocker daemon --icc=false --dns 10.0.0.53', 'Containers talk through links only, and ask this name server'],
     ],
     exitCodes: [

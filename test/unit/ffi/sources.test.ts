@@ -15,6 +15,13 @@ test('openat2 is called by its number in one file, and by name in none', () => {
   expect(filesWith(/(op|tryOp|opToSlot|trySyscall|syscall)\([^;]*'openat2'/)).toEqual([]);
 });
 
+test('no function of src/ffi gives undefined', () => {
+  const given =
+    /^(?:export (?:async )?function \w+| {2}(?:static |async )*[a-z]\w*)\([^{]*\): (?!Generator)[^{=]*\bundefined\b/m;
+  expect('export function f(a: number): string | undefined {').toMatch(given);
+  expect(filesWith(given).filter((file) => file.startsWith('ffi/'))).toEqual([]);
+});
+
 test('what a race answers is tried again in one place', () => {
   expect(filesWith(/\b(EAGAIN|EWOULDBLOCK|EINTR|ENOBUFS|EBUSY)\b[^;]*\bcontinue\b/)).toEqual([]);
   expect(filesWith(/from '(\.\/|.*\/ffi\/)retry\.ts'/)).toEqual([

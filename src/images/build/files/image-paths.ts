@@ -83,7 +83,7 @@ export class LayerEntries {
 
   #existing(path: string): TreeEntry | null {
     const stat = this.#root.stat(path);
-    if (stat === undefined) return null;
+    if (stat === null) return null;
     if (!stat.isDirectory()) throw dockerfileError(this.#place, `/${readable(path)} is not a directory in the stage`);
     return this.#root.look(path, (found) => entryOf(path, found));
   }

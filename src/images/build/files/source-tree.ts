@@ -49,8 +49,8 @@ export function* findSources(
   for (const asked of paths) {
     yield null;
     const path = tree.files.resolve(asked);
-    const stat = path === null ? undefined : tree.files.stat(path);
-    if (path === null || stat === undefined || isIgnored(tree, asked, stat) || isIgnored(tree, path, stat)) continue;
+    const stat = path === null ? null : tree.files.stat(path);
+    if (path === null || stat === null || isIgnored(tree, asked, stat) || isIgnored(tree, path, stat)) continue;
     found.push({ path, asked, stat });
   }
   if (found.length > 0) return found;
