@@ -200,6 +200,8 @@ async function supervise(config: DaemonConfig): Promise<void> {
       events.emit('change');
       prober.review(report.scope);
     },
+    onRequeue: ({ key, atBootMs, why }, now) =>
+      log.debug({ key: key ?? 'all', inMs: Math.round((atBootMs ?? now) - now), because: why }, 'will be looked at'),
     onDefect: (error, keys) => {
       observers.defect();
       log.error({ keys, stack: error.stack }, describeError(error));

@@ -10,8 +10,8 @@ import type { FailureStore } from './failure-log.ts';
 import { FailureLog } from './failure-log.ts';
 import type { Hold, Op, Plan } from './op.ts';
 import { type EndedOps, OpsInFlight, specHashIn } from './ops-in-flight.ts';
-import { retryDelay } from './plan/backoff.ts';
 import { plan } from './plan/plan.ts';
+import { type Occasion, type Requeue, requeues } from './plan/requeue.ts';
 import type { Relations } from './plan/scope.ts';
 import { relatedKeys, relationsOf } from './plan/scope.ts';
 import { WorkQueue } from './work-queue.ts';
@@ -44,26 +44,19 @@ export interface ControllerPorts {
   seed(): string;
   /** Called at the end of every pass, whatever came of it. */
   onPass(report: PassReport): void;
+  /** A key will be looked at again; null for everything. */
+  onRequeue?(requeue: Requeue, nowBootMs: number): void;
   /** A pass or a key could not be planned: a defect of ours. */
   onDefect(error: TsdError, keys: readonly ResourceKey[]): void;
   /** How often everything is looked at without being asked. */
   readonly resyncMs: number;
 }
 
-/**
- * After ops that succeeded a key is looked at once more, to see that nothing is left to do. Nobody waits for that, so
- * keys that end one after the other share a look.
- */
-const VERIFY_AFTER_MS = 20;
-
 /** A key with a defect is tried again as rarely as the rarest of what fails: what it met may have gone. */
 const PARKED_MS = 600_000;
 
 /** Ops that were not to be any more have not failed. */
 const GIVEN_UP: ReadonlySet<string> = new Set(['TSD_ENGINE_SHUTDOWN', 'TSD_CALLED_OFF']);
-
-/** Holds that may end when something else is done. */
-const WAITING: ReadonlySet<Hold['reason']> = new Set(['dependency-not-ready', 'busy']);
 
 /**
  * The level-triggered loop: takes keys, looks at them and at what belongs to them, plans, and has the plan carried out
@@ -222,16 +215,24 @@ export class Controller {
       const all = keys ?? [...this.#ports.desired().resources.keys()];
       this.#ports.onDefect(error, all);
       if (error.class === 'bug') await this.#isolate(all);
-      else this.#lookLater(keys, error);
+      else {
+        const [times, seed, resyncMs] = [++this.#blindLooks, this.#seed, this.#ports.resyncMs];
+        this.#requeue({ type: 'blind', keys, errorClass: error.class, times, seed, resyncMs });
+      }
     }
   }
 
-  /** The host could not be looked at; nothing is known about the keys, so all wait the same time. */
-  #lookLater(keys: readonly ResourceKey[] | null, error: TsdError): void {
-    const delay = retryDelay(error.class, ++this.#blindLooks, this.#seed) ?? this.#ports.resyncMs;
-    const at = this.#ports.clock.now().bootMs + delay;
-    if (keys === null) this.#scheduleResync(delay);
-    else for (const key of keys) this.#queue.add(key, at);
+  /** Has keys looked at again, as {@link requeues} decides; nothing once the loop has stopped. */
+  #requeue(occasion: Occasion): void {
+    if (this.#stopped) return;
+    const now = this.#ports.clock.now().bootMs;
+    for (const requeue of requeues(occasion, now)) {
+      const { key, atBootMs } = requeue;
+      if (key === null) this.#scheduleResync((atBootMs ?? now) - now);
+      else if (atBootMs === null) this.enqueue([key]);
+      else this.#queue.add(key, atBootMs);
+      this.#ports.onRequeue?.(requeue, now);
+    }
   }
 
   async #isolate(keys: readonly ResourceKey[]): Promise<void> {
@@ -256,8 +257,9 @@ export class Controller {
     const untilBootMs = this.#ports.clock.now().bootMs + PARKED_MS;
     this.#parked.set(key, { specHash: this.#specHash(key), untilBootMs });
     const message = `defect in tsdocker: ${describeError(error)}`;
-    this.#holds.set(key, { key, reason: 'failed', message, untilBootMs });
-    this.#queue.add(key, untilBootMs);
+    const hold: Hold = { key, reason: 'failed', message, untilBootMs };
+    this.#holds.set(key, hold);
+    this.#requeue({ type: 'held', holds: [hold] });
     this.#ports.onDefect(error, [key]);
   }
 
@@ -338,58 +340,40 @@ export class Controller {
         if (isQuiet(one) && this.#failures.concerns(one)) this.#book(one, () => this.#failures.quiet(one));
       }
     }
-    for (const [key, hold] of held) {
-      this.#holds.set(key, hold);
-      if (hold.untilBootMs !== null) this.#queue.add(key, hold.untilBootMs);
-    }
+    for (const [key, hold] of held) this.#holds.set(key, hold);
+    this.#requeue({ type: 'held', holds: made.holds });
   }
 
   #opEnded(result: OpResult): void {
     const ended = this.#inFlight.ended(result);
     if (ended === null) return;
-    this.#remember(ended);
-    this.#lookAfter(ended);
+    const { key, acted, stirred } = ended;
+    const retryAtBootMs = this.#remember(ended);
+    this.#requeue({
+      type: 'ended',
+      key,
+      failed: ended.error !== null,
+      acted,
+      stirred,
+      retryAtBootMs,
+      failure: this.#ports.failures.get(key),
+      users: new Set(this.#currentRelations().neededBy(key)),
+      holds: this.#holds.values(),
+    });
     this.#announceSettled();
   }
 
-  #lookAfter({ key, error, stirred, acted }: EndedOps): void {
-    if (this.#stopped) return;
-    // At once only when something happened: after ops that failed or were skipped all may be the same again.
-    const atOnce = error === null && stirred;
-    const now = this.#ports.clock.now().bootMs;
-    const later = now + VERIFY_AFTER_MS;
-    this.#queue.add(baseKey(key), atOnce ? undefined : Math.max(later, now + this.#pauseAfter(key, error)));
-    const users = new Set(this.#currentRelations().neededBy(key));
-    for (const { key: held, reason } of this.#holds.values()) {
-      // Networks, volumes and images that are to go wait for containers that do not need them any more.
-      const concerned = users.has(held) || !held.startsWith('container/');
-      // What failed may have failed for want of it.
-      const failed = reason === 'backing-off' && acted && users.has(held);
-      if (!failed && (!concerned || !WAITING.has(reason))) continue;
-      // Those that wait for what was skipped or failed would bring it back at once, and so on for ever.
-      if (acted && error === null) this.enqueue([held]);
-      else this.#queue.add(held, later);
-    }
-  }
-
-  /** For what fails for good, and is planned all the same. */
-  #pauseAfter(key: ResourceKey, error: TsdError | null): number {
-    const failure = error === null ? undefined : this.#ports.failures.get(key);
-    if (!failure || failure.retryAtBootMs !== null || failure.attempts === 1) return 0;
-    return retryDelay('unavailable', failure.attempts, key) ?? 0;
-  }
-
-  #remember({ key, ops, error, failed, triedHash, complete, unwanted }: EndedOps): void {
+  /** Records what came of the ops of a key. Returns when a failure is to be tried again; null where there is no such time. */
+  #remember({ key, ops, error, failed, triedHash, complete, unwanted }: EndedOps): number | null {
     const now = this.#ports.clock.now();
     if (error === null) {
       if (complete) this.#book(key, () => this.#failures.succeeded(key, ops, triedHash, now));
-      return;
+      return null;
     }
-    if (unwanted || GIVEN_UP.has(error.code) || this.#calledOff.signal.aborted) return;
+    if (unwanted || GIVEN_UP.has(error.code) || this.#calledOff.signal.aborted) return null;
     const { class: kind, hint } = error;
     const failure = { class: kind, message: describeError(error), hint, ...(failed && { op: failed.op }) };
-    const retryAt = this.#book(key, () => this.#failures.failed(key, failure, triedHash, now));
-    if (retryAt !== null) this.#queue.add(baseKey(key), retryAt);
+    return this.#book(key, () => this.#failures.failed(key, failure, triedHash, now));
   }
 
   /** What cannot be written down must not keep the loop from going on; it is forgotten with this supervisor only. */
