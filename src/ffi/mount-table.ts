@@ -27,8 +27,8 @@ const MAX_LINKS = 40;
 /** Many paths are asked about at once; mounts are made by people. */
 const HOLDS_MS = 50;
 
-/** Blanks, tabs, line breaks and backslashes stand there as octal numbers. */
-const unescaped = (text: string): string =>
+/** A path as it stands in a mountinfo: blanks, tabs, line breaks and backslashes are octal numbers there. */
+export const unescaped = (text: string): string =>
   text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 
 /** Those of a mountinfo by where they are mounted. What the host itself stands on is left out: without it nothing goes. */

@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCgroupManager } from '../../../src/drivers/exec/native/cgroups/manager.ts';
-import { NO_LIMITS } from '../../support/exec-specs.ts';
+import { execSpec, NO_LIMITS } from '../../support/exec-specs.ts';
 import { until } from '../../support/wait.ts';
 import { Containers } from './fixture.ts';
 
@@ -57,7 +58,7 @@ describe('limits', () => {
     expect(read(join(group(spec.containerId, 'cpu'), 'cpu.cfs_quota_us'))).toBe('50000');
     expect(read(join(group(spec.containerId, 'cpuset'), 'cpuset.cpus'))).toBe('0');
     expect(cgroupOf()).toMatch(new RegExp(`:cpuset:.*${spec.containerId}$`, 'm'));
-    expect(cgroupOf()).not.toMatch(new RegExp(`:memory:.*${spec.containerId}$`, 'm'));
+    expect(cgroupOf()).toMatch(new RegExp(`:memory:.*${spec.containerId}$`, 'm'));
 
     for (const memoryBytes of [64 * MIB, 256 * MIB, 32 * MIB]) {
       containers.driver.updateResources(spec.containerId, { ...NO_LIMITS, memoryBytes, cpuShares: 512 });
@@ -66,7 +67,6 @@ describe('limits', () => {
         String(2 * memoryBytes),
       );
     }
-    expect(cgroupOf()).toMatch(new RegExp(`:memory:.*${spec.containerId}$`, 'm'));
     expect(read(join(group(spec.containerId, 'cpu'), 'cpu.cfs_quota_us'))).toBe('-1');
     expect(read(join(group(spec.containerId, 'cpu'), 'cpu.shares'))).toBe('512');
     containers.driver.updateResources(spec.containerId, NO_LIMITS);
@@ -81,13 +81,36 @@ describe('limits', () => {
 });
 
 describe('groups', () => {
-  it('hold a container without limits in the unified hierarchy only', async () => {
+  const spawned = (text: string) => ['sh', '-c', `${text}; echo ready; sleep 1000`];
+
+  it('hold a container without limits in every hierarchy, and what is executed in it', async () => {
     const spec = containers.spec(['sleep', '1000']);
     const { pid } = await containers.driver.start(spec);
-    const lines = read(`/proc/${pid}/cgroup`)
-      .split('\n')
-      .filter((line) => line.includes(spec.containerId));
-    expect(lines).toEqual([expect.stringMatching(/^0::/)]);
+    const own = `/tsdocker-${containers.instance.id}/${spec.containerId}`;
+    const foreign = (of: number | string): string[] =>
+      read(`/proc/${of}/cgroup`)
+        .split('\n')
+        .filter((line) => !line.endsWith(own));
+    expect(foreign(pid)).toEqual([]);
+    const session = await containers.driver.exec(spec.containerId, execSpec(['sleep', '1000']));
+    expect(foreign(session.pid)).toEqual([]);
+    expect(readlinkSync(`/proc/${session.pid}/ns/cgroup`)).toBe(readlinkSync(`/proc/${pid}/ns/cgroup`));
+    expect(readlinkSync(`/proc/${pid}/ns/cgroup`)).not.toBe(readlinkSync('/proc/self/ns/cgroup'));
+  });
+
+  it('are the roots of all that a container can see, and cannot be written', async () => {
+    const script =
+      "cat /proc/self/cgroup; ls /sys/fs/cgroup; mkdir /sys/fs/cgroup/x; for d in /sys/fs/cgroup/*/; do mkdir $d/x; done; for f in $(busybox find /sys/fs/cgroup -name pids.max -o -name cgroup.procs); do echo 1 > $f; done; busybox awk '$5 ~ /cgroup/ { print $4, $6 }' /proc/self/mountinfo";
+    const { stdout, stderr } = await containers.script(script);
+    const lines = stdout.split('\n');
+    const seen = lines.filter((line) => /^\d+:/.test(line));
+    expect(seen.length).toBe(read('/proc/self/cgroup').split('\n').length);
+    expect(seen.filter((line) => !line.endsWith(':/'))).toEqual([]);
+    const mounts = lines.filter((line) => line.startsWith('/ '));
+    expect(mounts.length).toBeGreaterThan(0);
+    expect(mounts.filter((line) => !/^\/ ro,nosuid,nodev,noexec/.test(line))).toEqual([]);
+    expect(stderr.split('\n').filter((line) => !line.includes('Read-only file system'))).toEqual([]);
+    expect(stderr).toContain('pids.max');
   });
 
   it('kill all that is in a container, however it hides', async () => {
@@ -123,13 +146,63 @@ describe('groups', () => {
     await until('it to go on', () => ticks() > paused + 2);
   });
 
-  it('are removed with what their processes made in them', async () => {
-    const spec = containers.spec(['true'], { resources: { ...NO_LIMITS, pids: 10 } });
+  it('are removed with what their processes made in them, whatever its name and depth', async () => {
+    const spec = containers.spec(['true']);
     const entry = containers.cgroups.create(spec.containerId, spec.resources, 'all');
     entry.release();
-    mkdirSync(join(entry.paths.unified ?? '', 'a/b'), { recursive: true });
+    const groups = Object.values(entry.paths);
+    for (const path of groups) {
+      mkdirSync(join(path, 'a/b'), { recursive: true });
+      // Names are bytes.
+      mkdirSync(Buffer.concat([Buffer.from(`${path}/`), Buffer.from([0xff, 0xfe])]));
+    }
+    // Further down than a path of the kernel's longest reaches.
+    for (const path of [entry.paths.unified ?? '', entry.paths.pids ?? entry.paths.unified ?? '']) {
+      let fd = openSync(path, 'r');
+      for (let depth = 0; depth < 40; depth++) {
+        const below = `/proc/self/fd/${fd}/${'deep'.repeat(30)}`;
+        mkdirSync(below, { recursive: true });
+        const next = openSync(below, 'r');
+        closeSync(fd);
+        fd = next;
+      }
+      closeSync(fd);
+    }
+    await containers.cgroups.remove(spec.containerId);
+    expect(groups.filter((path) => existsSync(path))).toEqual([]);
+  });
+
+  it('that a process stays in are not removed, which is said with its name', async () => {
+    const spec = containers.spec(['true']);
+    const entry = containers.cgroups.create(spec.containerId, spec.resources, 'all');
+    entry.release();
+    const child = spawn('sleep', ['1000']);
+    try {
+      const below = join(entry.paths.pids ?? entry.paths.unified ?? '', 'below');
+      mkdirSync(below);
+      writeFileSync(join(below, 'cgroup.procs'), `${child.pid}`);
+      await expect(containers.cgroups.remove(spec.containerId)).rejects.toThrow(
+        new RegExp(`^remove control groups of ${spec.containerId.slice(0, 12)}: process ${child.pid} \\(sleep\\)`),
+      );
+    } finally {
+      child.kill('SIGKILL');
+    }
     await containers.cgroups.remove(spec.containerId);
     expect(Object.values(entry.paths).filter((path) => existsSync(path))).toEqual([]);
+  });
+
+  it('of the freezer that a container has frozen do not keep it alive', async () => {
+    const freezer = '/sys/fs/cgroup/freezer';
+    if (!existsSync(freezer)) return;
+    const script = `cd ${freezer}; mkdir below; sleep 1000 & echo $! > below/tasks; echo FROZEN > below/freezer.state; echo FROZEN > freezer.state`;
+    const spec = containers.spec(spawned(script), { privileged: true });
+    await containers.driver.start(spec);
+    const state = join(group(spec.containerId, 'freezer'), 'freezer.state');
+    await until('all to be frozen', () => read(state) === 'FROZEN');
+    await containers.driver.kill(spec.containerId);
+    expect(containers.driver.running(spec.containerId)).toBeNull();
+    await containers.driver.remove(spec.containerId);
+    expect(containers.cgroups.list()).toEqual([]);
   });
 
   it('are those of one instance', async () => {

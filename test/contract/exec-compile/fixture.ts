@@ -4,7 +4,8 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecDriver, ExecSpec, Instance, TaskExit, TaskSpec } from '../../../src/drivers/contract.ts';
-import { type CgroupManager, createCgroupManager } from '../../../src/drivers/exec/native/cgroups/manager.ts';
+import type { CgroupManager } from '../../../src/drivers/exec/native/cgroups/container-groups.ts';
+import { createCgroupManager } from '../../../src/drivers/exec/native/cgroups/manager.ts';
 import { createNativeDriver } from '../../../src/drivers/exec/native/native-driver.ts';
 import { DEFAULT_CAPABILITIES } from '../../../src/model/capabilities.ts';
 import { execSpec, PLAIN_TASK } from '../../support/exec-specs.ts';

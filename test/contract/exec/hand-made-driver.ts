@@ -3,6 +3,8 @@ import { NativeDriver, type RunCgroups } from '../../../src/drivers/exec/native/
 import { handMadeCompiler, SHIM_BINARY } from './hand-made.ts';
 
 const noCgroups: RunCgroups = {
+  clear: async () => {},
+  shortcomings: () => [],
   kill: async () => {},
   remove: async () => {},
   list: () => [],

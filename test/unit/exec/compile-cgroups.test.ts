@@ -181,19 +181,33 @@ describe('hierarchies', () => {
     expect(findHierarchies(v2('user.slice/session', ''))).toMatchObject({ unified: root, selfInUnified: false });
   });
 
-  it('of both versions are used side by side', () => {
+  it('of version 1 are all of them, beside the unified one', () => {
     mkdirSync(join(root, 'pids/init'), { recursive: true });
-    mkdirSync(join(root, 'memory'));
+    for (const name of ['memory', 'systemd', 'cpu,cpuacct']) mkdirSync(join(root, name));
     const unified = v2('', '', '');
+    const mounted = [
+      ['pids', 'rw,pids'],
+      ['memory', 'rw,memory'],
+      ['cpu,cpuacct', 'rw,cpu,cpuacct'],
+      ['systemd', 'rw,xattr,name=systemd'],
+      ['again', 'rw,pids'],
+    ];
+    const mounts = mounted.map(
+      ([place, options], at) => `3${at} 24 0:27 / ${root}/${place} rw - cgroup cgroup ${options}\n`,
+    );
     const found = findHierarchies({
       ...unified,
-      mountinfo: `${unified.mountinfo}31 24 0:27 / ${root}/pids rw - cgroup cgroup rw,pids\n32 24 0:28 / ${root}/memory rw - cgroup cgroup rw,memory\n`,
-      initCgroup: '8:pids:/init\n4:memory:/not/seen/here\n',
+      mountinfo: unified.mountinfo + mounts.join(''),
+      selfCgroup: '11:name=systemd:/a\n9:rdma:/\n8:pids:/a\n4:memory:/a\n3:cpu,cpuacct:/a\n0::/',
+      initCgroup: '11:name=systemd:/init.scope\n9:rdma:/\n8:pids:/init\n4:memory:/not/seen/here\n3:cpu,cpuacct:/\n',
     });
-    expect([...found.v1]).toEqual([
-      ['memory', join(root, 'memory')],
-      ['pids', join(root, 'pids/init')],
+    expect(found.v1).toEqual([
+      { name: 'name=systemd', mount: join(root, 'systemd'), directory: join(root, 'systemd') },
+      { name: 'pids', mount: join(root, 'pids'), directory: join(root, 'pids/init') },
+      { name: 'memory', mount: join(root, 'memory'), directory: join(root, 'memory') },
+      { name: 'cpu,cpuacct', mount: join(root, 'cpu,cpuacct'), directory: join(root, 'cpu,cpuacct') },
     ]);
+    expect(found.unmounted).toEqual(['rdma']);
     expect(found.unifiedControllers.size).toBe(0);
   });
 

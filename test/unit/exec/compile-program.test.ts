@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { addCgroupEntries, addPayload, type PayloadProcess } from '../../../src/drivers/exec/native/process-ops.ts';
+import { addCgroupEntries, addCgroupNamespace, addCgroupView } from '../../../src/drivers/exec/native/cgroup-ops.ts';
+import { addPayload, type PayloadProcess } from '../../../src/drivers/exec/native/process-ops.ts';
 import { SyscallProgram } from '../../../src/drivers/exec/native/program.ts';
 import { addSystemMounts } from '../../../src/drivers/exec/native/system-mounts.ts';
 import { addUlimits } from '../../../src/drivers/exec/native/ulimits.ts';
@@ -27,7 +28,7 @@ const payload: PayloadProcess = {
 
 describe('program of a container', () => {
   it('mounts what every container has', () => {
-    const mounts = { privileged: false, devices: [], hasTerminal: false, cgroupView: false };
+    const mounts = { privileged: false, devices: [], hasTerminal: false };
     expect(text((program) => addSystemMounts(program, mounts))).toMatchInlineSnapshot(`
       "
       try mkdirat(CWD, "proc", 0x1ed)
@@ -63,12 +64,12 @@ describe('program of a container', () => {
     `);
   });
 
-  it('has a console, the control group and the devices asked for', () => {
+  it('has a console and the devices asked for', () => {
     const devices = [{ path: '/dev/bus/usb', mode: 0o20660, major: 189, minor: 1, uid: 0, gid: 7 }];
     const both = (privileged: boolean) =>
-      text((program) => addSystemMounts(program, { privileged, devices, hasTerminal: true, cgroupView: true }))
+      text((program) => addSystemMounts(program, { privileged, devices, hasTerminal: true }))
         .split('\n')
-        .filter((line) => /console|pts|move_mount|cgroup|usb|bus|sysfs/.test(line));
+        .filter((line) => /console|pts|move_mount|usb|bus|sysfs/.test(line));
     expect(both(false)).toMatchInlineSnapshot(`
       [
         "mkdirat(CWD, "dev/pts", 0x1ed)",
@@ -81,13 +82,11 @@ describe('program of a container', () => {
         "mknodat(CWD, "dev/console", 0x8180)",
         "move_mount($3, "", CWD, "dev/console", 4)",
         "mount("sysfs", "sys", "sysfs", 0xf)",
-        "mount("cgroup2", "sys/fs/cgroup", "cgroup2", 0xf)",
       ]
     `);
-    expect(both(true).filter((line) => /sysfs|cgroup/.test(line))).toMatchInlineSnapshot(`
+    expect(both(true).filter((line) => line.includes('sysfs'))).toMatchInlineSnapshot(`
       [
         "mount("sysfs", "sys", "sysfs", 0xe)",
-        "mount("cgroup2", "sys/fs/cgroup", "cgroup2", 0xe)",
       ]
     `);
   });
@@ -175,16 +174,55 @@ describe('program of a container', () => {
     `);
   });
 
-  it('enters further groups and sets limits', () => {
+  it('enters its groups before they become all that it can see', () => {
     const build = (program: SyscallProgram): void => {
-      addCgroupEntries(program, ['/sys/fs/cgroup/pids/x/cgroup.procs']);
-      addUlimits(program, { nofile: { soft: 5, hard: -1 } });
+      addCgroupEntries(program, ['/sys/fs/cgroup/pids/x/tasks']);
+      addCgroupNamespace(program);
     };
     expect(text(build)).toMatchInlineSnapshot(`
       "
-      $3 = openat(CWD, "/sys/fs/cgroup/pids/x/cgroup.procs", 1)
+      $3 = openat(CWD, "/sys/fs/cgroup/pids/x/tasks", 1)
       write($3, "0", 1)
       close($3)
+      unshare(0x2000000)
+      "
+    `);
+  });
+
+  it('has a view of its groups, of the unified hierarchy or of all', () => {
+    expect(text((program) => addCgroupView(program, 'unified', false))).toMatchInlineSnapshot(`
+      "
+      mount("cgroup2", "sys/fs/cgroup", "cgroup2", 0xf)
+      "
+    `);
+    const groups = [
+      { name: 'cpu,cpuacct', source: '/host/cpu,cpuacct/x', also: ['cpu', 'cpuacct'] },
+      { name: 'unified', source: '/host/unified/x', also: [] },
+    ];
+    expect(text((program) => addCgroupView(program, groups, false))).toMatchInlineSnapshot(`
+      "
+      mount("tmpfs", "sys/fs/cgroup", "tmpfs", 0xe, "mode=755,size=64k")
+      mkdirat(CWD, "sys/fs/cgroup/cpu,cpuacct", 0x1ed)
+      mount("/host/cpu,cpuacct/x", "sys/fs/cgroup/cpu,cpuacct", 0, 0x1000)
+      try symlinkat("cpu,cpuacct", CWD, "sys/fs/cgroup/cpu")
+      try symlinkat("cpu,cpuacct", CWD, "sys/fs/cgroup/cpuacct")
+      mkdirat(CWD, "sys/fs/cgroup/unified", 0x1ed)
+      mount("/host/unified/x", "sys/fs/cgroup/unified", 0, 0x1000)
+      mount_setattr(CWD, "sys/fs/cgroup", 0x8000, {32 bytes}, 0x20)
+      "
+    `);
+    const last = (privileged: boolean): Buffer => {
+      const program = new SyscallProgram();
+      addCgroupView(program, groups, privileged);
+      return program.encode({ cloneFlags: 0 });
+    };
+    // Of a privileged container they can be written.
+    expect(last(true).equals(last(false))).toBe(false);
+  });
+
+  it('sets limits', () => {
+    expect(text((program) => addUlimits(program, { nofile: { soft: 5, hard: -1 } }))).toMatchInlineSnapshot(`
+      "
       prlimit64(0, 7, {16 bytes})
       "
     `);

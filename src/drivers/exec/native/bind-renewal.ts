@@ -19,7 +19,7 @@ import {
 } from '../../../ffi/mounts.ts';
 import { syscall } from '../../../ffi/native.ts';
 import type { BoundFile } from '../../contract.ts';
-import { CLONE_NEW } from './compile.ts';
+import { CLONE_NEW } from './clone-flags.ts';
 import type { ContainerEntry } from './container-entry.ts';
 import { FIRST_INHERITED_FD, type PreparedTask } from './prepared-task.ts';
 import { SyscallProgram } from './program.ts';

@@ -1,9 +1,11 @@
 /** Compiles a process that is started in a running container. */
-import { closeSync, constants, openSync } from 'node:fs';
 import { AT_FDCWD, lookupCall, OPEN_FLAGS } from '../../../ffi/lookup.ts';
 import type { ExecSpec } from '../../contract.ts';
 import { allCapabilities } from './capabilities.ts';
-import { CLONE_NEW, type TaskContext } from './compile.ts';
+import { addCgroupEntries } from './cgroup-ops.ts';
+import type { CgroupEntry } from './cgroups/container-groups.ts';
+import { CLONE_NEW } from './clone-flags.ts';
+import type { TaskContext } from './compile.ts';
 import type { ContainerEntry } from './container-entry.ts';
 import { containerPath, type FileTree, mountedTree } from './container-tree.ts';
 import { processEnv, refuseNul } from './env.ts';
@@ -15,7 +17,7 @@ import type { ExecFacts } from './run-facts.ts';
 import { addLimitsOf } from './ulimits.ts';
 import { lookUpUser, type ProcessUser } from './users.ts';
 
-/** Numbers in the shim; further ones are the groups to enter. */
+/** Numbers in the shim. */
 const CGROUP_FD = FIRST_INHERITED_FD;
 const NAMESPACE_FD = {
   pid: CGROUP_FD + 1,
@@ -25,11 +27,12 @@ const NAMESPACE_FD = {
   cgroup: CGROUP_FD + 5,
   mnt: CGROUP_FD + 6,
 } as const;
-const FIRST_PROCS_FD = CGROUP_FD + 7;
 
 /** A running container that is open for a process to be started in it. */
 export interface OpenContainer {
   readonly containerId: string;
+  /** Of its first process. */
+  readonly pid: number;
   readonly facts: ExecFacts;
   readonly entry: ContainerEntry;
 }
@@ -39,10 +42,8 @@ function userOf(spec: ExecSpec, facts: ExecFacts, tree: FileTree): ProcessUser {
   return facts.user?.wanted === spec.user ? facts.user.found : lookUpUser(tree, spec.user);
 }
 
-function addEntry(program: SyscallProgram, groups: number): void {
-  for (let index = 0; index < groups; index++) {
-    program.op('enter control group', 'write', FIRST_PROCS_FD + index, '0', 1);
-  }
+function addEntry(program: SyscallProgram, groups: CgroupEntry): void {
+  addCgroupEntries(program, groups.taskFiles);
   program.op('enter the host name', 'setns', NAMESPACE_FD.uts, CLONE_NEW.uts);
   program.op('enter the ipc namespace', 'setns', NAMESPACE_FD.ipc, CLONE_NEW.ipc);
   program.op('enter the network namespace', 'setns', NAMESPACE_FD.net, CLONE_NEW.net);
@@ -54,7 +55,7 @@ function addEntry(program: SyscallProgram, groups: number): void {
 function compile(
   spec: ExecSpec,
   { facts, entry }: OpenContainer,
-  groups: number,
+  groups: CgroupEntry,
 ): { program: SyscallProgram; encoded: Buffer } {
   const program = new SyscallProgram();
   const tree = mountedTree(entry.root);
@@ -94,19 +95,9 @@ function compile(
 export function prepareExec(spec: ExecSpec, container: OpenContainer, context: TaskContext): PreparedTask {
   refuseNul('command', spec.argv);
   refuseNul('environment', spec.env);
-  const opened: number[] = [];
-  const release = (): void => {
-    for (const fd of opened.splice(0)) closeSync(fd);
-  };
-  const keep = (fd: number): number => {
-    opened.push(fd);
-    return fd;
-  };
+  const cgroup = context.cgroups.enter(container.containerId, container.pid);
   try {
-    const cgroup = context.cgroups.enter(container.containerId);
-    keep(cgroup.directoryFd);
-    const groups = cgroup.procsFiles.map((path) => keep(openSync(path, constants.O_WRONLY)));
-    const { program, encoded } = compile(spec, container, groups.length);
+    const { program, encoded } = compile(spec, container, cgroup);
     const { namespaces } = container.entry;
     const inherited = new Map([
       [CGROUP_FD, cgroup.directoryFd],
@@ -114,11 +105,10 @@ export function prepareExec(spec: ExecSpec, container: OpenContainer, context: T
         number,
         namespaces[name as keyof typeof NAMESPACE_FD],
       ]),
-      ...groups.map((fd, index): [number, number] => [FIRST_PROCS_FD + index, fd]),
     ]);
-    return { program, encoded, inherited, cgroupPaths: cgroup.paths, release, undo: () => {} };
+    return { program, encoded, inherited, cgroupPaths: cgroup.paths, release: cgroup.release, undo: () => {} };
   } catch (error) {
-    release();
+    cgroup.release();
     throw error;
   }
 }

@@ -13,7 +13,9 @@ import {
 import { TsdError, toTsdError } from '../../../model/errors.ts';
 import type { TaskSpec } from '../../contract.ts';
 import { allCapabilities, capabilityMask } from './capabilities.ts';
-import type { CgroupEntry, CgroupManager } from './cgroups/manager.ts';
+import { addCgroupEntries, addCgroupNamespace, addCgroupView } from './cgroup-ops.ts';
+import type { CgroupEntry, CgroupManager, CgroupView } from './cgroups/container-groups.ts';
+import { CLONE_NEW } from './clone-flags.ts';
 import { DEVPTS_FD } from './console.ts';
 import { ContainerTree, containerPath } from './container-tree.ts';
 import { allHostDevices, DEFAULT_DEVICES, type DeviceSpec, devicePolicy, hostDevice } from './devices.ts';
@@ -21,7 +23,7 @@ import { processEnv, refuseNul } from './env.ts';
 import { findExecutable } from './executable.ts';
 import { addMaskedPaths } from './masked-paths.ts';
 import { FIRST_INHERITED_FD, NETNS_FD, type PreparedTask, RUN_FACTS_FD } from './prepared-task.ts';
-import { addCgroupEntries, addPayload, type PayloadProcess } from './process-ops.ts';
+import { addPayload, type PayloadProcess } from './process-ops.ts';
 import { PROGRAM_FLAGS, type SlotRef, SyscallProgram } from './program.ts';
 import { openRoot } from './rootfs.ts';
 import { factsFile, type RunFacts } from './run-facts.ts';
@@ -29,16 +31,6 @@ import { addSystemMounts } from './system-mounts.ts';
 import { addUlimits } from './ulimits.ts';
 import { lookUpUser } from './users.ts';
 import { addVolumeMounts, type PlacedDevice } from './volume-mounts.ts';
-
-/** include/uapi/linux/sched.h */
-export const CLONE_NEW = {
-  mount: 0x20000,
-  cgroup: 0x2000000,
-  uts: 0x4000000,
-  ipc: 0x8000000,
-  pid: 0x20000000,
-  net: 0x40000000,
-} as const;
 
 /** Numbers in the shim. */
 const ROOT_FD = FIRST_INHERITED_FD;
@@ -84,19 +76,15 @@ function addRoot(
   spec: TaskSpec,
   tree: ContainerTree,
   devices: Devices,
-  context: TaskContext,
+  groups: CgroupView,
 ): SlotRef {
   if (spec.netnsFd !== null) program.op('enter the network namespace', 'setns', NETNS_FD, CLONE_NEW.net);
   program.op('make mounts private', 'mount', 0, '/', 0, MS.recursive | MS.private, 0);
   program.op('attach root', 'move_mount', ROOT_FD, '', AT_FDCWD, '/', MOVE_MOUNT.fromEmptyPath);
   program.op('enter root', 'fchdir', ROOT_FD);
   program.op('clear umask', 'umask', 0);
-  addSystemMounts(program, {
-    privileged: spec.privileged,
-    devices: devices.nodes,
-    hasTerminal: context.devpts !== null,
-    cgroupView: context.cgroups.unifiedOnly,
-  });
+  addSystemMounts(program, { privileged: spec.privileged, devices: devices.nodes, hasTerminal: spec.tty });
+  addCgroupView(program, groups, spec.privileged);
   // Before a volume may cover it.
   const nullDevice = program.opToSlot('open /dev/null', 'openat', AT_FDCWD, 'dev/null', NULL_FLAGS, 0);
   if (!spec.privileged) addMaskedPaths(program);
@@ -154,13 +142,14 @@ function makeWorkingDirectory(tree: ContainerTree, cwd: string): void {
   }
 }
 
-function compileTask(spec: TaskSpec, rootFd: number, cgroup: CgroupEntry, devices: Devices, context: TaskContext) {
+function compileTask(spec: TaskSpec, rootFd: number, cgroup: CgroupEntry, devices: Devices) {
   const program = new SyscallProgram();
   const tree = new ContainerTree(rootFd);
   let facts: RunFacts;
   try {
-    addCgroupEntries(program, cgroup.procsFiles);
-    const nullDevice = addRoot(program, spec, tree, devices, context);
+    addCgroupEntries(program, cgroup.taskFiles);
+    addCgroupNamespace(program);
+    const nullDevice = addRoot(program, spec, tree, devices, cgroup.view);
     const cwd = containerPath(spec.cwd === '' ? '/' : spec.cwd, 'working directory');
     if (cwd !== '/') makeWorkingDirectory(tree, cwd);
     addPivot(program, spec, cwd);
@@ -173,9 +162,8 @@ function compileTask(spec: TaskSpec, rootFd: number, cgroup: CgroupEntry, device
   } finally {
     tree.close();
   }
-  const namespaces = CLONE_NEW.mount | CLONE_NEW.uts | CLONE_NEW.ipc | CLONE_NEW.pid;
   const encoded = program.encode({
-    cloneFlags: context.cgroups.unifiedOnly ? namespaces | CLONE_NEW.cgroup : namespaces,
+    cloneFlags: CLONE_NEW.mount | CLONE_NEW.uts | CLONE_NEW.ipc | CLONE_NEW.pid,
     cgroupFd: CGROUP_FD,
     flags: (spec.tty ? PROGRAM_FLAGS.tty : 0) | (spec.stdin ? PROGRAM_FLAGS.stdin : 0),
   });
@@ -201,7 +189,7 @@ export function prepareTask(spec: TaskSpec, context: TaskContext): PreparedTask 
     const policy = devicePolicy(privileged, devices, specs);
     cgroup = context.cgroups.create(containerId, spec.resources, policy);
     const found = devicesOf(spec, specs);
-    const { program, encoded, facts } = compileTask(spec, rootFd, cgroup, found, context);
+    const { program, encoded, facts } = compileTask(spec, rootFd, cgroup, found);
     const factsFd = factsFile(facts);
     const inherited = new Map([
       [ROOT_FD, rootFd],

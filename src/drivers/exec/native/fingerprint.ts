@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Fingerprint } from '../../contract.ts';
+import type { Shortcoming } from './cgroups/v1-groups.ts';
 
 /** In a chroot to a plain directory the kernel refuses to change how its mounts spread (mount(2), EINVAL). */
 function isRootMounted(): boolean {
@@ -8,7 +9,11 @@ function isRootMounted(): boolean {
 }
 
 /** @param readShim throws when there is no program to start containers with */
-export function fingerprintNative(shimPath: string, readShim: () => void): Fingerprint {
+export function fingerprintNative(
+  shimPath: string,
+  readShim: () => void,
+  shortcomings: readonly Shortcoming[],
+): Fingerprint {
   const problems: { what: string; fix: string }[] = [];
   try {
     readShim();
@@ -21,5 +26,12 @@ export function fingerprintNative(shimPath: string, readShim: () => void): Finge
       fix: 'Before entering a chroot, bind its directory onto itself: mount --bind DIR DIR.',
     });
   }
-  return { works: problems.length === 0, problems, attributes: { shim: shimPath } };
+  const works = problems.length === 0;
+  for (const { hierarchy, reason } of shortcomings) {
+    problems.push({
+      what: `containers have no control group of their own in the hierarchy ${hierarchy}, and share that of the supervisor: ${reason}`,
+      fix: 'Mount it so that root can write there, and restart the containers; where that cannot be, do not give containers privileges.',
+    });
+  }
+  return { works, problems, attributes: { shim: shimPath } };
 }

@@ -27,7 +27,8 @@ import type {
 } from '../../contract.ts';
 import { AttachPlaces } from './attach-places.ts';
 import { prepareRenewal, stalePlace } from './bind-renewal.ts';
-import { type CgroupManager, createCgroupManager } from './cgroups/manager.ts';
+import type { CgroupManager } from './cgroups/container-groups.ts';
+import { createCgroupManager } from './cgroups/manager.ts';
 import { prepareTask } from './compile.ts';
 import { type OpenContainer, prepareExec } from './compile-exec.ts';
 import { openConsole } from './console.ts';
@@ -57,8 +58,10 @@ export interface NativeDriverOptions {
 /** The part of the cgroup manager that a run needs after its start. */
 export type RunCgroups = Pick<
   CgroupManager,
+  | 'clear'
   | 'kill'
   | 'remove'
+  | 'shortcomings'
   | 'removeAll'
   | 'arePopulated'
   | 'memoryLimits'
@@ -121,7 +124,7 @@ export class NativeDriver implements ExecDriver {
   }
 
   fingerprint(): Fingerprint {
-    return fingerprintNative(this.#shimPath, () => this.#shimBinary());
+    return fingerprintNative(this.#shimPath, () => this.#shimBinary(), this.#cgroups.shortcomings());
   }
 
   async start(spec: TaskSpec): Promise<TaskHandle> {
@@ -145,6 +148,8 @@ export class NativeDriver implements ExecDriver {
     this.#files.forgetRunsBefore(containerId, run);
     const console = spec.tty ? openConsole() : null;
     try {
+      // Of an earlier run; counters begin at zero.
+      await this.#cgroups.clear(containerId);
       await fillVolumes(spec);
       const task = this.#compiler.task(spec, console?.devpts ?? null);
       const ofRun = {
@@ -322,7 +327,7 @@ export class NativeDriver implements ExecDriver {
     let terminal: number | null = null;
     try {
       if (spec.tty) terminal = openTerminalIn(entry.root).master;
-      const task = this.#compiler.exec(spec, { containerId, facts, entry });
+      const task = this.#compiler.exec(spec, { containerId, pid: handle.pid, facts, entry });
       const { launched, connection, shimPid } = await this.#launch(task, terminal, { containerId, run: null });
       const session = stdioSession(connection, launched.pid, spec.stdin || spec.tty);
       const reap = (): void => this.#children.leaving(shimPid);

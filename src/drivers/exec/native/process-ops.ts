@@ -120,14 +120,3 @@ export function addPayload(program: SyscallProgram, process: PayloadProcess, nul
     program.op(step, 'execve', process.executable, program.strings(process.argv), environment);
   }
 }
-
-/** Puts the process into further control groups. @param procsFiles `cgroup.procs` files by path on the host. */
-export function addCgroupEntries(program: SyscallProgram, procsFiles: readonly string[]): void {
-  const O_WRONLY = 1;
-  for (const path of procsFiles) {
-    const step = `enter ${path}`;
-    const file = program.opToSlot(step, 'openat', AT_FDCWD, path, O_WRONLY);
-    program.op(step, 'write', file, '0', 1);
-    program.closeSlot(step, file);
-  }
-}

@@ -4,7 +4,7 @@ import { bootId, describeProcess, SIGKILL, signalProcess, startTimeOf } from '..
 import type { Clock } from '../../../model/clock.ts';
 import { TsdError } from '../../../model/errors.ts';
 import type { AdoptResult, ExecDriver, TaskExit, TaskHandle } from '../../contract.ts';
-import type { CgroupManager } from './cgroups/manager.ts';
+import type { CgroupManager } from './cgroups/container-groups.ts';
 import { type ExitRecord, readExitRecord } from './exit-record.ts';
 import { ProcessConnection, type RunConnection, shimRuns } from './process-connection.ts';
 import type { RunFiles } from './run-files.ts';

@@ -55,8 +55,6 @@ export interface SystemMounts {
   readonly devices: readonly DeviceSpec[];
   /** The payload has a terminal, see console.ts. */
   readonly hasTerminal: boolean;
-  /** Show the container its control group, read-only unless privileged. */
-  readonly cgroupView: boolean;
 }
 
 /** Working directory is the container's root, the host's files are still there, umask is 0. */
@@ -67,8 +65,4 @@ export function addSystemMounts(program: SyscallProgram, mounts: SystemMounts): 
   addMountPoint(program, 'sys');
   const access = mounts.privileged ? 0 : MS.readOnly;
   program.op('mount /sys', 'mount', 'sysfs', 'sys', 'sysfs', PRIVATE_FILESYSTEM | access, 0);
-  if (mounts.cgroupView) {
-    const flags = PRIVATE_FILESYSTEM | access;
-    program.op('mount /sys/fs/cgroup', 'mount', 'cgroup2', 'sys/fs/cgroup', 'cgroup2', flags, 0);
-  }
 }

@@ -1,16 +1,16 @@
-/** Control group directories: making, filling, emptying and removing them. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+/** Control group directories and their files. */
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sysError } from '../../../../ffi/errno.ts';
 import { TsdError } from '../../../../model/errors.ts';
 
-function errnoOf(thrown: unknown): { code: string; errno: number } | null {
+export function errnoOf(thrown: unknown): { code: string; errno: number } | null {
   const { code, errno } = (thrown ?? {}) as NodeJS.ErrnoException;
   return code === undefined || errno === undefined ? null : { code, errno: -errno };
 }
 
 /** What a group answers that is removed while it is read. */
-const GONE: ReadonlySet<string> = new Set(['ENOENT', 'ENODEV']);
+export const GONE: ReadonlySet<string> = new Set(['ENOENT', 'ENODEV']);
 
 /** Writes a control file. @throws TsdError with errno, naming the file and the value. */
 export function writeControl(path: string, value: string): void {
@@ -34,40 +34,6 @@ export function makeGroup(path: string): boolean {
     if (error?.code === 'EEXIST') return false;
     if (error === null) throw thrown;
     throw sysError('mkdir', error.errno, `create control group ${path}`);
-  }
-}
-
-/** True when no process is in a group, nor in those below it. The absent has none. */
-export function isEmptyGroup(path: string): boolean {
-  try {
-    const events = join(path, 'cgroup.events');
-    if (existsSync(events)) return keyedValue(events, 'populated') === 0;
-    if (groupPids(path).length > 0) return false;
-    return readdirSync(path, { withFileTypes: true }).every(
-      (entry) => !entry.isDirectory() || isEmptyGroup(join(path, entry.name)),
-    );
-  } catch (thrown) {
-    const code = errnoOf(thrown)?.code ?? '';
-    if (GONE.has(code)) return true;
-    throw thrown;
-  }
-}
-
-/** Removes a group and those that its processes made in it. @returns false while a process is still in one of them. */
-export function tryRemoveGroup(path: string): boolean {
-  if (!existsSync(path)) return true;
-  for (const entry of readdirSync(path, { withFileTypes: true })) {
-    if (entry.isDirectory() && !tryRemoveGroup(join(path, entry.name))) return false;
-  }
-  try {
-    rmdirSync(path);
-    return true;
-  } catch (thrown) {
-    const error = errnoOf(thrown);
-    if (error?.code === 'ENOENT') return true;
-    if (error?.code === 'EBUSY') return false;
-    if (error === null) throw thrown;
-    throw sysError('rmdir', error.errno, `remove control group ${path}`);
   }
 }
 
@@ -100,13 +66,19 @@ export function groupPids(path: string): readonly number[] {
 const POLL_MS = 2;
 const GIVE_UP_MS = 10_000;
 
-/** Waits for a state of the kernel that no descriptor announces. @throws TsdError TSD_TIMEOUT after ten seconds. */
-export async function waitForGroup(what: string | (() => string), reached: () => boolean): Promise<void> {
+/**
+ * Waits for a state of the kernel that no descriptor announces.
+ * @param what is not reached, in words
+ * @throws TsdError TSD_TIMEOUT after ten seconds.
+ */
+export async function waitForGroup(
+  what: () => string | Promise<string>,
+  reached: () => boolean | Promise<boolean>,
+): Promise<void> {
   const deadline = performance.now() + GIVE_UP_MS;
-  while (!reached()) {
+  while (!(await reached())) {
     if (performance.now() > deadline) {
-      const words = typeof what === 'string' ? what : what();
-      throw new TsdError('TSD_TIMEOUT', `${words}: not within ${GIVE_UP_MS / 1000} s`);
+      throw new TsdError('TSD_TIMEOUT', `${await what()}: not within ${GIVE_UP_MS / 1000} s`);
     }
     await new Promise((wake) => setTimeout(wake, POLL_MS));
   }

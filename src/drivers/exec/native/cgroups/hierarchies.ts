@@ -2,20 +2,38 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { readXattrs } from '../../../../ffi/layer-files.ts';
+import { unescaped } from '../../../../ffi/mount-table.ts';
 import { TsdError } from '../../../../model/errors.ts';
 
-const CONTROLLERS = ['memory', 'cpu', 'cpuset', 'pids'] as const;
+export const CONTROLLERS = ['memory', 'cpu', 'cpuset', 'pids'] as const;
 export type Controller = (typeof CONTROLLERS)[number];
 
+/** A hierarchy of cgroup v1. */
+export interface V1Hierarchy {
+  /** As /proc/PID/cgroup names it: `cpu,cpuacct`, `name=systemd`. */
+  readonly name: string;
+  /** Where it is mounted. */
+  readonly mount: string;
+  /** The directory that our group of groups is made in. */
+  readonly directory: string;
+}
+
 export interface Hierarchies {
-  /** The directory of the unified hierarchy that our group of groups is made in. Every container has a group there. */
+  /** The directory of the unified hierarchy that our group of groups is made in. */
   readonly unified: string;
+  readonly unifiedMount: string;
   /** Controllers that limits are set with in the unified hierarchy. */
   readonly unifiedControllers: ReadonlySet<Controller>;
-  /** The same for cgroup v1, by controller. */
-  readonly v1: ReadonlyMap<Controller, string>;
+  readonly v1: readonly V1Hierarchy[];
+  /** Names of those of v1 that exist and are mounted nowhere in sight: no group can be made in them. */
+  readonly unmounted: readonly string[];
   /** True when this process itself is in `unified`: it must leave before controllers can be passed on. */
   readonly selfInUnified: boolean;
+}
+
+/** The hierarchy of v1 that has `controller`. */
+export function hierarchyOf({ v1 }: Hierarchies, controller: string): V1Hierarchy | undefined {
+  return v1.find(({ name }) => name.split(',').includes(controller));
 }
 
 /** What {@link findHierarchies} looks at; tests give their own. */
@@ -54,17 +72,41 @@ function cgroupMounts(mountinfo: string): CgroupMount[] {
     const path = before?.split(' ')[4];
     const [type, , options] = after?.split(' ') ?? [];
     if (path === undefined || type === undefined || !type.startsWith('cgroup')) return [];
-    return [{ type, path, options: options?.split(',') ?? [] }];
+    return [{ type, path: unescaped(path), options: options?.split(',') ?? [] }];
   });
 }
 
-/** Path of a process in the hierarchy of `controller` ('' is the unified one), from the text of its /proc/PID/cgroup. */
-function pathOf(cgroupFile: string, controller: string): string {
+/** Paths of a process by the name of the hierarchy ('' is the unified one), from the text of its /proc/PID/cgroup. */
+export function groupPaths(cgroupFile: string): ReadonlyMap<string, string> {
+  const paths = new Map<string, string>();
   for (const line of cgroupFile.split('\n')) {
-    const [, names, ...path] = line.split(':');
-    if (names?.split(',').includes(controller)) return path.join(':');
+    const [, name, ...path] = line.split(':');
+    if (name !== undefined) paths.set(name, path.join(':'));
   }
-  return '/';
+  return paths;
+}
+
+/** systemd keeps itself in a group of its own, which is its alone. */
+const besideInit = (path: string): string => path.replace(/(\/init\.scope)?\/?$/, '');
+
+function findV1(mounts: readonly CgroupMount[], { selfCgroup, initCgroup }: CgroupSources) {
+  const v1: V1Hierarchy[] = [];
+  const unmounted: string[] = [];
+  const ofInit = groupPaths(initCgroup);
+  for (const name of groupPaths(selfCgroup).keys()) {
+    if (name === '') continue;
+    const parts = name.split(',');
+    const found = mounts.find(
+      ({ type, options }) => type === 'cgroup' && parts.every((part) => options.includes(part)),
+    );
+    if (found === undefined) {
+      unmounted.push(name);
+      continue;
+    }
+    const directory = join(found.path, besideInit(ofInit.get(name) ?? '/'));
+    v1.push({ name, mount: found.path, directory: existsSync(directory) ? directory : found.path });
+  }
+  return { v1, unmounted };
 }
 
 /**
@@ -80,17 +122,15 @@ export function findHierarchies(sources: CgroupSources): Hierarchies {
       hint: 'Mount it: mount -t cgroup2 none /sys/fs/cgroup/unified (or /sys/fs/cgroup when nothing is there).',
     });
   }
-  const own = join(mount.path, pathOf(sources.selfCgroup, ''));
+  const own = join(mount.path, groupPaths(sources.selfCgroup).get('') ?? '/');
   const delegated = [dirname(own), own].find((path) => path.startsWith(mount.path) && sources.isDelegated(path));
-  const v1 = new Map<Controller, string>();
-  for (const controller of CONTROLLERS) {
-    const found = mounts.find(({ type, options }) => type === 'cgroup' && options.includes(controller));
-    if (found === undefined) continue;
-    const besideInit = join(found.path, pathOf(sources.initCgroup, controller));
-    v1.set(controller, existsSync(besideInit) ? besideInit : found.path);
-  }
   const unified = delegated ?? mount.path;
   const listed = readFileSync(join(unified, 'cgroup.controllers'), 'utf8').trim().split(' ');
-  const unifiedControllers = new Set(CONTROLLERS.filter((name) => listed.includes(name)));
-  return { unified, unifiedControllers, v1, selfInUnified: unified === own && unified !== mount.path };
+  return {
+    ...findV1(mounts, sources),
+    unified,
+    unifiedMount: mount.path,
+    unifiedControllers: new Set(CONTROLLERS.filter((name) => listed.includes(name))),
+    selfInUnified: unified === own && unified !== mount.path,
+  };
 }

@@ -22,7 +22,7 @@ function memoryAndSwap(limits: ResourceLimits): number {
   return limits.memorySwapBytes ?? limits.memoryBytes * 2;
 }
 
-/** What the limits need: groups of other controllers are not made. */
+/** What the limits need. */
 export function neededControllers(limits: ResourceLimits): readonly Controller[] {
   const needed: Controller[] = [];
   if (limits.memoryBytes !== null) needed.push('memory');

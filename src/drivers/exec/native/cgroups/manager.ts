@@ -1,120 +1,77 @@
 /**
- * Control groups of containers, `tsdocker-<instance>/<container id>` in each hierarchy used.
+ * Control groups of containers, `tsdocker-<instance>/<container id>` in each hierarchy of this host.
  *
- * Every container has a group in the unified hierarchy, which its first process is cloned into: that costs nothing, and
- * it is what containers are found, killed and paused by and what the device filter is on. Under cgroup v1 limits need a
- * group in the hierarchy of their controller as well, and entering one takes a lock that costs milliseconds: these are
- * made only for the limits that are declared.
+ * The group in the unified hierarchy is the one that a container's first process is cloned into, that containers are found,
+ * killed and paused by and that the device filter is on. Those of cgroup v1 take the limits, and keep the container out of
+ * the groups of the host. Containers of before there were these have groups of v1 for their limits only, and keep them so.
  */
 import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
-import { constants as os } from 'node:os';
-import { join } from 'node:path';
-import { sysError } from '../../../../ffi/errno.ts';
+import { basename, join } from 'node:path';
 import { ListedDirectory, UnionOfLists } from '../../../../ffi/listed-directory.ts';
 import { describeProcess } from '../../../../ffi/processes.ts';
 import { TsdError } from '../../../../model/errors.ts';
 import type { Instance, ResourceLimits, ResourceUsage } from '../../../contract.ts';
 import { DEFAULT_DEVICE_RULES } from '../devices.ts';
 import { isContainerId } from '../run-files.ts';
+import type { CgroupEntry, CgroupManager, CgroupView } from './container-groups.ts';
 import { DeviceFilters, type DevicePolicy } from './device-filter.ts';
+import { groupPids, keyedValue, makeGroup, removeEmptyGroup, waitForGroup, writeControl } from './group-files.ts';
+import { describeProcessesIn, removeTree, thawTree, tryRemoveTree } from './group-walk.ts';
 import {
-  groupPids,
-  isEmptyGroup,
-  keyedValue,
-  makeGroup,
-  removeEmptyGroup,
-  tryRemoveGroup,
-  waitForGroup,
-  writeControl,
-} from './group-files.ts';
-import { type CgroupSources, type Controller, findHierarchies, type Hierarchies, hostSources } from './hierarchies.ts';
-import { type LimitWrite, neededControllers, raisingMemory, v1Writes, v2Writes } from './limits.ts';
+  type CgroupSources,
+  CONTROLLERS,
+  type Controller,
+  findHierarchies,
+  groupPaths,
+  type Hierarchies,
+  hierarchyOf,
+  hostSources,
+} from './hierarchies.ts';
+import { writeLimits } from './limit-files.ts';
+import { neededControllers } from './limits.ts';
 import { readUsage } from './usage.ts';
-
-/** How a new process gets into a container's groups. */
-export interface CgroupEntry {
-  /** Directory in the unified hierarchy, for CLONE_INTO_CGROUP. Close-on-exec. */
-  readonly directoryFd: number;
-  /** Files into which the process writes `0`. */
-  readonly procsFiles: readonly string[];
-  /** Path of the group by controller; `unified` for the unified hierarchy. */
-  readonly paths: Readonly<Record<string, string>>;
-  /** Closes `directoryFd`. */
-  release(): void;
-}
-
-export interface CgroupManager {
-  /** True where limits are in the unified hierarchy (cgroup v2): then a container can be shown its own groups. */
-  readonly unifiedOnly: boolean;
-  /**
-   * Makes the groups of a run, new ones with counters at zero.
-   * @throws TsdError TSD_UNSUPPORTED_HOST for a limit whose controller this host does not have.
-   */
-  create(containerId: string, limits: ResourceLimits, devices: DevicePolicy): CgroupEntry;
-  /** For another process in a container that has groups. @throws TsdError TSD_CONTAINER_NOT_RUNNING when it has none. */
-  enter(containerId: string): CgroupEntry;
-  /**
-   * Sends SIGKILL to everything in the container and resolves when nothing is left, or when `ended` says that what is
-   * meant has gone and the group may be somebody else's. The absent is no error.
-   */
-  kill(containerId: string, ended?: () => boolean): Promise<void>;
-  /** Removes the groups; waits for processes that are just ending. The absent is no error. */
-  remove(containerId: string): Promise<void>;
-  /** As {@link remove} without waiting; what still has processes stays. */
-  tryRemove(containerId: string): void;
-  /** What of memory can be limited here. */
-  memoryLimits(): { readonly memory: boolean; readonly swap: boolean };
-  /** Whether a process is in any group of this instance. */
-  arePopulated(): boolean;
-  /** Removes every group of this instance; one with processes stays. */
-  removeAll(): void;
-  /** Ids of all containers that have a group of this instance. */
-  list(): readonly string[];
-  /** Whether the memory limit has killed a process of the present or last run. Without a memory limit always false. */
-  oomKilled(containerId: string): boolean;
-  pause(containerId: string): Promise<void>;
-  unpause(containerId: string): Promise<void>;
-  /** Brings a running container to other limits; null takes a limit away. */
-  updateResources(containerId: string, limits: ResourceLimits): void;
-  /** What the container uses now; nulls when it has no groups. */
-  usage(containerId: string): ResourceUsage;
-}
+import { type Shortcoming, TASKS, V1Groups } from './v1-groups.ts';
 
 class Manager implements CgroupManager {
   readonly #hierarchies: Hierarchies;
   readonly #instanceName: string;
+  readonly #v1: V1Groups;
   /** Directories of this instance in all hierarchies. */
   readonly #listed: readonly ListedDirectory[];
   readonly #ids = new UnionOfLists();
   readonly #filters = new DeviceFilters(DEFAULT_DEVICE_RULES);
-  /** Directories of this instance that have been prepared, by controller. */
+  /** What has been prepared in the unified hierarchy: the instance's directory, controllers in it. */
   readonly #prepared = new Set<string>();
 
   constructor(instance: Instance, sources: CgroupSources) {
     this.#hierarchies = findHierarchies(sources);
     this.#instanceName = `tsdocker-${instance.id}`;
-    this.#listed = [this.#hierarchies.unified, ...this.#hierarchies.v1.values()].map(
-      (hierarchy) => new ListedDirectory(join(hierarchy, this.#instanceName), isContainerId),
-    );
+    this.#v1 = new V1Groups(this.#hierarchies.v1, this.#instanceName);
+    this.#listed = this.#parents().map((parent) => new ListedDirectory(parent, isContainerId));
   }
 
   get unifiedOnly(): boolean {
-    return this.#hierarchies.v1.size === 0;
+    return this.#hierarchies.v1.length === 0;
+  }
+
+  shortcomings(): readonly Shortcoming[] {
+    const unmounted = this.#hierarchies.unmounted.map((hierarchy) => ({
+      hierarchy,
+      reason: 'it is mounted nowhere in sight',
+    }));
+    return [...this.#v1.shortcomings(), ...unmounted];
   }
 
   create(containerId: string, limits: ResourceLimits, devices: DevicePolicy): CgroupEntry {
     const needed = neededControllers(limits);
     for (const controller of needed) this.#requireController(controller);
     this.#changed();
-    if (this.#groupsOf(containerId).length > 0) this.tryRemove(containerId);
     this.#prepareUnified(needed);
     const unified = this.#unifiedGroup(containerId);
     if (!makeGroup(unified) && this.#isPopulated(unified)) throw stillPopulated(containerId, unified);
     try {
-      for (const controller of needed) {
-        if (this.#inV1(controller)) this.#makeV1Group(controller, containerId);
-      }
-      this.#writeLimits(containerId, limits, needed);
+      this.#v1.make(containerId, needed);
+      writeLimits({ containerId, unified, v1: this.#v1 }, limits, needed);
       const entry = this.enter(containerId);
       try {
         this.#filters.apply(entry.directoryFd, devices);
@@ -129,43 +86,77 @@ class Manager implements CgroupManager {
     }
   }
 
-  enter(containerId: string): CgroupEntry {
+  enter(containerId: string, firstPid: number | null = null): CgroupEntry {
     const unified = this.#unifiedGroup(containerId);
     if (!existsSync(unified)) {
       throw new TsdError('TSD_CONTAINER_NOT_RUNNING', `container ${containerId.slice(0, 12)} has no control group`);
     }
-    const v1 = this.#v1Groups(containerId);
-    const directoryFd = openSync(unified, constants.O_RDONLY | constants.O_DIRECTORY);
+    const place = firstPid === null ? unified : this.#placeOf(firstPid, unified);
+    const v1 = this.#v1.of(containerId);
+    const paths = v1.flatMap(({ hierarchy, path }) => hierarchy.name.split(',').map((name) => [name, path] as const));
+    const directoryFd = openSync(place, constants.O_RDONLY | constants.O_DIRECTORY);
     return {
       directoryFd,
-      procsFiles: v1.map(([, path]) => join(path, 'cgroup.procs')),
-      paths: { unified, ...Object.fromEntries(v1) },
+      taskFiles: v1.map(({ path }) => join(path, TASKS)),
+      view: this.#view(containerId, unified),
+      paths: { unified, ...Object.fromEntries(paths) },
       release: () => closeSync(directoryFd),
     };
+  }
+
+  /** A group that passes controllers on may have no processes: who did that in a container has put its own further down. */
+  #placeOf(pid: number, unified: string): string {
+    if (readFileSync(join(unified, 'cgroup.subtree_control'), 'utf8').trim() === '') return unified;
+    const path = groupPaths(readFileSync(`/proc/${pid}/cgroup`, 'utf8')).get('') ?? '/';
+    const place = join(this.#hierarchies.unifiedMount, path);
+    return place.startsWith(`${unified}/`) && existsSync(place) ? place : unified;
+  }
+
+  #view(containerId: string, unified: string): CgroupView {
+    if (this.unifiedOnly) return 'unified';
+    const own = { name: basename(this.#hierarchies.unifiedMount), source: unified, also: [] };
+    return [...this.#v1.view(containerId), own];
   }
 
   async kill(containerId: string, ended = (): boolean => false): Promise<void> {
     const group = this.#unifiedGroup(containerId);
     if (ended() || !existsSync(group)) return;
     writeControl(join(group, 'cgroup.kill'), '1');
-    const survivors = () => groupPids(group).map(describeProcess).join(', ');
-    const step = () => `kill container ${containerId.slice(0, 12)}: the kernel does not end ${survivors()}`;
-    await waitForGroup(step, () => ended() || !this.#isPopulated(group));
+    const freezer = this.#v1.of(containerId).find(({ hierarchy }) => hierarchy.name === 'freezer');
+    if (freezer !== undefined) await thawTree(freezer.path);
+    const step = `kill container ${containerId.slice(0, 12)}: the kernel does not end`;
+    await waitForGroup(
+      async () => `${step} ${await describeProcessesIn(group)}`,
+      () => ended() || !this.#isPopulated(group),
+    );
+  }
+
+  async clear(containerId: string): Promise<void> {
+    this.#changed();
+    for (const group of this.#groupsOf(containerId)) await removeTree(group);
   }
 
   async remove(containerId: string): Promise<void> {
     const step = `remove control groups of ${containerId.slice(0, 12)}`;
-    await waitForGroup(step, () => this.#groupsOf(containerId).every(isEmptyGroup));
-    // Whoever joined since then is seen by the next try of the caller.
-    if (!this.#removeOnce(containerId)) throw sysError('rmdir', os.errno.EBUSY, step);
+    const left = (): readonly string[] => this.#groupsOf(containerId);
+    await waitForGroup(
+      async () => `${step}: ${await describeLeft(left())}`,
+      async () => {
+        await this.clear(containerId);
+        return left().length === 0;
+      },
+    );
+    this.#removeEmptyParents();
   }
 
   tryRemove(containerId: string): void {
-    this.#removeOnce(containerId);
+    this.#changed();
+    for (const group of this.#groupsOf(containerId)) removeEmptyGroup(group);
+    this.#removeEmptyParents();
   }
 
   memoryLimits(): { readonly memory: boolean; readonly swap: boolean } {
-    const v1 = this.#hierarchies.v1.get('memory');
+    const v1 = hierarchyOf(this.#hierarchies, 'memory')?.directory;
     if (v1 !== undefined) {
       const has = (file: string) => existsSync(join(v1, `memory.${file}`));
       return { memory: has('limit_in_bytes') && has('soft_limit_in_bytes'), swap: has('memsw.limit_in_bytes') };
@@ -181,8 +172,7 @@ class Manager implements CgroupManager {
   removeAll(): void {
     this.#changed();
     this.#prepared.clear();
-    const { unified, v1 } = this.#hierarchies;
-    for (const hierarchy of [unified, ...v1.values()]) tryRemoveGroup(join(hierarchy, this.#instanceName));
+    for (const parent of this.#parents()) tryRemoveTree(parent);
   }
 
   list(): readonly string[] {
@@ -190,9 +180,8 @@ class Manager implements CgroupManager {
   }
 
   oomKilled(containerId: string): boolean {
-    const v1 = this.#hierarchies.v1.get('memory');
-    if (v1 !== undefined) {
-      return keyedValue(join(v1, this.#instanceName, containerId, 'memory.oom_control'), 'oom_kill') > 0;
+    if (this.#v1.has('memory')) {
+      return keyedValue(join(this.#v1.group('memory', containerId), 'memory.oom_control'), 'oom_kill') > 0;
     }
     return keyedValue(join(this.#unifiedGroup(containerId), 'memory.events'), 'oom_kill') > 0;
   }
@@ -213,16 +202,18 @@ class Manager implements CgroupManager {
     if (!existsSync(unified)) {
       throw new TsdError('TSD_CONTAINER_NOT_RUNNING', `container ${containerId.slice(0, 12)} has no control group`);
     }
-    const present = this.#v1Groups(containerId).map(([controller]) => controller);
-    const added = needed.filter((controller) => this.#inV1(controller) && !present.includes(controller));
-    for (const controller of added) this.#makeV1Group(controller, containerId);
-    this.#writeLimits(containerId, limits, [...present, ...needed, ...this.#hierarchies.unifiedControllers]);
-    for (const controller of added) this.#moveAll(unified, this.#v1Group(controller, containerId));
+    const inV1 = CONTROLLERS.filter((controller) => this.#v1.has(controller));
+    const present = inV1.filter((controller) => existsSync(this.#v1.group(controller, containerId)));
+    const added = inV1.filter((controller) => needed.includes(controller) && !present.includes(controller));
+    this.#v1.makeFor(containerId, added);
+    const controllers = [...present, ...needed, ...this.#hierarchies.unifiedControllers];
+    writeLimits({ containerId, unified, v1: this.#v1 }, limits, controllers);
+    for (const controller of added) this.#moveAll(unified, this.#v1.group(controller, containerId));
   }
 
   usage(containerId: string): ResourceUsage {
     const inV1 = (controller: Controller): string | null => {
-      const group = this.#inV1(controller) ? this.#v1Group(controller, containerId) : null;
+      const group = this.#v1.has(controller) ? this.#v1.group(controller, containerId) : null;
       return group !== null && existsSync(group) ? group : null;
     };
     const { unifiedControllers } = this.#hierarchies;
@@ -237,7 +228,7 @@ class Manager implements CgroupManager {
     }
     writeControl(join(group, 'cgroup.freeze'), String(frozen));
     await waitForGroup(
-      `${frozen === 1 ? 'pause' : 'unpause'} container ${containerId.slice(0, 12)}`,
+      () => `${frozen === 1 ? 'pause' : 'unpause'} container ${containerId.slice(0, 12)}`,
       () => keyedValue(join(group, 'cgroup.events'), 'frozen') === frozen,
     );
   }
@@ -262,34 +253,19 @@ class Manager implements CgroupManager {
     return join(this.#hierarchies.unified, this.#instanceName, containerId);
   }
 
-  #v1Parent(controller: Controller): string {
-    const path = this.#hierarchies.v1.get(controller);
-    if (path === undefined) throw new TsdError('TSD_BUG', `no cgroup v1 hierarchy for ${controller}`);
-    return join(path, this.#instanceName);
-  }
-
-  #v1Group(controller: Controller, containerId: string): string {
-    return join(this.#v1Parent(controller), containerId);
-  }
-
-  #inV1(controller: Controller): boolean {
-    return this.#hierarchies.v1.has(controller);
-  }
-
-  #v1Groups(containerId: string): [Controller, string][] {
-    return [...this.#hierarchies.v1.keys()]
-      .map((controller): [Controller, string] => [controller, this.#v1Group(controller, containerId)])
-      .filter(([, path]) => existsSync(path));
+  /** The instance's directories in all hierarchies, whether they are there or not. */
+  #parents(): readonly string[] {
+    return [join(this.#hierarchies.unified, this.#instanceName), ...this.#v1.parents()];
   }
 
   /** Those that are there, in all hierarchies. */
   #groupsOf(containerId: string): readonly string[] {
     const unified = this.#unifiedGroup(containerId);
-    return [...(existsSync(unified) ? [unified] : []), ...this.#v1Groups(containerId).map(([, path]) => path)];
+    return [...(existsSync(unified) ? [unified] : []), ...this.#v1.of(containerId).map(({ path }) => path)];
   }
 
   #requireController(controller: Controller): void {
-    if (this.#inV1(controller) || this.#hierarchies.unifiedControllers.has(controller)) return;
+    if (this.#v1.has(controller) || this.#hierarchies.unifiedControllers.has(controller)) return;
     throw new TsdError('TSD_UNSUPPORTED_HOST', `a limit needs the ${controller} controller, which this host lacks`, {
       hint: 'Take the limit away, or enable the controller (kernel command line, or Delegate=yes in the unit).',
     });
@@ -304,19 +280,13 @@ class Manager implements CgroupManager {
     for (const parent of this.#listed) parent.forget();
   }
 
-  #removeOnce(containerId: string): boolean {
-    this.#changed();
-    const removed = this.#groupsOf(containerId).map(tryRemoveGroup).every(Boolean);
-    if (removed) this.#removeEmptyParents();
-    return removed;
-  }
-
   /** The instance's own groups go with its last container; the next one makes them again. */
   #removeEmptyParents(): void {
-    if (removeEmptyGroup(join(this.#hierarchies.unified, this.#instanceName))) {
+    const [unified = '', ...v1] = this.#parents();
+    if (removeEmptyGroup(unified)) {
       for (const name of [...this.#prepared]) if (name !== 'self') this.#prepared.delete(name);
     }
-    for (const controller of this.#hierarchies.v1.keys()) removeEmptyGroup(this.#v1Parent(controller));
+    for (const parent of v1) removeEmptyGroup(parent);
   }
 
   /** The instance's directory, with the controllers passed on that limits need. */
@@ -328,7 +298,7 @@ class Manager implements CgroupManager {
       this.#prepared.add('unified');
     }
     for (const controller of needed) {
-      if (this.#inV1(controller) || this.#prepared.has(controller)) continue;
+      if (this.#v1.has(controller) || this.#prepared.has(controller)) continue;
       if (selfInUnified && !this.#prepared.has('self')) {
         // A group that passes controllers on may not have processes of its own.
         makeGroup(join(unified, 'supervisor'));
@@ -338,60 +308,6 @@ class Manager implements CgroupManager {
       for (const group of [unified, instanceGroup])
         writeControl(join(group, 'cgroup.subtree_control'), `+${controller}`);
       this.#prepared.add(controller);
-    }
-  }
-
-  #makeV1Group(controller: Controller, containerId: string): void {
-    const parent = this.#v1Parent(controller);
-    const group = join(parent, containerId);
-    for (const path of [parent, group]) {
-      if (makeGroup(path) && controller === 'cpuset') {
-        // New cpuset groups are empty and take no process.
-        for (const file of ['cpuset.cpus', 'cpuset.mems']) {
-          writeControl(join(path, file), readFileSync(join(path, '..', file), 'utf8').trim());
-        }
-      }
-    }
-  }
-
-  #writeLimits(containerId: string, limits: ResourceLimits, controllers: readonly Controller[]): void {
-    const needed = neededControllers(limits);
-    const inV1 = controllers.filter((controller) => this.#inV1(controller));
-    const unified = controllers.filter((controller) => !this.#inV1(controller));
-    if (inV1.length > 0) {
-      for (const write of this.#orderedV1Writes(containerId, limits, inV1)) {
-        if (inV1.includes(write.controller))
-          this.#writeLimit(this.#v1Group(write.controller, containerId), write, needed);
-      }
-    }
-    for (const write of v2Writes(limits)) {
-      if (unified.includes(write.controller)) this.#writeLimit(this.#unifiedGroup(containerId), write, needed);
-    }
-  }
-
-  #orderedV1Writes(containerId: string, limits: ResourceLimits, inV1: readonly Controller[]): readonly LimitWrite[] {
-    const cpus = inV1.includes('cpuset')
-      ? readFileSync(join(this.#v1Parent('cpuset'), 'cpuset.cpus'), 'utf8').trim()
-      : '';
-    const writes = v1Writes(limits, cpus);
-    if (!inV1.includes('memory')) return writes;
-    const both = join(this.#v1Group('memory', containerId), 'memory.memsw.limit_in_bytes');
-    return existsSync(both) ? raisingMemory(writes, Number(readFileSync(both, 'utf8'))) : writes;
-  }
-
-  #writeLimit(group: string, write: LimitWrite, needed: readonly Controller[]): void {
-    const path = join(group, write.file);
-    if (!existsSync(path)) {
-      // A controller that was never passed on to the group has no limit to take away.
-      if (write.optional || !needed.includes(write.controller)) return;
-      throw new TsdError('TSD_UNSUPPORTED_HOST', `a limit needs ${write.file}, which this host lacks`, {
-        hint: 'Memory and swap limits need swap accounting (swapaccount=1 on the kernel command line).',
-      });
-    }
-    try {
-      writeControl(path, write.value);
-    } catch (error) {
-      throw explainLimit(write, group, error);
     }
   }
 }
@@ -415,22 +331,14 @@ function stillPopulated(containerId: string, group: string): TsdError {
   );
 }
 
-const REFUSED_VALUES: readonly (number | undefined)[] = [os.errno.EINVAL, os.errno.ERANGE];
-
-/** The kernel says no more than an errno to CPUs that do not exist. */
-function explainLimit({ controller, value }: LimitWrite, group: string, error: unknown): unknown {
-  if (controller !== 'cpuset' || !(error instanceof TsdError) || !REFUSED_VALUES.includes(error.errno)) return error;
-  const parent = join(group, '..');
-  const available = ['cpuset.cpus.effective', 'cpuset.effective_cpus', 'cpuset.cpus']
-    .map((file) => join(parent, file))
-    .find((path) => existsSync(path));
-  const cpus = available === undefined ? 'other ones' : readFileSync(available, 'utf8').trim();
-  return new TsdError('TSD_CONTAINER_SETUP', `cpuset: this host has no CPUs ${value} to give; it has ${cpus}`, {
-    errno: error.errno,
-    step: 'write cpuset.cpus',
-    hint: 'Correct resources.cpuset.',
-    cause: error,
-  });
+/** What keeps groups from being removed, in words. */
+async function describeLeft(groups: readonly string[]): Promise<string> {
+  const found: string[] = [];
+  for (const group of groups) {
+    const processes = await describeProcessesIn(group);
+    if (processes !== '') found.push(`${processes} in ${group}`);
+  }
+  return found.length === 0 ? `nothing is seen in ${groups.join(', ')}, which the kernel calls busy` : found.join('; ');
 }
 
 /** @throws TsdError TSD_UNSUPPORTED_HOST without a mounted unified hierarchy. */

@@ -7,7 +7,7 @@ import type { Controller } from './hierarchies.ts';
 export interface UsageGroups {
   /** The container's group in the unified hierarchy. */
   readonly unified: string;
-  /** Its groups in the hierarchies of version 1 that count memory and processes; made only for declared limits. */
+  /** Its groups in the hierarchies of version 1 that count memory and processes; null where it has none there. */
   readonly v1: { readonly memory: string | null; readonly pids: string | null };
   /**
    * Controllers of the unified hierarchy. A file of another one is not asked for: an open that fails costs several that
