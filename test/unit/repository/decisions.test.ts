@@ -1,0 +1,29 @@
+/** docs/adr/: each decision has the same parts, stands in the index, and names files that are there. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+
+const DIRECTORY = 'docs/adr';
+const PAGES = readdirSync(DIRECTORY).filter((name) => /^\d{4}-/.test(name));
+const read = (name: string): string => readFileSync(`${DIRECTORY}/${name}`, 'utf8');
+
+test('the index lists every page, in order', () => {
+  const listed = [...read('README.md').matchAll(/^\| \[\d+\]\((\S+)\)/gm)].map(([, name]) => name);
+  expect(listed).toEqual(PAGES);
+  expect(PAGES.length).toBeGreaterThanOrEqual(10);
+});
+
+test.each(PAGES)('%s', (name) => {
+  const text = read(name);
+  expect(text).toMatch(new RegExp(`^# ${Number.parseInt(name, 10)}\\. `));
+  const sections = [...text.matchAll(/^## (.*)$/gm)].map(([, title]) => title);
+  expect(sections).toEqual(['Context', 'Decision', 'Consequences', 'What was measured']);
+  expect(text.split('\n').length).toBeLessThanOrEqual(60);
+});
+
+test('files that a page names are there', () => {
+  const named = ['README.md', ...PAGES].flatMap((name) =>
+    [...read(name).matchAll(/(?<=[`\s])(?:src|test|scripts|bench|bin|shim|docs)\/[\w./-]*/g)].map(([path]) => path),
+  );
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter((path) => !existsSync(path))).toEqual([]);
+});
