@@ -1,7 +1,7 @@
 import type { ErrorCode } from './error-catalogue.ts';
 import { ERROR_CATALOGUE } from './error-catalogue.ts';
 import type { ErrorClass } from './error-class.ts';
-import type { ResourceKey, SourcePosition } from './resource.ts';
+import { formatPosition, type ResourceKey, type SourcePosition } from './resource.ts';
 
 export interface TsdErrorDetails {
   /** The resource the error is about, where there is one. */
@@ -119,9 +119,12 @@ export function toTsdError(thrown: unknown): TsdError {
   return new TsdError('TSD_BUG', text === '' ? 'unknown failure' : text, { cause: thrown });
 }
 
-/** One line for a person: `file:line:col: message (step)`; without the step where the message has it. */
-export function describeError(error: TsdError): string {
-  const where = error.source ? `${error.source.file}:${error.source.line}:${error.source.column}: ` : '';
+/**
+ * One line for a person: `file:line:col: message (step)`; without the step where the message has it.
+ * @param place null leaves out where it is, for who has said so
+ */
+export function describeError(error: TsdError, place: SourcePosition | null = error.source ?? null): string {
+  const where = place === null ? '' : `${formatPosition(place)}: `;
   const step = error.step && !error.message.includes(error.step) ? ` (${error.step})` : '';
   return `${where}${error.message}${step}`;
 }

@@ -33,6 +33,14 @@ export interface TimelineEntry {
   readonly log: readonly string[];
 }
 
+/**
+ * True where the message says by itself what happened: `exited with 3`, `unhealthy: connection refused`. Of other entries
+ * `what` is to be said as well.
+ */
+export function messageSaysAll({ kind, what, ok, message }: Pick<TimelineEntry, 'kind' | 'what' | 'ok' | 'message'>) {
+  return kind === 'exit' || (kind === 'probe' && !ok) || message === what;
+}
+
 /** An entry before it is kept. */
 export type TimelineDraft = Omit<TimelineEntry, 'id'>;
 

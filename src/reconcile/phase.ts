@@ -64,6 +64,12 @@ function unmended(observed: ObservedContainer | undefined, hold: Hold | undefine
   return `drifted: ${drift.join(', ')}; cannot be mended: ${hold.message}`;
 }
 
+/** A hold's message beside a running container; of an update with what the run that has to prove itself lacks. */
+function whileRunning({ observed, next }: StatusInput, { reason, message }: Hold): string {
+  const tried = next?.running === true ? next.health : observed?.health;
+  return reason === 'updating' && tried && !tried.ready ? `${message}; ${tried.message}` : message;
+}
+
 /** The first row that applies decides. */
 const ROWS: readonly Row[] = [
   // An op in flight says more than what was seen before it.
@@ -96,13 +102,12 @@ const ROWS: readonly Row[] = [
   {
     when: ({ observed }) => observed?.running === true,
     phase: 'Running',
-    message: ({ hold, observed, next }) => {
+    message: (input) => {
+      const { hold, observed } = input;
       const health = observed?.health;
-      const tried = next?.running === true ? next.health : health;
-      const failing = tried && !tried.ready && hold?.reason === 'updating' ? `; ${tried.message}` : '';
       const broken = unmended(observed, hold);
       if (broken !== null) return broken;
-      if (hold) return (WAITS[hold.reason] ?? 'a change waits: ') + hold.message + failing;
+      if (hold) return `${WAITS[hold.reason] ?? 'a change waits: '}${whileRunning(input, hold)}`;
       return health && !health.ready ? `${health.state}: ${health.message}` : '';
     },
   },
@@ -151,10 +156,8 @@ function conditionsOf(input: StatusInput, phase: Phase, ready: boolean, message:
   if (isUnreachable(observed)) add('Unreachable', 'ShimSilent', message);
   else if (hold && broken === null && WAITS[hold.reason] === undefined && (phase === 'Running' || phase === 'Paused'))
     add('Held', word(hold.reason), hold.message);
-  const updating = message.startsWith('update: ') ? message.slice('update: '.length) : (hold?.message ?? '');
   if (input.update?.failure != null) add('Held', 'UpdateFailed', `update failed: ${input.update.failure}`);
-  else if (input.update)
-    add('Updating', 'Updating', hold?.reason === 'updating' ? updating : 'the change has to prove itself');
+  else if (input.update) add('Updating', 'Updating', updateText(input, phase));
   if (input.heldBack !== undefined) add('Held', 'HeldBack', input.heldBack);
   if (observed?.stopOverride) add('Stopped', 'StoppedByUser', describeStop(observed));
   if (observed?.running) {
@@ -167,6 +170,12 @@ function conditionsOf(input: StatusInput, phase: Phase, ready: boolean, message:
     if (stale !== null) add('StaleLinks', 'AddressChanged', stale);
   }
   return conditions;
+}
+
+function updateText(input: StatusInput, phase: Phase): string {
+  const { hold, observed } = input;
+  if (hold?.reason !== 'updating') return 'the change has to prove itself';
+  return phase === 'Running' && !isUnreachable(observed) ? whileRunning(input, hold) : hold.message;
 }
 
 /** What a container is doing, from the user's side. Pure. */

@@ -2,9 +2,9 @@
 import type { TaskExit } from '../drivers/contract.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Desired } from '../model/desired.ts';
-import { describeError } from '../model/errors.ts';
+import { describeError, type TsdError } from '../model/errors.ts';
 import { describeEnd } from '../model/exit-words.ts';
-import { parseKey, type ResourceKey } from '../model/resource.ts';
+import { formatPosition, parseKey, type ResourceKey, type SourcePosition } from '../model/resource.ts';
 import type { TimelineDraft, TimelineKind } from '../model/timeline.ts';
 import type { PassReport } from '../reconcile/controller.ts';
 import type { OpResult } from '../reconcile/executor.ts';
@@ -41,6 +41,14 @@ export interface FoundRun {
 /** Holds that end with the next op; nobody asks about them. */
 const PASSING: ReadonlySet<Hold['reason']> = new Set(['busy']);
 
+/** What failed, and what to do about it. The place is not said where the entry has it as that of the op. */
+function failureText(error: TsdError, source: SourcePosition | null): string {
+  const isSame =
+    source !== null && error.source !== undefined && formatPosition(source) === formatPosition(error.source);
+  const text = describeError(error, isSame ? null : undefined);
+  return error.hint === '' ? text : `${text} — ${error.hint}`;
+}
+
 function kindOf(op: Op): TimelineKind {
   const { timelineKind } = OP_TRAITS[op.op];
   return timelineKind === 'op' && op.cause.reason === 'drift' ? 'drift' : timelineKind;
@@ -69,7 +77,7 @@ export class Timeline {
       what: op.op,
       ok: status === 'done' && op.op !== 'container.fail-update',
       cause: op.cause.message,
-      message: error ? `${describeError(error)}${error.hint === '' ? '' : ` — ${error.hint}`}` : '',
+      message: error === null ? '' : failureText(error, op.cause.source ?? null),
       source: op.cause.source ?? error?.source ?? null,
       run: op.op === 'container.start' ? op.run : null,
       log: this.#excerpt(

@@ -1,7 +1,7 @@
 /** How the past looks to a person: events, and the chain of `why`. */
 import type { EventView, WhyStep, WhyView } from '../../api/explain-views.ts';
 import { formatPosition } from '../../model/resource.ts';
-import type { TimelineKind } from '../../model/timeline.ts';
+import { messageSaysAll, type TimelineKind } from '../../model/timeline.ts';
 import type { CliContext } from '../context.ts';
 import { paint, printable, type Style } from './text.ts';
 
@@ -36,13 +36,11 @@ function logLines(context: CliContext, log: readonly string[], indent: string): 
 }
 
 /** `exited with 3 (run 2)`, `container.start (run 3): exited with 3, restart 2`. What one part says no other one does. */
-function withoutRepetition({ what, message, cause, source, run }: EventView): string {
+function textOf(event: EventView): string {
+  const { what, message, cause, run } = event;
   const which = run === null ? '' : ` (run ${run})`;
-  const place = source === null ? null : formatPosition(source);
-  const because = place !== null && message.includes(place) ? cause.replace(` in ${place}`, '') : cause;
-  const details = [message, because].filter((text) => text !== '').join(' — ');
-  if (message === what || message.startsWith(`${what}: `) || message.startsWith(`${what} `))
-    return `${details}${which}`;
+  const details = [message, cause].filter((text) => text !== '').join(' — ');
+  if (messageSaysAll(event)) return `${details}${which}`;
   return `${what}${which}${details === '' ? '' : `: ${details}`}`;
 }
 
@@ -50,7 +48,7 @@ function withoutRepetition({ what, message, cause, source, run }: EventView): st
 export function formatEvent(context: CliContext, event: EventView): string {
   const { time, kind, ok, resource, source } = event;
   const subject = resource ?? (source === null ? '' : formatPosition(source));
-  const line = `${subject} ${withoutRepetition(event)}`;
+  const line = `${subject} ${textOf(event)}`;
   return [
     `${moment(time)}  ${label(context, kind, ok)}  ${printable(line)}`,
     ...logLines(context, event.log, '    '),

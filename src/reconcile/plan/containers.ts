@@ -124,15 +124,14 @@ function permittedOrAsMade(
 }
 
 /**
- * What kept a container of another image from starting says nothing of the one that takes its place. What fails on the way
- * there, with the same words too, is tried less and less often.
+ * True where the failure is the start of a container of another image than the declared one: that says nothing of the
+ * container that takes its place. What fails on the way there is tried less and less often.
  */
 function isOfOldImage(pass: Pass, { desired, container, around }: UpdateInput): boolean {
   const { startError = null, imageId = null } = container ?? {};
   if (startError === null || imageId === null || around.imageId === null || imageId === around.imageId) return false;
   const failure = pass.observed.failures.get(desired.key);
-  if (failure === undefined || (failure.op ?? 'container.start') !== 'container.start') return false;
-  return failure.message.includes(startError.message);
+  return failure?.op === 'container.start' && failure.class === startError.class;
 }
 
 /** A container that has ended as it was made would publish what another one is declared with by now. */

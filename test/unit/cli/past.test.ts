@@ -105,20 +105,20 @@ describe('events', () => {
       ...BLANK_ENTRY,
       ...rest,
     });
-    const source = { file: '/m/blog.yaml', line: 3, column: 5 };
     const streams = { stdout: { isTTY: false }, env: {} };
     const line = (rest: Partial<EventView>) =>
       formatEvent({ streams } as unknown as CliContext, event(rest)).slice('2026-01-02 03:00:00.000  probe    '.length);
     expect(line({ what: 'added', message: 'added', cause: 'added base.yaml' })).toBe(
       'container/blog/web added — added base.yaml',
     );
-    expect(line({ what: 'unhealthy', message: 'unhealthy: db down', run: 2 })).toBe(
+    expect(line({ kind: 'probe', ok: false, what: 'unhealthy', message: 'unhealthy: db down', run: 2 })).toBe(
       'container/blog/web unhealthy: db down (run 2)',
     );
-    expect(line({ what: 'healthy', message: 'ready', run: 2 })).toBe('container/blog/web healthy (run 2): ready');
-    const message = '/m/blog.yaml:3:5: cannot read /m/x.tar';
-    expect(line({ what: 'image.load', message, cause: 'declared in /m/blog.yaml:3:5', source })).toBe(
-      'container/blog/web image.load: /m/blog.yaml:3:5: cannot read /m/x.tar — declared',
+    expect(line({ kind: 'probe', what: 'healthy', message: 'ready', run: 2 })).toBe(
+      'container/blog/web healthy (run 2): ready',
+    );
+    expect(line({ kind: 'exit', what: 'oom-killed', message: 'exited with 137 (out of memory)', run: 2 })).toBe(
+      'container/blog/web exited with 137 (out of memory) (run 2)',
     );
   });
 

@@ -381,15 +381,15 @@ describe('in plans', () => {
       const desired = declare(counted('always'));
       const { specHash } = desired.resources.get(KEY) ?? { specHash: '' };
       const host = failed('always', 0);
-      const failure = { class: 'precondition', specHash, attempts: 9, retryAtBootMs: host.bootMs + 60_000 };
-      host.failures.set(KEY, { ...failure, message: `${MISSING.message} (execve no-such-command)` });
+      const failure = { class: MISSING.class, specHash, attempts: 9, retryAtBootMs: host.bootMs + 60_000 };
+      host.failures.set(KEY, { ...failure, op: 'container.start', message: MISSING.message });
       expect(textOn(host, desired)).toContain('hold container/blog/web — backing-off');
       const image = host.images.get('image/blog/app');
       if (image) host.images.set(image.key, { ...image, imageId: 'mended' });
       expect(textOn(host, desired)).toContain('start container/blog/web — its image was loaded again');
       expect([...planOn(host, desired).forgiven]).toEqual([KEY]);
       // What failed on the way there is not tried again at once.
-      host.failures.set(KEY, { ...failure, message: 'remove: the disk fails' });
+      host.failures.set(KEY, { ...failure, op: 'container.remove', message: MISSING.message });
       expect(textOn(host, desired)).toContain('hold container/blog/web — backing-off');
       expect([...planOn(host, desired).forgiven]).toEqual([]);
     });

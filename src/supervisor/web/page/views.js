@@ -215,7 +215,8 @@ const LABELS = { hold: 'waits', override: 'asked', adopt: 'adopted', drift: 'men
 
 export function event({ time, kind, ok, resource, what, message, cause, log }) {
   const details = [message, cause].filter((text) => text !== '').join(' – ');
-  const said = message === what || message.startsWith(`${what}: `) || message.startsWith(`${what} `);
+  // As messageSaysAll in src/model/timeline.ts.
+  const said = kind === 'exit' || (kind === 'probe' && !ok) || message === what;
   return h(
     'li',
     { class: ok ? kind : 'bad' },
