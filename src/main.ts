@@ -52,6 +52,7 @@ import { Pauses } from './supervisor/pauses.ts';
 import { Pruning } from './supervisor/pruning.ts';
 import { takeAway } from './supervisor/reset/take-away.ts';
 import { ServiceManager } from './supervisor/service-manager.ts';
+import { sharingContainers } from './supervisor/shared-groups.ts';
 import { stopAll } from './supervisor/shutdown.ts';
 import { Sources } from './supervisor/sources.ts';
 import { keepStatus } from './supervisor/status-line.ts';
@@ -319,6 +320,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
         runDir: state.runDir,
         ipForward: config.ipForward,
         cutOff: cutOffContainers(world),
+        sharing: sharingContainers(world),
       }),
     stopEverything,
     reset: async (options) => {

@@ -443,6 +443,11 @@ export interface ExecDriver extends Driver {
    */
   unrecorded(containerId: string): string | null;
   /**
+   * Hierarchies of control groups, by name, in which a running container is in a group of the host, as the kernel has it.
+   * None for a container that is not running.
+   */
+  sharedGroups(containerId: string): readonly string[];
+  /**
    * Whether the payload of a run that counts as alive has ended, or is on its way out, as the kernel has it now: the end is
    * told next. What asks the payload meanwhile learns nothing about it.
    */

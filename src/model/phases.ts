@@ -15,6 +15,7 @@ export interface Condition {
     | 'StaleLinks'
     | 'NamesLeftOut'
     | 'LogDelayed'
+    | 'SharedGroups'
     | 'RemovalHeld'
     | 'Unreachable'
     | 'ExitUnrecorded'

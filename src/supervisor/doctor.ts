@@ -6,6 +6,7 @@ import type { DoctorCheck } from '../api/supervisor.ts';
 import type { Driver } from '../drivers/contract.ts';
 import { architectureProblem, kernelProblem } from '../model/host-requirements.ts';
 import { isInMemory } from '../state/root.ts';
+import type { SharingContainer } from './shared-groups.ts';
 
 const LOW_SPACE_BYTES = 1024 ** 3;
 
@@ -96,6 +97,18 @@ function runDirCheck(runDir: string): DoctorCheck {
   };
 }
 
+function sharedGroupsCheck(sharing: readonly SharingContainer[]): DoctorCheck {
+  const name = 'control groups';
+  if (sharing.length === 0) return check(name, true, 'every container that runs is in groups of its own', '');
+  const found = sharing.map((container) => `${container.name} (${container.hierarchies.join(', ')})`);
+  return {
+    name,
+    status: 'warning',
+    message: `containers in groups of the host: ${found.join('; ')}`,
+    fix: 'Restart those that an earlier version started; a driver line names hierarchies in which there can be no group.',
+  };
+}
+
 /** @param family drivers of which one that works is enough. */
 function driverChecks(family: readonly Driver[]): DoctorCheck[] {
   const found = family.map((driver) => ({ driver, fingerprint: driver.fingerprint() }));
@@ -128,6 +141,8 @@ export interface DoctorFacts {
   readonly ipForward: boolean;
   /** Null where there is, or should be, a default network. */
   readonly cutOff: readonly CutOff[] | null;
+  /** Containers that run in control groups of the host. */
+  readonly sharing: readonly SharingContainer[];
 }
 
 /**
@@ -153,7 +168,7 @@ export function runDoctor(
     forwardingCheck(supervisor),
     ...(supervisor?.cutOff ? [cutOffCheck(supervisor.cutOff)] : []),
     spaceCheck(root),
-    ...(supervisor === null ? [] : [runDirCheck(supervisor.runDir)]),
+    ...(supervisor === null ? [] : [runDirCheck(supervisor.runDir), sharedGroupsCheck(supervisor.sharing)]),
   ];
   return isRoot ? [...host, ...families.flatMap(driverChecks)] : host;
 }

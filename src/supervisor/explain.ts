@@ -207,6 +207,9 @@ export function why(parts: ExplainParts, key: ResourceKey, view: DescribeView['v
       ...(hold ? [`${hold.reason}: ${hold.message}`] : []),
       ...others.map(({ line }) => line),
       ...namesAmiss('conditions' in view ? view.conditions : []),
+      ...('conditions' in view ? view.conditions : [])
+        .filter(({ type }) => type === 'SharedGroups')
+        .map(({ message }) => message),
     ],
     hint: unknown[0]?.hint ?? (view.hint || (others.find((other) => other.hint !== '')?.hint ?? '')),
   };

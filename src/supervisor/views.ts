@@ -14,6 +14,7 @@ import { volumeKey } from '../state/volume-record.ts';
 import { datedConditions } from './condition-times.ts';
 import { containerHint } from './hints.ts';
 import { namesLeftOut } from './name-conditions.ts';
+import { sharedGroups } from './shared-groups.ts';
 import { standing } from './standing.ts';
 import type { ViewInput } from './view-input.ts';
 
@@ -78,6 +79,7 @@ function containerView(input: ViewInput, key: ResourceKey): ContainerView {
   const besides = [
     ...namesLeftOut(container?.running ? world.names.leftOut(container.id) : 0),
     ...logDelayed,
+    ...sharedGroups(container?.running ? world.exec.sharedGroups(container.id) : []),
     ...input.unread.conditions(),
   ];
   const conditions = datedConditions([...status.conditions, ...besides], {

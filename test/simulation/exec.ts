@@ -91,6 +91,10 @@ export class SimExec implements ExecDriver {
     return null;
   }
 
+  sharedGroups(): readonly string[] {
+    return [];
+  }
+
   ending(containerId: string): boolean {
     const run = this.#alive.get(containerId)?.handle.run;
     return run !== undefined && this.#kernel.payloads.get(containerId)?.run !== run;

@@ -4,6 +4,7 @@ import { handMadeCompiler, SHIM_BINARY } from './hand-made.ts';
 
 const noCgroups: RunCgroups = {
   clear: async () => {},
+  sharedGroups: () => [],
   shortcomings: () => [],
   kill: async () => {},
   remove: async () => {},

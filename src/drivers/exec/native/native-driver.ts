@@ -61,6 +61,7 @@ export type RunCgroups = Pick<
   | 'clear'
   | 'kill'
   | 'remove'
+  | 'sharedGroups'
   | 'shortcomings'
   | 'removeAll'
   | 'arePopulated'
@@ -113,6 +114,8 @@ export class NativeDriver implements ExecDriver {
   readonly #starting = new Set<string>();
   readonly #places = new AttachPlaces();
   readonly #looks = new PathLooks(this.#children, () => this.#shimBinary());
+  /** No run leaves the groups that it was started in. */
+  readonly #shared = new WeakMap<TaskHandle, readonly string[]>();
   #binary: number | undefined;
 
   constructor(options: NativeDriverOptions, cgroups: RunCgroups, compiler: TaskCompiler) {
@@ -234,6 +237,18 @@ export class NativeDriver implements ExecDriver {
 
   unrecorded(containerId: string): string | null {
     return this.#runs.unrecorded(containerId);
+  }
+
+  sharedGroups(containerId: string): readonly string[] {
+    const handle = this.running(containerId);
+    if (handle === null) return [];
+    const known = this.#shared.get(handle);
+    if (known !== undefined) return known;
+    const found = this.#cgroups.sharedGroups(containerId, handle.pid);
+    // The kernel takes a process that is ending out of its groups.
+    if (isEnding(handle.pid, handle.startTime)) return [];
+    this.#shared.set(handle, found);
+    return found;
   }
 
   ending(containerId: string): boolean {

@@ -31,6 +31,8 @@ export interface CgroupManager {
   readonly unifiedOnly: boolean;
   /** Hierarchies in which a container is in no group of its own; tried out now. */
   shortcomings(): readonly Shortcoming[];
+  /** Names of the hierarchies in which a process of a container is in no group of the container's. */
+  sharedGroups(containerId: string, pid: number): readonly string[];
   /** Removes what is left of a run that has ended; what still has processes stays. The absent is no error. */
   clear(containerId: string): Promise<void>;
   /**

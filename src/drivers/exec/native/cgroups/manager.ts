@@ -15,7 +15,15 @@ import { DEFAULT_DEVICE_RULES } from '../devices.ts';
 import { isContainerId } from '../run-files.ts';
 import type { CgroupEntry, CgroupManager, CgroupView } from './container-groups.ts';
 import { DeviceFilters, type DevicePolicy } from './device-filter.ts';
-import { groupPids, keyedValue, makeGroup, removeEmptyGroup, waitForGroup, writeControl } from './group-files.ts';
+import {
+  errnoOf,
+  groupPids,
+  keyedValue,
+  makeGroup,
+  removeEmptyGroup,
+  waitForGroup,
+  writeControl,
+} from './group-files.ts';
 import { describeProcessesIn, removeTree, thawTree, tryRemoveTree } from './group-walk.ts';
 import {
   type CgroupSources,
@@ -60,6 +68,11 @@ class Manager implements CgroupManager {
       reason: 'it is mounted nowhere in sight',
     }));
     return [...this.#v1.shortcomings(), ...unmounted];
+  }
+
+  sharedGroups(containerId: string, pid: number): readonly string[] {
+    const own = `/${this.#instanceName}/${containerId}/`;
+    return [...pathsOfProcess(pid)].flatMap(([name, path]) => (`${path}/`.includes(own) ? [] : [name || 'unified']));
   }
 
   create(containerId: string, limits: ResourceLimits, devices: DevicePolicy): CgroupEntry {
@@ -107,7 +120,7 @@ class Manager implements CgroupManager {
   /** A group that passes controllers on may have no processes: who did that in a container has put its own further down. */
   #placeOf(pid: number, unified: string): string {
     if (readFileSync(join(unified, 'cgroup.subtree_control'), 'utf8').trim() === '') return unified;
-    const path = groupPaths(readFileSync(`/proc/${pid}/cgroup`, 'utf8')).get('') ?? '/';
+    const path = pathsOfProcess(pid).get('') ?? '/';
     const place = join(this.#hierarchies.unifiedMount, path);
     return place.startsWith(`${unified}/`) && existsSync(place) ? place : unified;
   }
@@ -309,6 +322,16 @@ class Manager implements CgroupManager {
         writeControl(join(group, 'cgroup.subtree_control'), `+${controller}`);
       this.#prepared.add(controller);
     }
+  }
+}
+
+/** None of a process that has ended, or that is so deep down that the kernel does not say where: below a group of its own. */
+function pathsOfProcess(pid: number): ReadonlyMap<string, string> {
+  try {
+    return groupPaths(readFileSync(`/proc/${pid}/cgroup`, 'utf8'));
+  } catch (thrown) {
+    if (['ENOENT', 'ESRCH', 'ENAMETOOLONG'].includes(errnoOf(thrown)?.code ?? '')) return new Map();
+    throw thrown;
   }
 }
 

@@ -1,0 +1,73 @@
+/** Control groups as a supervisor keeps them: what it cannot have, and what a dead one left. */
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import type { DoctorCheck } from '../../src/api/supervisor.ts';
+import { findHierarchies, hostSources } from '../../src/drivers/exec/native/cgroups/hierarchies.ts';
+import { app, FOREVER } from '../support/manifests.ts';
+import { TestSupervisor } from '../support/supervisor.ts';
+import { until } from '../support/wait.ts';
+
+const { v1, unified } = findHierarchies(hostSources());
+const mountOf = (name: string): string | undefined => v1.find((hierarchy) => hierarchy.name === name)?.mount;
+
+async function supervise(launcher: readonly string[] = []): Promise<TestSupervisor> {
+  const supervisor = new TestSupervisor([], launcher);
+  onTestFinished(() => supervisor.destroy());
+  return supervisor.start();
+}
+
+/** Groups of a process by hierarchy, as the host has them. */
+const groupsOf = (pid: number | null): string[] => readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim().split('\n');
+
+test.runIf(mountOf('freezer') !== undefined && mountOf('pids') !== undefined)(
+  'a hierarchy that the supervisor cannot write is named, and only a limit that needs it keeps a container from running',
+  async () => {
+    const shut = `mount -o remount,bind,ro ${mountOf('freezer')}; mount -o remount,bind,ro ${mountOf('pids')}; exec "$@"`;
+    const supervisor = await supervise(['unshare', '-m', 'sh', '-ec', shut, 'sh']);
+    supervisor.drop(
+      'app.yaml',
+      app(
+        `  free: { image: busybox, command: ${FOREVER} }\n  limited: { image: busybox, command: ${FOREVER}, resources: { pids: 50 } }\n`,
+      ),
+    );
+    const { id, pid, conditions } = await supervisor.waitFor('free', 'runs', ({ ready }) => ready);
+    const own = `/tsdocker-${supervisor.instance}/${id}`;
+    const shared = groupsOf(pid).filter((line) => !line.endsWith(own));
+    expect(shared.map((line) => line.split(':')[1]).sort()).toEqual(['freezer', 'pids']);
+    const condition = conditions.find(({ type }) => type === 'SharedGroups');
+    expect(condition?.message).toMatch(/^it shares control groups of the host \((pids, freezer|freezer, pids)\)/);
+    expect(await supervisor.ok('why', 'free')).toContain('it shares control groups of the host');
+    const checks = JSON.parse((await supervisor.cli('doctor', '-o', 'json')).stdout) as DoctorCheck[];
+    const warnings = checks.filter(({ status }) => status === 'warning').map(({ message }) => message);
+    for (const name of ['freezer', 'pids']) {
+      const line = `containers have no control group of their own in the hierarchy ${name}, and share that of the supervisor`;
+      expect(warnings).toContainEqual(expect.stringContaining(line));
+    }
+    expect(warnings).toContainEqual(expect.stringContaining('containers in groups of the host: app-free'));
+    const limited = await supervisor.waitFor('limited', 'fails', ({ message }) => message.includes('EROFS'));
+    expect(limited).toMatchObject({ pid: null });
+  },
+);
+
+test('every container is in groups of its own, which doctor has looked at', async () => {
+  const supervisor = await supervise();
+  supervisor.drop('app.yaml', app(`  web: { image: busybox, command: ${FOREVER} }\n`));
+  await supervisor.waitFor('web', 'runs', ({ ready }) => ready);
+  const checks = JSON.parse((await supervisor.cli('doctor', '-o', 'json')).stdout) as DoctorCheck[];
+  expect(checks.find(({ name }) => name === 'control groups')).toMatchObject({ status: 'ok' });
+});
+
+test('groups that a supervisor made and died before a process was in them are removed by the next one', async () => {
+  const supervisor = await supervise();
+  supervisor.drop('app.yaml', app(`  web: { image: busybox, command: ${FOREVER} }\n`));
+  await supervisor.waitFor('web', 'runs', ({ ready }) => ready);
+  await supervisor.crash();
+  const left = [...v1.map(({ directory }) => directory), unified].map((directory) =>
+    join(directory, `tsdocker-${supervisor.instance}`, randomBytes(32).toString('hex')),
+  );
+  for (const path of left) mkdirSync(path);
+  await supervisor.start();
+  await until('the groups to be removed', () => left.every((path) => !existsSync(path)));
+});
