@@ -1,5 +1,5 @@
 /** A host goes from an earlier version to this one: whatever ran goes on, and there is nothing to do. */
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ContainerView } from '../../src/api/supervisor.ts';
@@ -162,5 +162,53 @@ test.skipIf(!hasCommit(BEFORE)).each(['is stopped', 'crashes'] as const)(
     await supervisor.crash();
     await supervisor.start();
     expect(await everything()).toEqual(now);
+  },
+);
+
+test.skipIf(!hasCommit(BEFORE))(
+  `containers of ${BEFORE} keep their control groups until their next run (needs the history of the repository)`,
+  async () => {
+    const current = supervisor.program;
+    supervisor.program = programOf(BEFORE);
+    await supervisor.start();
+    const container = (name: string, fields: string): string =>
+      `  ${name}: { image: busybox, command: ${FOREVER}${fields} }\n`;
+    const limits = ', resources: { memory: 64MiB }';
+    supervisor.drop(
+      'app.yaml',
+      `${BUSYBOX_IMAGE}containers:\n${container('plain', '')}${container('limited', limits)}`,
+    );
+    const groups = (pid: number | null): string => readFileSync(`/proc/${pid}/cgroup`, 'utf8');
+    const before = [];
+    for (const name of ['plain', 'limited']) {
+      const { pid } = await supervisor.waitFor(name, 'runs', ({ ready }) => ready);
+      before.push({ name, pid, groups: groups(pid) });
+    }
+    await supervisor.crash();
+    supervisor.program = current;
+    await supervisor.start();
+    const own = (id: string): string => `/tsdocker-${supervisor.instance}/${id}`;
+    for (const { name, pid, groups: kept } of before) {
+      const view = await supervisor.waitFor(name, 'is adopted', ({ ready }) => ready);
+      expect(view.pid).toBe(pid);
+      expect(groups(pid)).toBe(kept);
+      const shares = view.conditions.some(({ type }) => type === 'SharedGroups');
+      expect(shares).toBe(
+        kept
+          .trim()
+          .split('\n')
+          .some((line) => !line.endsWith(own(view.id))),
+      );
+      const seen = ['busybox', 'sh', '-c', 'cat /proc/self/cgroup; busybox cmp /proc/self/cgroup /proc/1/cgroup'];
+      expect(await supervisor.ok('exec', name, '--', ...seen)).not.toContain('differ');
+    }
+    await supervisor.ok('restart', 'plain');
+    const { id, pid, conditions } = await supervisor.waitFor('plain', 'runs again', ({ ready }) => ready);
+    const foreign = groups(pid)
+      .trim()
+      .split('\n')
+      .filter((line) => !line.endsWith(own(id)));
+    expect(foreign).toEqual([]);
+    expect(conditions.some(({ type }) => type === 'SharedGroups')).toBe(false);
   },
 );
