@@ -100,6 +100,11 @@ else {
         await drop('limits.yaml', LIMITED);
         const { pid } = await waitFor('limited', 'runs', isRunning);
         expect(await guest.ok(`cat /proc/${pid}/cgroup`)).toMatch(/^0::\/system\.slice\/tsdocker\.service\//);
+        // Its own group is all that it sees, and what is executed in it.
+        const seen = 'cat /proc/self/cgroup; ls /sys/fs/cgroup/memory.max; mkdir /sys/fs/cgroup/x || echo refused';
+        expect(await guest.ok(`tsdocker exec limited -- busybox sh -c '${seen}'`)).toBe(
+          '0::/\n/sys/fs/cgroup/memory.max\nrefused\n',
+        );
         expect(await cgroupFile(pid, 'memory.max')).toBe(String(64 * 1024 ** 2));
         expect(await cgroupFile(pid, 'cpu.max')).toBe('50000 100000');
         expect(await cgroupFile(pid, 'pids.max')).toBe('50');
