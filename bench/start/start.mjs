@@ -9,6 +9,7 @@
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { dockerInstalled, PrivateDocker } from './docker.mjs';
+import { groupRounds, runcRounds } from './groups.mjs';
 import { PrivateSupervisor } from './ours.mjs';
 
 const { values } = parseArgs({
@@ -76,8 +77,21 @@ async function docker() {
   }
 }
 
+function groups() {
+  const found = groupRounds(runs);
+  const part = (name) => median(found.map((round) => round[name]));
+  const runc = runcRounds(Math.min(runs, 10), values.directory);
+  return {
+    makeMs: part('make'),
+    enterMs: part('enter'),
+    removeMs: part('remove'),
+    enterAsRuncMs: part('enterAsRunc'),
+    runcMs: runc && median(runc),
+  };
+}
+
 const kernel = await kernelMs();
-const result = { kernelMs: kernel, ours: await ours(), docker: await docker() };
+const result = { kernelMs: kernel, groups: groups(), ours: await ours(), docker: await docker() };
 if (values.output === 'json') console.log(JSON.stringify(result, null, 2));
 else {
   const { ours: own, docker: peer } = result;
@@ -86,6 +100,13 @@ else {
     console.log(`${name.padEnd(46)}${ms.toFixed(1).padStart(8)} ms ${(ms / kernel).toFixed(2).padStart(7)} x${beside}`);
   };
   row('kernel: unshare five namespaces, run, exit', kernel);
+  const { makeMs, enterMs, removeMs, enterAsRuncMs, runcMs } = result.groups;
+  row('control groups in all hierarchies: make', makeMs);
+  row('  enter', enterMs);
+  row('  enter as runc does', enterAsRuncMs);
+  row('  remove', removeMs);
+  if (runcMs === null) console.log('runc is not installed: nothing to compare with');
+  else row('one container of runc, groups included', runcMs);
   row('one container: create', own.createMs);
   row('one container: connect', own.connectMs);
   row('one container: start', own.startMs);
