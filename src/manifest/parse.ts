@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import type { SpecOfKind } from '../model/desired.ts';
 import { isTextField, KIND_SCHEMAS } from '../model/kinds/kinds.ts';
 import { append } from '../model/lists.ts';
+import { isReservedName } from '../model/network-mode.ts';
 import { KINDS, type Kind, NAME_PATTERN, type SourcePosition } from '../model/resource.ts';
 import { importForeign, type Reach, type Translation } from './importers/import.ts';
 import { compareIssues, type ManifestIssue } from './issue.ts';
@@ -60,9 +61,6 @@ export function appNameOf(file: string): string | null {
   return NAME_PATTERN.test(stem) ? stem : null;
 }
 
-/** Names that mean a mode where a network is expected. */
-const RESERVED_NETWORKS: readonly string[] = ['bridge', 'host', 'none', 'container'];
-
 const SECTION_KIND: ReadonlyMap<string, Kind> = new Map(KINDS.map((kind) => [KIND_SCHEMAS[kind].section, kind]));
 const TOP_LEVEL = ['app', 'follow', ...SECTION_KIND.keys()];
 
@@ -88,7 +86,7 @@ function refuseName(kind: Kind, name: string): string | null {
   if (!NAME_PATTERN.test(name)) {
     return `${JSON.stringify(name.slice(0, 80))} is not a name: lower-case letters, digits and hyphens, at most 63`;
   }
-  const reserved = kind === 'network' && RESERVED_NETWORKS.includes(name);
+  const reserved = kind === 'network' && isReservedName(name);
   return reserved ? `a network cannot be called ${name}: that word is a network mode` : null;
 }
 

@@ -1,5 +1,6 @@
 /** What manifests say that is right and will surprise: a container gets another address, and others may hold the old one. Pure. */
 import type { Desired } from './desired.ts';
+import { networkMode } from './network-mode.ts';
 import { parseKey, type ResourceKey, type SourcePosition } from './resource.ts';
 
 type Container = Desired<'container'>;
@@ -20,7 +21,7 @@ const MEND = '`onDependencyRestart: restart` (or `signal:HUP`, where it looks na
 
 function bridged({ spec, references }: Container): string | null {
   if (references.network !== null) return references.network;
-  return spec.network === 'bridge' ? 'bridge' : null;
+  return networkMode(spec.network).type === 'bridge' ? 'bridge' : null;
 }
 
 function uses({ references }: Container, key: ResourceKey): boolean {

@@ -3,8 +3,8 @@
 import type { NetworkConfig, ObservedEndpoint, ObservedNetworks, TaskHandle } from '../drivers/contract.ts';
 import type { Instant } from '../model/clock.ts';
 import type { HealthRecord, ProbeSet } from '../model/health.ts';
-import type { ContainerSpec } from '../model/kinds/container.ts';
 import { append } from '../model/lists.ts';
+import { isBridged, networkMode } from '../model/network-mode.ts';
 import type {
   ObservedContainer,
   ObservedExit,
@@ -87,10 +87,6 @@ function remembered(
   return found;
 }
 
-function isBridged({ network }: ContainerSpec): boolean {
-  return network !== 'none' && network !== 'host' && !network.startsWith('container:');
-}
-
 function observedStop(
   record: ContainerRecord,
   exit: ObservedExit | null,
@@ -145,7 +141,7 @@ function factsOf(
 ): Facts {
   const { owner, id } = record;
   const spec = owner ? containerSpecOf(owner) : undefined;
-  const bridged = spec !== undefined && isBridged(spec) && !isCutOff(world, spec);
+  const bridged = spec !== undefined && isBridged(networkMode(spec.network)) && !isCutOff(world, spec);
   // A namespace without its endpoint is what an interrupted connect leaves: not a sandbox to start in.
   const sandbox = world.network.sandbox(id) !== null && (!bridged || record.network !== null);
   const seen = kernel === null ? last?.seen : lookedAt(record, kernel.endpoints.get(id), last?.seen);

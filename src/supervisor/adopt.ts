@@ -4,6 +4,8 @@ import type { AdoptResult, NetworkConfig, ObservedNetworks } from '../drivers/co
 import { formatTime } from '../model/clock.ts';
 import type { Desired } from '../model/desired.ts';
 import { describeError, toTsdError } from '../model/errors.ts';
+import { networkMode, ownsNamespace } from '../model/network-mode.ts';
+import { restartsAfter } from '../model/restart-policy.ts';
 import { bootTimeOfEnd, bootTimeOfStart, stateOfUnseenStart } from '../reconcile/exits.ts';
 import { reachOf } from '../reconcile/ops/endpoint.ts';
 import { networkConfig } from '../reconcile/ops/network-config.ts';
@@ -88,7 +90,7 @@ function takeOver(
   attempt: Attempt,
 ): void {
   const { handle } = decision;
-  const ownsNetns = record.hostConfig.NetworkMode !== 'host' && !record.hostConfig.NetworkMode.startsWith('container:');
+  const ownsNetns = ownsNamespace(networkMode(record.hostConfig.NetworkMode));
   // The run may end at any moment; its end is told like that of any other.
   if (ownsNetns) attempt(record.engineName, () => world.network.adoptSandbox(record.id, handle));
   const state: ContainerRecord['state'] = {
@@ -184,7 +186,7 @@ function wouldStart({ owner, state, restart }: ContainerRecord): boolean {
   if (owner === null) return false;
   const { policy } = containerSpecOf(owner).restart;
   if (restart.requested || state.startError !== null) return true;
-  return policy === 'on-failure' ? state.exitCode !== 0 : policy !== 'no';
+  return restartsAfter(policy, state.exitCode !== 0);
 }
 
 /**

@@ -1,5 +1,6 @@
 /** What would make a host name known in a container, out of what is declared. Pure. */
 import type { Desired } from '../model/desired.ts';
+import { isBridged, networkMode } from '../model/network-mode.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
 import { attachedNetwork, isContainer } from '../reconcile/plan/references.ts';
 
@@ -51,7 +52,8 @@ function candidates({ name, asker, resources }: NameQuestion): Container[] {
 const networkOf = ({ references, spec }: Container): ResourceKey | null => attachedNetwork(references, spec);
 
 function withoutNetwork(name: string, { spec }: Container): NameAdvice | null {
-  if (spec.network !== 'host' && spec.network !== 'none') return null;
+  const { type } = networkMode(spec.network);
+  if (type !== 'host' && type !== 'none') return null;
   return {
     line: `"${name}" is unknown to it: with \`network: ${spec.network}\` it has no names of containers`,
     hint: `Give it a network of containers (leave \`network\` out for the default one).`,
@@ -61,7 +63,7 @@ function withoutNetwork(name: string, { spec }: Container): NameAdvice | null {
 function ofTarget({ name, asker, isUp }: NameQuestion, target: Container): NameAdvice {
   const is = `"${name}" is unknown to it: ${shown(target)}`;
   const { spec, references } = target;
-  if (references.networkContainer !== null || spec.network === 'host' || spec.network === 'none') {
+  if (!isBridged(networkMode(spec.network))) {
     const mode = `${is} has \`network: ${spec.network}\` and no name of its own`;
     const hint =
       references.networkContainer === null

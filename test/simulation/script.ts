@@ -1,5 +1,7 @@
 /** What happens to a simulated host, as data: made from a seed, written to a file, replayed, shrunk. */
+
 import { ERROR_CLASSES, type ErrorClass } from '../../src/model/error-class.ts';
+import { isBridged, networkMode } from '../../src/model/network-mode.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
 import type { App } from '../support/declare.ts';
 import { Chance } from './universe.ts';
@@ -164,7 +166,7 @@ class Author {
 
   #container(app: string, name: string, earlier: readonly string[], volumes: string[], networks: string[]) {
     const network = this.#networkOf(name, earlier, networks);
-    const bridged = !['host', 'none'].includes(network) && !network.startsWith('container:');
+    const bridged = isBridged(networkMode(network));
     const links = bridged ? earlier.filter(() => this.maybe('link', 0.4)) : [];
     if (bridged && app !== 'blog' && this.maybe('link across', 0.1)) links.push('blog/db');
     const mounts = volumes.filter(() => this.maybe('mount', 0.4)).map((volume) => `${volume}:/mnt/${volume}`);

@@ -2,6 +2,7 @@ import type { Desired, DesiredState, References } from '../../src/model/desired.
 import { containerSchema } from '../../src/model/kinds/container.ts';
 import { networkSchema } from '../../src/model/kinds/network.ts';
 import { volumeSchema } from '../../src/model/kinds/volume.ts';
+import { networkMode } from '../../src/model/network-mode.ts';
 import type { Kind, ResourceKey, SourcePosition } from '../../src/model/resource.ts';
 import { resourceKey } from '../../src/model/resource.ts';
 
@@ -53,13 +54,12 @@ function referencesOf(app: string, declared: App, spec: ReturnType<typeof contai
     return second === undefined ? resourceKey(kind, app, first) : resourceKey(kind, first, second);
   };
   const named = spec.volumes.filter((mount) => mount.type === 'volume' && mount.source !== null);
-  const shared = spec.network.startsWith('container:') ? spec.network.slice('container:'.length) : null;
-  const mode = shared !== null || ['bridge', 'host', 'none'].includes(spec.network);
+  const mode = networkMode(spec.network);
   return {
     image: declared.images?.[spec.image] === undefined ? null : own('image', spec.image),
     volumes: Object.fromEntries(named.map((mount) => [mount.target, own('volume', mount.source ?? '')])),
-    network: mode ? null : own('network', spec.network),
-    networkContainer: shared === null ? null : own('container', shared),
+    network: mode.type === 'network' ? own('network', mode.name) : null,
+    networkContainer: mode.type === 'container' ? own('container', mode.name) : null,
     links: spec.links.map((link) => own('container', link.target)),
     volumesFrom: spec.volumesFrom.map((from) => own('container', from.container)),
     dependsOn: spec.dependsOn.map((need) => own('container', need.container)),

@@ -3,6 +3,7 @@ import { posix } from 'node:path';
 import type { Expander } from '../../model/dockerfile/expand.ts';
 import type { Instruction, Keyword } from '../../model/dockerfile/instruction.ts';
 import { dockerfileError } from '../../model/dockerfile/place.ts';
+import { parsePortRange } from '../../model/kinds/port-forms.ts';
 import { parseSignal } from '../../model/kinds/runtime-forms.ts';
 import { type Parsed, parseDuration } from '../../model/kinds/short-forms.ts';
 import type { BuildRequest } from './host.ts';
@@ -133,13 +134,11 @@ function withVariables(env: readonly string[], changed: readonly (readonly [stri
 
 /** `80`, `53/udp`, `8000-8002/tcp`. */
 function portsOf(word: string, { place }: Instruction): string[] {
-  const match = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/i.exec(word);
-  const first = Number(match?.[1]);
-  const last = Number(match?.[2] ?? match?.[1]);
-  if (match === null || first < 1 || last > 65_535 || last < first) {
+  const range = parsePortRange(word);
+  if (range === null || !['tcp', 'udp', 'sctp'].includes(range.protocol)) {
     throw dockerfileError(place, `${JSON.stringify(word)} is no port; write for example 80, 53/udp or 8000-8010`);
   }
-  const protocol = (match[3] ?? 'tcp').toLowerCase();
+  const { first, last, protocol } = range;
   return Array.from({ length: last - first + 1 }, (_, index) => `${first + index}/${protocol}`);
 }
 

@@ -1,8 +1,9 @@
 /** Ways of being on the network that leave a container nothing of its own to configure. */
+import { isBridged, networkMode } from '../../model/network-mode.ts';
 import type { ResourceDraft } from './draft.ts';
 
 /** True for a network that is none of the container's own, where links and ports mean nothing. */
-export const isMode = (network: unknown): boolean => /^(host|none|container:.*)$/.test(String(network ?? ''));
+export const isMode = (network: unknown): boolean => !isBridged(networkMode(String(network ?? '')));
 
 /** Fields that have no place there, and those that have one all the same, by mode. */
 const ONLY_OWN_NETWORK = ['ports', 'expose', 'address', 'dns', 'dnsSearch', 'extraHosts', 'hostname', 'domainname'];

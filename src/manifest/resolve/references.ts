@@ -1,6 +1,8 @@
 /** From the names in a container's spec to keys. */
+
 import type { References } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
+import { networkMode } from '../../model/network-mode.ts';
 import type { Kind, ResourceKey } from '../../model/resource.ts';
 import { closest } from '../../model/suggest.ts';
 import type { ManifestIssue } from '../issue.ts';
@@ -20,9 +22,6 @@ export const NO_REFERENCES: References = {
 /** Told of a reference into an app that no source declares. */
 export type OnOtherApp = (issue: ManifestIssue) => void;
 
-const MODES: ReadonlySet<string> = new Set(['bridge', 'host', 'none']);
-const CONTAINER_MODE = 'container:';
-
 class ReferenceReader {
   readonly findings: Finding[] = [];
   readonly #at: Declared<'container'>;
@@ -41,13 +40,12 @@ class ReferenceReader {
       if (mount.type !== 'volume' || mount.source === null) continue;
       volumes[mount.target] = this.#find('volume', mount.source, 'volumes', index);
     }
-    const shared = spec.network.startsWith(CONTAINER_MODE) ? spec.network.slice(CONTAINER_MODE.length) : null;
-    const named = shared === null && !MODES.has(spec.network);
+    const mode = networkMode(spec.network);
     return {
       image: this.#image(spec.image),
       volumes,
-      network: named ? this.#find('network', spec.network, 'network') : null,
-      networkContainer: shared === null ? null : this.#find('container', shared, 'network'),
+      network: mode.type === 'network' ? this.#find('network', mode.name, 'network') : null,
+      networkContainer: mode.type === 'container' ? this.#find('container', mode.name, 'network') : null,
       links: spec.links.map((link, index) => this.#find('container', link.target, 'links', index)),
       volumesFrom: spec.volumesFrom.map((from, index) => this.#find('container', from.container, 'volumesFrom', index)),
       dependsOn: spec.dependsOn.map((need, index) => this.#find('container', need.container, 'dependsOn', index)),

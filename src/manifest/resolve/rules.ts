@@ -2,9 +2,12 @@
  * Combinations of a container's fields that contradict each other. Docker 1.4 checks many of them in its client
  * (runconfig/parse.go); here all of them are refused before anything is touched.
  */
+
 import type { References } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import { isHostAddress } from '../../model/kinds/network.ts';
+import { isBridged, type NetworkMode, networkMode, ownsNamespace } from '../../model/network-mode.ts';
+import { mayComplete } from '../../model/restart-policy.ts';
 import { type Declared, type Finding, finding, positionOf, type Universe } from './universe.ts';
 
 interface Subject {
@@ -30,14 +33,10 @@ function refuseWith(
   return finding(at, 'TSD_MANIFEST_SCHEMA', message, positionOf(at, field, index), other ? [other.candidate] : []);
 }
 
-/** The container's way of being on the network, as one word. */
-function modeOf(spec: ContainerSpec): 'host' | 'none' | 'container' | 'bridge' {
-  if (spec.network === 'host' || spec.network === 'none') return spec.network;
-  return spec.network.startsWith('container:') ? 'container' : 'bridge';
-}
-
-/** Fields that mean nothing without a network namespace of the container's own, by mode. */
-const NOT_WITH: { readonly [Mode in 'host' | 'none' | 'container']: readonly (keyof ContainerSpec)[] } = {
+/** Fields that have no meaning with a mode. */
+const NOT_WITH: Readonly<Record<NetworkMode['type'], readonly (keyof ContainerSpec)[]>> = {
+  bridge: [],
+  network: [],
   host: ['ports', 'links', 'address', 'dns', 'dnsSearch', 'hostname', 'domainname'],
   none: ['ports', 'links', 'address'],
   container: ['ports', 'expose', 'links', 'address', 'dns', 'dnsSearch', 'extraHosts', 'hostname', 'domainname'],
@@ -45,13 +44,10 @@ const NOT_WITH: { readonly [Mode in 'host' | 'none' | 'container']: readonly (ke
 
 const isGiven = (value: unknown): boolean => (Array.isArray(value) ? value.length > 0 : value !== null && value !== '');
 
-const networkMode: Rule = (subject) => {
-  const mode = modeOf(subject.spec);
-  if (mode === 'bridge') return [];
-  return NOT_WITH[mode]
+const fieldsOfMode: Rule = (subject) =>
+  NOT_WITH[networkMode(subject.spec.network).type]
     .filter((field) => isGiven(subject.spec[field]))
     .map((field) => refuse(subject, field, `${field} cannot be combined with network: ${subject.spec.network}`));
-};
 
 const sharedNetwork: Rule = (subject) => {
   const { at, references, universe } = subject;
@@ -60,7 +56,7 @@ const sharedNetwork: Rule = (subject) => {
     return [refuse(subject, 'network', 'a container cannot share its own network')];
   const target = universe.get<'container'>(references.networkContainer);
   const network = target?.resource.spec?.network ?? 'bridge';
-  if (network !== 'host' && !network.startsWith('container:')) return [];
+  if (ownsNamespace(networkMode(network))) return [];
   const message = `that container has no network of its own; write network: ${network}`;
   return [refuseWith(subject, target, 'network', message)];
 };
@@ -79,7 +75,7 @@ function gatewayOf(gateway: string | null, subnet: string): string {
 const address: Rule = (subject) => {
   const { spec, references } = subject;
   const fixed = spec.address;
-  if (fixed === null || modeOf(spec) !== 'bridge') return [];
+  if (fixed === null || !isBridged(networkMode(spec.network))) return [];
   if (references.network === null)
     return [refuse(subject, 'address', 'the default bridge has no fixed addresses; use a network')];
   const attached = attachedNetwork(subject);
@@ -104,12 +100,12 @@ function linkProblem(
   name: string,
 ): string | null {
   const targetSpec = target.resource.spec;
-  if (!targetSpec || modeOf(spec) !== 'bridge') return null;
-  const mode = modeOf(targetSpec);
-  if (mode === 'container') return `${name} has no address of its own; link to the container it shares`;
-  if (mode !== 'bridge') return `${name} uses network: ${mode} and has no address to link to`;
+  if (!targetSpec || !isBridged(networkMode(spec.network))) return null;
+  const mode = networkMode(targetSpec.network);
+  if (mode.type === 'container') return `${name} has no address of its own; link to the container it shares`;
+  if (!isBridged(mode)) return `${name} uses network: ${mode.type} and has no address to link to`;
   const app = target.candidate.app.app;
-  const network = targetSpec.network === 'bridge' ? null : universe.lookup('network', targetSpec.network, app);
+  const network = mode.type === 'network' ? universe.lookup('network', mode.name, app) : null;
   return network === references.network ? null : `${name} is on another network; links need a common one`;
 }
 
@@ -149,7 +145,7 @@ const dependsOn: Rule = (subject) =>
     if (subject.spec.dependsOn[index]?.condition !== 'completed') return [];
     const target = subject.universe.get<'container'>(key);
     const policy = target?.resource.spec?.restart.policy;
-    if (policy !== 'always' && policy !== 'unless-stopped') return [];
+    if (policy === undefined || mayComplete(policy)) return [];
     const message = `${target?.resource.name} never completes: its restart policy is ${policy}`;
     return [refuseWith(subject, target, 'dependsOn', message, index)];
   });
@@ -196,15 +192,14 @@ const startFirst: Rule = (subject) => {
   if (spec.update.order === 'stop-first') return [];
   const say = (message: string, field = 'update') => refuse(subject, field, message);
   const found = spec.update.sharedVolumes ? [] : writableMounts(subject);
-  const mode = modeOf(spec);
-  if (mode === 'host' || mode === 'container') {
+  if (!ownsNamespace(networkMode(spec.network))) {
     found.push(say(`order: start-first needs a network of its own, not network: ${spec.network}`));
   }
   if (spec.address !== null) found.push(say('order: start-first cannot keep a fixed address for two', 'address'));
   for (const other of universe.ofKind('container')) {
-    const network = other.resource.spec?.network ?? '';
-    if (!network.startsWith('container:')) continue;
-    const shared = universe.lookup('container', network.slice('container:'.length), other.candidate.app.app);
+    const mode = networkMode(other.resource.spec?.network ?? '');
+    if (mode.type !== 'container') continue;
+    const shared = universe.lookup('container', mode.name, other.candidate.app.app);
     if (shared === at.key)
       found.push(
         refuseWith(
@@ -225,7 +220,7 @@ const settlesInTime: Rule = (subject) => {
 };
 
 const RULES: readonly Rule[] = [
-  networkMode,
+  fieldsOfMode,
   sharedNetwork,
   address,
   internalPorts,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { field } from '../field.ts';
+import { networkMode } from '../network-mode.ts';
 import { NAME_PATTERN } from '../resource.ts';
 import { health } from './health-forms.ts';
 import { resources } from './limit-forms.ts';
@@ -52,7 +53,10 @@ const capabilities = z
 const NETWORK_FORM = 'expected bridge, host, none, container:NAME or the name of a network';
 const network = z
   .string()
-  .refine((text) => isReference(text.replace(/^container:/, '')), NETWORK_FORM)
+  .refine((text) => {
+    const mode = networkMode(text);
+    return !('name' in mode) || isReference(mode.name);
+  }, NETWORK_FORM)
   .default('bridge');
 
 const envValue = z.union([kernelText(), z.strictObject({ fromFile: hostPath() })], {

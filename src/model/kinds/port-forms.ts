@@ -26,6 +26,13 @@ function splitProtocol(text: string): { ports: string; protocol: string } {
     : { ports: text.slice(0, slash), protocol: text.slice(slash + 1).toLowerCase() };
 }
 
+/** `80`, `53/udp` or `8000-8010/tcp`, the protocol in lower case and not judged; null for what is no such text. */
+export function parsePortRange(text: string): (PortRange & { readonly protocol: string }) | null {
+  const { ports, protocol } = splitProtocol(text);
+  const range = parseRange(ports);
+  return range && { ...range, protocol };
+}
+
 /** Separates `[::1]:80:80` and `127.0.0.1:80:80` into address and ports. */
 function splitAddress(text: string): { hostIp: string | null; ports: string[] } | null {
   const bracketed = /^\[([^\]]*)\]:(.*)$/.exec(text);
@@ -68,8 +75,8 @@ export function parsePort(written: string | number): Parsed<PortMapping[]> {
 /** `80`, `53/udp` or `8000-8010`. */
 export function parseExpose(written: string | number): Parsed<ExposedPort[]> {
   const text = String(written).trim();
-  const { ports, protocol } = splitProtocol(text);
-  const range = parseRange(ports);
+  const range = parsePortRange(text);
+  const protocol = range?.protocol;
   if (!range || (protocol !== 'tcp' && protocol !== 'udp')) {
     return refused(`"${text}" is not a container port; write for example 80 or 53/udp`);
   }

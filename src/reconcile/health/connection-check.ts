@@ -6,6 +6,7 @@ import type { Timers } from '../../model/clock.ts';
 import type { Desired } from '../../model/desired.ts';
 import { describeError, TsdError, toTsdError } from '../../model/errors.ts';
 import { PROBE_OUTPUT_BYTES, type ProbeCheck } from '../../model/health.ts';
+import { type NetworkMode, networkMode, sharedNetwork } from '../../model/network-mode.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
 import { containerSpecOf } from '../../state/written-spec.ts';
 import type { World } from '../ops/world.ts';
@@ -24,13 +25,13 @@ interface Route {
 const LOOPBACK = '127.0.0.1';
 
 /** The container whose network this one uses: itself, or the one it shares. */
-function networkOwner(world: World, record: ContainerRecord, network: string): ContainerRecord {
-  if (!network.startsWith('container:')) return record;
+function networkOwner(world: World, record: ContainerRecord, mode: NetworkMode): ContainerRecord {
+  if (mode.type !== 'container') return record;
   const key = record.owner?.key;
   const desired = key && (world.desired().resources.get(key) as Desired<'container'> | undefined);
   const owner = desired?.references.networkContainer && world.containers.byKey(desired.references.networkContainer);
   if (owner) return owner;
-  throw new TsdError('TSD_NETWORK', `${network}, whose network it shares, is not there`);
+  throw new TsdError('TSD_NETWORK', `${sharedNetwork(mode.name)}, whose network it shares, is not there`);
 }
 
 /**
@@ -38,9 +39,9 @@ function networkOwner(world: World, record: ContainerRecord, network: string): C
  * for, from within. @throws TsdError TSD_NETWORK.
  */
 function routeTo(world: World, record: ContainerRecord, { host, port }: ConnectionCheck): Route {
-  const network = record.owner ? containerSpecOf(record.owner).network : '';
-  if (network === 'host') return { address: host ?? LOOPBACK, port, inside: null };
-  const owner = networkOwner(world, record, network);
+  const mode = networkMode(record.owner ? containerSpecOf(record.owner).network : '');
+  if (mode.type === 'host') return { address: host ?? LOOPBACK, port, inside: null };
+  const owner = networkOwner(world, record, mode);
   const address = owner.network?.address ?? null;
   if (host === null && address !== null) return { address, port, inside: null };
   return { address: host ?? LOOPBACK, port, inside: owner.id };

@@ -7,7 +7,7 @@ import { runName } from '../../model/observed.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
 import { bootTimeOfLaunch } from '../exits.ts';
 import type { OpOf } from '../op.ts';
-import { namespaceOwner, startDependencies } from '../plan/references.ts';
+import { namespaceOwner, startDependencies, usesHostNetwork } from '../plan/references.ts';
 import { exposedPorts, storedEnv } from '../task/docker-config.ts';
 import type { LinkedContainer } from '../task/link-env.ts';
 import { buildTaskSpec } from '../task/task-spec.ts';
@@ -69,7 +69,7 @@ function envAddresses(world: World, desired: Desired<'container'>): Record<strin
 /** The network namespace to enter: its own, the one of the container it shares with, or null for the host's. */
 function netnsOf(world: World, desired: Desired<'container'>): number | null {
   const owner = namespaceOwner(desired, world.desired().resources);
-  if (owner?.spec.network === 'host') return null;
+  if (owner && usesHostNetwork(owner.spec)) return null;
   const record = owner && world.containers.byKey(owner.key);
   const sandbox = record ? world.network.sandbox(record.id) : null;
   if (sandbox) return sandbox.netnsFd;
@@ -83,7 +83,7 @@ function recordedNetwork(
   { id, network }: ContainerRecord,
 ): RecordedNetwork {
   const owner = namespaceOwner(desired, world.desired().resources);
-  if (owner?.spec.network === 'host') return { type: 'host' };
+  if (owner && usesHostNetwork(owner.spec)) return { type: 'host' };
   if (owner !== undefined && owner.key !== desired.key) {
     const other = world.containers.byKey(owner.key);
     const running = other && world.exec.running(other.id);

@@ -7,7 +7,7 @@ import { buildHostname, buildHosts } from '../../state/hosts.ts';
 import { shortId } from '../../state/ids.ts';
 import { buildResolvConf } from '../../state/resolv-conf.ts';
 import { namesBeside } from '../names/peer-index.ts';
-import { namespaceOwner } from '../plan/references.ts';
+import { namespaceOwner, usesHostNetwork } from '../plan/references.ts';
 import { isCutOff, linkTargets } from './endpoint.ts';
 import type { World } from './world.ts';
 
@@ -23,7 +23,7 @@ function hostText(path: string): string {
 /** Of the container whose network it shares, where it does: their one hosts file has that name. */
 export function hostnameOf(world: World, desired: Desired<'container'>, containerId: string): string {
   const owner = namespaceOwner(desired, world.desired().resources) ?? desired;
-  if (owner.spec.network === 'host') return hostName();
+  if (usesHostNetwork(owner.spec)) return hostName();
   const ownerId = owner === desired ? containerId : world.containers.byKey(owner.key)?.id;
   return owner.spec.hostname ?? shortId(ownerId ?? containerId);
 }
@@ -48,7 +48,7 @@ export function hostsText(
   address: string | null,
 ): string {
   const { key, spec } = desired;
-  if (spec.network === 'host') return hostText('/etc/hosts');
+  if (usesHostNetwork(spec)) return hostText('/etc/hosts');
   const hostname = hostnameOf(world, desired, containerId);
   const links = Object.entries(linkAddresses(world, desired)).map(([alias, linked]) => ({ alias, address: linked }));
   const beside = namesBeside({ ...spec, hostname, aliases: links.map(({ alias }) => alias) });
@@ -73,13 +73,12 @@ export function containerTexts(
   return {
     hostname: buildHostname(hostnameOf(world, desired, containerId), spec.domainname),
     hosts: hostsText(world, desired, containerId, null),
-    'resolv.conf':
-      spec.network === 'host'
-        ? resolvConf
-        : buildResolvConf(
-            { servers: spec.dns, search: spec.dnsSearch },
-            { servers: world.settings.dns, search: world.settings.dnsSearch },
-            resolvConf,
-          ),
+    'resolv.conf': usesHostNetwork(spec)
+      ? resolvConf
+      : buildResolvConf(
+          { servers: spec.dns, search: spec.dnsSearch },
+          { servers: world.settings.dns, search: world.settings.dnsSearch },
+          resolvConf,
+        ),
   };
 }

@@ -4,6 +4,7 @@ import { macOfAddress } from '../../model/addresses.ts';
 import type { Desired, DesiredState } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
+import { networkMode } from '../../model/network-mode.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { ContainerNetwork } from '../../state/container-record.ts';
 import { exposedPorts } from '../task/docker-config.ts';
@@ -13,7 +14,7 @@ import { recordOf, type World } from './world.ts';
 
 /** A container of the default network where that is switched off has loopback only. */
 export function isCutOff(world: World, { network }: Pick<ContainerSpec, 'network'>): boolean {
-  return network === 'bridge' && isDefaultNetworkOff(world);
+  return networkMode(network).type === 'bridge' && isDefaultNetworkOff(world);
 }
 
 /** The bridge network of a container, or null for the modes without one. @throws TsdError TSD_NETWORK. */
@@ -24,7 +25,7 @@ export function networkOf(world: World, desired: Desired<'container'>): NetworkC
     if (!record) throw new TsdError('TSD_NETWORK', `${references.network} is not set up`, { key: desired.key });
     return networkConfig(world, record);
   }
-  if (spec.network !== 'bridge' || isDefaultNetworkOff(world)) return null;
+  if (networkMode(spec.network).type !== 'bridge' || isDefaultNetworkOff(world)) return null;
   const config = world.defaultNetwork();
   if (config) return config;
   throw noDefaultBridge(world, {

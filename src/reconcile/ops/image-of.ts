@@ -1,6 +1,7 @@
 /** The image a container is made from: an image resource, or a tag on this host. */
 import type { Desired } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors.ts';
+import { parsePortRange } from '../../model/kinds/port-forms.ts';
 import type { ExposedPort } from '../../model/kinds/short-forms.ts';
 import type { ImageRecord } from '../../state/image-record.ts';
 import type { ImageDefaults } from '../task/task-spec.ts';
@@ -16,9 +17,11 @@ export interface ContainerImage {
   readonly volumes: readonly string[];
 }
 
-function parsePort(key: string): ExposedPort {
-  const [port = '', protocol = 'tcp'] = key.split('/');
-  return { port: Number(port), protocol: protocol === 'udp' ? 'udp' : 'tcp' };
+/** Of one entry of an image's configuration; none for what is not one port. Links know tcp and udp. */
+function exposedPorts(entry: string): ExposedPort[] {
+  const range = parsePortRange(entry);
+  if (range === null || range.first !== range.last) return [];
+  return [{ port: range.first, protocol: range.protocol === 'udp' ? 'udp' : 'tcp' }];
 }
 
 function toContainerImage(record: ImageRecord): ContainerImage {
@@ -35,7 +38,7 @@ function toContainerImage(record: ImageRecord): ContainerImage {
       user: config?.User ?? '',
       stopSignal: record.Tsdocker?.StopSignal || null,
     },
-    ports: Object.keys(config?.ExposedPorts ?? {}).map(parsePort),
+    ports: Object.keys(config?.ExposedPorts ?? {}).flatMap(exposedPorts),
     volumes: Object.keys(config?.Volumes ?? {}),
   };
 }

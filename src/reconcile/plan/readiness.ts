@@ -1,11 +1,12 @@
 import type { Desired } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
+import { mayComplete } from '../../model/restart-policy.ts';
 import type { DependencyCondition } from './references.ts';
 
 /** A container whose policy lets it end well: a migration, a set-up job. */
 export function isOneShot(spec: ContainerSpec): boolean {
-  return spec.restart.policy === 'no' || spec.restart.policy === 'on-failure';
+  return mayComplete(spec.restart.policy);
 }
 
 /** It runs, and its payload does something. */

@@ -1,6 +1,7 @@
 import type { Desired, References } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { DependencySpec } from '../../model/kinds/short-forms.ts';
+import { networkMode, ownsNamespace } from '../../model/network-mode.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 import type { Kind, ResourceKey } from '../../model/resource.ts';
 import { parseKey, resourceKey } from '../../model/resource.ts';
@@ -19,7 +20,12 @@ export function specOf(container: Pick<ObservedContainer, 'spec'>): ContainerSpe
 
 /** True when the container has a network namespace of its own: all modes but `host` and `container:NAME`. */
 export function ownsSandbox(spec: ContainerSpec): boolean {
-  return spec.network !== 'host' && !spec.network.startsWith('container:');
+  return ownsNamespace(networkMode(spec.network));
+}
+
+/** True when the container is in the network namespace of the host. */
+export function usesHostNetwork(spec: ContainerSpec): boolean {
+  return networkMode(spec.network).type === 'host';
 }
 
 /** Names resolve in the own app, or as `app/name`. */
@@ -28,25 +34,17 @@ function resolve(kind: Kind, app: string, name: string): ResourceKey {
   return slash < 0 ? resourceKey(kind, app, name) : resourceKey(kind, name.slice(0, slash), name.slice(slash + 1));
 }
 
-const MODES: ReadonlySet<string> = new Set(['bridge', 'host', 'none']);
-
-function networkKey(app: string, spec: ContainerSpec): ResourceKey | null {
-  if (MODES.has(spec.network) || spec.network.startsWith('container:')) return null;
-  return resolve('network', app, spec.network);
-}
-
 /** What a container refers to, from the spec it was made from; needed once no manifest declares it any more. */
 export function observedReferences(container: Pick<ObservedContainer, 'key' | 'engineName' | 'spec'>): References {
   const { app } = parseKey(container.key ?? resourceKey('container', '', container.engineName));
   const spec = specOf(container);
+  const mode = networkMode(spec.network);
   const named = spec.volumes.filter((mount) => mount.type === 'volume' && mount.source !== null);
   return {
     image: null,
     volumes: Object.fromEntries(named.map((mount) => [mount.target, resolve('volume', app, mount.source ?? '')])),
-    network: networkKey(app, spec),
-    networkContainer: spec.network.startsWith('container:')
-      ? resolve('container', app, spec.network.slice('container:'.length))
-      : null,
+    network: mode.type === 'network' ? resolve('network', app, mode.name) : null,
+    networkContainer: mode.type === 'container' ? resolve('container', app, mode.name) : null,
     links: spec.links.map((link) => resolve('container', app, link.target)),
     volumesFrom: spec.volumesFrom.map((from) => resolve('container', app, from.container)),
     // Left out in records of containers that were made before the field existed.
@@ -96,7 +94,7 @@ export function namespaceOwner(
 
 /** The network it is attached to: its own, the default bridge, or none. */
 export function attachedNetwork(references: References, spec: ContainerSpec): ResourceKey | null {
-  return spec.network === 'bridge' ? DEFAULT_NETWORK : references.network;
+  return networkMode(spec.network).type === 'bridge' ? DEFAULT_NETWORK : references.network;
 }
 
 /** Keys of the containers that are attached to a network. */

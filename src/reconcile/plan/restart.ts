@@ -3,6 +3,7 @@ import { describeEnd } from '../../model/exit-words.ts';
 import type { ObservedHealth } from '../../model/health.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { ObservedContainer, ObservedExit, RestartCounters } from '../../model/observed.ts';
+import { restartsAfter } from '../../model/restart-policy.ts';
 import { type BackoffCurve, backoffCurve, restartDelay } from './backoff.ts';
 
 export type RestartPolicy = ContainerSpec['restart'];
@@ -45,19 +46,6 @@ function formatDelay(ms: number): string {
   return ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
-/** True when this policy starts a container again after such an end. An end that nobody saw counts as a failure. */
-function wantsRestart(policy: RestartPolicy['policy'], failed: boolean): boolean {
-  switch (policy) {
-    case 'no':
-      return false;
-    case 'on-failure':
-      return failed;
-    case 'always':
-    case 'unless-stopped':
-      return true;
-  }
-}
-
 /** A run without probes has shown by its length that it works; one with probes by how long after it was ready. */
 function workedLong({ exit, health }: RestartInput, { resetAfterMs, resetAfterReadyMs }: BackoffCurve): boolean {
   if (health === null || resetAfterReadyMs === null) return exit.ranForMs >= resetAfterMs;
@@ -78,7 +66,7 @@ export function decideRestart(input: RestartInput): RestartDecision {
   const { policy, exit, counters, health } = input;
   const unhealthy = policy.policy !== 'no' && health?.state === 'unhealthy';
   const ended = unhealthy ? `unhealthy: ${health.message}` : describeExit(exit);
-  if (!wantsRestart(policy.policy, unhealthy || exit.code !== 0))
+  if (!restartsAfter(policy.policy, unhealthy || exit.code !== 0))
     return { next: 'finished', message: `${ended}, restart policy ${policy.policy}` };
   if (policy.policy === 'on-failure' && policy.max > 0 && counters.restarts >= policy.max) {
     return { next: 'exhausted', message: `${ended}, all ${policy.max} restarts used` };
@@ -134,5 +122,5 @@ export function decideFailedStart({
 
 /** True when this policy has a restart left after such an end. */
 export function mayRestart({ policy, max }: RestartPolicy, failed: boolean, { restarts }: RestartCounters): boolean {
-  return wantsRestart(policy, failed) && !(policy === 'on-failure' && max > 0 && restarts >= max);
+  return restartsAfter(policy, failed) && !(policy === 'on-failure' && max > 0 && restarts >= max);
 }

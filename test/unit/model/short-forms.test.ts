@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseExpose, parseExtraHost, parsePort, parseSubnet } from '../../../src/model/kinds/port-forms.ts';
+import {
+  parseExpose,
+  parseExtraHost,
+  parsePort,
+  parsePortRange,
+  parseSubnet,
+} from '../../../src/model/kinds/port-forms.ts';
 import {
   parseCapability,
   parseLink,
@@ -213,4 +219,17 @@ describe('addresses', () => {
       expect(parseExtraHost(text).ok).toBe(false);
     }
   });
+});
+
+test.each([
+  ['80', { first: 80, last: 80, protocol: 'tcp' }],
+  ['53/UDP', { first: 53, last: 53, protocol: 'udp' }],
+  ['8000-8010/sctp', { first: 8000, last: 8010, protocol: 'sctp' }],
+  ['0', null],
+  ['65536', null],
+  ['9-8', null],
+  ['80 ', null],
+  ['http/tcp', null],
+])('%j as the port of an image, a Dockerfile and a manifest', (text, range) => {
+  expect(parsePortRange(text)).toEqual(range);
 });

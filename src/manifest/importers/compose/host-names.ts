@@ -1,4 +1,5 @@
 /** Names of services in environments and command lines of others: where one does not resolve, a warning says so. */
+import { type NetworkMode, networkMode } from '../../../model/network-mode.ts';
 import type { SourcePosition } from '../../../model/resource.ts';
 import type { ResourceDraft } from '../draft.ts';
 import { isMode } from '../network-mode.ts';
@@ -101,8 +102,9 @@ export class HostNames {
     let current: Placed | undefined = placed;
     for (let depth = 0; current && depth < 8; depth++) {
       const { network }: { network: string } = current.attachment;
-      if (!network.startsWith('container:')) return network;
-      current = this.#byContainer.get(network.slice('container:'.length));
+      const mode: NetworkMode = networkMode(network);
+      if (mode.type !== 'container') return network;
+      current = this.#byContainer.get(mode.name);
     }
     return 'none';
   }

@@ -2,6 +2,7 @@
  * Networks of a Compose file. Ours has one network for each container, so networks that share a service become one: the
  * app goes on working, with less isolation, and says so.
  */
+import { isReservedName, sharedNetwork } from '../../../model/network-mode.ts';
 import type { SourcePosition } from '../../../model/resource.ts';
 import type { Draft, ResourceDraft } from '../draft.ts';
 import { safeName } from '../names.ts';
@@ -195,7 +196,7 @@ export class Networks {
     if (text === 'host' || text === 'none' || text === 'bridge') return { network: text, ...at };
     const shared = /^(service|container):(.+)$/.exec(text);
     const name = safeName(shared?.[2] ?? '');
-    if (shared && name !== null) return { network: `container:${name}`, ...at };
+    if (shared && name !== null) return { network: sharedNetwork(name), ...at };
     container.refuse(mode.at, `network_mode ${JSON.stringify(text)} cannot be translated`);
     return { network: 'none', ...at };
   }
@@ -204,7 +205,7 @@ export class Networks {
     const declared = this.#root.get('networks')?.get(name);
     const written = safeName(name) ?? DEFAULT;
     // These words are modes.
-    const own = ['host', 'none', 'bridge', 'container'].includes(written) ? `${written}-network` : written;
+    const own = isReservedName(written) ? `${written}-network` : written;
     if (this.#draft.find('networks', own)) return own;
     if (!declared && name !== DEFAULT) this.#draft.refuse(position, `there is no network ${JSON.stringify(name)}`);
     const network = this.#draft.resource('networks', own, declared?.keyAt ?? position);

@@ -1,6 +1,6 @@
 /** `deploy.restart_policy` and `deploy.update_config` of a Compose service (the Compose specification, "Deploy"). */
+import { networkMode, ownsNamespace } from '../../../model/network-mode.ts';
 import type { ResourceDraft } from '../draft.ts';
-import { isMode } from '../network-mode.ts';
 import type { FieldTable, Part } from '../part.ts';
 
 /** The words of the specification, and those of the engine that Compose takes as well. */
@@ -64,8 +64,7 @@ const UPDATE: FieldTable<ResourceDraft> = {
 
 /** Why two containers of a service cannot be there at once; null when they can. */
 function obstacleOf(container: ResourceDraft): string | null {
-  const network = container.get('network');
-  if (isMode(network) && network !== 'none') return 'it has no network of its own';
+  if (!ownsNamespace(networkMode(String(container.get('network') ?? '')))) return 'it has no network of its own';
   if (container.get('address') !== undefined) return 'it has a fixed address';
   const mounts = (container.get('volumes') ?? []) as readonly unknown[];
   if (mounts.some(isWritable)) return 'both containers would write to its volumes';

@@ -1,4 +1,5 @@
 /** A pod: containers that share a network, started after its init containers. */
+import { sharedNetwork } from '../../../model/network-mode.ts';
 import type { SourcePosition } from '../../../model/resource.ts';
 import type { Draft, ResourceDraft } from '../draft.ts';
 import { safeName } from '../names.ts';
@@ -143,7 +144,7 @@ export class PodImporter {
     for (const part of others) {
       const container = this.#draft.newResource('containers', this.#nameOf(part), part.at);
       this.#container(part, container, owner);
-      container.set('network', host?.boolean() ? 'host' : `container:${owner.name}`, part.at);
+      container.set('network', host?.boolean() ? 'host' : sharedNetwork(owner.name), part.at);
     }
     this.#initContainers(spec, owner);
     return { labels: metadata?.get('labels'), owner, portNames: this.#portNames };

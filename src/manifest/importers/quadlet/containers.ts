@@ -1,4 +1,5 @@
 /** .container and .pod units: containers, the networks they are on, and what they need of each other. */
+import { networkMode, sharedNetwork } from '../../../model/network-mode.ts';
 import type { SourcePosition } from '../../../model/resource.ts';
 import { isUnitFile } from '../bundle.ts';
 import type { ResourceDraft } from '../draft.ts';
@@ -149,14 +150,15 @@ export class ContainerUnits {
   }
 
   #networkOf(written: string, entry: Entry, container: ResourceDraft): string | null {
-    if (written === 'host' || written === 'none') return written;
+    const mode = networkMode(written);
+    if (mode.type === 'host' || mode.type === 'none') return written;
     if (DEFAULT_MODES.includes(written)) return null;
     const shared = written.endsWith('.container') ? written : null;
-    if (shared !== null || written.startsWith('container:')) {
+    if (shared !== null || mode.type === 'container') {
       if (shared !== null && !this.#units.find(shared, entry)) return null;
-      const name =
-        shared === null ? safeName(written.slice('container:'.length)) : this.#made.get(shared)?.container.name;
-      return `container:${name ?? 'missing'}`;
+      const ofUnit = shared === null ? undefined : this.#made.get(shared)?.container.name;
+      const name = shared === null && mode.type === 'container' ? safeName(mode.name) : ofUnit;
+      return sharedNetwork(name ?? 'missing');
     }
     if (written.endsWith('.network')) {
       const unit = this.#units.find(written, entry);
@@ -207,7 +209,7 @@ export class ContainerUnits {
       container.remove(field);
     }
     const mode = first.get('network');
-    container.set('network', isMode(mode) ? mode : `container:${first.name}`, entry.at);
+    container.set('network', isMode(mode) ? mode : sharedNetwork(first.name), entry.at);
   }
 
   #links({ unit, container }: Made): void {
@@ -243,7 +245,7 @@ export class ContainerUnits {
     const own = container.get('network') ?? 'bridge';
     if (isMode(own) || own !== (target.get('network') ?? 'bridge')) {
       // A link needs a network in common; waiting does not. Who shares a network waits for its owner already.
-      if (own !== `container:${target.name}`) container.append('dependsOn', target.name, position);
+      if (own !== sharedNetwork(target.name)) container.append('dependsOn', target.name, position);
       return;
     }
     this.#linked.add(unit.name.file);

@@ -1,5 +1,6 @@
 /** The units of one directory, and what they are called here. */
 import { basename } from 'node:path';
+import { isReservedName } from '../../../model/network-mode.ts';
 import { isDropIn, isUnitFile, type NamedText, unitOfDropIn } from '../bundle.ts';
 import type { Draft, ImportContext, ResourceDraft } from '../draft.ts';
 import { imageReference, safeName } from '../names.ts';
@@ -93,7 +94,7 @@ export class Units {
   /** As {@link nameOf}; words that are modes get an ending. */
   networkName(unit: Unit): string {
     const name = this.nameOf(unit);
-    return ['bridge', 'host', 'none', 'container'].includes(name) ? `${name}-network` : name;
+    return isReservedName(name) ? `${name}-network` : name;
   }
 
   /** A path of the host; relative ones start at the unit's directory. */
