@@ -20,6 +20,7 @@ export default {
   // Engine jobs for events keep their backlog in it; it is a part of the engine that has no caller yet.
   ignoreFiles: isProduction ? ['src/engine/events.ts'] : [],
   ignoreBinaries: [
+    'cc',
     'dockerd',
     'podman',
     'dpkg',

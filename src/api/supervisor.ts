@@ -203,6 +203,8 @@ export interface NoteView extends SourcePosition {
   readonly resource: string;
   readonly message: string;
   readonly hint: string;
+  /** It takes protection away. */
+  readonly warning?: true;
 }
 
 export interface FileNote {

@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { VERSION } from '../api/version.ts';
 import type { DaemonConfig } from '../daemon-config.ts';
-import type { ExecDriver, Instance, NetworkDriver, OriginalSettings } from '../drivers/contract.ts';
+import type { ExecDriver, Instance, NetworkDriver, OriginalSettings, TaskSpec } from '../drivers/contract.ts';
 import { openGraphDriver } from '../drivers/graph/open.ts';
 import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../drivers/registry.ts';
 import { systemTimers } from '../engine/timers.ts';
@@ -10,7 +10,8 @@ import { systemClock } from '../ffi/boot-clock.ts';
 import { bootId } from '../ffi/processes.ts';
 import type { Registry } from '../images/registry/registry.ts';
 import type { TrustPolicyFile } from '../images/trust/policy.ts';
-import { loadEnvironment } from '../manifest/content.ts';
+import { type ContentProblem, loadEnvironment, type ReadFile } from '../manifest/content.ts';
+import { loadProfile } from '../manifest/seccomp-profile.ts';
 import type { Desired } from '../model/desired.ts';
 import { TsdError } from '../model/errors.ts';
 import { DriftMemory } from '../reconcile/drift-memory.ts';
@@ -60,22 +61,39 @@ function createNetworkDriver(
   return NETWORK_DRIVERS.bridge({ instance, iptables, ipForward, originals });
 }
 
+/** Copies stand for their files. */
+function readerOf(files: NonNullable<Desired['files']>, paths: PathBook, contents: ContentStore): ReadFile {
+  const readFile = freeReader(paths);
+  return (path, maxBytes) => {
+    const copy = files[path];
+    return copy === undefined ? readFile(path, maxBytes) : { ok: true, bytes: contents.read(copy) };
+  };
+}
+
+function refuseFirst([first]: readonly ContentProblem[]): void {
+  if (first === undefined) return;
+  const errorClass = first.unanswered ? 'unavailable' : 'precondition';
+  throw new TsdError('TSD_MANIFEST_READ', first.message, { step: first.field, class: errorClass });
+}
+
 function environmentOf(
   { spec, files = {} }: Pick<Desired<'container'>, 'spec' | 'files'>,
   paths: PathBook,
   contents: ContentStore,
 ): ReadonlyMap<string, string> {
-  const readFile = freeReader(paths);
-  const { values, problems } = loadEnvironment(spec, (path, maxBytes) => {
-    const copy = files[path];
-    return copy === undefined ? readFile(path, maxBytes) : { ok: true, bytes: contents.read(copy) };
-  });
-  const [first] = problems;
-  if (first) {
-    const errorClass = first.unanswered ? 'unavailable' : 'precondition';
-    throw new TsdError('TSD_MANIFEST_READ', first.message, { step: first.field, class: errorClass });
-  }
+  const { values, problems } = loadEnvironment(spec, readerOf(files, paths, contents));
+  refuseFirst(problems);
   return values;
+}
+
+function seccompOf(
+  { spec, files = {} }: Pick<Desired<'container'>, 'spec' | 'files'>,
+  paths: PathBook,
+  contents: ContentStore,
+): TaskSpec['seccomp'] {
+  const { seccomp, problems } = loadProfile(spec, readerOf(files, paths, contents));
+  refuseFirst(problems);
+  return seccomp;
 }
 
 export interface WorldParts {
@@ -162,6 +180,7 @@ export function createWorld(parts: WorldParts): {
     imagesOfPast: history.images,
     contents: stores.contents,
     environmentOf: (desired) => environmentOf(desired, paths, stores.contents),
+    seccompOf: (desired) => seccompOf(desired, paths, stores.contents),
     commits: new GroupCommit({ files: state.files, links, history }),
     exits: new ExitRecorder(containers, systemClock, boot),
     hostFacts: () => readHostFacts(state.root),

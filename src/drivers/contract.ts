@@ -10,6 +10,7 @@
  */
 import type { Readable, Writable } from 'node:stream';
 import type { MountCall } from '../ffi/mounts.ts';
+import type { SeccompProfile } from '../model/seccomp/profile.ts';
 
 /** What a driver found out about this host. `problems` is empty when it works. */
 export interface Fingerprint {
@@ -336,6 +337,8 @@ export interface TaskSpec {
   readonly capabilities: readonly string[];
   readonly privileged: boolean;
   readonly noNewPrivileges: boolean;
+  /** Filter of its system calls. Left out, the default one, and none when privileged. */
+  readonly seccomp?: SeccompProfile | 'unconfined';
   readonly devices: readonly DeviceNode[];
   readonly ulimits: Readonly<Record<string, { readonly soft: number; readonly hard: number }>>;
   readonly resources: ResourceLimits;

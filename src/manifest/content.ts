@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { copyName, type FileCopy, type FileOwner } from '../model/contents.ts';
 import type { ContainerSpec } from '../model/kinds/container.ts';
+import { profilePath } from '../model/kinds/seccomp-forms.ts';
 import type { ContentReaction } from '../model/kinds/short-forms.ts';
 import { parseEnvFile } from './env-file.ts';
 
@@ -33,7 +34,7 @@ export type ReadResult =
 export type ReadFile = (path: string, maxBytes?: number) => ReadResult;
 
 /** Something wrong with a file, by the field that names it: `envFile.0`, `env.PASSWORD`. */
-interface ContentProblem {
+export interface ContentProblem {
   readonly field: string;
   readonly message: string;
   /** Its filesystem has not answered: what it holds is not known, and no fault of the manifest. */
@@ -164,6 +165,15 @@ export function contentPaths(written: ContainerSpec, absolute: ContainerSpec, fo
       field: `volumes.${index}`,
       reaction: mount.onChange ?? onChange,
       maxBytes: mount.watch ? MAX_WATCHED_BYTES : MAX_CONTENT_BYTES,
+    });
+  }
+  const profile = profilePath(absolute);
+  if (profile !== null) {
+    binds.push({
+      ...file('env-file', profile, written.seccomp ?? profile, 'seccomp'),
+      type: 'bind',
+      // A running process keeps the filter that it has.
+      reaction: onChange === 'ignore' || onChange === 'recreate' ? onChange : 'restart',
     });
   }
   return { secrets, binds };

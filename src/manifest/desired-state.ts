@@ -4,7 +4,7 @@
  */
 import type { SourceContents } from '../model/contents.ts';
 import type { DesiredState, SpecOfKind } from '../model/desired.ts';
-import { bindSources, environmentFiles } from '../model/host-files.ts';
+import { bindSources, filesReadAtStart } from '../model/host-files.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { BuildSource } from './build-context.ts';
 import { BuildContexts } from './build-contexts.ts';
@@ -300,6 +300,6 @@ export function declaredBuilds(
 export function declaredFiles(sources: readonly SourceRevision[], options: WithReader, cache: ParseCache): string[] {
   return declaredSpecs('container', sources, options, cache).flatMap((spec) => [
     ...bindSources(spec),
-    ...environmentFiles(spec),
+    ...filesReadAtStart(spec),
   ]);
 }

@@ -1,6 +1,7 @@
 /** Files of the host that a container's specification names, with absolute paths as a DesiredState has them. */
 import type { DesiredState } from './desired.ts';
 import type { ContainerSpec } from './kinds/container.ts';
+import { profilePath } from './kinds/seccomp-forms.ts';
 import type { ResourceKey } from './resource.ts';
 
 /** Those that are mounted. */
@@ -21,16 +22,17 @@ export function missingBindHint(source: string): string {
   return `Create it with \`mkdir -p ${path}\`, or write \`create: true\` at that mount.`;
 }
 
-/** Those that variables are read from. */
-export function environmentFiles({ envFile, env }: Pick<ContainerSpec, 'envFile' | 'env'>): string[] {
-  return [...envFile, ...Object.values(env).flatMap((value) => (typeof value === 'object' ? [value.fromFile] : []))];
+/** Those that are read for a start: what variables come from, and the seccomp profile. */
+export function filesReadAtStart(spec: Pick<ContainerSpec, 'envFile' | 'env' | 'seccomp'>): string[] {
+  const secrets = Object.values(spec.env).flatMap((value) => (typeof value === 'object' ? [value.fromFile] : []));
+  return [...spec.envFile, ...secrets, profilePath(spec)].flatMap((path) => path ?? []);
 }
 
 /** Containers that name a file. */
 export function usersOf({ resources }: DesiredState, path: string): ResourceKey[] {
   return [...resources.values()].flatMap(({ kind, key, spec }) => {
     const container = spec as ContainerSpec;
-    const names = kind === 'container' && [...bindSources(container), ...environmentFiles(container)].includes(path);
+    const names = kind === 'container' && [...bindSources(container), ...filesReadAtStart(container)].includes(path);
     return names ? [key] : [];
   });
 }

@@ -12,6 +12,8 @@ export interface DeclarationNote {
   /** What to write to mend it. */
   readonly hint: string;
   readonly source: SourcePosition;
+  /** It takes protection away. */
+  readonly warning?: true;
 }
 
 /** Others that are named in one remark. */

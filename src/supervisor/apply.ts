@@ -10,6 +10,7 @@ import type {
 import type { Desired, DesiredState } from '../model/desired.ts';
 import { TsdError } from '../model/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
+import { seccompNotes } from '../model/seccomp-notes.ts';
 import { asker } from './actors.ts';
 import { Ends } from './ends.ts';
 import { liveNotes } from './file-notes.ts';
@@ -66,7 +67,10 @@ export async function* takeOver(
   }
   const { planner } = parts;
   const plan = options.dryRun ? planner.everything(preview, anew) : planner.ofApps(preview, apps, anew);
-  const view = planView(planOfApps(plan, apps), { fileNotes: [...notes, ...liveNotes(preview.state, apps)] });
+  const view = planView(planOfApps(plan, apps), {
+    notes: seccompNotes(preview.state.resources).filter(({ key }) => apps.has(appOf(key))),
+    fileNotes: [...notes, ...liveNotes(preview.state, apps)],
+  });
   if (options.dryRun) {
     yield { type: 'accepted', generation: sources.generation, plan: view };
     return;

@@ -1,5 +1,13 @@
 /** Plans and differences as clients see them. Pure. */
-import type { ApprovalView, DiffView, FileNote, IssueView, ManifestView, PlanView } from '../api/supervisor.ts';
+import type {
+  ApprovalView,
+  DiffView,
+  FileNote,
+  IssueView,
+  ManifestView,
+  NoteView,
+  PlanView,
+} from '../api/supervisor.ts';
 import type { Desired, DesiredState } from '../model/desired.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { DeclarationNote } from '../model/update-notes.ts';
@@ -14,6 +22,10 @@ interface Beside {
   readonly manifests?: readonly ManifestView[];
   readonly notes?: readonly DeclarationNote[];
   readonly fileNotes?: readonly FileNote[];
+}
+
+function noteView({ key, message, hint, source, warning }: DeclarationNote): NoteView {
+  return { resource: key, message, hint, ...source, ...(warning && { warning }) };
 }
 
 export function planView(
@@ -34,7 +46,7 @@ export function planView(
     issues,
     approvals,
     manifests: manifests.filter(({ state, warnings }) => state !== 'Active' || warnings.length > 0),
-    notes: notes.map(({ key, message, hint: mend, source }) => ({ resource: key, message, hint: mend, ...source })),
+    notes: notes.map(noteView),
     fileNotes,
     text: plan.ops.map(formatOp).join('\n'),
   };

@@ -27,9 +27,9 @@ import type {
 } from '../api/supervisor.ts';
 import type { AttachedSession, StdioSession } from '../drivers/contract.ts';
 import type { Registry } from '../images/registry/registry.ts';
+import { declarationNotes } from '../model/declaration-notes.ts';
 import { TsdError } from '../model/errors.ts';
 import { type Kind, parseKey, type ResourceKey } from '../model/resource.ts';
-import { updateNotes } from '../model/update-notes.ts';
 import { observe, type Reading } from '../reconcile/observe.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
@@ -193,7 +193,7 @@ export class Supervisor implements SupervisorApi {
       const beside = {
         approvals: this.#approvals.pending(),
         manifests: sources.views(),
-        notes: updateNotes(sources.state.resources),
+        notes: declarationNotes(sources.state.resources),
         fileNotes: sources.fileNotes(),
       };
       return planView(this.#planner.everything(sources), beside);
@@ -203,7 +203,7 @@ export class Supervisor implements SupervisorApi {
     const issues = sources.inputIssues(inputs, resolution);
     const whole = this.#planner.everything(resolution);
     const apps = sources.inputApps(inputs, resolution);
-    const notes = updateNotes(resolution.state.resources).filter(({ key }) => apps.has(parseKey(key).app));
+    const notes = declarationNotes(resolution.state.resources).filter(({ key }) => apps.has(parseKey(key).app));
     const fileNotes = liveNotes(resolution.state, apps);
     return planView(planOfApps(whole, apps), { issues, notes, fileNotes });
   }

@@ -76,6 +76,7 @@ test('a program is not run where the first process has gone to a user namespace 
     user: "1000"
     capabilities: { drop: [ALL] }
     noNewPrivileges: true
+    seccomp: unconfined
     command: ${shell(`busybox cp /bin/busybox /state/fake; until test -e /state/go; do sleep 0.02; done; ${leave}`)}
     volumes: [{ type: tmpfs, target: /state }]
     health: { readiness: { exec: [busybox, sh, -c, 'test -w /state'], interval: 50ms, startPeriod: 0s, retries: 1 } }

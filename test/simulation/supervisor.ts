@@ -150,6 +150,7 @@ function openWorld(life: Life, around: Surroundings): World {
     imagesOfPast: history.images,
     contents: { path: (name) => `/sim/contents/${name}`, holds: () => false },
     environmentOf: () => new Map(),
+    seccompOf: () => undefined,
     commits: new GroupCommit({
       files,
       links: { batch: (changes) => transaction(life, 'links.batch', () => links.batch(changes)) },

@@ -13,7 +13,7 @@ const BINARY_TREE = 2;
 const NATIVE = 0;
 const UNKNOWN_NAME = -1;
 /** SCMP_ARCH_*, seccomp.h */
-export const TOKENS: Readonly<Record<string, number>> = {
+const TOKENS: Readonly<Record<string, number>> = {
   SCMP_ARCH_X86: 0x40000003,
   SCMP_ARCH_X86_64: 0xc000003e,
   SCMP_ARCH_X32: 0x4000003e,

@@ -80,7 +80,7 @@ async function check(
   readonly notes: readonly NoteView[];
 }> {
   const { desiredState } = await import('../../manifest/desired-state.ts');
-  const { updateNotes } = await import('../../model/update-notes.ts');
+  const { declarationNotes } = await import('../../model/declaration-notes.ts');
   const { readContentFile } = await import('../../manifest/source/files.ts');
   const sources = inputs.map(({ file, baseDir, text }) => ({
     sourceId: file,
@@ -103,11 +103,12 @@ async function check(
     issues: outcomes.flatMap(({ issues }) => issues),
     warnings: outcomes.flatMap(({ warnings }) => warnings),
     elsewhere: [...elsewhere.values()],
-    notes: updateNotes(resolution.state.resources).map(({ key, message, hint, source }) => ({
+    notes: declarationNotes(resolution.state.resources).map(({ key, message, hint, source, warning }) => ({
       resource: key,
       message,
       hint,
       ...source,
+      ...(warning && { warning }),
     })),
   };
 }

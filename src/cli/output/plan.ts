@@ -24,8 +24,8 @@ export function formatPlan(context: CliContext, plan: PlanView): string {
 
 /** Remarks with the line they are about, and what mends it. */
 export function noteLines(notes: readonly NoteView[]): string[] {
-  return notes.flatMap(({ file, line, column, message, hint }) => [
-    printable(`note  ${file}:${line}:${column}: ${message}`),
+  return notes.flatMap(({ file, line, column, message, hint, warning }) => [
+    printable(`${warning ? 'warning' : 'note'}  ${file}:${line}:${column}: ${message}`),
     `      hint: ${printable(hint)}`,
   ]);
 }

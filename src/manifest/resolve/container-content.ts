@@ -14,6 +14,7 @@ import {
   loadEnvironment,
   type Pinning,
 } from '../content.ts';
+import { loadProfile } from '../seccomp-profile.ts';
 import type { CopyRoom } from './copy-room.ts';
 import { saysOnChange } from './says-on-change.ts';
 import { type Declared, type Finding, finding, positionOf } from './universe.ts';
@@ -102,7 +103,8 @@ function currentContent(
   const pinning = pinningOf(at, paths, room);
   const content = hashContent(paths, hasher, at.candidate.lastHashes, pinning);
   const { problems } = loadEnvironment(absolute, hasher.readFile);
-  const byField = new Map(paths.secrets.map((path) => [path.field, path]));
+  const profile = loadProfile(absolute, hasher.readFile);
+  const byField = new Map([...paths.secrets, ...paths.binds].map((path) => [path.field, path]));
   // A file that was read before and is on a filesystem that does not answer now counts as it did then; what a copy
   // stands for was looked at when that was taken.
   const counts = ({ field, unanswered }: (typeof problems)[number]): boolean => {
@@ -111,13 +113,14 @@ function currentContent(
     if (pinning.pinnedTo(path) !== null) return false;
     return !(unanswered && (path.reaction === 'ignore' || content.hashes[path.written] !== undefined));
   };
-  const findings = [...content.problems, ...problems.filter(counts)].map(({ field, message }) =>
-    finding(
-      at,
-      'TSD_MANIFEST_READ',
-      message,
-      at.resource.positions[field] ?? positionOf(at, field.replace(/\..*/, '')),
-    ),
+  const findings = [...content.problems, ...[...problems, ...profile.problems].filter(counts)].map(
+    ({ field, message }) =>
+      finding(
+        at,
+        'TSD_MANIFEST_READ',
+        message,
+        at.resource.positions[field] ?? positionOf(at, field.replace(/\..*/, '')),
+      ),
   );
   return { ...content, findings };
 }

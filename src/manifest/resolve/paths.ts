@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { SpecOfKind } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { ImageSource, ImageSpec } from '../../model/kinds/image.ts';
+import { profilePath } from '../../model/kinds/seccomp-forms.ts';
 import type { Kind } from '../../model/resource.ts';
 
 function imagePaths(source: ImageSource, at: (path: string) => string): ImageSource {
@@ -32,7 +33,9 @@ function containerPaths(spec: ContainerSpec, at: (path: string) => string): Cont
   const volumes = spec.volumes.map((mount) =>
     mount.type === 'bind' && mount.source !== null ? { ...mount, source: at(mount.source) } : mount,
   );
-  return { ...spec, env: Object.fromEntries(env), envFile: spec.envFile.map(at), volumes };
+  const profile = profilePath(spec);
+  const seccomp = profile === null ? spec.seccomp : at(profile);
+  return { ...spec, env: Object.fromEntries(env), envFile: spec.envFile.map(at), volumes, seccomp };
 }
 
 /** The spec with every path of the host absolute. @param baseDir directory of the manifest, absolute. */

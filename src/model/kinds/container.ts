@@ -237,6 +237,14 @@ export const containerFields = z.strictObject({
     doc: 'Programs cannot gain privileges by set-uid or file capabilities.',
     example: true,
   }),
+  seccomp: field(
+    orNull(hostPath()).transform((written) => (written === 'default' ? null : written)),
+    {
+      doc: "Filter of system calls. `default` allows what Docker's default does, and what the container's capabilities stand for; a privileged container has none. `unconfined` is none, anything else the path of a profile of one's own, in Docker's JSON or as `linux.seccomp` of an OCI bundle; its content counts, as that of a file bound read-only.",
+      change: 'restart',
+      example: './profile.json',
+    },
+  ),
   devices: field(listOf(shortForm(z.string(), parseDevice)), {
     doc: 'Devices of the host: `/dev/host[:/dev/container[:rwm]]`.',
     example: ['/dev/fuse'],

@@ -117,14 +117,6 @@ export function machineOf(arch: string): Machine | null {
   return machine;
 }
 
-/** A call that some machine has. */
-export function isSystemCall(name: string): boolean {
-  return (['x64', 'arm64'] as const).some((arch) => {
-    const machine = machineOf(arch);
-    return machine !== null && [machine.native, ...machine.others].some(({ numbers }) => numbers.has(name));
-  });
-}
-
 /** Arguments that the kernel takes as 32 bits, by index: what stands above those in the register is no part of the value. */
 const INT_ARGUMENTS: Readonly<Record<string, readonly number[]>> = {
   arch_prctl: [0],

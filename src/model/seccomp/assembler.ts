@@ -4,9 +4,9 @@
  */
 
 /** struct sock_filter */
-export const INSTRUCTION_BYTES = 8;
+const INSTRUCTION_BYTES = 8;
 /** BPF_MAXINSNS */
-export const MAX_INSTRUCTIONS = 4096;
+const MAX_INSTRUCTIONS = 4096;
 
 const CODE = { load: 0x20, and: 0x54, jumpAlways: 0x05, equal: 0x15, greater: 0x25, atLeast: 0x35, ret: 0x06 } as const;
 /** Of a jump with a condition; one without has 32 bits. */

@@ -2,7 +2,7 @@ import type { RecordedNetwork } from '../../drivers/contract.ts';
 import { formatTime } from '../../model/clock.ts';
 import type { Desired } from '../../model/desired.ts';
 import { TsdError, toTsdError } from '../../model/errors.ts';
-import { environmentFiles } from '../../model/host-files.ts';
+import { filesReadAtStart } from '../../model/host-files.ts';
 import { runName } from '../../model/observed.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
 import { bootTimeOfLaunch } from '../exits.ts';
@@ -193,7 +193,7 @@ async function launch(world: World, desired: Desired<'container'>, op: OpOf<'con
   await requireFree(
     world,
     resolvedVolumes(world, desired, image, id).map(({ source }) => source),
-    environmentFiles(desired.spec).filter((path) => desired.files?.[path] === undefined),
+    filesReadAtStart(desired.spec).filter((path) => desired.files?.[path] === undefined),
   );
   await updateAliases(world, desired, id);
   await world.fileReaders.changing(recordOf(world, id), 'started', () => run(world, desired, image, op));
@@ -219,6 +219,7 @@ async function run(
     netnsFd: netnsOf(world, desired),
     volumes: resolvedVolumes(world, desired, image, id),
     environment: world.environmentOf(desired),
+    seccomp: world.seccompOf(desired),
     storedEnv: storedEnvironment(world, desired),
     network: recordedNetwork(world, desired, begun),
     links: linkedContainers(world, desired),

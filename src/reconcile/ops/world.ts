@@ -1,5 +1,12 @@
 /** What operations act on: the stores, the drivers, and the settings of the supervisor. */
-import type { ExecDriver, GraphDriver, Instance, NetworkConfig, NetworkDriver } from '../../drivers/contract.ts';
+import type {
+  ExecDriver,
+  GraphDriver,
+  Instance,
+  NetworkConfig,
+  NetworkDriver,
+  TaskSpec,
+} from '../../drivers/contract.ts';
 import type { Registry } from '../../images/registry/registry.ts';
 import type { TrustPolicyFile } from '../../images/trust/policy.ts';
 import type { Clock } from '../../model/clock.ts';
@@ -110,6 +117,8 @@ export interface World {
   readonly copiesToCome?: Pick<ReadonlyMap<string, unknown>, 'has'>;
   /** The container's own variables with files read, or their copies. @throws TsdError TSD_MANIFEST_READ, TSD_CONTENT_MISSING. */
   environmentOf(desired: Pick<Desired<'container'>, 'spec' | 'files'>): ReadonlyMap<string, string>;
+  /** The filter that it asks for; undefined for the default. @throws TsdError as environmentOf. */
+  seccompOf(desired: Pick<Desired<'container'>, 'spec' | 'files'>): TaskSpec['seccomp'];
   readonly commits: GroupCommit;
   readonly exits: ExitRecorder;
   /** What the host has to give, as it is now. */

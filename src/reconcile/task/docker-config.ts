@@ -62,6 +62,14 @@ function portBindings(spec: ContainerSpec): NonNullable<HostConfig['PortBindings
   return bindings;
 }
 
+function securityOptions({ noNewPrivileges, seccomp }: ContainerSpec): string[] | null {
+  const options = [
+    ...(noNewPrivileges ? ['no-new-privileges'] : []),
+    ...(seccomp === null ? [] : [`seccomp=${seccomp}`]),
+  ];
+  return options.length === 0 ? null : options;
+}
+
 export function dockerHostConfig(spec: ContainerSpec): HostConfig {
   const binds = spec.volumes.filter(({ type }) => type === 'bind');
   return {
@@ -87,6 +95,6 @@ export function dockerHostConfig(spec: ContainerSpec): HostConfig {
         spec.restart.policy === 'no' ? '' : spec.restart.policy === 'unless-stopped' ? 'always' : spec.restart.policy,
       MaximumRetryCount: spec.restart.max,
     },
-    SecurityOpt: spec.noNewPrivileges ? ['no-new-privileges'] : null,
+    SecurityOpt: securityOptions(spec),
   };
 }

@@ -38,6 +38,7 @@ export interface TaskSpecInput {
   readonly volumes: readonly ResolvedVolume[];
   /** The container's own variables, files read, by name. */
   readonly environment: ReadonlyMap<string, string>;
+  readonly seccomp: TaskSpec['seccomp'];
   readonly links: readonly LinkedContainer[];
   /** Host paths of the three files mounted into every container. */
   readonly files: { readonly hosts: string; readonly hostname: string; readonly resolvConf: string };
@@ -120,6 +121,7 @@ export function buildTaskSpec(input: TaskSpecInput): TaskSpec {
     capabilities: effectiveCapabilities(spec.capabilities.add, spec.capabilities.drop, spec.privileged),
     privileged: spec.privileged,
     noNewPrivileges: spec.noNewPrivileges,
+    ...(input.seccomp !== undefined && { seccomp: input.seccomp }),
     devices: spec.devices.map(({ host, container, permissions }) => ({
       hostPath: host,
       containerPath: container,

@@ -52,10 +52,15 @@ describe('an exec session', () => {
     ]);
   });
 
-  it('has all privileges when asked for', async () => {
-    const id = await running({ capabilities: [], noNewPrivileges: true });
-    const { out } = await containers.exec(id, 'mount -t tmpfs none /tmp && echo mounted', { privileged: true });
-    expect(out).toBe('mounted');
+  it('has all privileges when asked for, within the filter of the run', async () => {
+    const mount = 'mount -t tmpfs none /tmp && echo mounted';
+    const open = await running({ capabilities: [], noNewPrivileges: true, seccomp: 'unconfined' });
+    expect((await containers.exec(open, mount, { privileged: true })).out).toBe('mounted');
+    const filtered = await running({ capabilities: [], noNewPrivileges: true });
+    const { out } = await containers.exec(filtered, `grep -E 'CapEff|Seccomp' /proc/self/status; ${mount} 2>&1`, {
+      privileged: true,
+    });
+    expect(out).toMatch(/CapEff:\t000001.{10}\nSeccomp:\t2\nSeccomp_filters:\t1\nmount: permission denied/);
   });
 
   it('is under the device filter of the container', async () => {

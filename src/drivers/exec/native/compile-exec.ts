@@ -54,7 +54,7 @@ function addEntry(program: SyscallProgram, groups: CgroupEntry): void {
 
 function compile(
   spec: ExecSpec,
-  { facts, entry }: OpenContainer,
+  { containerId, facts, entry }: OpenContainer,
   groups: CgroupEntry,
 ): { program: SyscallProgram; encoded: Buffer } {
   const program = new SyscallProgram();
@@ -69,12 +69,15 @@ function compile(
   const user = userOf(spec, facts, tree);
   const env = processEnv([...facts.env, ...spec.env], user.home);
   addPayload(program, {
+    containerId,
     argv: spec.argv,
     env,
     executable: findExecutable(tree, spec.argv[0] ?? '', env, cwd),
     user,
     capabilities: spec.privileged ? allCapabilities() : facts.capabilities & allCapabilities(),
     noNewPrivileges: !spec.privileged && facts.noNewPrivileges,
+    // A privileged session is filtered as well: it may gain capabilities, and no calls.
+    filter: facts.filter,
     tty: spec.tty,
     stdin: spec.stdin,
     init: false,

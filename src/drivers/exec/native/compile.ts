@@ -27,6 +27,7 @@ import { addPayload, type PayloadProcess } from './process-ops.ts';
 import { PROGRAM_FLAGS, type SlotRef, SyscallProgram } from './program.ts';
 import { openRoot } from './rootfs.ts';
 import { factsFile, type RunFacts } from './run-facts.ts';
+import { filterOf } from './seccomp/filters.ts';
 import { addSystemMounts } from './system-mounts.ts';
 import { addUlimits } from './ulimits.ts';
 import { lookUpUser } from './users.ts';
@@ -116,13 +117,16 @@ function addNames(program: SyscallProgram, spec: TaskSpec): void {
 function payloadOf(spec: TaskSpec, tree: ContainerTree, cwd: string): PayloadProcess {
   const user = lookUpUser(tree, spec.user);
   const env = processEnv(spec.env, user.home);
+  const capabilities = spec.privileged ? allCapabilities() : capabilityMask(spec.capabilities);
   return {
+    containerId: spec.containerId,
     argv: spec.argv,
     env,
     executable: findExecutable(tree, spec.argv[0] ?? '', env, cwd),
     user,
-    capabilities: spec.privileged ? allCapabilities() : capabilityMask(spec.capabilities),
+    capabilities,
     noNewPrivileges: spec.noNewPrivileges,
+    filter: filterOf(spec, capabilities),
     tty: spec.tty,
     stdin: spec.stdin,
     init: spec.init,
@@ -157,8 +161,8 @@ function compileTask(spec: TaskSpec, rootFd: number, cgroup: CgroupEntry, device
     addUlimits(program, spec.ulimits);
     const payload = payloadOf(spec, tree, cwd);
     addPayload(program, payload, nullDevice);
-    const { capabilities, noNewPrivileges } = payload;
-    facts = { user: { wanted: spec.user, found: payload.user }, capabilities, noNewPrivileges, env: spec.env };
+    const { capabilities, noNewPrivileges, filter } = payload;
+    facts = { user: { wanted: spec.user, found: payload.user }, capabilities, noNewPrivileges, filter, env: spec.env };
   } finally {
     tree.close();
   }

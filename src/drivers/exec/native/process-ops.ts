@@ -3,16 +3,17 @@ import { constants } from 'node:fs';
 import { AT_FDCWD, lookupCall, OPEN_FLAGS } from '../../../ffi/lookup.ts';
 import { AT_EMPTY_PATH } from '../../../ffi/mounts.ts';
 import { addBoundingSet, addCapabilities } from './capabilities.ts';
+import { addSessionKeyring } from './keyring.ts';
 import { SHIM_BINARY_FD } from './prepared-task.ts';
 import { SLOT_STDERR, SLOT_STDIN, SLOT_STDOUT, type SlotRef, type SyscallProgram } from './program.ts';
+import { addFilter } from './seccomp/filter-op.ts';
+import type { LoadedFilter } from './seccomp/filters.ts';
 import type { ProcessUser } from './users.ts';
 
 /** include/uapi/linux/prctl.h */
 const PR_SET_PDEATHSIG = 1;
 const PR_SET_DUMPABLE = 4;
 const PR_SET_NO_NEW_PRIVS = 38;
-/** include/uapi/linux/keyctl.h */
-const KEYCTL_JOIN_SESSION_KEYRING = 1;
 /** include/uapi/asm-generic/ioctls.h, include/uapi/asm-generic/signal-defs.h */
 const TIOCSCTTY = 0x540e;
 const SIG_SETMASK = 2;
@@ -23,6 +24,7 @@ const SIGNAL_SET_BYTES = 8;
 const LAST_FD = 0xffffffff;
 
 export interface PayloadProcess {
+  readonly containerId: string;
   readonly argv: readonly string[];
   readonly env: readonly string[];
   /** Absolute path of the program in the container. */
@@ -31,6 +33,7 @@ export interface PayloadProcess {
   /** Mask of the capabilities it may ever have. */
   readonly capabilities: bigint;
   readonly noNewPrivileges: boolean;
+  readonly filter: LoadedFilter | null;
   readonly tty: boolean;
   readonly stdin: boolean;
   /** Under the shim's binary as init, see SHIM_BINARY_FD. */
@@ -73,9 +76,9 @@ function addCredentials(program: SyscallProgram, process: PayloadProcess): void 
   groups.forEach((group, index) => {
     list.writeUInt32LE(group, index * 4);
   });
-  // The host's session keyring must not be reachable from inside; kernels without keyrings have nothing to leave.
-  program.tryOp('leave the session keyring', 'keyctl', KEYCTL_JOIN_SESSION_KEYRING, 0);
+  addSessionKeyring(program, process.containerId);
   addBoundingSet(program, process.capabilities);
+  if (process.filter !== null && !process.noNewPrivileges) addFilter(program, process.filter);
   program.op(`set groups ${groups.join(',')}`, 'setgroups', groups.length, list);
   program.op(`set group ${gid}`, 'setresgid', gid, gid, gid);
   program.op(`set user ${uid}`, 'setresuid', uid, uid, uid);
@@ -111,6 +114,7 @@ export function addPayload(program: SyscallProgram, process: PayloadProcess, nul
   program.op('start a session', 'setsid');
   if (process.tty) program.op('take the terminal', 'ioctl', 0, TIOCSCTTY, 0);
   program.op('unblock signals', 'rt_sigprocmask', SIG_SETMASK, Buffer.alloc(SIGNAL_SET_BYTES), 0, SIGNAL_SET_BYTES);
+  if (process.filter !== null && process.noNewPrivileges) addFilter(program, process.filter);
   const environment = program.strings(process.env);
   const step = `execve ${process.executable}`;
   if (process.init) {

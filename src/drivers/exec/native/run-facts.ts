@@ -7,6 +7,7 @@ import { sealedMemoryFile, startTimeOf } from '../../../ffi/processes.ts';
 import { statusMask } from './capabilities.ts';
 import { type ExecTarget, gone } from './container-entry.ts';
 import { RUN_FACTS_FD } from './prepared-task.ts';
+import type { LoadedFilter } from './seccomp/filters.ts';
 import type { ProcessUser } from './users.ts';
 
 export interface RunFacts {
@@ -15,6 +16,8 @@ export interface RunFacts {
   /** Mask of the capabilities that it may ever have. */
   readonly capabilities: bigint;
   readonly noNewPrivileges: boolean;
+  /** What it was loaded with; null for a run without one, as those of before there were filters. */
+  readonly filter: LoadedFilter | null;
   /** Without what was added to the specification's. */
   readonly env: readonly string[];
 }
@@ -25,12 +28,23 @@ export interface ExecFacts extends RunFacts {
   readonly limits: string;
 }
 
+/** As JSON has it; shims of before there were filters hold none. */
+type KeptFacts = Omit<RunFacts, 'capabilities' | 'filter'> & {
+  readonly capabilities: string;
+  readonly filter?: { readonly program: string; readonly flags: number } | null;
+};
+
 const NAME = 'tsdocker-run';
 
 /** The caller closes it. */
 export function factsFile(facts: RunFacts): number {
-  const text = JSON.stringify({ ...facts, capabilities: facts.capabilities.toString(16) });
-  return sealedMemoryFile(NAME, Buffer.from(text));
+  const { capabilities, filter, ...rest } = facts;
+  const kept: KeptFacts = {
+    ...rest,
+    capabilities: capabilities.toString(16),
+    filter: filter && { program: filter.program.toString('base64'), flags: filter.flags },
+  };
+  return sealedMemoryFile(NAME, Buffer.from(JSON.stringify(kept)));
 }
 
 const MAX_ENVIRONMENT_BYTES = 1024 * 1024;
@@ -43,6 +57,7 @@ function factsOfProcess({ pid }: ExecTarget): RunFacts {
     user: null,
     // Until it leaves the host's user namespace, a process can only lose of these.
     capabilities: statusMask(status, 'CapBnd'),
+    filter: null,
     noNewPrivileges: /^NoNewPrivs:\s*1$/m.test(status),
     env: environment.filter((entry) => entry.includes('=') && !entry.startsWith('HOME=')),
   };
@@ -68,8 +83,12 @@ function factsOfShim({ shimPid }: ExecTarget): RunFacts | null {
   } catch {
     return null;
   }
-  const facts = JSON.parse(readFileSync(path, 'utf8')) as Omit<RunFacts, 'capabilities'> & { capabilities: string };
-  return { ...facts, capabilities: BigInt(`0x${facts.capabilities}`) };
+  const { capabilities, filter, ...facts } = JSON.parse(readFileSync(path, 'utf8')) as KeptFacts;
+  return {
+    ...facts,
+    capabilities: BigInt(`0x${capabilities}`),
+    filter: filter ? { program: Buffer.from(filter.program, 'base64'), flags: filter.flags } : null,
+  };
 }
 
 /** Call it before {@link openContainer}, whose checks then hold for what was read here. @throws TSD_CONTAINER_NOT_RUNNING */

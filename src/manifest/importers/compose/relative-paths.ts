@@ -69,12 +69,23 @@ class Mover {
       return item.with({ type: 'text', text: [this.path(source), ...rest].join(':') });
     });
 
+  /** `seccomp:unconfined`, `seccomp=./profile.json`. */
+  readonly securityOptions: Change = (part) =>
+    items(part, (item) => {
+      const [, word = '', path = ''] =
+        /^(seccomp[:=])(?!(?:unconfined|builtin)$)([\s\S]+)$/.exec(
+          item.content.type === 'text' ? item.content.text : '',
+        ) ?? [];
+      return word === '' ? item : item.with({ type: 'text', text: word + this.path(path) });
+    });
+
   readonly service: Change = (part) =>
     members(part, {
       build: this.build,
       env_file: this.files,
       label_file: this.files,
       volumes: this.volumes,
+      security_opt: this.securityOptions,
       extends: (extension) => members(extension, { file: this.text }),
     });
 }

@@ -147,7 +147,10 @@ const extraHosts: Rule = (part, { container }) => {
 const securityOptions: Rule = (part, { container }) => {
   for (const item of part.items()) {
     const option = item.text();
-    if (/^no-new-privileges([:=]true)?$/.test(option)) container.set('noNewPrivileges', true, item.at);
+    const [, profile] = /^seccomp[:=](.+)$/.exec(option) ?? [];
+    // What Docker's daemon has built in is our default.
+    if (profile !== undefined) container.set('seccomp', profile === 'builtin' ? 'default' : profile, item.at);
+    else if (/^no-new-privileges([:=]true)?$/.test(option)) container.set('noNewPrivileges', true, item.at);
     else if (!/^no-new-privileges[:=]false$/.test(option)) container.later(item.at, `security_opt ${option}`);
   }
 };

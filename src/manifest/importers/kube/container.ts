@@ -1,4 +1,5 @@
 /** A container of a pod: one line for each field of the Kubernetes API, "Container v1 core". */
+import { posix } from 'node:path';
 import type { ResourceDraft } from '../draft.ts';
 import { imageReference } from '../names.ts';
 import type { FieldTable, Part } from '../part.ts';
@@ -66,6 +67,18 @@ function names(which: string, part: Part, container: ResourceDraft): void {
   if (list.length > 0) container.put('capabilities', which, list, part.at);
 }
 
+/** Where a kubelet, and Podman in its place, looks for profiles that a pod names. */
+const PROFILES = '/var/lib/kubelet/seccomp';
+
+function setSeccomp(part: Part, container: ResourceDraft): void {
+  const type = part.textOf('type');
+  const name = part.textOf('localhostProfile') ?? '';
+  if (type === 'Localhost') container.set('seccomp', posix.join(PROFILES, name), part.at);
+  else if (type === 'Unconfined') container.set('seccomp', 'unconfined', part.at);
+  else if (type === 'RuntimeDefault') container.set('seccomp', 'default', part.at);
+  else container.refuse(part.at, `seccompProfile of type ${type ?? 'none'} is unknown`);
+}
+
 /** Fields that pods and containers have in common are read by {@link userOf}. */
 export const SECURITY: FieldTable<ResourceDraft> = {
   privileged: (part, container) => container.set('privileged', part.boolean(), part.at),
@@ -79,7 +92,7 @@ export const SECURITY: FieldTable<ResourceDraft> = {
   fsGroupChangePolicy: 'later',
   supplementalGroups: 'later',
   seLinuxOptions: 'later',
-  seccompProfile: 'later',
+  seccompProfile: (part, container) => setSeccomp(part, container),
   appArmorProfile: 'later',
   procMount: 'later',
   sysctls: 'later',

@@ -144,6 +144,10 @@ export const CONTAINER: KeyTable<ContainerTarget> = {
   AddDevice: devices,
   ReadOnly: flag('readOnly'),
   NoNewPrivileges: flag('noNewPrivileges'),
+  SeccompProfile: (entry, { container, units }) => {
+    const profile = entry.text();
+    container.set('seccomp', profile === 'unconfined' ? profile : units.path(profile), entry.at);
+  },
   RunInit: flag('init'),
   StopSignal: text('stopSignal'),
   StopTimeout: text('stopTimeout'),
@@ -210,7 +214,6 @@ export const CONTAINER: KeyTable<ContainerTarget> = {
   Pull: () => {},
   ReloadCmd: 'later',
   ReloadSignal: 'later',
-  SeccompProfile: 'later',
   SecurityLabelDisable: 'later',
   SecurityLabelFileType: 'later',
   SecurityLabelLevel: 'later',
