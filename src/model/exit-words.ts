@@ -1,23 +1,6 @@
 /** How the end of a run is told. */
+import { SIGNAL_NAMES } from './signals.ts';
 
-/** Numbers of signal(7) that are the same on x86-64 and arm64. */
-const SIGNALS = [
-  'HUP',
-  'INT',
-  'QUIT',
-  'ILL',
-  'TRAP',
-  'ABRT',
-  'BUS',
-  'FPE',
-  'KILL',
-  'USR1',
-  'SEGV',
-  'USR2',
-  'PIPE',
-  'ALRM',
-  'TERM',
-] as const;
 const FIRST_OF_SIGNALS = 128;
 
 /**
@@ -27,6 +10,6 @@ const FIRST_OF_SIGNALS = 128;
 export function describeEnd(code: number | null, oomKilled: boolean): string {
   if (code === null) return 'ended unseen (its shim was killed or the host went down; exit status unknown)';
   if (oomKilled) return `exited with ${code} (out of memory)`;
-  const signal = SIGNALS[code - FIRST_OF_SIGNALS - 1];
-  return signal === undefined ? `exited with ${code}` : `exited with ${code} (SIG${signal})`;
+  const signal = SIGNAL_NAMES[code - FIRST_OF_SIGNALS - 1];
+  return signal === undefined ? `exited with ${code}` : `exited with ${code} (${signal})`;
 }

@@ -3,6 +3,7 @@
  * emits them, `plan` prints them, and ops/<op>.ts carries each one out.
  */
 import type { ResourceKey, SourcePosition } from '../model/resource.ts';
+import type { SignalName } from '../model/signals.ts';
 import type { UpdateTerms, Version } from '../model/update.ts';
 
 /** Why an op is in the plan, from the user's side: `created in blog.yaml:12:3`, `exited with 1, retry 3`. */
@@ -80,7 +81,7 @@ export type Op =
    */
   | (Step<'container.stop'> & {
       readonly timeoutMs: number;
-      readonly signal: string;
+      readonly signal: SignalName;
       readonly restart: boolean;
     })
   /**
@@ -93,7 +94,7 @@ export type Op =
    * `dependencies`, that these run again, which is recorded with it.
    */
   | (Step<'container.signal'> & {
-      readonly signals: readonly string[];
+      readonly signals: readonly SignalName[];
       readonly dependencies?: readonly ResourceKey[];
     })
   /** Rewrites the hosts file after the address of a linked container changed. */

@@ -5,6 +5,7 @@ import { formatTime } from '../model/clock.ts';
 import { TsdError, toTsdError } from '../model/errors.ts';
 import type { ContainerSpec } from '../model/kinds/container.ts';
 import type { ResourceKey } from '../model/resource.ts';
+import { readSignal } from '../model/signals.ts';
 import type { Hold } from '../reconcile/op.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import { describeStop } from '../reconcile/plan/restart.ts';
@@ -25,15 +26,10 @@ const PATIENCE_MS = 60_000;
 /** Holds after an op that failed. */
 const FAILED: ReadonlySet<Hold['reason']> = new Set(['failed', 'backing-off']);
 
-function signalNumber(text: string): number {
-  const name = text.toUpperCase();
-  const number = /^\d+$/.test(text)
-    ? Number(text)
-    : constants.signals[(name.startsWith('SIG') ? name : `SIG${name}`) as NodeJS.Signals];
-  if (number === undefined || number < 1 || number > 64) {
-    throw new TsdError('TSD_BAD_REQUEST', `${text} is no signal`, { hint: 'For example TERM, HUP or 9.' });
-  }
-  return number;
+function requestedSignal(text: string): number {
+  const number = readSignal(text);
+  if (number !== null) return number;
+  throw new TsdError('TSD_BAD_REQUEST', `${text} is no signal`, { hint: 'For example TERM, HUP or 9.' });
 }
 
 function keyOf(record: ContainerRecord) {
@@ -195,7 +191,7 @@ export class ContainerCommands {
 
   /** Sends a signal. The restart policy answers a death by it. */
   async kill(record: ContainerRecord, signal: string): Promise<void> {
-    const number = signalNumber(signal);
+    const number = requestedSignal(signal);
     if (!this.#world.exec.running(record.id)) {
       throw new TsdError('TSD_CONTAINER_NOT_RUNNING', `container ${record.engineName} is not running`);
     }

@@ -1,4 +1,5 @@
 import { CAPABILITIES } from '../capabilities.ts';
+import { readSignal, SIGNAL_NAMES, type SignalName, signalName } from '../signals.ts';
 import { closest } from '../suggest.ts';
 import {
   type ContentReaction,
@@ -63,7 +64,7 @@ export function parseReaction(text: string): Parsed<ContentReaction> {
 }
 
 /** What a new run of a container means for those that link to it or depend on it. */
-export type DependencyReaction = 'nothing' | 'restart' | `signal:${string}`;
+export type DependencyReaction = 'nothing' | 'restart' | `signal:${SignalName}`;
 
 /** `nothing`, `restart` or `signal:HUP`. */
 export function parseDependencyReaction(text: string): Parsed<DependencyReaction> {
@@ -75,8 +76,8 @@ export function parseDependencyReaction(text: string): Parsed<DependencyReaction
 }
 
 /** The signal of `signal:SIGHUP`; undefined for any other reaction. */
-export function signalOf(reaction: string | undefined): string | undefined {
-  return /^signal:(.*)$/.exec(reaction ?? '')?.[1];
+export function signalOf(reaction: ContentReaction | DependencyReaction | undefined): SignalName | undefined {
+  return /^signal:(.*)$/.exec(reaction ?? '')?.[1] as SignalName | undefined;
 }
 
 /** getrlimit(2), without the RLIMIT_ prefix. */
@@ -127,41 +128,11 @@ export function parseCapability(text: string): Parsed<string> {
   return refused(`"${text}" is not a capability${hint ? `; did you mean ${hint}?` : ''}`);
 }
 
-/** signal(7): names by number on x86-64 and arm64, from 1. */
-const SIGNAL_NAMES = (
-  'HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT ' +
-  'CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS'
-)
-  .split(' ')
-  .map((name) => `SIG${name}`);
-
-/** The C library keeps 32 and 33 for itself (signal(7)). */
-const SIGRTMIN = 34;
-const SIGRTMAX = 64;
-
-function realtimeSignal(name: string): number | null {
-  const match = /^SIGRTM(?:IN(?:\+(\d+))?|AX(?:-(\d+))?)$/.exec(name);
-  if (!match) return null;
-  const number = name.startsWith('SIGRTMIN') ? SIGRTMIN + Number(match[1] ?? 0) : SIGRTMAX - Number(match[2] ?? 0);
-  return number >= SIGRTMIN && number <= SIGRTMAX ? number : null;
-}
-
-/** The number of a signal as {@link parseSignal} writes it. */
-export function signalNumber(signal: string): number {
-  const index = SIGNAL_NAMES.indexOf(signal);
-  return index < 0 ? Number(signal) : index + 1;
-}
-
-/** `SIGTERM`, `term`, `15`, `SIGRTMIN+3`. Result: the name with SIG, or the number as text for real-time signals. */
-export function parseSignal(written: string | number): Parsed<string> {
+/** A signal as {@link readSignal} reads it. */
+export function parseSignal(written: string | number): Parsed<SignalName> {
+  const number = readSignal(String(written));
+  if (number !== null) return parsed(signalName(number));
   const text = String(written).trim().toUpperCase();
-  const name = text.startsWith('SIG') ? text : `SIG${text}`;
-  const number = /^\d{1,2}$/.test(text) ? Number(text) : realtimeSignal(name);
-  if (number !== null) {
-    if (number < 1 || number > SIGRTMAX) return refused(`"${written}" is not a signal`);
-    return parsed(SIGNAL_NAMES[number - 1] ?? String(number));
-  }
-  if (SIGNAL_NAMES.includes(name)) return parsed(name);
-  const hint = closest(name, SIGNAL_NAMES);
-  return refused(`"${written}" is not a signal${hint ? `; did you mean ${hint}?` : ''}`);
+  const hint = closest(text.startsWith('SIG') ? text : `SIG${text}`, SIGNAL_NAMES);
+  return refused(`"${written}" is not a signal${hint && !/^\d+$/.test(text) ? `; did you mean ${hint}?` : ''}`);
 }

@@ -2,6 +2,8 @@
  * Data that several short forms mean, and the two measures people write everywhere: sizes and durations.
  * Each parser returns the data or a sentence that says what is wrong.
  */
+import type { SignalName } from '../signals.ts';
+
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly message: string };
 
 export const parsed = <T>(value: T): Parsed<T> => ({ ok: true, value });
@@ -19,7 +21,7 @@ export interface PortMapping {
 }
 
 /** What a changed file that a spec refers to leads to. */
-export type ContentReaction = 'restart' | 'recreate' | 'ignore' | `signal:${string}`;
+export type ContentReaction = 'restart' | 'recreate' | 'ignore' | `signal:${SignalName}`;
 
 /** What becomes of something in the kernel that is not as configured. */
 export const DRIFT_POLICIES = ['heal', 'report', 'ignore'] as const;

@@ -1,8 +1,8 @@
 import type { BoundFile } from '../../drivers/contract.ts';
 import type { Desired } from '../../model/desired.ts';
-import { signalNumber } from '../../model/kinds/runtime-forms.ts';
 import { runName } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
+import { signalNumber } from '../../model/signals.ts';
 import type { OpOf } from '../op.ts';
 import { boundSource } from './container-volumes.ts';
 import { requireFree } from './free-paths.ts';

@@ -1,6 +1,6 @@
 import { formatTime } from '../../model/clock.ts';
 import { TsdError } from '../../model/errors.ts';
-import { signalNumber } from '../../model/kinds/runtime-forms.ts';
+import { type SignalName, signalNumber } from '../../model/signals.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
 import type { OpOf } from '../op.ts';
 import type { ProgressSink } from './image.ts';
@@ -11,7 +11,7 @@ import { recordOf, type World } from './world.ts';
  * to be asked. Within its time it is not asked twice; after that only where the same manual stop still holds: otherwise
  * whoever asked then may have thought better of it.
  */
-function askedAt(world: World, record: ContainerRecord, signal: string, timeoutMs: number): number | null {
+function askedAt(world: World, record: ContainerRecord, signal: SignalName, timeoutMs: number): number | null {
   const { stopping, stopOverride, run } = record;
   if (stopping?.run !== run || stopping.signal !== signal || stopping.at.bootId !== world.bootId) return null;
   const { atBootMs, at } = stopping.at;
@@ -21,7 +21,7 @@ function askedAt(world: World, record: ContainerRecord, signal: string, timeoutM
 }
 
 /** Known to supervisors to come; one that cannot be written down is asked again. */
-function noteAsked(world: World, { id, run }: ContainerRecord, signal: string): void {
+function noteAsked(world: World, { id, run }: ContainerRecord, signal: SignalName): void {
   const record = world.containers.get(id);
   if (record?.run !== run || world.exec.running(id) === null) return;
   const { wallMs, bootMs } = world.clock.now();
@@ -29,7 +29,7 @@ function noteAsked(world: World, { id, run }: ContainerRecord, signal: string): 
   world.containers.updateSoon({ ...record, stopping: { run, signal, at } });
 }
 
-async function ask(world: World, record: ContainerRecord, signal: string): Promise<void> {
+async function ask(world: World, record: ContainerRecord, signal: SignalName): Promise<void> {
   try {
     await world.exec.signal(record.id, signalNumber(signal));
     noteAsked(world, record, signal);
@@ -42,7 +42,7 @@ async function ask(world: World, record: ContainerRecord, signal: string): Promi
 async function endInTime(
   world: World,
   record: ContainerRecord,
-  signal: string,
+  signal: SignalName,
   timeoutMs: number,
   calledOff: AbortSignal | undefined,
 ): Promise<void> {
@@ -69,13 +69,12 @@ async function endInTime(
 /**
  * Asks the payload to end, waits, then kills everything in the container. One that an earlier supervisor asked is not asked
  * again, and has the time that is left.
- * @param signal by name
  * @param calledOff leaves the rest to whoever comes after us, at once; rejects with its reason
  */
 export function endRun(
   world: World,
   record: ContainerRecord,
-  signal: string,
+  signal: SignalName,
   timeoutMs: number,
   calledOff?: AbortSignal,
 ): Promise<void> {

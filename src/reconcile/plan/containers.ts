@@ -2,6 +2,7 @@
 import type { Desired } from '../../model/desired.ts';
 import { type ObservedContainer, runName } from '../../model/observed.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
+import type { SignalName } from '../../model/signals.ts';
 import { baseKey, nextKey, type ObservedUpdate, oldKey, successorOf, type UpdateTerms } from '../../model/update.ts';
 import type { Cause, Hold } from '../op.ts';
 import { OP_TRAITS, opId } from '../op-traits.ts';
@@ -393,7 +394,7 @@ function draftOf(
 }
 
 /** A run is ended under the terms it was started with, in the time that a person gives it where one does. */
-function stopTerms(container: ObservedContainer | undefined): { timeoutMs: number; signal: string } {
+function stopTerms(container: ObservedContainer | undefined): { timeoutMs: number; signal: SignalName } {
   const spec = container && specOf(container);
   return { timeoutMs: container?.stopTimeoutMs ?? spec?.stopTimeoutMs ?? 0, signal: spec?.stopSignal ?? 'SIGKILL' };
 }

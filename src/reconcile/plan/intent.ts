@@ -12,6 +12,7 @@ import { smallest } from '../../model/lists.ts';
 import type { ObservedContainer, RestartCounters } from '../../model/observed.ts';
 import { own } from '../../model/own.ts';
 import type { ResourceKey } from '../../model/resource.ts';
+import type { SignalName } from '../../model/signals.ts';
 import type { Cause, Hold } from '../op.ts';
 import type { ContentChange } from './cause.ts';
 import { because, declared, positionOf, redeclared, rolledBack, specChanged } from './cause.ts';
@@ -34,7 +35,7 @@ export interface Intent {
   /** Fields that an `update` among the steps takes over. */
   readonly fields: readonly string[];
   /** What a `signal` among the steps sends. */
-  readonly signals: readonly string[];
+  readonly signals: readonly SignalName[];
   /** New runs that it tells of. */
   readonly dependencies: readonly ResourceKey[];
   readonly hold: Hold | null;

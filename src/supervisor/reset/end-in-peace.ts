@@ -1,5 +1,5 @@
 import type { ExecDriver } from '../../drivers/contract.ts';
-import { signalNumber } from '../../model/kinds/runtime-forms.ts';
+import { signalNumber } from '../../model/signals.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
 import { ContainerStore } from '../../state/containers.ts';
 import type { StateRoot } from '../../state/root.ts';

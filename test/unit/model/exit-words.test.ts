@@ -7,6 +7,7 @@ test('the end of a run in words: the signal by its name, and why nothing is know
   expect(describeEnd(137, false)).toBe('exited with 137 (SIGKILL)');
   expect(describeEnd(139, false)).toBe('exited with 139 (SIGSEGV)');
   expect(describeEnd(143, false)).toBe('exited with 143 (SIGTERM)');
+  expect(describeEnd(159, false)).toBe('exited with 159 (SIGSYS)');
   expect(describeEnd(137, true)).toBe('exited with 137 (out of memory)');
   expect(describeEnd(200, false)).toBe('exited with 200');
   expect(describeEnd(null, false)).toContain('its shim was killed');

@@ -13,8 +13,8 @@ import {
   parseRestart,
   parseSignal,
   parseUlimit,
-  signalNumber,
 } from '../../../src/model/kinds/runtime-forms.ts';
+import { type SignalName, signalNumber } from '../../../src/model/signals.ts';
 import { type Parsed, parseBytes, parseDuration } from '../../../src/model/kinds/short-forms.ts';
 import { normalPath, parseDevice, parseMount, parseVolumesFrom } from '../../../src/model/kinds/storage-forms.ts';
 
@@ -189,7 +189,7 @@ describe('how it runs', () => {
     ['RTMAX', '64', 64],
   ])('signal %s', (text, name, number) => {
     expect(outcome(parseSignal(text))).toBe(name);
-    expect(signalNumber(name)).toBe(number);
+    expect(signalNumber(name as SignalName)).toBe(number);
   });
 
   test.each<string | number>([0, 65, 'SIGRTMAX+1', 'SIGRTMIN+40', '', 'TERMINATE'])('signal %s is refused', (text) =>
