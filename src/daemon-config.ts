@@ -3,14 +3,16 @@
  * conflicts are those of Docker 1.4's daemon with its texts; the drivers judge their own names and options.
  */
 import { readFileSync } from 'node:fs';
-import { isIP, isIPv4 } from 'node:net';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { DEFAULT_GROUP, parseHost } from './api/address.ts';
 import { type HttpAddress, parseHttpAddress } from './api/http-address.ts';
 import { LOG_LEVELS, SETTINGS, type SettingName } from './daemon-settings.ts';
+import { containsNetwork, formatAddress, networkOf, parseCidr } from './model/addresses.ts';
 import { TsdError } from './model/errors.ts';
+import { isHostAddress } from './model/kinds/network.ts';
 import { type Parsed, parseBytes, parseDuration } from './model/kinds/short-forms.ts';
 
 const absolutePath = z.string().refine((path) => path.startsWith('/'), 'must be an absolute path');
@@ -32,23 +34,6 @@ const interfaceName = z.string().refine((name) => /^[^\s/:]{1,15}$/.test(name) &
   error: (issue) => `${issue.input} is no interface name: at most 15 characters, without spaces, colons and slashes`,
 });
 
-interface Cidr {
-  readonly address: number;
-  readonly prefix: number;
-}
-
-function parseCidr(text: string): Cidr | null {
-  const [address = '', prefix = '', ...rest] = text.split('/');
-  if (rest.length > 0 || !isIPv4(address) || !/^\d{1,2}$/.test(prefix) || Number(prefix) > 32) return null;
-  const value = address.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0);
-  return { address: value, prefix: Number(prefix) };
-}
-
-function contains(outer: Cidr, inner: Cidr): boolean {
-  const size = 2 ** (32 - outer.prefix);
-  return inner.prefix >= outer.prefix && Math.floor(outer.address / size) === Math.floor(inner.address / size);
-}
-
 const cidr = z.string().refine((text) => parseCidr(text) !== null, {
   error: (issue) => `invalid CIDR address: ${issue.input}`,
 });
@@ -57,9 +42,7 @@ const cidr = z.string().refine((text) => parseCidr(text) !== null, {
 const bridgeAddress = cidr.refine((text) => {
   const parsed = parseCidr(text);
   if (parsed === null) return true;
-  const size = 2 ** (32 - parsed.prefix);
-  const host = parsed.address % size;
-  return parsed.prefix <= 30 && host !== 0 && host !== size - 1;
+  return parsed.prefixLength <= 30 && isHostAddress(formatAddress(parsed.address), networkOf(text));
 }, 'must be an address of a host in its subnet, for example 10.90.0.1/16');
 
 /** validateDomain of opts/opts.go. */
@@ -203,10 +186,10 @@ const schema = z.strictObject(shape).superRefine((settings, context) => {
     );
   }
   if (settings.gcLow > settings.gcHigh) conflict('gcLow', 'must not be above --gc-high');
-  const outer = parseCidr(settings.bip ?? '');
-  const inner = parseCidr(settings.fixedCidr ?? '');
-  if (outer !== null && inner !== null && !contains(outer, inner)) {
-    conflict('fixedCidr', `${settings.fixedCidr} does not lie within the bridge's subnet ${settings.bip}`);
+  const isCidr = (text: string | undefined): text is string => text !== undefined && parseCidr(text) !== null;
+  const { bip, fixedCidr } = settings;
+  if (isCidr(bip) && isCidr(fixedCidr) && !containsNetwork(bip, fixedCidr)) {
+    conflict('fixedCidr', `${fixedCidr} does not lie within the bridge's subnet ${bip}`);
   }
 });
 

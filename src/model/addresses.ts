@@ -40,16 +40,32 @@ export function parseCidr(text: string): Cidr | null {
 }
 
 /** @throws RangeError for text that is not a CIDR: the caller has validated it. */
-function requireCidr(text: string): Cidr {
+export function requireCidr(text: string): Cidr {
   const cidr = parseCidr(text);
   if (cidr === null) throw new RangeError(`${JSON.stringify(text)} is not an IPv4 network in CIDR notation`);
   return cidr;
 }
 
-function rangeOf({ address, prefixLength }: Cidr): Range {
+/** First and last address of the network that a CIDR lies in. */
+export function rangeOf({ address, prefixLength }: Cidr): Range {
   const size = 2 ** (32 - prefixLength);
   const first = Math.floor(address / size) * size;
   return { first, last: first + size - 1 };
+}
+
+/** The length of a network's prefix: 24 for `10.80.0.0/24`. @throws RangeError */
+export function prefixLengthOf(cidr: string): number {
+  return requireCidr(cidr).prefixLength;
+}
+
+/** An address with the prefix of its network: `10.80.0.1` in `10.80.0.0/24` is `10.80.0.1/24`. @throws RangeError */
+export function addressIn(address: string, cidr: string): string {
+  return `${address}/${prefixLengthOf(cidr)}`;
+}
+
+/** The first address that a host of the network can have. @throws RangeError */
+export function firstHostOf(cidr: string): string {
+  return formatAddress(rangeOf(requireCidr(cidr)).first + 1);
 }
 
 /** The network a CIDR lies in, host bits cleared: `10.80.0.1/24` → `10.80.0.0/24`. @throws RangeError */

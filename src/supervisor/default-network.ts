@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { NetworkConfig, NetworkDriver } from '../drivers/contract.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../ffi/netlink.ts';
 import { findLink, listAddresses } from '../ffi/rtnetlink.ts';
-import { chooseBridgeAddress, containsNetwork, networkOf } from '../model/addresses.ts';
+import { addressIn, chooseBridgeAddress, containsNetwork, networkOf } from '../model/addresses.ts';
 import { describeError, TsdError, toTsdError } from '../model/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { ResourceStore } from '../state/history/resource-store.ts';
@@ -146,7 +146,7 @@ export class DefaultNetwork {
   #attempt(onError: (error: TsdError) => void): void {
     const { driver, records, log } = this.#parts;
     const recorded = records.networks().find((record) => record.key === KEY);
-    const previous = recorded ? `${recorded.gateway}/${recorded.subnet.split('/')[1]}` : null;
+    const previous = recorded ? addressIn(recorded.gateway, recorded.subnet) : null;
     try {
       const config = defaultNetworkConfig({ ...this.#parts, previous }, driver);
       driver.ensureNetwork(config);

@@ -1,6 +1,7 @@
 /** Things that only one declaration can have: names, host ports, subnets, bridges, addresses. */
 
-import { ipv4ToNumber, isIPv4 } from '../../model/kinds/port-forms.ts';
+import { parseCidr, rangeOf } from '../../model/addresses.ts';
+import { isIPv4 } from '../../model/kinds/port-forms.ts';
 import type { PortMapping } from '../../model/kinds/short-forms.ts';
 import { append } from '../../model/lists.ts';
 import { formatPosition, type ResourceKey } from '../../model/resource.ts';
@@ -126,9 +127,8 @@ function networks(universe: Universe): Finding[] {
     const spec = at.resource.spec;
     if (spec?.bridgeName) bridges.add(spec.bridgeName, `the bridge ${spec.bridgeName}`, { at, field: 'bridgeName' });
     if (!spec?.subnet) continue;
-    const [base = '', prefix = ''] = spec.subnet.split('/');
-    const first = ipv4ToNumber(base);
-    subnets.push({ at, field: 'subnet', subnet: spec.subnet, first, last: first + 2 ** (32 - Number(prefix)) - 1 });
+    const cidr = parseCidr(spec.subnet);
+    if (cidr !== null) subnets.push({ at, field: 'subnet', subnet: spec.subnet, ...rangeOf(cidr) });
   }
   subnets.sort((a, b) => a.first - b.first || a.last - b.last);
   const overlaps: Finding[] = [];

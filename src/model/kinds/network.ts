@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { parseAddress, rangeOf, requireCidr } from '../addresses.ts';
 import { field } from '../field.ts';
-import { ipv4ToNumber, isIPv4, parseSubnet } from './port-forms.ts';
+import { isIPv4, parseSubnet } from './port-forms.ts';
 import { booleanField, labels, orNull, shortForm } from './schema-parts.ts';
 import { DRIFT_POLICIES } from './short-forms.ts';
 
@@ -54,11 +55,11 @@ export const networkFields = z.strictObject({
   }),
 });
 
-/** True for an address that a host of the network can have: inside, and neither its first nor its last. */
-export function isHostAddress(address: string, subnet: string): boolean {
-  const [network = '', prefix = ''] = subnet.split('/');
-  const offset = ipv4ToNumber(address) - ipv4ToNumber(network);
-  return offset > 0 && offset < 2 ** (32 - Number(prefix)) - 1;
+/** True for an address that a host of the network can have: inside, and neither its first nor its last. @throws RangeError */
+export function isHostAddress(address: string, cidr: string): boolean {
+  const value = parseAddress(address);
+  const { first, last } = rangeOf(requireCidr(cidr));
+  return value !== null && value > first && value < last;
 }
 
 /** A bridge of its own, with addresses and rules. */

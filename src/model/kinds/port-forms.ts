@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { networkOf, parseCidr } from '../addresses.ts';
 import { type ExposedPort, type ExtraHost, type Parsed, type PortMapping, parsed, refused } from './short-forms.ts';
 
 /** Dotted IPv4 without leading zeros. */
@@ -100,23 +101,12 @@ export function parseExtraHost(text: string): Parsed<ExtraHost> {
 
 /** An IPv4 network in CIDR form, cleared of host bits: `10.80.0.7/24` is refused, `10.80.0.0/24` is not. */
 export function parseSubnet(text: string): Parsed<string> {
-  const match = /^([\d.]+)\/(\d{1,2})$/.exec(text.trim());
-  const prefix = Number(match?.[2]);
-  if (!match || !isIPv4(match[1] ?? ''))
-    return refused(`"${text}" is not an IPv4 subnet; write for example 10.80.0.0/24`);
-  if (prefix < 8 || prefix > 30) return refused(`"${text}": the prefix length must be between 8 and 30`);
-  const value = ipv4ToNumber(match[1] ?? '');
-  const network = Math.floor(value / 2 ** (32 - prefix)) * 2 ** (32 - prefix);
-  if (network !== value)
-    return refused(`"${text}" has host bits set; the network is ${numberToIpv4(network)}/${prefix}`);
-  return parsed(`${numberToIpv4(network)}/${prefix}`);
-}
-
-/** The address as an unsigned 32-bit number. @param address dotted IPv4, already checked. */
-export function ipv4ToNumber(address: string): number {
-  return address.split('.').reduce((value, octet) => value * 256 + Number(octet), 0);
-}
-
-function numberToIpv4(value: number): string {
-  return [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join('.');
+  // A length may be written as Go reads it: `10.0.0.0/08`.
+  const written = text.trim().replace(/\/0(?=\d$)/, '/');
+  const cidr = parseCidr(written);
+  if (cidr === null) return refused(`"${text}" is not an IPv4 subnet; write for example 10.80.0.0/24`);
+  if (cidr.prefixLength < 8 || cidr.prefixLength > 30)
+    return refused(`"${text}": the prefix length must be between 8 and 30`);
+  const network = networkOf(written);
+  return network === written ? parsed(network) : refused(`"${text}" has host bits set; the network is ${network}`);
 }

@@ -1,6 +1,6 @@
 /** Addresses, ports and reach of a container on its network, from declarations and leases. */
 import type { EndpointConfig, NetworkConfig, PublishedPort } from '../../drivers/contract.ts';
-import { macOfAddress } from '../../model/addresses.ts';
+import { addressIn, macOfAddress, prefixLengthOf } from '../../model/addresses.ts';
 import type { Desired, DesiredState } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
@@ -32,10 +32,6 @@ export function networkOf(world: World, desired: Desired<'container'>): NetworkC
     key: desired.key,
     hint: 'Mend what the message names; or give the container a network of its own, or `network: none`.',
   });
-}
-
-function prefixLength(subnet: string): number {
-  return Number(subnet.slice(subnet.indexOf('/') + 1));
 }
 
 function declaredContainers(world: World): Desired<'container'>[] {
@@ -180,7 +176,7 @@ export function endpointConfig(
   return {
     containerId,
     network: network.key,
-    address: `${address}/${prefixLength(network.subnet)}`,
+    address: addressIn(address, network.subnet),
     mac: macOfAddress(address),
     ports: publishedPorts(world, desired),
     reach: reachOf(world, desired),
@@ -198,7 +194,7 @@ export function recordedNetwork(
   const published = new Set(endpoint.ports.map(({ containerPort, protocol }) => `${containerPort}/${protocol}`));
   return {
     address,
-    prefixLength: prefixLength(network.subnet),
+    prefixLength: prefixLengthOf(network.subnet),
     mac: endpoint.mac,
     gateway: network.gateway,
     bridge: network.bridge,

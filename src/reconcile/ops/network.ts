@@ -3,9 +3,8 @@ import {
   allocateSubnet,
   DEFAULT_SUBNET_POOL,
   DEFAULT_SUBNET_PREFIX_LENGTH,
-  formatAddress,
+  firstHostOf,
   overlaps,
-  parseCidr,
 } from '../../model/addresses.ts';
 import type { Desired } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors.ts';
@@ -22,13 +21,6 @@ import { desiredOf, type World } from './world.ts';
 function bridgeName(world: World, desired: Desired<'network'>): string {
   if (desired.spec.bridgeName !== null) return desired.spec.bridgeName;
   return `b${world.instance.id}${createHash('sha256').update(desired.key).digest('hex').slice(0, 8)}`;
-}
-
-function firstAddress(subnet: string): string {
-  const cidr = parseCidr(subnet);
-  if (!cidr) throw new TsdError('TSD_BUG', `${subnet} is not a network`);
-  const size = 2 ** (32 - cidr.prefixLength);
-  return formatAddress(Math.floor(cidr.address / size) * size + 1);
 }
 
 /** Subnets that a new network must not overlap: the host's, and those of our other networks. */
@@ -71,7 +63,7 @@ function resolve(world: World, desired: Desired<'network'>): NetworkRecord {
     schemaVersion: SPEC_SCHEMA_VERSION,
     bridge: bridgeName(world, desired),
     subnet,
-    gateway: spec.gateway ?? firstAddress(subnet),
+    gateway: spec.gateway ?? firstHostOf(subnet),
   };
 }
 

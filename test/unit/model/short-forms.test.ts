@@ -14,9 +14,9 @@ import {
   parseSignal,
   parseUlimit,
 } from '../../../src/model/kinds/runtime-forms.ts';
-import { type SignalName, signalNumber } from '../../../src/model/signals.ts';
 import { type Parsed, parseBytes, parseDuration } from '../../../src/model/kinds/short-forms.ts';
 import { normalPath, parseDevice, parseMount, parseVolumesFrom } from '../../../src/model/kinds/storage-forms.ts';
+import { type SignalName, signalNumber } from '../../../src/model/signals.ts';
 
 /** The data, or the refusal as a text. */
 const outcome = <T>(result: Parsed<T>): T | string => (result.ok ? result.value : result.message);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  addressIn,
   allocateAddress,
   allocatePort,
   allocateSubnet,
@@ -8,13 +9,16 @@ import {
   chooseBridgeAddress,
   containsNetwork,
   DEFAULT_BRIDGE_ADDRESSES,
+  firstHostOf,
   formatAddress,
   macOfAddress,
   networkOf,
   overlaps,
   parseAddress,
   parseCidr,
+  prefixLengthOf,
 } from '../../../src/model/addresses.ts';
+import { isHostAddress } from '../../../src/model/kinds/network.ts';
 
 const anyAddress = fc.integer({ min: 0, max: 0xffffffff });
 const anyCidr = fc
@@ -141,4 +145,23 @@ test('ports go round in 49153–65535', () => {
   expect(allocatePort(new Set([49154]), 49153)).toBe(49155);
   expect(allocatePort(new Set(), 65535)).toBe(49153);
   expect(allocatePort(new Set(Array.from({ length: 16383 }, (_, n) => 49153 + n)), 50000)).toBeNull();
+});
+
+describe('hosts of a network', () => {
+  test('the first, and an address with the prefix of its network', () => {
+    expect(firstHostOf('10.80.3.9/16')).toBe('10.80.0.1');
+    expect(prefixLengthOf('10.80.0.0/16')).toBe(16);
+    expect(addressIn('10.80.0.7', '10.80.0.0/16')).toBe('10.80.0.7/16');
+    expect(() => addressIn('10.80.0.7', '10.80.0.0')).toThrow(RangeError);
+  });
+
+  test.each([
+    ['10.80.0.1', true],
+    ['10.80.0.254', true],
+    ['10.80.0.0', false],
+    ['10.80.0.255', false],
+    ['10.80.1.1', false],
+    ['10.79.255.255', false],
+    ['db', false],
+  ])('%s is a host of 10.80.0.0/24: %j', (address, is) => expect(isHostAddress(address, '10.80.0.0/24')).toBe(is));
 });

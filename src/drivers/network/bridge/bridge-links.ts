@@ -12,7 +12,7 @@ import {
   newAddress,
   newBridge,
 } from '../../../ffi/rtnetlink.ts';
-import { broadcastOf, macOfAddress, overlaps } from '../../../model/addresses.ts';
+import { addressIn, broadcastOf, macOfAddress, overlaps } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors.ts';
 import type { NetworkConfig, ObservedNetworks } from '../../contract.ts';
 import type { HostSettings } from './host-settings.ts';
@@ -56,7 +56,7 @@ export class BridgeLinks {
     const alias = this.#names.mark('network', config.key);
     const settings = { alias, ...(link.mtu !== config.mtu && { mtu: config.mtu }) };
     this.#socket.request([changeLink(link.index, settings), ...withoutLinkLocal(link.index, config.mtu)]);
-    this.#setAddress(link.index, `${config.gateway}/${config.subnet.split('/')[1]}`);
+    this.#setAddress(link.index, addressIn(config.gateway, config.subnet));
     this.#socket.request([changeLink(link.index, { up: true })]);
     this.#settings.changeBridge(config.bridge);
   }

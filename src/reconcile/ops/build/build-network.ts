@@ -5,7 +5,7 @@ import type { DownloadNetwork } from '../../../images/build/downloads.ts';
 import { HOST_NETWORK } from '../../../images/build/downloads.ts';
 import { connectThrough } from '../../../images/build/fetch/reach.ts';
 import type { BuildNetwork } from '../../../images/build/host.ts';
-import { macOfAddress } from '../../../model/addresses.ts';
+import { addressIn, macOfAddress } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors.ts';
 import { buildResolvConf, readResolvConf } from '../../../state/resolv-conf.ts';
 import { isDefaultNetworkOff, noDefaultBridge } from '../network-config.ts';
@@ -49,7 +49,7 @@ export function connect(world: World, id: string, network: BuildNetwork): Networ
   world.network.attach({
     containerId: id,
     network: config.key,
-    address: `${address}/${config.subnet.split('/')[1]}`,
+    address: addressIn(address, config.subnet),
     mac: macOfAddress(address),
     ports: [],
     reach: [],
