@@ -452,7 +452,7 @@ export interface ExecDriver extends Driver {
   sharedGroups(containerId: string): readonly string[];
   /**
    * Whether the payload of a run that counts as alive has ended, or is on its way out, as the kernel has it now: the end is
-   * told next. What asks the payload meanwhile learns nothing about it.
+   * told next. What asks the payload meanwhile learns nothing about it. True also where that could not be looked at.
    */
   ending(containerId: string): boolean;
   /** Called once for each run started or adopted here, after its log and exit record are complete. */

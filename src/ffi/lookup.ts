@@ -5,8 +5,10 @@
  */
 import { constants as fsConstants } from 'node:fs';
 import { constants as os } from 'node:os';
+import type { Moment } from '../model/errno-classes.ts';
 import { TsdError } from '../model/errors.ts';
 import { sysError } from './errno.ts';
+import { syscall } from './native.ts';
 import { OPEN_HOW_BYTES, OPENAT2, openat2, openHow, RESOLVE } from './openat2.ts';
 import { RACES } from './races.ts';
 import { retriedCall } from './retry.ts';
@@ -51,8 +53,8 @@ export function saysAbsent(error: unknown): boolean {
 export type LookupPath = string | Buffer;
 
 /** The error of a lookup that failed. @param step what it was for, in words. */
-export function lookupError(step: string, errno: number): TsdError {
-  if (!RACING.has(errno)) return sysError('openat2', errno, step);
+export function lookupError(step: string, errno: number, moment: Moment = 'before'): TsdError {
+  if (!RACING.has(errno)) return sysError('openat2', errno, step, moment);
   const message =
     `${step}: it could not be looked up, which does not mean that it is not there: ${RACES.openat2.retried.tries} tries or ` +
     `${RACES.openat2.retried.cpuMs} ms were not enough, because files are renamed or mounted on this host without a pause`;
@@ -88,6 +90,16 @@ export function find(
   if (fd >= 0) return fd;
   if (ABSENT.has(-fd)) return null;
   throw lookupError(step, -fd);
+}
+
+/** include/uapi/linux/limits.h */
+const PATH_MAX = 4096;
+
+/** What the symbolic link itself leads to that a descriptor holds: its name may mean something else by now (readlinkat(2)). */
+export function linkTarget(fd: number): Buffer {
+  const target = Buffer.alloc(PATH_MAX);
+  const length = syscall('read a link', 'readlinkat', fd, '', target, target.length);
+  return target.subarray(0, length);
 }
 
 /** As {@link find} for what has to be there. @throws TsdError ENOENT when it is not. */

@@ -3,20 +3,11 @@
  * looked up below the descriptor of the directory before it. A link on the way is followed only where only root can
  * have put it there.
  */
-import {
-  type BigIntStats,
-  closeSync,
-  fchmodSync,
-  fchownSync,
-  fstatSync,
-  readdirSync,
-  readlinkSync,
-  rmdirSync,
-} from 'node:fs';
+import { type BigIntStats, closeSync, fchmodSync, fchownSync, fstatSync, readdirSync, rmdirSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { sysError } from './errno.ts';
 import { makeDirectoryAt } from './files.ts';
-import { find, OPEN_FLAGS, open, openDirectory } from './lookup.ts';
+import { find, linkTarget, OPEN_FLAGS, open, openDirectory } from './lookup.ts';
 import { syscall } from './native.ts';
 
 export interface DirectoryAttributes {
@@ -78,10 +69,14 @@ class Walk {
         const found = find(this.fd, name, 'inRoot', OPEN_FLAGS.path | OPEN_FLAGS.noFollow, this.#step);
         if (found === null) return [name, ...left];
         const stat = fstatSync(found, { bigint: true });
-        if (stat.isSymbolicLink()) {
-          closeSync(found);
-          left = [...this.#followed(name, stat), ...left];
-        } else this.#fds.push(found);
+        if (!stat.isSymbolicLink()) this.#fds.push(found);
+        else {
+          try {
+            left = [...this.#followed(found, stat), ...left];
+          } finally {
+            closeSync(found);
+          }
+        }
       }
     }
     return [];
@@ -140,11 +135,11 @@ class Walk {
     if (fd !== undefined) closeSync(fd);
   }
 
-  #followed(name: string, link: BigIntStats): string[] {
+  #followed(fd: number, link: BigIntStats): string[] {
     this.#links++;
     if (this.#links > MAX_LINKS || !isRootsOwn(link, fstatSync(this.fd, { bigint: true })))
       throw this.#error(os.errno.ELOOP);
-    const target = readlinkSync(`/proc/self/fd/${this.fd}/${name}`);
+    const target = linkTarget(fd).toString();
     if (target.startsWith('/')) while (this.#fds.length > 1) this.#leave();
     return namesOf(target);
   }

@@ -4,8 +4,9 @@
  * lost.
  */
 import { constants } from 'node:os';
+import { classOfErrnoName } from '../model/errno-classes.ts';
 import { TsdError } from '../model/errors.ts';
-import { classOfErrno, errnoName, sysError } from './errno.ts';
+import { errnoName, sysError } from './errno.ts';
 import { syscall, trySyscall } from './native.ts';
 import { RACES, type RacingAnswer } from './races.ts';
 import { retried } from './retry.ts';
@@ -158,7 +159,7 @@ function errorText({ flags, body }: Received): string {
 function errorOf(message: Received, step: string): TsdError {
   const errno = -message.body.readInt32LE(0);
   return new TsdError('TSD_NETWORK', `${step}: ${errnoName(errno)}${errorText(message)}`, {
-    class: classOfErrno(errno),
+    class: classOfErrnoName(errnoName(errno), 'netlink'),
     errno,
     step,
   });

@@ -135,14 +135,30 @@ export function reap(pid: number): boolean {
   return info.readInt32LE(SI_PID) === pid;
 }
 
+/** ESRCH comes from a file of a process that went while it was read. */
+const GONE: ReadonlySet<number | undefined> = new Set([-constants.errno.ENOENT, -constants.errno.ESRCH]);
+
+const NO_PROCESS: ReadonlySet<number> = new Set([
+  -constants.errno.ESRCH,
+  -constants.errno.EINVAL,
+  -constants.errno.ENOENT,
+]);
+
+/** Null when there is no such process. @throws TsdError when that could not be found out: no descriptor left, say. */
+function unlessGone<T>(look: () => T, step: string): T | null {
+  try {
+    return look();
+  } catch (thrown) {
+    const { errno, syscall: call = 'open' } = thrown as NodeJS.ErrnoException;
+    if (GONE.has(errno)) return null;
+    throw errno === undefined ? thrown : sysError(call, -errno, step);
+  }
+}
+
 /** Fields of a stat file below /proc from the third on (proc(5)); null when there is no such process. */
 function statOf(path: string): readonly string[] | null {
-  let stat: string;
-  try {
-    stat = readFileSync(path, 'latin1');
-  } catch {
-    return null;
-  }
+  const stat = unlessGone(() => readFileSync(path, 'latin1'), `read ${path}`);
+  if (stat === null) return null;
   // The name in field 2 may contain anything, also blanks and ')'.
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }
@@ -167,11 +183,8 @@ export function isEnding(pid: number, startTime: string): boolean {
   if (fields?.[19] !== startTime) return true;
   if ((Number(fields[6]) & PF_EXITING) === 0) return false;
   // A program goes on when only its first thread has ended.
-  try {
-    return readdirSync(`/proc/${pid}/task`).every((thread) => isThreadEnding(`/proc/${pid}/task/${thread}/stat`));
-  } catch {
-    return true;
-  }
+  const threads = unlessGone(() => readdirSync(`/proc/${pid}/task`), `list threads of ${pid}`) ?? [];
+  return threads.every((thread) => isThreadEnding(`/proc/${pid}/task/${thread}/stat`));
 }
 
 /** `process 12 (tail), state D in request_wait_answer`, for people; only its number when it is gone. */
@@ -187,12 +200,22 @@ export function describeProcess(pid: number): string {
   }
 }
 
-/** Sends a signal to the process that `pid` names, if it is still the one that started at `startTime`. */
+/**
+ * Sends a signal to the process that `pid` names, if it is still the one that started at `startTime`. Returns whether it was.
+ * @throws TsdError when that could not be found out.
+ */
 export function signalProcess(pid: number, startTime: string, signal: number): boolean {
+  const step = `signal process ${pid}`;
   const fd = trySyscall('pidfd_open', pid, 0);
-  if (fd < 0) return false;
+  // The number may be that of a thread by now, which is no process (EINVAL, later ENOENT).
+  if (NO_PROCESS.has(fd)) return false;
+  if (fd < 0) throw sysError('pidfd_open', -fd, step);
   try {
-    return startTimeOf(pid) === startTime && trySyscall('pidfd_send_signal', fd, signal, null, 0) === 0;
+    if (startTimeOf(pid) !== startTime) return false;
+    const sent = trySyscall('pidfd_send_signal', fd, signal, null, 0);
+    if (sent === 0) return true;
+    if (sent === -constants.errno.ESRCH) return false;
+    throw sysError('pidfd_send_signal', -sent, step);
   } finally {
     closeSync(fd);
   }

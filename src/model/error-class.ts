@@ -19,3 +19,15 @@ export const ERROR_CLASSES = [
   'bug',
 ] as const;
 export type ErrorClass = (typeof ERROR_CLASSES)[number];
+
+/**
+ * Failures of a start that lie in the container: its image, command or settings. Only an edit mends them, so nobody has to
+ * wait for the next try; the host's troubles, and what neighbours do, pass by themselves.
+ */
+export const OWN_FAILURES: ReadonlySet<string> = new Set<ErrorClass>([
+  'precondition',
+  'invalid',
+  'unsupported',
+  'not-found',
+  'denied',
+]);

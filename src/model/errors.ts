@@ -1,3 +1,4 @@
+import { classOfErrnoName } from './errno-classes.ts';
 import type { ErrorCode } from './error-catalogue.ts';
 import { ERROR_CATALOGUE } from './error-catalogue.ts';
 import type { ErrorClass } from './error-class.ts';
@@ -108,14 +109,23 @@ const TROUBLE: readonly (readonly [RegExp, ErrorCode])[] = [
   [/^(EIO|EROFS|ESTALE|EUCLEAN|EMFILE|ENFILE|ENOMEM)$/, 'TSD_SYSCALL'],
 ];
 
-/** Any thrown value as a TsdError; what is not one and tells of no trouble of the host is a defect of ours and says so. */
+/**
+ * Any thrown value as a TsdError. What the kernel answered to a call of Node's has the class of that answer; anything else
+ * that tells of no trouble of the host is a defect of ours and says so.
+ */
 export function toTsdError(thrown: unknown): TsdError {
   if (thrown instanceof TsdError) return thrown;
   const text = thrown instanceof Error ? thrown.message : String(thrown);
-  const { code, errno } = (thrown ?? {}) as NodeJS.ErrnoException;
-  const [, trouble] = TROUBLE.find(([pattern]) => typeof code === 'string' && pattern.test(code)) ?? [];
+  const { code, errno, syscall } = (thrown ?? {}) as NodeJS.ErrnoException;
+  const [, known] = TROUBLE.find(([pattern]) => typeof code === 'string' && pattern.test(code)) ?? [];
+  const answered = typeof code === 'string' && typeof errno === 'number' && typeof syscall === 'string';
+  const trouble = known ?? (answered ? 'TSD_SYSCALL' : undefined);
   if (trouble)
-    return new TsdError(trouble, text, { cause: thrown, ...(errno !== undefined && { errno: Math.abs(errno) }) });
+    return new TsdError(trouble, text, {
+      cause: thrown,
+      ...(typeof code === 'string' && { class: classOfErrnoName(code, syscall ?? '') }),
+      ...(errno !== undefined && { errno: Math.abs(errno) }),
+    });
   return new TsdError('TSD_BUG', text === '' ? 'unknown failure' : text, { cause: thrown });
 }
 

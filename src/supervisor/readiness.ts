@@ -121,7 +121,8 @@ function failedUpdate({ desired, observed }: Input, key: ResourceKey): Failed | 
   };
 }
 
-function ofVerdict(resource: ResourceKey, message: string, verdict: RunVerdict): OfOne {
+/** @param hint what to do about the op that failed last, where one did */
+function ofVerdict(resource: ResourceKey, message: string, verdict: RunVerdict, hint: string | undefined): OfOne {
   switch (verdict.is) {
     case 'ready':
       return { state: 'ready', runs: true };
@@ -129,6 +130,8 @@ function ofVerdict(resource: ResourceKey, message: string, verdict: RunVerdict):
       return { state: 'completed', resource, message: verdict.message };
     case 'failed':
       return { state: 'failed', resource, message: verdict.message, ended: { log: verdict.log } };
+    case 'unstartable':
+      return { state: 'failed', resource, message: verdict.message, hint };
     case 'waiting': {
       // What the loop waits for says more, and what settles has nothing that waits.
       const text = message === '' ? verdict.message : message;
@@ -191,7 +194,7 @@ function ofContainer(input: Input, key: ResourceKey, awaited: ReadonlySet<Resour
           ended: judging.ended(key, container),
         })
       : null;
-  const decided = verdict && ofVerdict(key, status.message, verdict);
+  const decided = verdict && ofVerdict(key, status.message, verdict, observed.failures.get(key)?.hint);
   if (decided && decided.state !== 'waiting') return decided;
   if (status.phase === 'Failed') return { state: 'failed', resource: key, message };
   return decided ?? waiting;

@@ -76,6 +76,12 @@ function lookAt({ world, loop }: ProofParts, { key, engineName, settleMs, sinceB
     ended: ends.of(key, container),
     now,
   });
+  if (verdict.is === 'unstartable') {
+    throw new TsdError('TSD_CONTAINER_SETUP', `container ${engineName} cannot be started: ${verdict.message}`, {
+      key,
+      hint: world.failures.get(key)?.hint ?? whereToLook(key),
+    });
+  }
   if (verdict.is === 'waiting') return waiting(verdict.message, verdict.untilBootMs);
   if (verdict.is !== 'failed') return verdict;
   throw new TsdError('TSD_CONTAINER_ENDED', `container ${engineName} ${verdict.message}`, {

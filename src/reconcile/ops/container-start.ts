@@ -33,9 +33,8 @@ function linkedContainers(world: World, desired: Desired<'container'>): LinkedCo
       throw new TsdError(
         'TSD_CONTAINER_NOT_RUNNING',
         `Cannot link to a non running container: /${key} AS /${desired.engineName}/${alias}`,
-        {
-          key: desired.key,
-        },
+        // It was there when the start was planned, and comes back by its own policy.
+        { class: 'unavailable', key: desired.key },
       );
     }
     const image = imageById(world, record.imageId, linked);

@@ -1,4 +1,5 @@
 import type { Instant } from '../../model/clock.ts';
+import { OWN_FAILURES } from '../../model/error-class.ts';
 import { describeEnd } from '../../model/exit-words.ts';
 import type { ObservedHealth } from '../../model/health.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
@@ -88,15 +89,6 @@ export function decideRestart(input: RestartInput): RestartDecision {
     message: `${ended}, restart ${restarts}`,
   };
 }
-
-/** Failures of a start that lie in the container: its image, command or settings; the host's troubles pass by themselves. */
-export const OWN_FAILURES: ReadonlySet<string> = new Set([
-  'precondition',
-  'invalid',
-  'unsupported',
-  'not-found',
-  'denied',
-]);
 
 type FailedStart = Pick<RestartInput, 'policy' | 'counters'> & {
   readonly error: NonNullable<ObservedContainer['startError']>;

@@ -1,5 +1,6 @@
 /** What the run of a container has shown by now: that it goes on, that it did its work, or how it ended. Pure. */
 import type { Instant } from '../../model/clock.ts';
+import { OWN_FAILURES } from '../../model/error-class.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import { SETTLE_MS } from '../../model/kinds/update-forms.ts';
 import type { ObservedContainer, ObservedExit } from '../../model/observed.ts';
@@ -36,6 +37,8 @@ export type RunVerdict =
       readonly exitCode: number | null;
       readonly log: readonly string[];
     }
+  /** It cannot be started as it is declared: the next try is as good as the last one. */
+  | { readonly is: 'unstartable'; readonly message: string }
   /** Boot clock, when to look again; null waits for an event. */
   | { readonly is: 'waiting'; readonly message: string; readonly untilBootMs: number | null };
 
@@ -62,7 +65,10 @@ function isMeant(code: number | null, { spec, awaited }: RunInput): boolean {
 function judgeEnd(input: RunInput): RunVerdict {
   const { container, spec, sinceBootMs } = input;
   const { exit, startError, restartRequested, restarts, run } = container;
-  if (startError !== null) return waiting(startError.message);
+  if (startError !== null) {
+    const { message } = startError;
+    return OWN_FAILURES.has(startError.class) ? { is: 'unstartable', message } : waiting(message);
+  }
   if (exit === null || run === 0 || restartRequested) return waiting('it is not started yet');
   if (isMeant(exit.code, input)) return { is: 'completed', message: describeExit(exit) };
   const isOld = exit.code === null || exit.finishedAtBootMs === null || exit.finishedAtBootMs < sinceBootMs;

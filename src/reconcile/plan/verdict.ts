@@ -3,7 +3,6 @@ import type { Instant } from '../../model/clock.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { ObservedContainer, OpFailure } from '../../model/observed.ts';
 import { type ObservedUpdate, sameVersion } from '../../model/update.ts';
-import { OWN_FAILURES } from './restart.ts';
 import { judgeRun, seconds, settleOf } from './run-verdict.ts';
 
 export type Verdict =
@@ -28,9 +27,7 @@ export function isAt(candidate: ObservedContainer | undefined, { to }: Pick<Obse
 /** The loop looks at each end before another run begins, so that none is missed. */
 function judgeCandidate({ candidate, update, spec, failure, now }: VerdictInput): Verdict | null {
   if (!candidate || !isAt(candidate, update)) return null;
-  const { startError, health, running } = candidate;
-  if (startError !== null && OWN_FAILURES.has(startError.class))
-    return { is: 'failed', message: startError.message, hint: failure?.hint };
+  const { health, running } = candidate;
   if (running && health?.state === 'unhealthy') return { is: 'failed', message: `unhealthy: ${health.message}` };
   const verdict = judgeRun({
     container: candidate,
@@ -43,6 +40,7 @@ function judgeCandidate({ candidate, update, spec, failure, now }: VerdictInput)
     now,
   });
   if (verdict.is === 'completed') return { is: 'ready', message: `it completed: ${verdict.message}` };
+  if (verdict.is === 'unstartable') return { is: 'failed', message: verdict.message, hint: failure?.hint };
   if (verdict.is === 'waiting') return { is: 'waiting', untilBootMs: verdict.untilBootMs };
   return { is: verdict.is, message: verdict.message };
 }

@@ -112,6 +112,13 @@ const ROWS: readonly Row[] = [
     { container: ended(0, { startError: { class: 'unavailable', message: 'no address' } }) },
     waiting(null, 'no address'),
   ],
+  ...['no', 'always', 'on-failure:3'].map(
+    (policy): Row => [
+      `${policy}: a start that failed for what the container is`,
+      { container: ended(0, { startError: { class: 'precondition', message: 'no such program' } }), policy },
+      { is: 'unstartable', message: 'no such program' },
+    ],
+  ),
   [
     'runs again after an end',
     { container: runs(), policy: 'always', ended: end(3), atMs: 9_000 },

@@ -137,12 +137,13 @@ function payloadOf(spec: TaskSpec, tree: ContainerTree, cwd: string): PayloadPro
 /** Where it is missing it is made, as Docker does. */
 function makeWorkingDirectory(tree: ContainerTree, cwd: string): void {
   try {
-    tree.target(cwd, 'directory');
+    tree.amongNeighbours(() => tree.target(cwd, 'directory'));
   } catch (thrown) {
     const error = toTsdError(thrown);
     const step = `working directory ${cwd}`;
     const { class: errorClass, errno } = error;
-    throw new TsdError(error.code, `${step}: ${error.message}`, { step, class: errorClass, errno, cause: error });
+    const message = `${step}: ${error.message}`;
+    throw new TsdError(error.code, message, { step, class: errorClass, errno, hint: error.hint, cause: error });
   }
 }
 
@@ -150,6 +151,7 @@ function compileTask(spec: TaskSpec, rootFd: number, cgroup: CgroupEntry, device
   const program = new SyscallProgram();
   const tree = new ContainerTree(rootFd);
   let facts: RunFacts;
+  let sharesProgram: boolean;
   try {
     addCgroupEntries(program, cgroup.taskFiles);
     addCgroupNamespace(program);
@@ -159,7 +161,8 @@ function compileTask(spec: TaskSpec, rootFd: number, cgroup: CgroupEntry, device
     addPivot(program, spec, cwd);
     addNames(program, spec);
     addUlimits(program, spec.ulimits);
-    const payload = payloadOf(spec, tree, cwd);
+    const payload = tree.amongNeighbours(() => payloadOf(spec, tree, cwd));
+    sharesProgram = tree.crossed;
     addPayload(program, payload, nullDevice);
     const { capabilities, noNewPrivileges, filter } = payload;
     facts = { user: { wanted: spec.user, found: payload.user }, capabilities, noNewPrivileges, filter, env: spec.env };
@@ -171,7 +174,7 @@ function compileTask(spec: TaskSpec, rootFd: number, cgroup: CgroupEntry, device
     cgroupFd: CGROUP_FD,
     flags: (spec.tty ? PROGRAM_FLAGS.tty : 0) | (spec.stdin ? PROGRAM_FLAGS.stdin : 0),
   });
-  return { program, encoded, facts };
+  return { program, encoded, facts, sharesProgram };
 }
 
 /**
@@ -193,7 +196,7 @@ export function prepareTask(spec: TaskSpec, context: TaskContext): PreparedTask 
     const policy = devicePolicy(privileged, devices, specs);
     cgroup = context.cgroups.create(containerId, spec.resources, policy);
     const found = devicesOf(spec, specs);
-    const { program, encoded, facts } = compileTask(spec, rootFd, cgroup, found);
+    const { program, encoded, facts, sharesProgram } = compileTask(spec, rootFd, cgroup, found);
     const factsFd = factsFile(facts);
     const inherited = new Map([
       [ROOT_FD, rootFd],
@@ -206,6 +209,7 @@ export function prepareTask(spec: TaskSpec, context: TaskContext): PreparedTask 
     return {
       program,
       encoded,
+      sharesProgram,
       inherited,
       cgroupPaths: cgroup.paths,
       devices: { nodes: [...DEFAULT_DEVICES, ...found.nodes, ...found.placed.map(({ device }) => device)], policy },

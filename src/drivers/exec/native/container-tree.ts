@@ -8,8 +8,9 @@ import { constants as os } from 'node:os';
 import { posix } from 'node:path';
 import { sysError } from '../../../ffi/errno.ts';
 import { makeDirectoryAt } from '../../../ffi/files.ts';
-import { AT_FDCWD, find, OPEN_FLAGS, open } from '../../../ffi/lookup.ts';
-import { TsdError } from '../../../model/errors.ts';
+import { AT_FDCWD, find, linkTarget, OPEN_FLAGS, open } from '../../../ffi/lookup.ts';
+import { OWN_FAILURES } from '../../../model/error-class.ts';
+import { TsdError, toTsdError } from '../../../model/errors.ts';
 import { append } from '../../../model/lists.ts';
 import { readStart } from './regular-file.ts';
 
@@ -65,6 +66,7 @@ type Absence = 'ENOENT' | 'ENOTDIR' | 'ELOOP';
 export class ContainerTree implements FileTree {
   readonly #rootFd: number;
   readonly #mounts = new Map<string, Mounted>();
+  #crossed = false;
 
   /** @param rootFd stays the caller's. */
   constructor(rootFd: number) {
@@ -81,6 +83,33 @@ export class ContainerTree implements FileTree {
   addNewMount(path: string): void {
     this.#forget(path);
     this.#mounts.set(path, { type: 'new' });
+  }
+
+  /** Whether a name was looked up in a tree of the host since {@link amongNeighbours} was called last. */
+  get crossed(): boolean {
+    return this.#crossed;
+  }
+
+  /**
+   * Does what looks names up. A volume or a bind may be filled by others, so what is wrong in one may be right in a
+   * moment: an error that names in it lead to is no fault of the container, and it is tried again.
+   */
+  amongNeighbours<T>(work: () => T): T {
+    this.#crossed = false;
+    try {
+      return work();
+    } catch (thrown) {
+      const error = toTsdError(thrown);
+      if (!this.#crossed || !OWN_FAILURES.has(error.class)) throw error;
+      const { step, errno } = error;
+      throw new TsdError(error.code, error.message, {
+        class: 'unavailable',
+        step,
+        errno,
+        hint: 'It lies in a volume or bind that others may change. It is tried again by itself.',
+        cause: error,
+      });
+    }
   }
 
   find(path: string): number | null {
@@ -168,7 +197,10 @@ export class ContainerTree implements FileTree {
     if (mounted?.type !== 'host') return 'new';
     mounted.fd ??= open(`open ${mounted.source}`, AT_FDCWD, mounted.source, 'trusted', OPEN_FLAGS.path);
     const rest = names.slice(split(mountPoint).length);
-    if (rest.length > 0) return openIn(mounted.fd, rest.join('/'));
+    if (rest.length > 0) {
+      this.#crossed = true;
+      return openIn(mounted.fd, rest.join('/'));
+    }
     return openSync(`/proc/self/fd/${mounted.fd}`, OPEN_FLAGS.path);
   }
 
@@ -200,7 +232,7 @@ export class ContainerTree implements FileTree {
         const stat = fstatSync(fd);
         if (stat.isSymbolicLink()) {
           if (++links > MAX_LINKS) return 'ELOOP';
-          const link = this.#readLink(names, name);
+          const link = linkTarget(fd).toString();
           if (link.startsWith('/')) names = [];
           append(pending, split(link).reverse());
         } else {
@@ -230,16 +262,6 @@ export class ContainerTree implements FileTree {
       closeSync(parent);
     }
     return this.#openPlain(names);
-  }
-
-  #readLink(directory: readonly string[], name: string): string {
-    const fd = this.#openPlain(directory);
-    if (typeof fd === 'string') throw sysError('openat2', os.errno.ENOENT, `open ${join(directory)}`);
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}/${name}`);
-    } finally {
-      closeSync(fd);
-    }
   }
 }
 

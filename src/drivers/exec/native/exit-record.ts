@@ -1,5 +1,6 @@
 /** The shim's exit record: `exit.<run>`, one line that a person can read, written by shim/record.c. */
 import { readFileSync } from 'node:fs';
+import { classOfErrnoName } from '../../../model/errno-classes.ts';
 import { TsdError } from '../../../model/errors.ts';
 
 export interface ExitRecord {
@@ -30,8 +31,13 @@ export function readExitRecord(path: string): ExitRecord | null {
   try {
     text = readFileSync(path, 'latin1');
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw new TsdError('TSD_STATE_CORRUPT', `cannot read ${path}`, { step: 'read the exit record', cause });
+    const { code = '', syscall = '' } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return null;
+    throw new TsdError('TSD_STATE_CORRUPT', `cannot read ${path}: ${code}`, {
+      class: classOfErrnoName(code, syscall),
+      step: 'read the exit record',
+      cause,
+    });
   }
   return parseExitRecord(text, path);
 }

@@ -5,6 +5,7 @@ import { sysError } from '../../../ffi/errno.ts';
 import { lookupError } from '../../../ffi/lookup.ts';
 import { memoryFile, spawn } from '../../../ffi/processes.ts';
 import { listenAt, socketPair } from '../../../ffi/sockets.ts';
+import { type ErrorClass, OWN_FAILURES } from '../../../model/error-class.ts';
 import { TsdError } from '../../../model/errors.ts';
 import type { LogSpec } from '../../contract.ts';
 import { type PreparedTask, SHIM_BINARY_FD } from './prepared-task.ts';
@@ -82,9 +83,20 @@ function openDirectory(step: string, path: string): number {
 
 /** The error of a launch that failed, naming the step of the program: `mount proc: EPERM`. */
 export function launchError(failure: NonNullable<Launched['failure']>, task: PreparedTask): TsdError {
-  const step = failure.op === null ? failure.step : task.program.stepOf(failure.op);
-  const isLookup = failure.op !== null && task.program.isLookup(failure.op);
-  const error = isLookup ? lookupError(step, failure.errno) : sysError(step, failure.errno);
+  const { op, errno } = failure;
+  if (op === null) return ofSetup(sysError(failure.step, errno));
+  const { program, sharesProgram = false } = task;
+  const step = program.stepOf(op);
+  const call = program.callOf(op);
+  if (program.isLookup(op)) return ofSetup(lookupError(step, errno, 'launch'));
+  const error = sysError(call, errno, step, 'launch');
+  // What it was when it was looked at it need not be any more.
+  const isOthers = sharesProgram && call.startsWith('execve') && OWN_FAILURES.has(error.class);
+  return ofSetup(error, isOthers ? 'unavailable' : error.class);
+}
+
+function ofSetup(error: TsdError, errorClass: ErrorClass = error.class): TsdError {
   if (error.code !== 'TSD_SYSCALL') return error;
-  return new TsdError('TSD_CONTAINER_SETUP', error.message, { class: error.class, errno: failure.errno, step });
+  const { errno, step } = error;
+  return new TsdError('TSD_CONTAINER_SETUP', error.message, { class: errorClass, errno, step });
 }

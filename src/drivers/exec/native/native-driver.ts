@@ -5,7 +5,7 @@
 
 import { closeSync, readFileSync } from 'node:fs';
 import { UnionOfLists } from '../../../ffi/listed-directory.ts';
-import { isEnding, SIGKILL, sealedMemoryFile, signalProcess, startTimeOf } from '../../../ffi/processes.ts';
+import { isEnding, SIGKILL, sealedMemoryFile } from '../../../ffi/processes.ts';
 import { openTerminalIn } from '../../../ffi/pty.ts';
 import { countRaces } from '../../../ffi/retry.ts';
 import type { Clock } from '../../../model/clock.ts';
@@ -215,8 +215,7 @@ export class NativeDriver implements ExecDriver {
 
   /** Resolves when the shim is gone; its payload, if there is one, dies with it. */
   #abandon({ shimPid, connection }: LaunchedShim): Promise<void> {
-    const startTime = startTimeOf(shimPid);
-    if (startTime !== null) signalProcess(shimPid, startTime, SIGKILL);
+    this.#children.kill(shimPid);
     return new Promise((resolve) => {
       connection.listen({
         closed: () => {
@@ -253,7 +252,12 @@ export class NativeDriver implements ExecDriver {
 
   ending(containerId: string): boolean {
     const handle = this.running(containerId);
-    return handle !== null && isEnding(handle.pid, handle.startTime);
+    try {
+      return handle !== null && isEnding(handle.pid, handle.startTime);
+    } catch {
+      // Who could not look has learned nothing about the payload either.
+      return true;
+    }
   }
 
   onExit(listener: (exit: TaskExit) => void): void {

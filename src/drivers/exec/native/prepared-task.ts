@@ -13,6 +13,8 @@ export interface PreparedTask {
   readonly inherited: ReadonlyMap<number, number>;
   /** Groups the shim child is put into and what becomes of them: paths, for kill and removal. */
   readonly cgroupPaths: Readonly<Record<string, string>>;
+  /** Its program lies in a mount that others may fill. */
+  readonly sharesProgram?: boolean;
   /** Of a container: for its record. */
   readonly devices?: TaskDevices;
   /** Closes this process's descriptors. Always called, after launch or failure. */

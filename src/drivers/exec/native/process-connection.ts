@@ -40,10 +40,19 @@ export class ProcessConnection implements RunConnection {
 
   listen({ closed }: Pick<ShimEvents, 'closed'>): void {
     this.#timer = setInterval(() => {
-      if (shimRuns(this.#processes)) return;
+      if (!this.#hasEnded()) return;
       this.close();
       closed?.();
     }, LOOK_MS).unref();
+  }
+
+  /** Not when it could not be looked at: the next look tells. */
+  #hasEnded(): boolean {
+    try {
+      return !shimRuns(this.#processes);
+    } catch {
+      return false;
+    }
   }
 
   async request(type: number, payload: Uint8Array): Promise<number> {

@@ -61,6 +61,7 @@ export type ProgramArgument = number | bigint | string | Buffer | DataRef | Slot
 
 interface Op {
   readonly step: string;
+  readonly call: string;
   readonly nr: number;
   readonly args: readonly (number | bigint | DataRef | SlotRef)[];
   /** {@link OP_FLAGS} */
@@ -84,25 +85,25 @@ export class SyscallProgram {
 
   /** @param step what the op is for, in words for the error when it fails: `mount proc`. */
   op(step: string, name: SyscallName, ...args: ProgramArgument[]): void {
-    this.#push(step, SYSCALL_NUMBERS[name], args, 0, NO_SLOT);
+    this.#push(step, name, SYSCALL_NUMBERS[name], args, 0, NO_SLOT);
   }
 
   /** As {@link op}; a failure is not an error (a masked path that this kernel does not have). */
   tryOp(step: string, name: SyscallName, ...args: ProgramArgument[]): void {
-    this.#push(step, SYSCALL_NUMBERS[name], args, OP_FLAGS.ignoresErrors, NO_SLOT);
+    this.#push(step, name, SYSCALL_NUMBERS[name], args, OP_FLAGS.ignoresErrors, NO_SLOT);
   }
 
   /** As {@link op}; the result (a file descriptor, mostly) can be an argument of later ops. */
   opToSlot(step: string, name: SyscallName, ...args: ProgramArgument[]): SlotRef {
     const slot = this.#takeSlot();
-    this.#push(step, SYSCALL_NUMBERS[name], args, 0, slot);
+    this.#push(step, name, SYSCALL_NUMBERS[name], args, 0, slot);
     return { kind: 'slot', slot };
   }
 
   /** As {@link opToSlot}: opens what is at a path. The shim tries again what a race answers, as lookup.ts does. */
   lookUp(step: string, at: number | SlotRef, path: LookupPath, { nr, how, howBytes }: LookupCall): SlotRef {
     const slot = this.#takeSlot();
-    this.#push(step, nr, [at, path, how, howBytes], OP_FLAGS.retried, slot);
+    this.#push(step, 'openat2', nr, [at, path, how, howBytes], OP_FLAGS.retried, slot);
     return { kind: 'slot', slot };
   }
 
@@ -145,6 +146,11 @@ export class SyscallProgram {
   /** What op `index` was for. */
   stepOf(index: number): string {
     return this.#ops[index]?.step ?? `step ${index}`;
+  }
+
+  /** The call that op `index` is. */
+  callOf(index: number): string {
+    return this.#ops[index]?.call ?? this.stepOf(index);
   }
 
   /** Whether op `index` is a lookup. */
@@ -205,14 +211,14 @@ export class SyscallProgram {
     return slot;
   }
 
-  #push(step: string, nr: number, args: readonly ProgramArgument[], flags: number, slot: number): void {
+  #push(step: string, call: string, nr: number, args: readonly ProgramArgument[], flags: number, slot: number): void {
     if (args.length > 6) throw new RangeError(`${step}: a system call takes at most 6 arguments`);
     const resolved = args.map((argument) => {
       if (typeof argument === 'string') return this.string(argument);
       if (Buffer.isBuffer(argument)) return this.data(argument);
       return argument;
     });
-    this.#ops.push({ step, nr, args: resolved, flags, resultSlot: slot });
+    this.#ops.push({ step, call, nr, args: resolved, flags, resultSlot: slot });
   }
 }
 

@@ -80,8 +80,9 @@ function factsOfShim({ shimPid }: ExecTarget): RunFacts | null {
   try {
     // Under this number an older shim has anything or nothing; a pipe or device would act when it is opened.
     if (!readlinkSync(path).startsWith(`/memfd:${NAME} `)) return null;
-  } catch {
-    return null;
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw thrown;
   }
   const { capabilities, filter, ...facts } = JSON.parse(readFileSync(path, 'utf8')) as KeptFacts;
   return {

@@ -64,13 +64,18 @@ export class RunFiles {
     this.#write(handle.containerId, 'state.json', stateJson(handle, network, cgroups));
   }
 
-  /** The handle in state.json; null when there is none, or one that this driver did not write (Docker's). */
+  /**
+   * The handle in state.json; null when there is none, or one that this driver did not write (Docker's).
+   * @throws what kept it from being read.
+   */
   readState(containerId: string): TaskHandle | null {
     let state: Record<string, unknown>;
     try {
       state = JSON.parse(readFileSync(join(this.directory(containerId), 'state.json'), 'utf8'));
-    } catch {
-      return null;
+    } catch (thrown) {
+      // What is not there and what was torn says nothing; what could not be read may say that it runs.
+      if (thrown instanceof SyntaxError || (thrown as NodeJS.ErrnoException).code === 'ENOENT') return null;
+      throw thrown;
     }
     const handle = {
       containerId,

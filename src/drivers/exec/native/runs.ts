@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { bootId, describeProcess, SIGKILL, signalProcess, startTimeOf } from '../../../ffi/processes.ts';
 import type { Clock } from '../../../model/clock.ts';
-import { TsdError } from '../../../model/errors.ts';
+import { TsdError, toTsdError } from '../../../model/errors.ts';
 import type { AdoptResult, ExecDriver, TaskExit, TaskHandle } from '../../contract.ts';
 import type { CgroupManager } from './cgroups/container-groups.ts';
 import { type ExitRecord, readExitRecord } from './exit-record.ts';
@@ -15,6 +15,8 @@ import { cannotRecord, foreignShim, silentShim } from './shim-trouble.ts';
 
 /** How long a killed payload may take to disappear before its run is over without it. */
 const DEATH_TIMEOUT_MS = 10_000;
+/** Until a record is read again that there was no descriptor for. */
+const REREAD_MS = 50;
 
 export interface Run {
   readonly handle: TaskHandle;
@@ -173,7 +175,7 @@ export class Runs {
   async #settle(handle: TaskHandle): Promise<void> {
     const { files, children } = this.#context;
     children.leaving(handle.shimPid);
-    const record = this.#recordOrUnknown(handle);
+    const record = await this.#lastRecord(handle);
     // What cannot be killed now is still in list(), and remove() says why it cannot be removed.
     if (record === null) await this.#bury(handle).catch(() => {});
     const exit = this.#exit(handle, record);
@@ -217,12 +219,15 @@ export class Runs {
     }
   }
 
-  /** A record that cannot be read says as much as none. */
-  #recordOrUnknown(key: RunKey): ExitRecord | null {
-    try {
-      return this.record(key);
-    } catch {
-      return null;
+  /** A record that is damaged says as much as none. One that this process has no descriptor for is read when it has. */
+  async #lastRecord(key: RunKey): Promise<ExitRecord | null> {
+    for (;;) {
+      try {
+        return this.record(key);
+      } catch (error) {
+        if (this.#closed || toTsdError(error).class !== 'exhausted') return null;
+      }
+      await delay(REREAD_MS);
     }
   }
 

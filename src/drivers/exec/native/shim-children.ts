@@ -19,6 +19,11 @@ export class ShimChildren {
     this.#started.add(pid);
   }
 
+  /** Ends one that has not left. Until it is reaped nothing else can have its pid, and no descriptor is needed. */
+  kill(pid: number): void {
+    if (this.#started.has(pid) || this.#leaving.has(pid)) process.kill(pid, 'SIGKILL');
+  }
+
   leaving(pid: number): void {
     if (!this.#started.delete(pid)) return;
     this.#leaving.add(pid);

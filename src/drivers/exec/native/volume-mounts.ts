@@ -48,7 +48,8 @@ function bindSource(mount: MountSpec): Source {
     if (errno === undefined) throw thrown;
     const what = code === 'ENOENT' ? `${mount.source} does not exist` : `${mount.source}: ${code}`;
     const hint = code === 'ENOENT' ? missingBindHint(mount.source) : undefined;
-    throw new TsdError('TSD_BIND_SOURCE', what, { step, errno: -errno, hint });
+    // It was there when the start was planned: who shares the directory it is in may put it back.
+    throw new TsdError('TSD_BIND_SOURCE', what, { step, class: 'unavailable', errno: -errno, hint });
   }
 }
 
@@ -161,9 +162,11 @@ export function addVolumeMounts(
   devices: readonly PlacedDevice[],
 ): void {
   const find = (path: string, kind: Kind): MountTarget => {
-    const target = tree.target(path, kind);
-    refuseTarget(target.path, path);
-    return target;
+    return tree.amongNeighbours(() => {
+      const target = tree.target(path, kind);
+      refuseTarget(target.path, path);
+      return target;
+    });
   };
   const addMount = (path: string, mount: MountSpec): void => {
     if (mount.type === 'tmpfs') {

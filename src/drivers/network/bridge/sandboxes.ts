@@ -172,7 +172,8 @@ function ofOurs(netnsFd: number, pid: number, step: string): number {
 function isNetnsFile(path: string): boolean {
   try {
     return readlinkSync(path).startsWith('net:[');
-  } catch {
-    return false;
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw thrown;
   }
 }

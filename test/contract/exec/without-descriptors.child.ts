@@ -1,0 +1,26 @@
+/** Asks about processes with no descriptor left, and says what came of it. */
+import { closeSync, openSync } from 'node:fs';
+import { isEnding, signalProcess, startTimeOf } from '../../../src/ffi/processes.ts';
+import { TsdError } from '../../../src/model/errors.ts';
+
+const startTime = startTimeOf(process.pid) ?? '';
+const opened: number[] = [];
+try {
+  for (;;) opened.push(openSync('/dev/null', 'r'));
+} catch {
+  // There are no more.
+}
+const outcome = (ask: () => unknown): string => {
+  try {
+    return String(ask());
+  } catch (error) {
+    return error instanceof TsdError ? error.class : String(error);
+  }
+};
+const results = [
+  outcome(() => startTimeOf(process.pid)),
+  outcome(() => isEnding(process.pid, startTime)),
+  outcome(() => signalProcess(process.pid, startTime, 0)),
+];
+for (const fd of opened) closeSync(fd);
+process.stdout.write(JSON.stringify([...results, startTimeOf(2 ** 22 + 1) === null, isEnding(process.pid, startTime)]));
