@@ -91,6 +91,8 @@ function removeGroup(path: Buffer | string, shown: string): boolean {
 }
 
 function* removal(path: string): Generator<void, boolean> {
+  // Most containers make none below theirs.
+  if (removeGroup(path, path)) return true;
   for (const { parent, name } of groupsBelow(path)) {
     if (!removeGroup(at(parent, name), `${name} below ${path}`)) return false;
     yield;

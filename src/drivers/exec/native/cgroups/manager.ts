@@ -38,7 +38,7 @@ import {
 import { writeLimits } from './limit-files.ts';
 import { neededControllers } from './limits.ts';
 import { readUsage } from './usage.ts';
-import { type Shortcoming, TASKS, V1Groups } from './v1-groups.ts';
+import { type Shortcoming, TASKS, type V1Group, V1Groups } from './v1-groups.ts';
 
 class Manager implements CgroupManager {
   readonly #hierarchies: Hierarchies;
@@ -111,7 +111,7 @@ class Manager implements CgroupManager {
     return {
       directoryFd,
       taskFiles: v1.map(({ path }) => join(path, TASKS)),
-      view: this.#view(containerId, unified),
+      view: this.#view(v1, unified),
       paths: { unified, ...Object.fromEntries(paths) },
       release: () => closeSync(directoryFd),
     };
@@ -125,10 +125,14 @@ class Manager implements CgroupManager {
     return place.startsWith(`${unified}/`) && existsSync(place) ? place : unified;
   }
 
-  #view(containerId: string, unified: string): CgroupView {
+  #view(v1: readonly V1Group[], unified: string): CgroupView {
     if (this.unifiedOnly) return 'unified';
-    const own = { name: basename(this.#hierarchies.unifiedMount), source: unified, also: [] };
-    return [...this.#v1.view(containerId), own];
+    const shown = v1.map(({ hierarchy, path }) => {
+      const name = basename(hierarchy.mount);
+      const also = hierarchy.name.split(',').filter((part) => part !== name && !part.includes('='));
+      return { name, source: path, also };
+    });
+    return [...shown, { name: basename(this.#hierarchies.unifiedMount), source: unified, also: [] }];
   }
 
   async kill(containerId: string, ended = (): boolean => false): Promise<void> {

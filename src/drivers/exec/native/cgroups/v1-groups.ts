@@ -4,7 +4,7 @@
  */
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { constants as os } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { TsdError, toTsdError } from '../../../../model/errors.ts';
 import { errnoOf, makeGroup, removeEmptyGroup, writeControl } from './group-files.ts';
 import type { Controller, V1Hierarchy } from './hierarchies.ts';
@@ -36,6 +36,12 @@ const PASSING: readonly (number | undefined)[] = [
 function isOfHost(error: unknown): boolean {
   if (error instanceof TsdError && error.step === 'mkdir') return !PASSING.includes(error.errno);
   return (error instanceof TsdError && error.errno !== undefined) || errnoOf(error) !== null;
+}
+
+/** A container's group in a hierarchy. */
+export interface V1Group {
+  readonly hierarchy: V1Hierarchy;
+  readonly path: string;
 }
 
 function make(hierarchy: V1Hierarchy, path: string): void {
@@ -92,7 +98,7 @@ export class V1Groups {
   }
 
   /** Its groups that are there. */
-  of(containerId: string): readonly { readonly hierarchy: V1Hierarchy; readonly path: string }[] {
+  of(containerId: string): readonly V1Group[] {
     return this.#hierarchies
       .map((hierarchy) => ({ hierarchy, path: join(hierarchy.directory, this.#instanceName, containerId) }))
       .filter(({ path }) => existsSync(path));
@@ -135,18 +141,6 @@ export class V1Groups {
       } catch (error) {
         return [{ hierarchy: hierarchy.name, reason: toTsdError(error).message }];
       }
-    });
-  }
-
-  /** Names of the hierarchies and their groups in the container's view. */
-  view(containerId: string): readonly { readonly name: string; readonly source: string; readonly also: string[] }[] {
-    return this.of(containerId).map(({ hierarchy, path }) => {
-      const name = basename(hierarchy.mount);
-      return {
-        name,
-        source: path,
-        also: hierarchy.name.split(',').filter((part) => part !== name && !part.includes('=')),
-      };
     });
   }
 }
