@@ -28,10 +28,15 @@ const OTHERS = `${BUSYBOX_IMAGE}containers:
 const KEPT = `${BUSYBOX_IMAGE}containers:
   kept: { image: busybox, command: ${FOREVER}, restart: always }
 `;
+/** Passes its controllers on, as a service manager does: no process may be in its own group any more. */
+const NESTED = shell(
+  'cd /sys/fs/cgroup; mkdir init; echo 1 >init/cgroup.procs; echo +pids >cgroup.subtree_control; exec tail -f /dev/null',
+);
 const LIMITED = `${BUSYBOX_IMAGE}containers:
   limited: { image: busybox, command: ${FOREVER}, resources: { memory: 64MiB, cpus: 0.5, pids: 50 } }
   greedy: { image: busybox, command: [busybox, tail, /dev/zero], resources: { memory: 32MiB, memorySwap: 32MiB } }
   bomb: { image: busybox, command: ${shell('(while :; do sleep 3600 & done) 2>/dev/null; exec tail -f /dev/null')}, resources: { pids: 20 } }
+  nested: { image: busybox, command: ${NESTED}, privileged: true, resources: { pids: 50 } }
 `;
 
 if (problem !== null) describe('systemd', () => it.skip(`needs a guest: ${problem}`));
@@ -108,6 +113,8 @@ else {
         expect(await cgroupFile(pid, 'memory.max')).toBe(String(64 * 1024 ** 2));
         expect(await cgroupFile(pid, 'cpu.max')).toBe('50000 100000');
         expect(await cgroupFile(pid, 'pids.max')).toBe('50');
+        await waitFor('nested', 'runs', isRunning);
+        expect(await guest.ok('tsdocker exec nested -- busybox cat /proc/self/cgroup')).toBe('0::/init\n');
         const greedy = await waitFor('greedy', 'is killed', ({ phase }) => phase === 'Exited');
         expect(greedy).toMatchObject({ exitCode: 137, message: expect.stringContaining('out of memory') });
         const bomb = await waitFor('bomb', 'runs', isRunning);
