@@ -59,6 +59,29 @@ test('every container is in groups of its own, which doctor has looked at', asyn
   expect(checks.find(({ name }) => name === 'control groups')).toMatchObject({ status: 'ok' });
 });
 
+test('a step of a build, a probe and exec see their container’s groups and no others', async () => {
+  const supervisor = await supervise();
+  supervisor.file(
+    'image/Dockerfile',
+    'FROM busybox\nSHELL ["busybox", "sh", "-c"]\nRUN busybox cat /proc/self/cgroup > /step\n',
+  );
+  const probe = JSON.stringify(['busybox', 'sh', '-c', 'busybox cat /proc/self/cgroup > /probe']);
+  const file = supervisor.file(
+    'app.yaml',
+    `images: { busybox: { host: [busybox] }, built: { build: ./image } }
+containers: { web: { image: built, command: ${FOREVER}, health: { exec: ${probe}, interval: 200ms } } }
+`,
+  );
+  await supervisor.ok('apply', '--wait=60s', '-f', file);
+  for (const path of ['/step', '/probe', '/proc/self/cgroup', '/proc/1/cgroup']) {
+    const lines = (await supervisor.ok('exec', 'web', '--', 'busybox', 'cat', path)).trim().split('\n');
+    expect(lines.length).toBeGreaterThan(v1.length);
+    expect(lines.filter((line) => !line.endsWith(':/'))).toEqual([]);
+  }
+  const web = await supervisor.waitFor('web', 'is healthy', ({ ready }) => ready);
+  expect(web.conditions.find(({ type }) => type === 'Healthy')?.status).toBe(true);
+});
+
 test('groups that a supervisor made and died before a process was in them are removed by the next one', async () => {
   const supervisor = await supervise();
   supervisor.drop('app.yaml', app(`  web: { image: busybox, command: ${FOREVER} }\n`));

@@ -139,7 +139,7 @@ class Manager implements CgroupManager {
     const group = this.#unifiedGroup(containerId);
     if (ended() || !existsSync(group)) return;
     writeControl(join(group, 'cgroup.kill'), '1');
-    const freezer = this.#v1.of(containerId).find(({ hierarchy }) => hierarchy.name === 'freezer');
+    const freezer = this.#v1.of(containerId).find(({ hierarchy }) => hierarchy.name.split(',').includes('freezer'));
     if (freezer !== undefined) await thawTree(freezer.path);
     const step = `kill container ${containerId.slice(0, 12)}: the kernel does not end`;
     await waitForGroup(
