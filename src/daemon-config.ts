@@ -10,9 +10,8 @@ import { z } from 'zod';
 import { DEFAULT_GROUP, parseHost } from './api/address.ts';
 import { type HttpAddress, parseHttpAddress } from './api/http-address.ts';
 import { LOG_LEVELS, SETTINGS, type SettingName } from './daemon-settings.ts';
-import { containsNetwork, formatAddress, networkOf, parseCidr } from './model/addresses.ts';
+import { containsNetwork, formatAddress, isHostAddress, networkOf, parseCidr } from './model/addresses.ts';
 import { TsdError } from './model/errors.ts';
-import { isHostAddress } from './model/kinds/network.ts';
 import { type Parsed, parseBytes, parseDuration } from './model/kinds/short-forms.ts';
 
 const absolutePath = z.string().refine((path) => path.startsWith('/'), 'must be an absolute path');

@@ -40,7 +40,7 @@ export function parseCidr(text: string): Cidr | null {
 }
 
 /** @throws RangeError for text that is not a CIDR: the caller has validated it. */
-export function requireCidr(text: string): Cidr {
+function requireCidr(text: string): Cidr {
   const cidr = parseCidr(text);
   if (cidr === null) throw new RangeError(`${JSON.stringify(text)} is not an IPv4 network in CIDR notation`);
   return cidr;
@@ -66,6 +66,13 @@ export function addressIn(address: string, cidr: string): string {
 /** The first address that a host of the network can have. @throws RangeError */
 export function firstHostOf(cidr: string): string {
   return formatAddress(rangeOf(requireCidr(cidr)).first + 1);
+}
+
+/** True for an address that a host of the network can have: inside, and neither its first nor its last. @throws RangeError */
+export function isHostAddress(address: string, cidr: string): boolean {
+  const value = parseAddress(address);
+  const { first, last } = rangeOf(requireCidr(cidr));
+  return value !== null && value > first && value < last;
 }
 
 /** The network a CIDR lies in, host bits cleared: `10.80.0.1/24` → `10.80.0.0/24`. @throws RangeError */

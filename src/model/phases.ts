@@ -16,7 +16,6 @@ export interface Condition {
     | 'NamesLeftOut'
     | 'LogDelayed'
     | 'SharedGroups'
-    | 'RemovalHeld'
     | 'Unreachable'
     | 'ExitUnrecorded'
     | 'DiskFailing';

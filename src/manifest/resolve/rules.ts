@@ -2,10 +2,9 @@
  * Combinations of a container's fields that contradict each other. Docker 1.4 checks many of them in its client
  * (runconfig/parse.go); here all of them are refused before anything is touched.
  */
-
+import { firstHostOf, isHostAddress } from '../../model/addresses.ts';
 import type { References } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
-import { isHostAddress } from '../../model/kinds/network.ts';
 import { isBridged, type NetworkMode, networkMode, ownsNamespace } from '../../model/network-mode.ts';
 import { mayComplete } from '../../model/restart-policy.ts';
 import { type Declared, type Finding, finding, positionOf, type Universe } from './universe.ts';
@@ -67,11 +66,6 @@ function attachedNetwork({ references, universe }: Subject) {
   return declared?.resource.spec ? { declared, network: declared.resource.spec } : null;
 }
 
-/** The bridge's address: as written, else the first of the subnet. */
-function gatewayOf(gateway: string | null, subnet: string): string {
-  return gateway ?? subnet.replace(/\d+\/\d+$/, (end) => String(Number.parseInt(end, 10) + 1));
-}
-
 const address: Rule = (subject) => {
   const { spec, references } = subject;
   const fixed = spec.address;
@@ -84,7 +78,9 @@ const address: Rule = (subject) => {
   const say = (message: string) => [refuseWith(subject, declared, 'address', message)];
   if (network.subnet === null) return say('a fixed address needs a network with a subnet');
   if (!isHostAddress(fixed, network.subnet)) return say(`${fixed} is not a host address of ${network.subnet}`);
-  return fixed === gatewayOf(network.gateway, network.subnet) ? say(`${fixed} is the gateway of the network`) : [];
+  return fixed === (network.gateway ?? firstHostOf(network.subnet))
+    ? say(`${fixed} is the gateway of the network`)
+    : [];
 };
 
 const internalPorts: Rule = (subject) => {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseAddress, rangeOf, requireCidr } from '../addresses.ts';
+import { isHostAddress } from '../addresses.ts';
 import { field } from '../field.ts';
 import { isIPv4, parseSubnet } from './port-forms.ts';
 import { booleanField, labels, orNull, shortForm } from './schema-parts.ts';
@@ -54,13 +54,6 @@ export const networkFields = z.strictObject({
     text: true,
   }),
 });
-
-/** True for an address that a host of the network can have: inside, and neither its first nor its last. @throws RangeError */
-export function isHostAddress(address: string, cidr: string): boolean {
-  const value = parseAddress(address);
-  const { first, last } = rangeOf(requireCidr(cidr));
-  return value !== null && value > first && value < last;
-}
 
 /** A bridge of its own, with addresses and rules. */
 export const networkSchema = networkFields.superRefine(({ subnet, gateway }, context) => {

@@ -34,3 +34,9 @@ test('what a race answers is tried again in one place', () => {
     'supervisor/metrics/metrics.ts',
   ]);
 });
+
+test('a subnet in CIDR notation and the name of a signal are read in one place each', () => {
+  expect(filesWith(/\b(?:\w*subnet|\w*cidr|bip)\.(?:split|slice|replace|match|lastIndexOf)\(/i)).toEqual([]);
+  expect(filesWith(/constants\.signals\[/)).toEqual(['cli/terminal.ts']);
+  expect(filesWith(/\bSIGRTM|STKFLT/)).toEqual(['model/signals.ts']);
+});

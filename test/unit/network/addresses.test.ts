@@ -11,6 +11,7 @@ import {
   DEFAULT_BRIDGE_ADDRESSES,
   firstHostOf,
   formatAddress,
+  isHostAddress,
   macOfAddress,
   networkOf,
   overlaps,
@@ -18,7 +19,6 @@ import {
   parseCidr,
   prefixLengthOf,
 } from '../../../src/model/addresses.ts';
-import { isHostAddress } from '../../../src/model/kinds/network.ts';
 
 const anyAddress = fc.integer({ min: 0, max: 0xffffffff });
 const anyCidr = fc
