@@ -36,8 +36,10 @@ import { leaveDown } from './supervisor/adopt.ts';
 import { Adoption } from './supervisor/adoption.ts';
 import { copiesInUse, copiesNeeded } from './supervisor/copies-in-use.ts';
 import { cutOffContainers } from './supervisor/cut-off.ts';
+import { copyMade, describeSettled, settleDeclarations } from './supervisor/declarations/start.ts';
 import { runDoctor } from './supervisor/doctor.ts';
 import { SupervisorEventBus } from './supervisor/events.ts';
+import { stateOfGeneration } from './supervisor/generation-record.ts';
 import { giveHostBack } from './supervisor/give-back.ts';
 import { Collector } from './supervisor/images/collector.ts';
 import { ImageJobs } from './supervisor/images/image-jobs.ts';
@@ -55,6 +57,7 @@ import { ServiceManager } from './supervisor/service-manager.ts';
 import { sharingContainers } from './supervisor/shared-groups.ts';
 import { stopAll } from './supervisor/shutdown.ts';
 import { Sources } from './supervisor/sources.ts';
+import { stateFacts } from './supervisor/state-checks.ts';
 import { keepStatus } from './supervisor/status-line.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import { Timeline } from './supervisor/timeline.ts';
@@ -97,20 +100,25 @@ async function supervise(config: DaemonConfig): Promise<void> {
 
   const exec = createExecDriver(config, state);
   const paths = createPathBook(exec, (path) => controller.enqueue(usersOf(sources.state, path)));
+  const resolve = {
+    readFile: freeReader(paths),
+    settle: (files: readonly string[]) => paths.settle(files),
+    hashSecret: (bytes: Buffer) => secrets.reference(bytes.toString('latin1')),
+    defaultHostIp: config.ip,
+  };
+  const settled = settleDeclarations(stores, (n) => stateOfGeneration(history, resolve, n), systemClock.now().wallMs);
+  if (settled !== null) log.warn(settled, describeSettled(settled));
+  copyMade(stores);
   const sources = new Sources({
     history,
+    declarations: stores.declarations,
     reserve,
     clock: systemClock,
     directory: config.manifests,
     kept,
     hasImage: (imageId) => stores.images.get(imageId) !== undefined,
     copiesInUse: () => copiesInUse(stores, contents),
-    resolve: {
-      readFile: freeReader(paths),
-      settle: (files) => paths.settle(files),
-      hashSecret: (bytes) => secrets.reference(bytes.toString('latin1')),
-      defaultHostIp: config.ip,
-    },
+    resolve,
     onIssue: ({ code, file, line, column, message }, severity) =>
       log[severity === 'error' ? 'error' : 'warn']({ code }, `${file}:${line}:${column}: ${message}`),
     onChange: (next, before) => {
@@ -242,6 +250,8 @@ async function supervise(config: DaemonConfig): Promise<void> {
     marks: { high: config.gcHigh, low: config.gcLow, budget: config.imageBudget, minAgeMs: config.gcMinAge },
     logBudget: config.logBudget,
     intervalMs: config.gcInterval,
+    // What is not certain may need any of it.
+    isPaused: () => sources.isUncertain,
     sweepCopies: () => kept.remove(kept.unused(copiesNeeded(world, contents))),
   });
 
@@ -286,6 +296,12 @@ async function supervise(config: DaemonConfig): Promise<void> {
     },
     onProblem: (error) => log.error(describeError(error)),
   });
+  const stateIssues = () => {
+    const names = world.repositories.issue();
+    return [...stores.issues, ...stores.declarations.issues, ...(names ? [names] : [])];
+  };
+  for (const { path, error } of stateIssues().slice(stores.issues.length))
+    log.warn({ path, code: error.code, hint: error.hint }, describeError(error));
   const drivers: readonly (readonly Driver[])[] = [[world.graph], [world.network], [world.exec]];
   const logTroubles = new LogTroubles(systemClock);
   const stopEverything = async (): Promise<number> => {
@@ -314,13 +330,14 @@ async function supervise(config: DaemonConfig): Promise<void> {
     events,
     pauses,
     seed,
-    facts: daemonFacts(config, id, state.issues),
+    facts: daemonFacts(config, id, stores.issues),
     doctor: async () =>
       runDoctor(config.root, drivers, {
         runDir: state.runDir,
         ipForward: config.ipForward,
         cutOff: cutOffContainers(world),
         sharing: sharingContainers(world),
+        state: stateFacts(state.root, stateIssues(), sources.uncertain),
       }),
     stopEverything,
     reset: async (options) => {

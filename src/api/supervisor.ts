@@ -148,9 +148,10 @@ export interface ApprovedView {
 
 /** What waits for `tsdocker approve`, and what that would lead to. */
 export interface ApprovalView {
-  /** As `approve` takes it: the watched directory, an app, `volume/APP/NAME`. */
+  /** As `approve` takes it: the watched directory, an app, `volume/APP/NAME`, or `APP@store` beside `APP@copy`. */
   readonly name: string;
-  readonly kind: 'directory' | 'app' | 'volume';
+  /** `choice`: one of several that exclude each other; it is approved by its name only. */
+  readonly kind: 'directory' | 'app' | 'volume' | 'choice';
   /** Why it waits. */
   readonly message: string;
   /** How declarations would change; `deleted` is the data of a volume. */

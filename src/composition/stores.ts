@@ -5,13 +5,16 @@ import { describeError } from '../model/errors.ts';
 import { ChangedSettings } from '../state/changed-settings.ts';
 import { ContainerStore } from '../state/containers.ts';
 import { ContentStore } from '../state/content-store.ts';
+import { DeclarationCopies } from '../state/declaration-copies.ts';
 import { GraphIndex } from '../state/graph-index.ts';
 import { type History, openHistory } from '../state/history/history.ts';
 import { LinkGraph } from '../state/link-graph.ts';
 import { Reserve } from '../state/reserve.ts';
 import type { StateRoot } from '../state/root.ts';
-import { SecretStore } from '../state/secrets.ts';
+import { PREFIX, SecretStore } from '../state/secrets.ts';
+import type { StateIssue } from '../state/state-file.ts';
 import { VolumeStore } from '../state/volumes.ts';
+import { hasHistory } from '../supervisor/declarations/start.ts';
 import type { Logger } from '../supervisor/log.ts';
 
 export interface Stores {
@@ -21,33 +24,62 @@ export interface Stores {
   readonly volumes: VolumeStore;
   readonly links: LinkGraph;
   readonly history: History;
+  readonly declarations: DeclarationCopies;
   readonly secrets: SecretStore;
   readonly reserve: Reserve;
   readonly changedSettings: ChangedSettings;
+  /** What could not be used at this start, for the log and `tsdocker doctor`. */
+  readonly issues: readonly StateIssue[];
+}
+
+const LINKS_HINT = 'Nothing is to be done: the names of containers are written again from their records.';
+
+/** What a person does about a history.db that was lost, beside what the held apps say. */
+function recoveryHint(path: string): string {
+  return (
+    `\`tsdocker plan\` shows what waits for you. With a backup of it: \`systemctl stop tsdocker\`, \`rm -f ${path}-wal ${path}-shm\`, ` +
+    `\`cp BACKUP ${path}\`, \`systemctl start tsdocker\`.`
+  );
 }
 
 /** What cannot be read is logged and left where it is. */
-export async function openStores({ root, runDir, files, runFiles, issues }: StateRoot, log: Logger): Promise<Stores> {
-  const stores: Stores = {
-    containers: new ContainerStore(root, files),
+export async function openStores(state: StateRoot, log: Logger): Promise<Stores> {
+  const { root, runDir, files, runFiles, issues, instanceId } = state;
+  const containers = new ContainerStore(root, files);
+  const volumes = new VolumeStore(root, files);
+  const declarations = new DeclarationCopies(root, files, instanceId);
+  const path = join(root, 'history.db');
+  const expected = hasHistory({ declarations, containers, volumes });
+  const links = new LinkGraph(join(root, 'linkgraph.db'), { expected: containers.ids().size > 0, hint: LINKS_HINT });
+  const history = openHistory(path, { expected, hint: recoveryHint(path) });
+  const opened = {
+    containers,
     contents: new ContentStore(root, files),
     images: new GraphIndex(root, files),
-    volumes: new VolumeStore(root, files),
-    links: new LinkGraph(join(root, 'linkgraph.db')),
-    history: openHistory(join(root, 'history.db')),
-    secrets: await SecretStore.open(root, runDir, files, runFiles),
+    volumes,
+    links,
+    history,
+    declarations,
+    secrets: await SecretStore.open({ root, runDir, files, runFiles }, () => usesSecrets(containers)),
     reserve: new Reserve(join(root, 'reserve')),
     changedSettings: new ChangedSettings(join(root, 'changed-settings.json'), bootId()),
   };
   const found = [
     issues,
-    stores.containers.issues,
-    stores.images.issues,
-    stores.volumes.issues,
-    stores.links.issues,
-    stores.history.issues,
-    stores.changedSettings.issues,
-  ];
-  for (const { path, error } of found.flat()) log.warn({ path, code: error.code }, describeError(error));
-  return stores;
+    containers.issues,
+    declarations.issues,
+    opened.images.issues,
+    volumes.issues,
+    links.issues,
+    history.issues,
+    opened.changedSettings.issues,
+  ].flat();
+  for (const { path: of, error } of found)
+    log.warn({ path: of, code: error.code, hint: error.hint }, describeError(error));
+  return { ...opened, issues: found };
+}
+
+/** True where a record refers to a secret: another key would make all of them look changed. */
+function usesSecrets(containers: ContainerStore): boolean {
+  return containers.all().some(({ owner }) => JSON.stringify([owner?.written, owner?.contentHashes]).includes(PREFIX));
 }

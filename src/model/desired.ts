@@ -65,6 +65,8 @@ export interface DesiredState {
   readonly resources: ReadonlyMap<ResourceKey, Desired>;
   /** Apps whose manifests cannot be used now although they once could: what there is of them is left as it is. */
   readonly untouched?: ReadonlySet<string>;
+  /** Those of them whose declaration is not certain, with why. */
+  readonly uncertain?: ReadonlyMap<string, string>;
   /** Apps that are held back at an earlier generation. */
   readonly heldBack?: ReadonlyMap<string, HeldBack>;
 }

@@ -2,6 +2,7 @@ import { closeSync, existsSync, fsyncSync, openSync, readSync, renameSync } from
 import { dirname } from 'node:path/posix';
 import Database from 'better-sqlite3';
 import { TsdError } from '../model/errors.ts';
+import { DATABASE_SUFFIXES, describeDamage, isEmptyDatabase } from './database-damage.ts';
 import { corrupt, errnoCode, type StateIssue } from './state-file.ts';
 
 /** SQLITE_CORRUPT and SQLITE_NOTADB: the content is wrong, as opposed to a disk or permission that is. */
@@ -33,8 +34,6 @@ export function isTroubleOfTheDisk(error: unknown): boolean {
 const isContentError = (error: unknown): boolean =>
   error instanceof Database.SqliteError && isOneOf(error, CONTENT_ERRORS);
 
-/** Files of one database: itself, rollback journal, write-ahead log and its index. */
-const SUFFIXES = ['', '-journal', '-wal', '-shm'];
 /** Those that hold content. */
 const READ_SUFFIXES = ['', '-journal', '-wal'];
 
@@ -44,7 +43,7 @@ function freeName(path: string): string {
 
 function setAside(path: string): string {
   const target = freeName(path);
-  for (const suffix of SUFFIXES) if (existsSync(path + suffix)) renameSync(path + suffix, target + suffix);
+  for (const suffix of DATABASE_SUFFIXES) if (existsSync(path + suffix)) renameSync(path + suffix, target + suffix);
   return target;
 }
 
@@ -172,6 +171,27 @@ function openWith(path: string, prepare: (database: Database.Database) => void):
 export interface OpenedDatabase {
   readonly database: Database.Database;
   readonly issues: readonly StateIssue[];
+  /** What was wrong with the one that should be there, as `is missing`; null where nothing was. */
+  readonly loss: string | null;
+}
+
+export interface Opening {
+  /** True where there has to be one, so that a missing or empty file is a loss and not a beginning. */
+  readonly expected?: boolean;
+  /** What a person does about a loss, beside mending the disk. */
+  readonly hint?: string;
+}
+
+function startOver(
+  path: string,
+  prepare: (database: Database.Database) => void,
+  loss: string,
+  { hint, cause }: { readonly hint: string | undefined; readonly cause?: unknown },
+): OpenedDatabase {
+  const aside = existsSync(path) ? setAside(path) : null;
+  const kept = aside === null ? 'a new one was made' : `kept as ${aside}, a new one was made`;
+  const error = new TsdError('TSD_STATE_CORRUPT', `${path} ${loss}; ${kept}`, { step: `open ${path}`, cause, hint });
+  return { database: openWith(path, prepare), issues: [{ path: aside ?? path, error }], loss };
 }
 
 /**
@@ -179,15 +199,20 @@ export interface OpenedDatabase {
  * because a supervisor that does not start helps nobody; the issue says so.
  * @param prepare sets pragmas and creates or migrates tables. What it throws that is not SQLite's goes through.
  */
-export function openDatabase(path: string, prepare: (database: Database.Database) => void): OpenedDatabase {
+export function openDatabase(
+  path: string,
+  prepare: (database: Database.Database) => void,
+  { expected = false, hint }: Opening = {},
+): OpenedDatabase {
+  if (expected && !existsSync(path)) return startOver(path, prepare, 'is missing', { hint });
+  if (expected && isEmptyDatabase(path)) return startOver(path, prepare, describeDamage(path, ''), { hint });
   try {
-    return { database: openWith(path, prepare), issues: [] };
+    return { database: openWith(path, prepare), issues: [], loss: null };
   } catch (error) {
     if (!(error instanceof TsdError && error.code === 'TSD_STATE_CORRUPT' && isContentError(error.cause))) throw error;
     const unread = readFailure(path);
     if (unread !== null) throw diskError(`open ${path}`, unread, error.cause);
-    const aside = setAside(path);
-    const issue = { path: aside, error: corrupt(path, `is damaged; kept as ${aside}, a new one was made`, error) };
-    return { database: openWith(path, prepare), issues: [issue] };
+    const refusal = error.cause instanceof Error ? error.cause.message : error.message;
+    return startOver(path, prepare, describeDamage(path, refusal), { hint, cause: error });
   }
 }

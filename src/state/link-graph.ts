@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path/posix';
 import Database from 'better-sqlite3';
 import { TsdError } from '../model/errors.ts';
-import { openDatabase, prepareStatement } from './database.ts';
+import { type Opening, openDatabase, prepareStatement } from './database.ts';
 import { JoinedTransactions } from './joined-transactions.ts';
 import type { StateIssue } from './state-file.ts';
 
@@ -64,8 +64,8 @@ export class LinkGraph {
   readonly issues: readonly StateIssue[];
 
   /** @throws TsdError TSD_STATE_CORRUPT when the file cannot be opened; a damaged one is set aside: see issues. */
-  constructor(path: string) {
-    const { database, issues } = openDatabase(path, prepare);
+  constructor(path: string, opening: Opening = {}) {
+    const { database, issues } = openDatabase(path, prepare, opening);
     this.#database = database;
     this.#transactions = new JoinedTransactions(database);
     this.issues = issues;

@@ -1,11 +1,11 @@
 import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import PQueue from 'p-queue';
-import { TsdError } from '../model/errors.ts';
+import { TsdError, toTsdError } from '../model/errors.ts';
 import type { StateFiles } from './durable.ts';
 import { type GoValue, goMap, goMarshal, goString, goStruct, mapValue } from './go-json.ts';
 import { checkImageName, type ImageName, parseImageName } from './image-names.ts';
-import { readGoFile } from './state-file.ts';
+import { readGoFile, type StateIssue } from './state-file.ts';
 
 const FILE = goStruct({ Repositories: goMap(goMap(goString)) });
 type Repositories = NonNullable<GoValue<typeof FILE>['Repositories']>;
@@ -30,7 +30,29 @@ export class RepositoryStore {
 
   /** @throws TsdError TSD_STATE_CORRUPT. */
   all(): Repositories {
-    return readGoFile(this.#path, FILE)?.Repositories ?? {};
+    try {
+      return readGoFile(this.#path, FILE)?.Repositories ?? {};
+    } catch (thrown) {
+      const error = toTsdError(thrown);
+      throw new TsdError(error.code, error.message, { step: error.step, hint: this.#hint, cause: thrown });
+    }
+  }
+
+  /** Why the names of images cannot be read; null where they can. */
+  issue(): StateIssue | null {
+    try {
+      this.all();
+      return null;
+    } catch (error) {
+      return { path: this.#path, error: toTsdError(error) };
+    }
+  }
+
+  get #hint(): string {
+    return (
+      `Containers run on. Put a backup in its place, or go on without the names: \`mv ${this.#path} ${this.#path}.damaged-1\`; ` +
+      'a pull, a build or `tsdocker tag` gives an image its name again.'
+    );
   }
 
   /** Id of the image that has exactly this name, or null. */

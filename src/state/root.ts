@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type FileLock, tryLockFile } from '../ffi/locks.ts';
 import { makePath } from '../ffi/make-path.ts';
 import { TsdError } from '../model/errors.ts';
+import { instanceCopy } from './declaration-copies.ts';
 import { StateFiles } from './durable.ts';
 import { finishVolumes } from './half-volumes.ts';
 import { claimPidfile, type Pidfile } from './pidfile.ts';
@@ -77,17 +78,33 @@ function lockDirectory(directory: string): FileLock {
   });
 }
 
+const INSTANCE = /^[0-9a-f]{6}\n?$/;
+
+/** What is to be known of a root where nothing says which instance it is, although there were runs of it. */
+function unknownInstance(path: string): TsdError {
+  return new TsdError('TSD_STATE_CORRUPT', `${path}: is missing, and containers were run from here`, {
+    step: `read ${path}`,
+    hint:
+      `Put it back: six hex digits, those of \`nft list tables | grep tsd-\` on this host, as \`echo 1a2b3c > ${path}\`. ` +
+      'After a reboot, when nothing runs, any six do.',
+  });
+}
+
 /**
- * Changing the id would orphan every kernel object of this root, so a damaged file is an error, not a reason to mint.
+ * Changing the id would orphan every kernel object of this root, so a damaged file is an error, not a reason to mint. One
+ * that is missing is written again from its copy.
  */
 async function readOrMintInstance(root: string, files: StateFiles): Promise<string> {
   const path = join(root, 'instance');
   const text = readStateFile(path);
   if (text !== null) {
-    if (!/^[0-9a-f]{6}\n?$/.test(text)) throw corrupt(path, 'does not hold six hex digits');
+    if (!INSTANCE.test(text)) throw corrupt(path, 'does not hold six hex digits');
     return text.trim();
   }
-  const id = randomBytes(3).toString('hex');
+  const known = instanceCopy(root);
+  const hasRun = readdirSync(join(root, 'execdriver/native')).length > 0;
+  if (known === null ? hasRun : !INSTANCE.test(known)) throw unknownInstance(path);
+  const id = known ?? randomBytes(3).toString('hex');
   const batch = files.batch();
   batch.file(path, { content: `${id}\n`, mode: 0o600 });
   await batch.commit();

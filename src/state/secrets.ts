@@ -1,11 +1,12 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { TsdError } from '../model/errors.ts';
 import type { StateFiles } from './durable.ts';
 import { toStateError } from './state-error.ts';
 import { corrupt, readStateFile } from './state-file.ts';
 
-const PREFIX = 'tsd-secret:';
+export const PREFIX = 'tsd-secret:';
 const REFERENCE = /^tsd-secret:([0-9a-f]{64})$/;
 
 /** What stands in state in place of a secret value. Equal values have equal references. */
@@ -14,18 +15,35 @@ export type SecretReference = `${typeof PREFIX}${string}`;
 const nameOf = (reference: string): string | null => REFERENCE.exec(reference)?.[1] ?? null;
 
 /** Another key would make every secret look changed, so a damaged file is an error, not a reason to make one. */
-async function readOrMakeKey(root: string, files: StateFiles): Promise<Buffer> {
+async function readOrMakeKey(root: string, files: StateFiles, inUse: () => boolean): Promise<Buffer> {
   const path = join(root, 'secret.key');
   const text = readStateFile(path);
   if (text !== null) {
     if (!/^[0-9a-f]{64}\n?$/.test(text)) throw corrupt(path, 'does not hold 32 bytes in hex');
     return Buffer.from(text.trim(), 'hex');
   }
+  if (inUse()) {
+    throw new TsdError('TSD_STATE_CORRUPT', `${path}: is missing, and containers were made with it`, {
+      step: `read ${path}`,
+      hint:
+        `Put it back from a backup. Without one every container that has a secret is made once more: ` +
+        `\`(umask 077; openssl rand -hex 32 > ${path})\`, then \`systemctl start tsdocker\`.`,
+    });
+  }
   const key = randomBytes(32);
   const batch = files.batch();
   batch.file(path, { content: `${key.toString('hex')}\n`, mode: 0o600 });
   await batch.commit();
   return key;
+}
+
+export interface SecretPlaces {
+  readonly root: string;
+  readonly runDir: string;
+  /** Writes under the root. */
+  readonly files: StateFiles;
+  /** Writes under the run directory. */
+  readonly runFiles: StateFiles;
 }
 
 /**
@@ -43,15 +61,21 @@ export class SecretStore {
     this.#key = key;
   }
 
-  /** @param files writes under the root. @param runFiles writes under the run directory. @throws TSD_STATE_CORRUPT. */
-  static async open(root: string, runDir: string, files: StateFiles, runFiles: StateFiles): Promise<SecretStore> {
+  /**
+   * @param inUse asked where there is no key yet
+   * @throws TSD_STATE_CORRUPT, for a missing key that is in use too.
+   */
+  static async open(
+    { root, runDir, files, runFiles }: SecretPlaces,
+    inUse: () => boolean = () => false,
+  ): Promise<SecretStore> {
     const directory = join(runDir, 'secrets');
     try {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
     } catch (error) {
       throw toStateError(error, `create ${directory}`);
     }
-    return new SecretStore(directory, runFiles, await readOrMakeKey(root, files));
+    return new SecretStore(directory, runFiles, await readOrMakeKey(root, files, inUse));
   }
 
   /** The reference a value has; nothing is stored. */

@@ -2,8 +2,10 @@
 
 import type { ApprovalView, DiffView } from '../api/supervisor.ts';
 import type { Actor } from '../model/actor.ts';
+import type { DesiredState } from '../model/desired.ts';
 import { append } from '../model/lists.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
+import { baseKey } from '../model/update.ts';
 import { volumesLeftBehind } from '../reconcile/ops/released-volumes.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { Reserve } from '../state/reserve.ts';
@@ -41,6 +43,11 @@ export class Approvals {
     for (const { app, reason, state: after } of sources.previewPins()) {
       pending.push({ name: app, kind: 'app', message: reason, changes: diffStates(state, after).map(bare) });
     }
+    for (const { choice, state: after } of sources.previewChoices()) {
+      const { held: waits, candidate, name } = choice;
+      const changes = this.#changesOf(waits.app, after);
+      pending.push({ name, kind: 'choice', message: `${candidate.says}; ${waits.reason}`, changes });
+    }
     const granted = world.approvals.all();
     for (const { key, released } of this.#undeclaredVolumes()) {
       if (released || granted.has(key)) continue;
@@ -61,6 +68,8 @@ export class Approvals {
       sources.approveRemoval(by);
       approved.push(held.directory);
     }
+    // Which of several declarations holds is never approved without a name.
+    append(approved, sources.approveChoices(names, by));
     append(approved, sources.approvePins(names, by));
     for (const { key, released } of this.#undeclaredVolumes()) {
       const { app, name } = parseKey(key);
@@ -74,6 +83,23 @@ export class Approvals {
       loop.enqueue([key]);
     }
     return approved;
+  }
+
+  /** How the containers that are there would change. */
+  #changesOf(app: string, { resources }: DesiredState): ApprovalView['changes'] {
+    const present = new Map(
+      this.#parts.world.containers.all().flatMap(({ owner }) => {
+        return owner && parseKey(owner.key).app === app ? [[owner.key, owner.specHash] as const] : [];
+      }),
+    );
+    const declared = [...resources.values()].filter(({ kind, app: of }) => kind === 'container' && of === app);
+    const changes = declared.flatMap(({ key, specHash }) => {
+      const before = present.get(key);
+      if (before === specHash) return [];
+      return [{ resource: key, change: before === undefined ? ('added' as const) : ('changed' as const) }];
+    });
+    const gone = [...present.keys()].filter((key) => !resources.has(baseKey(key)));
+    return [...changes, ...gone.map((resource) => ({ resource, change: 'removed' as const }))];
   }
 
   /** Volumes that no manifest declares any more and whose data an approval deletes. */

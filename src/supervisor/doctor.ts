@@ -7,6 +7,7 @@ import type { Driver } from '../drivers/contract.ts';
 import { architectureProblem, kernelProblem } from '../model/host-requirements.ts';
 import { isInMemory } from '../state/root.ts';
 import type { SharingContainer } from './shared-groups.ts';
+import { type StateFacts, stateChecks } from './state-checks.ts';
 
 const LOW_SPACE_BYTES = 1024 ** 3;
 
@@ -143,6 +144,7 @@ export interface DoctorFacts {
   readonly cutOff: readonly CutOff[] | null;
   /** Containers that run in control groups of the host. */
   readonly sharing: readonly SharingContainer[];
+  readonly state: StateFacts;
 }
 
 /**
@@ -168,7 +170,9 @@ export function runDoctor(
     forwardingCheck(supervisor),
     ...(supervisor?.cutOff ? [cutOffCheck(supervisor.cutOff)] : []),
     spaceCheck(root),
-    ...(supervisor === null ? [] : [runDirCheck(supervisor.runDir), sharedGroupsCheck(supervisor.sharing)]),
+    ...(supervisor === null
+      ? []
+      : [runDirCheck(supervisor.runDir), sharedGroupsCheck(supervisor.sharing), ...stateChecks(supervisor.state)]),
   ];
   return isRoot ? [...host, ...families.flatMap(driverChecks)] : host;
 }

@@ -3,9 +3,10 @@ import type { IssueView, ManifestView } from '../api/supervisor.ts';
 import type { SourceOutcome } from '../manifest/desired-state.ts';
 import type { ManifestIssue } from '../manifest/issue.ts';
 import { ERROR_CATALOGUE } from '../model/error-catalogue.ts';
+import { uncertainHint } from '../reconcile/plan/pass.ts';
 import { applyHint, driftOf } from './file-notes.ts';
 import { heldHint } from './hints.ts';
-import type { Source, SourceMap } from './source.ts';
+import { type Source, type SourceMap, sourceId } from './source.ts';
 import { pinReasons } from './source-pins.ts';
 import { allSources, type StandingSources } from './standing-sources.ts';
 
@@ -20,8 +21,24 @@ interface Manifests {
   /** Those that count. */
   readonly effective: SourceMap;
   readonly outcomes: ReadonlyMap<string, SourceOutcome>;
+  /** Files whose app waits until it is certain how it is declared, by id. */
+  readonly waiting: ReadonlyMap<string, string>;
   readonly unsaved: Unsaved | null;
   readonly generation: number;
+}
+
+/** Apps that wait and that no file which is there speaks of: by what they may have been declared with. */
+function uncertainViews({ holds }: StandingSources, shown: SourceMap, generation: number): ManifestView[] {
+  return [...holds.values()].flatMap(({ app, reason, candidates }) => {
+    const sources = new Map(
+      candidates.flatMap(({ declaration }) => declaration?.sources ?? []).map((one) => [sourceId(one), one]),
+    );
+    return [...sources].flatMap(([id, { origin, kind }]): ManifestView[] => {
+      if (shown.has(id)) return [];
+      const about = { file: origin, app, origin: kind, state: 'Held', generation, held: reason } as const;
+      return [{ ...about, issues: [], warnings: [], changed: null, hint: uncertainHint(app) }];
+    });
+  });
 }
 
 export function issueView({ code, message, position, hint }: ManifestIssue): IssueView {
@@ -40,6 +57,7 @@ export function manifestViews({
   standing,
   effective,
   outcomes,
+  waiting: uncertain,
   unsaved,
   generation,
 }: Manifests): readonly ManifestView[] {
@@ -47,12 +65,13 @@ export function manifestViews({
   const pinned = pinReasons(pins);
   const waiting = unsavedSources(standing, unsaved);
   const sources = new Map([...effective, ...allSources(standing), ...waiting]);
-  return [...sources].map(([id, source]) => {
+  const views = [...sources].map(([id, source]): ManifestView => {
     const outcome = outcomes.get(id);
     const unread = waiting.has(id) ? unsaved?.message : undefined;
-    const app = outcome?.app ?? owners.get(id) ?? null;
+    const app = outcome?.app ?? uncertain.get(id) ?? owners.get(id) ?? null;
     const pin = pinned.get(id);
-    const held = unread ?? pin ?? (source.kind === 'watched' ? removal?.message : undefined) ?? null;
+    const doubt = standing.holds.get(uncertain.get(id) ?? '')?.reason;
+    const held = unread ?? doubt ?? pin ?? (source.kind === 'watched' ? removal?.message : undefined) ?? null;
     const issues = outcome?.issues.map(issueView) ?? [];
     const { pinned: files } = source;
     // Of one that is held back it does not count what its files hold.
@@ -70,9 +89,12 @@ export function manifestViews({
       hint:
         held === null
           ? (issues[0]?.hint ?? (changed ? applyHint(source.origin) : ''))
-          : held === pin
-            ? heldHint(source.origin, app ?? source.origin)
-            : '',
+          : held === doubt
+            ? uncertainHint(app ?? source.origin)
+            : held === pin
+              ? heldHint(source.origin, app ?? source.origin)
+              : '',
     };
   });
+  return [...views, ...uncertainViews(standing, sources, generation)];
 }

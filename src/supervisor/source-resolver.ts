@@ -33,12 +33,15 @@ function revisionsOf(effective: SourceMap, { good }: StandingSources): SourceRev
 function untouchedApps(standing: StandingSources, effective: SourceMap, { sources }: Resolution): ReadonlySet<string> {
   const ownerOf = ownerIn(standing);
   const ids = [...sources].flatMap(([id, { using }]) => (using === 'none' ? [id] : []));
-  return new Set(
-    ids
-      .filter((id) => effective.has(id) && standing.good.has(id))
-      .map(ownerOf)
-      .sort(),
-  );
+  const unusable = ids.filter((id) => effective.has(id) && standing.good.has(id)).map(ownerOf);
+  return new Set([...unusable, ...uncertain(standing, sources).keys()].sort());
+}
+
+/** Apps that wait until it is certain how they are declared, with why. One that a source declares does not wait any more. */
+function uncertain({ holds }: StandingSources, sources: Resolution['sources']): ReadonlyMap<string, string> {
+  if (holds.size === 0) return new Map();
+  const declared = new Set([...sources.values()].flatMap(({ app, using }) => (using === 'none' ? [] : [app])));
+  return new Map([...holds].flatMap(([app, { reason }]) => (declared.has(app) ? [] : [[app, reason] as const])));
 }
 
 export interface SourceResolverOptions extends Omit<ResolveOptions, 'generation' | 'contexts'> {
@@ -61,7 +64,28 @@ export class SourceResolver {
 
   /** The manifests that count. */
   effective(standing: StandingSources): SourceMap {
-    return withPins(allSources(standing), this.pinsThatHold(standing), (n) => this.ofGeneration(n));
+    const all = withPins(allSources(standing), this.pinsThatHold(standing), (n) => this.ofGeneration(n));
+    const waiting = this.waiting(standing);
+    return waiting.size === 0 ? all : new Map([...all].filter(([id]) => !waiting.has(id)));
+  }
+
+  /** Files of the watched directory that do not count yet, by id, with their app: it waits for a person. */
+  waiting(standing: StandingSources): ReadonlyMap<string, string> {
+    const strict = new Set([...standing.holds.values()].flatMap(({ app, strict: is }) => (is ? [app] : [])));
+    if (strict.size === 0) return new Map();
+    return new Map(
+      [...standing.watched].flatMap(([id, source]) => {
+        const app = this.#appOf(source);
+        return app !== null && strict.has(app) ? [[id, app] as const] : [];
+      }),
+    );
+  }
+
+  #appOf(source: Source): string | null {
+    const { content, baseDir, pinned } = source;
+    if (!content.ok) return null;
+    const revision = { sourceId: sourceId(source), file: source.origin, baseDir, content, lastGood: null, pinned };
+    return parser(this.#options, this.#cache)(revision, content.text).app?.app ?? null;
   }
 
   /** Those of the pins that hold with the manifests and files as they are. */
@@ -121,6 +145,7 @@ export class SourceResolver {
     const pins = this.pinsThatHold(standing);
     const resolution = desiredState(revisionsOf(effective, standing), options, this.#cache);
     const untouched = untouchedApps(standing, effective, resolution);
+    const waits = uncertain(standing, resolution.sources);
     const held = Object.entries(pins).map(
       ([app, { reason, generation: at, failed = false, container, hint }]) =>
         [app, { reason, failed, container, hint, generation: at }] as const,
@@ -128,6 +153,7 @@ export class SourceResolver {
     const state = {
       ...resolution.state,
       ...(untouched.size > 0 && { untouched }),
+      ...(waits.size > 0 && { uncertain: waits }),
       ...(held.length > 0 && { heldBack: new Map(held) }),
     };
     return { ...resolution, state };

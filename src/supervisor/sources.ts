@@ -10,11 +10,15 @@ import type { DesiredState } from '../model/desired.ts';
 import { describeError, TsdError, toTsdError } from '../model/errors.ts';
 import { parseKey } from '../model/resource.ts';
 import type { FailedUpdate } from '../reconcile/ops/world.ts';
+import type { DeclarationCopies, StagedCopies } from '../state/declaration-copies.ts';
 import type { History } from '../state/history/history.ts';
 import type { SourceKind } from '../state/history/source-store.ts';
 import type { Reserve } from '../state/reserve.ts';
 import { ownerOfChanged } from './actors.ts';
 import { changedFiles } from './changed-files.ts';
+import { declarationsOf, encoded, generationOf, merged, type StoredGeneration } from './declarations/declarations.ts';
+import { afterLook, type Choice, choicesOf, endedBy, withChoice, withoutHolds } from './declarations/held-apps.ts';
+import { appendGeneration, storedGeneration } from './declarations/start.ts';
 import { EditNotes, type OnIssue } from './edit-notes.ts';
 import { driftNotes, driftOf, goneImages, liveNotes, rollbackNotes } from './file-notes.ts';
 import { saveGeneration } from './generation-record.ts';
@@ -44,6 +48,8 @@ import {
 
 export interface SourcesOptions {
   readonly history: History;
+  /** Where each app's declaration is written a second time. */
+  readonly declarations: Pick<DeclarationCopies, 'stage'>;
   readonly reserve: Reserve;
   readonly clock: Clock;
   readonly directory: string;
@@ -99,6 +105,8 @@ export class Sources {
   #standing: StandingSources;
   #unsaved: Unsaved | null = null;
   #closed = false;
+  /** The watched directory was read and is taken over. */
+  #looked = false;
   readonly #notes: EditNotes;
   #resolution: Resolution;
   /** What is stored of the files of the current generation; null where nothing is. */
@@ -152,6 +160,15 @@ export class Sources {
 
   get held(): HeldRemoval | null {
     return this.#standing.held;
+  }
+
+  /** Apps of which it is not certain how they are declared, with why. */
+  get uncertain(): ReadonlyMap<string, string> {
+    return this.state.uncertain ?? new Map();
+  }
+
+  get isUncertain(): boolean {
+    return this.#standing.holds.size > 0;
   }
 
   /** Files outside the manifests whose content counts. */
@@ -211,7 +228,9 @@ export class Sources {
     }
     const why = inputsChanged ? 'a referenced file changed' : `${directory} changed`;
     try {
-      this.#adopt({ held: null, remembered: new Map(), watched }, { otherwise: why });
+      const holds = afterLook(this.#standing.holds, watched);
+      this.#adopt({ held: null, remembered: new Map(), watched, holds }, { otherwise: why });
+      this.#looked = true;
       this.#unsaved = null;
     } catch (error) {
       this.#unsaved = { watched, message: `it waits to be taken over: ${describeError(toTsdError(error))}` };
@@ -256,6 +275,56 @@ export class Sources {
       const standing = { ...this.#standing, pins: withoutPins(pins, [app]) };
       return { app, reason, state: this.#resolver.resolve(standing, this.generation + 1).state };
     });
+  }
+
+  /** Apps whose declaration is not certain, with what each may be and what the desired state would be then. */
+  previewChoices(): { readonly choice: Choice; readonly state: DesiredState }[] {
+    return choicesOf(this.#standing.holds).map((choice) => {
+      const standing = withChoice(this.#standing, choice, { generation: this.generation, looked: this.#looked });
+      return { choice, state: this.#resolver.resolve(standing, this.generation + 1).state };
+    });
+  }
+
+  /**
+   * Has apps declared as one of their candidates says, by `APP@NAME`. Returns the names.
+   * @throws TsdError TSD_BAD_REQUEST for an app without a candidate, or for two candidates of one app
+   */
+  approveChoices(names: readonly string[], by: Actor | null): readonly string[] {
+    const { holds } = this.#standing;
+    const chosen = choicesOf(holds).filter(({ name }) => names.includes(name));
+    const apps = chosen.map(({ held }) => held.app);
+    const vague = names.find((name) => holds.has(name)) ?? apps.find((app, index) => apps.indexOf(app) !== index);
+    if (vague !== undefined) {
+      const each = choicesOf(holds).filter(({ held }) => held.app === vague);
+      throw new TsdError('TSD_BAD_REQUEST', `${vague} waits because ${holds.get(vague)?.reason}`, {
+        hint: `Say which declaration holds: ${each.map(({ name }) => `\`tsdocker approve ${name}\``).join(' or ')}; \`tsdocker plan\` shows them.`,
+      });
+    }
+    for (const choice of chosen) this.#choose(choice, by);
+    return chosen.map(({ name }) => name);
+  }
+
+  /** What is chosen becomes the store's first; then it is taken over as at a start. */
+  #choose({ held, candidate, name }: Choice, by: Actor | null): void {
+    const { history, kept, clock } = this.#options;
+    const cause = `${name} approved: ${held.app} ${candidate.says}`;
+    const { declaration } = candidate;
+    if (declaration !== null) {
+      const n = this.generation + 1;
+      const current = storedGeneration(history, this.generation) ?? generationOf([], n);
+      history.durable(() => {
+        const next = merged(current, generationOf([declaration], n));
+        appendGeneration(history, next, { n, cause, nowMs: clock.now().wallMs });
+        history.holds.keep(new Set([...this.#standing.holds.keys()].filter((app) => app !== held.app)));
+      });
+      const { remembered: known, ...restored } = restoreSources(history, (of) => kept.of(of));
+      const { watched, held: removal, holds: before } = this.#standing;
+      const holds = withoutHolds(before, new Set([held.app]));
+      const remembered = this.#looked ? this.#standing.remembered : known;
+      this.#adopt({ ...restored, watched, held: removal, remembered, holds }, { cause, by });
+      return;
+    }
+    this.#adopt({ holds: withoutHolds(this.#standing.holds, new Set([held.app])) }, { cause, by });
   }
 
   /** What the desired state would be with these manifests applied, or as files of the watched directory, and those of some origins taken back. */
@@ -379,6 +448,7 @@ export class Sources {
       standing: this.#standing,
       effective,
       outcomes: this.#resolution.sources,
+      waiting: this.#resolver.waiting(this.#standing),
       unsaved,
       generation,
     });
@@ -472,7 +542,8 @@ export class Sources {
       fresh: reason.applied ?? NONE,
       before: this.#standing.applied,
     });
-    const standing = { ...accepted.standing, applied };
+    const owners = [...next.sources.values()].flatMap(({ app, using }) => (using === 'none' ? [] : [app]));
+    const standing = { ...accepted.standing, applied, holds: endedBy(wanted.holds, owners) };
     const changed = !sameState(before, next.state);
     const atMs = clock.now().wallMs;
     let after = next.state;
@@ -540,21 +611,40 @@ export class Sources {
       before,
       after,
     };
+    const staged = this.#stageCopies({ texts, pins: generation.pins, contents }, standing, after);
     const save = () =>
       history.durable(() => {
         saveGeneration(history, atMs, generation);
+        history.holds.keep(new Set(standing.holds.keys()));
         kept.save(this.generation, contents, this.#heldAt(standing), this.#options.copiesInUse());
         history.resources.pin(images);
       });
-    if (onlyRemoves(before, after)) reserve.spendOn(save);
-    else save();
+    try {
+      if (onlyRemoves(before, after)) reserve.spendOn(save);
+      else save();
+    } catch (error) {
+      staged.abandon();
+      throw error;
+    }
+    // After the store: one that is older than the store is made again at the next start, a newer one would stop everything.
+    staged.publish();
     this.#contents = contents;
     this.#sweep(after);
+  }
+
+  /** The second copies of the declarations that change; where the disk is full, with a slice of the reserve for a removal. */
+  #stageCopies(stored: StoredGeneration, standing: StandingSources, after: DesiredState): StagedCopies {
+    const { declarations, reserve } = this.#options;
+    const apps = [...declarationsOf(stored, after, ownerIn(standing))];
+    const json = new Map(apps.map(([app, declaration]) => [app, encoded(declaration)]));
+    const stage = () => declarations.stage(json, this.generation + 1, new Set(standing.holds.keys()));
+    return onlyRemoves(this.#resolution.state, after) ? reserve.spendOn(stage) : stage();
   }
 
   /** Takes away copies that nothing needs any more. */
   #sweep(state: DesiredState): void {
     const { kept, copiesInUse } = this.#options;
+    if (this.isUncertain) return;
     const declared = [...state.resources.values()].flatMap(({ files = {} }) => Object.values(files));
     try {
       kept.remove(kept.unused(new Set([...copiesInUse(), ...declared])));

@@ -4,6 +4,7 @@ import type { GoodRevision, SourceOutcome } from '../manifest/desired-state.ts';
 import { appNameOf } from '../manifest/parse.ts';
 import { canonicalJson } from '../manifest/spec-hash.ts';
 import type { Contents, SourceContents } from '../model/contents.ts';
+import type { HeldApp } from '../state/declaration.ts';
 import type { GenerationPins } from '../state/history/generation-store.ts';
 import type { History } from '../state/history/history.ts';
 import type { SourceText } from '../state/history/source-store.ts';
@@ -27,6 +28,8 @@ export interface StandingSources {
   /** The app that a source declared when it was last good. */
   readonly owners: ReadonlyMap<string, string>;
   readonly pins: AppPins;
+  /** Apps whose declaration is not certain. */
+  readonly holds: ReadonlyMap<string, HeldApp>;
 }
 
 /** All of them, whether they count or not. */
@@ -43,7 +46,7 @@ export function ownerIn(
 }
 
 /** For a source that never said which app it is. */
-function ownerByName(id: string): string {
+export function ownerByName(id: string): string {
   const origin = originOf(id);
   return appNameOf(origin) ?? origin;
 }
@@ -172,7 +175,7 @@ export function appliedGenerations({ applied }: Pick<StandingSources, 'applied'>
 
 /** As the last generation left them. @param contentsOf what the files of a generation held; null where that is not kept */
 export function restoreSources(
-  { generations, sources }: History,
+  { generations, sources, holds }: History,
   contentsOf: (generation: number) => Contents | null,
 ): StandingSources {
   const current = generations.current();
@@ -207,5 +210,6 @@ export function restoreSources(
     ),
     owners: new Map(Object.entries(current?.pins.owners ?? {})),
     pins,
+    holds: holds.all(),
   };
 }

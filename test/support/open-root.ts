@@ -8,22 +8,18 @@ import { openRoot } from '../../src/state/root.ts';
 /** A root and its stores, as the supervisor opens them. */
 export interface OpenState extends Stores {
   readonly files: StateFiles;
-  /** What was logged of what cannot be used. */
-  readonly issues: readonly { readonly path: string }[];
   close(): void;
 }
 
 async function openState(directory: string): Promise<OpenState> {
   const root = await openRoot({ root: join(directory, 'root'), runDir: join(directory, 'run'), pidfile: null });
-  const issues: { readonly path: string }[] = [];
-  const log = pino({ level: 'warn' }, { write: (line: string) => issues.push(JSON.parse(line) as { path: string }) });
   try {
-    const stores = await openStores(root, log);
+    const stores = await openStores(root, pino({ level: 'silent' }));
     const parts = [stores.history, stores.links, root];
     const close = (): void => {
       for (const part of parts.splice(0)) part.close();
     };
-    return { ...stores, files: root.files, issues, close };
+    return { ...stores, files: root.files, close };
   } catch (error) {
     root.close();
     throw error;

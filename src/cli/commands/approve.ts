@@ -21,11 +21,14 @@ export function configure(command: Command, context: CliContext): void {
       'directory vanished, the manifests of an app that is held at an earlier generation.\n\n' +
       'Without names everything that is pending is approved, after it was shown; `tsdocker plan` shows it without approving. ' +
       'Where that takes away all containers of the watched directory, a terminal is asked first, and a script has to say ' +
-      '--yes or name the directory.',
+      '--yes or name the directory.\n\n' +
+      'An app whose declaration is not certain, after history.db was lost or an old one was put back, is shown with each ' +
+      'declaration it may have (APP@store, APP@copy, APP@none): one of them is approved by its name.',
     examples: [
       ['tsdocker plan', 'See what is held, and what approving it would change'],
       ['tsdocker approve volume/blog/data', 'Let one volume be deleted'],
       ['tsdocker approve blog', 'Take over the manifest of an app that is held'],
+      ['tsdocker approve blog@copy', 'Declare an app as the second copy says, not as history.db does'],
       ['tsdocker approve', 'Approve everything that is pending'],
     ],
     exitCodes: [
@@ -60,7 +63,8 @@ async function shown(context: CliContext, pending: readonly ApprovalView[], yes:
   for (const approval of pending) context.print(formatApproval(context, approval));
   const gone = pending.flatMap(({ kind, changes }) => (kind === 'directory' ? changes : []));
   const containers = gone.filter(({ resource, change }) => change === 'removed' && resource.startsWith('container/'));
-  if (containers.length === 0 || yes) return pending.map(({ name }) => name);
+  const names = pending.filter(({ kind }) => kind !== 'choice').map(({ name }) => name);
+  if (containers.length === 0 || yes) return names;
   const what = `removes ${plural(containers.length, 'container')}`;
   const directory = pending.find(({ kind }) => kind === 'directory')?.name ?? '';
   const refuse = (message: string) =>
@@ -69,5 +73,5 @@ async function shown(context: CliContext, pending: readonly ApprovalView[], yes:
     });
   if (context.streams.stdin.isTTY !== true) throw refuse(`this ${what}, and there is no terminal to ask on`);
   if (!(await confirmed(context, `This ${what}. Go on?`))) throw refuse('not confirmed');
-  return pending.map(({ name }) => name);
+  return names;
 }

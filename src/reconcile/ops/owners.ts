@@ -10,7 +10,8 @@ export function ownersOf(world: World): (thing: { readonly type: string; readonl
   ]);
   return ({ type, id }) => {
     if (world.builds.holds(id) || world.making.has(id)) return true;
-    if (type === 'bridge') return bridges.has(id);
+    // That of an app which is left as it is may be one that nothing remembers.
+    if (type === 'bridge') return bridges.has(id) || world.desired().untouched?.has(id.split('/')[1] ?? '') === true;
     if (type === 'lease') return hasNoStrayLease(world, id as ResourceKey);
     return world.containers.exists(id);
   };

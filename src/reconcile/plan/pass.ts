@@ -81,8 +81,16 @@ export function undeclared(pass: Pass, key: ResourceKey): boolean {
   if (pass.desired.resources.has(key) || pass.desired.resources.has(baseKey(key))) return false;
   const { kind, app } = parseKey(key);
   if (pass.desired.untouched?.has(app) !== true) return true;
-  if (kind === 'container') hold(pass, key, 'unavailable', 'its manifest cannot be used; left as it is');
+  if (kind !== 'container') return false;
+  const why = pass.desired.uncertain?.get(app);
+  if (why === undefined) hold(pass, key, 'unavailable', 'its manifest cannot be used; left as it is');
+  else hold(pass, key, 'needs-approval', `${why}; left as it is`, null, uncertainHint(app));
   return false;
+}
+
+/** What a person does about an app whose declaration is not certain. */
+export function uncertainHint(app: string): string {
+  return `\`tsdocker plan\` shows what ${app} may be declared as, and the \`tsdocker approve\` of each.`;
 }
 
 export function blocked(message: string, busy = false, hint?: string): Standing {

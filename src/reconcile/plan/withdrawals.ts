@@ -15,6 +15,7 @@ export function planWithdrawals(pass: Pass): void {
     const { key, running, published, id: containerId } = container;
     if (running || published !== true || key === null || pass.busy.has(key) || whyUntouchable(container) !== null)
       continue;
+    if (pass.desired.uncertain?.has(parseKey(key).app) && !pass.desired.resources.has(baseKey(key))) continue;
     if (changes(pass, key) || isTriedLater(pass, key)) continue;
     if (pass.relations.neededBy(key).some((user) => sharesNetwork(pass, user, key))) continue;
     const cause = because('exited', `${parseKey(key).name} does not run`);

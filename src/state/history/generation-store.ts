@@ -90,15 +90,18 @@ export class GenerationStore {
     this.#number = history.prepare('SELECT n FROM generations ORDER BY n DESC LIMIT 1');
   }
 
-  /** Saves a new current generation, durably. @param sources ids of source revisions. Numbers are never used twice. */
-  append(generation: Omit<Generation, 'n'>, sources: readonly number[]): Generation {
+  /**
+   * Saves a new current generation, durably. @param sources ids of source revisions. Numbers are never used twice.
+   * @param number it gets, higher than all before; left out, the next one
+   */
+  append(generation: Omit<Generation, 'n'>, sources: readonly number[], number: number | null = null): Generation {
     const { cause, pins, changes } = generation;
     const createdAtMs = Math.round(generation.createdAtMs);
     return this.#history.durable(() => {
       const before = this.currentNumber();
       const { lastInsertRowid } = this.#history
-        .prepare('INSERT INTO generations (created_at, cause, pins, changes) VALUES (?, ?, ?, ?)')
-        .run(createdAtMs, cause, JSON.stringify(pins), JSON.stringify(changes));
+        .prepare('INSERT INTO generations (n, created_at, cause, pins, changes) VALUES (?, ?, ?, ?, ?)')
+        .run(number, createdAtMs, cause, JSON.stringify(pins), JSON.stringify(changes));
       const n = Number(lastInsertRowid);
       const link = this.#history.prepare('INSERT INTO generation_sources (n, source_revision) VALUES (?, ?)');
       for (const id of sources) link.run(n, id);

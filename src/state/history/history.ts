@@ -1,4 +1,5 @@
-import { openDatabase } from '../database.ts';
+import type { Database } from 'better-sqlite3';
+import { type Opening, openDatabase } from '../database.ts';
 import type { StateIssue } from '../state-file.ts';
 import { ApprovalStore } from './approval-store.ts';
 import { ContentsStore } from './contents-store.ts';
@@ -6,6 +7,7 @@ import { FailureStore } from './failure-store.ts';
 import { GenerationStore } from './generation-store.ts';
 import { HealthStore } from './health-store.ts';
 import { HistoryDatabase } from './history-database.ts';
+import { HoldStore } from './hold-store.ts';
 import { ImageStore } from './image-store.ts';
 import { Journal } from './journal.ts';
 import { LeaseStore } from './lease-store.ts';
@@ -30,7 +32,10 @@ export interface History {
   readonly resources: ResourceStore;
   readonly images: ImageStore;
   readonly approvals: ApprovalStore;
+  readonly holds: HoldStore;
   readonly issues: readonly StateIssue[];
+  /** What was wrong with the file that should be there; null where nothing was. See openDatabase. */
+  readonly loss: string | null;
   /** Makes the durable changes of several stores one transaction with one fsync. */
   durable<T>(changes: () => T): T;
   /** Bounds the file; call it now and then. */
@@ -39,14 +44,15 @@ export interface History {
 }
 
 /** @throws TsdError TSD_VERSION_MISMATCH for a newer schema. A damaged file is set aside: see issues. */
-export function openHistory(path: string): History {
-  const { database, issues } = openDatabase(path, (opened) => {
+export function openHistory(path: string, opening: Opening = {}): History {
+  const prepare = (opened: Database): void => {
     opened.pragma('journal_mode = WAL');
     // With a write-ahead log NORMAL syncs at checkpoints only.
     opened.pragma('synchronous = NORMAL');
     opened.pragma('foreign_keys = ON');
     migrate(opened);
-  });
+  };
+  const { database, issues, loss } = openDatabase(path, prepare, opening);
   const history = new HistoryDatabase(database);
   return {
     sources: new SourceStore(history),
@@ -61,7 +67,9 @@ export function openHistory(path: string): History {
     resources: new ResourceStore(history),
     images: new ImageStore(history),
     approvals: new ApprovalStore(history),
+    holds: new HoldStore(history),
     issues,
+    loss,
     durable: (changes) => history.durable(changes),
     prune: (retention = DEFAULT_RETENTION) => pruneHistory(history, retention),
     close: () => history.close(),

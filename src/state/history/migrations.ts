@@ -139,6 +139,8 @@ export const MIGRATIONS: readonly string[] = [
     contents TEXT NOT NULL
   ) STRICT;
   `,
+  // Apps that wait for a person, because of what was found of their declarations at a start.
+  'CREATE TABLE held_apps (app TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT, WITHOUT ROWID;',
 ];
 
 /**

@@ -42,6 +42,7 @@ export class ResourceStore {
   /** What the tables hold, until the next change: every look at the host asks. */
   /** Builds that were never made, and are to be made without what others made. */
   readonly #uncached = new Set<ResourceKey>();
+  #changed: (key: ResourceKey) => void = () => {};
   #known: { networks?: readonly NetworkRecord[]; images?: readonly ImageBinding[] } = {};
 
   constructor(history: HistoryDatabase) {
@@ -52,6 +53,11 @@ export class ResourceStore {
       source_fingerprint AS sourceFingerprint, bases FROM images`);
   }
 
+  /** One hears, with its key, of what may have changed. */
+  watch(changed: (key: ResourceKey) => void): void {
+    this.#changed = changed;
+  }
+
   networks(): readonly NetworkRecord[] {
     this.#known.networks ??= this.#networks
       .all()
@@ -60,7 +66,7 @@ export class ResourceStore {
   }
 
   setNetwork({ key, specHash, written, schemaVersion, bridge, subnet, gateway }: NetworkRecord): void {
-    this.#change(() =>
+    this.#change([key], () =>
       this.#history
         .prepare('INSERT OR REPLACE INTO networks VALUES (?, ?, ?, ?, ?, ?, ?)')
         .run(key, specHash, JSON.stringify(written), schemaVersion, bridge, subnet, gateway),
@@ -68,7 +74,7 @@ export class ResourceStore {
   }
 
   removeNetwork(key: ResourceKey): void {
-    this.#change(() => this.#history.prepare('DELETE FROM networks WHERE key = ?').run(key));
+    this.#change([key], () => this.#history.prepare('DELETE FROM networks WHERE key = ?').run(key));
   }
 
   images(): readonly ImageBinding[] {
@@ -81,7 +87,7 @@ export class ResourceStore {
 
   setImage({ key, specHash, imageId, sourceFingerprint, bases }: ImageBinding): void {
     this.#uncached.delete(key);
-    this.#change(() => {
+    this.#change([key], () => {
       this.#history
         .prepare('INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?)')
         .run(key, specHash, imageId, sourceFingerprint, bases && JSON.stringify(bases));
@@ -99,7 +105,7 @@ export class ResourceStore {
     if (keys.length === 0) return;
     const known = new Set(this.images().map(({ key }) => key));
     for (const key of uncached) if (!known.has(key)) this.#uncached.add(key);
-    this.#change(() => {
+    this.#change(keys, () => {
       const update = this.#history.prepare('UPDATE images SET source_fingerprint = ? WHERE key = ?');
       for (const key of keys) update.run(uncached.includes(key) ? ASKED_UNCACHED : ASKED_ANEW, key);
     });
@@ -114,22 +120,23 @@ export class ResourceStore {
   /** Has declared images become those of an earlier generation. */
   pin(images: Readonly<Record<ResourceKey, string>>): void {
     if (Object.keys(images).length === 0) return;
-    this.#change(() => {
+    this.#change(Object.keys(images) as ResourceKey[], () => {
       const update = this.#history.prepare('UPDATE images SET source_fingerprint = ? WHERE key = ? AND image_id != ?');
       for (const [key, imageId] of Object.entries(images)) update.run(PINNED_ANEW, key, imageId);
     });
   }
 
   removeImage(key: ResourceKey): void {
-    this.#change(() => this.#history.prepare('DELETE FROM images WHERE key = ?').run(key));
+    this.#change([key], () => this.#history.prepare('DELETE FROM images WHERE key = ?').run(key));
   }
 
   /** Forgets what was known also when the change fails: it may have been made. */
-  #change(change: () => unknown): void {
+  #change(keys: readonly ResourceKey[], change: () => unknown): void {
     try {
       this.#history.durable(change);
     } finally {
       this.#known = {};
+      for (const key of keys) this.#changed(key);
     }
   }
 }

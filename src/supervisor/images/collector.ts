@@ -20,6 +20,8 @@ export interface CollectorOptions {
   readonly marks: GcMarks;
   /** Bytes that the logs of all containers together may take; null for no limit. */
   readonly logBudget: number | null;
+  /** It is not certain now what is needed: nothing is removed but logs. */
+  readonly isPaused: () => boolean;
   /** Takes away copies of files that nothing needs any more. */
   readonly sweepCopies: () => void;
   /** 0 never runs it. */
@@ -70,14 +72,14 @@ export class Collector {
   }
 
   async #collect(): Promise<void> {
-    const { world, log, logBudget, sweepCopies } = this.#options;
-    sweepCopies();
+    const { world, log, logBudget, sweepCopies, isPaused } = this.#options;
+    if (!isPaused()) sweepCopies();
     await mendSizes(world);
     const logBytes = logBudget === null ? 0 : trimLogs(world, logBudget);
     if (logBytes > 0) log.info({ bytes: logBytes }, 'removed old logs beyond the budget');
     // Most of the time nothing has to go, and then nobody is kept waiting for those who make images just now.
     const { toFree } = await this.#look();
-    if (toFree > 0) await world.imageWork.pruning(() => this.#collectImages(), this.#stopped.signal);
+    if (toFree > 0 && !isPaused()) await world.imageWork.pruning(() => this.#collectImages(), this.#stopped.signal);
   }
 
   /** Notes which images are needed, and says how much has to go. */

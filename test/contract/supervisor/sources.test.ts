@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { DesiredState } from '../../../src/model/desired.ts';
 import { ContentStore } from '../../../src/state/content-store.ts';
+import { DeclarationCopies } from '../../../src/state/declaration-copies.ts';
 import { StateFiles } from '../../../src/state/durable.ts';
 import { type History, openHistory } from '../../../src/state/history/history.ts';
 import { Reserve } from '../../../src/state/reserve.ts';
@@ -29,6 +30,7 @@ function sourcesOn(
   const store = new ContentStore(directory(), new StateFiles(directory()));
   return new Sources({
     history,
+    declarations: new DeclarationCopies(directory(), new StateFiles(directory()), 'abcdef'),
     kept: new KeptContents(history, store, 10),
     hasImage: () => true,
     copiesInUse: () => new Set(),
