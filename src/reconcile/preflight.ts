@@ -13,6 +13,7 @@ import type { ContainerRecord } from '../state/container-record.ts';
 import type { HostFacts } from './host-facts.ts';
 import { type Impossible, impossibleLimit, missingHeadroom } from './limits.ts';
 import { portName } from './observed-port.ts';
+import { damagedHolder, damagedRecord } from './ops/damaged-container.ts';
 import { declaredPorts, isCutOff } from './ops/endpoint.ts';
 import { imageIdOf } from './ops/image-of.ts';
 import type { World } from './ops/world.ts';
@@ -114,7 +115,7 @@ function takenPort(world: World, desired: Container, record: ContainerRecord | u
   for (const [index, port] of declaredPorts(world, desired)) {
     if (held.has(portName(port))) continue;
     try {
-      world.network.checkPort(port, record?.id ?? null);
+      world.network.checkPort(port, record?.id ?? damagedHolder(world, desired.engineName));
     } catch (error) {
       if (!(error instanceof TsdError)) throw error;
       return error.withContext({ source: desired.positions[`ports.${index}`] ?? desired.source });
@@ -139,6 +140,7 @@ function obstacle(
   const changes = record?.owner?.specHash !== desired.specHash;
   return (
     unusableBind(world, desired) ??
+    (record ? null : damagedRecord(world, desired)) ??
     unusableImage(world, desired, facts) ??
     takenPort(world, desired, record) ??
     sharedImageVolume(world, desired, record) ??

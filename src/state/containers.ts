@@ -61,6 +61,7 @@ function loadContainer(directory: string, id: string): ContainerRecord {
  */
 export class ContainerStore {
   readonly #directory: string;
+  readonly #asidePath: string;
   readonly #files: StateFiles;
   readonly #records = new Map<string, ContainerRecord>();
   readonly #idsByKey = new Map<ResourceKey, string>();
@@ -78,6 +79,7 @@ export class ContainerStore {
   /** @throws TsdError only when containers/ itself cannot be listed; a bad container becomes one of {@link issues}. */
   constructor(root: string, files: StateFiles) {
     this.#directory = join(root, 'containers');
+    this.#asidePath = join(root, 'damaged-containers');
     this.#files = files;
     for (const id of readdirSync(this.#directory)) {
       try {
@@ -94,6 +96,29 @@ export class ContainerStore {
   /** Containers that could not be read. They stay on disk, and what carries their id is not an orphan. */
   get issues(): readonly StateIssue[] {
     return [...this.#damaged].map(([id, error]) => ({ path: this.path(id), error }));
+  }
+
+  get hasDamaged(): boolean {
+    return this.#damaged.size > 0;
+  }
+
+  /** Why the record of a container cannot be read; undefined where it can, and for an unknown id. */
+  damaged(id: string): TsdError | undefined {
+    return this.#damaged.get(id);
+  }
+
+  /** Moves a container whose record cannot be read, with its log, out of the way of another one. Returns where it is then. */
+  setAside(id: string): string {
+    const target = join(this.#asidePath, id);
+    try {
+      mkdirSync(this.#asidePath, { recursive: true, mode: 0o700 });
+      renameSync(this.path(id), target);
+    } catch (error) {
+      throw toStateError(error, `move ${this.path(id)} to ${target}`);
+    }
+    this.#forget(id);
+    this.#watcher?.recordChanged(id);
+    return target;
   }
 
   /**

@@ -2,10 +2,11 @@
 
 import type { ApprovalView, DiffView } from '../api/supervisor.ts';
 import type { Actor } from '../model/actor.ts';
-import type { DesiredState } from '../model/desired.ts';
+import type { Desired, DesiredState } from '../model/desired.ts';
 import { append } from '../model/lists.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
 import { baseKey } from '../model/update.ts';
+import { damagedRecord } from '../reconcile/ops/damaged-container.ts';
 import { volumesLeftBehind } from '../reconcile/ops/released-volumes.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { Reserve } from '../state/reserve.ts';
@@ -48,6 +49,9 @@ export class Approvals {
       const changes = this.#changesOf(waits.app, after);
       pending.push({ name, kind: 'choice', message: `${candidate.says}; ${waits.reason}`, changes });
     }
+    for (const { key, message } of this.#damaged()) {
+      pending.push({ name: key, kind: 'choice', message, changes: [{ resource: key, change: 'changed' }] });
+    }
     const granted = world.approvals.all();
     for (const { key, released } of this.#undeclaredVolumes()) {
       if (released || granted.has(key)) continue;
@@ -71,6 +75,16 @@ export class Approvals {
     // Which of several declarations holds is never approved without a name.
     append(approved, sources.approveChoices(names, by));
     append(approved, sources.approvePins(names, by));
+    for (const { key } of this.#damaged().filter(({ key: of }) => names.includes(of))) {
+      timeline.override(
+        key,
+        'approve',
+        'another container in the place of one whose record cannot be read was approved',
+      );
+      reserve.spendOn(() => world.approvals.grant(key, world.clock.now().wallMs));
+      approved.push(key);
+      loop.enqueue([key]);
+    }
     for (const { key, released } of this.#undeclaredVolumes()) {
       const { app, name } = parseKey(key);
       // Released data is deleted only when somebody names it.
@@ -83,6 +97,16 @@ export class Approvals {
       loop.enqueue([key]);
     }
     return approved;
+  }
+
+  /** Declared containers whose record cannot be read. */
+  #damaged(): { readonly key: ResourceKey; readonly message: string }[] {
+    const { world, sources } = this.#parts;
+    if (!world.containers.hasDamaged) return [];
+    return [...sources.state.resources.values()].flatMap((desired) => {
+      const error = desired.kind === 'container' ? damagedRecord(world, desired as Desired<'container'>) : null;
+      return error === null ? [] : [{ key: desired.key, message: error.message }];
+    });
   }
 
   /** How the containers that are there would change. */

@@ -5,6 +5,7 @@ import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ManifestView } from '../../src/api/supervisor.ts';
 import { BUSYBOX_IMAGE, FOREVER } from '../support/manifests.ts';
+import { freePort } from '../support/servers.ts';
 import { type CliResult, TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
 
@@ -332,7 +333,7 @@ describe('damaged state', () => {
     const whole = readFileSync(config);
     writeFileSync(config, whole.subarray(0, whole.length / 2));
     await supervisor.start();
-    await expectHeld('torn', new RegExp(`The name torn-torn is already assigned to ${id.slice(0, 12)}`));
+    await expectHeld('torn', new RegExp(`config.json: is not complete JSON.*; ${id.slice(0, 12)} is left as it is`));
     expect(existsSync(`/proc/${pid}`)).toBe(true);
     expect(supervisor.hostState().processes).toHaveLength(2);
     await supervisor.crash();
@@ -345,5 +346,29 @@ describe('damaged state', () => {
     });
     rmSync(file);
     await until('torn removed', async () => !(await supervisor.container('torn')));
+  });
+
+  test('of a running container lets another one take its place where that is approved, and is kept', async () => {
+    const port = await freePort();
+    const file = supervisor.drop(
+      'worn.yaml',
+      `${BUSYBOX_IMAGE}containers:\n  worn: { image: busybox, command: ${FOREVER}, ports: ["127.0.0.1:${port}:80"] }\n`,
+    );
+    const { id, pid } = await supervisor.waitFor('worn', 'ready', ({ ready }) => ready);
+    const directory = join(supervisor.root, 'containers', id);
+    await supervisor.crash();
+    writeFileSync(join(directory, 'config.json'), '');
+    await supervisor.start();
+    await expectHeld('worn', /is left as it is/);
+    // Nothing of it is approved without its name.
+    await supervisor.ok('approve', '--yes');
+    expect(existsSync(`/proc/${pid}`)).toBe(true);
+    await supervisor.ok('approve', 'container/worn/worn');
+    const next = await supervisor.waitFor('worn', 'made once more', ({ ready }) => ready);
+    expect(next.id).not.toBe(id);
+    expect(existsSync(`/proc/${pid}`)).toBe(false);
+    expect(readFileSync(join(supervisor.root, 'damaged-containers', id, 'config.json'), 'utf8')).toBe('');
+    rmSync(file);
+    await until('worn removed', async () => !(await supervisor.container('worn')));
   });
 });

@@ -62,6 +62,9 @@ type ContainerPart = Pick<
   ContainerStore,
   | 'ids'
   | 'exists'
+  | 'hasDamaged'
+  | 'damaged'
+  | 'setAside'
   | 'all'
   | 'get'
   | 'byKey'
@@ -94,6 +97,15 @@ class SimContainers implements ContainerPart {
 
   exists(id: string): boolean {
     return this.#records.has(id);
+  }
+
+  /** Every record can be read. */
+  readonly hasDamaged = false;
+
+  damaged(): undefined {}
+
+  setAside(id: string): string {
+    throw new TsdError('TSD_BUG', `${id} is not damaged`);
   }
 
   all(): readonly ContainerRecord[] {

@@ -15,6 +15,7 @@ import {
   recordedVolumes,
   resolvedVolumes,
 } from './container-volumes.ts';
+import { replaceDamaged } from './damaged-container.ts';
 import { type ContainerImage, imageOf } from './image-of.ts';
 import { recordNames, requireNameFree } from './link-names.ts';
 import { desiredOf, type World } from './world.ts';
@@ -102,6 +103,7 @@ async function make(world: World, op: OpOf<'container.create'>, desired: Desired
   const existing = world.containers.byKey(op.key);
   if (existing?.id === op.containerId) return;
   if (existing) throw new TsdError('TSD_BUG', `${op.key} exists as ${existing.id}`, { key: op.key });
+  await replaceDamaged(world, op.key, desired.engineName);
   // Before anything is made: a container that exists would be started, with or without its name.
   requireNameFree(world, desired.engineName, op.containerId);
   const image = imageOf(world, desired);
