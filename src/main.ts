@@ -251,7 +251,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
     logBudget: config.logBudget,
     intervalMs: config.gcInterval,
     // What is not certain may need any of it.
-    isPaused: () => sources.isUncertain,
+    isPaused: () => sources.isUncertain || world.images.issues.length > 0,
     sweepCopies: () => kept.remove(kept.unused(copiesNeeded(world, contents))),
   });
 

@@ -8,6 +8,12 @@ import type { ObservedHealth, ProbeSet } from './health.ts';
 import type { ResourceKey } from './resource.ts';
 import type { ObservedUpdate } from './update.ts';
 
+/** A record that is there and cannot be read: what it is about is not known to be gone. */
+export interface Unread {
+  readonly message: string;
+  readonly hint: string;
+}
+
 export interface ObservedImage {
   readonly key: ResourceKey;
   readonly specHash: string;
@@ -17,6 +23,8 @@ export interface ObservedImage {
   readonly current: boolean;
   /** Of a build: which image each of the same app that it uses was when it was built. Left out, not known. */
   readonly bases?: Readonly<Record<ResourceKey, string>> | null;
+  /** Its record is there and cannot be read, with what to do. Left out, it can, or there is none. */
+  readonly unread?: Unread;
 }
 
 export interface ObservedVolume {
@@ -133,6 +141,10 @@ export interface Orphan {
 export interface ObservedState {
   readonly images: ReadonlyMap<ResourceKey, ObservedImage>;
   readonly volumes: ReadonlyMap<ResourceKey, ObservedVolume>;
+  /** Volumes whose record cannot be read. Left out, there are none. */
+  readonly unreadVolumes?: ReadonlyMap<ResourceKey, Unread>;
+  /** The record of one that may be any volume. Left out, there is none. */
+  readonly unknownVolume?: Unread;
   readonly networks: ReadonlyMap<ResourceKey, ObservedNetwork>;
   readonly containers: ReadonlyMap<ResourceKey, ObservedContainer>;
   readonly orphans: readonly Orphan[];

@@ -30,6 +30,7 @@ import { orphans } from './orphans.ts';
 import { DEFAULT_NETWORK } from './plan/references.ts';
 import { outlook } from './preflight.ts';
 import { SeenContainers } from './seen-containers.ts';
+import { unreadImage, unreadVolumes } from './unread-state.ts';
 
 /** How long the last run lasted, by the boot clock where both ends were in one boot: the wall clock may be set. */
 function elapsed({ state }: ContainerRecord): number {
@@ -245,7 +246,9 @@ function observedImages(world: World, reading: Reading): Map<ResourceKey, Observ
       const complete = image !== undefined && reading(() => hasLayers(image), true);
       // A manifest pins the image it was applied with: a changed source counts at the next edit or refresh.
       const current = ![ASKED_ANEW, ASKED_UNCACHED, PINNED_ANEW].includes(sourceFingerprint);
-      return [key, { key, specHash, imageId: complete ? imageId : null, current, bases }];
+      const unread = image === undefined ? unreadImage(world, imageId) : undefined;
+      const seen = { key, specHash, imageId: complete ? imageId : null, current, bases };
+      return [key, unread ? { ...seen, unread } : seen];
     }),
   );
 }
@@ -318,6 +321,7 @@ export function observe(
   return {
     images,
     volumes: observedVolumes(world),
+    ...unreadVolumes(world),
     networks: observedNetworks(world, kernel),
     containers,
     orphans: kernel === null ? [] : orphans(world, kernel),

@@ -18,6 +18,7 @@ import { declaredPorts, isCutOff } from './ops/endpoint.ts';
 import { imageIdOf } from './ops/image-of.ts';
 import type { World } from './ops/world.ts';
 import { MISSING_PATH, pathTrouble } from './path-book.ts';
+import { unreadImage } from './unread-state.ts';
 
 type Container = Desired<'container'>;
 
@@ -87,6 +88,8 @@ function unusableImage(world: World, desired: Container, facts: Facts): TsdError
       hint: `\`tsdocker pull ${desired.spec.image}\` or \`tsdocker load -i FILE\` brings it here; or declare it under \`images:\`.`,
     });
   }
+  const unread = unreadImage(world, id);
+  if (unread) return new TsdError('TSD_STATE_CORRUPT', unread.message, { source, hint: unread.hint });
   const { os, architecture } = world.images.get(id) ?? { os: '', architecture: '' };
   const foreign = (os !== '' && os !== 'linux') || (architecture !== '' && !facts().runs(architecture));
   if (!foreign) return null;

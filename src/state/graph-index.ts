@@ -55,6 +55,16 @@ export class GraphIndex {
     return [...this.#damaged].map(([id, error]) => ({ path: join(this.#directory, id), error }));
   }
 
+  /** Why the record of an image cannot be read; undefined where it can, and for an unknown id. */
+  damaged(id: string): TsdError | undefined {
+    return this.#damaged.get(id);
+  }
+
+  /** Directory of an image. */
+  path(id: string): string {
+    return join(this.#directory, id);
+  }
+
   all(): readonly ImageRecord[] {
     return [...this.#images.values()];
   }

@@ -119,6 +119,16 @@ export class VolumeStore {
     return [...this.#damaged].map(([id, error]) => ({ path: this.#configPath(id), error }));
   }
 
+  /** Why the records of volumes cannot be read, by id. */
+  get damaged(): ReadonlyMap<string, TsdError> {
+    return this.#damaged;
+  }
+
+  /** Directory of what is recorded of a volume. */
+  entryPath(id: string): string {
+    return join(this.#root, 'volumes', id);
+  }
+
   /** Every id with an entry, readable or not. */
   ids(): ReadonlySet<string> {
     return new Set([...this.#volumes.keys(), ...this.#damaged.keys()]);

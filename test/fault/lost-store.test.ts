@@ -16,6 +16,7 @@ import { afterALook } from '../support/look.ts';
 import { BUSYBOX_IMAGE, FOREVER } from '../support/manifests.ts';
 import { hasCommit, programOf } from '../support/past-version.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
+import { until } from '../support/wait.ts';
 
 /** The last version without second copies. */
 const BEFORE = 'd456a48';
@@ -289,6 +290,40 @@ describe('other state that cannot be read', () => {
     expect(readFileSync(path, 'utf8')).toBe('{ "Reposi');
     rmSync(path);
   });
+
+  test.each(['volumes', 'graph'])(
+    'of a record below %s leaves what was made with it alone, and makes nothing in its place',
+    async (kind) => {
+      await supervisor.start();
+      await apply('shop', app('one'));
+      const before = await running('shop');
+      await supervisor.ok('exec', 'web', '--', 'busybox', 'sh', '-c', 'echo kept > /data/file');
+      await supervisor.stop();
+      const [id = ''] = readdirSync(join(supervisor.root, kind)).filter((name) => /^[0-9a-f]{64}$/.test(name));
+      const path = join(supervisor.root, kind, id, kind === 'graph' ? 'json' : 'config.json');
+      const whole = readFileSync(path);
+      truncateSync(path, 10);
+      await supervisor.start();
+      // An edit may not be carried out with another volume or image.
+      await supervisor.cli('apply', '-f', supervisor.file('shop.yaml', app('two')));
+      const resource = kind === 'graph' ? 'image/shop/busybox' : 'volume/shop/data';
+      const held = await until('what cannot be read held', async () => {
+        const { holds } = JSON.parse((await supervisor.cli('plan', '-o', 'json')).stdout) as {
+          holds: { resource: string; message: string; hint?: string }[];
+        };
+        return holds.find((hold) => hold.resource === resource);
+      });
+      expect(held.message).toContain(`${path}: is not complete JSON`);
+      expect(await running('shop')).toEqual(before);
+      expect(await ops()).toEqual([]);
+      expect(await mode('shop')).toBe('one');
+      await supervisor.stop();
+      writeFileSync(path, whole);
+      await supervisor.start();
+      await expect.poll(() => mode('shop').catch(() => ''), { timeout: 20_000 }).toBe('two');
+      expect(await supervisor.ok('exec', 'web', '--', 'busybox', 'cat', '/data/file')).toBe('kept\n');
+    },
+  );
 
   test.each(['linkgraph.db', 'secret.key', 'instance'])('%s that is missing takes nothing away', async (file) => {
     await supervisor.start();

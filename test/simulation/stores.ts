@@ -212,9 +212,15 @@ class SimContainers implements ContainerPart {
   }
 }
 
-type VolumePart = Pick<VolumeStore, 'ids' | 'all' | 'get' | 'named' | 'anonymous' | 'create' | 'update' | 'remove'>;
+type VolumePart = Pick<
+  VolumeStore,
+  'damaged' | 'ids' | 'all' | 'get' | 'named' | 'anonymous' | 'create' | 'update' | 'remove'
+>;
 
 class SimVolumes implements VolumePart {
+  /** Every record can be read. */
+  readonly damaged = new Map();
+
   readonly #life: Life;
   readonly #disk: Disk;
   readonly #volumes: Map<string, VolumeRecord>;
@@ -281,9 +287,12 @@ class SimVolumes implements VolumePart {
   }
 }
 
-type ImagePart = Pick<GraphIndex, 'all' | 'get' | 'lookup' | 'layersInUse' | 'add' | 'remove'>;
+type ImagePart = Pick<GraphIndex, 'damaged' | 'all' | 'get' | 'lookup' | 'layersInUse' | 'add' | 'remove'>;
 
 class SimImages implements ImagePart {
+  /** Every record can be read. */
+  damaged(): undefined {}
+
   readonly #life: Life;
   readonly #disk: Disk;
   readonly #images: Map<string, ImageRecord>;

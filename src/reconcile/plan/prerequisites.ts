@@ -1,5 +1,6 @@
 /** Images, volumes and networks that are declared: what they need before containers can use them. */
 import type { Desired, SpecOfKind } from '../../model/desired.ts';
+import type { Unread } from '../../model/observed.ts';
 import type { Kind, ResourceKey } from '../../model/resource.ts';
 import { parseKey } from '../../model/resource.ts';
 import type { Cause } from '../op.ts';
@@ -56,6 +57,12 @@ function inBuildOrder(pass: Pass): Iterable<Desired<'image'>> {
   return ordered;
 }
 
+/** Nothing is made in the place of what cannot be read. */
+function holdUnread(pass: Pass, key: ResourceKey, { message, hint }: Unread): void {
+  hold(pass, key, 'unavailable', message, null, hint);
+  pass.standings.set(key, standingOfHeld(pass, key));
+}
+
 export function planImages(pass: Pass): void {
   for (const desired of inBuildOrder(pass)) {
     const { key, references } = desired;
@@ -72,6 +79,11 @@ export function planImages(pass: Pass): void {
         missing.hint,
       );
       pass.standings.set(key, standingOfHeld(pass, key));
+      continue;
+    }
+    const unread = pass.observed.images.get(key)?.unread;
+    if (unread && pass.observed.images.get(key)?.specHash === desired.specHash) {
+      holdUnread(pass, key, unread);
       continue;
     }
     ensure(pass, desired, cause && { op: 'image.load', key, cause, specHash: desired.specHash }, false);
@@ -118,6 +130,11 @@ export function planVolumes(pass: Pass): void {
       const owners = candidates.map((volume) => volume.key).join(' and ');
       hold(pass, desired.key, 'failed', `${owners} could be adopted; remove all but one, or set adopt: false`);
       pass.standings.set(desired.key, standingOfHeld(pass, desired.key));
+      continue;
+    }
+    const unread = pass.observed.unreadVolumes?.get(desired.key) ?? pass.observed.unknownVolume;
+    if (unread && !pass.observed.volumes.has(desired.key)) {
+      holdUnread(pass, desired.key, unread);
       continue;
     }
     if (released) taken.add(released.volumeId);

@@ -1,0 +1,52 @@
+/** Records that are there and cannot be read. What they are about is not gone, and nothing is made in its place. */
+import { basename } from 'node:path';
+import { describeError, type TsdError } from '../model/errors.ts';
+import type { Unread } from '../model/observed.ts';
+import type { ResourceKey } from '../model/resource.ts';
+import { containerSpecOf } from '../state/written-spec.ts';
+import type { World } from './ops/world.ts';
+import { observedReferences } from './plan/references.ts';
+
+type Stores = Pick<World, 'containers' | 'volumes' | 'images'>;
+
+function unread(error: TsdError, path: string): Unread {
+  return {
+    message: describeError(error),
+    hint: `Put ${path} back from a backup and run \`systemctl restart tsdocker\`; \`mv ${path} ${path}.old\` goes on without it.`,
+  };
+}
+
+/** Of an image; undefined where its record can be read, or there is none. */
+export function unreadImage({ images }: Pick<Stores, 'images'>, id: string): Unread | undefined {
+  const error = images.damaged(id);
+  return error && unread(error, images.path(id));
+}
+
+export interface UnreadVolumes {
+  /** Those that containers say they use. */
+  readonly unreadVolumes?: ReadonlyMap<ResourceKey, Unread>;
+  /** One that may be any volume. */
+  readonly unknownVolume?: Unread;
+}
+
+/** Declared volumes whose record cannot be read, by what the containers that use them say. */
+export function unreadVolumes({ volumes, containers }: Pick<Stores, 'volumes' | 'containers'>): UnreadVolumes {
+  const left = new Map(volumes.damaged);
+  if (left.size === 0) return {};
+  const found = new Map<ResourceKey, Unread>();
+  for (const record of containers.all()) {
+    const { owner, engineName } = record;
+    if (owner === null) continue;
+    const references = observedReferences({ key: owner.key, engineName, spec: containerSpecOf(owner) });
+    for (const [target, { path }] of Object.entries(record.volumes)) {
+      const id = basename(path);
+      const error = volumes.damaged.get(id);
+      const key = references.volumes[target];
+      if (!error || key === undefined) continue;
+      found.set(key, unread(error, volumes.entryPath(id)));
+      left.delete(id);
+    }
+  }
+  const other = [...left].map(([id, error]) => unread(error, volumes.entryPath(id)))[0];
+  return { unreadVolumes: found, ...(other && { unknownVolume: other }) };
+}
