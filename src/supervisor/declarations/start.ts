@@ -1,5 +1,6 @@
 /** Brings history.db and the second copies of declarations to agree, before anything is made of what they say. */
 import type { DesiredState } from '../../model/desired.ts';
+import { networkMode } from '../../model/network-mode.ts';
 import { parseKey } from '../../model/resource.ts';
 import type { ContainerStore } from '../../state/containers.ts';
 import type { Declaration, Made } from '../../state/declaration.ts';
@@ -38,7 +39,7 @@ function recorded(containers: DeclarationStores['containers']): RecordedContaine
     if (owner === null) return [];
     const { key, specHash, generation } = owner;
     const { image, network: mode } = containerSpecOf(owner);
-    const isDeclared = !['bridge', 'host', 'none'].includes(mode) && !mode.startsWith('container:');
+    const isDeclared = networkMode(mode).type === 'network';
     return [{ key, specHash, generation, imageId, image, bridge: isDeclared ? (network?.bridge ?? null) : null }];
   });
 }
