@@ -62,6 +62,7 @@ import { keepStatus } from './supervisor/status-line.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import { Timeline } from './supervisor/timeline.ts';
 import { registerTrustJobs } from './supervisor/trust-jobs.ts';
+import { unfilteredRuns } from './supervisor/unfiltered.ts';
 
 /** Ops at the same time. Most of an op is waiting, for a disk or for a payload to end; none may keep others from it. */
 const CONCURRENCY = 256;
@@ -338,6 +339,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
         cutOff: cutOffContainers(world),
         sharing: sharingContainers(world),
         state: stateFacts(state.root, stateIssues(), sources.uncertain),
+        unfiltered: unfilteredRuns(world),
       }),
     stopEverything,
     reset: async (options) => {

@@ -450,6 +450,8 @@ export interface ExecDriver extends Driver {
    * None for a container that is not running.
    */
   sharedGroups(containerId: string): readonly string[];
+  /** Whether a run has no filter of system calls; null for what does not run, or could not be looked at. */
+  unfiltered(containerId: string): boolean | null;
   /**
    * Whether the payload of a run that counts as alive has ended, or is on its way out, as the kernel has it now: the end is
    * told next. What asks the payload meanwhile learns nothing about it. True also where that could not be looked at.

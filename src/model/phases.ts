@@ -16,6 +16,8 @@ export interface Condition {
     | 'NamesLeftOut'
     | 'LogDelayed'
     | 'SharedGroups'
+    | 'Unfiltered'
+    | 'RemovalHeld'
     | 'Unreachable'
     | 'ExitUnrecorded'
     | 'DiskFailing';

@@ -8,6 +8,7 @@ import { architectureProblem, kernelProblem } from '../model/host-requirements.t
 import { isInMemory } from '../state/root.ts';
 import type { SharingContainer } from './shared-groups.ts';
 import { type StateFacts, stateChecks } from './state-checks.ts';
+import type { UnfilteredRun } from './unfiltered.ts';
 
 const LOW_SPACE_BYTES = 1024 ** 3;
 
@@ -110,6 +111,17 @@ function sharedGroupsCheck(sharing: readonly SharingContainer[]): DoctorCheck {
   };
 }
 
+function filterCheck(runs: readonly UnfilteredRun[]): DoctorCheck {
+  const name = 'seccomp';
+  if (runs.length === 0) return check(name, true, 'every container that runs has a filter of system calls', '');
+  const message = `runs without a filter of system calls: ${runs.map((run) => `${run.name} (${run.why})`).join(', ')}`;
+  const old = runs.filter((run) => run.old).map((run) => run.name);
+  if (old.length > 0) {
+    return { name, status: 'warning', message, fix: `Their next run has one: tsdocker restart ${old.join(' ')}` };
+  }
+  return check(name, true, message, '');
+}
+
 /** @param family drivers of which one that works is enough. */
 function driverChecks(family: readonly Driver[]): DoctorCheck[] {
   const found = family.map((driver) => ({ driver, fingerprint: driver.fingerprint() }));
@@ -145,6 +157,7 @@ export interface DoctorFacts {
   /** Containers that run in control groups of the host. */
   readonly sharing: readonly SharingContainer[];
   readonly state: StateFacts;
+  readonly unfiltered: readonly UnfilteredRun[];
 }
 
 /**
@@ -172,7 +185,12 @@ export function runDoctor(
     spaceCheck(root),
     ...(supervisor === null
       ? []
-      : [runDirCheck(supervisor.runDir), sharedGroupsCheck(supervisor.sharing), ...stateChecks(supervisor.state)]),
+      : [
+          runDirCheck(supervisor.runDir),
+          sharedGroupsCheck(supervisor.sharing),
+          filterCheck(supervisor.unfiltered),
+          ...stateChecks(supervisor.state),
+        ]),
   ];
   return isRoot ? [...host, ...families.flatMap(driverChecks)] : host;
 }

@@ -208,7 +208,7 @@ export function why(parts: ExplainParts, key: ResourceKey, view: DescribeView['v
       ...others.map(({ line }) => line),
       ...namesAmiss('conditions' in view ? view.conditions : []),
       ...('conditions' in view ? view.conditions : [])
-        .filter(({ type }) => type === 'SharedGroups')
+        .filter(({ type }) => type === 'SharedGroups' || type === 'Unfiltered')
         .map(({ message }) => message),
     ],
     hint: unknown[0]?.hint ?? (view.hint || (others.find((other) => other.hint !== '')?.hint ?? '')),

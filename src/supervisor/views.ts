@@ -16,6 +16,7 @@ import { containerHint } from './hints.ts';
 import { namesLeftOut } from './name-conditions.ts';
 import { sharedGroups } from './shared-groups.ts';
 import { standing } from './standing.ts';
+import { unfiltered } from './unfiltered.ts';
 import type { ViewInput } from './view-input.ts';
 
 function desiredOfKind<K extends Kind>(desired: DesiredState, kind: K, key: ResourceKey): Desired<K> | undefined {
@@ -80,6 +81,7 @@ function containerView(input: ViewInput, key: ResourceKey): ContainerView {
     ...namesLeftOut(container?.running ? world.names.leftOut(container.id) : 0),
     ...logDelayed,
     ...sharedGroups(container?.running ? world.exec.sharedGroups(container.id) : []),
+    ...(container?.running && record ? unfiltered(world, record) : []),
     ...input.unread.conditions(),
   ];
   const conditions = datedConditions([...status.conditions, ...besides], {

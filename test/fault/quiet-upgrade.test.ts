@@ -212,3 +212,28 @@ test.skipIf(!hasCommit(BEFORE))(
     expect(conditions.some(({ type }) => type === 'SharedGroups')).toBe(false);
   },
 );
+
+test.skipIf(!hasCommit(BEFORE))(
+  `containers of ${BEFORE} have a filter of system calls from their next run on (needs the history of the repository)`,
+  async () => {
+    const current = supervisor.program;
+    supervisor.program = programOf(BEFORE);
+    await supervisor.start();
+    supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER} }\n`);
+    const before = await supervisor.waitFor('web', 'runs', ({ ready }) => ready);
+    const mode = (pid: number | null) => /^Seccomp:\t(\d)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    const told = async () => (await supervisor.cli('doctor')).stdout;
+    await supervisor.crash();
+    supervisor.program = current;
+    await supervisor.start();
+    const adopted = await supervisor.waitFor('web', 'is adopted', ({ ready }) => ready);
+    expect([adopted.pid, mode(adopted.pid)]).toEqual([before.pid, '0']);
+    expect(adopted.conditions.find(({ type }) => type === 'Unfiltered')).toMatchObject({ reason: 'EarlierVersion' });
+    expect(await told()).toContain('app-web (an earlier version started it)');
+    expect(await supervisor.ok('exec', 'web', 'busybox', 'grep', 'Seccomp:', '/proc/self/status')).toContain('\t0');
+    await supervisor.ok('restart', 'web');
+    const next = await supervisor.waitFor('web', 'runs again', ({ ready, pid }) => ready && pid !== before.pid);
+    expect(mode(next.pid)).toBe('2');
+    expect(await told()).not.toContain('an earlier version started it');
+  },
+);

@@ -95,6 +95,10 @@ export class SimExec implements ExecDriver {
     return [];
   }
 
+  unfiltered(): boolean {
+    return false;
+  }
+
   ending(containerId: string): boolean {
     const run = this.#alive.get(containerId)?.handle.run;
     return run !== undefined && this.#kernel.payloads.get(containerId)?.run !== run;

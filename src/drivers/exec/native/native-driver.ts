@@ -115,6 +115,8 @@ export class NativeDriver implements ExecDriver {
   readonly #places = new AttachPlaces();
   readonly #looks = new PathLooks(this.#children, () => this.#shimBinary());
   /** No run leaves the groups that it was started in. */
+  /** A process never loses its filter. */
+  readonly #unfiltered = new WeakMap<TaskHandle, boolean>();
   readonly #shared = new WeakMap<TaskHandle, readonly string[]>();
   #binary: number | undefined;
 
@@ -248,6 +250,20 @@ export class NativeDriver implements ExecDriver {
     if (isEnding(handle.pid, handle.startTime)) return [];
     this.#shared.set(handle, found);
     return found;
+  }
+
+  unfiltered(containerId: string): boolean | null {
+    const handle = this.running(containerId);
+    if (handle === null) return null;
+    const known = this.#unfiltered.get(handle);
+    if (known !== undefined) return known;
+    try {
+      const found = factsOf(handle).filter === null;
+      this.#unfiltered.set(handle, found);
+      return found;
+    } catch {
+      return null;
+    }
   }
 
   ending(containerId: string): boolean {
