@@ -42,16 +42,28 @@ function recoveryHint(path: string): string {
   );
 }
 
+/** SQLite gives all files of a database the mode of the first, which it makes by the mask of the process. */
+function privately<T>(open: () => T): T {
+  const mask = process.umask(0o077);
+  try {
+    return open();
+  } finally {
+    process.umask(mask);
+  }
+}
+
 /** What cannot be read is logged and left where it is. */
 export async function openStores(state: StateRoot, log: Logger): Promise<Stores> {
-  const { root, runDir, files, runFiles, issues, instanceId } = state;
+  const { root, runDir, files, runFiles, issues, instanceId, mended } = state;
+  for (const entry of mended) log.warn({ path: entry.path }, entry.message);
   const containers = new ContainerStore(root, files);
   const volumes = new VolumeStore(root, files);
   const declarations = new DeclarationCopies(root, files, instanceId);
   const path = join(root, 'history.db');
   const expected = hasHistory({ declarations, containers, volumes });
-  const links = new LinkGraph(join(root, 'linkgraph.db'), { expected: containers.ids().size > 0, hint: LINKS_HINT });
-  const history = openHistory(path, { expected, hint: recoveryHint(path) });
+  const linksExpected = { expected: containers.ids().size > 0, hint: LINKS_HINT };
+  const links = privately(() => new LinkGraph(join(root, 'linkgraph.db'), linksExpected));
+  const history = privately(() => openHistory(path, { expected, hint: recoveryHint(path) }));
   const opened = {
     containers,
     contents: new ContentStore(root, files),

@@ -9,6 +9,7 @@ import { instanceCopy } from './declaration-copies.ts';
 import { StateFiles } from './durable.ts';
 import { finishVolumes } from './half-volumes.ts';
 import { claimPidfile, type Pidfile } from './pidfile.ts';
+import { type Mended, mendRoot, mendRunDirectory } from './private-modes.ts';
 import { toStateError } from './state-error.ts';
 import { corrupt, readStateFile, type StateIssue } from './state-file.ts';
 
@@ -36,6 +37,8 @@ export interface StateRoot {
   /** Writer for everything under the run directory. */
   readonly runFiles: StateFiles;
   readonly issues: readonly StateIssue[];
+  /** What others could read or write until now. */
+  readonly mended: readonly Mended[];
   /** Gives up pid file and locks. What is on disk stays. */
   close(): void;
 }
@@ -141,7 +144,15 @@ function memoryIssue(runDir: string): StateIssue[] {
   return [{ path: runDir, error }];
 }
 
-async function prepare(root: string, runDir: string): Promise<Omit<StateRoot, 'root' | 'runDir' | 'close'>> {
+function mendedModes(root: string, runDir: string): readonly Mended[] {
+  try {
+    return [...mendRoot(root), ...mendRunDirectory(runDir)];
+  } catch (error) {
+    throw toStateError(error, `mend the modes of ${root} and ${runDir}`);
+  }
+}
+
+async function prepare(root: string, runDir: string): Promise<Omit<StateRoot, 'root' | 'runDir' | 'close' | 'mended'>> {
   for (const name of ROOT_DIRECTORIES) ensureDirectory(join(root, name), 0o700);
   const runTmp = join(runDir, 'tmp');
   ensureDirectory(runTmp, 0o700);
@@ -173,7 +184,8 @@ export async function openRoot(options: RootOptions): Promise<StateRoot> {
   try {
     for (const directory of new Set([root, runDir])) locks.push(lockDirectory(directory));
     if (options.pidfile !== null) pidfile = claimPidfile(options.pidfile);
-    return { root, runDir, close, ...(await prepare(root, runDir)) };
+    const mended = mendedModes(root, runDir);
+    return { root, runDir, close, mended, ...(await prepare(root, runDir)) };
   } catch (error) {
     close();
     throw error;

@@ -159,7 +159,7 @@ export class FullCopyDriver implements GraphDriver {
       mkdirSync(join(this.#home, name), { recursive: true, mode: 0o700 });
     }
     const record = this.#recordPath(made.id);
-    writeFileSync(record, `${made.type} ${made.parent ?? ''}`, { flush: true });
+    writeFileSync(record, `${made.type} ${made.parent ?? ''}`, { mode: 0o600, flush: true });
     try {
       renameSync(path, this.#files(made.id));
     } catch (thrown) {

@@ -171,8 +171,8 @@ class AufsDriver implements GraphDriver {
       mkdirSync(join(this.#home, kind), { recursive: true, mode: 0o700 });
     }
     const flush = type === 'layer';
-    if (type === 'snapshot') writeFileSync(this.#at('snapshots', id), '');
-    writeFileSync(this.#at('layers', id), below.map((layer) => `${layer}\n`).join(''), { flush });
+    if (type === 'snapshot') writeFileSync(this.#at('snapshots', id), '', { mode: 0o600 });
+    writeFileSync(this.#at('layers', id), below.map((layer) => `${layer}\n`).join(''), { mode: 0o600, flush });
     renameSync(diff, this.#at('diff', id));
   }
 

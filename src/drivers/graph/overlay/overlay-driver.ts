@@ -144,8 +144,8 @@ class OverlayDriver implements GraphDriver {
       const diff = join(build, 'diff');
       this.#makeRootDirectory(diff, lower);
       await fill({ path: diff, whiteouts: 'overlay' });
-      writeFileSync(join(build, 'lower'), lower.map((layer) => `${layer}\n`).join(''));
-      writeFileSync(join(build, 'id'), id);
+      writeFileSync(join(build, 'lower'), lower.map((layer) => `${layer}\n`).join(''), { mode: 0o600 });
+      writeFileSync(join(build, 'id'), id, { mode: 0o600 });
       await syncFilesystem(build);
       renameSync(build, join(this.#home, id));
       syncDirectory(this.#home);
@@ -161,14 +161,14 @@ class OverlayDriver implements GraphDriver {
    */
   #writeParent(path: string, parent: string | null): void {
     if (parent === null) {
-      writeFileSync(path, '');
+      writeFileSync(path, '', { mode: 0o600 });
       return;
     }
     try {
       linkSync(join(this.#home, parent, 'id'), path);
     } catch {
       // A layer of Docker's, or one with as many links as the filesystem takes.
-      writeFileSync(path, parent, { flush: true });
+      writeFileSync(path, parent, { mode: 0o600, flush: true });
     }
   }
 

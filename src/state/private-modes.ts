@@ -1,0 +1,52 @@
+/** Nobody but the supervisor's user reads or changes what is on disk: checked and mended before anything of it is read. */
+import { chmodSync, chownSync, lstatSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { errnoCode } from './state-file.ts';
+
+/** Directories of a root that hold nothing but ours: what later versions of Docker keep beside them is left alone. */
+const DIRECTORIES: ReadonlySet<string> = new Set([
+  ...['containers', 'graph', 'volumes', 'vfs', 'execdriver', 'tmp', 'downloads', 'contents', 'trust', 'distribution'],
+  ...['overlay', 'btrfs', 'aufs', 'devicemapper'],
+]);
+/** Everybody's rights to read, write and enter, and the group's. */
+const OTHERS = 0o077;
+const OTHERS_WRITE = 0o022;
+
+export interface Mended {
+  readonly path: string;
+  readonly message: string;
+}
+
+const octal = (mode: number): string => (mode & 0o7777).toString(8).padStart(4, '0');
+
+/** Takes rights away, and takes over what belongs to somebody else; null where there is nothing to mend. */
+function mend(path: string, taken: number): Mended | null {
+  const { mode, uid } = lstatSync(path);
+  const own = process.geteuid?.() ?? 0;
+  if (uid === own && (mode & taken) === 0) return null;
+  if (uid !== own) chownSync(path, own, -1);
+  chmodSync(path, mode & 0o7777 & ~taken);
+  const owner = uid === own ? '' : ` and belonged to uid ${uid}`;
+  return { path, message: `${path} had mode ${octal(mode)}${owner}; it is ${octal(mode & ~taken)} now` };
+}
+
+/** The root and what lies in it directly: what is further below is reached through a directory that others cannot enter. */
+export function mendRoot(root: string): Mended[] {
+  const entries = readdirSync(root, { withFileTypes: true })
+    .filter((entry) => entry.isFile() || (entry.isDirectory() && DIRECTORIES.has(entry.name)))
+    .map(({ name }) => join(root, name));
+  return [root, ...entries].flatMap((path) => {
+    try {
+      return mend(path, OTHERS) ?? [];
+    } catch (error) {
+      // Temporary files of SQLite come and go.
+      if (path !== root && errnoCode(error) === 'ENOENT') return [];
+      throw error;
+    }
+  });
+}
+
+/** The directory of the sockets: others reach them through it, and must not put theirs in their place. */
+export function mendRunDirectory(runDir: string): Mended[] {
+  return [mend(runDir, OTHERS_WRITE) ?? []].flat();
+}
