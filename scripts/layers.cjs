@@ -101,7 +101,7 @@ const LAYERS = [
     path: '^src/daemon-(config|settings)\\.ts$',
     shown: '`src/daemon-config.ts`, `daemon-settings.ts`',
     job: 'the settings of the daemon: flags, environment, file',
-    mayImport: ['model', 'api'],
+    mayImport: ['model', 'ffi', 'api'],
   },
   {
     name: 'supervisor',

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { serveApi } from './api/server.ts';
 import type { ResetOptions } from './api/supervisor.ts';
 import { VERSION } from './api/version.ts';
+import { createGates, RefusedFiles, refusedPaths } from './composition/gates.ts';
 import { createPathBook, freeReader } from './composition/path-book.ts';
 import { daemonFacts, requireDirectory, requireHost, requireRoot } from './composition/preconditions.ts';
 import { createRegistry, openTrustPolicy } from './composition/registry.ts';
@@ -17,6 +18,7 @@ import { systemTimers } from './engine/timers.ts';
 import { systemClock } from './ffi/boot-clock.ts';
 import { keyId, openDaemonKey } from './images/trust/daemon-key.ts';
 import { readTrustDirectory } from './images/trust/trust-store.ts';
+import { plainHash } from './manifest/content.ts';
 import { watchManifests } from './manifest/source/watch.ts';
 import { describeError, type TsdError, toTsdError } from './model/errors.ts';
 import { usersOf } from './model/host-files.ts';
@@ -63,6 +65,7 @@ import { Supervisor } from './supervisor/supervisor.ts';
 import { Timeline } from './supervisor/timeline.ts';
 import { registerTrustJobs } from './supervisor/trust-jobs.ts';
 import { unfilteredRuns } from './supervisor/unfiltered.ts';
+import { commandChecks } from './supervisor/who-may-command.ts';
 
 /** Ops at the same time. Most of an op is waiting, for a disk or for a payload to end; none may keep others from it. */
 const CONCURRENCY = 256;
@@ -87,7 +90,8 @@ async function supervise(config: DaemonConfig): Promise<void> {
   requireHost();
   const log = createLogger(config.logLevel, process.stderr.isTTY === true);
   requireDirectory(config.manifests);
-  const trustPolicy = openTrustPolicy(config);
+  const gates = createGates(config);
+  const trustPolicy = openTrustPolicy(config, gates.own);
   const service = new ServiceManager(process.env, (error) =>
     log.warn(`the service manager does not listen: ${describeError(error)}`),
   );
@@ -99,10 +103,19 @@ async function supervise(config: DaemonConfig): Promise<void> {
   const events = new SupervisorEventBus();
   const seed = randomBytes(16).toString('hex');
 
+  const refusedFiles = new RefusedFiles(({ message, hint }) =>
+    log.error({ code: 'TSD_UNTRUSTED' }, `${message}. ${hint}`),
+  );
+  const settingsGate = {
+    watched: refusedFiles.watched(gates.own),
+    applied: refusedFiles.watched(gates.applied),
+  };
   const exec = createExecDriver(config, state);
   const paths = createPathBook(exec, (path) => controller.enqueue(usersOf(sources.state, path)));
+  const settingsReader = (watched: boolean) => freeReader(paths, watched ? settingsGate.watched : settingsGate.applied);
   const resolve = {
     readFile: freeReader(paths),
+    readerFor: (id: string) => settingsReader(id.startsWith('watched ')),
     settle: (files: readonly string[]) => paths.settle(files),
     hashSecret: (bytes: Buffer) => secrets.reference(bytes.toString('latin1')),
     defaultHostIp: config.ip,
@@ -120,8 +133,12 @@ async function supervise(config: DaemonConfig): Promise<void> {
     hasImage: (imageId) => stores.images.get(imageId) !== undefined,
     copiesInUse: () => copiesInUse(stores, contents),
     resolve,
-    onIssue: ({ code, file, line, column, message }, severity) =>
-      log[severity === 'error' ? 'error' : 'warn']({ code }, `${file}:${line}:${column}: ${message}`),
+    onIssue: ({ code, file, line, column, message, hint }, severity) =>
+      log[severity === 'error' ? 'error' : 'warn'](
+        { code },
+        `${file}:${line}:${column}: ${message}${code === 'TSD_UNTRUSTED' ? `. ${hint}` : ''}`,
+      ),
+    refusedFile: (path) => refusedFiles.get(path),
     onChange: (next, before) => {
       log.info({ generation: next.generation }, 'desired state changed');
       loop.edited(next.generation);
@@ -129,7 +146,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
       controller.enqueue(new Set([...next.resources.keys(), ...before.resources.keys()]));
     },
   });
-  const registry = createRegistry(config, { root: state.root, downloads: tmp.downloads }, trustPolicy);
+  const registry = createRegistry(config, { root: state.root, downloads: tmp.downloads }, trustPolicy, gates.own);
   const { world, defaultNetwork, names } = createWorld({
     config,
     state,
@@ -139,6 +156,10 @@ async function supervise(config: DaemonConfig): Promise<void> {
     trustPolicy,
     exec,
     paths,
+    settings: {
+      trusted: (app) => settingsReader(sources.sourceOfApp(app)?.kind === 'watched'),
+      hashes: (bytes) => [secrets.reference(bytes.toString('latin1')), plainHash(bytes)],
+    },
     desired: { desired: () => sources.state, rollBack: (failed) => sources.rollBackUpdate(failed) },
     log,
   });
@@ -288,10 +309,15 @@ async function supervise(config: DaemonConfig): Promise<void> {
   const watcher = watchManifests(config.manifests, {
     clock: systemClock,
     files: paths,
+    gate: gates.own,
     knownFiles: sources.views().filter(({ origin }) => origin === 'watched').length,
     onChange: async (snapshot) => {
       if (!(await sources.watch(snapshot))) return;
       if (sources.held) log.warn(sources.held.message);
+      if (sources.refused) {
+        const { message, hint } = sources.refused;
+        log.error({ code: 'TSD_UNTRUSTED' }, `${message}; its manifests stay as they are in force. ${hint}`);
+      }
       watcher.setInputs(sources.inputs());
       events.emit('change');
     },
@@ -332,8 +358,8 @@ async function supervise(config: DaemonConfig): Promise<void> {
     pauses,
     seed,
     facts: daemonFacts(config, id, stores.issues),
-    doctor: async () =>
-      runDoctor(config.root, drivers, {
+    doctor: async () => [
+      ...runDoctor(config.root, drivers, {
         runDir: state.runDir,
         ipForward: config.ipForward,
         cutOff: cutOffContainers(world),
@@ -341,6 +367,8 @@ async function supervise(config: DaemonConfig): Promise<void> {
         state: stateFacts(state.root, stateIssues(), sources.uncertain),
         unfiltered: unfilteredRuns(world),
       }),
+      ...commandChecks(sources.views(), sources.refused, refusedPaths(config, state, gates)),
+    ],
     stopEverything,
     reset: async (options) => {
       const stopped = await stopEverything();

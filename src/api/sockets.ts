@@ -127,7 +127,7 @@ function giveToGroup(path: string, group: string | null): void {
 }
 
 /** Gid of a group of this host by name or number, or null (group(5)). */
-function groupId(group: string): number | null {
+export function groupId(group: string): number | null {
   if (/^\d+$/.test(group)) return Number(group);
   const entry = readFileSync('/etc/group', 'utf8')
     .split('\n')

@@ -14,18 +14,28 @@ export interface ManifestOptions {
   readonly baseDir?: string;
 }
 
+/** Text of a file, as UTF-8. */
+export type ReadText = (file: string) => string;
+
+const readAsIs: ReadText = (file) => readFileSync(file, 'utf8');
+
 /**
  * The manifests of all -f, in order; those of a directory by name. Compose files that several -f name are one.
+ * @param read left out, files of whatever owner are read
  * @throws TsdError TSD_MANIFEST_READ for what cannot be read.
  */
-export async function readManifests(context: CliContext, options: ManifestOptions): Promise<readonly ManifestInput[]> {
+export async function readManifests(
+  context: CliContext,
+  options: ManifestOptions,
+  read: ReadText = readAsIs,
+): Promise<readonly ManifestInput[]> {
   const inputs: ManifestInput[] = [];
   const named: ManifestInput[] = [];
   for (const path of options.file ?? []) {
     const absolute = resolve(context.streams.cwd, path);
     if (path === '-') inputs.push(await readStandardInput(context, options.baseDir));
     else {
-      const found = readPath(absolute);
+      const found = readPath(absolute, read);
       append(inputs, found);
       append(
         named,
@@ -62,16 +72,18 @@ async function readStandardInput(context: CliContext, baseDir: string | undefine
   };
 }
 
-function readPath(path: string): readonly ManifestInput[] {
+function readPath(path: string, read: ReadText): readonly ManifestInput[] {
   try {
-    if (!statSync(path).isDirectory()) return [readManifest(path)];
+    if (!statSync(path).isDirectory()) return [{ file: path, baseDir: dirname(path), text: read(path) }];
     const names = manifestNames(path);
     if (names.length === 0) {
       throw new TsdError('TSD_MANIFEST_READ', `${path}: no manifests in this directory`, {
         hint: 'Check the path after -f. Manifests are *.yaml, *.yml and Quadlet units; hidden files do not count.',
       });
     }
-    const files = names.map((name) => join(path, name)).map((file) => ({ path: file, content: contentOf(file) }));
+    const files = names
+      .map((name) => join(path, name))
+      .map((file) => ({ path: file, content: { ok: true as const, text: read(file) } }));
     return groupFiles(files).flatMap(({ path: file, content }) =>
       content.ok ? [{ file, baseDir: path, text: content.text }] : [],
     );
@@ -93,8 +105,6 @@ function manifestNames(directory: string): string[] {
   return [...names.filter((name) => /\.ya?ml$/.test(name) || isUnitFile(name)), ...parts].sort();
 }
 
-const contentOf = (file: string) => ({ ok: true as const, text: readFileSync(file, 'utf8') });
-
 /** Text by file, as positions name them: the units of a group are files of their own. */
 export function textsOf(inputs: readonly ManifestInput[]): Map<string, string> {
   const texts = new Map<string, string>();
@@ -102,8 +112,4 @@ export function textsOf(inputs: readonly ManifestInput[]): Map<string, string> {
     for (const part of readBundle(text)?.files ?? [{ file, text }]) texts.set(part.file, part.text);
   }
   return texts;
-}
-
-function readManifest(path: string): ManifestInput {
-  return { file: path, baseDir: dirname(path), text: readFileSync(path, 'utf8') };
 }

@@ -1,6 +1,7 @@
 import type { ExecDriver } from '../drivers/contract.ts';
 import { systemTimers } from '../engine/timers.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
+import type { Gate } from '../ffi/gate.ts';
 import { MountTable } from '../ffi/mount-table.ts';
 import type { ReadFile } from '../manifest/content.ts';
 import { readContentFile } from '../manifest/source/files.ts';
@@ -18,10 +19,13 @@ export function createPathBook(exec: Pick<ExecDriver, 'reach'>, onNews: (path: s
   });
 }
 
-/** Reads files, but for those whose filesystem has not just answered: whoever reads one himself may never come back. */
-export function freeReader(paths: PathBook): ReadFile {
+/**
+ * Reads files, but for those whose filesystem has not just answered: whoever reads one himself may never come back.
+ * @param gate for files that are obeyed
+ */
+export function freeReader(paths: PathBook, gate: Gate | null = null): ReadFile {
   return (path, maxBytes) =>
     paths.isFree(path)
-      ? readContentFile(path, maxBytes)
+      ? readContentFile(path, maxBytes, gate)
       : { ok: false, reason: 'unanswered', message: `${path} ${paths.trouble(path)}` };
 }

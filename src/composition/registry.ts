@@ -3,18 +3,19 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { DaemonConfig } from '../daemon-config.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
+import type { Gate } from '../ffi/gate.ts';
 import { AuthFile, authFilePath } from '../images/registry/auth-file.ts';
 import { INSECURE_BY_DEFAULT } from '../images/registry/endpoints.ts';
 import { Registry } from '../images/registry/registry.ts';
 import { TrustPolicyFile } from '../images/trust/policy.ts';
 
 /** Shared with Docker first, then our own. */
-const CERTIFICATE_DIRECTORIES = ['/etc/docker/certs.d', '/etc/tsdocker/certs.d'];
-const DEFAULT_TRUST_POLICY = '/etc/tsdocker/trust-policy.yaml';
+export const CERTIFICATE_DIRECTORIES = ['/etc/docker/certs.d', '/etc/tsdocker/certs.d'];
+export const DEFAULT_TRUST_POLICY = '/etc/tsdocker/trust-policy.yaml';
 
 /** @throws TSD_TRUST_POLICY when it cannot be used: better no start than one that lets everything in. */
-export function openTrustPolicy({ trustPolicy }: DaemonConfig): TrustPolicyFile {
-  const policy = new TrustPolicyFile(trustPolicy ?? DEFAULT_TRUST_POLICY, trustPolicy === null);
+export function openTrustPolicy({ trustPolicy }: DaemonConfig, gate: Gate): TrustPolicyFile {
+  const policy = new TrustPolicyFile(trustPolicy ?? DEFAULT_TRUST_POLICY, trustPolicy === null, gate);
   policy.read();
   return policy;
 }
@@ -23,16 +24,18 @@ export function createRegistry(
   config: DaemonConfig,
   { root, downloads }: { readonly root: string; readonly downloads: string },
   policy: TrustPolicyFile,
+  gate: Gate,
 ): Registry {
   return new Registry({
     settings: {
       mirrors: config.registryMirror,
       insecure: [...INSECURE_BY_DEFAULT, ...config.insecureRegistry],
       certificates: CERTIFICATE_DIRECTORIES,
+      gate,
     },
     downloads,
     records: join(root, 'distribution'),
-    logins: new AuthFile(authFilePath(process.env, homedir())),
+    logins: new AuthFile(authFilePath(process.env, homedir()), gate),
     policy,
     clock: systemClock,
   });

@@ -12,7 +12,6 @@ import type { Registry } from '../images/registry/registry.ts';
 import type { TrustPolicyFile } from '../images/trust/policy.ts';
 import { type ContentProblem, loadEnvironment, type ReadFile } from '../manifest/content.ts';
 import { loadProfile } from '../manifest/seccomp-profile.ts';
-import type { Desired } from '../model/desired.ts';
 import { TsdError } from '../model/errors.ts';
 import { DriftMemory } from '../reconcile/drift-memory.ts';
 import { ExitRecorder } from '../reconcile/exits.ts';
@@ -27,7 +26,7 @@ import { ImageWork } from '../reconcile/ops/image-work.ts';
 import { LeaseBook } from '../reconcile/ops/lease-book.ts';
 import { StopClocks } from '../reconcile/ops/stop-clocks.ts';
 import { Turns } from '../reconcile/ops/turns.ts';
-import type { World } from '../reconcile/ops/world.ts';
+import type { ConfiguredContainer, World } from '../reconcile/ops/world.ts';
 import type { PathBook } from '../reconcile/path-book.ts';
 import { UpdateBook } from '../reconcile/update-book.ts';
 import type { ContentStore } from '../state/content-store.ts';
@@ -61,37 +60,60 @@ function createNetworkDriver(
   return NETWORK_DRIVERS.bridge({ instance, iptables, ipForward, originals });
 }
 
+/** How the files are read that a container is configured by. */
+interface SettingsReader {
+  /** What those may write who may command. */
+  trusted(app: string): ReadFile;
+  /** Hashes that a file of this content may have been accepted with. */
+  hashes(bytes: Buffer): readonly string[];
+}
+
 /** Copies stand for their files. */
-function readerOf(files: NonNullable<Desired['files']>, paths: PathBook, contents: ContentStore): ReadFile {
-  const readFile = freeReader(paths);
+function readerOf(
+  { app, files = {}, contentHashes }: ConfiguredContainer,
+  paths: PathBook,
+  contents: ContentStore,
+  settings: SettingsReader,
+): ReadFile {
+  const [readAny, readTrusted] = [freeReader(paths), settings.trusted(app)];
+  const accepted = new Set(Object.values(contentHashes));
   return (path, maxBytes) => {
     const copy = files[path];
-    return copy === undefined ? readFile(path, maxBytes) : { ok: true, bytes: contents.read(copy) };
+    if (copy !== undefined) return { ok: true, bytes: contents.read(copy) };
+    const read = readTrusted(path, maxBytes);
+    if (read.ok || read.reason !== 'untrusted') return read;
+    // Whoever may write to it by now, it holds what was accepted.
+    const present = readAny(path, maxBytes);
+    return present.ok && settings.hashes(present.bytes).some((hash) => accepted.has(hash)) ? present : read;
   };
 }
 
 function refuseFirst([first]: readonly ContentProblem[]): void {
   if (first === undefined) return;
+  const { message, field: step, refused: hint } = first;
   const errorClass = first.unanswered ? 'unavailable' : 'precondition';
-  throw new TsdError('TSD_MANIFEST_READ', first.message, { step: first.field, class: errorClass });
+  if (hint !== undefined) throw new TsdError('TSD_UNTRUSTED', message, { step, class: errorClass, hint });
+  throw new TsdError('TSD_MANIFEST_READ', message, { step, class: errorClass });
 }
 
 function environmentOf(
-  { spec, files = {} }: Pick<Desired<'container'>, 'spec' | 'files'>,
+  desired: ConfiguredContainer,
   paths: PathBook,
   contents: ContentStore,
+  settings: SettingsReader,
 ): ReadonlyMap<string, string> {
-  const { values, problems } = loadEnvironment(spec, readerOf(files, paths, contents));
+  const { values, problems } = loadEnvironment(desired.spec, readerOf(desired, paths, contents, settings));
   refuseFirst(problems);
   return values;
 }
 
 function seccompOf(
-  { spec, files = {} }: Pick<Desired<'container'>, 'spec' | 'files'>,
+  desired: ConfiguredContainer,
   paths: PathBook,
   contents: ContentStore,
+  settings: SettingsReader,
 ): TaskSpec['seccomp'] {
-  const { seccomp, problems } = loadProfile(spec, readerOf(files, paths, contents));
+  const { seccomp, problems } = loadProfile(desired.spec, readerOf(desired, paths, contents, settings));
   refuseFirst(problems);
   return seccomp;
 }
@@ -107,6 +129,7 @@ export interface WorldParts {
   readonly desired: Pick<World, 'desired' | 'rollBack'>;
   readonly exec: ExecDriver;
   readonly paths: PathBook;
+  readonly settings: SettingsReader;
   readonly log: Logger;
 }
 
@@ -179,8 +202,8 @@ export function createWorld(parts: WorldParts): {
     resources: history.resources,
     imagesOfPast: history.images,
     contents: stores.contents,
-    environmentOf: (desired) => environmentOf(desired, paths, stores.contents),
-    seccompOf: (desired) => seccompOf(desired, paths, stores.contents),
+    environmentOf: (desired) => environmentOf(desired, paths, stores.contents, parts.settings),
+    seccompOf: (desired) => seccompOf(desired, paths, stores.contents, parts.settings),
     commits: new GroupCommit({ files: state.files, links, history }),
     exits: new ExitRecorder(containers, systemClock, boot),
     hostFacts: () => readHostFacts(state.root),

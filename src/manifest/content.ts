@@ -22,9 +22,26 @@ export type ReadResult =
     }
   | {
       readonly ok: false;
-      /** `unanswered`: it lies on a filesystem that has not answered, so far. */
-      readonly reason: 'missing' | 'not-a-file' | 'too-large' | 'unreadable' | 'unanswered';
+      /** `unanswered`: it lies on a filesystem that has not answered, so far. `untrusted`: others may write to it. */
+      readonly reason: 'missing' | 'not-a-file' | 'too-large' | 'unreadable' | 'unanswered' | 'untrusted';
       readonly message: string;
+      /** What to do about it, where there is something better than for other files that cannot be read. */
+      readonly hint?: string;
+    };
+
+/** True for a file of which nothing is known now: what it held before counts. */
+export function countsAsBefore(read: ReadResult): boolean {
+  return !read.ok && (read.reason === 'unanswered' || read.reason === 'untrusted');
+}
+
+/** Text of a manifest, or why there is none. */
+export type FileContent =
+  | { readonly ok: true; readonly text: string }
+  | {
+      readonly ok: false;
+      readonly message: string;
+      /** Others may write to the file or its path, so it is not read; what to type about it. */
+      readonly refused?: string | undefined;
     };
 
 /**
@@ -37,8 +54,10 @@ export type ReadFile = (path: string, maxBytes?: number) => ReadResult;
 export interface ContentProblem {
   readonly field: string;
   readonly message: string;
-  /** Its filesystem has not answered: what it holds is not known, and no fault of the manifest. */
+  /** What it holds is not known now, see {@link countsAsBefore}, and no fault of the manifest. */
   readonly unanswered?: boolean;
+  /** Others may write to it: what to type about that. */
+  readonly refused?: string | undefined;
 }
 
 export interface Environment {
@@ -65,8 +84,10 @@ function secretValue(bytes: Buffer): { ok: true; value: string } | { ok: false; 
   return { ok: true, value: text.replace(/\r?\n$/, '') };
 }
 
-function unreadable(field: string, { reason, message }: Extract<ReadResult, { ok: false }>): ContentProblem {
-  return { field, message, ...(reason === 'unanswered' && { unanswered: true }) };
+function unreadable(field: string, read: Extract<ReadResult, { ok: false }>): ContentProblem {
+  const { message, hint, reason } = read;
+  const refused = reason === 'untrusted' && { refused: hint };
+  return { field, message, ...(countsAsBefore(read) && { unanswered: true }), ...refused };
 }
 
 /**
@@ -104,6 +125,8 @@ export function loadEnvironment(spec: Pick<ContainerSpec, 'env' | 'envFile'>, re
 
 export interface ContentHasher {
   readonly readFile: ReadFile;
+  /** Reads what a container is configured by; left out, as any other file. */
+  readonly readSettings?: ReadFile | undefined;
   /** Keyed hash, hex, for what may be secret: a plain hash of a short password can be guessed. */
   readonly hashSecret: (bytes: Buffer) => string;
 }
@@ -231,7 +254,11 @@ export function contentReactions({ secrets, binds }: ContentPaths): Record<strin
 
 type Hash = (bytes: Buffer) => string;
 
-const plainHash: Hash = (bytes) => createHash('sha256').update(bytes).digest('hex');
+/** A profile of system calls is no file of the payload's. */
+const isObeyed = ({ field }: ContentPath): boolean => field === 'seccomp';
+
+/** Of what is no secret. */
+export const plainHash: Hash = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
 /** A copy of what was read, or undefined where none can be: of secrets, of large files, of unknown owners. */
 function copyOf({ type }: ContentPath, read: Extract<ReadResult, { ok: true }>): FileCopy | undefined {
@@ -267,7 +294,7 @@ export function hashContent(
       hash(bytes) === pinned.hash ||
       // Earlier versions kept the plain hash of mounted secrets.
       (path.type === 'secret' && plainHash(bytes) === pinned.hash);
-    const same = read.ok ? isSame(read.bytes) : read.reason === 'unanswered';
+    const same = read.ok ? isSame(read.bytes) : countsAsBefore(read);
     if (!same) changed.push(written);
     inputs.push(path.path);
     return true;
@@ -289,12 +316,13 @@ export function hashContent(
       return last[written] === plain ? plain : hasher.hashSecret(bytes);
     };
   };
+  const readSettings = hasher.readSettings ?? hasher.readFile;
   for (const path of paths.binds) {
     if (path.reaction === 'ignore') continue;
     const { written, field, maxBytes } = path;
-    const read = hasher.readFile(path.path, maxBytes);
+    const read = (isObeyed(path) ? readSettings : hasher.readFile)(path.path, maxBytes);
     if (isPinned(path, read, hashOf(path))) continue;
-    const unanswered = !read.ok && read.reason === 'unanswered';
+    const unanswered = countsAsBefore(read);
     const before = unanswered ? last[written] : undefined;
     if (read.ok) {
       hashes[written] = hashOf(path)(read.bytes);
@@ -305,9 +333,9 @@ export function hashContent(
   }
   for (const path of paths.secrets) {
     const { written, reaction } = path;
-    const read = hasher.readFile(path.path);
+    const read = readSettings(path.path);
     if (reaction !== 'ignore' && isPinned(path, read, hasher.hashSecret)) continue;
-    const before = !read.ok && read.reason === 'unanswered' ? last[written] : undefined;
+    const before = countsAsBefore(read) ? last[written] : undefined;
     if (read.ok && reaction !== 'ignore') {
       hashes[written] = hasher.hashSecret(read.bytes);
       take(path, read);

@@ -8,7 +8,7 @@ import { bindSources, filesReadAtStart } from '../model/host-files.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { BuildSource } from './build-context.ts';
 import { BuildContexts } from './build-contexts.ts';
-import type { ContentHasher, ReadFile, ReadResult } from './content.ts';
+import type { ContentHasher, FileContent, ReadFile, ReadResult } from './content.ts';
 import type { ImportWarning } from './importers/draft.ts';
 import { compareIssues, type ManifestIssue } from './issue.ts';
 import type { ParsedManifest } from './parse.ts';
@@ -36,7 +36,7 @@ export interface SourceRevision {
   /** Relative paths start here. Absolute. */
   readonly baseDir: string;
   /** The text now, or why there is none. */
-  readonly content: { readonly ok: true; readonly text: string } | { readonly ok: false; readonly message: string };
+  readonly content: FileContent;
   readonly lastGood: GoodRevision | null;
   /** What its files held at an earlier time, where that stands for what they hold now. */
   readonly pinned?: PinnedContents | undefined;
@@ -73,7 +73,9 @@ export interface Resolution {
   readonly copies: ReadonlyMap<string, Buffer>;
 }
 
-export interface ResolveOptions extends ContentHasher {
+export interface ResolveOptions extends Omit<ContentHasher, 'readSettings'> {
+  /** Reads files that the manifest of a source obeys; left out, as all others. */
+  readonly readerFor?: ((sourceId: string) => ReadFile) | undefined;
   readonly generation: number;
   /** Where ports without an address are published: the supervisor's --ip. */
   readonly defaultHostIp: string;
@@ -94,8 +96,11 @@ interface Standing {
   readonly inputs: Set<string>;
 }
 
-function unreadable(source: SourceRevision, message: string): ManifestIssue {
-  return { code: 'TSD_MANIFEST_READ', message, position: { file: source.file, line: 1, column: 1 } };
+function unreadable(file: string, { message, refused }: Extract<FileContent, { ok: false }>): ManifestIssue {
+  const position = { file, line: 1, column: 1 };
+  return refused === undefined
+    ? { code: 'TSD_MANIFEST_READ', message, position }
+    : { code: 'TSD_UNTRUSTED', message, position, hint: refused };
 }
 
 function noteInputs({ parsed, inputs }: Standing, named: Iterable<string> = []): void {
@@ -118,7 +123,7 @@ function firstStanding(source: SourceRevision, parse: Parse): Standing {
       source,
       using: 'current',
       parsed: null,
-      issues: [unreadable(source, source.content.message)],
+      issues: [unreadable(source.file, source.content)],
       inputs: new Set(),
     };
     freeze(standing, parse);
@@ -168,7 +173,13 @@ function candidateOf({ source, using, parsed }: Standing, { contexts }: ResolveO
 function buildStanding(standings: ReadonlyMap<string, Standing>, options: ResolveOptions): Build {
   const candidates = [...standings.values()].flatMap((standing) => candidateOf(standing, options));
   const { defaultHostIp, contexts = new BuildContexts(), onOtherApp } = options;
-  const build = buildAll(candidates, { hasher: options, defaultHostIp, contexts, onOtherApp });
+  const build = buildAll(candidates, {
+    hasher: options,
+    readerFor: options.readerFor,
+    defaultHostIp,
+    contexts,
+    onOtherApp,
+  });
   for (const [id, standing] of standings) noteInputs(standing, build.inputs.get(id));
   return build;
 }
@@ -221,6 +232,17 @@ function readOnce(readFile: ReadFile): ReadFile {
   };
 }
 
+/** The same for the readers of sources. */
+function readersOnce({ readerFor }: ResolveOptions): ResolveOptions['readerFor'] {
+  if (readerFor === undefined) return undefined;
+  const known = new Map<string, ReadFile>();
+  return (id) => {
+    const reader = known.get(id) ?? readOnce(readerFor(id));
+    known.set(id, reader);
+    return reader;
+  };
+}
+
 function outcome(standing: Standing, build: Build, readFile: ReadFile, copies: Map<string, Buffer>): SourceOutcome {
   const { source, using, parsed, issues, inputs } = standing;
   const files = build.files.get(source.sourceId);
@@ -253,11 +275,15 @@ export function desiredState(
 ): Resolution {
   const ordered = [...sources].sort((a, b) => (a.sourceId < b.sourceId ? -1 : 1));
   const readFile = readOnce(options.readFile);
-  const parse = parser({ ...options, readFile }, cache);
+  const readerFor = readersOnce(options);
+  const reading = { ...options, readFile, readerFor };
+  const parse = parser(reading, cache);
   const standings = new Map(ordered.map((source) => [source.sourceId, firstStanding(source, parse)]));
-  const build = settle(standings, { ...options, readFile }, parse);
+  const build = settle(standings, reading, parse);
   const copies = new Map(build.copies);
-  const outcomes = [...standings].map(([id, standing]) => [id, outcome(standing, build, readFile, copies)] as const);
+  const outcomes = [...standings].map(
+    ([id, standing]) => [id, outcome(standing, build, readerFor?.(id) ?? readFile, copies)] as const,
+  );
   cache.turn();
   return {
     state: Object.freeze({ generation: options.generation, resources: build.resources }),

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { copyName, type FileCopy, parseCopyName, type SourceContents } from '../model/contents.ts';
 import { toTsdError } from '../model/errors.ts';
-import { MAX_CONTENT_BYTES, type ReadFile, type ReadResult } from './content.ts';
+import { countsAsBefore, MAX_CONTENT_BYTES, type ReadFile, type ReadResult } from './content.ts';
 import { appNameOf, type ManifestText, type ParsedManifest, parseManifest } from './parse.ts';
 import type { PinnedContents } from './resolve/universe.ts';
 
@@ -21,6 +21,8 @@ interface TextSource {
 /** How files are read, and the copies that stand for some. */
 export interface WithReader {
   readonly readFile: ReadFile;
+  /** The same for a source, which obeys the files; left out, {@link readFile}. */
+  readonly readerFor?: ((sourceId: string) => ReadFile) | undefined;
   /** What a copy of a file holds; throws where it is gone. */
   readonly readCopy?: ((name: string) => Buffer) | undefined;
 }
@@ -91,8 +93,18 @@ export class ParseCache {
 
 export type Parse = (source: TextSource, text: string) => ParsedManifest;
 
+/** Importers say of a file that cannot be read its message alone. */
+function withHint(readFile: ReadFile): ReadFile {
+  return (path, maxBytes) => {
+    const read = readFile(path, maxBytes);
+    return read.ok || read.hint === undefined ? read : { ...read, message: `${read.message}. ${read.hint}` };
+  };
+}
+
 /** Reads what a pinned text was read with, and other files as they are. */
-function pinnedReader({ pinned }: TextSource, { readFile, readCopy }: WithReader): ReadFile {
+function pinnedReader({ sourceId, pinned }: TextSource, options: WithReader): ReadFile {
+  const { readCopy } = options;
+  const readFile = withHint(options.readerFor?.(sourceId) ?? options.readFile);
   const reads = pinned?.contents.reads;
   if (reads === undefined || Object.keys(reads).length === 0) return readFile;
   return (path, maxBytes) => {
@@ -130,8 +142,7 @@ export function contentOfReads(
       copies.set(copy.name, result.bytes);
     } else if (!result.ok && result.reason === 'missing') reads[path] = null;
     const now = pinned === undefined ? result : readFile(path);
-    const unanswered = !now.ok && now.reason === 'unanswered';
-    if (!unanswered && !sameContent(result, now)) changed.push(path);
+    if (!countsAsBefore(now) && !sameContent(result, now)) changed.push(path);
   }
   return { reads, changed };
 }

@@ -9,7 +9,7 @@ import { compileFilter } from '../model/seccomp/filter.ts';
 import { profileSchema, type SeccompProfile } from '../model/seccomp/profile.ts';
 import { missingCalls } from '../model/seccomp/required-calls.ts';
 import { type FilterContext, rulesOf } from '../model/seccomp/rules.ts';
-import type { ContentProblem, ReadFile } from './content.ts';
+import { type ContentProblem, countsAsBefore, type ReadFile } from './content.ts';
 import { readYaml, type YamlText } from './yaml-text.ts';
 
 type Subject = Pick<ContainerSpec, 'seccomp' | 'capabilities' | 'privileged'>;
@@ -64,14 +64,17 @@ export function loadProfile(subject: Subject, readFile: ReadFile): LoadedProfile
   if (subject.seccomp === 'unconfined') return { seccomp: 'unconfined', problems: [] };
   const named = profilePath(subject);
   if (named === null) return { seccomp: undefined, problems: [] };
-  const refuse = (messages: readonly string[], unanswered = false): LoadedProfile => ({
+  const refuse = (messages: readonly string[]): LoadedProfile => ({
     seccomp: undefined,
-    problems: messages
-      .slice(0, SHOWN)
-      .map((message) => ({ field: 'seccomp', message, ...(unanswered && { unanswered }) })),
+    problems: messages.slice(0, SHOWN).map((message) => ({ field: 'seccomp', message })),
   });
   const file = readFile(named);
-  if (!file.ok) return refuse([file.message], file.reason === 'unanswered');
+  if (!file.ok) {
+    const { message, hint, reason } = file;
+    const refused = reason === 'untrusted' && { refused: hint };
+    const unanswered = countsAsBefore(file) && { unanswered: true };
+    return { seccomp: undefined, problems: [{ field: 'seccomp', message, ...unanswered, ...refused }] };
+  }
   const { profile, problems } = read(file.bytes.toString('utf8'), named);
   if (profile === undefined) return refuse(problems);
   const obstacle = whatKeepsFromStarting(profile, subject);

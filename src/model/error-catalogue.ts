@@ -40,6 +40,11 @@ export const ERROR_CATALOGUE = {
     title: 'A file named by a manifest cannot be read',
     hint: 'Check the path; it is relative to the manifest.',
   },
+  TSD_UNTRUSTED: {
+    class: 'precondition',
+    title: 'Others may write to a file that would be obeyed',
+    hint: 'Take their right to write away; docs/security.md says who may command.',
+  },
   TSD_IMPORT_IGNORED: {
     class: 'unsupported',
     title: 'Something of a foreign file has no meaning here',

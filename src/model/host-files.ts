@@ -3,6 +3,7 @@ import type { DesiredState } from './desired.ts';
 import type { ContainerSpec } from './kinds/container.ts';
 import { profilePath } from './kinds/seccomp-forms.ts';
 import type { ResourceKey } from './resource.ts';
+import { shellWord } from './shell-word.ts';
 
 /** Those that are mounted. */
 export function bindSources({ volumes }: Pick<ContainerSpec, 'volumes'>): string[] {
@@ -17,7 +18,7 @@ export const isFileName = (path: string): boolean => FILE_ENDING.test(path);
 
 /** What a person types where a bind source is missing. */
 export function missingBindHint(source: string): string {
-  const path = /^[\w@%+=:,./-]+$/.test(source) ? source : `'${source.replaceAll("'", "'\\''")}'`;
+  const path = shellWord(source);
   if (isFileName(source)) return `Correct the path in the manifest, or create the file ${path}.`;
   return `Create it with \`mkdir -p ${path}\`, or write \`create: true\` at that mount.`;
 }

@@ -6,6 +6,7 @@ import { errnoCode } from './state-file.ts';
 /** Directories of a root that hold nothing but ours: what later versions of Docker keep beside them is left alone. */
 const DIRECTORIES: ReadonlySet<string> = new Set([
   ...['containers', 'graph', 'volumes', 'vfs', 'execdriver', 'tmp', 'downloads', 'contents', 'trust', 'distribution'],
+  'declarations',
   ...['overlay', 'btrfs', 'aufs', 'devicemapper'],
 ]);
 /** Everybody's rights to read, write and enter, and the group's. */

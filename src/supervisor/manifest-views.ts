@@ -3,6 +3,7 @@ import type { IssueView, ManifestView } from '../api/supervisor.ts';
 import type { SourceOutcome } from '../manifest/desired-state.ts';
 import type { ManifestIssue } from '../manifest/issue.ts';
 import { ERROR_CATALOGUE } from '../model/error-catalogue.ts';
+import type { Refusal } from '../model/trust.ts';
 import { uncertainHint } from '../reconcile/plan/pass.ts';
 import { applyHint, driftOf } from './file-notes.ts';
 import { heldHint } from './hints.ts';
@@ -25,6 +26,14 @@ interface Manifests {
   readonly waiting: ReadonlyMap<string, string>;
   readonly unsaved: Unsaved | null;
   readonly generation: number;
+  /** The watched directory, where it is not obeyed. */
+  readonly refused: RefusedDirectory | null;
+  /** Why a file that manifests name was not read. */
+  readonly refusedFile: (path: string) => Refusal | undefined;
+}
+
+interface RefusedDirectory extends Refusal {
+  readonly directory: string;
 }
 
 /** Apps that wait and that no file which is there speaks of: by what they may have been declared with. */
@@ -53,14 +62,32 @@ function unsavedSources(standing: StandingSources, unsaved: Unsaved | null): Sou
   return new Map([...(unsaved?.watched ?? [])].filter(differs));
 }
 
-export function manifestViews({
-  standing,
-  effective,
-  outcomes,
-  waiting: uncertain,
-  unsaved,
-  generation,
-}: Manifests): readonly ManifestView[] {
+/** Files that count as they did before, because others may write to them by now. */
+function refusedInputs({ inputs }: SourceOutcome, file: string, refusedFile: Manifests['refusedFile']): IssueView[] {
+  return inputs.flatMap((path): IssueView[] => {
+    const refusal = refusedFile(path);
+    return refusal === undefined ? [] : [{ code: 'TSD_UNTRUSTED', file, line: 1, column: 1, ...refusal }];
+  });
+}
+
+/** A directory of which no manifest is known. */
+function directoryView({ directory, message, hint }: RefusedDirectory, generation: number): ManifestView {
+  return {
+    file: directory,
+    app: null,
+    origin: 'watched',
+    state: 'Held',
+    generation,
+    issues: [],
+    warnings: [],
+    held: message,
+    changed: null,
+    hint,
+  };
+}
+
+export function manifestViews(manifests: Manifests): readonly ManifestView[] {
+  const { standing, effective, outcomes, waiting: uncertain, unsaved, generation, refused, refusedFile } = manifests;
   const { pins, held: removal, owners } = standing;
   const pinned = pinReasons(pins);
   const waiting = unsavedSources(standing, unsaved);
@@ -71,7 +98,8 @@ export function manifestViews({
     const app = outcome?.app ?? uncertain.get(id) ?? owners.get(id) ?? null;
     const pin = pinned.get(id);
     const doubt = standing.holds.get(uncertain.get(id) ?? '')?.reason;
-    const held = unread ?? doubt ?? pin ?? (source.kind === 'watched' ? removal?.message : undefined) ?? null;
+    const ofDirectory = source.kind === 'watched' ? (refused ?? removal) : undefined;
+    const held = unread ?? doubt ?? pin ?? ofDirectory?.message ?? null;
     const issues = outcome?.issues.map(issueView) ?? [];
     const { pinned: files } = source;
     // Of one that is held back it does not count what its files hold.
@@ -83,7 +111,9 @@ export function manifestViews({
       state: held !== null ? 'Held' : outcome?.status === 'rejected' ? 'Rejected' : 'Active',
       generation,
       issues,
-      warnings: outcome?.warnings.map(issueView) ?? [],
+      warnings: outcome
+        ? [...outcome.warnings.map(issueView), ...refusedInputs(outcome, source.origin, refusedFile)]
+        : [],
       held,
       changed,
       hint:
@@ -93,8 +123,12 @@ export function manifestViews({
             ? uncertainHint(app ?? source.origin)
             : held === pin
               ? heldHint(source.origin, app ?? source.origin)
-              : '',
+              : held === refused?.message
+                ? refused.hint
+                : '',
     };
   });
-  return [...views, ...uncertainViews(standing, sources, generation)];
+  const all = [...views, ...uncertainViews(standing, sources, generation)];
+  if (refused === null || all.some(({ origin }) => origin === 'watched')) return all;
+  return [...all, directoryView(refused, generation)];
 }

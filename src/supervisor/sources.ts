@@ -9,6 +9,7 @@ import type { Contents } from '../model/contents.ts';
 import type { DesiredState } from '../model/desired.ts';
 import { describeError, TsdError, toTsdError } from '../model/errors.ts';
 import { parseKey } from '../model/resource.ts';
+import type { Refusal } from '../model/trust.ts';
 import type { FailedUpdate } from '../reconcile/ops/world.ts';
 import type { DeclarationCopies, StagedCopies } from '../state/declaration-copies.ts';
 import type { History } from '../state/history/history.ts';
@@ -64,10 +65,14 @@ export interface SourcesOptions {
   readonly onChange: (state: DesiredState, before: DesiredState) => void;
   /** Told once of what was not taken over. */
   readonly onIssue?: OnIssue;
+  /** Why a file that manifests name was not read. */
+  readonly refusedFile?: (path: string) => Refusal | undefined;
 }
 
 /** After the removal of the whole watched directory. */
 const WITHOUT_DIRECTORY: Partial<StandingSources> = { held: null, watched: new Map(), remembered: new Map() };
+
+const INPUT_CHANGED = 'a referenced file changed';
 
 /** Why a change is taken over. */
 interface Reason {
@@ -108,6 +113,8 @@ export class Sources {
   /** The watched directory was read and is taken over. */
   #looked = false;
   readonly #notes: EditNotes;
+  /** Why the watched directory is not obeyed. */
+  #refused: Refusal | null = null;
   #resolution: Resolution;
   /** What is stored of the files of the current generation; null where nothing is. */
   #contents: Contents | null;
@@ -171,6 +178,10 @@ export class Sources {
     return this.#standing.holds.size > 0;
   }
 
+  get refused(): Refusal | null {
+    return this.#refused;
+  }
+
   /** Files outside the manifests whose content counts. */
   inputs(): string[] {
     const inputs = [...this.#resolution.sources.values()].flatMap((outcome) => outcome.inputs);
@@ -184,12 +195,16 @@ export class Sources {
    */
   watch(snapshot: DirectorySnapshot): Promise<boolean> {
     const watching = this.#watching.then(async () => {
-      const watched = snapshot.files.map(({ path, content }): Source => {
+      const { files, refused = null, inputsChanged } = snapshot;
+      const found = files.map(({ path, content }): Source => {
         return { kind: 'watched', origin: path, baseDir: baseOf(path), content };
       });
-      await this.#resolver.look({ ...this.#standing, watched: bySourceId(watched) });
+      const watched = refused === null ? bySourceId(found) : this.#standing.watched;
+      await this.#resolver.look({ ...this.#standing, watched });
       if (this.#closed) return false;
-      this.#takeOver(snapshot, bySourceId(watched));
+      this.#refused = refused;
+      if (refused === null) this.#takeOver(snapshot, watched);
+      else if (inputsChanged) this.#adopt({}, { otherwise: INPUT_CHANGED });
       return true;
     });
     this.#watching = watching.then(
@@ -226,7 +241,7 @@ export class Sources {
       this.#standing = { ...this.#standing, watched: before, held: { directory, message } };
       return;
     }
-    const why = inputsChanged ? 'a referenced file changed' : `${directory} changed`;
+    const why = inputsChanged ? INPUT_CHANGED : `${directory} changed`;
     try {
       const holds = afterLook(this.#standing.holds, watched);
       this.#adopt({ held: null, remembered: new Map(), watched, holds }, { otherwise: why });
@@ -451,6 +466,8 @@ export class Sources {
       waiting: this.#resolver.waiting(this.#standing),
       unsaved,
       generation,
+      refused: this.#refused && { ...this.#refused, directory: this.#options.directory },
+      refusedFile: this.#options.refusedFile ?? (() => undefined),
     });
   }
 

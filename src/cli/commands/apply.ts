@@ -1,3 +1,4 @@
+import { readOfCaller } from '../../manifest/caller-files.ts';
 import type { Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
@@ -13,6 +14,7 @@ import {
   waitOption,
   waitTimeoutOption,
 } from '../options.ts';
+import { ownFiles } from '../own-files.ts';
 
 interface ApplyOptions extends ManifestOptions, WaitOptions {
   readonly dryRun?: boolean;
@@ -27,6 +29,8 @@ export function configure(command: Command, context: CliContext): void {
       'Hands manifests to the supervisor, which stores them and keeps what they declare running.\n\n' +
       'A file replaces everything that its app had before: what it no longer declares is removed, volumes are kept. ' +
       'Manifests with errors change nothing. Without --wait the command returns once the manifests are accepted.\n\n' +
+      "A file must be yours (by sudo too) or root's. One that everybody may write to is refused, one that a group may write " +
+      'to is warned of; what comes from standard input is taken as yours.\n\n' +
       'With --wait it looks before it says so: a container is ready when its probe passes or, without one, when it has run ' +
       'for the settle time without an interruption; it is completed when it ended with 0 and its policy or a dependent ' +
       'asks for that. Any other end is an error at once, with the exit code and the last lines of its log. Containers ' +
@@ -61,7 +65,8 @@ export function configure(command: Command, context: CliContext): void {
 }
 
 async function run(context: CliContext, options: ApplyOptions): Promise<number> {
-  const inputs = requireManifests(await readManifests(context, options));
+  const gate = ownFiles(context);
+  const inputs = requireManifests(await readManifests(context, options, (file) => readOfCaller(file, gate)));
   await warnOfImports(context, inputs);
   const client = await context.client();
   const asked = { dryRun: options.dryRun === true, ...waitOf(options) };

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { type BuildRequest, NETWORK_MODES, PERMISSIONS } from '../../api/build.ts';
+import { requireOfCaller } from '../../manifest/caller-files.ts';
 import { TsdError } from '../../model/errors.ts';
 import { parsePairs } from '../build-options.ts';
 import { type Command, InvalidArgumentError, Option } from '../command-line/command.ts';
@@ -12,6 +13,7 @@ import { document } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
 import { collect } from '../options.ts';
 import { followBuild } from '../output/build.ts';
+import { ownFiles } from '../own-files.ts';
 
 interface BuildOptions {
   readonly tag?: readonly string[];
@@ -116,6 +118,7 @@ async function buildRequest(
   }
   const given = scratch === null ? contextAt(resolve(cwd, where)) : await receive(context, scratch);
   const text = options.file === '-' ? await readAll(stdin) : given.text;
+  if (scratch === null) requireOwn(context, cwd, given, text === null ? (options.file ?? 'Dockerfile') : null);
   const epoch = env.SOURCE_DATE_EPOCH;
   return {
     context: given.context,
@@ -139,6 +142,18 @@ async function buildRequest(
     noCache: !options.cache,
     secrets: Object.fromEntries((options.secret ?? []).map((written) => secretOf(written, cwd))),
   };
+}
+
+/** What says how it is built must be the caller's, or root's. @param file the Dockerfile as named; null for none to read */
+function requireOwn(cliContext: CliContext, cwd: string, given: GivenContext, file: string | null): void {
+  const gate = ownFiles(cliContext);
+  const { context } = given;
+  if (context !== null) requireOfCaller(context.path, gate);
+  const directory = context?.type === 'directory' ? context.path : null;
+  const dockerfile = file === null ? [] : [resolve(directory ?? cwd, dockerfilePath(cwd, file, given))];
+  for (const path of [...dockerfile, ...(directory === null ? [] : [join(directory, '.dockerignore')])]) {
+    requireOfCaller(path, gate);
+  }
 }
 
 interface GivenContext {

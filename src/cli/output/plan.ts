@@ -83,11 +83,16 @@ export function formatApproval(context: CliContext, { name, message, changes }: 
 function manifests({ manifests: all, approvals }: PlanView): string[] {
   const reasons = new Set(approvals.map(({ message }) => message));
   const lines = (word: string, issues: readonly IssueView[]) =>
-    issues.map(({ file, line, column, message }) => printable(`${word}  ${file}:${line}:${column}: ${message}`));
-  return all.flatMap(({ file, state, issues, warnings, held }) => {
+    issues.map((issue) => {
+      const { file, line, column, message, code, hint = '' } = issue;
+      return printable(`${word}  ${file}:${line}:${column}: ${message}${code === 'TSD_UNTRUSTED' ? `. ${hint}` : ''}`);
+    });
+  return all.flatMap(({ file, state, issues, warnings, held, hint }) => {
     const leftOut = lines('warning', warnings);
     if (held !== null)
-      return reasons.has(held) ? leftOut : [...leftOut, `held  ${printable(file)}: ${printable(held)}`];
+      return reasons.has(held)
+        ? leftOut
+        : [...leftOut, printable(`held  ${file}: ${hint === '' ? held : `${held}. ${hint}`}`)];
     return state === 'Rejected' ? [...leftOut, ...lines('rejected', issues)] : leftOut;
   });
 }

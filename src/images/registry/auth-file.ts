@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { type Gate, refusedNow, untrusted } from '../../ffi/gate.ts';
 import { TsdError } from '../../model/errors.ts';
 import { DOCKER_HUB } from '../../model/image-reference.ts';
 
@@ -54,16 +55,23 @@ function registryOfKey(key: string): string {
 
 export class AuthFile {
   readonly #path: string;
+  readonly #gate: Gate | null;
 
-  constructor(path: string) {
+  /** @param gate judges the file before a helper is run that it names; null: whoever wrote it is trusted */
+  constructor(path: string, gate: Gate | null = null) {
     this.#path = path;
+    this.#gate = gate;
   }
 
-  /** The login for a registry, or null. @throws TSD_REGISTRY_DENIED when the file or a helper is broken. */
+  /** The login for a registry, or null. @throws TSD_REGISTRY_DENIED when the file or a helper is broken, TSD_UNTRUSTED. */
   async get(registry: string): Promise<Credentials | null> {
     const content = this.#read();
     const helper = helperOf(content, registry);
-    if (helper !== null) return askHelper(helper, registry);
+    if (helper !== null) {
+      const refusal = this.#gate && refusedNow(this.#path, this.#gate);
+      if (refusal !== null) throw untrusted(refusal);
+      return askHelper(helper, registry);
+    }
     const entry = Object.entries(content.auths ?? {}).find(([key]) => registryOfKey(key) === registry)?.[1];
     if (entry === undefined) return null;
     if (entry.identitytoken) return { type: 'identity-token', token: entry.identitytoken };

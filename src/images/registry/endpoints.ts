@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
+import { type Gate, readJudged } from '../../ffi/gate.ts';
 import { TsdError } from '../../model/errors.ts';
 import { DOCKER_HUB } from '../../model/image-reference.ts';
 import type { TlsSettings } from './http.ts';
@@ -15,6 +16,8 @@ export interface EndpointSettings {
   readonly insecure: readonly string[];
   /** Directories with a folder for each host: *.crt are CAs, *.cert and *.key of the same name a client certificate. */
   readonly certificates: readonly string[];
+  /** Judges certificates; left out, whoever wrote them is trusted. */
+  readonly gate?: Gate;
 }
 
 export interface Endpoint {
@@ -41,15 +44,18 @@ export async function endpointsOf(
 }
 
 /** @throws TSD_REGISTRY_DENIED when a certificate file cannot be read. */
-export async function tlsSettings(host: string, { insecure, certificates }: EndpointSettings): Promise<TlsSettings> {
+export async function tlsSettings(
+  host: string,
+  { insecure, certificates, gate }: EndpointSettings,
+): Promise<TlsSettings> {
   const ca: string[] = [];
   let client: TlsSettings['client'] = null;
   for (const directory of certificates.map((base) => join(base, host))) {
     for (const name of listed(directory)) {
-      if (name.endsWith('.crt')) ca.push(read(join(directory, name)));
+      if (name.endsWith('.crt')) ca.push(read(join(directory, name), gate));
       if (!name.endsWith('.cert')) continue;
       const key = join(directory, name.replace(/cert$/, 'key'));
-      client ??= { cert: read(join(directory, name)), key: read(key) };
+      client ??= { cert: read(join(directory, name), gate), key: read(key, gate) };
     }
   }
   return {
@@ -67,10 +73,11 @@ function listed(directory: string): string[] {
   }
 }
 
-function read(path: string): string {
+function read(path: string, gate: Gate | undefined): string {
   try {
-    return readFileSync(path, 'utf8');
+    return gate === undefined ? readFileSync(path, 'utf8') : readJudged(path, gate);
   } catch (cause) {
+    if (cause instanceof TsdError) throw cause;
     throw new TsdError('TSD_REGISTRY_DENIED', `cannot read ${path}: ${(cause as Error).message}`, {
       class: 'precondition',
       step: 'read certificates',

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { LineCounter, parseDocument, type Range } from 'yaml';
 import { z } from 'zod';
+import { type Gate, readJudged } from '../../ffi/gate.ts';
 import { TsdError } from '../../model/errors.ts';
 import { DOCKER_HUB, formatReference, type ImageReference, registryName } from '../../model/image-reference.ts';
 
@@ -61,10 +62,15 @@ export const fullName = ({ registry, repository }: Pick<ImageReference, 'registr
 export class TrustPolicyFile {
   readonly #path: string | null;
   readonly #mayBeMissing: boolean;
+  readonly #gate: Gate | null;
 
-  /** @param mayBeMissing a file that is not there accepts everything, as does no file at all (null). */
-  constructor(path: string | null, mayBeMissing: boolean) {
+  /**
+   * @param mayBeMissing a file that is not there accepts everything, as does no file at all (null).
+   * @param gate judges it and the keys it names; null: whoever wrote them is trusted
+   */
+  constructor(path: string | null, mayBeMissing: boolean, gate: Gate | null = null) {
     this.#path = path;
+    this.#gate = gate;
     this.#mayBeMissing = mayBeMissing;
   }
 
@@ -93,8 +99,9 @@ export class TrustPolicyFile {
     if (this.#path === null) return NO_POLICY;
     let text: string;
     try {
-      text = readFileSync(this.#path, 'utf8');
+      text = readText(this.#path, this.#gate);
     } catch (cause) {
+      if (cause instanceof TsdError) throw cause;
       const { code, message } = cause as NodeJS.ErrnoException;
       if (this.#mayBeMissing && code === 'ENOENT') return NO_POLICY;
       throw new TsdError('TSD_TRUST_POLICY', `cannot read ${this.#path}: ${message}`, { step: STEP, cause });
@@ -102,7 +109,7 @@ export class TrustPolicyFile {
     if (text.length > MAX_POLICY_BYTES) {
       throw new TsdError('TSD_TRUST_POLICY', `${this.#path} is longer than ${MAX_POLICY_BYTES} bytes`, { step: STEP });
     }
-    return parsePolicy(this.#path, text);
+    return parsePolicy(this.#path, text, this.#gate);
   }
 }
 
@@ -116,7 +123,11 @@ export function untrusted(reference: ImageReference, { prefix, file }: TrustDeci
   return new TsdError('TSD_IMAGE_UNTRUSTED', message, { step: 'check trust' });
 }
 
-function parsePolicy(file: string, text: string): TrustPolicy {
+function readText(path: string, gate: Gate | null): string {
+  return gate === null ? readFileSync(path, 'utf8') : readJudged(path, gate);
+}
+
+function parsePolicy(file: string, text: string, gate: Gate | null): TrustPolicy {
   const counter = new LineCounter();
   const document = parseDocument(text, { lineCounter: counter, prettyErrors: false });
   const wrong = (offset: number, message: string): TsdError => {
@@ -148,7 +159,7 @@ function parsePolicy(file: string, text: string): TrustPolicy {
     if (rules.has(prefix)) throw wrong(at, `${written}: there are two rules for ${prefix}`);
     rules.set(
       prefix,
-      typeof rule === 'string' ? { type: rule } : signedBy(file, rule, (message) => wrong(at, message)),
+      typeof rule === 'string' ? { type: rule } : signedBy(file, rule, gate, (message) => wrong(at, message)),
     );
   }
   return { file, rules, otherwise: { type: parsed.data.default } };
@@ -165,14 +176,16 @@ function prefixOf(written: string): string | null {
 function signedBy(
   file: string,
   { signedBy: named, signedAs }: Exclude<z.output<typeof ruleSchema>, string>,
+  gate: Gate | null,
   wrong: (message: string) => TsdError,
 ): TrustRule {
   const keys = [named].flat().map((name) => {
     const path = resolve(dirname(file), name);
     let key: KeyObject;
     try {
-      key = createPublicKey(readFileSync(path));
+      key = createPublicKey(readText(path, gate));
     } catch (cause) {
+      if (cause instanceof TsdError) throw cause;
       throw wrong(`cannot read the public key ${path}: ${(cause as Error).message}`);
     }
     if (key.asymmetricKeyDetails?.namedCurve === 'prime256v1') return key;

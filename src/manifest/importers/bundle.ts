@@ -3,6 +3,7 @@
  * other by file name, and Compose files that several -f name.
  */
 import { basename, dirname, join, resolve } from 'node:path';
+import type { FileContent } from '../content.ts';
 import { withoutOverrides } from './compose/project-files.ts';
 
 export interface NamedText {
@@ -59,12 +60,10 @@ export function readBundle(text: string): Bundle | null {
 export const mayBeForeign = (file: string, text: string): boolean =>
   isUnitFile(file) || KINDS.some((kind) => text.startsWith(startOf(kind))) || /services|apiVersion|\{\{/.test(text);
 
-type Content = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly message: string };
-
 /** A file of a directory, or what a group of them became. */
 export interface SourceFile {
   readonly path: string;
-  readonly content: Content;
+  readonly content: FileContent;
 }
 
 /** YAML files that `.kube` units name: they are part of the group, not manifests of their own. */
@@ -84,7 +83,7 @@ function group(directory: string, members: readonly SourceFile[]): SourceFile {
   const parts: NamedText[] = [];
   for (const member of members) {
     if (!member.content.ok)
-      return { path, content: { ok: false, message: `${member.path}: ${member.content.message}` } };
+      return { path, content: { ...member.content, message: `${member.path}: ${member.content.message}` } };
     parts.push({ file: member.path, text: member.content.text });
   }
   return { path, content: { ok: true, text: bundleText('units', parts) } };

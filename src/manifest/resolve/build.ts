@@ -6,7 +6,7 @@ import type { ContainerSpec } from '../../model/kinds/container.ts';
 import { append } from '../../model/lists.ts';
 import { type Kind, type ResourceKey, resourceKey } from '../../model/resource.ts';
 import type { BuildContexts } from '../build-contexts.ts';
-import type { ContentHasher } from '../content.ts';
+import type { ContentHasher, ReadFile } from '../content.ts';
 import type { ParsedResource } from '../parse.ts';
 import { canonicalJson, specHash } from '../spec-hash.ts';
 import { engineName, findCollisions } from './collisions.ts';
@@ -21,6 +21,8 @@ import { type Candidate, type Declared, type Finding, finding, positionOf, Unive
 
 export interface BuildOptions {
   readonly hasher: ContentHasher;
+  /** Reads what containers of a source are configured by; left out, as other files. */
+  readonly readerFor?: ((sourceId: string) => ReadFile) | undefined;
   /** Where ports without an address are published: the supervisor's --ip. */
   readonly defaultHostIp: string;
   readonly contexts: BuildContexts;
@@ -194,7 +196,9 @@ class Builder {
     const absolute = withAbsolutePaths('container', spec, at.candidate.baseDir);
     const { references: named, findings } = resolveReferences(at, spec, this.#universe, this.#options.onOtherApp);
     const references = { ...named, image: named.image ?? this.#undeclaredImage(at, spec) };
-    const content = readContainerContent(at, spec, absolute, this.#options.hasher, this.#room);
+    const { hasher: plain, readerFor } = this.#options;
+    const hasher = { ...plain, readSettings: readerFor?.(at.candidate.sourceId) };
+    const content = readContainerContent(at, spec, absolute, hasher, this.#room);
     this.#references.set(at.key, references);
     append(this.#findings, [...findings, ...checkContainer(at, spec, references, this.#universe), ...content.findings]);
     this.#watch(at.candidate.sourceId, content.inputs);

@@ -102,8 +102,9 @@ function currentContent(
 ) {
   const pinning = pinningOf(at, paths, room);
   const content = hashContent(paths, hasher, at.candidate.lastHashes, pinning);
-  const { problems } = loadEnvironment(absolute, hasher.readFile);
-  const profile = loadProfile(absolute, hasher.readFile);
+  const readSettings = hasher.readSettings ?? hasher.readFile;
+  const { problems } = loadEnvironment(absolute, readSettings);
+  const profile = loadProfile(absolute, readSettings);
   const byField = new Map([...paths.secrets, ...paths.binds].map((path) => [path.field, path]));
   // A file that was read before and is on a filesystem that does not answer now counts as it did then; what a copy
   // stands for was looked at when that was taken.
@@ -114,10 +115,10 @@ function currentContent(
     return !(unanswered && (path.reaction === 'ignore' || content.hashes[path.written] !== undefined));
   };
   const findings = [...content.problems, ...[...problems, ...profile.problems].filter(counts)].map(
-    ({ field, message }) =>
+    ({ field, message, refused }) =>
       finding(
         at,
-        'TSD_MANIFEST_READ',
+        refused === undefined ? 'TSD_MANIFEST_READ' : { code: 'TSD_UNTRUSTED', hint: refused },
         message,
         at.resource.positions[field] ?? positionOf(at, field.replace(/\..*/, '')),
       ),

@@ -54,14 +54,18 @@ export interface Finding {
 
 export function finding(
   at: Declared,
-  code: ManifestIssue['code'],
+  what: ManifestIssue['code'] | Pick<ManifestIssue, 'code' | 'hint'>,
   message: string,
   position: SourcePosition,
   others: readonly Candidate[] = [],
 ): Finding {
   const source = at.candidate.sourceId;
   const involved = new Set(others.map((other) => other.sourceId).filter((id) => id !== source));
-  return { source, others: [...involved], issue: { code, message, position } };
+  return {
+    source,
+    others: [...involved],
+    issue: { ...(typeof what === 'string' ? { code: what } : what), message, position },
+  };
 }
 
 /** Position of a field, or of one of its items as long as items were not expanded; else of the resource. */

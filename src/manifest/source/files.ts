@@ -1,6 +1,8 @@
 /** Reading files that others write, on a disk that may hold anything: never waits, never reads without bound. */
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readlinkSync, readSync } from 'node:fs';
+import { type Gate, openJudged } from '../../ffi/gate.ts';
 import { writerOf } from '../../ffi/lease.ts';
+import { TsdError } from '../../model/errors.ts';
 import { MAX_CONTENT_BYTES, type ReadResult } from '../content.ts';
 
 /** Changes with every write, replacement and rename of a file. */
@@ -25,6 +27,9 @@ const MESSAGES: Readonly<Record<string, string>> = {
 };
 
 function failure(path: string, thrown: unknown): ReadResult {
+  if (thrown instanceof TsdError && thrown.code === 'TSD_UNTRUSTED') {
+    return { ok: false, reason: 'untrusted', message: thrown.message, hint: thrown.hint };
+  }
   const code = codeOf(thrown);
   const missing = code === 'ENOENT' || code === 'ENOTDIR';
   const notFile = code === 'EISDIR' || code === 'ENXIO' || code === 'ENODEV';
@@ -67,10 +72,18 @@ function readOpen(fd: number, path: string, maxBytes = MAX_CONTENT_BYTES): ReadR
 // O_NONBLOCK: opening a FIFO without a writer returns at once.
 const OPEN = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 
-function withOpen<T>(path: string, use: (fd: number) => T, failed: (thrown: unknown) => T): T {
+/** What was judged is what is read: the same inode, whatever stands in its place by now. */
+function openFile(path: string, gate: Gate | null): number {
+  if (gate === null) return openSync(path, OPEN);
+  const fd = openJudged(path, gate, OPEN);
+  if (fd === null) throw Object.assign(new Error(), { code: 'EISDIR' });
+  return fd;
+}
+
+function withOpen<T>(path: string, gate: Gate | null, use: (fd: number) => T, failed: (thrown: unknown) => T): T {
   let fd: number;
   try {
-    fd = openSync(path, OPEN);
+    fd = openFile(path, gate);
   } catch (thrown) {
     return failed(thrown);
   }
@@ -83,10 +96,14 @@ function withOpen<T>(path: string, use: (fd: number) => T, failed: (thrown: unkn
   }
 }
 
-/** Reads a regular file, of at most 1 MiB unless told otherwise; symbolic links are followed. */
-export function readContentFile(path: string, maxBytes?: number): ReadResult {
+/**
+ * Reads a regular file, of at most 1 MiB unless told otherwise; symbolic links are followed.
+ * @param gate for a file that is obeyed; without it whoever wrote the file is trusted
+ */
+export function readContentFile(path: string, maxBytes?: number, gate: Gate | null = null): ReadResult {
   return withOpen(
     path,
+    gate,
     (fd) => readOpen(fd, path, maxBytes),
     (thrown) => failure(path, thrown),
   );
@@ -101,9 +118,10 @@ export type FinishedRead =
   | { readonly state: 'finished'; readonly result: ReadResult };
 
 /** Reads a file if nobody is writing it. @param signature as the directory scan saw it. */
-export function readFinishedFile(path: string, signature: Signature): FinishedRead {
+export function readFinishedFile(path: string, signature: Signature, gate: Gate | null): FinishedRead {
   return withOpen<FinishedRead>(
     path,
+    gate,
     (fd) => {
       if (!fstatSync(fd).isFile()) return { state: 'finished', result: readOpen(fd, path) };
       const writer = writerOf(fd);

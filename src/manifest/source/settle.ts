@@ -1,6 +1,7 @@
 /** Decides when a changed directory has come to rest. Holds no timers and reads no clock: `now` comes in. */
+import type { Gate } from '../../ffi/gate.ts';
 import type { Instant } from '../../model/clock.ts';
-import type { ReadResult } from '../content.ts';
+import type { FileContent, ReadResult } from '../content.ts';
 import { readFinishedFile, type Signature } from './files.ts';
 import type { Scan } from './scan.ts';
 
@@ -16,7 +17,7 @@ const PATIENCE_MS = 2_000;
 export interface WatchedFile {
   readonly path: string;
   /** Text of the file, or why there is none. */
-  readonly content: { readonly ok: true; readonly text: string } | { readonly ok: false; readonly message: string };
+  readonly content: FileContent;
 }
 
 interface Seen {
@@ -39,8 +40,11 @@ export type Settled =
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
 
-function toContent(result: ReadResult): WatchedFile['content'] {
-  if (!result.ok) return { ok: false, message: result.message };
+function toContent(result: ReadResult): FileContent {
+  if (!result.ok) {
+    const { message, reason, hint } = result;
+    return reason === 'untrusted' ? { ok: false, message, refused: hint } : { ok: false, message };
+  }
   try {
     return { ok: true, text: decoder.decode(result.bytes) };
   } catch {
@@ -55,9 +59,22 @@ function ageOf(signature: Signature, now: Instant): number {
   return Math.max(0, now.wallMs - Number(latest / 1_000_000n));
 }
 
+/** What is wrong may be a directory on the way, whose change the file does not show. */
+const isRefused = ({ file: { content } }: Accepted): boolean => !content.ok && content.refused !== undefined;
+
+/** The former one where the new one says the same. */
+function sameOr(before: Accepted | undefined, now: Accepted): Accepted {
+  return before?.signature === now.signature && JSON.stringify(before) === JSON.stringify(now) ? before : now;
+}
+
 /** Reads files that are finished; says of the others for how long to wait. */
 class Reader {
   readonly #seen = new Map<string, Seen>();
+  readonly #gate: Gate | null;
+
+  constructor(gate: Gate | null = null) {
+    this.#gate = gate;
+  }
 
   /** The content, or the milliseconds after which to ask again. */
   read(path: string, signature: Signature, now: Instant): ReadResult | number {
@@ -68,7 +85,7 @@ class Reader {
     }
     const rested = now.bootMs - seen.sinceBootMs;
     if (rested < STABLE_MS) return STABLE_MS - rested;
-    const read = readFinishedFile(path, signature);
+    const read = readFinishedFile(path, signature, this.#gate);
     if (read.state === 'unfinished') return STABLE_MS;
     if (read.state === 'unsure' && rested < STABLE_UNSURE_MS) return STABLE_UNSURE_MS - rested;
     this.#seen.delete(path);
@@ -97,9 +114,14 @@ class Missing {
 /** The manifests of one directory: a change is told when all of them are finished. */
 export class DirectorySettler {
   #accepted = new Map<string, Accepted>();
-  readonly #reader = new Reader();
+  readonly #reader: Reader;
   readonly #missing = new Missing();
   #restlessSince: number | null = null;
+
+  /** @param gate of the files; null: whoever wrote them is trusted */
+  constructor(gate: Gate | null = null) {
+    this.#reader = new Reader(gate);
+  }
 
   look(scan: Scan, now: Instant): Settled {
     const next = new Map<string, Accepted>();
@@ -114,7 +136,7 @@ export class DirectorySettler {
           continue;
         }
       } else this.#missing.found(path);
-      if (before?.signature === signature) {
+      if (before?.signature === signature && !isRefused(before)) {
         next.set(path, before);
         continue;
       }
@@ -122,7 +144,7 @@ export class DirectorySettler {
       if (typeof read === 'number') {
         wait = Math.max(wait, read);
         if (before) next.set(path, before);
-      } else next.set(path, { signature, file: { path, content: toContent(read) } });
+      } else next.set(path, sameOr(before, { signature, file: { path, content: toContent(read) } }));
     }
     wait = Math.max(wait, this.#removals(scan, next, now));
     return this.#conclude(next, wait, now);
@@ -146,8 +168,7 @@ export class DirectorySettler {
       return { state: 'waiting', ms: wait };
     }
     const same =
-      next.size === this.#accepted.size &&
-      [...next].every(([path, { signature }]) => this.#accepted.get(path)?.signature === signature);
+      next.size === this.#accepted.size && [...next].every(([path, file]) => this.#accepted.get(path) === file);
     if (same && wait > 0) return { state: 'waiting', ms: wait };
     this.#restlessSince = wait > 0 ? since : null;
     if (same) return { state: 'unchanged' };

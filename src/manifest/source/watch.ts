@@ -3,10 +3,13 @@
  * so a lost or doubled notification does no harm.
  */
 
+import { closeSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
+import type { Gate } from '../../ffi/gate.ts';
 import type { Clock } from '../../model/clock.ts';
 import { TsdError, toTsdError } from '../../model/errors.ts';
+import type { Refusal } from '../../model/trust.ts';
 import { groupFiles, isDropInDirectory } from '../importers/bundle.ts';
 import type { Signature } from './files.ts';
 import { isCircle, isManifestName, type Scan, scanDirectory, signatureAt } from './scan.ts';
@@ -24,6 +27,8 @@ export interface DirectorySnapshot {
   readonly loss: 'none' | 'vanished' | 'emptied';
   /** The content of an input given to {@link ManifestWatcher.setInputs} changed. */
   readonly inputsChanged: boolean;
+  /** Why the directory is not obeyed: others may write to it. Then the files are those of before. Left out, it is. */
+  readonly refused?: Refusal;
 }
 
 export interface WatchOptions {
@@ -35,6 +40,8 @@ export interface WatchOptions {
   /** Something hinders watching; the directory is still looked at every few seconds. */
   readonly onProblem: (error: TsdError) => void;
   readonly clock: Clock;
+  /** Judges the directory and its manifests; left out, whoever writes to them is trusted. */
+  readonly gate?: Gate;
   /** Inputs on filesystems that may not answer: they are looked at while they do, and not watched. */
   readonly files: {
     isRemote(path: string): boolean;
@@ -62,11 +69,12 @@ const LOOK_ANYWAY_MS = 5_000;
 const ABSENT_MS = 250;
 
 const NO_FILES: readonly WatchedFile[] = [];
+const UNCHANGED = { state: 'unchanged' } as const;
 
 class DirectoryWatcher implements ManifestWatcher {
   readonly #directory: string;
   readonly #options: WatchOptions;
-  readonly #settler = new DirectorySettler();
+  readonly #settler: DirectorySettler;
   readonly #inputs = new InputSettler();
   readonly #closing: Promise<void>[] = [];
   #watcher: FSWatcher | null = null;
@@ -89,6 +97,7 @@ class DirectoryWatcher implements ManifestWatcher {
   constructor(directory: string, options: WatchOptions) {
     this.#directory = directory;
     this.#options = options;
+    this.#settler = new DirectorySettler(options.gate ?? null);
     this.#last = { count: options.knownFiles, directory: null };
     this.#lookAfter(0);
   }
@@ -123,8 +132,10 @@ class DirectoryWatcher implements ManifestWatcher {
 
   #look(): void {
     let scan: Scan;
+    let refused: Refusal | null;
     try {
       scan = scanDirectory(this.#directory);
+      refused = this.#refused(scan);
     } catch (cause) {
       this.#problem(`cannot look into ${this.#directory}`, cause);
       this.#lookAfter(LOOK_ANYWAY_MS);
@@ -133,7 +144,7 @@ class DirectoryWatcher implements ManifestWatcher {
     this.#follow(scan);
     this.#lookAfter(scan.directory === null ? ABSENT_MS : LOOK_ANYWAY_MS);
     const now = this.#options.clock.now();
-    const settled = this.#settler.look(scan, now);
+    const settled = refused === null ? this.#settler.look(scan, now) : UNCHANGED;
     const inputs = this.#inputs.look((path) => this.#signatureOf(path), now);
     this.#lookWhenAnswered();
     if (inputs.waitMs > 0) this.#lookAfter(inputs.waitMs);
@@ -141,7 +152,17 @@ class DirectoryWatcher implements ManifestWatcher {
     if (settled.state === 'changed' && settled.again) this.#lookAfter(GATHER_MS);
     if (settled.state === 'waiting' && !inputs.changed) return;
     const files = settled.state === 'changed' ? settled.files : (this.#reported?.files ?? NO_FILES);
-    this.#report({ files, loss: this.#loss(files, scan), inputsChanged: inputs.changed });
+    const loss = refused === null ? this.#loss(files, scan) : 'none';
+    this.#report({ files, loss, inputsChanged: inputs.changed, ...(refused && { refused }) });
+  }
+
+  /** A directory that is not there is judged when it is. */
+  #refused(scan: Scan): Refusal | null {
+    const { gate } = this.#options;
+    if (gate === undefined || scan.directory === null) return null;
+    const { fd, refusal } = gate(this.#directory);
+    closeSync(fd);
+    return refusal;
   }
 
   /** Undefined while that would mean to wait. */
@@ -172,7 +193,10 @@ class DirectoryWatcher implements ManifestWatcher {
 
   #report(snapshot: DirectorySnapshot): void {
     const before = this.#reported;
-    const same = before?.files === snapshot.files && before.loss === snapshot.loss;
+    const same =
+      before?.files === snapshot.files &&
+      before.loss === snapshot.loss &&
+      before.refused?.message === snapshot.refused?.message;
     const owed = this.#owed;
     if (same && !snapshot.inputsChanged && owed === null) return;
     this.#owed = null;

@@ -67,6 +67,9 @@ export interface FailedUpdate {
   readonly reason: string;
 }
 
+/** What the files of a container are read by. */
+export type ConfiguredContainer = Pick<Desired<'container'>, 'app' | 'spec' | 'files' | 'contentHashes'>;
+
 export interface World {
   readonly instance: Instance;
   readonly clock: Clock;
@@ -116,9 +119,9 @@ export interface World {
   /** Names of copies that are made once what is planned is what is wanted. Left out, all are made. */
   readonly copiesToCome?: Pick<ReadonlyMap<string, unknown>, 'has'>;
   /** The container's own variables with files read, or their copies. @throws TsdError TSD_MANIFEST_READ, TSD_CONTENT_MISSING. */
-  environmentOf(desired: Pick<Desired<'container'>, 'spec' | 'files'>): ReadonlyMap<string, string>;
+  environmentOf(desired: ConfiguredContainer): ReadonlyMap<string, string>;
   /** The filter that it asks for; undefined for the default. @throws TsdError as environmentOf. */
-  seccompOf(desired: Pick<Desired<'container'>, 'spec' | 'files'>): TaskSpec['seccomp'];
+  seccompOf(desired: ConfiguredContainer): TaskSpec['seccomp'];
   readonly commits: GroupCommit;
   readonly exits: ExitRecorder;
   /** What the host has to give, as it is now. */

@@ -254,7 +254,7 @@ describe('links and directories that go', () => {
     const path = join(directory, 'self.yaml');
     const { files, unseen } = scanDirectory(directory);
     expect([[...files.keys()], [...unseen]]).toEqual([[path], [path]]);
-    expect(readFinishedFile(path, files.get(path) ?? '')).toMatchObject({
+    expect(readFinishedFile(path, files.get(path) ?? '', null)).toMatchObject({
       state: 'finished',
       result: { ok: false, reason: 'unreadable', message: `${path}: too many symbolic links` },
     });

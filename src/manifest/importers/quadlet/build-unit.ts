@@ -136,5 +136,6 @@ function problem(unit: Unit, directory: Entry | undefined, file: Entry | undefin
 
 /** podman takes a Containerfile before a Dockerfile. */
 function found(context: string, { context: { baseDir, readFile } }: Units): string {
-  return readFile(posix.resolve(baseDir, context, 'Containerfile')).ok ? 'Containerfile' : 'Dockerfile';
+  const read = readFile(posix.resolve(baseDir, context, 'Containerfile'));
+  return read.ok || read.reason === 'untrusted' ? 'Containerfile' : 'Dockerfile';
 }

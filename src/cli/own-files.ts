@@ -1,0 +1,23 @@
+/** Judges the files that a command hands over: whose they are, and who else may write to them. */
+import { statSync } from 'node:fs';
+import { callerGate } from '../manifest/caller-files.ts';
+import type { CliContext } from './context.ts';
+import { paint, printable } from './output/text.ts';
+
+function socketGroup(host: string): number | null {
+  const path = host.startsWith('unix://') ? host.slice('unix://'.length) : null;
+  return path === null ? null : (statSync(path, { throwIfNoEntry: false })?.gid ?? null);
+}
+
+export function ownFiles(context: CliContext): ReturnType<typeof callerGate> {
+  const { streams } = context;
+  const caller = {
+    uid: process.geteuid?.() ?? 0,
+    sudoUid: streams.env.SUDO_UID,
+    socketGroup: socketGroup(context.host),
+  };
+  return callerGate(caller, ({ message, command }) => {
+    const label = paint(streams, streams.stderr, 'yellow', 'warning:');
+    context.warn(`${label} ${printable(`${message}, who can change what is handed over: ${command}`)}`);
+  });
+}

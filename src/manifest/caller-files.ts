@@ -1,0 +1,44 @@
+/** Files that a person hands over with a command: those of others could say what the person does not mean. */
+import { closeSync, readFileSync, statSync } from 'node:fs';
+import { createGate, type Gate, readJudged, untrusted } from '../ffi/gate.ts';
+import type { Doubt } from '../model/trust.ts';
+
+export interface Caller {
+  /** Effective user of the command. */
+  readonly uid: number;
+  /** Of root's command: who called it by sudo. */
+  readonly sudoUid: string | undefined;
+  /** Group of the supervisor's socket, whose members may command anyway. */
+  readonly socketGroup: number | null;
+}
+
+/** @param onWarning told of what only members of a group may write to */
+export function callerGate({ uid, sudoUid, socketGroup }: Caller, onWarning: (doubt: Doubt) => void): Gate {
+  const sudo = uid === 0 && sudoUid !== undefined && /^\d{1,10}$/.test(sudoUid) ? [Number(sudoUid)] : [];
+  const trusted = { users: [0, uid, ...sudo], groups: socketGroup === null ? [0] : [0, socketGroup] };
+  const told = new Set<string>();
+  const gate = createGate({ trusted, refuses: ({ about }) => about !== 'group' });
+  return (path) => {
+    const judged = gate(path);
+    if (judged.refusal !== null) return judged;
+    for (const doubt of judged.doubts) {
+      if (!told.has(doubt.path)) onWarning(doubt);
+      told.add(doubt.path);
+    }
+    return judged;
+  };
+}
+
+/** The text of what a path leads to; a pipe is the caller's own. @throws TSD_UNTRUSTED, the error of open(2) */
+export function readOfCaller(path: string, gate: Gate): string {
+  return statSync(path).isFile() ? readJudged(path, gate) : readFileSync(path, 'utf8');
+}
+
+/** Judges what another process will read; what is not there is its business. @throws TSD_UNTRUSTED */
+export function requireOfCaller(path: string, gate: Gate): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined || !(found.isFile() || found.isDirectory())) return;
+  const { fd, refusal } = gate(path);
+  closeSync(fd);
+  if (refusal !== null) throw untrusted(refusal);
+}
