@@ -95,7 +95,7 @@ export interface ImageFilesApi {
   /** Makes an image of a container's changes on top of its image; the container is paused while they are read. */
   commit(container: string, request: CommitRequest, signal?: AbortSignal): AsyncIterable<TransferEvent>;
   /** What a container changed of its image, without what is only a place to mount on. */
-  changes(container: string): Promise<readonly ChangeView[]>;
+  changes(container: string, signal?: AbortSignal): Promise<readonly ChangeView[]>;
   tree(): Promise<readonly TreeNodeView[]>;
   diskUsage(): Promise<DiskUsageView>;
   prune(request: PruneRequest): Promise<PruneView>;

@@ -100,7 +100,7 @@ export interface GraphDriver extends Driver {
    * A deleted directory is one change; a directory in which something changed is `modified`. A file that was written and
    * has its old content may be reported as modified. What a running container does meanwhile may be missed.
    */
-  changes(id: string): AsyncIterable<LayerChange>;
+  changes(id: string, signal?: AbortSignal): AsyncIterable<LayerChange>;
   /** Removes a layer or snapshot. A layer that others build on is refused with TSD_LAYER_CONFLICT. */
   remove(id: string): Promise<void>;
   exists(id: string): boolean;

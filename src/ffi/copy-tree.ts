@@ -2,18 +2,20 @@ import {
   type BigIntStats,
   chmodSync,
   chownSync,
+  closeSync,
   constants,
-  copyFileSync,
   lchownSync,
   linkSync,
   lstatSync,
   mkdirSync,
-  readdirSync,
+  openSync,
   readlinkSync,
   symlinkSync,
 } from 'node:fs';
 import { TsdError } from '../model/errors.ts';
 import { makeNode, readXattrs, setTimes, setXattr } from './layer-files.ts';
+import { nameBatches } from './read-directory.ts';
+import { copyFile } from './sparse-file.ts';
 
 const SLASH = Buffer.from('/');
 const NANOSECONDS = 1_000_000_000n;
@@ -24,37 +26,55 @@ interface Step {
 }
 
 /**
- * Copies a directory tree with owners, modes, times, extended attributes, hard links, devices and symlinks; data blocks are
- * shared where the filesystem can. The copy shares no inode with the original. Sockets are left out: they mean nothing
+ * Copies a directory tree with owners, modes, times, extended attributes, hard links, holes, devices and symlinks; data blocks
+ * are shared where the filesystem can. The copy shares no inode with the original. Sockets are left out: they mean nothing
  * without the process that listens.
  *
- * A generator, one file a step, so that the caller decides how long it keeps the event loop.
+ * A generator, a file or a piece of one a step, so that the caller decides how long it keeps the event loop.
  * @param to must not exist.
  */
 export function* copyTree(from: string, to: string): Generator<void> {
   const links = new Map<string, Buffer>();
   const directories: { readonly path: Buffer; readonly stat: BigIntStats }[] = [];
-  const pending: Step[] = [{ from: Buffer.from(from), to: Buffer.from(to) }];
-  for (let step = pending.pop(); step !== undefined; step = pending.pop()) {
-    const { from: source, to: target } = step;
-    const stat = lstatSync(source, { bigint: true });
-    if (stat.isDirectory()) {
-      mkdirSync(target);
+  const root: Step = { from: Buffer.from(from), to: Buffer.from(to) };
+  // Files are copied as their names come: only directories wait.
+  const pending: Step[] = [];
+  const copyOne = function* (step: Step): Generator<void> {
+    const stat = lstatSync(step.from, { bigint: true });
+    if (!stat.isDirectory()) yield* copyLeaf(step, stat, links);
+    else {
+      mkdirSync(step.to);
       copyMetadata(step, stat);
-      directories.push({ path: target, stat });
-      for (const name of readdirSync(source, { encoding: 'buffer' })) {
-        pending.push({ from: Buffer.concat([source, SLASH, name]), to: Buffer.concat([target, SLASH, name]) });
-      }
-    } else {
-      copyLeaf(step, stat, links);
+      directories.push({ path: step.to, stat });
+      pending.push(step);
     }
     yield;
+  };
+  yield* copyOne(root);
+  for (let step = pending.pop(); step !== undefined; step = pending.pop()) {
+    const { from: source, to: target } = step;
+    for (const name of namesIn(source)) {
+      yield* copyOne({ from: Buffer.concat([source, SLASH, name]), to: Buffer.concat([target, SLASH, name]) });
+    }
   }
   // Children first: writing into a directory changes its time.
-  for (const { path, stat } of directories.reverse()) copyTimes(path, stat);
+  for (const { path, stat } of directories.reverse()) {
+    copyTimes(path, stat);
+    yield;
+  }
 }
 
-function copyLeaf(step: Step, stat: BigIntStats, links: Map<string, Buffer>): void {
+/** The names in a directory as they come. @param directory trusted; links in it are followed */
+export function* namesIn(directory: Buffer): Generator<Buffer, undefined> {
+  const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    for (const names of nameBatches(fd)) yield* names;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function* copyLeaf(step: Step, stat: BigIntStats, links: Map<string, Buffer>): Generator<void> {
   const inode = `${stat.dev}:${stat.ino}`;
   const linked = stat.nlink > 1n ? links.get(inode) : undefined;
   if (linked !== undefined) {
@@ -63,7 +83,7 @@ function copyLeaf(step: Step, stat: BigIntStats, links: Map<string, Buffer>): vo
   }
   if (stat.isSocket()) return;
   if (stat.isSymbolicLink()) symlinkSync(readlinkSync(step.from, { encoding: 'buffer' }), step.to);
-  else if (stat.isFile()) copyFileSync(step.from, step.to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  else if (stat.isFile()) yield* copyFile(step.from, step.to, stat);
   else if (stat.isFIFO() || stat.isCharacterDevice() || stat.isBlockDevice()) copyNode(step, stat);
   else throw new TsdError('TSD_BUG', `unknown file type of ${step.from.toString()}`);
   copyMetadata(step, stat);

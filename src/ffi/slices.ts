@@ -31,12 +31,13 @@ export async function inSlices<T>(steps: Generator<unknown, T>, signal?: AbortSi
   }
 }
 
-/** What the steps yield, without those that yield nothing (null). */
-export async function* itemsInSlices<T>(steps: Generator<T | null, unknown>): AsyncGenerator<T> {
+/** What the steps yield, without those that yield nothing (null). @throws the signal's reason when it aborts, and what a step throws. */
+export async function* itemsInSlices<T>(steps: Generator<T | null, unknown>, signal?: AbortSignal): AsyncGenerator<T> {
   const slices = new Slices();
   try {
     for (const step of steps) {
       await slices.pause();
+      signal?.throwIfAborted();
       if (step !== null) yield step;
     }
   } finally {

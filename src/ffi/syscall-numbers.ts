@@ -22,6 +22,8 @@ const TABLE = {
   socketpair: [53, 199],
   setsockopt: [54, 208],
   getsockopt: [55, 209],
+  lseek: [8, 62],
+  copy_file_range: [326, 285],
   fcntl: [72, 25],
   flock: [73, 32],
   fsync: [74, 82],

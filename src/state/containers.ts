@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removeTree } from '../ffi/remove-tree.ts';
 import { TsdError } from '../model/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import { decodeContainer, encodeContainer } from './container-codec.ts';
@@ -345,7 +346,7 @@ export class ContainerStore {
     this.#texts.delete(id);
     this.#dirty.delete(id);
     this.#watcher?.recordChanged(id);
-    await rm(aside, { recursive: true, force: true });
+    await removeTree(aside);
   }
 
   #known(id: string): ContainerRecord {

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removeTree } from '../ffi/remove-tree.ts';
 import { TsdError } from '../model/errors.ts';
 import type { DurableBatch, StateFiles } from './durable.ts';
 import { goMarshal } from './go-json.ts';
@@ -149,7 +149,7 @@ export class GraphIndex {
     }
     this.#images.delete(id);
     this.#index.delete(id);
-    await rm(aside, { recursive: true, force: true });
+    await removeTree(aside);
   }
 
   #remember(image: ImageRecord): void {

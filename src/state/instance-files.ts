@@ -1,7 +1,7 @@
 /** The files of one instance, for who takes it away whole. */
 import { existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removeTree } from '../ffi/remove-tree.ts';
 import { TsdError } from '../model/errors.ts';
 import { toStateError } from './state-error.ts';
 import { errnoCode } from './state-file.ts';
@@ -35,7 +35,7 @@ export function instanceAt(root: string): string {
 
 async function removeAt(path: string): Promise<void> {
   try {
-    await rm(path, { recursive: true, force: true });
+    await removeTree(path);
   } catch (error) {
     throw toStateError(error, `remove ${path}`);
   }

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { lstatSync, readdirSync, realpathSync, statfsSync, statSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { lstatSync, realpathSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type FileLock, tryLockFile } from '../ffi/locks.ts';
 import { makePath } from '../ffi/make-path.ts';
+import { emptyDirectory } from '../ffi/remove-tree.ts';
 import { TsdError } from '../model/errors.ts';
 import { instanceCopy } from './declaration-copies.ts';
 import { StateFiles } from './durable.ts';
@@ -114,15 +114,11 @@ async function readOrMintInstance(root: string, files: StateFiles): Promise<stri
   return id;
 }
 
-/** Empties a directory of what a killed supervisor left half done. What cannot be removed is an issue. */
-async function emptyDirectory(directory: string): Promise<StateIssue[]> {
-  const paths = readdirSync(directory).map((name) => join(directory, name));
-  const results = await Promise.allSettled(paths.map((path) => rm(path, { recursive: true, force: true })));
-  return results.flatMap((result, index) => {
-    if (result.status === 'fulfilled') return [];
-    const path = paths[index] ?? directory;
-    const error = toStateError(result.reason, `remove ${path}`);
-    return [{ path, error: error instanceof TsdError ? error : corrupt(path, String(error), error) }];
+/** Deletes what a killed supervisor left half done. What cannot be removed is an issue. */
+function emptied(directory: string): StateIssue[] {
+  return emptyDirectory(directory).map(({ path, error: thrown }) => {
+    const error = toStateError(thrown, `remove ${path}`);
+    return { path, error: error instanceof TsdError ? error : corrupt(path, String(error), error) };
   });
 }
 
@@ -160,8 +156,8 @@ async function prepare(root: string, runDir: string): Promise<Omit<StateRoot, 'r
   const runFiles = new StateFiles(runTmp);
   const issues = [
     ...finishVolumes(root, files),
-    ...(await emptyDirectory(files.tmpDir)),
-    ...(await emptyDirectory(runFiles.tmpDir)),
+    ...emptied(files.tmpDir),
+    ...emptied(runFiles.tmpDir),
     ...memoryIssue(runDir),
   ];
   return { instanceId: await readOrMintInstance(root, files), files, runFiles, issues };

@@ -1,7 +1,7 @@
 import { chmodSync, lstatSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makePath } from '../ffi/make-path.ts';
+import { emptyDirectory } from '../ffi/remove-tree.ts';
 import { TsdError } from '../model/errors.ts';
 import type { StateRoot } from './root.ts';
 import { toStateError } from './state-error.ts';
@@ -47,7 +47,7 @@ function requireOwn(directory: string): void {
  * @param given directory in which one of this instance is made; null for the root's own
  * @throws TsdError TSD_FLAG for one that does not do, TSD_DISK_FULL, TSD_SYSCALL.
  */
-export async function openTmpDir({ root, instanceId }: StateRoot, given: string | null): Promise<TmpDir> {
+export function openTmpDir({ root, instanceId }: StateRoot, given: string | null): TmpDir {
   if (given === null) return { work: join(root, 'tmp'), downloads: join(root, 'downloads'), own: null };
   const directory = join(given, `tsdocker-${instanceId}`);
   const work = join(directory, 'work');
@@ -56,8 +56,10 @@ export async function openTmpDir({ root, instanceId }: StateRoot, given: string 
     requireOwn(directory);
     chmodSync(directory, 0o700);
     requireSameFilesystem(directory, given, root);
-    await rm(work, { recursive: true, force: true });
-    await mkdir(work, { mode: 0o700 });
+    makePath(work, 0o700);
+    chmodSync(work, 0o700);
+    const [failed] = emptyDirectory(work);
+    if (failed !== undefined) throw failed.error;
   } catch (error) {
     throw toStateError(error, `use ${given} for temporary files`);
   }

@@ -1,6 +1,6 @@
 import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removeTree } from '../ffi/remove-tree.ts';
 import { TsdError } from '../model/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { DurableBatch, StateFiles } from './durable.ts';
@@ -209,7 +209,7 @@ export class VolumeStore {
     }
     moveAway(mark, aside);
     this.#forget(id);
-    await Promise.all([aside, dataAside].map((path) => rm(path, { recursive: true, force: true })));
+    await Promise.all([aside, dataAside].map(removeTree));
   }
 
   #ownedBy(owner: VolumeOwner): VolumeRecord | undefined {

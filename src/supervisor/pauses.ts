@@ -28,18 +28,18 @@ export type Still = <T>(items: AsyncIterable<T>) => AsyncGenerator<T>;
 async function* ofOneMoment<T>(
   items: AsyncIterable<T>,
   { engineName }: ContainerRecord,
-  disturbed: AbortSignal,
+  ended: AbortSignal,
 ): AsyncGenerator<T> {
   try {
     for await (const item of items) {
-      disturbed.throwIfAborted();
+      ended.throwIfAborted();
       yield item;
     }
   } catch (thrown) {
     if (!(thrown instanceof ChangedMeanwhile)) throw thrown;
     throw new TsdError('TSD_CONTAINER_CHANGED', `container ${engineName}: ${thrown.message}`, { cause: thrown });
   }
-  disturbed.throwIfAborted();
+  ended.throwIfAborted();
 }
 
 function setStatus(world: ContainerWorld, id: string, from: RunStatus, to: RunStatus): void {
@@ -71,24 +71,30 @@ export class Pauses {
 
   /**
    * Stops the container's processes meanwhile: what is written while its files are read would be torn. A stop of the
-   * container ends that early, and wins: `disturbed` tells the work, and what it passes through `still` fails then. Readers
-   * are led nowhere else all the same, since they follow no links.
-   * @throws TSD_CONTAINER_CHANGED, and what the work throws
+   * container ends that early, and wins, as does the end of who asked for it: `ended` says so to the work, and what it passes
+   * through `still` fails then. Readers are led nowhere else all the same, since they follow no links.
+   * @param signal of who waits for the result
+   * @throws TSD_CONTAINER_CHANGED, the signal's reason, and what the work throws
    */
-  during<T>(record: ContainerRecord, work: (still: Still, disturbed: AbortSignal) => Promise<T>): Promise<T> {
+  during<T>(
+    record: ContainerRecord,
+    work: (still: Still, ended: AbortSignal) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
     const { exec, fileReaders } = this.#parts.world;
     const { id } = record;
     return fileReaders.reading(record, async (disturbed) => {
-      const still: Still = (items) => ofOneMoment(items, record, disturbed);
-      if (!exec.capabilities.pause || exec.running(id) === null) return work(still, disturbed);
+      const ended = signal === undefined ? disturbed : AbortSignal.any([disturbed, signal]);
+      const still: Still = (items) => ofOneMoment(items, record, ended);
+      if (!exec.capabilities.pause || exec.running(id) === null) return work(still, ended);
       const pause = this.#pauses.get(id) ?? this.#pause(id);
       const end = (): void => this.#leave(id, pause);
       disturbed.addEventListener('abort', end, { once: true });
       pause.readers++;
       try {
         await pause.begun;
-        disturbed.throwIfAborted();
-        return await work(still, disturbed);
+        ended.throwIfAborted();
+        return await work(still, ended);
       } finally {
         disturbed.removeEventListener('abort', end);
         if (--pause.readers === 0) await this.#resume(id, pause);

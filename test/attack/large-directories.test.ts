@@ -13,13 +13,13 @@ import { measured, treeTar } from '../../src/images/tree/tree-tar.ts';
 import { IGNORE_NOTHING } from '../../src/model/ignore-file.ts';
 import { MANY, makeFiles, memoryDirectory } from '../support/many-files.ts';
 
-/** A walk in slices of 5 ms has the loop turn this often at the least: it takes half a second and more. */
-const FEW_TURNS = 20;
+/** A walk in slices of 5 ms has the loop turn this often at the least: it takes some hundred milliseconds. */
+const FEW_TURNS = 10;
 
 const memory = memoryDirectory();
 const tree = join(memory.path, 'tree');
 /** Each file of it is opened or looked up several times. */
-const SMALLER = 15_000;
+const SMALLER = 5_000;
 const smaller = join(memory.path, 'smaller');
 beforeAll(() => {
   makeFiles(join(tree, 'many'));

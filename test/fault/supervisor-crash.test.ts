@@ -51,7 +51,9 @@ test('an operation that the supervisor did not see the end of is part of what ha
 });
 
 describe('a container whose files are read', () => {
-  const TICKS = shell('truncate -s 500M /large; i=0; while true; do i=$((i+1)); echo tick $i; sleep 0.05; done');
+  const TICKS = shell(
+    'dd if=/dev/zero of=/large bs=1M count=400; i=0; while true; do i=$((i+1)); echo tick $i; sleep 0.05; done',
+  );
   const MANIFEST = `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${TICKS}, restart: always, health: { exec: [busybox, "true"], interval: 100ms, timeout: 100ms, retries: 3 } }\n`;
   const lastTick = async () =>
     Number(/tick (\d+)\n$/.exec((await supervisor.cli('logs', '--tail', '1', 'web')).stdout)?.[1]);

@@ -75,13 +75,13 @@ describe('a container', () => {
 });
 
 describe('a container that does not stand still while its files are read', () => {
-  const LARGE = '500M';
+  const LARGE = 'bs=1M count=400';
   const layers = (): string[] => readdirSync(join(supervisor.root, 'overlay'));
   const client = () => new SupervisorClient(supervisor.socket);
 
   /** It writes once more when it is asked to end. */
   async function runLarge(): Promise<void> {
-    const script = `trap "echo torn > /torn; exit 0" TERM; truncate -s ${LARGE} /large; touch /ready; while :; do sleep 0.1; done`;
+    const script = `trap "echo torn > /torn; exit 0" TERM; dd if=/dev/zero of=/large ${LARGE}; touch /ready; while :; do sleep 0.1; done`;
     supervisor.drop(
       'app.yaml',
       `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${shell(script)}, restart: always }\n`,
@@ -173,7 +173,7 @@ test('a container whose start copies files into a volume is not read before it s
 
 test('a container that is being removed is not read', async () => {
   await runWeb();
-  await supervisor.ok('exec', 'web', 'busybox', 'truncate', '-s', '500M', '/large');
+  await supervisor.ok('exec', 'web', 'busybox', 'dd', 'if=/dev/zero', 'of=/large', 'bs=1M', 'count=400');
   await supervisor.ok('stop', 'web');
   const reading = supervisor.cli('export', 'web', '-o', file('web.tar'));
   await until('the export', () => readdirSync(supervisor.base).some((name) => name.includes('.part')));

@@ -45,7 +45,7 @@ export const imageFileRoutes: readonly Route[] = [
     stream(request.api.imageFiles.commit(param(request, 'name'), body, request.signal)),
   ),
   get('/containers/:name/changes', async (request) =>
-    json(await request.api.imageFiles.changes(param(request, 'name'))),
+    json(await request.api.imageFiles.changes(param(request, 'name'), request.signal)),
   ),
   get('/system/df', async ({ api }) => json(await api.imageFiles.diskUsage())),
   post('/system/prune', pruneBody, async (body, { api }) => json(await api.imageFiles.prune(body))),

@@ -1,9 +1,9 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, renameSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { fileError } from '../../ffi/layer-files.ts';
+import { emptyDirectory, removeTree } from '../../ffi/remove-tree.ts';
 import { TsdError } from '../../model/errors.ts';
 
 const run = promisify(execFile);
@@ -14,9 +14,6 @@ const AREA = '.tmp';
 /**
  * Where a driver builds what then appears by one rename, and where it moves what is to be deleted. What is left here
  * after a crash belongs to nobody.
- *
- * Trees are deleted by rm(1): what a container wrote may be nested deeper than PATH_MAX, which node:fs cannot delete,
- * and a large tree would keep the event loop or libuv's pool busy.
  */
 export class BuildArea {
   readonly #path: string;
@@ -26,9 +23,14 @@ export class BuildArea {
     this.#path = join(home, AREA);
   }
 
-  /** Removes what a crash left. Only the owner of the root directory may call it. */
+  /**
+   * Removes what a crash left; what is large goes while others go on. Only the owner of the root directory may call it.
+   * @throws TsdError for what cannot be deleted
+   */
   clear(): void {
-    if (existsSync(this.#path)) execFileSync('rm', ['-rf', '--', this.#path]);
+    if (!existsSync(this.#path)) return;
+    const [failed] = emptyDirectory(this.#path);
+    if (failed !== undefined) throw fileError(failed.error, `delete ${failed.path}`);
   }
 
   /** A new empty directory. */
@@ -38,21 +40,8 @@ export class BuildArea {
   }
 
   /** Deletes a directory of this area. */
-  async discard(path: string): Promise<void> {
-    try {
-      await rm(path, { recursive: true, force: true });
-      return;
-    } catch {
-      // Deeper than PATH_MAX, which rm(1) can take away.
-    }
-    try {
-      await run('rm', ['-rf', '--', path]);
-    } catch (cause) {
-      throw new TsdError('TSD_SYSCALL', `cannot delete ${path}: ${(cause as Error).message}`, {
-        step: 'delete tree',
-        cause,
-      });
-    }
+  discard(path: string): Promise<void> {
+    return removeTree(path);
   }
 
   /**

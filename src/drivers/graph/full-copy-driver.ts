@@ -75,8 +75,8 @@ export class FullCopyDriver implements GraphDriver {
     return { path: this.#existing(id, 'open layer'), close: () => {} };
   }
 
-  changes(id: string): AsyncIterable<LayerChange> {
-    return treeChanges(this.#existing(id, 'changes'), this.#below(id));
+  changes(id: string, signal?: AbortSignal): AsyncIterable<LayerChange> {
+    return treeChanges(this.#existing(id, 'changes'), this.#below(id), { signal });
   }
 
   async remove(id: string): Promise<void> {

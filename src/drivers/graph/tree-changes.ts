@@ -18,6 +18,12 @@ export function joinBytes(directory: Buffer, name: Buffer): Buffer {
 /** What lies deeper than a path can say (PATH_MAX) is an error, or left out where only sizes are added up. */
 export type DeepFiles = 'refused' | 'left-out';
 
+export interface WalkOptions {
+  readonly deep?: DeepFiles;
+  /** Ends the walk, with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Names in a directory, sorted, found in steps; none when it vanished, or is none. */
 export function* namesIn(directory: Buffer, deep: DeepFiles = 'refused'): Generator<null, Buffer[]> {
   if (isTooDeep(directory)) {
@@ -51,9 +57,10 @@ export function rootDiffers(upper: Buffer, lower: Buffer): boolean {
 export function treeChanges(
   upper: string,
   lower: string | null,
-  deep: DeepFiles = 'refused',
+  { deep = 'refused', signal }: WalkOptions = {},
 ): AsyncIterable<LayerChange> {
-  return itemsInSlices(compareRoots(Buffer.from(upper), lower === null ? null : Buffer.from(lower), deep));
+  const steps = compareRoots(Buffer.from(upper), lower === null ? null : Buffer.from(lower), deep);
+  return itemsInSlices(steps, signal);
 }
 
 function* compareRoots(upper: Buffer, lower: Buffer | null, deep: DeepFiles): Generator<LayerChange | null> {

@@ -30,6 +30,7 @@ export function unionChanges(
   format: UnionFormat,
   upper: string,
   lowers: readonly string[],
+  signal?: AbortSignal,
 ): AsyncIterable<LayerChange> {
   const root = {
     path: EMPTY,
@@ -37,7 +38,7 @@ export function unionChanges(
     below: lowers.map((path) => Buffer.from(path)),
     opaque: false,
   };
-  return itemsInSlices(rootChanges(format, root));
+  return itemsInSlices(rootChanges(format, root), signal);
 }
 
 function* rootChanges(format: UnionFormat, root: Merged): Generator<LayerChange | null> {

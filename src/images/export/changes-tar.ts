@@ -3,14 +3,18 @@ import { statWithoutLinks } from '../../ffi/without-links.ts';
 import { fromBytes } from '../tar/header.ts';
 import { tarHeader } from '../tar/writer.ts';
 import { entryOf, linkEntry } from '../tree/scan.ts';
+import type { SparseMaps } from '../tree/sparse-entry.ts';
 import { type TreeEntry, treeTar } from '../tree/tree-tar.ts';
 
 /** Marks a deletion in a layer's tar (OCI image-spec, layer.md). */
 const WHITEOUT_PREFIX = '.wh.';
 
-/** The layer tar of changes: applied to what they were found against it gives what they were found in. */
-export function changesTar(changes: AsyncIterable<LayerChange>): AsyncGenerator<Buffer> {
-  return treeTar(changeEntries(changes));
+/**
+ * The layer tar of changes: applied to what they were found against it gives what they were found in.
+ * @param sparse the same for each time that the tar is made
+ */
+export function changesTar(changes: AsyncIterable<LayerChange>, sparse: SparseMaps): AsyncGenerator<Buffer> {
+  return treeTar(changeEntries(changes), sparse);
 }
 
 /** The entries of {@link changesTar}. */

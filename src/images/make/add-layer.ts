@@ -37,7 +37,7 @@ export async function addLayer(layer: NewLayer, context: LoadContext): Promise<L
   const base = layer.baseConfigJson === null ? EMPTY_IMAGE : (JSON.parse(layer.baseConfigJson) as RawImage);
   const config = changeConfig(base.config ?? {}, layer.changes);
   const below = base.rootfs?.diff_ids ?? [];
-  const { sha256: diffId, size } = await measured(layer.tar());
+  const { sha256: diffId, size } = await measured(layer.tar(), context.signal);
   const entry = {
     created: layer.created,
     ...(layer.author !== '' && { author: layer.author }),

@@ -1,9 +1,10 @@
 import { createReadStream, createWriteStream, statSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileError } from '../../ffi/layer-files.ts';
+import { removeTree } from '../../ffi/remove-tree.ts';
 import { TsdError } from '../../model/errors.ts';
 import { DEFAULT_LAYER_LIMITS, type ImageSource, type LoadContext, type LoadedImage } from '../image.ts';
 import { decompressed, detectCompression, MAGIC_BYTES, readStart } from '../unpack/decompress.ts';
@@ -59,7 +60,7 @@ async function* readArchive(
     await decompressTo(path, plain, context);
     yield* withFiles(plain, load);
   } finally {
-    await rm(directory, { recursive: true, force: true });
+    await removeTree(directory);
   }
 }
 

@@ -29,10 +29,32 @@ export function paddingAfter(size: number): Buffer {
 export function encodeHeader(header: TarHeader): Buffer {
   const records = paxRecords(header);
   if (records.length === 0) return ustar(header, TYPE_FLAGS[header.type], header.size);
-  const body = Buffer.concat(records);
+  return withPax(header, Buffer.concat(records));
+}
+
+function withPax(header: TarHeader, body: Buffer): Buffer {
   const pax = { ...header, name: 'pax', linkname: '', mode: 0o644, uid: 0, gid: 0, mtimeSeconds: 0 };
   const blocks = [ustar(pax, PAX_FLAG, body.length), body, paddingAfter(body.length)];
   return Buffer.concat([...blocks, ustar(header, TYPE_FLAGS[header.type], header.size)]);
+}
+
+/**
+ * Header blocks of a file of which the archive has the parts with data only, in the form that GNU tar's manual calls pax 1.0.
+ * @param stored bytes that follow: the map, filled up to a block, and the data.
+ */
+export function encodeSparseHeader(header: TarHeader, stored: number): Buffer {
+  const slash = header.name.lastIndexOf('/') + 1;
+  const name = `GNUSparseFile.0/${header.name.slice(slash)}`.slice(0, NAME_BYTES);
+  const record = (keyword: string, value: Buffer | string): Buffer =>
+    paxRecord(`GNU.sparse.${keyword}`, Buffer.from(value));
+  const body = Buffer.concat([
+    record('major', '1'),
+    record('minor', '0'),
+    record('name', toBytes(header.name)),
+    record('realsize', String(header.size)),
+    ...paxRecords({ ...header, name, size: stored }),
+  ]);
+  return withPax({ ...header, name, size: stored }, body);
 }
 
 function paxRecords(header: TarHeader): Buffer[] {

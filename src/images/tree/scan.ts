@@ -24,15 +24,14 @@ interface ScannedFile {
  * @param root without links in it, as realpath(3) gives it, or a descriptor's path of this process
  */
 export async function* scanTree(root: string | Buffer, signal?: AbortSignal): AsyncGenerator<ScannedFile> {
-  yield* itemsInSlices(filesOf(Buffer.from(root), signal));
+  yield* itemsInSlices(filesOf(Buffer.from(root)), signal);
 }
 
-function* filesOf(base: Buffer, signal: AbortSignal | undefined): Generator<ScannedFile | null> {
+function* filesOf(base: Buffer): Generator<ScannedFile | null> {
   const pending: string[] = [''];
   let device: bigint | null = null;
   for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
     yield null;
-    signal?.throwIfAborted();
     const hostPath = path === '' ? base : Buffer.concat([base, Buffer.from('/'), toBytes(path)]);
     if (isTooDeep(hostPath)) throw tooDeep(readable(path));
     const stat = statWithoutLinks(hostPath);

@@ -9,24 +9,26 @@ import {
   futimesSync,
   lchownSync,
   linkSync,
+  lstatSync,
   lutimesSync,
   mkdirSync,
   openSync,
   readdirSync,
   rmdirSync,
-  rmSync,
   symlinkSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
 import { constants as os } from 'node:os';
 import type { LayerTarget } from '../../drivers/contract.ts';
-import { fileError, makeNode, setTimes, trySetXattr } from '../../ffi/layer-files.ts';
+import { fileError, makeNode, readXattrs, setTimes, setXattr, trySetXattr } from '../../ffi/layer-files.ts';
+import { inSlices } from '../../ffi/slices.ts';
 import { TsdError } from '../../model/errors.ts';
 import type { LayerLimits } from '../image.ts';
 import { fromBytes, invalidTar, readable, type TarHeader, toBytes } from '../tar/header.ts';
 import type { DataSink } from '../tar/sparse.ts';
 import { hostile, join, type LayerNode, LayerTree, newNode, type Place, pathComponents } from './layer-tree.ts';
+import { SetAside } from './set-aside.ts';
 import { WHITEOUTS, type Whiteouts } from './whiteouts.ts';
 
 const WHITEOUT_PREFIX = '.wh.';
@@ -41,6 +43,9 @@ const MKNOD_TYPES = {
   fifo: constants.S_IFIFO,
 };
 const MKDIR_MODE = 0o755;
+/** A block of most filesystems. */
+const LEAST_HOLE = 4096;
+const ZEROS = Buffer.alloc(256 * 1024);
 
 /** Writes tar entries below a layer target. Whatever the archive says, nothing outside the target is touched. */
 export class LayerWriter {
@@ -48,6 +53,7 @@ export class LayerWriter {
   /** Null for a full copy. */
   readonly #whiteouts: Whiteouts | null;
   readonly #limits: LayerLimits;
+  readonly #aside: SetAside;
   #entries = 0;
   #sparseBytes = 0;
   #openFd = -1;
@@ -58,6 +64,7 @@ export class LayerWriter {
     this.#whiteouts = WHITEOUTS[target.whiteouts];
     this.#tree = new LayerTree(target.path, this.#whiteouts === null);
     this.#limits = limits;
+    this.#aside = new SetAside(target.path);
   }
 
   get entries(): number {
@@ -99,8 +106,9 @@ export class LayerWriter {
   }
 
   /** Times of directories, last because writing into a directory changes its time. */
-  finish(): void {
-    this.#applyDirectoryTimes({ node: this.#tree.root, path: '' });
+  async finish(): Promise<void> {
+    await this.#aside.delete();
+    await inSlices(this.#applyDirectoryTimes({ node: this.#tree.root, path: '' }));
   }
 
   /** Gives up in the middle of a file. */
@@ -171,8 +179,14 @@ export class LayerWriter {
     this.#openFd = fd;
     const step = `unpack ${readable(header.name)}`;
     let position = 0;
+    let hasHoles = header.sparse === true;
     return {
       write: (bytes) => {
+        if (isHole(bytes)) {
+          hasHoles = true;
+          position += bytes.length;
+          return;
+        }
         try {
           for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, position + at);
           position += bytes.length;
@@ -186,7 +200,7 @@ export class LayerWriter {
       end: () => {
         try {
           // A hole at the end.
-          if (header.sparse) ftruncateSync(fd, position);
+          if (hasHoles) ftruncateSync(fd, position);
           // chown clears setuid and file capabilities: owner first, then mode, then attributes.
           if (header.uid !== 0 || header.gid !== 0) fchownSync(fd, header.uid, header.gid);
           fchmodSync(fd, header.mode);
@@ -248,7 +262,7 @@ export class LayerWriter {
     }
     if (node.own) this.#lostContent = true;
     const path = this.#tree.hostPath(join(directory, name));
-    if (node.kind === 'directory') rmSync(path, { recursive: true });
+    if (node.kind === 'directory') this.#aside.take(path);
     else unlinkSync(path);
   }
 
@@ -337,6 +351,10 @@ export class LayerWriter {
       if (!node.own) unlinkSync(this.#tree.hostPath(path));
       return !node.own;
     }
+    if (!hasOwn(node)) {
+      this.#aside.take(this.#tree.hostPath(path));
+      return true;
+    }
     this.#dropInheritedChildren(place);
     if (node.own || node.children.size > 0) return false;
     rmdirSync(this.#tree.hostPath(path));
@@ -345,21 +363,50 @@ export class LayerWriter {
 
   #dropInheritedChildren(place: Place): void {
     if (!place.node.inherited) return;
+    if (place.path !== '' && ![...place.node.children.values()].some(hasOwn)) {
+      this.#putEmptyCopy(this.#tree.hostPath(place.path));
+      place.node.children.clear();
+      place.node.inherited = false;
+      return;
+    }
     for (const bytes of readdirSync(this.#tree.hostPath(place.path), { encoding: 'buffer' })) {
       const name = fromBytes(bytes);
+      if (place.path === '' && this.#aside.isPlace(name)) continue;
       const node = this.#tree.child(place, name) as LayerNode;
       if (this.#dropInherited({ node, path: join(place.path, name) })) place.node.children.delete(name);
     }
     place.node.inherited = false;
   }
 
-  #applyDirectoryTimes(place: Place): void {
+  /** An empty directory of the same owner, mode and attributes in the place of one. */
+  #putEmptyCopy(path: Buffer): void {
+    const { uid, gid, mode } = lstatSync(path);
+    const attributes = readXattrs(path);
+    this.#aside.take(path);
+    mkdirSync(path, { mode: MKDIR_MODE });
+    chownSync(path, uid, gid);
+    chmodSync(path, mode & 0o7777);
+    for (const [name, value] of attributes) setXattr(path, name, value);
+  }
+
+  *#applyDirectoryTimes(place: Place): Generator<null, void> {
+    yield null;
     for (const [name, node] of place.node.children) {
-      if (node.kind === 'directory') this.#applyDirectoryTimes({ node, path: join(place.path, name) });
+      if (node.kind === 'directory') yield* this.#applyDirectoryTimes({ node, path: join(place.path, name) });
     }
     const { mtime } = place.node;
     if (mtime !== null) setTimes(this.#tree.hostPath(place.path), mtime.seconds, mtime.nanos);
   }
+}
+
+/** A piece of zeros takes no room on the disk: archives have the holes of files so that no tool made sparse. */
+function isHole(bytes: Buffer): boolean {
+  return bytes.length >= LEAST_HOLE && bytes.length <= ZEROS.length && bytes.equals(ZEROS.subarray(0, bytes.length));
+}
+
+/** Whether this layer's tar put something at this place or below it. */
+function hasOwn(node: LayerNode): boolean {
+  return node.own || [...node.children.values()].some(hasOwn);
 }
 
 function nodeKind(type: TarHeader['type']): LayerNode['kind'] {

@@ -66,7 +66,7 @@ export async function unpackLayer(blob: Readable, target: LayerTarget, options: 
   }
   if (blobHash !== null) expectDigest('blob', blobHash.digest('hex'), options.blobDigest as string);
   expectDigest('layer', diffHash.digest('hex'), options.diffId);
-  writer.finish();
+  await writer.finish();
   if (!writer.lostContent) await recipe.commit();
   return bytes;
 }

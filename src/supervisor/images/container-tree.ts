@@ -5,8 +5,8 @@ import type { World } from '../../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../../state/container-record.ts';
 
 /** Changes of the container without empty files and directories that are only there to mount something on them. */
-export function ownChanges(world: World, record: ContainerRecord): AsyncGenerator<LayerChange> {
-  return withoutMountPoints(world.graph.changes(record.snapshotId), mountTargets(world, record));
+export function ownChanges(world: World, record: ContainerRecord, signal: AbortSignal): AsyncGenerator<LayerChange> {
+  return withoutMountPoints(world.graph.changes(record.snapshotId, signal), mountTargets(world, record));
 }
 
 function mountTargets(world: World, { owner, volumes }: ContainerRecord): readonly string[] {

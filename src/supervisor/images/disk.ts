@@ -3,7 +3,7 @@ import { existsSync, readdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DiskUsageView, PruneRequest, PruneView, TreeNodeView } from '../../api/image-files.ts';
 import { treeSize } from '../../drivers/graph/tree-size.ts';
-import { removeTree } from '../../images/build/remove-tree.ts';
+import { removeTree } from '../../ffi/remove-tree.ts';
 import { findGarbage, type Garbage, type GcInput, type Listing, limitedTo } from '../../images/gc.ts';
 import { removeRecipe } from '../../images/recipe/recipe-path.ts';
 import type { Desired } from '../../model/desired.ts';

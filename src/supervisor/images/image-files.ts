@@ -24,6 +24,7 @@ import type { LoadedImage } from '../../images/image.ts';
 import { addLayer } from '../../images/make/add-layer.ts';
 import { loadArchiveImages } from '../../images/sources/archive.ts';
 import { sourceMissing } from '../../images/sources/image-files.ts';
+import { SparseMaps } from '../../images/tree/sparse-entry.ts';
 import { decompressed } from '../../images/unpack/decompress.ts';
 import { formatTime } from '../../model/clock.ts';
 import { TsdError } from '../../model/errors.ts';
@@ -120,10 +121,14 @@ export class ImageFiles implements ImageFilesApi {
       (report) =>
         this.#jobs.run('export', [container, path], async () => {
           const record = this.#container(container);
-          const bytes = await this.#pauses.during(record, (still, disturbed) => {
-            const tar = still(rootTar(this.#world.graph.rootMount(record.snapshotId), disturbed));
-            return writeWhole(path, tar, written(path, null, report), signal);
-          });
+          const bytes = await this.#pauses.during(
+            record,
+            (still, ended) => {
+              const tar = still(rootTar(this.#world.graph.rootMount(record.snapshotId), ended));
+              return writeWhole(path, tar, written(path, null, report), ended);
+            },
+            signal,
+          );
           return `exported ${record.engineName} to ${path}, ${bytes} bytes`;
         }),
       signal,
@@ -134,31 +139,39 @@ export class ImageFiles implements ImageFilesApi {
     return this.#making('commit', container, signal, async (report) => {
       const record = this.#container(container);
       const base = this.#world.images.get(record.imageId);
+      const sparse = new SparseMaps();
       return this.#make(request.name, () =>
-        this.#pauses.during(record, (still) =>
-          addLayer(
-            {
-              ...this.#described(request),
-              baseConfigJson: base === undefined ? null : storedImage(base, []).configJson,
-              author: request.author,
-              tar: () => still(changesTar(ownChanges(this.#world, record))),
-            },
-            loadContext(this.#world, report),
-          ),
+        this.#pauses.during(
+          record,
+          (still, ended) =>
+            addLayer(
+              {
+                ...this.#described(request),
+                baseConfigJson: base === undefined ? null : storedImage(base, []).configJson,
+                author: request.author,
+                tar: () => still(changesTar(ownChanges(this.#world, record, ended), sparse)),
+              },
+              loadContext(this.#world, report, ended),
+            ),
+          signal,
         ),
       );
     });
   }
 
-  async changes(container: string): Promise<readonly ChangeView[]> {
+  async changes(container: string, signal?: AbortSignal): Promise<readonly ChangeView[]> {
     const record = this.#container(container);
-    return this.#pauses.during(record, async (still) => {
-      const views: ChangeView[] = [];
-      for await (const { kind, path } of still(ownChanges(this.#world, record))) {
-        views.push({ kind, path: `/${path.toString()}` });
-      }
-      return views;
-    });
+    return this.#pauses.during(
+      record,
+      async (still, ended) => {
+        const views: ChangeView[] = [];
+        for await (const { kind, path } of still(ownChanges(this.#world, record, ended))) {
+          views.push({ kind, path: `/${path.toString()}` });
+        }
+        return views;
+      },
+      signal,
+    );
   }
 
   tree(): Promise<readonly TreeNodeView[]> {

@@ -16,6 +16,7 @@ import { setXattr } from '../../../src/ffi/layer-files.ts';
 import { changesTar } from '../../../src/images/export/changes-tar.ts';
 import { loadLayers } from '../../../src/images/layers.ts';
 import { addLayer } from '../../../src/images/make/add-layer.ts';
+import { SparseMaps } from '../../../src/images/tree/sparse-entry.ts';
 import { configJson, loadContext, tarOf } from '../../support/images.ts';
 import { describeTree } from '../../support/tree.ts';
 import { GraphFixture, id, type Tested } from './fixture.ts';
@@ -103,10 +104,11 @@ export function graphDiffSuite(name: string, tested: Tested): void {
         changeEverything(root);
         written = treeOf(root);
       });
+      const sparse = new SparseMaps();
       const made = await addLayer(
         {
           baseConfigJson: below.configJson,
-          tar: () => changesTar(on.graph.changes(id('c'))),
+          tar: () => changesTar(on.graph.changes(id('c')), sparse),
           changes: [],
           created: '2024-05-06T07:08:09Z',
           author: '',

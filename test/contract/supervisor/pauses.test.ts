@@ -128,14 +128,15 @@ test('a pause that waits for its turn does not begin after a stop was asked for'
 
 test('files that change all the same are told of as those of the container', async () => {
   const source = join(fixture.instance.root, 'rootfs');
-  const large = join(source, 'large');
+  // The first that is read.
+  const large = join(source, '0-large');
   writeFileSync(large, Buffer.alloc(2 << 20));
   const read = openPauses(fixture.driver).during(record(), async (still, disturbed) => {
     for await (const _piece of still(rootTar({ type: 'bind', source }, disturbed))) writeFileSync(large, 'short');
   });
   await expect(read).rejects.toMatchObject({
     ...CHANGED,
-    message: 'container blog-web: large changed while it was read',
+    message: 'container blog-web: 0-large changed while it was read',
     cause: { code: 'TSD_IMAGE_SOURCE' },
   });
 });

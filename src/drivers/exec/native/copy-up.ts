@@ -1,25 +1,13 @@
 /** Filling an empty volume with what the image has at its mount point. */
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  existsSync,
-  readdirSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { chmodSync, chownSync, closeSync, existsSync, renameSync, rmdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { copyTree } from '../../../ffi/copy-tree.ts';
+import { copyTree, namesIn } from '../../../ffi/copy-tree.ts';
 import { fileError, setTimes } from '../../../ffi/layer-files.ts';
+import { removeTree } from '../../../ffi/remove-tree.ts';
+import { inSlices } from '../../../ffi/slices.ts';
 import type { MountSpec, RootMount, TaskSpec } from '../../contract.ts';
 import { ContainerTree } from './container-tree.ts';
 import { openRoot } from './rootfs.ts';
-
-/** How long a copy keeps the event loop at a time. */
-const TURN_MS = 5;
 
 /** Copies that are under way, by volume: two containers may start on one volume. */
 const underway = new Map<string, Promise<void>>();
@@ -33,14 +21,25 @@ function needsFilling({ type, copyUp, source }: MountSpec): boolean {
   if (type !== 'bind' || !copyUp) return false;
   const stat = statSync(source, { throwIfNoEntry: false });
   if (!stat?.isDirectory()) return false;
-  return existsSync(stagePath(source)) || readdirSync(source).length === 0;
+  return existsSync(stagePath(source)) || isEmpty(source);
+}
+
+function isEmpty(directory: string): boolean {
+  for (const _name of namesIn(Buffer.from(directory))) return false;
+  return true;
 }
 
 /** Whole entries are renamed into the volume, so that after a crash the rest can still be moved. */
-function moveIntoVolume(stage: string, source: string): void {
-  for (const name of readdirSync(stage, { encoding: 'buffer' })) {
-    const entry = (directory: string): Buffer => Buffer.concat([Buffer.from(`${directory}/`), name]);
-    renameSync(entry(stage), entry(source));
+function* moveIntoVolume(stage: string, source: string): Generator<void> {
+  // Names that are taken away while they are read may hide others: until there are none.
+  for (let moved = -1; moved !== 0; ) {
+    moved = 0;
+    for (const name of namesIn(Buffer.from(stage))) {
+      const entry = (directory: string): Buffer => Buffer.concat([Buffer.from(`${directory}/`), name]);
+      renameSync(entry(stage), entry(source));
+      moved += 1;
+      yield;
+    }
   }
   const { uid, gid, mode, mtimeMs } = statSync(stage);
   chownSync(source, uid, gid);
@@ -53,11 +52,11 @@ async function fill(root: RootMount, { source, target }: MountSpec): Promise<voi
   const stage = stagePath(source);
   if (!existsSync(stage)) {
     const unfinished = `${stage}.tmp`;
-    rmSync(unfinished, { recursive: true, force: true });
+    await removeTree(unfinished);
     if (!(await copyFromImage(root, target, unfinished))) return;
     renameSync(unfinished, stage);
   }
-  moveIntoVolume(stage, source);
+  await inSlices(moveIntoVolume(stage, source));
 }
 
 /** @returns false when the image has no directory at `target`. @throws TsdError when that could not be found out. */
@@ -67,15 +66,10 @@ async function copyFromImage(root: RootMount, target: string, to: string): Promi
   try {
     from = new ContainerTree(rootFd).find(target);
     if (from === null || !statSync(`/proc/self/fd/${from}`).isDirectory()) return false;
-    let turnEnds = performance.now() + TURN_MS;
-    for (const _ of copyTree(`/proc/self/fd/${from}/.`, to)) {
-      if (performance.now() < turnEnds) continue;
-      await nextTurn();
-      turnEnds = performance.now() + TURN_MS;
-    }
+    await inSlices(copyTree(`/proc/self/fd/${from}/.`, to));
     return true;
   } catch (error) {
-    rmSync(to, { recursive: true, force: true });
+    await removeTree(to);
     throw error;
   } finally {
     if (from !== null) closeSync(from);

@@ -105,10 +105,10 @@ class AufsDriver implements GraphDriver {
     return { path: this.#at('diff', id), close: () => {} };
   }
 
-  changes(id: string): AsyncIterable<LayerChange> {
+  changes(id: string, signal?: AbortSignal): AsyncIterable<LayerChange> {
     if (!this.exists(id)) throw missingLayer(id, 'changes');
     const below = this.#below(id).map((layer) => this.#at('diff', layer));
-    return unionChanges(AUFS_FORMAT, this.#at('diff', id), below);
+    return unionChanges(AUFS_FORMAT, this.#at('diff', id), below, signal);
   }
 
   async remove(id: string): Promise<void> {

@@ -50,7 +50,7 @@ const SUBVOLUMES: Trees = {
   copiesAreDurable: true,
   copy: async (from, to) => snapshotSubvolume(from, to),
   destroy,
-  size: (tree, below) => changesSize(treeChanges(tree, below, 'left-out')),
+  size: (tree, below) => changesSize(treeChanges(tree, below, { deep: 'left-out' })),
 };
 
 /** The btrfs driver of a root directory on btrfs. Removes what an interrupted predecessor left unfinished. */

@@ -12,7 +12,7 @@ import { syncFilesystem } from '../build-area.ts';
 import { LayersInFlight } from '../in-flight.ts';
 import { checkLayerId, isLayerId, missingLayer, missingParent, parentConflict, stillUsed } from '../layer-id.ts';
 import type { StorageOptions } from '../storage-options.ts';
-import { type DeepFiles, treeChanges } from '../tree-changes.ts';
+import { treeChanges, type WalkOptions } from '../tree-changes.ts';
 import { changesSize } from '../tree-size.ts';
 import { type DeviceRecord, DeviceRecords } from './device-records.ts';
 import { makeFilesystem, mountCall } from './filesystem.ts';
@@ -107,8 +107,8 @@ class DeviceMapperDriver implements GraphDriver {
     return this.#open(id, this.#existing(id, 'open layer'));
   }
 
-  changes(id: string): AsyncIterable<LayerChange> {
-    return this.#changes(id, this.#existing(id, 'changes'));
+  changes(id: string, signal?: AbortSignal): AsyncIterable<LayerChange> {
+    return this.#changes(id, this.#existing(id, 'changes'), { signal });
   }
 
   async remove(id: string): Promise<void> {
@@ -145,7 +145,7 @@ class DeviceMapperDriver implements GraphDriver {
   }
 
   async size(id: string): Promise<number> {
-    return changesSize(this.#changes(id, this.#existing(id, 'size'), 'left-out'));
+    return changesSize(this.#changes(id, this.#existing(id, 'size'), { deep: 'left-out' }));
   }
 
   close(): void {
@@ -312,16 +312,16 @@ class DeviceMapperDriver implements GraphDriver {
     };
   }
 
-  async *#changes(id: string, record: DeviceRecord, deep: DeepFiles = 'refused'): AsyncGenerator<LayerChange> {
+  async *#changes(id: string, record: DeviceRecord, walk: WalkOptions): AsyncGenerator<LayerChange> {
     const upper = this.#open(id, record);
     try {
       if (record.parent === undefined) {
-        yield* treeChanges(upper.path, null, deep);
+        yield* treeChanges(upper.path, null, walk);
         return;
       }
       const lower = this.#open(record.parent, this.#existing(record.parent, 'changes'));
       try {
-        yield* treeChanges(upper.path, lower.path, deep);
+        yield* treeChanges(upper.path, lower.path, walk);
       } finally {
         lower.close();
       }

@@ -100,11 +100,11 @@ class OverlayDriver implements GraphDriver {
     return { path: this.#content(id), close: () => {} };
   }
 
-  changes(id: string): AsyncIterable<LayerChange> {
+  changes(id: string, signal?: AbortSignal): AsyncIterable<LayerChange> {
     const found = this.#read(id);
     if (found === null) throw missingLayer(id, 'changes');
     const lowers = found.parent === null ? [] : this.#chain(id, found.parent).map((layer) => this.#content(layer));
-    return unionChanges(OVERLAY_FORMAT, this.#written(found), lowers);
+    return unionChanges(OVERLAY_FORMAT, this.#written(found), lowers, signal);
   }
 
   async remove(id: string): Promise<void> {

@@ -1,13 +1,10 @@
 import { mkdirSync } from 'node:fs';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { copyTree } from '../../../ffi/copy-tree.ts';
+import { inSlices } from '../../../ffi/slices.ts';
 import type { Fingerprint, GraphDriver } from '../../contract.ts';
 import { backingFilesystem } from '../backing-filesystem.ts';
 import { FullCopyDriver, type Trees } from '../full-copy-driver.ts';
 import { treeSize } from '../tree-size.ts';
-
-/** Files copied in one turn of the event loop. */
-const BATCH = 64;
 
 function fingerprint(home: string): Fingerprint {
   const attributes = { 'backing filesystem': backingFilesystem(home).name };
@@ -22,10 +19,7 @@ const COPIED_FILES: Trees = {
   fingerprint,
   makeEmpty: (path) => void mkdirSync(path, { mode: 0o755 }),
   copiesAreDurable: false,
-  copy: async (from, to) => {
-    let copied = 0;
-    for (const _file of copyTree(from, to)) if (++copied % BATCH === 0) await nextTurn();
-  },
+  copy: (from, to) => inSlices(copyTree(from, to)),
   destroy: () => {},
   size: (tree) => treeSize(tree),
 };

@@ -53,7 +53,7 @@ export async function unpackArchive(source: Readable, directory: string): Promis
       reader.push(piece);
     }
     reader.finish();
-    writer.finish();
+    await writer.finish();
   } finally {
     writer.abort();
   }

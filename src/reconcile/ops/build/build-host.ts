@@ -2,10 +2,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { chmod, chown, mkdir, mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removeTree } from '../../../ffi/remove-tree.ts';
 import { BuildCache } from '../../../images/build/cache.ts';
 import { DOWNLOAD_LIMITS, Downloads } from '../../../images/build/downloads.ts';
 import type { BaseImage, BuildHost } from '../../../images/build/host.ts';
-import { removeTree } from '../../../images/build/remove-tree.ts';
 import { TsdError } from '../../../model/errors.ts';
 import { familiarRepository, parseImageReference } from '../../../model/image-reference.ts';
 import { parseKey, type ResourceKey, resourceKey } from '../../../model/resource.ts';
