@@ -50,6 +50,7 @@ import { createLogger } from './supervisor/log.ts';
 import { logTimelineEntry } from './supervisor/log-timeline.ts';
 import { LogForwarding } from './supervisor/logs/forwarding/log-forwarding.ts';
 import { LogTroubles } from './supervisor/logs/forwarding/log-troubles.ts';
+import { LoopPauses } from './supervisor/loop-pauses.ts';
 import { LoopStatus } from './supervisor/loop-status.ts';
 import { Observers } from './supervisor/observers.ts';
 import { Pauses } from './supervisor/pauses.ts';
@@ -95,8 +96,9 @@ async function supervise(config: DaemonConfig): Promise<void> {
   const service = new ServiceManager(process.env, (error) =>
     log.warn(`the service manager does not listen: ${describeError(error)}`),
   );
+  const loopPauses = new LoopPauses({ clock: systemClock, timers: systemTimers, running: () => engine.running() });
   const state = await openRoot(config);
-  const tmp = await openTmpDir(state, config.tmpdir);
+  const tmp = openTmpDir(state, config.tmpdir);
   const stores = await openStores(state, log);
   const { history, secrets, reserve, contents } = stores;
   const kept = new KeptContents(history, contents, config.keepGenerations);
@@ -117,6 +119,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
     readFile: freeReader(paths),
     readerFor: (id: string) => settingsReader(id.startsWith('watched ')),
     settle: (files: readonly string[]) => paths.settle(files),
+    onRead: (ms: number) => loopPauses.kept('reading manifests', ms),
     hashSecret: (bytes: Buffer) => secrets.reference(bytes.toString('latin1')),
     defaultHostIp: config.ip,
   };
@@ -184,9 +187,20 @@ async function supervise(config: DaemonConfig): Promise<void> {
   });
 
   const onBug = (error: TsdError): void => log.error({ code: error.code, stack: error.stack }, describeError(error));
-  const observers = new Observers({ ...config, version: VERSION, timers: systemTimers, log, onBug });
+  const observers = new Observers({
+    ...config,
+    version: VERSION,
+    timers: systemTimers,
+    log,
+    onBug,
+    pauses: () => loopPauses.view(),
+  });
   const id = keyId(openDaemonKey(config.trustKey ?? join(state.root, 'key.json')));
-  const engine = new Engine({ timers: systemTimers, log: (line) => log.debug(line) });
+  const engine = new Engine({
+    timers: systemTimers,
+    log: (line) => log.debug(line),
+    onEnd: (job) => loopPauses.ended(job),
+  });
   const loop = new LoopStatus({
     world,
     history,
@@ -227,6 +241,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
     seed: () => seed,
     onPass: (report) => {
       timeline.pass(report);
+      loopPauses.kept(report.scope === null ? 'a pass over everything' : 'a pass', report.ms);
       observers.pass(report, systemClock.now().wallMs);
       events.emit('change');
       prober.review(report.scope);
@@ -362,6 +377,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
       ...runDoctor(config.root, drivers, {
         runDir: state.runDir,
         ipForward: config.ipForward,
+        pauses: loopPauses.view(),
         cutOff: cutOffContainers(world),
         sharing: sharingContainers(world),
         state: stateFacts(state.root, stateIssues(), sources.uncertain),
@@ -392,6 +408,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
   const server = await serveApi({ api, hosts: config.hosts, group: config.group, onBug }).catch(giveUp);
   controller.start();
   collector.start();
+  loopPauses.start();
   service.ready();
   const holds = () =>
     [...sources.state.resources.keys()].flatMap((key) => {
@@ -414,6 +431,7 @@ async function supervise(config: DaemonConfig): Promise<void> {
         await sources.close();
         prober.stop();
         await collector.stop();
+        loopPauses.stop();
         await controller.stop();
         if (config.stopContainers) {
           await adoption.lastAnswers();

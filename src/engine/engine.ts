@@ -15,6 +15,8 @@ export interface EngineOptions {
   readonly timers: Timers;
   /** Receives `+job name(args)` and `-job name(args) = OK (0)`; left out, nothing is logged. */
   readonly log?: (line: string) => void;
+  /** Receives `name(args)` of each job that ends. */
+  readonly onEnd?: (job: string) => void;
   /** Receives what a job writes to stderr. */
   readonly stderr?: (text: string) => void;
 }
@@ -27,6 +29,7 @@ export class Engine {
   readonly #host: JobHost;
   #catchall: Handler | undefined;
   #tasks = 0;
+  readonly #running = new Set<Job>();
   #idle: (() => void) | undefined;
   #shutDown = false;
 
@@ -65,6 +68,11 @@ export class Engine {
     return job;
   }
 
+  /** `name(args)` of jobs that run. */
+  running(): readonly string[] {
+    return [...this.#running].filter(({ name }) => !ENDLESS_JOBS.has(name)).map(String);
+  }
+
   get isShutDown(): boolean {
     return this.#shutDown;
   }
@@ -101,9 +109,11 @@ export class Engine {
       throw new TsdError('TSD_ENGINE_SHUTDOWN', 'engine is shutdown');
     }
     if (!ENDLESS_JOBS.has(job.name)) this.#tasks++;
+    this.#running.add(job);
   }
 
   #leave(job: Job): void {
+    if (this.#running.delete(job)) this.#options.onEnd?.(job.toString());
     if (!ENDLESS_JOBS.has(job.name)) this.#tasks--;
     if (this.#tasks === 0) this.#idle?.();
   }

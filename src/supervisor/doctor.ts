@@ -6,6 +6,7 @@ import type { DoctorCheck } from '../api/supervisor.ts';
 import type { Driver } from '../drivers/contract.ts';
 import { architectureProblem, kernelProblem } from '../model/host-requirements.ts';
 import { isInMemory } from '../state/root.ts';
+import { LATELY_MS, type LoopPause, type LoopPausesView } from './loop-pauses.ts';
 import type { SharingContainer } from './shared-groups.ts';
 import { type StateFacts, stateChecks } from './state-checks.ts';
 import type { UnfilteredRun } from './unfiltered.ts';
@@ -142,6 +143,27 @@ function driverChecks(family: readonly Driver[]): DoctorCheck[] {
   });
 }
 
+/** A pause after which people think that the supervisor hangs. */
+const LONG_PAUSE_MS = 1_000;
+
+function pauseText({ ms, during }: LoopPause): string {
+  const what = during.length === 0 ? '' : ` (${during.join(', ')})`;
+  return `${Math.round(ms)} ms${ms === 0 ? '' : what}`;
+}
+
+function loopCheck({ longest, lately }: LoopPausesView): DoctorCheck {
+  const name = 'event loop';
+  const minutes = LATELY_MS / 60_000;
+  const message = `its longest pause is ${pauseText(longest)} since the start, ${pauseText(lately)} in the last ${minutes} minutes`;
+  if (lately.ms < LONG_PAUSE_MS) return check(name, true, message, '');
+  return {
+    name,
+    status: 'warning',
+    message: `${message}; meanwhile nothing was answered or restarted`,
+    fix: 'Make smaller what ran then, or give the host more processor time: `tsdocker events` shows what was done, `top` who else computes.',
+  };
+}
+
 export interface CutOff {
   readonly name: string;
   /** How many ports it publishes. */
@@ -158,6 +180,7 @@ export interface DoctorFacts {
   readonly sharing: readonly SharingContainer[];
   readonly state: StateFacts;
   readonly unfiltered: readonly UnfilteredRun[];
+  readonly pauses: LoopPausesView;
 }
 
 /**
@@ -190,6 +213,7 @@ export function runDoctor(
           sharedGroupsCheck(supervisor.sharing),
           filterCheck(supervisor.unfiltered),
           ...stateChecks(supervisor.state),
+          loopCheck(supervisor.pauses),
         ]),
   ];
   return isRoot ? [...host, ...families.flatMap(driverChecks)] : host;

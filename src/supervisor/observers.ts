@@ -13,6 +13,7 @@ import type { World } from '../reconcile/ops/world.ts';
 import type { SupervisorEventBus } from './events.ts';
 import { LastPlan } from './last-plan.ts';
 import type { Logger } from './log.ts';
+import type { LoopPausesView } from './loop-pauses.ts';
 import type { LoopNumbers, Metrics } from './metrics/metrics.ts';
 import { networkBytesOf } from './metrics/network-bytes.ts';
 import { type OverviewSource, overview } from './web/overview.ts';
@@ -28,6 +29,7 @@ export interface ObserverOptions {
   readonly timers: Timers;
   readonly log: Pick<Logger, 'info' | 'warn'>;
   readonly onBug: (error: TsdError) => void;
+  readonly pauses: () => LoopPausesView;
 }
 
 /** Something that is served at an address. */
@@ -154,6 +156,7 @@ export class Observers {
     };
     const metrics = new Collected({
       version: this.#options.version,
+      pauses: this.#options.pauses,
       loop,
       containers: {
         views: () => api.list('containers'),

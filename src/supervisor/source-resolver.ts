@@ -49,6 +49,8 @@ export interface SourceResolverOptions extends Omit<ResolveOptions, 'generation'
   contentsOf(generation: number): Contents | null;
   /** Waits, not long, until the filesystems of these files have answered. */
   settle(paths: readonly string[]): Promise<unknown>;
+  /** Manifests were read and checked, which took so long in one stretch. */
+  readonly onRead?: (ms: number) => void;
 }
 
 export class SourceResolver {
@@ -140,6 +142,15 @@ export class SourceResolver {
   }
 
   resolve(standing: StandingSources, generation: number): Resolution {
+    const begun = performance.now();
+    try {
+      return this.#resolve(standing, generation);
+    } finally {
+      this.#options.onRead?.(performance.now() - begun);
+    }
+  }
+
+  #resolve(standing: StandingSources, generation: number): Resolution {
     const effective = this.effective(standing);
     const options = { ...this.#options, contexts: this.#contexts, generation };
     const pins = this.pinsThatHold(standing);

@@ -108,6 +108,9 @@ test('metrics say what the loop did and what containers use', async () => {
   expect(value('tsdocker_desired_resources{kind="container"}')).toBe(3);
   expect(value('process_resident_memory_bytes')).toBeGreaterThan(10_000_000);
   expect(body).toContain('nodejs_eventloop_lag_seconds ');
+  expect(value('tsdocker_event_loop_pause_max_seconds{since="start"}')).toBeGreaterThan(0);
+  expect(value('tsdocker_event_loop_pause_max_seconds{since="5m"}')).toBeGreaterThanOrEqual(0);
+  expect(await supervisor.ok('doctor')).toMatch(/event loop +its longest pause is \d+ ms.* since the start, \d+ ms/);
   // Prometheus' own judge of the format and of names.
   execFileSync('promtool', ['check', 'metrics'], { input: body });
   expect((await ask(url('metrics').replace('/metrics', '/'))).status).toBe(404);

@@ -3,6 +3,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { raceCounts } from '../../ffi/retry.ts';
 import type { PassReport } from '../../reconcile/controller.ts';
 import type { OpResult } from '../../reconcile/executor.ts';
+import type { LoopPausesView } from '../loop-pauses.ts';
 import { type ContainerSource, containerMetrics } from './container-metrics.ts';
 
 export interface LoopNumbers {
@@ -19,6 +20,7 @@ export interface MetricsOptions {
   readonly version: string;
   readonly loop: () => LoopNumbers;
   readonly containers: ContainerSource;
+  readonly pauses: () => LoopPausesView;
 }
 
 /** A pass over one key takes well under a millisecond; one over a thousand must stay under 20 ms. */
@@ -100,7 +102,7 @@ export class Metrics {
     return `${containers}\n${await this.#registry.metrics()}`;
   }
 
-  #state({ version, loop }: MetricsOptions): void {
+  #state({ version, loop, pauses }: MetricsOptions): void {
     const registers = [this.#registry];
     new Gauge({
       name: 'tsdocker_build_info',
@@ -125,6 +127,17 @@ export class Metrics {
     );
     gauge('tsdocker_reconcile_in_flight', 'Keys with operations that have not ended.', (n) => n.inFlight);
     gauge('tsdocker_desired_generation', 'Number of the present generation.', (n) => n.generation);
+    new Gauge({
+      name: 'tsdocker_event_loop_pause_max_seconds',
+      help: 'The longest time for which the event loop stood still, since the start and in the last 5 minutes.',
+      labelNames: ['since'],
+      registers,
+      collect() {
+        const { longest, lately } = pauses();
+        this.set({ since: 'start' }, longest.ms / 1000);
+        this.set({ since: '5m' }, lately.ms / 1000);
+      },
+    });
     new Counter({
       name: 'tsdocker_races_total',
       help: 'System calls that were tried again because somebody else came in between, and those given up.',
