@@ -6,7 +6,7 @@ import { buildImageConfig } from '../image-config.ts';
 import { loadLayers } from '../layers.ts';
 import { loadMadeLayer } from '../made-layer.ts';
 import { directoryEntries } from '../tree/directory-entries.ts';
-import { measured } from '../tree/tree-tar.ts';
+import { measured, type TreeEntry } from '../tree/tree-tar.ts';
 import { decompressed } from '../unpack/decompress.ts';
 import { sourceMissing } from './image-files.ts';
 
@@ -19,8 +19,10 @@ export async function loadRootfs({ path, config }: RootfsSource, context: LoadCo
     throw sourceMissing(path, thrown);
   });
   if (found.isDirectory()) {
-    const real = realpathSync(path);
-    return loadMadeLayer(() => directoryEntries(real, context.signal), config, context);
+    // Looked for once: files that come meanwhile would make the second reading another one.
+    const entries: TreeEntry[] = [];
+    for await (const entry of directoryEntries(realpathSync(path), context.signal)) entries.push(entry);
+    return loadMadeLayer(() => entries, config, context);
   }
   if (!found.isFile()) {
     throw new TsdError('TSD_IMAGE_SOURCE', `${path} is neither a directory nor a file`, { step: 'open image source' });
