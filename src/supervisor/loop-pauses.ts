@@ -1,15 +1,14 @@
 /** How long the event loop stood still at a time, and what ran then: meanwhile nobody got an answer. */
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Clock, Timers } from '../model/clock.ts';
 
-/** The loop should turn at least this often; a timer of libuv looks whether it does. */
-const RESOLUTION_MS = 20;
-/** How often what it saw is taken down, with what ran meanwhile. */
-const EVERY_MS = 1_000;
+/** How often a timer looks whether it is late. */
+const EVERY_MS = 50;
 /** What `lately` means. */
 export const LATELY_MS = 5 * 60_000;
 /** A shorter pause nobody notices. */
 const NOTABLE_MS = 100;
+/** How long a job that ended counts as one that may have kept the loop. */
+const FORGOTTEN_MS = 1_000;
 const MOST_NAMED = 4;
 
 export interface LoopPause {
@@ -32,38 +31,27 @@ export interface LoopPausesParts {
   readonly timers: Timers;
   /** Jobs that have not ended. */
   readonly running: () => readonly string[];
-  /** The longest pause since the last call, in ms. */
-  readonly measure?: () => number;
-}
-
-/** By a histogram of libuv's own timer, which sees pauses that timers of JavaScript are too coarse for. */
-function measured(): () => number {
-  const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-  histogram.enable();
-  return () => {
-    const ms = histogram.count === 0 ? 0 : Math.max(0, histogram.max / 1e6 - RESOLUTION_MS);
-    histogram.reset();
-    return ms;
-  };
 }
 
 export class LoopPauses {
   readonly #parts: LoopPausesParts;
-  readonly #measure: () => number;
   #longest = NONE;
-  /** Notable ones of the last minutes, one a second at most. */
+  /** Notable ones of the last minutes. */
   #lately: LoopPause[] = [];
-  /** Stretches that kept the loop since the last look, and jobs that ended. */
+  /** Stretches that kept the loop, and jobs that ended, a short while ago. */
   #stretches: { readonly what: string; readonly ms: number }[] = [];
   readonly #ended = new Set<string>();
+  #forgetAtMs = 0;
+  /** When the timer should fire; null while none runs. */
+  #dueMs: number | null = null;
   #cancel = (): void => {};
 
   constructor(parts: LoopPausesParts) {
     this.#parts = parts;
-    this.#measure = parts.measure ?? measured();
   }
 
   start(): void {
+    this.#dueMs = this.#parts.clock.now().bootMs + EVERY_MS;
     this.#cancel = this.#parts.timers.after(EVERY_MS, () => {
       this.#look();
       this.start();
@@ -71,6 +59,7 @@ export class LoopPauses {
   }
 
   stop(): void {
+    this.#dueMs = null;
     this.#cancel();
   }
 
@@ -91,14 +80,18 @@ export class LoopPauses {
   }
 
   #look(): void {
-    const now = this.#parts.clock.now().wallMs;
-    const ms = this.#measure();
-    const pause: LoopPause = { ms, atMs: now, during: this.#during(ms) };
+    const { wallMs, bootMs } = this.#parts.clock.now();
+    const ms = this.#dueMs === null ? 0 : Math.max(0, bootMs - this.#dueMs);
+    this.#lately = this.#lately.filter(({ atMs }) => atMs > wallMs - LATELY_MS);
+    if (ms > this.#longest.ms || ms >= NOTABLE_MS) {
+      const pause = { ms, atMs: wallMs, during: this.#during(ms) };
+      if (ms > this.#longest.ms) this.#longest = pause;
+      if (ms >= NOTABLE_MS) this.#lately.push(pause);
+    }
+    if (bootMs < this.#forgetAtMs) return;
+    this.#forgetAtMs = bootMs + FORGOTTEN_MS;
     this.#stretches = [];
     this.#ended.clear();
-    this.#lately = this.#lately.filter(({ atMs }) => atMs > now - LATELY_MS);
-    if (pause.ms > this.#longest.ms) this.#longest = pause;
-    if (pause.ms >= NOTABLE_MS) this.#lately.push(pause);
   }
 
   /** The stretch that took most of it; else everything that was under way. */

@@ -1,34 +1,40 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { systemTimers } from '../../../src/engine/timers.ts';
+import { systemClock } from '../../../src/ffi/boot-clock.ts';
 import type { Instant } from '../../../src/model/clock.ts';
 import { LATELY_MS, LoopPauses } from '../../../src/supervisor/loop-pauses.ts';
 import { until } from '../../support/wait.ts';
 
 let nowMs = 0;
-let measured = 0;
 let running: string[] = [];
+let fire = (): void => {};
 let pauses: LoopPauses;
+const clock = { now: (): Instant => ({ wallMs: nowMs, bootMs: nowMs }) };
 
-/** What the loop did in a second. */
-function second(pauseMs: number): void {
-  measured = pauseMs;
-  nowMs += 1_000;
-  pauses.view();
+/** The timer that looks fires so late. */
+function late(ms: number): void {
+  nowMs += 50 + ms;
+  fire();
+}
+
+/** Time in which the loop turned all the while. */
+function pass(ms: number): void {
+  pauses.stop();
+  nowMs += ms;
+  pauses.start();
 }
 
 beforeEach(() => {
   nowMs = 1_000_000;
-  measured = 0;
   running = [];
-  pauses = new LoopPauses({
-    clock: { now: (): Instant => ({ wallMs: nowMs, bootMs: nowMs }) },
-    timers: { after: () => () => {} },
-    running: () => running,
-    measure: () => {
-      const ms = measured;
-      measured = 0;
-      return ms;
+  const timers = {
+    after: (_ms: number, task: () => void) => {
+      fire = task;
+      return () => {};
     },
-  });
+  };
+  pauses = new LoopPauses({ clock, timers, running: () => running });
+  pauses.start();
 });
 
 describe('the longest pause of the loop', () => {
@@ -37,12 +43,12 @@ describe('the longest pause of the loop', () => {
   });
 
   it('stays, and is forgotten as one of the last minutes', () => {
-    second(700);
-    second(200);
+    late(700);
+    late(200);
     expect(pauses.view()).toMatchObject({ longest: { ms: 700 }, lately: { ms: 700 } });
-    nowMs += LATELY_MS - 1_000;
+    pass(LATELY_MS - 100);
     expect(pauses.view()).toMatchObject({ longest: { ms: 700 }, lately: { ms: 200 } });
-    nowMs += 1_001;
+    pass(100);
     expect(pauses.view()).toMatchObject({ longest: { ms: 700 }, lately: { ms: 0 } });
   });
 
@@ -50,7 +56,7 @@ describe('the longest pause of the loop', () => {
     running = ['image.load(image/app/web)'];
     pauses.kept('a pass', 80);
     pauses.kept('reading manifests', 900);
-    second(1_000);
+    late(1_000);
     expect(pauses.view().longest.during).toEqual(['reading manifests']);
   });
 
@@ -58,22 +64,18 @@ describe('the longest pause of the loop', () => {
     running = ['image.load(image/app/web)'];
     pauses.ended('prune()');
     pauses.ended('image.load(image/app/web)');
-    second(1_000);
+    late(1_000);
     expect(pauses.view().longest.during).toEqual(['prune()', 'image.load(image/app/web)']);
-    second(2_000);
+    late(2_000);
     expect(pauses.view().longest.during).toEqual(['image.load(image/app/web)']);
   });
 });
 
 it('sees how long the loop of this process stands still', async () => {
-  const real = new LoopPauses({
-    clock: { now: () => ({ wallMs: 1, bootMs: 1 }) },
-    timers: { after: () => () => {} },
-    running: () => [],
-  });
-  await until('a pause', () => {
-    const end = performance.now() + 150;
-    while (performance.now() < end);
-    return real.view().longest.ms > 100;
-  });
+  const real = new LoopPauses({ clock: systemClock, timers: systemTimers, running: () => [] });
+  real.start();
+  const end = performance.now() + 200;
+  while (performance.now() < end);
+  await until('the pause', () => real.view().longest.ms > 100);
+  real.stop();
 });
