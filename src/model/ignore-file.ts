@@ -27,7 +27,7 @@ function clean(path: string): string {
 }
 
 /** Wildcards of all rules together: each path of a context is matched with all of them. */
-const MAX_WILDCARDS = 2_000;
+const MAX_WILDCARDS = 800;
 
 export interface IgnoreProblem {
   /** From 1. */
@@ -74,10 +74,8 @@ export function parseIgnoreFile(text: string): {
 function fixedPart(pattern: string): string {
   const wildcard = pattern.search(/[*?[\\]/);
   if (wildcard < 0) return pattern;
-  return pattern
-    .slice(0, wildcard)
-    .replace(/[^/]*$/, '')
-    .replace(/\/$/, '');
+  const slash = pattern.lastIndexOf('/', wildcard);
+  return slash < 0 ? '' : pattern.slice(0, slash);
 }
 
 class Rules implements IgnoreMatcher {

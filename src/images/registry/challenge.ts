@@ -10,10 +10,13 @@ export interface Challenge {
 const SCHEME = /^\s*,?\s*([a-z][a-z0-9-]*)(?:\s+|$)/i;
 const PARAMETER = /^\s*,?\s*([a-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/i;
 
-/** The challenges of a header, in order. What is not understood ends the list. */
+/** More than registries send. */
+const MAX_HEADER = 2_048;
+
+/** The challenges of a header, in order. What is not understood, or too long, ends the list. */
 export function parseChallenges(header: string): Challenge[] {
   const challenges: { scheme: string; parameters: Map<string, string> }[] = [];
-  let rest = header;
+  let rest = header.slice(0, MAX_HEADER);
   for (;;) {
     const parameter = challenges.length === 0 ? null : PARAMETER.exec(rest);
     if (parameter !== null) {

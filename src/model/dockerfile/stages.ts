@@ -27,6 +27,9 @@ export interface Dockerfile {
 
 const STAGE_NAME = /^[a-z][a-z0-9-_.]*$/;
 
+/** More than people write: each is compared with those before it. */
+const MAX_STAGES = 1_000;
+
 /**
  * @param given build arguments of the command line or manifest.
  * @param platform values of the arguments that are always there: TARGETARCH and the like.
@@ -47,6 +50,8 @@ export function readDockerfile(
   const blocks: Instruction[][] = [];
   for (const instruction of instructions.slice(before.length)) {
     if (instruction.keyword === 'FROM') blocks.push([]);
+    if (blocks.length > MAX_STAGES)
+      throw dockerfileError(instruction.place, `there are more than ${MAX_STAGES} stages`);
     blocks.at(-1)?.push(instruction);
   }
   for (const [index, [from, ...rest]] of blocks.entries()) {

@@ -32,6 +32,9 @@ export interface DockerfileText {
 }
 
 const MAX_BYTES = 1024 * 1024;
+const MAX_HEREDOC_LINE = 32 * 1024;
+/** More than an instruction has, one after the other. */
+const MAX_FLAGS = 256;
 const WITH_HEREDOCS: ReadonlySet<string> = new Set(['ADD', 'COPY', 'ONBUILD', 'RUN']);
 const isComment = (line: string): boolean => /^\s*#/.test(line);
 
@@ -40,11 +43,12 @@ export function parseSyntax(text: string, file: string): DockerfileText {
   const lines = text.replace(/^\ufeff/, '').split(/\r?\n/);
   const nowhere = { file, line: 1, source: lines[0] ?? '' };
   if (text.length > MAX_BYTES) throw dockerfileError(nowhere, `is larger than ${MAX_BYTES} bytes`);
+  if (hasManyFlags(text)) throw dockerfileError(nowhere, `there are more than ${MAX_FLAGS} flags one after the other`);
   const parsed = DockerfileParser.parse(lines.join('\n'));
   const escapeCharacter = parsed.getEscapeCharacter() === '`' ? '`' : '\\';
   const instructions = parsed.getInstructions().map((instruction): RawInstruction => {
     const { start, end } = instruction.getRange();
-    const heredocs = heredocsOf(instruction, lines);
+    const heredocs = heredocsOf(instruction, lines, escapeCharacter, file);
     const stop = heredocs.firstLine ?? end.line + 1;
     const place = { file, line: start.line + 1, source: lines.slice(start.line, end.line + 1).join('\n') };
     const logical = joinLines(lines.slice(start.line, stop), escapeCharacter).trim();
@@ -58,6 +62,18 @@ export function parseSyntax(text: string, file: string): DockerfileText {
   });
   if (instructions.length === 0) throw dockerfileError(nowhere, 'the file has no instructions');
   return { instructions, escapeCharacter };
+}
+
+/** The parser takes them off one by one, each time moving all that are left. */
+function hasManyFlags(text: string): boolean {
+  let count = 0;
+  for (const [word] of text.matchAll(/[^\s]+/g)) {
+    if (word.startsWith('--')) count += 1;
+    // Lines that go on.
+    else if (word !== '\\' && word !== '`') count = 0;
+    if (count > MAX_FLAGS) return true;
+  }
+  return false;
 }
 
 /** One instruction that stands somewhere else than in a file: an ONBUILD trigger, a --change. */
@@ -87,12 +103,27 @@ interface FoundHeredocs {
   readonly unterminated: string | null;
 }
 
-function heredocsOf(instruction: Instruction, lines: readonly string[]): FoundHeredocs {
+const NO_HEREDOCS: FoundHeredocs = { found: [], firstLine: null, unterminated: null };
+
+function heredocsOf(
+  instruction: Instruction,
+  lines: readonly string[],
+  escapeCharacter: DockerfileText['escapeCharacter'],
+  file: string,
+): FoundHeredocs {
+  const { start: from, end: to } = instruction.getRange();
+  // The parser of here-documents takes a time that grows with the square of what it reads.
+  const logical = joinLines(lines.slice(from.line, to.line + 1), escapeCharacter);
+  if (!logical.includes('<<')) return NO_HEREDOCS;
+  if (logical.length > MAX_HEREDOC_LINE) {
+    const place = { file, line: from.line + 1, source: lines[from.line] ?? '' };
+    throw dockerfileError(place, `a line with here-documents is longer than ${MAX_HEREDOC_LINE} characters`);
+  }
   // dockerfile-ast has it for all of these and declares it for some.
   const { getHeredocs } = instruction as unknown as { getHeredocs(): ParsedHeredoc[] };
   const list = WITH_HEREDOCS.has(instruction.getKeyword()) ? getHeredocs.call(instruction) : [];
   const real = list.filter((heredoc) => heredoc.getName() !== '');
-  if (real.length === 0) return { found: [], firstLine: null, unterminated: null };
+  if (real.length === 0) return NO_HEREDOCS;
   const found: Heredoc[] = [];
   const startLine = real[0]?.getStartRange().start.line ?? 0;
   let next = startLine + 1;

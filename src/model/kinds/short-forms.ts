@@ -131,7 +131,7 @@ const UNIT_BYTES: ReadonlyMap<string, number> = new Map([
 
 /** `256MiB`, `64m`, `1.5g` or a number of bytes. All units are powers of 1024, as Docker reads them. */
 export function parseBytes(text: string | number): Parsed<number> {
-  const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(String(text));
+  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(String(text).trim());
   const unit = match ? UNIT_BYTES.get((match[2] ?? '').toLowerCase()) : undefined;
   if (!match || unit === undefined) return refused(`"${text}" is not a size; write for example 256MiB`);
   const bytes = Math.round(Number(match[1]) * unit);

@@ -62,9 +62,9 @@ describe('.dockerignore', () => {
     expect(parseIgnoreFile('*').matcher.mayHoldWanted('anything')).toBe(false);
   });
 
-  it('a file has 2,000 wildcards at most, so that matching a path with all of its rules has a bound', () => {
-    const { problems } = parseIgnoreFile('a*b*c*d*\n'.repeat(501));
-    expect(problems).toEqual([{ line: 501, message: '"a*b*c*d*" is one wildcard too many; the file may have 2000' }]);
+  it('a file has 800 wildcards at most, so that matching a path with all of its rules has a bound', () => {
+    const { problems } = parseIgnoreFile('a*b*c*d*\n'.repeat(201));
+    expect(problems).toEqual([{ line: 201, message: '"a*b*c*d*" is one wildcard too many; the file may have 800' }]);
   });
 
   it('what is no pattern is named with its line', () => {

@@ -78,8 +78,16 @@ function copyWords({ json, rest, heredocs, place, keyword }: Instruction, expand
 function excludesOf({ flags, place }: Instruction, expander: Expander): Glob[] {
   return (flags.get('exclude') ?? []).map((written) => {
     const pattern = expander.word(written, place);
-    return globAt(pattern.replace(/^\/+|\/+$/g, ''), `--exclude=${pattern}`, place);
+    return globAt(withoutSlashes(pattern), `--exclude=${pattern}`, place);
   });
+}
+
+/** In one pass: a pattern may be long, and an expression that looks for slashes at the end tries at each of them. */
+function withoutSlashes(pattern: string): string {
+  let [from, to] = [0, pattern.length];
+  while (pattern[from] === '/') from++;
+  while (to > from && pattern[to - 1] === '/') to--;
+  return pattern.slice(from, to);
 }
 
 interface SourceParts {

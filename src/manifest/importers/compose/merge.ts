@@ -130,7 +130,7 @@ const KEYS: Readonly<Record<string, (part: Part) => string>> = {
   'services.*.ports': portKey,
   'services.*.secrets': mounted('/run/secrets'),
   'services.*.configs': mounted(''),
-  'services.*.tmpfs': (part) => (part.content.type === 'text' ? target(part.content.text.replace(/:.*$/, '')) : ''),
+  'services.*.tmpfs': (part) => (part.content.type === 'text' ? target(part.content.text.split(':', 1)[0] ?? '') : ''),
   'services.*.volumes': (part) =>
     part.content.type === 'text' ? target(part.content.text) : (part.textOf('target') ?? ''),
 };

@@ -13,7 +13,7 @@ export interface Project {
 /** More than that is a circle. */
 const MAX_EXTENDS = 8;
 /** Parts of all services that extend others: a large one that many extend would grow without bound. */
-const MAX_EXTENDED_PARTS = 200_000;
+const MAX_EXTENDED_PARTS = 50_000;
 
 function sizeOf({ content }: Part): number {
   const inner =

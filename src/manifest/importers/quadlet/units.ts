@@ -78,10 +78,10 @@ export class Units {
   find(file: string, entry: Entry): Unit | null {
     const found = this.#units.find((unit) => unit.name.file === file);
     // A template's name is written with the instance, its file without.
-    const template = this.#units.find(
-      (unit) => `${unit.name.prefix}@.${unit.name.type}` === file.replace(/@[^.]*\./, '@.'),
-    );
-    const unit = found ?? (file.includes('@') ? template : undefined);
+    const at = file.indexOf('@');
+    const dot = at < 0 ? -1 : file.indexOf('.', at);
+    const template = dot < 0 ? null : `${file.slice(0, at)}@${file.slice(dot)}`;
+    const unit = found ?? this.#units.find(({ name }) => `${name.prefix}@.${name.type}` === template);
     if (!unit) this.draft.refuse(entry.at, `${entry.key}: there is no unit ${file.slice(0, 120)} beside this one`);
     return unit ?? null;
   }

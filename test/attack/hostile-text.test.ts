@@ -1,0 +1,108 @@
+/**
+ * Text of a megabyte that strangers write, each made so that what read it once took a time that grew with the square of its
+ * length, or worse: minutes to days. Now it is read in one pass, or refused.
+ */
+import { createHash } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { parseChallenges } from '../../src/images/registry/challenge.ts';
+import { desiredState, type ResolveOptions, type SourceRevision } from '../../src/manifest/desired-state.ts';
+import { readDockerfile } from '../../src/model/dockerfile/stages.ts';
+import { pathGlob } from '../../src/model/glob.ts';
+import { parseIgnoreFile } from '../../src/model/ignore-file.ts';
+import { parseBytes } from '../../src/model/kinds/short-forms.ts';
+
+const ROOM = 1024 ** 2 - 4096;
+const many = (text: string, room = ROOM): string => text.repeat(Math.floor(room / text.length));
+const numbered = (text: (number: number) => string, count: number): string =>
+  Array.from({ length: count }, (_, number) => text(number)).join('');
+
+const options: ResolveOptions = {
+  generation: 1,
+  defaultHostIp: '0.0.0.0',
+  readFile: () => ({ ok: false, reason: 'missing', message: 'no such file' }),
+  hashSecret: (bytes) => createHash('sha256').update(bytes).digest('hex'),
+};
+
+function problems(file: string, text: string): readonly string[] {
+  const revision: SourceRevision = {
+    sourceId: file,
+    file: `/m/${file}`,
+    baseDir: '/m',
+    content: { ok: true, text },
+    lastGood: null,
+  };
+  return (desiredState([revision], options).sources.get(file)?.issues ?? []).map(({ message }) => message);
+}
+
+const dockerfile = (text: string) => readDockerfile(text, 'Dockerfile', {}, {});
+const pod = (annotation: string, more = ''): string =>
+  `apiVersion: v1\nkind: Pod\nmetadata: { name: p, annotations: { a: "${annotation}" } }\nspec: { containers: [{ name: a, image: b }] }\n${more}`;
+
+test('a size that is mostly blanks', () => {
+  expect(parseBytes(`0${many(' ')}x0`)).toMatchObject({ ok: false });
+  expect(parseBytes(`${many(' ')}64 m `)).toMatchObject({ ok: true, value: 64 * 1024 ** 2 });
+});
+
+test('an ignored path of one long name', () => {
+  expect(parseIgnoreFile(`${many('a')}/*`).problems).toEqual([]);
+  expect(parseIgnoreFile('a/b/c*d\n!a/b/cd').matcher.ignores('a/b/cxd')).toBe(true);
+});
+
+test('ignore rules with more wildcards than a path is matched with', () => {
+  const { problems: found } = parseIgnoreFile(numbered(() => `${'**a'.repeat(16)}\n`, 60));
+  expect(found.at(-1)?.message).toContain('one wildcard too many; the file may have 800');
+});
+
+test('patterns take a step for each character of the path', () => {
+  let steps = 0;
+  pathGlob('**a'.repeat(30)).ends('a/'.repeat(2_000), () => {
+    steps += 1;
+  });
+  expect(steps).toBeLessThanOrEqual(4_000);
+});
+
+test('base64 of a Kubernetes secret that is mostly padding', () => {
+  const secret = `---\napiVersion: v1\nkind: Secret\nmetadata: { name: s }\ndata: { a: "${many('=')}x=" }\n`;
+  expect(problems('pod.yaml', pod('', secret))).toEqual(['expected base64']);
+});
+
+test('braces and blanks that look like a Helm template', () => {
+  expect(problems('pod.yaml', pod(many('{{ ')))).toEqual([]);
+  expect(problems('pod.yaml', pod(`{{${many(' ', 500_000)}}`))).toEqual([]);
+  expect(problems('pod.yaml', pod('{{- .Values.name }}'))).toEqual([
+    'this is a template of a Helm chart, which Helm makes manifests of',
+  ]);
+});
+
+test('a tmpfs of Compose that is mostly colons', () => {
+  expect(problems('compose.yaml', `services:\n  s: { image: x, tmpfs: ["${many(':', 500_000)}\\n"] }\n`)).not.toEqual(
+    [],
+  );
+});
+
+test('services that extend a large one', () => {
+  const large = numbered((number) => `a${number}: 1, `, 8_000);
+  const text = `services:\n  s0: { image: x, labels: { ${large} } }\n${numbered((number) => `  t${number}: { extends: s0 }\n`, 2_000)}`;
+  expect(problems('compose.yaml', text)).toContain('the file grows too large when extends is written out');
+});
+
+test('an instruction of nothing but flags', () => {
+  expect(() => dockerfile(`FROM a\nRUN ${many('--a=b ')}x`)).toThrow('more than 256 flags one after the other');
+  expect(dockerfile(`FROM a\nRUN ${many('--mount=type=tmpfs,target=/x ', 5_000)}true`).stages.length).toBe(1);
+});
+
+test('a line of nothing but here-documents', () => {
+  expect(() => dockerfile(`FROM a\nRUN ${numbered((number) => `<<A${number} `, 50_000)}\n`)).toThrow(
+    'here-documents is longer',
+  );
+});
+
+test('stages that copy from each other', () => {
+  const text = numbered((number) => `FROM a AS s${number}\nCOPY --from=s${Math.max(0, number - 1)} a b\n`, 20_000);
+  expect(() => dockerfile(text)).toThrow('more than 1000 stages');
+});
+
+test('a challenge of a registry that is mostly blanks', () => {
+  expect(parseChallenges(many('\t'))).toEqual([]);
+  expect(parseChallenges('Bearer realm="https://a/token",service="b"')[0]?.parameters.get('service')).toBe('b');
+});
