@@ -3,21 +3,15 @@ import {
   chownSync,
   closeSync,
   constants,
-  fchmodSync,
-  fchownSync,
-  ftruncateSync,
-  futimesSync,
   lchownSync,
   linkSync,
   lstatSync,
-  lutimesSync,
   mkdirSync,
   openSync,
   readdirSync,
   rmdirSync,
   symlinkSync,
   unlinkSync,
-  writeSync,
 } from 'node:fs';
 import { constants as os } from 'node:os';
 import type { LayerTarget } from '../../drivers/contract.ts';
@@ -27,6 +21,7 @@ import { TsdError } from '../../model/errors.ts';
 import type { LayerLimits } from '../image.ts';
 import { fromBytes, invalidTar, readable, type TarHeader, toBytes } from '../tar/header.ts';
 import type { DataSink } from '../tar/sparse.ts';
+import { fileSink, setPathTimes } from './file-sink.ts';
 import { hostile, join, type LayerNode, LayerTree, newNode, type Place, pathComponents } from './layer-tree.ts';
 import { SetAside } from './set-aside.ts';
 import { WHITEOUTS, type Whiteouts } from './whiteouts.ts';
@@ -43,9 +38,6 @@ const MKNOD_TYPES = {
   fifo: constants.S_IFIFO,
 };
 const MKDIR_MODE = 0o755;
-/** A block of most filesystems. */
-const LEAST_HOLE = 4096;
-const ZEROS = Buffer.alloc(256 * 1024);
 
 /** Writes tar entries below a layer target. Whatever the archive says, nothing outside the target is touched. */
 export class LayerWriter {
@@ -177,43 +169,7 @@ export class LayerWriter {
   #openFile(header: TarHeader, path: Buffer): DataSink {
     const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
     this.#openFd = fd;
-    const step = `unpack ${readable(header.name)}`;
-    let position = 0;
-    let hasHoles = header.sparse === true;
-    return {
-      write: (bytes) => {
-        if (isHole(bytes)) {
-          hasHoles = true;
-          position += bytes.length;
-          return;
-        }
-        try {
-          for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, position + at);
-          position += bytes.length;
-        } catch (thrown) {
-          throw fileError(thrown, step);
-        }
-      },
-      skip: (bytes) => {
-        position += bytes;
-      },
-      end: () => {
-        try {
-          // A hole at the end.
-          if (hasHoles) ftruncateSync(fd, position);
-          // chown clears setuid and file capabilities: owner first, then mode, then attributes.
-          if (header.uid !== 0 || header.gid !== 0) fchownSync(fd, header.uid, header.gid);
-          fchmodSync(fd, header.mode);
-          this.#setXattrs(header, path);
-          if (header.mtimeNanos !== 0 || header.mtimeSeconds < 0) setPathTimes(header, path);
-          else futimesSync(fd, header.mtimeSeconds, header.mtimeSeconds);
-        } catch (thrown) {
-          throw fileError(thrown, step);
-        } finally {
-          this.abort();
-        }
-      },
-    };
+    return fileSink(fd, header, { path, setXattrs: () => this.#setXattrs(header, path), done: () => this.abort() });
   }
 
   #resolveParent(components: readonly string[]): Place {
@@ -399,11 +355,6 @@ export class LayerWriter {
   }
 }
 
-/** A piece of zeros takes no room on the disk: archives have the holes of files so that no tool made sparse. */
-function isHole(bytes: Buffer): boolean {
-  return bytes.length >= LEAST_HOLE && bytes.length <= ZEROS.length && bytes.equals(ZEROS.subarray(0, bytes.length));
-}
-
 /** Whether this layer's tar put something at this place or below it. */
 function hasOwn(node: LayerNode): boolean {
   return node.own || [...node.children.values()].some(hasOwn);
@@ -412,10 +363,4 @@ function hasOwn(node: LayerNode): boolean {
 function nodeKind(type: TarHeader['type']): LayerNode['kind'] {
   if (type === 'directory' || type === 'file' || type === 'symlink') return type;
   return 'other';
-}
-
-/** node:fs takes times as doubles: exact for whole seconds from 1970 on, and then several times cheaper than FFI. */
-function setPathTimes(header: TarHeader, path: Buffer): void {
-  if (header.mtimeNanos === 0 && header.mtimeSeconds >= 0) lutimesSync(path, header.mtimeSeconds, header.mtimeSeconds);
-  else setTimes(path, header.mtimeSeconds, header.mtimeNanos);
 }
