@@ -11,6 +11,7 @@ const COUNTED: ReadonlySet<string> = new Set([
   'cli/commands/get.ts: printList',
   'cli/program.ts: command.run',
   'drivers/exec/native/cgroups/manager.ts: this.#ids.of',
+  'drivers/exec/native/cgroup-ops.ts: program.op',
   'drivers/exec/native/compile.ts: program.op',
   'drivers/exec/native/rootfs.ts: options.push',
   'ffi/conntrack.ts: nested',

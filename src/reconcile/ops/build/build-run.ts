@@ -1,10 +1,12 @@
 /** Commands of a build: containers that no manifest declares, and that are gone when the command is. */
+
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { hostname as hostName } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { MountSpec, TaskExit, TaskSpec } from '../../../drivers/contract.ts';
 import type { RunRequest } from '../../../images/build/host.ts';
 import { effectiveCapabilities } from '../../../model/capabilities.ts';
+import { append } from '../../../model/lists.ts';
 import { buildHosts } from '../../../state/hosts.ts';
 import { shortId } from '../../../state/ids.ts';
 import type { World } from '../world.ts';
@@ -35,7 +37,7 @@ export async function runCommand(
   const cleanUp: (() => Promise<void> | void)[] = [() => output.finish()];
   try {
     signal.throwIfAborted();
-    cleanUp.push(...disconnect(world, id).toReversed(), () => world.exec.remove(id));
+    append(cleanUp, [...disconnect(world, id).toReversed(), () => world.exec.remove(id)]);
     const place = connect(world, id, request.network);
     const ended = exitOf(world, id);
     cleanUp.push(async () => {

@@ -6,6 +6,7 @@ import { closeSync, constants, openSync, readdirSync, readFileSync, rmdirSync, w
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { sysError } from '../../../../ffi/errno.ts';
 import { describeProcess } from '../../../../ffi/processes.ts';
+import { append } from '../../../../model/lists.ts';
 import { errnoOf, GONE } from './group-files.ts';
 
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
@@ -128,7 +129,7 @@ function* search(path: string): Generator<void, readonly string[]> {
   let searched = 0;
   for (const { parent, name } of groupsBelow(path)) {
     if (found.length >= PROCESSES_SHOWN || searched++ > GROUPS_SEARCHED) break;
-    found.push(...pidsAt(at(parent, Buffer.concat([name, Buffer.from('/cgroup.procs')]))));
+    append(found, pidsAt(at(parent, Buffer.concat([name, Buffer.from('/cgroup.procs')]))));
     yield;
   }
   return found;
