@@ -101,8 +101,11 @@ containers:
 `;
 
   test('one that is to run always comes up when its neighbour has ended, whatever that did', async () => {
-    supervisor.drop('app.yaml', manifest('[sh, -c, "exit 1"]'));
+    const both = manifest('[sh, -c, "exit 1"]');
+    // The neighbour comes first: the victim would make a directory of the name.
+    supervisor.drop('app.yaml', both.slice(0, both.indexOf('  victim:')));
     await supervisor.waitFor('neighbour', 'runs', ({ ready }) => ready);
+    supervisor.drop('app.yaml', both);
     const failed: string[] = [];
     await until(`${RESTARTS} restarts`, async () => {
       const view = await supervisor.container('victim');
@@ -111,10 +114,8 @@ containers:
     });
     expect(failed).toEqual([]);
     await supervisor.ok('stop', 'neighbour');
-    supervisor.drop(
-      'app.yaml',
-      manifest('[sh, -c, "sleep 1000"]').replace('host: [node, sh]', 'host: [node, sh, sleep]'),
-    );
+    const alone = manifest('[sleep, "1000"]').replace('host: [node, sh]', 'host: [node, sh, sleep]');
+    supervisor.drop('app.yaml', alone.replace(/ {2}neighbour:.*(?= {2}victim:)/s, ''));
     await supervisor.waitFor('victim', 'runs', ({ phase }) => phase === 'Running');
   });
 
