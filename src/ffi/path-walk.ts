@@ -50,7 +50,7 @@ const namesOf = (path: string): string[] => path.split('/').filter((name) => nam
  */
 export function walkPath(path: string, hasAcl: (path: string) => boolean = () => false): WalkedPath {
   const components: PathComponent[] = [];
-  const left = namesOf(path);
+  let left = namesOf(path);
   let links = 0;
   let at = '/';
   let fd = openSync('/', O_PATH | constants.O_DIRECTORY);
@@ -82,7 +82,7 @@ export function walkPath(path: string, hasAcl: (path: string) => boolean = () =>
       }
       closeSync(next);
       if (++links > MAX_LINKS) throw tooManyLinks(path);
-      left.unshift(...namesOf(target));
+      left = [...namesOf(target), ...left];
       if (!target.startsWith('/')) continue;
       const root = openSync('/', O_PATH | constants.O_DIRECTORY);
       closeSync(fd);

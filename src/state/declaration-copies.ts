@@ -4,6 +4,7 @@
  * made of it (`APP.made.json`) follows a moment later and is checked against the containers before it is used. `mark.json`
  * has the last generation in which an app went, as copies that are gone tell nothing by themselves, and the instance.
  */
+
 import { createHash } from 'node:crypto';
 import {
   closeSync,
@@ -19,6 +20,7 @@ import {
 import { join } from 'node:path';
 import { makePath } from '../ffi/make-path.ts';
 import { describeError, TsdError, toTsdError } from '../model/errors.ts';
+import { largest } from '../model/lists.ts';
 import type { DatedDeclaration, Declaration, Made } from './declaration.ts';
 import type { StateFiles } from './durable.ts';
 import { toStateError } from './state-error.ts';
@@ -119,7 +121,7 @@ export class DeclarationCopies {
   /** The highest generation that anything here was written in; null where nothing ever was. */
   highest(): number | null {
     const generations = [...this.#copies.values()].map(({ generation }) => generation);
-    return this.#mark === null && generations.length === 0 ? null : Math.max(this.#mark ?? 0, ...generations);
+    return this.#mark === null && generations.length === 0 ? null : largest(generations, this.#mark ?? 0);
   }
 
   /** True once the copies of a root were complete: one that is not there is one of an app that went. */

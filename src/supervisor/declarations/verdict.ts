@@ -2,6 +2,7 @@
  * What a start makes of history.db and the second copies of what it declares. Pure. The store wins where it was read and is not
  * older; an app of which the two say different things, or one that only the older of them knows, waits for a person.
  */
+import { largest } from '../../model/lists.ts';
 import { parseKey, type ResourceKey, resourceKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
 import type { Candidate, DatedDeclaration, Declaration, HeldApp, Made } from '../../state/declaration.ts';
@@ -157,7 +158,7 @@ function judgeLost(findings: Findings): Verdict {
     holds.push(held(app, `${lost}, and ${what}`, true, [NOTHING]));
   }
   const known = [findings.highest ?? 0, ...containers.map(({ generation }) => generation)];
-  return { verdict: 'rebuilt', generation: Math.max(...known) + 1, kept, holds };
+  return { verdict: 'rebuilt', generation: largest(known) + 1, kept, holds };
 }
 
 export function judge(findings: Findings): Verdict {
