@@ -31,7 +31,7 @@ import { filterOf } from './seccomp/filters.ts';
 import { addSystemMounts } from './system-mounts.ts';
 import { addUlimits } from './ulimits.ts';
 import { lookUpUser } from './users.ts';
-import { addVolumeMounts, type PlacedDevice } from './volume-mounts.ts';
+import { addVolumeMounts, openBindSources, type PlacedDevice } from './volume-mounts.ts';
 
 /** Numbers in the shim. */
 const ROOT_FD = FIRST_INHERITED_FD;
@@ -81,6 +81,7 @@ function addRoot(
 ): SlotRef {
   if (spec.netnsFd !== null) program.op('enter the network namespace', 'setns', NETNS_FD, CLONE_NEW.net);
   program.op('make mounts private', 'mount', 0, '/', 0, MS.recursive | MS.private, 0);
+  const sources = openBindSources(program, spec.mounts);
   program.op('attach root', 'move_mount', ROOT_FD, '', AT_FDCWD, '/', MOVE_MOUNT.fromEmptyPath);
   program.op('enter root', 'fchdir', ROOT_FD);
   program.op('clear umask', 'umask', 0);
@@ -90,7 +91,7 @@ function addRoot(
   const nullDevice = program.opToSlot('open /dev/null', 'openat', AT_FDCWD, 'dev/null', NULL_FLAGS, 0);
   if (!spec.privileged) addMaskedPaths(program);
   for (const path of SYSTEM_MOUNT_POINTS) tree.addNewMount(path);
-  addVolumeMounts(program, ROOT_FD, tree, spec.mounts, devices.placed);
+  addVolumeMounts(program, ROOT_FD, tree, spec.mounts, sources, devices.placed);
   return nullDevice;
 }
 

@@ -39,7 +39,7 @@ export interface PlacedDevice {
 }
 
 function bindSource(mount: MountSpec): Source {
-  const step = `bind ${mount.source} to ${mount.target}`;
+  const step = bindStep(mount);
   try {
     const path = realpathSync.native(mount.source);
     return { path, kind: statSync(path).isDirectory() ? 'directory' : 'file' };
@@ -93,16 +93,49 @@ function addCreation(program: SyscallProgram, step: string, rootFd: number, targ
   program.closeSlot(step, parent);
 }
 
-function addBind(program: SyscallProgram, rootFd: number, mount: MountSpec, target: MountTarget, source: Source): void {
-  const step = `bind ${mount.source} to ${mount.target}`;
+const bindStep = ({ source, target }: MountSpec): string => `bind ${source} to ${target}`;
+
+function openSource(program: SyscallProgram, step: string, path: string): SlotRef {
+  const flags = OPEN_TREE.clone | OPEN_TREE.recursive | OPEN_TREE.closeOnExec;
+  return program.opToSlot(step, 'open_tree', AT_FDCWD, path, flags);
+}
+
+/** The sources of the binds that a container asks for, looked up before the container's root is attached. */
+export interface BindSources {
+  readonly found: ReadonlyMap<MountSpec, Source>;
+  /** Trees of those that are the root of the host. */
+  readonly opened: ReadonlyMap<MountSpec, SlotRef>;
+}
+
+/**
+ * Runs before the container's root is attached: the attached root covers the host's, and a tree that is taken of the
+ * host's root from then on has the container's root on top.
+ *
+ * @throws TsdError TSD_BIND_SOURCE for a source that is missing.
+ */
+export function openBindSources(program: SyscallProgram, mounts: readonly MountSpec[]): BindSources {
+  const found = new Map<MountSpec, Source>();
+  const opened = new Map<MountSpec, SlotRef>();
+  for (const mount of mounts) {
+    if (mount.type === 'tmpfs') continue;
+    const source = bindSource(mount);
+    found.set(mount, source);
+    if (source.path === '/') opened.set(mount, openSource(program, bindStep(mount), source.path));
+  }
+  return { found, opened };
+}
+
+function addBind(
+  program: SyscallProgram,
+  rootFd: number,
+  mount: MountSpec,
+  target: MountTarget,
+  source: Source,
+  opened: SlotRef | undefined,
+): void {
+  const step = bindStep(mount);
   addCreation(program, step, rootFd, target, source.kind);
-  const tree = program.opToSlot(
-    step,
-    'open_tree',
-    AT_FDCWD,
-    source.path,
-    OPEN_TREE.clone | OPEN_TREE.recursive | OPEN_TREE.closeOnExec,
-  );
+  const tree = opened ?? openSource(program, step, source.path);
   const attributes = mountAttributes(mount.readOnly ? MOUNT_ATTR.readOnly : 0);
   program.op(step, 'mount_setattr', tree, '', AT_EMPTY_PATH | AT_RECURSIVE, attributes, MOUNT_ATTR_BYTES);
   const place = openPlain(program, step, rootFd, target.path, source.kind);
@@ -152,13 +185,13 @@ function addDevice(
  * created now, in the root or the volume they lie in.
  *
  * @param programRootFd the root mount's number in the program, whose working directory it is.
- * @throws TsdError TSD_BIND_SOURCE for a source that is missing.
  */
 export function addVolumeMounts(
   program: SyscallProgram,
   programRootFd: number,
   tree: ContainerTree,
   mounts: readonly MountSpec[],
+  sources: BindSources,
   devices: readonly PlacedDevice[],
 ): void {
   const find = (path: string, kind: Kind): MountTarget => {
@@ -169,15 +202,15 @@ export function addVolumeMounts(
     });
   };
   const addMount = (path: string, mount: MountSpec): void => {
-    if (mount.type === 'tmpfs') {
+    const source = sources.found.get(mount);
+    if (source === undefined) {
       const target = find(path, 'directory');
-      addTmpfs(program, programRootFd, mount, target);
+      addTmpfs(program, programRootFd, { ...mount, target: path }, target);
       tree.addNewMount(target.path);
       return;
     }
-    const source = bindSource(mount);
     const target = find(path, source.kind);
-    addBind(program, programRootFd, mount, target, source);
+    addBind(program, programRootFd, mount, target, source, sources.opened.get(mount));
     tree.addHostMount(target.path, source.path);
   };
   // Taken before a volume may cover it.
@@ -186,7 +219,7 @@ export function addVolumeMounts(
   const all = [
     ...mounts.map((mount) => {
       const path = containerPath(mount.target, `mount ${mount.target}`);
-      return { path, add: () => addMount(path, { ...mount, target: path }) };
+      return { path, add: () => addMount(path, mount) };
     }),
     ...(dev === null ? [] : devices).map(({ device, hostPath }) => ({
       path: device.path,
