@@ -49,6 +49,17 @@ describe('binds', () => {
     expect(hostMounts()).toBe(before);
   });
 
+  it('of the root of the host show the host, not what the container has in its place', async () => {
+    const directory = containers.hostDirectory('data');
+    writeFileSync(join(directory, 'name'), 'host');
+    const { stdout } = await containers.script(
+      `cat /a${directory}/name /b${directory}/name; touch /b${directory}/x 2>&1; touch /a${directory}/written`,
+      { mounts: [bind('/', '/a'), bind('/', '/b', { readOnly: true })] },
+    );
+    expect(stdout).toBe(`hosthosttouch: /b${directory}/x: Read-only file system`);
+    expect(readdirSync(directory).sort()).toEqual(['name', 'written']);
+  });
+
   it('are read-only with all mounts below them', async () => {
     const outer = containers.hostDirectory('outer');
     const inner = containers.hostDirectory('outer/inner');
