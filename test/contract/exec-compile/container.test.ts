@@ -1,9 +1,11 @@
 import { readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { DEFAULT_CAPABILITIES } from '../../../src/model/capabilities.ts';
-import { Containers, hostMounts } from './fixture.ts';
+import { enterOwnMounts, ownMounts } from '../../support/own-mounts.ts';
+import { Containers } from './fixture.ts';
 
 let containers: Containers;
+beforeAll(enterOwnMounts);
 beforeEach(() => {
   containers = new Containers();
 });
@@ -11,7 +13,7 @@ afterEach(() => containers.dispose());
 
 describe('a container', () => {
   it('sees its own processes, names and mounts, and changes nothing on the host', async () => {
-    const before = hostMounts();
+    const before = ownMounts();
     const { stdout, exitCode } = await containers.script(
       'hostname; echo $$; ls /proc | grep -c "^[0-9]*$"; ls /; readlink /proc/self/ns/uts; cat /proc/mounts',
     );
@@ -33,7 +35,7 @@ describe('a container', () => {
     ]);
     expect(mounts.find(([, target]) => target === '/sys')?.[3]).toMatch(/^ro,/);
     expect(mounts.filter(([, target]) => target?.startsWith('/tmp/tsd-test'))).toEqual([]);
-    expect(hostMounts()).toBe(before);
+    expect(ownMounts()).toBe(before);
   });
 
   it('starts with nothing of the supervisor open, blocked or ignored', async () => {

@@ -2,21 +2,23 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { TaskSpec } from '../../../src/drivers/contract.ts';
-import { Containers, hostMounts } from './fixture.ts';
+import { enterOwnMounts, ownMounts } from '../../support/own-mounts.ts';
+import { Containers } from './fixture.ts';
 
 let containers: Containers;
 let outside: string;
 let mountsBefore: string;
+beforeAll(enterOwnMounts);
 beforeEach(() => {
   containers = new Containers();
   outside = containers.hostDirectory('outside');
-  mountsBefore = hostMounts();
+  mountsBefore = ownMounts();
 });
 afterEach(async () => {
   const touched = readdirSync(outside).filter((name) => name !== 'secret');
-  const mountsAfter = hostMounts();
+  const mountsAfter = ownMounts();
   await containers.dispose();
   expect(touched).toEqual([]);
   expect(mountsAfter).toBe(mountsBefore);

@@ -14,12 +14,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { MountSpec } from '../../../src/drivers/contract.ts';
 import { readXattrs, setXattr } from '../../../src/ffi/layer-files.ts';
-import { Containers, hostMounts } from './fixture.ts';
+import { enterOwnMounts, ownMounts } from '../../support/own-mounts.ts';
+import { Containers } from './fixture.ts';
 
 let containers: Containers;
+beforeAll(enterOwnMounts);
 beforeEach(() => {
   containers = new Containers();
 });
@@ -35,7 +37,7 @@ function tmpfs(target: string, sizeBytes: number | null = null): MountSpec {
 
 describe('binds', () => {
   it('show files and directories of the host, with their mount points created', async () => {
-    const before = hostMounts();
+    const before = ownMounts();
     const directory = containers.hostDirectory('data');
     writeFileSync(join(directory, 'hosts'), '10.0.0.1 web\n');
     const { stdout } = await containers.script(
@@ -46,7 +48,7 @@ describe('binds', () => {
     );
     expect(stdout).toBe('10.0.0.1 web\n10.0.0.1 web');
     expect(readFileSync(join(directory, 'out'), 'utf8')).toBe('kept\n');
-    expect(hostMounts()).toBe(before);
+    expect(ownMounts()).toBe(before);
   });
 
   it('of the root of the host show the host, not what the container has in its place', async () => {
@@ -120,13 +122,13 @@ describe('binds', () => {
     execFileSync('mount', ['--make-shared', shared]);
     try {
       mkdirSync(join(shared, 'sub'));
-      const before = hostMounts();
+      const before = ownMounts();
       const { stdout } = await containers.script('mount -t tmpfs none /s/sub && touch /s/sub/inside && ls /s/sub', {
         mounts: [bind(shared, '/s')],
         capabilities: ['SYS_ADMIN', 'DAC_OVERRIDE'],
       });
       expect(stdout).toBe('inside');
-      expect(hostMounts()).toBe(before);
+      expect(ownMounts()).toBe(before);
       expect(readdirSync(join(shared, 'sub'))).toEqual([]);
     } finally {
       execFileSync('umount', [shared]);

@@ -27,10 +27,13 @@ export function graphDriverSuite(name: string, create: Tested['create'], makeRoo
     const on = new GraphFixture(tested);
 
     it('works here and says where, leaving nothing behind', () => {
-      const mounts = readFileSync('/proc/self/mountinfo', 'utf8');
+      // Other files mount at the same time.
+      const ofRoot = new RegExp(`^.* ${on.root}[/ ].*$`, 'gm');
+      const mounts = () => readFileSync('/proc/self/mountinfo', 'utf8').match(ofRoot) ?? [];
+      const before = mounts();
       expect(on.graph.fingerprint()).toMatchObject({ works: true, problems: [] });
       expect(Object.keys(on.graph.fingerprint().attributes)).toContain('backing filesystem');
-      expect(readFileSync('/proc/self/mountinfo', 'utf8')).toBe(mounts);
+      expect(mounts()).toEqual(before);
       expect(readdirSync(on.root)).toEqual([]);
     });
 
