@@ -23,9 +23,9 @@ import { NetworkNames } from '../reconcile/names/network-names.ts';
 import { BuildWork } from '../reconcile/ops/build/build-work.ts';
 import { FileReaders } from '../reconcile/ops/file-readers.ts';
 import { ImageWork } from '../reconcile/ops/image-work.ts';
+import { KeyedMutex } from '../reconcile/ops/keyed-mutex.ts';
 import { LeaseBook } from '../reconcile/ops/lease-book.ts';
 import { StopClocks } from '../reconcile/ops/stop-clocks.ts';
-import { Turns } from '../reconcile/ops/turns.ts';
 import type { ConfiguredContainer, World } from '../reconcile/ops/world.ts';
 import type { PathBook } from '../reconcile/path-book.ts';
 import { UpdateBook } from '../reconcile/update-book.ts';
@@ -182,7 +182,7 @@ export function createWorld(parts: WorldParts): {
     imageWork: new ImageWork(),
     builds: new BuildWork(),
     making: new Set(),
-    turns: new Turns(),
+    mutex: new KeyedMutex(),
     stopClocks: new StopClocks(systemClock),
     fileReaders: new FileReaders(),
     leftDown: new Set(),

@@ -2,7 +2,7 @@
 import { ChangedMeanwhile } from '../images/tree/tree-tar.ts';
 import { TsdError } from '../model/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
-import { Turns } from '../reconcile/ops/turns.ts';
+import { KeyedMutex } from '../reconcile/ops/keyed-mutex.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { ContainerRecord, RunStatus } from '../state/container-record.ts';
 
@@ -63,7 +63,7 @@ export class Pauses {
   /** Those that a reader may join. */
   readonly #pauses = new Map<string, Pause>();
   /** What is asked of the kernel, by container: each step waits for the one before it. */
-  readonly #turns = new Turns();
+  readonly #mutex = new KeyedMutex();
 
   constructor(parts: PausesParts) {
     this.#parts = parts;
@@ -105,7 +105,7 @@ export class Pauses {
   #pause(id: string): Pause {
     const pause: Pause = { begun: Promise.resolve(), readers: 0, isOver: false };
     this.#pauses.set(id, pause);
-    pause.begun = this.#turns.take(id, () => this.#begin(id, pause));
+    pause.begun = this.#mutex.runExclusive(id, () => this.#begin(id, pause));
     return pause;
   }
 
@@ -126,7 +126,7 @@ export class Pauses {
 
   #resume(id: string, pause: Pause): Promise<void> {
     if (this.#pauses.get(id) === pause) this.#pauses.delete(id);
-    return this.#turns.take(id, () => this.#end(id, pause));
+    return this.#mutex.runExclusive(id, () => this.#end(id, pause));
   }
 
   async #end(id: string, pause: Pause): Promise<void> {

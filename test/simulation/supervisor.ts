@@ -22,9 +22,9 @@ import { BuildWork } from '../../src/reconcile/ops/build/build-work.ts';
 import { FileReaders } from '../../src/reconcile/ops/file-readers.ts';
 import { opHandlers } from '../../src/reconcile/ops/handlers.ts';
 import { ImageWork } from '../../src/reconcile/ops/image-work.ts';
+import { KeyedMutex } from '../../src/reconcile/ops/keyed-mutex.ts';
 import { LeaseBook } from '../../src/reconcile/ops/lease-book.ts';
 import { StopClocks } from '../../src/reconcile/ops/stop-clocks.ts';
-import { Turns } from '../../src/reconcile/ops/turns.ts';
 import type { FailedUpdate, World } from '../../src/reconcile/ops/world.ts';
 import { PathBook } from '../../src/reconcile/path-book.ts';
 import { plan } from '../../src/reconcile/plan/plan.ts';
@@ -124,7 +124,7 @@ function openWorld(life: Life, around: Surroundings): World {
     imageWork: new ImageWork(),
     builds: new BuildWork(),
     making: new Set(),
-    turns: new Turns(),
+    mutex: new KeyedMutex(),
     stopClocks: new StopClocks(universe),
     fileReaders: new FileReaders(),
     leftDown: new Set(),

@@ -93,7 +93,7 @@ export async function createContainer(world: World, op: OpOf<'container.create'>
   const desired = desiredOf(world, 'container', op.key);
   world.making.add(op.containerId);
   try {
-    await world.turns.take(op.containerId, () => make(world, op, desired));
+    await world.mutex.runExclusive(op.containerId, () => make(world, op, desired));
   } finally {
     world.making.delete(op.containerId);
   }

@@ -31,7 +31,7 @@ export function damagedRecord(world: World, { key, engineName, source }: Desired
 export async function replaceDamaged(world: World, key: ResourceKey, engineName: string): Promise<void> {
   const id = damagedHolder(world, engineName);
   if (id === null || !world.approvals.all().has(key)) return;
-  await world.turns.take(id, async () => {
+  await world.mutex.runExclusive(id, async () => {
     await world.exec.kill(id);
     await world.exec.remove(id);
     world.network.detach(id);

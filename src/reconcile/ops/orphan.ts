@@ -34,5 +34,5 @@ async function remove(world: World, orphan: Orphan): Promise<void> {
 
 /** Removes something of ours that has no owner any more, unless it found one since that was seen. */
 export async function removeOrphan(world: World, { orphan }: OpOf<'orphan.remove'>): Promise<void> {
-  await world.turns.take(orphan.id, () => remove(world, orphan));
+  await world.mutex.runExclusive(orphan.id, () => remove(world, orphan));
 }

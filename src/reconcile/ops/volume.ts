@@ -33,7 +33,7 @@ function existing(world: World, key: ResourceKey, id: string | null): VolumeReco
 /** Puts existing data under this declaration. Of several that want the same data the first one gets it. */
 export async function adoptVolume(world: World, op: OpOf<'volume.adopt'>): Promise<void> {
   const desired = desiredOf(world, 'volume', op.key);
-  await world.turns.take(op.volumeId, () => adopt(world, op, desired));
+  await world.mutex.runExclusive(op.volumeId, () => adopt(world, op, desired));
 }
 
 async function adopt(world: World, op: OpOf<'volume.adopt'>, desired: Desired<'volume'>): Promise<void> {

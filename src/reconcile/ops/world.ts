@@ -39,9 +39,9 @@ import type { UpdateBook } from '../update-book.ts';
 import type { BuildWork } from './build/build-work.ts';
 import type { FileReaders } from './file-readers.ts';
 import type { ImageWork } from './image-work.ts';
+import type { KeyedMutex } from './keyed-mutex.ts';
 import type { LeaseBook } from './lease-book.ts';
 import type { StopClocks } from './stop-clocks.ts';
-import type { Turns } from './turns.ts';
 
 interface WorldSettings {
   readonly dns: readonly string[];
@@ -86,8 +86,8 @@ export interface World {
   readonly builds: BuildWork;
   /** Ids of containers that are being made: what carries one has an owner to come. */
   readonly making: Set<string>;
-  /** By id: what is left of an attempt to make a container, and volumes that several may adopt. */
-  readonly turns: Turns;
+  /** Keyed by id: removing the leftovers of a create excludes the create itself; adopting a volume excludes a second adoption. */
+  readonly mutex: KeyedMutex;
   readonly stopClocks: StopClocks;
   readonly fileReaders: FileReaders;
   /** Containers that did not run when this supervisor started and are not started by itself (`--restart=false`). */
