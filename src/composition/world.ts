@@ -15,11 +15,11 @@ import { loadProfile } from '../manifest/seccomp-profile.ts';
 import { TsdError } from '../model/errors.ts';
 import { DriftMemory } from '../reconcile/drift-memory.ts';
 import { ExitRecorder } from '../reconcile/exits.ts';
-import { FailureBook } from '../reconcile/failure-book.ts';
 import { GroupCommit } from '../reconcile/group-commit.ts';
 import { HealthBook } from '../reconcile/health/health-book.ts';
 import { readHostFacts } from '../reconcile/host-facts.ts';
 import { NetworkNames } from '../reconcile/names/network-names.ts';
+import { OpFailureCache } from '../reconcile/op-failure-cache.ts';
 import { BuildWork } from '../reconcile/ops/build/build-work.ts';
 import { FileReaders } from '../reconcile/ops/file-readers.ts';
 import { ImageWork } from '../reconcile/ops/image-work.ts';
@@ -195,7 +195,7 @@ export function createWorld(parts: WorldParts): {
     links,
     leases: new LeaseBook(history.leases),
     approvals: history.approvals,
-    failures: new FailureBook(history.failures, boot),
+    failures: new OpFailureCache(history.failures, boot),
     health: new HealthBook(history.health, containers.ids()),
     drifts: new DriftMemory(),
     updates: new UpdateBook(history.updates, systemClock, boot),

@@ -6,14 +6,14 @@ import type { ObservedState } from '../model/observed.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
 import { baseKey, nextKey, oldKey } from '../model/update.ts';
 import type { Executor, OpResult } from './executor.ts';
-import type { FailureStore } from './failure-log.ts';
-import { FailureLog } from './failure-log.ts';
 import type { Hold, Op, Plan } from './op.ts';
 import { type EndedOps, OpsInFlight, specHashIn } from './ops-in-flight.ts';
 import { plan } from './plan/plan.ts';
 import { type Occasion, type Requeue, requeues } from './plan/requeue.ts';
 import type { Relations } from './plan/scope.ts';
 import { relatedKeys, relationsOf } from './plan/scope.ts';
+import type { OpFailures } from './retry-tracker.ts';
+import { RetryTracker } from './retry-tracker.ts';
 import { WorkQueue } from './work-queue.ts';
 
 type Scope = ReadonlySet<ResourceKey> | null;
@@ -37,7 +37,7 @@ export interface ControllerPorts {
   readonly executor: Executor;
   /** What an op that is about to begin still waits for, where the plan could not know; it is planned again then. */
   tooEarly?(op: Op): string | null;
-  readonly failures: FailureStore;
+  readonly failures: OpFailures;
   readonly clock: Clock;
   readonly timers: Timers;
   /** Random and the same for the life of the process. */
@@ -66,7 +66,7 @@ export class Controller {
   readonly #ports: ControllerPorts;
   readonly #seed: string;
   readonly #queue: WorkQueue;
-  readonly #failures: FailureLog;
+  readonly #retries: RetryTracker;
   readonly #inFlight = new OpsInFlight();
   readonly #holds = new Map<ResourceKey, Hold>();
   /** Keys that cannot be planned because of a defect, with the spec that cannot and until when. */
@@ -89,7 +89,7 @@ export class Controller {
     this.#seed = ports.seed();
     // Every teardown in flight listens.
     setMaxListeners(0, this.#calledOff.signal);
-    this.#failures = new FailureLog(ports.failures);
+    this.#retries = new RetryTracker(ports.failures);
     this.#queue = new WorkQueue({ clock: ports.clock, timers: ports.timers, onDue: () => this.#pump() });
   }
 
@@ -294,7 +294,7 @@ export class Controller {
     const byKey = new Map<ResourceKey, Op[]>();
     for (const op of made.ops) byKey.set(op.key, [...(byKey.get(op.key) ?? []), op]);
     this.#takeOverHolds(made, scope, byKey, busy);
-    for (const key of made.forgiven) this.#book(key, () => this.#failures.forgive(key));
+    for (const key of made.forgiven) this.#book(key, () => this.#retries.forgive(key));
     for (const [key, ops] of byKey) this.#inFlight.begin(key, ops, desired);
     const pass = ++this.#passes;
     if (made.ops.length === 0) {
@@ -329,7 +329,7 @@ export class Controller {
     const held = new Map(made.holds.map((hold) => [hold.key, hold]));
     // Of all the others nothing is remembered that this look could have made untrue. Whether a successor's failure is of the
     // past its container tells.
-    const remembered = scope === null ? [...this.#holds.keys(), ...[...this.#failures.keys()].map(baseKey)] : [];
+    const remembered = scope === null ? [...this.#holds.keys(), ...[...this.#retries.keys()].map(baseKey)] : [];
     for (const key of scope ?? new Set(remembered)) {
       if (this.#parked.has(key)) continue;
       const isQuiet = (one: ResourceKey) => !acted.has(one) && !busy.has(one) && !held.has(one);
@@ -337,7 +337,7 @@ export class Controller {
       const beside = key.startsWith('container/') ? [oldKey(key), ...(isQuiet(key) ? [nextKey(key)] : [])] : [];
       for (const one of [key, ...beside]) {
         this.#holds.delete(one);
-        if (isQuiet(one) && this.#failures.concerns(one)) this.#book(one, () => this.#failures.quiet(one));
+        if (isQuiet(one) && this.#retries.concerns(one)) this.#book(one, () => this.#retries.quiet(one));
       }
     }
     for (const [key, hold] of held) this.#holds.set(key, hold);
@@ -367,13 +367,13 @@ export class Controller {
   #remember({ key, ops, error, failed, triedHash, complete, unwanted }: EndedOps): number | null {
     const now = this.#ports.clock.now();
     if (error === null) {
-      if (complete) this.#book(key, () => this.#failures.succeeded(key, ops, triedHash, now));
+      if (complete) this.#book(key, () => this.#retries.succeeded(key, ops, triedHash, now));
       return null;
     }
     if (unwanted || GIVEN_UP.has(error.code) || this.#calledOff.signal.aborted) return null;
     const { class: kind, hint } = error;
     const failure = { class: kind, message: describeError(error), hint, ...(failed && { op: failed.op }) };
-    return this.#book(key, () => this.#failures.failed(key, failure, triedHash, now));
+    return this.#book(key, () => this.#retries.failed(key, failure, triedHash, now));
   }
 
   /** What cannot be written down must not keep the loop from going on; it is forgotten with this supervisor only. */

@@ -10,13 +10,13 @@ import { Controller, type PassReport } from '../../src/reconcile/controller.ts';
 import { DriftMemory } from '../../src/reconcile/drift-memory.ts';
 import { Executor, type OpResult } from '../../src/reconcile/executor.ts';
 import { ExitRecorder } from '../../src/reconcile/exits.ts';
-import { FailureBook } from '../../src/reconcile/failure-book.ts';
 import { GroupCommit } from '../../src/reconcile/group-commit.ts';
 import { HealthBook } from '../../src/reconcile/health/health-book.ts';
 import { Prober } from '../../src/reconcile/health/prober.ts';
 import type { HostFacts } from '../../src/reconcile/host-facts.ts';
 import { observe } from '../../src/reconcile/observe.ts';
 import type { Op, Plan } from '../../src/reconcile/op.ts';
+import { OpFailureCache } from '../../src/reconcile/op-failure-cache.ts';
 import { reachedKeys } from '../../src/reconcile/op-traits.ts';
 import { BuildWork } from '../../src/reconcile/ops/build/build-work.ts';
 import { FileReaders } from '../../src/reconcile/ops/file-readers.ts';
@@ -141,7 +141,7 @@ function openWorld(life: Life, around: Surroundings): World {
     links: names,
     leases: new LeaseBook(guarded(life, 'history.leases', history.leases, ['addresses', 'ports', 'lastAddress'])),
     approvals: guarded(life, 'history.approvals', history.approvals, ['all']),
-    failures: new FailureBook(guarded(life, 'history.failures', history.failures, ['all']), universe.bootId),
+    failures: new OpFailureCache(guarded(life, 'history.failures', history.failures, ['all']), universe.bootId),
     health: new HealthBook(guarded(life, 'history.health', history.health, ['all']), stores.containers.ids()),
     drifts: new DriftMemory(),
     updates: new UpdateBook(guarded(life, 'history.updates', history.updates, ['all']), universe, universe.bootId),

@@ -6,22 +6,22 @@ import type { HistoryDatabase } from './history-database.ts';
 /** The last failure of a resource's ops and the state of its backoff. */
 export interface FailureRecord {
   readonly key: ResourceKey;
-  /** The kind of op that failed; null where it was no single one, and in what earlier versions wrote down. */
+  /** The kind of op that failed; null when several ops failed together, and in rows of earlier versions. */
   readonly op: string | null;
   readonly class: ErrorClass;
   readonly message: string;
-  /** What a person can do about it; null in what earlier versions wrote down. */
+  /** What a person can do about it; null in rows of earlier versions. */
   readonly hint: string | null;
-  /** The spec it happened with; another one is tried at once. */
+  /** The spec under which it failed; a changed spec is tried at once. */
   readonly specHash: string;
   /** Failures in a row. */
   readonly attempts: number;
-  /** On the boot clock of boot `bootId`, in ms; null waits for a change. */
+  /** Time of the retry in ms on the boot clock of boot `bootId`; null: only a change of the spec retries it. */
   readonly retryAtBootMs: number | null;
   readonly bootId: string;
 }
 
-/** Backoff counters of ops, one a resource. Those of a container's runs stand in its own record. */
+/** The `failures` table: the last failure of each resource's ops. Back-off of a container's runs is in the container's record. */
 export class FailureStore {
   readonly #all: Statement<[], FailureRecord>;
   readonly #set: Statement<[FailureRecord], unknown>;
@@ -44,7 +44,7 @@ export class FailureStore {
     this.#set.run(record);
   }
 
-  /** The resource works again, or is gone. */
+  /** Deletes the failure of a resource that works again or is gone. */
   clear(key: ResourceKey): void {
     this.#clear.run(key);
   }

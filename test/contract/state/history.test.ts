@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FailureBook } from '../../../src/reconcile/failure-book.ts';
+import { OpFailureCache } from '../../../src/reconcile/op-failure-cache.ts';
 import { type History, openHistory } from '../../../src/state/history/history.ts';
 import type { LeaseChange } from '../../../src/state/history/lease-store.ts';
 import { MIGRATIONS, migrate } from '../../../src/state/history/migrations.ts';
@@ -355,12 +355,12 @@ describe('schema', () => {
     database.exec("INSERT INTO failures VALUES ('image/blog/app', 'precondition', 'm', 'h', 3, 12.5, 'b')");
     database.close();
     path = `${path}-6`;
-    const book = new FailureBook(open().failures, 'b');
+    const book = new OpFailureCache(open().failures, 'b');
     const failure = { class: 'precondition', message: 'm', specHash: 'h', attempts: 3, retryAtBootMs: 12.5 };
     expect(book.get('image/blog/app')).toEqual(failure);
     book.record('container/blog/web', { ...failure, op: 'container.remove' });
     book.record('container/blog/db', failure);
-    const again = new FailureBook(reopen().failures, 'b');
+    const again = new OpFailureCache(reopen().failures, 'b');
     expect(again.all()).toEqual(book.all());
   });
 

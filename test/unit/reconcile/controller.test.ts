@@ -3,7 +3,7 @@ import { TsdError } from '../../../src/model/errors.ts';
 import type { OpFailure } from '../../../src/model/observed.ts';
 import type { ResourceKey } from '../../../src/model/resource.ts';
 import { nextKey } from '../../../src/model/update.ts';
-import { FailureLog } from '../../../src/reconcile/failure-log.ts';
+import { RetryTracker } from '../../../src/reconcile/retry-tracker.ts';
 import { declare } from '../../support/declare.ts';
 import { settled } from '../../support/manual-time.ts';
 import { Simulation } from '../../support/simulation.ts';
@@ -451,7 +451,7 @@ test('a failure of an orphan that somebody else removed is forgotten', async () 
 });
 
 test('what was done for a key is forgotten when it was looked at and nothing was left to do', () => {
-  const failures = new FailureLog({ get: () => undefined, record: () => {}, clear: () => {}, keys: () => [] });
+  const failures = new RetryTracker({ get: () => undefined, record: () => {}, clear: () => {}, keys: () => [] });
   const now = { wallMs: 0, bootMs: 0 };
   failures.succeeded(WEB, [], 'hash', now);
   expect([...failures.keys()]).toEqual([WEB]);
@@ -461,7 +461,7 @@ test('what was done for a key is forgotten when it was looked at and nothing was
 
 test('that ports were given back says nothing of the start that failed before', () => {
   const kept = new Map<string, OpFailure>();
-  const failures = new FailureLog({
+  const failures = new RetryTracker({
     get: (key) => kept.get(key),
     record: (key, failure) => kept.set(key, failure),
     clear: (key) => kept.delete(key),

@@ -1,16 +1,16 @@
 import type { ErrorClass } from '../model/error-class.ts';
 import type { OpFailure } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
-import type { FailureStore as StoredFailures } from '../state/history/failure-store.ts';
-import type { FailureStore } from './failure-log.ts';
+import type { FailureStore } from '../state/history/failure-store.ts';
+import type { OpFailures } from './retry-tracker.ts';
 
 /** Failures of ops in memory, written through to history.db so that they survive the supervisor. */
-export class FailureBook implements FailureStore {
-  readonly #store: StoredFailures;
+export class OpFailureCache implements OpFailures {
+  readonly #store: FailureStore;
   readonly #bootId: string;
   readonly #failures = new Map<ResourceKey, OpFailure>();
 
-  constructor(store: StoredFailures, bootId: string) {
+  constructor(store: FailureStore, bootId: string) {
     this.#store = store;
     this.#bootId = bootId;
     for (const { key, op, hint, retryAtBootMs, bootId: recordedIn, ...rest } of store.all()) {

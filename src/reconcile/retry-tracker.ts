@@ -7,52 +7,52 @@ import { OP_TRAITS } from './op-traits.ts';
 import { retryDelay } from './plan/backoff.ts';
 
 /**
- * Failures of ops by key; they survive the supervisor. `observe` reports what stands here. A change that could not be
- * written down is thrown after it was taken over.
+ * The failures of ops, one per key; they survive the supervisor, and `observe` reports them. `record` and `clear` throw when
+ * the change cannot be made durable; the change holds in memory nevertheless.
  */
-export interface FailureStore {
+export interface OpFailures {
   get(key: ResourceKey): OpFailure | undefined;
   record(key: ResourceKey, failure: OpFailure): void;
   clear(key: ResourceKey): void;
   keys(): Iterable<ResourceKey>;
 }
 
-/** What a key's ops were, to notice the same work being done over and over. */
+/** Identifies a list of ops. Equal signatures in a row mean that the same work is repeated without effect. */
 function signatureOf(ops: readonly Op[]): string {
   return ops
     .map((op) => ('run' in op ? `${op.id} ${op.run}` : 'containerId' in op ? `${op.id} ${op.containerId}` : op.id))
     .join('\n');
 }
 
-/** Turns the ends of ops into failures with a time to try again, and forgets them when the ops succeed. */
-export class FailureLog {
-  readonly #store: FailureStore;
-  /** The work that was last done for a key without a failure, until nothing is left to do. */
+/** Records the failures of ops with the time of the next retry, and clears them when the ops succeed. */
+export class RetryTracker {
+  readonly #failures: OpFailures;
+  /** The last successful work of each key, until a look finds nothing left to do. */
   readonly #done = new Map<ResourceKey, { readonly signature: string; readonly times: number }>();
 
-  constructor(store: FailureStore) {
-    this.#store = store;
+  constructor(failures: OpFailures) {
+    this.#failures = failures;
   }
 
-  /** An op of the key failed under this spec. Returns when to try again, on the boot clock; null: not by itself. */
+  /** Records a failed op of the key. Returns the time of the retry on the boot clock, or null when only a change retries it. */
   failed(
     key: ResourceKey,
     error: { op?: OpType; class: ErrorClass; message: string; hint?: string },
     specHash: string,
     now: Instant,
   ): number | null {
-    const earlier = this.#store.get(key);
+    const earlier = this.#failures.get(key);
     const attempts = (earlier?.specHash === specHash ? earlier.attempts : 0) + 1;
     const delay = retryDelay(error.class, attempts, key);
     const retryAtBootMs = delay === null ? null : now.bootMs + delay;
-    this.#store.record(key, { ...error, specHash, attempts, retryAtBootMs });
+    this.#failures.record(key, { ...error, specHash, attempts, retryAtBootMs });
     this.#done.delete(key);
     return retryAtBootMs;
   }
 
   /**
-   * All planned ops of the key succeeded. The very same work once more, without a quiet look in between, had no effect:
-   * that is a failure too, so that it is not done in a circle.
+   * Records that all planned ops of the key succeeded. The same work twice in a row had no effect: it is recorded as a
+   * failure, so that back-off ends the loop.
    */
   succeeded(key: ResourceKey, ops: readonly Op[], specHash: string, now: Instant): void {
     const signature = signatureOf(ops);
@@ -62,27 +62,27 @@ export class FailureLog {
       const message = `${signature.replaceAll('\n', ', ')}: no effect`;
       this.failed(key, { class: 'unavailable', message }, specHash, now);
     } else if (ops.every(({ op }) => OP_TRAITS[op].clearsFailures)) {
-      this.#store.clear(key);
+      this.#failures.clear(key);
     }
     this.#done.set(key, { signature, times });
   }
 
-  /** What is tried now is something else than what failed. */
+  /** Clears the failure of the key: the ops planned now are not those that failed. */
   forgive(key: ResourceKey): void {
-    if (this.#store.get(key)) this.#store.clear(key);
+    if (this.#failures.get(key)) this.#failures.clear(key);
   }
 
-  /** All keys of which something is remembered. */
+  /** Returns all keys with a failure or with finished work. */
   keys(): ReadonlySet<ResourceKey> {
-    return new Set([...this.#done.keys(), ...this.#store.keys()]);
+    return new Set([...this.#done.keys(), ...this.#failures.keys()]);
   }
 
-  /** Whether anything is remembered of the key that {@link quiet} would forget. */
+  /** Reports whether {@link quiet} would change anything. */
   concerns(key: ResourceKey): boolean {
-    return this.#done.has(key) || this.#store.get(key) !== undefined;
+    return this.#done.has(key) || this.#failures.get(key) !== undefined;
   }
 
-  /** The key was looked at and nothing had to be done: whatever failed is of the past. */
+  /** Clears everything recorded of the key: a look found nothing to do. */
   quiet(key: ResourceKey): void {
     this.#done.delete(key);
     this.forgive(key);
