@@ -1,9 +1,9 @@
 /** What every look at the supervisor should tell: manifests that are not in force as they are written. */
 import type { SupervisorClient } from '../api/client.ts';
-import { standingCounts } from './output/plan.ts';
+import { manifestCounts } from './output/plan.ts';
 
 /** A line when manifests are rejected or held, with what to type; null when all are in force. */
 export async function manifestNote(client: SupervisorClient): Promise<string | null> {
-  const counts = standingCounts(await client.list('manifests'));
+  const counts = manifestCounts(await client.list('manifests'));
   return counts.length > 0 ? `${counts.join(', ')}: \`tsdocker get manifests\`` : null;
 }

@@ -82,12 +82,12 @@ export interface ResolveOptions extends Omit<ContentHasher, 'readSettings'> {
   /** What is known of build contexts; left out, they are read at once. */
   readonly contexts?: BuildContexts;
   readonly readCopy?: WithReader['readCopy'];
-  /** Told, maybe more than once, of references into apps that no source declares; without it they are mistakes. */
+  /** Called, maybe more than once, for references into apps that no source declares; without it they are mistakes. */
   readonly onOtherApp?: OnOtherApp;
 }
 
-/** How one source stands while revisions are tried against each other. */
-interface Standing {
+/** The state of one source while revisions are tried against each other. */
+interface Trial {
   readonly source: SourceRevision;
   using: 'current' | 'last-good' | 'none';
   parsed: ParsedManifest | null;
@@ -103,55 +103,55 @@ function unreadable(file: string, { message, refused }: Extract<FileContent, { o
     : { code: 'TSD_UNTRUSTED', message, position, hint: refused };
 }
 
-function noteInputs({ parsed, inputs }: Standing, named: Iterable<string> = []): void {
+function noteInputs({ parsed, inputs }: Trial, named: Iterable<string> = []): void {
   for (const path of [...named, ...(parsed?.translation?.inputs ?? [])]) inputs.add(path);
 }
 
 /** Falls back to the last good revision, or to nothing. */
-function freeze(standing: Standing, parse: Parse): void {
-  const { source } = standing;
-  const parsed = standing.using === 'current' && source.lastGood ? parse(source, source.lastGood.text) : null;
+function freeze(trial: Trial, parse: Parse): void {
+  const { source } = trial;
+  const parsed = trial.using === 'current' && source.lastGood ? parse(source, source.lastGood.text) : null;
   const usable = parsed?.app != null && parsed.issues.length === 0;
-  noteInputs(standing);
-  standing.using = usable ? 'last-good' : 'none';
-  standing.parsed = usable ? parsed : null;
+  noteInputs(trial);
+  trial.using = usable ? 'last-good' : 'none';
+  trial.parsed = usable ? parsed : null;
 }
 
-function firstStanding(source: SourceRevision, parse: Parse): Standing {
+function firstTrial(source: SourceRevision, parse: Parse): Trial {
   if (!source.content.ok) {
-    const standing: Standing = {
+    const trial: Trial = {
       source,
       using: 'current',
       parsed: null,
       issues: [unreadable(source.file, source.content)],
       inputs: new Set(),
     };
-    freeze(standing, parse);
-    return standing;
+    freeze(trial, parse);
+    return trial;
   }
   const parsed = parse(source, source.content.text);
   return { source, using: 'current', parsed, issues: [...parsed.issues], inputs: new Set() };
 }
 
-/** True when a clash with others may be laid at its door: it is not what was already accepted. */
-const isChange = ({ using, source }: Standing): boolean =>
+/** True when the source differs from its accepted revision, so that a clash with others may come from it. */
+const isChange = ({ using, source }: Trial): boolean =>
   using === 'current' && !(source.content.ok && source.content.text === source.lastGood?.text);
 
-/** Sources that have to give way for a finding. Where only its own source can, or nobody changed, it is that one. */
-function yielding(found: Finding, standings: ReadonlyMap<string, Standing>): Standing[] {
-  const own = standings.get(found.source);
+/** Returns the sources to take back for a finding: its own source when that one changed or no other did. */
+function yielding(found: Finding, trials: ReadonlyMap<string, Trial>): Trial[] {
+  const own = trials.get(found.source);
   if (!own) return [];
   if (found.others.length === 0 || isChange(own)) return own.using === 'current' ? [own] : [];
   // Both sides of a clash or circle have a finding of their own.
   if (found.issue.code === 'TSD_MANIFEST_CONFLICT' || found.issue.code === 'TSD_MANIFEST_CYCLE') return [];
-  return found.others.flatMap((id) => standings.get(id) ?? []).filter(isChange);
+  return found.others.flatMap((id) => trials.get(id) ?? []).filter(isChange);
 }
 
 /** Why a source gives way for a finding in another one. */
-function consequence(found: Finding, standing: Standing): ManifestIssue {
-  if (found.source === standing.source.sourceId) return found.issue;
+function consequence(found: Finding, trial: Trial): ManifestIssue {
+  if (found.source === trial.source.sourceId) return found.issue;
   const { file, line, column } = found.issue.position;
-  const position = standing.parsed?.app?.position ?? { file: standing.source.file, line: 1, column: 1 };
+  const position = trial.parsed?.app?.position ?? { file: trial.source.file, line: 1, column: 1 };
   return {
     ...found.issue,
     message: `with this change, ${file}:${line}:${column} fails: ${found.issue.message}`,
@@ -159,7 +159,7 @@ function consequence(found: Finding, standing: Standing): ManifestIssue {
   };
 }
 
-function candidateOf({ source, using, parsed }: Standing, { contexts }: ResolveOptions): Candidate[] {
+function candidateOf({ source, using, parsed }: Trial, { contexts }: ResolveOptions): Candidate[] {
   if (!parsed?.app) return [];
   const { sourceId, baseDir, content, lastGood, pinned = null } = source;
   const frozenHashes = using === 'last-good' ? (lastGood?.contentHashes ?? {}) : null;
@@ -170,8 +170,8 @@ function candidateOf({ source, using, parsed }: Standing, { contexts }: ResolveO
   return [{ sourceId, baseDir, app: parsed.app, frozenHashes, earlierHashes, lastHashes, lastContents, pinned }];
 }
 
-function buildStanding(standings: ReadonlyMap<string, Standing>, options: ResolveOptions): Build {
-  const candidates = [...standings.values()].flatMap((standing) => candidateOf(standing, options));
+function buildTrials(trials: ReadonlyMap<string, Trial>, options: ResolveOptions): Build {
+  const candidates = [...trials.values()].flatMap((trial) => candidateOf(trial, options));
   const { defaultHostIp, contexts = new BuildContexts(), onOtherApp } = options;
   const build = buildAll(candidates, {
     hasher: options,
@@ -180,42 +180,42 @@ function buildStanding(standings: ReadonlyMap<string, Standing>, options: Resolv
     contexts,
     onOtherApp,
   });
-  for (const [id, standing] of standings) noteInputs(standing, build.inputs.get(id));
+  for (const [id, trial] of trials) noteInputs(trial, build.inputs.get(id));
   return build;
 }
 
 /**
- * Takes back the revisions that are wrong in themselves, before others are measured against them. What else is wrong with
- * their references and fields is told along, unless broken syntax hides a part of the file.
+ * Takes back the revisions that are wrong in themselves, before others are measured against them. Other mistakes of
+ * their references and fields are reported too, unless broken syntax hides a part of the file.
  */
-function takeBackBroken(standings: ReadonlyMap<string, Standing>, options: ResolveOptions, parse: Parse): void {
-  const broken = new Map([...standings].filter(([, { using, issues }]) => using === 'current' && issues.length > 0));
+function takeBackBroken(trials: ReadonlyMap<string, Trial>, options: ResolveOptions, parse: Parse): void {
+  const broken = new Map([...trials].filter(([, { using, issues }]) => using === 'current' && issues.length > 0));
   if (broken.size === 0) return;
-  for (const found of buildStanding(standings, options).findings) {
-    const standing = broken.get(found.source);
-    const readable = standing?.parsed?.issues.every(({ code }) => code !== 'TSD_MANIFEST_SYNTAX');
-    if (readable && found.others.length === 0) standing?.issues.push(found.issue);
+  for (const found of buildTrials(trials, options).findings) {
+    const trial = broken.get(found.source);
+    const readable = trial?.parsed?.issues.every(({ code }) => code !== 'TSD_MANIFEST_SYNTAX');
+    if (readable && found.others.length === 0) trial?.issues.push(found.issue);
   }
-  for (const standing of broken.values()) freeze(standing, parse);
+  for (const trial of broken.values()) freeze(trial, parse);
 }
 
 /** Tries all revisions together and takes back those in the way, until the rest agrees. Each round takes back at least one. */
-function settle(standings: ReadonlyMap<string, Standing>, options: ResolveOptions, parse: Parse): Build {
-  takeBackBroken(standings, options, parse);
+function settle(trials: ReadonlyMap<string, Trial>, options: ResolveOptions, parse: Parse): Build {
+  takeBackBroken(trials, options, parse);
   for (;;) {
-    const build = buildStanding(standings, options);
-    const giveWay = new Set<Standing>();
+    const build = buildTrials(trials, options);
+    const giveWay = new Set<Trial>();
     for (const found of build.findings) {
-      for (const standing of yielding(found, standings)) {
-        giveWay.add(standing);
-        standing.issues.push(consequence(found, standing));
+      for (const trial of yielding(found, trials)) {
+        giveWay.add(trial);
+        trial.issues.push(consequence(found, trial));
       }
     }
     if (giveWay.size === 0) {
-      for (const found of build.findings) standings.get(found.source)?.issues.push(found.issue);
+      for (const found of build.findings) trials.get(found.source)?.issues.push(found.issue);
       return build;
     }
-    for (const standing of giveWay) freeze(standing, parse);
+    for (const trial of giveWay) freeze(trial, parse);
   }
 }
 
@@ -243,8 +243,8 @@ function readersOnce({ readerFor }: ResolveOptions): ResolveOptions['readerFor']
   };
 }
 
-function outcome(standing: Standing, build: Build, readFile: ReadFile, copies: Map<string, Buffer>): SourceOutcome {
-  const { source, using, parsed, issues, inputs } = standing;
+function outcome(trial: Trial, build: Build, readFile: ReadFile, copies: Map<string, Buffer>): SourceOutcome {
+  const { source, using, parsed, issues, inputs } = trial;
   const files = build.files.get(source.sourceId);
   const { reads, changed } = contentOfReads(source, parsed, readFile, copies);
   const app = parsed?.app?.app ?? null;
@@ -278,11 +278,11 @@ export function desiredState(
   const readerFor = readersOnce(options);
   const reading = { ...options, readFile, readerFor };
   const parse = parser(reading, cache);
-  const standings = new Map(ordered.map((source) => [source.sourceId, firstStanding(source, parse)]));
-  const build = settle(standings, reading, parse);
+  const trials = new Map(ordered.map((source) => [source.sourceId, firstTrial(source, parse)]));
+  const build = settle(trials, reading, parse);
   const copies = new Map(build.copies);
-  const outcomes = [...standings].map(
-    ([id, standing]) => [id, outcome(standing, build, readerFor?.(id) ?? readFile, copies)] as const,
+  const outcomes = [...trials].map(
+    ([id, trial]) => [id, outcome(trial, build, readerFor?.(id) ?? readFile, copies)] as const,
   );
   cache.turn();
   return {

@@ -78,7 +78,7 @@ export interface ObservedHealth {
   readonly results: readonly ProbeResult[];
 }
 
-export interface ProbeStanding {
+export interface ProbeState {
   readonly verdict: 'unknown' | 'passing' | 'failing';
   /** Of the present row. */
   readonly successes: number;
@@ -92,7 +92,7 @@ export interface HealthRecord {
   readonly run: number;
   /** The probes it is about, as text: with others it says nothing. */
   readonly probes: string;
-  readonly standings: { readonly [Name in ProbeName]?: ProbeStanding };
+  readonly standings: { readonly [Name in ProbeName]?: ProbeState };
   readonly firstReadyAtBootMs: number | null;
   readonly readySinceBootMs: number | null;
   readonly results: readonly ProbeResult[];

@@ -111,25 +111,25 @@ export async function* watchList<T>(
 }
 
 /** A sentence about the present, and what to do about it. */
-interface Standing {
+interface Advice {
   readonly line: string;
   readonly hint: string;
 }
 
-/** What a manifest or app says about why its resources are as they are. */
-function standingOfApp(sources: Sources, app: string): Standing[] {
-  const standings = sources.views().flatMap(({ app: of, file, issues: [issue], held, state, hint }): Standing[] => {
+/** Returns the state of the app's manifests where it explains the state of its resources. */
+function adviceOfApp(sources: Sources, app: string): Advice[] {
+  const advice = sources.views().flatMap(({ app: of, file, issues: [issue], held, state, hint }): Advice[] => {
     if (of !== app) return [];
     if (held !== null) return [{ line: `${file} is held: ${held}`, hint }];
     if (state !== 'Rejected' || !issue) return [];
     const place = `${issue.file}:${issue.line}:${issue.column}`;
     return [{ line: `the edit of ${place} is not taken over: ${issue.message}`, hint }];
   });
-  return [...new Map(standings.map((standing) => [standing.line, standing])).values()];
+  return [...new Map(advice.map((one) => [one.line, one])).values()];
 }
 
 /** Resources that it needs and that wait themselves, which one that ended well does not. */
-function needs({ history, sources, loop }: ExplainParts, key: ResourceKey): Standing[] {
+function needs({ history, sources, loop }: ExplainParts, key: ResourceKey): Advice[] {
   const desired = sources.state.resources.get(key);
   if (!desired || !isContainer(desired)) return [];
   return [...new Set(dependenciesOf(desired))].flatMap((need) => {
@@ -173,7 +173,7 @@ function unknownName(
   key: ResourceKey,
   view: DescribeView['view'],
   entries: readonly TimelineEntry[],
-): Standing[] {
+): Advice[] {
   const asker = sources.state.resources.get(key);
   const last = entries.findLast(({ kind }) => kind === 'exit');
   if (!asker || !isContainer(asker) || !last || !('startedAt' in view)) return [];
@@ -194,7 +194,7 @@ export function why(parts: ExplainParts, key: ResourceKey, view: DescribeView['v
   const hold = loop.hold(key);
   const op = loop.inFlight(key);
   const unknown = unknownName(parts, key, view, entries);
-  const others = [...unknown, ...needs(parts, key), ...standingOfApp(sources, parseKey(key).app)];
+  const others = [...unknown, ...needs(parts, key), ...adviceOfApp(sources, parseKey(key).app)];
   return {
     resource: key,
     phase: view.phase,

@@ -9,7 +9,7 @@ import { applyHint, driftOf } from './file-notes.ts';
 import { heldHint } from './hints.ts';
 import { type Source, type SourceMap, sourceId } from './source.ts';
 import { pinReasons } from './source-pins.ts';
-import { allSources, type StandingSources } from './standing-sources.ts';
+import { allSources, type SourceSet } from './source-set.ts';
 
 /** The watched manifests as they are now, which could not be taken over. */
 export interface Unsaved {
@@ -18,7 +18,7 @@ export interface Unsaved {
 }
 
 interface Manifests {
-  readonly standing: StandingSources;
+  readonly accepted: SourceSet;
   /** Those that count. */
   readonly effective: SourceMap;
   readonly outcomes: ReadonlyMap<string, SourceOutcome>;
@@ -37,7 +37,7 @@ interface RefusedDirectory extends Refusal {
 }
 
 /** Apps that wait and that no file which is there speaks of: by what they may have been declared with. */
-function uncertainViews({ holds }: StandingSources, shown: SourceMap, generation: number): ManifestView[] {
+function uncertainViews({ holds }: SourceSet, shown: SourceMap, generation: number): ManifestView[] {
   return [...holds.values()].flatMap(({ app, reason, candidates }) => {
     const sources = new Map(
       candidates.flatMap(({ declaration }) => declaration?.sources ?? []).map((one) => [sourceId(one), one]),
@@ -55,8 +55,8 @@ export function issueView({ code, message, position, hint }: ManifestIssue): Iss
 }
 
 /** Watched manifests that differ from those in force because they could not be taken over. */
-function unsavedSources(standing: StandingSources, unsaved: Unsaved | null): SourceMap {
-  const inForce = allSources(standing);
+function unsavedSources(accepted: SourceSet, unsaved: Unsaved | null): SourceMap {
+  const inForce = allSources(accepted);
   const differs = ([id, { content }]: readonly [string, Source]) =>
     JSON.stringify(content) !== JSON.stringify(inForce.get(id)?.content);
   return new Map([...(unsaved?.watched ?? [])].filter(differs));
@@ -87,17 +87,17 @@ function directoryView({ directory, message, hint }: RefusedDirectory, generatio
 }
 
 export function manifestViews(manifests: Manifests): readonly ManifestView[] {
-  const { standing, effective, outcomes, waiting: uncertain, unsaved, generation, refused, refusedFile } = manifests;
-  const { pins, held: removal, owners } = standing;
+  const { accepted, effective, outcomes, waiting: uncertain, unsaved, generation, refused, refusedFile } = manifests;
+  const { pins, held: removal, owners } = accepted;
   const pinned = pinReasons(pins);
-  const waiting = unsavedSources(standing, unsaved);
-  const sources = new Map([...effective, ...allSources(standing), ...waiting]);
+  const waiting = unsavedSources(accepted, unsaved);
+  const sources = new Map([...effective, ...allSources(accepted), ...waiting]);
   const views = [...sources].map(([id, source]): ManifestView => {
     const outcome = outcomes.get(id);
     const unread = waiting.has(id) ? unsaved?.message : undefined;
     const app = outcome?.app ?? uncertain.get(id) ?? owners.get(id) ?? null;
     const pin = pinned.get(id);
-    const doubt = standing.holds.get(uncertain.get(id) ?? '')?.reason;
+    const doubt = accepted.holds.get(uncertain.get(id) ?? '')?.reason;
     const ofDirectory = source.kind === 'watched' ? (refused ?? removal) : undefined;
     const held = unread ?? doubt ?? pin ?? ofDirectory?.message ?? null;
     const issues = outcome?.issues.map(issueView) ?? [];
@@ -128,7 +128,7 @@ export function manifestViews(manifests: Manifests): readonly ManifestView[] {
                 : '',
     };
   });
-  const all = [...views, ...uncertainViews(standing, sources, generation)];
+  const all = [...views, ...uncertainViews(accepted, sources, generation)];
   if (refused === null || all.some(({ origin }) => origin === 'watched')) return all;
   return [...all, directoryView(refused, generation)];
 }

@@ -26,8 +26,8 @@ export function rollBack(n: number, compared: Compared, hold: boolean): RolledBa
   const applied = new Map([...then].filter(([, { kind }]) => kind !== 'watched'));
   const all = new Map([...then, ...now]);
   const ids = [...all].flatMap(([id, { kind }]) => (kind === 'watched' || applied.has(id) ? [id] : []));
-  const standing = new Map([...[...now].filter(([, { kind }]) => kind === 'watched'), ...applied]);
-  const pins = pinsTo(n, `rolled back to generation ${n}`, ids, { ...compared, now: standing });
+  const next = new Map([...[...now].filter(([, { kind }]) => kind === 'watched'), ...applied]);
+  const pins = pinsTo(n, `rolled back to generation ${n}`, ids, { ...compared, now: next });
   const files = Object.values(pins).flatMap(({ sources }) =>
     sources.flatMap(({ kind, origin, heldBack }) => {
       const id = `${kind} ${origin}`;

@@ -16,9 +16,9 @@ import type { History } from '../state/history/history.ts';
 import { stateOfGeneration } from './generation-record.ts';
 import { bySourceId, type Source, type SourceMap, sourceId, storedSource } from './source.ts';
 import { type AppPins, pinsThatHold, withPins } from './source-pins.ts';
-import { allSources, ownerIn, type StandingSources } from './standing-sources.ts';
+import { allSources, ownerIn, type SourceSet } from './source-set.ts';
 
-function revisionsOf(effective: SourceMap, { good }: StandingSources): SourceRevision[] {
+function revisionsOf(effective: SourceMap, { good }: SourceSet): SourceRevision[] {
   return [...effective].map(([id, { origin, baseDir, content, pinned }]) => ({
     sourceId: id,
     file: origin,
@@ -30,15 +30,15 @@ function revisionsOf(effective: SourceMap, { good }: StandingSources): SourceRev
 }
 
 /** Apps that were accepted once and of which nothing can be used now: what runs of them is left alone. */
-function untouchedApps(standing: StandingSources, effective: SourceMap, { sources }: Resolution): ReadonlySet<string> {
-  const ownerOf = ownerIn(standing);
+function untouchedApps(set: SourceSet, effective: SourceMap, { sources }: Resolution): ReadonlySet<string> {
+  const ownerOf = ownerIn(set);
   const ids = [...sources].flatMap(([id, { using }]) => (using === 'none' ? [id] : []));
-  const unusable = ids.filter((id) => effective.has(id) && standing.good.has(id)).map(ownerOf);
-  return new Set([...unusable, ...uncertain(standing, sources).keys()].sort());
+  const unusable = ids.filter((id) => effective.has(id) && set.good.has(id)).map(ownerOf);
+  return new Set([...unusable, ...uncertain(set, sources).keys()].sort());
 }
 
 /** Apps that wait until it is certain how they are declared, with why. One that a source declares does not wait any more. */
-function uncertain({ holds }: StandingSources, sources: Resolution['sources']): ReadonlyMap<string, string> {
+function uncertain({ holds }: SourceSet, sources: Resolution['sources']): ReadonlyMap<string, string> {
   if (holds.size === 0) return new Map();
   const declared = new Set([...sources.values()].flatMap(({ app, using }) => (using === 'none' ? [] : [app])));
   return new Map([...holds].flatMap(([app, { reason }]) => (declared.has(app) ? [] : [[app, reason] as const])));
@@ -65,18 +65,18 @@ export class SourceResolver {
   }
 
   /** The manifests that count. */
-  effective(standing: StandingSources): SourceMap {
-    const all = withPins(allSources(standing), this.pinsThatHold(standing), (n) => this.ofGeneration(n));
-    const waiting = this.waiting(standing);
+  effective(set: SourceSet): SourceMap {
+    const all = withPins(allSources(set), this.pinsThatHold(set), (n) => this.ofGeneration(n));
+    const waiting = this.waiting(set);
     return waiting.size === 0 ? all : new Map([...all].filter(([id]) => !waiting.has(id)));
   }
 
   /** Files of the watched directory that do not count yet, by id, with their app: it waits for a person. */
-  waiting(standing: StandingSources): ReadonlyMap<string, string> {
-    const strict = new Set([...standing.holds.values()].flatMap(({ app, strict: is }) => (is ? [app] : [])));
+  waiting(set: SourceSet): ReadonlyMap<string, string> {
+    const strict = new Set([...set.holds.values()].flatMap(({ app, strict: is }) => (is ? [app] : [])));
     if (strict.size === 0) return new Map();
     return new Map(
-      [...standing.watched].flatMap(([id, source]) => {
+      [...set.watched].flatMap(([id, source]) => {
         const app = this.#appOf(source);
         return app !== null && strict.has(app) ? [[id, app] as const] : [];
       }),
@@ -91,8 +91,8 @@ export class SourceResolver {
   }
 
   /** Those of the pins that hold with the manifests and files as they are. */
-  pinsThatHold(standing: StandingSources): AppPins {
-    return pinsThatHold(standing.pins, allSources(standing), (source) => this.digestOf(source));
+  pinsThatHold(set: SourceSet): AppPins {
+    return pinsThatHold(set.pins, allSources(set), (source) => this.digestOf(source));
   }
 
   /** The manifests that a generation was made of, pinned to what their files held then as far as that is kept. */
@@ -113,13 +113,13 @@ export class SourceResolver {
   }
 
   /** Files of the manifests that pins hold back: a change of one of them ends its pin. */
-  heldInputs(standing: StandingSources): string[] {
-    return this.#heldBack(standing).flatMap((source) => this.#present(source)?.inputs ?? []);
+  heldInputs(set: SourceSet): string[] {
+    return this.#heldBack(set).flatMap((source) => this.#present(source)?.inputs ?? []);
   }
 
-  #heldBack(standing: StandingSources): Source[] {
-    const all = allSources(standing);
-    const held = Object.values(this.pinsThatHold(standing)).flatMap(({ sources }) => sources);
+  #heldBack(set: SourceSet): Source[] {
+    const all = allSources(set);
+    const held = Object.values(this.pinsThatHold(set)).flatMap(({ sources }) => sources);
     return held.flatMap((pin) => (pin.heldContents === undefined ? [] : (all.get(sourceId(pin)) ?? [])));
   }
 
@@ -134,29 +134,29 @@ export class SourceResolver {
   }
 
   /** Reads the build contexts, in small steps, and lets filesystems answer. What is resolved next is as of now. */
-  async look(standing: StandingSources): Promise<void> {
-    const heldBack = bySourceId(this.#heldBack(standing));
-    const revisions = [...revisionsOf(this.effective(standing), standing), ...revisionsOf(heldBack, standing)];
+  async look(set: SourceSet): Promise<void> {
+    const heldBack = bySourceId(this.#heldBack(set));
+    const revisions = [...revisionsOf(this.effective(set), set), ...revisionsOf(heldBack, set)];
     await this.#contexts.look(declaredBuilds(revisions, this.#options, this.#cache));
     await this.#options.settle(declaredFiles(revisions, this.#options, this.#cache));
   }
 
-  resolve(standing: StandingSources, generation: number): Resolution {
+  resolve(set: SourceSet, generation: number): Resolution {
     const begun = performance.now();
     try {
-      return this.#resolve(standing, generation);
+      return this.#resolve(set, generation);
     } finally {
       this.#options.onRead?.(performance.now() - begun);
     }
   }
 
-  #resolve(standing: StandingSources, generation: number): Resolution {
-    const effective = this.effective(standing);
+  #resolve(set: SourceSet, generation: number): Resolution {
+    const effective = this.effective(set);
     const options = { ...this.#options, contexts: this.#contexts, generation };
-    const pins = this.pinsThatHold(standing);
-    const resolution = desiredState(revisionsOf(effective, standing), options, this.#cache);
-    const untouched = untouchedApps(standing, effective, resolution);
-    const waits = uncertain(standing, resolution.sources);
+    const pins = this.pinsThatHold(set);
+    const resolution = desiredState(revisionsOf(effective, set), options, this.#cache);
+    const untouched = untouchedApps(set, effective, resolution);
+    const waits = uncertain(set, resolution.sources);
     const held = Object.entries(pins).map(
       ([app, { reason, generation: at, failed = false, container, hint }]) =>
         [app, { reason, failed, container, hint, generation: at }] as const,

@@ -41,11 +41,11 @@ import {
   ownerIn,
   pinnedApplied,
   restoreSources,
-  type StandingSources,
+  type SourceSet,
   textsInUse,
   withInputs,
   withTried,
-} from './standing-sources.ts';
+} from './source-set.ts';
 
 export interface SourcesOptions {
   readonly history: History;
@@ -70,7 +70,7 @@ export interface SourcesOptions {
 }
 
 /** After the removal of the whole watched directory. */
-const WITHOUT_DIRECTORY: Partial<StandingSources> = { held: null, watched: new Map(), remembered: new Map() };
+const WITHOUT_DIRECTORY: Partial<SourceSet> = { held: null, watched: new Map(), remembered: new Map() };
 
 const INPUT_CHANGED = 'a referenced file changed';
 
@@ -90,14 +90,14 @@ interface Reason {
 const NONE: ReadonlySet<string> = new Set();
 const NO_COPIES: ReadonlyMap<string, Buffer> = new Map();
 
-/** The manifests as they are from now on. */
+/** The outcome of one change of the manifests. */
 interface Adopted {
-  readonly standing: StandingSources;
+  readonly accepted: SourceSet;
   readonly effective: SourceMap;
   readonly contents: Contents;
   readonly after: DesiredState;
-  /** As they were asked for, with the revisions of before. */
-  readonly wanted: StandingSources;
+  /** The requested set, before its revisions were checked. */
+  readonly staged: SourceSet;
 }
 
 const baseOf = (path: string): string => path.slice(0, Math.max(1, path.lastIndexOf('/')));
@@ -107,7 +107,7 @@ export class Sources {
   readonly #resolver: SourceResolver;
   /** The latest look at the watched directory. */
   #watching: Promise<void> = Promise.resolve();
-  #standing: StandingSources;
+  #accepted: SourceSet;
   #unsaved: Unsaved | null = null;
   #closed = false;
   /** The watched directory was read and is taken over. */
@@ -128,11 +128,11 @@ export class Sources {
       readCopy: (name) => kept.readCopy(name),
     });
     this.#notes = new EditNotes(history, options.onIssue ?? (() => {}));
-    this.#standing = restoreSources(history, (n) => kept.of(n));
+    this.#accepted = restoreSources(history, (n) => kept.of(n));
     this.#contents = kept.of(this.generation);
-    this.#resolution = this.#resolver.resolve(this.#standing, this.generation);
-    const effective = this.#resolver.effective(this.#standing);
-    const contents = contentsInUse(accept(this.#standing, effective, this.#resolution.sources).standing, effective);
+    this.#resolution = this.#resolver.resolve(this.#accepted, this.generation);
+    const effective = this.#resolver.effective(this.#accepted);
+    const contents = contentsInUse(accept(this.#accepted, effective, this.#resolution.sources).set, effective);
     const state = this.#keepPresent(null, this.#resolution, contents);
     this.#resolution = { ...this.#resolution, copies: NO_COPIES, state };
   }
@@ -140,15 +140,15 @@ export class Sources {
   /**
    * Keeps copies of what is in force already: one may be gone, or never have been made by an earlier version. Returns the
    * state without those that cannot be written: their files are used as they are, until the next look.
-   * @param standing null while it is not known yet what is in force
+   * @param accepted null while it is not known yet what is in force
    */
-  #keepPresent(standing: StandingSources | null, { state, copies }: Resolution, contents: Contents): DesiredState {
+  #keepPresent(accepted: SourceSet | null, { state, copies }: Resolution, contents: Contents): DesiredState {
     const { kept, history, copiesInUse } = this.#options;
     try {
       kept.keepCopies(contents, copies);
-      if (standing === null || this.#contents !== null || this.generation === 0) return state;
+      if (accepted === null || this.#contents !== null || this.generation === 0) return state;
       // The generation was made by a version that kept nothing of files, and they are what they were.
-      history.durable(() => kept.save(this.generation, contents, this.#heldAt(standing), copiesInUse()));
+      history.durable(() => kept.save(this.generation, contents, this.#heldAt(accepted), copiesInUse()));
       this.#contents = contents;
       return state;
     } catch (error) {
@@ -166,7 +166,7 @@ export class Sources {
   }
 
   get held(): HeldRemoval | null {
-    return this.#standing.held;
+    return this.#accepted.held;
   }
 
   /** Apps of which it is not certain how they are declared, with why. */
@@ -175,7 +175,7 @@ export class Sources {
   }
 
   get isUncertain(): boolean {
-    return this.#standing.holds.size > 0;
+    return this.#accepted.holds.size > 0;
   }
 
   get refused(): Refusal | null {
@@ -185,7 +185,7 @@ export class Sources {
   /** Files outside the manifests whose content counts. */
   inputs(): string[] {
     const inputs = [...this.#resolution.sources.values()].flatMap((outcome) => outcome.inputs);
-    return [...inputs, ...this.#resolver.heldInputs(this.#standing)];
+    return [...inputs, ...this.#resolver.heldInputs(this.#accepted)];
   }
 
   /**
@@ -199,8 +199,8 @@ export class Sources {
       const found = files.map(({ path, content }): Source => {
         return { kind: 'watched', origin: path, baseDir: baseOf(path), content };
       });
-      const watched = refused === null ? bySourceId(found) : this.#standing.watched;
-      await this.#resolver.look({ ...this.#standing, watched });
+      const watched = refused === null ? bySourceId(found) : this.#accepted.watched;
+      await this.#resolver.look({ ...this.#accepted, watched });
       if (this.#closed) return false;
       this.#refused = refused;
       if (refused === null) this.#takeOver(snapshot, watched);
@@ -216,12 +216,12 @@ export class Sources {
 
   /** Reads the build contexts of the manifests with these applied, in small steps. What is resolved next is as of now. */
   look(inputs: readonly ManifestInput[] = []): Promise<void> {
-    return this.#resolver.look(withTried(this.#standing, { inputs }));
+    return this.#resolver.look(withTried(this.#accepted, { inputs }));
   }
 
   /** Like {@link look}, for a rollback. @throws TsdError as that does. */
   async lookBack(n: number, hold: boolean): Promise<void> {
-    await this.#resolver.look({ ...this.#standing, ...this.#rolledBack(n, hold) });
+    await this.#resolver.look({ ...this.#accepted, ...this.#rolledBack(n, hold) });
   }
 
   /** Takes over nothing more, and resolves when the look that goes on has ended. */
@@ -233,17 +233,17 @@ export class Sources {
 
   #takeOver({ files, loss, inputsChanged }: DirectorySnapshot, watched: SourceMap): void {
     const { directory } = this.#options;
-    const before = this.#standing.watched.size > 0 ? this.#standing.watched : this.#standing.remembered;
+    const before = this.#accepted.watched.size > 0 ? this.#accepted.watched : this.#accepted.remembered;
     const emptied = files.length === 0 && before.size > 1;
     if ((loss !== 'none' && before.size > 0) || emptied) {
       const what = loss === 'vanished' ? 'is gone' : 'was emptied';
       const message = `${directory} ${what}; its ${before.size} manifests stay until \`tsdocker approve\``;
-      this.#standing = { ...this.#standing, watched: before, held: { directory, message } };
+      this.#accepted = { ...this.#accepted, watched: before, held: { directory, message } };
       return;
     }
     const why = inputsChanged ? INPUT_CHANGED : `${directory} changed`;
     try {
-      const holds = afterLook(this.#standing.holds, watched);
+      const holds = afterLook(this.#accepted.holds, watched);
       this.#adopt({ held: null, remembered: new Map(), watched, holds }, { otherwise: why });
       this.#looked = true;
       this.#unsaved = null;
@@ -255,7 +255,7 @@ export class Sources {
 
   /** Lets a held removal happen. Returns its directory, or null when nothing is held. */
   approveRemoval(by: Actor | null): string | null {
-    const { held } = this.#standing;
+    const { held } = this.#accepted;
     if (!held) return null;
     this.#adopt(WITHOUT_DIRECTORY, { cause: `removal of ${held.directory} approved`, by });
     return held.directory;
@@ -263,7 +263,7 @@ export class Sources {
 
   /** What the desired state would be after {@link approveRemoval}. */
   previewRemoval(): DesiredState {
-    return this.#resolver.resolve({ ...this.#standing, ...WITHOUT_DIRECTORY }, this.generation + 1).state;
+    return this.#resolver.resolve({ ...this.#accepted, ...WITHOUT_DIRECTORY }, this.generation + 1).state;
   }
 
   /**
@@ -271,32 +271,32 @@ export class Sources {
    * apps.
    */
   approvePins(names: readonly string[], by: Actor | null): readonly string[] {
-    const released = Object.entries(this.#standing.pins)
+    const released = Object.entries(this.#accepted.pins)
       .filter(
         ([app, { sources }]) =>
           names.length === 0 || [app, ...sources.map(({ origin }) => origin)].some((name) => names.includes(name)),
       )
       .map(([app]) => app);
     if (released.length === 0) return [];
-    const pins = withoutPins(this.#standing.pins, released);
+    const pins = withoutPins(this.#accepted.pins, released);
     this.#adopt({ pins }, { cause: `${released.join(', ')} approved`, by });
     return released;
   }
 
   /** Pinned apps, with why and what the desired state would be after {@link approvePins} of each. */
   previewPins(): { readonly app: string; readonly reason: string; readonly state: DesiredState }[] {
-    const { pins } = this.#standing;
+    const { pins } = this.#accepted;
     return Object.entries(pins).map(([app, { reason }]) => {
-      const standing = { ...this.#standing, pins: withoutPins(pins, [app]) };
-      return { app, reason, state: this.#resolver.resolve(standing, this.generation + 1).state };
+      const released = { ...this.#accepted, pins: withoutPins(pins, [app]) };
+      return { app, reason, state: this.#resolver.resolve(released, this.generation + 1).state };
     });
   }
 
   /** Apps whose declaration is not certain, with what each may be and what the desired state would be then. */
   previewChoices(): { readonly choice: Choice; readonly state: DesiredState }[] {
-    return choicesOf(this.#standing.holds).map((choice) => {
-      const standing = withChoice(this.#standing, choice, { generation: this.generation, looked: this.#looked });
-      return { choice, state: this.#resolver.resolve(standing, this.generation + 1).state };
+    return choicesOf(this.#accepted.holds).map((choice) => {
+      const chosen = withChoice(this.#accepted, choice, { generation: this.generation, looked: this.#looked });
+      return { choice, state: this.#resolver.resolve(chosen, this.generation + 1).state };
     });
   }
 
@@ -305,7 +305,7 @@ export class Sources {
    * @throws TsdError TSD_BAD_REQUEST for an app without a candidate, or for two candidates of one app
    */
   approveChoices(names: readonly string[], by: Actor | null): readonly string[] {
-    const { holds } = this.#standing;
+    const { holds } = this.#accepted;
     const chosen = choicesOf(holds).filter(({ name }) => names.includes(name));
     const apps = chosen.map(({ held }) => held.app);
     const vague = names.find((name) => holds.has(name)) ?? apps.find((app, index) => apps.indexOf(app) !== index);
@@ -330,21 +330,21 @@ export class Sources {
       history.durable(() => {
         const next = merged(current, generationOf([declaration], n));
         appendGeneration(history, next, { n, cause, nowMs: clock.now().wallMs });
-        history.holds.keep(new Set([...this.#standing.holds.keys()].filter((app) => app !== held.app)));
+        history.holds.keep(new Set([...this.#accepted.holds.keys()].filter((app) => app !== held.app)));
       });
       const { remembered: known, ...restored } = restoreSources(history, (of) => kept.of(of));
-      const { watched, held: removal, holds: before } = this.#standing;
+      const { watched, held: removal, holds: before } = this.#accepted;
       const holds = withoutHolds(before, new Set([held.app]));
-      const remembered = this.#looked ? this.#standing.remembered : known;
+      const remembered = this.#looked ? this.#accepted.remembered : known;
       this.#adopt({ ...restored, watched, held: removal, remembered, holds }, { cause, by });
       return;
     }
-    this.#adopt({ holds: withoutHolds(this.#standing.holds, new Set([held.app])) }, { cause, by });
+    this.#adopt({ holds: withoutHolds(this.#accepted.holds, new Set([held.app])) }, { cause, by });
   }
 
   /** What the desired state would be with these manifests applied, or as files of the watched directory, and those of some origins taken back. */
   preview(inputs: readonly ManifestInput[], tried: Omit<Inputs, 'inputs'> = {}): Resolution {
-    return this.#resolver.resolve(withTried(this.#standing, { ...tried, inputs }), this.generation + 1);
+    return this.#resolver.resolve(withTried(this.#accepted, { ...tried, inputs }), this.generation + 1);
   }
 
   /**
@@ -352,7 +352,7 @@ export class Sources {
    * @throws TsdError as that does.
    */
   previewRollback(n: number, hold: boolean): Resolution {
-    return this.#resolver.resolve({ ...this.#standing, ...this.#rolledBack(n, hold) }, this.generation + 1);
+    return this.#resolver.resolve({ ...this.#accepted, ...this.#rolledBack(n, hold) }, this.generation + 1);
   }
 
   /**
@@ -380,15 +380,15 @@ export class Sources {
       changedIn: (past) => this.#options.history.generations.get(past)?.changes.resources.map((one) => one.key) ?? null,
     });
     if (n === null) return null;
-    const [now, then] = [allSources(this.#standing), this.#resolver.ofGeneration(n)];
-    const ownerOf = ownerIn(this.#standing, this.#options.history.generations.get(n)?.pins.owners);
+    const [now, then] = [allSources(this.#accepted), this.#resolver.ofGeneration(n)];
+    const ownerOf = ownerIn(this.#accepted, this.#options.history.generations.get(n)?.pins.owners);
     const own = [...new Map([...then, ...now]).keys()].filter((id) => ownerOf(id) === app);
     const text = `update of ${app}/${parseKey(key).name} failed: ${reason}; held at generation ${n}`;
     const compared = { now, then, ownerOf, filesOf: this.#filesOf(n), digestOf: this.#digestOf };
     const pin = pinsTo(n, text, own, compared)[app];
     if (!pin) return null;
-    const pins = { ...this.#standing.pins, [app]: { ...pin, failed: true, container: key, hint } };
-    if (this.newIssues(this.#resolver.resolve({ ...this.#standing, pins }, this.generation + 1)).length > 0)
+    const pins = { ...this.#accepted.pins, [app]: { ...pin, failed: true, container: key, hint } };
+    if (this.newIssues(this.#resolver.resolve({ ...this.#accepted, pins }, this.generation + 1)).length > 0)
       return null;
     const cause = `update of ${app}/${parseKey(key).name} failed, ${app} is back at generation ${n}`;
     this.#adopt({ pins }, { cause });
@@ -411,7 +411,7 @@ export class Sources {
   apply(inputs: readonly ManifestInput[], by: Actor | null): readonly IssueView[] {
     const issues = this.inputIssues(inputs, this.preview(inputs));
     if (issues.length > 0) return issues;
-    const applied = withInputs(this.#standing, { inputs });
+    const applied = withInputs(this.#accepted, { inputs });
     const fresh = new Set(inputs.map(({ file }) => sourceId({ kind: 'applied', origin: file })));
     this.#adopt({ applied }, { cause: `applied ${inputs.map(({ file }) => file).join(', ')}`, by, applied: fresh });
     return [];
@@ -430,20 +430,20 @@ export class Sources {
 
   /** The applied manifests, by origin. */
   applied(): ReadonlyMap<string, Source> {
-    return new Map([...this.#standing.applied.values()].map((source) => [source.origin, source]));
+    return new Map([...this.#accepted.applied.values()].map((source) => [source.origin, source]));
   }
 
   /** True for a file that stands in the watched directory, whatever path leads there, and for one that stood there. */
   isWatched(origin: string): boolean {
     if (standsIn(this.#options.directory, origin)) return true;
-    return allSources(this.#standing).has(sourceId({ kind: 'watched', origin }));
+    return allSources(this.#accepted).has(sourceId({ kind: 'watched', origin }));
   }
 
   /** Origin and kind of the manifest that declares an app. */
   sourceOfApp(app: string): { kind: SourceKind; origin: string } | null {
     for (const [id, outcome] of this.#resolution.sources) {
       if (outcome.app !== app || outcome.using === 'none') continue;
-      const source = this.#resolver.effective(this.#standing).get(id);
+      const source = this.#resolver.effective(this.#accepted).get(id);
       if (source) return { kind: source.kind, origin: source.origin };
     }
     return null;
@@ -451,19 +451,19 @@ export class Sources {
 
   /** Takes applied manifests away, and puts others in the place of those from which only a part goes. */
   remove(origins: readonly string[], inputs: readonly ManifestInput[], why: { cause: string; by: Actor | null }): void {
-    const applied = withInputs(this.#standing, { inputs, gone: origins, sameFiles: true });
+    const applied = withInputs(this.#accepted, { inputs, gone: origins, sameFiles: true });
     this.#adopt({ applied }, why);
   }
 
   views(): readonly ManifestView[] {
     const { generation } = this;
-    const effective = this.#resolver.effective(this.#standing);
+    const effective = this.#resolver.effective(this.#accepted);
     const unsaved = this.#unsaved;
     return manifestViews({
-      standing: this.#standing,
+      accepted: this.#accepted,
       effective,
       outcomes: this.#resolution.sources,
-      waiting: this.#resolver.waiting(this.#standing),
+      waiting: this.#resolver.waiting(this.#accepted),
       unsaved,
       generation,
       refused: this.#refused && { ...this.#refused, directory: this.#options.directory },
@@ -474,8 +474,8 @@ export class Sources {
   /** What of the manifests in force counts otherwise than one may think, as of now. */
   fileNotes(): readonly FileNote[] {
     // Files that nobody is told of, as those of network filesystems, may be others than at the last look.
-    const { sources } = this.#resolver.resolve(this.#standing, this.generation);
-    const drifted = [...this.#resolver.effective(this.#standing)].flatMap(([id, { origin, pinned }]) => {
+    const { sources } = this.#resolver.resolve(this.#accepted, this.generation);
+    const drifted = [...this.#resolver.effective(this.#accepted)].flatMap(([id, { origin, pinned }]) => {
       const outcome = sources.get(id);
       const drift = outcome && pinned ? driftOf(outcome, pinned.generation) : null;
       return drift ? driftNotes(origin, pinned?.held ? { ...drift, files: [] } : drift) : [];
@@ -499,7 +499,7 @@ export class Sources {
 
   #inputId(file: string): string {
     const watched = sourceId({ kind: 'watched', origin: file });
-    return this.#standing.watched.has(watched) ? watched : sourceId({ kind: 'applied', origin: file });
+    return this.#accepted.watched.has(watched) ? watched : sourceId({ kind: 'applied', origin: file });
   }
 
   #rolledBack(n: number, hold: boolean): RolledBack {
@@ -510,8 +510,8 @@ export class Sources {
       });
     }
     const { pins } = generation;
-    const now = allSources(this.#standing);
-    const ownerOf = ownerIn(this.#standing, pins.owners);
+    const now = allSources(this.#accepted);
+    const ownerOf = ownerIn(this.#accepted, pins.owners);
     const kept = this.#options.kept.of(n) ?? {};
     /** One that was not pinned then, and of whose files nothing is known, follows them as it did. */
     const follows = (id: string): boolean => kept[id] === undefined && pins.applied?.[id] === undefined;
@@ -536,7 +536,7 @@ export class Sources {
     const contents = this.#options.kept.of(n);
     const hashes = this.#options.history.generations.get(n)?.pins.content ?? {};
     return (id) => {
-      const now = this.#standing.good.get(id)?.contents;
+      const now = this.#accepted.good.get(id)?.contents;
       return now === undefined ? [] : changedFiles(contents?.[id], now, hashes[id] ?? {}, among?.(id));
     };
   }
@@ -545,51 +545,51 @@ export class Sources {
    * Makes changed sources the desired state; a new generation when it differs. All or nothing: what cannot be written down
    * has not happened.
    */
-  #adopt(change: Partial<StandingSources>, reason: Reason): void {
+  #adopt(change: Partial<SourceSet>, reason: Reason): void {
     const { clock, kept } = this.#options;
     const before = this.#resolution.state;
-    const changedStanding = { ...this.#standing, ...change };
-    const wanted = { ...changedStanding, pins: this.#resolver.pinsThatHold(changedStanding) };
-    const next = this.#resolver.resolve(wanted, this.generation + 1);
-    const effective = this.#resolver.effective(wanted);
-    const accepted = accept(wanted, effective, next.sources);
-    const contents = contentsInUse(accepted.standing, effective);
-    const applied = pinnedApplied(accepted.standing, effective, {
+    const asked = { ...this.#accepted, ...change };
+    const staged = { ...asked, pins: this.#resolver.pinsThatHold(asked) };
+    const next = this.#resolver.resolve(staged, this.generation + 1);
+    const effective = this.#resolver.effective(staged);
+    const { set: revised, changed: isRevised } = accept(staged, effective, next.sources);
+    const contents = contentsInUse(revised, effective);
+    const applied = pinnedApplied(revised, effective, {
       generation: this.generation + 1,
       fresh: reason.applied ?? NONE,
-      before: this.#standing.applied,
+      before: this.#accepted.applied,
     });
     const owners = [...next.sources.values()].flatMap(({ app, using }) => (using === 'none' ? [] : [app]));
-    const standing = { ...accepted.standing, applied, holds: endedBy(wanted.holds, owners) };
+    const accepted = { ...revised, applied, holds: endedBy(staged.holds, owners) };
     const changed = !sameState(before, next.state);
     const atMs = clock.now().wallMs;
     let after = next.state;
-    if (changed || accepted.changed || this.#isNews(standing, effective, contents)) {
+    if (changed || isRevised || this.#isNews(accepted, effective, contents)) {
       kept.keepCopies(contents, next.copies);
-      this.#save(atMs, { standing, effective, contents, after: next.state, wanted }, reason);
-    } else after = this.#keepPresent(standing, next, contents);
-    const edited = { sources: effective, outcomes: next.sources, before: wanted.good, good: standing.good };
+      this.#save(atMs, { accepted, effective, contents, after: next.state, staged }, reason);
+    } else after = this.#keepPresent(accepted, next, contents);
+    const edited = { sources: effective, outcomes: next.sources, before: staged.good, good: accepted.good };
     this.#notes.tell({ ...edited, generation: this.generation, atMs });
-    this.#standing = standing;
+    this.#accepted = accepted;
     const state = Object.freeze({ ...after, generation: this.generation });
     this.#resolution = { ...next, copies: NO_COPIES, state };
     if (changed) this.#options.onChange(this.#resolution.state, before);
   }
 
   /** True when pins, applied generations or contents of files are not those that the current generation is stored with. */
-  #isNews(standing: StandingSources, effective: SourceMap, contents: Contents): boolean {
+  #isNews(accepted: SourceSet, effective: SourceMap, contents: Contents): boolean {
     const current = this.#options.history.generations.current();
     const pins = current?.pins.apps ?? {};
-    if (JSON.stringify(standing.pins) !== JSON.stringify(pins)) return true;
+    if (JSON.stringify(accepted.pins) !== JSON.stringify(pins)) return true;
     if (current === null) return false;
-    if (canonicalJson(appliedGenerations(standing)) !== canonicalJson(current.pins.applied ?? {})) return true;
+    if (canonicalJson(appliedGenerations(accepted)) !== canonicalJson(current.pins.applied ?? {})) return true;
     if (this.#contents !== null) return canonicalJson(contents) !== canonicalJson(this.#contents);
-    const { content } = textsInUse(standing, effective);
+    const { content } = textsInUse(accepted, effective);
     return canonicalJson(content) !== canonicalJson(current.pins.content);
   }
 
   /** Generations whose files apps need that are held back. */
-  #heldAt({ pins, applied }: StandingSources): number[] {
+  #heldAt({ pins, applied }: SourceSet): number[] {
     const held = Object.values(pins);
     const own = held.flatMap(({ sources }) =>
       sources.flatMap((pin) => applied.get(sourceId(pin))?.pinned?.generation ?? []),
@@ -599,15 +599,15 @@ export class Sources {
 
   #save(
     atMs: number,
-    { standing, effective, contents, after, wanted }: Adopted,
+    { accepted, effective, contents, after, staged }: Adopted,
     { cause, otherwise = '', imagesOf, by = null }: Reason,
   ): void {
     const { history, reserve, kept } = this.#options;
     const before = this.#resolution.state;
     const current = history.generations.current();
-    const files = fileChanges(wanted.good, standing.good, originOf);
-    const { texts, content } = textsInUse(standing, effective);
-    const { pins } = standing;
+    const files = fileChanges(staged.good, accepted.good, originOf);
+    const { texts, content } = textsInUse(accepted, effective);
+    const { pins } = accepted;
     const asOf = (n: number) => history.images.asOf(n);
     const images = {
       ...stillDue(current?.pins.images ?? {}, history.resources.images(), before, after),
@@ -620,41 +620,41 @@ export class Sources {
         apps: pins,
         images,
         content,
-        owners: Object.fromEntries(standing.owners),
-        applied: appliedGenerations(standing),
+        owners: Object.fromEntries(accepted.owners),
+        applied: appliedGenerations(accepted),
       },
       files,
       by: by ?? (cause === undefined ? ownerOfChanged(files) : null),
       before,
       after,
     };
-    const staged = this.#stageCopies({ texts, pins: generation.pins, contents }, standing, after);
+    const copies = this.#stageCopies({ texts, pins: generation.pins, contents }, accepted, after);
     const save = () =>
       history.durable(() => {
         saveGeneration(history, atMs, generation);
-        history.holds.keep(new Set(standing.holds.keys()));
-        kept.save(this.generation, contents, this.#heldAt(standing), this.#options.copiesInUse());
+        history.holds.keep(new Set(accepted.holds.keys()));
+        kept.save(this.generation, contents, this.#heldAt(accepted), this.#options.copiesInUse());
         history.resources.pin(images);
       });
     try {
       if (onlyRemoves(before, after)) reserve.spendOn(save);
       else save();
     } catch (error) {
-      staged.abandon();
+      copies.abandon();
       throw error;
     }
     // After the store: one that is older than the store is made again at the next start, a newer one would stop everything.
-    staged.publish();
+    copies.publish();
     this.#contents = contents;
     this.#sweep(after);
   }
 
   /** The second copies of the declarations that change; where the disk is full, with a slice of the reserve for a removal. */
-  #stageCopies(stored: StoredGeneration, standing: StandingSources, after: DesiredState): StagedCopies {
+  #stageCopies(stored: StoredGeneration, accepted: SourceSet, after: DesiredState): StagedCopies {
     const { declarations, reserve } = this.#options;
-    const apps = [...declarationsOf(stored, after, ownerIn(standing))];
+    const apps = [...declarationsOf(stored, after, ownerIn(accepted))];
     const json = new Map(apps.map(([app, declaration]) => [app, encoded(declaration)]));
-    const stage = () => declarations.stage(json, this.generation + 1, new Set(standing.holds.keys()));
+    const stage = () => declarations.stage(json, this.generation + 1, new Set(accepted.holds.keys()));
     return onlyRemoves(this.#resolution.state, after) ? reserve.spendOn(stage) : stage();
   }
 

@@ -14,8 +14,8 @@ import { volumeKey } from '../state/volume-record.ts';
 import { datedConditions } from './condition-times.ts';
 import { containerHint } from './hints.ts';
 import { namesLeftOut } from './name-conditions.ts';
+import { resourceStatus } from './resource-status.ts';
 import { sharedGroups } from './shared-groups.ts';
-import { standing } from './standing.ts';
 import { unfiltered } from './unfiltered.ts';
 import type { ViewInput } from './view-input.ts';
 
@@ -170,7 +170,7 @@ export function imageViews(input: ViewInput): ImageView[] {
       tags: imageId === null ? [] : tagsOf(imageId),
       size: record ? (record.Tsdocker?.Layers ?? []).reduce((sum, layer) => sum + layer.Size, 0) : null,
       created: record?.created ?? null,
-      ...standing(input, key, imageId !== null),
+      ...resourceStatus(input, key, imageId !== null),
       source: desired.resources.get(key)?.source ?? null,
     };
   });
@@ -226,7 +226,7 @@ export function volumeViews(input: ViewInput): VolumeView[] {
   const keys = [...keysOf('volume', desired, observed.volumes), ...anonymous.flatMap((one) => volumeKey(one) ?? [])];
   return [...new Set(keys)].sort().map((key) => {
     const volume = world.volumes.keyed(key);
-    const { phase, message, hint, conditions } = standing(input, key, volume !== undefined);
+    const { phase, message, hint, conditions } = resourceStatus(input, key, volume !== undefined);
     const { app, name } = parseKey(key);
     const released = observed.volumes.get(key)?.released === true;
     const nameless = volume?.owner.type === 'anonymous' ? volume.owner : null;
@@ -259,7 +259,7 @@ export function networkViews(input: ViewInput): NetworkView[] {
       bridge: network?.bridge ?? '',
       subnet: network?.subnet ?? null,
       gateway: network ? gateway : null,
-      ...standing(input, key, network?.healthy === true),
+      ...resourceStatus(input, key, network?.healthy === true),
       containers: world.containers.all().filter((record) => network && record.network?.bridge === network.bridge)
         .length,
       source: desired.resources.get(key)?.source ?? null,

@@ -103,7 +103,7 @@ function sum(plan: PlanView): string {
   const waiting = [
     ...(heldBack > 0 ? [`${plural(heldBack, 'resource')} held`] : []),
     ...(approvals.length > 0 ? [`${plural(approvals.length, 'approval')} pending`] : []),
-    ...standingCounts(all),
+    ...manifestCounts(all),
   ];
   if (ops.length === 0 && waiting.length === 0) return 'Nothing to do.';
   const counted = ops.length === 0 ? 'No operations' : plural(ops.length, 'operation');
@@ -111,7 +111,7 @@ function sum(plan: PlanView): string {
 }
 
 /** `2 manifests rejected`, `1 manifest held`. */
-export function standingCounts(manifests: PlanView['manifests']): string[] {
+export function manifestCounts(manifests: PlanView['manifests']): string[] {
   return (['Rejected', 'Held'] as const).flatMap((state) => {
     const count = manifests.filter((manifest) => manifest.state === state).length;
     return count > 0 ? [`${plural(count, 'manifest')} ${state.toLowerCase()}`] : [];

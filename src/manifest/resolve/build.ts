@@ -29,8 +29,8 @@ export interface BuildOptions {
   readonly onOtherApp?: OnOtherApp | undefined;
 }
 
-/** How the files of a source stand. */
-interface FileStanding {
+/** What the files of one source hold, and which of them changed. */
+interface SourceFiles {
   readonly contents: Record<ResourceKey, ResourceContents>;
   /** Files, as written, that are not any more what they are pinned to. */
   readonly changed: Set<string>;
@@ -41,7 +41,7 @@ interface FileStanding {
 export interface Build {
   readonly resources: ReadonlyMap<ResourceKey, Desired>;
   /** By source. */
-  readonly files: ReadonlyMap<string, FileStanding>;
+  readonly files: ReadonlyMap<string, SourceFiles>;
   /** What copies of files that are read now hold, by name. */
   readonly copies: ReadonlyMap<string, Buffer>;
   readonly findings: readonly Finding[];
@@ -87,7 +87,7 @@ class Builder {
   readonly #references = new Map<ResourceKey, References>();
   readonly #findings: Finding[] = [];
   readonly #inputs = new Map<string, Set<string>>();
-  readonly #files = new Map<string, FileStanding>();
+  readonly #files = new Map<string, SourceFiles>();
   readonly #room: CopyRoom;
 
   constructor(universe: Universe, options: BuildOptions) {
@@ -150,7 +150,7 @@ class Builder {
     const hash = earlier ?? content?.hash ?? null;
     const hashes = hash === null ? {} : { [written]: hash };
     this.#note(at, { hashes, files: {}, images }, at.candidate.app.follow ? [written] : []);
-    if (pinned && known && known.hash !== pinned.hash) this.#standingOf(sourceId).changed.add(written);
+    if (pinned && known && known.hash !== pinned.hash) this.#filesOf(sourceId).changed.add(written);
     this.#add(at, absolute, references, hashes);
   }
 
@@ -165,16 +165,16 @@ class Builder {
     return hash === undefined ? null : { hash, images: entry?.images };
   }
 
-  #standingOf(sourceId: string): FileStanding {
-    const standing = this.#files.get(sourceId) ?? { contents: {}, changed: new Set(), followed: {} };
-    this.#files.set(sourceId, standing);
-    return standing;
+  #filesOf(sourceId: string): SourceFiles {
+    const files = this.#files.get(sourceId) ?? { contents: {}, changed: new Set(), followed: {} };
+    this.#files.set(sourceId, files);
+    return files;
   }
 
   #note({ key, candidate }: Declared, contents: ResourceContents, followed: readonly string[]): void {
-    const standing = this.#standingOf(candidate.sourceId);
-    standing.contents[key] = contents;
-    if (followed.length > 0) standing.followed[key] = followed;
+    const files = this.#filesOf(candidate.sourceId);
+    files.contents[key] = contents;
+    if (followed.length > 0) files.followed[key] = followed;
   }
 
   /** An image of its own name is one of elsewhere: an image cannot be made from itself. */
@@ -203,7 +203,7 @@ class Builder {
     append(this.#findings, [...findings, ...checkContainer(at, spec, references, this.#universe), ...content.findings]);
     this.#watch(at.candidate.sourceId, content.inputs);
     this.#note(at, content.contents, content.followed);
-    for (const path of content.changed) this.#standingOf(at.candidate.sourceId).changed.add(path);
+    for (const path of content.changed) this.#filesOf(at.candidate.sourceId).changed.add(path);
     this.#add(at, absolute, references, content.hashes, content);
   }
 

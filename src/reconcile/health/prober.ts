@@ -7,7 +7,7 @@ import {
   type ProbeName,
   type ProbeSet,
   type ProbeSpec,
-  type ProbeStanding,
+  type ProbeState,
 } from '../../model/health.ts';
 import { smallest } from '../../model/lists.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
@@ -17,7 +17,7 @@ import { fraction } from '../plan/mint.ts';
 import { WorkQueue } from '../work-queue.ts';
 import { ProbeTurns } from './probe-turns.ts';
 import { probesOf } from './probes-of.ts';
-import { healthOf, isActive, isStarting, recordOfRun, standingOf, withResult } from './verdict.ts';
+import { healthOf, isActive, isStarting, probeState, recordOfRun, withResult } from './verdict.ts';
 
 /** What one try found; or why there was none, for a reason of the host that says nothing about the container. */
 export type CheckResult = { readonly ok: boolean; readonly output: string } | { readonly untried: TsdError };
@@ -150,7 +150,7 @@ export class Prober {
       if (probe === null) continue;
       const first = startedAtBootMs + probe.initialDelayMs;
       const spread = Math.min(probe.intervalMs, TAKEOVER_SPREAD_MS) * fraction(seed, record.id, name);
-      const waits = standingOf(known, name).verdict === 'passing';
+      const waits = probeState(known, name).verdict === 'passing';
       watched.due.set(name, waits ? Math.max(first, now + spread) : first);
     }
     this.#watched.set(key, watched);
@@ -206,9 +206,9 @@ export class Prober {
       this.#later(key, watched, name, Math.min(probe.intervalMs, UNTRIED_RETRY_MS));
       return;
     }
-    const standing = this.#take(key, watched, { probe: name, atWallMs: clock.now().wallMs, ...tried });
+    const state = this.#take(key, watched, { probe: name, atWallMs: clock.now().wallMs, ...tried });
     const ranForMs = clock.now().bootMs - watched.startedAtBootMs;
-    this.#later(key, watched, name, this.#wait(watched, name, probe, standing, ranForMs));
+    this.#later(key, watched, name, this.#wait(watched, name, probe, state, ranForMs));
   }
 
   #later(key: ResourceKey, watched: Watched, name: ProbeName, waitMs: number): void {
@@ -216,7 +216,7 @@ export class Prober {
     this.#schedule(key, watched);
   }
 
-  #take(key: ResourceKey, watched: Watched, result: Parameters<typeof withResult>[2]): ProbeStanding {
+  #take(key: ResourceKey, watched: Watched, result: Parameters<typeof withResult>[2]): ProbeState {
     const { clock, world, onChange } = this.#options;
     const { id, run, probes, startedAtBootMs } = watched;
     const now = clock.now().bootMs;
@@ -225,7 +225,7 @@ export class Prober {
     this.#remember(key, id, next);
     const [before, after] = [healthOf(known, probes, run), healthOf(next, probes, run)];
     if (before.state !== after.state) onChange({ key, containerId: id, run, before, after });
-    return standingOf(next, result.probe);
+    return probeState(next, result.probe);
   }
 
   /** In memory whatever becomes of the disk; probing goes on. */
@@ -237,11 +237,11 @@ export class Prober {
     }
   }
 
-  #wait(watched: Watched, name: ProbeName, probe: ProbeSpec, standing: ProbeStanding, ranForMs: number): number {
-    if (isStarting(standing, probe, ranForMs)) {
-      return Math.min(probe.startIntervalMs, FIRST_RETRY_MS * 2 ** Math.min(standing.tries - 1, 20));
+  #wait(watched: Watched, name: ProbeName, probe: ProbeSpec, state: ProbeState, ranForMs: number): number {
+    if (isStarting(state, probe, ranForMs)) {
+      return Math.min(probe.startIntervalMs, FIRST_RETRY_MS * 2 ** Math.min(state.tries - 1, 20));
     }
-    const spread = 2 * fraction(this.#options.seed, watched.id, name, String(standing.tries)) - 1;
+    const spread = 2 * fraction(this.#options.seed, watched.id, name, String(state.tries)) - 1;
     return probe.intervalMs * (1 + JITTER * spread);
   }
 }

@@ -7,11 +7,11 @@ import type {
   ProbeResult,
   ProbeSet,
   ProbeSpec,
-  ProbeStanding,
+  ProbeState,
 } from '../../model/health.ts';
 import { KEPT_RESULTS, PROBE_NAMES } from '../../model/health.ts';
 
-const UNTRIED: ProbeStanding = { verdict: 'unknown', successes: 0, failures: 0, tries: 0 };
+const UNTRIED: ProbeState = { verdict: 'unknown', successes: 0, failures: 0, tries: 0 };
 
 /** Asked for in every pass; specs are replaced, never changed. */
 const texts = new WeakMap<ProbeSet, string>();
@@ -31,23 +31,23 @@ export function recordOfRun(known: HealthRecord | undefined, probes: ProbeSet, r
   return { run, probes: text, standings: {}, firstReadyAtBootMs: null, readySinceBootMs: null, results: [] };
 }
 
-export function standingOf(record: HealthRecord, name: ProbeName): ProbeStanding {
+export function probeState(record: HealthRecord, name: ProbeName): ProbeState {
   return record.standings[name] ?? UNTRIED;
 }
 
 /** True when a probe is to be tried now: it exists, and the startup probe, where there is one, has passed or is it. */
 export function isActive(record: HealthRecord, probes: ProbeSet, name: ProbeName): boolean {
   if (probes[name] === null) return false;
-  const started = probes.startup === null || standingOf(record, 'startup').verdict === 'passing';
+  const started = probes.startup === null || probeState(record, 'startup').verdict === 'passing';
   return name === 'startup' ? !started : started;
 }
 
 /** Whether failures do not count yet. */
-export function isStarting(standing: ProbeStanding, probe: ProbeSpec, ranForMs: number): boolean {
-  return standing.verdict === 'unknown' && standing.successes === 0 && ranForMs < probe.startPeriodMs;
+export function isStarting(state: ProbeState, probe: ProbeSpec, ranForMs: number): boolean {
+  return state.verdict === 'unknown' && state.successes === 0 && ranForMs < probe.startPeriodMs;
 }
 
-function advance(before: ProbeStanding, probe: ProbeSpec, ok: boolean, ranForMs: number): ProbeStanding {
+function advance(before: ProbeState, probe: ProbeSpec, ok: boolean, ranForMs: number): ProbeState {
   const tries = before.tries + 1;
   if (ok) {
     const successes = before.successes + 1;
@@ -59,12 +59,12 @@ function advance(before: ProbeStanding, probe: ProbeSpec, ok: boolean, ranForMs:
 }
 
 const passes = (record: HealthRecord, probes: ProbeSet, name: ProbeName): boolean =>
-  probes[name] === null || standingOf(record, name).verdict === 'passing';
+  probes[name] === null || probeState(record, name).verdict === 'passing';
 
 /** The probe whose failure only a restart mends. */
 function fatal(record: HealthRecord, probes: ProbeSet): ProbeName | undefined {
   return (['startup', 'check', 'liveness'] as const).find(
-    (name) => probes[name] !== null && standingOf(record, name).verdict === 'failing',
+    (name) => probes[name] !== null && probeState(record, name).verdict === 'failing',
   );
 }
 
@@ -86,10 +86,10 @@ export function withResult(
 ): HealthRecord {
   const probe = probes[result.probe];
   if (probe === null) return record;
-  const standing = advance(standingOf(record, result.probe), probe, result.ok, ranForMs);
+  const state = advance(probeState(record, result.probe), probe, result.ok, ranForMs);
   const next = {
     ...record,
-    standings: { ...record.standings, [result.probe]: standing },
+    standings: { ...record.standings, [result.probe]: state },
     results: [...record.results, result].slice(-KEPT_RESULTS),
   };
   if (!isReady(next, probes)) return { ...next, readySinceBootMs: null };
@@ -114,7 +114,7 @@ function brief(output: string): string {
 }
 
 function failureText(record: HealthRecord, name: ProbeName): string {
-  const { failures } = standingOf(record, name);
+  const { failures } = probeState(record, name);
   const last = record.results.findLast(({ probe, ok }) => probe === name && !ok);
   const times = failures === 0 ? 'failed' : `failed ${failures === 1 ? 'once' : `${failures} times`}`;
   return `${TITLES[name]} ${times}${last ? `: ${brief(last.output)}` : ''}`;

@@ -1,10 +1,11 @@
-/** What a container needs before it can be made or started, and how its ops wait for that. */
+/** The resources a container needs before it is created or started, and the order of its ops behind theirs. */
 import type { Desired } from '../../model/desired.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { parseKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
 import { opId } from '../op-traits.ts';
-import type { Blocked, Pass, Standing } from './pass.ts';
+import { containerAvailability } from './container-availability.ts';
+import type { Availability, Blocked, Pass } from './pass.ts';
 import { blocked, READY_NOW } from './pass.ts';
 import {
   attachedNetwork,
@@ -16,7 +17,6 @@ import {
   startConditions,
   startDependencies,
 } from './references.ts';
-import { containerStanding } from './standing.ts';
 
 type Container = Desired<'container'>;
 
@@ -31,24 +31,26 @@ function needsOf({ references, spec }: Container, creates: boolean): readonly Re
   ];
 }
 
-function standingOf(pass: Pass, desired: Container, need: ResourceKey): Standing {
-  if (parseKey(need).kind !== 'container') return pass.standings.get(need) ?? remaining(pass, need);
-  const standing = containerNeed(pass, desired, need);
-  const moving = standing.state === 'ready' && standing.after === null ? notMovedYet(pass, desired, need) : null;
+function availabilityOf(pass: Pass, desired: Container, need: ResourceKey): Availability {
+  if (parseKey(need).kind !== 'container') return pass.availability.get(need) ?? remaining(pass, need);
+  const availability = containerNeed(pass, desired, need);
+  const moving =
+    availability.state === 'ready' && availability.after === null ? notMovedYet(pass, desired, need) : null;
   if (moving) return moving;
-  const shared = need === desired.references.networkContainer && standing.state === 'ready' && standing.after === null;
-  return shared ? (lostNamespace(pass, desired) ?? standing) : standing;
+  const shared =
+    need === desired.references.networkContainer && availability.state === 'ready' && availability.after === null;
+  return shared ? (lostNamespace(pass, desired) ?? availability) : availability;
 }
 
 /** What only a predecessor needs: nothing of this plan makes it, and it stays as long as its user, whose connect mends it. */
-function remaining({ busy, observed }: Pass, need: ResourceKey): Standing {
+function remaining({ busy, observed }: Pass, need: ResourceKey): Availability {
   if (busy.has(need)) return blocked(`${need}, which is being changed`, true);
   const there = observed.networks.has(need) || observed.volumes.has(need);
   return there ? READY_NOW : blocked(`${need}, which is not declared`);
 }
 
 /** For `container:NAME`: the namespace may have gone with the end of its owner, although that one counts as ready. */
-function lostNamespace(pass: Pass, desired: Container): Standing | null {
+function lostNamespace(pass: Pass, desired: Container): Availability | null {
   const owner = namespaceOwner(desired, pass.desired.resources);
   if (!owner || !ownsSandbox(owner.spec) || pass.graph.has(opId('container.connect', owner.key))) return null;
   if (pass.observed.containers.get(owner.key)?.sandbox !== false) return null;
@@ -56,7 +58,11 @@ function lostNamespace(pass: Pass, desired: Container): Standing | null {
 }
 
 /** What it links to has no address on their network until it has moved there itself. */
-function notMovedYet(pass: Pass, { key, references, spec, specHash }: Container, need: ResourceKey): Standing | null {
+function notMovedYet(
+  pass: Pass,
+  { key, references, spec, specHash }: Container,
+  need: ResourceKey,
+): Availability | null {
   const { resources } = pass.desired;
   const [target, observed] = [resources.get(need), pass.observed.containers.get(need)];
   const asDeclared = resources.get(baseKey(key))?.specHash === specHash;
@@ -68,15 +74,15 @@ function notMovedYet(pass: Pass, { key, references, spec, specHash }: Container,
   return blocked(`${need}, which is not on ${network} yet`);
 }
 
-function containerNeed(pass: Pass, { references, spec }: Container, need: ResourceKey): Standing {
+function containerNeed(pass: Pass, { references, spec }: Container, need: ResourceKey): Availability {
   const conditions = startConditions(references, spec).filter(({ key }) => key === need);
   if (conditions.length === 0) return existence(pass, need);
-  const standings = conditions.map(({ condition }) => containerStanding(pass, need, condition));
-  return standings.find(({ state }) => state === 'blocked') ?? standings[0] ?? READY_NOW;
+  const each = conditions.map(({ condition }) => containerAvailability(pass, need, condition));
+  return each.find(({ state }) => state === 'blocked') ?? each[0] ?? READY_NOW;
 }
 
-/** For volumesFrom: the container has to exist, not to run. */
-function existence(pass: Pass, key: ResourceKey): Standing {
+/** For volumesFrom: the container must exist; it need not run. */
+function existence(pass: Pass, key: ResourceKey): Availability {
   const created = opId('container.create', key);
   if (pass.graph.has(created)) return { state: 'ready', after: created };
   if (pass.busy.has(key)) return blocked(`${key}, which is being changed`, true);
@@ -85,11 +91,11 @@ function existence(pass: Pass, key: ResourceKey): Standing {
 
 export type Unmet = Pick<Blocked, 'busy' | 'message' | 'hint'>;
 
-/** The first thing that keeps the container from being started (and made, if `creates`), or null. */
+/** Returns the first need that blocks the start (and the create, if `creates`) of the container, or null. */
 export function unmet(pass: Pass, desired: Container, creates: boolean): Unmet | null {
   for (const need of needsOf(desired, creates)) {
-    const standing = standingOf(pass, desired, need);
-    if (standing.state === 'blocked') return { ...standing, message: `waits for ${standing.message}` };
+    const availability = availabilityOf(pass, desired, need);
+    if (availability.state === 'blocked') return { ...availability, message: `waits for ${availability.message}` };
   }
   return null;
 }
@@ -101,7 +107,7 @@ export function loadingNeed({ graph, busy, loading }: Pass, desired: Container, 
   return needsOf(desired, creates).find(loads) ?? null;
 }
 
-/** The op of a container that uses what it needs. */
+/** Returns the id of the op that first uses `need`. */
 function user({ graph }: Pass, { key, references }: Container, need: ResourceKey): string {
   const start = opId('container.start', key);
   if (startDependencies(references).includes(need)) return start;
@@ -121,11 +127,11 @@ export function orderNeeds(pass: Pass, desired: Container): void {
   const creates = graph.has(opId('container.create', desired.key));
   const replaces = first !== opId('container.create', desired.key);
   for (const need of needsOf(desired, creates)) {
-    const standing = standingOf(pass, desired, need);
-    if (standing.state !== 'ready' || standing.after === null) continue;
-    const early = replaces && !graph.waitsFor(standing.after, first);
+    const availability = availabilityOf(pass, desired, need);
+    if (availability.state !== 'ready' || availability.after === null) continue;
+    const early = replaces && !graph.waitsFor(availability.after, first);
     const id = early ? first : user(pass, desired, need);
-    if (pass.predecessors.has(desired.key)) graph.preferOrder(standing.after, id);
-    else graph.order(standing.after, id);
+    if (pass.predecessors.has(desired.key)) graph.preferOrder(availability.after, id);
+    else graph.order(availability.after, id);
   }
 }

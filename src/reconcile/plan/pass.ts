@@ -20,9 +20,9 @@ export interface PlanInput {
   readonly busy: ReadonlySet<ResourceKey>;
 }
 
-/** Whether something may be used by those that need it. */
-export type Standing =
-  | { readonly state: 'ready' /** Op that makes it so; null when it is so now. */; readonly after: string | null }
+/** Whether dependents can use a resource: now, after an op of this plan, or not. */
+export type Availability =
+  | { readonly state: 'ready' /** Op that makes it ready; null when it is ready now. */; readonly after: string | null }
   | Blocked;
 
 export interface Blocked {
@@ -33,7 +33,7 @@ export interface Blocked {
   readonly hint?: string | undefined;
 }
 
-export const READY_NOW: Standing = { state: 'ready', after: null };
+export const READY_NOW: Availability = { state: 'ready', after: null };
 
 /** What one run of the planner gathers. */
 export interface Pass extends PlanInput {
@@ -42,8 +42,8 @@ export interface Pass extends PlanInput {
   readonly reach: ReadonlySet<ResourceKey> | null;
   readonly graph: OpGraph;
   readonly holds: Map<ResourceKey, Hold>;
-  /** Images, volumes and networks to use; containers to depend on. */
-  readonly standings: Map<ResourceKey, Standing>;
+  /** Of images, volumes and networks. Containers are asked by `containerAvailability`. */
+  readonly availability: Map<ResourceKey, Availability>;
   /** Networks that should be made anew but cannot, with the container on them that cannot move now. */
   readonly pinned: ReadonlyMap<ResourceKey, ResourceKey>;
   /** See {@link Plan}. */
@@ -93,7 +93,7 @@ export function uncertainHint(app: string): string {
   return `\`tsdocker plan\` shows what ${app} may be declared as, and the \`tsdocker approve\` of each.`;
 }
 
-export function blocked(message: string, busy = false, hint?: string): Standing {
+export function blocked(message: string, busy = false, hint?: string): Availability {
   return { state: 'blocked', busy, message, hint };
 }
 
@@ -134,8 +134,8 @@ export function mayAct(pass: Pass, key: ResourceKey, desired: Desired | undefine
   return failed === null;
 }
 
-/** Standing of something that cannot be acted on now: usable when it already is there. */
-export function standingOfHeld(pass: Pass, key: ResourceKey): Standing {
+/** Returns why a resource without a planned op is blocked: it is busy, held, or absent. */
+export function availabilityOfHeld(pass: Pass, key: ResourceKey): Availability {
   if (pass.busy.has(key)) return blocked(`${key} is being changed`, true);
   const reason = pass.holds.get(key);
   return reason ? blocked(`${key}: ${reason.message}`, false, reason.hint) : blocked(`${key} is not there`);

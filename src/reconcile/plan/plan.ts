@@ -34,7 +34,7 @@ export function plan(input: PlanInput, relations: Relations = relationsOf(input.
       reach,
       graph: new OpGraph(),
       holds: new Map<ResourceKey, Hold>(),
-      standings: new Map(),
+      availability: new Map(),
       pinned,
       forgiven: new Set(),
       loading: new Set(),

@@ -10,7 +10,7 @@ import { because, declared, redeclared, specChanged } from './cause.ts';
 import { diffSpecs } from './diff.ts';
 import type { OpDraft } from './op-graph.ts';
 import type { Pass } from './pass.ts';
-import { blocked, hold, mayAct, READY_NOW, scoped, standingOfHeld } from './pass.ts';
+import { availabilityOfHeld, blocked, hold, mayAct, READY_NOW, scoped } from './pass.ts';
 import { DEFAULT_NETWORK } from './references.ts';
 
 function ofKind<K extends Kind>(pass: Pass, kind: K): readonly Desired<K>[] {
@@ -25,8 +25,8 @@ function ofKind<K extends Kind>(pass: Pass, kind: K): readonly Desired<K>[] {
 function ensure(pass: Pass, desired: Desired, draft: OpDraft | null, usable: boolean): void {
   const { key } = desired;
   const canAct = draft === null || mayAct(pass, key, desired);
-  if (pass.busy.has(key) || (!canAct && !usable)) pass.standings.set(key, standingOfHeld(pass, key));
-  else pass.standings.set(key, draft && canAct ? { state: 'ready', after: pass.graph.add(draft) } : READY_NOW);
+  if (pass.busy.has(key) || (!canAct && !usable)) pass.availability.set(key, availabilityOfHeld(pass, key));
+  else pass.availability.set(key, draft && canAct ? { state: 'ready', after: pass.graph.add(draft) } : READY_NOW);
 }
 
 /** A plan cannot know the id of an image before it is loaded; its containers are planned when it is. */
@@ -60,15 +60,17 @@ function inBuildOrder(pass: Pass): Iterable<Desired<'image'>> {
 /** Nothing is made in the place of what cannot be read. */
 function holdUnread(pass: Pass, key: ResourceKey, { message, hint }: Unread): void {
   hold(pass, key, 'unavailable', message, null, hint);
-  pass.standings.set(key, standingOfHeld(pass, key));
+  pass.availability.set(key, availabilityOfHeld(pass, key));
 }
 
 export function planImages(pass: Pass): void {
   for (const desired of inBuildOrder(pass)) {
     const { key, references } = desired;
     const cause = imageCause(pass, desired);
-    const bases = references.bases.map((base) => pass.standings.get(base) ?? blocked(`${base}, which is not declared`));
-    const missing = cause && bases.find((standing) => standing.state === 'blocked');
+    const bases = references.bases.map(
+      (base) => pass.availability.get(base) ?? blocked(`${base}, which is not declared`),
+    );
+    const missing = cause && bases.find((base) => base.state === 'blocked');
     if (missing) {
       hold(
         pass,
@@ -78,7 +80,7 @@ export function planImages(pass: Pass): void {
         null,
         missing.hint,
       );
-      pass.standings.set(key, standingOfHeld(pass, key));
+      pass.availability.set(key, availabilityOfHeld(pass, key));
       continue;
     }
     const unread = pass.observed.images.get(key)?.unread;
@@ -129,7 +131,7 @@ export function planVolumes(pass: Pass): void {
     if (candidates.length > 1) {
       const owners = candidates.map((volume) => volume.key).join(' and ');
       hold(pass, desired.key, 'failed', `${owners} could be adopted; remove all but one, or set adopt: false`);
-      pass.standings.set(desired.key, standingOfHeld(pass, desired.key));
+      pass.availability.set(desired.key, availabilityOfHeld(pass, desired.key));
       continue;
     }
     const unread = pass.observed.unreadVolumes?.get(desired.key) ?? pass.observed.unknownVolume;
@@ -177,7 +179,7 @@ export function planNetworks(pass: Pass): ReadonlyMap<ResourceKey, Cause> {
     const pinnedBy = pass.pinned.get(key);
     if (need?.anew && pinnedBy !== undefined) {
       hold(pass, key, 'dependency-not-ready', `${need.cause.message}; waits until ${pinnedBy} can move`);
-      pass.standings.set(key, READY_NOW);
+      pass.availability.set(key, READY_NOW);
       continue;
     }
     if (need?.anew && mayAct(pass, key, desired)) {
@@ -194,14 +196,14 @@ export function planNetworks(pass: Pass): ReadonlyMap<ResourceKey, Cause> {
 /** The default bridge is the supervisor's own: never declared, never removed, mended like the others. */
 function mendDefaultNetwork(pass: Pass): void {
   const observed = pass.observed.networks.get(DEFAULT_NETWORK);
-  pass.standings.set(DEFAULT_NETWORK, READY_NOW);
+  pass.availability.set(DEFAULT_NETWORK, READY_NOW);
   if (!observed || observed.healthy) return;
   if (!mayAct(pass, DEFAULT_NETWORK, undefined)) {
-    pass.standings.set(DEFAULT_NETWORK, standingOfHeld(pass, DEFAULT_NETWORK));
+    pass.availability.set(DEFAULT_NETWORK, availabilityOfHeld(pass, DEFAULT_NETWORK));
     return;
   }
   const cause = because('drift', 'bridge or rules missing');
-  pass.standings.set(DEFAULT_NETWORK, {
+  pass.availability.set(DEFAULT_NETWORK, {
     state: 'ready',
     after: pass.graph.add({ op: 'network.ensure', key: DEFAULT_NETWORK, cause }),
   });

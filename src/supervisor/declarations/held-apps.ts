@@ -1,7 +1,7 @@
 /** Apps whose declaration is not certain: what they may be, and what each choice leads to. */
 import type { Candidate, Declaration, HeldApp } from '../../state/declaration.ts';
 import { type Source, type SourceMap, sourceId } from '../source.ts';
-import type { StandingSources } from '../standing-sources.ts';
+import type { SourceSet } from '../source-set.ts';
 import { generationOf } from './declarations.ts';
 
 export interface Choice {
@@ -25,7 +25,7 @@ export function withoutHolds(
 }
 
 /** Holds that are over: a source declares the app, and it counts. */
-export function endedBy(holds: StandingSources['holds'], owners: Iterable<string | null>): StandingSources['holds'] {
+export function endedBy(holds: SourceSet['holds'], owners: Iterable<string | null>): SourceSet['holds'] {
   const declared = new Set([...owners].filter((app) => app !== null));
   return [...holds.keys()].some((app) => declared.has(app)) ? withoutHolds(holds, declared) : holds;
 }
@@ -38,7 +38,7 @@ function isGone({ candidates, strict }: HeldApp, watched: SourceMap): boolean {
 }
 
 /** Without those that the watched directory, as it was read, settles. */
-export function afterLook(holds: StandingSources['holds'], watched: SourceMap): StandingSources['holds'] {
+export function afterLook(holds: SourceSet['holds'], watched: SourceMap): SourceSet['holds'] {
   const over = [...holds.values()].filter((held) => isGone(held, watched)).map(({ app }) => app);
   return over.length === 0 ? holds : withoutHolds(holds, new Set(over));
 }
@@ -55,13 +55,13 @@ function sourcesOf({ sources }: Declaration, generation: number): Source[] {
  * @param looked the watched directory was read: its files count, and not what they were, unless they are held back
  */
 export function withChoice(
-  standing: StandingSources,
+  set: SourceSet,
   { held, candidate }: Choice,
   { generation, looked }: { readonly generation: number; readonly looked: boolean },
-): StandingSources {
-  const holds = withoutHolds(standing.holds, new Set([held.app]));
+): SourceSet {
+  const holds = withoutHolds(set.holds, new Set([held.app]));
   const { declaration } = candidate;
-  if (declaration === null) return { ...standing, holds };
+  if (declaration === null) return { ...set, holds };
   const { pins, contents } = generationOf([declaration], generation);
   const counts = ({ kind }: Source): boolean => kind !== 'watched' || !looked || declaration.pin !== null;
   const own = sourcesOf(declaration, generation)
@@ -73,11 +73,11 @@ export function withChoice(
     return [id, contents[id] === undefined ? revision : { ...revision, contents: contents[id] }] as const;
   });
   return {
-    ...standing,
+    ...set,
     holds,
-    applied: new Map([...standing.applied, ...own.filter(([, { kind }]) => kind !== 'watched')]),
-    watched: new Map([...standing.watched, ...own.filter(([, { kind }]) => kind === 'watched')]),
-    good: new Map([...standing.good, ...good]),
-    owners: new Map([...standing.owners, ...Object.entries(pins.owners ?? {})]),
+    applied: new Map([...set.applied, ...own.filter(([, { kind }]) => kind !== 'watched')]),
+    watched: new Map([...set.watched, ...own.filter(([, { kind }]) => kind === 'watched')]),
+    good: new Map([...set.good, ...good]),
+    owners: new Map([...set.owners, ...Object.entries(pins.owners ?? {})]),
   };
 }

@@ -8,7 +8,7 @@ import type { DeclarationCopies } from '../../state/declaration-copies.ts';
 import type { History } from '../../state/history/history.ts';
 import type { VolumeStore } from '../../state/volumes.ts';
 import { containerSpecOf } from '../../state/written-spec.ts';
-import { ownerByName } from '../standing-sources.ts';
+import { ownerByName } from '../source-set.ts';
 import { declarationsOf, encoded, generationOf, type StoredGeneration } from './declarations.ts';
 import { judge, type RecordedContainer, type Verdict } from './verdict.ts';
 

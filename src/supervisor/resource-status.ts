@@ -1,4 +1,4 @@
-/** How images, volumes and networks stand, and why. */
+/** The phase and conditions of images, volumes and networks. */
 import { append } from '../model/lists.ts';
 import type { Condition } from '../model/phases.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
@@ -7,7 +7,7 @@ import { putBack } from '../reconcile/put-back.ts';
 import { datedConditions } from './condition-times.ts';
 import type { ViewInput } from './view-input.ts';
 
-export interface Standing {
+export interface ResourceStatus {
   readonly phase: 'Pending' | 'Ready' | 'Failed';
   readonly message: string;
   /** What to do about that. */
@@ -15,7 +15,7 @@ export interface Standing {
   readonly conditions: readonly Condition[];
 }
 
-type Plain = Omit<Standing, 'conditions' | 'hint'>;
+type Plain = Omit<ResourceStatus, 'conditions' | 'hint'>;
 
 function plain({ loop }: ViewInput, key: ResourceKey, present: boolean): Plain {
   const hold = loop.hold(key);
@@ -25,7 +25,7 @@ function plain({ loop }: ViewInput, key: ResourceKey, present: boolean): Plain {
   return { phase: hold.reason === 'failed' ? 'Failed' : present ? 'Ready' : 'Pending', message: hold.message };
 }
 
-/** What of the loop's decision is more than the phase says. */
+/** Returns the part of the planner's hold that the phase does not express. */
 function heldCondition({ loop }: ViewInput, key: ResourceKey, present: boolean): Condition | null {
   const hold = loop.hold(key);
   if (!hold) return null;
@@ -44,8 +44,8 @@ function driftHint({ loop, desired }: ViewInput, key: ResourceKey): string {
   return declared && loop.hold(key)?.reason === 'drifted' ? putBack(declared) : '';
 }
 
-/** @param present it can be used. */
-export function standing(input: ViewInput, key: ResourceKey, present: boolean): Standing {
+/** Returns phase, message, hint and conditions of a resource. @param present true when it can be used */
+export function resourceStatus(input: ViewInput, key: ResourceKey, present: boolean): ResourceStatus {
   const { loop, past, desired } = input;
   const { phase, message } = plain(input, key, present);
   const hold = loop.hold(key);

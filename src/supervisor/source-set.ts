@@ -1,4 +1,4 @@
-/** The manifests as they stand. Immutable: a change of them that cannot be written down has not happened. */
+/** A set of manifests with what belongs to them. Immutable: a change makes a new set, which counts once it is durable. */
 import type { ManifestInput } from '../api/supervisor.ts';
 import type { GoodRevision, SourceOutcome } from '../manifest/desired-state.ts';
 import { appNameOf } from '../manifest/parse.ts';
@@ -11,13 +11,13 @@ import type { SourceText } from '../state/history/source-store.ts';
 import { originOf, type Source, type SourceMap, sourceId, storedSource } from './source.ts';
 import { type AppPins, heldBackSources } from './source-pins.ts';
 
-/** A change that takes several manifests away at once and looks like an accident. */
+/** A removal of several manifests at once, which looks like an accident and waits for approval. */
 export interface HeldRemoval {
   readonly directory: string;
   readonly message: string;
 }
 
-export interface StandingSources {
+export interface SourceSet {
   readonly applied: SourceMap;
   readonly watched: SourceMap;
   /** Watched manifests of the last generation, until the directory has been looked at. */
@@ -32,37 +32,34 @@ export interface StandingSources {
   readonly holds: ReadonlyMap<string, HeldApp>;
 }
 
-/** All of them, whether they count or not. */
-export function allSources({ remembered, watched, applied }: StandingSources): SourceMap {
+/** Returns all manifests, in force or not. */
+export function allSources({ remembered, watched, applied }: SourceSet): SourceMap {
   return new Map([...remembered, ...watched, ...applied]);
 }
 
-/** The app of a source. @param past apps of sources that stand no more */
-export function ownerIn(
-  { owners }: StandingSources,
-  past: Readonly<Record<string, string>> = {},
-): (id: string) => string {
+/** Returns the lookup from source id to app. @param past apps of sources that are not in the set any more */
+export function ownerIn({ owners }: SourceSet, past: Readonly<Record<string, string>> = {}): (id: string) => string {
   return (id) => owners.get(id) ?? past[id] ?? ownerByName(id);
 }
 
-/** For a source that never said which app it is. */
+/** Returns the app of a source that never declared one: derived from its file name. */
 export function ownerByName(id: string): string {
   const origin = originOf(id);
   return appNameOf(origin) ?? origin;
 }
 
-/** Inputs in the place of applied manifests. */
+/** A change of the applied manifests. */
 export interface Inputs {
   readonly inputs: readonly ManifestInput[];
-  /** Origins of manifests that go. */
+  /** Origins of manifests to remove. */
   readonly gone?: readonly string[];
-  /** The inputs are parts of what was applied: their files count as they did. */
+  /** True when the inputs are parts of applied manifests: these keep their pinned files. */
   readonly sameFiles?: boolean;
 }
 
-/** The applied manifests with others of some origins, and without those of others. */
+/** Returns the applied manifests with `inputs` added or replaced and `gone` removed. */
 export function withInputs(
-  { applied }: StandingSources,
+  { applied }: SourceSet,
   { inputs, gone = [], sameFiles = false }: Inputs,
 ): Map<string, Source> {
   const sources = inputs.map(({ file, baseDir, text }): Source => {
@@ -75,31 +72,31 @@ export function withInputs(
   ]);
 }
 
-/** As {@link withInputs}, and with the text of given files of the watched directory in the place of theirs. */
-export function withTried(standing: StandingSources, tried: Inputs): StandingSources {
-  const all = allSources(standing);
-  const watched = new Map(standing.watched);
+/** Like {@link withInputs}; an input whose file is in the watched directory replaces that file's text. */
+export function withTried(set: SourceSet, tried: Inputs): SourceSet {
+  const all = allSources(set);
+  const watched = new Map(set.watched);
   const others = tried.inputs.filter(({ file, text }) => {
     const id = sourceId({ kind: 'watched', origin: file });
     const source = all.get(id);
     if (source) watched.set(id, { ...source, content: { ok: true, text } });
     return !source;
   });
-  return { ...standing, watched, applied: withInputs(standing, { ...tried, inputs: others }) };
+  return { ...set, watched, applied: withInputs(set, { ...tried, inputs: others }) };
 }
 
-/** The sources with the revisions that are in use now; `changed` says whether any of these is new. @param effective those that count */
+/** Returns the set with the revisions in use, and whether any of these is new. @param effective the sources in force */
 export function accept(
-  standing: StandingSources,
+  set: SourceSet,
   effective: SourceMap,
   outcomes: ReadonlyMap<string, SourceOutcome>,
-): { readonly standing: StandingSources; readonly changed: boolean } {
+): { readonly set: SourceSet; readonly changed: boolean } {
   const good = new Map<string, GoodRevision>();
-  const owners = new Map(standing.owners);
-  let changed = standing.good.size !== effective.size;
+  const owners = new Map(set.owners);
+  let changed = set.good.size !== effective.size;
   for (const [id, outcome] of outcomes) {
     const content = effective.get(id)?.content;
-    const previous = standing.good.get(id);
+    const previous = set.good.get(id);
     const current =
       outcome.using === 'current' && content?.ok
         ? { text: content.text, contentHashes: outcome.contentHashes, contents: outcome.contents }
@@ -108,12 +105,12 @@ export function accept(
     if (current && outcome.app !== null) owners.set(id, outcome.app);
     if (current?.text !== previous?.text) changed = true;
   }
-  return { standing: { ...standing, good, owners }, changed };
+  return { set: { ...set, good, owners }, changed };
 }
 
-/** The texts in use, with the hashes of what they refer to. @param effective the sources that count */
+/** Returns the texts in use with the content hashes of the files they name. @param effective the sources in force */
 export function textsInUse(
-  { good }: StandingSources,
+  { good }: SourceSet,
   effective: SourceMap,
 ): { readonly texts: SourceText[]; readonly content: GenerationPins['content'] } {
   const content: Record<string, Readonly<Record<string, string>>> = {};
@@ -126,8 +123,8 @@ export function textsInUse(
   return { texts, content };
 }
 
-/** What the files of the revisions in use hold. */
-export function contentsInUse({ good }: StandingSources, effective: SourceMap): Contents {
+/** Returns the contents of the files that the revisions in use name. */
+export function contentsInUse({ good }: SourceSet, effective: SourceMap): Contents {
   return Object.fromEntries(
     [...effective.keys()].flatMap((id) => {
       const contents = good.get(id)?.contents;
@@ -143,7 +140,7 @@ export function contentsInUse({ good }: StandingSources, effective: SourceMap): 
  * @param before the applied manifests of before: one that is applied again and holds the same has its files from then
  */
 export function pinnedApplied(
-  { applied, good }: StandingSources,
+  { applied, good }: SourceSet,
   effective: SourceMap,
   { generation, fresh, before }: { generation: number; fresh: ReadonlySet<string>; before: SourceMap },
 ): Map<string, Source> {
@@ -167,7 +164,7 @@ export function pinnedApplied(
 }
 
 /** The generation that each pinned one of the applied manifests has its files from. */
-export function appliedGenerations({ applied }: Pick<StandingSources, 'applied'>): Record<string, number> {
+export function appliedGenerations({ applied }: Pick<SourceSet, 'applied'>): Record<string, number> {
   return Object.fromEntries(
     [...applied].flatMap(([id, { pinned }]) => (pinned === undefined ? [] : [[id, pinned.generation] as const])),
   );
@@ -177,7 +174,7 @@ export function appliedGenerations({ applied }: Pick<StandingSources, 'applied'>
 export function restoreSources(
   { generations, sources, holds }: History,
   contentsOf: (generation: number) => Contents | null,
-): StandingSources {
+): SourceSet {
   const current = generations.current();
   const contents = (current && contentsOf(current.n)) ?? {};
   const pins = Object.fromEntries(

@@ -1,20 +1,20 @@
-/** Whether a container is, or becomes in this plan, what another one waits for. */
+/** Whether a container meets a dependency condition, now or by an op of this plan. */
 import type { Desired } from '../../model/desired.ts';
 import { effectiveProbes } from '../../model/health.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { opId } from '../op-traits.ts';
-import type { Pass, Standing } from './pass.ts';
+import type { Availability, Pass } from './pass.ts';
 import { blocked, READY_NOW } from './pass.ts';
 import { isOfItsDeclaration, satisfies } from './readiness.ts';
 import { type DependencyCondition, isContainer } from './references.ts';
 
-/** True when a start alone does not make it ready: its probes have to say so. What its image brings may not be known. */
+/** True when a start alone does not make the container ready: a probe decides. The probes of an image may be unknown. */
 function waitsForProbes(pass: Pass, { key, spec }: Desired<'container'>): boolean {
   const probes = effectiveProbes(spec.health, pass.observed.healthchecks?.get(key) ?? null);
   return probes !== null && (probes.check ?? probes.startup ?? probes.readiness) !== null;
 }
 
-function afterStart(pass: Pass, desired: Desired<'container'>, condition: DependencyCondition): Standing {
+function afterStart(pass: Pass, desired: Desired<'container'>, condition: DependencyCondition): Availability {
   const { key } = desired;
   if (condition === 'completed') return blocked(`${key}, which has not completed`);
   if (condition === 'ready' && waitsForProbes(pass, desired)) return blocked(`${key}, which is not ready yet`);
@@ -31,8 +31,8 @@ function reasonOf(pass: Pass, key: ResourceKey, condition: DependencyCondition):
     : `${key}, which is not running`;
 }
 
-/** The ops of the container have to be planned already. */
-export function containerStanding(pass: Pass, key: ResourceKey, condition: DependencyCondition): Standing {
+/** Returns whether `key` meets `condition`. The ops of `key` must be in the graph already. */
+export function containerAvailability(pass: Pass, key: ResourceKey, condition: DependencyCondition): Availability {
   const desired = pass.desired.resources.get(key);
   if (!desired || !isContainer(desired)) return blocked(`${key}, which is not declared`);
   if (pass.busy.has(key)) return blocked(`${key}, which is being changed`, true);
