@@ -8,6 +8,7 @@ import { systemCall } from '../../../src/ffi/foreign.ts';
 import { profileSchema } from '../../../src/model/seccomp/profile.ts';
 import { makeCaller } from '../../support/caller.ts';
 import { execSpec } from '../../support/exec-specs.ts';
+import { until } from '../../support/wait.ts';
 import { Containers, SHIM_BINARY } from './fixture.ts';
 
 const EPERM = -1;
@@ -219,11 +220,16 @@ describe('the session keyring', () => {
     expect(stdout).toMatch(
       new RegExp(`^[0-9a-f]{8} .* 3f000000 .*keyring +_ses\\.${spec.containerId.slice(0, 12)}\\.`, 'm'),
     );
-    const [first, other] = [
-      await running({ seccomp: 'unconfined' }),
-      await running({ seccomp: 'unconfined', capabilities: ['SYS_ADMIN', 'DAC_OVERRIDE', 'CHOWN'] }),
-    ];
-    const [serial] = await exec(first.containerId, [`64 ${KEY.ctl} 0 ${KEY.session} 0`]);
+    // Of a run that goes on: the keyring of a session that has ended goes with it.
+    const first = containers.spec(['sh', '-c', `caller 64 ${KEY.ctl} 0 ${KEY.session} 0; sleep 1000`], {
+      seccomp: 'unconfined',
+    });
+    await containers.driver.start(first);
+    const serial = await until(
+      'the serial number',
+      () => /"log":"(\d+)\\n"/.exec(readFileSync(first.log.path, 'utf8'))?.[1],
+    );
+    const other = await running({ seccomp: 'unconfined', capabilities: ['SYS_ADMIN', 'DAC_OVERRIDE', 'CHOWN'] });
     const EACCES = -13;
     expect(await exec(other.containerId, [`64 ${KEY.ctl} ${KEY.read} ${serial} @ 100`])).toEqual([EACCES]);
   });
