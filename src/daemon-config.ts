@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { DEFAULT_GROUP, parseHost } from './api/address.ts';
 import { type HttpAddress, parseHttpAddress } from './api/http-address.ts';
 import { LOG_LEVELS, SETTINGS, type SettingName } from './daemon-settings.ts';
-import { createGate, readJudged } from './ffi/gate.ts';
+import { type Gate, readJudged } from './ffi/gate.ts';
 import { containsNetwork, formatAddress, isHostAddress, networkOf, parseCidr } from './model/addresses.ts';
 import { TsdError } from './model/errors.ts';
 import { type Parsed, parseBytes, parseDuration } from './model/kinds/short-forms.ts';
@@ -213,6 +213,8 @@ export interface DaemonConfig
     | 'metrics'
     | 'web'
   > {
+  /** Where settings were looked for; it may be missing. */
+  readonly configFile: string;
   readonly hosts: readonly string[];
   readonly pidfile: string | null;
   /** An existing bridge to use instead of making `defaultBridge`. */
@@ -238,11 +240,11 @@ export interface ConfigSources {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Null reads the default file, which may be missing. */
   readonly configFile: string | null;
+  /** Judges the config file as one that is handed over by who starts the supervisor. */
+  readonly gate: Gate;
 }
 
 const DEFAULT_CONFIG_FILE = '/etc/tsdocker/daemon.yaml';
-/** Which group the socket is given to, the file itself may say. */
-const CONFIG_GATE = createGate({ trusted: { users: [0, process.geteuid?.() ?? 0], groups: [0] } });
 
 /** Merges and checks the settings. All problems come at once, each naming the flag, variable or file position. */
 export function loadDaemonConfig(
@@ -252,7 +254,8 @@ export function loadDaemonConfig(
   | { readonly config: null; readonly errors: readonly TsdError[] } {
   const merged: Record<string, unknown> = {};
   const origins = new Map<string, Origin>();
-  const file = readConfigFile(sources.configFile);
+  const configFile = sources.configFile ?? DEFAULT_CONFIG_FILE;
+  const file = readConfigFile(configFile, sources);
   if (file.errors.length > 0) return { config: null, errors: file.errors };
   for (const layer of [file.values, environment(sources.env), flags(sources.flags)]) {
     for (const [name, { value, origin }] of layer) {
@@ -261,7 +264,7 @@ export function loadDaemonConfig(
     }
   }
   const result = schema.safeParse(merged);
-  if (result.success) return { config: finish(result.data), errors: null };
+  if (result.success) return { config: finish(result.data, configFile), errors: null };
   const errors = result.error.issues.flatMap((issue) => {
     if (issue.code !== 'unrecognized_keys') return [problem(origins.get(String(issue.path[0])), issue.message)];
     return issue.keys.map((key) => problem(origins.get(key), `there is no setting ${key}`));
@@ -269,7 +272,7 @@ export function loadDaemonConfig(
   return { config: null, errors };
 }
 
-function finish(given: Settings): DaemonConfig {
+function finish(given: Settings, configFile: string): DaemonConfig {
   const {
     host,
     bridge,
@@ -289,6 +292,7 @@ function finish(given: Settings): DaemonConfig {
   } = given;
   return {
     ...settings,
+    configFile,
     // Docker's rule: what would be masqueraded is decided by rules that nobody may write then.
     ipMasq: settings.ipMasq && settings.iptables,
     logLevel: settings.debug ? 'debug' : settings.logLevel,
@@ -335,17 +339,19 @@ function environment(env: ConfigSources['env']): Layer {
   });
 }
 
-function readConfigFile(given: string | null): { readonly values: Layer; readonly errors: readonly TsdError[] } {
-  const file = given ?? DEFAULT_CONFIG_FILE;
+function readConfigFile(
+  file: string,
+  sources: ConfigSources,
+): { readonly values: Layer; readonly errors: readonly TsdError[] } {
   // Everybody may write to it, and nobody reads anything from it.
   if (file === '/dev/null') return { values: [], errors: [] };
   let text: string;
   try {
-    text = readJudged(file, CONFIG_GATE);
+    text = readJudged(file, sources.gate);
   } catch (thrown) {
     if (thrown instanceof TsdError) return { values: [], errors: [thrown] };
     const { code, message } = thrown as NodeJS.ErrnoException;
-    if (code === 'ENOENT' && given === null) return { values: [], errors: [] };
+    if (code === 'ENOENT' && sources.configFile === null) return { values: [], errors: [] };
     return { values: [], errors: [new TsdError('TSD_FLAG', `cannot read ${file}: ${message}`)] };
   }
   const counter = new LineCounter();

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { serveApi } from './api/server.ts';
 import type { ResetOptions } from './api/supervisor.ts';
 import { VERSION } from './api/version.ts';
-import { createGates, RefusedFiles, refusedPaths } from './composition/gates.ts';
+import { createGates, doubtedSettings, RefusedFiles, refusedPaths } from './composition/gates.ts';
 import { createPathBook, freeReader } from './composition/path-book.ts';
 import { daemonFacts, requireDirectory, requireHost, requireRoot } from './composition/preconditions.ts';
 import { createRegistry, openTrustPolicy } from './composition/registry.ts';
@@ -92,7 +92,9 @@ async function supervise(config: DaemonConfig): Promise<void> {
   const log = createLogger(config.logLevel, process.stderr.isTTY === true);
   requireDirectory(config.manifests);
   const gates = createGates(config);
-  const trustPolicy = openTrustPolicy(config, gates.own);
+  const trustPolicy = openTrustPolicy(config, gates.own, ({ code, message, hint }) =>
+    log.error({ code }, `${message}: no image comes in. ${hint}`),
+  );
   const service = new ServiceManager(process.env, (error) =>
     log.warn(`the service manager does not listen: ${describeError(error)}`),
   );
@@ -383,7 +385,10 @@ async function supervise(config: DaemonConfig): Promise<void> {
         state: stateFacts(state.root, stateIssues(), sources.uncertain),
         unfiltered: unfilteredRuns(world),
       }),
-      ...commandChecks(sources.views(), sources.refused, refusedPaths(config, state, gates)),
+      ...commandChecks(sources.views(), sources.refused, {
+        refused: refusedPaths(config, state, gates),
+        doubted: doubtedSettings(config, gates),
+      }),
     ],
     stopEverything,
     reset: async (options) => {

@@ -1,5 +1,6 @@
 /** Judges the files that a command hands over: whose they are, and who else may write to them. */
 import { statSync } from 'node:fs';
+import { groupId } from '../api/sockets.ts';
 import { callerGate } from '../manifest/caller-files.ts';
 import type { CliContext } from './context.ts';
 import { paint, printable } from './output/text.ts';
@@ -9,15 +10,18 @@ function socketGroup(host: string): number | null {
   return path === null ? null : (statSync(path, { throwIfNoEntry: false })?.gid ?? null);
 }
 
-export function ownFiles(context: CliContext): ReturnType<typeof callerGate> {
+function gateOf(context: CliContext, socketGroup: number | null): ReturnType<typeof callerGate> {
   const { streams } = context;
-  const caller = {
-    uid: process.geteuid?.() ?? 0,
-    sudoUid: streams.env.SUDO_UID,
-    socketGroup: socketGroup(context.host),
-  };
+  const caller = { uid: process.geteuid?.() ?? 0, sudoUid: streams.env.SUDO_UID, socketGroup };
   return callerGate(caller, ({ message, command }) => {
     const label = paint(streams, streams.stderr, 'yellow', 'warning:');
     context.warn(`${label} ${printable(`${message}, who can change what is handed over: ${command}`)}`);
   });
 }
+
+export const ownFiles = (context: CliContext): ReturnType<typeof callerGate> =>
+  gateOf(context, socketGroup(context.host));
+
+/** For the settings of a supervisor that is started. @param group of its socket */
+export const ownSettings = (context: CliContext, group: string): ReturnType<typeof callerGate> =>
+  gateOf(context, groupId(group));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { groupId } from '../api/sockets.ts';
 import type { DaemonConfig } from '../daemon-config.ts';
 import { namesWriters } from '../ffi/access-list.ts';
-import { createGate, type Gate, refusedNow } from '../ffi/gate.ts';
+import { createGate, doubtsNow, type Gate, refusedNow } from '../ffi/gate.ts';
 import type { Refusal } from '../model/trust.ts';
 import type { StateRoot } from '../state/root.ts';
 import { CERTIFICATE_DIRECTORIES, DEFAULT_TRUST_POLICY } from './registry.ts';
@@ -73,6 +73,15 @@ export function refusedPaths(
   const given = [trustPolicy ?? DEFAULT_TRUST_POLICY, ...(trustKey === null ? [] : [trustKey])];
   const certificates = CERTIFICATE_DIRECTORIES.flatMap((directory) => [directory, ...filesBelow(directory)]);
   return [root, runDir, ...given, ...certificates].flatMap((path) => refusedNow(path, own) ?? []);
+}
+
+/** What speaks against the settings: read by who started the supervisor, they count although members of a group may write to them. */
+export function doubtedSettings({ configFile }: Pick<DaemonConfig, 'configFile'>, { own }: Gates): readonly Refusal[] {
+  // Everybody may write to it, and nobody reads anything from it.
+  if (configFile === '/dev/null') return [];
+  return doubtsNow(configFile, own).map(({ message, command }) => {
+    return { message: `${message}, who can change the settings of the supervisor`, hint: `Run \`${command}\`.` };
+  });
 }
 
 /** Directories of registries, and the files in them. */

@@ -8,15 +8,28 @@ import { AuthFile, authFilePath } from '../images/registry/auth-file.ts';
 import { INSECURE_BY_DEFAULT } from '../images/registry/endpoints.ts';
 import { Registry } from '../images/registry/registry.ts';
 import { TrustPolicyFile } from '../images/trust/policy.ts';
+import { TsdError } from '../model/errors.ts';
 
 /** Shared with Docker first, then our own. */
 export const CERTIFICATE_DIRECTORIES = ['/etc/docker/certs.d', '/etc/tsdocker/certs.d'];
 export const DEFAULT_TRUST_POLICY = '/etc/tsdocker/trust-policy.yaml';
 
-/** @throws TSD_TRUST_POLICY when it cannot be used: better no start than one that lets everything in. */
-export function openTrustPolicy({ trustPolicy }: DaemonConfig, gate: Gate): TrustPolicyFile {
+/**
+ * @param onRefused hears of one that is not obeyed: nothing comes in then, and what runs goes on
+ * @throws TSD_TRUST_POLICY when it cannot be used: better no start than one that lets everything in.
+ */
+export function openTrustPolicy(
+  { trustPolicy }: Pick<DaemonConfig, 'trustPolicy'>,
+  gate: Gate,
+  onRefused: (error: TsdError) => void,
+): TrustPolicyFile {
   const policy = new TrustPolicyFile(trustPolicy ?? DEFAULT_TRUST_POLICY, trustPolicy === null, gate);
-  policy.read();
+  try {
+    policy.read();
+  } catch (error) {
+    if (!(error instanceof TsdError && error.code === 'TSD_UNTRUSTED')) throw error;
+    onRefused(error);
+  }
   return policy;
 }
 

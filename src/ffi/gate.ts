@@ -52,18 +52,23 @@ export function readJudged(path: string, gate: Gate): string {
   }
 }
 
-/** Why a path is refused now; null for one that is obeyed, or not there. */
-export function refusedNow(path: string, gate: Gate): Refusal | null {
+function judgedNow(path: string, gate: Gate): Omit<JudgedPath, 'fd'> {
   try {
-    const { fd, refusal } = gate(path);
+    const { fd, ...judged } = gate(path);
     closeSync(fd);
-    return refusal;
+    return judged;
   } catch (thrown) {
     const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return { components: [], refusal: null, doubts: [] };
     throw thrown;
   }
 }
+
+/** Why a path is refused now; null for one that is obeyed, or not there. */
+export const refusedNow = (path: string, gate: Gate): Refusal | null => judgedNow(path, gate).refusal;
+
+/** What speaks against a path now; nothing for one that is not there. */
+export const doubtsNow = (path: string, gate: Gate): readonly Doubt[] => judgedNow(path, gate).doubts;
 
 export function untrusted({ message, hint }: Refusal): TsdError {
   return new TsdError('TSD_UNTRUSTED', message, { hint });

@@ -13,20 +13,28 @@ function refusalsOf({ state, held, hint, issues, warnings }: ManifestView, direc
     : found;
 }
 
-/**
- * @param directory why the watched directory is not obeyed; null where it is
- * @param others refusals of what is no manifest
- */
+/** Of what is no manifest. */
+interface OtherFiles {
+  readonly refused: readonly Refusal[];
+  /** What counts although others may write to it. */
+  readonly doubted: readonly Refusal[];
+}
+
+/** @param directory why the watched directory is not obeyed; null where it is */
 export function commandChecks(
   manifests: readonly ManifestView[],
   directory: Refusal | null,
-  others: readonly Refusal[],
+  { refused, doubted }: OtherFiles,
 ): readonly DoctorCheck[] {
-  const all = [...manifests.flatMap((view) => refusalsOf(view, directory)), ...others];
+  const all = [...manifests.flatMap((view) => refusalsOf(view, directory)), ...refused];
   const unique = new Map(all.map((refusal) => [refusal.message, refusal]));
-  if (unique.size === 0) {
+  const found = [
+    ...[...unique.values()].map((refusal) => ({ refusal, status: 'failed' as const })),
+    ...doubted.map((refusal) => ({ refusal, status: 'warning' as const })),
+  ];
+  if (found.length === 0) {
     const message = 'only root and the group of the socket may write to what is obeyed';
     return [{ name: NAME, status: 'ok', message, fix: null }];
   }
-  return [...unique.values()].map(({ message, hint }) => ({ name: NAME, status: 'failed', message, fix: hint }));
+  return found.map(({ refusal: { message, hint }, status }) => ({ name: NAME, status, message, fix: hint }));
 }

@@ -13,6 +13,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { doubtedSettings } from '../../src/composition/gates.ts';
+import { openTrustPolicy } from '../../src/composition/registry.ts';
 import { loadDaemonConfig } from '../../src/daemon-config.ts';
 import { namesWriters } from '../../src/ffi/access-list.ts';
 import { createGate, type Gate, readJudged } from '../../src/ffi/gate.ts';
@@ -21,11 +23,15 @@ import { walkPath } from '../../src/ffi/path-walk.ts';
 import { AuthFile } from '../../src/images/registry/auth-file.ts';
 import { tlsSettings } from '../../src/images/registry/endpoints.ts';
 import { TrustPolicyFile } from '../../src/images/trust/policy.ts';
+import { type Caller, callerGate } from '../../src/manifest/caller-files.ts';
 import { readContentFile } from '../../src/manifest/source/files.ts';
+import type { TsdError } from '../../src/model/errors.ts';
+import type { Doubt } from '../../src/model/trust.ts';
 import { temporaryDirectories } from '../support/temp-root.ts';
 
 const temporary = temporaryDirectories('obeyed');
 const NOBODY = 65_534;
+const STARTER: Caller = { uid: 0, sudoUid: undefined, socketGroup: null };
 const OWN: Gate = createGate({ trusted: { users: [0], groups: [0] }, hasAcl: namesWriters });
 
 /** A file of root, in a directory of its own. */
@@ -49,10 +55,37 @@ const refusal = (path: string) => ({
 
 test('the configuration of the daemon', () => {
   const path = file('daemon.yaml', 'debug: true\n');
-  const load = () => loadDaemonConfig({ flags: {}, env: {}, configFile: path });
+  const load = () => loadDaemonConfig({ flags: {}, env: {}, configFile: path, gate: callerGate(STARTER, () => {}) });
   expect(load().config).toMatchObject({ debug: true });
   opened(path);
   expect(load().errors).toMatchObject([refusal(path)]);
+  chmodSync(path, 0o644);
+  chownSync(path, NOBODY, 0);
+  expect(load().errors).toMatchObject([{ code: 'TSD_UNTRUSTED', hint: `Run \`chown root ${path}\`.` }]);
+});
+
+test('the configuration that members of a group may write to is theirs who start the supervisor, who are warned', () => {
+  const path = file('daemon.yaml', 'debug: true\n');
+  chownSync(path, 0, NOBODY);
+  chmodSync(path, 0o664);
+  const doubts: Doubt[] = [];
+  const load = (changes: Partial<Caller> = {}) => {
+    doubts.length = 0;
+    const gate = callerGate({ ...STARTER, ...changes }, (doubt) => doubts.push(doubt));
+    return loadDaemonConfig({ flags: {}, env: {}, configFile: path, gate });
+  };
+  expect(load().config).toMatchObject({ debug: true });
+  expect(doubts).toMatchObject([{ about: 'group', path, command: `chmod g-w ${path}` }]);
+  expect(doubtedSettings({ configFile: path }, { own: OWN, applied: OWN })).toMatchObject([
+    { message: expect.stringContaining(`${path} is writable by group ${NOBODY}`), hint: `Run \`chmod g-w ${path}\`.` },
+  ]);
+  // Those who may use the socket command anyway.
+  expect(load({ socketGroup: NOBODY }).config).toMatchObject({ debug: true });
+  expect(doubts).toEqual([]);
+  // A checkout of who calls sudo.
+  chownSync(path, 1000, 0);
+  expect(load().errors).toMatchObject([{ code: 'TSD_UNTRUSTED' }]);
+  expect(load({ sudoUid: '1000' }).config).toMatchObject({ debug: true });
 });
 
 test('the trust policy, and a key that it names', () => {
@@ -61,6 +94,11 @@ test('the trust policy, and a key that it names', () => {
   expect(policy.read().otherwise).toEqual({ type: 'reject' });
   opened(path);
   expect(() => policy.read()).toThrow(expect.objectContaining(refusal(path)));
+  // A supervisor starts with it, and lets nothing in.
+  const told: TsdError[] = [];
+  const opening = openTrustPolicy({ trustPolicy: path }, OWN, (error) => told.push(error));
+  expect(told).toMatchObject([refusal(path)]);
+  expect(() => opening.decide({ registry: 'registry.example', repository: 'a' })).toThrow('is not obeyed');
   chmodSync(path, 0o644);
   const key = opened(file('key.pub', 'KEY'));
   appendFileSync(path, `images: { registry.example/a: { signedBy: ${key} } }\n`);

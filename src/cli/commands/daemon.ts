@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { DEFAULT_GROUP } from '../../api/address.ts';
 import { SETTINGS, type SettingName } from '../../daemon-settings.ts';
 import { TsdError } from '../../model/errors.ts';
 import { type Command, Option } from '../command-line/command.ts';
@@ -7,6 +8,7 @@ import { document } from '../documentation.ts';
 import { printErrors } from '../errors.ts';
 import { EXIT } from '../exit-codes.ts';
 import { collect } from '../options.ts';
+import { ownSettings } from '../own-files.ts';
 
 type DaemonOptions = Partial<Record<SettingName, unknown>> & { readonly config?: string };
 
@@ -88,6 +90,8 @@ async function run(context: CliContext, { config: configFile, ...given }: Daemon
     flags,
     env,
     configFile: configFile === undefined ? null : resolve(cwd, configFile),
+    // What the file itself says of the group of the socket does not count for the file.
+    gate: ownSettings(context, String(flags.group ?? env[SETTINGS.group.env] ?? DEFAULT_GROUP)),
   });
   if (config === null) {
     printErrors(context, errors);

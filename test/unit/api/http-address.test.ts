@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { describeHttpAddress, isOwnHost, parseHttpAddress } from '../../../src/api/http-address.ts';
 import { loadDaemonConfig } from '../../../src/daemon-config.ts';
+import { createGate } from '../../../src/ffi/gate.ts';
 
 test.each([
   ['127.0.0.1:9323', true, 'http://127.0.0.1:9323'],
@@ -46,7 +47,8 @@ test.each([
 });
 
 describe('the settings', () => {
-  const load = (flags: Record<string, unknown>) => loadDaemonConfig({ flags, env: {}, configFile: '/dev/null' });
+  const gate = createGate({ trusted: { users: [], groups: [] } });
+  const load = (flags: Record<string, unknown>) => loadDaemonConfig({ flags, env: {}, configFile: '/dev/null', gate });
 
   test('nothing is served unless it is asked for', () => {
     expect(load({}).config).toMatchObject({ metrics: null, web: null });

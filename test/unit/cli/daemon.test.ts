@@ -4,9 +4,11 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { requireHost } from '../../../src/composition/preconditions.ts';
 import { loadDaemonConfig } from '../../../src/daemon-config.ts';
 import { SETTINGS } from '../../../src/daemon-settings.ts';
+import { createGate } from '../../../src/ffi/gate.ts';
 import { describeError } from '../../../src/model/errors.ts';
 import { tsdocker } from '../../support/api/in-process.ts';
 
+const gate = createGate({ trusted: { users: null, groups: [0] } });
 let directory: string;
 beforeEach(() => {
   directory = mkdtempSync('/tmp/tsd-test-daemon-');
@@ -30,21 +32,22 @@ async function refused(...argv: readonly string[]): Promise<string> {
 }
 
 function errorsOf(file: string): readonly string[] {
-  const { errors } = loadDaemonConfig({ flags: {}, env: {}, configFile: file });
+  const { errors } = loadDaemonConfig({ flags: {}, env: {}, configFile: file, gate });
   return (errors ?? []).map((error) => describeError(error).replaceAll(directory, 'DIR'));
 }
 
 function load(flags: Readonly<Record<string, unknown>>, env: Readonly<Record<string, string>> = {}, file = '') {
-  const { config, errors } = loadDaemonConfig({ flags, env, configFile: configFile(file) });
+  const { config, errors } = loadDaemonConfig({ flags, env, configFile: configFile(file), gate });
   if (config === null) throw new Error(errors.map((error) => error.message).join('\n'));
   return config;
 }
 
 test('the defaults', () => {
-  expect(load({})).toMatchInlineSnapshot(`
+  expect({ ...load({}), configFile: undefined }).toMatchInlineSnapshot(`
     {
       "bip": null,
       "bridge": null,
+      "configFile": undefined,
       "debug": false,
       "defaultBridge": "tsdocker0",
       "disableNetwork": false,
