@@ -15,7 +15,7 @@ import type {
 } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
-import { ASKED_ANEW, ASKED_UNCACHED, PINNED_ANEW } from '../state/history/resource-store.ts';
+import { REFRESH_REQUESTED, REBUILD_REQUESTED, NEWLY_PINNED } from '../state/history/resource-store.ts';
 import { isUnknown } from '../state/restore.ts';
 import { containerSpecOf } from '../state/written-spec.ts';
 import { healthchecks, probesOf } from './health/probes-of.ts';
@@ -245,7 +245,7 @@ function observedImages(world: World, reading: Reading): Map<ResourceKey, Observ
       const hasLayers = ({ parent }: { parent: string }) => parent === '' || world.graph.exists(parent);
       const complete = image !== undefined && reading(() => hasLayers(image), true);
       // A manifest pins the image it was applied with: a changed source counts at the next edit or refresh.
-      const current = ![ASKED_ANEW, ASKED_UNCACHED, PINNED_ANEW].includes(sourceFingerprint);
+      const current = ![REFRESH_REQUESTED, REBUILD_REQUESTED, NEWLY_PINNED].includes(sourceFingerprint);
       const unread = image === undefined ? unreadImage(world, imageId) : undefined;
       const seen = { key, specHash, imageId: complete ? imageId : null, current, bases };
       return [key, unread ? { ...seen, unread } : seen];

@@ -40,7 +40,7 @@ interface Change {
   /** What it does not bring along. */
   readonly notes?: readonly FileNote[];
   /** Images to be resolved anew. */
-  readonly anew: readonly ResourceKey[];
+  readonly refreshed: readonly ResourceKey[];
   /** Builds among them that take nothing from earlier ones. */
   readonly uncached?: readonly ResourceKey[];
   /** Makes it, all or nothing. Returns problems that were not there before. */
@@ -56,7 +56,7 @@ function isThere(parts: ApplyParts, apps: ReadonlySet<string>, sinceBootMs: numb
 /** Makes a change unless issues forbid it, tells its plan, and waits for it where that is asked for. */
 export async function* takeOver(
   parts: ApplyParts,
-  { preview, issues, apps, notes = [], anew, uncached = [], make }: Change,
+  { preview, issues, apps, notes = [], refreshed, uncached = [], make }: Change,
   options: { readonly dryRun: boolean; readonly waitMs: number | null; readonly settleMs?: number | null | undefined },
   signal?: AbortSignal,
 ): AsyncGenerator<ApplyEvent> {
@@ -66,7 +66,7 @@ export async function* takeOver(
     return;
   }
   const { planner } = parts;
-  const plan = options.dryRun ? planner.everything(preview, anew) : planner.ofApps(preview, apps, anew);
+  const plan = options.dryRun ? planner.everything(preview, refreshed) : planner.ofApps(preview, apps, refreshed);
   const view = planView(planOfApps(plan, apps), {
     notes: seccompNotes(preview.state.resources).filter(({ key }) => apps.has(appOf(key))),
     fileNotes: [...notes, ...liveNotes(preview.state, apps)],
@@ -85,8 +85,8 @@ export async function* takeOver(
       yield { type: 'rejected', issues: rejected };
       return;
     }
-    parts.world.resources.askAnew(anew, uncached);
-    parts.loop.enqueue(anew);
+    parts.world.resources.requestRefresh(refreshed, uncached);
+    parts.loop.enqueue(refreshed);
     yield { type: 'accepted', generation: sources.generation, plan: view };
     const ended = parts.loop.ended();
     const isLeft = () => view.ops.length > 0 || !isThere(parts, apps, sinceBootMs);
@@ -116,11 +116,11 @@ function refusal(file: string): TsdError {
  * Asks anew for the images of files of the watched directory, as they are in force.
  * @throws TsdError TSD_OWNED_BY_MANIFEST for a file of which nothing is
  */
-function refreshWatched(sources: Sources, inputs: readonly ManifestInput[], how: Anew): Change {
+function refreshWatched(sources: Sources, inputs: readonly ManifestInput[], how: RefreshOptions): Change {
   const inForce = sources.preview([]);
   for (const input of inputs) if (sources.inputApps([input], inForce).size === 0) throw refusal(input.file);
   const apps = sources.inputApps(inputs, inForce);
-  return { preview: { state: sources.state }, issues: [], apps, ...anewOf(sources.state, apps, how), make: () => [] };
+  return { preview: { state: sources.state }, issues: [], apps, ...refreshedImages(sources.state, apps, how), make: () => [] };
 }
 
 function imagesOf({ resources }: DesiredState, apps: ReadonlySet<string>): ResourceKey[] {
@@ -128,19 +128,19 @@ function imagesOf({ resources }: DesiredState, apps: ReadonlySet<string>): Resou
 }
 
 /** How images are to be resolved again: all, or builds without what earlier ones made. */
-interface Anew {
+interface RefreshOptions {
   readonly refresh: boolean;
   readonly noCache: boolean;
 }
 
-function anewOf(state: DesiredState, apps: ReadonlySet<string>, { refresh, noCache }: Anew) {
+function refreshedImages(state: DesiredState, apps: ReadonlySet<string>, { refresh, noCache }: RefreshOptions) {
   const images = imagesOf(state, apps);
   const isBuild = (key: ResourceKey): boolean => {
     const desired = state.resources.get(key) as Desired<'image'> | undefined;
     return desired?.spec.source.type === 'build';
   };
   const uncached = noCache ? images.filter(isBuild) : [];
-  return { anew: refresh ? images : uncached, uncached };
+  return { refreshed: refresh ? images : uncached, uncached };
 }
 
 /** @throws TsdError for a file of the watched directory, unless only their images are to be asked for anew */
@@ -165,7 +165,7 @@ export async function* apply(
     preview,
     issues: sources.inputIssues(inputs, preview),
     apps,
-    ...anewOf(preview.state, apps, { refresh, noCache }),
+    ...refreshedImages(preview.state, apps, { refresh, noCache }),
     make: () => sources.apply(inputs, asker(askedBy)),
   };
   yield* takeOver(parts, change, options, signal);
@@ -186,7 +186,7 @@ export async function* rollback(
     issues: sources.newIssues(preview),
     notes: sources.rollbackNotes(generation, preview),
     apps: new Set(diffStates(sources.state, preview.state).map(({ resource }) => appOf(resource))),
-    anew: [],
+    refreshed: [],
     make: () => sources.rollback(generation, hold, asker(askedBy)),
   };
   yield* takeOver(parts, change, options, signal);

@@ -27,12 +27,12 @@ export class Planner {
    * All that would be done, what the kernel lacks included.
    * @param anew images that are looked at as if they were asked for anew
    */
-  everything(wanted: Wanted, anew: readonly ResourceKey[] = []): Plan {
-    return this.#plan(wanted, null, anew);
+  everything(wanted: Wanted, refreshed: readonly ResourceKey[] = []): Plan {
+    return this.#plan(wanted, null, refreshed);
   }
 
   /** What the loop will do at once when this becomes the desired state and only these apps differ from the present one. */
-  ofApps(wanted: Wanted, apps: ReadonlySet<string>, anew: readonly ResourceKey[] = []): Plan {
+  ofApps(wanted: Wanted, apps: ReadonlySet<string>, refreshed: readonly ResourceKey[] = []): Plan {
     const desired = wanted.state;
     const { containers, volumes, resources } = this.#world;
     const known = [
@@ -43,20 +43,20 @@ export class Planner {
       ...resources.images().map(({ key }) => key),
     ];
     const own = known.filter((key) => apps.has(parseKey(key).app));
-    return this.#plan(wanted, relatedKeys(own, relationsOf(desired)), anew);
+    return this.#plan(wanted, relatedKeys(own, relationsOf(desired)), refreshed);
   }
 
-  #plan({ state: desired, copies }: Wanted, scope: Scope, anew: readonly ResourceKey[]): Plan {
+  #plan({ state: desired, copies }: Wanted, scope: Scope, refreshed: readonly ResourceKey[]): Plan {
     const world: World = { ...this.#world, desired: () => desired, ...(copies && { copiesToCome: copies }) };
-    const observed = withImagesAnew(observe(world, scope), anew);
+    const observed = withRefreshedImages(observe(world, scope), refreshed);
     return plan({ desired, observed, now: world.clock.now(), seed: this.#seed, scope, busy: new Set() });
   }
 }
 
-function withImagesAnew(observed: ObservedState, anew: readonly ResourceKey[]): ObservedState {
-  if (anew.length === 0) return observed;
+function withRefreshedImages(observed: ObservedState, refreshed: readonly ResourceKey[]): ObservedState {
+  if (refreshed.length === 0) return observed;
   const images = new Map(observed.images);
-  for (const key of anew) {
+  for (const key of refreshed) {
     const image = images.get(key);
     if (image) images.set(key, { ...image, current: false });
   }

@@ -95,7 +95,7 @@ export function remove(
     preview,
     issues: inputs.length > 0 ? sources.newIssues(preview) : [],
     apps,
-    anew: [],
+    refreshed: [],
     make: () => {
       const cause = `deleted ${[...gone, ...(inputs.length > 0 ? named : [])].join(', ')}`;
       sources.remove(gone, inputs, { cause, by: asker(request.askedBy) });

@@ -2,7 +2,7 @@
 import type { DesiredState } from '../model/desired.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
 import type { AppPin, GenerationPins } from '../state/history/generation-store.ts';
-import { type ImageBinding, PINNED_ANEW } from '../state/history/resource-store.ts';
+import { type ImageBinding, NEWLY_PINNED } from '../state/history/resource-store.ts';
 import { type Source, type SourceMap, sourceId } from './source.ts';
 
 export type AppPins = GenerationPins['apps'];
@@ -122,7 +122,7 @@ export function stillDue(
     const declared = after.resources.get(key)?.specHash;
     if (declared === undefined || declared !== before.resources.get(key)?.specHash) return false;
     const binding = bindings.find((one) => one.key === key);
-    return !binding || binding.sourceFingerprint === PINNED_ANEW || binding.specHash !== declared;
+    return !binding || binding.sourceFingerprint === NEWLY_PINNED || binding.specHash !== declared;
   };
   return Object.fromEntries(Object.entries(pinned).filter(([key]) => isDue(key as ResourceKey)));
 }

@@ -4,7 +4,7 @@ import type { Desired } from '../../model/desired.ts';
 import { toTsdError } from '../../model/errors.ts';
 import type { ImageConfig, ImageSpec } from '../../model/kinds/image.ts';
 import type { ResourceKey } from '../../model/resource.ts';
-import { ASKED_ANEW } from '../../state/history/resource-store.ts';
+import { REFRESH_REQUESTED } from '../../state/history/resource-store.ts';
 import type { ImageName } from '../../state/image-names.ts';
 import type { OpOf } from '../op.ts';
 import { type BuildOrder, carryOut } from './build/build-order.ts';
@@ -65,8 +65,8 @@ async function loadAndName(
     const { source, config } = desired.spec;
     const binding = world.resources.images().find(({ key }) => key === op.key);
     const uncached = world.resources.isUncached(op.key);
-    const anew = uncached || binding?.sourceFingerprint === ASKED_ANEW;
-    const past = anew ? null : imageOfPast(world, op.key);
+    const refresh = uncached || binding?.sourceFingerprint === REFRESH_REQUESTED;
+    const past = refresh ? null : imageOfPast(world, op.key);
     // Before it is built: a base that changes meanwhile has it built again.
     const bases = source.type === 'build' ? basesNow(world, desired) : null;
     if (past !== null) {
@@ -84,7 +84,7 @@ async function loadAndName(
       source.type === 'build'
         ? await buildDeclared(world, desired, { ...source, noCache: uncached }, progress, signal)
         : source.type === 'pull'
-          ? { imageId: await resolvePull(world, currentSource(source, anew), progress, signal), sourceFingerprint: '' }
+          ? { imageId: await resolvePull(world, currentSource(source, refresh), progress, signal), sourceFingerprint: '' }
           : await loadFiles(world, imageName(desired), imageSource(source, config), progress, signal);
     world.resources.setImage({ key: op.key, specHash: desired.specHash, ...found, bases });
   } catch (error) {
@@ -107,8 +107,8 @@ function imageOfPast(world: World, key: ResourceKey): string | null {
 }
 
 /** One that was asked for anew is looked for at its registry, except where the manifest forbids that. */
-function currentSource(source: PullSource, anew: boolean): PullSource {
-  return anew && source.policy !== 'never' ? { ...source, policy: 'always' } : source;
+function currentSource(source: PullSource, refresh: boolean): PullSource {
+  return refresh && source.policy !== 'never' ? { ...source, policy: 'always' } : source;
 }
 
 async function buildDeclared(

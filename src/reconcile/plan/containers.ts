@@ -27,13 +27,13 @@ const OBSTACLE_RECHECK_MS = 2_000;
 
 type Container = Desired<'container'>;
 
-export function planContainer(pass: Pass, desired: Container, anew: ReadonlyMap<ResourceKey, Cause>): void {
+export function planContainer(pass: Pass, desired: Container, recreated: ReadonlyMap<ResourceKey, Cause>): void {
   const { key } = desired;
   const container = pass.observed.containers.get(key);
   const untouchable = container && whyUntouchable(container);
   if (untouchable) hold(pass, key, 'unavailable', untouchable);
   if (pass.busy.has(key) || untouchable) return;
-  if (!container || !isSettled(pass, desired, container, anew)) act(pass, desired, container, anew);
+  if (!container || !isSettled(pass, desired, container, recreated)) act(pass, desired, container, recreated);
 }
 
 export function whyUntouchable({ available, unknown, unrecorded }: ObservedContainer): string | null {
@@ -46,13 +46,13 @@ function act(
   pass: Pass,
   desired: Container,
   container: ObservedContainer | undefined,
-  anew: ReadonlyMap<ResourceKey, Cause>,
+  recreated: ReadonlyMap<ResourceKey, Cause>,
 ): void {
   const { key, app } = desired;
   const { containers, updates, failures } = pass.observed;
   const [next, old] = [containers.get(nextKey(key)), containers.get(oldKey(key))];
   const unknown = [next, old].flatMap((beside) => (beside && whyUntouchable(beside)) ?? [])[0];
-  const around = surroundings(pass, desired, container, anew);
+  const around = surroundings(pass, desired, container, recreated);
   const input: UpdateInput = {
     desired,
     container,
@@ -63,7 +63,7 @@ function act(
     busy: pass.busy.has(nextKey(key)) || pass.busy.has(oldKey(key)) || unknown !== undefined,
     around,
     aroundAsMade: (made) => ({
-      ...surroundings(pass, made, container, anew),
+      ...surroundings(pass, made, container, recreated),
       stopped: container !== undefined && isStopped(container, null),
     }),
     failureOf: (of) => {
@@ -101,13 +101,13 @@ function permittedOrAsMade(
   { as, intent }: UpdatePlan,
 ): Pick<UpdatePlan, 'as' | 'intent'> {
   const { container } = input;
-  const anew = intent.steps.some(({ name }) => name === 'create');
-  const forgiven = anew && isOfOldImage(pass, input);
+  const creates = intent.steps.some(({ name }) => name === 'create');
+  const forgiven = creates && isOfOldImage(pass, input);
   const allowed = permitted(pass, as, intent, container !== undefined, forgiven);
   if (forgiven && allowed.steps.length > 0) pass.forgiven.add(as.key);
   // What failed is tried again; as what it was made from it would only fail as well, and the two in turn.
   const waits = allowed.hold !== null && WAITING.has(allowed.hold.reason) && allowed.steps.length === 0;
-  const changes = as.specHash !== container?.specHash || anew;
+  const changes = as.specHash !== container?.specHash || creates;
   const asked = container?.running === true && container.restartRequested;
   if (!container || !waits || allowed.hold === null || !(changes || asked) || takesFromOthers(pass, input)) {
     return { as, intent: allowed };
@@ -198,9 +198,9 @@ function planSuccessor(
   pass.successors.push(successor);
 }
 
-function movedBy(pass: Pass, { references, spec }: Container, anew: ReadonlyMap<ResourceKey, Cause>): Cause | null {
+function movedBy(pass: Pass, { references, spec }: Container, recreated: ReadonlyMap<ResourceKey, Cause>): Cause | null {
   const network = attachedNetwork(references, spec);
-  const cause = network === null ? undefined : anew.get(network);
+  const cause = network === null ? undefined : recreated.get(network);
   if (cause) return because('dependency', cause.message);
   const host = references.networkContainer;
   return host !== null && pass.graph.has(opId('container.remove', host))
@@ -217,7 +217,7 @@ function surroundings(
   pass: Pass,
   desired: Container,
   container: ObservedContainer | undefined,
-  anew: ReadonlyMap<ResourceKey, Cause>,
+  recreated: ReadonlyMap<ResourceKey, Cause>,
 ): Surroundings {
   const { references, key, app, specHash } = desired;
   const image = references.image === null ? undefined : pass.observed.images.get(references.image);
@@ -228,7 +228,7 @@ function surroundings(
     imageId: settled ? image.imageId : null,
     stopped: container !== undefined && isStopped(container, isHeldBack(pass, app) ? null : specHash),
     heldAt: pass.desired.heldBack?.get(app)?.generation,
-    moved: movedBy(pass, desired, anew),
+    moved: movedBy(pass, desired, recreated),
     linkAddresses: () => addressesByAlias(pass, desired),
     dependencyUpAtBootMs: () => latestRecovery(pass, startDependencies(references)),
     restartedDependencies: () => restartedSince(pass, desired, container),

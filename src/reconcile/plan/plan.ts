@@ -41,9 +41,9 @@ export function plan(input: PlanInput, relations: Relations = relationsOf(input.
       successors: [],
       predecessors: new Map(),
     };
-    const anew = decide(pass, containers);
-    const stuck = firstStuck(pass, anew);
-    if (!stuck) return finish(pass, containers, anew);
+    const recreated = decide(pass, containers);
+    const stuck = firstStuck(pass, recreated);
+    if (!stuck) return finish(pass, containers, recreated);
     // A network that cannot be made anew keeps its containers as they are: plan again without that change.
     pinned.set(...stuck);
   }
@@ -54,21 +54,21 @@ function decide(pass: Pass, containers: readonly Desired<'container'>[]): Readon
   removeOrphans(pass);
   planImages(pass);
   planVolumes(pass);
-  const anew = planNetworks(pass);
+  const recreated = planNetworks(pass);
   for (const container of scoped(pass, pass.observed.containers)) {
     const { key } = container;
     if (key === null || pass.desired.resources.has(key)) continue;
     if (undeclared(pass, key)) planRemoval(pass, key, container);
     else if (!pass.desired.resources.has(baseKey(key))) planStopOfLeft(pass, key, container);
   }
-  for (const desired of containers) planContainer(pass, desired, anew);
+  for (const desired of containers) planContainer(pass, desired, recreated);
   planWithdrawals(pass);
-  return anew;
+  return recreated;
 }
 
 /** A network to be made anew with a container that stays on it. */
-function firstStuck(pass: Pass, anew: ReadonlyMap<ResourceKey, Cause>): [ResourceKey, ResourceKey] | null {
-  for (const network of anew.keys()) {
+function firstStuck(pass: Pass, recreated: ReadonlyMap<ResourceKey, Cause>): [ResourceKey, ResourceKey] | null {
+  for (const network of recreated.keys()) {
     const stays = attachedTo(pass, network).find(({ key }) => !pass.graph.has(opId('container.disconnect', key)));
     if (stays?.key) return [network, stays.key];
   }
@@ -76,8 +76,8 @@ function firstStuck(pass: Pass, anew: ReadonlyMap<ResourceKey, Cause>): [Resourc
 }
 
 /** The ops of different resources. */
-function order(pass: Pass, containers: readonly Desired<'container'>[], anew: ReadonlyMap<ResourceKey, Cause>): void {
-  for (const network of anew.keys()) {
+function order(pass: Pass, containers: readonly Desired<'container'>[], recreated: ReadonlyMap<ResourceKey, Cause>): void {
+  for (const network of recreated.keys()) {
     for (const { key } of attachedTo(pass, network))
       pass.graph.order(opId('container.disconnect', key), opId('network.remove', network));
   }
@@ -89,11 +89,11 @@ function order(pass: Pass, containers: readonly Desired<'container'>[], anew: Re
   orderHandovers(pass);
 }
 
-function finish(pass: Pass, containers: readonly Desired<'container'>[], anew: ReadonlyMap<ResourceKey, Cause>): Plan {
+function finish(pass: Pass, containers: readonly Desired<'container'>[], recreated: ReadonlyMap<ResourceKey, Cause>): Plan {
   removeNetworks(pass);
   removeVolumes(pass);
   releaseImages(pass);
-  if (!pass.graph.isEmpty) order(pass, containers, anew);
+  if (!pass.graph.isEmpty) order(pass, containers, recreated);
   return Object.freeze({
     generation: pass.desired.generation,
     ops: pass.graph.sorted(),

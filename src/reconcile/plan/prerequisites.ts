@@ -148,19 +148,19 @@ export function planVolumes(pass: Pass): void {
 interface NetworkNeed {
   readonly cause: Cause;
   /** The bridge cannot be changed in place: it is removed and made again. */
-  readonly anew: boolean;
+  readonly recreate: boolean;
 }
 
 function networkNeed(pass: Pass, desired: Desired<'network'>): NetworkNeed | null {
   const observed = pass.observed.networks.get(desired.key);
-  if (!observed) return { cause: declared(desired), anew: false };
+  if (!observed) return { cause: declared(desired), recreate: false };
   const spec: SpecOfKind['network'] = desired.spec;
   const changes = observed.specHash === desired.specHash ? [] : diffSpecs('network', observed.spec, spec);
   if (changes.length > 0) {
-    return { cause: specChanged(desired, changes), anew: changes.some((change) => change.change !== 'in-place') };
+    return { cause: specChanged(desired, changes), recreate: changes.some((change) => change.change !== 'in-place') };
   }
   if (observed.healthy) return null;
-  if (spec.drift === 'heal') return { cause: because('drift', 'bridge or rules missing'), anew: false };
+  if (spec.drift === 'heal') return { cause: because('drift', 'bridge or rules missing'), recreate: false };
   if (spec.drift === 'report') {
     hold(pass, desired.key, 'drifted', 'bridge or rules missing; left as it is (drift: report)');
   }
@@ -172,25 +172,25 @@ function networkNeed(pass: Pass, desired: Desired<'network'>): NetworkNeed | nul
  * is ordered once the containers are planned.
  */
 export function planNetworks(pass: Pass): ReadonlyMap<ResourceKey, Cause> {
-  const anew = new Map<ResourceKey, Cause>();
+  const recreated = new Map<ResourceKey, Cause>();
   for (const desired of ofKind(pass, 'network')) {
     const { key } = desired;
     const need = networkNeed(pass, desired);
     const pinnedBy = pass.pinned.get(key);
-    if (need?.anew && pinnedBy !== undefined) {
+    if (need?.recreate && pinnedBy !== undefined) {
       hold(pass, key, 'dependency-not-ready', `${need.cause.message}; waits until ${pinnedBy} can move`);
       pass.availability.set(key, READY_NOW);
       continue;
     }
-    if (need?.anew && mayAct(pass, key, desired)) {
+    if (need?.recreate && mayAct(pass, key, desired)) {
       pass.graph.add({ op: 'network.remove', key, cause: need.cause });
-      anew.set(key, need.cause);
+      recreated.set(key, need.cause);
     }
     const draft: OpDraft | null = need && { op: 'network.ensure', key, cause: need.cause };
     ensure(pass, desired, draft, pass.observed.networks.get(key)?.healthy === true);
   }
   mendDefaultNetwork(pass);
-  return anew;
+  return recreated;
 }
 
 /** The default bridge is the supervisor's own: never declared, never removed, mended like the others. */

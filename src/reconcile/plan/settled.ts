@@ -15,11 +15,11 @@ export function isSettled(
   { observed }: Pass,
   desired: Desired<'container'>,
   container: ObservedContainer,
-  anew: ReadonlyMap<ResourceKey, Cause>,
+  recreated: ReadonlyMap<ResourceKey, Cause>,
 ): boolean {
   return (
     isAsDeclared(desired, container) &&
-    anew.size === 0 &&
+    recreated.size === 0 &&
     isUnbound(desired) &&
     observed.updates?.has(desired.key) !== true &&
     hasImage(container, desired.references.image, observed.images) &&

@@ -28,11 +28,11 @@ export interface ImageBinding {
 }
 
 /** Source fingerprint of a binding that is to be resolved anew, whatever its policy says. */
-export const ASKED_ANEW = 'asked-anew';
+export const REFRESH_REQUESTED = 'asked-anew';
 /** That of a build which is to be made again without what earlier ones made. */
-export const ASKED_UNCACHED = 'asked-anew-uncached';
+export const REBUILD_REQUESTED = 'asked-anew-uncached';
 /** That of a binding which is to become what the current generation pins it to. */
-export const PINNED_ANEW = 'pinned-anew';
+export const NEWLY_PINNED = 'pinned-anew';
 
 /** Declared networks and images: what Docker's layout has no place for. All changes are durable. */
 export class ResourceStore {
@@ -101,20 +101,20 @@ export class ResourceStore {
    * Has declared images resolved again; those that were never resolved are so anyway.
    * @param uncached builds among them that take nothing from earlier ones
    */
-  askAnew(keys: readonly ResourceKey[], uncached: readonly ResourceKey[] = []): void {
+  requestRefresh(keys: readonly ResourceKey[], uncached: readonly ResourceKey[] = []): void {
     if (keys.length === 0) return;
     const known = new Set(this.images().map(({ key }) => key));
     for (const key of uncached) if (!known.has(key)) this.#uncached.add(key);
     this.#change(keys, () => {
       const update = this.#history.prepare('UPDATE images SET source_fingerprint = ? WHERE key = ?');
-      for (const key of keys) update.run(uncached.includes(key) ? ASKED_UNCACHED : ASKED_ANEW, key);
+      for (const key of keys) update.run(uncached.includes(key) ? REBUILD_REQUESTED : REFRESH_REQUESTED, key);
     });
   }
 
   /** True for a build that takes nothing from earlier ones, until it is made. */
   isUncached(key: ResourceKey): boolean {
     const binding = this.images().find((image) => image.key === key);
-    return this.#uncached.has(key) || binding?.sourceFingerprint === ASKED_UNCACHED;
+    return this.#uncached.has(key) || binding?.sourceFingerprint === REBUILD_REQUESTED;
   }
 
   /** Has declared images become those of an earlier generation. */
@@ -122,7 +122,7 @@ export class ResourceStore {
     if (Object.keys(images).length === 0) return;
     this.#change(Object.keys(images) as ResourceKey[], () => {
       const update = this.#history.prepare('UPDATE images SET source_fingerprint = ? WHERE key = ? AND image_id != ?');
-      for (const [key, imageId] of Object.entries(images)) update.run(PINNED_ANEW, key, imageId);
+      for (const [key, imageId] of Object.entries(images)) update.run(NEWLY_PINNED, key, imageId);
     });
   }
 

@@ -54,12 +54,12 @@ export class Firewall {
   read(): ReadTable | null {
     const generation = this.#generation.read();
     if (this.#seen?.generation === generation) return this.#seen.table;
-    const table = this.#readAnew();
+    const table = this.#reread();
     this.#seen = { generation, table };
     return table;
   }
 
-  #readAnew(): ReadTable | null {
+  #reread(): ReadTable | null {
     const text = this.#list('ip');
     const fence = this.#fenced === false ? null : this.#list('bridge');
     this.#fenced = fence !== null;
