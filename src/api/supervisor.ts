@@ -260,7 +260,7 @@ export interface ApplyOptions {
   readonly settleMs?: number | null | undefined;
   /** Also builds declared images again, each step of them. */
   readonly noCache?: boolean | undefined;
-  /** Also asks anew which images the manifests mean, as if they were edited. */
+  /** Also resolves the images of the manifests again, as if they were edited. */
   readonly refresh?: boolean | undefined;
   /** Uid of the process that asks, by the socket; a client does not say it. */
   readonly askedBy?: number | null;

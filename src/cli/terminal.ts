@@ -15,7 +15,7 @@ export interface Connection {
   readonly signals: readonly NodeJS.Signals[];
   /** Stands between our input and the session's, which then stays open at the end of ours. */
   readonly filter?: DetachFilter;
-  /** What is on the payload's screen is wanted anew: programs draw it when their terminal changes its size. */
+  /** Asks the payload to redraw its screen, which programs do when their terminal changes its size. */
   readonly redraw?: boolean;
 }
 

@@ -218,7 +218,7 @@ export interface NetworkDriver extends Driver {
   attach(config: EndpointConfig): void;
   /**
    * Takes over an endpoint that an earlier supervisor attached: only what left with that one (listeners) is made again.
-   * {@link observe} shows what else is missing. Without its pair it is attached anew.
+   * {@link observe} shows what else is missing. Without its pair it is attached again.
    */
   resume(config: EndpointConfig): void;
   /**
@@ -475,7 +475,7 @@ export interface ExecDriver extends Driver {
   usage(containerId: string): ResourceUsage | null;
   /**
    * Lets the running container see the files that are at these sources now, where others have taken the place of those
-   * that were bound. Returns the targets that were bound anew.
+   * that were bound. Returns the targets that were bound again.
    */
   renewFiles(containerId: string, files: readonly BoundFile[]): Promise<readonly string[]>;
   /**

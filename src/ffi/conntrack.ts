@@ -128,7 +128,7 @@ export class Conntrack {
     return bodies.flatMap((each) => flowOf(each, ports) ?? []);
   }
 
-  /** Forgets flows: the next datagram is judged anew. One that is gone already is no error. */
+  /** Forgets flows: the next datagram is judged again. One that is gone already is no error. */
   forget(flows: readonly UdpFlow[]): void {
     for (let at = 0; at < flows.length; at += BATCH) {
       const messages = flows.slice(at, at + BATCH).map(({ sentTo, key }) => ({

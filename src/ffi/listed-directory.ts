@@ -12,7 +12,7 @@ interface Listing {
   readonly names: readonly string[];
 }
 
-/** The names in a directory, read anew only when the directory changed: a stat takes the kernel 1 µs, reading 1 µs a name. */
+/** The names in a directory, read again only when the directory changed: a stat takes the kernel 1 µs, reading 1 µs a name. */
 export class ListedDirectory {
   readonly #path: string;
   readonly #select: (name: string) => boolean;
@@ -48,7 +48,7 @@ export class ListedDirectory {
   }
 }
 
-/** Several lists as one without repetitions, put together anew only where one of them is another. */
+/** The union of several lists, rebuilt only when one of them changed. */
 export class UnionOfLists {
   #last: { readonly lists: readonly (readonly string[])[]; readonly all: readonly string[] } | null = null;
 

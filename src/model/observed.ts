@@ -19,7 +19,7 @@ export interface ObservedImage {
   readonly specHash: string;
   /** Config digest, hex; null while it is not loaded. */
   readonly imageId: string | null;
-  /** False when somebody asked for it to be resolved anew. */
+  /** False when a refresh of it was requested. */
   readonly current: boolean;
   /** Of a build: which image each of the same app that it uses was when it was built. Left out, not known. */
   readonly bases?: Readonly<Record<ResourceKey, string>> | null;

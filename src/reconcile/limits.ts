@@ -46,7 +46,7 @@ export function impossibleLimit({ resources }: ContainerSpec, host: HostFacts): 
     : null;
 }
 
-/** Why there is no room for a container that is made or made anew, or null. */
+/** Why there is no room for a container that is made or recreated, or null. */
 export function missingHeadroom(host: HostFacts): Impossible | null {
   if (host.diskFreeBytes < LEAST_DISK_BYTES) {
     return {

@@ -15,7 +15,7 @@ import type {
 } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
-import { REFRESH_REQUESTED, REBUILD_REQUESTED, NEWLY_PINNED } from '../state/history/resource-store.ts';
+import { NEWLY_PINNED, REBUILD_REQUESTED, REFRESH_REQUESTED } from '../state/history/resource-store.ts';
 import { isUnknown } from '../state/restore.ts';
 import { containerSpecOf } from '../state/written-spec.ts';
 import { healthchecks, probesOf } from './health/probes-of.ts';

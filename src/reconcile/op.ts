@@ -155,6 +155,6 @@ export interface Plan {
   readonly generation: number;
   readonly ops: readonly Op[];
   readonly holds: readonly Hold[];
-  /** Keys whose ops are about something else than what failed of them before: their failures are counted anew. */
+  /** Keys whose ops are about something else than what failed of them before: their failures are counted from zero. */
   readonly forgiven: ReadonlySet<ResourceKey>;
 }

@@ -23,7 +23,7 @@ export interface LinkEdge {
   readonly name: string;
 }
 
-/** The root entity and its edge are made anew each time: NULLs are distinct in the unique index. */
+/** The root entity and its edge are recreated each time: NULLs are distinct in the unique index. */
 function prepare(database: Database.Database): void {
   // better-sqlite3 is built with foreign keys on; Docker ran with SQLite's default, and the root could not be replaced.
   database.pragma('foreign_keys = OFF');

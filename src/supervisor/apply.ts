@@ -39,7 +39,7 @@ interface Change {
   readonly apps: ReadonlySet<string>;
   /** What it does not bring along. */
   readonly notes?: readonly FileNote[];
-  /** Images to be resolved anew. */
+  /** Images to resolve again. */
   readonly refreshed: readonly ResourceKey[];
   /** Builds among them that take nothing from earlier ones. */
   readonly uncached?: readonly ResourceKey[];
@@ -108,19 +108,25 @@ function refusal(file: string): TsdError {
   return new TsdError('TSD_OWNED_BY_MANIFEST', `${file} is in the watched directory`, {
     hint:
       'Edits of it are taken over by themselves; `tsdocker get manifests` shows how it stands, and `apply --refresh` of ' +
-      'such files alone asks anew for their images.',
+      'such files alone resolves their images again.',
   });
 }
 
 /**
- * Asks anew for the images of files of the watched directory, as they are in force.
+ * Resolves the images of files of the watched directory again.
  * @throws TsdError TSD_OWNED_BY_MANIFEST for a file of which nothing is
  */
 function refreshWatched(sources: Sources, inputs: readonly ManifestInput[], how: RefreshOptions): Change {
   const inForce = sources.preview([]);
   for (const input of inputs) if (sources.inputApps([input], inForce).size === 0) throw refusal(input.file);
   const apps = sources.inputApps(inputs, inForce);
-  return { preview: { state: sources.state }, issues: [], apps, ...refreshedImages(sources.state, apps, how), make: () => [] };
+  return {
+    preview: { state: sources.state },
+    issues: [],
+    apps,
+    ...refreshedImages(sources.state, apps, how),
+    make: () => [],
+  };
 }
 
 function imagesOf({ resources }: DesiredState, apps: ReadonlySet<string>): ResourceKey[] {
@@ -143,7 +149,7 @@ function refreshedImages(state: DesiredState, apps: ReadonlySet<string>, { refre
   return { refreshed: refresh ? images : uncached, uncached };
 }
 
-/** @throws TsdError for a file of the watched directory, unless only their images are to be asked for anew */
+/** @throws TsdError for a file of the watched directory, unless only a refresh of their images is asked for */
 export async function* apply(
   parts: ApplyParts,
   inputs: readonly ManifestInput[],

@@ -210,7 +210,7 @@ export class ContainerCommands {
     return exitCode ?? 255;
   }
 
-  /** Of a container that is made anew or replaced meanwhile it is a change of the one that takes its place. */
+  /** When the container is recreated or replaced meanwhile, the change applies to the new one. */
   async #change(record: ContainerRecord, change: (current: ContainerRecord) => ContainerRecord): Promise<void> {
     const { commits, containers } = this.#world;
     const key = keyOf(record);
@@ -266,7 +266,7 @@ export class ContainerCommands {
       if (this.#loop.inFlight(key)) return false;
       const hold = this.#loop.hold(key);
       const running = current !== undefined && this.#world.exec.running(current.id) !== null;
-      // A change that waited may have made it anew.
+      // A change that waited may have recreated it.
       const begun = current !== undefined && (current.id === record.id ? current.run > record.run : current.run > 0);
       const startError = current?.state.startError ?? null;
       // One that was started and has ended by now is told of as that.

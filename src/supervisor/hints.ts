@@ -33,7 +33,7 @@ export function containerHint(
   if (!observed || observed.unknown != null || observed.unrecorded != null) return '';
   if (observed.running) {
     if (hold?.reason === 'drifted')
-      return `\`tsdocker restart ${shown}\` connects it anew; with \`drift: heal\` in its manifest that is done by itself.`;
+      return `\`tsdocker restart ${shown}\` connects it again; with \`drift: heal\` in its manifest the supervisor does that.`;
     const failing = observed.health?.ready === false && observed.health.results.some(({ ok }) => !ok);
     if (!failing) return '';
     return `\`tsdocker describe ${shown}\` shows what its probes got, \`tsdocker logs ${shown}\` what it wrote.`;

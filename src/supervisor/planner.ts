@@ -25,7 +25,7 @@ export class Planner {
 
   /**
    * All that would be done, what the kernel lacks included.
-   * @param anew images that are looked at as if they were asked for anew
+   * @param refreshed images that are planned as if their refresh was requested
    */
   everything(wanted: Wanted, refreshed: readonly ResourceKey[] = []): Plan {
     return this.#plan(wanted, null, refreshed);

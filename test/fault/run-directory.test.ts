@@ -8,7 +8,7 @@ import { until } from '../support/wait.ts';
 
 const POLITE = shell('trap "echo asked to end; exit 7" TERM; while :; do sleep 3600 & wait; done');
 
-describe('when the run directory was removed and the supervisor starts anew', () => {
+describe('when the run directory was removed and the supervisor starts again', () => {
   let supervisor: TestSupervisor;
   let before: Record<'web' | 'db' | 'job', ContainerView>;
 

@@ -46,7 +46,7 @@ test('an operation that the supervisor did not see the end of is part of what ha
   await until('the stop', async () => (await supervisor.ok('logs', 'web')).includes('asked one'));
   await supervisor.crash();
   await supervisor.start();
-  await supervisor.waitFor('web', 'started anew', (view) => view.ready && view.pid !== pid);
+  await supervisor.waitFor('web', 'started again', (view) => view.ready && view.pid !== pid);
   expect(await supervisor.ok('why', 'web')).toContain('stopped (begun; the supervisor ended meanwhile)');
 });
 

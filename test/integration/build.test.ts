@@ -412,7 +412,7 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
     expect(await supervisor.ok('events', '--since', '1h')).not.toContain('not made yet');
     writeFileSync(join(base, 'message.new'), 'second\n');
     renameSync(join(base, 'message.new'), join(base, 'message'));
-    await supervisor.waitFor('chain', 'made anew', (view) => view.phase === 'Running' && view.id !== id);
+    await supervisor.waitFor('chain', 'recreated', (view) => view.phase === 'Running' && view.id !== id);
     await expect.poll(logs, { timeout: 20_000 }).toBe('second\n');
     expect(await supervisor.ok('why', 'image/chain')).toContain(
       'image/chain/middle, which it is built from, is another image now',
@@ -454,7 +454,7 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
     await expect.poll(logs, { timeout: 20_000 }).toBe('first\n');
     writeFileSync(join(directory, 'message.new'), 'second\n');
     renameSync(join(directory, 'message.new'), join(directory, 'message'));
-    await supervisor.waitFor('site', 'made anew', (view) => view.phase === 'Running' && view.id !== id);
+    await supervisor.waitFor('site', 'recreated', (view) => view.phase === 'Running' && view.id !== id);
     await expect.poll(logs, { timeout: 20_000 }).toBe('second\n');
     const generation = JSON.parse(await supervisor.ok('info', '-o', 'json')).generation;
     writeFileSync(join(directory, 'ignored'), 'y');

@@ -26,7 +26,7 @@ test.skipIf(findBusybox() === null)(
     const { id } = await supervisor.waitFor('web', 'running', ({ phase }) => phase === 'Running');
     writeFileSync(join(copy, 'app/notes.md'), 'An ignored file changes nothing.\n');
     writeFileSync(join(copy, 'app/pages/index.txt'), 'Changed & <built>.\n');
-    await supervisor.waitFor('web', 'made anew', (view) => view.id !== id && view.phase === 'Running');
+    await supervisor.waitFor('web', 'recreated', (view) => view.id !== id && view.phase === 'Running');
     await expect.poll(page, { timeout: 30_000 }).toContain('Changed &amp; &lt;built>.');
     const manual = ['build', '-t', 'site:manual', '--build-context', 'busybox=docker-image://site/busybox'];
     await supervisor.ok(...manual, '--build-arg', 'TITLE=A site', join(copy, 'app'));

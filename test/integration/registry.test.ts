@@ -65,7 +65,7 @@ describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED || busybox === null)(
       await server.fill('team/app:v1', image('two'));
       expect(await supervisor.ok('plan')).toMatch(/nothing|0 operations|^\s*$/i);
       await supervisor.ok('pull', `${server.host}/team/app:v1`);
-      await supervisor.waitFor('web', 'made anew', ({ ready, pid }) => ready && pid !== before.pid);
+      await supervisor.waitFor('web', 'recreated', ({ ready, pid }) => ready && pid !== before.pid);
       expect(await supervisor.ok('exec', 'web', 'cat', '/marker')).toBe('two');
       expect(readdirSync(join(supervisor.root, 'downloads'))).toEqual([]);
     });
@@ -110,7 +110,9 @@ describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED || busybox === null)(
       await server.fill('app:1', image('two'));
       await supervisor.ok('apply', '--wait=60s', '-f', file);
       expect(await supervisor.ok('exec', 'web', 'cat', '/marker')).toBe('one');
-      expect(await supervisor.ok('apply', '--dry-run', '--refresh', '-f', file)).toMatch(/load image.*asked for anew/);
+      expect(await supervisor.ok('apply', '--dry-run', '--refresh', '-f', file)).toMatch(
+        /load image.*refresh requested/,
+      );
       await supervisor.ok('apply', '--wait=60s', '--refresh', '-f', file);
       expect(await supervisor.ok('exec', 'web', 'cat', '/marker')).toBe('two');
     });

@@ -148,7 +148,7 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
-    title: 'a stop that comes while its container is removed to be made anew is not lost with it',
+    title: 'a stop that comes while its container is removed to be recreated is not lost with it',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),
       after(3_000, { do: 'slow', what: 'exec.remove', ms: 500, times: 1 }),
@@ -572,7 +572,7 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
-    title: 'a container that left its network and cannot be made anew leaves no address behind',
+    title: 'a container that left its network and cannot be recreated leaves no address behind',
     actions: [
       edit(0, {
         ...SMALL,

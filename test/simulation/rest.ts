@@ -159,7 +159,7 @@ function lendsNothing({ supervisor, desired }: Rested, container: Container): bo
 }
 
 /**
- * A host port it wants is held by a container that is to be made anew and cannot be: it waits for this one, or for what
+ * A host port it wants is held by a container that is to be recreated and cannot be: it waits for this one, or for what
  * does not come. What runs is not stopped for a change that has to wait.
  */
 function portIsHeld(rested: Rested, { key, spec }: Container, asked: ReadonlySet<ResourceKey>): boolean {

@@ -287,12 +287,12 @@ class Author {
   #mixed(before: App, fresh: App): App {
     const name = this.pick('edited', CONTAINERS);
     const { [name]: _old, ...others } = before.containers ?? {};
-    const anew = fresh.containers?.[name];
+    const again = fresh.containers?.[name];
     return {
       ...before,
       volumes: { ...fresh.volumes, ...before.volumes },
       networks: { ...fresh.networks, ...before.networks },
-      containers: { ...others, ...(anew && { [name]: anew }) },
+      containers: { ...others, ...(again && { [name]: again }) },
     };
   }
 

@@ -368,7 +368,7 @@ export class SimSupervisor {
     return commits.commit({ files }).then(
       () => {
         this.controller.enqueue([key]);
-        // One that is made anew meanwhile takes its change with it; a command goes on with what takes its place.
+        // One that is recreated meanwhile takes its change with it; a command goes on with what takes its place.
         const holder = containers.byKey(key);
         if (holder && holder.id !== record.id) return this.#change(key, change);
         return containers.get(record.id) !== undefined;

@@ -48,7 +48,7 @@ export class PureHost {
   /** HEALTHCHECK of the image of a container, by its key. */
   readonly healthchecks = new Map<ResourceKey, ProbeSet>();
   readonly #health = new Map<ResourceKey, HealthRecord>();
-  /** Addresses are kept for a key, also while its container is made anew. */
+  /** Addresses are kept for a key, also while its container is recreated. */
   readonly #leases = new Map<ResourceKey, string>();
 
   observe(): ObservedState {

@@ -38,7 +38,7 @@ export function configure(command: Command, context: CliContext): void {
       'Files that it binds, reads variables from or is built from are pinned to what they hold now: a change of them ' +
       'counts with the next apply, unless the manifest says `follow: true` or `onChange`.\n\n' +
       'Files of the watched directory are taken over by themselves and cannot be applied; with --refresh their images are ' +
-      'looked at anew, as those of other files.',
+      'looked at again, as those of other files.',
     examples: [
       ['tsdocker apply -f blog.yaml --wait', 'Apply a manifest and wait until everything of it is ready'],
       ['tsdocker apply -f blog.yaml --timeout 2m --settle 5s', 'Wait longer, and for longer runs'],
@@ -58,7 +58,7 @@ export function configure(command: Command, context: CliContext): void {
   command.addOption(waitTimeoutOption());
   command.addOption(settleOption());
   command.option('--dry-run', 'print the plan and change nothing');
-  command.option('--refresh', 'ask registries and files anew which images are meant, also where nothing was edited');
+  command.option('--refresh', 'resolve images again from registries and files, also where nothing was edited');
   command.option('--no-cache', 'build declared images again, each step, also where nothing changed');
   command.addOption(outputOption('table', 'json'));
   command.action(context.action((options: ApplyOptions) => run(context, options)));
@@ -70,10 +70,10 @@ async function run(context: CliContext, options: ApplyOptions): Promise<number> 
   await warnOfImports(context, inputs);
   const client = await context.client();
   const asked = { dryRun: options.dryRun === true, ...waitOf(options) };
-  const anew = {
+  const refreshing = {
     ...(options.refresh === true && { refresh: true }),
     ...(!options.cache && { noCache: true }),
   };
-  const events = client.apply(inputs, { ...asked, ...anew });
+  const events = client.apply(inputs, { ...asked, ...refreshing });
   return followChange(context, events, { ...asked, json: options.output === 'json' });
 }

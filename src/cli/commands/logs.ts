@@ -26,7 +26,7 @@ export function configure(command: Command, context: CliContext): void {
       'byte for byte. On a terminal only colours are let through; other control characters are shown (--raw sends them).\n\n' +
       'Several containers, or all of an app (APP/), are printed together with their name in front of each line.\n\n' +
       'Logs are kept while the supervisor is away and over restarts of the container, up to their cap. -f goes on over ' +
-      'restarts of the container and of the supervisor, and when the container is made anew.',
+      'restarts of the container and of the supervisor, and when the container is recreated.',
     examples: [
       ['tsdocker logs -f web', 'Follow a log until the container ends or Ctrl-C'],
       ['tsdocker logs --tail 100 -t blog/web', 'The last 100 entries with their times'],

@@ -8,7 +8,7 @@ export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
       'Brings images of registries to this host, with the logins of your Docker configuration. Containers of manifests that ' +
-      'name the image are made anew when it is another one now.',
+      'name the image are recreated when it is another one now.',
     examples: [
       ['tsdocker pull nginx:1.27', 'From Docker Hub'],
       ['tsdocker pull registry.example:5000/team/app', 'The tag latest of another registry'],

@@ -167,7 +167,7 @@ class LiveProgress implements Progress {
     this.#live.set(key, { resource, text });
   }
 
-  /** Writes `line` for good and the live region anew below it, each cut to the terminal so that counting lines holds. */
+  /** Writes `line` for good and redraws the live region below it, each cut to the terminal so that counting lines holds. */
   #redraw(line: string | null): void {
     const { stdout } = this.#context.streams;
     const columns = stdout.columns ?? 80;

@@ -125,7 +125,7 @@ class Download {
     }
   }
 
-  /** Whether the server goes on where the part ends; otherwise it is begun anew. */
+  /** Whether the server goes on where the part ends; otherwise the download starts again. */
   async #agree({ status, headers, url }: HttpResponse, file: FileHandle): Promise<void> {
     const { size } = this.#blob;
     if (status === 206) {

@@ -210,7 +210,7 @@ export const containerFields = z.strictObject({
     example: ['gate:192.0.2.1'],
   }),
   restart: field(restart.prefault('no'), {
-    doc: '`no`, `always`, `unless-stopped`, `on-failure[:N]`, or `policy`, `max` (0 has no limit; starts that fail for what the container is count too) and `backoff`: `tsdocker` (at once, then 500ms doubled up to 60s; anew after 10s of running, with probes 60s after ready), `docker` (100ms doubled up to 60s; anew after 10s), `kubelet` (at once, then 10s doubled up to 5m; anew after 10m), or `preset` with `initial`, `factor`, `max` and `resetAfter`.',
+    doc: '`no`, `always`, `unless-stopped`, `on-failure[:N]`, or `policy`, `max` (0 has no limit; starts that fail for what the container is count too) and `backoff`: `tsdocker` (at once, then 500ms doubled up to 60s; from the start after 10s of running, with probes 60s after ready), `docker` (100ms doubled up to 60s; again after 10s), `kubelet` (at once, then 10s doubled up to 5m; again after 10m), or `preset` with `initial`, `factor`, `max` and `resetAfter`.',
     change: 'in-place',
     example: 'always',
   }),
@@ -280,7 +280,7 @@ export const containerFields = z.strictObject({
     example: { order: 'start-first', timeout: '60s' },
   }),
   onChange: field(reaction().prefault('restart'), {
-    doc: 'What follows when an env file, a secret or a file bound read-only has other content: `restart`, `recreate`, `signal:HUP` (any signal) or `ignore`. A mount may say otherwise. A file that was replaced (written beside and renamed, as editors do) is bound anew before the signal. In an app that was applied, files count only when it is applied again, unless this is written, or a top-level `follow: true`.',
+    doc: 'What follows when an env file, a secret or a file bound read-only has other content: `restart`, `recreate`, `signal:HUP` (any signal) or `ignore`. A mount may say otherwise. A file that was replaced (written beside and renamed, as editors do) is bound again before the signal. In an app that was applied, files count only when it is applied again, unless this is written, or a top-level `follow: true`.',
     change: 'in-place',
     example: 'signal:HUP',
   }),

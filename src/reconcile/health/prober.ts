@@ -193,7 +193,7 @@ export class Prober {
       const from = clock.now().bootMs;
       return { ...(await check(record, probe, signal)), ms: Math.round(clock.now().bootMs - from) };
     });
-    // The run has ended, or is watched anew: what was found is about something else.
+    // The run has ended, or is watched again: what was found is about something else.
     if (!tried || signal.aborted || this.#watched.get(key) !== watched) return;
     // A payload on its way out answers as a broken one would: then the cause of the restart is the end, which is told next.
     const unknown = 'untried' in tried;

@@ -84,7 +84,10 @@ async function loadAndName(
       source.type === 'build'
         ? await buildDeclared(world, desired, { ...source, noCache: uncached }, progress, signal)
         : source.type === 'pull'
-          ? { imageId: await resolvePull(world, currentSource(source, refresh), progress, signal), sourceFingerprint: '' }
+          ? {
+              imageId: await resolvePull(world, currentSource(source, refresh), progress, signal),
+              sourceFingerprint: '',
+            }
           : await loadFiles(world, imageName(desired), imageSource(source, config), progress, signal);
     world.resources.setImage({ key: op.key, specHash: desired.specHash, ...found, bases });
   } catch (error) {
@@ -106,7 +109,7 @@ function imageOfPast(world: World, key: ResourceKey): string | null {
   return image.parent === '' || world.graph.exists(image.parent) ? image.id : null;
 }
 
-/** One that was asked for anew is looked for at its registry, except where the manifest forbids that. */
+/** Returns the source, to be resolved at its registry when a refresh was requested and the manifest permits that. */
 function currentSource(source: PullSource, refresh: boolean): PullSource {
   return refresh && source.policy !== 'never' ? { ...source, policy: 'always' } : source;
 }

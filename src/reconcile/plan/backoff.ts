@@ -44,7 +44,7 @@ const PRESETS: Readonly<Record<BackoffSpec['preset'], BackoffCurve>> = {
     resetAfterReadyMs: null,
     cleanExitMs: null,
   },
-  /** kubernetes, pkg/kubelet/kubelet.go and client-go/util/flowcontrol/backoff.go: anew after twice the longest delay. */
+  /** kubernetes, pkg/kubelet/kubelet.go and client-go/util/flowcontrol/backoff.go: from the start after twice the longest delay. */
   kubelet: {
     firstAtOnce: true,
     initialMs: 10_000,

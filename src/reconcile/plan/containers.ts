@@ -198,13 +198,17 @@ function planSuccessor(
   pass.successors.push(successor);
 }
 
-function movedBy(pass: Pass, { references, spec }: Container, recreated: ReadonlyMap<ResourceKey, Cause>): Cause | null {
+function movedBy(
+  pass: Pass,
+  { references, spec }: Container,
+  recreated: ReadonlyMap<ResourceKey, Cause>,
+): Cause | null {
   const network = attachedNetwork(references, spec);
   const cause = network === null ? undefined : recreated.get(network);
   if (cause) return because('dependency', cause.message);
   const host = references.networkContainer;
   return host !== null && pass.graph.has(opId('container.remove', host))
-    ? because('dependency', `${host}, whose network it shares, is made anew`)
+    ? because('dependency', `${host}, whose network it shares, is recreated`)
     : null;
 }
 
@@ -339,7 +343,7 @@ function permitted(pass: Pass, desired: Container, intent: Intent, stands: boole
 /** What follows when it is there, for who reads the plan. */
 function afterLoad({ steps }: Intent, need: ResourceKey): Unmet {
   const has = (step: Step['name']) => steps.some(({ name }) => name === step);
-  const then = has('remove') ? 'made anew' : has('create') ? 'made' : has('stop') ? 'restarted' : 'started';
+  const then = has('remove') ? 'recreated' : has('create') ? 'made' : has('stop') ? 'restarted' : 'started';
   const loaded = parseKey(need).kind === 'image' ? 'loaded' : 'there, whose image is being loaded';
   return { busy: true, message: `${steps[0]?.cause.message ?? ''}; ${then} when ${need} is ${loaded}` };
 }

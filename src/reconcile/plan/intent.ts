@@ -51,7 +51,7 @@ export interface Surroundings {
   readonly stopped: boolean;
   /** The generation at which its app is held back. Left out, it is not. */
   readonly heldAt?: number | undefined;
-  /** Its network or the container whose network it shares is made anew in this plan. */
+  /** Its network or the container whose network it shares is recreated in this plan. */
   readonly moved: Cause | null;
   /** Addresses of linked containers by alias, as they are now. */
   readonly linkAddresses: () => Readonly<Record<string, string>>;
@@ -325,7 +325,7 @@ function withUpdate(intent: Intent, container: ObservedContainer, changes: Chang
   return { ...intent, fields, signals, dependencies: [], steps: [...steps(['signal', 'update'], cause), ...others] };
 }
 
-/** Takes a container at rest off a network that is made anew; a later connect puts it back. */
+/** Takes a container at rest off a network that is recreated; a later connect puts it back. */
 function leaveMoved(intent: Intent, container: ObservedContainer, { moved }: Surroundings): Intent {
   if (!moved || !container.sandbox || intent.steps.some((step) => step.name === 'disconnect')) return intent;
   if (!ownsSandbox(specOf(container))) return intent;

@@ -44,7 +44,7 @@ export interface Pass extends PlanInput {
   readonly holds: Map<ResourceKey, Hold>;
   /** Of images, volumes and networks. Containers are asked by `containerAvailability`. */
   readonly availability: Map<ResourceKey, Availability>;
-  /** Networks that should be made anew but cannot, with the container on them that cannot move now. */
+  /** Networks that should be recreated but cannot, with the container on them that cannot move now. */
   readonly pinned: ReadonlyMap<ResourceKey, ResourceKey>;
   /** See {@link Plan}. */
   readonly forgiven: Set<ResourceKey>;

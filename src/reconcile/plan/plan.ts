@@ -44,12 +44,12 @@ export function plan(input: PlanInput, relations: Relations = relationsOf(input.
     const recreated = decide(pass, containers);
     const stuck = firstStuck(pass, recreated);
     if (!stuck) return finish(pass, containers, recreated);
-    // A network that cannot be made anew keeps its containers as they are: plan again without that change.
+    // A network that cannot be recreated keeps its containers as they are: plan again without that change.
     pinned.set(...stuck);
   }
 }
 
-/** All ops, not yet ordered between resources. Returns the networks to be made anew. */
+/** All ops, not yet ordered between resources. Returns the networks to be recreated. */
 function decide(pass: Pass, containers: readonly Desired<'container'>[]): ReadonlyMap<ResourceKey, Cause> {
   removeOrphans(pass);
   planImages(pass);
@@ -66,7 +66,7 @@ function decide(pass: Pass, containers: readonly Desired<'container'>[]): Readon
   return recreated;
 }
 
-/** A network to be made anew with a container that stays on it. */
+/** A network to be recreated with a container that stays on it. */
 function firstStuck(pass: Pass, recreated: ReadonlyMap<ResourceKey, Cause>): [ResourceKey, ResourceKey] | null {
   for (const network of recreated.keys()) {
     const stays = attachedTo(pass, network).find(({ key }) => !pass.graph.has(opId('container.disconnect', key)));
@@ -76,7 +76,11 @@ function firstStuck(pass: Pass, recreated: ReadonlyMap<ResourceKey, Cause>): [Re
 }
 
 /** The ops of different resources. */
-function order(pass: Pass, containers: readonly Desired<'container'>[], recreated: ReadonlyMap<ResourceKey, Cause>): void {
+function order(
+  pass: Pass,
+  containers: readonly Desired<'container'>[],
+  recreated: ReadonlyMap<ResourceKey, Cause>,
+): void {
   for (const network of recreated.keys()) {
     for (const { key } of attachedTo(pass, network))
       pass.graph.order(opId('container.disconnect', key), opId('network.remove', network));
@@ -89,7 +93,11 @@ function order(pass: Pass, containers: readonly Desired<'container'>[], recreate
   orderHandovers(pass);
 }
 
-function finish(pass: Pass, containers: readonly Desired<'container'>[], recreated: ReadonlyMap<ResourceKey, Cause>): Plan {
+function finish(
+  pass: Pass,
+  containers: readonly Desired<'container'>[],
+  recreated: ReadonlyMap<ResourceKey, Cause>,
+): Plan {
   removeNetworks(pass);
   removeVolumes(pass);
   releaseImages(pass);

@@ -37,7 +37,7 @@ function imageCause(pass: Pass, desired: Desired<'image'>): Cause | null {
   if (!observed) return declared(desired);
   if (observed.specHash !== desired.specHash) return redeclared(desired, FOLLOW);
   if (observed.imageId === null) return because('missing', 'the image is not loaded');
-  if (!observed.current) return because('requested', `asked for anew${FOLLOW}`);
+  if (!observed.current) return because('requested', `refresh requested${FOLLOW}`);
   const base = changedBase(desired, pass.observed.images);
   return base && because('source-changed', `${base}, which it is built from, is another image now${FOLLOW}`);
 }
@@ -168,7 +168,7 @@ function networkNeed(pass: Pass, desired: Desired<'network'>): NetworkNeed | nul
 }
 
 /**
- * Networks that are to be made anew, with the cause. Their containers have to leave first, so the op that makes them
+ * Networks that are to be recreated, with the cause. Their containers have to leave first, so the op that makes them
  * is ordered once the containers are planned.
  */
 export function planNetworks(pass: Pass): ReadonlyMap<ResourceKey, Cause> {

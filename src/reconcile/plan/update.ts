@@ -136,7 +136,7 @@ export function supervised(input: UpdateInput, hold: Hold | null): Pick<UpdatePl
   const as = asMade(input);
   const waits = { ...NOTHING, hold };
   if (!container) return { as, intent: waits };
-  // Its image may be another one by now, and its network be made anew once it is gone.
+  // Its image may be another one by now, and its network be recreated once it is gone.
   const kept = changeIntent(as, container, { ...input.aroundAsMade(as), imageId: null, moved: null });
   if (container.running) return { as, intent: { ...kept, hold } };
   if (kept.steps.length > 0 || !kept.hold) return { as, intent: { ...kept, hold: kept.hold ?? hold } };

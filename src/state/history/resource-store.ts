@@ -27,11 +27,11 @@ export interface ImageBinding {
   readonly bases: Readonly<Record<ResourceKey, string>> | null;
 }
 
-/** Source fingerprint of a binding that is to be resolved anew, whatever its policy says. */
+/** Source fingerprint of a binding whose refresh was requested; it is resolved again under any policy. */
 export const REFRESH_REQUESTED = 'asked-anew';
-/** That of a build which is to be made again without what earlier ones made. */
+/** Source fingerprint of a build to repeat without the build cache. */
 export const REBUILD_REQUESTED = 'asked-anew-uncached';
-/** That of a binding which is to become what the current generation pins it to. */
+/** Source fingerprint of a binding that is to become the image to which the current generation pins it. */
 export const NEWLY_PINNED = 'pinned-anew';
 
 /** Declared networks and images: what Docker's layout has no place for. All changes are durable. */

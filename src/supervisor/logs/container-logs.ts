@@ -1,4 +1,4 @@
-/** The log of a container by its key: `follow` goes on when the container is made anew under another id. */
+/** The log of a container by its key: `follow` goes on when the container is recreated under another id. */
 import type { LogEntry, LogOptions } from '../../api/supervisor.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { World } from '../../reconcile/ops/world.ts';

@@ -67,7 +67,7 @@ describe('a container whose first process has gone to a user namespace with moun
     expect(existsSync(upper(spec, 'tmp/touched'))).toBe(false);
   });
 
-  it('has no file bound anew', async () => {
+  it('has no file bound again', async () => {
     const source = join(containers.hostDirectory('files'), 'conf');
     writeFileSync(source, 'one');
     const file: BoundFile = { source, target: '/etc/conf', readOnly: true };

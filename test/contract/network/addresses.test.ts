@@ -68,7 +68,7 @@ test('more changes than the kernel keeps for us hide none', () => {
   expect(look()).toEqual({ [LAST]: ['10.231.1.9/24'] });
 });
 
-test('a namespace that takes the place of another is asked anew', () => {
+test('a namespace that takes the place of another is asked again', () => {
   namespaces.change(LAST, 'address add 10.231.1.9/24 dev lo');
   look();
   addresses.forget(`container ${LAST}`);

@@ -229,7 +229,7 @@ describe('a UDP client that goes on sending', () => {
     expect(flows()).toEqual(['10.231.1.2']);
     driver.detach(idOf('a'));
     serveUdp(start(driver, endpoint('b', 1, 2)), UDP.containerPort);
-    await until('the kernel judges the client anew', () => flows().length > 0);
+    await until('conntrack has a new entry for the client', () => flows().length > 0);
     expect(flows()).toEqual([HOST_ADDRESS]);
   });
 

@@ -122,7 +122,7 @@ test('more changes than the kernel keeps for us hide none', () => {
   expect(look()[LAST]).toBe(false);
 });
 
-test('what is forgotten is not known, and a namespace in its place is asked anew', () => {
+test('what is forgotten is not known, and a namespace in its place is asked again', () => {
   namespaces.change(0, UP);
   expect(look()[0]).toBe(true);
   routes.forget('container 0');

@@ -181,7 +181,7 @@ describe('a download that breaks off', () => {
     expect(parts()).toEqual([]);
   });
 
-  it('starts anew where the server has no ranges, and a wrong part is dropped', async () => {
+  it('starts again where the server has no ranges, and a wrong part is dropped', async () => {
     const path = join(host.downloads, `${blob.slice('sha256:'.length)}.part`);
     mkdirSync(host.downloads);
     writeFileSync(path, 'wrong');

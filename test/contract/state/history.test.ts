@@ -383,7 +383,7 @@ describe('schema', () => {
     expect(() => openHistory(path)).toThrow(expect.objectContaining({ code: 'TSD_VERSION_MISMATCH' }));
   });
 
-  it('in a damaged file is made anew, the file kept aside', () => {
+  it('in a damaged file is recreated, the file kept aside', () => {
     opened.pop()?.close();
     writeFileSync(path, 'garbage '.repeat(1000));
     const again = open();

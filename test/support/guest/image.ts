@@ -1,6 +1,6 @@
 /**
  * The guest's root filesystem and kernel: stock Debian 13 with systemd, cgroup v2 and device mapper. Built once by
- * mmdebstrap, kept outside of the checkout, and built anew when what it is made of changes.
+ * mmdebstrap, kept outside of the checkout, and rebuilt when what it is made of changes.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';

@@ -147,7 +147,7 @@ describe('get -w', () => {
     `);
   });
 
-  test('on a terminal the list is drawn anew', async () => {
+  test('on a terminal the list is drawn again', async () => {
     const { stdout } = await run(['get', 'c', '-w', 'web'], { columns: 120, env: { NO_COLOR: '1' } });
     expect(stdout.split('\u001b[H\u001b[2J').map((screen) => screen.split('\n').length)).toEqual([1, 3, 3]);
   });

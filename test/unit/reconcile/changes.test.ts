@@ -88,7 +88,7 @@ describe('images', () => {
     const image = host.images.get('image/blog/app');
     if (image) host.images.set(image.key, { ...image, current: false });
     expect(textOn(host, declare(web({})))).toMatchInlineSnapshot(
-      `"load image/blog/app — asked for anew; what is made from it follows, if its content is another"`,
+      `"load image/blog/app — refresh requested; what is made from it follows, if its content is another"`,
     );
   });
 
@@ -111,7 +111,7 @@ describe('images', () => {
     const next = declare({ blog: { images: { app: './other.tar' }, containers: { web: { privileged: true } } } }, 2);
     expect(textOn(host, next)).toMatchInlineSnapshot(`
       "load image/blog/app — changed in blog.yaml:1:3; what is made from it follows, if its content is another
-      hold container/blog/web — busy: privileged changed in blog.yaml:2:3; made anew when image/blog/app is loaded"
+      hold container/blog/web — busy: privileged changed in blog.yaml:2:3; recreated when image/blog/app is loaded"
     `);
   });
 
@@ -197,20 +197,20 @@ describe('networks', () => {
     );
   });
 
-  test('who shares the network of a container that is made anew is restarted around it', () => {
+  test('who shares the network of a container that is recreated is restarted around it', () => {
     const pod = (privileged: boolean): { readonly blog: App } => ({
       blog: { containers: { proxy: { privileged }, web: { network: 'container:proxy' } } },
     });
     const host = hostWith(pod(false));
     expect(textOn(host, declare(pod(true), 2))).toMatchInlineSnapshot(`
-      "stop container/blog/web — container/blog/proxy, whose network it shares, is made anew
+      "stop container/blog/web — container/blog/proxy, whose network it shares, is recreated
       stop container/blog/proxy — privileged changed in blog.yaml:1:3 (after stop container/blog/web)
       disconnect container/blog/proxy — privileged changed in blog.yaml:1:3
       remove container/blog/proxy — privileged changed in blog.yaml:1:3
       create container/blog/proxy — privileged changed in blog.yaml:1:3
       connect container/blog/proxy — privileged changed in blog.yaml:1:3
       start container/blog/proxy — privileged changed in blog.yaml:1:3
-      start container/blog/web — container/blog/proxy, whose network it shares, is made anew (after start container/blog/proxy)"
+      start container/blog/web — container/blog/proxy, whose network it shares, is recreated (after start container/blog/proxy)"
     `);
   });
 
@@ -315,7 +315,7 @@ describe('files with other content', () => {
     expect(textOn(host, file('bb', 'signal:SIGHUP', { restart: 'no' }))).not.toContain('signal container/blog/web');
   });
 
-  test('a container may want to be made anew', () => {
+  test('a container may want to be recreated', () => {
     const host = hostWith(web({}, { contentHashes: { './app.conf': 'aa' } }));
     expect(textOn(host, file('bb', 'recreate'))).toMatchInlineSnapshot(`
       "stop container/blog/web — content of ./app.conf changed (recreate)

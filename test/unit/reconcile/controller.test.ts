@@ -102,7 +102,7 @@ test('a failure that repeats is tried less and less often, and at once when the 
   expect(sim.host.container(WEB).running).toBe(true);
 });
 
-test('failures are counted anew when the spec or the image is another one', async () => {
+test('failures are counted from zero when the spec or the image is another one', async () => {
   let message = '/bin/one is not there';
   sim.beforeOp = (op) => {
     if (op.op !== 'container.start') return;

@@ -106,7 +106,7 @@ describe('what results mean', () => {
     expect(health.message).toBe('health check failed 7 times: code 7');
   });
 
-  test('times of readiness: the first is kept, the present one starts anew', () => {
+  test('times of readiness: the first is kept, the present one starts again', () => {
     const probes = set({ readiness: probe({ retries: 1 }) });
     let record = recordOfRun(undefined, probes, 1);
     for (const [at, ok] of [

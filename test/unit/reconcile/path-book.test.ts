@@ -86,7 +86,7 @@ describe('a file on a filesystem that may not answer', () => {
     expect(time.pending).toBe(0);
   });
 
-  test('is asked about anew when an answer is old, and nobody is told the same twice', async () => {
+  test('is asked about again when an answer is old, and nobody is told the same twice', async () => {
     book.trouble('/mnt/a');
     await question(0).answer(2);
     expect(news).toEqual(['/mnt/a']);
@@ -152,7 +152,7 @@ describe('a file on a filesystem that may not answer', () => {
     expect(asked.at(-1)?.path).toBe('/mnt/e');
   });
 
-  test('is another one when its filesystem was mounted anew', async () => {
+  test('is another one when its filesystem was mounted again', async () => {
     book.trouble('/mnt/a');
     await time.advance(5000);
     remote = { ...DEAD, id: '41' };

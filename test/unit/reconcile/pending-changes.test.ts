@@ -163,9 +163,9 @@ describe('while an image is loaded that a change of it needs', () => {
     const text = textOn(hostWith(one), next);
     expect(text.split('\n')).toEqual([
       expect.stringContaining(`load ${IMAGE}`),
-      expect.stringContaining('made anew when'),
+      expect.stringContaining('recreated when'),
     ]);
-    expect(textOn(hostWith(one), next, { busy })).toContain('made anew when image/blog/app is loaded');
+    expect(textOn(hostWith(one), next, { busy })).toContain('recreated when image/blog/app is loaded');
   });
 
   test('it is kept up, and a stop is carried out', () => {

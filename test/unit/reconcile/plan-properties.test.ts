@@ -168,7 +168,7 @@ test('what is plain at a glance is what planning at length comes to', () => {
     fc.property(history, fc.boolean(), ({ first, events, second }, edited) => {
       const elsewhere = (subnet: string): App => ({ networks: { other: { subnet } } });
       const host = prepared({ first, events }, { y: elsewhere('10.90.0.0/24') });
-      // A network that is made anew has every container planned at length, on it or not.
+      // A network that is recreated has every container planned at length, on it or not.
       const ofX = (subnet: string) => {
         const { ops, holds } = planOn(host, declare({ x: edited ? second : first, y: elsewhere(subnet) }, 2));
         const concerned = ops.filter(({ key }) => key.includes('/x/'));

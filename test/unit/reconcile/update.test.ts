@@ -504,7 +504,7 @@ describe.each(['stop-first', 'start-first'])('while a change has to wait (%s)', 
   });
 });
 
-test('a container is not made anew while something beside it is being made: that may be its update', () => {
+test('a container is not recreated while something beside it is being made: that may be its update', () => {
   const host = hostWith(app('one', START_FIRST));
   const before = host.container(WEB);
   host.exit(WEB, 1, 60_000);

@@ -31,7 +31,7 @@ const TREE_FD = FIRST_INHERITED_FD + 1;
 /** A payload that puts a link in the place of a directory of its own must not get what covers these taken away. */
 const KERNEL_FILES = /^\/(proc|sys|dev)\//;
 
-const stepOf = ({ source, target }: BoundFile): string => `bind ${source} to ${target} anew`;
+const stepOf = ({ source, target }: BoundFile): string => `rebind ${source} to ${target}`;
 
 type Identity = Readonly<Record<'dev' | 'ino', bigint>>;
 const same = (a: Identity, b: Identity): boolean => a.dev === b.dev && a.ino === b.ino;

@@ -32,7 +32,7 @@ function elsewhere({ containerId, pid }: ExecTarget): TsdError {
   const message = `nothing can be run in container ${containerId.slice(0, 12)}: its first process (${pid}) has moved to a user namespace of its own`;
   return new TsdError('TSD_CONTAINER_SETUP', message, {
     step: 'enter the container',
-    hint: '`tsdocker restart` starts it anew. With `init: true` in the manifest the program is not the first process and may do so.',
+    hint: '`tsdocker restart` starts it again. With `init: true` in the manifest the program is not the first process and may do so.',
   });
 }
 

@@ -445,8 +445,8 @@ async function launchReport(connection: ShimConnection): Promise<LaunchReport> {
 
 function notRenewed({ source, target }: BoundFile): TsdError {
   return new TsdError('TSD_CONTAINER_SETUP', `${target} is still not the file that is at ${source} now`, {
-    step: `bind ${source} to ${target} anew`,
-    hint: '`tsdocker restart` binds everything anew.',
+    step: `rebind ${source} to ${target}`,
+    hint: '`tsdocker restart` binds all files again.',
   });
 }
 

@@ -1,4 +1,4 @@
-/** The endpoints of containers as the kernel has them, put together anew only where something of them is another. */
+/** The endpoints of containers as the kernel has them; only those that changed are rebuilt. */
 import type { Link, PluggedLink } from '../../../ffi/rtnetlink.ts';
 import type { NetworkConfig, ObservedEndpoint, PublishedPort } from '../../contract.ts';
 import type { Attachments } from './attachments.ts';

@@ -1,4 +1,4 @@
-/** Links and IPv4 addresses of the host's namespace, read anew only when the kernel told of a change. */
+/** Links and IPv4 addresses of the host's namespace, read again only when the kernel reported a change. */
 import type { NetlinkSocket } from '../../../ffi/netlink.ts';
 import { RouteChanges, RTMGRP } from '../../../ffi/route-changes.ts';
 import {

@@ -108,7 +108,7 @@ const CHAINS: Readonly<Record<string, Chain>> = {
   },
 };
 
-/** Raised when sets, chains or rules change, so that an upgraded supervisor writes the table anew. */
+/** Raised when sets, chains or rules change, so that an upgraded supervisor rewrites the table. */
 const RULES_VERSION = 2;
 
 /**
@@ -265,7 +265,7 @@ function parseElement(names: Names, set: SetName, json: Json): { owner: Owner; e
   if (owner === null) return null;
   const value = valueJson === undefined ? null : fieldsOf(valueJson);
   const key = fieldsOf(member(body, 'val'));
-  // Of an earlier version of the rules: its owner gives it anew.
+  // Of an earlier version of the rules: its owner writes it again.
   if (key.length !== SETS[set].type.split(':')[0]?.split(' . ').length) return null;
   return { owner, element: { set, key, value } };
 }

@@ -164,7 +164,7 @@ function ofOurs(netnsFd: number, pid: number, step: string): number {
   if (isOfOwnUserNamespace(netnsFd)) return netnsFd;
   closeSync(netnsFd);
   const message = `the first process (${pid}) of the container has left its network for one of its own`;
-  const hint = '`tsdocker restart` starts it anew, in a network that is ours.';
+  const hint = '`tsdocker restart` starts it again, in a network that is ours.';
   throw new TsdError('TSD_NETWORK', message, { class: 'precondition', step, hint });
 }
 

@@ -1,4 +1,4 @@
-/** Tables and lists of the page, each made anew from the state. */
+/** Tables and lists of the page, each rebuilt from the state. */
 import { age, h, tone, unready } from './dom.js';
 
 const badge = (text, kind) => h('span', { class: `badge ${kind}` }, text);
