@@ -1,4 +1,5 @@
 /** What a command tells, for another program. */
+import { withoutControls } from '../model/text-controls.ts';
 
 export type DataFormat = 'json' | 'yaml';
 
@@ -6,9 +7,15 @@ export function isData(format: string): format is DataFormat {
   return format === 'json' || format === 'yaml';
 }
 
+/** The same value as JSON.stringify gives it, without characters that a terminal obeys. */
+export function jsonText(value: unknown, indent = 0): string {
+  return withoutControls(JSON.stringify(value, null, indent));
+}
+
 export async function formatData(value: unknown, format: DataFormat): Promise<string> {
-  if (format === 'json') return JSON.stringify(value, null, 2);
-  const { stringify } = await import('yaml');
+  if (format === 'json') return jsonText(value, 2);
+  const { Document } = await import('yaml');
+  const { yamlText } = await import('../manifest/yaml-written.ts');
   // What is undefined is left out, as in JSON; nothing is written once and meant twice.
-  return stringify(JSON.parse(JSON.stringify(value)), { aliasDuplicateObjects: false, lineWidth: 0 }).trimEnd();
+  return yamlText(new Document(JSON.parse(JSON.stringify(value)), { aliasDuplicateObjects: false })).replace(/\n$/, '');
 }

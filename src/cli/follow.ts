@@ -2,6 +2,7 @@ import { errorFromJson } from '../api/http-errors.ts';
 import type { ApplyEvent } from '../api/supervisor.ts';
 import { TsdError, type TsdErrorJson } from '../model/errors.ts';
 import type { CliContext } from './context.ts';
+import { jsonText } from './data.ts';
 import { printError, printIssues, printWarning } from './errors.ts';
 import { EXIT } from './exit-codes.ts';
 import { formatPlan } from './output/plan.ts';
@@ -44,7 +45,7 @@ export async function followChange(
 ): Promise<number> {
   if (!dryRun) return follow(context, events, { mustBeReady: waitMs !== null, json });
   for await (const event of events) {
-    if (json) context.print(JSON.stringify(event));
+    if (json) context.print(jsonText(event));
     if (event.type === 'rejected') {
       printIssues(context, event.issues);
       return EXIT.error;
@@ -56,7 +57,7 @@ export async function followChange(
 
 /** Each event as an object on a line of its own. */
 function jsonLines(context: CliContext): Progress {
-  return { show: (event) => context.print(JSON.stringify(event)), end: () => {} };
+  return { show: (event) => context.print(jsonText(event)), end: () => {} };
 }
 
 function verdict(context: CliContext, seen: readonly ApplyEvent[], mustBeReady: boolean): number {

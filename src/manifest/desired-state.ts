@@ -10,7 +10,7 @@ import type { BuildSource } from './build-context.ts';
 import { BuildContexts } from './build-contexts.ts';
 import type { ContentHasher, FileContent, ReadFile, ReadResult } from './content.ts';
 import type { ImportWarning } from './importers/draft.ts';
-import { compareIssues, type ManifestIssue } from './issue.ts';
+import { boundedIssues, compareIssues, type ManifestIssue } from './issue.ts';
 import type { ParsedManifest } from './parse.ts';
 import { contentOfReads, type Parse, ParseCache, parser, type WithReader } from './parse-cache.ts';
 import { type Build, buildAll } from './resolve/build.ts';
@@ -257,12 +257,12 @@ function outcome(trial: Trial, build: Build, readFile: ReadFile, copies: Map<str
     status: issues.length === 0 ? 'ok' : 'rejected',
     using,
     app,
-    issues: [...unique.values()].sort(compareIssues),
+    issues: boundedIssues([...unique.values()].sort(compareIssues)),
     contentHashes,
     contents: { resources: files?.contents ?? {}, reads },
     changed: [...new Set([...(files?.changed ?? []), ...changed])].sort(),
     followed: files?.followed ?? {},
-    warnings: parsed?.translation?.warnings ?? [],
+    warnings: boundedIssues(parsed?.translation?.warnings ?? []),
     inputs: [...inputs].sort(),
   };
 }

@@ -31,4 +31,4 @@ export function parseEnvFile(text: string): EnvFile {
 }
 
 /** Names only, and short: values of env files are often secrets. */
-const excerpt = (name: string): string => name.slice(0, 40).replace(/\p{Cc}/gu, '?');
+const excerpt = (name: string): string => name.slice(0, 40).replace(/[\p{Cc}\p{Bidi_C}]/gu, '?');

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../model/error-catalogue.ts';
 import { formatPosition, type SourcePosition } from '../model/resource.ts';
+import { shortened } from '../model/text-controls.ts';
 
 /** What is wrong with a manifest, and where. A value: parsing and resolving never throw for what people write. */
 export interface ManifestIssue {
@@ -8,6 +9,25 @@ export interface ManifestIssue {
   readonly position: SourcePosition;
   /** What to do; where absent, the catalogue's hint for the code holds. */
   readonly hint?: string;
+}
+
+/** More would hide the first; people mend and look again. */
+export const MAX_ISSUES = 200;
+/** Longest text of one, names and values of the manifest in it included. */
+const MAX_TEXT = 2_000;
+
+/**
+ * Issues of a file as they are kept, logged and sent: each of them and all together have a bound, whatever the file holds.
+ * The last one says how many there are no words for.
+ */
+export function boundedIssues<I extends Pick<ManifestIssue, 'message' | 'hint' | 'position'>>(all: readonly I[]): I[] {
+  const shown = all.slice(0, MAX_ISSUES).map((issue) => {
+    const hint = issue.hint === undefined ? {} : { hint: shortened(issue.hint, MAX_TEXT) };
+    return { ...issue, message: shortened(issue.message, MAX_TEXT), ...hint };
+  });
+  const next = all[MAX_ISSUES];
+  if (next === undefined) return shown;
+  return [...shown, { ...next, message: `and ${all.length - MAX_ISSUES} more from here on` }];
 }
 
 /** Order of the files and of the lines in them. */
@@ -20,7 +40,7 @@ export function compareIssues(a: ManifestIssue, b: ManifestIssue): number {
 const EXCERPT = 120;
 
 function excerpt(text: string, { line, column }: SourcePosition): string {
-  const whole = (text.split('\n', line)[line - 1] ?? '').replace(/[\p{Cc}]/gu, ' ');
+  const whole = (text.split('\n', line)[line - 1] ?? '').replace(/[\p{Cc}\p{Bidi_C}]/gu, ' ');
   const start = Math.max(0, column - EXCERPT / 2);
   const shown = start + EXCERPT < whole.length || start > 0 ? whole.slice(start, start + EXCERPT) : whole;
   const number = String(line);

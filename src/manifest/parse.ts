@@ -7,7 +7,7 @@ import { append } from '../model/lists.ts';
 import { isReservedName } from '../model/network-mode.ts';
 import { KINDS, type Kind, NAME_PATTERN, type SourcePosition } from '../model/resource.ts';
 import { importForeign, type Reach, type Translation } from './importers/import.ts';
-import { compareIssues, type ManifestIssue } from './issue.ts';
+import { compareIssues, MAX_ISSUES, type ManifestIssue } from './issue.ts';
 import { type Path, Places, toPlain } from './plain.ts';
 import { schemaIssues } from './schema-issues.ts';
 import { unknownKey } from './unknown-keys.ts';
@@ -89,9 +89,6 @@ function refuseName(kind: Kind, name: string): string | null {
   const reserved = kind === 'network' && isReservedName(name);
   return reserved ? `a network cannot be called ${name}: that word is a network mode` : null;
 }
-
-/** More would hide the first; people mend and look again. */
-const MAX_ISSUES = 200;
 
 class ManifestReader {
   readonly #input: ManifestText;

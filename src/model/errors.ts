@@ -3,6 +3,7 @@ import type { ErrorCode } from './error-catalogue.ts';
 import { ERROR_CATALOGUE } from './error-catalogue.ts';
 import type { ErrorClass } from './error-class.ts';
 import { formatPosition, type ResourceKey, type SourcePosition } from './resource.ts';
+import { shortened } from './text-controls.ts';
 
 export interface TsdErrorDetails {
   /** The resource the error is about, where there is one. */
@@ -35,6 +36,9 @@ export interface TsdErrorJson {
   readonly log?: readonly string[];
 }
 
+/** More than any message of ours has; what strangers write may be quoted in it. */
+const MAX_MESSAGE = 16 * 1024;
+
 /** Every error a user may meet. `message` says what happened and where; `hint` says what to do. */
 export class TsdError extends Error {
   override readonly name = 'TsdError';
@@ -48,7 +52,7 @@ export class TsdError extends Error {
   readonly log: readonly string[];
 
   constructor(code: ErrorCode, message: string, details: TsdErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    super(shortened(message, MAX_MESSAGE), details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.class = details.class ?? ERROR_CATALOGUE[code].class;
     this.hint = details.hint ?? ERROR_CATALOGUE[code].hint;

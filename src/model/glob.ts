@@ -107,7 +107,13 @@ export class Glob {
 
 const one = (takes: Test): State => ({ type: 'one', takes });
 const many = (takes: Test): State => ({ type: 'many', takes });
-const literal = (char: string): State => one((other) => other === char);
+/** Of each character one state, which all its places share: a pattern may be a megabyte long. */
+const LITERALS = new Map<string, State>();
+function literal(char: string): State {
+  const known = LITERALS.get(char) ?? one((other) => other === char);
+  LITERALS.set(char, known);
+  return known;
+}
 
 /** More `*` in one pattern than people write; each may keep one state more busy. */
 const MAX_WILDCARDS = 32;
@@ -183,11 +189,12 @@ export function pathGlob(pattern: string): Glob {
 
 /** What a shell pattern of `*`, `?` and escaped characters matches, each of them a slash too. */
 function textStates(pattern: string): State[] {
-  return [...pattern.matchAll(/\\(.)|./gs)].map(([token, escaped]) => {
-    if (token === '*') return many(any);
-    if (token === '?') return one(any);
-    return literal(escaped ?? token);
-  });
+  const states: State[] = [];
+  for (const [token, escaped] of pattern.matchAll(/\\(.)|./gs)) {
+    if (token === '*') states.push(many(any));
+    else states.push(token === '?' ? one(any) : literal(escaped ?? token));
+  }
+  return states;
 }
 
 export interface TextGlobs {

@@ -1,5 +1,6 @@
 /** The rules of .dockerignore files, as Docker's own matcher has them. Pure. */
 import { type Glob, PatternError, pathGlob } from './glob.ts';
+import { shortened } from './text-controls.ts';
 
 interface IgnoreRule {
   readonly negated: boolean;
@@ -25,6 +26,9 @@ function clean(path: string): string {
   }
   return parts.join('/');
 }
+
+/** Of a line that cannot be used. */
+const MAX_SHOWN = 500;
 
 /** Wildcards of all rules together: each path of a context is matched with all of them. */
 const MAX_WILDCARDS = 800;
@@ -64,7 +68,7 @@ export function parseIgnoreFile(text: string): {
       rules.push({ negated, glob, fixed: fixedPart(pattern) });
     } catch (error) {
       if (!(error instanceof PatternError)) throw error;
-      problems.push({ line: index + 1, message: `${JSON.stringify(written)} ${error.message}` });
+      problems.push({ line: index + 1, message: `${JSON.stringify(shortened(written, MAX_SHOWN))} ${error.message}` });
       if (wildcards > MAX_WILDCARDS) break;
     }
   }

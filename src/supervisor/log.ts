@@ -1,6 +1,7 @@
 /** The supervisor's own log on standard error: lines for people on a terminal, JSON otherwise. */
 import pino, { type Logger } from 'pino';
 import type { DaemonConfig } from '../daemon-config.ts';
+import { asBlanks } from '../model/text-controls.ts';
 
 export type { Logger };
 
@@ -17,7 +18,7 @@ const LEVELS: Readonly<Record<DaemonConfig['logLevel'], string>> = {
 
 /** Messages quote what manifests, images and probes say; a terminal must obey none of it. Only a stack has lines. */
 const printable = (text: string, name = ''): string =>
-  text.replace(name === 'stack' ? /[^\P{Cc}\n]+/gu : /\p{Cc}+/gu, ' ');
+  name === 'stack' ? text.replace(/[^\P{Cc}\n]+/gu, ' ') : asBlanks(text);
 
 export function humanLine(json: string): string {
   const { time, level, msg, pid: _pid, hostname: _host, ...fields } = JSON.parse(json) as Record<string, unknown>;

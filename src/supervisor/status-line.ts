@@ -1,6 +1,7 @@
 /** Keeps the line that `systemctl status` shows current (sd_notify(3), STATUS=). */
 import { describeError, toTsdError } from '../model/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
+import { asBlanks } from '../model/text-controls.ts';
 import type { Hold } from '../reconcile/op.ts';
 import type { SupervisorEventBus } from './events.ts';
 
@@ -32,7 +33,7 @@ export function statusLine({ generation, running, containers, holds }: StatusFac
   return oneLine(parts.join('; '));
 }
 
-const oneLine = (text: string): string => text.replace(/\p{Cc}+/gu, ' ').slice(0, 500);
+const oneLine = (text: string): string => asBlanks(text).slice(0, 500);
 
 /** Facts that cannot be found out, as while the disk fails, are no reason to end: the line says why. */
 function lineOf(facts: () => StatusFacts): string {

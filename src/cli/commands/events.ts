@@ -1,5 +1,6 @@
 import type { Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
+import { jsonText } from '../data.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type SinceForm, sinceArgument, sinceMs } from '../options.ts';
@@ -37,7 +38,7 @@ export function configure(command: Command, context: CliContext): void {
 async function run(context: CliContext, { follow, since, output }: EventsOptions): Promise<number> {
   const client = await context.client();
   for await (const event of client.timeline({ follow: follow === true, sinceMs: sinceMs(since, context) })) {
-    context.print(output === 'json' ? JSON.stringify(event) : formatEvent(context, event));
+    context.print(output === 'json' ? jsonText(event) : formatEvent(context, event));
   }
   return EXIT.ok;
 }

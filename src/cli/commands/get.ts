@@ -1,7 +1,7 @@
 import type { ListName, ViewOfKind } from '../../api/supervisor.ts';
 import { Argument, type Command } from '../command-line/command.ts';
 import type { CliContext } from '../context.ts';
-import { formatData } from '../data.ts';
+import { formatData, jsonText } from '../data.ts';
 import { document, type OutputFormat, outputOption } from '../documentation.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type ListOptions, named, printList } from '../list.ts';
@@ -76,7 +76,7 @@ async function watchList<L extends ListName>(
   for await (const all of client.watch(list)) {
     const rows = named(list, all, names);
     const texts = rows.map((row) => JSON.stringify(row, withoutResults));
-    if (output === 'json') context.print(JSON.stringify(rows));
+    if (output === 'json') context.print(jsonText(rows));
     else if (output === 'yaml') context.print(`---\n${await formatData(rows, output)}`);
     else if (context.streams.stdout.isTTY === true)
       context.print(CLEAR + rendered(context, list, rows, output).join('\n'));

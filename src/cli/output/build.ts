@@ -4,6 +4,7 @@ import type { BuildEvent } from '../../api/build.ts';
 import { errorFromJson } from '../../api/http-errors.ts';
 import { TsdError } from '../../model/errors.ts';
 import type { CliContext } from '../context.ts';
+import { jsonText } from '../data.ts';
 import { printError } from '../errors.ts';
 import { EXIT } from '../exit-codes.ts';
 import { paint, printable } from './text.ts';
@@ -19,7 +20,7 @@ export async function followBuild(
   let failed = false;
   const plain = new PlainBuild(context);
   for await (const event of events) {
-    if (form === 'json') context.print(JSON.stringify(event));
+    if (form === 'json') context.print(jsonText(event));
     else if (form === 'plain') plain.show(event);
     else if (event.type === 'built') context.print(`sha256:${event.id}`);
     if (event.type === 'ready') ended = true;
@@ -98,7 +99,7 @@ function printBuildError(context: CliContext, json: unknown): void {
   const label = paint(context.streams, context.streams.stderr, 'red', 'error:');
   const lines = [
     `${label} ${printable(first)} [${error.code}]`,
-    ...more.map((line) => stripVTControlCharacters(line).replace(/[^\P{Cc}\t]/gu, ' ')),
+    ...more.map((line) => stripVTControlCharacters(line).replace(/[^\P{Cc}\t]|\p{Bidi_C}/gu, ' ')),
   ];
   for (const line of lines) context.warn(line);
   if (error.hint !== '') context.warn(`hint: ${printable(error.hint)}`);

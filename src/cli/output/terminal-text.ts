@@ -1,7 +1,10 @@
 /** Text of strangers on a terminal: it may have colours and nothing else that a terminal obeys. */
 
-/** A control character, with what would make it Select Graphic Rendition of ECMA-48 (colours and weights). */
-const CONTROL = /\p{Cc}(\[[0-9;:]{0,64}m)?/gu;
+/**
+ * A control character, with what would make it Select Graphic Rendition of ECMA-48 (colours and weights), or one that turns
+ * the order of what follows (marks for the direction of a single word stay).
+ */
+const CONTROL = /\p{Cc}(\[[0-9;:]{0,64}m)?|[\u202a-\u202e\u2066-\u2069]/gu;
 const ESCAPE = '\u001b';
 const RESET = `${ESCAPE}[0m`;
 
@@ -9,6 +12,7 @@ const RESET = `${ESCAPE}[0m`;
 function visible(character: string): string {
   const code = character.charCodeAt(0);
   if (code === 0x7f) return '^?';
+  if (code > 0xff) return `\\u${code.toString(16)}`;
   return code < 0x20 ? `^${String.fromCharCode(code + 0x40)}` : `\\x${code.toString(16)}`;
 }
 

@@ -1,4 +1,5 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
+import { asBlanks } from '../../model/text-controls.ts';
 import type { Output, Streams } from '../context.ts';
 
 export type Style = 'red' | 'green' | 'yellow' | 'cyan' | 'dim' | 'bold';
@@ -11,9 +12,7 @@ export function paint(streams: Pick<Streams, 'env'>, output: Output, style: Styl
 
 /** Text that came from outside, on one line and without anything a terminal would obey. */
 export function printable(text: string): string {
-  return stripVTControlCharacters(text)
-    .replace(/\p{Cc}+/gu, ' ')
-    .trimEnd();
+  return asBlanks(stripVTControlCharacters(text)).trimEnd();
 }
 
 const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];

@@ -1,6 +1,8 @@
 /** A translation as the text of a manifest, with what was left out as comments where it belongs. */
 import { basename } from 'node:path';
 import { Document, isMap, isNode, isScalar, type YAMLMap } from 'yaml';
+import { asBlanks } from '../../model/text-controls.ts';
+import { yamlText } from '../yaml-written.ts';
 import type { ImportWarning, Section } from './draft.ts';
 import type { Translation } from './import.ts';
 
@@ -9,7 +11,7 @@ const ORDER = ['app', 'images', 'networks', 'volumes', 'containers'];
 function comment(warnings: readonly ImportWarning[]): string {
   return warnings
     .map(({ position: { file, line, column }, message }) => {
-      const text = message.replace(/[\p{Cc}]/gu, ' ');
+      const text = asBlanks(message);
       return ` ${basename(file)}:${line}:${column}: ${text}`;
     })
     .join('\n');
@@ -34,5 +36,5 @@ export function manifestText({ format, manifest, warnings }: Translation): strin
     const resources = document.get(section);
     if (isMap(resources)) addComments(section, resources, warnings);
   }
-  return document.toString({ lineWidth: 0 });
+  return yamlText(document);
 }

@@ -105,6 +105,18 @@ interface FoundHeredocs {
 
 const NO_HEREDOCS: FoundHeredocs = { found: [], firstLine: null, unterminated: null };
 
+/** Null where dockerfile-ast loses its way: names with quotes that are not closed, and the like. */
+function parsedHeredocs(instruction: Instruction): readonly ParsedHeredoc[] | null {
+  // It has this for all of these instructions and declares it for some.
+  const { getHeredocs } = instruction as unknown as { getHeredocs(): ParsedHeredoc[] };
+  try {
+    return getHeredocs.call(instruction);
+  } catch (error) {
+    if (error instanceof TypeError) return null;
+    throw error;
+  }
+}
+
 function heredocsOf(
   instruction: Instruction,
   lines: readonly string[],
@@ -119,9 +131,11 @@ function heredocsOf(
     const place = { file, line: from.line + 1, source: lines[from.line] ?? '' };
     throw dockerfileError(place, `a line with here-documents is longer than ${MAX_HEREDOC_LINE} characters`);
   }
-  // dockerfile-ast has it for all of these and declares it for some.
-  const { getHeredocs } = instruction as unknown as { getHeredocs(): ParsedHeredoc[] };
-  const list = WITH_HEREDOCS.has(instruction.getKeyword()) ? getHeredocs.call(instruction) : [];
+  const list = WITH_HEREDOCS.has(instruction.getKeyword()) ? parsedHeredocs(instruction) : [];
+  if (list === null) {
+    const place = { file, line: from.line + 1, source: lines.slice(from.line, to.line + 1).join('\n') };
+    throw dockerfileError(place, 'the here-documents of this line cannot be told apart');
+  }
   const real = list.filter((heredoc) => heredoc.getName() !== '');
   if (real.length === 0) return NO_HEREDOCS;
   const found: Heredoc[] = [];
