@@ -1,22 +1,21 @@
 /**
- * What a driver promises. Three families: graph (storage), network, exec. A driver works on resolved data only: it never
- * sees a manifest, a name to look up or another driver.
+ * The driver interfaces. There are three families: graph (storage), network and exec. A driver works on resolved data: it
+ * sees no manifest, resolves no name and knows no other driver.
  *
- * Rules for every driver, proved by one contract suite per family that runs on each of them:
- * the same key with the same hash is a no-op; another hash is a conflict; removing the absent succeeds;
- * `list()` names everything that is ours on this host, known or orphaned; `fingerprint()` says what this host allows
- * and, where it does not, why and what would mend it. Failures are thrown as TsdError with the step that failed.
- * Teardown collects errors and goes on.
+ * One contract suite per family runs on each driver and checks these rules. Creating the same key with the same hash is a
+ * no-op; another hash is a conflict. Removing what is absent succeeds. `list()` returns everything of this instance on the
+ * host, known or orphaned. `fingerprint()` returns what the host supports and, for what it does not, the reason and the fix.
+ * A failure is thrown as a TsdError that names the step. Teardown collects errors and continues.
  */
 import type { Readable, Writable } from 'node:stream';
 import type { MountCall } from '../ffi/mounts.ts';
 import type { SeccompProfile } from '../model/seccomp/profile.ts';
 
-/** What a driver found out about this host. `problems` is empty when it works. */
+/** The result of probing the host. `problems` is empty when the driver works. */
 export interface Fingerprint {
   readonly works: boolean;
   readonly problems: readonly { readonly what: string; readonly fix: string }[];
-  /** Facts for `tsdocker info` and `doctor`: `kernel`, `cgroup`, `backing filesystem`. */
+  /** Facts that `tsdocker info` and `doctor` print: `kernel`, `cgroup`, `backing filesystem`. */
   readonly attributes: Readonly<Record<string, string>>;
 }
 
@@ -26,31 +25,31 @@ export interface Driver {
   fingerprint(): Fingerprint;
 }
 
-/** Which supervisor this is; owner mark of every kernel object we make. */
+/** Identifies a supervisor. Every kernel object it creates carries the id. */
 export interface Instance {
-  /** Six hex digits, minted once into `<root>/instance`. */
+  /** Six hex digits, generated once and stored in `<root>/instance`. */
   readonly id: string;
   readonly root: string;
   readonly runDir: string;
 }
 
 /**
- * What settings of the host under /proc/sys/net were before we changed them, by path. What is set is on disk when the call
- * returns, and is forgotten when the host boots.
+ * The values that settings under /proc/sys/net had before the supervisor changed them, by path. `set` is durable when it
+ * returns. A boot of the host clears all values.
  */
 export interface OriginalSettings {
   get(path: string): string | null;
-  /** @param original null forgets it */
+  /** @param original null deletes the value */
   set(path: string, original: string | null): void;
 }
 
 // ---------------------------------------------------------------------------------------------------------------- graph
 
-/** A root filesystem as plain data; exec turns it into a mount. Paths are absolute. */
+/** A root filesystem as plain data; the exec driver mounts it. Paths are absolute. */
 export type RootMount =
   | { readonly type: 'overlay'; readonly lowers: readonly string[]; readonly upper: string; readonly work: string }
   | { readonly type: 'bind'; readonly source: string }
-  /** What only mount(2) can make: the calls in order at `place`, and of the result the subdirectory ('': the whole). */
+  /** A sequence of mount(2) calls at `place`; the root is `subdirectory` of the result ('': the result itself). */
   | {
       readonly type: 'calls';
       readonly place: string;
@@ -58,23 +57,23 @@ export type RootMount =
       readonly subdirectory: string;
     };
 
-/** Where an unpacker puts the files of one layer. `path` is empty and private until the layer is committed. */
+/** The directory into which one layer is unpacked. `path` is empty and private until the layer is committed. */
 export interface LayerTarget {
   readonly path: string;
-  /** How deletions of lower files are written here: as whiteouts of that filesystem, or by deleting from a full copy. */
+  /** How a deletion of a lower file is recorded: as a whiteout of that filesystem, or by deleting from a full copy. */
   readonly whiteouts: 'overlay' | 'aufs' | 'delete';
 }
 
-/** One difference of a layer or snapshot from what it stands on. */
+/** One difference between a layer or snapshot and its parent. */
 export interface LayerChange {
   readonly kind: 'added' | 'modified' | 'deleted';
   /** Relative to the root filesystem, without a leading slash; empty for the root directory itself. File names are bytes. */
   readonly path: Buffer;
-  /** Where the file can be read now; null for what was deleted. */
+  /** Path at which the file can be read; null for a deleted one. */
   readonly hostPath: Buffer | null;
 }
 
-/** The files of a layer, at least those that it brings itself, for reading. `path` is valid in any process until closed. */
+/** A readable view of a layer: at least the files the layer itself adds. `path` is valid in any process until `close`. */
 export interface LayerFiles {
   readonly path: string;
   close(): void;
@@ -82,34 +81,34 @@ export interface LayerFiles {
 
 export interface GraphDriver extends Driver {
   /**
-   * Makes the read-only layer `id` on top of `parent` (null: a base layer). `fill` writes the content; the layer exists
-   * only after `fill` resolved and the result is durable. An existing layer is left as it is and `fill` is not called.
+   * Creates the read-only layer `id` on `parent` (null: a base layer). `fill` writes the content; the layer exists once
+   * `fill` has resolved and the result is durable. When the layer exists already, `fill` is not called.
    */
   createLayer(id: string, parent: string | null, fill: (target: LayerTarget) => Promise<void>): Promise<void>;
   /**
-   * Makes the writable snapshot `id` of a container on top of layer `parent`. Idempotent; another parent is a conflict.
-   * A crash of the host does not take from it what it had when this resolved, once something later is on the disk.
+   * Creates the writable snapshot `id` of a container on layer `parent`. Idempotent; another parent is a conflict. Once any
+   * later write is durable, a crash of the host loses nothing of the snapshot as created.
    */
   createSnapshot(id: string, parent: string | null): Promise<void>;
-  /** @throws TSD_IMAGE_MISSING. */
+  /** Returns the files of a layer; the caller closes it. @throws TSD_IMAGE_MISSING */
   openLayer(id: string): LayerFiles;
-  /** The mount of a snapshot, lowers nearest first. */
+  /** Returns the mount of a snapshot, nearest lower layer first. */
   rootMount(id: string): RootMount;
   /**
-   * What a layer or snapshot changes of its parent, parents before their children; without a parent everything is added.
-   * A deleted directory is one change; a directory in which something changed is `modified`. A file that was written and
-   * has its old content may be reported as modified. What a running container does meanwhile may be missed.
+   * Yields the differences between a layer or snapshot and its parent, directories before their entries. Without a parent
+   * every file is `added`. A deleted directory is one change; a directory with a changed entry is `modified`. A file that
+   * was rewritten with its old content may be reported as modified. Changes by a running container may be missed.
    */
   changes(id: string, signal?: AbortSignal): AsyncIterable<LayerChange>;
-  /** Removes a layer or snapshot. A layer that others build on is refused with TSD_LAYER_CONFLICT. */
+  /** Removes a layer or snapshot. @throws TSD_LAYER_CONFLICT for a layer that has children */
   remove(id: string): Promise<void>;
   exists(id: string): boolean;
-  /** Ids of all layers and snapshots; costs one look at a directory. */
+  /** Returns the ids of all layers and snapshots; costs one directory read. */
   ids(): readonly string[];
   list(): readonly { readonly id: string; readonly parent: string | null; readonly type: 'layer' | 'snapshot' }[];
-  /** Bytes on disk of this layer or snapshot alone, hard links counted once; where copies share blocks, of what it changes. */
+  /** Returns the bytes on disk of this layer or snapshot: hard links count once, blocks shared with the parent do not. */
   size(id: string): Promise<number>;
-  /** Lets go of what the driver keeps in the kernel for itself; what containers use stays. It can be used again after. */
+  /** Releases the driver's own kernel objects. Mounts of containers stay. The driver remains usable. */
   close(): void;
 }
 
@@ -121,17 +120,17 @@ export interface NetworkConfig {
   readonly key: string;
   /** Interface name, at most 15 bytes. */
   readonly bridge: string;
-  /** True when the bridge belongs to somebody else (`-b`): it is used, never created, changed or removed. */
+  /** True when the bridge is not ours (`-b`): the driver uses it and never creates, changes or removes it. */
   readonly foreign: boolean;
   /** CIDR of the network, e.g. 10.80.0.0/24. */
   readonly subnet: string;
   readonly gateway: string;
   readonly mtu: number;
-  /** Containers of this network may talk to each other without a link. */
+  /** Containers of this network may connect to each other without a link. */
   readonly icc: boolean;
-  /** Rewrite the source of what leaves the network. */
+  /** Rewrite the source address of packets that leave the network. */
   readonly masquerade: boolean;
-  /** No way out and no published ports. */
+  /** No route to other networks and no published ports. */
   readonly internal: boolean;
 }
 
@@ -147,31 +146,31 @@ export interface PublishedPort {
 export interface EndpointConfig {
   /** Container id, 64 hex. */
   readonly containerId: string;
-  /** Key of the network it is attached to. */
+  /** Key of the network. */
   readonly network: string;
   /** IPv4 address with prefix length: 10.80.0.2/24. */
   readonly address: string;
   readonly mac: string;
   readonly ports: readonly PublishedPort[];
-  /** Ports of other containers this one may reach although icc is off (its links). */
+  /** Ports of other containers (its links) that this one may reach although icc is off. */
   readonly reach: readonly { readonly address: string; readonly port: number; readonly protocol: 'tcp' | 'udp' }[];
 }
 
-/** A network namespace, held by fd so that it outlives nobody. `netnsFd` is close-on-exec and belongs to the driver. */
+/** A network namespace, kept alive by an open fd. `netnsFd` is close-on-exec and belongs to the driver. */
 export interface Sandbox {
   readonly containerId: string;
   readonly netnsFd: number;
 }
 
-/** What is seen in the kernel of one of our endpoints; a missing part is drift. */
+/** One of our endpoints as the kernel has it. A missing part is drift. */
 export interface ObservedEndpoint {
   readonly containerId: string;
   readonly hostInterface: string | null;
   readonly bridge: string | null;
   readonly up: boolean;
-  /** IPv4 addresses in the sandbox, with prefix length; null when that is not held. */
+  /** IPv4 addresses in the sandbox, with prefix length; null when the driver does not hold the sandbox. */
   readonly addresses: readonly string[] | null;
-  /** Destinations of routes that `attach` made and the sandbox lacks, as far as they were looked at. Left out, none. */
+  /** Destinations of routes that `attach` added and that the last check did not find. Absent when none is missing. */
   readonly missingRoutes?: readonly string[];
   readonly ports: readonly PublishedPort[];
 }
@@ -186,65 +185,66 @@ export interface ObservedNetworks {
   }[];
   readonly endpoints: ReadonlyMap<string, ObservedEndpoint>;
   /**
-   * False when our nft table, one of its base chains or something of a network or link is gone, or packets are not
-   * forwarded; ports are told apart.
+   * False when our nft table, one of its base chains or a rule of a network or link is missing, or forwarding is off. Ports
+   * are reported per endpoint.
    */
   readonly rules: boolean;
-  /** Keys of the networks that were made, or made sure of, by this driver; only these can be attached to. */
+  /** Keys of the networks that `ensureNetwork` has established in this process; only these can be attached to. */
   readonly known: ReadonlySet<string>;
 }
 
 export interface NetworkDriver extends Driver {
-  /** Makes or mends bridge, address and rules. @throws TSD_SUBNET_CONFLICT, TSD_NETWORK. */
+  /** Creates or repairs bridge, address and rules. @throws TSD_SUBNET_CONFLICT, TSD_NETWORK */
   ensureNetwork(config: NetworkConfig): void;
   removeNetwork(key: string): void;
-  /** A new empty network namespace with loopback up; the one already held for this container when there is one. */
+  /** Returns the sandbox of the container; creates an empty namespace with loopback up when none is held. */
   createSandbox(containerId: string): Sandbox;
   /**
-   * Takes back the namespace of a container that outlived a supervisor: the one that its shim holds; where that is one of
-   * before shims did, the one that its payload is in.
-   * @throws TSD_NETWORK when there is none, or when it is one that the payload made without rights on the host.
+   * Reopens the namespace of a container that outlived a supervisor: from its shim or, when a version started it whose shim
+   * holds none, from its payload.
+   * @throws TSD_NETWORK when there is none, or when the payload created it without rights on the host
    */
   adoptSandbox(containerId: string, run: Pick<TaskHandle, 'shimPid' | 'pid'>): Sandbox;
   sandbox(containerId: string): Sandbox | null;
-  /** The two ends of what connects an attached container: on this host, and as the container sees it. */
+  /** Returns the interface names of an attached container: on the host, and in the sandbox. */
   interfaces(containerId: string): { readonly host: string; readonly container: string };
   /**
-   * A socket inside the sandbox, not connected; non-blocking, close-on-exec, the caller closes it.
-   * @throws TSD_NETWORK when there is no sandbox.
+   * Returns an unconnected socket inside the sandbox: non-blocking and close-on-exec. The caller closes it.
+   * @throws TSD_NETWORK when there is no sandbox
    */
   openSocket(containerId: string, protocol: 'tcp' | 'udp', family: 'ipv4' | 'ipv6'): number;
-  /** Connects the sandbox: veth, address, route, published ports. Mends what is missing, changes ports in place. */
+  /** Connects the sandbox: veth, address, route, published ports. Repairs missing parts and changes ports in place. */
   attach(config: EndpointConfig): void;
   /**
-   * Takes over an endpoint that an earlier supervisor attached: only what left with that one (listeners) is made again.
-   * {@link observe} shows what else is missing. Without its pair it is attached again.
+   * Takes over an endpoint that an earlier supervisor attached. Recreates only what ended with that process (listeners);
+   * {@link observe} reports other missing parts. Attaches the endpoint when its veth pair is gone.
    */
   resume(config: EndpointConfig): void;
   /**
-   * Attaches an endpoint with ports that container `from` has until then, if any: from one packet to the next they lead
-   * to the new endpoint, and connections that are open stay with `from`.
+   * Attaches an endpoint and moves the ports of container `from` to it, if `from` has any. New connections reach the new
+   * endpoint from one packet to the next; open connections stay with `from`.
    */
   handOver(from: string, to: EndpointConfig): void;
-  /** Gives up published ports: the host ports are free for others. The endpoint stays; {@link attach} publishes again. */
+  /** Unpublishes all ports and frees the host ports. The endpoint stays; {@link attach} publishes again. */
   withdraw(containerId: string): void;
-  /** Gives up ports, veth and namespace. Succeeds on what is already gone. */
+  /** Removes ports, veth and namespace. Succeeds when they are already gone. */
   detach(containerId: string): void;
-  /** Everything of ours in the kernel, in a fixed number of calls whatever the number of containers. */
+  /** Returns everything of ours in the kernel. The number of system calls does not depend on the number of containers. */
   observe(): ObservedNetworks;
   /**
-   * Whether a container could publish a port that it does not hold yet; null for a container that does not exist.
-   * @throws TSD_PORT_IN_USE naming the other container, or the foreign listener, found by a real bind(2).
+   * Checks by a real bind(2) that a container can publish a port it does not hold yet.
+   * @param containerId null for a container that does not exist yet
+   * @throws TSD_PORT_IN_USE naming the other container or the foreign listener
    */
   checkPort(port: PublishedPort, containerId: string | null): void;
-  /** Subnets and addresses of the host that a new network must not overlap (routes, name servers). */
+  /** Returns the subnets and addresses of the host that a new network must not overlap (routes, name servers). */
   occupiedSubnets(): readonly string[];
   /**
-   * Takes everything of ours out of the host: changed settings go back first, then rules, interfaces and bridges. Only while
-   * no container runs. Networks are made again by {@link ensureNetwork}. Returns what had to stay, in sentences.
+   * Removes everything of ours from the host: restores changed settings, then removes rules, interfaces and bridges. Call it
+   * only while no container runs; {@link ensureNetwork} recreates networks. Returns a sentence for each thing that stays.
    */
   giveBack(): readonly string[];
-  /** Ends helpers of this process (forwarders, sockets). Kernel objects stay. */
+  /** Stops the helpers in this process (forwarders, sockets). Kernel objects stay. */
   close(): void;
 }
 
@@ -257,12 +257,12 @@ export interface MountSpec {
   /** Absolute path in the container; missing targets are created, symlinks resolve inside the root. */
   readonly target: string;
   readonly readOnly: boolean;
-  /** Fill an empty source with what the image has at the target, once, then take over its owner and mode. */
+  /** Copy the image's files at the target into an empty source once, with the owner and mode of the target. */
   readonly copyUp: boolean;
   readonly sizeBytes: number | null;
 }
 
-/** A file of the host that is bound by itself. */
+/** A bind mount of a single file. */
 export type BoundFile = Pick<MountSpec, 'source' | 'target' | 'readOnly'>;
 
 /** Limits; null leaves the kernel's default. */
@@ -290,7 +290,7 @@ export interface LogSpec {
   readonly maxFiles: number;
 }
 
-/** How a container reaches the network. */
+/** The network of a run as recorded for readers of Docker 1.4's files. */
 export type RecordedNetwork =
   | { readonly type: 'host' }
   | { readonly type: 'none' }
@@ -305,12 +305,12 @@ export type RecordedNetwork =
       readonly gateway: string;
       readonly mtu: number;
     }
-  /** It is in the namespace of another container. */
+  /** The namespace of another container. */
   | { readonly type: 'shared'; readonly nsPath: string };
 
-/** What the record of a run says of it beside what the run is made from: for those who read Docker 1.4's files. */
+/** The part of a run's record that the start does not use: it is for readers of Docker 1.4's files. */
 interface RecordedTask {
-  /** The environment with references in the place of secrets. */
+  /** The environment with references in place of secrets. */
   readonly env: readonly string[];
   readonly network: RecordedNetwork;
 }
@@ -318,7 +318,7 @@ interface RecordedTask {
 /** One run of one container. */
 export interface TaskSpec {
   readonly containerId: string;
-  /** Counts the runs of a container from 1. */
+  /** Number of the run, counted from 1 per container. */
   readonly run: number;
   readonly root: RootMount;
   readonly readOnlyRoot: boolean;
@@ -337,7 +337,7 @@ export interface TaskSpec {
   readonly capabilities: readonly string[];
   readonly privileged: boolean;
   readonly noNewPrivileges: boolean;
-  /** Filter of its system calls. Left out, the default one, and none when privileged. */
+  /** System call filter. Absent: the default profile, or none when privileged. */
   readonly seccomp?: SeccompProfile | 'unconfined';
   readonly devices: readonly DeviceNode[];
   readonly ulimits: Readonly<Record<string, { readonly soft: number; readonly hard: number }>>;
@@ -351,7 +351,7 @@ export interface TaskSpec {
   readonly recorded?: RecordedTask;
 }
 
-/** Enough to find the run again after a crash of the supervisor or a reboot; stored as execdriver/native/<id>/state.json. */
+/** Identifies a run after a crash of the supervisor or a reboot. Stored as execdriver/native/<id>/state.json. */
 export interface TaskHandle {
   readonly containerId: string;
   readonly run: number;
@@ -364,9 +364,9 @@ export interface TaskHandle {
   readonly startedAtMs: number;
 }
 
-/** What the processes of a container use now; null where this host does not count it. */
+/** Current resource use of a container; null for what this host does not count. */
 export interface ResourceUsage {
-  /** CPU time of the present run. */
+  /** CPU time of the current run. */
   readonly cpuSeconds: number | null;
   readonly memoryBytes: number | null;
   /** Processes and threads. */
@@ -377,7 +377,7 @@ export interface ResourceUsage {
 export interface TaskExit {
   readonly containerId: string;
   readonly run: number;
-  /** 0–255, 128 + signal when killed, or null when nobody saw it (killed shim, lost host). */
+  /** 0–255, 128 + signal when killed, or null when it is unknown (killed shim, host crash). */
   readonly exitCode: number | null;
   readonly signal: number | null;
   readonly oomKilled: boolean;
@@ -387,7 +387,7 @@ export interface TaskExit {
 export type AdoptResult =
   | { readonly state: 'running'; readonly handle: TaskHandle }
   | { readonly state: 'exited'; readonly exit: TaskExit }
-  /** Its payload was never begun: the start was interrupted, or failed. */
+  /** The payload never started: the start was interrupted or failed. */
   | { readonly state: 'unstarted' };
 
 export interface ExecSpec {
@@ -410,18 +410,18 @@ export interface StdioSession {
   signal(signal: number): void;
   /** Resolves with the exit code (128 + signal when killed) after stdout and stderr ended. */
   readonly exited: Promise<number>;
-  /** Lets go without ending the payload. */
+  /** Detaches; the payload keeps running. */
   close(): void;
 }
 
 /** A session with the payload of a container itself. */
 export interface AttachedSession extends StdioSession {
-  /** The payload has a terminal: output is one stream, and sizes have a meaning. */
+  /** True when the payload has a terminal: output is one stream and `resize` has an effect. */
   readonly tty: boolean;
 }
 
 export interface ExecDriver extends Driver {
-  /** What this driver can do; asked instead of its name. */
+  /** Optional features. Callers test these, never the driver's name. */
   readonly capabilities: {
     readonly exec: boolean;
     readonly attach: boolean;
@@ -429,71 +429,72 @@ export interface ExecDriver extends Driver {
     readonly limits: boolean;
   };
   /**
-   * Starts a run and resolves when the payload's execve succeeded. On failure nothing is left behind and the error
+   * Starts a run and resolves when the payload's execve has succeeded. A failed start leaves nothing behind, and its error
    * names the step (`mount /data`, `execve /bin/app`).
    */
   start(spec: TaskSpec): Promise<TaskHandle>;
   /**
-   * Finds a run again. A run whose shim is gone without an exit record is `exited` with exitCode null; asked with nothing
-   * but its number, it may turn out never to have begun.
+   * Takes over a run of an earlier supervisor. A run whose shim is gone without an exit record is `exited` with exitCode
+   * null. A handle with only the run's number may yield `unstarted`.
    */
   adopt(handle: Pick<TaskHandle, 'containerId' | 'run'> & Partial<TaskHandle>): Promise<AdoptResult>;
-  /** The run that is alive now, or null. */
+  /** Returns the current run of the container, or null. */
   running(containerId: string): TaskHandle | null;
   /**
-   * Why a run that counts as alive is not over although its payload has ended: how it ended cannot be written down. Null
-   * for all others. Says what to do.
+   * Returns why the exit record of an ended payload cannot be written, and what to do; null for every other run. Such a run
+   * counts as alive until the record is written.
    */
   unrecorded(containerId: string): string | null;
   /**
-   * Hierarchies of control groups, by name, in which a running container is in a group of the host, as the kernel has it.
-   * None for a container that is not running.
+   * Returns the names of the cgroup hierarchies in which a running container is in a group of the host. Empty for a container
+   * that is not running.
    */
   sharedGroups(containerId: string): readonly string[];
-  /** Whether a run has no filter of system calls; null for what does not run, or could not be looked at. */
+  /** Reports whether a run has no system call filter; null when it does not run or could not be read. */
   unfiltered(containerId: string): boolean | null;
   /**
-   * Whether the payload of a run that counts as alive has ended, or is on its way out, as the kernel has it now: the end is
-   * told next. What asks the payload meanwhile learns nothing about it. True also where that could not be looked at.
+   * Reports whether the payload of a live run is exiting or has exited; its exit is reported next. An answer of the payload
+   * in this state has no meaning. Also true when the state could not be read.
    */
   ending(containerId: string): boolean;
-  /** Called once for each run started or adopted here, after its log and exit record are complete. */
+  /** Calls `listener` once per run started or adopted here, after its log and exit record are complete. */
   onExit(listener: (exit: TaskExit) => void): void;
   signal(containerId: string, signal: number): Promise<void>;
-  /** Kills everything in the container, also what ignores signals of its pid 1, and waits for the exit record. */
+  /** Kills all processes of the container with SIGKILL and resolves when the exit record exists. */
   kill(containerId: string): Promise<void>;
-  /** Which limits of memory this host's kernel enforces. */
+  /** Returns which memory limits this kernel enforces. */
   memoryLimits(): { readonly memory: boolean; readonly swap: boolean };
-  /** Whether a run goes on, or any process is in a control group of this instance, known to this process or not. */
+  /** Reports whether a run is alive or any process is in a cgroup of this instance, known or not. */
   alive(): boolean;
-  /** Removes what this host holds for runs to come (control groups); with processes it stays. The next run makes it again. */
+  /** Removes the cgroups kept for the next run, which recreates them. Cgroups with processes stay. */
   giveBack(): void;
   pause(containerId: string): Promise<void>;
   unpause(containerId: string): Promise<void>;
   updateResources(containerId: string, resources: ResourceLimits): void;
-  /** Null for a container that is not running. */
+  /** Returns the current use; null for a container that is not running. */
   usage(containerId: string): ResourceUsage | null;
   /**
-   * Lets the running container see the files that are at these sources now, where others have taken the place of those
-   * that were bound. Returns the targets that were bound again.
+   * Binds again those files of a running container whose source path now names another file. Returns the targets that were
+   * bound again.
    */
   renewFiles(containerId: string, files: readonly BoundFile[]): Promise<readonly string[]>;
   /**
-   * Looks at a path of the host, links followed, in a process of its own: a filesystem that does not answer keeps that
-   * process and nobody else. Resolves with 0 or the errno once there is an answer, which may be never.
-   * @throws TsdError when there could be no process, or it ended without an answer.
+   * Runs statx(2) on a host path in a separate process: a filesystem that does not answer blocks only that.
+   * Resolves with 0 or the errno; never, while the filesystem does not answer.
+   * @throws TsdError when the process could not start, or ended without an answer
    */
   reach(path: string): Promise<number>;
   exec(containerId: string, spec: ExecSpec): Promise<StdioSession>;
   /**
-   * Output from now on, beside the log. The payload never waits for it: a reader that falls too far behind is cut off.
+   * Opens a session with the output from now on, in addition to the log. The payload never waits: a session that falls too
+   * far behind is closed.
    * @throws TSD_CONTAINER_NOT_RUNNING
    */
   attach(containerId: string): Promise<AttachedSession>;
   /** Removes cgroups, sockets and run records of a container that is not running. */
   remove(containerId: string): Promise<void>;
-  /** Ids that have a process, cgroup or run record of ours. */
+  /** Returns the container ids with a process, cgroup or run record of ours. */
   list(): readonly string[];
-  /** Lets go of all runs; they go on. */
+  /** Disconnects from all runs; they keep running. */
   close(): void;
 }

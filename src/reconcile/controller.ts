@@ -18,49 +18,49 @@ import { WorkQueue } from './work-queue.ts';
 
 type Scope = ReadonlySet<ResourceKey> | null;
 
-/** One look at some keys, with what came of it. */
+/** The result of one reconcile pass. */
 export interface PassReport {
   readonly pass: number;
-  /** Null for everything. */
+  /** The keys of the pass; null for all. */
   readonly scope: Scope;
   readonly plan: Plan;
-  /** How long looking and planning took; the ops do not count. */
+  /** Duration of observing and planning, without the ops. */
   readonly ms: number;
   readonly results: readonly OpResult[];
 }
 
 export interface ControllerPorts {
-  /** The present generation; the same object until there is another one. */
+  /** Returns the current generation: the same object until it changes. */
   desired(): DesiredState;
-  /** What is now, of at least these keys (null: everything) and of what uses those of them that are to be removed. */
+  /** Returns the observed state of at least these keys (null: all) and of the users of keys that are to be removed. */
   observe(scope: Scope): ObservedState | Promise<ObservedState>;
   readonly executor: Executor;
-  /** What an op that is about to begin still waits for, where the plan could not know; it is planned again then. */
+  /** Returns what an op that is about to start still waits for, or null. An op that waits is skipped and planned again. */
   tooEarly?(op: Op): string | null;
   readonly failures: OpFailures;
   readonly clock: Clock;
   readonly timers: Timers;
-  /** Random and the same for the life of the process. */
+  /** Returns a random string, constant for the life of the process. */
   seed(): string;
-  /** Called at the end of every pass, whatever came of it. */
+  /** Called once per pass, after its ops have ended. */
   onPass(report: PassReport): void;
-  /** A key will be looked at again; null for everything. */
+  /** Called for each requeue of a key (null: all keys). */
   onRequeue?(requeue: Requeue, nowBootMs: number): void;
-  /** A pass or a key could not be planned: a defect of ours. */
+  /** Called for an error outside the ops: a failed look, plan or write. */
   onDefect(error: TsdError, keys: readonly ResourceKey[]): void;
-  /** How often everything is looked at without being asked. */
+  /** Interval of full passes. */
   readonly resyncMs: number;
 }
 
-/** A key with a defect is tried again as rarely as the rarest of what fails: what it met may have gone. */
+/** How long a key with a defect is parked: the longest back-off of a failed op. */
 const PARKED_MS = 600_000;
 
-/** Ops that were not to be any more have not failed. */
+/** Errors of cancelled ops: they are not failures. */
 const GIVEN_UP: ReadonlySet<string> = new Set(['TSD_ENGINE_SHUTDOWN', 'TSD_CALLED_OFF']);
 
 /**
- * The level-triggered loop: takes keys, looks at them and at what belongs to them, plans, and has the plan carried out
- * without waiting for it. Keys with ops in flight are left alone and looked at again when these have ended.
+ * The level-triggered reconcile loop. A pass takes the due keys, observes them with their relations, plans, and starts the
+ * ops without waiting for them. A key with ops in flight is not planned; it is requeued when its ops have ended.
  */
 export class Controller {
   readonly #ports: ControllerPorts;
@@ -69,7 +69,7 @@ export class Controller {
   readonly #retries: RetryTracker;
   readonly #inFlight = new OpsInFlight();
   readonly #holds = new Map<ResourceKey, Hold>();
-  /** Keys that cannot be planned because of a defect, with the spec that cannot and until when. */
+  /** Keys whose planning failed by a defect, with the spec hash and the end of the parking time. */
   readonly #parked = new Map<ResourceKey, { readonly specHash: string; readonly untilBootMs: number }>();
   readonly #executions = new Set<Promise<void>>();
   readonly #calledOff = new AbortController();
@@ -81,21 +81,21 @@ export class Controller {
   #started = false;
   #stopped = false;
   #passes = 0;
-  /** Looks in a row that failed. */
+  /** Failed observations in a row. */
   #blindLooks = 0;
 
   constructor(ports: ControllerPorts) {
     this.#ports = ports;
     this.#seed = ports.seed();
-    // Every teardown in flight listens.
+    // Every teardown in flight adds a listener.
     setMaxListeners(0, this.#calledOff.signal);
     this.#retries = new RetryTracker(ports.failures);
     this.#queue = new WorkQueue({ clock: ports.clock, timers: ports.timers, onDue: () => this.#pump() });
   }
 
   /**
-   * Looks at everything, and again every `resyncMs`. Before, nothing is looked at, whatever is enqueued: what an earlier
-   * supervisor left may not be known yet.
+   * Starts the loop with a full pass, repeated every `resyncMs`. No pass runs before, whatever is enqueued: the runs of an
+   * earlier supervisor may not be adopted yet.
    */
   start(): void {
     this.#started = true;
@@ -103,7 +103,7 @@ export class Controller {
     this.resync();
   }
 
-  /** Looks at these keys soon; what happened to them does not matter. */
+  /** Queues keys for a pass. Only the key counts, not the event. */
   enqueue(keys: Iterable<ResourceKey>): void {
     if (this.#stopped) return;
     for (const key of keys) {
@@ -113,55 +113,55 @@ export class Controller {
     }
   }
 
-  /** Looks at everything soon. */
+  /** Queues a full pass. */
   resync(): void {
     if (this.#stopped) return;
     this.#everything = true;
     this.#pump();
   }
 
-  /** Why a key stays as it is, as of its latest pass. */
+  /** Returns why the latest pass left the key unchanged, or undefined. */
   hold(key: ResourceKey): Hold | undefined {
     return this.#holds.get(key);
   }
 
-  /** The op on a key that is being carried out, or the next one of those that have begun on it. */
+  /** Returns the running op of a key, or the next one of its chain. */
   inFlight(key: ResourceKey): Op | undefined {
     return this.#inFlight.next(key);
   }
 
-  /** True while ops on anything of these apps have not ended. */
+  /** Reports whether ops on resources of these apps are in flight. */
   isWorkingOn(apps: ReadonlySet<string>): boolean {
     return [...this.#inFlight.keys()].some((key) => apps.has(parseKey(key).app));
   }
 
-  /** Keys with ops that have not ended. */
+  /** Keys that are not planned now: with ops in flight, or parked. */
   get busy(): ReadonlySet<ResourceKey> {
     return new Set([...this.#inFlight.keys(), ...this.#parked.keys()]);
   }
 
-  /** Keys that wait to be looked at, due or not. */
+  /** Number of queued keys, due or not. */
   get queued(): number {
     return this.#queue.size;
   }
 
-  /** Keys with ops that have not ended. */
+  /** Number of keys with ops in flight. */
   get working(): number {
     return this.#inFlight.size;
   }
 
-  /** Resolves when no key is due and no op in flight. Keys that wait for a time do not count. */
+  /** Resolves when no key is due and no op is in flight. Keys queued for a later time do not count. */
   settled(): Promise<void> {
     if (this.#isSettled()) return Promise.resolve();
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
-  /** Begins no pass any more, calls off what has not started, and resolves when all ops in flight have ended. */
+  /** Starts no more passes, cancels ops that have not started, and resolves when all ops in flight have ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelResync();
     this.#queue.clear();
-    const hint = 'The next supervisor goes on with it.';
+    const hint = 'The next supervisor continues it.';
     this.#calledOff.abort(new TsdError('TSD_CALLED_OFF', 'this supervisor ends', { hint }));
     await Promise.all(this.#executions);
   }
@@ -192,7 +192,7 @@ export class Controller {
   }
 
   async #drain(): Promise<void> {
-    // Keys that are enqueued one after the other belong to one pass.
+    // Keys enqueued in the same tick share one pass.
     await Promise.resolve();
     while (!this.#stopped) {
       const keys = this.#queue.takeDue();
@@ -205,7 +205,7 @@ export class Controller {
     this.#announceSettled();
   }
 
-  /** One pass over these keys; where it meets a defect, smaller ones, until the key with the defect stands alone. */
+  /** Runs one pass over the keys. After a defect it bisects them until the defective key is found and parked. */
   async #look(keys: readonly ResourceKey[] | null): Promise<void> {
     try {
       await this.#pass(keys === null ? null : relatedKeys(keys, this.#currentRelations()));
@@ -222,7 +222,7 @@ export class Controller {
     }
   }
 
-  /** Has keys looked at again, as {@link requeues} decides; nothing once the loop has stopped. */
+  /** Requeues keys as {@link requeues} decides. Does nothing once the loop has stopped. */
   #requeue(occasion: Occasion): void {
     if (this.#stopped) return;
     const now = this.#ports.clock.now().bootMs;
@@ -241,7 +241,7 @@ export class Controller {
     else for (const half of [keys.slice(0, middle), keys.slice(middle)]) await this.#lookAlone(half);
   }
 
-  /** A pass without those that need the keys, since the defect may be theirs. */
+  /** Runs a pass without the dependents of the keys, since the defect may be theirs. */
   async #lookAlone(keys: readonly ResourceKey[]): Promise<void> {
     if (keys.length === 0) return;
     try {
@@ -263,7 +263,7 @@ export class Controller {
     this.#ports.onDefect(error, [key]);
   }
 
-  /** A parked key is tried again when its spec is another one, or its time is over. */
+  /** Releases parked keys whose spec has changed or whose time is over. */
   #unpark(): void {
     const { bootMs } = this.#ports.clock.now();
     for (const [key, { specHash, untilBootMs }] of this.#parked) {
@@ -279,11 +279,11 @@ export class Controller {
     const relations = this.#currentRelations();
     const desired = ports.desired();
     this.#inFlight.callOffUnwanted(desired);
-    // Taken before the look: an op that ends during it may not be part of what was seen.
+    // Read before observing: the result of an op that ends meanwhile may be missing in the observation.
     const busy = this.busy;
     const startedAt = ports.clock.now().bootMs;
     const looked = ports.observe(scope);
-    // Without a pause where there is none: the plan is then of the very moment of the look.
+    // A synchronous observation is planned in the same tick, so that nothing changes in between.
     const observed = looked instanceof Promise ? await looked : looked;
     const input = { desired, observed, now: ports.clock.now(), seed: this.#seed, scope, busy };
     const made = plan(input, relations);
@@ -327,13 +327,12 @@ export class Controller {
     busy: ReadonlySet<ResourceKey>,
   ): void {
     const held = new Map(made.holds.map((hold) => [hold.key, hold]));
-    // Of all the others nothing is remembered that this look could have made untrue. Whether a successor's failure is of the
-    // past its container tells.
+    // Keys without a hold or failure have nothing to update. A successor's failure is cleared with its container.
     const remembered = scope === null ? [...this.#holds.keys(), ...[...this.#retries.keys()].map(baseKey)] : [];
     for (const key of scope ?? new Set(remembered)) {
       if (this.#parked.has(key)) continue;
       const isQuiet = (one: ResourceKey) => !acted.has(one) && !busy.has(one) && !held.has(one);
-      // The next one beside a container is another one. What holds a successor back is told of its container.
+      // The next successor is a new container. Holds of a successor are reported on its container.
       const beside = key.startsWith('container/') ? [oldKey(key), ...(isQuiet(key) ? [nextKey(key)] : [])] : [];
       for (const one of [key, ...beside]) {
         this.#holds.delete(one);
@@ -363,7 +362,7 @@ export class Controller {
     this.#announceSettled();
   }
 
-  /** Records what came of the ops of a key. Returns when a failure is to be tried again; null where there is no such time. */
+  /** Records the outcome of a key's ops. Returns the time of the retry on the boot clock, or null when there is none. */
   #remember({ key, ops, error, failed, triedHash, complete, unwanted }: EndedOps): number | null {
     const now = this.#ports.clock.now();
     if (error === null) {
@@ -376,7 +375,7 @@ export class Controller {
     return this.#book(key, () => this.#retries.failed(key, failure, triedHash, now));
   }
 
-  /** What cannot be written down must not keep the loop from going on; it is forgotten with this supervisor only. */
+  /** Runs a durable write. A failed write is reported and the loop continues: the change is lost only with this process. */
   #book<T>(key: ResourceKey, write: () => T): T | null {
     try {
       return write();

@@ -1,4 +1,4 @@
-/** Where the desired state comes from: the watched directory and applied manifests, as generations. */
+/** The desired state as numbered generations, from the watched directory and from applied manifests. */
 import type { FileNote, IssueView, ManifestInput, ManifestView } from '../api/supervisor.ts';
 import type { Resolution, SourceOutcome } from '../manifest/desired-state.ts';
 import type { DirectorySnapshot } from '../manifest/source/watch.ts';
@@ -49,41 +49,41 @@ import {
 
 export interface SourcesOptions {
   readonly history: History;
-  /** Where each app's declaration is written a second time. */
+  /** Second copy of each app's declaration. */
   readonly declarations: Pick<DeclarationCopies, 'stage'>;
   readonly reserve: Reserve;
   readonly clock: Clock;
   readonly directory: string;
   readonly resolve: Omit<SourceResolverOptions, 'contentsOf' | 'readCopy'>;
-  /** What the files of generations held. */
+  /** Contents of the files of each generation. */
   readonly kept: KeptContents;
-  /** True for an image that is on this host. */
+  /** Reports whether an image is on this host. */
   readonly hasImage: (imageId: string) => boolean;
-  /** Names of the copies that containers run with. */
+  /** Returns the names of the copies that containers use. */
   readonly copiesInUse: () => ReadonlySet<string>;
   /** Called after every change of the desired state. */
   readonly onChange: (state: DesiredState, before: DesiredState) => void;
-  /** Told once of what was not taken over. */
+  /** Called once for each edit that was not accepted. */
   readonly onIssue?: OnIssue;
-  /** Why a file that manifests name was not read. */
+  /** Returns why a file named by a manifest was not read. */
   readonly refusedFile?: (path: string) => Refusal | undefined;
 }
 
-/** After the removal of the whole watched directory. */
+/** The change that removes the whole watched directory. */
 const WITHOUT_DIRECTORY: Partial<SourceSet> = { held: null, watched: new Map(), remembered: new Map() };
 
 const INPUT_CHANGED = 'a referenced file changed';
 
-/** Why a change is taken over. */
+/** The cause of a change, as the new generation records it. */
 interface Reason {
-  /** In words. Left out, the files that changed are named, or `otherwise` is said. */
+  /** Text of the cause. Absent: the changed files, or else `otherwise`. */
   readonly cause?: string;
   readonly otherwise?: string;
-  /** A generation whose images declarations are to mean again. Left out, they are resolved as usual. */
+  /** Generation whose images the declarations pin. Absent: images are resolved as usual. */
   readonly imagesOf?: number;
-  /** Who asked for it. Left out, nobody did, or whose files changed. */
+  /** Who requested the change. Absent: the owner of the changed files, if any. */
   readonly by?: Actor | null;
-  /** Ids of the manifests that are applied with it: they are pinned to what their files hold now. */
+  /** Ids of the manifests applied with this change: they are pinned to the current contents of their files. */
   readonly applied?: ReadonlySet<string>;
 }
 
@@ -105,18 +105,18 @@ const baseOf = (path: string): string => path.slice(0, Math.max(1, path.lastInde
 export class Sources {
   readonly #options: SourcesOptions;
   readonly #resolver: SourceResolver;
-  /** The latest look at the watched directory. */
+  /** The last queued {@link watch}. */
   #watching: Promise<void> = Promise.resolve();
   #accepted: SourceSet;
   #unsaved: Unsaved | null = null;
   #closed = false;
-  /** The watched directory was read and is taken over. */
+  /** True once the watched directory was read and accepted. */
   #looked = false;
   readonly #notes: EditNotes;
-  /** Why the watched directory is not obeyed. */
+  /** Why the watched directory is refused, or null. */
   #refused: Refusal | null = null;
   #resolution: Resolution;
-  /** What is stored of the files of the current generation; null where nothing is. */
+  /** Stored file contents of the current generation; null when none are stored. */
   #contents: Contents | null;
 
   constructor(options: SourcesOptions) {
@@ -138,16 +138,16 @@ export class Sources {
   }
 
   /**
-   * Keeps copies of what is in force already: one may be gone, or never have been made by an earlier version. Returns the
-   * state without those that cannot be written: their files are used as they are, until the next look.
-   * @param accepted null while it is not known yet what is in force
+   * Writes missing copies of files in force: one may be deleted, or an earlier version made none. Returns the state without
+   * the copies that cannot be written; their files are used directly until the next look.
+   * @param accepted null at the start, before the set in force is known
    */
   #keepPresent(accepted: SourceSet | null, { state, copies }: Resolution, contents: Contents): DesiredState {
     const { kept, history, copiesInUse } = this.#options;
     try {
       kept.keepCopies(contents, copies);
       if (accepted === null || this.#contents !== null || this.generation === 0) return state;
-      // The generation was made by a version that kept nothing of files, and they are what they were.
+      // An earlier version made the generation without storing contents, and the files are unchanged.
       history.durable(() => kept.save(this.generation, contents, this.#heldAt(accepted), copiesInUse()));
       this.#contents = contents;
       return state;
@@ -169,7 +169,7 @@ export class Sources {
     return this.#accepted.held;
   }
 
-  /** Apps of which it is not certain how they are declared, with why. */
+  /** Apps whose declaration is not certain, with the reason. */
   get uncertain(): ReadonlyMap<string, string> {
     return this.state.uncertain ?? new Map();
   }
@@ -182,16 +182,16 @@ export class Sources {
     return this.#refused;
   }
 
-  /** Files outside the manifests whose content counts. */
+  /** Returns the files outside the manifests whose contents are part of the desired state. */
   inputs(): string[] {
     const inputs = [...this.#resolution.sources.values()].flatMap((outcome) => outcome.inputs);
     return [...inputs, ...this.#resolver.heldInputs(this.#accepted)];
   }
 
   /**
-   * Takes over what the watched directory holds now, once its build contexts have been read; one look after the other.
-   * Returns whether it did: a look that {@link close} cut short took over nothing.
-   * @throws TSD_DISK_FULL; then nothing was taken over, and the manifests that wait are shown as held.
+   * Accepts a snapshot of the watched directory after reading its build contexts. Calls run one after the other. Resolves
+   * with false when {@link close} came first; then nothing was accepted.
+   * @throws TSD_DISK_FULL; then nothing was accepted, and the waiting manifests are shown as held
    */
   watch(snapshot: DirectorySnapshot): Promise<boolean> {
     const watching = this.#watching.then(async () => {
@@ -214,17 +214,17 @@ export class Sources {
     return watching;
   }
 
-  /** Reads the build contexts of the manifests with these applied, in small steps. What is resolved next is as of now. */
+  /** Reads the build contexts of the manifests with `inputs` applied, in small steps, for the next resolution. */
   look(inputs: readonly ManifestInput[] = []): Promise<void> {
     return this.#resolver.look(withTried(this.#accepted, { inputs }));
   }
 
-  /** Like {@link look}, for a rollback. @throws TsdError as that does. */
+  /** Like {@link look}, for a rollback. @throws TsdError as {@link rollback} does */
   async lookBack(n: number, hold: boolean): Promise<void> {
     await this.#resolver.look({ ...this.#accepted, ...this.#rolledBack(n, hold) });
   }
 
-  /** Takes over nothing more, and resolves when the look that goes on has ended. */
+  /** Accepts no further snapshot and resolves when the current {@link watch} has ended. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#resolver.close();
@@ -253,7 +253,7 @@ export class Sources {
     }
   }
 
-  /** Lets a held removal happen. Returns its directory, or null when nothing is held. */
+  /** Carries out a held removal. Returns its directory, or null when none is held. */
   approveRemoval(by: Actor | null): string | null {
     const { held } = this.#accepted;
     if (!held) return null;
@@ -261,14 +261,13 @@ export class Sources {
     return held.directory;
   }
 
-  /** What the desired state would be after {@link approveRemoval}. */
+  /** Returns the desired state after {@link approveRemoval}, without a change. */
   previewRemoval(): DesiredState {
     return this.#resolver.resolve({ ...this.#accepted, ...WITHOUT_DIRECTORY }, this.generation + 1).state;
   }
 
   /**
-   * Lets pinned apps go, by app or file; all without names. Their manifests are taken over as they are now. Returns the
-   * apps.
+   * Releases the pins of apps given by app or file name (none: all) and accepts their current manifests. Returns the apps.
    */
   approvePins(names: readonly string[], by: Actor | null): readonly string[] {
     const released = Object.entries(this.#accepted.pins)
@@ -283,7 +282,7 @@ export class Sources {
     return released;
   }
 
-  /** Pinned apps, with why and what the desired state would be after {@link approvePins} of each. */
+  /** Returns the pinned apps with the reason and the desired state after {@link approvePins} of each. */
   previewPins(): { readonly app: string; readonly reason: string; readonly state: DesiredState }[] {
     const { pins } = this.#accepted;
     return Object.entries(pins).map(([app, { reason }]) => {
@@ -292,7 +291,7 @@ export class Sources {
     });
   }
 
-  /** Apps whose declaration is not certain, with what each may be and what the desired state would be then. */
+  /** Returns each candidate declaration of the uncertain apps with the desired state it would lead to. */
   previewChoices(): { readonly choice: Choice; readonly state: DesiredState }[] {
     return choicesOf(this.#accepted.holds).map((choice) => {
       const chosen = withChoice(this.#accepted, choice, { generation: this.generation, looked: this.#looked });
@@ -301,7 +300,7 @@ export class Sources {
   }
 
   /**
-   * Has apps declared as one of their candidates says, by `APP@NAME`. Returns the names.
+   * Accepts a candidate declaration for each app, named `APP@NAME`. Returns the names.
    * @throws TsdError TSD_BAD_REQUEST for an app without a candidate, or for two candidates of one app
    */
   approveChoices(names: readonly string[], by: Actor | null): readonly string[] {
@@ -319,7 +318,7 @@ export class Sources {
     return chosen.map(({ name }) => name);
   }
 
-  /** What is chosen becomes the store's first; then it is taken over as at a start. */
+  /** Stores the chosen declaration as a generation, then restores the sources from the store as a start does. */
   #choose({ held, candidate, name }: Choice, by: Actor | null): void {
     const { history, kept, clock } = this.#options;
     const cause = `${name} approved: ${held.app} ${candidate.says}`;
@@ -342,23 +341,23 @@ export class Sources {
     this.#adopt({ holds: withoutHolds(this.#accepted.holds, new Set([held.app])) }, { cause, by });
   }
 
-  /** What the desired state would be with these manifests applied, or as files of the watched directory, and those of some origins taken back. */
+  /** Returns the resolution with `inputs` applied, or in place of watched files, and without `tried.gone`. */
   preview(inputs: readonly ManifestInput[], tried: Omit<Inputs, 'inputs'> = {}): Resolution {
     return this.#resolver.resolve(withTried(this.#accepted, { ...tried, inputs }), this.generation + 1);
   }
 
   /**
-   * What the desired state would be after {@link rollback}.
-   * @throws TsdError as that does.
+   * Returns the resolution after {@link rollback}, without a change.
+   * @throws TsdError as {@link rollback} does
    */
   previewRollback(n: number, hold: boolean): Resolution {
     return this.#resolver.resolve({ ...this.#accepted, ...this.#rolledBack(n, hold) }, this.generation + 1);
   }
 
   /**
-   * Goes back to the manifests of an earlier generation, as a new one; all or nothing. Files of the watched directory
-   * that differ from it stay as they are: with `hold` their apps are pinned to that generation until such a file changes.
-   * Returns the issues that manifests would have.
+   * Makes a new generation from the manifests of an earlier one; all or none. Files of the watched directory are never
+   * written: with `hold` the apps of files that differ are pinned to that generation until such a file changes. Returns the
+   * issues of the manifests; empty when the rollback was made.
    * @throws TsdError TSD_NO_SUCH_RESOURCE for an unknown generation, TSD_OWNED_BY_MANIFEST naming the files without `hold`.
    */
   rollback(n: number, hold: boolean, by: Actor | null): readonly IssueView[] {
@@ -369,9 +368,9 @@ export class Sources {
   }
 
   /**
-   * Brings the app of a container whose update failed back to the last generation in which the container was made from
-   * `from`, and holds it there until one of its manifests is another one. Returns that generation, or null where there is
-   * none, the manifests are the same, or they do not go with those of other apps any more.
+   * Rolls back the app of a container whose update failed to the last generation that declares the container as `from`, and
+   * pins it there until one of its manifests changes. Returns that generation. Returns null when there is none, when the
+   * manifests are the same, or when they conflict with the other apps of today.
    */
   rollBackUpdate({ key, from, reason, hint }: FailedUpdate): number | null {
     const { app } = parseKey(key);
@@ -395,19 +394,19 @@ export class Sources {
     return n;
   }
 
-  /** Problems of manifests that have none now. */
+  /** Returns the issues of manifests that a resolution newly rejects. */
   newIssues(resolution: Resolution): readonly IssueView[] {
     return [...resolution.sources].flatMap(([id, { status, issues }]) =>
       status === 'rejected' && this.#resolution.sources.get(id)?.status !== 'rejected' ? issues.map(issueView) : [],
     );
   }
 
-  /** The desired state of a generation, from what is stored of it. Null when it is not kept. */
+  /** Returns the desired state of a stored generation; null when it is not kept. */
   stateOf(n: number): DesiredState | null {
     return this.#resolver.stateOf(n);
   }
 
-  /** Applies manifests; all or none. Returns their issues. */
+  /** Applies manifests; all or none. Returns their issues; empty when they are applied. */
   apply(inputs: readonly ManifestInput[], by: Actor | null): readonly IssueView[] {
     const issues = this.inputIssues(inputs, this.preview(inputs));
     if (issues.length > 0) return issues;
@@ -417,29 +416,29 @@ export class Sources {
     return [];
   }
 
-  /** Problems of given inputs in a resolution that holds them. */
+  /** Returns the issues of the inputs in a resolution that includes them. */
   inputIssues(inputs: readonly ManifestInput[], resolution: Resolution): readonly IssueView[] {
     return inputs.flatMap(({ file }) => resolution.sources.get(this.#inputId(file))?.issues.map(issueView) ?? []);
   }
 
-  /** Apps of given inputs in a resolution that holds them. */
+  /** Returns the apps of the inputs in a resolution that includes them. */
   inputApps(inputs: readonly ManifestInput[], resolution: Resolution): ReadonlySet<string> {
     const apps = inputs.map(({ file }) => resolution.sources.get(this.#inputId(file))?.app ?? null);
     return new Set(apps.filter((app) => app !== null));
   }
 
-  /** The applied manifests, by origin. */
+  /** Returns the applied manifests by origin. */
   applied(): ReadonlyMap<string, Source> {
     return new Map([...this.#accepted.applied.values()].map((source) => [source.origin, source]));
   }
 
-  /** True for a file that stands in the watched directory, whatever path leads there, and for one that stood there. */
+  /** Reports whether a file is in the watched directory, by any path, or was there at the last look. */
   isWatched(origin: string): boolean {
     if (standsIn(this.#options.directory, origin)) return true;
     return allSources(this.#accepted).has(sourceId({ kind: 'watched', origin }));
   }
 
-  /** Origin and kind of the manifest that declares an app. */
+  /** Returns origin and kind of the manifest that declares an app, or null. */
   sourceOfApp(app: string): { kind: SourceKind; origin: string } | null {
     for (const [id, outcome] of this.#resolution.sources) {
       if (outcome.app !== app || outcome.using === 'none') continue;
@@ -449,7 +448,7 @@ export class Sources {
     return null;
   }
 
-  /** Takes applied manifests away, and puts others in the place of those from which only a part goes. */
+  /** Removes applied manifests, and replaces by `inputs` those of which only a part goes. */
   remove(origins: readonly string[], inputs: readonly ManifestInput[], why: { cause: string; by: Actor | null }): void {
     const applied = withInputs(this.#accepted, { inputs, gone: origins, sameFiles: true });
     this.#adopt({ applied }, why);
@@ -471,9 +470,9 @@ export class Sources {
     });
   }
 
-  /** What of the manifests in force counts otherwise than one may think, as of now. */
+  /** Returns notes on files whose current content is not what is in force. Reads the files. */
   fileNotes(): readonly FileNote[] {
-    // Files that nobody is told of, as those of network filesystems, may be others than at the last look.
+    // Network filesystems report no changes, so files may have changed since the last look.
     const { sources } = this.#resolver.resolve(this.#accepted, this.generation);
     const drifted = [...this.#resolver.effective(this.#accepted)].flatMap(([id, { origin, pinned }]) => {
       const outcome = sources.get(id);
@@ -484,8 +483,8 @@ export class Sources {
   }
 
   /**
-   * What a rollback brings back only in part.
-   * @param after what it leads to
+   * Returns notes on what a rollback to generation `n` cannot restore.
+   * @param after the resolution of the rollback
    */
   rollbackNotes(n: number, after: Resolution): readonly FileNote[] {
     const { history, kept, hasImage } = this.#options;
@@ -513,12 +512,12 @@ export class Sources {
     const now = allSources(this.#accepted);
     const ownerOf = ownerIn(this.#accepted, pins.owners);
     const kept = this.#options.kept.of(n) ?? {};
-    /** One that was not pinned then, and of whose files nothing is known, follows them as it did. */
+    /** A manifest that was not pinned then, and whose contents are not stored, keeps following its files. */
     const follows = (id: string): boolean => kept[id] === undefined && pins.applied?.[id] === undefined;
     const then = new Map(
       [...this.#resolver.ofGeneration(n)].map(([id, source]): [string, Source] => {
         if (source.kind === 'watched' || source.pinned === undefined || kept[id] !== undefined) return [id, source];
-        // What it is pinned to is read now.
+        // The contents to pin are read now.
         const pinned = { ...source.pinned, generation: this.generation + 1 };
         return [id, { ...source, pinned: follows(id) ? undefined : pinned }];
       }),
@@ -531,7 +530,7 @@ export class Sources {
 
   readonly #digestOf = (source: Source): string => this.#resolver.digestOf(source);
 
-  /** Files of a source that were others in a generation. @param among by resource, those that count; all without it */
+  /** Returns the files of a source that differ from generation `n`. @param among the files to compare; absent: all */
   #filesOf(n: number, among?: (id: string) => SourceOutcome['followed']): (id: string) => readonly string[] {
     const contents = this.#options.kept.of(n);
     const hashes = this.#options.history.generations.get(n)?.pins.content ?? {};
@@ -542,8 +541,9 @@ export class Sources {
   }
 
   /**
-   * Makes changed sources the desired state; a new generation when it differs. All or nothing: what cannot be written down
-   * has not happened.
+   * Accepts a change of the manifests: resolves it, makes a new generation when something differs, and then replaces the
+   * accepted set. All or nothing.
+   * @throws TsdError when the generation cannot be stored; then nothing has changed
    */
   #adopt(change: Partial<SourceSet>, reason: Reason): void {
     const { clock, kept } = this.#options;
@@ -576,7 +576,7 @@ export class Sources {
     if (changed) this.#options.onChange(this.#resolution.state, before);
   }
 
-  /** True when pins, applied generations or contents of files are not those that the current generation is stored with. */
+  /** Reports whether pins, applied generations or file contents differ from those stored with the current generation. */
   #isNews(accepted: SourceSet, effective: SourceMap, contents: Contents): boolean {
     const current = this.#options.history.generations.current();
     const pins = current?.pins.apps ?? {};
@@ -588,7 +588,7 @@ export class Sources {
     return canonicalJson(content) !== canonicalJson(current.pins.content);
   }
 
-  /** Generations whose files apps need that are held back. */
+  /** Returns the generations whose file contents pinned apps need. */
   #heldAt({ pins, applied }: SourceSet): number[] {
     const held = Object.values(pins);
     const own = held.flatMap(({ sources }) =>
@@ -643,13 +643,13 @@ export class Sources {
       copies.abandon();
       throw error;
     }
-    // After the store: one that is older than the store is made again at the next start, a newer one would stop everything.
+    // Published after the store: the next start recreates an older copy, but refuses a copy newer than the store.
     copies.publish();
     this.#contents = contents;
     this.#sweep(after);
   }
 
-  /** The second copies of the declarations that change; where the disk is full, with a slice of the reserve for a removal. */
+  /** Stages the second copies of changed declarations. A change that only removes may spend the disk reserve. */
   #stageCopies(stored: StoredGeneration, accepted: SourceSet, after: DesiredState): StagedCopies {
     const { declarations, reserve } = this.#options;
     const apps = [...declarationsOf(stored, after, ownerIn(accepted))];
@@ -658,7 +658,7 @@ export class Sources {
     return onlyRemoves(this.#resolution.state, after) ? reserve.spendOn(stage) : stage();
   }
 
-  /** Takes away copies that nothing needs any more. */
+  /** Deletes unused copies. */
   #sweep(state: DesiredState): void {
     const { kept, copiesInUse } = this.#options;
     if (this.isUncertain) return;
@@ -666,7 +666,7 @@ export class Sources {
     try {
       kept.remove(kept.unused(new Set([...copiesInUse(), ...declared])));
     } catch (error) {
-      // The next generation or `system prune` does it.
+      // The next generation or `system prune` retries it.
       if (toTsdError(error).class === 'bug') throw error;
     }
   }

@@ -1,4 +1,4 @@
-/** Containers: each one's intent, held back or ordered by what it depends on. */
+/** Plans containers: turns each intent into ops, or into a hold when something it depends on is missing. */
 import type { Desired } from '../../model/desired.ts';
 import { type ObservedContainer, runName } from '../../model/observed.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
@@ -22,7 +22,7 @@ import { isSettled } from './settled.ts';
 import { isStopped } from './stopped.ts';
 import { planUpdate, supervised, type UpdateInput, type UpdatePlan } from './update.ts';
 
-/** How soon the host is asked again about what kept a container from starting; it sends no event. */
+/** Interval between checks of an obstacle on the host, for which there is no event. */
 const OBSTACLE_RECHECK_MS = 2_000;
 
 type Container = Desired<'container'>;
@@ -41,7 +41,7 @@ export function whyUntouchable({ available, unknown, unrecorded }: ObservedConta
   return unknown ?? unrecorded ?? null;
 }
 
-/** Plans a container that may be touched, and those beside it that an update made. */
+/** Plans a container with its successor and predecessor. */
 function act(
   pass: Pass,
   desired: Container,
@@ -91,10 +91,10 @@ function act(
     planRemoval(pass, old.key ?? key, old, because('removed', 'its successor took over'));
 }
 
-/** Holds of changes that nothing has been tried of. */
+/** Holds under which no op has been tried. */
 const WAITING: ReadonlySet<Hold['reason']> = new Set(['unavailable', 'dependency-not-ready', 'busy']);
 
-/** What it may do now. While its change cannot be made it is kept up as what it was made from. */
+/** Returns the part of the intent that may run now. A container whose change must wait is kept running as it was made. */
 function permittedOrAsMade(
   pass: Pass,
   input: UpdateInput,
@@ -105,7 +105,7 @@ function permittedOrAsMade(
   const forgiven = creates && isOfOldImage(pass, input);
   const allowed = permitted(pass, as, intent, container !== undefined, forgiven);
   if (forgiven && allowed.steps.length > 0) pass.forgiven.add(as.key);
-  // What failed is tried again; as what it was made from it would only fail as well, and the two in turn.
+  // A failed change is retried. Keeping the old container meanwhile would alternate between two failures.
   const waits = allowed.hold !== null && WAITING.has(allowed.hold.reason) && allowed.steps.length === 0;
   const changes = as.specHash !== container?.specHash || creates;
   const asked = container?.running === true && container.restartRequested;
@@ -115,7 +115,7 @@ function permittedOrAsMade(
   let kept = supervised(input, allowed.hold);
   let keeps = permitted(pass, kept.as, kept.intent, true);
   if (asked && keeps.steps.length === 0) {
-    // The run that goes on until a restart may be made is kept up like any other.
+    // Until the restart is possible, the current run is kept up like any other.
     kept = supervised({ ...input, container: { ...container, restartRequested: false } }, allowed.hold);
     keeps = permitted(pass, kept.as, kept.intent, true);
   }
@@ -125,8 +125,8 @@ function permittedOrAsMade(
 }
 
 /**
- * True where the failure is the start of a container of another image than the declared one: that says nothing of the
- * container that takes its place. What fails on the way there is tried less and less often.
+ * Reports whether the recorded failure is a start with another image than the declared one. It says nothing about the new
+ * container and does not delay it. Other failures keep their back-off.
  */
 function isOfOldImage(pass: Pass, { desired, container, around }: UpdateInput): boolean {
   const { startError = null, imageId = null } = container ?? {};
@@ -135,7 +135,7 @@ function isOfOldImage(pass: Pass, { desired, container, around }: UpdateInput): 
   return failure?.op === 'container.start' && failure.class === startError.class;
 }
 
-/** A container that has ended as it was made would publish what another one is declared with by now. */
+/** Reports whether a start of the old container would take a host port that another container now declares. */
 function takesFromOthers(pass: Pass, { container, desired }: UpdateInput): boolean {
   if (!container || container.running) return false;
   const mine = new Set(hostPorts(specOf(container)));
@@ -145,7 +145,7 @@ function takesFromOthers(pass: Pass, { container, desired }: UpdateInput): boole
   });
 }
 
-/** What keeps the ops of an update back: an earlier failure of theirs, not the one that they are about. */
+/** Returns the hold of an earlier failure of the update's own ops; the failure that the update handles does not count. */
 function opsHold(pass: Pass, desired: Container, { ops }: UpdatePlan, record: ObservedUpdate | undefined): Hold | null {
   const failed = failureHold(pass, desired.key, desired);
   const fails = ops.some(({ op }) => op === 'container.fail-update');
@@ -169,7 +169,7 @@ function addSteps(
   });
 }
 
-/** Before anything is stopped: what cannot be made changes nothing. */
+/** Drafts the op that creates missing bind directories. It runs before any stop, so that its failure changes nothing. */
 function directoriesDraft(pass: Pass, desired: Container, { steps }: Intent): OpDraft[] {
   const missing = pass.observed.missingDirectories?.get(baseKey(desired.key)) ?? [];
   if (missing.length === 0 || isReplaced(pass, desired) || !steps.some(({ name }) => name === 'start')) return [];
@@ -177,7 +177,7 @@ function directoriesDraft(pass: Pass, desired: Container, { steps }: Intent): Op
   return [{ op: 'container.make-directories', key: desired.key, cause }];
 }
 
-/** The container that is made beside the one it will replace. What it waits for is told of the latter. */
+/** Plans the successor. Its holds are reported on the container that it replaces. */
 function planSuccessor(
   pass: Pass,
   desired: Container,
@@ -190,7 +190,7 @@ function planSuccessor(
   const wanted = next ? changeIntent(successor, next, aroundIt) : creationIntent(successor, cause ?? undefined);
   const intent = permitted(pass, successor, wanted, true);
   if (intent.hold) {
-    // The container itself may have a time of its own to be looked at.
+    // The container may have an earlier recheck of its own.
     const untilBootMs = soonest([intent.hold.untilBootMs, pass.holds.get(desired.key)?.untilBootMs ?? null]);
     pass.holds.set(desired.key, Object.freeze({ ...intent.hold, key: desired.key, untilBootMs }));
   }
@@ -212,7 +212,7 @@ function movedBy(
     : null;
 }
 
-/** An update of the app failed and brought it back. */
+/** Reports whether a failed update holds the app back. */
 function isHeldBack({ desired }: Pass, app: string): boolean {
   return desired.heldBack?.get(app)?.failed === true;
 }
@@ -250,18 +250,18 @@ function addressesByAlias(pass: Pass, { references, spec }: Container): Readonly
   return Object.fromEntries(entries);
 }
 
-/** When the latest of these came up, by its probes where it has some. */
+/** Returns when the last of the containers became ready (by probes, if any) or started; null when none did. */
 function latestRecovery(pass: Pass, keys: readonly ResourceKey[]): number | null {
   const times = keys.map((key) => {
     const container = pass.observed.containers.get(key);
     if (!container?.health) return container?.startedAtBootMs ?? null;
-    // What its probes found of a run that has ended may be of another boot, whose clock says nothing now.
+    // Probe times of an ended run may come from another boot; they cannot be compared.
     return container.running ? container.health.readySinceBootMs : null;
   });
   return times.reduce((latest, at) => (at !== null && (latest === null || at > latest) ? at : latest), null);
 }
 
-/** Dependencies that are in another run than when this one started. */
+/** Returns the dependencies that restarted since the container started. */
 function restartedSince(
   pass: Pass,
   { references }: Container,
@@ -274,14 +274,14 @@ function restartedSince(
   });
 }
 
-/** Nothing of it is being changed, and it is ready. */
+/** Reports whether a container is ready and no op changes it. */
 function isUsable(pass: Pass, key: ResourceKey): boolean {
   const [desired, container] = [pass.desired.resources.get(key), pass.observed.containers.get(key)];
   if (!container || pass.busy.has(key) || pass.graph.chain(key).length > 0) return false;
   return isReady(container, desired && isContainer(desired) ? desired.spec : specOf(container));
 }
 
-/** A running container uses the namespace of `host`, through others or itself. */
+/** Reports whether `user`, or a container in its namespace, runs in the network namespace of `host`. */
 export function sharesNetwork(pass: Pass, user: ResourceKey, host: ResourceKey): boolean {
   const desired = pass.desired.resources.get(user);
   if (!desired || !isContainer(desired) || desired.references.networkContainer !== host) return false;
@@ -289,15 +289,15 @@ export function sharesNetwork(pass: Pass, user: ResourceKey, host: ResourceKey):
   return pass.relations.neededBy(user).some((next) => sharesNetwork(pass, next, user));
 }
 
-/** What a container was made from, and not what is declared by now. */
+/** Reports whether `desired` is what the container was made from, replaced by another declaration. */
 function isReplaced(pass: Pass, { key, specHash }: Container): boolean {
   return pass.desired.resources.get(baseKey(key))?.specHash !== specHash;
 }
 
 /**
- * The part of an intent that may be carried out now; the rest becomes a hold.
- * @param stands it exists, or is made beside one that does: it must stay within reach while images are loaded
- * @param forgiven what failed before is no reason to wait
+ * Returns the part of an intent that may run now; the rest becomes a hold.
+ * @param stands true when the container, or the one it replaces, exists: it stays as it is while images load
+ * @param forgiven true to ignore an earlier failure
  */
 function permitted(pass: Pass, desired: Container, intent: Intent, stands: boolean, forgiven = false): Intent {
   if (intent.steps.length === 0) return intent;
@@ -305,11 +305,11 @@ function permitted(pass: Pass, desired: Container, intent: Intent, stands: boole
   if (failed) return { ...intent, steps: [], hold: intent.hold ?? failed };
   if (!intent.steps.some((step) => step.name === 'start')) return intent;
 
-  // They are those of the present declaration.
+  // Obstacles are computed for the current declaration.
   const obstacle = isReplaced(pass, desired) ? undefined : pass.observed.obstacles.get(baseKey(desired.key));
   const hint = pass.observed.obstacleHints?.get(baseKey(desired.key));
   const creates = intent.steps.some((step) => step.name === 'create');
-  // A change that takes no more than a restart waits as well: it would run once with the image of before.
+  // A restart for a change waits for the image as well: it would run once with the old one.
   const changes = pass.observed.containers.get(desired.key)?.specHash !== desired.specHash;
   const loads = loadingNeed(pass, desired, creates || changes);
   const waiting =
@@ -340,7 +340,7 @@ function permitted(pass: Pass, desired: Container, intent: Intent, stands: boole
   };
 }
 
-/** What follows when it is there, for who reads the plan. */
+/** Returns the hold message for steps that wait for an image. */
 function afterLoad({ steps }: Intent, need: ResourceKey): Unmet {
   const has = (step: Step['name']) => steps.some(({ name }) => name === step);
   const then = has('remove') ? 'recreated' : has('create') ? 'made' : has('stop') ? 'restarted' : 'started';
@@ -397,13 +397,13 @@ function draftOf(
   }
 }
 
-/** A run is ended under the terms it was started with, in the time that a person gives it where one does. */
+/** Returns signal and timeout of a stop: as the run was started with, unless the stop command gave a timeout. */
 function stopTerms(container: ObservedContainer | undefined): { timeoutMs: number; signal: SignalName } {
   const spec = container && specOf(container);
   return { timeoutMs: container?.stopTimeoutMs ?? spec?.stopTimeoutMs ?? 0, signal: spec?.stopSignal ?? 'SIGKILL' };
 }
 
-/** A stop holds whatever a manifest that cannot be used may say of its container; nothing else of it is changed. */
+/** Plans only the manual stop of a container whose manifest cannot be used. */
 export function planStopOfLeft(pass: Pass, key: ResourceKey, container: ObservedContainer): void {
   const { running, stopUntil } = container;
   if (!isStopped(container, null) || whyUntouchable(container) !== null || pass.busy.has(key)) return;
@@ -421,7 +421,7 @@ export function planStopOfLeft(pass: Pass, key: ResourceKey, container: Observed
   pass.graph.add({ key, cause, containerId: container.id, op: 'container.stop', ...terms });
 }
 
-/** A container that is not declared any more. */
+/** Plans the removal of a container that no manifest declares. */
 export function planRemoval(
   pass: Pass,
   key: ResourceKey,

@@ -1,6 +1,6 @@
 /**
- * What one container needs, looking at nothing but itself: the steps in order, or why it stays as it is. Whether the
- * things it depends on allow it is decided afterwards (containers.ts).
+ * The steps one container needs, or why it stays as it is. Decided from the container alone; containers.ts then checks what
+ * it depends on.
  */
 
 import type { Instant } from '../../model/clock.ts';
@@ -30,38 +30,38 @@ export interface Step {
 
 export interface Intent {
   readonly steps: readonly Step[];
-  /** Counters of the run that a `start` among the steps begins. */
+  /** Restart counters of the run that a `start` step begins. */
   readonly counters: RestartCounters;
-  /** Fields that an `update` among the steps takes over. */
+  /** Fields that an `update` step applies. */
   readonly fields: readonly string[];
-  /** What a `signal` among the steps sends. */
+  /** Signals that a `signal` step sends. */
   readonly signals: readonly SignalName[];
-  /** New runs that it tells of. */
+  /** Dependencies whose new runs the `signal` step announces. */
   readonly dependencies: readonly ResourceKey[];
   readonly hold: Hold | null;
 }
 
-/** What the surroundings say about one container. */
+/** State outside the container that its steps depend on. */
 export interface Surroundings {
   readonly now: Instant;
   readonly seed: string;
-  /** Current id of its image; null while that is unknown or about to change. */
+  /** Current id of its image; null while it is unknown or about to change. */
   readonly imageId: string | null;
-  /** A manual stop holds. */
+  /** True while a manual stop is in force. */
   readonly stopped: boolean;
-  /** The generation at which its app is held back. Left out, it is not. */
+  /** The generation to which its app is held back. Absent: it is not held back. */
   readonly heldAt?: number | undefined;
   /** Its network or the container whose network it shares is recreated in this plan. */
   readonly moved: Cause | null;
   /** Addresses of linked containers by alias, as they are now. */
   readonly linkAddresses: () => Readonly<Record<string, string>>;
-  /** When the latest of its dependencies came up, on the boot clock. */
+  /** Returns when the last of its dependencies became ready, on the boot clock. */
   readonly dependencyUpAtBootMs: () => number | null;
-  /** Dependencies that are in another run than when it started. */
+  /** Returns the dependencies that restarted since it started. */
   readonly restartedDependencies: () => readonly ResourceKey[];
-  /** Those of them that can be used. */
+  /** Returns those of them that are ready. */
   readonly readyAgain: () => readonly ResourceKey[];
-  /** Another running container uses its network namespace. */
+  /** Reports whether another running container uses its network namespace. */
   readonly shared: () => boolean;
 }
 
@@ -78,7 +78,7 @@ function intend(names: StepPlan, cause: Cause, counters = FRESH): Intent {
   return { ...NOTHING, steps: steps(names, cause), counters };
 }
 
-/** Of some times at which to look again, null for none. */
+/** Returns the earliest of the times; null when all are null. */
 export function soonest(times: readonly (number | null)[]): number | null {
   const known = times.filter((time) => time !== null);
   return known.length > 0 ? smallest(known) : null;
@@ -88,12 +88,12 @@ function held(key: ResourceKey, reason: Hold['reason'], message: string, untilBo
   return { key, reason, message, untilBootMs };
 }
 
-/** A container that no manifest declares any more. */
+/** Returns the steps that remove a container no manifest declares. */
 export function removalIntent(container: ObservedContainer, cause: Cause): Intent {
   return intend([container.running && 'stop', ownsSandbox(specOf(container)) && 'disconnect', 'remove'], cause);
 }
 
-/** A container that is declared and does not exist. */
+/** Returns the steps that create and start a declared container. */
 export function creationIntent(desired: Desired<'container'>, cause = declared(desired)): Intent {
   return intend(['create', ownsSandbox(desired.spec) && 'connect', 'start'], cause);
 }
@@ -135,12 +135,12 @@ function recreate(desired: Desired<'container'>, container: ObservedContainer, c
   return intend(names, cause);
 }
 
-/** Namespace, interface or published ports are not there; those of one that did not run are given back. */
+/** Reports whether namespace, interface or published ports are missing. A container at rest has released them. */
 function lacksEndpoint({ ports }: ContainerSpec, { sandbox, drift, published }: ObservedContainer): boolean {
   return !sandbox || drift.length > 0 || (published === false && ports.length > 0);
 }
 
-/** A stop, where it runs, and a start in the same writable layer with the same address. */
+/** Returns the steps of a restart: same writable layer, same address. */
 function restart(
   { spec }: Desired<'container'>,
   container: ObservedContainer,
@@ -153,7 +153,7 @@ function restart(
   return intend([container.running && 'stop', disconnect && 'disconnect', connect && 'connect', 'start'], cause);
 }
 
-/** What a running container with the desired spec lacks in the kernel. */
+/** Returns the steps that repair a running container: kernel state, restarts of dependencies, addresses of links. */
 function mend(desired: Desired<'container'>, container: ObservedContainer, around: Surroundings): Intent {
   const missing =
     container.sandbox || !ownsSandbox(desired.spec) ? container.drift : ['network sandbox missing', ...container.drift];
@@ -172,11 +172,11 @@ function mend(desired: Desired<'container'>, container: ObservedContainer, aroun
       return restart(desired, container, because('dependency', `${restarted.join(', ')} restarted`));
     }
   }
-  return toldOfRuns(desired, relinked(desired, container, around), around);
+  return withRunSignals(desired, relinked(desired, container, around), around);
 }
 
-/** Tells a container that asks for it of new runs of its dependencies, after the new addresses are in its hosts file. */
-function toldOfRuns({ spec }: Desired<'container'>, intent: Intent, around: Surroundings): Intent {
+/** Adds the signal for restarted dependencies, if the spec asks for one, after the relink that writes their addresses. */
+function withRunSignals({ spec }: Desired<'container'>, intent: Intent, around: Surroundings): Intent {
   const signal = signalOf(spec.onDependencyRestart);
   const dependencies = signal === undefined ? [] : around.readyAgain();
   if (signal === undefined || dependencies.length === 0) return intent;
@@ -184,7 +184,7 @@ function toldOfRuns({ spec }: Desired<'container'>, intent: Intent, around: Surr
   return { ...intent, steps: [...intent.steps, { name: 'signal', cause }], signals: [signal], dependencies };
 }
 
-/** A running container whose links have other addresses than when it was told. */
+/** Returns a relink when linked containers have other addresses than the hosts file. */
 function relinked(desired: Desired<'container'>, container: ObservedContainer, around: Surroundings): Intent {
   if (desired.spec.links.length === 0) return NOTHING;
   const addresses = around.linkAddresses();
@@ -196,13 +196,13 @@ function relinked(desired: Desired<'container'>, container: ObservedContainer, a
   return intend(['relink'], because('dependency', `address of ${moved.join(', ')} changed`));
 }
 
-/** A container at rest lets go of its namespace and host ports, unless another one lives in that namespace. */
+/** Keeps a container at rest and releases its namespace and ports, unless another container uses the namespace. */
 function rest(container: ObservedContainer, { shared }: Surroundings, hold: Hold): Intent {
   const release = container.sandbox && !shared() && ownsSandbox(specOf(container));
   return { ...NOTHING, steps: steps([release && 'disconnect'], because('exited', hold.message)), hold };
 }
 
-/** A container with the desired spec that is not running and that nobody stopped. */
+/** Returns what the restart policy decides for a container that ended and was not stopped. */
 function revive(desired: Desired<'container'>, container: ObservedContainer, around: Surroundings): Intent {
   const { exit } = container;
   const connect = ownsSandbox(desired.spec) && lacksEndpoint(desired.spec, container);
@@ -235,7 +235,7 @@ function revive(desired: Desired<'container'>, container: ObservedContainer, aro
   }
 }
 
-/** A container that a person stopped. Whatever else is declared waits until it is started. */
+/** Keeps a container stopped. Changes of its spec wait until it is started. */
 function stopped(key: ResourceKey, container: ObservedContainer, around: Surroundings): Intent {
   if (container.running) {
     const release = ownsSandbox(specOf(container)) && !around.shared();
@@ -245,7 +245,7 @@ function stopped(key: ResourceKey, container: ObservedContainer, around: Surroun
   return rest(container, around, held(key, 'stopped-by-user', describeStop(container), until));
 }
 
-/** A container with the desired spec. */
+/** Returns the steps for a container with the desired spec. */
 function upkeep(desired: Desired<'container'>, container: ObservedContainer, around: Surroundings): Intent {
   if (container.stopExpired && !container.running) {
     return restart(desired, container, because('requested', 'the time it was stopped for is over'));
@@ -259,7 +259,7 @@ function upkeep(desired: Desired<'container'>, container: ObservedContainer, aro
   return unhealthyStop(desired, container) ?? mend(desired, container, around);
 }
 
-/** The end of a run that only a restart helps; when the next one begins is decided like after any other failure. */
+/** Returns a stop for an unhealthy run that may restart, or null. The restart is decided as after any failed run. */
 function unhealthyStop(desired: Desired<'container'>, container: ObservedContainer): Intent | null {
   const { health, paused, restarts } = container;
   if (health?.state !== 'unhealthy' || paused || !mayRestart(desired.spec.restart, true, restarts)) return null;
@@ -267,25 +267,25 @@ function unhealthyStop(desired: Desired<'container'>, container: ObservedContain
   return intend(['stop'], { reason: 'unhealthy', message: `unhealthy: ${health.message}`, source });
 }
 
-/** As if the in-place change had been taken over: it clears a manual stop and the counters. */
+/** Returns the container as after an in-place update, which clears a manual stop and the counters. */
 function afterUpdate(container: ObservedContainer): ObservedContainer {
   return { ...container, stopOverride: false, stopExpired: false, restarts: FRESH };
 }
 
-/** Why it is not as declared, or null. A stop that was for another declaration has to be forgotten. */
+/** Returns why the container differs from its declaration, or null. A stop of another declaration is such a reason. */
 function causeOf(
   desired: Desired<'container'>,
   container: ObservedContainer,
   changes: Changes,
   { heldAt }: Surroundings,
 ): Cause | null {
-  // Other fields can only come from going back; a file that they name may have other content at any time.
+  // While the app is held back, fields change only by the rollback. The contents of files may change at any time.
   if (heldAt !== undefined && changes.fields.length > 0) return rolledBack(heldAt, changes.fields, changes.content);
   if (changes.strongest !== null) return specChanged(desired, changes.fields, changes.content);
   return container.stopOverride ? redeclared(desired) : null;
 }
 
-/** A container that is declared and exists. */
+/** Returns the steps for a declared container that exists. */
 export function changeIntent(
   desired: Desired<'container'>,
   container: ObservedContainer,
@@ -314,18 +314,18 @@ export function changeIntent(
   return withUpdate(leaveMoved(rest, container, around), container, changes, cause);
 }
 
-/** Takes over changes that need neither a stop nor a start of their own; a payload that goes on is told of its files. */
+/** Adds the in-place update, and the signals that announce changed files to a payload that keeps running. */
 function withUpdate(intent: Intent, container: ObservedContainer, changes: Changes, cause: Cause): Intent {
   const goesOn = container.running && !intent.steps.some(({ name }) => name === 'stop');
   const signals = goesOn ? [...new Set(changes.content.flatMap(({ reaction }) => signalOf(reaction) ?? []))] : [];
   const fields = changes.fields.map((field) => field.path);
   if (signals.length === 0) return { ...intent, fields, steps: [...steps(['update'], cause), ...intent.steps] };
-  // It is told of one thing at a time: new runs of its dependencies come next.
+  // One signal at a time: new runs of dependencies are announced by the next plan.
   const others = intent.steps.filter(({ name }) => name !== 'signal');
   return { ...intent, fields, signals, dependencies: [], steps: [...steps(['signal', 'update'], cause), ...others] };
 }
 
-/** Takes a container at rest off a network that is recreated; a later connect puts it back. */
+/** Disconnects a container at rest from a network that is recreated. A later start connects it. */
 function leaveMoved(intent: Intent, container: ObservedContainer, { moved }: Surroundings): Intent {
   if (!moved || !container.sandbox || intent.steps.some((step) => step.name === 'disconnect')) return intent;
   if (!ownsSandbox(specOf(container))) return intent;

@@ -9,14 +9,14 @@ import type { Relations } from './scope.ts';
 
 export interface PlanInput {
   readonly desired: DesiredState;
-  /** At least what `scope` names, everything these depend on, and everything that uses what of it is to be removed. */
+  /** Covers at least `scope`, its dependencies, and the users of resources to be removed. */
   readonly observed: ObservedState;
   readonly now: Instant;
-  /** Random, and the same for the life of a supervisor: container ids and jitter come from it. */
+  /** Random string, constant for the life of a supervisor: the source of container ids and jitter. */
   readonly seed: string;
-  /** Keys to bring into agreement, with what they depend on; null for all. */
+  /** Keys to reconcile, with their dependencies; null for all. */
   readonly scope: ReadonlySet<ResourceKey> | null;
-  /** Keys with ops in flight from another plan: left alone. */
+  /** Keys with ops in flight from another plan. They get no ops. */
   readonly busy: ReadonlySet<ResourceKey>;
 }
 
@@ -35,16 +35,16 @@ export interface Blocked {
 
 export const READY_NOW: Availability = { state: 'ready', after: null };
 
-/** What one run of the planner gathers. */
+/** The state of one run of the planner. */
 export interface Pass extends PlanInput {
   readonly relations: Relations;
-  /** `scope` with what it depends on; null for everything. All loops go over it, so that a small scope costs little. */
+  /** `scope` with its dependencies; null for all. Loops run over it, so that the cost follows the scope. */
   readonly reach: ReadonlySet<ResourceKey> | null;
   readonly graph: OpGraph;
   readonly holds: Map<ResourceKey, Hold>;
   /** Of images, volumes and networks. Containers are asked by `containerAvailability`. */
   readonly availability: Map<ResourceKey, Availability>;
-  /** Networks that should be recreated but cannot, with the container on them that cannot move now. */
+  /** Networks that cannot be recreated now, with the container that cannot leave them. */
   readonly pinned: ReadonlyMap<ResourceKey, ResourceKey>;
   /** See {@link Plan}. */
   readonly forgiven: Set<ResourceKey>;
@@ -52,7 +52,7 @@ export interface Pass extends PlanInput {
   readonly loading: Set<ResourceKey>;
   /** Declarations of containers that are made beside those they will replace. */
   readonly successors: Desired<'container'>[];
-  /** What containers that are being replaced were made from: as that they are kept up. */
+  /** The specs that containers under replacement were made from; they are kept up as that. */
   readonly predecessors: Map<ResourceKey, Desired<'container'>>;
 }
 
@@ -60,7 +60,7 @@ function inScope(pass: Pass, key: ResourceKey): boolean {
   return pass.reach === null || pass.reach.has(key);
 }
 
-/** Those of a map's values that are in scope. */
+/** Returns the values of the map whose keys are in scope. */
 export function scoped<T>({ reach }: Pass, map: ReadonlyMap<ResourceKey, T>): Iterable<T> {
   return reach === null ? map.values() : inReach(reach, map);
 }
@@ -73,8 +73,8 @@ export function* inReach<T>(reach: ReadonlySet<ResourceKey>, map: ReadonlyMap<Re
 }
 
 /**
- * True for what exists and is not declared any more. That of an app whose manifest cannot be used is neither: it is left
- * as it is, and containers say so.
+ * Reports whether an existing resource is not declared any more. False for an app whose manifest cannot be used: its
+ * resources stay as they are, and a hold on its containers says so.
  */
 export function undeclared(pass: Pass, key: ResourceKey): boolean {
   // Successors and predecessors are planned with their container.
@@ -88,7 +88,7 @@ export function undeclared(pass: Pass, key: ResourceKey): boolean {
   return false;
 }
 
-/** What a person does about an app whose declaration is not certain. */
+/** Returns the hint for an app whose declaration is not certain. */
 export function uncertainHint(app: string): string {
   return `\`tsdocker plan\` shows what ${app} may be declared as, and the \`tsdocker approve\` of each.`;
 }
@@ -112,8 +112,8 @@ export function hold(
 export const REMOVED = '';
 
 /**
- * The hold that an earlier failure of this key's ops demands, or null when it may be tried: nothing failed, the spec
- * is another one, or the time has come.
+ * Returns the hold for an earlier failure of the key's ops. Null when the key may be tried: nothing failed, the spec has
+ * changed, or the retry time has come.
  */
 export function failureHold(pass: Pass, key: ResourceKey, desired: Desired | undefined): Hold | null {
   const failure = pass.observed.failures.get(key);
@@ -126,7 +126,7 @@ export function failureHold(pass: Pass, key: ResourceKey, desired: Desired | und
   return { key, reason: failure.class === 'data-loss' ? 'needs-approval' : 'failed', message, ...hint, untilBootMs };
 }
 
-/** True when ops of this key may be planned; records the hold that says why not. */
+/** Reports whether ops of the key may be planned. Records the hold of an earlier failure. */
 export function mayAct(pass: Pass, key: ResourceKey, desired: Desired | undefined): boolean {
   if (!inScope(pass, key) || pass.busy.has(key)) return false;
   const failed = failureHold(pass, key, desired);

@@ -16,9 +16,9 @@ import { dependencyOrder, relationsOf, withDependencies } from './scope.ts';
 import { planWithdrawals } from './withdrawals.ts';
 
 /**
- * What has to be done so that the host agrees with the desired state, and what waits for what reason. Pure: the same
- * input gives the same plan. Every op follows those it depends on.
- * @param relations of `input.desired`, where the caller has them already
+ * Returns the ops that bring the host to the desired state, and the holds of keys that cannot change now. Pure: equal inputs
+ * give equal plans. Ops are sorted: each comes after those it depends on.
+ * @param relations of `input.desired`, when the caller has computed them already
  */
 export function plan(input: PlanInput, relations: Relations = relationsOf(input.desired)): Plan {
   const reach = input.scope === null ? null : withDependencies(input.scope, relations);
@@ -44,12 +44,12 @@ export function plan(input: PlanInput, relations: Relations = relationsOf(input.
     const recreated = decide(pass, containers);
     const stuck = firstStuck(pass, recreated);
     if (!stuck) return finish(pass, containers, recreated);
-    // A network that cannot be recreated keeps its containers as they are: plan again without that change.
+    // This network cannot be recreated now: plan again without that change.
     pinned.set(...stuck);
   }
 }
 
-/** All ops, not yet ordered between resources. Returns the networks to be recreated. */
+/** Adds all ops, not yet ordered between resources. Returns the networks to recreate. */
 function decide(pass: Pass, containers: readonly Desired<'container'>[]): ReadonlyMap<ResourceKey, Cause> {
   removeOrphans(pass);
   planImages(pass);
@@ -66,7 +66,7 @@ function decide(pass: Pass, containers: readonly Desired<'container'>[]): Readon
   return recreated;
 }
 
-/** A network to be recreated with a container that stays on it. */
+/** Returns a network to recreate that a container cannot leave, with that container; null when there is none. */
 function firstStuck(pass: Pass, recreated: ReadonlyMap<ResourceKey, Cause>): [ResourceKey, ResourceKey] | null {
   for (const network of recreated.keys()) {
     const stays = attachedTo(pass, network).find(({ key }) => !pass.graph.has(opId('container.disconnect', key)));
@@ -75,7 +75,7 @@ function firstStuck(pass: Pass, recreated: ReadonlyMap<ResourceKey, Cause>): [Re
   return null;
 }
 
-/** The ops of different resources. */
+/** Orders the ops of different resources. */
 function order(
   pass: Pass,
   containers: readonly Desired<'container'>[],
@@ -88,7 +88,7 @@ function order(
   orderStops(pass);
   orderNetworks(pass);
   const present = containers.filter(({ key }) => !pass.predecessors.has(key));
-  // Predecessors come last: only they may need what is declared to need them.
+  // Predecessors come last: they alone may need something that now needs them.
   for (const desired of [...present, ...pass.successors, ...pass.predecessors.values()]) orderNeeds(pass, desired);
   orderHandovers(pass);
 }

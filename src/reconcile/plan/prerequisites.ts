@@ -19,8 +19,8 @@ function ofKind<K extends Kind>(pass: Pass, kind: K): readonly Desired<K>[] {
 }
 
 /**
- * Adds the op when it may be done now, and says what that means for those that wait for the resource.
- * @param usable it can be used as it is, should the op not be possible now
+ * Adds the op when it is possible now, and records the availability of the resource for its dependents.
+ * @param usable true when dependents can use the resource without the op
  */
 function ensure(pass: Pass, desired: Desired, draft: OpDraft | null, usable: boolean): void {
   const { key } = desired;
@@ -29,7 +29,7 @@ function ensure(pass: Pass, desired: Desired, draft: OpDraft | null, usable: boo
   else pass.availability.set(key, draft && canAct ? { state: 'ready', after: pass.graph.add(draft) } : READY_NOW);
 }
 
-/** A plan cannot know the id of an image before it is loaded; its containers are planned when it is. */
+/** The id of an image is known only after the load; its containers are planned then. */
 const FOLLOW = '; what is made from it follows, if its content is another';
 
 function imageCause(pass: Pass, desired: Desired<'image'>): Cause | null {
@@ -42,7 +42,7 @@ function imageCause(pass: Pass, desired: Desired<'image'>): Cause | null {
   return base && because('source-changed', `${base}, which it is built from, is another image now${FOLLOW}`);
 }
 
-/** Each after those it is built from. */
+/** Returns the images sorted so that each comes after its bases. */
 function inBuildOrder(pass: Pass): Iterable<Desired<'image'>> {
   const ordered = new Set<Desired<'image'>>();
   const visit = (desired: Desired<'image'>, above: ReadonlySet<ResourceKey>): void => {
@@ -57,7 +57,7 @@ function inBuildOrder(pass: Pass): Iterable<Desired<'image'>> {
   return ordered;
 }
 
-/** Nothing is made in the place of what cannot be read. */
+/** Holds a resource whose record cannot be read: nothing is created in its place. */
 function holdUnread(pass: Pass, key: ResourceKey, { message, hint }: Unread): void {
   hold(pass, key, 'unavailable', message, null, hint);
   pass.availability.set(key, availabilityOfHeld(pass, key));
@@ -147,7 +147,7 @@ export function planVolumes(pass: Pass): void {
 
 interface NetworkNeed {
   readonly cause: Cause;
-  /** The bridge cannot be changed in place: it is removed and made again. */
+  /** True when the bridge cannot be changed in place: it is removed and created again. */
   readonly recreate: boolean;
 }
 
@@ -168,8 +168,8 @@ function networkNeed(pass: Pass, desired: Desired<'network'>): NetworkNeed | nul
 }
 
 /**
- * Networks that are to be recreated, with the cause. Their containers have to leave first, so the op that makes them
- * is ordered once the containers are planned.
+ * Plans networks. Returns those to recreate, with the cause: their containers disconnect first, so `order` places the ops
+ * once the containers are planned.
  */
 export function planNetworks(pass: Pass): ReadonlyMap<ResourceKey, Cause> {
   const recreated = new Map<ResourceKey, Cause>();
@@ -193,7 +193,7 @@ export function planNetworks(pass: Pass): ReadonlyMap<ResourceKey, Cause> {
   return recreated;
 }
 
-/** The default bridge is the supervisor's own: never declared, never removed, mended like the others. */
+/** Plans the default bridge: never declared, never removed, repaired like other networks. */
 function mendDefaultNetwork(pass: Pass): void {
   const observed = pass.observed.networks.get(DEFAULT_NETWORK);
   pass.availability.set(DEFAULT_NETWORK, READY_NOW);

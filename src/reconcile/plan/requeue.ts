@@ -1,4 +1,4 @@
-/** The one place that decides which keys are looked at again, when, and why. Pure. */
+/** Decides which keys are requeued, when, and why. Pure. */
 import type { ErrorClass } from '../../model/error-class.ts';
 import type { OpFailure } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
@@ -6,51 +6,51 @@ import { baseKey } from '../../model/update.ts';
 import type { Hold } from '../op.ts';
 import { retryDelay } from './backoff.ts';
 
-/** A plan was made, or could not be made for a defect: some keys stay as they are. */
+/** A plan left keys on hold, or a defect parked a key. */
 interface Held {
   readonly type: 'held';
   readonly holds: Iterable<Hold>;
 }
 
-/** All ops of a key that were in flight have ended. */
+/** All ops in flight of a key have ended. */
 interface Ended {
   readonly type: 'ended';
   readonly key: ResourceKey;
   readonly failed: boolean;
-  /** At least one op was carried out. */
+  /** True when at least one op ran. */
   readonly acted: boolean;
-  /** Something happened to the key meanwhile. */
+  /** True when the key was enqueued meanwhile. */
   readonly stirred: boolean;
-  /** When the failure that was just recorded is to be tried again; null where it is not, or where none was recorded. */
+  /** Retry time of the failure recorded just now; null when it is not retried, or none was recorded. */
   readonly retryAtBootMs: number | null;
-  /** What stands recorded of the key. */
+  /** The recorded failure of the key. */
   readonly failure: OpFailure | undefined;
-  /** Keys that need this one. */
+  /** Keys that depend on this one. */
   readonly users: ReadonlySet<ResourceKey>;
-  /** All present ones. */
+  /** All current holds. */
   readonly holds: Iterable<Hold>;
 }
 
-/** The host could not be looked at. */
+/** The observation of the host failed. */
 interface Blind {
   readonly type: 'blind';
-  /** Null for everything. */
+  /** Keys of the pass; null for all. */
   readonly keys: readonly ResourceKey[] | null;
   readonly errorClass: ErrorClass;
-  /** Failed looks in a row, at least 1. */
+  /** Failed observations in a row, at least 1. */
   readonly times: number;
-  /** Makes the jitter. */
+  /** Seed of the jitter. */
   readonly seed: string;
-  /** How often everything is looked at without being asked. */
+  /** Interval of full passes. */
   readonly resyncMs: number;
 }
 
 export type Occasion = Held | Ended | Blind;
 
 export interface Requeue {
-  /** Null for everything. */
+  /** The key; null for a full pass. */
   readonly key: ResourceKey | null;
-  /** On the boot clock. Null: at once, or when the ops of the key that are in flight have ended. */
+  /** Time on the boot clock. Null: now, or after the key's ops in flight. */
   readonly atBootMs: number | null;
   readonly why:
     | 'its hold is over'
@@ -63,15 +63,15 @@ export interface Requeue {
 }
 
 /**
- * After ops of a key it is looked at once more, to see that nothing is left to do. No caller waits for that, so keys that
- * end one after the other share a look.
+ * Delay before a key is verified after its ops. No caller waits for that pass, so keys that end shortly after each other
+ * share one.
  */
 const VERIFY_AFTER_MS = 20;
 
-/** Holds that may end when something else is done. */
+/** Holds that an op on another key may end. */
 const WAITING: ReadonlySet<Hold['reason']> = new Set(['dependency-not-ready', 'busy']);
 
-/** At most one entry for each key and reason; the earliest of a key counts. */
+/** Returns the requeues for an occasion. A key may have several; the queue keeps the earliest. */
 export function requeues(occasion: Occasion, nowBootMs: number): Requeue[] {
   switch (occasion.type) {
     case 'held':
@@ -85,13 +85,13 @@ export function requeues(occasion: Occasion, nowBootMs: number): Requeue[] {
   }
 }
 
-/** Nothing is known about the keys, so all wait the same time. */
+/** Requeues all keys at the same time: nothing is known about any of them. */
 function blindLooks({ keys, errorClass, times, seed, resyncMs }: Blind, nowBootMs: number): Requeue[] {
   const atBootMs = nowBootMs + (retryDelay(errorClass, times, seed) ?? resyncMs);
   return (keys ?? [null]).map((key) => ({ key, atBootMs, why: 'the host could not be looked at' }));
 }
 
-/** At once only when something happened: after ops that failed or were skipped all may be the same again. */
+/** Requeues the key itself: now when it was enqueued meanwhile and no op failed, else for verification or retry. */
 function ownLook(ended: Ended, nowBootMs: number): Requeue {
   const key = baseKey(ended.key);
   if (!ended.failed && ended.stirred) return { key, atBootMs: nowBootMs, why: 'it changed meanwhile' };
@@ -101,21 +101,21 @@ function ownLook(ended: Ended, nowBootMs: number): Requeue {
     : { key, atBootMs: verifyAt, why: 'to see that nothing is left to do' };
 }
 
-/** For what fails for good, and is planned all the same. */
+/** Returns the delay for a key that failed for good and is planned nevertheless. */
 function pauseAfter({ key, failed, failure }: Ended): number {
   if (!failed || !failure || failure.retryAtBootMs !== null || failure.attempts === 1) return 0;
   return retryDelay('unavailable', failure.attempts, key) ?? 0;
 }
 
-/** Those that wait for what was skipped or failed would bring it back at once, and so on for ever: they are looked at later. */
+/** Requeues dependents: now after a change, later after a failure, which would otherwise loop without a pause. */
 function dependentLooks({ failed, acted, users, holds }: Ended, nowBootMs: number): Requeue[] {
   const changed = acted && !failed;
   const atBootMs = changed ? null : nowBootMs + VERIFY_AFTER_MS;
   const why = changed ? 'what it waits for changed' : 'what it waits for failed';
   return [...holds].flatMap(({ key, reason }) => {
-    // Networks, volumes and images that are to go wait for containers that do not need them any more.
+    // Networks, volumes and images to remove wait for containers that are not among the users any more.
     const waits = WAITING.has(reason) && (users.has(key) || !key.startsWith('container/'));
-    // A user that failed may have failed because this one was not there.
+    // A dependent may have failed because this key was not ready.
     const retries = reason === 'backing-off' && acted && users.has(key);
     return waits || retries ? [{ key, atBootMs, why }] : [];
   });

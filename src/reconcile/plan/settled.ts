@@ -7,9 +7,8 @@ import type { Pass } from './pass.ts';
 import { ownsSandbox } from './references.ts';
 
 /**
- * True when planning the container at length would come to nothing, as is plain at a glance: it runs as declared, lacks
- * nothing, and nothing of what its kind of declaration depends on is on the move. A look at a thousand containers is a
- * look at a thousand of these. In doubt false.
+ * Reports whether the container needs no plan: it runs as declared, nothing is missing, and nothing it depends on changes.
+ * False when in doubt. A full pass calls it once per container, so it must stay cheap.
  */
 export function isSettled(
   { observed }: Pass,
@@ -27,7 +26,7 @@ export function isSettled(
   );
 }
 
-/** Made once for a declaration: to put a key together costs more than to look it up. */
+/** Cache per declaration: building the keys costs more than the lookup. */
 const beside = new WeakMap<Desired<'container'>, readonly ResourceKey[]>();
 
 function besideOf(desired: Desired<'container'>): readonly ResourceKey[] {
@@ -51,7 +50,7 @@ function isAsDeclared({ specHash, spec }: Desired<'container'>, container: Obser
   );
 }
 
-/** What becomes of other containers does not change it. */
+/** Reports whether the container is independent of other containers. */
 function isUnbound({ spec, references }: Desired<'container'>): boolean {
   return spec.links.length === 0 && references.networkContainer === null && spec.onDependencyRestart === 'nothing';
 }

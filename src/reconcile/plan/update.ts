@@ -1,7 +1,7 @@
 /**
- * Updates: what a change of a running container's spec means until it has proved itself. Stop-first replaces the
- * container and watches it; start-first makes a successor beside it, moves name and ports when that is ready, and lets
- * the predecessor drain. What fails goes back to what ran well.
+ * Updates of running containers, from the change until the new container is ready. Stop-first replaces the container and
+ * watches it. Start-first creates a successor beside it, moves name and ports once that is ready, and drains the
+ * predecessor. A failed update goes back to the previous version.
  */
 import type { Desired } from '../../model/desired.ts';
 import type { ObservedContainer, OpFailure } from '../../model/observed.ts';
@@ -22,27 +22,27 @@ export interface UpdateInput {
   readonly next: ObservedContainer | undefined;
   readonly old: ObservedContainer | undefined;
   readonly update: ObservedUpdate | undefined;
-  /** An update of its app failed and brought it back to an earlier generation: what runs then is not put to the test. */
+  /** True when a failed update holds its app back at an earlier generation; such a change is not judged. */
   readonly heldBack: boolean;
-  /** Successor or predecessor has ops in flight. */
+  /** True while the successor or predecessor has ops in flight. */
   readonly busy: boolean;
   readonly around: Surroundings;
-  /** Around the container as it was made, which may need others than it is declared to need. */
+  /** Returns the surroundings of the container as it was made: its needs may differ from the declared ones. */
   readonly aroundAsMade: (made: Container) => Surroundings;
   readonly failureOf: (key: Container['key']) => OpFailure | undefined;
 }
 
 export interface UpdatePlan {
-  /** What the container itself needs, and as what: while its successor is made ready it is what it was made from. */
+  /** Steps of the container itself, under the declaration `as`: what it was made from, while its successor gets ready. */
   readonly intent: Intent;
   readonly as: Container;
   /** Ops of the update, in place of the intent's steps. */
   readonly ops: readonly OpDraft[];
-  /** To be recorded with the first op that carries the update on. */
+  /** Recorded with the first op of the update. */
   readonly terms: UpdateTerms | null;
-  /** Why a successor is made. */
+  /** Why a successor is created. */
   readonly cause: Cause | null;
-  /** `want`: to be made and kept as declared; `keep`: not to be touched now; `drop`: to be removed. */
+  /** `want`: create it and keep it as declared; `keep`: leave it as it is; `drop`: remove it. */
   readonly next: 'want' | 'keep' | 'drop';
   readonly old: 'keep' | 'drop';
 }
@@ -69,7 +69,7 @@ function versionOf({ specHash, imageId }: Version): Version {
   return { specHash, imageId };
 }
 
-/** The cause of a change that replaces a container that runs, or null. */
+/** Returns the cause of a change that replaces a running container, or null. */
 function replacement({ steps }: Intent): Cause | null {
   const stop = steps.find(({ name }) => name === 'stop');
   const starts = steps.some(({ name }) => name === 'start');
@@ -119,7 +119,7 @@ function cutOver(
   };
 }
 
-/** A container as it was made, where another declaration waits to take its place. */
+/** Returns the declaration a container was made from, when another one is in force. */
 function asMade({ desired, container }: UpdateInput): Container {
   if (!container || container.specHash === desired.specHash) return desired;
   const { specHash, contentHashes } = container;
@@ -128,15 +128,15 @@ function asMade({ desired, container }: UpdateInput): Container {
 }
 
 /**
- * What a predecessor lacks to run as it was made: a start, a restart, a link that somebody took away, the address of a
- * container that it links to. Nothing else of it is changed any more.
+ * Returns the steps that keep a container running as it was made: a start, a restart, a repair of its network, a relink.
+ * Changes of the declaration are not applied.
  */
 export function supervised(input: UpdateInput, hold: Hold | null): Pick<UpdatePlan, 'intent' | 'as'> {
   const { container } = input;
   const as = asMade(input);
   const waits = { ...NOTHING, hold };
   if (!container) return { as, intent: waits };
-  // Its image may be another one by now, and its network be recreated once it is gone.
+  // A changed image or network does not count: the container is about to go.
   const kept = changeIntent(as, container, { ...input.aroundAsMade(as), imageId: null, moved: null });
   if (container.running) return { as, intent: { ...kept, hold } };
   if (kept.steps.length > 0 || !kept.hold) return { as, intent: { ...kept, hold: kept.hold ?? hold } };
@@ -144,14 +144,14 @@ export function supervised(input: UpdateInput, hold: Hold | null): Pick<UpdatePl
   return { as, intent: { ...kept, hold: { ...kept.hold, untilBootMs } } };
 }
 
-/** Before name and ports have moved. */
+/** Plans a start-first update before the cut-over. */
 function preparing(input: UpdateInput, update: ObservedUpdate): UpdatePlan {
   const { desired, container, next, old, busy } = input;
   const base = { ...usually(input, NOTHING, termsOf(update)), old: 'keep' } as const;
   const name = `${desired.engineName}.next`;
   const supervise = (message: string, until: number | null) => supervised(input, waiting(input, message, until).hold);
   if (busy) return { ...base, ...supervise(`${name} is being made ready`, null), next: 'keep' };
-  // Names and ports had moved when it was interrupted, and only that was not written down.
+  // An interrupted cut-over: name and ports have moved, and only the record is missing.
   if (container && old && !next && isAt(container, update)) {
     return { ...base, ops: [cutOver({ ...input, container: old }, container, null)], next: 'keep' };
   }
@@ -165,7 +165,7 @@ function preparing(input: UpdateInput, update: ObservedUpdate): UpdatePlan {
   return { ...base, ...supervise(`${name} takes over when it is ready`, until), next: 'want' };
 }
 
-/** A way back that was interrupted: between its two records, or before it was written down that it was taken. */
+/** Returns the op that completes an interrupted rollback of a cut-over, or null. */
 function restOfWayBack(input: UpdateInput, update: ObservedUpdate): OpDraft | null {
   const { desired, container, next, old } = input;
   const predecessor = container ?? old;
@@ -175,7 +175,7 @@ function restOfWayBack(input: UpdateInput, update: ObservedUpdate): OpDraft | nu
   return cutOver({ ...input, container: next }, predecessor, failure);
 }
 
-/** The successor has name and ports; the predecessor still serves who was connected. */
+/** Plans a start-first update after the cut-over, while the predecessor serves its open connections. */
 function draining(input: UpdateInput, update: ObservedUpdate, usual: Intent): UpdatePlan {
   const { desired, container, old, busy, around } = input;
   const base = { ...usually(input, usual), old: 'keep' } as const;
@@ -195,7 +195,7 @@ function draining(input: UpdateInput, update: ObservedUpdate, usual: Intent): Up
   return { ...base, intent: waiting(input, 'connections of its predecessor end', drained) };
 }
 
-/** The container itself is the one under test. */
+/** Plans a stop-first update, which judges the container itself. */
 function trying(input: UpdateInput, update: ObservedUpdate, usual: Intent): UpdatePlan {
   const { desired, container } = input;
   const verdict = judgeOf(input, update, container, desired.key);
@@ -208,7 +208,7 @@ function trying(input: UpdateInput, update: ObservedUpdate, usual: Intent): Upda
   return usually(input, waiting(input, 'it was changed and has to prove itself', until));
 }
 
-/** It failed and is not tried again until it is another one. */
+/** Plans a failed update: it is not tried again until the spec changes. */
 function afterFailure(input: UpdateInput, update: ObservedUpdate, usual: Intent): UpdatePlan {
   const { desired, container } = input;
   const reason = update.failure ?? '';
@@ -246,7 +246,7 @@ function termsOf({ key, from, to, order }: ObservedUpdate): UpdateTerms {
   return { key, from, to, order };
 }
 
-/** An update that is no longer wanted, or none: the record goes when nothing else is left to do. */
+/** Plans a container without a current update. The record of an abandoned one is removed when nothing else is to do. */
 function without(input: UpdateInput, usual: Intent, forgets = true): UpdatePlan {
   const over = forgets && input.update !== undefined && usual.steps.length === 0 && !input.busy;
   const back = input.busy ? ({ next: 'keep', old: 'keep' } as const) : {};
@@ -255,13 +255,13 @@ function without(input: UpdateInput, usual: Intent, forgets = true): UpdatePlan 
     : { ...usually(input, usual), ...back };
 }
 
-/** What one declared container needs in this pass, its updates included. */
+/** Returns the plan of one declared container, its updates included. */
 export function planUpdate(input: UpdateInput): UpdatePlan {
   const { desired, container, update, heldBack, around, old } = input;
   const usual = container ? changeIntent(desired, container, around) : creationIntent(desired);
   const target: Version = { specHash: desired.specHash, imageId: around.imageId };
   const current = update && sameVersion(update.to, target) ? update : undefined;
-  // What failed before it was stopped has failed all the same when it is started again.
+  // A failure recorded before the stop still counts after the next start.
   if (around.stopped) return without(input, usual, current?.failure == null);
   if (current) {
     if (current.failure !== null) return afterFailure(input, current, usual);
@@ -269,15 +269,15 @@ export function planUpdate(input: UpdateInput): UpdatePlan {
     return current.cutOverAtBootMs === null ? preparing(input, current) : draining(input, current, usual);
   }
   if (container && input.busy && !isAt(container, { to: target })) {
-    // What is being made beside it may be the beginning of an update that is only known when that has ended.
+    // The ops in flight may begin an update, which is recorded only when they have ended.
     const { hold } = waiting(input, 'what was made beside it is being changed', null);
     return { ...usually(input, NOTHING), ...supervised(input, hold), next: 'keep', old: 'keep' };
   }
-  // A cut-over that was interrupted left the predecessor without a successor under its name.
+  // Without a container there is nothing to replace: an interrupted cut-over may have left only the predecessor.
   const cause = replacement(usual);
   if (!container || cause === null || heldBack) return without(input, usual);
   if (old) {
-    // Names for one successor and one predecessor: the next update begins when the last one's predecessor is gone.
+    // There is one predecessor name: the next update begins when the last predecessor is gone.
     const hold = waiting(input, 'its predecessor is removed before the next update', null);
     return { ...usually(input, hold), next: 'keep', old: input.busy ? 'keep' : 'drop' };
   }
