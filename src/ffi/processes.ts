@@ -27,7 +27,11 @@ const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
 const F_ADD_SEALS = 1033;
 const F_DUPFD_CLOEXEC = 1030;
-const ALL_SEALS = 0xf; // SEAL, SHRINK, GROW, WRITE
+/**
+ * SEAL, SHRINK, GROW, WRITE, and EXEC for the mode: what runs in a container reaches the file by /proc/PID/exe, and root of a
+ * container, which owns it, could make it a file that nothing can execute any more.
+ */
+const ALL_SEALS = 0x2f;
 
 // linux/wait.h
 const P_PID = 1;
@@ -49,7 +53,7 @@ export function memoryFile(name: string, content: Buffer): number {
   return fillMemoryFile(syscall(`memory file ${name}`, 'memfd_create', name, MFD_CLOEXEC), content);
 }
 
-/** As {@link memoryFile}, never to be changed again: what is executed from it cannot be tampered with. */
+/** As {@link memoryFile}, never to be changed again: what is executed from it can be neither tampered with nor forbidden. */
 export function sealedMemoryFile(name: string, content: Buffer): number {
   const fd = syscall(`memory file ${name}`, 'memfd_create', name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   fillMemoryFile(fd, content);
