@@ -23,16 +23,19 @@ function headerOf(path: string): { readonly header: Buffer; readonly size: numbe
   }
 }
 
-/** For a file that SQLite refuses. It must not be open in this process: closing a descriptor gives up its locks. */
-export function describeDamage(path: string, refusal: string): string {
+/**
+ * What is wrong with the length or the beginning of the file, to be asked before SQLite opens it, which may write to it from
+ * its log; null where neither is. It must not be open in this process: closing a descriptor gives up its locks. A log that was
+ * left may hold what a truncated file lacks, so that this is no verdict on a file that SQLite reads.
+ */
+export function describeShape(path: string): string | null {
   const { header, size } = headerOf(path);
   if (size === 0) return 'is empty (0 bytes)';
   if (header.every((byte) => byte === 0)) return 'begins with zeros where the header of a database belongs';
   if (header.toString('latin1', 0, MAGIC.length) !== MAGIC) return 'is not a database';
   const raw = header.readUInt16BE(PAGE_SIZE_OFFSET);
   const expected = header.readUInt32BE(PAGE_COUNT_OFFSET) * (raw === 1 ? LARGEST_PAGE : raw);
-  if (size < expected) return `is truncated: it has ${size} of ${expected} bytes`;
-  return `is damaged: ${refusal}`;
+  return size < expected ? `is truncated: it has ${size} of ${expected} bytes` : null;
 }
 
 /** True for a file without content that SQLite would take for a new database. */

@@ -2,7 +2,7 @@ import { closeSync, existsSync, fsyncSync, openSync, readSync, renameSync } from
 import { dirname } from 'node:path/posix';
 import Database from 'better-sqlite3';
 import { TsdError } from '../model/errors.ts';
-import { DATABASE_SUFFIXES, describeDamage, isEmptyDatabase } from './database-damage.ts';
+import { DATABASE_SUFFIXES, describeShape, isEmptyDatabase } from './database-damage.ts';
 import { corrupt, errnoCode, type StateIssue } from './state-file.ts';
 
 /** SQLITE_CORRUPT and SQLITE_NOTADB: the content is wrong, as opposed to a disk or permission that is. */
@@ -156,11 +156,31 @@ function toOpenError(path: string, error: unknown): unknown {
   return toDatabaseError(path, 'open', error);
 }
 
+/** How quick_check begins what it says of the pages; what it says of their content, a broken constraint, is no damage. */
+const OF_THE_PAGES = '*** in database';
+
+/** Looks at every page: a statement that meets a bad one later would end the start, or be refused again and again. */
+function requireSoundPages(database: Database.Database): void {
+  const found = String(database.pragma('quick_check(1)', { simple: true }));
+  if (!found.startsWith(OF_THE_PAGES)) return;
+  throw new Database.SqliteError(found.split('\n').slice(1).join('; '), 'SQLITE_CORRUPT');
+}
+
+/** As {@link describeShape}; null also for a file that cannot be opened: SQLite meets and says the same. */
+function shapeOf(path: string): string | null {
+  try {
+    return describeShape(path);
+  } catch {
+    return null;
+  }
+}
+
 function openWith(path: string, prepare: (database: Database.Database) => void): Database.Database {
   let database: Database.Database | undefined;
   try {
     database = new Database(path, { timeout: BUSY_TIMEOUT_MS });
     prepare(database);
+    requireSoundPages(database);
     return database;
   } catch (error) {
     database?.close();
@@ -205,7 +225,8 @@ export function openDatabase(
   { expected = false, hint }: Opening = {},
 ): OpenedDatabase {
   if (expected && !existsSync(path)) return startOver(path, prepare, 'is missing', { hint });
-  if (expected && isEmptyDatabase(path)) return startOver(path, prepare, describeDamage(path, ''), { hint });
+  const shape = shapeOf(path);
+  if (expected && shape !== null && isEmptyDatabase(path)) return startOver(path, prepare, shape, { hint });
   try {
     return { database: openWith(path, prepare), issues: [], loss: null };
   } catch (error) {
@@ -213,6 +234,6 @@ export function openDatabase(
     const unread = readFailure(path);
     if (unread !== null) throw diskError(`open ${path}`, unread, error.cause);
     const refusal = error.cause instanceof Error ? error.cause.message : error.message;
-    return startOver(path, prepare, describeDamage(path, refusal), { hint, cause: error });
+    return startOver(path, prepare, shape ?? `is damaged: ${refusal}`, { hint, cause: error });
   }
 }

@@ -1,5 +1,6 @@
 /** What a person is told when the disk under a database, or the file itself, fails. */
-import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, expect, test } from 'vitest';
@@ -53,15 +54,20 @@ const append = ({ generations }: History) =>
     [],
   );
 
-/** Writes nonsense over the page that the rows of a table begin in. */
-function damage(path: string, table: string): void {
+/** Where the rows of a table begin, in bytes of the file. */
+function placeOf(path: string, table: string): { readonly at: number; readonly size: number } {
   const database = new Database(path);
   const page = database.prepare<[string], number>('SELECT rootpage FROM sqlite_master WHERE name = ?').pluck();
-  const [at, size] = [page.get(table) as number, database.pragma('page_size', { simple: true }) as number];
+  const [number, size] = [page.get(table) as number, database.pragma('page_size', { simple: true }) as number];
   database.close();
-  const fd = openSync(path, 'r+');
-  writeSync(fd, Buffer.alloc(size, 0xee), 0, size, (at - 1) * size);
-  closeSync(fd);
+  return { at: (number - 1) * size, size };
+}
+
+/** Writes nonsense over it. Another process does: a descriptor that is closed gives up the locks of this one. */
+function damage(path: string, { at, size }: { readonly at: number; readonly size: number }): void {
+  execFileSync('dd', [`of=${path}`, `bs=${size}`, 'conv=notrunc', `seek=${at}`, 'oflag=seek_bytes', 'status=none'], {
+    input: Buffer.alloc(size, 0xee),
+  });
 }
 
 /** How many record locks this process holds. */
@@ -144,11 +150,48 @@ test('a file that cannot be opened', () => {
   });
 });
 
-test('tables that are damaged where nobody looked when the file was opened', () => {
+test('a page that is damaged anywhere in the file is found when it is opened', () => {
   const path = join(directory(), 'history.db');
   openHistory(path).close();
-  damage(path, 'approvals');
+  damage(path, placeOf(path, 'approvals'));
+  const before = readFileSync(path);
   const opened = history(path);
+  expect(opened.issues.map(({ error: { message } }) => message)).toEqual([
+    expect.stringMatching(
+      new RegExp(`^${path} is damaged: .*page \\d+.*; kept as ${path}.damaged-1, a new one was made$`),
+    ),
+  ]);
+  expect(readFileSync(`${path}.damaged-1`)).toEqual(before);
+  opened.approvals.grant('volume/blog/data', 1);
+  expect([...opened.approvals.all()]).toEqual(['volume/blog/data']);
+});
+
+test('a truncated file beside the log of a killed supervisor is said to be truncated, and kept', () => {
+  const path = join(directory(), 'history.db');
+  openHistory(path).close();
+  const left = join(directory(), 'history.db');
+  const writer = history(path);
+  append(writer);
+  copyFileSync(`${path}-wal`, `${left}-wal`);
+  writeFileSync(left, readFileSync(path).subarray(0, 2 * 4096));
+  const opened = history(left);
+  expect(opened.issues.map(({ error: { message } }) => message)).toEqual([
+    expect.stringMatching(/ is truncated: it has 8192 of \d+ bytes; kept as /),
+  ]);
+  append(opened);
+  expect(opened.generations.current()?.n).toBe(1);
+});
+
+test('tables that are damaged after the file was opened', () => {
+  const path = join(directory(), 'history.db');
+  openHistory(path).close();
+  const place = placeOf(path, 'approvals');
+  const opened = history(path);
+  // What another one writes makes this process read its pages again.
+  const other = new Database(path);
+  cleanups.push(() => void other.close());
+  other.exec("INSERT INTO texts VALUES ('a', 'b')");
+  damage(path, place);
   expect(opened.issues).toEqual([]);
   const damaged = {
     code: 'TSD_STATE_CORRUPT',
