@@ -4,7 +4,7 @@ import { TsdError } from '../model/errors.ts';
 import { type Doubt, doubtsAbout, type Refusal, refusalOf, type Trusted } from '../model/trust.ts';
 import { reopen, type WalkedPath, walkPath } from './path-walk.ts';
 
-interface JudgedPath extends WalkedPath {
+export interface JudgedPath extends WalkedPath {
   /** Null: it is obeyed. */
   readonly refusal: Refusal | null;
   readonly doubts: readonly Doubt[];

@@ -1,7 +1,7 @@
 /** Files that a person hands over with a command: those of others could say what the person does not mean. */
 import { closeSync, readFileSync, statSync } from 'node:fs';
-import { createGate, type Gate, readJudged, untrusted } from '../ffi/gate.ts';
-import type { Doubt } from '../model/trust.ts';
+import { createGate, type Gate, type JudgedPath, readJudged, untrusted } from '../ffi/gate.ts';
+import type { Doubt, Refusal } from '../model/trust.ts';
 
 export interface Caller {
   /** Effective user of the command. */
@@ -12,15 +12,31 @@ export interface Caller {
   readonly socketGroup: number | null;
 }
 
+const refuses = ({ about }: Doubt): boolean => about !== 'group';
+
+/**
+ * What is refused for its owner alone is well where that person has it: `chown` would take a home directory away. Root of
+ * its own shell has nothing that says for whom it acts, as SUDO_UID does.
+ */
+function inWordsForCaller(refusal: Refusal, { doubts, components }: JudgedPath, uid: number): Refusal {
+  if (doubts.filter(refuses).some(({ about }) => about !== 'owner')) return refusal;
+  const [owner, ...others] = new Set(components.map((component) => component.uid).filter((one) => one !== 0));
+  if (uid !== 0 || owner === undefined || others.length > 0) {
+    return { ...refusal, hint: 'Copy it to a directory of your own.' };
+  }
+  const hint = `Where you mean what uid ${owner} wrote, put \`SUDO_UID=${owner}\` before the command, as sudo does; else copy it to a directory of your own.`;
+  return { ...refusal, hint };
+}
+
 /** @param onWarning told of what only members of a group may write to */
 export function callerGate({ uid, sudoUid, socketGroup }: Caller, onWarning: (doubt: Doubt) => void): Gate {
   const sudo = uid === 0 && sudoUid !== undefined && /^\d{1,10}$/.test(sudoUid) ? [Number(sudoUid)] : [];
   const trusted = { users: [0, uid, ...sudo], groups: socketGroup === null ? [0] : [0, socketGroup] };
   const told = new Set<string>();
-  const gate = createGate({ trusted, refuses: ({ about }) => about !== 'group' });
+  const gate = createGate({ trusted, refuses });
   return (path) => {
     const judged = gate(path);
-    if (judged.refusal !== null) return judged;
+    if (judged.refusal !== null) return { ...judged, refusal: inWordsForCaller(judged.refusal, judged, uid) };
     for (const doubt of judged.doubts) {
       if (!told.has(doubt.path)) onWarning(doubt);
       told.add(doubt.path);

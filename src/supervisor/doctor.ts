@@ -108,7 +108,7 @@ function sharedGroupsCheck(sharing: readonly SharingContainer[]): DoctorCheck {
     name,
     status: 'warning',
     message: `containers in groups of the host: ${found.join('; ')}`,
-    fix: 'Restart those that an earlier version started; a driver line names hierarchies in which there can be no group.',
+    fix: `The next run of those that an earlier version started has groups of its own: tsdocker restart ${sharing.map((container) => container.name).join(' ')}. Of the others, the line of the driver names the hierarchies that this host gives no group in.`,
   };
 }
 

@@ -251,8 +251,10 @@ test("a caller's own checkout is applied and built, with a warning, and that of 
     const refused = command(null, ...args);
     expect(refused, args.join(' ')).toMatchObject({
       status: 1,
-      stderr: expect.stringContaining(`chown root ${directory}`),
+      stderr: expect.stringContaining(`put \`SUDO_UID=${USER}\` before the command`),
     });
+    // As a hint it would take the home directory of a user away.
+    expect(refused.stderr).not.toContain('chown');
     expect(command(1001, ...args)).toMatchObject({ status: 1 });
   }
   expect(await supervisor.containers()).toEqual([]);
