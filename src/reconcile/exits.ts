@@ -101,7 +101,7 @@ export class ExitRecorder {
     if (exit?.run === run) this.record(exit);
   }
 
-  /** The container is gone, and with it an end that nobody asked for. */
+  /** Drops the early exit of a container that is gone. */
   forget(containerId: string): void {
     this.#early.delete(containerId);
   }

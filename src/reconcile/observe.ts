@@ -75,7 +75,7 @@ function endpointDrift(
   return drift;
 }
 
-/** What is missing now, or was at the last look at the kernel and nobody has mended since. */
+/** Returns what is missing now, or was at the last kernel observation and has not been repaired since. */
 function remembered(
   world: World,
   key: ResourceKey,

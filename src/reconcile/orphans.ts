@@ -1,4 +1,4 @@
-/** Things of ours that are found in the kernel and on the disk, and that nobody owns. */
+/** Finds our objects in the kernel and on disk that have no owner. */
 import type { ObservedNetworks } from '../drivers/contract.ts';
 import type { Orphan } from '../model/observed.ts';
 import { ownersOf } from './ops/owners.ts';

@@ -41,7 +41,7 @@ const KEPT = 1_000;
 
 interface Entry {
   readonly remote: RemoteFilesystem;
-  /** Resolves with the answer; null when nobody is asking. */
+  /** Resolves with the answer; null when no check runs. */
   asking: Promise<void> | null;
   late: boolean;
   /** Somebody has waited for it already. */
@@ -53,8 +53,8 @@ interface Entry {
     /** False when whoever looked could not, or was killed over it: the filesystem may be as dead as before. */
     readonly byFilesystem: boolean;
   } | null;
-  /** What was said last; undefined when nobody asked. */
-  told: string | null | undefined;
+  /** The last reported answer; undefined before the first report. */
+  reported: string | null | undefined;
 }
 
 /** What is said of a path where nothing is. */
@@ -77,7 +77,7 @@ export class PathBook {
   readonly #entries = new Map<string, Entry>();
   /** Questions without an answer, by filesystem. */
   readonly #open = new Map<string, number>();
-  /** Paths that a look at them had to leave open, and that nobody has waited for yet. */
+  /** Paths whose check did not end in time and that no caller has waited for yet. */
   readonly #unsaid = new Set<string>();
 
   constructor(ports: PathBookPorts) {
@@ -104,9 +104,9 @@ export class PathBook {
     const remote = this.#ports.remoteOn(path);
     if (remote === null) return undefined;
     const entry = this.#asked(path, remote);
-    entry.told = this.#say(entry);
+    entry.reported = this.#say(entry);
     if (entry.asking !== null && !entry.late && !entry.waited) this.#unsaid.add(path);
-    return entry.told;
+    return entry.reported;
   }
 
   /** Asks about those that need it, and waits for the answers as long as one may take. Returns whether there were any. */
@@ -174,7 +174,7 @@ export class PathBook {
     let entry = this.#entries.get(path);
     if (entry === undefined || entry.remote.id !== remote.id) {
       this.#forgetOld();
-      entry = { remote, asking: null, late: false, waited: false, answer: null, told: entry?.told };
+      entry = { remote, asking: null, late: false, waited: false, answer: null, reported: entry?.reported };
       this.#entries.set(path, entry);
     }
     const open = this.#open.get(remote.id) ?? 0;
@@ -191,7 +191,7 @@ export class PathBook {
     const cancel = timers.after(PATIENCE_MS, () => {
       entry.late = true;
       this.#news(path, entry);
-      this.#tellUnasked(id);
+      this.#reportUnchecked(id);
     });
     const ended = (trouble: string | null, byFilesystem: boolean): void => {
       cancel();
@@ -201,7 +201,7 @@ export class PathBook {
       entry.late = false;
       entry.answer = { trouble, atBootMs: clock.now().bootMs, byFilesystem };
       this.#news(path, entry);
-      this.#tellUnasked(id);
+      this.#reportUnchecked(id);
     };
     entry.asking = this.#ports.reach(path).then(
       (errno) => ended(pathTrouble(errno), true),
@@ -209,20 +209,20 @@ export class PathBook {
     );
   }
 
-  /** Told once to those who were told something else. */
+  /** Reports a changed answer once, if another one was reported before. */
   #news(path: string, entry: Entry): void {
-    if (this.#entries.get(path) !== entry || entry.told === undefined) return;
+    if (this.#entries.get(path) !== entry || entry.reported === undefined) return;
     const now = this.#say(entry);
-    if (now === entry.told) return;
-    entry.told = now;
+    if (now === entry.reported) return;
+    entry.reported = now;
     this.#ports.onNews(path);
   }
 
-  /** Something else is known of the filesystem of those that nobody asked about for its sake. */
-  #tellUnasked(id: string): void {
+  /** Reports paths whose filesystem has a new state and that were not checked for it. */
+  #reportUnchecked(id: string): void {
     for (const [path, entry] of this.#entries) {
-      const { remote, asking, told } = entry;
-      if (remote.id === id && asking === null && told && !this.#isFresh(entry)) this.#ports.onNews(path);
+      const { remote, asking, reported } = entry;
+      if (remote.id === id && asking === null && reported && !this.#isFresh(entry)) this.#ports.onNews(path);
     }
   }
 

@@ -37,8 +37,8 @@ export interface Outlook {
 
 /** Why a path cannot be mounted; a filesystem that is out of order says so in ways of its own. */
 function bindTrouble(world: World, path: string): string | null {
-  const told = world.paths.trouble(path);
-  if (told !== undefined) return told;
+  const trouble = world.paths.trouble(path);
+  if (trouble !== undefined) return trouble;
   try {
     statSync(path);
     return null;

@@ -62,7 +62,7 @@ function recordExit(
 /** What a run that goes on is recorded as: one that stands still is still to be let go on. */
 const liveStatus = ({ state }: ContainerRecord) => (state.status === 'paused' ? 'paused' : 'running');
 
-/** As a run that goes on and that nobody follows: {@link isUnknown}. */
+/** Records a live run without a handle; its state is then unknown ({@link isUnknown}). */
 function recordUnknown(world: World, record: ContainerRecord): void {
   world.containers.updateSoon({ ...record, handle: null, state: { ...record.state, status: liveStatus(record) } });
 }
@@ -91,7 +91,7 @@ function takeOver(
 ): void {
   const { handle } = decision;
   const ownsNetns = ownsNamespace(networkMode(record.hostConfig.NetworkMode));
-  // The run may end at any moment; its end is told like that of any other.
+  // The run may end at any moment; its exit is reported like any other.
   if (ownsNetns) attempt(record.engineName, () => world.network.adoptSandbox(record.id, handle));
   const state: ContainerRecord['state'] = {
     ...record.state,
@@ -111,7 +111,7 @@ function takeOver(
 
 type Attempt = (what: string, work: () => void) => void;
 
-/** What fails is told, and the rest is done. */
+/** Logs what fails and continues with the rest. */
 export function attempting({ onProblem }: Pick<AdoptionListeners, 'onProblem'>): Attempt {
   return (what, work) => {
     try {
@@ -246,7 +246,7 @@ export async function takeOverRuns(
       onFound({ record, run: record.run, exit: { ...decision, finishedAtMs }, reason: decision.reason });
     }
     if (decision.decision === 'adopt') {
-      // While others were asked about, its end may have been told and recorded already.
+      // While others were asked about, its exit may have been reported and recorded already.
       if (record.state.status === 'exited' && asked.get(record.id)?.state.status !== 'exited') continue;
       await world.fileReaders.changing(record, 'taken over', async () => {
         takeOver(world, record, decision, attempting(listeners));

@@ -1,6 +1,6 @@
 /**
- * Asks the shims of an earlier supervisor's runs whether these go on. One that stands still keeps nobody waiting: until it
- * answers its container is left alone, as one of which nobody can say whether it runs.
+ * Asks the shims of an earlier supervisor's runs whether these go on. One that hangs delays no other: until it
+ * answers, its container is left alone, because it is unknown whether it runs.
  */
 import type { AdoptResult } from '../drivers/contract.ts';
 import { type Timers, within } from '../model/clock.ts';
@@ -20,7 +20,7 @@ import {
   takeOverRuns,
 } from './adopt.ts';
 
-/** A start goes on without those that are left when nobody has answered for so long. */
+/** The start continues when no shim has answered for so long. */
 const QUIET_MS = 500;
 /** Who stops everything goes on without those that do not answer within this time. */
 const LAST_ANSWERS_MS = 5_000;
@@ -71,7 +71,7 @@ export class Adoption {
     return report;
   }
 
-  /** Asks again about runs of which nobody could say whether they go on, and does not wait. */
+  /** Asks again about runs in an unknown state. Does not wait. */
   askUnknown(): void {
     const { world } = this.#parts;
     const unknown = world.containers.all().filter((record) => isUnknown(record) && !this.#asking.has(record.id));
@@ -100,7 +100,7 @@ export class Adoption {
     }
   }
 
-  /** Null when there is no answer; why is told, and kept for who looks at the container. */
+  /** Returns null when there is no answer; the reason is logged and shown on the container. */
   async #ask(question: AdoptionQuestion): Promise<AdoptResult | null> {
     const { world, onProblem } = this.#parts;
     const { containerId } = question;

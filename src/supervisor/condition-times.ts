@@ -9,7 +9,7 @@ export interface ConditionFacts {
   readonly observed: ObservedContainer | undefined;
   /** The op on it that is being carried out, and when it began. */
   readonly op: { readonly op: Op; readonly sinceMs: number | null } | null;
-  /** When it was told last what it waits for. */
+  /** When its current wait was last reported. */
   readonly heldSinceMs: number | null;
   readonly stoppedAtMs: number | null;
 }
@@ -19,7 +19,7 @@ function word(op: Op): string {
   return op.op.replace(/(?:^|\.)([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** Since when a run is as ready as it is; its probes are told on the boot clock. */
+/** Since when a run is as ready as it is; its probes use the boot clock. */
 function readinessSince({ health, startedAtWallMs, startedAtBootMs }: ObservedContainer): number | null {
   if (!health || health.state === 'starting') return startedAtWallMs;
   if (health.readySinceBootMs === null || startedAtWallMs === null || startedAtBootMs === null) return null;

@@ -179,7 +179,7 @@ export class ContainerCommands {
     }
   }
 
-  /** @throws TSD_ENGINE_SHUTDOWN when nobody is there to carry it out. */
+  /** @throws TSD_ENGINE_SHUTDOWN when the loop has stopped */
   #requireLoop(record: ContainerRecord): void {
     const ended = this.#loop.ended();
     if (ended === null) return;
@@ -206,7 +206,7 @@ export class ContainerCommands {
     if (!hasStarted(record)) await this.#until(keyOf(record), Number.POSITIVE_INFINITY, hasStarted, signal);
     await this.#world.exits.ended(record.id, signal);
     const { exitCode } = this.#world.containers.get(record.id)?.state ?? { exitCode: null };
-    // 255 for an end that nobody saw, as shells have it for a lost process.
+    // 255 for an unknown exit code, as shells report a lost process.
     return exitCode ?? 255;
   }
 
@@ -269,7 +269,7 @@ export class ContainerCommands {
       // A change that waited may have recreated it.
       const begun = current !== undefined && (current.id === record.id ? current.run > record.run : current.run > 0);
       const startError = current?.state.startError ?? null;
-      // One that was started and has ended by now is told of as that.
+      // A container that has started and ended by now is reported as ended.
       if (begun && !current.restart.requested && (running || startError === null)) return true;
       if (hold && hold !== before && !isPatient(hold) && !running) throw notStarted(record, hold.message, hold.hint);
       if (!current) return !this.#world.desired().resources.has(key);

@@ -1,4 +1,4 @@
-/** What of edits was not taken over, told once: on the timeline, and to the supervisor's log. */
+/** Reports each edit that was not accepted once: on the timeline and in the supervisor's log. */
 import type { IssueView } from '../api/supervisor.ts';
 import type { GoodRevision, SourceOutcome } from '../manifest/desired-state.ts';
 import type { ManifestIssue } from '../manifest/issue.ts';

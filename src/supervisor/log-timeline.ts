@@ -1,4 +1,4 @@
-/** What the timeline is told, as lines of the supervisor's own log. */
+/** Writes timeline entries as lines of the supervisor's own log. */
 import type { TimelineDraft } from '../model/timeline.ts';
 import type { Logger } from './log.ts';
 

@@ -1,11 +1,11 @@
-/** How long the event loop stood still at a time, and what ran then: meanwhile nobody got an answer. */
+/** Measures pauses of the event loop, and what ran in them: meanwhile no request is answered. */
 import type { Clock, Timers } from '../model/clock.ts';
 
 /** How often a timer looks whether it is late. */
 const EVERY_MS = 50;
 /** What `lately` means. */
 export const LATELY_MS = 5 * 60_000;
-/** A shorter pause nobody notices. */
+/** Shorter pauses are not recorded. */
 const NOTABLE_MS = 100;
 /** How long a job that ended counts as one that may have kept the loop. */
 const FORGOTTEN_MS = 1_000;

@@ -88,7 +88,7 @@ export class Observers {
   }
 
   /**
-   * Listens where it is asked to; returns the addresses. One that cannot be had is told in the log and tried again: to look
+   * Listens where it is asked to; returns the addresses. One that is not available is logged and tried again: to look
    * on is worth less than to supervise.
    */
   async serve(parts: ObserverParts): Promise<{ readonly metrics: string | null; readonly web: string | null }> {

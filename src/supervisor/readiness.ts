@@ -105,7 +105,7 @@ export function awaitedEnds({ resources }: DesiredState): ReadonlySet<ResourceKe
   return new Set(conditions.filter(({ condition }) => condition === 'completed').map(({ key }) => key));
 }
 
-/** The failed update of its app, told of the container that failed and of no other. */
+/** Returns the failed update of the app, for the container that failed and no other. */
 function failedUpdate({ desired, observed }: Input, key: ResourceKey): Failed | null {
   const { failure = null, hint } = observed.updates?.get(key) ?? {};
   if (failure !== null)
@@ -200,7 +200,7 @@ function ofContainer(input: Input, key: ResourceKey, awaited: ReadonlySet<Resour
   return decided ?? waiting;
 }
 
-/** Containers that are declared or exist; a predecessor that drains keeps nobody waiting. */
+/** Returns the containers to wait for: declared or existing, without predecessors that drain. */
 function containersOf({ desired, observed }: Input, apps: ReadonlySet<string>): ResourceKey[] {
   const keys = new Set([...desired.resources.keys(), ...observed.containers.keys()]);
   const concerned = [...keys].filter((key) => {

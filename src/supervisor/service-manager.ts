@@ -19,7 +19,7 @@ export class ServiceManager {
   /**
    * Takes NOTIFY_SOCKET and WATCHDOG_USEC out of the environment, so that no child inherits them.
    * @param environment process.env
-   * @param onProblem told once when nobody listens
+   * @param onProblem called once when the socket has no listener
    */
   constructor(environment: NodeJS.ProcessEnv, onProblem: (error: TsdError) => void) {
     this.#onProblem = onProblem;

@@ -88,7 +88,7 @@ export interface SupervisorParts {
 }
 
 const LATEST_OPS = 20;
-/** Entries of one resource among which its present wait was told. */
+/** Number of recent entries of a resource that are searched for its current wait. */
 const RECENT_ENTRIES = 10;
 const WAIT_RECHECK_MS = 500;
 

@@ -25,7 +25,7 @@ export interface TimelineOptions {
   /** The present one. */
   readonly generation: () => number;
   readonly pruning: Pruning;
-  /** Told of every entry. */
+  /** Called for every entry. */
   readonly onEntry?: (entry: TimelineDraft) => void;
 }
 
@@ -38,7 +38,7 @@ export interface FoundRun {
   readonly reason: string;
 }
 
-/** Holds that end with the next op; nobody asks about them. */
+/** Holds that end with the next op; they are not recorded. */
 const PASSING: ReadonlySet<Hold['reason']> = new Set(['busy']);
 
 /** What failed, and what to do about it. The place is not said where the entry has it as that of the op. */
@@ -63,7 +63,7 @@ export class Timeline {
     this.#options = options;
   }
 
-  /** An op has ended. One that was skipped because another failed is not told: that one is. */
+  /** Records the end of an op. A skipped op is not recorded: the failure that caused it is. */
   op({ op, status, ms, error, skipped }: OpResult, generation: number): void {
     if (skipped !== null) return;
     // It brings about edits and ends, which are not to look as if they came before.
@@ -107,7 +107,7 @@ export class Timeline {
     const key = record.owner?.key;
     if (key === undefined) return;
     if (exit) {
-      // The earlier supervisor may have told of it and died before it was recorded.
+      // The earlier supervisor may have reported it and died before the record was written.
       if (this.#options.history.timeline.hasExit(key, run, Date.parse(record.created))) return;
       this.#ended(key, record, { ...exit, run }, reason);
       return;

@@ -2,7 +2,7 @@ import { describeError, type TsdError, toTsdError } from '../model/errors.ts';
 import type { Condition } from '../model/phases.ts';
 import type { Reading } from '../reconcile/observe.ts';
 
-/** For who only looks: what a failing disk does not give is as it is remembered, and that is told. */
+/** For who only looks: what a failing disk does not return is shown as last known, with a note. */
 export class Unread {
   #first: TsdError | null = null;
 

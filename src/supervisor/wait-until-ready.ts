@@ -160,7 +160,7 @@ export async function* waitUntilReady(
   }
 }
 
-/** Many ops end in a burst, and one look answers for all of them; at the end of the last one nobody waits any longer. */
+/** Many ops end in a burst, and one look answers for all of them; after the last one no caller waits. */
 async function whileWorking(
   { world, loop, events }: WaitParts,
   apps: ReadonlySet<string>,

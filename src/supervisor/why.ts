@@ -104,7 +104,7 @@ function endsWithCycle(links: readonly Link[], length: number): boolean {
   return before.length === length && last.every(({ sameness }, index) => sameness === before[index]?.sameness);
 }
 
-/** Steps that came over and over again are told once, as the last time with a count. */
+/** Collapses repeated steps into their last occurrence, with a count. */
 function countRepetitions(links: readonly Link[]): WhyStep[] {
   const result: Link[] = [];
   for (const next of links) {
@@ -125,7 +125,7 @@ function countRepetitions(links: readonly Link[]): WhyStep[] {
 
 const isEdit = ({ kind, ok, what }: TimelineEntry): boolean => kind === 'edit' && ok && what !== ROLLED_BACK;
 
-/** What an op brought about is written down before its end is: the cause is told first. */
+/** What an op brought about is written down before its end is: the cause is shown first. */
 function causesFirst(entries: readonly TimelineEntry[]): TimelineEntry[] {
   const result = [...entries];
   for (const [index, entry] of entries.entries()) {

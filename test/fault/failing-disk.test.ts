@@ -114,7 +114,7 @@ test('edits of a directory on another disk are refused, and taken over when the 
   for (const name of ['first', 'second', 'third']) await supervisor.waitFor(name, 'ready', ({ ready }) => ready);
 });
 
-test('that stays dead keeps no end from being told, and leaves nothing of a test in the kernel', async () => {
+test('that stays dead blocks no report of an exit, and leaves nothing of a test in the kernel', async () => {
   const { disk, supervisor, first } = await onItsOwnDisk();
   failFilesystem(disk.path);
   killShim(first);

@@ -67,7 +67,7 @@ test.each([
   await supervisor.waitFor('bad', 'parked again', ({ phase, message }) => phase === 'Pending' && message.includes(why));
 });
 
-test('a bind source that does not answer holds up nobody else, and its container comes up when it does', async () => {
+test('a bind source that does not answer delays no other container, and its own starts when it answers', async () => {
   const supervisor = await startSupervisor();
   const mount = new StuckMount(join(supervisor.base, 'mount'));
   cleanups.push(() => mount.release());
@@ -151,7 +151,7 @@ test('a file of variables that does not answer keeps no container from being sta
   await until('both runs have told', async () => (await supervisor.ok('logs', 'far')) === 'pinned\npinned\n');
 });
 
-test('a payload that the kernel cannot kill is named, holds nobody up, and ends when it can', async () => {
+test('a payload that the kernel cannot kill is named, delays no other, and ends when it can', async () => {
   const supervisor = await startSupervisor();
   const mount = new StuckMount(join(supervisor.base, 'mount'));
   cleanups.push(() => mount.release());
@@ -177,7 +177,7 @@ test('a payload that the kernel cannot kill is named, holds nobody up, and ends 
   await supervisor.waitFor('stuck', 'is down', ({ phase, pid }) => phase === 'Exited' && pid === null);
 });
 
-test('a fork bomb stays below its limit, harms nobody, and can be stopped', async () => {
+test('a fork bomb stays below its limit, harms no other container, and can be stopped', async () => {
   const supervisor = await startSupervisor();
   // A shell that cannot fork ends. The first process has then waited for it and has room for the next; what it forked stays.
   const bomb = shell("while :; do busybox sh -c 'while :; do sleep 3600 & done' 2>/dev/null; done");

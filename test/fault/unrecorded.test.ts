@@ -18,7 +18,7 @@ afterEach(async () => {
   await supervisor.destroy();
 });
 
-test('is told with the way out, holds nobody up, outlives the supervisor, and is known when it can be written', async () => {
+test('is reported with a hint, delays no other, outlives the supervisor, and is recorded when that is possible', async () => {
   const web = shell('trap "exit 7" TERM; while :; do sleep 3600 & wait; done');
   supervisor.drop(
     'app.yaml',

@@ -78,7 +78,7 @@ describe('why', () => {
     );
   });
 
-  test('tells a crash loop once, and what it waits for', async () => {
+  test('shows a crash loop once, and what it waits for', async () => {
     supervisor.drop(
       'app.yaml',
       app(`  web: { image: busybox, command: ${shell('echo no luck >&2; exit 3')}, restart: always }\n`),
@@ -146,7 +146,7 @@ describe('why', () => {
     await until('parked', async () => (await supervisor.ok('get', 'c', '-o', 'wide')).includes('DependencyNotReady'));
   });
 
-  test('finds what has a name alone, whatever its kind, and tells of a manifest', async () => {
+  test('finds a resource of any kind by its name alone, and a manifest', async () => {
     const file = supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}volumes: { data: {}, twice: {} }\n`);
     supervisor.drop('other.yaml', 'volumes: { twice: {} }\n');
     await until('both there', async () => (await supervisor.ok('get', 'volumes')).match(/Ready/g)?.length === 3);

@@ -44,7 +44,7 @@ async function expectSame(file: string, names: readonly string[], warning: RegEx
   expect(after.map((view) => view?.pid)).toEqual(before.map((view) => view?.pid));
 }
 
-test('what a watched file says and its translation does not is told everywhere', async () => {
+test('a part of a watched file without a translation is reported everywhere', async () => {
   const file = supervisor.drop(
     'lossy.yaml',
     `services:

@@ -44,7 +44,7 @@ function processesWith(text: string): string[] {
 }
 
 describe('probes', () => {
-  test('by HTTP: links and --wait wait for readiness, which is told with its reason', async () => {
+  test('by HTTP: links and --wait wait for readiness, which is reported with its reason', async () => {
     const manifest = supervisor.file(
       'apps/app.yaml',
       app(
@@ -91,7 +91,7 @@ describe('probes', () => {
     expect(deaf.message).toContain('needs host: localhost');
   });
 
-  test('an unhealthy container is restarted, and why tells the chain with its place in the manifest', async () => {
+  test('an unhealthy container is restarted, and why shows the chain with its place in the manifest', async () => {
     supervisor.drop(
       'app.yaml',
       app(

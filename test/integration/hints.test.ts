@@ -49,7 +49,7 @@ test('a bind source that is missing and has the name of a file', async () => {
   await expectHint(file, 'misread', `Correct the path in the manifest, or create the file ${source}.`);
 });
 
-test('a command that is not in the image, also when another supervisor tells of it', async () => {
+test('a command that is not in the image, also when reported by another supervisor', async () => {
   const file = supervisor.file('app.yaml', app('  web: { image: busybox, command: [no-such-program] }\n'));
   const hint = 'Check command and entrypoint against the image.';
   await expectHint(file, 'web', hint);

@@ -99,7 +99,7 @@ containers:
   expect(readdirSync(join(supervisor.root, 'containers'))).toHaveLength(pids.length);
 });
 
-test('what cannot be put back is told with the way out, for as long as it is so', async () => {
+test('drift that cannot be repaired is reported with a hint while it lasts', async () => {
   // Its own: while its bridge is gone, a supervisor beside may take a subnet that was chosen.
   const subnet = `10.236.${process.pid % 250}.0/24`;
   const manifest = (drift: string) => `${BUSYBOX_IMAGE}networks: { left: { drift: ${drift}, subnet: ${subnet} } }

@@ -187,7 +187,7 @@ describe('start and restart', () => {
       ', restart: always, stopTimeout: 0s',
     );
 
-  test.each(['start', 'restart'])('%s says ready when it goes on, and tells of a crash', async (command) => {
+  test.each(['start', 'restart'])('%s reports ready when it keeps running, and reports a crash', async (command) => {
     const name = `twice${command}`;
     await supervisor.ok('apply', '-f', file(name, crashes(name)), '--wait');
     if (command === 'start') await supervisor.ok('stop', name);

@@ -13,7 +13,7 @@ const AREA = '.tmp';
 
 /**
  * Where a driver builds what then appears by one rename, and where it moves what is to be deleted. What is left here
- * after a crash belongs to nobody.
+ * after a crash is unused.
  */
 export class BuildArea {
   readonly #path: string;

@@ -5,7 +5,7 @@ const ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/;
 
 export const isLayerId = (name: string): boolean => ID.test(name);
 
-/** @throws TSD_BUG for what could be a path; nobody but us makes ids. */
+/** Checks that an id cannot be a path. @throws TSD_BUG otherwise: ids are generated, never typed */
 export function checkLayerId(id: string): void {
   if (!isLayerId(id)) throw new TsdError('TSD_BUG', `not a layer id: ${JSON.stringify(id)}`);
 }

@@ -88,21 +88,21 @@ function ask(socket: Socket, check: HttpCheck, route: Route): Promise<CheckResul
       const status = response.statusCode ?? 0;
       const ok = status >= 200 && status < 400;
       let body = '';
-      const told = (): void => {
+      const answered = (): void => {
         const text = body.trim().slice(0, PROBE_OUTPUT_BYTES);
         resolve({ ok, output: ok || text === '' ? `HTTP ${status}` : `HTTP ${status}: ${text}` });
       };
       if (ok) {
-        told();
+        answered();
         return;
       }
       response.setEncoding('utf8');
       response.on('data', (text: string) => {
         body += text;
-        if (body.length >= PROBE_OUTPUT_BYTES) told();
+        if (body.length >= PROBE_OUTPUT_BYTES) answered();
       });
-      response.on('error', told);
-      response.on('close', told);
+      response.on('error', answered);
+      response.on('close', answered);
     });
     sent.end();
   });
@@ -130,7 +130,7 @@ export async function checkConnection(
   try {
     route = routeTo(world, record, check);
     socket = open(world, route);
-    // Its errors are told by whoever waits for it; one that comes after the answer concerns nobody.
+    // A waiter handles its errors; one after the answer has no effect.
     socket.on('error', () => {});
     const late = new Promise<CheckResult>((resolve) => {
       const output = `no answer from ${place(route as Route)} within ${timeoutMs / 1000} s`;

@@ -72,7 +72,7 @@ interface Watched {
 
 /**
  * Tries the probes of all containers that run. It never acts on a container: results go into the health book, and who
- * has to look at the container is told that its health became another one.
+ * has to look at the container is notified when its health changes.
  */
 export class Prober {
   readonly #options: ProberOptions;
@@ -195,7 +195,7 @@ export class Prober {
     });
     // The run has ended, or is watched again: what was found is about something else.
     if (!tried || signal.aborted || this.#watched.get(key) !== watched) return;
-    // A payload on its way out answers as a broken one would: then the cause of the restart is the end, which is told next.
+    // A payload on its way out answers as a broken one would: then the cause of the restart is the exit, which is reported next.
     const unknown = 'untried' in tried;
     if ((unknown || !tried.ok) && world.exec.ending(watched.id)) {
       this.#later(key, watched, name, probe.intervalMs);

@@ -50,13 +50,13 @@ function noteBound(world: World, containerId: string, files: readonly BoundFile[
   world.containers.update({ ...record, volumes: { ...record.volumes, ...Object.fromEntries(bound) } });
 }
 
-/** Files bound read-only whose change is told by a signal. */
+/** Returns the files bound read-only whose change is announced by a signal. */
 function filesOfSignals(world: World, desired: Desired<'container'>): BoundFile[] {
   const { volumes, onChange } = desired.spec;
   return volumes.flatMap((mount) => {
-    const told = (mount.onChange ?? onChange).startsWith('signal:') && mount.watch !== false;
+    const signals = (mount.onChange ?? onChange).startsWith('signal:') && mount.watch !== false;
     const { type, source, target, readOnly } = mount;
-    if (!told || type !== 'bind' || !readOnly || source === null) return [];
+    if (!signals || type !== 'bind' || !readOnly || source === null) return [];
     return [{ source: boundSource(world, desired, source), target, readOnly }];
   });
 }

@@ -26,7 +26,7 @@ function linkedContainers(world: World, desired: Desired<'container'>): LinkedCo
     const record = world.containers.byKey(key);
     const linked = world.desired().resources.get(key) as Desired<'container'> | undefined;
     const address = record?.network?.address;
-    // A one-shot that did its work has given up its address, and nobody has to reach it.
+    // A completed one-shot has released its address, and no dependent connects to it.
     if (record?.state.status === 'exited' && record.state.exitCode === 0 && address === undefined) return [];
     if (isCutOff(world, desired.spec)) throw noNetworkToLinkOver(desired);
     if (!record || !linked || address === undefined) {

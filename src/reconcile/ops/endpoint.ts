@@ -102,7 +102,7 @@ function declaredHostPorts(world: World): Set<string> {
   );
 }
 
-/** Whether a port may be picked: the container's already, or nobody's on this host and asked for by no manifest. */
+/** Reports whether a port may be picked: the container holds it, or it is free on this host and in all manifests. */
 function pickable(world: World, desired: Desired<'container'>): (port: PublishedPort) => boolean {
   const record = world.containers.byKey(desired.key);
   const own = record?.network?.ports ?? [];

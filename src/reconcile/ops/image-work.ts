@@ -25,7 +25,7 @@ export class ImageWork {
   }
 
   /**
-   * Runs alone, as soon as nobody else is at work: a build may take hours, and what an app needs must not wait for both.
+   * Runs alone, as soon as no other work runs: a build may take hours, and what an app needs must not wait for both.
    * @throws the reason of the signal when it aborts before that.
    */
   async pruning<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {

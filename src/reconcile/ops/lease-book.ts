@@ -158,7 +158,7 @@ export class LeaseBook {
     leases.last = last;
   }
 
-  /** Who has an address of a network; null for nobody. */
+  /** Returns the container that holds an address of a network; null when it is free. */
   holderOf(network: string, address: string): string | null {
     const { byOwner, taken } = this.#leasesOf(network);
     if (!taken.has(address)) return null;

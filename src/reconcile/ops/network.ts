@@ -67,7 +67,7 @@ function resolve(world: World, desired: Desired<'network'>): NetworkRecord {
   };
 }
 
-/** What failed for want of it is not to wait any longer. */
+/** Clears the failures of containers on a repaired network, so that they are retried at once. */
 function mended(world: World, key: ResourceKey): void {
   if (world.drifts.of(key).length === 0) return;
   world.drifts.mended(key);

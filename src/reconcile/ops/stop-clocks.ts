@@ -18,7 +18,7 @@ export class StopClocks {
     this.#clock = clock;
   }
 
-  /** Resolves true when the end came within the time. @param ended resolves with the end, or when nobody waits any more */
+  /** Resolves true when the end came within the time. @param ended resolves with the end, or when the waiter has gone */
   within(
     { containerId, timeoutMs, since, calledOff }: StopTime,
     ended: (done: AbortSignal) => Promise<void>,

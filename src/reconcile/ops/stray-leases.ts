@@ -1,11 +1,11 @@
-/** Leases that nobody has a use for: of a network that a container has left, or of a container that is gone. */
+/** Unused leases: of a network that the container has left, or of a container that is gone. */
 import type { ResourceKey } from '../../model/resource.ts';
 import { baseKey, nextKey, oldKey } from '../../model/update.ts';
 import { containerSpecOf } from '../../state/written-spec.ts';
 import { attachedNetwork, isContainer, observedReferences } from '../plan/references.ts';
 import type { World } from './world.ts';
 
-/** What it is told by. */
+/** The stores that decide it. */
 type LeaseWorld = Pick<World, 'desired' | 'containers' | 'leases'>;
 
 /** The network that a key is declared on. */

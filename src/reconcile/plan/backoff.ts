@@ -2,20 +2,20 @@ import type { ErrorClass } from '../../model/error-class.ts';
 import type { BackoffSpec } from '../../model/kinds/short-forms.ts';
 import { fraction } from './mint.ts';
 
-/** How delays between the restarts of a container grow. */
+/** The delays between restarts of a container. */
 export interface BackoffCurve {
   /** The first retry comes at once, and `initialMs` is the delay of the second. */
   readonly firstAtOnce: boolean;
   readonly initialMs: number;
   readonly factor: number;
   readonly maxMs: number;
-  /** Delays are spread by ± this share, so that many containers do not come back in step. */
+  /** Delays vary by ± this share, so that many containers do not restart in step. */
   readonly jitter: number;
-  /** A run of at least this length ends a row of quick failures. */
+  /** A run of at least this length resets the back-off. */
   readonly resetAfterMs: number;
-  /** With probes: not the length of the run, but this long after it was ready first; null for the length all the same. */
+  /** With probes, a run of this length after readiness resets the back-off instead; null: its total length counts. */
   readonly resetAfterReadyMs: number | null;
-  /** Under `always` an exit with 0 waits this, however often; null for the same as any other end. */
+  /** Delay after an exit with 0 under `always`, without growth; null: like any other exit. */
   readonly cleanExitMs: number | null;
 }
 
@@ -57,7 +57,7 @@ const PRESETS: Readonly<Record<BackoffSpec['preset'], BackoffCurve>> = {
   },
 };
 
-/** The preset with what the manifest says otherwise. */
+/** Returns the preset with the overrides of the manifest. */
 export function backoffCurve(spec: BackoffSpec | null | undefined): BackoffCurve {
   if (!spec) return PRESETS.tsdocker;
   const preset = PRESETS[spec.preset];
@@ -74,7 +74,7 @@ export function backoffCurve(spec: BackoffSpec | null | undefined): BackoffCurve
 }
 
 const OPERATION_BACKOFF = { initialMs: 500, maxMs: 60_000, factor: 2, jitter: JITTER } as const;
-/** Missing rights rarely appear by themselves. */
+/** Missing rights rarely appear without a change, so the delay starts long. */
 const DENIED_BACKOFF = { initialMs: 30_000, maxMs: 600_000, factor: 2, jitter: JITTER } as const;
 
 type Growth = Pick<BackoffCurve, 'initialMs' | 'maxMs' | 'factor' | 'jitter'>;
@@ -85,7 +85,7 @@ function growing({ initialMs, maxMs, factor, jitter }: Growth, steps: number, ji
 }
 
 /**
- * Delay in ms before a restart.
+ * Returns the delay in ms before a restart.
  * @param quickFailures quick failures in a row before the one that just happened
  */
 export function restartDelay(curve: BackoffCurve, quickFailures: number, seed: string, containerId: string): number {
@@ -94,10 +94,10 @@ export function restartDelay(curve: BackoffCurve, quickFailures: number, seed: s
 }
 
 /**
- * Delay in ms before an op that failed is tried again; null: not before something changes or a person approves.
- * The class of the error alone decides the curve.
+ * Returns the delay in ms before a failed op is retried; null: only a change or an approval retries it. The class of the
+ * error selects the curve.
  * @param attempts failures so far, at least 1
- * @param seed makes the jitter; give the key's text to spread keys
+ * @param seed of the jitter; the key, so that keys spread
  */
 export function retryDelay(errorClass: ErrorClass, attempts: number, seed: string): number | null {
   switch (errorClass) {

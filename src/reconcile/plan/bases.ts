@@ -3,8 +3,8 @@ import type { ObservedState } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 
 /**
- * The first image of its app that a built one was made from and that is another one now; null when there is none, or it is
- * not known what it was made from.
+ * Returns the first declared base of a built image that has changed since the build; null when none has, or when the bases of
+ * the build are not known.
  */
 export function changedBase({ key, references }: Desired, images: ObservedState['images']): ResourceKey | null {
   const known = images.get(key)?.bases;

@@ -9,19 +9,19 @@ export function declared({ source }: Desired): Cause {
   return { reason: 'declared', message: `declared in ${formatPosition(source)}`, source };
 }
 
-/** A declaration that is another one as a whole; no field needs to be named. */
+/** Returns the cause for a declaration that changed as a whole, without field names. */
 export function redeclared({ source }: Desired, consequence = ''): Cause {
   return { reason: 'spec-changed', message: `changed in ${formatPosition(source)}${consequence}`, source };
 }
 
-/** Where a field stands: itself, its first part that was written, or the resource. */
+/** Returns the source position of a field: its own, that of its first written part, or that of the resource. */
 export function positionOf(desired: Desired, path: string): SourcePosition {
   const top = path.split('.', 1)[0] ?? path;
   const within = Object.entries(desired.positions).find(([written]) => written.startsWith(`${top}.`))?.[1];
   return desired.positions[path] ?? desired.positions[top] ?? within ?? desired.source;
 }
 
-/** A file with other content, and what the manifest says to that. */
+/** A file whose content changed, with the reaction that the manifest declares. */
 export interface ContentChange {
   /** As written. */
   readonly path: string;
@@ -44,7 +44,7 @@ export function specChanged(
   return { reason: 'spec-changed', message: parts.join('; '), source };
 }
 
-/** `rolled back to generation 4: command, health`. The lines of its text are not those of the file any more. */
+/** `rolled back to generation 4: command, health`. Without a position: the file may have changed since. */
 export function rolledBack(
   generation: number,
   changes: readonly FieldChange[],

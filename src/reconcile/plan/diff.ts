@@ -4,7 +4,7 @@ import { containerFields } from '../../model/kinds/container.ts';
 import { networkFields } from '../../model/kinds/network.ts';
 import { writtenDuration, writtenSize } from '../../model/shown-value.ts';
 
-/** One difference between what a resource was made from and what is declared. */
+/** One difference between the spec a resource was made from and the declared one. */
 export interface FieldChange {
   /** As written in a manifest: `resources.memory`, `ports`. */
   readonly path: string;
@@ -20,15 +20,15 @@ const CLASSES: Readonly<Record<'container' | 'network', Classes>> = {
   network: changeClasses(networkFields),
 };
 
-/** Where a manifest has another word. */
+/** Members whose name in a manifest differs. */
 const OTHER_NAMES: Readonly<Record<string, string>> = { maxBytes: 'maxSize' };
 
-/** Normalised members carry their unit (`memoryBytes`, `stopTimeoutMs`); manifests write them without. */
+/** Returns the name of a member as in a manifest, without its unit (`memoryBytes`, `stopTimeoutMs`). */
 function writtenName(member: string): string {
   return OTHER_NAMES[member] ?? member.replace(/(?:Bytes|Ms)$/, '');
 }
 
-/** A value in the unit that the name of its member says, as manifests write it. */
+/** Returns a value as manifests write it, with the unit that its member's name carries. */
 function measured(member: string, value: unknown): unknown {
   if (typeof value !== 'number' || writtenName(member) === member) return value;
   return member.endsWith('Ms') ? writtenDuration(value) : writtenSize(value);
@@ -38,9 +38,9 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Deep equality of plain data; the order of keys does not matter. */
+/** Reports deep equality of plain data, without regard to the order of keys. */
 export function sameData(a: unknown, b: unknown): boolean {
-  // A member that was not there when the spec was stored says the same as one that says nothing.
+  // An absent member equals null: older stored specs lack newer members.
   if (Object.is(a ?? null, b ?? null)) return true;
   if (Array.isArray(a) && Array.isArray(b)) {
     return a.length === b.length && a.every((item, index) => sameData(item, b[index]));
@@ -56,13 +56,13 @@ function membersOf(from: unknown, to: unknown): string[] {
   return [...new Set([from, to].flatMap((value) => (isRecord(value) ? Object.keys(value) : [])))];
 }
 
-/** Mounts without what they say about changed content and a missing source, which concerns nothing that is mounted. */
+/** Returns the mounts without their settings for changed content and missing sources, which do not affect a mount. */
 function mountsOnly(volumes: unknown): unknown {
   if (!Array.isArray(volumes)) return volumes;
   return volumes.map((mount) => (isRecord(mount) ? { ...withoutNotes(mount), onChange: null, watch: null } : mount));
 }
 
-/** Mounts without what is asked at the next start: a missing source, and whether there may be a copy. */
+/** Returns the mounts without settings that matter only at the next start: missing sources, and copies. */
 function asMounted(volumes: unknown): unknown {
   if (!Array.isArray(volumes)) return volumes;
   return volumes.map((mount) => (isRecord(mount) ? withoutNotes(mount) : mount));
@@ -70,7 +70,7 @@ function asMounted(volumes: unknown): unknown {
 
 const withoutNotes = (mount: Readonly<Record<string, unknown>>) => ({ ...mount, create: null, secret: null });
 
-/** Members of a field that is a mapping on both sides are named one by one; any other field as a whole. */
+/** Returns the changes of a field: per member when both sides are mappings, else of the field as a whole. */
 function fieldChanges(name: string, from: unknown, to: unknown, change: ChangeClass): FieldChange[] {
   if (sameData(from, to)) return [];
   if (!isRecord(from) || !isRecord(to)) return [{ path: name, from, to, change }];
@@ -84,7 +84,7 @@ function fieldChanges(name: string, from: unknown, to: unknown, change: ChangeCl
     }));
 }
 
-/** Field-by-field difference of two normalised specs, in the order of the first one's fields. */
+/** Returns the field differences of two normalised specs, in the order of the first one's fields. */
 export function diffSpecs(kind: 'container' | 'network', from: unknown, to: unknown): FieldChange[] {
   const classes = CLASSES[kind];
   return membersOf(from, to).flatMap((member) => {
@@ -97,7 +97,7 @@ export function diffSpecs(kind: 'container' | 'network', from: unknown, to: unkn
   });
 }
 
-/** Paths whose content differs. A path that only one side has is a change of the field that names it. */
+/** Returns the paths on both sides whose content differs. A path on one side only is a change of its field. */
 export function changedContent(from: Readonly<Record<string, string>>, to: Readonly<Record<string, string>>): string[] {
   return Object.keys(to).filter((path) => from[path] !== undefined && from[path] !== to[path]);
 }

@@ -2,14 +2,14 @@ import type { Orphan } from '../../model/observed.ts';
 
 type OrphanType = Orphan['type'];
 
-/** Ids of ours that were found in the kernel and on disk, by what they are. */
+/** Ids of our objects found in the kernel and on disk, by type. */
 export type Found = Readonly<Partial<Record<OrphanType, Iterable<string>>>>;
 
-/** In the order they are safe to collect: processes before what they use. */
+/** The safe order of removal: processes before what they use. */
 const ORDER: readonly OrphanType[] = ['process', 'cgroup', 'sandbox', 'bridge', 'snapshot', 'lease', 'state'];
 
 /**
- * Things of ours whose owner is gone: everything found whose id nobody claims.
+ * Returns the found objects whose id has no owner.
  * @param owners ids in use, by type; a container owns the things that carry its id
  */
 export function findOrphans(found: Found, owners: (type: OrphanType, id: string) => boolean): Orphan[] {

@@ -1,6 +1,5 @@
 /**
- * Numbers that look random and are not: the same words always give the same ones, so that plans can be repeated.
- * Not for secrets.
+ * Deterministic pseudo-random numbers: equal inputs give equal numbers, so that a plan can be repeated. Not for secrets.
  */
 
 /** Seeds four 32-bit lanes from text; each lane mixes every character (the public-domain cyrb128). */
@@ -41,13 +40,13 @@ function words(parts: readonly string[]): () => number {
   return next;
 }
 
-/** 64 hex digits from the given parts: a container id. */
+/** Returns a container id, 64 hex digits, derived from the parts. */
 export function mintId(...parts: readonly string[]): string {
   const next = words(parts);
   return Array.from({ length: 8 }, () => next().toString(16).padStart(8, '0')).join('');
 }
 
-/** A number in [0, 1) from the given parts. */
+/** Returns a number in [0, 1) derived from the parts. */
 export function fraction(...parts: readonly string[]): number {
   return words(parts)() / 2 ** 32;
 }

@@ -35,17 +35,17 @@ export class OpGraph {
     return id;
   }
 
-  /** Ids of the ops of a key, in order. */
+  /** Returns the ids of the ops of a key, in order. */
   chain(key: ResourceKey): readonly string[] {
     return this.#chains.get(key) ?? [];
   }
 
-  /** Types of the ops of a key, in order. */
+  /** Returns the types of the ops of a key, in order. */
   typesOf(key: ResourceKey): OpType[] {
     return this.chain(key).flatMap((id) => this.#nodes.get(id)?.draft.op ?? []);
   }
 
-  /** Keys with at least one op. */
+  /** Returns the keys with at least one op. */
   keys(): ResourceKey[] {
     return [...this.#chains.keys()];
   }
@@ -58,17 +58,17 @@ export class OpGraph {
     return [...this.#nodes.values()].map((node) => node.draft);
   }
 
-  /** `id` waits for `earlier`. */
+  /** Makes op `id` wait for `earlier`. */
   order(earlier: string, id: string): void {
     if (earlier !== id) this.#nodes.get(id)?.dependsOn.add(earlier);
   }
 
-  /** For orders that are only preferred: left out where they would close a circle (two containers swap a port). */
+  /** Like {@link order}, but does nothing when the order would close a cycle (two containers swap a port). */
   preferOrder(earlier: string, id: string): void {
     if (!this.waitsFor(earlier, id)) this.order(earlier, id);
   }
 
-  /** True when op `id` waits for `earlier`, directly or not; an op waits for itself. */
+  /** Reports whether op `id` waits for `earlier`, directly or not. An op waits for itself. */
   waitsFor(id: string, earlier: string): boolean {
     const seen = new Set<string>();
     const open = [id];
@@ -85,7 +85,7 @@ export class OpGraph {
     return this.#nodes.size === 0;
   }
 
-  /** All ops frozen, each after those it waits for, otherwise in the order they were added. */
+  /** Returns all ops, frozen, in topological order; otherwise in the order they were added. @throws TSD_BUG for a cycle */
   sorted(): readonly Op[] {
     const done = new Set<string>();
     const open = new Set<string>();

@@ -1,4 +1,4 @@
-/** Orders between containers that no single container's needs express: stops, names and ports that change hands. */
+/** Orders between containers beyond their dependencies: stops, and names and ports that move from one to another. */
 import type { Desired } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
@@ -26,7 +26,7 @@ export function hostPorts(spec: ContainerSpec): string[] {
   return spec.ports.filter((port) => port.hostPort !== null).map((port) => `${port.hostPort}/${port.protocol}`);
 }
 
-/** What only one container can have at a time, with the op that takes or gives it up. */
+/** Returns the exclusive things a container takes (name, address, host ports), each with the op that takes it. */
 function takes({ key, engineName, spec }: Desired<'container'>): [thing: string, id: string][] {
   const ports = hostPorts(spec).flatMap((port): [string, string][] => [
     [`port ${port}`, opId('container.connect', key)],
@@ -47,7 +47,7 @@ function gives(key: ResourceKey, container: ObservedContainer): [thing: string, 
   return [[`name ${engineName}`, opId('container.remove', key)], ...leased, ...ports];
 }
 
-/** A name, address or host port that changes hands is given up before it is taken. */
+/** Orders the op that releases a name, address or host port before the op that takes it. */
 export function orderHandovers(pass: Pass): void {
   const givers = new Map<string, string[]>();
   for (const key of pass.graph.keys()) {

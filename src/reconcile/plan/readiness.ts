@@ -4,22 +4,22 @@ import type { ObservedContainer } from '../../model/observed.ts';
 import { mayComplete } from '../../model/restart-policy.ts';
 import type { DependencyCondition } from './references.ts';
 
-/** A container whose policy lets it end well: a migration, a set-up job. */
+/** Reports whether the restart policy lets the container complete: a migration, a set-up job. */
 export function isOneShot(spec: ContainerSpec): boolean {
   return mayComplete(spec.restart.policy);
 }
 
-/** It runs, and its payload does something. */
+/** Reports whether the payload runs and is not paused. */
 function goesOn({ running, paused, unrecorded }: ObservedContainer): boolean {
   return running && !paused && (unrecorded ?? null) === null;
 }
 
-/** True when a one-shot did its work: it ended with 0 and is not meant to come back. */
+/** Reports whether a one-shot has completed: it ended with 0 and does not restart. */
 function isDone(observed: ObservedContainer, spec: ContainerSpec): boolean {
   return !observed.running && observed.exit?.code === 0 && isOneShot(spec);
 }
 
-/** Whether a container is what another one waits for. */
+/** Reports whether a container meets a dependency condition. */
 export function satisfies(observed: ObservedContainer, spec: ContainerSpec, condition: DependencyCondition): boolean {
   switch (condition) {
     case 'ready':
@@ -31,12 +31,12 @@ export function satisfies(observed: ObservedContainer, spec: ContainerSpec, cond
   }
 }
 
-/** What a one-shot did as it was declared before is not the work that its declaration asks for now. */
+/** Reports whether a completed run belongs to the current declaration: a one-shot of an earlier one has to run again. */
 export function isOfItsDeclaration(observed: ObservedContainer, { specHash }: Desired<'container'>): boolean {
   return observed.running || observed.specHash === specHash;
 }
 
-/** Whether a container, as it is now, is what another one waits for. Plan and start gate ask the same. */
+/** Reports whether a container meets a condition under its current declaration. Planner and start gate both use it. */
 export function meets(
   observed: ObservedContainer,
   desired: Desired<'container'>,
@@ -45,7 +45,7 @@ export function meets(
   return satisfies(observed, desired.spec, condition) && isOfItsDeclaration(observed, desired);
 }
 
-/** Ready for its dependents and for people: it runs and its probes say so, or it is a one-shot that is done. */
+/** Reports whether a container is ready: it runs and its probes pass, or it is a completed one-shot. */
 export function isReady(observed: ObservedContainer, spec: ContainerSpec): boolean {
   if (isDone(observed, spec)) return true;
   return goesOn(observed) && observed.health?.ready !== false;

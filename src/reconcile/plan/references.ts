@@ -6,14 +6,14 @@ import type { ObservedContainer } from '../../model/observed.ts';
 import type { Kind, ResourceKey } from '../../model/resource.ts';
 import { parseKey, resourceKey } from '../../model/resource.ts';
 
-/** The bridge that containers without a network of their own use; the supervisor's, declared by nobody. */
+/** The default bridge, for containers without a declared network. It belongs to the supervisor; no manifest declares it. */
 export const DEFAULT_NETWORK: ResourceKey = 'network//bridge';
 
 export function isContainer(desired: Desired): desired is Desired<'container'> {
   return desired.kind === 'container';
 }
 
-/** The normalised spec a container was made from; the state store keeps it in this form. */
+/** Returns the normalised spec a container was made from, as the state store keeps it. */
 export function specOf(container: Pick<ObservedContainer, 'spec'>): ContainerSpec {
   return container.spec as ContainerSpec;
 }
@@ -28,13 +28,13 @@ export function usesHostNetwork(spec: ContainerSpec): boolean {
   return networkMode(spec.network).type === 'host';
 }
 
-/** Names resolve in the own app, or as `app/name`. */
+/** Resolves `name` in the given app, or `app/name` in another one. */
 function resolve(kind: Kind, app: string, name: string): ResourceKey {
   const slash = name.indexOf('/');
   return slash < 0 ? resourceKey(kind, app, name) : resourceKey(kind, name.slice(0, slash), name.slice(slash + 1));
 }
 
-/** What a container refers to, from the spec it was made from; needed once no manifest declares it any more. */
+/** Returns the references of a container from the spec it was made from. Works for undeclared containers, too. */
 export function observedReferences(container: Pick<ObservedContainer, 'key' | 'engineName' | 'spec'>): References {
   const { app } = parseKey(container.key ?? resourceKey('container', '', container.engineName));
   const spec = specOf(container);
@@ -47,13 +47,13 @@ export function observedReferences(container: Pick<ObservedContainer, 'key' | 'e
     networkContainer: mode.type === 'container' ? resolve('container', app, mode.name) : null,
     links: spec.links.map((link) => resolve('container', app, link.target)),
     volumesFrom: spec.volumesFrom.map((from) => resolve('container', app, from.container)),
-    // Left out in records of containers that were made before the field existed.
+    // Absent in records of containers from before the field existed.
     dependsOn: (spec.dependsOn ?? []).map((need) => resolve('container', app, need.container)),
     bases: [],
   };
 }
 
-/** Containers that must be up before this one starts. */
+/** Returns the containers that must be up before this one starts. */
 export function startDependencies({ networkContainer, links, dependsOn }: References): readonly ResourceKey[] {
   return [...(networkContainer === null ? [] : [networkContainer]), ...links, ...dependsOn];
 }
@@ -61,7 +61,8 @@ export function startDependencies({ networkContainer, links, dependsOn }: Refere
 export type DependencyCondition = DependencySpec['condition'];
 
 /**
- * What each of them has to be. One whose network is shared only has to run: a helper in it may be what makes it ready.
+ * Returns the condition each of them must meet. The owner of a shared network only has to run: this container may be what
+ * makes it ready.
  */
 export function startConditions(
   references: References,
@@ -76,8 +77,8 @@ export function startConditions(
 }
 
 /**
- * The container whose network namespace this one lives in: itself, or the end of a chain of `container:NAME`, which is
- * no circle in a valid manifest. Undefined when that is not declared.
+ * Returns the container that owns the network namespace: itself, or the end of the chain of `container:NAME`, which has no
+ * cycle in a valid manifest. Undefined when the owner is not declared.
  */
 export function namespaceOwner(
   desired: Desired<'container'>,
@@ -92,19 +93,19 @@ export function namespaceOwner(
   return owner;
 }
 
-/** The network it is attached to: its own, the default bridge, or none. */
+/** Returns the network of a container: a declared one, the default bridge, or null. */
 export function attachedNetwork(references: References, spec: ContainerSpec): ResourceKey | null {
   return networkMode(spec.network).type === 'bridge' ? DEFAULT_NETWORK : references.network;
 }
 
-/** Keys of the containers that are attached to a network. */
+/** Returns the keys of the declared containers on a network. */
 export function attachedTo(network: ResourceKey, resources: ReadonlyMap<ResourceKey, Desired>): readonly ResourceKey[] {
   return [...resources.values()].flatMap((desired) =>
     isContainer(desired) && attachedNetwork(desired.references, desired.spec) === network ? [desired.key] : [],
   );
 }
 
-/** Everything a resource needs, directly. */
+/** Returns the direct dependencies of a resource. */
 export function dependenciesOf(desired: Desired): readonly ResourceKey[] {
   if (!isContainer(desired)) return desired.references.bases;
   const { references, spec } = desired;

@@ -1,4 +1,4 @@
-/** What no manifest declares any more, and orphans. Containers go first; what they used follows. */
+/** Plans the removal of undeclared networks, volumes and images, and of orphans, after the containers that use them. */
 import type { ObservedContainer, Orphan } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
@@ -19,7 +19,7 @@ function usersOf(pass: Pass, uses: (container: ObservedContainer) => boolean): O
   return [...pass.observed.containers.values()].filter(isOwned).filter(uses);
 }
 
-/** Containers with an interface on a network, and those that may have one: nobody knows yet whether they still run. */
+/** Returns the containers that have, or may have, an interface on a network: the state of a run may be unknown. */
 export function attachedTo(pass: Pass, network: ResourceKey): OwnedContainer[] {
   return usersOf(pass, (container) => {
     const mayBe = container.sandbox || (container.unknown ?? null) !== null;
@@ -27,7 +27,7 @@ export function attachedTo(pass: Pass, network: ResourceKey): OwnedContainer[] {
   });
 }
 
-/** Containers that may be started on a network again although they are declared with another one by now. */
+/** Returns the containers that may start on the network again although they are now declared with another one. */
 function comingBackTo(pass: Pass, network: ResourceKey): OwnedContainer[] {
   return usersOf(pass, (container) => {
     const { key, sandbox } = container;
@@ -42,7 +42,7 @@ function comingBackTo(pass: Pass, network: ResourceKey): OwnedContainer[] {
   });
 }
 
-/** The ops by which users let go, or null with a hold when one of them keeps hold. */
+/** Returns the ops by which all users release a resource. Null, with a hold, when one of them keeps it. */
 function lettingGo(
   pass: Pass,
   key: ResourceKey,
@@ -102,15 +102,15 @@ export function releaseImages(pass: Pass): void {
   }
 }
 
-/** Orphans have no resource; their ops get a key of nobody's, so that they are told apart. */
+/** Returns the key for the op of an orphan, which has no resource: unique, and of no app. */
 function orphanKey({ type, id }: Orphan): ResourceKey {
   return `${type === 'bridge' ? 'network' : 'container'}//${type}-${id}`;
 }
 
-/** A lease may be of a container that is there, and left the network. */
+/** The container of a lease may exist and have left the network. */
 const whyGone = ({ type }: Orphan): string => (type === 'lease' ? 'nothing uses it any more' : 'its owner is gone');
 
-/** Orphans are looked for, and collected, only when everything is looked at. */
+/** Plans the removal of orphans. Only a full pass finds them. */
 export function removeOrphans(pass: Pass): void {
   if (pass.scope !== null) return;
   for (const orphan of pass.observed.orphans) {

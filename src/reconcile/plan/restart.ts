@@ -9,12 +9,12 @@ import { type BackoffCurve, backoffCurve, restartDelay } from './backoff.ts';
 
 export type RestartPolicy = ContainerSpec['restart'];
 
-/** What becomes of a container that ended. */
+/** What follows the end of a run. */
 export type RestartDecision =
   /** Start now; the counters are those of the new run. */
   | { readonly next: 'start'; readonly counters: RestartCounters; readonly message: string }
   | { readonly next: 'wait'; readonly untilBootMs: number; readonly message: string }
-  /** The policy is content with the end. */
+  /** The policy asks for no restart. */
   | { readonly next: 'finished'; readonly message: string }
   /** on-failure:N has no restart left. */
   | { readonly next: 'exhausted'; readonly message: string };
@@ -26,7 +26,7 @@ export interface RestartInput {
   readonly containerId: string;
   /** Of the run that ended; null without probes. */
   readonly health: ObservedHealth | null;
-  /** When the latest of its dependencies came up, on the boot clock; null without dependencies. */
+  /** When the last of its dependencies became ready, on the boot clock; null without dependencies. */
   readonly dependencyUpAtBootMs: number | null;
   readonly now: Instant;
   readonly seed: string;
@@ -36,7 +36,7 @@ export function describeExit({ code, oomKilled }: Pick<ObservedExit, 'code' | 'o
   return describeEnd(code, oomKilled);
 }
 
-/** `stopped until 2026-01-02T03:04:05Z, ...`, for a manual stop that holds. */
+/** Returns the text of a manual stop in force: `stopped until 2026-01-02T03:04:05Z, ...`. */
 export function describeStop({ stopUntil, leftDown }: Pick<ObservedContainer, 'stopUntil' | 'leftDown'>): string {
   if (leftDown) return 'not started with the supervisor (--restart=false), until `tsdocker start` or a changed spec';
   const end = stopUntil ? `${new Date(stopUntil.wallMs).toISOString().replace(/\.\d+/, '')}, ` : '';
@@ -47,14 +47,14 @@ function formatDelay(ms: number): string {
   return ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
-/** A run without probes has shown by its length that it works; one with probes by how long after it was ready. */
+/** Reports whether the run was long enough to reset the back-off: in total without probes, since readiness with them. */
 function workedLong({ exit, health }: RestartInput, { resetAfterMs, resetAfterReadyMs }: BackoffCurve): boolean {
   if (health === null || resetAfterReadyMs === null) return exit.ranForMs >= resetAfterMs;
   if (health.firstReadyAtBootMs === null || exit.finishedAtBootMs === null) return false;
   return exit.finishedAtBootMs - health.firstReadyAtBootMs >= resetAfterReadyMs;
 }
 
-/** Quick failures in a row before this end; a long run, another boot or a recovered dependency starts a new row. */
+/** Returns the quick failures in a row before this one. A long run, a reboot or a recovered dependency resets the count. */
 function quickFailures(input: RestartInput, curve: BackoffCurve): number {
   const { exit, counters, dependencyUpAtBootMs } = input;
   if (workedLong(input, curve) || exit.finishedAtBootMs === null) return 0;
@@ -62,7 +62,7 @@ function quickFailures(input: RestartInput, curve: BackoffCurve): number {
   return counters.consecutive;
 }
 
-/** Applies a restart policy to the end of a run. A manual stop is not its business: ask before. */
+/** Applies a restart policy to the end of a run. The caller has excluded a manual stop. */
 export function decideRestart(input: RestartInput): RestartDecision {
   const { policy, exit, counters, health } = input;
   const unhealthy = policy.policy !== 'no' && health?.state === 'unhealthy';
@@ -95,8 +95,8 @@ type FailedStart = Pick<RestartInput, 'policy' | 'counters'> & {
 };
 
 /**
- * What follows a start that came to nothing: it stays due, whatever the policy says of the run before. Only where the
- * policy counts, a failure of the container's own is one of its restarts.
+ * Decides after a failed start. The start stays due under every policy. Under `on-failure:N` a failure by the container's
+ * own fault uses one of the N restarts.
  */
 export function decideFailedStart({
   policy,
@@ -112,7 +112,7 @@ export function decideFailedStart({
   return { next: 'start', counters: { ...counters, restarts: counters.restarts + 1 }, message: failed };
 }
 
-/** True when this policy has a restart left after such an end. */
+/** Reports whether the policy has a restart left after such an end. */
 export function mayRestart({ policy, max }: RestartPolicy, failed: boolean, { restarts }: RestartCounters): boolean {
   return restartsAfter(policy, failed) && !(policy === 'on-failure' && max > 0 && restarts >= max);
 }

@@ -1,4 +1,4 @@
-/** What the run of a container has shown by now: that it goes on, that it did its work, or how it ended. Pure. */
+/** Judges the run of a container: ready, completed, failed, or to be judged later. Pure. */
 import type { Instant } from '../../model/clock.ts';
 import { OWN_FAILURES } from '../../model/error-class.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
@@ -10,14 +10,14 @@ import { describeExit, mayRestart } from './restart.ts';
 /** A run that ended by itself, with the last lines it wrote. */
 export interface EndedRun extends Pick<ObservedExit, 'code' | 'oomKilled' | 'ranForMs'> {
   readonly log: readonly string[];
-  /** Its probes had found it unhealthy, and it was ended for that: what they found. */
+  /** Message of the probes when the run was stopped as unhealthy; else null. */
   readonly unhealthy: string | null;
 }
 
 export interface RunInput {
   readonly container: ObservedContainer;
   readonly spec: ContainerSpec;
-  /** Others start when it has ended with 0. */
+  /** True when dependents wait for its completion. */
   readonly awaited: boolean;
   readonly settleMs: number;
   /** Boot clock: an end before that says nothing of a container that is started again. */
@@ -29,7 +29,7 @@ export interface RunInput {
 
 export type RunVerdict =
   | { readonly is: 'ready'; readonly message: string }
-  /** It ended with 0, and was meant to. */
+  /** It ended with 0, as intended. */
   | { readonly is: 'completed'; readonly message: string }
   | {
       readonly is: 'failed';
@@ -37,9 +37,9 @@ export type RunVerdict =
       readonly exitCode: number | null;
       readonly log: readonly string[];
     }
-  /** It cannot be started as it is declared: the next try is as good as the last one. */
+  /** It cannot start as declared: another try would fail the same way. */
   | { readonly is: 'unstartable'; readonly message: string }
-  /** Boot clock, when to look again; null waits for an event. */
+  /** Time of the next look on the boot clock; null waits for an event. */
   | { readonly is: 'waiting'; readonly message: string; readonly untilBootMs: number | null };
 
 /** The settle time of a container for this command. @param asked by who gave the command; null for what the manifest says */
@@ -84,7 +84,7 @@ function judgeRunning({ container, spec, awaited, settleMs, sinceBootMs, now }: 
   if (awaited) return waiting('it runs, and others wait for its end');
   if (!isReady(container, spec)) return waiting(health?.message ?? '');
   if (health) return { is: 'ready', message: 'its probe passes' };
-  // A start of which no time is known was seen before the command came.
+  // A start without a known time was seen before the command.
   const readyAt = (startedAtBootMs ?? sinceBootMs) + settleMs;
   if (now.bootMs < readyAt) return waiting(`it runs, and is ready when it has for ${seconds(settleMs)}`, readyAt);
   return { is: 'ready', message: `it has been running for ${seconds(settleMs)}` };

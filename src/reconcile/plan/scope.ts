@@ -3,12 +3,12 @@ import { append } from '../../model/lists.ts';
 import type { Kind, ResourceKey } from '../../model/resource.ts';
 import { dependenciesOf, isContainer } from './references.ts';
 
-/** Who needs whom in one generation of the desired state, and what follows from it for looks at everything. */
+/** The dependency relations of one generation, computed once for all passes. */
 export interface Relations {
   readonly needs: (key: ResourceKey) => readonly ResourceKey[];
   readonly neededBy: (key: ResourceKey) => readonly ResourceKey[];
   readonly ofKind: <K extends Kind>(kind: K) => readonly Desired<K>[];
-  /** All containers; see {@link dependencyOrder}. */
+  /** All containers, in {@link dependencyOrder}. */
   readonly containers: readonly Desired<'container'>[];
 }
 
@@ -38,7 +38,7 @@ export function relationsOf(desired: DesiredState): Relations {
   };
 }
 
-/** The containers among these resources and what they need, each after those it links to, shares a network with or takes volumes from. */
+/** Returns the containers among the resources and their dependencies, each after those it depends on. */
 export function dependencyOrder(
   roots: Iterable<Desired>,
   { resources }: DesiredState,
@@ -65,7 +65,7 @@ export function dependencyOrder(
   return result;
 }
 
-/** The keys and everything they need, however far away. */
+/** Returns the keys with all their dependencies, direct and indirect. */
 export function withDependencies(keys: Iterable<ResourceKey>, relations: Relations): ReadonlySet<ResourceKey> {
   const result = new Set<ResourceKey>();
   const open = [...keys];
@@ -78,8 +78,8 @@ export function withDependencies(keys: Iterable<ResourceKey>, relations: Relatio
 }
 
 /**
- * What has to be looked at together when these keys may have changed: they, those that need them directly (a new image
- * or network moves its containers, a dependency that came up lets its dependents start), and all that these need.
+ * Returns the keys to plan together when `keys` may have changed: these, their direct dependents (a new image or network
+ * moves its containers; a ready dependency lets its dependents start), and all dependencies of both.
  */
 export function relatedKeys(keys: Iterable<ResourceKey>, relations: Relations): ReadonlySet<ResourceKey> {
   const changed = [...keys];

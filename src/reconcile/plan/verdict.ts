@@ -1,4 +1,4 @@
-/** Whether the container that an update started has proved itself. Pure. */
+/** Judges the container that an update started. Pure. */
 import type { Instant } from '../../model/clock.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { ObservedContainer, OpFailure } from '../../model/observed.ts';
@@ -8,11 +8,11 @@ import { judgeRun, seconds, settleOf } from './run-verdict.ts';
 export type Verdict =
   | { readonly is: 'ready'; readonly message: string }
   | { readonly is: 'failed'; readonly message: string; readonly hint?: string | undefined }
-  /** Boot clock, when to look again; null waits for an event. */
+  /** Time of the next look on the boot clock; null waits for an event. */
   | { readonly is: 'waiting'; readonly untilBootMs: number | null };
 
 export interface VerdictInput {
-  /** The container under test; undefined while it is not made. */
+  /** The container to judge; undefined before it is created. */
   readonly candidate: ObservedContainer | undefined;
   readonly update: ObservedUpdate;
   readonly spec: ContainerSpec;
@@ -24,7 +24,7 @@ export function isAt(candidate: ObservedContainer | undefined, { to }: Pick<Obse
   return candidate !== undefined && sameVersion(candidate, to);
 }
 
-/** The loop looks at each end before another run begins, so that none is missed. */
+/** Judges the current run. A pass sees every exit before the next run begins, so none is missed. */
 function judgeCandidate({ candidate, update, spec, failure, now }: VerdictInput): Verdict | null {
   if (!candidate || !isAt(candidate, update)) return null;
   const { health, running } = candidate;
@@ -32,7 +32,7 @@ function judgeCandidate({ candidate, update, spec, failure, now }: VerdictInput)
   const verdict = judgeRun({
     container: candidate,
     spec,
-    // An update of a long job has not failed because the job takes longer than an update may.
+    // A long job may run longer than the update timeout.
     awaited: false,
     settleMs: settleOf(spec),
     sinceBootMs: update.startedAtBootMs,
@@ -45,7 +45,7 @@ function judgeCandidate({ candidate, update, spec, failure, now }: VerdictInput)
   return { is: verdict.is, message: verdict.message };
 }
 
-/** What its probes found last; empty where nothing is known. */
+/** Returns the last probe or start error message; empty when there is none. */
 function unreadyBecause({ candidate, update }: VerdictInput): string {
   if (!candidate?.running || !isAt(candidate, update)) return candidate?.startError?.message ?? '';
   return candidate.health?.message ?? '';
@@ -55,7 +55,7 @@ export function judge(input: VerdictInput): Verdict {
   const { update, spec, failure, now } = input;
   const verdict = judgeCandidate(input);
   if (verdict && verdict.is !== 'waiting') return verdict;
-  // After the cut-over it has been ready once: only an end takes that back.
+  // After the cut-over it has been ready: only an exit counts as a failure.
   if (update.cutOverAtBootMs !== null) return { is: 'waiting', untilBootMs: null };
   if (failure?.retryAtBootMs === null) return { is: 'failed', message: failure.message, hint: failure.hint };
   const deadline = update.timeFromBootMs + spec.update.timeoutMs;

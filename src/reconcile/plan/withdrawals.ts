@@ -7,8 +7,8 @@ import type { Pass } from './pass.ts';
 import { scoped } from './pass.ts';
 
 /**
- * A published port belongs to a container that runs. One that does not, and is not started by this plan, gives its host ports
- * back, whatever it waits for; a run in its namespace keeps them. It is planned after everything else of the containers.
+ * Plans the release of host ports by containers that do not run and that this plan does not start. A container that runs in
+ * the same namespace keeps the ports. Call it after all other ops of containers are planned.
  */
 export function planWithdrawals(pass: Pass): void {
   for (const container of scoped(pass, pass.observed.containers)) {
@@ -23,13 +23,13 @@ export function planWithdrawals(pass: Pass): void {
   }
 }
 
-/** This plan starts it, takes it away, or moves its ports to another one. */
+/** Reports whether this plan starts or removes the container, or moves its ports. */
 function changes({ graph }: Pass, key: ResourceKey): boolean {
   if (graph.has(opId('container.cutover', baseKey(key)))) return true;
   return graph.typesOf(key).some((type) => !OP_TRAITS[type].leavesAtRest);
 }
 
-/** That it failed is no reason to try it again at once; what else failed of the container does not matter here. */
+/** Reports whether a failed withdrawal still waits for its retry time. Other failures do not count. */
 function isTriedLater({ observed, now }: Pass, key: ResourceKey): boolean {
   const failure = observed.failures.get(key);
   return failure?.op === 'container.withdraw' && (failure.retryAtBootMs ?? Number.POSITIVE_INFINITY) > now.bootMs;

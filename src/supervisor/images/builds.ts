@@ -55,7 +55,7 @@ export class Builds implements BuildApi {
         weight: (event) => (event.type === 'output' ? event.text.length : 0),
         leftOut: (weight) => ({
           type: 'warning',
-          message: `${Math.ceil(weight / 1024)} KiB of output were left out: nobody read them`,
+          message: `${Math.ceil(weight / 1024)} KiB of output were left out: the client did not read them`,
         }),
       },
     );

@@ -77,7 +77,7 @@ export class Collector {
     await mendSizes(world);
     const logBytes = logBudget === null ? 0 : trimLogs(world, logBudget);
     if (logBytes > 0) log.info({ bytes: logBytes }, 'removed old logs beyond the budget');
-    // Most of the time nothing has to go, and then nobody is kept waiting for those who make images just now.
+    // Usually nothing is to be removed; then the collection does not wait for image work in progress.
     const { toFree } = await this.#look();
     if (toFree > 0 && !isPaused()) await world.imageWork.pruning(() => this.#collectImages(), this.#stopped.signal);
   }

@@ -65,7 +65,7 @@ function garbage(
 }
 
 /**
- * Removes images that nobody needs, with their layers, and layers of no image, as builds leave them; with `all` also what
+ * Removes unused images with their layers, and layers of no image, as builds leave them; with `all` also what
  * builds keep beside layers, copies of files that no kept generation needs, with `volumes` also data whose container is gone. No build runs meanwhile. With `dryRun` only
  * says what would go, with `listed` takes nothing but that.
  */

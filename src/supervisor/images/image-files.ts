@@ -52,7 +52,7 @@ export interface ImageFilesParts {
   readonly kept: KeptContents;
   readonly pauses: Pauses;
   readonly jobs: ImageJobs;
-  /** The container that a person means. @throws TSD_NO_SUCH_RESOURCE, TSD_SHIM when nobody knows whether it runs. */
+  /** The container that a person means. @throws TSD_NO_SUCH_RESOURCE, TSD_SHIM when it is unknown whether it runs. */
   readonly container: (name: string) => ContainerRecord;
 }
 

@@ -15,9 +15,9 @@ const configSchema = z.object({ created: z.string().nullish(), history: z.array(
 export function imageHistory({ id, created, Tsdocker }: ImageRecord): readonly ImageHistoryView[] {
   const layers = Tsdocker?.Layers ?? [];
   const config = parseJson(configSchema, Tsdocker?.ConfigJson ?? '{}', 'image configuration');
-  const told = config.history ?? [];
-  const making = told.filter(({ empty_layer }) => empty_layer !== true);
-  const steps = making.length === layers.length ? told : layers.map((): z.infer<typeof stepSchema> => ({ created }));
+  const entries = config.history ?? [];
+  const making = entries.filter(({ empty_layer }) => empty_layer !== true);
+  const steps = making.length === layers.length ? entries : layers.map((): z.infer<typeof stepSchema> => ({ created }));
   let next = 0;
   const views = steps.map((step): ImageHistoryView => {
     const layer = step.empty_layer === true ? undefined : layers[next++];

@@ -152,7 +152,7 @@ export class LogTail {
       if (entries.length > 0) return entries;
       const newer = await this.#newer();
       if (newer === null) return null;
-      // Nobody writes to a rotated file any more: what is read now is all there is.
+      // A rotated file is not written any more: what is read now is complete.
       const rest = await this.#read();
       if (rest.length > 0) {
         await newer.handle.close();

@@ -45,7 +45,7 @@ describe('a run', () => {
     expect((await containers.run({ ...spec, run: 2, argv: ['true'] })).exitCode).toBe(0);
   });
 
-  it('whose end cannot be recorded yet gives nobody what another client sends to its terminal', async () => {
+  it('whose end cannot be recorded yet passes no client what another one sends to its terminal', async () => {
     const spec = containers.spec(['sh', '-c', 'read line; exit 3'], { stdin: true, tty: true });
     await containers.driver.start(spec);
     const record = join(containers.instance.root, 'execdriver/native', spec.containerId, 'exit.1');

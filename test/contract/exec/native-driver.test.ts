@@ -38,7 +38,7 @@ describe('runs and their control groups', () => {
     expect(fixture.exits.at(-1)).toMatchObject({ containerId: spec.containerId, exitCode: 137, oomKilled: false });
   });
 
-  it('an end for want of memory is told apart', async () => {
+  it('an OOM kill is reported as such', async () => {
     const spec = fixture.spec(shell('head -c 200000000 /dev/zero | tail -c 200000000 >/dev/null; exit $?'), {
       resources: { ...NO_LIMITS, memoryBytes: 20 << 20, memorySwapBytes: 20 << 20 },
     });

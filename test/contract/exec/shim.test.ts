@@ -106,7 +106,7 @@ describe('the shim', () => {
     expect(fixture.exits).toHaveLength(1);
   });
 
-  it('killed while nobody looked leaves a run that ended unknown', async () => {
+  it('killed unobserved leaves a run with an unknown exit', async () => {
     const handle = await fixture.driver.start(sleeper());
     fixture.driver.close();
     process.kill(handle.shimPid, 'SIGKILL');
@@ -114,7 +114,7 @@ describe('the shim', () => {
     expect(await fixture.newDriver().adopt(handle)).toMatchObject({ state: 'exited', exit: { exitCode: null } });
   });
 
-  it('is told from a run that never began, by the number of the run', async () => {
+  it('is distinguished from a run that never began by the number of the run', async () => {
     const failed = fixture.spec(['/missing']);
     await expect(fixture.driver.start(failed)).rejects.toThrow();
     expect(await fixture.newDriver().adopt({ containerId: failed.containerId, run: 1 })).toEqual({
@@ -247,7 +247,7 @@ describe('when the supervisor is killed', () => {
     await until('the shim to leave', () => shimsOf(containerId).length === 0);
   });
 
-  it('what nobody adopts can still be found, killed and removed', async () => {
+  it('an unadopted run can still be found, killed and removed', async () => {
     const { containerId, pid } = await killedSupervisor(sleeper());
     expect(fixture.driver.list()).toContain(containerId);
     await fixture.driver.kill(containerId);
@@ -348,7 +348,7 @@ describe('the control socket', () => {
     connection?.close();
   });
 
-  it('serves nobody but root', async () => {
+  it('serves only root', async () => {
     const { containerId } = await fixture.driver.start(sleeper());
     const path = socketOf({ containerId, run: 1 });
     expect(statSync(join(fixture.instance.runDir, 'shim')).mode & 0o077).toBe(0);

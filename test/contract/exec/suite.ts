@@ -35,7 +35,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
         expect(await driver.reach('/etc/passwd/none')).toBe(constants.errno.ENOTDIR);
       });
 
-      it('is kept by a filesystem that does not answer, and keeps nobody else', async () => {
+      it('blocks on a filesystem that does not answer, and blocks no other call', async () => {
         const mount = new StuckMount(join(fixture.instance.root, 'mount'));
         try {
           const kept = driver.reach(join(mount.path, 'a'));
@@ -65,7 +65,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
     });
 
     describe('a run', () => {
-      it('is alive after start and tells its end once', async () => {
+      it('is alive after start and reports its exit once', async () => {
         const spec = fixture.spec(shell('echo up; read line; exit 7'), { stdin: true });
         const handle = await driver.start(spec);
         expect(isAlive(handle.pid)).toBe(true);
@@ -95,7 +95,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
         expect(await fixture.exited(spec.containerId)).toMatchObject({ exitCode: 137, signal: SIGKILL });
       });
 
-      it('is ending as soon as its payload is, also while nobody can tell', async () => {
+      it('is ending as soon as its payload is, also when that cannot be read', async () => {
         const spec = fixture.spec(shell('while :; do sleep 1000; done'));
         const { pid, shimPid } = await driver.start(spec);
         expect(driver.ending(spec.containerId)).toBe(false);
@@ -256,7 +256,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
         expect(results.map((result) => result.stdout)).toEqual(['hello\n', 'hello\n', 'hello\n']);
       });
 
-      it('that nobody reads does not hold the payload up', async () => {
+      it('without a reader does not block the payload', async () => {
         const flood = 'head -c 16777216 /dev/zero | tr "\\0" "x"';
         const spec = fixture.spec(shell(`read line; ${flood}; echo; echo end >&2; sleep 1000`), { stdin: true });
         await driver.start({ ...spec, log: { ...spec.log, maxBytes: 1 << 20 } });
@@ -288,7 +288,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
         expect((await finish(session)).exitCode).toBe(2);
       });
 
-      it('tells a writer that nobody reads stdin', async () => {
+      it('reports to a writer that stdin is not read', async () => {
         const spec = fixture.spec(shell('exec <&-; echo closed; sleep 1000'), { stdin: true });
         await driver.start(spec);
         await logged(spec.log.path, 'closed');

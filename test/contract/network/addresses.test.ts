@@ -78,7 +78,7 @@ test('a namespace that takes the place of another is asked again', () => {
   expect(look()).toEqual({ [LAST]: ['10.231.1.7/24'] });
 });
 
-test('those of which nothing is told are asked in turn', async () => {
+test('namespaces without a reported change are read in turn', async () => {
   const socket = new NetlinkSocket(NETLINK_ROUTE);
   onTestFinished(() => socket.close());
   look();

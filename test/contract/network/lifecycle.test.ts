@@ -133,7 +133,7 @@ describe('observe', () => {
     expect(driver.observe().endpoints.size).toBe(0);
   });
 
-  test('an endpoint whose namespace somebody keeps comes back as an orphan and can be detached again', () => {
+  test('an endpoint whose namespace is held elsewhere comes back as an orphan and can be detached again', () => {
     driver.ensureNetwork(network(1));
     payload(start(driver, endpoint('a', 1, 2)));
     driver.detach(idOf('a'));
@@ -392,7 +392,7 @@ describe('a new supervisor', () => {
     expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ bridge: 'tsdt1', up: true, ports: [PUBLISHED] });
   });
 
-  test('knows an endpoint of ours that nobody has told it about, plugged in or not', () => {
+  test('observes an unknown endpoint of ours, attached to a bridge or not', () => {
     driver.ensureNetwork(network(1));
     const pid = payload(start(driver, endpoint('a', 1, 2)));
     driver.close();
@@ -408,7 +408,7 @@ describe('a new supervisor', () => {
     expect(() => driver.adoptSandbox(idOf('a'), { shimPid: shim(), pid: shim() })).toThrow(/none but the host's/);
   });
 
-  test('keeps the ports of containers it has not been told about from others, not from themselves', () => {
+  test('refuses the ports of unknown containers to others, not to themselves', () => {
     driver.ensureNetwork(network(1));
     const port = { ...PUBLISHED, hostIp: '127.0.0.1' };
     start(driver, endpoint('a', 1, 2, { ports: [port] }));
@@ -432,7 +432,7 @@ describe('a new supervisor', () => {
   });
 });
 
-describe('somebody else', () => {
+describe('a foreign process', () => {
   test("'s interface of the same name is a conflict and stays", () => {
     shell('ip link add tsdt1 type bridge');
     try {

@@ -58,7 +58,7 @@ test('routes that go with an interface that is set down are found missing by the
   expect(look()).toEqual(namespaces.fds.map((_, index) => index !== LAST));
 });
 
-test('what the kernel does not tell is found in turn', () => {
+test('an unreported loss is found in turn', () => {
   const bridge = 'link add tsdq0 type bridge\nlink set tsdq0 up\nroute add default dev tsdq0';
   for (let index = 0; index < NAMESPACES; index++) namespaces.change(index, bridge);
   for (let looks = 0; looks < 3; looks++) look();

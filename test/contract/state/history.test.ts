@@ -151,7 +151,7 @@ describe('timeline', () => {
     expect(again.timeline.hasExit('container/blog/web', 2, 2)).toBe(false);
   });
 
-  it('waits for another writer with what comes next, and keeps nobody waiting', () => {
+  it('queues writes behind another writer, and does not block', () => {
     const other = new Database(path);
     other.exec('BEGIN EXCLUSIVE');
     expect(() => history.timeline.append(draft)).toThrow(/locked/);
@@ -198,7 +198,7 @@ describe('journal', () => {
   } as const;
   const error = { code: 'TSD_SYSCALL', class: 'unavailable', message: 'm', hint: 'h', errno: 5 } as const;
 
-  it('tells how ops ended, newest first', () => {
+  it('lists how ops ended, newest first', () => {
     history.journal.end(history.journal.begin(start, 1), 'failed', error, 2);
     const second = history.journal.begin({ ...start, key: 'container/blog/db' }, 3);
     history.journal.end(second, 'succeeded', null, 4);

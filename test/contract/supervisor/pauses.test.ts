@@ -126,7 +126,7 @@ test('a pause that waits for its turn does not begin after a stop was asked for'
   expect([isFrozen(), status()]).toEqual([false, 'running']);
 });
 
-test('files that change all the same are told of as those of the container', async () => {
+test('files that change nevertheless are reported as changes of the container', async () => {
   const source = join(fixture.instance.root, 'rootfs');
   // The first that is read.
   const large = join(source, '0-large');
@@ -153,7 +153,7 @@ test('the look at a tree ends when the container is stopped', async () => {
   expect(pieces).toBe(0);
 });
 
-test('who reads a container when its run is taken over is told', async () => {
+test('a reader of a container is notified when its run is adopted', async () => {
   const found = fixture.newDriver();
   const { exec, reading } = { exec: found, reading: reader(openPauses(found)) };
   await reading.begun;

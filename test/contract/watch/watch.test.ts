@@ -91,7 +91,7 @@ describe('what is a manifest', () => {
     await becomes({ 'a.yaml': 'one', 'b.yml': 'two' });
   });
 
-  test('what cannot be read is told, not left out', async () => {
+  test('an unreadable file is reported, not left out', async () => {
     put('binary.yaml', '');
     writeFileSync(join(directory, 'binary.yaml'), Buffer.from([0xff, 0xfe, 0x00]));
     execFileSync('mkfifo', [join(directory, 'pipe.yaml')]);
@@ -350,7 +350,7 @@ describe('links and directories that go', () => {
 });
 
 describe('inputs', () => {
-  test('a changed, replaced, removed and new env file is told', async () => {
+  test('a changed, replaced, removed and new env file is reported', async () => {
     const input = join(root, 'web.env');
     writeFileSync(input, 'A=1');
     const old = new Date(Date.now() - 60_000);

@@ -166,7 +166,7 @@ test('other keys go on while an op is under way', async () => {
   expect(sim.controller.inFlight(DB)).toBeUndefined();
 });
 
-test('between two ops of a container the next one is told', async () => {
+test('between two ops of a container the next one is reported', async () => {
   await sim.declare(PAIR);
   let release = () => {};
   sim.beforeOp = ({ id }) => (id === `create ${DB}` ? new Promise((resolve) => (release = resolve)) : undefined);
@@ -371,7 +371,7 @@ describe('defects', () => {
   });
 });
 
-test('the load of an image that nobody declares any more is called off, and its failure is none', async () => {
+test('the load of an image that is no longer declared is cancelled and records no failure', async () => {
   const app = (image: string) => ({ blog: { images: { app: image }, containers: { web: {} } } });
   sim.beforeOp = (op, signal) =>
     op.op !== 'image.load' || sim.desired.generation > 2
@@ -437,7 +437,7 @@ test('who looks at what came of a pass and fails does not end the loop', async (
   expect(sim.defects.map(({ error }) => error.message)).toContain('cannot be told');
 });
 
-test('a failure of an orphan that somebody else removed is forgotten', async () => {
+test('the failure of an orphan that is gone is cleared', async () => {
   await sim.declare(PAIR);
   sim.host.orphans = [{ type: 'snapshot', id: 'ab12' }];
   sim.beforeOp = (op) => {

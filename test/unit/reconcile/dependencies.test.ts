@@ -67,7 +67,7 @@ describe('what has to be before a container starts', () => {
     );
   });
 
-  test('a liveness probe alone keeps nobody waiting', () => {
+  test('a liveness probe alone does not delay dependents', () => {
     expect(scene({ health: { liveness: { tcp: 1 } } }, { dependsOn: ['db'] }).text()).toContain(
       'start container/a/web',
     );

@@ -67,7 +67,7 @@ test('ops run after those they depend on, at the same time otherwise, and are jo
   ]);
 });
 
-test('what depends on a failed op is skipped with the reason, and is tried by nobody', async () => {
+test('ops that depend on a failed op are skipped with the reason and do not run', async () => {
   let calls = 0;
   const { executor } = bench(async ({ id }) => {
     calls++;
@@ -206,7 +206,7 @@ describe('called off', () => {
     ]);
   });
 
-  test('an op that builds up is told at once, and a stop; others that tear down have time left', async () => {
+  test('an abort reaches a building op and a stop at once; other teardowns may finish', async () => {
     const pass = new AbortController();
     const aborted: string[] = [];
     const { executor, time } = bench(

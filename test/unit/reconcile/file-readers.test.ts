@@ -9,7 +9,7 @@ const changed = (what: string) => ({
   message: `the files of container app-web cannot be read while it is being ${what}`,
 });
 
-test('a reader is told before a change begins, and is not waited for', async () => {
+test('a reader is notified before a change begins, and is not waited for', async () => {
   const readers = new FileReaders();
   const end = gate();
   let told = false;
@@ -46,7 +46,7 @@ test('who comes while a change is under way is refused until all have ended, als
   expect(await read()).toBe('read');
 });
 
-test('what else failed of a reader that was told is kept as the cause', async () => {
+test('another failure of a notified reader is kept as the cause', async () => {
   const readers = new FileReaders();
   const own = new Error('disk full');
   const begun = gate();

@@ -39,7 +39,7 @@ describe('work on images', () => {
     expect(at('prune ends')).toBeLessThan(Math.min(at('later begins'), at('again begins')));
   });
 
-  it('pruning gives up waiting when it is told to', async () => {
+  it('a prune stops waiting when its signal aborts', async () => {
     const first = gate();
     const making = work.making(doing('first', first.passed));
     const asked = new AbortController();
@@ -64,7 +64,7 @@ describe('work on images', () => {
     expect(log).not.toContain('no begins');
   });
 
-  it('a failure holds nobody up', async () => {
+  it('a failure does not delay other work', async () => {
     await expect(work.making(() => Promise.reject(new Error('a')))).rejects.toThrow('a');
     await expect(work.pruning(() => Promise.reject(new Error('b')))).rejects.toThrow('b');
     expect(await work.making(async () => 'made')).toBe('made');

@@ -48,7 +48,7 @@ const question = (index: number): Question => asked[index] as Question;
 describe('many files of a filesystem that answers', () => {
   const files = Array.from({ length: 11 }, (_, index) => `/mnt/${index}`);
 
-  test('are all asked about while somebody waits for them, a few at a time', async () => {
+  test('are all checked while a caller waits, a few at a time', async () => {
     const waiting = book.settle(files);
     for (let index = 0; index < files.length; index++) {
       expect(asked.length).toBeLessThanOrEqual(index + 4);
@@ -86,7 +86,7 @@ describe('a file on a filesystem that may not answer', () => {
     expect(time.pending).toBe(0);
   });
 
-  test('is asked about again when an answer is old, and nobody is told the same twice', async () => {
+  test('is checked again when the answer is old, and an equal answer is not reported twice', async () => {
     book.trouble('/mnt/a');
     await question(0).answer(2);
     expect(news).toEqual(['/mnt/a']);
@@ -164,7 +164,7 @@ describe('a file on a filesystem that may not answer', () => {
   });
 });
 
-test('of other files nothing is kept and nobody asked', async () => {
+test('local files are neither checked nor kept', async () => {
   expect(book.trouble('/srv/a')).toBeUndefined();
   expect(book.isFree('/srv/a')).toBe(true);
   expect(await book.settle(['/srv/a'])).toBe(false);

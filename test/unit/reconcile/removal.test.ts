@@ -65,7 +65,7 @@ describe('removal', () => {
     `);
   });
 
-  test('containers that nobody declared here, or that another driver made, are never touched', () => {
+  test('containers that were never declared here, or that another driver made, are never touched', () => {
     const host = hostWith({ blog: { containers: { a: {}, b: {} } } });
     host.change('container/blog/a', { key: null });
     host.change('container/blog/b', { available: false });

@@ -104,14 +104,14 @@ test('phases are those that users see', () => {
   `);
 });
 
-test('what nobody declares any more and still runs is stopping', () => {
+test('a running container that is no longer declared is stopping', () => {
   const host = hostWith({ x: { containers: { web: {} } } });
   const [stop] = planOn(host, declare({}, 2)).ops;
   const status = containerStatus({ desired: undefined, observed: host.container(KEY), hold: undefined, op: stop });
   expect([status.phase, status.ready, status.message]).toEqual(['Stopping', false, 'no longer declared']);
 });
 
-test('orphans are what nobody claims, each once, processes first', () => {
+test('orphans are the objects without an owner, each once, processes first', () => {
   const found = { snapshot: ['b', 'a', 'a'], process: ['b', 'c'], lease: new Set(['known']) };
   const orphans = findOrphans(found, (type, id) => id === 'known' || (type === 'process' && id === 'c'));
   expect(orphans).toEqual([
@@ -121,7 +121,7 @@ test('orphans are what nobody claims, each once, processes first', () => {
   ]);
 });
 
-test('an environment that names where a link was is told of, until a restart', () => {
+test('an environment with the old address of a link is reported until a restart', () => {
   const moved = (host: PureHost): void =>
     host.change(KEY, { envAddresses: { db: '10.0.0.2', gone: '10.0.0.9' }, linkAddresses: { db: '10.0.0.3' } });
   expect(statusAfter(moved)).toBe('Running ready StaleLinks:AddressChanged');

@@ -17,7 +17,7 @@ test('a stop took away what ended after it, whatever the wall clock was set to m
   }
 });
 
-test('what was of another boot is told by the wall clock', () => {
+test('a stop of another boot is recognised by the wall clock', () => {
   expect(tookAway(STOP, ended(WALL + 5, null), 'boot')).toBe(true);
   expect(tookAway(STOP, ended(WALL - 5, null), 'boot')).toBe(false);
   expect(tookAway(STOP, ended(WALL + 5, 1_000), 'later')).toBe(true);

@@ -140,7 +140,7 @@ test('whatever happens, one payload with the wanted spec is left, and nothing to
   );
 });
 
-test('an update that fails goes back to the spec before it, and is told once', () => {
+test('an update that fails goes back to the spec before it, and is reported once', () => {
   return fc.assert(
     fc.property(
       fc.constantFrom(...ORDERS),

@@ -88,7 +88,7 @@ describe('stop-first', () => {
     expect(step(server, stopFirst('two'))).toContain('update failed: exited with 0 after 0.3 s');
   });
 
-  test('an end that nobody saw says nothing; without readiness the time runs out', () => {
+  test('an unknown exit decides nothing; without readiness the update times out', () => {
     const host = changed();
     host.exit(WEB, null, 300);
     expect(textOn(host, stopFirst('two'))).toContain('start container/blog/web');
@@ -427,7 +427,7 @@ describe('start-first', () => {
     );
   });
 
-  test('what the host cannot start is told of the container, and nothing begins', () => {
+  test('an obstacle to the successor is reported on the container, and nothing starts', () => {
     const host = hostWith(app('one', START_FIRST));
     host.obstacles.set(WEB, 'bind source /x does not exist');
     expect(textOn(host, startFirst('two'))).toMatchInlineSnapshot(
@@ -468,7 +468,7 @@ describe.each(['stop-first', 'start-first'])('while a change has to wait (%s)', 
     expect(holds).toMatchObject([{ key: WEB, reason: 'backing-off' }]);
   });
 
-  test('what somebody took away from it is put back', () => {
+  test('a predecessor that lost its network gets it back', () => {
     const host = parked();
     host.change(WEB, { drift: ['veth missing'] });
     expect(planOn(host, wanted).ops).toMatchObject([{ op: 'container.connect', asMade: host.container(WEB).specHash }]);

@@ -31,7 +31,7 @@ test('readiness counts from the start, the end, the first success, or the wait',
   expect(sinceOf([condition('Ready', false)], {})).toEqual(['Ready -']);
 });
 
-test('waits count from when they were told, overrides from the request', () => {
+test('waits count from their report, overrides from the request', () => {
   const conditions = [condition('Parked'), condition('Held'), condition('Drifted'), condition('Stopped')];
   expect(sinceOf(conditions, { heldSinceMs: at(7), stoppedAtMs: at(8) }, ended)).toEqual([
     'Parked 07.000',

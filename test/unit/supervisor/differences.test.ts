@@ -11,7 +11,7 @@ function edited(from: Record<string, unknown>, to: Record<string, unknown>): str
   return diffStates(app(from), app(to)).flatMap((difference) => describeFields(difference).split('; '));
 }
 
-test('fields are told as a manifest writes them, mappings by the member that differs', () => {
+test('fields are named as in a manifest, mappings by the member that differs', () => {
   expect(
     edited(
       {
@@ -40,7 +40,7 @@ test('fields are told as a manifest writes them, mappings by the member that dif
   ]);
 });
 
-test('another way to write the same is no difference; a member that came or went is told by its members', () => {
+test('another way to write the same is no difference; an added or removed member is shown by its members', () => {
   expect(edited({ update: { timeout: '60s' } }, { update: { timeout: '1m' } })).toEqual([]);
   expect(edited({ health: { tcp: 80, interval: '5s' } }, {})).toEqual([
     'health.tcp 80 -> unset',

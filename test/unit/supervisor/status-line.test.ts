@@ -23,7 +23,7 @@ test('says how many run, and what fails', () => {
   );
 });
 
-test('is told at once, and again after a change', async () => {
+test('is sent at once, and again after a change', async () => {
   const events = new SupervisorEventBus();
   const told: string[] = [];
   let running = 1;

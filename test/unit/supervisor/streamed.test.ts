@@ -10,7 +10,7 @@ const options = {
 };
 const LINE = 'y'.repeat(1024);
 
-test('what nobody reads is bounded, and the gap is told where it is', async () => {
+test('unread output is bounded, and the gap is reported in its place', async () => {
   const stream = streamedEvents<Event>(async (send) => {
     for (let line = 0; line < 10_000; line++) send({ output: LINE });
     send({ note: 'built' });

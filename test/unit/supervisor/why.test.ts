@@ -91,7 +91,7 @@ describe('the chain', () => {
     `);
   });
 
-  test('tells a crash loop once, with its latest lines and how often', () => {
+  test('shows a crash loop once, with its latest lines and the count', () => {
     const rounds = [1, 2, 3, 4].flatMap((run) => [
       exit(run, 3, [`try ${run}`]),
       hold('backing-off', `exited with 3, restart ${run} after ${run}.0 s`),
@@ -152,7 +152,7 @@ describe('the chain', () => {
     `);
   });
 
-  test('an update that failed is told from its edit on, and ends with the way back', () => {
+  test('a failed update is shown from its edit to its rollback', () => {
     const reason = 'not ready within 4.0 s: health check failed 4 times: exit 1: db down';
     const back = 'rolled back to generation 7: command';
     const entries = timeline(
@@ -181,7 +181,7 @@ describe('the chain', () => {
     `);
   });
 
-  test('what an update makes beside a container is told with it', () => {
+  test('the successor of an update is shown with its container', () => {
     const NEXT = { key: 'container/blog/web.next' } as const;
     const entries = timeline(
       edit('command ["a"] -> ["b"]', 8),
@@ -217,7 +217,7 @@ describe('the chain', () => {
     ]);
   });
 
-  test('an op whose end nobody saw is told beside what the next supervisor did', () => {
+  test('an op without a recorded end is shown beside what the next supervisor did', () => {
     const message = 'begun; the supervisor ended meanwhile';
     const entries = timeline(
       op('container.cutover', 'its successor is ready', { message }),

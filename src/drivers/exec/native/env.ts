@@ -1,7 +1,7 @@
 /** A process's environment. */
 import { TsdError } from '../../../model/errors.ts';
 
-/** What PATH is when nobody sets it, as in Docker. */
+/** Default PATH, as in Docker. */
 export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Each name once, at its first place, with its last value; HOME is added when absent. */

@@ -25,7 +25,7 @@ export function parseExitRecord(text: string, path: string): ExitRecord {
   return { exitCode: code, signal: signal === 0 ? null : signal, coreDumped: values.get('core') === '1', finishedAtMs };
 }
 
-/** Null when the run has not ended, or nobody saw it end. */
+/** Returns the record; null when the run has not ended, or its end is unknown. */
 export function readExitRecord(path: string): ExitRecord | null {
   let text: string;
   try {

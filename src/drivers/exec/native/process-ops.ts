@@ -102,7 +102,7 @@ function addClosing(program: SyscallProgram, keep: number | null): void {
  * @param nullDevice what a process without input reads; null for the /dev/null that it finds.
  */
 export function addPayload(program: SyscallProgram, process: PayloadProcess, nullDevice: SlotRef | null = null): void {
-  // Until execve nobody in the container may look into this process, which still has descriptors of the host.
+  // Until execve no process of the container may inspect this one, which still has descriptors of the host.
   program.op('hide from the container', 'prctl', PR_SET_DUMPABLE, 0, 0, 0, 0);
   addStdio(program, process, nullDevice);
   program.op('set umask', 'umask', 0o022);

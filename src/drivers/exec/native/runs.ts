@@ -1,4 +1,4 @@
-/** The runs that are alive as far as we know, from the moment their payload runs until their end has been told. */
+/** The runs known to be alive: from the start of the payload until the exit has been reported. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { bootId, describeProcess, SIGKILL, signalProcess, startTimeOf } from '../../../ffi/processes.ts';
 import type { Clock } from '../../../model/clock.ts';
@@ -21,7 +21,7 @@ const REREAD_MS = 50;
 export interface Run {
   readonly handle: TaskHandle;
   readonly connection: RunConnection;
-  /** Resolves when the listeners have been told. */
+  /** Resolves when the listeners have been called. */
   readonly ended: Promise<void>;
 }
 
@@ -155,7 +155,7 @@ export class Runs {
     return this.#adoptEnded(wanted, null);
   }
 
-  /** A run that an earlier supervisor left and nobody adopted. */
+  /** A run of an earlier supervisor that has not been adopted. */
   async unadopted(containerId: string): Promise<Run | null> {
     for (const run of this.#context.files.runsWithSocket(containerId)) {
       const found = await this.connect({ containerId, run });
@@ -164,7 +164,7 @@ export class Runs {
     return null;
   }
 
-  /** Lets go of all runs; their ends are not told any more. */
+  /** Disconnects from all runs. Their exits are not reported any more. */
   close(): void {
     this.#closed = true;
     for (const connection of this.#asked) connection.close();

@@ -18,7 +18,7 @@ import {
 } from './shim-protocol.ts';
 
 const { ENOENT, ECONNREFUSED, ECONNRESET } = constants.errno;
-/** What connecting says when nobody is there. */
+/** Errors of connect(2) that mean no shim listens. */
 const GONE: ReadonlySet<number | undefined> = new Set([ENOENT, ECONNREFUSED, ECONNRESET]);
 
 /** A shim answers within a millisecond; one that takes so long stands still. */

@@ -64,7 +64,7 @@ function ended(stream: Readable): Promise<void> {
 
 function stdinOf(connection: ShimConnection): Writable {
   const send = (step: string, type: number, bytes: Buffer | undefined, done: (error?: Error) => void): void => {
-    // A shim that left unanswered is told by `exited`; only a payload that does not read is the writer's business.
+    // `exited` reports a shim that left without an answer; a payload that does not read is an error of the write.
     connection.request(type, bytes).then(
       (errno) => (errno === 0 ? done() : done(sysError('shim', errno, step))),
       () => done(),
@@ -74,7 +74,7 @@ function stdinOf(connection: ShimConnection): Writable {
     write: (chunk: Buffer, _encoding, done) => send('write to stdin', REQUEST.input, chunk, done),
     final: (done) => send('close stdin', REQUEST.inputEnd, undefined, done),
   });
-  // A payload may stop reading at any time: who wants to know listens, nobody has to.
+  // A payload may stop reading at any time. Without a listener of our own the error would be thrown.
   stdin.on('error', () => {});
   return stdin;
 }

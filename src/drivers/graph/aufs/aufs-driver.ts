@@ -165,7 +165,7 @@ class AufsDriver implements GraphDriver {
     chmodSync(path, like === null ? 0o755 : like.mode & 0o7777);
   }
 
-  /** What is said about it comes first: a diff without it would be taken for a layer that nobody finished. */
+  /** The metadata is written first: a diff without it counts as an unfinished layer. */
   #commit({ id, type }: Listed, below: readonly string[], diff: string): void {
     for (const kind of ['diff', 'layers', 'mnt', 'snapshots']) {
       mkdirSync(join(this.#home, kind), { recursive: true, mode: 0o700 });

@@ -26,7 +26,10 @@ export function probeAufs(home: string): Fingerprint {
     );
   }
   if (aufsCannotName(home)) {
-    return problem(`aufs cannot be told of ${home}`, 'Choose a --root without colons, commas, = and spaces.');
+    return problem(
+      `aufs mount options cannot contain ${home}`,
+      'Choose a --root without colons, commas, = and spaces.',
+    );
   }
   try {
     const dirperm1 = takesDirperm1(home);

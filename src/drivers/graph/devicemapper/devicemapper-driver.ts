@@ -330,7 +330,7 @@ class DeviceMapperDriver implements GraphDriver {
     }
   }
 
-  /** Stops a device and waits until nobody has it. @throws TSD_SYSCALL of class unavailable when somebody keeps it. */
+  /** Deactivates a device once it is not open any more. @throws TSD_SYSCALL of class unavailable when it stays open */
   async #idle(pool: ThinPool, name: string): Promise<void> {
     const deadline = performance.now() + IDLE_MS;
     while (!pool.deactivate(name)) {

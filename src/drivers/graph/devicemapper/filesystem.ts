@@ -38,7 +38,7 @@ export function makeFilesystem(device: string, options: DeviceMapperOptions): vo
   }
 }
 
-/** How a device is mounted. All have the id of the base device's filesystem, which xfs must be told to overlook. */
+/** Mount options of a device. All share the UUID of the base device's filesystem, which xfs accepts only with nouuid. */
 export function mountCall(device: string, options: DeviceMapperOptions, readOnly: boolean): MountCall {
   const flags = options.mountOptions.reduce(
     (sum, name) => sum | (MOUNT_FLAGS.get(name) ?? 0),

@@ -19,7 +19,7 @@ import { TsdError } from '../../../model/errors.ts';
 import type { DeviceMapperOptions } from './options.ts';
 
 const SECTOR = 512;
-/** Of the pool, in blocks: below it the kernel raises an event, which nobody waits for here. */
+/** Low water mark of the pool in blocks. The kernel raises an event below it, which is not used here. */
 const LOW_WATER_MARK = 32768;
 /**
  * Documentation/admin-guide/device-mapper/thin-provisioning.rst. Filesystems read no block that they have not written, so

@@ -8,7 +8,7 @@ export interface Attached {
   readonly link: number;
 }
 
-/** What the driver attached, or was told of. */
+/** The endpoints that the driver attached or resumed. */
 export class Attachments {
   readonly #byContainer = new Map<string, Attached>();
   /** Containers by the index of the host's end of their pair: it is never used twice. */

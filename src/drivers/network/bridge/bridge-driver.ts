@@ -379,7 +379,7 @@ class BridgeDriver implements NetworkDriver {
     openNeighbour((step, commands) => firewall.run(step, commands), this.#names, passage);
   }
 
-  /** After a network went: rules of bridges that nobody has any more, the neighbour's chain, an empty table. */
+  /** Removes what a removed network leaves: rules of unused bridges, the neighbour's chain, an empty table. */
   #tidy(firewall: Firewall): void {
     const known = new Set([...this.#networks.values()].map(({ bridge }) => networkOwner(bridge)));
     for (const owner of [...firewall.wanted.keys()]) {

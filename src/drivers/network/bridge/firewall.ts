@@ -106,7 +106,7 @@ export class Firewall {
     const commands = [...removed, ...added];
     if (commands.length === 0) return;
     const udp = [...before.values(), ...changes.values()].flat().filter(publishesUdp);
-    // Opened before anything changes: a host where it cannot be done is told so without a trace of the attempt.
+    // Opened before anything changes: a host where it fails gets an error and no partial change.
     const flows = udp.length > 0 ? this.#staleFlows() : null;
     const remember = (all: ReadonlyMap<Owner, readonly Element[]>): void => {
       for (const [owner, elements] of all) {

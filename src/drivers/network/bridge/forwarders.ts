@@ -119,7 +119,7 @@ export class Forwarders {
     return { listener, route, close };
   }
 
-  /** A listener that ended by itself is nobody's any more, so that the next look finds it missing. */
+  /** Forgets a listener that ended by itself, so that the next observation reports it as missing. */
   #forget(route: Route): void {
     this.#version++;
     for (const listeners of this.#running.values()) {

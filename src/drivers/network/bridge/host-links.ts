@@ -17,7 +17,7 @@ export interface HostView {
   readonly addresses: readonly LinkAddress[];
 }
 
-/** Looks that may go by what was read before: what was not told is found all the same. */
+/** Number of looks answered from the last read; the next one reads again and finds unreported changes. */
 const LOOKS_BETWEEN_READS = 30;
 
 export class HostLinks {

@@ -3,7 +3,7 @@ import type { PublishedPort } from '../../contract.ts';
 import { type Listener, listenerKey, type Publication, portOfElement } from './publication.ts';
 import { type Element, identityOf } from './ruleset.ts';
 
-/** What the rules alone publish, for a container whose configuration this process has not been told yet. */
+/** Returns the ports that the rules publish, for a container whose endpoint this process does not know yet. */
 export function portsOfElements(elements: readonly Element[]): PublishedPort[] {
   return elements.flatMap((element) => portOfElement(element) ?? []);
 }

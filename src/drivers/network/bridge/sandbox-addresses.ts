@@ -6,8 +6,8 @@ import { listAddresses } from '../../../ffi/rtnetlink.ts';
 import type { Sandbox } from '../../contract.ts';
 
 /**
- * Asking a thousand namespaces takes 40 ms. Those in which the kernel told of no change are therefore asked in turn, so
- * many at each look: what was not told is found all the same.
+ * Asking a thousand namespaces takes 40 ms. Those without a reported change are therefore read in turn, a few
+ * per observation: an unreported change is found as well.
  */
 const ASKED_IN_TURN = 4;
 
@@ -23,8 +23,8 @@ export class SandboxAddresses {
   readonly #known = new Map<string, readonly string[]>();
   readonly #numbers = new Map<string, number>();
   readonly #containers = new Map<number, string>();
-  /** The kernel told of a change and they were not asked since. */
-  readonly #told = new Set<string>();
+  /** Containers with a reported change that were not read since. */
+  readonly #changed = new Set<string>();
 
   /**
    * Asks the namespaces that were never asked, those in which something changed, and some of the others. Returns the
@@ -55,7 +55,7 @@ export class SandboxAddresses {
 
   forget(containerId: string): void {
     this.#known.delete(containerId);
-    this.#told.delete(containerId);
+    this.#changed.delete(containerId);
     const number = this.#numbers.get(containerId);
     this.#numbers.delete(containerId);
     if (number !== undefined && this.#containers.get(number) === containerId) this.#containers.delete(number);
@@ -65,15 +65,15 @@ export class SandboxAddresses {
     this.#open?.socket.close();
     this.#open?.changes.close();
     this.#open = null;
-    for (const kept of [this.#known, this.#numbers, this.#containers, this.#told]) kept.clear();
+    for (const kept of [this.#known, this.#numbers, this.#containers, this.#changed]) kept.clear();
   }
 
   #toAsk(changes: RouteChanges, held: ReadonlyMap<string, Sandbox>): Iterable<string> {
     const changed = changes.take();
-    const told =
+    const reported =
       changed === null ? held.keys() : [...changed.elsewhere].flatMap((at) => this.#containers.get(at) ?? []);
-    for (const containerId of told) this.#told.add(containerId);
-    const asked = new Set(this.#told);
+    for (const containerId of reported) this.#changed.add(containerId);
+    const asked = new Set(this.#changed);
     let turn = 0;
     for (const containerId of this.#known.keys()) {
       if (++turn > ASKED_IN_TURN) break;
@@ -93,7 +93,7 @@ export class SandboxAddresses {
     this.#containers.set(number, containerId);
     const addresses = listAddresses(socket, number).map(({ address }) => address);
     const before = this.#known.get(containerId);
-    this.#told.delete(containerId);
+    this.#changed.delete(containerId);
     this.#known.delete(containerId);
     this.#known.set(containerId, addresses);
     return before === undefined || before.join() !== addresses.join();

@@ -1,6 +1,6 @@
 /**
  * Routes in the namespaces of containers. The kernel answers for the namespace of a socket only, so that asking means to go
- * there: 8 system calls, 0.1 ms. It is asked where the kernel told that a route went, where one is missing, and in turn.
+ * there: 8 system calls, 0.1 ms. It is read where the kernel reported a lost route, where one is missing, and in turn.
  */
 import { inNetns } from '../../../ffi/namespaces.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/netlink.ts';
@@ -37,9 +37,9 @@ export class SandboxRoutes {
   readonly #wanted = new Map<string, readonly string[]>();
   /** The latest comes last. */
   readonly #changed = new Set<string>();
-  /** Nobody tells that a route was put back. What was asked longest ago comes first. */
+  /** Sandboxes with a missing route, least recently read first: the kernel is not asked to report added routes. */
   readonly #missing = new Set<string>();
-  /** Never asked, or the kernel told of more than it could keep since. */
+  /** Never read, or the kernel has dropped reports since. */
   readonly #unknown = new Set<string>();
 
   /** @param containerOf whose namespace has a number */

@@ -37,7 +37,7 @@ export function connect(world: World, id: string, network: BuildNetwork): Networ
     gateway: config.gateway,
     fixedCidr: world.settings.fixedCidr,
     requested: null,
-    // Nobody can ask for an address of the default bridge.
+    // A manifest cannot declare an address of the default bridge.
     reserved: () => new Set(),
   });
   if (address === null) {

@@ -36,7 +36,7 @@ export interface BuildOrder {
   readonly noCache: boolean;
   /** Absolute paths of files by the id of the secret. */
   readonly secrets: Readonly<Record<string, string>>;
-  /** The declared image that is built: FROM may name the others of its app. Null for a build that nobody declared. */
+  /** The declared image that is built: FROM may name the others of its app. Null for an undeclared build. */
   readonly declared: ResourceKey | null;
 }
 

@@ -12,7 +12,7 @@ export interface ForwarderOptions {
   readonly cursorPath: string;
   readonly origin: LogOrigin;
   readonly sink: LogSink;
-  /** Told once an outage, and null when entries flow again. */
+  /** Called once per outage, and with null when entries are sent again. */
   readonly onProblem: (message: string | null) => void;
 }
 

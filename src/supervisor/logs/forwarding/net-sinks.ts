@@ -22,7 +22,7 @@ export class UdpSink implements LogSink {
 
   constructor(host: string, port: number, format: Format) {
     this.#socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
-    // Nobody waits for what the network says later about a datagram.
+    // A later error of the network about a datagram is ignored.
     this.#socket.on('error', () => undefined);
     this.#socket.unref();
     this.#target = [port, host];

@@ -1,7 +1,7 @@
 /** Where entries are forwarded to. */
 import type { LogEntry } from '../../../api/supervisor.ts';
 
-/** Who wrote an entry, as receivers are told. */
+/** The writer of an entry, as receivers see it. */
 export interface LogOrigin {
   readonly containerId: string;
   readonly engineName: string;

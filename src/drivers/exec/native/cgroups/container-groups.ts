@@ -66,7 +66,7 @@ export interface CgroupManager {
   removeAll(): void;
   /** Ids of all containers that have a group of this instance. */
   list(): readonly string[];
-  /** Whether the kernel has killed a process of the present or last run for want of memory. */
+  /** Reports whether the kernel's OOM killer has killed a process of the current or last run. */
   oomKilled(containerId: string): boolean;
   pause(containerId: string): Promise<void>;
   unpause(containerId: string): Promise<void>;

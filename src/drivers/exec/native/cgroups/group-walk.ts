@@ -135,7 +135,7 @@ function* search(path: string): Generator<void, readonly string[]> {
   return found;
 }
 
-/** Who is in a group or in one below it, in words; '' where nobody is. */
+/** Returns a description of the processes in a group and below it; '' when it is empty. */
 export async function describeProcessesIn(path: string): Promise<string> {
   const pids = await inSlices(search(path));
   const shown = pids.slice(0, PROCESSES_SHOWN).map((pid) => describeProcess(Number(pid)));

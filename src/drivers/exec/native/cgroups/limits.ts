@@ -7,7 +7,7 @@ export interface LimitWrite {
   readonly controller: Controller;
   readonly file: string;
   readonly value: string;
-  /** The file may be missing although the controller is there (no swap accounting) and nobody asked for it by name. */
+  /** The file may be missing although the controller is there (no swap accounting) and the limit is not set explicitly. */
   readonly optional?: boolean;
 }
 
