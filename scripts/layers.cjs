@@ -115,7 +115,7 @@ const LAYERS = [
     name: 'composition',
     path: '^src/composition/',
     shown: '`src/composition/`',
-    job: 'parts of the composition root: stores, drivers and settings as one world',
+    job: 'parts of the composition root: the steps open, wire, serve and stop, and what they put together',
     mayImport: [EVERYTHING],
   },
   {

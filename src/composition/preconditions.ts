@@ -1,5 +1,5 @@
 /** What a supervisor needs before anything is opened, and how it was started. */
-import { statSync } from 'node:fs';
+import { type Stats, statSync } from 'node:fs';
 import { release } from 'node:os';
 import type { InfoView } from '../api/supervisor.ts';
 import { VERSION } from '../api/version.ts';
@@ -19,10 +19,20 @@ export function requireHost(kernel = release(), architecture = process.arch): vo
   if (problem) throw new TsdError('TSD_UNSUPPORTED_HOST', problem.what, { step: 'start', hint: problem.fix });
 }
 
+/** @throws TSD_FLAG for manifests that can never be read there. A directory that is missing may come later. */
 export function requireDirectory(path: string): void {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== false) return;
+  const step = '--manifests';
+  let found: Stats | undefined;
+  try {
+    found = statSync(path, { throwIfNoEntry: false });
+  } catch (cause) {
+    const { message } = cause as Error;
+    const hint = `\`namei -l ${path}\` shows what is on the way to it.`;
+    throw new TsdError('TSD_FLAG', `cannot look at ${path}: ${message}`, { step, hint, cause });
+  }
+  if (found?.isDirectory() !== false) return;
   throw new TsdError('TSD_FLAG', `${path} is not a directory`, {
-    step: '--manifests',
+    step,
     hint: 'Name the directory that holds the manifests; a single one is handed over with `tsdocker apply -f`.',
   });
 }

@@ -16,6 +16,7 @@ import type { StateIssue } from '../state/state-file.ts';
 import { VolumeStore } from '../state/volumes.ts';
 import { hasHistory } from '../supervisor/declarations/start.ts';
 import type { Logger } from '../supervisor/log.ts';
+import type { Closers } from './closers.ts';
 
 export interface Stores {
   readonly containers: ContainerStore;
@@ -52,8 +53,8 @@ function privately<T>(open: () => T): T {
   }
 }
 
-/** What cannot be read is logged and left where it is. */
-export async function openStores(state: StateRoot, log: Logger): Promise<Stores> {
+/** What cannot be read is logged and left where it is. @throws TsdError; databases that are open then are in `closers`. */
+export async function openStores(state: StateRoot, log: Logger, closers: Closers): Promise<Stores> {
   const { root, runDir, files, runFiles, issues, instanceId, mended } = state;
   for (const entry of mended) log.warn({ path: entry.path }, entry.message);
   const containers = new ContainerStore(root, files);
@@ -63,7 +64,9 @@ export async function openStores(state: StateRoot, log: Logger): Promise<Stores>
   const expected = hasHistory({ declarations, containers, volumes });
   const linksExpected = { expected: containers.ids().size > 0, hint: LINKS_HINT };
   const links = privately(() => new LinkGraph(join(root, 'linkgraph.db'), linksExpected));
+  closers.add('linkgraph.db', () => links.close());
   const history = privately(() => openHistory(path, { expected, hint: recoveryHint(path) }));
+  closers.add('history.db', () => history.close());
   const opened = {
     containers,
     contents: new ContentStore(root, files),

@@ -33,7 +33,9 @@ import type { ContentStore } from '../state/content-store.ts';
 import { RepositoryStore } from '../state/repositories.ts';
 import type { StateRoot } from '../state/root.ts';
 import { DefaultNetwork, defaultMtu } from '../supervisor/default-network.ts';
+import { giveHostBack } from '../supervisor/give-back.ts';
 import type { Logger } from '../supervisor/log.ts';
+import type { Closers } from './closers.ts';
 import { freeReader } from './path-book.ts';
 import type { Stores } from './stores.ts';
 
@@ -133,8 +135,14 @@ export interface WorldParts {
   readonly log: Logger;
 }
 
-/** The default bridge is tried once here, and again by its `review`. */
-export function createWorld(parts: WorldParts): {
+/**
+ * The default bridge is tried once here, and again by its `review`.
+ * @throws TsdError; drivers that are open then are in `closers`
+ */
+export function createWorld(
+  parts: WorldParts,
+  closers: Closers,
+): {
   readonly world: World;
   readonly defaultNetwork: DefaultNetwork;
   readonly names: NetworkNames;
@@ -148,9 +156,12 @@ export function createWorld(parts: WorldParts): {
     options: config.storageOpt,
     graphIds: stores.images.layersInUse(),
   });
+  closers.add('graph driver', () => graph.close());
   const boot = bootId();
   const { containers, images, volumes, links, history, changedSettings } = stores;
   const network = createNetworkDriver(config, instance, changedSettings);
+  closers.add('network driver', () => network.close());
+  closers.add('what was changed on the host', () => giveHostBack({ containers, exec, network }, log));
   const defaultNetwork = new DefaultNetwork({ ...config, driver: network, records: history.resources, log });
   const names = new NetworkNames({
     containers,
@@ -158,6 +169,7 @@ export function createWorld(parts: WorldParts): {
     timers: systemTimers,
     onProblem: (text) => log.error(text),
   });
+  closers.add('names of networks', () => names.end());
   const world: World = {
     instance,
     clock: systemClock,

@@ -1,4 +1,4 @@
-/** One life of the supervisor, put together as main.ts does it: the real loop and operations on simulated drivers. */
+/** One life of the supervisor, put together as src/composition/ does it: the real loop and operations on simulated drivers. */
 
 import type { NetworkConfig } from '../../src/drivers/contract.ts';
 import { Engine } from '../../src/engine/engine.ts';
@@ -75,7 +75,7 @@ const HOST: HostFacts = {
   runs: () => true,
 };
 
-/** As main.ts has them. */
+/** As src/composition/loop.ts has them. */
 const CONCURRENCY = 256;
 const RESYNC_MS = 10_000;
 

@@ -111,7 +111,7 @@ it('stays readable for Docker after we wrote to it', async () => {
   const written = readFileSync(join(root, 'containers', web, 'config.json'), 'utf8');
   expect(Object.keys(JSON.parse(written) as object)).toEqual(Object.keys(JSON.parse(text) as object));
   state.links.set('/web2', web);
-  state.close();
+  await state.close();
   const database = new Database(join(root, 'linkgraph.db'), { readonly: true });
   const schema = database.prepare('SELECT name FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name').pluck().all();
   const rootEdges = database.prepare("SELECT * FROM edge WHERE entity_id = '0'").all();

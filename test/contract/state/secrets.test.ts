@@ -36,10 +36,10 @@ it('gives equal values equal references, in this root only', async () => {
 
 it('keeps references over a restart and forgets values over a reboot', async () => {
   const reference = state.secrets.put(VALUE);
-  state.close();
+  await state.close();
   const restarted = await open(base);
   expect(restarted.secrets.get(reference)).toBe(VALUE);
-  restarted.close();
+  await restarted.close();
   rmSync(join(base, 'run'), { recursive: true });
   const rebooted = await open(base);
   expect(rebooted.secrets.get(reference)).toBeNull();
@@ -57,7 +57,7 @@ it('reads nothing that is no reference', () => {
 });
 
 it('does not start with a damaged key', async () => {
-  state.close();
+  await state.close();
   writeFileSync(join(base, 'root/secret.key'), 'short');
   await expect(open(base)).rejects.toMatchObject({ code: 'TSD_STATE_CORRUPT' });
   // The locks were given up: the next start fails for the same reason and not because of them.

@@ -1,0 +1,90 @@
+/** What the API answers from: the parts of a supervisor behind one facade. */
+import type { Driver } from '../drivers/contract.ts';
+import type { ResourceKey } from '../model/resource.ts';
+import type { StateIssue } from '../state/state-file.ts';
+import { cutOffContainers } from '../supervisor/cut-off.ts';
+import { runDoctor } from '../supervisor/doctor.ts';
+import { ImageJobs } from '../supervisor/images/image-jobs.ts';
+import type { LogTroubles } from '../supervisor/logs/forwarding/log-troubles.ts';
+import { takeAway } from '../supervisor/reset/take-away.ts';
+import { sharingContainers } from '../supervisor/shared-groups.ts';
+import { stopAll } from '../supervisor/shutdown.ts';
+import { stateFacts } from '../supervisor/state-checks.ts';
+import { Supervisor } from '../supervisor/supervisor.ts';
+import { unfilteredRuns } from '../supervisor/unfiltered.ts';
+import { commandChecks } from '../supervisor/who-may-command.ts';
+import { doubtedSettings, refusedPaths } from './gates.ts';
+import type { Opened } from './open.ts';
+import { daemonFacts } from './preconditions.ts';
+import type { Wired } from './wire.ts';
+
+export function createFacade(wired: Wired, logTroubles: LogTroubles): Supervisor {
+  const { opened, loop, timeline, events, pauses, seed } = wired;
+  const { world, engine, stores, sources, registry, kept, reset } = opened;
+  const stopEverything = () => stopForGood(wired);
+  return new Supervisor({
+    logTroubles,
+    world,
+    history: stores.history,
+    reserve: stores.reserve,
+    jobs: new ImageJobs(engine),
+    registry,
+    sources,
+    kept,
+    loop,
+    timeline,
+    events,
+    pauses,
+    seed,
+    facts: daemonFacts(opened.config, opened.id, stores.issues),
+    doctor: async () => doctorChecks(opened),
+    stopEverything,
+    reset: async (options) => {
+      const stopped = await stopEverything();
+      await engine.shutdown();
+      const stays = await takeAway({ exec: world.exec, network: world.network, graphs: [world.graph] });
+      reset.options = options;
+      // After the answer.
+      setImmediate(() => process.kill(process.pid, 'SIGTERM'));
+      return { stopped, stays };
+    },
+  });
+}
+
+/** Issues of stores that find them later than at the start. */
+export function laterIssues({ stores, world }: Opened): readonly StateIssue[] {
+  const names = world.repositories.issue();
+  return [...stores.declarations.issues, ...(names ? [names] : [])];
+}
+
+function doctorChecks(opened: Opened) {
+  const { config, gates, state, stores, sources, world, loopPauses } = opened;
+  const drivers: readonly (readonly Driver[])[] = [[world.graph], [world.network], [world.exec]];
+  return [
+    ...runDoctor(config.root, drivers, {
+      runDir: state.runDir,
+      ipForward: config.ipForward,
+      pauses: loopPauses.view(),
+      cutOff: cutOffContainers(world),
+      sharing: sharingContainers(world),
+      state: stateFacts(state.root, [...stores.issues, ...laterIssues(opened)], sources.uncertain),
+      unfiltered: unfilteredRuns(world),
+    }),
+    ...commandChecks(sources.views(), sources.refused, {
+      refused: refusedPaths(config, state, gates),
+      doubted: doubtedSettings(config, gates),
+    }),
+  ];
+}
+
+/** Ends the loop, then all containers; resolves with how many ran. */
+async function stopForGood({ opened, loop, prober, controller, adoption, timeline, events }: Wired): Promise<number> {
+  loop.shutDown();
+  prober.stop();
+  await controller.stop();
+  await adoption.lastAnswers();
+  const onStop = (key: ResourceKey) => timeline.override(key, 'host-shutdown', loop.ended() ?? '');
+  const stopped = await stopAll(opened.world, opened.sources.state, onStop);
+  events.emit('change');
+  return stopped;
+}

@@ -1,0 +1,81 @@
+/** The reconcile loop and what carries out its ops. */
+import { systemTimers } from '../engine/timers.ts';
+import { systemClock } from '../ffi/boot-clock.ts';
+import { describeError } from '../model/errors.ts';
+import { Controller } from '../reconcile/controller.ts';
+import { Executor } from '../reconcile/executor.ts';
+import { observeAnswered } from '../reconcile/observe.ts';
+import { reachedKeys } from '../reconcile/op-traits.ts';
+import { opHandlers } from '../reconcile/ops/handlers.ts';
+import { startGate } from '../reconcile/start-gate.ts';
+import type { Adoption } from '../supervisor/adoption.ts';
+import type { SupervisorEventBus } from '../supervisor/events.ts';
+import type { LoopStatus } from '../supervisor/loop-status.ts';
+import type { Observers } from '../supervisor/observers.ts';
+import type { Timeline } from '../supervisor/timeline.ts';
+import type { Opened } from './open.ts';
+
+/** Ops at the same time. Most of an op is waiting, for a disk or for a payload to end; none may keep others from it. */
+const CONCURRENCY = 256;
+/** How often everything is looked at without being asked: bounds how long drift in the kernel goes unseen. */
+const RESYNC_MS = 10_000;
+
+export interface LoopParts {
+  readonly opened: Opened;
+  readonly seed: string;
+  readonly adoption: Adoption;
+  readonly loop: LoopStatus;
+  readonly timeline: Timeline;
+  readonly observers: Observers;
+  readonly events: SupervisorEventBus;
+}
+
+export function createController(parts: LoopParts): Controller {
+  const { opened, seed, adoption, timeline, observers, events } = parts;
+  const { world, stores, sources, defaultNetwork, loopPauses, wires, log } = opened;
+  return new Controller({
+    desired: () => sources.state,
+    observe: (scope) => {
+      if (scope !== null) return observeAnswered(world, scope);
+      stores.reserve.refill();
+      defaultNetwork.review();
+      adoption.askUnknown();
+      return observeAnswered(world, null);
+    },
+    executor: createExecutor(parts),
+    tooEarly: startGate(world),
+    failures: world.failures,
+    clock: systemClock,
+    timers: systemTimers,
+    seed: () => seed,
+    onPass: (report) => {
+      timeline.pass(report);
+      loopPauses.kept(report.scope === null ? 'a pass over everything' : 'a pass', report.ms);
+      observers.pass(report, systemClock.now().wallMs);
+      events.emit('change');
+      wires.emit('probe', report.scope);
+    },
+    onRequeue: ({ key, atBootMs, why }, now) =>
+      log.debug({ key: key ?? 'all', inMs: Math.round((atBootMs ?? now) - now), because: why }, 'will be looked at'),
+    onDefect: (error, keys) => {
+      observers.defect();
+      log.error({ keys, stack: error.stack }, describeError(error));
+    },
+    resyncMs: RESYNC_MS,
+  });
+}
+
+function createExecutor({ opened: { world, engine, wires }, loop }: LoopParts): Executor {
+  return new Executor({
+    handlers: opHandlers(world),
+    engine,
+    journal: loop.journal,
+    clock: systemClock,
+    timers: systemTimers,
+    concurrency: CONCURRENCY,
+    onEvent: (event) => {
+      loop.onOpEvent(event);
+      if (event.type === 'ended') wires.emit('probe', reachedKeys(event.result.op));
+    },
+  });
+}

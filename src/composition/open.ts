@@ -1,0 +1,133 @@
+/** First step of a start: what is on disk and the drivers, opened. */
+import { join } from 'node:path';
+import type { ResetOptions } from '../api/supervisor.ts';
+import type { DaemonConfig } from '../daemon-config.ts';
+import { Engine } from '../engine/engine.ts';
+import { systemTimers } from '../engine/timers.ts';
+import { systemClock } from '../ffi/boot-clock.ts';
+import type { Registry } from '../images/registry/registry.ts';
+import { keyId, openDaemonKey } from '../images/trust/daemon-key.ts';
+import { plainHash } from '../manifest/content.ts';
+import { describeError, toTsdError } from '../model/errors.ts';
+import type { NetworkNames } from '../reconcile/names/network-names.ts';
+import type { World } from '../reconcile/ops/world.ts';
+import type { PathBook } from '../reconcile/path-book.ts';
+import { removeInstanceFiles } from '../state/instance-files.ts';
+import { openRoot, type StateRoot } from '../state/root.ts';
+import { openTmpDir, type TmpDir } from '../state/tmp-dir.ts';
+import type { DefaultNetwork } from '../supervisor/default-network.ts';
+import { KeptContents } from '../supervisor/kept-contents.ts';
+import type { Logger } from '../supervisor/log.ts';
+import { LoopPauses } from '../supervisor/loop-pauses.ts';
+import { ServiceManager } from '../supervisor/service-manager.ts';
+import type { Sources } from '../supervisor/sources.ts';
+import type { Closers } from './closers.ts';
+import { createGates, type Gates } from './gates.ts';
+import { createPathBook } from './path-book.ts';
+import { requireDirectory } from './preconditions.ts';
+import { createRegistry, openTrustPolicy } from './registry.ts';
+import { openSources } from './sources.ts';
+import { openStores, type Stores } from './stores.ts';
+import { Wires } from './wires.ts';
+import { createExecDriver, createWorld } from './world.ts';
+
+export interface Opened {
+  readonly config: DaemonConfig;
+  readonly log: Logger;
+  readonly gates: Gates;
+  readonly service: ServiceManager;
+  readonly engine: Engine;
+  readonly loopPauses: LoopPauses;
+  readonly wires: Wires;
+  readonly state: StateRoot;
+  readonly stores: Stores;
+  readonly kept: KeptContents;
+  readonly paths: PathBook;
+  readonly sources: Sources;
+  readonly registry: Registry;
+  readonly world: World;
+  readonly defaultNetwork: DefaultNetwork;
+  readonly names: NetworkNames;
+  /** Of the daemon's key, as `info` shows it. */
+  readonly id: string;
+  readonly reset: Reset;
+}
+
+/** Everything of this instance goes when it ends; null while nobody has asked for that. */
+interface Reset {
+  options: ResetOptions | null;
+}
+
+/** @throws TsdError; what is open then is in `closers`. */
+export async function open(config: DaemonConfig, log: Logger, closers: Closers): Promise<Opened> {
+  requireDirectory(config.manifests);
+  const gates = createGates(config);
+  const trustPolicy = openTrustPolicy(config, gates.own, ({ code, message, hint }) =>
+    log.error({ code }, `${message}: no image comes in. ${hint}`),
+  );
+  const service = new ServiceManager(process.env, (error) =>
+    log.warn(`the service manager does not listen: ${describeError(error)}`),
+  );
+  const { wires, engine, loopPauses } = openEngine(log);
+  const { state, tmp, reset } = await openRoots(config, log, closers);
+  const stores = await openStores(state, log, closers);
+  const kept = new KeptContents(stores.history, stores.contents, config.keepGenerations);
+  const exec = createExecDriver(config, state);
+  closers.add('exec driver', () => exec.close());
+  const paths = createPathBook(exec, (path) => wires.emit('file', path));
+  const { sources, settingsReader } = openSources({ config, log, gates, stores, kept, paths, loopPauses, wires });
+  const registry = createRegistry(config, { root: state.root, downloads: tmp.downloads }, trustPolicy, gates.own);
+  const { world, defaultNetwork, names } = createWorld(
+    {
+      config,
+      state,
+      tmpDir: tmp.work,
+      stores,
+      registry,
+      trustPolicy,
+      exec,
+      paths,
+      settings: {
+        trusted: (app) => settingsReader(sources.sourceOfApp(app)?.kind === 'watched'),
+        hashes: (bytes) => [stores.secrets.reference(bytes.toString('latin1')), plainHash(bytes)],
+      },
+      desired: { desired: () => sources.state, rollBack: (failed) => sources.rollBackUpdate(failed) },
+      log,
+    },
+    closers,
+  );
+  const id = keyId(openDaemonKey(config.trustKey ?? join(state.root, 'key.json')));
+  const base = { config, log, gates, service, engine, loopPauses, wires };
+  return { ...base, state, stores, kept, paths, sources, registry, world, defaultNetwork, names, id, reset };
+}
+
+function openEngine(log: Logger): Pick<Opened, 'wires' | 'engine' | 'loopPauses'> {
+  const wires = new Wires();
+  const engine = new Engine({
+    timers: systemTimers,
+    log: (line) => log.debug(line),
+    onEnd: (job) => wires.emit('jobEnded', job),
+  });
+  const loopPauses = new LoopPauses({ clock: systemClock, timers: systemTimers, running: () => engine.running() });
+  wires.on('jobEnded', (job) => loopPauses.ended(job));
+  return { wires, engine, loopPauses };
+}
+
+/** Root, run directory and the place of temporary files. A reset takes all of them away at the end. */
+async function openRoots(
+  config: DaemonConfig,
+  log: Logger,
+  closers: Closers,
+): Promise<{ readonly state: StateRoot; readonly tmp: TmpDir; readonly reset: Reset }> {
+  const state = await openRoot(config);
+  closers.add('root', () => state.close());
+  const tmp = openTmpDir(state, config.tmpdir);
+  const reset: Reset = { options: null };
+  closers.add('files of the instance', async () => {
+    if (reset.options === null) return;
+    await removeInstanceFiles(state, { ...reset.options, elsewhere: tmp.own }).catch((error) =>
+      log.error(describeError(toTsdError(error))),
+    );
+  });
+  return { state, tmp, reset };
+}

@@ -1,0 +1,82 @@
+/** The desired state as it was left, and how the files that it names are read. */
+import type { DaemonConfig } from '../daemon-config.ts';
+import { systemClock } from '../ffi/boot-clock.ts';
+import type { ReadFile } from '../manifest/content.ts';
+import { usersOf } from '../model/host-files.ts';
+import type { PathBook } from '../reconcile/path-book.ts';
+import { copiesInUse } from '../supervisor/copies-in-use.ts';
+import { copyMade, describeSettled, settleDeclarations } from '../supervisor/declarations/start.ts';
+import { stateOfGeneration } from '../supervisor/generation-record.ts';
+import type { KeptContents } from '../supervisor/kept-contents.ts';
+import type { Logger } from '../supervisor/log.ts';
+import type { LoopPauses } from '../supervisor/loop-pauses.ts';
+import { Sources } from '../supervisor/sources.ts';
+import { type Gates, RefusedFiles } from './gates.ts';
+import { freeReader } from './path-book.ts';
+import type { Stores } from './stores.ts';
+import type { Wires } from './wires.ts';
+
+export interface SourceParts {
+  readonly config: DaemonConfig;
+  readonly log: Logger;
+  readonly gates: Gates;
+  readonly stores: Stores;
+  readonly kept: KeptContents;
+  readonly paths: PathBook;
+  readonly loopPauses: LoopPauses;
+  readonly wires: Wires;
+}
+
+export interface OpenedSources {
+  readonly sources: Sources;
+  /** Reads files that are obeyed: those of watched manifests, or of applied ones. */
+  readonly settingsReader: (watched: boolean) => ReadFile;
+}
+
+/** Brings history.db and the second copies of declarations to agree first. */
+export function openSources(parts: SourceParts): OpenedSources {
+  const { config, log, stores, kept, paths, loopPauses, wires } = parts;
+  const { history, secrets, reserve, contents } = stores;
+  const refusedFiles = new RefusedFiles(({ message, hint }) =>
+    log.error({ code: 'TSD_UNTRUSTED' }, `${message}. ${hint}`),
+  );
+  const gates = {
+    watched: refusedFiles.watched(parts.gates.own),
+    applied: refusedFiles.watched(parts.gates.applied),
+  };
+  const settingsReader = (watched: boolean) => freeReader(paths, watched ? gates.watched : gates.applied);
+  const resolve = {
+    readFile: freeReader(paths),
+    readerFor: (id: string) => settingsReader(id.startsWith('watched ')),
+    settle: (files: readonly string[]) => paths.settle(files),
+    onRead: (ms: number) => loopPauses.kept('reading manifests', ms),
+    hashSecret: (bytes: Buffer) => secrets.reference(bytes.toString('latin1')),
+    defaultHostIp: config.ip,
+  };
+  const settled = settleDeclarations(stores, (n) => stateOfGeneration(history, resolve, n), systemClock.now().wallMs);
+  if (settled !== null) log.warn(settled, describeSettled(settled));
+  copyMade(stores);
+  const sources = new Sources({
+    history,
+    declarations: stores.declarations,
+    reserve,
+    clock: systemClock,
+    directory: config.manifests,
+    kept,
+    hasImage: (imageId) => stores.images.get(imageId) !== undefined,
+    copiesInUse: () => copiesInUse(stores, contents),
+    resolve,
+    onIssue: ({ code, file, line, column, message, hint }, severity) =>
+      log[severity === 'error' ? 'error' : 'warn'](
+        { code },
+        `${file}:${line}:${column}: ${message}${code === 'TSD_UNTRUSTED' ? `. ${hint}` : ''}`,
+      ),
+    refusedFile: (path) => refusedFiles.get(path),
+    onChange: (next, before) => {
+      log.info({ generation: next.generation }, 'desired state changed');
+      wires.emit('desired', next, before);
+    },
+  });
+  wires.on('file', (path) => wires.emit('look', usersOf(sources.state, path)));
+  return { sources, settingsReader };
+}

@@ -1,0 +1,180 @@
+/** Second step of a start: the parts that work on what was opened, tied to each other. Nothing works yet. */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { VERSION } from '../api/version.ts';
+import { systemTimers } from '../engine/timers.ts';
+import { systemClock } from '../ffi/boot-clock.ts';
+import { readTrustDirectory } from '../images/trust/trust-store.ts';
+import { describeError, type TsdError } from '../model/errors.ts';
+import type { ResourceKey } from '../model/resource.ts';
+import type { Controller } from '../reconcile/controller.ts';
+import { realChecks } from '../reconcile/health/checks.ts';
+import { Prober } from '../reconcile/health/prober.ts';
+import { Adoption } from '../supervisor/adoption.ts';
+import { copiesNeeded } from '../supervisor/copies-in-use.ts';
+import { SupervisorEventBus } from '../supervisor/events.ts';
+import { Collector } from '../supervisor/images/collector.ts';
+import { logTimelineEntry } from '../supervisor/log-timeline.ts';
+import { LoopStatus } from '../supervisor/loop-status.ts';
+import { Observers } from '../supervisor/observers.ts';
+import { Pauses } from '../supervisor/pauses.ts';
+import { Pruning } from '../supervisor/pruning.ts';
+import { Timeline } from '../supervisor/timeline.ts';
+import { registerTrustJobs } from '../supervisor/trust-jobs.ts';
+import type { Closers } from './closers.ts';
+import { createController } from './loop.ts';
+import type { Opened } from './open.ts';
+
+export interface Wired {
+  readonly opened: Opened;
+  readonly events: SupervisorEventBus;
+  /** Of what is spread at random. */
+  readonly seed: string;
+  readonly timeline: Timeline;
+  readonly observers: Observers;
+  readonly loop: LoopStatus;
+  readonly adoption: Adoption;
+  readonly controller: Controller;
+  readonly prober: Prober;
+  readonly pauses: Pauses;
+  readonly collector: Collector;
+  readonly onBug: (error: TsdError) => void;
+}
+
+export function wire(opened: Opened, closers: Closers): Wired {
+  const { config, log, engine, loopPauses, wires, state, world } = opened;
+  const events = new SupervisorEventBus();
+  const seed = randomBytes(16).toString('hex');
+  const onBug = (error: TsdError): void => log.error({ code: error.code, stack: error.stack }, describeError(error));
+  const observers = new Observers({
+    ...config,
+    version: VERSION,
+    timers: systemTimers,
+    log,
+    onBug,
+    pauses: () => loopPauses.view(),
+  });
+  const { timeline, loop } = createRecords(opened, events, observers);
+  const adoption = new Adoption({
+    world,
+    timers: systemTimers,
+    onFound: (run) => timeline.found(run),
+    onProblem: (text) => log.error(text),
+    onAnswer: (key) => wires.emit('look', [key]),
+  });
+  closers.add('adoption', () => adoption.stop());
+  closers.add('metrics and page', () => observers.close());
+  const controller = createController({ opened, seed, adoption, loop, timeline, observers, events });
+  closers.add('reconcile loop', () => controller.stop());
+  loop.attach(controller);
+  wires.on('look', (keys) => controller.enqueue(keys));
+  registerTrustJobs(engine, systemClock, readTrustDirectory(join(state.root, 'trust')));
+  const prober = createProber(opened, { seed, timeline, events });
+  closers.add('prober', () => prober.stop());
+  wires.on('probe', (keys) => prober.review(keys));
+  const collector = createCollector(opened);
+  closers.add('collector', () => collector.stop());
+  return {
+    opened,
+    events,
+    seed,
+    timeline,
+    observers,
+    loop,
+    adoption,
+    controller,
+    prober,
+    pauses: createPauses(opened, events),
+    collector,
+    onBug,
+  };
+}
+
+/** What happens is written down: ends of runs, the timeline, the journal of ops, changes of the desired state. */
+function createRecords(
+  { log, world, stores: { history }, sources, wires }: Opened,
+  events: SupervisorEventBus,
+  observers: Observers,
+): Pick<Wired, 'timeline' | 'loop'> {
+  world.exec.onExit((exit) => {
+    world.exits.record(exit);
+    world.builds.exited(exit);
+  });
+  const pruning = new Pruning(history);
+  const timeline = new Timeline({
+    history,
+    pruning,
+    containers: world.containers,
+    clock: systemClock,
+    generation: () => sources.generation,
+    onEntry: (entry) => logTimelineEntry(log, entry),
+  });
+  world.exits.onExit((exit, key) => {
+    if (key) wires.emit('look', [key]);
+    if (key) wires.emit('probe', [key]);
+    timeline.exit(exit, key);
+    events.emit('change');
+  });
+  const loop = new LoopStatus({
+    world,
+    history,
+    pruning,
+    timeline,
+    events,
+    log,
+    clock: systemClock,
+    onOp: (result) => observers.op(result),
+  });
+  wires.on('desired', (next, before) => {
+    loop.edited(next.generation);
+    wires.emit('look', new Set([...next.resources.keys(), ...before.resources.keys()]));
+  });
+  return { timeline, loop };
+}
+
+function createProber(
+  { log, world, sources, wires }: Opened,
+  { seed, timeline, events }: Pick<Wired, 'seed' | 'timeline' | 'events'>,
+): Prober {
+  return new Prober({
+    world,
+    clock: systemClock,
+    timers: systemTimers,
+    seed,
+    check: realChecks(world, systemTimers),
+    onProblem: (error, key) => log.error({ key }, `health: ${describeError(error)}`),
+    onChange: (change) => {
+      timeline.health(change, sources.state.resources.get(change.key));
+      events.emit('change');
+      wires.emit('look', [change.key]);
+    },
+  });
+}
+
+function createPauses({ world, wires }: Opened, events: SupervisorEventBus): Pauses {
+  return new Pauses({
+    world,
+    onChange: (key: ResourceKey | null) => {
+      events.emit('change');
+      if (key === null) return;
+      wires.emit('probe', [key]);
+      wires.emit('look', [key]);
+    },
+  });
+}
+
+function createCollector({ config, log, engine, world, stores, sources, kept }: Opened): Collector {
+  return new Collector({
+    world,
+    history: stores.history,
+    engine,
+    timers: systemTimers,
+    log,
+    marks: { high: config.gcHigh, low: config.gcLow, budget: config.imageBudget, minAgeMs: config.gcMinAge },
+    logBudget: config.logBudget,
+    intervalMs: config.gcInterval,
+    // What is not certain may need any of it.
+    isPaused: () => sources.isUncertain || world.images.issues.length > 0,
+    sweepCopies: () => kept.remove(kept.unused(copiesNeeded(world, stores.contents))),
+  });
+}
