@@ -2,7 +2,7 @@
 import { Closers, type FailedClose } from './composition/closers.ts';
 import { open } from './composition/open.ts';
 import { requireHost, requireRoot } from './composition/preconditions.ts';
-import { serve } from './composition/serve.ts';
+import { announce, serve } from './composition/serve.ts';
 import { stop } from './composition/stop.ts';
 import { wire } from './composition/wire.ts';
 import type { DaemonConfig } from './daemon-config.ts';
@@ -20,7 +20,10 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
     const opened = await open(config, log, closers);
     const wired = wire(opened, closers);
     const served = await serve(wired, closers);
-    await untilSignal(log, closers, () => stop(served));
+    closers.add('supervisor', () => stop(served));
+    const ended = untilSignal(log, closers);
+    announce(served, closers);
+    await ended;
   } catch (error) {
     await closeAll(log, closers);
     throw error;
@@ -28,12 +31,11 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
 }
 
 /** Resolves when everything is closed after a signal; the process exits then, with 1 where that failed. */
-async function untilSignal(log: Logger, closers: Closers, end: () => Promise<void>): Promise<void> {
+async function untilSignal(log: Logger, closers: Closers): Promise<void> {
   await new Promise<void>((stopped) => {
     trapSignals(
       { on: (signal, listener) => process.on(signal, listener), exit: (code) => process.exit(code) },
       async () => {
-        closers.add('supervisor', end);
         const [failed] = await closeAll(log, closers);
         if (failed !== undefined) throw failed.error;
         stopped();

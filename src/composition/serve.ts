@@ -7,24 +7,28 @@ import { leaveDown } from '../supervisor/adopt.ts';
 import { LogForwarding } from '../supervisor/logs/forwarding/log-forwarding.ts';
 import { LogTroubles } from '../supervisor/logs/forwarding/log-troubles.ts';
 import type { LoopStatus } from '../supervisor/loop-status.ts';
+import type { Observers } from '../supervisor/observers.ts';
 import type { Sources } from '../supervisor/sources.ts';
 import { keepStatus } from '../supervisor/status-line.ts';
+import type { Supervisor } from '../supervisor/supervisor.ts';
 import type { Closers } from './closers.ts';
 import { createFacade, laterIssues } from './facade.ts';
 import type { Wired } from './wire.ts';
 
-/** Parts that end before others that were opened later. */
+/** What answers and works, with the parts that end before others that were opened later. */
 export interface Served {
   readonly wired: Wired;
   readonly closeManifests: () => void | Promise<void>;
   readonly closeApi: () => void | Promise<void>;
-  readonly endStatus: () => void | Promise<void>;
+  readonly api: Supervisor;
+  /** Addresses of what is served beside the API. */
+  readonly addresses: Awaited<ReturnType<Observers['serve']>>;
 }
 
 /** @throws TsdError for a socket that another process has, and for other reasons that keep it from answering. */
 export async function serve(wired: Wired, closers: Closers): Promise<Served> {
   const { opened, events, observers, controller, collector, onBug } = wired;
-  const { config, log, service, engine, loopPauses, world, sources } = opened;
+  const { config, log, engine, loopPauses, world, sources } = opened;
   await takeOver(wired);
   const watcher = watch(wired);
   const closeManifests = closers.add('manifests', async () => {
@@ -35,7 +39,7 @@ export async function serve(wired: Wired, closers: Closers): Promise<Served> {
     log.warn({ path, code: error.code, hint: error.hint }, describeError(error));
   const troubles = new LogTroubles(systemClock);
   const api = createFacade(wired, troubles);
-  const served = await observers.serve({ world, controller, events, api });
+  const addresses = await observers.serve({ world, controller, events, api });
   const server = await serveApi({ api, hosts: config.hosts, group: config.group, onBug });
   const closeApi = closers.add('API', async () => {
     // Begun first: it ends what only those who asked for it wait for, builds and pulls.
@@ -47,16 +51,22 @@ export async function serve(wired: Wired, closers: Closers): Promise<Served> {
   collector.start();
   loopPauses.start();
   closers.add('watch of the event loop', () => loopPauses.stop());
-  service.ready();
   const forwarding = new LogForwarding({ world, events, log, troubles });
   closers.add('log forwarding', () => forwarding.end());
-  const statusFacts = () => ({ ...api.info(), holds: holds(sources, wired.loop) });
-  const endStatus = closers.add(
+  return { wired, closeManifests, closeApi, api, addresses };
+}
+
+/** Says that it is ready, and how it is from now on. Signals are trapped by then: the answer may be one that ends it. */
+export function announce({ wired, api, addresses }: Served, closers: Closers): void {
+  const { opened, events, loop } = wired;
+  const { config, log, service, world, sources } = opened;
+  service.ready();
+  const facts = () => ({ ...api.info(), holds: holds(sources, loop) });
+  closers.add(
     'status line',
-    keepStatus(events, statusFacts, (line) => service.status(line)),
+    keepStatus(events, facts, (line) => service.status(line)),
   );
-  log.info({ socket: config.hosts, manifests: config.manifests, graph: world.graph.name, ...served }, 'ready');
-  return { wired, closeManifests, closeApi, endStatus };
+  log.info({ socket: config.hosts, manifests: config.manifests, graph: world.graph.name, ...addresses }, 'ready');
 }
 
 /** Asks which runs of an earlier supervisor go on. */

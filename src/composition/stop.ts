@@ -5,7 +5,6 @@ import type { Served } from './serve.ts';
 export async function stop({ wired, ...served }: Served): Promise<void> {
   const { opened, prober, collector, controller, adoption } = wired;
   const { config, log, service, loopPauses, world, sources } = opened;
-  await served.endStatus();
   service.stopping();
   log.info('stopping');
   await served.closeManifests();

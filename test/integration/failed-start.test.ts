@@ -1,5 +1,5 @@
 /** A start that fails at any step closes what it opened, and the process ends by itself. */
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
@@ -44,7 +44,13 @@ function prepared(): TestSupervisor {
 }
 
 /** Starts a supervisor that is to fail, and waits until its process is gone. A flag given here wins. */
-function start({ base, root, runDir, manifests, socket, bridge, subnet }: TestSupervisor, ...flags: string[]) {
+const start = (supervisor: TestSupervisor, ...flags: string[]) => startAnd(() => {}, supervisor, ...flags);
+
+function startAnd(
+  onText: (child: ChildProcess, text: string) => void,
+  { base, root, runDir, manifests, socket, bridge, subnet }: TestSupervisor,
+  ...flags: string[]
+) {
   const [witness, report] = [join(base, 'witness.cjs'), join(base, 'open.json')];
   writeFileSync(witness, WITNESS);
   const settings = {
@@ -67,6 +73,7 @@ function start({ base, root, runDir, manifests, socket, bridge, subnet }: TestSu
         done({ code: error === null ? 0 : error.code, log: stdout + stderr, open });
       },
     );
+    child.stderr?.on('data', (text: string) => onText(child, text));
     // Where it starts after all, or does not end.
     onTestFinished(() => void child.kill('SIGKILL'));
   });
@@ -205,4 +212,17 @@ test('a second supervisor of a root ends, and leaves the first as it is', async 
   expect({ code, open: open?.filter((path) => !OF_NODE.test(path)) }).toEqual({ code: 1, open: [] });
   expect(readFileSync(join(supervisor.base, 'pid'), 'utf8').trim()).toBe(String(supervisor.pid));
   expect((await supervisor.cli('info')).status).toBe(0);
+});
+
+test('a signal as soon as it says that it is ready ends it as one does later', async () => {
+  const supervisor = prepared();
+  for (let round = 0; round < 3; round++) {
+    const { code, log } = await startAnd(
+      (child, text) => text.includes('"msg":"ready"') && child.kill('SIGTERM'),
+      supervisor,
+    );
+    expect(log).toContain('"msg":"stopping"');
+    expect({ code, pidfile: existsSync(join(supervisor.base, 'pid')) }).toEqual({ code: 0, pidfile: false });
+    expect(existsSync(join(supervisor.runDir, 'tsdocker.sock'))).toBe(false);
+  }
 });
