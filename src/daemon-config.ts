@@ -343,7 +343,7 @@ function readConfigFile(
   file: string,
   sources: ConfigSources,
 ): { readonly values: Layer; readonly errors: readonly TsdError[] } {
-  // Everybody may write to it, and nobody reads anything from it.
+  // Any user may write to it, and nothing is read from it.
   if (file === '/dev/null') return { values: [], errors: [] };
   let text: string;
   try {

@@ -40,11 +40,11 @@ containers:
 
 - Names are lower-case letters, digits and hyphens, at most 63. A reference is looked up in the own app; \`app/name\`
   reaches into another one.
-- An unknown field is an error. All errors of a file are told at once, as \`file:line:column\`; until they are mended the last good
+- An unknown field is an error. All errors of a file are reported at once, as \`file:line:column\`; until they are fixed the last good
   revision of the file stays in force.
 - Relative paths start at the manifest's directory. The content of env files, of secrets and of regular files bound
   read-only (up to 1 MiB) belongs to the container: when it changes, the container is restarted.
-- A file on a filesystem that somebody else answers for (NFS, FUSE, 9p and the like) may be one that does not answer. It is
+- A file on a filesystem that another server answers for (NFS, FUSE, 9p and the like) may be one that does not answer. It is
   looked at beside everything else; after a second its container waits and says for which filesystem, and no other does.
 - Sizes are written as \`64k\`, \`256MiB\` or \`1.5g\` (powers of 1024), durations as \`500ms\`, \`30s\` or \`1m30s\`.
 - Where a field holds text, numbers and words are taken as they are written: \`VERSION: 1.10\` is \`1.10\`.

@@ -11,7 +11,7 @@ export interface HistoryView {
   readonly at: string;
   /** `edited blog.yaml`. */
   readonly cause: string;
-  /** Who made it; null where that is not known, and for what nobody asked for. */
+  /** Who made it; null where that is not known, and for what was not requested. */
   readonly by: Actor | null;
   readonly current: boolean;
   /** `specification`: what files held is not kept any more, or was never; a rollback brings back the rest. */

@@ -12,7 +12,7 @@ export interface HttpListenerOptions {
   readonly group: string | null;
   /** Answers a GET; `signal` aborts when the client is gone. What it throws is answered as text with status 500. */
   readonly answer: (request: HttpRequest, response: ServerResponse) => Promise<void>;
-  /** Told of defects that a request met. */
+  /** Called for defects in a request. */
   readonly onBug: (error: TsdError) => void;
 }
 

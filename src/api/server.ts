@@ -45,7 +45,7 @@ export interface ApiServerOptions {
   readonly hosts: readonly string[];
   /** Group that owns the sockets; null leaves them with the process's. */
   readonly group: string | null;
-  /** Told of defects (class bug) that a request met. */
+  /** Called for defects (class bug) in a request. */
   readonly onBug: (error: TsdError) => void;
   readonly receiveTimeoutMs?: number;
 }
@@ -176,7 +176,7 @@ class Dispatcher {
     return error;
   }
 
-  /** The rest of a body that nobody reads would stand before the next request, so the connection ends here. */
+  /** An unread rest of a body would precede the next request, so the connection ends here. */
   #refuse(response: ServerResponse, thrown: unknown): void {
     const error = this.#judge(thrown);
     if (response.headersSent) {

@@ -95,7 +95,7 @@ class ClientSession implements AttachedSession {
     this.#channel.destroy();
   }
 
-  /** Sizes and signals that come too late, after the end, are nobody's. */
+  /** Sizes and signals after the end are ignored. */
   #control(type: number, payload: Buffer): void {
     this.#channel.send(type, payload).catch(() => undefined);
   }

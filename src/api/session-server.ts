@@ -13,7 +13,7 @@ export interface LiveSession {
   readonly tty: boolean;
   /** The client sends input. */
   readonly stdin: boolean;
-  /** The payload is the client's alone: it is told (SIGHUP) when that is gone. */
+  /** The payload is the client's alone: it gets SIGHUP when the client is gone. */
   readonly hangUp: boolean;
 }
 

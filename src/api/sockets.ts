@@ -43,8 +43,8 @@ function systemdFds(name: string | null, env: NodeJS.ProcessEnv, pid: number): r
 }
 
 /**
- * Frees the path of a socket that nobody answers on. Anything else at the path stays.
- * @throws TsdError TSD_FLAG for what is no socket, TSD_LOCKED when somebody answers.
+ * Removes a socket without a listener. Anything else at the path stays.
+ * @throws TsdError TSD_FLAG for what is no socket, TSD_LOCKED when it has a listener.
  */
 async function clearStaleSocket(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });

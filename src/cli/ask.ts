@@ -27,7 +27,7 @@ export async function ask({ streams }: CliContext, question: string, secret: boo
       done();
     },
   });
-  // Loaded when somebody is asked; the program runs as a script that has no import().
+  // Loaded when a question is asked; the program runs as a script that has no import().
   const { createInterface } = process.getBuiltinModule('node:readline');
   const prompt = createInterface({ input: streams.stdin, output, terminal: true });
   let answered = false;

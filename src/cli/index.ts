@@ -32,7 +32,7 @@ function withoutReader(output: NodeJS.WriteStream): NodeJS.WriteStream {
   if (watched.has(output)) return output;
   watched.add(output);
   output.on('error', (error: NodeJS.ErrnoException) => {
-    // The reader left (| head): nobody is interested in the rest.
+    // The reader left (| head): the rest is not printed.
     if (error.code === 'EPIPE') process.exit(EXIT.brokenPipe);
     throw error;
   });

@@ -79,7 +79,7 @@ function warnings(rows: readonly ViewOfKind[ListName][]): ReadonlySet<string> {
   return new Set(conditions.filter(({ type }) => type === 'DiskFailing').map(({ message }) => message));
 }
 
-/** Hints that are told below the list; the others are found with `why`. */
+/** Hints printed below the list; `why` prints the others. */
 const SHOWN_HINTS = 3;
 /** Rows that a hint names. */
 const NAMED_ROWS = 3;

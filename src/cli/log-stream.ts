@@ -12,7 +12,7 @@ export interface LogStreamOptions {
   readonly client: SupervisorClient;
   readonly name: string;
   readonly options: LogOptions;
-  /** Told when the connection is lost, and when it is there again. */
+  /** Called when the connection is lost, and when it is back. */
   readonly onConnection: (state: 'lost' | 'restored') => void;
 }
 

@@ -77,7 +77,7 @@ export function refusedPaths(
 
 /** What speaks against the settings: read by who started the supervisor, they count although members of a group may write to them. */
 export function doubtedSettings({ configFile }: Pick<DaemonConfig, 'configFile'>, { own }: Gates): readonly Refusal[] {
-  // Everybody may write to it, and nobody reads anything from it.
+  // Any user may write to it, and nothing is read from it.
   if (configFile === '/dev/null') return [];
   return doubtsNow(configFile, own).map(({ message, command }) => {
     return { message: `${message}, who can change the settings of the supervisor`, hint: `Run \`${command}\`.` };

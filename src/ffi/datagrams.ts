@@ -21,7 +21,7 @@ export class UnixDatagrams {
     this.#fd = syscall('open a socket', 'socket', AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   }
 
-  /** False when the receiver's queue is full: try again later. @throws TsdError when nobody receives. */
+  /** False when the receiver's queue is full: try again later. @throws TsdError when there is no receiver */
   send(bytes: Buffer): boolean {
     const flags = MSG_NOSIGNAL | MSG_DONTWAIT;
     const result = trySyscall('sendto', this.#fd, bytes, bytes.length, flags, this.#address, this.#address.length);

@@ -1,4 +1,4 @@
-/** Reading only what nobody else can have written: the path is walked and judged, and what was judged is what is read. */
+/** Reads files that only trusted users can write: checks each component of the path and reads exactly what it checked. */
 import { closeSync, constants, fstatSync, readFileSync } from 'node:fs';
 import { TsdError } from '../model/errors.ts';
 import { type Doubt, doubtsAbout, type Refusal, refusalOf, type Trusted } from '../model/trust.ts';

@@ -1,4 +1,4 @@
-/** Is somebody still writing this file? fcntl(2), "Leases". */
+/** Reports whether a file is open for writing: fcntl(2), "Leases". */
 import { constants } from 'node:os';
 import { sysError } from './errno.ts';
 import { trySyscall } from './native.ts';
@@ -19,7 +19,7 @@ const UNSUPPORTED: ReadonlySet<number> = new Set([
 ]);
 
 /**
- * Takes a read lease on an open regular file and gives it back: the kernel grants it only while nobody has the file open
+ * Takes a read lease on an open regular file and gives it back: the kernel grants it only while no process has the file open
  * for writing. A writer that comes in between makes the kernel send a signal; SIGURG, which is ignored by default, is
  * asked for instead of SIGIO, which would end this process.
  * @param fd open for reading.

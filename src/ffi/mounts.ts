@@ -1,6 +1,6 @@
 /**
  * The descriptor-based mount API of fsopen(2), fsmount(2), open_tree(2), and the constants that mount programs need.
- * Mounts made here are detached: nobody sees them until their descriptor is attached somewhere, and they are gone with
+ * Mounts made here are detached: no process sees them until their descriptor is attached somewhere, and they are gone with
  * the last descriptor.
  */
 import { closeSync, mkdirSync, readFileSync } from 'node:fs';

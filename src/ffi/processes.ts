@@ -173,7 +173,7 @@ export function startTimeOf(pid: number): string | null {
   return fields === null || fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null);
 }
 
-/** include/linux/sched.h; set before a thread lets go of its memory and files, and told in field 9. */
+/** include/linux/sched.h; set before a thread lets go of its memory and files, and shown in field 9. */
 const PF_EXITING = 0x4;
 
 function isThreadEnding(path: string): boolean {

@@ -1,5 +1,5 @@
 /**
- * What the kernel told of changes since it was asked last: netlink(7), NETLINK_ROUTE, its groups and
+ * The changes that the kernel reported since the last read: netlink(7), NETLINK_ROUTE, its groups and
  * NETLINK_LISTEN_ALL_NSID. Layouts: linux/socket.h, linux/netlink.h, linux/rtnetlink.h, linux/filter.h; recvmmsg(2), cmsg(3).
  */
 import { constants } from 'node:os';

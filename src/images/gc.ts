@@ -56,7 +56,7 @@ export function limitedTo(input: GcInput, listed: Listing): GcInput {
   };
 }
 
-/** Images nobody needs, and layers that no image stays for. Snapshots are never named, and keep what they stand on. */
+/** Returns the unused images, and the layers of no remaining image. Snapshots are never removed and keep their layers. */
 export function findGarbage({ images, layers, neededImages, neededLayers, includeNamed }: GcInput): Garbage {
   const kept = images.filter(({ id, names }) => neededImages.has(id) || (names.length > 0 && !includeNamed));
   const keptIds = new Set(kept.map(({ id }) => id));

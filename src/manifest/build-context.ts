@@ -92,7 +92,7 @@ function dockerfileText({ context, dockerfile, dockerfileInline }: BuildSource, 
   }
 }
 
-/** What is wrong with a Dockerfile is told when it is built. */
+/** Mistakes in a Dockerfile are reported when it is built. */
 function imagesOf(text: string, { dockerfile, args, target, contexts }: BuildSource): readonly string[] {
   const here = `linux/${goArchitecture(process.arch)}`;
   try {

@@ -28,18 +28,18 @@ function inWordsForCaller(refusal: Refusal, { doubts, components }: JudgedPath, 
   return { ...refusal, hint };
 }
 
-/** @param onWarning told of what only members of a group may write to */
+/** @param onWarning called for each path that members of a group may write to */
 export function callerGate({ uid, sudoUid, socketGroup }: Caller, onWarning: (doubt: Doubt) => void): Gate {
   const sudo = uid === 0 && sudoUid !== undefined && /^\d{1,10}$/.test(sudoUid) ? [Number(sudoUid)] : [];
   const trusted = { users: [0, uid, ...sudo], groups: socketGroup === null ? [0] : [0, socketGroup] };
-  const told = new Set<string>();
+  const warned = new Set<string>();
   const gate = createGate({ trusted, refuses });
   return (path) => {
     const judged = gate(path);
     if (judged.refusal !== null) return { ...judged, refusal: inWordsForCaller(judged.refusal, judged, uid) };
     for (const doubt of judged.doubts) {
-      if (!told.has(doubt.path)) onWarning(doubt);
-      told.add(doubt.path);
+      if (!warned.has(doubt.path)) onWarning(doubt);
+      warned.add(doubt.path);
     }
     return judged;
   };

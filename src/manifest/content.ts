@@ -269,7 +269,7 @@ function copyOf({ type }: ContentPath, read: Extract<ReadResult, { ok: true }>):
 
 /**
  * Reads and hashes the files that count.
- * @param last hashes of before: files that nobody can read just now count as they did then
+ * @param last hashes of before: files that cannot be read now keep these
  */
 export function hashContent(
   paths: ContentPaths,

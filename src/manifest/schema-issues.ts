@@ -149,7 +149,7 @@ function translate(issue: ZodIssue, outer: Path, subject: Subject): ManifestIssu
 /** All issues of one resource. */
 export function schemaIssues(error: z.ZodError, subject: Subject): ManifestIssue[] {
   const issues = error.issues.flatMap((issue) => translate(issue, [], subject));
-  // A field of a later version may be the very one whose absence is told about the whole.
+  // A field of a later version may be the very one whose absence the issue of the whole reports.
   const later = issues.some(({ code }) => code === 'TSD_NOT_IN_THIS_VERSION');
   const whole = subject.places.find(subject.at).value;
   return later ? issues.filter(({ code, position }) => code !== 'TSD_MANIFEST_SCHEMA' || position !== whole) : issues;

@@ -77,7 +77,7 @@ export class TsdError extends Error {
     };
   }
 
-  /** The same error, told which resource and manifest line it belongs to unless it already knows. */
+  /** Returns the error with resource and source position added where it has none. */
   withContext(context: {
     key?: ResourceKey | undefined;
     source?: SourcePosition | undefined;

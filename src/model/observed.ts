@@ -50,7 +50,7 @@ export interface ObservedNetwork {
 
 /** How the last run ended. */
 export interface ObservedExit {
-  /** 0–255, 128 + signal; null when nobody saw it. */
+  /** 0–255, 128 + signal; null when it is unknown. */
   readonly code: number | null;
   readonly oomKilled: boolean;
   readonly finishedAtWallMs: number;

@@ -1,4 +1,4 @@
-/** Containers that ask for another filter of system calls than the default: nobody should overlook it. Pure. */
+/** Returns notes for containers with another system call filter than the default. Pure. */
 import type { Desired } from './desired.ts';
 import type { ResourceKey } from './resource.ts';
 import type { DeclarationNote } from './update-notes.ts';

@@ -1,6 +1,6 @@
 /** Values of fields as differences tell them. */
 
-/** `30s`, `1m30s`, `256MiB`: what needs no quotes to be told from other text. */
+/** `30s`, `1m30s`, `256MiB`: values that need no quotes in text. */
 const MEASURE = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$|^\d+(?:\.\d+)?\s?[kmgt]i?b?$/i;
 /** What people name themselves: text of theirs is always quoted. */
 const OWN_TEXT = /^(?:env|labels)\./;

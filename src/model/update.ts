@@ -21,7 +21,7 @@ export interface UpdateTerms {
 export interface ObservedUpdate extends UpdateTerms {
   /** On the boot clock of this boot; 0 when it began in another one. */
   readonly startedAtBootMs: number;
-  /** From when its time runs: it began, or this supervisor took it over; before that nobody could carry it on. */
+  /** From when its time runs: it began, or this supervisor took it over; before that no supervisor could continue it. */
   readonly timeFromBootMs: number;
   /** When name and ports moved to the successor; null before. */
   readonly cutOverAtBootMs: number | null;

@@ -44,7 +44,7 @@ interface Entry {
   /** Resolves with the answer; null when no check runs. */
   asking: Promise<void> | null;
   late: boolean;
-  /** Somebody has waited for it already. */
+  /** True when a caller has waited for it. */
   waited: boolean;
   /** How asking ended: what stands in the way, null for nothing, and when that was found out. */
   answer: {
@@ -117,7 +117,7 @@ export class PathBook {
     for (let waited = false; ; waited = true) {
       const open = all.flatMap((path) => this.#question(path) ?? []);
       const { bootMs } = clock.now();
-      // Counted from when they have been asked about: what does not answer is late before nobody waits for it any more.
+      // Counted from when they have been asked about: an unanswered check counts as late before the last waiter gives up.
       sinceMs ??= bootMs;
       const leftMs = PATIENCE_MS - (bootMs - sinceMs);
       if (open.length === 0 || leftMs <= 0) return waited;

@@ -72,7 +72,7 @@ const EXTENSION = goStruct({
   Snapshot: goString,
   Run: goInt,
   BegunAt: omitEmpty(goPointer(MOMENT)),
-  /** The last run ended and nobody saw how. */
+  /** The last run ended in an unknown way. */
   ExitUnknown: goBool,
   StartErrorClass: goString,
   BootId: goString,

@@ -12,7 +12,7 @@ export interface RunState {
   readonly status: RunStatus;
   /** 0 without a process. */
   readonly pid: number;
-  /** How the last run ended: 128 + signal when killed; null when none has ended or nobody saw it end. */
+  /** How the last run ended: 128 + signal when killed; null when none has ended or its end is unknown. */
   readonly exitCode: number | null;
   readonly oomKilled: boolean;
   /** Why the last start failed; cleared by one that works. */

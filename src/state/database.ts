@@ -95,7 +95,7 @@ function diskFailure(path: string): string | null {
   return code !== null && DISK_FAILURES.includes(code) ? code : null;
 }
 
-/** Why a database that nobody of this process has open cannot be read to its end; null when it can. */
+/** Returns why a database cannot be read to its end; null when it can. This process must not have it open. */
 function readFailure(path: string): string | null {
   const buffer = Buffer.alloc(1024 ** 2);
   const readAll = (fd: number): void => {
@@ -216,7 +216,7 @@ function startOver(
 
 /**
  * Opens a database or makes it. One that is damaged is renamed to `<path>.damaged-N` and a new one takes its place,
- * because a supervisor that does not start helps nobody; the issue says so.
+ * because a supervisor that does not start is worse; the issue says so.
  * @param prepare sets pragmas and creates or migrates tables. What it throws that is not SQLite's goes through.
  */
 export function openDatabase(

@@ -70,7 +70,7 @@ export class StateFiles {
     this.tmpDir = tmpDir;
   }
 
-  /** A path in the temporary directory that nobody else uses; its name tells what it is for. */
+  /** Returns an unused path in the temporary directory, named after its purpose. */
   temporaryPath(label: string): string {
     this.#temporaries += 1;
     return join(this.tmpDir, `${label}.${process.pid}-${this.#temporaries}`);
@@ -158,7 +158,7 @@ export function rewriteInPlace(path: string, text: string, mode: number): void {
   }
 }
 
-/** @param mayBeGone what somebody has removed since needs no more. @returns the failures by path. */
+/** Returns the failures by path. @param mayBeGone true when a missing path is no failure */
 async function syncAll(paths: readonly string[], { mayBeGone = false } = {}): Promise<Map<string, unknown>> {
   const results = await Promise.allSettled(paths.map(syncPath));
   const failed = new Map<string, unknown>();

@@ -47,7 +47,7 @@ function moveIfThere(from: string, to: string): void {
   }
 }
 
-/** An entry that stands means that it was finished. rmdir(2) takes nothing that somebody has written to. */
+/** A remaining entry means that the volume is complete. rmdir(2) removes no directory with contents. */
 function finishCreating(root: string, id: string): void {
   const isFinished = lstatSync(join(root, 'volumes', id), { throwIfNoEntry: false }) !== undefined;
   try {

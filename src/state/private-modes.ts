@@ -1,4 +1,4 @@
-/** Nobody but the supervisor's user reads or changes what is on disk: checked and mended before anything of it is read. */
+/** Restricts files on disk to the supervisor's user: checks and repairs their modes before any of them is read. */
 import { chmodSync, chownSync, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoCode } from './state-file.ts';

@@ -44,7 +44,7 @@ export class Reserve {
     }
   }
 
-  /** Fills it up where there is room. Whatever is in the way is met, and told, by those who need the disk. */
+  /** Fills it up where there is room. An error here is ignored: the next write that needs the disk reports it. */
   refill(): void {
     try {
       const missing = RESERVE_BYTES - this.#size();

@@ -36,7 +36,7 @@ export type RestoreDecision = { readonly id: string } & (
   /** Made by a driver that is not in use: shown, never touched. */
   | { readonly decision: 'unavailable'; readonly reason: string }
   | { readonly decision: 'adopt'; readonly handle: RunHandle }
-  /** Nobody can say whether it still runs. Two runs would be worse than none: it is left alone until somebody can. */
+  /** It is unknown whether it still runs. A second run would be worse than none, so it is left alone until that is known. */
   | { readonly decision: 'unknown' }
   /** Its start was begun and came to nothing: it is still due. */
   | { readonly decision: 'unstarted' }

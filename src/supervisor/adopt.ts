@@ -143,7 +143,7 @@ export function restoreEndpoints(world: World, containers: readonly ContainerRec
     const { address, prefixLength, mac, ports } = record.network;
     const desired = record.owner && world.desired().resources.get(record.owner.key);
     const container = desired?.kind === 'container' ? (desired as Desired<'container'>) : null;
-    // Taking it over would put back what somebody took away and the manifest wants left alone.
+    // Resuming it would repair drift that the manifest wants left alone.
     if (container && container.spec.drift !== 'heal' && !seen().get(id)?.hostInterface) continue;
     attempt(record.engineName, () =>
       world.network.resume({

@@ -128,7 +128,7 @@ function adviceOfApp(sources: Sources, app: string): Advice[] {
   return [...new Map(advice.map((one) => [one.line, one])).values()];
 }
 
-/** Resources that it needs and that wait themselves, which one that ended well does not. */
+/** Returns the dependencies that wait themselves, without those that completed. */
 function needs({ history, sources, loop }: ExplainParts, key: ResourceKey): Advice[] {
   const desired = sources.state.resources.get(key);
   if (!desired || !isContainer(desired)) return [];
@@ -140,7 +140,7 @@ function needs({ history, sources, loop }: ExplainParts, key: ResourceKey): Advi
   });
 }
 
-/** What happened to a resource, oldest first; of a container also what its updates made beside it. */
+/** Returns the timeline of a resource, oldest first; for a container with its successors and predecessors. */
 function pastOf({ timeline }: History, key: ResourceKey): readonly TimelineEntry[] {
   const base = baseKey(key);
   const keys = parseKey(base).kind === 'container' ? [base, nextKey(base), oldKey(base)] : [base];
@@ -156,7 +156,7 @@ export function wordsOfFailedUpdate({ timeline }: History, key: ResourceKey): re
   return entries.find(({ what }) => what === 'container.fail-update')?.log ?? [];
 }
 
-/** Said where somebody asked for one of the two containers of an update that is over. */
+/** Returns a note when the name is that of a successor or predecessor of an update that is over. */
 function gone(asked: string, key: ResourceKey, view: DescribeView['view']): string[] {
   const was = /\.(next|old)$/.exec(asked)?.[1];
   if (was === undefined || baseKey(key) !== key || ('engineName' in view && view.engineName === asked)) return [];

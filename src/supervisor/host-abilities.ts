@@ -17,7 +17,7 @@ export function hostAbilities(exec: Pick<ExecDriver, 'memoryLimits'>): HostAbili
   };
 }
 
-/** What somebody might count on who does not know this host. */
+/** Features of the host that a user may rely on and that it lacks. */
 export function abilityWarnings({ memoryLimit, swapLimit, ipv4Forwarding }: HostAbilities): string[] {
   return [
     ...(memoryLimit ? [] : ['no memory limit support: a container with resources.memory is not started']),

@@ -65,7 +65,7 @@ export class LoopStatus implements LoopState {
     this.#ended ??= `the host was shut down by \`tsdocker host-shutdown\` at ${at}`;
   }
 
-  /** The desired state is another one. An edit of a file has nobody to tell that nothing comes of it. */
+  /** The desired state changed. An edit of a file has no client to which its effect could be reported. */
   edited(generation: number): void {
     if (this.#ended !== null) this.#options.timeline.postponed(generation, this.#ended);
   }

@@ -102,7 +102,7 @@ export function editEntries(
     const key = difference.resource as ResourceKey;
     const entry = { atMs, kind: 'edit', key, generation, ok: true, cause, run: null, log: [] } as const;
     const backTo = rolledBack.get(parseKey(key).app);
-    // The difference was told when it was made, and the lines are not those of the file as it stands.
+    // The difference was reported when it was made, and its lines are not those of the current file.
     if (backTo !== undefined)
       return { ...entry, what: ROLLED_BACK, message: `back to generation ${backTo}`, source: null };
     const fields = describeFields(difference);

@@ -41,7 +41,7 @@ export function fileNoteLines(notes: readonly FileNote[]): string[] {
 /** Reasons for which nothing waits. */
 const AT_REST: ReadonlySet<string> = new Set(['finished', 'stopped-by-user']);
 
-/** What has done its work waits for nothing, and what needs an approval is told as that. */
+/** A completed one-shot waits for nothing; a resource that needs an approval is listed as such. */
 function held({ holds, approvals }: PlanView): PlanView['holds'] {
   return holds.filter(
     ({ reason, resource }) => !AT_REST.has(reason) && !approvals.some(({ name }) => name === resource),

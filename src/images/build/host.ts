@@ -1,4 +1,4 @@
-/** What a build is told and what it needs of those who run containers and know images. */
+/** The input of a build, and what it needs from the container and image side. */
 import type { MountSpec, RootMount, TaskExit } from '../../drivers/contract.ts';
 import type { LoadContext } from '../image.ts';
 import type { BuildCache } from './cache.ts';

@@ -46,8 +46,8 @@ export function scratchState(): StageState {
 
 export function stateOfImage({ configJson, layers }: BaseImage): StageState {
   const image = parseJson(imageSchema, configJson, 'image configuration');
-  const told = image.history ?? [];
-  const making = told.filter((entry) => (entry as { empty_layer?: boolean }).empty_layer !== true);
+  const entries = image.history ?? [];
+  const making = entries.filter((entry) => (entry as { empty_layer?: boolean }).empty_layer !== true);
   return {
     platform: Object.fromEntries(PLATFORM_KEYS.filter((key) => key in image).map((key) => [key, image[key]])),
     config: image.config ?? {},
@@ -55,7 +55,7 @@ export function stateOfImage({ configJson, layers }: BaseImage): StageState {
     ownCommand: false,
     layers,
     // Where its maker did not say, each layer is a step.
-    history: making.length === layers.length ? told : layers.map(() => ({})),
+    history: making.length === layers.length ? entries : layers.map(() => ({})),
     created: image.created ?? EPOCH,
   };
 }

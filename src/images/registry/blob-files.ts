@@ -2,7 +2,7 @@ import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { partPath } from './blob-download.ts';
 
-/** A part that nobody went on with for this long is given up. */
+/** A partial download untouched for this long is removed. */
 const MAX_PART_AGE_MS = 7 * 24 * 3_600_000;
 
 /** The downloaded blobs, which several pulls may use at the same time. */
@@ -20,7 +20,7 @@ export class BlobFiles {
     this.#holders.set(digest, (this.#holders.get(digest) ?? 0) + 1);
   }
 
-  /** Downloads a held blob while nobody else does. */
+  /** Downloads a held blob unless another download of it runs. */
   async fetch(digest: string, download: () => Promise<string>): Promise<string> {
     for (let busy = this.#busy.get(digest); busy !== undefined; busy = this.#busy.get(digest))
       await busy.catch(() => {});
@@ -46,7 +46,7 @@ export class BlobFiles {
     if (!this.#holders.has(digest)) await rm(partPath(this.directory, digest), { force: true });
   }
 
-  /** Removes parts that nobody came back for. @param nowMs Unix time. */
+  /** Removes abandoned partial downloads. @param nowMs Unix time. */
   async prune(nowMs: number): Promise<void> {
     await mkdir(this.directory, { recursive: true, mode: 0o700 });
     for (const name of await readdir(this.directory)) {

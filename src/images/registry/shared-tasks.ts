@@ -1,4 +1,4 @@
-/** Work that several may wait for: it is done once and called off only when nobody waits any more. */
+/** Work that several may wait for: it runs once and is cancelled only when no caller waits any more. */
 import { TsdError } from '../../model/errors.ts';
 
 interface Task<T, E> {
@@ -31,7 +31,7 @@ export class SharedTasks<T, E> {
 
   /**
    * Joins the work under `key`, or starts it.
-   * @param listener told what is reported from now on.
+   * @param listener called with the reports from now on.
    * @param signal leaves: the work goes on while others wait for it.
    */
   async join(

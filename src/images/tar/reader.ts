@@ -52,7 +52,7 @@ export class TarReader {
   }
 
   /**
-   * Bytes of the current entry that nobody wants; the caller may leave them out of {@link push} when it can seek.
+   * Bytes of the current entry that are not needed; the caller may leave them out of {@link push} when it can seek.
    * Calling it means they were left out.
    */
   takeSkippable(): number {

@@ -3,7 +3,7 @@ import { Beneath } from '../../ffi/beneath.ts';
 import { openDirectory } from '../../ffi/lookup.ts';
 import { mountDetached, mountInPassing } from '../../ffi/mounts.ts';
 
-/** A root filesystem to read, seen by nobody else; whoever asked for it closes it. */
+/** A private view of a root filesystem, for reading. The caller closes it. */
 export function openRootView(root: RootMount): Beneath {
   if (root.type === 'bind') return new Beneath(openDirectory(`open ${root.source}`, root.source));
   return new Beneath(mountToRead(root));

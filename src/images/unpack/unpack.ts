@@ -25,7 +25,7 @@ interface UnpackOptions {
 const PROGRESS_STEP = 1024 * 1024;
 
 /**
- * Unpacks one layer, streamed: a tar, plain or compressed, told by its first bytes. Resolves only when everything is written
+ * Unpacks one layer, streamed: a tar, plain or compressed, recognised by its first bytes. Resolves only when everything is written
  * and both digests are right; after a failure the target holds rubbish and must be dropped.
  * @returns size of the uncompressed tar.
  * @throws TSD_LAYER_HOSTILE, TSD_IMAGE_INVALID, TSD_DISK_FULL.

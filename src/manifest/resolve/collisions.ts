@@ -25,7 +25,7 @@ interface Claim {
 
 const place = ({ at, field, index }: Claim) => positionOf(at, field, index);
 
-/** Both sides of a clash: each is told about the other. Within one file the later one is enough. */
+/** Reports a clash on both sides. Within one file the later side is enough. */
 function clash(what: string, first: Claim, second: Claim): Finding[] {
   const side = (mine: Claim, other: Claim) =>
     finding(
@@ -154,7 +154,7 @@ function addresses(universe: Universe, networkOf: (key: ResourceKey) => Resource
 }
 
 /**
- * All clashes, each told on both sides.
+ * Returns all clashes, each reported on both sides.
  * @param defaultHostIp where ports without an address are published (the supervisor's --ip).
  * @param networkOf the network a container is attached to.
  */

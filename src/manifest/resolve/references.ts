@@ -19,7 +19,7 @@ export const NO_REFERENCES: References = {
   bases: [],
 };
 
-/** Told of a reference into an app that no source declares. */
+/** Called for a reference into an app that no source declares. */
 export type OnOtherApp = (issue: ManifestIssue) => void;
 
 class ReferenceReader {

@@ -97,7 +97,7 @@ function withOpen<T>(path: string, gate: Gate | null, use: (fd: number) => T, fa
 }
 
 /**
- * Reads a regular file, of at most 1 MiB unless told otherwise; symbolic links are followed.
+ * Reads a regular file, of at most 1 MiB by default; symbolic links are followed.
  * @param gate for a file that is obeyed; without it whoever wrote the file is trusted
  */
 export function readContentFile(path: string, maxBytes?: number, gate: Gate | null = null): ReadResult {
@@ -111,13 +111,13 @@ export function readContentFile(path: string, maxBytes?: number, gate: Gate | nu
 
 /** A file that may still be in the making. */
 export type FinishedRead =
-  /** Somebody has it open for writing, or it changed while it was read. */
+  /** It is open for writing, or it changed while it was read. */
   | { readonly state: 'unfinished' }
   /** No lease to be had: only a longer time without change says that it is finished. */
   | { readonly state: 'unsure'; readonly result: ReadResult }
   | { readonly state: 'finished'; readonly result: ReadResult };
 
-/** Reads a file if nobody is writing it. @param signature as the directory scan saw it. */
+/** Reads a file unless it is open for writing. @param signature as the directory scan saw it. */
 export function readFinishedFile(path: string, signature: Signature, gate: Gate | null): FinishedRead {
   return withOpen<FinishedRead>(
     path,

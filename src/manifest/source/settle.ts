@@ -111,7 +111,7 @@ class Missing {
   }
 }
 
-/** The manifests of one directory: a change is told when all of them are finished. */
+/** The manifests of one directory: a change is reported when all of them are complete. */
 export class DirectorySettler {
   #accepted = new Map<string, Accepted>();
   readonly #reader: Reader;
@@ -178,7 +178,7 @@ export class DirectorySettler {
   }
 }
 
-/** After a resolution, inputs changed this recently are told once more: they may have changed between reading and watching. */
+/** After a resolution, inputs changed this recently are reported once more: they may have changed between reading and watching. */
 const RECENT_MS = 2_000;
 
 /** Looks at a file now: null for one that is not there, undefined for one of which nothing can be said now. */
@@ -186,7 +186,7 @@ type LookAt = (path: string) => Signature | null | undefined;
 
 /** Single files whose change matters: env files, secrets, bound files. They may be absent. */
 export class InputSettler {
-  /** Signature that was told; undefined is told at the next look. */
+  /** The reported signature; undefined is reported at the next look. */
   #known = new Map<string, Signature | null | undefined>();
   readonly #reader = new Reader();
   readonly #missing = new Missing();

@@ -34,7 +34,7 @@ export interface DirectorySnapshot {
 export interface WatchOptions {
   /**
    * Called with every new state of the directory, first of all with the one found at the start. Never called twice at
-   * once. One that rejects is told of by `onProblem` and called again at the next look.
+   * once. A rejection is reported to `onProblem`, and the next look calls it again.
    */
   readonly onChange: (snapshot: DirectorySnapshot) => Promise<void> | void;
   /** Something hinders watching; the directory is still looked at every few seconds. */
@@ -237,7 +237,7 @@ class DirectoryWatcher implements ManifestWatcher {
   #watchInputs(): void {
     if (this.#inputWatcher) this.#closing.push(this.#inputWatcher.close());
     const directories = new Set(this.#inputs.paths.filter((path) => path.endsWith('/')).map((path) => resolve(path)));
-    // Whoever watches a directory is told of its files.
+    // A watch of a directory reports its files.
     const paths = this.#inputs.paths
       .filter((path) => !this.#options.files.isRemote(path))
       .map((path) => resolve(path))

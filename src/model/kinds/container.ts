@@ -285,7 +285,7 @@ export const containerFields = z.strictObject({
     example: 'signal:HUP',
   }),
   drift: field(z.enum(DRIFT_POLICIES).default('heal'), {
-    doc: 'What follows when somebody took away an interface, an address or a published port: `heal` puts it back, `report` says so and leaves it, `ignore` leaves it.',
+    doc: 'What follows when an interface, an address or a published port is removed from outside: `heal` puts it back, `report` says so and leaves it, `ignore` leaves it.',
     change: 'in-place',
     example: 'report',
   }),

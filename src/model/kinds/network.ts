@@ -43,7 +43,7 @@ export const networkFields = z.strictObject({
     example: 'br-back',
   }),
   drift: field(z.enum(DRIFT_POLICIES).default('heal'), {
-    doc: 'What follows when somebody took away the bridge, its address or its rules, or switched off net.ipv4.ip_forward: `heal` puts it back, `report` says so and leaves it, `ignore` leaves it.',
+    doc: 'What follows when the bridge, its address or its rules are removed from outside, or net.ipv4.ip_forward is switched off: `heal` puts it back, `report` says so and leaves it, `ignore` leaves it.',
     change: 'in-place',
     example: 'report',
   }),

@@ -15,7 +15,7 @@ export function shortForm<In extends z.ZodType, Out>(input: In, parse: (written:
 export const scalarText = () =>
   z.union([z.string(), z.number(), z.boolean()], { error: 'expected text' }).transform(String);
 
-/** Text or a number, told apart by the short form's own parser. */
+/** Text or a number; the parser of the short form distinguishes them. */
 export const textOrNumber = () => z.union([z.string(), z.number()], { error: 'expected text or a number' });
 
 /** A field that may be left out; null then. */

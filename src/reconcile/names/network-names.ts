@@ -115,7 +115,7 @@ export class NetworkNames implements RecordWatcher {
     this.#cancel?.();
   }
 
-  /** Returns whether somebody is called otherwise now, or is elsewhere. */
+  /** Reports whether a name or an address changed. */
   #take(id: string): boolean {
     const record = this.#parts.containers.get(id);
     const [before, now] = [this.#peers.get(id) ?? null, record ? peerOf(record) : null];

@@ -63,7 +63,7 @@ interface Shared {
 export class PeerIndex {
   /** By bridge, by app, in the order of their keys. */
   readonly #networks = new Map<string, Apps>();
-  /** By bridge, by app, until somebody on the network comes, goes or changes. */
+  /** Keyed by bridge and app; cleared when a container on the network comes, goes or changes. */
   readonly #shared = new Map<string, Map<string, Shared>>();
 
   add(peer: Peer): void {

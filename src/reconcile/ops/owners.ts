@@ -2,7 +2,7 @@ import type { ResourceKey } from '../../model/resource.ts';
 import { hasNoStrayLease } from './stray-leases.ts';
 import type { World } from './world.ts';
 
-/** Tells of things of ours in the kernel and on disk whether somebody owns them now. */
+/** Reports whether an object of ours in the kernel or on disk has an owner now. */
 export function ownersOf(world: World): (thing: { readonly type: string; readonly id: string }) => boolean {
   const bridges = new Set<string | undefined>([
     world.defaultNetwork()?.key,

@@ -101,7 +101,7 @@ export class TimelineStore {
   }
 
   /**
-   * True when the end of this run is told already.
+   * Reports whether the end of this run is recorded already.
    * @param sinceMs when the container was made: another one before it had runs of these numbers too
    */
   hasExit(key: ResourceKey, run: number, sinceMs: number): boolean {

@@ -1,6 +1,6 @@
 /**
  * Metrics of each container, looked at when they are asked for, and written as text at once: a registry of thousands of
- * series is filled and written in one turn of the event loop, in which nobody else is served.
+ * series is filled and written in one turn of the event loop, in which no other request is served.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ContainerView } from '../../api/supervisor.ts';

@@ -59,8 +59,8 @@ export function stalePlace(file: BoundFile, root: number): string | null {
 
 /** The kernel says of a mounted file that was removed at its source that it is deleted, behind its path. */
 function pathOf(place: number, bound: Identity, root: number, step: string): string {
-  const told = readlinkSync(`/proc/self/fd/${place}`);
-  for (const path of [told, told.replace(/ \(deleted\)$/, '')]) {
+  const shown = readlinkSync(`/proc/self/fd/${place}`);
+  for (const path of [shown, shown.replace(/ \(deleted\)$/, '')]) {
     const fd = find(root, path, 'inRootWithoutLinks', OPEN_FLAGS.path, step);
     if (fd === null) continue;
     try {

@@ -123,7 +123,7 @@ export class Runs {
     const answer = await this.#reach(path, containerId);
     if (answer === null) return null;
     const { connection, status } = answer;
-    // Somebody else may have asked for the same run meanwhile.
+    // Another call may have adopted the same run meanwhile.
     const known = this.#alive.get(containerId);
     if (known === undefined && status.containerId === containerId && status.run === run) {
       if (status.recordErrno !== 0) this.#unrecorded.set(containerId, status.recordErrno);

@@ -2,7 +2,7 @@ import type { EndpointConfig } from '../../contract.ts';
 
 export interface Attached {
   readonly config: EndpointConfig;
-  /** In a network whose bridge is somebody else's. */
+  /** True when the bridge of its network is foreign. */
   readonly foreign: boolean;
   /** Index of the host's end of its pair. */
   readonly link: number;
@@ -13,7 +13,7 @@ export class Attachments {
   readonly #byContainer = new Map<string, Attached>();
   /** Containers by the index of the host's end of their pair: it is never used twice. */
   readonly #byLink = new Map<number, string>();
-  /** Detached; the kernel may still be deleting the pair. Seen a second time, somebody else keeps the namespace. */
+  /** Detached; the kernel may still be deleting the pair. Seen a second time, a foreign process keeps the namespace. */
   readonly #leaving = new Set<string>();
   #version = 0;
 

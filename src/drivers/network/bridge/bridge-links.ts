@@ -61,7 +61,7 @@ export class BridgeLinks {
     this.#settings.changeBridge(config.bridge);
   }
 
-  /** Checks the bridge of somebody else: it must exist and have the gateway's address. */
+  /** Checks a foreign bridge: it must exist and have the gateway's address. */
   checkForeign(config: NetworkConfig): void {
     const link = findLink(this.#socket, config.bridge);
     const step = `use bridge ${config.bridge}`;

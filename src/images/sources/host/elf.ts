@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { TsdError } from '../../../model/errors.ts';
 
-/** What the dynamic loader is told by an executable or shared library. Constants: include/uapi/linux/elf.h, elf(5). */
+/** The dynamic section of an executable or shared library. Constants: include/uapi/linux/elf.h, elf(5). */
 export interface ElfFile {
   readonly machine: number;
   /** Path of the dynamic loader; null for a static program or a library. */

@@ -85,13 +85,13 @@ export class HostNames {
   /** Tells of names of other services that do not resolve where they are written. */
   warn(): void {
     for (const placed of this.#services.values()) {
-      const told = new Set(linkedNames(placed.container));
+      const noted = new Set(linkedNames(placed.container));
       for (const [host, position] of mentions(placed.container)) {
         const other = this.#named.get(host);
-        if (!other || other === placed || told.has(host)) continue;
+        if (!other || other === placed || noted.has(host)) continue;
         const reason = this.#whyNot(host, placed, other);
         if (reason === null) continue;
-        told.add(host);
+        noted.add(host);
         placed.container.warn(position, `${host} does not resolve here: ${reason}`);
       }
     }

@@ -9,7 +9,7 @@ import { pairs } from './networks.ts';
 
 const HOME = '/root';
 
-/** A path of the host as ours are written. `~` is the home of root: the supervisor runs as nobody else. */
+/** A path of the host as ours are written. `~` is the home of root: the supervisor runs as root. */
 function hostPath(path: string): string {
   if (path === '~' || path.startsWith('~/')) return HOME + path.slice(1);
   return /^(\/|\.{1,2}(\/|$))/.test(path) ? path : `./${path}`;

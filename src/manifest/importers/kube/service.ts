@@ -42,8 +42,8 @@ export function publishService(service: Part, pods: readonly Pod[], draft: Draft
   }
   const unknown = whyUnknown(name, spec, pod);
   const published = type === 'NodePort' || type === 'LoadBalancer';
-  const told = [...(published ? ['its ports are published on the host'] : []), ...(unknown === null ? [] : [unknown])];
-  if (told.length > 0) draft.warn(service.at, `Service ${name}: ${told.join('; ')}`);
+  const notes = [...(published ? ['its ports are published on the host'] : []), ...(unknown === null ? [] : [unknown])];
+  if (notes.length > 0) draft.warn(service.at, `Service ${name}: ${notes.join('; ')}`);
   if (!published) return;
   for (const port of spec?.get('ports')?.items() ?? []) {
     const published = type === 'NodePort' ? (port.textOf('nodePort') ?? '') : (port.textOf('port') ?? '');

@@ -233,7 +233,7 @@ export class ContainerUnits {
     }
   }
 
-  /** Aliases that nobody is told of. */
+  /** Aliases without a note. */
   #unlinked({ unit, container }: Made): void {
     if (this.#linked.has(unit.name.file)) return;
     for (const entry of unit.all('Container', 'NetworkAlias')) {

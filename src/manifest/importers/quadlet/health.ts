@@ -27,7 +27,7 @@ function warnOfUnused(unit: Unit, container: ResourceDraft, isUnused: (entry: En
   }
 }
 
-/** Podman restarts what is unhealthy only when it is told to; otherwise health is shown and waited for. */
+/** Podman restarts an unhealthy container only when configured to; otherwise health is shown and waited for. */
 export function addHealth(unit: Unit, container: ResourceDraft): void {
   const text = (key: string) => unit.last('Container', key)?.text();
   const command = unit.last('Container', 'HealthCmd');

@@ -1,4 +1,4 @@
-/** Builds that somebody asks for: from a manifest, a command line, a request. */
+/** Requested builds: by a manifest, a command line or an API request. */
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join } from 'node:path';
