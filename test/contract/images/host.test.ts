@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -46,6 +47,21 @@ describe('an image of host binaries', () => {
     expect(existsSync(inImage(without, 'usr/bin/sh'))).toBe(false);
     const withShell = await load(['sh', 'cat']);
     expect(run(withShell, '/bin/sh', '-c', 'echo $((6*7)) | cat').stdout).toBe('42\n');
+  });
+
+  it('takes a library whose own library is among the paths, where only its program knows of it', async () => {
+    const directory = on.at('libraries');
+    mkdirSync(join(directory, 'lib/server'), { recursive: true });
+    const [machine, plugin] = [join(directory, 'lib/server/libtsdmachine.so'), join(directory, 'lib/libtsdplugin.so')];
+    const cc = (...args: string[]) => execFileSync('cc', ['-shared', '-nostdlib', ...args, '-x', 'c', '/dev/null']);
+    cc('-o', machine, '-Wl,-soname,libtsdmachine.so');
+    execFileSync('cc', ['-shared', '-nostdlib', '-o', plugin, '-Wl,--no-as-needed', machine]);
+    const image = await load([], [join(directory, 'lib')]);
+    expect(existsSync(inImage(image, machine))).toBe(true);
+    rmSync(machine);
+    await expect(load([], [join(directory, 'lib')])).rejects.toMatchObject({
+      message: expect.stringContaining('needs libtsdmachine.so, which is not on this host'),
+    });
   });
 
   it('gives the same image again', async () => {

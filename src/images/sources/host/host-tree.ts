@@ -70,6 +70,11 @@ export class HostTree {
     return this.#entries.has(path);
   }
 
+  /** True with an entry of that name in any directory. */
+  hasNamed(name: string): boolean {
+    return [...this.#entries.keys()].some((path) => basename(path) === name);
+  }
+
   /** Adds what the host does not have or not so; what is there already stays. */
   addMade(path: string, made: { mode?: number; content?: string; linkname?: string }): void {
     if (this.has(path)) return;

@@ -112,7 +112,7 @@ function addDependencies(tree: HostTree): void {
       const object: LoadedObject = { realPath: path, elf, inheritedRpath: inherited.get(path) ?? [] };
       for (const name of elf.needed) {
         const library = addLibrary(tree, finder, name, object, loaderDirectory);
-        if (!inherited.has(library)) inherited.set(library, rpathOf(object));
+        if (library !== null && !inherited.has(library)) inherited.set(library, rpathOf(object));
       }
     }
   }
@@ -120,7 +120,8 @@ function addDependencies(tree: HostTree): void {
 
 /**
  * The image has no ld.so.cache, so a library that only the host's cache knows gets a link where the loader looks by itself.
- * @returns where the library really is.
+ * @returns where the library really is; null for one that the loader finds nowhere, but that is among what was named: its
+ * program loads it before what needs it, as java does the library of its machine.
  */
 function addLibrary(
   tree: HostTree,
@@ -128,8 +129,11 @@ function addLibrary(
   name: string,
   object: LoadedObject,
   loaderDirectory: string | null,
-): string {
-  const { path, listed } = finder.find(name, object, loaderDirectory ?? '/lib');
+): string | null {
+  const directory = loaderDirectory ?? '/lib';
+  const found = finder.look(name, object, directory);
+  if (found === null && tree.hasNamed(name)) return null;
+  const { path, listed } = found ?? finder.find(name, object, directory);
   const real = tree.add(path);
   if (!listed && loaderDirectory !== null && dirname(real) !== loaderDirectory) {
     tree.addLink(join(loaderDirectory, name), path);

@@ -37,6 +37,12 @@ export function parseLdCache(bytes: Buffer): ReadonlyMap<string, readonly string
   return found;
 }
 
+interface FoundLibrary {
+  readonly path: string;
+  /** Found through a path that the object itself carries. */
+  readonly listed: boolean;
+}
+
 /** Finds shared libraries as ld.so(8) does, without running anything. */
 export class LibraryFinder {
   readonly #cache: ReadonlyMap<string, readonly string[]>;
@@ -48,14 +54,19 @@ export class LibraryFinder {
   /**
    * The library that `object` means by `name`, symlinks kept.
    * @param loaderDirectory where the dynamic loader itself lies: a default directory of every distribution.
-   * @returns `listed`: found through a path that the object itself carries.
    * @throws TSD_IMAGE_SOURCE naming what needs it.
    */
-  find(
-    name: string,
-    object: LoadedObject,
-    loaderDirectory: string,
-  ): { readonly path: string; readonly listed: boolean } {
+  find(name: string, object: LoadedObject, loaderDirectory: string): FoundLibrary {
+    const found = this.look(name, object, loaderDirectory);
+    if (found !== null) return found;
+    throw new TsdError('TSD_IMAGE_SOURCE', `${object.realPath} needs ${name}, which is not on this host`, {
+      step: 'find libraries',
+      hint: 'Install the package that has the library.',
+    });
+  }
+
+  /** As {@link find}; null where the loader would find none. */
+  look(name: string, object: LoadedObject, loaderDirectory: string): FoundLibrary | null {
     const { elf, realPath } = object;
     const fits = (path: string): boolean => existsSync(path) && readElf(path)?.machine === elf.machine;
     const listed = name.includes('/')
@@ -72,11 +83,7 @@ export class LibraryFinder {
     const own = listed.find(fits);
     if (own !== undefined) return { path: own, listed: true };
     const found = known.find(fits);
-    if (found !== undefined) return { path: found, listed: false };
-    throw new TsdError('TSD_IMAGE_SOURCE', `${realPath} needs ${name}, which is not on this host`, {
-      step: 'find libraries',
-      hint: 'Install the package that has the library.',
-    });
+    return found === undefined ? null : { path: found, listed: false };
   }
 }
 
