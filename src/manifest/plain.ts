@@ -52,6 +52,9 @@ export class Places {
 
 /** Parts after aliases are written out: stops a small file from growing without bound. */
 const MAX_PARTS = 100_000;
+/** Characters of names and values after aliases are written out: a file of 1 MiB holds no more without any. */
+const MAX_TEXT = 4 * 1024 ** 2;
+const TOO_LARGE = 'the file grows too large when its aliases are written out';
 /** Also ends an alias that contains itself. */
 const MAX_DEPTH = 24;
 
@@ -94,6 +97,7 @@ class Converter {
   readonly #context: Context;
   readonly #anchors = new Map<string, Node>();
   #parts = 0;
+  #text = 0;
   #merges = 0;
 
   constructor(context: Context) {
@@ -102,7 +106,7 @@ class Converter {
 
   convert(node: Node | null, path: Path): unknown {
     this.#parts++;
-    if (this.#parts > MAX_PARTS) this.#stop(node, 'the file grows too large when its aliases are written out');
+    if (this.#parts > MAX_PARTS) this.#stop(node, TOO_LARGE);
     if (path.length > MAX_DEPTH) this.#stop(node, 'the file is nested too deeply');
     if (node === null) return null;
     if (isAlias(node)) {
@@ -124,6 +128,7 @@ class Converter {
       // A key that is no scalar has been reported as a syntax error.
       if (!isScalar(key)) continue;
       const name = typeof key.value === 'string' ? key.value : (key.source ?? '');
+      this.#grow(key, name);
       const keyPosition = this.#at(key);
       const before = first.get(name);
       if (before) this.#refuse(key, `"${name}" is written twice; the first is on line ${before.line}`);
@@ -170,9 +175,15 @@ class Converter {
   #scalar(node: Scalar, path: Path): unknown {
     const { value } = node;
     const kind = typeof value;
+    if (typeof value === 'string') this.#grow(node, value);
     if ((kind === 'number' || kind === 'boolean') && this.#context.isText(path)) return node.source ?? String(value);
     if (value === null || kind === 'string' || kind === 'number' || kind === 'boolean') return value;
     return this.#refuse(node, `the tag ${node.tag ?? ''} is not supported`);
+  }
+
+  #grow(node: Node, text: string): void {
+    this.#text += text.length;
+    if (this.#text > MAX_TEXT) this.#stop(node, TOO_LARGE);
   }
 
   #tag(node: Node, path: Path): void {

@@ -86,6 +86,41 @@ test('services that extend a large one', () => {
   expect(problems('compose.yaml', text)).toContain('the file grows too large when extends is written out');
 });
 
+test('a long text that many aliases, services or containers take over', () => {
+  const long = many('x', 500_000);
+  const own = `containers:\n  z: { image: i, env: { A: &a "${long}" } }\n${numbered((number) => `  c${number}: { image: i, env: { A: *a } }\n`, 5_000)}`;
+  expect(problems('app.yaml', own)).toEqual(['the file grows too large when its aliases are written out']);
+  const keys = `x: &a { ${long}: 1 }\ny: [${many('*a, ', 80_000)}]\n`;
+  expect(problems('app.yaml', keys)).toEqual(['the file grows too large when its aliases are written out']);
+  const services = `services:\n  s: { image: x, labels: { A: "${long}" } }\n${numbered((number) => `  t${number}: { extends: s }\n`, 5_000)}`;
+  expect(problems('compose.yaml', services)).toContain('what is made of it has more than 8 MiB of text');
+  const containers = numbered(
+    (number) => `{ name: c${number}, image: i, envFrom: [{ configMapRef: { name: m } }] }, `,
+    4_000,
+  );
+  const map = `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: m }\ndata: { A: "${long}" }\n---\n`;
+  const taking = `${map}apiVersion: v1\nkind: Pod\nmetadata: { name: p }\nspec: { containers: [${containers}] }\n`;
+  expect(problems('pod.yaml', taking)).toContain('what is made of it has more than 8 MiB of text');
+});
+
+test('variables of Kubernetes that double', () => {
+  const env = numbered((number) => `{ name: A${number}, value: "$(A${number - 1})$(A${number - 1})x" }, `, 12_000);
+  const text = (more: string) =>
+    `apiVersion: v1\nkind: Pod\nmetadata: { name: p }\nspec: { containers: [{ name: a, image: b, env: [${more}] }] }\n`;
+  expect(problems('pod.yaml', text(env))).toContain('what is made of it has more than 8 MiB of text');
+  const args = `{ name: A, value: "${many('x', 100_000)}" }], args: [${many('$(A), ', 300_000)}`;
+  expect(problems('pod.yaml', text(args))).toContain('what is made of it has more than 8 MiB of text');
+});
+
+test('names that stand for nothing, as many as there are others', () => {
+  const volumes = numbered((number) => `volume${number}: {}, `, 12_000);
+  const mounts = numbered((number) => `"volumx${number}:/x${number}", `, 12_000);
+  const text = `volumes: { ${volumes} }\ncontainers:\n  a: { image: i, volumes: [${mounts}] }\n`;
+  const found = problems('app.yaml', text);
+  expect(found.length).toBe(12_000);
+  expect(found.at(-1)).toBe('there is no volume "volumx11999"');
+});
+
 test('an instruction of nothing but flags', () => {
   expect(() => dockerfile(`FROM a\nRUN ${many('--a=b ')}x`)).toThrow('more than 256 flags one after the other');
   expect(dockerfile(`FROM a\nRUN ${many('--mount=type=tmpfs,target=/x ', 5_000)}true`).stages.length).toBe(1);

@@ -45,14 +45,14 @@ export class ResourceDraft {
   }
 
   set(field: string, value: unknown, position: SourcePosition): void {
-    if (!this.#draft.mayGrow(position)) return;
+    if (!this.#draft.mayGrow(position, value)) return;
     this.#written[field] = value;
     this.#place([field], position);
   }
 
   /** Adds to a list. */
   append(field: string, value: unknown, position: SourcePosition): void {
-    if (!this.#draft.mayGrow(position)) return;
+    if (!this.#draft.mayGrow(position, value)) return;
     const list = this.#written[field];
     const items = Array.isArray(list) ? list : [];
     if (!Array.isArray(list)) this.set(field, items, position);
@@ -66,7 +66,7 @@ export class ResourceDraft {
       this.#draft.refuse(position, '"__proto__" cannot be a name');
       return;
     }
-    if (!this.#draft.mayGrow(position)) return;
+    if (!this.#draft.mayGrow(position, key, value)) return;
     const before = this.#written[field];
     // Two units may declare one resource, and one of them be refused with something else in this place.
     const members = isMapping(before) ? before : {};
@@ -84,7 +84,7 @@ export class ResourceDraft {
     const outer = () => this.#written[field] as Record<string, Written> | undefined;
     if (outer()?.[key] === undefined) this.put(field, key, {}, position);
     const members = outer()?.[key];
-    if (members && this.#draft.mayGrow(position)) members[name] = value;
+    if (members && this.#draft.mayGrow(position, name, value)) members[name] = value;
   }
 
   /** Where a field, or a member of it, was written. */
@@ -121,6 +121,16 @@ export class ResourceDraft {
 
 /** Parts of one app. What small files may be multiplied to, by references to each other, ends here. */
 const MAX_PARTS = 300_000;
+/** Characters of one app. */
+export const MAX_TEXT = 8 * 1024 ** 2;
+
+function textIn(value: unknown): number {
+  if (typeof value === 'string') return value.length;
+  if (typeof value !== 'object' || value === null) return 0;
+  let length = 0;
+  for (const [key, member] of Object.entries(value)) length += key.length + textIn(member);
+  return length;
+}
 
 const placeText = ({ file, line, column }: SourcePosition): string => `${file}:${line}:${column}`;
 
@@ -135,6 +145,8 @@ export class Draft {
   readonly #resources = new Map<string, ResourceDraft>();
   readonly #warned = new Set<string>();
   #parts = 0;
+  #text = 0;
+  #isFull = false;
 
   constructor(file: string) {
     this.start = { file, line: 1, column: 1 };
@@ -142,10 +154,15 @@ export class Draft {
   }
 
   /** Whether another part has room; one issue says where there is none. */
-  mayGrow(position: SourcePosition): boolean {
+  mayGrow(position: SourcePosition, ...values: readonly unknown[]): boolean {
+    if (this.#isFull) return false;
     this.#parts++;
-    if (this.#parts === MAX_PARTS) this.refuse(position, `what is made of it has more than ${MAX_PARTS} parts`);
-    return this.#parts < MAX_PARTS;
+    for (const value of values) this.#text += textIn(value);
+    this.#isFull = this.#parts >= MAX_PARTS || this.#text > MAX_TEXT;
+    if (!this.#isFull) return true;
+    const limit = this.#text > MAX_TEXT ? `${MAX_TEXT / 1024 ** 2} MiB of text` : `${MAX_PARTS} parts`;
+    this.refuse(position, `what is made of it has more than ${limit}`);
+    return false;
   }
 
   nameApp(name: string, position: SourcePosition): void {

@@ -74,11 +74,15 @@ export function positionOf({ resource }: Declared, field: string, index?: number
   return (index === undefined ? undefined : positions[`${field}.${index}`]) ?? positions[field] ?? position;
 }
 
+/** Missing names that a sentence says more of: what helps with the first costs too much for thousands of them. */
+const MAX_ADVISED = 200;
+
 export class Universe {
   readonly candidates: readonly Candidate[];
   readonly #declared = new Map<ResourceKey, Declared>();
   readonly #apps = new Map<string, Candidate[]>();
   readonly #names = new Map<string, string[]>();
+  #missing = 0;
 
   constructor(candidates: readonly Candidate[]) {
     this.candidates = candidates;
@@ -134,6 +138,8 @@ export class Universe {
   describeMissing(kind: Kind, reference: string, app: string): string {
     const [inApp, inside] = reference.split('/');
     const text = `there is no ${kind} ${JSON.stringify(reference.slice(0, 130))}`;
+    this.#missing++;
+    if (this.#missing > MAX_ADVISED) return text;
     if (inside !== undefined && inApp !== undefined && this.sourcesOf(inApp).length === 0)
       return `${text}: there is no app ${inApp}`;
     const where = inside === undefined ? app : (inApp ?? app);

@@ -1,6 +1,6 @@
 /** A container of a pod: one line for each field of the Kubernetes API, "Container v1 core". */
 import { posix } from 'node:path';
-import type { ResourceDraft } from '../draft.ts';
+import { MAX_TEXT, type ResourceDraft } from '../draft.ts';
 import { imageReference } from '../names.ts';
 import type { FieldTable, Part } from '../part.ts';
 import { type Environment, expandVariables } from './config.ts';
@@ -27,7 +27,13 @@ const words =
   (field: string): Rule =>
   (part, { container }) => {
     const env = (container.get('env') ?? {}) as Record<string, unknown>;
-    const list = part.items().map((item) => expandVariables(item.text(), env));
+    let length = 0;
+    const list = part.items().map((item) => {
+      // More than that has no room.
+      const text = length > MAX_TEXT ? item.text() : expandVariables(item.text(), env);
+      length += text.length;
+      return text;
+    });
     container.set(field, list, part.at);
   };
 
