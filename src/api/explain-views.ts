@@ -1,4 +1,4 @@
-/** What the supervisor tells of the past: generations, events, and why something is as it is. */
+/** API views of the past: generations, events, and the explanation of a state. */
 import type { Actor } from '../model/actor.ts';
 import type { Phase } from '../model/phases.ts';
 import type { ResourceKey, SourcePosition } from '../model/resource.ts';

@@ -60,7 +60,7 @@ export interface ContainerView {
   readonly finishedAt: string | null;
   /** Why it is in this phase, for people. */
   readonly message: string;
-  /** What to do about what the message tells; empty where nothing is known. */
+  /** What to do about the message; empty when nothing is known. */
   readonly hint: string;
   readonly source: SourcePosition | null;
   readonly conditions: readonly Condition[];
@@ -77,7 +77,7 @@ export interface ImageView {
   readonly created: string | null;
   readonly phase: 'Pending' | 'Ready' | 'Failed';
   readonly message: string;
-  /** What to do about what the message tells; empty where nothing is known. */
+  /** What to do about the message; empty when nothing is known. */
   readonly hint: string;
   readonly source: SourcePosition | null;
   readonly conditions: readonly Condition[];
@@ -96,7 +96,7 @@ export interface VolumeView {
   readonly releasedAt: string | null;
   readonly usedBy: readonly string[];
   readonly message: string;
-  /** What to do about what the message tells; empty where nothing is known. */
+  /** What to do about the message; empty when nothing is known. */
   readonly hint: string;
   readonly source: SourcePosition | null;
   readonly conditions: readonly Condition[];
@@ -111,7 +111,7 @@ export interface NetworkView {
   readonly phase: 'Pending' | 'Ready' | 'Failed';
   readonly containers: number;
   readonly message: string;
-  /** What to do about what the message tells; empty where nothing is known. */
+  /** What to do about the message; empty when nothing is known. */
   readonly hint: string;
   readonly source: SourcePosition | null;
   readonly conditions: readonly Condition[];
@@ -356,7 +356,7 @@ export interface DescribeView {
   readonly name: string;
   readonly app: string;
   readonly view: ContainerView | ImageView | VolumeView | NetworkView;
-  /** What to do about what the view's message tells; empty where nothing is known. */
+  /** What to do about the message of the view; empty when nothing is known. */
   readonly hint: string;
   /** Normalised spec; secrets shown as their reference. */
   readonly spec: unknown;

@@ -1,4 +1,4 @@
-/** What the two sides of the socket tell each other about themselves. */
+/** The versions that client and supervisor exchange. */
 import { readFileSync } from 'node:fs';
 import { TsdError } from '../model/errors.ts';
 

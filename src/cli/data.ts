@@ -1,4 +1,4 @@
-/** What a command tells, for another program. */
+/** The output of a command as data for other programs. */
 import { withoutControls } from '../model/text-controls.ts';
 
 export type DataFormat = 'json' | 'yaml';

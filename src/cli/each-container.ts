@@ -24,14 +24,14 @@ export async function forEachContainer(
 ): Promise<number> {
   const client = await context.client();
   const failures: unknown[] = [];
-  const tell = (name: string, word: unknown) => context.print(typeof word === 'string' ? `${name} ${word}` : name);
+  const report = (name: string, word: unknown) => context.print(typeof word === 'string' ? `${name} ${word}` : name);
   const act = async (name: string): Promise<void> => {
     if (app === undefined || !isApp(name)) {
-      tell(name, await one(client, name));
+      report(name, await one(client, name));
       return;
     }
     for await (const { name: member, state, error } of app(client, name.slice(0, -1))) {
-      if (error === null) tell(member, state);
+      if (error === null) report(member, state);
       else failures.push(errorFromJson(error));
     }
   };

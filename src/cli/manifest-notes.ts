@@ -1,4 +1,4 @@
-/** What every look at the supervisor should tell: manifests that are not in force as they are written. */
+/** Notes for every command that shows state: manifests that are not in force as written. */
 import type { SupervisorClient } from '../api/client.ts';
 import { manifestCounts } from './output/plan.ts';
 

@@ -5,7 +5,7 @@ import { TsdError } from '../model/errors.ts';
 import type { Streams } from './context.ts';
 import type { DetachFilter } from './detach-keys.ts';
 
-/** What a terminal or another program tells a command that runs. */
+/** Events from a terminal or another program for a running command. */
 export const ALL_SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'];
 
 export interface Connection {

@@ -37,7 +37,7 @@ export function requireDirectory(path: string): void {
   });
 }
 
-/** What `info` tells of how a supervisor was started. */
+/** The start parameters of a supervisor that `info` prints. */
 export function daemonFacts(
   config: DaemonConfig,
   id: string,

@@ -7,7 +7,7 @@ import { readdirSync, statSync } from 'node:fs';
 const SETTLED_AFTER_MS = 2_000;
 
 interface Listing {
-  /** What stat(2) tells of the directory. Those of cgroups keep their times, but count what is in them as links. */
+  /** The result of stat(2) for the directory. Those of cgroups keep their times, but count what is in them as links. */
   readonly stamp: string;
   readonly names: readonly string[];
 }

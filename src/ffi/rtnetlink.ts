@@ -251,7 +251,7 @@ export function listTopLinks(socket: NetlinkSocket): Link[] {
   return links.length > 0 ? links : listLinks(socket).filter(({ master }) => master === 0);
 }
 
-/** A port of a bridge, as the bridge tells it. */
+/** A port of a bridge, as the kernel reports it. */
 export type PluggedLink = Pick<Link, 'index' | 'name' | 'up' | 'master'>;
 
 /** The ports of all bridges of the namespace. */

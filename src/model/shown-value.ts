@@ -1,4 +1,4 @@
-/** Values of fields as differences tell them. */
+/** Field values as shown in differences. */
 
 /** `30s`, `1m30s`, `256MiB`: values that need no quotes in text. */
 const MEASURE = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$|^\d+(?:\.\d+)?\s?[kmgt]i?b?$/i;

@@ -2,7 +2,7 @@
 import type { Desired } from './desired.ts';
 import type { ResourceKey } from './resource.ts';
 
-/** What a container is made from, as far as an update tells one from the other. */
+/** The part of what a container is made from by which an update distinguishes versions. */
 export interface Version {
   readonly specHash: string;
   /** Null where it is not known yet. */
@@ -67,7 +67,7 @@ export function successorOf(desired: Desired<'container'>): Desired<'container'>
   };
 }
 
-/** True when nothing that is known tells them apart. */
+/** Reports whether two versions are equal in all known parts. */
 export function sameVersion(a: Version, b: Version): boolean {
   return a.specHash === b.specHash && (a.imageId === null || b.imageId === null || a.imageId === b.imageId);
 }

@@ -181,7 +181,7 @@ export function restoreNetworks(world: World, attempt: Attempt): void {
   restoreEndpoints(world, world.containers.all(), attempt);
 }
 
-/** Whether a start of the supervisor would start it, as far as its record tells. */
+/** Whether a start of the supervisor would start it, according to its record. */
 function wouldStart({ owner, state, restart }: ContainerRecord): boolean {
   if (owner === null) return false;
   const { policy } = containerSpecOf(owner).restart;

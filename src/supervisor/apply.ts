@@ -53,7 +53,7 @@ function isThere(parts: ApplyParts, apps: ReadonlySet<string>, sinceBootMs: numb
   return readiness({ ...parts.viewInput(), judging }, apps).state === 'ready';
 }
 
-/** Makes a change unless issues forbid it, tells its plan, and waits for it where that is asked for. */
+/** Makes a change unless there are issues, yields its plan, and waits for the result if requested. */
 export async function* takeOver(
   parts: ApplyParts,
   { preview, issues, apps, notes = [], refreshed, uncached = [], make }: Change,

@@ -274,7 +274,7 @@ export class ContainerCommands {
       if (hold && hold !== before && !isPatient(hold) && !running) throw notStarted(record, hold.message, hold.hint);
       if (!current) return !this.#world.desired().resources.has(key);
       if (!begun || current.restart.requested || startError === null) return false;
-      // The hold that tells of it comes with the next look.
+      // The next pass records its hold.
       throw notStarted(record, startError.message, this.#world.failures.get(key)?.hint);
     });
   }

@@ -32,7 +32,7 @@ export class EditNotes {
     this.#onIssue = onIssue;
   }
 
-  tell(edited: Edited): void {
+  report(edited: Edited): void {
     for (const [id, { status, issues, warnings }] of edited.outcomes) {
       const [first] = issues;
       const rejected = status === 'rejected' && first !== undefined;

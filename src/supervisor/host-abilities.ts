@@ -1,4 +1,4 @@
-/** What this host can do for containers, as `docker info` tells it. */
+/** The abilities of this host for containers, as in `docker info`. */
 import { existsSync, readFileSync } from 'node:fs';
 import type { HostAbilities } from '../api/supervisor.ts';
 import type { ExecDriver } from '../drivers/contract.ts';

@@ -120,7 +120,7 @@ export class Pauses {
     // A stop that was asked for meanwhile needs its time.
     if (pause.isOver || world.exec.running(id) === null) return;
     setStatus(world, id, 'running', 'paused');
-    this.#tell(id);
+    this.#notify(id);
     await world.exec.pause(id);
   }
 
@@ -136,10 +136,10 @@ export class Pauses {
     if (world.exec.running(id) === null) return;
     await world.exec.unpause(id);
     setStatus(world, id, 'paused', 'running');
-    this.#tell(id);
+    this.#notify(id);
   }
 
-  #tell(id: string): void {
+  #notify(id: string): void {
     this.#parts.onChange(this.#parts.world.containers.get(id)?.owner?.key ?? null);
   }
 }

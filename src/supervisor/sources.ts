@@ -569,7 +569,7 @@ export class Sources {
       this.#save(atMs, { accepted, effective, contents, after: next.state, staged }, reason);
     } else after = this.#keepPresent(accepted, next, contents);
     const edited = { sources: effective, outcomes: next.sources, before: staged.good, good: accepted.good };
-    this.#notes.tell({ ...edited, generation: this.generation, atMs });
+    this.#notes.report({ ...edited, generation: this.generation, atMs });
     this.#accepted = accepted;
     const state = Object.freeze({ ...after, generation: this.generation });
     this.#resolution = { ...next, copies: NO_COPIES, state };

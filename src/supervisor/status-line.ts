@@ -51,15 +51,15 @@ export function keepStatus(
   send: (line: string) => void,
 ): () => void {
   let timer: NodeJS.Timeout | null = null;
-  const tell = (): void => send(lineOf(facts));
+  const sendLine = (): void => send(lineOf(facts));
   const onChange = (): void => {
     timer ??= setTimeout(() => {
       timer = null;
-      tell();
+      sendLine();
     }, INTERVAL_MS).unref();
   };
   events.on('change', onChange);
-  tell();
+  sendLine();
   return () => {
     events.off('change', onChange);
     if (timer) clearTimeout(timer);

@@ -76,7 +76,7 @@ function inLine(line: string): string | null {
   return null;
 }
 
-/** The name that was not found last; null where the lines tell of none. */
+/** Returns the last name that the log lines report as not found; null when there is none. */
 export function unknownHost(lines: readonly string[]): string | null {
   for (const line of lines.slice(-LINES).reverse()) {
     const name = inLine(line.slice(0, LINE_LENGTH));

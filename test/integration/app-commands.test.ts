@@ -76,7 +76,7 @@ test('restart gives each another run, in one pass in the order of a stop and a s
   expect(await inOrderOf('startedAt', 'other')).toEqual(['bystander', 'behind']);
 });
 
-test('logs are put together by time, each line with its container; why and describe tell of each', async () => {
+test('logs are put together by time, each line with its container; why and describe show each', async () => {
   const logs = lines(await supervisor.ok('logs', '-t', 'shop/'));
   expect(new Set(logs.map((line) => line.split(' | ')[0]?.trim()))).toEqual(new Set(['shop/web', 'shop/front']));
   const times = logs.map((line) => Date.parse(line.split(' | ')[1]?.split(' ')[0] ?? ''));

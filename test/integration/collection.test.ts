@@ -63,7 +63,7 @@ describe.skipIf(busybox === null)('collection (needs busybox)', () => {
     await supervisor.ok('apply', '--refresh', '--wait=60s', '-f', supervisor.file('app.yaml', manifest));
   };
 
-  test('takes nothing of a build that runs, and keeps nobody else waiting for it', async () => {
+  test('takes nothing of a running build, and delays no other work', async () => {
     await supervisor.start(...GREEDY);
     await app('one');
     const kept = layers();

@@ -97,7 +97,7 @@ test('--ip-forward=false leaves the host as it is, starts containers, and doctor
   expect(info.warnings.join()).toContain('IPv4 forwarding is off');
 });
 
-test('info tells what the host can limit', async () => {
+test('info shows what the host can limit', async () => {
   const supervisor = await supervise();
   const info = JSON.parse(await supervisor.ok('info', '-o', 'json')) as InfoView;
   const memory = '/sys/fs/cgroup/memory/memory';

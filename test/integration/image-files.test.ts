@@ -296,7 +296,7 @@ describe('an OCI layout directory', () => {
 });
 
 describe('the disk', () => {
-  test('prune takes what nobody needs and nothing else', async () => {
+  test('prune removes unused images and nothing else', async () => {
     await runWeb();
     await supervisor.ok('commit', 'web', 'web:made');
     await supervisor.ok('commit', 'web');

@@ -44,7 +44,7 @@ async function named(id: string, name: string, address: string | null): Promise<
 const fetched = (from: string, name: string) =>
   supervisor.ok('exec', from, 'busybox', 'wget', '-q', '-O', '-', `http://${name}/`);
 
-test('containers of a network reach each other and themselves by name, also those that came later, and nobody else does', async () => {
+test('containers of a network reach each other and themselves by name, also later ones, and no other container does', async () => {
   supervisor.drop(
     'shop.yaml',
     `${BUSYBOX_IMAGE}networks: { back: { internal: true }, front: {} }

@@ -61,7 +61,7 @@ describe('what the supervisor picks', () => {
   /** The first of the range that ports are picked from; somebody else's listener does as well. */
   const FIRST_AUTO_PORT = 49153;
 
-  test('is a port that nobody has, and a plan picks none', async () => {
+  test('is a free port, and a plan picks none', async () => {
     const foreign = createServer();
     await new Promise<void>((done) => foreign.once('error', () => done()).listen(FIRST_AUTO_PORT, done));
     const text = `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${httpServer('mine')}, ports: ["80"], stopTimeout: 1s }\n`;

@@ -34,7 +34,7 @@ test('is complete: a supervisor of it runs containers', async () => {
   expect(cmdline).toContain(tree);
 });
 
-test('has what its units and a person look for, owned by root and writable by nobody else', () => {
+test('has what its units and a person look for, owned by root and writable by no other user', () => {
   const unit = readFileSync(join(tree, 'usr/lib/systemd/system/tsdocker.service'), 'utf8');
   expect(existsSync(join(tree, FILE.exec(unit)?.[1] ?? 'nothing'))).toBe(true);
   expect(readdirSync(join(tree, 'etc/tsdocker'))).toEqual(['manifests']);

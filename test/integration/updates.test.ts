@@ -226,7 +226,7 @@ test('an update whose check never passes says what the check said, from the edit
   }
 });
 
-test('start-first: what the latest probe of the successor got is told while it is waited for', async () => {
+test('start-first: what the latest probe of the successor got is reported while it is waited for', async () => {
   const count = 'echo x >> /probes; echo $(wc -l < /probes) probes; exit 1';
   const text = (check: string) => `${BUSYBOX_IMAGE}containers:
   counts:

@@ -15,7 +15,7 @@ export function configure(command: Command, context: CliContext): void {
     description:
       'Goes back to the manifests of an earlier generation, with the images, env files and bound files that it ran with, as a new generation: nothing is forgotten, and going forward ' +
       'again is a rollback too. Volumes and their data stay, your files are not written to, and secrets are those of now. ' +
-      'What cannot be brought back is told before anything is done.\n\n' +
+      'What cannot be restored is reported before anything is done.\n\n' +
       'Applied manifests become what they were. Files of the watched directory are yours: where they differ the command ' +
       'names them and stops. With --hold their apps stay as they were in that generation until such a file changes, or ' +
       '`tsdocker approve APP` takes it over.',

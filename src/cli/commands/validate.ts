@@ -22,7 +22,7 @@ export function configure(command: Command, context: CliContext): void {
     description:
       'Checks manifests without a supervisor: syntax, fields, references, conflicts and circles, also between the files named. ' +
       'All problems are shown at once, each with its file, line and column.\n\n' +
-      'Names in apps that are not among the files are told and taken for granted: name those files too to check them.\n\n' +
+      'Names in apps that are not among the files are reported and taken for granted: name those files too to check them.\n\n' +
       'What depends on the host, like a port in use or a missing image, is not checked here: that is what ' +
       '`tsdocker plan -f` is for.',
     examples: [

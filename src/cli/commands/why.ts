@@ -12,7 +12,7 @@ export function configure(command: Command, context: CliContext): void {
     description:
       'Tells why a resource is as it is: the edit of the manifest with its line, the operations it led to, ends of the ' +
       'container with the last lines of its log, what was decided then, and what it waits for now.\n\n' +
-      'What came again and again is told once, with a count. Of a manifest it tells what `describe manifest` does.',
+      'Repeated events are shown once, with a count. For a manifest it prints what `describe manifest` does.',
     examples: [
       ['tsdocker why web', 'Why a container restarts, waits or does not run'],
       ['tsdocker why volume/blog/data', 'The same of a volume of the app blog'],

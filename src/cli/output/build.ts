@@ -10,7 +10,7 @@ import { EXIT } from '../exit-codes.ts';
 import { paint, printable } from './text.ts';
 import { type TransferProgress, Transfers } from './transfers.ts';
 
-/** `plain` tells every step and what commands write, `quiet` the id alone, `json` every event. */
+/** `plain` prints every step and the output of commands, `quiet` the id alone, `json` every event. */
 export async function followBuild(
   context: CliContext,
   events: AsyncIterable<BuildEvent>,

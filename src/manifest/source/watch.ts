@@ -63,7 +63,7 @@ export interface ManifestWatcher {
 
 /** Notifications of one change come in bursts. */
 const GATHER_MS = 5;
-/** Finds what notifications do not tell: network filesystems, targets of links into other directories. */
+/** Finds changes without notifications: on network filesystems, and behind links into other directories. */
 const LOOK_ANYWAY_MS = 5_000;
 /** How soon a directory that came back is found. */
 const ABSENT_MS = 250;
@@ -201,10 +201,10 @@ class DirectoryWatcher implements ManifestWatcher {
     if (same && !snapshot.inputsChanged && owed === null) return;
     this.#owed = null;
     this.#reported = snapshot;
-    void this.#tell({ ...snapshot, inputsChanged: snapshot.inputsChanged || owed?.inputsChanged === true });
+    void this.#deliver({ ...snapshot, inputsChanged: snapshot.inputsChanged || owed?.inputsChanged === true });
   }
 
-  async #tell(snapshot: DirectorySnapshot): Promise<void> {
+  async #deliver(snapshot: DirectorySnapshot): Promise<void> {
     try {
       await this.#options.onChange({ ...snapshot, files: groupFiles(snapshot.files) });
       this.#refusal = null;

@@ -15,7 +15,7 @@ import type { ContainerRecord } from '../../state/container-record.ts';
 import type { World } from '../ops/world.ts';
 import { fraction } from '../plan/mint.ts';
 import { WorkQueue } from '../work-queue.ts';
-import { ProbeTurns } from './probe-turns.ts';
+import { ProbeSlots } from './probe-slots.ts';
 import { probesOf } from './probes-of.ts';
 import { healthOf, isActive, isStarting, probeState, recordOfRun, withResult } from './verdict.ts';
 
@@ -78,15 +78,15 @@ export class Prober {
   readonly #options: ProberOptions;
   readonly #queue: WorkQueue;
   readonly #watched = new Map<ResourceKey, Watched>();
-  readonly #programs: ProbeTurns;
-  readonly #connections: ProbeTurns;
+  readonly #programs: ProbeSlots;
+  readonly #connections: ProbeSlots;
   #stopped = false;
 
   constructor(options: ProberOptions) {
     this.#options = options;
     const { timers } = options;
-    this.#programs = new ProbeTurns({ timers, atOnce: PROGRAMS_AT_ONCE });
-    this.#connections = new ProbeTurns({ timers, atOnce: CONNECTIONS_AT_ONCE });
+    this.#programs = new ProbeSlots({ timers, atOnce: PROGRAMS_AT_ONCE });
+    this.#connections = new ProbeSlots({ timers, atOnce: CONNECTIONS_AT_ONCE });
     this.#queue = new WorkQueue({ clock: options.clock, timers: options.timers, onDue: () => this.#tryDue() });
   }
 
@@ -186,8 +186,8 @@ export class Prober {
   async #try(key: ResourceKey, watched: Watched, name: ProbeName, probe: ProbeSpec): Promise<void> {
     const { clock, check, world } = this.#options;
     const { signal } = watched.calledOff;
-    const turns = probe.check.type === 'exec' ? this.#programs : this.#connections;
-    const tried = await turns.take(parseKey(key).app, async () => {
+    const slots = probe.check.type === 'exec' ? this.#programs : this.#connections;
+    const tried = await slots.take(parseKey(key).app, async () => {
       const record = world.containers.get(watched.id);
       if (signal.aborted || !record) return null;
       const from = clock.now().bootMs;

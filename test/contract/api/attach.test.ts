@@ -42,7 +42,7 @@ test('a client without input sends none', async () => {
   expect(await session.exited).toBe(137);
 });
 
-test('a terminal is told its size', async () => {
+test('a terminal gets its size', async () => {
   const { session, plain } = await attached({ argv: ['hold'], tty: true, stdin: true });
   session.resize(40, 120);
   await until('the size', () => plain.sizes.includes('40x120'));

@@ -215,7 +215,7 @@ describe('versions', () => {
   const versions = (level: string) =>
     request('GET', '/tsdocker/v1/info', '', { 'tsdocker-api': level, 'tsdocker-version': '9.0.0' });
 
-  test('a newer client is told to have the supervisor upgraded, an older one to upgrade itself', async () => {
+  test('a newer client is asked to upgrade the supervisor, an older one to upgrade itself', async () => {
     const newer = errorOf(await raw(versions('2')));
     expect(newer).toMatchObject({ code: 'TSD_VERSION_MISMATCH', hint: 'Upgrade the supervisor.' });
     expect(newer.message).toContain('the client (9.0.0) speaks API level 2');

@@ -100,7 +100,7 @@ describe('exec -it on a terminal', () => {
     expect(run.stdout()).toMatch(/ icanon/);
   });
 
-  test('a new size is told', async () => {
+  test('a new size is passed on', async () => {
     const marker = join(served.directory, 'resize');
     const run = onTerminal(
       'exec -it web size',

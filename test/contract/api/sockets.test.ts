@@ -45,7 +45,7 @@ test('a group that is not there is an error, but for the usual one', async () =>
 });
 
 describe('what is in the way', () => {
-  test('a socket that nobody answers on is replaced', async () => {
+  test('a socket without a listener is replaced', async () => {
     const path = join(directory, 'stale.sock');
     const script = `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
     spawnSync(process.execPath, ['-e', script]);
@@ -92,7 +92,7 @@ describe('what is in the way', () => {
   });
 });
 
-test('somebody without permission is told about sudo', async () => {
+test('a user without permission gets a hint about sudo', async () => {
   const path = join(directory, 'api.sock');
   await serveOn(path);
   chmodSync(directory, 0o755);

@@ -201,7 +201,7 @@ describe('an exec session', () => {
 const KEY = { add: 248, ctl: 250, session: -3, user: -4, search: 10, read: 11, describe: 6, unlink: 9 } as const;
 
 describe('the session keyring', () => {
-  it('is of the run or the session alone, and nobody else may look into it', async () => {
+  it('belongs to the run or the session alone, and no other process may read it', async () => {
     const unconfined = { seccomp: 'unconfined' } as const;
     const serial = [`64 ${KEY.ctl} 0 ${KEY.session} 0`];
     const host = systemCall(KEY.ctl, [0, KEY.session, 0]);

@@ -120,7 +120,7 @@ describe.skipIf(!NGINX_INSTALLED)('from nginx (needs nginx-light)', () => {
     expect(readdirSync(store)).toEqual([]);
   });
 
-  test('a certificate that nobody here vouches for is refused, with what to do', async () => {
+  test('an untrusted certificate is refused, with a hint', async () => {
     const secure = await new NginxServer().start('', makeCertificates(join(directory(), 'tls')));
     try {
       expect(await failure(new Downloads(join(directory(), 'store'), LIMITS), `${secure.url}/file`)).toMatch(

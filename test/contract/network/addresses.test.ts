@@ -34,7 +34,7 @@ function look(): Record<number, readonly string[]> {
   return Object.fromEntries(found.filter(([, { length }]) => length > 0));
 }
 
-test('a look tells of whom the answer is another', () => {
+test('a look reports the containers whose answer changed', () => {
   for (let looks = 0; looks < 3; looks++) look();
   expect(addresses.look(namespaces.held)).toEqual([]);
   namespaces.change(LAST, 'address add 10.231.1.9/24 dev lo');

@@ -69,7 +69,7 @@ test('an unreported loss is found in turn', () => {
   while (look()[LAST] !== false) expect(looks++).toBeLessThan(NAMESPACES);
 });
 
-test('a look tells of whom the answer is another', () => {
+test('a look reports the containers whose answer changed', () => {
   for (let index = 0; index < LAST; index++) namespaces.change(index, UP);
   for (let looks = 0; looks < 3; looks++) look();
   expect(routes.look(namespaces.held)).toEqual([]);

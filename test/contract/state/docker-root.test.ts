@@ -30,7 +30,7 @@ it('is read without an issue', () => {
   expect(state.images.get(image)).toMatchObject({ parent: baseImage, docker_version: '1.4.1', Size: 2048 });
 });
 
-it('tells what its containers were', () => {
+it('reads what its containers were', () => {
   expect(state.containers.get(web)).toMatchObject({
     owner: null,
     engineName: 'web',

@@ -145,7 +145,7 @@ COPY --from=builder a b
     expect(() => targetStage(dockerfile, 'four')).toThrow('there are one, 1, three');
   });
 
-  it('arguments that nothing declares are told', () => {
+  it('undeclared arguments are reported', () => {
     expect(unusedArgs(read(FILE), { BASE: 'x', OWN: 'x', OTHER: 'x', no_proxy: 'x' })).toEqual(['OTHER']);
   });
 });

@@ -7,7 +7,7 @@ const { run, manifest } = useTerminal();
 const service = (name: string, image: string, top = '') => `${top}services: { ${name}: { image: ${image} } }\n`;
 
 describe('Compose files that several -f name', () => {
-  test('are one app, which is told', async () => {
+  test('are one app, with a note', async () => {
     const paths = [
       manifest('compose.yaml', service('web', 'nginx:1', 'name: shop\n')),
       manifest('prod.yaml', 'services: { web: { command: [ run ] }, db: { image: postgres } }\n'),

@@ -153,7 +153,7 @@ describe('exec', () => {
     });
   });
 
-  test('failures of ours are told from those of the command', async () => {
+  test('our failures are distinguished from those of the command', async () => {
     expect(await screen(['exec', 'web', 'missing'])).toMatchInlineSnapshot(`
       "--- stderr
       error: missing: not found in the container (execve missing)

@@ -82,7 +82,7 @@ describe('system', () => {
     expect(asked().at(-1)).toEqual({ prune: { all: false, volumes: true, dryRun: false, listed: null } });
   });
 
-  test('prune removes nothing when nobody can be asked', async () => {
+  test('prune removes nothing when it cannot ask', async () => {
     const { exitCode, stderr } = await run(['system', 'prune']);
     expect([exitCode, stderr]).toEqual([1, expect.stringContaining('Add -y')]);
     expect((await run(['system', 'prune', '-o', 'json'])).exitCode).toBe(1);

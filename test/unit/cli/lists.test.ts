@@ -104,7 +104,7 @@ describe('get', () => {
     );
   });
 
-  test('names select by short name, app and engine name; one that nobody has is an error after the rest', async () => {
+  test('names select by short name, app and engine name; an unknown one is an error after the rest', async () => {
     expect(await screen(['get', 'c', 'blog/web', 'blog-migrate', 'nope', '-o', 'name'])).toMatchInlineSnapshot(`
       "blog/web
       blog/migrate

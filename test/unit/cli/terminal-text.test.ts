@@ -49,7 +49,7 @@ test('streams are put in order of time, whatever the number of decimals', async 
   ]);
 });
 
-test('streams together: everything comes, and a failure is told', async () => {
+test('streams together: everything comes, and a failure is reported', async () => {
   expect((await all(together([items(1, 2, 3), items(), items(4)]))).sort()).toEqual([1, 2, 3, 4]);
   const broken = async function* (): AsyncGenerator<number> {
     yield 1;

@@ -21,7 +21,7 @@ const progress = (current: number, total: number | null, message = `downloading 
 });
 
 describe('a transfer', () => {
-  test('tells the part that is done, its speed and what is left', () => {
+  test('shows the finished part, its speed and the rest', () => {
     expect(transfers.describe(progress(0, 80 * MIB))).toBe(`app:1: downloading ${BLOB} 0% of 80MiB`);
     nowMs += 1000;
     expect(transfers.describe(progress(10 * MIB, 80 * MIB))).toBe(
@@ -41,7 +41,7 @@ describe('a transfer', () => {
     expect(transfers.describe(progress(100 * MIB, 900 * MIB))).toMatch(/11% of 900MiB$/);
   });
 
-  test('of unknown length tells bytes and speed; one that begins again is measured from there', () => {
+  test('of unknown length shows bytes and speed; one that begins again is measured from there', () => {
     transfers.describe(progress(0, null));
     nowMs += 2000;
     expect(transfers.describe(progress(4 * MIB, null))).toBe(`app:1: downloading ${BLOB} 4MiB, 2MiB/s`);

@@ -23,7 +23,7 @@ const input = (changes: Partial<GcInput> = {}): GcInput => ({
 });
 
 describe('garbage', () => {
-  it('is what has no name and nobody needs', () => {
+  it('is an image without a name or a user', () => {
     expect(findGarbage(input())).toEqual({ images: ['old'], layers: ['previous', 'stray'] });
   });
 

@@ -56,7 +56,7 @@ describe('fields', () => {
     );
   });
 
-  test('the socket of another engine is told of, and SELinux labels once', () => {
+  test('the socket of another engine is reported, and SELinux labels once', () => {
     const { warnings } = service('volumes: [ "/var/run/docker.sock:/s:ro", "./a:/a:z", "./b:/b:Z" ]');
     expect(warnings.filter((text) => text.includes('is the socket of Docker'))).toHaveLength(1);
     expect(warnings.filter((text) => text.includes('SELinux'))).toHaveLength(1);
@@ -153,7 +153,7 @@ describe('networks', () => {
     expect(joined.manifest.networks).toEqual({ back: { internal: true } });
   });
 
-  test('names that do not resolve are told of wherever a host may stand, and no others', () => {
+  test('names that do not resolve are reported wherever a host may stand, and no others', () => {
     const { warnings } = translated('/app/shop.yaml', {
       '/app/shop.yaml': `
 services:
@@ -231,7 +231,7 @@ services:
     expect(mounts.map(({ source, target }) => `${source}:${target}`)).toEqual(['./other:/conf', 'data:/data']);
   });
 
-  test('of which one overrides the other by its name are merged, which is told', () => {
+  test('of which one overrides the other by its name are merged, with a note', () => {
     const files = { '/app/docker-compose.yml': base, '/app/compose.override.yaml': over };
     const result = translated('/app/docker-compose.yml', files);
     expect(result.manifest.containers?.web).toMatchObject(merged);

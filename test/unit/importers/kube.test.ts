@@ -3,7 +3,7 @@ import { translated } from './translation.ts';
 
 const POD = 'apiVersion: v1\nkind: Pod\nmetadata: { name: p }\n';
 
-describe('templates of Helm charts are told of as such', () => {
+describe('templates of Helm charts are reported as such', () => {
   const hint = (file: string, text: string, others: Record<string, string> = {}) => {
     const { issues, manifest } = translated(file, { [file]: text, ...others });
     return { issues, made: Object.keys(manifest).filter((key) => key !== 'app') };
@@ -69,7 +69,7 @@ test('a directory of the host is made where its type says so', () => {
   expect(warnings).toEqual([expect.stringContaining('FileOrCreate: a file that is missing is waited for')]);
 });
 
-test('the name of a service is told of where it leads nowhere', () => {
+test('the name of a service is reported where it leads nowhere', () => {
   const service = (name: string, port: string) =>
     `---\napiVersion: v1\nkind: Service\nmetadata: { name: ${name} }\nspec: { selector: { a: b }, ports: [ ${port} ] }\n`;
   const pod = `apiVersion: v1\nkind: Pod\nmetadata: { name: web, labels: { a: b } }\nspec: { containers: [ { name: c, image: x } ] }\n`;
@@ -84,7 +84,7 @@ test('the name of a service is told of where it leads nowhere', () => {
   ]);
 });
 
-test('the socket of another engine is told of', () => {
+test('the socket of another engine is reported', () => {
   const text = `${POD}spec:\n  volumes: [ { name: s, hostPath: { path: /var/run } } ]\n  containers:\n  - { name: a, image: x, volumeMounts: [ { name: s, mountPath: /s, subPath: docker.sock } ] }\n`;
   expect(translated('/app/pod.yaml', { '/app/pod.yaml': text }).warnings).toEqual([
     expect.stringContaining('/var/run/docker.sock is the socket of Docker, not of tsdocker'),

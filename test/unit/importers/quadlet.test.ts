@@ -19,7 +19,7 @@ describe('quotes', () => {
     expect(a(result)).toMatchObject(expected);
   });
 
-  test('a value with spaces and without quotes is told of, and a quote that is open', () => {
+  test('an unquoted value with spaces is reported, and an open quote', () => {
     expect(unit('Label=rule=Host(x) && y').warnings).toContainEqual(
       expect.stringContaining('Label: "&&" has no "="; a value with spaces needs quotes'),
     );
@@ -27,7 +27,7 @@ describe('quotes', () => {
   });
 });
 
-test('Restart=unless-stopped is obeyed, and told that systemd does not', () => {
+test('Restart=unless-stopped is obeyed, with a note that systemd does not', () => {
   const result = unit('[Service]\nRestart=unless-stopped');
   expect(result.issues).toEqual([]);
   expect(a(result).restart).toBe('unless-stopped');
@@ -35,7 +35,7 @@ test('Restart=unless-stopped is obeyed, and told that systemd does not', () => {
 });
 
 describe('secrets', () => {
-  test('come from files beside the units, which is told', () => {
+  test('come from files beside the units, with a note', () => {
     const result = unit(
       'Secret=pw\nSecret=source=token,type=env,target=TOKEN\nSecret=key,type=mount,target=/etc/key,uid=1000,mode=0400',
     );
@@ -65,7 +65,7 @@ test('networks of other drivers than bridges are refused', () => {
   expect(issues).toEqual([expect.stringContaining('the network driver "ipvlan" is not in this version')]);
 });
 
-test('the socket of another engine is told of, and SELinux labels once', () => {
+test('the socket of another engine is reported, and SELinux labels once', () => {
   const { warnings } = unit('Volume=/run/podman/podman.sock:/s\nVolume=/a:/a:Z\nVolume=/b:/b:z');
   expect(warnings.filter((text) => text.includes('is the socket of Podman'))).toHaveLength(1);
   expect(warnings.filter((text) => text.includes('SELinux'))).toHaveLength(1);

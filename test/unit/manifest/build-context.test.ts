@@ -89,7 +89,7 @@ it('links are what they say and never what they lead to', () => {
   }
 });
 
-it('what is too much, missing or no pattern is told', () => {
+it('an oversized or missing context and a bad pattern are reported', () => {
   write('huge', '');
   truncateSync(join(area.path, 'huge'), MAX_CONTEXT_BYTES + 1);
   expect(read().problem).toMatch(/holds more than 512 MiB; list what the build does not need in \.dockerignore/);

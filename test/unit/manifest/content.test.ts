@@ -60,7 +60,7 @@ describe("a container's environment", () => {
     expect(Object.fromEntries(values)).toEqual({ A: 'a', B: 'b', C: 'env', PASSWORD: 'pass\n' });
   });
 
-  test('what cannot be read is told by field', () => {
+  test('an unreadable file is reported by field', () => {
     const { problems } = loadEnvironment(
       { envFile: ['/none.env', '/bad.env'], env: { P: { fromFile: '/binary' }, Q: { fromFile: '/long' } } },
       filesystem({ '/bad.env': 'X', '/binary': Buffer.from([0xff]), '/long': 'x'.repeat(200_000) }),
@@ -98,7 +98,7 @@ describe('what a changed file leads to', () => {
     expect(inputs).toEqual(['/a.conf', '/s']);
   });
 
-  test('a file that nobody can read just now counts as it did before, and is looked at again', () => {
+  test('a file that cannot be read now keeps its content, and is looked at again', () => {
     const spec = containerSchema.parse({ image: 'app', volumes: [bind('/far'), bind('/new')] });
     const silent: ReadFile = (path) => ({ ok: false, reason: 'unanswered', message: `${path} does not answer` });
     const hasher = { readFile: silent, hashSecret: () => 'keyed' };

@@ -89,11 +89,11 @@ containers:
     expect(JSON.stringify([...state.resources])).not.toContain('hush');
   });
 
-  test('files whose change matters are told', () => {
+  test('files whose change matters are listed', () => {
     expect(sources.get('a.yaml')?.inputs).toEqual(['/m/conf', '/m/secret', '/m/web.env']);
   });
 
-  test('what nobody can read just now counts as it did when it was read, and a new file of that kind is an error', () => {
+  test('a file that cannot be read now keeps its content, and a new one is an error', () => {
     const silent = {
       ...options(),
       readFile: (path: string) => ({
@@ -113,7 +113,7 @@ containers:
     expect(messages).toEqual(['/m/secret is being looked at', '/m/web.env is being looked at']);
   });
 
-  test('files of a rejected revision are told too: one of them may be what it waits for', () => {
+  test('files of a rejected revision are listed too: it may wait for one of them', () => {
     const first = 'containers: { a: { image: x:1, envFile: [ here.env ] } }';
     const missing = 'containers: { a: { image: x:1, envFile: [ gone.env ], env: { P: { fromFile: ./no } } } }';
     const accepted = { '/m/here.env': '' };
@@ -352,7 +352,7 @@ describe('contradictions', () => {
 });
 
 describe('circles', () => {
-  test('are told with their path; what only leads into one is not blamed', () => {
+  test('are reported with their path; what only leads into one is not blamed', () => {
     const text = `containers:
   a: { image: x:1, links: [ b ] }
   b: { image: x:1, volumesFrom: [ c ] }
@@ -474,7 +474,7 @@ describe('a bad revision freezes its source at the last good one', () => {
     expect(issues.every((issue) => issue.startsWith('a.yaml'))).toBe(true);
   });
 
-  test('and tells everything that is wrong with it at once', () => {
+  test('and reports all its mistakes at once', () => {
     expect(issuesOf('containers: { web: { image: x:1, links: [ gone ] }, other: { image: x:1, tty: 1 } }')).toEqual([
       'a.yaml:1:43 there is no container "gone"; this app has web, other',
       'a.yaml:1:79 tty: expected true or false, found a number',

@@ -78,7 +78,7 @@ describe('what is written', () => {
     expect(record.state).toMatchObject({ status: 'exited', exitCode: 137, oomKilled: true });
   });
 
-  it('writes an end that nobody saw as -127, like Docker, and reads it as unknown', () => {
+  it('writes an unknown end as -127, like Docker, and reads it as unknown', () => {
     const state: RunState = { ...NEVER_RUN, status: 'exited', startedAt: goTime(1), finishedAt: goTime(2) };
     const json = encodeContainer(containerRecord({ run: 1, state }));
     expect(json.State).toMatchObject({ Running: false, ExitCode: -127 });

@@ -37,7 +37,7 @@ describe('writing', () => {
     );
   });
 
-  it('tells nil from empty', () => {
+  it('distinguishes nil from empty', () => {
     const value = { ...SAMPLE.zero(), List: [], Map: {}, Inner: { At: ZERO_TIME, Set: {} }, Maybe: 'x' };
     expect(goMarshal(SAMPLE, value)).toBe(
       '{"Zebra":"","apple":0,"On":false,"List":[],"Map":{},"Inner":{"At":"0001-01-01T00:00:00Z","Set":{}},"Maybe":"x","Any":null}',

@@ -88,7 +88,7 @@ describe('what becomes of a container', () => {
     });
   });
 
-  it('does not know how a run ended that nobody saw', () => {
+  it('does not know how an unobserved run ended', () => {
     expect(decideOne(container('c', 'running'), exited(null))).toMatchObject({ decision: 'exited', exitCode: null });
   });
 

@@ -150,7 +150,7 @@ describe('what would make a name known', () => {
     );
   });
 
-  test('nobody is called so', () => {
+  test('no container has the name', () => {
     expect(advice(shop({}), 'api.example.org')).toBe(
       '"api.example.org" is unknown to it: no container has that name, and the name servers do not know it. Check the name; for a host outside write `extraHosts: ["api.example.org:ADDRESS"]` or other `dns` servers.',
     );

@@ -40,8 +40,8 @@ export function stdioSession(connection: ShimConnection, pid: number, withStdin:
     ...streams,
     exited,
     // These have no answer in the contract: a payload that has just ended cannot be resized or signalled, and need not be.
-    resize: (rows, columns) => tell(connection, REQUEST.resize, encodeSize(rows, columns)),
-    signal: (signal) => tell(connection, REQUEST.kill, encodeNumber(signal)),
+    resize: (rows, columns) => notify(connection, REQUEST.resize, encodeSize(rows, columns)),
+    signal: (signal) => notify(connection, REQUEST.kill, encodeNumber(signal)),
     close: () => {
       stdin?.destroy();
       connection.close();
@@ -49,7 +49,7 @@ export function stdioSession(connection: ShimConnection, pid: number, withStdin:
   };
 }
 
-function tell(connection: ShimConnection, type: number, payload: Buffer): void {
+function notify(connection: ShimConnection, type: number, payload: Buffer): void {
   connection.request(type, payload).catch(() => {});
 }
 

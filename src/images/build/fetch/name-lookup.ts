@@ -23,7 +23,7 @@ const MAX_ANSWER_BYTES = 65_535;
 /** Of one name; more are not tried. */
 const MAX_ADDRESSES = 16;
 
-/** What a server says of a name: its addresses, none, or that it cannot tell. */
+/** The answer of a server for a name: its addresses, none, or a failure. */
 type Answer = readonly string[] | 'unknown';
 
 /**

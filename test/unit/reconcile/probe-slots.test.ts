@@ -1,22 +1,22 @@
 import { beforeEach, expect, test } from 'vitest';
-import { ProbeTurns } from '../../../src/reconcile/health/probe-turns.ts';
+import { ProbeSlots } from '../../../src/reconcile/health/probe-slots.ts';
 import { ManualTime, settled } from '../../support/manual-time.ts';
 
 let time: ManualTime;
-let turns: ProbeTurns;
+let slots: ProbeSlots;
 let begun: string[];
 const ends = new Map<string, () => void>();
 
 beforeEach(() => {
   time = new ManualTime();
-  turns = new ProbeTurns({ timers: time, atOnce: 2 });
+  slots = new ProbeSlots({ timers: time, atOnce: 2 });
   begun = [];
   ends.clear();
 });
 
 /** A try of `app`, under way until it is ended. */
 function attempt(app: string, name: string): void {
-  void turns.take(app, () => {
+  void slots.take(app, () => {
     begun.push(name);
     return new Promise<void>((end) => ends.set(name, end));
   });
@@ -63,7 +63,7 @@ test('tries that hang keep no others from beginning', async () => {
 });
 
 test('a try that fails gives its turn up', async () => {
-  const failing = turns.take('a', () => Promise.reject(new Error('no')));
+  const failing = slots.take('a', () => Promise.reject(new Error('no')));
   await expect(failing).rejects.toThrow('no');
   for (const name of ['1', '2']) attempt('a', name);
   await settled();

@@ -1,14 +1,14 @@
 import type { Timers } from '../../model/clock.ts';
 
-export interface ProbeTurnsOptions {
+export interface ProbeSlotsOptions {
   readonly timers: Timers;
-  /** Tries at the same time that have begun just now. */
+  /** Slots for young tries. */
   readonly atOnce: number;
 }
 
-/** A try that takes longer costs nothing any more, it only waits: another one may begin beside it. */
+/** An older try only waits and costs nothing: it gives up its slot. */
 const YOUNG_MS = 1_000;
-/** So many may wait beside the young ones. */
+/** Maximum number of older tries. */
 const WAITING_AT_ONCE = 512;
 
 interface Waiting {
@@ -17,22 +17,22 @@ interface Waiting {
 }
 
 /**
- * Lets tries of probes begin, not too many at the same time, and those first whose group has the fewest: what hangs takes no
- * turns away from others.
+ * Limits the probe tries that run at the same time. The next slot goes to the group with the fewest tries, so that a hanging
+ * app does not delay the probes of others.
  */
-export class ProbeTurns {
-  readonly #options: ProbeTurnsOptions;
-  /** In the order in which they came. */
+export class ProbeSlots {
+  readonly #options: ProbeSlotsOptions;
+  /** Queued tries, in order of arrival. */
   readonly #waiting: Waiting[] = [];
   readonly #young = new Map<string, number>();
   #taken = 0;
   #old = 0;
 
-  constructor(options: ProbeTurnsOptions) {
+  constructor(options: ProbeSlotsOptions) {
     this.#options = options;
   }
 
-  /** @param group those who share a turn: an app */
+  /** Runs `work` in a slot. Rejects as `work` does. @param group the app of the probe */
   async take<T>(group: string, work: () => Promise<T>): Promise<T> {
     if (this.#taken < this.#options.atOnce) this.#enter(group);
     else await new Promise<void>((begin) => this.#waiting.push({ group, begin }));
