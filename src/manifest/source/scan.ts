@@ -58,6 +58,12 @@ function entrySignature(path: string): Signature | null {
   }
 }
 
+/**
+ * A name that is not UTF-8 is listed with U+FFFD for what cannot be read of it, so no call finds the file. It is there all
+ * the same: to leave it out would be silence about a manifest.
+ */
+const unnameable = (path: string): Signature | null => (path.includes('\ufffd') ? 'unseen:name' : null);
+
 /** Paths of the parts of Quadlet units, `web.container.d/10-more.conf`. */
 function dropIns(directory: string, names: readonly string[]): string[] {
   const paths: string[] = [];
@@ -89,7 +95,7 @@ export function scanDirectory(directory: string): Scan {
   const paths = [...names.filter(isManifestName).map((name) => join(directory, name)), ...dropIns(directory, names)];
   for (const path of paths.sort()) {
     const seen = signatureAt(path);
-    const signature = seen ?? entrySignature(path);
+    const signature = seen ?? entrySignature(path) ?? unnameable(path);
     if (signature === null) continue;
     files.set(path, signature);
     if (seen === null) unseen.add(path);
