@@ -3,8 +3,10 @@ import { existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeTree } from '../ffi/remove-tree.ts';
 import { TsdError } from '../model/errors.ts';
+import type { StateRoot } from './root.ts';
 import { toStateError } from './state-error.ts';
 import { errnoCode } from './state-file.ts';
+import { VolumeStore } from './volumes.ts';
 
 /** Where data of volumes is, and which volume each is. */
 const OF_VOLUMES: readonly string[] = ['volumes', 'vfs'];
@@ -63,16 +65,27 @@ export function lookAtInstance(root: string): InstanceFiles {
   };
 }
 
+/** Their declarations go: a later supervisor takes kept data for what it is, and not for a sign of a history.db that is lost. */
+async function releaseVolumes({ root, files }: Pick<StateRoot, 'root' | 'files'>): Promise<void> {
+  const volumes = new VolumeStore(root, files);
+  const batch = files.batch();
+  for (const volume of volumes.all()) {
+    if (volume.owner.type === 'named' && !volume.released) volumes.update({ ...volume, released: true }, batch);
+  }
+  await batch.commit();
+}
+
 /**
  * Removes everything below root and run directory, the name of the instance last: while that is there it is not over, and
  * may be begun again. The caller holds the locks, and nothing runs.
  */
 export async function removeInstanceFiles(
-  { root, runDir }: { readonly root: string; readonly runDir: string },
+  { root, runDir, files }: Pick<StateRoot, 'root' | 'runDir' | 'files'>,
   { volumes, elsewhere }: RemoveFilesOptions,
 ): Promise<void> {
   if (elsewhere) await removeAt(elsewhere);
   const keeps = !volumes && namesIn(join(root, 'volumes')).length > 0;
+  if (keeps) await releaseVolumes({ root, files });
   const stays = new Set([...LAST, ...(keeps ? OF_VOLUMES : [])]);
   for (const name of namesIn(root).filter((name) => !stays.has(name))) await removeAt(join(root, name));
   for (const name of OF_RUN_DIRECTORY) await removeAt(join(runDir, name));

@@ -168,7 +168,8 @@ export function describeSettled({ verdict, kept, held }: StartReport): string {
 export function hasHistory({ declarations, containers, volumes }: Omit<DeclarationStores, 'history'>): boolean {
   if (declarations.highest() !== null || declarations.unread().size > 0) return true;
   return (
-    containers.all().some(({ owner }) => owner !== null) || volumes.all().some(({ owner }) => owner.type === 'named')
+    containers.all().some(({ owner }) => owner !== null) ||
+    volumes.all().some(({ owner, released }) => owner.type === 'named' && !released)
   );
 }
 
