@@ -208,6 +208,32 @@ test('an env file and a secret that others may write to by now count as they did
   expect(logs.match(/SECRET=\w+/g)).toEqual(['SECRET=good', 'SECRET=good']);
 });
 
+test('a seccomp profile that others may write to by now counts as it did, and rejects a new manifest', async () => {
+  const refusing = {
+    defaultAction: 'SCMP_ACT_ALLOW',
+    syscalls: [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO' }],
+  };
+  const profile = supervisor.file('profile.json', JSON.stringify(refusing));
+  const it = `{ image: app/busybox, seccomp: ${profile}, restart: always, command: ${FOREVER} }`;
+  supervisor.drop('app.yaml', app(`  it: ${it}\n`));
+  await supervisor.start();
+  await supervisor.waitFor('it', 'running', ({ ready }) => ready);
+  chmodSync(profile, 0o666);
+  asNobody(`echo '{"defaultAction":"SCMP_ACT_ALLOW"}' > ${profile}`);
+  await until('a warning', async () => (await manifests()).find(({ warnings }) => warnings.length > 0));
+  await supervisor.ok('restart', 'it');
+  await supervisor.waitFor('it', 'running', ({ ready }) => ready);
+  expect((await supervisor.cli('exec', 'it', 'busybox', 'mkdir', '/x')).stderr).toContain('not permitted');
+  supervisor.drop('more.yaml', `containers:\n  more: ${it}\n`);
+  const rejected = await until('a rejection', async () =>
+    (await manifests()).find(({ state }) => state === 'Rejected'),
+  );
+  expect(rejected.issues).toContainEqual(
+    expect.objectContaining({ code: 'TSD_UNTRUSTED', hint: `Run \`chmod o-w ${profile}\`.` }),
+  );
+  expect(await supervisor.container('more')).toBeUndefined();
+});
+
 /** A directory of the user 1000 below a sticky one, as `git clone` with umask 002 makes it. */
 function checkout(): string {
   const directory = mkdtempSync('/tmp/tsd-test-checkout-');
