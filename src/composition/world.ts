@@ -26,6 +26,7 @@ import { ImageWork } from '../reconcile/ops/image-work.ts';
 import { KeyedMutex } from '../reconcile/ops/keyed-mutex.ts';
 import { LeaseBook } from '../reconcile/ops/lease-book.ts';
 import { StopClocks } from '../reconcile/ops/stop-clocks.ts';
+import { unreadPeer } from '../reconcile/ops/unread-endpoint.ts';
 import type { ConfiguredContainer, World } from '../reconcile/ops/world.ts';
 import type { PathBook } from '../reconcile/path-book.ts';
 import { UpdateBook } from '../reconcile/update-book.ts';
@@ -168,6 +169,7 @@ export function createWorld(
     clock: systemClock,
     timers: systemTimers,
     onProblem: (text) => log.error(text),
+    unread: (id) => unreadPeer(world, id),
   });
   closers.add('names of networks', () => names.end());
   const world: World = {

@@ -48,9 +48,12 @@ function loadContainer(directory: string, id: string): ContainerRecord {
   const json = readGoFile(path, CONFIG_JSON);
   if (json === null) throw corrupt(path, 'is missing');
   if (json.ID !== id) throw corrupt(path, `Container ${json.ID} is stored at ${id}`);
-  const hostConfig = readGoFile(join(directory, HOST_CONFIG_FILE), HOST_CONFIG) ?? HOST_CONFIG.zero();
+  const hostPath = join(directory, HOST_CONFIG_FILE);
+  const hostConfig = readGoFile(hostPath, HOST_CONFIG);
+  // Docker has containers without one; ours have it from the beginning.
+  if (hostConfig === null && json.Tsdocker) throw corrupt(hostPath, 'is missing');
   try {
-    return decodeContainer(json, hostConfig);
+    return decodeContainer(json, hostConfig ?? HOST_CONFIG.zero());
   } catch (error) {
     throw error instanceof GoDecodeError ? corrupt(path, error.message, error) : error;
   }
@@ -96,7 +99,16 @@ export class ContainerStore {
 
   /** Containers that could not be read. They stay on disk, and what carries their id is not an orphan. */
   get issues(): readonly StateIssue[] {
-    return [...this.#damaged].map(([id, error]) => ({ path: this.path(id), error }));
+    return [...this.#damaged].map(([id, { code, message, step, cause }]) => {
+      const hint =
+        'It runs on. Put a backup of the file back and run `systemctl restart tsdocker`; or let `tsdocker approve` make ' +
+        'another container in its place: `tsdocker plan` has the name.';
+      return { path: this.path(id), error: new TsdError(code, message, { ...(step && { step }), hint, cause }) };
+    });
+  }
+
+  get damagedIds(): Iterable<string> {
+    return this.#damaged.keys();
   }
 
   get hasDamaged(): boolean {

@@ -251,7 +251,7 @@ export class DeclarationCopies {
       else this.#read(app, suffix, decode(path, text));
     } catch (thrown) {
       const error = toTsdError(thrown);
-      this.#issues.push({ path, error: corrupt(path, `${error.message}; kept as ${this.#setAside(path)}`, error) });
+      this.#issues.push({ path, error: keptAs(path, this.#setAside(path), error) });
       if (suffix === COPY) this.#unread.set(app, error);
     }
   }
@@ -268,6 +268,15 @@ export class DeclarationCopies {
     renameSync(path, target);
     return target;
   }
+}
+
+/** The copy is written again from history.db, and where that is lost too its app waits, which is said of the app. */
+function keptAs(path: string, aside: string, cause: TsdError): TsdError {
+  return new TsdError('TSD_STATE_CORRUPT', `${cause.message}; kept as ${aside}`, {
+    step: `read ${path}`,
+    hint: 'It is written again from history.db: nothing needs to be done, unless `tsdocker plan` shows an app that waits.',
+    cause,
+  });
 }
 
 function parseMark(path: string, text: string): { readonly generation: unknown; readonly instance: unknown } {

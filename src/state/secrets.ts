@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { TsdError } from '../model/errors.ts';
+import { TsdError, toTsdError } from '../model/errors.ts';
 import type { StateFiles } from './durable.ts';
 import { toStateError } from './state-error.ts';
 import { corrupt, readStateFile } from './state-file.ts';
@@ -14,22 +14,30 @@ export type SecretReference = `${typeof PREFIX}${string}`;
 
 const nameOf = (reference: string): string | null => REFERENCE.exec(reference)?.[1] ?? null;
 
+function withoutKey(path: string, { code, message, step, cause }: TsdError): TsdError {
+  const hint =
+    'Put it back from a backup. Without one every container that has a secret is made once more: ' +
+    `\`rm -rf ${path}; (umask 077; openssl rand -hex 32 > ${path})\`, then \`systemctl start tsdocker\`.`;
+  return new TsdError(code, message, { ...(step !== null && { step }), hint, cause });
+}
+
+function readKey(path: string): Buffer | null {
+  try {
+    const text = readStateFile(path);
+    if (text === null) return null;
+    if (/^[0-9a-f]{64}\n?$/.test(text)) return Buffer.from(text.trim(), 'hex');
+    throw corrupt(path, 'does not hold 32 bytes in hex');
+  } catch (error) {
+    throw withoutKey(path, toTsdError(error));
+  }
+}
+
 /** Another key would make every secret look changed, so a damaged file is an error, not a reason to make one. */
 async function readOrMakeKey(root: string, files: StateFiles, inUse: () => boolean): Promise<Buffer> {
   const path = join(root, 'secret.key');
-  const text = readStateFile(path);
-  if (text !== null) {
-    if (!/^[0-9a-f]{64}\n?$/.test(text)) throw corrupt(path, 'does not hold 32 bytes in hex');
-    return Buffer.from(text.trim(), 'hex');
-  }
-  if (inUse()) {
-    throw new TsdError('TSD_STATE_CORRUPT', `${path}: is missing, and containers were made with it`, {
-      step: `read ${path}`,
-      hint:
-        `Put it back from a backup. Without one every container that has a secret is made once more: ` +
-        `\`(umask 077; openssl rand -hex 32 > ${path})\`, then \`systemctl start tsdocker\`.`,
-    });
-  }
+  const known = readKey(path);
+  if (known !== null) return known;
+  if (inUse()) throw withoutKey(path, corrupt(path, 'is missing, and containers were made with it'));
   const key = randomBytes(32);
   const batch = files.batch();
   batch.file(path, { content: `${key.toString('hex')}\n`, mode: 0o600 });

@@ -12,7 +12,10 @@ export interface StateIssue {
 }
 
 export function corrupt(path: string, reason: string, cause?: unknown): TsdError {
-  return new TsdError('TSD_STATE_CORRUPT', `${path}: ${reason}`, { step: `read ${path}`, cause });
+  const hint =
+    `Put a backup of ${path} in its place${reason === 'is missing' ? '' : `, or go on without it: \`mv ${path} ${path}.old\``}. ` +
+    'Then `systemctl restart tsdocker`.';
+  return new TsdError('TSD_STATE_CORRUPT', `${path}: ${reason}`, { step: `read ${path}`, hint, cause });
 }
 
 export function errnoCode(error: unknown): string | undefined {

@@ -1,6 +1,6 @@
 /** What is made of what an earlier supervisor left: runs that go on, runs that ended meanwhile, networks, names. */
 import { isDeepStrictEqual } from 'node:util';
-import type { AdoptResult, NetworkConfig, ObservedNetworks } from '../drivers/contract.ts';
+import type { AdoptResult, ObservedNetworks } from '../drivers/contract.ts';
 import { formatTime } from '../model/clock.ts';
 import type { Desired } from '../model/desired.ts';
 import { describeError, toTsdError } from '../model/errors.ts';
@@ -8,7 +8,7 @@ import { networkMode, ownsNamespace } from '../model/network-mode.ts';
 import { restartsAfter } from '../model/restart-policy.ts';
 import { bootTimeOfEnd, bootTimeOfStart, stateOfUnseenStart } from '../reconcile/exits.ts';
 import { reachOf } from '../reconcile/ops/endpoint.ts';
-import { networkConfig } from '../reconcile/ops/network-config.ts';
+import { networkConfigs } from '../reconcile/ops/network-config.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../state/container-record.ts';
 import { decideNames, decideRestore, isUnknown, type RestoreDecision, type RestoreInput } from '../state/restore.ts';
@@ -120,12 +120,6 @@ export function attempting({ onProblem }: Pick<AdoptionListeners, 'onProblem'>):
       onProblem(`${what}: ${describeError(toTsdError(error))}`);
     }
   };
-}
-
-function networkConfigs(world: World): NetworkConfig[] {
-  const fallback = world.defaultNetwork();
-  const declared = world.resources.networks().filter(({ key }) => key !== fallback?.key);
-  return [...declared.map((record) => networkConfig(world, record)), ...(fallback ? [fallback] : [])];
 }
 
 /** Tells the network driver how these containers are attached, so that it can watch and change it. */

@@ -19,13 +19,15 @@ const SHARE = 10;
 /** A disk that failed is tried again after so long. */
 const RETRY_MS = 5_000;
 
-type Store = Pick<ContainerStore, 'all' | 'get' | 'readText' | 'writeText' | 'watch'>;
+type Store = Pick<ContainerStore, 'all' | 'get' | 'damagedIds' | 'readText' | 'writeText' | 'watch'>;
 
 export interface NetworkNamesParts {
   readonly containers: Store;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly onProblem: (text: string) => void;
+  /** What others call a container whose record cannot be read; null for every other one. */
+  readonly unread: (id: string) => Peer | null;
 }
 
 function besideOf({ config, linkAddresses, hostConfig }: ContainerRecord): Set<string> {
@@ -106,6 +108,7 @@ export class NetworkNames implements RecordWatcher {
 
   /** What an earlier supervisor left is brought to the present. */
   begin(): void {
+    for (const id of this.#parts.containers.damagedIds) this.#take(id);
     this.#active = true;
     this.#schedule(0);
   }
@@ -118,7 +121,7 @@ export class NetworkNames implements RecordWatcher {
   /** Reports whether a name or an address changed. */
   #take(id: string): boolean {
     const record = this.#parts.containers.get(id);
-    const [before, now] = [this.#peers.get(id) ?? null, record ? peerOf(record) : null];
+    const [before, now] = [this.#peers.get(id) ?? null, record ? peerOf(record) : this.#parts.unread(id)];
     if (!record) this.#written.delete(id);
     if (samePeer(before, now)) return false;
     if (before) this.#index.remove(before);

@@ -1,4 +1,5 @@
 /** Who can be reached by which name on which network. Pure data: what changes is put in, and asked for in a fixed order. */
+import type { ContainerSpec } from '../../model/kinds/container.ts';
 import { append } from '../../model/lists.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
@@ -24,10 +25,14 @@ export interface Peer {
 export function peerOf({ owner, network, engineName }: ContainerRecord): Peer | null {
   if (owner === null || network === null || baseKey(owner.key) !== owner.key) return null;
   const { app, name } = parseKey(owner.key);
-  const { hostname = null, domainname = '' } = containerSpecOf(owner);
-  const full = hostname !== null && domainname !== '' ? [`${hostname}.${domainname}`] : [];
-  const hostnames = hostname === null ? [] : [...full, hostname];
+  const hostnames = hostnamesOf(containerSpecOf(owner));
   return { key: owner.key, app, name, engineName, hostnames, bridge: network.bridge, address: network.address };
+}
+
+/** Those that a declaration gives. */
+export function hostnamesOf({ hostname = null, domainname = '' }: Partial<ContainerSpec>): readonly string[] {
+  if (hostname === null) return [];
+  return domainname === '' ? [hostname] : [`${hostname}.${domainname}`, hostname];
 }
 
 export function samePeer(a: Peer | null, b: Peer | null): boolean {

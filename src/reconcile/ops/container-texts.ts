@@ -9,6 +9,7 @@ import { buildResolvConf } from '../../state/resolv-conf.ts';
 import { namesBeside } from '../names/peer-index.ts';
 import { namespaceOwner, usesHostNetwork } from '../plan/references.ts';
 import { isCutOff, linkTargets } from './endpoint.ts';
+import { addressOf } from './unread-endpoint.ts';
 import type { World } from './world.ts';
 
 function hostText(path: string): string {
@@ -32,7 +33,7 @@ export function hostnameOf(world: World, desired: Desired<'container'>, containe
 export function linkAddresses(world: World, desired: Desired<'container'>): Readonly<Record<string, string>> {
   return Object.fromEntries(
     linkTargets(desired).flatMap(({ alias, key }) => {
-      const address = world.containers.byKey(key)?.network?.address;
+      const address = addressOf(world, key);
       return address === undefined ? [] : [[alias, address]];
     }),
   );

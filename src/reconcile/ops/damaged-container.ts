@@ -22,7 +22,7 @@ export function damagedRecord(world: World, { key, engineName, source }: Desired
   return new TsdError('TSD_STATE_CORRUPT', `${why}; ${id.slice(0, 12)} is left as it is`, {
     source,
     hint:
-      `Put a backup of ${world.containers.path(id)}/config.json back and run \`systemctl restart tsdocker\`, or ` +
+      `Put a backup of the file back and run \`systemctl restart tsdocker\`, or ` +
       `\`tsdocker approve ${key}\` ends it and makes another one; its log and record are kept.`,
   });
 }

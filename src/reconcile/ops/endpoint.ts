@@ -4,12 +4,14 @@ import { addressIn, macOfAddress, prefixLengthOf } from '../../model/addresses.t
 import type { Desired, DesiredState } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
+import type { ExposedPort } from '../../model/kinds/short-forms.ts';
 import { networkMode } from '../../model/network-mode.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { ContainerNetwork } from '../../state/container-record.ts';
 import { exposedPorts } from '../task/docker-config.ts';
-import { imageById } from './image-of.ts';
+import { imageById, imageIdOf } from './image-of.ts';
 import { isDefaultNetworkOff, networkConfig, networkRecord, noDefaultBridge } from './network-config.ts';
+import { addressOf } from './unread-endpoint.ts';
 import { recordOf, type World } from './world.ts';
 
 /** A container of the default network where that is switched off has loopback only. */
@@ -148,21 +150,25 @@ export function declaredPorts(
   );
 }
 
+/** Ports that the image of a container exposes. */
+function imagePorts(world: World, linked: Desired<'container'>): readonly ExposedPort[] {
+  const container = world.containers.byKey(linked.key);
+  // Its image as declared now may not be on this host yet; it is all that is known where the record cannot be read.
+  const imageId = container ? container.imageId : imageIdOf(world, linked);
+  return container || imageId !== null ? imageById(world, imageId, linked).ports : [];
+}
+
 /** Ports of linked containers, for networks whose containers do not talk to each other without a link. */
 export function reachOf(world: World, desired: Desired<'container'>): EndpointConfig['reach'] {
   return desired.references.links.flatMap((target) => {
     const linked = world.desired().resources.get(target) as Desired<'container'> | undefined;
-    const container = world.containers.byKey(target);
-    const address = container?.network?.address;
+    const address = addressOf(world, target);
     if (!linked || address === undefined) return [];
-    // Its image as declared now may not be on this host yet.
-    return exposedPorts(linked.spec, imageById(world, container?.imageId ?? null, linked).ports).map(
-      ({ port, protocol }) => ({
-        address,
-        port,
-        protocol,
-      }),
-    );
+    return exposedPorts(linked.spec, imagePorts(world, linked)).map(({ port, protocol }) => ({
+      address,
+      port,
+      protocol,
+    }));
   });
 }
 

@@ -21,6 +21,13 @@ export function networkConfig(world: Pick<World, 'settings'>, record: NetworkRec
   };
 }
 
+/** All networks that there are, the default one among them. */
+export function networkConfigs(world: World): NetworkConfig[] {
+  const fallback = world.defaultNetwork();
+  const declared = world.resources.networks().filter(({ key }) => key !== fallback?.key);
+  return [...declared.map((record) => networkConfig(world, record)), ...(fallback ? [fallback] : [])];
+}
+
 export function networkRecord(world: World, key: ResourceKey): NetworkRecord | undefined {
   return world.resources.networks().find((record) => record.key === key);
 }

@@ -99,6 +99,7 @@ class Files {
   readonly texts = new Map<string, string>();
   readonly writes = new Map<string, number>();
   failing = false;
+  damagedIds: readonly string[] = [];
   #watcher: RecordWatcher | null = null;
 
   all = () => [...this.records.values()];
@@ -149,6 +150,7 @@ function started() {
     clock: time,
     timers: time,
     onProblem: (text) => problems.push(text),
+    unread: () => null,
   });
   return { time, files, names, problems };
 }
