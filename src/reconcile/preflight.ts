@@ -53,7 +53,8 @@ function unusableBind(world: World, { spec, files, positions, source }: Containe
     const copy = files?.[mount.source];
     if (copy !== undefined && world.copiesToCome?.has(copy) === true) continue;
     const path = copy === undefined ? mount.source : world.contents.path(copy);
-    const trouble = bindTrouble(world, path);
+    const trouble =
+      bindTrouble(world, path) ?? (copy !== undefined && !world.contents.isWhole(copy) ? 'is damaged' : null);
     const missing = trouble === MISSING_PATH;
     if (trouble === null || (missing && mount.create !== undefined)) continue;
     const place = positions[`volumes.${index}`] ?? source;

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import {
   closeSync,
   constants,
+  existsSync,
   fchmodSync,
   fchownSync,
   fsyncSync,
@@ -34,9 +35,31 @@ function syncDirectory(path: string): void {
   }
 }
 
+/** Null for a copy that is gone or damaged. @throws TsdError where the disk cannot be read. */
+function bytesOf(path: string, name: string): Buffer | null {
+  try {
+    const bytes = readFileSync(path);
+    return createHash('sha256').update(bytes).digest('hex') === parseCopyName(name)?.sha256 ? bytes : null;
+  } catch (error) {
+    const code = errnoCode(error);
+    if (code === 'ENOENT' || code === 'EISDIR') return null;
+    throw toStateError(error, `read ${path}`);
+  }
+}
+
+/** What is in the way of a copy and cannot be replaced by a rename. */
+function setAside(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return;
+  let target = `${path}.damaged-1`;
+  for (let n = 2; existsSync(target); n++) target = `${path}.damaged-${n}`;
+  renameSync(path, target);
+}
+
 export class ContentStore {
   readonly #directory: string;
   readonly #files: StateFiles;
+  /** Copies that were found to hold what their name says. */
+  readonly #whole = new Set<string>();
 
   constructor(root: string, files: StateFiles) {
     this.#directory = join(root, 'contents');
@@ -55,7 +78,15 @@ export class ContentStore {
   has({ name, bytes }: FileCopy): boolean {
     const found = statSync(this.path(name), { throwIfNoEntry: false });
     // A shorter one is what a power loss left of a rename that was not on the disk.
-    return found?.isFile() === true && found.size === bytes;
+    return found?.isFile() === true && found.size === bytes && this.isWhole(name);
+  }
+
+  /** Whether a copy holds what its name says: a failing disk may give other bytes back. Looked through once by each supervisor. */
+  isWhole(name: string): boolean {
+    if (this.#whole.has(name)) return true;
+    const whole = bytesOf(this.path(name), name) !== null;
+    if (whole) this.#whole.add(name);
+    return whole;
   }
 
   /**
@@ -92,6 +123,7 @@ export class ContentStore {
       } finally {
         closeSync(fd);
       }
+      setAside(this.path(name));
       renameSync(temporary, this.path(name));
     } catch (error) {
       rmSync(temporary, { force: true });
@@ -101,12 +133,8 @@ export class ContentStore {
 
   /** What a copy holds. @throws TsdError TSD_CONTENT_MISSING when it is gone or damaged. */
   read(name: string): Buffer {
-    try {
-      const bytes = readFileSync(this.path(name));
-      if (createHash('sha256').update(bytes).digest('hex') === parseCopyName(name)?.sha256) return bytes;
-    } catch (error) {
-      if (errnoCode(error) !== 'ENOENT') throw toStateError(error, `read ${this.path(name)}`);
-    }
+    const bytes = bytesOf(this.path(name), name);
+    if (bytes !== null) return bytes;
     throw new TsdError('TSD_CONTENT_MISSING', `the pinned copy ${this.path(name)} is gone or damaged`);
   }
 
@@ -121,14 +149,14 @@ export class ContentStore {
     }
     return names.flatMap((name) => {
       const found = statSync(this.path(name), { throwIfNoEntry: false });
-      return found === undefined ? [] : [{ name, bytes: found.size }];
+      return found === undefined || parseCopyName(name) === null ? [] : [{ name, bytes: found.size }];
     });
   }
 
   /** One that is gone is a no-op. */
   remove(name: string): void {
     try {
-      rmSync(this.path(name), { force: true });
+      rmSync(this.path(name), { force: true, recursive: true });
     } catch (error) {
       throw toStateError(error, `remove ${this.path(name)}`);
     }

@@ -90,6 +90,9 @@ function decideOwnRun(container: ContainerRecord, answer: AdoptionAnswer | undef
     finishedAtMs: null,
     reason,
   });
+  // What is written of its end counts, whatever has become since of what its shim wrote.
+  const recorded = container.state.status === 'exited' && container.handle?.run === container.run;
+  if (recorded && answer?.state !== 'running') return { id, decision: 'keep' };
   if (answer === undefined) return { id, decision: 'unknown' };
   if (answer.state === 'running') {
     if (answer.handle.bootId !== bootId) return lost('its processes belong to an earlier boot');
@@ -97,8 +100,6 @@ function decideOwnRun(container: ContainerRecord, answer: AdoptionAnswer | undef
   }
   if (answer.state === 'unstarted') return { id, decision: 'unstarted' };
   const { exitCode, oomKilled, finishedAtMs } = answer.exit;
-  const recorded = container.state.status === 'exited' && container.handle?.run === container.run;
-  if (recorded) return { id, decision: 'keep' };
   const reason = exitCode === null ? 'nobody saw it end' : 'ended while no supervisor ran';
   return { id, decision: 'exited', exitCode, oomKilled, finishedAtMs, reason };
 }

@@ -148,7 +148,7 @@ function openWorld(life: Life, around: Surroundings): World {
     rollBack: (failed) => around.rollBack(failed),
     resources,
     imagesOfPast: history.images,
-    contents: { path: (name) => `/sim/contents/${name}`, holds: () => false },
+    contents: { path: (name) => `/sim/contents/${name}`, holds: () => false, isWhole: () => true },
     environmentOf: () => new Map(),
     seccompOf: () => undefined,
     commits: new GroupCommit({

@@ -115,7 +115,7 @@ export interface World {
   readonly resources: ResourceStore;
   readonly imagesOfPast: Pick<ImageStore, 'pinned' | 'neededBy' | 'noteMoment'>;
   /** Copies of files that stand for them. */
-  readonly contents: Pick<ContentStore, 'path' | 'holds'>;
+  readonly contents: Pick<ContentStore, 'path' | 'holds' | 'isWhole'>;
   /** Names of copies that are made once what is planned is what is wanted. Left out, all are made. */
   readonly copiesToCome?: Pick<ReadonlyMap<string, unknown>, 'has'>;
   /** The container's own variables with files read, or their copies. @throws TsdError TSD_MANIFEST_READ, TSD_CONTENT_MISSING. */

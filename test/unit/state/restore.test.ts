@@ -71,6 +71,12 @@ describe('who is asked about', () => {
 });
 
 describe('what becomes of a container', () => {
+  it('stays what its record says of its end, whatever has become of the record of its shim', () => {
+    const ended = container('c', 'exited');
+    const answers: (AdoptionAnswer | undefined)[] = [undefined, { state: 'unstarted' }, exited(null)];
+    for (const answer of answers) expect(decideOne(ended, answer, ['c'])).toEqual({ id: 'c', decision: 'keep' });
+  });
+
   it('adopts one that runs', () => {
     const answer: AdoptionAnswer = { state: 'running', handle: handle('c', 2) };
     expect(decideOne(container('c', 'running'), answer)).toEqual({
