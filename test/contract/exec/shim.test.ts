@@ -247,6 +247,23 @@ describe('when the supervisor is killed', () => {
     await until('the shim to leave', () => shimsOf(containerId).length === 0);
   });
 
+  it.each<[string, (path: string) => void]>([
+    ['damaged', (path) => writeFileSync(path, 'x')],
+    ['a directory', (path) => mkdirSync(path)],
+  ])('an end whose record is %s is an end, with an unknown exit code', async (_what, put) => {
+    const spec = fixture.spec(shell(counting), { env: ['PATH=/bin', `GO=${goFile()}`] });
+    const { containerId, run } = await killedSupervisor(spec);
+    writeFileSync(goFile(), '');
+    await until('the shim to leave', () => shimsOf(containerId).length === 0);
+    const path = fixture.recordPath(containerId, run);
+    rmSync(path);
+    put(path);
+    expect(await fixture.driver.adopt({ containerId, run })).toMatchObject({
+      state: 'exited',
+      exit: { exitCode: null },
+    });
+  });
+
   it('an unadopted run can still be found, killed and removed', async () => {
     const { containerId, pid } = await killedSupervisor(sleeper());
     expect(fixture.driver.list()).toContain(containerId);

@@ -11,7 +11,14 @@ export interface ExitRecord {
   readonly finishedAtMs: number;
 }
 
-/** @throws TSD_STATE_CORRUPT. Keys of later versions are ignored. */
+/** The run has ended, and how is not known: as opposed to a record that cannot be read for now. */
+export class DamagedRecord extends TsdError {
+  constructor(path: string) {
+    super('TSD_STATE_CORRUPT', `${path} is not an exit record`, { step: 'read the exit record' });
+  }
+}
+
+/** @throws DamagedRecord. Keys of later versions are ignored. */
 export function parseExitRecord(text: string, path: string): ExitRecord {
   const [kind, ...pairs] = text.trimEnd().split(' ');
   const values = new Map(pairs.map((pair) => pair.split('=', 2) as [string, string]));
@@ -20,7 +27,7 @@ export function parseExitRecord(text: string, path: string): ExitRecord {
   const finishedAtMs = Date.parse(values.get('finished') ?? '');
   const sound = Number.isInteger(code) && code >= 0 && code <= 255 && Number.isInteger(signal) && signal >= 0;
   if (kind !== 'tsdocker-exit' || !text.endsWith('\n') || !sound || Number.isNaN(finishedAtMs)) {
-    throw new TsdError('TSD_STATE_CORRUPT', `${path} is not an exit record`, { step: 'read the exit record' });
+    throw new DamagedRecord(path);
   }
   return { exitCode: code, signal: signal === 0 ? null : signal, coreDumped: values.get('core') === '1', finishedAtMs };
 }
@@ -33,6 +40,7 @@ export function readExitRecord(path: string): ExitRecord | null {
   } catch (cause) {
     const { code = '', syscall = '' } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT') return null;
+    if (code === 'EISDIR') throw new DamagedRecord(path);
     throw new TsdError('TSD_STATE_CORRUPT', `cannot read ${path}: ${code}`, {
       class: classOfErrnoName(code, syscall),
       step: 'read the exit record',

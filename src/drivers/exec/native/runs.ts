@@ -5,7 +5,7 @@ import type { Clock } from '../../../model/clock.ts';
 import { TsdError, toTsdError } from '../../../model/errors.ts';
 import type { AdoptResult, ExecDriver, TaskExit, TaskHandle } from '../../contract.ts';
 import type { CgroupManager } from './cgroups/container-groups.ts';
-import { type ExitRecord, readExitRecord } from './exit-record.ts';
+import { DamagedRecord, type ExitRecord, readExitRecord } from './exit-record.ts';
 import { ProcessConnection, type RunConnection, shimRuns } from './process-connection.ts';
 import type { RunFiles } from './run-files.ts';
 import type { ShimChildren } from './shim-children.ts';
@@ -101,6 +101,15 @@ export class Runs {
     return readExitRecord(this.#context.files.exitRecord(containerId, run));
   }
 
+  #recordOrDamage(key: RunKey): ExitRecord | 'damaged' | null {
+    try {
+      return this.record(key);
+    } catch (error) {
+      if (error instanceof DamagedRecord) return 'damaged';
+      throw error;
+    }
+  }
+
   /** A run counts as alive until the connection ends: the shim leaves when the exit record is durable, or was killed. */
   follow(handle: TaskHandle, connection: RunConnection): Run {
     const ended = new Promise<void>((resolve) => {
@@ -137,14 +146,14 @@ export class Runs {
   async adopt(wanted: RunKey & Partial<TaskHandle>): Promise<AdoptResult> {
     const active = this.get(wanted.containerId);
     if (active?.handle.run === wanted.run) return { state: 'running', handle: active.handle };
-    const record = this.record(wanted);
-    if (record !== null) return this.#adoptEnded(wanted, record);
+    const record = this.#recordOrDamage(wanted);
+    if (record !== null && record !== 'damaged') return this.#adoptEnded(wanted, record);
     const found = await this.connect(wanted);
     if (found !== null) return { state: 'running', handle: found.handle };
     // The shim may have left between the two looks.
-    const late = this.record(wanted);
-    if (late !== null) return this.#adoptEnded(wanted, late);
-    if (wanted.pid === undefined && !this.#context.files.wasBegun(wanted.containerId, wanted.run)) {
+    const late = this.#recordOrDamage(wanted);
+    if (late !== null && late !== 'damaged') return this.#adoptEnded(wanted, late);
+    if (late === null && wanted.pid === undefined && !this.#context.files.wasBegun(wanted.containerId, wanted.run)) {
       this.#context.files.endRun(wanted.containerId, wanted.run);
       return { state: 'unstarted' };
     }

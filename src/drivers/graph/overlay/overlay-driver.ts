@@ -235,7 +235,8 @@ function readText(path: string): string | null {
     return readFileSync(path, 'utf8');
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+    // A directory in its place is damage of this one, and no reason to look at nothing at all.
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR') return null;
     throw fileError(thrown, `read ${path}`);
   }
 }
