@@ -47,6 +47,23 @@ const CAP_NET_ADMIN = 12;
 const DOCKER_DEFAULT = '00000000a80425fb';
 
 describe('what a container sees of itself', () => {
+  test('a user without rights listens on a port below 1024 and may ping in a network of its own', async () => {
+    const ask = 'cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/net/ipv4/ping_group_range; id -u';
+    const listen =
+      'nc -l -p 80 -e /bin/true & sleep 0.1; until nc 127.0.0.1 80 </dev/null; do sleep 0.1; done; echo heard';
+    const found = await outputs('own', {
+      bridge: { fields: 'user: "1000:1000"', script: `${ask}; ${listen}` },
+      none: { fields: 'user: "1000:1000", network: none', script: `${ask}; ${listen}` },
+      host: { fields: 'network: host', script: ask },
+    });
+    const ofHost = ['ip_unprivileged_port_start', 'ping_group_range'].map((name) =>
+      readFileSync(`/proc/sys/net/ipv4/${name}`, 'utf8'),
+    );
+    expect(found['bridge']).toBe('0\n0\t2147483647\n1000\nheard\n');
+    expect(found['none']).toBe('0\n0\t2147483647\n1000\nheard\n');
+    expect(found['host']).toBe(`${ofHost.join('')}0\n`);
+  });
+
   test('names, files, rights and limits are those of the manifest', async () => {
     const status = 'grep -E "^(CapEff|NoNewPrivs)" /proc/self/status';
     const found = await outputs('self', {

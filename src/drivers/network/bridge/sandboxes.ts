@@ -9,6 +9,7 @@ import { openInternetSocket } from './host-sockets.ts';
 import { checkContainerId } from './names.ts';
 import { SandboxAddresses } from './sandbox-addresses.ts';
 import { SandboxRoutes } from './sandbox-routes.ts';
+import { writeSetting } from './sysctl.ts';
 
 /** A netlink socket of the namespace this thread is in, for the time of one call. */
 export function withRouteSocket<T>(use: (socket: NetlinkSocket) => T): T {
@@ -18,6 +19,12 @@ export function withRouteSocket<T>(use: (socket: NetlinkSocket) => T): T {
   } finally {
     socket.close();
   }
+}
+
+/** What every user of a container may do in its own network, as with Docker: listen on ports below 1024, and ping. */
+function openToEveryUser(): void {
+  writeSetting('ipv4/ip_unprivileged_port_start', '0');
+  writeSetting('ipv4/ping_group_range', '0 2147483647');
 }
 
 type Run = Pick<TaskHandle, 'shimPid' | 'pid'>;
@@ -39,7 +46,10 @@ export class Sandboxes {
     if (held !== undefined) return held;
     return this.#hold(
       containerId,
-      createNetns(() => withRouteSocket((socket) => socket.request([changeLink('lo', { up: true })]))),
+      createNetns(() => {
+        openToEveryUser();
+        withRouteSocket((socket) => socket.request([changeLink('lo', { up: true })]));
+      }),
     );
   }
 
