@@ -12,7 +12,7 @@ import type { ContentHasher, FileContent, ReadFile, ReadResult } from './content
 import type { ImportWarning } from './importers/draft.ts';
 import { boundedIssues, compareIssues, type ManifestIssue } from './issue.ts';
 import type { ParsedManifest } from './parse.ts';
-import { contentOfReads, type Parse, ParseCache, parser, type WithReader } from './parse-cache.ts';
+import { contentOfReads, defectIssue, type Parse, ParseCache, parser, type WithReader } from './parse-cache.ts';
 import { type Build, buildAll } from './resolve/build.ts';
 import { withAbsolutePaths } from './resolve/paths.ts';
 import type { OnOtherApp } from './resolve/references.ts';
@@ -170,18 +170,45 @@ function candidateOf({ source, using, parsed }: Trial, { contexts }: ResolveOpti
   return [{ sourceId, baseDir, app: parsed.app, frozenHashes, earlierHashes, lastHashes, lastContents, pinned }];
 }
 
-function buildTrials(trials: ReadonlyMap<string, Trial>, options: ResolveOptions): Build {
-  const candidates = [...trials.values()].flatMap((trial) => candidateOf(trial, options));
+function buildOf(trials: Iterable<Trial>, options: ResolveOptions): Build {
+  const candidates = [...trials].flatMap((trial) => candidateOf(trial, options));
   const { defaultHostIp, contexts = new BuildContexts(), onOtherApp } = options;
-  const build = buildAll(candidates, {
-    hasher: options,
-    readerFor: options.readerFor,
-    defaultHostIp,
-    contexts,
-    onOtherApp,
+  return buildAll(candidates, { hasher: options, readerFor: options.readerFor, defaultHostIp, contexts, onOtherApp });
+}
+
+/** Returns the revisions that bring out a defect by themselves; where none does, those that are new. */
+function broughtOutBy(trials: ReadonlyMap<string, Trial>, options: ResolveOptions): Trial[] {
+  const alone = [...trials.values()].filter((trial) => {
+    try {
+      buildOf([trial], options);
+      return false;
+    } catch {
+      return trial.using !== 'none';
+    }
   });
-  for (const [id, trial] of trials) noteInputs(trial, build.inputs.get(id));
-  return build;
+  return alone.length > 0 ? alone : [...trials.values()].filter(isChange);
+}
+
+/**
+ * A defect that one revision brings out takes back that revision; the others are taken over.
+ *
+ * @throws what the defect throws where no revision can be taken back for it
+ */
+function buildTrials(trials: ReadonlyMap<string, Trial>, options: ResolveOptions, parse: Parse): Build {
+  for (;;) {
+    try {
+      const build = buildOf(trials.values(), options);
+      for (const [id, trial] of trials) noteInputs(trial, build.inputs.get(id));
+      return build;
+    } catch (error) {
+      const culprits = broughtOutBy(trials, options);
+      if (culprits.length === 0) throw error;
+      for (const trial of culprits) {
+        trial.issues.push(defectIssue(trial.source.file, error));
+        freeze(trial, parse);
+      }
+    }
+  }
 }
 
 /**
@@ -191,7 +218,7 @@ function buildTrials(trials: ReadonlyMap<string, Trial>, options: ResolveOptions
 function takeBackBroken(trials: ReadonlyMap<string, Trial>, options: ResolveOptions, parse: Parse): void {
   const broken = new Map([...trials].filter(([, { using, issues }]) => using === 'current' && issues.length > 0));
   if (broken.size === 0) return;
-  for (const found of buildTrials(trials, options).findings) {
+  for (const found of buildTrials(trials, options, parse).findings) {
     const trial = broken.get(found.source);
     const readable = trial?.parsed?.issues.every(({ code }) => code !== 'TSD_MANIFEST_SYNTAX');
     if (readable && found.others.length === 0) trial?.issues.push(found.issue);
@@ -203,7 +230,7 @@ function takeBackBroken(trials: ReadonlyMap<string, Trial>, options: ResolveOpti
 function settle(trials: ReadonlyMap<string, Trial>, options: ResolveOptions, parse: Parse): Build {
   takeBackBroken(trials, options, parse);
   for (;;) {
-    const build = buildTrials(trials, options);
+    const build = buildTrials(trials, options, parse);
     const giveWay = new Set<Trial>();
     for (const found of build.findings) {
       for (const trial of yielding(found, trials)) {

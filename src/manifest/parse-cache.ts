@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { copyName, type FileCopy, parseCopyName, type SourceContents } from '../model/contents.ts';
 import { toTsdError } from '../model/errors.ts';
 import { countsAsBefore, MAX_CONTENT_BYTES, type ReadFile, type ReadResult } from './content.ts';
+import type { ManifestIssue } from './issue.ts';
 import { appNameOf, type ManifestText, type ParsedManifest, parseManifest } from './parse.ts';
 import type { PinnedContents } from './resolve/universe.ts';
 
@@ -50,14 +51,19 @@ function parseSource({ file, baseDir }: TextSource, text: string, readFile: Read
   return { file, text, parsed, read };
 }
 
+/** What is said of a file that brings out a defect. */
+export function defectIssue(file: string, error: unknown): ManifestIssue {
+  const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const message = `this file cannot be read because of a defect in tsdocker: ${what}`;
+  return { code: 'TSD_BUG', message, position: { file, line: 1, column: 1 } };
+}
+
 /** A defect that one file brings out concerns that file; the others are taken over. */
 function parsedOrDefect(input: ManifestText): ParsedManifest {
   try {
     return parseManifest(input);
   } catch (error) {
-    const message = `this file cannot be read because of a defect in tsdocker: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
-    const position = { file: input.file, line: 1, column: 1 };
-    return { app: null, issues: [{ code: 'TSD_BUG', message, position }], translation: null };
+    return { app: null, issues: [defectIssue(input.file, error)], translation: null };
   }
 }
 

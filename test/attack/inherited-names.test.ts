@@ -44,13 +44,18 @@ const revision = (file: string, text: string): SourceRevision => ({
   lastGood: null,
 });
 
+/** Is taken over, whatever the other file says. */
+const BESIDE = revision('beside.yaml', 'images: { i: { rootfs: /r } }\ncontainers: { web: { image: i } }\n');
+
 test(`${MUTATIONS} manifests with inherited names are read or refused, and bring out no defect`, () => {
   const random = new Random(11);
   const pick = <T>(from: readonly T[]): T => from[random.below(from.length)] as T;
   for (let round = 0; round < MUTATIONS; round++) {
     const [file, seed] = pick(SEEDS);
     const text = seed.replace(/KEY/g, () => (random.next() < 0.15 ? pick(NAMES) : 'b'));
-    const outcome = desiredState([revision(file, text)], options).sources.get(file);
+    const { state, sources } = desiredState([revision(file, text), BESIDE], options);
+    const outcome = sources.get(file);
+    expect(state.resources.has('container/beside/web'), text).toBe(true);
     const defects = outcome?.issues.filter(
       ({ code, message }) => code === 'TSD_BUG' || message.includes('[native code]'),
     );

@@ -582,3 +582,29 @@ describe('any mix of sources', () => {
     );
   });
 });
+
+describe('a defect', () => {
+  const APP = 'images: { app: { rootfs: ./root } }\ncontainers: { web: { image: app } }\n';
+  const FATAL = 'images: { app: { rootfs: ./root } }\ncontainers: { web: { image: app, envFile: fatal.env } }\n';
+  const fails = {
+    ...options(),
+    hashSecret: () => {
+      throw new TypeError('defect');
+    },
+    readFile: () => ({ ok: true as const, bytes: Buffer.from('A=1') }),
+  };
+
+  test('that one file brings out takes back that file, and the others are taken over', () => {
+    const sources = [source('a.yaml', APP), source('b.yaml', FATAL), source('c.yaml', FATAL, good(APP))];
+    const { state, sources: outcomes } = desiredState(sources, fails);
+    expect([...state.resources.keys()].filter((key) => key.startsWith('container/'))).toEqual([
+      'container/a/web',
+      'container/c/web',
+    ]);
+    expect([...outcomes].map(([id, { using, issues }]) => [id, using, issues.map(({ code }) => code)])).toEqual([
+      ['a.yaml', 'current', []],
+      ['b.yaml', 'none', ['TSD_BUG']],
+      ['c.yaml', 'last-good', ['TSD_BUG']],
+    ]);
+  });
+});
