@@ -1,37 +1,49 @@
-import { existsSync, renameSync } from 'node:fs';
+import { existsSync, lstatSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import PQueue from 'p-queue';
 import { TsdError, toTsdError } from '../model/errors.ts';
 import type { StateFiles } from './durable.ts';
 import { type GoValue, goMap, goMarshal, goString, goStruct, mapValue } from './go-json.ts';
 import { checkImageName, type ImageName, parseImageName } from './image-names.ts';
-import { readGoFile, type StateIssue } from './state-file.ts';
+import { corrupt, readGoFile, type StateIssue } from './state-file.ts';
 
 const FILE = goStruct({ Repositories: goMap(goMap(goString)) });
 type Repositories = NonNullable<GoValue<typeof FILE>['Repositories']>;
 
 /**
  * repositories-<driver>: which image each `repository:tag` means. As in Docker the file is read again before every use,
- * because people edit it.
+ * because people edit it. A copy beside it holds what was last written: a file that is missing is lost while the copy is
+ * there, and images whose names are not known are not taken for unnamed.
  */
 export class RepositoryStore {
   readonly #path: string;
+  readonly #copy: string;
   readonly #files: StateFiles;
   /** One change at a time, because each reads the file first. */
   readonly #changes = new PQueue({ concurrency: 1 });
 
-  /** Nothing is written until the first tag is set. */
+  /** Writes a copy of a file that has none. No file is made before the first tag is set. */
   constructor(root: string, graphDriver: string, files: StateFiles) {
     this.#path = join(root, `repositories-${graphDriver}`);
+    this.#copy = `${this.#path}.copy`;
     this.#files = files;
     const old = join(root, 'repositories');
     if (graphDriver === 'aufs' && !existsSync(this.#path) && existsSync(old)) renameSync(old, this.#path);
+    if (!this.#hasCopy() && this.issue() === null && existsSync(this.#path)) {
+      files.replace(this.#copy, goMarshal(FILE, { Repositories: this.all() }), 0o600);
+    }
+  }
+
+  #hasCopy(): boolean {
+    return lstatSync(this.#copy, { throwIfNoEntry: false }) !== undefined;
   }
 
   /** @throws TsdError TSD_STATE_CORRUPT. */
   all(): Repositories {
     try {
-      return readGoFile(this.#path, FILE)?.Repositories ?? {};
+      const file = readGoFile(this.#path, FILE);
+      if (file === null && this.#hasCopy()) throw corrupt(this.#path, 'is missing');
+      return file?.Repositories ?? {};
     } catch (thrown) {
       const error = toTsdError(thrown);
       throw new TsdError(error.code, error.message, { step: error.step, hint: this.#hint, cause: thrown });
@@ -49,9 +61,10 @@ export class RepositoryStore {
   }
 
   get #hint(): string {
+    const aside = existsSync(this.#path) ? `mv ${this.#path} ${this.#path}.damaged-1; ` : '';
     return (
-      `Containers run on. Put a backup in its place, or go on without the names: \`mv ${this.#path} ${this.#path}.damaged-1\`; ` +
-      'a pull, a build or `tsdocker tag` gives an image its name again.'
+      `Containers run on. Put the names back as they were last written: \`cp ${this.#copy} ${this.#path}\`. Or go on ` +
+      `without them: \`${aside}rm -f ${this.#copy}\`; a pull, a build or \`tsdocker tag\` gives an image its name again.`
     );
   }
 
@@ -120,7 +133,8 @@ export class RepositoryStore {
       const after = change(before);
       if (after === before) return;
       const batch = this.#files.batch();
-      batch.file(this.#path, { content: goMarshal(FILE, { Repositories: after }), mode: 0o600 });
+      const content = goMarshal(FILE, { Repositories: after });
+      for (const path of [this.#path, this.#copy]) batch.file(path, { content, mode: 0o600 });
       await batch.commit();
     });
   }

@@ -273,23 +273,38 @@ describe.skipIf(!hasCommit(BEFORE))(
 );
 
 describe('other state that cannot be read', () => {
-  test('of names of images is shown with what recovers it, and containers run on', async () => {
-    await supervisor.start();
-    await apply('shop', app('one'));
-    const before = await running('shop');
-    await supervisor.stop();
-    const [name] = readdirSync(supervisor.root).filter((entry) => entry.startsWith('repositories-'));
-    const path = join(supervisor.root, name ?? '');
-    writeFileSync(path, '{ "Reposi');
-    await supervisor.start();
-    await afterALook(supervisor, 'shop/busybox');
-    expect(await running('shop')).toEqual(before);
-    const [said] = await checks();
-    expect(said?.message).toContain(`${path}: is not complete JSON`);
-    expect(said?.fix).toContain(`mv ${path} ${path}.damaged-1`);
-    expect(readFileSync(path, 'utf8')).toBe('{ "Reposi');
-    rmSync(path);
-  });
+  const REPOSITORIES = [
+    ['damaged', (path: string) => writeFileSync(path, '{ "Reposi'), 'is not complete JSON'],
+    ['missing', (path: string) => rmSync(path), 'is missing'],
+  ] as const;
+
+  test.each(REPOSITORIES)(
+    'of names of images, %s, is shown with what recovers it; containers run on and no image goes',
+    async (_, damage, what) => {
+      await supervisor.start();
+      await apply('shop', app('one'));
+      const before = await running('shop');
+      const [image] = JSON.parse(await supervisor.ok('images', '-o', 'json')) as { readonly id: string }[];
+      await supervisor.ok('tag', image?.id ?? '', 'mine:1');
+      const images = await supervisor.ok('images', '-o', 'json');
+      await supervisor.stop();
+      const [name] = readdirSync(supervisor.root).filter((entry) => /^repositories-[a-z]+$/.test(entry));
+      const path = join(supervisor.root, name ?? '');
+      damage(path);
+      await supervisor.start();
+      await afterALook(supervisor, 'shop/busybox');
+      expect(await running('shop')).toEqual(before);
+      const [said] = await checks();
+      expect(said?.message).toContain(`${path}: ${what}`);
+      const graph = readdirSync(join(supervisor.root, 'graph'));
+      expect((await supervisor.cli('system', 'prune', '-y')).status).toBe(1);
+      expect(readdirSync(join(supervisor.root, 'graph'))).toEqual(graph);
+      expect(said?.fix).toContain(`cp ${path}.copy ${path}`);
+      // As it says.
+      copyFileSync(`${path}.copy`, path);
+      expect(await supervisor.ok('images', '-o', 'json')).toBe(images);
+    },
+  );
 
   test.each(['volumes', 'graph'])(
     'of a record below %s leaves what was made with it alone, and makes nothing in its place',

@@ -26,6 +26,13 @@ export function keyId(key: KeyObject): string {
   return (letters.match(/.{4}/g) ?? []).join(':');
 }
 
+function unusable(path: string, message: string, cause: unknown): TsdError {
+  const hint =
+    `Put a backup back, or let the next start make a new one: \`mv ${path} ${path}.damaged-1\`. The supervisor has another ` +
+    'id then.';
+  return new TsdError('TSD_TRUST_STORE', message, { step: STEP, cause, hint });
+}
+
 /** The key of a file, which is made when it is missing. @throws TSD_TRUST_STORE for one that cannot be used: it is never replaced. */
 export function openDaemonKey(path: string): KeyObject {
   let text: string;
@@ -33,12 +40,12 @@ export function openDaemonKey(path: string): KeyObject {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return makeKey(path);
-    throw new TsdError('TSD_TRUST_STORE', `cannot read ${path}: ${(cause as Error).message}`, { step: STEP, cause });
+    throw unusable(path, `cannot read ${path}: ${(cause as Error).message}`, cause);
   }
   try {
     return createPrivateKey({ key: jwkSchema.parse(JSON.parse(text)), format: 'jwk' });
   } catch (cause) {
-    throw new TsdError('TSD_TRUST_STORE', `${path} is no P-256 key in JWK form`, { step: STEP, cause });
+    throw unusable(path, `${path} is no P-256 key in JWK form`, cause);
   }
 }
 

@@ -23,7 +23,7 @@ export function damagedRecord(world: World, { key, engineName, source }: Desired
     source,
     hint:
       `Put a backup of the file back and run \`systemctl restart tsdocker\`, or ` +
-      `\`tsdocker approve ${key}\` ends it and makes another one; its log and record are kept.`,
+      `\`tsdocker approve ${key}\` ends it and makes another one; its log and record are kept, what it wrote outside of volumes is not.`,
   });
 }
 

@@ -73,6 +73,9 @@ describe('the key of a supervisor', () => {
     expect(keyId(openDaemonKey(at('key.json')))).toBe(keyId(key));
     writeFileSync(at('key.json'), '{}');
     expect(() => openDaemonKey(at('key.json'))).toThrow(invalid(/no P-256 key/));
+    expect(() => openDaemonKey(at('key.json'))).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining(`mv ${at('key.json')} ${at('key.json')}.damaged-1`) }),
+    );
     expect(readFileSync(at('key.json'), 'utf8')).toBe('{}');
   });
 });
