@@ -7,8 +7,8 @@ import { SupervisorClient } from '../../dist/bench/client.js';
 
 const TSDOCKER = resolve(import.meta.dirname, '../../bin/tsdocker');
 
-const manifest = (app, count) =>
-  `app: ${app}\n${app === 'warm' ? 'images: { busybox: { host: [busybox] } }\n' : ''}containers:\n${Array.from({ length: count }, (_, index) => `  c${index}: { image: warm/busybox, command: [busybox, sleep, "1000000"], stopSignal: SIGKILL }\n`).join('')}`;
+const manifest = (app, count, fields = '') =>
+  `app: ${app}\n${app === 'warm' ? 'images: { busybox: { host: [busybox] } }\n' : ''}containers:\n${Array.from({ length: count }, (_, index) => `  c${index}: { image: warm/busybox, command: [busybox, sleep, "1000000"], stopSignal: SIGKILL${fields} }\n`).join('')}`;
 
 export class PrivateSupervisor {
   #base;
@@ -50,8 +50,8 @@ export class PrivateSupervisor {
   }
 
   /** Milliseconds from the request to all being ready, and those of the last container's ops. */
-  async run(app, count, { keep = false } = {}) {
-    const input = [{ file: join(this.#base, `${app}.yaml`), baseDir: this.#base, text: manifest(app, count) }];
+  async run(app, count, { keep = false, fields = '' } = {}) {
+    const input = [{ file: join(this.#base, `${app}.yaml`), baseDir: this.#base, text: manifest(app, count, fields) }];
     const ops = {};
     const started = performance.now();
     let last;

@@ -11,7 +11,9 @@ export function toStateError(error: unknown, step: string): unknown {
   const { errno: negative, code, syscall } = error as NodeJS.ErrnoException;
   if (negative === undefined) return error;
   const errno = -negative;
-  return new TsdError(FULL.includes(errno) ? 'TSD_DISK_FULL' : 'TSD_SYSCALL', `${step}: ${code}`, {
+  const isFull = FULL.includes(errno);
+  const message = `${isFull ? 'the disk is full: ' : ''}${step}: ${code}`;
+  return new TsdError(isFull ? 'TSD_DISK_FULL' : 'TSD_SYSCALL', message, {
     class: classOfErrnoName(errnoName(errno), syscall ?? ''),
     errno,
     step,

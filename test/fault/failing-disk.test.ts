@@ -103,7 +103,7 @@ test('edits of a directory on another disk are refused, and taken over when the 
       const views = JSON.parse(await supervisor.ok('get', 'manifests', '-o', 'json')) as ManifestView[];
       return views.find(({ file }) => file === dropped)?.held;
     });
-    expect(held).toMatch(/^it waits to be taken over: .*history\.db: .*(EIO|SQLITE_IOERR)/);
+    expect(held).toMatch(/^it waits to be taken over: .*(history\.db|declarations).*: .*(EIO|SQLITE_IOERR)/);
   }
   expect(supervisor.pid).toBe(pid);
   expect(existsSync(`/proc/${first.pid}`)).toBe(true);

@@ -59,9 +59,9 @@ describe('what a container sees of itself', () => {
     const ofHost = ['ip_unprivileged_port_start', 'ping_group_range'].map((name) =>
       readFileSync(`/proc/sys/net/ipv4/${name}`, 'utf8'),
     );
-    expect(found['bridge']).toBe('0\n0\t2147483647\n1000\nheard\n');
-    expect(found['none']).toBe('0\n0\t2147483647\n1000\nheard\n');
-    expect(found['host']).toBe(`${ofHost.join('')}0\n`);
+    expect(found.bridge).toBe('0\n0\t2147483647\n1000\nheard\n');
+    expect(found.none).toBe('0\n0\t2147483647\n1000\nheard\n');
+    expect(found.host).toBe(`${ofHost.join('')}0\n`);
   });
 
   test('names, files, rights and limits are those of the manifest', async () => {

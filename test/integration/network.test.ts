@@ -166,7 +166,7 @@ describe('a payload that goes to a network of its own', () => {
       `${BUSYBOX_IMAGE}containers: { ${name}: { image: busybox, ${rest} } }\n`;
     supervisor.drop(
       'leaver.yaml',
-      container('leaver', `user: "1000", capabilities: { drop: [ALL] }, command: ${shell(leave)}`),
+      container('leaver', `user: "1000", capabilities: { drop: [ALL] }, seccomp: unconfined, command: ${shell(leave)}`),
     );
     const { id, pid } = await supervisor.waitFor('leaver', 'runs', (view) => view.pid !== null);
     const interfaces = () =>
