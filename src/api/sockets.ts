@@ -1,11 +1,12 @@
 /** Makes the sockets a supervisor listens on: its own by path, or those systemd hands over. */
-import { chmodSync, chownSync, lstatSync, readFileSync, unlinkSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import { makePath } from '../ffi/make-path.ts';
 import { trySyscall } from '../ffi/native.ts';
 import { TsdError } from '../model/errors.ts';
 import { DEFAULT_GROUP, type HostAddress } from './address.ts';
+import { groupId } from './group-id.ts';
 
 const SOCKET_MODE = 0o660;
 /** SD_LISTEN_FDS_START of sd_listen_fds(3). */
@@ -124,14 +125,4 @@ function giveToGroup(path: string, group: string | null): void {
       hint: `Create it with groupadd ${group}, or choose another with --group.`,
     });
   }
-}
-
-/** Gid of a group of this host by name or number, or null (group(5)). */
-export function groupId(group: string): number | null {
-  if (/^\d+$/.test(group)) return Number(group);
-  const entry = readFileSync('/etc/group', 'utf8')
-    .split('\n')
-    .map((line) => line.split(':'))
-    .find(([name]) => name === group);
-  return entry === undefined ? null : Number(entry[2]);
 }

@@ -2,7 +2,7 @@
 
 import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { groupId } from '../api/sockets.ts';
+import { groupId } from '../api/group-id.ts';
 import type { DaemonConfig } from '../daemon-config.ts';
 import { namesWriters } from '../ffi/access-list.ts';
 import { createGate, doubtsNow, type Gate, refusedNow } from '../ffi/gate.ts';

@@ -12,13 +12,16 @@ export interface Caller {
   readonly socketGroup: number | null;
 }
 
+/** What is said to the user `uid` of a refusal. */
+export type Wording = (refusal: Refusal, judged: JudgedPath, uid: number) => Refusal;
+
 const refuses = ({ about }: Doubt): boolean => about !== 'group';
 
 /**
  * What is refused for its owner alone is well where that person has it: `chown` would take a home directory away. Root of
  * its own shell has nothing that says for whom it acts, as SUDO_UID does.
  */
-function inWordsForCaller(refusal: Refusal, { doubts, components }: JudgedPath, uid: number): Refusal {
+export const forCaller: Wording = (refusal, { doubts, components }, uid) => {
   if (doubts.filter(refuses).some(({ about }) => about !== 'owner')) return refusal;
   const [owner, ...others] = new Set(components.map((component) => component.uid).filter((one) => one !== 0));
   if (uid !== 0 || owner === undefined || others.length > 0) {
@@ -26,17 +29,24 @@ function inWordsForCaller(refusal: Refusal, { doubts, components }: JudgedPath, 
   }
   const hint = `Where you mean what uid ${owner} wrote, put \`SUDO_UID=${owner}\` before the command, as sudo does; else copy it to a directory of your own.`;
   return { ...refusal, hint };
-}
+};
+
+/** For files that belong to the host whoever starts it. */
+export const forHost: Wording = (refusal) => refusal;
 
 /** @param onWarning called for each path that members of a group may write to */
-export function callerGate({ uid, sudoUid, socketGroup }: Caller, onWarning: (doubt: Doubt) => void): Gate {
+export function callerGate(
+  { uid, sudoUid, socketGroup }: Caller,
+  onWarning: (doubt: Doubt) => void,
+  wording: Wording = forCaller,
+): Gate {
   const sudo = uid === 0 && sudoUid !== undefined && /^\d{1,10}$/.test(sudoUid) ? [Number(sudoUid)] : [];
   const trusted = { users: [0, uid, ...sudo], groups: socketGroup === null ? [0] : [0, socketGroup] };
   const warned = new Set<string>();
   const gate = createGate({ trusted, refuses });
   return (path) => {
     const judged = gate(path);
-    if (judged.refusal !== null) return { ...judged, refusal: inWordsForCaller(judged.refusal, judged, uid) };
+    if (judged.refusal !== null) return { ...judged, refusal: wording(judged.refusal, judged, uid) };
     for (const doubt of judged.doubts) {
       if (!warned.has(doubt.path)) onWarning(doubt);
       warned.add(doubt.path);

@@ -117,8 +117,8 @@ test('names that stand for nothing, as many as there are others', () => {
   const mounts = numbered((number) => `"volumx${number}:/x${number}", `, 12_000);
   const text = `volumes: { ${volumes} }\ncontainers:\n  a: { image: i, volumes: [${mounts}] }\n`;
   const found = problems('app.yaml', text);
-  expect(found.length).toBe(12_000);
-  expect(found.at(-1)).toBe('there is no volume "volumx11999"');
+  expect(found.length).toBe(201);
+  expect(found.at(-1)).toBe('and 11800 more from here on');
 });
 
 test('an instruction of nothing but flags', () => {

@@ -23,7 +23,7 @@ import { walkPath } from '../../src/ffi/path-walk.ts';
 import { AuthFile } from '../../src/images/registry/auth-file.ts';
 import { tlsSettings } from '../../src/images/registry/endpoints.ts';
 import { TrustPolicyFile } from '../../src/images/trust/policy.ts';
-import { type Caller, callerGate } from '../../src/manifest/caller-files.ts';
+import { type Caller, callerGate, forHost } from '../../src/manifest/caller-files.ts';
 import { readContentFile } from '../../src/manifest/source/files.ts';
 import type { TsdError } from '../../src/model/errors.ts';
 import type { Doubt } from '../../src/model/trust.ts';
@@ -55,7 +55,8 @@ const refusal = (path: string) => ({
 
 test('the configuration of the daemon', () => {
   const path = file('daemon.yaml', 'debug: true\n');
-  const load = () => loadDaemonConfig({ flags: {}, env: {}, configFile: path, gate: callerGate(STARTER, () => {}) });
+  const load = () =>
+    loadDaemonConfig({ flags: {}, env: {}, configFile: path, gate: callerGate(STARTER, () => {}, forHost) });
   expect(load().config).toMatchObject({ debug: true });
   opened(path);
   expect(load().errors).toMatchObject([refusal(path)]);

@@ -1,4 +1,4 @@
-/** ADD of URLs, from a real nginx on loopback. */
+/** ADD of URLs, from a real nginx on the host's loopback, by builds with the host's network. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, utimesSync, writeFileSync } from 'node:fs';
@@ -55,7 +55,7 @@ ADD ${archive} /packed.tar
 ADD --unpack=true ${archive} /unpacked/
 RUN stat -c '%a %u:%g %Y %n' '/into/some file.txt' /renamed /owned > /seen
 `);
-    await supervisor.ok('build', '-t', 'added:1', directory);
+    await supervisor.ok('build', '--network', 'host', '-t', 'added:1', directory);
     const saved = join(area.path, 'added.tar');
     await supervisor.ok('save', '-o', saved, 'added:1');
     const { tree } = await imageContent(saved);
@@ -72,13 +72,13 @@ RUN stat -c '%a %u:%g %Y %n' '/into/some file.txt' /renamed /owned > /seen
   test('another build asks whether the file changed; only then the steps behind it are done again', async () => {
     const url = serve('page', 'one');
     const directory = context(`FROM busybox:1\nADD ${url} /page\nRUN cat /page\n`);
-    await supervisor.ok('build', '-t', 'page:1', directory);
+    await supervisor.ok('build', '--network', 'host', '-t', 'page:1', directory);
     nginx.asked();
-    const again = await supervisor.ok('build', '-t', 'page:1', directory);
+    const again = await supervisor.ok('build', '--network', 'host', '-t', 'page:1', directory);
     expect(again).toMatch(/2\/2\] RUN cat \/page.*cached/s);
     expect(nginx.asked()).toEqual(['304 /page']);
     writeFileSync(join(nginx.files, 'page'), 'two');
-    const changed = await supervisor.cli('build', '-t', 'page:1', directory);
+    const changed = await supervisor.cli('build', '--network', 'host', '-t', 'page:1', directory);
     expect(`${changed.stdout}${changed.stderr}`).toContain('two');
     expect(nginx.asked()).toEqual(['200 /page']);
   });
@@ -86,14 +86,20 @@ RUN stat -c '%a %u:%g %Y %n' '/into/some file.txt' /renamed /owned > /seen
   test('what cannot be had is an error at its line', async () => {
     const missing = await supervisor.cli(
       'build',
+      '--network',
+      'host',
       context(`FROM busybox:1\nRUN true\nADD ${nginx.url}/absent?key=s3cret /x\n`),
     );
     expect(missing.status).toBe(1);
     expect(missing.stderr).toContain('Dockerfile:3');
     expect(missing.stderr).toContain(`ADD of ${nginx.url}/absent: ${nginx.url.slice(7)} answers 404 Not Found`);
     const wrong = context(`FROM busybox:1\nADD --checksum=sha256:${hash('x')} ${serve('f', 'y')} /x\n`);
-    expect((await supervisor.cli('build', wrong)).stderr).toContain(`the file has sha256:${hash('y')}`);
+    expect((await supervisor.cli('build', '--network', 'host', wrong)).stderr).toContain(
+      `the file has sha256:${hash('y')}`,
+    );
     const plain = context(`FROM busybox:1\nADD --unpack=true ${serve('g', 'y')} /x/\n`);
-    expect((await supervisor.cli('build', plain)).stderr).toContain('is no archive, and --unpack wants one');
+    expect((await supervisor.cli('build', '--network', 'host', plain)).stderr).toContain(
+      'is no archive, and --unpack wants one',
+    );
   });
 });
