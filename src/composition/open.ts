@@ -53,7 +53,7 @@ export interface Opened {
   readonly reset: Reset;
 }
 
-/** Everything of this instance goes when it ends; null while nobody has asked for that. */
+/** Everything of this instance goes when it ends; null until a reset is requested. */
 interface Reset {
   options: ResetOptions | null;
 }

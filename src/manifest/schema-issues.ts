@@ -101,6 +101,7 @@ interface Definition {
   readonly entries?: Readonly<Record<string, string>>;
 }
 
+/** zod types what all schemas have; each class has some of these besides. */
 const definition = (schema: z.core.$ZodType): Definition => schema._zod.def as unknown as Definition;
 
 /** Definitions of the lists and mappings a schema accepts, without defaults, transformations and alternatives around them. */

@@ -62,7 +62,7 @@ function ownerDoubt({ path, kind, uid }: PathComponent, { users }: Trusted): Dou
 
 function modeDoubt(component: PathComponent, writers: Writers): Doubt[] {
   const { path, kind, gid, mode } = component;
-  // What somebody has in a sticky directory nobody else can replace: that is judged by the owner of the next component.
+  // In a sticky directory only the owner of an entry replaces it, so the owner of the next component decides.
   if (!isShared(writers) || (kind === 'directory' && (mode & STICKY) !== 0)) return [];
   const { everybody, group, acl } = writers;
   const name = shellWord(path);

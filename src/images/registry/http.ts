@@ -113,6 +113,7 @@ export class HttpConnections {
     return (options, made) => {
       connect(options.host ?? '', Number(options.port), this.#closing.signal).then(
         (socket) => made?.(null, wrap(socket, options)),
+        // Node reads no socket where there is an error; its types want one.
         (error: Error) => made?.(error, undefined as unknown as Duplex),
       );
     };

@@ -22,7 +22,7 @@ function hasKeyrings(): boolean {
 }
 
 /**
- * Joining by name enters the keyring that has it, where there is one that may be entered: a name that nobody can know
+ * Joining by name enters the keyring that has it, where there is one that may be entered: a name that no other process can know
  * beforehand is always new.
  */
 export function addSessionKeyring(program: SyscallProgram, containerId: string): void {
