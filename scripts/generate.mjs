@@ -5,7 +5,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { manifestJsonSchema } from '../src/manifest/json-schema.ts';
-import { ERROR_CATALOGUE } from '../src/model/error-catalogue.ts';
+import { ERROR_CATALOGUE } from '../src/model/errors/error-catalogue.ts';
 import { errorReference } from './docs/error-reference.mjs';
 import { withImportTable } from './docs/import-table.mjs';
 import { manifestReference } from './docs/manifest-reference.mjs';

@@ -1,4 +1,4 @@
-/* Runs a syscall program; its layout is described in src/drivers/exec/native/program.ts. */
+/* Runs a syscall program; its layout is described in src/drivers/exec/native/program/program.ts. */
 #ifndef TSD_PROGRAM_H
 #define TSD_PROGRAM_H
 

@@ -6,7 +6,7 @@
 #include "program.h"
 #include "protocol.h"
 
-/* Inherited descriptors; src/drivers/exec/native/launch.ts passes them. 0-2 are /dev/null. */
+/* Inherited descriptors; src/drivers/exec/native/shim/launch.ts passes them. 0-2 are /dev/null. */
 enum {
     FD_PROGRAM = 3,
     FD_CONTROL = 4,

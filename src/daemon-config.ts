@@ -9,9 +9,9 @@ import { z } from 'zod';
 import { DEFAULT_GROUP, parseHost } from './api/address.ts';
 import { type HttpAddress, parseHttpAddress } from './api/http-address.ts';
 import { LOG_LEVELS, SETTINGS, type SettingName } from './daemon-settings.ts';
-import { type Gate, readJudged } from './ffi/gate.ts';
+import { type Gate, readJudged } from './ffi/files/gate.ts';
 import { containsNetwork, formatAddress, isHostAddress, networkOf, parseCidr } from './model/addresses.ts';
-import { TsdError } from './model/errors.ts';
+import { TsdError } from './model/errors/errors.ts';
 import { type Parsed, parseBytes, parseDuration } from './model/kinds/short-forms.ts';
 
 const absolutePath = z.string().refine((path) => path.startsWith('/'), 'must be an absolute path');

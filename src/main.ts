@@ -7,7 +7,7 @@ import { stop } from './composition/stop.ts';
 import { wire } from './composition/wire.ts';
 import type { DaemonConfig } from './daemon-config.ts';
 import { trapSignals } from './engine/signals.ts';
-import { describeError } from './model/errors.ts';
+import { describeError } from './model/errors/errors.ts';
 import { createLogger, type Logger } from './supervisor/log.ts';
 
 /** Runs the supervisor until a signal ends it. @throws TsdError when it cannot start; nothing is open then. */

@@ -4,7 +4,7 @@ export { DEFAULT_LAYER_LIMITS } from '../../src/images/image.ts';
 export { RecipeWriter } from '../../src/images/recipe/recipe-writer.ts';
 export { AuthFile } from '../../src/images/registry/auth-file.ts';
 export { INSECURE_BY_DEFAULT } from '../../src/images/registry/endpoints.ts';
-export { Registry } from '../../src/images/registry/registry.ts';
+export { Registry } from '../../src/images/registry/registries.ts';
 export { loadArchive } from '../../src/images/sources/archive.ts';
 export { TrustPolicyFile } from '../../src/images/trust/policy.ts';
 export { unpackLayer } from '../../src/images/unpack/unpack.ts';

@@ -18,7 +18,7 @@ export function errorReference(catalogue) {
   const lines = [
     '# Errors',
     '',
-    '<!-- Generated from src/model/error-catalogue.ts by `npm run generate`. -->',
+    '<!-- Generated from src/model/errors/error-catalogue.ts by `npm run generate`. -->',
     '',
     'Every error has a code. Its class alone decides what the supervisor does about it.',
     '',

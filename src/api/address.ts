@@ -1,5 +1,5 @@
 /** Where a supervisor listens and where a client looks for it: the forms of -H and TSDOCKER_HOST. */
-import { TsdError } from '../model/errors.ts';
+import { TsdError } from '../model/errors/errors.ts';
 
 export const DEFAULT_SOCKET = '/run/tsdocker/tsdocker.sock';
 

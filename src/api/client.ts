@@ -1,13 +1,13 @@
 /** The supervisor's facade from another process: the same calls, over its socket. */
 import type { AttachedSession, StdioSession } from '../drivers/contract.ts';
-import { TsdError } from '../model/errors.ts';
+import { TsdError } from '../model/errors/errors.ts';
 import type { Kind } from '../model/resource.ts';
 import { parseHost } from './address.ts';
-import { BuildClient } from './build-client.ts';
 import type { EventOptions, EventView, HistoryView, WhyView } from './explain-views.ts';
-import { ImageFilesClient } from './image-files-client.ts';
+import { BuildClient } from './images/build-client.ts';
+import { ImageFilesClient } from './images/image-files-client.ts';
+import { RegistryApiClient } from './images/registry-client.ts';
 import { readNdjson } from './ndjson.ts';
-import { RegistryApiClient } from './registry-client.ts';
 import { openFrame, openSession } from './session-client.ts';
 import type {
   ApplyEvent,

@@ -8,7 +8,7 @@
  * which is Docker's stream format (docker attach, types 0 to 3) with types of ours from 16 on. The client sends `open`
  * first and nothing else until `started` came. `exit` and `error` are the last frame of the server.
  */
-import { TsdError } from '../model/errors.ts';
+import { TsdError } from '../model/errors/errors.ts';
 
 export const FRAME = {
   /** Client: bytes for standard input. */

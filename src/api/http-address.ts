@@ -1,6 +1,6 @@
 /** Where a page or metrics are served: a loopback port, a unix socket, or, when that is forced, any port. */
 import { BlockList, isIP } from 'node:net';
-import { TsdError } from '../model/errors.ts';
+import { TsdError } from '../model/errors/errors.ts';
 
 export type HttpAddress =
   | { readonly type: 'tcp'; readonly host: string; readonly port: number; readonly loopback: boolean }

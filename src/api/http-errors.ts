@@ -1,9 +1,9 @@
 /** Errors as they cross HTTP: a status by class, and TsdErrorJson as the body. */
 
-import type { ErrorClass } from '../model/error-class.ts';
-import { ERROR_CLASSES } from '../model/error-class.ts';
-import type { TsdErrorJson } from '../model/errors.ts';
-import { TsdError } from '../model/errors.ts';
+import type { ErrorClass } from '../model/errors/error-class.ts';
+import { ERROR_CLASSES } from '../model/errors/error-class.ts';
+import type { TsdErrorJson } from '../model/errors/errors.ts';
+import { TsdError } from '../model/errors/errors.ts';
 
 const STATUS_OF_CLASS = {
   invalid: 400,

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
-import { TsdError, toTsdError } from '../model/errors.ts';
+import { TsdError, toTsdError } from '../model/errors/errors.ts';
 import { describeHttpAddress, type HttpAddress, isOwnHost } from './http-address.ts';
 import { listen } from './sockets.ts';
 

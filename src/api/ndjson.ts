@@ -5,7 +5,7 @@
  */
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import { TsdError, toTsdError } from '../model/errors.ts';
+import { TsdError, toTsdError } from '../model/errors/errors.ts';
 import { errorFromJson } from './http-errors.ts';
 
 const NEWLINE = 0x0a;

@@ -1,6 +1,6 @@
 import { type Duplex, Readable, Writable } from 'node:stream';
 import type { AttachedSession } from '../drivers/contract.ts';
-import { TsdError } from '../model/errors.ts';
+import { TsdError } from '../model/errors/errors.ts';
 import { FrameChannel } from './frame-channel.ts';
 import { FRAME, type Frame, frameHeader, MAX_PAYLOAD_BYTES, type Started } from './frames.ts';
 import { errorFromJson } from './http-errors.ts';

@@ -1,6 +1,6 @@
 import type { Duplex, Readable } from 'node:stream';
 import type { StdioSession } from '../drivers/contract.ts';
-import { TsdError, toTsdError } from '../model/errors.ts';
+import { TsdError, toTsdError } from '../model/errors/errors.ts';
 import { FrameChannel } from './frame-channel.ts';
 import { FRAME, type Frame, type Started } from './frames.ts';
 

@@ -2,9 +2,9 @@
 import { chmodSync, chownSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { dirname } from 'node:path';
-import { makePath } from '../ffi/make-path.ts';
-import { trySyscall } from '../ffi/native.ts';
-import { TsdError } from '../model/errors.ts';
+import { trySyscall } from '../ffi/call/native.ts';
+import { makePath } from '../ffi/files/make-path.ts';
+import { TsdError } from '../model/errors/errors.ts';
 import { DEFAULT_GROUP, type HostAddress } from './address.ts';
 import { groupId } from './group-id.ts';
 

@@ -4,15 +4,15 @@
  */
 
 import type { AttachedSession, StdioSession } from '../drivers/contract.ts';
-import type { TsdErrorJson } from '../model/errors.ts';
+import type { TsdErrorJson } from '../model/errors/errors.ts';
 import type { HealthState, ProbeName } from '../model/health.ts';
 import type { Condition, Phase } from '../model/phases.ts';
 import type { Kind, SourcePosition } from '../model/resource.ts';
-import type { BuildApi } from './build.ts';
 import type { EventOptions, EventView, HistoryView, WhyView } from './explain-views.ts';
-import type { ImageFilesApi } from './image-files.ts';
-import type { RegistryApi } from './registry-views.ts';
-import type { TransferEvent } from './transfer-event.ts';
+import type { BuildApi } from './images/build.ts';
+import type { ImageFilesApi } from './images/image-files.ts';
+import type { RegistryApi } from './images/registry-views.ts';
+import type { TransferEvent } from './images/transfer-event.ts';
 
 /** One problem of a manifest, at its place. */
 export interface IssueView {

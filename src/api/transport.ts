@@ -4,7 +4,7 @@
  */
 import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { TsdError } from '../model/errors.ts';
+import { TsdError } from '../model/errors/errors.ts';
 import { AnswerDecoder, type AnswerHead } from './answer-decoder.ts';
 import { errorFromJson } from './http-errors.ts';
 import { connectionLost } from './ndjson.ts';

@@ -1,6 +1,6 @@
 /** The versions that client and supervisor exchange. */
 import { readFileSync } from 'node:fs';
-import { TsdError } from '../model/errors.ts';
+import { TsdError } from '../model/errors/errors.ts';
 
 const packageFile = new URL('../../package.json', import.meta.url);
 

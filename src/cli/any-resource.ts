@@ -1,6 +1,6 @@
 /** A resource that a person names without its kind. */
 import type { SupervisorClient } from '../api/client.ts';
-import { TsdError } from '../model/errors.ts';
+import { TsdError } from '../model/errors/errors.ts';
 import type { Kind } from '../model/resource.ts';
 import { isApp, namesOf } from './apps.ts';
 import { type NamedResource, resourceArgument } from './options.ts';

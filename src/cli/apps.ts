@@ -1,8 +1,8 @@
 /** `APP/` in the place of a container: all containers of an app. */
 import type { SupervisorClient } from '../api/client.ts';
 import type { ContainerView } from '../api/supervisor.ts';
-import { TsdError } from '../model/errors.ts';
-import { closest } from '../model/suggest.ts';
+import { TsdError } from '../model/errors/errors.ts';
+import { closest } from '../model/text/suggest.ts';
 
 export const isApp = (word: string): boolean => word.endsWith('/');
 

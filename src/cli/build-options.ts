@@ -1,4 +1,4 @@
-import { TsdError } from '../model/errors.ts';
+import { TsdError } from '../model/errors/errors.ts';
 
 /** `NAME=VALUE` options as an object; the last of a name counts. @throws TSD_BAD_REQUEST naming the option. */
 export function parsePairs(

@@ -1,5 +1,5 @@
 /** The output of a command as data for other programs. */
-import { withoutControls } from '../model/text-controls.ts';
+import { withoutControls } from '../model/text/text-controls.ts';
 
 export type DataFormat = 'json' | 'yaml';
 

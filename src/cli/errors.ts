@@ -1,6 +1,6 @@
 /** What a person reads when something went wrong: `error: …`, `hint: …`. */
 import type { IssueView } from '../api/supervisor.ts';
-import { describeError, TsdError, toTsdError } from '../model/errors.ts';
+import { describeError, TsdError, toTsdError } from '../model/errors/errors.ts';
 import type { UsageError } from './command-line/parse.ts';
 import type { CliContext } from './context.ts';
 import { paint, printable } from './output/text.ts';

@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
 import type { ManifestInput } from '../api/supervisor.ts';
 import { groupFiles, isDropIn, isDropInDirectory, isUnitFile, readBundle } from '../manifest/importers/bundle.ts';
-import { TsdError } from '../model/errors.ts';
+import { TsdError } from '../model/errors/errors.ts';
 import { append } from '../model/lists.ts';
 import type { CliContext } from './context.ts';
 

@@ -1,7 +1,7 @@
 /** Lists of `get` and `images`: rows, what they hint at, and what is the matter with the whole. */
 import type { ListName, ViewOfKind } from '../api/supervisor.ts';
-import { TsdError } from '../model/errors.ts';
-import { closest } from '../model/suggest.ts';
+import { TsdError } from '../model/errors/errors.ts';
+import { closest } from '../model/text/suggest.ts';
 import type { CliContext } from './context.ts';
 import { isData } from './data.ts';
 import type { OutputFormat } from './documentation.ts';

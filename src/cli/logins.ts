@@ -1,8 +1,8 @@
 /** Logins of the person at the command line: Docker's file, under their own home. */
 import { homedir } from 'node:os';
-import type { CredentialsView } from '../api/registry-views.ts';
+import type { CredentialsView } from '../api/images/registry-views.ts';
 import type { AuthFile } from '../images/registry/auth-file.ts';
-import { TsdError } from '../model/errors.ts';
+import { TsdError } from '../model/errors/errors.ts';
 import { parseImageReference } from '../model/image-reference.ts';
 import type { CliContext } from './context.ts';
 

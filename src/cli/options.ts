@@ -1,7 +1,7 @@
 /** Parsers and forms that several commands share. */
 
 import type { ManifestInput, StartOptions } from '../api/supervisor.ts';
-import { TsdError } from '../model/errors.ts';
+import { TsdError } from '../model/errors/errors.ts';
 import { parseDuration } from '../model/kinds/short-forms.ts';
 import { KINDS, type Kind } from '../model/resource.ts';
 import { type Command, InvalidArgumentError, Option } from './command-line/command.ts';

@@ -1,7 +1,6 @@
 import { DEFAULT_SOCKET } from '../api/address.ts';
 import { VERSION } from '../api/version.ts';
-import { closest } from '../model/suggest.ts';
-import { Unanswered } from './ask.ts';
+import { closest } from '../model/text/suggest.ts';
 import { Command, type DeclaredCommand, Option } from './command-line/command.ts';
 import { helpPage, type Section } from './command-line/help.ts';
 import { type OptionValues, type Parsed, parseCommand, readOptions, UsageError } from './command-line/parse.ts';
@@ -11,6 +10,7 @@ import { document, hostOption } from './documentation.ts';
 import { printError, printUsageError } from './errors.ts';
 import { EXIT } from './exit-codes.ts';
 import { meaningOf } from './meanings.ts';
+import { Unanswered } from './terminal/ask.ts';
 
 /** Runs one command line and resolves with its exit code; nothing is thrown, and the process is not ended. */
 export async function runProgram(argv: readonly string[], streams: Streams): Promise<number> {

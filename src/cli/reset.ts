@@ -1,12 +1,12 @@
 /** `tsdocker system reset`: through the supervisor that runs, or in its place. */
 import type { InfoView, ResetView } from '../api/supervisor.ts';
 import type { ResetPlace } from '../composition/offline-reset.ts';
-import { TsdError } from '../model/errors.ts';
-import { confirmed } from './ask.ts';
+import { TsdError } from '../model/errors/errors.ts';
 import type { CliContext } from './context.ts';
 import { type DataFormat, isData } from './data.ts';
 import { EXIT } from './exit-codes.ts';
 import { plural, printable } from './output/text.ts';
+import { confirmed } from './terminal/ask.ts';
 
 export interface ResetCommandOptions {
   readonly volumes?: boolean;

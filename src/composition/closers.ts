@@ -1,5 +1,5 @@
 /** Closes the parts of a supervisor: the last that was opened first. */
-import { type TsdError, toTsdError } from '../model/errors.ts';
+import { type TsdError, toTsdError } from '../model/errors/errors.ts';
 
 type Close = () => void | Promise<void>;
 

@@ -1,18 +1,18 @@
 /** What the API answers from: the parts of a supervisor behind one facade. */
 import type { Driver } from '../drivers/contract.ts';
 import type { ResourceKey } from '../model/resource.ts';
-import type { StateIssue } from '../state/state-file.ts';
-import { cutOffContainers } from '../supervisor/cut-off.ts';
-import { runDoctor } from '../supervisor/doctor.ts';
+import type { StateIssue } from '../state/files/state-file.ts';
+import { runDoctor } from '../supervisor/doctor/doctor.ts';
+import { stateFacts } from '../supervisor/doctor/state-checks.ts';
 import { ImageJobs } from '../supervisor/images/image-jobs.ts';
 import type { LogTroubles } from '../supervisor/logs/forwarding/log-troubles.ts';
 import { takeAway } from '../supervisor/reset/take-away.ts';
-import { sharingContainers } from '../supervisor/shared-groups.ts';
 import { stopAll } from '../supervisor/shutdown.ts';
-import { stateFacts } from '../supervisor/state-checks.ts';
+import { commandChecks } from '../supervisor/sources/who-may-command.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
-import { unfilteredRuns } from '../supervisor/unfiltered.ts';
-import { commandChecks } from '../supervisor/who-may-command.ts';
+import { cutOffContainers } from '../supervisor/views/cut-off.ts';
+import { sharingContainers } from '../supervisor/views/shared-groups.ts';
+import { unfilteredRuns } from '../supervisor/views/unfiltered.ts';
 import { doubtedSettings, refusedPaths } from './gates.ts';
 import type { Opened } from './open.ts';
 import { daemonFacts } from './preconditions.ts';

@@ -5,7 +5,7 @@ import type { DoctorCheck } from '../api/supervisor.ts';
 import type { Driver, Instance, OriginalSettings } from '../drivers/contract.ts';
 import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../drivers/registry.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
-import { runDoctor } from '../supervisor/doctor.ts';
+import { runDoctor } from '../supervisor/doctor/doctor.ts';
 import { SHIM_BINARY } from './world.ts';
 
 /** It looks only. */

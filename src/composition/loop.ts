@@ -1,17 +1,17 @@
 /** The reconcile loop and what carries out its ops. */
 import { systemTimers } from '../engine/timers.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
-import { describeError } from '../model/errors.ts';
+import { describeError } from '../model/errors/errors.ts';
 import { Controller } from '../reconcile/controller.ts';
 import { Executor } from '../reconcile/executor.ts';
 import { observeAnswered } from '../reconcile/observe.ts';
 import { reachedKeys } from '../reconcile/op-traits.ts';
 import { opHandlers } from '../reconcile/ops/handlers.ts';
 import { startGate } from '../reconcile/start-gate.ts';
-import type { Adoption } from '../supervisor/adoption.ts';
 import type { SupervisorEventBus } from '../supervisor/events.ts';
 import type { LoopStatus } from '../supervisor/loop-status.ts';
 import type { Observers } from '../supervisor/observers.ts';
+import type { Adoption } from '../supervisor/take-over/take-over.ts';
 import type { Timeline } from '../supervisor/timeline.ts';
 import type { Opened } from './open.ts';
 

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../drivers/registry.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
-import { bootId } from '../ffi/processes.ts';
+import { bootId } from '../ffi/process/processes.ts';
 import { ChangedSettings } from '../state/changed-settings.ts';
-import { StateFiles } from '../state/durable.ts';
+import { StateFiles } from '../state/files/durable.ts';
 import {
   type InstanceFiles,
   instanceAt,
@@ -15,7 +15,7 @@ import {
   removeInstanceFiles,
 } from '../state/instance-files.ts';
 import { openRoot } from '../state/root.ts';
-import { VolumeStore } from '../state/volumes.ts';
+import { VolumeStore } from '../state/volumes/volumes.ts';
 import { endInPeace } from '../supervisor/reset/end-in-peace.ts';
 import { takeAway } from '../supervisor/reset/take-away.ts';
 import { SHIM_BINARY } from './world.ts';

@@ -2,15 +2,15 @@
 import { serveApi } from '../api/server.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
 import { type ManifestWatcher, watchManifests } from '../manifest/source/watch.ts';
-import { describeError } from '../model/errors.ts';
-import { leaveDown } from '../supervisor/adopt.ts';
+import { describeError } from '../model/errors/errors.ts';
 import { LogForwarding } from '../supervisor/logs/forwarding/log-forwarding.ts';
 import { LogTroubles } from '../supervisor/logs/forwarding/log-troubles.ts';
 import type { LoopStatus } from '../supervisor/loop-status.ts';
 import type { Observers } from '../supervisor/observers.ts';
-import type { Sources } from '../supervisor/sources.ts';
+import type { Sources } from '../supervisor/sources/sources.ts';
 import { keepStatus } from '../supervisor/status-line.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
+import { leaveDown } from '../supervisor/take-over/restored-state.ts';
 import type { Closers } from './closers.ts';
 import { createFacade, laterIssues } from './facade.ts';
 import type { Wired } from './wire.ts';

@@ -1,19 +1,19 @@
 /** Opens what is on disk. */
 import { join } from 'node:path';
-import { bootId } from '../ffi/processes.ts';
-import { describeError } from '../model/errors.ts';
+import { bootId } from '../ffi/process/processes.ts';
+import { describeError } from '../model/errors/errors.ts';
 import { ChangedSettings } from '../state/changed-settings.ts';
-import { ContainerStore } from '../state/containers.ts';
+import { ContainerStore } from '../state/containers/containers.ts';
 import { ContentStore } from '../state/content-store.ts';
-import { DeclarationCopies } from '../state/declaration-copies.ts';
-import { GraphIndex } from '../state/graph-index.ts';
+import { DeclarationCopies } from '../state/databases/declaration-copies.ts';
+import { Reserve } from '../state/files/reserve.ts';
+import type { StateIssue } from '../state/files/state-file.ts';
 import { type History, openHistory } from '../state/history/history.ts';
+import { GraphIndex } from '../state/images/graph-index.ts';
 import { LinkGraph } from '../state/link-graph.ts';
-import { Reserve } from '../state/reserve.ts';
 import type { StateRoot } from '../state/root.ts';
 import { PREFIX, SecretStore } from '../state/secrets.ts';
-import type { StateIssue } from '../state/state-file.ts';
-import { VolumeStore } from '../state/volumes.ts';
+import { VolumeStore } from '../state/volumes/volumes.ts';
 import { hasHistory } from '../supervisor/declarations/start.ts';
 import type { Logger } from '../supervisor/log.ts';
 import type { Closers } from './closers.ts';

@@ -8,7 +8,7 @@
  * A failure is thrown as a TsdError that names the step. Teardown collects errors and continues.
  */
 import type { Readable, Writable } from 'node:stream';
-import type { MountCall } from '../ffi/mounts.ts';
+import type { MountCall } from '../ffi/storage/mounts.ts';
 import type { SeccompProfile } from '../model/seccomp/profile.ts';
 
 /** The result of probing the host. `problems` is empty when the driver works. */

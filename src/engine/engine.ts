@@ -1,6 +1,6 @@
 import type { Timers } from '../model/clock.ts';
 import { within } from '../model/clock.ts';
-import { TsdError } from '../model/errors.ts';
+import { TsdError } from '../model/errors/errors.ts';
 import type { Handler, JobHost } from './job.ts';
 import { Job } from './job.ts';
 

@@ -1,4 +1,4 @@
-import { describeError, TsdError, toTsdError } from '../model/errors.ts';
+import { describeError, TsdError, toTsdError } from '../model/errors/errors.ts';
 import { Env } from './env.ts';
 import { Output } from './output.ts';
 

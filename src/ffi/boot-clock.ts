@@ -1,5 +1,5 @@
 import type { Clock } from '../model/clock.ts';
-import { syscall } from './native.ts';
+import { syscall } from './call/native.ts';
 
 /** include/uapi/linux/time.h; goes on while the host sleeps. */
 const CLOCK_BOOTTIME = 7;

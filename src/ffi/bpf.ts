@@ -1,8 +1,8 @@
 /** The part of bpf(2) that a device filter of a control group needs; include/uapi/linux/bpf.h. */
-import { sysError } from './errno.ts';
-import { addressOf } from './foreign.ts';
-import { syscall, trySyscall } from './native.ts';
-import { retriedCall } from './retry.ts';
+import { sysError } from './call/errno.ts';
+import { addressOf } from './call/foreign.ts';
+import { syscall, trySyscall } from './call/native.ts';
+import { retriedCall } from './call/retry.ts';
 
 const BPF_PROG_LOAD = 5;
 const BPF_PROG_ATTACH = 8;

@@ -1,6 +1,6 @@
 /** Sizes of layers as Docker 1.4 counts them: bytes of the files that a layer brings, each inode once, without directories. */
 import type { GraphDriver } from '../drivers/contract.ts';
-import { statWithoutLinks } from '../ffi/without-links.ts';
+import { statWithoutLinks } from '../ffi/files/without-links.ts';
 
 export class ContentSizes {
   /** Layers never change. */

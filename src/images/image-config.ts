@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { TsdError } from '../model/errors.ts';
+import { TsdError } from '../model/errors/errors.ts';
 import { goArchitecture } from '../model/platform.ts';
 import type { DeclaredImageConfig, ImageConfig } from './image.ts';
 

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { TsdError } from '../model/errors.ts';
+import { TsdError } from '../model/errors/errors.ts';
 import type { DeclaredImageConfig, LoadContext, LoadedImage } from './image.ts';
 import { buildImageConfig } from './image-config.ts';
 import { loadLayers } from './layers.ts';

@@ -2,14 +2,14 @@
 import { createHash } from 'node:crypto';
 import { type BigIntStats, closeSync, readlinkSync, readSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
-import { Beneath, type FoundFile } from '../ffi/beneath.ts';
-import { saysAbsent } from '../ffi/lookup.ts';
+import { Beneath, type FoundFile } from '../ffi/files/beneath.ts';
+import { saysAbsent } from '../ffi/files/lookup.ts';
 import { readDockerfile } from '../model/dockerfile/stages.ts';
 import { usedImages } from '../model/dockerfile/used-images.ts';
-import { TsdError, toTsdError } from '../model/errors.ts';
-import { IGNORE_NOTHING, type IgnoreMatcher, ignoreFileNames, parseIgnoreFile } from '../model/ignore-file.ts';
+import { TsdError, toTsdError } from '../model/errors/errors.ts';
 import type { ImageSource } from '../model/kinds/image.ts';
 import { goArchitecture, platformArgs } from '../model/platform.ts';
+import { IGNORE_NOTHING, type IgnoreMatcher, ignoreFileNames, parseIgnoreFile } from '../model/text/ignore-file.ts';
 
 export type BuildSource = Extract<ImageSource, { type: 'build' }>;
 

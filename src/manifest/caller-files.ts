@@ -1,6 +1,6 @@
 /** Files that a person hands over with a command: those of others could say what the person does not mean. */
 import { closeSync, readFileSync, statSync } from 'node:fs';
-import { createGate, type Gate, type JudgedPath, readJudged, untrusted } from '../ffi/gate.ts';
+import { createGate, type Gate, type JudgedPath, readJudged, untrusted } from '../ffi/files/gate.ts';
 import type { Doubt, Refusal } from '../model/trust.ts';
 
 export interface Caller {

@@ -1,6 +1,6 @@
-import type { ErrorCode } from '../model/error-catalogue.ts';
+import type { ErrorCode } from '../model/errors/error-catalogue.ts';
 import { formatPosition, type SourcePosition } from '../model/resource.ts';
-import { shortened } from '../model/text-controls.ts';
+import { shortened } from '../model/text/text-controls.ts';
 
 /** What is wrong with a manifest, and where. A value: parsing and resolving never throw for what people write. */
 export interface ManifestIssue {

@@ -1,7 +1,7 @@
 /** Texts of manifests, what they mean, and the files that they were read with. */
 import { createHash } from 'node:crypto';
 import { copyName, type FileCopy, parseCopyName, type SourceContents } from '../model/contents.ts';
-import { toTsdError } from '../model/errors.ts';
+import { toTsdError } from '../model/errors/errors.ts';
 import { countsAsBefore, MAX_CONTENT_BYTES, type ReadFile, type ReadResult } from './content.ts';
 import type { ManifestIssue } from './issue.ts';
 import { appNameOf, type ManifestText, type ParsedManifest, parseManifest } from './parse.ts';

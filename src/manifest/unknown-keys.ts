@@ -1,5 +1,5 @@
 import type { Kind } from '../model/resource.ts';
-import { closest } from '../model/suggest.ts';
+import { closest } from '../model/text/suggest.ts';
 import type { ManifestIssue } from './issue.ts';
 
 type Scope = Kind | 'document' | 'nested';

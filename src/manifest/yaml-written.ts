@@ -1,6 +1,6 @@
 /** YAML that is printed. */
 import { type Document, Scalar, visit } from 'yaml';
-import { hasControls, withoutControls } from '../model/text-controls.ts';
+import { hasControls, withoutControls } from '../model/text/text-controls.ts';
 
 /** A document as text without characters that a terminal obeys; it is read as the same values. */
 export function yamlText(document: Document): string {

@@ -3,7 +3,7 @@ import type { DesiredState } from './desired.ts';
 import type { ContainerSpec } from './kinds/container.ts';
 import { profilePath } from './kinds/seccomp-forms.ts';
 import type { ResourceKey } from './resource.ts';
-import { shellWord } from './shell-word.ts';
+import { shellWord } from './text/shell-word.ts';
 
 /** Those that are mounted. */
 export function bindSources({ volumes }: Pick<ContainerSpec, 'volumes'>): string[] {

@@ -2,7 +2,7 @@
  * Whether a file is obeyed: who can have written it, by owner and mode of every component of its path. Whoever may write to
  * a directory may put another file in the place of each of its entries; where it is sticky, of none that belongs to others.
  */
-import { shellWord } from './shell-word.ts';
+import { shellWord } from './text/shell-word.ts';
 
 /** What one name of a path leads to, as its open descriptor says. */
 export interface PathComponent {

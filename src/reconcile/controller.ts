@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Clock, Timers } from '../model/clock.ts';
 import type { DesiredState } from '../model/desired.ts';
-import { describeError, TsdError, toTsdError } from '../model/errors.ts';
+import { describeError, TsdError, toTsdError } from '../model/errors/errors.ts';
 import type { ObservedState } from '../model/observed.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
 import { baseKey, nextKey, oldKey } from '../model/update.ts';

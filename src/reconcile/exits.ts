@@ -2,8 +2,8 @@ import type { TaskExit } from '../drivers/contract.ts';
 import type { Clock, Instant } from '../model/clock.ts';
 import { formatTime } from '../model/clock.ts';
 import type { ResourceKey } from '../model/resource.ts';
-import type { ContainerRecord, RunHandle, RunState } from '../state/container-record.ts';
-import type { ContainerStore } from '../state/containers.ts';
+import type { ContainerRecord, RunHandle, RunState } from '../state/containers/container-record.ts';
+import type { ContainerStore } from '../state/containers/containers.ts';
 
 export type ExitListener = (exit: TaskExit, key: ResourceKey | null) => void;
 

@@ -1,4 +1,4 @@
-import type { DurableBatch, StateFiles } from '../state/durable.ts';
+import type { DurableBatch, StateFiles } from '../state/files/durable.ts';
 
 /** Durable changes of one caller; each part joins that of the others in one transaction. */
 export interface Changes {

@@ -1,5 +1,5 @@
 /** What the host cannot give a container. Pure. */
-import type { ErrorCode } from '../model/error-catalogue.ts';
+import type { ErrorCode } from '../model/errors/error-catalogue.ts';
 import type { ContainerSpec } from '../model/kinds/container.ts';
 import { cpuNumbers, type HostFacts } from './host-facts.ts';
 

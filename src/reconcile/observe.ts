@@ -14,17 +14,17 @@ import type {
   ObservedVolume,
 } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
-import type { ContainerRecord } from '../state/container-record.ts';
+import type { ContainerRecord } from '../state/containers/container-record.ts';
+import { containerSpecOf } from '../state/containers/written-spec.ts';
 import { NEWLY_PINNED, REBUILD_REQUESTED, REFRESH_REQUESTED } from '../state/history/resource-store.ts';
 import { isUnknown } from '../state/restore.ts';
-import { containerSpecOf } from '../state/written-spec.ts';
 import { healthchecks, probesOf } from './health/probes-of.ts';
 import { healthOf } from './health/verdict.ts';
 import { portName, portsOfOtherDeclaration } from './observed-port.ts';
-import { isCutOff } from './ops/endpoint.ts';
-import { networkConfig } from './ops/network-config.ts';
+import { stopEnd, tookAway } from './ops/containers/stop-override.ts';
+import { isCutOff } from './ops/networks/endpoint.ts';
+import { networkConfig } from './ops/networks/network-config.ts';
 import { volumesLeftBehind } from './ops/released-volumes.ts';
-import { stopEnd, tookAway } from './ops/stop-override.ts';
 import type { World } from './ops/world.ts';
 import { orphans } from './orphans.ts';
 import { DEFAULT_NETWORK } from './plan/references.ts';

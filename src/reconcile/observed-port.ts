@@ -1,6 +1,6 @@
 import { baseKey } from '../model/update.ts';
-import type { ContainerOwner, RecordedPort } from '../state/container-record.ts';
-import { containerSpecOf } from '../state/written-spec.ts';
+import type { ContainerOwner, RecordedPort } from '../state/containers/container-record.ts';
+import { containerSpecOf } from '../state/containers/written-spec.ts';
 
 /** `0.0.0.0:8080/tcp`: equal texts, same published port. */
 export const portName = ({ hostIp, hostPort, protocol }: Omit<RecordedPort, 'containerPort'>): string =>

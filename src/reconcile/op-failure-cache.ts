@@ -1,4 +1,4 @@
-import type { ErrorClass } from '../model/error-class.ts';
+import type { ErrorClass } from '../model/errors/error-class.ts';
 import type { OpFailure } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { FailureStore } from '../state/history/failure-store.ts';

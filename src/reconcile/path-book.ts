@@ -6,7 +6,7 @@
 import { constants } from 'node:os';
 import type { Clock, Timers } from '../model/clock.ts';
 import { within } from '../model/clock.ts';
-import { toTsdError } from '../model/errors.ts';
+import { toTsdError } from '../model/errors/errors.ts';
 
 /** A filesystem that may not answer. */
 export interface RemoteFilesystem {

@@ -1,5 +1,5 @@
 import type { Instant } from '../model/clock.ts';
-import type { ErrorClass } from '../model/error-class.ts';
+import type { ErrorClass } from '../model/errors/error-class.ts';
 import type { OpFailure } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { Op, OpType } from './op.ts';

@@ -1,7 +1,7 @@
 import type { ObservedContainer } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
-import type { ContainerRecord } from '../state/container-record.ts';
-import type { ContainerStore } from '../state/containers.ts';
+import type { ContainerRecord } from '../state/containers/container-record.ts';
+import type { ContainerStore } from '../state/containers/containers.ts';
 
 /**
  * Our containers by key, each looked at when it is asked for: a pass over one key asks for a few of a thousand. What is

@@ -1,9 +1,9 @@
 /** Records that are there and cannot be read. What they are about is not gone, and nothing is made in its place. */
 import { basename } from 'node:path';
-import { describeError, type TsdError } from '../model/errors.ts';
+import { describeError, type TsdError } from '../model/errors/errors.ts';
 import type { Unread } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
-import { containerSpecOf } from '../state/written-spec.ts';
+import { containerSpecOf } from '../state/containers/written-spec.ts';
 import type { World } from './ops/world.ts';
 import { observedReferences } from './plan/references.ts';
 

@@ -1,8 +1,8 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { OriginalSettings } from '../drivers/contract.ts';
-import { toStateError } from './state-error.ts';
-import { corrupt, readStateFile, type StateIssue } from './state-file.ts';
+import { toStateError } from './files/state-error.ts';
+import { corrupt, readStateFile, type StateIssue } from './files/state-file.ts';
 
 /**
  * What settings of the host were before they were changed, on disk before they are. A boot starts with settings of its own,

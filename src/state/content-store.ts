@@ -21,10 +21,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { type FileCopy, parseCopyName } from '../model/contents.ts';
-import { TsdError } from '../model/errors.ts';
-import type { StateFiles } from './durable.ts';
-import { toStateError } from './state-error.ts';
-import { errnoCode } from './state-file.ts';
+import { TsdError } from '../model/errors/errors.ts';
+import type { StateFiles } from './files/durable.ts';
+import { toStateError } from './files/state-error.ts';
+import { errnoCode } from './files/state-file.ts';
 
 function syncDirectory(path: string): void {
   const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);

@@ -1,12 +1,12 @@
 /** The files of one instance, for who takes it away whole. */
 import { existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { removeTree } from '../ffi/remove-tree.ts';
-import { TsdError } from '../model/errors.ts';
+import { removeTree } from '../ffi/files/remove-tree.ts';
+import { TsdError } from '../model/errors/errors.ts';
+import { toStateError } from './files/state-error.ts';
+import { errnoCode } from './files/state-file.ts';
 import type { StateRoot } from './root.ts';
-import { toStateError } from './state-error.ts';
-import { errnoCode } from './state-file.ts';
-import { VolumeStore } from './volumes.ts';
+import { VolumeStore } from './volumes/volumes.ts';
 
 /** Where data of volumes is, and which volume each is. */
 const OF_VOLUMES: readonly string[] = ['volumes', 'vfs'];

@@ -1,9 +1,9 @@
 import { dirname, join } from 'node:path/posix';
 import Database from 'better-sqlite3';
-import { TsdError } from '../model/errors.ts';
-import { type Opening, openDatabase, prepareStatement } from './database.ts';
-import { JoinedTransactions } from './joined-transactions.ts';
-import type { StateIssue } from './state-file.ts';
+import { TsdError } from '../model/errors/errors.ts';
+import { type Opening, openDatabase, prepareStatement } from './databases/database.ts';
+import { JoinedTransactions } from './databases/joined-transactions.ts';
+import type { StateIssue } from './files/state-file.ts';
 
 /** As pkg/graphdb of Docker 1.4 executes it at every start. */
 const TABLES = `

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs';
-import { tryLockFile } from '../ffi/locks.ts';
-import { TsdError } from '../model/errors.ts';
-import { errnoCode } from './state-file.ts';
+import { tryLockFile } from '../ffi/files/locks.ts';
+import { TsdError } from '../model/errors/errors.ts';
+import { errnoCode } from './files/state-file.ts';
 
 export interface Pidfile {
   /** Removes the file if it still holds this process's pid. */

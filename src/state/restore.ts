@@ -2,7 +2,7 @@
  * What a start makes of what it finds on disk. Pure: the questions for the exec driver come out as data, its answers go
  * in as data, and the decisions come out for others to carry out. Restart policies are not its business.
  */
-import type { ContainerRecord, RunHandle, RunState } from './container-record.ts';
+import type { ContainerRecord, RunHandle, RunState } from './containers/container-record.ts';
 
 /** A run that the exec driver is asked to find again. */
 export type AdoptionQuestion = Pick<RunHandle, 'containerId' | 'run'> & Partial<RunHandle>;

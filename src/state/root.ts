@@ -1,17 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { lstatSync, readdirSync, realpathSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type FileLock, tryLockFile } from '../ffi/locks.ts';
-import { makePath } from '../ffi/make-path.ts';
-import { emptyDirectory } from '../ffi/remove-tree.ts';
-import { TsdError } from '../model/errors.ts';
-import { instanceCopy } from './declaration-copies.ts';
-import { StateFiles } from './durable.ts';
-import { finishVolumes } from './half-volumes.ts';
+import { type FileLock, tryLockFile } from '../ffi/files/locks.ts';
+import { makePath } from '../ffi/files/make-path.ts';
+import { emptyDirectory } from '../ffi/files/remove-tree.ts';
+import { TsdError } from '../model/errors/errors.ts';
+import { instanceCopy } from './databases/declaration-copies.ts';
+import { StateFiles } from './files/durable.ts';
+import { type Mended, mendRoot, mendRunDirectory } from './files/private-modes.ts';
+import { toStateError } from './files/state-error.ts';
+import { corrupt, readStateFile, type StateIssue } from './files/state-file.ts';
 import { claimPidfile, type Pidfile } from './pidfile.ts';
-import { type Mended, mendRoot, mendRunDirectory } from './private-modes.ts';
-import { toStateError } from './state-error.ts';
-import { corrupt, readStateFile, type StateIssue } from './state-file.ts';
+import { finishVolumes } from './volumes/half-volumes.ts';
 
 /** Directories of the root, all 0700. */
 const ROOT_DIRECTORIES = ['containers', 'graph', 'volumes', 'vfs', 'vfs/dir', 'execdriver', 'execdriver/native', 'tmp'];

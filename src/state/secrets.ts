@@ -1,10 +1,10 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { TsdError, toTsdError } from '../model/errors.ts';
-import type { StateFiles } from './durable.ts';
-import { toStateError } from './state-error.ts';
-import { corrupt, readStateFile } from './state-file.ts';
+import { TsdError, toTsdError } from '../model/errors/errors.ts';
+import type { StateFiles } from './files/durable.ts';
+import { toStateError } from './files/state-error.ts';
+import { corrupt, readStateFile } from './files/state-file.ts';
 
 export const PREFIX = 'tsd-secret:';
 const REFERENCE = /^tsd-secret:([0-9a-f]{64})$/;

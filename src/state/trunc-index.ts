@@ -1,4 +1,4 @@
-import { TsdError } from '../model/errors.ts';
+import { TsdError } from '../model/errors/errors.ts';
 
 /** Ids that can be named by any unique beginning. */
 export class TruncIndex {

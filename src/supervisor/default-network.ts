@@ -1,10 +1,10 @@
 /** The bridge that containers without a network of their own use. */
 import { readFileSync } from 'node:fs';
 import type { NetworkConfig, NetworkDriver } from '../drivers/contract.ts';
-import { NETLINK_ROUTE, NetlinkSocket } from '../ffi/netlink.ts';
-import { findLink, listAddresses } from '../ffi/rtnetlink.ts';
+import { NETLINK_ROUTE, NetlinkSocket } from '../ffi/network/netlink.ts';
+import { findLink, listAddresses } from '../ffi/network/rtnetlink.ts';
 import { addressIn, chooseBridgeAddress, containsNetwork, networkOf } from '../model/addresses.ts';
-import { describeError, TsdError, toTsdError } from '../model/errors.ts';
+import { describeError, TsdError, toTsdError } from '../model/errors/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { ResourceStore } from '../state/history/resource-store.ts';
 import type { Logger } from './log.ts';

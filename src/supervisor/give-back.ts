@@ -1,4 +1,4 @@
-import { describeError, toTsdError } from '../model/errors.ts';
+import { describeError, toTsdError } from '../model/errors/errors.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import { isUnknown } from '../state/restore.ts';
 import type { Logger } from './log.ts';

@@ -1,6 +1,6 @@
 /** What the loop last decided and is doing now, for views and waiting clients; journal and log of its ops. */
 import { type Clock, formatTime } from '../model/clock.ts';
-import { describeError, toTsdError } from '../model/errors.ts';
+import { describeError, toTsdError } from '../model/errors/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { Controller } from '../reconcile/controller.ts';
 import type { OpEvent, Journal as OpJournal, OpResult } from '../reconcile/executor.ts';
@@ -11,7 +11,7 @@ import type { SupervisorEventBus } from './events.ts';
 import type { Logger } from './log.ts';
 import type { Pruning } from './pruning.ts';
 import type { Timeline } from './timeline.ts';
-import type { LoopState } from './view-input.ts';
+import type { LoopState } from './views/view-input.ts';
 
 export interface LoopStatusOptions {
   readonly world: World;

@@ -1,4 +1,4 @@
-import { isTroubleOfTheDisk } from '../state/database.ts';
+import { isTroubleOfTheDisk } from '../state/databases/database.ts';
 import type { History } from '../state/history/history.ts';
 
 /** Entries of journal and timeline between two prunings of history.db. */

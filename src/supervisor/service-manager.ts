@@ -1,6 +1,6 @@
 /** Tells systemd how the supervisor is (sd_notify(3)); does nothing where no service manager asked for it. */
-import { notifyServiceManager } from '../ffi/notify.ts';
-import { type TsdError, toTsdError } from '../model/errors.ts';
+import { notifyServiceManager } from '../ffi/sockets/notify.ts';
+import { type TsdError, toTsdError } from '../model/errors/errors.ts';
 
 /** Until a service manager that is behind is tried again. */
 const RETRY_MS = 100;

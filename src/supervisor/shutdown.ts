@@ -1,11 +1,11 @@
 /** Stops every container for a host that goes down, or for `--stop-containers`; what is wanted stays as it is. */
 import type { DesiredState } from '../model/desired.ts';
 import type { ResourceKey } from '../model/resource.ts';
-import { withdrawPorts } from '../reconcile/ops/container-connect.ts';
-import { endRun } from '../reconcile/ops/container-stop.ts';
+import { withdrawPorts } from '../reconcile/ops/containers/container-connect.ts';
+import { endRun } from '../reconcile/ops/containers/container-stop.ts';
 import type { World } from '../reconcile/ops/world.ts';
-import type { ContainerRecord } from '../state/container-record.ts';
-import { containerSpecOf } from '../state/written-spec.ts';
+import type { ContainerRecord } from '../state/containers/container-record.ts';
+import { containerSpecOf } from '../state/containers/written-spec.ts';
 
 const DEFAULT_STOP_MS = 10_000;
 

@@ -15,8 +15,8 @@ import { parseImageConfig } from '../../src/images/image-config.ts';
 import { desiredState, type ResolveOptions } from '../../src/manifest/desired-state.ts';
 import { yamlText } from '../../src/manifest/yaml-written.ts';
 import { readDockerfile } from '../../src/model/dockerfile/stages.ts';
-import { toTsdError } from '../../src/model/errors.ts';
-import { parseIgnoreFile } from '../../src/model/ignore-file.ts';
+import { toTsdError } from '../../src/model/errors/errors.ts';
+import { parseIgnoreFile } from '../../src/model/text/ignore-file.ts';
 import { humanLine } from '../../src/supervisor/log.ts';
 
 const long = 'k'.repeat(900_000);

@@ -7,9 +7,9 @@ import { expect, test } from 'vitest';
 import { parseChallenges } from '../../src/images/registry/challenge.ts';
 import { desiredState, type ResolveOptions, type SourceRevision } from '../../src/manifest/desired-state.ts';
 import { readDockerfile } from '../../src/model/dockerfile/stages.ts';
-import { pathGlob } from '../../src/model/glob.ts';
-import { parseIgnoreFile } from '../../src/model/ignore-file.ts';
 import { parseBytes } from '../../src/model/kinds/short-forms.ts';
+import { pathGlob } from '../../src/model/text/glob.ts';
+import { parseIgnoreFile } from '../../src/model/text/ignore-file.ts';
 
 const ROOM = 1024 ** 2 - 4096;
 const many = (text: string, room = ROOM): string => text.repeat(Math.floor(room / text.length));

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { systemCall } from '../../src/ffi/foreign.ts';
+import { systemCall } from '../../src/ffi/call/foreign.ts';
 import { makeCaller } from '../support/caller.ts';
 import { BUSYBOX_IMAGE, IDLE, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';

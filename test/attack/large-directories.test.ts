@@ -5,12 +5,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { treeChanges } from '../../src/drivers/graph/tree-changes.ts';
 import { treeSize } from '../../src/drivers/graph/tree-size.ts';
-import { Beneath } from '../../src/ffi/beneath.ts';
-import { namesWithoutLinks } from '../../src/ffi/without-links.ts';
+import { Beneath } from '../../src/ffi/files/beneath.ts';
+import { namesWithoutLinks } from '../../src/ffi/files/without-links.ts';
 import { copyEntries } from '../../src/images/build/files/copy.ts';
 import { directoryEntries } from '../../src/images/tree/directory-entries.ts';
 import { measured, treeTar } from '../../src/images/tree/tree-tar.ts';
-import { IGNORE_NOTHING } from '../../src/model/ignore-file.ts';
+import { IGNORE_NOTHING } from '../../src/model/text/ignore-file.ts';
 import { MANY, makeFiles, memoryDirectory } from '../support/many-files.ts';
 
 /** A walk in slices of 5 ms has the loop turn this often at the least: it takes some hundred milliseconds. */

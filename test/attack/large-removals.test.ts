@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { emptyDirectory, removeTree } from '../../src/ffi/remove-tree.ts';
+import { emptyDirectory, removeTree } from '../../src/ffi/files/remove-tree.ts';
 import { DEFAULT_LAYER_LIMITS } from '../../src/images/image.ts';
 import { tarHeader } from '../../src/images/tar/writer.ts';
 import { LayerWriter } from '../../src/images/unpack/layer-writer.ts';

@@ -14,18 +14,18 @@ import {
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { doubtedSettings } from '../../src/composition/gates.ts';
-import { openTrustPolicy } from '../../src/composition/registry.ts';
+import { openTrustPolicy } from '../../src/composition/registries.ts';
 import { loadDaemonConfig } from '../../src/daemon-config.ts';
-import { namesWriters } from '../../src/ffi/access-list.ts';
-import { createGate, type Gate, readJudged } from '../../src/ffi/gate.ts';
-import { trySyscall } from '../../src/ffi/native.ts';
-import { walkPath } from '../../src/ffi/path-walk.ts';
+import { trySyscall } from '../../src/ffi/call/native.ts';
+import { namesWriters } from '../../src/ffi/files/access-list.ts';
+import { createGate, type Gate, readJudged } from '../../src/ffi/files/gate.ts';
+import { walkPath } from '../../src/ffi/files/path-walk.ts';
 import { AuthFile } from '../../src/images/registry/auth-file.ts';
 import { tlsSettings } from '../../src/images/registry/endpoints.ts';
 import { TrustPolicyFile } from '../../src/images/trust/policy.ts';
 import { type Caller, callerGate, forHost } from '../../src/manifest/caller-files.ts';
 import { readContentFile } from '../../src/manifest/source/files.ts';
-import type { TsdError } from '../../src/model/errors.ts';
+import type { TsdError } from '../../src/model/errors/errors.ts';
 import type { Doubt } from '../../src/model/trust.ts';
 import { temporaryDirectories } from '../support/temp-root.ts';
 

@@ -4,8 +4,8 @@ import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync } from 
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ContainerTree } from '../../src/drivers/exec/native/container-tree.ts';
-import { OPEN_FLAGS } from '../../src/ffi/lookup.ts';
-import { toTsdError } from '../../src/model/errors.ts';
+import { OPEN_FLAGS } from '../../src/ffi/files/lookup.ts';
+import { toTsdError } from '../../src/model/errors/errors.ts';
 import { BUSYBOX_IMAGE, FOREVER } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';

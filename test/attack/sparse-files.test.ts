@@ -5,7 +5,7 @@ import { closeSync, ftruncateSync, lstatSync, mkdirSync, openSync, readSync, wri
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { copyTree } from '../../src/ffi/copy-tree.ts';
+import { copyTree } from '../../src/ffi/files/copy-tree.ts';
 import { unpackArchive } from '../../src/images/build/files/local-archive.ts';
 import { rootTar } from '../../src/images/export/root-tar.ts';
 import { directoryEntries } from '../../src/images/tree/directory-entries.ts';

@@ -7,18 +7,18 @@ import { append, largest, smallest } from '../../src/model/lists.ts';
 
 /** Calls whose arguments the code itself counts: tuples, and options of commands. */
 const COUNTED: ReadonlySet<string> = new Set([
-  'cli/commands/get.ts: watchList',
-  'cli/commands/get.ts: printList',
+  'cli/commands/manifests/get.ts: watchList',
+  'cli/commands/manifests/get.ts: printList',
   'cli/program.ts: command.run',
   'drivers/exec/native/cgroups/manager.ts: this.#ids.of',
-  'drivers/exec/native/cgroup-ops.ts: program.op',
-  'drivers/exec/native/compile.ts: program.op',
-  'drivers/exec/native/rootfs.ts: options.push',
-  'ffi/conntrack.ts: nested',
+  'drivers/exec/native/program/cgroup-ops.ts: program.op',
+  'drivers/exec/native/program/compile.ts: program.op',
+  'drivers/exec/native/program/rootfs.ts: options.push',
+  'ffi/network/conntrack.ts: nested',
   'images/export/write-file.ts: pipeline',
   'reconcile/plan/backoff.ts: fraction',
   'reconcile/plan/plan.ts: pinned.set',
-  'supervisor/approvals.ts: wanted',
+  'supervisor/requests/approvals.ts: wanted',
   'supervisor/logs/forwarding/net-sinks.ts: this.#socket.send',
 ]);
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SupervisorClient } from '../../src/api/client.ts';
-import type { DiskUsageView, PruneView } from '../../src/api/image-files.ts';
+import type { DiskUsageView, PruneView } from '../../src/api/images/image-files.ts';
 import type { ImageView } from '../../src/api/supervisor.ts';
 import { asked } from '../support/asked.ts';
 import { busyboxBase, dockerArchive, findBusybox, tarOf } from '../support/images.ts';

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { tryLockFile } from '../../src/ffi/locks.ts';
+import { tryLockFile } from '../../src/ffi/files/locks.ts';
 import { app, FOREVER } from '../support/manifests.ts';
 import { freePort } from '../support/servers.ts';
 import { TestSupervisor } from '../support/supervisor.ts';

@@ -1,9 +1,9 @@
 /** What survives a killed supervisor and a reboot. */
-import type { ContainerRecord } from '../../src/state/container-record.ts';
+import type { ContainerRecord } from '../../src/state/containers/container-record.ts';
 import { openHistory } from '../../src/state/history/history.ts';
-import type { ImageRecord } from '../../src/state/image-record.ts';
+import type { ImageRecord } from '../../src/state/images/image-record.ts';
 import { LinkGraph } from '../../src/state/link-graph.ts';
-import type { VolumeRecord } from '../../src/state/volume-record.ts';
+import type { VolumeRecord } from '../../src/state/volumes/volume-record.ts';
 
 export interface ExitOnDisk {
   readonly exitCode: number | null;

@@ -1,9 +1,9 @@
 /** One script carried out on a fresh host: chaos, then rest, then everything has to be right. */
 import type { DesiredState } from '../../src/model/desired.ts';
-import { TsdError, toTsdError } from '../../src/model/errors.ts';
+import { TsdError, toTsdError } from '../../src/model/errors/errors.ts';
 import { parseKey, type ResourceKey } from '../../src/model/resource.ts';
 import type { FailedUpdate } from '../../src/reconcile/ops/world.ts';
-import { lastGenerationWith } from '../../src/supervisor/last-good.ts';
+import { lastGenerationWith } from '../../src/supervisor/sources/last-good.ts';
 import type { App } from '../support/declare.ts';
 import { Disk } from './disk.ts';
 import { Kernel, type Payload } from './kernel.ts';

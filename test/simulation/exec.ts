@@ -8,7 +8,7 @@ import type {
   TaskHandle,
   TaskSpec,
 } from '../../src/drivers/contract.ts';
-import { TsdError } from '../../src/model/errors.ts';
+import { TsdError } from '../../src/model/errors/errors.ts';
 import type { Disk } from './disk.ts';
 import type { Kernel, Payload } from './kernel.ts';
 import type { Life } from './universe.ts';

@@ -1,5 +1,5 @@
 import type { GraphDriver, LayerChange, LayerFiles, LayerTarget, RootMount } from '../../src/drivers/contract.ts';
-import { TsdError } from '../../src/model/errors.ts';
+import { TsdError } from '../../src/model/errors/errors.ts';
 import type { Disk, LayerOnDisk } from './disk.ts';
 import type { Life } from './universe.ts';
 

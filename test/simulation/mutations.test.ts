@@ -21,7 +21,7 @@ const done = () => Promise.resolve();
 const MUTATIONS: readonly Mutation[] = [
   {
     title: 'a stop that does not stop',
-    path: '../../src/reconcile/ops/container-stop.ts',
+    path: '../../src/reconcile/ops/containers/container-stop.ts',
     patch: () => ({ stopContainer: done }),
     broken: /two payloads|runs|left to do|no owner/,
   },
@@ -75,13 +75,13 @@ const MUTATIONS: readonly Mutation[] = [
   },
   {
     title: 'a cut-over that leaves the name with the predecessor',
-    path: '../../src/reconcile/ops/container-cutover.ts',
+    path: '../../src/reconcile/ops/containers/container-cutover.ts',
     patch: () => ({ cutOver: done }),
     broken: /no effect|no owner|did not get ready|left to do/,
   },
   {
     title: 'a lease that is kept when its container is gone',
-    path: '../../src/reconcile/ops/stray-leases.ts',
+    path: '../../src/reconcile/ops/networks/stray-leases.ts',
     patch: () => ({ giveUpStrayLeases: done }),
     also: { '../../src/reconcile/plan/gc.ts': () => ({ findOrphans: () => [] }) },
     broken: /lease .* has no owner/,

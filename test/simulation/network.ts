@@ -8,7 +8,7 @@ import type {
   Sandbox,
   TaskHandle,
 } from '../../src/drivers/contract.ts';
-import { TsdError } from '../../src/model/errors.ts';
+import { TsdError } from '../../src/model/errors/errors.ts';
 import type { Kernel } from './kernel.ts';
 import type { Life } from './universe.ts';
 

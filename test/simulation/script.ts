@@ -1,6 +1,6 @@
 /** What happens to a simulated host, as data: made from a seed, written to a file, replayed, shrunk. */
 
-import { ERROR_CLASSES, type ErrorClass } from '../../src/model/error-class.ts';
+import { ERROR_CLASSES, type ErrorClass } from '../../src/model/errors/error-class.ts';
 import { isBridged, networkMode } from '../../src/model/network-mode.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
 import type { App } from '../support/declare.ts';

@@ -1,14 +1,14 @@
 /** The stores of a supervisor on the simulated disk: what they keep in memory, and when it reaches the disk. */
-import { TsdError } from '../../src/model/errors.ts';
+import { TsdError } from '../../src/model/errors/errors.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
-import type { ContainerRecord } from '../../src/state/container-record.ts';
-import type { ContainerStore } from '../../src/state/containers.ts';
-import type { DurableBatch, StateFiles } from '../../src/state/durable.ts';
-import type { GraphIndex } from '../../src/state/graph-index.ts';
-import type { ImageRecord } from '../../src/state/image-record.ts';
-import type { RepositoryStore } from '../../src/state/repositories.ts';
-import { type VolumeRecord, volumeKey } from '../../src/state/volume-record.ts';
-import type { VolumeStore } from '../../src/state/volumes.ts';
+import type { ContainerRecord } from '../../src/state/containers/container-record.ts';
+import type { ContainerStore } from '../../src/state/containers/containers.ts';
+import type { DurableBatch, StateFiles } from '../../src/state/files/durable.ts';
+import type { GraphIndex } from '../../src/state/images/graph-index.ts';
+import type { ImageRecord } from '../../src/state/images/image-record.ts';
+import type { RepositoryStore } from '../../src/state/images/repositories.ts';
+import { type VolumeRecord, volumeKey } from '../../src/state/volumes/volume-record.ts';
+import type { VolumeStore } from '../../src/state/volumes/volumes.ts';
 import type { Disk } from './disk.ts';
 import type { Life } from './universe.ts';
 

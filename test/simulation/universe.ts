@@ -1,9 +1,9 @@
 /** Time, chance and faults of a simulated world. Everything that happens, happens here in an order the seed decides. */
 
 import type { Clock, Instant, Timers } from '../../src/model/clock.ts';
-import type { ErrorCode } from '../../src/model/error-catalogue.ts';
-import type { ErrorClass } from '../../src/model/error-class.ts';
-import { TsdError } from '../../src/model/errors.ts';
+import type { ErrorCode } from '../../src/model/errors/error-catalogue.ts';
+import type { ErrorClass } from '../../src/model/errors/error-class.ts';
+import { TsdError } from '../../src/model/errors/errors.ts';
 
 /** Unwinds the code of a supervisor that was killed: nothing it does after this has an effect. */
 export class Killed extends Error {}

@@ -9,7 +9,7 @@ import { probesOf } from '../../src/reconcile/health/probes-of.ts';
 import type { Op, OpOf, Plan } from '../../src/reconcile/op.ts';
 import { type BackoffCurve, backoffCurve } from '../../src/reconcile/plan/backoff.ts';
 import { isContainer, observedReferences, startConditions } from '../../src/reconcile/plan/references.ts';
-import type { GraphIndex } from '../../src/state/graph-index.ts';
+import type { GraphIndex } from '../../src/state/images/graph-index.ts';
 import type { Disk } from './disk.ts';
 import type { Kernel, Payload } from './kernel.ts';
 import { INJECTED, type Universe } from './universe.ts';

@@ -1,5 +1,5 @@
-import { type ContainerRecord, NEVER_RUN } from '../../src/state/container-record.ts';
-import { HOST_CONFIG, RUN_CONFIG } from '../../src/state/run-config.ts';
+import { type ContainerRecord, NEVER_RUN } from '../../src/state/containers/container-record.ts';
+import { HOST_CONFIG, RUN_CONFIG } from '../../src/state/containers/run-config.ts';
 
 /** A container of ours that was made and never run. */
 export function containerRecord(overrides: Partial<ContainerRecord> = {}): ContainerRecord {

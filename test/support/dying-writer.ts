@@ -5,9 +5,9 @@
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
-import { ContainerStore } from '../../src/state/containers.ts';
-import { StateFiles } from '../../src/state/durable.ts';
-import { VolumeStore } from '../../src/state/volumes.ts';
+import { ContainerStore } from '../../src/state/containers/containers.ts';
+import { StateFiles } from '../../src/state/files/durable.ts';
+import { VolumeStore } from '../../src/state/volumes/volumes.ts';
 import { CONTAINER_TEXTS, containerRecord } from './container-record.ts';
 
 const VOLUME_ID = '7e'.repeat(32);

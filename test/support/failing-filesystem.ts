@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
-import { syscall } from '../../src/ffi/native.ts';
+import { syscall } from '../../src/ffi/call/native.ts';
 
 /** From now on an ext4 can neither be read nor written, and what has not reached its journal is lost. */
 export function failFilesystem(path: string): void {

@@ -1,7 +1,7 @@
 /** Filters as libseccomp makes them, for comparison. */
 import { closeSync, fstatSync, readSync } from 'node:fs';
-import { addressOf, callNumber, openLibrary } from '../../src/ffi/foreign.ts';
-import { memoryFile } from '../../src/ffi/processes.ts';
+import { addressOf, callNumber, openLibrary } from '../../src/ffi/call/foreign.ts';
+import { memoryFile } from '../../src/ffi/process/processes.ts';
 import { actionWord, EPERM } from '../../src/model/seccomp/actions.ts';
 import { operatorOf, type ProfileRule, type SeccompProfile } from '../../src/model/seccomp/profile.ts';
 

@@ -1,5 +1,5 @@
-import { syscall, trySyscall } from '../../src/ffi/native.ts';
-import { addressOfPath } from '../../src/ffi/notify-address.ts';
+import { syscall, trySyscall } from '../../src/ffi/call/native.ts';
+import { addressOfPath } from '../../src/ffi/sockets/notify-address.ts';
 
 /** A datagram socket as systemd has it, read all along; include/linux/socket.h and net.h for the numbers. */
 export function notifySocket(path: string) {

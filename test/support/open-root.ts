@@ -3,7 +3,7 @@ import pino from 'pino';
 import { afterEach } from 'vitest';
 import { Closers } from '../../src/composition/closers.ts';
 import { openStores, type Stores } from '../../src/composition/stores.ts';
-import type { StateFiles } from '../../src/state/durable.ts';
+import type { StateFiles } from '../../src/state/files/durable.ts';
 import { openRoot } from '../../src/state/root.ts';
 
 /** A root and its stores, as the supervisor opens them. */

@@ -1,7 +1,7 @@
 /** A table of mounts that only one test file changes: files of the root levels run side by side, and most of them mount. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { syscall } from '../../src/ffi/native.ts';
+import { syscall } from '../../src/ffi/call/native.ts';
 
 const CLONE_NEWNS = 0x00020000;
 

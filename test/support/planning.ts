@@ -1,7 +1,7 @@
 import type { DesiredState } from '../../src/model/desired.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
 import type { Plan } from '../../src/reconcile/op.ts';
-import type { PlanInput } from '../../src/reconcile/plan/pass.ts';
+import type { PlanInput } from '../../src/reconcile/plan/order/pass.ts';
 import { plan } from '../../src/reconcile/plan/plan.ts';
 import type { App } from './declare.ts';
 import { declare } from './declare.ts';

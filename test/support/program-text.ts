@@ -1,7 +1,7 @@
 /** A syscall program as text, one line an op, as the shim would execute it. */
-import { HEADER_BYTES, OP_BYTES, OP_FLAGS } from '../../src/drivers/exec/native/program.ts';
-import { OPENAT2 } from '../../src/ffi/openat2.ts';
-import { SYSCALL_NUMBERS } from '../../src/ffi/syscall-numbers.ts';
+import { HEADER_BYTES, OP_BYTES, OP_FLAGS } from '../../src/drivers/exec/native/program/program.ts';
+import { SYSCALL_NUMBERS } from '../../src/ffi/call/syscall-numbers.ts';
+import { OPENAT2 } from '../../src/ffi/files/openat2.ts';
 
 const NAMES = new Map(Object.entries({ ...SYSCALL_NUMBERS, openat2: OPENAT2 }).map(([name, number]) => [number, name]));
 

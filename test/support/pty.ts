@@ -3,8 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, constants, openSync } from 'node:fs';
 import { constants as osConstants } from 'node:os';
 import { ReadStream } from 'node:tty';
-import { syscall } from '../../src/ffi/native.ts';
-import { openTerminalOn, type Terminal } from '../../src/ffi/pty.ts';
+import { syscall } from '../../src/ffi/call/native.ts';
+import { openTerminalOn, type Terminal } from '../../src/ffi/process/pty.ts';
 import { until } from './wait.ts';
 
 // asm-generic/ioctls.h

@@ -7,7 +7,7 @@ import type { ImageProgress, LoadedImage } from '../../src/images/image.ts';
 import { AuthFile, type Credentials } from '../../src/images/registry/auth-file.ts';
 import { type EndpointSettings, INSECURE_BY_DEFAULT } from '../../src/images/registry/endpoints.ts';
 import type { PushedImage, PushProgress } from '../../src/images/registry/push.ts';
-import { Registry } from '../../src/images/registry/registry.ts';
+import { Registry } from '../../src/images/registry/registries.ts';
 import { TrustPolicyFile } from '../../src/images/trust/policy.ts';
 import { type ImageReference, parseImageReference } from '../../src/model/image-reference.ts';
 import { loadContext, temporaryDirectory } from './images.ts';

@@ -1,7 +1,7 @@
 /** The real controller, executor and engine on a host of data, under a clock that is moved by hand. */
 import { Engine } from '../../src/engine/engine.ts';
 import type { DesiredState } from '../../src/model/desired.ts';
-import { TsdError } from '../../src/model/errors.ts';
+import { TsdError } from '../../src/model/errors/errors.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
 import type { PassReport } from '../../src/reconcile/controller.ts';
 import { Controller } from '../../src/reconcile/controller.ts';

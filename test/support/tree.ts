@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { readXattrs } from '../../src/ffi/layer-files.ts';
+import { readXattrs } from '../../src/ffi/files/layer-files.ts';
 
 /** One line for each file below a directory with all that an inode says, for comparing trees; `own` paths only. */
 export function describeTree(root: string, options: { readonly times: boolean } = { times: true }): string[] {

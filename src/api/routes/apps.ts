@@ -1,4 +1,4 @@
-import { toTsdError } from '../../model/errors.ts';
+import { toTsdError } from '../../model/errors/errors.ts';
 import type { MemberOutcome, StartedView } from '../supervisor.ts';
 import { restartBody, startBody, stopBody } from './containers.ts';
 import { type ApiRequest, param, post, type Route, stream } from './route.ts';

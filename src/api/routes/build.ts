@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { NETWORK_MODES, PERMISSIONS } from '../build.ts';
+import { NETWORK_MODES, PERMISSIONS } from '../images/build.ts';
 import { post, type Route, stream } from './route.ts';
 import { absolutePath, noZeroByte } from './schemas.ts';
 

@@ -1,6 +1,6 @@
 /** A route is data: method, path pattern, and what answers it. */
 import type { z } from 'zod';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import { validate } from '../request-body.ts';
 import type { SupervisorApi } from '../supervisor.ts';
 

@@ -1,5 +1,5 @@
 /** The words of a command line, read by what a command declares. */
-import { closest } from '../../model/suggest.ts';
+import { closest } from '../../model/text/suggest.ts';
 import { type Argument, type Command, InvalidArgumentError, type Option } from './command.ts';
 
 /** The command line is wrong; `hint` says what is right, where that is known. */

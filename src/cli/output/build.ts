@@ -1,8 +1,8 @@
 /** Shows a build while it happens. */
 import { stripVTControlCharacters } from 'node:util';
-import type { BuildEvent } from '../../api/build.ts';
 import { errorFromJson } from '../../api/http-errors.ts';
-import { TsdError } from '../../model/errors.ts';
+import type { BuildEvent } from '../../api/images/build.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import type { CliContext } from '../context.ts';
 import { jsonText } from '../data.ts';
 import { printError } from '../errors.ts';

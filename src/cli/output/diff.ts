@@ -1,6 +1,6 @@
 /** Differences of fields as `diff` and `history --diff` print them. */
 import type { DiffView } from '../../api/supervisor.ts';
-import { shownValue } from '../../model/shown-value.ts';
+import { shownValue } from '../../model/text/shown-value.ts';
 import type { CliContext } from '../context.ts';
 import { paint, printable } from './text.ts';
 

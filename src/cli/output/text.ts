@@ -1,5 +1,5 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
-import { asBlanks } from '../../model/text-controls.ts';
+import { asBlanks } from '../../model/text/text-controls.ts';
 import type { Output, Streams } from '../context.ts';
 
 export type Style = 'red' | 'green' | 'yellow' | 'cyan' | 'dim' | 'bold';

@@ -1,5 +1,5 @@
 /** How far transfers are and how fast, from their events and the time alone. */
-import type { TransferEvent } from '../../api/transfer-event.ts';
+import type { TransferEvent } from '../../api/images/transfer-event.ts';
 import { formatBytes, printable } from './text.ts';
 
 export type TransferProgress = Extract<TransferEvent, { type: 'progress' }>;

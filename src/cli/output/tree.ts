@@ -1,4 +1,4 @@
-import type { TreeNodeView } from '../../api/image-files.ts';
+import type { TreeNodeView } from '../../api/images/image-files.ts';
 import { formatBytes, printable } from './text.ts';
 
 /** Layers and images as an indented tree, one a line. */

@@ -8,7 +8,7 @@ import type {
   ViewOfKind,
   VolumeView,
 } from '../../api/supervisor.ts';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import type { Phase } from '../../model/phases.ts';
 import { formatPosition, type SourcePosition } from '../../model/resource.ts';
 import type { Column } from './table.ts';

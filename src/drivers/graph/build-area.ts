@@ -2,9 +2,9 @@ import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, renameSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
-import { fileError } from '../../ffi/layer-files.ts';
-import { emptyDirectory, removeTree } from '../../ffi/remove-tree.ts';
-import { TsdError } from '../../model/errors.ts';
+import { fileError } from '../../ffi/files/layer-files.ts';
+import { emptyDirectory, removeTree } from '../../ffi/files/remove-tree.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 
 const run = promisify(execFile);
 

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { syncDirectory } from '../../ffi/files.ts';
-import { fileError } from '../../ffi/layer-files.ts';
-import { TsdError } from '../../model/errors.ts';
+import { syncDirectory } from '../../ffi/files/files.ts';
+import { fileError } from '../../ffi/files/layer-files.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import type { Fingerprint, GraphDriver, LayerChange, LayerFiles, LayerTarget, RootMount } from '../contract.ts';
 import { BuildArea, syncFilesystem } from './build-area.ts';
 import { LayersInFlight } from './in-flight.ts';

@@ -1,4 +1,4 @@
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import { parentConflict } from './layer-id.ts';
 
 /** Makes concurrent requests for one layer share the work of the first. */

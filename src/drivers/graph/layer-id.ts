@@ -1,4 +1,4 @@
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 
 /** Ids become directory names: 64 hex digits for ours, `<id>-init` for Docker 1.4's init layers. */
 const ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/;

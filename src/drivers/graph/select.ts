@@ -1,4 +1,4 @@
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import type { Fingerprint } from '../contract.ts';
 
 export interface GraphDriverCandidate {

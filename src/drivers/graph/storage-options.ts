@@ -1,4 +1,4 @@
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 
 /** Key and value of each --storage-opt, in order; the keys in lower case as Docker's. */
 export type StorageOptions = readonly (readonly [key: string, value: string])[];

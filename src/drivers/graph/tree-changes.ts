@@ -1,7 +1,13 @@
 import { type BigIntStats, readlinkSync } from 'node:fs';
-import { readXattrs } from '../../ffi/layer-files.ts';
+import { readXattrs } from '../../ffi/files/layer-files.ts';
+import {
+  isTooDeep,
+  namesWithoutLinks,
+  readWithoutLinks,
+  statWithoutLinks,
+  tooDeep,
+} from '../../ffi/files/without-links.ts';
 import { itemsInSlices } from '../../ffi/slices.ts';
-import { isTooDeep, namesWithoutLinks, readWithoutLinks, statWithoutLinks, tooDeep } from '../../ffi/without-links.ts';
 import { append } from '../../model/lists.ts';
 import { sortInSteps } from '../../model/sort-in-steps.ts';
 import type { LayerChange } from '../contract.ts';

@@ -1,6 +1,6 @@
 import type { BigIntStats } from 'node:fs';
+import { filesWithoutLinks, isTooDeep, statWithoutLinks } from '../../ffi/files/without-links.ts';
 import { inSlices } from '../../ffi/slices.ts';
-import { filesWithoutLinks, isTooDeep, statWithoutLinks } from '../../ffi/without-links.ts';
 import type { LayerChange } from '../contract.ts';
 import { joinBytes } from './tree-changes.ts';
 

@@ -2,7 +2,7 @@
 import PQueue from 'p-queue';
 import { type DockerfilePlace, dockerfileError } from '../../model/dockerfile/place.ts';
 import { type Dockerfile, findStage, readDockerfile, type Stage, targetStage } from '../../model/dockerfile/stages.ts';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import { goArchitecture, platformArgs } from '../../model/platform.ts';
 import type { LoadedImage } from '../image.ts';
 import { type LayerBlob, loadLayers } from '../layers.ts';

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { fileError } from '../../ffi/layer-files.ts';
+import { fileError } from '../../ffi/files/layer-files.ts';
 import { replaceFile } from '../replace-file.ts';
 
 const recordSchema = z.object({

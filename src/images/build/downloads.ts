@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { rootCertificates } from 'node:tls';
 import { z } from 'zod';
-import { fileError } from '../../ffi/layer-files.ts';
-import { TsdError, toTsdError } from '../../model/errors.ts';
+import { fileError } from '../../ffi/files/layer-files.ts';
+import { TsdError, toTsdError } from '../../model/errors/errors.ts';
 import {
   type Connect,
   connectionError,

@@ -1,13 +1,13 @@
 /** Carries out the instructions of one stage. */
 import { posix } from 'node:path';
 import type { RootMount } from '../../drivers/contract.ts';
-import type { Beneath } from '../../ffi/beneath.ts';
+import type { Beneath } from '../../ffi/files/beneath.ts';
 import { formatTime } from '../../model/clock.ts';
 import { type Instruction, readInstruction } from '../../model/dockerfile/instruction.ts';
 import { dockerfileError } from '../../model/dockerfile/place.ts';
 import type { Stage } from '../../model/dockerfile/stages.ts';
 import { parseOne } from '../../model/dockerfile/syntax.ts';
-import { IGNORE_NOTHING } from '../../model/ignore-file.ts';
+import { IGNORE_NOTHING } from '../../model/text/ignore-file.ts';
 import { openRootView } from '../tree/root-view.ts';
 import type { BuildStage, LayerStep, StageContext } from './build-stage.ts';
 import { cacheKey } from './cache.ts';

@@ -1,5 +1,5 @@
 import type { LayerChange } from '../../drivers/contract.ts';
-import { statWithoutLinks } from '../../ffi/without-links.ts';
+import { statWithoutLinks } from '../../ffi/files/without-links.ts';
 import { fromBytes } from '../tar/header.ts';
 import { tarHeader } from '../tar/writer.ts';
 import { entryOf, linkEntry } from '../tree/scan.ts';

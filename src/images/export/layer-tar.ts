@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { constants, open } from 'node:fs/promises';
 import type { GraphDriver } from '../../drivers/contract.ts';
-import { fileError } from '../../ffi/layer-files.ts';
-import { TsdError } from '../../model/errors.ts';
+import { fileError } from '../../ffi/files/layer-files.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import { recipePath } from '../recipe/recipe-path.ts';
 import { type RecipePart, readRecipe } from '../recipe/recipe-reader.ts';
 import { expectDigest } from '../unpack/unpack.ts';

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import type { LayerChange } from '../../drivers/contract.ts';
-import { namesWithoutLinks, statWithoutLinks } from '../../ffi/without-links.ts';
+import { namesWithoutLinks, statWithoutLinks } from '../../ffi/files/without-links.ts';
 
 /** Where every container has something mounted; below the first three nothing is the container's own. */
 const SYSTEM_MOUNTS = ['/dev', '/proc', '/sys'];

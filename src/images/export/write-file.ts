@@ -4,8 +4,8 @@ import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { fileError } from '../../ffi/layer-files.ts';
-import { TsdError } from '../../model/errors.ts';
+import { fileError } from '../../ffi/files/layer-files.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import type { LayoutFile } from './oci-layout.ts';
 
 /** Bytes that are written before the next progress report. */

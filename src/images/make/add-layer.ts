@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import { goArchitecture } from '../../model/platform.ts';
 import type { RawConfig } from '../build/config.ts';
 import type { LoadContext, LoadedImage } from '../image.ts';

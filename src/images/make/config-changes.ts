@@ -3,7 +3,7 @@
 import { Expander } from '../../model/dockerfile/expand.ts';
 import { readInstruction } from '../../model/dockerfile/instruction.ts';
 import { parseOne } from '../../model/dockerfile/syntax.ts';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import { CONFIG_KEYWORDS, changedConfig, envOf, type RawConfig } from '../build/config.ts';
 
 /** Applies Dockerfile instructions in order. @throws TSD_BAD_REQUEST naming the one that cannot be read. */

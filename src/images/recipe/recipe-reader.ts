@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import {
   FILE_FRAME,
   FILE_HEAD_BYTES,

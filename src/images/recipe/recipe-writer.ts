@@ -3,7 +3,7 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { constants, createGzip, type Gzip } from 'node:zlib';
-import { fileError } from '../../ffi/layer-files.ts';
+import { fileError } from '../../ffi/files/layer-files.ts';
 import { toBytes } from '../tar/header.ts';
 import type { DataSink } from '../tar/sparse.ts';
 import { fileFrame, MAGIC, partFrame, rawFrame } from './frames.ts';

@@ -1,6 +1,6 @@
 /** What a registry's status codes and error bodies mean. */
 import { z } from 'zod';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import { type HttpResponse, readAnswer } from './http.ts';
 
 /** Error bodies are for people: a longer one is no message. */

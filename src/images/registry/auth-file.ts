@@ -3,8 +3,8 @@ import { execFile } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { type Gate, refusedNow, untrusted } from '../../ffi/gate.ts';
-import { TsdError } from '../../model/errors.ts';
+import { type Gate, refusedNow, untrusted } from '../../ffi/files/gate.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import { DOCKER_HUB } from '../../model/image-reference.ts';
 
 /** Proof of who asks. An identity token is what a token server gives for later logins. */

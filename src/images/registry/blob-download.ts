@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileError } from '../../ffi/layer-files.ts';
+import { fileError } from '../../ffi/files/layer-files.ts';
 import { lying } from './answers.ts';
 import { isTransient, type RegistryClient } from './client.ts';
 import { connectionError, type HttpResponse } from './http.ts';

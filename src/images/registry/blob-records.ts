@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { fileError } from '../../ffi/layer-files.ts';
+import { fileError } from '../../ffi/files/layer-files.ts';
 import { replaceFile } from '../replace-file.ts';
 
 const recordSchema = z.object({

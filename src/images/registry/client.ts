@@ -1,6 +1,6 @@
 /** Requests to one endpoint of a registry: authentication and redirects. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import { answerError, lying } from './answers.ts';
 import { basicAuthorization, type Credentials } from './auth-file.ts';
 import { parseChallenges } from './challenge.ts';

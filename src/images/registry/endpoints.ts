@@ -4,8 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
-import { type Gate, readJudged } from '../../ffi/gate.ts';
-import { TsdError } from '../../model/errors.ts';
+import { type Gate, readJudged } from '../../ffi/files/gate.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import { DOCKER_HUB } from '../../model/image-reference.ts';
 import type { TlsSettings } from './http.ts';
 

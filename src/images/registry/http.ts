@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 
 /** What TLS connections to one host use. */
 export interface TlsSettings {

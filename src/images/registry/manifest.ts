@@ -1,6 +1,6 @@
 /** Image manifests as registries serve them: Docker schema 2 and OCI, alone or in an index. */
 import { z } from 'zod';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import type { ImageReference } from '../../model/image-reference.ts';
 import { goArchitecture } from '../../model/platform.ts';
 import { digestSchema, parseJson, sha256Hex } from '../image-config.ts';

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import type PQueue from 'p-queue';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import { formatReference, type ImageReference } from '../../model/image-reference.ts';
 import type { LoadContext, LoadedImage } from '../image.ts';
 import { parseImageConfig } from '../image-config.ts';

@@ -3,7 +3,7 @@ import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import PQueue from 'p-queue';
-import { toTsdError } from '../../model/errors.ts';
+import { toTsdError } from '../../model/errors/errors.ts';
 import type { ImageReference } from '../../model/image-reference.ts';
 import { sha256Hex } from '../image-config.ts';
 import { answerError, lying } from './answers.ts';

@@ -1,5 +1,5 @@
 /** Work that several may wait for: it runs once and is cancelled only when no caller waits any more. */
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 
 interface Task<T, E> {
   readonly result: Promise<T>;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import { append } from '../../model/lists.ts';
 import { parseJson } from '../image-config.ts';
 import { lying } from './answers.ts';

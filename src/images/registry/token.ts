@@ -1,6 +1,6 @@
 /** Tokens of the distribution project's token authentication, and of OAuth2 for identity tokens. */
 import { z } from 'zod';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import { answerError, lying } from './answers.ts';
 import { basicAuthorization, type Credentials } from './auth-file.ts';
 import type { Challenge } from './challenge.ts';

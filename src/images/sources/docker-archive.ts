@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import type { LoadContext, LoadedImage } from '../image.ts';
 import { parseImageConfig, parseJson, sha256Hex } from '../image-config.ts';
 import { loadLayers } from '../layers.ts';

@@ -1,7 +1,7 @@
 import { closeSync, constants, createReadStream, fstatSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
 import { posix, sep } from 'node:path';
 import type { Readable } from 'node:stream';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import { BLOCK, invalidTar, readable, type TarHeader } from '../tar/header.ts';
 import { TarReader } from '../tar/reader.ts';
 

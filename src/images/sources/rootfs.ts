@@ -1,6 +1,6 @@
 import { createReadStream, realpathSync, type Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import type { ImageSource, LoadContext, LoadedImage } from '../image.ts';
 import { buildImageConfig } from '../image-config.ts';
 import { loadLayers } from '../layers.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import type { LoadContext, LoadedImage } from '../image.ts';
 import { parseJson } from '../image-config.ts';
 import { type LayerBlob, loadLayers } from '../layers.ts';

@@ -5,7 +5,7 @@
  * which destroys `security.capability`, and writes ids over 2097151 wrong. Byte strings are kept as latin1 text, one
  * character a byte; {@link toBytes} and {@link fromBytes} convert.
  */
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 
 export const BLOCK = 512;
 

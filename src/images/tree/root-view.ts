@@ -1,7 +1,7 @@
 import type { RootMount } from '../../drivers/contract.ts';
-import { Beneath } from '../../ffi/beneath.ts';
-import { openDirectory } from '../../ffi/lookup.ts';
-import { mountDetached, mountInPassing } from '../../ffi/mounts.ts';
+import { Beneath } from '../../ffi/files/beneath.ts';
+import { openDirectory } from '../../ffi/files/lookup.ts';
+import { mountDetached, mountInPassing } from '../../ffi/storage/mounts.ts';
 
 /** A private view of a root filesystem, for reading. The caller closes it. */
 export function openRootView(root: RootMount): Beneath {

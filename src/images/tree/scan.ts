@@ -1,7 +1,13 @@
 import { type BigIntStats, readlinkSync } from 'node:fs';
-import { fileError, readXattrs } from '../../ffi/layer-files.ts';
+import { fileError, readXattrs } from '../../ffi/files/layer-files.ts';
+import {
+  isTooDeep,
+  namesWithoutLinks,
+  readWithoutLinks,
+  statWithoutLinks,
+  tooDeep,
+} from '../../ffi/files/without-links.ts';
 import { itemsInSlices } from '../../ffi/slices.ts';
-import { isTooDeep, namesWithoutLinks, readWithoutLinks, statWithoutLinks, tooDeep } from '../../ffi/without-links.ts';
 import { sortInSteps } from '../../model/sort-in-steps.ts';
 import { fromBytes, readable, type TarHeader, type TarType, toBytes } from '../tar/header.ts';
 import { ChangedMeanwhile, type TreeEntry } from './tree-tar.ts';

@@ -1,7 +1,7 @@
 /** A file with holes in a tar: its data alone, and before that a map of where it stands (pax form 1.0 of GNU tar). */
 import { fstatSync } from 'node:fs';
+import { dataStretches, mayHaveHoles, type Stretch } from '../../ffi/files/sparse-file.ts';
 import { inSlices } from '../../ffi/slices.ts';
-import { dataStretches, mayHaveHoles, type Stretch } from '../../ffi/sparse-file.ts';
 import { BLOCK, type TarHeader } from '../tar/header.ts';
 import { encodeSparseHeader, paddingAfter } from '../tar/writer.ts';
 

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { constants, type FileHandle, open } from 'node:fs/promises';
-import { fileError } from '../../ffi/layer-files.ts';
+import { fileError } from '../../ffi/files/layer-files.ts';
+import type { Stretch } from '../../ffi/files/sparse-file.ts';
+import { openWithoutLinks } from '../../ffi/files/without-links.ts';
 import { Slices } from '../../ffi/slices.ts';
-import type { Stretch } from '../../ffi/sparse-file.ts';
-import { openWithoutLinks } from '../../ffi/without-links.ts';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import { readable, type TarHeader } from '../tar/header.ts';
 import { END_OF_ARCHIVE, encodeHeader, paddingAfter } from '../tar/writer.ts';
 import { type SparseMaps, sparsePadding, sparseStart } from './sparse-entry.ts';

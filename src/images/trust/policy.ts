@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { LineCounter, parseDocument, type Range } from 'yaml';
 import { z } from 'zod';
-import { type Gate, readJudged } from '../../ffi/gate.ts';
-import { TsdError } from '../../model/errors.ts';
+import { type Gate, readJudged } from '../../ffi/files/gate.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import { DOCKER_HUB, formatReference, type ImageReference, registryName } from '../../model/image-reference.ts';
 
 export type TrustRule =

@@ -1,7 +1,7 @@
 /** JSON that carries its own signatures, as libtrust writes it ("pretty" JWS): the signed text is the document without them. */
 import { createPublicKey, type KeyObject, verify, X509Certificate } from 'node:crypto';
 import { z } from 'zod';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 
 const jwkSchema = z.object({ kty: z.literal('EC'), crv: z.literal('P-256'), x: z.string(), y: z.string() });
 const documentSchema = z.looseObject({

@@ -4,7 +4,7 @@
  */
 import { type KeyObject, verify } from 'node:crypto';
 import { z } from 'zod';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import { type ImageReference, parseImageReference } from '../../model/image-reference.ts';
 import { digestSchema, parseJson } from '../image-config.ts';
 import type { RegistryClient } from '../registry/client.ts';

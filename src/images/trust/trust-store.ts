@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import { verifyPrettyJws } from './pretty-jws.ts';
 import { collapse, type Statement, type TrustGraph } from './trust-graph.ts';
 

@@ -1,11 +1,11 @@
 import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { Bzip2Decompressor } from '../../ffi/bzip2.ts';
-import { XzDecompressor } from '../../ffi/lzma.ts';
-import type { StreamDecompressor } from '../../ffi/stream-decompressor.ts';
-import { ZstdDecompressor } from '../../ffi/zstd.ts';
-import { TsdError } from '../../model/errors.ts';
+import { Bzip2Decompressor } from '../../ffi/compression/bzip2.ts';
+import { XzDecompressor } from '../../ffi/compression/lzma.ts';
+import type { StreamDecompressor } from '../../ffi/compression/stream-decompressor.ts';
+import { ZstdDecompressor } from '../../ffi/compression/zstd.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 
 type Compression = 'none' | 'gzip' | 'zstd' | 'xz' | 'bzip2';
 

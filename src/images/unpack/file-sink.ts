@@ -1,6 +1,6 @@
 /** Writing one regular file of a layer. */
 import { fchmodSync, fchownSync, ftruncateSync, futimesSync, lutimesSync, writeSync } from 'node:fs';
-import { fileError, setTimes } from '../../ffi/layer-files.ts';
+import { fileError, setTimes } from '../../ffi/files/layer-files.ts';
 import { readable, type TarHeader } from '../tar/header.ts';
 import type { DataSink } from '../tar/sparse.ts';
 

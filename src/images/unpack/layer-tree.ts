@@ -1,5 +1,5 @@
 import { lstatSync, readlinkSync } from 'node:fs';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import { append } from '../../model/lists.ts';
 import { fromBytes, readable, toBytes } from '../tar/header.ts';
 

@@ -15,9 +15,9 @@ import {
 } from 'node:fs';
 import { constants as os } from 'node:os';
 import type { LayerTarget } from '../../drivers/contract.ts';
-import { fileError, makeNode, readXattrs, setTimes, setXattr, trySetXattr } from '../../ffi/layer-files.ts';
+import { fileError, makeNode, readXattrs, setTimes, setXattr, trySetXattr } from '../../ffi/files/layer-files.ts';
 import { inSlices } from '../../ffi/slices.ts';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import type { LayerLimits } from '../image.ts';
 import { fromBytes, invalidTar, readable, type TarHeader, toBytes } from '../tar/header.ts';
 import type { DataSink } from '../tar/sparse.ts';

@@ -1,7 +1,7 @@
 /** Directories that an archive replaces or deletes: deleting them where they stand would take as long as they are large. */
 import { mkdtempSync, renameSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { removeTree } from '../../ffi/remove-tree.ts';
+import { removeTree } from '../../ffi/files/remove-tree.ts';
 
 /** No entry of an archive gets such a name: it is bookkeeping of aufs, which has no place in a layer. */
 const PREFIX = '.wh..wh.';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { LayerTarget } from '../../drivers/contract.ts';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import type { LayerLimits } from '../image.ts';
 import type { RecipeWriter } from '../recipe/recipe-writer.ts';
 import { TarReader } from '../tar/reader.ts';

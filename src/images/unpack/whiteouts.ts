@@ -1,6 +1,6 @@
 import { constants, writeFileSync } from 'node:fs';
 import type { LayerTarget } from '../../drivers/contract.ts';
-import { makeNode, setXattr } from '../../ffi/layer-files.ts';
+import { makeNode, setXattr } from '../../ffi/files/layer-files.ts';
 
 /** How a layer that is merged with those below it says what it hides of them. */
 export interface Whiteouts {

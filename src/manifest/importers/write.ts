@@ -1,7 +1,7 @@
 /** A translation as the text of a manifest, with what was left out as comments where it belongs. */
 import { basename } from 'node:path';
 import { Document, isMap, isNode, isScalar, type YAMLMap } from 'yaml';
-import { asBlanks } from '../../model/text-controls.ts';
+import { asBlanks } from '../../model/text/text-controls.ts';
 import { yamlText } from '../yaml-written.ts';
 import type { ImportWarning, Section } from './draft.ts';
 import type { Translation } from './import.ts';

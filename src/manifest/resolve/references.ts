@@ -4,7 +4,7 @@ import type { References } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import { networkMode } from '../../model/network-mode.ts';
 import type { Kind, ResourceKey } from '../../model/resource.ts';
-import { closest } from '../../model/suggest.ts';
+import { closest } from '../../model/text/suggest.ts';
 import type { ManifestIssue } from '../issue.ts';
 import { type Declared, type Finding, finding, positionOf, type Universe } from './universe.ts';
 

@@ -3,7 +3,7 @@
 import type { SourceContents } from '../../model/contents.ts';
 import { append } from '../../model/lists.ts';
 import { type Kind, type ResourceKey, resourceKey, type SourcePosition } from '../../model/resource.ts';
-import { closest } from '../../model/suggest.ts';
+import { closest } from '../../model/text/suggest.ts';
 import type { ManifestIssue } from '../issue.ts';
 import type { ManifestApp, ParsedResource } from '../parse.ts';
 

@@ -1,8 +1,8 @@
 /** Reading files that others write, on a disk that may hold anything: never waits, never reads without bound. */
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readlinkSync, readSync } from 'node:fs';
-import { type Gate, openJudged } from '../../ffi/gate.ts';
-import { writerOf } from '../../ffi/lease.ts';
-import { TsdError } from '../../model/errors.ts';
+import { type Gate, openJudged } from '../../ffi/files/gate.ts';
+import { writerOf } from '../../ffi/files/lease.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import { MAX_CONTENT_BYTES, type ReadResult } from '../content.ts';
 
 /** Changes with every write, replacement and rename of a file. */

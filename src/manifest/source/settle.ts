@@ -1,5 +1,5 @@
 /** Decides when a changed directory has come to rest. Holds no timers and reads no clock: `now` comes in. */
-import type { Gate } from '../../ffi/gate.ts';
+import type { Gate } from '../../ffi/files/gate.ts';
 import type { Instant } from '../../model/clock.ts';
 import type { FileContent, ReadResult } from '../content.ts';
 import { readFinishedFile, type Signature } from './files.ts';

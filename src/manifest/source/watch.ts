@@ -6,9 +6,9 @@
 import { closeSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
-import type { Gate } from '../../ffi/gate.ts';
+import type { Gate } from '../../ffi/files/gate.ts';
 import type { Clock } from '../../model/clock.ts';
-import { TsdError, toTsdError } from '../../model/errors.ts';
+import { TsdError, toTsdError } from '../../model/errors/errors.ts';
 import type { Refusal } from '../../model/trust.ts';
 import { groupFiles, isDropInDirectory } from '../importers/bundle.ts';
 import type { Signature } from './files.ts';

@@ -1,5 +1,5 @@
 /** Instructions of a Dockerfile with everything checked that can be before the build begins. */
-import { closest } from '../suggest.ts';
+import { closest } from '../text/suggest.ts';
 import { type DockerfilePlace, dockerfileError } from './place.ts';
 import { type Heredoc, parseOne, type RawInstruction } from './syntax.ts';
 

@@ -1,5 +1,5 @@
-import { TsdError, type TsdErrorDetails } from '../errors.ts';
-import { shortened } from '../text-controls.ts';
+import { TsdError, type TsdErrorDetails } from '../errors/errors.ts';
+import { shortened } from '../text/text-controls.ts';
 
 /** Where an instruction stands. */
 export interface DockerfilePlace {

@@ -2,7 +2,7 @@
  * Words of an instruction and the variables in them, as the Dockerfile reference has them: single quotes keep everything,
  * double quotes keep white space, the escape character takes the next one as it is.
  */
-import { PatternError, type TextGlobs, textGlobs } from '../glob.ts';
+import { PatternError, type TextGlobs, textGlobs } from '../text/glob.ts';
 
 export interface SubstituteOptions {
   readonly escapeCharacter: '\\' | '`';

@@ -1,6 +1,6 @@
 import { CAPABILITIES } from '../capabilities.ts';
 import { readSignal, SIGNAL_NAMES, type SignalName, signalName } from '../signals.ts';
-import { closest } from '../suggest.ts';
+import { closest } from '../text/suggest.ts';
 import {
   type ContentReaction,
   DEPENDENCY_CONDITIONS,

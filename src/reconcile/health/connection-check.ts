@@ -4,11 +4,11 @@ import { connect, isIPv6, Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Timers } from '../../model/clock.ts';
 import type { Desired } from '../../model/desired.ts';
-import { describeError, TsdError, toTsdError } from '../../model/errors.ts';
+import { describeError, TsdError, toTsdError } from '../../model/errors/errors.ts';
 import { PROBE_OUTPUT_BYTES, type ProbeCheck } from '../../model/health.ts';
 import { type NetworkMode, networkMode, sharedNetwork } from '../../model/network-mode.ts';
-import type { ContainerRecord } from '../../state/container-record.ts';
-import { containerSpecOf } from '../../state/written-spec.ts';
+import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import { containerSpecOf } from '../../state/containers/written-spec.ts';
 import type { World } from '../ops/world.ts';
 import type { CheckResult } from './prober.ts';
 

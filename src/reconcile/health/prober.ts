@@ -1,5 +1,5 @@
 import type { Clock, Timers } from '../../model/clock.ts';
-import { type TsdError, toTsdError } from '../../model/errors.ts';
+import { type TsdError, toTsdError } from '../../model/errors/errors.ts';
 import {
   type HealthRecord,
   type ObservedHealth,
@@ -11,9 +11,9 @@ import {
 } from '../../model/health.ts';
 import { smallest } from '../../model/lists.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
-import type { ContainerRecord } from '../../state/container-record.ts';
+import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import type { World } from '../ops/world.ts';
-import { fraction } from '../plan/mint.ts';
+import { fraction } from '../plan/order/mint.ts';
 import { WorkQueue } from '../work-queue.ts';
 import { ProbeSlots } from './probe-slots.ts';
 import { probesOf } from './probes-of.ts';

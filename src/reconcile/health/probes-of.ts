@@ -3,9 +3,9 @@ import type { Desired } from '../../model/desired.ts';
 import { effectiveProbes, type ProbeSet } from '../../model/health.ts';
 import type { ObservedImage } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
-import type { ContainerRecord } from '../../state/container-record.ts';
-import { containerSpecOf } from '../../state/written-spec.ts';
-import { imageIdOf } from '../ops/image-of.ts';
+import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import { containerSpecOf } from '../../state/containers/written-spec.ts';
+import { imageIdOf } from '../ops/images/image-of.ts';
 import type { World } from '../ops/world.ts';
 
 /** HEALTHCHECK of an image of this host; null without one. */

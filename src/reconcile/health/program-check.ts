@@ -3,9 +3,9 @@ import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import type { StdioSession } from '../../drivers/contract.ts';
 import { type Timers, within } from '../../model/clock.ts';
-import { describeError, toTsdError } from '../../model/errors.ts';
+import { describeError, toTsdError } from '../../model/errors/errors.ts';
 import { PROBE_OUTPUT_BYTES } from '../../model/health.ts';
-import type { ContainerRecord } from '../../state/container-record.ts';
+import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import type { World } from '../ops/world.ts';
 import type { CheckResult } from './prober.ts';
 

@@ -4,12 +4,12 @@
  * start cost few rewrites of each file and not n.
  */
 import type { Clock, Timers } from '../../model/clock.ts';
-import { describeError, toTsdError } from '../../model/errors.ts';
+import { describeError, toTsdError } from '../../model/errors/errors.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
-import type { ContainerRecord } from '../../state/container-record.ts';
-import type { ContainerStore, RecordWatcher } from '../../state/containers.ts';
-import { buildHosts, withNames } from '../../state/hosts.ts';
+import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import type { ContainerStore, RecordWatcher } from '../../state/containers/containers.ts';
+import { buildHosts, withNames } from '../../state/containers/hosts.ts';
 import { namesBeside, type Peer, PeerIndex, peerOf, samePeer } from './peer-index.ts';
 
 /** Files are rewritten for at most so long at a time; then others have their turn. */

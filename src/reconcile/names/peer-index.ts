@@ -3,8 +3,8 @@ import type { ContainerSpec } from '../../model/kinds/container.ts';
 import { append } from '../../model/lists.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
-import type { ContainerRecord } from '../../state/container-record.ts';
-import { containerSpecOf } from '../../state/written-spec.ts';
+import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import { containerSpecOf } from '../../state/containers/written-spec.ts';
 
 /** A hosts file names so many others at the most; a resolver reads it line by line at every lookup. */
 export const MAX_PEERS = 256;

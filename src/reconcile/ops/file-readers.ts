@@ -1,5 +1,5 @@
-import { TsdError } from '../../model/errors.ts';
-import type { ContainerRecord } from '../../state/container-record.ts';
+import { TsdError } from '../../model/errors/errors.ts';
+import type { ContainerRecord } from '../../state/containers/container-record.ts';
 
 type Container = Pick<ContainerRecord, 'id' | 'engineName'>;
 

@@ -1,4 +1,4 @@
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import type { World } from './world.ts';
 
 /**

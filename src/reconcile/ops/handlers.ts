@@ -1,20 +1,20 @@
 /** The one table of operations: what each op of a plan does. */
 import type { OpContext, OpHandlers } from '../executor.ts';
 import type { Op, OpOf, OpType } from '../op.ts';
-import { connectContainer, disconnectContainer, withdrawPorts } from './container-connect.ts';
-import { createContainer } from './container-create.ts';
-import { cutOver } from './container-cutover.ts';
-import { removeContainer } from './container-remove.ts';
-import { signalContainer } from './container-signal.ts';
-import { startContainer } from './container-start.ts';
-import { stopContainer } from './container-stop.ts';
-import { relinkContainer, updateContainer } from './container-update.ts';
-import { type ProgressSink, releaseImage } from './image.ts';
-import { loadDeclaredImage } from './image-load.ts';
+import { connectContainer, disconnectContainer, withdrawPorts } from './containers/container-connect.ts';
+import { createContainer } from './containers/container-create.ts';
+import { cutOver } from './containers/container-cutover.ts';
+import { removeContainer } from './containers/container-remove.ts';
+import { signalContainer } from './containers/container-signal.ts';
+import { startContainer } from './containers/container-start.ts';
+import { stopContainer } from './containers/container-stop.ts';
+import { relinkContainer, updateContainer } from './containers/container-update.ts';
+import { failUpdate, settleUpdate } from './containers/update-outcome.ts';
+import { type ProgressSink, releaseImage } from './images/image.ts';
+import { loadDeclaredImage } from './images/image-load.ts';
 import { makeDirectories } from './make-directories.ts';
-import { ensureNetwork, removeNetwork } from './network.ts';
+import { ensureNetwork, removeNetwork } from './networks/network.ts';
 import { removeOrphan } from './orphan.ts';
-import { failUpdate, settleUpdate } from './update-outcome.ts';
 import { adoptVolume, createVolume, releaseVolume, removeVolume } from './volume.ts';
 import type { World } from './world.ts';
 

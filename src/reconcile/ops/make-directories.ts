@@ -1,7 +1,7 @@
 import { constants as os } from 'node:os';
-import { makeMissingDirectory } from '../../ffi/missing-directory.ts';
+import { makeMissingDirectory } from '../../ffi/files/missing-directory.ts';
 import type { Desired } from '../../model/desired.ts';
-import { TsdError, toTsdError } from '../../model/errors.ts';
+import { TsdError, toTsdError } from '../../model/errors/errors.ts';
 import type { MissingDirectory } from '../../model/kinds/short-forms.ts';
 import type { OpOf } from '../op.ts';
 import { requireFree } from './free-paths.ts';

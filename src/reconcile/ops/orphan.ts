@@ -1,7 +1,7 @@
 import type { ResourceKey } from '../../model/resource.ts';
 import type { OpOf } from '../op.ts';
+import { giveUpStrayLeases } from './networks/stray-leases.ts';
 import { ownersOf } from './owners.ts';
-import { giveUpStrayLeases } from './stray-leases.ts';
 import type { World } from './world.ts';
 
 type Orphan = OpOf<'orphan.remove'>['orphan'];

@@ -1,5 +1,5 @@
 import type { ResourceKey } from '../../model/resource.ts';
-import { hasNoStrayLease } from './stray-leases.ts';
+import { hasNoStrayLease } from './networks/stray-leases.ts';
 import type { World } from './world.ts';
 
 /** Reports whether an object of ours in the kernel or on disk has an owner now. */

@@ -1,5 +1,5 @@
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
-import { type VolumeRecord, volumeKey } from '../../state/volume-record.ts';
+import { type VolumeRecord, volumeKey } from '../../state/volumes/volume-record.ts';
 import type { World } from './world.ts';
 
 type Volumes = Pick<World, 'volumes' | 'containers' | 'desired'>;

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Desired } from '../../model/desired.ts';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { newId } from '../../state/ids.ts';
-import type { VolumeRecord } from '../../state/volume-record.ts';
+import type { VolumeRecord } from '../../state/volumes/volume-record.ts';
 import type { OpOf } from '../op.ts';
 import { volumesLeftBehind } from './released-volumes.ts';
 import { desiredOf, type World } from './world.ts';

@@ -7,25 +7,25 @@ import type {
   NetworkDriver,
   TaskSpec,
 } from '../../drivers/contract.ts';
-import type { Registry } from '../../images/registry/registry.ts';
+import type { Registry } from '../../images/registry/registries.ts';
 import type { TrustPolicyFile } from '../../images/trust/policy.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { Desired, DesiredState, SpecOfKind } from '../../model/desired.ts';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import type { Kind, ResourceKey } from '../../model/resource.ts';
 import { parseKey } from '../../model/resource.ts';
 import { baseKey, isNext, successorOf, type Version } from '../../model/update.ts';
-import type { ContainerRecord } from '../../state/container-record.ts';
-import type { ContainerStore } from '../../state/containers.ts';
+import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import type { ContainerStore } from '../../state/containers/containers.ts';
+import { containerSpecOf } from '../../state/containers/written-spec.ts';
 import type { ContentStore } from '../../state/content-store.ts';
-import type { GraphIndex } from '../../state/graph-index.ts';
 import type { ApprovalStore } from '../../state/history/approval-store.ts';
 import type { ImageStore } from '../../state/history/image-store.ts';
 import type { ResourceStore } from '../../state/history/resource-store.ts';
+import type { GraphIndex } from '../../state/images/graph-index.ts';
+import type { RepositoryStore } from '../../state/images/repositories.ts';
 import type { LinkGraph } from '../../state/link-graph.ts';
-import type { RepositoryStore } from '../../state/repositories.ts';
-import type { VolumeStore } from '../../state/volumes.ts';
-import { containerSpecOf } from '../../state/written-spec.ts';
+import type { VolumeStore } from '../../state/volumes/volumes.ts';
 import type { DriftMemory } from '../drift-memory.ts';
 import type { ExitRecorder } from '../exits.ts';
 import type { GroupCommit } from '../group-commit.ts';
@@ -37,11 +37,11 @@ import type { PathBook } from '../path-book.ts';
 import { observedReferences } from '../plan/references.ts';
 import type { UpdateBook } from '../update-book.ts';
 import type { BuildWork } from './build/build-work.ts';
+import type { StopClocks } from './containers/stop-clocks.ts';
 import type { FileReaders } from './file-readers.ts';
-import type { ImageWork } from './image-work.ts';
+import type { ImageWork } from './images/image-work.ts';
 import type { KeyedMutex } from './keyed-mutex.ts';
-import type { LeaseBook } from './lease-book.ts';
-import type { StopClocks } from './stop-clocks.ts';
+import type { LeaseBook } from './networks/lease-book.ts';
 
 interface WorldSettings {
   readonly dns: readonly string[];

@@ -1,6 +1,6 @@
-import type { ErrorClass } from '../../model/error-class.ts';
+import type { ErrorClass } from '../../model/errors/error-class.ts';
 import type { BackoffSpec } from '../../model/kinds/short-forms.ts';
-import { fraction } from './mint.ts';
+import { fraction } from './order/mint.ts';
 
 /** The delays between restarts of a container. */
 export interface BackoffCurve {

@@ -3,8 +3,8 @@ import type { Desired } from '../../model/desired.ts';
 import { effectiveProbes } from '../../model/health.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { opId } from '../op-traits.ts';
-import type { Availability, Pass } from './pass.ts';
-import { blocked, READY_NOW } from './pass.ts';
+import type { Availability, Pass } from './order/pass.ts';
+import { blocked, READY_NOW } from './order/pass.ts';
 import { isOfItsDeclaration, satisfies } from './readiness.ts';
 import { type DependencyCondition, isContainer } from './references.ts';
 

@@ -2,7 +2,7 @@ import type { ChangeClass } from '../../model/field.ts';
 import { changeClasses } from '../../model/field.ts';
 import { containerFields } from '../../model/kinds/container.ts';
 import { networkFields } from '../../model/kinds/network.ts';
-import { writtenDuration, writtenSize } from '../../model/shown-value.ts';
+import { writtenDuration, writtenSize } from '../../model/text/shown-value.ts';
 
 /** One difference between the spec a resource was made from and the declared one. */
 export interface FieldChange {

@@ -14,10 +14,10 @@ import { own } from '../../model/own.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { SignalName } from '../../model/signals.ts';
 import type { Cause, Hold } from '../op.ts';
-import type { ContentChange } from './cause.ts';
-import { because, declared, positionOf, redeclared, rolledBack, specChanged } from './cause.ts';
 import type { FieldChange } from './diff.ts';
 import { changedContent, diffSpecs } from './diff.ts';
+import type { ContentChange } from './order/cause.ts';
+import { because, declared, positionOf, redeclared, rolledBack, specChanged } from './order/cause.ts';
 import { ownsSandbox, specOf } from './references.ts';
 import { decideFailedStart, decideRestart, describeStop, mayRestart } from './restart.ts';
 

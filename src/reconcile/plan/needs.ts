@@ -5,8 +5,8 @@ import { parseKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
 import { opId } from '../op-traits.ts';
 import { containerAvailability } from './container-availability.ts';
-import type { Availability, Blocked, Pass } from './pass.ts';
-import { blocked, READY_NOW } from './pass.ts';
+import type { Availability, Blocked, Pass } from './order/pass.ts';
+import { blocked, READY_NOW } from './order/pass.ts';
 import {
   attachedNetwork,
   isContainer,

@@ -6,11 +6,11 @@ import { parseKey } from '../../model/resource.ts';
 import type { Cause } from '../op.ts';
 import { opId } from '../op-traits.ts';
 import { changedBase } from './bases.ts';
-import { because, declared, redeclared, specChanged } from './cause.ts';
 import { diffSpecs } from './diff.ts';
-import type { OpDraft } from './op-graph.ts';
-import type { Pass } from './pass.ts';
-import { availabilityOfHeld, blocked, hold, mayAct, READY_NOW, scoped } from './pass.ts';
+import { because, declared, redeclared, specChanged } from './order/cause.ts';
+import type { OpDraft } from './order/op-graph.ts';
+import type { Pass } from './order/pass.ts';
+import { availabilityOfHeld, blocked, hold, mayAct, READY_NOW, scoped } from './order/pass.ts';
 import { DEFAULT_NETWORK } from './references.ts';
 
 function ofKind<K extends Kind>(pass: Pass, kind: K): readonly Desired<K>[] {

@@ -3,9 +3,9 @@ import type { ObservedContainer, Orphan } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
 import { opId } from '../op-traits.ts';
-import { because } from './cause.ts';
-import type { Pass } from './pass.ts';
-import { hold, mayAct, scoped, undeclared } from './pass.ts';
+import { because } from './order/cause.ts';
+import type { Pass } from './order/pass.ts';
+import { hold, mayAct, scoped, undeclared } from './order/pass.ts';
 import { attachedNetwork, DEFAULT_NETWORK, observedReferences, specOf } from './references.ts';
 
 const GONE = () => because('removed', 'no longer declared');

@@ -1,5 +1,5 @@
 /** Decides which keys are requeued, when, and why. Pure. */
-import type { ErrorClass } from '../../model/error-class.ts';
+import type { ErrorClass } from '../../model/errors/error-class.ts';
 import type { OpFailure } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';

@@ -1,6 +1,6 @@
 import type { Instant } from '../../model/clock.ts';
-import { OWN_FAILURES } from '../../model/error-class.ts';
-import { describeEnd } from '../../model/exit-words.ts';
+import { OWN_FAILURES } from '../../model/errors/error-class.ts';
+import { describeEnd } from '../../model/errors/exit-words.ts';
 import type { ObservedHealth } from '../../model/health.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { ObservedContainer, ObservedExit, RestartCounters } from '../../model/observed.ts';

@@ -1,6 +1,6 @@
 /** Judges the run of a container: ready, completed, failed, or to be judged later. Pure. */
 import type { Instant } from '../../model/clock.ts';
-import { OWN_FAILURES } from '../../model/error-class.ts';
+import { OWN_FAILURES } from '../../model/errors/error-class.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import { SETTLE_MS } from '../../model/kinds/update-forms.ts';
 import type { ObservedContainer, ObservedExit } from '../../model/observed.ts';

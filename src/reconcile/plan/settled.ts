@@ -3,7 +3,7 @@ import type { ObservedContainer } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { nextKey, oldKey } from '../../model/update.ts';
 import type { Cause } from '../op.ts';
-import type { Pass } from './pass.ts';
+import type { Pass } from './order/pass.ts';
 import { ownsSandbox } from './references.ts';
 
 /**

@@ -7,10 +7,10 @@ import type { Desired } from '../../model/desired.ts';
 import type { ObservedContainer, OpFailure } from '../../model/observed.ts';
 import { nextKey, type ObservedUpdate, sameVersion, type UpdateTerms, type Version } from '../../model/update.ts';
 import type { Cause, Hold } from '../op.ts';
-import { because } from './cause.ts';
 import type { Intent, Surroundings } from './intent.ts';
 import { changeIntent, creationIntent, soonest } from './intent.ts';
-import type { OpDraft } from './op-graph.ts';
+import { because } from './order/cause.ts';
+import type { OpDraft } from './order/op-graph.ts';
 import { observedReferences, specOf } from './references.ts';
 import { isAt, judge, type Verdict } from './verdict.ts';
 

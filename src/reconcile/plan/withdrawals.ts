@@ -1,10 +1,10 @@
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
 import { OP_TRAITS, opId } from '../op-traits.ts';
-import { because } from './cause.ts';
 import { sharesNetwork, whyUntouchable } from './containers.ts';
-import type { Pass } from './pass.ts';
-import { scoped } from './pass.ts';
+import { because } from './order/cause.ts';
+import type { Pass } from './order/pass.ts';
+import { scoped } from './order/pass.ts';
 
 /**
  * Plans the release of host ports by containers that do not run and that this plan does not start. A container that runs in

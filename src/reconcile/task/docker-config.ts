@@ -1,7 +1,7 @@
 /** Docker 1.4's `Config` and `HostConfig` of a container, so that a Docker decoder reads our containers/. Pure. */
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { ExposedPort } from '../../model/kinds/short-forms.ts';
-import { HOST_CONFIG, type HostConfig, RUN_CONFIG, type RunConfig } from '../../state/run-config.ts';
+import { HOST_CONFIG, type HostConfig, RUN_CONFIG, type RunConfig } from '../../state/containers/run-config.ts';
 import type { ImageDefaults } from './task-spec.ts';
 
 const portKey = ({ port, protocol }: ExposedPort): string => `${port}/${protocol}`;

@@ -1,7 +1,7 @@
 /** One run of a container as the exec driver wants it, made from the specification and what was allocated for it. */
 import type { LogSpec, MountSpec, RecordedNetwork, RootMount, TaskSpec } from '../../drivers/contract.ts';
 import { effectiveCapabilities } from '../../model/capabilities.ts';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { containerEnv } from './container-env.ts';

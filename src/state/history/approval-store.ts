@@ -1,4 +1,4 @@
-import { containerOfVolume } from '../volume-record.ts';
+import { containerOfVolume } from '../volumes/volume-record.ts';
 import type { HistoryDatabase } from './history-database.ts';
 
 /** What a person allowed with `tsdocker approve`: the key of a volume, or the origin of a source. Durable. */

@@ -1,5 +1,5 @@
 import type { Statement } from 'better-sqlite3';
-import type { ErrorClass } from '../../model/error-class.ts';
+import type { ErrorClass } from '../../model/errors/error-class.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { HistoryDatabase } from './history-database.ts';
 

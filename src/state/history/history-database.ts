@@ -1,6 +1,6 @@
 import type { Database, Statement } from 'better-sqlite3';
-import { prepareStatement } from '../database.ts';
-import { JoinedTransactions } from '../joined-transactions.ts';
+import { prepareStatement } from '../databases/database.ts';
+import { JoinedTransactions } from '../databases/joined-transactions.ts';
 
 /**
  * One connection with two grades of commit. Plain statements survive a killed supervisor; what runs in {@link durable}

@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3';
-import { type Opening, openDatabase } from '../database.ts';
-import type { StateIssue } from '../state-file.ts';
+import { type Opening, openDatabase } from '../databases/database.ts';
+import type { StateIssue } from '../files/state-file.ts';
 import { ApprovalStore } from './approval-store.ts';
 import { ContentsStore } from './contents-store.ts';
 import { FailureStore } from './failure-store.ts';

@@ -1,4 +1,4 @@
-import type { HeldApp } from '../declaration.ts';
+import type { HeldApp } from '../databases/declaration.ts';
 import type { HistoryDatabase } from './history-database.ts';
 
 /** Apps whose declaration is not certain; nothing of them is touched until a person or a manifest says what holds. Durable. */

@@ -1,5 +1,5 @@
 import type { Statement } from 'better-sqlite3';
-import type { TsdErrorJson } from '../../model/errors.ts';
+import type { TsdErrorJson } from '../../model/errors/errors.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { HistoryDatabase } from './history-database.ts';
 

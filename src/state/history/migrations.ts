@@ -1,5 +1,5 @@
 import type { Database } from 'better-sqlite3';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 
 /** Times are Unix milliseconds. A migration is never changed after a release: what it made is on people's disks. */
 export const MIGRATIONS: readonly string[] = [

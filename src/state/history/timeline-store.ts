@@ -1,7 +1,7 @@
 import type { Statement } from 'better-sqlite3';
 import type { ResourceKey, SourcePosition } from '../../model/resource.ts';
 import type { TimelineDraft, TimelineEntry } from '../../model/timeline.ts';
-import { isTroubleOfTheDisk } from '../database.ts';
+import { isTroubleOfTheDisk } from '../databases/database.ts';
 import type { HistoryDatabase } from './history-database.ts';
 
 type Row = Omit<TimelineEntry, 'ok' | 'source' | 'log'> & {

@@ -3,10 +3,10 @@ import { canonicalJson } from '../../manifest/spec-hash.ts';
 import type { Contents } from '../../model/contents.ts';
 import type { DesiredState } from '../../model/desired.ts';
 import type { ResourceKey } from '../../model/resource.ts';
-import type { Declaration } from '../../state/declaration.ts';
+import type { Declaration } from '../../state/databases/declaration.ts';
 import type { AppPin, GenerationPins } from '../../state/history/generation-store.ts';
 import type { SourceText } from '../../state/history/source-store.ts';
-import { sourceId } from '../source.ts';
+import { sourceId } from '../sources/source.ts';
 
 /** What a generation is stored as. */
 export interface StoredGeneration {

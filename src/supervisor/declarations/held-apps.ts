@@ -1,7 +1,7 @@
 /** Apps whose declaration is not certain: what they may be, and what each choice leads to. */
-import type { Candidate, Declaration, HeldApp } from '../../state/declaration.ts';
-import { type Source, type SourceMap, sourceId } from '../source.ts';
-import type { SourceSet } from '../source-set.ts';
+import type { Candidate, Declaration, HeldApp } from '../../state/databases/declaration.ts';
+import { type Source, type SourceMap, sourceId } from '../sources/source.ts';
+import type { SourceSet } from '../sources/source-set.ts';
 import { generationOf } from './declarations.ts';
 
 export interface Choice {

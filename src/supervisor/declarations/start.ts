@@ -2,13 +2,13 @@
 import type { DesiredState } from '../../model/desired.ts';
 import { networkMode } from '../../model/network-mode.ts';
 import { parseKey } from '../../model/resource.ts';
-import type { ContainerStore } from '../../state/containers.ts';
-import type { Declaration, Made } from '../../state/declaration.ts';
-import type { DeclarationCopies } from '../../state/declaration-copies.ts';
+import type { ContainerStore } from '../../state/containers/containers.ts';
+import { containerSpecOf } from '../../state/containers/written-spec.ts';
+import type { Declaration, Made } from '../../state/databases/declaration.ts';
+import type { DeclarationCopies } from '../../state/databases/declaration-copies.ts';
 import type { History } from '../../state/history/history.ts';
-import type { VolumeStore } from '../../state/volumes.ts';
-import { containerSpecOf } from '../../state/written-spec.ts';
-import { ownerByName } from '../source-set.ts';
+import type { VolumeStore } from '../../state/volumes/volumes.ts';
+import { ownerByName } from '../sources/source-set.ts';
 import { declarationsOf, encoded, generationOf, type StoredGeneration } from './declarations.ts';
 import { judge, type RecordedContainer, type Verdict } from './verdict.ts';
 

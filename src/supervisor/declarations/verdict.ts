@@ -5,7 +5,7 @@
 import { largest } from '../../model/lists.ts';
 import { parseKey, type ResourceKey, resourceKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
-import type { Candidate, DatedDeclaration, Declaration, HeldApp, Made } from '../../state/declaration.ts';
+import type { Candidate, DatedDeclaration, Declaration, HeldApp, Made } from '../../state/databases/declaration.ts';
 
 /** A container as its record has it, which was read. */
 export interface RecordedContainer {

@@ -1,7 +1,7 @@
-import type { BuildApi, BuildEvent, BuildRequest } from '../../api/build.ts';
+import type { BuildApi, BuildEvent, BuildRequest } from '../../api/images/build.ts';
 import { carryOut } from '../../reconcile/ops/build/build-order.ts';
 import type { World } from '../../reconcile/ops/world.ts';
-import { checkImageName, parseImageName } from '../../state/image-names.ts';
+import { checkImageName, parseImageName } from '../../state/images/image-names.ts';
 import type { ImageJobs } from './image-jobs.ts';
 import { streamedEvents } from './streamed.ts';
 

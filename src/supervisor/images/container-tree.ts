@@ -2,7 +2,7 @@
 import type { LayerChange } from '../../drivers/contract.ts';
 import { withoutMountPoints } from '../../images/export/mount-points.ts';
 import type { World } from '../../reconcile/ops/world.ts';
-import type { ContainerRecord } from '../../state/container-record.ts';
+import type { ContainerRecord } from '../../state/containers/container-record.ts';
 
 /** Changes of the container without empty files and directories that are only there to mount something on them. */
 export function ownChanges(world: World, record: ContainerRecord, signal: AbortSignal): AsyncGenerator<LayerChange> {

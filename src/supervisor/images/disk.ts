@@ -1,21 +1,21 @@
 /** What images, containers, volumes and logs take on disk, and getting some of it back. */
 import { existsSync, readdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DiskUsageView, PruneRequest, PruneView, TreeNodeView } from '../../api/image-files.ts';
+import type { DiskUsageView, PruneRequest, PruneView, TreeNodeView } from '../../api/images/image-files.ts';
 import { treeSize } from '../../drivers/graph/tree-size.ts';
-import { removeTree } from '../../ffi/remove-tree.ts';
+import { removeTree } from '../../ffi/files/remove-tree.ts';
 import { findGarbage, type Garbage, type GcInput, type Listing, limitedTo } from '../../images/gc.ts';
 import { removeRecipe } from '../../images/recipe/recipe-path.ts';
 import type { Desired } from '../../model/desired.ts';
 import { parseKey } from '../../model/resource.ts';
 import { buildCacheOf } from '../../reconcile/ops/build/build-host.ts';
-import { recipesOf } from '../../reconcile/ops/image.ts';
-import { imageIdOf } from '../../reconcile/ops/image-of.ts';
+import { recipesOf } from '../../reconcile/ops/images/image.ts';
+import { imageIdOf } from '../../reconcile/ops/images/image-of.ts';
 import { volumesLeftBehind } from '../../reconcile/ops/released-volumes.ts';
 import type { World } from '../../reconcile/ops/world.ts';
 import type { History } from '../../state/history/history.ts';
-import { copiesNeeded } from '../copies-in-use.ts';
-import type { KeptContents } from '../kept-contents.ts';
+import { copiesNeeded } from '../sources/copies-in-use.ts';
+import type { KeptContents } from '../sources/kept-contents.ts';
 import { tagsOf } from './find-images.ts';
 import { logFiles } from './log-budget.ts';
 

@@ -1,10 +1,10 @@
 import type { StoredImage } from '../../images/export/stored-image.ts';
-import { ERROR_CATALOGUE } from '../../model/error-catalogue.ts';
-import { TsdError } from '../../model/errors.ts';
+import { ERROR_CATALOGUE } from '../../model/errors/error-catalogue.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import { own } from '../../model/own.ts';
 import type { World } from '../../reconcile/ops/world.ts';
-import { parseImageName } from '../../state/image-names.ts';
-import type { ImageRecord } from '../../state/image-record.ts';
+import { parseImageName } from '../../state/images/image-names.ts';
+import type { ImageRecord } from '../../state/images/image-record.ts';
 
 /** `repository:tag` of every name of an image. */
 export function tagsOf(world: World, imageId: string): string[] {

@@ -10,8 +10,8 @@ import type {
   PruneView,
   SaveRequest,
   TreeNodeView,
-} from '../../api/image-files.ts';
-import type { TransferEvent } from '../../api/transfer-event.ts';
+} from '../../api/images/image-files.ts';
+import type { TransferEvent } from '../../api/images/transfer-event.ts';
 import { changesTar } from '../../images/export/changes-tar.ts';
 import { dockerArchive } from '../../images/export/docker-archive.ts';
 import { type LayerStore, layerTarSize } from '../../images/export/layer-tar.ts';
@@ -27,15 +27,21 @@ import { sourceMissing } from '../../images/sources/image-files.ts';
 import { SparseMaps } from '../../images/tree/sparse-entry.ts';
 import { decompressed } from '../../images/unpack/decompress.ts';
 import { formatTime } from '../../model/clock.ts';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import { append } from '../../model/lists.ts';
-import { archiveContext, loadContext, type ProgressSink, recipesOf, recordImage } from '../../reconcile/ops/image.ts';
+import {
+  archiveContext,
+  loadContext,
+  type ProgressSink,
+  recipesOf,
+  recordImage,
+} from '../../reconcile/ops/images/image.ts';
 import type { World } from '../../reconcile/ops/world.ts';
-import type { ContainerRecord } from '../../state/container-record.ts';
+import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import type { History } from '../../state/history/history.ts';
-import { checkImageName, parseImageName } from '../../state/image-names.ts';
-import type { KeptContents } from '../kept-contents.ts';
-import type { Pauses } from '../pauses.ts';
+import { checkImageName, parseImageName } from '../../state/images/image-names.ts';
+import type { Pauses } from '../requests/pauses.ts';
+import type { KeptContents } from '../sources/kept-contents.ts';
 import { ownChanges } from './container-tree.ts';
 import { diskUsage, imageTree, prune } from './disk.ts';
 import { imagesToSave, storedImage } from './find-images.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { ImageHistoryView } from '../../api/registry-views.ts';
+import type { ImageHistoryView } from '../../api/images/registry-views.ts';
 import { parseJson } from '../../images/image-config.ts';
-import type { ImageRecord } from '../../state/image-record.ts';
+import type { ImageRecord } from '../../state/images/image-record.ts';
 
 const stepSchema = z.object({
   created: z.string().nullish(),

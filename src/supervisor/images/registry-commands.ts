@@ -9,21 +9,21 @@ import type {
   RemoveImageRequest,
   SearchRequest,
   SearchView,
-} from '../../api/registry-views.ts';
-import type { TransferEvent } from '../../api/transfer-event.ts';
+} from '../../api/images/registry-views.ts';
+import type { TransferEvent } from '../../api/images/transfer-event.ts';
 import { layerTar, layerTarSize } from '../../images/export/layer-tar.ts';
 import type { PushedImage, PushProgress } from '../../images/registry/push.ts';
-import type { Registry } from '../../images/registry/registry.ts';
-import { TsdError } from '../../model/errors.ts';
+import type { Registry } from '../../images/registry/registries.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import { familiarRepository, formatReference, type ImageReference, registryName } from '../../model/image-reference.ts';
 import type { ImageSpec } from '../../model/kinds/image.ts';
 import type { ResourceKey } from '../../model/resource.ts';
-import { type ProgressSink, recipesOf } from '../../reconcile/ops/image.ts';
-import { imageReference, pullAndName } from '../../reconcile/ops/image-pull.ts';
+import { type ProgressSink, recipesOf } from '../../reconcile/ops/images/image.ts';
+import { imageReference, pullAndName } from '../../reconcile/ops/images/image-pull.ts';
 import type { World } from '../../reconcile/ops/world.ts';
-import { parseImageName } from '../../state/image-names.ts';
-import type { ImageRecord } from '../../state/image-record.ts';
-import type { Reserve } from '../../state/reserve.ts';
+import type { Reserve } from '../../state/files/reserve.ts';
+import { parseImageName } from '../../state/images/image-names.ts';
+import type { ImageRecord } from '../../state/images/image-record.ts';
 import { findImage, storedImage } from './find-images.ts';
 import { imageHistory } from './image-history.ts';
 import type { ImageJobs } from './image-jobs.ts';

@@ -1,9 +1,9 @@
-import type { RemovedView } from '../../api/registry-views.ts';
-import { TsdError } from '../../model/errors.ts';
-import { isOfKeptGeneration, removeUnusedImage } from '../../reconcile/ops/image.ts';
+import type { RemovedView } from '../../api/images/registry-views.ts';
+import { TsdError } from '../../model/errors/errors.ts';
+import { isOfKeptGeneration, removeUnusedImage } from '../../reconcile/ops/images/image.ts';
 import type { World } from '../../reconcile/ops/world.ts';
-import { parseImageName } from '../../state/image-names.ts';
-import type { Reserve } from '../../state/reserve.ts';
+import type { Reserve } from '../../state/files/reserve.ts';
+import { parseImageName } from '../../state/images/image-names.ts';
 import { findImage } from './find-images.ts';
 
 const conflict = (message: string, hint: string): TsdError =>

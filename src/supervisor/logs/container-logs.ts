@@ -2,9 +2,9 @@
 import type { LogEntry, LogOptions } from '../../api/supervisor.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { World } from '../../reconcile/ops/world.ts';
-import type { ContainerRecord } from '../../state/container-record.ts';
+import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import type { SupervisorEventBus } from '../events.ts';
-import type { LoopState } from '../view-input.ts';
+import type { LoopState } from '../views/view-input.ts';
 import { readLog } from './read-log.ts';
 
 export interface ContainerLogParts {

@@ -1,7 +1,7 @@
 /** What a container wrote last. */
-import { toTsdError } from '../../model/errors.ts';
-import type { ContainerRecord } from '../../state/container-record.ts';
-import type { ContainerStore } from '../../state/containers.ts';
+import { toTsdError } from '../../model/errors/errors.ts';
+import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import type { ContainerStore } from '../../state/containers/containers.ts';
 import { logExcerpt } from './log-excerpt.ts';
 
 /** Clocks of the shim and of the payload's first line may be read in either order. */

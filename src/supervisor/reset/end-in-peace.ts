@@ -1,9 +1,9 @@
 import type { ExecDriver } from '../../drivers/contract.ts';
 import { signalNumber } from '../../model/signals.ts';
-import type { ContainerRecord } from '../../state/container-record.ts';
-import { ContainerStore } from '../../state/containers.ts';
+import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import { ContainerStore } from '../../state/containers/containers.ts';
+import { containerSpecOf } from '../../state/containers/written-spec.ts';
 import type { StateRoot } from '../../state/root.ts';
-import { containerSpecOf } from '../../state/written-spec.ts';
 
 const DEFAULT_STOP_MS = 10_000;
 

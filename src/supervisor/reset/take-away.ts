@@ -1,6 +1,6 @@
 /** Takes what one instance has on its host away: runs, network, control groups, layers. Files are left to who has the locks. */
 import type { ExecDriver, GraphDriver, NetworkDriver } from '../../drivers/contract.ts';
-import { TsdError } from '../../model/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 
 export interface InstanceDrivers {
   readonly exec: Pick<ExecDriver, 'list' | 'kill' | 'remove' | 'alive' | 'giveBack'>;

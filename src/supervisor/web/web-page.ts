@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { EventView } from '../../api/explain-views.ts';
 import { type HttpRequest, sendText } from '../../api/http-listener.ts';
 import type { LogEntry, LogOptions } from '../../api/supervisor.ts';
-import { toTsdError } from '../../model/errors.ts';
+import { toTsdError } from '../../model/errors/errors.ts';
 import type { SupervisorEventBus } from '../events.ts';
 import { type ServerEvent, sendEvents } from './event-stream.ts';
 import type { Overview } from './overview.ts';

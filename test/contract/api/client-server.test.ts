@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SupervisorClient } from '../../../src/api/client.ts';
-import { TsdError } from '../../../src/model/errors.ts';
+import { TsdError } from '../../../src/model/errors/errors.ts';
 import { type Served, serve } from '../../support/api/served.ts';
 import { until } from '../../support/wait.ts';
 

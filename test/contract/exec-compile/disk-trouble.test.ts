@@ -5,8 +5,8 @@ import { mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ShimConnection } from '../../../src/drivers/exec/native/shim-connection.ts';
-import { REQUEST } from '../../../src/drivers/exec/native/shim-protocol.ts';
+import { ShimConnection } from '../../../src/drivers/exec/native/shim/shim-connection.ts';
+import { REQUEST } from '../../../src/drivers/exec/native/shim/shim-protocol.ts';
 import { until } from '../../support/wait.ts';
 import { Containers } from './fixture.ts';
 

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { BoundFile, TaskSpec } from '../../../src/drivers/contract.ts';
 import { createNativeDriver } from '../../../src/drivers/exec/native/native-driver.ts';
-import { syscall } from '../../../src/ffi/native.ts';
+import { syscall } from '../../../src/ffi/call/native.ts';
 import { execSpec } from '../../support/exec-specs.ts';
 import { until } from '../../support/wait.ts';
 import { Containers, SHIM_BINARY } from './fixture.ts';

@@ -1,7 +1,7 @@
 /** In a mount namespace of its own: the paths masked while the kernel shows only processes in /proc, and after that. */
 import { execFileSync } from 'node:child_process';
-import { addMaskedPaths } from '../../../src/drivers/exec/native/masked-paths.ts';
-import { SyscallProgram } from '../../../src/drivers/exec/native/program.ts';
+import { addMaskedPaths } from '../../../src/drivers/exec/native/program/masked-paths.ts';
+import { SyscallProgram } from '../../../src/drivers/exec/native/program/program.ts';
 
 function masked(): string[] {
   const program = new SyscallProgram();

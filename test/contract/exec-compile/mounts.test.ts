@@ -16,7 +16,7 @@ import {
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { MountSpec } from '../../../src/drivers/contract.ts';
-import { readXattrs, setXattr } from '../../../src/ffi/layer-files.ts';
+import { readXattrs, setXattr } from '../../../src/ffi/files/layer-files.ts';
 import { enterOwnMounts, ownMounts } from '../../support/own-mounts.ts';
 import { Containers } from './fixture.ts';
 

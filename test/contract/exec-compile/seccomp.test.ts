@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { ExecSpec, TaskSpec } from '../../../src/drivers/contract.ts';
 import { createNativeDriver } from '../../../src/drivers/exec/native/native-driver.ts';
-import { systemCall } from '../../../src/ffi/foreign.ts';
+import { systemCall } from '../../../src/ffi/call/foreign.ts';
 import { profileSchema } from '../../../src/model/seccomp/profile.ts';
 import { makeCaller } from '../../support/caller.ts';
 import { execSpec } from '../../support/exec-specs.ts';

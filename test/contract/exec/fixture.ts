@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import type { ExecDriver, Instance, StdioSession, TaskExit, TaskSpec } from '../../../src/drivers/contract.ts';
-import { readExitRecord } from '../../../src/drivers/exec/native/exit-record.ts';
+import { readExitRecord } from '../../../src/drivers/exec/native/shim/exit-record.ts';
 import { PLAIN_TASK } from '../../support/exec-specs.ts';
 import { until } from '../../support/wait.ts';
 

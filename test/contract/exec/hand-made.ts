@@ -16,7 +16,7 @@ import {
   SLOT_STDIN,
   SLOT_STDOUT,
   SyscallProgram,
-} from '../../../src/drivers/exec/native/program.ts';
+} from '../../../src/drivers/exec/native/program/program.ts';
 
 // linux/sched.h, linux/prctl.h, asm-generic/ioctls.h
 const CLONE_NEWPID = 0x20000000;

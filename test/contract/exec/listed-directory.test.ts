@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { findHierarchies, hostSources } from '../../../src/drivers/exec/native/cgroups/hierarchies.ts';
-import { ListedDirectory, UnionOfLists } from '../../../src/ffi/listed-directory.ts';
+import { ListedDirectory, UnionOfLists } from '../../../src/ffi/files/listed-directory.ts';
 
 const LONG_AGO = new Date(Date.now() - 3_600_000);
 

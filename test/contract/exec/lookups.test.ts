@@ -13,9 +13,9 @@ import {
 import { constants as os } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Beneath } from '../../../src/ffi/beneath.ts';
-import { find, type LookupPath, type LookupWay, OPEN_FLAGS } from '../../../src/ffi/lookup.ts';
-import { raceCounts } from '../../../src/ffi/retry.ts';
+import { raceCounts } from '../../../src/ffi/call/retry.ts';
+import { Beneath } from '../../../src/ffi/files/beneath.ts';
+import { find, type LookupPath, type LookupWay, OPEN_FLAGS } from '../../../src/ffi/files/lookup.ts';
 import { BusyHost } from '../../support/busy-host.ts';
 import { until } from '../../support/wait.ts';
 

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
-import { isEnding, startTimeOf } from '../../../src/ffi/processes.ts';
+import { isEnding, startTimeOf } from '../../../src/ffi/process/processes.ts';
 import { until } from '../../support/wait.ts';
 
 const children: ChildProcess[] = [];

@@ -4,7 +4,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ExecDriver, Instance, TaskHandle } from '../../../src/drivers/contract.ts';
-import { TsdError } from '../../../src/model/errors.ts';
+import { TsdError } from '../../../src/model/errors/errors.ts';
 import { execSpec } from '../../support/exec-specs.ts';
 import { StuckMount } from '../../support/stuck-mount.ts';
 import { until } from '../../support/wait.ts';

@@ -1,7 +1,7 @@
 /** Asks about processes with no descriptor left, and says what came of it. */
 import { closeSync, openSync } from 'node:fs';
-import { isEnding, signalProcess, startTimeOf } from '../../../src/ffi/processes.ts';
-import { TsdError } from '../../../src/model/errors.ts';
+import { isEnding, signalProcess, startTimeOf } from '../../../src/ffi/process/processes.ts';
+import { TsdError } from '../../../src/model/errors/errors.ts';
 
 const startTime = startTimeOf(process.pid) ?? '';
 const opened: number[] = [];

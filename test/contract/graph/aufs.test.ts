@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { GraphDriver } from '../../../src/drivers/contract.ts';
 import { createAufsDriver } from '../../../src/drivers/graph/aufs/aufs-driver.ts';
-import { hasFilesystem } from '../../../src/ffi/mounts.ts';
+import { hasFilesystem } from '../../../src/ffi/storage/mounts.ts';
 import { loadLayers } from '../../../src/images/layers.ts';
 import { configJson, loadContext, type TarFixture, tarOf, temporaryDirectory } from '../../support/images.ts';
 import { graphStoreSuite } from './store-suite.ts';

@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { setXattr } from '../../../src/ffi/layer-files.ts';
+import { setXattr } from '../../../src/ffi/files/layer-files.ts';
 import { changesTar } from '../../../src/images/export/changes-tar.ts';
 import { loadLayers } from '../../../src/images/layers.ts';
 import { addLayer } from '../../../src/images/make/add-layer.ts';

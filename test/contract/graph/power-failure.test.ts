@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { GraphDriver } from '../../../src/drivers/contract.ts';
 import { createOverlayDriver } from '../../../src/drivers/graph/overlay/overlay-driver.ts';
 import { createVfsDriver } from '../../../src/drivers/graph/vfs/vfs-driver.ts';
-import { syncDirectory } from '../../../src/ffi/files.ts';
+import { syncDirectory } from '../../../src/ffi/files/files.ts';
 import { failFilesystem } from '../../support/failing-filesystem.ts';
 import { LoopDisk } from '../../support/loop-disk.ts';
 import { describeTree } from '../../support/tree.ts';

@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import type { RootMount } from '../../../src/drivers/contract.ts';
-import { mountDetached, mountInPassing } from '../../../src/ffi/mounts.ts';
+import { mountDetached, mountInPassing } from '../../../src/ffi/storage/mounts.ts';
 
 function mount(root: Exclude<RootMount, { type: 'bind' }>): number {
   if (root.type === 'calls') return mountInPassing('test root', root.place, root.calls, root.subdirectory);

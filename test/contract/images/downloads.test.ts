@@ -5,7 +5,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DOWNLOAD_LIMITS, type DownloadLimits, Downloads, HOST_NETWORK } from '../../../src/images/build/downloads.ts';
-import { TsdError } from '../../../src/model/errors.ts';
+import { TsdError } from '../../../src/model/errors/errors.ts';
 import { NGINX_INSTALLED, NginxServer } from '../../support/nginx.ts';
 import { makeCertificates } from '../../support/registry.ts';
 import { temporaryDirectories } from '../../support/temp-root.ts';

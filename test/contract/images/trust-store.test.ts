@@ -7,7 +7,7 @@ import { systemTimers } from '../../../src/engine/timers.ts';
 import { keyId, openDaemonKey } from '../../../src/images/trust/daemon-key.ts';
 import { verifyPrettyJws } from '../../../src/images/trust/pretty-jws.ts';
 import { readTrustDirectory } from '../../../src/images/trust/trust-store.ts';
-import { registerTrustJobs } from '../../../src/supervisor/trust-jobs.ts';
+import { registerTrustJobs } from '../../../src/supervisor/requests/trust-jobs.ts';
 import { tarOf, temporaryDirectory } from '../../support/images.ts';
 import { REGISTRY_INSTALLED, RegistryServer, SKOPEO_INSTALLED } from '../../support/registry.ts';
 

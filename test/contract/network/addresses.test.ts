@@ -1,9 +1,9 @@
 import { closeSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { SandboxAddresses } from '../../../src/drivers/network/bridge/sandbox-addresses.ts';
-import { namespaceId } from '../../../src/ffi/namespace-ids.ts';
-import { createNetns } from '../../../src/ffi/namespaces.ts';
-import { NETLINK_ROUTE, NetlinkSocket } from '../../../src/ffi/netlink.ts';
+import { namespaceId } from '../../../src/ffi/network/namespace-ids.ts';
+import { NETLINK_ROUTE, NetlinkSocket } from '../../../src/ffi/network/netlink.ts';
+import { createNetns } from '../../../src/ffi/process/namespaces.ts';
 import { until } from '../../support/wait.ts';
 import { enterPrivateHost, Namespaces, shell } from './private-host.ts';
 

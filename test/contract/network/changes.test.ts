@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { beforeAll, expect, test } from 'vitest';
-import { namespaceId } from '../../../src/ffi/namespace-ids.ts';
-import { createNetns, inNetns } from '../../../src/ffi/namespaces.ts';
-import { NETLINK_ROUTE, NetlinkSocket } from '../../../src/ffi/netlink.ts';
-import { RouteChanges, RTMGRP } from '../../../src/ffi/route-changes.ts';
-import { RulesetGeneration } from '../../../src/ffi/ruleset-generation.ts';
+import { namespaceId } from '../../../src/ffi/network/namespace-ids.ts';
+import { NETLINK_ROUTE, NetlinkSocket } from '../../../src/ffi/network/netlink.ts';
+import { RouteChanges, RTMGRP } from '../../../src/ffi/network/route-changes.ts';
+import { RulesetGeneration } from '../../../src/ffi/network/ruleset-generation.ts';
+import { createNetns, inNetns } from '../../../src/ffi/process/namespaces.ts';
 import { enterPrivateHost } from './private-host.ts';
 
 beforeAll(() => {

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { Forwarders } from '../../../src/drivers/network/bridge/forwarders.ts';
-import { descriptorBudget } from '../../../src/drivers/network/bridge/open-flows.ts';
+import { Forwarders } from '../../../src/drivers/network/bridge/forwarders/forwarders.ts';
+import { descriptorBudget } from '../../../src/drivers/network/bridge/forwarders/open-flows.ts';
 import type { Listener } from '../../../src/drivers/network/bridge/publication.ts';
 import { enterPrivateHost, OUTSIDE_ADDRESS, serve, shell, sourceSeen, stopServers } from './private-host.ts';
 

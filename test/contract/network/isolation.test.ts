@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { NetworkDriver } from '../../../src/drivers/contract.ts';
-import { inNetns } from '../../../src/ffi/namespaces.ts';
+import { inNetns } from '../../../src/ffi/process/namespaces.ts';
 import { until } from '../../support/wait.ts';
 import {
   blocked,

@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { NetworkDriver } from '../../../src/drivers/contract.ts';
-import { createNetns, inNetns } from '../../../src/ffi/namespaces.ts';
+import { createNetns, inNetns } from '../../../src/ffi/process/namespaces.ts';
 import {
   blocked,
   endpoint,

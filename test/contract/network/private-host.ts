@@ -19,10 +19,10 @@ import type {
   Sandbox,
 } from '../../../src/drivers/contract.ts';
 import { type BridgeOptions, createBridgeDriver } from '../../../src/drivers/network/bridge/bridge-driver.ts';
-import { bindSocket } from '../../../src/drivers/network/bridge/host-sockets.ts';
-import { createNetns, inNetns } from '../../../src/ffi/namespaces.ts';
-import { syscall, trySyscall } from '../../../src/ffi/native.ts';
-import { addressBytes } from '../../../src/ffi/rtnetlink.ts';
+import { bindSocket } from '../../../src/drivers/network/bridge/forwarders/host-sockets.ts';
+import { syscall, trySyscall } from '../../../src/ffi/call/native.ts';
+import { addressBytes } from '../../../src/ffi/network/rtnetlink.ts';
+import { createNetns, inNetns } from '../../../src/ffi/process/namespaces.ts';
 import { macOfAddress } from '../../../src/model/addresses.ts';
 
 const CLONE_NEWNET = 0x40000000;

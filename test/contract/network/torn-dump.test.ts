@@ -2,9 +2,9 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import { beforeAll, expect, test } from 'vitest';
-import { NETLINK_ROUTE, NetlinkSocket } from '../../../src/ffi/netlink.ts';
-import { deleteLink, listAddresses, listLinks } from '../../../src/ffi/rtnetlink.ts';
-import { TsdError } from '../../../src/model/errors.ts';
+import { NETLINK_ROUTE, NetlinkSocket } from '../../../src/ffi/network/netlink.ts';
+import { deleteLink, listAddresses, listLinks } from '../../../src/ffi/network/rtnetlink.ts';
+import { TsdError } from '../../../src/model/errors/errors.ts';
 import { until } from '../../support/wait.ts';
 import { enterPrivateHost } from './private-host.ts';
 

@@ -14,8 +14,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ContainerStore } from '../../../src/state/containers.ts';
-import { StateFiles } from '../../../src/state/durable.ts';
+import { ContainerStore } from '../../../src/state/containers/containers.ts';
+import { StateFiles } from '../../../src/state/files/durable.ts';
 import { CONTAINER_TEXTS, containerRecord } from '../../support/container-record.ts';
 import { temporaryDirectories } from '../../support/temp-root.ts';
 

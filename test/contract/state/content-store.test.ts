@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ContentStore } from '../../../src/state/content-store.ts';
-import { StateFiles } from '../../../src/state/durable.ts';
+import { StateFiles } from '../../../src/state/files/durable.ts';
 
 let root: string;
 beforeEach(() => {

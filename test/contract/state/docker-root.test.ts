@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { beforeEach, expect, it } from 'vitest';
-import { RepositoryStore } from '../../../src/state/repositories.ts';
+import { RepositoryStore } from '../../../src/state/images/repositories.ts';
 import { adoptionQuestions, decideNames, decideRestore } from '../../../src/state/restore.ts';
 import { DOCKER_IDS, HOST_CONFIG_JSON, imageJson, writeDockerRoot } from '../../support/docker-root.ts';
 import { type OpenState, stateOpener } from '../../support/open-root.ts';

@@ -1,7 +1,7 @@
 import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { rewriteInPlace, StateFiles } from '../../../src/state/durable.ts';
+import { rewriteInPlace, StateFiles } from '../../../src/state/files/durable.ts';
 import { temporaryDirectories } from '../../support/temp-root.ts';
 
 const directory = temporaryDirectories('durable');

@@ -2,8 +2,8 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { ExitRecorder } from '../../../src/reconcile/exits.ts';
-import { ContainerStore } from '../../../src/state/containers.ts';
-import { StateFiles } from '../../../src/state/durable.ts';
+import { ContainerStore } from '../../../src/state/containers/containers.ts';
+import { StateFiles } from '../../../src/state/files/durable.ts';
 import { CONTAINER_TEXTS, containerRecord } from '../../support/container-record.ts';
 import { temporaryDirectories } from '../../support/temp-root.ts';
 

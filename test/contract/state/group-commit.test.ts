@@ -5,9 +5,9 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Changes } from '../../../src/reconcile/group-commit.ts';
 import { GroupCommit } from '../../../src/reconcile/group-commit.ts';
-import { StateFiles } from '../../../src/state/durable.ts';
+import { JoinedTransactions } from '../../../src/state/databases/joined-transactions.ts';
+import { StateFiles } from '../../../src/state/files/durable.ts';
 import { type History, openHistory } from '../../../src/state/history/history.ts';
-import { JoinedTransactions } from '../../../src/state/joined-transactions.ts';
 import { LinkGraph } from '../../../src/state/link-graph.ts';
 import { temporaryDirectories } from '../../support/temp-root.ts';
 

@@ -1,10 +1,10 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { StateFiles } from '../../../src/state/durable.ts';
-import { GraphIndex } from '../../../src/state/graph-index.ts';
-import { IMAGE_JSON, type ImageRecord } from '../../../src/state/image-record.ts';
-import { RepositoryStore } from '../../../src/state/repositories.ts';
+import { StateFiles } from '../../../src/state/files/durable.ts';
+import { GraphIndex } from '../../../src/state/images/graph-index.ts';
+import { IMAGE_JSON, type ImageRecord } from '../../../src/state/images/image-record.ts';
+import { RepositoryStore } from '../../../src/state/images/repositories.ts';
 import { temporaryDirectories } from '../../support/temp-root.ts';
 
 const directory = temporaryDirectories('images');

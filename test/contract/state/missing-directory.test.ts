@@ -2,7 +2,7 @@
 import { chmodSync, chownSync, lchownSync, lstatSync, mkdirSync, readdirSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { makeMissingDirectory } from '../../../src/ffi/missing-directory.ts';
+import { makeMissingDirectory } from '../../../src/ffi/files/missing-directory.ts';
 import { temporaryDirectories } from '../../support/temp-root.ts';
 
 const temporary = temporaryDirectories('missing');

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Reserve } from '../../../src/state/reserve.ts';
+import { Reserve } from '../../../src/state/files/reserve.ts';
 
 const KIB = 1024;
 let disk = '';

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { tryLockFile } from '../../../src/ffi/locks.ts';
+import { tryLockFile } from '../../../src/ffi/files/locks.ts';
 import { openRoot, type RootOptions, type StateRoot } from '../../../src/state/root.ts';
 import { temporaryDirectories } from '../../support/temp-root.ts';
 

@@ -3,10 +3,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { StateFiles } from '../../../src/state/durable.ts';
-import { finishVolumes } from '../../../src/state/half-volumes.ts';
-import type { VolumeOwner, VolumeRecord } from '../../../src/state/volume-record.ts';
-import { VolumeStore } from '../../../src/state/volumes.ts';
+import { StateFiles } from '../../../src/state/files/durable.ts';
+import { finishVolumes } from '../../../src/state/volumes/half-volumes.ts';
+import type { VolumeOwner, VolumeRecord } from '../../../src/state/volumes/volume-record.ts';
+import { VolumeStore } from '../../../src/state/volumes/volumes.ts';
 import { temporaryDirectories } from '../../support/temp-root.ts';
 
 const directory = temporaryDirectories('volumes');

@@ -2,12 +2,12 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { DesiredState } from '../../../src/model/desired.ts';
 import { ContentStore } from '../../../src/state/content-store.ts';
-import { DeclarationCopies } from '../../../src/state/declaration-copies.ts';
-import { StateFiles } from '../../../src/state/durable.ts';
+import { DeclarationCopies } from '../../../src/state/databases/declaration-copies.ts';
+import { StateFiles } from '../../../src/state/files/durable.ts';
+import { Reserve } from '../../../src/state/files/reserve.ts';
 import { type History, openHistory } from '../../../src/state/history/history.ts';
-import { Reserve } from '../../../src/state/reserve.ts';
-import { KeptContents } from '../../../src/supervisor/kept-contents.ts';
-import { Sources } from '../../../src/supervisor/sources.ts';
+import { KeptContents } from '../../../src/supervisor/sources/kept-contents.ts';
+import { Sources } from '../../../src/supervisor/sources/sources.ts';
 import { temporaryDirectories } from '../../support/temp-root.ts';
 
 const directory = temporaryDirectories('sources');

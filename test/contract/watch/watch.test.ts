@@ -17,7 +17,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { readFinishedFile } from '../../../src/manifest/source/files.ts';
 import { scanDirectory } from '../../../src/manifest/source/scan.ts';
 import { type DirectorySnapshot, type ManifestWatcher, watchManifests } from '../../../src/manifest/source/watch.ts';
-import type { TsdError } from '../../../src/model/errors.ts';
+import type { TsdError } from '../../../src/model/errors/errors.ts';
 import { LOCAL_PATHS } from '../../support/local-paths.ts';
 
 /** Times the clock was asked: the watcher asks at each look. */

@@ -1,4 +1,4 @@
-import type { BuildApi, BuildEvent, BuildRequest } from '../../../src/api/build.ts';
+import type { BuildApi, BuildEvent, BuildRequest } from '../../../src/api/images/build.ts';
 
 /** Remembers what was asked for and streams given events. */
 export class PlainBuilds implements BuildApi {

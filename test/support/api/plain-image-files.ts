@@ -5,8 +5,8 @@ import type {
   PruneRequest,
   PruneView,
   TreeNodeView,
-} from '../../../src/api/image-files.ts';
-import type { TransferEvent } from '../../../src/api/transfer-event.ts';
+} from '../../../src/api/images/image-files.ts';
+import type { TransferEvent } from '../../../src/api/images/transfer-event.ts';
 
 const ID = 'b2'.repeat(32);
 const LAYER = 'e5'.repeat(32);

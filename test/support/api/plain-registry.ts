@@ -1,5 +1,5 @@
-import type { ImageHistoryView, RegistryApi, RemovedView, SearchView } from '../../../src/api/registry-views.ts';
-import type { TransferEvent } from '../../../src/api/transfer-event.ts';
+import type { ImageHistoryView, RegistryApi, RemovedView, SearchView } from '../../../src/api/images/registry-views.ts';
+import type { TransferEvent } from '../../../src/api/images/transfer-event.ts';
 
 /** Registries as plain data: every call is kept in `asked` and answered with what stands here. */
 export class PlainRegistry implements RegistryApi {

@@ -27,7 +27,7 @@ import type {
   VolumeView,
 } from '../../../src/api/supervisor.ts';
 import type { AttachedSession, StdioSession } from '../../../src/drivers/contract.ts';
-import { TsdError } from '../../../src/model/errors.ts';
+import { TsdError } from '../../../src/model/errors/errors.ts';
 import { PlainBuilds } from './plain-builds.ts';
 import { PlainImageFiles } from './plain-image-files.ts';
 import { PlainRegistry } from './plain-registry.ts';

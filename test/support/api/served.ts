@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { SupervisorClient } from '../../../src/api/client.ts';
 import { type ApiServer, serveApi } from '../../../src/api/server.ts';
-import type { TsdError } from '../../../src/model/errors.ts';
+import type { TsdError } from '../../../src/model/errors/errors.ts';
 import { PlainSupervisor } from './plain-supervisor.ts';
 
 export interface Served {

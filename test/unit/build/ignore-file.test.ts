@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ignoreFileNames, parseIgnoreFile } from '../../../src/model/ignore-file.ts';
+import { ignoreFileNames, parseIgnoreFile } from '../../../src/model/text/ignore-file.ts';
 
 const ignores = (rules: string, path: string): boolean => parseIgnoreFile(rules).matcher.ignores(path);
 

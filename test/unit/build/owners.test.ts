@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { Beneath } from '../../../src/ffi/beneath.ts';
+import { Beneath } from '../../../src/ffi/files/beneath.ts';
 import { parseOwner } from '../../../src/images/build/files/owners.ts';
 
 let directory: string;

@@ -1,6 +1,6 @@
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
-import { DetachFilter, detachKeysArgument } from '../../../src/cli/detach-keys.ts';
+import { DetachFilter, detachKeysArgument } from '../../../src/cli/terminal/detach-keys.ts';
 import { useTerminal } from '../../support/api/terminal.ts';
 
 const { served, screen } = useTerminal();

@@ -4,8 +4,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { requireHost } from '../../../src/composition/preconditions.ts';
 import { loadDaemonConfig } from '../../../src/daemon-config.ts';
 import { SETTINGS } from '../../../src/daemon-settings.ts';
-import { createGate } from '../../../src/ffi/gate.ts';
-import { describeError } from '../../../src/model/errors.ts';
+import { createGate } from '../../../src/ffi/files/gate.ts';
+import { describeError } from '../../../src/model/errors/errors.ts';
 import { tsdocker } from '../../support/api/in-process.ts';
 
 const gate = createGate({ trusted: { users: null, groups: [0] } });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { TsdError } from '../../../src/model/errors.ts';
+import { TsdError } from '../../../src/model/errors/errors.ts';
 import { useTerminal } from '../../support/api/terminal.ts';
 
 const { served, run, screen, manifest } = useTerminal();

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { inOrderOfTime, together } from '../../../src/cli/merge-streams.ts';
 import { terminalText } from '../../../src/cli/output/terminal-text.ts';
+import { inOrderOfTime, together } from '../../../src/cli/terminal/merge-streams.ts';
 
 test.each([
   ['plain é 日本\t|\n', 'plain é 日本\t|\n'],

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Engine } from '../../../src/engine/engine.ts';
-import { TsdError } from '../../../src/model/errors.ts';
+import { TsdError } from '../../../src/model/errors/errors.ts';
 import { ManualTime, settled } from '../../support/manual-time.ts';
 
 function engine(): { engine: Engine; log: string[]; time: ManualTime } {

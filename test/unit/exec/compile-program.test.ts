@@ -1,9 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { addCgroupEntries, addCgroupNamespace, addCgroupView } from '../../../src/drivers/exec/native/cgroup-ops.ts';
-import { addPayload, type PayloadProcess } from '../../../src/drivers/exec/native/process-ops.ts';
-import { SyscallProgram } from '../../../src/drivers/exec/native/program.ts';
-import { addSystemMounts } from '../../../src/drivers/exec/native/system-mounts.ts';
-import { addUlimits } from '../../../src/drivers/exec/native/ulimits.ts';
+import {
+  addCgroupEntries,
+  addCgroupNamespace,
+  addCgroupView,
+} from '../../../src/drivers/exec/native/program/cgroup-ops.ts';
+import { addPayload, type PayloadProcess } from '../../../src/drivers/exec/native/program/process-ops.ts';
+import { SyscallProgram } from '../../../src/drivers/exec/native/program/program.ts';
+import { addSystemMounts } from '../../../src/drivers/exec/native/program/system-mounts.ts';
+import { addUlimits } from '../../../src/drivers/exec/native/program/ulimits.ts';
 import { programText } from '../../support/program-text.ts';
 
 function text(build: (program: SyscallProgram) => void): string {

@@ -3,10 +3,10 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type FileTree, mountedTree } from '../../../src/drivers/exec/native/container-tree.ts';
-import { envValue, processEnv } from '../../../src/drivers/exec/native/env.ts';
-import { findExecutable, interpreterOf } from '../../../src/drivers/exec/native/executable.ts';
-import { lookUpUser } from '../../../src/drivers/exec/native/users.ts';
-import { lookupError } from '../../../src/ffi/lookup.ts';
+import { envValue, processEnv } from '../../../src/drivers/exec/native/program/env.ts';
+import { findExecutable, interpreterOf } from '../../../src/drivers/exec/native/program/executable.ts';
+import { lookUpUser } from '../../../src/drivers/exec/native/program/users.ts';
+import { lookupError } from '../../../src/ffi/files/lookup.ts';
 
 let root: string;
 let rootFd: number;

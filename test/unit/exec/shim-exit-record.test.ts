@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseExitRecord } from '../../../src/drivers/exec/native/exit-record.ts';
+import { parseExitRecord } from '../../../src/drivers/exec/native/shim/exit-record.ts';
 
 const line =
   'tsdocker-exit version=1 code=7 signal=0 core=0 finished=2014-12-16T08:00:00.123456789Z boottime=12.000000345\n';

@@ -11,7 +11,7 @@ import {
   encodeSize,
   FrameDecoder,
   REQUEST,
-} from '../../../src/drivers/exec/native/shim-protocol.ts';
+} from '../../../src/drivers/exec/native/shim/shim-protocol.ts';
 
 /** struct launched of shim/protocol.h */
 function launched(step: number, errno: number): Buffer {

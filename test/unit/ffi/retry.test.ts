@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { RACES, type RacingAnswer, type RetriedCall } from '../../../src/ffi/races.ts';
-import { raceCounts, retried, retriedCall } from '../../../src/ffi/retry.ts';
+import { RACES, type RacingAnswer, type RetriedCall } from '../../../src/ffi/call/races.ts';
+import { raceCounts, retried, retriedCall } from '../../../src/ffi/call/retry.ts';
 
 const retriedRows = Object.entries(RACES).flatMap(([call, { answers, retried: bound }]) =>
   bound === null

@@ -11,7 +11,7 @@ function filesWith(pattern: RegExp): string[] {
 }
 
 test('openat2 is called by its number in one file, and by name in none', () => {
-  expect(filesWith(/\bOPENAT2\b|\b437, 437\b/)).toEqual(['ffi/lookup.ts', 'ffi/openat2.ts']);
+  expect(filesWith(/\bOPENAT2\b|\b437, 437\b/)).toEqual(['ffi/files/lookup.ts', 'ffi/files/openat2.ts']);
   expect(filesWith(/(op|tryOp|opToSlot|trySyscall|syscall)\([^;]*'openat2'/)).toEqual([]);
 });
 
@@ -24,19 +24,19 @@ test('no function of src/ffi gives undefined', () => {
 
 test('what a race answers is tried again in one place', () => {
   expect(filesWith(/\b(EAGAIN|EWOULDBLOCK|EINTR|ENOBUFS|EBUSY)\b[^;]*\bcontinue\b/)).toEqual([]);
-  expect(filesWith(/from '(\.\/|.*\/ffi\/)retry\.ts'/)).toEqual([
+  expect(filesWith(/from '(\.\/|.*\/call\/)retry\.ts'/)).toEqual([
     'drivers/exec/native/native-driver.ts',
     'ffi/bpf.ts',
-    'ffi/lookup.ts',
-    'ffi/loop-device.ts',
-    'ffi/native.ts',
-    'ffi/netlink.ts',
+    'ffi/call/native.ts',
+    'ffi/files/lookup.ts',
+    'ffi/network/netlink.ts',
+    'ffi/storage/loop-device.ts',
     'supervisor/metrics/metrics.ts',
   ]);
 });
 
 test('a subnet in CIDR notation and the name of a signal are read in one place each', () => {
   expect(filesWith(/\b(?:\w*subnet|\w*cidr|bip)\.(?:split|slice|replace|match|lastIndexOf)\(/i)).toEqual([]);
-  expect(filesWith(/constants\.signals\[/)).toEqual(['cli/terminal.ts']);
+  expect(filesWith(/constants\.signals\[/)).toEqual(['cli/terminal/terminal.ts']);
   expect(filesWith(/\bSIGRTM|STKFLT/)).toEqual(['model/signals.ts']);
 });

@@ -1,7 +1,7 @@
 /** Calls of the kernel for trace.test.ts: one that works, one that fails, and one that is given a secret. */
 import { closeSync } from 'node:fs';
-import { AT_FDCWD, find, OPEN_FLAGS } from '../../../src/ffi/lookup.ts';
-import { trySyscall } from '../../../src/ffi/native.ts';
+import { trySyscall } from '../../../src/ffi/call/native.ts';
+import { AT_FDCWD, find, OPEN_FLAGS } from '../../../src/ffi/files/lookup.ts';
 
 const [directory = '', secret = ''] = process.argv.slice(2);
 const flags = OPEN_FLAGS.path;

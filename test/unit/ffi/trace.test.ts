@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { traceLine } from '../../../src/ffi/trace.ts';
+import { traceLine } from '../../../src/ffi/call/trace.ts';
 
 const SECRET = 'correct horse battery staple';
 const DIRECTORY = mkdtempSync(join(tmpdir(), 'tsd-trace-'));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { aufsCannotName, aufsMountCalls } from '../../../src/drivers/graph/aufs/mount-calls.ts';
-import { listsFilesystem, MS } from '../../../src/ffi/mounts.ts';
+import { listsFilesystem, MS } from '../../../src/ffi/storage/mounts.ts';
 
 describe('listsFilesystem', () => {
   const table = 'nodev\tsysfs\n\text4\nnodev\taufs\nnodev\tmqueue\n';

@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import type { ReadResult } from '../../../src/manifest/content.ts';
 import { desiredState, type SourceRevision } from '../../../src/manifest/desired-state.ts';
 import { loadProfile } from '../../../src/manifest/seccomp-profile.ts';
-import { declarationNotes } from '../../../src/model/declaration-notes.ts';
 import type { Desired } from '../../../src/model/desired.ts';
+import { declarationNotes } from '../../../src/model/notes/declaration-notes.ts';
 import { diffSpecs } from '../../../src/reconcile/plan/diff.ts';
 import { translated, translatedUnits } from '../importers/translation.ts';
 

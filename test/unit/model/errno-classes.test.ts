@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { classOfErrnoName, ERRNO_CLASSES } from '../../../src/model/errno-classes.ts';
-import { OWN_FAILURES } from '../../../src/model/error-class.ts';
-import { TsdError, toTsdError } from '../../../src/model/errors.ts';
+import { classOfErrnoName, ERRNO_CLASSES } from '../../../src/model/errors/errno-classes.ts';
+import { OWN_FAILURES } from '../../../src/model/errors/error-class.ts';
+import { TsdError, toTsdError } from '../../../src/model/errors/errors.ts';
 import { retryDelay } from '../../../src/reconcile/plan/backoff.ts';
 
 /** What may be answered when names are exchanged between two looks at them. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { toTsdError } from '../../../src/model/errors.ts';
+import { toTsdError } from '../../../src/model/errors/errors.ts';
 
 const failure = (code: string, errno?: number) => Object.assign(new Error(`${code}: /root/file`), { code, errno });
 

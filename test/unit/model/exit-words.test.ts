@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { describeEnd } from '../../../src/model/exit-words.ts';
+import { describeEnd } from '../../../src/model/errors/exit-words.ts';
 
 test('the end of a run in words: the signal by its name, and why nothing is known', () => {
   expect(describeEnd(0, false)).toBe('exited with 0');

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { PatternError, pathGlob, textGlobs } from '../../../src/model/glob.ts';
+import { PatternError, pathGlob, textGlobs } from '../../../src/model/text/glob.ts';
 
 /** What a pattern means, by trying everything: for short texts only. */
 function matches(pattern: string, text: string): boolean {

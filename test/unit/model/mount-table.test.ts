@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { remoteMounts } from '../../../src/ffi/mount-table.ts';
+import { remoteMounts } from '../../../src/ffi/storage/mount-table.ts';
 
 test('mounted filesystems that depend on somebody else, by place', () => {
   const text = [

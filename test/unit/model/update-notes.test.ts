@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { updateNotes } from '../../../src/model/update-notes.ts';
+import { updateNotes } from '../../../src/model/notes/update-notes.ts';
 import { type App, declare } from '../../support/declare.ts';
 
 const MOVES = { update: { order: 'start-first' } };

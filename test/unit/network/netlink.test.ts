@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { attribute, nested, parseAttributes, readWhole } from '../../../src/ffi/netlink.ts';
-import { newRoute, newVeth } from '../../../src/ffi/rtnetlink.ts';
+import { attribute, nested, parseAttributes, readWhole } from '../../../src/ffi/network/netlink.ts';
+import { newRoute, newVeth } from '../../../src/ffi/network/rtnetlink.ts';
 
 test('attributes are padded to four bytes and read back', () => {
   const bytes = Buffer.concat([attribute(3, 'eth0'), attribute(4, 1500), nested(18, attribute(1, 'veth'))]);

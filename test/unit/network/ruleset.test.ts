@@ -1,7 +1,4 @@
 import { expect, test } from 'vitest';
-import { Names } from '../../../src/drivers/network/bridge/names.ts';
-import { publish } from '../../../src/drivers/network/bridge/publication.ts';
-import { PublishedPorts } from '../../../src/drivers/network/bridge/published-ports.ts';
 import {
   addElements,
   deleteElements,
@@ -9,7 +6,10 @@ import {
   linkElements,
   networkElements,
   parseTable,
-} from '../../../src/drivers/network/bridge/ruleset.ts';
+} from '../../../src/drivers/network/bridge/firewall/ruleset.ts';
+import { Names } from '../../../src/drivers/network/bridge/names.ts';
+import { publish } from '../../../src/drivers/network/bridge/publication.ts';
+import { PublishedPorts } from '../../../src/drivers/network/bridge/published-ports.ts';
 
 const names = new Names('abc123');
 const id = 'a'.repeat(64);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { TsdError } from '../../../src/model/errors.ts';
+import { TsdError } from '../../../src/model/errors/errors.ts';
 import type { OpFailure } from '../../../src/model/observed.ts';
 import type { ResourceKey } from '../../../src/model/resource.ts';
 import { nextKey } from '../../../src/model/update.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Engine } from '../../../src/engine/engine.ts';
-import { TsdError } from '../../../src/model/errors.ts';
+import { TsdError } from '../../../src/model/errors/errors.ts';
 import type { ResourceKey } from '../../../src/model/resource.ts';
 import type { OpContext, OpHandlers, OpResult } from '../../../src/reconcile/executor.ts';
 import { Executor } from '../../../src/reconcile/executor.ts';

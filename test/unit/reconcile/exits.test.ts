@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { bootTimeOfEnd, bootTimeOfLaunch, bootTimeOfStart, stateOfUnseenStart } from '../../../src/reconcile/exits.ts';
-import { NEVER_RUN, type RunHandle } from '../../../src/state/container-record.ts';
+import { NEVER_RUN, type RunHandle } from '../../../src/state/containers/container-record.ts';
 
 const HANDLE: RunHandle = {
   containerId: 'web',

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ImageWork } from '../../../src/reconcile/ops/image-work.ts';
+import { ImageWork } from '../../../src/reconcile/ops/images/image-work.ts';
 import { gate } from '../../support/wait.ts';
 
 describe('work on images', () => {

@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest';
 import type { ResourceKey } from '../../../src/model/resource.ts';
 import { NetworkNames } from '../../../src/reconcile/names/network-names.ts';
 import { MAX_PEERS, type Peer, PeerIndex, peerLines } from '../../../src/reconcile/names/peer-index.ts';
-import type { ContainerRecord } from '../../../src/state/container-record.ts';
-import type { RecordWatcher } from '../../../src/state/containers.ts';
-import { buildHosts } from '../../../src/state/hosts.ts';
-import { namesAmiss, namesLeftOut } from '../../../src/supervisor/name-conditions.ts';
+import type { ContainerRecord } from '../../../src/state/containers/container-record.ts';
+import type { RecordWatcher } from '../../../src/state/containers/containers.ts';
+import { buildHosts } from '../../../src/state/containers/hosts.ts';
+import { namesAmiss, namesLeftOut } from '../../../src/supervisor/views/name-conditions.ts';
 import { containerRecord } from '../../support/container-record.ts';
 import { ManualTime } from '../../support/manual-time.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { OpType } from '../../../src/reconcile/op.ts';
 import { isOpType, OP_TRAITS, type OpTraits, opId, reachedKeys } from '../../../src/reconcile/op-traits.ts';
-import { OpGraph } from '../../../src/reconcile/plan/op-graph.ts';
+import { OpGraph } from '../../../src/reconcile/plan/order/op-graph.ts';
 
 const KEY = 'container/blog/web';
 const types = Object.keys(OP_TRAITS) as OpType[];

@@ -3,12 +3,12 @@ import { createServer } from 'node:net';
 import { constants } from 'node:os';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemTimers } from '../../../src/engine/timers.ts';
-import { lookupError } from '../../../src/ffi/lookup.ts';
-import { TsdError } from '../../../src/model/errors.ts';
+import { lookupError } from '../../../src/ffi/files/lookup.ts';
+import { TsdError } from '../../../src/model/errors/errors.ts';
 import { checkConnection } from '../../../src/reconcile/health/connection-check.ts';
 import { checkProgram } from '../../../src/reconcile/health/program-check.ts';
 import type { World } from '../../../src/reconcile/ops/world.ts';
-import type { ContainerRecord } from '../../../src/state/container-record.ts';
+import type { ContainerRecord } from '../../../src/state/containers/container-record.ts';
 
 const server = createServer((socket) => socket.end());
 let port = 0;

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { TsdError } from '../../../src/model/errors.ts';
+import { TsdError } from '../../../src/model/errors/errors.ts';
 import { NO_PROBES, type ProbeSet, type ProbeSpec } from '../../../src/model/health.ts';
 import { PROBE_DEFAULTS } from '../../../src/model/kinds/health-forms.ts';
 import { HealthBook } from '../../../src/reconcile/health/health-book.ts';
 import { type CheckResult, Prober, type ProberOptions } from '../../../src/reconcile/health/prober.ts';
-import type { ContainerRecord } from '../../../src/state/container-record.ts';
+import type { ContainerRecord } from '../../../src/state/containers/container-record.ts';
 import { openHistory } from '../../../src/state/history/history.ts';
 import { ManualTime, settled } from '../../support/manual-time.ts';
 

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ERROR_CLASSES } from '../../../src/model/error-class.ts';
+import { ERROR_CLASSES } from '../../../src/model/errors/error-class.ts';
 import type { HealthState, ObservedHealth } from '../../../src/model/health.ts';
 import { containerSchema } from '../../../src/model/kinds/container.ts';
 import type { ObservedExit } from '../../../src/model/observed.ts';

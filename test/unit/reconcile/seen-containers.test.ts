@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { ObservedContainer } from '../../../src/model/observed.ts';
 import type { ResourceKey } from '../../../src/model/resource.ts';
 import { SeenContainers } from '../../../src/reconcile/seen-containers.ts';
-import type { ContainerRecord } from '../../../src/state/container-record.ts';
+import type { ContainerRecord } from '../../../src/state/containers/container-record.ts';
 
 const KEYS: readonly ResourceKey[] = ['container/blog/db', 'container/blog/web', 'container/shop/web'];
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { formatTime } from '../../../src/model/clock.ts';
-import { tookAway } from '../../../src/reconcile/ops/stop-override.ts';
+import { tookAway } from '../../../src/reconcile/ops/containers/stop-override.ts';
 
 const WALL = 1_800_000_000_000;
 const STOP = {

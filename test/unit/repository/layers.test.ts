@@ -30,8 +30,8 @@ test.each([
   ['src/drivers/graph/vfs/vfs-driver.ts', 'src/state/root.ts', ['layer-drivers']],
   ['src/supervisor/view.ts', 'src/cli/program.ts', ['layer-supervisor']],
   ['src/composition/world.ts', 'src/main.ts', ['layer-composition']],
-  ['src/cli/commands/daemon.ts', 'src/main.ts', []],
-  ['src/cli/commands/get.ts', 'src/reconcile/plan/plan.ts', ['layer-cli']],
+  ['src/cli/commands/host/daemon.ts', 'src/main.ts', []],
+  ['src/cli/commands/manifests/get.ts', 'src/reconcile/plan/plan.ts', ['layer-cli']],
   ['src/state/root.ts', 'src/drivers/contract.ts', ['layer-state-types-only']],
 ])('%s may not import %s: %j', (from, to, rules) => expect(broken(from, to)).toEqual(rules));
 

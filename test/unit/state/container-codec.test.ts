@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeContainer, encodeContainer } from '../../../src/state/container-codec.ts';
-import { CONFIG_JSON } from '../../../src/state/container-files.ts';
-import type { ContainerRecord, RunState } from '../../../src/state/container-record.ts';
-import { NEVER_RUN } from '../../../src/state/container-record.ts';
-import { goMarshal, goUnmarshal, type JsonValue } from '../../../src/state/go-json.ts';
-import { HOST_CONFIG } from '../../../src/state/run-config.ts';
+import { decodeContainer, encodeContainer } from '../../../src/state/containers/container-codec.ts';
+import { CONFIG_JSON } from '../../../src/state/containers/container-files.ts';
+import type { ContainerRecord, RunState } from '../../../src/state/containers/container-record.ts';
+import { NEVER_RUN } from '../../../src/state/containers/container-record.ts';
+import { HOST_CONFIG } from '../../../src/state/containers/run-config.ts';
+import { goMarshal, goUnmarshal, type JsonValue } from '../../../src/state/files/go-json.ts';
 import { containerRecord } from '../../support/container-record.ts';
 import { configJson, DOCKER_IDS, HOST_CONFIG_JSON } from '../../support/docker-root.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { buildHostname, buildHosts, withNames } from '../../../src/state/hosts.ts';
-import { buildResolvConf } from '../../../src/state/resolv-conf.ts';
+import { buildHostname, buildHosts, withNames } from '../../../src/state/containers/hosts.ts';
+import { buildResolvConf } from '../../../src/state/containers/resolv-conf.ts';
 
 const none = { servers: [], search: [] };
 

@@ -16,8 +16,8 @@ import {
   type JsonValue,
   mapValue,
   omitEmpty,
-} from '../../../src/state/go-json.ts';
-import { isGoTime, ZERO_TIME } from '../../../src/state/go-time.ts';
+} from '../../../src/state/files/go-json.ts';
+import { isGoTime, ZERO_TIME } from '../../../src/state/files/go-time.ts';
 
 const SAMPLE = goStruct({
   Zebra: goString,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { newId } from '../../../src/state/ids.ts';
-import { checkImageName, parseImageName } from '../../../src/state/image-names.ts';
+import { checkImageName, parseImageName } from '../../../src/state/images/image-names.ts';
 import { TruncIndex } from '../../../src/state/trunc-index.ts';
 
 describe('unique beginnings', () => {

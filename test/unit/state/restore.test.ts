@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { ContainerRecord, RunHandle, RunStatus } from '../../../src/state/container-record.ts';
-import { NEVER_RUN } from '../../../src/state/container-record.ts';
+import type { ContainerRecord, RunHandle, RunStatus } from '../../../src/state/containers/container-record.ts';
+import { NEVER_RUN } from '../../../src/state/containers/container-record.ts';
 import {
   type AdoptionAnswer,
   adoptionQuestions,

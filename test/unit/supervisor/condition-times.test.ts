@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { ObservedContainer } from '../../../src/model/observed.ts';
 import type { Condition } from '../../../src/model/phases.ts';
 import type { Op } from '../../../src/reconcile/op.ts';
-import { type ConditionFacts, datedConditions } from '../../../src/supervisor/condition-times.ts';
+import { type ConditionFacts, datedConditions } from '../../../src/supervisor/views/condition-times.ts';
 
 const at = (second: number): number => Date.UTC(2026, 0, 2, 3, 4, second);
 const condition = (type: Condition['type'], status = true): Condition => ({ type, status, reason: 'R', message: '' });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ResourceKey } from '../../../src/model/resource.ts';
-import type { DatedDeclaration, Declaration, Made } from '../../../src/state/declaration.ts';
+import type { DatedDeclaration, Declaration, Made } from '../../../src/state/databases/declaration.ts';
 import { type Findings, judge, type RecordedContainer } from '../../../src/supervisor/declarations/verdict.ts';
 
 const WEB: ResourceKey = 'container/shop/web';

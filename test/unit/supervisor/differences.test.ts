@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { shortPair, shownValue, writtenDuration, writtenSize } from '../../../src/model/shown-value.ts';
+import { shortPair, shownValue, writtenDuration, writtenSize } from '../../../src/model/text/shown-value.ts';
 import { diffSpecs } from '../../../src/reconcile/plan/diff.ts';
-import { diffStates } from '../../../src/supervisor/plan-views.ts';
-import { describeFields } from '../../../src/supervisor/source-changes.ts';
+import { describeFields } from '../../../src/supervisor/sources/source-changes.ts';
+import { diffStates } from '../../../src/supervisor/views/plan-views.ts';
 import { declare } from '../../support/declare.ts';
 
 /** What an edit of a container, and of nothing else, is told as. */

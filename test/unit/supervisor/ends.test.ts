@@ -2,10 +2,10 @@ import { expect, test } from 'vitest';
 import type { ContainerSpec } from '../../../src/model/kinds/container.ts';
 import { ExitRecorder } from '../../../src/reconcile/exits.ts';
 import type { World } from '../../../src/reconcile/ops/world.ts';
-import { type ContainerRecord, NEVER_RUN } from '../../../src/state/container-record.ts';
-import type { ContainerStore } from '../../../src/state/containers.ts';
-import { writtenSpec } from '../../../src/state/written-spec.ts';
-import { Ends } from '../../../src/supervisor/ends.ts';
+import { type ContainerRecord, NEVER_RUN } from '../../../src/state/containers/container-record.ts';
+import type { ContainerStore } from '../../../src/state/containers/containers.ts';
+import { writtenSpec } from '../../../src/state/containers/written-spec.ts';
+import { Ends } from '../../../src/supervisor/requests/ends.ts';
 import { containerRecord } from '../../support/container-record.ts';
 import { declare } from '../../support/declare.ts';
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { ObservedContainer } from '../../../src/model/observed.ts';
 import type { Hold } from '../../../src/reconcile/op.ts';
-import { containerHint } from '../../../src/supervisor/hints.ts';
+import { containerHint } from '../../../src/supervisor/views/hints.ts';
 import { hostWith } from '../../support/planning.ts';
 
 const KEY = 'container/blog/web';

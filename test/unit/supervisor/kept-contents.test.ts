@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { CopyRoom, MAX_PINNED_BYTES } from '../../../src/manifest/resolve/copy-room.ts';
 import { copyName, type FileCopy, parseCopyName } from '../../../src/model/contents.ts';
-import { type Keeping, tooMuch } from '../../../src/supervisor/kept-contents.ts';
+import { type Keeping, tooMuch } from '../../../src/supervisor/sources/kept-contents.ts';
 
 const copies = (sizes: Readonly<Record<string, number>>): ReadonlyMap<string, FileCopy> =>
   new Map(Object.entries(sizes).map(([name, bytes]) => [name, { name, bytes }]));

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { DesiredState } from '../../../src/model/desired.ts';
 import type { ResourceKey } from '../../../src/model/resource.ts';
-import { lastGenerationWith } from '../../../src/supervisor/last-good.ts';
+import { lastGenerationWith } from '../../../src/supervisor/sources/last-good.ts';
 import { declare } from '../../support/declare.ts';
 
 const WEB: ResourceKey = 'container/blog/web';

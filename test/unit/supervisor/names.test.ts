@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { resolveName, resolvePast } from '../../../src/supervisor/names.ts';
+import { resolveName, resolvePast } from '../../../src/supervisor/views/names.ts';
 
 const candidates = [
   { key: 'image/blog/bb' },

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { TsdError } from '../../../src/model/errors.ts';
+import { TsdError } from '../../../src/model/errors/errors.ts';
 import type { ResourceKey } from '../../../src/model/resource.ts';
 import type { Hold } from '../../../src/reconcile/op.ts';
 import { SupervisorEventBus } from '../../../src/supervisor/events.ts';

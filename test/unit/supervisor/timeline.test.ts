@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { TsdError } from '../../../src/model/errors.ts';
+import { TsdError } from '../../../src/model/errors/errors.ts';
 import type { TimelineDraft } from '../../../src/model/timeline.ts';
 import type { OpResult } from '../../../src/reconcile/executor.ts';
 import { Timeline } from '../../../src/supervisor/timeline.ts';

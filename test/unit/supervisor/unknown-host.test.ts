@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ResourceKey } from '../../../src/model/resource.ts';
-import { nameAdvice } from '../../../src/supervisor/name-advice.ts';
-import { unknownHost } from '../../../src/supervisor/unknown-host.ts';
+import { nameAdvice } from '../../../src/supervisor/views/name-advice.ts';
+import { unknownHost } from '../../../src/supervisor/views/unknown-host.ts';
 import { type App, declare } from '../../support/declare.ts';
 
 describe('the name that a program did not find', () => {

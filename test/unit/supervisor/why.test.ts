@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { TimelineDraft, TimelineEntry } from '../../../src/model/timeline.ts';
-import { whyChain } from '../../../src/supervisor/why.ts';
+import { whyChain } from '../../../src/supervisor/views/why.ts';
 import { BLANK_ENTRY } from '../../support/timeline.ts';
 
 const source = { file: 'blog.yaml', line: 12, column: 3 };

@@ -1,4 +1,4 @@
-import { TsdError } from '../../../model/errors.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
 
 /**
  * How many sessions may be attached to a container. CONNECTIONS of shim/shim.h less those of supervisors, of which a new

@@ -5,8 +5,9 @@
 import { closeSync, fstatSync, readlinkSync, statSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { posix } from 'node:path';
-import { sysError } from '../../../ffi/errno.ts';
-import { AT_FDCWD, find, lookupCall, OPEN_FLAGS, open } from '../../../ffi/lookup.ts';
+import { sysError } from '../../../ffi/call/errno.ts';
+import { syscall } from '../../../ffi/call/native.ts';
+import { AT_FDCWD, find, lookupCall, OPEN_FLAGS, open } from '../../../ffi/files/lookup.ts';
 import {
   AT_EMPTY_PATH,
   cloneMount,
@@ -16,13 +17,12 @@ import {
   mountAttributes,
   UMOUNT_DETACH,
   UMOUNT_NOFOLLOW,
-} from '../../../ffi/mounts.ts';
-import { syscall } from '../../../ffi/native.ts';
+} from '../../../ffi/storage/mounts.ts';
 import type { BoundFile } from '../../contract.ts';
-import { CLONE_NEW } from './clone-flags.ts';
-import type { ContainerEntry } from './container-entry.ts';
 import { FIRST_INHERITED_FD, type PreparedTask } from './prepared-task.ts';
-import { SyscallProgram } from './program.ts';
+import { CLONE_NEW } from './program/clone-flags.ts';
+import type { ContainerEntry } from './program/container-entry.ts';
+import { SyscallProgram } from './program/program.ts';
 
 /** Numbers in the shim. */
 const MOUNT_NAMESPACE_FD = FIRST_INHERITED_FD;

@@ -4,11 +4,11 @@
  * master from the beginning; the program attaches the very same mount.
  */
 import { closeSync } from 'node:fs';
-import { AT_FDCWD } from '../../../ffi/lookup.ts';
-import { AT_EMPTY_PATH, MOUNT_ATTR, MOVE_MOUNT, MS, mountDetached, OPEN_TREE } from '../../../ffi/mounts.ts';
-import { openTerminalOn } from '../../../ffi/pty.ts';
+import { AT_FDCWD } from '../../../ffi/files/lookup.ts';
+import { openTerminalOn } from '../../../ffi/process/pty.ts';
+import { AT_EMPTY_PATH, MOUNT_ATTR, MOVE_MOUNT, MS, mountDetached, OPEN_TREE } from '../../../ffi/storage/mounts.ts';
 import { FIRST_INHERITED_FD } from './prepared-task.ts';
-import { SLOT_STDIN, type SyscallProgram } from './program.ts';
+import { SLOT_STDIN, type SyscallProgram } from './program/program.ts';
 
 /** Number in the shim, above those of compile.ts. */
 export const DEVPTS_FD = FIRST_INHERITED_FD + 8;

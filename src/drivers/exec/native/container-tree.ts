@@ -6,11 +6,11 @@
 import { closeSync, constants as fsConstants, fstatSync, openSync, readlinkSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { posix } from 'node:path';
-import { sysError } from '../../../ffi/errno.ts';
-import { makeDirectoryAt } from '../../../ffi/files.ts';
-import { AT_FDCWD, find, linkTarget, OPEN_FLAGS, open } from '../../../ffi/lookup.ts';
-import { OWN_FAILURES } from '../../../model/error-class.ts';
-import { TsdError, toTsdError } from '../../../model/errors.ts';
+import { sysError } from '../../../ffi/call/errno.ts';
+import { makeDirectoryAt } from '../../../ffi/files/files.ts';
+import { AT_FDCWD, find, linkTarget, OPEN_FLAGS, open } from '../../../ffi/files/lookup.ts';
+import { OWN_FAILURES } from '../../../model/errors/error-class.ts';
+import { TsdError, toTsdError } from '../../../model/errors/errors.ts';
 import { append } from '../../../model/lists.ts';
 import { readStart } from './regular-file.ts';
 

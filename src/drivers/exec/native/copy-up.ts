@@ -1,13 +1,13 @@
 /** Filling an empty volume with what the image has at its mount point. */
 import { chmodSync, chownSync, closeSync, existsSync, renameSync, rmdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { copyTree, namesIn } from '../../../ffi/copy-tree.ts';
-import { fileError, setTimes } from '../../../ffi/layer-files.ts';
-import { removeTree } from '../../../ffi/remove-tree.ts';
+import { copyTree, namesIn } from '../../../ffi/files/copy-tree.ts';
+import { fileError, setTimes } from '../../../ffi/files/layer-files.ts';
+import { removeTree } from '../../../ffi/files/remove-tree.ts';
 import { inSlices } from '../../../ffi/slices.ts';
 import type { MountSpec, RootMount, TaskSpec } from '../../contract.ts';
 import { ContainerTree } from './container-tree.ts';
-import { openRoot } from './rootfs.ts';
+import { openRoot } from './program/rootfs.ts';
 
 /** Copies that are under way, by volume: two containers may start on one volume. */
 const underway = new Map<string, Promise<void>>();

@@ -5,8 +5,8 @@
 import type { RecordedNetwork, RootMount, TaskHandle, TaskSpec } from '../../contract.ts';
 import type { DevicePolicy } from './cgroups/device-filter.ts';
 import { CPU_PERIOD_US } from './cgroups/limits.ts';
-import { type DeviceSpec, isBlockDevice } from './devices.ts';
-import { rlimitOf } from './ulimits.ts';
+import { type DeviceSpec, isBlockDevice } from './program/devices.ts';
+import { rlimitOf } from './program/ulimits.ts';
 
 /** The devices of a container: what stands in its /dev, and what may be opened. */
 export interface TaskDevices {

@@ -4,12 +4,12 @@
  */
 
 import { closeSync, readFileSync } from 'node:fs';
-import { UnionOfLists } from '../../../ffi/listed-directory.ts';
-import { isEnding, SIGKILL, sealedMemoryFile } from '../../../ffi/processes.ts';
-import { openTerminalIn } from '../../../ffi/pty.ts';
-import { countRaces } from '../../../ffi/retry.ts';
+import { countRaces } from '../../../ffi/call/retry.ts';
+import { UnionOfLists } from '../../../ffi/files/listed-directory.ts';
+import { isEnding, SIGKILL, sealedMemoryFile } from '../../../ffi/process/processes.ts';
+import { openTerminalIn } from '../../../ffi/process/pty.ts';
 import type { Clock } from '../../../model/clock.ts';
-import { TsdError } from '../../../model/errors.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
 import type {
   AdoptResult,
   AttachedSession,
@@ -29,24 +29,24 @@ import { AttachPlaces } from './attach-places.ts';
 import { prepareRenewal, stalePlace } from './bind-renewal.ts';
 import type { CgroupManager } from './cgroups/container-groups.ts';
 import { createCgroupManager } from './cgroups/manager.ts';
-import { prepareTask } from './compile.ts';
-import { type OpenContainer, prepareExec } from './compile-exec.ts';
 import { openConsole } from './console.ts';
-import { type ContainerEntry, openContainer } from './container-entry.ts';
 import { fillVolumes } from './copy-up.ts';
 import type { TaskDevices } from './docker-records.ts';
 import { fingerprintNative } from './fingerprint.ts';
-import { type LaunchedShim, type LaunchOptions, launchError, launchShim } from './launch.ts';
 import { PathLooks } from './path-looks.ts';
 import type { PreparedTask } from './prepared-task.ts';
-import { shimRuns } from './process-connection.ts';
+import { prepareTask } from './program/compile.ts';
+import { type OpenContainer, prepareExec } from './program/compile-exec.ts';
+import { type ContainerEntry, openContainer } from './program/container-entry.ts';
 import { factsOf } from './run-facts.ts';
 import { RunFiles } from './run-files.ts';
 import { handleOf, type Run, Runs } from './runs.ts';
-import { ShimChildren } from './shim-children.ts';
-import { ShimConnection } from './shim-connection.ts';
-import { encodeNumber, type Launched, type LaunchReport, REQUEST } from './shim-protocol.ts';
-import { stdioSession } from './stdio-session.ts';
+import { type LaunchedShim, type LaunchOptions, launchError, launchShim } from './shim/launch.ts';
+import { shimRuns } from './shim/process-connection.ts';
+import { ShimChildren } from './shim/shim-children.ts';
+import { ShimConnection } from './shim/shim-connection.ts';
+import { encodeNumber, type Launched, type LaunchReport, REQUEST } from './shim/shim-protocol.ts';
+import { stdioSession } from './shim/stdio-session.ts';
 
 export interface NativeDriverOptions {
   readonly instance: Instance;

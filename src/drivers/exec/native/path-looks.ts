@@ -1,11 +1,11 @@
 /** Looking at files of the host whose filesystem may not answer: a shim does it, and waits there if it must. */
-import { sysError } from '../../../ffi/errno.ts';
-import { AT_FDCWD } from '../../../ffi/lookup.ts';
-import { TsdError } from '../../../model/errors.ts';
-import { launchShim } from './launch.ts';
-import { SyscallProgram } from './program.ts';
-import type { ShimChildren } from './shim-children.ts';
-import type { ShimConnection } from './shim-connection.ts';
+import { sysError } from '../../../ffi/call/errno.ts';
+import { AT_FDCWD } from '../../../ffi/files/lookup.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
+import { SyscallProgram } from './program/program.ts';
+import { launchShim } from './shim/launch.ts';
+import type { ShimChildren } from './shim/shim-children.ts';
+import type { ShimConnection } from './shim/shim-connection.ts';
 
 /** include/uapi/linux/fcntl.h, include/uapi/linux/stat.h */
 const AT_STATX_FORCE_SYNC = 0x2000;

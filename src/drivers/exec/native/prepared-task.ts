@@ -1,5 +1,5 @@
 import type { TaskDevices } from './docker-records.ts';
-import type { SyscallProgram } from './program.ts';
+import type { SyscallProgram } from './program/program.ts';
 
 /**
  * A container or exec session ready to be launched: the program and the descriptors it refers to. Inherited descriptors

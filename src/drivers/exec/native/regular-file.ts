@@ -1,6 +1,6 @@
 /** Reading from a file of a container without waiting for the container. */
 import { closeSync, constants, openSync, readSync } from 'node:fs';
-import { TsdError } from '../../../model/errors.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
 
 /**
  * The first bytes of a regular file.

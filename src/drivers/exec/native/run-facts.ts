@@ -3,12 +3,12 @@
  * long as the run whatever becomes of us, and on no disk: the environment may hold secrets.
  */
 import { closeSync, openSync, readFileSync, readlinkSync, readSync } from 'node:fs';
-import { sealedMemoryFile, startTimeOf } from '../../../ffi/processes.ts';
-import { statusMask } from './capabilities.ts';
-import { type ExecTarget, gone } from './container-entry.ts';
+import { sealedMemoryFile, startTimeOf } from '../../../ffi/process/processes.ts';
 import { RUN_FACTS_FD } from './prepared-task.ts';
+import { statusMask } from './program/capabilities.ts';
+import { type ExecTarget, gone } from './program/container-entry.ts';
+import type { ProcessUser } from './program/users.ts';
 import type { LoadedFilter } from './seccomp/filters.ts';
-import type { ProcessUser } from './users.ts';
 
 export interface RunFacts {
   /** As asked for in the specification, and whom that meant; null where only shims of before there was this know. */

@@ -4,9 +4,9 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ListedDirectory } from '../../../ffi/listed-directory.ts';
-import { checkSocketPath } from '../../../ffi/sockets.ts';
-import { TsdError } from '../../../model/errors.ts';
+import { ListedDirectory } from '../../../ffi/files/listed-directory.ts';
+import { checkSocketPath } from '../../../ffi/sockets/sockets.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
 import type { Instance, RecordedNetwork, TaskHandle, TaskSpec } from '../../contract.ts';
 import { containerJson, stateJson, type TaskDevices } from './docker-records.ts';
 

@@ -1,17 +1,17 @@
 /** The runs known to be alive: from the start of the payload until the exit has been reported. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { bootId, describeProcess, SIGKILL, signalProcess, startTimeOf } from '../../../ffi/processes.ts';
+import { bootId, describeProcess, SIGKILL, signalProcess, startTimeOf } from '../../../ffi/process/processes.ts';
 import type { Clock } from '../../../model/clock.ts';
-import { TsdError, toTsdError } from '../../../model/errors.ts';
+import { TsdError, toTsdError } from '../../../model/errors/errors.ts';
 import type { AdoptResult, ExecDriver, TaskExit, TaskHandle } from '../../contract.ts';
 import type { CgroupManager } from './cgroups/container-groups.ts';
-import { DamagedRecord, type ExitRecord, readExitRecord } from './exit-record.ts';
-import { ProcessConnection, type RunConnection, shimRuns } from './process-connection.ts';
 import type { RunFiles } from './run-files.ts';
-import type { ShimChildren } from './shim-children.ts';
-import { ShimConnection } from './shim-connection.ts';
-import type { Launched, ShimStatus } from './shim-protocol.ts';
-import { cannotRecord, foreignShim, silentShim } from './shim-trouble.ts';
+import { DamagedRecord, type ExitRecord, readExitRecord } from './shim/exit-record.ts';
+import { ProcessConnection, type RunConnection, shimRuns } from './shim/process-connection.ts';
+import type { ShimChildren } from './shim/shim-children.ts';
+import { ShimConnection } from './shim/shim-connection.ts';
+import type { Launched, ShimStatus } from './shim/shim-protocol.ts';
+import { cannotRecord, foreignShim, silentShim } from './shim/shim-trouble.ts';
 
 /** How long a killed payload may take to disappear before its run is over without it. */
 const DEATH_TIMEOUT_MS = 10_000;

@@ -1,4 +1,4 @@
-import { statWithoutLinks } from '../../../ffi/without-links.ts';
+import { statWithoutLinks } from '../../../ffi/files/without-links.ts';
 import { joinBytes, namesIn } from '../tree-changes.ts';
 import type { UnionFormat } from '../union-changes.ts';
 

@@ -1,4 +1,4 @@
-import { type MountCall, MS } from '../../../ffi/mounts.ts';
+import { type MountCall, MS } from '../../../ffi/storage/mounts.ts';
 
 /** fs/namespace.c, copy_mount_options: one page, the last byte of it a NUL. */
 const DATA_MAX = 4095;

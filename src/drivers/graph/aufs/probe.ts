@@ -1,8 +1,8 @@
 import { closeSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
-import { hasFilesystem, mountInPassing } from '../../../ffi/mounts.ts';
-import { describeError, toTsdError } from '../../../model/errors.ts';
+import { hasFilesystem, mountInPassing } from '../../../ffi/storage/mounts.ts';
+import { describeError, toTsdError } from '../../../model/errors/errors.ts';
 import type { Fingerprint } from '../../contract.ts';
 import { backingFilesystem } from '../backing-filesystem.ts';
 import { aufsCannotName, aufsMountCalls } from './mount-calls.ts';

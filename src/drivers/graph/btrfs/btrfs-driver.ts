@@ -1,7 +1,7 @@
 import { chmodSync, existsSync } from 'node:fs';
 import { constants } from 'node:os';
-import { createSubvolume, destroySubvolume, snapshotSubvolume } from '../../../ffi/btrfs.ts';
-import { TsdError } from '../../../model/errors.ts';
+import { createSubvolume, destroySubvolume, snapshotSubvolume } from '../../../ffi/storage/btrfs.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
 import type { Fingerprint, GraphDriver } from '../../contract.ts';
 import { backingFilesystem } from '../backing-filesystem.ts';
 import { FullCopyDriver, type Trees } from '../full-copy-driver.ts';

@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { syncDirectory } from '../../../ffi/files.ts';
-import { fileError } from '../../../ffi/layer-files.ts';
-import { TsdError } from '../../../model/errors.ts';
+import { syncDirectory } from '../../../ffi/files/files.ts';
+import { fileError } from '../../../ffi/files/layer-files.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
 import { isLayerId } from '../layer-id.ts';
 
 /** Docker 1.4's keys, and ours at the end. */

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { type MountCall, MS } from '../../../ffi/mounts.ts';
-import { TsdError } from '../../../model/errors.ts';
+import { type MountCall, MS } from '../../../ffi/storage/mounts.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
 import type { DeviceMapperOptions } from './options.ts';
 
 /**

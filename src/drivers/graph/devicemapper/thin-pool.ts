@@ -1,6 +1,7 @@
 import { closeSync, existsSync, mkdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { join } from 'node:path';
+import { sysError } from '../../../ffi/call/errno.ts';
 import {
   createMappedDevice,
   findDevice,
@@ -12,10 +13,9 @@ import {
   suspendDevice,
   targetStatus,
   trySendMessage,
-} from '../../../ffi/device-mapper.ts';
-import { sysError } from '../../../ffi/errno.ts';
-import { attachLoopDevice, blockDeviceSize, loopDevicesOf } from '../../../ffi/loop-device.ts';
-import { TsdError } from '../../../model/errors.ts';
+} from '../../../ffi/storage/device-mapper.ts';
+import { attachLoopDevice, blockDeviceSize, loopDevicesOf } from '../../../ffi/storage/loop-device.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
 import type { DeviceMapperOptions } from './options.ts';
 
 const SECTOR = 512;

@@ -1,9 +1,9 @@
 import { closeSync, lstatSync, mkdirSync, mkdtempSync, openSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
-import { reportsEntryTypes, setXattr } from '../../../ffi/layer-files.ts';
-import { mountDetached } from '../../../ffi/mounts.ts';
-import { describeError, toTsdError } from '../../../model/errors.ts';
+import { reportsEntryTypes, setXattr } from '../../../ffi/files/layer-files.ts';
+import { mountDetached } from '../../../ffi/storage/mounts.ts';
+import { describeError, toTsdError } from '../../../model/errors/errors.ts';
 import type { Fingerprint } from '../../contract.ts';
 import { backingFilesystem } from '../backing-filesystem.ts';
 import type { BuildArea } from '../build-area.ts';

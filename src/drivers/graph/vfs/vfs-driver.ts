@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { copyTree } from '../../../ffi/copy-tree.ts';
+import { copyTree } from '../../../ffi/files/copy-tree.ts';
 import { inSlices } from '../../../ffi/slices.ts';
 import type { Fingerprint, GraphDriver } from '../../contract.ts';
 import { backingFilesystem } from '../backing-filesystem.ts';

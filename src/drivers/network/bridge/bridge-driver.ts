@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
-import { findLink, type Link } from '../../../ffi/rtnetlink.ts';
-import { TsdError, toTsdError } from '../../../model/errors.ts';
+import { findLink, type Link } from '../../../ffi/network/rtnetlink.ts';
+import { TsdError, toTsdError } from '../../../model/errors/errors.ts';
 import type {
   EndpointConfig,
   Fingerprint,
@@ -18,17 +18,8 @@ import { BridgeLinks } from './bridge-links.ts';
 import { allDestinationsOf, destinationsOf, EndpointLinks } from './endpoint-links.ts';
 import { EndpointView } from './endpoint-view.ts';
 import { fingerprintBridge } from './fingerprint.ts';
-import { Firewall } from './firewall.ts';
-import { openNeighbour } from './firewall-neighbours.ts';
-import { bindError, Forwarders } from './forwarders.ts';
-import { FORWARDING, giveBack } from './give-back.ts';
-import { HostLinks, type HostView } from './host-links.ts';
-import { HostSettings } from './host-settings.ts';
-import { bindSocket } from './host-sockets.ts';
-import { hasIpv6 } from './link-local.ts';
-import { CONTAINER_INTERFACE, Names } from './names.ts';
-import { boundAddresses, type PublishOptions, publish } from './publication.ts';
-import { PublishedPorts } from './published-ports.ts';
+import { Firewall } from './firewall/firewall.ts';
+import { openNeighbour } from './firewall/firewall-neighbours.ts';
 import {
   type Element,
   endpointOwner,
@@ -39,7 +30,16 @@ import {
   type Owner,
   type ReadTable,
   withoutPorts,
-} from './ruleset.ts';
+} from './firewall/ruleset.ts';
+import { bindError, Forwarders } from './forwarders/forwarders.ts';
+import { bindSocket } from './forwarders/host-sockets.ts';
+import { FORWARDING, giveBack } from './give-back.ts';
+import { HostLinks, type HostView } from './host-links.ts';
+import { HostSettings } from './host-settings.ts';
+import { hasIpv6 } from './link-local.ts';
+import { CONTAINER_INTERFACE, Names } from './names.ts';
+import { boundAddresses, type PublishOptions, publish } from './publication.ts';
+import { PublishedPorts } from './published-ports.ts';
 import { Sandboxes } from './sandboxes.ts';
 import { readSetting } from './sysctl.ts';
 import { checkEndpoint, checkNetwork, checkPublishedPort } from './validate.ts';

@@ -1,4 +1,4 @@
-import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/netlink.ts';
+import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/network/netlink.ts';
 import {
   changeLink,
   deleteAddress,
@@ -11,9 +11,9 @@ import {
   listRoutes,
   newAddress,
   newBridge,
-} from '../../../ffi/rtnetlink.ts';
+} from '../../../ffi/network/rtnetlink.ts';
 import { addressIn, broadcastOf, macOfAddress, overlaps } from '../../../model/addresses.ts';
-import { TsdError } from '../../../model/errors.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
 import type { NetworkConfig, ObservedNetworks } from '../../contract.ts';
 import type { HostSettings } from './host-settings.ts';
 import { withoutLinkLocal } from './link-local.ts';

@@ -1,6 +1,5 @@
 import { constants } from 'node:os';
-import { inNetns } from '../../../ffi/namespaces.ts';
-import type { NetlinkMessage, NetlinkSocket } from '../../../ffi/netlink.ts';
+import type { NetlinkMessage, NetlinkSocket } from '../../../ffi/network/netlink.ts';
 import {
   changeLink,
   deleteAddress,
@@ -12,9 +11,10 @@ import {
   newAddress,
   newRoute,
   newVeth,
-} from '../../../ffi/rtnetlink.ts';
+} from '../../../ffi/network/rtnetlink.ts';
+import { inNetns } from '../../../ffi/process/namespaces.ts';
 import { broadcastOf, networkOf } from '../../../model/addresses.ts';
-import { TsdError } from '../../../model/errors.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
 import type { EndpointConfig, NetworkConfig, Sandbox } from '../../contract.ts';
 import { withoutLinkLocal } from './link-local.ts';
 import { CONTAINER_INTERFACE, type Names } from './names.ts';

@@ -1,12 +1,12 @@
 /** The endpoints of containers as the kernel has them; only those that changed are rebuilt. */
-import type { Link, PluggedLink } from '../../../ffi/rtnetlink.ts';
+import type { Link, PluggedLink } from '../../../ffi/network/rtnetlink.ts';
 import type { NetworkConfig, ObservedEndpoint, PublishedPort } from '../../contract.ts';
 import type { Attachments } from './attachments.ts';
 import { destinationsOf, type EndpointLinks } from './endpoint-links.ts';
-import type { Forwarders } from './forwarders.ts';
+import { endpointOwner, type ReadTable } from './firewall/ruleset.ts';
+import type { Forwarders } from './forwarders/forwarders.ts';
 import { addressOfElements, effectivePorts, portsOfElements } from './observe.ts';
 import { type PublishOptions, publish } from './publication.ts';
-import { endpointOwner, type ReadTable } from './ruleset.ts';
 import type { Sandboxes } from './sandboxes.ts';
 
 export interface EndpointViewParts {

@@ -3,11 +3,11 @@
  * go back first, while the rules that guard them are there; what still stands is made whole by the next start.
  */
 import { constants } from 'node:os';
-import { deleteLink, type Link, listAddresses, listLinks } from '../../../ffi/rtnetlink.ts';
-import { TsdError } from '../../../model/errors.ts';
+import { deleteLink, type Link, listAddresses, listLinks } from '../../../ffi/network/rtnetlink.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
 import type { BridgeLinks } from './bridge-links.ts';
-import type { Firewall } from './firewall.ts';
-import { openNeighbour } from './firewall-neighbours.ts';
+import type { Firewall } from './firewall/firewall.ts';
+import { openNeighbour } from './firewall/firewall-neighbours.ts';
 import type { HostSettings } from './host-settings.ts';
 import type { Names } from './names.ts';
 

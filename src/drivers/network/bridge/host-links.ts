@@ -1,6 +1,6 @@
 /** Links and IPv4 addresses of the host's namespace, read again only when the kernel reported a change. */
-import type { NetlinkSocket } from '../../../ffi/netlink.ts';
-import { RouteChanges, RTMGRP } from '../../../ffi/route-changes.ts';
+import type { NetlinkSocket } from '../../../ffi/network/netlink.ts';
+import { RouteChanges, RTMGRP } from '../../../ffi/network/route-changes.ts';
 import {
   type Link,
   type LinkAddress,
@@ -8,7 +8,7 @@ import {
   listPluggedLinks,
   listTopLinks,
   type PluggedLink,
-} from '../../../ffi/rtnetlink.ts';
+} from '../../../ffi/network/rtnetlink.ts';
 
 export interface HostView {
   /** As {@link listTopLinks}. */

@@ -1,4 +1,4 @@
-import { readTextOrEmpty } from '../../../ffi/text-files.ts';
+import { readTextOrEmpty } from '../../../ffi/files/text-files.ts';
 import { parseAddress } from '../../../model/addresses.ts';
 
 /** IPv4 name servers of /etc/resolv.conf other than the host itself. */

@@ -2,7 +2,7 @@
  * Names and marks of our kernel objects. What reaches the kernel or libnftables as text is checked here,
  * so that no name can carry a command.
  */
-import { TsdError } from '../../../model/errors.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
 
 /** Linux takes 15 bytes of almost anything (dev_valid_name); these are the ones that need no quoting anywhere. */
 const INTERFACE_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$/;

@@ -1,7 +1,7 @@
 /** Which published ports are in effect, from what is seen in the packet filter and in this process. Pure. */
 import type { PublishedPort } from '../../contract.ts';
+import { type Element, identityOf } from './firewall/ruleset.ts';
 import { type Listener, listenerKey, type Publication, portOfElement } from './publication.ts';
-import { type Element, identityOf } from './ruleset.ts';
 
 /** Returns the ports that the rules publish, for a container whose endpoint this process does not know yet. */
 export function portsOfElements(elements: readonly Element[]): PublishedPort[] {

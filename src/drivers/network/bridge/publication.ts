@@ -7,7 +7,7 @@
  * come back when it attaches the endpoint again.
  */
 import type { EndpointConfig, PublishedPort } from '../../contract.ts';
-import type { Element } from './ruleset.ts';
+import type { Element } from './firewall/ruleset.ts';
 
 export interface Listener {
   readonly address: string;

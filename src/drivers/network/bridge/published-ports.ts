@@ -1,6 +1,6 @@
 import type { PublishedPort } from '../../contract.ts';
+import type { Element, Owner } from './firewall/ruleset.ts';
 import { collide, portOfElement } from './publication.ts';
-import type { Element, Owner } from './ruleset.ts';
 
 /** Host ports of our containers, to find two that want the same. */
 export class PublishedPorts {

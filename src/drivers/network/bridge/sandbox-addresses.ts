@@ -1,8 +1,8 @@
 /** IPv4 addresses in the namespaces of containers, asked for from outside: going there takes the kernel ten times as long. */
-import { namespaceId } from '../../../ffi/namespace-ids.ts';
-import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/netlink.ts';
-import { RouteChanges, RTMGRP } from '../../../ffi/route-changes.ts';
-import { listAddresses } from '../../../ffi/rtnetlink.ts';
+import { namespaceId } from '../../../ffi/network/namespace-ids.ts';
+import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/network/netlink.ts';
+import { RouteChanges, RTMGRP } from '../../../ffi/network/route-changes.ts';
+import { listAddresses } from '../../../ffi/network/rtnetlink.ts';
 import type { Sandbox } from '../../contract.ts';
 
 /**

@@ -2,10 +2,11 @@
  * Routes in the namespaces of containers. The kernel answers for the namespace of a socket only, so that asking means to go
  * there: 8 system calls, 0.1 ms. It is read where the kernel reported a lost route, where one is missing, and in turn.
  */
-import { inNetns } from '../../../ffi/namespaces.ts';
-import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/netlink.ts';
-import { RouteChanges, RTMGRP } from '../../../ffi/route-changes.ts';
-import { listRoutes } from '../../../ffi/rtnetlink.ts';
+
+import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/network/netlink.ts';
+import { RouteChanges, RTMGRP } from '../../../ffi/network/route-changes.ts';
+import { listRoutes } from '../../../ffi/network/rtnetlink.ts';
+import { inNetns } from '../../../ffi/process/namespaces.ts';
 import type { Sandbox } from '../../contract.ts';
 
 /** Asked at one look because something changed, the latest first; of more the others are asked at the next looks. */

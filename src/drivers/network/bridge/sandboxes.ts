@@ -1,11 +1,11 @@
 import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs';
-import { isOfOwnUserNamespace } from '../../../ffi/namespace-owner.ts';
-import { createNetns, inNetns, namespaceIdentity, openOwnNetns } from '../../../ffi/namespaces.ts';
-import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/netlink.ts';
-import { changeLink } from '../../../ffi/rtnetlink.ts';
-import { TsdError } from '../../../model/errors.ts';
+import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/network/netlink.ts';
+import { changeLink } from '../../../ffi/network/rtnetlink.ts';
+import { isOfOwnUserNamespace } from '../../../ffi/process/namespace-owner.ts';
+import { createNetns, inNetns, namespaceIdentity, openOwnNetns } from '../../../ffi/process/namespaces.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
 import type { Sandbox, TaskHandle } from '../../contract.ts';
-import { openInternetSocket } from './host-sockets.ts';
+import { openInternetSocket } from './forwarders/host-sockets.ts';
 import { checkContainerId } from './names.ts';
 import { SandboxAddresses } from './sandbox-addresses.ts';
 import { SandboxRoutes } from './sandbox-routes.ts';

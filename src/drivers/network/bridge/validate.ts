@@ -1,7 +1,7 @@
 /** What a caller may hand to the driver; text that reaches the kernel or libnftables has passed here. */
 import { isIPv6 } from 'node:net';
 import { containsNetwork, parseAddress, parseCidr } from '../../../model/addresses.ts';
-import { TsdError } from '../../../model/errors.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
 import type { EndpointConfig, NetworkConfig, PublishedPort } from '../../contract.ts';
 import { checkContainerId, checkInterfaceName } from './names.ts';
 

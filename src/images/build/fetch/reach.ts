@@ -1,6 +1,6 @@
 /** Connections of what ADD fetches: through the network of the build, not through the host's. */
 import { BlockList, isIP, isIPv6, type Socket } from 'node:net';
-import { TsdError } from '../../../model/errors.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
 import type { Connect } from '../../registry/http.ts';
 import { lookUpName, type NameServers, type OpenSocket, socketOf } from './name-lookup.ts';
 

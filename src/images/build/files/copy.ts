@@ -1,9 +1,9 @@
 /** COPY and ADD as entries of a layer. */
 
-import type { Beneath } from '../../../ffi/beneath.ts';
+import type { Beneath } from '../../../ffi/files/beneath.ts';
 import { inSlices } from '../../../ffi/slices.ts';
 import { type DockerfilePlace, dockerfileError } from '../../../model/dockerfile/place.ts';
-import type { Glob } from '../../../model/glob.ts';
+import type { Glob } from '../../../model/text/glob.ts';
 import { fromBytes, readable, type TarHeader } from '../../tar/header.ts';
 import { tarHeader } from '../../tar/writer.ts';
 import { entryOf } from '../../tree/scan.ts';

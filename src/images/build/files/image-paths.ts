@@ -1,5 +1,5 @@
 /** Places in the file tree of a stage, as entries of a layer on top of it. */
-import type { Beneath } from '../../../ffi/beneath.ts';
+import type { Beneath } from '../../../ffi/files/beneath.ts';
 import { type DockerfilePlace, dockerfileError } from '../../../model/dockerfile/place.ts';
 import { sortInSteps } from '../../../model/sort-in-steps.ts';
 import { readable } from '../../tar/header.ts';

@@ -1,8 +1,8 @@
 /** Archives of a build: a context that comes as a tar, and what ADD unpacks. */
 import { closeSync, createReadStream, mkdirSync, readSync } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { Beneath } from '../../../ffi/beneath.ts';
-import { TsdError } from '../../../model/errors.ts';
+import { Beneath } from '../../../ffi/files/beneath.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
 import type { LayerLimits } from '../../image.ts';
 import { BLOCK, decodeHeader, readable } from '../../tar/header.ts';
 import { TarReader } from '../../tar/reader.ts';

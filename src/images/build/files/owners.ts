@@ -1,5 +1,5 @@
 /** --chown and --chmod. */
-import type { Beneath } from '../../../ffi/beneath.ts';
+import type { Beneath } from '../../../ffi/files/beneath.ts';
 import { type DockerfilePlace, dockerfileError } from '../../../model/dockerfile/place.ts';
 
 export interface Owner {

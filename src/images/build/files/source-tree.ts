@@ -1,9 +1,9 @@
 /** Where COPY and ADD take files from: a build context, or the files of an image or stage. */
 import type { BigIntStats } from 'node:fs';
-import type { Beneath } from '../../../ffi/beneath.ts';
+import type { Beneath } from '../../../ffi/files/beneath.ts';
 import { type DockerfilePlace, dockerfileError } from '../../../model/dockerfile/place.ts';
-import { type Glob, PatternError, pathGlob } from '../../../model/glob.ts';
-import { IGNORE_NOTHING, type IgnoreMatcher } from '../../../model/ignore-file.ts';
+import { type Glob, PatternError, pathGlob } from '../../../model/text/glob.ts';
+import { IGNORE_NOTHING, type IgnoreMatcher } from '../../../model/text/ignore-file.ts';
 import { fromBytes, readable } from '../../tar/header.ts';
 
 export interface SourceTree {

@@ -1,13 +1,13 @@
 /** COPY and ADD. */
 
 import { posix } from 'node:path';
-import type { Beneath } from '../../../ffi/beneath.ts';
+import type { Beneath } from '../../../ffi/files/beneath.ts';
 import { inSlices } from '../../../ffi/slices.ts';
 import type { Expander } from '../../../model/dockerfile/expand.ts';
 import type { Instruction } from '../../../model/dockerfile/instruction.ts';
 import { type DockerfilePlace, dockerfileError } from '../../../model/dockerfile/place.ts';
-import type { Glob } from '../../../model/glob.ts';
 import { append } from '../../../model/lists.ts';
+import type { Glob } from '../../../model/text/glob.ts';
 import type { BuildStage, LayerStep } from '../build-stage.ts';
 import { type CopyRequest, type CopySource, copyEntries } from '../files/copy.ts';
 import { openArchive } from '../files/local-archive.ts';

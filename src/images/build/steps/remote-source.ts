@@ -1,10 +1,10 @@
 /** Files that ADD fetches from the network. */
 import { basename, dirname, posix } from 'node:path';
-import { Beneath } from '../../../ffi/beneath.ts';
+import { Beneath } from '../../../ffi/files/beneath.ts';
 import type { Expander } from '../../../model/dockerfile/expand.ts';
 import type { Instruction } from '../../../model/dockerfile/instruction.ts';
 import { dockerfileError, sourceLines } from '../../../model/dockerfile/place.ts';
-import { TsdError } from '../../../model/errors.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
 import type { BuildStage } from '../build-stage.ts';
 import type { CopySource } from '../files/copy.ts';
 import { openArchive } from '../files/local-archive.ts';

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { TsdError } from '../../../model/errors.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
 
 /** The dynamic section of an executable or shared library. Constants: include/uapi/linux/elf.h, elf(5). */
 export interface ElfFile {

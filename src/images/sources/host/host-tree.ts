@@ -1,6 +1,6 @@
 import { type BigIntStats, existsSync, lstatSync, readlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { TsdError } from '../../../model/errors.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
 import { append } from '../../../model/lists.ts';
 import { fromBytes } from '../../tar/header.ts';
 import { tarHeader } from '../../tar/writer.ts';

@@ -10,7 +10,7 @@ import {
   statSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { TsdError } from '../../../model/errors.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
 import type { ImageSource, LoadContext, LoadedImage } from '../../image.ts';
 import { sha256Hex } from '../../image-config.ts';
 import { loadMadeLayer } from '../../made-layer.ts';

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { TsdError } from '../../../model/errors.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
 import { type ElfFile, readElf } from './elf.ts';
 
 /** Format of ld.so.cache: struct cache_file_new and file_entry_new of glibc's sysdeps/generic/dl-cache.h. */

@@ -6,9 +6,9 @@ import { HOST_NETWORK } from '../../../images/build/downloads.ts';
 import { connectThrough } from '../../../images/build/fetch/reach.ts';
 import type { BuildNetwork } from '../../../images/build/host.ts';
 import { addressIn, macOfAddress } from '../../../model/addresses.ts';
-import { TsdError } from '../../../model/errors.ts';
-import { buildResolvConf, readResolvConf } from '../../../state/resolv-conf.ts';
-import { isDefaultNetworkOff, noDefaultBridge } from '../network-config.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
+import { buildResolvConf, readResolvConf } from '../../../state/containers/resolv-conf.ts';
+import { isDefaultNetworkOff, noDefaultBridge } from '../networks/network-config.ts';
 import type { World } from '../world.ts';
 import { buildLeaseKey } from './build-work.ts';
 

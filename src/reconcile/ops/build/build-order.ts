@@ -2,16 +2,16 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join } from 'node:path';
-import { Beneath } from '../../../ffi/beneath.ts';
+import { Beneath } from '../../../ffi/files/beneath.ts';
 import { buildImage } from '../../../images/build/build.ts';
 import { unpackArchive } from '../../../images/build/files/local-archive.ts';
 import type { SourceTree } from '../../../images/build/files/source-tree.ts';
 import type { BuildNetwork, BuildReporter, NamedContext, Permission } from '../../../images/build/host.ts';
 import type { LoadedImage } from '../../../images/image.ts';
-import { TsdError, toTsdError } from '../../../model/errors.ts';
-import { IGNORE_NOTHING, ignoreFileNames, parseIgnoreFile } from '../../../model/ignore-file.ts';
+import { TsdError, toTsdError } from '../../../model/errors/errors.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
-import { type ProgressSink, recordImage } from '../image.ts';
+import { IGNORE_NOTHING, ignoreFileNames, parseIgnoreFile } from '../../../model/text/ignore-file.ts';
+import { type ProgressSink, recordImage } from '../images/image.ts';
 import type { World } from '../world.ts';
 import { buildHost } from './build-host.ts';
 

@@ -7,7 +7,7 @@ import type { MountSpec, TaskExit, TaskSpec } from '../../../drivers/contract.ts
 import type { RunRequest } from '../../../images/build/host.ts';
 import { effectiveCapabilities } from '../../../model/capabilities.ts';
 import { append } from '../../../model/lists.ts';
-import { buildHosts } from '../../../state/hosts.ts';
+import { buildHosts } from '../../../state/containers/hosts.ts';
 import { shortId } from '../../../state/ids.ts';
 import type { World } from '../world.ts';
 import { connect, disconnect, hostFile, inOrder, type NetworkPlace, resolvConfOf } from './build-network.ts';

@@ -4,7 +4,7 @@ import type { ContainerSpec } from '../../../model/kinds/container.ts';
 import type { LogSettings } from '../../../model/kinds/log-forms.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import type { World } from '../../../reconcile/ops/world.ts';
-import type { ContainerRecord } from '../../../state/container-record.ts';
+import type { ContainerRecord } from '../../../state/containers/container-record.ts';
 import type { SupervisorEventBus } from '../../events.ts';
 import type { Logger } from '../../log.ts';
 import { LogForwarder } from './forwarder.ts';

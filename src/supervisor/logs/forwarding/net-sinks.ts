@@ -2,7 +2,7 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { connect, isIPv6, type Socket } from 'node:net';
 import type { LogEntry } from '../../../api/supervisor.ts';
-import { TsdError } from '../../../model/errors.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
 import type { LogOrigin, LogSink } from './sink.ts';
 
 type Format = (entry: LogEntry, origin: LogOrigin) => Buffer;

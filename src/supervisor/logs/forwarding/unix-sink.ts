@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LogEntry } from '../../../api/supervisor.ts';
-import { UnixDatagrams } from '../../../ffi/datagrams.ts';
+import { UnixDatagrams } from '../../../ffi/sockets/datagrams.ts';
 import type { LogOrigin, LogSink } from './sink.ts';
 
 /** A receiver that is behind empties its queue in this time or goes on being behind. */

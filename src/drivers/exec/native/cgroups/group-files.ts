@@ -1,8 +1,8 @@
 /** Control group directories and their files. */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { sysError } from '../../../../ffi/errno.ts';
-import { TsdError } from '../../../../model/errors.ts';
+import { sysError } from '../../../../ffi/call/errno.ts';
+import { TsdError } from '../../../../model/errors/errors.ts';
 
 export function errnoOf(thrown: unknown): { code: string; errno: number } | null {
   const { code, errno } = (thrown ?? {}) as NodeJS.ErrnoException;

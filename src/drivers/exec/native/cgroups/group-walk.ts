@@ -4,8 +4,8 @@
  */
 import { closeSync, constants, openSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { sysError } from '../../../../ffi/errno.ts';
-import { describeProcess } from '../../../../ffi/processes.ts';
+import { sysError } from '../../../../ffi/call/errno.ts';
+import { describeProcess } from '../../../../ffi/process/processes.ts';
 import { append } from '../../../../model/lists.ts';
 import { errnoOf, GONE } from './group-files.ts';
 

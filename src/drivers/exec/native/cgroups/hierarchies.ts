@@ -1,9 +1,9 @@
 /** Which control group hierarchies this host has and where in them our groups live. Read once. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { readXattrs } from '../../../../ffi/layer-files.ts';
-import { unescaped } from '../../../../ffi/mount-table.ts';
-import { TsdError } from '../../../../model/errors.ts';
+import { readXattrs } from '../../../../ffi/files/layer-files.ts';
+import { unescaped } from '../../../../ffi/storage/mount-table.ts';
+import { TsdError } from '../../../../model/errors/errors.ts';
 
 export const CONTROLLERS = ['memory', 'cpu', 'cpuset', 'pids'] as const;
 export type Controller = (typeof CONTROLLERS)[number];

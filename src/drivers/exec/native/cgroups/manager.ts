@@ -7,11 +7,11 @@
  */
 import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { ListedDirectory, UnionOfLists } from '../../../../ffi/listed-directory.ts';
-import { describeProcess } from '../../../../ffi/processes.ts';
-import { TsdError } from '../../../../model/errors.ts';
+import { ListedDirectory, UnionOfLists } from '../../../../ffi/files/listed-directory.ts';
+import { describeProcess } from '../../../../ffi/process/processes.ts';
+import { TsdError } from '../../../../model/errors/errors.ts';
 import type { Instance, ResourceLimits, ResourceUsage } from '../../../contract.ts';
-import { DEFAULT_DEVICE_RULES } from '../devices.ts';
+import { DEFAULT_DEVICE_RULES } from '../program/devices.ts';
 import { isContainerId } from '../run-files.ts';
 import type { CgroupEntry, CgroupManager, CgroupView } from './container-groups.ts';
 import { DeviceFilters, type DevicePolicy } from './device-filter.ts';

@@ -5,7 +5,7 @@
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { dirname, join } from 'node:path';
-import { TsdError, toTsdError } from '../../../../model/errors.ts';
+import { TsdError, toTsdError } from '../../../../model/errors/errors.ts';
 import { errnoOf, makeGroup, removeEmptyGroup, writeControl } from './group-files.ts';
 import type { Controller, V1Hierarchy } from './hierarchies.ts';
 

@@ -1,4 +1,4 @@
-import type { SyscallProgram } from '../program.ts';
+import type { SyscallProgram } from '../program/program.ts';
 import type { LoadedFilter } from './filters.ts';
 
 /** include/uapi/linux/seccomp.h */

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { release } from 'node:os';
 import { CAPABILITIES } from '../../../../model/capabilities.ts';
-import { TsdError } from '../../../../model/errors.ts';
+import { TsdError } from '../../../../model/errors/errors.ts';
 import { machineOf } from '../../../../model/seccomp/architectures.ts';
 import { DEFAULT_PROFILE } from '../../../../model/seccomp/default-profile.ts';
 import { compileFilter, GENERATOR_VERSION } from '../../../../model/seccomp/filter.ts';

@@ -1,0 +1,45 @@
+import { Argument, COMPLETABLE, type Command, type Completable, Option } from '../../command-line/command.ts';
+import type { CliContext } from '../../context.ts';
+import { document, hostOption } from '../../documentation.ts';
+import { EXIT } from '../../exit-codes.ts';
+import { bashCompletion, fishCompletion, type ProgramShape, shapeOf, zshCompletion } from '../../output/completion.ts';
+
+type Shell = 'bash' | 'zsh' | 'fish';
+
+const SCRIPTS: Readonly<Record<Shell, (shape: ProgramShape) => string>> = {
+  bash: bashCompletion,
+  zsh: zshCompletion,
+  fish: fishCompletion,
+};
+
+export function configure(command: Command, context: CliContext): void {
+  document(command, {
+    description:
+      'Prints a script that teaches a shell to complete commands, options, and the names of what the supervisor has. ' +
+      'Nothing installs it for you: the examples say where it goes.',
+    examples: [
+      ['source <(tsdocker completion bash)', 'In this bash, or for good from ~/.bashrc'],
+      [
+        'tsdocker completion zsh > /usr/local/share/zsh/site-functions/_tsdocker',
+        'For zsh; start a new shell afterwards',
+      ],
+      ['tsdocker completion fish > ~/.config/fish/completions/tsdocker.fish', 'For fish'],
+    ],
+  });
+  command.addArgument(new Argument('<shell>', 'which shell').choices(Object.keys(SCRIPTS)));
+  command.addOption(
+    new Option('--candidates <what>', 'print what a word may be instead, for the scripts').choices(COMPLETABLE),
+  );
+  command.addOption(hostOption());
+  command.action(
+    context.action(async (shell: Shell, { candidates: what }: { readonly candidates?: Completable }) => {
+      if (what !== undefined) {
+        const { candidates } = await import('../../candidates.ts');
+        context.print((await candidates(await context.client(), what)).map((word) => `${word}\n`).join(''));
+        return EXIT.ok;
+      }
+      context.print(SCRIPTS[shell](shapeOf(context.allCommands())));
+      return EXIT.ok;
+    }),
+  );
+}

@@ -1,0 +1,86 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SupervisorClient } from '../../../api/client.ts';
+import type { InfoView } from '../../../api/supervisor.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
+import type { Command } from '../../command-line/command.ts';
+import type { CliContext } from '../../context.ts';
+import { isData } from '../../data.ts';
+import { document, type OutputFormat, outputOption } from '../../documentation.ts';
+import { EXIT } from '../../exit-codes.ts';
+import { manifestNote } from '../../manifest-notes.ts';
+import { waitOption } from '../../options.ts';
+import { formatPairs } from '../../output/table.ts';
+import { formatBytes, printable } from '../../output/text.ts';
+
+interface InfoOptions {
+  readonly output: OutputFormat;
+  /** Milliseconds. */
+  readonly wait?: number;
+}
+
+export function configure(command: Command, context: CliContext): void {
+  document(command, {
+    description:
+      'Shows the supervisor: its directories, drivers, generation and counts, the host, and warnings about it.',
+    examples: [
+      ['tsdocker info', 'Everything at a glance'],
+      ['tsdocker info -o json | jq -r .root', 'Where the state is, for a script'],
+      ['tsdocker info --wait', 'In a script, after the supervisor was started: go on when it answers'],
+    ],
+  });
+  command.addOption(outputOption('table', 'json', 'yaml'));
+  command.addOption(waitOption('wait for a supervisor that is about to start'));
+  command.action(context.action((options: InfoOptions) => run(context, options)));
+}
+
+/** Between two questions to a supervisor that does not answer yet. */
+const ASK_AGAIN_MS = 50;
+
+async function askUntil(client: SupervisorClient, waitMs: number): Promise<InfoView> {
+  const deadline = performance.now() + waitMs;
+  for (;;) {
+    try {
+      return await client.info();
+    } catch (error) {
+      const isAbsent = error instanceof TsdError && error.code === 'TSD_NO_SUPERVISOR';
+      if (!isAbsent || performance.now() >= deadline) throw error;
+      await sleep(ASK_AGAIN_MS);
+    }
+  }
+}
+
+async function run(context: CliContext, { output, wait = 0 }: InfoOptions): Promise<number> {
+  const client = await context.client();
+  const info = await askUntil(client, wait);
+  if (isData(output)) {
+    await context.printData(info, output);
+    return EXIT.ok;
+  }
+  context.print(
+    formatPairs([
+      ['Version', info.version],
+      ['Generation', info.generation],
+      ['Containers', `${info.containers}, ${info.running} running`],
+      ['Images', info.images],
+      ['Root', info.root],
+      ['Run directory', info.runDir],
+      ['Manifests', info.manifests],
+      ['Socket', info.socket],
+      ['Instance', info.instance],
+      ['ID', info.id],
+      ['Drivers', `graph ${info.graphDriver}, network ${info.networkDriver}, exec ${info.execDriver}`],
+      ['Default bridge', info.defaultBridge],
+      ['Host', `Linux ${info.kernel}, ${info.cpus} CPUs, ${formatBytes(info.memoryBytes)}`],
+      ['Limits', `memory ${yesNo(info.memoryLimit)}, swap ${yesNo(info.swapLimit)}`],
+      ['IPv4 forwarding', info.ipv4Forwarding ? 'on' : 'off'],
+      ['AppArmor', info.appArmor ? 'on' : 'off'],
+      ['Labels', info.labels.length > 0 ? info.labels.join(', ') : null],
+    ]),
+  );
+  for (const warning of info.warnings) context.warn(`warning: ${printable(warning)}`);
+  const note = await manifestNote(client);
+  if (note !== null) context.warn(note);
+  return EXIT.ok;
+}
+
+const yesNo = (value: boolean): string => (value ? 'yes' : 'no');

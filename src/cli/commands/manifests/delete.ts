@@ -1,0 +1,49 @@
+import { TsdError } from '../../../model/errors/errors.ts';
+import { Argument, type Command } from '../../command-line/command.ts';
+import type { CliContext } from '../../context.ts';
+import { document } from '../../documentation.ts';
+import { type ManifestOptions, readManifests } from '../../input.ts';
+import { manifestOptions, resourceArgument, waitOption } from '../../options.ts';
+import { follow } from '../../terminal/follow.ts';
+
+interface DeleteOptions extends ManifestOptions {
+  readonly all?: boolean;
+  readonly wait?: number;
+}
+
+export function configure(command: Command, context: CliContext): void {
+  document(command, {
+    description:
+      'Takes back applied manifests, or single resources by name, and removes their containers and networks.\n\n' +
+      'Volumes are kept unless their manifest says `onRemove: delete`; even then data waits for `tsdocker approve`. ' +
+      'A single resource goes out of the manifest as it was applied; applying the file again brings it back. ' +
+      'What a file of the watched directory declares cannot be deleted here: edit or remove that file.',
+    examples: [
+      ['tsdocker delete -f blog.yaml', 'Take back what was applied from this file'],
+      ['tsdocker delete container/blog/web volume/data', 'Remove a container of the app blog, and a volume'],
+      ['tsdocker delete --all --wait=1m', 'Take back everything that was applied, and wait until it is gone'],
+    ],
+  });
+  command.addArgument(
+    new Argument('[resources...]', 'KIND/NAME or KIND/APP/NAME; a NAME alone is a container').completes('resources'),
+  );
+  manifestOptions(command, 'take back these manifests');
+  command.option('--all', 'take back all applied manifests');
+  command.addOption(waitOption('return when everything is gone'));
+  command.action(context.action((words: string[], options: DeleteOptions) => run(context, words, options)));
+}
+
+async function run(context: CliContext, words: readonly string[], options: DeleteOptions): Promise<number> {
+  const files = await readManifests(context, options);
+  if (files.length === 0 && words.length === 0 && options.all !== true) {
+    throw new TsdError('TSD_BAD_REQUEST', 'nothing to delete was named', { hint: 'Name KIND/NAME, -f FILE or --all.' });
+  }
+  const client = await context.client();
+  const waitMs = options.wait ?? null;
+  const resources = words.map((word) => {
+    const { kind, name } = resourceArgument([word]);
+    return { kind, name };
+  });
+  const events = client.remove({ files, resources, all: options.all === true, waitMs });
+  return follow(context, events, { mustBeReady: waitMs !== null, done: 'removed' });
+}

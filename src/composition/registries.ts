@@ -1,0 +1,55 @@
+/** Registries as the settings describe them, and the policy that judges what comes from them. */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { DaemonConfig } from '../daemon-config.ts';
+import { systemClock } from '../ffi/boot-clock.ts';
+import type { Gate } from '../ffi/files/gate.ts';
+import { AuthFile, authFilePath } from '../images/registry/auth-file.ts';
+import { INSECURE_BY_DEFAULT } from '../images/registry/endpoints.ts';
+import { Registry } from '../images/registry/registries.ts';
+import { TrustPolicyFile } from '../images/trust/policy.ts';
+import { TsdError } from '../model/errors/errors.ts';
+
+/** Shared with Docker first, then our own. */
+export const CERTIFICATE_DIRECTORIES = ['/etc/docker/certs.d', '/etc/tsdocker/certs.d'];
+export const DEFAULT_TRUST_POLICY = '/etc/tsdocker/trust-policy.yaml';
+
+/**
+ * @param onRefused hears of one that is not obeyed: nothing comes in then, and what runs goes on
+ * @throws TSD_TRUST_POLICY when it cannot be used: better no start than one that lets everything in.
+ */
+export function openTrustPolicy(
+  { trustPolicy }: Pick<DaemonConfig, 'trustPolicy'>,
+  gate: Gate,
+  onRefused: (error: TsdError) => void,
+): TrustPolicyFile {
+  const policy = new TrustPolicyFile(trustPolicy ?? DEFAULT_TRUST_POLICY, trustPolicy === null, gate);
+  try {
+    policy.read();
+  } catch (error) {
+    if (!(error instanceof TsdError && error.code === 'TSD_UNTRUSTED')) throw error;
+    onRefused(error);
+  }
+  return policy;
+}
+
+export function createRegistry(
+  config: DaemonConfig,
+  { root, downloads }: { readonly root: string; readonly downloads: string },
+  policy: TrustPolicyFile,
+  gate: Gate,
+): Registry {
+  return new Registry({
+    settings: {
+      mirrors: config.registryMirror,
+      insecure: [...INSECURE_BY_DEFAULT, ...config.insecureRegistry],
+      certificates: CERTIFICATE_DIRECTORIES,
+      gate,
+    },
+    downloads,
+    records: join(root, 'distribution'),
+    logins: new AuthFile(authFilePath(process.env, homedir()), gate),
+    policy,
+    clock: systemClock,
+  });
+}

@@ -1,0 +1,25 @@
+/** Who is at the other end of a unix socket. */
+import type { Socket } from 'node:net';
+import { trySyscall } from '../call/native.ts';
+
+// asm-generic/socket.h; struct ucred { pid, uid, gid }, of socket(7)
+const SOL_SOCKET = 1;
+const SO_PEERCRED = 17;
+const UCRED_BYTES = 12;
+
+/** Node keeps the descriptor to itself; asking the kernel about it takes nothing away from Node. */
+interface Handled {
+  readonly _handle?: { readonly fd?: unknown } | null;
+}
+
+/** Uid of the process that connected, as it was then; null for what is no unix socket, or closed by now. */
+export function peerUid(socket: Socket): number | null {
+  const fd = (socket as unknown as Handled)._handle?.fd;
+  if (typeof fd !== 'number' || fd < 0) return null;
+  const credentials = Buffer.alloc(UCRED_BYTES);
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(UCRED_BYTES);
+  if (trySyscall('getsockopt', fd, SOL_SOCKET, SO_PEERCRED, credentials, length) < 0) return null;
+  // Of a TCP connection the kernel knows no process: it says pid 0.
+  return credentials.readInt32LE(0) === 0 ? null : credentials.readUInt32LE(4);
+}

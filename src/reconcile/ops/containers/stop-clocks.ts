@@ -1,0 +1,54 @@
+import type { Clock } from '../../../model/clock.ts';
+
+export interface StopTime {
+  readonly containerId: string;
+  readonly timeoutMs: number;
+  /** When the run was asked to end, on the boot clock. */
+  readonly since: number;
+  /** Ends the waiting. */
+  readonly calledOff: AbortSignal;
+}
+
+/** How long runs that were asked to end have for it, by container; a person may change that while they take it. */
+export class StopClocks {
+  readonly #clock: Clock;
+  readonly #running = new Map<string, (timeoutMs: number) => void>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Resolves true when the end came within the time. @param ended resolves with the end, or when the waiter has gone */
+  within(
+    { containerId, timeoutMs, since, calledOff }: StopTime,
+    ended: (done: AbortSignal) => Promise<void>,
+  ): Promise<boolean> {
+    const done = new AbortController();
+    return new Promise((resolve) => {
+      let timer: NodeJS.Timeout | undefined;
+      const finish = (inTime: boolean): void => {
+        clearTimeout(timer);
+        calledOff.removeEventListener('abort', giveUp);
+        if (this.#running.get(containerId) === set) this.#running.delete(containerId);
+        resolve(inTime);
+        done.abort();
+      };
+      const giveUp = (): void => finish(false);
+      const set = (totalMs: number): void => {
+        clearTimeout(timer);
+        const left = Math.max(0, totalMs - (this.#clock.now().bootMs - since));
+        timer = setTimeout(giveUp, left);
+      };
+      this.#running.set(containerId, set);
+      set(timeoutMs);
+      void ended(done.signal).then(() => finish(true));
+      if (calledOff.aborted) giveUp();
+      else calledOff.addEventListener('abort', giveUp, { once: true });
+    });
+  }
+
+  /** Counted from when the run was asked to end; nothing when none is being ended. */
+  change(containerId: string, timeoutMs: number): void {
+    this.#running.get(containerId)?.(timeoutMs);
+  }
+}

@@ -1,0 +1,84 @@
+/** Declared images of registries: which image they mean now. */
+import { TsdError, toTsdError } from '../../../model/errors/errors.ts';
+import {
+  familiarRepository,
+  formatReference,
+  type ImageReference,
+  parseImageReference,
+} from '../../../model/image-reference.ts';
+import type { ImageSource } from '../../../model/kinds/image.ts';
+import { parseImageName } from '../../../state/images/image-names.ts';
+import type { ImageRecord } from '../../../state/images/image-record.ts';
+import type { World } from '../world.ts';
+import { loadContext, type ProgressSink, recordImage } from './image.ts';
+
+export type PullSource = Extract<ImageSource, { type: 'pull' }>;
+
+/** @throws TSD_BAD_REQUEST with what is wrong with the name. */
+export function imageReference(text: string): ImageReference {
+  const reference = parseImageReference(text);
+  if (reference.ok) return reference.value;
+  throw new TsdError('TSD_BAD_REQUEST', reference.message, { hint: 'Correct the name of the image.' });
+}
+
+/** The image that has this name on this host. What a digest stands for is known to registries only. */
+function localImage(world: World, reference: ImageReference, platform: string | null): ImageRecord | null {
+  const { tag, digest } = reference;
+  const id =
+    tag === null || digest !== null ? null : world.repositories.get({ repository: familiarRepository(reference), tag });
+  const image = id === null ? undefined : world.images.get(id);
+  if (image === undefined) return null;
+  const [os, architecture] = platform?.split('/') ?? [image.os, image.architecture];
+  return image.os === os && image.architecture === architecture ? image : null;
+}
+
+/** What a registry answers about a name says what to do about that name. */
+function advised(error: TsdError, reference: ImageReference): TsdError {
+  const name = formatReference(reference);
+  const repository = familiarRepository(reference);
+  switch (error.code) {
+    case 'TSD_REGISTRY_NOT_FOUND':
+      return error.withHint(
+        `Check the name: \`tsdocker tags ${repository}\` lists its tags. \`tsdocker pull ${name}\` tries it at once.`,
+      );
+    case 'TSD_REGISTRY_DENIED':
+      return error.class === 'denied'
+        ? error.withHint(`Check the name ${name}; a private image needs \`tsdocker login ${reference.registry}\`.`)
+        : error;
+    default:
+      return error;
+  }
+}
+
+/** Pulls an image and gives it its name. @returns its id. @throws TSD_REGISTRY*, TSD_IMAGE_INVALID, TSD_DISK_FULL. */
+export async function pullAndName(
+  world: World,
+  reference: ImageReference,
+  asked: Parameters<World['registry']['pull']>[1],
+  progress: ProgressSink,
+): Promise<string> {
+  const image = await world.registry.pull(reference, asked, loadContext(world, progress)).catch((thrown: unknown) => {
+    throw advised(toTsdError(thrown), reference);
+  });
+  await recordImage(world, image);
+  for (const name of image.references) await world.repositories.set(parseImageName(name), image.id, true);
+  return image.id;
+}
+
+/** Id of the image that a declaration means: the one of this host, or that of the registry, as its policy says. */
+export async function resolvePull(
+  world: World,
+  source: PullSource,
+  progress: ProgressSink,
+  signal: AbortSignal,
+): Promise<string> {
+  const reference = imageReference(source.reference);
+  const local = source.policy === 'always' ? null : localImage(world, reference, source.platform);
+  if (local !== null) return local.id;
+  if (source.policy === 'never') {
+    throw new TsdError('TSD_IMAGE_MISSING', `image ${source.reference} is not on this host, and its policy is never`, {
+      hint: `\`tsdocker pull ${source.reference}\` brings it here, or write another policy.`,
+    });
+  }
+  return pullAndName(world, reference, { platform: source.platform, credentials: null, signal }, progress);
+}

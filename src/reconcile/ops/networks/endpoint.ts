@@ -1,0 +1,217 @@
+/** Addresses, ports and reach of a container on its network, from declarations and leases. */
+import type { EndpointConfig, NetworkConfig, PublishedPort } from '../../../drivers/contract.ts';
+import { addressIn, macOfAddress, prefixLengthOf } from '../../../model/addresses.ts';
+import type { Desired, DesiredState } from '../../../model/desired.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
+import type { ContainerSpec } from '../../../model/kinds/container.ts';
+import type { ExposedPort } from '../../../model/kinds/short-forms.ts';
+import { networkMode } from '../../../model/network-mode.ts';
+import type { ResourceKey } from '../../../model/resource.ts';
+import type { ContainerNetwork } from '../../../state/containers/container-record.ts';
+import { exposedPorts } from '../../task/docker-config.ts';
+import { imageById, imageIdOf } from '../images/image-of.ts';
+import { recordOf, type World } from '../world.ts';
+import { isDefaultNetworkOff, networkConfig, networkRecord, noDefaultBridge } from './network-config.ts';
+import { addressOf } from './unread-endpoint.ts';
+
+/** A container of the default network where that is switched off has loopback only. */
+export function isCutOff(world: World, { network }: Pick<ContainerSpec, 'network'>): boolean {
+  return networkMode(network).type === 'bridge' && isDefaultNetworkOff(world);
+}
+
+/** The bridge network of a container, or null for the modes without one. @throws TsdError TSD_NETWORK. */
+export function networkOf(world: World, desired: Desired<'container'>): NetworkConfig | null {
+  const { references, spec } = desired;
+  if (references.network !== null) {
+    const record = networkRecord(world, references.network);
+    if (!record) throw new TsdError('TSD_NETWORK', `${references.network} is not set up`, { key: desired.key });
+    return networkConfig(world, record);
+  }
+  if (networkMode(spec.network).type !== 'bridge' || isDefaultNetworkOff(world)) return null;
+  const config = world.defaultNetwork();
+  if (config) return config;
+  throw noDefaultBridge(world, {
+    key: desired.key,
+    hint: 'Mend what the message names; or give the container a network of its own, or `network: none`.',
+  });
+}
+
+function declaredContainers(world: World): Desired<'container'>[] {
+  return [...world.desired().resources.values()].filter(
+    (desired) => desired.kind === 'container',
+  ) as Desired<'container'>[];
+}
+
+type AddressesByNetwork = Map<ResourceKey | null, Set<string>>;
+
+/** By generation: an apply of a thousand containers asks a thousand times. */
+const fixedByGeneration = new WeakMap<DesiredState, AddressesByNetwork>();
+
+/** Addresses that containers on a network ask for. */
+function fixedAddresses(world: World, network: ResourceKey): ReadonlySet<string> {
+  const desired = world.desired();
+  let found = fixedByGeneration.get(desired);
+  if (!found) {
+    found = new Map();
+    for (const { references, spec } of declaredContainers(world)) {
+      if (spec.address === null) continue;
+      found.set(references.network, (found.get(references.network) ?? new Set()).add(spec.address));
+    }
+    fixedByGeneration.set(desired, found);
+  }
+  return found.get(network) ?? new Set();
+}
+
+/** Leases an address, the same one as long as the container is declared. @throws TsdError TSD_ADDRESS_POOL_FULL. */
+function leaseAddress(world: World, desired: Desired<'container'>, network: NetworkConfig): string {
+  const fixed = network.key === world.defaultNetwork()?.key ? world.settings.fixedCidr : null;
+  const address = world.leases.address({
+    network: network.key,
+    owner: desired.key,
+    subnet: network.subnet,
+    gateway: network.gateway,
+    fixedCidr: fixed,
+    requested: desired.spec.address,
+    reserved: () => fixedAddresses(world, network.key as ResourceKey),
+  });
+  if (address !== null) return address;
+  const { address: fixedAddress } = desired.spec;
+  const message =
+    fixedAddress === null
+      ? `no available ip addresses on network ${network.key} (${network.subnet})`
+      : `ip already allocated: another container has ${fixedAddress} on network ${network.key}`;
+  throw new TsdError('TSD_ADDRESS_POOL_FULL', message, {
+    key: desired.key,
+    source: (fixedAddress === null ? desired.positions.network : desired.positions.address) ?? desired.source,
+  });
+}
+
+function isPortFree(world: World, port: PublishedPort, containerId: string | null): boolean {
+  try {
+    world.network.checkPort(port, containerId);
+    return true;
+  } catch (error) {
+    if (error instanceof TsdError && error.code === 'TSD_PORT_IN_USE') return false;
+    throw error;
+  }
+}
+
+function declaredHostPorts(world: World): Set<string> {
+  return new Set(
+    declaredContainers(world).flatMap(({ spec }) =>
+      spec.ports.map(({ hostPort, protocol }) => `${hostPort}/${protocol}`),
+    ),
+  );
+}
+
+/** Reports whether a port may be picked: the container holds it, or it is free on this host and in all manifests. */
+function pickable(world: World, desired: Desired<'container'>): (port: PublishedPort) => boolean {
+  const record = world.containers.byKey(desired.key);
+  const own = record?.network?.ports ?? [];
+  let declared: Set<string> | null = null;
+  return (port) => {
+    const { hostIp, hostPort, protocol } = port;
+    if (own.some((held) => held.hostIp === hostIp && held.hostPort === hostPort && held.protocol === protocol)) {
+      return true;
+    }
+    declared ??= declaredHostPorts(world);
+    return !declared.has(`${hostPort}/${protocol}`) && isPortFree(world, port, record?.id ?? null);
+  };
+}
+
+/** Host ports as declared; those left to us are leased. @throws TsdError TSD_PORT_IN_USE when none is free. */
+function publishedPorts(world: World, desired: Desired<'container'>): readonly PublishedPort[] {
+  const mayPick = pickable(world, desired);
+  return desired.spec.ports.map((port, index) => {
+    const { containerPort, protocol } = port;
+    const hostIp = port.hostIp ?? world.settings.defaultIp;
+    const request = { owner: desired.key, hostIp, containerPort, protocol };
+    const published = (hostPort: number): PublishedPort => ({ hostIp, hostPort, containerPort, protocol });
+    const hostPort = port.hostPort ?? world.leases.port(request, (candidate) => mayPick(published(candidate)));
+    if (hostPort === null) {
+      throw new TsdError('TSD_PORT_IN_USE', 'all ports are allocated', {
+        key: desired.key,
+        source: desired.positions[`ports.${index}`] ?? desired.source,
+      });
+    }
+    return published(hostPort);
+  });
+}
+
+/** Host ports that a manifest names, with the index of its field. Those left to us are picked when they are needed. */
+export function declaredPorts(
+  world: World,
+  desired: Desired<'container'>,
+): readonly (readonly [number, PublishedPort])[] {
+  return desired.spec.ports.flatMap(({ hostIp, hostPort, containerPort, protocol }, index) =>
+    hostPort === null
+      ? []
+      : [[index, { hostIp: hostIp ?? world.settings.defaultIp, hostPort, containerPort, protocol }] as const],
+  );
+}
+
+/** Ports that the image of a container exposes. */
+function imagePorts(world: World, linked: Desired<'container'>): readonly ExposedPort[] {
+  const container = world.containers.byKey(linked.key);
+  // Its image as declared now may not be on this host yet; it is all that is known where the record cannot be read.
+  const imageId = container ? container.imageId : imageIdOf(world, linked);
+  return container || imageId !== null ? imageById(world, imageId, linked).ports : [];
+}
+
+/** Ports of linked containers, for networks whose containers do not talk to each other without a link. */
+export function reachOf(world: World, desired: Desired<'container'>): EndpointConfig['reach'] {
+  return desired.references.links.flatMap((target) => {
+    const linked = world.desired().resources.get(target) as Desired<'container'> | undefined;
+    const address = addressOf(world, target);
+    if (!linked || address === undefined) return [];
+    return exposedPorts(linked.spec, imagePorts(world, linked)).map(({ port, protocol }) => ({
+      address,
+      port,
+      protocol,
+    }));
+  });
+}
+
+export function endpointConfig(
+  world: World,
+  desired: Desired<'container'>,
+  containerId: string,
+  network: NetworkConfig,
+): EndpointConfig {
+  const address = leaseAddress(world, desired, network);
+  return {
+    containerId,
+    network: network.key,
+    address: addressIn(address, network.subnet),
+    mac: macOfAddress(address),
+    ports: publishedPorts(world, desired),
+    reach: reachOf(world, desired),
+  };
+}
+
+export function recordedNetwork(
+  world: World,
+  desired: Desired<'container'>,
+  endpoint: EndpointConfig,
+  network: NetworkConfig,
+): ContainerNetwork {
+  const [address = ''] = endpoint.address.split('/');
+  const { imageId } = recordOf(world, endpoint.containerId);
+  const published = new Set(endpoint.ports.map(({ containerPort, protocol }) => `${containerPort}/${protocol}`));
+  return {
+    address,
+    prefixLength: prefixLengthOf(network.subnet),
+    mac: endpoint.mac,
+    gateway: network.gateway,
+    bridge: network.bridge,
+    ports: endpoint.ports,
+    exposed: exposedPorts(desired.spec, imageById(world, imageId, desired).ports).filter(
+      ({ port, protocol }) => !published.has(`${port}/${protocol}`),
+    ),
+  };
+}
+
+/** Keys of containers on this host whose addresses a hosts file names, with their alias. */
+export function linkTargets(desired: Desired<'container'>): readonly { alias: string; key: ResourceKey }[] {
+  return desired.references.links.map((key, index) => ({ key, alias: desired.spec.links[index]?.alias ?? '' }));
+}

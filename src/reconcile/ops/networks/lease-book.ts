@@ -1,0 +1,235 @@
+import { allocateAddress, allocatePort, containsNetwork } from '../../../model/addresses.ts';
+import type { Protocol } from '../../../model/kinds/short-forms.ts';
+import type { ResourceKey } from '../../../model/resource.ts';
+import type { AddressLease, LeaseStore, PortLease } from '../../../state/history/lease-store.ts';
+import type { Changes, GroupCommit } from '../../group-commit.ts';
+
+export interface AddressRequest {
+  readonly network: string;
+  readonly owner: ResourceKey;
+  readonly subnet: string;
+  readonly gateway: string;
+  /** Part of the subnet to take from, or null for all of it. */
+  readonly fixedCidr: string | null;
+  /** Address the manifest asks for, or null for any. */
+  readonly requested: string | null;
+  /** Addresses that manifests ask for, whether they are up or not: none of them is picked. */
+  readonly reserved: () => ReadonlySet<string>;
+}
+
+export interface PortRequest {
+  readonly owner: ResourceKey;
+  readonly hostIp: string;
+  readonly containerPort: number;
+  readonly protocol: Protocol;
+}
+
+/** Docker 1.4's number of attempts for a port that it picks itself. */
+const PORT_ATTEMPTS = 10;
+
+/** Addresses of one network. */
+class NetworkLeases {
+  readonly taken = new Set<string>();
+  readonly byOwner = new Map<string, string>();
+  last: string | null;
+
+  constructor(last: string | null) {
+    this.last = last;
+  }
+
+  hold(owner: string, address: string): void {
+    this.release(owner);
+    this.taken.add(address);
+    this.byOwner.set(owner, address);
+    this.last = address;
+  }
+
+  release(owner: string): void {
+    const held = this.byOwner.get(owner);
+    if (held === undefined) return;
+    this.byOwner.delete(owner);
+    this.taken.delete(held);
+  }
+}
+
+const portKey = ({ owner, hostIp, containerPort, protocol }: PortRequest): string =>
+  `${owner} ${hostIp} ${containerPort}/${protocol}`;
+
+/** Containers and removed networks whose leases on disk may be others than those in memory. */
+interface Unsaved {
+  readonly owners: Set<string>;
+  readonly goneNetworks: Set<string>;
+}
+
+const nothingUnsaved = (): Unsaved => ({ owners: new Set(), goneNetworks: new Set() });
+
+/**
+ * Chooses addresses and automatic host ports. Decided in memory at once; {@link save} writes what was decided since the
+ * last time, so that many leases become one commit. What could not be written goes with the next save.
+ */
+export class LeaseBook {
+  readonly #store: LeaseStore;
+  readonly #networks = new Map<string, NetworkLeases>();
+  readonly #ports = new Map<string, PortLease>();
+  #lastPort: number | null = null;
+  #unsaved = nothingUnsaved();
+
+  constructor(store: LeaseStore) {
+    this.#store = store;
+    for (const { network, address, container } of store.addresses()) {
+      const leases = this.#leasesOf(network);
+      leases.taken.add(address);
+      leases.byOwner.set(container, address);
+    }
+    for (const lease of store.ports()) {
+      this.#ports.set(portKey({ ...lease, owner: lease.container as ResourceKey }), lease);
+    }
+  }
+
+  /** The container's address in a network, the same for as long as it holds the lease; null when none is free. */
+  address(request: AddressRequest): string | null {
+    const { network, owner, subnet, requested } = request;
+    const leases = this.#leasesOf(network);
+    const held = leases.byOwner.get(owner);
+    if (held !== undefined) {
+      const fits = requested === null ? containsNetwork(subnet, `${held}/32`) : held === requested;
+      if (fits) return held;
+      leases.release(owner);
+      this.#unsaved.owners.add(owner);
+    }
+    const free = requested === null ? this.#allocate(request, leases) : leases.taken.has(requested) ? null : requested;
+    if (free === null) return null;
+    leases.hold(owner, free);
+    this.#unsaved.owners.add(owner);
+    return free;
+  }
+
+  /**
+   * The host port picked for a container port, the same for as long as the lease is held and the port is usable; null
+   * when none was found.
+   */
+  port(request: PortRequest, usable: (hostPort: number) => boolean): number | null {
+    const key = portKey(request);
+    const held = this.#ports.get(key);
+    if (held && usable(held.hostPort)) return held.hostPort;
+    const { owner, hostIp, containerPort, protocol } = request;
+    const leases = [...this.#ports.values()].filter((lease) => lease.protocol === protocol);
+    const taken = new Set(leases.map(({ hostPort }) => hostPort));
+    for (let attempt = 0; attempt < PORT_ATTEMPTS; attempt++) {
+      const free = allocatePort(taken, this.#lastPort);
+      if (free === null) return null;
+      this.#lastPort = free;
+      taken.add(free);
+      if (!usable(free)) continue;
+      this.#ports.set(key, { container: owner, containerPort, protocol, hostIp, hostPort: free });
+      this.#unsaved.owners.add(owner);
+      return free;
+    }
+    return null;
+  }
+
+  /** Makes what was decided since the last call durable, in one commit with these changes. */
+  async save(commits: GroupCommit, others: Omit<Changes, 'history'> = {}): Promise<void> {
+    const unsaved = this.#unsaved;
+    this.#unsaved = nothingUnsaved();
+    try {
+      await commits.commit({ ...others, history: () => this.#write(unsaved) });
+    } catch (error) {
+      for (const owner of unsaved.owners) this.#unsaved.owners.add(owner);
+      for (const network of unsaved.goneNetworks) this.#unsaved.goneNetworks.add(network);
+      throw error;
+    }
+  }
+
+  /** Lets these owners have just these addresses of a network, which were theirs in another order; see {@link save}. */
+  reassign(network: string, holders: readonly (readonly [owner: ResourceKey, address: string])[]): void {
+    const leases = this.#leasesOf(network);
+    const { last } = leases;
+    const moved = new Set(holders.map(([, address]) => address));
+    for (const [owner, address] of [...leases.byOwner]) {
+      if (!moved.has(address)) continue;
+      leases.release(owner);
+      this.#unsaved.owners.add(owner);
+    }
+    for (const [owner, address] of holders) {
+      leases.hold(owner, address);
+      this.#unsaved.owners.add(owner);
+    }
+    leases.last = last;
+  }
+
+  /** Returns the container that holds an address of a network; null when it is free. */
+  holderOf(network: string, address: string): string | null {
+    const { byOwner, taken } = this.#leasesOf(network);
+    if (!taken.has(address)) return null;
+    for (const [owner, held] of byOwner) if (held === address) return owner;
+    return null;
+  }
+
+  /** The addresses that an owner holds, each with its network. */
+  addressesOf(owner: string): readonly (readonly [network: string, address: string])[] {
+    return [...this.#networks].flatMap(([network, { byOwner }]) => {
+      const address = byOwner.get(owner);
+      return address === undefined ? [] : [[network, address] as const];
+    });
+  }
+
+  /** Gives up the address that a container holds on a network; written with the next {@link save}. */
+  leave(owner: string, network: string): void {
+    this.#leasesOf(network).release(owner);
+    this.#unsaved.owners.add(owner);
+  }
+
+  /** Gives up everything a container holds; written with the next {@link save}. */
+  release(owner: string): void {
+    for (const leases of this.#networks.values()) leases.release(owner);
+    for (const [key, lease] of this.#ports) if (lease.container === owner) this.#ports.delete(key);
+    this.#unsaved.owners.add(owner);
+  }
+
+  releaseNetwork(network: string): void {
+    this.#networks.delete(network);
+    this.#unsaved.goneNetworks.add(network);
+  }
+
+  /** Keys of everything that holds a lease, be it only because its release could not be written; some more than once. */
+  *owners(): Generator<string, undefined> {
+    for (const { byOwner } of this.#networks.values()) yield* byOwner.keys();
+    for (const { container } of this.#ports.values()) yield container;
+    yield* this.#unsaved.owners;
+  }
+
+  /** As it is now: what was decided after the save began is right too. */
+  #write({ owners, goneNetworks }: Unsaved): void {
+    const addresses: AddressLease[] = [];
+    const last = new Map<string, string>();
+    for (const [network, leases] of this.#networks) {
+      for (const container of owners) {
+        const address = leases.byOwner.get(container);
+        if (address !== undefined) addresses.push({ network, container, address });
+      }
+      if (leases.last !== null) last.set(network, leases.last);
+    }
+    this.#store.write({
+      containers: owners,
+      addresses,
+      ports: [...this.#ports.values()].filter(({ container }) => owners.has(container)),
+      last,
+      goneNetworks: [...goneNetworks].filter((network) => !this.#networks.has(network)),
+    });
+  }
+
+  #allocate({ subnet, gateway, fixedCidr, reserved }: AddressRequest, leases: NetworkLeases): string | null {
+    const others = reserved();
+    const taken = { has: (address: string) => leases.taken.has(address) || others.has(address) };
+    return allocateAddress({ subnet, gateway, fixedCidr }, taken, leases.last);
+  }
+
+  #leasesOf(network: string): NetworkLeases {
+    const known = this.#networks.get(network);
+    if (known) return known;
+    const leases = new NetworkLeases(this.#store.lastAddress(network));
+    this.#networks.set(network, leases);
+    return leases;
+  }
+}

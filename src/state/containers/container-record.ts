@@ -1,0 +1,160 @@
+import type { ErrorClass } from '../../model/errors/error-class.ts';
+import type { ExposedPort, Protocol } from '../../model/kinds/short-forms.ts';
+import type { ResourceKey } from '../../model/resource.ts';
+import type { JsonValue } from '../files/go-json.ts';
+import type { HostConfig, RunConfig } from './run-config.ts';
+
+/** What we remember a container to be doing. `restarting` waits for its next run by policy and has no process. */
+export type RunStatus = 'created' | 'running' | 'paused' | 'restarting' | 'exited';
+
+/** The last run. Wall times are RFC 3339 text, null for "never"; boot times are CLOCK_BOOTTIME ms of boot `bootId`. */
+export interface RunState {
+  readonly status: RunStatus;
+  /** 0 without a process. */
+  readonly pid: number;
+  /** How the last run ended: 128 + signal when killed; null when none has ended or its end is unknown. */
+  readonly exitCode: number | null;
+  readonly oomKilled: boolean;
+  /** Why the last start failed; cleared by one that works. */
+  readonly startError: { readonly class: ErrorClass; readonly message: string } | null;
+  readonly startedAt: string | null;
+  readonly finishedAt: string | null;
+  /** The boot that the two times below belong to; empty before the first run. */
+  readonly bootId: string;
+  readonly startedAtBootMs: number | null;
+  readonly finishedAtBootMs: number | null;
+}
+
+export const NEVER_RUN: RunState = {
+  status: 'created',
+  pid: 0,
+  exitCode: null,
+  oomKilled: false,
+  startError: null,
+  startedAt: null,
+  finishedAt: null,
+  bootId: '',
+  startedAtBootMs: null,
+  finishedAtBootMs: null,
+};
+
+/** Identity of a run's processes, as the exec driver gave it. */
+export interface RunHandle {
+  readonly containerId: string;
+  readonly run: number;
+  readonly bootId: string;
+  readonly shimPid: number;
+  readonly shimStartTime: string;
+  readonly pid: number;
+  readonly startTime: string;
+  readonly startedAtMs: number;
+}
+
+export interface RecordedPort {
+  readonly hostIp: string;
+  readonly hostPort: number;
+  readonly containerPort: number;
+  readonly protocol: Protocol;
+}
+
+/** Where the container is attached; recorded while it is connected. */
+export interface ContainerNetwork {
+  /** IPv4 without prefix length. */
+  readonly address: string;
+  readonly prefixLength: number;
+  readonly mac: string;
+  readonly gateway: string;
+  readonly bridge: string;
+  readonly ports: readonly RecordedPort[];
+  /** Ports declared and not published. */
+  readonly exposed: readonly ExposedPort[];
+}
+
+interface RestartRecord {
+  /** Starts by policy since the container was made or changed. */
+  readonly restarts: number;
+  /** Quick failures in a row. */
+  readonly consecutive: number;
+  /** A person asked for one restart that has not happened yet. */
+  readonly requested: boolean;
+  /** It is asked for because the container ran when all were stopped with the host or the supervisor. */
+  readonly afterShutdown?: boolean;
+}
+
+export interface StopOverride {
+  /** When it was given. */
+  readonly at: string;
+  /** Of the declaration it was given for; null where only that is known which the container was made from. */
+  readonly specHash: string | null;
+  /** When it is over; null without an end. */
+  readonly until: Moment | null;
+}
+
+/** Within boot `bootId` the boot clock counts, since the wall clock may be set; after a reboot the wall clock has to do. */
+export interface Moment {
+  readonly at: string;
+  readonly bootId: string;
+  readonly atBootMs: number;
+}
+
+/** Which declaration the container was made from. */
+export interface ContainerOwner {
+  readonly key: ResourceKey;
+  /** The normalised spec, secrets replaced by references, and the version of the schema it was written for. */
+  readonly written: JsonValue;
+  readonly schemaVersion: number;
+  readonly specHash: string;
+  /** sha256 of file contents that are part of the spec, by path as written. */
+  readonly contentHashes: Readonly<Record<string, string>>;
+  /** Names of the copies that it runs with in place of files of the host, by absolute path. Left out, there are none. */
+  readonly files?: Readonly<Record<string, string>>;
+  readonly generation: number;
+}
+
+/** Everything known of one container. Immutable: an update replaces it. */
+export interface ContainerRecord {
+  readonly id: string;
+  /** Null for a container that Docker 1.4 made. */
+  readonly owner: ContainerOwner | null;
+  /** Name in the link graph, without its leading slash. */
+  readonly engineName: string;
+  readonly created: string;
+  readonly imageId: string;
+  /** Graph driver key of the image's top layer; null for an empty image. */
+  readonly topLayer: string | null;
+  /** Graph driver key of the writable layer. */
+  readonly snapshotId: string;
+  readonly graphDriver: string;
+  readonly execDriver: string;
+  /** The command after image and spec are merged. */
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly config: RunConfig;
+  readonly hostConfig: HostConfig;
+  /** Number of the last run begun, from 1; written before the run is started, so that a lost start is found again. */
+  readonly run: number;
+  /** When that run was begun, in the same write; null in records of before there was this. */
+  readonly begunAt: Moment | null;
+  readonly state: RunState;
+  /** Of the last run whose start worked; kept after its end, to tell which run `state` is about. */
+  readonly handle: RunHandle | null;
+  readonly network: ContainerNetwork | null;
+  /** Host path by mount target. */
+  readonly volumes: Readonly<Record<string, { readonly path: string; readonly writable: boolean }>>;
+  /** A manual stop that holds until `start`, a changed spec or its own end. */
+  readonly stopOverride: StopOverride | null;
+  /** What a person gives its run to end; null for what its spec says. */
+  readonly stopTimeoutMs: number | null;
+  /** The signal that a run was asked to end with last, and when; null when none was. */
+  readonly stopping: { readonly run: number; readonly signal: string; readonly at: Moment } | null;
+  readonly restart: RestartRecord;
+  /** Addresses of linked containers at the last start, by alias. */
+  readonly linkAddresses: Readonly<Record<string, string>>;
+  /** Addresses that the environment of its latest run names, by alias: they stay what they were at the start. */
+  readonly envAddresses: Readonly<Record<string, string>>;
+  /** Runs of what it depends on at the last start, by key. */
+  readonly dependencyRuns: Readonly<Record<string, string>>;
+  readonly hostnamePath: string;
+  readonly hostsPath: string;
+  readonly resolvConfPath: string;
+}

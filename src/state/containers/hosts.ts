@@ -1,0 +1,71 @@
+import { TsdError } from '../../model/errors/errors.ts';
+
+export interface HostsContent {
+  /** The container's own address, or null when it has none: its line is left out. */
+  readonly address: string | null;
+  readonly hostname: string;
+  readonly domainname: string;
+  readonly links: readonly { readonly alias: string; readonly address: string }[];
+  /** `name:address`; the address may itself contain colons. */
+  readonly extraHosts: readonly string[];
+  /** Lines for the containers of its network, itself among them. Left out, none. */
+  readonly names?: readonly string[];
+}
+
+/** pkg/networkfs/etchosts of Docker 1.4. */
+const DEFAULT_LINES = [
+  '127.0.0.1\tlocalhost',
+  '::1\tlocalhost ip6-localhost ip6-loopback',
+  'fe00::0\tip6-localnet',
+  'ff00::0\tip6-mcastprefix',
+  'ff02::1\tip6-allnodes',
+  'ff02::2\tip6-allrouters',
+];
+
+function line(address: string, names: string): string {
+  if (/[\r\n\t]/.test(address + names)) {
+    throw new TsdError('TSD_CONTAINER_SETUP', `"${names}" cannot stand in a hosts file`, { step: 'write hosts' });
+  }
+  return `${address}\t${names}`;
+}
+
+function extraHostLine(entry: string): string {
+  const colon = entry.indexOf(':');
+  return line(entry.slice(colon + 1), entry.slice(0, colon));
+}
+
+/** What stands between these is rewritten while the container runs; the rest is the payload's as well. */
+const NAMES_BEGIN = '# names on this network, kept by tsdocker';
+const NAMES_END = '# end of the names on this network';
+
+/** A hosts file with these names in place of those it has; everything else in it stays. */
+export function withNames(text: string, names: readonly string[]): string {
+  const lines = text.split('\n');
+  const begin = lines.indexOf(NAMES_BEGIN);
+  const end = lines.indexOf(NAMES_END, begin + 1);
+  const block = names.length === 0 ? [] : [NAMES_BEGIN, ...names, NAMES_END];
+  // Without its end it was cut off.
+  const length = begin < 0 ? 0 : (end < 0 ? lines.length : end + 1) - begin;
+  if (begin < 0 && lines.at(-1) === '') lines.pop();
+  const at = begin < 0 ? lines.length : begin;
+  const all = [...lines.slice(0, at), ...block, ...lines.slice(at + length)];
+  return all.at(-1) === '' ? all.join('\n') : `${all.join('\n')}\n`;
+}
+
+/** /etc/hosts of a container: itself, the loopback names, its links, extra hosts, and the names of its network. */
+export function buildHosts(content: HostsContent): string {
+  const { address, hostname, domainname } = content;
+  const names = domainname === '' ? hostname : `${hostname}.${domainname} ${hostname}`;
+  const lines = [
+    ...(address === null ? [] : [line(address, names)]),
+    ...DEFAULT_LINES,
+    ...content.links.map((link) => line(link.address, link.alias)),
+    ...content.extraHosts.map(extraHostLine),
+  ];
+  return withNames(`${lines.join('\n')}\n`, content.names ?? []);
+}
+
+/** /etc/hostname of a container. */
+export function buildHostname(hostname: string, domainname: string): string {
+  return domainname === '' ? `${hostname}\n` : `${hostname}.${domainname}\n`;
+}

@@ -1,0 +1,53 @@
+/** What of the root could not be read, as checks with the command that recovers it. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { DoctorCheck } from '../../api/supervisor.ts';
+import { describeError } from '../../model/errors/errors.ts';
+import { uncertainHint } from '../../reconcile/plan/order/pass.ts';
+import type { StateIssue } from '../../state/files/state-file.ts';
+
+export interface StateFacts {
+  readonly issues: readonly StateIssue[];
+  /** Apps whose declaration is not certain, with why. */
+  readonly uncertain: ReadonlyMap<string, string>;
+  /** Damaged files that were moved aside, at this start or an earlier one. */
+  readonly aside: readonly string[];
+}
+
+const DAMAGED = /\.damaged-\d+$/;
+
+function asideIn(directory: string): string[] {
+  try {
+    return readdirSync(directory).flatMap((name) => (DAMAGED.test(name) ? [join(directory, name)] : []));
+  } catch {
+    // A failing disk is shown by what is needed of it.
+    return [];
+  }
+}
+
+export function stateFacts(
+  root: string,
+  issues: readonly StateIssue[],
+  uncertain: ReadonlyMap<string, string>,
+): StateFacts {
+  // Where the run directory lies is a check of its own.
+  const ofState = issues.filter(({ error }) => error.code !== 'TSD_UNSUPPORTED_HOST');
+  return { issues: [...new Set(ofState)], uncertain, aside: [root, join(root, 'declarations')].flatMap(asideIn) };
+}
+
+/** One check where all is well. */
+export function stateChecks({ issues, uncertain, aside }: StateFacts): DoctorCheck[] {
+  const name = 'state';
+  const unread = issues.map(({ error }): DoctorCheck => {
+    return { name, status: 'failed', message: describeError(error), fix: error.hint };
+  });
+  const waiting = [...uncertain].map(([app, reason]): DoctorCheck => {
+    return { name, status: 'failed', message: `${app} is left as it is: ${reason}`, fix: uncertainHint(app) };
+  });
+  const kept = aside.map((path): DoctorCheck => {
+    const fix = `When everything runs as it should, \`rm -f ${path}*\`.`;
+    return { name, status: 'warning', message: `the damaged ${path} is kept`, fix };
+  });
+  const found = [...unread, ...waiting, ...kept];
+  return found.length > 0 ? found : [{ name, status: 'ok', message: 'everything below the root was read', fix: null }];
+}

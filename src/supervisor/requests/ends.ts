@@ -1,0 +1,68 @@
+/** Ends of runs that no command asked for, gathered for who waits to see a container go on. */
+import type { TaskExit } from '../../drivers/contract.ts';
+import type { ResourceKey } from '../../model/resource.ts';
+import { observedContainer } from '../../reconcile/observe.ts';
+import type { World } from '../../reconcile/ops/world.ts';
+import type { EndedRun } from '../../reconcile/plan/run-verdict.ts';
+import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import { lastWords } from '../logs/last-words.ts';
+
+/** As of the end: another run may have begun since. */
+interface SeenEnd {
+  readonly containerId: string;
+  readonly specHash: string | undefined;
+  readonly run: EndedRun;
+}
+
+/**
+ * A container that ends is started again at once where its policy says so, and the run after that looks like any other:
+ * what ends is noted as it happens.
+ */
+export class Ends {
+  readonly #world: World;
+  readonly #concerns: (key: ResourceKey) => boolean;
+  readonly #seen = new Map<ResourceKey, SeenEnd>();
+  readonly #unsubscribe: () => void;
+
+  constructor(world: World, concerns: (key: ResourceKey) => boolean) {
+    this.#world = world;
+    this.#concerns = concerns;
+    this.#unsubscribe = world.exits.onExit((exit, key) => {
+      if (key !== null && this.#concerns(key)) this.#note(exit, key);
+    });
+  }
+
+  /** The last end of this very container under its present declaration. */
+  of(key: ResourceKey, container: { readonly id: string; readonly specHash: string }): EndedRun | null {
+    const seen = this.#seen.get(key);
+    return seen?.containerId === container.id && seen.specHash === container.specHash ? seen.run : null;
+  }
+
+  close(): void {
+    this.#unsubscribe();
+  }
+
+  #note(exit: TaskExit, key: ResourceKey): void {
+    const record = this.#world.containers.get(exit.containerId);
+    if (!record) return;
+    // What was asked to end, for a change or by a person, has shown nothing by that. Its end may come before it is noted
+    // that the signal was sent.
+    if (record.restart.requested || record.stopOverride !== null) return;
+    const unhealthy = this.#foundUnhealthy(record);
+    if (record.stopping?.run === exit.run && unhealthy === null) return;
+    const { startedAtBootMs, finishedAtBootMs } = record.state;
+    const run: EndedRun = {
+      code: exit.exitCode,
+      oomKilled: exit.oomKilled,
+      ranForMs: Math.max(0, (finishedAtBootMs ?? 0) - (startedAtBootMs ?? finishedAtBootMs ?? 0)),
+      log: lastWords(this.#world.containers, record),
+      unhealthy,
+    };
+    this.#seen.set(key, { containerId: record.id, specHash: record.owner?.specHash, run });
+  }
+
+  #foundUnhealthy(record: ContainerRecord): string | null {
+    const { health } = observedContainer(this.#world, record, null);
+    return health?.state === 'unhealthy' ? health.message : null;
+  }
+}

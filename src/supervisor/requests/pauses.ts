@@ -1,0 +1,145 @@
+/** Containers whose processes stand still while their files are read. */
+import { ChangedMeanwhile } from '../../images/tree/tree-tar.ts';
+import { TsdError } from '../../model/errors/errors.ts';
+import type { ResourceKey } from '../../model/resource.ts';
+import { KeyedMutex } from '../../reconcile/ops/keyed-mutex.ts';
+import type { World } from '../../reconcile/ops/world.ts';
+import type { ContainerRecord, RunStatus } from '../../state/containers/container-record.ts';
+
+type ContainerWorld = Pick<World, 'containers' | 'exec' | 'fileReaders'>;
+
+export interface PausesParts {
+  readonly world: ContainerWorld;
+  /** Called when a container stands still, and when it goes on. */
+  readonly onChange: (key: ResourceKey | null) => void;
+}
+
+interface Pause {
+  begun: Promise<void>;
+  /** How many read its files. */
+  readers: number;
+  /** Something has begun that lets the container go on. */
+  isOver: boolean;
+}
+
+/** Passes on what is read of the container as long as that is of one moment. */
+export type Still = <T>(items: AsyncIterable<T>) => AsyncGenerator<T>;
+
+async function* ofOneMoment<T>(
+  items: AsyncIterable<T>,
+  { engineName }: ContainerRecord,
+  ended: AbortSignal,
+): AsyncGenerator<T> {
+  try {
+    for await (const item of items) {
+      ended.throwIfAborted();
+      yield item;
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof ChangedMeanwhile)) throw thrown;
+    throw new TsdError('TSD_CONTAINER_CHANGED', `container ${engineName}: ${thrown.message}`, { cause: thrown });
+  }
+  ended.throwIfAborted();
+}
+
+function setStatus(world: ContainerWorld, id: string, from: RunStatus, to: RunStatus): void {
+  const record = world.containers.get(id);
+  if (record?.state.status === from) world.containers.update({ ...record, state: { ...record.state, status: to } });
+}
+
+/** Lets a container go on that an earlier supervisor had paused. */
+export async function resumeFound(world: ContainerWorld, id: string): Promise<void> {
+  if (world.containers.get(id)?.state.status !== 'paused') return;
+  await world.exec.unpause(id);
+  setStatus(world, id, 'paused', 'running');
+}
+
+/**
+ * A pause is written down before it begins, so that a supervisor that follows lets the container go on, and everybody sees
+ * why it does not answer. The last reader of several ends it.
+ */
+export class Pauses {
+  readonly #parts: PausesParts;
+  /** Those that a reader may join. */
+  readonly #pauses = new Map<string, Pause>();
+  /** What is asked of the kernel, by container: each step waits for the one before it. */
+  readonly #mutex = new KeyedMutex();
+
+  constructor(parts: PausesParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Stops the container's processes meanwhile: what is written while its files are read would be torn. A stop of the
+   * container ends that early, and wins, as does the end of who asked for it: `ended` says so to the work, and what it passes
+   * through `still` fails then. Readers are led nowhere else all the same, since they follow no links.
+   * @param signal of who waits for the result
+   * @throws TSD_CONTAINER_CHANGED, the signal's reason, and what the work throws
+   */
+  during<T>(
+    record: ContainerRecord,
+    work: (still: Still, ended: AbortSignal) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const { exec, fileReaders } = this.#parts.world;
+    const { id } = record;
+    return fileReaders.reading(record, async (disturbed) => {
+      const ended = signal === undefined ? disturbed : AbortSignal.any([disturbed, signal]);
+      const still: Still = (items) => ofOneMoment(items, record, ended);
+      if (!exec.capabilities.pause || exec.running(id) === null) return work(still, ended);
+      const pause = this.#pauses.get(id) ?? this.#pause(id);
+      const end = (): void => this.#leave(id, pause);
+      disturbed.addEventListener('abort', end, { once: true });
+      pause.readers++;
+      try {
+        await pause.begun;
+        ended.throwIfAborted();
+        return await work(still, ended);
+      } finally {
+        disturbed.removeEventListener('abort', end);
+        if (--pause.readers === 0) await this.#resume(id, pause);
+      }
+    });
+  }
+
+  #pause(id: string): Pause {
+    const pause: Pause = { begun: Promise.resolve(), readers: 0, isOver: false };
+    this.#pauses.set(id, pause);
+    pause.begun = this.#mutex.runExclusive(id, () => this.#begin(id, pause));
+    return pause;
+  }
+
+  /** Who comes now needs a pause of its own. */
+  #leave(id: string, pause: Pause): void {
+    pause.isOver = true;
+    if (this.#pauses.get(id) === pause) this.#pauses.delete(id);
+  }
+
+  async #begin(id: string, pause: Pause): Promise<void> {
+    const { world } = this.#parts;
+    // A stop that was asked for meanwhile needs its time.
+    if (pause.isOver || world.exec.running(id) === null) return;
+    setStatus(world, id, 'running', 'paused');
+    this.#notify(id);
+    await world.exec.pause(id);
+  }
+
+  #resume(id: string, pause: Pause): Promise<void> {
+    if (this.#pauses.get(id) === pause) this.#pauses.delete(id);
+    return this.#mutex.runExclusive(id, () => this.#end(id, pause));
+  }
+
+  async #end(id: string, pause: Pause): Promise<void> {
+    const { world } = this.#parts;
+    // The container went on without this one's doing, and stands still again for others.
+    if (pause.isOver && this.#pauses.has(id)) return;
+    if (world.exec.running(id) === null) return;
+    await world.exec.unpause(id);
+    setStatus(world, id, 'paused', 'running');
+    this.#notify(id);
+  }
+
+  #notify(id: string): void {
+    this.#parts.onChange(this.#parts.world.containers.get(id)?.owner?.key ?? null);
+  }
+}

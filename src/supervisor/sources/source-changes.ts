@@ -1,0 +1,120 @@
+/** What a new generation changes, in words. Pure. */
+import { basename } from 'node:path';
+import type { DiffView } from '../../api/supervisor.ts';
+import type { GoodRevision } from '../../manifest/desired-state.ts';
+import type { Desired, DesiredState } from '../../model/desired.ts';
+import { parseKey, type ResourceKey, type SourcePosition } from '../../model/resource.ts';
+import { shortPair, shownValue } from '../../model/text/shown-value.ts';
+import type { TimelineDraft } from '../../model/timeline.ts';
+import { positionOf } from '../../reconcile/plan/order/cause.ts';
+import type { GenerationChanges } from '../../state/history/generation-store.ts';
+
+type Revisions = ReadonlyMap<string, GoodRevision>;
+type FileChange = GenerationChanges['files'][number];
+
+/** True when two resolutions hold the same resources with the same specifications. */
+export function sameState(a: DesiredState, b: DesiredState): boolean {
+  if (a.resources.size !== b.resources.size) return false;
+  if ([...(a.untouched ?? [])].join() !== [...(b.untouched ?? [])].join()) return false;
+  for (const [key, desired] of a.resources) {
+    const other = b.resources.get(key);
+    if (other?.specHash !== desired.specHash || other.engineName !== desired.engineName) return false;
+    if (JSON.stringify(other.contentHashes) !== JSON.stringify(desired.contentHashes)) return false;
+  }
+  return true;
+}
+
+/** A state whose containers use files as they are where a copy is not there. */
+export function withoutCopies(state: DesiredState, isThere: (name: string) => boolean): DesiredState {
+  const resources = [...state.resources].map(([key, desired]): [ResourceKey, Desired] => {
+    const files = Object.entries(desired.files ?? {});
+    const there = files.filter(([, name]) => isThere(name));
+    return [key, there.length === files.length ? desired : { ...desired, files: Object.fromEntries(there) }];
+  });
+  return { ...state, resources: new Map(resources) };
+}
+
+/** True when the second holds less than the first, and nothing that the first does not. */
+export function onlyRemoves(before: DesiredState, after: DesiredState): boolean {
+  const kept = [...after.resources].every(([key, { specHash }]) => before.resources.get(key)?.specHash === specHash);
+  return kept && after.resources.size < before.resources.size;
+}
+
+/** Manifests that are in use and were not, or are not what they were. @param originOf of a source's id */
+export function fileChanges(before: Revisions, after: Revisions, originOf: (id: string) => string): FileChange[] {
+  const changes: FileChange[] = [];
+  for (const [id, { text, contentHashes }] of after) {
+    const previous = before.get(id);
+    const sameContent = JSON.stringify(previous?.contentHashes) === JSON.stringify(contentHashes);
+    if (!previous) changes.push({ file: originOf(id), change: 'added' });
+    else if (previous.text !== text) changes.push({ file: originOf(id), change: 'changed' });
+    else if (!sameContent) changes.push({ file: originOf(id), change: 'content' });
+  }
+  for (const id of before.keys()) if (!after.has(id)) changes.push({ file: originOf(id), change: 'removed' });
+  return changes;
+}
+
+const VERBS = { added: 'added', changed: 'edited', removed: 'removed', content: 'content changed for' } as const;
+const NAMED_FILES = 3;
+
+/** `edited blog.yaml, added shop.yaml`. */
+export function describeFiles(changes: readonly FileChange[]): string {
+  const named = changes.slice(0, NAMED_FILES).map(({ file, change }) => `${VERBS[change]} ${basename(file)}`);
+  const more = changes.length - named.length;
+  return more > 0 ? `${named.join(', ')} and ${more} more` : named.join(', ');
+}
+
+const MAX_VALUE = 60;
+
+/** `env.MODE "a" -> "b"; ports [] -> ["8080:80"]`. */
+export function describeFields({ fields }: Pick<DiffView, 'fields'>): string {
+  const texts = fields.map(({ path, from, to }) => {
+    const [before, after] = shortPair(shownValue(path, from), shownValue(path, to), MAX_VALUE);
+    return `${path} ${before} -> ${after}`;
+  });
+  return texts.join('; ');
+}
+
+function placeOf(difference: DiffView, before: Desired | undefined, after: Desired | undefined): SourcePosition | null {
+  const [first] = difference.fields;
+  if (after && first) return positionOf(after, first.path);
+  return (after ?? before)?.source ?? null;
+}
+
+/** A change that no person made: an update failed, and its app is what it was. */
+export const ROLLED_BACK = 'rolled-back';
+
+interface Edit {
+  readonly generation: number;
+  readonly cause: string;
+  readonly atMs: number;
+  /** Apps that a failed update brought back, with the generation. */
+  readonly rolledBack: ReadonlyMap<string, number>;
+}
+
+/** One entry of the timeline for each resource that a generation declares differently. */
+export function editEntries(
+  differences: readonly DiffView[],
+  { before, after }: { readonly before: DesiredState; readonly after: DesiredState },
+  { generation, cause, atMs, rolledBack }: Edit,
+): TimelineDraft[] {
+  return differences.map((difference) => {
+    const key = difference.resource as ResourceKey;
+    const entry = { atMs, kind: 'edit', key, generation, ok: true, cause, run: null, log: [] } as const;
+    const backTo = rolledBack.get(parseKey(key).app);
+    // The difference was reported when it was made, and its lines are not those of the current file.
+    if (backTo !== undefined)
+      return { ...entry, what: ROLLED_BACK, message: `back to generation ${backTo}`, source: null };
+    const fields = describeFields(difference);
+    return {
+      ...entry,
+      what: difference.change,
+      message: fields === '' ? difference.change : fields,
+      source: placeOf(difference, before.resources.get(key), after.resources.get(key)),
+    };
+  });
+}
+
+export function resourceChanges(differences: readonly DiffView[]): GenerationChanges['resources'] {
+  return differences.map(({ resource, change }) => ({ key: resource as ResourceKey, change }));
+}

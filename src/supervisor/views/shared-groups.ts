@@ -1,0 +1,25 @@
+/** Containers that are in control groups of the host: what is said of them. */
+import type { Condition } from '../../model/phases.ts';
+import type { World } from '../../reconcile/ops/world.ts';
+
+export interface SharingContainer {
+  readonly name: string;
+  readonly hierarchies: readonly string[];
+}
+
+const WAY_OUT = 'its next run has its own where this host lets it (`tsdocker doctor`)';
+
+/** @param hierarchies in which it has no group of its own */
+export function sharedGroups(hierarchies: readonly string[]): Condition[] {
+  if (hierarchies.length === 0) return [];
+  const message = `it shares control groups of the host (${hierarchies.join(', ')}): ${WAY_OUT}`;
+  return [{ type: 'SharedGroups', status: true, reason: 'NoOwnGroup', message }];
+}
+
+/** All that run, for `tsdocker doctor`. */
+export function sharingContainers({ containers, exec }: World): readonly SharingContainer[] {
+  return containers.all().flatMap(({ id, engineName }) => {
+    const hierarchies = exec.sharedGroups(id);
+    return hierarchies.length === 0 ? [] : [{ name: engineName, hierarchies }];
+  });
+}

@@ -1,0 +1,268 @@
+/** Resources as clients see them, from one observation and what the loop last decided. */
+import type { ContainerView, HealthView, ImageView, NetworkView, VolumeView } from '../../api/supervisor.ts';
+import { formatTime } from '../../model/clock.ts';
+import type { Desired, DesiredState } from '../../model/desired.ts';
+import type { ObservedHealth } from '../../model/health.ts';
+import type { ObservedContainer } from '../../model/observed.ts';
+import type { Condition } from '../../model/phases.ts';
+import { type Kind, parseKey, type ResourceKey } from '../../model/resource.ts';
+import { nextKey } from '../../model/update.ts';
+import { networkRecord } from '../../reconcile/ops/networks/network-config.ts';
+import { type ContainerStatus, containerStatus } from '../../reconcile/phase.ts';
+import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import { volumeKey } from '../../state/volumes/volume-record.ts';
+import { datedConditions } from './condition-times.ts';
+import { containerHint } from './hints.ts';
+import { namesLeftOut } from './name-conditions.ts';
+import { resourceStatus } from './resource-status.ts';
+import { sharedGroups } from './shared-groups.ts';
+import { unfiltered } from './unfiltered.ts';
+import type { ViewInput } from './view-input.ts';
+
+function desiredOfKind<K extends Kind>(desired: DesiredState, kind: K, key: ResourceKey): Desired<K> | undefined {
+  const found = desired.resources.get(key);
+  return found?.kind === kind ? (found as Desired<K>) : undefined;
+}
+
+function keysOf(kind: Kind, desired: DesiredState, observed: ReadonlyMap<ResourceKey, unknown>): ResourceKey[] {
+  const declared = [...desired.resources.values()].filter((resource) => resource.kind === kind).map(({ key }) => key);
+  return [...new Set([...declared, ...observed.keys()])].sort();
+}
+
+function publishedPorts(record: ContainerRecord | undefined): string[] {
+  return (record?.network?.ports ?? []).map(
+    ({ hostIp, hostPort, containerPort, protocol }) => `${hostIp}:${hostPort}->${containerPort}/${protocol}`,
+  );
+}
+
+const instant = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
+
+function healthView(health: ObservedHealth | null | undefined): HealthView | null {
+  if (!health) return null;
+  const results = health.results.map(({ atWallMs, probe, ok, ms, output }) => ({
+    at: formatTime(atWallMs),
+    probe,
+    ok,
+    ms,
+    output,
+  }));
+  return { state: health.state, message: health.message, results };
+}
+
+/** What a container is doing, without the times since when. */
+export function statusOf(
+  { desired, observed, loop }: Pick<ViewInput, 'desired' | 'observed' | 'loop'>,
+  key: ResourceKey,
+): ContainerStatus {
+  return containerStatus({
+    desired: desiredOfKind(desired, 'container', key),
+    observed: observed.containers.get(key),
+    next: observed.containers.get(nextKey(key)),
+    hold: loop.hold(key),
+    op: loop.inFlight(key),
+    update: observed.updates?.get(key),
+    heldBack: desired.heldBack?.get(parseKey(key).app)?.reason,
+  });
+}
+
+function containerView(input: ViewInput, key: ResourceKey): ContainerView {
+  const { world, desired, observed, loop } = input;
+  const declared = desiredOfKind(desired, 'container', key);
+  const container: ObservedContainer | undefined = observed.containers.get(key);
+  const record = container && world.containers.get(container.id);
+  const hold = loop.hold(key);
+  const op = loop.inFlight(key);
+  const status = statusOf(input, key);
+  const trouble = container && input.logTroubles.of(container.id);
+  const logDelayed: Condition[] = trouble
+    ? [{ type: 'LogDelayed', status: true, reason: 'ReceiverDown', ...trouble }]
+    : [];
+  const besides = [
+    ...namesLeftOut(container?.running ? world.names.leftOut(container.id) : 0),
+    ...logDelayed,
+    ...sharedGroups(container?.running ? world.exec.sharedGroups(container.id) : []),
+    ...(container?.running && record ? unfiltered(world, record) : []),
+    ...input.unread.conditions(),
+  ];
+  const conditions = datedConditions([...status.conditions, ...besides], {
+    observed: container,
+    op: op ? { op, sinceMs: input.past.opSince(key) } : null,
+    heldSinceMs: hold || container?.drift.length ? input.past.heldSince(key) : null,
+    stoppedAtMs: record?.stopOverride ? Date.parse(record.stopOverride.at) : null,
+  });
+  const { app, name } = parseKey(key);
+  return {
+    name,
+    app,
+    engineName: container?.engineName ?? declared?.engineName ?? '',
+    id: container?.id ?? '',
+    phase: status.phase,
+    ready: status.ready,
+    pid: container?.pid ?? null,
+    exitCode: container?.running ? null : (container?.exit?.code ?? null),
+    restarts: container?.restarts.restarts ?? 0,
+    image: declared?.spec.image ?? record?.config.Image ?? '',
+    imageId: container?.imageId ?? null,
+    address: container?.address ?? null,
+    ports: publishedPorts(record),
+    startedAt: instant(container?.startedAtWallMs ?? null),
+    finishedAt: instant(container?.exit?.finishedAtWallMs ?? null),
+    message: status.message,
+    hint: containerHint(key, container, hold),
+    source: declared?.source ?? null,
+    conditions,
+    health: healthView(container?.health),
+  };
+}
+
+/** One of {@link containerViews}, without the work of all; undefined when there is no such container. */
+export function containerViewOf(input: ViewInput, key: ResourceKey): ContainerView | undefined {
+  const known = desiredOfKind(input.desired, 'container', key) ?? input.observed.containers.get(key);
+  return known && containerView(input, key);
+}
+
+/** A container that Docker made, or another driver: shown and not touched. */
+function foreignView(record: ContainerRecord, reason: string | undefined): ContainerView {
+  const { state } = record;
+  return {
+    name: record.engineName,
+    app: '',
+    engineName: record.engineName,
+    id: record.id,
+    phase: state.status === 'created' ? 'Pending' : 'Exited',
+    ready: false,
+    pid: null,
+    exitCode: state.exitCode,
+    restarts: record.restart.restarts,
+    image: record.config.Image,
+    imageId: record.imageId === '' ? null : record.imageId,
+    address: null,
+    ports: [],
+    startedAt: state.startedAt,
+    finishedAt: state.finishedAt,
+    message: reason ?? 'not declared by a manifest; shown and left alone',
+    hint: '',
+    source: null,
+    conditions: [],
+    health: null,
+  };
+}
+
+export function containerViews(input: ViewInput): ContainerView[] {
+  const managed = keysOf('container', input.desired, input.observed.containers).map((key) => containerView(input, key));
+  const foreign = input.world.containers
+    .all()
+    .filter(({ owner }) => owner === null)
+    .map((record) => foreignView(record, input.loop.unavailable(record.id)));
+  return [...managed, ...foreign];
+}
+
+export function imageViews(input: ViewInput): ImageView[] {
+  const { world, desired, observed } = input;
+  const tagsOf = (id: string): string[] =>
+    input.reading(() => world.repositories.namesOf(id), []).map(({ repository, tag }) => `${repository}:${tag}`);
+  const declared = keysOf('image', desired, observed.images).map((key): ImageView => {
+    const imageId = observed.images.get(key)?.imageId ?? null;
+    const record = imageId === null ? undefined : world.images.get(imageId);
+    return {
+      ...parseKey(key),
+      id: imageId,
+      tags: imageId === null ? [] : tagsOf(imageId),
+      size: record ? (record.Tsdocker?.Layers ?? []).reduce((sum, layer) => sum + layer.Size, 0) : null,
+      created: record?.created ?? null,
+      ...resourceStatus(input, key, imageId !== null),
+      source: desired.resources.get(key)?.source ?? null,
+    };
+  });
+  const known = new Set(declared.map(({ id }) => id));
+  const loaded = world.images.all().filter(({ id }) => !known.has(id));
+  const others = loaded.map((record): ImageView => {
+    const tags = tagsOf(record.id);
+    return {
+      name: tags[0] ?? record.id.slice(0, 12),
+      app: '',
+      id: record.id,
+      tags,
+      size: (record.Tsdocker?.Layers ?? []).reduce((sum, layer) => sum + layer.Size, 0),
+      created: record.created,
+      phase: 'Ready',
+      message: '',
+      hint: '',
+      source: null,
+      conditions: [],
+    };
+  });
+  const all = [...declared, ...others];
+  return all.map(({ name, app, id, tags, size, created, phase, message, hint, source, conditions }) => ({
+    name,
+    app,
+    id,
+    tags,
+    size,
+    created,
+    phase,
+    message,
+    hint,
+    source,
+    conditions,
+  }));
+}
+
+/** @param nameless of an anonymous volume */
+function keptBecause(nameless: { readonly containerKey: ResourceKey; readonly target: string } | null): string {
+  if (nameless === null) return 'kept; no manifest declares it';
+  const { app, name } = parseKey(nameless.containerKey);
+  return `kept; was ${nameless.target} of ${app}/${name}, which is gone`;
+}
+
+export function volumeViews(input: ViewInput): VolumeView[] {
+  const { world, desired, observed } = input;
+  const users = (path: string): string[] =>
+    world.containers
+      .all()
+      .filter(({ volumes }) => Object.values(volumes).some((volume) => volume.path === path))
+      .map(({ engineName }) => engineName);
+  const anonymous = world.volumes.all().filter(({ owner }) => owner.type === 'anonymous');
+  const keys = [...keysOf('volume', desired, observed.volumes), ...anonymous.flatMap((one) => volumeKey(one) ?? [])];
+  return [...new Set(keys)].sort().map((key) => {
+    const volume = world.volumes.keyed(key);
+    const { phase, message, hint, conditions } = resourceStatus(input, key, volume !== undefined);
+    const { app, name } = parseKey(key);
+    const released = observed.volumes.get(key)?.released === true;
+    const nameless = volume?.owner.type === 'anonymous' ? volume.owner : null;
+    return {
+      name,
+      app,
+      id: volume?.id ?? '',
+      path: volume?.path ?? '',
+      phase: released ? 'Released' : phase,
+      anonymous: nameless && { container: nameless.containerKey.slice('container/'.length), target: nameless.target },
+      releasedAt: released ? instant(input.past.opSince(nameless?.containerKey ?? key)) : null,
+      usedBy: volume ? users(volume.path) : [],
+      message: released && message === '' ? keptBecause(nameless) : message,
+      hint,
+      source: desired.resources.get(key)?.source ?? null,
+      conditions,
+    };
+  });
+}
+
+export function networkViews(input: ViewInput): NetworkView[] {
+  const { world, desired, observed } = input;
+  return keysOf('network', desired, observed.networks).map((key) => {
+    const network = observed.networks.get(key);
+    const gateway = networkRecord(world, key)?.gateway ?? world.defaultNetwork()?.gateway ?? null;
+    const { app, name } = parseKey(key);
+    return {
+      name,
+      app,
+      bridge: network?.bridge ?? '',
+      subnet: network?.subnet ?? null,
+      gateway: network ? gateway : null,
+      ...resourceStatus(input, key, network?.healthy === true),
+      containers: world.containers.all().filter((record) => network && record.network?.bridge === network.bridge)
+        .length,
+      source: desired.resources.get(key)?.source ?? null,
+    };
+  });
+}
