@@ -29,8 +29,8 @@ const LAYERS = [
   },
   {
     name: 'contract',
-    path: '^src/drivers/contract\\.ts$',
-    shown: '`src/drivers/contract.ts`',
+    path: '^src/drivers/contract/',
+    shown: '`src/drivers/contract/`',
     job: 'what a driver of each family promises, as types',
     mayImport: ['model'],
     types: ['ffi'],

@@ -1,5 +1,5 @@
 /** The supervisor's facade from another process: the same calls, over its socket. */
-import type { AttachedSession, StdioSession } from '../drivers/contract.ts';
+import type { AttachedSession, StdioSession } from '../drivers/contract/exec.ts';
 import { TsdError } from '../model/errors/errors.ts';
 import type { Kind } from '../model/resource.ts';
 import { parseHost } from './address.ts';

@@ -1,5 +1,5 @@
 import { type Duplex, Readable, Writable } from 'node:stream';
-import type { AttachedSession } from '../drivers/contract.ts';
+import type { AttachedSession } from '../drivers/contract/exec.ts';
 import { TsdError } from '../model/errors/errors.ts';
 import { FrameChannel } from './frame-channel.ts';
 import { FRAME, type Frame, frameHeader, MAX_PAYLOAD_BYTES, type Started } from './frames.ts';

@@ -1,5 +1,5 @@
 import type { Duplex, Readable } from 'node:stream';
-import type { StdioSession } from '../drivers/contract.ts';
+import type { StdioSession } from '../drivers/contract/exec.ts';
 import { TsdError, toTsdError } from '../model/errors/errors.ts';
 import { FrameChannel } from './frame-channel.ts';
 import { FRAME, type Frame, type Started } from './frames.ts';

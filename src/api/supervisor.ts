@@ -3,7 +3,7 @@
  * server; the client speaks the same shapes over HTTP.
  */
 
-import type { AttachedSession, StdioSession } from '../drivers/contract.ts';
+import type { AttachedSession, StdioSession } from '../drivers/contract/exec.ts';
 import type { TsdErrorJson } from '../model/errors/errors.ts';
 import type { HealthState, ProbeName } from '../model/health.ts';
 import type { Condition, Phase } from '../model/phases.ts';

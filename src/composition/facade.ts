@@ -1,5 +1,5 @@
 /** What the API answers from: the parts of a supervisor behind one facade. */
-import type { Driver } from '../drivers/contract.ts';
+import type { Driver } from '../drivers/contract/driver.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { StateIssue } from '../state/files/state-file.ts';
 import { runDoctor } from '../supervisor/doctor/doctor.ts';

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DoctorCheck } from '../api/supervisor.ts';
-import type { Driver, Instance, OriginalSettings } from '../drivers/contract.ts';
+import type { Driver, Instance, OriginalSettings } from '../drivers/contract/driver.ts';
 import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../drivers/registry.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
 import { runDoctor } from '../supervisor/doctor/doctor.ts';

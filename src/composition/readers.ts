@@ -1,4 +1,4 @@
-import type { ExecDriver } from '../drivers/contract.ts';
+import type { ExecDriver } from '../drivers/contract/exec.ts';
 import { systemTimers } from '../engine/timers.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
 import type { Gate } from '../ffi/files/gate.ts';

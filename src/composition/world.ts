@@ -2,7 +2,9 @@
 import { fileURLToPath } from 'node:url';
 import { VERSION } from '../api/version.ts';
 import type { DaemonConfig } from '../daemon-config.ts';
-import type { ExecDriver, Instance, NetworkDriver, OriginalSettings, TaskSpec } from '../drivers/contract.ts';
+import type { Instance, OriginalSettings } from '../drivers/contract/driver.ts';
+import type { ExecDriver, TaskSpec } from '../drivers/contract/exec.ts';
+import type { NetworkDriver } from '../drivers/contract/network.ts';
 import { openGraphDriver } from '../drivers/graph/open.ts';
 import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../drivers/registry.ts';
 import { systemTimers } from '../engine/timers.ts';

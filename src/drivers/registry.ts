@@ -1,6 +1,8 @@
 /** The one list of drivers. A new driver is its folder and a line here. */
 import type { Clock } from '../model/clock.ts';
-import type { ExecDriver, Instance, NetworkDriver, OriginalSettings } from './contract.ts';
+import type { Instance, OriginalSettings } from './contract/driver.ts';
+import type { ExecDriver } from './contract/exec.ts';
+import type { NetworkDriver } from './contract/network.ts';
 import { createNativeDriver } from './exec/native/native-driver.ts';
 import { createAufsDriver } from './graph/aufs/aufs-driver.ts';
 import { createBtrfsDriver } from './graph/btrfs/btrfs-driver.ts';

@@ -1,5 +1,5 @@
 /** Sizes of layers as Docker 1.4 counts them: bytes of the files that a layer brings, each inode once, without directories. */
-import type { GraphDriver } from '../drivers/contract.ts';
+import type { GraphDriver } from '../drivers/contract/graph.ts';
 import { statWithoutLinks } from '../ffi/files/without-links.ts';
 
 export class ContentSizes {

@@ -1,5 +1,5 @@
 /** What an image is made from and what comes out of loading it. */
-import type { GraphDriver } from '../drivers/contract.ts';
+import type { GraphDriver } from '../drivers/contract/graph.ts';
 import type { LayerWork } from './layer-work.ts';
 
 /** How to run the image, as declared beside a source that has no configuration of its own. */

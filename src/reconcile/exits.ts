@@ -1,4 +1,4 @@
-import type { TaskExit } from '../drivers/contract.ts';
+import type { TaskExit } from '../drivers/contract/exec.ts';
 import type { Clock, Instant } from '../model/clock.ts';
 import { formatTime } from '../model/clock.ts';
 import type { ResourceKey } from '../model/resource.ts';

@@ -1,6 +1,7 @@
 /** What is, as one snapshot: container records, stores and what the drivers see in the kernel. */
 
-import type { NetworkConfig, ObservedEndpoint, ObservedNetworks, TaskHandle } from '../drivers/contract.ts';
+import type { TaskHandle } from '../drivers/contract/exec.ts';
+import type { NetworkConfig, ObservedEndpoint, ObservedNetworks } from '../drivers/contract/network.ts';
 import type { Instant } from '../model/clock.ts';
 import type { HealthRecord, ProbeSet } from '../model/health.ts';
 import { append } from '../model/lists.ts';

@@ -1,5 +1,5 @@
 /** Finds our objects in the kernel and on disk that have no owner. */
-import type { ObservedNetworks } from '../drivers/contract.ts';
+import type { ObservedNetworks } from '../drivers/contract/network.ts';
 import type { Orphan } from '../model/observed.ts';
 import { ownersOf } from './ops/owners.ts';
 import type { World } from './ops/world.ts';

@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { OriginalSettings } from '../drivers/contract.ts';
+import type { OriginalSettings } from '../drivers/contract/driver.ts';
 import { toStateError } from './files/state-error.ts';
 import { corrupt, readStateFile, type StateIssue } from './files/state-file.ts';
 

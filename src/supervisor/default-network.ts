@@ -1,6 +1,6 @@
 /** The bridge that containers without a network of their own use. */
 import { readFileSync } from 'node:fs';
-import type { NetworkConfig, NetworkDriver } from '../drivers/contract.ts';
+import type { NetworkConfig, NetworkDriver } from '../drivers/contract/network.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../ffi/network/netlink.ts';
 import { findLink, listAddresses } from '../ffi/network/rtnetlink.ts';
 import { addressIn, chooseBridgeAddress, containsNetwork, networkOf } from '../model/addresses.ts';

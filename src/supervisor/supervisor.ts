@@ -25,7 +25,7 @@ import type {
   SupervisorApi,
   ViewOfKind,
 } from '../api/supervisor.ts';
-import type { AttachedSession, StdioSession } from '../drivers/contract.ts';
+import type { AttachedSession, StdioSession } from '../drivers/contract/exec.ts';
 import type { Registry } from '../images/registry/registries.ts';
 import { TsdError } from '../model/errors/errors.ts';
 import { declarationNotes } from '../model/notes/declaration-notes.ts';

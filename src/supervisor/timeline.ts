@@ -1,5 +1,5 @@
 /** Writes what happens onto the timeline, one plain statement an entry: no fsync, and nothing is lost with the supervisor. */
-import type { TaskExit } from '../drivers/contract.ts';
+import type { TaskExit } from '../drivers/contract/exec.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Desired } from '../model/desired.ts';
 import { describeError, type TsdError } from '../model/errors/errors.ts';

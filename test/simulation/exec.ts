@@ -7,7 +7,7 @@ import type {
   TaskExit,
   TaskHandle,
   TaskSpec,
-} from '../../src/drivers/contract.ts';
+} from '../../src/drivers/contract/exec.ts';
 import { TsdError } from '../../src/model/errors/errors.ts';
 import type { Disk } from './disk.ts';
 import type { Kernel, Payload } from './kernel.ts';

@@ -1,4 +1,4 @@
-import type { GraphDriver, LayerChange, LayerFiles, LayerTarget, RootMount } from '../../src/drivers/contract.ts';
+import type { GraphDriver, LayerChange, LayerFiles, LayerTarget, RootMount } from '../../src/drivers/contract/graph.ts';
 import { TsdError } from '../../src/model/errors/errors.ts';
 import type { Disk, LayerOnDisk } from './disk.ts';
 import type { Life } from './universe.ts';

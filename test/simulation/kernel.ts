@@ -1,5 +1,5 @@
 /** What a kernel has of containers: processes with their shims, namespaces, links, rules. Lost in a reboot. */
-import type { PublishedPort } from '../../src/drivers/contract.ts';
+import type { PublishedPort } from '../../src/drivers/contract/network.ts';
 import type { Disk } from './disk.ts';
 import type { Universe } from './universe.ts';
 

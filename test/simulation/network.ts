@@ -1,3 +1,4 @@
+import type { TaskHandle } from '../../src/drivers/contract/exec.ts';
 import type {
   EndpointConfig,
   NetworkConfig,
@@ -6,8 +7,7 @@ import type {
   ObservedNetworks,
   PublishedPort,
   Sandbox,
-  TaskHandle,
-} from '../../src/drivers/contract.ts';
+} from '../../src/drivers/contract/network.ts';
 import { TsdError } from '../../src/model/errors/errors.ts';
 import type { Kernel } from './kernel.ts';
 import type { Life } from './universe.ts';

@@ -1,5 +1,5 @@
 /** What has to hold once faults have stopped and time has passed. */
-import type { PublishedPort } from '../../src/drivers/contract.ts';
+import type { PublishedPort } from '../../src/drivers/contract/network.ts';
 import type { Desired, DesiredState } from '../../src/model/desired.ts';
 import type { ContainerSpec } from '../../src/model/kinds/container.ts';
 import type { PortMapping } from '../../src/model/kinds/short-forms.ts';

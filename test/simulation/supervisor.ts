@@ -1,6 +1,6 @@
 /** One life of the supervisor, put together as src/composition/ does it: the real loop and operations on simulated drivers. */
 
-import type { NetworkConfig } from '../../src/drivers/contract.ts';
+import type { NetworkConfig } from '../../src/drivers/contract/network.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { TrustPolicyFile } from '../../src/images/trust/policy.ts';
 import { formatTime } from '../../src/model/clock.ts';

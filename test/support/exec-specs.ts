@@ -1,4 +1,4 @@
-import type { ExecSpec, ResourceLimits, TaskSpec } from '../../src/drivers/contract.ts';
+import type { ExecSpec, ResourceLimits, TaskSpec } from '../../src/drivers/contract/exec.ts';
 
 export const NO_LIMITS: ResourceLimits = {
   memoryBytes: null,

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import type { GraphDriver } from '../../src/drivers/contract.ts';
+import type { GraphDriver } from '../../src/drivers/contract/graph.ts';
 import type { ImageProgress, LoadContext } from '../../src/images/image.ts';
 import { LayerWork } from '../../src/images/layer-work.ts';
 import type { TarHeader } from '../../src/images/tar/header.ts';

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { GraphDriver } from '../../src/drivers/contract.ts';
+import type { GraphDriver } from '../../src/drivers/contract/graph.ts';
 import { createOverlayDriver } from '../../src/drivers/graph/overlay/overlay-driver.ts';
 import { layerTar, layerTarSize } from '../../src/images/export/layer-tar.ts';
 import type { ImageProgress, LoadedImage } from '../../src/images/image.ts';

@@ -1,4 +1,4 @@
-import type { StdioSession } from '../../drivers/contract.ts';
+import type { StdioSession } from '../../drivers/contract/exec.ts';
 import type { Streams } from '../context.ts';
 
 /** Copies a session's output to ours. Resolves with its exit code after all of it. */

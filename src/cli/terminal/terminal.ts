@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import type { Writable } from 'node:stream';
-import type { StdioSession } from '../../drivers/contract.ts';
+import type { StdioSession } from '../../drivers/contract/exec.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import type { Streams } from '../context.ts';
 import type { DetachFilter } from './detach-keys.ts';

@@ -1,4 +1,4 @@
-import type { GraphDriver } from '../contract.ts';
+import type { GraphDriver } from '../contract/graph.ts';
 import { selectGraphDriver, workingDriver } from './select.ts';
 import { type StorageOptions, storageOptions } from './storage-options.ts';
 

@@ -1,5 +1,5 @@
 import { TsdError } from '../../model/errors/errors.ts';
-import type { Fingerprint } from '../contract.ts';
+import type { Fingerprint } from '../contract/driver.ts';
 
 export interface GraphDriverCandidate {
   readonly name: string;

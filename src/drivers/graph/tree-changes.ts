@@ -10,7 +10,7 @@ import {
 import { itemsInSlices } from '../../ffi/slices.ts';
 import { append } from '../../model/lists.ts';
 import { sortInSteps } from '../../model/sort-in-steps.ts';
-import type { LayerChange } from '../contract.ts';
+import type { LayerChange } from '../contract/graph.ts';
 
 /** Attributes of the content; the others belong to the host. */
 const COMPARED_XATTR = /^(user\.(?!overlay\.)|security\.capability$)/;

@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { filesWithoutLinks, isTooDeep, statWithoutLinks } from '../../ffi/files/without-links.ts';
 import { inSlices } from '../../ffi/slices.ts';
-import type { LayerChange } from '../contract.ts';
+import type { LayerChange } from '../contract/graph.ts';
 import { joinBytes } from './tree-changes.ts';
 
 const BLOCK_BYTES = 512n;

@@ -1,6 +1,6 @@
 import type { BigIntStats } from 'node:fs';
 import { itemsInSlices } from '../../ffi/slices.ts';
-import type { LayerChange } from '../contract.ts';
+import type { LayerChange } from '../contract/graph.ts';
 import { joinBytes, rootDiffers } from './tree-changes.ts';
 
 const EMPTY = Buffer.alloc(0);

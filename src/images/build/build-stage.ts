@@ -1,5 +1,5 @@
 /** A stage in the making, as the instructions that change files see it. */
-import type { RootMount } from '../../drivers/contract.ts';
+import type { RootMount } from '../../drivers/contract/graph.ts';
 import type { Beneath } from '../../ffi/files/beneath.ts';
 import type { DockerfilePlace } from '../../model/dockerfile/place.ts';
 import type { SourceTree } from './files/source-tree.ts';

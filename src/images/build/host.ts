@@ -1,5 +1,6 @@
 /** The input of a build, and what it needs from the container and image side. */
-import type { MountSpec, RootMount, TaskExit } from '../../drivers/contract.ts';
+import type { MountSpec, TaskExit } from '../../drivers/contract/exec.ts';
+import type { RootMount } from '../../drivers/contract/graph.ts';
 import type { LoadContext } from '../image.ts';
 import type { BuildCache } from './cache.ts';
 import type { Downloaded, DownloadRequest } from './downloads.ts';

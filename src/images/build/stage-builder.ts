@@ -1,6 +1,6 @@
 /** Carries out the instructions of one stage. */
 import { posix } from 'node:path';
-import type { RootMount } from '../../drivers/contract.ts';
+import type { RootMount } from '../../drivers/contract/graph.ts';
 import type { Beneath } from '../../ffi/files/beneath.ts';
 import { formatTime } from '../../model/clock.ts';
 import { type Instruction, readInstruction } from '../../model/dockerfile/instruction.ts';

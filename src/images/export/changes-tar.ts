@@ -1,4 +1,4 @@
-import type { LayerChange } from '../../drivers/contract.ts';
+import type { LayerChange } from '../../drivers/contract/graph.ts';
 import { statWithoutLinks } from '../../ffi/files/without-links.ts';
 import { fromBytes } from '../tar/header.ts';
 import { tarHeader } from '../tar/writer.ts';

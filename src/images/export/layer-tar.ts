@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { constants, open } from 'node:fs/promises';
-import type { GraphDriver } from '../../drivers/contract.ts';
+import type { GraphDriver } from '../../drivers/contract/graph.ts';
 import { fileError } from '../../ffi/files/layer-files.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import { recipePath } from '../recipe/recipe-path.ts';

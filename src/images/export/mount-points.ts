@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import type { LayerChange } from '../../drivers/contract.ts';
+import type { LayerChange } from '../../drivers/contract/graph.ts';
 import { namesWithoutLinks, statWithoutLinks } from '../../ffi/files/without-links.ts';
 
 /** Where every container has something mounted; below the first three nothing is the container's own. */

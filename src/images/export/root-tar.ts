@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import type { RootMount } from '../../drivers/contract.ts';
+import type { RootMount } from '../../drivers/contract/graph.ts';
 import { directoryEntries } from '../tree/directory-entries.ts';
 import { mountToRead } from '../tree/root-view.ts';
 import { SparseMaps } from '../tree/sparse-entry.ts';

@@ -1,4 +1,4 @@
-import type { RootMount } from '../../drivers/contract.ts';
+import type { RootMount } from '../../drivers/contract/graph.ts';
 import { Beneath } from '../../ffi/files/beneath.ts';
 import { openDirectory } from '../../ffi/files/lookup.ts';
 import { mountDetached, mountInPassing } from '../../ffi/storage/mounts.ts';

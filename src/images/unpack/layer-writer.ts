@@ -14,7 +14,7 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { constants as os } from 'node:os';
-import type { LayerTarget } from '../../drivers/contract.ts';
+import type { LayerTarget } from '../../drivers/contract/graph.ts';
 import { fileError, makeNode, readXattrs, setTimes, setXattr, trySetXattr } from '../../ffi/files/layer-files.ts';
 import { inSlices } from '../../ffi/slices.ts';
 import { TsdError } from '../../model/errors/errors.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import type { LayerTarget } from '../../drivers/contract.ts';
+import type { LayerTarget } from '../../drivers/contract/graph.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import type { LayerLimits } from '../image.ts';
 import type { RecipeWriter } from '../recipe/recipe-writer.ts';

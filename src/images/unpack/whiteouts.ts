@@ -1,5 +1,5 @@
 import { constants, writeFileSync } from 'node:fs';
-import type { LayerTarget } from '../../drivers/contract.ts';
+import type { LayerTarget } from '../../drivers/contract/graph.ts';
 import { makeNode, setXattr } from '../../ffi/files/layer-files.ts';
 
 /** How a layer that is merged with those below it says what it hides of them. */

@@ -1,7 +1,7 @@
 /** A probe that is a program run in the container. */
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
-import type { StdioSession } from '../../drivers/contract.ts';
+import type { StdioSession } from '../../drivers/contract/exec.ts';
 import { type Timers, within } from '../../model/clock.ts';
 import { describeError, toTsdError } from '../../model/errors/errors.ts';
 import { PROBE_OUTPUT_BYTES } from '../../model/health.ts';

@@ -1,12 +1,8 @@
 /** What operations act on: the stores, the drivers, and the settings of the supervisor. */
-import type {
-  ExecDriver,
-  GraphDriver,
-  Instance,
-  NetworkConfig,
-  NetworkDriver,
-  TaskSpec,
-} from '../../drivers/contract.ts';
+import type { Instance } from '../../drivers/contract/driver.ts';
+import type { ExecDriver, TaskSpec } from '../../drivers/contract/exec.ts';
+import type { GraphDriver } from '../../drivers/contract/graph.ts';
+import type { NetworkConfig, NetworkDriver } from '../../drivers/contract/network.ts';
 import type { Registry } from '../../images/registry/registries.ts';
 import type { TrustPolicyFile } from '../../images/trust/policy.ts';
 import type { Clock } from '../../model/clock.ts';

@@ -1,5 +1,6 @@
 /** One run of a container as the exec driver wants it, made from the specification and what was allocated for it. */
-import type { LogSpec, MountSpec, RecordedNetwork, RootMount, TaskSpec } from '../../drivers/contract.ts';
+import type { LogSpec, MountSpec, RecordedNetwork, TaskSpec } from '../../drivers/contract/exec.ts';
+import type { RootMount } from '../../drivers/contract/graph.ts';
 import { effectiveCapabilities } from '../../model/capabilities.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';

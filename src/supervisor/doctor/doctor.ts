@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { release } from 'node:os';
 import { dirname } from 'node:path';
 import type { DoctorCheck } from '../../api/supervisor.ts';
-import type { Driver } from '../../drivers/contract.ts';
+import type { Driver } from '../../drivers/contract/driver.ts';
 import { architectureProblem, kernelProblem } from '../../model/host-requirements.ts';
 import { isInMemory } from '../../state/root.ts';
 import { LATELY_MS, type LoopPause, type LoopPausesView } from '../loop-pauses.ts';

@@ -1,7 +1,7 @@
 /** The abilities of this host for containers, as in `docker info`. */
 import { existsSync, readFileSync } from 'node:fs';
 import type { HostAbilities } from '../../api/supervisor.ts';
-import type { ExecDriver } from '../../drivers/contract.ts';
+import type { ExecDriver } from '../../drivers/contract/exec.ts';
 
 function isOn(path: string, value: string): boolean {
   return existsSync(path) && readFileSync(path, 'utf8').trim() === value;

@@ -1,5 +1,5 @@
 /** Reading the files of a container: its changes, and the whole. */
-import type { LayerChange } from '../../drivers/contract.ts';
+import type { LayerChange } from '../../drivers/contract/graph.ts';
 import { withoutMountPoints } from '../../images/export/mount-points.ts';
 import type { World } from '../../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';

@@ -4,7 +4,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ContainerView } from '../../api/supervisor.ts';
-import type { ResourceUsage } from '../../drivers/contract.ts';
+import type { ResourceUsage } from '../../drivers/contract/exec.ts';
 import type { NetworkBytes } from './network-bytes.ts';
 
 export interface ContainerSource {

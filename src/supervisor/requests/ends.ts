@@ -1,5 +1,5 @@
 /** Ends of runs that no command asked for, gathered for who waits to see a container go on. */
-import type { TaskExit } from '../../drivers/contract.ts';
+import type { TaskExit } from '../../drivers/contract/exec.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { observedContainer } from '../../reconcile/observe.ts';
 import type { World } from '../../reconcile/ops/world.ts';

@@ -1,4 +1,4 @@
-import type { ExecDriver } from '../../drivers/contract.ts';
+import type { ExecDriver } from '../../drivers/contract/exec.ts';
 import { signalNumber } from '../../model/signals.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import { ContainerStore } from '../../state/containers/containers.ts';

@@ -1,5 +1,7 @@
 /** Takes what one instance has on its host away: runs, network, control groups, layers. Files are left to who has the locks. */
-import type { ExecDriver, GraphDriver, NetworkDriver } from '../../drivers/contract.ts';
+import type { ExecDriver } from '../../drivers/contract/exec.ts';
+import type { GraphDriver } from '../../drivers/contract/graph.ts';
+import type { NetworkDriver } from '../../drivers/contract/network.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 
 export interface InstanceDrivers {

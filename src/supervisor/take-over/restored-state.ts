@@ -1,6 +1,7 @@
 /** What is made of what an earlier supervisor left: runs that go on, runs that ended meanwhile, networks, names. */
 import { isDeepStrictEqual } from 'node:util';
-import type { AdoptResult, ObservedNetworks } from '../../drivers/contract.ts';
+import type { AdoptResult } from '../../drivers/contract/exec.ts';
+import type { ObservedNetworks } from '../../drivers/contract/network.ts';
 import { formatTime } from '../../model/clock.ts';
 import type { Desired } from '../../model/desired.ts';
 import { describeError, toTsdError } from '../../model/errors/errors.ts';

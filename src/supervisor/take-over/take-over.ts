@@ -2,7 +2,7 @@
  * Asks the shims of an earlier supervisor's runs whether these go on. One that hangs delays no other: until it
  * answers, its container is left alone, because it is unknown whether it runs.
  */
-import type { AdoptResult } from '../../drivers/contract.ts';
+import type { AdoptResult } from '../../drivers/contract/exec.ts';
 import { type Timers, within } from '../../model/clock.ts';
 import { describeError, toTsdError } from '../../model/errors/errors.ts';
 import type { ResourceKey } from '../../model/resource.ts';

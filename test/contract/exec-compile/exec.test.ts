@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { TaskSpec } from '../../../src/drivers/contract.ts';
+import type { TaskSpec } from '../../../src/drivers/contract/exec.ts';
 import { execSpec, NO_LIMITS } from '../../support/exec-specs.ts';
 import { Containers } from './fixture.ts';
 

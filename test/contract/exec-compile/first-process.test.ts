@@ -13,7 +13,7 @@ import {
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import type { BoundFile, TaskSpec } from '../../../src/drivers/contract.ts';
+import type { BoundFile, TaskSpec } from '../../../src/drivers/contract/exec.ts';
 import { createNativeDriver } from '../../../src/drivers/exec/native/native-driver.ts';
 import { syscall } from '../../../src/ffi/call/native.ts';
 import { execSpec } from '../../support/exec-specs.ts';

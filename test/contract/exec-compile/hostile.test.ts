@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { TaskSpec } from '../../../src/drivers/contract.ts';
+import type { TaskSpec } from '../../../src/drivers/contract/exec.ts';
 import { enterOwnMounts, ownMounts } from '../../support/own-mounts.ts';
 import { Containers } from './fixture.ts';
 

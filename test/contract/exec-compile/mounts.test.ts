@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { MountSpec } from '../../../src/drivers/contract.ts';
+import type { MountSpec } from '../../../src/drivers/contract/exec.ts';
 import { readXattrs, setXattr } from '../../../src/ffi/files/layer-files.ts';
 import { enterOwnMounts, ownMounts } from '../../support/own-mounts.ts';
 import { Containers } from './fixture.ts';

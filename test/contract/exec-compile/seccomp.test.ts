@@ -2,7 +2,7 @@
 import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import type { ExecSpec, TaskSpec } from '../../../src/drivers/contract.ts';
+import type { ExecSpec, TaskSpec } from '../../../src/drivers/contract/exec.ts';
 import { createNativeDriver } from '../../../src/drivers/exec/native/native-driver.ts';
 import { systemCall } from '../../../src/ffi/call/foreign.ts';
 import { profileSchema } from '../../../src/model/seccomp/profile.ts';

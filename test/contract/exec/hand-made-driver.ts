@@ -1,4 +1,5 @@
-import type { ExecDriver, Instance } from '../../../src/drivers/contract.ts';
+import type { Instance } from '../../../src/drivers/contract/driver.ts';
+import type { ExecDriver } from '../../../src/drivers/contract/exec.ts';
 import { NativeDriver, type RunCgroups } from '../../../src/drivers/exec/native/native-driver.ts';
 import { handMadeCompiler, SHIM_BINARY } from './hand-made.ts';
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Instance } from '../../../src/drivers/contract.ts';
+import type { Instance } from '../../../src/drivers/contract/driver.ts';
 import { createNativeDriver } from '../../../src/drivers/exec/native/native-driver.ts';
 import { NO_LIMITS } from '../../support/exec-specs.ts';
 import { until } from '../../support/wait.ts';

@@ -14,7 +14,7 @@ import {
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { TaskHandle, TaskSpec } from '../../../src/drivers/contract.ts';
+import type { TaskHandle, TaskSpec } from '../../../src/drivers/contract/exec.ts';
 import { ShimConnection } from '../../../src/drivers/exec/native/shim/shim-connection.ts';
 import { ANSWER, encodeFrame, encodeNumber, REQUEST } from '../../../src/drivers/exec/native/shim/shim-protocol.ts';
 import { socketPair } from '../../../src/ffi/sockets/sockets.ts';

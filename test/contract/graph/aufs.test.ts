@@ -2,7 +2,7 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileS
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { GraphDriver } from '../../../src/drivers/contract.ts';
+import type { GraphDriver } from '../../../src/drivers/contract/graph.ts';
 import { createAufsDriver } from '../../../src/drivers/graph/aufs/aufs-driver.ts';
 import { hasFilesystem } from '../../../src/ffi/storage/mounts.ts';
 import { loadLayers } from '../../../src/images/layers.ts';

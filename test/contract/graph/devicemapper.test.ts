@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { GraphDriver } from '../../../src/drivers/contract.ts';
+import type { GraphDriver } from '../../../src/drivers/contract/graph.ts';
 import { createDeviceMapperDriver } from '../../../src/drivers/graph/devicemapper/devicemapper-driver.ts';
 import type { StorageOptions } from '../../../src/drivers/graph/storage-options.ts';
 import { temporaryDirectory } from '../../support/images.ts';

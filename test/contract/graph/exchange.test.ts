@@ -3,7 +3,7 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { GraphDriver } from '../../../src/drivers/contract.ts';
+import type { GraphDriver } from '../../../src/drivers/contract/graph.ts';
 import { createOverlayDriver } from '../../../src/drivers/graph/overlay/overlay-driver.ts';
 import { treeSize } from '../../../src/drivers/graph/tree-size.ts';
 import { createVfsDriver } from '../../../src/drivers/graph/vfs/vfs-driver.ts';

@@ -1,7 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect } from 'vitest';
-import type { GraphDriver, LayerTarget } from '../../../src/drivers/contract.ts';
+import type { GraphDriver, LayerTarget } from '../../../src/drivers/contract/graph.ts';
 import { temporaryDirectory } from '../../support/images.ts';
 
 /** How a suite gets a driver, and a root directory that it works on. */

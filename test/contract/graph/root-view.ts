@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import type { RootMount } from '../../../src/drivers/contract.ts';
+import type { RootMount } from '../../../src/drivers/contract/graph.ts';
 import { mountDetached, mountInPassing } from '../../../src/ffi/storage/mounts.ts';
 
 function mount(root: Exclude<RootMount, { type: 'bind' }>): number {

@@ -3,7 +3,7 @@ import { createReadStream, mkdirSync, readdirSync, readFileSync, statSync, write
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { GraphDriver } from '../../../src/drivers/contract.ts';
+import type { GraphDriver } from '../../../src/drivers/contract/graph.ts';
 import { createOverlayDriver } from '../../../src/drivers/graph/overlay/overlay-driver.ts';
 import { dockerArchive } from '../../../src/images/export/docker-archive.ts';
 import { ociArchive } from '../../../src/images/export/oci-archive.ts';

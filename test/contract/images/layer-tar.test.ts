@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { GraphDriver } from '../../../src/drivers/contract.ts';
+import type { GraphDriver } from '../../../src/drivers/contract/graph.ts';
 import { createOverlayDriver } from '../../../src/drivers/graph/overlay/overlay-driver.ts';
 import { createVfsDriver } from '../../../src/drivers/graph/vfs/vfs-driver.ts';
 import { layerTar, layerTarSize } from '../../../src/images/export/layer-tar.ts';

@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import type { GraphDriver } from '../../../src/drivers/contract.ts';
+import type { GraphDriver } from '../../../src/drivers/contract/graph.ts';
 import { createOverlayDriver } from '../../../src/drivers/graph/overlay/overlay-driver.ts';
 import { setXattr } from '../../../src/ffi/files/layer-files.ts';
 import { mountDetached } from '../../../src/ffi/storage/mounts.ts';

@@ -22,7 +22,7 @@ import { Readable } from 'node:stream';
 import { crc32, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { LayerTarget } from '../../../src/drivers/contract.ts';
+import type { LayerTarget } from '../../../src/drivers/contract/graph.ts';
 import { makeNode, readXattrs, setTimes, setXattr } from '../../../src/ffi/files/layer-files.ts';
 import { DEFAULT_LAYER_LIMITS, type LayerLimits } from '../../../src/images/image.ts';
 import { RecipeWriter } from '../../../src/images/recipe/recipe-writer.ts';

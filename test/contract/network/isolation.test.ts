@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { NetworkDriver } from '../../../src/drivers/contract.ts';
+import type { NetworkDriver } from '../../../src/drivers/contract/network.ts';
 import { inNetns } from '../../../src/ffi/process/namespaces.ts';
 import { until } from '../../support/wait.ts';
 import {

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { NetworkDriver, TaskHandle } from '../../../src/drivers/contract.ts';
+import type { TaskHandle } from '../../../src/drivers/contract/exec.ts';
+import type { NetworkDriver } from '../../../src/drivers/contract/network.ts';
 import { syscall } from '../../../src/ffi/call/native.ts';
 import { inNetns, namespaceIdentity } from '../../../src/ffi/process/namespaces.ts';
 import { until } from '../../support/wait.ts';

@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { NetworkDriver } from '../../../src/drivers/contract.ts';
+import type { NetworkDriver } from '../../../src/drivers/contract/network.ts';
 import { createNetns, inNetns } from '../../../src/ffi/process/namespaces.ts';
 import {
   blocked,

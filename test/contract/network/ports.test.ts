@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { NetworkDriver, PublishedPort } from '../../../src/drivers/contract.ts';
+import type { NetworkDriver, PublishedPort } from '../../../src/drivers/contract/network.ts';
 import { Conntrack } from '../../../src/ffi/network/conntrack.ts';
 import { runDoctor } from '../../../src/supervisor/doctor/doctor.ts';
 import { until } from '../../support/wait.ts';

@@ -10,14 +10,14 @@ import { on } from 'node:events';
 import { closeSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, Socket } from 'node:net';
 import { afterEach, beforeEach } from 'vitest';
+import type { OriginalSettings } from '../../../src/drivers/contract/driver.ts';
 import type {
   EndpointConfig,
   NetworkConfig,
   NetworkDriver,
-  OriginalSettings,
   PublishedPort,
   Sandbox,
-} from '../../../src/drivers/contract.ts';
+} from '../../../src/drivers/contract/network.ts';
 import { type BridgeOptions, createBridgeDriver } from '../../../src/drivers/network/bridge/bridge-driver.ts';
 import { bindSocket } from '../../../src/drivers/network/bridge/forwarders/host-sockets.ts';
 import { syscall, trySyscall } from '../../../src/ffi/call/native.ts';

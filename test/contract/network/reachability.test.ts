@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { NetworkDriver } from '../../../src/drivers/contract.ts';
+import type { NetworkDriver } from '../../../src/drivers/contract/network.ts';
 import {
   blocked,
   endpoint,

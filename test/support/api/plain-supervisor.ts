@@ -26,7 +26,7 @@ import type {
   ViewOfKind,
   VolumeView,
 } from '../../../src/api/supervisor.ts';
-import type { AttachedSession, StdioSession } from '../../../src/drivers/contract.ts';
+import type { AttachedSession, StdioSession } from '../../../src/drivers/contract/exec.ts';
 import { TsdError } from '../../../src/model/errors/errors.ts';
 import { PlainBuilds } from './plain-builds.ts';
 import { PlainImageFiles } from './plain-image-files.ts';

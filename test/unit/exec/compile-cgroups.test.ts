@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ResourceLimits } from '../../../src/drivers/contract.ts';
+import type { ResourceLimits } from '../../../src/drivers/contract/exec.ts';
 import { deviceFilterCode } from '../../../src/drivers/exec/native/cgroups/device-filter.ts';
 import { type CgroupSources, findHierarchies } from '../../../src/drivers/exec/native/cgroups/hierarchies.ts';
 import {

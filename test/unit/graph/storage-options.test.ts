@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { GraphDriver } from '../../../src/drivers/contract.ts';
+import type { GraphDriver } from '../../../src/drivers/contract/graph.ts';
 import { type GraphDriverEntry, openGraphDriver } from '../../../src/drivers/graph/open.ts';
 import { type StorageOptions, storageOptions } from '../../../src/drivers/graph/storage-options.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { ObservedNetworks } from '../../../src/drivers/contract.ts';
+import type { ObservedNetworks } from '../../../src/drivers/contract/network.ts';
 import type { World } from '../../../src/reconcile/ops/world.ts';
 import { orphans } from '../../../src/reconcile/orphans.ts';
 

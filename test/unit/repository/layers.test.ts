@@ -32,8 +32,8 @@ test.each([
   ['src/composition/world.ts', 'src/main.ts', ['layer-composition']],
   ['src/cli/commands/host/daemon.ts', 'src/main.ts', []],
   ['src/cli/commands/manifests/get.ts', 'src/reconcile/plan/plan.ts', ['layer-cli']],
-  ['src/state/root.ts', 'src/drivers/contract.ts', ['layer-state-types-only']],
+  ['src/state/root.ts', 'src/drivers/contract/graph.ts', ['layer-state-types-only']],
 ])('%s may not import %s: %j', (from, to, rules) => expect(broken(from, to)).toEqual(rules));
 
 test('types of the contract may be imported where its values may not', () =>
-  expect(broken('src/state/root.ts', 'src/drivers/contract.ts', true)).toEqual([]));
+  expect(broken('src/state/root.ts', 'src/drivers/contract/graph.ts', true)).toEqual([]));

@@ -1,4 +1,4 @@
-import type { AttachedSession } from '../../../drivers/contract.ts';
+import type { AttachedSession } from '../../../drivers/contract/exec.ts';
 import { Argument, type Command, Option } from '../../command-line/command.ts';
 import type { CliContext } from '../../context.ts';
 import { document } from '../../documentation.ts';

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import type { StdioSession } from '../../../drivers/contract.ts';
+import type { StdioSession } from '../../../drivers/contract/exec.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import { Argument, type Command } from '../../command-line/command.ts';
 import type { CliContext } from '../../context.ts';

@@ -18,7 +18,7 @@ import {
   UMOUNT_DETACH,
   UMOUNT_NOFOLLOW,
 } from '../../../ffi/storage/mounts.ts';
-import type { BoundFile } from '../../contract.ts';
+import type { BoundFile } from '../../contract/exec.ts';
 import { FIRST_INHERITED_FD, type PreparedTask } from './prepared-task.ts';
 import { CLONE_NEW } from './program/clone-flags.ts';
 import type { ContainerEntry } from './program/container-entry.ts';

@@ -5,7 +5,8 @@ import { copyTree, namesIn } from '../../../ffi/files/copy-tree.ts';
 import { fileError, setTimes } from '../../../ffi/files/layer-files.ts';
 import { removeTree } from '../../../ffi/files/remove-tree.ts';
 import { inSlices } from '../../../ffi/slices.ts';
-import type { MountSpec, RootMount, TaskSpec } from '../../contract.ts';
+import type { MountSpec, TaskSpec } from '../../contract/exec.ts';
+import type { RootMount } from '../../contract/graph.ts';
 import { ContainerTree } from './container-tree.ts';
 import { openRoot } from './program/rootfs.ts';
 

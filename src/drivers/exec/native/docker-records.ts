@@ -2,7 +2,8 @@
  * What container.json and state.json of a run say, in the shape of Docker 1.4's (libcontainer's Config and State) with keys
  * of ours added. Pure.
  */
-import type { RecordedNetwork, RootMount, TaskHandle, TaskSpec } from '../../contract.ts';
+import type { RecordedNetwork, TaskHandle, TaskSpec } from '../../contract/exec.ts';
+import type { RootMount } from '../../contract/graph.ts';
 import type { DevicePolicy } from './cgroups/device-filter.ts';
 import { CPU_PERIOD_US } from './cgroups/limits.ts';
 import { type DeviceSpec, isBlockDevice } from './program/devices.ts';

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Fingerprint } from '../../contract.ts';
+import type { Fingerprint } from '../../contract/driver.ts';
 import type { Shortcoming } from './cgroups/v1-groups.ts';
 
 /** In a chroot to a plain directory the kernel refuses to change how its mounts spread (mount(2), EINVAL). */

@@ -10,21 +10,20 @@ import { isEnding, SIGKILL, sealedMemoryFile } from '../../../ffi/process/proces
 import { openTerminalIn } from '../../../ffi/process/pty.ts';
 import type { Clock } from '../../../model/clock.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
+import type { Fingerprint, Instance } from '../../contract/driver.ts';
 import type {
   AdoptResult,
   AttachedSession,
   BoundFile,
   ExecDriver,
   ExecSpec,
-  Fingerprint,
-  Instance,
   ResourceLimits,
   ResourceUsage,
   StdioSession,
   TaskExit,
   TaskHandle,
   TaskSpec,
-} from '../../contract.ts';
+} from '../../contract/exec.ts';
 import { AttachPlaces } from './attach-places.ts';
 import { prepareRenewal, stalePlace } from './bind-renewal.ts';
 import type { CgroupManager } from './cgroups/container-groups.ts';

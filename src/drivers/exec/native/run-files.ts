@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { ListedDirectory } from '../../../ffi/files/listed-directory.ts';
 import { checkSocketPath } from '../../../ffi/sockets/sockets.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
-import type { Instance, RecordedNetwork, TaskHandle, TaskSpec } from '../../contract.ts';
+import type { Instance } from '../../contract/driver.ts';
+import type { RecordedNetwork, TaskHandle, TaskSpec } from '../../contract/exec.ts';
 import { containerJson, stateJson, type TaskDevices } from './docker-records.ts';
 
 /** `<first 12 of the id>.<run>.sock`: a socket path has 107 bytes. */

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { bootId, describeProcess, SIGKILL, signalProcess, startTimeOf } from '../../../ffi/process/processes.ts';
 import type { Clock } from '../../../model/clock.ts';
 import { TsdError, toTsdError } from '../../../model/errors/errors.ts';
-import type { AdoptResult, ExecDriver, TaskExit, TaskHandle } from '../../contract.ts';
+import type { AdoptResult, ExecDriver, TaskExit, TaskHandle } from '../../contract/exec.ts';
 import type { CgroupManager } from './cgroups/container-groups.ts';
 import type { RunFiles } from './run-files.ts';
 import { DamagedRecord, type ExitRecord, readExitRecord } from './shim/exit-record.ts';

@@ -3,7 +3,7 @@ import { release } from 'node:os';
 import { join } from 'node:path';
 import { hasFilesystem, mountInPassing } from '../../../ffi/storage/mounts.ts';
 import { describeError, toTsdError } from '../../../model/errors/errors.ts';
-import type { Fingerprint } from '../../contract.ts';
+import type { Fingerprint } from '../../contract/driver.ts';
 import { backingFilesystem } from '../backing-filesystem.ts';
 import { aufsCannotName, aufsMountCalls } from './mount-calls.ts';
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { deviceMapperVersion, findDevice, targetVersion } from '../../../ffi/storage/device-mapper.ts';
 import { describeError, toTsdError } from '../../../model/errors/errors.ts';
-import type { Fingerprint } from '../../contract.ts';
+import type { Fingerprint } from '../../contract/driver.ts';
 import { backingFilesystem } from '../backing-filesystem.ts';
 import { mkfsProgram } from './filesystem.ts';
 import type { DeviceMapperOptions } from './options.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { reportsEntryTypes, setXattr } from '../../../ffi/files/layer-files.ts';
 import { mountDetached } from '../../../ffi/storage/mounts.ts';
 import { describeError, toTsdError } from '../../../model/errors/errors.ts';
-import type { Fingerprint } from '../../contract.ts';
+import type { Fingerprint } from '../../contract/driver.ts';
 import { backingFilesystem } from '../backing-filesystem.ts';
 import type { BuildArea } from '../build-area.ts';
 

@@ -1,7 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { copyTree } from '../../../ffi/files/copy-tree.ts';
 import { inSlices } from '../../../ffi/slices.ts';
-import type { Fingerprint, GraphDriver } from '../../contract.ts';
+import type { Fingerprint } from '../../contract/driver.ts';
+import type { GraphDriver } from '../../contract/graph.ts';
 import { backingFilesystem } from '../backing-filesystem.ts';
 import { FullCopyDriver, type Trees } from '../full-copy-driver.ts';
 import { treeSize } from '../tree-size.ts';

@@ -1,4 +1,4 @@
-import type { EndpointConfig } from '../../contract.ts';
+import type { EndpointConfig } from '../../contract/network.ts';
 
 export interface Attached {
   readonly config: EndpointConfig;

@@ -1,18 +1,16 @@
 import { closeSync } from 'node:fs';
 import { findLink, type Link } from '../../../ffi/network/rtnetlink.ts';
 import { TsdError, toTsdError } from '../../../model/errors/errors.ts';
+import type { Fingerprint, Instance, OriginalSettings } from '../../contract/driver.ts';
+import type { TaskHandle } from '../../contract/exec.ts';
 import type {
   EndpointConfig,
-  Fingerprint,
-  Instance,
   NetworkConfig,
   NetworkDriver,
   ObservedNetworks,
-  OriginalSettings,
   PublishedPort,
   Sandbox,
-  TaskHandle,
-} from '../../contract.ts';
+} from '../../contract/network.ts';
 import { Attachments } from './attachments.ts';
 import { BridgeLinks } from './bridge-links.ts';
 import { allDestinationsOf, destinationsOf, EndpointLinks } from './endpoint-links.ts';

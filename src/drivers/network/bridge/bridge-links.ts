@@ -14,7 +14,7 @@ import {
 } from '../../../ffi/network/rtnetlink.ts';
 import { addressIn, broadcastOf, macOfAddress, overlaps } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
-import type { NetworkConfig, ObservedNetworks } from '../../contract.ts';
+import type { NetworkConfig, ObservedNetworks } from '../../contract/network.ts';
 import type { HostSettings } from './host-settings.ts';
 import { withoutLinkLocal } from './link-local.ts';
 import { nameServers } from './name-servers.ts';

@@ -15,7 +15,7 @@ import {
 import { inNetns } from '../../../ffi/process/namespaces.ts';
 import { broadcastOf, networkOf } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
-import type { EndpointConfig, NetworkConfig, Sandbox } from '../../contract.ts';
+import type { EndpointConfig, NetworkConfig, Sandbox } from '../../contract/network.ts';
 import { withoutLinkLocal } from './link-local.ts';
 import { CONTAINER_INTERFACE, type Names } from './names.ts';
 import { withRouteSocket } from './sandboxes.ts';

@@ -2,7 +2,7 @@ import { Conntrack } from '../../../ffi/network/conntrack.ts';
 import { Nftables } from '../../../ffi/network/nftables.ts';
 import { describeError, toTsdError } from '../../../model/errors/errors.ts';
 import { append } from '../../../model/lists.ts';
-import type { Fingerprint } from '../../contract.ts';
+import type { Fingerprint } from '../../contract/driver.ts';
 import { foreignDrops } from './firewall/firewall-neighbours.ts';
 import type { Names } from './names.ts';
 import { readSetting } from './sysctl.ts';

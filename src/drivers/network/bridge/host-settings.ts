@@ -1,5 +1,5 @@
 import { TsdError } from '../../../model/errors/errors.ts';
-import type { OriginalSettings } from '../../contract.ts';
+import type { OriginalSettings } from '../../contract/driver.ts';
 import { readSetting, writeSetting } from './sysctl.ts';
 
 /** Of an interface of ours: the setting, and what we set it to. */

@@ -1,5 +1,5 @@
 /** Which published ports are in effect, from what is seen in the packet filter and in this process. Pure. */
-import type { PublishedPort } from '../../contract.ts';
+import type { PublishedPort } from '../../contract/network.ts';
 import { type Element, identityOf } from './firewall/ruleset.ts';
 import { type Listener, listenerKey, type Publication, portOfElement } from './publication.ts';
 

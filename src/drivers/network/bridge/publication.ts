@@ -6,7 +6,7 @@
  * needs a setting of the bridge), and everything when rules are switched off. Listeners end with the supervisor and
  * come back when it attaches the endpoint again.
  */
-import type { EndpointConfig, PublishedPort } from '../../contract.ts';
+import type { EndpointConfig, PublishedPort } from '../../contract/network.ts';
 import type { Element } from './firewall/ruleset.ts';
 
 export interface Listener {

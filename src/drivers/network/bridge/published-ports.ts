@@ -1,4 +1,4 @@
-import type { PublishedPort } from '../../contract.ts';
+import type { PublishedPort } from '../../contract/network.ts';
 import type { Element, Owner } from './firewall/ruleset.ts';
 import { collide, portOfElement } from './publication.ts';
 

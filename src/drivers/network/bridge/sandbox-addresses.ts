@@ -3,7 +3,7 @@ import { namespaceId } from '../../../ffi/network/namespace-ids.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/network/netlink.ts';
 import { RouteChanges, RTMGRP } from '../../../ffi/network/route-changes.ts';
 import { listAddresses } from '../../../ffi/network/rtnetlink.ts';
-import type { Sandbox } from '../../contract.ts';
+import type { Sandbox } from '../../contract/network.ts';
 
 /**
  * Asking a thousand namespaces takes 40 ms. Those without a reported change are therefore read in turn, a few

@@ -7,7 +7,7 @@ import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/network/netlink.ts';
 import { RouteChanges, RTMGRP } from '../../../ffi/network/route-changes.ts';
 import { listRoutes } from '../../../ffi/network/rtnetlink.ts';
 import { inNetns } from '../../../ffi/process/namespaces.ts';
-import type { Sandbox } from '../../contract.ts';
+import type { Sandbox } from '../../contract/network.ts';
 
 /** Asked at one look because something changed, the latest first; of more the others are asked at the next looks. */
 const ASKED_WHEN_CHANGED = 32;

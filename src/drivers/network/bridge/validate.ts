@@ -2,7 +2,7 @@
 import { isIPv6 } from 'node:net';
 import { containsNetwork, parseAddress, parseCidr } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
-import type { EndpointConfig, NetworkConfig, PublishedPort } from '../../contract.ts';
+import type { EndpointConfig, NetworkConfig, PublishedPort } from '../../contract/network.ts';
 import { checkContainerId, checkInterfaceName } from './names.ts';
 
 const MAC_PATTERN = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i;

@@ -2,7 +2,8 @@
 import { chmod, chown, mkdir, writeFile } from 'node:fs/promises';
 import { join as joinPath, posix } from 'node:path';
 import { Readable } from 'node:stream';
-import type { MountSpec, RootMount, TaskExit } from '../../../drivers/contract.ts';
+import type { MountSpec, TaskExit } from '../../../drivers/contract/exec.ts';
+import type { RootMount } from '../../../drivers/contract/graph.ts';
 import { Beneath } from '../../../ffi/files/beneath.ts';
 import type { Instruction } from '../../../model/dockerfile/instruction.ts';
 import { dockerfileError, sourceLines } from '../../../model/dockerfile/place.ts';

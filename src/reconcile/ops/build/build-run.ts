@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { hostname as hostName } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { MountSpec, TaskExit, TaskSpec } from '../../../drivers/contract.ts';
+import type { MountSpec, TaskExit, TaskSpec } from '../../../drivers/contract/exec.ts';
 import type { RunRequest } from '../../../images/build/host.ts';
 import { effectiveCapabilities } from '../../../model/capabilities.ts';
 import { append } from '../../../model/lists.ts';

@@ -1,4 +1,4 @@
-import type { TaskExit } from '../../../drivers/contract.ts';
+import type { TaskExit } from '../../../drivers/contract/exec.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 
 /** Key under which a command of a build holds its address. */

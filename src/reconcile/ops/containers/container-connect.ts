@@ -1,4 +1,4 @@
-import type { EndpointConfig, NetworkConfig, PublishedPort } from '../../../drivers/contract.ts';
+import type { EndpointConfig, NetworkConfig, PublishedPort } from '../../../drivers/contract/network.ts';
 import type { Desired } from '../../../model/desired.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { ResourceKey } from '../../../model/resource.ts';

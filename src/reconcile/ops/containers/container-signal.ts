@@ -1,4 +1,4 @@
-import type { BoundFile } from '../../../drivers/contract.ts';
+import type { BoundFile } from '../../../drivers/contract/exec.ts';
 import type { Desired } from '../../../model/desired.ts';
 import { runName } from '../../../model/observed.ts';
 import type { ResourceKey } from '../../../model/resource.ts';

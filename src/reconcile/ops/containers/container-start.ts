@@ -1,4 +1,4 @@
-import type { RecordedNetwork } from '../../../drivers/contract.ts';
+import type { RecordedNetwork } from '../../../drivers/contract/exec.ts';
 import { formatTime } from '../../../model/clock.ts';
 import type { Desired } from '../../../model/desired.ts';
 import { TsdError, toTsdError } from '../../../model/errors/errors.ts';

@@ -1,5 +1,5 @@
 /** Addresses, ports and reach of a container on its network, from declarations and leases. */
-import type { EndpointConfig, NetworkConfig, PublishedPort } from '../../../drivers/contract.ts';
+import type { EndpointConfig, NetworkConfig, PublishedPort } from '../../../drivers/contract/network.ts';
 import { addressIn, macOfAddress, prefixLengthOf } from '../../../model/addresses.ts';
 import type { Desired, DesiredState } from '../../../model/desired.ts';
 import { TsdError } from '../../../model/errors/errors.ts';

@@ -1,4 +1,4 @@
-import type { NetworkConfig } from '../../../drivers/contract.ts';
+import type { NetworkConfig } from '../../../drivers/contract/network.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import { networkSpecOf } from '../../../state/containers/written-spec.ts';

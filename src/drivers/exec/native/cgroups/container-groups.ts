@@ -1,5 +1,5 @@
 /** What the exec driver asks for of control groups. */
-import type { ResourceLimits, ResourceUsage } from '../../../contract.ts';
+import type { ResourceLimits, ResourceUsage } from '../../../contract/exec.ts';
 import type { DevicePolicy } from './device-filter.ts';
 import type { Shortcoming } from './v1-groups.ts';
 

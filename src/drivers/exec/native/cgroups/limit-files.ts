@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { join } from 'node:path';
 import { TsdError } from '../../../../model/errors/errors.ts';
-import type { ResourceLimits } from '../../../contract.ts';
+import type { ResourceLimits } from '../../../contract/exec.ts';
 import { writeControl } from './group-files.ts';
 import type { Controller } from './hierarchies.ts';
 import { type LimitWrite, neededControllers, raisingMemory, v1Writes, v2Writes } from './limits.ts';

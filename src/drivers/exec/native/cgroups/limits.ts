@@ -1,5 +1,5 @@
 /** Limits as the files that hold them, for both versions of control groups. Pure. */
-import type { ResourceLimits } from '../../../contract.ts';
+import type { ResourceLimits } from '../../../contract/exec.ts';
 import type { Controller } from './hierarchies.ts';
 
 /** Write `value` into `file` of the container's group for `controller`. */

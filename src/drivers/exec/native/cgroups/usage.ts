@@ -1,7 +1,7 @@
 /** What the processes of a container use, from its control groups of either version. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ResourceUsage } from '../../../contract.ts';
+import type { ResourceUsage } from '../../../contract/exec.ts';
 import type { Controller } from './hierarchies.ts';
 
 export interface UsageGroups {

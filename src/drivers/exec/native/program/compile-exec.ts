@@ -1,6 +1,6 @@
 /** Compiles a process that is started in a running container. */
 import { AT_FDCWD, lookupCall, OPEN_FLAGS } from '../../../../ffi/files/lookup.ts';
-import type { ExecSpec } from '../../../contract.ts';
+import type { ExecSpec } from '../../../contract/exec.ts';
 import type { CgroupEntry } from '../cgroups/container-groups.ts';
 import { containerPath, type FileTree, mountedTree } from '../container-tree.ts';
 import { FIRST_INHERITED_FD, type PreparedTask } from '../prepared-task.ts';

@@ -11,7 +11,7 @@ import {
   UMOUNT_DETACH,
 } from '../../../../ffi/storage/mounts.ts';
 import { TsdError, toTsdError } from '../../../../model/errors/errors.ts';
-import type { TaskSpec } from '../../../contract.ts';
+import type { TaskSpec } from '../../../contract/exec.ts';
 import type { CgroupEntry, CgroupManager, CgroupView } from '../cgroups/container-groups.ts';
 import { DEVPTS_FD } from '../console.ts';
 import { ContainerTree, containerPath } from '../container-tree.ts';

@@ -8,7 +8,7 @@ import { openDirectory } from '../../../../ffi/files/lookup.ts';
 import { isOfOwnUserNamespace, isOwnUserNamespace } from '../../../../ffi/process/namespace-owner.ts';
 import { startTimeOf } from '../../../../ffi/process/processes.ts';
 import { TsdError } from '../../../../model/errors/errors.ts';
-import type { TaskHandle } from '../../../contract.ts';
+import type { TaskHandle } from '../../../contract/exec.ts';
 
 /** A running container. */
 export type ExecTarget = Pick<TaskHandle, 'containerId' | 'pid' | 'startTime' | 'shimPid' | 'shimStartTime'>;

@@ -2,7 +2,7 @@
 import { lstatSync, readdirSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { TsdError } from '../../../../model/errors/errors.ts';
-import type { DeviceNode } from '../../../contract.ts';
+import type { DeviceNode } from '../../../contract/exec.ts';
 import type { DevicePolicy, DeviceRule } from '../cgroups/device-filter.ts';
 
 /** include/uapi/linux/stat.h */

@@ -1,7 +1,7 @@
 /** The root filesystem of a container as a detached mount: nothing of it is visible on the host. */
 import { existsSync, readFileSync } from 'node:fs';
 import { cloneMount, mountDetached, mountInPassing } from '../../../../ffi/storage/mounts.ts';
-import type { RootMount } from '../../../contract.ts';
+import type { RootMount } from '../../../contract/graph.ts';
 
 type MountOption = readonly [name: string, value: string];
 

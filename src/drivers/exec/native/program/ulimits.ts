@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { TsdError } from '../../../../model/errors/errors.ts';
 import { own } from '../../../../model/own.ts';
-import type { TaskSpec } from '../../../contract.ts';
+import type { TaskSpec } from '../../../contract/exec.ts';
 import type { SyscallProgram } from './program.ts';
 
 /** include/uapi/asm-generic/resource.h, for x86-64 and arm64 */

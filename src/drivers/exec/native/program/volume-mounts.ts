@@ -13,7 +13,7 @@ import {
 } from '../../../../ffi/storage/mounts.ts';
 import { TsdError } from '../../../../model/errors/errors.ts';
 import { missingBindHint } from '../../../../model/host-files.ts';
-import type { MountSpec } from '../../../contract.ts';
+import type { MountSpec } from '../../../contract/exec.ts';
 import { type ContainerTree, containerPath, type MountTarget } from '../container-tree.ts';
 import { DEVICE_LINKS, type DeviceSpec, packDevice } from './devices.ts';
 import type { SlotRef, SyscallProgram } from './program.ts';

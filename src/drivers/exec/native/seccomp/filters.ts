@@ -9,7 +9,7 @@ import { compileFilter, GENERATOR_VERSION } from '../../../../model/seccomp/filt
 import { loadFlags, profileSchema, type SeccompProfile } from '../../../../model/seccomp/profile.ts';
 import { missingCalls } from '../../../../model/seccomp/required-calls.ts';
 import { rulesOf } from '../../../../model/seccomp/rules.ts';
-import type { TaskSpec } from '../../../contract.ts';
+import type { TaskSpec } from '../../../contract/exec.ts';
 
 /** What seccomp(2) takes. */
 export interface LoadedFilter {

@@ -7,7 +7,7 @@ import { memoryFile, spawn } from '../../../../ffi/process/processes.ts';
 import { listenAt, socketPair } from '../../../../ffi/sockets/sockets.ts';
 import { type ErrorClass, OWN_FAILURES } from '../../../../model/errors/error-class.ts';
 import { TsdError } from '../../../../model/errors/errors.ts';
-import type { LogSpec } from '../../../contract.ts';
+import type { LogSpec } from '../../../contract/exec.ts';
 import { type PreparedTask, SHIM_BINARY_FD } from '../prepared-task.ts';
 import { ShimConnection } from './shim-connection.ts';
 import type { Launched } from './shim-protocol.ts';

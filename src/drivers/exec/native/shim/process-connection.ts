@@ -6,7 +6,7 @@ import { constants } from 'node:os';
 import { sysError } from '../../../../ffi/call/errno.ts';
 import { signalProcess, startTimeOf } from '../../../../ffi/process/processes.ts';
 import { TsdError } from '../../../../model/errors/errors.ts';
-import type { TaskHandle } from '../../../contract.ts';
+import type { TaskHandle } from '../../../contract/exec.ts';
 import type { ShimEvents } from './shim-connection.ts';
 import { REQUEST } from './shim-protocol.ts';
 

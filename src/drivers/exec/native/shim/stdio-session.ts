@@ -1,7 +1,7 @@
 import { Readable, Writable } from 'node:stream';
 import { sysError } from '../../../../ffi/call/errno.ts';
 import { TsdError } from '../../../../model/errors/errors.ts';
-import type { StdioSession } from '../../../contract.ts';
+import type { StdioSession } from '../../../contract/exec.ts';
 import type { ShimConnection } from './shim-connection.ts';
 import { encodeNumber, encodeSize, REQUEST } from './shim-protocol.ts';
 

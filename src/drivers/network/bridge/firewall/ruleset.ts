@@ -9,7 +9,7 @@
 
 import { networkOf } from '../../../../model/addresses.ts';
 import { append } from '../../../../model/lists.ts';
-import type { EndpointConfig, NetworkConfig } from '../../../contract.ts';
+import type { EndpointConfig, NetworkConfig } from '../../../contract/network.ts';
 import type { Names } from '../names.ts';
 
 type Family = 'ip' | 'bridge';
