@@ -2,6 +2,7 @@
  * Everything the supervisor can do to the world. One variant per operation, with just the data it needs; the planner
  * emits them, `plan` prints them, and ops/<op>.ts carries each one out.
  */
+import type { HoldReason } from '../model/holds.ts';
 import type { ResourceKey, SourcePosition } from '../model/resource.ts';
 import type { SignalName } from '../model/signals.ts';
 import type { UpdateTerms, Version } from '../model/update.ts';
@@ -131,18 +132,7 @@ export type OpOf<T extends OpType> = Extract<Op, { op: T }>;
 /** A container that stays as it is for a reason people want to see. */
 export interface Hold {
   readonly key: ResourceKey;
-  readonly reason:
-    | 'dependency-not-ready'
-    | 'backing-off'
-    | 'stopped-by-user'
-    | 'shut-down'
-    | 'failed'
-    | 'needs-approval'
-    | 'unavailable'
-    | 'finished'
-    | 'drifted'
-    | 'updating'
-    | 'busy';
+  readonly reason: HoldReason;
   readonly message: string;
   /** What a person can do about it, where the reason says so. */
   readonly hint?: string;

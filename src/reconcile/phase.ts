@@ -1,4 +1,5 @@
 import type { Desired } from '../model/desired.ts';
+import { HOLD_TRAITS, type HoldTraits } from '../model/holds.ts';
 import type { ObservedContainer } from '../model/observed.ts';
 import { own } from '../model/own.ts';
 import type { Condition, Phase } from '../model/phases.ts';
@@ -40,8 +41,7 @@ const goes = ({ op }: StatusInput, direction: OpTraits['direction']): boolean =>
   op !== undefined && OP_TRAITS[op.op].direction === direction;
 
 const because = ({ hold, op }: StatusInput): string => hold?.message ?? op?.cause.message ?? '';
-const held = ({ hold }: StatusInput, ...reasons: Hold['reason'][]): boolean =>
-  hold !== undefined && reasons.includes(hold.reason);
+const traitsOf = (hold: Hold | undefined): HoldTraits | null => (hold ? HOLD_TRAITS[hold.reason] : null);
 const ended = ({ observed }: StatusInput): boolean =>
   observed !== undefined && observed.run > 0 && observed.exit !== null;
 
@@ -54,20 +54,19 @@ function endMessage(input: StatusInput): string {
   return input.hold?.message ?? (exit ? describeExit(exit) : 'ended');
 }
 
-/** What stands before a hold's message where the container runs and no change waits. */
-const WAITS: Partial<Readonly<Record<Hold['reason'], string>>> = { drifted: 'drifted: ', updating: 'update: ' };
-
 /** What was taken away from a container that runs, and why it cannot be put back for now; null where that is not so. */
 function unmended(observed: ObservedContainer | undefined, hold: Hold | undefined): string | null {
   const drift = observed?.drift ?? [];
-  if (drift.length === 0 || (hold?.reason !== 'backing-off' && hold?.reason !== 'failed')) return null;
+  if (drift.length === 0 || !hold || HOLD_TRAITS[hold.reason].failure === null) return null;
   return `drifted: ${drift.join(', ')}; cannot be mended: ${hold.message}`;
 }
 
 /** A hold's message beside a running container; of an update with what the run that has to prove itself lacks. */
 function whileRunning({ observed, next }: StatusInput, { reason, message }: Hold): string {
   const tried = next?.running === true ? next.health : observed?.health;
-  return reason === 'updating' && tried && !tried.ready ? `${message}; ${tried.message}` : message;
+  return HOLD_TRAITS[reason].condition === 'Updating' && tried && !tried.ready
+    ? `${message}; ${tried.message}`
+    : message;
 }
 
 /** The first row that applies decides. */
@@ -107,14 +106,14 @@ const ROWS: readonly Row[] = [
       const health = observed?.health;
       const broken = unmended(observed, hold);
       if (broken !== null) return broken;
-      if (hold) return `${WAITS[hold.reason] ?? 'a change waits: '}${whileRunning(input, hold)}`;
+      if (hold) return `${HOLD_TRAITS[hold.reason].prefix}${whileRunning(input, hold)}`;
       return health && !health.ready ? `${health.state}: ${health.message}` : '';
     },
   },
-  { when: (input) => held(input, 'failed', 'needs-approval'), phase: 'Failed', message: because },
-  { when: (input) => held(input, 'backing-off'), phase: 'BackingOff', message: because },
+  { when: ({ hold }) => traitsOf(hold)?.phase === 'Failed', phase: 'Failed', message: because },
+  { when: ({ hold }) => traitsOf(hold)?.phase === 'BackingOff', phase: 'BackingOff', message: because },
   {
-    when: (input) => held(input, 'finished', 'stopped-by-user', 'shut-down') && ended(input),
+    when: (input) => traitsOf(input.hold)?.phase === 'Exited' && ended(input),
     phase: 'Exited',
     message: endMessage,
   },
@@ -122,8 +121,6 @@ const ROWS: readonly Row[] = [
   { when: ended, phase: 'Exited', message: endMessage },
   { when: () => true, phase: 'Pending', message: ({ observed }) => observed?.startError?.message ?? '' },
 ];
-
-export const PARKING: ReadonlySet<Hold['reason']> = new Set(['dependency-not-ready', 'unavailable', 'busy']);
 
 /** `dependency-not-ready` as the word for programs: `DependencyNotReady`. */
 export function word(reason: string): string {
@@ -151,10 +148,15 @@ function conditionsOf(input: StatusInput, phase: Phase, ready: boolean, message:
   if (health) {
     conditions.push({ type: 'Healthy', status: health.ready, reason: word(health.state), message: health.message });
   }
-  if (hold && phase === 'Pending' && PARKING.has(hold.reason)) add('Parked', word(hold.reason), hold.message);
+  if (hold && phase === 'Pending' && HOLD_TRAITS[hold.reason].parked) add('Parked', word(hold.reason), hold.message);
   if (isUnrecorded(observed)) add('ExitUnrecorded', 'RecordFailed', message);
   if (isUnreachable(observed)) add('Unreachable', 'ShimSilent', message);
-  else if (hold && broken === null && WAITS[hold.reason] === undefined && (phase === 'Running' || phase === 'Paused'))
+  else if (
+    hold &&
+    broken === null &&
+    traitsOf(hold)?.condition === 'Held' &&
+    (phase === 'Running' || phase === 'Paused')
+  )
     add('Held', word(hold.reason), hold.message);
   if (input.update?.failure != null) add('Held', 'UpdateFailed', `update failed: ${input.update.failure}`);
   else if (input.update) add('Updating', 'Updating', updateText(input, phase));
@@ -163,7 +165,7 @@ function conditionsOf(input: StatusInput, phase: Phase, ready: boolean, message:
   if (observed?.running) {
     const lost = !observed.sandbox && ownsSandbox(specOf(observed));
     const drift = lost ? ['network sandbox missing', ...observed.drift] : observed.drift;
-    if (hold?.reason === 'drifted') add('Drifted', 'Reported', hold.message);
+    if (hold && traitsOf(hold)?.condition === 'Drifted') add('Drifted', 'Reported', hold.message);
     else if (broken !== null) add('Drifted', 'CannotBeMended', broken);
     else if (drift.length > 0) add('Drifted', 'Drift', drift.join(', '));
     const stale = staleLinks(observed);
@@ -174,7 +176,7 @@ function conditionsOf(input: StatusInput, phase: Phase, ready: boolean, message:
 
 function updateText(input: StatusInput, phase: Phase): string {
   const { hold, observed } = input;
-  if (hold?.reason !== 'updating') return 'the change has to prove itself';
+  if (!hold || HOLD_TRAITS[hold.reason].condition !== 'Updating') return 'the change has to prove itself';
   return phase === 'Running' && !isUnreachable(observed) ? whileRunning(input, hold) : hold.message;
 }
 

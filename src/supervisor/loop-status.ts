@@ -1,6 +1,7 @@
 /** What the loop last decided and is doing now, for views and waiting clients; journal and log of its ops. */
 import { type Clock, formatTime } from '../model/clock.ts';
 import { describeError, toTsdError } from '../model/errors/errors.ts';
+import { HOLD_TRAITS } from '../model/holds.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { Controller } from '../reconcile/controller.ts';
 import type { OpEvent, Journal as OpJournal, OpResult } from '../reconcile/executor.ts';
@@ -11,6 +12,7 @@ import type { SupervisorEventBus } from './events.ts';
 import type { Logger } from './log.ts';
 import type { Pruning } from './pruning.ts';
 import type { Timeline } from './timeline.ts';
+import { AFTER_SHUTDOWN } from './views/hints.ts';
 import type { LoopState } from './views/view-input.ts';
 
 export interface LoopStatusOptions {
@@ -77,11 +79,11 @@ export class LoopStatus implements LoopState {
   hold(key: ResourceKey): Hold | undefined {
     const decided = this.#controller?.hold(key);
     if (this.#ended === null || !key.startsWith('container/')) return decided;
-    if (decided?.reason === 'stopped-by-user' || decided?.reason === 'finished') return decided;
+    if (decided && HOLD_TRAITS[decided.reason].rest !== null) return decided;
     const { containers, exec } = this.#options.world;
     const record = containers.byKey(key);
     if (record && exec.running(record.id)) return decided;
-    return { key, reason: 'shut-down', message: this.#ended, untilBootMs: null };
+    return { key, reason: 'shut-down', message: this.#ended, hint: AFTER_SHUTDOWN, untilBootMs: null };
   }
 
   inFlight(key: ResourceKey): Op | undefined {

@@ -1,5 +1,6 @@
 /** Keeps the line that `systemctl status` shows current (sd_notify(3), STATUS=). */
 import { describeError, toTsdError } from '../model/errors/errors.ts';
+import { HOLD_TRAITS } from '../model/holds.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import { asBlanks } from '../model/text/text-controls.ts';
 import type { Hold } from '../reconcile/op.ts';
@@ -13,15 +14,13 @@ export interface StatusFacts {
   readonly holds: readonly (readonly [ResourceKey, Hold])[];
 }
 
-const FAILING: ReadonlySet<Hold['reason']> = new Set(['failed', 'backing-off', 'unavailable']);
-const QUIET: ReadonlySet<Hold['reason']> = new Set(['finished', 'stopped-by-user', 'busy']);
 /** Least time between two lines. */
 const INTERVAL_MS = 1_000;
 
 /** `generation 4, 11 of 12 containers running; failing: blog/web (exited with 1)`. Pure. */
 export function statusLine({ generation, running, containers, holds }: StatusFacts): string {
-  const failing = holds.filter(([, { reason }]) => FAILING.has(reason));
-  const waiting = holds.filter(([, { reason }]) => !FAILING.has(reason) && !QUIET.has(reason)).length;
+  const failing = holds.filter(([, { reason }]) => HOLD_TRAITS[reason].statusLine === 'failing');
+  const waiting = holds.filter(([, { reason }]) => HOLD_TRAITS[reason].statusLine === 'waiting').length;
   const parts = [`generation ${generation}, ${running} of ${containers} containers running`];
   if (waiting > 0) parts.push(`${waiting} waiting`);
   const [first] = failing;

@@ -4,12 +4,13 @@ import type { Clock } from '../model/clock.ts';
 import type { Desired } from '../model/desired.ts';
 import { describeError, type TsdError } from '../model/errors/errors.ts';
 import { describeEnd } from '../model/errors/exit-words.ts';
+import { HOLD_TRAITS } from '../model/holds.ts';
 import { formatPosition, parseKey, type ResourceKey, type SourcePosition } from '../model/resource.ts';
 import type { TimelineDraft, TimelineKind } from '../model/timeline.ts';
 import type { PassReport } from '../reconcile/controller.ts';
 import type { OpResult } from '../reconcile/executor.ts';
 import type { HealthChange } from '../reconcile/health/prober.ts';
-import type { Hold, Op } from '../reconcile/op.ts';
+import type { Op } from '../reconcile/op.ts';
 import { OP_TRAITS } from '../reconcile/op-traits.ts';
 import type { ContainerRecord } from '../state/containers/container-record.ts';
 import type { ContainerStore } from '../state/containers/containers.ts';
@@ -37,9 +38,6 @@ export interface FoundRun {
   readonly exit: Pick<TaskExit, 'exitCode' | 'oomKilled' | 'finishedAtMs'> | null;
   readonly reason: string;
 }
-
-/** Holds that end with the next op; they are not recorded. */
-const PASSING: ReadonlySet<Hold['reason']> = new Set(['busy']);
 
 /** What failed, and what to do about it. The place is not said where the entry has it as that of the op. */
 function failureText(error: TsdError, source: SourcePosition | null): string {
@@ -128,13 +126,15 @@ export class Timeline {
     for (const key of scope ?? [...this.#holds.keys()]) if (!held.has(key)) this.#holds.delete(key);
     for (const { key, reason, message } of held.values()) {
       const text = `${reason} ${message}`;
-      if (PASSING.has(reason) || this.#holds.get(key) === text) continue;
+      const { condition, failure, waitsFor } = HOLD_TRAITS[reason];
+      // It ends with the next op.
+      if (waitsFor === 'ops' || this.#holds.get(key) === text) continue;
       this.#holds.set(key, text);
       // Said before this supervisor started, and nothing happened since.
       const [latest] = readOr([], () => this.#options.history.timeline.ofKey(key, 1));
-      const kind = reason === 'drifted' ? 'drift' : 'hold';
+      const kind = condition === 'Drifted' ? 'drift' : 'hold';
       if (latest?.kind === kind && latest.what === reason && latest.message === message) continue;
-      this.#append({ kind, key, generation: plan.generation, what: reason, ok: reason !== 'failed', message });
+      this.#append({ kind, key, generation: plan.generation, what: reason, ok: failure !== 'final', message });
     }
   }
 

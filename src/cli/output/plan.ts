@@ -1,4 +1,5 @@
 import type { ApprovalView, FileNote, IssueView, NoteView, PlanView } from '../../api/supervisor.ts';
+import { restOf } from '../../model/holds.ts';
 import type { CliContext } from '../context.ts';
 import { SIGN } from './diff.ts';
 import { paint, plural, printable } from './text.ts';
@@ -38,20 +39,17 @@ export function fileNoteLines(notes: readonly FileNote[]): string[] {
   });
 }
 
-/** Reasons for which nothing waits. */
-const AT_REST: ReadonlySet<string> = new Set(['finished', 'stopped-by-user']);
-
 /** A completed one-shot waits for nothing; a resource that needs an approval is listed as such. */
 function held({ holds, approvals }: PlanView): PlanView['holds'] {
   return holds.filter(
-    ({ reason, resource }) => !AT_REST.has(reason) && !approvals.some(({ name }) => name === resource),
+    ({ reason, resource }) => restOf(reason) === null && !approvals.some(({ name }) => name === resource),
   );
 }
 
 /** It is as a person wants it, and does not wait. */
 function stopped({ holds }: PlanView): string[] {
   return holds.flatMap(({ resource, message, reason }) =>
-    reason === 'stopped-by-user' ? [`stopped  ${printable(resource)}: ${printable(message)}`] : [],
+    restOf(reason) === 'stopped' ? [`stopped  ${printable(resource)}: ${printable(message)}`] : [],
   );
 }
 

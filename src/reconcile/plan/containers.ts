@@ -1,5 +1,6 @@
 /** Plans containers: turns each intent into ops, or into a hold when something it depends on is missing. */
 import type { Desired } from '../../model/desired.ts';
+import { HOLD_TRAITS } from '../../model/holds.ts';
 import { type ObservedContainer, runName } from '../../model/observed.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import type { SignalName } from '../../model/signals.ts';
@@ -91,9 +92,6 @@ function act(
     planRemoval(pass, old.key ?? key, old, because('removed', 'its successor took over'));
 }
 
-/** Holds under which no op has been tried. */
-const WAITING: ReadonlySet<Hold['reason']> = new Set(['unavailable', 'dependency-not-ready', 'busy']);
-
 /** Returns the part of the intent that may run now. A container whose change must wait is kept running as it was made. */
 function permittedOrAsMade(
   pass: Pass,
@@ -106,7 +104,7 @@ function permittedOrAsMade(
   const allowed = permitted(pass, as, intent, container !== undefined, forgiven);
   if (forgiven && allowed.steps.length > 0) pass.forgiven.add(as.key);
   // A failed change is retried. Keeping the old container meanwhile would alternate between two failures.
-  const waits = allowed.hold !== null && WAITING.has(allowed.hold.reason) && allowed.steps.length === 0;
+  const waits = allowed.hold !== null && HOLD_TRAITS[allowed.hold.reason].untried && allowed.steps.length === 0;
   const changes = as.specHash !== container?.specHash || creates;
   const asked = container?.running === true && container.restartRequested;
   if (!container || !waits || allowed.hold === null || !(changes || asked) || takesFromOthers(pass, input)) {
@@ -119,7 +117,7 @@ function permittedOrAsMade(
     kept = supervised({ ...input, container: { ...container, restartRequested: false } }, allowed.hold);
     keeps = permitted(pass, kept.as, kept.intent, true);
   }
-  if (keeps.hold?.reason === 'backing-off') return { as: kept.as, intent: keeps };
+  if (keeps.hold && HOLD_TRAITS[keeps.hold.reason].failure === 'retried') return { as: kept.as, intent: keeps };
   const untilBootMs = soonest([allowed.hold.untilBootMs, keeps.hold?.untilBootMs ?? null]);
   return { as: kept.as, intent: { ...keeps, hold: { ...allowed.hold, untilBootMs } } };
 }

@@ -6,6 +6,7 @@
 import type { Instant } from '../../model/clock.ts';
 import type { Desired } from '../../model/desired.ts';
 import type { ChangeClass } from '../../model/field.ts';
+import type { HoldReason } from '../../model/holds.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import { signalOf } from '../../model/kinds/runtime-forms.ts';
 import { smallest } from '../../model/lists.ts';
@@ -84,7 +85,7 @@ export function soonest(times: readonly (number | null)[]): number | null {
   return known.length > 0 ? smallest(known) : null;
 }
 
-function held(key: ResourceKey, reason: Hold['reason'], message: string, untilBootMs: number | null = null): Hold {
+function held(key: ResourceKey, reason: HoldReason, message: string, untilBootMs: number | null = null): Hold {
   return { key, reason, message, untilBootMs };
 }
 

@@ -1,5 +1,6 @@
 /** Decides which keys are requeued, when, and why. Pure. */
 import type { ErrorClass } from '../../model/errors/error-class.ts';
+import { HOLD_TRAITS } from '../../model/holds.ts';
 import type { OpFailure } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
@@ -68,9 +69,6 @@ export interface Requeue {
  */
 const VERIFY_AFTER_MS = 20;
 
-/** Holds that an op on another key may end. */
-const WAITING: ReadonlySet<Hold['reason']> = new Set(['dependency-not-ready', 'busy']);
-
 /** Returns the requeues for an occasion. A key may have several; the queue keeps the earliest. */
 export function requeues(occasion: Occasion, nowBootMs: number): Requeue[] {
   switch (occasion.type) {
@@ -114,9 +112,9 @@ function dependentLooks({ failed, acted, users, holds }: Ended, nowBootMs: numbe
   const why = changed ? 'what it waits for changed' : 'what it waits for failed';
   return [...holds].flatMap(({ key, reason }) => {
     // Networks, volumes and images to remove wait for containers that are not among the users any more.
-    const waits = WAITING.has(reason) && (users.has(key) || !key.startsWith('container/'));
+    const waits = HOLD_TRAITS[reason].waitsFor !== null && (users.has(key) || !key.startsWith('container/'));
     // A dependent may have failed because this key was not ready.
-    const retries = reason === 'backing-off' && acted && users.has(key);
+    const retries = HOLD_TRAITS[reason].failure === 'retried' && acted && users.has(key);
     return waits || retries ? [{ key, atBootMs, why }] : [];
   });
 }

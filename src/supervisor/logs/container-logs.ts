@@ -1,5 +1,6 @@
 /** The log of a container by its key: `follow` goes on when the container is recreated under another id. */
 import type { LogEntry, LogOptions } from '../../api/supervisor.ts';
+import { HOLD_TRAITS } from '../../model/holds.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { World } from '../../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
@@ -21,7 +22,9 @@ function isOver({ world, loop }: ContainerLogParts, id: string): boolean {
   if (!record) return true;
   if (world.exec.running(id) || !record.owner) return false;
   const hold = loop.hold(record.owner.key);
-  return hold?.reason === 'finished' || hold?.reason === 'stopped-by-user' || hold?.reason === 'failed';
+  if (!hold) return false;
+  const { rest, failure } = HOLD_TRAITS[hold.reason];
+  return rest !== null || failure === 'final';
 }
 
 /** The container that took the place of `id`; null when none will. */

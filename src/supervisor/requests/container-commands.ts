@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import type { StartedView, StartOptions } from '../../api/supervisor.ts';
 import { formatTime } from '../../model/clock.ts';
 import { TsdError, toTsdError } from '../../model/errors/errors.ts';
+import { HOLD_TRAITS } from '../../model/holds.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { readSignal } from '../../model/signals.ts';
@@ -22,9 +23,6 @@ import { proveRun } from './run-proof.ts';
 const RECHECK_MS = 500;
 /** On top of the container's own time to stop. */
 const PATIENCE_MS = 60_000;
-
-/** Holds after an op that failed. */
-const FAILED: ReadonlySet<Hold['reason']> = new Set(['failed', 'backing-off']);
 
 function requestedSignal(text: string): number {
   const number = readSignal(text);
@@ -104,7 +102,7 @@ export class ContainerCommands {
     await this.#until(key, endsWithin(record, timeoutMs), (current) => {
       const running = current !== undefined && world.exec.running(current.id) !== null;
       const hold = this.#loop.hold(key);
-      if (running && hold && hold !== before && FAILED.has(hold.reason)) {
+      if (running && hold && hold !== before && HOLD_TRAITS[hold.reason].failure !== null) {
         throw new TsdError('TSD_CONTAINER_SETUP', `container ${record.engineName} was not stopped: ${hold.message}`, {
           key,
           hint: 'It is tried again until it is down; nothing else waits for it.',
@@ -260,7 +258,10 @@ export class ContainerCommands {
     endsMs: number,
     { before, together }: { readonly before: Hold | undefined; readonly together: boolean },
   ): Promise<void> {
-    const isPatient = ({ reason }: Hold) => reason === 'busy' || (together && reason === 'dependency-not-ready');
+    const isPatient = ({ reason }: Hold): boolean => {
+      const { waitsFor } = HOLD_TRAITS[reason];
+      return waitsFor === 'ops' || (together && waitsFor === 'needs');
+    };
     const key = keyOf(record);
     await this.#until(key, endsMs, (current) => {
       if (this.#loop.inFlight(key)) return false;

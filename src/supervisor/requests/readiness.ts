@@ -1,6 +1,7 @@
 /** Whether what some apps declare is there. */
 import type { Instant } from '../../model/clock.ts';
 import type { Desired, DesiredState } from '../../model/desired.ts';
+import { HOLD_TRAITS } from '../../model/holds.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import { changedBase } from '../../reconcile/plan/bases.ts';
@@ -86,7 +87,7 @@ function ofPrerequisite(input: Input, key: ResourceKey): OfOne {
   if (present && !input.loop.inFlight(key)) return THERE;
   const hold = input.loop.hold(key);
   const message = hold?.message ?? 'not ready yet';
-  if (hold?.reason === 'failed') return { state: 'failed', resource: key, message };
+  if (hold && HOLD_TRAITS[hold.reason].failure === 'final') return { state: 'failed', resource: key, message };
   return { state: 'waiting', resource: key, message, untilBootMs: null };
 }
 
@@ -144,7 +145,8 @@ function ofVerdict(resource: ResourceKey, message: string, verdict: RunVerdict, 
 function waitsForStopped(input: Input, key: ResourceKey, above: ReadonlySet<ResourceKey>): ResourceKey | null {
   const { desired, observed, loop } = input;
   const declared = desired.resources.get(key);
-  if (!declared || !isContainer(declared) || loop.hold(key)?.reason !== 'dependency-not-ready') return null;
+  const hold = loop.hold(key);
+  if (!declared || !isContainer(declared) || !hold || HOLD_TRAITS[hold.reason].waitsFor !== 'needs') return null;
   const found = startConditions(declared.references, declared.spec).find(({ key: need }) => {
     if (above.has(need)) return false;
     const container = observed.containers.get(need);

@@ -4,6 +4,7 @@ import type { EventOptions, EventView, HistoryView, WhyView } from '../../api/ex
 import type { DescribeView, DiffView } from '../../api/supervisor.ts';
 import { formatTime } from '../../model/clock.ts';
 import { TsdError } from '../../model/errors/errors.ts';
+import { HOLD_TRAITS } from '../../model/holds.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import type { TimelineEntry } from '../../model/timeline.ts';
 import { baseKey, nextKey, oldKey } from '../../model/update.ts';
@@ -134,7 +135,7 @@ function needs({ history, sources, loop }: ExplainParts, key: ResourceKey): Advi
   if (!desired || !isContainer(desired)) return [];
   return [...new Set(dependenciesOf(desired))].flatMap((need) => {
     const hold = loop.hold(need);
-    if (!hold || (hold.reason === 'finished' && endedWell(history, need))) return [];
+    if (!hold || (HOLD_TRAITS[hold.reason].rest === 'done' && endedWell(history, need))) return [];
     const { message, hint = `\`tsdocker why ${need}\`` } = hold;
     return [{ line: `needs ${need}, which waits: ${message}`, hint }];
   });

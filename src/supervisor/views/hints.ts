@@ -1,5 +1,6 @@
 /** What a person can do about how something stands: the command to type next. */
 import { TsdError } from '../../model/errors/errors.ts';
+import { HOLD_TRAITS } from '../../model/holds.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import type { Hold } from '../../reconcile/op.ts';
@@ -17,7 +18,8 @@ export function postponed(why: string): TsdError {
 /** True when a run of its own has ended otherwise than it was meant to. */
 function hasFailed({ exit }: ObservedContainer, { reason }: Hold): boolean {
   if (exit === null) return false;
-  return reason === 'backing-off' || reason === 'failed' || (reason === 'finished' && exit.code !== 0);
+  const { failure, rest } = HOLD_TRAITS[reason];
+  return failure !== null || (rest === 'done' && exit.code !== 0);
 }
 
 /** What to look at where no op of ours failed: the container itself did. Empty where it is well, or its message says it. */
@@ -28,11 +30,10 @@ export function containerHint(
 ): string {
   const { app, name } = parseKey(key);
   const shown = `${app}/${name}`;
-  if (hold?.reason === 'shut-down') return AFTER_SHUTDOWN;
   if (hold?.hint !== undefined) return hold.hint;
   if (!observed || observed.unknown != null || observed.unrecorded != null) return '';
   if (observed.running) {
-    if (hold?.reason === 'drifted')
+    if (hold && HOLD_TRAITS[hold.reason].condition === 'Drifted')
       return `\`tsdocker restart ${shown}\` connects it again; with \`drift: heal\` in its manifest the supervisor does that.`;
     const failing = observed.health?.ready === false && observed.health.results.some(({ ok }) => !ok);
     if (!failing) return '';

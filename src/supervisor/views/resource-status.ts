@@ -1,8 +1,9 @@
 /** The phase and conditions of images, volumes and networks. */
+import { HOLD_TRAITS } from '../../model/holds.ts';
 import { append } from '../../model/lists.ts';
 import type { Condition } from '../../model/phases.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
-import { PARKING, word } from '../../reconcile/phase.ts';
+import { word } from '../../reconcile/phase.ts';
 import { putBack } from '../../reconcile/put-back.ts';
 import { datedConditions } from './condition-times.ts';
 import type { ViewInput } from './view-input.ts';
@@ -22,7 +23,10 @@ function plain({ loop }: ViewInput, key: ResourceKey, present: boolean): Plain {
   const op = loop.inFlight(key);
   if (op) return { phase: 'Pending', message: `${op.op}: ${op.cause.message}` };
   if (!hold) return { phase: present ? 'Ready' : 'Pending', message: '' };
-  return { phase: hold.reason === 'failed' ? 'Failed' : present ? 'Ready' : 'Pending', message: hold.message };
+  return {
+    phase: HOLD_TRAITS[hold.reason].failure === 'final' ? 'Failed' : present ? 'Ready' : 'Pending',
+    message: hold.message,
+  };
 }
 
 /** Returns the part of the planner's hold that the phase does not express. */
@@ -31,17 +35,17 @@ function heldCondition({ loop }: ViewInput, key: ResourceKey, present: boolean):
   if (!hold) return null;
   const { reason, message } = hold;
   const because = { status: true, reason: word(reason), message } as const;
-  if (reason === 'drifted') return { ...because, type: 'Drifted' };
+  const { condition, parked } = HOLD_TRAITS[reason];
+  if (condition === 'Drifted') return { ...because, type: 'Drifted' };
   // What is there is used on, and something that was to be done to it waits.
   if (present) return { ...because, type: 'Held' };
-  return PARKING.has(reason) || reason === 'backing-off' || reason === 'needs-approval'
-    ? { ...because, type: 'Parked' }
-    : null;
+  return parked ? { ...because, type: 'Parked' } : null;
 }
 
 function driftHint({ loop, desired }: ViewInput, key: ResourceKey): string {
   const declared = desired.resources.get(key);
-  return declared && loop.hold(key)?.reason === 'drifted' ? putBack(declared) : '';
+  const hold = loop.hold(key);
+  return declared && hold && HOLD_TRAITS[hold.reason].condition === 'Drifted' ? putBack(declared) : '';
 }
 
 /** Returns phase, message, hint and conditions of a resource. @param present true when it can be used */

@@ -1,5 +1,6 @@
 import type { Instant } from '../../../model/clock.ts';
 import type { Desired, DesiredState } from '../../../model/desired.ts';
+import type { HoldReason } from '../../../model/holds.ts';
 import type { ObservedState } from '../../../model/observed.ts';
 import { parseKey, type ResourceKey } from '../../../model/resource.ts';
 import { baseKey } from '../../../model/update.ts';
@@ -100,7 +101,7 @@ export function blocked(message: string, busy = false, hint?: string): Availabil
 export function hold(
   pass: Pass,
   key: ResourceKey,
-  reason: Hold['reason'],
+  reason: HoldReason,
   message: string,
   untilBootMs: number | null = null,
   hint?: string,
