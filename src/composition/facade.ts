@@ -70,7 +70,7 @@ function doctorChecks(opened: Opened) {
       state: stateFacts(state.root, [...stores.issues, ...laterIssues(opened)], sources.uncertain),
       unfiltered: unfilteredRuns(world),
     }),
-    ...commandChecks(sources.views(), sources.refused, {
+    ...commandChecks(sources.views(), sources.directory.refused, {
       refused: refusedPaths(config, state, gates),
       doubted: doubtedSettings(config, gates),
     }),

@@ -91,7 +91,7 @@ export async function open(config: DaemonConfig, log: Logger, closers: Closers):
         trusted: (app) => settingsReader(sources.sourceOfApp(app)?.kind === 'watched'),
         hashes: (bytes) => [stores.secrets.reference(bytes.toString('latin1')), plainHash(bytes)],
       },
-      desired: { desired: () => sources.state, rollBack: (failed) => sources.rollBackUpdate(failed) },
+      desired: { desired: () => sources.state, rollBack: (failed) => sources.rollbacks.ofUpdate(failed) },
       log,
     },
     closers,

@@ -33,7 +33,7 @@ export async function serve(wired: Wired, closers: Closers): Promise<Served> {
   const watcher = watch(wired);
   const closeManifests = closers.add('manifests', async () => {
     await watcher.close();
-    await sources.close();
+    await sources.directory.close();
   });
   for (const { path, error } of laterIssues(opened))
     log.warn({ path, code: error.code, hint: error.hint }, describeError(error));
@@ -87,10 +87,11 @@ function watch({ opened, events }: Wired): ManifestWatcher {
     gate: gates.own,
     knownFiles: sources.views().filter(({ origin }) => origin === 'watched').length,
     onChange: async (snapshot) => {
-      if (!(await sources.watch(snapshot))) return;
-      if (sources.held) log.warn(sources.held.message);
-      if (sources.refused) {
-        const { message, hint } = sources.refused;
+      if (!(await sources.directory.watch(snapshot))) return;
+      const { heldRemoval } = sources.decisions;
+      if (heldRemoval) log.warn(heldRemoval.message);
+      if (sources.directory.refused) {
+        const { message, hint } = sources.directory.refused;
         log.error({ code: 'TSD_UNTRUSTED' }, `${message}; its manifests stay as they are in force. ${hint}`);
       }
       watcher.setInputs(sources.inputs());

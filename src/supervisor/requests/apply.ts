@@ -185,15 +185,15 @@ export async function* rollback(
   signal?: AbortSignal,
 ): AsyncGenerator<ApplyEvent> {
   const { sources } = parts;
-  await sources.lookBack(generation, hold);
-  const preview = sources.previewRollback(generation, hold);
+  await sources.rollbacks.look(generation, hold);
+  const preview = sources.rollbacks.preview(generation, hold);
   const change: Change = {
     preview,
     issues: sources.newIssues(preview),
-    notes: sources.rollbackNotes(generation, preview),
+    notes: sources.rollbacks.notes(generation, preview),
     apps: new Set(diffStates(sources.state, preview.state).map(({ resource }) => appOf(resource))),
     refreshed: [],
-    make: () => sources.rollback(generation, hold, asker(askedBy)),
+    make: () => sources.rollbacks.make(generation, hold, asker(askedBy)),
   };
   yield* takeOver(parts, change, options, signal);
 }

@@ -35,16 +35,17 @@ export class Approvals {
   /** All that an approval without names lets through. */
   pending(): readonly ApprovalView[] {
     const { sources, world } = this.#parts;
-    const { held, state } = sources;
+    const { state } = sources;
+    const held = sources.decisions.heldRemoval;
     const pending: ApprovalView[] = [];
     if (held) {
-      const changes = diffStates(state, sources.previewRemoval());
+      const changes = diffStates(state, sources.decisions.previewRemoval());
       pending.push({ name: held.directory, kind: 'directory', message: held.message, changes: changes.map(bare) });
     }
-    for (const { app, reason, state: after } of sources.previewPins()) {
+    for (const { app, reason, state: after } of sources.decisions.previewPins()) {
       pending.push({ name: app, kind: 'app', message: reason, changes: diffStates(state, after).map(bare) });
     }
-    for (const { choice, state: after } of sources.previewChoices()) {
+    for (const { choice, state: after } of sources.decisions.previewChoices()) {
       const { held: waits, candidate, name } = choice;
       const changes = this.#changesOf(waits.app, after);
       pending.push({ name, kind: 'choice', message: `${candidate.says}; ${waits.reason}`, changes });
@@ -67,14 +68,14 @@ export class Approvals {
     const approved: string[] = [];
     const wanted = (...aliases: string[]): boolean =>
       names.length === 0 || aliases.some((alias) => names.includes(alias));
-    const { held } = sources;
+    const held = sources.decisions.heldRemoval;
     if (held && wanted(held.directory)) {
-      sources.approveRemoval(by);
+      sources.decisions.approveRemoval(by);
       approved.push(held.directory);
     }
     // Which of several declarations holds is never approved without a name.
-    append(approved, sources.approveChoices(names, by));
-    append(approved, sources.approvePins(names, by));
+    append(approved, sources.decisions.approveChoices(names, by));
+    append(approved, sources.decisions.approvePins(names, by));
     for (const { key } of this.#damaged().filter(({ key: of }) => names.includes(of))) {
       timeline.override(
         key,

@@ -67,9 +67,9 @@ describe('a manifest that was accepted by another version and cannot be used by 
     const sources = sourcesOn(history, changes);
     expect([...sources.state.resources]).toEqual([]);
     expect([...(sources.state.untouched ?? [])]).toEqual(['blog']);
-    await sources.watch(look(file('/m/blog.yaml', 'volumes: { data: { fromTheFuture: 2 } }\n')));
+    await sources.directory.watch(look(file('/m/blog.yaml', 'volumes: { data: { fromTheFuture: 2 } }\n')));
     expect([...(sources.state.untouched ?? [])]).toEqual(['blog']);
-    await sources.watch(look(file('/m/blog.yaml', 'volumes: { data: {} }\n')));
+    await sources.directory.watch(look(file('/m/blog.yaml', 'volumes: { data: {} }\n')));
     expect([...(sources.state.untouched ?? [])]).toEqual([]);
     expect([...sources.state.resources.keys()]).toEqual(['volume/blog/data']);
     expect(changes).toHaveLength(1);
@@ -77,7 +77,7 @@ describe('a manifest that was accepted by another version and cannot be used by 
 
   test('an app that never was accepted is not protected', async () => {
     const sources = sourcesOn(open());
-    await sources.watch(look(file('/m/blog.yaml', 'volumes: { data: { x: 1 } }\n')));
+    await sources.directory.watch(look(file('/m/blog.yaml', 'volumes: { data: { x: 1 } }\n')));
     expect(sources.state.untouched?.size ?? 0).toBe(0);
   });
 });
@@ -87,8 +87,10 @@ test('a generation voids what was approved of the resources it declares, and not
   const sources = sourcesOn(history);
   history.approvals.grant('volume/a/one', 0);
   history.approvals.grant('volume/a/two', 0);
-  await sources.watch(look(file('/m/a.yaml', 'volumes: { one: { onRemove: delete } }\n'), file('/m/b.yaml', '')));
-  await sources.watch(look(file('/m/b.yaml', 'volumes: { three: {} }\n')));
+  await sources.directory.watch(
+    look(file('/m/a.yaml', 'volumes: { one: { onRemove: delete } }\n'), file('/m/b.yaml', '')),
+  );
+  await sources.directory.watch(look(file('/m/b.yaml', 'volumes: { three: {} }\n')));
   expect([...history.approvals.all()]).toEqual(['volume/a/two']);
 });
 
@@ -99,14 +101,14 @@ test('a generation voids what was approved of the anonymous volumes of container
   history.approvals.grant('volume/a/other:3f2a3f2a3f2a', 0);
   history.approvals.grant('volume/b/web:3f2a3f2a3f2a', 0);
   const web = 'images: { busybox: { archive: /b.tar } }\ncontainers: { web: { image: busybox } }\n';
-  await sources.watch(look(file('/m/a.yaml', web), file('/m/b.yaml', '')));
+  await sources.directory.watch(look(file('/m/a.yaml', web), file('/m/b.yaml', '')));
   expect([...sources.state.resources.keys()]).toContain('container/a/web');
   expect([...history.approvals.all()].sort()).toEqual(['volume/a/other:3f2a3f2a3f2a', 'volume/b/web:3f2a3f2a3f2a']);
 });
 
 test('a file of the watched directory is tried in its own place', async () => {
   const sources = sourcesOn(open());
-  await sources.watch(look(file('/m/a.yaml', 'volumes: { one: {} }\n'), file('/m/b.yaml', '')));
+  await sources.directory.watch(look(file('/m/a.yaml', 'volumes: { one: {} }\n'), file('/m/b.yaml', '')));
   const input = { file: '/m/a.yaml', baseDir: '/m', text: 'volumes: { two: {} }\n' };
   const tried = sources.preview([input]);
   expect(sources.inputIssues([input], tried)).toEqual([]);
@@ -122,15 +124,15 @@ describe('rollback with hold', () => {
   test('brings back what a removed file declared and takes out what a new one does, over a restart', async () => {
     const history = open();
     const sources = sourcesOn(history);
-    await sources.watch(look(file('/m/a.yaml', text('one')), file('/m/b.yaml', text('two'))));
-    await sources.watch(look(file('/m/a.yaml', text('one')), file('/m/c.yaml', text('three'))));
+    await sources.directory.watch(look(file('/m/a.yaml', text('one')), file('/m/b.yaml', text('two'))));
+    await sources.directory.watch(look(file('/m/a.yaml', text('one')), file('/m/c.yaml', text('three'))));
     expect(keys(sources)).toEqual(['volume/a/one', 'volume/c/three']);
-    expect(() => sources.rollback(1, false, null)).toThrow('/m/b.yaml, /m/c.yaml differ from generation 1');
-    expect(sources.rollback(1, true, null)).toEqual([]);
+    expect(() => sources.rollbacks.make(1, false, null)).toThrow('/m/b.yaml, /m/c.yaml differ from generation 1');
+    expect(sources.rollbacks.make(1, true, null)).toEqual([]);
     expect(keys(sources)).toEqual(['volume/a/one', 'volume/b/two']);
 
     const again = sourcesOn(history);
-    await again.watch(look(file('/m/a.yaml', text('one')), file('/m/c.yaml', text('three'))));
+    await again.directory.watch(look(file('/m/a.yaml', text('one')), file('/m/c.yaml', text('three'))));
     expect(keys(again)).toEqual(['volume/a/one', 'volume/b/two']);
     expect(again.views().map(({ file: path, state }) => [path, state])).toEqual(
       expect.arrayContaining([
@@ -139,9 +141,9 @@ describe('rollback with hold', () => {
         ['/m/c.yaml', 'Held'],
       ]),
     );
-    expect(again.approvePins(['c'], null)).toEqual(['c']);
+    expect(again.decisions.approvePins(['c'], null)).toEqual(['c']);
     expect(keys(again)).toEqual(['volume/a/one', 'volume/b/two', 'volume/c/three']);
-    await again.watch(
+    await again.directory.watch(
       look(file('/m/a.yaml', text('one')), file('/m/b.yaml', text('new')), file('/m/c.yaml', text('three'))),
     );
     expect(keys(again)).toEqual(['volume/a/one', 'volume/b/new', 'volume/c/three']);
@@ -167,10 +169,10 @@ describe('an app that a version applied which pinned no files', () => {
       [id],
     );
     const sources = sourcesOn(history, [], files);
-    await sources.watch(look());
+    await sources.directory.watch(look());
     expect([sources.generation, history.contents.kept()]).toEqual([1, [1]]);
     files['/conf'] = 'two';
-    await sources.watch(look());
+    await sources.directory.watch(look());
     expect(sources.generation).toBe(2);
     const two = hashes(sources);
     expect(two).not.toEqual(hashes(seen));
@@ -178,7 +180,7 @@ describe('an app that a version applied which pinned no files', () => {
 
     sources.apply([input], null);
     files['/conf'] = 'three';
-    await sources.watch(look());
+    await sources.directory.watch(look());
     expect(hashes(sources)).toEqual(two);
     expect(sources.fileNotes()).toMatchObject([
       { kind: 'changed', message: `sources changed since generation ${sources.generation}: /conf` },
@@ -186,7 +188,7 @@ describe('an app that a version applied which pinned no files', () => {
     // A supervisor that starts has it from history.db.
     const again = sourcesOn(history, [], files);
     expect(hashes(again)).toEqual(two);
-    expect(again.rollback(1, false, null)).toEqual([]);
+    expect(again.rollbacks.make(1, false, null)).toEqual([]);
     expect(hashes(again)).toEqual(hashes(seen));
   });
 
@@ -204,7 +206,7 @@ describe('an app that a version applied which pinned no files', () => {
     const sources = sourcesOn(history, [], files);
     const one = hashes(sources);
     files['/conf'] = 'two';
-    await sources.watch(look(file('/m/app.yaml', pin.heldBack)));
+    await sources.directory.watch(look(file('/m/app.yaml', pin.heldBack)));
     expect(sources.state.heldBack?.get('app')?.generation).toBe(1);
     expect(hashes(sources)).not.toEqual(one);
   });
