@@ -104,12 +104,13 @@ export async function open(config: DaemonConfig, log: Logger, closers: Closers):
 function openEngine(log: Logger): Pick<Opened, 'wires' | 'engine' | 'loopPauses'> {
   const wires = new Wires();
   const engine = new Engine({
+    clock: systemClock,
     timers: systemTimers,
     log: (line) => log.debug(line),
     onEnd: (job) => wires.emit('jobEnded', job),
   });
   const loopPauses = new LoopPauses({ clock: systemClock, timers: systemTimers, running: () => engine.running() });
-  wires.on('jobEnded', (job) => loopPauses.ended(job));
+  wires.on('jobEnded', (job) => loopPauses.ended(String(job)));
   return { wires, engine, loopPauses };
 }
 

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import type { Job } from '../engine/job.ts';
 import type { DesiredState } from '../model/desired.ts';
 import type { ResourceKey } from '../model/resource.ts';
 
@@ -11,7 +12,7 @@ interface WireEvents {
   desired: [next: DesiredState, before: DesiredState];
   /** Something else is known of a file on a filesystem that may not answer. */
   file: [path: string];
-  jobEnded: [job: string];
+  jobEnded: [job: Job];
 }
 
 /**

@@ -1,29 +1,40 @@
-import type { Timers } from '../model/clock.ts';
+import type { Clock, Timers } from '../model/clock.ts';
 import { within } from '../model/clock.ts';
 import { TsdError } from '../model/errors/errors.ts';
-import type { Handler, JobHost } from './job.ts';
+import type { Handler, JobHost, JobOptions } from './job.ts';
 import { Job } from './job.ts';
+import type { JobSpec } from './job-spec.ts';
 
 /** How long a shutdown waits for jobs that run, and then for its own handlers (docker 1.4, engine.go). */
 const JOBS_WAIT_MS = 5_000;
 const HANDLERS_WAIT_MS = 10_000;
 
-/** Jobs that last as long as the engine: a shutdown does not wait for them. */
-const ENDLESS_JOBS: ReadonlySet<string> = new Set(['serveapi']);
+/** Lists what is registered, as Docker's engine does. */
+const COMMANDS: JobSpec = {
+  name: 'commands',
+  summary: 'lists the names of all jobs',
+  stdout: 'one name a line, sorted',
+};
 
 export interface EngineOptions {
+  readonly clock: Clock;
   readonly timers: Timers;
   /** Receives `+job name(args)` and `-job name(args) = OK (0)`; left out, nothing is logged. */
   readonly log?: (line: string) => void;
-  /** Receives `name(args)` of each job that ends. */
-  readonly onEnd?: (job: string) => void;
+  /** Receives each job that has ended. */
+  readonly onEnd?: (job: Job) => void;
   /** Receives what a job writes to stderr. */
   readonly stderr?: (text: string) => void;
 }
 
+interface Registered {
+  readonly spec: JobSpec;
+  readonly handler: Handler;
+}
+
 /** The register of what the supervisor can do: every effect is a job run here. */
 export class Engine {
-  readonly #handlers = new Map<string, Handler>();
+  readonly #handlers = new Map<string, Registered>();
   readonly #onShutdown: (() => void | Promise<void>)[] = [];
   readonly #options: EngineOptions;
   readonly #host: JobHost;
@@ -38,17 +49,25 @@ export class Engine {
     this.#host = {
       enter: (job) => this.#enter(job),
       leave: (job) => this.#leave(job),
+      now: () => options.clock.now(),
       log: (line) => options.log?.(line()),
+      stderr: options.stderr,
     };
-    this.register('commands', (job) => {
-      for (const name of this.commands()) job.stdout.write(`${name}\n`);
+    this.register(COMMANDS, async (job) => {
+      for (const name of this.commands()) await job.stdout.write(`${name}\n`);
     });
   }
 
-  /** @throws TSD_BUG when the name is taken. */
-  register(name: string, handler: Handler): void {
-    if (this.#handlers.has(name)) throw new TsdError('TSD_BUG', `Can't overwrite handler for command ${name}`);
-    this.#handlers.set(name, handler);
+  /**
+   * @param job a name alone is a job of which nothing else is said
+   * @throws TSD_BUG when the name is taken
+   */
+  register(job: JobSpec | string, handler: Handler): void {
+    const spec = typeof job === 'string' ? { name: job, summary: '' } : job;
+    if (this.#handlers.has(spec.name)) {
+      throw new TsdError('TSD_BUG', `Can't overwrite handler for command ${spec.name}`);
+    }
+    this.#handlers.set(spec.name, { spec, handler });
   }
 
   /** Handles every job that has a name and no handler of its own. */
@@ -61,16 +80,25 @@ export class Engine {
     return [...this.#handlers.keys()].sort();
   }
 
-  job(name: string, args: readonly string[] = [], payload?: unknown): Job {
-    const handler = this.#handlers.get(name) ?? (name === '' ? undefined : this.#catchall);
-    const job = new Job(this.#host, name, handler, args, payload);
-    if (this.#options.stderr) job.stderr.add(this.#options.stderr);
-    return job;
+  /** What is registered, in the order of {@link commands}. */
+  specs(): readonly JobSpec[] {
+    return this.commands().flatMap((name) => this.#handlers.get(name)?.spec ?? []);
   }
 
-  /** `name(args)` of jobs that run. */
+  job(name: string, args: readonly string[] = [], options: JobOptions = {}): Job {
+    const registered = this.#handlers.get(name);
+    if (registered) return new Job(this.#host, registered.spec, registered.handler, args, options);
+    return new Job(this.#host, { name, summary: '' }, name === '' ? undefined : this.#catchall, args, options);
+  }
+
+  /** Jobs that run, oldest first. */
+  jobs(): readonly Job[] {
+    return [...this.#running];
+  }
+
+  /** `name(args)` of jobs that run and will end. */
   running(): readonly string[] {
-    return [...this.#running].filter(({ name }) => !ENDLESS_JOBS.has(name)).map(String);
+    return this.jobs().flatMap((job) => (job.spec.endless === true ? [] : [String(job)]));
   }
 
   get isShutDown(): boolean {
@@ -108,13 +136,14 @@ export class Engine {
     if (this.#shutDown && !job.env.getBool('overrideShutdown')) {
       throw new TsdError('TSD_ENGINE_SHUTDOWN', 'engine is shutdown');
     }
-    if (!ENDLESS_JOBS.has(job.name)) this.#tasks++;
+    if (job.spec.endless !== true) this.#tasks++;
     this.#running.add(job);
   }
 
   #leave(job: Job): void {
-    if (this.#running.delete(job)) this.#options.onEnd?.(job.toString());
-    if (!ENDLESS_JOBS.has(job.name)) this.#tasks--;
+    this.#running.delete(job);
+    if (job.spec.endless !== true) this.#tasks--;
     if (this.#tasks === 0) this.#idle?.();
+    this.#options.onEnd?.(job);
   }
 }

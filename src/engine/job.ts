@@ -1,5 +1,9 @@
+import type { Actor } from '../model/actor.ts';
+import type { Instant } from '../model/clock.ts';
 import { describeError, TsdError, toTsdError } from '../model/errors/errors.ts';
 import { Env } from './env.ts';
+import { Input } from './input.ts';
+import type { JobSpec } from './job-spec.ts';
 import { Output } from './output.ts';
 
 const STATUS = { ok: 0, error: 1, notFound: 127 } as const;
@@ -12,30 +16,99 @@ export interface JobHost {
   /** Asks to begin; throws when the engine is shut down and the job does not override that. */
   enter(job: Job): void;
   leave(job: Job): void;
+  now(): Instant;
   log(line: () => string): void;
+  /** Receives what jobs write to stderr. */
+  readonly stderr: ((text: string) => void) | undefined;
 }
 
-/** One piece of work by name, run once, after the job of Docker's engine: statuses, environment, output, last error. */
-export class Job {
-  readonly name: string;
-  readonly args: readonly string[];
+export interface JobOptions {
   /** Typed input for handlers that know what to expect, such as an op. */
+  readonly payload?: unknown;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly stdin?: AsyncIterable<Uint8Array>;
+  /** Calls the job off when it aborts. */
+  readonly signal?: AbortSignal | undefined;
+  /** Who asked for it; left out or null, the supervisor. */
+  readonly by?: Actor | null;
+}
+
+/** One piece of work by name, run once, after the job of Docker's engine: statuses, environment, streams, last error. */
+export class Job {
+  readonly spec: JobSpec;
+  readonly args: readonly string[];
   readonly payload: unknown;
-  readonly env = new Env();
-  readonly stdout = new Output();
-  readonly stderr = new Output();
+  /** Null for the supervisor itself. */
+  readonly by: Actor | null;
   readonly #host: JobHost;
   readonly #handler: Handler | undefined;
+  readonly #outside: AbortSignal | undefined;
+  #env: Env | undefined;
+  #stdin: Input | undefined;
+  #stdout: Output | undefined;
+  #stderr: Output | undefined;
+  #controller: AbortController | undefined;
+  #calledOff: TsdError | null = null;
+  #state: 'new' | 'running' | 'ended' = 'new';
   #status: number = STATUS.ok;
-  #ended = false;
   #failure: TsdError | null = null;
+  #began: Instant | null = null;
+  #ended: Instant | null = null;
 
-  constructor(host: JobHost, name: string, handler: Handler | undefined, args: readonly string[], payload: unknown) {
+  constructor(
+    host: JobHost,
+    spec: JobSpec,
+    handler: Handler | undefined,
+    args: readonly string[],
+    { payload, env, stdin, signal, by = null }: JobOptions,
+  ) {
     this.#host = host;
-    this.name = name;
+    this.spec = spec;
     this.#handler = handler;
     this.args = args;
     this.payload = payload;
+    this.by = by;
+    this.#outside = signal;
+    if (env !== undefined) for (const [key, value] of Object.entries(env)) this.env.set(key, value);
+    if (stdin !== undefined) this.stdin.attach(stdin);
+  }
+
+  get name(): string {
+    return this.spec.name;
+  }
+
+  // Made when they are used: most jobs need none of them, and all of them take longer than the rest of a job's bookkeeping.
+  get env(): Env {
+    this.#env ??= new Env();
+    return this.#env;
+  }
+
+  get stdin(): Input {
+    this.#stdin ??= new Input();
+    return this.#stdin;
+  }
+
+  get stdout(): Output {
+    this.#stdout ??= this.#output(false);
+    return this.#stdout;
+  }
+
+  get stderr(): Output {
+    if (this.#stderr === undefined) {
+      const { stderr } = this.#host;
+      this.#stderr = this.#output(true);
+      if (stderr) this.#stderr.add((chunk) => stderr(String(chunk)));
+    }
+    return this.#stderr;
+  }
+
+  /** Aborts when the job is called off. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#calledOff !== null) this.#controller.abort(this.#calledOff);
+    }
+    return this.#controller.signal;
   }
 
   get status(): number {
@@ -47,49 +120,133 @@ export class Job {
     return this.#failure;
   }
 
+  /** It was called off; it runs until its handler has ended. */
+  get isCalledOff(): boolean {
+    return this.#calledOff !== null;
+  }
+
+  /** Null before it began. */
+  get began(): Instant | null {
+    return this.#began;
+  }
+
+  /** How long it took, or has taken until `now`. */
+  ms(now: Instant): number {
+    return this.#began === null ? 0 : (this.#ended ?? now).bootMs - this.#began.bootMs;
+  }
+
+  /** Arguments without those that may be secret. */
+  get shownArgs(): readonly string[] {
+    const { shownArgs = Number.POSITIVE_INFINITY } = this.spec;
+    return this.args.length <= shownArgs ? this.args : [...this.args.slice(0, shownArgs), '…'];
+  }
+
+  /** The environment as `K=V`; a value that is secret, or of which nothing is known, is `…`. */
+  get shownEnv(): readonly string[] {
+    const known = this.spec.env ?? {};
+    return (this.#env?.list() ?? []).map((variable) => {
+      const name = variable.slice(0, variable.indexOf('='));
+      const isShown = Object.hasOwn(known, name) && known[name]?.secret !== true;
+      return isShown ? variable : `${name}=…`;
+    });
+  }
+
   /** `name(a, b)` */
   toString(): string {
-    return `${this.name}(${this.args.join(', ')})`;
+    return `${this.name}(${this.shownArgs.join(', ')})`;
   }
 
   /** Writes a line to stderr and returns the status of an error, for `return job.error('…')`. */
   error(text: string): number {
-    this.stderr.write(`${text}\n`);
+    void this.stderr.write(`${text}\n`);
     return STATUS.error;
+  }
+
+  /**
+   * Calls the job off: {@link signal} aborts, and neither stdin nor a reader that stopped holds it back any more. It ends when
+   * its handler does.
+   */
+  cancel(why = 'it was called off'): void {
+    if (this.#state === 'ended' || this.#calledOff !== null) return;
+    const error = new TsdError('TSD_CALLED_OFF', `${this.name}: ${why}`);
+    this.#calledOff = error;
+    this.#controller?.abort(error);
+    this.#stdin?.close(error);
+    this.#stdout?.cut(error);
+    if (this.#stderr?.isBehind) this.#stderr.cut(error);
   }
 
   /** Runs the handler. Rejects with the job's failure, whose text is the last line of stderr. */
   async run(): Promise<void> {
+    if (this.#state !== 'new') throw new TsdError('TSD_BUG', `${this.name}: job has already completed`);
     this.#host.enter(this);
+    this.#state = 'running';
+    this.#began = this.#host.now();
+    const leave = this.#obeyOutside();
     try {
-      if (this.#ended) throw new TsdError('TSD_BUG', `${this.name}: job has already completed`);
       this.#host.log(() => `+job ${this}`);
       await this.#handle();
-      this.stdout.close();
-      this.stderr.close();
+      await this.#close();
       this.#host.log(() => `-job ${this} = ${this.#status === STATUS.ok ? 'OK' : 'ERR'} (${this.#status})`);
-      if (this.#failure) throw this.#failure;
     } finally {
+      leave?.();
+      this.#state = 'ended';
+      this.#ended = this.#host.now();
       this.#host.leave(this);
     }
+    if (this.#failure) throw this.#failure;
+  }
+
+  #obeyOutside(): (() => void) | undefined {
+    const outside = this.#outside;
+    if (outside === undefined) return undefined;
+    const obey = (): void => this.cancel('who asked for it is gone');
+    if (outside.aborted) obey();
+    else outside.addEventListener('abort', obey, { once: true });
+    return () => outside.removeEventListener('abort', obey);
   }
 
   async #handle(): Promise<void> {
-    if (!this.#handler) {
-      this.stderr.write(`${this.name}: command not found\n`);
-      this.#status = STATUS.notFound;
-      this.#failure = new TsdError('TSD_BUG', this.stderr.lastLine);
-      return;
-    }
     try {
+      if (this.#calledOff !== null) throw this.#calledOff;
+      if (!this.#handler) throw new TsdError('TSD_JOB_UNKNOWN', `${this.name}: command not found`);
       this.#status = (await this.#handler(this)) ?? STATUS.ok;
-      if (this.#status !== STATUS.ok) this.#failure = new TsdError('TSD_BUG', this.stderr.lastLine);
+      if (this.#status !== STATUS.ok) this.#failure = this.#failureOf(this.#status);
     } catch (thrown) {
-      const failure = toTsdError(thrown);
-      this.#status = STATUS.error;
+      const failure = this.#calledOff !== null && isAbort(thrown) ? this.#calledOff : toTsdError(thrown);
+      this.#status = failure.code === 'TSD_JOB_UNKNOWN' ? STATUS.notFound : STATUS.error;
       this.#failure = failure;
-      this.stderr.write(`${describeError(failure)}\n`);
+      void this.stderr.write(`${describeError(failure)}\n`);
     }
-    this.#ended = true;
   }
+
+  #failureOf(status: number): TsdError {
+    const last = this.#stderr?.lastLine ?? '';
+    return new TsdError('TSD_JOB_FAILED', last === '' ? `${this.name} ended with status ${status}` : last);
+  }
+
+  /** Readers get the rest of what was written; then the streams are at their end. */
+  async #close(): Promise<void> {
+    if (this.#stdin === undefined && this.#stdout === undefined && this.#stderr === undefined) return;
+    const over = new TsdError('TSD_BUG', `${this.name}: the job has ended, its streams are closed`);
+    this.#stdin?.close(over);
+    for (const output of [this.#stdout, this.#stderr]) {
+      const rest = output?.end(over) ?? null;
+      if (rest !== null) await rest;
+    }
+  }
+
+  #output(remembers: boolean): Output {
+    const onLate = (): void => {
+      if (this.#state === 'ended') this.#host.log(() => `job ${this} writes after its end`);
+    };
+    const output = new Output({ onLate, remembers });
+    if (this.#state === 'ended') output.cut(new TsdError('TSD_BUG', `${this.name}: the job has ended`));
+    else if (this.#calledOff !== null && !remembers) output.cut(this.#calledOff);
+    return output;
+  }
+}
+
+function isAbort(thrown: unknown): boolean {
+  return thrown instanceof Error && thrown.name === 'AbortError';
 }

@@ -1,28 +1,82 @@
-/** Where a job writes: text to any number of readers, without pipes. Remembers its last line. */
+import { TsdError } from '../model/errors/errors.ts';
+
+export type Chunk = string | Uint8Array;
+/** Takes what a job writes. A promise holds the writer back until it resolves; a rejection is the write's failure. */
+export type Sink = (chunk: Chunk) => void | Promise<void>;
+
+/** What may wait for a slow reader while the writer does not wait for its writes. */
+const MOST_WAITING_BYTES = 1024 ** 2;
+/** Longest last line that is remembered. */
+const TAIL_CHARACTERS = 4096;
+
+const TAKEN: Promise<void> = Promise.resolve();
+
+function bytesOf(chunk: Chunk): number {
+  return typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.length;
+}
+
+/** A failed write that brings nothing down where its writer does not wait for it. */
+function refused(error: unknown): Promise<void> {
+  const refusal = Promise.reject(error);
+  refusal.catch(() => {});
+  return refusal;
+}
+
+export interface OutputOptions {
+  /** Called for a write after the end. */
+  readonly onLate: () => void;
+  /** Keeps the last line, for {@link Output.lastLine}. */
+  readonly remembers?: boolean;
+}
+
+/** Where a job writes: to any number of readers, as fast as the slowest of them takes it. Nothing is kept for late readers. */
 export class Output {
-  readonly #sinks: ((text: string) => void)[] = [];
+  readonly #options: OutputOptions;
+  readonly #sinks: Sink[] = [];
   /** From the start of the last line that has content. */
   #tail = '';
-  #closed = false;
+  /** Why nothing is written any more. */
+  #closed: TsdError | null = null;
+  /** The latest write that a reader has not taken yet. */
+  #pending: Promise<void> | null = null;
+  #waitingBytes = 0;
+  /** Gives up the write that readers have now. */
+  #abandon: (error: TsdError) => void = () => {};
+
+  constructor(options: OutputOptions) {
+    this.#options = options;
+  }
 
   /** `sink` receives all that is written from now on. */
-  add(sink: (text: string) => void): void {
+  add(sink: Sink): void {
     this.#sinks.push(sink);
   }
 
-  /** Every sink gets the text; the first failure among them is thrown after that. */
-  write(text: string): void {
-    if (this.#closed) throw new Error('the output is closed');
-    this.#remember(text);
-    const failures: unknown[] = [];
-    for (const sink of this.#sinks) {
-      try {
-        sink(text);
-      } catch (failure) {
-        failures.push(failure);
-      }
+  /**
+   * Every sink gets the chunk. Resolves when all have taken it; writes keep their order also where a writer does not wait. It
+   * never throws: the promise rejects with the first failure among the sinks, after the end of the job, when the job is
+   * called off before a slow reader took the chunk, and when a writer that does not wait is too far ahead.
+   */
+  write(chunk: Chunk): Promise<void> {
+    if (this.#closed !== null) {
+      this.#options.onLate();
+      return refused(this.#closed);
     }
-    if (failures.length > 0) throw failures[0];
+    if (this.#options.remembers === true) this.#remember(chunk);
+    if (this.#pending === null) return this.#begin(chunk);
+    const bytes = bytesOf(chunk);
+    if (this.#waitingBytes + bytes > MOST_WAITING_BYTES) {
+      return refused(new TsdError('TSD_BUG', 'a job writes on and does not wait for its reader'));
+    }
+    this.#waitingBytes += bytes;
+    const before = this.#pending.catch(() => {});
+    return this.#keep(
+      before.then(() => {
+        this.#waitingBytes -= bytes;
+        if (this.#closed !== null) throw this.#closed;
+        return this.#hand(chunk) ?? undefined;
+      }),
+    );
   }
 
   /** The last line that is not empty; empty when nothing was written. */
@@ -30,13 +84,81 @@ export class Output {
     return this.#tail.trim();
   }
 
-  close(): void {
-    this.#closed = true;
-    this.#sinks.length = 0;
+  /** A reader has not taken yet what was written. */
+  get isBehind(): boolean {
+    return this.#pending !== null;
   }
 
-  #remember(text: string): void {
-    const all = this.#tail + text;
+  /** Refuses further writes with `error`; null while readers need no time, else a promise that they have taken everything. */
+  end(error: TsdError): Promise<void> | null {
+    const pending = this.#pending;
+    if (pending === null) {
+      this.cut(error);
+      return null;
+    }
+    return pending.then(
+      () => this.end(error) ?? undefined,
+      () => this.end(error) ?? undefined,
+    );
+  }
+
+  /** Refuses further writes, and gives up those that readers have not taken. */
+  cut(error: TsdError): void {
+    this.#closed ??= error;
+    this.#sinks.length = 0;
+    this.#abandon(error);
+  }
+
+  #begin(chunk: Chunk): Promise<void> {
+    try {
+      const taking = this.#hand(chunk);
+      return taking === null ? TAKEN : this.#keep(taking);
+    } catch (failure) {
+      return refused(failure);
+    }
+  }
+
+  /** Null where all readers have taken it at once. @throws the first failure among these */
+  #hand(chunk: Chunk): Promise<void> | null {
+    const failures: unknown[] = [];
+    const taking: Promise<void>[] = [];
+    for (const sink of this.#sinks) {
+      try {
+        const taken = sink(chunk);
+        if (taken !== undefined) taking.push(taken);
+      } catch (failure) {
+        failures.push(failure);
+      }
+    }
+    if (taking.length > 0) return this.#allTaken(taking, failures);
+    if (failures.length > 0) throw failures[0];
+    return null;
+  }
+
+  #allTaken(taking: readonly Promise<void>[], failures: unknown[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#abandon = reject;
+      void Promise.allSettled(taking).then((results) => {
+        for (const result of results) if (result.status === 'rejected') failures.push(result.reason);
+        if (failures.length === 0) resolve();
+        else reject(failures[0]);
+      });
+    });
+  }
+
+  /** Later writes wait for this one. */
+  #keep(write: Promise<void>): Promise<void> {
+    this.#pending = write;
+    const settled = (): void => {
+      if (this.#pending === write) this.#pending = null;
+    };
+    write.then(settled, settled);
+    return write;
+  }
+
+  #remember(chunk: Chunk): void {
+    const text = typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString('utf8');
+    const all = (this.#tail + text).slice(-TAIL_CHARACTERS);
     this.#tail = all.slice(all.trimEnd().lastIndexOf('\n') + 1);
   }
 }

@@ -205,7 +205,8 @@ class Run {
       onEvent?.({ type: 'started', op });
       const progress: OpContext['progress'] = (message, current, total) =>
         onEvent?.({ type: 'progress', op, message, current, total });
-      await engine.job(op.op, [op.key], { op, context: { signal, progress } } satisfies Work).run();
+      const payload: Work = { op, context: { signal, progress } };
+      await engine.job(op.op, [op.key], { payload }).run();
       return null;
     } catch (thrown) {
       return toTsdError(thrown).withContext({ key: op.key, source: op.cause.source });

@@ -195,7 +195,7 @@ export class SimSupervisor {
     this.life = new Life(universe);
     this.world = openWorld(this.life, around);
     const { world, life } = this;
-    this.#engine = new Engine({ timers: life });
+    this.#engine = new Engine({ clock: universe, timers: life });
     const handlers = {
       ...opHandlers(world),
       'image.load': (op: Extract<Op, { op: 'image.load' }>) => loadSimImage(world, op, around.sources),

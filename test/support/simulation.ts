@@ -41,7 +41,7 @@ export class Simulation {
     const { time, host } = this;
     const executor = new Executor({
       handlers: everyOp((op, { signal }) => this.#carryOut(op, signal)),
-      engine: new Engine({ timers: time }),
+      engine: new Engine({ clock: time, timers: time }),
       journal: { begin: () => {}, end: () => {} },
       clock: time,
       timers: time,

@@ -306,6 +306,16 @@ export const ERROR_CATALOGUE = {
     title: 'It did not happen in time',
     hint: '`tsdocker get` and `tsdocker describe` show what it waits for.',
   },
+  TSD_JOB_UNKNOWN: {
+    class: 'not-found',
+    title: 'No job has this name',
+    hint: '`tsdocker jobs` lists all of them.',
+  },
+  TSD_JOB_FAILED: {
+    class: 'precondition',
+    title: 'A job ended with a status other than 0',
+    hint: 'The last line that it wrote to standard error says why.',
+  },
   TSD_ENGINE_SHUTDOWN: {
     class: 'unavailable',
     title: 'The supervisor is shutting down',

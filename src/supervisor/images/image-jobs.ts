@@ -32,11 +32,10 @@ export class ImageJobs {
   /** @throws what the work throws, and TSD_ENGINE_SHUTDOWN. */
   async run<T>(name: (typeof JOBS)[number], args: readonly string[], work: () => Promise<T>): Promise<T> {
     const results: T[] = [];
-    await this.#engine
-      .job(name, args, async () => {
-        results.push(await work());
-      })
-      .run();
+    const payload = async (): Promise<void> => {
+      results.push(await work());
+    };
+    await this.#engine.job(name, args, { payload }).run();
     return results[0] as T;
   }
 }

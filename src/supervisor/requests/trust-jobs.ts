@@ -8,15 +8,14 @@ import { TsdError } from '../../model/errors/errors.ts';
 
 /** `trust_key_check NAMESPACE`, with PublicKey (a JWK) and Permission in its environment. */
 export function registerTrustJobs(engine: Engine, clock: Clock, graph: TrustGraph | null): void {
-  engine.register('trust_key_check', (job) => {
+  engine.register('trust_key_check', async (job) => {
     const [name] = job.args;
     if (name === undefined || job.args.length !== 1) {
       throw new TsdError('TSD_BAD_REQUEST', `usage: ${job.name} NAMESPACE`);
     }
     const key = keyOf(job.env.get('PublicKey'));
     const permission = job.env.get('Permission') === '' ? READ_WRITE : job.env.getInt('Permission');
-    job.stdout.write(checkKey(graph, { key, name, permission, nowMs: clock.now().wallMs }));
-    return undefined;
+    await job.stdout.write(checkKey(graph, { key, name, permission, nowMs: clock.now().wallMs }));
   });
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Engine } from '../../../src/engine/engine.ts';
 import { systemTimers } from '../../../src/engine/timers.ts';
+import { systemClock } from '../../../src/ffi/boot-clock.ts';
 import { keyId, openDaemonKey } from '../../../src/images/trust/daemon-key.ts';
 import { verifyPrettyJws } from '../../../src/images/trust/pretty-jws.ts';
 import { readTrustDirectory } from '../../../src/images/trust/trust-store.ts';
@@ -48,7 +49,7 @@ const statement = (grantee: string, expiration = '2099-01-01T00:00:00Z') => ({
 });
 
 async function check(key: KeyObject, name: string, permission?: string): Promise<string> {
-  const engine = new Engine({ timers: systemTimers });
+  const engine = new Engine({ clock: systemClock, timers: systemTimers });
   const clock = { now: () => ({ wallMs: Date.parse('2026-01-01T00:00:00Z'), bootMs: 0 }) };
   registerTrustJobs(engine, clock, readTrustDirectory(at('trust')));
   const job = engine.job('trust_key_check', [name]);
@@ -56,7 +57,7 @@ async function check(key: KeyObject, name: string, permission?: string): Promise
   if (permission !== undefined) job.env.set('Permission', permission);
   let answer = '';
   job.stdout.add((text) => {
-    answer += text;
+    answer += String(text);
   });
   await job.run();
   return answer;

@@ -6,18 +6,18 @@ import { ManualTime, settled } from '../../support/manual-time.ts';
 function engine(): { engine: Engine; log: string[]; time: ManualTime } {
   const log: string[] = [];
   const time = new ManualTime();
-  return { engine: new Engine({ timers: time, log: (line) => log.push(line) }), log, time };
+  return { engine: new Engine({ clock: time, timers: time, log: (line) => log.push(line) }), log, time };
 }
 
 describe('jobs', () => {
   test('a job runs its handler and is logged with its status', async () => {
     const { engine: e, log } = engine();
-    e.register('echo', (job) => {
-      job.stdout.write(`${job.args.join(' ')}\n`);
+    e.register('echo', async (job) => {
+      await job.stdout.write(`${job.args.join(' ')}\n`);
     });
     const job = e.job('echo', ['a', 'b']);
     const seen: string[] = [];
-    job.stdout.add((text) => seen.push(text));
+    job.stdout.add((text) => void seen.push(String(text)));
     await job.run();
     expect([job.status, seen, log]).toEqual([0, ['a b\n'], ['+job echo(a, b)', '-job echo(a, b) = OK (0)']]);
   });
@@ -79,7 +79,7 @@ describe('jobs', () => {
     const job = e.job('commands');
     let text = '';
     job.stdout.add((part) => {
-      text += part;
+      text += String(part);
     });
     await job.run();
     expect(text).toBe('a\nb\ncommands\n');
@@ -92,8 +92,8 @@ describe('jobs', () => {
     job.stdout.add(() => {
       throw new Error('gone');
     });
-    job.stdout.add((text) => seen.push(text));
-    expect(() => job.stdout.write('hello')).toThrow('gone');
+    job.stdout.add((text) => void seen.push(String(text)));
+    await expect(job.stdout.write('hello')).rejects.toThrow('gone');
     expect(seen).toEqual(['hello']);
   });
 });
@@ -139,7 +139,7 @@ describe('shutdown', () => {
     const { engine: e, time, log } = engine();
     const never = () => new Promise<undefined>(() => {});
     e.register('stuck', never);
-    e.register('serveapi', never);
+    e.register({ name: 'serveapi', summary: 'answers', endless: true }, never);
     const events: string[] = [];
     e.onShutdown(async () => {
       events.push('handler');

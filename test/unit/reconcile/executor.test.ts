@@ -15,7 +15,7 @@ function bench(handler: Handler, concurrency = 8) {
   const journal: string[] = [];
   const executor = new Executor({
     handlers: everyOp(handler) as OpHandlers,
-    engine: new Engine({ timers: time }),
+    engine: new Engine({ clock: time, timers: time }),
     journal: {
       begin: (op) => journal.push(`begin ${op.id}`),
       end: (result) => journal.push(`${result.status} ${result.op.id}`),
@@ -131,7 +131,7 @@ test('an end that cannot be written down is a failure', async () => {
   const time = new ManualTime();
   const executor = new Executor({
     handlers: everyOp(async () => {}) as OpHandlers,
-    engine: new Engine({ timers: time }),
+    engine: new Engine({ clock: time, timers: time }),
     journal: {
       begin: () => {},
       end: () => {
@@ -157,7 +157,7 @@ test('what makes room on a full disk is done unwritten; what needs room is not b
   };
   const executor = new Executor({
     handlers: everyOp(async ({ id }) => void begun.push(id)) as OpHandlers,
-    engine: new Engine({ timers: time }),
+    engine: new Engine({ clock: time, timers: time }),
     journal: { begin: full, end: full },
     clock: time,
     timers: time,

@@ -1,0 +1,64 @@
+import { TsdError } from '../model/errors/errors.ts';
+
+/** Most that {@link Input.text} reads. */
+const MAX_TEXT_BYTES = 16 * 1024 ** 2;
+
+/** What a job reads: one source, a chunk at a time, as the job asks for them. Without a source it is at its end. */
+export class Input implements AsyncIterable<Uint8Array> {
+  #source: AsyncIterator<Uint8Array> | null = null;
+  /** Why nothing is read any more. */
+  #closed: TsdError | null = null;
+  #abandon: (error: TsdError) => void = () => {};
+
+  /** @throws TsdError TSD_BUG for a second source */
+  attach(source: AsyncIterable<Uint8Array>): void {
+    if (this.#source !== null) throw new TsdError('TSD_BUG', 'Maximum number of sources reached: 1');
+    this.#source = source[Symbol.asyncIterator]();
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+    return {
+      next: () => this.#next(),
+      return: async () => {
+        this.#letGo();
+        return { done: true, value: undefined };
+      },
+    };
+  }
+
+  /** All of it as text. @throws TsdError TSD_BAD_REQUEST for more than `maxBytes` */
+  async text(maxBytes = MAX_TEXT_BYTES): Promise<string> {
+    const chunks: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const chunk of this) {
+      bytes += chunk.length;
+      if (bytes > maxBytes) throw new TsdError('TSD_BAD_REQUEST', `the input is longer than ${maxBytes} bytes`);
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks).toString('utf8');
+  }
+
+  /** Lets the source go; who reads now, and later, gets `error`. */
+  close(error: TsdError): void {
+    this.#closed ??= error;
+    this.#abandon(error);
+    this.#letGo();
+  }
+
+  #next(): Promise<IteratorResult<Uint8Array>> {
+    if (this.#closed !== null) return Promise.reject(this.#closed);
+    const source = this.#source;
+    if (source === null) return Promise.resolve({ done: true, value: undefined });
+    // A source that gives nothing must not keep a job that was called off.
+    return new Promise((resolve, reject) => {
+      this.#abandon = reject;
+      source.next().then(resolve, reject);
+    });
+  }
+
+  #letGo(): void {
+    const source = this.#source;
+    this.#source = null;
+    source?.return?.().catch(() => {});
+  }
+}
