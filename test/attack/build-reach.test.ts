@@ -185,7 +185,7 @@ describe.skipIf(busybox === null)('the reach of a build (needs busybox-static)',
     expect(links.stdout).toBe('');
   });
 
-  test('a build without network fetches nothing, and RUN does not get one by asking for the default', async () => {
+  test('without a network, ADD of a URL fails and RUN cannot ask for the default network', async () => {
     const message = await refused(context(`ADD ${shared.url}/a /a`), '--network', 'none');
     expect(message).toMatch(/Dockerfile:2:1: ADD of \S+: this build has no network/);
     expect(shared.asked).toEqual([]);
@@ -193,7 +193,7 @@ describe.skipIf(busybox === null)('the reach of a build (needs busybox-static)',
     await supervisor.ok('build', '-q', '--network', 'none', directory);
   });
 
-  test('what a build with the network of the host brought is not given to one without', async () => {
+  test('a build without the host network does not use the cache of a build with it', async () => {
     const line = `ADD ${secret.url}/kept /got`;
     await supervisor.ok('build', '-q', '-t', 'host:1', '--network', 'host', context(line));
     expect(secret.asked).toEqual(['/kept']);
@@ -202,7 +202,7 @@ describe.skipIf(busybox === null)('the reach of a build (needs busybox-static)',
     await refused(context(line));
   });
 
-  test("RUN has the host's network only where the build was given it", async () => {
+  test('RUN has the host network only when the build asks for it', async () => {
     const directory = context(`RUN --network=host wget -q -O /got ${secret.url}/run`);
     const message = await refused(directory);
     expect(message).toMatch(/Dockerfile:2/);
@@ -217,7 +217,7 @@ describe.skipIf(busybox === null)('the reach of a build (needs busybox-static)',
     expect((await files('given:1')).got).toBe(fileOf('of the host', '644'));
   });
 
-  test('a manifest gives it by network: host', async () => {
+  test('`network: host` in a manifest gives a build the host network', async () => {
     const directory = context(`RUN --network=host wget -q -O /got ${secret.url}/declared`);
     supervisor.drop('app.yaml', `images: { a: { build: ${directory} } }\n`);
     await until('the refusal', async () =>
@@ -228,7 +228,7 @@ describe.skipIf(busybox === null)('the reach of a build (needs busybox-static)',
     await until('the image', async () => secret.asked.includes('/declared'));
   });
 
-  test('TLS is spoken through the network of the build', async () => {
+  test('ADD uses TLS through the network of the build', async () => {
     const key = join(area.path, 'key.pem');
     const cert = join(area.path, 'cert.pem');
     const subject = ['-subj', '/CN=shared.test', '-addext', 'subjectAltName=DNS:shared.test'];

@@ -10,7 +10,7 @@ beforeEach(() => {
 });
 afterEach(() => containers.dispose());
 
-test('a node 5:1, the console of the host, can be made and not opened', async () => {
+test('a node 5:1, the console of the host, can be created but not opened', async () => {
   const { stdout } = await containers.script(
     'mknod /tmp/console c 5 1 && echo made; for way in if of; do dd $way=/tmp/console count=0 2>&1 | head -1; done',
   );
@@ -25,7 +25,7 @@ const deviceAt = (pid: number | 'self', path: string): string | undefined =>
     .map((line) => line.split(' '))
     .find(([, , , , target]) => target === path)?.[2];
 
-test('a terminal is of the devpts of its container, also as /dev/console', async () => {
+test('a terminal belongs to the devpts of its container, also as /dev/console', async () => {
   const script = 'tty; ls -l /dev/pts; while read line; do echo "$line"; done';
   const spec = containers.spec(['sh', '-c', script], { tty: true, stdin: true });
   const { pid } = await containers.driver.start(spec);
@@ -39,7 +39,7 @@ test('a terminal is of the devpts of its container, also as /dev/console', async
   expect(statSync(`/proc/${pid}/root/dev/console`).ino).toBe(statSync(`/proc/${pid}/root/dev/pts/0`).ino);
 });
 
-test('what only looks like the multiplexer of a container gives no terminal', async () => {
+test('a fake multiplexer in a container gives no terminal', async () => {
   const script = 'umount /dev/pts; mknod /dev/pts/ptmx c 5 2; mkdir /dev/pts/pts; touch /tmp/ready; exec sleep 1000';
   const spec = containers.spec(['sh', '-c', script], { privileged: true });
   await containers.driver.start(spec);

@@ -65,7 +65,7 @@ test.each([
   ],
   ['with CAP_SYS_ADMIN', ', capabilities: { add: [SYS_ADMIN] }', ['busybox', 'sh', '-c']],
   ['that is privileged', ', privileged: true', ['busybox', 'sh', '-c']],
-])('a container %s changes no group but its own', async (_, fields, how) => {
+])('a container %s changes only its own groups', async (_, fields, how) => {
   supervisor.drop(
     'app.yaml',
     `${IMAGE}containers: { neighbour: { image: tools, command: ${FOREVER}, resources: { pids: 50 } } }\n`,

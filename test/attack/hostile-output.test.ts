@@ -59,7 +59,7 @@ function errorOf(action: () => unknown) {
   throw new Error('it was taken');
 }
 
-test('data for other programs has nothing that a terminal obeys, and is the same data', async () => {
+test('JSON and YAML output has no control sequences, and the data is unchanged', async () => {
   const text = fc.array(fc.constantFrom(...TEXTS), { maxLength: 5 }).map((parts) => parts.join(''));
   const value = fc.record({ labels: fc.dictionary(text, text), list: fc.array(text) });
   await fc.assert(
@@ -74,14 +74,14 @@ test('data for other programs has nothing that a terminal obeys, and is the same
   );
 });
 
-test('a translated manifest has nothing that a terminal obeys', () => {
+test('a translated manifest has no control sequences', () => {
   const written = yamlText(new Document({ a: '\u009b2J\u202e', b: 'two\nlines \u001b' }));
   expect(written).not.toMatch(OBEYED);
   expect(parse(written)).toEqual({ a: '\u009b2J\u202e', b: 'two\nlines \u001b' });
 });
 
 test.each(['\u202ecba', '\u2066x\u2069', '\u009b31m'])(
-  '%j is not obeyed in tables, messages, logs of containers, the log',
+  '%j has no effect in tables, messages, container logs and the daemon log',
   (text) => {
     expect(printable(text)).not.toMatch(OBEYED);
     expect(terminalText(text, true)).not.toMatch(OBEYED);
@@ -101,13 +101,13 @@ test.each([
     'compose.yaml',
     `services:\n  a: { image: b, ${Array.from({ length: 20_000 }, (_, n) => `k${n}: 1`).join(', ')} }\n`,
   ],
-])('what is said of %s is bounded (%#)', (file, text) => {
+])('messages about %s are bounded (%#)', (file, text) => {
   const { issues, warnings } = outcome(file, text);
   expect(issues.length + warnings.length).toBeGreaterThan(0);
   expect(JSON.stringify([issues, warnings]).length).toBeLessThan(100_000);
 });
 
-test('the last of many issues says how many there are', () => {
+test('the last of many issues has the total count', () => {
   const { issues } = outcome('app.yaml', `containers:\n  a: { image: b, links: [${'x,'.repeat(300)}] }\n`);
   const links = Array.from({ length: 300 }, (_, n) => `x${n}`).join(', ');
   const many = outcome(
@@ -129,18 +129,18 @@ test.each([
   expect(error.message.length).toBeLessThan(2_000);
 });
 
-test('the error for an image configuration with thousands of wrong parts is short', () => {
+test('the error for an image configuration with thousands of mistakes is short', () => {
   const config = { config: { Env: Array.from({ length: 50_000 }, () => 1) } };
   const error = errorOf(() => parseImageConfig(JSON.stringify(config)));
   expect(error.code).toBe('TSD_IMAGE_INVALID');
   expect(error.message.length).toBeLessThanOrEqual(16 * 1024);
 });
 
-test('a line of an ignore file that cannot be used is shown in part', () => {
+test('an invalid line of an ignore file is shown truncated', () => {
   expect(parseIgnoreFile(`[${long}`).problems[0]?.message.length).toBeLessThan(1_000);
 });
 
-test('an ignored path of a megabyte takes no hundred times its size', () => {
+test('an ignored path of a megabyte needs less than a hundred times its size', () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   collect();
@@ -151,7 +151,7 @@ test('an ignored path of a megabyte takes no hundred times its size', () => {
   expect(matcher.ignores('ab')).toBe(false);
 });
 
-test('here-documents that the parser cannot tell apart are an error of the file', () => {
+test('here-documents that the parser confuses are an error of the file', () => {
   const text = "FROM a\nRUN --mount=type=cache,target=/x <<E <<-'F''''\na\nE\n\tb\nF\n";
   expect(errorOf(() => readDockerfile(text, 'Dockerfile', {}, {})).code).toBe('TSD_DOCKERFILE');
 });

@@ -43,17 +43,17 @@ test('a size that is mostly blanks', () => {
   expect(parseBytes(`${many(' ')}64 m `)).toMatchObject({ ok: true, value: 64 * 1024 ** 2 });
 });
 
-test('an ignored path of one long name', () => {
+test('an ignored path with one long name', () => {
   expect(parseIgnoreFile(`${many('a')}/*`).problems).toEqual([]);
   expect(parseIgnoreFile('a/b/c*d\n!a/b/cd').matcher.ignores('a/b/cxd')).toBe(true);
 });
 
-test('ignore rules with more wildcards than a path is matched with', () => {
+test('ignore rules with more wildcards than the limit', () => {
   const { problems: found } = parseIgnoreFile(numbered(() => `${'**a'.repeat(16)}\n`, 60));
   expect(found.at(-1)?.message).toContain('one wildcard too many; the file may have 800');
 });
 
-test('patterns take a step for each character of the path', () => {
+test('patterns that test each character of the path', () => {
   let steps = 0;
   pathGlob('**a'.repeat(30)).ends('a/'.repeat(2_000), () => {
     steps += 1;
@@ -61,7 +61,7 @@ test('patterns take a step for each character of the path', () => {
   expect(steps).toBeLessThanOrEqual(4_000);
 });
 
-test('base64 of a Kubernetes secret that is mostly padding', () => {
+test('a Kubernetes secret whose base64 is mostly padding', () => {
   const secret = `---\napiVersion: v1\nkind: Secret\nmetadata: { name: s }\ndata: { a: "${many('=')}x=" }\n`;
   expect(problems('pod.yaml', pod('', secret))).toEqual(['expected base64']);
 });
@@ -86,7 +86,7 @@ test('services that extend a large one', () => {
   expect(problems('compose.yaml', text)).toContain('the file grows too large when extends is written out');
 });
 
-test('a long text that many aliases, services or containers take over', () => {
+test('a long text that many aliases, services or containers repeat', () => {
   const long = many('x', 500_000);
   const own = `containers:\n  z: { image: i, env: { A: &a "${long}" } }\n${numbered((number) => `  c${number}: { image: i, env: { A: *a } }\n`, 5_000)}`;
   expect(problems('app.yaml', own)).toEqual(['the file grows too large when its aliases are written out']);
@@ -103,7 +103,7 @@ test('a long text that many aliases, services or containers take over', () => {
   expect(problems('pod.yaml', taking)).toContain('what is made of it has more than 8 MiB of text');
 });
 
-test('variables of Kubernetes that double', () => {
+test('Kubernetes variables that double each other', () => {
   const env = numbered((number) => `{ name: A${number}, value: "$(A${number - 1})$(A${number - 1})x" }, `, 12_000);
   const text = (more: string) =>
     `apiVersion: v1\nkind: Pod\nmetadata: { name: p }\nspec: { containers: [{ name: a, image: b, env: [${more}] }] }\n`;
@@ -112,7 +112,7 @@ test('variables of Kubernetes that double', () => {
   expect(problems('pod.yaml', text(args))).toContain('what is made of it has more than 8 MiB of text');
 });
 
-test('names that stand for nothing, as many as there are others', () => {
+test('as many unresolved names as resolved ones', () => {
   const volumes = numbered((number) => `volume${number}: {}, `, 12_000);
   const mounts = numbered((number) => `"volumx${number}:/x${number}", `, 12_000);
   const text = `volumes: { ${volumes} }\ncontainers:\n  a: { image: i, volumes: [${mounts}] }\n`;
@@ -121,12 +121,12 @@ test('names that stand for nothing, as many as there are others', () => {
   expect(found.at(-1)).toBe('and 11800 more from here on');
 });
 
-test('an instruction of nothing but flags', () => {
+test('an instruction with only flags', () => {
   expect(() => dockerfile(`FROM a\nRUN ${many('--a=b ')}x`)).toThrow('more than 256 flags one after the other');
   expect(dockerfile(`FROM a\nRUN ${many('--mount=type=tmpfs,target=/x ', 5_000)}true`).stages.length).toBe(1);
 });
 
-test('a line of nothing but here-documents', () => {
+test('a line with only here-documents', () => {
   expect(() => dockerfile(`FROM a\nRUN ${numbered((number) => `<<A${number} `, 50_000)}\n`)).toThrow(
     'here-documents is longer',
   );
@@ -137,7 +137,7 @@ test('stages that copy from each other', () => {
   expect(() => dockerfile(text)).toThrow('more than 1000 stages');
 });
 
-test('a challenge of a registry that is mostly blanks', () => {
+test('a registry challenge that is mostly blanks', () => {
   expect(parseChallenges(many('\t'))).toEqual([]);
   expect(parseChallenges('Bearer realm="https://a/token",service="b"')[0]?.parameters.get('service')).toBe('b');
 });

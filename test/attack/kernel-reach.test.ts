@@ -95,6 +95,6 @@ test('a RUN step', async () => {
   expect(shown.match(/^-1$/gm)?.length).toBe(Object.keys(ATTACKS).length);
 });
 
-test('nothing was planted', () => {
+test('no file was planted on the host', () => {
   expect(systemCall(KEYCTL, [KEYCTL_SEARCH, USER_KEYRING, 'user', PLANTED, 0])).toBeLessThan(0);
 });

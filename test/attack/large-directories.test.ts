@@ -45,7 +45,7 @@ async function count(items: AsyncIterable<unknown>): Promise<number> {
   return found;
 }
 
-test('the names come in small batches, each once', () => {
+test('names arrive in small batches, each once', () => {
   const seen = new Set<string>();
   for (const batch of namesWithoutLinks(Buffer.from(join(tree, 'many')))) {
     expect(batch.length).toBeLessThan(2_000);
@@ -54,11 +54,11 @@ test('the names come in small batches, each once', () => {
   expect(seen.size).toBe(MANY);
 });
 
-test('its size is found while others have their turns', async () => {
+test('measuring it does not block the event loop', async () => {
   expect(await turnsDuring(treeSize(tree))).toBeGreaterThan(FEW_TURNS);
 });
 
-test('its changes are found while others have their turns', async () => {
+test('finding its changes does not block the event loop', async () => {
   let changes = 0;
   const work = count(treeChanges(tree, null)).then((found) => {
     changes = found;
@@ -67,13 +67,13 @@ test('its changes are found while others have their turns', async () => {
   expect(changes).toBe(MANY + 2);
 });
 
-test('its tar is made while others have their turns, without a list of all files', async () => {
+test('writing its tar neither blocks the event loop nor needs a list of all files', async () => {
   const work = measured(treeTar(directoryEntries(smaller)));
   expect(await turnsDuring(work)).toBeGreaterThan(FEW_TURNS);
   expect((await work).size).toBeGreaterThan(SMALLER * 512);
 });
 
-test('it is copied into an image while others have their turns', async () => {
+test('copying it into an image does not block the event loop', async () => {
   const files = Beneath.open(smaller);
   const root = Beneath.open(memory.path);
   try {
@@ -101,7 +101,7 @@ test('it is copied into an image while others have their turns', async () => {
   }
 });
 
-test('a directory that is removed while it is read has no more names', () => {
+test('a directory that is removed during the read ends the list', () => {
   const directory = join(memory.path, 'short');
   makeFiles(directory, 10);
   const batches = namesWithoutLinks(Buffer.from(directory));

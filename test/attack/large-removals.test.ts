@@ -20,7 +20,7 @@ afterEach(() => memory.remove());
 
 const inMemory = (...names: string[]): string => join(memory.path, ...names);
 
-test('a large tree is deleted beside the event loop', async () => {
+test('deleting a large tree does not block the event loop', async () => {
   makeFiles(inMemory('large', 'many'), LARGE);
   const work = removeTree(inMemory('large'));
   // What is looked at before the promise is there is a few hundred names.
@@ -29,7 +29,7 @@ test('a large tree is deleted beside the event loop', async () => {
   expect(readdirSync(memory.path)).toEqual([]);
 });
 
-test('a large tree that a killed process left is deleted while the start goes on', async () => {
+test('the leftover tree of a killed process does not delay the start', async () => {
   makeFiles(inMemory('left', 'many'), LARGE);
   mkdirSync(inMemory('left', 'few'));
   expect(emptyDirectory(inMemory('left'))).toEqual([]);
@@ -38,13 +38,13 @@ test('a large tree that a killed process left is deleted while the start goes on
   await until('nothing is left', () => readdirSync(inMemory('left')).length === 0);
 });
 
-test('what is left of a deletion that was killed itself is found by the next start', async () => {
+test('the next start finishes an interrupted deletion', async () => {
   makeFiles(inMemory('left', '.going-abc', 'tree'), LARGE);
   emptyDirectory(inMemory('left'));
   await until('nothing is left', () => readdirSync(inMemory('left')).length === 0);
 });
 
-test('links are deleted, not what they lead to', async () => {
+test('links are deleted, their targets are not', async () => {
   mkdirSync(inMemory('outside'));
   writeFileSync(inMemory('outside', 'file'), 'kept');
   mkdirSync(inMemory('tree', 'below'), { recursive: true });
@@ -56,12 +56,12 @@ test('links are deleted, not what they lead to', async () => {
   expect(readdirSync(inMemory('outside'))).toEqual(['file']);
 });
 
-test('what is not there is deleted already', async () => {
+test('deleting a missing path succeeds', async () => {
   await removeTree(inMemory('nothing', 'here'));
 });
 
 test.each(['overlay', 'delete'] as const)(
-  'an archive that replaces a directory of many files takes it out of its place at once (whiteouts: %s)',
+  'an archive that replaces a large directory moves it away at once (whiteouts: %s)',
   async (whiteouts) => {
     makeFiles(inMemory('layer', 'd'), whiteouts === 'delete' ? LARGE : 0);
     const writer = new LayerWriter({ path: inMemory('layer'), whiteouts }, DEFAULT_LAYER_LIMITS);

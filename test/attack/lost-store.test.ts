@@ -39,7 +39,7 @@ const LOSSES = {
 };
 
 test.each(Object.entries(LOSSES))(
-  'a history.db that is %s takes no container, no volume and no log away',
+  'a history.db that is %s costs no container, no volume and no log',
   async (_, lose) => {
     await supervisor.ok('apply', '--wait=30s', '-f', supervisor.file('shop.yaml', APP));
     const before = await supervisor.containers();

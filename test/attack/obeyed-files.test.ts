@@ -65,7 +65,7 @@ test('the configuration of the daemon', () => {
   expect(load().errors).toMatchObject([{ code: 'TSD_UNTRUSTED', hint: `Run \`chown root ${path}\`.` }]);
 });
 
-test('the configuration that members of a group may write to is theirs who start the supervisor, who are warned', () => {
+test('a configuration that a group may write to is read with a warning for whoever starts the supervisor', () => {
   const path = file('daemon.yaml', 'debug: true\n');
   chownSync(path, 0, NOBODY);
   chmodSync(path, 0o664);
@@ -117,7 +117,7 @@ test('certificates of a registry', async () => {
   await expect(tlsSettings('registry.example', settings)).rejects.toMatchObject(refusal(ca));
 });
 
-test('a credential helper is not run that others can name', async () => {
+test('a credential helper named in a file that others can write does not run', async () => {
   const path = file('config.json', JSON.stringify({ credHelpers: { 'registry.example': 'no-such-helper' } }));
   const logins = new AuthFile(path, OWN);
   await expect(logins.get('registry.example')).rejects.not.toMatchObject({ code: 'TSD_UNTRUSTED' });
@@ -127,7 +127,7 @@ test('a credential helper is not run that others can name', async () => {
   await expect(logins.get('other.example')).resolves.toBeNull();
 });
 
-test('what is judged is what is read, whatever takes its place meanwhile', () => {
+test('the checked file is the file that is read, also when its path is replaced', () => {
   const path = file('app.yaml', 'judged');
   const swapping: Gate = (asked) => {
     const judged = OWN(asked);
@@ -141,7 +141,7 @@ test('what is judged is what is read, whatever takes its place meanwhile', () =>
   expect(readContentFile(path, undefined, OWN)).toMatchObject({ ok: false, reason: 'untrusted' });
 });
 
-test('every link of a path is judged, and what it leads to', () => {
+test('every link of a path and its target are checked', () => {
   const [first, second] = [temporary(), temporary()];
   mkdirSync(join(second, 'open'));
   chmodSync(join(second, 'open'), 0o777);
@@ -166,7 +166,7 @@ test('every link of a path is judged, and what it leads to', () => {
   expect(() => walkPath(join(first, 'circle'))).toThrow(expect.objectContaining({ code: 'ELOOP' }));
 });
 
-test('a name that others gave a file of root, and an access control list', () => {
+test('a hard link by another user and an access control list are refused', () => {
   const path = file('app.yaml', 'text');
   const shared = temporary();
   chmodSync(shared, 0o1777);

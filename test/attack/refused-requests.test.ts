@@ -31,7 +31,7 @@ async function refusedClients(count: number): Promise<Socket[]> {
   return clients;
 }
 
-test('refused upgrades with late bytes keep no descriptor of the supervisor', async () => {
+test('refused upgrades with late bytes leave no descriptor open', async () => {
   const descriptors = (): number => readdirSync(`/proc/${supervisor.pid}/fd`).length;
   const before = descriptors();
   const clients = await refusedClients(100);
@@ -40,7 +40,7 @@ test('refused upgrades with late bytes keep no descriptor of the supervisor', as
   for (const client of clients) client.destroy();
 });
 
-test('SIGTERM ends a supervisor whose refused clients stay', async () => {
+test('SIGTERM ends a supervisor whose refused clients stay connected', async () => {
   const clients = await refusedClients(100);
   await supervisor.stop();
   for (const client of clients) client.destroy();
@@ -81,7 +81,7 @@ test.each([
   ['build', '/build', (path: string) => ({ ...BUILD, context: { type: 'directory', path } })],
   ['a build from a Dockerfile', '/build', (path: string) => ({ ...BUILD, context: null, dockerfile: path })],
   ['plan', '/plan', (path: string) => ({ manifests: [{ file: `${path}/a.yaml`, baseDir: path, text: '' }] })],
-])('a path that is missing or has a NUL is an error of the client: %s', async (_, path, body) => {
+])('a missing path or one with NUL is a client error: %s', async (_, path, body) => {
   for (const missing of ['/no/such/path', '/no/such\0path']) {
     const answer = await ask(path, body(missing));
     expect(answer).not.toContain('TSD_BUG');

@@ -34,43 +34,46 @@ turn();
 const FINAL = ['invalid', 'unsupported', 'bug', 'data-loss', 'precondition', 'not-found', 'denied'];
 const LOOKUPS = 6_000;
 
-describe.skipIf(spawnSync('node', ['-v']).error !== undefined)('a neighbour that exchanges files and links', () => {
-  test('brings out no error of a mount point that is final', async () => {
-    const base = mkdtempSync('/tmp/tsd-test-race-');
-    const volume = join(base, 'volume');
-    mkdirSync(volume);
-    mkdirSync(join(base, 'root/v'), { recursive: true });
-    const neighbour = spawn('node', ['-e', exchange(1)], { cwd: volume });
-    const rootFd = openSync(join(base, 'root'), OPEN_FLAGS.path | OPEN_FLAGS.directory);
-    try {
-      await until('the first exchange', () => existsSync(join(volume, 'a')));
-      const seen = new Map<string, number>();
-      for (let n = 0; n < LOOKUPS; n++) {
-        const tree = new ContainerTree(rootFd);
-        for (const path of ['/proc', '/sys']) tree.addNewMount(path);
-        tree.addHostMount('/v', volume);
-        let outcome: string;
-        try {
-          outcome = tree.amongNeighbours(() => tree.target('/v/a/d', 'directory')).path;
-        } catch (thrown) {
-          const error = toTsdError(thrown);
-          outcome = `${error.class}: ${error.message}`;
+describe.skipIf(spawnSync('node', ['-v']).error !== undefined)(
+  'a container that exchanges files and links of a shared volume',
+  () => {
+    test('causes no permanent mount error in the other container', async () => {
+      const base = mkdtempSync('/tmp/tsd-test-race-');
+      const volume = join(base, 'volume');
+      mkdirSync(volume);
+      mkdirSync(join(base, 'root/v'), { recursive: true });
+      const neighbour = spawn('node', ['-e', exchange(1)], { cwd: volume });
+      const rootFd = openSync(join(base, 'root'), OPEN_FLAGS.path | OPEN_FLAGS.directory);
+      try {
+        await until('the first exchange', () => existsSync(join(volume, 'a')));
+        const seen = new Map<string, number>();
+        for (let n = 0; n < LOOKUPS; n++) {
+          const tree = new ContainerTree(rootFd);
+          for (const path of ['/proc', '/sys']) tree.addNewMount(path);
+          tree.addHostMount('/v', volume);
+          let outcome: string;
+          try {
+            outcome = tree.amongNeighbours(() => tree.target('/v/a/d', 'directory')).path;
+          } catch (thrown) {
+            const error = toTsdError(thrown);
+            outcome = `${error.class}: ${error.message}`;
+          }
+          tree.close();
+          seen.set(outcome, (seen.get(outcome) ?? 0) + 1);
         }
-        tree.close();
-        seen.set(outcome, (seen.get(outcome) ?? 0) + 1);
+        // It has been found as it is, and while it was something else.
+        expect(seen.get('/v/dir/d')).toBeGreaterThan(0);
+        expect([...seen.keys()].some((outcome) => outcome.startsWith('unavailable: '))).toBe(true);
+        expect([...seen.keys()].filter((outcome) => FINAL.some((name) => outcome.startsWith(`${name}: `)))).toEqual([]);
+      } finally {
+        neighbour.kill('SIGKILL');
+        closeSync(rootFd);
+        await until('the neighbour gone', () => neighbour.signalCode !== null);
+        rmSync(base, { recursive: true });
       }
-      // It has been found as it is, and while it was something else.
-      expect(seen.get('/v/dir/d')).toBeGreaterThan(0);
-      expect([...seen.keys()].some((outcome) => outcome.startsWith('unavailable: '))).toBe(true);
-      expect([...seen.keys()].filter((outcome) => FINAL.some((name) => outcome.startsWith(`${name}: `)))).toEqual([]);
-    } finally {
-      neighbour.kill('SIGKILL');
-      closeSync(rootFd);
-      await until('the neighbour gone', () => neighbour.signalCode !== null);
-      rmSync(base, { recursive: true });
-    }
-  });
-});
+    });
+  },
+);
 
 describe.skipIf(spawnSync('node', ['-v']).error !== undefined)('containers with a shared volume', () => {
   let supervisor: TestSupervisor;
@@ -100,7 +103,7 @@ containers:
     restart: { policy: always, backoff: { initial: 1ms, max: 10ms } }
 `;
 
-  test('one that is to run always comes up when its neighbour has ended, whatever that did', async () => {
+  test('`restart: always` starts the container once the other one has ended', async () => {
     const both = manifest('[sh, -c, "exit 1"]');
     // The neighbour comes first: the victim would make a directory of the name.
     supervisor.drop('app.yaml', both.slice(0, both.indexOf('  victim:')));
@@ -122,7 +125,7 @@ containers:
   test.each([
     ['a link to the kernel interfaces', 'busybox ln -s /proc/sys /v/a'],
     ['a link to itself', 'busybox ln -s a /v/a'],
-  ])('one that finds %s where it mounts is started when that is gone', async (_, command) => {
+  ])('a container that finds %s at its mount point starts once that is removed', async (_, command) => {
     const neighbour = `${BUSYBOX_IMAGE}volumes: { shared: {}, data: {} }
 containers:
   neighbour: { image: busybox, command: ${FOREVER}, volumes: [shared:/v] }

@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => supervisor.destroy());
 
 test.each(['chmod 0', 'chmod 0644', 'chown 1000:1000', 'chmod 4777', 'chmod 0111', 'truncate -s 0'])(
-  '%s of the program of the first process keeps nothing from starting',
+  '%s of the program of the first process does not prevent later starts',
   async (change) => {
     const words = change.split(' ');
     const { status, stderr } = await supervisor.cli('exec', 'prey', 'busybox', ...words, '/proc/1/exe');
@@ -29,7 +29,7 @@ test.each(['chmod 0', 'chmod 0644', 'chown 1000:1000', 'chmod 4777', 'chmod 0111
   },
 );
 
-test('a container and one of another user start after that', async () => {
+test('containers of root and of another user start afterwards', async () => {
   const user = `  user: { image: prey/busybox, init: true, user: "1000", command: ${FOREVER} }\n`;
   supervisor.drop('later.yaml', `containers:\n  root: { image: prey/busybox, command: ${FOREVER} }\n${user}`);
   await supervisor.waitFor('root', 'runs', ({ ready }) => ready);

@@ -70,7 +70,7 @@ test('in a copy of a tree', () => {
   expect(steps).toBeLessThan(20);
 });
 
-test('in an exported tar, which our own reader and GNU tar unpack as it was', async () => {
+test('in an exported tar, which our reader and GNU tar restore', async () => {
   makeSparse(inMemory('tree', 'large'));
   const tar = await pieces(rootTar({ type: 'bind', source: inMemory('tree') }));
   expect(tar.length).toBeLessThan(1024 ** 2);
@@ -81,14 +81,14 @@ test('in an exported tar, which our own reader and GNU tar unpack as it was', as
   expectSparse(inMemory('gnu', 'large'));
 });
 
-test('in a tar that is made twice, with the same bytes', async () => {
+test('in a tar that is written twice with equal bytes', async () => {
   makeSparse(inMemory('tree', 'large'));
   const maps = new SparseMaps();
   const first = await pieces(treeTar(directoryEntries(inMemory('tree')), maps));
   expect((await pieces(treeTar(directoryEntries(inMemory('tree')), maps))).equals(first)).toBe(true);
 });
 
-test('a file of nothing but a hole, and one with a long name', async () => {
+test('a file that is one hole, and one with a long name', async () => {
   const size = 6 * 1024 ** 3;
   for (const name of ['hole', `${'n'.repeat(90)}/${'m'.repeat(90)}`]) {
     mkdirSync(inMemory('tree', name.includes('/') ? name.slice(0, 90) : '.'), { recursive: true });
@@ -107,7 +107,7 @@ test('a file of nothing but a hole, and one with a long name', async () => {
   }
 });
 
-test('in what is unpacked of a tar that has the holes as zeros', async () => {
+test('in a layer whose tar has the holes as zeros', async () => {
   const size = 64 * 1024 ** 2;
   makeSparse(inMemory('tree', 'large'), size);
   await unpackArchive(Readable.from(treeTar(directoryEntries(inMemory('tree')))), inMemory('ours'));

@@ -51,13 +51,13 @@ function spreadingCalls(file: string): string[] {
   return found;
 }
 
-test('no list whose length others decide is spread into a call', () => {
+test('no call spreads a list of unbounded length', () => {
   const files = readdirSync(sources, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
   expect(files.length).toBeGreaterThan(500);
   expect(files.flatMap(spreadingCalls)).toEqual([]);
 });
 
-test('a million items are appended, and the largest and smallest of them found', () => {
+test('a million items are appended, and their minimum and maximum found', () => {
   const numbers = Array.from({ length: 1_000_000 }, (_, index) => index);
   const all: number[] = [-1];
   append(all, numbers);

@@ -14,7 +14,7 @@ afterAll(() => supervisor.destroy());
 
 const listed = async (): Promise<string> => supervisor.ok('get', 'manifests');
 
-test('is rejected, others go on, and it can be removed', async () => {
+test('is rejected alone and can be removed', async () => {
   const path = Buffer.from(`${join(supervisor.manifests, 'bad')}\xff.yaml`, 'latin1');
   writeFileSync(path, 'containers: {}\n');
   supervisor.drop('good.yaml', app(`  web: { image: busybox, command: ${FOREVER} }\n`));

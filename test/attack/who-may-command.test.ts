@@ -70,7 +70,7 @@ const refusals = async () => {
   );
 };
 
-test('nobody drops a privileged container into a directory that everybody may write to', async () => {
+test('a world-writable directory accepts no privileged container', async () => {
   const file = supervisor.drop('app.yaml', app(`  kept: { image: busybox, command: ${FOREVER} }\n`));
   await supervisor.start();
   const { pid } = await supervisor.waitFor('kept', 'running', ({ phase }) => phase === 'Running');
@@ -109,7 +109,7 @@ test('nobody drops a privileged container into a directory that everybody may wr
   expect(owned()).toBe(false);
 });
 
-test('a directory and files that this version refuses leave what an earlier one runs, and everything says why', async () => {
+test('what an earlier version accepted from an untrusted directory keeps running, and every command reports it', async () => {
   const env = supervisor.file('it.env', 'MODE=good\n');
   const secret = supervisor.file('secret', 'good');
   for (const path of [env, secret]) chownSync(path, USER, USER);
@@ -137,7 +137,7 @@ test('a directory and files that this version refuses leave what an earlier one 
   await supervisor.ok('apply', '-f', file, '--wait');
 });
 
-test('a directory below one that everybody may write to, and a link of nobody on the way', async () => {
+test('a directory below a world-writable one and a link of another user on the path are refused', async () => {
   const open = join(supervisor.base, 'open');
   mkdirSync(open);
   chmodSync(open, 0o777);
@@ -155,7 +155,7 @@ test('a directory below one that everybody may write to, and a link of nobody on
   expect(owned()).toBe(false);
 });
 
-test('in a sticky directory the files of root count, and no others', async () => {
+test('in a sticky directory only files of root are accepted', async () => {
   chmodSync(supervisor.manifests, 0o1777);
   const mine = supervisor.drop('app.yaml', app(`  mine: { image: busybox, command: ${FOREVER} }\n`));
   asNobody(planting(join(supervisor.manifests, 'evil.yaml')));
@@ -176,7 +176,7 @@ test('in a sticky directory the files of root count, and no others', async () =>
   expect(owned()).toBe(false);
 });
 
-test('an env file and a secret that others may write to by now count as they did', async () => {
+test('an env file and a secret that became writable keep their accepted content', async () => {
   const env = supervisor.file('it.env', 'MODE=good\n');
   const secret = supervisor.file('secret', 'good');
   const file = supervisor.drop(
@@ -208,7 +208,7 @@ test('an env file and a secret that others may write to by now count as they did
   expect(logs.match(/SECRET=\w+/g)).toEqual(['SECRET=good', 'SECRET=good']);
 });
 
-test('a seccomp profile that others may write to by now counts as it did, and rejects a new manifest', async () => {
+test('a seccomp profile that became writable keeps its accepted content and rejects a new manifest', async () => {
   const refusing = {
     defaultAction: 'SCMP_ACT_ALLOW',
     syscalls: [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO' }],
@@ -264,7 +264,7 @@ function command(sudoUid: number | null, ...args: string[]) {
   return { status, stdout, stderr };
 }
 
-test("a caller's own checkout is applied and built, with a warning, and that of another user is not", async () => {
+test('a checkout of the caller is applied and built with a warning, one of another user is refused', async () => {
   await supervisor.start();
   const directory = checkout();
   const shop = join(directory, 'shop.yaml');
@@ -298,7 +298,7 @@ test("a caller's own checkout is applied and built, with a warning, and that of 
   await supervisor.waitFor('it', 'running', ({ phase }) => phase === 'Running');
 });
 
-test('a file that everybody may write to is neither applied nor built', async () => {
+test('a world-writable file is neither applied nor built', async () => {
   await supervisor.start();
   const directory = checkout();
   for (const [name, args] of [
@@ -316,7 +316,7 @@ test('a file that everybody may write to is neither applied nor built', async ()
   expect(await supervisor.cliWithInput(text, 'apply', '-f', '-', '--base-dir', directory)).toMatchObject({ status: 0 });
 });
 
-test('an env file of the user is applied, and one that everybody may write to is not', async () => {
+test('an env file of the caller is applied, a world-writable one is refused', async () => {
   await supervisor.start();
   const directory = checkout();
   const env = join(directory, 'it.env');
@@ -341,7 +341,7 @@ test('a fresh directory below /tmp is applied', async () => {
   expect(command(null, 'apply', '-f', directory, '--wait')).toMatchObject({ status: 0, stderr: '' });
 });
 
-test('nobody reads the state of a root that others may enter, and puts no socket in the place of ours', async () => {
+test('other users of a root they may enter read no state and cannot replace the socket', async () => {
   for (const [path, mode] of [
     [supervisor.root, 0o755],
     [supervisor.runDir, 0o777],

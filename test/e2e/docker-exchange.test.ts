@@ -36,24 +36,21 @@ describe.skipIf(!DOCKER_INSTALLED || busybox === null)(
       return supervisor.file('in.tar', dockerArchive({ layers, config, names: ['app:1', 'app:same'] }));
     }
 
-    test.each(['docker', 'oci'])(
-      'docker loads the %s archive that was saved, and what it saves is loaded',
-      async (format) => {
-        await supervisor.ok('load', '-i', bring());
-        const id = await idOf('app:1');
-        await supervisor.ok('save', '--format', format, '-o', file('out.tar'), 'app:1');
-        docker.run('load', '-q', '-i', file('out.tar'));
-        const [inspected] = JSON.parse(docker.run('inspect', 'app:1'));
-        expect(inspected.Id).toBe(`sha256:${id}`);
-        expect(inspected.Config).toMatchObject(config);
-        docker.run('tag', 'app:1', 'from/docker:2');
-        docker.run('save', '-o', file('docker.tar'), 'from/docker:2');
-        await supervisor.ok('load', '-i', file('docker.tar'));
-        expect(await idOf('from/docker:2')).toBe(id);
-      },
-    );
+    test.each(['docker', 'oci'])('docker loads our %s archive, and we load the archive of docker', async (format) => {
+      await supervisor.ok('load', '-i', bring());
+      const id = await idOf('app:1');
+      await supervisor.ok('save', '--format', format, '-o', file('out.tar'), 'app:1');
+      docker.run('load', '-q', '-i', file('out.tar'));
+      const [inspected] = JSON.parse(docker.run('inspect', 'app:1'));
+      expect(inspected.Id).toBe(`sha256:${id}`);
+      expect(inspected.Config).toMatchObject(config);
+      docker.run('tag', 'app:1', 'from/docker:2');
+      docker.run('save', '-o', file('docker.tar'), 'from/docker:2');
+      await supervisor.ok('load', '-i', file('docker.tar'));
+      expect(await idOf('from/docker:2')).toBe(id);
+    });
 
-    test('a filesystem that one exports the other imports', async () => {
+    test('each imports the filesystem that the other exports', async () => {
       docker.run('load', '-q', '-i', bring());
       const container = docker.run('create', 'app:1').trim();
       docker.run('export', '-o', file('exported.tar'), container);

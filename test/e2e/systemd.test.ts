@@ -86,7 +86,7 @@ else {
       guest.ok(`cat "/sys/fs/cgroup$(cut -d: -f3 /proc/${pid}/cgroup)/${name}"`).then((text) => text.trim());
 
     it(
-      'starts as Type=notify and says what it does',
+      'starts as Type=notify and reports its status',
       async () => {
         // The package has started it, and waited for READY=1.
         expect(await property('ActiveState')).toBe('active');
@@ -130,7 +130,7 @@ else {
     );
 
     it(
-      'leaves containers running when it is restarted, killed or stopped',
+      'keeps containers running when it is restarted, killed or stopped',
       async () => {
         const before = await waitFor('back', 'runs', isRunning);
         const started = await startTime(before.pid);
@@ -192,7 +192,7 @@ else {
     );
 
     it(
-      'leaves containers and data behind, and says so, when its package is removed or purged, and starts nothing for that',
+      'keeps containers and data when its package is removed or purged, reports it, and starts nothing',
       async () => {
         await drop('kept.yaml', KEPT);
         const kept = await waitFor('kept', 'runs', isRunning);

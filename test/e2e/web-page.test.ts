@@ -67,7 +67,7 @@ test('shows apps, links, problems and the last plan, live', async () => {
   await supervisor.ok('start', 'web');
 });
 
-test('counts what runs and is unhealthy as failing, and says how much of a wide graph is out of sight', async () => {
+test('counts unhealthy containers as failing, and shows how much of a wide graph is hidden', async () => {
   const chain = Array.from({ length: 12 }, (_, index) => {
     const links = index === 0 ? '' : `, links: [n${index - 1}]`;
     return `  n${index}: { image: busybox, command: ${shell(IDLE)}${links} }\n`;
@@ -97,7 +97,7 @@ test('counts what runs and is unhealthy as failing, and says how much of a wide 
   await page.locator('#facts', { hasText: '1 failing' }).waitFor();
 });
 
-test('a container is opened, read and closed with the keyboard alone', async () => {
+test('opens, scrolls and closes a container by keyboard only', async () => {
   await page.goto(address);
   await page.locator('#apps a').first().waitFor();
   await page.keyboard.press('/');
@@ -117,7 +117,7 @@ test('a container is opened, read and closed with the keyboard alone', async () 
   await page.locator('#detail').waitFor({ state: 'hidden' });
 });
 
-test('says that the supervisor is away, and is live again by itself', async () => {
+test('reports a lost supervisor and reconnects automatically', async () => {
   await page.goto(address);
   await page.locator('#connection.good').waitFor();
   await supervisor.crash();
@@ -126,7 +126,7 @@ test('says that the supervisor is away, and is live again by itself', async () =
   await page.locator('#connection.good').waitFor();
 });
 
-test('ran nothing of a stranger, asked nobody else and met no error of its own', () => {
+test('runs no foreign script, contacts no other host and logs no error', () => {
   expect(
     complaints.filter((text) => !/ERR_(CONNECTION_REFUSED|INCOMPLETE_CHUNKED_ENCODING)|ERR_EMPTY_RESPONSE/.test(text)),
   ).toEqual([]);

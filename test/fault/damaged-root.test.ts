@@ -27,7 +27,7 @@ const DAMAGES: readonly (readonly [string, (path: string) => void])[] = [
   ['hostconfig.json', (path) => rmSync(path)],
 ];
 
-test('a container whose record cannot be read stays reachable by its names and links, and the file is named with a way out', async () => {
+test('a container with an unreadable record keeps its names and links, and the error names the file and a remedy', async () => {
   await supervisor.start();
   await supervisor.ok('apply', '--wait=30s', '-f', supervisor.file('shop.yaml', SHOP));
   const before = await supervisor.containers();

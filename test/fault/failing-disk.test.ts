@@ -56,7 +56,7 @@ async function bringBack(disk: LoopDisk, container: ContainerView): Promise<void
   disk.mount();
 }
 
-test('is named by what meets it, ends no container, and everything is there again when it is back', async () => {
+test('is named in errors, ends no container, and loses nothing when it returns', async () => {
   const { disk, supervisor, first } = await onItsOwnDisk();
   const { instance } = supervisor;
 
@@ -93,7 +93,7 @@ test('is named by what meets it, ends no container, and everything is there agai
   await supervisor.ok('apply', '--wait=60s', '-f', second);
 });
 
-test('edits of a directory on another disk are refused, and taken over when the disk is back', async () => {
+test('refuses edits of a directory on another disk until the disk is back', async () => {
   const { supervisor, disk, first } = await onItsOwnDisk();
   const { pid } = supervisor;
   failFilesystem(disk.path);
@@ -114,7 +114,7 @@ test('edits of a directory on another disk are refused, and taken over when the 
   for (const name of ['first', 'second', 'third']) await supervisor.waitFor(name, 'ready', ({ ready }) => ready);
 });
 
-test('that stays dead blocks no report of an exit, and leaves nothing of a test in the kernel', async () => {
+test('that stays dead blocks no exit report, and cleanup works', async () => {
   const { disk, supervisor, first } = await onItsOwnDisk();
   failFilesystem(disk.path);
   killShim(first);
@@ -126,7 +126,7 @@ test('that stays dead blocks no report of an exit, and leaves nothing of a test 
   cleanups.pop();
 });
 
-test('that is gone leaves nothing of a test in the kernel', async () => {
+test('that is removed does not prevent cleanup', async () => {
   const { supervisor } = await onItsOwnDisk();
   await supervisor.crash();
   rmSync(supervisor.root);

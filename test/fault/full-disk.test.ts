@@ -47,7 +47,7 @@ const container = (name: string, more = '') =>
 const gone = (supervisor: TestSupervisor, name: string) =>
   until(`${name} gone`, async () => (await supervisor.container(name)) === undefined);
 
-test('stop, delete, rm of a manifest, rmi, prune and approve work, and are remembered', async () => {
+test('stop, delete, rm of a manifest, rmi, prune and approve work and last', async () => {
   const path = disk();
   const supervisor = await startOn(path);
   const greedy = shell('head -c 8388608 /dev/urandom > /data; trap "exit 0" TERM; while :; do sleep 3600 & wait; done');
@@ -89,7 +89,7 @@ test('stop, delete, rm of a manifest, rmi, prune and approve work, and are remem
   expect(supervisor.log.split('\n').filter((line) => line.includes('TSD_BUG'))).toEqual([]);
 });
 
-test('a stop that cannot be written down at all is made, and says so', async () => {
+test('a stop that cannot be recorded is carried out with a warning', async () => {
   const path = disk();
   const supervisor = await startOn(path);
   supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n${container('web')}`);

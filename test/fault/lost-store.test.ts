@@ -90,7 +90,7 @@ const DAMAGES: readonly { damage: (path: string) => void; says: RegExp; aside: b
   { damage: (path) => writeFileSync(path, Buffer.alloc(statSync(path).size)), says: /begins with zeros/, aside: true },
 ];
 
-test('a history.db that cannot be used is rebuilt from the second copies, said to be what it is, and kept aside', async () => {
+test('an unusable history.db is rebuilt from the second copies, reported, and kept aside', async () => {
   await supervisor.start();
   await apply('shop', app('one'));
   supervisor.drop('blog.yaml', app('one'));
@@ -120,7 +120,7 @@ test('a history.db that cannot be used is rebuilt from the second copies, said t
 });
 
 describe("yesterday's history.db in place of today's", () => {
-  test('holds an app that was edited since, and its approval decides for either declaration', async () => {
+  test('holds an app that was edited since, and the approval selects a declaration', async () => {
     await supervisor.start();
     await apply('shop', app('one'));
     await apply('calm', app('one'));
@@ -158,7 +158,7 @@ describe("yesterday's history.db in place of today's", () => {
     expect(await checks()).toEqual([]);
   });
 
-  test('declares the app as it was yesterday where that is approved', async () => {
+  test('restores the declaration of yesterday after an approval', async () => {
     await supervisor.start();
     await apply('shop', app('one'));
     await backUp();
@@ -172,7 +172,7 @@ describe("yesterday's history.db in place of today's", () => {
     expect(await choices()).toEqual([]);
   });
 
-  test('does not bring an app back that was removed since', async () => {
+  test('does not restore an app that was removed since', async () => {
     await supervisor.start();
     await apply('shop', app('one'));
     await apply('calm', app('one'));
@@ -191,7 +191,7 @@ describe("yesterday's history.db in place of today's", () => {
     expect(await choices()).toEqual([]);
   });
 
-  test('leaves an app alone that was added since', async () => {
+  test('does not change an app that was added since', async () => {
     await supervisor.start();
     await apply('calm', app('one'));
     await backUp();
@@ -207,7 +207,7 @@ describe("yesterday's history.db in place of today's", () => {
     expect(await choices()).toEqual([]);
   });
 
-  test('says nothing of a file of the watched directory, which is read as it is', async () => {
+  test('ignores files of the watched directory, which are read directly', async () => {
     await supervisor.start();
     supervisor.drop('blog.yaml', app('one'));
     await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
@@ -255,7 +255,7 @@ describe.skipIf(!hasCommit(BEFORE))(
       expect(await ops()).toEqual([]);
     });
 
-    test('is left as it is where its history.db is lost before, until it is said what holds', async () => {
+    test('is left unchanged when history.db is lost first, until a person decides', async () => {
       const before = await ofBefore();
       rmSync(store());
       await supervisor.start();
@@ -279,7 +279,7 @@ describe('other state that cannot be read', () => {
   ] as const;
 
   test.each(REPOSITORIES)(
-    'of names of images, %s, is shown with what recovers it; containers run on and no image goes',
+    'of image names, %s, is reported with a remedy and costs no container and no image',
     async (_, damage, what) => {
       await supervisor.start();
       await apply('shop', app('one'));
@@ -306,41 +306,38 @@ describe('other state that cannot be read', () => {
     },
   );
 
-  test.each(['volumes', 'graph'])(
-    'of a record below %s leaves what was made with it alone, and makes nothing in its place',
-    async (kind) => {
-      await supervisor.start();
-      await apply('shop', app('one'));
-      const before = await running('shop');
-      await supervisor.ok('exec', 'web', '--', 'busybox', 'sh', '-c', 'echo kept > /data/file');
-      await supervisor.stop();
-      const [id = ''] = readdirSync(join(supervisor.root, kind)).filter((name) => /^[0-9a-f]{64}$/.test(name));
-      const path = join(supervisor.root, kind, id, kind === 'graph' ? 'json' : 'config.json');
-      const whole = readFileSync(path);
-      truncateSync(path, 10);
-      await supervisor.start();
-      // An edit may not be carried out with another volume or image.
-      await supervisor.cli('apply', '-f', supervisor.file('shop.yaml', app('two')));
-      const resource = kind === 'graph' ? 'image/shop/busybox' : 'volume/shop/data';
-      const held = await until('what cannot be read held', async () => {
-        const { holds } = JSON.parse((await supervisor.cli('plan', '-o', 'json')).stdout) as {
-          holds: { resource: string; message: string; hint?: string }[];
-        };
-        return holds.find((hold) => hold.resource === resource);
-      });
-      expect(held.message).toContain(`${path}: is not complete JSON`);
-      expect(await running('shop')).toEqual(before);
-      expect(await ops()).toEqual([]);
-      expect(await mode('shop')).toBe('one');
-      await supervisor.stop();
-      writeFileSync(path, whole);
-      await supervisor.start();
-      await expect.poll(() => mode('shop').catch(() => ''), { timeout: 20_000 }).toBe('two');
-      expect(await supervisor.ok('exec', 'web', '--', 'busybox', 'cat', '/data/file')).toBe('kept\n');
-    },
-  );
+  test.each(['volumes', 'graph'])('of a record below %s keeps its object and creates no replacement', async (kind) => {
+    await supervisor.start();
+    await apply('shop', app('one'));
+    const before = await running('shop');
+    await supervisor.ok('exec', 'web', '--', 'busybox', 'sh', '-c', 'echo kept > /data/file');
+    await supervisor.stop();
+    const [id = ''] = readdirSync(join(supervisor.root, kind)).filter((name) => /^[0-9a-f]{64}$/.test(name));
+    const path = join(supervisor.root, kind, id, kind === 'graph' ? 'json' : 'config.json');
+    const whole = readFileSync(path);
+    truncateSync(path, 10);
+    await supervisor.start();
+    // An edit may not be carried out with another volume or image.
+    await supervisor.cli('apply', '-f', supervisor.file('shop.yaml', app('two')));
+    const resource = kind === 'graph' ? 'image/shop/busybox' : 'volume/shop/data';
+    const held = await until('what cannot be read held', async () => {
+      const { holds } = JSON.parse((await supervisor.cli('plan', '-o', 'json')).stdout) as {
+        holds: { resource: string; message: string; hint?: string }[];
+      };
+      return holds.find((hold) => hold.resource === resource);
+    });
+    expect(held.message).toContain(`${path}: is not complete JSON`);
+    expect(await running('shop')).toEqual(before);
+    expect(await ops()).toEqual([]);
+    expect(await mode('shop')).toBe('one');
+    await supervisor.stop();
+    writeFileSync(path, whole);
+    await supervisor.start();
+    await expect.poll(() => mode('shop').catch(() => ''), { timeout: 20_000 }).toBe('two');
+    expect(await supervisor.ok('exec', 'web', '--', 'busybox', 'cat', '/data/file')).toBe('kept\n');
+  });
 
-  test.each(['linkgraph.db', 'secret.key', 'instance'])('%s that is missing takes nothing away', async (file) => {
+  test.each(['linkgraph.db', 'secret.key', 'instance'])('%s that is missing removes nothing', async (file) => {
     await supervisor.start();
     supervisor.file('secret', 'hidden\n');
     await apply(

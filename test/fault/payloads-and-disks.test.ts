@@ -31,7 +31,7 @@ function smallDisk(): string {
   return disk;
 }
 
-test('a stopped payload is killed when its time is over', async () => {
+test('a stopped payload is killed after its grace period', async () => {
   const supervisor = await startSupervisor();
   supervisor.drop(
     'app.yaml',
@@ -43,7 +43,7 @@ test('a stopped payload is killed when its time is over', async () => {
   expect(await supervisor.container('frozen')).toMatchObject({ phase: 'Exited', exitCode: 137, pid: null });
 });
 
-test('a flood of output is cut to the files it may have, and its end is there', async () => {
+test('a flood of output is limited to its log files and keeps the end', async () => {
   const supervisor = await startSupervisor();
   const line = 'x'.repeat(1000);
   supervisor.drop(
@@ -61,7 +61,7 @@ test('a flood of output is cut to the files it may have, and its end is there', 
   expect(await supervisor.ok('logs', '--tail', '2', 'flood')).toBe(`${line}\nthe end\n`);
 });
 
-test('a full disk holds what needs room, says so, and goes on when there is some', async () => {
+test('a full disk holds ops that need room, reports it, and continues when there is room', async () => {
   const disk = smallDisk();
   const manifest = (name: string) =>
     `${BUSYBOX_IMAGE}containers:\n  ${name}: { image: busybox, command: ${FOREVER}, restart: always }\n`;
@@ -116,7 +116,7 @@ test('a full disk holds what needs room, says so, and goes on when there is some
   expect(await supervisor.container('first')).toMatchObject({ phase: 'Running', pid: first.pid, restarts: 0 });
 });
 
-test('with little room left a change is held back before anything is stopped', async () => {
+test('a change is held before anything stops when there is little room', async () => {
   const disk = smallDisk();
   const supervisor = await startSupervisor(({ root }) => symlinkSync(disk, root));
   const manifest = (mode: string) =>

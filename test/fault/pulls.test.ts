@@ -91,7 +91,7 @@ async function expectComplete(last: Buffer): Promise<void> {
 }
 
 describe.skipIf(!POSSIBLE)('kill -9 of the supervisor in a pull (needs docker-registry, skopeo and busybox)', () => {
-  test('in the middle of a download: the next start asks for the rest only', async () => {
+  test('in the middle of a download: the next start requests only the rest', async () => {
     const { digest, size, last } = blob;
     proxy.closeAfter(size / 2);
     declare();
@@ -127,7 +127,7 @@ describe.skipIf(!POSSIBLE)('kill -9 of the supervisor in a pull (needs docker-re
     expect(proxy.sent.get(digest)).toBe(size);
   });
 
-  test('a stop does not wait for a registry that has fallen silent, and what is there is gone on with', async () => {
+  test('a stop does not wait for a silent registry, and the download continues later', async () => {
     const { digest, size, last } = blob;
     proxy.closeAfter(size / 2);
     declare();

@@ -214,7 +214,7 @@ test.skipIf(!hasCommit(BEFORE))(
 );
 
 test.skipIf(!hasCommit(BEFORE))(
-  `containers of ${BEFORE} have a filter of system calls from their next run on (needs the history of the repository)`,
+  `containers of ${BEFORE} have a system call filter from their next run on (needs the history of the repository)`,
   async () => {
     const current = supervisor.program;
     supervisor.program = programOf(BEFORE);

@@ -79,7 +79,7 @@ test(
 );
 
 test(
-  `${MANIFESTS} manifests edited at random for ${MINUTES} minutes, payloads, shims and supervisor killed meanwhile (TSD_SEED=${SEED})`,
+  `${MANIFESTS} manifests edited at random for ${MINUTES} minutes with kills of payloads, shims and supervisor (TSD_SEED=${SEED})`,
   async () => {
     console.log(`TSD_SEED=${SEED}`);
     const random = new Random(SEED + 1);

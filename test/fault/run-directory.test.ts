@@ -31,7 +31,7 @@ describe('when the run directory was removed and the supervisor starts again', (
 
   afterEach(() => supervisor.destroy());
 
-  test('containers go on, and are stopped, killed and started as ever', async () => {
+  test('containers continue, and can be stopped, killed and started', async () => {
     for (const [name, { pid }] of Object.entries(before)) {
       expect(await supervisor.waitFor(name, 'taken over', ({ phase }) => phase === 'Running')).toMatchObject({ pid });
     }
@@ -46,7 +46,7 @@ describe('when the run directory was removed and the supervisor starts again', (
     expect(again.restarts).toBe(1);
   });
 
-  test('an end that comes by itself is seen, and a socket that is missed is named', async () => {
+  test('an exit is noticed, and a missing socket is named', async () => {
     await supervisor.waitFor('job', 'taken over', ({ phase }) => phase === 'Running');
     const attached = await supervisor.cli('attach', 'job');
     expect([attached.status, attached.stderr]).toEqual([

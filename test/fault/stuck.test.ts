@@ -23,7 +23,7 @@ const shimOf = (pid: number | null): number =>
   Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
 const CALM = `  calm: { image: busybox, command: ${FOREVER}, restart: always }\n`;
 
-test('a payload that ignores all signals, and what it started, is killed when its time is over', async () => {
+test('a payload that ignores all signals is killed with its children after the grace period', async () => {
   const supervisor = await startSupervisor();
   const deaf = shell(
     'trap "" TERM INT HUP QUIT USR1; (setsid sh -c "trap \\"\\" TERM; while :; do sleep 3600; done" &); while :; do sleep 3600; done',
@@ -49,7 +49,7 @@ function cgroupOf(pid: number | null): string {
 test.each([
   ['EIO', 5],
   ['ESTALE', 116],
-])('a bind source on a filesystem that answers %s keeps its own container down and no other', async (name, errno) => {
+])('a bind source on a filesystem that answers %s keeps only its own container down', async (name, errno) => {
   const supervisor = await startSupervisor();
   const mount = new StuckMount(join(supervisor.base, 'mount'), errno);
   cleanups.push(() => mount.release());
@@ -67,7 +67,7 @@ test.each([
   await supervisor.waitFor('bad', 'parked again', ({ phase, message }) => phase === 'Pending' && message.includes(why));
 });
 
-test('a bind source that does not answer delays no other container, and its own starts when it answers', async () => {
+test('a bind source that does not answer delays only its container, which starts once it answers', async () => {
   const supervisor = await startSupervisor();
   const mount = new StuckMount(join(supervisor.base, 'mount'));
   cleanups.push(() => mount.release());
@@ -136,7 +136,7 @@ test.each([
   expect(await supervisor.waitFor('far', 'up', ({ pid }) => pid !== null)).toMatchObject({ restarts: 0 });
 });
 
-test('a file of variables that does not answer keeps no container from being started: it has the pinned copy', async () => {
+test('an env file that does not answer delays no start, which uses the pinned copy', async () => {
   const supervisor = await startSupervisor();
   const { path, stall } = movable(supervisor);
   writeFileSync(path, 'A=pinned\n');
@@ -151,7 +151,7 @@ test('a file of variables that does not answer keeps no container from being sta
   await until('both runs have told', async () => (await supervisor.ok('logs', 'far')) === 'pinned\npinned\n');
 });
 
-test('a payload that the kernel cannot kill is named, delays no other, and ends when it can', async () => {
+test('a payload that the kernel cannot kill is reported, delays no other, and ends later', async () => {
   const supervisor = await startSupervisor();
   const mount = new StuckMount(join(supervisor.base, 'mount'));
   cleanups.push(() => mount.release());
@@ -198,7 +198,7 @@ test('a fork bomb stays below its limit, harms no other container, and can be st
 });
 
 describe('a shim that', () => {
-  test('was killed while no supervisor was there took its payload along, and the policy answers', async () => {
+  test('was killed without a supervisor ends its payload, and the restart policy applies', async () => {
     const supervisor = await startSupervisor();
     supervisor.drop(
       'app.yaml',
@@ -216,7 +216,7 @@ describe('a shim that', () => {
     expect(await supervisor.ok('why', 'once')).toContain('nobody saw it end');
   });
 
-  test('stands still neither holds up a start nor other containers, and is taken over when it goes on', async () => {
+  test('is stopped delays neither a start nor other containers, and is taken over once it continues', async () => {
     const supervisor = await startSupervisor();
     supervisor.drop(
       'app.yaml',
@@ -251,7 +251,7 @@ describe('a shim that', () => {
     expect(await supervisor.container('still')).toMatchObject({ id: still.id, phase: 'Running' });
   });
 
-  test('has not answered keeps the files of its container from being read', async () => {
+  test("has not answered prevents reads of its container's files", async () => {
     const supervisor = await startSupervisor();
     const ticks = shell('i=0; while :; do i=$((i+1)); echo $i > /tick; done');
     supervisor.drop(
@@ -282,7 +282,7 @@ describe('a shim that', () => {
     for (const reading of readings) await supervisor.ok(...reading);
   });
 
-  test('answers while everything is stopped is stopped too', async () => {
+  test('answers during a stop of everything is stopped too', async () => {
     const supervisor = await startSupervisor();
     supervisor.drop(
       'app.yaml',

@@ -34,7 +34,7 @@ describe('kill -9 of the supervisor', () => {
   });
 });
 
-test('an operation that the supervisor did not see the end of is part of what happened', async () => {
+test('an operation without a recorded end appears in the history', async () => {
   const slow = (word: string) =>
     shell(`trap 'echo asked ${word}; sleep 3; exit 0' TERM; echo up; while :; do sleep 0.1; done`);
   const manifest = (word: string) =>
@@ -50,7 +50,7 @@ test('an operation that the supervisor did not see the end of is part of what ha
   expect(await supervisor.ok('why', 'web')).toContain('stopped (begun; the supervisor ended meanwhile)');
 });
 
-describe('a container whose files are read', () => {
+describe('a container during a read of its files', () => {
   const TICKS = shell(
     'dd if=/dev/zero of=/large bs=1M count=400; i=0; while true; do i=$((i+1)); echo tick $i; sleep 0.05; done',
   );
@@ -65,7 +65,7 @@ describe('a container whose files are read', () => {
     return pid;
   };
 
-  test('stands still and is not called unhealthy, and goes on when the reader or the supervisor is gone', async () => {
+  test('is paused without being reported unhealthy, and continues when reader or supervisor ends', async () => {
     const pid = await runTicks();
     const reading = supervisor.cli('export', 'web', '-o', supervisor.file('web.tar', ''));
     await supervisor.waitFor('web', 'paused', ({ phase }) => phase === 'Paused');
@@ -82,7 +82,7 @@ describe('a container whose files are read', () => {
     await until('the payload going on', async () => (await lastTick()) > before + 2);
   });
 
-  test('goes on when its shim answers the next supervisor late', async () => {
+  test('continues when its shim answers the next supervisor late', async () => {
     const pid = await runTicks();
     const reading = supervisor.cli('export', 'web', '-o', supervisor.file('web.tar', ''));
     await supervisor.waitFor('web', 'paused', ({ phase }) => phase === 'Paused');
@@ -104,7 +104,7 @@ describe('a container whose files are read', () => {
   });
 });
 
-test('an edit whose image is not there does not keep the next supervisor from starting', async () => {
+test('an edit with a missing image does not prevent the next supervisor from starting', async () => {
   const manifest = (image: string) => `${BUSYBOX_IMAGE}  later: { archive: /nowhere/later.tar }
 containers:
   back: { image: ${image}, command: ${FOREVER} }
@@ -123,7 +123,7 @@ containers:
 });
 
 describe('a killed shim', () => {
-  test('takes its payload with it, and the policy answers', async () => {
+  test('ends its payload, and the restart policy applies', async () => {
     supervisor.drop(
       'app.yaml',
       `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER}, restart: always }\n`,

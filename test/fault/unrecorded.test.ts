@@ -18,7 +18,7 @@ afterEach(async () => {
   await supervisor.destroy();
 });
 
-test('is reported with a hint, delays no other, outlives the supervisor, and is recorded when that is possible', async () => {
+test('is reported with a hint, delays no other, survives the supervisor, and is recorded once possible', async () => {
   const web = shell('trap "exit 7" TERM; while :; do sleep 3600 & wait; done');
   supervisor.drop(
     'app.yaml',

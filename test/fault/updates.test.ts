@@ -125,7 +125,7 @@ describe('kill -9 of a failing update after', () => {
     ['start', 'web.next'],
     ['fail-update', 'web'],
     ['remove', 'web.next'],
-  ])('%s of %s, before it was ready', async (op, key) => {
+  ])('%s of %s, before it is ready', async (op, key) => {
     const before = await supervisor.container('web');
     const bad = nextWord();
     await crashAfter(op, key, () => edit(bad, serving(bad, 'sleep 0.3; exit 3')));
@@ -135,7 +135,7 @@ describe('kill -9 of a failing update after', () => {
   test.each([
     ['cutover', 'web'],
     ['fail-update', 'web'],
-  ])('%s of %s, while the old one drained', async (op, key) => {
+  ])('%s of %s, while the old one drains', async (op, key) => {
     const before = await supervisor.container('web');
     const bad = nextWord();
     edit(bad, servingUntilTold(bad), '60s');

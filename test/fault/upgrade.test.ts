@@ -102,11 +102,11 @@ function accepts(port: number): Promise<boolean> {
   });
 }
 
-describe('containers of another version are taken over', () => {
+describe('containers of another version', () => {
   test.each<[string, readonly Edit[]]>([
     ['older', OLDER],
     ['newer', NEWER],
-  ])('that is %s', async (_, edits) => {
+  ])('of a %s version are taken over', async (_, edits) => {
     const port = await freePort();
     await startOther(edits);
     supervisor.drop('app.yaml', manifest(port));
@@ -145,7 +145,7 @@ describe('containers of another version are taken over', () => {
   });
 });
 
-test('a container whose shim speaks another language runs on, and says why it is left alone', async () => {
+test('a container whose shim has another protocol keeps running, and commands say why it is left alone', async () => {
   const port = await freePort();
   await startOther(FOREIGN);
   const web = `  web: { image: busybox, command: ${shell('busybox httpd -f -p 80')}, ports: ["127.0.0.1:${port}:80"], restart: always }\n`;

@@ -52,7 +52,7 @@ async function inOrderOf(time: 'startedAt' | 'finishedAt', app = 'shop'): Promis
 const lines = (text: string): string[] => text.trimEnd().split('\n');
 const told = (text: string): string[] => lines(text).sort();
 
-test('stop takes dependents first, start what they depend on, and other apps are left alone', async () => {
+test('stop begins with dependents, start with dependencies, and neither touches other apps', async () => {
   const bystander = await supervisor.container('bystander');
   expect(told(await supervisor.ok('stop', 'shop/'))).toEqual(NAMES.map((name) => `shop/${name}`));
   expect(Object.values(await members('shop')).map(({ phase, pid }) => [phase, pid])).toEqual(
@@ -65,7 +65,7 @@ test('stop takes dependents first, start what they depend on, and other apps are
   expect(await supervisor.container('bystander')).toEqual(bystander);
 });
 
-test('restart gives each another run, in one pass in the order of a stop and a start', async () => {
+test('restart starts a new run of each container in stop and start order, in one pass', async () => {
   const before = await members('shop');
   expect(told(await supervisor.ok('restart', 'shop/'))).toEqual(NAMES.map((name) => `shop/${name} ready`));
   const after = await members('shop');
@@ -76,7 +76,7 @@ test('restart gives each another run, in one pass in the order of a stop and a s
   expect(await inOrderOf('startedAt', 'other')).toEqual(['bystander', 'behind']);
 });
 
-test('logs are put together by time, each line with its container; why and describe show each', async () => {
+test('logs merges by time and labels each line, why and describe show each container', async () => {
   const logs = lines(await supervisor.ok('logs', '-t', 'shop/'));
   expect(new Set(logs.map((line) => line.split(' | ')[0]?.trim()))).toEqual(new Set(['shop/web', 'shop/front']));
   const times = logs.map((line) => Date.parse(line.split(' | ')[1]?.split(' ')[0] ?? ''));
@@ -87,7 +87,7 @@ test('logs are put together by time, each line with its container; why and descr
   expect(described.map(({ kind }) => kind)).toEqual(NAMES.map(() => 'container'));
 });
 
-test('kill reaches what runs, wait prints an end for each', async () => {
+test('kill signals running containers, wait prints each exit', async () => {
   await supervisor.ok('stop', 'front');
   const before = await members('shop');
   expect(told(await supervisor.ok('kill', 'shop/'))).toEqual(['shop/db', 'shop/web']);
@@ -99,7 +99,7 @@ test('kill reaches what runs, wait prints an end for each', async () => {
   expect(await supervisor.cli('kill', 'shop/')).toMatchObject({ status: 1, stdout: '' });
 });
 
-test('an app that is not there is an error that names the one that is meant', async () => {
+test('an unknown app is an error that suggests the intended one', async () => {
   const commands = ['stop', 'start', 'restart', 'kill', 'wait', 'logs', 'get', 'why', 'describe'];
   for (const command of commands) {
     const { status, stdout, stderr } = await supervisor.cli(command, 'shpo/');

@@ -23,7 +23,7 @@ async function planWith(text: string) {
   });
 }
 
-test('a directory that is gone is in the plan, and is not let go without a word', async () => {
+test('the plan shows a missing directory, and its removal waits for an approval', async () => {
   const { manifests } = supervisor;
   expect(await supervisor.cli('plan')).toMatchObject({ status: 0, stdout: 'Nothing to do.\n' });
   renameSync(manifests, `${manifests}.away`);
@@ -50,7 +50,7 @@ test('a directory that is gone is in the plan, and is not let go without a word'
   mkdirSync(manifests);
 });
 
-test('a terminal that says yes approves', async () => {
+test('yes on a terminal approves', async () => {
   const { manifests } = supervisor;
   renameSync(manifests, `${manifests}.away`);
   await planWith('needs approval');
@@ -58,7 +58,7 @@ test('a terminal that says yes approves', async () => {
   expect(await asked(supervisor, ['approve'], answer)).toBe(0);
 });
 
-test('a rejected manifest and a held app are in the plan', async () => {
+test('the plan shows a rejected manifest and a held app', async () => {
   const file = supervisor.drop('b.yaml', 'volumes: { data: { x: 1 } }\n');
   const { status, stdout } = await planWith('rejected');
   expect(status).toBe(2);

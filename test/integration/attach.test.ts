@@ -37,7 +37,7 @@ function onTerminal(...args: readonly string[]): OnTerminal {
 
 const ECHO = 'while read line; do echo "got $line"; echo "$line" >&2; [ "$line" = end ] && exit 7; done';
 
-test('pipes: both outputs, input that outlives its sender, and the exit code', async () => {
+test('pipes carry both outputs, input after its sender ends, and the exit code', async () => {
   await running('stdin: true', ECHO);
   const env = { ...process.env, TSDOCKER_HOST: supervisor.socket };
   const watching = spawn(supervisor.program, ['attach', 'it'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -72,7 +72,7 @@ test('pipes: both outputs, input that outlives its sender, and the exit code', a
   expect(refused).toMatchObject({ status: 125, stderr: expect.stringContaining('is not running') });
 });
 
-test('clients that are killed while the payload does not read give their places back', async () => {
+test('killed clients free their places also while the payload does not read', async () => {
   await running('stdin: true', 'while :; do [ -e /tick ] && echo tick; sleep 0.05; done');
   const inside = (script: string) => supervisor.ok('exec', 'it', '--', 'busybox', 'sh', '-c', script);
   const env = { ...process.env, TSDOCKER_HOST: supervisor.socket };
@@ -106,7 +106,7 @@ test('clients that are killed while the payload does not read give their places 
   await until('a place', () => attach().then(() => true));
 });
 
-test('a terminal: keys, size, detaching and coming back, also after kill -9 of the supervisor', async () => {
+test('a terminal passes keys and size, detaches and reattaches, also after kill -9 of the supervisor', async () => {
   const pid = await running(
     'stdin: true, tty: true',
     'trap "stty size" WINCH; echo up; while :; do read line && echo "got $line"; [ "$line" = end ] && exit 7; done',
@@ -131,7 +131,7 @@ test('a terminal: keys, size, detaching and coming back, also after kill -9 of t
   expect(await again.exited).toBe(7);
 });
 
-test('Ctrl-C goes to a container without a terminal, and with --no-sig-proxy ends attach alone', async () => {
+test('Ctrl-C signals a container without a terminal, and with --no-sig-proxy ends only attach', async () => {
   const pid = await running(
     'stdin: true',
     'trap "echo interrupted; exit 9" INT; while :; do echo tick; sleep 0.1; done',
@@ -149,7 +149,7 @@ test('Ctrl-C goes to a container without a terminal, and with --no-sig-proxy end
   expect(proxying.screen).toContain('interrupted');
 });
 
-test('a terminal that is taken away takes nothing with it', async () => {
+test('a closed terminal does not end the container', async () => {
   const pid = await running('stdin: true, tty: true', 'while :; do echo tick; sleep 0.1; done');
   const terminal = onTerminal('it');
   await terminal.shows('tick');

@@ -41,7 +41,7 @@ async function manifest(file: string, state: ManifestView['state']): Promise<Man
 const issuesOf = ({ issues }: ManifestView) =>
   issues.map(({ line, column, message }) => `${line}:${column} ${message}`);
 
-test('a file of the watched directory is planned as it is, and not applied as well', async () => {
+test('plan accepts a file of the watched directory, apply refuses it', async () => {
   const file = join(supervisor.manifests, 'keeper.yaml');
   const link = join(supervisor.base, 'alias');
   symlinkSync(supervisor.manifests, link);
@@ -58,8 +58,8 @@ test('a file of the watched directory is planned as it is, and not applied as we
   await keeperIsUntouched();
 });
 
-describe('a manifest that is wrong in itself', () => {
-  test('is rejected with every position, and the rest goes on', async () => {
+describe('an invalid manifest', () => {
+  test('is rejected with every position and affects no other', async () => {
     const syntax = supervisor.drop('syntax.yaml', 'containers:\n  a: { image: busybox\n  b: [\n');
     const fields = supervisor.drop(
       'fields.yaml',
@@ -93,7 +93,7 @@ containers:
     for (const file of [syntax, fields, addresses]) rmSync(file);
   });
 
-  test('is refused by apply and validate, which say file:line:column', async () => {
+  test('is refused by apply and validate with file:line:column', async () => {
     const file = supervisor.file('refused.yaml', 'containers:\n  a: { image: x, imag: x }\n');
     for (const command of ['apply', 'validate', 'plan', 'diff']) {
       const { status, stdout, stderr } = await supervisor.cli(command, '-f', file);
@@ -114,8 +114,8 @@ async function expectHeld(name: string, message: RegExp): Promise<void> {
   expect(held).toMatchObject({ ready: false, pid: null });
 }
 
-describe('a manifest that this host cannot fulfil now', () => {
-  test('an image that is not there parks its container', async () => {
+describe('a manifest that this host cannot satisfy now', () => {
+  test('parks a container without its image', async () => {
     const file = supervisor.drop(
       'image.yaml',
       `images: { late: { archive: ./late.tar } }\ncontainers:\n  eager: { image: late }\n`,
@@ -125,7 +125,7 @@ describe('a manifest that this host cannot fulfil now', () => {
     rmSync(file);
   });
 
-  test('programs, users and devices that are not there are named with step and line', async () => {
+  test('names missing programs, users and devices with step and line', async () => {
     const lines = [
       'missing: { image: busybox, command: [no-such-program] }',
       'text: { image: busybox, command: [/etc/passwd] }',
@@ -157,7 +157,7 @@ describe('a manifest that this host cannot fulfil now', () => {
     await until('only keeper left', async () => (await supervisor.containers()).length === 1);
   });
 
-  test('a full network parks who comes last, and a place that gets free starts it', async () => {
+  test('parks the last container on a full network until an address is free', async () => {
     const pool = (names: readonly string[]) =>
       `${BUSYBOX_IMAGE}networks: { tiny: { subnet: 10.231.100.0/30 } }\ncontainers:\n${names
         .map((name) => `  ${name}: { image: busybox, command: ${FOREVER}, network: tiny }\n`)
@@ -173,7 +173,7 @@ describe('a manifest that this host cannot fulfil now', () => {
     rmSync(file);
   });
 
-  test('a subnet of the host is not taken over', async () => {
+  test('does not use a subnet of the host', async () => {
     const own = `tsdt${process.pid % 10_000}own`;
     execFileSync('ip', ['link', 'add', own, 'type', 'bridge']);
     try {
@@ -220,7 +220,7 @@ describe('a supervisor that cannot start', () => {
     ...['--default-bridge', `${supervisor.bridge}b`, '--bip', '10.231.99.1/24', '--pidfile', other('pid')],
   ];
 
-  test('names the owner of a root, a run directory and a socket that are taken', async () => {
+  test('names the owner of a root, run directory or socket in use', async () => {
     const root = await daemon(flags({ root: supervisor.root }));
     expect(root).toMatchObject({ status: 1, stdout: '' });
     expect(root.stderr).toContain(`another supervisor (pid ${supervisor.pid}) owns ${supervisor.root}`);
@@ -234,7 +234,7 @@ describe('a supervisor that cannot start', () => {
     expect(existsSync(`/sys/class/net/${supervisor.bridge}b`)).toBe(false);
   });
 
-  test('says so without root', async () => {
+  test('reports missing root rights', async () => {
     mkdirSync(join(supervisor.base, 'other'), { recursive: true });
     chmodSync(supervisor.base, 0o711);
     const result = await run([...AS_NOBODY, TSDOCKER, 'daemon', ...flags()]);
@@ -243,7 +243,7 @@ describe('a supervisor that cannot start', () => {
     expect(result.stderr).toContain('sudo');
   });
 
-  test('says so for a socket path that is too long and a bad flag', async () => {
+  test('reports a socket path that is too long and a bad flag', async () => {
     const long = await daemon(flags({ socket: other('x'.repeat(120)) }));
     expect(long.status).toBe(1);
     expect(long.stderr).toMatch(/path.*long/i);
@@ -255,7 +255,7 @@ describe('a supervisor that cannot start', () => {
     expect(flag.stderr).toContain('--mtu');
   });
 
-  test('clients say how to start one, and whose socket it is', async () => {
+  test('makes clients say how to start one and who owns the socket', async () => {
     const nobody = await run([TSDOCKER, '-H', `unix://${other('none')}`, 'get', 'containers']);
     expect(nobody.status).toBe(1);
     expect(nobody.stderr).toContain('tsdocker daemon');
@@ -278,7 +278,7 @@ describe('directories and networks of the daemon', () => {
       );
     });
 
-  test('that cannot serve are named', async () => {
+  test('that cannot be used are named', async () => {
     const file = supervisor.file('file', '');
     expect(await daemon('--root', '/proc/nothing/here')).toContain('create /proc/nothing/here: ENOENT');
     expect(await daemon('--manifests', 'file')).toContain(`${file} is not a directory (--manifests)`);
@@ -288,7 +288,7 @@ describe('directories and networks of the daemon', () => {
     expect(outside).toContain('hint: ');
   });
 
-  test('a bridge name that is taken hands no subnet to the next start', async () => {
+  test('a used bridge name leaves no subnet for the next start', async () => {
     const flags = ['--root', 'second', '--run-dir', 'second/run', '--default-bridge', 'lo', '-G', 'nosuchgroup'];
     expect(await daemon(...flags)).toContain('interface lo exists');
     const database = new Database(join(supervisor.base, 'second/history.db'), { readonly: true });
@@ -298,7 +298,7 @@ describe('directories and networks of the daemon', () => {
 });
 
 describe('damaged state', () => {
-  test('is reported and kept, and everything else goes on', async () => {
+  test('is reported and kept, and affects nothing else', async () => {
     const file = supervisor.drop(
       'damaged.yaml',
       `${BUSYBOX_IMAGE}containers:\n  other: { image: busybox, command: ${FOREVER} }\n`,
@@ -322,7 +322,7 @@ describe('damaged state', () => {
     for (const path of [alien, image]) rmSync(path, { recursive: true });
   });
 
-  test('of a running container neither stops it nor starts it twice, and mending it is enough', async () => {
+  test('of a running container neither stops it nor starts it twice, and repairing the file is enough', async () => {
     const file = supervisor.drop(
       'torn.yaml',
       `${BUSYBOX_IMAGE}containers:\n  torn: { image: busybox, command: ${FOREVER}, restart: always }\n`,
@@ -348,7 +348,7 @@ describe('damaged state', () => {
     await until('torn removed', async () => !(await supervisor.container('torn')));
   });
 
-  test('of a running container lets another one take its place where that is approved, and is kept', async () => {
+  test('of a running container is kept, and an approval allows a replacement', async () => {
     const port = await freePort();
     const file = supervisor.drop(
       'worn.yaml',

@@ -43,7 +43,7 @@ describe.skipIf(busybox === null || !NGINX_INSTALLED)('ADD of URLs (needs busybo
     area.remove();
   });
 
-  test('mode, time, names, owners and archives come out as in docker', async () => {
+  test('mode, time, names, owners and archives match docker', async () => {
     const file = serve('some file.txt', 'text').replace(' ', '%20');
     const archive = serve('files.tar', tarOf({ path: 'inside', content: 'in' }));
     const directory = context(`FROM busybox:1
@@ -69,7 +69,7 @@ RUN stat -c '%a %u:%g %Y %n' '/into/some file.txt' /renamed /owned > /seen
     );
   });
 
-  test('another build asks whether the file changed; only then the steps behind it are done again', async () => {
+  test('another build asks whether the file changed and repeats later steps only then', async () => {
     const url = serve('page', 'one');
     const directory = context(`FROM busybox:1\nADD ${url} /page\nRUN cat /page\n`);
     await supervisor.ok('build', '--network', 'host', '-t', 'page:1', directory);
@@ -83,7 +83,7 @@ RUN stat -c '%a %u:%g %Y %n' '/into/some file.txt' /renamed /owned > /seen
     expect(nginx.asked()).toEqual(['200 /page']);
   });
 
-  test('what cannot be had is an error at its line', async () => {
+  test('a failed download is an error at its line', async () => {
     const missing = await supervisor.cli(
       'build',
       '--network',

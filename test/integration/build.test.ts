@@ -79,7 +79,7 @@ describe.skipIf(busybox === null)('builds (need busybox-static)', () => {
     area.remove();
   });
 
-  test('stages, copies, commands and configuration come out as written', async () => {
+  test('stages, copies, commands and configuration have their effect', async () => {
     const directory = context({
       Dockerfile: `ARG BASE=busybox
 FROM $BASE:1 AS tools
@@ -165,7 +165,7 @@ CMD ["/data/word"]
     });
   });
 
-  test('what is known is not done again; each part of an instruction counts', async () => {
+  test('the cache is used until any part of an instruction changes', async () => {
     const text = (run: string) =>
       `FROM busybox:1\nARG V=0\nCOPY f g /d/\nRUN ${run}\nCOPY --from=busybox:1 /etc/group /x\nLABEL a=b\n`;
     const directory = context({ Dockerfile: text('cat /d/f > /out'), f: 'one', g: 'two' });
@@ -195,7 +195,7 @@ CMD ["/data/word"]
     expect(await known('--no-cache')).toBe('-----');
   });
 
-  test('with SOURCE_DATE_EPOCH equal files give an equal image, whatever their times and the builder', async () => {
+  test('with SOURCE_DATE_EPOCH equal files give an equal image, regardless of times and builder', async () => {
     const text =
       'FROM busybox:1\nWORKDIR /w\nCOPY f .\nRUN date > /dev/null; touch made; mkdir d; echo x > d/y\nADD <<E /e\nx\nE\n';
     const id = async (when: Date): Promise<string> => {
@@ -286,7 +286,7 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
       ['an absolute link', '/etc/passwd'],
       ['a climbing link', '../../../../../../etc/passwd'],
       ['a link into /proc', '/proc/self/root/etc/passwd'],
-    ])('%s leads to nothing of the host', async (_what, target) => {
+    ])('%s reaches no file of the host', async (_what, target) => {
       const directory = context({ Dockerfile: 'FROM scratch\nCOPY link /x\n' });
       symlinkSync(target, join(directory, 'link'));
       await refused(directory, 'link is not in the build context');
@@ -333,7 +333,7 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
       expect(existsSync('/escaped')).toBe(false);
     });
 
-    test('a link in the base image leads nowhere else than into the image', async () => {
+    test('a link in the base image stays inside the image', async () => {
       const base = context({ Dockerfile: 'FROM busybox:1\nRUN ln -s /tmp /out && ln -s ../../../../../../tmp /up\n' });
       await built(base, '-t', 'linked:1');
       const marker = `tsd-escape-${process.pid}`;
@@ -362,7 +362,7 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
     return child;
   }
 
-  test('Ctrl-C calls a build off, and nothing of it stays', async () => {
+  test('Ctrl-C cancels a build and leaves nothing behind', async () => {
     const before = supervisor.hostState();
     const child = await endlessBuild();
     let complaint = '';
@@ -394,7 +394,7 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
     expect(await built(context({ Dockerfile: 'FROM busybox:1\nRUN true\n' }))).toMatch(/^sha256:/);
   });
 
-  test('a base of the same app that changes has those built again that are made from it, and their containers follow', async () => {
+  test('a changed base of the app rebuilds its dependents, and their containers follow', async () => {
     const base = context({ Dockerfile: 'FROM busybox:1\nCOPY message /message\n', message: 'first\n' });
     const middle = context({ Dockerfile: 'ARG FROM=base\nFROM $FROM\nLABEL middle=1\n' });
     const chain = context({
@@ -424,7 +424,7 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
     await expect.poll(() => supervisor.container('chain'), { timeout: 20_000 }).toBeUndefined();
   });
 
-  test('a .build unit of Quadlet is built, with labels and variables, and its containers run', async () => {
+  test('a .build unit of Quadlet builds with labels and variables, and its containers run', async () => {
     const directory = context({ Containerfile: 'FROM busybox:1\nENV A=image B=image\nLABEL one=1\n' });
     supervisor.drop(
       'unit.build',
@@ -438,7 +438,7 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
     expect((await imageContent(archive)).config.config).toMatchObject({ Labels: { one: '1', two: '2' } });
   });
 
-  test('a declared build: FROM an image of the same app, and an edit of the context builds again', async () => {
+  test('a declared build uses an image of its app in FROM and repeats after an edit of the context', async () => {
     const directory = context({
       Dockerfile: 'FROM base\nCOPY message /message\nCMD ["/bin/sh", "-c", "cat /message; exec sleep 100000"]\n',
       message: 'first\n',
@@ -474,7 +474,7 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
     expect(stderr).toContain('build context /no/such/place: no such directory');
   });
 
-  test('a declared build with a platform and a secret, which stays out of the image', async () => {
+  test('a declared build has a platform and a secret, which stays out of the image', async () => {
     const directory = context({
       Dockerfile: `FROM scratch
 COPY --from=base / /

@@ -18,7 +18,7 @@ afterAll(async () => {
   await supervisor.destroy();
 });
 
-test('restart, recreate and ignore for a file, restart for an env file and for a secret', async () => {
+test('a changed file restarts, recreates or is ignored, an env file and a secret restart', async () => {
   const conf = supervisor.file('files/app.conf', 'one\n');
   const env = supervisor.file('files/app.env', 'MODE=one\n');
   const secret = supervisor.file('files/password', 'first secret\n');
@@ -82,7 +82,7 @@ test('restart, recreate and ignore for a file, restart for an env file and for a
   expect(onDisk.stdout).toBe('');
 });
 
-test('a file that is missing for a moment, and one that is made after its manifest', async () => {
+test('a file may be missing for a moment or be created after its manifest', async () => {
   const state = async (app: string): Promise<string> =>
     JSON.parse(await supervisor.ok('get', 'manifests', app, '-o', 'json'))[0]?.state;
   const becomes = (app: string, wanted: string) =>
@@ -109,7 +109,7 @@ test('a file that is missing for a moment, and one that is made after its manife
   await supervisor.waitFor('later', 'ready', ({ ready }) => ready);
 });
 
-test('a directory that is an image is read again when that is asked for, also for a watched file, and not before', async () => {
+test('a rootfs directory is read again only with --refresh, also for a watched file', async () => {
   const rootfs = join(supervisor.base, 'rootfs');
   mkdirSync(join(rootfs, 'bin'), { recursive: true });
   copyFileSync(findBusybox() ?? '', join(rootfs, 'bin/busybox'));

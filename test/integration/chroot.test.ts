@@ -27,7 +27,7 @@ const ENTER = `
   done
   exec chroot . "$@"`;
 
-test('is named by doctor, with the way out', () => {
+test('is named by doctor, with a remedy', () => {
   const doctor = (env: NodeJS.ProcessEnv) => {
     const directory = mkdtempSync('/tmp/tsd-test-chroot-');
     const args = ['-m', 'sh', '-c', ENTER, directory, process.execPath, TSDOCKER, 'doctor', '-H', 'unix:///none'];

@@ -63,7 +63,7 @@ describe.skipIf(busybox === null)('collection (needs busybox)', () => {
     await supervisor.ok('apply', '--refresh', '--wait=60s', '-f', supervisor.file('app.yaml', manifest));
   };
 
-  test('takes nothing of a running build, and delays no other work', async () => {
+  test('removes nothing of a running build and delays no other work', async () => {
     await supervisor.start(...GREEDY);
     await app('one');
     const kept = layers();
@@ -78,7 +78,7 @@ describe.skipIf(busybox === null)('collection (needs busybox)', () => {
     expect(layers().sort()).toEqual(kept.sort());
   });
 
-  test('ends with the supervisor when it only waits for its turn', async () => {
+  test('ends with the supervisor while it waits for its turn', async () => {
     await supervisor.start(...GREEDY);
     await app('one');
     const build = supervisor.cli('build', context(stages('app/app')));
@@ -87,7 +87,7 @@ describe.skipIf(busybox === null)('collection (needs busybox)', () => {
     expect((await build).status).not.toBe(0);
   });
 
-  test('prune frees what builds leave, and lists it; an image under such a step can be removed before', async () => {
+  test('prune lists and frees the leftovers of builds, whose base image can be removed before', async () => {
     await supervisor.start('-D');
     await importBase();
     openGate();
@@ -108,7 +108,7 @@ describe.skipIf(busybox === null)('collection (needs busybox)', () => {
     expect(supervisor.log).toMatch(/\+job prune\(all\)/);
   });
 
-  test('a prune that asked removes only the images that it listed, by the names that it listed', async () => {
+  test('a confirmed prune removes only the images it listed, by the listed names', async () => {
     await supervisor.start();
     await supervisor.ok('load', '-i', archive('one'));
     await supervisor.ok('load', '-i', archive('two'));
@@ -132,7 +132,7 @@ describe.skipIf(busybox === null)('collection (needs busybox)', () => {
   test.each([
     { key: 'Ctrl-C', status: 130 },
     { key: 'Ctrl-D', status: 1 },
-  ] as const)('$key at the question of a prune is a no', async ({ key, status }) => {
+  ] as const)('$key at the question of a prune means no', async ({ key, status }) => {
     await supervisor.start();
     await supervisor.ok('load', '-i', archive('one'));
     const answer = { question: 'Remove them? [y/N]', answer: key };
@@ -141,7 +141,7 @@ describe.skipIf(busybox === null)('collection (needs busybox)', () => {
     expect(await tags()).toEqual(['one:1']);
   });
 
-  test('an image that is named while a prune measures what it will remove keeps that name, or cannot get it', async () => {
+  test('an image that is tagged during a prune keeps the tag or the tag fails', async () => {
     await supervisor.start('-D');
     await supervisor.ok('load', '-i', archive('one'));
     // Thousands of files take a while to be measured.
@@ -159,7 +159,7 @@ describe.skipIf(busybox === null)('collection (needs busybox)', () => {
     expect(await tags()).toEqual(named === true ? ['named:since', 'one:1'] : []);
   });
 
-  test('an image that a build uses counts as needed then', async () => {
+  test('an image is needed while a build uses it', async () => {
     await supervisor.start();
     await importBase();
     await supervisor.ok('load', '-i', archive('other'));
@@ -171,7 +171,7 @@ describe.skipIf(busybox === null)('collection (needs busybox)', () => {
     expect(noted.map((row) => row.image_id)).toEqual([images.find((image) => image.tags.includes('busybox:1'))?.id]);
   });
 
-  test('what a rollback needs stays when the disk is too full, and when its app is deleted', async () => {
+  test('images for a rollback stay when the disk is too full and when the app is deleted', async () => {
     await supervisor.start(...GREEDY);
     await app('one');
     await app('two');

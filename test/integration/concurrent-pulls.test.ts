@@ -108,8 +108,8 @@ function expectOneImage(): void {
 const MANIFEST = (reference: string) =>
   `images: { app: { pull: "${reference}" } }\ncontainers: { web: { image: app, command: ${FOREVER} } }\n`;
 
-describe.skipIf(!POSSIBLE)('one image that several want at once (needs docker-registry, skopeo and busybox)', () => {
-  test('five pulls and an apply: each ends well, and the registry is asked for each layer once', async () => {
+describe.skipIf(!POSSIBLE)('concurrent pulls of one image (needs docker-registry, skopeo and busybox)', () => {
+  test('five pulls and an apply succeed with one request for each layer', async () => {
     proxy.closeAfter(MIB);
     const file = supervisor.file('app.yaml', MANIFEST(name()));
     const all = [...pulls(5), new Command('apply', '--wait=60s', '-f', file)];
@@ -122,13 +122,13 @@ describe.skipIf(!POSSIBLE)('one image that several want at once (needs docker-re
     expectOneImage();
   });
 
-  test('many pulls of an image that is here already end well, too', async () => {
+  test('many pulls of a present image succeed', async () => {
     await supervisor.ok('pull', name());
     await allReady([...pulls(4), new Command('pull', `${registry?.host}/app:1`)]);
     expectOneImage();
   });
 
-  test('a load of the same layers does not wait for a registry that has fallen silent, and neither takes the other along', async () => {
+  test('a load of the same layers does not wait for a silent registry, and neither fails the other', async () => {
     proxy.closeAfter(MIB);
     const archive = supervisor.file('app.tar', dockerArchive({ ...image, names: ['loaded:1'] }));
     const [first, second] = pulls(2) as [Command, Command];
@@ -142,7 +142,7 @@ describe.skipIf(!POSSIBLE)('one image that several want at once (needs docker-re
     expectOneImage();
   });
 
-  test('kill -9 of the supervisor with pulls and loads under way: the next ones end well, and nothing is left', async () => {
+  test('pulls and loads succeed after kill -9 during others, and nothing is left', async () => {
     const archive = supervisor.file('app.tar', dockerArchive(image));
     proxy.closeAfter(MIB);
     const before = [...pulls(3), new Command('load', '-i', archive)];

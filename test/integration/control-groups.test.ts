@@ -22,7 +22,7 @@ async function supervise(launcher: readonly string[] = []): Promise<TestSupervis
 const groupsOf = (pid: number | null): string[] => readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim().split('\n');
 
 test.runIf(mountOf('freezer') !== undefined && mountOf('pids') !== undefined)(
-  'a hierarchy that the supervisor cannot write is named, and only a limit that needs it keeps a container from running',
+  'a read-only hierarchy is named and stops only containers with a limit that needs it',
   async () => {
     const shut = `mount -o remount,bind,ro ${mountOf('freezer')}; mount -o remount,bind,ro ${mountOf('pids')}; exec "$@"`;
     const supervisor = await supervise(['unshare', '-m', 'sh', '-ec', shut, 'sh']);
@@ -51,7 +51,7 @@ test.runIf(mountOf('freezer') !== undefined && mountOf('pids') !== undefined)(
   },
 );
 
-test('every container is in groups of its own, which doctor has looked at', async () => {
+test('every container has its own groups, which doctor checks', async () => {
   const supervisor = await supervise();
   supervisor.drop('app.yaml', app(`  web: { image: busybox, command: ${FOREVER} }\n`));
   await supervisor.waitFor('web', 'runs', ({ ready }) => ready);
@@ -59,7 +59,7 @@ test('every container is in groups of its own, which doctor has looked at', asyn
   expect(checks.find(({ name }) => name === 'control groups')).toMatchObject({ status: 'ok' });
 });
 
-test('a step of a build, a probe and exec see their container’s groups and no others', async () => {
+test('a build step, a probe and exec see only the groups of their container', async () => {
   const supervisor = await supervise();
   supervisor.file(
     'image/Dockerfile',
@@ -82,7 +82,7 @@ containers: { web: { image: built, command: ${FOREVER}, health: { exec: ${probe}
   expect(web.conditions.find(({ type }) => type === 'Healthy')?.status).toBe(true);
 });
 
-test('groups that a supervisor made and died before a process was in them are removed by the next one', async () => {
+test('the next supervisor removes empty groups of a killed one', async () => {
   const supervisor = await supervise();
   supervisor.drop('app.yaml', app(`  web: { image: busybox, command: ${FOREVER} }\n`));
   await supervisor.waitFor('web', 'runs', ({ ready }) => ready);

@@ -28,7 +28,7 @@ const httpServer = (name: string) =>
 describe('-b none', () => {
   const withoutBridge = () => supervise(['-b', 'none']);
 
-  test('gives containers of the default network loopback only, and says which ports lead nowhere', async () => {
+  test('gives containers of the default network only loopback, and names unpublished ports', async () => {
     const supervisor = await withoutBridge();
     const port = await freePort();
     const look = shell(`ls /sys/class/net; cat /etc/hosts; ${IDLE}`);
@@ -58,7 +58,7 @@ describe('-b none', () => {
     expect(await supervisor.container('alone')).toMatchObject({ pid });
   });
 
-  test('says why a container cannot link there', async () => {
+  test('explains why a container cannot link there', async () => {
     const supervisor = await withoutBridge();
     supervisor.drop(
       'app.yaml',
@@ -72,7 +72,7 @@ describe('-b none', () => {
   });
 });
 
-test('--ip-forward=false leaves the host as it is, starts containers, and doctor says what does not work', async () => {
+test('--ip-forward=false leaves the host unchanged, starts containers, and doctor names what does not work', async () => {
   const host = `tsdff${process.pid}`;
   sh(`ip netns add ${host}; ip netns exec ${host} sh -c 'ip link set lo up; echo 0 > /proc/sys/net/ipv4/ip_forward'`);
   onTestFinished(() => {
@@ -97,7 +97,7 @@ test('--ip-forward=false leaves the host as it is, starts containers, and doctor
   expect(info.warnings.join()).toContain('IPv4 forwarding is off');
 });
 
-test('info shows what the host can limit', async () => {
+test('info shows the limits that the host supports', async () => {
   const supervisor = await supervise();
   const info = JSON.parse(await supervisor.ok('info', '-o', 'json')) as InfoView;
   const memory = '/sys/fs/cgroup/memory/memory';
@@ -113,7 +113,7 @@ test('info shows what the host can limit', async () => {
   );
 });
 
-test('--restart=false leaves down what does not run at the start, until it is started or changed', async () => {
+test('--restart=false keeps stopped containers down until they are started or changed', async () => {
   const supervisor = await supervise();
   const manifest = (changed: string) =>
     app(
@@ -143,7 +143,7 @@ test('--restart=false leaves down what does not run at the start, until it is st
 });
 
 describe('--tmpdir', () => {
-  test('holds what loads unpack, and is emptied by the next start', async () => {
+  test('is used by loads, and emptied by the next start', async () => {
     const supervisor = new TestSupervisor();
     onTestFinished(() => supervisor.destroy());
     const place = join(supervisor.base, 'scratch');

@@ -16,7 +16,7 @@ afterAll(async () => {
   await supervisor.destroy();
 });
 
-test('completed waits for an end with 0, started for a start, and nothing said for readiness', async () => {
+test('`completed` waits for exit code 0, `started` for a start, and the default for readiness', async () => {
   const signals = join(supervisor.base, 'signals');
   mkdirSync(signals);
   const wait = (file: string) => `while [ ! -e /signals/${file} ]; do sleep 0.05; done`;
@@ -57,7 +57,7 @@ test('completed waits for an end with 0, started for a start, and nothing said f
   expect(stuck).toMatchObject({ phase: 'Pending', pid: null });
 });
 
-test('apply --wait waits for the end of what others wait to be completed', async () => {
+test('apply --wait waits for containers that others need completed', async () => {
   const manifest = (job: string) =>
     `app: waiting
 ${BUSYBOX_IMAGE}containers:
@@ -72,7 +72,7 @@ ${BUSYBOX_IMAGE}containers:
   expect(await supervisor.container('setup')).toMatchObject({ pid: null, exitCode: 0 });
 });
 
-test('a link into another app gives its address, follows it, and orders the start', async () => {
+test('a link into another app passes its address, follows changes, and orders the start', async () => {
   const address = (third: string) =>
     `networks: { back: { subnet: ${supervisor.subnet.replace('232', '234')}.0/24 } }
 containers:

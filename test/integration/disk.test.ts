@@ -37,7 +37,7 @@ describe.skipIf(busybox === null)('images and generations (needs busybox)', () =
     await supervisor.ok('apply', '--refresh', '--wait=60s', '-f', file);
   };
 
-  test('a rollback has its image, which prune kept, although file and tag are others now', async () => {
+  test('a rollback has its image after a prune, although file and tag changed', async () => {
     await supervisor.start('--keep-generations', '2');
     await applied('one');
     await applied('two');
@@ -55,7 +55,7 @@ describe.skipIf(busybox === null)('images and generations (needs busybox)', () =
     expect(await marker()).toBe('two');
   });
 
-  test('a rollback brings back what was deleted with the image it had', async () => {
+  test('a rollback restores a deleted container with its image', async () => {
     await supervisor.start();
     await applied('one');
     const { imageId } = (await supervisor.container('web')) ?? {};
@@ -81,7 +81,7 @@ describe.skipIf(busybox === null)('a disk that fills (needs busybox)', () => {
     mounted = false;
   });
 
-  test('loses the images that were not needed for longest, down to the low mark, by itself', async () => {
+  test('evicts the least recently needed images down to the low mark', async () => {
     mkdirSync(supervisor.root);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=48m', 'tmpfs', supervisor.root]);
     mounted = true;

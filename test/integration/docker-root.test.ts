@@ -24,7 +24,7 @@ afterEach(async () => {
   await supervisor.destroy();
 });
 
-test('its containers are shown and left alone, its images and names are known, and ours run beside them', async () => {
+test('shows its containers without changing them, knows its images and names, and runs ours beside them', async () => {
   const before = readFileSync(join(supervisor.root, 'containers', DOCKER_IDS.db, 'config.json'), 'utf8');
   // The pid of `web` in the fixture is this process: a signal to it would end the test.
   expect(await supervisor.container('web')).toMatchObject({

@@ -131,7 +131,7 @@ function checkNpmScripts({ text }: Block): void {
   }
 }
 
-test('every block is of a kind that is checked', () => {
+test('every block has a kind that is checked', () => {
   expect(blocks.filter((block) => kindOf(block) === undefined).map(at)).toEqual([]);
 });
 
@@ -167,7 +167,7 @@ function expectAsSaid(text: string, { failures, output }: Outcome): void {
 
 const START = 'tsdocker daemon 2>"$BASE/log" &\ntsdocker info --wait >/dev/null\n';
 
-describe('the commands of a document do what it says', () => {
+describe('the commands of a document work as described', () => {
   const scripts = blocks.filter((block) => kindOf(block)?.check === 'script');
   const files = [...new Set(scripts.map(({ file }) => file))];
   test.each(files)('%s', async (file) => {

@@ -71,7 +71,7 @@ containers:
 `;
 
 test.skipIf(findBusybox() === null || !NGINX_INSTALLED)(
-  'a proxy that is not told keeps the old address: plan and validate say so until it is (needs busybox-static, nginx)',
+  'a proxy without a reload keeps the old address, and plan and validate warn until it has one (needs busybox-static, nginx)',
   async () => {
     const untied = supervisor.file('site.yaml', PROXIED('one', 'dependsOn: [web]'));
     const note =

@@ -37,7 +37,7 @@ const cliAs = (uid: number, ...args: string[]) =>
 const kinds = (view: WhyView) => view.steps.map(({ kind }) => kind);
 
 describe('why', () => {
-  test('leads from the edit over the restart and the death to the present, and survives kill -9 of the supervisor', async () => {
+  test('shows edit, restart, death and present state, also after kill -9 of the supervisor', async () => {
     const manifest = (mode: string) =>
       app(`  web: { image: busybox, command: ${TALKATIVE}, env: { MODE: ${mode} }, restart: always }\n`);
     const file = supervisor.drop('app.yaml', manifest('one'));
@@ -78,7 +78,7 @@ describe('why', () => {
     );
   });
 
-  test('shows a crash loop once, and what it waits for', async () => {
+  test('shows a crash loop once, and its next start', async () => {
     supervisor.drop(
       'app.yaml',
       app(`  web: { image: busybox, command: ${shell('echo no luck >&2; exit 3')}, restart: always }\n`),
@@ -105,7 +105,7 @@ describe('why', () => {
     expect(await supervisor.ok('why', 'web')).toContain(`Now\n  ${view.now[0]?.split(',')[0]}`);
   });
 
-  test('does not say that one waits which ended as it should', async () => {
+  test('does not report a completed container as waiting', async () => {
     supervisor.drop(
       'app.yaml',
       app(
@@ -117,7 +117,7 @@ describe('why', () => {
     expect((await why('once')).now).toEqual([expect.stringContaining('exited with 0')]);
   });
 
-  test('names the dependency that a container waits for, and the edit that is not taken over', async () => {
+  test('names the dependency of a waiting container, and the rejected edit', async () => {
     const file = supervisor.drop(
       'app.yaml',
       app(
@@ -146,7 +146,7 @@ describe('why', () => {
     await until('parked', async () => (await supervisor.ok('get', 'c', '-o', 'wide')).includes('DependencyNotReady'));
   });
 
-  test('finds a resource of any kind by its name alone, and a manifest', async () => {
+  test('finds a resource of any kind and a manifest by name', async () => {
     const file = supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}volumes: { data: {}, twice: {} }\n`);
     supervisor.drop('other.yaml', 'volumes: { twice: {} }\n');
     await until('both there', async () => (await supervisor.ok('get', 'volumes')).match(/Ready/g)?.length === 3);
@@ -160,7 +160,7 @@ describe('why', () => {
     expect(names.filter((name) => name.startsWith('/'))).toEqual([]);
   });
 
-  test('an exit while the supervisor was away has its true time and last lines', async () => {
+  test('shows the true time and last lines of an exit without a supervisor', async () => {
     supervisor.drop(
       'app.yaml',
       app(
@@ -185,7 +185,7 @@ describe('why', () => {
 describe('history and rollback', () => {
   const manifest = (mode: string) => app(`  web: { image: busybox, command: ${FOREVER}, env: { MODE: ${mode} } }\n`);
 
-  test('says who: the user of the process that asked, and the owner of a watched file', async () => {
+  test('names the requesting user, or the owner of a watched file', async () => {
     const watched = supervisor.drop('watched.yaml', 'volumes: { one: {} }\n');
     await until('the first taken over', async () => (await history())[0]?.generation === 1);
     writeFileSync(watched, 'volumes: { two: {} }\n');
@@ -208,7 +208,7 @@ describe('history and rollback', () => {
     expect(lines[4]).toMatch(/^2 .* root \(owner\) +edited watched.yaml/);
   });
 
-  test('an applied manifest goes back to what it was, as a new generation', async () => {
+  test('restores an applied manifest as a new generation', async () => {
     const file = supervisor.file('app.yaml', manifest('one'));
     await supervisor.ok('apply', '--wait', '-f', file);
     supervisor.file('app.yaml', manifest('two'));
@@ -236,7 +236,7 @@ describe('history and rollback', () => {
     });
   });
 
-  test('a watched file is named; with --hold its app stays as it was until the file changes', async () => {
+  test('names a watched file, and --hold keeps its old app until the file changes', async () => {
     const file = supervisor.drop('app.yaml', manifest('one'));
     await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
     supervisor.drop('app.yaml', manifest('two'));
@@ -261,7 +261,7 @@ describe('history and rollback', () => {
     expect(await held()).toMatchObject({ state: 'Active', held: null });
   });
 
-  test('approve takes over the manifest of a held app', async () => {
+  test('approve accepts the manifest of a held app', async () => {
     supervisor.drop('app.yaml', manifest('one'));
     await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
     supervisor.drop('app.yaml', manifest('two'));
@@ -273,7 +273,7 @@ describe('history and rollback', () => {
 });
 
 describe('events', () => {
-  test('-f sees what happens, the list holds it afterwards', async () => {
+  test('-f prints new events, which the list has afterwards', async () => {
     supervisor.drop('app.yaml', app(`  web: { image: busybox, command: ${FOREVER} }\n`));
     const { pid } = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
     let seen = '';
@@ -310,7 +310,7 @@ describe('events', () => {
     expect(await events('--since', '2100-01-01T00:00:00Z')).toEqual([]);
   });
 
-  test('get -w shows a container come and go', async () => {
+  test('get -w shows a container appear and disappear', async () => {
     let seen = '';
     const watcher = execFile(resolve(import.meta.dirname, '../../bin/tsdocker'), ['get', 'containers', '-w'], {
       env: { ...process.env, TSDOCKER_HOST: supervisor.socket },

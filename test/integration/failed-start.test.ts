@@ -105,8 +105,8 @@ async function occupied(address: string | number): Promise<void> {
   onTestFinished(() => new Promise<void>((done) => void server.close(() => done())));
 }
 
-describe('before anything is opened', () => {
-  test('manifests that cannot be looked at', async () => {
+describe('before the open step', () => {
+  test('a manifest directory that cannot be read', async () => {
     const supervisor = prepared();
     const circle = join(supervisor.base, 'circle');
     symlinkSync(circle, circle);
@@ -120,7 +120,7 @@ describe('before anything is opened', () => {
   });
 });
 
-describe('while state is opened', () => {
+describe('while state opens', () => {
   test('a pid file that cannot be written', async () => {
     const supervisor = prepared();
     const pidfile = join(supervisor.base, 'file/pid');
@@ -135,7 +135,7 @@ describe('while state is opened', () => {
     rmSync(path);
   });
 
-  test('a database of a newer version, after another one was opened', async () => {
+  test('a database of a newer version, after another is open', async () => {
     const supervisor = prepared();
     const path = supervisor.file('root/history.db', '');
     const newer = new Database(path);
@@ -154,21 +154,21 @@ describe('while state is opened', () => {
   });
 });
 
-describe('while drivers are opened', () => {
-  test('a storage driver that is not there', async () => {
+describe('while drivers open', () => {
+  test('a storage driver that does not exist', async () => {
     const supervisor = prepared();
     expectClosed(supervisor, await start(supervisor, '--storage-driver', 'nonsense'), /nonsense/);
   });
 
-  test('a key that is none, after the default bridge was made', async () => {
+  test('an invalid key, after the default bridge was created', async () => {
     const supervisor = prepared();
     const key = supervisor.file('key.json', 'nonsense');
     expectClosed(supervisor, await start(supervisor, '--trust-key', key), /key\.json/);
   });
 });
 
-describe('while it begins to serve', () => {
-  test('a socket on which another process answers, with metrics served and a page that waits for its port', async () => {
+describe('while it starts to serve', () => {
+  test('a socket with another listener, with metrics served and a page that waits for its port', async () => {
     const supervisor = prepared();
     const [metrics, web] = [await freePort(), await freePort()];
     await occupied(web);
@@ -187,7 +187,7 @@ describe('while it begins to serve', () => {
     expect(existsSync(join(supervisor.runDir, 'tsdocker.sock'))).toBe(false);
   });
 
-  test('a socket on which another process answers leaves a container running, and who follows it takes it over', async () => {
+  test('a socket with another listener leaves a container running, and the next supervisor adopts it', async () => {
     const supervisor = prepared();
     await supervisor.start();
     supervisor.drop('app.yaml', app(`  web: { image: busybox, command: ${FOREVER}, stopTimeout: 1s }\n`));
@@ -204,7 +204,7 @@ describe('while it begins to serve', () => {
   });
 });
 
-test('a second supervisor of a root ends, and leaves the first as it is', async () => {
+test('a second supervisor of a root ends without affecting the first', async () => {
   const supervisor = prepared();
   await supervisor.start();
   const { code, log, open } = await start(supervisor);
@@ -214,7 +214,7 @@ test('a second supervisor of a root ends, and leaves the first as it is', async 
   expect((await supervisor.cli('info')).status).toBe(0);
 });
 
-test('a signal as soon as it says that it is ready ends it as one does later', async () => {
+test('a signal right after the ready message ends it cleanly', async () => {
   const supervisor = prepared();
   for (let round = 0; round < 3; round++) {
     const { code, log } = await startAnd(

@@ -44,7 +44,7 @@ async function expectSame(file: string, names: readonly string[], warning: RegEx
   expect(after.map((view) => view?.pid)).toEqual(before.map((view) => view?.pid));
 }
 
-test('a part of a watched file without a translation is reported everywhere', async () => {
+test('an untranslatable part of a watched file is reported everywhere', async () => {
   const file = supervisor.drop(
     'lossy.yaml',
     `services:
@@ -79,7 +79,7 @@ test('a part of a watched file without a translation is reported everywhere', as
   await until('the app gone', async () => (await supervisor.container('one')) === undefined);
 });
 
-test('a Compose file runs, and its translation says the same', async () => {
+test('a Compose file runs, and its translation is equivalent', async () => {
   const port = await freePort();
   const file = supervisor.drop(
     'shop.yaml',
@@ -108,7 +108,7 @@ volumes: { content: {} }
   await expectSame(file, ['web', 'client'], /shop\.yaml:14:5: mac_address is not in this version/);
 });
 
-test('a Compose file holds texts of files, and is merged with its override file', async () => {
+test('a Compose file with inline files is merged with its override file', async () => {
   const say =
     'cat /index /etc/motd; echo "$GREETING"; busybox stat -c %a /etc/motd; (echo x > /etc/motd) 2>/dev/null || echo kept';
   supervisor.file('manifests/page/index', 'from the context\n');
@@ -143,7 +143,7 @@ configs: { motd: { content: "text of the file\\n" } }
   expect(existsSync(join(supervisor.root, 'containers', id))).toBe(false);
 });
 
-test('a text of a Compose file that is edited goes with the container that takes over', async () => {
+test('an edited inline file moves with the new container', async () => {
   const drop = (text: string) =>
     supervisor.drop(
       'words.yaml',
@@ -169,7 +169,7 @@ configs: { word: { content: "${text}\\n" } }
   await until('the app gone', async () => (await supervisor.container('front')) === undefined);
 });
 
-test('a Kubernetes file runs, and its translation says the same', async () => {
+test('a Kubernetes file runs, and its translation is equivalent', async () => {
   const port = await freePort();
   const file = supervisor.drop(
     'pod.yaml',
@@ -204,7 +204,7 @@ spec:
   await expectSame(file, ['site-server', 'site-helper'], /pod\.yaml:21:\d+: emptyDir becomes the volume/);
 });
 
-test('Quadlet units run, and their translation can be applied', async () => {
+test('Quadlet units run, and their translation applies', async () => {
   const units = {
     'data.volume': '[Volume]\nLabel=kind=data\n',
     'counter.container': `[Unit]

@@ -41,8 +41,8 @@ async function serveOnHost(port: number): Promise<void> {
 const crashing = (port: number) =>
   app(`  web: { image: busybox, command: ${shell('exit 3')}, restart: always, ports: ["${port}:80"] }\n`);
 
-describe('a host port that was published', () => {
-  test('is the host’s own while its container backs off, and then a clear conflict', async () => {
+describe('a published host port', () => {
+  test('is free while its container backs off, and a foreign listener is then a clear conflict', async () => {
     const supervisor = await supervise();
     const port = await freePort();
     supervisor.drop('app.yaml', crashing(port));
@@ -57,7 +57,7 @@ describe('a host port that was published', () => {
   });
 
   // Tests beside this one publish automatic ports too, and one may take the port while it is free.
-  test('is published again by the start that follows, with the same lease', { retry: 3 }, async () => {
+  test('is published again by the next start with the same lease', { retry: 3 }, async () => {
     const supervisor = await supervise();
     const gate = supervisor.file('gate/x', '');
     const script = `test -e /gate/open || exit 3; mkdir -p /www; echo back > /www/index.html; busybox httpd -p 80 -h /www; ${IDLE}`;
@@ -89,7 +89,7 @@ describe('a host port that was published', () => {
     expect(leases()).toBe(before);
   });
 
-  test('is given back by a supervisor that comes after the end', async () => {
+  test('is released by a supervisor that starts after the end', async () => {
     const supervisor = await supervise();
     const port = await freePort();
     supervisor.drop(
@@ -110,7 +110,7 @@ describe('a host port that was published', () => {
     expect(await get(port)).toBe('of the host\n');
   });
 
-  test('stays while another container lives in the namespace', async () => {
+  test('stays while another container uses the namespace', async () => {
     const supervisor = await supervise();
     const port = await freePort();
     supervisor.drop(
@@ -128,7 +128,7 @@ describe('a host port that was published', () => {
   });
 });
 
-describe('a supervisor that stops', () => {
+describe('a stopping supervisor', () => {
   const bridges = (supervisor: TestSupervisor) =>
     sh('ip -o link')
       .split('\n')
@@ -136,7 +136,7 @@ describe('a supervisor that stops', () => {
   const manifest = (port: number) =>
     `${app(`  web: { image: busybox, command: ${httpServer('mine')}, restart: always, ports: ["${port}:80"], network: n, stopTimeout: 1s, resources: { memory: 64MiB } }\n`)}networks: { n: {} }\n`;
 
-  test('changes nothing while a container goes on', async () => {
+  test('changes nothing while a container runs', async () => {
     const supervisor = await supervise();
     const port = await freePort();
     supervisor.drop('app.yaml', manifest(port));
@@ -151,7 +151,7 @@ describe('a supervisor that stops', () => {
     expect(await until('an answer', () => get(port))).toBe('mine\n');
   });
 
-  test('gives all back with --stop-containers, and the next start builds it again', async () => {
+  test('releases everything with --stop-containers, and the next start creates it again', async () => {
     const supervisor = await supervise('--stop-containers');
     const port = await freePort();
     supervisor.drop('app.yaml', manifest(port));
@@ -166,7 +166,7 @@ describe('a supervisor that stops', () => {
     await serveOnHost(port).then(async () => expect(await get(port)).toBe('of the host\n'));
   });
 
-  test('leaves a bridge that somebody plugged an interface into, with its settings as they were', async () => {
+  test('leaves a bridge with a foreign interface and its settings', async () => {
     const supervisor = await supervise('--stop-containers');
     const foreign = `tf${process.pid}`;
     onTestFinished(() => {
@@ -189,7 +189,7 @@ describe('a supervisor that stops', () => {
     expect(bridges(supervisor)).toEqual([]);
   });
 
-  test('mends with the next start whatever a kill left half given back', async () => {
+  test('that is killed during the release is repaired by the next start', async () => {
     const supervisor = await supervise('--stop-containers');
     const port = await freePort();
     supervisor.drop('app.yaml', manifest(port));
@@ -210,7 +210,7 @@ describe('a supervisor that stops', () => {
     }
   });
 
-  test('is killed at any moment of giving back, and the next one stands', async () => {
+  test('can be killed at any moment of the release, and the next one works', async () => {
     const supervisor = await supervise('--stop-containers');
     const port = await freePort();
     supervisor.drop('app.yaml', manifest(port));
@@ -231,7 +231,7 @@ describe('a supervisor that stops', () => {
   });
 });
 
-describe('a host in a namespace of its own', () => {
+describe('a host in its own namespace', () => {
   /** A network namespace that a supervisor is started in, without forwarding. */
   function privateHost(): string {
     const name = `tsdgb${process.pid}`;
@@ -251,7 +251,7 @@ describe('a host in a namespace of its own', () => {
     return supervisor.start();
   }
 
-  test('stops forwarding with its supervisor, where it did not before', async () => {
+  test('stops forwarding with the supervisor that enabled it', async () => {
     const host = privateHost();
     const supervisor = await superviseIn(host);
     expect(forwarding(host)).toBe('1');
@@ -262,7 +262,7 @@ describe('a host in a namespace of its own', () => {
     expect(within(host, 'ip -o link')).not.toContain(supervisor.bridge);
   });
 
-  test('goes on forwarding while a bridge of somebody else may rely on it', async () => {
+  test('keeps forwarding while a foreign bridge may need it', async () => {
     const host = privateHost();
     const supervisor = await superviseIn(host);
     within(host, 'ip link add br9 type bridge; ip addr add 10.255.9.1/24 dev br9');
@@ -275,7 +275,7 @@ describe('a host in a namespace of its own', () => {
   });
 });
 
-test('an open connection is not what keeps a port: the end of the container is', async () => {
+test('an open connection does not keep the port of an ended container', async () => {
   const supervisor = await supervise();
   const port = await freePort();
   supervisor.drop(

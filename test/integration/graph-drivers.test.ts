@@ -22,7 +22,7 @@ const manifest = (archive: string): string =>
 const driver = async (): Promise<string> => JSON.parse(await supervisor.ok('info', '-o', 'json')).graphDriver;
 
 describe.skipIf(busybox === null)('graph drivers (needs busybox)', () => {
-  test(`a container of an image with ${LAYERS} layers sees the lowest and the highest, and changes them`, async () => {
+  test(`a container of an image with ${LAYERS} layers can read and change the lowest and the highest`, async () => {
     const layers = Array.from({ length: LAYERS - 1 }, (_, index) =>
       tarOf(
         { path: `layers/${index + 1}`, content: `${index + 1}\n` },
@@ -63,7 +63,7 @@ describe.skipIf(busybox === null)('graph drivers (needs busybox)', () => {
     expect(images.flatMap(({ tags }) => tags)).toContain('deeper:1');
   });
 
-  test('the driver is the one asked for, else the one that holds the images, else the first that works', async () => {
+  test('the driver is the requested one, else the one with images, else the first that works', async () => {
     const archive = supervisor.file('app.tar', dockerArchive({ layers: [busyboxBase()], names: ['app:1'] }));
     await supervisor.start('-s', 'vfs');
     expect(await driver()).toBe('vfs');

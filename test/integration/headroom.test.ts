@@ -39,7 +39,7 @@ const manifest = (resources: string, mode: string) => `${BUSYBOX_IMAGE}container
     resources: ${resources}
 `;
 
-test('an update for which there is no memory is refused before the first stop, and made when there is', async () => {
+test('an update without enough memory is refused before the first stop, and proceeds once there is enough', async () => {
   const file = supervisor.drop('app.yaml', manifest('{ memory: 64MiB }', 'one'));
   const before = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
   const untouched = { id: before.id, pid: before.pid, phase: 'Running', ready: true, restarts: 0 };

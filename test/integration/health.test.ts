@@ -44,7 +44,7 @@ function processesWith(text: string): string[] {
 }
 
 describe('probes', () => {
-  test('by HTTP: links and --wait wait for readiness, which is reported with its reason', async () => {
+  test('over HTTP delay links and --wait until ready, with the reason', async () => {
     const manifest = supervisor.file(
       'apps/app.yaml',
       app(
@@ -75,7 +75,7 @@ describe('probes', () => {
     expect(await supervisor.ok('describe', 'web')).toContain('HTTP 200');
   });
 
-  test('of servers on loopback, without a network and in the network of another', async () => {
+  test('reach servers on loopback, without a network and in a shared network', async () => {
     supervisor.drop(
       'app.yaml',
       app(
@@ -91,7 +91,7 @@ describe('probes', () => {
     expect(deaf.message).toContain('needs host: localhost');
   });
 
-  test('an unhealthy container is restarted, and why shows the chain with its place in the manifest', async () => {
+  test('restart an unhealthy container, and why shows the chain with its manifest line', async () => {
     supervisor.drop(
       'app.yaml',
       app(
@@ -114,7 +114,7 @@ describe('probes', () => {
     expect(why).toContain('app.yaml:4:');
   });
 
-  test('a program that takes too long is killed with what it started', async () => {
+  test('kill a program that takes too long, with its children', async () => {
     supervisor.drop(
       'app.yaml',
       app(
@@ -126,7 +126,7 @@ describe('probes', () => {
     await until('nothing of it is left', () => processesWith('86017').length === 0);
   });
 
-  test('health and its results outlive the supervisor', async () => {
+  test('keep their results over a restart of the supervisor', async () => {
     supervisor.drop(
       'app.yaml',
       app(
@@ -146,7 +146,7 @@ describe('probes', () => {
     expect((await results('web'))[0]).toEqual(before.health?.results[0]);
   });
 
-  test('the HEALTHCHECK of an image is honoured, and health: none puts it out', async () => {
+  test('follow HEALTHCHECK of the image, and `health: none` disables it', async () => {
     supervisor.drop('base.yaml', app(`base: { image: busybox, command: ${FOREVER} }`));
     await supervisor.waitFor('base', 'ready', ({ ready }) => ready);
     await supervisor.ok(
@@ -170,7 +170,7 @@ describe('probes', () => {
     await supervisor.waitFor('user', 'ready', ({ ready }) => ready);
   });
 
-  test('a new run of a dependency restarts its dependent once it is ready', async () => {
+  test('restart a dependent once the new run of its dependency is ready', async () => {
     supervisor.drop(
       'app.yaml',
       app(

@@ -49,7 +49,7 @@ test('a bind source that is missing and has the name of a file', async () => {
   await expectHint(file, 'misread', `Correct the path in the manifest, or create the file ${source}.`);
 });
 
-test('a command that is not in the image, also when reported by another supervisor', async () => {
+test('a command that is not in the image, also after a restart of the supervisor', async () => {
   const file = supervisor.file('app.yaml', app('  web: { image: busybox, command: [no-such-program] }\n'));
   const hint = 'Check command and entrypoint against the image.';
   await expectHint(file, 'web', hint);
@@ -59,7 +59,7 @@ test('a command that is not in the image, also when reported by another supervis
   await until('why to give the hint', async () => (await supervisor.ok('why', 'web')).includes(`hint: ${hint}`));
 });
 
-test.skipIf(!REGISTRY_INSTALLED)('an image that its registry does not have', async () => {
+test.skipIf(!REGISTRY_INSTALLED)('an image missing from its registry', async () => {
   const server = new RegistryServer();
   try {
     await server.start();

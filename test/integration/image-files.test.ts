@@ -38,7 +38,7 @@ async function runWeb(): Promise<void> {
 }
 
 describe('a container', () => {
-  test('its changes are listed, committed, and run as an image', async () => {
+  test('has its changes listed, committed, and run as an image', async () => {
     await runWeb();
     const changes = (await supervisor.ok('changes', 'web')).trim().split('\n');
     expect(changes).toEqual(expect.arrayContaining(['A /opt/made/file', 'A /ready']));
@@ -62,7 +62,7 @@ describe('a container', () => {
     expect(await supervisor.ok('logs', 'made')).toBe('mine\n');
   });
 
-  test('its files are exported and imported', async () => {
+  test('has its files exported and imported', async () => {
     await runWeb();
     await supervisor.ok('export', 'web', '-o', file('web.tar'));
     const names = execFileSync('tar', ['-tf', file('web.tar')], { encoding: 'utf8' }).split('\n');
@@ -74,7 +74,7 @@ describe('a container', () => {
   });
 });
 
-describe('a container that does not stand still while its files are read', () => {
+describe('a container that changes during a read of its files', () => {
   const LARGE = 'bs=1M count=400';
   const layers = (): string[] => readdirSync(join(supervisor.root, 'overlay'));
   const client = () => new SupervisorClient(supervisor.socket);
@@ -103,7 +103,7 @@ describe('a container that does not stand still while its files are read', () =>
     return last;
   }
 
-  test('a stop wins, and ends an export with an error', async () => {
+  test('takes a stop, which ends an export with an error', async () => {
     await runLarge();
     supervisor.file('web.tar', 'what was there');
     const stop = () => client().stop('web', null, null);
@@ -120,7 +120,7 @@ describe('a container that does not stand still while its files are read', () =>
     expect(execFileSync('tar', ['-tf', file('web.tar')], { encoding: 'utf8' })).toContain('torn');
   });
 
-  test('a stop wins, and a commit leaves nothing', async () => {
+  test('takes a stop, and a commit leaves nothing', async () => {
     await runLarge();
     const before = layers();
     // Its first event comes when the layer is unpacked, after the digest of the whole.
@@ -131,7 +131,7 @@ describe('a container that does not stand still while its files are read', () =>
     expect(layers().sort()).toEqual(before.sort());
   });
 
-  test('a stop that is under way is left its time', async () => {
+  test('keeps the grace period of a stop in progress', async () => {
     const slow = shell('trap "echo ending; sleep 2; exit 0" TERM; while :; do sleep 0.1; done');
     supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${slow} }\n`);
     await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
@@ -144,7 +144,7 @@ describe('a container that does not stand still while its files are read', () =>
   });
 });
 
-test('a container whose start copies files into a volume is not read before it stands still', async () => {
+test('is not read while its start copies files into a volume', async () => {
   const root = file('root');
   mkdirSync(join(root, 'bin'), { recursive: true });
   cpSync('/bin/busybox', join(root, 'bin/busybox'));
@@ -171,7 +171,7 @@ test('a container whose start copies files into a volume is not read before it s
   expect(await changes()).toEqual([]);
 });
 
-test('a container that is being removed is not read', async () => {
+test('is not read during its removal', async () => {
   await runWeb();
   await supervisor.ok('exec', 'web', 'busybox', 'dd', 'if=/dev/zero', 'of=/large', 'bs=1M', 'count=400');
   await supervisor.ok('stop', 'web');
@@ -183,7 +183,7 @@ test('a container that is being removed is not read', async () => {
 });
 
 describe('archives', () => {
-  test.each(['docker', 'oci'])('a saved %s archive brings the same images to another supervisor', async (format) => {
+  test.each(['docker', 'oci'])('a saved %s archive gives another supervisor the same images', async (format) => {
     await runWeb();
     const busybox = await tagged('app/busybox:latest');
     await supervisor.ok('commit', 'web', 'web:made');
@@ -205,7 +205,7 @@ describe('archives', () => {
   });
 
   test.skipIf(spawnSync('skopeo', ['--version']).error !== undefined)(
-    'skopeo reads what was saved (needs skopeo)',
+    'skopeo reads a saved archive (needs skopeo)',
     async () => {
       await runWeb();
       await supervisor.ok('commit', 'web', 'web:made');
@@ -217,8 +217,8 @@ describe('archives', () => {
   );
 });
 
-describe('a file or an image that is not there', () => {
-  test('is named with what to type next, and nothing is written', async () => {
+describe('a missing file or image', () => {
+  test('is named with the next command to type, and nothing is written', async () => {
     const absent = file('absent.tar');
     const out = join(supervisor.base, 'absent', 'out.tar');
     await runWeb();
@@ -248,7 +248,7 @@ describe('an OCI layout directory', () => {
   const tool = (program: string, ...args: string[]) => execFileSync(program, args, { encoding: 'utf8', stdio: 'pipe' });
   const skopeo = (...args: string[]) => tool('skopeo', '--insecure-policy', ...args);
 
-  test('that is saved is read by skopeo and umoci', async () => {
+  test('that we save is read by skopeo and umoci', async () => {
     await runWeb();
     await supervisor.ok('commit', 'web', 'web:made');
     const made = await tagged('web:made');
@@ -265,7 +265,7 @@ describe('an OCI layout directory', () => {
     expect(JSON.parse(skopeo('inspect', '--raw', `oci:${file('layout')}:web:made`))).toEqual(inspected);
   });
 
-  test('of skopeo and umoci is loaded with all its images', async () => {
+  test('of skopeo and umoci loads with all its images', async () => {
     await runWeb();
     await supervisor.ok('commit', 'web', 'web:made');
     await supervisor.ok('save', '-o', file('web.tar'), 'web:made');

@@ -46,8 +46,8 @@ const mask = (...bits: number[]) =>
 const CAP_NET_ADMIN = 12;
 const DOCKER_DEFAULT = '00000000a80425fb';
 
-describe('what a container sees of itself', () => {
-  test('a user without rights listens on a port below 1024 and may ping in a network of its own', async () => {
+describe('a container', () => {
+  test('lets an unprivileged user listen below port 1024 and ping in its own network', async () => {
     const ask = 'cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/net/ipv4/ping_group_range; id -u';
     const listen =
       'nc -l -p 80 -e /bin/true & sleep 0.1; until nc 127.0.0.1 80 </dev/null; do sleep 0.1; done; echo heard';
@@ -64,7 +64,7 @@ describe('what a container sees of itself', () => {
     expect(found.host).toBe(`${ofHost.join('')}0\n`);
   });
 
-  test('names, files, rights and limits are those of the manifest', async () => {
+  test('has the names, files, rights and limits of its manifest', async () => {
     const status = 'grep -E "^(CapEff|NoNewPrivs)" /proc/self/status';
     const found = await outputs('self', {
       names: {
@@ -114,7 +114,7 @@ describe('what a container sees of itself', () => {
     expect(found.user).toBe('1234\n4321\n/work\n');
   });
 
-  test('volumesFrom shares volumes, read-only where asked', async () => {
+  test('shares volumes by volumesFrom, read-only where asked', async () => {
     const found = await outputs('sharing', {
       giver: { fields: 'volumes: ["/shared"]', script: 'echo from giver > /shared/note' },
       taker: {
@@ -131,7 +131,7 @@ describe('hosts, hostname and resolv.conf', () => {
   const tamper = `for f in ${names}; do head -c 100000 /dev/zero >> $f || echo refused; chmod 666 $f || echo refused; done`;
   const run = (name: string, script: string) => supervisor.ok('exec', name, '--', 'busybox', 'sh', '-c', script);
 
-  test('take nothing where the root is read-only, and elsewhere have their own text in the next run', async () => {
+  test('refuse writes with a read-only root, and are reset by the next run elsewhere', async () => {
     const container = (name: string, readOnly: boolean) =>
       `  ${name}: { image: busybox, command: ${FOREVER}, readOnly: ${readOnly} }\n`;
     const text = `${BUSYBOX_IMAGE}containers:\n${container('fixed', true)}${container('open', false)}`;
@@ -148,7 +148,7 @@ describe('hosts, hostname and resolv.conf', () => {
 });
 
 describe('the node of a disk in an image', () => {
-  test('is there and opens nothing, however it got there', async () => {
+  test('exists but cannot be opened, however it got there', async () => {
     // A disk of the test's own: no harm is done where the container gets through.
     const content = supervisor.file('disk', Buffer.alloc(1024 * 1024, 'x'));
     const device = execFileSync('losetup', ['--find', '--show', content], { encoding: 'utf8' }).trim();
@@ -182,7 +182,7 @@ describe('the node of a disk in an image', () => {
 });
 
 describe('a terminal', () => {
-  test('is there for the payload and for exec -it', async () => {
+  test('works for the payload and for exec -it', async () => {
     supervisor.drop(
       'terminal.yaml',
       `${BUSYBOX_IMAGE}containers:\n  screen: { image: busybox, command: ${shell(`test -t 1 && echo is a terminal; ${IDLE}`)}, tty: true, stdin: true }\n`,
@@ -202,7 +202,7 @@ describe('a terminal', () => {
 });
 
 describe('stopping', () => {
-  test('uses the signal and the time of the manifest', async () => {
+  test('uses the signal and the timeout of the manifest', async () => {
     supervisor.drop(
       'stopping.yaml',
       `${BUSYBOX_IMAGE}containers:
@@ -218,8 +218,8 @@ describe('stopping', () => {
   });
 });
 
-describe('what a container can reach', () => {
-  test("neither the host's loopback nor containers of other networks", async () => {
+describe('the network of a container', () => {
+  test("reaches neither the host's loopback nor containers of other networks", async () => {
     const host = createServer((_request, response) => response.end('host service\n'));
     await new Promise<void>((listening) => host.listen(0, '127.0.0.1', listening));
     const address = host.address();

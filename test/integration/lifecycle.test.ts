@@ -18,7 +18,7 @@ afterEach(async () => {
 const alive = (pid: number) => existsSync(`/proc/${pid}`);
 
 describe('a manifest in the watched directory', () => {
-  test('becomes a running container, and its removal removes it', async () => {
+  test('starts a container, and its removal removes the container', async () => {
     const file = supervisor.drop(
       'app.yaml',
       `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER} }\n`,
@@ -38,7 +38,7 @@ describe('a manifest in the watched directory', () => {
     expect(supervisor.hostState().links.filter((name) => name.startsWith('v'))).toHaveLength(1);
   });
 
-  test('a bad edit changes nothing and is named with its position', async () => {
+  test('with a bad edit changes nothing and is named with its position', async () => {
     const file = supervisor.drop(
       'app.yaml',
       `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER} }\n`,
@@ -54,7 +54,7 @@ describe('a manifest in the watched directory', () => {
     expect(await supervisor.container('web')).toMatchObject({ phase: 'Running', pid });
   });
 
-  test('an edit of one container leaves the other alone', async () => {
+  test('with an edit of one container does not affect the other', async () => {
     const manifest = (value: string) =>
       `${BUSYBOX_IMAGE}containers:\n  a: { image: busybox, command: ${FOREVER}, env: { X: ${value} } }\n  b: { image: busybox, command: ${FOREVER} }\n`;
     supervisor.drop('app.yaml', manifest('one'));
@@ -69,7 +69,7 @@ describe('a manifest in the watched directory', () => {
 });
 
 describe('apply', () => {
-  test('--wait returns when a one-shot has ended with 0, and its log is complete', async () => {
+  test('--wait returns after a one-shot exits with 0, with its log complete', async () => {
     const file = supervisor.file(
       'job.yaml',
       `${BUSYBOX_IMAGE}containers:\n  job: { image: busybox, command: ${shell('echo one; echo two >&2; echo -n three')} }\n`,
@@ -81,7 +81,7 @@ describe('apply', () => {
     expect(stderr).toBe('two\n');
   });
 
-  test('plan shows what apply would do with exit code 2, and nothing afterwards with 0', async () => {
+  test('matches plan, which exits with 2 before and 0 after', async () => {
     const file = supervisor.file(
       'app.yaml',
       `${BUSYBOX_IMAGE}volumes: { data: {} }\ncontainers:\n  web: { image: busybox, command: ${FOREVER}, volumes: ["data:/data"] }\n`,
@@ -97,7 +97,7 @@ describe('apply', () => {
     expect(json.ops).toEqual([]);
   });
 
-  test('manifests applied from a file survive a restart of the supervisor', async () => {
+  test('keeps manifests over a restart of the supervisor', async () => {
     const file = supervisor.file(
       'app.yaml',
       `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER} }\n`,
@@ -118,7 +118,7 @@ describe('apply', () => {
 const QUICK = `command: ${FOREVER}, stopTimeout: 1s`;
 
 describe('delete', () => {
-  test('of one resource leaves the rest of its manifest as it is, over a restart too', async () => {
+  test('of one resource leaves the rest of its manifest unchanged, also after a restart', async () => {
     const text = `${BUSYBOX_IMAGE}containers:\n  gone: { image: busybox, ${QUICK} }\n  stays: { image: busybox, ${QUICK} }\n  user: { image: busybox, ${QUICK}, links: [stays] }\n`;
     const file = supervisor.file('app.yaml', text);
     await supervisor.ok('apply', '--wait=30s', '-f', file);
@@ -138,7 +138,7 @@ describe('delete', () => {
     expect((await supervisor.container('stays'))?.pid).toBe(stays?.pid);
   });
 
-  test('of what the watched directory declares names the file', async () => {
+  test('of a watched resource is refused and names the file', async () => {
     const file = supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, ${QUICK} }\n`);
     await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
     for (const [args, hint] of [

@@ -48,7 +48,7 @@ const manifest = (script: string, log: string) =>
 const ticks = `i=0; trap "exit 0" TERM; while :; do echo "tick $i"; i=$((i+1)); sleep 0.02 & wait; done`;
 const ticksOf = (lines: string): number[] => [...lines.matchAll(/tick (\d+)$/gm)].map(([, number]) => Number(number));
 
-test('rsyslog has every line once, over its own absence and kill -9 of the supervisor', async () => {
+test('rsyslog gets every line once, despite its own downtime and kill -9 of the supervisor', async () => {
   const port = await freePort();
   const inputs = `input(type="imtcp" port="${port}" address="127.0.0.1")`;
   supervisor.drop(
@@ -81,7 +81,7 @@ test('rsyslog has every line once, over its own absence and kill -9 of the super
   expect(text('received')).toContain('local3.info app-web [container@32473 id="');
 });
 
-test('a receiver that is behind does not keep the supervisor from ending, and gets the rest later', async () => {
+test('a slow receiver does not delay the end of the supervisor and gets the rest later', async () => {
   const path = file('behind');
   const AF_UNIX = 1; // include/linux/socket.h
   const SOCK_DGRAM = 2; // include/linux/net.h
@@ -101,7 +101,7 @@ test('a receiver that is behind does not keep the supervisor from ending, and ge
   await until('the last line', () => ticksOf(text('received')).includes(1999));
 });
 
-test('rsyslog takes datagrams of both kinds', async () => {
+test('rsyslog accepts datagrams of both kinds', async () => {
   const port = await freePort();
   const socket = file('log.sock');
   rsyslog(`input(type="imudp" port="${port}" address="127.0.0.1")\ninput(type="imuxsock" socket="${socket}")`);
@@ -130,7 +130,7 @@ test('rsyslog takes datagrams of both kinds', async () => {
   ]);
 });
 
-test('a real journal has the fields, the bytes and every line once', async () => {
+test('the journal has every line once, with fields and bytes', async () => {
   const namespace = `tsdt${process.pid}`;
   const socket = `/run/systemd/journal.${namespace}/socket`;
   run('/usr/lib/systemd/systemd-journald', namespace);

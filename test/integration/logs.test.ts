@@ -35,7 +35,7 @@ function follow(...names: string[]) {
 const numbers = (text: string): number[] => text.split('\n').slice(0, -1).map(Number);
 const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 
-test('a log has its budget, and a follower loses no line while it is rotated', async () => {
+test('a log stays within its budget, and a follower loses no line during rotation', async () => {
   const lines = 20_000;
   const flood = `until [ -e /gate/go ]; do sleep 0.05; done; seq 0 ${lines - 1}; ${IDLE}`;
   supervisor.file('gate/kept', '');
@@ -61,7 +61,7 @@ test('a log has its budget, and a follower loses no line while it is rotated', a
   expect(rest).toEqual(range(lines).slice(-rest.length));
 });
 
-test('a follower goes on over restarts, recreation and kill -9 of the supervisor, each line once', async () => {
+test('a follower gets each line once despite restarts, recreation and kill -9 of the supervisor', async () => {
   const ticking = (mode: string) =>
     shell(`i=0; trap "exit 0" TERM; while :; do echo "${mode} $i"; i=$((i+1)); sleep 0.02 & wait; done`);
   const manifest = (mode: string, more = '') =>
@@ -96,7 +96,7 @@ test('a follower goes on over restarts, recreation and kill -9 of the supervisor
   expect(`${runs[2]?.join('\n')}\n`).toBe(whole);
 });
 
-test('all containers of an app are shown together in order of time', async () => {
+test('logs of an app are merged in order of time', async () => {
   const script = (name: string, wait: string) => shell(`${wait} echo ${name} one; echo ${name} two >&2; ${IDLE}`);
   supervisor.drop(
     'app.yaml',

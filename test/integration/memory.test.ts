@@ -18,7 +18,7 @@ afterEach(() => supervisor.destroy());
 const peakMib = (): number =>
   Number(/^VmHWM:\s*(\d+) kB/m.exec(readFileSync(`/proc/${supervisor.pid}/status`, 'utf8'))?.[1]) / 1024;
 
-test('a layer is never held in memory, however small it is packed', async () => {
+test('a layer is never held in memory, however well it is compressed', async () => {
   const layout = join(supervisor.base, 'layout');
   mkdirSync(layout);
   // Zeros inflate faster than any disk writes.

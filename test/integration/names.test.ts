@@ -44,7 +44,7 @@ async function named(id: string, name: string, address: string | null): Promise<
 const fetched = (from: string, name: string) =>
   supervisor.ok('exec', from, 'busybox', 'wget', '-q', '-O', '-', `http://${name}/`);
 
-test('containers of a network reach each other and themselves by name, also later ones, and no other container does', async () => {
+test('containers of a network reach each other and themselves by name, also later ones, and others cannot', async () => {
   supervisor.drop(
     'shop.yaml',
     `${BUSYBOX_IMAGE}networks: { back: { internal: true }, front: {} }
@@ -91,7 +91,7 @@ containers:
   });
 });
 
-test('a name goes with a stop and comes with a start, and stays while its container is started again', async () => {
+test('a name follows stop and start of its container, and stays during a restart', async () => {
   supervisor.drop(
     'app.yaml',
     `${BUSYBOX_IMAGE}containers:
@@ -111,7 +111,7 @@ test('a name goes with a stop and comes with a start, and stays while its contai
   await named(web.id, 'db', db.address);
 });
 
-test('why names the host that a program did not find, and the field that would make it known', async () => {
+test('why names the host that a program did not find, and the field that makes it known', async () => {
   supervisor.drop(
     'app.yaml',
     `${BUSYBOX_IMAGE}networks: { back: {}, front: {} }
@@ -134,7 +134,7 @@ containers:
   );
 });
 
-test('a link and an extra host keep their meaning where a container is called so', async () => {
+test('a link and an extra host win over a container of the same name', async () => {
   supervisor.drop(
     'app.yaml',
     `${BUSYBOX_IMAGE}containers:
@@ -150,7 +150,7 @@ test('a link and an extra host keep their meaning where a container is called so
   expect(addressesOf(web.id, 'app-a')).toEqual(['192.0.2.7']);
 });
 
-test('files of an older version get the names without a restart, and keep what their container wrote', async () => {
+test("hosts files of an older version get the names without a restart and keep the container's changes", async () => {
   const text = `${BUSYBOX_IMAGE}containers:
   web: { image: busybox, command: ${FOREVER} }
   db: { image: busybox, command: ${FOREVER} }
@@ -177,7 +177,7 @@ test('files of an older version get the names without a restart, and keep what t
   expect(readFileSync(fileOf(web.id), 'utf8')).toBe(now.replace(`${db.address}\tdb app-db\n`, ''));
 });
 
-test('with start-first a name leads to the predecessor until the cut-over, then to the successor, and never to both or none', async () => {
+test('with start-first a name resolves to the predecessor until the cut-over, then to the successor', async () => {
   const manifest = (version: string) => `${BUSYBOX_IMAGE}containers:
   client: { image: busybox, command: ${FOREVER} }
   web: { image: busybox, command: ${SERVE}, env: { VERSION: "${version}" }, update: { order: start-first, drain: 2s } }

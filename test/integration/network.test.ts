@@ -26,7 +26,7 @@ const httpServer = (name: string) =>
 const get = async (port: number) => (await fetch(`http://127.0.0.1:${port}/`)).text();
 
 describe('published ports', () => {
-  test('answer on 127.0.0.1, and move without touching the container', async () => {
+  test('answer on 127.0.0.1, and move without a restart of the container', async () => {
     const [first, second] = [await freePort(), await freePort()];
     const manifest = (port: number) =>
       `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${httpServer('hello')}, ports: ["${port}:80"] }\n`;
@@ -39,7 +39,7 @@ describe('published ports', () => {
     await expect(get(first)).rejects.toThrow();
   });
 
-  test('a foreign listener parks the container, names itself, and its end lets the container start', async () => {
+  test('with a foreign listener park the container, name the listener, and start once it ends', async () => {
     const port = await freePort();
     const foreign = createServer();
     await new Promise<void>((listening) => foreign.listen(port, listening));
@@ -57,11 +57,11 @@ describe('published ports', () => {
   });
 });
 
-describe('what the supervisor picks', () => {
+describe('a choice of the supervisor', () => {
   /** The first of the range that ports are picked from; somebody else's listener does as well. */
   const FIRST_AUTO_PORT = 49153;
 
-  test('is a free port, and a plan picks none', async () => {
+  test('is a free port, and a plan chooses none', async () => {
     const foreign = createServer();
     await new Promise<void>((done) => foreign.once('error', () => done()).listen(FIRST_AUTO_PORT, done));
     const text = `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${httpServer('mine')}, ports: ["80"], stopTimeout: 1s }\n`;
@@ -76,7 +76,7 @@ describe('what the supervisor picks', () => {
     await new Promise((closed) => foreign.close(closed));
   });
 
-  test('is an address that no manifest asks for', async () => {
+  test('is an address that no manifest requests', async () => {
     supervisor.drop(
       'app.yaml',
       `${BUSYBOX_IMAGE}networks: { n: { subnet: ${supervisor.subnet.replace('232', '233')}.0/29 } }
@@ -103,7 +103,7 @@ containers:
   db: { image: busybox, command: ${httpServer('from db')}, network: back, expose: [80], env: { SECRET: x }, volumes: [/${volume}], stopTimeout: 1s }
 `;
 
-  test('inject environment and hosts entries, order the start, and are in the link graph', async () => {
+  test('inject environment and hosts entries, order the start, and appear in the link graph', async () => {
     supervisor.drop('app.yaml', manifest('["db:database"]', 'x'));
     const web = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
     const db = await supervisor.container('db');
@@ -131,7 +131,7 @@ containers:
 });
 
 describe('network modes', () => {
-  test('none has only loopback, host sees the bridge, container:NAME shares', async () => {
+  test('none has only loopback, host sees the bridge, container:NAME shares a network', async () => {
     const interfaces = shell(`ls /sys/class/net; ${IDLE}`);
     supervisor.drop(
       'app.yaml',
@@ -159,8 +159,8 @@ describe('network modes', () => {
   });
 });
 
-describe('a payload that goes to a network of its own', () => {
-  test('gets nothing of ours there, whoever supervises', async () => {
+describe('a payload that enters its own network namespace', () => {
+  test('gets none of our interfaces there, also from the next supervisor', async () => {
     const leave = 'exec busybox unshare -U -r -n busybox sleep 86014';
     const container = (name: string, rest: string) =>
       `${BUSYBOX_IMAGE}containers: { ${name}: { image: busybox, ${rest} } }\n`;
@@ -189,7 +189,7 @@ describe('a payload that goes to a network of its own', () => {
 });
 
 describe('the default bridge', () => {
-  test('is made as soon as the host allows it, without another start', async () => {
+  test('is created as soon as the host allows it, without a restart', async () => {
     await supervisor.stop();
     const { bridge } = supervisor;
     execFileSync('ip', ['link', 'add', bridge, 'type', 'veth', 'peer', 'name', `${bridge}p`]);
@@ -210,7 +210,7 @@ describe('the default bridge', () => {
     expect(supervisor.log).toContain('the default bridge could be made now');
   });
 
-  test('names the flag to choose another subnet with, where the host uses that one', async () => {
+  test('conflicts with a subnet of the host in an error that names the flag for another one', async () => {
     await supervisor.stop();
     const { bridge, subnet } = supervisor;
     execFileSync('ip', ['link', 'add', `${bridge}q`, 'type', 'bridge']);
@@ -224,7 +224,7 @@ describe('the default bridge', () => {
     }
   });
 
-  test('lets containers start once it is mended that failed for want of it, and would not be tried again', async () => {
+  test('starts containers that failed without it, once it is repaired', async () => {
     const { bridge } = supervisor;
     execFileSync('ip', ['link', 'del', bridge]);
     // The kernel does not support putting anything into this one, and what fails so is not tried again by itself.
@@ -261,7 +261,7 @@ describe('a host without libnftables', () => {
   const HIDDEN =
     'for library in $(ldconfig -p | sed -n "s/.*=> //p" | grep libnftables); do mount --bind /dev/null "$library"; done; exec "$@"';
 
-  test('says so where a network is asked for, and runs and removes the rest', async () => {
+  test('reports it for containers with a network, and runs and removes the others', async () => {
     const bare = await new TestSupervisor([], ['unshare', '--mount', 'sh', '-c', HIDDEN, 'sh']).start();
     try {
       const file = bare.file(
@@ -287,7 +287,7 @@ describe('a host without libnftables', () => {
   });
 });
 
-describe('what is written to disk', () => {
+describe('state on disk', () => {
   test('follows Docker 1.4', async () => {
     supervisor.drop(
       'app.yaml',

@@ -67,7 +67,7 @@ async function eventsUntil<T>(address: string, enough: (data: T) => boolean): Pr
   return seen;
 }
 
-test('metrics say what the loop did and what containers use', async () => {
+test('metrics count the work of the loop and the resources of containers', async () => {
   const busy = shell(`i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo done; ${IDLE}`);
   supervisor.drop(
     'app.yaml',
@@ -117,7 +117,7 @@ test('metrics say what the loop did and what containers use', async () => {
 });
 
 describe('the page', () => {
-  test('comes without anything from elsewhere, and refuses what is not asked by its own user', async () => {
+  test('loads nothing from other hosts and refuses requests of other users', async () => {
     const page = await ask(url('web'));
     expect(page.status).toBe(200);
     expect(page.headers['content-security-policy']).toContain("default-src 'none'; script-src 'self'");
@@ -136,7 +136,7 @@ describe('the page', () => {
     expect((await ask(url('metrics'), { host: 'evil.example' })).status).toBe(421);
   });
 
-  test('streams containers, links, the last plan, events and logs, and nothing of the environment', async () => {
+  test('streams containers, links, the last plan, events and logs, without environment variables', async () => {
     const hostile = shell(`echo '<img src=x onerror=alert(1)>'; ${IDLE}`);
     supervisor.drop(
       'app.yaml',
@@ -172,7 +172,7 @@ describe('the page', () => {
   });
 });
 
-test('the log has the pass, the key and the op on every line that concerns one', async () => {
+test('every log line has its pass, key and op', async () => {
   supervisor.drop('app.yaml', app(`  web: { image: busybox, command: ${shell('exit 3')} }\n`));
   await supervisor.waitFor('web', 'ended', ({ phase }) => phase === 'Exited');
   const lines = supervisor.log
@@ -189,7 +189,7 @@ test('the log has the pass, the key and the op on every line that concerns one',
   });
 });
 
-test('an address that another process has does not keep it from supervising, and is served when it is free', async () => {
+test('a used address does not stop the supervisor, and is served once it is free', async () => {
   const other = createServer();
   await new Promise<void>((done) => other.listen(0, '127.0.0.1', done));
   const { port } = other.address() as AddressInfo;

@@ -23,7 +23,7 @@ beforeAll(() => {
 
 afterAll(() => rmSync(tree, { recursive: true, force: true }));
 
-test('is complete: a supervisor of it runs containers', async () => {
+test('is complete: its supervisor runs containers', async () => {
   const supervisor = new TestSupervisor();
   onTestFinished(() => supervisor.destroy());
   supervisor.program = join(tree, 'usr/bin/tsdocker');
@@ -34,7 +34,7 @@ test('is complete: a supervisor of it runs containers', async () => {
   expect(cmdline).toContain(tree);
 });
 
-test('has what its units and a person look for, owned by root and writable by no other user', () => {
+test('has the files that units and people need, owned by root and writable only by root', () => {
   const unit = readFileSync(join(tree, 'usr/lib/systemd/system/tsdocker.service'), 'utf8');
   expect(existsSync(join(tree, FILE.exec(unit)?.[1] ?? 'nothing'))).toBe(true);
   expect(readdirSync(join(tree, 'etc/tsdocker'))).toEqual(['manifests']);
@@ -85,7 +85,7 @@ describe('each command has a manual page and a completion', () => {
   });
 });
 
-test('names what it needs', () => {
+test('names its dependencies', () => {
   const depends = execFileSync('dpkg-deb', ['-f', made, 'Depends'], { encoding: 'utf8' });
   const [major] = process.versions.node.split('.').map(Number);
   // Native modules are those of this Node.
@@ -93,7 +93,7 @@ test('names what it needs', () => {
   for (const need of [...node, 'libnftables1', 'libzstd1']) expect(depends).toContain(need);
 });
 
-test('a purge asks nothing and deletes no volume', () => {
+test('purges without a question and deletes no volume', () => {
   const control = mkdtempSync('/tmp/tsd-control-');
   onTestFinished(() => rmSync(control, { recursive: true, force: true }));
   execFileSync('dpkg-deb', ['-e', made, control]);

@@ -22,7 +22,7 @@ const app = (name: string, more = '') =>
   `${BUSYBOX_IMAGE}containers:\n  ${name}: { image: busybox, command: ${FOREVER}, restart: always${more} }\n`;
 
 describe('a change that waits for a directory', () => {
-  test('stop takes the container down and keeps it so when the directory is there; start makes the change', async () => {
+  test('stop keeps the container down also when the directory appears, and start applies the change', async () => {
     const missing = join(supervisor.base, 'missing');
     supervisor.drop('held.yaml', app('held'));
     const before = await supervisor.waitFor('held', 'ready', ({ ready }) => ready);
@@ -40,7 +40,7 @@ describe('a change that waits for a directory', () => {
     expect(after.id).not.toBe(before.id);
   });
 
-  test('restart with a time restarts the container as it was made', async () => {
+  test('restart with a time restarts the container with its old specification', async () => {
     supervisor.drop('again.yaml', app('again'));
     const before = await supervisor.waitFor('again', 'ready', ({ ready }) => ready);
     supervisor.drop('again.yaml', app('again', ', env: { A: "1" }, volumes: ["/nowhere/at/all:/x"]'));
@@ -54,7 +54,7 @@ describe('a change that waits for a directory', () => {
 });
 
 describe('a change that failed', () => {
-  test('stop takes the container down at once', async () => {
+  test('stop ends the container at once', async () => {
     const foreign = createServer();
     foreign.listen(0, '0.0.0.0');
     await once(foreign, 'listening');
@@ -96,7 +96,7 @@ describe('a change that waits for an image', () => {
   const pulled = (name: string, port: number) =>
     `images:\n  busybox: { host: [busybox] }\n  next: { pull: "localhost:${port}/x/y:1" }\ncontainers:\n  ${name}: { image: next, command: ${FOREVER}, restart: always }\n`;
 
-  test('it comes back when it ends meanwhile, and a stop is carried out and holds', async () => {
+  test('restarts the container when it ends, and a stop takes effect and lasts', async () => {
     const port = await silentRegistry();
     supervisor.drop('pull.yaml', app('pull'));
     const before = await supervisor.waitFor('pull', 'ready', ({ ready }) => ready);
@@ -113,7 +113,7 @@ describe('a change that waits for an image', () => {
     expect(await supervisor.container('pull')).toMatchObject({ phase: 'Exited', pid: null });
   });
 
-  test('it is deleted without waiting for the pull, which is called off', async () => {
+  test('delete does not wait for the pull and cancels it', async () => {
     const port = await silentRegistry();
     const file = supervisor.file('gone.yaml', app('gone'));
     await supervisor.ok('apply', '--wait=20s', '-f', file);
@@ -126,7 +126,7 @@ describe('a change that waits for an image', () => {
   });
 });
 
-describe('the time that a person gives', () => {
+describe('a stop timeout given by a person', () => {
   const SLOW = shell(
     'trap "echo TERM; t=1" TERM; echo up; while [ -z "$t" ]; do sleep 0.1; done; i=0; while [ $i -lt 20 ]; do sleep 0.1; i=$((i+1)); done; exit 7',
   );
@@ -134,7 +134,7 @@ describe('the time that a person gives', () => {
     `${BUSYBOX_IMAGE}containers:\n  ${name}: { image: busybox, command: ${command}, stopTimeout: ${stopTimeout} }\n`;
   const up = (name: string) => until('its trap', async () => (await supervisor.ok('logs', name)).includes('up'));
 
-  test('lengthens that of the manifest, and the signal is sent once', async () => {
+  test('extends that of the manifest, and the signal is sent once', async () => {
     supervisor.drop('patient.yaml', slow('patient', SLOW, '200ms'));
     await supervisor.waitFor('patient', 'ready', ({ ready }) => ready);
     await up('patient');
@@ -143,7 +143,7 @@ describe('the time that a person gives', () => {
     expect((await supervisor.ok('logs', 'patient')).match(/TERM/g)).toHaveLength(1);
   });
 
-  test('ends the patience of a stop that goes on', async () => {
+  test('shortens a stop in progress', async () => {
     const deaf = shell('trap "echo TERM" TERM; echo up; while :; do sleep 0.1; done');
     supervisor.drop('deaf.yaml', slow('deaf', deaf, '1h'));
     await supervisor.waitFor('deaf', 'ready', ({ ready }) => ready);
@@ -156,7 +156,7 @@ describe('the time that a person gives', () => {
   });
 
   test.each(['stop', 'crash'] as const)(
-    'is left to the next supervisor at a %s, which does not ask twice',
+    'is continued by the next supervisor after a %s without a second signal',
     async (how) => {
       const deaf = shell('trap "echo TERM" TERM; echo up; while :; do sleep 0.1; done');
       const long = `after-${how}`;
@@ -177,7 +177,7 @@ describe('the time that a person gives', () => {
     },
   );
 
-  test('is counted from the signal, whoever sent it', async () => {
+  test('counts from the signal, whoever sent it', async () => {
     const deaf = shell('trap "echo TERM" TERM; echo up; while :; do sleep 0.1; done');
     supervisor.drop('brief.yaml', slow('brief', deaf, '2s'));
     const { id } = await supervisor.waitFor('brief', 'ready', ({ ready }) => ready);

@@ -71,7 +71,7 @@ const copies = (): string[] => {
 const findSecret = () => spawnSync('grep', ['-rlF', CANARY, supervisor.root], { encoding: 'utf8' }).stdout;
 
 describe('an applied app', () => {
-  test('is what apply read until the next apply, also over a kill -9 of the supervisor and a restart', async () => {
+  test('keeps the files that apply read until the next apply, also after kill -9 of the supervisor', async () => {
     const { path, write, manifest } = application('stays');
     const file = write('stays.yaml', manifest);
     await supervisor.ok('apply', '-f', file, '--wait=60s');
@@ -131,7 +131,7 @@ describe('an applied app', () => {
     await supervisor.ok('delete', '-f', join(supervisor.base, 'follows/follows.yaml'), '--wait=60s');
   });
 
-  test('follows the files of a written `onChange`, and no others', async () => {
+  test('follows only files with an explicit `onChange`', async () => {
     const { write, manifest } = application('partly', { mount: ', onChange: restart' });
     await supervisor.ok('apply', '-f', write('partly.yaml', manifest), '--wait=60s');
     await tells('partly', 'built-one conf-one env-one 15');
@@ -161,7 +161,7 @@ describe('an applied app', () => {
 });
 
 describe('rollback', () => {
-  test('brings back build, bound file and env file of an applied app, and writes to no file of the user', async () => {
+  test('restores build, bound file and env file of an applied app without writing user files', async () => {
     const { path, write, manifest } = application('back');
     const file = write('back.yaml', manifest);
     // The plan knows of the copies that apply will make.
@@ -209,7 +209,7 @@ describe('rollback', () => {
     await supervisor.ok('delete', '-f', file, '--wait=60s');
   });
 
-  test('of a watched app names its files, and holds it with --hold until one of them changes', async () => {
+  test('of a watched app names its files, and --hold keeps the app until one of them changes', async () => {
     const { path, write, manifest } = application('held');
     const text = manifest.replaceAll('./', `${join(supervisor.base, 'held')}/`);
     supervisor.drop('held.yaml', text);
@@ -238,7 +238,7 @@ describe('rollback', () => {
     await until('held is gone', async () => (await supervisor.container('held')) === undefined);
   });
 
-  test('says what an image that is gone becomes, before it acts', async () => {
+  test('reports the replacement of a missing image before it acts', async () => {
     const { write, manifest } = application('gone');
     const file = write('gone.yaml', manifest);
     await supervisor.ok('apply', '-f', file, '--wait=60s');
@@ -253,7 +253,7 @@ describe('rollback', () => {
     await supervisor.ok('delete', '-f', file, '--wait=60s');
   });
 
-  test('after a failed update brings back the file that was bound before', async () => {
+  test('after a failed update restores the previous bound file', async () => {
     const conf = supervisor.file('fails/app.conf', 'good\n');
     supervisor.drop(
       'fails.yaml',
@@ -279,7 +279,7 @@ describe('rollback', () => {
   });
 });
 
-test('a container binds the copy, with the mode and owner of the file; what is live is named', async () => {
+test('a container binds the pinned copy with mode and owner of the file, and live files are named', async () => {
   const conf = supervisor.file('copy/app.conf', 'one\n');
   chmodSync(conf, 0o640);
   spawnSync('chown', ['12:34', conf]);
@@ -309,7 +309,7 @@ test('a container binds the copy, with the mode and owner of the file; what is l
   await until('copy is gone', async () => (await supervisor.container('copy')) === undefined);
 });
 
-test('a signal comes after the copy of the new content was bound', async () => {
+test('the signal follows the bind of the new copy', async () => {
   const conf = supervisor.file('signal/app.conf', 'one\n');
   supervisor.drop(
     'signal.yaml',
@@ -332,7 +332,7 @@ test('a signal comes after the copy of the new content was bound', async () => {
   await until('signal is gone', async () => (await supervisor.container('signal')) === undefined);
 });
 
-test('secrets of variables, of /run/secrets and of mounts that say so are nowhere below the root', async () => {
+test('secrets of variables, /run/secrets and secret mounts appear nowhere below the root', async () => {
   const key = supervisor.file('secrets/key', `${CANARY}-key\n`);
   const secret = supervisor.file('secrets/password', `${CANARY}-a\n`);
   const file = supervisor.file(
@@ -366,7 +366,7 @@ test('secrets of variables, of /run/secrets and of mounts that say so are nowher
   await supervisor.ok('delete', '-f', file, '--wait=60s');
 });
 
-test('older generations are specifications only, which a rollback says; prune frees what nothing needs', async () => {
+test('a rollback to an old generation reports missing contents, and prune frees unused ones', async () => {
   await supervisor.stop();
   await supervisor.start('--keep-generations', '2');
   const { write, manifest } = application('old');

@@ -18,7 +18,7 @@ afterAll(async () => {
   await supervisor.destroy();
 });
 
-test('a changed file sends the signal of its mount; nothing is stopped', async () => {
+test('a changed file sends the signal of its mount and stops nothing', async () => {
   const conf = supervisor.file('app.conf', 'one\n');
   const program = shell(
     `trap 'echo reloaded: $(cat /app.conf)' HUP; echo first: $(cat /app.conf); trap 'exit 0' TERM; while :; do sleep 3600 & wait; done`,
@@ -41,7 +41,7 @@ test('a changed file sends the signal of its mount; nothing is stopped', async (
   expect(await supervisor.ok('why', 'reload')).toContain(`content of ${conf} changed (signal:SIGHUP)`);
 });
 
-test('a file that was replaced is the one that the payload reads after the signal', async () => {
+test('the payload reads the replaced file after the signal', async () => {
   const [conf, linked] = [supervisor.file('swap/app.conf', 'one\n'), supervisor.file('swap/linked.conf', 'a\n')];
   const program = shell(
     `trap 'echo reloaded: $(cat /app.conf /etc/deep/er/linked.conf)' HUP; echo up; trap 'exit 0' TERM; while :; do sleep 3600 & wait; done`,
@@ -84,7 +84,7 @@ test('a file that was replaced is the one that the payload reads after the signa
   expect(refused.stderr).toContain('Read-only file system');
 });
 
-test('reported drift is shown, kept in the timeline, and left alone', async () => {
+test('reported drift is shown, recorded in the timeline, and not repaired', async () => {
   supervisor.drop(
     'drift.yaml',
     `${BUSYBOX_IMAGE}containers: { lost: { image: busybox, command: ${FOREVER}, drift: report, ports: [80] } }\n`,
@@ -111,7 +111,7 @@ test('reported drift is shown, kept in the timeline, and left alone', async () =
   expect(links()).not.toContain(own);
 });
 
-test('addresses of containers and networks that were taken away: healed, reported, ignored', async () => {
+test('lost addresses of containers and networks are healed, reported or ignored', async () => {
   const policies = ['heal', 'report', 'ignore'] as const;
   const networks = policies.map((drift) => `  ${drift}: { drift: ${drift} }\n`).join('');
   const containers = policies.map((drift) => `  c${drift}: { image: busybox, command: ${FOREVER}, drift: ${drift} }\n`);
@@ -154,7 +154,7 @@ test('addresses of containers and networks that were taken away: healed, reporte
   expect(['report', 'ignore'].filter((drift) => containerHas(drift))).toEqual([]);
 });
 
-test('a default route that was taken away: healed, reported, ignored', async () => {
+test('a lost default route is healed, reported or ignored', async () => {
   const policies = ['heal', 'report', 'ignore'] as const;
   const containers = policies.map((drift) => `  r${drift}: { image: busybox, command: ${FOREVER}, drift: ${drift} }\n`);
   supervisor.drop('routes.yaml', `${BUSYBOX_IMAGE}containers:\n${containers.join('')}`);
@@ -177,7 +177,7 @@ test('a default route that was taken away: healed, reported, ignored', async () 
   expect(['report', 'ignore'].filter(has)).toEqual([]);
 });
 
-test('a stop for a time is shown, outlives the supervisor, and is over by itself', async () => {
+test('a stop with a time is shown, survives the supervisor, and expires', async () => {
   supervisor.drop('nap.yaml', `${BUSYBOX_IMAGE}containers: { nap: { image: busybox, command: ${FOREVER} } }\n`);
   const before = await supervisor.waitFor('nap', 'ready', ({ ready }) => ready);
   await supervisor.ok('stop', '--for', '6s', 'nap');
@@ -191,7 +191,7 @@ test('a stop for a time is shown, outlives the supervisor, and is over by itself
   expect(await supervisor.ok('why', 'nap')).toContain('the time it was stopped for is over');
 });
 
-test('what the host cannot give is said with its line before anything is stopped', async () => {
+test('a limit that the host cannot satisfy is reported with its line before anything stops', async () => {
   const manifest = (resources: string, mode: string) => `${BUSYBOX_IMAGE}containers:
   fit:
     image: busybox
@@ -210,7 +210,7 @@ test('what the host cannot give is said with its line before anything is stopped
   await supervisor.waitFor('fit', 'the change', ({ pid, ready }) => ready && pid !== before.pid);
 });
 
-test('an image for another architecture is held back before anything is stopped', async () => {
+test('an image for another architecture is held before anything stops', async () => {
   const layer = tarOf({ path: 'bin/busybox', mode: 0o755, content: readFileSync(findBusybox() ?? '') });
   const archive = supervisor.file('foreign.tar', dockerArchive({ layers: [layer], architecture: 's390x' }));
   const manifest = (image: string) =>
@@ -227,7 +227,7 @@ test('an image for another architecture is held back before anything is stopped'
   expect(after).toMatchObject({ id: before.id, pid: before.pid, ready: true });
 });
 
-test('restarts that a policy counts are used up by a command that is not in the image', async () => {
+test('a command missing from the image uses up the restarts of its policy', async () => {
   supervisor.drop(
     'missing.yaml',
     `${BUSYBOX_IMAGE}containers:\n  missing: { image: busybox, command: [no-such-command], restart: 'on-failure:2' }\n`,

@@ -17,7 +17,7 @@ afterAll(async () => {
 const probe = (script: string, more = '') =>
   `{ exec: [busybox, sh, -c, ${JSON.stringify(script)}], interval: 100ms, startPeriod: 0s${more} }`;
 
-test('the startup probe holds back the others, readiness only links, and liveness restarts', async () => {
+test('startup delays the other probes, readiness delays links, and liveness restarts', async () => {
   // The other two tell what was asked of them: nothing before the startup probe has passed.
   supervisor.drop(
     'staged.yaml',
@@ -65,7 +65,7 @@ test('the startup probe holds back the others, readiness only links, and livenes
   await inside('rm /state/stuck');
 });
 
-test('a program is not run where the first process has gone to a user namespace with mounts of its own', async () => {
+test('a program does not run once the first process has its own user and mount namespace', async () => {
   const leave =
     'exec busybox unshare -U -r -m busybox sh -c "busybox mount --bind /state/fake /bin/busybox; exec sleep 86013"';
   supervisor.drop(
@@ -94,7 +94,7 @@ test('a program is not run where the first process has gone to a user namespace 
   expect(refused.stderr).toContain('tsdocker restart');
 });
 
-test('by HTTPS the certificate is not looked at, and the headers are sent', async () => {
+test('HTTPS ignores the certificate and sends the headers', async () => {
   const { cert, key } = makeCertificates(`${supervisor.base}/tls`);
   const program = supervisor.file(
     'server.js',

@@ -178,7 +178,7 @@ function filesWithSecrets(): { readonly state: readonly string[]; readonly volum
 }
 
 describe.skipIf(missing !== null)(`the ready-made manifests (${missing ?? 'on stand-ins of their images'})`, () => {
-  test('run unchanged: data is written, survives an edit, a rollback and kill -9 of the supervisor, and no secret is in the state', async () => {
+  test('run unchanged, keep data over an edit, a rollback and kill -9 of the supervisor, and leave no secret in the state', async () => {
     await apply();
     const first = await pids();
     expect(Object.fromEntries(Object.entries(first).map(([name, pid]) => [name, uidOf(pid)]))).toEqual(UIDS);

@@ -39,7 +39,7 @@ function rules(): string {
     .join('\n');
 }
 
-test('what is taken away by hand comes back without a restart', async () => {
+test('manually removed objects are restored without a restart', async () => {
   const port = await freePort();
   const web = shell(`mkdir -p /www; echo up > /www/index.html; busybox httpd -p 80 -h /www; ${IDLE}`);
   supervisor.drop(
@@ -71,7 +71,7 @@ containers:
   expect(await supervisor.container('inner')).toMatchObject({ pid: inner.pid, restarts: 0, address: inner.address });
 });
 
-test('a removed manifest takes its containers, networks and rules with it and nothing else', async () => {
+test('a removed manifest removes only its containers, networks and rules', async () => {
   const port = await freePort();
   const before = supervisor.hostState();
   const pids = (await supervisor.containers()).map(({ name, pid }) => `${name} ${pid}`);

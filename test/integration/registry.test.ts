@@ -51,7 +51,7 @@ const LOGIN = { username: 'me', password: 'secret' };
 describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED || busybox === null)(
   'registries (needs docker-registry, skopeo and busybox)',
   () => {
-    test('a container names its image in full and runs; pull takes it to the new image of the tag', async () => {
+    test('a container with a full image name runs, and pull updates it to the new image of the tag', async () => {
       await server.start();
       await server.fill('team/app:v1', image('one'));
       await supervisor.start();
@@ -70,7 +70,7 @@ describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED || busybox === null)(
       expect(readdirSync(join(supervisor.root, 'downloads'))).toEqual([]);
     });
 
-    test('policies: never waits for the image, always asks again at an edit, missing does not', async () => {
+    test('policy never waits for the image, always checks at an edit, missing does not', async () => {
       await server.start();
       await server.fill('app:1', image('one'));
       await supervisor.start();
@@ -98,7 +98,7 @@ describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED || busybox === null)(
       );
     });
 
-    test('apply --refresh takes the image that the tag means now, which an apply alone does not', async () => {
+    test('apply --refresh uses the current image of the tag, apply does not', async () => {
       await server.start();
       await server.fill('app:1', image('one'));
       await supervisor.start();
@@ -117,7 +117,7 @@ describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED || busybox === null)(
       expect(await supervisor.ok('exec', 'web', 'cat', '/marker')).toBe('two');
     });
 
-    test('a pinned digest, a missing image and an unreachable registry say what is the matter', async () => {
+    test('a pinned digest, a missing image and an unreachable registry have clear errors', async () => {
       await server.start();
       await server.fill('app:1', image('one'));
       const raw = await skopeo('inspect', '--raw', '--tls-verify=false', `docker://${server.host}/app:1`);
@@ -136,7 +136,7 @@ describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED || busybox === null)(
       expect(await supervisor.container('pinned')).toMatchObject({ phase: 'Running' });
     });
 
-    test('mirrors stand in for Docker Hub, one that is down is passed over; --insecure-registry names whom to trust', async () => {
+    test('mirrors replace Docker Hub, a dead one is skipped, and --insecure-registry trusts a registry', async () => {
       const down = `http://127.0.0.1:${await freePort()}`;
       await server.start();
       await server.fill('library/app:1', image('from the mirror'));
@@ -163,7 +163,7 @@ describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED || busybox === null)(
       }
     });
 
-    test('login, push, tags, search, history, rmi and logout', async () => {
+    test('login, push, tags, search, history, rmi and logout work', async () => {
       await server.start({ basic: LOGIN });
       await supervisor.start();
       const layout = join(supervisor.base, 'docker');

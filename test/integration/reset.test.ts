@@ -45,7 +45,7 @@ const ended = (supervisor: TestSupervisor): Promise<void> => supervisor.stop();
 const groupsOf = (instance: string) =>
   execFileSync('find', ['/sys/fs/cgroup', '-type', 'd', '-name', `tsdocker-${instance}*`], { encoding: 'utf8' });
 
-test('asks first: without a terminal and without --yes nothing happens, and what would go is listed', async () => {
+test('without a terminal and --yes it only lists what it would remove', async () => {
   const supervisor = await withAnApp();
   const before = await supervisor.containers();
   const { status, stdout, stderr } = await supervisor.cli('system', 'reset');
@@ -58,7 +58,7 @@ test('asks first: without a terminal and without --yes nothing happens, and what
   expect((await supervisor.containers()).map(({ pid }) => pid)).toEqual(before.map(({ pid }) => pid));
 });
 
-test('through the supervisor: containers end in peace, everything goes but volumes and manifests', async () => {
+test('through the supervisor it stops containers and removes everything but volumes and manifests', async () => {
   const supervisor = await withAnApp();
   const { instance } = supervisor;
   const stdout = await supervisor.ok('system', 'reset', '--yes');
@@ -78,7 +78,7 @@ test('through the supervisor: containers end in peace, everything goes but volum
   expect(dataOf(supervisor)).toContain('end');
 });
 
-test('without a supervisor: what it left running ends in peace too, and --volumes deletes data', async () => {
+test('without a supervisor it stops containers too, and --volumes deletes data', async () => {
   const supervisor = await withAnApp();
   const { instance } = supervisor;
   const offline = ['system', 'reset', '--root', supervisor.root, '--run-dir', supervisor.runDir];
@@ -105,7 +105,7 @@ test('without a supervisor: what it left running ends in peace too, and --volume
   expect(existsSync(supervisor.runDir)).toBe(false);
 });
 
-test('leaves a directory alone that is no root', async () => {
+test('refuses a directory that is not a root', async () => {
   const supervisor = new TestSupervisor();
   onTestFinished(() => supervisor.destroy());
   const place = join(supervisor.base, 'precious');
@@ -117,7 +117,7 @@ test('leaves a directory alone that is no root', async () => {
   expect(readFileSync(join(place, 'file'), 'utf8')).toBe('mine');
 });
 
-test('temporary files elsewhere go as well', async () => {
+test('removes temporary files elsewhere too', async () => {
   const supervisor = new TestSupervisor();
   onTestFinished(() => supervisor.destroy());
   const place = join(supervisor.base, 'scratch');
@@ -130,7 +130,7 @@ test('temporary files elsewhere go as well', async () => {
   expect(existsSync(supervisor.root)).toBe(false);
 });
 
-test('one instance goes, and the one beside it goes on', async () => {
+test('removes one instance and does not affect another', async () => {
   const [first, second] = [await withAnApp(), await withAnApp()];
   const before = await second.containers();
   const rules = () => execFileSync('nft', ['list', 'table', 'ip', `tsd-${second.instance}`], { encoding: 'utf8' });

@@ -30,7 +30,7 @@ function control(pid: number | null, controller: string, v1: string, v2: string)
   return path === undefined ? '' : readFileSync(path, 'utf8').trim();
 }
 
-test('limits are in the kernel, follow an edit in place, and are answered with what happened', async () => {
+test('limits are set in the kernel, follow an edit in place, and hits are reported', async () => {
   const manifest = (memory: string, pids: number) => `${BUSYBOX_IMAGE}containers:
   limited: { image: busybox, command: ${FOREVER}, resources: { memory: ${memory}, cpus: 0.5, cpuShares: 512, pids: ${pids} } }
   greedy: { image: busybox, command: [busybox, tail, /dev/zero], resources: { memory: 16MiB, memorySwap: 16MiB } }

@@ -14,7 +14,7 @@ afterEach(async () => {
 });
 
 describe('restart policies', () => {
-  test('always brings back a killed payload with the same address', async () => {
+  test('always restarts a killed payload with the same address', async () => {
     supervisor.drop('app.yaml', app(`  web: { image: busybox, command: ${FOREVER}, restart: always }\n`));
     const first = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
     process.kill(first.pid ?? 0, 'SIGKILL');
@@ -22,7 +22,7 @@ describe('restart policies', () => {
     expect(second).toMatchObject({ id: first.id, address: first.address, restarts: 1 });
   });
 
-  test('no leaves it, with the exit code', async () => {
+  test('no keeps it stopped, with the exit code', async () => {
     supervisor.drop('app.yaml', app(`  web: { image: busybox, command: ${shell('exit 7')} }\n`));
     expect(await supervisor.waitFor('web', 'exited', ({ phase }) => phase === 'Exited')).toMatchObject({
       exitCode: 7,
@@ -40,7 +40,7 @@ describe('restart policies', () => {
     expect(end).toMatchObject({ exitCode: 3, restarts: 2 });
   });
 
-  test('a manual stop holds until start, also over a restart of the supervisor', async () => {
+  test('a manual stop lasts until start, also over a restart of the supervisor', async () => {
     supervisor.drop('app.yaml', app(`  web: { image: busybox, command: ${FOREVER}, restart: always }\n`));
     await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
     await supervisor.ok('stop', 'web');
@@ -52,7 +52,7 @@ describe('restart policies', () => {
     await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
   });
 
-  test('exits while the supervisor was away are answered by the policy with the true code and time', async () => {
+  test('exits without a supervisor reach the policy with true code and time', async () => {
     const onTerm = (answer: string) => shell(`trap '${answer}' TERM; echo armed; while :; do sleep 3600 & wait; done`);
     supervisor.drop(
       'app.yaml',
@@ -96,7 +96,7 @@ describe('restart policies', () => {
     });
   });
 
-  test('kill, restart and wait', async () => {
+  test('kill, restart and wait work', async () => {
     supervisor.drop(
       'app.yaml',
       app(
@@ -114,7 +114,7 @@ describe('restart policies', () => {
     });
   });
 
-  test('start and restart say why nothing was started', async () => {
+  test('start and restart explain why nothing started', async () => {
     supervisor.drop('app.yaml', app('  web: { image: busybox, command: [missing], restart: always }\n'));
     await supervisor.waitFor('web', 'failed', ({ message }) => message.includes('missing'));
     for (const command of ['start', 'restart']) {

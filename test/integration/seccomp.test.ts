@@ -20,7 +20,7 @@ async function doctor(): Promise<DoctorCheck | undefined> {
   return (JSON.parse(stdout) as DoctorCheck[]).find(({ name }) => name === 'seccomp');
 }
 
-test('a run without a filter is warned of in the plan, and shown by get, why and doctor', async () => {
+test('a run without a filter has a warning in plan, get, why and doctor', async () => {
   const manifest = app(
     `  web: { image: busybox, command: ${FOREVER} }\n  open: { image: busybox, command: ${FOREVER}, seccomp: unconfined }\n`,
   );
@@ -43,7 +43,7 @@ test('a run without a filter is warned of in the plan, and shown by get, why and
   expect((await doctor())?.message).toContain('app-open');
 });
 
-test('a profile that changes restarts its container, which keeps its layer', async () => {
+test('a changed profile restarts its container, which keeps its layer', async () => {
   const profile = join(supervisor.base, 'p.json');
   const refuse = (errno: number) =>
     writeFileSync(

@@ -78,7 +78,7 @@ async function stateOf(): Promise<{ state: string; failed: string }> {
 }
 
 test.skipIf(!INSTALLED)(
-  'systemd of Debian runs, keeps its services in groups of their own and stops by its signal',
+  'systemd of Debian runs, has its own group for each service and stops by its signal',
   async () => {
     makeRootfs();
     const file = supervisor.file('app.yaml', documented());

@@ -27,7 +27,7 @@ async function startAsService(notifySocketPath: string, watchdogUsec: string): P
 
 const alive = (pid: number | null | undefined) => existsSync(`/proc/${pid}`);
 
-test('says READY, STATUS, WATCHDOG and STOPPING to the service manager, and containers do not inherit its socket', async () => {
+test('sends READY, STATUS, WATCHDOG and STOPPING to the service manager, and containers do not inherit the socket', async () => {
   supervisor = new TestSupervisor();
   const path = join(supervisor.base, 'notify');
   const socket = notifySocket(path);
@@ -45,7 +45,7 @@ test('says READY, STATUS, WATCHDOG and STOPPING to the service manager, and cont
   socket.close();
 });
 
-test('goes on when the service manager does not listen any more', async () => {
+test('continues when the service manager stops listening', async () => {
   supervisor = new TestSupervisor();
   const path = join(supervisor.base, 'notify');
   const socket = notifySocket(path);
@@ -58,7 +58,7 @@ test('goes on when the service manager does not listen any more', async () => {
   await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
 });
 
-test('a stop by hand during a host shutdown holds', async () => {
+test('a manual stop during a host shutdown lasts', async () => {
   supervisor = await new TestSupervisor().start();
   const slow = shell('trap "echo ending; sleep 1; exit 0" TERM; while :; do sleep 3600 & wait; done');
   supervisor.drop(
@@ -78,7 +78,7 @@ test('a stop by hand during a host shutdown holds', async () => {
   expect(await supervisor.waitFor('db', 'stopped', stopped)).toMatchObject({ pid: null });
 });
 
-test('a start during a host shutdown is refused, also of what still runs', async () => {
+test('a start during a host shutdown is refused, also for a running container', async () => {
   supervisor = await new TestSupervisor().start();
   const slow = shell('trap "echo ending; sleep 2; exit 0" TERM; while :; do sleep 3600 & wait; done');
   supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${slow} }\n`);
@@ -93,7 +93,7 @@ test('a start during a host shutdown is refused, also of what still runs', async
   await supervisor.waitFor('web', 'running again', ({ phase }) => phase === 'Running');
 });
 
-test('a host shutdown gives a stop that is under way the time that it was given', async () => {
+test('a host shutdown keeps the timeout of a stop in progress', async () => {
   supervisor = await new TestSupervisor().start();
   const shared = join(supervisor.base, 'shared');
   mkdirSync(shared);
@@ -117,7 +117,7 @@ test('a host shutdown gives a stop that is under way the time that it was given'
   expect(await supervisor.container('web')).toMatchObject({ phase: 'Exited', exitCode: 7 });
 });
 
-test('SIGTERM leaves containers running; --stop-containers does not', async () => {
+test('SIGTERM keeps containers running, and stops them with --stop-containers', async () => {
   supervisor = await new TestSupervisor().start();
   supervisor.drop(
     'app.yaml',
@@ -134,7 +134,7 @@ test('SIGTERM leaves containers running; --stop-containers does not', async () =
   await supervisor.waitFor('web', 'started again', ({ ready, pid }) => ready && pid !== first.pid);
 });
 
-test('a host that stays up after a host shutdown says what was done, and how to go on', async () => {
+test('a host that stays up after a shutdown request reports what happened and how to continue', async () => {
   supervisor = await new TestSupervisor().start();
   supervisor.drop(
     'app.yaml',
@@ -163,7 +163,7 @@ test('a host that stays up after a host shutdown says what was done, and how to 
   expect(told).not.toContain('start requested');
 });
 
-test('after a host shutdown what is there already is ready, and an approval says that it is only kept', async () => {
+test('after a host shutdown existing resources are ready, and an approval is only stored', async () => {
   supervisor = await new TestSupervisor().start();
   const volumes = supervisor.file('data.yaml', 'volumes: { data: {} }\n');
   const oneShot = supervisor.file(
@@ -189,7 +189,7 @@ test('after a host shutdown what is there already is ready, and an approval says
   expect((await supervisor.cli('approve', 'volume/doomed/other')).stderr).toBe('');
 });
 
-test('edits after a host shutdown are kept for the next start, and say so at once', async () => {
+test('edits after a host shutdown are kept for the next start and reported as such', async () => {
   supervisor = await new TestSupervisor().start();
   const watched = (fields: string) =>
     `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER}, ${fields} }\n`;
@@ -227,7 +227,7 @@ test('edits after a host shutdown are kept for the next start, and say so at onc
   expect(await supervisor.ok('get', 'volumes')).toContain('data');
 });
 
-test('at host shutdown containers stop in reverse link order and are wanted at the next start', async () => {
+test('at host shutdown containers stop in reverse link order and start again at the next start', async () => {
   supervisor = await new TestSupervisor().start();
   const log = join(supervisor.base, 'shared');
   spawnSync('mkdir', ['-p', log]);

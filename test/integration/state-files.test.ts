@@ -212,7 +212,7 @@ describe.skipIf(findBusybox() === null)('files of the state, as Docker 1.4 reads
     expect(statSync(`/proc/${beside.pid}/ns/net`).ino).toBe(statSync(other.network_state.ns_path ?? '').ino);
   });
 
-  test('layersize and Size are the bytes of the layers; 0 of an earlier version is mended beside running containers', async () => {
+  test('layersize and Size are the bytes of the layers, and 0 from an earlier version is repaired while containers run', async () => {
     await supervisor.start('--gc-interval=1s');
     const { web } = await started();
     const { directory, record, bytes } = imageFiles();

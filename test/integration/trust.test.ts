@@ -24,7 +24,7 @@ afterEach(async () => {
 describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED || busybox === null)(
   'a trust policy (needs docker-registry, skopeo and busybox)',
   () => {
-    test('signed images run, others never arrive, and an edit of the policy counts at once', async () => {
+    test('signed images run, others are refused, and an edit of the policy takes effect at once', async () => {
       const rootfs = join(server.directory, 'rootfs');
       mkdirSync(rootfs);
       busyboxRootfs(rootfs, busybox ?? '');

@@ -95,7 +95,7 @@ function askAllTheTime(port: number) {
   };
 }
 
-test('start-first: no request on the fixed port fails, open connections end in peace, names follow', async () => {
+test('start-first fails no request on the fixed port, drains open connections, and moves names', async () => {
   const port = await freePort();
   const update = '{ order: start-first, timeout: 30s, drain: 5s }';
   const file = 'zero.yaml';
@@ -144,7 +144,7 @@ test('start-first: no request on the fixed port fails, open connections end in p
   expect(await address('client')).toBe(after.address);
 });
 
-test('a successor that fails leaves the old one serving; the reason is kept and the spec is not tried again', async () => {
+test('a failed successor leaves the old container serving, keeps the reason, and is not retried', async () => {
   const port = await freePort();
   const update = '{ order: start-first, timeout: 30s, drain: 1s }';
   const failing = shell('echo cannot find the database; exit 3');
@@ -178,7 +178,7 @@ test('a successor that fails leaves the old one serving; the reason is kept and 
   expect(after.id).not.toBe(before.id);
 });
 
-test('an update whose check never passes says what the check said, from the edit to the way back', async () => {
+test('an update whose check never passes reports the output of the check until the rollback', async () => {
   const health = (script: string) =>
     `health: { exec: ["busybox", "sh", "-c", "${script}"], interval: 1s, retries: 50 }`;
   const text = (order: string, script: string) => `${BUSYBOX_IMAGE}containers:
@@ -226,7 +226,7 @@ test('an update whose check never passes says what the check said, from the edit
   }
 });
 
-test('start-first: what the latest probe of the successor got is reported while it is waited for', async () => {
+test('start-first reports the latest probe result while it waits for the successor', async () => {
   const count = 'echo x >> /probes; echo $(wc -l < /probes) probes; exit 1';
   const text = (check: string) => `${BUSYBOX_IMAGE}containers:
   counts:
@@ -249,7 +249,7 @@ test('start-first: what the latest probe of the successor got is reported while 
   await until('counts is gone', async () => (await supervisor.container('counts')) === undefined);
 });
 
-test('stop-first: what ends after a change goes back with its app; apply --wait says why, and other apps stay', async () => {
+test('stop-first rolls an app back when a changed container ends, apply --wait explains it, and other apps stay', async () => {
   const port = await freePort();
   const other = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
   const file = supervisor.file(
@@ -269,7 +269,7 @@ test('stop-first: what ends after a change goes back with its app; apply --wait 
   expect(await supervisor.container('web')).toMatchObject({ id: other.id, pid: other.pid, restarts: 0 });
 });
 
-test('apply --wait says what keeps a changed container from being ready, once', async () => {
+test('apply --wait reports once why a changed container is not ready', async () => {
   const text = (script: string) => `${BUSYBOX_IMAGE}containers:
   slow:
     image: busybox
@@ -290,7 +290,7 @@ test('apply --wait says what keeps a changed container from being ready, once', 
   expect(await supervisor.ok('delete', '-f', file, '--wait')).toMatch(/\nremoved: generation \d+/);
 });
 
-test('while a successor is made ready, an old one that ends is started again as it was', async () => {
+test('an old container that ends before its successor is ready restarts with its old specification', async () => {
   const port = await freePort();
   const gate = supervisor.file('gate/wait', '');
   const volumes = `["${gate.slice(0, -'/wait'.length)}:/gate:ro"]`;

@@ -37,14 +37,14 @@ async function events(...args: string[]): Promise<readonly ApplyEvent[]> {
 const pidOf = async (name: string): Promise<number | null> => (await supervisor.container(name))?.pid ?? null;
 
 describe('apply --wait', () => {
-  test('a sleeper whose policy lets it end is ready while it runs', async () => {
+  test('reports a sleeper that may end as ready while it runs', async () => {
     const path = file('sleeper', container('sleeper', FOREVER, ', restart: no'));
     expect(await supervisor.ok('apply', '-f', path, '--wait')).toMatch(/^ready: generation \d+$/m);
     const pid = await pidOf('sleeper');
     expect(readFileSync(`/proc/${pid}/comm`, 'utf8')).toBe('busybox\n');
   });
 
-  test('what ends with 0 is completed, and nothing is ready', async () => {
+  test('reports exit code 0 as completed, not ready', async () => {
     const path = file('once', container('once', endsWith(0, '0')));
     const stdout = await supervisor.ok('apply', '-f', path, '--wait');
     expect(stdout).toContain('completed container/once/once: exited with 0\n');
@@ -52,7 +52,7 @@ describe('apply --wait', () => {
     expect(stdout).not.toMatch(/^ready/m);
   });
 
-  test('what others wait for and ends with 3 is an error, with what it wrote', async () => {
+  test('reports a dependency that exits with 3 as an error, with its output', async () => {
     const web = container('web', FOREVER, ', dependsOn: ["migrate:completed"]');
     const path = file('job', container('migrate', endsWith(3, '2')) + web);
     const { status, stdout, stderr } = await supervisor.cli('apply', '-f', path, '--wait');
@@ -67,7 +67,7 @@ describe('apply --wait', () => {
   test.each([
     ['0.3', 3, []],
     ['0.9', 4, ['--settle', '4s']],
-  ])('a crash after %s s is an error, though the policy starts it again at once', async (after, code, settle) => {
+  ])('reports a crash after %s s as an error, although the policy restarts it at once', async (after, code, settle) => {
     const name = `crash${code}`;
     const path = file(name, container(name, endsWith(code, after), ', restart: always'));
     const { status, stdout, stderr } = await supervisor.cli('apply', '-f', path, '--wait', ...settle);
@@ -79,7 +79,7 @@ describe('apply --wait', () => {
     await supervisor.ok('delete', '-f', path);
   });
 
-  test('in a chain of five each starts while those before it settle', async () => {
+  test('starts a chain of five while earlier ones settle', async () => {
     const names = ['one', 'two', 'three', 'four', 'five'];
     const chain = names.map((name, index) =>
       container(name, FOREVER, index === 0 ? '' : `, dependsOn: [${names[index - 1]}]`),
@@ -98,14 +98,14 @@ describe('apply --wait', () => {
     expect(await supervisor.ok('apply', '-f', file('chain', chain.join('')), '--wait')).toMatch(/^ready: /m);
   });
 
-  test('without --wait it is accepted, and nothing is said to be ready', async () => {
+  test('without --wait reports acceptance, not readiness', async () => {
     const stdout = await supervisor.ok('apply', '-f', file('later', container('later', FOREVER)));
     expect(stdout).toMatch(/^accepted: generation \d+, \d+ operations$/m);
     expect(stdout).not.toMatch(/^(ready|completed)/m);
     await supervisor.waitFor('later', 'running', ({ pid }) => pid !== null);
   });
 
-  test('a container that a person stopped stays so and is named, with what waits for it', async () => {
+  test('names a manually stopped container, which stays stopped, and its dependents', async () => {
     const path = file('halt', container('db', FOREVER, ALWAYS) + container('tied', FOREVER, ', links: [db]'));
     await supervisor.ok('apply', '-f', path, '--wait');
     await supervisor.ok('stop', 'halt/tied', 'halt/db');
@@ -118,7 +118,7 @@ describe('apply --wait', () => {
     expect(next).toMatch(/^stopped +container\/halt\/next: waits for container\/halt\/db, which is stopped$/m);
   });
 
-  test('what ran long before counts by the age of its run, after kill -9 of the supervisor too', async () => {
+  test('counts the full age of a run, also after kill -9 of the supervisor', async () => {
     const path = file('aged', container('aged', FOREVER));
     await supervisor.ok('apply', '-f', path, '--wait');
     const pid = await pidOf('aged');
@@ -132,7 +132,7 @@ describe('apply --wait', () => {
 });
 
 describe('updates and rollbacks', () => {
-  test('an update that crashes within the settle time is taken back, and the container is named everywhere', async () => {
+  test('an update that crashes within the settle time is rolled back, and the container is named everywhere', async () => {
     const others = container('api', FOREVER);
     const good = file('shop', others + container('desk', FOREVER, ', restart: always'));
     await supervisor.ok('apply', '-f', good, '--wait');
@@ -153,7 +153,7 @@ describe('updates and rollbacks', () => {
     expect(await supervisor.ok('why', 'shop/desk')).toContain('update failed: exited with 7');
   });
 
-  test('the settle time of the manifest decides on an update', async () => {
+  test('the settle time of the manifest applies to an update', async () => {
     const update = ', update: { settle: 4s, onFailure: hold }, restart: always';
     await supervisor.ok('apply', '-f', file('slow', container('slow', FOREVER, update)), '--wait');
     const late = file('slow', container('slow', endsWith(6, '2'), update));
@@ -163,7 +163,7 @@ describe('updates and rollbacks', () => {
     await supervisor.ok('delete', '-f', late);
   });
 
-  test('a rollback to what crashes is an error', async () => {
+  test('a rollback to a crashing specification is an error', async () => {
     const bad = file(
       'back',
       container('back', endsWith(8, '0.5'), ', restart: always, update: { onFailure: hold, settle: 4s }'),
@@ -187,21 +187,24 @@ describe('start and restart', () => {
       ', restart: always, stopTimeout: 0s',
     );
 
-  test.each(['start', 'restart'])('%s reports ready when it keeps running, and reports a crash', async (command) => {
-    const name = `twice${command}`;
-    await supervisor.ok('apply', '-f', file(name, crashes(name)), '--wait');
-    if (command === 'start') await supervisor.ok('stop', name);
-    expect(await supervisor.ok(command, name)).toBe(`${name} ready\n`);
-    await supervisor.ok('exec', name, 'busybox', 'touch', '/bad');
-    if (command === 'start') await supervisor.ok('stop', name);
-    const { status, stdout, stderr } = await supervisor.cli(command, '--settle', '4s', name);
-    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
-    const error = new RegExp(`error: container ${name}-${name} exited with 5 after [\\d.]+ s\\n {4}\\| it is bad\\n`);
-    expect(stderr).toMatch(error);
-    expect(stderr).toContain(`\`tsdocker logs ${name}/${name}\``);
-  });
+  test.each(['start', 'restart'])(
+    '%s reports ready when the container keeps running, and reports a crash',
+    async (command) => {
+      const name = `twice${command}`;
+      await supervisor.ok('apply', '-f', file(name, crashes(name)), '--wait');
+      if (command === 'start') await supervisor.ok('stop', name);
+      expect(await supervisor.ok(command, name)).toBe(`${name} ready\n`);
+      await supervisor.ok('exec', name, 'busybox', 'touch', '/bad');
+      if (command === 'start') await supervisor.ok('stop', name);
+      const { status, stdout, stderr } = await supervisor.cli(command, '--settle', '4s', name);
+      expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+      const error = new RegExp(`error: container ${name}-${name} exited with 5 after [\\d.]+ s\\n {4}\\| it is bad\\n`);
+      expect(stderr).toMatch(error);
+      expect(stderr).toContain(`\`tsdocker logs ${name}/${name}\``);
+    },
+  );
 
-  test('a job is completed, and another code than 0 is an error', async () => {
+  test('report a job as completed, and another exit code than 0 as an error', async () => {
     await supervisor.ok(
       'apply',
       '-f',
@@ -214,8 +217,8 @@ describe('start and restart', () => {
   });
 });
 
-describe('what goes on after the time of a command is over', () => {
-  test('a container that is slow to end is not gone, and an update that is not ready goes on', async () => {
+describe('work that continues after a command times out', () => {
+  test('a container that ends slowly is not reported as removed, and a slow update continues', async () => {
     const deaf = shell('trap "" TERM; while :; do sleep 1; done');
     const path = file('slow', container('slow', deaf, ', restart: always, stopTimeout: 1m'));
     await supervisor.ok('apply', '-f', path, '--wait');
@@ -236,7 +239,7 @@ describe('what goes on after the time of a command is over', () => {
     );
   });
 
-  test('start takes --wait alone', async () => {
+  test('only start accepts --wait', async () => {
     const path = file('again', container('again', FOREVER));
     await supervisor.ok('apply', '-f', path, '--wait');
     await supervisor.ok('stop', 'again');

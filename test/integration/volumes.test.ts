@@ -21,7 +21,7 @@ afterEach(async () => {
 const KEEP_COUNT = shell(`echo run >> /data/runs; wc -l < /data/runs; ${IDLE}`);
 
 describe('volumes', () => {
-  test('a named volume keeps its data over recreation, removal and return of the manifest', async () => {
+  test('a named volume keeps its data when its manifest is recreated, removed and restored', async () => {
     const manifest = (user: string) =>
       `${BUSYBOX_IMAGE}volumes: { data: {} }\ncontainers:\n  web: { image: busybox, command: ${KEEP_COUNT}, volumes: ["data:/data"], labels: { a: b }, readOnly: ${user} }\n`;
     const keeper = `${BUSYBOX_IMAGE}containers:\n  keeper: { image: busybox, command: ${FOREVER} }\n`;
@@ -39,7 +39,7 @@ describe('volumes', () => {
     await until('three runs seen', async () => (await supervisor.ok('logs', 'web')).trim() === '3');
   });
 
-  test('data without a name outlives its container, is listed, and goes only when somebody says so', async () => {
+  test('anonymous data survives its container, is listed, and is deleted only on request', async () => {
     const manifest = `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${KEEP_COUNT}, volumes: ["/data"] }\n`;
     const listed = async (): Promise<readonly VolumeView[]> =>
       JSON.parse(await supervisor.ok('get', 'volumes', '-o', 'json')) as VolumeView[];
@@ -90,7 +90,7 @@ describe('volumes', () => {
     expect(existsSync(last.path)).toBe(false);
   });
 
-  test('a prune that asked deletes only the data that it listed', async () => {
+  test('a confirmed prune deletes only the listed data', async () => {
     const one = (name: string) =>
       `${BUSYBOX_IMAGE}containers:\n  ${name}: { image: busybox, command: ${FOREVER}, volumes: ["/data"] }\n`;
     supervisor.drop('keeper.yaml', `${BUSYBOX_IMAGE}containers:\n  keeper: { image: busybox, command: ${FOREVER} }\n`);
@@ -123,7 +123,7 @@ describe('volumes', () => {
     expect(left.map(({ path }) => existsSync(path))).toEqual([false, true]);
   });
 
-  test('a missing bind source parks the container and its appearance starts it', async () => {
+  test('a missing bind source parks the container until it appears', async () => {
     const source = join(supervisor.base, 'late');
     supervisor.drop(
       'app.yaml',
@@ -136,7 +136,7 @@ describe('volumes', () => {
     await until('the content', async () => (await supervisor.ok('logs', 'web')) === 'here at last\n');
   });
 
-  test('a missing bind source says what to type, and with create it is made: plan says so, the next start leaves it', async () => {
+  test('a missing bind source has a hint, and `create` creates it once, as plan says', async () => {
     const source = join(supervisor.base, 'not there/data');
     const manifest = (mount: string) =>
       `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER}, volumes: [${mount}] }\n`;
@@ -164,7 +164,7 @@ describe('volumes', () => {
     expect((await supervisor.cli('plan')).stdout).toMatch(/^Nothing to do\.$/m);
   });
 
-  test('env files and secrets reach the payload and the secret stays out of the state', async () => {
+  test('env files and secrets reach the payload, and the secret stays out of the state', async () => {
     supervisor.file('manifests/web.env', '# comment\nFROM_FILE=yes\n');
     supervisor.file('manifests/secret', 'hunter2-very-secret\n');
     supervisor.drop(
@@ -186,7 +186,7 @@ describe('volumes', () => {
 });
 
 describe('exec', () => {
-  test('runs inside with exit code, stdin and both streams', async () => {
+  test('runs inside the container with exit code, stdin and both streams', async () => {
     supervisor.drop(
       'app.yaml',
       `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER}, hostname: inside }\n`,
@@ -206,7 +206,7 @@ describe('exec', () => {
     expect(result).toEqual({ status: 4, stdout: 'inside\ntyped\n', stderr: 'bad\n' });
   });
 
-  test('takes the user and the directory of the container', async () => {
+  test('uses the user and directory of the container', async () => {
     supervisor.drop(
       'app.yaml',
       `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER}, user: "1234:5678", workingDir: /tmp }\n`,
@@ -220,14 +220,14 @@ describe('exec', () => {
     );
   });
 
-  test('names the container that has ended', async () => {
+  test('names an ended container', async () => {
     supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n  job: { image: busybox, command: [busybox, "true"] }\n`);
     await supervisor.waitFor('job', 'ended', ({ phase }) => phase === 'Exited');
     const { status, stderr } = await supervisor.cli('exec', 'job', '--', 'true');
     expect([status, stderr.split('\n')[0]]).toEqual([125, 'error: container app-job is not running']);
   });
 
-  test('names a command that is not there', async () => {
+  test('names a missing command', async () => {
     supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER} }\n`);
     await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
     const { status, stderr } = await supervisor.cli('exec', 'web', '--', 'no-such-program');

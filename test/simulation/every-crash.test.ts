@@ -58,7 +58,7 @@ test.each(CHANGES)('%s', async (_what, before, after) => {
 });
 
 /** All addresses of the network are used in the end, so that one that two containers may have is given to a second one. */
-test('a predecessor that goes on after an interrupted cut-over keeps its address', async () => {
+test('a predecessor that continues after an interrupted cut-over keeps its address', async () => {
   const small = (containers: App['containers']): App => ({
     images: { app: '/one.tar' },
     networks: { back: { subnet: '10.80.0.0/29' } },

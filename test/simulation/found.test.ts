@@ -39,7 +39,7 @@ interface Found {
 
 const FOUND: readonly Found[] = [
   {
-    title: 'a lease whose release could not be written is given up later',
+    title: 'a lease whose release could not be written is released later',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),
       after(3_000, { do: 'fail', what: 'history.durable', class: 'unsupported', times: 1 }),
@@ -47,7 +47,7 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
-    title: 'an approval is for the data of before, and none for a volume of the same name that is made later',
+    title: 'an approval covers the old data, not a later volume of the same name',
     actions: [
       edit(0, { images: IMAGES, volumes: { data: { onRemove: 'delete' } } }),
       edit(3_000, { images: IMAGES }),
@@ -58,7 +58,7 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
-    title: 'an approval that came to nothing is void once the volume is declared again',
+    title: 'an approval that had no effect is void once the volume is declared again',
     actions: [
       edit(0, { images: IMAGES, volumes: { data: { onRemove: 'delete' } } }),
       edit(3_000, { images: IMAGES }),
@@ -70,7 +70,7 @@ const FOUND: readonly Found[] = [
     never: 'done remove volume',
   },
   {
-    title: 'an approval is void although the volume that was declared again is gone before anything was done for it',
+    title: 'an approval is void although the redeclared volume is removed before any op for it',
     actions: [
       edit(0, { images: IMAGES, volumes: { data: { onRemove: 'delete' } } }),
       edit(3_000, { images: IMAGES }),
@@ -82,7 +82,7 @@ const FOUND: readonly Found[] = [
     never: 'done remove volume',
   },
   {
-    title: 'a container that did not start gives up the ports that it is not declared with any more',
+    title: 'a container that did not start releases ports that are no longer declared',
     actions: [
       after(0, { do: 'fail', what: 'exec.launch', class: 'unsupported', times: 1 }),
       edit(0, { images: IMAGES, containers: { web: { ...RUN, ports: ['8001:80'] } } }),
@@ -90,7 +90,7 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
-    title: 'a change of ports that could not be written down and is taken back is taken back in the rules too',
+    title: 'a port change that could not be recorded and is reverted is reverted in the rules too',
     actions: [
       edit(0, { images: IMAGES, containers: { web: { ...RUN, ports: ['8001:80'] } } }),
       after(3_000, { do: 'fail', what: 'disk.container.commit', class: 'unsupported', times: 1 }),
@@ -101,7 +101,7 @@ const FOUND: readonly Found[] = [
     needs: ['done connect container/blog/web'],
   },
   {
-    title: 'a container whose removal came to nothing has its name again',
+    title: 'a container whose removal failed has its name again',
     actions: [
       edit(0, { images: IMAGES, containers: { db: RUN, web: { ...RUN, links: ['db'] } } }),
       after(3_000, { do: 'fail', what: 'disk.container.remove', class: 'unsupported', times: 1 }),
@@ -110,8 +110,7 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
-    title:
-      'a container whose files could not be written is made at the next attempt, under the name that it has already',
+    title: 'a container whose files could not be written is created at the next attempt, under its reserved name',
     actions: [
       after(0, { do: 'fail', what: 'disk.container.create', class: 'unavailable', times: 1 }),
       edit(0, { images: IMAGES, containers: { db: RUN, web: { ...RUN, links: ['db'] } } }),
@@ -119,7 +118,7 @@ const FOUND: readonly Found[] = [
     never: 'already assigned',
   },
   {
-    title: 'a container takes the name of one whose removal came to nothing half way',
+    title: 'a container takes the name of one whose removal failed half-way',
     actions: [
       edit(0, { images: IMAGES, containers: { db: RUN, web: { ...RUN, links: ['db'] } } }),
       after(3_000, { do: 'fail', what: 'graph.remove', class: 'unavailable', times: 1 }),
@@ -128,7 +127,7 @@ const FOUND: readonly Found[] = [
     never: 'already assigned',
   },
   {
-    title: 'an update has its time also when the host was down meanwhile',
+    title: 'an update keeps its full timeout when the host was down in between',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),
       edit(3_000, { images: IMAGES, containers: { web: { ...RUN, env: { WORD: '1' } } } }),
@@ -137,7 +136,7 @@ const FOUND: readonly Found[] = [
     never: 'goes back',
   },
   {
-    title: 'a successor that ended well takes over although its namespace went when no supervisor was there',
+    title: 'a completed successor takes over although it lost its namespace without a supervisor',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),
       edit(3_000, {
@@ -148,7 +147,7 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
-    title: 'a stop that comes while its container is removed to be recreated is not lost with it',
+    title: 'a stop during a recreation is not lost with the old container',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),
       after(3_000, { do: 'slow', what: 'exec.remove', ms: 500, times: 1 }),
@@ -170,7 +169,7 @@ const FOUND: readonly Found[] = [
     }),
   ),
   {
-    title: 'a cut-over that could not be committed did not happen',
+    title: 'a cut-over that could not be committed has no effect',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),
       edit(3_000, { images: IMAGES, containers: { web: { ...RUN, env: { WORD: '1' }, update: START_FIRST } } }),
@@ -200,7 +199,7 @@ const FOUND: readonly Found[] = [
     needs: ['done start container/blog/d'],
   })),
   {
-    title: 'a cut-over that is refused leaves alone the addresses that another one is moving',
+    title: 'a refused cut-over does not touch the addresses of another cut-over',
     actions: [
       edit(0, { ...SMALL, containers: inBack(['db', 'web']) }),
       edit(3_000, { ...SMALL, containers: { ...inBack(['web']), ...inBack(['db'], CHANGED) } }),
@@ -213,7 +212,7 @@ const FOUND: readonly Found[] = [
     needs: ['done start container/blog/c'],
   },
   {
-    title: 'a predecessor keeps the address that it has on another network than its successor',
+    title: 'a predecessor keeps its address on another network than its successor',
     actions: [
       edit(0, { ...SMALL, containers: inBack(['a', 'b', 'c', 'd', 'web'], { command: ['stubborn'] }) }),
       edit(3_000, {
@@ -236,7 +235,7 @@ const FOUND: readonly Found[] = [
     needs: ['done start container/blog/e'],
   },
   {
-    title: 'containers that left a network leave room on it',
+    title: 'containers that left a network free their addresses',
     actions: [
       edit(0, { ...SMALL, containers: inBack(['a', 'b', 'c', 'd', 'e']) }),
       edit(3_000, { ...SMALL, containers: { a: RUN, b: RUN, c: RUN, d: RUN, e: { ...RUN, network: 'host' } } }),
@@ -255,7 +254,7 @@ const FOUND: readonly Found[] = [
     needs: ['done start container/blog/j'],
   },
   {
-    title: 'a successor waits for probes of which the plan could not know',
+    title: 'a successor waits for probes that the plan could not see',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),
       edit(3_000, {
@@ -268,7 +267,7 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
-    title: 'what probes found before a reboot is no recovery of a dependency after it',
+    title: 'probe results from before a reboot are not a recovery of a dependency',
     actions: [
       edit(0, {
         images: IMAGES,
@@ -281,7 +280,7 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
-    title: 'a dependency that was taken over has not come up again, although the wall clock was set back',
+    title: 'an adopted dependency has not restarted, although the wall clock was set back',
     actions: [
       edit(0, { images: IMAGES }),
       after(3_000, { do: 'slow', what: 'exec.launched', ms: 30_000, times: 1 }),
@@ -297,7 +296,7 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
-    title: 'a predecessor that crashes waits for what it was made to need, and not for what its successor needs',
+    title: 'a crashed predecessor waits for its own dependencies, not for those of its successor',
     actions: [
       edit(0, { images: IMAGES, containers: { db: { ...RUN, health: { readiness: PROBE } }, web: RUN } }),
       edit(3_000, {
@@ -311,7 +310,7 @@ const FOUND: readonly Found[] = [
     never: 'skipped',
   },
   {
-    title: 'a predecessor is started after what it was made to wait for',
+    title: 'a predecessor starts after its own dependencies',
     actions: [
       edit(0, { images: IMAGES, containers: { db: RUN, web: { ...RUN, dependsOn: ['db'] } } }),
       edit(3_000, {
@@ -345,7 +344,7 @@ const FOUND: readonly Found[] = [
     needs: ['begin start container/blog/web as made', 'begin connect container/blog/db as made'],
   },
   {
-    title: 'a container that waits to be replaced keeps its ports when one that it links to is replaced',
+    title: 'a container that waits for its replacement keeps its ports when a link target is replaced',
     actions: [
       edit(0, {
         images: IMAGES,
@@ -365,7 +364,7 @@ const FOUND: readonly Found[] = [
     needs: ['done cutover container/blog/db'],
   },
   {
-    title: 'a predecessor is started again on a network that is not declared any more',
+    title: 'a predecessor restarts on a network that is no longer declared',
     actions: [
       edit(0, { images: IMAGES, networks: { back: {} }, containers: { web: { ...RUN, network: 'back' } } }),
       edit(3_000, { images: IMAGES, containers: { web: LATE } }),
@@ -375,7 +374,7 @@ const FOUND: readonly Found[] = [
     needs: ['begin start container/blog/web as made'],
   },
   {
-    title: 'a predecessor is put back on a network that is not declared any more, and whose bridge was taken away',
+    title: 'a predecessor reconnects to a network that is no longer declared and lost its bridge',
     actions: [
       edit(0, {
         images: IMAGES,
@@ -393,7 +392,7 @@ const FOUND: readonly Found[] = [
     needs: ['done connect container/blog/web', 'begin start container/blog/db as made'],
   },
   {
-    title: 'a way back leads to the network and the ports of before',
+    title: 'a rollback restores the old network and ports',
     actions: [
       edit(0, {
         images: IMAGES,
@@ -414,7 +413,7 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
-    title: 'what failed for one predecessor does not keep the next one',
+    title: 'a failure of one predecessor does not affect the next one',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),
       after(3_000, { do: 'fail', what: 'graph.remove', class: 'unsupported', times: 1 }),
@@ -425,7 +424,7 @@ const FOUND: readonly Found[] = [
     needs: ['done remove container/blog/web.old'],
   },
   {
-    title: 'what is left of an attempt to make a container is not removed while the next attempt takes it over',
+    title: 'remains of a failed creation are not removed while the next attempt uses them',
     actions: [
       after(0, { do: 'fail', what: 'disk.container.build', class: 'unsupported', times: 1 }),
       edit(0, { images: IMAGES, containers: { web: RUN } }),
@@ -434,7 +433,7 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
-    title: 'what links to a container that moves to its network waits until it is there',
+    title: 'a container with a link waits until its target has moved to its network',
     actions: [
       edit(0, { images: IMAGES, containers: { db: { ...RUN, network: 'none' }, web: RUN } }),
       edit(3_000, {
@@ -450,7 +449,7 @@ const FOUND: readonly Found[] = [
     needs: ['done cutover container/blog/web'],
   },
   {
-    title: 'what failed for good does not keep a container from being stopped',
+    title: 'a permanent failure does not prevent a stop of its container',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),
       after(3_000, { do: 'fail', what: 'disk.container.commit', class: 'unsupported', times: 1 }),
@@ -461,7 +460,7 @@ const FOUND: readonly Found[] = [
     needs: ['done stop container/blog/web'],
   },
   {
-    title: 'a probe of a run that has just ended is no failure of it',
+    title: 'a probe of a run that has just ended is not a failure',
     actions: [
       edit(0, { images: IMAGES, containers: { web: { ...RUN, health: PROBE } } }),
       after(3_000, { do: 'slow', what: 'exec.exit', ms: 5_000, times: 1 }),
@@ -471,7 +470,7 @@ const FOUND: readonly Found[] = [
     never: 'unhealthy',
   },
   {
-    title: 'a stop during an update stands over the change',
+    title: 'a stop during an update takes precedence over the change',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),
       edit(3_000, { images: IMAGES, containers: { web: LATE } }),
@@ -480,7 +479,7 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
-    title: 'a successor of which nobody can say whether it runs is not started beside itself',
+    title: 'a successor in an unknown state is not started twice',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),
       edit(3_000, { images: IMAGES, containers: { web: LATE } }),
@@ -509,7 +508,7 @@ const FOUND: readonly Found[] = [
     needs: ['done relink container/blog/api'],
   },
   {
-    title: 'a container that is to be restarted when its link is back gets its interface back before',
+    title: 'a container that restarts with its link gets its interface back first',
     actions: [
       edit(0, { images: IMAGES, containers: { db: RUN, web: { ...RUN, links: ['db'] } } }),
       after(3_000, { do: 'stop', key: 'container/blog/db' }),
@@ -518,7 +517,7 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
-    title: 'a network goes after the container of which nobody knows yet whether it runs',
+    title: 'a network is removed after a container in an unknown state',
     actions: [
       edit(0, { images: IMAGES, networks: { front: {} }, containers: { db: { ...RUN, network: 'front' } } }),
       after(3_000, { do: 'slow', what: 'exec.adopt', ms: 60_000, times: 1 }),
@@ -532,7 +531,7 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
-    title: 'a failed update goes back to a network that is kept and could not be made ready at the start',
+    title: 'a failed update rolls back to a kept network that could not be restored at the start',
     actions: [
       edit(0, { images: IMAGES, networks: { back: {} }, containers: { db: { ...RUN, network: 'back' } } }),
       after(3_000, { do: 'fail', what: 'network', class: 'timeout', times: 3 }),
@@ -545,8 +544,7 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
-    title:
-      'a predecessor that cannot be started any more is tried less and less often, also when its image is another one',
+    title: 'a predecessor that cannot start backs off, also with another image',
     actions: [
       edit(0, {
         images: IMAGES,
@@ -559,7 +557,7 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
-    title: 'a successor whose removal came to nothing half way leaves no address behind while the next one has to wait',
+    title: 'a successor whose removal failed half-way leaves no address behind while the next one waits',
     actions: [
       edit(0, { images: IMAGES, containers: { job: RUN, web: RUN } }),
       edit(3_000, { images: IMAGES, containers: { job: RUN, web: LATE } }),
@@ -587,7 +585,7 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
-    title: 'a start that failed stays due, also when that cannot be written down',
+    title: 'a failed start stays due, also when the failure cannot be recorded',
     actions: [
       edit(0, { images: IMAGES, containers: { web: { ...RUN, restart: 'no' } } }),
       after(3_000, { do: 'stop', key: 'container/blog/web' }),
@@ -599,7 +597,7 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
-    title: 'nothing is done before all that was there is taken over',
+    title: 'no op runs before the adoption of existing containers is complete',
     actions: [
       edit(0, { images: IMAGES, containers: { web: RUN } }),
       edit(3_000, { images: IMAGES, containers: { web: { ...RUN, links: ['db'] }, db: RUN } }),

@@ -32,7 +32,7 @@ const MUTATIONS: readonly Mutation[] = [
     broken: /removed without approval/,
   },
   {
-    title: 'orphans that nobody collects',
+    title: 'orphans that are never collected',
     path: '../../src/reconcile/plan/removals.ts',
     patch: () => ({ removeOrphans: () => {} }),
     broken: /has no owner/,
@@ -50,7 +50,7 @@ const MUTATIONS: readonly Mutation[] = [
     broken: /after quick failure/,
   },
   {
-    title: 'starts that do not wait for what they need',
+    title: 'starts that do not wait for dependencies',
     path: '../../src/reconcile/plan/needs.ts',
     patch: () => ({ orderNeeds: () => {} }),
     also: { '../../src/reconcile/start-gate.ts': () => ({ startGate: () => () => null }) },
@@ -68,7 +68,7 @@ const MUTATIONS: readonly Mutation[] = [
     broken: /again and again/,
   },
   {
-    title: 'updates that are never over',
+    title: 'updates that never end',
     path: '../../src/reconcile/plan/verdict.ts',
     patch: () => ({ judge: () => ({ is: 'waiting', untilBootMs: null }) }),
     broken: /no owner|did not get ready|updating/,
@@ -80,7 +80,7 @@ const MUTATIONS: readonly Mutation[] = [
     broken: /no effect|no owner|did not get ready|left to do/,
   },
   {
-    title: 'a lease that is kept when its container is gone',
+    title: 'a lease that is kept after its container is removed',
     path: '../../src/reconcile/ops/networks/stray-leases.ts',
     patch: () => ({ giveUpStrayLeases: done }),
     also: { '../../src/reconcile/plan/gc.ts': () => ({ findOrphans: () => [] }) },

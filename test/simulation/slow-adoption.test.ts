@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { runEpisode } from './episode.ts';
 
-test('the end of a run that was taken over while others are still asked about is not forgotten', async () => {
+test('the end of an adopted run is recorded while other adoptions are still pending', async () => {
   const run = { image: 'app', command: ['run'], network: 'none' };
   const declared = {
     images: { app: '/one.tar' },
@@ -23,7 +23,7 @@ test('the end of a run that was taken over while others are still asked about is
   expect(log.filter((line) => line.includes('begin start container/blog/job'))).toHaveLength(1);
 });
 
-test('a shim that answers late keeps neither a start nor a look at everything waiting, and never has two payloads', async () => {
+test('a late shim delays neither a start nor a full observe, and never has two payloads', async () => {
   const run = { image: 'app', command: ['run'], network: 'none', restart: 'always' };
   const declared = { images: { app: '/one.tar' }, containers: { db: run, web: run } };
   const { broken, log } = await runEpisode({

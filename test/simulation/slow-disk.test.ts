@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { runEpisode } from './episode.ts';
 
-test('what a container is made of is no orphan, however long its making takes', async () => {
+test('parts of a container are no orphans during a slow creation', async () => {
   const declared = {
     images: { app: '/one.tar' },
     containers: { web: { image: 'app', command: ['run'], restart: 'always' } },

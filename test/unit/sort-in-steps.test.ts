@@ -10,7 +10,7 @@ function sorted<T>(items: readonly T[], compare: (a: T, b: T) => number): { all:
   }
 }
 
-it('gives the order that sort gives', () => {
+it('gives the order of sort', () => {
   const pairs = fc.array(fc.record({ key: fc.nat(20), value: fc.nat() }), { maxLength: 50 });
   fc.assert(
     fc.property(pairs, (some) => {

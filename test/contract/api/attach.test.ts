@@ -17,7 +17,7 @@ async function attached(payload: Served['supervisor']['payload'], stdin = true) 
   return { session, plain: served.supervisor.sessions.at(-1) as PlainSession };
 }
 
-test('output, exit code, and what the payload is', async () => {
+test('attach gives output, exit code and the facts of the payload', async () => {
   const { session } = await attached({ argv: ['exit', '42'], tty: false, stdin: false });
   expect(session).toMatchObject({ pid: 4711, tty: false, stdin: null });
   expect(await Promise.all([text(session.stdout), text(session.stderr), session.exited])).toEqual([
@@ -28,21 +28,21 @@ test('output, exit code, and what the payload is', async () => {
   expect(served.supervisor.asked).toEqual([{ call: 'attach', with: 'web' }]);
 });
 
-test('input goes to a payload that takes some', async () => {
+test('input reaches a payload with an open stdin', async () => {
   const { session } = await attached({ argv: ['cat'], tty: false, stdin: true });
   session.stdin?.end('there and back');
   expect(await text(session.stdout)).toBe('there and back');
   expect(await session.exited).toBe(0);
 });
 
-test('a client without input sends none', async () => {
+test('a client without input sends no input', async () => {
   const { session } = await attached({ argv: ['hold'], tty: true, stdin: true }, false);
   expect(session).toMatchObject({ tty: true, stdin: null });
   session.signal(9);
   expect(await session.exited).toBe(137);
 });
 
-test('a terminal gets its size', async () => {
+test('a terminal has the size of the client', async () => {
   const { session, plain } = await attached({ argv: ['hold'], tty: true, stdin: true });
   session.resize(40, 120);
   await until('the size', () => plain.sizes.includes('40x120'));

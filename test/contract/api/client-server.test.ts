@@ -18,7 +18,7 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   return list;
 }
 
-describe('every call of the facade arrives as it was made and answers as it was answered', () => {
+describe('every call of the facade passes arguments and results unchanged', () => {
   test('queries', async () => {
     const { client, supervisor } = served;
     expect(await client.info()).toEqual(supervisor.info());
@@ -85,13 +85,13 @@ describe('errors keep their code, class and hint', () => {
     message: 'no container is named x',
   };
 
-  test('of a call, and of a stream before its first item', async () => {
+  test('from a call, and from a stream before its first item', async () => {
     await expect(served.client.start('x')).rejects.toMatchObject(missing);
     const options = { follow: true, tail: null, sinceMs: null, untilMs: null, stdout: true, stderr: true };
     await expect(all(served.client.logs('x', options))).rejects.toMatchObject(missing);
   });
 
-  test('in the middle of a stream, after the items before it', async () => {
+  test('in the middle of a stream, after earlier items', async () => {
     const { client, supervisor } = served;
     supervisor.remove = async function* () {
       yield { type: 'ready', generation: 1 };
@@ -105,7 +105,7 @@ describe('errors keep their code, class and hint', () => {
     expect(seen).toEqual([{ type: 'ready', generation: 1 }]);
   });
 
-  test('a defect is reported to the server side too', async () => {
+  test('a defect is also logged by the server', async () => {
     served.supervisor.info = () => {
       throw new TypeError('cannot read x');
     };
@@ -114,7 +114,7 @@ describe('errors keep their code, class and hint', () => {
   });
 });
 
-describe('a side that goes away', () => {
+describe('a side that disconnects', () => {
   const follow = { follow: true, tail: null, sinceMs: null, untilMs: null, stdout: true, stderr: true };
 
   test('a follower that leaves early ends the stream in the supervisor', async () => {
@@ -130,7 +130,7 @@ describe('a side that goes away', () => {
     await until('the follower to be let go', () => supervisor.openFollowers === 0);
   });
 
-  test('a source that ignores the signal does not keep the connection', async () => {
+  test('a source that ignores the signal does not keep the connection open', async () => {
     const { client, supervisor } = served;
     supervisor.logs = async function* () {
       yield { log: 'one\n', stream: 'stdout', time: '' } as const;
@@ -140,7 +140,7 @@ describe('a side that goes away', () => {
     expect(await client.version()).toBeTruthy();
   });
 
-  test('a server that closes in mid-stream is an error, never a quiet end', async () => {
+  test('a server that closes in mid-stream is an error, not an end of the stream', async () => {
     const { client, supervisor } = served;
     const drained = all(client.logs('web', follow));
     const outcome = expect(drained).rejects.toMatchObject({
@@ -192,7 +192,7 @@ describe('a client without a supervisor', () => {
     });
   });
 
-  test('refuses addresses that are none', () => {
+  test('refuses invalid addresses', () => {
     expect(() => new SupervisorClient('tcp://127.0.0.1:1')).toThrow(/tcp is not in this version/);
     expect(() => new SupervisorClient('fd://')).toThrow(/for the daemon/);
     expect(() => new SupervisorClient('/run/x.sock')).toThrow('Invalid bind address format: /run/x.sock');

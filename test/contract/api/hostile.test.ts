@@ -46,7 +46,7 @@ const status = (answer: string) => Number(answer.split(' ')[1]);
 const errorOf = (answer: string) =>
   JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4)) as { code: string; message: string; hint: string };
 
-describe('requests that are wrong get a 4xx with a reason', () => {
+describe('wrong requests get a 4xx with a reason', () => {
   test.each([
     ['unknown route', request('GET', '/tsdocker/v1/nothing'), 404, 'GET /tsdocker/v1/nothing is no route of this API'],
     ['wrong method', request('DELETE', '/tsdocker/v1/info'), 404, 'DELETE /tsdocker/v1/info is no route of this API'],
@@ -113,21 +113,21 @@ describe('requests that are wrong get a 4xx with a reason', () => {
     if (message !== undefined) expect(error.message).toBe(message);
   });
 
-  test('no HTTP at all', async () => {
+  test('bytes that are not HTTP', async () => {
     expect(status(await raw('\u0000\u0001\u0002 hello\r\n\r\n'))).toBe(400);
   });
 
-  test('headers without end', async () => {
+  test('endless headers', async () => {
     expect(status(await raw(`GET / HTTP/1.1\r\nx: ${'y'.repeat(100_000)}`, { keepOpen: true }))).toBe(431);
   });
 
-  test('a body larger than it may be, in chunks', async () => {
+  test('a chunked body over the limit', async () => {
     const chunk = `100000\r\n${'x'.repeat(0x100000)}\r\n`;
     const head = 'POST /tsdocker/v1/plan HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n';
     expect(status(await raw(head + chunk.repeat(17), { keepOpen: true }))).toBe(413);
   });
 
-  test('a body that never ends is cut off', async () => {
+  test('an endless body is cut off', async () => {
     const head = 'POST /tsdocker/v1/plan HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"a';
     expect(status(await raw(head, { keepOpen: true }))).toBe(408);
   });
@@ -136,14 +136,14 @@ describe('requests that are wrong get a 4xx with a reason', () => {
     await raw('POST /tsdocker/v1/plan HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"a');
   });
 
-  test('JSON as deep as it fits', async () => {
+  test('JSON as deep as the body allows', async () => {
     expect(status(await raw(request('POST', '/tsdocker/v1/plan', '['.repeat(2_000_000)), { keepOpen: true }))).toBe(
       400,
     );
   });
 });
 
-test('a refused upgrade with late bytes from a client that stays keeps no descriptor, and a stop waits for none', async () => {
+test('a refused upgrade with late bytes leaves no descriptor open and delays no stop', async () => {
   const head = request('POST', '/tsdocker/v1/nothing', '', { connection: 'Upgrade', upgrade: 'tsdocker-stream' });
   const descriptors = (): number => readdirSync('/proc/self/fd').length;
   const before = descriptors();
@@ -168,7 +168,7 @@ test.each([
     request('POST', '/tsdocker/v1/images/save', '{"images":["a"],"path":"/a\\u0000b","format":"oci"}'),
   ],
   ['a manifest', request('POST', '/tsdocker/v1/plan', '{"manifests":[{"file":"/a\\u0000b","baseDir":"/","text":""}]}')],
-])('a zero byte in %s is the error of the client', async (_, bytes) => {
+])('a zero byte in %s is a client error', async (_, bytes) => {
   const answer = await raw(bytes);
   expect(status(answer)).toBe(400);
   expect(errorOf(answer).code).toBe('TSD_BAD_REQUEST');
@@ -226,7 +226,7 @@ describe('versions', () => {
     expect(status(await raw(versions('x')))).toBe(400);
   });
 
-  test('a client that says nothing about itself is served, and every answer names the server', async () => {
+  test('a client without a version is served, and every answer names the server', async () => {
     const answer = await raw(request('GET', '/tsdocker/v1/info'));
     expect(status(answer)).toBe(200);
     expect(answer).toMatch(/tsdocker-version: \d+\.\d+\.\d+\r\ntsdocker-api: 1\r\n/i);

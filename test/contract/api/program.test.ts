@@ -58,25 +58,25 @@ const onTerminal = (line: string, before = '') =>
   });
 
 describe('exec', () => {
-  test('outputs stay apart and the exit code is passed on', async () => {
+  test('keeps stdout and stderr apart and passes the exit code on', async () => {
     const run = tsdocker('exec', 'web', 'exit', '42');
     expect(await run.ended).toBe(42);
     expect([run.stdout(), run.stderr()]).toEqual(['', 'leaving with 42\n']);
   });
 
-  test('standard input ends where ours ends', async () => {
+  test('ends standard input when ours ends', async () => {
     const run = tsdocker('exec', '-i', 'web', 'cat');
     run.child.stdin?.end('x'.repeat(1_000_000));
     expect(await run.ended).toBe(0);
     expect(run.stdout()).toHaveLength(1_000_000);
   });
 
-  test('it ends with the command, also while our input is open', async () => {
+  test('ends with the command, also while our input is open', async () => {
     const run = tsdocker('exec', '-i', 'web', 'exit', '3');
     expect(await run.ended).toBe(3);
   });
 
-  test('signals are passed on', async () => {
+  test('passes signals on', async () => {
     const run = tsdocker('exec', '-i', 'web', 'cat');
     run.child.stdin?.write('connected');
     await until('the echo', () => run.stdout() === 'connected');
@@ -87,7 +87,7 @@ describe('exec', () => {
 });
 
 describe('exec -it on a terminal', () => {
-  test('the size goes along, keys arrive raw, and the terminal is put back', async () => {
+  test('passes the size and raw keys, and restores the terminal', async () => {
     const run = onTerminal('exec -it web size; stty -a | grep -o " -\\?icanon"');
     await until('the size', () => run.stdout().includes('40x132'));
     expect(served.supervisor.asked[0]?.with).toMatchObject({
@@ -100,7 +100,7 @@ describe('exec -it on a terminal', () => {
     expect(run.stdout()).toMatch(/ icanon/);
   });
 
-  test('a new size is passed on', async () => {
+  test('passes a new size on', async () => {
     const marker = join(served.directory, 'resize');
     const run = onTerminal(
       'exec -it web size',
@@ -120,7 +120,7 @@ test('colours and a live region on a terminal', async () => {
   expect(run.stdout()).toContain('\u001b[32mRunning');
 });
 
-test('a reader that leaves ends a following command without a word', async () => {
+test('a closed pipe ends a following command silently', async () => {
   served.supervisor.logs = async function* () {
     for (;;) yield { log: 'again and again\n', stream: 'stdout', time: '' } as const;
   };
@@ -140,7 +140,7 @@ test('output into a slow pipe is complete', async () => {
   expect(run.stdout().trim()).toBe('4999');
 });
 
-test('a checkout that was not built says so', () => {
+test('a checkout without a build reports that', () => {
   const copy = join(served.directory, 'bin/tsdocker');
   mkdirSync(join(served.directory, 'bin'));
   copyFileSync(PROGRAM, copy);
@@ -160,13 +160,13 @@ describe('the bytecode beside the program', () => {
     return join(home, 'bin/tsdocker');
   }
 
-  test('is taken by the node that made it', () => {
+  test('is used by the node that wrote it', () => {
     const { loadKept } = createRequire(import.meta.url)(PROGRAM) as { loadKept: () => { script: Script } };
     const { script } = loadKept();
     expect(script.cachedDataRejected).toBe(false);
   });
 
-  test('is not taken for another program of the same length', () => {
+  test('is not used for another program of the same length', () => {
     const copy = copyWith((cache) => cache);
     const path = join(copy, '../../dist/cli/index.js');
     const text = readFileSync(path, 'utf8');
@@ -186,7 +186,7 @@ describe('the bytecode beside the program', () => {
       (cache: Buffer) => Buffer.concat([cache.subarray(0, 16), Buffer.from('another version'), cache.subarray(31)]),
     ],
     ['is cut off', (cache: Buffer) => cache.subarray(0, 1000)],
-  ])('where it %s the program runs all the same', async (_case, edit) => {
+  ])('the program also runs where it %s', async (_case, edit) => {
     const run = start(copyWith(edit), ['get', 'containers', '-o', 'name']);
     expect([await run.ended, run.stdout(), run.stderr()]).toEqual([0, 'blog/web\nblog/migrate\n', '']);
   });

@@ -27,7 +27,7 @@ async function open(argv: readonly string[], more: Partial<ExecRequest> = {}): P
   return [session, served.supervisor.sessions.at(-1) as PlainSession];
 }
 
-test('outputs stay apart and the exit code comes after them', async () => {
+test('stdout and stderr stay apart, and the exit code follows them', async () => {
   const [session] = await open(['exit', '42']);
   expect(session.pid).toBe(4711);
   expect(await Promise.all([text(session.stdout), text(session.stderr), session.exited])).toEqual([
@@ -38,7 +38,7 @@ test('outputs stay apart and the exit code comes after them', async () => {
   expect(served.supervisor.asked).toEqual([{ call: 'exec', with: { name: 'web', request: request(['exit', '42']) } }]);
 });
 
-test('input arrives byte for byte up to its end', async () => {
+test('input arrives unchanged up to its end', async () => {
   const [session] = await open(['cat'], { stdin: true });
   const bytes = Buffer.alloc(3_000_000, 0).map((_byte, index) => index % 251);
   session.stdin?.end(bytes);
@@ -59,7 +59,7 @@ test('sizes and signals are passed on', async () => {
   expect(plain.signals, 'a session that ended is not hung up').toEqual([15]);
 });
 
-test('a reader that stops holds back the payload', async () => {
+test('a reader that stops blocks the payload', async () => {
   const [session, plain] = await open(['flood', '64']);
   let taken = -1;
   for (let same = 0; same < 200; ) {
@@ -74,7 +74,7 @@ test('a reader that stops holds back the payload', async () => {
   expect(await session.exited).toBe(0);
 });
 
-test('input that comes after the end does not cost what is still to read', async () => {
+test('input after the end does not lose unread output', async () => {
   const [session, plain] = await open(['flood', '0.125'], { stdin: true });
   await until('the server to be done', () => plain.closed);
   await new Promise<void>((resolve) => session.stdin?.end('too late', resolve));
@@ -99,7 +99,7 @@ test('a vanished client hangs up a terminal and leaves the rest running', async 
   expect(plainBatch.signals).toEqual([]);
 });
 
-test('a lost supervisor ends outputs and rejects the exit code', async () => {
+test('a lost supervisor ends the outputs and rejects the exit code', async () => {
   const [session] = await open(['hold']);
   const outcome = expect(session.exited).rejects.toMatchObject({ code: 'TSD_NO_SUPERVISOR' });
   await served.end();

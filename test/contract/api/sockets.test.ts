@@ -26,7 +26,7 @@ async function serveOn(path: string, group: string | null = null): Promise<void>
   servers.push(await serveApi(options));
 }
 
-test('the socket is for its owner and group only, and goes with the server', async () => {
+test('the socket admits owner and group only and is removed with the server', async () => {
   const path = join(directory, 'deep/er/api.sock');
   await serveOn(path, 'daemon');
   const { mode, gid } = statSync(path);
@@ -36,7 +36,7 @@ test('the socket is for its owner and group only, and goes with the server', asy
   expect(existsSync(path)).toBe(false);
 });
 
-test('a group that is not there is an error, but for the usual one', async () => {
+test('a missing group is an error, unless it is the default one', async () => {
   await expect(serveOn(join(directory, 'a.sock'), 'no-such-group')).rejects.toMatchObject({
     code: 'TSD_FLAG',
     message: 'there is no group no-such-group to give the socket to',
@@ -44,7 +44,7 @@ test('a group that is not there is an error, but for the usual one', async () =>
   await serveOn(join(directory, 'b.sock'), 'tsdocker');
 });
 
-describe('what is in the way', () => {
+describe('an existing path', () => {
   test('a socket without a listener is replaced', async () => {
     const path = join(directory, 'stale.sock');
     const script = `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
@@ -54,7 +54,7 @@ describe('what is in the way', () => {
     expect(await new SupervisorClient(`unix://${path}`).version()).toBeTruthy();
   });
 
-  test('one that somebody answers on is theirs', async () => {
+  test('a socket with a listener is refused', async () => {
     const path = join(directory, 'live.sock');
     await serveOn(path);
     await expect(serveOn(path)).rejects.toMatchObject({
@@ -64,7 +64,7 @@ describe('what is in the way', () => {
     expect(await new SupervisorClient(`unix://${path}`).version()).toBeTruthy();
   });
 
-  test('a file stays, and the other sockets are given back', async () => {
+  test('a regular file is refused, and the other sockets are closed', async () => {
     const path = join(directory, 'file');
     writeFileSync(path, 'mine');
     const first = join(directory, 'first.sock');
@@ -78,7 +78,7 @@ describe('what is in the way', () => {
     expect(existsSync(first)).toBe(false);
   });
 
-  test('a path that the kernel would not take', async () => {
+  test('a path that is too long for the kernel is refused', async () => {
     await expect(serveOn(join(directory, 'x'.repeat(100)))).rejects.toMatchObject({
       code: 'TSD_FLAG',
       message: expect.stringMatching(/^the socket path is \d+ bytes long, the kernel takes 107: /),
@@ -86,7 +86,7 @@ describe('what is in the way', () => {
     });
   });
 
-  test('fd:// without systemd', async () => {
+  test('fd:// without systemd is refused', async () => {
     const started = serveApi({ api: new PlainSupervisor(), hosts: ['fd://'], group: null, onBug: () => undefined });
     await expect(started).rejects.toMatchObject({ code: 'TSD_FLAG', message: 'no socket was handed over for fd://' });
   });
@@ -123,7 +123,7 @@ const ACTIVATE = `
   @ENV{qw(LISTEN_PID LISTEN_FDS LISTEN_FDNAMES)} = ($$, 1, 'api');
   exec @ARGV;`;
 
-test('sockets that systemd hands over are used and not inherited by children', async () => {
+test('sockets from systemd are used and not inherited by children', async () => {
   const path = join(directory, 'activated.sock');
   const script = join(import.meta.dirname, 'activated-server.mjs');
   const loader = join(import.meta.dirname, '../../support/run-typescript.mjs');

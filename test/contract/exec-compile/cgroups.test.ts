@@ -24,7 +24,7 @@ function group(id: string, controller: string): string {
 const read = (path: string): string => readFileSync(path, 'utf8').trim();
 
 describe('limits', () => {
-  it('of memory kill what exceeds them, and that is known', async () => {
+  it('of memory kill what exceeds them, and the kill is reported', async () => {
     const spec = containers.spec(['sh', '-c', 'head -c 64m /dev/zero | (busybox tail -c 64m | wc -c); exit 3'], {
       resources: { ...NO_LIMITS, memoryBytes: 8 * MIB },
     });
@@ -43,14 +43,14 @@ describe('limits', () => {
     expect(again.exit).toMatchObject({ exitCode: 0, oomKilled: false });
   });
 
-  it('of processes refuse further ones', async () => {
+  it('of processes refuse more processes', async () => {
     const { stderr } = await containers.script('for i in 1 2 3 4 5 6; do sleep 1000 & done', {
       resources: { ...NO_LIMITS, pids: 3 },
     });
     expect(stderr).toContain("can't fork");
   });
 
-  it('are set, changed and taken away while the container runs', async () => {
+  it('are set, changed and removed while the container runs', async () => {
     const spec = containers.spec(['sleep', '1000'], { resources: { ...NO_LIMITS, cpus: 0.5, cpuset: '0' } });
     const { pid } = await containers.driver.start(spec);
     const cgroupOf = (): string => read(`/proc/${pid}/cgroup`);
@@ -73,7 +73,7 @@ describe('limits', () => {
     expect(Number(read(join(group(spec.containerId, 'memory'), 'memory.limit_in_bytes')))).toBeGreaterThan(2 ** 60);
   });
 
-  it('that the kernel refuses are an error, and nothing is left', async () => {
+  it('that the kernel refuses are an error and leave nothing behind', async () => {
     const spec = containers.spec(['true'], { resources: { ...NO_LIMITS, cpuset: '4000' } });
     await expect(containers.driver.start(spec)).rejects.toThrow(/no CPUs 4000/);
     expect(containers.cgroups.list()).toEqual([]);
@@ -83,7 +83,7 @@ describe('limits', () => {
 describe('groups', () => {
   const spawned = (text: string) => ['sh', '-c', `${text}; echo ready; sleep 1000`];
 
-  it('hold a container without limits in every hierarchy, and what is executed in it', async () => {
+  it('hold a container without limits and its exec sessions, in every hierarchy', async () => {
     const spec = containers.spec(['sleep', '1000']);
     const { pid } = await containers.driver.start(spec);
     const own = `/tsdocker-${containers.instance.id}/${spec.containerId}`;
@@ -98,7 +98,7 @@ describe('groups', () => {
     expect(readlinkSync(`/proc/${pid}/ns/cgroup`)).not.toBe(readlinkSync('/proc/self/ns/cgroup'));
   });
 
-  it('are the roots of all that a container can see, and cannot be written', async () => {
+  it('are the roots of what a container sees, read-only', async () => {
     const script =
       "cat /proc/self/cgroup; ls /sys/fs/cgroup; mkdir /sys/fs/cgroup/x; for d in /sys/fs/cgroup/*/; do mkdir $d/x; done; for f in $(busybox find /sys/fs/cgroup -name pids.max -o -name cgroup.procs); do echo 1 > $f; done; busybox awk '$5 ~ /cgroup/ { print $4, $6 }' /proc/self/mountinfo";
     const { stdout, stderr } = await containers.script(script);
@@ -113,7 +113,7 @@ describe('groups', () => {
     expect(stderr).toContain('pids.max');
   });
 
-  it('kill all that is in a container, however it hides', async () => {
+  it('kill every process of a container, also hidden ones', async () => {
     const spec = containers.spec(
       ['sh', '-c', 'trap "" TERM INT HUP; (busybox setsid sleep 1000 &); sleep 1000; true'],
       {
@@ -135,7 +135,7 @@ describe('groups', () => {
     await containers.cgroups.remove(spec.containerId);
   });
 
-  it('stop and continue all that is in a container', async () => {
+  it('freeze and thaw every process of a container', async () => {
     const spec = containers.spec(['sh', '-c', 'while :; do :; done']);
     const { pid } = await containers.driver.start(spec);
     const ticks = (): number => Number(read(`/proc/${pid}/stat`).split(' ')[13]);
@@ -146,7 +146,7 @@ describe('groups', () => {
     await until('it to go on', () => ticks() > paused + 2);
   });
 
-  it('are removed with what their processes made in them, whatever its name and depth', async () => {
+  it('are removed with all groups below them, whatever their names and depth', async () => {
     const spec = containers.spec(['true']);
     const entry = containers.cgroups.create(spec.containerId, spec.resources, 'all');
     entry.release();
@@ -172,7 +172,7 @@ describe('groups', () => {
     expect(groups.filter((path) => existsSync(path))).toEqual([]);
   });
 
-  it('that a process stays in are not removed, which is said with its name', async () => {
+  it('that still have a process are not removed, and the error names the process', async () => {
     const spec = containers.spec(['true']);
     const entry = containers.cgroups.create(spec.containerId, spec.resources, 'all');
     entry.release();
@@ -191,7 +191,7 @@ describe('groups', () => {
     expect(Object.values(entry.paths).filter((path) => existsSync(path))).toEqual([]);
   });
 
-  it('of the freezer that a container has frozen do not keep it alive', async () => {
+  it('that a container froze itself do not prevent its removal', async () => {
     const freezer = '/sys/fs/cgroup/freezer';
     if (!existsSync(freezer)) return;
     const script = `cd ${freezer}; mkdir below; sleep 1000 & echo $! > below/tasks; echo FROZEN > below/freezer.state; echo FROZEN > freezer.state`;
@@ -205,7 +205,7 @@ describe('groups', () => {
     expect(containers.cgroups.list()).toEqual([]);
   });
 
-  it('are those of one instance', async () => {
+  it('are separate for each instance', async () => {
     const spec = containers.spec(['sleep', '1000']);
     await containers.driver.start(spec);
     expect(containers.cgroups.list()).toEqual([spec.containerId]);

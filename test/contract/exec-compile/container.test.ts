@@ -38,7 +38,7 @@ describe('a container', () => {
     expect(ownMounts()).toBe(before);
   });
 
-  it('starts with nothing of the supervisor open, blocked or ignored', async () => {
+  it('inherits no descriptor, blocked signal or ignored signal of the supervisor', async () => {
     const own = await containers.run(containers.spec(['grep', '-E', 'Sig(Blk|Ign)', '/proc/self/status']));
     expect(own.stdout.split('\n')).toEqual(['SigBlk:\t0000000000000000', 'SigIgn:\t0000000000000000']);
     const { stdout } = await containers.script('ls /proc/$$/fd; umask');
@@ -70,7 +70,7 @@ describe('a container', () => {
     ]);
   });
 
-  it('gets the devices it asks for with the access it asks for', async () => {
+  it('has the devices it asks for with the access it asks for', async () => {
     const { stdout, stderr } = await containers.script(
       'stat -c "%t:%T" /dev/mine/kernel /opt/log; (: < /dev/mine/kernel) && echo read; echo x > /dev/mine/kernel',
       {
@@ -102,7 +102,7 @@ describe('a container', () => {
     expect(stderr).toContain("'/sys/fs/x': Read-only file system");
   });
 
-  it('sees all when privileged', async () => {
+  it('sees everything when privileged', async () => {
     const { stdout, stderr, exitCode } = await containers.script(
       'test -c /dev/kmsg && grep CapEff /proc/self/status && mount -t tmpfs none /tmp && test -w /proc/sys/kernel/hostname && echo ok',
       { privileged: true },
@@ -138,7 +138,7 @@ describe('credentials', () => {
     `);
   });
 
-  it('of another user are none, with root able to give them by file capabilities', async () => {
+  it('of another user are empty, and file capabilities can raise them', async () => {
     expect(await status({ user: 'web' })).toMatchInlineSnapshot(`
       [
         "Uid: 1000 1000 1000 1000",
@@ -154,7 +154,7 @@ describe('credentials', () => {
     `);
   });
 
-  it('can be given by number, with a group, and without privileges to gain', async () => {
+  it('can be numbers, with a group, and with no new privileges', async () => {
     expect(await status({ user: '4242:extra', capabilities: [], noNewPrivileges: true })).toMatchInlineSnapshot(`
       [
         "Uid: 4242 4242 4242 4242",
@@ -187,7 +187,7 @@ describe('credentials', () => {
     ]);
   });
 
-  it('of a user who is not in the image are an error that says so', async () => {
+  it('of a user missing from the image are an error that names the user', async () => {
     await expect(containers.driver.start(containers.spec(['true'], { user: 'nobody' }))).rejects.toMatchObject({
       code: 'TSD_USER_NOT_FOUND',
       message: 'user "nobody" is not in /etc/passwd of the image',
@@ -200,7 +200,7 @@ describe('credentials', () => {
 });
 
 describe('the program', () => {
-  it('that is missing is an error naming where it was looked for', async () => {
+  it('that is missing is an error that names the searched places', async () => {
     containers.file('data', 'no program');
     containers.file('script', '#!/usr/bin/perl -w\n', 0o755);
     const start = (argv: string[]) => containers.driver.start(containers.spec(argv));
@@ -230,7 +230,7 @@ describe('the program', () => {
     expect(stdout).toBe('from the volume');
   });
 
-  it('runs under an init that reaps, when asked for', async () => {
+  it('runs under a reaping init when asked for', async () => {
     const { stdout, exitCode } = await containers.script('(sleep 0.01 &); cat /proc/1/comm; exit 7', { init: true });
     expect({ stdout, exitCode }).toEqual({ stdout: 'tsdocker-init', exitCode: 7 });
   });

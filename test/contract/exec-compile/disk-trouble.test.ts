@@ -19,7 +19,7 @@ afterEach(() => containers.dispose());
 const stateFile = (id: string): string => join(containers.instance.root, 'execdriver/native', id, 'state.json');
 
 describe('a run', () => {
-  it('whose state cannot be written does not go on, and can be started again', async () => {
+  it('whose state cannot be written is stopped and can be started again', async () => {
     const spec = containers.spec(['sleep', '1000']);
     const inTheWay = `${stateFile(spec.containerId)}.tmp`;
     mkdirSync(inTheWay, { recursive: true });
@@ -31,7 +31,7 @@ describe('a run', () => {
     expect((await containers.exec(spec.containerId, 'ps | grep -c "[s]leep 1000"')).out).toBe('1');
   });
 
-  it('whose state cannot be removed has ended all the same', async () => {
+  it('whose state cannot be removed has still ended', async () => {
     const spec = containers.spec(['sh', '-c', 'read line; exit 5'], { stdin: true });
     await containers.driver.start(spec);
     const path = stateFile(spec.containerId);
@@ -45,7 +45,7 @@ describe('a run', () => {
     expect((await containers.run({ ...spec, run: 2, argv: ['true'] })).exitCode).toBe(0);
   });
 
-  it('whose end cannot be recorded yet passes no client what another one sends to its terminal', async () => {
+  it('whose end is not recorded yet passes no terminal input from one client to another', async () => {
     const spec = containers.spec(['sh', '-c', 'read line; exit 3'], { stdin: true, tty: true });
     await containers.driver.start(spec);
     const record = join(containers.instance.root, 'execdriver/native', spec.containerId, 'exit.1');
@@ -68,7 +68,7 @@ describe('a run', () => {
     expect((await containers.result(spec)).exitCode).toBe(3);
   });
 
-  it('does not begin beside what is left of an earlier one', async () => {
+  it('is refused while parts of an earlier run remain', async () => {
     const spec = containers.spec(['true']);
     const left = spawn('sleep', ['1000']);
     try {

@@ -69,7 +69,7 @@ describe('an exec session', () => {
     expect(out).toContain('Operation not permitted');
   });
 
-  it('of a missing program or in a container that is gone is an error', async () => {
+  it('of a missing program or in a removed container is an error', async () => {
     const id = await running();
     await expect(containers.driver.exec(id, execSpec(['none']))).rejects.toMatchObject({
       code: 'TSD_COMMAND_NOT_FOUND',

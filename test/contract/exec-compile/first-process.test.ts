@@ -53,21 +53,21 @@ const LEAVES =
 
 const touching = execSpec(['touch', '/tmp/touched'], { user: 'web' });
 
-describe('a container whose first process has gone to a user namespace with mounts of its own', () => {
+describe('a container whose first process moved to a user namespace with its own mounts', () => {
   const refusal = {
     code: 'TSD_CONTAINER_SETUP',
     message: expect.stringMatching(/first process \(\d+\) has moved to a user namespace of its own$/),
     hint: expect.stringContaining('tsdocker restart'),
   };
 
-  it('has nothing run in it, with a terminal or without', async () => {
+  it('refuses exec sessions, with a terminal or without', async () => {
     const spec = await started(LEAVES, POWERLESS);
     await expect(containers.driver.exec(spec.containerId, touching)).rejects.toMatchObject(refusal);
     await expect(containers.driver.exec(spec.containerId, { ...touching, tty: true })).rejects.toMatchObject(refusal);
     expect(existsSync(upper(spec, 'tmp/touched'))).toBe(false);
   });
 
-  it('has no file bound again', async () => {
+  it('refuses to bind a file again', async () => {
     const source = join(containers.hostDirectory('files'), 'conf');
     writeFileSync(source, 'one');
     const file: BoundFile = { source, target: '/etc/conf', readOnly: true };
@@ -76,7 +76,7 @@ describe('a container whose first process has gone to a user namespace with moun
     await expect(containers.driver.renewFiles(spec.containerId, [file])).rejects.toMatchObject(refusal);
   });
 
-  it('has nothing run in it by the next supervisor', async () => {
+  it('refuses exec sessions of the next supervisor too', async () => {
     const spec = await started(LEAVES, POWERLESS);
     const clock = { now: () => ({ wallMs: Date.now(), bootMs: performance.now() }) };
     const next = createNativeDriver({ instance: containers.instance, clock, shimBinary: SHIM_BINARY });
@@ -88,7 +88,7 @@ describe('a container whose first process has gone to a user namespace with moun
     }
   });
 
-  it('has all of it with an init, which stays where it was started', async () => {
+  it('allows both with an init, which stays in its namespaces', async () => {
     const spec = await started(LEAVES, { ...POWERLESS, init: true });
     const { out } = await containers.exec(
       spec.containerId,
@@ -99,14 +99,14 @@ describe('a container whose first process has gone to a user namespace with moun
   });
 });
 
-describe('what is started in a container', () => {
+describe('an exec session in a container', () => {
   it('sees the mounts that its first process made with rights on the host', async () => {
     const script = 'exec unshare -m sh -c "mount -t tmpfs none /empty; touch /empty/mine /tmp/ready; exec sleep 1000"';
     const { containerId } = await started(script, { capabilities: ['SYS_ADMIN'] });
     expect((await containers.exec(containerId, 'ls /empty')).out).toBe('mine');
   });
 
-  it('has the environment of the specification, whatever the first process has made of its own', async () => {
+  it('has the environment of the specification, not that of the first process', async () => {
     const script = 'touch /tmp/ready; exec env PATH=/evil FROM=payload ADDED=1 /bin/sleep 1000';
     const { containerId } = await started(script, { env: ['PATH=/bin', 'FROM=specification'] });
     await until('the first process has its environment', () => {
@@ -117,7 +117,7 @@ describe('what is started in a container', () => {
     expect(out).toBe('/bin specification /root');
   });
 
-  it('is the user that the name meant at the start', async () => {
+  it('runs as the user that the name meant at the start', async () => {
     chmodSync(join(containers.image, 'etc/passwd'), 0o666);
     const script = 'echo web:x:0:0::/:/bin/sh > /etc/passwd; touch /tmp/ready; exec sleep 1000';
     const { containerId } = await started(script, { user: 'web' });
@@ -144,7 +144,7 @@ function lease(path: string): () => void {
   return giveUp;
 }
 
-describe('a file that a container keeps its readers waiting for', () => {
+describe('a file whose readers a container can block', () => {
   const isLeased = (path: string) => ({
     code: 'TSD_CONTAINER_SETUP',
     message: `${path} cannot be read: a process holds a lease on it`,
@@ -172,7 +172,7 @@ describe('a file that a container keeps its readers waiting for', () => {
   });
 });
 
-describe('what is started in a container that may trace its processes', () => {
+describe('an exec session in a container that may trace it', () => {
   const childrenOf = (pid: number): number[] =>
     readdirSync(`/proc/${pid}/task`).flatMap((task) =>
       (readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').match(/\d+/g) ?? []).map(Number),
@@ -182,7 +182,7 @@ describe('what is started in a container that may trace its processes', () => {
   const pidsOf = (pid: number): number[] =>
     (/^NSpid:(.*)$/m.exec(read(pid, 'status'))?.[1]?.match(/\d+/g) ?? []).map(Number);
 
-  it('has nothing of the host before its program runs, and shares no memory with its shim', async () => {
+  it('has no state of the host before its program runs, and shares no memory with its shim', async () => {
     containers.file('bin/tool', '#!/bin/waits\n', 0o755);
     containers.file('bin/waits', '', 0o755);
     const script = 'cat /bin/busybox > /bin/waits; touch /tmp/ready; exec sleep 1000';
@@ -213,7 +213,7 @@ describe('what is started in a container that may trace its processes', () => {
   });
 });
 
-describe('a user database that is made by somebody while it is read', () => {
+describe('a user database that is written during the read', () => {
   it('is empty', async () => {
     const env = ['PATH=/bin', 'DATABASE=\nadmin:x:0:0::/:\n'];
     const { containerId } = await started('ln -sf /proc/1/environ /etc/passwd; touch /tmp/ready; exec sleep 1000', {
@@ -226,7 +226,7 @@ describe('a user database that is made by somebody while it is read', () => {
     });
   });
 
-  it('is refused when it is larger than any', async () => {
+  it('is refused when it exceeds the limit', async () => {
     const { containerId } = await started(
       'head -c 1100000 /dev/zero >> /etc/passwd; touch /tmp/ready; exec sleep 1000',
     );

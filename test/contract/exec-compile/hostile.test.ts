@@ -52,7 +52,7 @@ describe('the user database of an image', () => {
     }
   });
 
-  it('that would block or act when opened is refused', async () => {
+  it('that would block or have an effect when opened is refused', async () => {
     rmSync(join(containers.image, 'etc/passwd'));
     execFileSync('mkfifo', [join(containers.image, 'etc/passwd')]);
     expect(await refusal({})).toBe('/etc/passwd of the image is not a regular file');
@@ -62,7 +62,7 @@ describe('the user database of an image', () => {
     expect(await refusal({ user: ':adm' })).toBe('group "adm" is not in /etc/group of the image');
   });
 
-  it('with garbage in it gives what can be read', async () => {
+  it('with garbage in it gives the valid lines', async () => {
     containers.file(
       'etc/passwd',
       '\0\0::::\nroot:x:-1:0\nroot:x:99999999999:0::/x:\nweb:x:5:6::no/home:\n\n:::\nlong:'.padEnd(70_000, 'y'),
@@ -81,7 +81,7 @@ describe('the user database of an image', () => {
 });
 
 describe('a user given as a number', () => {
-  it('is no user whom the image calls by that number', async () => {
+  it('does not match a user whose name is that number', async () => {
     containers.file('etc/passwd', '1000:x:0:0::/:/bin/sh\n');
     containers.file('etc/group', '1000:x:0:\n');
     const script = 'grep -E "^(Uid|Gid|CapEff)" /proc/self/status | cut -f2';
@@ -117,7 +117,7 @@ describe('mount points of an image', () => {
     expect(existsSync(join(outside, 'new'))).toBe(false);
   });
 
-  it('that are links through a filesystem of the container and out of it again stay inside the image', async () => {
+  it('that are links through a mount and out of it again stay inside the image', async () => {
     const hosts = join(containers.hostDirectory('data'), 'hosts');
     writeFileSync(hosts, '10.0.0.1 web\n');
     image('evil', outside);
@@ -207,7 +207,7 @@ describe('a program of an image', () => {
   });
 });
 
-describe('what a payload has open', () => {
+describe('a descriptor of a payload', () => {
   const mode = (path: string): number => statSync(path).mode & 0o7777;
   /** Tries to change the device that is its descriptor 0, then shows whose it is. */
   const script = 'chmod 1666 /proc/self/fd/0; stat -L -c "%a %t:%T" /proc/self/fd/0 /dev/null; read line; echo $?';
@@ -222,11 +222,11 @@ describe('what a payload has open', () => {
     expect(after).toBe(before);
   });
 
-  it.each([false, true])('is its own /dev/null, not that of the host (init: %s)', async (init) => {
+  it.each([false, true])('is /dev/null of the container, not of the host (init: %s)', async (init) => {
     expect((await containers.script(script, { capabilities: [], init })).stdout.split('\n')).toEqual(own);
   });
 
-  it('is its own /dev/null in an exec session too, whoever put something else there', async () => {
+  it('is /dev/null of the container in an exec session too, also when the path was replaced', async () => {
     const { containerId } = await containers.driver.start(
       containers.spec(['sleep', '1000'], { capabilities: ['MKNOD'] }),
     );
@@ -240,7 +240,7 @@ describe('what a payload has open', () => {
     }
   });
 
-  it('are devices of its own wherever they were asked for, in no layer and no volume', async () => {
+  it('is a device node outside of layers and volumes, wherever it was asked for', async () => {
     const device = join(containers.instance.root, 'device');
     execFileSync('mknod', ['-m', '640', device, 'c', '1', '7']);
     const volume = containers.hostDirectory('volume');
@@ -274,8 +274,8 @@ describe('what a payload has open', () => {
   });
 });
 
-describe('what is hidden in /proc', () => {
-  it('is also what the kernel came to show after the first container', () => {
+describe('a hidden path of /proc', () => {
+  it('is hidden also when the kernel adds it after the first container', () => {
     const loader = join(import.meta.dirname, '../../support/run-typescript.mjs');
     const child = join(import.meta.dirname, 'masked-later.child.ts');
     const output = execFileSync('unshare', ['--mount', process.execPath, '--import', loader, child]);

@@ -36,7 +36,7 @@ function tmpfs(target: string, sizeBytes: number | null = null): MountSpec {
 }
 
 describe('binds', () => {
-  it('show files and directories of the host, with their mount points created', async () => {
+  it('show files and directories of the host and create mount points', async () => {
     const before = ownMounts();
     const directory = containers.hostDirectory('data');
     writeFileSync(join(directory, 'hosts'), '10.0.0.1 web\n');
@@ -51,7 +51,7 @@ describe('binds', () => {
     expect(ownMounts()).toBe(before);
   });
 
-  it('of the root of the host show the host, not what the container has in its place', async () => {
+  it('of the root of the host show the host, not the container', async () => {
     const directory = containers.hostDirectory('data');
     writeFileSync(join(directory, 'name'), 'host');
     const { stdout } = await containers.script(
@@ -83,7 +83,7 @@ describe('binds', () => {
     }
   });
 
-  it('nest in the order of their targets, through links and into filesystems that are made for the container', async () => {
+  it('nest in the order of their targets, through links and into other mounts', async () => {
     const [outer, inner] = [containers.hostDirectory('outer'), containers.hostDirectory('inner')];
     writeFileSync(join(inner, 'found'), '');
     symlinkSync('/var/lib/outer', join(containers.image, 'link'));
@@ -135,7 +135,7 @@ describe('binds', () => {
     }
   });
 
-  it('whose source is missing are an error that names it, and nothing is left', async () => {
+  it('whose source is missing are an error that names it and leave nothing behind', async () => {
     const spec = containers.spec(['true'], { mounts: [bind('/no/such/place', '/data')] });
     await expect(containers.driver.start(spec)).rejects.toMatchObject({
       code: 'TSD_BIND_SOURCE',
@@ -145,7 +145,7 @@ describe('binds', () => {
     expect(containers.cgroups.list()).toEqual([]);
   });
 
-  it('are refused over the kernel interfaces and where the image has another kind of file', async () => {
+  it('are refused over kernel interfaces and over another kind of file', async () => {
     const data = containers.hostDirectory('data');
     containers.file('plain', '');
     const start = (target: string) =>
@@ -203,7 +203,7 @@ describe('an empty volume', () => {
     chmodSync(place, 0o2770);
   }
 
-  it('takes over what the image has there, once', async () => {
+  it('copies the content of the image once', async () => {
     prepareImage();
     const volume = containers.hostDirectory('volume');
     const mounts = [bind(volume, `/${PLACE}`, { copyUp: true })];
@@ -223,7 +223,7 @@ describe('an empty volume', () => {
     expect(readdirSync(containers.instance.root).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 
-  it('that somebody filled is left as it is', async () => {
+  it('that has content is left unchanged', async () => {
     prepareImage();
     const volume = containers.hostDirectory('volume');
     writeFileSync(join(volume, 'mine'), '');

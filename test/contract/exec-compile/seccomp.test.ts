@@ -114,24 +114,24 @@ describe('a run', () => {
     expect(terminal || stdout.includes('\n')).toBe(true);
   });
 
-  it('is answered that what is newer than its filter does not exist, and clone3', async () => {
+  it('gets ENOSYS for clone3 and for calls newer than its filter', async () => {
     expect(await run(REFUSED_AS_UNKNOWN)).toEqual(REFUSED_AS_UNKNOWN.map(() => ENOSYS));
   });
 
-  it('makes its usual calls in each convention', async () => {
+  it('can make its usual calls in each calling convention', async () => {
     const [pid, socket, narrowPid, narrowSocket] = await run(['64 39', '64 41 2 1 0', '32 20', '32 359 1 1 0']);
     expect([pid, narrowPid]).toEqual([1, 1]);
     expect(socket).toBeGreaterThan(2);
     expect(narrowSocket).toBeGreaterThan(2);
   });
 
-  it('has the calls that its capabilities stand for', async () => {
+  it('may make the calls that its capabilities allow', async () => {
     const calls = ['64 165 :none :/tmp :tmpfs 0 0', '64 272 0x10000000', '64 41 40 1 0'];
     const [mount, unshare, vsock] = await run(calls, { capabilities: ['SYS_ADMIN', 'CHOWN'] });
     expect([mount, unshare, vsock]).toEqual([0, 0, EPERM]);
   });
 
-  it('has no filter when it is privileged or asks for none, and one when it names one', async () => {
+  it('has no filter when privileged or unconfined, and the named one otherwise', async () => {
     const seccomp = async (changes: Partial<TaskSpec>) =>
       (await containers.script('grep Seccomp: /proc/self/status; true', changes)).stdout;
     expect(await seccomp({ privileged: true })).toBe('Seccomp:\t0');
@@ -145,7 +145,7 @@ describe('a run', () => {
     expect(stderr).toContain('No space left on device');
   });
 
-  it('whose filter would keep it from starting is refused, and what it lacks is named', async () => {
+  it('whose filter prevents the start is refused with the missing calls', async () => {
     const profile = profileSchema.parse({ defaultAction: 'SCMP_ACT_ERRNO', syscalls: [] });
     const start = containers.driver.start(containers.spec(['true'], { seccomp: profile }));
     const message = expect.stringMatching(/no container can start without prctl, .*execve, execveat, exit_group/);
@@ -167,7 +167,7 @@ describe('an exec session', () => {
     expect(out).toBe(CONFINED);
   });
 
-  it('is under it with the next supervisor', async () => {
+  it('is under it also after a restart of the supervisor', async () => {
     const spec = await running();
     containers.driver.close();
     const clock = { now: () => ({ wallMs: Date.now(), bootMs: performance.now() }) };
@@ -201,7 +201,7 @@ describe('an exec session', () => {
 const KEY = { add: 248, ctl: 250, session: -3, user: -4, search: 10, read: 11, describe: 6, unlink: 9 } as const;
 
 describe('the session keyring', () => {
-  it('belongs to the run or the session alone, and no other process may read it', async () => {
+  it('belongs to one run or session, and other processes cannot read it', async () => {
     const unconfined = { seccomp: 'unconfined' } as const;
     const serial = [`64 ${KEY.ctl} 0 ${KEY.session} 0`];
     const host = systemCall(KEY.ctl, [0, KEY.session, 0]);
@@ -214,7 +214,7 @@ describe('the session keyring', () => {
     for (const one of all) expect(one).toBeGreaterThan(0);
   });
 
-  it('has a name of the container and lets in who possesses it only', async () => {
+  it('is named after the container and admits only its possessor', async () => {
     const spec = containers.spec(['grep', '_ses', '/proc/keys'], { privileged: true });
     const { stdout } = await containers.run(spec);
     expect(stdout).toMatch(
@@ -234,7 +234,7 @@ describe('the session keyring', () => {
     expect(await exec(other.containerId, [`64 ${KEY.ctl} ${KEY.read} ${serial} @ 100`])).toEqual([EACCES]);
   });
 
-  it('keeps what the host’s holds out of reach', async () => {
+  it('hides the keys of the host', async () => {
     const secret = Buffer.from('s3cret');
     const key = systemCall(KEY.add, ['user', 'tsd-test-secret', secret, secret.length, KEY.session]);
     expect(key).toBeGreaterThan(0);

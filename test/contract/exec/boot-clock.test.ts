@@ -6,7 +6,7 @@ import { systemClock } from '../../../src/ffi/boot-clock.ts';
 /** proc_uptime(5): seconds since boot, sleep included, in hundredths. */
 const uptimeMs = (): number => Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) * 1000;
 
-test('the boot clock is that of the kernel, and never goes back', async () => {
+test('the boot clock equals that of the kernel and never goes back', async () => {
   let last = 0;
   for (let look = 0; look < 5; look++) {
     for (let reading = 0; reading < 10_000; reading++) {

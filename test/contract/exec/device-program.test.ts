@@ -13,7 +13,7 @@ function longProgram(): Buffer {
   return Buffer.concat([move, ...Array.from({ length: 100 }, () => add), exit]);
 }
 
-test('a program is loaded while signals come without end', async () => {
+test('a program loads during a flood of signals', async () => {
   let signals = 0;
   process.on('SIGUSR2', () => signals++);
   // A tenth of a millisecond between two: a flood without a pause would meet every try.

@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 afterEach(() => fixture.dispose());
 
-describe('the last words of a shim that has left', () => {
+describe('the last messages of a shim that has exited', () => {
   /** Without a turn of the event loop, so that nothing has been read when the next request meets nobody. */
   const waitUntilLeft = (containerId: string, left: number): void => {
     while (shimsOf(containerId).length > left) execFileSync('true');
@@ -24,7 +24,7 @@ describe('the last words of a shim that has left', () => {
   const script = 'read line; echo "got $line"; echo err >&2; exit 6';
   const lastWords = { stdout: 'got a\n', stderr: 'err\n', exitCode: 6 };
 
-  it('reach an attached client whose request came too late', async () => {
+  it('reach an attached client whose request was late', async () => {
     const spec = fixture.spec(shell(script), { stdin: true });
     await fixture.driver.start(spec);
     const session = await fixture.driver.attach(spec.containerId);
@@ -35,7 +35,7 @@ describe('the last words of a shim that has left', () => {
     expect(await finish(session)).toEqual(lastWords);
   });
 
-  it('reach an exec session whose request came too late', async () => {
+  it('reach an exec session whose request was late', async () => {
     const { containerId } = await fixture.driver.start(fixture.spec([BUSYBOX, 'sleep', '1000']));
     const session = await fixture.driver.exec(containerId, execSpec(shell(script), { stdin: true }));
     session.stdin?.write('a\n');
@@ -45,7 +45,7 @@ describe('the last words of a shim that has left', () => {
     expect(await finish(session)).toEqual(lastWords);
   });
 
-  it('are followed by a clean end, though it left with requests unread', async () => {
+  it('are followed by a clean end, also with unread requests', async () => {
     const spec = fixture.spec(shell(script), { stdin: true });
     await fixture.driver.start(spec);
     const socket = connectTo(join(fixture.instance.runDir, 'shim', `${spec.containerId.slice(0, 12)}.1.sock`));

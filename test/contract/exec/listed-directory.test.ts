@@ -13,7 +13,7 @@ function directory(): string {
   return path;
 }
 
-test('what comes, goes and is put in its place is seen at once, also in a directory that was quiet for long', () => {
+test('new, removed and replaced entries are seen at once, also after a quiet time', () => {
   const path = directory();
   const listed = new ListedDirectory(path, (name) => name !== 'other');
   expect(listed.names()).toEqual([]);
@@ -35,7 +35,7 @@ test('what comes, goes and is put in its place is seen at once, also in a direct
   }
 });
 
-test('the same array is given while nothing changed, and none of it is there without a directory', () => {
+test('an unchanged directory gives the same array, a missing one an empty array', () => {
   const path = join(directory(), 'd');
   const listed = new ListedDirectory(path, () => true);
   expect(listed.names()).toEqual([]);
@@ -48,7 +48,7 @@ test('the same array is given while nothing changed, and none of it is there wit
   expect(listed.names()).toEqual([]);
 });
 
-test('groups that come and go are seen in a cgroup directory, whose times say nothing', () => {
+test('new and removed groups of a cgroup directory are seen, although its times do not change', () => {
   const parent = join(findHierarchies(hostSources()).unified, `tsdocker-listed-${process.pid}`);
   mkdirSync(parent);
   onTestFinished(() => rmdirSync(parent));
@@ -65,7 +65,7 @@ test('groups that come and go are seen in a cgroup directory, whose times say no
   expect(listed.names()).toEqual([]);
 });
 
-test('a union has each name once, and is the same while its lists are', () => {
+test('a union has each name once and is the same array while its lists are unchanged', () => {
   const union = new UnionOfLists();
   const [one, two] = [['a', 'b'], ['b']];
   const all = union.of(one, two);

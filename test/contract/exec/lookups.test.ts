@@ -57,7 +57,7 @@ function found(path: LookupPath, way: LookupWay = 'inRoot', flags: number = OPEN
 }
 
 describe('a lookup', () => {
-  it('finds what is there, also by links, which do not leave the directory', () => {
+  it('finds existing paths, also by links, which do not leave the directory', () => {
     const inode = found('file');
     expect(typeof inode).toBe('number');
     for (const path of ['/file', 'round', 'absolute', '../../file', Buffer.from('round')])
@@ -65,7 +65,7 @@ describe('a lookup', () => {
     expect(found('')).toBe(fstatSync(rootFd).ino);
   });
 
-  it('says that nothing is there for names that are missing, below a file, or links in a circle only', () => {
+  it('reports absence only for missing names, paths below a file and circular links', () => {
     for (const path of ['none', 'dir/none', 'file/none', 'circle', 'fi\0le']) expect(found(path)).toBeNull();
     expect(found('round', 'inRootWithoutLinks')).toBeNull();
     expect(found('n'.repeat(256))).toBe('TSD_SYSCALL ENAMETOOLONG');
@@ -74,7 +74,7 @@ describe('a lookup', () => {
     expect(found('file', 'inRoot', constants.O_RDWR | constants.O_CREAT | 0x40000000)).toBe('TSD_SYSCALL EINVAL');
   });
 
-  it('finds it beside programs that rename and mount, and what is missing is missing', async () => {
+  it('is right while programs rename and mount', async () => {
     const inode = found('file');
     const before = raceCounts().get('openat2')?.retried ?? 0;
     host = new BusyHost(join(base, 'busy'));
@@ -88,7 +88,7 @@ describe('a lookup', () => {
     expect(host.isBusy).toBe(true);
   });
 
-  it('that is given up is an error, never absence', async () => {
+  it('that runs out of tries is an error, never absence', async () => {
     // Milliseconds on the way, in which nothing may be renamed anywhere.
     for (let link = 0; link < 38; link++) {
       symlinkSync(`${'dir/../'.repeat(560)}${link === 37 ? 'file' : `far${link + 1}`}`, join(root, `far${link}`));

@@ -21,7 +21,7 @@ describe('runs and their control groups', () => {
   });
   afterEach(() => fixture.dispose());
 
-  it('a paused run stands still, goes on, and can be killed while it is paused', async () => {
+  it('a paused run stops, resumes, and can be killed while paused', async () => {
     const spec = fixture.spec(shell('i=0; while :; do i=$((i+1)); echo $i; done'));
     const { pid } = await fixture.driver.start(spec);
     const ticks = () => readFileSync(`/proc/${pid}/stat`, 'latin1').split(' ').slice(13, 15).join();

@@ -17,7 +17,7 @@ function begin(program: string, ...args: string[]): number {
   return child.pid ?? 0;
 }
 
-test('a process is ending when it is gone, was another one, or waits to be reaped', async () => {
+test('a process counts as ending when it is gone, replaced, or a zombie', async () => {
   const pid = begin('sleep', '1000');
   const startTime = startTimeOf(pid) ?? '';
   expect(isEnding(pid, startTime)).toBe(false);
@@ -26,7 +26,7 @@ test('a process is ending when it is gone, was another one, or waits to be reape
   await until('its end', () => isEnding(pid, startTime));
 });
 
-test('a program goes on when its first thread has ended', async () => {
+test('a program counts as running after its first thread has ended', async () => {
   const script = `
 import ctypes, platform, threading, time
 threading.Thread(target=time.sleep, args=(1000,)).start()

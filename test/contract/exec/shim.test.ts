@@ -43,7 +43,7 @@ const stateFile = (containerId: string, name: string): string =>
   join(fixture.instance.root, 'execdriver/native', containerId, name);
 
 describe('the shim', () => {
-  it('is small, in its own session, spared by the OOM killer, and holds nothing of the supervisor', async () => {
+  it('is small, in its own session, exempt from the OOM killer, and inherits nothing from the supervisor', async () => {
     const { shimPid, pid } = await fixture.driver.start(sleeper());
     const rollup = readFileSync(`/proc/${shimPid}/smaps_rollup`, 'latin1');
     expect(Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1])).toBeLessThanOrEqual(64);
@@ -57,7 +57,7 @@ describe('the shim', () => {
     expect(fds.length).toBeLessThanOrEqual(12);
   });
 
-  it('is not blamed for an answer that we were too late to read', async () => {
+  it('is not reported as hanging when the supervisor reads its answer late', async () => {
     const { ours, theirs } = socketPair();
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const connection = ShimConnection.ofRun(ours);
@@ -81,14 +81,14 @@ describe('the shim', () => {
     }
   });
 
-  it('leaves the payload stdio only, no blocked signals and the default actions', async () => {
+  it('gives the payload only stdio, no blocked signals and default actions', async () => {
     const { pid } = await fixture.driver.start(sleeper());
     expect(readdirSync(`/proc/${pid}/fd`).sort()).toEqual(['0', '1', '2']);
     expect(status(pid)).toMatch(/^SigBlk:\s+0+$/m);
     expect(status(pid)).toMatch(/^SigIgn:\s+0+$/m);
   });
 
-  it('is not ended by signals that can be refused', async () => {
+  it('survives all signals that can be blocked', async () => {
     const { shimPid, containerId } = await fixture.driver.start(sleeper());
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGPIPE', 'SIGUSR1', 'SIGALRM'] as const)
       process.kill(shimPid, signal);
@@ -97,7 +97,7 @@ describe('the shim', () => {
     connection?.close();
   });
 
-  it('takes the payload with it when it is killed', async () => {
+  it('is killed together with the payload', async () => {
     const spec = sleeper();
     const { shimPid, pid } = await fixture.driver.start(spec);
     process.kill(shimPid, 'SIGKILL');
@@ -106,7 +106,7 @@ describe('the shim', () => {
     expect(fixture.exits).toHaveLength(1);
   });
 
-  it('killed unobserved leaves a run with an unknown exit', async () => {
+  it('leaves an unknown exit when it is killed unobserved', async () => {
     const handle = await fixture.driver.start(sleeper());
     fixture.driver.close();
     process.kill(handle.shimPid, 'SIGKILL');
@@ -114,7 +114,7 @@ describe('the shim', () => {
     expect(await fixture.newDriver().adopt(handle)).toMatchObject({ state: 'exited', exit: { exitCode: null } });
   });
 
-  it('is distinguished from a run that never began by the number of the run', async () => {
+  it('differs from a run that never started by the run number', async () => {
     const failed = fixture.spec(['/missing']);
     await expect(fixture.driver.start(failed)).rejects.toThrow();
     expect(await fixture.newDriver().adopt({ containerId: failed.containerId, run: 1 })).toEqual({
@@ -130,7 +130,7 @@ describe('the shim', () => {
     });
   });
 
-  it('is reaped and leaves no process and no socket', async () => {
+  it('leaves no process and no socket', async () => {
     const spec = fixture.spec(shell('true'));
     const { shimPid } = await fixture.driver.start(spec);
     await fixture.exited(spec.containerId);
@@ -142,7 +142,7 @@ describe('the shim', () => {
     );
   });
 
-  it('leaves no descriptor behind in the supervisor', async () => {
+  it('leaves no descriptor in the supervisor', async () => {
     const count = () => readdirSync('/proc/self/fd').length;
     await fixture.runToEnd(fixture.spec(shell('true')));
     const before = count();
@@ -163,7 +163,7 @@ describe('the shim', () => {
 });
 
 describe('a failing step', () => {
-  it('is named by what it was for', async () => {
+  it('is named by its purpose', async () => {
     const spec = fixture.spec(shell('true'), { cwd: '/missing' });
     await expect(fixture.driver.start(spec)).rejects.toMatchObject({
       code: 'TSD_CONTAINER_SETUP',
@@ -174,13 +174,13 @@ describe('a failing step', () => {
     expect(readdirSync(join(fixture.instance.runDir, 'shim'))).toEqual([]);
   });
 
-  it('may be one of the shim itself', async () => {
+  it('can be a step of the shim itself', async () => {
     const spec = fixture.spec(shell('true'));
     mkdirSync(spec.log.path);
     await expect(fixture.driver.start(spec)).rejects.toMatchObject({ step: 'open the log', errno: 21 });
   });
 
-  it('may be the place of the log', async () => {
+  it('can be the path of the log', async () => {
     const spec = fixture.spec(shell('true'));
     const log = { ...spec.log, path: '/missing/directory/log' };
     await expect(fixture.driver.start({ ...spec, log })).rejects.toMatchObject({
@@ -189,7 +189,7 @@ describe('a failing step', () => {
     });
   });
 
-  it('may be the length of the run directory', async () => {
+  it('can be the length of the run directory', async () => {
     const runDir = join(fixture.instance.root, 'r'.repeat(90));
     const driver = handMadeDriver({ ...fixture.instance, runDir });
     const error = driver.start(fixture.spec(shell('true')));
@@ -197,7 +197,7 @@ describe('a failing step', () => {
     driver.close();
   });
 
-  it('may be the missing shim', async () => {
+  it('can be the missing shim', async () => {
     const driver = handMadeDriver(fixture.instance, '/missing/shim');
     expect(driver.fingerprint()).toMatchObject({ works: false });
     await expect(driver.start(fixture.spec(shell('true')))).rejects.toMatchObject({ code: 'TSD_UNSUPPORTED_HOST' });
@@ -227,7 +227,7 @@ describe('when the supervisor is killed', () => {
   const goFile = () => join(fixture.instance.root, 'go');
   const counting = `i=0; while [ ! -e "$GO" ]; do i=$((i+1)); echo "line $i"; sleep 0.001; done; echo "last $i"; exit 33`;
 
-  it('the container goes on, and the next supervisor adopts it', async () => {
+  it('the container continues, and the next supervisor adopts it', async () => {
     const spec = fixture.spec(shell(counting), { env: ['PATH=/bin', `GO=${goFile()}`] });
     const handle = await killedSupervisor(spec);
     expect(isAlive(handle.pid)).toBe(true);
@@ -237,7 +237,7 @@ describe('when the supervisor is killed', () => {
     expectWholeLog(spec);
   });
 
-  it('log and exit record are complete when the container ended meanwhile', async () => {
+  it('log and exit record are complete when the container ends before the next start', async () => {
     const spec = fixture.spec(shell(counting), { env: ['PATH=/bin', `GO=${goFile()}`] });
     const { containerId, run } = await killedSupervisor(spec);
     writeFileSync(goFile(), '');
@@ -250,7 +250,7 @@ describe('when the supervisor is killed', () => {
   it.each<[string, (path: string) => void]>([
     ['damaged', (path) => writeFileSync(path, 'x')],
     ['a directory', (path) => mkdirSync(path)],
-  ])('an end whose record is %s is an end, with an unknown exit code', async (_what, put) => {
+  ])('an end whose record is %s counts as an end with unknown exit code', async (_what, put) => {
     const spec = fixture.spec(shell(counting), { env: ['PATH=/bin', `GO=${goFile()}`] });
     const { containerId, run } = await killedSupervisor(spec);
     writeFileSync(goFile(), '');
@@ -290,7 +290,7 @@ describe('a full disk', () => {
   });
   afterEach(() => execFileSync('umount', ['-l', mount]));
 
-  it('never blocks the payload, loses no half lines, and says how much was lost', async () => {
+  it('never blocks the payload, loses whole lines only, and reports how much', async () => {
     const ballast = join(mount, 'ballast');
     const script =
       'read go; i=0; while [ $i -lt 3000 ]; do echo "line number $i of a long log"; i=$((i+1)); done; echo full >&2; read go; echo after';
@@ -340,7 +340,7 @@ describe('a full disk', () => {
 });
 
 describe('the control socket', () => {
-  it('answers what it does not know, and skips what later versions append', async () => {
+  it('answers unknown requests and skips fields of later versions', async () => {
     const { containerId } = await fixture.driver.start(sleeper());
     const connection = ShimConnection.connect(socketOf({ containerId, run: 1 }), ShimConnection.ofRun);
     expect(await connection?.request(999, Buffer.alloc(5000))).toBe(38); // ENOSYS
@@ -350,7 +350,7 @@ describe('the control socket', () => {
     connection?.close();
   });
 
-  it('survives garbage, and clients that come and go', async () => {
+  it('survives garbage and disconnecting clients', async () => {
     const { containerId } = await fixture.driver.start(sleeper());
     for (let round = 0; round < 40; round++) {
       const socket = connect(socketOf({ containerId, run: 1 }));
@@ -415,14 +415,14 @@ describe('init', () => {
     await until('only the payload to be left', () => children().length === 1);
   });
 
-  it('says 127 when there is nothing to run', async () => {
+  it('exits with 127 when the program is missing', async () => {
     const spec = fixture.spec(['/init', '/missing', '--', 'x'], { init: true });
     await fixture.driver.start(spec);
     expect((await fixture.exited(spec.containerId)).exitCode).toBe(127);
   });
 });
 
-it('a container id is checked before it becomes a path', async () => {
+it('a container id is validated before it becomes a path', async () => {
   await expect(fixture.driver.start({ ...sleeper(), containerId: '../../etc' })).rejects.toMatchObject({
     code: 'TSD_BUG',
   });

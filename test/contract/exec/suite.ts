@@ -29,14 +29,14 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
     const logged = (path: string, text: string) => until(`"${text}" in the log`, () => logText(path).includes(text));
 
     describe('a look at a path', () => {
-      it('says whether it is there, links followed', async () => {
+      it('reports whether it exists, following links', async () => {
         expect(await driver.reach('/')).toBe(0);
         expect(await driver.reach('/proc/self/exe')).toBe(0);
         expect(await driver.reach(join(fixture.instance.root, 'none'))).toBe(constants.errno.ENOENT);
         expect(await driver.reach('/etc/passwd/none')).toBe(constants.errno.ENOTDIR);
       });
 
-      it('blocks on a filesystem that does not answer, and blocks no other call', async () => {
+      it('blocks on a filesystem that does not answer without blocking other calls', async () => {
         const mount = new StuckMount(join(fixture.instance.root, 'mount'));
         try {
           const kept = driver.reach(join(mount.path, 'a'));
@@ -49,7 +49,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
         }
       });
 
-      it.each(['process', 'shim'] as const)('has no answer when its %s is killed', async (which) => {
+      it.each(['process', 'shim'] as const)('has no result when its %s is killed', async (which) => {
         const mount = new StuckMount(join(fixture.instance.root, 'mount'));
         try {
           const kept = expect(driver.reach(join(mount.path, 'a'))).rejects.toMatchObject({ code: 'TSD_SHIM' });
@@ -96,7 +96,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
         expect(await fixture.exited(spec.containerId)).toMatchObject({ exitCode: 137, signal: SIGKILL });
       });
 
-      it('is ending as soon as its payload is, also when that cannot be read', async () => {
+      it('counts as ending as soon as its payload does, also when that cannot be read', async () => {
         const spec = fixture.spec(shell('while :; do sleep 1000; done'));
         const { pid, shimPid } = await driver.start(spec);
         expect(driver.ending(spec.containerId)).toBe(false);
@@ -123,7 +123,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
         expect((await fixture.exited(spec.containerId)).exitCode).toBe(3);
       });
 
-      it('that ignores everything is killed with all of its processes', async () => {
+      it('that ignores signals is killed with all of its processes', async () => {
         const spec = fixture.spec(shell('trap "" TERM HUP INT; sleep 1000 & sleep 1000 & echo up; wait'));
         const { pid } = await driver.start(spec);
         await logged(spec.log.path, 'up');
@@ -134,7 +134,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
         expect(isAlive(pid)).toBe(false);
       });
 
-      it('is killed without waiting for the next one that begins at once', async () => {
+      it('is killed without waiting for a run that follows at once', async () => {
         const spec = fixture.spec([BUSYBOX, 'sleep', '1000']);
         await driver.start(spec);
         const next = new Promise<TaskHandle>((resolve) => {
@@ -169,7 +169,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
         await expect(driver.start(spec)).rejects.toMatchObject({ class: 'conflict' });
       });
 
-      it('starts beside thirty others', async () => {
+      it('starts at the same time as thirty others', async () => {
         const specs = Array.from({ length: 30 }, (_, index) => fixture.spec(shell(`echo ${index}; exit ${index}`)));
         await Promise.all(specs.map((spec) => driver.start(spec)));
         const codes = await Promise.all(specs.map(async (spec) => (await fixture.exited(spec.containerId)).exitCode));
@@ -198,7 +198,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
     });
 
     describe('the absent', () => {
-      it('is not running, is killed and removed without error, and cannot be asked for more', async () => {
+      it('is not running, can be killed and removed without error, and refuses everything else', async () => {
         const id = newId();
         expect(driver.running(id)).toBeNull();
         await driver.kill(id);
@@ -213,7 +213,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
         }
       });
 
-      it('was there until remove', async () => {
+      it('exists until remove', async () => {
         const spec = fixture.spec([BUSYBOX, 'sleep', '1000']);
         await driver.start(spec);
         expect(driver.list()).toContain(spec.containerId);
@@ -248,7 +248,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
         expect(logText(spec.log.path) === text).toBe(true);
       });
 
-      it('may be several at once', async () => {
+      it('works for several clients at once', async () => {
         const spec = fixture.spec(shell('read line; echo "$line"'), { stdin: true });
         await driver.start(spec);
         const sessions = await Promise.all([1, 2, 3].map(() => driver.attach(spec.containerId)));
@@ -269,7 +269,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
         session.close();
       });
 
-      it('has an end to how many there may be, and room again after one left', async () => {
+      it('has a limit of clients and a free place after one leaves', async () => {
         const { containerId } = await startedWithStdin('while :; do sleep 1000; done');
         const sessions = await Promise.all(Array.from({ length: 12 }, () => driver.attach(containerId)));
         await expect(driver.attach(containerId)).rejects.toMatchObject({ class: 'exhausted' });
@@ -279,7 +279,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
         for (const session of sessions) session.close();
       });
 
-      it('closed early leaves the payload alone', async () => {
+      it('does not disturb the payload when closed early', async () => {
         const { containerId, log } = await startedWithStdin('while read line; do echo "got $line"; done; exit 2');
         (await driver.attach(containerId)).close();
         const session = await driver.attach(containerId);
@@ -347,7 +347,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
     });
 
     describe('the log', () => {
-      it('has one entry for each line, whole, with stream and time', async () => {
+      it('has one complete entry for each line, with stream and time', async () => {
         const spec = fixture.spec(shell('echo one; echo two >&2; printf "thr"; printf "ee\\n\\nno end"'));
         const before = Date.now();
         await fixture.runToEnd(spec);
@@ -361,7 +361,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
         }
       });
 
-      it('escapes as Docker does and keeps bad bytes out', async () => {
+      it('escapes as Docker does and replaces invalid bytes', async () => {
         const hostile = Buffer.concat([
           Buffer.from('<a href="x">&\\ \t\r\x00\x1b\x7f é 日本 😀 \u2028\u2029|'),
           Buffer.from([0xff, 0xc0, 0x80, 0xed, 0xa0, 0x80, 0xf4, 0x90, 0x80, 0x80, 0xe2, 0x28]),
@@ -415,7 +415,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
         expect(readLog(spec.log.path).at(-1)?.log).toBe('line 1999\n');
       });
 
-      it('goes on after half an entry that a crash of the host left', async () => {
+      it('continues after a half entry from a crash of the host', async () => {
         const spec = fixture.spec(shell('echo next'));
         writeFileSync(spec.log.path, '{"log":"hal');
         await fixture.runToEnd(spec);
@@ -478,7 +478,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
         expect((await finish(session)).exitCode).toBe(137);
       });
 
-      it('let go of goes on', async () => {
+      it('continues after its client disconnects', async () => {
         const session = await driver.exec(containerId, execSpec([BUSYBOX, 'sleep', '1000']));
         session.close();
         await expect(session.exited).rejects.toMatchObject({ code: 'TSD_SHIM' });
@@ -487,7 +487,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
     });
 
     describe('adopt', () => {
-      it('takes a live run over: state, exit, attach and exec', async () => {
+      it('takes over a live run: state, exit, attach and exec', async () => {
         const spec = fixture.spec(shell('while read line; do echo "got $line"; done; exit 3'), { stdin: true });
         const handle = await driver.start(spec);
         driver.close();
@@ -512,7 +512,7 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
         expect(await fixture.newDriver().adopt({ containerId, run })).toEqual({ state: 'running', handle });
       });
 
-      it('learns of a run that ended meanwhile', async () => {
+      it('reports a run that ended in between', async () => {
         const spec = fixture.spec(shell('read line; echo last words; exit 12'), { stdin: true });
         const handle = await driver.start(spec);
         const session = await driver.attach(spec.containerId);
@@ -528,14 +528,14 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
         expect(next.running(spec.containerId)).toBeNull();
       });
 
-      it('does not know how a run of another boot ended, and touches no process of this one', async () => {
+      it('reports an unknown exit for a run of another boot and touches no process of this one', async () => {
         const bystander = await driver.start(fixture.spec([BUSYBOX, 'sleep', '1000']));
         const lost = { ...bystander, containerId: newId(), bootId: '00000000-0000-0000-0000-000000000000' };
         expect(await driver.adopt(lost)).toMatchObject({ state: 'exited', exit: { exitCode: null } });
         expect(isAlive(bystander.pid)).toBe(true);
       });
 
-      it('is not fooled by a pid that was used again', async () => {
+      it('does not confuse a reused pid with the run', async () => {
         const bystander = await driver.start(fixture.spec([BUSYBOX, 'sleep', '1000']));
         const lost = { ...bystander, containerId: newId(), startTime: '1', shimStartTime: '1' };
         expect(await driver.adopt(lost)).toMatchObject({ state: 'exited', exit: { exitCode: null } });

@@ -34,7 +34,7 @@ describe('aufs on disk', () => {
     return loadLayers(configJson({ layers }), [], blobs, loadContext(graph, join(temporary.path, 'load')));
   };
 
-  it.skipIf(hasFilesystem('aufs'))('says that the kernel has no aufs, and leaves nothing behind', () => {
+  it.skipIf(hasFilesystem('aufs'))('reports that the kernel has no aufs and leaves nothing behind', () => {
     expect(graph.fingerprint()).toMatchObject({
       works: false,
       problems: [{ what: 'the kernel has no aufs', fix: expect.stringMatching(/-s overlay/) }],
@@ -75,12 +75,12 @@ describe('aufs on disk', () => {
   it.each<readonly [string, readonly TarFixture[]]>([
     ['a file after it', [{ path: '.wh.a' }, { path: 'a', content: 'new' }]],
     ['a file before it', [{ path: 'a', content: 'new' }, { path: '.wh.a' }]],
-  ])('hides nothing that the layer itself has: %s', async (_what, entries) => {
+  ])('hides no file of the layer itself: %s', async (_what, entries) => {
     const { topLayer } = await load(tarOf({ path: 'a', content: 'old' }), tarOf(...entries));
     expect(readdirSync(at('diff', topLayer as string))).toEqual(['a']);
   });
 
-  it('refuses directories that aufs would take for whiteouts, and drops its bookkeeping', async () => {
+  it('refuses directories that aufs would read as whiteouts and drops its bookkeeping files', async () => {
     const hostile = expect.objectContaining({ code: 'TSD_LAYER_HOSTILE' });
     await expect(load(tarOf({ path: '.wh.dir/file' }))).rejects.toThrow(hostile);
     await expect(
@@ -111,7 +111,7 @@ describe('aufs on disk', () => {
     expect(changes).toEqual(['deleted file']);
   });
 
-  it('drops what a crash left between the two steps of a commit', () => {
+  it('removes the remains of a commit that a crash interrupted', () => {
     mkdirSync(at('layers'), { recursive: true });
     writeFileSync(at('layers', IMAGE), '');
     expect(createAufsDriver(temporary.path).list()).toEqual([]);

@@ -68,7 +68,7 @@ function deviceMapperTests(): void {
       expect(statSync(at('devicemapper', 'data'))).toMatchObject({ size: 512 * MEGABYTE });
     });
 
-    it('leaves no device behind when it lets go, and finds everything again', async () => {
+    it('leaves no device behind when it closes and finds all layers again', async () => {
       await graph.createLayer('layer', null, async ({ path }) => writeFileSync(join(path, 'a'), 'x'));
       await graph.createSnapshot('c', 'layer');
       withRoot(graph.rootMount('c'), (root) => writeFileSync(join(root, 'b'), 'y'));
@@ -79,7 +79,7 @@ function deviceMapperTests(): void {
       withRoot(graph.rootMount('c'), (root) => expect(readdirSync(root).sort()).toEqual(['a', 'b']));
     });
 
-    it('keeps a device in use and takes it over again', async () => {
+    it('keeps a device that is in use and takes it over at the next start', async () => {
       await graph.createSnapshot('c', null);
       withRoot(graph.rootMount('c'), (root) => {
         writeFileSync(join(root, 'before'), '');
@@ -93,7 +93,7 @@ function deviceMapperTests(): void {
       });
     });
 
-    it('undoes a device whose making was interrupted', async () => {
+    it('removes a device whose creation was interrupted', async () => {
       await graph.createSnapshot('c', null);
       const pool = devices().find((name) => name.endsWith('-pool')) ?? '';
       // What a crash leaves between the pool's message and the record.
@@ -109,7 +109,7 @@ function deviceMapperTests(): void {
       expect(graph.list().map(({ id }) => id)).toEqual(['c', 'd']);
     });
 
-    it('gives the blocks of what is removed back to the disk', async () => {
+    it('returns the blocks of a removed layer to the disk', async () => {
       const used = (): number => statSync(at('devicemapper', 'data')).blocks * 512;
       await graph.createLayer('base-layer', null, async () => {});
       const before = used();
@@ -121,7 +121,7 @@ function deviceMapperTests(): void {
       expect(used()).toBeLessThan(before + 8 * MEGABYTE);
     });
 
-    it('uses a pool that somebody else made', async () => {
+    it('uses an existing pool', async () => {
       mkdirSync(at('devicemapper'), { recursive: true });
       await graph.createSnapshot('first', null);
       const pool = devices().find((name) => name.endsWith('-pool')) ?? '';

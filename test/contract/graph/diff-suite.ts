@@ -74,7 +74,7 @@ export function graphDiffSuite(name: string, tested: Tested): void {
     /** The dot, because the path to a root may be a symlink of /proc. */
     const treeOf = (root: string, options?: { readonly times: boolean }) => describeTree(`${root}/.`, options);
 
-    it('are applied: whiteouts, opaque directories, other kinds of files in place of those below', async () => {
+    it('apply whiteouts, opaque directories and changed file types', async () => {
       const { topLayer } = await load(BASE, TOP);
       await view(topLayer as string, (root) => {
         const names = treeOf(root, { times: false }).map((line) => line.split(' ').slice(0, 3).join(' '));
@@ -96,7 +96,7 @@ export function graphDiffSuite(name: string, tested: Tested): void {
       });
     });
 
-    it('give the same tree again when they are taken of a snapshot and applied to its parent', async () => {
+    it('of a snapshot give the same tree when applied to its parent', async () => {
       const below = await load(BASE);
       await on.graph.createSnapshot(id('c'), below.topLayer);
       let written: string[] = [];
@@ -120,7 +120,7 @@ export function graphDiffSuite(name: string, tested: Tested): void {
       await view(made.topLayer as string, (root) => expect(treeOf(root).slice(1)).toEqual(written.slice(1)));
     });
 
-    it('are measured alone, whatever they stand on', async () => {
+    it('are measured without their parents', async () => {
       const megabyte = 1024 ** 2;
       const { layers } = await load(
         tarOf({ path: 'large', content: Buffer.alloc(4 * megabyte, 'x') }),

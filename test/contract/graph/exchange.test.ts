@@ -69,20 +69,20 @@ describe.each([
   });
   afterEach(() => graph.close());
 
-  it('name nothing of the host', async () => {
+  it('name no path of the host', async () => {
     const changes = withoutMountPoints(graph.changes(id('c')), []);
     const names = await namesWhile(changes, ({ path }) => path.toString(), root);
     expect(names).toContain('d');
     expect(names.filter((name) => name.startsWith('d/'))).toEqual([]);
   });
 
-  it('have nothing of the host in their tar', async () => {
+  it('have no file of the host in their tar', async () => {
     const names = await namesWhile(changeEntries(graph.changes(id('c'))), entryName, root);
     expect(names).toContain('d');
     expect(names.filter((name) => name.startsWith('d/'))).toEqual([]);
   });
 
-  it('fail when it comes between the look at a file and its bytes', async () => {
+  it('fail when the exchange happens between stat and read', async () => {
     const entries: TreeEntry[] = [];
     for await (const entry of changeEntries(graph.changes(id('c')))) entries.push(entry);
     expect(entries.map(entryName)).toEqual(expect.arrayContaining(['d/file', 'd/below/file']));
@@ -104,25 +104,25 @@ describe('a whole tree in which a directory is exchanged', () => {
     fill(join(root, 'd'), 'mine');
   });
 
-  it('is read without anything of the host', async () => {
+  it('is read without files of the host', async () => {
     const paths = await namesWhile(scanTree(root), ({ path }) => path, root);
     expect(paths).toEqual(['', 'd']);
   });
 
-  it('is not read when itself is exchanged or gone', async () => {
+  it('is not read when the root is exchanged or removed', async () => {
     exchange(root);
     await expect(entriesOf(root)).rejects.toThrow(CHANGED);
     rmSync(root);
     await expect(entriesOf(root)).rejects.toThrow(CHANGED);
   });
 
-  it('is measured without anything of the host', async () => {
+  it('is measured without files of the host', async () => {
     writeFileSync(join(host, 'below', 'large'), Buffer.alloc(100_000, 1));
     exchange(join(root, 'd'));
     expect(await treeSize(join(root, 'd', 'below'))).toBe(0);
   });
 
-  it('fails when a file became something else', async () => {
+  it('fails when a file changes its type', async () => {
     const entries = await entriesOf(root);
     const file = join(root, 'd/below/file');
     rmSync(file);
@@ -130,7 +130,7 @@ describe('a whole tree in which a directory is exchanged', () => {
     await expect(buffer(treeTar(entries))).rejects.toThrow(CHANGED);
   });
 
-  it('fails when it comes between the look at a file and its bytes', async () => {
+  it('fails when the exchange happens between stat and read', async () => {
     const entries = await entriesOf(root);
     exchange(join(root, 'd'));
     await expect(buffer(treeTar(entries))).rejects.toThrow(CHANGED);

@@ -52,7 +52,7 @@ describe('overlay on disk', () => {
     await expect(graph.remove(IMAGE)).rejects.toThrow(expect.objectContaining({ code: 'TSD_LAYER_CONFLICT' }));
   });
 
-  it('lists a directory that is no complete layer, so that it can be removed', async () => {
+  it('lists an incomplete layer, so that it can be removed', async () => {
     mkdirSync(at('broken'), { recursive: true });
     const graph = createOverlayDriver(temporary.path);
     expect(graph.exists('broken')).toBe(false);
@@ -61,7 +61,7 @@ describe('overlay on disk', () => {
     expect(graph.list()).toEqual([]);
   });
 
-  it('says why it does not work on a filesystem that is itself an overlay', async () => {
+  it('reports why it does not work on an overlay filesystem', async () => {
     const graph = createOverlayDriver(temporary.path);
     await graph.createLayer('base', null, async () => {});
     await graph.createSnapshot('c', 'base');

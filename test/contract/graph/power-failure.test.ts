@@ -31,7 +31,7 @@ const treeOf = (graph: GraphDriver): string[] => {
 test.each([
   ['overlay', createOverlayDriver],
   ['vfs', createVfsDriver],
-])('%s: a container whose record is on the disk has all of its image', async (_, create) => {
+])('%s: a container with a durable record has its complete image', async (_, create) => {
   const root = join(disk.path, 'root');
   mkdirSync(root);
   const graph = create(root);

@@ -31,7 +31,7 @@ function answersWithSelinux(root: string): string[] {
 }
 
 describe('btrfs with SELinux', () => {
-  it.skipIf(!canMountBtrfs())('is refused when asked for or found on disk, and else passed over', () => {
+  it.skipIf(!canMountBtrfs())('is refused when asked for or found on disk, and otherwise skipped', () => {
     const temporary = temporaryBtrfs();
     try {
       const [asked, nothing, prior] = answersWithSelinux(temporary.path);

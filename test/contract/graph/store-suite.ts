@@ -8,17 +8,17 @@ import { GraphFixture, id, never, type Tested, writes } from './fixture.ts';
 
 /** What the contract of GraphDriver promises about layers and snapshots as they are kept; nothing is mounted here. */
 export function graphStoreSuite(name: string, tested: Tested): void {
-  describe(`graph driver ${name}, what it keeps`, () => {
+  describe(`graph driver ${name}, its store`, () => {
     const on = new GraphFixture(tested);
 
-    it('makes a layer once', async () => {
+    it('creates a layer once', async () => {
       await on.base();
       await on.graph.createLayer(id('base'), null, never);
       expect(on.graph.exists(id('base'))).toBe(true);
       expect(on.graph.list()).toEqual([{ id: id('base'), parent: null, type: 'layer' }]);
     });
 
-    it('shares the work of concurrent requests', async () => {
+    it('shares the work of concurrent requests for a layer', async () => {
       let fills = 0;
       const fill = async (): Promise<void> => {
         fills += 1;
@@ -27,7 +27,7 @@ export function graphStoreSuite(name: string, tested: Tested): void {
       expect(fills).toBe(1);
     });
 
-    it('refuses the same layer on another parent', async () => {
+    it('refuses the same layer with another parent', async () => {
       await on.base();
       await on.graph.createLayer(id('top'), id('base'), writes());
       const conflict = expect.objectContaining({ code: 'TSD_LAYER_CONFLICT' });
@@ -75,7 +75,7 @@ export function graphStoreSuite(name: string, tested: Tested): void {
       expect(size).toBeLessThan(megabyte.length * 1.5);
     });
 
-    it('says what a layer of its own holds', async () => {
+    it('lists the changes of a layer', async () => {
       await on.graph.createLayer(id('base'), null, async ({ path }) => {
         mkdirSync(join(path, 'dir'));
         writeFileSync(join(path, 'dir', 'file'), '');
@@ -84,7 +84,7 @@ export function graphStoreSuite(name: string, tested: Tested): void {
       expect(() => on.graph.changes(id('none'))).toThrow(expect.objectContaining({ code: 'TSD_IMAGE_MISSING' }));
     });
 
-    it('says what an applied diff changes', async () => {
+    it('lists the changes of an applied diff', async () => {
       const layers = [
         tarOf(
           { path: 'dir/', type: 'directory' },
@@ -128,7 +128,7 @@ export function graphStoreSuite(name: string, tested: Tested): void {
       ]);
     });
 
-    it('finds everything again after a restart and drops what was half made', async () => {
+    it('finds everything again after a restart and removes incomplete layers', async () => {
       await on.base();
       await on.graph.createSnapshot(id('c'), id('base'));
       let release = (): void => {};

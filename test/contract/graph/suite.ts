@@ -26,7 +26,7 @@ export function graphDriverSuite(name: string, create: Tested['create'], makeRoo
   describe(`graph driver ${name}`, () => {
     const on = new GraphFixture(tested);
 
-    it('works here and says where, leaving nothing behind', () => {
+    it('works here, reports where, and leaves nothing behind', () => {
       // Other files mount at the same time.
       const ofRoot = new RegExp(`^.* ${on.root}[/ ].*$`, 'gm');
       const mounts = () => readFileSync('/proc/self/mountinfo', 'utf8').match(ofRoot) ?? [];
@@ -37,7 +37,7 @@ export function graphDriverSuite(name: string, create: Tested['create'], makeRoo
       expect(readdirSync(on.root)).toEqual([]);
     });
 
-    it('leaves nothing of a layer whose content failed, and makes it at the next try', async () => {
+    it('leaves nothing of a layer that failed, and creates it at the next attempt', async () => {
       const failing = on.graph.createLayer(id('x'), null, async (target) => {
         await writes(['half', ''])(target);
         throw new Error('torn');
@@ -50,7 +50,7 @@ export function graphDriverSuite(name: string, create: Tested['create'], makeRoo
       withRoot(on.graph.rootMount(id('c')), (root) => expect(readdirSync(root)).toEqual(['whole']));
     });
 
-    it('shows the layers one upon the other, the nearest on top', async () => {
+    it('stacks the layers, the nearest on top', async () => {
       await on.base();
       await on.graph.createLayer(id('middle'), id('base'), writes(['a', 'changed'], ['c', '3']));
       await on.graph.createLayer(id('top'), id('middle'), writes(['c', '4']));
@@ -61,7 +61,7 @@ export function graphDriverSuite(name: string, create: Tested['create'], makeRoo
       });
     });
 
-    it('keeps what one snapshot writes from the others and from the layer', async () => {
+    it('isolates writes of a snapshot from other snapshots and the layer', async () => {
       await on.base();
       for (const snapshot of ['c1', 'c2']) await on.graph.createSnapshot(id(snapshot), id('base'));
       withRoot(on.graph.rootMount(id('c1')), (root) => writeFileSync(join(root, 'a'), 'mine'));
@@ -83,12 +83,12 @@ export function graphDriverSuite(name: string, create: Tested['create'], makeRoo
       });
     });
 
-    it('makes a snapshot of nothing', async () => {
+    it('creates a snapshot without a parent', async () => {
       await on.graph.createSnapshot(id('c'), null);
       withRoot(on.graph.rootMount(id('c')), (root) => expect(readdirSync(root)).toEqual([]));
     });
 
-    it('removes a snapshot whose container nested directories deeper than a path can say', async () => {
+    it('removes a snapshot with directories deeper than PATH_MAX', async () => {
       await on.graph.createSnapshot(id('c'), null);
       withRoot(on.graph.rootMount(id('c')), (root) => {
         writeFileSync(join(root, 'file'), Buffer.alloc(8192, 'x'));
@@ -105,7 +105,7 @@ export function graphDriverSuite(name: string, create: Tested['create'], makeRoo
       expect(on.graph.list()).toEqual([]);
     });
 
-    it('says what a snapshot changed, and nothing before that', async () => {
+    it('lists the changes of a snapshot, and none before the first write', async () => {
       await on.graph.createLayer(id('base'), null, async ({ path }) => {
         for (const directory of ['kept', 'emptied', 'gone', 'deep/er', 'was-dir', 'remade']) {
           mkdirSync(join(path, directory), { recursive: true });

@@ -77,7 +77,7 @@ describe.each([
   ['docker-archive', dockerArchive],
   ['oci-archive', ociArchive],
 ] as const)('a saved %s', (form, write) => {
-  it('gives the same images again, each layer stored once', async () => {
+  it('restores the same images and stores each layer once', async () => {
     const images = await saved('saved.tar', write, [ONE, TWO]);
     const again = await loadAll(at('saved.tar'), fresh());
     expect(again.map(identity)).toEqual(images.map(identity));
@@ -86,20 +86,20 @@ describe.each([
     expect(readdirSync(temporary.path).filter((name) => name.endsWith('.part'))).toEqual([]);
   });
 
-  it('is the same file when it is written again', async () => {
+  it('is the same file when it is written twice', async () => {
     await saved('first.tar', write, [ONE, TWO]);
     await saved('second.tar', write, [ONE, TWO]);
     expect(readFileSync(at('first.tar')).equals(readFileSync(at('second.tar')))).toBe(true);
   });
 
-  it('lets one image be picked by name', async () => {
+  it('allows one image to be selected by name', async () => {
     await saved('saved.tar', write, [ONE, TWO]);
     const two = await loadArchive({ type: 'archive', path: at('saved.tar'), ref: 'demo/two' }, fresh());
     expect(two.config.cmd).toEqual(['/bin/other']);
     await expect(loadArchive({ type: 'archive', path: at('saved.tar') }, fresh())).rejects.toThrow(/must be chosen/);
   });
 
-  it.skipIf(!isInstalled('skopeo'))('is read by skopeo, digests and all (needs skopeo)', async () => {
+  it.skipIf(!isInstalled('skopeo'))('is read by skopeo with the same digests (needs skopeo)', async () => {
     const [one] = (await saved('saved.tar', write, [ONE, TWO])) as [LoadedImage];
     const skopeo = (...args: string[]): string =>
       execFileSync('skopeo', ['--insecure-policy', '--tmpdir', temporary.path, ...args], {
@@ -138,7 +138,7 @@ describe('an archive in the form of Docker before 1.10', () => {
     expect(again.map(({ id }) => id)).toEqual(loaded.map(({ id }) => id));
   });
 
-  it('is refused when images stand on each other in a circle', async () => {
+  it('is refused when images are parents of each other', async () => {
     const id = 'a'.repeat(64);
     const archive = tarOf(
       { path: 'repositories', content: JSON.stringify({ x: { y: id } }) },
@@ -150,7 +150,7 @@ describe('an archive in the form of Docker before 1.10', () => {
 });
 
 describe.skipIf(!isInstalled('umoci'))('a saved oci-archive as a layout (needs umoci)', () => {
-  it('is unpacked by umoci to the same files', async () => {
+  it('unpacks to the same files with umoci', async () => {
     await saved('saved.tar', ociArchive, [{ ...ONE, names: ['v1'] }]);
     mkdirSync(at('layout'));
     execFileSync('tar', ['-xf', at('saved.tar'), '-C', at('layout')]);
@@ -161,7 +161,7 @@ describe.skipIf(!isInstalled('umoci'))('a saved oci-archive as a layout (needs u
 });
 
 describe('writing a file', () => {
-  it('leaves the old one, and nothing else, when it fails', async () => {
+  it('leaves only the old file when it fails', async () => {
     writeFileSync(at('file'), 'old');
     async function* torn(): AsyncGenerator<Buffer> {
       yield Buffer.from('half');

@@ -53,7 +53,7 @@ describe.skipIf(!NGINX_INSTALLED)('from nginx (needs nginx-light)', () => {
   });
   afterAll(() => nginx.stop());
 
-  test('the content with the time that the server says; the next time it is only asked whether that changed', async () => {
+  test('a download keeps the time of the server, and the next one asks whether it changed', async () => {
     const store = join(directory(), 'store');
     const url = serve('file', 'first');
     const first = { size: 5, sha256: sha256('first'), mtimeSeconds: MODIFIED, content: 'first' };
@@ -69,7 +69,7 @@ describe.skipIf(!NGINX_INSTALLED)('from nginx (needs nginx-light)', () => {
     expect(nginx.asked()).toEqual(['200 /file']);
   });
 
-  test('what is kept is fetched again once it is gone or its record is broken', async () => {
+  test('a cached file is fetched again when it or its record is damaged', async () => {
     const store = join(directory(), 'store');
     const downloads = new Downloads(store, { ...LIMITS, keepBytes: 0 });
     const url = serve('file', 'first');
@@ -81,7 +81,7 @@ describe.skipIf(!NGINX_INSTALLED)('from nginx (needs nginx-light)', () => {
     expect(nginx.asked()).toEqual(['200 /file', '200 /file']);
   });
 
-  test('with a checksum the file must have it, and is not asked for once it is here', async () => {
+  test('a file with a checksum must match it and is not requested again', async () => {
     const store = join(directory(), 'store');
     const downloads = new Downloads(store, LIMITS);
     const url = serve('file', 'first');
@@ -93,7 +93,7 @@ describe.skipIf(!NGINX_INSTALLED)('from nginx (needs nginx-light)', () => {
     expect(nginx.asked()).toEqual(['200 /file']);
   });
 
-  test('redirects are followed, in bounds', async () => {
+  test('redirects are followed up to a limit', async () => {
     const downloads = new Downloads(join(directory(), 'store'), LIMITS);
     serve('file', 'first');
     expect((await fetched(downloads, `${nginx.url}/to-file`)).content).toBe('first');
@@ -101,7 +101,7 @@ describe.skipIf(!NGINX_INSTALLED)('from nginx (needs nginx-light)', () => {
     expect(await failure(downloads, `${nginx.url}/away`)).toContain('redirects to what is no web address');
   });
 
-  test('what is not there is asked for once, what fails a few times', async () => {
+  test('a missing file is requested once, a failing one a few times', async () => {
     const downloads = new Downloads(join(directory(), 'store'), LIMITS);
     nginx.asked();
     expect(await failure(downloads, `${nginx.url}/absent`)).toMatch(
@@ -112,7 +112,7 @@ describe.skipIf(!NGINX_INSTALLED)('from nginx (needs nginx-light)', () => {
     expect(nginx.asked()).toEqual(['503 /broken', '503 /broken', '503 /broken']);
   });
 
-  test('more than the limit is refused before it is read', async () => {
+  test('a file over the limit is refused before it is read', async () => {
     const store = join(directory(), 'store');
     const url = serve('large', '');
     truncateSync(join(nginx.files, 'large'), 5 * 1024 ** 3);
@@ -151,7 +151,7 @@ describe('from servers that misbehave', () => {
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}/file`;
   }
 
-  test('one that sends less than it said, one that sends for ever, one that says nothing', async () => {
+  test('a short body, an endless body and no answer are errors', async () => {
     const store = join(directory(), 'store');
     const short = { ...LIMITS, timeouts: { connectMs: 1_000, stallMs: 200 }, maxBytes: 1024 ** 2 };
     const downloads = new Downloads(store, short);

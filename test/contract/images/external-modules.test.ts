@@ -22,7 +22,7 @@ function programNaming(name: string, paths: readonly string[], padding = 0): str
   return program;
 }
 
-it('finds the modules that a distribution keeps outside the program', () => {
+it('finds modules that a distribution installs outside the program', () => {
   const lexer = join(modules, 'lexer.js');
   writeFileSync(lexer, '');
   const missing = join(modules, 'gone.js');
@@ -30,7 +30,7 @@ it('finds the modules that a distribution keeps outside the program', () => {
   expect(externalModules(programNaming('node', [lexer]), modules)).toEqual([lexer]);
 });
 
-it('finds a path that lies across two reads', () => {
+it('finds a path that spans two reads', () => {
   const lexer = join(modules, 'lexer.js');
   writeFileSync(lexer, '');
   const size = readFileSync('/bin/true').length;
@@ -38,7 +38,7 @@ it('finds a path that lies across two reads', () => {
   expect(externalModules(programNaming('node', [lexer], Math.floor(toBoundary)), modules)).toEqual([lexer]);
 });
 
-it('looks into nothing but Node', () => {
+it('reads only the program of Node', () => {
   const lexer = join(modules, 'lexer.js');
   writeFileSync(lexer, '');
   expect(externalModules(programNaming('cat', [lexer]), modules)).toEqual([]);

@@ -30,7 +30,7 @@ function run(image: LoadedImage, ...argv: string[]): { stdout: string; stderr: s
 }
 
 describe('an image of host binaries', () => {
-  it('runs node with nothing else of the host', async () => {
+  it('runs node with no other file of the host', async () => {
     const image = await load([process.execPath]);
     const script =
       'const os = require("os"); console.log(process.version, os.userInfo().username, new Intl.DateTimeFormat("de").format(0))';
@@ -49,7 +49,7 @@ describe('an image of host binaries', () => {
     expect(run(withShell, '/bin/sh', '-c', 'echo $((6*7)) | cat').stdout).toBe('42\n');
   });
 
-  it('takes a library whose own library is among the paths, where only its program knows of it', async () => {
+  it('accepts a library that finds its own library only through the program', async () => {
     const directory = on.at('libraries');
     mkdirSync(join(directory, 'lib/server'), { recursive: true });
     const [machine, plugin] = [join(directory, 'lib/server/libtsdmachine.so'), join(directory, 'lib/libtsdplugin.so')];
@@ -64,7 +64,7 @@ describe('an image of host binaries', () => {
     });
   });
 
-  it('gives the same image again', async () => {
+  it('gives the same image twice', async () => {
     const first = await load(['cat', 'ls']);
     expect((await load(['ls', 'cat'])).id).toBe(first.id);
     expect(first.created).toBe('1970-01-01T00:00:00Z');
@@ -90,7 +90,7 @@ describe('an image of host binaries', () => {
     expect(run(image, throughEnv).stdout).toBe('env\n');
   });
 
-  it('takes further paths, directories and what links in them lead to', async () => {
+  it('includes more paths, directories and link targets', async () => {
     const tree = on.at('site');
     mkdirSync(join(tree, 'sub'), { recursive: true });
     writeFileSync(join(tree, 'sub/page'), 'hello');
@@ -102,7 +102,7 @@ describe('an image of host binaries', () => {
     expect(readlinkSync(inImage(image, join(tree, 'dangling')))).toBe('/nowhere');
   });
 
-  it('has users that are static, named or own a file, and a writable /tmp', async () => {
+  it('has users that are static, named or own a file, and a writable /tmp directory', async () => {
     const image = await load(['cat'], [], { user: 'nobody' });
     const passwd = readFileSync(inImage(image, 'etc/passwd'), 'utf8');
     expect(passwd).toMatch(/^root:x:0:0:/m);
@@ -111,7 +111,7 @@ describe('an image of host binaries', () => {
     expect(lstatSync(inImage(image, 'tmp')).mode & 0o7777).toBe(0o1777);
   });
 
-  it('names what is missing', async () => {
+  it('names missing files', async () => {
     const missing = (message: RegExp) =>
       expect.objectContaining({ code: 'TSD_IMAGE_SOURCE', message: expect.stringMatching(message) });
     await expect(load(['no-such-program'])).rejects.toThrow(missing(/no program no-such-program/));

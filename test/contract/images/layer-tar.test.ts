@@ -71,7 +71,7 @@ for (const { name, create } of [
     const bytesOf = (layer: LoadedLayer): Promise<Buffer> => buffer(layerTar(context, layer));
 
     it.each([['--format=gnu'], ['--format=pax']])(
-      'are those that came with sparse files in them (%s)',
+      'are the original bytes, also with sparse files (%s)',
       async (form) => {
         const tar = sparseTar(form);
         expect(tar.length).toBeLessThan(5_000_000);
@@ -80,7 +80,7 @@ for (const { name, create } of [
       },
     );
 
-    it('are given back byte for byte', async () => {
+    it('are restored byte for byte', async () => {
       const [first, second] = (await load(FIRST, SECOND)) as [LoadedLayer, LoadedLayer];
       expect((await bytesOf(first)).equals(FIRST)).toBe(true);
       expect((await bytesOf(second)).equals(SECOND)).toBe(true);
@@ -88,7 +88,7 @@ for (const { name, create } of [
       expect(readdirSync(context.recipes).sort()).toEqual([first.chainId, second.chainId].sort());
     });
 
-    it('are refused when a file of the layer was changed behind our back', async () => {
+    it('are refused when a file of the layer changed on disk', async () => {
       const [layer] = (await load(FIRST)) as [LoadedLayer];
       writeFileSync(join(graph.openLayer(layer.chainId).path, 'dir/caps'), 'X');
       await expect(bytesOf(layer)).rejects.toThrow(expect.objectContaining({ code: 'TSD_IMAGE_INVALID' }));
@@ -96,7 +96,7 @@ for (const { name, create } of [
       await expect(bytesOf(layer)).rejects.toThrow(/became shorter/);
     });
 
-    it('are refused for an archive that held a file twice, and for a damaged record', async () => {
+    it('are refused for an archive with a file twice and for a damaged record', async () => {
       const [twice] = (await load(tarOf({ path: 'a', content: '1' }, { path: 'a', content: '2' }))) as [LoadedLayer];
       await expect(bytesOf(twice)).rejects.toThrow(/no record of the exact bytes/);
       const [layer] = (await load(FIRST)) as [LoadedLayer];
@@ -108,7 +108,7 @@ for (const { name, create } of [
       }
     });
 
-    it('leave no record of a layer that was not unpacked', async () => {
+    it('leave no record when the layer is not unpacked', async () => {
       await expect(load(FIRST.subarray(0, 2000))).rejects.toThrow(/cut off/);
       expect(existsSync(context.recipes) ? readdirSync(context.recipes) : []).toEqual([]);
     });

@@ -12,7 +12,7 @@ beforeEach(() => {
 });
 afterEach(() => directory.remove());
 
-it('lets several write one file at the same time, also after a crash left a half written one', async () => {
+it('allows concurrent writers, also after a crash left a partial file', async () => {
   const records = new BlobRecords(directory.path);
   const record = (repository: string) => ({ digest: 'd', size: 1, mediaType: 'm', registry: 'r', repository });
   await records.add('layer', record('first'));
@@ -26,7 +26,7 @@ it('lets several write one file at the same time, also after a crash left a half
   expect(readdirSync(directory.path).sort()).toEqual(['layer', 'step']);
 });
 
-it('goes on after a write that failed', async () => {
+it('works again after a failed write', async () => {
   const bad = join(directory.path, 'absent', 'file');
   await expect(replaceFile(bad, 'x')).rejects.toThrow('ENOENT');
   const good = join(directory.path, 'file');

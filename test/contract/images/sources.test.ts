@@ -78,7 +78,7 @@ async function contents(image: LoadedImage): Promise<string[]> {
   return found;
 }
 
-describe('a load that is called off ends and leaves nothing', () => {
+describe('a cancelled load ends and leaves nothing', () => {
   const LARGE = tarOf({ path: 'large', content: Buffer.alloc(4 << 20, 'x') }, { path: 'later', content: '1' });
   const ARCHIVE = dockerArchive({ layers: [LARGE] });
   const archive = (bytes: Buffer): ImageSource => ({ type: 'archive', path: file('image', bytes) });
@@ -140,12 +140,12 @@ describe('an image archive', () => {
       'oci-archive with ./ names',
       () => tarOf(...[...ociLayout(IMAGE)].map(([path, content]) => ({ path: `./${path}`, content }))),
     ],
-  ])('in the form of a %s is loaded', async (_form, make) => {
+  ])('in the form of a %s loads', async (_form, make) => {
     await expectImage(await loadArchive(make()));
     expect(existsSync(at('tmp')) ? readdirSync(at('tmp')) : []).toEqual([]);
   });
 
-  it('whose layers are symlinks into the archive, as old docker save wrote them, is loaded', async () => {
+  it('whose layers are symlinks, as old docker save wrote them, loads', async () => {
     const json = configJson({ layers: [BASE, BASE] });
     const archive = tarOf(
       { path: 'config.json', content: json },
@@ -159,18 +159,18 @@ describe('an image archive', () => {
     expect((await loadArchive(archive)).layers).toHaveLength(2);
   });
 
-  it('with an empty layer list is an image of nothing', async () => {
+  it('with an empty layer list is an empty image', async () => {
     expect(await loadArchive(dockerArchive({ layers: [] }))).toMatchObject({ layers: [], topLayer: null });
   });
 
-  it('does not read again what the graph has', async () => {
+  it('does not read layers that the graph has', async () => {
     await loadArchive(dockerArchive(IMAGE));
     const context = on.context();
     await loadImage({ type: 'archive', path: at('image.tar') }, context);
     expect(context.events.map(({ type }) => type)).toEqual(['reading', 'layer-exists', 'layer-exists']);
   });
 
-  it('with several images needs a reference', async () => {
+  it('with several images requires a reference', async () => {
     const other = { layers: [BASE], names: ['other'] };
     const archive = dockerArchive(IMAGE, other);
     await refused(loadArchive(archive), 'TSD_IMAGE_INVALID', /it has example.org\/app:1.0, other/);
@@ -320,7 +320,7 @@ describe('an OCI layout', () => {
     await refused(load({ type: 'layout', path }), 'TSD_IMAGE_INVALID', /example.org\/app:1.0, small:latest/);
   });
 
-  it('gives the image for this machine, also out of a nested index', async () => {
+  it('gives the image for this architecture, also from a nested index', async () => {
     const foreign = process.arch === 'x64' ? 'arm64' : 'amd64';
     const own = process.arch === 'x64' ? 'amd64' : process.arch;
     const files = ociLayout({ ...IMAGE, architecture: own }, { ...IMAGE, layers: [TOP], architecture: foreign });
@@ -342,7 +342,7 @@ describe('an OCI layout', () => {
     });
   });
 
-  it('without an image for this machine is refused', () =>
+  it('without an image for this architecture is refused', () =>
     refused(
       load(layout('oci', ociLayout({ ...IMAGE, architecture: 's390x' }))),
       'TSD_IMAGE_INVALID',
@@ -391,7 +391,7 @@ describe('a root filesystem', () => {
     return at(name);
   }
 
-  it('from a directory keeps everything, and gives the same image from a copy', async () => {
+  it('from a directory keeps all attributes, and a copy gives the same image', async () => {
     const path = makeRoot('rootfs');
     const image = await load({ type: 'rootfs', path, config });
     expect(describeTree(at(`root/overlay/${image.topLayer}/diff`)).filter((line) => !line.includes('link '))).toEqual(
@@ -419,7 +419,7 @@ describe('a root filesystem', () => {
     expect(readdirSync(join(path, 'proc'))).toEqual([]);
   });
 
-  it('nested deeper than a path can say is refused, neither loaded nor exported in part', async () => {
+  it('deeper than PATH_MAX is refused without a partial load or export', async () => {
     const path = makeRoot('rootfs');
     const name = 'n'.repeat(200);
     const nest = `cd "$0" && for i in {1..21}; do mkdir ${name} && cd -P ${name} || exit 1; done`;
@@ -429,7 +429,7 @@ describe('a root filesystem', () => {
     await expect(buffer(rootTar({ type: 'bind', source: path }))).rejects.toThrow(why);
   });
 
-  it('that is missing or no file is a missing source', async () => {
+  it('that is missing or not a file is a missing source', async () => {
     await refused(load({ type: 'rootfs', path: at('absent'), config }), 'TSD_IMAGE_SOURCE', /ENOENT/);
     await refused(load({ type: 'rootfs', path: '/dev/null', config }), 'TSD_IMAGE_SOURCE', /neither/);
   });
@@ -451,7 +451,7 @@ describe('a root filesystem', () => {
 });
 
 describe('the fingerprint of a source', () => {
-  it('stays while nothing changes and follows every change', async () => {
+  it('is stable while nothing changes and follows every change', async () => {
     mkdirSync(at('rootfs'));
     writeFileSync(at('rootfs/file'), '1');
     const sources: [ImageSource, () => void][] = [

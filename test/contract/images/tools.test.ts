@@ -28,7 +28,7 @@ describe.skipIf(!isInstalled('skopeo'))('what skopeo writes (needs skopeo)', () 
     writeFiles(at('oci'), ociLayout({ layers, names: ['v1'], config: { Cmd: ['/bin/app'], Labels: { a: 'b' } } }));
   });
 
-  it('is read: docker-archive, oci-archive, OCI layout, compressed or not', async () => {
+  it('loads: docker-archive, oci-archive, OCI layout, compressed or not', async () => {
     const from = `oci:${at('oci')}:v1`;
     skopeo('copy', from, `docker-archive:${at('docker.tar')}:example.org/app:v1`);
     skopeo('copy', from, `oci-archive:${at('oci.tar')}:v1`);
@@ -52,7 +52,7 @@ describe.skipIf(!isInstalled('umoci') || busybox === null)('what umoci writes (n
     execFileSync('umoci', args, { stdio: 'pipe' });
   };
 
-  it('is read, with opaque directories and whiteouts, and runs', async () => {
+  it('loads with opaque directories and whiteouts, and runs', async () => {
     busyboxRootfs(at('rootfs'), busybox as string);
     mkdirSync(at('rootfs/data'));
     writeFileSync(at('rootfs/data/old'), 'old');

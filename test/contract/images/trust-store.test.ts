@@ -64,7 +64,7 @@ async function check(key: KeyObject, name: string, permission?: string): Promise
 }
 
 describe('the key of a supervisor', () => {
-  it('is made once, for root alone, in the form of libtrust', () => {
+  it('is created once, for root only, in the format of libtrust', () => {
     const key = openDaemonKey(at('key.json'));
     const text = readFileSync(at('key.json'), 'utf8');
     expect(Object.keys(JSON.parse(text))).toEqual(['crv', 'd', 'kid', 'kty', 'x', 'y']);
@@ -93,7 +93,7 @@ describe('the trust directory', () => {
     expect(await check(key, '/library/nginx')).toBe('expired');
   });
 
-  it('is refused with a statement that was changed, is not signed, or is none', () => {
+  it('is refused with a changed, unsigned or invalid statement', () => {
     const good = signed(statement('KEY'), newKey());
     for (const [text, message] of [
       [good.replace('"KEY"', '"BAD"'), /official.json: a signature is wrong$/],
@@ -108,7 +108,7 @@ describe('the trust directory', () => {
 });
 
 describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED)('what libtrust signs (needs docker-registry, skopeo)', () => {
-  it('is verified, and its keys have the ids that it gives them', async () => {
+  it('verifies, and its keys have the same ids', async () => {
     const server = new RegistryServer();
     try {
       await server.start({ schema1: true });

@@ -106,7 +106,7 @@ function makeRichTree(root: string): void {
 }
 
 describe('a layer written by GNU tar', () => {
-  it.each(['overlay', 'delete'] as const)('is unpacked with everything (whiteouts: %s)', async (whiteouts) => {
+  it.each(['overlay', 'delete'] as const)('unpacks with all attributes (whiteouts: %s)', async (whiteouts) => {
     const source = join(temporary.path, 'source');
     mkdirSync(source);
     makeRichTree(source);
@@ -117,7 +117,7 @@ describe('a layer written by GNU tar', () => {
     expect(describeTree(layer)).toEqual(describeTree(source));
   });
 
-  it('is unpacked in GNU format too', async () => {
+  it('unpacks in GNU format too', async () => {
     const source = join(temporary.path, 'source');
     mkdirSync(join(source, 'd'.repeat(150)), { recursive: true });
     writeFileSync(join(source, 'd'.repeat(150), 'f'.repeat(150)), 'x');
@@ -154,7 +154,7 @@ describe('a layer with sparse files, written by GNU tar', () => {
   }
 
   it.each([['--format=gnu'], ['--sparse-version=0.0'], ['--sparse-version=0.1'], ['--sparse-version=1.0']])(
-    'is unpacked as it was, holes and all (%s)',
+    'unpacks with its holes (%s)',
     async (form) => {
       const source = join(temporary.path, 'source');
       mkdirSync(source);
@@ -243,7 +243,7 @@ describe('integrity', () => {
     });
   });
 
-  it('gives an xz stream no more memory than a layer may take', async () => {
+  it('limits the memory of an xz stream', async () => {
     const stored = compressed('xz', tar);
     // The block's header: its size, flags, LZMA2 with one byte of properties, which is the size of the dictionary.
     expect(stored.subarray(13, 16).toString('hex')).toBe('002101');
@@ -253,7 +253,7 @@ describe('integrity', () => {
     await expect(unpack(tar, { stored })).rejects.toThrow(/needs more than 96 MiB of memory/);
   });
 
-  it('takes a tar whose first name begins like bzip2 for a tar', async () => {
+  it('reads a tar whose first name begins like bzip2 as a tar', async () => {
     await unpackFiles({ path: 'BZhello', content: 'x' });
     expect(read('BZhello')).toBe('x');
   });
@@ -269,7 +269,7 @@ describe('integrity', () => {
     expect(readdirSync(layer).length).toBeLessThan(5);
   });
 
-  it('refuses a gigantic file by its header, before a byte of it is written', async () => {
+  it('refuses a huge file by its header, before it writes a byte', async () => {
     const announced = encodeHeader(tarHeader({ type: 'file', path: 'huge', size: 9 * 1024 ** 4 }));
     await expect(unpack(Buffer.concat([announced, Buffer.alloc(1024)]))).rejects.toMatchObject({
       code: 'TSD_LAYER_HOSTILE',
@@ -297,7 +297,7 @@ describe('later entries', () => {
     expect(read('becomes-file')).toBe('now a file');
   });
 
-  it('may make a directory of a file with an entry of its own', async () => {
+  it('can replace a file by a directory', async () => {
     await unpackFiles({ path: 'x', content: '1' }, { path: 'x', type: 'directory' }, { path: 'x/y', content: '2' });
     expect(read('x/y')).toBe('2');
   });
@@ -365,7 +365,7 @@ describe('whiteouts in a copy', () => {
     expect(readdirSync(inLayer('old')).sort()).toEqual(['a', 'b']);
   });
 
-  it('empty an opaque directory of what was below, not of what the layer adds', async () => {
+  it('empty an opaque directory of lower entries only', async () => {
     await unpackInto(
       { path: 'old/a', content: 'new' },
       { path: 'old/.wh..wh..opq' },
@@ -375,7 +375,7 @@ describe('whiteouts in a copy', () => {
     expect(read('old/a')).toBe('new');
   });
 
-  it('leave a directory with what the layer adds', async () => {
+  it('keep a directory in which the layer adds entries', async () => {
     await unpackInto({ path: 'old/sub/new', content: 'x' }, { path: '.wh.old' });
     expect(describeTree(inLayer('old'), { times: false }).map((line) => line.split(' ')[0])).toEqual([
       '.',
@@ -483,7 +483,7 @@ describe('a hostile layer', () => {
     );
   });
 
-  it('that links a symlink to the host and then writes it, writes its own file', async () => {
+  it('that hard links a symlink to the host and writes it changes only its own file', async () => {
     await unpackFiles(
       { path: 'link', type: 'symlink', linkname: join(outside, 'victim') },
       { path: 'hard', type: 'link', linkname: 'link' },
@@ -492,7 +492,7 @@ describe('a hostile layer', () => {
     expect(lstatSync(inLayer('hard')).isFile()).toBe(true);
   });
 
-  it('cannot link to a directory, to itself, to what it replaces or to nothing', async () => {
+  it('cannot link to a directory, to itself, to a replaced entry or to a missing one', async () => {
     await refused('TSD_IMAGE_INVALID', { path: 'd', type: 'directory' }, { path: 'x', type: 'link', linkname: 'd' });
     await refused('TSD_IMAGE_INVALID', { path: 'f' }, { path: 'f', type: 'link', linkname: 'f' });
     await refused('TSD_IMAGE_INVALID', { path: 'e/g' }, { path: 'e', type: 'link', linkname: 'e/g' });
@@ -500,7 +500,7 @@ describe('a hostile layer', () => {
     await refused('TSD_IMAGE_INVALID', { path: 'x', type: 'symlink', linkname: '' });
   });
 
-  it('cannot build below a file, replace its root or go round in circles', async () => {
+  it('cannot add below a file, replace its root or follow circular links', async () => {
     await refused('TSD_LAYER_HOSTILE', { path: 'f' }, { path: 'f/g' });
     await refused('TSD_LAYER_HOSTILE', { path: './', type: 'symlink', linkname: outside });
     await refused(
@@ -515,7 +515,7 @@ describe('a hostile layer', () => {
     refused('TSD_LAYER_HOSTILE', { path: 'd', type: 'directory' }, { path }),
   );
 
-  it('cannot forge what overlayfs keeps in extended attributes', async () => {
+  it('cannot forge extended attributes of overlayfs', async () => {
     const xattrs = new Map([['trusted.overlay.redirect', Buffer.from('/../outside')]]);
     await refused('TSD_LAYER_HOSTILE', { path: 'd', type: 'directory', xattrs });
     await refused('TSD_LAYER_HOSTILE', { path: 'f', xattrs: new Map([['user.overlay.metacopy', Buffer.alloc(0)]]) });
@@ -534,7 +534,7 @@ describe('a hostile layer', () => {
   });
 
   it.each(['overlay', 'delete'] as const)(
-    'of random entries changes nothing outside (whiteouts: %s)',
+    'with random entries changes nothing outside (whiteouts: %s)',
     async (whiteouts) => {
       const property = fc.asyncProperty(hostileEntries, async (entries) => {
         execFileSync('find', [layer, '-mindepth', '1', '-delete']);
@@ -555,7 +555,7 @@ describe('a hostile layer', () => {
     },
   );
 
-  it('keeps its devices to itself', async () => {
+  it('cannot use its devices on the host', async () => {
     await unpackFiles({ path: 'disk', type: 'block-device', mode: 0o600, major: 8, minor: 0 });
     expect(lstatSync(inLayer('disk')).isBlockDevice()).toBe(true);
     expect(existsSync(join(outside, 'disk'))).toBe(false);

@@ -34,14 +34,14 @@ function look(): Record<number, readonly string[]> {
   return Object.fromEntries(found.filter(([, { length }]) => length > 0));
 }
 
-test('a look reports the containers whose answer changed', () => {
+test('observe reports the containers whose addresses changed', () => {
   for (let looks = 0; looks < 3; looks++) look();
   expect(addresses.look(namespaces.held)).toEqual([]);
   namespaces.change(LAST, 'address add 10.231.1.9/24 dev lo');
   expect(addresses.look(namespaces.held)).toEqual([`container ${LAST}`]);
 });
 
-test('a change is found by the next look, whoever is asked in turn', () => {
+test('the next observe finds a change, whichever namespace is due', () => {
   expect(look()).toEqual({});
   namespaces.change(LAST, 'address add 10.231.1.9/24 dev lo');
   expect(look()).toEqual({ [LAST]: ['10.231.1.9/24'] });
@@ -50,14 +50,14 @@ test('a change is found by the next look, whoever is asked in turn', () => {
   expect(look()).toEqual({ 0: ['10.231.1.8/24'] });
 });
 
-test('an interface that goes takes its addresses with it', () => {
+test('a removed interface loses its addresses', () => {
   namespaces.change(LAST, 'link add eth0 type bridge\naddress add 10.231.1.9/24 dev eth0');
   expect(look()).toEqual({ [LAST]: ['10.231.1.9/24'] });
   namespaces.change(LAST, 'link delete eth0');
   expect(look()).toEqual({});
 });
 
-test('more changes than the kernel keeps for us hide none', () => {
+test('an overflow of the change queue hides no change', () => {
   look();
   const busy = Array.from({ length: 1_000 }, (_, index) => {
     const address = `10.231.${2 + (index >> 8)}.${index & 255}/32 dev lo`;
@@ -68,7 +68,7 @@ test('more changes than the kernel keeps for us hide none', () => {
   expect(look()).toEqual({ [LAST]: ['10.231.1.9/24'] });
 });
 
-test('a namespace that takes the place of another is asked again', () => {
+test('a replaced namespace is read again', () => {
   namespaces.change(LAST, 'address add 10.231.1.9/24 dev lo');
   look();
   addresses.forget(`container ${LAST}`);

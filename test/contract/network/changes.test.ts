@@ -15,7 +15,7 @@ beforeAll(() => {
 const ip = (...args: string[]) => execFileSync('ip', args);
 const nft = (command: string) => execFileSync('nft', [command]);
 
-test('changes of links and addresses are reported once, and nothing else is', () => {
+test('only changes of links and addresses are reported, each once', () => {
   const changes = new RouteChanges(RTMGRP.LINK | RTMGRP.IPV4_IFADDR, false);
   try {
     expect(changes.take()).toEqual({ here: false, elsewhere: new Set() });
@@ -37,7 +37,7 @@ test('changes of links and addresses are reported once, and nothing else is', ()
   }
 });
 
-test('of routes and links, only losses are reported unless more is requested', () => {
+test('of routes and links, only removals are reported unless more is requested', () => {
   const changes = new RouteChanges(RTMGRP.LINK | RTMGRP.IPV4_ROUTE, true, 'losses');
   const netns = createNetns(() => ip('link', 'set', 'lo', 'up'));
   const socket = new NetlinkSocket(NETLINK_ROUTE);
@@ -68,7 +68,7 @@ test('of routes and links, only losses are reported unless more is requested', (
   }
 });
 
-test('an overflow of the change queue of the kernel is reported as such', () => {
+test("an overflow of the kernel's change queue is reported", () => {
   const changes = new RouteChanges(RTMGRP.IPV4_IFADDR, false);
   try {
     const all = Array.from({ length: 4000 }, (_, n) => `addr add 10.231.${n >> 8}.${n & 255}/32 dev lo`);
@@ -80,7 +80,7 @@ test('an overflow of the change queue of the kernel is reported as such', () => 
   }
 });
 
-test('the number of the rules changes with them, whoever changes them', () => {
+test('the generation of the rules changes with every change by any process', () => {
   const generation = new RulesetGeneration();
   try {
     const seen = [generation.read()];

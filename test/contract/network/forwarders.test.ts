@@ -66,7 +66,7 @@ async function talk(socket: Socket): Promise<void> {
 const accepted = (port: number): number =>
   Number(shell(`ss -Htn state established state close-wait sport = :${port} | wc -l`));
 
-test('who only holds connections open makes room for who uses them', async () => {
+test('idle connections make room for active ones', async () => {
   forwarders = new Forwarders({ budget: BUDGET });
   forwarders.set('web', [listener(PORTS[0])]);
   forwarders.set('other', [listener(PORTS[1])]);
@@ -80,7 +80,7 @@ test('who only holds connections open makes room for who uses them', async () =>
   expect(accepted(PORTS[0])).toBe(BUDGET / 2 - 1);
 });
 
-test('a connection that one side has ended does not wait for the other for ever', async () => {
+test('a half-closed connection times out', async () => {
   forwarders = new Forwarders({ waits: { connectMs: 60_000, halfClosedMs: 100 } });
   forwarders.set('web', [listener(PORTS[0])]);
   const half = await client(PORTS[0]);
@@ -90,7 +90,7 @@ test('a connection that one side has ended does not wait for the other for ever'
   await talk(whole);
 });
 
-test('a container that does not answer is given up', async () => {
+test('a connection to a container that does not answer times out', async () => {
   shell(`ip neigh replace ${OUTSIDE_ADDRESS} lladdr 02:00:00:00:00:09 dev uplink nud permanent`);
   forwarders = new Forwarders({ waits: { connectMs: 100, halfClosedMs: 60_000 } });
   forwarders.set('web', [listener(PORTS[0], OUTSIDE_ADDRESS)]);
@@ -100,7 +100,7 @@ test('a container that does not answer is given up', async () => {
   await once(socket, 'close');
 });
 
-test('a hand-over that finds a port taken leaves both as they were', async () => {
+test('a hand-over to a port in use changes neither container', async () => {
   forwarders = new Forwarders();
   serve(null, PORTS[1], '127.0.0.1');
   forwarders.set('old', [listener(PORTS[0])]);
@@ -116,7 +116,7 @@ test('a hand-over that finds a port taken leaves both as they were', async () =>
   expect(await sourceSeen(null, '127.0.0.1', PORTS[1])).toBe('127.0.0.1');
 });
 
-test('half of the descriptors of this process, and not more than are of use', () => {
+test('uses at most half of the descriptors of the process, up to a useful limit', () => {
   expect(descriptorBudget('Max open files            1024                 524288               files')).toBe(512);
   expect(descriptorBudget('Max open files            1048576              1048576              files')).toBe(8192);
   expect(descriptorBudget('Max open files            unlimited            unlimited            files')).toBe(8192);

@@ -68,7 +68,7 @@ beforeEach(() => {
 
 afterEach(() => takeDown(driver, ['a', 'b', 'c'], [1, 2]));
 
-test('containers of an open network reach each other; of different networks they do not', () => {
+test('containers of one open network reach each other, those of different networks do not', () => {
   driver.ensureNetwork(network(1));
   driver.ensureNetwork(network(2));
   const a = start(driver, endpoint('a', 1, 2));
@@ -127,7 +127,7 @@ test("a container does not reach the host's loopback through the gateway", () =>
 describe('without inter-container communication', () => {
   beforeEach(() => driver.ensureNetwork(network(1, { icc: false })));
 
-  test('only links pass, in their direction and to their port', () => {
+  test('only linked traffic passes, in its direction and to its port', () => {
     const a = start(driver, endpoint('a', 1, 2));
     const b = start(driver, endpoint('b', 1, 3));
     for (const port of [80, 81]) serve(b, port);
@@ -149,7 +149,7 @@ describe('without inter-container communication', () => {
     expect(blocked(a, '10.231.1.3', 80)).toBe(true);
   });
 
-  describe('who pretends to be a linked container', () => {
+  describe('a container that spoofs a linked one', () => {
     const REACH = [{ address: '10.231.1.3', port: 53, protocol: 'udp' }] as const;
     let [a, b, c] = [0, 0, 0];
     const heard: string[] = [];
@@ -169,12 +169,12 @@ describe('without inter-container communication', () => {
       return heard;
     }
 
-    test('by its address is not heard', async () => {
+    test('by its address is dropped', async () => {
       c = start(driver, endpoint('c', 1, 4));
       expect(await heardAfter(() => send(c, 'raw', 'forged'))).toEqual(['honest']);
     });
 
-    test('by its address and MAC is not heard, and takes nothing of what is sent to it', async () => {
+    test('by its address and MAC is dropped and receives none of its traffic', async () => {
       c = start(driver, endpoint('c', 1, 4));
       expect(await heardAfter(() => send(c, 'frame', 'forged'))).toEqual(['honest']);
       expect(shell('bridge fdb show br tsdt1').match(/02:42:0a:e7:01:02 dev (\S+)/)?.[1]).toBe(
@@ -182,7 +182,7 @@ describe('without inter-container communication', () => {
       );
     });
 
-    test('by ARP is not believed', async () => {
+    test('by ARP has no effect', async () => {
       serve(a, 80);
       expect(reaches(null, '10.231.1.2', 80)).toBe(true);
       c = start(driver, endpoint('c', 1, 4));
@@ -190,14 +190,14 @@ describe('without inter-container communication', () => {
       expect(shell('ip neigh show 10.231.1.2')).toContain('02:42:0a:e7:01:02');
     });
 
-    test('from another network is not heard', async () => {
+    test('from another network is dropped', async () => {
       driver.ensureNetwork(network(2));
       c = start(driver, endpoint('c', 2, 2));
       expect(await heardAfter(() => send(c, 'raw', 'forged'))).toEqual(['honest']);
     });
   });
 
-  test('a fence that was taken away is missed and put back', () => {
+  test('a removed isolation rule is detected and restored', () => {
     for (const command of ['flush chain bridge', 'delete table bridge']) {
       start(driver, endpoint('a', 1, 2));
       expect(driver.observe().rules).toBe(true);
@@ -211,7 +211,7 @@ describe('without inter-container communication', () => {
     expect(shell('nft list ruleset')).toBe('');
   });
 
-  test('the way out and published ports are open', () => {
+  test('outgoing traffic and published ports work', () => {
     const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
     serve(a, 80);
     serve(outside, 82);
@@ -235,7 +235,7 @@ describe('without inter-container communication', () => {
 describe('an internal network', () => {
   beforeEach(() => driver.ensureNetwork(network(1, { internal: true })));
 
-  test('has no way out, not even with a route made inside', () => {
+  test('has no outgoing traffic, not even with a route added inside', () => {
     const a = start(driver, endpoint('a', 1, 2));
     const b = start(driver, endpoint('b', 1, 3));
     serve(b, 80);
@@ -256,7 +256,7 @@ describe('an internal network', () => {
     expect(blocked(a, HOST_ADDRESS, 8080)).toBe(true);
   });
 
-  test('publishes nothing', () => {
+  test('publishes no port', () => {
     // Of a name of its own: the kernel removes what other tests had in its own time.
     driver.createSandbox(idOf('e'));
     expect(() => driver.attach(endpoint('e', 1, 2, { ports: [PUBLISHED] }))).toThrow(/internal/);

@@ -99,7 +99,7 @@ function withoutFreeDescriptors(work: () => void): void {
 }
 
 describe('observe', () => {
-  test('an untouched host has nothing of ours and lacks nothing', () => {
+  test('an untouched host shows no objects and no problems', () => {
     expect(driver.observe()).toEqual({
       bridges: [],
       endpoints: new Map(),
@@ -108,7 +108,7 @@ describe('observe', () => {
     });
   });
 
-  test('bridges, endpoints and ports as attached', () => {
+  test('bridges, endpoints and ports match what was attached', () => {
     driver.ensureNetwork(network(1));
     start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
     const seen = driver.observe();
@@ -127,14 +127,14 @@ describe('observe', () => {
     expect(seen.rules).toBe(true);
   });
 
-  test('a detached endpoint is gone at once', () => {
+  test('a detached endpoint disappears at once', () => {
     driver.ensureNetwork(network(1));
     start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
     driver.detach(idOf('a'));
     expect(driver.observe().endpoints.size).toBe(0);
   });
 
-  test('an endpoint whose namespace is held elsewhere comes back as an orphan and can be detached again', () => {
+  test('a detached endpoint whose namespace is still open shows as an orphan and can be detached again', () => {
     driver.ensureNetwork(network(1));
     payload(start(driver, endpoint('a', 1, 2)));
     driver.detach(idOf('a'));
@@ -145,7 +145,7 @@ describe('observe', () => {
   });
 });
 
-test('neither end of a pair has an IPv6 address, with which each container would write to all the others', () => {
+test('neither end of a veth pair has an IPv6 address, so containers cannot bypass isolation', () => {
   driver.ensureNetwork(network(1));
   const netnsFd = start(driver, endpoint('a', 1, 2));
   const addresses = (link: string) => shell(`ip -6 -oneline address show dev ${link}`);
@@ -161,7 +161,7 @@ test.each([576, 1279, 1280])('a network with an MTU of %d works, also where that
   expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ up: true, missingRoutes: [] });
 });
 
-describe('a look after looks at which nothing had changed', () => {
+describe('an observe after others without a change', () => {
   const seen = () => driver.observe().endpoints;
 
   beforeEach(() => {
@@ -177,21 +177,21 @@ describe('a look after looks at which nothing had changed', () => {
     expect(before.size).toBe(2);
   });
 
-  test('sees what changed inside one namespace, and leaves the others as they are', () => {
+  test('sees a change inside one namespace and keeps the others', () => {
     const other = seen().get(idOf('b'));
     inNetns(driver.sandbox(idOf('a'))?.netnsFd as number, () => shell('ip route delete default'));
     expect(seen().get(idOf('a'))?.missingRoutes).toEqual(['0.0.0.0/0']);
     expect(seen().get(idOf('b'))).toBe(other);
   });
 
-  test('sees what a look that failed halfway had found', () => {
+  test('sees the findings of a failed observe', () => {
     inNetns(driver.sandbox(idOf('a'))?.netnsFd as number, () => shell('ip address add 10.231.9.9/32 dev eth0'));
     // Addresses are asked for through a socket that is there, routes through new ones.
     withoutFreeDescriptors(() => expect(seen).toThrow(/EMFILE/));
     expect(seen().get(idOf('a'))?.addresses).toContain('10.231.9.9/32');
   });
 
-  test('sees ports that went to another container, and a container that was detached', () => {
+  test('sees ports that moved to another container, and a detached container', () => {
     driver.handOver(idOf('a'), endpoint('b', 1, 3, { ports: [PUBLISHED] }));
     expect(seen().get(idOf('a'))?.ports).toEqual([]);
     expect(seen().get(idOf('b'))?.ports).toEqual([PUBLISHED]);
@@ -200,8 +200,8 @@ describe('a look after looks at which nothing had changed', () => {
   });
 });
 
-describe('doing it again', () => {
-  test('changes nothing that is as it should be', () => {
+describe('repeating an operation', () => {
+  test('changes nothing when the state is right', () => {
     driver.ensureNetwork(network(1));
     const netns = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
     const inside = (): string => inNetns(netns, () => shell('ip -o -d link; ip -o addr; ip route'));
@@ -217,7 +217,7 @@ describe('doing it again', () => {
     expect(state()).toBe(before);
   });
 
-  test('a bridge without a free port is said to be full, and nothing of the attempt stays', () => {
+  test('reports a bridge without a free port as full and leaves nothing behind', () => {
     driver.ensureNetwork(network(1));
     const { bridge } = network(1);
     const plug = `link add fill$i master ${bridge} group 77 type veth peer name peer$i`;
@@ -243,13 +243,13 @@ describe('doing it again', () => {
     expect(inNetns(netns, () => shell('ip link show eth0'))).toContain('mtu 1400');
   });
 
-  test('removing the absent succeeds', () => {
+  test('succeeds in removing the absent', () => {
     driver.removeNetwork('network/test/n1');
     driver.detach(idOf('a'));
   });
 });
 
-describe('drift is mended', () => {
+describe('drift is repaired', () => {
   let netns: number;
   const config = endpoint('a', 1, 2, { ports: [PUBLISHED] });
 
@@ -284,7 +284,7 @@ describe('drift is mended', () => {
     mend();
   });
 
-  test("a container's interface that is down, with the routes that went with it", () => {
+  test("a container's interface that is down and lost its routes", () => {
     inNetns(netns, () => shell('ip link set eth0 down'));
     expect(driver.observe().endpoints.get(idOf('a'))?.up).toBe(false);
     mend();
@@ -324,7 +324,7 @@ describe('drift is mended', () => {
     mend();
   });
 
-  test("a bridge that is down, with somebody's address instead of its own", () => {
+  test('a bridge that is down and has a foreign address instead of its own', () => {
     shell('ip addr flush dev tsdt1; ip addr add 10.231.77.1/24 dev tsdt1; ip link set tsdt1 down');
     expect(driver.observe().bridges).toMatchObject([{ up: false, addresses: ['10.231.77.1/24'] }]);
     mend();
@@ -355,14 +355,14 @@ describe('a new supervisor', () => {
   test('finds the namespace by a process in it, below a shim that does not hold it', () =>
     adoptFrom((netns) => ({ shimPid: shim(), pid: payload(netns) })));
 
-  test('finds the namespace by a shim that has it open, wherever the payload has gone', async () => {
+  test('finds the namespace by a shim that has it open, also when the payload left it', async () => {
     driver.ensureNetwork(network(1));
     const pid = await leaver(start(driver, endpoint('a', 1, 2)));
     driver.detach(idOf('a'));
     adoptFrom((netns) => ({ shimPid: shim(netns), pid }));
   });
 
-  test('takes no network that the payload has made itself', async () => {
+  test('does not use a namespace that the payload created', async () => {
     driver.ensureNetwork(network(1));
     const pid = await leaver(start(driver, endpoint('a', 1, 2)));
     driver.close();
@@ -373,7 +373,7 @@ describe('a new supervisor', () => {
     expect(driver.sandbox(idOf('a'))).toBeNull();
   });
 
-  test('goes on with a pair that is there, shows what else is missing, and makes a pair that is gone', () => {
+  test('keeps an existing veth pair, reports what is missing, and creates a lost pair', () => {
     driver.ensureNetwork(network(1));
     const first = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
     const pid = payload(first);
@@ -393,7 +393,7 @@ describe('a new supervisor', () => {
     expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ bridge: 'tsdt1', up: true, ports: [PUBLISHED] });
   });
 
-  test('observes an unknown endpoint of ours, attached to a bridge or not', () => {
+  test('observes unknown endpoints of its instance, attached to a bridge or not', () => {
     driver.ensureNetwork(network(1));
     const pid = payload(start(driver, endpoint('a', 1, 2)));
     driver.close();
@@ -405,7 +405,7 @@ describe('a new supervisor', () => {
     expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ ...seen, bridge: null });
   });
 
-  test('says so when the process has none', () => {
+  test('reports a process without a namespace', () => {
     expect(() => driver.adoptSandbox(idOf('a'), { shimPid: shim(), pid: shim() })).toThrow(/none but the host's/);
   });
 
@@ -423,7 +423,7 @@ describe('a new supervisor', () => {
     }
   });
 
-  test('removes what the first one left, by the keys it observes', () => {
+  test('removes the objects of the first one by their observed keys', () => {
     driver.ensureNetwork(network(1));
     start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
     driver.close();
@@ -467,7 +467,7 @@ describe('a foreign process', () => {
   });
 });
 
-test('names and numbers that could carry commands are refused', () => {
+test('names and numbers that could inject commands are refused', () => {
   for (const changes of [
     { bridge: 'a" accept; #' },
     { bridge: 'sixteen-bytes-xx' },

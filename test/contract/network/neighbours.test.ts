@@ -47,7 +47,7 @@ describe('a filter table of iptables-nft', () => {
   test.each([
     ['that drops', FORWARD, 'FORWARD'],
     ['of dockerd', DOCKER, 'DOCKER-USER'],
-  ])('%s passes our bridges and is given back as it was', (_, ruleset, place) => {
+  ])('%s passes traffic of our bridges and is restored', (_, ruleset, place) => {
     shell(`nft '${ruleset}'`);
     const before = shell('nft -s list ruleset');
     for (let pass = 0; pass < 2; pass++) driver.ensureNetwork(network(1));
@@ -63,7 +63,7 @@ describe('a filter table of iptables-nft', () => {
     expect(shell('nft -s list ruleset')).toBe(before);
   });
 
-  test('does not let our containers onto a bridge of somebody else', () => {
+  test('does not open a foreign bridge to our containers', () => {
     shell(`nft '${FORWARD}'`);
     shell('ip link add docker9 type bridge && ip addr add 10.231.99.1/24 dev docker9 && ip link set docker9 up');
     const theirs = createNetns(() => shell('ip link set lo up'));
@@ -111,7 +111,7 @@ describe('a filter table of iptables-nft', () => {
     });
   });
 
-  test('whose last rule drops everything keeps that, and doctor names it', () => {
+  test('whose last rule drops everything is kept, and doctor names it', () => {
     shell(`nft '${FORWARD.replace('policy drop;', 'policy drop; counter reject;')}'`);
     driver.ensureNetwork(network(1));
     const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
@@ -123,13 +123,13 @@ describe('a filter table of iptables-nft', () => {
     });
   });
 
-  test('that accepts is not touched', () => {
+  test('that accepts is not changed', () => {
     shell(`nft '${FORWARD.replace('drop', 'accept')}'`);
     driver.ensureNetwork(network(1));
     expect(shell('nft list table ip filter')).not.toContain('tsd-');
   });
 
-  test('our jump comes back when somebody removed it', () => {
+  test('our jump rule is restored after its removal', () => {
     shell(`nft '${FORWARD}'`);
     driver.ensureNetwork(network(1));
     shell('nft flush chain ip filter FORWARD');
@@ -138,7 +138,7 @@ describe('a filter table of iptables-nft', () => {
   });
 });
 
-test('a drop that cannot be opened is named', () => {
+test('a drop that we cannot bypass is named', () => {
   shell("nft 'table inet strict { chain through { type filter hook forward priority 0; policy drop; }; }'");
   expect(driver.fingerprint()).toMatchObject({
     works: true,
@@ -146,7 +146,7 @@ test('a drop that cannot be opened is named', () => {
   });
 });
 
-describe('a bridge of somebody else', () => {
+describe('a foreign bridge', () => {
   const foreign = network(1, { bridge: 'theirs', foreign: true });
 
   beforeEach(() =>
@@ -161,7 +161,7 @@ describe('a bridge of somebody else', () => {
     shell('ip link del theirs');
   });
 
-  test('is used, with ports also on 127.0.0.1, and left as it was', async () => {
+  test('is used, with ports also on 127.0.0.1, and not changed', async () => {
     const state = (): string =>
       shell('ip -o link show theirs; ip -o addr show theirs; cat /proc/sys/net/ipv4/conf/theirs/*').replace(
         /<[^>]*>|state \w+/g,
@@ -181,7 +181,7 @@ describe('a bridge of somebody else', () => {
     expect(state()).toBe(before);
   });
 
-  test('without the address of the network is refused with the ones it has', () => {
+  test('without the address of the network is refused, naming its addresses', () => {
     const other = { ...foreign, subnet: '10.231.9.0/24', gateway: '10.231.9.1' };
     expect(() => driver.ensureNetwork(other)).toThrow(
       expect.objectContaining({ hint: expect.stringContaining('10.231.1.1/24') }),

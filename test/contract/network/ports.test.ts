@@ -57,13 +57,13 @@ describe('checkPort', () => {
     driver.checkPort({ ...PUBLISHED, hostIp: HOST_ADDRESS }, null);
   });
 
-  test('a listener on IPv6 alone is in the way of a port on every address', () => {
+  test('a listener on IPv6 only conflicts with a port on every address', () => {
     serve(null, 8080, '::1');
     expect(() => driver.checkPort(PUBLISHED, null)).toThrow(/\[::\]:8080\/tcp is in use/);
     driver.checkPort({ ...PUBLISHED, hostIp: '127.0.0.1' }, null);
   });
 
-  test('connections that wind down are not in the way', async () => {
+  test('closing connections are no conflict', async () => {
     serve(null, 8080);
     await sourceSeen(null, '127.0.0.1', 8080);
     stopServers();
@@ -71,7 +71,7 @@ describe('checkPort', () => {
     driver.checkPort(PUBLISHED, null);
   });
 
-  test('an address that the host does not have is said to be so', () => {
+  test('an address that the host does not have is reported as such', () => {
     expect(() => driver.checkPort({ ...PUBLISHED, hostIp: '203.0.113.7' }, null)).toThrow(
       'no interface of this host has the address 203.0.113.7',
     );
@@ -87,7 +87,7 @@ describe('checkPort', () => {
 });
 
 describe('attach', () => {
-  test('refuses the port of another container and leaves nothing of the attempt', () => {
+  test('refuses the port of another container and leaves nothing behind', () => {
     const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
     serve(a, 80);
     driver.createSandbox(idOf('b'));
@@ -98,7 +98,7 @@ describe('attach', () => {
     driver.checkPort({ ...PUBLISHED, hostPort: 9090 }, null);
   });
 
-  test('a port taken on [::] by another program undoes all of it', () => {
+  test('a port in use on [::] undoes the whole attach', () => {
     serve(null, 8080, '::');
     driver.createSandbox(idOf('a'));
     const config = endpoint('a', 1, 2, { ports: [{ ...PUBLISHED, hostPort: 9090 }, PUBLISHED] });
@@ -144,7 +144,7 @@ describe('attach', () => {
   });
 });
 
-test('a large answer passes the forwarder whole', async () => {
+test('a large answer passes the forwarder completely', async () => {
   const size = 8 * 1024 * 1024;
   const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
   expect(a).toBeGreaterThan(0);
@@ -160,7 +160,7 @@ describe('without rules', () => {
     driver.ensureNetwork(network(1));
   });
 
-  test('listeners publish the ports and no table is made', async () => {
+  test('listeners publish the ports and no table is created', async () => {
     const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
     serve(a, 80);
     expect(await sourceSeen(outside, HOST_ADDRESS, 8080)).toBe('10.231.1.1');
@@ -198,7 +198,7 @@ test('forwarding is switched on only where that is allowed', () => {
   }
 });
 
-describe('a UDP client that goes on sending', () => {
+describe('a UDP client that keeps sending', () => {
   const UDP: PublishedPort = { hostIp: '0.0.0.0', hostPort: 5353, containerPort: 53, protocol: 'udp' };
   let table: Conntrack;
   let client: ReturnType<typeof udpClient>;
@@ -215,14 +215,14 @@ describe('a UDP client that goes on sending', () => {
 
   const flows = (): string[] => table.udpFlowsTo(new Set([UDP.hostPort])).map(({ answeredBy }) => answeredBy.address);
 
-  test('before the port is published is answered as soon as it is', async () => {
+  test('before the port is published is answered once it is', async () => {
     await until('the kernel remembers the client', () => flows().includes(HOST_ADDRESS));
     const a = start(driver, endpoint('a', 1, 2, { ports: [UDP] }));
     serveUdp(a, UDP.containerPort);
     expect(await client.answer()).toBe(OUTSIDE_ADDRESS);
   });
 
-  test('does not reach who has the address of a container that is gone', async () => {
+  test('does not reach a new container with the address of a removed one', async () => {
     const a = start(driver, endpoint('a', 1, 2, { ports: [UDP] }));
     serveUdp(a, UDP.containerPort);
     await client.answer();
@@ -256,7 +256,7 @@ describe('a UDP client that goes on sending', () => {
   });
 });
 
-test('a client that breaks off does not take the forwarder with it', async () => {
+test('a client that disconnects does not end the forwarder', async () => {
   const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
   // Nothing listens in the container: the connection is accepted here and then ended.
   await expect(sourceSeen(null, '::1', 8080)).resolves.toBe('');

@@ -90,14 +90,14 @@ describe('a port published on one address', () => {
     expect(blocked(null, '10.231.1.1', 8080)).toBe(true);
   });
 
-  test('127.0.0.1 is the host alone, also for a neighbour who routes 127.0.0.1 to us', async () => {
+  test('127.0.0.1 answers to the host only, also when a neighbour routes 127.0.0.1 to us', async () => {
     driver.attach(endpoint('web', 1, 2, { ports: [{ ...PUBLISHED, hostIp: '127.0.0.1' }] }));
     expect(await sourceSeen(null, '127.0.0.1', 8080)).toBe('10.231.1.1');
     expect(blocked(outside, HOST_ADDRESS, 8080)).toBe(true);
     expect(blocked(peer, '10.231.1.1', 8080)).toBe(true);
   });
 
-  test('::1 by the forwarder', async () => {
+  test('::1 answers through the forwarder', async () => {
     driver.attach(endpoint('web', 1, 2, { ports: [{ ...PUBLISHED, hostIp: '::1' }] }));
     expect(await sourceSeen(null, '::1', 8080)).toBe('10.231.1.1');
     expect(blocked(null, '127.0.0.1', 8080)).toBe(true);

@@ -38,7 +38,7 @@ function look(): (boolean | null)[] {
   return namespaces.fds.map((_, index) => routes.of(`container ${index}`)?.has(DEFAULT) ?? null);
 }
 
-test('a few are asked at each look until all are known; what goes and what is put back is found by the next one', () => {
+test('each observe reads a few until all are known; the next one finds lost and restored routes', () => {
   for (let index = 0; index < NAMESPACES; index++) namespaces.change(index, UP);
   // Told before anybody listened.
   expect(look().filter((known) => known !== null)).toHaveLength(4);
@@ -51,14 +51,14 @@ test('a few are asked at each look until all are known; what goes and what is pu
   expect(look()).toEqual(namespaces.fds.map(() => true));
 });
 
-test('routes that go with an interface that is set down are found missing by the next look', () => {
+test('the next observe misses the routes of an interface that is set down', () => {
   for (let index = 0; index < NAMESPACES; index++) namespaces.change(index, UP);
   for (let looks = 0; looks < 3; looks++) look();
   namespaces.change(LAST, 'link set lo down');
   expect(look()).toEqual(namespaces.fds.map((_, index) => index !== LAST));
 });
 
-test('an unreported loss is found in turn', () => {
+test('an unreported loss is found when its turn comes', () => {
   const bridge = 'link add tsdq0 type bridge\nlink set tsdq0 up\nroute add default dev tsdq0';
   for (let index = 0; index < NAMESPACES; index++) namespaces.change(index, bridge);
   for (let looks = 0; looks < 3; looks++) look();
@@ -69,7 +69,7 @@ test('an unreported loss is found in turn', () => {
   while (look()[LAST] !== false) expect(looks++).toBeLessThan(NAMESPACES);
 });
 
-test('a look reports the containers whose answer changed', () => {
+test('observe reports the containers whose routes changed', () => {
   for (let index = 0; index < LAST; index++) namespaces.change(index, UP);
   for (let looks = 0; looks < 3; looks++) look();
   expect(routes.look(namespaces.held)).toEqual([]);
@@ -77,7 +77,7 @@ test('a look reports the containers whose answer changed', () => {
   expect(routes.look(namespaces.held)).toEqual([`container ${LAST}`]);
 });
 
-test('routes that were made are known without asking, and asked for once one of them went', () => {
+test('added routes are known without a read, and read once one of them is lost', () => {
   for (let index = 0; index < NAMESPACES; index++) {
     namespaces.change(index, UP);
     routes.made(`container ${index}`, [DEFAULT]);
@@ -88,7 +88,7 @@ test('routes that were made are known without asking, and asked for once one of 
   expect(look()).toEqual(namespaces.fds.map((_, index) => index !== LAST));
 });
 
-test('of many with a missing route each is asked at one of the next looks; news is not kept waiting by them', () => {
+test('many containers with missing routes are read in turn and do not delay changes', () => {
   for (let looks = 0; looks < 3; looks++) look();
   for (let index = 0; index < NAMESPACES; index++) namespaces.change(index, UP);
   for (let looks = 0; looks < 2; looks++) look();
@@ -101,7 +101,7 @@ test('of many with a missing route each is asked at one of the next looks; news 
   expect(look()).toEqual(namespaces.fds.map((_, index) => index === 0));
 });
 
-test('what is wanted only after it was seen missing is asked for too', () => {
+test('a route that is wanted after it was seen missing is read too', () => {
   for (let index = 0; index < NAMESPACES; index++) routes.want(`container ${index}`, []);
   for (let looks = 0; looks < 3; looks++) look();
   routes.want(`container ${LAST}`, [DEFAULT]);
@@ -109,7 +109,7 @@ test('what is wanted only after it was seen missing is asked for too', () => {
   expect(look()[LAST]).toBe(true);
 });
 
-test('more changes than the kernel keeps for us hide none', () => {
+test('an overflow of the change queue hides no change', () => {
   for (let index = 0; index < NAMESPACES; index++) namespaces.change(index, UP);
   for (let looks = 0; looks < 3; looks++) look();
   const busy = Array.from({ length: 1500 }, (_, index) => {
@@ -122,7 +122,7 @@ test('more changes than the kernel keeps for us hide none', () => {
   expect(look()[LAST]).toBe(false);
 });
 
-test('what is forgotten is not known, and a namespace in its place is asked again', () => {
+test('a forgotten namespace is unknown, and its replacement is read again', () => {
   namespaces.change(0, UP);
   expect(look()[0]).toBe(true);
   routes.forget('container 0');

@@ -15,7 +15,7 @@ beforeAll(() => {
   enterPrivateHost();
 });
 
-test('a list that changes each time it is read is not taken for whole', async () => {
+test('a list that changes during every read is not taken as complete', async () => {
   const commands = Array.from({ length: ADDRESSES }, (_, n) => `addr add 10.231.${n >> 8}.${n & 255}/32 dev lo`);
   execFileSync('ip', ['-batch', '-'], { input: commands.join('\n') });
   const socket = new NetlinkSocket(NETLINK_ROUTE);
@@ -46,7 +46,7 @@ test('a list that changes each time it is read is not taken for whole', async ()
   }
 });
 
-test('answers that found no room are reported as lost, and the next question is answered', () => {
+test('dropped answers are reported as lost, and the next request works', () => {
   const socket = new NetlinkSocket(NETLINK_ROUTE);
   try {
     // Each of them fails with an answer of its own.

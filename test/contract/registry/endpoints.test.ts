@@ -43,7 +43,7 @@ describe('from TLS to plain HTTP', () => {
     return { cert: readFileSync(cert), key: readFileSync(key) };
   };
 
-  it('no redirect is followed', async () => {
+  it('follows no redirect', async () => {
     const [server, plain] = [await serve(secured()), await serve()];
     expect((await host.pull(`${server.host}/app:1`, { credentials: LOGIN })).layers).toHaveLength(1);
     server.intercept = ({ url = '' }, response) => {
@@ -58,7 +58,7 @@ describe('from TLS to plain HTTP', () => {
     expect(plain.asked).toEqual([]);
   });
 
-  it('no login is taken to a token server', async () => {
+  it('sends no login to a token server', async () => {
     const [server, tokens] = [await serve(secured()), await serve()];
     server.intercept = (_request, response) => {
       const challenge = `Bearer realm="http://${tokens.host}/token",service="s"`;
@@ -98,7 +98,7 @@ describe('an identity token', () => {
     return { server, forms };
   }
 
-  it('is exchanged for one that lets in, by the form of OAuth2', async () => {
+  it('is exchanged for an access token in the OAuth2 form', async () => {
     const { server, forms } = await guarded();
     await host.logins.set(server.host, TOKEN);
     expect(await host.logins.get(server.host)).toEqual(TOKEN);
@@ -110,7 +110,7 @@ describe('an identity token', () => {
     await expect(host.pull(`${server.host}/app:1`)).rejects.toMatchObject({ code: 'TSD_REGISTRY_DENIED' });
   });
 
-  it('may be kept by the program that credsStore names', async () => {
+  it('can be stored by the program that credsStore names', async () => {
     const { server } = await guarded();
     const programs = join(host.path, 'bin');
     mkdirSync(programs);
@@ -153,7 +153,7 @@ describe('search', () => {
   const asked = { credentials: null, signal: new AbortController().signal };
   const json = (value: unknown) => ({ body: Buffer.from(JSON.stringify(value)), type: 'application/json' });
 
-  it('is that of the first protocol where the registry has it, most stars first', async () => {
+  it('uses the first protocol where the registry has it, most stars first', async () => {
     const server = await serve();
     server.documents.set(
       '/v1/search?q=my+app&n=100',
@@ -170,7 +170,7 @@ describe('search', () => {
     ]);
   });
 
-  it('is a look into the catalog where it has not, and says when the answer is none', async () => {
+  it('uses the catalog elsewhere, and reports an empty result', async () => {
     const server = await serve();
     server.documents.set('/v2/_catalog', json({ repositories: ['team/app', 'other'] }));
     expect(await host.registry.search(server.host, 'APP', asked)).toMatchObject([{ name: 'team/app' }]);

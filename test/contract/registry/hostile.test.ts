@@ -44,7 +44,7 @@ const onUrl = (pattern: RegExp, answer: (response: ServerResponse) => void): voi
   };
 };
 
-describe('a registry that lies is refused, and nothing of it is left', () => {
+describe('a registry that lies is refused without leftovers', () => {
   const expectRefused = async (message: RegExp, code = 'TSD_REGISTRY_INVALID'): Promise<void> => {
     await expect(pull()).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
     expect(layers()).toEqual([]);
@@ -108,18 +108,18 @@ describe('a registry that lies is refused, and nothing of it is left', () => {
     await expectRefused(/configuration of app has 20 bytes, not \d+/);
   });
 
-  it('in circles', async () => {
+  it('by circular redirects', async () => {
     onUrl(/manifests/, (response) => response.writeHead(307, { location: '/v2/app/manifests/1?again' }).end());
     await expectRefused(/redirects more than 5 times/);
     expect(server.asked.length).toBeLessThan(20);
   });
 
-  it('to what is no web address', async () => {
+  it('by a redirect to an invalid address', async () => {
     onUrl(/manifests/, (response) => response.writeHead(302, { location: 'file:///etc/shadow' }).end());
     await expectRefused(/redirects to what is no web address/);
   });
 
-  it('by asking for a login again and again', async () => {
+  it('by repeated login challenges', async () => {
     onUrl(/manifests/, (response) => response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end());
     await expect(host.pull(`${server.host}/app:1`, { credentials: LOGIN })).rejects.toMatchObject({
       code: 'TSD_REGISTRY_DENIED',
@@ -136,22 +136,22 @@ describe('a registry that lies is refused, and nothing of it is left', () => {
     expect(server.asked.length).toBeLessThan(20);
   });
 
-  it('with what is no manifest, or one of the old form', async () => {
+  it('with an invalid manifest, or one in the old format', async () => {
     onUrl(/manifests/, (response) => response.end('<html>'));
     await expectRefused(/is not JSON/, 'TSD_IMAGE_INVALID');
     onUrl(/manifests/, (response) => response.end('{"schemaVersion":1,"fsLayers":[]}'));
     await expectRefused(/schema 1/, 'TSD_IMAGE_INVALID');
   });
 
-  it('with a tar that leaves its place', async () => {
+  it('with a tar that leaves its directory', async () => {
     server.add('app:1', { layers: [tarOf({ path: '../../out', content: 'x' })] });
     await expect(pull()).rejects.toMatchObject({ code: 'TSD_LAYER_HOSTILE' });
     expect(layers()).toEqual([]);
   });
 });
 
-describe('a download that breaks off', () => {
-  it('goes on where it ended', async () => {
+describe('an interrupted download', () => {
+  it('continues where it ended', async () => {
     const ranges: (string | undefined)[] = [];
     server.intercept = ({ url, headers }, response) => {
       if (url !== `/v2/app/blobs/${blob}`) return false;
@@ -168,7 +168,7 @@ describe('a download that breaks off', () => {
     expect(parts()).toEqual([]);
   });
 
-  it('leaves the part for the next pull, and a stalled one is given up', async () => {
+  it('keeps the part for the next pull, and times out when stalled', async () => {
     onBlob((response, body) => {
       response.writeHead(200, { 'content-length': body.length });
       response.write(body.subarray(0, 1_000));
@@ -181,7 +181,7 @@ describe('a download that breaks off', () => {
     expect(parts()).toEqual([]);
   });
 
-  it('starts again where the server has no ranges, and a wrong part is dropped', async () => {
+  it('starts again where the server has no ranges, and drops a wrong part', async () => {
     const path = join(host.downloads, `${blob.slice('sha256:'.length)}.part`);
     mkdirSync(host.downloads);
     writeFileSync(path, 'wrong');
@@ -199,7 +199,7 @@ describe('a download that breaks off', () => {
     }
   });
 
-  it('is tried again after errors of the server, and not for ever', async () => {
+  it('is retried after server errors, up to a limit', async () => {
     onBlob((response, body, attempt) => (attempt < 3 ? response.writeHead(503).end() : response.end(body)));
     expect((await pull()).layers).toHaveLength(1);
     const second = new TestHost();
@@ -214,7 +214,7 @@ describe('a download that breaks off', () => {
     }
   });
 
-  it('is shared by two images, and goes with the last that needs it', async () => {
+  it('is shared by two images and removed with the last one', async () => {
     const other = tarOf({ path: 'other', content: randomBytes(400_000) });
     const late = server.add('late:1', { layers: [other, layer] });
     const held = gate();
@@ -235,7 +235,7 @@ describe('a download that breaks off', () => {
     expect(parts()).toEqual([]);
   });
 
-  it('begins after a registry that was busy for a moment', async () => {
+  it('starts after a registry was busy for a moment', async () => {
     let busy = 2;
     server.intercept = ({ url = '' }, response) => {
       if (!url.includes('/manifests/') || busy-- <= 0) return false;
@@ -248,7 +248,7 @@ describe('a download that breaks off', () => {
     expect(busy).toBe(96);
   });
 
-  it('can be called off; others who wait for it get it', async () => {
+  it('can be cancelled by one caller without affecting the others', async () => {
     const [held, reached] = [gate(), gate()];
     onBlob((response, body) => {
       reached.open();
@@ -267,7 +267,7 @@ describe('a download that breaks off', () => {
 });
 
 describe('logins', () => {
-  it('a token is asked for with the scope, and shown to the registry alone', async () => {
+  it('a token is requested with the scope and sent only to the registry', async () => {
     const store = await new FakeRegistry().start();
     try {
       const { body, type } = server.documents.get(`/v2/app/blobs/${blob}`) ?? { body: Buffer.alloc(0), type: '' };
@@ -293,7 +293,7 @@ describe('logins', () => {
     }
   });
 
-  it('are kept in a file of mode 0600 with what others wrote in it, or with a helper', async () => {
+  it('are stored in a file of mode 0600 that keeps foreign entries, or with a helper', async () => {
     const file = join(host.path, 'docker', 'config.json');
     mkdirSync(join(host.path, 'docker'));
     writeFileSync(
@@ -330,7 +330,7 @@ describe('logins', () => {
 });
 
 describe('a push', () => {
-  it('is refused while another one of the same name is under way, and a pull waits for it', async () => {
+  it('is refused during another push of the same name, and a pull waits for it', async () => {
     const image = await pull();
     const [held, reached] = [gate(), gate()];
     server.intercept = ({ method, url }, response) => {
@@ -373,7 +373,7 @@ describe('an upload', () => {
     };
   };
 
-  it('goes to the store that the registry names, and the login does not', async () => {
+  it('goes to the store that the registry names, without the login', async () => {
     const pushed = await image();
     const store = await new FakeRegistry().start();
     let bytes = 0;
@@ -395,7 +395,7 @@ describe('an upload', () => {
     }
   });
 
-  it('goes to no place that is no web address', async () => {
+  it('goes to no invalid address', async () => {
     const pushed = await image();
     uploadsTo('ftp://elsewhere/up');
     await expect(host.push(pushed, `${server.host}/app:1`, LOGIN)).rejects.toMatchObject({
@@ -406,7 +406,7 @@ describe('an upload', () => {
 });
 
 describe('mirrors', () => {
-  it('stand in for Docker Hub; one that fails is passed over', async () => {
+  it('replace Docker Hub, and a failing one is skipped', async () => {
     const broken = await new FakeRegistry().start();
     const mirrored = new TestHost({ mirrors: [`http://${broken.host}`, `http://${server.host}`] });
     try {
@@ -425,7 +425,7 @@ describe('mirrors', () => {
 });
 
 describe('layers', () => {
-  it('may be uncompressed', async () => {
+  it('can be uncompressed', async () => {
     server.add('app:1', { layers: [layer] }, (tar) => tar);
     expect((await pull()).layers[0]?.diffId).toBe(sha256(layer));
   });

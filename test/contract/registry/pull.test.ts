@@ -35,7 +35,7 @@ const parts = () => (existsSync(host.downloads) ? readdirSync(host.downloads) : 
 const layerFile = (id: string, path: string): string => readFileSync(join(host.graph.openLayer(id).path, path), 'utf8');
 
 describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED)('docker-registry (needs docker-registry and skopeo)', () => {
-  it('gives an image by tag, then by digest, and nothing is left of the download', async () => {
+  it('gives an image by tag, then by digest, and leaves no part of the download', async () => {
     await server.start();
     await server.fill('team/app:v1', { layers, config: { Cmd: ['/bin/app'] } });
     const image = await host.pull(`${server.host}/team/app:v1`);
@@ -56,7 +56,7 @@ describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED)('docker-registry (need
     expect(host.events.filter(({ type }) => type === 'layer-exists')).toHaveLength(2);
   });
 
-  it('says which image or registry is missing', async () => {
+  it('names the missing image or registry', async () => {
     await server.start();
     await expect(host.pull(`${server.host}/none:1`)).rejects.toMatchObject({
       code: 'TSD_REGISTRY_NOT_FOUND',
@@ -65,7 +65,7 @@ describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED)('docker-registry (need
     await expect(host.pull('127.0.0.1:1/none')).rejects.toMatchObject({ code: 'TSD_REGISTRY', class: 'unavailable' });
   });
 
-  it('wants the login that htpasswd knows, and a wrong one is refused', async () => {
+  it('requires the login of htpasswd and refuses a wrong one', async () => {
     await server.start({ basic: LOGIN });
     await server.fill('app:1', { layers }, `--dest-creds=${LOGIN.username}:${LOGIN.password}`);
     await expect(host.pull(`${server.host}/app:1`)).rejects.toMatchObject({ code: 'TSD_REGISTRY_DENIED' });
@@ -156,7 +156,7 @@ describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED)('docker-registry (need
     }
   });
 
-  it('gives an image to the login that it knows while it refuses another one at the same time', async () => {
+  it('serves an image to a valid login while it refuses an invalid one', async () => {
     await server.start({ basic: LOGIN });
     await server.fill('app:1', { layers }, `--dest-creds=${LOGIN.username}:${LOGIN.password}`);
     const right = { type: 'password', ...LOGIN } as const;
@@ -167,7 +167,7 @@ describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED)('docker-registry (need
     expect(image.layers).toHaveLength(2);
   });
 
-  it('is asked by two pulls of the same image once', async () => {
+  it('gets one request for two pulls of the same image', async () => {
     await server.start();
     await server.fill('app:1', { layers });
     const [first, second] = await Promise.all([host.pull(`${server.host}/app:1`), host.pull(`${server.host}/app:1`)]);
@@ -187,7 +187,7 @@ describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED)('docker-registry (need
     expect(await host.registry.search(server.host, 'nothing', asked)).toEqual([]);
   });
 
-  it('takes what is pushed, and skopeo reads it back', async () => {
+  it('accepts a push, and skopeo reads it back', async () => {
     await server.start();
     await server.fill('app:1', { layers, config: { Labels: { a: 'b' } } });
     const image = await host.pull(`${server.host}/app:1`);
@@ -217,7 +217,7 @@ describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED)('docker-registry (need
     }
   });
 
-  it('asks its token server for what is needed: nothing to pull what is public, a login to push', async () => {
+  it('needs no login to pull a public image, and one to push', async () => {
     const made = makeCertificates(join(server.directory, 'certs'));
     const tokens = await new TokenServer({ ...made, ...LOGIN }).start();
     const login = { type: 'password', ...LOGIN } as const;
@@ -254,7 +254,7 @@ describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED)('docker-registry (need
     expect(await stages('other/app:2')).toEqual(['exists', 'exists']);
   });
 
-  it('is trusted without a certificate where an address range says so, and nowhere else', async () => {
+  it('is trusted without a certificate only in the configured address range', async () => {
     const made = makeCertificates(join(server.directory, 'certs'));
     await server.start({ tls: { cert: made.cert, key: made.key }, address: '127.0.0.2' });
     await server.fill('app:1', { layers });

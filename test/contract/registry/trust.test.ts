@@ -50,7 +50,7 @@ async function moveSignatures(from: string, to: string): Promise<void> {
 }
 
 describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED)('a trust policy (needs docker-registry and skopeo)', () => {
-  it('lets in what is signed with the key, by tag and by digest, and nothing else', async () => {
+  it('accepts only images that are signed with the key, by tag and by digest', async () => {
     await server.fill('staging/app:1', { layers });
     await copySigned(`${server.host}/staging/app:1`, `${server.host}/team/app:1`, key);
     await server.fill('team/bare:1', { layers });
@@ -84,7 +84,7 @@ describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED)('a trust policy (needs
     expect((await host.pull(at('team/theirs:1'))).layers).toHaveLength(1);
   });
 
-  it('refuses what stands in the place of signatures and is none', async () => {
+  it('refuses invalid data in place of signatures', async () => {
     await server.fill('team/app:1', { layers });
     const digest = await digestOf('team/app:1');
     const manifest = await skopeo('inspect', '--raw', '--tls-verify=false', `docker://${server.host}/team/app:1`);
@@ -98,7 +98,7 @@ describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED)('a trust policy (needs
     await expectRefused('team/app:1', /holds no signature$/);
   });
 
-  it('goes by the longest beginning of a name, and by whole parts of it', async () => {
+  it('applies the longest prefix of whole name components', async () => {
     for (const name of ['team/app:1', 'teams/app:1', 'team/open/app:1']) await server.fill(name, { layers });
     rules('/team: reject', '/team/open/: accept');
     await expectRefused('team/app:1', /by the rule for .*\/team of .*, it is rejected$/);
@@ -108,7 +108,7 @@ describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED)('a trust policy (needs
     await host.pull(`${server.host}/team/open/app:1`);
   });
 
-  it('lets nothing in while it cannot be read, and says where it is wrong', async () => {
+  it('accepts nothing while it is invalid, and reports where', async () => {
     const { publicKey } = generateKeyPairSync('ed25519');
     writeFileSync(join(host.path, 'ed.pub'), publicKey.export({ type: 'spki', format: 'pem' }));
     for (const [text, message, line, column] of [

@@ -30,7 +30,7 @@ const NEWER = ['open_tree_attr', 'file_getattr', 'file_setattr'];
 const architectures = (['x64', 'arm64'] as const).flatMap((arch) => [machine(arch).native, ...machine(arch).others]);
 
 describe('numbers', () => {
-  test.each(architectures)('$name: as in the headers of the kernel', ({ name, numbers }) => {
+  test.each(architectures)('$name: equal to the kernel headers', ({ name, numbers }) => {
     const { directory = '', header = '' } = INCLUDES[name] ?? {};
     const source = `#include "/usr/include/${directory}/asm/${header}"\n`;
     const flags = [`-I/usr/include/${directory}`, '-D__X32_SYSCALL_BIT=0', '-D__NR_SYSCALL_BASE=0'];
@@ -42,7 +42,7 @@ describe('numbers', () => {
     for (const [call, number] of found) expect([call, numbers.get(call)]).toEqual([call, number]);
   });
 
-  test.each(architectures)('$name: as libseccomp has them', ({ name, numbers, x32 }) => {
+  test.each(architectures)('$name: equal to libseccomp', ({ name, numbers, x32 }) => {
     for (const [call, number] of numbers) {
       if (NEWER.includes(call) || call === 'usr26' || call === 'usr32' || call === 'get_tls') continue;
       const theirs = numberOn(name, call);
@@ -166,16 +166,19 @@ function deviations(
 const hasHighWord = ({ args = [] }: SystemCall): boolean => args.some((value) => value >> 32n !== 0n);
 
 describe('filters', () => {
-  test.each(cases)('$profile on $arch with $caps: as libseccomp, but for the upper halves of int arguments', (one) => {
-    const { native, others, name } = machine(one.arch);
-    const context = { machine: machine(one.arch), capabilities: new Set(sets[one.caps]), kernel: [6, 12] } as const;
-    expect(name).toBe(one.arch === 'x64' ? 'amd64' : 'arm64');
-    const found = deviations(one.profile === 'docker' ? docker : ours, context, [native, ...others]);
-    const unexpected = found.filter(({ call, name }) => !(hasHighWord(call) && isIntArgument(name, 0)));
-    expect(unexpected.slice(0, 5)).toEqual([]);
-    // The kernel would take those for another call than the one that the library looked at.
-    expect([...new Set(found.map(({ name }) => name))].sort()).toEqual(['personality', 'socket']);
-    const vsock = found.find(({ name, call }) => name === 'socket' && call.args?.[0] === ((1n << 32n) | 40n));
-    expect(vsock).toMatchObject({ ours: ACTIONS.SCMP_ACT_ERRNO + EPERM, theirs: ACTIONS.SCMP_ACT_ALLOW });
-  });
+  test.each(cases)(
+    '$profile on $arch with $caps: equal to libseccomp, except for the upper halves of int arguments',
+    (one) => {
+      const { native, others, name } = machine(one.arch);
+      const context = { machine: machine(one.arch), capabilities: new Set(sets[one.caps]), kernel: [6, 12] } as const;
+      expect(name).toBe(one.arch === 'x64' ? 'amd64' : 'arm64');
+      const found = deviations(one.profile === 'docker' ? docker : ours, context, [native, ...others]);
+      const unexpected = found.filter(({ call, name }) => !(hasHighWord(call) && isIntArgument(name, 0)));
+      expect(unexpected.slice(0, 5)).toEqual([]);
+      // The kernel would take those for another call than the one that the library looked at.
+      expect([...new Set(found.map(({ name }) => name))].sort()).toEqual(['personality', 'socket']);
+      const vsock = found.find(({ name, call }) => name === 'socket' && call.args?.[0] === ((1n << 32n) | 40n));
+      expect(vsock).toMatchObject({ ours: ACTIONS.SCMP_ACT_ERRNO + EPERM, theirs: ACTIONS.SCMP_ACT_ALLOW });
+    },
+  );
 });

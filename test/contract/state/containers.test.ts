@@ -40,7 +40,7 @@ async function create(store: ContainerStore, record = containerRecord()): Promis
 }
 
 describe('a container', () => {
-  it('exists from the commit on, with all its files', async () => {
+  it('exists with all its files after the commit', async () => {
     const store = open();
     const batch = files.batch();
     store.create(containerRecord(), CONTAINER_TEXTS, batch);
@@ -69,7 +69,7 @@ describe('a container', () => {
     expect(store.lookup('abab').id).toBe(ID);
   });
 
-  it('is found under the key of its newest record only', async () => {
+  it('is found only under the key of its newest record', async () => {
     const store = open();
     await create(store);
     const record = containerRecord();
@@ -78,7 +78,7 @@ describe('a container', () => {
     expect(store.byKey('container/blog/web.next')?.id).toBe(ID);
   });
 
-  it('is updated as a whole, with or without waiting for the disk', async () => {
+  it('is updated atomically, durable or not', async () => {
     const store = open();
     await create(store);
     store.update(containerRecord({ run: 1 }));
@@ -93,7 +93,7 @@ describe('a container', () => {
     }
   });
 
-  it('is changed on top of what was written while the change waited for the disk', async () => {
+  it('applies a change to the newest record, also after a wait for the disk', async () => {
     const store = open();
     await create(store);
     const [batch, other] = [files.batch(), files.batch()];
@@ -112,7 +112,7 @@ describe('a container', () => {
     expect(readdirSync(join(root, 'tmp'))).toEqual([]);
   });
 
-  it('is changed by what the changes before it in the batch came upon', async () => {
+  it('applies a change to the result of earlier changes of the batch', async () => {
     const store = open();
     await create(store);
     const batch = files.batch();
@@ -131,7 +131,7 @@ describe('a container', () => {
     expect(open().get(ID)).toMatchObject({ topLayer: 'changed', engineName: 'saw 7' });
   });
 
-  it('stays in memory as it is on the disk when a change cannot be committed', async () => {
+  it('keeps memory equal to the disk when a commit fails', async () => {
     const store = open();
     await create(store);
     const batch = files.batch();
@@ -144,7 +144,7 @@ describe('a container', () => {
     expect(readdirSync(join(root, 'tmp'))).toEqual([]);
   });
 
-  it('stays removed when a change of it waits for the disk', async () => {
+  it('stays removed when a pending change is committed later', async () => {
     const store = open();
     await create(store);
     const batch = files.batch();
@@ -163,7 +163,7 @@ describe('a container', () => {
     expect(statSync(store.textPath(ID, 'hosts')).ino).toBe(ino);
   });
 
-  it('goes with everything in it, and may be removed twice', async () => {
+  it('is removed with all its files, also twice', async () => {
     const store = open();
     await create(store);
     writeFileSync(store.logPath(ID), 'log');
@@ -172,7 +172,7 @@ describe('a container', () => {
     expect([store.all(), readdirSync(join(root, 'containers')), readdirSync(join(root, 'tmp'))]).toEqual([[], [], []]);
   });
 
-  it('is not made over another', async () => {
+  it('is not created over another', async () => {
     const store = open();
     await create(store);
     expect(() => store.create(containerRecord({ run: 9 }), CONTAINER_TEXTS, files.batch())).toThrow('exists already');
@@ -180,7 +180,7 @@ describe('a container', () => {
   });
 });
 
-describe('a damaged container is left as it is, reported and does not stop the others', () => {
+describe('a damaged container stays unchanged, is reported and does not affect the others', () => {
   const config = (): string => join(root, 'containers', ID, 'config.json');
   const replaceConfig = (make: (path: string) => void): void => {
     rmSync(config());

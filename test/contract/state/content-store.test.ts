@@ -30,7 +30,7 @@ test.each<[string, (path: string) => void]>([
     },
   ],
   ['gone', (path) => rmSync(path)],
-])('a copy that is %s counts as none, and is written again', (_what, damage) => {
+])('a copy that is %s counts as missing and is written again', (_what, damage) => {
   open().keep([{ copy, bytes }]);
   const path = open().path(name);
   damage(path);

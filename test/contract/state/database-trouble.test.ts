@@ -89,7 +89,7 @@ function expectTold(act: () => unknown, expected: { code: string; step: string; 
   );
 }
 
-test('a disk that fails', () => {
+test('a failing disk', () => {
   const { path } = disk();
   const [historyFile, linksFile] = [join(path, 'history.db'), join(path, 'linkgraph.db')];
   const [opened, graph] = [history(historyFile), links(linksFile)];
@@ -109,7 +109,7 @@ test('a disk that fails', () => {
   expectTold(() => new LinkGraph(linksFile), { ...failing, says: /.*/, step: `open ${linksFile}` });
 });
 
-test('the number of the current generation is known without the disk', () => {
+test('the current generation number needs no disk access', () => {
   const { path } = disk();
   const file = join(path, 'history.db');
   const opened = history(file);
@@ -150,7 +150,7 @@ test('a file that cannot be opened', () => {
   });
 });
 
-test('a page that is damaged anywhere in the file is found when it is opened', () => {
+test('a damaged page anywhere in the file is found at open', () => {
   const path = join(directory(), 'history.db');
   openHistory(path).close();
   damage(path, placeOf(path, 'approvals'));
@@ -166,7 +166,7 @@ test('a page that is damaged anywhere in the file is found when it is opened', (
   expect([...opened.approvals.all()]).toEqual(['volume/blog/data']);
 });
 
-test('a truncated file beside the log of a killed supervisor is said to be truncated, and kept', () => {
+test('a truncated file with the WAL of a killed supervisor is reported as truncated and kept', () => {
   const path = join(directory(), 'history.db');
   openHistory(path).close();
   const left = join(directory(), 'history.db');
@@ -182,7 +182,7 @@ test('a truncated file beside the log of a killed supervisor is said to be trunc
   expect(opened.generations.current()?.n).toBe(1);
 });
 
-test('tables that are damaged after the file was opened', () => {
+test('tables that are damaged after the open', () => {
   const path = join(directory(), 'history.db');
   openHistory(path).close();
   const place = placeOf(path, 'approvals');
@@ -206,7 +206,7 @@ test('tables that are damaged after the file was opened', () => {
   expect(locks()).toBe(locked);
 });
 
-test('another process that goes on writing', () => {
+test('another process that keeps writing', () => {
   const base = directory();
   const [historyFile, linksFile] = [join(base, 'history.db'), join(base, 'linkgraph.db')];
   const [opened, graph] = [history(historyFile), links(linksFile)];

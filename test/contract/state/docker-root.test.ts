@@ -24,13 +24,13 @@ beforeEach(async () => {
 
 const stored = (): unknown => state.issues.filter(({ path }) => path.startsWith(root));
 
-it('is read without an issue', () => {
+it('loads without an issue', () => {
   expect(stored()).toEqual([]);
   expect(state.containers.all().map(({ id }) => id)).toEqual(expect.arrayContaining([web, db, old]));
   expect(state.images.get(image)).toMatchObject({ parent: baseImage, docker_version: '1.4.1', Size: 2048 });
 });
 
-it('reads what its containers were', () => {
+it('loads its containers', () => {
   expect(state.containers.get(web)).toMatchObject({
     owner: null,
     engineName: 'web',
@@ -49,7 +49,7 @@ it('reads what its containers were', () => {
   expect(state.containers.get(db)?.state).toMatchObject({ status: 'exited', exitCode: 3 });
 });
 
-it('restores: what ran has exited, other drivers are unavailable, nothing is asked or signalled', () => {
+it('restores running containers as exited, without a query or signal, and reports other drivers as unavailable', () => {
   const input = {
     containers: state.containers.all(),
     graphDriver: 'overlay',
@@ -90,20 +90,20 @@ it('has tags', () => {
   ]);
 });
 
-it('has its volume, and not the entry of a bind mount, as Docker itself', () => {
+it('has its volume, but no entry for a bind mount, like Docker', () => {
   expect(state.volumes.all()).toMatchObject([
     { id: volume, path: join(root, 'vfs/dir', volume), owner: { type: 'foreign' }, released: false },
   ]);
 });
 
-it('is left byte for byte as it was', () => {
+it('is unchanged byte for byte', () => {
   const bytes = (...path: string[]): string => readFileSync(join(root, ...path), 'utf8');
   expect(bytes('containers', web, 'hostconfig.json')).toBe(HOST_CONFIG_JSON);
   expect(bytes('graph', image, 'json')).toBe(imageJson(image, baseImage));
   expect(bytes('containers', web, 'config.json')).toContain('"Running":true');
 });
 
-it('stays readable for Docker after we wrote to it', async () => {
+it('stays readable for Docker after a write', async () => {
   const record = state.containers.get(web);
   if (record === undefined) throw new Error('missing');
   const text = readFileSync(join(root, 'containers', web, 'config.json'), 'utf8');

@@ -18,7 +18,7 @@ const read = (name: string): string => readFileSync(path(name), 'utf8');
 const leftovers = (): string[] => readdirSync(join(base, 'tmp'));
 
 describe('replacing a file', () => {
-  it('gives it a new inode, its mode, and leaves nothing else', () => {
+  it('gives it a new inode and its mode, and leaves nothing else', () => {
     writeFileSync(path('a'), 'old');
     linkSync(path('a'), path('old'));
     files.replace(path('a'), 'new', 0o640);
@@ -45,7 +45,7 @@ it('rewrites in place for readers that hold the inode', () => {
 });
 
 describe('a group commit', () => {
-  it('shows nothing before and everything after', async () => {
+  it('is atomic', async () => {
     const batch = files.batch();
     mkdirSync(path('tmp/d'));
     writeFileSync(path('tmp/d/f'), '1');
@@ -60,7 +60,7 @@ describe('a group commit', () => {
     expect(batch.syncs).toBe(4);
   });
 
-  it('writes what has to stand there by then, and nothing where nothing has to', async () => {
+  it('writes the final content, and nothing for a removed file', async () => {
     const batch = files.batch();
     const published: string[] = [];
     const file = (name: string, latest: string | null): void =>
@@ -77,7 +77,7 @@ describe('a group commit', () => {
     expect(leftovers()).toEqual([]);
   });
 
-  it('keeps what was done before a failure and removes the rest', async () => {
+  it('keeps what it did before a failure and removes the rest', async () => {
     const batch = files.batch();
     mkdirSync(path('b'));
     for (const name of ['a', 'b', 'c']) batch.file(path(name), { content: name, mode: 0o600 });
@@ -86,7 +86,7 @@ describe('a group commit', () => {
     expect(leftovers()).toEqual([]);
   });
 
-  it('leaves nothing when it is abandoned', () => {
+  it('leaves nothing when abandoned', () => {
     const batch = files.batch();
     batch.file(path('a'), { content: 'A', mode: 0o600 });
     batch.abandon();

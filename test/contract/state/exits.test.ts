@@ -25,7 +25,7 @@ async function recorder(status: 'created' | 'running') {
 
 const END = { exitCode: 3, signal: null, oomKilled: false, finishedAtMs: 4_000 };
 
-it('an end that came before the start was recorded is kept for it, as long as the container is there', async () => {
+it('an end before its recorded start is kept while the container exists', async () => {
   for (const [forgets, status] of [
     [false, 'exited'],
     [true, 'running'],
@@ -40,7 +40,7 @@ it('an end that came before the start was recorded is kept for it, as long as th
   }
 });
 
-it('a wait for the end of a run ends with it, and with the one who waits', async () => {
+it('a wait for the end of a run ends with the run or its caller', async () => {
   const { containers, record, exits } = await recorder('running');
   const leaving = new AbortController();
   const told: string[] = [];

@@ -68,7 +68,7 @@ it.each([
   // History is first: what a later part refuses leaves it, as a crash between the two would.
   ['names', [false, false, true]],
   ['history', [false, false, false]],
-] as const)('keeps nothing of %s that failed, and all of the others', async (failing, expected) => {
+] as const)('keeps nothing of a failed %s and everything else', async (failing, expected) => {
   const results = await Promise.allSettled([
     commits.commit(changes('a')),
     commits.commit(changes('bad', failing)),
@@ -80,7 +80,7 @@ it.each([
   expect(readdirSync(join(base, 'tmp'))).toEqual([]);
 });
 
-it('is right about each when a rename fails', async () => {
+it('reports each result when a rename fails', async () => {
   mkdirSync(join(base, 'bad'));
   const results = await Promise.allSettled(['a', 'bad', 'ccccc'].map((name) => commits.commit(changes(name))));
   expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
@@ -92,7 +92,7 @@ it('is right about each when a rename fails', async () => {
   ]);
 });
 
-it('is right about each when content cannot be brought to the disk', async () => {
+it('reports each result when an fsync fails', async () => {
   const lost: Changes = {
     files: (batch) => {
       mkdirSync(join(base, 'tmp', 'd'));
@@ -108,7 +108,7 @@ it('is right about each when content cannot be brought to the disk', async () =>
   ]);
 });
 
-it('does not fail who has no names when these cannot be committed', async () => {
+it('does not fail members without names when names cannot be committed', async () => {
   links.close();
   const results = await Promise.allSettled([
     commits.commit(changes('a')),
@@ -119,13 +119,13 @@ it('does not fail who has no names when these cannot be committed', async () => 
   expect([existsSync(join(base, 'a')), existsSync(join(base, 'c'))]).toEqual([false, true]);
 });
 
-it('leaves no file when the names cannot be committed', async () => {
+it('leaves no file when names cannot be committed', async () => {
   links.close();
   await expect(commits.commit(changes('a'))).rejects.toThrow();
   expect([existsSync(join(base, 'a')), readdirSync(join(base, 'tmp'))]).toEqual([false, []]);
 });
 
-it('keeps nothing of anybody where SQLite takes the whole transaction back, as on a full disk', async () => {
+it('keeps nothing when SQLite rolls the whole transaction back, as on a full disk', async () => {
   const database = new Database(join(base, 'joined.db'));
   const prepared = database.exec('CREATE TABLE taken (name INTEGER PRIMARY KEY); INSERT INTO taken VALUES (1)');
   const transactions = new JoinedTransactions(prepared);

@@ -37,7 +37,7 @@ const NO_CHANGES = { files: [], resources: [] };
 const source = (text: string, origin = '/m/blog.yaml') => ({ kind: 'watched', origin, baseDir: '/m', text }) as const;
 
 describe('sources and generations', () => {
-  it('keeps each text once and counts its revisions', () => {
+  it('stores each text once and counts its revisions', () => {
     const first = history.sources.record(source('a'), 1);
     expect(history.sources.record(source('a'), 2)).toEqual(first);
     expect(history.sources.record(source('b'), 3)).toMatchObject({ revision: 2, text: 'b', recordedAtMs: 3 });
@@ -45,7 +45,7 @@ describe('sources and generations', () => {
     expect(history.sources.latest('applied', '/m/blog.yaml')).toBeNull();
   });
 
-  it('finds the current generation and its texts again after a restart', () => {
+  it('restores the current generation and its texts after a restart', () => {
     const { id } = history.sources.record(source('a'), 1);
     const pins = {
       apps: { blog: { generation: 1, reason: 'web did not become ready', sources: [] } },
@@ -64,7 +64,7 @@ describe('sources and generations', () => {
     expect(again.sources.ofGeneration(second.n).map(({ text }) => text)).toEqual(['b']);
   });
 
-  it('saves nothing of a generation that fails', () => {
+  it('saves nothing of a failed generation', () => {
     expect(() =>
       history.generations.append({ cause: 'x', createdAtMs: 1, pins: NO_PINS, changes: NO_CHANGES }, [999]),
     ).toThrow();
@@ -72,7 +72,7 @@ describe('sources and generations', () => {
     expect(history.generations.currentNumber()).toBe(0);
   });
 
-  it('knows the current number also of one that was taken back', () => {
+  it('keeps the current number of a generation that was rolled back', () => {
     const append = () =>
       history.generations.append({ cause: 'x', createdAtMs: 1, pins: NO_PINS, changes: NO_CHANGES }, []);
     append();
@@ -100,7 +100,7 @@ describe('sources and generations', () => {
     expect(history.generations.currentNumber()).toBe(history.generations.current()?.n);
   });
 
-  it('forgets old ones, but not what the current one is pinned to', () => {
+  it('drops old ones, but not those that the current one is pinned to', () => {
     for (let n = 1; n <= 6; n++) {
       const pins = { ...NO_PINS, apps: n === 6 ? { blog: { generation: 2, reason: 'held', sources: [] } } : {} };
       history.durable(() => {
@@ -134,7 +134,7 @@ describe('timeline', () => {
     log: ['no database'],
   } as const;
 
-  it('gives entries back as they came, by resource and by order', () => {
+  it('returns entries unchanged, by resource and in order', () => {
     history.timeline.append(draft);
     history.timeline.append({ ...draft, key: null, kind: 'edit', atMs: 5, source: null, run: null, log: [] });
     const again = reopen();
@@ -151,7 +151,7 @@ describe('timeline', () => {
     expect(again.timeline.hasExit('container/blog/web', 2, 2)).toBe(false);
   });
 
-  it('queues writes behind another writer, and does not block', () => {
+  it('queues writes behind another writer without blocking', () => {
     const other = new Database(path);
     other.exec('BEGIN EXCLUSIVE');
     expect(() => history.timeline.append(draft)).toThrow(/locked/);
@@ -167,7 +167,7 @@ describe('timeline', () => {
     expect(history.timeline.ofKey('container/blog/web', 1)[0]?.message).toHaveLength(1000);
   });
 
-  it('keeps what became of a container that restarts in a circle', () => {
+  it('keeps the latest entries of a container in a restart loop', () => {
     history.timeline.append({ ...draft, kind: 'op', what: 'container.create' });
     for (let n = 0; n < 50; n++) history.timeline.append({ ...draft, kind: n % 2 === 0 ? 'start' : 'exit' });
     history.prune({ ...DEFAULT_RETENTION, timelineOfOne: 10 });
@@ -175,7 +175,7 @@ describe('timeline', () => {
     expect([kinds.length, kinds.at(-1)]).toEqual([11, 'op']);
   });
 
-  it('is bounded, and one resource does not push out the others', () => {
+  it('is bounded for each resource', () => {
     history.timeline.append({ ...draft, key: 'container/blog/db' });
     for (let n = 0; n < 50; n++) history.timeline.append(draft);
     history.prune({ ...DEFAULT_RETENTION, timelineOfOne: 10 });
@@ -210,7 +210,7 @@ describe('journal', () => {
     expect(history.journal.ofKey('container/blog/web', 10)).toHaveLength(1);
   });
 
-  it('names what a dead supervisor did not finish, once', () => {
+  it('names unfinished ops of a dead supervisor, once', () => {
     history.journal.begin(start, 1);
     const again = reopen();
     expect(again.journal.interruptUnfinished(9)).toMatchObject([{ ...start, status: 'running' }]);
@@ -238,7 +238,7 @@ describe('leases', () => {
     history.leases.write({ ...nothing, ...change });
   };
 
-  it('keep an address until they are released, and remember where allocation was', () => {
+  it('keep an address until its release, and remember the last allocation', () => {
     const lease = (address: string) => ({ network, container: web, address });
     write({ containers: [web], addresses: [lease('10.80.0.2')], last: new Map([[network, '10.80.0.2']]) });
     write({ containers: [web], addresses: [lease('10.80.0.3')], last: new Map([[network, '10.80.0.3']]) });
@@ -250,7 +250,7 @@ describe('leases', () => {
     expect([history.leases.addresses(), history.leases.lastAddress(network)]).toEqual([[], null]);
   });
 
-  it('give nothing to two: the last who was given it has it', () => {
+  it('give an address to one owner only: the latest', () => {
     const port = { containerPort: 80, protocol: 'tcp', hostIp: '0.0.0.0', hostPort: 49153 } as const;
     for (const container of [web, db]) {
       const addresses = [{ network, container, address: '10.80.0.2' }];
@@ -313,7 +313,7 @@ describe('resources, failures, approvals', () => {
 });
 
 describe('schema', () => {
-  it('1 makes every table in an empty database', () => {
+  it('1 creates every table in an empty database', () => {
     const database = new Database(':memory:');
     migrate(database, MIGRATIONS.slice(0, 1));
     const tables = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").pluck().all();
@@ -364,7 +364,7 @@ describe('schema', () => {
     expect(again.all()).toEqual(book.all());
   });
 
-  it('runs only the steps that are missing, each as a whole', () => {
+  it('runs only the missing steps, each atomically', () => {
     const database = new Database(':memory:');
     const first = 'CREATE TABLE one (x)';
     migrate(database, [first]);
@@ -375,7 +375,7 @@ describe('schema', () => {
     database.close();
   });
 
-  it('of a later tsdocker is refused and not touched', () => {
+  it('of a later tsdocker is refused and not changed', () => {
     opened.pop()?.close();
     const database = new Database(path);
     database.pragma('user_version = 99');
@@ -383,7 +383,7 @@ describe('schema', () => {
     expect(() => openHistory(path)).toThrow(expect.objectContaining({ code: 'TSD_VERSION_MISMATCH' }));
   });
 
-  it('in a damaged file is recreated, the file kept aside', () => {
+  it('in a damaged file is recreated, and the file is kept aside', () => {
     opened.pop()?.close();
     writeFileSync(path, 'garbage '.repeat(1000));
     const again = open();

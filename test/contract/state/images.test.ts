@@ -43,7 +43,7 @@ async function add(graph: GraphIndex, record = image): Promise<void> {
 }
 
 describe('graph/', () => {
-  it("holds an image in Docker's form, ours in one key at the end", async () => {
+  it("stores an image in Docker's form, with our data in one key at the end", async () => {
     await add(new GraphIndex(root, files));
     const text = readFileSync(join(root, 'graph', ID, 'json'), 'utf8');
     expect(Object.keys(JSON.parse(text) as object)).toEqual([
@@ -68,7 +68,7 @@ describe('graph/', () => {
     expect(graph.layersInUse()).toEqual(new Set([ID, TOP]));
   });
 
-  it('leaves an image that exists alone and forgets one that is removed', async () => {
+  it('does not change an existing image and drops a removed one', async () => {
     const graph = new GraphIndex(root, files);
     await add(graph);
     await add(graph, { ...image, Size: 99 });
@@ -78,7 +78,7 @@ describe('graph/', () => {
     expect([graph.all(), readdirSync(join(root, 'graph')), readdirSync(join(root, 'tmp'))]).toEqual([[], [], []]);
   });
 
-  it('takes an image that several stage at the same time once, and all of them succeed', async () => {
+  it('stores an image that several stage at the same time once, and all succeed', async () => {
     const graph = new GraphIndex(root, files);
     const batches = Array.from({ length: 4 }, () => files.batch());
     for (const batch of batches) graph.add(image, batch);
@@ -89,7 +89,7 @@ describe('graph/', () => {
     expect(new GraphIndex(root, files).all()).toEqual([image]);
   });
 
-  it('takes an image that came to be beside it for its own when it is the same, and refuses another content', async () => {
+  it('accepts an equal image of a concurrent writer and refuses a different one', async () => {
     const graph = new GraphIndex(root, files);
     const late = new GraphIndex(root, files);
     await add(new GraphIndex(root, files));
@@ -105,7 +105,7 @@ describe('graph/', () => {
     ['a missing json', 'is missing', () => rmSync(join(root, 'graph', ID, 'json'))],
     ['another id', `wrong id '${TOP}'`, () => writeFileSync(join(root, 'graph', ID, 'json'), `{"id":"${TOP}"}`)],
     ['a size that is none', 'decimal', () => writeFileSync(join(root, 'graph', ID, 'layersize'), '1e9')],
-  ])('reports %s, keeps it on disk and spares its layer', async (_what, message, damage) => {
+  ])('reports %s, and keeps it and its layer on disk', async (_what, message, damage) => {
     await add(new GraphIndex(root, files));
     damage();
     const graph = new GraphIndex(root, files);
@@ -146,7 +146,7 @@ describe('repositories-<driver>', () => {
     expect(store.all()).toEqual({});
   });
 
-  it('sees what others write to the file, and does not overwrite what it cannot read', async () => {
+  it('reads foreign changes of the file and does not overwrite an unreadable one', async () => {
     const store = new RepositoryStore(root, 'overlay', files);
     writeFileSync(join(root, 'repositories-overlay'), `{"repositories":{"x":{"latest":"${ID}"}}}`);
     expect(store.get({ repository: 'x', tag: 'latest' })).toBe(ID);
@@ -155,7 +155,7 @@ describe('repositories-<driver>', () => {
     expect(readFileSync(join(root, 'repositories-overlay'), 'utf8')).toBe('{"Repositories":');
   });
 
-  it('finds a tag, an id within a repository, or what the graph knows', async () => {
+  it('finds a tag, an id within a repository, or an image of the graph', async () => {
     const store = new RepositoryStore(root, 'overlay', files);
     await store.set(name, ID, false);
     expect(store.lookup('blog/web', () => 'graph')).toBe(ID);

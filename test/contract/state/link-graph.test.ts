@@ -41,7 +41,7 @@ it('finds entities by path and paths of entities, also after a restart', () => {
   ]);
 });
 
-it('refuses a taken name in the words people know', () => {
+it('refuses a used name with the message of Docker', () => {
   expect(() => graph.set('/web', 'other')).toThrow(
     'Conflict, The name web is already assigned to web-id. You have to delete (or rename) that container to be able to assign web to a container again.',
   );
@@ -61,7 +61,7 @@ it('renames within one parent', () => {
   expect(() => graph.rename('/site', '/db')).toThrow('already assigned');
 });
 
-it('deletes one name, and purges an entity with all of them', () => {
+it('deletes one name, or an entity with all its names', () => {
   graph.delete('/web/database');
   graph.delete('/web/database');
   expect([graph.refs('db-id'), graph.get('/db')]).toEqual([1, 'db-id']);
@@ -71,7 +71,7 @@ it('deletes one name, and purges an entity with all of them', () => {
   expect([graph.get('/web'), graph.refs('db-id'), graph.entities()]).toEqual([null, 1, ['db-id']]);
 });
 
-it('undoes a batch that fails', () => {
+it('rolls a failed batch back', () => {
   expect(() =>
     graph.batch(() => {
       graph.set('/new', 'new-id');
@@ -81,7 +81,7 @@ it('undoes a batch that fails', () => {
   expect([graph.get('/new'), graph.entities()]).toEqual([null, ['db-id', 'web-id']]);
 });
 
-it('follows links that form a circle once', () => {
+it('follows circular links once', () => {
   graph.set('/db/front', 'web-id');
   expect(graph.list('/', -1).map((edge) => edge.path)).toEqual([
     '/db',
@@ -94,7 +94,7 @@ it('follows links that form a circle once', () => {
 });
 
 describe('a damaged file', () => {
-  it('is kept aside and a new one takes its place', () => {
+  it('is kept aside and replaced by a new one', () => {
     opened.pop()?.close();
     writeFileSync(path, 'this is no database, whatever its name says. '.repeat(100));
     const again = open();

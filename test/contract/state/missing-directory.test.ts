@@ -22,7 +22,7 @@ const thrownBy = (run: () => unknown): unknown => {
   }
 };
 
-test('the last one has owner and mode whatever the umask, parents are of root, and nothing else is left', () => {
+test('the last one has owner and mode regardless of umask, and its parents belong to root', () => {
   const base = temporary();
   const mask = process.umask(0o077);
   try {
@@ -35,21 +35,21 @@ test('the last one has owner and mode whatever the umask, parents are of root, a
   expect(readdirSync(join(base, 'a/b'))).toEqual(['c']);
 });
 
-test('what stands there stays as it is', () => {
+test('an existing directory stays unchanged', () => {
   const base = temporary();
   mkdirSync(join(base, 'there'), { mode: 0o700 });
   expect(makeMissingDirectory(join(base, 'there'), AS)).toBe(false);
   expect(attributes(join(base, 'there'))).toEqual({ uid: 0, gid: 0, mode: 0o700 });
 });
 
-test('what an interrupted attempt left is no hindrance', () => {
+test('remains of an interrupted attempt do no harm', () => {
   const base = temporary();
   mkdirSync(join(base, '.data.tsdocker-new'));
   makeMissingDirectory(join(base, 'data'), AS);
   expect(readdirSync(base)).toEqual(['data']);
 });
 
-test('links of root are followed, also a relative one, and where it leads is made', () => {
+test('links of root are followed, also relative ones, and their targets are created', () => {
   const base = temporary();
   mkdirSync(join(base, 'real/deep'), { recursive: true });
   symlinkSync('real/deep/../deep', join(base, 'link'));
@@ -70,7 +70,7 @@ test.each<[string, (home: string, target: string) => void]>([
   ],
   ['a link of root that the user can have moved there', (home, target) => symlinkSync(target, join(home, 'data'))],
   ['a dangling link', (home, target) => symlinkSync(join(target, 'made'), join(home, 'data'))],
-])("in a user's directory %s is not followed", (_, plant) => {
+])('in a directory of a user %s is not followed', (_, plant) => {
   const base = temporary();
   const [home, target] = [join(base, 'home'), join(base, 'etc')];
   mkdirSync(home);
@@ -84,7 +84,7 @@ test.each<[string, (home: string, target: string) => void]>([
   expect(readdirSync(target)).toEqual([]);
 });
 
-test('in a directory that everybody may write to, only a link of root is followed', () => {
+test('in a world-writable directory only a link of root is followed', () => {
   const base = temporary();
   const [shared, target] = [join(base, 'shared'), join(base, 'target')];
   mkdirSync(shared);
@@ -98,7 +98,7 @@ test('in a directory that everybody may write to, only a link of root is followe
   expect(thrownBy(() => makeMissingDirectory(join(shared, 'planted/other'), AS))).toMatchObject({ errno: 40 });
 });
 
-test('a file on the way is said, and nothing is made in its place', () => {
+test('a file in the path is an error that names it, and stays', () => {
   const base = temporary();
   symlinkSync('/dev/null', join(base, 'null'));
   expect(thrownBy(() => makeMissingDirectory(join(base, 'null/x'), AS))).toMatchObject({ errno: 20 });

@@ -29,7 +29,7 @@ function fill(): void {
   }).toThrow(/ENOSPC/);
 }
 
-test('it gives up a slice at a time to what makes room, and is filled up when there is some', async () => {
+test('releases one slice at a time to ops that make room, and refills later', async () => {
   const path = join(disk, 'reserve');
   const reserve = new Reserve(path);
   reserve.refill();
@@ -50,7 +50,7 @@ test('it gives up a slice at a time to what makes room, and is filled up when th
   expect(statSync(path).size).toBe(2048 * KIB);
 });
 
-test('it is not for other failures, and not there at all on a small disk', () => {
+test('ignores other failures, and does not exist on a small disk', () => {
   const path = join(disk, 'reserve');
   const reserve = new Reserve(path);
   write('ballast', 3072 * KIB);

@@ -48,7 +48,7 @@ describe('a new root', () => {
     expect(readFileSync(join(base, 'tsdocker.pid'), 'utf8')).toBe(String(process.pid));
   });
 
-  it('keeps its instance, and removes what a killed supervisor left half done', async () => {
+  it('keeps its instance and removes the temporary files of a killed supervisor', async () => {
     const { instanceId } = await open();
     opened.pop()?.close();
     mkdirSync(join(options.root, 'tmp', 'container-x'));
@@ -60,7 +60,7 @@ describe('a new root', () => {
     expect(readFileSync(join(base, 'outside'), 'utf8')).toBe('kept');
   });
 
-  it('gives the pid file up when it is closed', async () => {
+  it('removes its pid file when closed', async () => {
     (await open()).close();
     expect(existsSync(join(base, 'tsdocker.pid'))).toBe(false);
   });
@@ -70,7 +70,7 @@ describe('a second supervisor', () => {
   it.each([
     ['root', { runDir: 'other-run', pidfile: null }],
     ['run', { root: 'other-root', pidfile: null }],
-  ])('is refused the same %s directory, with the pid of the owner and a way out', async (name, change) => {
+  ])('is refused the same %s directory, with the pid of the owner and a remedy', async (name, change) => {
     await open();
     const paths = Object.entries(change).map(
       ([key, value]) => [key, value === null ? null : join(base, value)] as const,
@@ -89,7 +89,7 @@ describe('a second supervisor', () => {
     await open({ root: join(base, 'other') });
   });
 
-  it('may take over when the owner is gone, whatever its children do', async () => {
+  it('can take over when the owner has ended, also with its children alive', async () => {
     const lockPath = join(base, 'lock');
     const taken = tryLockFile(lockPath);
     if (!taken.locked) throw new Error('not locked');
@@ -123,7 +123,7 @@ describe('pid file', () => {
     await open({ root: join(base, 'other'), runDir: join(base, 'other-run') });
   });
 
-  it('that a killed supervisor left behind is replaced, whoever has its pid by now', async () => {
+  it('of a killed supervisor is replaced, also when its pid is in use again', async () => {
     const pidfile = join(base, 'tsdocker.pid');
     for (const left of ['1', '4194305', 'nonsense', 'a long text that is no pid\n']) {
       writeFileSync(pidfile, left);
@@ -135,21 +135,21 @@ describe('pid file', () => {
     }
   });
 
-  it('that cannot be one is an error', async () => {
+  it('that is invalid is an error', async () => {
     mkdirSync(join(base, 'tsdocker.pid'));
     await expect(open()).rejects.toMatchObject({ code: 'TSD_FLAG', message: expect.stringContaining('EISDIR') });
   });
 });
 
 describe('damage', () => {
-  it('of the instance file stops the start, because a new id would orphan everything in the kernel', async () => {
+  it('to the instance file stops the start, because a new id orphans everything in the kernel', async () => {
     mkdirSync(options.root);
     writeFileSync(join(options.root, 'instance'), 'xyz');
     await expect(open()).rejects.toMatchObject({ code: 'TSD_STATE_CORRUPT' });
     expect(readFileSync(join(options.root, 'instance'), 'utf8')).toBe('xyz');
   });
 
-  it('of a directory that is a symbolic link stops the start', async () => {
+  it('a directory that is a symbolic link stops the start', async () => {
     mkdirSync(options.root);
     symlinkSync(base, join(options.root, 'tmp'));
     await expect(open()).rejects.toMatchObject({ code: 'TSD_STATE_CORRUPT', message: expect.stringContaining('tmp') });

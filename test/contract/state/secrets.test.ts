@@ -16,7 +16,7 @@ beforeEach(async () => {
 
 const VALUE = 'correct horse battery staple\n';
 
-it('keeps a value in the run directory only, for root only', () => {
+it('stores a value only in the run directory, for root only', () => {
   const reference = state.secrets.put(VALUE);
   expect(reference).toMatch(/^tsd-secret:[0-9a-f]{64}$/);
   expect(state.secrets.get(reference)).toBe(VALUE);
@@ -34,7 +34,7 @@ it('gives equal values equal references, in this root only', async () => {
   expect(other.secrets.reference(VALUE)).not.toBe(state.secrets.reference(VALUE));
 });
 
-it('keeps references over a restart and forgets values over a reboot', async () => {
+it('keeps references after a restart and drops values after a reboot', async () => {
   const reference = state.secrets.put(VALUE);
   await state.close();
   const restarted = await open(base);
@@ -46,13 +46,13 @@ it('keeps references over a restart and forgets values over a reboot', async () 
   expect(rebooted.secrets.put(VALUE)).toBe(reference);
 });
 
-it('forgets what nothing refers to', () => {
+it('drops values without a reference', () => {
   const [kept, dropped] = [state.secrets.put('a'), state.secrets.put('b')];
   state.secrets.prune(new Set([kept]));
   expect([state.secrets.get(kept), state.secrets.get(dropped)]).toEqual(['a', null]);
 });
 
-it('reads nothing that is no reference', () => {
+it('ignores text that is not a reference', () => {
   expect(state.secrets.get('tsd-secret:../../../etc/shadow')).toBeNull();
 });
 

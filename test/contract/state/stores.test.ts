@@ -23,7 +23,7 @@ function descriptorsBelow(directory: string): string[] {
   });
 }
 
-test('a database that is refused leaves none open that was opened before it', async () => {
+test('a refused database closes those opened before it', async () => {
   const base = temporary();
   const state = await openRoot({ root: join(base, 'root'), runDir: join(base, 'run'), pidfile: null });
   onTestFinished(() => state.close());

@@ -60,10 +60,10 @@ async function worldWith(successorOn: string, leaseOn: string) {
   return { desired: () => on('front'), containers, leases };
 }
 
-test('an address is kept for the successor that uses it', async () => {
+test('keeps an address for the successor that uses it', async () => {
   expect(hasNoStrayLease(await worldWith('back', 'back'), WEB)).toBe(true);
 });
 
-test('one of another network is not, though the successor has the same on its own', async () => {
+test('releases an address of another network, also when the successor has the same one', async () => {
   expect(hasNoStrayLease(await worldWith('front', 'back'), WEB)).toBe(false);
 });

@@ -48,7 +48,7 @@ describe('a volume', () => {
     expect([open().all(), open().issues]).toEqual([[volume], []]);
   });
 
-  it('is found by its declaration, or by the container and target it was made for', async () => {
+  it('is found by its declaration, or by its container and target', async () => {
     await create(NAMED);
     await create(ANONYMOUS, '8f'.repeat(32));
     const store = open();
@@ -72,7 +72,7 @@ describe('a volume', () => {
     expect(readFileSync(join(volume.path, 'file'), 'utf8')).toBe('kept');
   });
 
-  it('goes with its data, and may be removed twice', async () => {
+  it('is removed with its data, also twice', async () => {
     const volume = await create(NAMED);
     writeFileSync(join(volume.path, 'file'), 'gone');
     const store = open();
@@ -84,7 +84,7 @@ describe('a volume', () => {
 });
 
 describe('a removal that fails because the data is in use', () => {
-  it('leaves the volume as it was, now and after a restart', async () => {
+  it('leaves the volume unchanged, also after a restart', async () => {
     const { path } = await create(ANONYMOUS);
     writeFileSync(join(path, 'row'), '1');
     const store = open();
@@ -104,10 +104,10 @@ describe('a removal that fails because the data is in use', () => {
   });
 });
 
-describe('what a kill leaves of a volume', () => {
+describe('a volume after a kill', () => {
   const left = (): string[][] => ['volumes', 'vfs/dir'].map((name) => readdirSync(join(root, name)));
 
-  it('keeps data that is not known to be unused or approved to go', async () => {
+  it('keeps data that is neither known to be unused nor approved for deletion', async () => {
     mkdirSync(join(root, 'vfs/dir', ID));
     expect([finishVolumes(root, files), left()]).toEqual([[], [[], [ID]]]);
     mkdirSync(join(root, 'volumes', `creating-${ID}`));
@@ -118,14 +118,14 @@ describe('what a kill leaves of a volume', () => {
     expect([left()[1], open().ids().size]).toEqual([[ID], 0]);
   });
 
-  it('keeps a volume whose creation was finished', async () => {
+  it('survives once its creation is complete', async () => {
     await create(NAMED);
     mkdirSync(join(root, 'volumes', `creating-${ID}`));
     expect([finishVolumes(root, files), left(), open().all().length]).toEqual([[], [[ID], [ID]], 1]);
   });
 });
 
-describe('a damaged volume keeps its data, is reported and still counts as ours', () => {
+describe('a damaged volume keeps its data, is reported and still belongs to us', () => {
   it.each<[string, string, () => void]>([
     ['a torn entry', 'not complete JSON', () => writeFileSync(join(root, 'volumes', ID, 'config.json'), '{"ID":')],
     ['a missing entry', 'is missing', () => rmSync(join(root, 'volumes', ID, 'config.json'))],

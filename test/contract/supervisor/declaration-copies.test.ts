@@ -95,7 +95,7 @@ describe('a supervisor killed at any point', () => {
     'of an apply of two apps': (sources) => sources.apply([input('shop', 'two'), input('blog', 'two')], null),
     'of a removal': (sources) => sources.remove(['/a/shop.yaml'], [], { cause: 'removed', by: null }),
   };
-  test.each(Object.entries(changes))('%s leaves copies that the next start makes agree', (_, change) => {
+  test.each(Object.entries(changes))('%s leaves copies that the next start repairs', (_, change) => {
     const outcomes = new Set<string>();
     let lived = false;
     for (let call = 1; !lived && call < 200; call++) {
@@ -115,7 +115,7 @@ describe('a supervisor killed at any point', () => {
   });
 });
 
-test('a copy costs one fsync for each app that changed, and one for all of them together', () => {
+test('a copy costs one fsync for each changed app, and one for all together', () => {
   const root = directory();
   const { sources, declarations } = start(root);
   const apps = Array.from({ length: 10 }, (_, index) => input(`app${index}`, 'one'));
@@ -135,7 +135,7 @@ test('a copy costs one fsync for each app that changed, and one for all of them 
   expect(declarations.syncs - before).toBe(1 + 1);
 });
 
-test('copies are as secret as the store', () => {
+test('copies have the access rights of the store', () => {
   const root = directory();
   start(root).sources.apply([input('shop', 'one')], null);
   const path = join(root, 'declarations');
@@ -143,7 +143,7 @@ test('copies are as secret as the store', () => {
   for (const name of readdirSync(path)) expect([name, statSync(join(path, name)).mode & 0o777]).toEqual([name, 0o600]);
 });
 
-test('a copy that is torn is kept aside and made again', () => {
+test('a torn copy is kept aside and written again', () => {
   const root = directory();
   start(root).sources.apply([input('shop', 'one')], null);
   const path = join(root, 'declarations/shop.json');

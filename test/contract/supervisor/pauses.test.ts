@@ -81,7 +81,7 @@ const CHANGED = { code: 'TSD_CONTAINER_CHANGED' };
 /** As a stop that is called off when it has asked. */
 const stop = () => fileReaders.changing(record(), 'stopped', () => fixture.driver.unpause(id));
 
-test('the container stands still until the last of its readers has ended', async () => {
+test('the container is paused until its last reader ends', async () => {
   const pauses = openPauses(fixture.driver);
   const [first, second] = [reader(pauses), reader(pauses)];
   await Promise.all([first.begun, second.begun]);
@@ -93,7 +93,7 @@ test('the container stands still until the last of its readers has ended', async
   expect([isFrozen(), status()]).toEqual([false, 'running']);
 });
 
-test('who comes after a stop that was called off has a pause of its own, which readers before it do not end', async () => {
+test('a reader after a cancelled stop gets its own pause, which earlier readers do not end', async () => {
   const pauses = openPauses(fixture.driver);
   const before = reader(pauses);
   await before.begun;
@@ -110,7 +110,7 @@ test('who comes after a stop that was called off has a pause of its own, which r
   expect([isFrozen(), status()]).toEqual([false, 'running']);
 });
 
-test('a pause that waits for its turn does not begin after a stop was asked for', async () => {
+test('a queued pause does not begin after a stop request', async () => {
   const seen: RunStatus[] = [];
   const pauses = openPauses(fixture.driver, seen);
   const before = reader(pauses);
@@ -127,7 +127,7 @@ test('a pause that waits for its turn does not begin after a stop was asked for'
   expect([isFrozen(), status()]).toEqual([false, 'running']);
 });
 
-test('files that change nevertheless are reported as changes of the container', async () => {
+test('files that change during a pause are reported as changes of the container', async () => {
   const source = join(fixture.instance.root, 'rootfs');
   // The first that is read.
   const large = join(source, '0-large');
@@ -142,7 +142,7 @@ test('files that change nevertheless are reported as changes of the container', 
   });
 });
 
-test('the look at a tree ends when the container is stopped', async () => {
+test('a tree scan ends when the container is stopped', async () => {
   const source = join(fixture.instance.root, 'rootfs');
   let pieces = 0;
   const read = openPauses(fixture.driver).during(record(), async (_still, disturbed) => {

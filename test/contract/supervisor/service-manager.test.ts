@@ -6,7 +6,7 @@ import { ServiceManager } from '../../../src/supervisor/service-manager.ts';
 import { notifySocket } from '../../support/notify-socket.ts';
 import { until } from '../../support/wait.ts';
 
-test('a slow service manager does not block the supervisor and receives the last message of each kind', async () => {
+test('a slow service manager does not block the supervisor and gets the last message of each kind', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'tsd-notify-'));
   const path = join(directory, 'socket');
   const socket = notifySocket(path);

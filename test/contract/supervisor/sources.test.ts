@@ -54,8 +54,8 @@ function sourcesOn(
 const file = (path: string, text: string) => ({ path, content: { ok: true as const, text } });
 const look = (...files: ReturnType<typeof file>[]) => ({ files, loss: 'none' as const, inputsChanged: false });
 
-describe('a manifest that was accepted by another version and cannot be used by this one', () => {
-  test('leaves what runs of its app alone, until it is put right', async () => {
+describe('a manifest that an earlier version accepted and this one cannot use', () => {
+  test('leaves the containers of its app running until it is corrected', async () => {
     const history = open();
     const { id } = history.sources.record(
       { kind: 'watched', origin: '/m/blog.yaml', baseDir: '/m', text: 'volumes: { data: { fromTheFuture: 1 } }\n' },
@@ -75,14 +75,14 @@ describe('a manifest that was accepted by another version and cannot be used by 
     expect(changes).toHaveLength(1);
   });
 
-  test('an app that never was accepted is not protected', async () => {
+  test('does not protect an app that was never accepted', async () => {
     const sources = sourcesOn(open());
     await sources.directory.watch(look(file('/m/blog.yaml', 'volumes: { data: { x: 1 } }\n')));
     expect(sources.state.untouched?.size ?? 0).toBe(0);
   });
 });
 
-test('a generation voids what was approved of the resources it declares, and nothing else', async () => {
+test('a generation voids only approvals of the resources it declares', async () => {
   const history = open();
   const sources = sourcesOn(history);
   history.approvals.grant('volume/a/one', 0);
@@ -94,7 +94,7 @@ test('a generation voids what was approved of the resources it declares, and not
   expect([...history.approvals.all()]).toEqual(['volume/a/two']);
 });
 
-test('a generation voids what was approved of the anonymous volumes of containers it declares', async () => {
+test('a generation voids approvals of anonymous volumes of its containers', async () => {
   const history = open();
   const sources = sourcesOn(history);
   history.approvals.grant('volume/a/web:3f2a3f2a3f2a', 0);
@@ -106,7 +106,7 @@ test('a generation voids what was approved of the anonymous volumes of container
   expect([...history.approvals.all()].sort()).toEqual(['volume/a/other:3f2a3f2a3f2a', 'volume/b/web:3f2a3f2a3f2a']);
 });
 
-test('a file of the watched directory is tried in its own place', async () => {
+test('a dry run reads a watched file in its own directory', async () => {
   const sources = sourcesOn(open());
   await sources.directory.watch(look(file('/m/a.yaml', 'volumes: { one: {} }\n'), file('/m/b.yaml', '')));
   const input = { file: '/m/a.yaml', baseDir: '/m', text: 'volumes: { two: {} }\n' };
@@ -117,11 +117,11 @@ test('a file of the watched directory is tried in its own place', async () => {
   expect([...sources.state.resources.keys()]).toEqual(['volume/a/one']);
 });
 
-describe('rollback with hold', () => {
+describe('rollback --hold', () => {
   const text = (driver: string) => `volumes: { ${driver}: {} }\n`;
   const keys = (sources: Sources) => [...sources.state.resources.keys()];
 
-  test('brings back what a removed file declared and takes out what a new one does, over a restart', async () => {
+  test('restores a removed file and drops a new one, also after a restart', async () => {
     const history = open();
     const sources = sourcesOn(history);
     await sources.directory.watch(look(file('/m/a.yaml', text('one')), file('/m/b.yaml', text('two'))));
@@ -150,14 +150,14 @@ describe('rollback with hold', () => {
   });
 });
 
-describe('an app that a version applied which pinned no files', () => {
+describe('an app applied by a version that pinned no files', () => {
   const text =
     'images: { b: { archive: /b.tar } }\ncontainers: { web: { image: b, volumes: [/conf:/conf:ro], envFile: [/env] } }\n';
   const applied = { kind: 'applied', origin: '/a/app.yaml', baseDir: '/a', text } as const;
   const input = { file: '/a/app.yaml', baseDir: '/a', text };
   const hashes = (sources: Sources) => sources.state.resources.get('container/app/web')?.contentHashes;
 
-  test('follows its files until its next apply, and its generation becomes one that keeps contents', async () => {
+  test('follows its files until its next apply, and its generation then pins contents', async () => {
     const history = open();
     const files: Record<string, string> = { '/conf': 'one', '/env': 'A=1' };
     const { id } = history.sources.record(applied, 1);
@@ -192,7 +192,7 @@ describe('an app that a version applied which pinned no files', () => {
     expect(hashes(again)).toEqual(hashes(seen));
   });
 
-  test('is not touched by a pin of that version, whatever its files hold', async () => {
+  test('ignores a pin of that version, whatever its files contain', async () => {
     const history = open();
     const files: Record<string, string> = { '/conf': 'one', '/env': 'A=1' };
     const watched = { kind: 'watched', origin: '/m/app.yaml', baseDir: '/m', text } as const;

@@ -78,8 +78,8 @@ afterEach(async () => {
   expect(problems).toEqual([]);
 });
 
-describe('what is a manifest', () => {
-  test('editor, backup and hidden files never are', async () => {
+describe('a manifest', () => {
+  test('is never an editor, backup or hidden file', async () => {
     for (const name of ['.a.yaml', 'a.yaml~', '.a.yaml.swp', '#a.yaml#', 'a.yaml.tmp', '4913', '~$a.yaml', 'a.json']) {
       put(name, 'noise');
     }
@@ -91,7 +91,7 @@ describe('what is a manifest', () => {
     await becomes({ 'a.yaml': 'one', 'b.yml': 'two' });
   });
 
-  test('an unreadable file is reported, not left out', async () => {
+  test('that is unreadable is reported, not ignored', async () => {
     put('binary.yaml', '');
     writeFileSync(join(directory, 'binary.yaml'), Buffer.from([0xff, 0xfe, 0x00]));
     execFileSync('mkfifo', [join(directory, 'pipe.yaml')]);
@@ -107,8 +107,8 @@ describe('what is a manifest', () => {
   });
 });
 
-describe('changes', () => {
-  test('a dropped, changed, renamed and removed file', async () => {
+describe('a change', () => {
+  test('of a file is reported: added, edited, renamed, removed', async () => {
     start();
     await untilTold(1);
     expect(current()).toEqual({});
@@ -123,7 +123,7 @@ describe('changes', () => {
     expect(snapshots.at(-1)?.loss).toBe('none');
   });
 
-  test('the way vim writes: the old file moved away, a new one made, the backup removed', async () => {
+  test('by vim is one change: the file is renamed, a new one written, the backup removed', async () => {
     put('a.yaml', 'one');
     put('b.yaml', 'other');
     start();
@@ -140,7 +140,7 @@ describe('changes', () => {
     expect(snapshots.every(({ files }) => files.length === 2)).toBe(true);
   });
 
-  test('several files at once are one change', async () => {
+  test('of several files at once is one change', async () => {
     start();
     await untilTold(1);
     for (let index = 0; index < 20; index++) put(`app-${index}.yaml`, `text ${index}`);
@@ -148,7 +148,7 @@ describe('changes', () => {
     expect(snapshots.map(({ files }) => files.length)).toEqual([0, 20]);
   });
 
-  test('a file that is still being written is not read, and holds back the others', async () => {
+  test('waits, with all files, for a file that is still being written', async () => {
     start();
     await untilTold(1);
     const fd = openSync(join(directory, 'slow.yaml'), 'w');
@@ -167,7 +167,7 @@ describe('changes', () => {
     expect(current()['slow.yaml']?.split('\n')).toHaveLength(9);
   });
 
-  test('a file that stays open for writing does not hold back the others for ever', async () => {
+  test('does not wait for ever for a file that stays open for writing', async () => {
     put('stuck.yaml', 'before');
     start();
     await becomes({ 'stuck.yaml': 'before' });
@@ -182,7 +182,7 @@ describe('changes', () => {
     await becomes({ 'quick.yaml': 'quick', 'stuck.yaml': 'before and more' });
   });
 
-  test('writers that come and go at every moment do no harm to this process', async () => {
+  test('survives writers that open and close at any moment', async () => {
     put('busy.yaml', 'start\n');
     start();
     await untilTold(1);
@@ -198,8 +198,8 @@ describe('changes', () => {
   });
 });
 
-describe('links and directories that go', () => {
-  test('a Kubernetes volume: files are links through ..data, which is replaced in one step', async () => {
+describe('a link or directory', () => {
+  test('of a Kubernetes volume is followed through ..data, which is replaced in one step', async () => {
     const version = (name: string, text: string) => {
       mkdirSync(join(directory, name));
       put(`${name}/a.yaml`, text);
@@ -215,7 +215,7 @@ describe('links and directories that go', () => {
     expect(snapshots).toHaveLength(2);
   });
 
-  test('a link into another directory, and the watched directory itself a link', async () => {
+  test('into another directory is followed, also for the watched directory itself', async () => {
     const elsewhere = join(root, 'elsewhere');
     mkdirSync(elsewhere);
     writeFileSync(join(elsewhere, 'real.yaml'), 'one');
@@ -229,7 +229,7 @@ describe('links and directories that go', () => {
     await becomes({ 'a.yaml': 'one and two' });
   });
 
-  test('a link whose target is gone stays there as one that cannot be read', async () => {
+  test('without its target is reported as unreadable', async () => {
     const elsewhere = join(root, 'elsewhere');
     mkdirSync(elsewhere);
     for (const name of ['a.yaml', 'b.yaml']) {
@@ -249,7 +249,7 @@ describe('links and directories that go', () => {
     await becomes({ 'a.yaml': 'one' });
   });
 
-  test('a link to itself is there too', () => {
+  test('to itself is reported as unreadable', () => {
     symlinkSync('self.yaml', join(directory, 'self.yaml'));
     const path = join(directory, 'self.yaml');
     const { files, unseen } = scanDirectory(directory);
@@ -260,7 +260,7 @@ describe('links and directories that go', () => {
     });
   });
 
-  test('a link to itself does not keep the others from being watched, and is watched itself once it is mended', async () => {
+  test('to itself does not stop the watch, and is watched once it is corrected', async () => {
     const target = join(root, 'target.yaml');
     writeFileSync(target, 'mended');
     symlinkSync('self.yaml', join(directory, 'self.yaml'));
@@ -287,7 +287,7 @@ describe('links and directories that go', () => {
     expect(problems).toEqual([]);
   });
 
-  test('a link whose target is replaced by removing and making it is not lost in between', async () => {
+  test('whose target is removed and created is not lost in between', async () => {
     const target = join(root, 'target.yaml');
     writeFileSync(target, 'one');
     symlinkSync(target, join(directory, 'a.yaml'));
@@ -301,7 +301,7 @@ describe('links and directories that go', () => {
     expect(snapshots.map(({ files }) => files[0]?.content.ok)).toEqual([true, true, true]);
   });
 
-  test('a directory that vanishes is a loss; when it comes back its files are found', async () => {
+  test('that vanishes is a loss, and its files are found when it returns', async () => {
     put('a.yaml', 'one');
     start();
     await becomes({ 'a.yaml': 'one' });
@@ -316,7 +316,7 @@ describe('links and directories that go', () => {
     await becomes({ 'a.yaml': 'back', 'b.yaml': 'more' });
   });
 
-  test('several files that go at once are a loss, one after another are not', async () => {
+  test('losing several files at once is a loss, one after another is not', async () => {
     put('a.yaml', 'one');
     put('b.yaml', 'two');
     start();
@@ -327,7 +327,7 @@ describe('links and directories that go', () => {
     expect(snapshots.at(-1)?.loss).toBe('emptied');
   });
 
-  test('an empty directory in the place of the watched one is a loss', async () => {
+  test('replaced by an empty directory is a loss', async () => {
     put('a.yaml', 'one');
     start();
     await becomes({ 'a.yaml': 'one' });
@@ -338,7 +338,7 @@ describe('links and directories that go', () => {
     expect(snapshots.at(-1)?.loss).toBe('emptied');
   });
 
-  test('a directory that is not there yet, with manifests in force from before', async () => {
+  test('missing at the start is a loss when manifests are in force', async () => {
     rmSync(directory, { recursive: true });
     start(1);
     await untilTold(1);
@@ -349,8 +349,8 @@ describe('links and directories that go', () => {
   });
 });
 
-describe('inputs', () => {
-  test('a changed, replaced, removed and new env file is reported', async () => {
+describe('an input', () => {
+  test('like an env file is reported when changed, replaced, removed or created', async () => {
     const input = join(root, 'web.env');
     writeFileSync(input, 'A=1');
     const old = new Date(Date.now() - 60_000);

@@ -4,7 +4,7 @@ import { FrameDecoder, frameHeader, MAX_PAYLOAD_BYTES } from '../../../src/api/f
 
 const frame = fc.record({ type: fc.integer({ min: 0, max: 255 }), payload: fc.uint8Array({ maxLength: 300 }) });
 
-test('frames come out as they went in, however the stream was cut', () => {
+test('frames are decoded unchanged, however the stream is split', () => {
   fc.assert(
     fc.property(
       fc.array(frame, { maxLength: 20 }),
@@ -28,7 +28,7 @@ test('frames come out as they went in, however the stream was cut', () => {
   );
 });
 
-test('a header that cannot be one is refused at once, before its payload is waited for', () => {
+test('an invalid header is refused before its payload arrives', () => {
   expect(() => new FrameDecoder().push(frameHeader(0, MAX_PAYLOAD_BYTES + 1))).toThrow('not a frame: 0000000000100001');
   expect(() => new FrameDecoder().push(Buffer.from('HTTP/1.1 200 OK\r\n'))).toThrow('not a frame');
 });

@@ -27,7 +27,7 @@ test.each([
   'example.com:1',
   'unix://rel',
   '',
-])('%j is none', (text) => {
+])('%j is not an address', (text) => {
   expect(() => parseHttpAddress(text)).toThrow(/is no address to serve HTTP on/);
 });
 
@@ -50,12 +50,12 @@ describe('the settings', () => {
   const gate = createGate({ trusted: { users: [], groups: [] } });
   const load = (flags: Record<string, unknown>) => loadDaemonConfig({ flags, env: {}, configFile: '/dev/null', gate });
 
-  test('nothing is served unless it is asked for', () => {
+  test('serve nothing by default', () => {
     expect(load({}).config).toMatchObject({ metrics: null, web: null });
     expect(load({ web: 'unix:///run/page.sock' }).config?.web).toEqual({ type: 'unix', path: '/run/page.sock' });
   });
 
-  test('an address that others reach must be wanted twice', () => {
+  test('require a second setting for a reachable address', () => {
     const { errors } = load({ metrics: '0.0.0.0:9323', web: '[::]:80' });
     expect(errors?.map(({ message }) => message)).toEqual([
       '--metrics: others reach 0.0.0.0, and nothing here is encrypted or asks for a login. Use 127.0.0.1, or --remote-http.',

@@ -32,7 +32,7 @@ describe('the text of instructions', () => {
     expect(rests(text)).toEqual(expected);
   });
 
-  it('contents of here-documents, expanded or not, with tabs taken away for <<-', () => {
+  it('contents of here-documents, expanded or not, without tabs for <<-', () => {
     const [copy] = parseSyntax('COPY <<A <<-"B" /x/\n $V\nA\n\t\ttab\n\tB\n', 'Dockerfile').instructions;
     expect(copy?.heredocs).toEqual([
       { name: 'A', content: ' $V\n', expand: true, stripped: false },
@@ -40,7 +40,7 @@ describe('the text of instructions', () => {
     ]);
   });
 
-  it('flags, exec form and places', () => {
+  it('flags, exec form and positions', () => {
     const [, run] = parseSyntax(
       'FROM a\n\nRUN --network=none --mount=type=tmpfs,target="/a b" \\\n ["x", "y z"]\n',
       'D',
@@ -56,7 +56,7 @@ describe('the text of instructions', () => {
   });
 });
 
-describe('what no build could carry out', () => {
+describe('a Dockerfile that cannot be built', () => {
   it.each([
     ['', 'has no instructions'],
     ['# only a comment', 'has no instructions'],
@@ -89,7 +89,7 @@ describe('what no build could carry out', () => {
     );
   });
 
-  it('the message shows the lines and the place is that of the instruction', () => {
+  it('the message shows the lines, and the position is that of the instruction', () => {
     expect(() => read('FROM a\n\nRNU x \\\n  y\n')).toThrow(
       expect.objectContaining({
         source: { file: 'Dockerfile', line: 3, column: 1 },
@@ -111,7 +111,7 @@ FROM scratch
 COPY --from=builder a b
 `;
 
-  it('global arguments fill in FROM; a stage has those it declares', () => {
+  it('FROM uses global arguments, a stage those it declares', () => {
     const dockerfile = read(FILE, { BASE: 'alpine' });
     const [builder, last] = dockerfile.stages;
     expect(builder).toMatchObject({ name: 'builder', base: 'alpine:alpine-12', platform: 'linux/amd64' });
@@ -135,7 +135,7 @@ COPY --from=builder a b
     ]);
   });
 
-  it('stages by name and number, and the target', () => {
+  it('stages are found by name and number, also as target', () => {
     const dockerfile = read('FROM a AS one\nFROM b\nFROM c AS three');
     expect(findStage(dockerfile, 'ONE', 2)?.index).toBe(0);
     expect(findStage(dockerfile, '1', 2)?.index).toBe(1);
@@ -200,10 +200,10 @@ describe('the configuration', () => {
   });
 });
 
-describe('mounts of RUN', () => {
+describe('a mount of RUN', () => {
   const mounts = (text: string) => readMounts(instruction(`RUN ${text} x`), new Expander('\\', () => 'v'), '/work');
 
-  it('in their forms', () => {
+  it('is accepted in each form', () => {
     expect(
       mounts(
         '--mount=type=cache,target=c,sharing=locked,id=$I --mount=target=/b,from=one,source=s,rw ' +

@@ -53,7 +53,7 @@ describe('.dockerignore', () => {
     expect(ignores(rules, path)).toBe(expected);
   });
 
-  it('only directories in which something may be wanted are looked into', () => {
+  it('only directories with possible matches are read', () => {
     const { matcher } = parseIgnoreFile('*\n!src/app\n');
     expect(matcher.mayHoldWanted('src')).toBe(true);
     expect(matcher.mayHoldWanted('src/app/deep')).toBe(true);
@@ -62,19 +62,19 @@ describe('.dockerignore', () => {
     expect(parseIgnoreFile('*').matcher.mayHoldWanted('anything')).toBe(false);
   });
 
-  it('a file has 800 wildcards at most, so that matching a path with all of its rules has a bound', () => {
+  it('a file has 800 wildcards at most, which bounds the match of a path', () => {
     const { problems } = parseIgnoreFile('a*b*c*d*\n'.repeat(201));
     expect(problems).toEqual([{ line: 201, message: '"a*b*c*d*" is one wildcard too many; the file may have 800' }]);
   });
 
-  it('what is no pattern is named with its line', () => {
+  it('an invalid pattern is named with its line', () => {
     expect(parseIgnoreFile('a\n[\nb\\').problems).toEqual([
       { line: 2, message: '"[" is no pattern' },
       { line: 3, message: '"b\\\\" is no pattern' },
     ]);
   });
 
-  it('a Dockerfile has an ignore file of its own before the common one', () => {
+  it('the ignore file of a Dockerfile wins over the common one', () => {
     expect(ignoreFileNames('build/App.dockerfile')).toEqual(['build/App.dockerfile.dockerignore', '.dockerignore']);
     expect(ignoreFileNames(null)).toEqual(['.dockerignore']);
   });

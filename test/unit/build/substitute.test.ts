@@ -26,17 +26,17 @@ describe('variables in a word', () => {
     expect(substituteWords('a $B  "c d" $EMPTY', options)).toEqual(['a', 'two words', 'c d', '']);
   });
 
-  it('another escape character leaves backslashes alone', () => {
+  it('another escape character makes backslashes literal', () => {
     expect(substituteWord('c:\\dir`$A', { ...options, escapeCharacter: '`' })).toBe('c:\\dir$A');
   });
 
-  it('in the body of a here-document quotes are text', () => {
+  it('quotes in a here-document are text', () => {
     expect(substituteWord('say "$A" \'$A\' \\$A \\n', { ...options, keepQuotes: true })).toBe(
       'say "one" \'one\' $A \\n',
     );
   });
 
-  it('a word grows to 128 KiB and no further, whatever variables stand for', () => {
+  it('a word has 128 KiB at most, whatever its variables contain', () => {
     const long = { ...options, lookup: () => 'x'.repeat(100_000) };
     expect(substituteWord('$A', long)).toHaveLength(100_000);
     for (const text of ['$A$A', '"$A$A"', reference('A//x/yy'), reference('A:+$A$A')]) {
@@ -45,7 +45,7 @@ describe('variables in a word', () => {
     expect(substituteWord('$A$A', { ...long, keepQuotes: true })).toHaveLength(200_000);
   });
 
-  it('a replacement that would look at a value again and again is refused', () => {
+  it('a replacement with superlinear cost is refused', () => {
     const long = { ...options, lookup: () => 'a'.repeat(100_000) };
     expect(substituteWord(reference('A//*a*a*a*a*a*a/x'), long)).toBe('x');
     expect(() => substituteWord(reference('A//a*a*a*a*a*b/x'), long)).toThrow(/takes too long to find/);
@@ -53,7 +53,7 @@ describe('variables in a word', () => {
     expect(substituteWord(reference('A%%b*a*a*a*a*a'), long)).toHaveLength(100_000);
   });
 
-  it('references stand 32 deep in each other and no deeper', () => {
+  it('references nest 32 deep at most', () => {
     const deep = (levels: number) =>
       Array.from({ length: levels }).reduce<string>((inner) => reference(`NO:-${inner}`), 'x');
     expect(substituteWord(deep(32), options)).toBe('x');

@@ -54,7 +54,7 @@ test('the exit code is that of the container', async () => {
   `);
 });
 
-test('the end of our input is not the end of that of the container', async () => {
+test("the end of our input is not the end of the container's input", async () => {
   served().supervisor.payload = { argv: ['size'], tty: false, stdin: true };
   const outcome = screen(['attach', 'web'], { input: 'x' });
   const { sessions } = served().supervisor;
@@ -65,7 +65,7 @@ test('the end of our input is not the end of that of the container', async () =>
   expect(await outcome).toMatch(/exit 0$/);
 });
 
-test('keys for a terminal come from one', async () => {
+test('keys for a terminal come from a terminal', async () => {
   served().supervisor.payload = { argv: ['hold'], tty: true, stdin: true };
   expect(await screen(['attach', 'web'])).toMatchInlineSnapshot(`
     "--- stderr

@@ -53,12 +53,12 @@ describe('build', () => {
     ]);
   });
 
-  test('a Dockerfile outside of the context is named by its place', async () => {
+  test('a Dockerfile outside of the context is named by its path', async () => {
     await run(['build', '-f', 'Other.dockerfile', 'ctx'], { cwd: area.path });
     expect(asked().at(-1)?.dockerfile).toBe(join(area.path, 'Other.dockerfile'));
   });
 
-  test('steps, output and the end', async () => {
+  test('steps, output and the result are printed', async () => {
     expect(await screen(['build', join(area.path, 'ctx')])).toBe(
       `[app 1/1] RUN make\n[app 1/1] one\n[app 1/1] two\nbuilt sha256:${'ab'.repeat(32)} as app:1\n--- exit 0`,
     );
@@ -71,7 +71,7 @@ describe('build', () => {
     expect(types).toEqual(['step', 'output', 'built', 'ready']);
   });
 
-  test('a failure is shown with all its lines, and none of them moves the cursor', async () => {
+  test('a failure is shown with all its lines, without cursor control', async () => {
     const message = 'Dockerfile:2:1: RUN ended with exit code 1\n    2 | RUN false\u001b[2J\nlast';
     const error = { code: 'TSD_BUILD_RUN', class: 'unavailable', message, hint: 'Mend it.' } as const;
     served().supervisor.builds.events = [{ type: 'failed', error }];

@@ -102,7 +102,7 @@ test.each([
   expect(read(...argv)).toEqual(expected);
 });
 
-describe('what is wrong', () => {
+describe('a usage error', () => {
   test.each([
     [[], "missing required argument 'first'", ''],
     [['x', '--tial', '3'], "unknown option '--tial'", 'did you mean --tail?'],
@@ -123,7 +123,7 @@ describe('what is wrong', () => {
     expect(() => read(...argv)).toThrow(expect.objectContaining({ message, hint }));
   });
 
-  test('too many words, a word that is no choice, an option that has to be there', () => {
+  test('too many words, an invalid choice and a missing option are reported', () => {
     const command = new Command('pick').addArgument(new Argument('<shell>', 'which').choices(['bash', 'zsh']));
     expect(() => parseCommand(command, ['bash', 'zsh'])).toThrow(
       "too many arguments for 'pick'. Expected 1 argument but got 2.",
@@ -137,7 +137,7 @@ describe('what is wrong', () => {
   });
 });
 
-test('a command that passes words through reads options before its first argument only', () => {
+test('a command that passes words through reads options only before its first argument', () => {
   const command = new Command('exec')
     .argument('<container>', 'where')
     .argument('<command...>', 'what')
@@ -151,7 +151,7 @@ test('a command that passes words through reads options before its first argumen
   expect(parseCommand(command, ['--help', 'web'])).toEqual({ help: true });
 });
 
-test('hostile words never do more than a usage error', () => {
+test('hostile words cause at most a usage error', () => {
   const word = fc.oneof(
     fc.string(),
     fc.constantFrom('-', '--', '-a', '-t', '--tail', '--wait', '--no-cache', '-aq1', 'x'),
@@ -167,7 +167,7 @@ test('hostile words never do more than a usage error', () => {
   );
 });
 
-test('a help page fits its width, and says what may be written and what is meant without', () => {
+test('a help page fits its width and lists choices and defaults', () => {
   const page = helpPage(declare(), 'tsdocker try [options] <first> [others...]', 70);
   expect(page).toMatchInlineSnapshot(`
     "Usage: tsdocker try [options] <first> [others...]

@@ -7,7 +7,7 @@ const { run, manifest } = useTerminal();
 const service = (name: string, image: string, top = '') => `${top}services: { ${name}: { image: ${image} } }\n`;
 
 describe('Compose files that several -f name', () => {
-  test('are one app, with a note', async () => {
+  test('form one app, with a note', async () => {
     const paths = [
       manifest('compose.yaml', service('web', 'nginx:1', 'name: shop\n')),
       manifest('prod.yaml', 'services: { web: { command: [ run ] }, db: { image: postgres } }\n'),
@@ -20,7 +20,7 @@ describe('Compose files that several -f name', () => {
     );
   });
 
-  test('with names of their own are apps of their own, as are other manifests', async () => {
+  test('with their own names are separate apps, like other manifests', async () => {
     const paths = [
       manifest('a.yaml', service('web', 'nginx', 'name: a\n')),
       manifest('b.yaml', service('web', 'nginx', 'name: b\n')),
@@ -31,7 +31,7 @@ describe('Compose files that several -f name', () => {
     expect(stderr).not.toContain('merged');
   });
 
-  test('and are wrong are shown with the line of their own file', async () => {
+  test('with mistakes are shown with the line of their own file', async () => {
     const paths = [
       manifest('a.yaml', service('web', 'nginx')),
       manifest('b.yaml', 'services: { web: { ports: x } }\n'),

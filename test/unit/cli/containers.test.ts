@@ -4,13 +4,13 @@ import { useTerminal } from '../../support/api/terminal.ts';
 const { served, run, screen } = useTerminal();
 
 describe('logs', () => {
-  test('bytes go to their streams as they are', async () => {
+  test('bytes are passed to their streams unchanged', async () => {
     const { stdout, stderr } = await run(['logs', 'web']);
     expect(stdout).toBe('listening on 80\n\u001b[32mgreen\u001b[0m\n');
     expect(stderr).toBe('a long line, continued\n');
   });
 
-  test('timestamps stand at the beginning of lines only', async () => {
+  test('timestamps appear only at the start of a line', async () => {
     expect(await screen(['logs', '-t', 'web'])).toMatchInlineSnapshot(`
       "2026-01-02T03:04:05.000000001Z listening on 80
       2026-01-02T03:04:05.000000004Z [32mgreen[0m
@@ -34,7 +34,7 @@ describe('logs', () => {
     });
   });
 
-  test('forms that are none', async () => {
+  test('invalid forms are refused', async () => {
     expect(await screen(['logs', '--since', 'yesterday', 'web'])).toMatchInlineSnapshot(`
       "--- stderr
       error: option '--since <time>' argument 'yesterday' is invalid. write for example 10m, 2026-01-02T15:04:05Z or Unix seconds.
@@ -57,7 +57,7 @@ describe('logs', () => {
 });
 
 describe('single containers', () => {
-  test('names that worked are printed, the others explained', async () => {
+  test('successful names are printed, failed ones explained', async () => {
     expect(await screen(['stop', '-t', '1500ms', 'web', 'nope'])).toMatchInlineSnapshot(`
       "web
       --- stderr
@@ -96,7 +96,7 @@ describe('single containers', () => {
     expect(served().supervisor.asked[0]).toEqual({ call: 'kill', with: { name: 'web', signal } });
   });
 
-  test('a signal that is none', async () => {
+  test('an invalid signal is refused', async () => {
     expect(await screen(['kill', '-s', 'BOO', 'web'])).toMatchInlineSnapshot(`
       "--- stderr
       error: option '-s, --signal <signal>' argument 'BOO' is invalid. there is no such signal.
@@ -107,7 +107,7 @@ describe('single containers', () => {
 });
 
 describe('exec', () => {
-  test("outputs and exit code are the command's", async () => {
+  test('outputs and exit code are those of the command', async () => {
     expect(await screen(['exec', 'web', 'exit', '42'])).toMatchInlineSnapshot(`
       "--- stderr
       leaving with 42
@@ -120,7 +120,7 @@ describe('exec', () => {
     });
   });
 
-  test("options before the container are ours, after it the command's", async () => {
+  test('options before the container are ours, those after it belong to the command', async () => {
     const argv = [
       'exec',
       '-e',

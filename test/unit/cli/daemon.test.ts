@@ -42,7 +42,7 @@ function load(flags: Readonly<Record<string, unknown>>, env: Readonly<Record<str
   return config;
 }
 
-test('the defaults', () => {
+test('the defaults are complete', () => {
   expect({ ...load({}), configFile: undefined }).toMatchInlineSnapshot(`
     {
       "bip": null,
@@ -108,7 +108,7 @@ describe('where values come from', () => {
     });
   });
 
-  test('everything may stand in the environment, under the name of its flag', () => {
+  test('every flag has a variable of the environment', () => {
     for (const { flags, env } of Object.values(SETTINGS)) {
       const long = /--([a-z-]+)/.exec(flags)?.[1] ?? '';
       // DOCKER_DRIVER in Docker.
@@ -117,7 +117,7 @@ describe('where values come from', () => {
     }
   });
 
-  test('paths that depend on others follow them', () => {
+  test('derived paths follow their base', () => {
     expect(load({ runDir: '/run/b' })).toMatchObject({
       hosts: ['unix:///run/b/tsdocker.sock'],
       pidfile: '/run/b/tsdocker.pid',
@@ -175,13 +175,13 @@ describe('rules of Docker 1.4', () => {
     ['--dns-search', 'corp.example.'],
     ['--bip', '192.168.5.1/24'],
     ['--ip', '::1'],
-  ])('%s %s is right', (flag, value) => {
+  ])('%s %s is accepted', (flag, value) => {
     const name = flag === '--dns-search' ? 'dnsSearch' : flag.slice(2);
     expect(() => load({ [name]: flag === '--dns-search' ? [value] : value })).not.toThrow();
   });
 });
 
-test('all problems come at once, each with its origin', async () => {
+test('all problems are reported at once, each with its origin', async () => {
   const file = configFile('root: rel\nruntime: x\nmtu: -4\n');
   const { exitCode, stderr } = await tsdocker(['daemon', '--config', file, '--dns', 'x', '--dns', 'y'], {
     env: { TSDOCKER_IP: 'z' },
@@ -199,7 +199,7 @@ test('all problems come at once, each with its origin', async () => {
   `);
 });
 
-test('a config file that is none', () => {
+test('an invalid config file is refused', () => {
   expect(errorsOf(configFile('a: [1\nb: 2'))).toMatchInlineSnapshot(`
     [
       "DIR/daemon.yaml:2:1: Flow sequence in block collection must be sufficiently indented and end with a ]",
@@ -218,14 +218,14 @@ test('a config file that is none', () => {
 });
 
 describe('words of Docker', () => {
-  test('-g is the root, DOCKER_TMPDIR the directory of temporary files, and our own come first', async () => {
+  test('-g sets the root, DOCKER_TMPDIR the temporary directory, and our names win', async () => {
     expect(load({}, { DOCKER_TMPDIR: '/docker' }).tmpdir).toBe('/docker');
     expect(load({}, { DOCKER_TMPDIR: '/docker', TSDOCKER_TMPDIR: '/ours' }).tmpdir).toBe('/ours');
     expect(await refused('-g', './here')).toBe('');
     expect((await tsdocker(['daemon', '-g', '/one', '--root', '/two'])).stderr).toContain('name two different values');
   });
 
-  test('-d before any command runs the daemon, with the flags around it', async () => {
+  test('-d before any command runs the daemon with the flags around it', async () => {
     for (const words of [
       ['-d', '--ip', 'never'],
       ['--ip', 'never', '-g', '/x', '--daemon'],
@@ -240,7 +240,7 @@ describe('words of Docker', () => {
     expect((await tsdocker(['--graph', '-d', 'version'])).exitCode).toBe(64);
   });
 
-  test('--selinux-enabled is refused as long as there are no labels, and false is fine', async () => {
+  test('--selinux-enabled is refused without labels, and false is accepted', async () => {
     expect(await refused('--selinux-enabled')).toContain('SELinux labels are not put on containers yet');
     expect(await refused('--selinux-enabled=false')).toBe('');
   });
@@ -251,18 +251,18 @@ describe('a host that cannot run containers', () => {
     ['6.7.12-amd64', 'x64', 'Linux 6.7.12-amd64 is too old'],
     ['5.10.0', 'x64', 'Linux 5.10.0 is too old'],
     ['6.12.0', 'ia32', 'architecture ia32 is not supported'],
-  ] as const)('%s on %s is refused with what it needs', (kernel, architecture, message) => {
+  ] as const)('%s on %s is refused with its requirement', (kernel, architecture, message) => {
     const refusal = (): void => requireHost(kernel, architecture as NodeJS.Architecture);
     expect(refusal).toThrow(expect.objectContaining({ code: 'TSD_UNSUPPORTED_HOST', class: 'unsupported' }));
     expect(refusal).toThrow(message);
   });
 
-  test.each(['6.8.0', '6.12.48+deb13-amd64', '7.0.0-rc1'])('%s will do', (kernel) => {
+  test.each(['6.8.0', '6.12.48+deb13-amd64', '7.0.0-rc1'])('%s is accepted', (kernel) => {
     for (const architecture of ['x64', 'arm64'] as const) requireHost(kernel, architecture);
   });
 });
 
-test('an argument that no flag takes is a usage error', async () => {
+test('an unexpected argument is a usage error', async () => {
   const { exitCode, stderr } = await tsdocker(['daemon', 'now']);
   expect([exitCode, stderr]).toMatchInlineSnapshot(`
     [
@@ -276,13 +276,13 @@ test('an argument that no flag takes is a usage error', async () => {
 
 describe('a path on the command line', () => {
   test.each(['--root', '--run-dir', '--manifests', '--pidfile', '--trust-policy'])(
-    '%s may be relative',
+    '%s can be relative',
     async (flag) => {
       expect(await refused(flag, './here')).toBe('');
     },
   );
 
-  test('starts where the command was given', async () => {
+  test('starts at the working directory of the command', async () => {
     configFile('mtu: -4\n');
     const { stderr } = await tsdocker(['daemon', '--config', 'daemon.yaml'], { cwd: directory });
     expect(stderr).toContain(`${join(directory, 'daemon.yaml')}:1:6: must be 0 or`);

@@ -9,11 +9,11 @@ const NAMES = (
   'rollback save schema search start stop system tag tags validate version wait why'
 ).split(' ');
 
-test('the commands that there are', () => {
+test('the list of commands', () => {
   expect(COMMANDS.map(({ name }) => name).sort()).toEqual(NAMES);
 });
 
-describe('every help page says what, gives an example, and lists exit codes', () => {
+describe('every help page has a summary, an example and exit codes', () => {
   test.each(NAMES)('%s', async (name) => {
     const { exitCode, stdout, stderr } = await tsdocker([name, '--help']);
     expect([exitCode, stderr]).toEqual([0, '']);
@@ -61,7 +61,7 @@ test.each([
   expect(await tsdocker(argv)).toEqual({ exitCode: 64, stdout: '', stderr });
 });
 
-describe('a command of another program is answered by what it means', () => {
+describe('a command of another program is answered with our equivalent', () => {
   test.each([
     ['ps', 'did you mean `tsdocker get containers`?'],
     ['rm web', 'did you mean `tsdocker delete`?'],
@@ -88,7 +88,7 @@ describe('a command of another program is answered by what it means', () => {
     expect(stderr).toContain(`\nhint: ${hint}\n`);
   });
 
-  test('every command that is named is one, and takes the options that are named', async () => {
+  test('every suggested command exists and accepts the suggested options', async () => {
     const hints = [...readFileSync('src/cli/meanings.ts', 'utf8').matchAll(/: '([^']+)',$/gm)].map(([, text]) => text);
     expect(hints.length).toBeGreaterThan(50);
     for (const hint of hints) {

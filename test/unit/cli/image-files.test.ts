@@ -5,7 +5,7 @@ const { served, run, screen } = useTerminal();
 const asked = () => served().supervisor.imageFiles.asked;
 
 describe('images as files', () => {
-  test('paths are made absolute here, because the supervisor opens the files', async () => {
+  test('paths become absolute, because the supervisor opens the files', async () => {
     expect((await run(['save', '-o', 'a.tar', '--format', 'oci', 'app:1', 'db'], { cwd: '/home/me' })).exitCode).toBe(
       0,
     );
@@ -22,7 +22,7 @@ describe('images as files', () => {
     ]);
   });
 
-  test('a job on images names no generation when it ends', async () => {
+  test('a job on images prints no generation', async () => {
     const jobs = [
       ['save', '-o', 'a.tar', 'db'],
       ['import', 'root.tar', 'x:1'],
@@ -82,7 +82,7 @@ describe('system', () => {
     expect(asked().at(-1)).toEqual({ prune: { all: false, volumes: true, dryRun: false, listed: null } });
   });
 
-  test('prune removes nothing when it cannot ask', async () => {
+  test('prune removes nothing without a confirmation', async () => {
     const { exitCode, stderr } = await run(['system', 'prune']);
     expect([exitCode, stderr]).toEqual([1, expect.stringContaining('Add -y')]);
     expect((await run(['system', 'prune', '-o', 'json'])).exitCode).toBe(1);

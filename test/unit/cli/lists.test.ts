@@ -29,7 +29,7 @@ describe('get', () => {
     `);
   });
 
-  test('80 columns have room for what matters most of every list, and -o wide for everything', async () => {
+  test('80 columns fit the main columns of every list, -o wide shows all', async () => {
     const supervisor = served().supervisor;
     const [migrate] = supervisor.containers.slice(1);
     supervisor.containers = [
@@ -46,7 +46,7 @@ describe('get', () => {
     expect(wide.stdout).toBe((await run(['get', 'containers', '-o', 'wide'])).stdout);
   });
 
-  test('APP/ selects what an app has, of containers where no list is named', async () => {
+  test('APP/ selects the resources of an app, by default containers', async () => {
     expect((await run(['get', 'blog/', '-o', 'name'])).stdout).toBe('blog/web\nblog/migrate\n');
     expect((await run(['get', 'volumes', 'blog/', '-o', 'name'])).stdout).not.toBe('');
     expect(await screen(['get', 'blgo/'])).toMatchInlineSnapshot(`
@@ -58,14 +58,14 @@ describe('get', () => {
     `);
   });
 
-  test('YAML is the same data as JSON', async () => {
+  test('YAML has the same data as JSON', async () => {
     for (const argv of [['get', 'c'], ['get', 'images'], ['describe', 'web'], ['version'], ['info'], ['plan']]) {
       const [json, yaml] = await Promise.all(['json', 'yaml'].map((form) => run([...argv, '-o', form])));
       expect(parse(yaml?.stdout ?? '')).toEqual(JSON.parse(json?.stdout ?? ''));
     }
   });
 
-  test('on a narrow terminal a row stays a line', async () => {
+  test('a row is one line on a narrow terminal', async () => {
     const { stdout } = await run(['get', 'containers'], { columns: 112, env: { NO_COLOR: '1' } });
     expect(stdout).toMatchInlineSnapshot(`
       "NAME     APP   PHASE       READY  EXIT  RESTARTS  SINCE  ADDRESS    PORTS            IMAGE  MESSAGE
@@ -81,7 +81,7 @@ describe('get', () => {
     expect(await screen(['get', list, '-o', 'wide'])).toMatchSnapshot();
   });
 
-  test('images is short for get images', async () => {
+  test('`images` is short for `get images`', async () => {
     expect(await screen(['images'])).toBe(await screen(['get', 'images']));
   });
 
@@ -94,7 +94,7 @@ describe('get', () => {
     expect(await run(['get', alias])).toEqual(await run(['get', list]));
   });
 
-  test('json is the array of the facade, with every field that scripts rely on', async () => {
+  test('JSON is the array of the facade, with every field that scripts rely on', async () => {
     const { stdout } = await run(['get', 'containers', '-o', 'json']);
     expect(JSON.parse(stdout)).toEqual(served().supervisor.list('containers'));
     expect(Object.keys(JSON.parse(stdout)[0])).toEqual(
@@ -104,7 +104,7 @@ describe('get', () => {
     );
   });
 
-  test('names select by short name, app and engine name; an unknown one is an error after the rest', async () => {
+  test('short names, apps and engine names select rows, and an unknown one is an error after the rest', async () => {
     expect(await screen(['get', 'c', 'blog/web', 'blog-migrate', 'nope', '-o', 'name'])).toMatchInlineSnapshot(`
       "blog/web
       blog/migrate
@@ -115,7 +115,7 @@ describe('get', () => {
     `);
   });
 
-  test('an unknown list names those there are', async () => {
+  test('an unknown list is an error that names all lists', async () => {
     expect(await screen(['get', 'pods'])).toMatchInlineSnapshot(`
       "--- stderr
       error: there is no list named pods
@@ -124,7 +124,7 @@ describe('get', () => {
     `);
   });
 
-  test('an empty list is no table', async () => {
+  test('an empty list prints no table', async () => {
     served().supervisor.list = () => [];
     expect(await screen(['get', 'volumes'])).toMatchInlineSnapshot(`
       "--- stderr
@@ -180,7 +180,7 @@ test('describe', async () => {
   expect(JSON.parse(stdout)).toEqual(served().supervisor.describe('container', 'web'));
 });
 
-test('describe manifest: its problems, what it declares, and what it changed; by file, by its end, or by app', async () => {
+test('describe manifest shows problems, resources and changes, by file, suffix or app', async () => {
   expect(await screen(['describe', 'manifest', 'blog'])).toMatchInlineSnapshot(`
     "kind:        manifest
     file:        /etc/tsdocker/manifests/blog.yaml
@@ -223,7 +223,7 @@ test('describe manifest: its problems, what it declares, and what it changed; by
   expect((await run(['describe', 'manifest', 'nobody'])).stderr).toContain('there is no manifest nobody');
 });
 
-test('what no app declares is named by its name alone', () => {
+test('a resource without an app is shown by its name only', () => {
   expect(VIEWS.images.names({ app: '', name: '2d75ab', tags: [] } as never)).toEqual(['2d75ab']);
   expect(VIEWS.images.names({ app: 'blog', name: 'web', tags: ['web:1'] } as never)).toEqual([
     'blog/web',
@@ -233,7 +233,7 @@ test('what no app declares is named by its name alone', () => {
   ]);
 });
 
-test('an image made at the epoch has no age, an old one has years', async () => {
+test('an image created at the epoch has no age, an old one has years', async () => {
   const [image] = served().supervisor.list('images');
   const made = (created: string) => ({ ...image, created });
   served().supervisor.list = () => [made('1970-01-01T00:00:00Z'), made('1980-01-01T00:00:01Z')] as never;

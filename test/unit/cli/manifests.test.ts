@@ -22,13 +22,13 @@ describe('plan and diff', () => {
     `);
   });
 
-  test('json has the ops with id, op, resource, cause and dependsOn', async () => {
+  test('JSON has the ops with id, op, resource, cause and dependsOn', async () => {
     const { stdout, exitCode } = await run(['plan', '-o', 'json']);
     expect(exitCode).toBe(2);
     expect(JSON.parse(stdout)).toEqual(served().supervisor.plans);
   });
 
-  test('nothing to do', async () => {
+  test('an empty plan', async () => {
     served().supervisor.plans = { ...served().supervisor.plans, ops: [], holds: [], text: '' };
     served().supervisor.differences = [];
     expect(await screen(['plan'])).toMatchInlineSnapshot(`
@@ -43,7 +43,7 @@ describe('plan and diff', () => {
     `);
   });
 
-  test('what is held is not settled', async () => {
+  test('held resources are not settled', async () => {
     const hold = {
       resource: 'container/blog/web',
       reason: 'unavailable',
@@ -69,7 +69,7 @@ describe('plan and diff', () => {
     `);
   });
 
-  test('what waits for a person is something to do', async () => {
+  test('resources that wait for a person are pending', async () => {
     const [active, rejected] = served().supervisor.list('manifests');
     if (!active || !rejected) throw new Error('no manifests');
     const message = '/m was emptied; its 3 manifests stay until `tsdocker approve`';
@@ -129,7 +129,7 @@ describe('plan and diff', () => {
 });
 
 describe('apply', () => {
-  test('sends text with its absolute origin, also of a directory and of standard input', async () => {
+  test('sends text with its absolute path, also of a directory and of standard input', async () => {
     const file = manifest('blog.yaml');
     manifest('.hidden.yaml');
     manifest('notes.txt');
@@ -176,7 +176,7 @@ describe('apply', () => {
     expect(served().supervisor.asked[0]?.with).toMatchObject({ options: { dryRun: true } });
   });
 
-  test('rejected manifests, failed operations and an end that is not ready are errors', async () => {
+  test('rejected manifests, failed operations and an unready result are errors', async () => {
     const [, rejected] = served().supervisor.list('manifests');
     const file = manifest('a.yaml');
     served().supervisor.events = [{ type: 'rejected', issues: rejected?.issues ?? [] }];
@@ -216,7 +216,7 @@ describe('apply', () => {
     `);
   });
 
-  test('what cannot be read, and nothing at all', async () => {
+  test('unreadable and missing files are errors', async () => {
     expect(await screen(['apply', '-f', 'nope.yaml'])).toMatchInlineSnapshot(`
       "--- stderr
       error: /nope.yaml: no such file or directory
@@ -274,7 +274,7 @@ describe('approve of all that is pending', () => {
   } as const;
   const asked = () => served().supervisor.asked.filter(({ call }) => call === 'approve');
 
-  test('does not take away a whole directory unasked', async () => {
+  test('does not remove a whole directory without a question', async () => {
     served().supervisor.pending = [...served().supervisor.pending, directory];
     expect(await screen(['approve'])).toMatchInlineSnapshot(`
       "needs approval  volume/blog/data: no longer declared and onRemove is delete; after \`tsdocker approve volume/blog/data\`:
@@ -291,7 +291,7 @@ describe('approve of all that is pending', () => {
     expect(asked()).toEqual([{ call: 'approve', with: ['volume/blog/data', '/m'] }]);
   });
 
-  test('needs no word where nothing waits, or none of its containers goes', async () => {
+  test('asks nothing where nothing waits, or no container is removed', async () => {
     served().supervisor.pending = [];
     expect(await screen(['approve'])).toMatchInlineSnapshot(`
       "Nothing was waiting for approval.
@@ -316,7 +316,7 @@ test('approve', async () => {
   `);
 });
 
-test('validate needs no supervisor and shows every problem with its line', async () => {
+test('validate shows every problem with its line, without a supervisor', async () => {
   const good = manifest('good.yaml', 'containers:\n  a: { image: a }\nimages:\n  a: { rootfs: ./r }\n');
   expect(await screen(['validate', '-f', good], { host: 'unix:///none.sock' })).toMatchInlineSnapshot(`
     "1 manifest: valid
@@ -335,7 +335,7 @@ test('validate needs no supervisor and shows every problem with its line', async
   `);
 });
 
-test('validate takes names in apps for granted that are not among the files', async () => {
+test('validate assumes names of apps outside its files exist', async () => {
   const web = manifest(
     'web.yaml',
     'containers:\n  web: { image: "x:1", links: [db/server], dependsOn: [db/server] }\n  side: { image: "x:1", links: [web] }\n',
@@ -395,7 +395,7 @@ test('validate and apply as JSON', async () => {
   expect(JSON.parse(planned.stdout.split('\n')[0] ?? '')).toMatchObject({ type: 'accepted' });
 });
 
-test('apply names what does not run, and says ready of nothing else', async () => {
+test('apply lists containers that do not run, and never calls them ready', async () => {
   const file = manifest('a.yaml');
   const atRest = [
     { resource: 'container/blog/job', state: 'completed' as const, message: 'exited with 0' },
@@ -424,7 +424,7 @@ test('apply names what does not run, and says ready of nothing else', async () =
   expect(served().supervisor.asked.at(-1)?.with).toMatchObject({ options });
 });
 
-test('the last lines of a container that ended stand below the error', async () => {
+test('the last lines of an ended container appear below the error', async () => {
   const log = ['no database', 'giving up\u001b[2J'];
   const error = {
     code: 'TSD_CONTAINER_ENDED',

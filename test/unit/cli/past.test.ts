@@ -8,7 +8,7 @@ import { BLANK_ENTRY } from '../../support/timeline.ts';
 const { served, run, screen } = useTerminal();
 
 describe('why', () => {
-  test('is a chain that is read from top to bottom', async () => {
+  test('prints a chain from top to bottom', async () => {
     expect(await screen(['why', 'web'])).toMatchInlineSnapshot(`
       "container/blog/web is BackingOff: exited with 3, restart 12 after 4.0 s
         declared at /etc/tsdocker/manifests/blog.yaml:12:3
@@ -28,12 +28,12 @@ describe('why', () => {
     expect(served().supervisor.asked.at(-1)).toEqual({ call: 'why', with: { kind: 'container', name: 'web' } });
   });
 
-  test('json is the view', async () => {
+  test('JSON is the view', async () => {
     const { stdout } = await run(['why', 'container/blog/web', '-o', 'json']);
     expect(JSON.parse(stdout)).toMatchObject({ resource: 'container/blog/web', steps: [{}, { times: 12 }] });
   });
 
-  test('of something that is not there', async () => {
+  test('of a missing resource is an error', async () => {
     expect(await screen(['why', 'nothing'])).toMatchInlineSnapshot(`
       "--- stderr
       error: no container is named nothing
@@ -54,7 +54,7 @@ describe('history', () => {
     expect(served().supervisor.asked.at(-1)).toEqual({ call: 'history', with: 20 });
   });
 
-  test('--diff shows the fields of one', async () => {
+  test('--diff shows changed fields of one generation', async () => {
     expect(await screen(['history', '--diff', '7'])).toMatchInlineSnapshot(`
       "~ container/blog/web
           env.MODE: "a" -> "b"  (restart)
@@ -67,7 +67,7 @@ describe('history', () => {
 });
 
 describe('rollback', () => {
-  test('needs a generation, and hands over what was asked', async () => {
+  test('requires a generation and passes its options on', async () => {
     expect(await run(['rollback'])).toMatchObject({ exitCode: 64 });
     expect(await run(['rollback', '--to', '6', '--hold', '--wait=5s'])).toMatchObject({ exitCode: 0 });
     expect(served().supervisor.asked).toEqual([
@@ -86,7 +86,7 @@ describe('rollback', () => {
 });
 
 describe('events', () => {
-  test('as lines', async () => {
+  test('are printed as lines', async () => {
     expect(await screen(['events'])).toMatchInlineSnapshot(`
       "2026-01-02 03:00:00.000  start    container/blog/web container.start (run 3): env.MODE changed in blog.yaml:12:3
       2026-01-02 03:00:01.000  exit     container/blog/web exited with 3 (run 3)
@@ -96,7 +96,7 @@ describe('events', () => {
     expect(served().supervisor.asked.at(-1)).toEqual({ call: 'timeline', with: { follow: false, sinceMs: null } });
   });
 
-  test('no part of a line says what another one says', () => {
+  test('no part of a line repeats another', () => {
     const event = (rest: Partial<EventView>): EventView => ({
       id: 1,
       time: '2026-01-02T03:00:00.000Z',
@@ -122,7 +122,7 @@ describe('events', () => {
     );
   });
 
-  test('as one object a line, from a moment on', async () => {
+  test('are one JSON object a line, from a given time', async () => {
     const { stdout } = await run(['events', '-f', '--since', '10m', '-o', 'json']);
     expect(
       stdout
@@ -138,7 +138,7 @@ describe('events', () => {
 });
 
 describe('get -w', () => {
-  test('into a pipe: the list, then rows that changed', async () => {
+  test('into a pipe prints the list, then changed rows', async () => {
     expect(await screen(['get', 'containers', '-w'])).toMatchInlineSnapshot(`
       "NAME     APP   PHASE       READY  EXIT  RESTARTS  SINCE  ADDRESS    PORTS                   IMAGE  MESSAGE
       web      blog  Running     yes    -     2         4m     10.80.0.3  127.0.0.1:8080->80/tcp  nginx  -
@@ -147,12 +147,12 @@ describe('get -w', () => {
     `);
   });
 
-  test('on a terminal the list is drawn again', async () => {
+  test('on a terminal redraws the list', async () => {
     const { stdout } = await run(['get', 'c', '-w', 'web'], { columns: 120, env: { NO_COLOR: '1' } });
     expect(stdout.split('\u001b[H\u001b[2J').map((screen) => screen.split('\n').length)).toEqual([1, 3, 3]);
   });
 
-  test('json is an array a line', async () => {
+  test('as JSON prints one array a line', async () => {
     const { stdout } = await run(['get', 'c', '-w', '-o', 'json']);
     const lines = stdout.trimEnd().split('\n');
     expect(lines.map((line) => JSON.parse(line).length)).toEqual([2, 1]);

@@ -40,7 +40,7 @@ test('info', async () => {
   expect(JSON.parse((await run(['info', '-o', 'json'])).stdout)).toEqual(served().supervisor.info());
 });
 
-test('version shows both sides, or why there is one only', async () => {
+test('version shows both sides, or why one is missing', async () => {
   const sides = JSON.parse((await run(['version', '-o', 'json'])).stdout);
   expect(sides.server).toEqual(sides.client);
   const { exitCode, stdout } = await run(['version'], { host: 'unix:///tmp/none.sock' });
@@ -62,14 +62,14 @@ test('doctor', async () => {
   expect((await run(['doctor', '-o', 'json'])).exitCode).toBe(0);
 });
 
-test('-H wins over TSDOCKER_HOST and may stand before or after the command', async () => {
+test('-H wins over TSDOCKER_HOST, before or after the command', async () => {
   const host = 'unix:///tmp/none.sock';
   expect((await tsdocker(['-H', served().host, 'info'], { host })).exitCode).toBe(0);
   expect((await tsdocker(['info', '-H', served().host], { host })).exitCode).toBe(0);
   expect((await tsdocker(['info', `--host=${served().host}`], { host })).exitCode).toBe(0);
 });
 
-test('colours: only on a terminal, and not with NO_COLOR', async () => {
+test('colours appear only on a terminal without NO_COLOR', async () => {
   const sequence = '\u001b[';
   expect((await run(['get', 'c'])).stdout).not.toContain(sequence);
   expect((await run(['get', 'c'], { columns: 100 })).stdout).toContain(`${sequence}32mRunning`);

@@ -15,7 +15,7 @@ test.each([
   expect(terminalText(text, true)).toBe(shown);
 });
 
-test('without colours nothing is left that a terminal obeys', () => {
+test('text without colours has no control sequences', () => {
   const controls = fc.array(fc.constantFrom('\u001b', '[', '31', 'm', ']', ';', '\u0007', '\u009b', '\r', '\n', 'x'));
   fc.assert(
     fc.property(controls, (parts) => {
@@ -36,7 +36,7 @@ async function all<T>(stream: AsyncIterable<T>): Promise<T[]> {
   return list;
 }
 
-test('streams are put in order of time, whatever the number of decimals', async () => {
+test('streams are merged by time, whatever the number of decimals', async () => {
   const a = items('2026-01-01T00:00:00Z', '2026-01-01T00:00:00.5Z', '2026-01-01T00:00:02Z');
   const b = items('2026-01-01T00:00:00.123456789Z', '2026-01-01T00:00:01.9Z');
   const merged = await all(inOrderOfTime([a, b], (time) => time));
@@ -49,7 +49,7 @@ test('streams are put in order of time, whatever the number of decimals', async 
   ]);
 });
 
-test('streams together: everything comes, and a failure is reported', async () => {
+test('merged streams lose nothing and report a failure', async () => {
   expect((await all(together([items(1, 2, 3), items(), items(4)]))).sort()).toEqual([1, 2, 3, 4]);
   const broken = async function* (): AsyncGenerator<number> {
     yield 1;

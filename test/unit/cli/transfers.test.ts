@@ -21,7 +21,7 @@ const progress = (current: number, total: number | null, message = `downloading 
 });
 
 describe('a transfer', () => {
-  test('shows the finished part, its speed and the rest', () => {
+  test('shows progress, speed and remaining time', () => {
     expect(transfers.describe(progress(0, 80 * MIB))).toBe(`app:1: downloading ${BLOB} 0% of 80MiB`);
     nowMs += 1000;
     expect(transfers.describe(progress(10 * MIB, 80 * MIB))).toBe(
@@ -31,7 +31,7 @@ describe('a transfer', () => {
     expect(transfers.describe(progress(80 * MIB, 80 * MIB))).toBe(`app:1: downloading ${BLOB} 100% of 80MiB, 10MiB/s`);
   });
 
-  test('has the speed of its last seconds, so that one that stands still shows none', () => {
+  test('shows the speed of the last seconds, and none when it stalls', () => {
     transfers.describe(progress(0, 900 * MIB));
     nowMs += 1000;
     transfers.describe(progress(100 * MIB, 900 * MIB));
@@ -41,7 +41,7 @@ describe('a transfer', () => {
     expect(transfers.describe(progress(100 * MIB, 900 * MIB))).toMatch(/11% of 900MiB$/);
   });
 
-  test('of unknown length shows bytes and speed; one that begins again is measured from there', () => {
+  test('of unknown length shows bytes and speed, and a restarted one is measured from its restart', () => {
     transfers.describe(progress(0, null));
     nowMs += 2000;
     expect(transfers.describe(progress(4 * MIB, null))).toBe(`app:1: downloading ${BLOB} 4MiB, 2MiB/s`);
@@ -51,7 +51,7 @@ describe('a transfer', () => {
     expect(transfers.describe(progress(2 * MIB, null))).toBe(`app:1: downloading ${BLOB} 2MiB, 1MiB/s`);
   });
 
-  test('has few lines where nothing can be rewritten, however long it takes', () => {
+  test('prints few lines where lines cannot be rewritten', () => {
     const lines: string[] = [];
     for (let percent = 0; percent <= 100; percent += 1) {
       const line = transfers.line(progress(percent * MIB, 100 * MIB));
@@ -68,7 +68,7 @@ describe('a transfer', () => {
     expect(transfers.line(progress(100 * MIB, 100 * MIB))).toBeNull();
   });
 
-  test('that is quick has a line at its beginning and one at its end', () => {
+  test('that is short prints a first and a last line', () => {
     const lines = [1, 2, 3, 4].map((part) => transfers.line(progress(part * MIB, 4 * MIB)));
     expect(lines).toEqual([
       `app:1: downloading ${BLOB} 25% of 4MiB`,
@@ -84,7 +84,7 @@ describe('a transfer', () => {
 describe('on a terminal', () => {
   const { served } = useTerminal();
 
-  test('each download has a line of its own until it ends, and what was done stays', async () => {
+  test('each download has its own line until it ends, and finished lines stay', async () => {
     served().supervisor.registry.events = [
       progress(0, null, 'reading app:1'),
       progress(MIB, 4 * MIB),

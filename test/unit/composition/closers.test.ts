@@ -9,13 +9,13 @@ function recorded(...names: readonly string[]) {
   return { closed, closers, early };
 }
 
-test('the last that was opened is closed first', async () => {
+test('the last opened part is closed first', async () => {
   const { closed, closers } = recorded('root', 'database', 'socket');
   expect(await closers.close()).toEqual([]);
   expect(closed).toEqual(['socket', 'database', 'root']);
 });
 
-test('each is closed once, also one that was closed before its turn', async () => {
+test('each part is closed once, also one that was closed early', async () => {
   const { closed, closers, early } = recorded('root', 'database', 'socket');
   await early[1]?.();
   await early[1]?.();
@@ -25,7 +25,7 @@ test('each is closed once, also one that was closed before its turn', async () =
   expect(closed).toEqual(['database', 'socket', 'root']);
 });
 
-test('one that fails does not keep the others open, and its error is handed over under its name', async () => {
+test('a failing part does not keep the others open, and its error is reported with its name', async () => {
   const { closed, closers } = recorded('root');
   closers.add('driver', () => {
     throw new Error('busy');
@@ -39,7 +39,7 @@ test('one that fails does not keep the others open, and its error is handed over
   expect(closed).toEqual(['root']);
 });
 
-test('one that takes its time is waited for before the next is closed', async () => {
+test('a slow part ends before the next one is closed', async () => {
   const { closed, closers } = recorded('root');
   let done = (): void => {};
   closers.add('server', () => new Promise<void>((resolve) => (done = resolve)));
@@ -51,7 +51,7 @@ test('one that takes its time is waited for before the next is closed', async ()
   expect(closed).toEqual(['root']);
 });
 
-test('parts that need no waiting are closed in one turn', () => {
+test('synchronous parts are closed in one turn of the event loop', () => {
   const { closed, closers } = recorded('history.db', 'driver');
   void closers.close();
   expect(closed).toEqual(['driver', 'history.db']);

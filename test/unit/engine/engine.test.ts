@@ -33,7 +33,7 @@ describe('jobs', () => {
     expect([job.status, log.at(-1)]).toEqual([1, '-job fail() = ERR (1)']);
   });
 
-  test('a thrown error keeps its type and shows on stderr', async () => {
+  test('a thrown error keeps its type and appears on stderr', async () => {
     const { engine: e } = engine();
     const failure = new TsdError('TSD_PORT_IN_USE', 'port 80 is in use by nginx (pid 7)', { step: 'bind 0.0.0.0:80' });
     e.register('connect', async () => {
@@ -52,7 +52,7 @@ describe('jobs', () => {
     expect(job.status).toBe(127);
   });
 
-  test('the catchall takes any name but the empty one', async () => {
+  test('the catchall accepts any name except the empty one', async () => {
     const { engine: e } = engine();
     e.registerCatchall(() => 0);
     e.register('own', () => 3);
@@ -85,7 +85,7 @@ describe('jobs', () => {
     expect(text).toBe('a\nb\ncommands\n');
   });
 
-  test('one failing reader of an output does not keep the text from the others', async () => {
+  test('a failing reader of an output does not affect other readers', async () => {
     const { engine: e } = engine();
     const job = e.job('x');
     const seen: string[] = [];
@@ -99,7 +99,7 @@ describe('jobs', () => {
 });
 
 describe('shutdown', () => {
-  test('new jobs are refused, unless they override it', async () => {
+  test('refuses new jobs, unless they override it', async () => {
     const { engine: e } = engine();
     e.register('job', () => 0);
     await e.shutdown();
@@ -113,7 +113,7 @@ describe('shutdown', () => {
     expect(e.isShutDown).toBe(true);
   });
 
-  test('waits for a running job, then for its handlers, which run at the same time', async () => {
+  test('waits for running jobs, then for its handlers, which run concurrently', async () => {
     const { engine: e } = engine();
     let finish = () => {};
     e.register('slow', () => new Promise((resolve) => (finish = () => resolve(0))));
@@ -135,7 +135,7 @@ describe('shutdown', () => {
     expect(events).toEqual(['a begins', 'b', 'a ends', 'down']);
   });
 
-  test('five seconds for jobs, ten for handlers, none for the API server', async () => {
+  test('waits five seconds for jobs, ten for handlers, and not for the API server', async () => {
     const { engine: e, time, log } = engine();
     const never = () => new Promise<undefined>(() => {});
     e.register('stuck', never);
@@ -161,7 +161,7 @@ describe('shutdown', () => {
     ]);
   });
 
-  test('a handler that fails does not stop the others; the second call does nothing', async () => {
+  test('continues after a failing handler, and does nothing the second time', async () => {
     const { engine: e, log } = engine();
     let calls = 0;
     e.onShutdown(() => {

@@ -27,7 +27,7 @@ describe('env', () => {
     ['', null],
   ])('%j is the list %j', (text, value) => expect(with_(text).getList('k')).toEqual(value));
 
-  test('a JSON object goes in and comes out with sorted keys', () => {
+  test('a JSON object is decoded and encoded with sorted keys', () => {
     const env = new Env();
     env.decode('{"z":"text","n":4.7,"skip":null,"list":[1,"a"],"yes":true}');
     expect(env.list()).toEqual(['z=text', 'n=4', 'list=[1,"a"]', 'yes=true']);
@@ -35,7 +35,7 @@ describe('env', () => {
     expect(() => env.decode('[]')).toThrow('JSON object');
   });
 
-  test('whatever text is set, encode writes one JSON object', () => {
+  test('encode writes one JSON object for any text', () => {
     return fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.string()), (values) => {
         const env = new Env();
@@ -55,7 +55,7 @@ describe('events', () => {
     expect(ring.between(0, 38).map((event) => event.atWallMs)).toEqual([37, 38]);
   });
 
-  test('subscribers get what comes until they leave', () => {
+  test('subscribers get events until they unsubscribe', () => {
     const ring = new EventRing<{ atWallMs: number }>();
     const seen: number[] = [];
     const leave = ring.subscribe((event) => seen.push(event.atWallMs));
@@ -99,14 +99,14 @@ describe('signals', () => {
     expect([exits, cleanups()]).toEqual([[130], 1]);
   });
 
-  test('a clean-up that fails is not a clean end', async () => {
+  test('a failed clean-up is not a clean exit', async () => {
     const { send, exits } = trapped(() => Promise.reject(new Error('no')));
     send('SIGTERM');
     await settled();
     expect(exits).toEqual([1]);
   });
 
-  test('SIGQUIT exits 131 without clean-up, and is left alone when debugging', () => {
+  test('SIGQUIT exits 131 without clean-up, and is ignored when debugging', () => {
     const { send, exits, cleanups } = trapped();
     send('SIGQUIT');
     const debugging = trapped(undefined, true);

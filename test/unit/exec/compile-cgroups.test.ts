@@ -80,13 +80,13 @@ describe('limits', () => {
     ]);
   });
 
-  it('need the controllers they are limits of', () => {
+  it('require their controllers', () => {
     expect(neededControllers(NO_LIMITS)).toEqual([]);
     expect(neededControllers(ALL)).toEqual(['memory', 'cpu', 'cpuset', 'pids']);
     expect(neededControllers({ ...NO_LIMITS, cpuShares: 2 })).toEqual(['cpu']);
   });
 
-  it('of memory are written in the order that the kernel takes', () => {
+  it('of memory are written in the order that the kernel accepts', () => {
     const order = (bytes: number | null, present: number) =>
       raisingMemory(v1Writes({ ...NO_LIMITS, memoryBytes: bytes }, ''), present)[0]?.file;
     expect(order(1000, 500)).toBe('memory.memsw.limit_in_bytes');
@@ -94,7 +94,7 @@ describe('limits', () => {
     expect(order(null, 5000)).toBe('memory.memsw.limit_in_bytes');
   });
 
-  it('of CPU shares keep their ends as weights', () => {
+  it('of CPU shares map their extremes to weights', () => {
     expect([2, 1024, 262_144].map(weightOfShares)).toEqual([1, 39, 10_000]);
   });
 });
@@ -181,7 +181,7 @@ describe('hierarchies', () => {
     expect(findHierarchies(v2('user.slice/session', ''))).toMatchObject({ unified: root, selfInUnified: false });
   });
 
-  it('of version 1 are all of them, beside the unified one', () => {
+  it('of version 1 are used together with the unified one', () => {
     mkdirSync(join(root, 'pids/init'), { recursive: true });
     for (const name of ['memory', 'systemd', 'cpu,cpuacct']) mkdirSync(join(root, name));
     const unified = v2('', '', '');
@@ -211,12 +211,12 @@ describe('hierarchies', () => {
     expect(found.unifiedControllers.size).toBe(0);
   });
 
-  it('have to have the unified one', () => {
+  it('must include the unified one', () => {
     const sources = { ...v2('', ''), mountinfo: '' };
     expect(() => findHierarchies(sources)).toThrow('the unified control group hierarchy is not mounted');
   });
 
-  it('of version 2 get controllers passed on for the limits declared, then the limits', () => {
+  it('of version 2 get controllers for the declared limits, then the limits', () => {
     const sources = v2('tsd.service', 'tsd.service');
     writeFileSync(join(root, 'tsd.service/cgroup.procs'), '4711\n');
     mkdirSync(join(root, 'tsd.service/supervisor'));

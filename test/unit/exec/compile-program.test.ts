@@ -158,7 +158,7 @@ describe('program of a container', () => {
     `);
   });
 
-  it('becomes a process among others, who see it only with nothing of the host', () => {
+  it('joins other processes only once it has no state of the host', () => {
     const process = { ...payload, joins: true, tty: true, noNewPrivileges: true };
     expect(text((program) => addPayload(program, process))).toMatchInlineSnapshot(`
       "
@@ -187,7 +187,7 @@ describe('program of a container', () => {
     `);
   });
 
-  it('enters its groups before they become all that it can see', () => {
+  it('enters its groups before they become its view', () => {
     const build = (program: SyscallProgram): void => {
       addCgroupEntries(program, ['/sys/fs/cgroup/pids/x/tasks']);
       addCgroupNamespace(program);
@@ -202,7 +202,7 @@ describe('program of a container', () => {
     `);
   });
 
-  it('has a view of its groups, of the unified hierarchy or of all', () => {
+  it('sees its groups, of the unified hierarchy or of all', () => {
     expect(text((program) => addCgroupView(program, 'unified', false))).toMatchInlineSnapshot(`
       "
       mount("cgroup2", "sys/fs/cgroup", "cgroup2", 0xf)

@@ -59,7 +59,7 @@ describe('a user', () => {
     },
   );
 
-  it('needs no database when it is a number', () => {
+  it('needs no database for a number', () => {
     rmSync(join(root, 'etc'), { recursive: true });
     expect(lookUpUser(tree, '3:4')).toEqual({ uid: 3, gid: 4, groups: [4], home: '/' });
   });
@@ -90,7 +90,7 @@ describe('a program', () => {
     );
   });
 
-  it('that cannot be run says why', () => {
+  it('that cannot run is an error with the reason', () => {
     file('one/app', '', 0o644);
     file('one/script', '#!  /bin/sh -e\n', 0o755);
     symlinkSync('/etc/hostname', join(root, 'one/out'));
@@ -113,7 +113,7 @@ describe('a program', () => {
     `);
   });
 
-  it('that could not be looked up is not said to be absent', () => {
+  it('that could not be looked up is not reported as absent', () => {
     file('two/app', '', 0o755);
     const failing = (errno: number): FileTree => ({
       find: (path) => {
@@ -139,7 +139,7 @@ describe('a program', () => {
     expect(() => lookUpUser(unseen, '7')).toThrow(expect.objectContaining({ code: 'TSD_LOOKUP' }));
   });
 
-  it('whose name is longer than any name may be says so', () => {
+  it('whose name is too long is reported as such', () => {
     expect(() => find('n'.repeat(300))).toThrow(/"n{60}…" is longer than a path or one of its names may be/);
     expect(() => find(`/${'n/'.repeat(3000)}app`)).toThrow(
       expect.objectContaining({ code: 'TSD_COMMAND_NOT_FOUND', errno: constants.errno.ENAMETOOLONG }),

@@ -15,7 +15,7 @@ describe('an exit record', () => {
     expect(parse(killed)).toMatchObject({ exitCode: 139, signal: 11, coreDumped: true });
   });
 
-  it('may have more keys in later versions', () => {
+  it('can have more keys in later versions', () => {
     expect(parse(line.replace('\n', ' cpu=5\n')).exitCode).toBe(7);
   });
 

@@ -32,7 +32,7 @@ describe('frames', () => {
     expect(encodeSize(24, 80).toString('hex')).toBe('18005000');
   });
 
-  it('come out the same however the stream is cut', () => {
+  it('are decoded unchanged, however the stream is split', () => {
     const frames = fc.array(fc.record({ type: fc.nat(0xffff), payload: fc.uint8Array({ maxLength: 50 }) }));
     fc.assert(
       fc.property(frames, fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1 }), (sent, cuts) => {
@@ -51,8 +51,8 @@ describe('frames', () => {
   });
 });
 
-describe('what the shim says', () => {
-  it('a launch: pids, start time beyond 2^53 as text, milliseconds', () => {
+describe('a message of the shim', () => {
+  it('reports a launch: pids, start time beyond 2^53 as text, milliseconds', () => {
     expect(decodeLaunched(launched(0xffffffff, 0))).toEqual({
       failure: null,
       pid: 4243,
@@ -62,7 +62,7 @@ describe('what the shim says', () => {
     });
   });
 
-  it('how often lookups were tried again, which an older shim does not say', () => {
+  it('reports how often lookups were retried, which an older shim omits', () => {
     const old = launched(0xffffffff, 0);
     const retries = Buffer.alloc(8);
     retries.writeUInt32LE(127, 0);
@@ -70,12 +70,12 @@ describe('what the shim says', () => {
     expect(decodeLaunchReport(Buffer.concat([old, retries]))).toEqual({ ...decodeLaunched(old), retries: 127 });
   });
 
-  it('a failed op by its index, a step of its own by name', () => {
+  it('reports a failed op by its index, its own step by name', () => {
     expect(decodeLaunched(launched(12, 2)).failure).toEqual({ op: 12, step: 'step 12', errno: 2 });
     expect(decodeLaunched(launched(0xfffffffd, 28)).failure).toEqual({ op: null, step: 'open the log', errno: 28 });
   });
 
-  it('a status, with fields of a later version behind it', () => {
+  it('reports a status, followed by fields of a later version', () => {
     const rest = Buffer.alloc(8 + 64 + 8 + 100);
     rest.writeUInt32LE(3, 0);
     rest.write('ab'.repeat(32), 8);
@@ -88,7 +88,7 @@ describe('what the shim says', () => {
     });
   });
 
-  it('an end: code, or 128 + signal', () => {
+  it('reports an end: code, or 128 + signal', () => {
     const exited = (code: number, signal: number): Buffer => {
       const bytes = Buffer.alloc(16);
       bytes.writeInt32LE(code, 0);

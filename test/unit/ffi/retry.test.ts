@@ -31,7 +31,7 @@ describe('a call that races', () => {
     }
   });
 
-  it('gives the first answer that is no race, and counts the tries before it', () => {
+  it('returns the first result that is no race, and counts earlier tries', () => {
     const before = raceCounts().get('openat2') ?? { retried: 0, givenUp: 0 };
     const results = [-constants.errno.EAGAIN, -constants.errno.EINTR, -constants.errno.ENOENT, 7];
     expect(retriedCall('openat2', () => results.shift() ?? 0)).toBe(-constants.errno.ENOENT);
@@ -40,7 +40,7 @@ describe('a call that races', () => {
     expect(raceCounts().get('openat2')).toEqual({ retried: before.retried + 2, givenUp: before.givenUp });
   });
 
-  it('ends with the race when the time is over that it may take of the processor, whatever tries are left', () => {
+  it('fails with the race once its processor time is used up, whatever tries are left', () => {
     const before = raceCounts().get('openat2') ?? { retried: 0, givenUp: 0 };
     let tries = 0;
     const slow = (): number => {
@@ -54,7 +54,7 @@ describe('a call that races', () => {
     expect(raceCounts().get('openat2')?.givenUp).toBe(before.givenUp + 1);
   });
 
-  it('is never a limit on processes, nor a mount or directory in use', () => {
+  it('is never a process limit, nor a mount or directory in use', () => {
     for (const call of ['clone3, posix_spawn, execve', 'umount2, rmdir'] as const)
       expect(RACES[call].retried).toBeNull();
   });

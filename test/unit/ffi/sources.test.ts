@@ -15,14 +15,14 @@ test('openat2 is called by its number in one file, and by name in none', () => {
   expect(filesWith(/(op|tryOp|opToSlot|trySyscall|syscall)\([^;]*'openat2'/)).toEqual([]);
 });
 
-test('no function of src/ffi gives undefined', () => {
+test('no function of src/ffi returns undefined', () => {
   const given =
     /^(?:export (?:async )?function \w+| {2}(?:static |async )*[a-z]\w*)\([^{]*\): (?!Generator)[^{=]*\bundefined\b/m;
   expect('export function f(a: number): string | undefined {').toMatch(given);
   expect(filesWith(given).filter((file) => file.startsWith('ffi/'))).toEqual([]);
 });
 
-test('what a race answers is tried again in one place', () => {
+test('races are retried in one place', () => {
   expect(filesWith(/\b(EAGAIN|EWOULDBLOCK|EINTR|ENOBUFS|EBUSY)\b[^;]*\bcontinue\b/)).toEqual([]);
   expect(filesWith(/from '(\.\/|.*\/call\/)retry\.ts'/)).toEqual([
     'drivers/exec/native/native-driver.ts',
@@ -35,7 +35,7 @@ test('what a race answers is tried again in one place', () => {
   ]);
 });
 
-test('a subnet in CIDR notation and the name of a signal are read in one place each', () => {
+test('CIDR notation and signal names are each parsed in one place', () => {
   expect(filesWith(/\b(?:\w*subnet|\w*cidr|bip)\.(?:split|slice|replace|match|lastIndexOf)\(/i)).toEqual([]);
   expect(filesWith(/constants\.signals\[/)).toEqual(['cli/terminal/terminal.ts']);
   expect(filesWith(/\bSIGRTM|STKFLT/)).toEqual(['model/signals.ts']);

@@ -33,9 +33,9 @@ test('each call is a line with its name, arguments, result, errno and duration',
   expect(lines.filter((line) => line.includes('horse'))).toEqual([]);
 });
 
-test('nothing is written without it', () => expect(linesWith(undefined)).toEqual([]));
+test('nothing is written by default', () => expect(linesWith(undefined)).toEqual([]));
 
-test('another value is named, and what can be traced', () =>
+test('an unknown value is an error that names the valid ones', () =>
   expect(linesWith('sql')).toEqual(['warning: TSDOCKER_TRACE="sql": the only trace is ffi']));
 
 test.each([
@@ -45,7 +45,7 @@ test.each([
   ['an address', traceLine('libx.new', [], 2 ** 47, 2), 'ffi libx.new() = 140737488355328 <2 us>'],
 ])('%s', (_what, line, expected) => expect(line).toBe(expected));
 
-test('a long text is cut off', () => {
+test('a long text is truncated', () => {
   const line = traceLine('nft_run', ['x'.repeat(5000)], 0, 1);
   expect(line.length).toBeLessThan(150);
   expect(line).toContain('x"...)');

@@ -30,12 +30,12 @@ describe('aufsMountCalls', () => {
     ]);
   });
 
-  it('leaves out what an old aufs does not know', () => {
+  it('omits options that an old aufs does not know', () => {
     const [call] = aufsMountCalls({ writable: '/r/c', layers: ['/r/base'], dirperm1: false });
     expect(call?.data).toBe('br:/r/c=rw:/r/base=ro+wh,dio,noplink,xino=/dev/shm/aufs.xino');
   });
 
-  it('appends the layers that the page of options has no room for, each by itself, in order', () => {
+  it('appends layers beyond the page of options one by one, in order', () => {
     const layers = paths(120, 64);
     const [first, ...appended] = aufsMountCalls({ writable: '/r/c', layers, dirperm1: true });
     const mounted = (first?.data.split(',')[0] ?? '').split(':').slice(2);
@@ -55,8 +55,8 @@ describe('aufsMountCalls', () => {
 });
 
 describe('aufsCannotName', () => {
-  it.each(['/a:b', '/a,b', '/a=b', '/a b', '/a\\b'])('finds what separates branches in %j', (path) =>
+  it.each(['/a:b', '/a,b', '/a=b', '/a b', '/a\\b'])('finds a branch separator in %j', (path) =>
     expect(aufsCannotName(path)).toBe(true),
   );
-  it('lets other paths be', () => expect(aufsCannotName('/var/lib/tsdocker/aufs/diff/0-9.ü')).toBe(false));
+  it('accepts other paths', () => expect(aufsCannotName('/var/lib/tsdocker/aufs/diff/0-9.ü')).toBe(false));
 });

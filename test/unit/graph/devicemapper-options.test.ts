@@ -18,7 +18,7 @@ describe('options of devicemapper', () => {
     });
   });
 
-  it('add up where there may be several, and the last counts where not', () => {
+  it('accumulate where several are allowed, otherwise the last one wins', () => {
     const both = options(
       'dm.mkfsarg=-O',
       'dm.mkfsarg=^has_journal',

@@ -18,19 +18,19 @@ const select = (
 ): string => selectGraphDriver({ requested, candidates, graphIds: new Set(graphIds) }).name;
 
 describe('selectGraphDriver', () => {
-  it('takes the one asked for, whatever is on disk', () => {
+  it('selects the requested driver, whatever is on disk', () => {
     expect(select([driver('overlay', true, ['a']), driver('vfs', true)], 'vfs', ['a'])).toBe('vfs');
   });
 
-  it('takes the first that works on a new root directory', () => {
+  it('selects the first that works for a new root directory', () => {
     expect(select([driver('overlay', false), driver('vfs', true)])).toBe('vfs');
   });
 
-  it('stays with the one that holds the images', () => {
+  it('stays with the driver that has the images', () => {
     expect(select([driver('overlay', true), driver('vfs', true, ['a'])], null, ['a'])).toBe('vfs');
   });
 
-  it('does not take volumes for images', () => {
+  it('does not count volumes as images', () => {
     expect(select([driver('overlay', true), driver('vfs', true, ['volume'])], null, ['a'])).toBe('overlay');
   });
 

@@ -6,7 +6,7 @@ import { type StorageOptions, storageOptions } from '../../../src/drivers/graph/
 const KNOWN = { overlay: [], devicemapper: ['dm.fs', 'dm.basesize'] };
 
 describe('storageOptions', () => {
-  it('reads keys without regard to case, and keeps the order', () => {
+  it('ignores the case of keys and keeps the order', () => {
     const options = storageOptions('devicemapper', ['DM.FS=ext4', 'dm.basesize=1G', 'dm.fs = xfs'], KNOWN);
     expect(options).toEqual([
       ['dm.fs', 'ext4'],
@@ -56,13 +56,13 @@ describe('openGraphDriver', () => {
       given: StorageOptions;
     };
 
-  it('judges the driver asked for with its options', () => {
+  it('checks the requested driver with its options', () => {
     const drivers = { thin: entry(['pool'], (given) => given.length > 0) };
     expect(open(drivers, 'thin', ['pool=p']).given).toEqual([['pool', 'p']]);
     expect(() => open(drivers, 'thin', [])).toThrow(/thin was asked for and does not work: no pool/);
   });
 
-  it('gives the options to the driver that holds the images', () => {
+  it('passes the options to the driver that has the images', () => {
     const drivers = { overlay: entry([], () => true), thin: entry(['fs'], () => true, ['layer']) };
     expect(open(drivers, null, ['fs=xfs'], ['layer']).given).toEqual([['fs', 'xfs']]);
     expect(() => open(drivers, null, ['fs=xfs'])).toThrow(/Unknown option fs: graph driver overlay/);

@@ -18,7 +18,7 @@ describe('changes to an image configuration', () => {
     expect(changeConfig({}, [instruction])).toEqual(changed);
   });
 
-  it('apply in order, add to what is there and keep what they do not know', () => {
+  it('apply in order, extend existing values and keep unknown keys', () => {
     const before = { Env: ['PATH=/bin', 'A=0'], Labels: { a: 'b' }, Healthcheck: { Test: ['CMD', 'x'] }, Cmd: ['old'] };
     expect(changeConfig(before, ['ENV A=1', 'ENV B=2', 'LABEL c=d', 'ENTRYPOINT ["/e"]', 'CMD ["/c"]'])).toEqual({
       Env: ['PATH=/bin', 'A=1', 'B=2'],

@@ -23,15 +23,15 @@ const input = (changes: Partial<GcInput> = {}): GcInput => ({
 });
 
 describe('garbage', () => {
-  it('is an image without a name or a user', () => {
+  it('is an image without a tag or a user', () => {
     expect(findGarbage(input())).toEqual({ images: ['old'], layers: ['previous', 'stray'] });
   });
 
-  it('is not what a container, a manifest or a kept generation needs', () => {
+  it('is not an image that a container, a manifest or a kept generation needs', () => {
     expect(findGarbage(input({ neededImages: new Set(['old']) }))).toEqual({ images: [], layers: ['stray'] });
   });
 
-  it('may be what has a name, and never what is needed', () => {
+  it('can be a tagged image, but never a needed one', () => {
     expect(findGarbage(input({ includeNamed: true }))).toEqual({
       images: ['named', 'old'],
       layers: ['app', 'previous', 'base', 'stray'],
@@ -39,13 +39,13 @@ describe('garbage', () => {
     expect(findGarbage(input({ includeNamed: true, neededImages: new Set(['named']) })).layers).not.toContain('base');
   });
 
-  it('is never a layer under a snapshot, or one that somebody else needs', () => {
+  it('is never a layer of a snapshot or of another image', () => {
     const layers = [...input().layers, { id: 'container', parent: 'previous', type: 'snapshot' as const }];
     expect(findGarbage(input({ layers, includeNamed: true })).layers).toEqual(['app', 'stray']);
     expect(findGarbage(input({ neededLayers: new Set(['stray']) })).layers).toEqual(['previous']);
   });
 
-  it('is, once somebody approved a list, only what it named', () => {
+  it('is limited to an approved list', () => {
     const all = input({ includeNamed: true });
     const approved = (images: Record<string, string[]>, layers: string[]) =>
       findGarbage(
@@ -71,7 +71,7 @@ describe('garbage', () => {
     });
   });
 
-  it('can be removed in its order and leaves everything that stays complete', () => {
+  it('can be removed in order without breaking remaining images', () => {
     const parents = fc.array(fc.option(fc.nat(), { nil: null }), { minLength: 1, maxLength: 12 });
     fc.assert(
       fc.property(
@@ -113,7 +113,7 @@ describe('the marks', () => {
     [{ bytes: 1000, free: 900, layers: 90 }, { ...marks, budget: 60 }, 30],
     [{ bytes: 1000, free: 100, layers: 90 }, { ...marks, budget: 60 }, 400],
     [{ bytes: 1000, free: 900, layers: 50 }, { ...marks, budget: 60 }, 0],
-  ])('of %o with %o ask for %i bytes', (disk, given, bytes) => {
+  ])('of %o with %o request %i bytes', (disk, given, bytes) => {
     expect(bytesToFree(disk, given)).toBe(bytes);
   });
 });
@@ -143,7 +143,7 @@ describe('eviction', () => {
   const evicted = (toFree: number, changes: Partial<EvictionInput> = {}, minAgeMs = 0) =>
     chooseEvictions({ ...three, toFree, ...changes }, { minAgeMs });
 
-  it('takes images without a name first, then those that were not needed for longest, and no more than it must', () => {
+  it('removes untagged images first, then the least recently needed, and no more than required', () => {
     expect(evicted(5)).toEqual({ images: ['bare'], layers: ['other'], bytes: 10 });
     expect(evicted(15)).toEqual({
       images: ['aged', 'bare'],
@@ -153,7 +153,7 @@ describe('eviction', () => {
     expect(evicted(21).images).toEqual(['young', 'aged', 'bare']);
   });
 
-  it('never takes what is needed, is new, or was not looked at before', () => {
+  it('never removes images that are needed, new or not yet examined', () => {
     expect(evicted(999, { neededImages: new Set(['aged']) }).images).toEqual(['young', 'bare']);
     expect(evicted(999, {}, 150).images).toEqual(['aged', 'bare']);
     expect(evicted(999, { lastUsed: new Map([['aged', 100]]) }, 1).images).toEqual(['aged']);

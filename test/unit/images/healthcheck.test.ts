@@ -22,7 +22,7 @@ test.each<[string, unknown, readonly string[] | null]>([
   ['another form', { Healthcheck: 'curl' }, null],
 ])('%s', (_, config, argv) => expect(argvOf(config)).toEqual(argv));
 
-test('durations are nanoseconds, 0 and absence stand for what Docker takes', () => {
+test("durations are nanoseconds, and 0 or absence means Docker's default", () => {
   const Test = ['CMD', 'x'];
   expect(read({ Healthcheck: { Test } })?.check).toMatchObject({
     intervalMs: 30_000,
@@ -41,4 +41,4 @@ test('durations are nanoseconds, 0 and absence stand for what Docker takes', () 
   });
 });
 
-test('what is no JSON has none', () => expect(imageHealthcheck({}, '{')).toBeNull());
+test('invalid JSON has none', () => expect(imageHealthcheck({}, '{')).toBeNull());

@@ -26,7 +26,7 @@ describe('selectAccounts', () => {
     `);
   });
 
-  it('forgets who is in a group', () => {
+  it('drops the members of groups', () => {
     expect(withoutMembers('adm:x:4:alice,bob\nsudo:x:27:alice\n')).toBe('adm:x:4:\nsudo:x:27:\n');
   });
 
@@ -39,13 +39,13 @@ describe('selectAccounts', () => {
 });
 
 describe('readElf', () => {
-  it('reads what the loader reads of a real program', () => {
+  it('reads the data of a real program that the loader uses', () => {
     const elf = readElf(process.execPath);
     expect(elf?.interpreter).toMatch(/\/ld-/);
     expect(elf?.needed.some((name) => name.startsWith('libc.'))).toBe(true);
   });
 
-  it('answers null for what is no ELF file', () => {
+  it('returns null for a file that is not ELF', () => {
     expect(readElf('/etc/passwd')).toBeNull();
   });
 });
@@ -70,7 +70,7 @@ function ldCache(entries: readonly (readonly [name: string, path: string, hwcap:
 }
 
 describe('parseLdCache', () => {
-  it('leaves out variants for special hardware', () => {
+  it('omits variants for special hardware', () => {
     const cache = ldCache([
       ['libx.so.1', '/usr/lib/glibc-hwcaps/x86-64-v3/libx.so.1', 1n << 62n],
       ['libx.so.1', '/usr/lib/libx.so.1', 0n],
@@ -97,7 +97,7 @@ describe('library search', () => {
     expect(rpathOf({ ...object, elf: { ...elf, runpath: ['/run'] } })).toEqual([]);
   });
 
-  it('names the program and the library that is missing', () => {
+  it('names the program and the missing library', () => {
     expect(() => new LibraryFinder('/nonexistent').find('libnothing.so.9', object, '/lib')).toThrow(
       expect.objectContaining({
         code: 'TSD_IMAGE_SOURCE',

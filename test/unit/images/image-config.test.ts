@@ -6,7 +6,7 @@ import { sha256 } from '../../support/images.ts';
 const DIFF = 'a'.repeat(64);
 
 describe('parseImageConfig', () => {
-  it('makes explicit what Go left out or wrote as null', () => {
+  it('fills in values that Go omits or writes as null', () => {
     const json =
       '{"architecture":"amd64","os":"linux","config":{"Env":null,"Cmd":null},"rootfs":{"type":"layers","diff_ids":null}}';
     expect(parseImageConfig(json)).toEqual({
@@ -40,7 +40,7 @@ describe('parseImageConfig', () => {
 });
 
 describe('buildImageConfig', () => {
-  it('is read back as it was declared', () => {
+  it('round-trips', () => {
     const declared = {
       env: { A: '1', B: 'x=y' },
       entrypoint: ['/bin/app'],
@@ -68,7 +68,7 @@ describe('buildImageConfig', () => {
     });
   });
 
-  it('does not depend on the order in which sets were written', () => {
+  it('does not depend on the order of sets', () => {
     expect(buildImageConfig({ labels: { a: '1', b: '2' }, expose: ['1', '2'] }, DIFF)).toBe(
       buildImageConfig({ expose: ['2', '1'], labels: { b: '2', a: '1' } }, DIFF),
     );

@@ -63,11 +63,11 @@ describe('LayerTree.resolve', () => {
     expect(treeOf(shape).resolve(path.split('/'), null)?.path).toBe(result);
   });
 
-  it('answers null for what is missing', () => {
+  it('returns null for a missing path', () => {
     expect(treeOf(shape).resolve(['lib', 'nothing'], null)).toBeNull();
   });
 
-  it('makes missing directories where symlinks lead, inside the layer', () => {
+  it('creates missing directories at symlink targets inside the layer', () => {
     const made: string[] = [];
     treeOf({ out: '/../../etc' }).resolve(['out', 'cron.d'], (parent, name) => {
       made.push(`${parent.path}|${name}`);
@@ -76,14 +76,14 @@ describe('LayerTree.resolve', () => {
     expect(made).toEqual(['|etc', 'etc|cron.d']);
   });
 
-  it('refuses a loop and a file on the way', () => {
+  it('refuses a loop and a file in the path', () => {
     expect(() => treeOf(shape).resolve(['loop1', 'x'], null)).toThrow(/too many symlinks/);
     const tree = new LayerTree('/layer', false);
     tree.root.children.set('file', newNode('file', true));
     expect(() => tree.resolve(['file', 'x'], null)).toThrow(/not a directory/);
   });
 
-  it('refuses a path that the kernel cannot take', () => {
+  it('refuses a path that is too long for the kernel', () => {
     const path = `${'d'.repeat(200)}/`.repeat(21);
     expect(() => treeOf({}).hostPath(path)).toThrow(expect.objectContaining({ code: 'TSD_LAYER_HOSTILE' }));
   });

@@ -23,8 +23,8 @@ class Maker {
   };
 }
 
-describe('a layer that two ask for', () => {
-  it('is made once, and both get its progress and its result', async () => {
+describe('a layer with two callers', () => {
+  it('is created once, and both get progress and result', async () => {
     const work = new LayerWork<ImageProgress>();
     const [first, second] = [new Maker(), new Maker()];
     const results = [work.once(ID, first.make, first.listen), work.once(ID, second.make, second.listen)];
@@ -35,7 +35,7 @@ describe('a layer that two ask for', () => {
     expect([first.heard, second.heard]).toEqual([[progressOf(1)], [progressOf(1)]]);
   });
 
-  it('is made by one of the others when the first one fails, and the failure is of that one alone', async () => {
+  it('is created by the other when the first one fails, which alone gets the error', async () => {
     const work = new LayerWork<ImageProgress>();
     const makers = [new Maker(), new Maker(), new Maker()] as const;
     const results = makers.map((maker) => work.once(ID, maker.make, maker.listen));
@@ -50,7 +50,7 @@ describe('a layer that two ask for', () => {
     expect(makers[2].calls).toBe(0);
   });
 
-  it('is not waited for by one who is called off, and goes on for the others', async () => {
+  it('is left by a cancelled caller and continues for the others', async () => {
     const work = new LayerWork<ImageProgress>();
     const [first, second] = [new Maker(), new Maker()];
     const abort = new AbortController();
@@ -64,7 +64,7 @@ describe('a layer that two ask for', () => {
     expect([second.calls, second.heard]).toEqual([0, []]);
   });
 
-  it('is made again after a failure, which is not kept', async () => {
+  it('is created again after a failure', async () => {
     const work = new LayerWork<ImageProgress>();
     const [first, second] = [new Maker(), new Maker()];
     const failing = work.once(ID, first.make, first.listen);

@@ -18,7 +18,7 @@ function controlled() {
 const ignore = (): void => {};
 
 describe('shared work', () => {
-  it('goes on for the others when one is called off', async () => {
+  it('continues for the others when one is cancelled', async () => {
     const tasks = new SharedTasks<string, never>('pull');
     const { started, release, start } = controlled();
     const abort = new AbortController();
@@ -32,7 +32,7 @@ describe('shared work', () => {
     expect(started).toHaveLength(1);
   });
 
-  it('is begun again by one who comes while the one that everybody left still ends', async () => {
+  it('starts again for a new caller while an abandoned task still ends', async () => {
     const tasks = new SharedTasks<string, never>('pull');
     const { started, release, fail, start } = controlled();
     const abort = new AbortController();

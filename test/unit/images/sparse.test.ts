@@ -120,7 +120,7 @@ describe('sparse files', () => {
         'abcde',
       ),
     ],
-  ])('are read in form %s, however the bytes are cut', (_form, tar) => {
+  ])('are read in form %s, however the bytes are split', (_form, tar) => {
     expect(read(tar)).toEqual([file]);
     for (const pieceBytes of [1, 7, 512]) {
       const whole = read(tar, pieceBytes).map(({ parts, ...rest }) => ({
@@ -134,13 +134,13 @@ describe('sparse files', () => {
     }
   });
 
-  it('may be nothing but a hole, or have none', () => {
+  it('can be one hole, or have none', () => {
     expect(read(form1('0\n', ''))).toEqual([{ name: 'file', size: 100, parts: ['-100'] }]);
     expect(read(form01('', ''))).toEqual([{ name: 'file', size: 100, parts: ['-100'] }]);
     expect(read(form01('0,3', 'abc', 3))).toEqual([{ name: 'file', size: 3, parts: ['+abc'] }]);
   });
 
-  it('may have more parts than one block of a map holds', () => {
+  it('can have more parts than one block of the map', () => {
     const parts = Array.from({ length: 60 }, (_, index) => [index * 2, 1] as const);
     const [found] = read(oldForm(parts, 'x'.repeat(60), 200));
     expect(found?.parts.slice(0, 4)).toEqual(['+x', '-1', '+x', '-1']);
@@ -192,7 +192,7 @@ describe('sparse files', () => {
     expect(() => read(tar)).toThrow(expect.objectContaining({ code: 'TSD_IMAGE_INVALID' }));
   });
 
-  it('are refused as a rule for all files', () => {
+  it('are refused in a global header', () => {
     const all = withFlag(tarOf({ path: 'pax', content: record('GNU.sparse.realsize', '5') }), 'g');
     expect(() => read(all)).toThrow(/for all files/);
   });

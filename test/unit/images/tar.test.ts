@@ -28,7 +28,7 @@ function read(tar: Buffer, pieceBytes = tar.length): Read[] {
 }
 
 describe('tar', () => {
-  it('gives back what was written, however the bytes are cut', () => {
+  it('returns what was written, however the bytes are split', () => {
     const header = fc.record({
       name: fc
         .string({ minLength: 1, maxLength: 300, unit: 'binary-ascii' })
@@ -78,7 +78,7 @@ describe('tar', () => {
     ]);
   });
 
-  it('does not take a long name cut at a slash for a directory', () => {
+  it('does not read a long name cut at a slash as a directory', () => {
     const name = `${'d'.repeat(99)}/file`;
     const long = withFlag(tarOf({ path: '././@LongLink', content: `${name}\0` }), 'L').subarray(0, -1024);
     expect(read(Buffer.concat([long, tarOf({ path: name.slice(0, 100), content: 'x' })]))).toMatchObject([
@@ -86,11 +86,11 @@ describe('tar', () => {
     ]);
   });
 
-  it('takes a v7 name with a slash at its end for a directory', () => {
+  it('reads a v7 name with a trailing slash as a directory', () => {
     expect(read(withFlag(tarOf({ path: 'old/' }), '\0'))).toMatchObject([{ header: { type: 'directory' } }]);
   });
 
-  it('ignores what follows the end', () => {
+  it('ignores bytes after the end', () => {
     expect(read(Buffer.concat([tarOf({ path: 'a' }), Buffer.from('garbage')]))).toHaveLength(1);
   });
 

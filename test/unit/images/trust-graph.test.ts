@@ -15,20 +15,20 @@ const ask = (statements: readonly Statement[], key: string, name: string, permis
 describe('a key', () => {
   const granted = [statement({ grants: [grant('/library', 15, 'KEY')] })];
 
-  it('is verified for the name it was given and what is below, and for nothing beside', () => {
+  it('is verified for its name and names below it only', () => {
     expect(ask(granted, 'KEY', '/library')).toBe('verified');
     expect(ask(granted, 'KEY', '/library/nginx')).toBe('verified');
     expect(ask(granted, 'KEY', '/library2')).toBe('not verified');
     expect(ask(granted, 'OTHER', '/library')).toBe('not verified');
   });
 
-  it('needs every bit that is asked for', () => {
+  it('needs every requested bit', () => {
     const reader = [statement({ grants: [grant('/library', 1, 'KEY')] })];
     expect(ask(reader, 'KEY', '/library', 1)).toBe('verified');
     expect(ask(reader, 'KEY', '/library', 3)).toBe('not verified');
   });
 
-  it('has what names have that it holds, also in a circle', () => {
+  it('inherits the rights of its names, also in a circle', () => {
     const chain = [
       statement({
         grants: [grant('/library', 15, '/team'), grant('/team', 15, '/people'), grant('/people', 15, 'KEY')],
@@ -39,7 +39,7 @@ describe('a key', () => {
     expect(ask(chain, 'OTHER', '/library/nginx')).toBe('not verified');
   });
 
-  it('loses what a later statement revokes, and gets what a still later one grants again', () => {
+  it('loses rights that a later statement revokes, and gets those granted again later', () => {
     const revoked = statement({ issuedAtMs: 2, revocations: [{ subject: '/library', revocation: 2, grantee: 'KEY' }] });
     expect(ask([revoked, ...granted], 'KEY', '/library')).toBe('not verified');
     expect(ask([revoked, ...granted], 'KEY', '/library', 1)).toBe('verified');
@@ -47,7 +47,7 @@ describe('a key', () => {
     expect(ask([again, revoked, ...granted], 'KEY', '/library')).toBe('verified');
   });
 
-  it('is expired with the first statement that ends, and unknown without any', () => {
+  it('expires with the first statement that ends, and is unknown without any', () => {
     expect(ask([...granted, statement({ expiresAtMs: 400 })], 'KEY', '/library')).toBe('expired');
     expect(ask([...granted, statement({ expiresAtMs: 400 })], 'OTHER', '/library')).toBe('not verified');
     expect(ask([], 'KEY', '/library')).toBe('no graph');

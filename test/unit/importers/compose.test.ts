@@ -7,7 +7,7 @@ const a = (result: { manifest: Record<string, Record<string, unknown>> }) =>
   result.manifest.containers?.a as Record<string, unknown>;
 
 describe('fields', () => {
-  test('that are empty are not there, but for those whose empty text says something', () => {
+  test('that are empty are absent, except where empty text has a meaning', () => {
     const result = service(
       'platform: ${X:-}\nuser: ""\nmem_limit: ${Y:-}\nrestart: ""\nenvironment: { E: "" }\ncommand: ""',
     );
@@ -33,19 +33,19 @@ describe('fields', () => {
     ['none', 'no'],
     ['unless-stopped', 'unless-stopped'],
     ['on-failure', 'on-failure:3'],
-  ])('restart_policy with the condition %s is %s, whatever restart says', (condition, restart) => {
+  ])('restart_policy with the condition %s is %s, regardless of restart', (condition, restart) => {
     const lines = `restart: "no"\ndeploy: { restart_policy: { condition: ${condition}, max_attempts: 3 } }`;
     expect(a(service(lines))).toMatchObject({ restart });
     expect(service('deploy: { restart_policy: { condition: sometimes } }').issues[0]).toContain('is not a condition');
   });
 
-  test('a health check of zeros has the defaults of Docker', () => {
+  test('a health check of zeros uses the defaults of Docker', () => {
     const result = service('healthcheck: { test: x, retries: 0, interval: 0s, timeout: 0 }');
     expect(result.issues).toEqual([]);
     expect(a(result).health).toMatchObject({ retries: 3, interval: '30s', timeout: '30s' });
   });
 
-  test('update_config is how a container is replaced, where two of it can be there', () => {
+  test('update_config selects the update order, where two instances can coexist', () => {
     const config = 'deploy: { update_config: { order: start-first, failure_action: pause, parallelism: 2 } }';
     expect(a(service(config)).update).toEqual({ order: 'start-first', onFailure: 'hold' });
     const written = service(`${config}\nvolumes: [ data:/data ]`, { '.': 'volumes: { data: {} }' });
@@ -72,7 +72,7 @@ test.each([
   ['{ type: bind, source: ./data, target: /data }', './data:/data'],
   ['{ type: bind, source: ./data, target: /data, bind: {} }', { source: './data', target: '/data', create: true }],
   ['{ type: bind, source: ./data, target: /data, bind: { create_host_path: false } }', './data:/data'],
-])('a missing directory is made where Compose makes it: %s', (written, mount) => {
+])('a missing directory is created where Compose creates it: %s', (written, mount) => {
   const result = service(`volumes: [ ${written} ]`, { '.': 'volumes: { named: {} }' });
   expect([result.issues, result.warnings]).toEqual([[], []]);
   expect(a(result).volumes).toEqual([mount]);
@@ -91,7 +91,7 @@ secrets:
 `;
   const use = (lines: string) => service(lines, { '.': root, '/app/.env': 'PORT=8080\n' });
 
-  test('with their text in the file are mounted as that text', () => {
+  test('with inline text are mounted as that text', () => {
     const result = use('configs: [ text, { source: value, target: /etc/port, mode: 0440 } ]');
     expect(result.issues).toEqual([]);
     expect(a(result).volumes).toEqual([
@@ -114,12 +114,12 @@ secrets:
     ['configs: [ other ]', 'what is kept by another system cannot be reached'],
     ['secrets: [ value ]', 'a value of the environment would be kept as plain text'],
     ['configs: [ nowhere ]', 'it is not declared'],
-  ])('that cannot be had are refused: %s', (lines, reason) => {
+  ])('that are unavailable are refused: %s', (lines, reason) => {
     expect(use(lines).issues).toEqual([expect.stringContaining(reason)]);
   });
 });
 
-test('a Dockerfile in the file is that of the build', () => {
+test('an inline Dockerfile is used by the build', () => {
   const result = service('build: { context: ./src, dockerfile_inline: "FROM x\\nRUN y\\n" }');
   expect(result.issues).toEqual([]);
   expect(result.manifest.images?.a).toEqual({ build: { context: './src', dockerfileInline: 'FROM x\nRUN y\n' } });
@@ -132,7 +132,7 @@ test('a Dockerfile in the file is that of the build', () => {
   expect(both).toContainEqual(expect.stringContaining('dockerfile and dockerfile_inline exclude each other'));
 });
 
-test('dependencies that need not be there are left out where they are not', () => {
+test('optional dependencies are omitted where they are missing', () => {
   const result = service('depends_on: { gone: { condition: service_started, required: false } }');
   expect(result.issues).toEqual([]);
   expect(result.warnings).toContainEqual(expect.stringContaining('gone is left out'));
@@ -144,7 +144,7 @@ describe('networks', () => {
     expect(issues).toEqual([expect.stringMatching(/^\/app\/shop\.yaml:5:\d+: the network driver "macvlan" is not/)]);
   });
 
-  test('that are internal do not become one with those that are not', () => {
+  test('that are internal do not merge with others', () => {
     const on = (networks: string) => service('networks: [ back, front ]', { '.': `networks: ${networks}` });
     const refused = on('{ back: { internal: true }, front: {} }').issues;
     expect(refused).toEqual([expect.stringContaining('a is on back, which is internal, and on front')]);
@@ -153,7 +153,7 @@ describe('networks', () => {
     expect(joined.manifest.networks).toEqual({ back: { internal: true } });
   });
 
-  test('names that do not resolve are reported wherever a host may stand, and no others', () => {
+  test('names that do not resolve are reported wherever a host name can appear, and no others', () => {
     const { warnings } = translated('/app/shop.yaml', {
       '/app/shop.yaml': `
 services:
@@ -231,7 +231,7 @@ services:
     expect(mounts.map(({ source, target }) => `${source}:${target}`)).toEqual(['./other:/conf', 'data:/data']);
   });
 
-  test('of which one overrides the other by its name are merged, with a note', () => {
+  test('of which one is an override by name are merged, with a note', () => {
     const files = { '/app/docker-compose.yml': base, '/app/compose.override.yaml': over };
     const result = translated('/app/docker-compose.yml', files);
     expect(result.manifest.containers?.web).toMatchObject(merged);
@@ -246,7 +246,7 @@ services:
     );
   });
 
-  test('!reset takes away and !override replaces', () => {
+  test('merge with !reset as removal and !override as replacement', () => {
     const result = translatedTogether(['/app/a.yaml', '/app/b.yaml'], {
       '/app/a.yaml': base,
       '/app/b.yaml': `
@@ -309,7 +309,7 @@ secrets: { pw: { file: ./pw } }
     '/app/parts/a.env': 'V=3\n',
   };
 
-  test('brings in other projects, with their own paths and variables', () => {
+  test('adds other projects, with their own paths and variables', () => {
     const result = translated('/app/shop.yaml', files);
     expect(result.issues).toEqual([]);
     const { db, web, worker, extended } = result.manifest.containers ?? {};
@@ -325,7 +325,7 @@ secrets: { pw: { file: ./pw } }
     expect(result.inputs).toEqual(expect.arrayContaining(['/common/compose.yaml', '/common/.env', '/app/parts/a.env']));
   });
 
-  test('in a circle, of too many files, of the network and of what is not there is refused', () => {
+  test('of a circle, too many files, a URL or a missing file is refused', () => {
     const including = (path: string) => `include: [ ${path} ]\nservices: {}\n`;
     const issuesOf = (first: string, others: Files = {}) =>
       translated('/app/shop.yaml', { '/app/shop.yaml': first, ...others }).issues;

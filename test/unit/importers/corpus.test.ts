@@ -43,7 +43,7 @@ function expectTranslation(folder: string, file: string, text: string, expected:
   return expect(written).toMatchFileSnapshot(expected);
 }
 
-describe('what stands beside it is the translation, with what was left out as comments', () => {
+describe('the file beside it is the translation, with omissions as comments', () => {
   const cases = ['compose', 'kube'].flatMap((folder) =>
     readdirSync(join(root, folder))
       .filter((file) => file.endsWith('.yaml'))
@@ -60,7 +60,7 @@ describe('what stands beside it is the translation, with what was left out as co
   });
 });
 
-describe('what cannot be translated and matters is an issue at its place', () => {
+describe('an important part without a translation is an issue at its position', () => {
   test.each(readdirSync(join(root, 'bad')).filter((file) => !file.endsWith('.issues')))('%s', async (file) => {
     const text = readFileSync(join(root, 'bad', file), 'utf8');
     const { issues } = parse('bad', file, text);
@@ -69,7 +69,7 @@ describe('what cannot be translated and matters is an issue at its place', () =>
   });
 });
 
-test('a group of units keeps the text and the place of each file', () => {
+test('a group of units keeps the text and the path of each file', () => {
   const { text } = groupOf('quadlet/site');
   const parts = readBundle(text)?.files ?? [];
   for (const { file, text: part } of parts) expect(part).toBe(readFileSync(file, 'utf8'));
@@ -78,7 +78,7 @@ test('a group of units keeps the text and the place of each file', () => {
   expect(places.every((place) => parts.some(({ file }) => file === place))).toBe(true);
 });
 
-test('a unit of which nothing is made alone says so', () => {
+test('a unit without a result of its own reports that', () => {
   const { issues, translation } = parse('quadlet', 'base.image', '[Image]\nImage=example.com/base:1\n');
   expect(issues).toEqual([]);
   expect(translation?.warnings).toMatchObject([{ code: 'TSD_IMPORT_IGNORED', position: { line: 1 } }]);

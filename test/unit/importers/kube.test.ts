@@ -27,7 +27,7 @@ describe('templates of Helm charts are reported as such', () => {
     ]);
   });
 
-  test('braces that others read are no template', () => {
+  test('braces for other programs are not a template', () => {
     const text = `${POD}spec:\n  containers:\n  - { name: a, image: x, args: [ "--format={{ .Names }}" ] }\n`;
     expect(hint('/app/pod.yaml', text)).toEqual({ issues: [], made: ['containers'] });
   });
@@ -58,7 +58,7 @@ test('counts and times of zero are those of the API', () => {
   });
 });
 
-test('a directory of the host is made where its type says so', () => {
+test('a host directory is created where its type says so', () => {
   const volumes =
     '[ { name: d, hostPath: { path: /d, type: DirectoryOrCreate } }, { name: f, hostPath: { path: /f, type: FileOrCreate } } ]';
   const mounts = '[ { name: d, mountPath: /a }, { name: f, mountPath: /b } ]';
@@ -69,7 +69,7 @@ test('a directory of the host is made where its type says so', () => {
   expect(warnings).toEqual([expect.stringContaining('FileOrCreate: a file that is missing is waited for')]);
 });
 
-test('the name of a service is reported where it leads nowhere', () => {
+test('the name of a service is reported where it does not resolve', () => {
   const service = (name: string, port: string) =>
     `---\napiVersion: v1\nkind: Service\nmetadata: { name: ${name} }\nspec: { selector: { a: b }, ports: [ ${port} ] }\n`;
   const pod = `apiVersion: v1\nkind: Pod\nmetadata: { name: web, labels: { a: b } }\nspec: { containers: [ { name: c, image: x } ] }\n`;

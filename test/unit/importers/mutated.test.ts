@@ -124,12 +124,12 @@ describe('mutated files', () => {
   });
 });
 
-test('of two build units of one name, one that is refused does not spoil the other', () => {
+test('a refused build unit does not affect another of the same name', () => {
   const build = (line: string) => ({ file: '/units/api.build', text: `[Build]\nImageTag=localhost/api\n${line}\n` });
   survives('/units/api.build', bundleText('units', [build(''), build('SetWorkingDirectory=./api')]));
 });
 
-describe('data of the right outline', () => {
+describe('data with the right structure', () => {
   const key = fc.oneof(
     fc.constantFrom(...HOSTILE),
     fc.constantFrom(

@@ -50,7 +50,7 @@ describe('words', () => {
     [`x=\\U0001F600`, ['x=😀']],
   ])('of a unit: %s', (text, words) => expect(unitWords(text)).toEqual({ words, open: false }));
 
-  test('an open quote is refused in a shell, and goes on to the end in a unit', () => {
+  test('an open quote is refused in a shell, and extends to the end in a unit', () => {
     expect(shellWords('a "b').ok).toBe(false);
     expect(unitWords("it's a b\\")).toEqual({ words: ['its a b'], open: true });
   });
@@ -78,7 +78,7 @@ describe('a .env file', () => {
     });
   });
 
-  test('says which lines are left out', () => {
+  test('reports ignored lines', () => {
     expect(read('not an assignment\nINHERITED\nA="open\nB=1\nC=${').problems).toEqual([
       '1: this is no assignment and is left out',
       '3: the quote of A is left open; it is left out',

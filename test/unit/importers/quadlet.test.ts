@@ -27,7 +27,7 @@ describe('quotes', () => {
   });
 });
 
-test('Restart=unless-stopped is obeyed, with a note that systemd does not', () => {
+test('Restart=unless-stopped is accepted, with a note that systemd rejects it', () => {
   const result = unit('[Service]\nRestart=unless-stopped');
   expect(result.issues).toEqual([]);
   expect(a(result).restart).toBe('unless-stopped');
@@ -78,7 +78,7 @@ test('health checks of Podman keep what zero means there', () => {
   expect(a(startup).health).toMatchObject({ startup: { retries: 1000 } });
 });
 
-test('an empty value takes back what was given before it, however many lines there are', () => {
+test('an empty value resets earlier values, however many lines there are', () => {
   const many = Array.from({ length: 50_000 }, (_, index) => `Label=a${index}=1`).join('\n');
   const result = unit(`${many}\nLabel=\nLabel=b=2`);
   expect(a(result).labels).toEqual({ b: '2' });

@@ -42,7 +42,7 @@ beforeEach(() => {
 });
 afterEach(() => area.remove());
 
-it('the hash is that of names and contents, not of times', () => {
+it('the hash covers names and contents, not times', () => {
   const { hash, problem } = read();
   expect(problem).toBeNull();
   utimesSync(join(area.path, 'sub/file'), new Date(0), new Date(0));
@@ -56,7 +56,7 @@ it('the hash is that of names and contents, not of times', () => {
   expect(read().hash).not.toBe(hash);
 });
 
-it('what is ignored neither counts nor is watched; what decides about it is', () => {
+it('ignored files are neither hashed nor watched, ignore files are', () => {
   write('.dockerignore', 'logs\n**/*.tmp\n.dockerignore\n');
   const { hash } = read();
   mkdirSync(join(area.path, 'logs'));
@@ -68,14 +68,14 @@ it('what is ignored neither counts nor is watched; what decides about it is', ()
   expect(new Set(again.inputs)).toEqual(new Set(watched));
 });
 
-it('a Dockerfile that is ignored or stands elsewhere counts', () => {
+it('a Dockerfile that is ignored or elsewhere is hashed', () => {
   write('.dockerignore', 'Dockerfile\n');
   const { hash } = read();
   write('Dockerfile', 'FROM scratch\nLABEL a=b\n');
   expect(read().hash).not.toBe(hash);
 });
 
-it('links are what they say and never what they lead to', () => {
+it('links are hashed by text, not by target', () => {
   const outside = temporaryDirectory();
   try {
     writeFileSync(join(outside.path, 'secret'), 'one');
@@ -108,7 +108,7 @@ it('an oversized or missing context and a bad pattern are reported', () => {
   );
 });
 
-it('names the images that the stages it needs use, with arguments put in', () => {
+it('names the images of the required stages, with arguments substituted', () => {
   const images = (args = {}, target: string | null = null, contexts = {}) =>
     finish(readBuildContext({ ...source(), args, target, contexts })).images;
   write(
@@ -140,7 +140,7 @@ COPY --from=1 /a /a
   expect(images()).toEqual([]);
 });
 
-it('images of one app that are built from each other are a circle; one may have the name of what it is built from', () => {
+it('images of one app that are built from each other are a circle, except a base of the same name', () => {
   const issues = (text: string) => {
     const options = {
       generation: 1,
@@ -171,7 +171,7 @@ it('images of one app that are built from each other are a circle; one may have 
   ]);
 });
 
-it('a file is read again when anything about it says that it may be another, and not otherwise', () => {
+it('a file is read again only when its attributes changed', () => {
   const old = new Date(Date.now() - 3_600_000);
   const path = join(area.path, 'sub/file');
   const { hash } = read();
@@ -187,7 +187,7 @@ it('a file is read again when anything about it says that it may be another, and
   expect(read().hash).toBe(hash);
 });
 
-it('others go on while a large context is read, and a look that is ended leaves nothing open', async () => {
+it('reading a large context does not block others, and an aborted read leaves nothing open', async () => {
   writeFileSync(join(area.path, 'large'), Buffer.alloc(64 * 1024 ** 2, 'x'));
   const contexts = new BuildContexts();
   let turns = 0;

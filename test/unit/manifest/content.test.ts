@@ -19,7 +19,7 @@ const filesystem =
   };
 
 describe('env files follow docker run --env-file', () => {
-  test('values are taken as they are', () => {
+  test('values are literal', () => {
     const { values, problems } = parseEnvFile(
       '\uFEFF# comment\nA=1\n\n  B= two words \nC="quoted"\nD=x=y\nE=\r\nA=2\n',
     );
@@ -38,7 +38,7 @@ describe('env files follow docker run --env-file', () => {
     ]);
   });
 
-  test('every value without a line break comes through unchanged', () => {
+  test('every value without a line break is unchanged', () => {
     const name = fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_.-]*$/);
     const value = fc.stringMatching(/^[^\r\n\0]*$/);
     fc.assert(
@@ -51,7 +51,7 @@ describe('env files follow docker run --env-file', () => {
 });
 
 describe("a container's environment", () => {
-  test('later files win over earlier ones, env over files; a secret loses one line break', () => {
+  test('later files win over earlier ones, env wins over files, and a secret loses one line break', () => {
     const { values, problems } = loadEnvironment(
       { envFile: ['/a.env', '/b.env'], env: { C: 'env', PASSWORD: { fromFile: '/secret' } } },
       filesystem({ '/a.env': 'A=a\nB=a\nC=a', '/b.env': 'B=b\nC=b', '/secret': 'pass\n\n' }),
@@ -60,7 +60,7 @@ describe("a container's environment", () => {
     expect(Object.fromEntries(values)).toEqual({ A: 'a', B: 'b', C: 'env', PASSWORD: 'pass\n' });
   });
 
-  test('an unreadable file is reported by field', () => {
+  test('an unreadable file is reported with its field', () => {
     const { problems } = loadEnvironment(
       { envFile: ['/none.env', '/bad.env'], env: { P: { fromFile: '/binary' }, Q: { fromFile: '/long' } } },
       filesystem({ '/bad.env': 'X', '/binary': Buffer.from([0xff]), '/long': 'x'.repeat(200_000) }),
@@ -74,7 +74,7 @@ describe("a container's environment", () => {
   });
 });
 
-describe('what a changed file leads to', () => {
+describe('the reaction to a changed file', () => {
   const files = filesystem({ '/a.conf': 'a', '/b.conf': 'b', '/s': 's', '/big': 'x'.repeat(2 ** 21) });
   const readFile: ReadFile = (path, maxBytes = MAX_CONTENT_BYTES) => {
     const read = files(path);
@@ -87,7 +87,7 @@ describe('what a changed file leads to', () => {
   };
   const bind = (source: string, more: object = {}) => ({ source, target: source, readOnly: true, ...more });
 
-  test('the container says it for all its files, a mount for its own; what is ignored is not looked at', () => {
+  test('is set by the container for all files and by a mount for its own, and ignored files are not read', () => {
     const { hashes, reactions, inputs } = content({
       onChange: 'signal:hup',
       env: { P: { fromFile: '/s' } },
@@ -98,7 +98,7 @@ describe('what a changed file leads to', () => {
     expect(inputs).toEqual(['/a.conf', '/s']);
   });
 
-  test('a file that cannot be read now keeps its content, and is looked at again', () => {
+  test('keeps the content of a file that cannot be read now, and reads it again later', () => {
     const spec = containerSchema.parse({ image: 'app', volumes: [bind('/far'), bind('/new')] });
     const silent: ReadFile = (path) => ({ ok: false, reason: 'unanswered', message: `${path} does not answer` });
     const hasher = { readFile: silent, hashSecret: () => 'keyed' };
@@ -110,7 +110,7 @@ describe('what a changed file leads to', () => {
     });
   });
 
-  test('of two reactions to one file the stronger one counts', () => {
+  test('is the stronger of two reactions to one file', () => {
     const { reactions } = content({
       env: { P: { fromFile: '/a.conf' } },
       volumes: [bind('/a.conf', { onChange: 'signal:1' })],
@@ -118,7 +118,7 @@ describe('what a changed file leads to', () => {
     expect(reactions).toEqual({ '/a.conf': 'restart' });
   });
 
-  test('a large file counts when the manifest says so, a small one does not when it says so', () => {
+  test('includes a large file or excludes a small one when the manifest says so', () => {
     expect(content({ volumes: [bind('/big')] })).toMatchObject({ hashes: {}, inputs: [], problems: [] });
     expect(Object.keys(content({ volumes: [bind('/big', { watch: true })] }).hashes)).toEqual(['/big']);
     expect(content({ volumes: [bind('/a.conf', { watch: false })] })).toMatchObject({ hashes: {}, inputs: [] });

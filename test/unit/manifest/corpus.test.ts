@@ -13,7 +13,7 @@ function read(folder: string, file: string) {
 
 const manifests = (folder: string) => readdirSync(join(root, folder)).filter((file) => file.endsWith('.yaml'));
 
-describe('good manifests have no issues, and mean what stands beside them', () => {
+describe('good manifests have no issues and the expected meaning', () => {
   test.each(manifests('good'))('%s', async (file) => {
     const { app, issues } = read('good', file);
     expect(issues).toEqual([]);
@@ -23,7 +23,7 @@ describe('good manifests have no issues, and mean what stands beside them', () =
   });
 });
 
-describe('bad manifests: every issue at once, with its place', () => {
+describe('bad manifests report every issue at once, with its position', () => {
   test.each(manifests('bad'))('%s', async (file) => {
     const { text, issues } = read('bad', file);
     expect(issues.length).toBeGreaterThan(0);

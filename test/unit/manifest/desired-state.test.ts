@@ -43,7 +43,7 @@ function resolve(sources: SourceRevision[], files: Files = {}) {
 /** Issues of one app `a`. */
 const issuesOf = (text: string, files: Files = {}) => resolve([source('a.yaml', text)], files).issues;
 
-describe('what a resource becomes', () => {
+describe('a resource', () => {
   const text = `
 images: { app: { rootfs: ./root } }
 volumes: { data: }
@@ -61,7 +61,7 @@ containers:
   const { state, sources } = desiredState([source('a.yaml', text)], options(files));
   const web = state.resources.get('container/a/web');
 
-  test('paths are absolute, names are keys, files are hashes', () => {
+  test('has absolute paths, keys for names and hashes for files', () => {
     expect(sources.get('a.yaml')?.issues).toEqual([]);
     expect(web).toMatchObject({
       engineName: 'a-web',
@@ -83,17 +83,17 @@ containers:
     expect(state.resources.get('image/a/app')?.spec).toMatchObject({ source: { type: 'rootfs', path: '/m/root' } });
   });
 
-  test('a secret is a reference and a keyed hash, never a value', () => {
+  test('has a reference and a keyed hash for a secret, never a value', () => {
     const db = state.resources.get('container/a/db');
     expect(db?.spec).toMatchObject({ env: { P: { fromFile: '/m/secret' } } });
     expect(JSON.stringify([...state.resources])).not.toContain('hush');
   });
 
-  test('files whose change matters are listed', () => {
+  test('lists files whose change matters', () => {
     expect(sources.get('a.yaml')?.inputs).toEqual(['/m/conf', '/m/secret', '/m/web.env']);
   });
 
-  test('a file that cannot be read now keeps its content, and a new one is an error', () => {
+  test('keeps the content of a file that cannot be read now, and a new one is an error', () => {
     const silent = {
       ...options(),
       readFile: (path: string) => ({
@@ -113,7 +113,7 @@ containers:
     expect(messages).toEqual(['/m/secret is being looked at', '/m/web.env is being looked at']);
   });
 
-  test('files of a rejected revision are listed too: it may wait for one of them', () => {
+  test('lists files of a rejected revision too, which may wait for one of them', () => {
     const first = 'containers: { a: { image: x:1, envFile: [ here.env ] } }';
     const missing = 'containers: { a: { image: x:1, envFile: [ gone.env ], env: { P: { fromFile: ./no } } } }';
     const accepted = { '/m/here.env': '' };
@@ -128,13 +128,13 @@ containers:
     );
   });
 
-  test('the result is frozen', () => {
+  test('is frozen', () => {
     expect(Object.isFrozen(state)).toBe(true);
     expect(Object.isFrozen(web?.spec)).toBe(true);
     expect(Object.isFrozen(web?.references.links)).toBe(true);
   });
 
-  test('a changed file changes the hash', () => {
+  test('changes its hash with a file', () => {
     const other = desiredState([source('a.yaml', text)], options({ ...files, '/m/secret': 'other' })).state;
     expect(other.resources.get('container/a/db')?.specHash).not.toBe(state.resources.get('container/a/db')?.specHash);
     expect(other.resources.get('container/a/web')?.specHash).toBe(web?.specHash);
@@ -180,14 +180,14 @@ describe('references', () => {
     expect(keys).toHaveLength(4);
   });
 
-  test('an image of a registry with a tag or digest is none of the app that its path begins with', () => {
+  test('an image with a tag or digest is never an image of an app with the same prefix', () => {
     const text = `containers:\n  a: { image: "gitea/gitea:1.24" }\n  b: { image: "gitea/gitea@sha256:${'ab'.repeat(32)}" }\n`;
     expect(resolve([source('gitea.yaml', text)]).issues).toEqual([]);
     const { state } = desiredState([source('gitea.yaml', text)], options({}));
     expect([...state.resources.values()].filter(({ kind }) => kind === 'image')).toHaveLength(2);
   });
 
-  test('an image named in full is pulled where it is missing, once for all that name it; a word or an id is of the host', () => {
+  test('a full image name is pulled once where it is missing, a word or an id is an image of the host', () => {
     const { state } = desiredState(
       [
         source(
@@ -352,7 +352,7 @@ describe('contradictions', () => {
 });
 
 describe('circles', () => {
-  test('are reported with their path; what only leads into one is not blamed', () => {
+  test('are reported with their path, and not for resources that only lead into one', () => {
     const text = `containers:
   a: { image: x:1, links: [ b ] }
   b: { image: x:1, volumesFrom: [ c ] }
@@ -362,7 +362,7 @@ describe('circles', () => {
     expect(issuesOf(text)).toEqual(['a.yaml:2:20 these wait for each other: a/a -> a/b -> a/c -> a/a']);
   });
 
-  test('of dependsOn too, also over a shared network', () => {
+  test('of dependsOn are reported too, also over a shared network', () => {
     const text = `containers:
   a: { image: x:1, dependsOn: [ b:started ] }
   b: { image: x:1, network: container:a }
@@ -370,7 +370,7 @@ describe('circles', () => {
     expect(issuesOf(text)).toEqual(['a.yaml:2:20 these wait for each other: a/a -> a/b -> a/a']);
   });
 
-  test('across apps name both', () => {
+  test('across apps name both apps', () => {
     const { issues } = resolve([
       source('a.yaml', 'containers: { x: { image: i:1, links: [ b/y ] } }'),
       source('b.yaml', 'containers: { y: { image: i:1, links: [ a/x ] } }'),
@@ -398,7 +398,7 @@ describe('clashes', () => {
     expect(keys).toEqual([]);
   });
 
-  test('with a file that is in force reject the newcomer alone', () => {
+  test('with an accepted file reject only the new one', () => {
     const { using, keys } = resolve([
       source('a.yaml', port('80:1'), good(port('80:1'))),
       source('b.yaml', port('80:2')),
@@ -407,7 +407,7 @@ describe('clashes', () => {
     expect(keys).toEqual(['container/a/web']);
   });
 
-  test('with the last good revision of a broken file reject the change that clashes with it', () => {
+  test('with the last good revision of a broken file reject the other change', () => {
     const { using } = resolve([
       source('a.yaml', port('80:1'), good(port('81:1'))),
       source('b.yaml', 'broken: [', good(port('80:1'))),
@@ -455,7 +455,7 @@ describe('clashes', () => {
 describe('a bad revision freezes its source at the last good one', () => {
   const before = 'containers: { web: { image: x:1 }, db: { image: x:1 } }';
 
-  test('and leaves the others alone', () => {
+  test('without affecting other sources', () => {
     const { keys, using } = resolve([
       source('a.yaml', 'containers: { web: {', good(before)),
       source('b.yaml', 'volumes: { v: }'),
@@ -464,7 +464,7 @@ describe('a bad revision freezes its source at the last good one', () => {
     expect(using).toEqual({ 'a.yaml': 'last-good', 'b.yaml': 'current' });
   });
 
-  test('and is no reason to reject a good change that relies on it', () => {
+  test('without rejecting a good change that relies on it', () => {
     const user = 'containers: { web: { image: x:1, links: [ a/db ] } }';
     const { issues, using } = resolve([
       source('a.yaml', 'containers: { other: { imag: x:1 } }', good(before)),
@@ -492,7 +492,7 @@ describe('a bad revision freezes its source at the last good one', () => {
     });
   });
 
-  test('with the content its files had then, not the content they have now', () => {
+  test('with the old content of its files', () => {
     const text = 'containers: { web: { image: x:1, envFile: a.env } }';
     const accepted = desiredState([source('a.yaml', text)], options({ '/m/a.env': 'A=1' }));
     const hashes = accepted.sources.get('a.yaml')?.contentHashes ?? {};
@@ -506,7 +506,7 @@ describe('a bad revision freezes its source at the last good one', () => {
     expect(gone.state.resources.get('container/a/web')?.specHash).toBe(hash);
   });
 
-  test('a change that takes away what another app in force needs is held back', () => {
+  test('a change that removes a resource another accepted app needs is held', () => {
     const user = 'containers: { web: { image: x:1, links: [ b/db ] } }';
     const { keys, issues } = resolve([
       source('a.yaml', user, good(user)),
@@ -516,7 +516,7 @@ describe('a bad revision freezes its source at the last good one', () => {
     expect(issues).toEqual(['b.yaml:1:1 with this change, a.yaml:1:43 fails: there is no container "b/db"']);
   });
 
-  test('an app whose partner is gone altogether stays, with an issue and a key that leads nowhere', () => {
+  test('an app whose partner is removed stays, with an issue and a dangling key', () => {
     const user = 'containers: { web: { image: x:1, links: [ b/db ] } }';
     const { state, sources } = desiredState([source('a.yaml', user, good(user))], options());
     expect(sources.get('a.yaml')?.status).toBe('rejected');
@@ -544,7 +544,7 @@ describe('any mix of sources', () => {
     return JSON.stringify([[...state.resources], [...outcomes]]);
   };
 
-  test('what was read for its builds is not read again for the state', () => {
+  test('reads build contexts once', () => {
     const cache = new ParseCache();
     const text = 'volumes: { v: }';
     const parse = () => cache.parse(source('a.yaml', text), text, options().readFile);
@@ -556,7 +556,7 @@ describe('any mix of sources', () => {
     expect(parse()).not.toBe(parsed);
   });
 
-  test('gives the same in any order, and with a cache', () => {
+  test('gives the same result in any order, and with a cache', () => {
     const cache = new ParseCache();
     fc.assert(
       fc.property(anySources, (sources) => {
@@ -567,7 +567,7 @@ describe('any mix of sources', () => {
     );
   });
 
-  test('what was accepted is accepted again and changes nothing', () => {
+  test('accepts an accepted state again without a change', () => {
     fc.assert(
       fc.property(anySources, (sources) => {
         const first = desiredState(sources, options());
@@ -594,7 +594,7 @@ describe('a defect', () => {
     readFile: () => ({ ok: true as const, bytes: Buffer.from('A=1') }),
   };
 
-  test('that one file brings out takes back that file, and the others are taken over', () => {
+  test('in handling one file rejects only that file', () => {
     const sources = [source('a.yaml', APP), source('b.yaml', FATAL), source('c.yaml', FATAL, good(APP))];
     const { state, sources: outcomes } = desiredState(sources, fails);
     expect([...state.resources.keys()].filter((key) => key.startsWith('container/'))).toEqual([

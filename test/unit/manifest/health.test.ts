@@ -11,8 +11,8 @@ function read(health: string) {
   };
 }
 
-describe('what may be written', () => {
-  test('the example of the design: one check, with defaults', () => {
+describe('a health field', () => {
+  test('accepts one check, with defaults', () => {
     expect(read('{ exec: [pg_isready], interval: 5s }').health).toEqual({
       startup: null,
       readiness: null,
@@ -45,7 +45,7 @@ describe('what may be written', () => {
     expect(read(written)).toMatchObject({ health: { check: { check } }, issues: [] });
   });
 
-  test('probes for each purpose', () => {
+  test('accepts probes for each purpose', () => {
     const { health, issues } = read(
       '{ startup: { tcp: 1, retries: 30 }, readiness: { http: 80/ready, successes: 2 }, liveness: { exec: [live], timeout: 500ms } }',
     );
@@ -58,7 +58,7 @@ describe('what may be written', () => {
     });
   });
 
-  test('none, and nothing', () => {
+  test('accepts none and absence', () => {
     expect(read('none').health).toBe('none');
     expect(
       parseManifest({ text: 'containers: { w: { image: x } }', file: 'a.yaml', appDefault: 'a' }).app?.resources[0]

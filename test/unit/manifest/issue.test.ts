@@ -9,7 +9,7 @@ const issue = (line: number, column: number, hint?: string): ManifestIssue => ({
   ...(hint !== undefined && { hint }),
 });
 
-test('issues stand in the order of the lines, with the line and a caret below it', () => {
+test('issues are in line order, with the line and a caret below it', () => {
   const text = 'one\n  two: \u001b[31m3\n';
   expect(formatIssues([issue(2, 3, 'Mend it.'), issue(1, 1)], new Map([['a.yaml', text]]))).toBe(
     `a.yaml:1:1: is wrong
@@ -23,13 +23,13 @@ a.yaml:2:3: is wrong
   );
 });
 
-test('without the text only the place is shown; of a long line only the part around it', () => {
+test('only the position is shown without the text, and only a part of a long line', () => {
   expect(formatIssues([issue(1, 1)])).toBe('a.yaml:1:1: is wrong\n');
   const shown = formatIssues([issue(1, 5_000)], new Map([['a.yaml', 'x'.repeat(10_000)]]));
   expect(shown.length).toBeLessThan(400);
 });
 
-test('of a field with several forms, the member that is wrong is named', () => {
+test('the wrong member of a field with several forms is named', () => {
   const wrong = (backoff: string): string[] => {
     const text = `containers:\n  web: { image: x, restart: { policy: always, backoff: ${backoff} } }\n`;
     return parseManifest({ text, file: 'a.yaml', appDefault: 'a' }).issues.map(({ message }) => message);

@@ -14,7 +14,7 @@ test('the committed schema is current', () => {
   expect(committed).toEqual(JSON.parse(JSON.stringify(manifestJsonSchema())));
 });
 
-test('a field has its text, default, example, change class and the forms it takes', () => {
+test('a field has its text, default, example, change class and forms', () => {
   const { properties } = manifestJsonSchema() as {
     properties: { containers: { additionalProperties: { properties: Properties } } };
   };

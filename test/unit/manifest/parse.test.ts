@@ -14,7 +14,7 @@ describe('the name of an app', () => {
     ['-', null],
   ])('%s is %s', (file, app) => expect(appNameOf(file)).toBe(app));
 
-  test('is needed, and app: gives it where the file cannot', () => {
+  test('is required, and `app:` sets it where the file name cannot', () => {
     const text = 'containers: { web: { image: x } }';
     const file = 'My Blog.yaml';
     expect(parseManifest({ text, file, appDefault: null }).app).toBeNull();
@@ -22,7 +22,7 @@ describe('the name of an app', () => {
   });
 });
 
-describe('text stays as it is written', () => {
+describe('text stays literal', () => {
   test('in env, labels and commands, and nowhere else', () => {
     const { app } = parse(
       'containers: { web: { image: x, env: { A: 1.10, B: 0x1F, C: True, D: 1e3 }, command: [sleep, 010], tty: true, resources: { pids: 0x10 } } }',
@@ -51,7 +51,7 @@ describe('positions', () => {
   });
 });
 
-test('a line that is indented wrongly is one error, not one for each line after it', () => {
+test('a wrongly indented line is one error, not one for each following line', () => {
   const text =
     'containers:\n  web:\n    image: x\n   network: back\n    command: [a]\n    ports: [80]\n   network: b\n';
   const { issues } = parse(text);
@@ -126,7 +126,7 @@ describe('any text', () => {
     '80:80',
   );
 
-  test('gives a result, never an exception', () => {
+  test('returns a result, never an exception', () => {
     fc.assert(
       fc.property(
         fc.oneof(
@@ -143,7 +143,7 @@ describe('any text', () => {
     );
   });
 
-  test('any data in the place of a resource gives a spec or issues', () => {
+  test('any data as a resource gives a spec or issues', () => {
     fc.assert(
       fc.property(fc.constantFrom(...KINDS), fc.jsonValue(), (kind, value) => {
         const result = normalise(kind, value);
@@ -152,7 +152,7 @@ describe('any text', () => {
     );
   });
 
-  test('normalising what was written gives the same each time and leaves it unchanged', () => {
+  test('normalising is deterministic and does not change its input', () => {
     const written = { image: 'x', ports: ['80:80'], resources: { memory: '64MiB' }, volumes: ['/a', 'b:/c:ro'] };
     const before = structuredClone(written);
     expect(normalise('container', written)).toEqual(normalise('container', JSON.parse(JSON.stringify(written))));

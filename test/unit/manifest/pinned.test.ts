@@ -57,7 +57,7 @@ function edited() {
 
 const sha = (text: string) => createHash('sha256').update(text).digest('hex');
 
-test('a regular file bound read-only and an env file have copies, secrets and what is live have none', () => {
+test('a regular file bound read-only and an env file have copies, secrets and live files have none', () => {
   before();
   const { web, outcome, copies } = resolved(manifest());
   expect(web?.files).toEqual({ '/m/conf': `${sha('one')}-0640-1-2`, '/m/env': `${sha('A=1')}-0640-1-2` });
@@ -69,7 +69,7 @@ test('a regular file bound read-only and an env file have copies, secrets and wh
   expect(outcome.contents.resources[WEB]?.secrets?.slice().sort()).toEqual(['./pw', './secret']);
 });
 
-test('pinned, nothing follows from an edit but that it is named', () => {
+test('an edit of a pinned file only shows in a message', () => {
   before();
   const first = resolved(manifest());
   edited();
@@ -88,7 +88,7 @@ test.each([
   ['follow: true', manifest('follow: true\n'), ['./conf', './env', './pw', './secret']],
   ['onChange of the container', manifest('', 'onChange: restart'), ['./conf', './env', './pw', './secret']],
   ['onChange of a mount', manifest('', '', ', onChange: recreate'), ['./conf']],
-])('%s lets changes of its files count', (_name, text, followed) => {
+])('%s makes changes of its files count', (_name, text, followed) => {
   before();
   const pinned = { contents: resolved(text).outcome.contents, held: false };
   edited();
@@ -98,7 +98,7 @@ test.each([
   expect(outcome.changed).toEqual(['./conf', './env', './pw', './secret'].filter((path) => !followed.includes(path)));
 });
 
-test('held, files with a copy are what they were whatever the manifest follows, and secrets are those of now', () => {
+test('files of a held app keep their copies, and its secrets are current', () => {
   before();
   const text = manifest('follow: true\n');
   const { contents } = resolved(text).outcome;
@@ -113,7 +113,7 @@ test('held, files with a copy are what they were whatever the manifest follows, 
   expect(outcome.changed).toEqual(['./conf', './env']);
 });
 
-test('files that were missing when a manifest was applied are pinned when they come', () => {
+test('files missing at apply are pinned when they appear', () => {
   before();
   delete files['/m/conf'];
   const { contents } = resolved(manifest()).outcome;
@@ -141,7 +141,7 @@ test('a mounted secret has a keyed hash; a plain one of an earlier version stays
   expect(hashAfter('keyed-p1')).toBe('keyed-p1');
 });
 
-test('follow is true or false, once', () => {
+test('`follow` is true or false, once', () => {
   const source = (text: string): SourceRevision => ({
     sourceId: 'a',
     file: 'app.yaml',

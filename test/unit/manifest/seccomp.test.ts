@@ -41,14 +41,14 @@ function resolved(container: string, files: Readonly<Record<string, string>> = {
 }
 
 describe('the default', () => {
-  test('is no part of the hash, whether it is written or not', () => {
+  test('is not part of the hash, explicit or implicit', () => {
     const [plain, written] = [resolved('tty: false'), resolved('seccomp: default')];
     expect(written.web?.specHash).toBe(plain.web?.specHash);
     expect(plain.web?.spec.seccomp).toBeNull();
     expect([plain.notes, plain.issues, written.notes, written.issues]).toEqual([[], [], [], []]);
   });
 
-  test('is no difference to what an earlier version stored', () => {
+  test('is equal to the state of an earlier version', () => {
     const spec = resolved('tty: false').web?.spec;
     const { seccomp: _, ...before } = { ...spec };
     expect(diffSpecs('container', before, spec)).toEqual([]);
@@ -56,7 +56,7 @@ describe('the default', () => {
 });
 
 describe('another one', () => {
-  test('is a change that takes a restart', () => {
+  test('is a change with a restart', () => {
     const [before, after] = [resolved('tty: false').web, resolved('seccomp: unconfined').web];
     expect(after?.specHash).not.toBe(before?.specHash);
     expect(diffSpecs('container', before?.spec, after?.spec)).toEqual([
@@ -64,7 +64,7 @@ describe('another one', () => {
     ]);
   });
 
-  test('is warned of at its line', () => {
+  test('has a warning at its line', () => {
     expect(resolved('seccomp: unconfined').notes).toEqual([
       expect.objectContaining({
         warning: true,
@@ -77,7 +77,7 @@ describe('another one', () => {
     );
   });
 
-  test('is a file whose content counts, and of which a copy is kept', () => {
+  test('is a file with a hashed and pinned content', () => {
     const [one, other] = [ALLOW, docker].map((text) => resolved('seccomp: ./p.json', { '/m/p.json': text }));
     expect([one?.issues, other?.issues]).toEqual([[], []]);
     expect(one?.web?.specHash).not.toBe(other?.web?.specHash);
@@ -85,7 +85,7 @@ describe('another one', () => {
     expect(one?.outcome?.contents.resources[WEB]?.files['./p.json']).toBeDefined();
   });
 
-  test('counts as it was when its manifest was applied', () => {
+  test('has its content at apply', () => {
     const applied = resolved('seccomp: ./p.json', { '/m/p.json': ALLOW });
     const contents = applied.outcome?.contents;
     if (contents === undefined) throw new Error('no contents');
@@ -128,11 +128,11 @@ describe('a profile', () => {
     expect(problem(text)).toEqual([expect.stringMatching(message)]);
   });
 
-  test('that is not there is said where it is named', () => {
+  test('that is missing is reported where it is named', () => {
     expect(resolved('seccomp: ./none.json').issues).toEqual(['5: /m/none.json: no such file']);
   });
 
-  test('of an OCI bundle is read as well', () => {
+  test('of an OCI bundle is accepted as well', () => {
     const oci = {
       defaultAction: 'SCMP_ACT_ERRNO',
       defaultErrnoRet: 38,
@@ -143,13 +143,13 @@ describe('a profile', () => {
     expect(problem(JSON.stringify(oci))).toEqual([]);
   });
 
-  test('of Docker is taken as it is, for each set of capabilities', () => {
+  test('of Docker is accepted for each set of capabilities', () => {
     for (const capabilities of ['{ drop: [ALL] }', '{ add: [SYS_ADMIN] }', '{ add: [ALL] }']) {
       expect(problem(docker, `seccomp: ./p.json\n    capabilities: ${capabilities}`)).toEqual([]);
     }
   });
 
-  test('is read for a start from the file or its copy alike', () => {
+  test('is read at a start from the file or its copy', () => {
     const subject = { seccomp: '/m/p.json', capabilities: { add: [], drop: [] }, privileged: false };
     const read = (text: string) => loadProfile(subject, () => ({ ok: true, bytes: Buffer.from(text) }));
     expect(read(docker)).toMatchObject({ seccomp: { defaultAction: 'SCMP_ACT_ERRNO' }, problems: [] });
@@ -157,7 +157,7 @@ describe('a profile', () => {
   });
 });
 
-describe('files of others', () => {
+describe('foreign files', () => {
   const compose = (option: string, files = {}) =>
     translated('/app/compose.yaml', {
       '/app/compose.yaml': `services:\n  a: { image: x, security_opt: ["${option}"] }\n`,
@@ -175,7 +175,7 @@ describe('files of others', () => {
     expect([issues, warnings]).toEqual([[], []]);
   });
 
-  test('Compose: a path starts at the file that it stands in', () => {
+  test('Compose: a path is relative to its file', () => {
     const { manifest } = translated('/app/compose.yaml', {
       '/app/compose.yaml': 'services:\n  a: { extends: { file: sub/base.yaml, service: b } }\n',
       '/app/sub/base.yaml': 'services:\n  b: { image: x, security_opt: ["seccomp:p.json"] }\n',

@@ -30,7 +30,7 @@ describe('canonical JSON', () => {
     );
   });
 
-  test('means the same data', () => {
+  test('is equivalent to its input', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         expect(JSON.parse(canonicalJson(value))).toEqual(JSON.parse(JSON.stringify(value)));
@@ -40,7 +40,7 @@ describe('canonical JSON', () => {
 });
 
 describe('a spec hash', () => {
-  test('of a container with nothing but an image is kept for ever', () => {
+  test('of a container with only an image never changes', () => {
     // A changed value here recreates every running container at the next upgrade.
     expect(hashOf('container', { image: 'nginx' })).toMatchInlineSnapshot(
       `"635fcb9127465398e994fe35135a973545a1f0870e524f13e208956a0d3c04d3"`,
@@ -56,7 +56,7 @@ describe('a spec hash', () => {
     );
   });
 
-  test('is the same whether a default is written or not, and for short and long forms', () => {
+  test('is equal for explicit and implicit defaults, and for short and long forms', () => {
     const short = hashOf('container', { image: 'x', ports: [80], restart: 'on-failure:3', volumes: ['a:/a'] });
     const long = hashOf('container', {
       volumes: [{ target: '/a', source: 'a' }],

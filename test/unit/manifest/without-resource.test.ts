@@ -19,8 +19,8 @@ containers:
     image: app
 `;
 
-describe('a resource is taken out of the text', () => {
-  test('and what follows stays where it was', () => {
+describe('removal of a resource from the text', () => {
+  test('keeps the text after it', () => {
     const left = without(BLOCK, 'container', 'web') ?? '';
     const { app, issues } = parseManifest({ text: left, file: 'blog.yaml', appDefault: 'blog' });
     expect(issues).toEqual([]);
@@ -31,7 +31,7 @@ describe('a resource is taken out of the text', () => {
     expect(left.split('\n')).toHaveLength(BLOCK.split('\n').length);
   });
 
-  test('the last of its section takes the section with it', () => {
+  test('removes the section with its last resource', () => {
     expect(without('volumes:\n  a: {}\nnetworks: { n: {} }\n', 'volume', 'a')?.trim()).toBe('networks: { n: {} }');
     expect(without('{ volumes: { a: {} }, networks: { n: {} } }', 'network', 'n')?.trimEnd()).toMatch(
       /^\{ volumes: \{ a: \{\} \} +\}$/,
@@ -42,30 +42,30 @@ describe('a resource is taken out of the text', () => {
     ['first', 'a', '{        b: {}, c: {} }'],
     ['middle', 'b', '{ a: {},        c: {} }'],
     ['last', 'c', '{ a: {}, b: {}        }'],
-  ])('the %s of a flow mapping takes its comma with it', (_, name, rest) => {
+  ])('removes the %s of a flow mapping with its comma', (_, name, rest) => {
     expect(without('volumes: { a: {}, b: {}, c: {} }\n', 'volume', name)).toBe(`volumes: ${rest}\n`);
   });
 
-  test('of a later document', () => {
+  test('works in a later document', () => {
     const left = without('volumes: { a: {} }\n---\nvolumes:\n  b:\n  c:\n', 'volume', 'b') ?? '';
     expect(left).toBe('volumes: { a: {} }\n---\nvolumes:\n    \n  c:\n');
   });
 });
 
-describe('nothing is cut', () => {
-  test('where it is not declared', () => {
+describe('the text stays unchanged', () => {
+  test('where the resource is not declared', () => {
     expect(without(BLOCK, 'container', 'nosuch')).toBeNull();
   });
 
-  test('where others use what it names', () => {
+  test('where others use its anchor', () => {
     expect(without('volumes: { a: &same { labels: { x: y } }, b: *same }\n', 'volume', 'a')).toBeNull();
   });
 
-  test('of a format of others', () => {
+  test('in a foreign format', () => {
     expect(without('services: { a: { image: x }, b: { image: y } }\n', 'container', 'a')).toBeNull();
   });
 
-  test('but all of it when nothing else is declared', () => {
+  test('unless nothing else is declared, which removes all of it', () => {
     expect(without('volumes: { a: {} }\n', 'volume', 'a')).toBe('nothing');
   });
 });

@@ -22,7 +22,7 @@ const CALLS = ['openat2', 'open_tree', 'move_mount', 'mkdirat', 'mknodat', 'fchd
 
 describe('the classes of errno', () => {
   test.each(CALLS)(
-    'what a neighbour can bring about in %s of a launch is tried again, and no failure of the container',
+    'an error that another container can cause in %s of a launch is retried, and not a failure of the container',
     (call) => {
       for (const errno of BY_NEIGHBOURS) {
         const found = classOfErrnoName(errno, call, 'launch');
@@ -31,13 +31,13 @@ describe('the classes of errno', () => {
     },
   );
 
-  test('a program that no kernel starts is one of the manifest, unless somebody writes to it', () => {
+  test('a program that no kernel starts is an error of the manifest, unless the file is open for writing', () => {
     for (const errno of ['ENOEXEC', 'EACCES', 'ENOENT', 'E2BIG'])
       expect(OWN_FAILURES.has(classOfErrnoName(errno, 'execve', 'launch'))).toBe(true);
     expect(classOfErrnoName('ETXTBSY', 'execve', 'launch')).toBe('unavailable');
   });
 
-  test('no row is hidden by one before it', () => {
+  test('no row is hidden by an earlier one', () => {
     const seen = new Set<string>();
     for (const { calls, when, errnos } of ERRNO_CLASSES)
       for (const call of calls ?? ['*'])
@@ -48,7 +48,7 @@ describe('the classes of errno', () => {
         }
   });
 
-  test('an answer of the kernel to a call of Node is no defect of ours', () => {
+  test('an errno of a Node call is not a defect of ours', () => {
     const failure = (code: string, syscall: string) => Object.assign(new Error(code), { code, errno: -22, syscall });
     expect(toTsdError(failure('EINVAL', 'readlink'))).toMatchObject({
       code: 'TSD_SYSCALL',

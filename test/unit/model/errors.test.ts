@@ -3,7 +3,7 @@ import { toTsdError } from '../../../src/model/errors/errors.ts';
 
 const failure = (code: string, errno?: number) => Object.assign(new Error(`${code}: /root/file`), { code, errno });
 
-describe('what is thrown by others', () => {
+describe('a foreign exception', () => {
   it.each([
     ['ENOSPC', 'TSD_DISK_FULL'],
     ['EIO', 'TSD_SYSCALL'],
@@ -14,7 +14,7 @@ describe('what is thrown by others', () => {
     expect(toTsdError(failure(code))).toMatchObject({ code: expected, message: `${code}: /root/file` });
   });
 
-  it('keeps the errno, and takes values that are no errors', () => {
+  it('keeps the errno, and can be any value', () => {
     expect(toTsdError(failure('EIO', -5)).errno).toBe(5);
     expect(toTsdError(null).code).toBe('TSD_BUG');
     expect(toTsdError('words')).toMatchObject({ code: 'TSD_BUG', message: 'words' });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { describeEnd } from '../../../src/model/errors/exit-words.ts';
 
-test('the end of a run in words: the signal by its name, and why nothing is known', () => {
+test('the end of a run names the signal, or why it is unknown', () => {
   expect(describeEnd(0, false)).toBe('exited with 0');
   expect(describeEnd(128, false)).toBe('exited with 128');
   expect(describeEnd(137, false)).toBe('exited with 137 (SIGKILL)');

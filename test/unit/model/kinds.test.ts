@@ -28,14 +28,14 @@ const specChangeClasses = (kind: Kind) => {
 };
 
 describe.each(KINDS)('every field of a %s', (kind) => {
-  test.each(fieldsOf(kind))('%s is documented, with an example that may be written', (_, schema) => {
+  test.each(fieldsOf(kind))('%s is documented, with a valid example', (_, schema) => {
     const meta = fieldMeta(schema);
     expect(meta?.doc).toMatch(/^\S.*[.`]$/s);
     expect(schema.safeParse(meta?.example).error?.issues).toBeUndefined();
   });
 });
 
-test('members of the normalised container, and what a change of each means', () => {
+test('members of the normalised container have change classes', () => {
   const classes = specChangeClasses('container');
   expect(Object.keys(classes).sort()).toEqual(Object.keys(KIND_SCHEMAS.container.schema.parse({ image: 'x' })).sort());
   const names = (wanted: string) => Object.keys(classes).filter((name) => classes[name] === wanted);
@@ -72,7 +72,7 @@ test('members of the normalised container, and what a change of each means', () 
   `);
 });
 
-test.each(KINDS)('what is normalised of a %s has no member left out', (kind) => {
+test.each(KINDS)('a normalised %s has all members', (kind) => {
   const minimal = { image: { rootfs: './r' }, volume: {}, network: {}, container: { image: 'x' } }[kind];
   const spec = KIND_SCHEMAS[kind].schema.parse(minimal);
   expect(JSON.parse(JSON.stringify(spec))).toEqual(spec);

@@ -9,7 +9,7 @@ const bind = (create: unknown) => ({ source: '/srv/data', target: '/data', creat
 const made = (create: unknown) => specWith(bind(create)).volumes[0]?.create;
 
 describe('the directory that a bind asks for', () => {
-  test('true is a directory as mkdir makes it for root', () => {
+  test('true means a directory as mkdir creates it for root', () => {
     expect(made(true)).toEqual({ uid: 0, gid: 0, mode: 0o755 });
   });
 
@@ -27,7 +27,7 @@ describe('the directory that a bind asks for', () => {
     expect(made(written)).toEqual(expected);
   });
 
-  test('in YAML a mode may stand without quotes', () => {
+  test('a mode needs no quotes in YAML', () => {
     const text =
       'containers: { a: { image: x, volumes: [ { source: /d, target: /d, create: { owner: 70, mode: 0750 } } ] } }';
     const { app, issues } = parseManifest({ file: 'a.yaml', text, appDefault: 'a' });
@@ -48,14 +48,14 @@ describe('the directory that a bind asks for', () => {
     expect(JSON.stringify(error?.issues)).toContain(JSON.stringify(message).slice(1, -1));
   });
 
-  test('left out or false it changes no hash, and asking for it is no change of what runs', () => {
+  test('absent or false changes no hash, and a request for it changes no running container', () => {
     const short = specWith('/srv/data:/data');
     expect(specHash('container', specWith(bind(false)))).toBe(specHash('container', short));
     expect(diffSpecs('container', short, specWith(bind({ owner: '1:1' })))).toEqual([]);
   });
 });
 
-describe('the text that a mount holds itself', () => {
+describe('an inline text of a mount', () => {
   test('is a read-only file', () => {
     expect(specWith({ target: '/etc/x', content: 'a\n' }).volumes).toEqual([
       { type: 'content', source: null, target: '/etc/x', readOnly: true, sizeBytes: null, content: 'a\n' },
@@ -69,7 +69,7 @@ describe('the text that a mount holds itself', () => {
     expect(JSON.stringify(error?.issues)).toContain(`content is the whole file; ${member} says nothing of it`);
   });
 
-  test('counts: another text is another container', () => {
+  test('is hashed: another text is another container', () => {
     const [one, other] = ['1', '2'].map((content) => specWith({ target: '/x', content }));
     expect(diffSpecs('container', one, other)).toMatchObject([{ path: 'volumes', change: 'recreate' }]);
   });
@@ -89,7 +89,7 @@ describe('a mount that is a secret', () => {
     }
   });
 
-  test('is mounted as one that is not: that it is one changes nothing that runs', () => {
+  test('is mounted like any file, and the mark changes no running container', () => {
     expect(diffSpecs('container', specWith(plain), specWith({ ...plain, secret: true }))).toEqual([]);
     expect(specHash('container', specWith(plain))).toBe(specHash('container', specWith({ ...plain, secret: false })));
   });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { remoteMounts } from '../../../src/ffi/storage/mount-table.ts';
 
-test('mounted filesystems that depend on somebody else, by place', () => {
+test('lists filesystems that can block, by mount point', () => {
   const text = [
     '22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw',
     '30 22 0:26 / /sys/fs/cgroup rw shared:9 - cgroup2 cgroup2 rw',
@@ -15,6 +15,6 @@ test('mounted filesystems that depend on somebody else, by place', () => {
   ]);
 });
 
-test('what the host itself stands on is none of them', () => {
+test('excludes the filesystems of the host itself', () => {
   expect(remoteMounts('22 1 0:20 / / rw - nfs server:/root rw\n').size).toBe(0);
 });

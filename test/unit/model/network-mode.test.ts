@@ -20,16 +20,16 @@ test.each([
   ['blog/host', { type: 'network', name: 'blog/host' }, true, true],
   // A record of Docker without a mode.
   ['', { type: 'network', name: '' }, true, true],
-])('%j is a mode of the network', (text, mode, owns, bridged) => {
+])('%j is a network mode', (text, mode, owns, bridged) => {
   expect(networkMode(text)).toEqual(mode);
   expect([ownsNamespace(networkMode(text)), isBridged(networkMode(text))]).toEqual([owns, bridged]);
 });
 
-test('the text for a shared network is read as that', () => {
+test('`container:NAME` is parsed as a shared network', () => {
   expect(networkMode(sharedNetwork('db'))).toEqual({ type: 'container', name: 'db' });
 });
 
-test('the words of modes are no names of networks', () => {
+test('mode words are not network names', () => {
   expect(['bridge', 'host', 'none', 'container', 'back', 'constructor'].filter(isReservedName)).toEqual([
     'bridge',
     'host',
@@ -38,7 +38,7 @@ test('the words of modes are no names of networks', () => {
   ]);
 });
 
-test('no other file of the program takes the text apart', () => {
+test('no other file parses the text', () => {
   const src = join(import.meta.dirname, '../../../src');
   const takesApart = /\bnetwork(Mode)? [!=]== '(bridge|host|none)'|\(['"]container:['"]/i;
   const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));

@@ -7,7 +7,7 @@ test.each([
   ['always', true, true, false],
   ['unless-stopped', true, true, false],
 ] as const)(
-  '%s restarts after success: %s, after failure: %s; may complete: %s',
+  '%s restarts after success: %s, after failure: %s; can complete: %s',
   (policy, success, failure, completes) => {
     expect([restartsAfter(policy, false), restartsAfter(policy, true)]).toEqual([success, failure]);
     expect(mayComplete(policy)).toBe(completes);

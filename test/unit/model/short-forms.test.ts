@@ -87,7 +87,7 @@ describe('ports', () => {
     '1.5',
   ])('%s is refused', (text) => expect(parsePort(text).ok).toBe(false));
 
-  test('exposed ones have no host side', () => {
+  test('exposed ports have no host side', () => {
     expect(outcome(parseExpose('53/udp'))).toEqual([{ port: 53, protocol: 'udp' }]);
     expect(outcome(parseExpose('80-81'))).toHaveLength(2);
     expect(parseExpose('80:80').ok).toBe(false);
@@ -127,7 +127,7 @@ describe('mounts', () => {
     '/x\0',
   ])('%j is refused', (text) => expect(parseMount(text).ok).toBe(false));
 
-  test('a normal path is absolute and stays as it is', () => {
+  test('a normal path is absolute and unchanged', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         const path = normalPath(text);

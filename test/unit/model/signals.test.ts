@@ -17,17 +17,17 @@ describe('a signal as it is written', () => {
     [' 9 ', 9],
   ])('%j is %i', (text, number) => expect(readSignal(text)).toBe(number));
 
-  test.each(['', '0', '65', '100', '-9', '9.0', 'RTMIN+31', 'RTMAX-31', 'SIG', 'TERMINATE'])('%j is none', (text) =>
-    expect(readSignal(text)).toBeNull(),
+  test.each(['', '0', '65', '100', '-9', '9.0', 'RTMIN+31', 'RTMAX-31', 'SIG', 'TERMINATE'])(
+    '%j is not a signal',
+    (text) => expect(readSignal(text)).toBeNull(),
   );
 });
 
-test('every number from 1 to 64 has a name that stands for it', () => {
+test('every number from 1 to 64 has a name', () => {
   for (let number = 1; number <= 64; number++) {
     expect(signalNumber(signalName(number))).toBe(number);
     expect(parseSignal(number)).toEqual({ ok: true, value: signalName(number) });
   }
 });
 
-test('what is no name of ours is a defect', () =>
-  expect(() => signalNumber('SIGNONE' as SignalName)).toThrow(RangeError));
+test('an unknown name is a defect', () => expect(() => signalNumber('SIGNONE' as SignalName)).toThrow(RangeError));

@@ -12,24 +12,24 @@ const about = (who: string) =>
   `container/blog/web: a start-first update gives web another address, and ${who} may hold the old one (a proxy such as nginx looks a name up once). `;
 const MEND = '`onDependencyRestart: restart` (or `signal:HUP`, where it looks names up again at that signal)';
 
-test('whoever links to it or depends on it and does not react is named, with the field', () => {
+test('dependents that do not react are named, with the field', () => {
   for (const tie of [{ links: ['web'] }, { dependsOn: ['web'] }]) {
     expect(notes(blog({ web: MOVES, proxy: tie, other: {} }))).toEqual([`${about('proxy')}Write ${MEND} at proxy.`]);
   }
 });
 
-test.each(['restart', 'signal:HUP'])('with %s nothing is said', (onDependencyRestart) => {
+test.each(['restart', 'signal:HUP'])('%s gives no note', (onDependencyRestart) => {
   expect(notes(blog({ web: MOVES, proxy: { dependsOn: ['web'], onDependencyRestart }, other: {} }))).toEqual([]);
 });
 
-test('others of its network count where nobody says that it uses it, but not those that it uses itself', () => {
+test('other containers of its network are named without known dependents, except its own dependencies', () => {
   expect(notes(blog({ web: { ...MOVES, links: ['db'] }, db: {}, a: {}, b: {}, c: {}, d: {} }))).toEqual([
     `${about('a, b, c and 1 more')}Where one of them does, write \`dependsOn: [web]\` and ${MEND} there.`,
   ]);
   expect(notes(blog({ web: { ...MOVES, dependsOn: ['db'] }, db: {} }))).toEqual([]);
 });
 
-test('other networks, stop-first and the default network of other apps are no concern', () => {
+test('other networks, stop-first and the default network of other apps give no note', () => {
   const back = ['back'];
   expect(notes(blog({ web: { ...MOVES, network: 'back' }, other: {} }, back))).toEqual([]);
   expect(notes(blog({ web: {}, proxy: { links: ['web'] } }))).toEqual([]);

@@ -82,7 +82,7 @@ describe('allocateAddress', () => {
     expect(allocateAddress(part, new Set(['10.80.0.128']), '10.80.0.131')).toBe('10.80.0.129');
   });
 
-  test.each(['10.80.0.0/31', '10.80.0.0/32'])('%s has no address to give', (subnet) => {
+  test.each(['10.80.0.0/31', '10.80.0.0/32'])('%s has no free address', (subnet) => {
     expect(allocateAddress({ subnet, gateway: '10.80.0.1', fixedCidr: null }, new Set(), null)).toBeNull();
   });
 
@@ -113,13 +113,13 @@ describe('allocateAddress', () => {
 });
 
 describe('allocateSubnet', () => {
-  test('cuts the pool in order, around what is occupied', () => {
+  test('allocates from the pool in order, around used ranges', () => {
     expect(allocateSubnet('10.200.0.0/16', 24, [])).toBe('10.200.0.0/24');
     expect(allocateSubnet('10.200.0.0/16', 24, ['10.200.1.0/24', '10.200.0.7/32'])).toBe('10.200.2.0/24');
     expect(allocateSubnet('10.200.0.0/16', 24, ['10.0.0.0/8'])).toBeNull();
   });
 
-  test('the result lies in the pool, overlaps nothing, and no earlier one would do', () => {
+  test('the result is in the pool, overlaps nothing, and is the first that fits', () => {
     const near = fc
       .tuple(fc.nat(0xffff), fc.integer({ min: 18, max: 32 }))
       .map(([offset, length]) => `${formatAddress(0x0ac80000 + offset)}/${length}`);
@@ -140,7 +140,7 @@ test('the default bridge takes the first candidate that overlaps nothing', () =>
   expect(chooseBridgeAddress(DEFAULT_BRIDGE_ADDRESSES)).toBeNull();
 });
 
-test('ports go round in 49153–65535', () => {
+test('ports rotate in 49153–65535', () => {
   expect(allocatePort(new Set(), null)).toBe(49153);
   expect(allocatePort(new Set([49154]), 49153)).toBe(49155);
   expect(allocatePort(new Set(), 65535)).toBe(49153);
@@ -148,7 +148,7 @@ test('ports go round in 49153–65535', () => {
 });
 
 describe('hosts of a network', () => {
-  test('the first, and an address with the prefix of its network', () => {
+  test('include the first, and an address with the prefix of its network', () => {
     expect(firstHostOf('10.80.3.9/16')).toBe('10.80.0.1');
     expect(prefixLengthOf('10.80.0.0/16')).toBe(16);
     expect(addressIn('10.80.0.7', '10.80.0.0/16')).toBe('10.80.0.7/16');

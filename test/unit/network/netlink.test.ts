@@ -16,7 +16,7 @@ test('attributes are padded to four bytes and read back', () => {
   expect([...parseAttributes(bytes, 0, new Set([4])).keys()]).toEqual([4]);
 });
 
-test('a torn attribute ends the reading', () => {
+test('a truncated attribute ends the parse', () => {
   const bytes = attribute(3, 'eth0');
   expect(parseAttributes(bytes.subarray(0, 6), 0).size).toBe(0);
   expect(parseAttributes(Buffer.alloc(16), 0).size).toBe(0);
@@ -33,11 +33,11 @@ test('a veth pair is one message with the peer inside', () => {
   expect(inside.get(28)?.readUInt32LE()).toBe(9);
 });
 
-test('a route to what is no network is refused', () => {
+test('a route to an invalid network is refused', () => {
   expect(() => newRoute({ destination: 'default', gateway: null, link: 1 })).toThrow('default is not a network');
 });
 
-test('a dump that changed while it was read is read again, and never taken for whole', () => {
+test('a dump that changed during the read is read again, never taken as complete', () => {
   const whole = Buffer.from('whole');
   let reads = 0;
   expect(readWhole('list links', () => ({ found: [whole], torn: ++reads < 7 ? 'NLM_F_DUMP_INTR' : null }))).toEqual([

@@ -37,7 +37,7 @@ const web = {
   reach: [{ address: '10.80.0.3', port: 5432, protocol: 'tcp' }],
 } as const;
 
-test('the elements of a network say what it may do', () => {
+test('the elements of a network encode its rights', () => {
   const sets = (changes: Partial<typeof network>): string[] =>
     networkElements({ ...network, ...changes }).map(({ set, key }) => `${set} ${key.join(' ')}`);
   expect(sets({})).toEqual(['bridges br0', 'subnets 10.80.0.0/24', 'open br0 br0', 'outbound 10.80.0.0/24']);
@@ -61,7 +61,7 @@ test('all elements of a container are one command a set', () => {
   expect(deleteElements(names, elements)[0]).toBe('delete element ip tsd-abc123 ports_any { tcp . 8080 }');
 });
 
-test('listeners do what the kernel cannot', () => {
+test('listeners cover what the kernel cannot do', () => {
   const listeners = (rules: boolean, foreign: boolean, ipv6: boolean): string[] =>
     publish(web, { rules, foreign, ipv6 }).listeners.map(({ address, port }) => `${address} ${port}`);
   expect(listeners(true, false, true)).toEqual([':: 8080', '::1 9000']);
@@ -70,7 +70,7 @@ test('listeners do what the kernel cannot', () => {
   expect(listeners(false, false, true)).toEqual(['0.0.0.0 8080', ':: 8080', '127.0.0.1 53', '::1 9000']);
 });
 
-test('a listing is read back by owner; what is not ours is left out', () => {
+test('a listing is parsed by owner without foreign elements', () => {
   const elem = (val: unknown, comment: string): unknown => ({ elem: { val, comment } });
   const mark = `tsd:abc123:endpoint:${id}`;
   const text = JSON.stringify({
@@ -93,7 +93,7 @@ test('a listing is read back by owner; what is not ours is left out', () => {
   expect(isComplete(null, new Map())).toBe(false);
 });
 
-test('ports of two containers collide on one address or on all', () => {
+test('ports of two containers conflict on one address or on all', () => {
   const ports = new PublishedPorts();
   const port = (hostIp: string, protocol: 'tcp' | 'udp' = 'tcp') => ({
     hostIp,
@@ -113,7 +113,7 @@ test('ports of two containers collide on one address or on all', () => {
   expect(ports.holder(port('127.0.0.1'), ['b'])).toBeNull();
 });
 
-test('names of others are not ours, and bad ones are refused', () => {
+test('foreign names are not ours, and invalid ones are refused', () => {
   expect(names.veth(id)).toBe('vabc123aaaaaaaa');
   expect(names.idOf('network', 'tsd:abc123:network:network/app/n')).toBe('network/app/n');
   expect(names.idOf('network', 'tsd:abc124:network:network/app/n')).toBeNull();

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { attachedTo, DEFAULT_NETWORK } from '../../../src/reconcile/plan/references.ts';
 import { declare } from '../../support/declare.ts';
 
-test('a network has the containers that name it, and the default bridge those that name none', () => {
+test('a network has the containers that name it, the default bridge those without a network', () => {
   const { resources } = declare({
     app: {
       images: { busybox: 'sha' },

@@ -8,7 +8,7 @@ const web = (written: Record<string, unknown>, rest: Partial<App> = {}): { reado
 });
 
 describe('the strongest change class decides', () => {
-  test('in place: the container runs on', () => {
+  test('in place: the container keeps running', () => {
     const host = hostWith(web({ resources: { memory: '64MiB' }, ports: ['8080:80'] }));
     const next = declare(web({ resources: { memory: '128MiB' }, ports: ['8081:80'] }), 2);
     expect(textOn(host, next)).toMatchInlineSnapshot(
@@ -24,7 +24,7 @@ describe('the strongest change class decides', () => {
     `);
   });
 
-  test('restart with other ports mends the endpoint before the start', () => {
+  test('restart with other ports repairs the endpoint before the start', () => {
     const host = hostWith(web({ env: { A: '1' }, ports: ['8080:80'] }));
     expect(textOn(host, declare(web({ env: { A: '2' }, ports: ['8081:80'] }), 2))).toMatchInlineSnapshot(`
       "stop container/blog/web — env.A, ports changed in blog.yaml:2:3
@@ -50,7 +50,7 @@ describe('the strongest change class decides', () => {
     expect(host.container('container/blog/web').id).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  test('content of a file that belongs to the spec restarts', () => {
+  test('changed content of a file restarts', () => {
     const host = hostWith(web({}, { contentHashes: { './app.env': 'aa' } }));
     expect(textOn(host, declare(web({}, { contentHashes: { './app.env': 'bb' } }), 2))).toMatchInlineSnapshot(`
       "stop container/blog/web — content of ./app.env changed (restart)
@@ -58,7 +58,7 @@ describe('the strongest change class decides', () => {
     `);
   });
 
-  test('another hash without another field is an upgrade and changes nothing', () => {
+  test('another hash with equal fields is an upgrade and changes nothing', () => {
     const host = hostWith(web({}));
     host.change('container/blog/web', { specHash: 'of an earlier version' });
     expect(textOn(host, declare(web({})))).toBe('nothing to do');
@@ -66,7 +66,7 @@ describe('the strongest change class decides', () => {
 });
 
 describe('images', () => {
-  test('a changed image is loaded first; its containers follow when the content is another', () => {
+  test('a changed image is loaded first, and its containers follow when its content changed', () => {
     const host = hostWith(web({}));
     const next = declare({ blog: { images: { app: './other.tar' }, containers: { web: {} } } }, 2);
     expect(textOn(host, next)).toMatchInlineSnapshot(
@@ -92,7 +92,7 @@ describe('images', () => {
     );
   });
 
-  test('one image serves two containers and is loaded once', () => {
+  test('one image of two containers is loaded once', () => {
     const host = hostWith({});
     const next = declare({ blog: { images: { app: './app.tar' }, containers: { a: {}, b: {} } } });
     expect(textOn(host, next)).toMatchInlineSnapshot(`
@@ -106,7 +106,7 @@ describe('images', () => {
     `);
   });
 
-  test('a container that changes with its image is not stopped before the image is there', () => {
+  test('a container that changes with its image is not stopped before the image is loaded', () => {
     const host = hostWith(web({ privileged: false }));
     const next = declare({ blog: { images: { app: './other.tar' }, containers: { web: { privileged: true } } } }, 2);
     expect(textOn(host, next)).toMatchInlineSnapshot(`
@@ -115,7 +115,7 @@ describe('images', () => {
     `);
   });
 
-  test('a change that takes a restart only does not run with the image of before', () => {
+  test('a restart change does not run with the old image', () => {
     const host = hostWith(web({ env: { MODE: 'one' } }));
     const next = declare(
       { blog: { images: { app: './other.tar' }, containers: { web: { env: { MODE: 'two' } } } } },
@@ -144,7 +144,7 @@ describe('networks', () => {
     );
   });
 
-  test('another subnet takes the containers off and puts them back', () => {
+  test('another subnet disconnects and reconnects the containers', () => {
     const host = hostWith(onBack('10.80.0.0/24'));
     expect(textOn(host, declare(onBack('10.81.0.0/24'), 2))).toMatchInlineSnapshot(`
       "stop container/blog/web — subnet changed in blog.yaml:2:3
@@ -160,7 +160,7 @@ describe('networks', () => {
     `);
   });
 
-  test('a network whose container cannot move stays as it is, and so do its other containers', () => {
+  test('a network whose container cannot move stays unchanged, and so do its other containers', () => {
     const host = hostWith(onBack('10.80.0.0/24'));
     host.obstacles.set('container/blog/db', 'bind source /srv/db is missing');
     expect(textOn(host, declare(onBack('10.81.0.0/24'), 2))).toMatchInlineSnapshot(
@@ -168,7 +168,7 @@ describe('networks', () => {
     );
   });
 
-  test('a bind source that is to be made is made before anything is stopped', () => {
+  test('a bind source is created before anything is stopped', () => {
     const host = hostWith({ blog: { containers: { web: {} } } });
     host.missingDirectories.set('container/blog/web', ['/srv/web']);
     const desired = declare(
@@ -188,7 +188,7 @@ describe('networks', () => {
     `);
   });
 
-  test('a missing bridge is mended', () => {
+  test('a missing bridge is repaired', () => {
     const host = hostWith(onBack('10.80.0.0/24'));
     const network = host.networks.get('network/blog/back');
     if (network) host.networks.set(network.key, { ...network, healthy: false });
@@ -197,7 +197,7 @@ describe('networks', () => {
     );
   });
 
-  test('who shares the network of a container that is recreated is restarted around it', () => {
+  test('a container that shares the network of a recreated one is restarted around it', () => {
     const pod = (privileged: boolean): { readonly blog: App } => ({
       blog: { containers: { proxy: { privileged }, web: { network: 'container:proxy' } } },
     });
@@ -223,8 +223,8 @@ describe('networks', () => {
   });
 });
 
-describe('what changes hands', () => {
-  test('a renamed container gets the host port after the old one gave it up', () => {
+describe('a transfer between containers', () => {
+  test('gives the host port to the renamed container after the old one released it', () => {
     const host = hostWith({ blog: { containers: { old: { ports: ['8080:80'] } } } });
     const next = declare({ blog: { containers: { new: { ports: ['8080:80'] } } } }, 2);
     expect(textOn(host, next)).toMatchInlineSnapshot(`
@@ -237,7 +237,7 @@ describe('what changes hands', () => {
     `);
   });
 
-  test('two containers that swap ports do not wait for each other in a circle', () => {
+  test('lets two containers swap ports without a circular wait', () => {
     const swap = (a: string, b: string) => ({ blog: { containers: { a: { ports: [a] }, b: { ports: [b] } } } });
     const host = hostWith(swap('8080:80', '8081:80'));
     expect(textOn(host, declare(swap('8081:80', '8080:80'), 2))).toMatchInlineSnapshot(`
@@ -246,7 +246,7 @@ describe('what changes hands', () => {
     `);
   });
 
-  test('a link target that got another address is written into the hosts file', () => {
+  test('writes the new address of a link target into the hosts file', () => {
     const apps = { blog: { containers: { db: {}, web: { links: ['db:database'] } } } };
     const host = hostWith(apps);
     host.change('container/blog/db', { address: '10.0.0.77' });
@@ -259,7 +259,7 @@ describe('what changes hands', () => {
 describe('drift', () => {
   const apps = { blog: { containers: { web: { ports: ['8080:80'] }, side: { network: 'container:web' } } } };
 
-  test('what is missing in the kernel is mended under the running container', () => {
+  test('missing kernel objects are repaired under the running container', () => {
     const host = hostWith(apps);
     host.change('container/blog/web', { drift: ['port 8080 missing', 'veth missing'] });
     expect(textOn(host, declare(apps))).toMatchInlineSnapshot(
@@ -273,7 +273,7 @@ describe('drift', () => {
     expect(textOn(host, declare(apps))).toMatchInlineSnapshot(`"connect container/blog/web — network sandbox missing"`);
   });
 
-  test('who lost the namespace it shared is started again in the present one', () => {
+  test('a container that lost its shared namespace restarts in the current one', () => {
     const host = hostWith(apps);
     host.change('container/blog/side', { drift: ['network of container/blog/web was replaced'] });
     expect(textOn(host, declare(apps))).toMatchInlineSnapshot(`
@@ -283,7 +283,7 @@ describe('drift', () => {
   });
 });
 
-describe('files with other content', () => {
+describe('a changed file', () => {
   const file = (hash: string, reaction: string, running = {}) => {
     const desired = declare(web(running, { contentHashes: { './app.conf': hash } }), 2);
     const key = 'container/blog/web';
@@ -296,7 +296,7 @@ describe('files with other content', () => {
     return desired;
   };
 
-  test('a signal is sent and the content recorded; nothing is stopped', () => {
+  test('sends a signal and records the content without a stop', () => {
     const host = hostWith(web({}, { contentHashes: { './app.conf': 'aa' } }));
     const next = file('bb', 'signal:SIGHUP');
     expect(textOn(host, next)).toMatchInlineSnapshot(`
@@ -308,14 +308,14 @@ describe('files with other content', () => {
     expect(textOn(host, next)).toBe('nothing to do');
   });
 
-  test('a container that is down is not signalled', () => {
+  test('sends no signal to a stopped container', () => {
     const host = hostWith(web({ restart: 'no' }, { contentHashes: { './app.conf': 'aa' } }));
     host.exit('container/blog/web', 0);
     expect(textOn(host, file('bb', 'signal:SIGHUP', { restart: 'no' }))).toContain('update container/blog/web');
     expect(textOn(host, file('bb', 'signal:SIGHUP', { restart: 'no' }))).not.toContain('signal container/blog/web');
   });
 
-  test('a container may want to be recreated', () => {
+  test('can recreate the container', () => {
     const host = hostWith(web({}, { contentHashes: { './app.conf': 'aa' } }));
     expect(textOn(host, file('bb', 'recreate'))).toMatchInlineSnapshot(`
       "stop container/blog/web — content of ./app.conf changed (recreate)
@@ -327,7 +327,7 @@ describe('files with other content', () => {
     `);
   });
 
-  test('with a change that restarts, the signal is left out', () => {
+  test('sends no signal with a restart', () => {
     const host = hostWith(web({ env: { A: '1' } }, { contentHashes: { './app.conf': 'aa' } }));
     expect(textOn(host, file('bb', 'signal:SIGHUP', { env: { A: '2' } }))).toMatchInlineSnapshot(`
       "stop container/blog/web — env.A changed in blog.yaml:2:3; content of ./app.conf changed (signal:SIGHUP)
@@ -335,7 +335,7 @@ describe('files with other content', () => {
     `);
   });
 
-  test('another reaction of a mount is no change of the mount', () => {
+  test('does not count another reaction as a change of the mount', () => {
     const mount = (more: object) => web({ volumes: [{ source: '/a.conf', target: '/a', readOnly: true, ...more }] });
     const host = hostWith(mount({}));
     expect(textOn(host, declare(mount({ onChange: 'signal:hup', watch: true }), 2))).toMatchInlineSnapshot(
@@ -351,7 +351,7 @@ describe('drift by policy', () => {
     return textOn(host, declare(web({ drift: policy })));
   };
 
-  test('is mended, reported or ignored', () => {
+  test('is repaired, reported or ignored', () => {
     expect(drifted('heal')).toMatchInlineSnapshot(`"connect container/blog/web — veth missing"`);
     expect(drifted('report')).toMatchInlineSnapshot(
       `"hold container/blog/web — drifted: veth missing; left as it is (drift: report)"`,
@@ -359,7 +359,7 @@ describe('drift by policy', () => {
     expect(drifted('ignore')).toBe('nothing to do');
   });
 
-  test('of a network too', () => {
+  test('of a network follows its policy too', () => {
     const text = (policy: string) => {
       const host = hostWith({ blog: { networks: { back: { drift: policy } } } });
       const network = host.networks.get('network/blog/back');
@@ -387,7 +387,7 @@ describe('a stop for a time', () => {
     return host;
   };
 
-  test('holds, says until when, and is looked at then', () => {
+  test('lasts, shows its end, and is checked then', () => {
     const host = stopped('always');
     const plan = planOn(host, declare(web({ restart: 'always' })));
     expect(plan.ops).toEqual([]);
@@ -401,7 +401,7 @@ describe('a stop for a time', () => {
     ]);
   });
 
-  test.each(['always', 'no'])('is over: it is started again (%s)', (policy) => {
+  test.each(['always', 'no'])('ends with a start (%s)', (policy) => {
     const host = stopped(policy);
     host.change(KEY, { stopOverride: false, stopExpired: true });
     expect(textOn(host, declare(web({ restart: policy })))).toContain(

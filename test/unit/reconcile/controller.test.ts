@@ -21,7 +21,7 @@ afterEach(async () => {
   expect(sim.time.pending).toBe(0);
 });
 
-test('what is declared comes up and is looked at until nothing is left to do', async () => {
+test('declared containers start and are reconciled until nothing is left to do', async () => {
   await sim.declare(PAIR);
   await sim.wait(50);
   expect([...sim.host.containers.values()].map(({ key, running }) => [key, running])).toEqual([
@@ -32,7 +32,7 @@ test('what is declared comes up and is looked at until nothing is left to do', a
   expect(sim.controller.busy.size).toBe(0);
 });
 
-test('a crash is answered at once, the next one after a wait, and the hold says so', async () => {
+test('a first crash restarts at once, the next one after a wait that the hold shows', async () => {
   await sim.declare(PAIR);
   sim.done.length = 0;
   await sim.exit(DB, 1);
@@ -49,7 +49,7 @@ test('a crash is answered at once, the next one after a wait, and the hold says 
   expect(sim.controller.hold(DB)).toBeUndefined();
 });
 
-test('a dependent that waits is started when its dependency came up', async () => {
+test('a waiting dependent starts when its dependency runs', async () => {
   let broken = true;
   sim.beforeOp = (op) => {
     if (broken && op.id === `start ${DB}`) throw new TsdError('TSD_BIND_SOURCE', '/srv/db is missing');
@@ -67,7 +67,7 @@ test('a dependent that waits is started when its dependency came up', async () =
   expect(sim.host.failures.size).toBe(0);
 });
 
-test('looks at everything do not forget the failure of a successor', async () => {
+test('full passes keep the failure of a successor', async () => {
   const update = { order: 'start-first', timeout: '600s' };
   const app = (mode: string) => ({ blog: { containers: { web: { env: { MODE: mode }, update } } } });
   await sim.declare(app('one'));
@@ -88,7 +88,7 @@ test('looks at everything do not forget the failure of a successor', async () =>
   expect(tries).toBeLessThan(15);
 });
 
-test('a failure that repeats is tried less and less often, and at once when the spec changes', async () => {
+test('a repeated failure backs off, and is retried at once when the spec changes', async () => {
   sim.beforeOp = (op) => {
     if (op.op === 'container.start') throw new TsdError('TSD_BIND_SOURCE', 'missing');
   };
@@ -102,7 +102,7 @@ test('a failure that repeats is tried less and less often, and at once when the 
   expect(sim.host.container(WEB).running).toBe(true);
 });
 
-test('failures are counted from zero when the spec or the image is another one', async () => {
+test('failures count from zero after a change of spec or image', async () => {
   let message = '/bin/one is not there';
   sim.beforeOp = (op) => {
     if (op.op !== 'container.start') return;
@@ -128,7 +128,7 @@ test('failures are counted from zero when the spec or the image is another one',
   expect(sim.host.failures.get(WEB)).toMatchObject({ attempts: 1, message: expect.stringContaining('/bin/two') });
 });
 
-test('what fails while a container of another image is taken away is tried less often, whatever its words', async () => {
+test('a failed removal of a container with another image backs off, whatever its message', async () => {
   const message = 'cannot write to the disk';
   let started = false;
   sim.beforeOp = (op) => {
@@ -148,7 +148,7 @@ test('what fails while a container of another image is taken away is tried less 
   expect(attempts).toBeLessThan(12);
 });
 
-test('other keys go on while an op is under way', async () => {
+test('other keys proceed while an op runs', async () => {
   let release = () => {};
   sim.beforeOp = (op) => (op.key === DB ? new Promise((resolve) => (release = resolve)) : undefined);
   const apps = { blog: { containers: { db: {} } } };
@@ -166,7 +166,7 @@ test('other keys go on while an op is under way', async () => {
   expect(sim.controller.inFlight(DB)).toBeUndefined();
 });
 
-test('between two ops of a container the next one is reported', async () => {
+test('the next op of a container is reported between two ops', async () => {
   await sim.declare(PAIR);
   let release = () => {};
   sim.beforeOp = ({ id }) => (id === `create ${DB}` ? new Promise((resolve) => (release = resolve)) : undefined);
@@ -187,7 +187,7 @@ test('between two ops of a container the next one is reported', async () => {
   expect(sim.controller.inFlight(WEB)).toBeUndefined();
 });
 
-test('nothing is looked at before the start, whatever happens meanwhile', async () => {
+test('nothing is observed before the start', async () => {
   const early = new Simulation({ started: false });
   await early.declare(PAIR);
   early.controller.enqueue([DB]);
@@ -199,7 +199,7 @@ test('nothing is looked at before the start, whatever happens meanwhile', async 
   await early.controller.stop();
 });
 
-test('a start that is too early again and again leaves time for what it waits for', async () => {
+test('a start that is repeatedly too early leaves time for its dependency', async () => {
   sim.tooEarly = ({ op }) => (op === 'container.start' ? 'it waits' : null);
   await sim.declare({ blog: { containers: { web: {} } } });
   await sim.wait(200);
@@ -209,7 +209,7 @@ test('a start that is too early again and again leaves time for what it waits fo
   expect(sim.host.container(WEB).running).toBe(true);
 });
 
-test('nor does one that waits for such a start bring it back at once', async () => {
+test('a dependent of such a start does not requeue it at once', async () => {
   sim.tooEarly = ({ op }) => (op === 'container.start' ? 'it waits' : null);
   const db = { health: { exec: ['probe'] } };
   await sim.declare({ blog: { containers: { db, web: { links: ['db'] } } } });
@@ -220,7 +220,7 @@ test('nor does one that waits for such a start bring it back at once', async () 
   expect(sim.host.container(DB).running).toBe(true);
 });
 
-test('nor for such an op that was called off while it was carried out', async () => {
+test('a cancelled op of that kind is not requeued at once', async () => {
   let tries = 0;
   sim.beforeOp = ({ op, key }) => {
     if (op !== 'container.start' || key !== DB || tries === 100) return;
@@ -235,7 +235,7 @@ test('nor for such an op that was called off while it was carried out', async ()
   expect(tries).toBeLessThan(20);
 });
 
-test('a failure of an update that cannot be written down is not tried again at once', async () => {
+test('a failed update that cannot be recorded is not retried at once', async () => {
   const web = (mode: string) => ({ blog: { containers: { web: { env: { MODE: mode }, restart: 'always' } } } });
   await sim.declare(web('one'));
   await sim.declare(web('two'));
@@ -260,7 +260,7 @@ test('many keys at once are one pass', async () => {
   expect(sim.reports.length).toBe(before + 1);
 });
 
-test('what happens to a key while an op is under way is looked at when that has ended', async () => {
+test('events of a key during an op are handled after the op', async () => {
   await sim.declare({ blog: { containers: { db: { restart: 'always' } } } });
   sim.done.length = 0;
   let again = true;
@@ -278,7 +278,7 @@ test('what happens to a key while an op is under way is looked at when that has 
   expect(sim.host.container(DB)).toMatchObject({ running: true, run: 3 });
 });
 
-test('everything is looked at now and then: drift without an event is found', async () => {
+test('a periodic full pass finds drift without an event', async () => {
   sim.controller.start();
   await sim.declare(PAIR);
   sim.host.change(WEB, { drift: ['veth missing'] });
@@ -286,7 +286,7 @@ test('everything is looked at now and then: drift without an event is found', as
   expect(sim.host.container(WEB).drift).toEqual([]);
 });
 
-test('work without effect is not done in a circle', async () => {
+test('an op without effect is not repeated in a loop', async () => {
   await sim.declare({ blog: { containers: { web: {} } } });
   sim.done.length = 0;
   sim.beforeOp = () => {
@@ -305,7 +305,7 @@ test('work without effect is not done in a circle', async () => {
 });
 
 describe('defects', () => {
-  test('a key that cannot be planned is parked; the others go on; another spec frees it', async () => {
+  test('a key that cannot be planned is parked alone until its spec changes', async () => {
     const apps = (labels: Record<string, string>) => ({
       blog: { containers: { web: { labels } } },
       shop: { containers: { till: {}, desk: {} } },
@@ -339,7 +339,7 @@ describe('defects', () => {
     expect(sim.host.container(WEB).running).toBe(true);
   });
 
-  test('a key with a defect is tried again after a long time, since what it met may have gone', async () => {
+  test('a key with a defect is retried after a long time', async () => {
     await sim.declare({ blog: { containers: { web: {} } } });
     let broken = true;
     const trap = new Proxy(sim.host.container(WEB).spec as object, {
@@ -358,7 +358,7 @@ describe('defects', () => {
     expect(sim.host.container(WEB).drift).toEqual([]);
   });
 
-  test('a host that cannot be looked at is looked at later, and nothing is parked', async () => {
+  test('a failed observe is retried later and parks nothing', async () => {
     let blind = true;
     sim.beforeObserve = () => {
       if (blind) throw new TsdError('TSD_SYSCALL', 'netlink: ENOBUFS');
@@ -385,7 +385,7 @@ test('the load of an image that is no longer declared is cancelled and records n
   expect(sim.host.failures.size).toBe(0);
 });
 
-test('stop lets the ops in flight end and begins nothing', async () => {
+test('stop lets running ops end and starts none', async () => {
   const held: (() => void)[] = [];
   sim.beforeOp = () => new Promise((resolve) => held.push(resolve));
   void sim.declare(PAIR);
@@ -397,7 +397,7 @@ test('stop lets the ops in flight end and begins nothing', async () => {
   expect(sim.host.failures.size).toBe(0);
 });
 
-test('an op whose declaration changed before it began is skipped, and the new one is carried out', async () => {
+test('an op whose declaration changed before its start is skipped, and the new one runs', async () => {
   await sim.declare({ blog: { images: { app: './a.tar' }, containers: { db: {} } } });
   let edit = () => {
     edit = () => {};
@@ -415,7 +415,7 @@ test('an op whose declaration changed before it began is skipped, and the new on
   expect(sim.host.failures.size).toBe(0);
 });
 
-test('a failure that cannot be written down does not stop the loop', async () => {
+test('a failure that cannot be recorded does not stop the loop', async () => {
   let attempts = 0;
   sim.beforeOp = (op) => {
     if (op.id === `start ${DB}` && attempts++ === 0) throw new TsdError('TSD_TIMEOUT', 'too slow');
@@ -427,7 +427,7 @@ test('a failure that cannot be written down does not stop the loop', async () =>
   expect(sim.defects.map(({ error }) => error.code)).toContain('TSD_DISK_FULL');
 });
 
-test('who looks at what came of a pass and fails does not end the loop', async () => {
+test('a failing observer of a pass does not end the loop', async () => {
   sim.onReport = ({ results }) => {
     if (results.length > 0) throw new Error('cannot be told');
   };
@@ -437,7 +437,7 @@ test('who looks at what came of a pass and fails does not end the loop', async (
   expect(sim.defects.map(({ error }) => error.message)).toContain('cannot be told');
 });
 
-test('the failure of an orphan that is gone is cleared', async () => {
+test('the failure of a removed orphan is cleared', async () => {
   await sim.declare(PAIR);
   sim.host.orphans = [{ type: 'snapshot', id: 'ab12' }];
   sim.beforeOp = (op) => {
@@ -450,7 +450,7 @@ test('the failure of an orphan that is gone is cleared', async () => {
   expect([...sim.host.failures.keys()]).toEqual([]);
 });
 
-test('what was done for a key is forgotten when it was looked at and nothing was left to do', () => {
+test('the ops of a key are forgotten once a pass finds nothing left to do', () => {
   const failures = new RetryTracker({ get: () => undefined, record: () => {}, clear: () => {}, keys: () => [] });
   const now = { wallMs: 0, bootMs: 0 };
   failures.succeeded(WEB, [], 'hash', now);
@@ -459,7 +459,7 @@ test('what was done for a key is forgotten when it was looked at and nothing was
   expect([...failures.keys()]).toEqual([]);
 });
 
-test('that ports were given back says nothing of the start that failed before', () => {
+test('a release of ports does not clear the failure of the start', () => {
   const kept = new Map<string, OpFailure>();
   const failures = new RetryTracker({
     get: (key) => kept.get(key),

@@ -25,8 +25,8 @@ function scene(db: Written, web: Written) {
   };
 }
 
-describe('what has to be before a container starts', () => {
-  test('without probes: the start of the other, in one plan', () => {
+describe('a container start waits', () => {
+  test('without probes: for the start of the other, in one plan', () => {
     expect(scene({}, { dependsOn: ['db'] }).text()).toMatchInlineSnapshot(`
       "create container/a/db — declared in a.yaml:1:3
       connect container/a/db — declared in a.yaml:1:3
@@ -37,7 +37,7 @@ describe('what has to be before a container starts', () => {
     `);
   });
 
-  test('with probes: that these pass; it is parked until then and started at once', () => {
+  test('with probes: until they pass, parked, and then starts at once', () => {
     const { host, text, apply } = scene({ health: { tcp: 1, startPeriod: '0s' } }, { dependsOn: ['db'] });
     expect(text()).toMatchInlineSnapshot(`
       "create container/a/db — declared in a.yaml:1:3
@@ -58,7 +58,7 @@ describe('what has to be before a container starts', () => {
     `);
   });
 
-  test('the HEALTHCHECK of an image counts like probes of the manifest', () => {
+  test('for HEALTHCHECK of an image like for probes of the manifest', () => {
     const { host, text } = scene({}, { dependsOn: ['db'] });
     const check = { check: { type: 'exec', argv: ['x'] }, ...PROBE_DEFAULTS } as const;
     host.healthchecks.set(DB, { ...NO_PROBES, check });
@@ -67,23 +67,23 @@ describe('what has to be before a container starts', () => {
     );
   });
 
-  test('a liveness probe alone does not delay dependents', () => {
+  test('not for a liveness probe', () => {
     expect(scene({ health: { liveness: { tcp: 1 } } }, { dependsOn: ['db'] }).text()).toContain(
       'start container/a/web',
     );
   });
 
-  test('started: that it runs, ready or not', () => {
+  test('with `started`: until it runs, ready or not', () => {
     const { text } = scene({ health: { tcp: 1 } }, { dependsOn: ['db:started'] });
     expect(text()).toContain('start container/a/web — declared in a.yaml:2:3 (after start container/a/db)');
   });
 
-  test('one that shares a network waits only until that runs', () => {
+  test('with a shared network: only until its owner runs', () => {
     const { text } = scene({ health: { tcp: 1 } }, { network: 'container:db' });
     expect(text()).toContain('start container/a/web');
   });
 
-  test('completed: that it has ended with 0', () => {
+  test('with `completed`: until it has exited with 0', () => {
     const { host, text, apply } = scene({}, { dependsOn: ['db:completed'] });
     apply();
     expect(text()).toMatchInlineSnapshot(
@@ -96,7 +96,7 @@ describe('what has to be before a container starts', () => {
   });
 });
 
-test('a crashed container is parked while what it needs is not ready, and started at once when it is', () => {
+test('after a crash, parked, until its dependencies are ready', () => {
   const { host, text, apply } = scene(
     { health: { tcp: 1, retries: 1, startPeriod: '0s' } },
     { dependsOn: ['db'], restart: 'always' },
@@ -133,9 +133,9 @@ describe('a new run of a dependency', () => {
     return made;
   };
 
-  test('means nothing by itself', () => expect(started('nothing').text()).toBe('nothing to do'));
+  test('has no effect by default', () => expect(started('nothing').text()).toBe('nothing to do'));
 
-  test('can mean a restart, once it is ready', () => {
+  test('can restart the dependent, once it is ready', () => {
     const { host, text, apply } = started('restart');
     expect(text()).toMatchInlineSnapshot(
       `"hold container/a/web — dependency-not-ready: waits for container/a/db, which is starting: health check has not passed yet"`,
@@ -153,7 +153,7 @@ describe('a new run of a dependency', () => {
 describe('a signal for a new run of a dependency', () => {
   const tell = { dependsOn: ['db'], onDependencyRestart: 'signal:HUP' };
 
-  test('is sent once it is ready, once, and nothing is stopped', () => {
+  test('is sent once after it is ready, and stops nothing', () => {
     const { host, text, apply } = scene({ restart: 'always', health: { tcp: 1, startPeriod: '0s' } }, tell);
     apply();
     host.probe(DB, 'check', true);
@@ -168,7 +168,7 @@ describe('a signal for a new run of a dependency', () => {
     expect(text()).toBe('nothing to do');
   });
 
-  test('comes after the new address', () => {
+  test('follows the new address', () => {
     const { host, text, apply } = scene({ restart: 'always' }, { links: ['db'], onDependencyRestart: 'signal:HUP' });
     apply();
     host.change(DB, { id: 'another', address: '10.0.0.99' });
@@ -181,7 +181,7 @@ describe('a signal for a new run of a dependency', () => {
   });
 });
 
-test('dependents stop first', () => {
+test('stops dependents first', () => {
   const host = hostWith(apps({}, { dependsOn: ['db'] }));
   expect(textOn(host, declare({}, 2))).toMatchInlineSnapshot(`
     "stop container/a/web — no longer declared
@@ -193,7 +193,7 @@ test('dependents stop first', () => {
   `);
 });
 
-test('a one-shot that ended as it was declared before is waited for until it has done the new work', () => {
+test('waits for a changed one-shot to complete again', () => {
   const web = { dependsOn: ['db:completed'] };
   const host = hostWith(apps({}, web));
   host.exit(DB, 0);

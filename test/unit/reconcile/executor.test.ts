@@ -44,7 +44,7 @@ const lines = (results: readonly OpResult[]) =>
 
 const forever = new AbortController().signal;
 
-test('ops run after those they depend on, at the same time otherwise, and are journalled before and after', async () => {
+test('ops run after their dependencies, otherwise concurrently, and are journalled before and after', async () => {
   const running: string[] = [];
   const { executor, journal } = bench(async ({ id }) => {
     running.push(id);
@@ -95,7 +95,7 @@ test('ops that depend on a failed op are skipped with the reason and do not run'
   });
 });
 
-test('whatever is thrown becomes a typed error', async () => {
+test('any exception becomes a typed error', async () => {
   const { executor } = bench(() => Promise.reject(new TypeError('x is undefined')));
   const [result] = await executor.execute(planOf(op('container.start', 'a')), forever);
   expect(result?.error).toMatchObject({ code: 'TSD_BUG', class: 'bug', message: 'x is undefined' });
@@ -113,7 +113,7 @@ function counted(concurrency?: number) {
   return { executor, most: () => most };
 }
 
-test('one op in flight per key, over all plans', async () => {
+test('one op runs per key, over all plans', async () => {
   const { executor, most } = counted();
   const same = () => planOf(op('container.connect', 'a'));
   await Promise.all([1, 2, 3].map(() => executor.execute(same(), forever)));
@@ -127,7 +127,7 @@ test('no more ops at a time than allowed', async () => {
   expect(most()).toBe(3);
 });
 
-test('an end that cannot be written down is a failure', async () => {
+test('an end that cannot be recorded is a failure', async () => {
   const time = new ManualTime();
   const executor = new Executor({
     handlers: everyOp(async () => {}) as OpHandlers,
@@ -149,7 +149,7 @@ test('an end that cannot be written down is a failure', async () => {
   expect(results.map(({ status }) => status)).toEqual(['failed', 'failed']);
 });
 
-test('what makes room on a full disk is done unwritten; what needs room is not begun', async () => {
+test('ops that make room on a full disk run unrecorded, ops that need room do not start', async () => {
   const time = new ManualTime();
   const begun: string[] = [];
   const full = (): never => {
@@ -179,8 +179,8 @@ test('what makes room on a full disk is done unwritten; what needs room is not b
   ]);
 });
 
-describe('called off', () => {
-  test('what has not begun is skipped; a removal that has begun is finished', async () => {
+describe('cancellation', () => {
+  test('skips pending ops and lets a running removal finish', async () => {
     const pass = new AbortController();
     const { executor } = bench(async ({ id }) => {
       if (id === 'stop container/x/a') pass.abort();
@@ -206,7 +206,7 @@ describe('called off', () => {
     ]);
   });
 
-  test('an abort reaches a building op and a stop at once; other teardowns may finish', async () => {
+  test('aborts a build and a stop at once and lets other teardowns finish', async () => {
     const pass = new AbortController();
     const aborted: string[] = [];
     const { executor, time } = bench(

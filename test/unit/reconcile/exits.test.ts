@@ -15,20 +15,20 @@ const HANDLE: RunHandle = {
 const BEGUN = { at: '2026-01-02T03:04:05Z', bootId: 'boot', atBootMs: 50_000 };
 const STATE = { ...NEVER_RUN, status: 'running', bootId: 'boot', startedAtBootMs: 40_000 } as const;
 
-describe('the start of a run that a new supervisor takes over', () => {
-  test('is what was recorded, although the wall clock was set back since', () => {
+describe('the start time of an adopted run', () => {
+  test('is the recorded one, although the wall clock was set back since', () => {
     const now = { wallMs: HANDLE.startedAtMs - 86_400_000, bootMs: 60_000 };
     expect(bootTimeOfStart({ handle: HANDLE, state: STATE, begunAt: null }, HANDLE, now)).toBe(40_000);
   });
 
-  test('follows from the wall clock when only an earlier run was recorded', () => {
+  test('is computed from the wall clock when only an earlier run was recorded', () => {
     const now = { wallMs: HANDLE.startedAtMs + 5_000, bootMs: 60_000 };
     const unseen = { state: STATE, begunAt: null };
     expect(bootTimeOfStart({ handle: { ...HANDLE, run: 2 }, ...unseen }, HANDLE, now)).toBe(55_000);
     expect(bootTimeOfStart({ handle: null, ...unseen }, HANDLE, now)).toBe(55_000);
   });
 
-  test('is when the run was begun, however often the wall clock is set and who asks', () => {
+  test('is the begin of the run, however often the wall clock is set and whoever asks', () => {
     for (const wallMs of [-60_000, 0, 5_000]) {
       const now = { wallMs: HANDLE.startedAtMs + wallMs, bootMs: 70_000 };
       expect(bootTimeOfStart({ handle: null, state: STATE, begunAt: BEGUN }, HANDLE, now)).toBe(50_000);
@@ -38,7 +38,7 @@ describe('the start of a run that a new supervisor takes over', () => {
     expect(bootTimeOfLaunch(BEGUN, HANDLE, forward)).toBe(50_000);
   });
 
-  test('is not before the run was begun, although the wall clock was set forward since', () => {
+  test('is not before the begin of the run, although the wall clock was set forward since', () => {
     const now = { wallMs: HANDLE.startedAtMs + 86_400_000, bootMs: 60_000 };
     expect(bootTimeOfStart({ handle: null, state: STATE, begunAt: BEGUN }, HANDLE, now)).toBe(50_000);
     const ofAnotherBoot = { ...BEGUN, bootId: 'earlier' };
@@ -46,8 +46,8 @@ describe('the start of a run that a new supervisor takes over', () => {
   });
 });
 
-describe('a run whose start was not written down', () => {
-  test('has ended in this boot when it was begun in it, whatever the run before did', () => {
+describe('a run without a recorded start', () => {
+  test('ended in this boot when it began in it, whatever the earlier run did', () => {
     const state = stateOfUnseenStart({ state: { ...STATE, bootId: 'earlier' }, begunAt: BEGUN });
     const now = { wallMs: 2_000_000, bootMs: 60_000 };
     expect(bootTimeOfEnd(state, 1_993_000, now, 'boot')).toBe(53_000);
@@ -56,7 +56,7 @@ describe('a run whose start was not written down', () => {
     expect(state.startedAt).toBe(BEGUN.at);
   });
 
-  test('has no start where it was not written down when it was begun', () => {
+  test('has no start time without a recorded begin', () => {
     expect(stateOfUnseenStart({ state: STATE, begunAt: null })).toMatchObject({
       startedAt: null,
       startedAtBootMs: null,

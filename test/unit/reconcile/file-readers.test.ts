@@ -9,7 +9,7 @@ const changed = (what: string) => ({
   message: `the files of container app-web cannot be read while it is being ${what}`,
 });
 
-test('a reader is notified before a change begins, and is not waited for', async () => {
+test('a reader is notified before a change begins, without a wait', async () => {
   const readers = new FileReaders();
   const end = gate();
   let told = false;
@@ -27,7 +27,7 @@ test('a reader is notified before a change begins, and is not waited for', async
   await reading;
 });
 
-test('who comes while a change is under way is refused until all have ended, also those that fail', async () => {
+test('new readers are refused until all changes have ended, also failed ones', async () => {
   const readers = new FileReaders();
   const [start, stop] = [gate(), gate()];
   const starting = readers.changing(WEB, 'started', async () => {
@@ -46,7 +46,7 @@ test('who comes while a change is under way is refused until all have ended, als
   expect(await read()).toBe('read');
 });
 
-test('another failure of a notified reader is kept as the cause', async () => {
+test('another error of a notified reader is kept as the cause', async () => {
   const readers = new FileReaders();
   const own = new Error('disk full');
   const begun = gate();

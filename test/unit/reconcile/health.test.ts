@@ -30,7 +30,7 @@ function course(probes: ProbeSet, tries: string): string {
     .join(' ');
 }
 
-describe('what results mean', () => {
+describe('probe results', () => {
   test.each<[string, ProbeSet, string, string]>([
     ['one success is enough', set({ check: probe() }), 'c- c+', 'starting healthy'],
     [
@@ -75,11 +75,11 @@ describe('what results mean', () => {
     ['and its failure is final', set({ startup: probe({ retries: 1 }), readiness: probe() }), 's-', 'unhealthy'],
   ])('%s', (_, probes, tries, expected) => expect(course(probes, tries)).toBe(expected));
 
-  test('a container with a liveness probe only is ready as soon as it runs', () => {
+  test('make a container with only a liveness probe ready as soon as it runs', () => {
     expect(healthOf(undefined, set({ liveness: probe() }), 1)).toMatchObject({ state: 'healthy', ready: true });
   });
 
-  test('while startup has not passed the others wait, and afterwards it is over', () => {
+  test('delay other probes until startup has passed, once', () => {
     const probes = set({ startup: probe(), readiness: probe(), liveness: probe() });
     const active = (record: ReturnType<typeof recordOfRun>) =>
       (['startup', 'readiness', 'liveness', 'check'] as const).filter((name) => isActive(record, probes, name));
@@ -89,7 +89,7 @@ describe('what results mean', () => {
     expect(active(passed)).toEqual(['readiness', 'liveness']);
   });
 
-  test('the last five results are kept, the message names the latest failure', () => {
+  test('are kept five deep, and the message names the latest failure', () => {
     const probes = set({ check: probe() });
     let record = recordOfRun(undefined, probes, 1);
     for (let n = 1; n <= 7; n++) {
@@ -106,7 +106,7 @@ describe('what results mean', () => {
     expect(health.message).toBe('health check failed 7 times: code 7');
   });
 
-  test('times of readiness: the first is kept, the present one starts again', () => {
+  test('keep the first time of readiness and restart the current one', () => {
     const probes = set({ readiness: probe({ retries: 1 }) });
     let record = recordOfRun(undefined, probes, 1);
     for (const [at, ok] of [
@@ -120,7 +120,7 @@ describe('what results mean', () => {
     expect(healthOf(record, probes, 1)).toMatchObject({ firstReadyAtBootMs: 10, readySinceBootMs: 30 });
   });
 
-  test('another run and other probes begin from nothing', () => {
+  test('are reset by another run or other probes', () => {
     const probes = set({ check: probe() });
     const record = withResult(
       recordOfRun(undefined, probes, 1),

@@ -12,7 +12,7 @@ const pair = (db: Record<string, unknown> = {}, web: Record<string, unknown> = {
 });
 
 describe('links', () => {
-  test('a dependent of a container that backs off is parked, not crash-looped', () => {
+  test('park a dependent of a container that backs off', () => {
     const host = hostWith(pair());
     host.change(DB, { restarts: { restarts: 5, consecutive: 5 } });
     host.exit(DB, 1);
@@ -23,7 +23,7 @@ describe('links', () => {
     `);
   });
 
-  test('it is started at once when the dependency came back, whatever its own backoff says', () => {
+  test('start it at once when the dependency recovers, regardless of its own backoff', () => {
     const host = hostWith(pair());
     host.change(WEB, { restarts: { restarts: 5, consecutive: 5 } });
     host.exit(WEB, 1);
@@ -33,14 +33,14 @@ describe('links', () => {
     );
   });
 
-  test('a running dependent is left alone while its dependency is away', () => {
+  test('do not touch a running dependent while its dependency is down', () => {
     const host = hostWith(pair());
     host.change(DB, { restarts: { restarts: 5, consecutive: 5 } });
     host.exit(DB, 1);
     expect(planOn(host, declare(pair())).ops).toEqual([]);
   });
 
-  test('a container that shares a namespace is parked when that went with the end of its owner', () => {
+  test('park a container whose shared namespace ended with its owner', () => {
     const shared = { blog: { containers: { db: {}, web: { network: 'container:db', restart: 'always' } } } };
     const host = hostWith(shared);
     host.exit(DB, 0);
@@ -52,7 +52,7 @@ describe('links', () => {
     `);
   });
 
-  test('a one-shot lets its dependents start when it is done with 0', () => {
+  test('start dependents of a one-shot when it exits with 0', () => {
     const job = (code: number) => {
       const host = hostWith({ blog: { containers: { db: { network: 'host' } } } });
       host.exit(DB, code);
@@ -76,7 +76,7 @@ describe('links', () => {
     expect(job(0)).toContain('start container/blog/web');
   });
 
-  test('a changed container is not stopped while what it links to is not ready', () => {
+  test('do not stop a changed container while its link target is not ready', () => {
     const host = hostWith(pair());
     host.change(DB, { restarts: { restarts: 5, consecutive: 5 } });
     host.exit(DB, 1);
@@ -86,7 +86,7 @@ describe('links', () => {
     `);
   });
 
-  test('both change: the dependent stops first and starts last', () => {
+  test('stop the dependent first and start it last when both change', () => {
     const host = hostWith(pair());
     expect(textOn(host, declare(pair({ env: { A: '1' } }, { env: { A: '1' } }), 2))).toMatchInlineSnapshot(`
       "stop container/blog/web — env.A changed in blog.yaml:2:3
@@ -97,8 +97,8 @@ describe('links', () => {
   });
 });
 
-describe('what a person asked for', () => {
-  test('a stop holds until start', () => {
+describe('a manual request', () => {
+  test('to stop lasts until start', () => {
     const host = hostWith(pair());
     host.change(DB, { stopOverride: true });
     expect(textOn(host, declare(pair()))).toMatchInlineSnapshot(`
@@ -120,7 +120,7 @@ describe('what a person asked for', () => {
     ['in place', { labels: { a: '1' } }],
     ['restart', { env: { A: '1' } }],
     ['recreate', { privileged: true }],
-  ])('a changed spec ends a stop (%s)', (_, change) => {
+  ])('to stop ends with a changed spec (%s)', (_, change) => {
     const host = hostWith(pair());
     host.change(DB, { stopOverride: true });
     host.applyAll(planOn(host, declare(pair())).ops, declare(pair()));
@@ -129,14 +129,14 @@ describe('what a person asked for', () => {
     expect(host.container(DB)).toMatchObject({ running: true, stopOverride: false });
   });
 
-  test('another image does not end a stop', () => {
+  test('to stop does not end with another image', () => {
     const apps = { blog: { images: { app: './a.tar' }, containers: { db: {} } } };
     const host = hostWith(apps);
     host.change(DB, { stopOverride: true, running: false, sandbox: false, imageId: 'earlier' });
     expect(planOn(host, declare(apps)).ops).toEqual([]);
   });
 
-  test('a restart is done once', () => {
+  test('to restart takes effect once', () => {
     const host = hostWith(pair());
     host.change(WEB, { restartRequested: true });
     expect(textOn(host, declare(pair()))).toMatchInlineSnapshot(`
@@ -159,7 +159,7 @@ describe('failures', () => {
     retryAtBootMs,
   });
 
-  test('an image that cannot be loaded holds its containers and is tried again in time', () => {
+  test('an image that cannot be loaded holds its containers and is retried later', () => {
     const host = new PureHost();
     host.failures.set('image/blog/app', failure('image/blog/app', 'precondition', host.bootMs + 500));
     expect(textOn(host, desired)).toMatchInlineSnapshot(`
@@ -170,7 +170,7 @@ describe('failures', () => {
     expect(textOn(host, desired)).toContain('load image/blog/app');
   });
 
-  test('what is invalid waits for another spec', () => {
+  test('an invalid spec waits for another one', () => {
     const host = new PureHost();
     host.failures.set(WEB, failure(WEB, 'invalid', null));
     expect(textOn(host, desired)).toMatchInlineSnapshot(`
@@ -181,7 +181,7 @@ describe('failures', () => {
     expect(textOn(host, next)).toContain('create container/blog/web');
   });
 
-  test('a hold says what to do about the failed op, and so does what waits for it', () => {
+  test('a hold has the hint of the failed op, also for its dependents', () => {
     const host = new PureHost();
     const failed = failure('image/blog/app', 'precondition', host.bootMs + 500);
     host.failures.set('image/blog/app', { ...failed, hint: '`tsdocker pull app`' });
@@ -194,13 +194,13 @@ describe('failures', () => {
     expect(planOn(host, desired).holds.map(({ hint }) => hint)).toEqual([undefined, undefined]);
   });
 
-  test('a healthy container is not held by a failure of the past', () => {
+  test('a past failure does not hold a healthy container', () => {
     const host = hostWith(image);
     host.failures.set(WEB, failure(WEB, 'invalid', null));
     expect(textOn(host, desired)).toBe('nothing to do');
   });
 
-  test('what the host lacks is asked for again, and nothing is stopped for it', () => {
+  test('a missing host resource is requested again without a stop', () => {
     const host = hostWith(pair());
     host.obstacles.set(WEB, 'bind source /srv/web is missing');
     expect(textOn(host, declare(pair({}, { privileged: true }), 2))).toMatchInlineSnapshot(
@@ -212,7 +212,7 @@ describe('failures', () => {
 });
 
 describe('busy keys', () => {
-  test('have no ops; their dependents wait', () => {
+  test('have no ops, and their dependents wait', () => {
     const host = hostWith({ blog: { containers: { db: { restart: 'always' } } } });
     const busy = new Set([DB]);
     expect(textOn(host, declare(pair(), 2), { busy })).toMatchInlineSnapshot(
@@ -220,7 +220,7 @@ describe('busy keys', () => {
     );
   });
 
-  test('a network in the making keeps its containers waiting', () => {
+  test('delay the containers of a network that is being created', () => {
     const apps = { blog: { networks: { back: {} }, containers: { web: { network: 'back' } } } };
     const busy = new Set<ResourceKey>(['network/blog/back']);
     expect(textOn(new PureHost(), declare(apps), { busy })).toMatchInlineSnapshot(
@@ -229,7 +229,7 @@ describe('busy keys', () => {
   });
 });
 
-test('only what is in scope is planned, with what it needs', () => {
+test('plan only keys in scope, with their dependencies', () => {
   const apps = { ...pair(), shop: { containers: { till: {} } } };
   const scope = new Set([WEB]);
   expect(textOn(new PureHost(), declare(apps), { scope })).toMatchInlineSnapshot(`

@@ -14,7 +14,7 @@ function imageOn(host: PureHost, name: 'site' | 'base'): ObservedImage {
   return image;
 }
 
-test('an image is built after those it is built from, whatever the order they are declared in', () => {
+test('an image is built after its bases, in any order of declaration', () => {
   expect(textOn(new PureHost(), declare(app('./base')))).toMatchInlineSnapshot(`
     "load image/blog/base — declared in blog.yaml:2:3
     load image/blog/site — declared in blog.yaml:1:3 (after load image/blog/base)
@@ -24,7 +24,7 @@ test('an image is built after those it is built from, whatever the order they ar
   `);
 });
 
-test('a base that became another image has those built again that are built from it, and then their containers', () => {
+test('a changed base rebuilds its dependents and then recreates their containers', () => {
   const host = hostWith(app('./base'));
   expect(textOn(host, declare(app('./base')))).toBe('nothing to do');
   const next = declare(app('./other'), 2);
@@ -41,7 +41,7 @@ test('a base that became another image has those built again that are built from
   expect(planOn(host, next).ops.map(({ id }) => id)).toContain('start container/blog/web');
 });
 
-test('a base that came out the same, or of which nothing is known, changes nothing', () => {
+test('an unchanged or unknown base changes nothing', () => {
   const host = hostWith(app('./base'));
   const site = imageOn(host, 'site');
   host.images.set('image/blog/site', { ...site, bases: null });
@@ -49,7 +49,7 @@ test('a base that came out the same, or of which nothing is known, changes nothi
   expect(textOn(host, declare(app('./base')))).toBe('nothing to do');
 });
 
-test('while a base cannot be made, what needs building waits and what is there is used', () => {
+test('a base that cannot be built delays missing builds, and existing images are used', () => {
   const host = hostWith(app('./base'));
   const failed = declare(app('./other', './edited'), 2);
   host.failures.set('image/blog/base', {

@@ -18,7 +18,7 @@ describe('work on images', () => {
   };
   const at = (name: string): number => log.indexOf(name);
 
-  it('pruning waits for images in the making, and holds up who comes later only while it runs', async () => {
+  it('pruning waits for running loads and delays new ones only while it runs', async () => {
     const [first, second, prune] = [gate(), gate(), gate()];
     const all = [work.making(doing('first', first.passed)), work.pruning(doing('prune', prune.passed))];
     await nextTurn();
@@ -51,7 +51,7 @@ describe('work on images', () => {
     expect(log).toEqual(['first begins', 'first ends']);
   });
 
-  it('pruning at once does not happen beside others', async () => {
+  it('pruning at once does not run concurrently with others', async () => {
     const [first, prune] = [gate(), gate()];
     const making = work.making(doing('first', first.passed));
     expect(await work.pruningIfIdle(doing('no', Promise.resolve()))).toBe(false);

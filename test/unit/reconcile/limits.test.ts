@@ -15,7 +15,7 @@ const HOST: HostFacts = {
 
 const limits = (resources: object) => impossibleLimit(containerSchema.parse({ image: 'app', resources }), HOST);
 
-test('limits that the host can keep are fine', () => {
+test('limits that the host can satisfy are accepted', () => {
   expect(limits({})).toBeNull();
   expect(limits({ memory: '2GiB', cpus: 2, cpuset: '0-1', pids: 32_768 })).toBeNull();
 });
@@ -25,11 +25,11 @@ test.each([
   [{ cpus: 2.5 }, 'resources.cpus', '2.5 cpus are more than this host has (2)'],
   [{ cpuset: '0,2-3' }, 'resources.cpuset', 'cpuset 0,2-3: this host has no CPU 2, 3'],
   [{ pids: 40_000 }, 'resources.pids', 'pids 40000 is more than this host allows in all (32768)'],
-])('%j is more than there is', (resources, field, message) => {
+])('%j is more than the host has', (resources, field, message) => {
   expect(limits(resources)).toEqual({ code: 'TSD_LIMIT_IMPOSSIBLE', field, message });
 });
 
-test('disk and memory have to leave room for a start', () => {
+test('disk and memory must leave room for a start', () => {
   expect(missingHeadroom(HOST)).toBeNull();
   expect(missingHeadroom({ ...HOST, diskFreeBytes: 5 * 2 ** 20 })?.message).toBe(
     'only 5MiB are free on the disk, and a start needs 8MiB',
@@ -39,7 +39,7 @@ test('disk and memory have to leave room for a start', () => {
   );
 });
 
-test('lists of CPUs as the kernel writes them', () => {
+test('CPU lists have the format of the kernel', () => {
   expect([...cpuNumbers('0-2,5\n')]).toEqual([0, 1, 2, 5]);
   expect([...cpuNumbers('')]).toEqual([]);
 });

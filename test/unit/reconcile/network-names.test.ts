@@ -31,18 +31,18 @@ describe('lines of a hosts file', () => {
       new Set(taken),
     );
 
-  test('have short names of the own app only, engine names and host names of all', () => {
+  test('have short names of the own app, and engine names and host names of all', () => {
     const peers = [peer('shop', 'web', { hostnames: ['www.example.org', 'www'] }), peer('blog', 'db')];
     expect(lines(peers, 'shop')).toEqual(['10.0.0.2\tweb shop-web www.example.org www', '10.0.0.3\tblog-db']);
     expect(lines(peers, 'blog')).toEqual(['10.0.0.2\tshop-web www.example.org www', '10.0.0.3\tdb blog-db']);
   });
 
-  test('leave to a file what it has already, and loopback names to the loopback', () => {
+  test('leave existing names of a file and loopback names unchanged', () => {
     const peers = [peer('shop', 'web', { hostnames: ['localhost', 'gate'] }), peer('shop', 'db')];
     expect(lines(peers, 'shop', ['db', 'gate'])).toEqual(['10.0.0.2\tweb shop-web', '10.0.0.3\tshop-db']);
   });
 
-  test('a host name never hides a container that is called so, and of two the first has it', () => {
+  test('never let a host name hide a container name, and give it to the first of two', () => {
     const peers = [
       peer('shop', 'a', { hostnames: ['web'] }),
       peer('shop', 'b', { hostnames: ['node'] }),
@@ -57,7 +57,7 @@ describe('lines of a hosts file', () => {
     ]);
   });
 
-  test('a short name of the own app wins over the engine name of another one', () => {
+  test('prefer a short name of the own app over the engine name of another', () => {
     const peers = [peer('a', 'b-c'), peer('b', 'c', { engineName: 'b-c' })];
     expect(lines(peers, 'a')).toEqual(['10.0.0.2\tb-c a-b-c']);
   });
@@ -68,7 +68,7 @@ describe('of a large network', () => {
   for (let n = 0; n < 300; n++) index.add(peer('many', `c${String(n).padStart(3, '0')}`, { address: `10.1.0.${n}` }));
   for (const name of ['x', 'y']) index.add(peer('zoo', name));
 
-  test('the own app comes first, others by name, and no more than a file takes', () => {
+  test('list the own app first, then others by name, up to a limit', () => {
     const found = index.of('br0', 'zoo', keyOf('zoo', 'x'));
     expect(found).toHaveLength(MAX_PEERS + 1);
     expect(found.slice(0, 3).map(({ key }) => key)).toEqual([
@@ -79,13 +79,13 @@ describe('of a large network', () => {
     expect(index.leftOut('br0')).toBe(302 - 1 - MAX_PEERS);
   });
 
-  test('a container is among those of its own file', () => {
+  test('include the container of the file', () => {
     const last = index.of('br0', 'many', keyOf('many', 'c299'));
     expect(last).toHaveLength(MAX_PEERS + 1);
     expect(last.at(-1)?.key).toBe(keyOf('many', 'c299'));
   });
 
-  test('what goes makes room, and other networks have nothing of it', () => {
+  test('free the place of a removed container, without effect on other networks', () => {
     const all = index.of('br0', 'many', keyOf('many', 'c000'));
     for (const one of all.slice(0, 46)) index.remove(one);
     expect(index.leftOut('br0')).toBe(0);
@@ -156,7 +156,7 @@ function started() {
 }
 
 describe('files of running containers', () => {
-  test('are written once for many that come together, and not at all when nothing changed', async () => {
+  test('are written once for several changes, and never without a change', async () => {
     const { time, files, names } = started();
     names.begin();
     for (let n = 1; n <= 200; n++) {
@@ -171,7 +171,7 @@ describe('files of running containers', () => {
     expect(files.writes.get('1'.padStart(64, '0'))).toBe(1);
   });
 
-  test('that cannot name all of their network are known, and why says so', () => {
+  test('that cannot list their whole network are known, and why says so', () => {
     const { files, names } = started();
     const ids = Array.from({ length: MAX_PEERS + 5 }, (_, n) => files.put(n + 1));
     expect(names.leftOut(ids[0] ?? '')).toBe(4);
@@ -191,7 +191,7 @@ describe('files of running containers', () => {
     ).toHaveLength(MAX_PEERS + 1);
   });
 
-  test('are not touched before what was there is taken over, nor after the end', async () => {
+  test('are not written before adoption or after the end', async () => {
     const { time, files, names } = started();
     files.put(1);
     await time.advance(1_000);
@@ -203,7 +203,7 @@ describe('files of running containers', () => {
     expect(files.writes.size).toBe(0);
   });
 
-  test('are tried again after a disk had no room, which is said once', async () => {
+  test('are retried after a full disk, which is reported once', async () => {
     const { time, files, names, problems } = started();
     names.begin();
     files.failing = true;
@@ -216,7 +216,7 @@ describe('files of running containers', () => {
     expect(files.texts.get(id)).toContain('10.2.0.1\tc1 app-c1');
   });
 
-  test('follow a move of the name at once where a cut-over asks for it', () => {
+  test('follow a moved name at once during a cut-over', () => {
     const { files, names } = started();
     names.begin();
     const [one, two] = [files.put(1), files.put(2)];

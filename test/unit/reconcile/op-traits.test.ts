@@ -8,7 +8,7 @@ const types = Object.keys(OP_TRAITS) as OpType[];
 const those = (decides: (traits: OpTraits) => boolean): OpType[] => types.filter((type) => decides(OP_TRAITS[type]));
 
 describe('traits of ops', () => {
-  it('finish when called off are the ops that make room, and not the stop, whose payload ends without the supervisor', () => {
+  it('let ops that make room finish when cancelled, but not the stop, whose payload ends without the supervisor', () => {
     const room = those(({ makesRoom }) => makesRoom);
     expect(those(({ finishesWhenCalledOff }) => finishesWhenCalledOff)).toEqual(
       room.filter((type) => type !== 'container.stop'),
@@ -26,19 +26,19 @@ describe('traits of ops', () => {
     ]);
   });
 
-  it('that bring a container up are skipped once it was stopped; what takes it down is not', () => {
+  it('skip ops that start a stopped container, but not those that stop it', () => {
     expect(those(({ direction, skippedOnceStopped }) => direction === 'up' && !skippedOnceStopped)).toEqual([]);
     expect(those(({ direction, skippedOnceStopped }) => direction === 'down' && skippedOnceStopped)).toEqual([]);
   });
 
-  it('have a different name for each op type in what `why` says of one kind', () => {
+  it('have a different name for each op type in `why`', () => {
     for (const kind of ['image', 'volume', 'network', 'container']) {
       const words = types.filter((type) => type.startsWith(`${kind}.`)).map((type) => OP_TRAITS[type].done);
       expect(new Set(words).size, kind).toBe(words.length);
     }
   });
 
-  it('are of every op type: a table without one is not accepted', () => {
+  it('cover every op type: a table without one does not compile', () => {
     const { 'orphan.remove': _, ...rest } = OP_TRAITS;
     // @ts-expect-error the row of orphan.remove is missing
     const incomplete: Readonly<Record<OpType, OpTraits>> = rest;
@@ -48,13 +48,13 @@ describe('traits of ops', () => {
 });
 
 describe('the id of an op', () => {
-  it('is the text that journals and users know', () => {
+  it('is the text of journals and users', () => {
     expect(opId('container.start', KEY)).toBe('start container/blog/web');
     expect(opId('container.make-directories', KEY)).toBe('make-directories container/blog/web');
     expect(opId('image.load', 'image/blog/app')).toBe('load image/blog/app');
   });
 
-  it('is the same for a lookup as for the op in the plan', () => {
+  it('is equal for a lookup and for the op in the plan', () => {
     const graph = new OpGraph();
     const cause = { reason: 'declared', message: 'created' } as const;
     const id = graph.add({ op: 'network.ensure', key: 'network/blog/back', cause });
@@ -63,7 +63,7 @@ describe('the id of an op', () => {
   });
 });
 
-it('only a cutover reaches the containers beside that of its key', () => {
+it('reaches other containers only for a cutover', () => {
   for (const op of types) {
     const beside = op === 'container.cutover' ? [`${KEY}.next`, `${KEY}.old`] : [];
     expect(reachedKeys({ op, key: KEY }), op).toEqual([KEY, ...beside]);

@@ -26,7 +26,7 @@ function worldOf(containers: ReadonlySet<string>, found: { processes: string[]; 
   return parts as unknown as World & typeof parts;
 }
 
-test('objects without an owner are found, also in unchanged lists, and when only the owner goes', () => {
+test('objects without an owner are found, also in unchanged lists and when only the owner disappears', () => {
   const found = { processes: ['a', 'b', 'x'], layers: ['layer', 'a', 'y'], names: ['a', 'b', 'z'] };
   const unowned = [
     { type: 'process', id: 'x' },

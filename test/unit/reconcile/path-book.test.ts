@@ -48,7 +48,7 @@ const question = (index: number): Question => asked[index] as Question;
 describe('many files of a filesystem that answers', () => {
   const files = Array.from({ length: 11 }, (_, index) => `/mnt/${index}`);
 
-  test('are all checked while a caller waits, a few at a time', async () => {
+  test('are all checked, a few at a time', async () => {
     const waiting = book.settle(files);
     for (let index = 0; index < files.length; index++) {
       expect(asked.length).toBeLessThanOrEqual(index + 4);
@@ -59,7 +59,7 @@ describe('many files of a filesystem that answers', () => {
     expect(files.map((file) => book.trouble(file))).toEqual(files.map(() => null));
   });
 
-  test('are not said to hang because their turn has not come', async () => {
+  test('are not reported as hanging while they are queued', async () => {
     for (const file of files) expect(book.trouble(file)).toBe('is being looked at (filesystem nfs4 at /mnt)');
     await time.advance(1000);
     expect(book.trouble('/mnt/9')).toContain('does not answer');
@@ -67,7 +67,7 @@ describe('many files of a filesystem that answers', () => {
 });
 
 describe('a file on a filesystem that may not answer', () => {
-  test('is asked about once, and what is said of it goes with the time', async () => {
+  test('is checked once, and its message follows the elapsed time', async () => {
     expect(book.trouble('/mnt/a')).toBe('is being looked at (filesystem nfs4 at /mnt)');
     expect(book.trouble('/mnt/a')).toBe('is being looked at (filesystem nfs4 at /mnt)');
     await time.advance(999);
@@ -86,7 +86,7 @@ describe('a file on a filesystem that may not answer', () => {
     expect(time.pending).toBe(0);
   });
 
-  test('is checked again when the answer is old, and an equal answer is not reported twice', async () => {
+  test('is checked again when the result is old, and an equal result is not reported twice', async () => {
     book.trouble('/mnt/a');
     await question(0).answer(2);
     expect(news).toEqual(['/mnt/a']);
@@ -99,7 +99,7 @@ describe('a file on a filesystem that may not answer', () => {
     expect(asked).toHaveLength(2);
   });
 
-  test('says with what error it is answered, or that there could be no process', async () => {
+  test('reports the error of the check, or that no process could start', async () => {
     await Promise.all([
       book.settle(['/mnt/a', '/mnt/b']),
       question(0).answer(5),
@@ -109,7 +109,7 @@ describe('a file on a filesystem that may not answer', () => {
     expect(book.trouble('/mnt/b')).toMatch(/^cannot be looked at: .*EAGAIN/);
   });
 
-  test('is not free because asking it failed, but by any answer of it', async () => {
+  test('is released by any result, but not by a failed check', async () => {
     expect([book.isFree('/mnt/a'), book.isFree('/mnt/b')]).toEqual([false, false]);
     await question(0).fail(new Error('the process that looked was killed'));
     await question(1).answer(5);
@@ -120,7 +120,7 @@ describe('a file on a filesystem that may not answer', () => {
     expect(book.isFree('/mnt/a')).toBe(true);
   });
 
-  test('is waited for at most a second, and not again while it does not answer', async () => {
+  test('delays at most a second, and not again while it does not answer', async () => {
     const waited = book.settle(['/mnt/a']);
     await time.advance(1000);
     expect(await waited).toBe(true);
@@ -128,7 +128,7 @@ describe('a file on a filesystem that may not answer', () => {
     expect(book.isFree('/mnt/a')).toBe(false);
   });
 
-  test('is waited for by a look once, for as long as that likes', async () => {
+  test('delays an observe once, for the time the caller allows', async () => {
     expect(book.answers(100)).toBeNull();
     book.trouble('/mnt/a');
     const waiting = book.answers(100);
@@ -138,7 +138,7 @@ describe('a file on a filesystem that may not answer', () => {
     expect(book.answers(100)).toBeNull();
   });
 
-  test('keeps few processes: others on it are asked about when it answers', async () => {
+  test('keeps few processes: its other files are checked when it answers', async () => {
     const paths = ['a', 'b', 'c', 'd', 'e'].map((name) => `/mnt/${name}`);
     for (const path of paths) book.trouble(path);
     expect(asked.map(({ path }) => path)).toEqual(paths.slice(0, 4));
@@ -152,7 +152,7 @@ describe('a file on a filesystem that may not answer', () => {
     expect(asked.at(-1)?.path).toBe('/mnt/e');
   });
 
-  test('is another one when its filesystem was mounted again', async () => {
+  test('is new when its filesystem is mounted again', async () => {
     book.trouble('/mnt/a');
     await time.advance(5000);
     remote = { ...DEAD, id: '41' };

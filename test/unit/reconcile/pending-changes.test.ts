@@ -24,8 +24,8 @@ function stop(host: PureHost, desired = two): void {
   host.change(WEB, { stopOverride: true, stopHash: desired.resources.get(WEB)?.specHash ?? null });
 }
 
-describe('a stop that was given after the change', () => {
-  test('is carried out although the change cannot be made, and holds when it could', () => {
+describe('a stop after a pending change', () => {
+  test('takes effect although the change cannot be applied, and lasts when it can', () => {
     const host = hostWith(one);
     host.obstacles.set(WEB, 'bind source /x does not exist');
     stop(host);
@@ -40,7 +40,7 @@ describe('a stop that was given after the change', () => {
     expect(step(host)).toContain('start container/blog/web — env.MODE changed');
   });
 
-  test('stands over a change that could be made, and ends with the next one', () => {
+  test('takes precedence over a possible change, and ends with the next one', () => {
     const host = hostWith(one);
     stop(host);
     expect(step(host)).not.toContain('start');
@@ -48,7 +48,7 @@ describe('a stop that was given after the change', () => {
     expect(textOn(host, declare(app('three'), 3))).toContain('start container/blog/web — env.MODE changed');
   });
 
-  test('is over when what it was given for is taken back', () => {
+  test('ends when its declaration is reverted', () => {
     const host = hostWith(one);
     stop(host);
     const back = declare(one, 3);
@@ -56,7 +56,7 @@ describe('a stop that was given after the change', () => {
     expect(host.container(WEB)).toMatchObject({ running: true, stopOverride: false });
   });
 
-  test('stays when a failed update of the app brings the declaration back', () => {
+  test('stays when a failed update of the app reverts the declaration', () => {
     const host = hostWith(one);
     stop(host);
     step(host);
@@ -80,7 +80,7 @@ describe('a stop that was given after the change', () => {
     expect(textOn(host, next)).toContain('stopped-by-user');
   });
 
-  test('does not make a failed update one to be tried again', () => {
+  test('does not cause a retry of a failed update', () => {
     const hold = { onFailure: 'hold', ...startFirst };
     const host = hostWith(app('one', './app.tar', hold));
     const next = declare(app('two', './app.tar', hold), 2);
@@ -101,13 +101,13 @@ describe('a stop that was given after the change', () => {
   });
 });
 
-test('the time that a person gives a run to end counts in place of its own', () => {
+test('uses the timeout of the request in place of the manifest', () => {
   const host = hostWith(one);
   host.change(WEB, { stopOverride: true, stopTimeoutMs: 25_000 });
   expect(planOn(host, declare(one)).ops[0]).toMatchObject({ op: 'container.stop', timeoutMs: 25_000 });
 });
 
-describe('while a change cannot be made, the container goes on as it was made', () => {
+describe('while a change cannot be applied, the container runs with its old specification', () => {
   test.each([
     ['ended', (host: PureHost) => host.exit(WEB, 1, 60_000), 'start container/blog/web — exited with 1, restart 1'],
     [
@@ -115,7 +115,7 @@ describe('while a change cannot be made, the container goes on as it was made', 
       (host: PureHost) => host.change(WEB, { restartRequested: true }),
       'stop container/blog/web — restart requested\nstart container/blog/web — restart requested',
     ],
-  ])('and comes back where it %s', (_, happens, ops) => {
+  ])('and restarts where it %s', (_, happens, ops) => {
     const host = hostWith(one);
     const { specHash } = host.container(WEB);
     host.obstacles.set(WEB, 'bind source /x does not exist');
@@ -142,7 +142,7 @@ describe('while a change cannot be made, the container goes on as it was made', 
     expect(textOn(host, two)).toBe('hold container/blog/web — unavailable: bind source /x does not exist');
   });
 
-  test('and so when its restart is not due yet', () => {
+  test('also while its restart is not due yet', () => {
     const host = hostWith(one);
     host.obstacles.set(WEB, 'bind source /x does not exist');
     host.change(WEB, { restarts: { restarts: 5, consecutive: 5 } });
@@ -152,14 +152,14 @@ describe('while a change cannot be made, the container goes on as it was made', 
   });
 });
 
-describe('while an image is loaded that a change of it needs', () => {
+describe('while an image for a change loads', () => {
   const next = declare(
     { blog: { images: { app: './other.tar' }, containers: { web: { privileged: true, restart: 'always' } } } },
     2,
   );
   const busy = new Set([IMAGE] as const);
 
-  test('nothing is in flight for the container, and the plan says what follows', () => {
+  test('no op runs for the container, and the plan shows what follows', () => {
     const text = textOn(hostWith(one), next);
     expect(text.split('\n')).toEqual([
       expect.stringContaining(`load ${IMAGE}`),
@@ -168,7 +168,7 @@ describe('while an image is loaded that a change of it needs', () => {
     expect(textOn(hostWith(one), next, { busy })).toContain('recreated when image/blog/app is loaded');
   });
 
-  test('it is kept up, and a stop is carried out', () => {
+  test('the container keeps running, and a stop takes effect', () => {
     const host = hostWith(one);
     host.exit(WEB, 1, 60_000);
     const { ops } = planOn(host, next, { busy });
@@ -181,7 +181,7 @@ describe('while an image is loaded that a change of it needs', () => {
     `);
   });
 
-  test('who waits for such a one, and stands itself, is kept free as well; what does not exist waits in the plan', () => {
+  test('existing dependents are not busy either, missing ones wait in the plan', () => {
     const host = hostWith({
       blog: { images: { base: './base.tar' }, containers: { web: { image: 'base', restart: 'always' } } },
     });

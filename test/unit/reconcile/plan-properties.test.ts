@@ -119,7 +119,7 @@ function expectSound(ops: readonly Op[]): void {
   }
 }
 
-test('every op stands after those it depends on, and no id occurs twice', () => {
+test('every op follows its dependencies, and no id occurs twice', () => {
   return fc.assert(
     fc.property(history, (h) => {
       expectSound(planOn(prepared(h), declare({ x: h.second }, 2)).ops);
@@ -127,7 +127,7 @@ test('every op stands after those it depends on, and no id occurs twice', () => 
   );
 });
 
-test('what was carried out need not be planned again', () => {
+test('a second plan after the ops is empty', () => {
   return fc.assert(
     fc.property(history, (h) => {
       const host = prepared(h);
@@ -163,7 +163,7 @@ test('the same input gives the same plan', () => {
   );
 });
 
-test('what is plain at a glance is what planning at length comes to', () => {
+test('the fast path equals the full plan', () => {
   return fc.assert(
     fc.property(history, fc.boolean(), ({ first, events, second }, edited) => {
       const elsewhere = (subnet: string): App => ({ networks: { other: { subnet } } });
@@ -180,7 +180,7 @@ test('what is plain at a glance is what planning at length comes to', () => {
   );
 });
 
-test('removing everything creates, connects and starts nothing, and leaves volumes alone', () => {
+test('removing everything creates, connects and starts nothing, and keeps volumes', () => {
   return fc.assert(
     fc.property(history, (h) => {
       const host = prepared(h);
@@ -205,7 +205,7 @@ test('nothing is planned for busy keys', () => {
   );
 });
 
-test('nothing is planned outside the scope and what it needs', () => {
+test('nothing is planned outside the scope and its dependencies', () => {
   return fc.assert(
     fc.property(history, (h) => {
       const desired = declare({ x: h.second }, 2);
@@ -232,7 +232,7 @@ test('a stop of what stays declared is followed by a start, unless a person aske
   );
 });
 
-test('a container that is unchanged and healthy is left alone', () => {
+test('an unchanged and healthy container has no op', () => {
   return fc.assert(
     fc.property(app, (declared) => {
       const desired = declare({ x: declared });

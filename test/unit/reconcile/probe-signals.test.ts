@@ -26,7 +26,7 @@ const record = {
   owner: { written: { network: 'host' } },
 } as unknown as ContainerRecord;
 
-test('tries leave nothing on the signal of their run', async () => {
+test('tries leave no listener on the signal of their run', async () => {
   const { signal } = new AbortController();
   const check = { type: 'tcp', host: null, port } as const;
   expect(await checkConnection({} as World, systemTimers, record, check, 1000, signal)).toMatchObject({ ok: true });
@@ -35,7 +35,7 @@ test('tries leave nothing on the signal of their run', async () => {
   expect(getEventListeners(signal, 'abort')).toEqual([]);
 });
 
-test('a program that could not be looked up is not tried; one that is not there fails', async () => {
+test('a program that cannot be looked up is no result, a missing one fails', async () => {
   const { signal } = new AbortController();
   const tried = (error: TsdError) => {
     const exec = { exec: () => Promise.reject(error) } as unknown as World['exec'];

@@ -27,7 +27,7 @@ async function end(name: string): Promise<void> {
   await settled();
 }
 
-test('so many begin at the same time, the others when those have ended', async () => {
+test('a limited number starts at once, the others when those end', async () => {
   for (const name of ['1', '2', '3', '4']) attempt('a', name);
   await settled();
   expect(begun).toEqual(['1', '2']);
@@ -40,14 +40,14 @@ test('so many begin at the same time, the others when those have ended', async (
   expect(time.pending).toBe(0);
 });
 
-test('an app with fewer tries under way comes first', async () => {
+test('an app with fewer running tries goes first', async () => {
   for (const name of ['1', '2', '3', '4']) attempt('a', name);
   attempt('b', 'other');
   await end('1');
   expect(begun).toEqual(['1', '2', 'other']);
 });
 
-test('tries that hang keep no others from beginning', async () => {
+test('hanging tries do not block others', async () => {
   for (const name of ['1', '2', '3']) attempt('a', name);
   attempt('b', 'other');
   await time.advance(1000);
@@ -62,7 +62,7 @@ test('tries that hang keep no others from beginning', async () => {
   expect(begun).toEqual(['1', '2', 'other', '3', '4']);
 });
 
-test('a try that fails gives its turn up', async () => {
+test('a failed try frees its slot', async () => {
   const failing = slots.take('a', () => Promise.reject(new Error('no')));
   await expect(failing).rejects.toThrow('no');
   for (const name of ['1', '2']) attempt('a', name);

@@ -65,7 +65,7 @@ class Host {
   }
 }
 
-test('the first try comes at once, the next ones fast, then every interval give or take a tenth', async () => {
+test('the first try starts at once, the next ones soon, then every interval ± 10 %', async () => {
   const host = new Host();
   host.run('web', { check: tcp({ intervalMs: 10_000, startPeriodMs: 3_000 }) });
   host.answer = () => ({ ok: host.time.now().bootMs >= 1_002_000, output: 'refused' });
@@ -85,7 +85,7 @@ test('the first try comes at once, the next ones fast, then every interval give 
   prober.stop();
 });
 
-test('an initial delay is waited for; a try that goes on is not repeated', async () => {
+test('an initial delay is respected, and a running try is not repeated', async () => {
   const host = new Host();
   host.run('web', { check: tcp({ initialDelayMs: 700, intervalMs: 100 }) });
   host.answer = () => new Promise(() => {});
@@ -97,7 +97,7 @@ test('an initial delay is waited for; a try that goes on is not repeated', async
   prober.stop();
 });
 
-test('probes that hang, however many, keep others waiting for a second at most', async () => {
+test('hanging probes delay others by a second at most', async () => {
   const host = new Host();
   const program = tcp({ check: { type: 'exec', argv: ['ask'] }, timeoutMs: 600_000 });
   for (let index = 0; index < 100; index++) host.run(`hung${index}`, { check: program });
@@ -113,7 +113,7 @@ test('probes that hang, however many, keep others waiting for a second at most',
   prober.stop();
 });
 
-test('what a try of an ended run found is not taken for the next run', async () => {
+test('the result of an ended run does not count for the next run', async () => {
   const host = new Host();
   host.run('web', { check: tcp() });
   let finish = (_: CheckResult) => {};
@@ -142,7 +142,7 @@ test('what a try of an ended run found is not taken for the next run', async () 
   expect(host.time.pending).toBe(0);
 });
 
-test('a failure that is the end of the run is none of its probe', async () => {
+test('a failure by the end of the run is not a probe failure', async () => {
   const host = new Host();
   host.run('web', { check: tcp({ retries: 1 }) });
   host.answer = () => ({ ok: false, output: 'refused' });
@@ -159,7 +159,7 @@ test('a failure that is the end of the run is none of its probe', async () => {
   prober.stop();
 });
 
-test('what could not be tried is no failure, is reported and is tried again soon', async () => {
+test('a try that could not start is no failure, is reported and retried soon', async () => {
   const host = new Host();
   host.run('web', { check: tcp({ retries: 1, intervalMs: 30_000 }) });
   const untried = { untried: new TsdError('TSD_LOOKUP', 'look up /bin/true') };
@@ -179,7 +179,7 @@ test('what could not be tried is no failure, is reported and is tried again soon
   prober.stop();
 });
 
-test('a later supervisor knows what was found, and spreads its first tries', async () => {
+test('the next supervisor knows earlier results and spreads its first tries', async () => {
   const host = new Host();
   const names = Array.from({ length: 100 }, (_, index) => `c${index}`);
   for (const name of names) host.run(name, { check: tcp() });
@@ -199,7 +199,7 @@ test('a later supervisor knows what was found, and spreads its first tries', asy
   second.stop();
 });
 
-test('readiness and liveness begin when startup has passed', async () => {
+test('readiness and liveness start when startup has passed', async () => {
   const host = new Host();
   host.run('web', { startup: tcp(), readiness: tcp(), liveness: tcp() });
   let tries = 0;
@@ -213,14 +213,14 @@ test('readiness and liveness begin when startup has passed', async () => {
   prober.stop();
 });
 
-test('what is known of containers that are gone is forgotten', () => {
+test('results of removed containers are dropped', () => {
   const host = new Host();
   host.history.health.set('old', { run: 1 } as never);
   new HealthBook(host.history.health, new Set(['other']));
   expect(host.history.health.all()).toEqual([]);
 });
 
-test('probing goes on when results cannot be written down', async () => {
+test('probing continues when results cannot be stored', async () => {
   const host = new Host();
   const full = () => {
     throw new TsdError('TSD_DISK_FULL', 'disk full');

@@ -14,7 +14,7 @@ const BLOG: App = {
 };
 
 describe('removal', () => {
-  test('dependents stop first; networks, volumes and images follow the containers that used them', () => {
+  test('stops dependents first, then removes networks, volumes and images', () => {
     expect(textOn(hostWith({ blog: BLOG }), declare({}, 2))).toMatchInlineSnapshot(`
       "stop container/blog/web — no longer declared
       stop container/blog/db — no longer declared (after stop container/blog/web)
@@ -28,19 +28,19 @@ describe('removal', () => {
     `);
   });
 
-  test('a container that does not run is not stopped', () => {
+  test('does not stop a container that does not run', () => {
     const host = hostWith({ blog: { containers: { job: { network: 'host' } } } });
     host.exit('container/blog/job', 0);
     expect(textOn(host, declare({}, 2))).toMatchInlineSnapshot(`"remove container/blog/job — no longer declared"`);
   });
 
-  test('another app stays as it is', () => {
+  test('does not affect another app', () => {
     const host = hostWith({ blog: BLOG, shop: { containers: { till: {} } } });
     const text = textOn(host, declare({ shop: { containers: { till: {} } } }, 2));
     expect(text).not.toContain('shop');
   });
 
-  test('an app whose manifest cannot be used is left as it is, and says so', () => {
+  test('does not affect an app with an unusable manifest, which is reported', () => {
     const host = hostWith({ blog: BLOG });
     const desired = { ...declare({}, 2), untouched: new Set(['blog']) };
     expect(textOn(host, desired)).toMatchInlineSnapshot(`
@@ -49,7 +49,7 @@ describe('removal', () => {
     `);
   });
 
-  test('a stop is carried out although the manifest cannot be used', () => {
+  test('allows a stop although the manifest cannot be used', () => {
     const host = hostWith({ blog: BLOG });
     const desired = { ...declare({}, 2), untouched: new Set(['blog']) };
     host.change('container/blog/web', { stopOverride: true });
@@ -65,14 +65,14 @@ describe('removal', () => {
     `);
   });
 
-  test('containers that were never declared here, or that another driver made, are never touched', () => {
+  test('never touches containers that were never declared here or belong to another driver', () => {
     const host = hostWith({ blog: { containers: { a: {}, b: {} } } });
     host.change('container/blog/a', { key: null });
     host.change('container/blog/b', { available: false });
     expect(textOn(host, declare({}, 2))).toBe('nothing to do');
   });
 
-  test('a declared container of a driver that is not in use is held', () => {
+  test('holds a declared container of an unused driver', () => {
     const apps = { blog: { containers: { a: {}, b: { links: ['a'] } } } };
     const host = hostWith(apps);
     host.change('container/blog/a', { available: false, running: false });
@@ -84,7 +84,7 @@ describe('removal', () => {
     `);
   });
 
-  test('a removal that failed for the old spec of the resource is not held back by it', () => {
+  test('is not delayed by a failed removal of the old spec', () => {
     const host = hostWith({ blog: { containers: { a: {} } } });
     const failure = { class: 'invalid', message: 'no', specHash: 'x', attempts: 1, retryAtBootMs: null };
     host.failures.set('container/blog/a', failure);
@@ -99,7 +99,7 @@ describe('volumes', () => {
     blog: { volumes: { data: written } },
   });
 
-  test('data is kept: the volume is released, and the same declaration adopts it again', () => {
+  test('keep their data: a removed volume is released and adopted again by the same declaration', () => {
     const host = hostWith(withData({}));
     expect(textOn(host, declare({}, 2))).toMatchInlineSnapshot(`"release volume/blog/data — no longer declared"`);
     host.volumes.set('volume/blog/data', { ...volumeOf(host), released: true });
@@ -109,7 +109,7 @@ describe('volumes', () => {
     );
   });
 
-  test('data that would be deleted waits for a person', () => {
+  test('wait for a person before data is deleted', () => {
     const host = hostWith(withData({ onRemove: 'delete' }));
     expect(textOn(host, declare({}, 2))).toMatchInlineSnapshot(
       `"hold volume/blog/data — needs-approval: no longer declared and onRemove is delete; \`tsdocker approve\` deletes its data"`,
@@ -120,7 +120,7 @@ describe('volumes', () => {
     );
   });
 
-  test('another app takes released data over only when it says so', () => {
+  test('are adopted by another app only with `adopt: true`', () => {
     const host = hostWith(withData({}));
     host.volumes.set('volume/blog/data', { ...volumeOf(host), released: true });
     expect(textOn(host, declare({ shop: { volumes: { data: {} } } }, 2))).toMatchInlineSnapshot(
@@ -131,7 +131,7 @@ describe('volumes', () => {
     );
   });
 
-  test('data is adopted once: by the app that had it, else by the first that asks', () => {
+  test('are adopted once: by the former app, else by the first that asks', () => {
     const host = hostWith({ blog: { volumes: { data: {} } } });
     host.applyAll(planOn(host, declare({}, 2)).ops, declare({}, 2));
     const adopt = { volumes: { data: { adopt: true } } };
@@ -148,7 +148,7 @@ describe('volumes', () => {
     `);
   });
 
-  test('two released volumes of the name are not guessed between', () => {
+  test('with the same name are ambiguous and not adopted', () => {
     const host = hostWith({ ...withData({}), shop: { volumes: { data: {} } } });
     for (const volume of host.volumes.values()) host.volumes.set(volume.key, { ...volume, released: true });
     const next = { news: { volumes: { data: { adopt: true } }, containers: { a: { volumes: ['data:/d'] } } } };
@@ -158,7 +158,7 @@ describe('volumes', () => {
     `);
   });
 
-  test('other labels or another onRemove are taken over', () => {
+  test('get new labels and onRemove on adoption', () => {
     const host = hostWith(withData({}));
     expect(textOn(host, declare(withData({ onRemove: 'delete' }), 2))).toMatchInlineSnapshot(
       `"adopt volume/blog/data — changed in blog.yaml:1:3"`,
@@ -173,7 +173,7 @@ describe('volumes', () => {
 });
 
 describe('orphans', () => {
-  test('are collected when everything is looked at, and only then', () => {
+  test('are collected only by a full pass', () => {
     const host = hostWith({});
     host.orphans = [
       { type: 'process', id: 'ab12' },
@@ -188,7 +188,7 @@ describe('orphans', () => {
     expect(textOn(host, declare({}), { scope: new Set() })).toBe('nothing to do');
   });
 
-  test('the default bridge is mended and never removed', () => {
+  test('do not include the default bridge, which is repaired', () => {
     const host = hostWith({});
     const bridge = {
       key: 'network//bridge',

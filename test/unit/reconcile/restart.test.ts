@@ -52,7 +52,7 @@ describe('which ends are followed by a start', () => {
     expect(afterRun(3)).toMatchObject({ message: 'exited with 1, all 3 restarts used' });
   });
 
-  test('memory as the reason is said', () => {
+  test('an OOM kill is named as the reason', () => {
     expect(ended({ code: 137, oomKilled: true }).message).toBe('exited with 137 (out of memory), restart 1');
   });
 });
@@ -78,11 +78,11 @@ describe('with probes', () => {
     [onFailure(0), 0, 'start'],
     [onFailure(0), 143, 'start'],
     [no, 143, 'finished'],
-  ] as const)('an unhealthy run is a failure, however it ended: %o with %i', (policy, code, next) => {
+  ] as const)('an unhealthy run is a failure, whatever its exit: %o with %i', (policy, code, next) => {
     expect(ended({ code }, { policy, health: health('unhealthy', null) }).next).toBe(next);
   });
 
-  test('the reason is said instead of the exit code, which is ours', () => {
+  test('the reason replaces the exit code, which is ours', () => {
     expect(ended({ code: 143 }, { health: health('unhealthy', 1) })).toMatchObject({
       message: 'unhealthy: liveness probe failed 3 times: HTTP 503, restart 1',
     });
@@ -92,7 +92,7 @@ describe('with probes', () => {
     ['never ready, however long it ran', null, 6],
     ['ready for less than a minute', END - 59_999, 6],
     ['ready a minute before', END - 60_000, 1],
-  ])('%s: failures in a row become %i', (_, firstReadyAtBootMs, consecutive) => {
+  ])('%s: consecutive failures become %i', (_, firstReadyAtBootMs, consecutive) => {
     const now = { wallMs: 0, bootMs: END + 600_000 };
     const counters = { restarts: 9, consecutive: 5 };
     const decision = ended({ ranForMs: 900_000 }, { now, counters, health: health('unready', firstReadyAtBootMs) });
@@ -101,7 +101,7 @@ describe('with probes', () => {
 });
 
 describe('backoff', () => {
-  test('at once, then 500 ms doubled with ± 20 %, at most a minute', () => {
+  test('starts at once, then after 500 ms doubled with ± 20 %, at most a minute', () => {
     expect(waitAfter(0)).toBe(0);
     const nominal = [500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000];
     nominal.forEach((delay, index) => {
@@ -110,13 +110,13 @@ describe('backoff', () => {
     });
   });
 
-  test('the wait does not depend on when it is asked for', () => {
+  test('does not depend on the time of the query', () => {
     const counters = { restarts: 4, consecutive: 4 };
     const waits = [0, 100, 2000].map((later) => ended({}, { counters, now: { wallMs: 0, bootMs: END + later } }));
     expect(new Set(waits.map((wait) => (wait.next === 'wait' ? wait.untilBootMs : 'due'))).size).toBe(1);
   });
 
-  test('containers that end together come back spread out', () => {
+  test('spreads containers that end together', () => {
     const counters = { restarts: 3, consecutive: 3 };
     const waits = Array.from({ length: 50 }, (_, index) => {
       const decision = ended({}, { counters, containerId: `c${index}` });
@@ -125,7 +125,7 @@ describe('backoff', () => {
     expect(new Set(waits).size).toBeGreaterThan(40);
   });
 
-  test('the new run carries the row of failures on', () => {
+  test('keeps the failure count in the new run', () => {
     const now = { wallMs: 0, bootMs: END + 120_000 };
     expect(ended({}, { now, counters: { restarts: 6, consecutive: 2 } })).toMatchObject({
       next: 'start',
@@ -140,11 +140,11 @@ describe('backoff', () => {
       'a dependency that came back',
       ended({}, { counters: { restarts: 9, consecutive: 9 }, dependencyUpAtBootMs: END + 1 }),
     ],
-  ])('%s begins a new row', (_, decision) => {
+  ])('%s resets the failure count', (_, decision) => {
     expect(decision).toMatchObject({ next: 'start', counters: { restarts: 10, consecutive: 1 } });
   });
 
-  test('exit 0 under always waits one second, however often', () => {
+  test('waits one second after exit 0 under always, however often', () => {
     const decision = ended({ code: 0 }, { counters: { restarts: 50, consecutive: 7 } });
     expect(decision).toMatchObject({ next: 'wait', untilBootMs: END + 1000 });
   });
@@ -180,13 +180,13 @@ describe('presets', () => {
     [{ preset: 'kubelet', max: '1m' }, 120_000, 1],
     [{ resetAfter: '3s' }, 3_000, 1],
     [{ resetAfter: '3s' }, 2_999, 6],
-  ])('%o: a run of %i ms makes failures in a row %i', (written, ranForMs, consecutive) => {
+  ])('%o: a run of %i ms makes %i consecutive failures', (written, ranForMs, consecutive) => {
     const now = { wallMs: 0, bootMs: END + 3_600_000 };
     const decision = ended({ ranForMs }, { policy: spec(written), now, counters: { restarts: 9, consecutive: 5 } });
     expect(decision).toMatchObject({ counters: { consecutive } });
   });
 
-  test('a preset of others counts the length of the run, with probes too', () => {
+  test('a foreign preset counts the length of the run, also with probes', () => {
     const now = { wallMs: 0, bootMs: END + 3_600_000 };
     const counters = { restarts: 9, consecutive: 5 };
     const decision = ended(
@@ -226,7 +226,7 @@ describe('ops that failed', () => {
     `);
   });
 
-  test('no delay is negative or beyond the cap and its jitter', () => {
+  test('a delay is never negative or beyond the cap and its jitter', () => {
     return fc.assert(
       fc.property(
         fc.constantFrom(...ERROR_CLASSES),
@@ -247,7 +247,7 @@ describe('in plans', () => {
   };
   const desired = declare(apps);
 
-  test('a killed process is started again at once, in its namespace and with its counters', () => {
+  test('a killed process restarts at once, in its namespace and with its counters', () => {
     const host = hostWith(apps);
     host.exit('container/blog/web', 137, 60_000);
     const plan = planOn(host, desired);
@@ -269,7 +269,7 @@ describe('in plans', () => {
     expect(planOn(host, desired).ops).toMatchObject([{ op: 'container.start', run: 3, restarts: 2, consecutive: 2 }]);
   });
 
-  test('one that waits gives its host ports back, and its next start publishes them again', () => {
+  test('a waiting container releases its host ports, and its next start publishes them again', () => {
     const web = {
       blog: {
         containers: {
@@ -299,7 +299,7 @@ describe('in plans', () => {
     `);
   });
 
-  test('one whose manifest cannot be used, or whose start fails, gives them back as well', () => {
+  test('a container with an unusable manifest or a failed start releases them too', () => {
     const web = { blog: { containers: { web: { ports: ['8080:80'] } } } };
     const host = hostWith(web);
     const published = declare(web);
@@ -317,7 +317,7 @@ describe('in plans', () => {
     expect(planOn(host, unusable as unknown as typeof published).ops).toMatchObject([{ op: 'container.withdraw' }]);
   });
 
-  test('a finished container gives up its endpoint, unless another one lives in it', () => {
+  test('a finished container releases its endpoint, unless another one shares it', () => {
     const once = { blog: { containers: { job: {}, pod: {}, side: { network: 'container:pod' } } } };
     const host = hostWith(once);
     host.exit('container/blog/job', 0);
@@ -329,13 +329,13 @@ describe('in plans', () => {
     `);
   });
 
-  test('a container that was made and never started is started', () => {
+  test('a created container that never started is started', () => {
     const host = hostWith(apps);
     host.change('container/blog/side', { running: false, run: 0 });
     expect(textOn(host, desired)).toMatchInlineSnapshot(`"start container/blog/side — declared in blog.yaml:2:3"`);
   });
 
-  test('a start that came to nothing is still due, whatever the policy says of the run before', () => {
+  test('a failed start is still due, regardless of the policy for the earlier run', () => {
     const once = { blog: { containers: { job: { network: 'none' } } } };
     const host = hostWith(once);
     host.exit('container/blog/job', 0);
@@ -345,7 +345,7 @@ describe('in plans', () => {
     expect(planOn(host, declare(once)).ops).toMatchObject([{ run: 3, restarts: 1, consecutive: 1 }]);
   });
 
-  describe('a start that fails for what the container is', () => {
+  describe('a start that fails because of its container', () => {
     const MISSING = { class: 'precondition', message: 'no-such-command is not in the image' };
     const KEY = 'container/blog/web';
     const counted = (policy: string) => ({
@@ -359,7 +359,7 @@ describe('in plans', () => {
       return host;
     };
 
-    test('is a restart where the policy counts them, until all are used', () => {
+    test('counts as a restart where the policy has a limit', () => {
       const policy = 'on-failure:2';
       expect(planOn(failed(policy, 0), declare(counted(policy))).ops).toMatchObject([{ run: 2, restarts: 1 }]);
       expect(planOn(failed(policy, 1), declare(counted(policy))).ops).toMatchObject([{ run: 3, restarts: 2 }]);
@@ -368,7 +368,7 @@ describe('in plans', () => {
       expect(used.holds).toMatchObject([{ reason: 'failed', message: expect.stringContaining('all 2 restarts used') }]);
     });
 
-    test('is none where it does not count, nor when the host was in the way', () => {
+    test('does not count without a limit, nor for a failure of the host', () => {
       for (const policy of ['on-failure', 'always', 'no']) {
         expect(planOn(failed(policy, 5), declare(counted(policy))).ops).toMatchObject([{ restarts: 5 }]);
       }
@@ -377,7 +377,7 @@ describe('in plans', () => {
       expect(planOn(host, declare(counted('on-failure:2'))).ops).toMatchObject([{ restarts: 2 }]);
     });
 
-    test('is no reason to wait with a container of another image', () => {
+    test('does not delay a container of another image', () => {
       const desired = declare(counted('always'));
       const { specHash } = desired.resources.get(KEY) ?? { specHash: '' };
       const host = failed('always', 0);
@@ -395,7 +395,7 @@ describe('in plans', () => {
     });
   });
 
-  test('used-up restarts are a failure until the spec changes', () => {
+  test('is a failure without restarts left, until the spec changes', () => {
     const counted = (policy: string) => ({ blog: { containers: { web: { restart: policy, network: 'none' } } } });
     const host = hostWith(counted('on-failure:1'));
     host.exit('container/blog/web', 2);

@@ -132,14 +132,14 @@ const ROWS: readonly Row[] = [
   ],
 ];
 
-describe('what the run of a container has shown', () => {
+describe('the verdict on a run', () => {
   test.each(ROWS)('%s', (_title, { atMs = 400, policy = 'no', ...input }, verdict) => {
     const now = { wallMs: 0, bootMs: SINCE + atMs };
     const whole = { spec: spec(policy), awaited: false, settleMs: 1_000, sinceBootMs: SINCE, ended: null, now };
     expect(judgeRun({ ...whole, ...input } as RunInput)).toMatchObject(verdict);
   });
 
-  test('the settle time of the command, of the manifest, or a second', () => {
+  test('uses the settle time of the command, of the manifest, or a second', () => {
     const { update } = spec('no');
     expect(settleOf({ update })).toBe(1_000);
     expect(settleOf({ update: { ...update, settleMs: 7_000 } })).toBe(7_000);

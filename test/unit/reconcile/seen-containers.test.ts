@@ -17,7 +17,7 @@ function seen(): { readonly containers: SeenContainers; readonly looks: string[]
   return { containers: new SeenContainers(store, look), looks };
 }
 
-test('only what is asked for is looked at, and once', () => {
+test('only requested containers are read, once', () => {
   const { containers, looks } = seen();
   expect(containers.has('container/blog/web')).toBe(true);
   expect(containers.has('container/blog/gone')).toBe(false);
@@ -29,7 +29,7 @@ test('only what is asked for is looked at, and once', () => {
   expect(looks).toEqual(['1']);
 });
 
-test('all of them are what a map of all would be', () => {
+test('the whole is equal to a complete map', () => {
   const { containers, looks } = seen();
   expect(containers.all()).toEqual(new Map(seen().containers));
   expect([...new Map(containers)]).toEqual(KEYS.map((key, index) => [key, { id: `${index}` }]));

@@ -32,7 +32,7 @@ const failed = (host: PureHost, errorClass: string, retryAtBootMs: number | null
   host.failures.set(KEY, { class: errorClass, message: 'it failed', specHash, attempts: 1, retryAtBootMs });
 };
 
-test('phases are those that users see', () => {
+test('phases match those that users see', () => {
   const table = {
     new: statusAfter(() => {}, {}, new PureHost()),
     running: statusAfter(() => {}),

@@ -10,7 +10,7 @@ const STOP = {
 };
 const ended = (wallMs: number, finishedAtBootMs: number | null) => ({ finishedAtWallMs: wallMs, finishedAtBootMs });
 
-test('a stop took away what ended after it, whatever the wall clock was set to meanwhile', () => {
+test('an end after a stop belongs to it, whatever the wall clock', () => {
   for (const set of [-86_400_000, 0, 86_400_000]) {
     expect(tookAway(STOP, ended(WALL + set + 5, 100_005), 'boot')).toBe(true);
     expect(tookAway(STOP, ended(WALL + set - 5, 99_995), 'boot')).toBe(false);

@@ -9,7 +9,7 @@ const blog = (web: Record<string, unknown>, db?: Record<string, unknown>) => ({
   blog: { containers: { ...(db && { db }), web: { network: 'none', ...web } } },
 });
 
-test('an unhealthy container is stopped, and started again by its policy with backoff', () => {
+test('an unhealthy container is stopped and restarted by its policy with backoff', () => {
   const apps = blog({ restart: 'always', health: check });
   const desired = declare(apps);
   const host = hostWith(apps);
@@ -42,7 +42,7 @@ test.each([
   expect(textOn(host, declare(apps))).toBe(text);
 });
 
-test('used-up restarts leave it running', () => {
+test('an unhealthy container without restarts left keeps running', () => {
   const apps = blog({ restart: 'on-failure:2', health: check });
   const host = hostWith(apps);
   host.change(WEB, { restarts: { restarts: 2, consecutive: 2 } });
@@ -50,7 +50,7 @@ test('used-up restarts leave it running', () => {
   expect(textOn(host, declare(apps))).toBe('nothing to do');
 });
 
-test('an unready container is left alone', () => {
+test('an unready container has no op', () => {
   const apps = blog({ restart: 'always', health: { readiness: { tcp: 1, retries: 1 } } });
   const host = hostWith(apps);
   host.probe(WEB, 'readiness', true);
@@ -58,7 +58,7 @@ test('an unready container is left alone', () => {
   expect(textOn(host, declare(apps))).toBe('nothing to do');
 });
 
-test('a changed check is taken over while it runs', () => {
+test('a changed check is applied while the container runs', () => {
   const host = hostWith(blog({ health: { tcp: 80 } }));
   expect(textOn(host, declare(blog({ health: { tcp: 80, interval: '3s' } }), 2))).toMatchInlineSnapshot(
     `"update container/blog/web — health.check changed in blog.yaml:1:3"`,

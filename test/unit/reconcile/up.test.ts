@@ -13,7 +13,7 @@ const BLOG = {
   },
 };
 
-test('brings up image, volume and network, then each container after those it links to', () => {
+test('starts with image, volume and network, then each container after its link targets', () => {
   expect(textOn(new PureHost(), declare({ blog: BLOG }))).toMatchInlineSnapshot(`
     "load image/blog/app — declared in blog.yaml:1:3
     create volume/blog/pgdata — declared in blog.yaml:2:3
@@ -26,7 +26,7 @@ test('brings up image, volume and network, then each container after those it li
     start container/blog/web — declared in blog.yaml:4:3 (after start container/blog/db)"
   `);
 });
-test('a second plan after the first was carried out is empty', () => {
+test('a second plan after the first was executed is empty', () => {
   const host = new PureHost();
   const desired = declare({ blog: BLOG });
   host.applyAll(planOn(host, desired).ops, desired);

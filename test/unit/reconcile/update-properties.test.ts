@@ -122,7 +122,7 @@ const AFTER_A_FALLBACK: { order: Order; events: Happening[] } = {
   ],
 };
 
-test('whatever happens, one payload with the wanted spec is left, and nothing to do', () => {
+test('any history ends with one payload of the desired spec and an empty plan', () => {
   return fc.assert(
     fc.property(history, ({ order, events }) => {
       const story = new Story(order);
@@ -140,7 +140,7 @@ test('whatever happens, one payload with the wanted spec is left, and nothing to
   );
 });
 
-test('an update that fails goes back to the spec before it, and is reported once', () => {
+test('a failed update returns to the earlier spec, and is reported once', () => {
   return fc.assert(
     fc.property(
       fc.constantFrom(...ORDERS),

@@ -43,7 +43,7 @@ describe('stop-first', () => {
     return host;
   };
 
-  test('a changed container has to run for a while; then the update is over', () => {
+  test('an update ends after a changed container has run for a while', () => {
     const host = changed();
     expect(textOn(host, stopFirst('two'))).toMatchInlineSnapshot(
       `"hold container/blog/web — updating: it was changed and has to prove itself"`,
@@ -56,7 +56,7 @@ describe('stop-first', () => {
     expect(host.updates.size).toBe(0);
   });
 
-  test('one that ends before that has failed: its app goes back, once', () => {
+  test('an early exit fails the update and rolls the app back, once', () => {
     const host = changed();
     host.bootMs += 300;
     host.exit(WEB, 1, 300);
@@ -75,7 +75,7 @@ describe('stop-first', () => {
     expect(textOn(host, back)).toBe('nothing to do');
   });
 
-  test('one that ended well is done where it is meant to end; a server that ends has failed', () => {
+  test('exit code 0 completes a job and fails a server', () => {
     const once = { restart: 'on-failure' };
     const host = hostWith(app('one', { timeout: '30s' }, once));
     step(host, stopFirst('two', once));
@@ -88,7 +88,7 @@ describe('stop-first', () => {
     expect(step(server, stopFirst('two'))).toContain('update failed: exited with 0 after 0.3 s');
   });
 
-  test('an unknown exit decides nothing; without readiness the update times out', () => {
+  test('an unknown exit decides nothing, and without readiness the update times out', () => {
     const host = changed();
     host.exit(WEB, null, 300);
     expect(textOn(host, stopFirst('two'))).toContain('start container/blog/web');
@@ -98,7 +98,7 @@ describe('stop-first', () => {
     );
   });
 
-  test('where the time runs out, the last probe says why', () => {
+  test('a timeout has the reason of the last probe', () => {
     const host = changed();
     host.change(WEB, {
       health: {
@@ -116,7 +116,7 @@ describe('stop-first', () => {
     expect(host.rolledBack).toEqual([`${WEB} ${reason}`]);
   });
 
-  test('the error that keeps it from being made counts, at once where it is hopeless', () => {
+  test('a creation error fails the update, at once when it is permanent', () => {
     const host = hostWith(app('one', { timeout: '30s' }));
     const next = stopFirst('two');
     const [stop] = planOn(host, next).ops;
@@ -129,7 +129,7 @@ describe('stop-first', () => {
     expect(textOn(host, next)).toContain('fail-update container/blog/web — update failed: no such program');
   });
 
-  test('hold: nothing goes back, and the policy goes on', () => {
+  test('hold: no rollback, and the restart policy applies', () => {
     const hold = (mode: string) => declare(app(mode, { onFailure: 'hold' }), 2);
     const host = hostWith(app('one', { onFailure: 'hold' }));
     step(host, hold('two'));
@@ -140,7 +140,7 @@ describe('stop-first', () => {
     expect(textOn(host, hold('two'))).toContain('start container/blog/web — exited with 1, restart 1');
   });
 
-  test('a manual stop ends the test, not the container that it replaced', () => {
+  test('a manual stop ends the test of the update', () => {
     const host = changed();
     host.change(WEB, { stopOverride: true });
     expect(step(host, stopFirst('two'))).toContain('stop container/blog/web — stop requested');
@@ -156,7 +156,7 @@ describe('stop-first', () => {
     expect(host.updates.get(WEB)).toMatchObject({ from: good });
   });
 
-  test('a container that did not run is not put to the test', () => {
+  test('a container that did not run is not tested', () => {
     const host = hostWith(app('one', {}));
     host.exit(WEB, 1);
     step(host, stopFirst('two'));
@@ -178,7 +178,7 @@ describe('start-first', () => {
     return host;
   };
 
-  test('the successor is started beside, takes over when it is ready, and the old one drains', () => {
+  test('the successor starts in parallel, takes over when ready, and the old one drains', () => {
     const host = hostWith(app('one', START_FIRST));
     const before = host.container(WEB);
     expect(step(host, startFirst('two'))).toMatchInlineSnapshot(`
@@ -212,7 +212,7 @@ describe('start-first', () => {
     expect([...host.containers.keys()]).toEqual([WEB]);
   });
 
-  test('a successor that ends before it is ready is removed; the old one never stopped', () => {
+  test('a successor that ends before it is ready is removed, and the old one keeps running', () => {
     const host = begun();
     const before = host.container(WEB);
     host.exit(NEXT, 1, 100);
@@ -235,7 +235,7 @@ describe('start-first', () => {
     expect(host.container(WEB)).toEqual(before);
   });
 
-  test('an old one that becomes unhealthy meanwhile is stopped; what fails of that failed for what it was made from', () => {
+  test('an old one that becomes unhealthy is stopped, and failures of that count for its own spec', () => {
     const health = { health: { tcp: 80, startPeriod: '0s' } };
     const host = hostWith(app('one', START_FIRST, health));
     const before = host.container(WEB);
@@ -246,7 +246,7 @@ describe('start-first', () => {
     expect(ops).toMatchObject([{ op: 'container.stop', key: WEB, asMade: before.specHash }]);
   });
 
-  test('an old one that ends meanwhile is started again, as it was made', () => {
+  test('an old one that ends restarts with its own spec', () => {
     const host = begun();
     const before = host.container(WEB);
     host.exit(WEB, 1, 60_000);
@@ -268,7 +268,7 @@ describe('start-first', () => {
     expect(step(host, wanted)).toContain('cutover container/blog/web');
   });
 
-  test('one whose successor is still being made, and one that a person wants restarted, are so too', () => {
+  test('an old one also restarts during the creation of its successor and on request', () => {
     const host = begun();
     host.exit(WEB, 1, 60_000);
     const busy = new Set([NEXT] as const);
@@ -285,7 +285,7 @@ describe('start-first', () => {
     `);
   });
 
-  test('a rollback that a person asked for is an update like others', () => {
+  test('a manual rollback is an ordinary update', () => {
     const host = hostWith(app('one', START_FIRST));
     const back = (failed: boolean): DesiredState => ({
       ...startFirst('zero'),
@@ -295,7 +295,7 @@ describe('start-first', () => {
     expect(textOn(host, back(true))).toContain('stop container/blog/web');
   });
 
-  test('hold: the old one is started again as it was made when it ends', () => {
+  test('hold: the old one restarts with its own spec when it ends', () => {
     const host = begun({ onFailure: 'hold' });
     const wanted = startFirst('two', { onFailure: 'hold' });
     host.exit(NEXT, 1, 100);
@@ -309,7 +309,7 @@ describe('start-first', () => {
     expect(textOn(host, wanted)).toContain('waits for another spec');
   });
 
-  test('hold: the old one goes on and the spec is not tried again', () => {
+  test('hold: the old one keeps running and the spec is not retried', () => {
     const host = begun({ onFailure: 'hold' });
     host.exit(NEXT, 1, 100);
     step(host, startFirst('two', { onFailure: 'hold' }));
@@ -321,7 +321,7 @@ describe('start-first', () => {
     expect(step(host, startFirst('three', { onFailure: 'hold' }))).toContain('start container/blog/web.next');
   });
 
-  test('one that fails while the old one drains gives everything back', () => {
+  test('a successor that fails while the old one drains returns names, address and ports', () => {
     const host = cutOver();
     const [failed, old] = [host.container(WEB), host.container(OLD)];
     host.exit(WEB, 1, 2_500);
@@ -334,7 +334,7 @@ describe('start-first', () => {
     expect(host.rolledBack).toEqual([`${WEB} exited with 1 after 2.5 s`]);
   });
 
-  test('an edit that takes the change back removes the successor and touches nothing else', () => {
+  test('an edit that reverts the change removes only the successor', () => {
     const host = begun();
     const before = host.container(WEB);
     expect(step(host, startFirst('one'))).toMatchInlineSnapshot(`
@@ -360,7 +360,7 @@ describe('start-first', () => {
     expect(step(host, startFirst('three'))).toContain('cutover container/blog/web');
   });
 
-  test('an edit while the old one drains starts first too, from the one that took over', () => {
+  test('an edit while the old one drains starts a further successor', () => {
     const host = cutOver();
     const serving = host.container(WEB);
     expect(step(host, startFirst('three'))).toContain('remove container/blog/web.old');
@@ -381,7 +381,7 @@ describe('start-first', () => {
     expect(host.containers.size).toBe(0);
   });
 
-  test('a cut-over that was interrupted between the two records is finished', () => {
+  test('a cut-over that was interrupted between the two records is completed', () => {
     const host = begun();
     const old = host.container(WEB);
     host.containers.delete(WEB);
@@ -391,7 +391,7 @@ describe('start-first', () => {
     expect(host.container(WEB)).toMatchObject({ running: true });
   });
 
-  test('a cut-over of which only the record is missing is written down, and no third one is made', () => {
+  test('a cut-over without its record is recorded, without a third container', () => {
     const host = cutOver();
     const successor = host.container(WEB);
     const update = host.updates.get(WEB);
@@ -402,7 +402,7 @@ describe('start-first', () => {
     expect([...host.containers.keys()].sort()).toEqual([WEB, OLD]);
   });
 
-  test.each([WEB, OLD] as const)('a way back that was interrupted with the predecessor as %s is finished', (as) => {
+  test.each([WEB, OLD] as const)('a rollback that was interrupted with the predecessor as %s is completed', (as) => {
     const host = cutOver();
     const old = host.container(OLD);
     host.exit(WEB, 1, 2_500);
@@ -418,7 +418,7 @@ describe('start-first', () => {
     expect(host.rolledBack).toEqual([`${WEB} exited with 1 after 2.5 s`]);
   });
 
-  test('another image is a change like any other', () => {
+  test('another image is an ordinary change', () => {
     const host = hostWith(app('one', START_FIRST));
     const next = declare(app('one', START_FIRST, {}, './other.tar'), 2);
     step(host, next);
@@ -427,7 +427,7 @@ describe('start-first', () => {
     );
   });
 
-  test('an obstacle to the successor is reported on the container, and nothing starts', () => {
+  test('an obstacle for the successor is reported on the container, and nothing starts', () => {
     const host = hostWith(app('one', START_FIRST));
     host.obstacles.set(WEB, 'bind source /x does not exist');
     expect(textOn(host, startFirst('two'))).toMatchInlineSnapshot(
@@ -435,14 +435,14 @@ describe('start-first', () => {
     );
   });
 
-  test('a container that is down is changed in place', () => {
+  test('a stopped container is changed in place', () => {
     const host = hostWith(app('one', START_FIRST));
     host.exit(WEB, 1);
     expect(textOn(host, startFirst('two'))).not.toContain('.next');
   });
 });
 
-describe.each(['stop-first', 'start-first'])('while a change has to wait (%s)', (order) => {
+describe.each(['stop-first', 'start-first'])('while a change waits (%s)', (order) => {
   const parked = () => {
     const host = hostWith(app('one', { order }));
     host.obstacles.set(WEB, 'port 8080 is in use');
@@ -450,11 +450,11 @@ describe.each(['stop-first', 'start-first'])('while a change has to wait (%s)', 
   };
   const wanted = declare(app('two', { order }), 2);
 
-  test('the container goes on', () => {
+  test('the container keeps running', () => {
     expect(textOn(parked(), wanted)).toBe('hold container/blog/web — unavailable: port 8080 is in use');
   });
 
-  test('one that ends is started again as it was made, by its policy', () => {
+  test('a container that ends restarts with its own spec, by its policy', () => {
     const host = parked();
     const before = host.container(WEB);
     host.exit(WEB, 1, 60_000);
@@ -474,14 +474,14 @@ describe.each(['stop-first', 'start-first'])('while a change has to wait (%s)', 
     expect(planOn(host, wanted).ops).toMatchObject([{ op: 'container.connect', asMade: host.container(WEB).specHash }]);
   });
 
-  test('one that is done does not come back by that', () => {
+  test('a completed container does not restart', () => {
     const done = hostWith(app('one', { order }, { restart: 'no' }));
     done.obstacles.set(WEB, 'port 8080 is in use');
     done.exit(WEB, 0, 60_000);
     expect(textOn(done, wanted)).not.toContain('start container');
   });
 
-  test('one that gets unhealthy is stopped, and a stop that fails is not tried again at once', () => {
+  test('an unhealthy container is stopped, and a failed stop is not retried at once', () => {
     const health = { exec: ['probe'], retries: 1, startPeriod: '0s' };
     const host = hostWith(app('one', { order }, { health }));
     const next = declare(app('two', { order }, { health }), 2);
@@ -493,7 +493,7 @@ describe.each(['stop-first', 'start-first'])('while a change has to wait (%s)', 
     expect(planOn(host, next).ops).toEqual([]);
   });
 
-  test('the change takes its place as soon as it can', () => {
+  test('the change applies as soon as possible', () => {
     const host = parked();
     host.exit(WEB, 1, 60_000);
     step(host, wanted);
@@ -504,7 +504,7 @@ describe.each(['stop-first', 'start-first'])('while a change has to wait (%s)', 
   });
 });
 
-test('a container is not recreated while something beside it is being made: that may be its update', () => {
+test('a container is not recreated while a possible successor is being created', () => {
   const host = hostWith(app('one', START_FIRST));
   const before = host.container(WEB);
   host.exit(WEB, 1, 60_000);
@@ -512,7 +512,7 @@ test('a container is not recreated while something beside it is being made: that
   expect(ops).toMatchObject([{ op: 'container.start', asMade: before.specHash }]);
 });
 
-test('an update whose predecessor is gone is over, and its container made like any other', () => {
+test('an update without its predecessor ends, and its container is created normally', () => {
   const host = hostWith(app('one', START_FIRST));
   step(host, startFirst('two'));
   host.containers.delete(WEB);
@@ -521,7 +521,7 @@ test('an update whose predecessor is gone is over, and its container made like a
   expect(step(host, startFirst('two'))).toContain('create container/blog/web ');
 });
 
-test('one that ended while its change waits does not take back a port that another one is declared with', () => {
+test('an ended container does not reclaim a port that another one declares', () => {
   const host = hostWith(app('one', {}));
   host.obstacles.set(WEB, 'no such bind source');
   host.exit(WEB, 1, 60_000);

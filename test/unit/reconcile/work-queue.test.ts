@@ -15,7 +15,7 @@ class RunningTime extends ManualTime {
   }
 }
 
-test('a key waits once, for the earliest time asked for', async () => {
+test('a key waits once, for the earliest requested time', async () => {
   const time = new ManualTime();
   let due = 0;
   const queue = new WorkQueue({ clock: time, timers: time, onDue: () => due++ });
@@ -42,7 +42,7 @@ test('due keys are announced once until they are taken', () => {
   expect(due).toBe(2);
 });
 
-test('a key that becomes due while due keys are taken is announced to who has taken them', async () => {
+test('a key that becomes due while due keys are taken is announced to the taker', async () => {
   const time = new RunningTime();
   let isTaking = false;
   let heard = 0;

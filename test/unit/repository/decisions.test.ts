@@ -20,7 +20,7 @@ test.each(PAGES)('%s', (name) => {
   expect(text.split('\n').length).toBeLessThanOrEqual(60);
 });
 
-test('files that a page names are there', () => {
+test('files that a page names exist', () => {
   const named = ['README.md', ...PAGES].flatMap((name) =>
     [...read(name).matchAll(/(?<=[`\s])(?:src|test|scripts|bench|bin|shim|docs)\/[\w./-]*/g)].map(([path]) => path),
   );

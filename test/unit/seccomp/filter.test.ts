@@ -31,7 +31,7 @@ const EPERM_WORD = ACTIONS.SCMP_ACT_ERRNO + EPERM;
 const ENOSYS_WORD = ACTIONS.SCMP_ACT_ERRNO + ENOSYS;
 
 describe('the default filter', () => {
-  test.each(['x64', 'arm64'] as const)('%s: never lets through what Docker’s does not', (arch) => {
+  test.each(['x64', 'arm64'] as const)("%s: never allows a call that Docker's refuses", (arch) => {
     for (const capabilities of [DEFAULT_CAPABILITIES, [], CAPABILITIES, ...CAPABILITIES.map((one) => [one])]) {
       const [mine, theirs] = [ours, docker].map((profile) => rulesOf(profile, context(arch, capabilities)));
       expect(mine?.map(({ architecture }) => architecture.name)).toEqual(
@@ -49,7 +49,7 @@ describe('the default filter', () => {
     }
   });
 
-  test('what root of a default container is refused', () => {
+  test('refuses these calls to root of a default container', () => {
     const [rules] = rulesOf(ours, context('x64', DEFAULT_CAPABILITIES));
     if (rules === undefined) throw new Error('no rules');
     const { numbers } = rules.architecture;
@@ -74,7 +74,7 @@ describe('the default filter', () => {
     expect(answer('ptrace')).toBe(ACTIONS.SCMP_ACT_ALLOW);
   });
 
-  test('rules follow the capabilities', () => {
+  test('follows the capabilities', () => {
     const [rules] = rulesOf(ours, context('x64', [...DEFAULT_CAPABILITIES, 'SYS_ADMIN']));
     if (rules === undefined) throw new Error('no rules');
     const answer = (name: string) => answerOf(rules, rules.architecture.numbers.get(name) ?? -1, [0x10000000n]);
@@ -116,7 +116,7 @@ const profiles: fc.Arbitrary<SeccompProfile> = fc
 const words = fc.constantFrom(0n, 1n, 8n, 39n, 40n, 41n, 0xffffffffn, 1n << 32n, (1n << 32n) | 40n, 1n << 40n);
 
 describe('programs', () => {
-  test('answer what the rules say, for any profile', () => {
+  test('return the result of the rules, for any profile', () => {
     fc.assert(
       fc.property(
         profiles,
@@ -143,7 +143,7 @@ describe('programs', () => {
     );
   });
 
-  test('a calling convention that is not listed is killed, x32 as well', () => {
+  test('kill an unlisted calling convention, x32 too', () => {
     const program = compileFilter(
       rulesOf(profileSchema.parse({ defaultAction: 'SCMP_ACT_ALLOW' }), context('x64', [])),
     );
@@ -155,7 +155,7 @@ describe('programs', () => {
     expect(runFilter(program, { audit: 0x80000016, number: 20 })).toBe(UNLISTED_ARCHITECTURE);
   });
 
-  test('the strictest of several rules counts', () => {
+  test('apply the strictest of several rules', () => {
     const profile = profileSchema.parse({
       defaultAction: 'SCMP_ACT_ERRNO',
       syscalls: [
@@ -177,7 +177,7 @@ describe('programs', () => {
     expect(answer(321, 1n)).toBe(ACTIONS.SCMP_ACT_KILL_THREAD);
   });
 
-  test('a profile that needs more instructions than the kernel takes is refused', () => {
+  test('are refused when they exceed the instruction limit of the kernel', () => {
     const args = Array.from({ length: 3000 }, (_, value) => ({ index: 1, value, op: 'SCMP_CMP_EQ' as const }));
     const syscalls = [{ names: ['read'], action: 'SCMP_ACT_ALLOW' as const, args }];
     const profile = profileSchema.parse({ defaultAction: 'SCMP_ACT_ERRNO', syscalls });

@@ -47,7 +47,7 @@ const runs: ContainerRecord = containerRecord({
   linkAddresses: { db: '10.80.0.3' },
 });
 
-describe('what is written', () => {
+describe('an encoded record', () => {
   it("has Docker's fields in Docker's order and ours last", () => {
     const written = goMarshal(CONFIG_JSON, encodeContainer(runs)).replaceAll('ab'.repeat(32), '<id>');
     expect(written.replaceAll('11'.repeat(32), '<image>').replaceAll('22'.repeat(32), '<layer>')).toMatchInlineSnapshot(
@@ -55,7 +55,7 @@ describe('what is written', () => {
     );
   });
 
-  it('is what Docker wrote, byte for byte, for a container it made', () => {
+  it('equals the bytes of Docker for a container of Docker', () => {
     const fixture = {
       id: DOCKER_IDS.web,
       name: 'web',
@@ -78,7 +78,7 @@ describe('what is written', () => {
     expect(record.state).toMatchObject({ status: 'exited', exitCode: 137, oomKilled: true });
   });
 
-  it('writes an unknown end as -127, like Docker, and reads it as unknown', () => {
+  it('has -127 for an unknown end, like Docker, and decodes it as unknown', () => {
     const state: RunState = { ...NEVER_RUN, status: 'exited', startedAt: goTime(1), finishedAt: goTime(2) };
     const json = encodeContainer(containerRecord({ run: 1, state }));
     expect(json.State).toMatchObject({ Running: false, ExitCode: -127 });
@@ -86,7 +86,7 @@ describe('what is written', () => {
   });
 });
 
-describe('what is refused', () => {
+describe('an invalid record', () => {
   it.each([
     ['a port that is none', { Ports: { 'web/tcp': null } }],
     ['a protocol that is none', { Ports: { '80/sctp': null } }],
@@ -97,7 +97,7 @@ describe('what is refused', () => {
     expect(() => decodeContainer({ ...json, NetworkSettings: network }, HOST_CONFIG.zero())).toThrow('Ports');
   });
 
-  it('an owner that is no container', () => {
+  it('with an owner that is no container', () => {
     const json = encodeContainer(runs);
     const extension = json.Tsdocker;
     const owner = extension?.Owner && { ...extension.Owner, Key: 'volume/blog/web' };

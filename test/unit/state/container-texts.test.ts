@@ -34,7 +34,7 @@ describe('hosts', () => {
     );
   });
 
-  it('leaves out the own line without an address', () => {
+  it('omits the own line without an address', () => {
     const text = buildHosts({ address: null, hostname: 'web', domainname: '', links: [], extraHosts: [] });
     expect(text.startsWith('127.0.0.1\tlocalhost\n')).toBe(true);
   });
@@ -54,25 +54,25 @@ describe('hosts', () => {
     const own = '10.0.0.2\tweb\n127.0.0.1\tlocalhost\n';
     const first = withNames(own, ['10.0.0.3\tdb']);
 
-    it('follow the rest of the file, in a block', () => {
+    it('follow the rest of the file as a block', () => {
       expect(first).toBe(
         `${own}# names on this network, kept by tsdocker\n10.0.0.3\tdb\n# end of the names on this network\n`,
       );
     });
 
-    it('are exchanged alone, whatever stands around them', () => {
+    it('are replaced without changes to other lines', () => {
       const written = `# mine\n${first}192.0.2.1\tprinter\n`;
       expect(withNames(written, ['10.0.0.4\tcache'])).toBe(written.replace('10.0.0.3\tdb', '10.0.0.4\tcache'));
       expect(withNames(written, [])).toBe(`# mine\n${own}192.0.2.1\tprinter\n`);
     });
 
-    it.each([own, first, '', 'no line end'])('written twice are there once: %j', (text) => {
+    it.each([own, first, '', 'no line end'])('written twice appear once: %j', (text) => {
       const once = withNames(text, ['10.0.0.3\tdb']);
       expect(withNames(once, ['10.0.0.3\tdb'])).toBe(once);
       expect(once.split('\tdb\n')).toHaveLength(2);
     });
 
-    it('are written again where they were cut off', () => {
+    it('are written again where they were truncated', () => {
       const torn = first.slice(0, first.indexOf('# end'));
       expect(withNames(torn, ['10.0.0.3\tdb'])).toBe(first);
     });
@@ -87,7 +87,7 @@ describe('hosts', () => {
 describe('resolv.conf', () => {
   const host = 'search corp.example\nnameserver 127.0.0.53\nnameserver 10.0.2.3\noptions edns0\n';
 
-  it("is the host's without servers that a container cannot reach", () => {
+  it("copies the host's servers that a container can reach", () => {
     expect(buildResolvConf(none, none, host)).toBe('search corp.example\nnameserver 10.0.2.3\noptions edns0\n');
   });
 

@@ -80,11 +80,11 @@ describe('reading', () => {
     ['{"Map":{"a":[true]}}', 'Map.a[0] is not a whole number'],
     ['{"Inner":{"At":"yesterday"}}', 'Inner.At is not a time'],
     ['[]', 'the document is not an object'],
-  ])('says where %s is wrong', (text, message) => {
+  ])('reports the position of %s', (text, message) => {
     expect(() => goUnmarshal(SAMPLE, text)).toThrow(message);
   });
 
-  it('is not misled by names of the prototype', () => {
+  it('ignores names of the prototype', () => {
     const map = goUnmarshal(goMap(goInt), '{"__proto__":1,"constructor":2}');
     expect(goMarshal(goMap(goInt), map)).toBe('{"__proto__":1,"constructor":2}');
     expect(mapValue({}, 'constructor')).toBeUndefined();

@@ -13,7 +13,7 @@ describe('unique beginnings', () => {
     expect(index.get('b7')).toBe('b7');
   });
 
-  it('takes a whole id although another begins with it', () => {
+  it('accepts a whole id that is a prefix of another', () => {
     expect(index.get('b')).toBe('b');
   });
 
@@ -21,11 +21,11 @@ describe('unique beginnings', () => {
     expect(() => index.get(prefix)).toThrow(`no such id: ${prefix}`);
   });
 
-  it('refuses nothing at all', () => {
+  it('refuses the empty text', () => {
     expect(() => index.get('')).toThrow("prefix can't be empty");
   });
 
-  it('agrees with a plain search whatever was added and deleted', () => {
+  it('agrees with a linear search after any changes', () => {
     const id = fc.string({ minLength: 1, maxLength: 4, unit: fc.constantFrom('a', 'b', 'c') });
     fc.assert(
       fc.property(fc.array(id), fc.array(id), id, (added, deleted, prefix) => {
@@ -67,7 +67,7 @@ describe('image names', () => {
   });
 });
 
-it('makes no id whose short form is a number', () => {
+it('creates no id whose short form is a number', () => {
   const answers = [Buffer.alloc(32, 0x12), Buffer.alloc(32, 0xab)];
   expect(newId(() => answers.shift() ?? Buffer.alloc(32))).toBe('ab'.repeat(32));
 });

@@ -49,8 +49,8 @@ function decideOne(record: ContainerRecord, answer?: AdoptionAnswer, execIds: st
   return decision as RestoreDecision;
 }
 
-describe('who is asked about', () => {
-  it('runs recorded as live, with all that is known of them, and what the exec driver has something of', () => {
+describe('queries to the exec driver', () => {
+  it('cover runs recorded as live, with their facts, and runs that the driver lists', () => {
     const containers = [
       container('live', 'running'),
       container('resting', 'exited'),
@@ -64,20 +64,20 @@ describe('who is asked about', () => {
     ]);
   });
 
-  it('asks for the run, not for the handle of an earlier one', () => {
+  it('name the run, not the handle of an earlier one', () => {
     const record = container('c', 'exited', { run: 3, handle: handle('c', 2) });
     expect(adoptionQuestions(input([record], ['c']))).toEqual([{ containerId: 'c', run: 3 }]);
   });
 });
 
-describe('what becomes of a container', () => {
-  it('stays what its record says of its end, whatever has become of the record of its shim', () => {
+describe('a restored container', () => {
+  it('keeps its recorded end, whatever the record of its shim says', () => {
     const ended = container('c', 'exited');
     const answers: (AdoptionAnswer | undefined)[] = [undefined, { state: 'unstarted' }, exited(null)];
     for (const answer of answers) expect(decideOne(ended, answer, ['c'])).toEqual({ id: 'c', decision: 'keep' });
   });
 
-  it('adopts one that runs', () => {
+  it('is adopted when it runs', () => {
     const answer: AdoptionAnswer = { state: 'running', handle: handle('c', 2) };
     expect(decideOne(container('c', 'running'), answer)).toEqual({
       id: 'c',
@@ -86,7 +86,7 @@ describe('what becomes of a container', () => {
     });
   });
 
-  it('records an end that came while no supervisor ran', () => {
+  it('gets an end that happened without a supervisor', () => {
     expect(decideOne(container('c', 'running'), exited(7))).toMatchObject({
       decision: 'exited',
       exitCode: 7,
@@ -94,23 +94,23 @@ describe('what becomes of a container', () => {
     });
   });
 
-  it('does not know how an unobserved run ended', () => {
+  it('has an unknown exit when its run was not observed', () => {
     expect(decideOne(container('c', 'running'), exited(null))).toMatchObject({ decision: 'exited', exitCode: null });
   });
 
-  it('knows that a start came to nothing: it is still due', () => {
+  it('has a due start when the start failed', () => {
     const record = container('c', 'exited', { run: 3, handle: handle('c', 2) });
     expect(decideOne(record, { state: 'unstarted' }, ['c'])).toEqual({ id: 'c', decision: 'unstarted' });
   });
 
-  it('leaves a run alone of which the exec driver cannot say whether it goes on', () => {
+  it('keeps a run whose state the exec driver cannot determine', () => {
     expect(decideOne(container('c', 'running'))).toEqual({ id: 'c', decision: 'unknown' });
     expect(isUnknown(container('c', 'running', { handle: null }))).toBe(true);
     expect(isUnknown(container('c', 'paused', { handle: null }))).toBe(true);
     expect(isUnknown(container('c', 'running'))).toBe(false);
   });
 
-  it('believes no process of an earlier boot', () => {
+  it('ignores a process of an earlier boot', () => {
     const answer: AdoptionAnswer = { state: 'running', handle: handle('c', 2, 'earlier') };
     expect(decideOne(container('c', 'running'), answer)).toMatchObject({
       decision: 'exited',
@@ -119,16 +119,16 @@ describe('what becomes of a container', () => {
     });
   });
 
-  it('leaves one whose end was recorded', () => {
+  it('keeps a recorded end', () => {
     expect(decideOne(container('c', 'exited'), exited(7), ['c'])).toEqual({ id: 'c', decision: 'keep' });
   });
 
-  it('takes the end of a run that was begun after the recorded one', () => {
+  it('gets the end of a run that began after the recorded one', () => {
     const record = container('c', 'exited', { run: 3, handle: handle('c', 2) });
     expect(decideOne(record, exited(9), ['c'])).toMatchObject({ decision: 'exited', exitCode: 9 });
   });
 
-  it("marks Docker's running containers as exited without asking or signalling anyone", () => {
+  it('of Docker counts as exited, without a query or signal', () => {
     const record = container('c', 'running', { owner: null, run: 0, handle: null, execDriver: 'native-0.2' });
     expect(adoptionQuestions(input([record]))).toEqual([]);
     expect(decideOne(record)).toMatchObject({ decision: 'exited', exitCode: null });
@@ -137,11 +137,11 @@ describe('what becomes of a container', () => {
   it.each([
     ['aufs', 'made with graph driver aufs; overlay is in use'],
     ['', 'made with graph driver aufs; overlay is in use'],
-  ])('shows one of graph driver "%s" as unavailable, also when it is live', (graphDriver, reason) => {
+  ])('of graph driver "%s" is unavailable, also when it runs', (graphDriver, reason) => {
     expect(decideOne(container('c', 'running', { graphDriver }))).toEqual({ id: 'c', decision: 'unavailable', reason });
   });
 
-  it('shows one of another exec driver as unavailable', () => {
+  it('of another exec driver is unavailable', () => {
     expect(decideOne(container('c', 'exited', { execDriver: 'lxc' })).decision).toBe('unavailable');
   });
 });
@@ -150,7 +150,7 @@ describe('names', () => {
   const first = container('1', 'exited', { engineName: 'web' });
   const second = container('2', 'exited', { engineName: 'web' });
 
-  it('gives back what the link graph lost', () => {
+  it('restores names that the link graph lost', () => {
     const repairs = decideNames([first], new Set(['1']), [], () => null);
     expect(repairs).toEqual({ missing: [{ path: '/web', id: '1' }], stale: [] });
   });

@@ -31,7 +31,7 @@ test('readiness counts from the start, the end, the first success, or the wait',
   expect(sinceOf([condition('Ready', false)], {})).toEqual(['Ready -']);
 });
 
-test('waits count from their report, overrides from the request', () => {
+test('waiting counts from its report, overrides from the request', () => {
   const conditions = [condition('Parked'), condition('Held'), condition('Drifted'), condition('Stopped')];
   expect(sinceOf(conditions, { heldSinceMs: at(7), stoppedAtMs: at(8) }, ended)).toEqual([
     'Parked 07.000',
@@ -41,7 +41,7 @@ test('waits count from their report, overrides from the request', () => {
   ]);
 });
 
-test('an op that is being carried out is a condition of its own', () => {
+test('a running op is its own condition', () => {
   const op = { op: 'container.start', cause: { reason: 'exited', message: 'exited with 1' } } as Op;
   expect(
     datedConditions([], { observed: undefined, op: { op, sinceMs: at(9) }, heldSinceMs: null, stoppedAtMs: null }),

@@ -16,7 +16,7 @@ const view = (name: string, rest: Partial<ContainerView> = {}) =>
 
 const usage = { cpuSeconds: 1.5, memoryBytes: 4096, pids: 3 };
 
-test('each container has its series, and none for what is not known of it', async () => {
+test('each container has its series, without unknown values', async () => {
   const text = await containerMetrics({
     views: () => [view('web'), view('od"d\\', { phase: 'Exited', ready: false, exitCode: 3, startedAt: null })],
     usage: ({ name }) => (name === 'web' ? usage : null),
@@ -42,7 +42,7 @@ test('each container has its series, and none for what is not known of it', asyn
   expect(text.match(/^# TYPE /gm)).toHaveLength(10);
 });
 
-test('others have their turn while many are looked at', async () => {
+test('reading many containers does not block the event loop', async () => {
   let turns = 0;
   let looking = true;
   const count = (): void => {

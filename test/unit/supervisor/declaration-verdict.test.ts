@@ -61,8 +61,8 @@ function outcome(given: Partial<Findings>): unknown {
   return { [verdict.verdict]: verdict.generation, kept: verdict.kept.map(({ app }) => app), holds };
 }
 
-describe('a store that was read', () => {
-  test('wins over copies that are as old or older, and over those that are not there', () => {
+describe('a readable store', () => {
+  test('wins over older, equal and missing copies', () => {
     const store = storeOf(5, declared('shop', 'two'), declared('blog'));
     expect(outcome({ store })).toBe('store');
     expect(outcome({ store, copies: byApp(copy(declared('shop', 'one'), 4)), highest: 4 })).toBe('store');
@@ -89,7 +89,7 @@ describe('a store that was read', () => {
     });
   });
 
-  test('holds an app of which something later was made than it knows', () => {
+  test('holds an app with an object newer than its declaration', () => {
     const store = storeOf(5, declared('shop'));
     const found = { store, copies: byApp(copy(declared('shop'), 3)), highest: 7, made: () => MADE };
     expect(outcome({ ...found, containers: [container({ imageId: 'i1' })] })).toMatchObject({ kept: ['shop'] });
@@ -98,14 +98,14 @@ describe('a store that was read', () => {
     });
   });
 
-  test('leaves what waits already to wait', () => {
+  test('keeps held apps held', () => {
     const copies = byApp(copy(declared('shop', 'two'), 7));
     const found = { store: storeOf(5, declared('blog')), copies, highest: 7, held: new Set(['shop']) };
     expect(outcome(found)).toMatchObject({ holds: ['blog: store one or copy nothing'] });
   });
 });
 
-describe('a store that is lost', () => {
+describe('a lost store', () => {
   const lost = { copies: byApp(copy(declared('shop'), 3)), highest: 3, made: () => MADE };
 
   test('is rebuilt from copies that agree with the containers', () => {
@@ -132,7 +132,7 @@ describe('a store that is lost', () => {
     });
   });
 
-  test('holds what has no copy, or one that cannot be read', () => {
+  test('holds an app without a readable copy', () => {
     const found = { ...lost, containers: [container({ key: 'container/blog/web' })], volumes: new Set(['data']) };
     expect(outcome({ ...found, unread: new Set(['torn']) })).toEqual({
       rebuilt: 4,
@@ -141,7 +141,7 @@ describe('a store that is lost', () => {
     });
   });
 
-  test('gets a generation that is later than everything that is known', () => {
+  test('gets a generation after every known one', () => {
     expect(outcome({ ...lost, containers: [container({ key: 'container/blog/web', generation: 40 })] })).toMatchObject({
       rebuilt: 41,
     });

@@ -11,7 +11,7 @@ function edited(from: Record<string, unknown>, to: Record<string, unknown>): str
   return diffStates(app(from), app(to)).flatMap((difference) => describeFields(difference).split('; '));
 }
 
-test('fields are named as in a manifest, mappings by the member that differs', () => {
+test('fields have their manifest names, mappings the differing member', () => {
   expect(
     edited(
       {
@@ -40,7 +40,7 @@ test('fields are named as in a manifest, mappings by the member that differs', (
   ]);
 });
 
-test('another way to write the same is no difference; an added or removed member is shown by its members', () => {
+test('an equal value in another form is no difference, and an added or removed object is shown by its members', () => {
   expect(edited({ update: { timeout: '60s' } }, { update: { timeout: '1m' } })).toEqual([]);
   expect(edited({ health: { tcp: 80, interval: '5s' } }, {})).toEqual([
     'health.tcp 80 -> unset',
@@ -48,7 +48,7 @@ test('another way to write the same is no difference; an added or removed member
   ]);
 });
 
-test('what a plan compares carries the names and measures of the manifest', () => {
+test('values of a plan have the names and units of the manifest', () => {
   const spec = (log: object) => ({ stopTimeoutMs: 90_000, log });
   const fields = diffSpecs('container', spec({ maxBytes: 10_485_760 }), {
     ...spec({ maxBytes: 1_000_000 }),
@@ -68,7 +68,7 @@ test('values in words', () => {
   expect(shownValue('image', 'nginx:1')).toBe('"nginx:1"');
 });
 
-test('two long texts are cut where they differ', () => {
+test('two long texts are truncated around their difference', () => {
   const [long, other] = [`["sh","-c","${'x'.repeat(80)} one"]`, `["sh","-c","${'x'.repeat(80)} two"]`];
   expect(shortPair(long, other, 30)).toEqual(['…xxxxxxx one"]', '…xxxxxxx two"]']);
   expect(shortPair('"a"', '"b"', 30)).toEqual(['"a"', '"b"']);

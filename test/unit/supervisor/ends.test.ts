@@ -51,12 +51,12 @@ function noted(change: Partial<ContainerRecord>) {
   return { end, other: ends.of(WEB, { id: record.id, specHash: 'beef' }) };
 }
 
-test('an end by itself is noted, for the declaration that it had', () => {
+test('a spontaneous end is recorded for its declaration', () => {
   expect(noted({})).toMatchObject({ end: { code: 3, ranForMs: 400, unhealthy: null }, other: null });
   expect(noted({ stopping: { run: 1, signal: 'SIGTERM', at: AT } }).end).toMatchObject({ code: 3 });
 });
 
-test('an end that was asked for says nothing, also where the signal is not written down yet', () => {
+test('a requested end is not recorded, also before its signal is recorded', () => {
   expect(noted({ stopping: { run: 2, signal: 'SIGTERM', at: AT } }).end).toBeNull();
   expect(noted({ restart: { restarts: 0, consecutive: 0, requested: true } }).end).toBeNull();
   const stopOverride = { at: AT.at, specHash: null, until: null };

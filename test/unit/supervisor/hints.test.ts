@@ -26,7 +26,7 @@ const exit = (code: number | null) =>
   }) as const;
 const LOGS = '`tsdocker logs blog/web` shows what it wrote.';
 
-test('what has ended as it was not meant to sends to its log', () => {
+test('an unexpected end has a hint to the log', () => {
   expect(containerHint(KEY, observed(exit(3)), hold('backing-off'))).toBe(LOGS);
   expect(containerHint(KEY, observed(exit(3)), hold('failed'))).toBe(LOGS);
   expect(containerHint(KEY, observed(exit(3)), hold('finished'))).toBe(LOGS);
@@ -34,7 +34,7 @@ test('what has ended as it was not meant to sends to its log', () => {
   expect(containerHint(KEY, observed(exit(3)), hold('stopped-by-user'))).toBe('');
 });
 
-test('what fails its probe sends to what that got; what has not been asked yet says nothing', () => {
+test('a failed probe has a hint to its results, a pending one has none', () => {
   const results = [{ probe: 'check', atWallMs: 0, ok: false, ms: 1, output: 'no' }] as const;
   const health = {
     state: 'starting',
@@ -48,7 +48,7 @@ test('what fails its probe sends to what that got; what has not been asked yet s
   expect(containerHint(KEY, observed({ running: true, health: { ...health, results: [] } }), undefined)).toBe('');
 });
 
-test('what waits for the host says what a person types next', () => {
+test('a wait for the host has a command as hint', () => {
   const missing = { ...hold('unavailable', 2000), hint: '`mkdir -p /srv/web`' };
   expect(containerHint(KEY, undefined, missing)).toBe('`mkdir -p /srv/web`');
   expect(containerHint(KEY, observed({ running: true }), missing)).toBe('`mkdir -p /srv/web`');

@@ -12,7 +12,7 @@ const generation = (n: number, sizes: Readonly<Record<string, number>>, pinned =
   pinned,
 });
 
-test('the newest generations keep what files held, and those that apps are held at', () => {
+test('the newest generations and those of held apps keep file contents', () => {
   const all = [
     generation(5, { e: 1 }, true),
     generation(4, { d: 1 }),
@@ -23,7 +23,7 @@ test('the newest generations keep what files held, and those that apps are held 
   expect(tooMuch(all, new Set([5, 4]), copies({}), 100)).toEqual([3, 1]);
 });
 
-test('beyond the limit the oldest go first, a copy of several counts once, and what runs has its room', () => {
+test('the oldest are dropped first beyond the limit, shared copies count once, and current ones always fit', () => {
   const all = [
     generation(4, { d: 30 }, true),
     generation(3, { d: 30, c: 30 }),
@@ -38,7 +38,7 @@ test('beyond the limit the oldest go first, a copy of several counts once, and w
   expect(tooMuch(all, newest, copies({}), 10)).toEqual([3, 2, 1]);
 });
 
-test('one state pins so much and no more; what it has pinned already has its room', () => {
+test('one state has a pin limit, which existing pins count towards', () => {
   const half = MAX_PINNED_BYTES / 2;
   const [a, b, c] = ['a', 'b', 'c'].map((name) => ({ name, bytes: half })) as [FileCopy, FileCopy, FileCopy];
   const room = new CopyRoom([{ resources: { 'container/x/y': { hashes: {}, files: { p: a } } }, reads: {} } as never]);
@@ -52,7 +52,7 @@ test('one state pins so much and no more; what it has pinned already has its roo
   expect([...room.taken.keys()]).toEqual(['b', 'a']);
 });
 
-test('the name of a copy says what it holds, and its mode and owner', () => {
+test('the name of a copy encodes content, mode and owner', () => {
   const sha256 = 'ab'.repeat(32);
   const name = copyName(sha256, { mode: 0o100644, uid: 12, gid: 34 });
   expect(name).toBe(`${sha256}-0644-12-34`);

@@ -31,7 +31,7 @@ function past(generations: readonly DesiredState[]) {
   return { madeOut, find };
 }
 
-test('it is the last one that declared the container so, and only those that can differ are made out', () => {
+test('the last good generation is the last with the same declaration, and only possible candidates are compiled', () => {
   const first = generation(1, 'one');
   const others = Array.from({ length: 20 }, (_, index) => generation(index + 2, 'one', String(index)));
   const edited = [generation(22, 'two', '19'), generation(23, 'two', 'x')];
@@ -40,7 +40,7 @@ test('it is the last one that declared the container so, and only those that can
   expect(madeOut).toEqual([21]);
 });
 
-test('an image that was another one counts as another declaration', () => {
+test('another image counts as another declaration', () => {
   const generations = [
     generation(1, 'one'),
     generation(2, 'one', 'x'),
@@ -50,7 +50,7 @@ test('an image that was another one counts as another declaration', () => {
   expect(past(generations).find(generations[0] as DesiredState)).toBe(2);
 });
 
-test('where nothing else was ever declared, nothing is made out but what came before the first', () => {
+test('only the generation before the first is compiled without another declaration', () => {
   const generations = Array.from({ length: 50 }, (_, index) => generation(index + 1, 'one', String(index)));
   const { madeOut, find } = past(generations);
   expect(find(generations[0] as DesiredState)).toBeNull();

@@ -14,28 +14,28 @@ beforeEach(() => {
 });
 
 describe('the excerpt of a log', () => {
-  test('is what was written last, ten lines at most', () => {
+  test('has the last lines, ten at most', () => {
     writeFileSync(path, Array.from({ length: 30 }, (_, n) => entry(`line ${n}\n`)).join(''));
     expect(logExcerpt(path, 0)).toEqual(Array.from({ length: 10 }, (_, n) => `line ${20 + n}`));
   });
 
-  test('puts the parts of a line together', () => {
+  test('joins the parts of a line', () => {
     writeFileSync(path, `${entry('one ')}${entry('line\n')}${entry('and a rest')}`);
     expect(logExcerpt(path, 0)).toEqual(['one line', 'and a rest']);
   });
 
-  test('is of one run', () => {
+  test('covers one run', () => {
     writeFileSync(path, `${entry('before\n', 1)}${entry('now\n', 20)}`);
     expect(logExcerpt(path, Date.parse(time(10)))).toEqual(['now']);
   });
 
-  test('goes back into the file before the present one', () => {
+  test('extends into the previous file', () => {
     writeFileSync(`${path}.1`, `${entry('one\n')}${entry('two\n')}`);
     writeFileSync(path, entry('three\n'));
     expect(logExcerpt(path, 0)).toEqual(['one', 'two', 'three']);
   });
 
-  test('is at most 2 KiB, the newest of it', () => {
+  test('has at most 2 KiB, the newest', () => {
     writeFileSync(path, `${entry('first\n')}${entry(`${'é'.repeat(5000)}\n`)}`);
     const [line = '', ...more] = logExcerpt(path, 0);
     expect(more).toEqual([]);
@@ -43,7 +43,7 @@ describe('the excerpt of a log', () => {
     expect(line).toMatch(/^…é+$/);
   });
 
-  test('of no log, an empty one or a damaged one is what can be read', () => {
+  test('of a missing, empty or damaged log has the readable part', () => {
     expect(logExcerpt(path, 0)).toEqual([]);
     writeFileSync(path, '');
     expect(logExcerpt(path, 0)).toEqual([]);

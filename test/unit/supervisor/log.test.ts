@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { humanLine } from '../../../src/supervisor/log.ts';
 
-test('a line for people holds nothing that a terminal obeys', () => {
+test('a line for people has no control sequences', () => {
   const json = JSON.stringify({
     level: 50,
     time: 0,

@@ -42,7 +42,7 @@ describe('the longest pause of the loop', () => {
     expect(pauses.view()).toEqual({ longest: { ms: 0, atMs: 0, during: [] }, lately: { ms: 0, atMs: 0, during: [] } });
   });
 
-  it('stays, and is forgotten as one of the last minutes', () => {
+  it('lasts, and expires from the recent minutes', () => {
     late(700);
     late(200);
     expect(pauses.view()).toMatchObject({ longest: { ms: 700 }, lately: { ms: 700 } });
@@ -52,7 +52,7 @@ describe('the longest pause of the loop', () => {
     expect(pauses.view()).toMatchObject({ longest: { ms: 700 }, lately: { ms: 0 } });
   });
 
-  it('names the stretch that took most of it', () => {
+  it('names the stretch that took most of the time', () => {
     running = ['image.load(image/app/web)'];
     pauses.kept('a pass', 80);
     pauses.kept('reading manifests', 900);
@@ -60,7 +60,7 @@ describe('the longest pause of the loop', () => {
     expect(pauses.view().longest.during).toEqual(['reading manifests']);
   });
 
-  it('names what was under way where no stretch is known, each once', () => {
+  it('names running work without a known stretch, each once', () => {
     running = ['image.load(image/app/web)'];
     pauses.ended('prune()');
     pauses.ended('image.load(image/app/web)');
@@ -71,7 +71,7 @@ describe('the longest pause of the loop', () => {
   });
 });
 
-it('sees how long the loop of this process stands still', async () => {
+it('measures a blocked event loop of this process', async () => {
   const real = new LoopPauses({ clock: systemClock, timers: systemTimers, running: () => [] });
   real.start();
   const end = performance.now() + 200;

@@ -7,7 +7,7 @@ const candidates = [
   { key: 'container/blog/web', engineName: 'blog-web', id: 'a1b2c3' },
 ] as const;
 
-test('a name of another kind is offered', () => {
+test('a name of another kind is suggested', () => {
   expect(resolveName('container', 'web', candidates)).toBe('container/blog/web');
   expect(() => resolveName('container', 'bb', candidates)).toThrow(
     expect.objectContaining({
@@ -20,7 +20,7 @@ test('a name of another kind is offered', () => {
   );
 });
 
-test('the past of a successor that is gone is that of its container', () => {
+test('the past of a removed successor belongs to its container', () => {
   expect(resolvePast('container', 'web.next', candidates)).toBe('container/blog/web');
   expect(resolvePast('container', 'blog/web.old', candidates)).toBe('container/blog/web');
   const both = [...candidates, { key: 'container/blog/web.next' }] as const;

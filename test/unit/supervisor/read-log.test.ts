@@ -35,7 +35,7 @@ describe('readLog', () => {
     expect(await read(ALL)).toEqual(['a\n', 'b\n', 'c\n']);
   });
 
-  test('tail, since and streams', async () => {
+  test('selects by tail, since and streams', async () => {
     writeFileSync(path, entry('a\n', 1) + entry('b\n', 2, 'stderr') + entry('c\n', 3));
     expect(await read({ ...ALL, tail: 2 })).toEqual(['b\n', 'c\n']);
     expect(await read({ ...ALL, tail: 0 })).toEqual([]);
@@ -46,13 +46,13 @@ describe('readLog', () => {
     expect(await read({ ...ALL, tail: 1, untilMs: Date.parse('2026-01-01T00:00:03.5Z') })).toEqual(['b\n']);
   });
 
-  test('damaged lines are passed over, and no log is an empty one', async () => {
+  test('skips damaged lines, and reads a missing log as empty', async () => {
     expect(await read(ALL)).toEqual([]);
     writeFileSync(path, `not json\n{"log":1}\nnull\n${entry('ok\n')}{"log":"torn`);
     expect(await read(ALL)).toEqual(['ok\n']);
   });
 
-  test('follow goes on over a rotation and ends when nothing more will come', async () => {
+  test('follow continues over a rotation and ends with the last line', async () => {
     writeFileSync(path, entry('a\n'));
     let ended = false;
     const seen: string[] = [];
@@ -88,7 +88,7 @@ describe('LogTail', () => {
   const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index);
   const positionOf = (tail: LogTail, { end, mark }: PlacedEntry) => ({ inode: tail.inode, offset: end, mark });
 
-  test('files that were rotated several times between two looks are read in order', async () => {
+  test('reads files that rotated several times between two reads in order', async () => {
     writeFileSync(path, stored(0, 3));
     const tail = new LogTail(path);
     await tail.fromOldest();
@@ -103,7 +103,7 @@ describe('LogTail', () => {
     await tail.close();
   });
 
-  test('a position is found again after rotations, and a lost one counts as a gap', async () => {
+  test('finds a position again after rotations, and counts a lost one as a gap', async () => {
     writeFileSync(path, stored(0, 10));
     const first = new LogTail(path);
     await first.fromOldest();
@@ -128,7 +128,7 @@ describe('LogTail', () => {
     await late.close();
   });
 
-  test('a file that has the inode number of a removed one is not taken for it', async () => {
+  test('does not confuse a file with a removed one of the same inode number', async () => {
     writeFileSync(path, stored(0, 10));
     const first = new LogTail(path);
     await first.fromOldest();
@@ -144,7 +144,7 @@ describe('LogTail', () => {
     await again.close();
   });
 
-  test('a log of one file that was emptied goes on at its beginning', async () => {
+  test('continues at the start of a truncated log', async () => {
     writeFileSync(path, stored(0, 10));
     const tail = new LogTail(path);
     await tail.fromOldest();
@@ -155,7 +155,7 @@ describe('LogTail', () => {
     await tail.close();
   });
 
-  test('begins a number of entries before the end, over files', async () => {
+  test('starts a number of entries before the end, over files', async () => {
     writeFileSync(`${path}.1`, stored(0, 5000));
     writeFileSync(path, stored(5000, 5003));
     for (const [lines, from] of [
@@ -173,7 +173,7 @@ describe('LogTail', () => {
     }
   });
 
-  test('nothing is lost while a writer rotates as fast as it can', async () => {
+  test('loses nothing while a writer rotates as fast as it can', async () => {
     const tail = new LogTail(path);
     await tail.fromOldest();
     const seen: number[] = [];

@@ -10,7 +10,7 @@ const hold = (key: ResourceKey, reason: Hold['reason'], message: string) =>
   [key, { key, reason, message, untilBootMs: null }] as const;
 const facts = { generation: 4, running: 11, containers: 12 };
 
-test('says how many run, and what fails', () => {
+test('names the number of running containers and the failing ones', () => {
   expect(statusLine({ ...facts, holds: [] })).toBe('generation 4, 11 of 12 containers running');
   const holds = [
     hold('container/blog/job', 'finished', 'exited with 0'),
@@ -46,7 +46,7 @@ test('is sent at once, and again after a change', async () => {
   expect(told).toEqual(['generation 4, 1 of 12 containers running', 'generation 4, 2 of 12 containers running']);
 });
 
-test('says why the facts are not known', () => {
+test('says why the facts are unknown', () => {
   const told: string[] = [];
   const failing = () => {
     throw new TsdError('TSD_SYSCALL', 'read /root/history.db: EIO');

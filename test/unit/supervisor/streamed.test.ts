@@ -27,7 +27,7 @@ test('unread output is bounded, and the gap is reported in its place', async () 
   ]);
 });
 
-test('work that fails says so after all that it sent', async () => {
+test('failed work reports its error after its output', async () => {
   const stream = streamedEvents<Event>(async (send) => {
     send({ output: 'one' });
     throw new Error('no');

@@ -23,12 +23,12 @@ function noted(source: typeof PLACE): TimelineDraft | undefined {
   return kept[0];
 }
 
-test('a failure at the place of its op does not say the place twice', () =>
+test('a failure at the position of its op names the position once', () =>
   expect(noted(PLACE)).toMatchObject({
     source: PLACE,
     cause: 'declared in /m/blog.yaml:3:5',
     message: 'cannot read /m/x.tar — Look at it.',
   }));
 
-test('a failure at another place says where', () =>
+test('a failure at another position names it', () =>
   expect(noted({ ...PLACE, line: 9 })?.message).toBe('/m/blog.yaml:9:5: cannot read /m/x.tar — Look at it.'));

@@ -76,7 +76,7 @@ describe('the name that a program did not find', () => {
     expect(unknownHost([line])).toBeNull();
   });
 
-  test('is the last one, with dots and without what follows', () => {
+  test('is the last one, with its dots and without following text', () => {
     expect(unknownHost(["wget: bad address 'old'", 'curl: (6) Could not resolve host: api.example.org', 'bye'])).toBe(
       'api.example.org',
     );
@@ -91,12 +91,12 @@ describe('the name that a program did not find', () => {
     '/a'.repeat(50_000),
     `lookup ${'a'.repeat(300)} on ${'b'.repeat(300)}`,
     '\u001b]0;x\u0007 getaddrinfo ENOTFOUND \u001b[31m',
-  ])('a log that is made to keep a reader busy tells of none', (line) => {
+  ])('a hostile log yields none', (line) => {
     expect(unknownHost(Array.from({ length: 50 }, () => line))).toBeNull();
   });
 });
 
-describe('what would make a name known', () => {
+describe('the remedy for an unknown name', () => {
   const key = (name: string) => `container/${name}` as ResourceKey;
   const advice = (apps: Readonly<Record<string, App>>, name: string, up: readonly string[] = []) => {
     const { resources } = declare(apps);
@@ -114,27 +114,27 @@ describe('what would make a name known', () => {
     shop: { networks: Object.fromEntries(networks.map((name) => [name, {}])), containers: { web, ...more } } as App,
   });
 
-  test('another network: the field to write', () => {
+  test('on another network is the field to write', () => {
     expect(advice(shop({ network: 'front' }, { db: { network: 'back' } }), 'db')).toBe(
       '"db" is unknown to it: shop/db is on network back, and this one on front. Write `network: back` at shop/web, or put both on one network.',
     );
   });
 
-  test('another app: the name there, or a link', () => {
+  test('in another app is its name there, or a link', () => {
     const both = { ...shop({}), blog: { containers: { db: {} } } as App };
     expect(advice(both, 'db')).toBe(
       '"db" is unknown to it: blog/db has that name in its own app only. Use blog-db, or write `links: [blog/db]` at shop/web.',
     );
   });
 
-  test('another app on another network', () => {
+  test('in another app on another network', () => {
     const both = { ...shop({}), blog: { networks: { back: {} }, containers: { db: { network: 'back' } } } as App };
     expect(advice(both, 'blog-db')).toBe(
       '"blog-db" is unknown to it: blog/db is on network blog/back, and this one on bridge. Write `network: blog/back` at shop/web, or put both on one network; there it is called blog-db.',
     );
   });
 
-  test('not up, or up by now: who waits for whom', () => {
+  test('of a container that starts is a dependency', () => {
     expect(advice(shop({}, { db: {} }), 'DB')).toBe(
       '"DB" is unknown to it: shop/db is not up. `tsdocker why shop/db` tells why it is not up; `dependsOn: [db]` makes shop/web wait for it.',
     );
@@ -143,14 +143,14 @@ describe('what would make a name known', () => {
     );
   });
 
-  test('no network of its own, on either side', () => {
+  test('does not exist without a network on either side', () => {
     expect(advice(shop({ network: 'none' }, { db: {} }), 'db')).toContain('with `network: none` it has no names');
     expect(advice(shop({}, { db: { network: 'host' } }), 'db')).toBe(
       '"db" is unknown to it: shop/db has `network: host` and no name of its own. Give shop/db a network that shop/web is on.',
     );
   });
 
-  test('no container has the name', () => {
+  test('does not exist without a container of that name', () => {
     expect(advice(shop({}), 'api.example.org')).toBe(
       '"api.example.org" is unknown to it: no container has that name, and the name servers do not know it. Check the name; for a host outside write `extraHosts: ["api.example.org:ADDRESS"]` or other `dns` servers.',
     );

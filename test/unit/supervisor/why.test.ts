@@ -58,7 +58,7 @@ const exit = (run: number, code: number, log: readonly string[] = []): Partial<T
 const hold = (what: string, message: string): Partial<TimelineDraft> => ({ kind: 'hold', what, message });
 
 describe('the chain', () => {
-  test('leads from the edit over ops and the end to the present hold', () => {
+  test('goes from the edit over ops and the end to the present hold', () => {
     const entries = timeline(
       edit('env.MODE "a" -> "b"'),
       op('container.stop', 'env.MODE changed in blog.yaml:12:3'),
@@ -84,7 +84,7 @@ describe('the chain', () => {
     `);
   });
 
-  test('begins with what is kept when the edit is forgotten', () => {
+  test('begins with the oldest kept entry when the edit is gone', () => {
     expect(chain(timeline(exit(8, 1), start(9, 'exited with 1, restart 8')))).toMatchInlineSnapshot(`
       "03:00:00 exit! exited with 1 (run 8)
       03:00:01 start started (run 9) <- exited with 1, restart 8"
@@ -110,7 +110,7 @@ describe('the chain', () => {
     `);
   });
 
-  test('another exit code is another thing', () => {
+  test('does not merge another exit code', () => {
     const entries = timeline(
       exit(1, 3),
       start(2, 'exited with 3, restart 1'),
@@ -120,7 +120,7 @@ describe('the chain', () => {
     expect(chain(entries)).not.toContain('times');
   });
 
-  test('a failed op stands alone, with what was wrong', () => {
+  test('shows a failed op alone, with its error', () => {
     const entries = timeline(
       edit('added'),
       op('container.create', 'declared in blog.yaml:12:3'),
@@ -135,7 +135,7 @@ describe('the chain', () => {
     `);
   });
 
-  test('requests of people, drift and a supervisor that started again have their place', () => {
+  test('includes requests, drift and restarts of the supervisor', () => {
     const entries = timeline(
       edit('added'),
       { kind: 'adopt', what: 'adopted', message: 'pid 77 goes on', cause: 'the supervisor started again', run: 1 },
@@ -152,7 +152,7 @@ describe('the chain', () => {
     `);
   });
 
-  test('a failed update is shown from its edit to its rollback', () => {
+  test('shows a failed update from its edit to its rollback', () => {
     const reason = 'not ready within 4.0 s: health check failed 4 times: exit 1: db down';
     const back = 'rolled back to generation 7: command';
     const entries = timeline(
@@ -181,7 +181,7 @@ describe('the chain', () => {
     `);
   });
 
-  test('the successor of an update is shown with its container', () => {
+  test('shows the successor of an update with its container', () => {
     const NEXT = { key: 'container/blog/web.next' } as const;
     const entries = timeline(
       edit('command ["a"] -> ["b"]', 8),
@@ -203,7 +203,7 @@ describe('the chain', () => {
     `);
   });
 
-  test('an op of an update that cannot be carried out says what failed', () => {
+  test('shows the error of a failed op of an update', () => {
     const full = { ok: false, message: 'no space left' };
     const entries = timeline(
       op('container.fail-update', 'update failed: exited with 3', full),
@@ -217,7 +217,7 @@ describe('the chain', () => {
     ]);
   });
 
-  test('an op without a recorded end is shown beside what the next supervisor did', () => {
+  test('shows an op without a recorded end with the ops of the next supervisor', () => {
     const message = 'begun; the supervisor ended meanwhile';
     const entries = timeline(
       op('container.cutover', 'its successor is ready', { message }),
@@ -229,7 +229,7 @@ describe('the chain', () => {
     ]);
   });
 
-  test('nothing known is an empty chain', () => {
+  test('is empty without entries', () => {
     expect(whyChain([])).toEqual([]);
   });
 });

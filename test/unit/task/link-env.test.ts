@@ -19,7 +19,7 @@ describe('linkEnv', () => {
     ]);
   });
 
-  test('three contiguous ports are folded into a range, two are not', () => {
+  test('folds three contiguous ports into a range, two not', () => {
     const names = linkEnv({ ...link, alias: 'my-db', ports: [tcp(82), tcp(80), tcp(81), udp(80), udp(81)] }).map(
       (entry) => entry.split('=')[0],
     );
@@ -43,17 +43,17 @@ describe('linkEnv', () => {
     ]);
   });
 
-  test('the lowest tcp port comes before a lower udp one', () => {
+  test('puts the lowest tcp port before a lower udp one', () => {
     expect(linkEnv({ ...link, ports: [udp(53), tcp(80)] })[0]).toBe('DB_PORT=tcp://172.17.0.2:80');
   });
 
-  test('a container without ports has a name only', () => {
+  test('has only a name without ports', () => {
     expect(linkEnv({ ...link, ports: [] })).toEqual(['DB_NAME=/shop-web/db']);
   });
 });
 
 describe('containerEnv', () => {
-  test('later layers win, keys keep their first place', () => {
+  test('lets later layers win and keys keep their first position', () => {
     expect(
       containerEnv({
         hostname: 'web',
