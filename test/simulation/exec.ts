@@ -87,6 +87,12 @@ export class SimExec implements ExecDriver {
     return this.#alive.get(containerId)?.handle ?? null;
   }
 
+  openNetns(containerId: string): number {
+    const netns = this.#kernel.payloads.get(containerId)?.netns ?? null;
+    if (netns === null) throw new TsdError('TSD_NETWORK', `no namespace of ${containerId}`, { class: 'not-found' });
+    return netns;
+  }
+
   unrecorded(): null {
     return null;
   }
@@ -195,8 +201,7 @@ export class SimExec implements ExecDriver {
     const known = this.#alive.get(containerId);
     if (known?.handle.run === run) return known.handle;
     const { bootId } = this.#life.universe;
-    const shim = { shimPid: pid, shimStartTime: startTime };
-    const handle: TaskHandle = { containerId, run, bootId, ...shim, pid, startTime, startedAtMs };
+    const handle: TaskHandle = { containerId, run, bootId, pid, startTime, startedAtMs, driverState: {} };
     let tellEnd = (): void => {};
     const ended = new Promise<void>((resolve) => {
       tellEnd = resolve;

@@ -1,4 +1,3 @@
-import type { TaskHandle } from '../../src/drivers/contract/exec.ts';
 import type {
   EndpointConfig,
   NetworkConfig,
@@ -59,10 +58,7 @@ export class SimNetwork implements NetworkDriver {
     return { containerId, netnsFd: this.#held.get(containerId) ?? -1 };
   }
 
-  adoptSandbox(containerId: string, { pid }: Pick<TaskHandle, 'pid'>): Sandbox {
-    const payload = [...this.#kernel.payloads.values()].find((candidate) => candidate.pid === pid);
-    const netns = payload?.netns ?? null;
-    if (netns === null) throw new TsdError('TSD_NETWORK', `no namespace of process ${pid}`, { class: 'not-found' });
+  adoptSandbox(containerId: string, netns: number): Sandbox {
     if (!this.#held.has(containerId)) this.#hold(containerId, netns);
     return { containerId, netnsFd: netns };
   }

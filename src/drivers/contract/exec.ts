@@ -1,5 +1,6 @@
 /** What an exec driver does: runs of containers and sessions in them. */
 import type { Readable, Writable } from 'node:stream';
+import type { JsonValue } from '../../model/json.ts';
 import type { SeccompProfile } from '../../model/seccomp/profile.ts';
 import type { Driver } from './driver.ts';
 import type { RootMount } from './graph.ts';
@@ -105,17 +106,20 @@ export interface TaskSpec {
   readonly recorded?: RecordedTask;
 }
 
-/** Identifies a run after a crash of the supervisor or a reboot. Stored as execdriver/native/<id>/state.json. */
+/** What a driver needs to find a run again. Others store it and never read it. */
+export type DriverState = { readonly [key: string]: JsonValue };
+
+/** Identifies a run after a crash of the supervisor or a reboot. Stored in the record of the container. */
 export interface TaskHandle {
   readonly containerId: string;
   readonly run: number;
   readonly bootId: string;
-  readonly shimPid: number;
-  /** Field 22 of /proc/<pid>/stat, as text: guards against a reused pid. */
-  readonly shimStartTime: string;
+  /** First process of the container, as the host counts. */
   readonly pid: number;
+  /** Field 22 of /proc/<pid>/stat, as text: guards against a reused pid. */
   readonly startTime: string;
   readonly startedAtMs: number;
+  readonly driverState: DriverState;
 }
 
 /** Current resource use of a container; null for what this host does not count. */
@@ -188,12 +192,18 @@ export interface ExecDriver extends Driver {
    */
   start(spec: TaskSpec): Promise<TaskHandle>;
   /**
-   * Takes over a run of an earlier supervisor. A run whose shim is gone without an exit record is `exited` with exitCode
-   * null. A handle with only the run's number may yield `unstarted`.
+   * Takes over a run of an earlier supervisor. A run that is gone without an exit record is `exited` with exitCode null. A
+   * handle with only the run's number may yield `unstarted`.
    */
   adopt(handle: Pick<TaskHandle, 'containerId' | 'run'> & Partial<TaskHandle>): Promise<AdoptResult>;
   /** Returns the current run of the container, or null. */
   running(containerId: string): TaskHandle | null;
+  /**
+   * Opens the network namespace in which a running container was started, wherever its processes are now. The descriptor is
+   * close-on-exec and belongs to the caller.
+   * @throws TSD_NETWORK when it is the host's, is gone, or was created by the container without rights on the host
+   */
+  openNetns(containerId: string): number;
   /**
    * Returns why the exit record of an ended payload cannot be written, and what to do; null for every other run. Such a run
    * counts as alive until the record is written.

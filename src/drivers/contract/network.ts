@@ -1,6 +1,5 @@
 /** What a network driver does: networks, sandboxes and what connects them. */
 import type { Driver } from './driver.ts';
-import type { TaskHandle } from './exec.ts';
 
 /** A bridge network. `subnet` and `gateway` are resolved; allocation is not the driver's job. */
 export interface NetworkConfig {
@@ -88,11 +87,10 @@ export interface NetworkDriver extends Driver {
   /** Returns the sandbox of the container; creates an empty namespace with loopback up when none is held. */
   createSandbox(containerId: string): Sandbox;
   /**
-   * Reopens the namespace of a container that outlived a supervisor: from its shim or, when a version started it whose shim
-   * holds none, from its payload.
-   * @throws TSD_NETWORK when there is none, or when the payload created it without rights on the host
+   * Takes over the namespace of a container that outlived a supervisor. The descriptor belongs to the driver from here on,
+   * which closes it at once when it fails or holds the sandbox already.
    */
-  adoptSandbox(containerId: string, run: Pick<TaskHandle, 'shimPid' | 'pid'>): Sandbox;
+  adoptSandbox(containerId: string, netnsFd: number): Sandbox;
   sandbox(containerId: string): Sandbox | null;
   /** Returns the interface names of an attached container: on the host, and in the sandbox. */
   interfaces(containerId: string): { readonly host: string; readonly container: string };

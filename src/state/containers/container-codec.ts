@@ -154,8 +154,7 @@ function encodeHandle(handle: RunHandle | null): ContainerExtension['Handle'] {
   return {
     Run: handle.run,
     BootId: handle.bootId,
-    ShimPid: handle.shimPid,
-    ShimStartTime: handle.shimStartTime,
+    ...encodeDriverState(handle.driverState),
     Pid: handle.pid,
     StartTime: handle.startTime,
     StartedAtMs: handle.startedAtMs,
@@ -168,12 +167,31 @@ function decodeHandle(containerId: string, handle: ContainerExtension['Handle'])
     containerId,
     run: handle.Run,
     bootId: handle.BootId,
-    shimPid: handle.ShimPid,
-    shimStartTime: handle.ShimStartTime,
     pid: handle.Pid,
     startTime: handle.StartTime,
     startedAtMs: handle.StartedAtMs,
+    driverState: decodeDriverState(handle),
   };
+}
+
+type DriverState = RunHandle['driverState'];
+type EncodedState = Pick<NonNullable<ContainerExtension['Handle']>, 'ShimPid' | 'ShimStartTime' | 'DriverState'>;
+
+/**
+ * Two keys of the native driver's state stand in the handle itself: versions that know no state of a driver write and read
+ * them there.
+ */
+function encodeDriverState(state: DriverState): EncodedState {
+  const { ShimPid: pid, ShimStartTime: time, ...rest } = state;
+  const hasShim = Number.isSafeInteger(pid) && pid !== 0 && typeof time === 'string';
+  const own = hasShim ? rest : state;
+  const shim = hasShim ? { ShimPid: pid as number, ShimStartTime: time } : { ShimPid: 0, ShimStartTime: '' };
+  return { ...shim, DriverState: Object.keys(own).length === 0 ? null : own };
+}
+
+function decodeDriverState({ ShimPid, ShimStartTime, DriverState: state }: EncodedState): DriverState {
+  const rest = state !== null && typeof state === 'object' && !Array.isArray(state) ? (state as DriverState) : {};
+  return ShimPid === 0 ? rest : { ...rest, ShimPid, ShimStartTime };
 }
 
 function encodeMoment(moment: Moment | null): ContainerExtension['StoppedUntil'] {

@@ -56,11 +56,12 @@ const OWNER = goStruct({
 const HANDLE = goStruct({
   Run: goInt,
   BootId: goString,
-  ShimPid: goInt,
-  ShimStartTime: goString,
+  ShimPid: omitEmpty(goInt),
+  ShimStartTime: omitEmpty(goString),
   Pid: goInt,
   StartTime: goString,
   StartedAtMs: goFloat,
+  DriverState: omitEmpty(goAny),
 });
 
 const MOMENT = goStruct({ At: goTimeText, BootId: goString, AtBootMs: goFloat });

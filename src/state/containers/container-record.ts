@@ -1,7 +1,7 @@
 import type { ErrorClass } from '../../model/errors/error-class.ts';
+import type { JsonValue } from '../../model/json.ts';
 import type { ExposedPort, Protocol } from '../../model/kinds/short-forms.ts';
 import type { ResourceKey } from '../../model/resource.ts';
-import type { JsonValue } from '../files/go-json.ts';
 import type { HostConfig, RunConfig } from './run-config.ts';
 
 /** What we remember a container to be doing. `restarting` waits for its next run by policy and has no process. */
@@ -43,11 +43,11 @@ export interface RunHandle {
   readonly containerId: string;
   readonly run: number;
   readonly bootId: string;
-  readonly shimPid: number;
-  readonly shimStartTime: string;
   readonly pid: number;
   readonly startTime: string;
   readonly startedAtMs: number;
+  /** Read by the exec driver alone. */
+  readonly driverState: { readonly [key: string]: JsonValue };
 }
 
 export interface RecordedPort {

@@ -2,9 +2,10 @@
  * Specs in records: the normalised form, which is plain data, and stored in no other form. The compiler knows JSON by its
  * shape alone and no spec from it, so this is the one place where one is taken for the other.
  */
+
+import type { JsonValue } from '../../model/json.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { NetworkSpec } from '../../model/kinds/network.ts';
-import type { JsonValue } from '../files/go-json.ts';
 
 interface Written {
   readonly written: JsonValue;

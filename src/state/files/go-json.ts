@@ -3,6 +3,7 @@
  * struct fields in declaration order, map keys sorted bytewise, nil slices and maps as `null`, `<`, `>`, `&`, U+2028 and
  * U+2029 escaped; decoding matches keys without regard to case, ignores unknown ones and leaves absent ones at zero.
  */
+import type { JsonValue } from '../../model/json.ts';
 import { isGoTime, ZERO_TIME } from './go-time.ts';
 
 /** A value does not have the type its field has. `path` is dotted: `State.Pid`. */
@@ -26,8 +27,6 @@ export interface GoType<T> {
 
 /** The TypeScript type of a {@link GoType}'s values. */
 export type GoValue<G> = G extends GoType<infer T> ? T : never;
-
-export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
 const HTML_UNSAFE = /[<>&\u2028\u2029]/g;
 const LONE_SURROGATE = /\p{Cs}/gu;

@@ -1,6 +1,6 @@
 import type { Statement } from 'better-sqlite3';
+import type { JsonValue } from '../../model/json.ts';
 import type { ResourceKey } from '../../model/resource.ts';
-import type { JsonValue } from '../files/go-json.ts';
 import type { HistoryDatabase } from './history-database.ts';
 
 /** A network as it was made. */

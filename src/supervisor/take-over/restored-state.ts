@@ -8,6 +8,7 @@ import { describeError, toTsdError } from '../../model/errors/errors.ts';
 import { networkMode, ownsNamespace } from '../../model/network-mode.ts';
 import { restartsAfter } from '../../model/restart-policy.ts';
 import { bootTimeOfEnd, bootTimeOfStart, stateOfUnseenStart } from '../../reconcile/exits.ts';
+import { adoptSandbox } from '../../reconcile/ops/containers/container-connect.ts';
 import { reachOf } from '../../reconcile/ops/networks/endpoint.ts';
 import { networkConfigs } from '../../reconcile/ops/networks/network-config.ts';
 import type { World } from '../../reconcile/ops/world.ts';
@@ -93,7 +94,7 @@ function takeOver(
   const { handle } = decision;
   const ownsNetns = ownsNamespace(networkMode(record.hostConfig.NetworkMode));
   // The run may end at any moment; its exit is reported like any other.
-  if (ownsNetns) attempt(record.engineName, () => world.network.adoptSandbox(record.id, handle));
+  if (ownsNetns) attempt(record.engineName, () => adoptSandbox(world, record.id));
   const state: ContainerRecord['state'] = {
     ...record.state,
     status: liveStatus(record),

@@ -18,6 +18,7 @@ import { createNativeDriver } from '../../../src/drivers/exec/native/native-driv
 import { syscall } from '../../../src/ffi/call/native.ts';
 import { execSpec } from '../../support/exec-specs.ts';
 import { until } from '../../support/wait.ts';
+import { shimPidOf } from '../exec/shim-of.ts';
 import { Containers, SHIM_BINARY } from './fixture.ts';
 
 let containers: Containers;
@@ -187,7 +188,8 @@ describe('an exec session in a container that may trace it', () => {
     containers.file('bin/waits', '', 0o755);
     const script = 'cat /bin/busybox > /bin/waits; touch /tmp/ready; exec sleep 1000';
     const spec = await started(script, { capabilities: ['SYS_PTRACE', 'KILL'] });
-    const { shimPid } = containers.driver.running(spec.containerId) ?? { shimPid: 0 };
+    const handle = containers.driver.running(spec.containerId);
+    const shimPid = handle && shimPidOf(handle);
     const giveUp = lease(upper(spec, 'bin/waits'));
     // Its execve waits for the interpreter.
     const session = containers.driver.exec(spec.containerId, { ...touching, argv: ['/bin/tool'], user: '' });

@@ -149,7 +149,8 @@ export function lookOf(parent: number): { readonly shim: number; readonly proces
   throw new Error('nobody looks');
 }
 
-function parentOf(pid: number): number | null {
+/** Pid of the parent of a process; null when it is gone. */
+export function parentOf(pid: number): number | null {
   try {
     return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]);
   } catch {

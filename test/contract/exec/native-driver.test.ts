@@ -6,12 +6,13 @@ import { NO_LIMITS } from '../../support/exec-specs.ts';
 import { until } from '../../support/wait.ts';
 import { Fixture, logText, shell } from './fixture.ts';
 import { SHIM_BINARY } from './hand-made.ts';
+import { withReusedShimPid } from './shim-of.ts';
 import { describeExecDriver } from './suite.ts';
 
 const clock = { now: () => ({ wallMs: Date.now(), bootMs: performance.now() }) };
 const makeDriver = (instance: Instance) => createNativeDriver({ instance, clock, shimBinary: SHIM_BINARY });
 
-describeExecDriver('native', makeDriver);
+describeExecDriver('native', { create: makeDriver, staleState: withReusedShimPid });
 
 describe('runs and their control groups', () => {
   let fixture: Fixture;

@@ -1,4 +1,5 @@
 import { handMadeDriver } from './hand-made-driver.ts';
+import { withReusedShimPid } from './shim-of.ts';
 import { describeExecDriver } from './suite.ts';
 
-describeExecDriver('native, hand-made programs', handMadeDriver);
+describeExecDriver('native, hand-made programs', { create: handMadeDriver, staleState: withReusedShimPid });

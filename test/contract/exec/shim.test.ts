@@ -21,6 +21,7 @@ import { socketPair } from '../../../src/ffi/sockets/sockets.ts';
 import { until } from '../../support/wait.ts';
 import { BUSYBOX, Fixture, isAlive, logText, newId, readLog, shell, shimsOf } from './fixture.ts';
 import { handMadeDriver } from './hand-made-driver.ts';
+import { shimPidOf } from './shim-of.ts';
 
 let fixture: Fixture;
 
@@ -44,7 +45,9 @@ const stateFile = (containerId: string, name: string): string =>
 
 describe('the shim', () => {
   it('is small, in its own session, exempt from the OOM killer, and inherits nothing from the supervisor', async () => {
-    const { shimPid, pid } = await fixture.driver.start(sleeper());
+    const handle = await fixture.driver.start(sleeper());
+    const { pid } = handle;
+    const shimPid = shimPidOf(handle);
     const rollup = readFileSync(`/proc/${shimPid}/smaps_rollup`, 'latin1');
     expect(Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1])).toBeLessThanOrEqual(64);
     expect(readFileSync(`/proc/${shimPid}/comm`, 'latin1')).toBe('tsdocker-shim\n');
@@ -89,7 +92,9 @@ describe('the shim', () => {
   });
 
   it('survives all signals that can be blocked', async () => {
-    const { shimPid, containerId } = await fixture.driver.start(sleeper());
+    const handle = await fixture.driver.start(sleeper());
+    const { containerId } = handle;
+    const shimPid = shimPidOf(handle);
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGPIPE', 'SIGUSR1', 'SIGALRM'] as const)
       process.kill(shimPid, signal);
     const connection = ShimConnection.connect(socketOf({ containerId, run: 1 }), ShimConnection.ofRun);
@@ -99,7 +104,9 @@ describe('the shim', () => {
 
   it('is killed together with the payload', async () => {
     const spec = sleeper();
-    const { shimPid, pid } = await fixture.driver.start(spec);
+    const handle = await fixture.driver.start(spec);
+    const { pid } = handle;
+    const shimPid = shimPidOf(handle);
     process.kill(shimPid, 'SIGKILL');
     expect(await fixture.exited(spec.containerId)).toMatchObject({ exitCode: null, signal: null });
     expect(isAlive(pid)).toBe(false);
@@ -109,7 +116,7 @@ describe('the shim', () => {
   it('leaves an unknown exit when it is killed unobserved', async () => {
     const handle = await fixture.driver.start(sleeper());
     fixture.driver.close();
-    process.kill(handle.shimPid, 'SIGKILL');
+    process.kill(shimPidOf(handle), 'SIGKILL');
     await until('the payload to die', () => !isAlive(handle.pid));
     expect(await fixture.newDriver().adopt(handle)).toMatchObject({ state: 'exited', exit: { exitCode: null } });
   });
@@ -122,7 +129,7 @@ describe('the shim', () => {
     });
     const handle = await fixture.driver.start(sleeper());
     fixture.driver.close();
-    process.kill(handle.shimPid, 'SIGKILL');
+    process.kill(shimPidOf(handle), 'SIGKILL');
     await until('the payload to die', () => !isAlive(handle.pid));
     expect(await fixture.newDriver().adopt({ containerId: handle.containerId, run: 1 })).toMatchObject({
       state: 'exited',
@@ -132,7 +139,7 @@ describe('the shim', () => {
 
   it('leaves no process and no socket', async () => {
     const spec = fixture.spec(shell('true'));
-    const { shimPid } = await fixture.driver.start(spec);
+    const shimPid = shimPidOf(await fixture.driver.start(spec));
     await fixture.exited(spec.containerId);
     await until('the shim to be reaped', () => !existsSync(`/proc/${shimPid}`));
     expect(existsSync(socketOf(spec))).toBe(false);

@@ -4,24 +4,30 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Instance } from '../../../src/drivers/contract/driver.ts';
-import type { ExecDriver, TaskHandle } from '../../../src/drivers/contract/exec.ts';
+import type { DriverState, ExecDriver, TaskHandle } from '../../../src/drivers/contract/exec.ts';
 import { TsdError } from '../../../src/model/errors/errors.ts';
 import { execSpec } from '../../support/exec-specs.ts';
 import { StuckMount } from '../../support/stuck-mount.ts';
 import { until } from '../../support/wait.ts';
-import { BUSYBOX, Fixture, finish, isAlive, logText, lookOf, newId, readLog, shell } from './fixture.ts';
+import { BUSYBOX, Fixture, finish, isAlive, logText, lookOf, newId, parentOf, readLog, shell } from './fixture.ts';
 
 const SIGTERM = 15;
 const SIGUSR1 = 10;
 const SIGKILL = 9;
 
-export function describeExecDriver(name: string, makeDriver: (instance: Instance) => ExecDriver): void {
+export interface TestedExecDriver {
+  readonly create: (instance: Instance) => ExecDriver;
+  /** The state of a run's handle as it would be if the processes that it names were others that have their pids by now. */
+  readonly staleState: (state: DriverState) => DriverState;
+}
+
+export function describeExecDriver(name: string, { create, staleState }: TestedExecDriver): void {
   describe(`exec driver ${name}`, () => {
     let fixture: Fixture;
     let driver: ExecDriver;
 
     beforeEach(() => {
-      fixture = new Fixture(makeDriver);
+      fixture = new Fixture(create);
       driver = fixture.driver;
     });
     afterEach(() => fixture.dispose());
@@ -98,15 +104,16 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
 
       it('counts as ending as soon as its payload does, also when that cannot be read', async () => {
         const spec = fixture.spec(shell('while :; do sleep 1000; done'));
-        const { pid, shimPid } = await driver.start(spec);
+        const { pid } = await driver.start(spec);
+        const keeper = parentOf(pid) as number;
         expect(driver.ending(spec.containerId)).toBe(false);
-        process.kill(shimPid, 'SIGSTOP');
+        process.kill(keeper, 'SIGSTOP');
         try {
           process.kill(pid, 'SIGKILL');
           await until('the payload to go', () => driver.ending(spec.containerId));
           expect(driver.running(spec.containerId)).not.toBeNull();
         } finally {
-          process.kill(shimPid, 'SIGCONT');
+          process.kill(keeper, 'SIGCONT');
         }
         await fixture.exited(spec.containerId);
         expect(driver.ending(spec.containerId)).toBe(false);
@@ -537,10 +544,12 @@ export function describeExecDriver(name: string, makeDriver: (instance: Instance
 
       it('does not confuse a reused pid with the run', async () => {
         const bystander = await driver.start(fixture.spec([BUSYBOX, 'sleep', '1000']));
-        const lost = { ...bystander, containerId: newId(), startTime: '1', shimStartTime: '1' };
+        const keeper = parentOf(bystander.pid) as number;
+        const driverState = staleState(bystander.driverState);
+        const lost = { ...bystander, containerId: newId(), startTime: '1', driverState };
         expect(await driver.adopt(lost)).toMatchObject({ state: 'exited', exit: { exitCode: null } });
         expect(isAlive(bystander.pid)).toBe(true);
-        expect(isAlive(bystander.shimPid)).toBe(true);
+        expect(isAlive(keeper)).toBe(true);
       });
     });
   });

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { TaskHandle } from '../../../src/drivers/contract/exec.ts';
 import type { NetworkDriver } from '../../../src/drivers/contract/network.ts';
 import { syscall } from '../../../src/ffi/call/native.ts';
 import { inNetns, namespaceIdentity } from '../../../src/ffi/process/namespaces.ts';
@@ -26,8 +25,6 @@ import {
 
 const VETH = `v${INSTANCE}${idOf('a').slice(0, 8)}`;
 const TABLE = `tsd-${INSTANCE}`;
-
-type RunProcesses = Pick<TaskHandle, 'shimPid' | 'pid'>;
 
 let driver: NetworkDriver;
 let children: ChildProcess[] = [];
@@ -59,24 +56,8 @@ function payload(netnsFd: number): number {
   return child.pid as number;
 }
 
-/** A process of the host, like a shim. @param held what it has open. */
-function shim(held?: number): number {
-  const child = spawn('sleep', ['1000'], {
-    stdio: ['ignore', 'ignore', 'ignore', ...(held === undefined ? [] : [held])],
-  });
-  children.push(child);
-  return child.pid as number;
-}
-
-/** A payload that has made itself a network of its own, without rights on the host. */
-async function leaver(netnsFd: number): Promise<number> {
-  const script = 'exec setpriv --reuid 1000 unshare --user --map-root-user --net sleep 1000';
-  const child = inNetns(netnsFd, () => spawn('sh', ['-c', script], { stdio: 'ignore' }));
-  children.push(child);
-  const own = () => statSync(`/proc/${child.pid}/ns/net`).ino;
-  await until('the payload has left', () => own() !== fstatSync(netnsFd).ino);
-  return child.pid as number;
-}
+/** A new descriptor of the namespace that a process is in. */
+const netnsOf = (pid: number): number => openSync(`/proc/${pid}/ns/net`, 'r');
 
 /** include/uapi/asm-generic/resource.h */
 const RLIMIT_NOFILE = 7;
@@ -333,16 +314,16 @@ describe('drift is repaired', () => {
 });
 
 describe('a new supervisor', () => {
-  function adoptFrom(find: (netns: number) => RunProcesses): void {
+  test('holds the namespace of a container that goes on, and mends what ended with the first supervisor', () => {
     driver.ensureNetwork(network(1));
     const first = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
     const identity = namespaceIdentity(first);
-    const run = find(first);
+    const pid = payload(first);
     serve(first, 80);
     driver.close();
     driver = newDriver();
     expect(reaches(null, HOST_ADDRESS, 8080)).toBe(true);
-    const adopted = driver.adoptSandbox(idOf('a'), run);
+    const adopted = driver.adoptSandbox(idOf('a'), netnsOf(pid));
     expect(namespaceIdentity(adopted.netnsFd)).toBe(identity);
     // The listener on [::1] ended with the first supervisor, so the port counts as drift until it is attached again.
     expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ bridge: 'tsdt1', up: true, ports: [] });
@@ -350,27 +331,16 @@ describe('a new supervisor', () => {
     driver.resume(endpoint('a', 1, 2, { ports: [PUBLISHED] }));
     expect(driver.observe().endpoints.get(idOf('a'))?.ports).toEqual([PUBLISHED]);
     expect(reaches(null, HOST_ADDRESS, 8080)).toBe(true);
-  }
-
-  test('finds the namespace by a process in it, below a shim that does not hold it', () =>
-    adoptFrom((netns) => ({ shimPid: shim(), pid: payload(netns) })));
-
-  test('finds the namespace by a shim that has it open, also when the payload left it', async () => {
-    driver.ensureNetwork(network(1));
-    const pid = await leaver(start(driver, endpoint('a', 1, 2)));
-    driver.detach(idOf('a'));
-    adoptFrom((netns) => ({ shimPid: shim(netns), pid }));
   });
 
-  test('does not use a namespace that the payload created', async () => {
-    driver.ensureNetwork(network(1));
-    const pid = await leaver(start(driver, endpoint('a', 1, 2)));
-    driver.close();
-    driver = newDriver();
-    expect(() => driver.adoptSandbox(idOf('a'), { shimPid: shim(), pid })).toThrow(
-      `the first process (${pid}) of the container has left its network for one of its own`,
-    );
-    expect(driver.sandbox(idOf('a'))).toBeNull();
+  test('keeps the sandbox that it has, and closes the descriptor that it has no use for', () => {
+    const { netnsFd } = driver.createSandbox(idOf('a'));
+    const second = netnsOf(payload(netnsFd));
+    expect(driver.adoptSandbox(idOf('a'), second).netnsFd).toBe(netnsFd);
+    expect(() => fstatSync(second)).toThrow(/EBADF/);
+    const third = netnsOf(payload(netnsFd));
+    expect(() => driver.adoptSandbox('../a', third)).toThrow();
+    expect(() => fstatSync(third)).toThrow(/EBADF/);
   });
 
   test('keeps an existing veth pair, reports what is missing, and creates a lost pair', () => {
@@ -382,7 +352,7 @@ describe('a new supervisor', () => {
     shell(`ip link set ${VETH} down`);
     driver.close();
     driver = newDriver();
-    driver.adoptSandbox(idOf('a'), { shimPid: shim(), pid });
+    driver.adoptSandbox(idOf('a'), netnsOf(pid));
     driver.ensureNetwork(network(1));
     driver.resume(endpoint('a', 1, 2, { ports: [PUBLISHED] }));
     expect(index()).toBe(before);
@@ -398,15 +368,11 @@ describe('a new supervisor', () => {
     const pid = payload(start(driver, endpoint('a', 1, 2)));
     driver.close();
     driver = newDriver();
-    driver.adoptSandbox(idOf('a'), { shimPid: shim(), pid });
+    driver.adoptSandbox(idOf('a'), netnsOf(pid));
     const seen = { containerId: idOf('a'), hostInterface: VETH, up: true };
     expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ ...seen, bridge: 'tsdt1' });
     shell(`ip link set ${VETH} nomaster`);
     expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ ...seen, bridge: null });
-  });
-
-  test('reports a process without a namespace', () => {
-    expect(() => driver.adoptSandbox(idOf('a'), { shimPid: shim(), pid: shim() })).toThrow(/none but the host's/);
   });
 
   test('refuses the ports of unknown containers to others, not to themselves', () => {

@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { JsonValue } from '../../../src/model/json.ts';
 import { decodeContainer, encodeContainer } from '../../../src/state/containers/container-codec.ts';
 import { CONFIG_JSON } from '../../../src/state/containers/container-files.ts';
 import type { ContainerRecord, RunState } from '../../../src/state/containers/container-record.ts';
 import { NEVER_RUN } from '../../../src/state/containers/container-record.ts';
 import { HOST_CONFIG } from '../../../src/state/containers/run-config.ts';
-import { goMarshal, goUnmarshal, type JsonValue } from '../../../src/state/files/go-json.ts';
+import { goMarshal, goUnmarshal } from '../../../src/state/files/go-json.ts';
 import { containerRecord } from '../../support/container-record.ts';
 import { configJson, DOCKER_IDS, HOST_CONFIG_JSON } from '../../support/docker-root.ts';
 
@@ -27,8 +28,7 @@ const runs: ContainerRecord = containerRecord({
     containerId: 'ab'.repeat(32),
     run: 3,
     bootId: BOOT,
-    shimPid: 4241,
-    shimStartTime: '99',
+    driverState: { ShimPid: 4241, ShimStartTime: '99' },
     pid: 4242,
     startTime: '100',
     startedAtMs: 1_767_323_045_100,
@@ -162,6 +162,23 @@ const sortPorts = (record: ContainerRecord): ContainerRecord => {
   return { ...record, network: { ...record.network, ports } };
 };
 
+const json = fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as JsonValue);
+
+const handle = fc.record({
+  containerId: fc.constant(containerRecord().id),
+  run: fc.nat(),
+  bootId: fc.uuid(),
+  pid: fc.nat(),
+  startTime: word,
+  startedAtMs: fc.nat(),
+  driverState: fc
+    .tuple(
+      fc.dictionary(word, json),
+      fc.record({ ShimPid: fc.oneof(fc.integer(), json), ShimStartTime: fc.oneof(word, json) }, { requiredKeys: [] }),
+    )
+    .map(([own, shim]) => ({ ...own, ...shim })),
+});
+
 const moment = fc.record({ at: time, bootId: fc.uuid(), atBootMs: fc.nat() });
 
 it('reads back every record it wrote', () => {
@@ -171,7 +188,8 @@ it('reads back every record it wrote', () => {
     run: fc.integer({ min: 1, max: 1e6 }),
     begunAt: fc.option(moment),
     args: fc.array(word),
-    written: fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as JsonValue),
+    written: json,
+    handle: fc.option(handle),
     linkAddresses: fc.dictionary(word, fc.ipV4()),
     topLayer: fc.option(word.filter((text) => text !== '')),
     stopOverride: fc.option(

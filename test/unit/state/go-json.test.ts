@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { JsonValue } from '../../../src/model/json.ts';
 import {
   goAny,
   goBool,
@@ -13,7 +14,6 @@ import {
   goTimeText,
   goUnit,
   goUnmarshal,
-  type JsonValue,
   mapValue,
   omitEmpty,
 } from '../../../src/state/files/go-json.ts';

@@ -8,6 +8,7 @@ import type { DevicePolicy } from './cgroups/device-filter.ts';
 import { CPU_PERIOD_US } from './cgroups/limits.ts';
 import { type DeviceSpec, isBlockDevice } from './program/devices.ts';
 import { rlimitOf } from './program/ulimits.ts';
+import type { ShimIdentity } from './shim/shim-identity.ts';
 
 /** The devices of a container: what stands in its /dev, and what may be opened. */
 export interface TaskDevices {
@@ -62,7 +63,12 @@ export function containerJson(spec: TaskSpec, devices: TaskDevices, cgroups: Cgr
   return rlimits.length === 0 ? text : `${text.slice(0, -1)},"rlimits":[${rlimits.join(',')}]}`;
 }
 
-export function stateJson(handle: TaskHandle, network: RecordedNetwork | null, cgroups: CgroupPaths): string {
+export function stateJson(
+  handle: TaskHandle,
+  shim: ShimIdentity,
+  network: RecordedNetwork | null,
+  cgroups: CgroupPaths,
+): string {
   return JSON.stringify({
     init_pid: handle.pid,
     init_start_time: handle.startTime,
@@ -70,8 +76,8 @@ export function stateJson(handle: TaskHandle, network: RecordedNetwork | null, c
     cgroup_paths: cgroups,
     run: handle.run,
     boot_id: handle.bootId,
-    shim_pid: handle.shimPid,
-    shim_start_time: handle.shimStartTime,
+    shim_pid: shim.shimPid,
+    shim_start_time: shim.shimStartTime,
     started_at_ms: handle.startedAtMs,
   });
 }

@@ -32,6 +32,7 @@ import { openConsole } from './console.ts';
 import { fillVolumes } from './copy-up.ts';
 import type { TaskDevices } from './docker-records.ts';
 import { fingerprintNative } from './fingerprint.ts';
+import { openNetnsOf } from './netns.ts';
 import { PathLooks } from './path-looks.ts';
 import type { PreparedTask } from './prepared-task.ts';
 import { prepareTask } from './program/compile.ts';
@@ -39,11 +40,11 @@ import { type OpenContainer, prepareExec } from './program/compile-exec.ts';
 import { type ContainerEntry, openContainer } from './program/container-entry.ts';
 import { factsOf } from './run-facts.ts';
 import { RunFiles } from './run-files.ts';
-import { handleOf, type Run, Runs } from './runs.ts';
+import { begun, type Run, Runs } from './runs.ts';
 import { type LaunchedShim, type LaunchOptions, launchError, launchShim } from './shim/launch.ts';
-import { shimRuns } from './shim/process-connection.ts';
 import { ShimChildren } from './shim/shim-children.ts';
 import { ShimConnection } from './shim/shim-connection.ts';
+import { shimRuns } from './shim/shim-identity.ts';
 import { encodeNumber, type Launched, type LaunchReport, REQUEST } from './shim/shim-protocol.ts';
 import { stdioSession } from './shim/stdio-session.ts';
 
@@ -113,9 +114,9 @@ export class NativeDriver implements ExecDriver {
   readonly #starting = new Set<string>();
   readonly #places = new AttachPlaces();
   readonly #looks = new PathLooks(this.#children, () => this.#shimBinary());
-  /** No run leaves the groups that it was started in. */
   /** A process never loses its filter. */
   readonly #unfiltered = new WeakMap<TaskHandle, boolean>();
+  /** No run leaves the groups that it was started in. */
   readonly #shared = new WeakMap<TaskHandle, readonly string[]>();
   #binary: number | undefined;
 
@@ -168,12 +169,14 @@ export class NativeDriver implements ExecDriver {
         { containerId, run: ofRun },
         {
           meanwhile: () => this.#files.writeContainer(spec, task.devices ?? NO_DEVICES, task.cgroupPaths),
-          launched: (report) =>
-            this.#files.writeState(handleOf(spec, report), spec.recorded?.network ?? null, task.cgroupPaths),
+          launched: (report) => {
+            const { handle, shim } = begun(spec, report);
+            this.#files.writeState(handle, shim, spec.recorded?.network ?? null, task.cgroupPaths);
+          },
         },
       );
-      const handle = handleOf(spec, launched);
-      this.#runs.follow(handle, connection);
+      const { handle, shim } = begun(spec, launched);
+      this.#runs.follow(handle, shim, connection);
       return handle;
     } catch (error) {
       this.#files.endRun(containerId, run);
@@ -235,6 +238,11 @@ export class NativeDriver implements ExecDriver {
     return this.#runs.get(containerId)?.handle ?? null;
   }
 
+  openNetns(containerId: string): number {
+    const { handle, shim } = this.#runs.need(containerId);
+    return openNetnsOf({ pid: handle.pid, shimPid: shim.shimPid });
+  }
+
   unrecorded(containerId: string): string | null {
     return this.#runs.unrecorded(containerId);
   }
@@ -252,12 +260,13 @@ export class NativeDriver implements ExecDriver {
   }
 
   unfiltered(containerId: string): boolean | null {
-    const handle = this.running(containerId);
-    if (handle === null) return null;
+    const run = this.#runs.get(containerId);
+    if (run === null) return null;
+    const { handle, shim } = run;
     const known = this.#unfiltered.get(handle);
     if (known !== undefined) return known;
     try {
-      const found = factsOf(handle).filter === null;
+      const found = factsOf(handle, shim).filter === null;
       this.#unfiltered.set(handle, found);
       return found;
     } catch {
@@ -355,8 +364,8 @@ export class NativeDriver implements ExecDriver {
   }
 
   async exec(containerId: string, spec: ExecSpec): Promise<StdioSession> {
-    const { handle } = this.#runs.need(containerId);
-    const facts = factsOf(handle);
+    const { handle, shim } = this.#runs.need(containerId);
+    const facts = factsOf(handle, shim);
     const entry = openContainer(handle);
     let terminal: number | null = null;
     try {
@@ -374,12 +383,12 @@ export class NativeDriver implements ExecDriver {
   }
 
   async attach(containerId: string): Promise<AttachedSession> {
-    const { handle } = this.#runs.need(containerId);
+    const { handle, shim } = this.#runs.need(containerId);
     const leave = this.#places.take(containerId);
     try {
       const socket = this.#files.socket(containerId, handle.run);
       const connection = ShimConnection.connect(socket, ShimConnection.ofSession);
-      if (connection === null && shimRuns(handle)) throw noSocket(socket);
+      if (connection === null && shimRuns(shim)) throw noSocket(socket);
       const status = (await connection?.status()) ?? null;
       if (connection === null || status === null) throw justEnded(containerId);
       const session = stdioSession(connection, handle.pid, status.stdin);

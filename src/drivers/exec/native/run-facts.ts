@@ -9,6 +9,7 @@ import { statusMask } from './program/capabilities.ts';
 import { type ExecTarget, gone } from './program/container-entry.ts';
 import type { ProcessUser } from './program/users.ts';
 import type { LoadedFilter } from './seccomp/filters.ts';
+import { type ShimIdentity, shimRuns } from './shim/shim-identity.ts';
 
 export interface RunFacts {
   /** As asked for in the specification, and whom that meant; null where only shims of before there was this know. */
@@ -75,7 +76,7 @@ function readStart(path: string, bytes: number): string {
   }
 }
 
-function factsOfShim({ shimPid }: ExecTarget): RunFacts | null {
+function factsOfShim({ shimPid }: ShimIdentity): RunFacts | null {
   const path = `/proc/${shimPid}/fd/${RUN_FACTS_FD}`;
   try {
     // Under this number an older shim has anything or nothing; a pipe or device would act when it is opened.
@@ -93,14 +94,14 @@ function factsOfShim({ shimPid }: ExecTarget): RunFacts | null {
 }
 
 /** Call it before {@link openContainer}, whose checks then hold for what was read here. @throws TSD_CONTAINER_NOT_RUNNING */
-export function factsOf(target: ExecTarget): ExecFacts {
+export function factsOf(target: ExecTarget, shim: ShimIdentity): ExecFacts {
   let facts: ExecFacts;
   try {
     const limits = readFileSync(`/proc/${target.pid}/limits`, 'utf8');
-    facts = { ...(factsOfShim(target) ?? factsOfProcess(target)), limits };
+    facts = { ...(factsOfShim(shim) ?? factsOfProcess(target)), limits };
   } catch (error) {
     throw startTimeOf(target.pid) === target.startTime ? error : gone(target);
   }
-  if (startTimeOf(target.shimPid) !== target.shimStartTime) throw gone(target);
+  if (!shimRuns(shim)) throw gone(target);
   return facts;
 }

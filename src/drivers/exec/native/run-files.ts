@@ -10,6 +10,7 @@ import { TsdError } from '../../../model/errors/errors.ts';
 import type { Instance } from '../../contract/driver.ts';
 import type { RecordedNetwork, TaskHandle, TaskSpec } from '../../contract/exec.ts';
 import { containerJson, stateJson, type TaskDevices } from './docker-records.ts';
+import { type ShimIdentity, shimState } from './shim/shim-identity.ts';
 
 /** `<first 12 of the id>.<run>.sock`: a socket path has 107 bytes. */
 const SOCKET_NAME = /^([0-9a-f]{12})\.(\d+)\.sock$/;
@@ -61,8 +62,13 @@ export class RunFiles {
   }
 
   /** state.json: present while the driver says "running". */
-  writeState(handle: TaskHandle, network: RecordedNetwork | null, cgroups: Readonly<Record<string, string>>): void {
-    this.#write(handle.containerId, 'state.json', stateJson(handle, network, cgroups));
+  writeState(
+    handle: TaskHandle,
+    shim: ShimIdentity,
+    network: RecordedNetwork | null,
+    cgroups: Readonly<Record<string, string>>,
+  ): void {
+    this.#write(handle.containerId, 'state.json', stateJson(handle, shim, network, cgroups));
   }
 
   /**
@@ -82,13 +88,15 @@ export class RunFiles {
       containerId,
       run: state.run,
       bootId: state.boot_id,
-      shimPid: state.shim_pid,
-      shimStartTime: state.shim_start_time,
       pid: state.init_pid,
       startTime: state.init_start_time,
       startedAtMs: state.started_at_ms,
     };
-    return Object.values(handle).every((value) => value !== undefined) ? (handle as TaskHandle) : null;
+    const shim = { shimPid: state.shim_pid, shimStartTime: state.shim_start_time };
+    const isWhole = [...Object.values(handle), ...Object.values(shim)].every((value) => value !== undefined);
+    return isWhole
+      ? { ...(handle as Omit<TaskHandle, 'driverState'>), driverState: shimState(shim as ShimIdentity) }
+      : null;
   }
 
   /** The run has ended: nothing says "running" any more. The exit record stays. */

@@ -7,9 +7,10 @@ import type { AdoptResult, ExecDriver, TaskExit, TaskHandle } from '../../contra
 import type { CgroupManager } from './cgroups/container-groups.ts';
 import type { RunFiles } from './run-files.ts';
 import { DamagedRecord, type ExitRecord, readExitRecord } from './shim/exit-record.ts';
-import { ProcessConnection, type RunConnection, shimRuns } from './shim/process-connection.ts';
+import { ProcessConnection, type RunConnection } from './shim/process-connection.ts';
 import type { ShimChildren } from './shim/shim-children.ts';
 import { ShimConnection } from './shim/shim-connection.ts';
+import { type ShimIdentity, shimOf, shimRuns, shimState } from './shim/shim-identity.ts';
 import type { Launched, ShimStatus } from './shim/shim-protocol.ts';
 import { cannotRecord, foreignShim, silentShim } from './shim/shim-trouble.ts';
 
@@ -20,12 +21,15 @@ const REREAD_MS = 50;
 
 export interface Run {
   readonly handle: TaskHandle;
+  readonly shim: ShimIdentity;
   readonly connection: RunConnection;
   /** Resolves when the listeners have been called. */
   readonly ended: Promise<void>;
 }
 
 type RunKey = Pick<TaskHandle, 'containerId' | 'run'>;
+/** A run that does not answer, with what the record of the container and state.json say of it. */
+type LostRun = RunKey & Partial<TaskHandle> & { readonly shim: ShimIdentity | null };
 
 export interface RunsContext {
   readonly files: RunFiles;
@@ -64,20 +68,20 @@ export class Runs {
   }
 
   /** As {@link ShimConnection.demand}. @throws TSD_SHIM naming the shim when it does not answer. */
-  async demand({ connection, handle }: Run, step: string, type: number, payload: Uint8Array): Promise<void> {
+  async demand({ connection, shim }: Run, step: string, type: number, payload: Uint8Array): Promise<void> {
     try {
       await connection.demand(step, type, payload);
     } catch (error) {
-      if (error instanceof TsdError && error.code === 'TSD_TIMEOUT') throw silentShim(handle.shimPid, step, error);
+      if (error instanceof TsdError && error.code === 'TSD_TIMEOUT') throw silentShim(shim.shimPid, step, error);
       throw error;
     }
   }
 
   /** Waits for the end of a run that was killed. @throws TSD_SHIM when its shim stands still. */
-  async buried({ ended, handle }: Run): Promise<void> {
+  async buried({ ended, shim }: Run): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(silentShim(handle.shimPid, 'kill', null)), DEATH_TIMEOUT_MS);
+      timer = setTimeout(() => reject(silentShim(shim.shimPid, 'kill', null)), DEATH_TIMEOUT_MS);
     });
     try {
       await Promise.race([ended, late]);
@@ -90,7 +94,7 @@ export class Runs {
   unrecorded(containerId: string): string | null {
     const [run, errno] = [this.#alive.get(containerId), this.#unrecorded.get(containerId)];
     if (run === undefined || errno === undefined) return null;
-    return cannotRecord(run.handle.shimPid, this.#context.files.exitRecord(containerId, run.handle.run), errno);
+    return cannotRecord(run.shim.shimPid, this.#context.files.exitRecord(containerId, run.handle.run), errno);
   }
 
   onExit(listener: (exit: TaskExit) => void): void {
@@ -111,16 +115,16 @@ export class Runs {
   }
 
   /** A run counts as alive until the connection ends: the shim leaves when the exit record is durable, or was killed. */
-  follow(handle: TaskHandle, connection: RunConnection): Run {
+  follow(handle: TaskHandle, shim: ShimIdentity, connection: RunConnection): Run {
     const ended = new Promise<void>((resolve) => {
       connection.listen({
         unrecorded: (errno) => this.#unrecorded.set(handle.containerId, errno),
         closed: () => {
-          if (!this.#closed) void this.#settle(handle).then(resolve);
+          if (!this.#closed) void this.#settle(handle, shim).then(resolve);
         },
       });
     });
-    const run = { handle, connection, ended };
+    const run = { handle, shim, connection, ended };
     this.#alive.set(handle.containerId, run);
     return run;
   }
@@ -136,7 +140,8 @@ export class Runs {
     const known = this.#alive.get(containerId);
     if (known === undefined && status.containerId === containerId && status.run === run) {
       if (status.recordErrno !== 0) this.#unrecorded.set(containerId, status.recordErrno);
-      return this.follow(handleOf(key, status.launched), connection);
+      const { handle, shim } = begun(key, status.launched);
+      return this.follow(handle, shim, connection);
     }
     connection.close();
     if (known !== undefined) return known;
@@ -157,7 +162,9 @@ export class Runs {
       this.#context.files.endRun(wanted.containerId, wanted.run);
       return { state: 'unstarted' };
     }
-    const lost = { ...this.#context.files.readState(wanted.containerId), ...wanted };
+    const known = this.#context.files.readState(wanted.containerId);
+    const shim = shimOf(wanted.driverState) ?? shimOf(known?.driverState);
+    const lost = { ...known, ...wanted, shim };
     const followed = this.#followWithoutSocket(lost);
     if (followed !== null) return { state: 'running', handle: followed };
     await this.#buryLost(lost);
@@ -181,9 +188,9 @@ export class Runs {
     this.#alive.clear();
   }
 
-  async #settle(handle: TaskHandle): Promise<void> {
+  async #settle(handle: TaskHandle, { shimPid }: ShimIdentity): Promise<void> {
     const { files, children } = this.#context;
-    children.leaving(handle.shimPid);
+    children.leaving(shimPid);
     const record = await this.#lastRecord(handle);
     // What cannot be killed now is still in list(), and remove() says why it cannot be removed.
     if (record === null) await this.#bury(handle).catch(() => {});
@@ -201,7 +208,7 @@ export class Runs {
 
   /** Null when there is no shim. @throws TSD_SHIM when it is one that we cannot talk to. */
   async #reach(path: string, containerId: string): Promise<{ connection: ShimConnection; status: ShimStatus } | null> {
-    const shimPid = () => this.#context.files.readState(containerId)?.shimPid;
+    const shimPid = () => shimOf(this.#context.files.readState(containerId)?.driverState)?.shimPid;
     let connection: ShimConnection | null = null;
     try {
       connection = ShimConnection.connect(path, ShimConnection.ofRun);
@@ -258,20 +265,21 @@ export class Runs {
   }
 
   /** Of a run whose shim goes on without its socket, as after the run directory was removed; null for any other. */
-  #followWithoutSocket(lost: RunKey & Partial<TaskHandle>): TaskHandle | null {
-    const { pid, startTime, shimPid, shimStartTime, startedAtMs } = lost;
+  #followWithoutSocket({ shim, ...lost }: LostRun): TaskHandle | null {
+    const { pid, startTime, startedAtMs } = lost;
     if (lost.bootId !== bootId() || pid === undefined || startTime === undefined || startedAtMs === undefined)
       return null;
-    if (shimPid === undefined || shimStartTime === undefined || !shimRuns({ shimPid, shimStartTime })) return null;
-    const handle = { ...lost, bootId: lost.bootId, pid, startTime, shimPid, shimStartTime, startedAtMs };
-    return this.follow(handle, new ProcessConnection(handle)).handle;
+    if (shim === null || !shimRuns(shim)) return null;
+    const handle = { ...lost, bootId: lost.bootId, pid, startTime, startedAtMs, driverState: shimState(shim) };
+    return this.follow(handle, shim, new ProcessConnection({ ...handle, ...shim })).handle;
   }
 
   /** A run without a record and without a shim. Pids of another boot mean nothing. */
-  async #buryLost(handle: Pick<TaskHandle, 'containerId'> & Partial<TaskHandle>): Promise<void> {
+  async #buryLost({ shim, ...handle }: LostRun): Promise<void> {
     if (handle.bootId !== bootId()) return;
-    const { containerId, pid, startTime, shimPid, shimStartTime } = handle;
-    if (shimPid !== undefined && shimStartTime !== undefined && shimRuns({ shimPid, shimStartTime })) {
+    const { containerId, pid, startTime } = handle;
+    if (shim !== null && shimRuns(shim)) {
+      const { shimPid } = shim;
       const message = `it runs on untouched: its shim (${describeProcess(shimPid)}) has no socket any more`;
       const wayOut = `\`kill -9 ${shimPid}\` ends the container, which then follows its restart policy`;
       throw new TsdError('TSD_SHIM', `${message}; ${wayOut}`, { step: 'adopt' });
@@ -289,16 +297,13 @@ export class Runs {
   }
 }
 
-export function handleOf({ containerId, run }: RunKey, launched: Launched): TaskHandle {
-  return {
-    containerId,
-    run,
-    bootId: bootId(),
-    shimPid: launched.shimPid,
-    // Null only when it has ended since; then no process has this start time.
-    shimStartTime: startTimeOf(launched.shimPid) ?? '0',
-    pid: launched.pid,
-    startTime: launched.startTime,
-    startedAtMs: launched.startedAtMs,
-  };
+/** A run from what its shim reports of the launch. */
+export function begun(
+  { containerId, run }: RunKey,
+  { shimPid, pid, startTime, startedAtMs }: Launched,
+): Pick<Run, 'handle' | 'shim'> {
+  // Null only when it has ended since; then no process has this start time.
+  const shim = { shimPid, shimStartTime: startTimeOf(shimPid) ?? '0' };
+  const handle = { containerId, run, bootId: bootId(), pid, startTime, startedAtMs, driverState: shimState(shim) };
+  return { handle, shim };
 }

@@ -2,7 +2,6 @@ import { closeSync } from 'node:fs';
 import { findLink, type Link } from '../../../ffi/network/rtnetlink.ts';
 import { TsdError, toTsdError } from '../../../model/errors/errors.ts';
 import type { Fingerprint, Instance, OriginalSettings } from '../../contract/driver.ts';
-import type { TaskHandle } from '../../contract/exec.ts';
 import type {
   EndpointConfig,
   NetworkConfig,
@@ -132,8 +131,8 @@ class BridgeDriver implements NetworkDriver {
     return this.#sandboxes.create(containerId);
   }
 
-  adoptSandbox(containerId: string, run: Pick<TaskHandle, 'shimPid' | 'pid'>): Sandbox {
-    return this.#sandboxes.adopt(containerId, run);
+  adoptSandbox(containerId: string, netnsFd: number): Sandbox {
+    return this.#sandboxes.adopt(containerId, netnsFd);
   }
 
   openSocket(containerId: string, protocol: 'tcp' | 'udp', family: 'ipv4' | 'ipv6'): number {

@@ -25,8 +25,10 @@ export function checkInterfaceName(name: string): void {
   });
 }
 
+export const isContainerId = (id: string): boolean => CONTAINER_ID_PATTERN.test(id);
+
 export function checkContainerId(id: string): void {
-  if (!CONTAINER_ID_PATTERN.test(id)) throw new TsdError('TSD_BUG', `${JSON.stringify(id)} is not a container id`);
+  if (!isContainerId(id)) throw new TsdError('TSD_BUG', `${JSON.stringify(id)} is not a container id`);
 }
 
 /** Names and marks of one supervisor. */

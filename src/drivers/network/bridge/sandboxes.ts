@@ -1,13 +1,11 @@
-import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/network/netlink.ts';
 import { changeLink } from '../../../ffi/network/rtnetlink.ts';
-import { isOfOwnUserNamespace } from '../../../ffi/process/namespace-owner.ts';
-import { createNetns, inNetns, namespaceIdentity, openOwnNetns } from '../../../ffi/process/namespaces.ts';
+import { createNetns, inNetns } from '../../../ffi/process/namespaces.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
-import type { TaskHandle } from '../../contract/exec.ts';
 import type { Sandbox } from '../../contract/network.ts';
 import { openInternetSocket } from './forwarders/host-sockets.ts';
-import { checkContainerId } from './names.ts';
+import { checkContainerId, isContainerId } from './names.ts';
 import { SandboxAddresses } from './sandbox-addresses.ts';
 import { SandboxRoutes } from './sandbox-routes.ts';
 import { writeSetting } from './sysctl.ts';
@@ -27,8 +25,6 @@ function openToEveryUser(): void {
   writeSetting('ipv4/ip_unprivileged_port_start', '0');
   writeSetting('ipv4/ping_group_range', '0 2147483647');
 }
-
-type Run = Pick<TaskHandle, 'shimPid' | 'pid'>;
 
 /** The network namespaces of our containers, each held by a descriptor. */
 export class Sandboxes {
@@ -55,9 +51,11 @@ export class Sandboxes {
   }
 
   /** As {@link NetworkDriver.adoptSandbox}. */
-  adopt(containerId: string, run: Run): Sandbox {
+  adopt(containerId: string, netnsFd: number): Sandbox {
+    const held = this.#held.get(containerId);
+    if (held !== undefined || !isContainerId(containerId)) closeSync(netnsFd);
     checkContainerId(containerId);
-    return this.#held.get(containerId) ?? this.#hold(containerId, findNetns(run));
+    return held ?? this.#hold(containerId, netnsFd);
   }
 
   openSocket(containerId: string, protocol: 'tcp' | 'udp', family: 'ipv4' | 'ipv6'): number {
@@ -125,66 +123,5 @@ export class Sandboxes {
     this.#routes.hold(containerId);
     this.#version++;
     return sandbox;
-  }
-}
-
-function hostIdentity(): string {
-  const own = openOwnNetns();
-  try {
-    return namespaceIdentity(own);
-  } finally {
-    closeSync(own);
-  }
-}
-
-/** Opens a namespace file; null when it is the host's namespace. */
-function openForeign(path: string, host: string): number | null {
-  const fd = openSync(path, 'r');
-  if (namespaceIdentity(fd) !== host) return fd;
-  closeSync(fd);
-  return null;
-}
-
-/** The sandbox that a run was started in. @throws TsdError TSD_NETWORK when there is none. */
-function findNetns({ shimPid, pid }: Run): number {
-  const step = `find the network namespace of process ${pid}`;
-  try {
-    const host = hostIdentity();
-    const found = heldBy(shimPid, host) ?? openForeign(`/proc/${pid}/ns/net`, host);
-    if (found !== null) return ofOurs(found, pid, step);
-  } catch (cause) {
-    if (cause instanceof TsdError) throw cause;
-    throw new TsdError('TSD_NETWORK', `${step}: ${(cause as Error).message}`, { class: 'not-found', step, cause });
-  }
-  throw new TsdError('TSD_NETWORK', `${step}: it has none but the host's`, { class: 'not-found', step });
-}
-
-/** A shim is in the host's namespace and has the sandbox open. Null for one of before shims did. */
-function heldBy(shimPid: number, host: string): number | null {
-  for (const entry of readdirSync(`/proc/${shimPid}/fd`)) {
-    const path = `/proc/${shimPid}/fd/${entry}`;
-    if (!isNetnsFile(path)) continue;
-    const fd = openForeign(path, host);
-    if (fd !== null) return fd;
-  }
-  return null;
-}
-
-/** In a network that belongs to a user namespace of the payload's own, the payload has all rights: nothing of ours goes there. */
-function ofOurs(netnsFd: number, pid: number, step: string): number {
-  if (isOfOwnUserNamespace(netnsFd)) return netnsFd;
-  closeSync(netnsFd);
-  const message = `the first process (${pid}) of the container has left its network for one of its own`;
-  const hint = '`tsdocker restart` starts it again, in a network that is ours.';
-  throw new TsdError('TSD_NETWORK', message, { class: 'precondition', step, hint });
-}
-
-/** A descriptor may be closed between listing and looking: then it is not the one we want. */
-function isNetnsFile(path: string): boolean {
-  try {
-    return readlinkSync(path).startsWith('net:[');
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw thrown;
   }
 }

@@ -54,12 +54,16 @@ function attach(world: World, desired: Desired<'container'>, { key }: NetworkCon
   }
 }
 
+/** Holds the namespace of a container that runs. */
+export function adoptSandbox({ exec, network }: Pick<World, 'exec' | 'network'>, containerId: string): void {
+  if (network.sandbox(containerId) === null) network.adoptSandbox(containerId, exec.openNetns(containerId));
+}
+
 /** Brings namespace, veth, address and published ports into agreement with the declaration. */
 export function connect(world: World, desired: Desired<'container'>, containerId: string): void {
   const record = recordOf(world, containerId);
   const network = networkOf(world, desired);
-  const running = world.exec.running(containerId);
-  if (running && world.network.sandbox(containerId) === null) world.network.adoptSandbox(containerId, running);
+  if (world.exec.running(containerId)) adoptSandbox(world, containerId);
   else world.network.createSandbox(containerId);
   if (network === null) return;
   keepUp(world, network);

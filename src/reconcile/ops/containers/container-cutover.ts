@@ -10,7 +10,7 @@ import { imageById } from '../images/image-of.ts';
 import { endpointConfig, networkOf, recordedNetwork } from '../networks/endpoint.ts';
 import { settleLeases } from '../networks/recorded-leases.ts';
 import { declarationFor, recordOf, type World } from '../world.ts';
-import { keepUp } from './container-connect.ts';
+import { adoptSandbox, keepUp } from './container-connect.ts';
 import { declaredPart } from './container-create.ts';
 
 /** Containers that link to this one. Of one whose change has to wait it counts what it was made from. */
@@ -81,10 +81,9 @@ function networkKeyOf(world: World, { network }: ContainerRecord): string | null
 }
 
 /** One that has done its work and ended let go of its namespace: there is nothing to give ports to. */
-function isAttached({ exec, network }: World, containerId: string): boolean {
-  const running = exec.running(containerId);
-  if (running && network.sandbox(containerId) === null) network.adoptSandbox(containerId, running);
-  return network.sandbox(containerId) !== null;
+function isAttached(world: World, containerId: string): boolean {
+  if (world.exec.running(containerId)) adoptSandbox(world, containerId);
+  return world.network.sandbox(containerId) !== null;
 }
 
 /**

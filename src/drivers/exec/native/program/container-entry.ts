@@ -11,7 +11,7 @@ import { TsdError } from '../../../../model/errors/errors.ts';
 import type { TaskHandle } from '../../../contract/exec.ts';
 
 /** A running container. */
-export type ExecTarget = Pick<TaskHandle, 'containerId' | 'pid' | 'startTime' | 'shimPid' | 'shimStartTime'>;
+export type ExecTarget = Pick<TaskHandle, 'containerId' | 'pid' | 'startTime'>;
 
 /** Files of /proc/PID/ns. */
 const NAMESPACES = ['mnt', 'uts', 'ipc', 'pid', 'net', 'cgroup'] as const;

@@ -4,10 +4,11 @@
  */
 import { constants } from 'node:os';
 import { sysError } from '../../../../ffi/call/errno.ts';
-import { signalProcess, startTimeOf } from '../../../../ffi/process/processes.ts';
+import { signalProcess } from '../../../../ffi/process/processes.ts';
 import { TsdError } from '../../../../model/errors/errors.ts';
 import type { TaskHandle } from '../../../contract/exec.ts';
 import type { ShimEvents } from './shim-connection.ts';
+import { type ShimIdentity, shimRuns } from './shim-identity.ts';
 import { REQUEST } from './shim-protocol.ts';
 
 /** How often the shim is looked for; nothing tells of the end of a process that is not our child. */
@@ -23,12 +24,7 @@ export interface RunConnection {
   close(): void;
 }
 
-type Processes = Pick<TaskHandle, 'pid' | 'startTime' | 'shimPid' | 'shimStartTime'>;
-
-/** True while the very process that is recorded as the shim is there. */
-export function shimRuns({ shimPid, shimStartTime }: Pick<TaskHandle, 'shimPid' | 'shimStartTime'>): boolean {
-  return startTimeOf(shimPid) === shimStartTime;
-}
+type Processes = Pick<TaskHandle, 'pid' | 'startTime'> & ShimIdentity;
 
 export class ProcessConnection implements RunConnection {
   readonly #processes: Processes;
