@@ -1,52 +1,51 @@
 /** Composition root: the only place, with its folder, that constructs clock, state, drivers and controller. */
-import { Closers, type FailedClose } from './composition/closers.ts';
+import { type Core, createCore } from './composition/core.ts';
 import { open } from './composition/open.ts';
 import { requireHost, requireRoot } from './composition/preconditions.ts';
-import { announce, serve } from './composition/serve.ts';
+import { announce, type Served, serve } from './composition/serve.ts';
 import { stop } from './composition/stop.ts';
+import { UntilAsked } from './composition/until-asked.ts';
 import { wire } from './composition/wire.ts';
 import type { DaemonConfig } from './daemon-config.ts';
-import { trapSignals } from './engine/signals.ts';
 import { describeError } from './model/errors/errors.ts';
-import { createLogger, type Logger } from './supervisor/log.ts';
+import { createLogger } from './supervisor/log.ts';
 
-/** Runs the supervisor until a signal ends it. @throws TsdError when it cannot start; nothing is open then. */
+/** Runs the supervisor until a signal ends it, and the process with it. @throws TsdError when it cannot start; nothing is open then. */
 export async function runDaemon(config: DaemonConfig): Promise<void> {
   requireRoot();
   requireHost();
-  const log = createLogger(config.logLevel, process.stderr.isTTY === true);
-  const closers = new Closers();
+  const core = createCore(createLogger(config.logLevel, process.stderr.isTTY === true));
+  const asked = new UntilAsked(core);
+  let clean: boolean;
   try {
-    const opened = await open(config, log, closers);
-    const wired = wire(opened, closers);
-    const served = await serve(wired, closers);
-    closers.add('supervisor', () => stop(served));
-    const ended = untilSignal(log, closers);
-    announce(served, closers);
-    await ended;
-  } catch (error) {
-    await closeAll(log, closers);
-    throw error;
+    const served = await start(config, core, asked);
+    if (served !== null) {
+      asked.stopStage = served.wired.stopStage;
+      announce(served);
+      await asked.request;
+      await stop(served);
+    }
+  } finally {
+    clean = await closeAll(core);
   }
+  process.exit(clean ? 0 : 1);
 }
 
-/** Resolves when everything is closed after a signal; the process exits then, with 1 where that failed. */
-async function untilSignal(log: Logger, closers: Closers): Promise<void> {
-  await new Promise<void>((stopped) => {
-    trapSignals(
-      { on: (signal, listener) => process.on(signal, listener), exit: (code) => process.exit(code) },
-      async () => {
-        const [failed] = await closeAll(log, closers);
-        if (failed !== undefined) throw failed.error;
-        stopped();
-      },
-    );
-  });
+/** Null when it was asked to end meanwhile. */
+async function start(config: DaemonConfig, core: Core, asked: UntilAsked): Promise<Served | null> {
+  const opened = await open(config, core);
+  if (asked.isAsked) return null;
+  const wired = wire(opened);
+  const served = await serve(wired);
+  return served;
 }
 
-async function closeAll(log: Logger, closers: Closers): Promise<readonly FailedClose[]> {
-  const failed = await closers.close();
+/** Whether all ended as it should. */
+async function closeAll({ engine, log }: Core): Promise<boolean> {
+  const { jobs, hanging, failed } = await engine.shutdown();
+  for (const job of jobs) log.error(`the supervisor ends although ${job} still runs`);
+  for (const name of hanging) log.error(`the supervisor ends although ${name} is not closed`);
   for (const { name, error } of failed)
     log.error({ code: error.code }, `cannot close ${name}: ${describeError(error)}`);
-  return failed;
+  return jobs.length + hanging.length + failed.length === 0;
 }

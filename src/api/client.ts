@@ -19,6 +19,7 @@ import type {
   DiffView,
   DoctorCheck,
   ExecRequest,
+  HostShutdownView,
   InfoView,
   ListName,
   LogEntry,
@@ -105,9 +106,8 @@ export class SupervisorClient implements StreamingOrAsync {
     return this.#stream({ method: 'POST', path: '/remove', body: request, signal });
   }
 
-  async hostShutdown(): Promise<number> {
-    const { stopped } = await this.#post<{ stopped: number }>('/host-shutdown', {});
-    return stopped;
+  hostShutdown(): Promise<HostShutdownView> {
+    return this.#post('/host-shutdown', {});
   }
 
   reset(options: ResetOptions): Promise<ResetView> {

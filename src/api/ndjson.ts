@@ -7,13 +7,15 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { TsdError, toTsdError } from '../model/errors/errors.ts';
 import { errorFromJson } from './http-errors.ts';
+import { endedBy } from './open-requests.ts';
 
 const NEWLINE = 0x0a;
 const HEADERS = { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' };
 
 /**
- * Writes items as fast as the peer reads them. Ends quietly when `signal` aborts, also when the source does not.
- * @throws what the source throws before its first item.
+ * Writes items as fast as the peer reads them. When `signal` aborts it ends, also when the source does not: quietly, or with
+ * the error for which the server ended it.
+ * @throws what the source throws, or the server, before the first item.
  */
 export async function writeNdjson(
   response: ServerResponse,
@@ -23,6 +25,11 @@ export async function writeNdjson(
   const iterator = items[Symbol.asyncIterator]();
   const nextItem = () => unlessAborted(iterator.next(), signal, { done: true as const, value: undefined });
   let next = await nextItem();
+  const unsent = endedBy(signal);
+  if (unsent !== null) {
+    void iterator.return?.().catch(() => undefined);
+    throw unsent;
+  }
   if (!signal.aborted) response.writeHead(200, HEADERS);
   try {
     while (next.done !== true) {
@@ -31,11 +38,17 @@ export async function writeNdjson(
       next = await nextItem();
     }
   } catch (thrown) {
-    if (!signal.aborted) response.write(`${JSON.stringify({ streamError: toTsdError(thrown) })}\n`);
+    if (!signal.aborted) response.write(lastLine(toTsdError(thrown)));
   } finally {
+    const ended = endedBy(signal);
+    if (ended !== null) response.write(lastLine(ended));
     if (signal.aborted) void iterator.return?.().catch(() => undefined);
     response.end();
   }
+}
+
+function lastLine(streamError: TsdError): string {
+  return `${JSON.stringify({ streamError })}\n`;
 }
 
 /**

@@ -3,10 +3,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from 'node:stream';
 import Router from 'find-my-way';
 import { peerUid } from '../ffi/sockets/peer.ts';
-import { type TsdError, toTsdError } from '../model/errors/errors.ts';
+import { TsdError, toTsdError } from '../model/errors/errors.ts';
 import { parseHost } from './address.ts';
 import { RequestError, statusOf } from './http-errors.ts';
 import { writeNdjson } from './ndjson.ts';
+import { OpenRequests, unlessEnded } from './open-requests.ts';
 import { readJsonBody } from './request-body.ts';
 import { appRoutes } from './routes/apps.ts';
 import { buildRoutes } from './routes/build.ts';
@@ -38,6 +39,14 @@ const ROUTES: readonly Route[] = [
 const UPGRADES = ['tsdocker-stream', 'tcp'];
 /** How long headers, body and an upgraded client's first frame may take. */
 const DEFAULT_RECEIVE_TIMEOUT_MS = 30_000;
+/** How long those may take to be told that the server ends. */
+const LAST_WORDS_MS = 1_000;
+
+function ending(): TsdError {
+  return new TsdError('TSD_ENGINE_SHUTDOWN', 'the supervisor is shutting down', {
+    hint: 'The next start continues what is declared; `tsdocker get` shows it then.',
+  });
+}
 
 export interface ApiServerOptions {
   readonly api: SupervisorApi;
@@ -51,7 +60,9 @@ export interface ApiServerOptions {
 }
 
 export interface ApiServer {
-  /** Ends connections, also those in the middle of a stream, and removes the sockets made by path. */
+  /** Refuses requests, and ends those that wait or stream. What is work goes on. */
+  refuse(): void;
+  /** Ends all requests, and removes the sockets made by path. */
   close(): Promise<void>;
 }
 
@@ -63,7 +74,7 @@ export async function serveApi(options: ApiServerOptions): Promise<ApiServer> {
   const dispatcher = new Dispatcher(options);
   const servers: Server[] = [];
   const close = async () => {
-    dispatcher.endSessions();
+    await dispatcher.end();
     await Promise.all(servers.map(closeServer));
   };
   try {
@@ -79,7 +90,7 @@ export async function serveApi(options: ApiServerOptions): Promise<ApiServer> {
     await close();
     throw thrown;
   }
-  return { close };
+  return { refuse: () => dispatcher.refuse(), close };
 }
 
 function makeServer(dispatcher: Dispatcher, receiveTimeoutMs: number): Server {
@@ -103,6 +114,7 @@ function closeServer(server: Server): Promise<void> {
 class Dispatcher {
   readonly #options: ApiServerOptions;
   readonly #router = Router({ maxParamLength: 512 });
+  readonly #requests = new OpenRequests();
   readonly #sessions = new Set<Duplex>();
 
   constructor(options: ApiServerOptions) {
@@ -111,32 +123,54 @@ class Dispatcher {
     for (const route of sessionRoutes) this.#router.on('POST', `${API_PREFIX}${route.path}`, unused, route);
   }
 
-  endSessions(): void {
+  refuse(): void {
+    this.#requests.refuse(ending());
+  }
+
+  /** Everybody gets the last word that can be sent. */
+  async end(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, LAST_WORDS_MS);
+    });
+    await Promise.race([this.#requests.endAll(ending()), late]);
+    clearTimeout(timer);
     for (const socket of this.#sessions) socket.destroy();
   }
 
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const gone = new AbortController();
-    response.once('close', () => gone.abort());
-    response.on('error', () => gone.abort());
     for (const [name, value] of Object.entries(IDENTITY_HEADERS)) response.setHeader(name, value);
     try {
       checkClient(request.headers);
       const found = this.#find(request);
       const route = found.store as Route | SessionRoute;
       if ('start' in route) throw new RequestError(426, `this route needs \`Upgrade: ${UPGRADES[0]}\``);
-      const reply = await route.answer({
-        api: this.#options.api,
-        params: found.params,
-        query: found.searchParams,
-        peerUid: () => peerUid(request.socket),
-        readBody: () => readJsonBody(request),
-        signal: gone.signal,
-      });
-      await sendReply(response, reply, gone.signal);
+      const open = this.#requests.begin(route.finishes === true);
+      response.once('close', open.leave);
+      response.on('error', open.leave);
+      await this.#reply(route, found, request, response, open.signal).finally(open.end);
     } catch (thrown) {
       this.#refuse(response, thrown);
     }
+  }
+
+  async #reply(
+    route: Route,
+    { params, searchParams: query }: Router.FindResult<Router.HTTPVersion.V1>,
+    request: IncomingMessage,
+    response: ServerResponse,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { api } = this.#options;
+    const answer = route.answer({
+      api,
+      params,
+      query,
+      peerUid: () => peerUid(request.socket),
+      readBody: () => readJsonBody(request),
+      signal,
+    });
+    await sendReply(response, await unlessEnded(answer, signal), signal);
   }
 
   async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -151,12 +185,14 @@ class Dispatcher {
       const route = found.store as Route | SessionRoute;
       if (!('start' in route)) throw new RequestError(400, 'this route has no upgrade');
       if (!UPGRADES.includes(protocol)) throw new RequestError(400, `cannot upgrade to ${protocol}`);
+      const open = this.#requests.begin(false);
       socket.write(switchingProtocols(protocol));
       const name = found.params.name ?? '';
       await serveSession(socket, head, {
         start: (open) => route.start(this.#options.api, name, open),
         openTimeoutMs: this.#options.receiveTimeoutMs ?? DEFAULT_RECEIVE_TIMEOUT_MS,
-      });
+        signal: open.signal,
+      }).finally(open.end);
     } catch (thrown) {
       endWith(socket, plainResponse(this.#judge(thrown)));
     }

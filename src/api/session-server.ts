@@ -3,6 +3,7 @@ import type { StdioSession } from '../drivers/contract/exec.ts';
 import { TsdError, toTsdError } from '../model/errors/errors.ts';
 import { FrameChannel } from './frame-channel.ts';
 import { FRAME, type Frame, type Started } from './frames.ts';
+import { endedBy, unlessEnded } from './open-requests.ts';
 
 const MAX_SIGNAL = 64;
 const SIGHUP = 1;
@@ -22,6 +23,8 @@ export interface SessionOptions {
   readonly start: (open: unknown) => Promise<LiveSession>;
   /** How long the client may take to send its `open` frame. */
   readonly openTimeoutMs: number;
+  /** Aborts with a TsdError when the server ends. */
+  readonly signal: AbortSignal;
 }
 
 /** Serves one upgraded connection until the payload ended or the client is gone. */
@@ -45,8 +48,9 @@ export async function serveSession(socket: Duplex, head: Buffer, options: Sessio
     const started = live;
     handleFrame = (frame) => control(started, channel, frame);
     void channel.closed.then(() => over || abandon(started));
-    await run(started, channel);
+    await unlessEnded(run(started, channel), options.signal);
   } catch (thrown) {
+    if (live !== null && endedBy(options.signal) !== null) abandon(live);
     await channel.sendJson(FRAME.error, toTsdError(thrown)).catch(() => undefined);
   } finally {
     over = true;

@@ -461,14 +461,21 @@ export interface SupervisorApi {
   watch<L extends ListName>(list: L, signal?: AbortSignal): AsyncIterable<readonly ViewOfKind[L][]>;
   /**
    * The host goes down: ends the loop and stops every container, dependents first. What is wanted stays, so that the next
-   * boot starts them. Resolves with the number of containers that ran.
+   * boot starts them.
    */
-  hostShutdown(): Promise<number>;
+  hostShutdown(): Promise<HostShutdownView>;
   /**
    * Takes the whole instance away and ends the supervisor: containers, networks, rules, layers, images and state; data of
    * volumes only where that is asked for. Resolves when nothing of it is in the kernel any more; the files go right after.
    */
   reset(options: ResetOptions): Promise<ResetView>;
+}
+
+export interface HostShutdownView {
+  /** How many containers ran and were stopped. */
+  readonly stopped: number;
+  /** Names of those that run all the same. */
+  readonly running: readonly string[];
 }
 
 export interface ResetOptions {

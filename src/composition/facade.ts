@@ -1,13 +1,11 @@
 /** What the API answers from: the parts of a supervisor behind one facade. */
 import type { Driver } from '../drivers/contract/driver.ts';
-import type { ResourceKey } from '../model/resource.ts';
 import type { StateIssue } from '../state/files/state-file.ts';
 import { runDoctor } from '../supervisor/doctor/doctor.ts';
 import { stateFacts } from '../supervisor/doctor/state-checks.ts';
 import { ImageJobs } from '../supervisor/images/image-jobs.ts';
 import type { LogTroubles } from '../supervisor/logs/forwarding/log-troubles.ts';
 import { takeAway } from '../supervisor/reset/take-away.ts';
-import { stopAll } from '../supervisor/shutdown.ts';
 import { commandChecks } from '../supervisor/sources/who-may-command.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
 import { cutOffContainers } from '../supervisor/views/cut-off.ts';
@@ -18,10 +16,13 @@ import type { Opened } from './open.ts';
 import { daemonFacts } from './preconditions.ts';
 import type { Wired } from './wire.ts';
 
+/** Why nothing is done any more after `tsdocker host-shutdown`. */
+const HOST_SHUTDOWN = 'the host was shut down by `tsdocker host-shutdown`';
+
 export function createFacade(wired: Wired, logTroubles: LogTroubles): Supervisor {
-  const { opened, loop, timeline, events, pauses, seed } = wired;
+  const { opened, loop, timeline, events, pauses, seed, stopStage } = wired;
   const { world, engine, stores, sources, registry, kept, reset } = opened;
-  const stopEverything = () => stopForGood(wired);
+  const stopEverything = () => stopStage.run(HOST_SHUTDOWN);
   return new Supervisor({
     logTroubles,
     world,
@@ -40,8 +41,8 @@ export function createFacade(wired: Wired, logTroubles: LogTroubles): Supervisor
     doctor: async () => doctorChecks(opened),
     stopEverything,
     reset: async (options) => {
-      const stopped = await stopEverything();
-      await engine.shutdown();
+      const { stopped } = await stopEverything();
+      await engine.drain();
       const stays = await takeAway({ exec: world.exec, network: world.network, graphs: [world.graph] });
       reset.options = options;
       // After the answer.
@@ -75,16 +76,4 @@ function doctorChecks(opened: Opened) {
       doubted: doubtedSettings(config, gates),
     }),
   ];
-}
-
-/** Ends the loop, then all containers; resolves with how many ran. */
-async function stopForGood({ opened, loop, prober, controller, adoption, timeline, events }: Wired): Promise<number> {
-  loop.shutDown();
-  prober.stop();
-  await controller.stop();
-  await adoption.lastAnswers();
-  const onStop = (key: ResourceKey) => timeline.override(key, 'host-shutdown', loop.ended() ?? '');
-  const stopped = await stopAll(opened.world, opened.sources.state, onStop);
-  events.emit('change');
-  return stopped;
 }

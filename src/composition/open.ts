@@ -2,9 +2,6 @@
 import { join } from 'node:path';
 import type { ResetOptions } from '../api/supervisor.ts';
 import type { DaemonConfig } from '../daemon-config.ts';
-import { Engine } from '../engine/engine.ts';
-import { systemTimers } from '../engine/timers.ts';
-import { systemClock } from '../ffi/boot-clock.ts';
 import type { Registry } from '../images/registry/registries.ts';
 import { keyId, openDaemonKey } from '../images/trust/daemon-key.ts';
 import { plainHash } from '../manifest/content.ts';
@@ -16,29 +13,22 @@ import { openTmpDir, type TmpDir } from '../state/files/tmp-dir.ts';
 import { removeInstanceFiles } from '../state/instance-files.ts';
 import { openRoot, type StateRoot } from '../state/root.ts';
 import type { DefaultNetwork } from '../supervisor/default-network.ts';
-import type { Logger } from '../supervisor/log.ts';
-import { LoopPauses } from '../supervisor/loop-pauses.ts';
 import { ServiceManager } from '../supervisor/service-manager.ts';
 import { KeptContents } from '../supervisor/sources/kept-contents.ts';
 import type { Sources } from '../supervisor/sources/sources.ts';
-import type { Closers } from './closers.ts';
+import type { Core } from './core.ts';
 import { createGates, type Gates } from './gates.ts';
 import { requireDirectory } from './preconditions.ts';
 import { createPathBook } from './readers.ts';
 import { createRegistry, openTrustPolicy } from './registries.ts';
 import { openSources } from './sources.ts';
 import { openStores, type Stores } from './stores.ts';
-import { Wires } from './wires.ts';
 import { createExecDriver, createWorld } from './world.ts';
 
-export interface Opened {
+export interface Opened extends Core {
   readonly config: DaemonConfig;
-  readonly log: Logger;
   readonly gates: Gates;
   readonly service: ServiceManager;
-  readonly engine: Engine;
-  readonly loopPauses: LoopPauses;
-  readonly wires: Wires;
   readonly state: StateRoot;
   readonly stores: Stores;
   readonly kept: KeptContents;
@@ -58,8 +48,9 @@ interface Reset {
   options: ResetOptions | null;
 }
 
-/** @throws TsdError; what is open then is in `closers`. */
-export async function open(config: DaemonConfig, log: Logger, closers: Closers): Promise<Opened> {
+/** @throws TsdError; what is open then is closed by the shutdown of the engine. */
+export async function open(config: DaemonConfig, core: Core): Promise<Opened> {
+  const { log, engine, loopPauses, wires } = core;
   requireDirectory(config.manifests);
   const gates = createGates(config);
   const trustPolicy = openTrustPolicy(config, gates.own, ({ code, message, hint }) =>
@@ -68,12 +59,11 @@ export async function open(config: DaemonConfig, log: Logger, closers: Closers):
   const service = new ServiceManager(process.env, (error) =>
     log.warn(`the service manager does not listen: ${describeError(error)}`),
   );
-  const { wires, engine, loopPauses } = openEngine(log);
-  const { state, tmp, reset } = await openRoots(config, log, closers);
-  const stores = await openStores(state, log, closers);
+  const { state, tmp, reset } = await openRoots(config, core);
+  const stores = await openStores(state, log, engine);
   const kept = new KeptContents(stores.history, stores.contents, config.keepGenerations);
   const exec = createExecDriver(config, state);
-  closers.add('exec driver', () => exec.close());
+  engine.onShutdown('exec driver', () => exec.close(), ['linkgraph.db', 'history.db']);
   const paths = createPathBook(exec, (path) => wires.emit('file', path));
   const { sources, settingsReader } = openSources({ config, log, gates, stores, kept, paths, loopPauses, wires });
   const registry = createRegistry(config, { root: state.root, downloads: tmp.downloads }, trustPolicy, gates.own);
@@ -94,41 +84,28 @@ export async function open(config: DaemonConfig, log: Logger, closers: Closers):
       desired: { desired: () => sources.state, rollBack: (failed) => sources.rollbacks.ofUpdate(failed) },
       log,
     },
-    closers,
+    engine,
   );
   const id = keyId(openDaemonKey(config.trustKey ?? join(state.root, 'key.json')));
-  const base = { config, log, gates, service, engine, loopPauses, wires };
+  const base = { ...core, config, gates, service };
   return { ...base, state, stores, kept, paths, sources, registry, world, defaultNetwork, names, id, reset };
-}
-
-function openEngine(log: Logger): Pick<Opened, 'wires' | 'engine' | 'loopPauses'> {
-  const wires = new Wires();
-  const engine = new Engine({
-    clock: systemClock,
-    timers: systemTimers,
-    log: (line) => log.debug(line),
-    onEnd: (job) => wires.emit('jobEnded', job),
-  });
-  const loopPauses = new LoopPauses({ clock: systemClock, timers: systemTimers, running: () => engine.running() });
-  wires.on('jobEnded', (job) => loopPauses.ended(String(job)));
-  return { wires, engine, loopPauses };
 }
 
 /** Root, run directory and the place of temporary files. A reset takes all of them away at the end. */
 async function openRoots(
   config: DaemonConfig,
-  log: Logger,
-  closers: Closers,
+  { log, engine }: Core,
 ): Promise<{ readonly state: StateRoot; readonly tmp: TmpDir; readonly reset: Reset }> {
   const state = await openRoot(config);
-  closers.add('root', () => state.close());
-  const tmp = openTmpDir(state, config.tmpdir);
   const reset: Reset = { options: null };
-  closers.add('files of the instance', async () => {
-    if (reset.options === null) return;
-    await removeInstanceFiles(state, { ...reset.options, elsewhere: tmp.own }).catch((error) =>
-      log.error(describeError(toTsdError(error))),
-    );
+  let ownTmp: string | null = null;
+  engine.onShutdown('root', () => {
+    if (reset.options === null) return state.close();
+    return removeInstanceFiles(state, { ...reset.options, elsewhere: ownTmp })
+      .catch((error) => log.error(describeError(toTsdError(error))))
+      .then(() => state.close());
   });
+  const tmp = openTmpDir(state, config.tmpdir);
+  ownTmp = tmp.own;
   return { state, tmp, reset };
 }

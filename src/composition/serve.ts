@@ -1,5 +1,5 @@
 /** Third step of a start: takes over what runs, watches the manifests, answers, and begins to reconcile. */
-import { serveApi } from '../api/server.ts';
+import { type ApiServer, serveApi } from '../api/server.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
 import { type ManifestWatcher, watchManifests } from '../manifest/source/watch.ts';
 import { describeError } from '../model/errors/errors.ts';
@@ -11,60 +11,56 @@ import type { Sources } from '../supervisor/sources/sources.ts';
 import { keepStatus } from '../supervisor/status-line.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import { leaveDown } from '../supervisor/take-over/restored-state.ts';
-import type { Closers } from './closers.ts';
 import { createFacade, laterIssues } from './facade.ts';
 import type { Wired } from './wire.ts';
+import { WORKED_ON } from './worked-on.ts';
 
-/** What answers and works, with the parts that end before others that were opened later. */
+/** What answers and works. */
 export interface Served {
   readonly wired: Wired;
-  readonly closeManifests: () => void | Promise<void>;
-  readonly closeApi: () => void | Promise<void>;
+  readonly server: ApiServer;
   readonly api: Supervisor;
   /** Addresses of what is served beside the API. */
   readonly addresses: Awaited<ReturnType<Observers['serve']>>;
 }
 
 /** @throws TsdError for a socket that another process has, and for other reasons that keep it from answering. */
-export async function serve(wired: Wired, closers: Closers): Promise<Served> {
+export async function serve(wired: Wired): Promise<Served> {
   const { opened, events, observers, controller, collector, onBug } = wired;
   const { config, log, engine, loopPauses, world, sources } = opened;
   await takeOver(wired);
   const watcher = watch(wired);
-  const closeManifests = closers.add('manifests', async () => {
+  const closeManifests = async () => {
     await watcher.close();
     await sources.directory.close();
-  });
+  };
+  engine.onShutdown('manifests', closeManifests, WORKED_ON);
   for (const { path, error } of laterIssues(opened))
     log.warn({ path, code: error.code, hint: error.hint }, describeError(error));
   const troubles = new LogTroubles(systemClock);
   const api = createFacade(wired, troubles);
   const addresses = await observers.serve({ world, controller, events, api });
   const server = await serveApi({ api, hosts: config.hosts, group: config.group, onBug });
-  const closeApi = closers.add('API', async () => {
-    // Begun first: it ends what only those who asked for it wait for, builds and pulls.
-    const closed = server.close();
-    await engine.shutdown();
-    await closed;
-  });
+  engine.onShutdown('API', () => server.close(), WORKED_ON);
   controller.start();
   collector.start();
   loopPauses.start();
-  closers.add('watch of the event loop', () => loopPauses.stop());
+  engine.onShutdown('watch of the event loop', () => loopPauses.stop());
   const forwarding = new LogForwarding({ world, events, log, troubles });
-  closers.add('log forwarding', () => forwarding.end());
-  return { wired, closeManifests, closeApi, api, addresses };
+  engine.onShutdown('log forwarding', () => forwarding.end(), WORKED_ON);
+  return { wired, server, api, addresses };
 }
 
 /** Says that it is ready, and how it is from now on. Signals are trapped by then: the answer may be one that ends it. */
-export function announce({ wired, api, addresses }: Served, closers: Closers): void {
+export function announce({ wired, api, addresses }: Served): void {
   const { opened, events, loop } = wired;
-  const { config, log, service, world, sources } = opened;
+  const { config, log, engine, service, world, sources } = opened;
   service.ready();
   const facts = () => ({ ...api.info(), holds: holds(sources, loop) });
-  closers.add(
+  engine.onShutdown(
     'status line',
     keepStatus(events, facts, (line) => service.status(line)),
+    WORKED_ON,
   );
   log.info({ socket: config.hosts, manifests: config.manifests, graph: world.graph.name, ...addresses }, 'ready');
 }

@@ -1,21 +1,19 @@
-/** Last step: work ends in the order in which it is given out; what is left open is for the closers. */
-import { stopAll } from '../supervisor/shutdown.ts';
+/** Last step: everything that works is told to end. What it has begun and what is open then is the engine's to end. */
 import type { Served } from './serve.ts';
 
-export async function stop({ wired, ...served }: Served): Promise<void> {
-  const { opened, prober, collector, controller, adoption } = wired;
-  const { config, log, service, loopPauses, world, sources } = opened;
+/** Why nothing is done any more while `--stop-containers` is obeyed. */
+const STOP_CONTAINERS = 'the supervisor ended with --stop-containers';
+
+export async function stop({ wired, server }: Served): Promise<void> {
+  const { opened, prober, collector, controller, stopStage } = wired;
+  const { config, log, service } = opened;
   service.stopping();
   log.info('stopping');
-  await served.closeManifests();
   prober.stop();
-  await collector.stop();
-  loopPauses.stop();
-  await controller.stop();
-  if (config.stopContainers) {
-    await adoption.lastAnswers();
-    await stopAll(world, sources.state);
-  }
-  // Log forwarding ends after it: until here something may still be written.
-  await served.closeApi();
+  if (config.stopContainers) await stopStage.run(STOP_CONTAINERS);
+  else await stopStage.ended();
+  // Not waited for here: shutdown handlers do, for as long as they may.
+  void collector.stop();
+  void controller.stop();
+  server.refuse();
 }

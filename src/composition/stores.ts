@@ -1,5 +1,6 @@
 /** Opens what is on disk. */
 import { join } from 'node:path';
+import type { OnShutdown } from '../engine/shutdown-handlers.ts';
 import { bootId } from '../ffi/process/processes.ts';
 import { describeError } from '../model/errors/errors.ts';
 import { ChangedSettings } from '../state/changed-settings.ts';
@@ -16,7 +17,6 @@ import { PREFIX, SecretStore } from '../state/secrets.ts';
 import { VolumeStore } from '../state/volumes/volumes.ts';
 import { hasHistory } from '../supervisor/declarations/start.ts';
 import type { Logger } from '../supervisor/log.ts';
-import type { Closers } from './closers.ts';
 
 export interface Stores {
   readonly containers: ContainerStore;
@@ -53,8 +53,8 @@ function privately<T>(open: () => T): T {
   }
 }
 
-/** What cannot be read is logged and left where it is. @throws TsdError; databases that are open then are in `closers`. */
-export async function openStores(state: StateRoot, log: Logger, closers: Closers): Promise<Stores> {
+/** What cannot be read is logged and left where it is. @throws TsdError; databases that are open then have their shutdown handlers. */
+export async function openStores(state: StateRoot, log: Logger, handlers: OnShutdown): Promise<Stores> {
   const { root, runDir, files, runFiles, issues, instanceId, mended } = state;
   for (const entry of mended) log.warn({ path: entry.path }, entry.message);
   const containers = new ContainerStore(root, files);
@@ -64,9 +64,9 @@ export async function openStores(state: StateRoot, log: Logger, closers: Closers
   const expected = hasHistory({ declarations, containers, volumes });
   const linksExpected = { expected: containers.ids().size > 0, hint: LINKS_HINT };
   const links = privately(() => new LinkGraph(join(root, 'linkgraph.db'), linksExpected));
-  closers.add('linkgraph.db', () => links.close());
+  handlers.onShutdown('linkgraph.db', () => links.close(), ['root']);
   const history = privately(() => openHistory(path, { expected, hint: recoveryHint(path) }));
-  closers.add('history.db', () => history.close());
+  handlers.onShutdown('history.db', () => history.close(), ['root']);
   const opened = {
     containers,
     contents: new ContentStore(root, files),

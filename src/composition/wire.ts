@@ -5,6 +5,7 @@ import { VERSION } from '../api/version.ts';
 import { systemTimers } from '../engine/timers.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
 import { readTrustDirectory } from '../images/trust/trust-store.ts';
+import { within } from '../model/clock.ts';
 import { describeError, type TsdError } from '../model/errors/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { Controller } from '../reconcile/controller.ts';
@@ -19,11 +20,12 @@ import { Pruning } from '../supervisor/pruning.ts';
 import { Pauses } from '../supervisor/requests/pauses.ts';
 import { registerTrustJobs } from '../supervisor/requests/trust-jobs.ts';
 import { copiesNeeded } from '../supervisor/sources/copies-in-use.ts';
+import { StopStage } from '../supervisor/stop-stage.ts';
 import { Adoption } from '../supervisor/take-over/take-over.ts';
 import { Timeline } from '../supervisor/timeline.ts';
-import type { Closers } from './closers.ts';
 import { createController } from './loop.ts';
 import type { Opened } from './open.ts';
+import { WORKED_ON } from './worked-on.ts';
 
 export interface Wired {
   readonly opened: Opened;
@@ -38,10 +40,11 @@ export interface Wired {
   readonly prober: Prober;
   readonly pauses: Pauses;
   readonly collector: Collector;
+  readonly stopStage: StopStage;
   readonly onBug: (error: TsdError) => void;
 }
 
-export function wire(opened: Opened, closers: Closers): Wired {
+export function wire(opened: Opened): Wired {
   const { config, log, engine, loopPauses, wires, state, world } = opened;
   const events = new SupervisorEventBus();
   const seed = randomBytes(16).toString('hex');
@@ -62,18 +65,18 @@ export function wire(opened: Opened, closers: Closers): Wired {
     onProblem: (text) => log.error(text),
     onAnswer: (key) => wires.emit('look', [key]),
   });
-  closers.add('adoption', () => adoption.stop());
-  closers.add('metrics and page', () => observers.close());
+  engine.onShutdown('adoption', () => adoption.stop(), WORKED_ON);
+  engine.onShutdown('metrics and page', () => observers.close(), WORKED_ON);
   const controller = createController({ opened, seed, adoption, loop, timeline, observers, events });
-  closers.add('reconcile loop', () => controller.stop());
+  engine.onShutdown('reconcile loop', () => controller.stop(), WORKED_ON);
   loop.attach(controller);
   wires.on('look', (keys) => controller.enqueue(keys));
   registerTrustJobs(engine, systemClock, readTrustDirectory(join(state.root, 'trust')));
   const prober = createProber(opened, { seed, timeline, events });
-  closers.add('prober', () => prober.stop());
+  engine.onShutdown('prober', () => prober.stop(), WORKED_ON);
   wires.on('probe', (keys) => prober.review(keys));
   const collector = createCollector(opened);
-  closers.add('collector', () => collector.stop());
+  engine.onShutdown('collector', () => collector.stop(), WORKED_ON);
   return {
     opened,
     events,
@@ -86,6 +89,7 @@ export function wire(opened: Opened, closers: Closers): Wired {
     prober,
     pauses: createPauses(opened, events),
     collector,
+    stopStage: createStopStage(opened, { loop, prober, controller, adoption, timeline, events }),
     onBug,
   };
 }
@@ -148,6 +152,28 @@ function createProber(
       events.emit('change');
       wires.emit('look', [change.key]);
     },
+  });
+}
+
+/** How long ops under way may keep containers from being stopped. */
+const OPS_WAIT_MS = 5_000;
+
+function createStopStage(
+  { world, sources }: Opened,
+  parts: Pick<Wired, 'loop' | 'prober' | 'controller' | 'adoption' | 'timeline' | 'events'>,
+): StopStage {
+  const { loop, prober, controller, adoption, timeline, events } = parts;
+  return new StopStage({
+    world,
+    desired: () => sources.state,
+    quiet: async (why) => {
+      loop.shutDown(why);
+      prober.stop();
+      await within(systemTimers, OPS_WAIT_MS, controller.stop(), undefined);
+      await adoption.lastAnswers();
+    },
+    onStop: (key) => timeline.override(key, 'host-shutdown', loop.ended() ?? ''),
+    onEnd: () => events.emit('change'),
   });
 }
 

@@ -7,6 +7,7 @@ import type { ExecDriver, TaskSpec } from '../drivers/contract/exec.ts';
 import type { NetworkDriver } from '../drivers/contract/network.ts';
 import { openGraphDriver } from '../drivers/graph/open.ts';
 import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../drivers/registry.ts';
+import type { OnShutdown } from '../engine/shutdown-handlers.ts';
 import { systemTimers } from '../engine/timers.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
 import { bootId } from '../ffi/process/processes.ts';
@@ -38,7 +39,6 @@ import type { StateRoot } from '../state/root.ts';
 import { DefaultNetwork, defaultMtu } from '../supervisor/default-network.ts';
 import { giveHostBack } from '../supervisor/give-back.ts';
 import type { Logger } from '../supervisor/log.ts';
-import type { Closers } from './closers.ts';
 import { freeReader } from './readers.ts';
 import type { Stores } from './stores.ts';
 
@@ -140,11 +140,11 @@ export interface WorldParts {
 
 /**
  * The default bridge is tried once here, and again by its `review`.
- * @throws TsdError; drivers that are open then are in `closers`
+ * @throws TsdError; drivers that are open then have their shutdown handlers
  */
 export function createWorld(
   parts: WorldParts,
-  closers: Closers,
+  handlers: OnShutdown,
 ): {
   readonly world: World;
   readonly defaultNetwork: DefaultNetwork;
@@ -159,12 +159,15 @@ export function createWorld(
     options: config.storageOpt,
     graphIds: stores.images.layersInUse(),
   });
-  closers.add('graph driver', () => graph.close());
+  handlers.onShutdown('graph driver', () => graph.close(), ['root']);
   const boot = bootId();
   const { containers, images, volumes, links, history, changedSettings } = stores;
   const network = createNetworkDriver(config, instance, changedSettings);
-  closers.add('network driver', () => network.close());
-  closers.add('what was changed on the host', () => giveHostBack({ containers, exec, network }, log));
+  handlers.onShutdown('network driver', () => network.close(), ['root']);
+  handlers.onShutdown('what was changed on the host', () => giveHostBack({ containers, exec, network }, log), [
+    'exec driver',
+    'network driver',
+  ]);
   const defaultNetwork = new DefaultNetwork({ ...config, driver: network, records: history.resources, log });
   const names = new NetworkNames({
     containers,
@@ -173,7 +176,7 @@ export function createWorld(
     onProblem: (text) => log.error(text),
     unread: (id) => unreadPeer(world, id),
   });
-  closers.add('names of networks', () => names.end());
+  handlers.onShutdown('names of networks', () => names.end(), ['exec driver', 'network driver']);
   const world: World = {
     instance,
     clock: systemClock,

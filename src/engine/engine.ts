@@ -4,10 +4,14 @@ import { TsdError } from '../model/errors/errors.ts';
 import type { Handler, JobHost, JobOptions } from './job.ts';
 import { Job } from './job.ts';
 import type { JobSpec } from './job-spec.ts';
+import { type Close, type FailedHandler, type OnShutdown, ShutdownHandlers } from './shutdown-handlers.ts';
 
 /** How long a shutdown waits for jobs that run, and then for its own handlers (docker 1.4, engine.go). */
 const JOBS_WAIT_MS = 5_000;
 const HANDLERS_WAIT_MS = 10_000;
+/** How long a part stays open for another that hangs; what is left of the time is for the part itself. */
+const TURN_MS = HANDLERS_WAIT_MS / 2;
+const SHUTTING_DOWN = 'the supervisor is shutting down';
 
 /** Lists what is registered, as Docker's engine does. */
 const COMMANDS: JobSpec = {
@@ -32,17 +36,26 @@ interface Registered {
   readonly handler: Handler;
 }
 
+/** What a shutdown could not end, and what failed in it. */
+export interface ShutdownReport {
+  /** `name(args)` of jobs that ran on when their time was over. */
+  readonly jobs: readonly string[];
+  readonly hanging: readonly string[];
+  readonly failed: readonly FailedHandler[];
+}
+
 /** The register of what the supervisor can do: every effect is a job run here. */
-export class Engine {
+export class Engine implements OnShutdown {
   readonly #handlers = new Map<string, Registered>();
-  readonly #onShutdown: (() => void | Promise<void>)[] = [];
+  readonly #atShutdown = new ShutdownHandlers();
   readonly #options: EngineOptions;
   readonly #host: JobHost;
   #catchall: Handler | undefined;
   #tasks = 0;
   readonly #running = new Set<Job>();
   #idle: (() => void) | undefined;
-  #shutDown = false;
+  #drained: Promise<readonly string[]> | null = null;
+  #shutDown: Promise<ShutdownReport> | null = null;
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -101,40 +114,60 @@ export class Engine {
     return this.jobs().flatMap((job) => (job.spec.endless === true ? [] : [String(job)]));
   }
 
-  get isShutDown(): boolean {
-    return this.#shutDown;
+  /** Shutdown handlers that have not ended. */
+  get open(): readonly string[] {
+    return this.#atShutdown.names;
   }
 
-  /** `handler` runs at shutdown, at the same time as the others. */
-  onShutdown(handler: () => void | Promise<void>): void {
-    this.#onShutdown.push(handler);
+  /** No job begins any more. */
+  get isShutDown(): boolean {
+    return this.#drained !== null;
+  }
+
+  onShutdown(name: string, close: Close, uses?: readonly string[]): Close {
+    return this.#atShutdown.onShutdown(name, close, uses);
   }
 
   /**
-   * Refuses new jobs, waits up to 5 s for those that run, then runs all shutdown handlers at once and waits up to 10 s
-   * for them. Resolves in any case; a second call resolves at once. Failures of handlers are logged.
+   * Refuses new jobs and waits up to 5 s for those that run; then it calls them off, those at once that say so.
+   * @returns those that had not ended by themselves
    */
-  async shutdown(): Promise<void> {
-    if (this.#shutDown) return;
-    this.#shutDown = true;
-    const { timers, log } = this.#options;
-    if (this.#tasks > 0) {
-      const idle = new Promise<void>((resolve) => {
-        this.#idle = resolve;
-      });
-      await within(timers, JOBS_WAIT_MS, idle, undefined);
-    }
-    const handlers = this.#onShutdown.map(async (handler) => handler());
-    const results = await within(timers, HANDLERS_WAIT_MS, Promise.allSettled(handlers), null);
-    if (results === null) log?.(`shutdown: handlers still run after ${HANDLERS_WAIT_MS / 1000} s`);
-    for (const result of results ?? []) {
-      if (result.status === 'rejected') log?.(`shutdown: ${String(result.reason)}`);
-    }
+  drain(): Promise<readonly string[]> {
+    this.#drained ??= this.#drain();
+    return this.#drained;
+  }
+
+  /**
+   * As {@link drain}; then runs the shutdown handlers at once and waits up to 10 s for them. Resolves in any case; a
+   * second call does nothing and waits for the first.
+   */
+  shutdown(): Promise<ShutdownReport> {
+    this.#shutDown ??= this.#end();
+    return this.#shutDown;
+  }
+
+  async #drain(): Promise<readonly string[]> {
+    if (this.#tasks === 0) return [];
+    for (const job of this.#running) if (job.spec.calledOffAtShutdown === true) job.cancel(SHUTTING_DOWN);
+    const idle = new Promise<void>((resolve) => {
+      this.#idle = resolve;
+    });
+    await within(this.#options.timers, JOBS_WAIT_MS, idle, undefined);
+    const late = this.running();
+    for (const job of this.#running) if (job.spec.endless !== true) job.cancel(SHUTTING_DOWN);
+    return late;
+  }
+
+  async #end(): Promise<ShutdownReport> {
+    const jobs = await this.drain();
+    const { timers } = this.#options;
+    const limits = { timers, totalMs: HANDLERS_WAIT_MS, turnMs: TURN_MS };
+    return { jobs, ...(await this.#atShutdown.close(limits)) };
   }
 
   #enter(job: Job): void {
-    if (this.#shutDown && !job.env.getBool('overrideShutdown')) {
-      throw new TsdError('TSD_ENGINE_SHUTDOWN', 'engine is shutdown');
+    if (this.isShutDown && !job.env.getBool('overrideShutdown')) {
+      throw new TsdError('TSD_ENGINE_SHUTDOWN', `${job.name} was not begun: ${SHUTTING_DOWN}`);
     }
     if (job.spec.endless !== true) this.#tasks++;
     this.#running.add(job);

@@ -27,4 +27,6 @@ export interface JobSpec {
   readonly recorded?: true;
   /** Lasts as long as the engine: a shutdown does not wait for it. */
   readonly endless?: true;
+  /** A shutdown calls it off at once: nothing is lost that cannot be made again. Left out, when its time is over. */
+  readonly calledOffAtShutdown?: true;
 }

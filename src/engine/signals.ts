@@ -2,8 +2,9 @@
 const SIGNALS = { SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const;
 type TrappedSignal = keyof typeof SIGNALS;
 
-/** The nth request to end that is not waited for any more. */
-const IMPATIENT = 4;
+/** The nth request to end that waits no longer for containers, and the one that waits for nothing. */
+const IMPATIENT = 3;
+const FORCED = 4;
 
 /** The part of `process` that signal handling needs. */
 export interface SignalHost {
@@ -11,22 +12,32 @@ export interface SignalHost {
   exit(code: number): void;
 }
 
+export interface EndRequests {
+  /** The first request: end cleanly. */
+  end(): void;
+  /** Another one while that takes its time. @param count with the first */
+  again(count: number): void;
+  /** The third: leave containers as they are, and end cleanly. */
+  letGo(): void;
+  /** SIGQUIT: say where everything is, before the request is obeyed. */
+  dump(): void;
+}
+
 /**
- * SIGINT and SIGTERM clean up and exit 0 (1 when that fails); the second and third are ignored, the fourth exits at once with 128 + signal.
- * SIGQUIT exits at once with 131, unless `debug` leaves it to Node, which then may be asked for a report.
+ * SIGINT, SIGTERM and SIGQUIT are requests to end; they are counted together. The third lets containers go; the fourth,
+ * which is the third repeat, exits at once with 128 + signal. With `debug` SIGQUIT is the kernel's: it ends the process at
+ * once, even one that hangs in a call.
  */
-export function trapSignals(host: SignalHost, cleanup: () => Promise<void>, debug = false): void {
-  let requests = 0;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    host.on(signal, () => {
-      requests++;
-      if (requests === 1)
-        cleanup().then(
-          () => host.exit(0),
-          () => host.exit(1),
-        );
-      else if (requests >= IMPATIENT) host.exit(128 + SIGNALS[signal]);
-    });
-  }
-  if (!debug) host.on('SIGQUIT', () => host.exit(128 + SIGNALS.SIGQUIT));
+export function trapSignals(host: SignalHost, requests: EndRequests, debug: boolean): void {
+  let count = 0;
+  const request = (signal: TrappedSignal): void => {
+    count++;
+    if (signal === 'SIGQUIT') requests.dump();
+    if (count === 1) requests.end();
+    else if (count >= FORCED) host.exit(128 + SIGNALS[signal]);
+    else requests.again(count);
+    if (count === IMPATIENT) requests.letGo();
+  };
+  const trapped: readonly TrappedSignal[] = debug ? ['SIGINT', 'SIGTERM'] : ['SIGINT', 'SIGTERM', 'SIGQUIT'];
+  for (const signal of trapped) host.on(signal, () => request(signal));
 }

@@ -61,10 +61,10 @@ export class LoopStatus implements LoopState {
     this.#controller?.enqueue(keys);
   }
 
-  /** From now on nothing is done any more, and every container that does not run says so. */
-  shutDown(): void {
+  /** From now on nothing is done any more, and every container that does not run says so. @param why before the time */
+  shutDown(why: string): void {
     const at = formatTime(this.#options.clock.now().wallMs).replace(/\.\d+/, '');
-    this.#ended ??= `the host was shut down by \`tsdocker host-shutdown\` at ${at}`;
+    this.#ended ??= `${why} at ${at}`;
   }
 
   /** The desired state changed. An edit of a file has no client to which its effect could be reported. */

@@ -20,7 +20,20 @@ function dependents(desired: DesiredState): ReadonlyMap<ResourceKey, readonly Re
   return users;
 }
 
-async function stopOne(world: World, id: string): Promise<boolean> {
+export interface StopOptions {
+  /** Called before one is stopped. */
+  readonly onStop: (key: ResourceKey) => void;
+  /** Aborts when no more containers are to be stopped. */
+  readonly letGo: AbortSignal;
+}
+
+export interface StopReport {
+  readonly stopped: number;
+  /** Names of containers that run all the same. */
+  readonly running: readonly string[];
+}
+
+async function stopOne(world: World, id: string, letGo: AbortSignal): Promise<boolean> {
   const record = world.containers.get(id);
   if (!record || !world.exec.running(id)) return false;
   try {
@@ -34,8 +47,9 @@ async function stopOne(world: World, id: string): Promise<boolean> {
   const spec = record.owner ? containerSpecOf(record.owner) : null;
   try {
     const patienceMs = record.stopTimeoutMs ?? spec?.stopTimeoutMs ?? DEFAULT_STOP_MS;
-    await endRun(world, record, spec?.stopSignal ?? 'SIGTERM', patienceMs);
+    await endRun(world, record, spec?.stopSignal ?? 'SIGTERM', patienceMs, letGo);
   } catch {
+    if (letGo.aborted) return false;
     // A shim that does not answer passes no signal on; its payload can still be killed.
     await world.exec.kill(record.id);
   }
@@ -44,16 +58,12 @@ async function stopOne(world: World, id: string): Promise<boolean> {
   return true;
 }
 
-/**
- * Dependents first, independent containers at the same time. Failures of one do not keep the others running.
- * Returns how many were stopped.
- * @param onStop called before one is stopped
- */
+/** Dependents first, independent containers at the same time. Failures of one do not keep the others running. */
 export async function stopAll(
   world: World,
   desired: DesiredState,
-  onStop: (key: ResourceKey) => void = () => {},
-): Promise<number> {
+  { onStop, letGo }: StopOptions,
+): Promise<StopReport> {
   const users = dependents(desired);
   const stopped = new Map<string, Promise<boolean>>();
   const stop = (record: ContainerRecord): Promise<boolean> => {
@@ -64,12 +74,15 @@ export async function stopAll(
       const waits = (key ? (users.get(key) ?? []) : []).flatMap((user) => world.containers.byKey(user) ?? []);
       // Cycles are refused at validation, so this ends.
       await Promise.allSettled(waits.map(stop));
-      if (key && world.exec.running(record.id)) onStop(key);
-      return stopOne(world, record.id);
+      if (letGo.aborted || world.exec.running(record.id) === null) return false;
+      if (key) onStop(key);
+      return stopOne(world, record.id, letGo);
     })();
     stopped.set(record.id, work);
     return work;
   };
   const results = await Promise.allSettled(world.containers.all().map(stop));
-  return results.filter((result) => result.status === 'fulfilled' && result.value).length;
+  const stoppedCount = results.filter((result) => result.status === 'fulfilled' && result.value).length;
+  const running = world.containers.all().filter(({ id }) => world.exec.running(id) !== null);
+  return { stopped: stoppedCount, running: running.map(({ engineName }) => engineName).sort() };
 }

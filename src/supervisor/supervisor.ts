@@ -10,6 +10,7 @@ import type {
   DiffView,
   DoctorCheck,
   ExecRequest,
+  HostShutdownView,
   InfoView,
   ListName,
   LogEntry,
@@ -83,7 +84,7 @@ export interface SupervisorParts {
   readonly facts: Pick<InfoView, 'id' | 'version' | 'manifests' | 'socket' | 'defaultBridge' | 'labels' | 'warnings'>;
   readonly doctor: () => Promise<readonly DoctorCheck[]>;
   /** Ends the loop and stops all containers; resolves with how many ran. */
-  readonly stopEverything: () => Promise<number>;
+  readonly stopEverything: () => Promise<HostShutdownView>;
   readonly reset: (options: ResetOptions) => Promise<ResetView>;
 }
 
@@ -322,7 +323,7 @@ export class Supervisor implements SupervisorApi {
     return await this.#parts.doctor();
   }
 
-  async hostShutdown(): Promise<number> {
+  async hostShutdown(): Promise<HostShutdownView> {
     return await this.#parts.stopEverything();
   }
 

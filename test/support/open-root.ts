@@ -1,10 +1,13 @@
 import { join } from 'node:path';
 import pino from 'pino';
 import { afterEach } from 'vitest';
-import { Closers } from '../../src/composition/closers.ts';
 import { openStores, type Stores } from '../../src/composition/stores.ts';
+import { ShutdownHandlers } from '../../src/engine/shutdown-handlers.ts';
+import { systemTimers } from '../../src/engine/timers.ts';
 import type { StateFiles } from '../../src/state/files/durable.ts';
 import { openRoot } from '../../src/state/root.ts';
+
+const LIMITS = { timers: systemTimers, totalMs: 10_000, turnMs: 5_000 };
 
 /** A root and its stores, as the supervisor opens them. */
 export interface OpenState extends Stores {
@@ -14,13 +17,13 @@ export interface OpenState extends Stores {
 
 async function openState(directory: string): Promise<OpenState> {
   const root = await openRoot({ root: join(directory, 'root'), runDir: join(directory, 'run'), pidfile: null });
-  const closers = new Closers();
-  closers.add('root', () => root.close());
+  const handlers = new ShutdownHandlers();
+  handlers.onShutdown('root', () => root.close());
   const close = async (): Promise<void> => {
-    for (const { error } of await closers.close()) throw error;
+    for (const { error } of (await handlers.close(LIMITS)).failed) throw error;
   };
   try {
-    return { ...(await openStores(root, pino({ level: 'silent' }), closers)), files: root.files, close };
+    return { ...(await openStores(root, pino({ level: 'silent' }), handlers)), files: root.files, close };
   } catch (error) {
     await close();
     throw error;

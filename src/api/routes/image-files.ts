@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { get, json, param, post, type Route, stream } from './route.ts';
+import { finishing, get, json, param, post, type Route, stream } from './route.ts';
 import { absolutePath } from './schemas.ts';
 
 const texts = z.array(z.string());
@@ -35,18 +35,22 @@ const pruneBody = z.strictObject({
 
 /** Images as files, changes of containers, the disk. */
 export const imageFileRoutes: readonly Route[] = [
-  post('/images/save', saveBody, (body, { api, signal }) => stream(api.imageFiles.save(body, signal))),
-  post('/images/import', importBody, (body, { api, signal }) => stream(api.imageFiles.import(body, signal))),
+  finishing(post('/images/save', saveBody, (body, { api, signal }) => stream(api.imageFiles.save(body, signal)))),
+  finishing(post('/images/import', importBody, (body, { api, signal }) => stream(api.imageFiles.import(body, signal)))),
   get('/images/tree', async ({ api }) => json(await api.imageFiles.tree())),
-  post('/containers/:name/export', exportBody, ({ path }, request) =>
-    stream(request.api.imageFiles.export(param(request, 'name'), path, request.signal)),
+  finishing(
+    post('/containers/:name/export', exportBody, ({ path }, request) =>
+      stream(request.api.imageFiles.export(param(request, 'name'), path, request.signal)),
+    ),
   ),
-  post('/containers/:name/commit', commitBody, (body, request) =>
-    stream(request.api.imageFiles.commit(param(request, 'name'), body, request.signal)),
+  finishing(
+    post('/containers/:name/commit', commitBody, (body, request) =>
+      stream(request.api.imageFiles.commit(param(request, 'name'), body, request.signal)),
+    ),
   ),
   get('/containers/:name/changes', async (request) =>
     json(await request.api.imageFiles.changes(param(request, 'name'), request.signal)),
   ),
   get('/system/df', async ({ api }) => json(await api.imageFiles.diskUsage())),
-  post('/system/prune', pruneBody, async (body, { api }) => json(await api.imageFiles.prune(body))),
+  finishing(post('/system/prune', pruneBody, async (body, { api }) => json(await api.imageFiles.prune(body)))),
 ];

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { post, type Route, stream } from './route.ts';
+import { finishing, post, type Route, stream } from './route.ts';
 import { absolutePath } from './schemas.ts';
 
 const loadBody = z.strictObject({
@@ -7,5 +7,5 @@ const loadBody = z.strictObject({
 });
 
 export const imageRoutes: readonly Route[] = [
-  post('/images/load', loadBody, ({ path }, { api, signal }) => stream(api.load(path, signal))),
+  finishing(post('/images/load', loadBody, ({ path }, { api, signal }) => stream(api.load(path, signal)))),
 ];

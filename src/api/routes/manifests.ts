@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { json, post, type Route, stream } from './route.ts';
+import { finishing, json, post, type Route, stream } from './route.ts';
 import { kind, manifests, settleMs, waitMs } from './schemas.ts';
 
 const applyBody = z.strictObject({
@@ -29,7 +29,9 @@ export const manifestRoutes: readonly Route[] = [
   post('/remove', removeBody, (body, { api, signal, peerUid }) =>
     stream(api.remove({ ...body, askedBy: peerUid() }, signal)),
   ),
-  post('/host-shutdown', z.strictObject({}), async (_body, { api }) => json({ stopped: await api.hostShutdown() })),
-  post('/reset', z.strictObject({ volumes: z.boolean() }), async (body, { api }) => json(await api.reset(body))),
+  finishing(post('/host-shutdown', z.strictObject({}), async (_body, { api }) => json(await api.hostShutdown()))),
+  finishing(
+    post('/reset', z.strictObject({ volumes: z.boolean() }), async (body, { api }) => json(await api.reset(body))),
+  ),
   post('/approve', approveBody, async (body, { api, peerUid }) => json(await api.approve(body.names, peerUid()))),
 ];

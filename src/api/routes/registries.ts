@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { validate } from '../request-body.ts';
-import { DONE, get, json, post, type Route, stream } from './route.ts';
+import { DONE, finishing, get, json, post, type Route, stream } from './route.ts';
 
 const login = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('password'), username: z.string().min(1), password: z.string() }),
@@ -21,12 +21,14 @@ const historyQuery = z.strictObject({ image: reference });
 /** Registries, and the names of images. */
 export const registryRoutes: readonly Route[] = [
   post('/images/pull', pullBody, (body, { api, signal }) => stream(api.registry.pull(body, signal))),
-  post('/images/push', pushBody, (body, { api, signal }) => stream(api.registry.push(body, signal))),
-  post('/images/tag', tagBody, async ({ image, name, force }, { api }) => {
-    await api.registry.tag(image, name, force);
-    return DONE;
-  }),
-  post('/images/remove', removeBody, async (body, { api }) => json(await api.registry.removeImage(body))),
+  finishing(post('/images/push', pushBody, (body, { api, signal }) => stream(api.registry.push(body, signal)))),
+  finishing(
+    post('/images/tag', tagBody, async ({ image, name, force }, { api }) => {
+      await api.registry.tag(image, name, force);
+      return DONE;
+    }),
+  ),
+  finishing(post('/images/remove', removeBody, async (body, { api }) => json(await api.registry.removeImage(body)))),
   get('/images/history', async ({ api, query }) =>
     json(await api.registry.imageHistory(validate(historyQuery, { ...query }, 'query').image)),
   ),

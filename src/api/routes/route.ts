@@ -18,7 +18,7 @@ export interface ApiRequest {
   /** Uid of the process that asks; null where the connection does not tell. */
   readonly peerUid: () => number | null;
   readonly readBody: () => Promise<unknown>;
-  /** Aborts when the client is gone. */
+  /** Aborts when the client is gone or the server ends. */
   readonly signal: AbortSignal;
 }
 
@@ -27,6 +27,8 @@ export interface Route {
   /** Below the API's prefix, in find-my-way's syntax. */
   readonly path: string;
   readonly answer: (request: ApiRequest) => Promise<Reply> | Reply;
+  /** A supervisor that ends waits for it, as long as it waits for jobs; others are ended at once. */
+  readonly finishes?: true;
 }
 
 export function json(value: unknown): Reply {
@@ -54,6 +56,10 @@ export function post<T>(
     path,
     answer: async (request) => answer(validate(schema, await request.readBody(), 'body'), request),
   };
+}
+
+export function finishing(route: Route): Route {
+  return { ...route, finishes: true };
 }
 
 /** A parameter that the route's path declares. */

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SupervisorClient } from '../../../src/api/client.ts';
 import { TsdError } from '../../../src/model/errors/errors.ts';
 import { type Served, serve } from '../../support/api/served.ts';
-import { until } from '../../support/wait.ts';
+import { gate, until } from '../../support/wait.ts';
 
 let served: Served;
 beforeEach(async () => {
@@ -144,13 +144,34 @@ describe('a side that disconnects', () => {
     const { client, supervisor } = served;
     const drained = all(client.logs('web', follow));
     const outcome = expect(drained).rejects.toMatchObject({
-      code: 'TSD_NO_SUPERVISOR',
-      message: 'the connection to the supervisor was lost',
+      code: 'TSD_ENGINE_SHUTDOWN',
+      message: 'the supervisor is shutting down',
     });
     await until('the follower to wait', () => supervisor.openFollowers === 1);
     await served.end();
     await outcome;
     await until('the follower to be let go', () => supervisor.openFollowers === 0);
+  });
+
+  test('a server that refuses ends who waits, finishes work, and answers nothing else', async () => {
+    const { client, supervisor } = served;
+    const work = gate();
+    const begun = gate();
+    supervisor.hostShutdown = async () => {
+      begun.open();
+      await work.passed;
+      return { stopped: 3, running: [] };
+    };
+    const following = all(client.logs('web', follow));
+    const ended = expect(following).rejects.toMatchObject({ code: 'TSD_ENGINE_SHUTDOWN' });
+    await until('the follower to wait', () => supervisor.openFollowers === 1);
+    const working = client.hostShutdown();
+    await begun.passed;
+    served.server.refuse();
+    await ended;
+    await expect(client.list('containers')).rejects.toMatchObject({ code: 'TSD_ENGINE_SHUTDOWN' });
+    work.open();
+    expect(await working).toEqual({ stopped: 3, running: [] });
   });
 
   test('a slow reader holds back the stream', async () => {

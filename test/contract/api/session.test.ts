@@ -99,9 +99,9 @@ test('a vanished client hangs up a terminal and leaves the rest running', async 
   expect(plainBatch.signals).toEqual([]);
 });
 
-test('a lost supervisor ends the outputs and rejects the exit code', async () => {
+test('a supervisor that ends says so, ends outputs and rejects the exit code', async () => {
   const [session] = await open(['hold']);
-  const outcome = expect(session.exited).rejects.toMatchObject({ code: 'TSD_NO_SUPERVISOR' });
+  const outcome = expect(session.exited).rejects.toMatchObject({ code: 'TSD_ENGINE_SHUTDOWN' });
   await served.end();
   await outcome;
   expect(await text(session.stdout)).toBe('');

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import pino from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import { Closers } from '../../../src/composition/closers.ts';
 import { openStores } from '../../../src/composition/stores.ts';
+import { ShutdownHandlers } from '../../../src/engine/shutdown-handlers.ts';
+import { systemTimers } from '../../../src/engine/timers.ts';
 import { openRoot } from '../../../src/state/root.ts';
 import { temporaryDirectories } from '../../support/temp-root.ts';
 
@@ -31,9 +32,11 @@ test('a refused database closes those opened before it', async () => {
   newer.pragma('user_version = 9999');
   newer.close();
   const before = descriptorsBelow(state.root);
-  const closers = new Closers();
-  await expect(openStores(state, pino({ level: 'silent' }), closers)).rejects.toThrow(/has schema 9999/);
+  const handlers = new ShutdownHandlers();
+  handlers.onShutdown('root', () => {});
+  await expect(openStores(state, pino({ level: 'silent' }), handlers)).rejects.toThrow(/has schema 9999/);
   expect(descriptorsBelow(state.root)).toContain(join(state.root, 'linkgraph.db'));
-  expect(await closers.close()).toEqual([]);
+  const limits = { timers: systemTimers, totalMs: 10_000, turnMs: 5_000 };
+  expect(await handlers.close(limits)).toEqual({ failed: [], hanging: [] });
   expect(descriptorsBelow(state.root)).toEqual(before);
 });

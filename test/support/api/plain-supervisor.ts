@@ -10,6 +10,7 @@ import type {
   DiffView,
   DoctorCheck,
   ExecRequest,
+  HostShutdownView,
   ImageView,
   InfoView,
   LogEntry,
@@ -408,9 +409,9 @@ export class PlainSupervisor implements SupervisorApi {
     return { stopped: 0, stays: [] };
   }
 
-  async hostShutdown(): Promise<number> {
+  async hostShutdown(): Promise<HostShutdownView> {
     this.#record('hostShutdown', null);
-    return 2;
+    return { stopped: 2, running: [] };
   }
 
   approvals(): readonly ApprovalView[] {

@@ -7,6 +7,7 @@ import { PlainSupervisor } from './plain-supervisor.ts';
 
 export interface Served {
   readonly supervisor: PlainSupervisor;
+  readonly server: ApiServer;
   readonly client: SupervisorClient;
   readonly directory: string;
   readonly socketPath: string;
@@ -40,5 +41,5 @@ export async function serve(options: { readonly receiveTimeoutMs?: number } = {}
     await running.close();
     rmSync(directory, { recursive: true, force: true });
   };
-  return { supervisor, client: new SupervisorClient(host), directory, socketPath, host, bugs, end };
+  return { supervisor, server: running, client: new SupervisorClient(host), directory, socketPath, host, bugs, end };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Engine } from '../../../src/engine/engine.ts';
+import type { Job } from '../../../src/engine/job.ts';
 import { TsdError } from '../../../src/model/errors/errors.ts';
 import { ManualTime, settled } from '../../support/manual-time.ts';
 
@@ -105,7 +106,7 @@ describe('shutdown', () => {
     await e.shutdown();
     await expect(e.job('job').run()).rejects.toMatchObject({
       code: 'TSD_ENGINE_SHUTDOWN',
-      message: 'engine is shutdown',
+      message: 'job was not begun: the supervisor is shutting down',
     });
     const urgent = e.job('job');
     urgent.env.setBool('overrideShutdown', true);
@@ -118,12 +119,12 @@ describe('shutdown', () => {
     let finish = () => {};
     e.register('slow', () => new Promise((resolve) => (finish = () => resolve(0))));
     const events: string[] = [];
-    e.onShutdown(async () => {
+    e.onShutdown('a', async () => {
       events.push('a begins');
       await settled();
       events.push('a ends');
     });
-    e.onShutdown(() => {
+    e.onShutdown('b', () => {
       events.push('b');
     });
     const running = e.job('slow').run();
@@ -132,46 +133,78 @@ describe('shutdown', () => {
     expect(events).toEqual([]);
     finish();
     await Promise.all([running, shutdown]);
-    expect(events).toEqual(['a begins', 'b', 'a ends', 'down']);
+    expect(events).toEqual(['b', 'a begins', 'a ends', 'down']);
   });
 
   test('waits five seconds for jobs, ten for handlers, and not for the API server', async () => {
-    const { engine: e, time, log } = engine();
+    const { engine: e, time } = engine();
     const never = () => new Promise<undefined>(() => {});
     e.register('stuck', never);
     e.register({ name: 'serveapi', summary: 'answers', endless: true }, never);
     const events: string[] = [];
-    e.onShutdown(async () => {
+    e.onShutdown('stuck part', async () => {
       events.push('handler');
       await never();
     });
     void e.job('serveapi').run();
     void e.job('stuck').run();
-    const down = e.shutdown().then(() => events.push('down'));
+    const down = e.shutdown();
+    void down.then(() => events.push('down'));
     await time.advance(4_999);
     expect(events).toEqual([]);
     await time.advance(1);
     expect(events).toEqual(['handler']);
     await time.advance(10_000);
-    await down;
-    expect([events, log.at(-1), time.pending]).toEqual([
-      ['handler', 'down'],
-      'shutdown: handlers still run after 10 s',
-      0,
-    ]);
+    expect(await down).toEqual({ jobs: ['stuck()'], hanging: ['stuck part'], failed: [] });
+    expect([events, time.pending]).toEqual([['handler', 'down'], 0]);
   });
 
-  test('continues after a failing handler, and does nothing the second time', async () => {
-    const { engine: e, log } = engine();
+  test('continues after a failing handler, and waits for the first call in the second', async () => {
+    const { engine: e } = engine();
     let calls = 0;
-    e.onShutdown(() => {
+    e.onShutdown('failing', () => {
       throw new Error('first');
     });
-    e.onShutdown(() => {
+    e.onShutdown('counting', () => {
       calls++;
     });
+    const [one, two] = await Promise.all([e.shutdown(), e.shutdown()]);
+    expect([calls, one === two]).toEqual([1, true]);
+    expect(one.failed).toMatchObject([{ name: 'failing', error: { message: expect.stringContaining('first') } }]);
+  });
+
+  test('calls off at once what says so, and the rest when its time is over', async () => {
+    const { engine: e, time } = engine();
+    const seen: string[] = [];
+    const untilCalledOff = (job: Job) =>
+      new Promise<undefined>((_, reject) => {
+        job.signal.addEventListener('abort', () => {
+          seen.push(job.name);
+          reject(job.signal.reason);
+        });
+      });
+    e.register({ name: 'pull', summary: 'pulls', calledOffAtShutdown: true }, untilCalledOff);
+    e.register('commit', untilCalledOff);
+    const ended = Promise.allSettled([e.job('pull').run(), e.job('commit').run()]);
+    const drained = e.drain();
+    await settled();
+    expect(seen).toEqual(['pull']);
+    await time.advance(5_000);
+    expect([seen, await drained]).toEqual([['pull', 'commit'], ['commit()']]);
+    expect((await ended).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  });
+
+  test('a drained engine refuses jobs and keeps its parts open', async () => {
+    const { engine: e } = engine();
+    let closed = false;
+    e.onShutdown('part', () => {
+      closed = true;
+    });
+    e.register('job', () => 0);
+    expect(await e.drain()).toEqual([]);
+    await expect(e.job('job').run()).rejects.toMatchObject({ code: 'TSD_ENGINE_SHUTDOWN' });
+    expect([closed, e.open]).toEqual([false, ['part']]);
     await e.shutdown();
-    await e.shutdown();
-    expect([calls, log]).toEqual([1, ['shutdown: Error: first']]);
+    expect(closed).toBe(true);
   });
 });

@@ -1,3 +1,4 @@
+import { TsdError } from '../../../model/errors/errors.ts';
 import type { Command } from '../../command-line/command.ts';
 import type { CliContext } from '../../context.ts';
 import { document } from '../../documentation.ts';
@@ -16,7 +17,7 @@ export function configure(command: Command, context: CliContext): void {
     ],
     exitCodes: [
       ['0', 'all containers are stopped, or the host stays up'],
-      ['1', 'the supervisor does not answer'],
+      ['1', 'the supervisor does not answer, or a container still runs'],
     ],
   });
   command.option('--now', 'do not ask systemd whether the host goes down');
@@ -36,6 +37,12 @@ async function run(context: CliContext, now: boolean): Promise<number> {
     return EXIT.ok;
   }
   const client = await context.client();
-  context.print(`Stopped ${plural(await client.hostShutdown(), 'container')}.`);
+  const { stopped, running } = await client.hostShutdown();
+  context.print(`Stopped ${plural(stopped, 'container')}.`);
+  if (running.length > 0) {
+    throw new TsdError('TSD_TIMEOUT', `${plural(running.length, 'container')} still run: ${running.join(', ')}`, {
+      hint: "The supervisor's log says why: `journalctl -u tsdocker`.",
+    });
+  }
   return EXIT.ok;
 }

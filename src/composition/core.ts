@@ -1,0 +1,27 @@
+/** Before the first step: what every part is registered with. Nothing is open yet. */
+import { Engine } from '../engine/engine.ts';
+import { systemTimers } from '../engine/timers.ts';
+import { systemClock } from '../ffi/boot-clock.ts';
+import type { Logger } from '../supervisor/log.ts';
+import { LoopPauses } from '../supervisor/loop-pauses.ts';
+import { Wires } from './wires.ts';
+
+export interface Core {
+  readonly log: Logger;
+  readonly engine: Engine;
+  readonly loopPauses: LoopPauses;
+  readonly wires: Wires;
+}
+
+export function createCore(log: Logger): Core {
+  const wires = new Wires();
+  const engine = new Engine({
+    clock: systemClock,
+    timers: systemTimers,
+    log: (line) => log.debug(line),
+    onEnd: (job) => wires.emit('jobEnded', job),
+  });
+  const loopPauses = new LoopPauses({ clock: systemClock, timers: systemTimers, running: () => engine.running() });
+  wires.on('jobEnded', (job) => loopPauses.ended(String(job)));
+  return { log, engine, loopPauses, wires };
+}

@@ -1,0 +1,53 @@
+/** The stage before a shutdown in which all containers are stopped. */
+import type { DesiredState } from '../model/desired.ts';
+import type { ResourceKey } from '../model/resource.ts';
+import type { World } from '../reconcile/ops/world.ts';
+import { type StopReport, stopAll } from './shutdown.ts';
+
+export interface StopStageParts {
+  readonly world: World;
+  readonly desired: () => DesiredState;
+  /** Nothing else starts or stops a container from now on. @param why as containers that do not run say it */
+  readonly quiet: (why: string) => Promise<void>;
+  /** Called before one is stopped. */
+  readonly onStop: (key: ResourceKey) => void;
+  readonly onEnd: () => void;
+}
+
+export class StopStage {
+  readonly #parts: StopStageParts;
+  readonly #letGo = new AbortController();
+  #running: Promise<StopReport> | null = null;
+
+  constructor(parts: StopStageParts) {
+    this.#parts = parts;
+  }
+
+  /** Whoever asks while it runs gets the result of all. */
+  run(why: string): Promise<StopReport> {
+    this.#running ??= this.#run(why).finally(() => {
+      this.#running = null;
+    });
+    return this.#running;
+  }
+
+  /** Resolves when it does not run. */
+  async ended(): Promise<void> {
+    await this.#running?.catch(() => {});
+  }
+
+  /** No more containers are stopped, and those that were asked to end are left to their shims. */
+  letGo(): void {
+    this.#letGo.abort();
+  }
+
+  async #run(why: string): Promise<StopReport> {
+    const { world, desired, quiet, onStop, onEnd } = this.#parts;
+    await quiet(why);
+    try {
+      return await stopAll(world, desired(), { onStop, letGo: this.#letGo.signal });
+    } finally {
+      onEnd();
+    }
+  }
+}
