@@ -1,14 +1,25 @@
 /** What the API answers from: the parts of a supervisor behind one facade. */
 import type { Driver } from '../drivers/contract/driver.ts';
+import { observe, observedContainer } from '../reconcile/observe.ts';
 import type { StateIssue } from '../state/files/state-file.ts';
 import { runDoctor } from '../supervisor/doctor/doctor.ts';
 import { stateFacts } from '../supervisor/doctor/state-checks.ts';
+import { Builds } from '../supervisor/images/builds.ts';
+import { ImageFiles } from '../supervisor/images/image-files.ts';
 import { ImageJobs } from '../supervisor/images/image-jobs.ts';
+import { RegistryCommands } from '../supervisor/images/registry-commands.ts';
 import type { LogTroubles } from '../supervisor/logs/forwarding/log-troubles.ts';
+import type { ApplyParts } from '../supervisor/requests/apply.ts';
+import { Approvals } from '../supervisor/requests/approvals.ts';
+import { ContainerCommands } from '../supervisor/requests/container-commands.ts';
+import { NamedResources } from '../supervisor/requests/named-resources.ts';
 import { takeAway } from '../supervisor/reset/take-away.ts';
 import { commandChecks } from '../supervisor/sources/who-may-command.ts';
-import { Supervisor } from '../supervisor/supervisor.ts';
+import { Supervisor, type SupervisorParts } from '../supervisor/supervisor.ts';
+import { CurrentViews } from '../supervisor/views/current-views.ts';
 import { cutOffContainers } from '../supervisor/views/cut-off.ts';
+import { wordsOfFailedUpdate } from '../supervisor/views/explain.ts';
+import { Planner } from '../supervisor/views/planner.ts';
 import { sharingContainers } from '../supervisor/views/shared-groups.ts';
 import { unfilteredRuns } from '../supervisor/views/unfiltered.ts';
 import { doubtedSettings, refusedPaths } from './gates.ts';
@@ -20,24 +31,41 @@ import type { Wired } from './wire.ts';
 const HOST_SHUTDOWN = 'the host was shut down by `tsdocker host-shutdown`';
 
 export function createFacade(wired: Wired, logTroubles: LogTroubles): Supervisor {
-  const { opened, loop, timeline, events, pauses, seed, stopStage } = wired;
-  const { world, engine, stores, sources, registry, kept, reset } = opened;
+  const { opened, loop, timeline, events, stopStage } = wired;
+  const { world, engine, stores, sources, reset } = opened;
+  const { history, reserve } = stores;
+  const { containers, images, exec, clock } = world;
+  const desired = () => sources.state;
+  const named = new NamedResources({ ...world, desired, loop });
+  const views = createViews(wired, { named, logTroubles });
+  const planner = createPlanner(wired);
+  const approvals = new Approvals({ world, sources, reserve, timeline, loop });
   const stopEverything = () => stopStage.run(HOST_SHUTDOWN);
   return new Supervisor({
-    logTroubles,
-    world,
-    history: stores.history,
-    reserve: stores.reserve,
-    jobs: new ImageJobs(engine),
-    registry,
+    named,
+    views,
+    planner,
+    approvals,
+    commands: new ContainerCommands({
+      world,
+      observed: (record) => observedContainer(world, record, null),
+      loop,
+      events,
+      timeline,
+      reserve,
+    }),
+    ...createImageCommands(wired, named),
+    changes: createChanges(wired, { views, planner }),
+    logs: { desired, containers, exec, loop, events },
+    containers,
+    images,
+    exec,
+    clock,
+    history,
     sources,
-    kept,
     loop,
-    timeline,
     events,
-    pauses,
-    seed,
-    facts: daemonFacts(opened.config, opened.id, stores.issues),
+    facts: { ...daemonFacts(opened.config, opened.id, stores.issues), ...driverFacts(opened) },
     doctor: async () => doctorChecks(opened),
     stopEverything,
     reset: async (options) => {
@@ -50,6 +78,85 @@ export function createFacade(wired: Wired, logTroubles: LogTroubles): Supervisor
       return { stopped, stays };
     },
   });
+}
+
+function createViews(
+  { opened: { world, sources, stores }, loop }: Wired,
+  { named, logTroubles }: { readonly named: NamedResources; readonly logTroubles: LogTroubles },
+): CurrentViews {
+  const { containers, exec, names, images, repositories, volumes, resources, defaultNetwork } = world;
+  return new CurrentViews({
+    look: (reading) => observe(world, new Set(), reading),
+    sources,
+    history: stores.history,
+    loop,
+    logTroubles,
+    named,
+    of: {
+      containers: { containers, exec, names },
+      images: { images, repositories },
+      volumes: { containers, volumes },
+      networks: { containers, resources, defaultNetwork },
+    },
+  });
+}
+
+function createPlanner({ opened: { world }, seed }: Wired): Planner {
+  const { containers, volumes, resources, clock } = world;
+  return new Planner({
+    look: ({ state, copies }, scope) =>
+      observe({ ...world, desired: () => state, ...(copies && { copiesToCome: copies }) }, scope),
+    containers,
+    volumes,
+    resources,
+    clock,
+    seed,
+  });
+}
+
+function createChanges(
+  { opened: { world, sources, stores }, loop, events }: Wired,
+  { views, planner }: { readonly views: CurrentViews; readonly planner: Planner },
+): ApplyParts {
+  const { containers, resources, exits, clock } = world;
+  return {
+    sources,
+    planner,
+    loop,
+    events,
+    clock,
+    containers,
+    resources,
+    exits,
+    observed: (record) => observedContainer(world, record, null),
+    viewInput: () => views.input(),
+    wordsOfFailedUpdate: (key) => wordsOfFailedUpdate(stores.history, key),
+  };
+}
+
+function createImageCommands(
+  { opened: { world, stores, engine, registry, kept }, loop, pauses }: Wired,
+  named: NamedResources,
+): Pick<SupervisorParts, 'builds' | 'imageFiles' | 'registry'> {
+  const { history, reserve } = stores;
+  const jobs = new ImageJobs(engine);
+  const container = (name: string) => named.reachable(name);
+  return {
+    builds: new Builds({ world, jobs }),
+    imageFiles: new ImageFiles({ world, history, kept, pauses, jobs, container }),
+    registry: new RegistryCommands({ world, registry, jobs, reserve, enqueue: (keys) => loop.enqueue(keys) }),
+  };
+}
+
+function driverFacts({ state, world }: Opened) {
+  return {
+    instance: state.instanceId,
+    root: state.root,
+    runDir: state.runDir,
+    graphDriver: world.graph.name,
+    execDriver: world.exec.name,
+    networkDriver: world.network.name,
+  };
 }
 
 /** Issues of stores that find them later than at the start. */

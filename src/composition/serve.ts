@@ -39,14 +39,28 @@ export async function serve(wired: Wired): Promise<Served> {
     log.warn({ path, code: error.code, hint: error.hint }, describeError(error));
   const troubles = new LogTroubles(systemClock);
   const api = createFacade(wired, troubles);
-  const addresses = await observers.serve({ world, controller, events, api });
+  const addresses = await observers.serve({
+    desired: () => sources.state,
+    clock: systemClock,
+    containers: world.containers,
+    exec: world.exec,
+    controller,
+    events,
+    api,
+  });
   const server = await serveApi({ api, hosts: config.hosts, group: config.group, onBug });
   engine.onShutdown('API', () => server.close(), WORKED_ON);
   controller.start();
   collector.start();
   loopPauses.start();
   engine.onShutdown('watch of the event loop', () => loopPauses.stop());
-  const forwarding = new LogForwarding({ world, events, log, troubles });
+  const forwarding = new LogForwarding({
+    desired: () => sources.state,
+    containers: world.containers,
+    events,
+    log,
+    troubles,
+  });
   engine.onShutdown('log forwarding', () => forwarding.end(), WORKED_ON);
   return { wired, server, api, addresses };
 }

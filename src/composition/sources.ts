@@ -36,7 +36,7 @@ export interface OpenedSources {
 /** Brings history.db and the second copies of declarations to agree first. */
 export function openSources(parts: SourceParts): OpenedSources {
   const { config, log, stores, kept, paths, loopPauses, wires } = parts;
-  const { history, secrets, reserve, contents } = stores;
+  const { history, secrets, reserve } = stores;
   const refusedFiles = new RefusedFiles(({ message, hint }) =>
     log.error({ code: 'TSD_UNTRUSTED' }, `${message}. ${hint}`),
   );
@@ -64,7 +64,7 @@ export function openSources(parts: SourceParts): OpenedSources {
     directory: config.manifests,
     kept,
     hasImage: (imageId) => stores.images.get(imageId) !== undefined,
-    copiesInUse: () => copiesInUse(stores, contents),
+    copiesInUse: () => copiesInUse(stores),
     resolve,
     onIssue: ({ code, file, line, column, message, hint }, severity) =>
       log[severity === 'error' ? 'error' : 'warn'](

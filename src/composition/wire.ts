@@ -120,7 +120,8 @@ function createRecords(
     events.emit('change');
   });
   const loop = new LoopStatus({
-    world,
+    containers: world.containers,
+    exec: world.exec,
     history,
     pruning,
     timeline,
@@ -141,7 +142,10 @@ function createProber(
   { seed, timeline, events }: Pick<Wired, 'seed' | 'timeline' | 'events'>,
 ): Prober {
   return new Prober({
-    world,
+    containers: world.containers,
+    images: world.images,
+    exec: world.exec,
+    health: world.health,
     clock: systemClock,
     timers: systemTimers,
     seed,
@@ -177,9 +181,11 @@ function createStopStage(
   });
 }
 
-function createPauses({ world, wires }: Opened, events: SupervisorEventBus): Pauses {
+function createPauses({ world: { containers, exec, fileReaders }, wires }: Opened, events: SupervisorEventBus): Pauses {
   return new Pauses({
-    world,
+    containers,
+    exec,
+    fileReaders,
     onChange: (key: ResourceKey | null) => {
       events.emit('change');
       if (key === null) return;
@@ -201,6 +207,6 @@ function createCollector({ config, log, engine, world, stores, sources, kept }: 
     intervalMs: config.gcInterval,
     // What is not certain may need any of it.
     isPaused: () => sources.isUncertain || world.images.issues.length > 0,
-    sweepCopies: () => kept.remove(kept.unused(copiesNeeded(world, stores.contents))),
+    sweepCopies: () => kept.remove(kept.unused(copiesNeeded({ ...stores, desired: () => sources.state }))),
   });
 }

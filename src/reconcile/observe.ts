@@ -156,7 +156,7 @@ function factsOf(
     drift: sandbox && bridged && owner ? remembered(world, owner.key, kernel, () => seen?.lacks ?? []) : [],
     unanswered: world.unanswered.get(id),
     unrecorded: world.exec.unrecorded(id),
-    probes: probesOf(world, record),
+    probes: probesOf(world.images, record),
     health: world.health.get(id),
   };
 }
@@ -247,7 +247,7 @@ function observedImages(world: World, reading: Reading): Map<ResourceKey, Observ
       const complete = image !== undefined && reading(() => hasLayers(image), true);
       // A manifest pins the image it was applied with: a changed source counts at the next edit or refresh.
       const current = ![REFRESH_REQUESTED, REBUILD_REQUESTED, NEWLY_PINNED].includes(sourceFingerprint);
-      const unread = image === undefined ? unreadImage(world, imageId) : undefined;
+      const unread = image === undefined ? unreadImage(world.images, imageId) : undefined;
       const seen = { key, specHash, imageId: complete ? imageId : null, current, bases };
       return [key, unread ? { ...seen, unread } : seen];
     }),

@@ -89,7 +89,7 @@ function unusableImage(world: World, desired: Container, facts: Facts): TsdError
       hint: `\`tsdocker pull ${desired.spec.image}\` or \`tsdocker load -i FILE\` brings it here; or declare it under \`images:\`.`,
     });
   }
-  const unread = unreadImage(world, id);
+  const unread = unreadImage(world.images, id);
   if (unread) return new TsdError('TSD_STATE_CORRUPT', unread.message, { source, hint: unread.hint });
   const { os, architecture } = world.images.get(id) ?? { os: '', architecture: '' };
   const foreign = (os !== '' && os !== 'linux') || (architecture !== '' && !facts().runs(architecture));

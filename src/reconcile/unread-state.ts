@@ -3,11 +3,11 @@ import { basename } from 'node:path';
 import { describeError, type TsdError } from '../model/errors/errors.ts';
 import type { Unread } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
+import type { ContainerStore } from '../state/containers/containers.ts';
 import { containerSpecOf } from '../state/containers/written-spec.ts';
-import type { World } from './ops/world.ts';
+import type { GraphIndex } from '../state/images/graph-index.ts';
+import type { VolumeStore } from '../state/volumes/volumes.ts';
 import { observedReferences } from './plan/references.ts';
-
-type Stores = Pick<World, 'containers' | 'volumes' | 'images'>;
 
 function unread(error: TsdError, path: string): Unread {
   return {
@@ -17,7 +17,7 @@ function unread(error: TsdError, path: string): Unread {
 }
 
 /** Of an image; undefined where its record can be read, or there is none. */
-export function unreadImage({ images }: Pick<Stores, 'images'>, id: string): Unread | undefined {
+export function unreadImage(images: Pick<GraphIndex, 'damaged' | 'path'>, id: string): Unread | undefined {
   const error = images.damaged(id);
   return error && unread(error, images.path(id));
 }
@@ -30,7 +30,13 @@ export interface UnreadVolumes {
 }
 
 /** Declared volumes whose record cannot be read, by what the containers that use them say. */
-export function unreadVolumes({ volumes, containers }: Pick<Stores, 'volumes' | 'containers'>): UnreadVolumes {
+export function unreadVolumes({
+  volumes,
+  containers,
+}: {
+  readonly volumes: Pick<VolumeStore, 'damaged' | 'entryPath'>;
+  readonly containers: Pick<ContainerStore, 'all'>;
+}): UnreadVolumes {
   const left = new Map(volumes.damaged);
   if (left.size === 0) return {};
   const found = new Map<ResourceKey, Unread>();

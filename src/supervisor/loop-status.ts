@@ -1,4 +1,5 @@
 /** What the loop last decided and is doing now, for views and waiting clients; journal and log of its ops. */
+import type { ExecDriver } from '../drivers/contract/exec.ts';
 import { type Clock, formatTime } from '../model/clock.ts';
 import { describeError, toTsdError } from '../model/errors/errors.ts';
 import { HOLD_TRAITS } from '../model/holds.ts';
@@ -6,7 +7,7 @@ import type { ResourceKey } from '../model/resource.ts';
 import type { Controller } from '../reconcile/controller.ts';
 import type { OpEvent, Journal as OpJournal, OpResult } from '../reconcile/executor.ts';
 import type { Hold, Op } from '../reconcile/op.ts';
-import type { World } from '../reconcile/ops/world.ts';
+import type { ContainerStore } from '../state/containers/containers.ts';
 import type { History } from '../state/history/history.ts';
 import type { SupervisorEventBus } from './events.ts';
 import type { Logger } from './log.ts';
@@ -16,7 +17,8 @@ import { AFTER_SHUTDOWN } from './views/hints.ts';
 import type { LoopState } from './views/view-input.ts';
 
 export interface LoopStatusOptions {
-  readonly world: World;
+  readonly containers: Pick<ContainerStore, 'byKey'>;
+  readonly exec: Pick<ExecDriver, 'running'>;
   readonly history: History;
   readonly timeline: Timeline;
   readonly events: SupervisorEventBus;
@@ -80,7 +82,7 @@ export class LoopStatus implements LoopState {
     const decided = this.#controller?.hold(key);
     if (this.#ended === null || !key.startsWith('container/')) return decided;
     if (decided && HOLD_TRAITS[decided.reason].rest !== null) return decided;
-    const { containers, exec } = this.#options.world;
+    const { containers, exec } = this.#options;
     const record = containers.byKey(key);
     if (record && exec.running(record.id)) return decided;
     return { key, reason: 'shut-down', message: this.#ended, hint: AFTER_SHUTDOWN, untilBootMs: null };

@@ -3,13 +3,15 @@ import type { EventOptions, EventView } from '../api/explain-views.ts';
 import { describeHttpAddress, type HttpAddress } from '../api/http-address.ts';
 import { type HttpListener, type HttpRequest, sendText, serveHttp } from '../api/http-listener.ts';
 import type { ContainerView, LogEntry, LogOptions } from '../api/supervisor.ts';
+import type { ExecDriver } from '../drivers/contract/exec.ts';
 import { portHolder } from '../ffi/network/port-holder.ts';
-import type { Timers } from '../model/clock.ts';
+import type { Clock, Timers } from '../model/clock.ts';
+import type { DesiredState } from '../model/desired.ts';
 import { describeError, type TsdError, toTsdError } from '../model/errors/errors.ts';
 import { parseKey } from '../model/resource.ts';
 import type { Controller, PassReport } from '../reconcile/controller.ts';
 import type { OpResult } from '../reconcile/executor.ts';
-import type { World } from '../reconcile/ops/world.ts';
+import type { ContainerStore } from '../state/containers/containers.ts';
 import type { SupervisorEventBus } from './events.ts';
 import { LastPlan } from './last-plan.ts';
 import type { Logger } from './log.ts';
@@ -41,7 +43,10 @@ interface Served {
 
 /** What the observers look at; there once the supervisor is put together. */
 export interface ObserverParts {
-  readonly world: World;
+  desired(): DesiredState;
+  readonly clock: Clock;
+  readonly exec: Pick<ExecDriver, 'running' | 'usage'>;
+  readonly containers: Pick<ContainerStore, 'get'>;
   readonly controller: Pick<Controller, 'queued' | 'working'>;
   readonly events: SupervisorEventBus;
   readonly api: OverviewSource & {
@@ -142,11 +147,11 @@ export class Observers {
     return flag === '--metrics' ? `${listener.url}/metrics` : listener.url;
   }
 
-  async #metricsAnswer({ world, controller, api }: ObserverParts) {
+  async #metricsAnswer({ desired: declared, exec, containers, controller, api }: ObserverParts) {
     const { Metrics: Collected } = await import('./metrics/metrics.ts');
-    const pidOf = ({ id }: ContainerView): number | null => world.exec.running(id)?.pid ?? null;
+    const pidOf = ({ id }: ContainerView): number | null => exec.running(id)?.pid ?? null;
     const loop = (): LoopNumbers => {
-      const desired = world.desired();
+      const desired = declared();
       const resources: Record<string, number> = { container: 0, image: 0, network: 0, volume: 0 };
       for (const key of desired.resources.keys()) {
         const { kind } = parseKey(key);
@@ -160,10 +165,10 @@ export class Observers {
       loop,
       containers: {
         views: () => api.list('containers'),
-        usage: ({ id }) => (id === '' ? null : world.exec.usage(id)),
+        usage: ({ id }) => (id === '' ? null : exec.usage(id)),
         network: (view) => {
           const pid = pidOf(view);
-          return pid !== null && world.containers.get(view.id)?.network ? networkBytesOf(pid) : null;
+          return pid !== null && containers.get(view.id)?.network ? networkBytesOf(pid) : null;
         },
       },
     });
@@ -179,14 +184,13 @@ export class Observers {
     };
   }
 
-  async #pageAnswer({ world, events, api }: ObserverParts) {
+  async #pageAnswer({ desired, clock, events, api }: ObserverParts) {
     const { WebPage } = await import('./web/web-page.ts');
     const page = new WebPage({
       page: PAGE,
-      overview: () => overview(api, world.desired(), this.#lastPlan.view),
+      overview: () => overview(api, desired(), this.#lastPlan.view),
       events,
-      timeline: (signal) =>
-        api.timeline({ follow: true, sinceMs: world.clock.now().wallMs - LATEST_EVENTS_MS }, signal),
+      timeline: (signal) => api.timeline({ follow: true, sinceMs: clock.now().wallMs - LATEST_EVENTS_MS }, signal),
       logs: (name, options, signal) => api.logs(name, options, signal),
     });
     return page.answer;

@@ -258,8 +258,12 @@ export class SimSupervisor {
 
   #openProber(): Prober {
     const { universe, kernel } = this.#around;
+    const { containers, images, exec, health } = this.world;
     return new Prober({
-      world: this.world,
+      containers,
+      images,
+      exec,
+      health,
       clock: universe,
       timers: this.life,
       seed: 'probes',

@@ -311,7 +311,7 @@ export class Watch {
 
   #isProbed(containerId: string): boolean {
     const record = this.#disk.containers.get(containerId);
-    return record !== undefined && probesOf({ images: this.#disk.images as unknown as GraphIndex }, record) !== null;
+    return record !== undefined && probesOf(this.#disk.images as unknown as GraphIndex, record) !== null;
   }
 
   #curve(containerId: string): BackoffCurve {

@@ -2,17 +2,25 @@
 import { request } from 'node:http';
 import { connect, isIPv6, Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import type { NetworkDriver } from '../../drivers/contract/network.ts';
 import type { Timers } from '../../model/clock.ts';
-import type { Desired } from '../../model/desired.ts';
+import type { Desired, DesiredState } from '../../model/desired.ts';
 import { describeError, TsdError, toTsdError } from '../../model/errors/errors.ts';
 import { PROBE_OUTPUT_BYTES, type ProbeCheck } from '../../model/health.ts';
 import { type NetworkMode, networkMode, sharedNetwork } from '../../model/network-mode.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import type { ContainerStore } from '../../state/containers/containers.ts';
 import { containerSpecOf } from '../../state/containers/written-spec.ts';
-import type { World } from '../ops/world.ts';
 import type { CheckResult } from './prober.ts';
 
 type ConnectionCheck = Exclude<ProbeCheck, { type: 'exec' }>;
+
+/** What finds a container's network and connects within it. */
+export interface ConnectionPorts {
+  desired(): DesiredState;
+  readonly containers: Pick<ContainerStore, 'byKey'>;
+  readonly network: Pick<NetworkDriver, 'openSocket'>;
+}
 
 /** Where a check leads: an address of the host's network, or of the network namespace of a container. */
 interface Route {
@@ -25,11 +33,15 @@ interface Route {
 const LOOPBACK = '127.0.0.1';
 
 /** The container whose network this one uses: itself, or the one it shares. */
-function networkOwner(world: World, record: ContainerRecord, mode: NetworkMode): ContainerRecord {
+function networkOwner(
+  { desired: declared, containers }: Pick<ConnectionPorts, 'desired' | 'containers'>,
+  record: ContainerRecord,
+  mode: NetworkMode,
+): ContainerRecord {
   if (mode.type !== 'container') return record;
   const key = record.owner?.key;
-  const desired = key && (world.desired().resources.get(key) as Desired<'container'> | undefined);
-  const owner = desired?.references.networkContainer && world.containers.byKey(desired.references.networkContainer);
+  const desired = key && (declared().resources.get(key) as Desired<'container'> | undefined);
+  const owner = desired?.references.networkContainer && containers.byKey(desired.references.networkContainer);
   if (owner) return owner;
   throw new TsdError('TSD_NETWORK', `${sharedNetwork(mode.name)}, whose network it shares, is not there`);
 }
@@ -38,19 +50,23 @@ function networkOwner(world: World, record: ContainerRecord, mode: NetworkMode):
  * A container on a bridge is reached at its address, as others reach it; what has none, and an address that was asked
  * for, from within. @throws TsdError TSD_NETWORK.
  */
-function routeTo(world: World, record: ContainerRecord, { host, port }: ConnectionCheck): Route {
+function routeTo(
+  ports: Pick<ConnectionPorts, 'desired' | 'containers'>,
+  record: ContainerRecord,
+  { host, port }: ConnectionCheck,
+): Route {
   const mode = networkMode(record.owner ? containerSpecOf(record.owner).network : '');
   if (mode.type === 'host') return { address: host ?? LOOPBACK, port, inside: null };
-  const owner = networkOwner(world, record, mode);
+  const owner = networkOwner(ports, record, mode);
   const address = owner.network?.address ?? null;
   if (host === null && address !== null) return { address, port, inside: null };
   return { address: host ?? LOOPBACK, port, inside: owner.id };
 }
 
 /** A socket on its way to the address. */
-function open(world: World, { address, port, inside }: Route): Socket {
+function open(network: ConnectionPorts['network'], { address, port, inside }: Route): Socket {
   if (inside === null) return connect({ host: address, port });
-  const fd = world.network.openSocket(inside, 'tcp', isIPv6(address) ? 'ipv6' : 'ipv4');
+  const fd = network.openSocket(inside, 'tcp', isIPv6(address) ? 'ipv6' : 'ipv4');
   // Without manualStart it would be read before it is connected.
   return new Socket({ fd, manualStart: true } as ConstructorParameters<typeof Socket>[0]).connect({
     host: address,
@@ -117,7 +133,7 @@ function accepted(socket: Socket, route: Route): Promise<CheckResult> {
 
 /** Connects, and asks where it is HTTP. */
 export async function checkConnection(
-  world: World,
+  ports: ConnectionPorts,
   timers: Timers,
   record: ContainerRecord,
   check: ConnectionCheck,
@@ -128,8 +144,8 @@ export async function checkConnection(
   let socket: Socket | undefined;
   let route: Route | undefined;
   try {
-    route = routeTo(world, record, check);
-    socket = open(world, route);
+    route = routeTo(ports, record, check);
+    socket = open(ports.network, route);
     // A waiter handles its errors; one after the answer has no effect.
     socket.on('error', () => {});
     const late = new Promise<CheckResult>((resolve) => {

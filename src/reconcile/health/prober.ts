@@ -1,3 +1,4 @@
+import type { ExecDriver } from '../../drivers/contract/exec.ts';
 import type { Clock, Timers } from '../../model/clock.ts';
 import { type TsdError, toTsdError } from '../../model/errors/errors.ts';
 import {
@@ -12,9 +13,11 @@ import {
 import { smallest } from '../../model/lists.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
-import type { World } from '../ops/world.ts';
+import type { ContainerStore } from '../../state/containers/containers.ts';
+import type { GraphIndex } from '../../state/images/graph-index.ts';
 import { fraction } from '../plan/order/mint.ts';
 import { WorkQueue } from '../work-queue.ts';
+import type { HealthBook } from './health-book.ts';
 import { ProbeSlots } from './probe-slots.ts';
 import { probesOf } from './probes-of.ts';
 import { healthOf, isActive, isStarting, probeState, recordOfRun, withResult } from './verdict.ts';
@@ -38,7 +41,10 @@ export interface HealthChange {
 }
 
 export interface ProberOptions {
-  readonly world: Pick<World, 'containers' | 'images' | 'exec' | 'health'>;
+  readonly containers: Pick<ContainerStore, 'all' | 'get' | 'byKey'>;
+  readonly images: Pick<GraphIndex, 'get'>;
+  readonly exec: Pick<ExecDriver, 'running' | 'ending'>;
+  readonly health: Pick<HealthBook, 'get' | 'set'>;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly seed: string;
@@ -105,18 +111,18 @@ export class Prober {
   }
 
   #reviewAll(): void {
-    const { world } = this.#options;
-    for (const record of world.containers.all()) {
-      if (record.owner && probesOf(world, record) !== null) this.#reviewOne(record.owner.key);
+    const { containers, images } = this.#options;
+    for (const record of containers.all()) {
+      if (record.owner && probesOf(images, record) !== null) this.#reviewOne(record.owner.key);
     }
     for (const key of [...this.#watched.keys()]) this.#reviewOne(key);
   }
 
   #reviewOne(key: ResourceKey): void {
-    const { world } = this.#options;
-    const record = world.containers.byKey(key);
-    const runs = record !== undefined && record.state.status === 'running' && world.exec.running(record.id) !== null;
-    const probes = runs ? probesOf(world, record) : null;
+    const { containers, images, exec } = this.#options;
+    const record = containers.byKey(key);
+    const runs = record !== undefined && record.state.status === 'running' && exec.running(record.id) !== null;
+    const probes = runs ? probesOf(images, record) : null;
     const known = this.#watched.get(key);
     if (!runs || probes === null) this.#letGo(key);
     else if (known?.id !== record.id || known.run !== record.run || !sameProbes(known.probes, probes)) {
@@ -131,9 +137,9 @@ export class Prober {
   }
 
   #watch(key: ResourceKey, record: ContainerRecord, probes: ProbeSet): void {
-    const { clock, world, seed } = this.#options;
+    const { clock, health, seed } = this.#options;
     const now = clock.now().bootMs;
-    const before = world.health.get(record.id);
+    const before = health.get(record.id);
     const startedAtBootMs = record.state.startedAtBootMs ?? now;
     const known = recordOfRun(before, probes, record.run);
     if (known !== before) this.#remember(key, record.id, known);
@@ -158,7 +164,7 @@ export class Prober {
   }
 
   #active(watched: Watched): ProbeName[] {
-    const record = recordOfRun(this.#options.world.health.get(watched.id), watched.probes, watched.run);
+    const record = recordOfRun(this.#options.health.get(watched.id), watched.probes, watched.run);
     return PROBE_NAMES.filter((name) => isActive(record, watched.probes, name));
   }
 
@@ -184,11 +190,11 @@ export class Prober {
   }
 
   async #try(key: ResourceKey, watched: Watched, name: ProbeName, probe: ProbeSpec): Promise<void> {
-    const { clock, check, world } = this.#options;
+    const { clock, check, containers, exec } = this.#options;
     const { signal } = watched.calledOff;
     const slots = probe.check.type === 'exec' ? this.#programs : this.#connections;
     const tried = await slots.take(parseKey(key).app, async () => {
-      const record = world.containers.get(watched.id);
+      const record = containers.get(watched.id);
       if (signal.aborted || !record) return null;
       const from = clock.now().bootMs;
       return { ...(await check(record, probe, signal)), ms: Math.round(clock.now().bootMs - from) };
@@ -197,7 +203,7 @@ export class Prober {
     if (!tried || signal.aborted || this.#watched.get(key) !== watched) return;
     // A payload on its way out answers as a broken one would: then the cause of the restart is the exit, which is reported next.
     const unknown = 'untried' in tried;
-    if ((unknown || !tried.ok) && world.exec.ending(watched.id)) {
+    if ((unknown || !tried.ok) && exec.ending(watched.id)) {
       this.#later(key, watched, name, probe.intervalMs);
       return;
     }
@@ -217,10 +223,10 @@ export class Prober {
   }
 
   #take(key: ResourceKey, watched: Watched, result: Parameters<typeof withResult>[2]): ProbeState {
-    const { clock, world, onChange } = this.#options;
+    const { clock, health, onChange } = this.#options;
     const { id, run, probes, startedAtBootMs } = watched;
     const now = clock.now().bootMs;
-    const known = recordOfRun(world.health.get(id), probes, run);
+    const known = recordOfRun(health.get(id), probes, run);
     const next = withResult(known, probes, result, now - startedAtBootMs, now);
     this.#remember(key, id, next);
     const [before, after] = [healthOf(known, probes, run), healthOf(next, probes, run)];
@@ -231,7 +237,7 @@ export class Prober {
   /** In memory whatever becomes of the disk; probing goes on. */
   #remember(key: ResourceKey, containerId: string, record: HealthRecord): void {
     try {
-      this.#options.world.health.set(containerId, record);
+      this.#options.health.set(containerId, record);
     } catch (thrown) {
       this.#options.onProblem(toTsdError(thrown), key);
     }

@@ -5,20 +5,23 @@ import type { ObservedImage } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import { containerSpecOf } from '../../state/containers/written-spec.ts';
+import type { GraphIndex } from '../../state/images/graph-index.ts';
 import { imageIdOf } from '../ops/images/image-of.ts';
 import type { World } from '../ops/world.ts';
 
+type Images = Pick<GraphIndex, 'get'>;
+
 /** HEALTHCHECK of an image of this host; null without one. */
-function healthcheckOf({ images }: Pick<World, 'images'>, imageId: string): ProbeSet | null {
+function healthcheckOf(images: Images, imageId: string): ProbeSet | null {
   const image = images.get(imageId);
   return image ? imageHealthcheck(image, image.Tsdocker?.ConfigJson ?? '') : null;
 }
 
 /** The probes of a container as it was made; null for none, and for one that we did not make. */
-export function probesOf(world: Pick<World, 'images'>, record: ContainerRecord): ProbeSet | null {
+export function probesOf(images: Images, record: ContainerRecord): ProbeSet | null {
   if (record.owner === null) return null;
   const { health } = containerSpecOf(record.owner);
-  return effectiveProbes(health, healthcheckOf(world, record.imageId));
+  return effectiveProbes(health, healthcheckOf(images, record.imageId));
 }
 
 /** HEALTHCHECKs of the images that declared containers are made from, where the manifest does not say otherwise. */
@@ -34,7 +37,7 @@ export function healthchecks(
     if (container.spec.health !== null) continue;
     const { image } = container.references;
     const imageId = image === null ? imageIdOf(world, container) : (images.get(image)?.imageId ?? null);
-    const probes = imageId === null ? null : healthcheckOf(world, imageId);
+    const probes = imageId === null ? null : healthcheckOf(world.images, imageId);
     if (probes) found.set(desired.key, probes);
   }
   return found;

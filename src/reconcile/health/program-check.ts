@@ -1,12 +1,11 @@
 /** A probe that is a program run in the container. */
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
-import type { StdioSession } from '../../drivers/contract/exec.ts';
+import type { ExecDriver, StdioSession } from '../../drivers/contract/exec.ts';
 import { type Timers, within } from '../../model/clock.ts';
 import { describeError, toTsdError } from '../../model/errors/errors.ts';
 import { PROBE_OUTPUT_BYTES } from '../../model/health.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
-import type { World } from '../ops/world.ts';
 import type { CheckResult } from './prober.ts';
 
 /** A killed program is given this long to be gone before its session is let go. */
@@ -46,7 +45,7 @@ function outcomeOf(session: StdioSession, late: Promise<'late' | 'aborted'>): Pr
  * up is not tried.
  */
 export async function checkProgram(
-  world: Pick<World, 'exec'>,
+  exec: Pick<ExecDriver, 'exec'>,
   timers: Timers,
   record: ContainerRecord,
   argv: readonly string[],
@@ -67,7 +66,7 @@ export async function checkProgram(
     };
   });
   try {
-    const starting = world.exec.exec(record.id, {
+    const starting = exec.exec(record.id, {
       argv,
       env: [],
       cwd: WorkingDir === '' ? null : WorkingDir,

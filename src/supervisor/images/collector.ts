@@ -75,7 +75,7 @@ export class Collector {
     const { world, log, logBudget, sweepCopies, isPaused } = this.#options;
     if (!isPaused()) sweepCopies();
     await mendSizes(world);
-    const logBytes = logBudget === null ? 0 : trimLogs(world, logBudget);
+    const logBytes = logBudget === null ? 0 : trimLogs(world.containers, logBudget);
     if (logBytes > 0) log.info({ bytes: logBytes }, 'removed old logs beyond the budget');
     // Usually nothing is to be removed; then the collection does not wait for image work in progress.
     const { toFree } = await this.#look();

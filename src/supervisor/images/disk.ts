@@ -42,7 +42,7 @@ export function gcInput(world: World, history: History): Omit<GcInput, 'includeN
       ...(image.parent === '' ? [] : [image.parent]),
       ...(image.Tsdocker?.Layers ?? []).map(({ ChainId }) => ChainId),
     ],
-    names: tagsOf(world, image.id),
+    names: tagsOf(world.repositories, image.id),
   }));
   const layersOfImages = new Set(images.flatMap(({ id, layers }) => [id, ...layers]));
   return {
@@ -73,7 +73,7 @@ export function prune(world: World, history: History, kept: KeptContents, reques
   const { dryRun, listed } = request;
   return world.imageWork.pruning(async () => {
     const found = garbage(world, history, request);
-    const images = found.images.map((id) => ({ id, tags: tagsOf(world, id) }));
+    const images = found.images.map((id) => ({ id, tags: tagsOf(world.repositories, id) }));
     const layers: { id: string; bytes: number }[] = [];
     for (const id of found.layers) layers.push({ id, bytes: await layerSize(world, id) });
     const buildCache = buildCacheOf(world);
@@ -115,7 +115,7 @@ async function pruneVolumes(
 /** Copies of files that no kept generation and no container needs. */
 function pruneCopies(world: World, kept: KeptContents, { listed, dryRun }: PruneRequest): PruneView['copies'] {
   const approved = listed === null ? null : new Set(listed.copies.map(({ name }) => name));
-  const unused = kept.unused(copiesNeeded(world, world.contents));
+  const unused = kept.unused(copiesNeeded(world));
   const gone = unused.filter(({ name }) => approved === null || approved.has(name));
   if (!dryRun) kept.remove(gone);
   return gone;
@@ -123,7 +123,7 @@ function pruneCopies(world: World, kept: KeptContents, { listed, dryRun }: Prune
 
 function copiesUsage(world: World, kept: KeptContents): DiskUsageView['rows'][number] {
   const all = kept.all();
-  const needed = copiesNeeded(world, world.contents);
+  const needed = copiesNeeded(world);
   return {
     type: 'pinned files',
     count: all.length,
@@ -205,7 +205,7 @@ export async function diskUsage(world: World, history: History, kept: KeptConten
         type: 'logs',
         count: containers.length,
         active: containers.length - stopped.length,
-        bytes: sum(containers.flatMap(({ id }) => logFiles(world, id)).map(({ bytes }) => bytes)),
+        bytes: sum(containers.flatMap(({ id }) => logFiles(world.containers, id)).map(({ bytes }) => bytes)),
         reclaimable: null,
       },
       copiesUsage(world, kept),
@@ -256,7 +256,9 @@ export async function imageTree(world: World): Promise<readonly TreeNodeView[]> 
   const childrenOf = (parent: string | null): TreeNodeView[] => [
     ...images
       .filter((image) => (image.parent === '' ? null : image.parent) === parent)
-      .map(({ id }): TreeNodeView => ({ id, type: 'image', tags: tagsOf(world, id), size: 0, children: [] })),
+      .map(
+        ({ id }): TreeNodeView => ({ id, type: 'image', tags: tagsOf(world.repositories, id), size: 0, children: [] }),
+      ),
     ...layers
       .filter((layer) => (layer.parent !== null && present.has(layer.parent) ? layer.parent : null) === parent)
       .map(({ id }) => nodeOf(id)),

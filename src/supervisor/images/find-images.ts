@@ -2,25 +2,32 @@ import type { StoredImage } from '../../images/export/stored-image.ts';
 import { ERROR_CATALOGUE } from '../../model/errors/error-catalogue.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import { own } from '../../model/own.ts';
-import type { World } from '../../reconcile/ops/world.ts';
+import type { GraphIndex } from '../../state/images/graph-index.ts';
 import { parseImageName } from '../../state/images/image-names.ts';
 import type { ImageRecord } from '../../state/images/image-record.ts';
+import type { RepositoryStore } from '../../state/images/repositories.ts';
+
+/** Images of this host, by id and by name. */
+export interface ImageLookup {
+  readonly images: Pick<GraphIndex, 'get' | 'lookup'>;
+  readonly repositories: Pick<RepositoryStore, 'lookup'>;
+}
 
 /** `repository:tag` of every name of an image. */
-export function tagsOf(world: World, imageId: string): string[] {
-  return world.repositories.namesOf(imageId).map(({ repository, tag }) => `${repository}:${tag}`);
+export function tagsOf(repositories: Pick<RepositoryStore, 'namesOf'>, imageId: string): string[] {
+  return repositories.namesOf(imageId).map(({ repository, tag }) => `${repository}:${tag}`);
 }
 
 /** The image that a person means. @throws TSD_NO_SUCH_RESOURCE. */
-export function findImage(world: World, text: string): ImageRecord {
-  const image = world.images.get(idOf(world, text));
+export function findImage(known: ImageLookup, text: string): ImageRecord {
+  const image = known.images.get(idOf(known, text));
   if (image === undefined) throw noImage(text);
   return image;
 }
 
-function idOf(world: World, text: string): string {
+function idOf({ images, repositories }: ImageLookup, text: string): string {
   try {
-    return world.repositories.lookup(text, (prefix) => world.images.lookup(prefix).id);
+    return repositories.lookup(text, (prefix) => images.lookup(prefix).id);
   } catch (thrown) {
     // That of an id which is not complete says what to do.
     if (thrown instanceof TsdError && thrown.hint === ERROR_CATALOGUE.TSD_NO_SUCH_RESOURCE.hint) throw noImage(text);
@@ -50,14 +57,17 @@ export function storedImage(image: ImageRecord, names: readonly string[]): Store
  * The images to save, each once, with the names that were asked for: a repository without a tag brings all its tags, an
  * id none. @throws TSD_NO_SUCH_RESOURCE.
  */
-export function imagesToSave(world: World, texts: readonly string[]): StoredImage[] {
+export function imagesToSave(
+  known: ImageLookup & { readonly repositories: Pick<RepositoryStore, 'all' | 'get'> },
+  texts: readonly string[],
+): StoredImage[] {
   const wanted = new Map<string, Set<string>>();
   const want = (id: string, name: string | null): void => {
     const names = wanted.get(id) ?? new Set();
     if (name !== null) names.add(name);
     wanted.set(id, names);
   };
-  const repositories = world.repositories.all();
+  const repositories = known.repositories.all();
   for (const text of texts) {
     const tags = own(repositories, text);
     if (tags) {
@@ -65,12 +75,12 @@ export function imagesToSave(world: World, texts: readonly string[]): StoredImag
       continue;
     }
     const name = parseImageName(text);
-    const exact = world.repositories.get(name);
+    const exact = known.repositories.get(name);
     if (exact !== null) want(exact, `${name.repository}:${name.tag}`);
-    else want(findImage(world, text).id, null);
+    else want(findImage(known, text).id, null);
   }
   return [...wanted].map(([id, names]) => {
-    const image = world.images.get(id);
+    const image = known.images.get(id);
     if (!image) throw new TsdError('TSD_NO_SUCH_RESOURCE', `image ${id.slice(0, 12)} is not there any more`);
     return storedImage(image, [...names].sort());
   });

@@ -1,7 +1,7 @@
 /** What logs take, and which rotated ones go when that is too much. */
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { World } from '../../reconcile/ops/world.ts';
+import type { ContainerStore } from '../../state/containers/containers.ts';
 
 interface LogFile {
   readonly path: string;
@@ -12,7 +12,7 @@ interface LogFile {
 }
 
 /** The log of a container and its rotated copies. */
-export function logFiles({ containers }: Pick<World, 'containers'>, id: string): LogFile[] {
+export function logFiles(containers: Pick<ContainerStore, 'path'>, id: string): LogFile[] {
   const directory = containers.path(id);
   const live = `${id}-json.log`;
   let names: string[];
@@ -46,8 +46,8 @@ export function logsOverBudget(files: readonly LogFile[], budget: number): reado
 }
 
 /** Removes rotated logs beyond the budget. @returns bytes that became free. */
-export function trimLogs(world: Pick<World, 'containers'>, budget: number): number {
-  const files = world.containers.all().flatMap(({ id }) => logFiles(world, id));
+export function trimLogs(containers: Pick<ContainerStore, 'all' | 'path'>, budget: number): number {
+  const files = containers.all().flatMap(({ id }) => logFiles(containers, id));
   const going = logsOverBudget(files, budget);
   for (const { path } of going) rmSync(path, { force: true });
   return going.reduce((sum, { bytes }) => sum + bytes, 0);

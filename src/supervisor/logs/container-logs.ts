@@ -1,15 +1,19 @@
 /** The log of a container by its key: `follow` goes on when the container is recreated under another id. */
 import type { LogEntry, LogOptions } from '../../api/supervisor.ts';
+import type { ExecDriver } from '../../drivers/contract/exec.ts';
+import type { DesiredState } from '../../model/desired.ts';
 import { HOLD_TRAITS } from '../../model/holds.ts';
 import type { ResourceKey } from '../../model/resource.ts';
-import type { World } from '../../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import type { ContainerStore } from '../../state/containers/containers.ts';
 import type { SupervisorEventBus } from '../events.ts';
 import type { LoopState } from '../views/view-input.ts';
 import { readLog } from './read-log.ts';
 
 export interface ContainerLogParts {
-  readonly world: World;
+  desired(): DesiredState;
+  readonly containers: Pick<ContainerStore, 'get' | 'byKey' | 'logPath'>;
+  readonly exec: Pick<ExecDriver, 'running'>;
   readonly loop: LoopState;
   readonly events: SupervisorEventBus;
 }
@@ -17,10 +21,10 @@ export interface ContainerLogParts {
 const RECHECK_MS = 1_000;
 
 /** True when a container writes no more unless somebody changes what is wanted. */
-function isOver({ world, loop }: ContainerLogParts, id: string): boolean {
-  const record = world.containers.get(id);
+function isOver({ containers, exec, loop }: ContainerLogParts, id: string): boolean {
+  const record = containers.get(id);
   if (!record) return true;
-  if (world.exec.running(id) || !record.owner) return false;
+  if (exec.running(id) || !record.owner) return false;
   const hold = loop.hold(record.owner.key);
   if (!hold) return false;
   const { rest, failure } = HOLD_TRAITS[hold.reason];
@@ -29,15 +33,15 @@ function isOver({ world, loop }: ContainerLogParts, id: string): boolean {
 
 /** The container that took the place of `id`; null when none will. */
 async function successor(
-  { world, events }: ContainerLogParts,
+  { desired, containers, events }: ContainerLogParts,
   key: ResourceKey,
   id: string,
   signal: AbortSignal,
 ): Promise<ContainerRecord | null> {
   while (!signal.aborted) {
-    const record = world.containers.byKey(key);
+    const record = containers.byKey(key);
     if (record && record.id !== id) return record;
-    if (record || !world.desired().resources.has(key)) return null;
+    if (record || !desired().resources.has(key)) return null;
     await events.nextChange(RECHECK_MS, signal);
   }
   return null;
@@ -50,7 +54,7 @@ export async function* containerLogs(
   options: LogOptions,
   signal: AbortSignal,
 ): AsyncGenerator<LogEntry> {
-  const path = (id: string): string => parts.world.containers.logPath(id);
+  const path = (id: string): string => parts.containers.logPath(id);
   let id = first.id;
   yield* readLog(path(id), options, () => isOver(parts, id), signal);
   const key = first.owner?.key;

@@ -11,6 +11,7 @@ import type { Desired, DesiredState } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import { seccompNotes } from '../../model/notes/seccomp-notes.ts';
 import type { ResourceKey } from '../../model/resource.ts';
+import type { ResourceStore } from '../../state/history/resource-store.ts';
 import type { LoopStatus } from '../loop-status.ts';
 import { liveNotes } from '../sources/file-notes.ts';
 import type { Sources } from '../sources/sources.ts';
@@ -19,11 +20,13 @@ import { diffStates, planOfApps, planView } from '../views/plan-views.ts';
 import type { Planner, Wanted } from '../views/planner.ts';
 import type { LoopState } from '../views/view-input.ts';
 import { asker } from './actors.ts';
-import { Ends } from './ends.ts';
+import { type EndPorts, Ends } from './ends.ts';
 import { readiness } from './readiness.ts';
 import { OpFeed, type WaitParts, waitUntilReady } from './wait-until-ready.ts';
 
-export interface ApplyParts extends WaitParts {
+export interface ApplyParts extends WaitParts, EndPorts {
+  readonly containers: WaitParts['containers'] & EndPorts['containers'];
+  readonly resources: Pick<ResourceStore, 'requestRefresh'>;
   readonly sources: Sources;
   readonly loop: LoopState & Pick<LoopStatus, 'enqueue' | 'isWorkingOn'>;
   readonly planner: Planner;
@@ -49,7 +52,7 @@ interface Change {
 
 /** Whether nothing would be left to do, as of now. */
 function isThere(parts: ApplyParts, apps: ReadonlySet<string>, sinceBootMs: number): boolean {
-  const judging = { now: parts.world.clock.now(), sinceBootMs, settleMs: 0, ended: () => null };
+  const judging = { now: parts.clock.now(), sinceBootMs, settleMs: 0, ended: () => null };
   return readiness({ ...parts.viewInput(), judging }, apps).state === 'ready';
 }
 
@@ -75,9 +78,9 @@ export async function* takeOver(
     yield { type: 'accepted', generation: sources.generation, plan: view };
     return;
   }
-  const sinceBootMs = parts.world.clock.now().bootMs;
+  const sinceBootMs = parts.clock.now().bootMs;
   const feed = new OpFeed(parts.events, apps);
-  const ends = new Ends(parts.world, (key) => apps.has(appOf(key)));
+  const ends = new Ends(parts, (key) => apps.has(appOf(key)));
   try {
     if (notes.length > 0) yield { type: 'notes', notes };
     const rejected = make();
@@ -85,7 +88,7 @@ export async function* takeOver(
       yield { type: 'rejected', issues: rejected };
       return;
     }
-    parts.world.resources.requestRefresh(refreshed, uncached);
+    parts.resources.requestRefresh(refreshed, uncached);
     parts.loop.enqueue(refreshed);
     yield { type: 'accepted', generation: sources.generation, plan: view };
     const ended = parts.loop.ended();

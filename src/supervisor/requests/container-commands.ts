@@ -5,6 +5,7 @@ import { formatTime } from '../../model/clock.ts';
 import { TsdError, toTsdError } from '../../model/errors/errors.ts';
 import { HOLD_TRAITS } from '../../model/holds.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
+import type { ObservedContainer } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { readSignal } from '../../model/signals.ts';
 import type { Hold } from '../../reconcile/op.ts';
@@ -51,6 +52,8 @@ function endsWithin({ owner }: ContainerRecord, timeoutMs: number | null): numbe
 
 export interface CommandParts {
   readonly world: World;
+  /** What a container looks like now. */
+  observed(record: ContainerRecord): ObservedContainer;
   readonly loop: LoopState & { enqueue(keys: Iterable<ResourceKey>): void };
   readonly events: SupervisorEventBus;
   readonly timeline: Timeline;
@@ -59,13 +62,15 @@ export interface CommandParts {
 
 export class ContainerCommands {
   readonly #world: World;
+  readonly #observed: CommandParts['observed'];
   readonly #loop: CommandParts['loop'];
   readonly #events: SupervisorEventBus;
   readonly #timeline: Timeline;
   readonly #reserve: Reserve;
 
-  constructor({ world, loop, events, timeline, reserve }: CommandParts) {
+  constructor({ world, observed, loop, events, timeline, reserve }: CommandParts) {
     this.#world = world;
+    this.#observed = observed;
     this.#loop = loop;
     this.#events = events;
     this.#timeline = timeline;
@@ -165,9 +170,10 @@ export class ContainerCommands {
     signal?: AbortSignal,
   ): Promise<StartedView> {
     const key = keyOf(record);
-    const ends = new Ends(this.#world, (other) => other === key);
+    const looks = { ...this.#world, observed: this.#observed };
+    const ends = new Ends(looks, (other) => other === key);
     const sinceBootMs = this.#world.clock.now().bootMs;
-    const parts = { world: this.#world, loop: this.#loop, events: this.#events };
+    const parts = { ...looks, loop: this.#loop, events: this.#events };
     const proof = { key, engineName: record.engineName, ends, sinceBootMs, settleMs };
     try {
       await begin();

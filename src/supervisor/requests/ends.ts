@@ -1,11 +1,19 @@
 /** Ends of runs that no command asked for, gathered for who waits to see a container go on. */
 import type { TaskExit } from '../../drivers/contract/exec.ts';
+import type { ObservedContainer } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
-import { observedContainer } from '../../reconcile/observe.ts';
-import type { World } from '../../reconcile/ops/world.ts';
+import type { ExitRecorder } from '../../reconcile/exits.ts';
 import type { EndedRun } from '../../reconcile/plan/run-verdict.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import type { ContainerStore } from '../../state/containers/containers.ts';
 import { lastWords } from '../logs/last-words.ts';
+
+export interface EndPorts {
+  readonly exits: Pick<ExitRecorder, 'onExit'>;
+  readonly containers: Pick<ContainerStore, 'get' | 'logPath'>;
+  /** What a container looks like now. */
+  observed(record: ContainerRecord): ObservedContainer;
+}
 
 /** As of the end: another run may have begun since. */
 interface SeenEnd {
@@ -19,15 +27,15 @@ interface SeenEnd {
  * what ends is noted as it happens.
  */
 export class Ends {
-  readonly #world: World;
+  readonly #ports: EndPorts;
   readonly #concerns: (key: ResourceKey) => boolean;
   readonly #seen = new Map<ResourceKey, SeenEnd>();
   readonly #unsubscribe: () => void;
 
-  constructor(world: World, concerns: (key: ResourceKey) => boolean) {
-    this.#world = world;
+  constructor(ports: EndPorts, concerns: (key: ResourceKey) => boolean) {
+    this.#ports = ports;
     this.#concerns = concerns;
-    this.#unsubscribe = world.exits.onExit((exit, key) => {
+    this.#unsubscribe = ports.exits.onExit((exit, key) => {
       if (key !== null && this.#concerns(key)) this.#note(exit, key);
     });
   }
@@ -43,7 +51,7 @@ export class Ends {
   }
 
   #note(exit: TaskExit, key: ResourceKey): void {
-    const record = this.#world.containers.get(exit.containerId);
+    const record = this.#ports.containers.get(exit.containerId);
     if (!record) return;
     // What was asked to end, for a change or by a person, has shown nothing by that. Its end may come before it is noted
     // that the signal was sent.
@@ -55,14 +63,14 @@ export class Ends {
       code: exit.exitCode,
       oomKilled: exit.oomKilled,
       ranForMs: Math.max(0, (finishedAtBootMs ?? 0) - (startedAtBootMs ?? finishedAtBootMs ?? 0)),
-      log: lastWords(this.#world.containers, record),
+      log: lastWords(this.#ports.containers, record),
       unhealthy,
     };
     this.#seen.set(key, { containerId: record.id, specHash: record.owner?.specHash, run });
   }
 
   #foundUnhealthy(record: ContainerRecord): string | null {
-    const { health } = observedContainer(this.#world, record, null);
+    const { health } = this.#ports.observed(record);
     return health?.state === 'unhealthy' ? health.message : null;
   }
 }

@@ -1,15 +1,19 @@
 /** Containers whose processes stand still while their files are read. */
+import type { ExecDriver } from '../../drivers/contract/exec.ts';
 import { ChangedMeanwhile } from '../../images/tree/tree-tar.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import type { ResourceKey } from '../../model/resource.ts';
+import type { FileReaders } from '../../reconcile/ops/file-readers.ts';
 import { KeyedMutex } from '../../reconcile/ops/keyed-mutex.ts';
-import type { World } from '../../reconcile/ops/world.ts';
 import type { ContainerRecord, RunStatus } from '../../state/containers/container-record.ts';
+import type { ContainerStore } from '../../state/containers/containers.ts';
 
-type ContainerWorld = Pick<World, 'containers' | 'exec' | 'fileReaders'>;
+type Records = Pick<ContainerStore, 'get' | 'update'>;
 
 export interface PausesParts {
-  readonly world: ContainerWorld;
+  readonly containers: Records;
+  readonly exec: Pick<ExecDriver, 'capabilities' | 'running' | 'pause' | 'unpause'>;
+  readonly fileReaders: Pick<FileReaders, 'reading'>;
   /** Called when a container stands still, and when it goes on. */
   readonly onChange: (key: ResourceKey | null) => void;
 }
@@ -42,16 +46,19 @@ async function* ofOneMoment<T>(
   ended.throwIfAborted();
 }
 
-function setStatus(world: ContainerWorld, id: string, from: RunStatus, to: RunStatus): void {
-  const record = world.containers.get(id);
-  if (record?.state.status === from) world.containers.update({ ...record, state: { ...record.state, status: to } });
+function setStatus(containers: Records, id: string, from: RunStatus, to: RunStatus): void {
+  const record = containers.get(id);
+  if (record?.state.status === from) containers.update({ ...record, state: { ...record.state, status: to } });
 }
 
 /** Lets a container go on that an earlier supervisor had paused. */
-export async function resumeFound(world: ContainerWorld, id: string): Promise<void> {
-  if (world.containers.get(id)?.state.status !== 'paused') return;
-  await world.exec.unpause(id);
-  setStatus(world, id, 'paused', 'running');
+export async function resumeFound(
+  { containers, exec }: { readonly containers: Records; readonly exec: Pick<ExecDriver, 'unpause'> },
+  id: string,
+): Promise<void> {
+  if (containers.get(id)?.state.status !== 'paused') return;
+  await exec.unpause(id);
+  setStatus(containers, id, 'paused', 'running');
 }
 
 /**
@@ -81,7 +88,7 @@ export class Pauses {
     work: (still: Still, ended: AbortSignal) => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T> {
-    const { exec, fileReaders } = this.#parts.world;
+    const { exec, fileReaders } = this.#parts;
     const { id } = record;
     return fileReaders.reading(record, async (disturbed) => {
       const ended = signal === undefined ? disturbed : AbortSignal.any([disturbed, signal]);
@@ -116,12 +123,12 @@ export class Pauses {
   }
 
   async #begin(id: string, pause: Pause): Promise<void> {
-    const { world } = this.#parts;
+    const { containers, exec } = this.#parts;
     // A stop that was asked for meanwhile needs its time.
-    if (pause.isOver || world.exec.running(id) === null) return;
-    setStatus(world, id, 'running', 'paused');
+    if (pause.isOver || exec.running(id) === null) return;
+    setStatus(containers, id, 'running', 'paused');
     this.#notify(id);
-    await world.exec.pause(id);
+    await exec.pause(id);
   }
 
   #resume(id: string, pause: Pause): Promise<void> {
@@ -130,16 +137,16 @@ export class Pauses {
   }
 
   async #end(id: string, pause: Pause): Promise<void> {
-    const { world } = this.#parts;
+    const { containers, exec } = this.#parts;
     // The container went on without this one's doing, and stands still again for others.
     if (pause.isOver && this.#pauses.has(id)) return;
-    if (world.exec.running(id) === null) return;
-    await world.exec.unpause(id);
-    setStatus(world, id, 'paused', 'running');
+    if (exec.running(id) === null) return;
+    await exec.unpause(id);
+    setStatus(containers, id, 'paused', 'running');
     this.#notify(id);
   }
 
   #notify(id: string): void {
-    this.#parts.onChange(this.#parts.world.containers.get(id)?.owner?.key ?? null);
+    this.#parts.onChange(this.#parts.containers.get(id)?.owner?.key ?? null);
   }
 }

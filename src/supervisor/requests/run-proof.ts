@@ -1,11 +1,14 @@
 /** Waits until a container that was started has shown that it goes on, or did its work. */
 import type { StartedView } from '../../api/supervisor.ts';
-import type { Desired } from '../../model/desired.ts';
+import type { Clock } from '../../model/clock.ts';
+import type { Desired, DesiredState } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors/errors.ts';
+import type { ObservedContainer } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
-import { observedContainer } from '../../reconcile/observe.ts';
-import type { World } from '../../reconcile/ops/world.ts';
+import type { OpFailureCache } from '../../reconcile/op-failure-cache.ts';
 import { judgeRun, settleOf } from '../../reconcile/plan/run-verdict.ts';
+import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import type { ContainerStore } from '../../state/containers/containers.ts';
 import type { SupervisorEventBus } from '../events.ts';
 import { lastWords } from '../logs/last-words.ts';
 import { whereToLook } from '../views/hints.ts';
@@ -14,7 +17,12 @@ import type { Ends } from './ends.ts';
 import { awaitedEnds } from './readiness.ts';
 
 export interface ProofParts {
-  readonly world: World;
+  desired(): DesiredState;
+  readonly clock: Clock;
+  readonly containers: Pick<ContainerStore, 'byKey' | 'logPath'>;
+  readonly failures: Pick<OpFailureCache, 'get'>;
+  /** What a container looks like now. */
+  observed(record: ContainerRecord): ObservedContainer;
   readonly loop: LoopState;
   readonly events: SupervisorEventBus;
 }
@@ -36,12 +44,12 @@ const RECHECK_MS = 500;
 
 /** @throws TSD_CONTAINER_ENDED with what it wrote last, TSD_TIMEOUT, or that it was stopped or removed meanwhile */
 export async function proveRun(parts: ProofParts, proof: Proof, signal?: AbortSignal): Promise<StartedView> {
-  const { world, events } = parts;
+  const { clock, events } = parts;
   const { key, engineName, sinceBootMs, waitMs } = proof;
   for (;;) {
     const look = lookAt(parts, proof);
     if (look.is === 'ready' || look.is === 'completed') return { state: look.is, message: look.message };
-    const now = world.clock.now().bootMs;
+    const now = clock.now().bootMs;
     const left = sinceBootMs + waitMs - now;
     if (signal?.aborted || left <= 0) {
       const message = `container ${engineName} is not ready after ${waitMs / 1000} s: ${look.message}`;
@@ -52,26 +60,29 @@ export async function proveRun(parts: ProofParts, proof: Proof, signal?: AbortSi
   }
 }
 
-function lookAt({ world, loop }: ProofParts, { key, engineName, settleMs, sinceBootMs, ends }: Proof) {
-  const now = world.clock.now();
-  const record = world.containers.byKey(key);
-  const desired = world.desired();
-  const declared = desired.resources.get(key) as Desired<'container'> | undefined;
+function lookAt(
+  { desired: declared, clock, containers, failures, observed, loop }: ProofParts,
+  { key, engineName, settleMs, sinceBootMs, ends }: Proof,
+) {
+  const now = clock.now();
+  const record = containers.byKey(key);
+  const state = declared();
+  const desired = state.resources.get(key) as Desired<'container'> | undefined;
   const busy = loop.inFlight(key) ?? loop.hold(key);
   const waits = busy === undefined ? '' : 'cause' in busy ? busy.cause.message : busy.message;
   const waiting = (message: string, untilBootMs: number | null = null) =>
     ({ is: 'waiting', message: waits || message, untilBootMs }) as const;
   const stopped = (why: string) =>
     new TsdError('TSD_CONTAINER_NOT_RUNNING', `container ${engineName} ${why} meanwhile`, { key });
-  if (!declared) throw stopped('was removed');
+  if (!desired) throw stopped('was removed');
   if (!record || loop.inFlight(key)) return waiting('it is being made');
-  const container = observedContainer(world, record, null, now);
+  const container = observed(record);
   if (container.stopOverride) throw stopped('was stopped');
   const verdict = judgeRun({
     container,
-    spec: declared.spec,
-    awaited: awaitedEnds(desired).has(key),
-    settleMs: settleOf(declared.spec, settleMs),
+    spec: desired.spec,
+    awaited: awaitedEnds(state).has(key),
+    settleMs: settleOf(desired.spec, settleMs),
     sinceBootMs,
     ended: ends.of(key, container),
     now,
@@ -79,7 +90,7 @@ function lookAt({ world, loop }: ProofParts, { key, engineName, settleMs, sinceB
   if (verdict.is === 'unstartable') {
     throw new TsdError('TSD_CONTAINER_SETUP', `container ${engineName} cannot be started: ${verdict.message}`, {
       key,
-      hint: world.failures.get(key)?.hint ?? whereToLook(key),
+      hint: failures.get(key)?.hint ?? whereToLook(key),
     });
   }
   if (verdict.is === 'waiting') return waiting(verdict.message, verdict.untilBootMs);
@@ -87,6 +98,6 @@ function lookAt({ world, loop }: ProofParts, { key, engineName, settleMs, sinceB
   throw new TsdError('TSD_CONTAINER_ENDED', `container ${engineName} ${verdict.message}`, {
     key,
     hint: whereToLook(key),
-    log: verdict.log.length > 0 ? verdict.log : lastWords(world.containers, record),
+    log: verdict.log.length > 0 ? verdict.log : lastWords(containers, record),
   });
 }

@@ -1,8 +1,9 @@
 /** Streams what is done for some apps until they are as declared, one of them cannot become so, or the time is over. */
 import type { ApplyEvent } from '../../api/supervisor.ts';
+import type { Clock } from '../../model/clock.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
-import type { World } from '../../reconcile/ops/world.ts';
+import type { ContainerStore } from '../../state/containers/containers.ts';
 import type { SupervisorEventBus } from '../events.ts';
 import { lastWords } from '../logs/last-words.ts';
 import type { LoopStatus } from '../loop-status.ts';
@@ -12,7 +13,8 @@ import type { Ends } from './ends.ts';
 import { type Readiness, readiness } from './readiness.ts';
 
 export interface WaitParts {
-  readonly world: World;
+  readonly clock: Clock;
+  readonly containers: Pick<ContainerStore, 'byKey' | 'logPath'>;
   readonly events: SupervisorEventBus;
   readonly loop: LoopState & Pick<LoopStatus, 'isWorkingOn'>;
   viewInput(): ViewInput;
@@ -68,13 +70,13 @@ function nextStep({ loop }: WaitParts, key: ResourceKey): string {
 
 /** What a container wrote last, where its end is the failure; of one that ended before anyone waited too. */
 function wordsOf(
-  { world, wordsOfFailedUpdate }: WaitParts,
+  { containers, wordsOfFailedUpdate }: WaitParts,
   { resource, ended, updateFailed }: Extract<Readiness, { state: 'failed' }>,
 ): readonly string[] {
   if (updateFailed) return wordsOfFailedUpdate(resource);
   if (!ended) return [];
-  const record = world.containers.byKey(resource);
-  return ended.log.length > 0 || !record ? ended.log : lastWords(world.containers, record);
+  const record = containers.byKey(resource);
+  return ended.log.length > 0 || !record ? ended.log : lastWords(containers, record);
 }
 
 function failure(parts: WaitParts, failed: Extract<Readiness, { state: 'failed' }>): TsdError {
@@ -124,7 +126,7 @@ export async function* waitUntilReady(
   { generation, waitMs, settleMs, sinceBootMs }: WaitOptions,
   signal?: AbortSignal,
 ): AsyncGenerator<ApplyEvent> {
-  const { clock } = parts.world;
+  const { clock } = parts;
   const deadline = clock.now().bootMs + waitMs;
   let last = '';
   while (!signal?.aborted) {
@@ -162,13 +164,13 @@ export async function* waitUntilReady(
 
 /** Many ops end in a burst, and one look answers for all of them; after the last one no caller waits. */
 async function whileWorking(
-  { world, loop, events }: WaitParts,
+  { clock, loop, events }: WaitParts,
   apps: ReadonlySet<string>,
   untilBootMs: number,
   signal?: AbortSignal,
 ): Promise<void> {
   while (!signal?.aborted && loop.isWorkingOn(apps)) {
-    const left = untilBootMs - world.clock.now().bootMs;
+    const left = untilBootMs - clock.now().bootMs;
     if (left <= 0) return;
     await events.nextChange(left, signal);
   }

@@ -1,26 +1,36 @@
 /** Plans that are shown before something is done, and while nothing is done. */
 import type { Resolution } from '../../manifest/desired-state.ts';
+import type { Clock } from '../../model/clock.ts';
 import type { ObservedState } from '../../model/observed.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
-import { observe } from '../../reconcile/observe.ts';
 import type { Plan } from '../../reconcile/op.ts';
-import type { World } from '../../reconcile/ops/world.ts';
 import { plan } from '../../reconcile/plan/plan.ts';
 import { relatedKeys, relationsOf } from '../../reconcile/plan/scope.ts';
+import type { ContainerStore } from '../../state/containers/containers.ts';
+import type { ResourceStore } from '../../state/history/resource-store.ts';
 import { volumeKey } from '../../state/volumes/volume-record.ts';
+import type { VolumeStore } from '../../state/volumes/volumes.ts';
 
-type Scope = ReadonlySet<ResourceKey> | null;
+export type Scope = ReadonlySet<ResourceKey> | null;
 
 /** What would be wanted, with the copies of files that would be kept for it; left out, none. */
 export type Wanted = Pick<Resolution, 'state'> & Partial<Pick<Resolution, 'copies'>>;
 
-export class Planner {
-  readonly #world: World;
-  readonly #seed: string;
+export interface PlannerPorts {
+  /** What is now, beside what would be wanted. */
+  look(wanted: Wanted, scope: Scope): ObservedState;
+  readonly containers: Pick<ContainerStore, 'all'>;
+  readonly volumes: Pick<VolumeStore, 'all'>;
+  readonly resources: Pick<ResourceStore, 'networks' | 'images'>;
+  readonly clock: Clock;
+  readonly seed: string;
+}
 
-  constructor(world: World, seed: string) {
-    this.#world = world;
-    this.#seed = seed;
+export class Planner {
+  readonly #ports: PlannerPorts;
+
+  constructor(ports: PlannerPorts) {
+    this.#ports = ports;
   }
 
   /**
@@ -34,7 +44,7 @@ export class Planner {
   /** What the loop will do at once when this becomes the desired state and only these apps differ from the present one. */
   ofApps(wanted: Wanted, apps: ReadonlySet<string>, refreshed: readonly ResourceKey[] = []): Plan {
     const desired = wanted.state;
-    const { containers, volumes, resources } = this.#world;
+    const { containers, volumes, resources } = this.#ports;
     const known = [
       ...desired.resources.keys(),
       ...containers.all().flatMap(({ owner }) => (owner ? [owner.key] : [])),
@@ -46,10 +56,10 @@ export class Planner {
     return this.#plan(wanted, relatedKeys(own, relationsOf(desired)), refreshed);
   }
 
-  #plan({ state: desired, copies }: Wanted, scope: Scope, refreshed: readonly ResourceKey[]): Plan {
-    const world: World = { ...this.#world, desired: () => desired, ...(copies && { copiesToCome: copies }) };
-    const observed = withRefreshedImages(observe(world, scope), refreshed);
-    return plan({ desired, observed, now: world.clock.now(), seed: this.#seed, scope, busy: new Set() });
+  #plan(wanted: Wanted, scope: Scope, refreshed: readonly ResourceKey[]): Plan {
+    const { look, clock, seed } = this.#ports;
+    const observed = withRefreshedImages(look(wanted, scope), refreshed);
+    return plan({ desired: wanted.state, observed, now: clock.now(), seed, scope, busy: new Set() });
   }
 }
 

@@ -1,6 +1,7 @@
 /** Containers that are in control groups of the host: what is said of them. */
+import type { ExecDriver } from '../../drivers/contract/exec.ts';
 import type { Condition } from '../../model/phases.ts';
-import type { World } from '../../reconcile/ops/world.ts';
+import type { ContainerStore } from '../../state/containers/containers.ts';
 
 export interface SharingContainer {
   readonly name: string;
@@ -17,7 +18,13 @@ export function sharedGroups(hierarchies: readonly string[]): Condition[] {
 }
 
 /** All that run, for `tsdocker doctor`. */
-export function sharingContainers({ containers, exec }: World): readonly SharingContainer[] {
+export function sharingContainers({
+  containers,
+  exec,
+}: {
+  readonly containers: Pick<ContainerStore, 'all'>;
+  readonly exec: Pick<ExecDriver, 'sharedGroups'>;
+}): readonly SharingContainer[] {
   return containers.all().flatMap(({ id, engineName }) => {
     const hierarchies = exec.sharedGroups(id);
     return hierarchies.length === 0 ? [] : [{ name: engineName, hierarchies }];

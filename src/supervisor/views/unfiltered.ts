@@ -1,8 +1,9 @@
 /** Runs without a filter of system calls: what is said of them. */
+import type { ExecDriver } from '../../drivers/contract/exec.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { Condition } from '../../model/phases.ts';
-import type { World } from '../../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import type { ContainerStore } from '../../state/containers/containers.ts';
 import { containerSpecOf } from '../../state/containers/written-spec.ts';
 
 type Asked = Pick<ContainerSpec, 'seccomp' | 'privileged'>;
@@ -21,7 +22,7 @@ function reasonOf({ owner }: Pick<ContainerRecord, 'owner'>): Pick<UnfilteredRun
   return { old: true, why: 'an earlier version started it' };
 }
 
-export function unfiltered({ exec }: World, record: ContainerRecord): Condition[] {
+export function unfiltered(exec: Pick<ExecDriver, 'unfiltered'>, record: ContainerRecord): Condition[] {
   if (exec.unfiltered(record.id) !== true) return [];
   const { old, why } = reasonOf(record);
   const reason = old ? 'EarlierVersion' : 'AsDeclared';
@@ -30,7 +31,13 @@ export function unfiltered({ exec }: World, record: ContainerRecord): Condition[
 }
 
 /** All that run, for `tsdocker doctor`. */
-export function unfilteredRuns({ containers, exec }: World): readonly UnfilteredRun[] {
+export function unfilteredRuns({
+  containers,
+  exec,
+}: {
+  readonly containers: Pick<ContainerStore, 'all'>;
+  readonly exec: Pick<ExecDriver, 'unfiltered'>;
+}): readonly UnfilteredRun[] {
   return containers
     .all()
     .filter(({ id }) => exec.unfiltered(id) === true)

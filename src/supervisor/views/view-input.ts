@@ -4,7 +4,6 @@ import type { ObservedState } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { Reading } from '../../reconcile/observe.ts';
 import type { Hold, Op } from '../../reconcile/op.ts';
-import type { World } from '../../reconcile/ops/world.ts';
 import type { LogTroubles } from '../logs/forwarding/log-troubles.ts';
 import type { Unread } from './unread.ts';
 
@@ -19,7 +18,6 @@ export interface LoopState {
 }
 
 export interface ViewInput {
-  readonly world: World;
   readonly desired: DesiredState;
   readonly observed: ObservedState;
   readonly loop: LoopState;

@@ -1,5 +1,7 @@
 /** Resources as clients see them, from one observation and what the loop last decided. */
 import type { ContainerView, HealthView, ImageView, NetworkView, VolumeView } from '../../api/supervisor.ts';
+import type { ExecDriver } from '../../drivers/contract/exec.ts';
+import type { NetworkConfig } from '../../drivers/contract/network.ts';
 import { formatTime } from '../../model/clock.ts';
 import type { Desired, DesiredState } from '../../model/desired.ts';
 import type { ObservedHealth } from '../../model/health.ts';
@@ -7,10 +9,15 @@ import type { ObservedContainer } from '../../model/observed.ts';
 import type { Condition } from '../../model/phases.ts';
 import { type Kind, parseKey, type ResourceKey } from '../../model/resource.ts';
 import { nextKey } from '../../model/update.ts';
-import { networkRecord } from '../../reconcile/ops/networks/network-config.ts';
+import type { NetworkNames } from '../../reconcile/names/network-names.ts';
 import { type ContainerStatus, containerStatus } from '../../reconcile/phase.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import type { ContainerStore } from '../../state/containers/containers.ts';
+import type { ResourceStore } from '../../state/history/resource-store.ts';
+import type { GraphIndex } from '../../state/images/graph-index.ts';
+import type { RepositoryStore } from '../../state/images/repositories.ts';
 import { volumeKey } from '../../state/volumes/volume-record.ts';
+import type { VolumeStore } from '../../state/volumes/volumes.ts';
 import { datedConditions } from './condition-times.ts';
 import { containerHint } from './hints.ts';
 import { namesLeftOut } from './name-conditions.ts';
@@ -18,6 +25,28 @@ import { resourceStatus } from './resource-status.ts';
 import { sharedGroups } from './shared-groups.ts';
 import { unfiltered } from './unfiltered.ts';
 import type { ViewInput } from './view-input.ts';
+
+export interface ContainerViewPorts {
+  readonly containers: Pick<ContainerStore, 'all' | 'get'>;
+  readonly exec: Pick<ExecDriver, 'sharedGroups' | 'unfiltered'>;
+  readonly names: Pick<NetworkNames, 'leftOut'>;
+}
+
+export interface ImageViewPorts {
+  readonly images: Pick<GraphIndex, 'all' | 'get'>;
+  readonly repositories: Pick<RepositoryStore, 'namesOf'>;
+}
+
+export interface VolumeViewPorts {
+  readonly containers: Pick<ContainerStore, 'all'>;
+  readonly volumes: Pick<VolumeStore, 'all' | 'keyed'>;
+}
+
+export interface NetworkViewPorts {
+  readonly containers: Pick<ContainerStore, 'all'>;
+  readonly resources: Pick<ResourceStore, 'networks'>;
+  defaultNetwork(): NetworkConfig | null;
+}
 
 function desiredOfKind<K extends Kind>(desired: DesiredState, kind: K, key: ResourceKey): Desired<K> | undefined {
   const found = desired.resources.get(key);
@@ -65,11 +94,11 @@ export function statusOf(
   });
 }
 
-function containerView(input: ViewInput, key: ResourceKey): ContainerView {
-  const { world, desired, observed, loop } = input;
+function containerView(input: ViewInput, ports: ContainerViewPorts, key: ResourceKey): ContainerView {
+  const { desired, observed, loop } = input;
   const declared = desiredOfKind(desired, 'container', key);
   const container: ObservedContainer | undefined = observed.containers.get(key);
-  const record = container && world.containers.get(container.id);
+  const record = container && ports.containers.get(container.id);
   const hold = loop.hold(key);
   const op = loop.inFlight(key);
   const status = statusOf(input, key);
@@ -78,10 +107,10 @@ function containerView(input: ViewInput, key: ResourceKey): ContainerView {
     ? [{ type: 'LogDelayed', status: true, reason: 'ReceiverDown', ...trouble }]
     : [];
   const besides = [
-    ...namesLeftOut(container?.running ? world.names.leftOut(container.id) : 0),
+    ...namesLeftOut(container?.running ? ports.names.leftOut(container.id) : 0),
     ...logDelayed,
-    ...sharedGroups(container?.running ? world.exec.sharedGroups(container.id) : []),
-    ...(container?.running && record ? unfiltered(world, record) : []),
+    ...sharedGroups(container?.running ? ports.exec.sharedGroups(container.id) : []),
+    ...(container?.running && record ? unfiltered(ports.exec, record) : []),
     ...input.unread.conditions(),
   ];
   const conditions = datedConditions([...status.conditions, ...besides], {
@@ -116,9 +145,13 @@ function containerView(input: ViewInput, key: ResourceKey): ContainerView {
 }
 
 /** One of {@link containerViews}, without the work of all; undefined when there is no such container. */
-export function containerViewOf(input: ViewInput, key: ResourceKey): ContainerView | undefined {
+export function containerViewOf(
+  input: ViewInput,
+  ports: ContainerViewPorts,
+  key: ResourceKey,
+): ContainerView | undefined {
   const known = desiredOfKind(input.desired, 'container', key) ?? input.observed.containers.get(key);
-  return known && containerView(input, key);
+  return known && containerView(input, ports, key);
 }
 
 /** A container that Docker made, or another driver: shown and not touched. */
@@ -148,22 +181,23 @@ function foreignView(record: ContainerRecord, reason: string | undefined): Conta
   };
 }
 
-export function containerViews(input: ViewInput): ContainerView[] {
-  const managed = keysOf('container', input.desired, input.observed.containers).map((key) => containerView(input, key));
-  const foreign = input.world.containers
+export function containerViews(input: ViewInput, ports: ContainerViewPorts): ContainerView[] {
+  const keys = keysOf('container', input.desired, input.observed.containers);
+  const managed = keys.map((key) => containerView(input, ports, key));
+  const foreign = ports.containers
     .all()
     .filter(({ owner }) => owner === null)
     .map((record) => foreignView(record, input.loop.unavailable(record.id)));
   return [...managed, ...foreign];
 }
 
-export function imageViews(input: ViewInput): ImageView[] {
-  const { world, desired, observed } = input;
+export function imageViews(input: ViewInput, { images, repositories }: ImageViewPorts): ImageView[] {
+  const { desired, observed } = input;
   const tagsOf = (id: string): string[] =>
-    input.reading(() => world.repositories.namesOf(id), []).map(({ repository, tag }) => `${repository}:${tag}`);
+    input.reading(() => repositories.namesOf(id), []).map(({ repository, tag }) => `${repository}:${tag}`);
   const declared = keysOf('image', desired, observed.images).map((key): ImageView => {
     const imageId = observed.images.get(key)?.imageId ?? null;
-    const record = imageId === null ? undefined : world.images.get(imageId);
+    const record = imageId === null ? undefined : images.get(imageId);
     return {
       ...parseKey(key),
       id: imageId,
@@ -175,7 +209,7 @@ export function imageViews(input: ViewInput): ImageView[] {
     };
   });
   const known = new Set(declared.map(({ id }) => id));
-  const loaded = world.images.all().filter(({ id }) => !known.has(id));
+  const loaded = images.all().filter(({ id }) => !known.has(id));
   const others = loaded.map((record): ImageView => {
     const tags = tagsOf(record.id);
     return {
@@ -215,17 +249,17 @@ function keptBecause(nameless: { readonly containerKey: ResourceKey; readonly ta
   return `kept; was ${nameless.target} of ${app}/${name}, which is gone`;
 }
 
-export function volumeViews(input: ViewInput): VolumeView[] {
-  const { world, desired, observed } = input;
+export function volumeViews(input: ViewInput, ports: VolumeViewPorts): VolumeView[] {
+  const { desired, observed } = input;
   const users = (path: string): string[] =>
-    world.containers
+    ports.containers
       .all()
       .filter(({ volumes }) => Object.values(volumes).some((volume) => volume.path === path))
       .map(({ engineName }) => engineName);
-  const anonymous = world.volumes.all().filter(({ owner }) => owner.type === 'anonymous');
+  const anonymous = ports.volumes.all().filter(({ owner }) => owner.type === 'anonymous');
   const keys = [...keysOf('volume', desired, observed.volumes), ...anonymous.flatMap((one) => volumeKey(one) ?? [])];
   return [...new Set(keys)].sort().map((key) => {
-    const volume = world.volumes.keyed(key);
+    const volume = ports.volumes.keyed(key);
     const { phase, message, hint, conditions } = resourceStatus(input, key, volume !== undefined);
     const { app, name } = parseKey(key);
     const released = observed.volumes.get(key)?.released === true;
@@ -247,11 +281,12 @@ export function volumeViews(input: ViewInput): VolumeView[] {
   });
 }
 
-export function networkViews(input: ViewInput): NetworkView[] {
-  const { world, desired, observed } = input;
+export function networkViews(input: ViewInput, ports: NetworkViewPorts): NetworkView[] {
+  const { desired, observed } = input;
+  const records = new Map(ports.resources.networks().map((record) => [record.key, record]));
   return keysOf('network', desired, observed.networks).map((key) => {
     const network = observed.networks.get(key);
-    const gateway = networkRecord(world, key)?.gateway ?? world.defaultNetwork()?.gateway ?? null;
+    const gateway = records.get(key)?.gateway ?? ports.defaultNetwork()?.gateway ?? null;
     const { app, name } = parseKey(key);
     return {
       name,
@@ -260,7 +295,7 @@ export function networkViews(input: ViewInput): NetworkView[] {
       subnet: network?.subnet ?? null,
       gateway: network ? gateway : null,
       ...resourceStatus(input, key, network?.healthy === true),
-      containers: world.containers.all().filter((record) => network && record.network?.bridge === network.bridge)
+      containers: ports.containers.all().filter((record) => network && record.network?.bridge === network.bridge)
         .length,
       source: desired.resources.get(key)?.source ?? null,
     };

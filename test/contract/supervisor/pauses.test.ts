@@ -59,7 +59,7 @@ function isFrozen(): boolean {
 
 /** @param seen the states of the container whenever it changes */
 function openPauses(exec: ExecDriver, seen: RunStatus[] = []): Pauses {
-  return new Pauses({ world: { containers, exec, fileReaders }, onChange: () => void seen.push(status()) });
+  return new Pauses({ containers, exec, fileReaders, onChange: () => void seen.push(status()) });
 }
 
 /** Somebody who reads until told to end. */

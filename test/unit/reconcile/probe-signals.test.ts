@@ -2,12 +2,12 @@ import { getEventListeners } from 'node:events';
 import { createServer } from 'node:net';
 import { constants } from 'node:os';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { ExecDriver } from '../../../src/drivers/contract/exec.ts';
 import { systemTimers } from '../../../src/engine/timers.ts';
 import { lookupError } from '../../../src/ffi/files/lookup.ts';
 import { TsdError } from '../../../src/model/errors/errors.ts';
-import { checkConnection } from '../../../src/reconcile/health/connection-check.ts';
+import { type ConnectionPorts, checkConnection } from '../../../src/reconcile/health/connection-check.ts';
 import { checkProgram } from '../../../src/reconcile/health/program-check.ts';
-import type { World } from '../../../src/reconcile/ops/world.ts';
 import type { ContainerRecord } from '../../../src/state/containers/container-record.ts';
 
 const server = createServer((socket) => socket.end());
@@ -29,17 +29,19 @@ const record = {
 test('tries leave no listener on the signal of their run', async () => {
   const { signal } = new AbortController();
   const check = { type: 'tcp', host: null, port } as const;
-  expect(await checkConnection({} as World, systemTimers, record, check, 1000, signal)).toMatchObject({ ok: true });
-  const exec = { exec: () => Promise.reject(new Error('the container is gone')) } as unknown as World['exec'];
-  expect(await checkProgram({ exec }, systemTimers, record, ['true'], 1000, signal)).toMatchObject({ ok: false });
+  expect(await checkConnection({} as ConnectionPorts, systemTimers, record, check, 1000, signal)).toMatchObject({
+    ok: true,
+  });
+  const exec = { exec: () => Promise.reject(new Error('the container is gone')) } as unknown as ExecDriver;
+  expect(await checkProgram(exec, systemTimers, record, ['true'], 1000, signal)).toMatchObject({ ok: false });
   expect(getEventListeners(signal, 'abort')).toEqual([]);
 });
 
 test('a program that cannot be looked up is no result, a missing one fails', async () => {
   const { signal } = new AbortController();
   const tried = (error: TsdError) => {
-    const exec = { exec: () => Promise.reject(error) } as unknown as World['exec'];
-    return checkProgram({ exec }, systemTimers, record, ['true'], 1000, signal);
+    const exec = { exec: () => Promise.reject(error) } as unknown as ExecDriver;
+    return checkProgram(exec, systemTimers, record, ['true'], 1000, signal);
   };
   const busy = lookupError('look up /bin/true', constants.errno.EAGAIN);
   expect(await tried(busy)).toEqual({ untried: busy });

@@ -34,7 +34,7 @@ class Host {
 
   prober(): Prober {
     const { records, time } = this;
-    const world = {
+    const host = {
       health: this.health,
       containers: {
         all: () => [...records.values()],
@@ -43,9 +43,9 @@ class Host {
       },
       images: { get: () => undefined },
       exec: { running: (id: string) => (records.has(id) ? {} : null), ending: (id: string) => this.ending.has(id) },
-    } as unknown as ProberOptions['world'];
+    } as unknown as Pick<ProberOptions, 'health' | 'containers' | 'images' | 'exec'>;
     return new Prober({
-      world,
+      ...host,
       clock: time,
       timers: time,
       seed: 'seed',

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { ContainerSpec } from '../../../src/model/kinds/container.ts';
 import { ExitRecorder } from '../../../src/reconcile/exits.ts';
+import { observedContainer } from '../../../src/reconcile/observe.ts';
 import type { World } from '../../../src/reconcile/ops/world.ts';
 import { type ContainerRecord, NEVER_RUN } from '../../../src/state/containers/container-record.ts';
 import type { ContainerStore } from '../../../src/state/containers/containers.ts';
@@ -44,7 +45,7 @@ function noted(change: Partial<ContainerRecord>) {
     health: none,
     images: none,
   } as unknown as World;
-  const ends = new Ends(world, (key) => key === WEB);
+  const ends = new Ends({ ...world, observed: (one) => observedContainer(world, one, null) }, (key) => key === WEB);
   exits.record({ containerId: record.id, run: 2, exitCode: 3, oomKilled: false, finishedAtMs: 9_900 } as never);
   const end = ends.of(WEB, { id: record.id, specHash: 'cafe' });
   ends.close();

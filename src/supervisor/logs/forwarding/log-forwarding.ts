@@ -1,10 +1,11 @@
 /** Keeps a forwarder for every container whose manifest names a receiver for its log. */
 import { join } from 'node:path';
+import type { DesiredState } from '../../../model/desired.ts';
 import type { ContainerSpec } from '../../../model/kinds/container.ts';
 import type { LogSettings } from '../../../model/kinds/log-forms.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
-import type { World } from '../../../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../../../state/containers/container-record.ts';
+import type { ContainerStore } from '../../../state/containers/containers.ts';
 import type { SupervisorEventBus } from '../../events.ts';
 import type { Logger } from '../../log.ts';
 import { LogForwarder } from './forwarder.ts';
@@ -12,7 +13,8 @@ import type { LogTroubles } from './log-troubles.ts';
 import { sinkFor } from './sinks.ts';
 
 export interface LogForwardingOptions {
-  readonly world: World;
+  desired(): DesiredState;
+  readonly containers: Pick<ContainerStore, 'all' | 'logPath'>;
   readonly events: SupervisorEventBus;
   readonly log: Logger;
   readonly troubles: LogTroubles;
@@ -56,9 +58,8 @@ export class LogForwarding {
   };
 
   #look(): void {
-    const { world } = this.#options;
     const wanted = new Set<string>();
-    for (const record of world.containers.all()) {
+    for (const record of this.#options.containers.all()) {
       const key = record.owner?.key;
       const settings = key === undefined ? null : this.#settingsOf(key, record);
       if (key === undefined || settings === null || settings.driver === 'json-file') continue;
@@ -81,7 +82,7 @@ export class LogForwarding {
   }
 
   #settingsOf(key: ResourceKey, record: ContainerRecord): LogSettings | null {
-    const declared = this.#options.world.desired().resources.get(key);
+    const declared = this.#options.desired().resources.get(key);
     const spec = declared?.kind === 'container' ? declared.spec : record.owner?.written;
     return (spec as Partial<ContainerSpec> | undefined)?.log ?? null;
   }
@@ -92,8 +93,8 @@ export class LogForwarding {
     if (running?.settings === text || this.#ended) return;
     this.#end(id);
     if (this.#ending.has(id)) return;
-    const { world, log, troubles, events } = this.#options;
-    const logPath = world.containers.logPath(id);
+    const { containers, log, troubles, events } = this.#options;
+    const logPath = containers.logPath(id);
     const sink = sinkFor(settings);
     if (!sink) return;
     const forwarder = new LogForwarder({
