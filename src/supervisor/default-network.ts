@@ -1,8 +1,9 @@
 /** The bridge that containers without a network of their own use. */
 import { readFileSync } from 'node:fs';
 import type { NetworkConfig, NetworkDriver } from '../drivers/contract/network.ts';
+import { listAddresses } from '../ffi/network/link-addresses.ts';
+import { findLink } from '../ffi/network/links.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../ffi/network/netlink.ts';
-import { findLink, listAddresses } from '../ffi/network/rtnetlink.ts';
 import { addressIn, chooseBridgeAddress, containsNetwork, networkOf } from '../model/addresses.ts';
 import { describeError, TsdError, toTsdError } from '../model/errors/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';

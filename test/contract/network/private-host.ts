@@ -21,7 +21,7 @@ import type {
 import { type BridgeOptions, createBridgeDriver } from '../../../src/drivers/network/bridge/bridge-driver.ts';
 import { bindSocket } from '../../../src/drivers/network/bridge/forwarders/host-sockets.ts';
 import { syscall, trySyscall } from '../../../src/ffi/call/native.ts';
-import { addressBytes } from '../../../src/ffi/network/rtnetlink.ts';
+import { addressBytes } from '../../../src/ffi/network/link-addresses.ts';
 import { createNetns, inNetns } from '../../../src/ffi/process/namespaces.ts';
 import { macOfAddress } from '../../../src/model/addresses.ts';
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import { newVeth } from '../../../src/ffi/network/links.ts';
 import { attribute, nested, parseAttributes, readWhole } from '../../../src/ffi/network/netlink.ts';
-import { newRoute, newVeth } from '../../../src/ffi/network/rtnetlink.ts';
+import { newRoute } from '../../../src/ffi/network/routes.ts';
 
 test('attributes are padded to four bytes and read back', () => {
   const bytes = Buffer.concat([attribute(3, 'eth0'), attribute(4, 1500), nested(18, attribute(1, 'veth'))]);

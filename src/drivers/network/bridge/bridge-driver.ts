@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import { findLink, type Link } from '../../../ffi/network/rtnetlink.ts';
+import { findLink, type Link } from '../../../ffi/network/links.ts';
 import { TsdError, toTsdError } from '../../../model/errors/errors.ts';
 import type { Fingerprint, Instance, OriginalSettings } from '../../contract/driver.ts';
 import type {

@@ -1,17 +1,7 @@
+import { deleteAddress, type LinkAddress, listAddresses, newAddress } from '../../../ffi/network/link-addresses.ts';
+import { changeLink, deleteLink, findLink, type Link, listLinks, newBridge } from '../../../ffi/network/links.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/network/netlink.ts';
-import {
-  changeLink,
-  deleteAddress,
-  deleteLink,
-  findLink,
-  type Link,
-  type LinkAddress,
-  listAddresses,
-  listLinks,
-  listRoutes,
-  newAddress,
-  newBridge,
-} from '../../../ffi/network/rtnetlink.ts';
+import { listRoutes } from '../../../ffi/network/routes.ts';
 import { addressIn, broadcastOf, macOfAddress, overlaps } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { NetworkConfig, ObservedNetworks } from '../../contract/network.ts';

@@ -1,17 +1,8 @@
 import { constants } from 'node:os';
+import { deleteAddress, listAddresses, newAddress } from '../../../ffi/network/link-addresses.ts';
+import { changeLink, deleteLink, findLink, type Link, newVeth } from '../../../ffi/network/links.ts';
 import type { NetlinkMessage, NetlinkSocket } from '../../../ffi/network/netlink.ts';
-import {
-  changeLink,
-  deleteAddress,
-  deleteLink,
-  findLink,
-  type Link,
-  listAddresses,
-  type NewRoute,
-  newAddress,
-  newRoute,
-  newVeth,
-} from '../../../ffi/network/rtnetlink.ts';
+import { type NewRoute, newRoute } from '../../../ffi/network/routes.ts';
 import { inNetns } from '../../../ffi/process/namespaces.ts';
 import { broadcastOf, networkOf } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';

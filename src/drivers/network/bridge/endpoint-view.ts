@@ -1,5 +1,5 @@
 /** The endpoints of containers as the kernel has them; only those that changed are rebuilt. */
-import type { Link, PluggedLink } from '../../../ffi/network/rtnetlink.ts';
+import type { Link, PluggedLink } from '../../../ffi/network/links.ts';
 import type { NetworkConfig, ObservedEndpoint, PublishedPort } from '../../contract/network.ts';
 import type { Attachments } from './attachments.ts';
 import { destinationsOf, type EndpointLinks } from './endpoint-links.ts';

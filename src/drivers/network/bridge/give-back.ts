@@ -3,7 +3,8 @@
  * go back first, while the rules that guard them are there; what still stands is made whole by the next start.
  */
 import { constants } from 'node:os';
-import { deleteLink, type Link, listAddresses, listLinks } from '../../../ffi/network/rtnetlink.ts';
+import { listAddresses } from '../../../ffi/network/link-addresses.ts';
+import { deleteLink, type Link, listLinks } from '../../../ffi/network/links.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { BridgeLinks } from './bridge-links.ts';
 import type { Firewall } from './firewall/firewall.ts';

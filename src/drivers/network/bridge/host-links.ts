@@ -1,14 +1,9 @@
 /** Links and IPv4 addresses of the host's namespace, read again only when the kernel reported a change. */
+
+import { type LinkAddress, listAddresses } from '../../../ffi/network/link-addresses.ts';
+import { type Link, listPluggedLinks, listTopLinks, type PluggedLink } from '../../../ffi/network/links.ts';
 import type { NetlinkSocket } from '../../../ffi/network/netlink.ts';
 import { RouteChanges, RTMGRP } from '../../../ffi/network/route-changes.ts';
-import {
-  type Link,
-  type LinkAddress,
-  listAddresses,
-  listPluggedLinks,
-  listTopLinks,
-  type PluggedLink,
-} from '../../../ffi/network/rtnetlink.ts';
 
 export interface HostView {
   /** As {@link listTopLinks}. */

@@ -1,7 +1,7 @@
 /** Keeping IPv6 off links of ours. */
 import { existsSync } from 'node:fs';
+import { changeLink } from '../../../ffi/network/links.ts';
 import type { NetlinkMessage } from '../../../ffi/network/netlink.ts';
-import { changeLink } from '../../../ffi/network/rtnetlink.ts';
 
 /** IPV6_MIN_MTU of include/uapi/linux/ipv6.h: a link with a smaller one has no IPv6, and refuses settings of it. */
 const MIN_MTU = 1280;

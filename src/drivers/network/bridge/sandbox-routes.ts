@@ -5,7 +5,7 @@
 
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/network/netlink.ts';
 import { RouteChanges, RTMGRP } from '../../../ffi/network/route-changes.ts';
-import { listRoutes } from '../../../ffi/network/rtnetlink.ts';
+import { listRoutes } from '../../../ffi/network/routes.ts';
 import { inNetns } from '../../../ffi/process/namespaces.ts';
 import type { Sandbox } from '../../contract/network.ts';
 

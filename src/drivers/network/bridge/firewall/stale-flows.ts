@@ -4,7 +4,7 @@
  * a port that is published, moved or released are forgotten, and their next datagram is translated again.
  */
 import { Conntrack, type Place, type UdpFlow } from '../../../../ffi/network/conntrack.ts';
-import { listAddresses } from '../../../../ffi/network/rtnetlink.ts';
+import { listAddresses } from '../../../../ffi/network/link-addresses.ts';
 import { ANY_IPV4, portOfElement } from '../publication.ts';
 import { withRouteSocket } from '../sandboxes.ts';
 import type { Element } from './ruleset.ts';

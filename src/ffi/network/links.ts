@@ -1,9 +1,8 @@
 /**
- * Links, addresses and routes. Builders return messages for {@link NetlinkSocket.request}; list functions read dumps.
- * Layouts and constants: linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h, linux/veth.h; rtnetlink(7).
+ * Links. Builders return messages for {@link NetlinkSocket.request}; list functions read dumps.
+ * Layouts and constants: linux/rtnetlink.h, linux/if_link.h, linux/veth.h; rtnetlink(7).
  */
 import { constants } from 'node:os';
-import { formatAddress, parseAddress, parseCidr } from '../../model/addresses.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import {
   attribute,
@@ -13,24 +12,16 @@ import {
   NLM_F_CREATE,
   NLM_F_DUMP,
   NLM_F_EXCL,
-  NLM_F_REPLACE,
   nested,
   parseAttributes,
-  u32,
 } from './netlink.ts';
 
 const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
-const RTM_NEWADDR = 20;
-const RTM_DELADDR = 21;
-const RTM_GETADDR = 22;
-const RTM_NEWROUTE = 24;
-const RTM_GETROUTE = 26;
 
 const AF_UNSPEC = 0;
 const AF_BRIDGE = 7;
-const AF_INET = 2;
 const AF_INET6 = 10;
 const IFF_UP = 1;
 const IFF_LOWER_UP = 0x10000;
@@ -56,16 +47,6 @@ const VETH_INFO_PEER = 1;
 const IFLA_BRPORT = { MODE: 4, ISOLATED: 33 } as const;
 const IFLA_INET6_ADDR_GEN_MODE = 8;
 const IN6_ADDR_GEN_MODE_NONE = 1;
-
-const IFA = { ADDRESS: 1, LOCAL: 2, BROADCAST: 4, FLAGS: 8, TARGET_NETNSID: 10 } as const;
-const IFA_F_NOPREFIXROUTE = 0x200;
-
-const RTA = { DST: 1, OIF: 4, GATEWAY: 5, TABLE: 15 } as const;
-const RT_TABLE_MAIN = 254;
-const RTPROT_STATIC = 4;
-const RT_SCOPE_UNIVERSE = 0;
-const RT_SCOPE_LINK = 253;
-const RTN_UNICAST = 1;
 
 export interface Link {
   readonly index: number;
@@ -111,16 +92,6 @@ function ifinfomsg(index: number, flags: number, change: number, family = AF_UNS
 
 function macBytes(mac: string): Buffer {
   return Buffer.from(mac.replaceAll(':', ''), 'hex');
-}
-
-/** The four bytes of an address in network order. @throws TsdError TSD_NETWORK for text that is none. */
-export function addressBytes(address: string): Buffer {
-  const value = parseAddress(address);
-  if (value === null)
-    throw new TsdError('TSD_NETWORK', `${JSON.stringify(address)} is not an IPv4 address`, { class: 'invalid' });
-  const out = Buffer.alloc(4);
-  out.writeUInt32BE(value);
-  return out;
 }
 
 export interface NewBridge {
@@ -284,131 +255,4 @@ export function findLink(socket: NetlinkSocket, name: string): Link | null {
     if (error instanceof TsdError && error.errno === constants.errno.ENODEV) return null;
     throw error;
   }
-}
-
-// ------------------------------------------------------------------------------------------------------------ addresses
-
-export interface LinkAddress {
-  readonly link: number;
-  /** With prefix length: 10.80.0.1/24. */
-  readonly address: string;
-}
-
-export interface ListedAddress extends LinkAddress {
-  /** The kernel added a route to its subnet. */
-  readonly prefixRoute: boolean;
-}
-
-function addressBody({ link, address }: LinkAddress, extra: readonly Buffer[]): Buffer {
-  const [ip = '', length = '32'] = address.split('/');
-  const header = Buffer.alloc(8);
-  header.writeUInt8(AF_INET, 0);
-  header.writeUInt8(Number(length), 1);
-  header.writeUInt32LE(link, 4);
-  const bytes = addressBytes(ip);
-  return Buffer.concat([header, attribute(IFA.LOCAL, bytes), attribute(IFA.ADDRESS, bytes), ...extra]);
-}
-
-/** Adds an address or leaves it as it is. `broadcast` is dotted; `prefixRoute` false adds no route to the subnet. */
-export function newAddress(
-  target: LinkAddress,
-  options: { readonly broadcast: string; readonly prefixRoute: boolean },
-): NetlinkMessage {
-  const extra = [attribute(IFA.BROADCAST, addressBytes(options.broadcast))];
-  if (!options.prefixRoute) extra.push(attribute(IFA.FLAGS, IFA_F_NOPREFIXROUTE));
-  const body = addressBody(target, extra);
-  return { step: `add address ${target.address}`, type: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_REPLACE, body };
-}
-
-export function deleteAddress(target: LinkAddress): NetlinkMessage {
-  return { step: `delete address ${target.address}`, type: RTM_DELADDR, flags: 0, body: addressBody(target, []) };
-}
-
-/**
- * All IPv4 addresses of the socket's namespace, or of another one.
- * @param namespaceId needs a strict socket.
- */
-export function listAddresses(socket: NetlinkSocket, namespaceId: number | null = null): ListedAddress[] {
-  const header = Buffer.alloc(8);
-  header.writeUInt8(AF_INET, 0);
-  const elsewhere = namespaceId === null ? [] : [attribute(IFA.TARGET_NETNSID, u32(namespaceId))];
-  const body = Buffer.concat([header, ...elsewhere]);
-  const message = { step: 'list addresses', type: RTM_GETADDR, flags: NLM_F_DUMP, body };
-  return socket.dump(message, readAddress).filter((found) => found !== null);
-}
-
-function readAddress(bytes: Buffer, start: number, end: number): ListedAddress | null {
-  let local: number | null = null;
-  let remote: number | null = null;
-  let flags = 0;
-  eachAttribute(bytes, start + 8, end, (type, from) => {
-    if (type === IFA.LOCAL) local = bytes.readUInt32BE(from);
-    else if (type === IFA.ADDRESS) remote = bytes.readUInt32BE(from);
-    else if (type === IFA.FLAGS) flags = bytes.readUInt32LE(from);
-  });
-  const address = local ?? remote;
-  if (address === null) return null;
-  return {
-    link: bytes.readUInt32LE(start + 4),
-    address: `${formatAddress(address)}/${bytes.readUInt8(start + 1)}`,
-    prefixRoute: (flags & IFA_F_NOPREFIXROUTE) === 0,
-  };
-}
-
-// --------------------------------------------------------------------------------------------------------------- routes
-
-function rtmsg(prefixLength: number, scope: number): Buffer {
-  const out = Buffer.alloc(12);
-  out.writeUInt8(AF_INET, 0);
-  out.writeUInt8(prefixLength, 1);
-  out.writeUInt8(RT_TABLE_MAIN, 4);
-  out.writeUInt8(RTPROT_STATIC, 5);
-  out.writeUInt8(scope, 6);
-  out.writeUInt8(RTN_UNICAST, 7);
-  return out;
-}
-
-export interface NewRoute {
-  /** CIDR, `0.0.0.0/0` for the default route. */
-  readonly destination: string;
-  /** Null: the destination is on the link itself. */
-  readonly gateway: string | null;
-  readonly link: number;
-}
-
-/** Adds a route of the main table, in place of one to the same destination. */
-export function newRoute({ destination, gateway, link }: NewRoute): NetlinkMessage {
-  const cidr = parseCidr(destination);
-  if (cidr === null) throw new TsdError('TSD_NETWORK', `${destination} is not a network`, { class: 'invalid' });
-  const parts = [rtmsg(cidr.prefixLength, gateway === null ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE)];
-  if (cidr.prefixLength > 0) parts.push(attribute(RTA.DST, addressBytes(formatAddress(cidr.address))));
-  if (gateway !== null) parts.push(attribute(RTA.GATEWAY, addressBytes(gateway)));
-  parts.push(attribute(RTA.OIF, u32(link)));
-  const via = gateway === null ? '' : ` via ${gateway}`;
-  const flags = NLM_F_CREATE | NLM_F_REPLACE;
-  return { step: `add route ${destination}${via}`, type: RTM_NEWROUTE, flags, body: Buffer.concat(parts) };
-}
-
-export interface Route {
-  readonly destination: string;
-  /** Index of the outgoing link; 0 for a route without one (blackhole, multipath). */
-  readonly link: number;
-}
-
-/** IPv4 routes of the main table. */
-export function listRoutes(socket: NetlinkSocket): Route[] {
-  const body = rtmsg(0, RT_SCOPE_UNIVERSE);
-  const answers = socket.query({ step: 'list routes', type: RTM_GETROUTE, flags: NLM_F_DUMP, body });
-  return answers.flatMap((answer) => {
-    const attributes = parseAttributes(answer, 12);
-    const table = attributes.get(RTA.TABLE)?.readUInt32LE(0) ?? answer.readUInt8(4);
-    if (answer.readUInt8(0) !== AF_INET || table !== RT_TABLE_MAIN) return [];
-    const destination = attributes.get(RTA.DST)?.readUInt32BE(0) ?? 0;
-    return [
-      {
-        destination: `${formatAddress(destination)}/${answer.readUInt8(1)}`,
-        link: attributes.get(RTA.OIF)?.readUInt32LE(0) ?? 0,
-      },
-    ];
-  });
 }
