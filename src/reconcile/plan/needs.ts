@@ -4,7 +4,7 @@ import type { ResourceKey } from '../../model/resource.ts';
 import { parseKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
 import { opId } from '../op-traits.ts';
-import { containerAvailability } from './container-availability.ts';
+import { containerAvailability } from './container/container-availability.ts';
 import type { Availability, Blocked, Pass } from './order/pass.ts';
 import { blocked, READY_NOW } from './order/pass.ts';
 import {

@@ -1,7 +1,8 @@
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
 import { OP_TRAITS, opId } from '../op-traits.ts';
-import { sharesNetwork, whyUntouchable } from './containers.ts';
+import { whyUntouchable } from './container/container-removal.ts';
+import { sharesNetwork } from './container/surroundings.ts';
 import { because } from './order/cause.ts';
 import type { Pass } from './order/pass.ts';
 import { scoped } from './order/pass.ts';

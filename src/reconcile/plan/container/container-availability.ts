@@ -1,12 +1,12 @@
 /** Whether a container meets a dependency condition, now or by an op of this plan. */
-import type { Desired } from '../../model/desired.ts';
-import { effectiveProbes } from '../../model/health.ts';
-import type { ResourceKey } from '../../model/resource.ts';
-import { opId } from '../op-traits.ts';
-import type { Availability, Pass } from './order/pass.ts';
-import { blocked, READY_NOW } from './order/pass.ts';
-import { isOfItsDeclaration, satisfies } from './readiness.ts';
-import { type DependencyCondition, isContainer } from './references.ts';
+import type { Desired } from '../../../model/desired.ts';
+import { effectiveProbes } from '../../../model/health.ts';
+import type { ResourceKey } from '../../../model/resource.ts';
+import { opId } from '../../op-traits.ts';
+import type { Availability, Pass } from '../order/pass.ts';
+import { blocked, READY_NOW } from '../order/pass.ts';
+import { isOfItsDeclaration, satisfies } from '../readiness.ts';
+import { type DependencyCondition, isContainer } from '../references.ts';
 
 /** True when a start alone does not make the container ready: a probe decides. The probes of an image may be unknown. */
 function waitsForProbes(pass: Pass, { key, spec }: Desired<'container'>): boolean {

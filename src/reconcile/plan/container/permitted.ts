@@ -1,0 +1,68 @@
+/** Decides which steps of an intent may run now; the rest becomes a hold. */
+import type { Desired } from '../../../model/desired.ts';
+import { parseKey, type ResourceKey } from '../../../model/resource.ts';
+import { baseKey } from '../../../model/update.ts';
+import type { Intent, Step } from '../intent.ts';
+import { loadingNeed, type Unmet, unmet } from '../needs.ts';
+import type { Pass } from '../order/pass.ts';
+import { failureHold } from '../order/pass.ts';
+import { isReplaced } from './container-ops.ts';
+
+type Container = Desired<'container'>;
+
+/** Interval between checks of an obstacle on the host, for which there is no event. */
+const OBSTACLE_RECHECK_MS = 2_000;
+
+/**
+ * Returns the part of an intent that may run now; the rest becomes a hold.
+ * @param stands true when the container, or the one it replaces, exists: it stays as it is while images load
+ * @param forgiven true to ignore an earlier failure
+ */
+export function permitted(pass: Pass, desired: Container, intent: Intent, stands: boolean, forgiven = false): Intent {
+  if (intent.steps.length === 0) return intent;
+  const failed = forgiven ? null : failureHold(pass, desired.key, desired);
+  if (failed) return { ...intent, steps: [], hold: intent.hold ?? failed };
+  if (!intent.steps.some((step) => step.name === 'start')) return intent;
+
+  // Obstacles are computed for the current declaration.
+  const obstacle = isReplaced(pass, desired) ? undefined : pass.observed.obstacles.get(baseKey(desired.key));
+  const hint = pass.observed.obstacleHints?.get(baseKey(desired.key));
+  const creates = intent.steps.some((step) => step.name === 'create');
+  // A restart for a change waits for the image as well: it would run once with the old one.
+  const changes = pass.observed.containers.get(desired.key)?.specHash !== desired.specHash;
+  const loads = loadingNeed(pass, desired, creates || changes);
+  const waiting =
+    obstacle !== undefined ? null : loads !== null && stands ? afterLoad(intent, loads) : unmet(pass, desired, creates);
+  if (obstacle === undefined && waiting === null) {
+    if (loads !== null) pass.loading.add(desired.key);
+    return intent;
+  }
+  const { key } = desired;
+  return {
+    ...intent,
+    steps: intent.steps.filter((step) => step.name === 'update' || step.name === 'signal'),
+    hold: waiting
+      ? {
+          key,
+          reason: waiting.busy ? 'busy' : 'dependency-not-ready',
+          message: waiting.message,
+          ...(waiting.hint !== undefined && { hint: waiting.hint }),
+          untilBootMs: null,
+        }
+      : {
+          key,
+          reason: 'unavailable',
+          message: obstacle ?? '',
+          ...(hint !== undefined && { hint }),
+          untilBootMs: pass.now.bootMs + OBSTACLE_RECHECK_MS,
+        },
+  };
+}
+
+/** Returns the hold message for steps that wait for an image. */
+function afterLoad({ steps }: Intent, need: ResourceKey): Unmet {
+  const has = (step: Step['name']) => steps.some(({ name }) => name === step);
+  const then = has('remove') ? 'recreated' : has('create') ? 'made' : has('stop') ? 'restarted' : 'started';
+  const loaded = parseKey(need).kind === 'image' ? 'loaded' : 'there, whose image is being loaded';
+  return { busy: true, message: `${steps[0]?.cause.message ?? ''}; ${then} when ${need} is ${loaded}` };
+}

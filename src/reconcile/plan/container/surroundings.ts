@@ -1,0 +1,105 @@
+/** Collects what the planner needs to know around a container: dependencies, addresses, shared namespaces, its image. */
+import type { Desired } from '../../../model/desired.ts';
+import { type ObservedContainer, runName } from '../../../model/observed.ts';
+import type { ResourceKey } from '../../../model/resource.ts';
+import type { Cause } from '../../op.ts';
+import { opId } from '../../op-traits.ts';
+import type { Surroundings } from '../intent.ts';
+import { because } from '../order/cause.ts';
+import type { Pass } from '../order/pass.ts';
+import { isReady } from '../readiness.ts';
+import { attachedNetwork, isContainer, specOf, startDependencies } from '../references.ts';
+import { isStopped } from '../stopped.ts';
+
+type Container = Desired<'container'>;
+
+/** Reports whether a failed update holds the app back. */
+export function isHeldBack({ desired }: Pass, app: string): boolean {
+  return desired.heldBack?.get(app)?.failed === true;
+}
+
+export function surroundings(
+  pass: Pass,
+  desired: Container,
+  container: ObservedContainer | undefined,
+  recreated: ReadonlyMap<ResourceKey, Cause>,
+): Surroundings {
+  const { references, key, app, specHash } = desired;
+  const image = references.image === null ? undefined : pass.observed.images.get(references.image);
+  const settled = image !== undefined && pass.graph.chain(image.key).length === 0;
+  return {
+    now: pass.now,
+    seed: pass.seed,
+    imageId: settled ? image.imageId : null,
+    stopped: container !== undefined && isStopped(container, isHeldBack(pass, app) ? null : specHash),
+    heldAt: pass.desired.heldBack?.get(app)?.generation,
+    moved: movedBy(pass, desired, recreated),
+    linkAddresses: () => addressesByAlias(pass, desired),
+    dependencyUpAtBootMs: () => latestRecovery(pass, startDependencies(references)),
+    restartedDependencies: () => restartedSince(pass, desired, container),
+    readyAgain: () => restartedSince(pass, desired, container).filter((need) => isUsable(pass, need)),
+    shared: () => pass.relations.neededBy(key).some((user) => sharesNetwork(pass, user, key)),
+  };
+}
+
+function movedBy(
+  pass: Pass,
+  { references, spec }: Container,
+  recreated: ReadonlyMap<ResourceKey, Cause>,
+): Cause | null {
+  const network = attachedNetwork(references, spec);
+  const cause = network === null ? undefined : recreated.get(network);
+  if (cause) return because('dependency', cause.message);
+  const host = references.networkContainer;
+  return host !== null && pass.graph.has(opId('container.remove', host))
+    ? because('dependency', `${host}, whose network it shares, is recreated`)
+    : null;
+}
+
+function addressesByAlias(pass: Pass, { references, spec }: Container): Readonly<Record<string, string>> {
+  const entries = references.links.flatMap((target, index) => {
+    const address = pass.observed.containers.get(target)?.address ?? null;
+    const alias = spec.links[index]?.alias;
+    return address === null || alias === undefined ? [] : [[alias, address] as const];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** Returns when the last of the containers became ready (by probes, if any) or started; null when none did. */
+function latestRecovery(pass: Pass, keys: readonly ResourceKey[]): number | null {
+  const times = keys.map((key) => {
+    const container = pass.observed.containers.get(key);
+    if (!container?.health) return container?.startedAtBootMs ?? null;
+    // Probe times of an ended run may come from another boot; they cannot be compared.
+    return container.running ? container.health.readySinceBootMs : null;
+  });
+  return times.reduce((latest, at) => (at !== null && (latest === null || at > latest) ? at : latest), null);
+}
+
+/** Returns the dependencies that restarted since the container started. */
+export function restartedSince(
+  pass: Pass,
+  { references }: Container,
+  container: ObservedContainer | undefined,
+): ResourceKey[] {
+  return startDependencies(references).filter((key) => {
+    const known = container?.dependencyRuns?.[key];
+    const now = pass.observed.containers.get(key);
+    return known !== undefined && now !== undefined && known !== runName(now);
+  });
+}
+
+/** Reports whether a container is ready and no op changes it. */
+function isUsable(pass: Pass, key: ResourceKey): boolean {
+  const [desired, container] = [pass.desired.resources.get(key), pass.observed.containers.get(key)];
+  if (!container || pass.busy.has(key) || pass.graph.chain(key).length > 0) return false;
+  return isReady(container, desired && isContainer(desired) ? desired.spec : specOf(container));
+}
+
+/** Reports whether `user`, or a container in its namespace, runs in the network namespace of `host`. */
+export function sharesNetwork(pass: Pass, user: ResourceKey, host: ResourceKey): boolean {
+  const desired = pass.desired.resources.get(user);
+  if (!desired || !isContainer(desired) || desired.references.networkContainer !== host) return false;
+  if (pass.observed.containers.get(user)?.running === true) return true;
+  return pass.relations.neededBy(user).some((next) => sharesNetwork(pass, next, user));
+}
