@@ -1,19 +1,19 @@
 import { setMaxListeners } from 'node:events';
 import type { Clock, Timers } from '../model/clock.ts';
 import type { DesiredState } from '../model/desired.ts';
-import { describeError, TsdError, toTsdError } from '../model/errors/errors.ts';
+import { TsdError, toTsdError } from '../model/errors/errors.ts';
 import type { ObservedState } from '../model/observed.ts';
 import { parseKey, type ResourceKey } from '../model/resource.ts';
-import { baseKey, nextKey, oldKey } from '../model/update.ts';
+import { baseKey } from '../model/update.ts';
 import type { Executor, OpResult } from './executor.ts';
+import { KeyMemory } from './key-memory.ts';
 import type { Hold, Op, Plan } from './op.ts';
-import { type EndedOps, OpsInFlight, specHashIn } from './ops-in-flight.ts';
+import { OpsInFlight, specHashIn } from './ops-in-flight.ts';
 import { plan } from './plan/plan.ts';
 import { type Occasion, type Requeue, requeues } from './plan/requeue.ts';
 import type { Relations } from './plan/scope.ts';
 import { relatedKeys, relationsOf } from './plan/scope.ts';
 import type { OpFailures } from './retry-tracker.ts';
-import { RetryTracker } from './retry-tracker.ts';
 import { WorkQueue } from './work-queue.ts';
 
 type Scope = ReadonlySet<ResourceKey> | null;
@@ -52,12 +52,6 @@ export interface ControllerPorts {
   readonly resyncMs: number;
 }
 
-/** How long a key with a defect is parked: the longest back-off of a failed op. */
-const PARKED_MS = 600_000;
-
-/** Errors of cancelled ops: they are not failures. */
-const GIVEN_UP: ReadonlySet<string> = new Set(['TSD_ENGINE_SHUTDOWN', 'TSD_CALLED_OFF']);
-
 /**
  * The level-triggered reconcile loop. A pass takes the due keys, observes them with their relations, plans, and starts the
  * ops without waiting for them. A key with ops in flight is not planned; it is requeued when its ops have ended.
@@ -66,11 +60,8 @@ export class Controller {
   readonly #ports: ControllerPorts;
   readonly #seed: string;
   readonly #queue: WorkQueue;
-  readonly #retries: RetryTracker;
+  readonly #memory: KeyMemory;
   readonly #inFlight = new OpsInFlight();
-  readonly #holds = new Map<ResourceKey, Hold>();
-  /** Keys whose planning failed by a defect, with the spec hash and the end of the parking time. */
-  readonly #parked = new Map<ResourceKey, { readonly specHash: string; readonly untilBootMs: number }>();
   readonly #executions = new Set<Promise<void>>();
   readonly #calledOff = new AbortController();
   #waiters: (() => void)[] = [];
@@ -89,7 +80,12 @@ export class Controller {
     this.#seed = ports.seed();
     // Every teardown in flight adds a listener.
     setMaxListeners(0, this.#calledOff.signal);
-    this.#retries = new RetryTracker(ports.failures);
+    this.#memory = new KeyMemory({
+      failures: ports.failures,
+      clock: ports.clock,
+      specHash: (key) => specHashIn(ports.desired(), key),
+      onDefect: (error, keys) => ports.onDefect(error, keys),
+    });
     this.#queue = new WorkQueue({ clock: ports.clock, timers: ports.timers, onDue: () => this.#pump() });
   }
 
@@ -122,7 +118,7 @@ export class Controller {
 
   /** Returns why the latest pass left the key unchanged, or undefined. */
   hold(key: ResourceKey): Hold | undefined {
-    return this.#holds.get(key);
+    return this.#memory.hold(key);
   }
 
   /** Returns the running op of a key, or the next one of its chain. */
@@ -137,7 +133,7 @@ export class Controller {
 
   /** Keys that are not planned now: with ops in flight, or parked. */
   get busy(): ReadonlySet<ResourceKey> {
-    return new Set([...this.#inFlight.keys(), ...this.#parked.keys()]);
+    return new Set([...this.#inFlight.keys(), ...this.#memory.parked()]);
   }
 
   /** Number of queued keys, due or not. */
@@ -254,27 +250,12 @@ export class Controller {
   }
 
   #park(key: ResourceKey, error: TsdError): void {
-    const untilBootMs = this.#ports.clock.now().bootMs + PARKED_MS;
-    this.#parked.set(key, { specHash: this.#specHash(key), untilBootMs });
-    const message = `defect in tsdocker: ${describeError(error)}`;
-    const hold: Hold = { key, reason: 'failed', message, untilBootMs };
-    this.#holds.set(key, hold);
-    this.#requeue({ type: 'held', holds: [hold] });
+    this.#requeue({ type: 'held', holds: [this.#memory.park(key, error)] });
     this.#ports.onDefect(error, [key]);
   }
 
-  /** Releases parked keys whose spec has changed or whose time is over. */
-  #unpark(): void {
-    const { bootMs } = this.#ports.clock.now();
-    for (const [key, { specHash, untilBootMs }] of this.#parked) {
-      if (specHash === this.#specHash(key) && bootMs < untilBootMs) continue;
-      this.#parked.delete(key);
-      this.#holds.delete(key);
-    }
-  }
-
   async #pass(scope: Scope): Promise<void> {
-    this.#unpark();
+    this.#memory.unpark();
     const ports = this.#ports;
     const relations = this.#currentRelations();
     const desired = ports.desired();
@@ -293,8 +274,8 @@ export class Controller {
   #carryOut(made: Plan, scope: Scope, desired: DesiredState, busy: ReadonlySet<ResourceKey>, ms: number): void {
     const byKey = new Map<ResourceKey, Op[]>();
     for (const op of made.ops) byKey.set(op.key, [...(byKey.get(op.key) ?? []), op]);
-    this.#takeOverHolds(made, scope, byKey, busy);
-    for (const key of made.forgiven) this.#book(key, () => this.#retries.forgive(key));
+    this.#memory.planned(made, scope, byKey, busy);
+    this.#requeue({ type: 'held', holds: made.holds });
     for (const [key, ops] of byKey) this.#inFlight.begin(key, ops, desired);
     const pass = ++this.#passes;
     if (made.ops.length === 0) {
@@ -320,34 +301,11 @@ export class Controller {
     this.#executions.add(execution);
   }
 
-  #takeOverHolds(
-    made: Plan,
-    scope: Scope,
-    acted: ReadonlyMap<ResourceKey, readonly Op[]>,
-    busy: ReadonlySet<ResourceKey>,
-  ): void {
-    const held = new Map(made.holds.map((hold) => [hold.key, hold]));
-    // Keys without a hold or failure have nothing to update. A successor's failure is cleared with its container.
-    const remembered = scope === null ? [...this.#holds.keys(), ...[...this.#retries.keys()].map(baseKey)] : [];
-    for (const key of scope ?? new Set(remembered)) {
-      if (this.#parked.has(key)) continue;
-      const isQuiet = (one: ResourceKey) => !acted.has(one) && !busy.has(one) && !held.has(one);
-      // The next successor is a new container. Holds of a successor are reported on its container.
-      const beside = key.startsWith('container/') ? [oldKey(key), ...(isQuiet(key) ? [nextKey(key)] : [])] : [];
-      for (const one of [key, ...beside]) {
-        this.#holds.delete(one);
-        if (isQuiet(one) && this.#retries.concerns(one)) this.#book(one, () => this.#retries.quiet(one));
-      }
-    }
-    for (const [key, hold] of held) this.#holds.set(key, hold);
-    this.#requeue({ type: 'held', holds: made.holds });
-  }
-
   #opEnded(result: OpResult): void {
     const ended = this.#inFlight.ended(result);
     if (ended === null) return;
     const { key, acted, stirred } = ended;
-    const retryAtBootMs = this.#remember(ended);
+    const retryAtBootMs = this.#memory.ended(ended, { calledOff: this.#calledOff.signal.aborted });
     this.#requeue({
       type: 'ended',
       key,
@@ -357,36 +315,9 @@ export class Controller {
       retryAtBootMs,
       failure: this.#ports.failures.get(key),
       users: new Set(this.#currentRelations().neededBy(key)),
-      holds: this.#holds.values(),
+      holds: this.#memory.holds(),
     });
     this.#announceSettled();
-  }
-
-  /** Records the outcome of a key's ops. Returns the time of the retry on the boot clock, or null when there is none. */
-  #remember({ key, ops, error, failed, triedHash, complete, unwanted }: EndedOps): number | null {
-    const now = this.#ports.clock.now();
-    if (error === null) {
-      if (complete) this.#book(key, () => this.#retries.succeeded(key, ops, triedHash, now));
-      return null;
-    }
-    if (unwanted || GIVEN_UP.has(error.code) || this.#calledOff.signal.aborted) return null;
-    const { class: kind, hint } = error;
-    const failure = { class: kind, message: describeError(error), hint, ...(failed && { op: failed.op }) };
-    return this.#book(key, () => this.#retries.failed(key, failure, triedHash, now));
-  }
-
-  /** Runs a durable write. A failed write is reported and the loop continues: the change is lost only with this process. */
-  #book<T>(key: ResourceKey, write: () => T): T | null {
-    try {
-      return write();
-    } catch (thrown) {
-      this.#ports.onDefect(toTsdError(thrown), [key]);
-      return null;
-    }
-  }
-
-  #specHash(key: ResourceKey): string {
-    return specHashIn(this.#ports.desired(), key);
   }
 
   #currentRelations(): Relations {
