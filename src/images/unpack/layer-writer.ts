@@ -5,31 +5,25 @@ import {
   constants,
   lchownSync,
   linkSync,
-  lstatSync,
   mkdirSync,
   openSync,
-  readdirSync,
-  rmdirSync,
   symlinkSync,
   unlinkSync,
 } from 'node:fs';
 import { constants as os } from 'node:os';
 import type { LayerTarget } from '../../drivers/contract/graph.ts';
-import { fileError, makeNode, readXattrs, setTimes, setXattr, trySetXattr } from '../../ffi/files/layer-files.ts';
+import { fileError, makeNode, setTimes, trySetXattr } from '../../ffi/files/layer-files.ts';
 import { inSlices } from '../../ffi/slices.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import type { LayerLimits } from '../image.ts';
-import { fromBytes, invalidTar, readable, type TarHeader, toBytes } from '../tar/header.ts';
+import { invalidTar, readable, type TarHeader, toBytes } from '../tar/header.ts';
 import type { DataSink } from '../tar/sparse.ts';
 import { fileSink, setPathTimes } from './file-sink.ts';
 import { hostile, join, type LayerNode, LayerTree, newNode, type Place, pathComponents } from './layer-tree.ts';
+import { isWhiteout, LayerWhiteouts } from './layer-whiteouts.ts';
 import { SetAside } from './set-aside.ts';
 import { WHITEOUTS, type Whiteouts } from './whiteouts.ts';
 
-const WHITEOUT_PREFIX = '.wh.';
-/** Bookkeeping of aufs (`.wh..wh.plnk`, `.wh..wh.orph`); has no place in a layer. */
-const WHITEOUT_META_PREFIX = '.wh..wh.';
-const OPAQUE_MARKER = '.wh..wh..opq';
 /** Documentation/filesystems/overlayfs.rst */
 const OVERLAY_XATTR = /^(trusted|user)\.overlay\./;
 const MKNOD_TYPES = {
@@ -46,6 +40,7 @@ export class LayerWriter {
   readonly #whiteouts: Whiteouts | null;
   readonly #limits: LayerLimits;
   readonly #aside: SetAside;
+  readonly #hidden: LayerWhiteouts;
   #entries = 0;
   #sparseBytes = 0;
   #openFd = -1;
@@ -57,6 +52,7 @@ export class LayerWriter {
     this.#tree = new LayerTree(target.path, this.#whiteouts === null);
     this.#limits = limits;
     this.#aside = new SetAside(target.path);
+    this.#hidden = new LayerWhiteouts(this.#tree, this.#whiteouts, this.#aside);
   }
 
   get entries(): number {
@@ -116,8 +112,8 @@ export class LayerWriter {
       this.#setRoot(header);
       return null;
     }
-    if (name.startsWith(WHITEOUT_PREFIX)) {
-      this.#addWhiteout(components, name);
+    if (isWhiteout(name)) {
+      this.#hidden.add(name, () => this.#resolveParent(components));
       return null;
     }
     const parent = this.#resolveParent(components);
@@ -140,7 +136,7 @@ export class LayerWriter {
     switch (header.type) {
       case 'directory':
         if (!made.exists) mkdirSync(path, { mode: MKDIR_MODE });
-        if (made.opaque) this.#markOpaque(place.path);
+        if (made.opaque) this.#hidden.markOpaque(place.path);
         this.#setDirectory(header, place, path);
         return null;
       case 'symlink':
@@ -183,7 +179,7 @@ export class LayerWriter {
     if (this.#whiteouts?.isReserved(name)) throw hostile(`a directory named ${readable(name)}`);
     const path = join(parent.path, name);
     mkdirSync(this.#tree.hostPath(path), { mode: MKDIR_MODE });
-    if (opaque) this.#markOpaque(path);
+    if (opaque) this.#hidden.markOpaque(path);
     parent.node.children.set(name, node);
     return node;
   }
@@ -265,86 +261,6 @@ export class LayerWriter {
     }
   }
 
-  #addWhiteout(components: readonly string[], name: string): void {
-    if (name === OPAQUE_MARKER) {
-      this.#makeOpaque(this.#resolveParent(components));
-      return;
-    }
-    if (name.startsWith(WHITEOUT_META_PREFIX)) return;
-    const victim = name.slice(WHITEOUT_PREFIX.length);
-    if (victim === '' || victim === '.' || victim === '..') {
-      throw hostile(`whiteout ${readable(name)} names no file`);
-    }
-    const parent = this.#resolveParent(components);
-    const path = join(parent.path, victim);
-    const existing = this.#tree.child(parent, victim);
-    // What this layer itself puts there stays; a whiteout is about the layers below (OCI image-spec, layer.md).
-    if (this.#whiteouts !== null) {
-      if (existing?.kind === 'directory') this.#makeOpaque({ node: existing, path });
-      if (existing !== undefined) return;
-      this.#whiteouts.make(this.#tree.hostPath(join(parent.path, this.#whiteouts.nameOf(victim))));
-      parent.node.children.set(victim, newNode('whiteout', true));
-    } else if (existing !== undefined && this.#dropInherited({ node: existing, path })) {
-      parent.node.children.delete(victim);
-    }
-  }
-
-  #makeOpaque(place: Place): void {
-    if (this.#whiteouts !== null) this.#markOpaque(place.path);
-    else this.#dropInheritedChildren(place);
-  }
-
-  #markOpaque(directory: string): void {
-    if (this.#whiteouts === null) return;
-    const { opaqueMark, makeOpaque } = this.#whiteouts;
-    makeOpaque(this.#tree.hostPath(opaqueMark === null ? directory : join(directory, opaqueMark)));
-  }
-
-  /** Deletes what came from the parent layer. @returns whether the place itself is gone. */
-  #dropInherited(place: Place): boolean {
-    const { node, path } = place;
-    if (node.kind !== 'directory') {
-      if (!node.own) unlinkSync(this.#tree.hostPath(path));
-      return !node.own;
-    }
-    if (!hasOwn(node)) {
-      this.#aside.take(this.#tree.hostPath(path));
-      return true;
-    }
-    this.#dropInheritedChildren(place);
-    if (node.own || node.children.size > 0) return false;
-    rmdirSync(this.#tree.hostPath(path));
-    return true;
-  }
-
-  #dropInheritedChildren(place: Place): void {
-    if (!place.node.inherited) return;
-    if (place.path !== '' && ![...place.node.children.values()].some(hasOwn)) {
-      this.#putEmptyCopy(this.#tree.hostPath(place.path));
-      place.node.children.clear();
-      place.node.inherited = false;
-      return;
-    }
-    for (const bytes of readdirSync(this.#tree.hostPath(place.path), { encoding: 'buffer' })) {
-      const name = fromBytes(bytes);
-      if (place.path === '' && this.#aside.isPlace(name)) continue;
-      const node = this.#tree.child(place, name) as LayerNode;
-      if (this.#dropInherited({ node, path: join(place.path, name) })) place.node.children.delete(name);
-    }
-    place.node.inherited = false;
-  }
-
-  /** An empty directory of the same owner, mode and attributes in the place of one. */
-  #putEmptyCopy(path: Buffer): void {
-    const { uid, gid, mode } = lstatSync(path);
-    const attributes = readXattrs(path);
-    this.#aside.take(path);
-    mkdirSync(path, { mode: MKDIR_MODE });
-    chownSync(path, uid, gid);
-    chmodSync(path, mode & 0o7777);
-    for (const [name, value] of attributes) setXattr(path, name, value);
-  }
-
   *#applyDirectoryTimes(place: Place): Generator<null, void> {
     yield null;
     for (const [name, node] of place.node.children) {
@@ -353,11 +269,6 @@ export class LayerWriter {
     const { mtime } = place.node;
     if (mtime !== null) setTimes(this.#tree.hostPath(place.path), mtime.seconds, mtime.nanos);
   }
-}
-
-/** Whether this layer's tar put something at this place or below it. */
-function hasOwn(node: LayerNode): boolean {
-  return node.own || [...node.children.values()].some(hasOwn);
 }
 
 function nodeKind(type: TarHeader['type']): LayerNode['kind'] {

@@ -1,18 +1,27 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeTree } from '../../ffi/files/remove-tree.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { type DurableBatch, readSmallFile, rewriteInPlace, type StateFiles } from '../files/durable.ts';
-import { GoDecodeError, goMarshal } from '../files/go-json.ts';
 import { toStateError } from '../files/state-error.ts';
-import { corrupt, errnoCode, readGoFile, type StateIssue } from '../files/state-file.ts';
+import { corrupt, errnoCode, type StateIssue } from '../files/state-file.ts';
 import { TruncIndex } from '../trunc-index.ts';
-import { decodeContainer, encodeContainer } from './container-codec.ts';
-import { CONFIG_JSON } from './container-files.ts';
+import {
+  CONFIG_FILE,
+  CONTAINER_TEXT_FILES,
+  type ContainerTextFile,
+  contentName,
+  encodeConfig,
+  encodeHostConfig,
+  FILE_MODE,
+  HOST_CONFIG_FILE,
+  loadContainer,
+  TEXT_FILE_MODE,
+  writeContainer,
+} from './container-directory.ts';
 import type { ContainerRecord } from './container-record.ts';
-import { HOST_CONFIG } from './run-config.ts';
 
 /** Hears of what changes in the store. */
 export interface RecordWatcher {
@@ -24,40 +33,6 @@ export interface RecordWatcher {
 
 /** A text file that has grown larger than that is no file of ours any more. */
 const MAX_TEXT_BYTES = 256 * 1024;
-
-/** Files that are bind-mounted into the container; built by hosts.ts and resolv-conf.ts. */
-const CONTAINER_TEXT_FILES = ['hostname', 'hosts', 'resolv.conf'] as const;
-export type ContainerTextFile = (typeof CONTAINER_TEXT_FILES)[number];
-
-const FILE_MODE = 0o600;
-const TEXT_FILE_MODE = 0o644;
-
-/** Read-only, for every user of the container. */
-const CONTENT_FILE_MODE = 0o444;
-const contentName = (index: number): string => `content.${index}`;
-
-const CONFIG_FILE = 'config.json';
-const HOST_CONFIG_FILE = 'hostconfig.json';
-
-const encodeConfig = (record: ContainerRecord): string => goMarshal(CONFIG_JSON, encodeContainer(record));
-const encodeHostConfig = ({ hostConfig }: ContainerRecord): string => goMarshal(HOST_CONFIG, hostConfig);
-
-/** @throws TsdError TSD_STATE_CORRUPT. */
-function loadContainer(directory: string, id: string): ContainerRecord {
-  const path = join(directory, CONFIG_FILE);
-  const json = readGoFile(path, CONFIG_JSON);
-  if (json === null) throw corrupt(path, 'is missing');
-  if (json.ID !== id) throw corrupt(path, `Container ${json.ID} is stored at ${id}`);
-  const hostPath = join(directory, HOST_CONFIG_FILE);
-  const hostConfig = readGoFile(hostPath, HOST_CONFIG);
-  // Docker has containers without one; ours have it from the beginning.
-  if (hostConfig === null && json.Tsdocker) throw corrupt(hostPath, 'is missing');
-  try {
-    return decodeContainer(json, hostConfig ?? HOST_CONFIG.zero());
-  } catch (error) {
-    throw error instanceof GoDecodeError ? corrupt(path, error.message, error) : error;
-  }
-}
 
 /**
  * containers/: loaded once, then kept in memory with write-through. The rename of `containers/<id>` into place is the
@@ -205,24 +180,7 @@ export class ContainerStore {
     const final = this.path(record.id);
     if (this.exists(record.id)) throw corrupt(final, 'exists already');
     const temporary = this.#files.temporaryPath(`container-${record.id}`);
-    const durable = {
-      [CONFIG_FILE]: encodeConfig(record),
-      [HOST_CONFIG_FILE]: encodeHostConfig(record),
-    };
-    try {
-      mkdirSync(temporary, { mode: 0o700 });
-      for (const [name, text] of Object.entries(durable))
-        writeFileSync(join(temporary, name), text, { mode: FILE_MODE });
-      for (const name of CONTAINER_TEXT_FILES)
-        writeFileSync(join(temporary, name), texts[name], { mode: TEXT_FILE_MODE });
-      for (const [index, text] of contents)
-        writeFileSync(join(temporary, contentName(index)), text, { mode: CONTENT_FILE_MODE });
-    } catch (error) {
-      rmSync(temporary, { recursive: true, force: true });
-      throw toStateError(error, `create ${final}`);
-    }
-    const names = [...Object.keys(durable), ...[...contents.keys()].map(contentName)];
-    const files = names.map((name) => join(temporary, name));
+    const files = writeContainer(temporary, { record, texts, contents }, `create ${final}`);
     const published = (): void => {
       this.#remember(record);
       this.#texts.set(record.id, new Map(CONTAINER_TEXT_FILES.map((name) => [name, texts[name]])));

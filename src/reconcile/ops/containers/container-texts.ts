@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname as hostName } from 'node:os';
 import type { Desired } from '../../../model/desired.ts';
-import type { ContainerTextFile } from '../../../state/containers/containers.ts';
+import type { ContainerTextFile } from '../../../state/containers/container-directory.ts';
 import { buildHostname, buildHosts } from '../../../state/containers/hosts.ts';
 import { buildResolvConf } from '../../../state/containers/resolv-conf.ts';
 import { shortId } from '../../../state/ids.ts';
