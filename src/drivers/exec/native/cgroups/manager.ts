@@ -5,7 +5,7 @@
  * killed and paused by and that the device filter is on. Those of cgroup v1 take the limits, and keep the container out of
  * the groups of the host. Containers of before there were these have groups of v1 for their limits only, and keep them so.
  */
-import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { ListedDirectory, UnionOfLists } from '../../../../ffi/files/listed-directory.ts';
 import { describeProcess } from '../../../../ffi/process/processes.ts';
@@ -16,45 +16,37 @@ import { DEFAULT_DEVICE_RULES } from '../program/devices.ts';
 import { isContainerId } from '../run-files.ts';
 import type { CgroupEntry, CgroupManager, CgroupView } from './container-groups.ts';
 import { DeviceFilters, type DevicePolicy } from './device-filter.ts';
-import {
-  errnoOf,
-  groupPids,
-  keyedValue,
-  makeGroup,
-  removeEmptyGroup,
-  waitForGroup,
-  writeControl,
-} from './group-files.ts';
+import { groupPids, keyedValue, makeGroup, removeEmptyGroup, waitForGroup, writeControl } from './group-files.ts';
 import { describeProcessesIn, removeTree, thawTree, tryRemoveTree } from './group-walk.ts';
 import {
   type CgroupSources,
   CONTROLLERS,
   type Controller,
   findHierarchies,
-  groupPaths,
   type Hierarchies,
   hierarchyOf,
   hostSources,
 } from './hierarchies.ts';
 import { writeLimits } from './limit-files.ts';
 import { neededControllers } from './limits.ts';
+import { pathsOfProcess, UnifiedGroups } from './unified-groups.ts';
 import { readUsage } from './usage.ts';
 import { type Shortcoming, TASKS, type V1Group, V1Groups } from './v1-groups.ts';
 
 class Manager implements CgroupManager {
   readonly #hierarchies: Hierarchies;
   readonly #instanceName: string;
+  readonly #unified: UnifiedGroups;
   readonly #v1: V1Groups;
   /** Directories of this instance in all hierarchies. */
   readonly #listed: readonly ListedDirectory[];
   readonly #ids = new UnionOfLists();
   readonly #filters = new DeviceFilters(DEFAULT_DEVICE_RULES);
-  /** What has been prepared in the unified hierarchy: the instance's directory, controllers in it. */
-  readonly #prepared = new Set<string>();
 
   constructor(instance: Instance, sources: CgroupSources) {
     this.#hierarchies = findHierarchies(sources);
     this.#instanceName = `tsdocker-${instance.id}`;
+    this.#unified = new UnifiedGroups(this.#hierarchies, this.#instanceName);
     this.#v1 = new V1Groups(this.#hierarchies.v1, this.#instanceName);
     this.#listed = this.#parents().map((parent) => new ListedDirectory(parent, isContainerId));
   }
@@ -80,9 +72,9 @@ class Manager implements CgroupManager {
     const needed = neededControllers(limits);
     for (const controller of needed) this.#requireController(controller);
     this.#changed();
-    this.#prepareUnified(needed);
-    const unified = this.#unifiedGroup(containerId);
-    if (!makeGroup(unified) && this.#isPopulated(unified)) throw stillPopulated(containerId, unified);
+    this.#unified.prepare(needed.filter((controller) => !this.#v1.has(controller)));
+    const unified = this.#unified.group(containerId);
+    if (!makeGroup(unified) && this.#unified.isPopulated(unified)) throw stillPopulated(containerId, unified);
     try {
       this.#v1.make(containerId, needed);
       writeLimits({ containerId, unified, v1: this.#v1 }, limits, needed);
@@ -101,11 +93,8 @@ class Manager implements CgroupManager {
   }
 
   enter(containerId: string, firstPid: number | null = null): CgroupEntry {
-    const unified = this.#unifiedGroup(containerId);
-    if (!existsSync(unified)) {
-      throw new TsdError('TSD_CONTAINER_NOT_RUNNING', `container ${containerId.slice(0, 12)} has no control group`);
-    }
-    const place = firstPid === null ? unified : this.#placeOf(firstPid, unified);
+    const unified = this.#unified.present(containerId);
+    const place = firstPid === null ? unified : this.#unified.placeOf(firstPid, unified);
     const v1 = this.#v1.of(containerId);
     const paths = v1.flatMap(({ hierarchy, path }) => hierarchy.name.split(',').map((name) => [name, path] as const));
     const directoryFd = openSync(place, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -116,14 +105,6 @@ class Manager implements CgroupManager {
       paths: { unified, ...Object.fromEntries(paths) },
       release: () => closeSync(directoryFd),
     };
-  }
-
-  /** A group that passes controllers on may have no processes: who did that in a container has put its own further down. */
-  #placeOf(pid: number, unified: string): string {
-    if (readFileSync(join(unified, 'cgroup.subtree_control'), 'utf8').trim() === '') return unified;
-    const path = pathsOfProcess(pid).get('') ?? '/';
-    const place = join(this.#hierarchies.unifiedMount, path);
-    return place.startsWith(`${unified}/`) && existsSync(place) ? place : unified;
   }
 
   #view(v1: readonly V1Group[], unified: string): CgroupView {
@@ -137,7 +118,7 @@ class Manager implements CgroupManager {
   }
 
   async kill(containerId: string, ended = (): boolean => false): Promise<void> {
-    const group = this.#unifiedGroup(containerId);
+    const group = this.#unified.group(containerId);
     if (ended() || !existsSync(group)) return;
     writeControl(join(group, 'cgroup.kill'), '1');
     const freezer = this.#v1.of(containerId).find(({ hierarchy }) => hierarchy.name.split(',').includes('freezer'));
@@ -145,7 +126,7 @@ class Manager implements CgroupManager {
     const step = `kill container ${containerId.slice(0, 12)}: the kernel does not end`;
     await waitForGroup(
       async () => `${step} ${await describeProcessesIn(group)}`,
-      () => ended() || !this.#isPopulated(group),
+      () => ended() || !this.#unified.isPopulated(group),
     );
   }
 
@@ -179,17 +160,17 @@ class Manager implements CgroupManager {
       const has = (file: string) => existsSync(join(v1, `memory.${file}`));
       return { memory: has('limit_in_bytes') && has('soft_limit_in_bytes'), swap: has('memsw.limit_in_bytes') };
     }
-    const memory = this.#hierarchies.unifiedControllers.has('memory');
-    return { memory, swap: memory && limitsSwap(this.#hierarchies.unified) };
+    const memory = this.#unified.has('memory');
+    return { memory, swap: memory && this.#unified.limitsSwap() };
   }
 
   arePopulated(): boolean {
-    return this.#isPopulated(join(this.#hierarchies.unified, this.#instanceName));
+    return this.#unified.isPopulated(this.#unified.parent);
   }
 
   removeAll(): void {
     this.#changed();
-    this.#prepared.clear();
+    this.#unified.forget();
     for (const parent of this.#parents()) tryRemoveTree(parent);
   }
 
@@ -201,25 +182,22 @@ class Manager implements CgroupManager {
     if (this.#v1.has('memory')) {
       return keyedValue(join(this.#v1.group('memory', containerId), 'memory.oom_control'), 'oom_kill') > 0;
     }
-    return keyedValue(join(this.#unifiedGroup(containerId), 'memory.events'), 'oom_kill') > 0;
+    return keyedValue(join(this.#unified.group(containerId), 'memory.events'), 'oom_kill') > 0;
   }
 
   async pause(containerId: string): Promise<void> {
-    await this.#freeze(containerId, 1);
+    await this.#unified.freeze(containerId, 1);
   }
 
   async unpause(containerId: string): Promise<void> {
-    await this.#freeze(containerId, 0);
+    await this.#unified.freeze(containerId, 0);
   }
 
   updateResources(containerId: string, limits: ResourceLimits): void {
     const needed = neededControllers(limits);
     for (const controller of needed) this.#requireController(controller);
-    this.#prepareUnified(needed);
-    const unified = this.#unifiedGroup(containerId);
-    if (!existsSync(unified)) {
-      throw new TsdError('TSD_CONTAINER_NOT_RUNNING', `container ${containerId.slice(0, 12)} has no control group`);
-    }
+    this.#unified.prepare(needed.filter((controller) => !this.#v1.has(controller)));
+    const unified = this.#unified.present(containerId);
     const inV1 = CONTROLLERS.filter((controller) => this.#v1.has(controller));
     const present = inV1.filter((controller) => existsSync(this.#v1.group(controller, containerId)));
     const added = inV1.filter((controller) => needed.includes(controller) && !present.includes(controller));
@@ -236,19 +214,7 @@ class Manager implements CgroupManager {
     };
     const { unifiedControllers } = this.#hierarchies;
     const v1 = { memory: inV1('memory'), pids: inV1('pids') };
-    return readUsage({ unified: this.#unifiedGroup(containerId), v1, unifiedControllers });
-  }
-
-  async #freeze(containerId: string, frozen: 0 | 1): Promise<void> {
-    const group = this.#unifiedGroup(containerId);
-    if (!existsSync(group)) {
-      throw new TsdError('TSD_CONTAINER_NOT_RUNNING', `container ${containerId.slice(0, 12)} has no control group`);
-    }
-    writeControl(join(group, 'cgroup.freeze'), String(frozen));
-    await waitForGroup(
-      () => `${frozen === 1 ? 'pause' : 'unpause'} container ${containerId.slice(0, 12)}`,
-      () => keyedValue(join(group, 'cgroup.events'), 'frozen') === frozen,
-    );
+    return readUsage({ unified: this.#unified.group(containerId), v1, unifiedControllers });
   }
 
   /** Into the new v1 group, until a pass finds nothing to move: a process may fork while it is being moved. */
@@ -267,30 +233,22 @@ class Manager implements CgroupManager {
     }
   }
 
-  #unifiedGroup(containerId: string): string {
-    return join(this.#hierarchies.unified, this.#instanceName, containerId);
-  }
-
   /** The instance's directories in all hierarchies, whether they are there or not. */
   #parents(): readonly string[] {
-    return [join(this.#hierarchies.unified, this.#instanceName), ...this.#v1.parents()];
+    return [this.#unified.parent, ...this.#v1.parents()];
   }
 
   /** Those that are there, in all hierarchies. */
   #groupsOf(containerId: string): readonly string[] {
-    const unified = this.#unifiedGroup(containerId);
+    const unified = this.#unified.group(containerId);
     return [...(existsSync(unified) ? [unified] : []), ...this.#v1.of(containerId).map(({ path }) => path)];
   }
 
   #requireController(controller: Controller): void {
-    if (this.#v1.has(controller) || this.#hierarchies.unifiedControllers.has(controller)) return;
+    if (this.#v1.has(controller) || this.#unified.has(controller)) return;
     throw new TsdError('TSD_UNSUPPORTED_HOST', `a limit needs the ${controller} controller, which this host lacks`, {
       hint: 'Take the limit away, or enable the controller (kernel command line, or Delegate=yes in the unit).',
     });
-  }
-
-  #isPopulated(group: string): boolean {
-    return keyedValue(join(group, 'cgroup.events'), 'populated') === 1;
   }
 
   /** One group may go and another one come: the kernel tells their number only. */
@@ -300,50 +258,9 @@ class Manager implements CgroupManager {
 
   /** The instance's own groups go with its last container; the next one makes them again. */
   #removeEmptyParents(): void {
-    const [unified = '', ...v1] = this.#parents();
-    if (removeEmptyGroup(unified)) {
-      for (const name of [...this.#prepared]) if (name !== 'self') this.#prepared.delete(name);
-    }
-    for (const parent of v1) removeEmptyGroup(parent);
+    this.#unified.removeEmptyParent();
+    for (const parent of this.#v1.parents()) removeEmptyGroup(parent);
   }
-
-  /** The instance's directory, with the controllers passed on that limits need. */
-  #prepareUnified(needed: readonly Controller[]): void {
-    const { unified, selfInUnified } = this.#hierarchies;
-    const instanceGroup = join(unified, this.#instanceName);
-    if (!this.#prepared.has('unified')) {
-      makeGroup(instanceGroup);
-      this.#prepared.add('unified');
-    }
-    for (const controller of needed) {
-      if (this.#v1.has(controller) || this.#prepared.has(controller)) continue;
-      if (selfInUnified && !this.#prepared.has('self')) {
-        // A group that passes controllers on may not have processes of its own.
-        makeGroup(join(unified, 'supervisor'));
-        for (const pid of groupPids(unified)) writeControl(join(unified, 'supervisor', 'cgroup.procs'), String(pid));
-        this.#prepared.add('self');
-      }
-      for (const group of [unified, instanceGroup])
-        writeControl(join(group, 'cgroup.subtree_control'), `+${controller}`);
-      this.#prepared.add(controller);
-    }
-  }
-}
-
-/** None of a process that has ended, or that is so deep down that the kernel does not say where: below a group of its own. */
-function pathsOfProcess(pid: number): ReadonlyMap<string, string> {
-  try {
-    return groupPaths(readFileSync(`/proc/${pid}/cgroup`, 'utf8'));
-  } catch (thrown) {
-    if (['ENOENT', 'ESRCH', 'ENAMETOOLONG'].includes(errnoOf(thrown)?.code ?? '')) return new Map();
-    throw thrown;
-  }
-}
-
-/** The root of the unified hierarchy has no limits of its own; any group below it shows which there are. */
-function limitsSwap(unified: string): boolean {
-  const groups = [unified, ...readdirSync(unified).map((name) => join(unified, name))];
-  return groups.some((group) => existsSync(join(group, 'memory.swap.max')));
 }
 
 function stillPopulated(containerId: string, group: string): TsdError {
