@@ -98,8 +98,8 @@ const LAYERS = [
   },
   {
     name: 'settings',
-    path: '^src/daemon-(config|settings)\\.ts$',
-    shown: '`src/daemon-config.ts`, `daemon-settings.ts`',
+    path: '^src/settings/',
+    shown: '`src/settings/`',
     job: 'the settings of the daemon: flags, environment, file',
     mayImport: ['model', 'ffi', 'api'],
   },

@@ -6,8 +6,8 @@ import { announce, type Served, serve } from './composition/serve.ts';
 import { stop } from './composition/stop.ts';
 import { UntilAsked } from './composition/until-asked.ts';
 import { wire } from './composition/wire.ts';
-import type { DaemonConfig } from './daemon-config.ts';
 import { describeError } from './model/errors/errors.ts';
+import type { DaemonConfig } from './settings/daemon-config.ts';
 import { createLogger } from './supervisor/log.ts';
 
 /** Runs the supervisor until a signal ends it, and the process with it. @throws TsdError when it cannot start; nothing is open then. */

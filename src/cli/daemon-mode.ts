@@ -1,5 +1,5 @@
 /** `tsdocker -d` with the flags of a daemon, as `docker -d` was before there was a command for it. */
-import { SETTINGS } from '../daemon-settings.ts';
+import { SETTINGS } from '../settings/settings.ts';
 
 const flagsOf = (setting: { readonly flags: string; readonly alias?: string }): string[] => [
   setting.flags,

@@ -3,10 +3,10 @@
 import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { groupId } from '../api/group-id.ts';
-import type { DaemonConfig } from '../daemon-config.ts';
 import { namesWriters } from '../ffi/files/access-list.ts';
 import { createGate, doubtsNow, type Gate, refusedNow } from '../ffi/files/gate.ts';
 import type { Refusal } from '../model/trust.ts';
+import type { DaemonConfig } from '../settings/daemon-config.ts';
 import type { StateRoot } from '../state/root.ts';
 import { CERTIFICATE_DIRECTORIES, DEFAULT_TRUST_POLICY } from './registries.ts';
 

@@ -1,7 +1,6 @@
 /** First step of a start: what is on disk and the drivers, opened. */
 import { join } from 'node:path';
 import type { ResetOptions } from '../api/supervisor.ts';
-import type { DaemonConfig } from '../daemon-config.ts';
 import type { Registry } from '../images/registry/registries.ts';
 import { keyId, openDaemonKey } from '../images/trust/daemon-key.ts';
 import { plainHash } from '../manifest/content.ts';
@@ -9,6 +8,7 @@ import { describeError, toTsdError } from '../model/errors/errors.ts';
 import type { NetworkNames } from '../reconcile/names/network-names.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { PathBook } from '../reconcile/path-book.ts';
+import type { DaemonConfig } from '../settings/daemon-config.ts';
 import { openTmpDir, type TmpDir } from '../state/files/tmp-dir.ts';
 import { removeInstanceFiles } from '../state/instance-files.ts';
 import { openRoot, type StateRoot } from '../state/root.ts';

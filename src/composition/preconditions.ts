@@ -3,9 +3,9 @@ import { type Stats, statSync } from 'node:fs';
 import { release } from 'node:os';
 import type { InfoView } from '../api/supervisor.ts';
 import { VERSION } from '../api/version.ts';
-import type { DaemonConfig } from '../daemon-config.ts';
 import { describeError, TsdError } from '../model/errors/errors.ts';
 import { architectureProblem, kernelProblem } from '../model/host-requirements.ts';
+import type { DaemonConfig } from '../settings/daemon-config.ts';
 import type { StateIssue } from '../state/files/state-file.ts';
 
 export function requireRoot(): void {

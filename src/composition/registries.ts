@@ -1,7 +1,6 @@
 /** Registries as the settings describe them, and the policy that judges what comes from them. */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import type { DaemonConfig } from '../daemon-config.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
 import type { Gate } from '../ffi/files/gate.ts';
 import { AuthFile, authFilePath } from '../images/registry/auth-file.ts';
@@ -9,6 +8,7 @@ import { INSECURE_BY_DEFAULT } from '../images/registry/endpoints.ts';
 import { Registry } from '../images/registry/registries.ts';
 import { TrustPolicyFile } from '../images/trust/policy.ts';
 import { TsdError } from '../model/errors/errors.ts';
+import type { DaemonConfig } from '../settings/daemon-config.ts';
 
 /** Shared with Docker first, then our own. */
 export const CERTIFICATE_DIRECTORIES = ['/etc/docker/certs.d', '/etc/tsdocker/certs.d'];

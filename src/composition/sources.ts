@@ -1,9 +1,10 @@
 /** The desired state as it was left, and how the files that it names are read. */
-import type { DaemonConfig } from '../daemon-config.ts';
+
 import { systemClock } from '../ffi/boot-clock.ts';
 import type { ReadFile } from '../manifest/content.ts';
 import { usersOf } from '../model/host-files.ts';
 import type { PathBook } from '../reconcile/path-book.ts';
+import type { DaemonConfig } from '../settings/daemon-config.ts';
 import { copyMade, describeSettled, settleDeclarations } from '../supervisor/declarations/start.ts';
 import type { Logger } from '../supervisor/log.ts';
 import type { LoopPauses } from '../supervisor/loop-pauses.ts';

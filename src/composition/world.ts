@@ -1,7 +1,6 @@
 /** Puts together what the operations work on: drivers, stores and settings. */
 import { fileURLToPath } from 'node:url';
 import { VERSION } from '../api/version.ts';
-import type { DaemonConfig } from '../daemon-config.ts';
 import type { Instance, OriginalSettings } from '../drivers/contract/driver.ts';
 import type { ExecDriver, TaskSpec } from '../drivers/contract/exec.ts';
 import type { NetworkDriver } from '../drivers/contract/network.ts';
@@ -33,6 +32,7 @@ import { unreadPeer } from '../reconcile/ops/networks/unread-endpoint.ts';
 import type { ConfiguredContainer, World } from '../reconcile/ops/world.ts';
 import type { PathBook } from '../reconcile/path-book.ts';
 import { UpdateBook } from '../reconcile/update-book.ts';
+import type { DaemonConfig } from '../settings/daemon-config.ts';
 import type { ContentStore } from '../state/content-store.ts';
 import { RepositoryStore } from '../state/images/repositories.ts';
 import type { StateRoot } from '../state/root.ts';

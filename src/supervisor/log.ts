@@ -1,7 +1,7 @@
 /** The supervisor's own log on standard error: lines for people on a terminal, JSON otherwise. */
 import pino, { type Logger } from 'pino';
-import type { DaemonConfig } from '../daemon-config.ts';
 import { asBlanks } from '../model/text/text-controls.ts';
+import type { DaemonConfig } from '../settings/daemon-config.ts';
 
 export type { Logger };
 

@@ -15,7 +15,6 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { doubtedSettings } from '../../src/composition/gates.ts';
 import { openTrustPolicy } from '../../src/composition/registries.ts';
-import { loadDaemonConfig } from '../../src/daemon-config.ts';
 import { trySyscall } from '../../src/ffi/call/native.ts';
 import { namesWriters } from '../../src/ffi/files/access-list.ts';
 import { createGate, type Gate, readJudged } from '../../src/ffi/files/gate.ts';
@@ -27,6 +26,7 @@ import { type Caller, callerGate, forHost } from '../../src/manifest/caller-file
 import { readContentFile } from '../../src/manifest/source/files.ts';
 import type { TsdError } from '../../src/model/errors/errors.ts';
 import type { Doubt } from '../../src/model/trust.ts';
+import { loadDaemonConfig } from '../../src/settings/daemon-config.ts';
 import { temporaryDirectories } from '../support/temp-root.ts';
 
 const temporary = temporaryDirectories('obeyed');

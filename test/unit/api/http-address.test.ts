@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { describeHttpAddress, isOwnHost, parseHttpAddress } from '../../../src/api/http-address.ts';
-import { loadDaemonConfig } from '../../../src/daemon-config.ts';
 import { createGate } from '../../../src/ffi/files/gate.ts';
+import { loadDaemonConfig } from '../../../src/settings/daemon-config.ts';
 
 test.each([
   ['127.0.0.1:9323', true, 'http://127.0.0.1:9323'],

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { requireHost } from '../../../src/composition/preconditions.ts';
-import { loadDaemonConfig } from '../../../src/daemon-config.ts';
-import { SETTINGS } from '../../../src/daemon-settings.ts';
 import { createGate } from '../../../src/ffi/files/gate.ts';
 import { describeError } from '../../../src/model/errors/errors.ts';
+import { loadDaemonConfig } from '../../../src/settings/daemon-config.ts';
+import { SETTINGS } from '../../../src/settings/settings.ts';
 import { tsdocker } from '../../support/api/in-process.ts';
 
 const gate = createGate({ trusted: { users: null, groups: [0] } });

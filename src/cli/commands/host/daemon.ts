@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { DEFAULT_GROUP } from '../../../api/address.ts';
-import { SETTINGS, type SettingName } from '../../../daemon-settings.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
+import { SETTINGS, type SettingName } from '../../../settings/settings.ts';
 import { type Command, Option } from '../../command-line/command.ts';
 import type { CliContext } from '../../context.ts';
 import { document } from '../../documentation.ts';
@@ -83,7 +83,7 @@ function absolute(flags: Omit<DaemonOptions, 'config'>, cwd: string): Omit<Daemo
 }
 
 async function run(context: CliContext, { config: configFile, ...given }: DaemonOptions): Promise<number> {
-  const { loadDaemonConfig } = await import('../../../daemon-config.ts');
+  const { loadDaemonConfig } = await import('../../../settings/daemon-config.ts');
   const { env, cwd } = context.streams;
   const flags = absolute(withoutAliases(given), cwd);
   const { config, errors } = loadDaemonConfig({

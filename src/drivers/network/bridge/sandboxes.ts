@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
-import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/network/netlink.ts';
 import { changeLink } from '../../../ffi/network/links.ts';
+import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/network/netlink.ts';
 import { createNetns, inNetns } from '../../../ffi/process/namespaces.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { Sandbox } from '../../contract/network.ts';
