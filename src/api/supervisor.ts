@@ -319,12 +319,16 @@ export type ApplyEvent =
   | { readonly type: 'waiting'; readonly resource: string; readonly message: string }
   | TransferEvent;
 
-/** What the host's kernel can do for containers. */
+/** What the host's kernel can do for containers; null where that could not be looked at. */
 export interface HostAbilities {
-  readonly memoryLimit: boolean;
-  readonly swapLimit: boolean;
-  readonly ipv4Forwarding: boolean;
-  readonly appArmor: boolean;
+  readonly memoryLimit: boolean | null;
+  readonly swapLimit: boolean | null;
+  /** By their names below `resources` of a manifest. */
+  readonly limits: Readonly<Record<string, boolean | null>>;
+  readonly ipv4Forwarding: boolean | null;
+  readonly ipv6Forwarding: boolean | null;
+  readonly appArmor: boolean | null;
+  readonly cgroupVersion: 1 | 2 | null;
 }
 
 export interface InfoView extends HostAbilities {

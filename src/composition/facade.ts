@@ -32,7 +32,7 @@ const HOST_SHUTDOWN = 'the host was shut down by `tsdocker host-shutdown`';
 
 export function createFacade(wired: Wired, logTroubles: LogTroubles): Supervisor {
   const { opened, loop, timeline, events, stopStage } = wired;
-  const { world, engine, stores, sources, reset } = opened;
+  const { world, engine, stores, sources, reset, sysinfo, limits } = opened;
   const { history, reserve } = stores;
   const { containers, images, exec, clock } = world;
   const desired = () => sources.state;
@@ -65,6 +65,8 @@ export function createFacade(wired: Wired, logTroubles: LogTroubles): Supervisor
     sources,
     loop,
     events,
+    sysinfo,
+    limits,
     facts: { ...daemonFacts(opened.config, opened.id, stores.issues), ...driverFacts(opened) },
     doctor: async () => doctorChecks(opened),
     stopEverything,
@@ -115,13 +117,14 @@ function createPlanner({ opened: { world }, seed }: Wired): Planner {
 }
 
 function createChanges(
-  { opened: { world, sources, stores }, loop, events }: Wired,
+  { opened: { world, sources, stores, limits }, loop, events }: Wired,
   { views, planner }: { readonly views: CurrentViews; readonly planner: Planner },
 ): ApplyParts {
   const { containers, resources, exits, clock } = world;
   return {
     sources,
     planner,
+    limits,
     loop,
     events,
     clock,
@@ -166,10 +169,10 @@ export function laterIssues({ stores, world }: Opened): readonly StateIssue[] {
 }
 
 function doctorChecks(opened: Opened) {
-  const { config, gates, state, stores, sources, world, loopPauses } = opened;
+  const { config, gates, state, stores, sources, world, loopPauses, sysinfo } = opened;
   const drivers: readonly (readonly Driver[])[] = [[world.graph], [world.network], [world.exec]];
   return [
-    ...runDoctor(config.root, drivers, {
+    ...runDoctor(config.root, sysinfo, drivers, {
       runDir: state.runDir,
       ipForward: config.ipForward,
       pauses: loopPauses.view(),

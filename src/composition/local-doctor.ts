@@ -5,6 +5,7 @@ import type { DoctorCheck } from '../api/supervisor.ts';
 import type { Driver, Instance, OriginalSettings } from '../drivers/contract/driver.ts';
 import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../drivers/registry.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
+import { readSysinfo } from '../ffi/host/sysinfo.ts';
 import { runDoctor } from '../supervisor/doctor/doctor.ts';
 import { SHIM_BINARY } from './world.ts';
 
@@ -15,14 +16,15 @@ const NOTHING_CHANGED: OriginalSettings = { get: () => null, set: () => {} };
 export async function localDoctor(): Promise<readonly DoctorCheck[]> {
   // A root of its own: a driver that is constructed on a root in use would clear away what is being built there.
   const root = mkdtempSync(join(tmpdir(), 'tsdocker-doctor-'));
+  const sysinfo = readSysinfo();
   const instance: Instance = { id: '000000', root, runDir: root };
   const families = (): readonly (readonly Driver[])[] => [
     Object.values(GRAPH_DRIVERS).map(({ create }) => create(root, [])),
     [NETWORK_DRIVERS.bridge({ instance, iptables: true, ipForward: true, originals: NOTHING_CHANGED })],
-    [EXEC_DRIVERS.native({ instance, clock: systemClock, shimBinary: SHIM_BINARY })],
+    [EXEC_DRIVERS.native({ instance, clock: systemClock, shimBinary: SHIM_BINARY, sysinfo })],
   ];
   try {
-    return runDoctor(root, process.geteuid?.() === 0 ? families() : []);
+    return runDoctor(root, sysinfo, process.geteuid?.() === 0 ? families() : []);
   } finally {
     rmSync(root, { recursive: true, force: true });
   }

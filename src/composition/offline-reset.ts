@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../drivers/registry.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
+import { readSysinfo } from '../ffi/host/sysinfo.ts';
 import { bootId } from '../ffi/process/processes.ts';
 import { ChangedSettings } from '../state/changed-settings.ts';
 import { StateFiles } from '../state/files/durable.ts';
@@ -31,7 +32,7 @@ export async function resetOffline(place: ResetPlace, options: RemoveFilesOption
   const state = await openRoot({ ...place, pidfile: null });
   try {
     const instance = { id: state.instanceId, root: state.root, runDir: state.runDir };
-    const exec = EXEC_DRIVERS.native({ instance, clock: systemClock, shimBinary: SHIM_BINARY });
+    const exec = EXEC_DRIVERS.native({ instance, clock: systemClock, shimBinary: SHIM_BINARY, sysinfo: readSysinfo() });
     const originals = new ChangedSettings(join(state.root, 'changed-settings.json'), bootId());
     const network = NETWORK_DRIVERS.bridge({ instance, iptables: true, ipForward: false, originals });
     const graphs = Object.entries(GRAPH_DRIVERS)

@@ -1,10 +1,12 @@
 /** First step of a start: what is on disk and the drivers, opened. */
 import { join } from 'node:path';
 import type { ResetOptions } from '../api/supervisor.ts';
+import { readSysinfo, type Sysinfo } from '../ffi/host/sysinfo.ts';
 import type { Registry } from '../images/registry/registries.ts';
 import { keyId, openDaemonKey } from '../images/trust/daemon-key.ts';
 import { plainHash } from '../manifest/content.ts';
 import { describeError, toTsdError } from '../model/errors/errors.ts';
+import { type LimitSupport, limitSupport } from '../reconcile/kernel-limits.ts';
 import type { NetworkNames } from '../reconcile/names/network-names.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { PathBook } from '../reconcile/path-book.ts';
@@ -29,6 +31,9 @@ export interface Opened extends Core {
   readonly config: DaemonConfig;
   readonly gates: Gates;
   readonly service: ServiceManager;
+  /** Read here, once. */
+  readonly sysinfo: Sysinfo;
+  readonly limits: LimitSupport;
   readonly state: StateRoot;
   readonly stores: Stores;
   readonly kept: KeptContents;
@@ -62,7 +67,9 @@ export async function open(config: DaemonConfig, core: Core): Promise<Opened> {
   const { state, tmp, reset } = await openRoots(config, core);
   const stores = await openStores(state, log, engine);
   const kept = new KeptContents(stores.history, stores.contents, config.keepGenerations);
-  const exec = createExecDriver(config, state);
+  const sysinfo = readSysinfo();
+  const limits = limitSupport(sysinfo, config.discardLimits);
+  const exec = createExecDriver(config, state, sysinfo);
   engine.onShutdown('exec driver', () => exec.close(), ['linkgraph.db', 'history.db']);
   const paths = createPathBook(exec, (path) => wires.emit('file', path));
   const { sources, settingsReader } = openSources({ config, log, gates, stores, kept, paths, loopPauses, wires });
@@ -76,6 +83,7 @@ export async function open(config: DaemonConfig, core: Core): Promise<Opened> {
       registry,
       trustPolicy,
       exec,
+      limits,
       paths,
       settings: {
         trusted: (app) => settingsReader(sources.sourceOfApp(app)?.kind === 'watched'),
@@ -87,7 +95,7 @@ export async function open(config: DaemonConfig, core: Core): Promise<Opened> {
     engine,
   );
   const id = keyId(openDaemonKey(config.trustKey ?? join(state.root, 'key.json')));
-  const base = { ...core, config, gates, service };
+  const base = { ...core, config, gates, service, sysinfo, limits };
   return { ...base, state, stores, kept, paths, sources, registry, world, defaultNetwork, names, id, reset };
 }
 

@@ -9,6 +9,7 @@ import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../drivers/registr
 import type { OnShutdown } from '../engine/shutdown-handlers.ts';
 import { systemTimers } from '../engine/timers.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
+import type { Sysinfo } from '../ffi/host/sysinfo.ts';
 import { bootId } from '../ffi/process/processes.ts';
 import type { Registry } from '../images/registry/registries.ts';
 import type { TrustPolicyFile } from '../images/trust/policy.ts';
@@ -20,6 +21,7 @@ import { ExitRecorder } from '../reconcile/exits.ts';
 import { GroupCommit } from '../reconcile/group-commit.ts';
 import { HealthBook } from '../reconcile/health/health-book.ts';
 import { readHostFacts } from '../reconcile/host-facts.ts';
+import type { LimitSupport } from '../reconcile/kernel-limits.ts';
 import { NetworkNames } from '../reconcile/names/network-names.ts';
 import { OpFailureCache } from '../reconcile/op-failure-cache.ts';
 import { BuildWork } from '../reconcile/ops/build/build-work.ts';
@@ -49,10 +51,10 @@ function instanceOf({ instanceId, root, runDir }: StateRoot): Instance {
   return { id: instanceId, root, runDir };
 }
 
-export function createExecDriver(config: DaemonConfig, state: StateRoot): ExecDriver {
+export function createExecDriver(config: DaemonConfig, state: StateRoot, sysinfo: Sysinfo): ExecDriver {
   const instance = instanceOf(state);
   const create = Object.entries(EXEC_DRIVERS).find(([name]) => name === config.execDriver)?.[1];
-  if (create) return create({ instance, clock: systemClock, shimBinary: SHIM_BINARY });
+  if (create) return create({ instance, clock: systemClock, shimBinary: SHIM_BINARY, sysinfo });
   const names = Object.keys(EXEC_DRIVERS).join(', ');
   throw new TsdError('TSD_DRIVER_UNKNOWN', `unknown exec driver ${config.execDriver}; there are ${names}`);
 }
@@ -133,6 +135,7 @@ export interface WorldParts {
   readonly trustPolicy: TrustPolicyFile;
   readonly desired: Pick<World, 'desired' | 'rollBack'>;
   readonly exec: ExecDriver;
+  readonly limits: LimitSupport;
   readonly paths: PathBook;
   readonly settings: SettingsReader;
   readonly log: Logger;
@@ -150,7 +153,7 @@ export function createWorld(
   readonly defaultNetwork: DefaultNetwork;
   readonly names: NetworkNames;
 } {
-  const { config, state, stores, registry, trustPolicy, desired, exec, paths, log } = parts;
+  const { config, state, stores, registry, trustPolicy, desired, exec, limits, paths, log } = parts;
   const instance = instanceOf(state);
   const graph = openGraphDriver({
     drivers: GRAPH_DRIVERS,
@@ -161,6 +164,7 @@ export function createWorld(
   });
   handlers.onShutdown('graph driver', () => graph.close(), ['root']);
   const boot = bootId();
+  const refusedLimits = limits.discarded.size === 0 ? limits.lacking : new Set<never>();
   const { containers, images, volumes, links, history, changedSettings } = stores;
   const network = createNetworkDriver(config, instance, changedSettings);
   handlers.onShutdown('network driver', () => network.close(), ['root']);
@@ -190,6 +194,7 @@ export function createWorld(
       version: VERSION,
       tmpDir: parts.tmpDir,
       keptGenerations: config.keepGenerations,
+      discardedLimits: limits.discarded,
     },
     ...desired,
     graph,
@@ -225,7 +230,7 @@ export function createWorld(
     seccompOf: (desired) => seccompOf(desired, paths, stores.contents, parts.settings),
     commits: new GroupCommit({ files: state.files, links, history }),
     exits: new ExitRecorder(containers, systemClock, boot),
-    hostFacts: () => readHostFacts(state.root),
+    hostFacts: () => readHostFacts(state.root, refusedLimits),
     defaultNetwork: () => defaultNetwork.config,
     defaultNetworkProblem: () => defaultNetwork.problem,
   };

@@ -1,4 +1,5 @@
 /** The one list of drivers. A new driver is its folder and a line here. */
+import type { Sysinfo } from '../ffi/host/sysinfo.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Instance, OriginalSettings } from './contract/driver.ts';
 import type { ExecDriver } from './contract/exec.ts';
@@ -29,6 +30,7 @@ export interface ExecDriverContext {
   readonly instance: Instance;
   readonly clock: Clock;
   readonly shimBinary: string;
+  readonly sysinfo: Sysinfo;
 }
 
 export const EXEC_DRIVERS = {

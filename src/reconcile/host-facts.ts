@@ -1,6 +1,7 @@
 /** What this host has to give, as preflight measures plans against it. */
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { totalmem } from 'node:os';
+import type { LimitName } from '../ffi/host/sysinfo.ts';
 import { goArchitecture } from '../model/platform.ts';
 
 export interface HostFacts {
@@ -14,6 +15,8 @@ export interface HostFacts {
   /** Free bytes where the root directory is. */
   readonly diskFreeBytes: number;
   readonly architecture: string;
+  /** Limits that this kernel lacks and that a container is not started without. */
+  readonly lacking: ReadonlySet<LimitName>;
   /** True when programs of another architecture run here, by binfmt_misc. */
   runs(architecture: string): boolean;
 }
@@ -39,7 +42,7 @@ function runs(architecture: string, own: string): boolean {
 }
 
 /** @param root the supervisor's root directory */
-export function readHostFacts(root: string): HostFacts {
+export function readHostFacts(root: string, lacking: HostFacts['lacking']): HostFacts {
   const { bavail, bsize } = statfsSync(root);
   const available = /^MemAvailable:\s*(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1];
   const own = goArchitecture(process.arch);
@@ -50,6 +53,7 @@ export function readHostFacts(root: string): HostFacts {
     pids: Number(readFileSync('/proc/sys/kernel/pid_max', 'utf8')),
     diskFreeBytes: bavail * bsize,
     architecture: own,
+    lacking,
     runs: (architecture) => runs(architecture, own),
   };
 }

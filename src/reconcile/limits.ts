@@ -2,6 +2,7 @@
 import type { ErrorCode } from '../model/errors/error-catalogue.ts';
 import type { ContainerSpec } from '../model/kinds/container.ts';
 import { cpuNumbers, type HostFacts } from './host-facts.ts';
+import { askedLimits, lackingText } from './kernel-limits.ts';
 
 /** Something in the way, by the field that asks for it. */
 export interface Impossible {
@@ -33,6 +34,8 @@ export function impossibleLimit({ resources }: ContainerSpec, host: HostFacts): 
     field: `resources.${member}`,
     message,
   });
+  const missing = askedLimits(resources).find((limit) => host.lacking.has(limit));
+  if (missing !== undefined) return { ...refuse(missing, lackingText(missing)), code: 'TSD_UNSUPPORTED_HOST' };
   if (memoryBytes !== null && memoryBytes > host.memoryBytes) {
     return refuse('memory', `memory of ${mib(memoryBytes)} is more than this host has (${mib(host.memoryBytes)})`);
   }

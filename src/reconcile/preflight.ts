@@ -128,10 +128,14 @@ function takenPort(world: World, desired: Container, record: ContainerRecord | u
   return null;
 }
 
+const LACKING_HINT =
+  'Take the limit out, boot a kernel that has it, or start the supervisor with --discard-limits to run without.';
+
 function asError({ positions, source }: Container, found: Impossible | null): TsdError | null {
   if (!found) return null;
   const place = positions[found.field] ?? positions[found.field.split('.')[0] ?? ''] ?? source;
-  return new TsdError(found.code, found.message, { source: place });
+  const hint = found.code === 'TSD_UNSUPPORTED_HOST' ? { hint: LACKING_HINT } : {};
+  return new TsdError(found.code, found.message, { source: place, ...hint });
 }
 
 /** The first thing in the way of one container, or null. */

@@ -146,6 +146,7 @@ const shape = {
     .max(100, 'at most 100 generations are kept')
     .default(10),
   execDriver: z.string().min(1).default('native'),
+  discardLimits: boolean.default(false),
   label: listOf((text) => (text.split('=').length === 2 ? null : `bad attribute format: ${text}`)),
   debug: boolean.default(false),
   logLevel: z.enum(LOG_LEVELS, { error: (issue) => `Unable to parse logging level: ${issue.input}` }).default('info'),

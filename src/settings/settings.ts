@@ -189,6 +189,11 @@ export const SETTINGS = {
     env: 'TSDOCKER_EXEC_DRIVER',
     doc: 'what runs containers (default: native)',
   },
+  discardLimits: {
+    flags: '--discard-limits [boolean]',
+    env: 'TSDOCKER_DISCARD_LIMITS',
+    doc: 'start containers without those of their limits that this kernel lacks, with a warning, as Docker does (default: false, they are not started)',
+  },
   label: {
     flags: '--label <key=value>',
     list: true,

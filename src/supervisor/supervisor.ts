@@ -27,10 +27,14 @@ import type {
   ViewOfKind,
 } from '../api/supervisor.ts';
 import type { AttachedSession, ExecDriver, StdioSession } from '../drivers/contract/exec.ts';
+import type { Sysinfo } from '../ffi/host/sysinfo.ts';
 import type { Clock } from '../model/clock.ts';
+import type { DesiredState } from '../model/desired.ts';
 import { TsdError } from '../model/errors/errors.ts';
 import { declarationNotes } from '../model/notes/declaration-notes.ts';
+import type { DeclarationNote } from '../model/notes/update-notes.ts';
 import { type Kind, parseKey, type ResourceKey } from '../model/resource.ts';
+import { type LimitSupport, limitNotes } from '../reconcile/kernel-limits.ts';
 import type { ContainerStore } from '../state/containers/containers.ts';
 import type { History } from '../state/history/history.ts';
 import type { GraphIndex } from '../state/images/graph-index.ts';
@@ -88,12 +92,14 @@ export interface SupervisorParts {
   readonly logs: ContainerLogParts;
   readonly containers: Pick<ContainerStore, 'all' | 'byKey'>;
   readonly images: Pick<GraphIndex, 'all'>;
-  readonly exec: Pick<ExecDriver, 'running' | 'exec' | 'attach' | 'memoryLimits'>;
+  readonly exec: Pick<ExecDriver, 'running' | 'exec' | 'attach'>;
   readonly clock: Clock;
   readonly history: History;
   readonly sources: Sources;
   readonly loop: LoopState;
   readonly events: SupervisorEventBus;
+  readonly sysinfo: Sysinfo;
+  readonly limits: LimitSupport;
   readonly facts: Facts;
   readonly doctor: () => Promise<readonly DoctorCheck[]>;
   /** Ends the loop and stops all containers; resolves with how many ran. */
@@ -117,16 +123,15 @@ export class Supervisor implements SupervisorApi {
   }
 
   info(): InfoView {
-    const { images, exec, sources, facts, loop } = this.#parts;
+    const { images, exec, sources, facts, loop, sysinfo, limits } = this.#parts;
     const containers = this.#parts.containers.all();
     const ended = loop.ended();
-    const abilities = hostAbilities(exec);
     return {
       ...facts,
-      ...abilities,
+      ...hostAbilities(sysinfo),
       warnings: [
         ...facts.warnings,
-        ...abilityWarnings(abilities),
+        ...abilityWarnings(sysinfo, limits),
         ...(ended === null ? [] : [`nothing is carried out any more: ${ended}`]),
       ],
       generation: sources.generation,
@@ -158,7 +163,7 @@ export class Supervisor implements SupervisorApi {
       const beside = {
         approvals: this.#parts.approvals.pending(),
         manifests: sources.views(),
-        notes: declarationNotes(sources.state.resources),
+        notes: this.#notes(sources.state),
         fileNotes: sources.fileNotes(),
       };
       return planView(this.#parts.planner.everything(sources), beside);
@@ -168,7 +173,7 @@ export class Supervisor implements SupervisorApi {
     const issues = sources.inputIssues(inputs, resolution);
     const whole = this.#parts.planner.everything(resolution);
     const apps = sources.inputApps(inputs, resolution);
-    const notes = declarationNotes(resolution.state.resources).filter(({ key }) => apps.has(parseKey(key).app));
+    const notes = this.#notes(resolution.state).filter(({ key }) => apps.has(parseKey(key).app));
     const fileNotes = liveNotes(resolution.state, apps);
     return planView(planOfApps(whole, apps), { issues, notes, fileNotes });
   }
@@ -293,5 +298,9 @@ export class Supervisor implements SupervisorApi {
 
   async reset(options: ResetOptions): Promise<ResetView> {
     return await this.#parts.reset(options);
+  }
+
+  #notes({ resources }: DesiredState): DeclarationNote[] {
+    return [...limitNotes(resources, this.#parts.limits), ...declarationNotes(resources)];
   }
 }

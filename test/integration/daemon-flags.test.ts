@@ -1,6 +1,6 @@
 /** Flags of the daemon that change what containers get of the host. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { DoctorCheck, InfoView } from '../../src/api/supervisor.ts';
@@ -109,8 +109,40 @@ test('info shows the limits that the host supports', async () => {
   });
   if (isV1) expect(info.swapLimit).toBe(existsSync(`${memory}.memsw.limit_in_bytes`));
   expect(await supervisor.ok('info')).toMatch(
-    /Limits: +memory (yes|no), swap (yes|no)\nIPv4 forwarding: +o(n|ff)\nAppArmor/,
+    /Limits: +memory (yes|no), swap (yes|no)\nIPv4 forwarding: +o(n|ff)\nIPv6 forwarding: +o(n|ff)\nAppArmor/,
   );
+  expect(info.cgroupVersion).toBe(isV1 ? 1 : 2);
+});
+
+describe('a limit that the host lacks', () => {
+  /** In a mount namespace where no hierarchy with pids is in sight. */
+  const withoutPids = (...flags: readonly string[]) =>
+    supervise(flags, ['unshare', '-m', 'sh', '-ec', 'umount /sys/fs/cgroup/pids; exec "$@"', 'sh']);
+  const LIMITED = app(`  web: { image: busybox, command: ${FOREVER}, resources: { pids: 20 }, stopTimeout: 1s }\n`);
+
+  test.skipIf(!existsSync('/sys/fs/cgroup/pids'))('keeps a container from being started, and says so', async () => {
+    const supervisor = await withoutPids();
+    supervisor.drop('app.yaml', LIMITED);
+    const lacks = 'this kernel does not support the limit resources.pids';
+    const web = await supervisor.waitFor('web', 'held back', ({ message }) => message.includes(lacks));
+    expect(web.phase).not.toBe('Running');
+    expect(await supervisor.ok('describe', 'container/web')).toContain('--discard-limits');
+    const info = JSON.parse(await supervisor.ok('info', '-o', 'json')) as InfoView;
+    expect(info.limits).toMatchObject({ pids: false, memory: true });
+    expect(info.warnings).toContain('no pids limit support: a container with resources.pids is not started');
+  });
+
+  test.skipIf(!existsSync('/sys/fs/cgroup/pids'))('is discarded with a warning by --discard-limits', async () => {
+    const supervisor = await withoutPids('--discard-limits');
+    const file = join(supervisor.base, 'app.yaml');
+    writeFileSync(file, LIMITED);
+    const applied = await supervisor.cli('apply', '-f', file);
+    expect(applied.stdout + applied.stderr).toContain('does not support the limit resources.pids; it is discarded');
+    await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    const info = JSON.parse(await supervisor.ok('info', '-o', 'json')) as InfoView;
+    expect(info.warnings).toContain('no pids limit support: resources.pids is discarded');
+    expect(JSON.parse(await supervisor.ok('plan', '-o', 'json'))).toMatchObject({ ops: [] });
+  });
 });
 
 test('--restart=false keeps stopped containers down until they are started or changed', async () => {

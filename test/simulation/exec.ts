@@ -166,10 +166,6 @@ export class SimExec implements ExecDriver {
     for (const key of begun) if (key.startsWith(containerId)) begun.delete(key);
   }
 
-  memoryLimits(): { memory: boolean; swap: boolean } {
-    return { memory: true, swap: true };
-  }
-
   alive(): boolean {
     return this.#kernel.payloads.size > 0;
   }

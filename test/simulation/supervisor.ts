@@ -63,6 +63,7 @@ const SETTINGS = {
   version: '0',
   tmpDir: '/sim/tmp',
   keptGenerations: 10,
+  discardedLimits: new Set<never>(),
 };
 
 const HOST: HostFacts = {
@@ -72,6 +73,7 @@ const HOST: HostFacts = {
   pids: 2 ** 22,
   diskFreeBytes: 2 ** 40,
   architecture: 'amd64',
+  lacking: new Set(),
   runs: () => true,
 };
 

@@ -1,7 +1,7 @@
 /** Shows what `apply`, `delete` and `load` stream, while it happens. */
 import type { ApplyEvent } from '../../api/supervisor.ts';
 import type { CliContext } from '../context.ts';
-import { fileNoteLines } from './plan.ts';
+import { fileNoteLines, noteLines } from './plan.ts';
 import { paint, plural, printable, type Style } from './text.ts';
 import { type TransferProgress, Transfers, transferKey } from './transfers.ts';
 
@@ -57,8 +57,11 @@ function endLines({ generation, running = 0, atRest = [] }: ReadyEvent, done: st
 /** The line an event leaves behind, or null when it leaves none. Errors are printed by the command at the end. */
 function lastingLine(context: CliContext, event: ApplyEvent, done: string): string | null {
   if (event.type === 'notes') return fileNoteLines(event.notes).join('\n');
-  if (event.type === 'accepted')
-    return `accepted: generation ${event.generation}, ${plural(event.plan.ops.length, 'operation')}`;
+  if (event.type === 'accepted') {
+    const warnings = noteLines((event.plan.notes ?? []).filter(({ warning }) => warning === true));
+    const accepted = `accepted: generation ${event.generation}, ${plural(event.plan.ops.length, 'operation')}`;
+    return [...warnings, accepted].join('\n');
+  }
   if (event.type === 'result') return printable(event.message);
   if (event.type === 'ready') return endLines(event, done);
   if (event.type === 'op' && event.status !== 'started') return opLine(context, event);

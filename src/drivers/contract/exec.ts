@@ -226,8 +226,6 @@ export interface ExecDriver extends Driver {
   signal(containerId: string, signal: number): Promise<void>;
   /** Kills all processes of the container with SIGKILL and resolves when the exit record exists. */
   kill(containerId: string): Promise<void>;
-  /** Returns which memory limits this kernel enforces. */
-  memoryLimits(): { readonly memory: boolean; readonly swap: boolean };
   /** Reports whether a run is alive or any process is in a cgroup of this instance, known or not. */
   alive(): boolean;
   /** Removes the cgroups kept for the next run, which recreates them. Cgroups with processes stay. */

@@ -3,6 +3,7 @@ import type { Instance } from '../../drivers/contract/driver.ts';
 import type { ExecDriver, TaskSpec } from '../../drivers/contract/exec.ts';
 import type { GraphDriver } from '../../drivers/contract/graph.ts';
 import type { NetworkConfig, NetworkDriver } from '../../drivers/contract/network.ts';
+import type { LimitName } from '../../ffi/host/sysinfo.ts';
 import type { Registry } from '../../images/registry/registries.ts';
 import type { TrustPolicyFile } from '../../images/trust/policy.ts';
 import type { Clock } from '../../model/clock.ts';
@@ -52,6 +53,8 @@ interface WorldSettings {
   readonly tmpDir: string;
   /** A rollback to one of so many generations finds its images on this host. */
   readonly keptGenerations: number;
+  /** Limits that containers are started without. */
+  readonly discardedLimits: ReadonlySet<LimitName>;
 }
 
 /** A container whose changed spec did not do, and what it was made from before. */

@@ -1,9 +1,10 @@
 /** What this host can and cannot do, as checks with the fix; works without a running supervisor. */
-import { existsSync, readFileSync, statfsSync } from 'node:fs';
+import { existsSync, statfsSync } from 'node:fs';
 import { release } from 'node:os';
 import { dirname } from 'node:path';
 import type { DoctorCheck } from '../../api/supervisor.ts';
 import type { Driver } from '../../drivers/contract/driver.ts';
+import type { Sysinfo } from '../../ffi/host/sysinfo.ts';
 import { architectureProblem, kernelProblem } from '../../model/host-requirements.ts';
 import { isInMemory } from '../../state/root.ts';
 import { LATELY_MS, type LoopPause, type LoopPausesView } from '../loop-pauses.ts';
@@ -33,29 +34,23 @@ function spaceCheck(root: string): DoctorCheck {
   return { name: 'disk space', status: 'warning', message, fix: 'Free space, or move the root with --root.' };
 }
 
-function cgroupCheck(): DoctorCheck {
-  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
-  const types = new Set(mounts.map((line) => / - (cgroup2?) /.exec(line)?.[1]).filter((type) => type !== undefined));
-  if (types.has('cgroup'))
-    return check(
-      'cgroups',
-      true,
-      types.has('cgroup2') ? 'version 1 with the unified hierarchy beside' : 'version 1',
-      '',
-    );
-  return check(
-    'cgroups',
-    types.has('cgroup2'),
-    types.has('cgroup2') ? 'version 2' : 'none mounted',
-    'Mount the cgroup filesystem: mount -t cgroup2 none /sys/fs/cgroup',
-  );
+function cgroupCheck({ cgroupVersion, unified }: Sysinfo): DoctorCheck {
+  const name = 'cgroups';
+  const version = cgroupVersion === null ? 'none mounted' : `version ${cgroupVersion}`;
+  const message = cgroupVersion === 1 && unified ? `${version} with the unified hierarchy beside` : version;
+  const fix = 'Mount the cgroup filesystem: mount -t cgroup2 none /sys/fs/cgroup';
+  return check(name, cgroupVersion !== null, message, fix);
 }
 
 /** @param supervisor null without one: its flags are not known then */
-function forwardingCheck(supervisor: DoctorFacts | null): DoctorCheck {
+function forwardingCheck(sysinfo: Sysinfo, supervisor: DoctorFacts | null): DoctorCheck {
   const name = 'forwarding';
-  const on = readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim() === '1';
-  if (on) return check(name, true, 'net.ipv4.ip_forward is on', '');
+  const { ipv4 } = sysinfo.forwarding();
+  if (ipv4 === true) return check(name, true, 'net.ipv4.ip_forward is on', '');
+  if (ipv4 === null) {
+    const message = 'net.ipv4.ip_forward cannot be read: whether containers reach other hosts is not known';
+    return { name, status: 'warning', message, fix: 'Run `sysctl net.ipv4.ip_forward` as root to see why.' };
+  }
   if (supervisor?.ipForward === false) {
     return {
       name,
@@ -189,6 +184,7 @@ export interface DoctorFacts {
  */
 export function runDoctor(
   root: string,
+  sysinfo: Sysinfo,
   families: readonly (readonly Driver[])[],
   supervisor: DoctorFacts | null = null,
 ): readonly DoctorCheck[] {
@@ -202,8 +198,8 @@ export function runDoctor(
     ),
     hostCheck('kernel', `Linux ${release()}`, kernelProblem(release())),
     hostCheck('architecture', process.arch, architectureProblem(process.arch)),
-    cgroupCheck(),
-    forwardingCheck(supervisor),
+    cgroupCheck(sysinfo),
+    forwardingCheck(sysinfo, supervisor),
     ...(supervisor?.cutOff ? [cutOffCheck(supervisor.cutOff)] : []),
     spaceCheck(root),
     ...(supervisor === null

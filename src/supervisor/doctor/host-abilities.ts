@@ -1,31 +1,41 @@
-/** The abilities of this host for containers, as in `docker info`. */
-import { existsSync, readFileSync } from 'node:fs';
+/** The abilities of this host for containers, as `docker info` has them, and what is said where one is missing. Pure. */
 import type { HostAbilities } from '../../api/supervisor.ts';
-import type { ExecDriver } from '../../drivers/contract/exec.ts';
+import type { LimitName, Sysinfo } from '../../ffi/host/sysinfo.ts';
+import type { LimitSupport } from '../../reconcile/kernel-limits.ts';
 
-function isOn(path: string, value: string): boolean {
-  return existsSync(path) && readFileSync(path, 'utf8').trim() === value;
-}
-
-export function hostAbilities(exec: Pick<ExecDriver, 'memoryLimits'>): HostAbilities {
-  const { memory, swap } = exec.memoryLimits();
+export function hostAbilities({ limits, appArmor, cgroupVersion, forwarding }: Sysinfo): HostAbilities {
+  const { ipv4, ipv6 } = forwarding();
   return {
-    memoryLimit: memory,
-    swapLimit: swap,
-    ipv4Forwarding: isOn('/proc/sys/net/ipv4/ip_forward', '1'),
-    appArmor: isOn('/sys/module/apparmor/parameters/enabled', 'Y'),
+    memoryLimit: limits.memory,
+    swapLimit: limits.memorySwap,
+    limits,
+    ipv4Forwarding: ipv4,
+    ipv6Forwarding: ipv6,
+    appArmor,
+    cgroupVersion,
   };
 }
 
-/** Features of the host that a user may rely on and that it lacks. */
-export function abilityWarnings({ memoryLimit, swapLimit, ipv4Forwarding }: HostAbilities): string[] {
+/** What a user may rely on and this host lacks. */
+export function abilityWarnings(sysinfo: Sysinfo, { lacking, discarded }: LimitSupport): string[] {
+  const follows = (limit: LimitName) =>
+    discarded.has(limit) ? `resources.${limit} is discarded` : `a container with resources.${limit} is not started`;
   return [
-    ...(memoryLimit ? [] : ['no memory limit support: a container with resources.memory is not started']),
-    ...(memoryLimit && !swapLimit
-      ? ['no swap limit support: a container with resources.memorySwap is not started']
+    ...[...lacking]
+      .filter((limit) => limit !== 'memorySwap' || !lacking.has('memory'))
+      .map((limit) => `no ${LIMIT_WORDS[limit]} limit support: ${follows(limit)}`),
+    ...(sysinfo.forwarding().ipv4 === false
+      ? ['IPv4 forwarding is off: containers do not reach other hosts, and other hosts not their ports']
       : []),
-    ...(ipv4Forwarding
-      ? []
-      : ['IPv4 forwarding is off: containers do not reach other hosts, and other hosts not their ports']),
+    ...sysinfo.unread.map((reason) => `what this host can do is not known in full: ${reason}`),
   ];
 }
+
+const LIMIT_WORDS: Readonly<Record<LimitName, string>> = {
+  memory: 'memory',
+  memorySwap: 'swap',
+  cpus: 'cpu quota',
+  cpuShares: 'cpu shares',
+  cpuset: 'cpuset',
+  pids: 'pids',
+};

@@ -11,6 +11,7 @@ import type { Desired, DesiredState } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import { seccompNotes } from '../../model/notes/seccomp-notes.ts';
 import type { ResourceKey } from '../../model/resource.ts';
+import { type LimitSupport, limitNotes } from '../../reconcile/kernel-limits.ts';
 import type { ResourceStore } from '../../state/history/resource-store.ts';
 import type { LoopStatus } from '../loop-status.ts';
 import { liveNotes } from '../sources/file-notes.ts';
@@ -30,6 +31,7 @@ export interface ApplyParts extends WaitParts, EndPorts {
   readonly sources: Sources;
   readonly loop: LoopState & Pick<LoopStatus, 'enqueue' | 'isWorkingOn'>;
   readonly planner: Planner;
+  readonly limits: LimitSupport;
 }
 
 const appOf = (key: string): string => key.split('/')[1] ?? '';
@@ -71,7 +73,9 @@ export async function* takeOver(
   const { planner } = parts;
   const plan = options.dryRun ? planner.everything(preview, refreshed) : planner.ofApps(preview, apps, refreshed);
   const view = planView(planOfApps(plan, apps), {
-    notes: seccompNotes(preview.state.resources).filter(({ key }) => apps.has(appOf(key))),
+    notes: [...limitNotes(preview.state.resources, parts.limits), ...seccompNotes(preview.state.resources)].filter(
+      ({ key }) => apps.has(appOf(key)),
+    ),
     fileNotes: [...notes, ...liveNotes(preview.state, apps)],
   });
   if (options.dryRun) {

@@ -10,7 +10,6 @@ const noCgroups: RunCgroups = {
   kill: async () => {},
   remove: async () => {},
   list: () => [],
-  memoryLimits: () => ({ memory: false, swap: false }),
   arePopulated: () => false,
   removeAll: () => {},
   oomKilled: () => false,

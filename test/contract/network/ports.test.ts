@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { NetworkDriver, PublishedPort } from '../../../src/drivers/contract/network.ts';
+import { readSysinfo } from '../../../src/ffi/host/sysinfo.ts';
 import { Conntrack } from '../../../src/ffi/network/conntrack.ts';
 import { runDoctor } from '../../../src/supervisor/doctor/doctor.ts';
 import { until } from '../../support/wait.ts';
@@ -180,7 +181,7 @@ test('forwarding is switched on only where that is allowed', () => {
     expect(strict.fingerprint().problems).toEqual([]);
     expect(strict.fingerprint().attributes['published ports']).toMatch(/IPv6 by the supervisor, only while it runs/);
     shell(`echo 0 > ${forwarding}`);
-    expect(runDoctor('/', [[driver]]).find(({ name }) => name === 'forwarding')).toMatchObject({
+    expect(runDoctor('/', readSysinfo(), [[driver]]).find(({ name }) => name === 'forwarding')).toMatchObject({
       status: 'warning',
       message: expect.stringContaining('the host then routes between its other interfaces too'),
     });

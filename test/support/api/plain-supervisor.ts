@@ -197,8 +197,11 @@ const INFO: InfoView = {
   labels: ['rack=3'],
   memoryLimit: true,
   swapLimit: false,
+  limits: { memory: true, memorySwap: false, cpus: true, cpuShares: true, cpuset: true, pids: true },
   ipv4Forwarding: true,
+  ipv6Forwarding: false,
   appArmor: false,
+  cgroupVersion: 2,
   warnings: ['swap limits are off'],
 };
 

@@ -51,6 +51,7 @@ test('the defaults are complete', () => {
       "debug": false,
       "defaultBridge": "tsdocker0",
       "disableNetwork": false,
+      "discardLimits": false,
       "dns": [],
       "dnsSearch": [],
       "execDriver": "native",

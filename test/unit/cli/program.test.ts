@@ -28,8 +28,10 @@ test('info', async () => {
     Drivers:          graph overlay, network bridge, exec native
     Default bridge:   tsdocker0
     Host:             Linux 6.12.0, 2 CPUs, 24GiB
+    Control groups:   version 2
     Limits:           memory yes, swap no
     IPv4 forwarding:  on
+    IPv6 forwarding:  off
     AppArmor:         off
     Labels:           rack=3
     --- stderr

@@ -12,6 +12,7 @@ import {
   weightOfShares,
 } from '../../../src/drivers/exec/native/cgroups/limits.ts';
 import { createCgroupManager } from '../../../src/drivers/exec/native/cgroups/manager.ts';
+import { cgroupMounts } from '../../../src/ffi/host/cgroup-mounts.ts';
 import { NO_LIMITS } from '../../support/exec-specs.ts';
 
 const ID = '1'.repeat(64);
@@ -164,7 +165,7 @@ describe('hierarchies', () => {
       for (const file of ['cgroup.subtree_control', 'cgroup.procs']) writeFileSync(join(path, file), '');
     }
     return {
-      mountinfo: `30 24 0:26 / ${root} rw,nosuid - cgroup2 cgroup2 rw\n`,
+      mounts: cgroupMounts(`30 24 0:26 / ${root} rw,nosuid - cgroup2 cgroup2 rw\n`),
       selfCgroup: `0::/${own}\n`,
       initCgroup: '0::/init.scope\n',
       isDelegated: (path) => path === group && delegated !== '',
@@ -197,7 +198,7 @@ describe('hierarchies', () => {
     );
     const found = findHierarchies({
       ...unified,
-      mountinfo: unified.mountinfo + mounts.join(''),
+      mounts: [...unified.mounts, ...cgroupMounts(mounts.join(''))],
       selfCgroup: '11:name=systemd:/a\n9:rdma:/\n8:pids:/a\n4:memory:/a\n3:cpu,cpuacct:/a\n0::/',
       initCgroup: '11:name=systemd:/init.scope\n9:rdma:/\n8:pids:/init\n4:memory:/not/seen/here\n3:cpu,cpuacct:/\n',
     });
@@ -212,7 +213,7 @@ describe('hierarchies', () => {
   });
 
   it('must include the unified one', () => {
-    const sources = { ...v2('', ''), mountinfo: '' };
+    const sources = { ...v2('', ''), mounts: [] };
     expect(() => findHierarchies(sources)).toThrow('the unified control group hierarchy is not mounted');
   });
 

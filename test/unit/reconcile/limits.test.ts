@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { LimitName } from '../../../src/ffi/host/sysinfo.ts';
 import { containerSchema } from '../../../src/model/kinds/container.ts';
 import { cpuNumbers, type HostFacts } from '../../../src/reconcile/host-facts.ts';
 import { impossibleLimit, missingHeadroom } from '../../../src/reconcile/limits.ts';
@@ -10,6 +11,7 @@ const HOST: HostFacts = {
   pids: 32_768,
   diskFreeBytes: 2 ** 30,
   architecture: 'amd64',
+  lacking: new Set(),
   runs: (architecture) => architecture === 'amd64',
 };
 
@@ -27,6 +29,17 @@ test.each([
   [{ pids: 40_000 }, 'resources.pids', 'pids 40000 is more than this host allows in all (32768)'],
 ])('%j is more than the host has', (resources, field, message) => {
   expect(limits(resources)).toEqual({ code: 'TSD_LIMIT_IMPOSSIBLE', field, message });
+});
+
+test('a limit that this kernel lacks is refused before anything is stopped', () => {
+  const spec = containerSchema.parse({ image: 'app', resources: { memory: '1GiB', pids: 5 } });
+  const lacking = (...limits: LimitName[]) => impossibleLimit(spec, { ...HOST, lacking: new Set(limits) });
+  expect(lacking('pids')).toEqual({
+    code: 'TSD_UNSUPPORTED_HOST',
+    field: 'resources.pids',
+    message: 'this kernel does not support the limit resources.pids',
+  });
+  expect(lacking('cpus')).toBeNull();
 });
 
 test('disk and memory must leave room for a start', () => {

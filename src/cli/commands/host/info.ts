@@ -71,9 +71,11 @@ async function run(context: CliContext, { output, wait = 0 }: InfoOptions): Prom
       ['Drivers', `graph ${info.graphDriver}, network ${info.networkDriver}, exec ${info.execDriver}`],
       ['Default bridge', info.defaultBridge],
       ['Host', `Linux ${info.kernel}, ${info.cpus} CPUs, ${formatBytes(info.memoryBytes)}`],
-      ['Limits', `memory ${yesNo(info.memoryLimit)}, swap ${yesNo(info.swapLimit)}`],
-      ['IPv4 forwarding', info.ipv4Forwarding ? 'on' : 'off'],
-      ['AppArmor', info.appArmor ? 'on' : 'off'],
+      ['Control groups', info.cgroupVersion === null ? 'none mounted' : `version ${info.cgroupVersion}`],
+      ['Limits', `memory ${answer(info.memoryLimit, 'yes', 'no')}, swap ${answer(info.swapLimit, 'yes', 'no')}`],
+      ['IPv4 forwarding', answer(info.ipv4Forwarding, 'on', 'off')],
+      ['IPv6 forwarding', answer(info.ipv6Forwarding, 'on', 'off')],
+      ['AppArmor', answer(info.appArmor, 'on', 'off')],
       ['Labels', info.labels.length > 0 ? info.labels.join(', ') : null],
     ]),
   );
@@ -83,4 +85,5 @@ async function run(context: CliContext, { output, wait = 0 }: InfoOptions): Prom
   return EXIT.ok;
 }
 
-const yesNo = (value: boolean): string => (value ? 'yes' : 'no');
+const answer = (value: boolean | null, yes: string, no: string): string =>
+  value === true ? yes : value === false ? no : 'unknown';

@@ -6,6 +6,7 @@
 import { closeSync, readFileSync } from 'node:fs';
 import { countRaces } from '../../../ffi/call/retry.ts';
 import { UnionOfLists } from '../../../ffi/files/listed-directory.ts';
+import type { Sysinfo } from '../../../ffi/host/sysinfo.ts';
 import { isEnding, SIGKILL, sealedMemoryFile } from '../../../ffi/process/processes.ts';
 import { openTerminalIn } from '../../../ffi/process/pty.ts';
 import type { Clock } from '../../../model/clock.ts';
@@ -27,6 +28,7 @@ import type {
 import { AttachPlaces } from './attach-places.ts';
 import { prepareRenewal, stalePlace } from './bind-renewal.ts';
 import type { CgroupManager } from './cgroups/container-groups.ts';
+import { hostSources } from './cgroups/hierarchies.ts';
 import { createCgroupManager } from './cgroups/manager.ts';
 import { openConsole } from './console.ts';
 import { fillVolumes } from './copy-up.ts';
@@ -53,6 +55,8 @@ export interface NativeDriverOptions {
   readonly clock: Clock;
   /** Path of the built shim. */
   readonly shimBinary: string;
+  /** Left out, it is read here. */
+  readonly sysinfo?: Sysinfo;
 }
 
 /** The part of the cgroup manager that a run needs after its start. */
@@ -65,7 +69,6 @@ export type RunCgroups = Pick<
   | 'shortcomings'
   | 'removeAll'
   | 'arePopulated'
-  | 'memoryLimits'
   | 'list'
   | 'oomKilled'
   | 'pause'
@@ -82,7 +85,7 @@ export interface TaskCompiler {
 
 /** @throws TSD_UNSUPPORTED_HOST where the unified cgroup hierarchy is not mounted. */
 export function createNativeDriver(options: NativeDriverOptions): ExecDriver {
-  const cgroups = createCgroupManager(options.instance);
+  const cgroups = createCgroupManager(options.instance, hostSources(options.sysinfo));
   return new NativeDriver(options, cgroups, {
     task: (spec, devpts) => prepareTask(spec, { cgroups, devpts }),
     exec: (spec, container) => prepareExec(spec, container, { cgroups, devpts: null }),
@@ -300,10 +303,6 @@ export class NativeDriver implements ExecDriver {
     // From the end of the run on, what is in its group is the next one.
     await this.#cgroups.kill(containerId, () => this.#runs.get(containerId) !== run);
     await this.#runs.buried(run);
-  }
-
-  memoryLimits(): { readonly memory: boolean; readonly swap: boolean } {
-    return this.#cgroups.memoryLimits();
   }
 
   alive(): boolean {

@@ -1,4 +1,5 @@
 import { closeSync } from 'node:fs';
+import { readForwarding } from '../../../ffi/host/sysinfo.ts';
 import { findLink, type Link } from '../../../ffi/network/links.ts';
 import { TsdError, toTsdError } from '../../../model/errors/errors.ts';
 import type { Fingerprint, Instance, OriginalSettings } from '../../contract/driver.ts';
@@ -38,7 +39,6 @@ import { CONTAINER_INTERFACE, Names } from './names.ts';
 import { boundAddresses, type PublishOptions, publish } from './publication.ts';
 import { PublishedPorts } from './published-ports.ts';
 import { Sandboxes } from './sandboxes.ts';
-import { readSetting } from './sysctl.ts';
 import { checkEndpoint, checkNetwork, checkPublishedPort } from './validate.ts';
 
 export interface BridgeOptions {
@@ -55,7 +55,7 @@ export function createBridgeDriver(options: BridgeOptions): NetworkDriver {
   return new BridgeDriver(options);
 }
 
-const forwards = (): boolean => readSetting(FORWARDING) === '1';
+const forwards = (): boolean => readForwarding().ipv4 !== false;
 
 const networkOwner = (bridge: string): Owner => `network:${bridge}`;
 

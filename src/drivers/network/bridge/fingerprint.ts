@@ -1,3 +1,4 @@
+import { readForwarding } from '../../../ffi/host/sysinfo.ts';
 import { Conntrack } from '../../../ffi/network/conntrack.ts';
 import { Nftables } from '../../../ffi/network/nftables.ts';
 import { describeError, toTsdError } from '../../../model/errors/errors.ts';
@@ -5,7 +6,6 @@ import { append } from '../../../model/lists.ts';
 import type { Fingerprint } from '../../contract/driver.ts';
 import { foreignDrops } from './firewall/firewall-neighbours.ts';
 import type { Names } from './names.ts';
-import { readSetting } from './sysctl.ts';
 
 type Problem = Fingerprint['problems'][number];
 
@@ -26,8 +26,9 @@ export function fingerprintBridge(
   attributes['published ports'] = options.iptables
     ? 'IPv4 by the kernel; IPv6 by the supervisor, only while it runs'
     : 'by the supervisor, only while it runs';
-  const forwarding = readSetting('ipv4/ip_forward') === '1';
-  attributes.forwarding = forwarding ? 'on' : options.ipForward ? 'off' : 'off and left so (--ip-forward=false)';
+  const { ipv4 } = readForwarding();
+  attributes.forwarding =
+    ipv4 === null ? 'unknown' : ipv4 ? 'on' : options.ipForward ? 'off' : 'off and left so (--ip-forward=false)';
   return { works: problems.length === 0, problems, attributes };
 }
 

@@ -6,6 +6,7 @@ import { filesReadAtStart } from '../../../model/host-files.ts';
 import { runName } from '../../../model/observed.ts';
 import type { ContainerRecord } from '../../../state/containers/container-record.ts';
 import { bootTimeOfLaunch } from '../../exits.ts';
+import { keptLimits } from '../../kernel-limits.ts';
 import type { OpOf } from '../../op.ts';
 import { namespaceOwner, startDependencies, usesHostNetwork } from '../../plan/references.ts';
 import { exposedPorts, storedEnv } from '../../task/docker-config.ts';
@@ -207,11 +208,12 @@ async function run(
 ): Promise<void> {
   const begun = begin(world, desired, image, op);
   const { id } = begun;
+  const { resources, ...spec } = desired.spec;
   const task = buildTaskSpec({
     key: op.key,
     containerId: id,
     run: op.run,
-    spec: desired.spec,
+    spec: { ...spec, resources: keptLimits(resources, world.settings.discardedLimits) },
     image: image.defaults,
     root: world.graph.rootMount(id),
     hostname: hostnameOf(world, desired, id),

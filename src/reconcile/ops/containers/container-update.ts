@@ -1,5 +1,6 @@
 import type { Desired } from '../../../model/desired.ts';
 import type { ContainerRecord } from '../../../state/containers/container-record.ts';
+import { keptLimits } from '../../kernel-limits.ts';
 import type { OpOf } from '../../op.ts';
 import { imageById } from '../images/image-of.ts';
 import { declarationFor, desiredOf, recordOf, type World } from '../world.ts';
@@ -15,7 +16,7 @@ export async function updateContainer(world: World, op: OpOf<'container.update'>
   const running = world.exec.running(op.containerId) !== null;
   if (running && op.fields.some((field) => field.startsWith('resources'))) {
     const { ulimits: _perProcess, ...limits } = desired.spec.resources;
-    world.exec.updateResources(op.containerId, limits);
+    world.exec.updateResources(op.containerId, keptLimits(limits, world.settings.discardedLimits));
   }
   if ((running || record.network !== null) && op.fields.includes('ports')) connect(world, desired, op.containerId);
   const declared = declaredPart(world, desired, imageById(world, record.imageId, desired), op.containerId);

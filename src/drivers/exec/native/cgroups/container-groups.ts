@@ -58,8 +58,6 @@ export interface CgroupManager {
   remove(containerId: string): Promise<void>;
   /** Removes the groups of a run that did not come about; what has processes or groups stays. */
   tryRemove(containerId: string): void;
-  /** What of memory can be limited here. */
-  memoryLimits(): { readonly memory: boolean; readonly swap: boolean };
   /** Whether a process is in any group of this instance. */
   arePopulated(): boolean;
   /** Removes every group of this instance; one with processes stays. */

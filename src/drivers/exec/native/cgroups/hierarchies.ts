@@ -1,8 +1,9 @@
 /** Which control group hierarchies this host has and where in them our groups live. Read once. */
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { readXattrs } from '../../../../ffi/files/layer-files.ts';
-import { unescaped } from '../../../../ffi/storage/mount-table.ts';
+import { join } from 'node:path';
+import { type CgroupMount, groupPaths, unifiedPlace } from '../../../../ffi/host/cgroup-mounts.ts';
+import { KERNEL_FILES } from '../../../../ffi/host/host-files.ts';
+import { readSysinfo, type Sysinfo } from '../../../../ffi/host/sysinfo.ts';
 import { TsdError } from '../../../../model/errors/errors.ts';
 
 export const CONTROLLERS = ['memory', 'cpu', 'cpuset', 'pids'] as const;
@@ -31,65 +32,27 @@ export interface Hierarchies {
   readonly selfInUnified: boolean;
 }
 
-/** The hierarchy of v1 that has `controller`. */
-export function hierarchyOf({ v1 }: Hierarchies, controller: string): V1Hierarchy | undefined {
-  return v1.find(({ name }) => name.split(',').includes(controller));
-}
-
 /** What {@link findHierarchies} looks at; tests give their own. */
 export interface CgroupSources {
-  readonly mountinfo: string;
+  readonly mounts: readonly CgroupMount[];
   readonly selfCgroup: string;
   readonly initCgroup: string;
   isDelegated(path: string): boolean;
 }
 
-/** systemd marks directories that it hands over (Delegate=yes) with one of these attributes. */
-function isDelegated(path: string): boolean {
-  if (!existsSync(path)) return false;
-  const attributes = readXattrs(path);
-  return ['trusted.delegate', 'user.delegate'].some((name) => attributes.get(name)?.toString() === '1');
-}
-
-export function hostSources(): CgroupSources {
+export function hostSources({ cgroupMounts }: Pick<Sysinfo, 'cgroupMounts'> = readSysinfo()): CgroupSources {
   return {
-    mountinfo: readFileSync('/proc/self/mountinfo', 'utf8'),
+    mounts: cgroupMounts,
     selfCgroup: readFileSync('/proc/self/cgroup', 'utf8'),
     initCgroup: readFileSync('/proc/1/cgroup', 'utf8'),
-    isDelegated,
+    isDelegated: KERNEL_FILES.isDelegated,
   };
-}
-
-interface CgroupMount {
-  readonly type: string;
-  readonly path: string;
-  readonly options: readonly string[];
-}
-
-function cgroupMounts(mountinfo: string): CgroupMount[] {
-  return mountinfo.split('\n').flatMap((line) => {
-    const [before, after] = line.split(' - ');
-    const path = before?.split(' ')[4];
-    const [type, , options] = after?.split(' ') ?? [];
-    if (path === undefined || type === undefined || !type.startsWith('cgroup')) return [];
-    return [{ type, path: unescaped(path), options: options?.split(',') ?? [] }];
-  });
-}
-
-/** Paths of a process by the name of the hierarchy ('' is the unified one), from the text of its /proc/PID/cgroup. */
-export function groupPaths(cgroupFile: string): ReadonlyMap<string, string> {
-  const paths = new Map<string, string>();
-  for (const line of cgroupFile.split('\n')) {
-    const [, name, ...path] = line.split(':');
-    if (name !== undefined) paths.set(name, path.join(':'));
-  }
-  return paths;
 }
 
 /** systemd keeps itself in a group of its own, which is its alone. */
 const besideInit = (path: string): string => path.replace(/(\/init\.scope)?\/?$/, '');
 
-function findV1(mounts: readonly CgroupMount[], { selfCgroup, initCgroup }: CgroupSources) {
+function findV1({ mounts, selfCgroup, initCgroup }: CgroupSources) {
   const v1: V1Hierarchy[] = [];
   const unmounted: string[] = [];
   const ofInit = groupPaths(initCgroup);
@@ -110,27 +73,23 @@ function findV1(mounts: readonly CgroupMount[], { selfCgroup, initCgroup }: Cgro
 }
 
 /**
- * In the unified hierarchy our groups live where systemd lets us (Delegate=yes, with or without DelegateSubgroup), else at
- * its root; in v1 beside what init was given, as Docker does.
+ * In the unified hierarchy our groups live where there is room for them; in v1 beside what init was given, as Docker does.
  * @throws TsdError TSD_UNSUPPORTED_HOST without a mounted unified hierarchy.
  */
 export function findHierarchies(sources: CgroupSources): Hierarchies {
-  const mounts = cgroupMounts(sources.mountinfo);
-  const mount = mounts.find(({ type }) => type === 'cgroup2');
-  if (mount === undefined) {
+  const place = unifiedPlace(sources.mounts, sources.selfCgroup, (path) => sources.isDelegated(path));
+  if (place === null) {
     throw new TsdError('TSD_UNSUPPORTED_HOST', 'the unified control group hierarchy is not mounted', {
       hint: 'Mount it: mount -t cgroup2 none /sys/fs/cgroup/unified (or /sys/fs/cgroup when nothing is there).',
     });
   }
-  const own = join(mount.path, groupPaths(sources.selfCgroup).get('') ?? '/');
-  const delegated = [dirname(own), own].find((path) => path.startsWith(mount.path) && sources.isDelegated(path));
-  const unified = delegated ?? mount.path;
-  const listed = readFileSync(join(unified, 'cgroup.controllers'), 'utf8').trim().split(' ');
+  const { directory, mount, own } = place;
+  const listed = readFileSync(join(directory, 'cgroup.controllers'), 'utf8').trim().split(' ');
   return {
-    ...findV1(mounts, sources),
-    unified,
-    unifiedMount: mount.path,
+    ...findV1(sources),
+    unified: directory,
+    unifiedMount: mount,
     unifiedControllers: new Set(CONTROLLERS.filter((name) => listed.includes(name))),
-    selfInUnified: unified === own && unified !== mount.path,
+    selfInUnified: directory === own && directory !== mount,
   };
 }

@@ -24,7 +24,6 @@ import {
   type Controller,
   findHierarchies,
   type Hierarchies,
-  hierarchyOf,
   hostSources,
 } from './hierarchies.ts';
 import { writeLimits } from './limit-files.ts';
@@ -152,16 +151,6 @@ class Manager implements CgroupManager {
     this.#changed();
     for (const group of this.#groupsOf(containerId)) removeEmptyGroup(group);
     this.#removeEmptyParents();
-  }
-
-  memoryLimits(): { readonly memory: boolean; readonly swap: boolean } {
-    const v1 = hierarchyOf(this.#hierarchies, 'memory')?.directory;
-    if (v1 !== undefined) {
-      const has = (file: string) => existsSync(join(v1, `memory.${file}`));
-      return { memory: has('limit_in_bytes') && has('soft_limit_in_bytes'), swap: has('memsw.limit_in_bytes') };
-    }
-    const memory = this.#unified.has('memory');
-    return { memory, swap: memory && this.#unified.limitsSwap() };
   }
 
   arePopulated(): boolean {

@@ -1,6 +1,7 @@
 /** The groups of containers in the unified hierarchy, and what the kernel does to all of a container there. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { groupPaths } from '../../../../ffi/host/cgroup-mounts.ts';
 import { TsdError } from '../../../../model/errors/errors.ts';
 import {
   errnoOf,
@@ -11,7 +12,7 @@ import {
   waitForGroup,
   writeControl,
 } from './group-files.ts';
-import { type Controller, groupPaths, type Hierarchies } from './hierarchies.ts';
+import type { Controller, Hierarchies } from './hierarchies.ts';
 
 /** None of a process that has ended, or that is so deep down that the kernel does not say where: below a group of its own. */
 export function pathsOfProcess(pid: number): ReadonlyMap<string, string> {
@@ -21,12 +22,6 @@ export function pathsOfProcess(pid: number): ReadonlyMap<string, string> {
     if (['ENOENT', 'ESRCH', 'ENAMETOOLONG'].includes(errnoOf(thrown)?.code ?? '')) return new Map();
     throw thrown;
   }
-}
-
-/** The root of the unified hierarchy has no limits of its own; any group below it shows which there are. */
-function limitsSwap(unified: string): boolean {
-  const groups = [unified, ...readdirSync(unified).map((name) => join(unified, name))];
-  return groups.some((group) => existsSync(join(group, 'memory.swap.max')));
 }
 
 export class UnifiedGroups {
@@ -60,10 +55,6 @@ export class UnifiedGroups {
   /** Reports whether a process is in the group or below it. */
   isPopulated(group: string): boolean {
     return keyedValue(join(group, 'cgroup.events'), 'populated') === 1;
-  }
-
-  limitsSwap(): boolean {
-    return limitsSwap(this.#hierarchies.unified);
   }
 
   /** A group that passes controllers on may have no processes: who did that in a container has put its own further down. */
